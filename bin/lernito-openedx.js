@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+// Plain JavaScript of an old kind, so that a Node.js that is too old gets this message and not a syntax error.
+const major = Number(process.versions.node.split('.')[0])
+if (major < 24) {
+  process.stderr.write(
+    `lernito-openedx needs Node.js 24 or newer, and this is ${process.versions.node}. Install it from nodejs.org, or run it inside a checkout after "npm ci", which brings its own.\n`,
+  )
+  process.exit(1)
+}
+import('../src/main.ts')

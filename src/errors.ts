@@ -1,0 +1,24 @@
+/** Every way in which this program says no, by a stable code; docs/troubleshooting and tests refer to the codes. */
+export type ErrorCode =
+  | 'settings.invalid'
+  | 'usage.invalid'
+  | 'database.unreachable'
+  | 'database.too_new'
+  | 'database.in_use'
+  | 'service.stopping'
+  | 'address.in_use'
+  | 'send.failed'
+  | 'file.unreadable'
+  | 'payload.unsignable'
+  | 'sandbox.not_loopback'
+  | 'sandbox.world_invalid'
+
+/** The one error class. `message` is for people: what is wrong and what to do about it. */
+export class AppError extends Error {
+  readonly code: ErrorCode
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'AppError'
+    this.code = code
+  }
+}

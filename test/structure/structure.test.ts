@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { test } from 'node:test'
+
+const ROOT = join(import.meta.dirname, '../..')
+const FILES = globSync('src/**/*.ts', { cwd: ROOT }).sort()
+const textOf = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
+
+/** A file's room: its folder under src, or its own name for the files that stand beside the rooms. */
+const roomOf = (file: string): string => file.split('/').slice(1, 2)[0]?.replace(/\.ts$/, '') ?? ''
+
+/** What each room may import: data flows one way, and only the service knows all. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  main: ['cli', 'errors', 'version'],
+  cli: ['service', 'settings', 'telemetry', 'signature', 'sandbox', 'errors'],
+  service: ['settings', 'deliveries', 'webhook', 'enrollment', 'openedx', 'telemetry', 'http-errors', 'errors', 'version'],
+  'http-errors': ['errors', 'telemetry'],
+  settings: ['errors'],
+  webhook: ['signature', 'deliveries', 'errors'],
+  enrollment: ['deliveries', 'openedx', 'errors'],
+  deliveries: ['errors'],
+  openedx: ['errors'],
+  telemetry: ['deliveries'],
+  signature: [],
+  sandbox: ['errors'],
+  errors: [],
+  version: [],
+}
+
+const imports = (file: string): string[] =>
+  [...textOf(file).matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map(([, path = '']) =>
+    normalize(join(dirname(file), path)),
+  )
+
+test('no file in src is longer than 250 lines', () => {
+  const long = FILES.filter((file) => textOf(file).split('\n').length - 1 > 250)
+  assert.deepEqual(long, [])
+})
+
+test('imports keep the direction: a room imports only what its row allows', () => {
+  const wrong = FILES.flatMap((file) => {
+    const room = roomOf(file)
+    const allowed = MAY_IMPORT[room]
+    assert.ok(allowed, `${room} has no row in MAY_IMPORT`)
+    return imports(file)
+      .filter((path) => path.startsWith('src/') && roomOf(path) !== room && !allowed.includes(roomOf(path)))
+      .map((path) => `${file} imports ${path}`)
+  })
+  assert.deepEqual(wrong, [])
+})
+
+test('no two files import each other in a circle', () => {
+  const finished = new Set<string>()
+  const visit = (file: string, path: readonly string[]): void => {
+    assert.ok(!path.includes(file), `a circle: ${[...path, file].join(' -> ')}`)
+    if (finished.has(file) || !FILES.includes(file)) return
+    for (const next of imports(file)) visit(next, [...path, file])
+    finished.add(file)
+  }
+  for (const file of FILES) visit(file, [])
+})
+
+test('JSON.parse never sees a sender’s body: it stands only where our own or the LMS’s JSON is read', () => {
+  const allowed = ['src/deliveries/rows.ts', 'src/openedx/', 'src/sandbox/', 'src/webhook/answers.ts', 'src/cli/sandbox.ts']
+  const others = FILES.filter((file) => /JSON\.parse\(|\.json\(\)/.test(textOf(file)))
+  assert.deepEqual(
+    others.filter((file) => !allowed.some((prefix) => file.startsWith(prefix))),
+    [],
+  )
+})
+
+test('nothing silences the compiler or the linter', () => {
+  const silenced = FILES.filter((file) => /@ts-|biome-ignore|\bas any\b|\bas unknown\b|: any[;,)=>\]]/.test(textOf(file)))
+  assert.deepEqual(silenced, [])
+})
