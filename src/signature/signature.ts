@@ -1,0 +1,91 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { canonicalJson, type Style } from './canonical.ts'
+import { type Json, readJson } from './json.ts'
+import { readUtf8 } from './utf8.ts'
+
+/**
+ * What of a body is signed: `raw` the bytes as they are sent; `canonical` Python's
+ * `json.dumps(body, sort_keys=True, separators=(",", ":"))`, which the original plugin expects; `readme` the same
+ * without `separators`, as the original's README script signs; and both with `ensure_ascii=False`.
+ */
+export type SignatureForm = 'raw' | 'canonical' | 'readme' | 'canonical_utf8' | 'readme_utf8'
+
+/** `secretIndex` tells which of the secrets matched, so that an operator can see when the previous one is out of use. */
+export interface Match {
+  readonly form: SignatureForm
+  readonly secretIndex: number
+}
+
+/** The text can't be signed in this form: it holds a lone surrogate, which has no UTF-8. */
+export class UnsignableError extends Error {
+  override readonly name = 'UnsignableError'
+}
+
+/** In the order in which verify names them: what is sent in canonical form already counts as raw. */
+export const SIGNATURE_FORMS = [
+  'raw',
+  'canonical',
+  'readme',
+  'canonical_utf8',
+  'readme_utf8',
+] as const satisfies readonly SignatureForm[]
+
+const STYLES: Readonly<Record<Exclude<SignatureForm, 'raw'>, Style>> = {
+  canonical: { spaces: false, ascii: true },
+  readme: { spaces: true, ascii: true },
+  canonical_utf8: { spaces: false, ascii: false },
+  readme_utf8: { spaces: true, ascii: false },
+}
+
+const HEADER = /^[0-9a-f]{64}$/
+
+/**
+ * The value of X-Lernito-Signature for a body: HMAC-SHA256 as 64 lower-case hex digits. `body` is a JSON document, as
+ * text or as UTF-8 bytes; an empty one counts as `{}`. Throws JsonSyntaxError or Utf8Error if a form other than raw
+ * needs to read the body and can't, UnsignableError for a lone surrogate in a UTF-8 form.
+ */
+export function sign(input: { body: string | Uint8Array; form: SignatureForm; secret: string }): string {
+  const body = input.body.length === 0 ? '{}' : input.body
+  const text = (): string => (typeof body === 'string' ? body : readUtf8(body))
+  const signed = input.form === 'raw' ? body : canonicalJson(readJson(text()), STYLES[input.form])
+  if (typeof signed === 'string' && !signed.isWellFormed()) {
+    throw new UnsignableError('The body holds a lone surrogate (U+D800 to U+DFFF), which has no UTF-8')
+  }
+  return hmac(input.secret, signed).toString('hex')
+}
+
+/**
+ * Finds the form and the secret that a signature was made with. `body` is the body as it came, `json` what readJson
+ * made of it, `header` the value of X-Lernito-Signature (Node joins a doubled one with ", ", so it never matches).
+ * Every form is tried with every secret, and each comparison takes the same time: how long it takes tells nothing
+ * about a secret. Null if nothing matches.
+ */
+export function verify(input: {
+  body: string | Uint8Array
+  json: Json
+  header: string | undefined
+  secrets: readonly string[]
+}): Match | null {
+  if (input.header === undefined || !HEADER.test(input.header)) return null
+  const given = Buffer.from(input.header, 'hex')
+  const texts = SIGNATURE_FORMS.map((form) => ({ form, text: textOf(form, input) }))
+  let match: Match | null = null
+  for (const [secretIndex, secret] of input.secrets.entries()) {
+    for (const { form, text } of texts) {
+      const equal = text !== null && timingSafeEqual(hmac(secret, text), given)
+      if (equal && match === null) match = { form, secretIndex }
+    }
+  }
+  return match
+}
+
+/** Null where Python could not encode the form: nobody can have signed that. */
+function textOf(form: SignatureForm, input: { body: string | Uint8Array; json: Json }): string | Uint8Array | null {
+  // Recorded: lernito-webhook.json, "empty body, canonical {} signed" is read, "empty body" signed as raw is refused.
+  if (form === 'raw') return input.body.length === 0 ? '{}' : input.body
+  const text = canonicalJson(input.json, STYLES[form])
+  return text.isWellFormed() ? text : null
+}
+
+const hmac = (secret: string, signed: string | Uint8Array): Buffer =>
+  createHmac('sha256', secret).update(signed).digest()

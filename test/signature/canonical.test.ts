@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { canonicalJson, pythonNumber, type Style } from '../../src/signature/canonical.ts'
+import { JsonNumber, readJson } from '../../src/signature/json.ts'
+
+const COMPACT: Style = { spaces: false, ascii: true }
+const STYLES: Style[] = [COMPACT, { spaces: true, ascii: true }, { spaces: false, ascii: false }]
+
+const compact = (text: string): string => canonicalJson(readJson(text), COMPACT)
+
+test('keys are sorted by code point, in nested objects too', () => {
+  assert.equal(compact('{"b": {"d": 1, "c": 2}, "10": 0, "9": 0, "a": 0}'), '{"10":0,"9":0,"a":0,"b":{"c":2,"d":1}}')
+  const utf8 = canonicalJson(readJson('{"😀": 1, "ﬀ": 2, "z": 3}'), { spaces: false, ascii: false })
+  assert.equal(utf8, '{"z":3,"ﬀ":2,"😀":1}')
+})
+
+test('a key comes before the keys that it begins', () => {
+  assert.equal(compact('{"aa": 1, "a": 2, "": 3}'), '{"":3,"a":2,"aa":1}')
+})
+
+test('ASCII style escapes what is outside printable ASCII, the other style control characters only', () => {
+  const tree = readJson('"\\u007fé\\u2028😀\\/\\b\\u001B\\ud800"')
+  assert.equal(canonicalJson(tree, COMPACT), '"\\u007f\\u00e9\\u2028\\ud83d\\ude00/\\b\\u001b\\ud800"')
+  assert.equal(canonicalJson(tree, { spaces: false, ascii: false }), '"\x7fé\u2028😀/\\b\\u001b\ud800"')
+})
+
+test('the spaced style has one space after each comma and colon', () => {
+  assert.equal(
+    canonicalJson(readJson('{"b":[1,2,[]],"a":{}}'), { spaces: true, ascii: true }),
+    '{"a": {}, "b": [1, 2, []]}',
+  )
+})
+
+test('numbers are written as Python writes them', () => {
+  const cases = {
+    '-0': '0',
+    '-0.0': '-0.0',
+    '1.00': '1.0',
+    '1E2': '100.0',
+    '1e15': '1000000000000000.0',
+    '1e16': '1e+16',
+    '0.0001': '0.0001',
+    '0.00001': '1e-05',
+    '-1.5e-7': '-1.5e-07',
+    '9007199254740993': '9007199254740993',
+    '9007199254740993.0': '9007199254740992.0',
+    '1e400': 'inf',
+    '-1e400': '-inf',
+    '1e-400': '0.0',
+  }
+  for (const [digits, expected] of Object.entries(cases)) assert.equal(pythonNumber(new JsonNumber(digits)), expected)
+})
+
+test('infinity has the name that json.dumps gives it', () => {
+  assert.equal(compact('[1e400, -1e400, "inf"]'), '[Infinity,-Infinity,"inf"]')
+})
+
+test('the canonical form of a canonical form is itself', () => {
+  fc.assert(
+    fc.property(fc.json({ stringUnit: 'binary' }), fc.constantFrom(...STYLES), (text, style) => {
+      const once = canonicalJson(readJson(text), style)
+      assert.equal(canonicalJson(readJson(once), style), once)
+    }),
+  )
+})
+
+test('order of keys and white space do not matter', () => {
+  const value = fc.oneof(fc.integer(), fc.string({ unit: 'binary' }), fc.dictionary(fc.string(), fc.boolean()))
+  const members = fc.uniqueArray(fc.tuple(fc.string({ unit: 'binary' }), value), { selector: ([key]) => key })
+  const shuffled = members.chain((all) =>
+    fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length, maxLength: all.length })),
+  )
+  const write = (all: [string, unknown][], gap: string): string =>
+    `{${gap}${all.map(([key, item]) => `${JSON.stringify(key)}${gap}:${JSON.stringify(item, null, gap)}`).join(`${gap},`)}}`
+  fc.assert(
+    fc.property(shuffled, ([one, other]) => {
+      assert.equal(compact(write(one, '')), compact(write(other, '\n\t ')))
+    }),
+  )
+})
