@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from './answer.ts'
+import { type Judged, succeeded } from './failure.ts'
+import type { LmsRequest } from './transport.ts'
+
+const ENDPOINT = '/api/user/v1/accounts'
+
+/** Who an address belongs to. `inactive` registered and has not activated; `retired` had the account deleted. */
+export type Account =
+  | { readonly status: 'active' | 'inactive'; readonly username: string }
+  | { readonly status: 'unknown' }
+  | { readonly status: 'retired' }
+
+const accounts = z.tuple([z.object({ username: z.string().refine(isUsername), is_active: z.boolean() })])
+const retired = z.object({ error_msg: z.string() })
+
+/** Not a rule of the LMS's: what a path and a form field can carry. */
+function isUsername(text: string): boolean {
+  return text !== '' && text.isWellFormed()
+}
+
+/** The LMS compares addresses by its database's rules: letter case does not count (recorded: accounts.json). */
+export function accountRequest(of: { email: string }): LmsRequest {
+  const query = new URLSearchParams({ email: of.email })
+  return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }
+}
+
+/**
+ * Unknown and retired are both 404, told apart by the body: nothing, or `error_msg` (recorded: accounts.json,
+ * 'unknown', 'retired person').
+ */
+export function judgeAccount(answer: Answer): Judged<Account> {
+  if (answer.status === 200) {
+    const read = readAs(answer, ENDPOINT, accounts)
+    if (!read.ok) return read
+    const [account] = read.value
+    return succeeded({ status: account.is_active ? 'active' : 'inactive', username: account.username })
+  }
+  if (answer.status === 404) {
+    if (answer.text === '') return succeeded({ status: 'unknown' })
+    if (retired.safeParse(jsonOf(answer)).success) return succeeded({ status: 'retired' })
+    if (jsonOf(answer) !== undefined) return notUnderstood(answer, ENDPOINT)
+  }
+  return judgeOther(answer, ENDPOINT)
+}

@@ -1,0 +1,142 @@
+import { z } from 'zod'
+import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from './answer.ts'
+import { failed, type Judged, succeeded } from './failure.ts'
+import { jsonBody, type LmsRequest } from './transport.ts'
+
+/** Without a slash at the end: with one the LMS has no such page (recorded: bulk-enroll.json, 'trailing slash'). */
+const ENDPOINT = '/api/bulk_enroll/v1/bulk_enroll'
+
+/**
+ * What the LMS then had of one person in one course. `inactive` is registered and not activated: the call made an
+ * allowance only. `enrolled_and_allowed` has both: somebody who activated long ago, or somebody who has not, was
+ * enrolled singly and now got an allowance besides (recorded: sequence.json, '132'). `retired` is neither enrolled nor
+ * allowed. `invalid` is no address for the LMS.
+ */
+export type PersonResult =
+  | 'enrolled'
+  | 'enrolled_and_allowed'
+  | 'allowed'
+  | 'inactive'
+  | 'retired'
+  | 'invalid'
+  | 'error'
+
+export interface BulkAnswer {
+  /** false if any result is `error`: the LMS may then have kept nothing of the whole call. */
+  readonly proof: boolean
+  /** By course key, then by address, both spelled as in the call. */
+  readonly results: ReadonlyMap<string, ReadonlyMap<string, PersonResult>>
+}
+
+export interface BulkCall {
+  readonly courses: readonly string[]
+  readonly emails: readonly string[]
+}
+
+const person = z.union([
+  z.object({ identifier: z.string(), error: z.literal(true) }),
+  z.object({ identifier: z.string(), invalidIdentifier: z.literal(true) }),
+  z.object({
+    identifier: z.string(),
+    after: z.object({ user: z.boolean(), enrollment: z.boolean(), allowed: z.boolean(), auto_enroll: z.boolean() }),
+  }),
+])
+const bulk = z.object({
+  courses: z.record(
+    z.string(),
+    z.object({ action: z.literal('enroll'), auto_enroll: z.literal(true), results: z.array(person) }),
+  ),
+})
+
+/**
+ * Whether bulk_enroll can be told an address. It splits its list at commas and white space, Python's included, so
+ * another address inside a quoted one would be enrolled instead (recorded: bulk-enroll.json, 'non-ASCII and quoted
+ * addresses'); what has no `@` it takes for a username.
+ */
+export function bulkCanName(email: string): boolean {
+  return email.includes('@') && !/[\s\p{Cc},"]/u.test(email)
+}
+
+/** Asked without authorization, which costs nothing of the throttle. */
+export function bulkAvailableRequest(): LmsRequest {
+  return { method: 'GET', endpoint: ENDPOINT, path: ENDPOINT, body: null }
+}
+
+/**
+ * Whether the LMS has FEATURES['ENABLE_BULK_ENROLLMENT_VIEW']: it asks for authorization, or has no such page
+ * (recorded: bulk-enroll.json, 'GET, no authorization'; bulk-enroll-off.json, 'GET, when the flag is off, …').
+ */
+export function judgeBulkAvailable(answer: Answer): Judged<boolean> {
+  if (answer.status === 401) return succeeded(true)
+  if (answer.status === 404 && jsonOf(answer) === undefined) return succeeded(false)
+  return judgeOther(answer, ENDPOINT)
+}
+
+/**
+ * Every person into every course; auto_enroll makes, or repairs, an allowance of those without an account. The
+ * identifiers are sorted: two calls at once that name the same people in another order deadlock in the LMS.
+ * @throws Error for an address that bulkCanName refuses
+ */
+export function bulkEnrollRequest(call: BulkCall): LmsRequest {
+  if (!call.emails.every(bulkCanName)) throw new Error('bulk_enroll would take this address apart: enroll singly')
+  const body = {
+    action: 'enroll',
+    auto_enroll: true,
+    email_students: false,
+    courses: call.courses.join(','),
+    identifiers: sorted(call.emails).join(','),
+  }
+  return { method: 'POST', endpoint: ENDPOINT, path: ENDPOINT, body: jsonBody(body) }
+}
+
+/** By lower-cased address, since the LMS locks its rows without regard to letter case. */
+function sorted(emails: readonly string[]): string[] {
+  const byName = [...new Set(emails)].map((email) => ({ email, name: email.toLowerCase() }))
+  return byName.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)).map(({ email }) => email)
+}
+
+/** A person or course of the call that the answer doesn't name makes the whole answer one that is not understood. */
+export function judgeBulkEnroll(answer: Answer, call: BulkCall): Judged<BulkAnswer> {
+  if (answer.status === 400) return judgeRefusal(answer)
+  if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
+  const read = readAs(answer, ENDPOINT, bulk)
+  if (!read.ok) return read
+
+  const asked = new Set(call.emails)
+  const answered = new Map(Object.entries(read.value.courses))
+  const results = new Map<string, ReadonlyMap<string, PersonResult>>()
+  let proof = true
+  for (const course of call.courses) {
+    const people = new Map<string, PersonResult>()
+    for (const row of answered.get(course)?.results ?? []) {
+      const result = personResult(row)
+      if (result === null) return notUnderstood(answer, ENDPOINT)
+      if (result === 'error') proof = false
+      if (asked.has(row.identifier)) people.set(row.identifier, result)
+    }
+    if (people.size !== asked.size) return notUnderstood(answer, ENDPOINT)
+    results.set(course, people)
+  }
+  return succeeded({ proof, results })
+}
+
+function personResult(row: z.infer<typeof person>): PersonResult | null {
+  if ('error' in row) return 'error'
+  if ('invalidIdentifier' in row) return 'invalid'
+  const { user, enrollment, allowed, auto_enroll: autoEnroll } = row.after
+  if (enrollment) return allowed && autoEnroll ? 'enrolled_and_allowed' : 'enrolled'
+  if (!allowed) return 'retired'
+  // The call asked for auto_enroll, so an allowance without it is no recorded outcome.
+  if (!autoEnroll) return null
+  return user ? 'inactive' : 'allowed'
+}
+
+const badCourses = z.object({ courses: z.array(z.string()).min(1) })
+
+/** Recorded: bulk-enroll.json, 'malformed key'. Other complaints of a 400 are about our request, not about a course. */
+function judgeRefusal(answer: Answer): Judged<never> {
+  const read = readAs(answer, ENDPOINT, badCourses)
+  if (!read.ok) return judgeOther(answer, ENDPOINT)
+  const message = `The LMS refuses: ${read.value.courses.join('; ')}`
+  return failed({ kind: 'refused', endpoint: ENDPOINT, status: answer.status, message })
+}

@@ -1,0 +1,63 @@
+import type { Judged } from './failure.ts'
+
+/** Answers of the LMS that hold for a while. Failures are never kept. */
+export interface Cache<T> {
+  /** The kept value, or what the LMS says now; `fresh` asks it in any case. Who asks at the same time shares the call. */
+  get(key: string, options?: { fresh?: boolean }): Promise<Judged<T>>
+  /** Drops what is kept for a key, so that the next one asks. */
+  forget(key: string): void
+}
+
+/**
+ * @param from.load asks the LMS
+ * @param from.ttlMs how long a value may be kept, in ms
+ * @param from.max how many values are kept; the one that was not used for longest goes first
+ * @param from.now the clock, in ms
+ */
+export function createCache<T>(from: {
+  load: (key: string) => Promise<Judged<T>>
+  ttlMs: (value: T) => number
+  max: number
+  now: () => number
+}): Cache<T> {
+  const { load, ttlMs, max, now } = from
+  const kept = new Map<string, { value: T; until: number }>()
+  const flights = new Map<string, Promise<Judged<T>>>()
+
+  function recall(key: string): { value: T } | null {
+    const entry = kept.get(key)
+    if (entry === undefined) return null
+    kept.delete(key)
+    if (entry.until <= now()) return null
+    kept.set(key, entry)
+    return entry
+  }
+
+  async function fly(key: string): Promise<Judged<T>> {
+    try {
+      const judged = await load(key)
+      if (judged.ok) {
+        kept.delete(key)
+        kept.set(key, { value: judged.value, until: now() + ttlMs(judged.value) })
+        const oldest = kept.keys().next()
+        if (kept.size > max && !oldest.done) kept.delete(oldest.value)
+      }
+      return judged
+    } finally {
+      flights.delete(key)
+    }
+  }
+
+  return {
+    async get(key, options) {
+      const entry = options?.fresh === true ? null : recall(key)
+      if (entry !== null) return { ok: true, value: entry.value }
+      const flight = flights.get(key) ?? fly(key)
+      flights.set(key, flight)
+      return flight
+    },
+    forget(key) {
+      kept.delete(key)
+    },
+  }
+}

@@ -1,0 +1,85 @@
+/** Python's `\w` on text, which edx-opaque-keys uses: letters and numbers of every script, and the underscore. */
+const WORD = String.raw`\p{L}\p{N}_`
+const ID = String.raw`[${WORD}\-~.:]+`
+
+const PLAIN = new RegExp(`^${ID}$`, 'u')
+const OLD_STYLE = new RegExp(String.raw`^[${WORD}.%\-]+/[${WORD}.%\-]+/[${WORD}.%\-]*$`, 'u')
+
+type TailName = 'branch' | 'version' | 'ccx' | 'type' | 'block'
+interface Tail {
+  readonly name: TailName
+  readonly form: RegExp
+}
+
+/** What may follow the plain parts of a key, in this order, each at most once. */
+const COURSE_TAILS: readonly Tail[] = tails('u', [
+  ['branch', ID],
+  ['version', '[a-f0-9]{24}'],
+  ['type', ID],
+  ['block', String.raw`[${WORD}\-~.:%]+`],
+])
+
+/** edx-ccx-keys has a list of its own, which ignores the letter case. */
+const CCX_TAILS: readonly Tail[] = tails('iu', [
+  ['branch', ID],
+  ['version', '[a-f0-9]{24}'],
+  ['ccx', String.raw`\p{Nd}+`],
+  ['type', ID],
+  ['block', ID],
+])
+
+function tails(flags: string, list: [TailName, string][]): Tail[] {
+  return list.map(([name, form]) => ({ name, form: new RegExp(`^${name}@${form}$`, flags) }))
+}
+
+/**
+ * Whether a text is a course key for edx-opaque-keys' `CourseKey.from_string`, which the original asks; it says nothing
+ * about whether the course exists. Taken: `course-v1:org+course+run`, also with `+branch@…` and `+version@…`;
+ * `library-v1:…` and `ccx-v1:…`, which are course keys too; and the old `org/course/run`, whose run may be empty
+ * (recorded: lernito-webhook-random.json). The text is taken as it is: trimming is the payload's rule.
+ */
+export function isCourseKey(text: string): boolean {
+  return isNamespacedKey(text) || OLD_STYLE.test(text)
+}
+
+function isNamespacedKey(text: string): boolean {
+  const colon = text.indexOf(':')
+  if (colon === -1) return false
+  const rest = text.slice(colon + 1)
+  switch (text.slice(0, colon)) {
+    case 'course-v1':
+    case 'slashes': {
+      const found = partsOf(rest, COURSE_TAILS)
+      return found !== null && (found.plain === 3 || found.tails.has('version'))
+    }
+    case 'library-v1': {
+      const found = partsOf(rest, COURSE_TAILS)
+      return found !== null && (found.plain >= 2 || found.tails.has('version'))
+    }
+    case 'ccx-v1': {
+      const found = partsOf(rest, CCX_TAILS)
+      return found?.tails.has('ccx') === true && (found.plain === 3 || found.tails.has('version'))
+    }
+    default:
+      return false
+  }
+}
+
+/** How many plain parts (0, 2 or 3) a key has and which tails follow; null if it isn't of that form. */
+function partsOf(rest: string, allowed: readonly Tail[]): { plain: number; tails: ReadonlySet<TailName> } | null {
+  const parts = rest.split('+')
+  const firstTail = parts.findIndex((part) => part.includes('@'))
+  const plain = firstTail === -1 ? parts.length : firstTail
+  if (plain === 1 || plain > 3 || !parts.slice(0, plain).every((part) => PLAIN.test(part))) return null
+
+  const found = new Set<TailName>()
+  let open = allowed
+  for (const part of parts.slice(plain)) {
+    const at = open.findIndex((tail) => tail.form.test(part))
+    const tail = open[at]
+    if (tail === undefined) return null
+    found.add(tail.name)
+    open = open.slice(at + 1)
+  }
+  return { plain, tails: found }
+}

@@ -1,0 +1,58 @@
+import { z } from 'zod'
+import { type Answer, jsonOf, judgeOther, readAs } from './answer.ts'
+import { isCourseKey } from './course-key.ts'
+import { type Judged, succeeded } from './failure.ts'
+import type { LmsRequest } from './transport.ts'
+
+const ENDPOINT = '/api/courses/v1/courses/{course}'
+
+/** A course of the LMS. `key` is the true key, as the LMS spells it: without branch and version, in its own letters. */
+export interface Course {
+  readonly key: string
+}
+
+const course = z.object({ course_id: z.string().refine(isCourseKey) })
+const missing = z.object({ developer_message: z.string() })
+
+/** The LMS keeps a key in a column of this many characters, so a longer one can't be a course's. */
+const MAX_KEY = 255
+
+/** The three parts that the LMS's route for a course wants; other keys get its page for unknown addresses. */
+const ROUTE = /^[^/+]+[/+][^/+]+[/+][^/?]+$/
+
+/**
+ * A course key in a path: the slashes of an old key stay (recorded: courses.json, 'an old-style key'), all else that
+ * could end the path or lead out of it is encoded (recorded: 'a course, key percent-encoded').
+ */
+export function courseInPath(key: string): string {
+  return key.split('/').map(encodeURIComponent).join('/')
+}
+
+/**
+ * Asks for a course as the service user sees it: without `username` a course that only staff may see can be missing.
+ * null where no course can have this key, so that there is nothing to ask: the LMS answers such a key with a page
+ * that can't be told from that of a wrong LERNITO_LMS_URL (recorded: courses.json, 'a malformed key', 'a library
+ * key'), and `.` or `..` in an old key would lead to another path.
+ */
+export function courseRequest(of: { key: string; username: string }): LmsRequest | null {
+  const { key, username } = of
+  if (key.length > MAX_KEY || !isCourseKey(key) || !ROUTE.test(key)) return null
+  if (key.split('/').some((part) => part === '.' || part === '..')) return null
+  const query = new URLSearchParams({ username })
+  return {
+    method: 'GET',
+    endpoint: ENDPOINT,
+    path: `/api/courses/v1/courses/${courseInPath(key)}?${query}`,
+    body: null,
+  }
+}
+
+/** The course with its true key; null: there is none (recorded: courses.json, 'no such course'). */
+export function judgeCourse(answer: Answer): Judged<Course | null> {
+  if (answer.status === 200) {
+    const read = readAs(answer, ENDPOINT, course)
+    return read.ok ? succeeded({ key: read.value.course_id }) : read
+  }
+  if (answer.status === 404 && missing.safeParse(jsonOf(answer)).success) return succeeded(null)
+  return judgeOther(answer, ENDPOINT)
+}

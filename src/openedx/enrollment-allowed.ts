@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from './answer.ts'
+import { type Judged, succeeded } from './failure.ts'
+import { jsonBody, type LmsRequest } from './transport.ts'
+
+/** With its slash: without it the LMS redirects (recorded: enrollment-allowed.json, 'no trailing slash'). */
+const ENDPOINT = '/api/enrollment/v1/enrollment_allowed/'
+
+/** A CourseEnrollmentAllowed of the LMS: whoever activates an account of this address gets the course. */
+export interface Allowance {
+  readonly course: string
+  /** Without it the allowance enrolls nobody by itself. */
+  readonly autoEnroll: boolean
+}
+
+const allowance = z.object({ course_id: z.string(), auto_enroll: z.boolean() })
+const created = z.object({ course_id: z.string(), auto_enroll: z.literal(true) })
+const message = z.object({ message: z.string() })
+
+/** The LMS checks neither the address nor whether the course exists (recorded: 'no such course is not noticed'). */
+export function allowRequest(of: { email: string; course: string }): LmsRequest {
+  const body = jsonBody({ email: of.email, course_id: of.course, auto_enroll: true })
+  return { method: 'POST', endpoint: ENDPOINT, path: ENDPOINT, body }
+}
+
+/** `exists` says nothing about its auto_enroll (recorded: 'allow again with auto_enroll true: not upgraded'). */
+export function judgeAllow(answer: Answer, asked: { course: string }): Judged<'created' | 'exists'> {
+  if (answer.status === 201) {
+    const read = readAs(answer, ENDPOINT, created)
+    if (!read.ok) return read
+    return read.value.course_id === asked.course ? succeeded('created') : notUnderstood(answer, ENDPOINT)
+  }
+  if (answer.status === 409 && hasMessage(answer)) return succeeded('exists')
+  return judgeOther(answer, ENDPOINT)
+}
+
+export function allowancesRequest(of: { email: string }): LmsRequest {
+  const query = new URLSearchParams({ email: of.email })
+  return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }
+}
+
+export function judgeAllowances(answer: Answer): Judged<readonly Allowance[]> {
+  if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
+  const read = readAs(answer, ENDPOINT, z.array(allowance))
+  if (!read.ok) return read
+  return succeeded(read.value.map((row) => ({ course: row.course_id, autoEnroll: row.auto_enroll })))
+}
+
+export function disallowRequest(of: { email: string; course: string }): LmsRequest {
+  const body = jsonBody({ email: of.email, course_id: of.course })
+  return { method: 'DELETE', endpoint: ENDPOINT, path: ENDPOINT, body }
+}
+
+/** false: there was none (recorded: enrollment-allowed.json, 'delete again'). */
+export function judgeDisallow(answer: Answer): Judged<boolean> {
+  if (answer.status === 204) return succeeded(true)
+  if (answer.status === 404 && hasMessage(answer)) return succeeded(false)
+  return judgeOther(answer, ENDPOINT)
+}
+
+function hasMessage(answer: Answer): boolean {
+  return message.safeParse(jsonOf(answer)).success
+}

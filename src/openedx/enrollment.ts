@@ -1,0 +1,105 @@
+import { z } from 'zod'
+import { type Answer, judgeOther, notStaff, notUnderstood, readAs } from './answer.ts'
+import { courseInPath } from './courses.ts'
+import { type Endpoint, failed, type Judged, succeeded } from './failure.ts'
+import { jsonBody, type LmsRequest } from './transport.ts'
+
+const READ_ENDPOINT = '/api/enrollment/v1/enrollment/{username},{course}'
+const ENROLL_ENDPOINT = '/api/enrollment/v1/enrollment'
+
+export interface Enrollment {
+  readonly active: boolean
+  readonly mode: string
+  /** Slugs of the modes that the course offers now. */
+  readonly courseModes: readonly string[]
+}
+
+const enrollment = z.object({
+  user: z.string(),
+  is_active: z.boolean(),
+  mode: z.string(),
+  course_details: z.object({ course_id: z.string(), course_modes: z.array(z.object({ slug: z.string() })) }),
+})
+
+/** Reads one person's enrollment in one course. */
+export function enrollmentRequest(of: { username: string; course: string }): LmsRequest {
+  const path = `${ENROLL_ENDPOINT}/${encodeURIComponent(of.username)},${courseInPath(of.course)}`
+  return { method: 'GET', endpoint: READ_ENDPOINT, path, body: null }
+}
+
+/** null: never enrolled, which the LMS answers with 200 and no body (recorded: enrollment-v1.json, 'read, not enrolled'). */
+export function judgeEnrollment(
+  answer: Answer,
+  asked: { username: string; course: string },
+): Judged<Enrollment | null> {
+  if (answer.status !== 200) return judgeOther(answer, READ_ENDPOINT)
+  if (answer.text === '') return succeeded(null)
+  const read = readAs(answer, READ_ENDPOINT, enrollment)
+  if (!read.ok) return read
+  const { user, is_active: active, mode, course_details: course } = read.value
+  if (user !== asked.username || course.course_id !== asked.course) return notUnderstood(answer, READ_ENDPOINT)
+  return succeeded({ active, mode, courseModes: course.course_modes.map(({ slug }) => slug) })
+}
+
+/**
+ * Enrolls a registered person, also one who has not activated. `force_enrollment` passes closed and invitation-only
+ * courses, never full ones (recorded: enrollment-v1.json). `mode` null leaves the mode to the LMS: the course's
+ * default, or the one that an earlier, inactive enrollment had (recorded: modes-and-inactive.json).
+ */
+export function enrollRequest(of: { username: string; course: string; mode: string | null }): LmsRequest {
+  const body = {
+    user: of.username,
+    // Without it an inactive enrollment can change its mode and stay inactive.
+    is_active: true,
+    force_enrollment: true,
+    ...(of.mode === null ? {} : { mode: of.mode }),
+    course_details: { course_id: of.course },
+  }
+  return { method: 'POST', endpoint: ENROLL_ENDPOINT, path: ENROLL_ENDPOINT, body: jsonBody(body) }
+}
+
+export function judgeEnroll(
+  answer: Answer,
+  asked: { username: string; course: string },
+): Judged<{ active: boolean; mode: string }> {
+  const { status } = answer
+  if (status === 200) return judgeEnrolled(answer, asked)
+  // Recorded: enrollment-v1.json, 'enrol another person as a non-staff application'. Staff never get a bare 404.
+  if (status === 404 && answer.text === '') {
+    const message = notStaff(answer, ENROLL_ENDPOINT)
+    return failed({ kind: 'misconfigured', endpoint: ENROLL_ENDPOINT, status, message })
+  }
+  const words = refusalOf(answer)
+  if (words !== null) {
+    return failed({ kind: 'refused', endpoint: ENROLL_ENDPOINT, status, message: `The LMS refuses: ${words}` })
+  }
+  return judgeOther(answer, ENROLL_ENDPOINT)
+}
+
+function judgeEnrolled(answer: Answer, asked: { username: string; course: string }) {
+  const endpoint: Endpoint = ENROLL_ENDPOINT
+  const read = readAs(answer, endpoint, enrollment)
+  if (!read.ok) return read
+  const { user, is_active: active, mode, course_details: course } = read.value
+  // An LMS that doesn't know a field ignores it, and enrolls its caller where it finds no user
+  // (recorded: enrollment-v1.json, 'neither user nor e-mail: the caller is enrolled').
+  if (user !== asked.username) {
+    const message = 'The LMS enrolled another user than it was asked to: this service does not support its version'
+    return failed({ kind: 'misconfigured', endpoint, status: answer.status, message })
+  }
+  if (course.course_id !== asked.course) return notUnderstood(answer, endpoint)
+  return succeeded({ active, mode })
+}
+
+const refusal = z.object({ message: z.string() })
+
+/** The LMS's words about this person or course (recorded: enrollment-v1.json, statuses 400 and 406); null: none. */
+function refusalOf(answer: Answer): string | null {
+  if (answer.status !== 400 && answer.status !== 406) return null
+  const read = readAs(answer, ENROLL_ENDPOINT, refusal)
+  if (!read.ok) return null
+  const { message } = read.value
+  // The LMS words every cause alike (recorded: 'course full', 'enrolment closed').
+  const unnamed = message.startsWith('An error occurred while creating')
+  return unnamed ? `${message} (most likely the course is full; the LMS's log has the cause)` : message
+}

@@ -1,0 +1,68 @@
+/**
+ * What became of a call that did not do what it was for; docs and the link's state machine go by these kinds.
+ * `unreachable`: no answer, or one of 502 to 504. `server_error`: the LMS answered, but failed or made no sense.
+ * `throttled`: too many calls. `unauthorized`: the token was not accepted. `misconfigured`: somebody has to set
+ * something right. `refused`: the LMS says no to this person or this course.
+ */
+export type FailureKind = 'unreachable' | 'server_error' | 'throttled' | 'unauthorized' | 'misconfigured' | 'refused'
+
+/** The LMS's routes that this client calls: few and fixed, so they can label a metric. */
+export type Endpoint =
+  | '/oauth2/access_token'
+  | '/api/courses/v1/courses/{course}'
+  | '/api/user/v1/accounts'
+  | '/api/bulk_enroll/v1/bulk_enroll'
+  | '/api/enrollment/v1/enrollment'
+  | '/api/enrollment/v1/enrollment/{username},{course}'
+  | '/api/enrollment/v1/enrollment_allowed/'
+  | '/heartbeat'
+
+export interface Failure {
+  readonly kind: FailureKind
+  readonly endpoint: Endpoint
+  /** HTTP status; null where there was no answer. */
+  readonly status: number | null
+  /** One line for the operator, at most 300 characters, without a token, a secret or a word about other people. */
+  readonly message: string
+  /** What the LMS asked to wait, in ms; null where it did not say. */
+  readonly retryAfterMs: number | null
+}
+
+export interface Failed {
+  readonly ok: false
+  readonly failure: Failure
+}
+
+export type Judged<T> = { readonly ok: true; readonly value: T } | Failed
+
+const MAX_MESSAGE = 300
+
+/** A call that did what it was for. */
+export function succeeded<T>(value: T): Judged<T> {
+  return { ok: true, value }
+}
+
+/** A call that did not. `message` may quote the LMS: it is made one safe line here. */
+export function failed(of: {
+  kind: FailureKind
+  endpoint: Endpoint
+  status: number | null
+  message: string
+  retryAfterMs?: number | null
+}): Failed {
+  const { kind, endpoint, status, message, retryAfterMs = null } = of
+  return { ok: false, failure: { kind, endpoint, status, message: oneLine(message), retryAfterMs } }
+}
+
+/**
+ * Text of any origin as one line: control, format and unpaired surrogate characters and line separators become
+ * `\uXXXX`, so that the text can't forge a log line or turn the reading direction; cut at 300 characters.
+ */
+export function oneLine(text: string): string {
+  const line = text.slice(0, 4 * MAX_MESSAGE).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0
+    return code > 0xffff ? `\\u{${code.toString(16)}}` : `\\u${code.toString(16).padStart(4, '0')}`
+  })
+  if (line.length <= MAX_MESSAGE) return line
+  return `${line.slice(0, MAX_MESSAGE - 1).toWellFormed()}…`
+}

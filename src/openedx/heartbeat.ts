@@ -1,0 +1,20 @@
+import { z } from 'zod'
+import { type Answer, judgeOther, readAs } from './answer.ts'
+import { type Judged, succeeded } from './failure.ts'
+import type { LmsRequest } from './transport.ts'
+
+const ENDPOINT = '/heartbeat'
+
+const heartbeat = z.record(z.string(), z.object({ status: z.literal(true) }))
+
+/** Asks whether the LMS and its databases live; open to everybody and not throttled. */
+export function heartbeatRequest(): LmsRequest {
+  return { method: 'GET', endpoint: ENDPOINT, path: ENDPOINT, body: null }
+}
+
+/** Recorded: bulk-enroll-off.json, 'heartbeat'. */
+export function judgeHeartbeat(answer: Answer): Judged<true> {
+  if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
+  const read = readAs(answer, ENDPOINT, heartbeat)
+  return read.ok ? succeeded(true) : read
+}

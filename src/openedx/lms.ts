@@ -1,0 +1,155 @@
+import { type Account, accountRequest, judgeAccount } from './accounts.ts'
+import type { Answer } from './answer.ts'
+import type { Permit } from './budget.ts'
+import {
+  type BulkAnswer,
+  type BulkCall,
+  bulkAvailableRequest,
+  bulkEnrollRequest,
+  judgeBulkAvailable,
+  judgeBulkEnroll,
+} from './bulk-enroll.ts'
+import { createCache } from './cache.ts'
+import { type Course, courseRequest, judgeCourse } from './courses.ts'
+import * as enrollments from './enrollment.ts'
+import * as allowances from './enrollment-allowed.ts'
+import { failed, type Judged, succeeded } from './failure.ts'
+import { heartbeatRequest, judgeHeartbeat } from './heartbeat.ts'
+import { createTokens, type Token } from './token.ts'
+import { type Call, createTransport, type LmsRequest } from './transport.ts'
+
+const MINUTE_MS = 60_000
+const COURSE_MS = 5 * MINUTE_MS
+const MISSING_COURSE_MS = MINUTE_MS / 2
+const BULK_MS = 5 * MINUTE_MS
+const MAX_COURSES = 5_000
+
+/**
+ * The LMS's REST API. Every call is sent once, with one renewal of the token, and judged; trying again is the caller's
+ * business. What the LMS throttles takes a permit. Nothing here throws on what an LMS can answer.
+ */
+export interface Lms {
+  /** The service user, as the LMS's token names it. */
+  serviceUser(): Promise<Judged<Pick<Token, 'username' | 'administrator'>>>
+  /** The course with its true key, or null; kept 5 min, a missing one 30 s. `fresh` asks anew. */
+  course(key: string, options?: { fresh?: boolean }): Promise<Judged<Course | null>>
+  account(email: string): Promise<Judged<Account>>
+  /** Whether the LMS has bulk_enroll; kept 5 min, or until a bulk call shows that it has none. */
+  bulkAvailable(): Promise<Judged<boolean>>
+  /** @throws Error for an address that bulkCanName refuses */
+  bulkEnroll(permit: Permit, call: BulkCall): Promise<Judged<BulkAnswer>>
+  enrollment(permit: Permit, of: { username: string; course: string }): Promise<Judged<enrollments.Enrollment | null>>
+  enroll(
+    permit: Permit,
+    of: { username: string; course: string; mode: string | null },
+  ): Promise<Judged<{ active: boolean; mode: string }>>
+  allow(permit: Permit, of: { email: string; course: string }): Promise<Judged<'created' | 'exists'>>
+  allowances(permit: Permit, of: { email: string }): Promise<Judged<readonly allowances.Allowance[]>>
+  /** false: there was none. */
+  disallow(permit: Permit, of: { email: string; course: string }): Promise<Judged<boolean>>
+  /** Passes the gate at once, so that it tells the truth while calls hang. */
+  heartbeat(): Promise<Judged<true>>
+  /** Cuts the calls under way. */
+  close(): Promise<void>
+}
+
+/**
+ * @param from.url LERNITO_LMS_URL
+ * @param from.version of this program, for the user-agent
+ * @param from.concurrency how many calls may be under way at once
+ * @param from.timeoutMs for each attempt
+ * @param from.onCall told of every attempt, for log and metrics
+ */
+export function createLms(from: {
+  url: string
+  clientId: string
+  clientSecret: string
+  version: string
+  concurrency: number
+  timeoutMs?: number
+  now?: () => number
+  onCall?: (call: Call) => void
+}): Lms {
+  const { clientId, clientSecret, concurrency, timeoutMs = 30_000, now = Date.now, onCall = () => {} } = from
+  const url = new URL(from.url)
+  const userAgent = `lernito-openedx/${from.version}`
+  const transport = createTransport({ url, userAgent, concurrency, timeoutMs, now, onCall })
+  const anonymously = (request: LmsRequest) => transport.send(request, { authorization: null, queued: true })
+  const tokens = createTokens({ url, clientId, clientSecret, now, send: anonymously })
+
+  async function authorized(request: LmsRequest): Promise<Judged<Answer>> {
+    const token = await tokens.get()
+    if (!token.ok) return token
+    const { value } = token.value
+    const first = await transport.send(request, { authorization: `JWT ${value}`, queued: true })
+    if (!first.ok || first.value.status !== 401) return first
+    const renewed = await tokens.renew(value)
+    if (!renewed.ok) return renewed
+    const second = await transport.send(request, { authorization: `JWT ${renewed.value.value}`, queued: true })
+    if (!second.ok || second.value.status !== 401) return second
+    const message = 'The LMS refuses a token that it just gave: check the clocks and its JWT_AUTH settings'
+    return failed({ kind: 'misconfigured', endpoint: request.endpoint, status: 401, message })
+  }
+
+  async function ask<T>(request: LmsRequest, judge: (answer: Answer) => Judged<T>): Promise<Judged<T>> {
+    const sent = await authorized(request)
+    return sent.ok ? judge(sent.value) : sent
+  }
+
+  function spend<T>(permit: Permit, request: LmsRequest, judge: (answer: Answer) => Judged<T>): Promise<Judged<T>> {
+    permit.spend()
+    return ask(request, judge)
+  }
+
+  const courses = createCache<Course | null>({
+    now,
+    max: MAX_COURSES,
+    ttlMs: (course) => (course === null ? MISSING_COURSE_MS : COURSE_MS),
+    async load(key) {
+      const token = await tokens.get()
+      if (!token.ok) return token
+      const request = courseRequest({ key, username: token.value.username })
+      return request === null ? succeeded(null) : ask(request, judgeCourse)
+    },
+  })
+
+  const bulk = createCache<boolean>({
+    now,
+    max: 1,
+    ttlMs: () => BULK_MS,
+    async load() {
+      const sent = await anonymously(bulkAvailableRequest())
+      return sent.ok ? judgeBulkAvailable(sent.value) : sent
+    },
+  })
+
+  return {
+    async serviceUser() {
+      const token = await tokens.get()
+      if (!token.ok) return token
+      const { username, administrator } = token.value
+      return succeeded({ username, administrator })
+    },
+    course: (key, options) => courses.get(key, options),
+    account: (email) => ask(accountRequest({ email }), judgeAccount),
+    bulkAvailable: () => bulk.get(''),
+    async bulkEnroll(permit, call) {
+      const request = bulkEnrollRequest(call)
+      const judged = await spend(permit, request, (answer) => judgeBulkEnroll(answer, call))
+      if (!judged.ok && judged.failure.status === 404) bulk.forget('')
+      return judged
+    },
+    enrollment: (permit, of) =>
+      spend(permit, enrollments.enrollmentRequest(of), (answer) => enrollments.judgeEnrollment(answer, of)),
+    enroll: (permit, of) =>
+      spend(permit, enrollments.enrollRequest(of), (answer) => enrollments.judgeEnroll(answer, of)),
+    allow: (permit, of) => spend(permit, allowances.allowRequest(of), (answer) => allowances.judgeAllow(answer, of)),
+    allowances: (permit, of) => spend(permit, allowances.allowancesRequest(of), allowances.judgeAllowances),
+    disallow: (permit, of) => spend(permit, allowances.disallowRequest(of), allowances.judgeDisallow),
+    async heartbeat() {
+      const sent = await transport.send(heartbeatRequest(), { authorization: null, queued: false })
+      return sent.ok ? judgeHeartbeat(sent.value) : sent
+    },
+    close: () => transport.close(),
+  }
+}

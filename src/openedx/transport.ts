@@ -1,0 +1,144 @@
+import { type Dispatcher, Pool } from 'undici'
+import type { Answer } from './answer.ts'
+import { type Endpoint, failed, type Judged, succeeded } from './failure.ts'
+import { createGate, type Later } from './gate.ts'
+
+export interface LmsRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly endpoint: Endpoint
+  /** The path below LERNITO_LMS_URL, encoded, with its query. */
+  readonly path: string
+  readonly body: { readonly contentType: string; readonly text: string } | null
+}
+
+/** One attempt, for log and metrics. `status` is null where no answer came. */
+export interface Call {
+  readonly endpoint: Endpoint
+  readonly method: LmsRequest['method']
+  readonly status: number | null
+  readonly ms: number
+}
+
+export interface SendOptions {
+  /** The header's whole value; null for a call that needs none. */
+  readonly authorization: string | null
+  /** false lets a call pass the gate at once: the heartbeat, which has to tell whether the LMS lives. */
+  readonly queued: boolean
+}
+
+export interface Transport {
+  /** Sends a request once. Whatever the LMS answers is a success here; a failure is no answer. */
+  send(request: LmsRequest, options: SendOptions): Promise<Judged<Answer>>
+  /** Cuts what is under way and closes the connections. */
+  close(): Promise<void>
+}
+
+const MAX_ANSWER_BYTES = 2 * 1024 * 1024
+const CONNECT_TIMEOUT_MS = 10_000
+/** The LMS goes on with a call that we no longer wait for, so another one in its place would be one too many. */
+const KEEP_SLOT_MS = 60_000
+
+/** A body of JSON. */
+export function jsonBody(value: object): LmsRequest['body'] {
+  return { contentType: 'application/json', text: JSON.stringify(value) }
+}
+
+/**
+ * HTTP to one LMS: at most `concurrency` calls at once, a fresh timeout for each, answers of at most 2 MiB, redirects
+ * never followed (a token must not travel to another host).
+ * @param from.url LERNITO_LMS_URL; a path in it is put before every path
+ * @param from.userAgent the header's value
+ * @param from.timeoutMs how long one attempt may take, from its turn at the gate to the answer's last byte
+ * @param from.onCall told of every attempt
+ * @param from.later the timer for a slot that a timed-out call keeps
+ */
+export function createTransport(from: {
+  url: URL
+  userAgent: string
+  concurrency: number
+  timeoutMs: number
+  now: () => number
+  onCall: (call: Call) => void
+  later?: Later
+}): Transport {
+  const { url, timeoutMs, now, onCall, later = timer } = from
+  const prefix = url.pathname.replace(/\/+$/, '')
+  const gate = createGate({ slots: from.concurrency, later })
+  // Our own timeout covers the whole attempt; undici's two run on a coarse clock.
+  const pool = new Pool(url.origin, {
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxResponseSize: MAX_ANSWER_BYTES,
+  })
+
+  async function attempt(request: LmsRequest, authorization: string | null, signal: AbortSignal): Promise<Answer> {
+    const headers: Record<string, string> = { accept: 'application/json', 'user-agent': from.userAgent }
+    if (authorization !== null) headers.authorization = authorization
+    if (request.body !== null) headers['content-type'] = request.body.contentType
+    const answer = await pool.request({
+      method: request.method,
+      path: prefix + request.path,
+      headers,
+      body: request.body?.text ?? null,
+      signal,
+    })
+    const receivedAt = now()
+    return {
+      status: answer.statusCode,
+      contentType: header(answer, 'content-type'),
+      retryAfter: header(answer, 'retry-after'),
+      location: header(answer, 'location'),
+      text: await answer.body.text(),
+      receivedAt,
+    }
+  }
+
+  async function send(request: LmsRequest, options: SendOptions): Promise<Judged<Answer>> {
+    const { endpoint, method } = request
+    const leave = options.queued ? await gate.enter() : () => {}
+    const signal = AbortSignal.timeout(timeoutMs)
+    const startedAt = performance.now()
+    let outcome: Judged<Answer>
+    try {
+      outcome = succeeded(await attempt(request, options.authorization, signal))
+    } catch (error) {
+      const reason = signal.aborted ? `no whole answer within ${timeoutMs / 1000} s` : causeOf(error)
+      const message = `The LMS at ${url.host} can't be reached: ${reason}`
+      outcome = failed({ kind: 'unreachable', endpoint, status: null, message })
+    }
+    leave(!outcome.ok && signal.aborted ? KEEP_SLOT_MS : 0)
+    onCall({ endpoint, method, status: outcome.ok ? outcome.value.status : null, ms: performance.now() - startedAt })
+    return outcome
+  }
+
+  return { send, close: () => pool.destroy() }
+}
+
+/** Does not keep the process alive. */
+function timer(ms: number, then: () => void): void {
+  setTimeout(then, ms).unref()
+}
+
+function header(answer: Dispatcher.ResponseData, name: string): string | null {
+  const value = answer.headers[name]
+  return (Array.isArray(value) ? value[0] : value) ?? null
+}
+
+const CAUSES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'there is no such host',
+  UND_ERR_CONNECT_TIMEOUT: `no connection within ${CONNECT_TIMEOUT_MS / 1000} s`,
+  UND_ERR_RES_EXCEEDED_MAX_SIZE: 'its answer is larger than 2 MiB',
+  UND_ERR_SOCKET: 'the connection was cut',
+  ECONNRESET: 'the connection was cut',
+  UND_ERR_DESTROYED: 'this service is stopping',
+}
+
+/** Only the code of an error is shown: its text may hold what was sent. */
+function causeOf(error: unknown): string {
+  const code =
+    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'no cause given'
+  const words = CAUSES[code]
+  return words === undefined ? code : `${words} (${code})`
+}

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { type Permit, unlimitedBudget } from '../../src/openedx/budget.ts'
+import { createLms } from '../../src/openedx/lms.ts'
+import { exchangeOf, verdict } from './recorded.ts'
+import { cut, json, jwt, page, type Reply, startScriptedLms, token } from './scripted-lms.ts'
+
+const DEMO = 'course-v1:edX+DemoX+Demo_Course'
+const BULK = '/api/bulk_enroll/v1/bulk_enroll'
+const COURSE = `GET /api/courses/v1/courses/${encodeURIComponent(DEMO)}`
+const ACCOUNT = 'GET /api/user/v1/accounts'
+
+async function start(t: TestContext) {
+  const scripted = await startScriptedLms(t)
+  const at = { ms: Date.UTC(2026, 10, 24) }
+  const lms = createLms({
+    url: scripted.url,
+    clientId: 'lernito-client',
+    clientSecret: 'lernito-client-secret',
+    version: '1.2.3',
+    concurrency: 2,
+    now: () => at.ms,
+  })
+  t.after(() => lms.close())
+  return { scripted, lms, at }
+}
+
+/** The recorded answer as a reply. */
+function replay(file: string, name: string): Reply {
+  const { status, headers, body } = exchangeOf(file, name).response
+  const { 'content-type': type, ...rest } = headers
+  return type?.startsWith('text/html') ? page(status, 'Page not found', rest) : json(status, body, rest)
+}
+
+function permit(): Promise<Permit> {
+  return unlimitedBudget().acquire(new AbortController().signal)
+}
+
+test('a call carries the token as a JWT, and a course is asked for as the service user', async (t) => {
+  const { scripted, lms } = await start(t)
+  scripted.on(COURSE, replay('courses', 'a course'))
+  assert.deepEqual(verdict(await lms.course(DEMO)), { key: DEMO })
+  const [seen] = scripted.seenAt(COURSE)
+  assert.equal(seen?.headers.authorization, `JWT ${jwt('first')}`)
+  assert.match(seen?.url ?? '', /\?username=lernito_service$/)
+  assert.deepEqual(verdict(await lms.serviceUser()), { username: 'lernito_service', administrator: true })
+  assert.equal(scripted.seenAt('POST /oauth2/access_token').length, 1)
+})
+
+test('a course is kept for 5 min and a missing one for 30 s, and fresh asks anew', async (t) => {
+  const { scripted, lms, at } = await start(t)
+  scripted.on(COURSE, replay('courses', 'no such course'), replay('courses', 'a course'))
+  const asked = async (options = {}) => {
+    const found = verdict(await lms.course(DEMO, options))
+    return [found, scripted.seenAt(COURSE).length]
+  }
+  assert.deepEqual(await asked(), [null, 1])
+  at.ms += 29_999
+  assert.deepEqual(await asked(), [null, 1])
+  at.ms += 1
+  assert.deepEqual(await asked(), [{ key: DEMO }, 2])
+  at.ms += 299_999
+  assert.deepEqual(await asked(), [{ key: DEMO }, 2])
+  assert.deepEqual(await asked({ fresh: true }), [{ key: DEMO }, 3])
+  at.ms += 300_000
+  assert.deepEqual(await asked(), [{ key: DEMO }, 4])
+})
+
+test('a key that no course can have is missing, and the LMS is not asked about it', async (t) => {
+  const { scripted, lms } = await start(t)
+  for (const key of ['../../..', 'nonsense', 'a/b/c?d']) assert.equal(verdict(await lms.course(key)), null)
+  assert.deepEqual(
+    scripted.seen.map(({ url }) => url),
+    ['/oauth2/access_token'],
+  )
+})
+
+test('a refused token is renewed once, and the call made again with the new one', async (t) => {
+  const { scripted, lms } = await start(t)
+  scripted.on('POST /oauth2/access_token', token('first'), token('second'))
+  scripted.on(ACCOUNT, replay('accounts', 'no authorization'), replay('accounts', 'active person'))
+  assert.deepEqual(verdict(await lms.account('alice@example.com')), { status: 'active', username: 'alice' })
+  assert.deepEqual(
+    scripted.seenAt(ACCOUNT).map(({ headers }) => headers.authorization),
+    [`JWT ${jwt('first')}`, `JWT ${jwt('second')}`],
+  )
+})
+
+test('calls refused with the same token share one renewal', async (t) => {
+  const { scripted, lms } = await start(t)
+  scripted.on('POST /oauth2/access_token', token('first'), token('second'), token('third'))
+  const answers = replay('accounts', 'active person')
+  scripted.on(ACCOUNT, (response, seen) => {
+    const refused = seen.headers.authorization === `JWT ${jwt('first')}`
+    const reply = refused ? replay('accounts', 'no authorization') : answers
+    reply(response, seen)
+  })
+  const judged = await Promise.all([1, 2, 3, 4].map(() => lms.account('alice@example.com')))
+  assert.ok(judged.every(({ ok }) => ok))
+  assert.equal(scripted.seenAt('POST /oauth2/access_token').length, 2)
+})
+
+test('a new token that is refused too is a misconfiguration', async (t) => {
+  const { scripted, lms } = await start(t)
+  scripted.on('POST /oauth2/access_token', token('first'), token('second'))
+  scripted.on(ACCOUNT, replay('accounts', 'no authorization'))
+  const judged = await lms.account('alice@example.com')
+  assert.ok(!judged.ok)
+  assert.deepEqual([judged.failure.kind, judged.failure.status], ['misconfigured', 401])
+  assert.equal(scripted.seenAt(ACCOUNT).length, 2)
+})
+
+test('without a token no API is called, and the failure is that of the token endpoint', async (t) => {
+  const { scripted, lms } = await start(t)
+  scripted.on('POST /oauth2/access_token', replay('oauth', 'wrong client secret'), cut)
+  const refused = await lms.account('alice@example.com')
+  assert.ok(!refused.ok)
+  assert.deepEqual([refused.failure.kind, refused.failure.endpoint], ['misconfigured', '/oauth2/access_token'])
+  assert.ok(!refused.failure.message.includes('lernito-client-secret'))
+  assert.equal(verdict(await lms.enroll(await permit(), { username: 'a', course: DEMO, mode: null })), 'unreachable')
+  assert.ok(scripted.seen.every(({ url }) => url === '/oauth2/access_token'))
+})
+
+test('whether there is bulk_enroll is asked without a token and kept, until a call finds it gone', async (t) => {
+  const { scripted, lms, at } = await start(t)
+  const off = replay('bulk-enroll-off', 'GET, when the flag is off, no authorization')
+  scripted.on(`GET ${BULK}`, replay('bulk-enroll', 'GET, no authorization'), off)
+  assert.equal(verdict(await lms.bulkAvailable()), true)
+  at.ms += 299_999
+  assert.equal(verdict(await lms.bulkAvailable()), true)
+  assert.equal(scripted.seenAt(`GET ${BULK}`)[0]?.headers.authorization, undefined)
+  scripted.on(`POST ${BULK}`, replay('bulk-enroll-off', 'bulk enrolment when the flag is off'))
+  const call = { courses: [DEMO], emails: ['alice@example.com'] }
+  assert.equal(verdict(await lms.bulkEnroll(await permit(), call)), 'misconfigured')
+  assert.equal(verdict(await lms.bulkAvailable()), false)
+})
+
+test('what the LMS throttles spends its permit, which is good for one call', async (t) => {
+  const { scripted, lms } = await start(t)
+  scripted.on(`POST ${BULK}`, replay('throttle', 'the 121st call within a minute'))
+  const once = await permit()
+  const call = { courses: [DEMO], emails: ['alice@example.com'] }
+  const judged = await lms.bulkEnroll(once, call)
+  assert.ok(!judged.ok)
+  assert.deepEqual([judged.failure.kind, judged.failure.retryAfterMs], ['throttled', 58_000])
+  await assert.rejects(lms.bulkEnroll(once, call), /one call/)
+  assert.equal(scripted.seenAt(`POST ${BULK}`).length, 1)
+})
+
+test('the heartbeat takes no token', async (t) => {
+  const { scripted, lms } = await start(t)
+  scripted.on('GET /heartbeat', replay('bulk-enroll-off', 'heartbeat'), page(503, 'down'))
+  assert.equal(verdict(await lms.heartbeat()), true)
+  assert.equal(verdict(await lms.heartbeat()), 'unreachable')
+  assert.ok(scripted.seen.every(({ headers }) => headers.authorization === undefined))
+})

@@ -1,0 +1,85 @@
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
+import type { TestContext } from 'node:test'
+
+/** A request as the scripted server got it. */
+export interface Seen {
+  readonly method: string
+  readonly url: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+export type Reply = (response: ServerResponse, seen: Seen) => void
+
+export interface ScriptedLms {
+  readonly url: string
+  /** What came, in order. */
+  readonly seen: readonly Seen[]
+  /** The requests of one method and path, without their queries. */
+  seenAt(route: string): readonly Seen[]
+  /** Sets the replies to a route ('GET /heartbeat'), one after another; the last one stays. */
+  on(route: string, ...replies: Reply[]): void
+}
+
+/** A real HTTP server that answers what a test tells it. It gives tokens unless told otherwise; all else is a 404 page. */
+export async function startScriptedLms(t: TestContext): Promise<ScriptedLms> {
+  const scripts = new Map<string, Reply[]>([['POST /oauth2/access_token', [token('first')]]])
+  const seen: Seen[] = []
+  const routeOf = (one: Pick<Seen, 'method' | 'url'>) => `${one.method} ${one.url.split('?')[0]}`
+
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk)
+    const { method = '', url = '', headers } = request
+    const one = { method, url, headers, body: Buffer.concat(chunks).toString() }
+    seen.push(one)
+    const script = scripts.get(routeOf(one)) ?? [page(404, 'Page not found')]
+    const reply = script.length > 1 ? script.shift() : script[0]
+    reply?.(response, one)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  return {
+    url: `http://127.0.0.1:${port}`,
+    seen,
+    seenAt: (route) => seen.filter((one) => routeOf(one) === route),
+    on: (route, ...replies) => void scripts.set(route, replies),
+  }
+}
+
+export function json(status: number, body: unknown, headers: Record<string, string> = {}): Reply {
+  return (response) => {
+    response.writeHead(status, { 'content-type': 'application/json', ...headers })
+    response.end(body === '' ? '' : JSON.stringify(body))
+  }
+}
+
+export function page(status: number, title: string, headers: Record<string, string> = {}): Reply {
+  return (response) => {
+    response.writeHead(status, { 'content-type': 'text/html; charset=utf-8', ...headers })
+    response.end(`<html>${title}</html>`)
+  }
+}
+
+/** Takes the request and never answers. */
+export const hang: Reply = () => {}
+
+/** Cuts the connection without a word. */
+export const cut: Reply = (response) => void response.socket?.destroy()
+
+/** A JWT with the claims that the client reads; `name` tells it from others. */
+export function jwt(name: string, claims: Record<string, unknown> = {}): string {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const all = { preferred_username: 'lernito_service', administrator: true, ...claims }
+  return `${part({ alg: 'HS256', typ: 'JWT' })}.${part(all)}.${name}`
+}
+
+/** A token answer of the recorded shape. */
+export function token(name: string, expiresIn = 3600, claims: Record<string, unknown> = {}): Reply {
+  return json(200, { access_token: jwt(name, claims), expires_in: expiresIn, token_type: 'JWT', scope: 'read write' })
+}
