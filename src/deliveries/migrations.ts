@@ -1,0 +1,109 @@
+import { type Kysely, sql } from 'kysely'
+import { AppError } from '../errors.ts'
+import type { Tables } from './schema.ts'
+
+interface Migration {
+  /** The lowest number of migrations that code must know to work with a database that has this one. */
+  readonly oldestCode: number
+  readonly up: (db: Kysely<Tables>) => Promise<void>
+}
+
+/** SQLite reads mediumtext and mediumblob as text and blob; MySQL's plain text and blob end at 65,535 bytes. */
+const longText = sql`mediumtext`
+const longBytes = sql`mediumblob`
+
+/** In order, one DDL statement each, since MySQL commits after every one. What has been released never changes. */
+const MIGRATIONS: readonly Migration[] = [
+  {
+    oldestCode: 1,
+    up: (db) =>
+      db.schema
+        .createTable('deliveries')
+        .ifNotExists()
+        .addColumn('id', 'varchar(26)', (column) => column.primaryKey().notNull())
+        .addColumn('digest', 'varchar(64)', (column) => column.notNull().unique())
+        .addColumn('state', 'varchar(16)', (column) => column.notNull())
+        .addColumn('owner', 'varchar(36)')
+        .addColumn('due_at', 'bigint')
+        .addColumn('attempts', 'integer', (column) => column.notNull())
+        .addColumn('received_at', 'bigint', (column) => column.notNull())
+        .addColumn('settled_at', 'bigint')
+        .addColumn('active_at', 'bigint', (column) => column.notNull())
+        .addColumn('email', 'varchar(254)')
+        .addColumn('form', 'varchar(16)', (column) => column.notNull())
+        .addColumn('body', longBytes, (column) => column.notNull())
+        .addColumn('request', longText)
+        .addColumn('outcome', longText)
+        .execute(),
+  },
+  {
+    // Ends in email so that finding the next due people reads the index alone.
+    oldestCode: 1,
+    up: (db) =>
+      db.schema
+        .createIndex('deliveries_due')
+        .on('deliveries')
+        .columns(['owner', 'state', 'due_at', 'id', 'email'])
+        .execute(),
+  },
+  {
+    oldestCode: 1,
+    up: (db) =>
+      db.schema
+        .createTable('events')
+        .ifNotExists()
+        .addColumn('delivery_id', 'varchar(26)', (column) => column.notNull())
+        .addColumn('id', 'varchar(26)', (column) => column.notNull())
+        .addColumn('at', 'bigint', (column) => column.notNull())
+        .addColumn('kind', 'varchar(24)', (column) => column.notNull())
+        .addColumn('detail', longText, (column) => column.notNull())
+        .addColumn('actor', 'varchar(254)')
+        .addPrimaryKeyConstraint('events_key', ['delivery_id', 'id'])
+        .execute(),
+  },
+  {
+    oldestCode: 1,
+    up: (db) =>
+      db.schema
+        .createTable('counters')
+        .ifNotExists()
+        .addColumn('day', 'varchar(10)', (column) => column.notNull())
+        .addColumn('name', 'varchar(48)', (column) => column.notNull())
+        .addColumn('count', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('counters_key', ['day', 'name'])
+        .execute(),
+  },
+]
+
+/**
+ * Brings the database to this code's level. A database of newer code is used as long as its migrations allow code as
+ * old as this one. Throws AppError database.too_new otherwise.
+ */
+export function migrate({ db, now }: { db: Kysely<Tables>; now: () => number }): Promise<void> {
+  // SQLite gives a transaction to one process at a time: another that migrates waits, and then finds all done. A
+  // process that is killed in it leaves no half of a migration.
+  return db.transaction().execute(async (trx) => {
+    await trx.schema
+      .createTable('migrations')
+      .ifNotExists()
+      .addColumn('id', 'integer', (column) => column.primaryKey().notNull())
+      .addColumn('oldest_code', 'integer', (column) => column.notNull())
+      .addColumn('applied_at', 'bigint', (column) => column.notNull())
+      .execute()
+    const applied = await trx.selectFrom('migrations').select(['id', 'oldest_code']).execute()
+    const needed = Math.max(0, ...applied.map((row) => row.oldest_code))
+    if (needed > MIGRATIONS.length) {
+      throw new AppError(
+        'database.too_new',
+        `The database was migrated by a newer lernito-openedx (it needs level ${needed}, this one knows ${MIGRATIONS.length}). Start that version or a newer one, or restore the backup from before the upgrade.`,
+      )
+    }
+    const done = new Set(applied.map((row) => row.id))
+    for (const [index, { up, oldestCode }] of MIGRATIONS.entries()) {
+      const id = index + 1
+      if (done.has(id)) continue
+      await up(trx)
+      await trx.insertInto('migrations').values({ id, oldest_code: oldestCode, applied_at: now() }).execute()
+    }
+  })
+}

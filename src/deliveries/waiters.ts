@@ -1,0 +1,41 @@
+import type { Progress } from './types.ts'
+
+type Tell = (progress: Progress | null) => void
+
+export interface Waiters {
+  /**
+   * Resolves when the delivery is settled, or as soon as it is clear that it won't be before `deadline` (ms since
+   * 1970): the next try lies later, nobody is working, or the time is up. `null` stands for the last two.
+   */
+  wait(id: string, deadline: number): Promise<Progress | null>
+  tell(id: string, progress: Progress): void
+  /** Nobody is working for now: whoever waits learns it at once. */
+  giveUp(): void
+}
+
+export function createWaiters({ now }: { now: () => number }): Waiters {
+  const waiting = new Map<string, Set<Tell>>()
+
+  return {
+    wait: (id, deadline) =>
+      new Promise((resolve) => {
+        const own = waiting.get(id) ?? new Set()
+        const done: Tell = (progress) => {
+          const anotherTryFits = progress !== null && progress.dueAt !== null && progress.dueAt < deadline
+          if (anotherTryFits) return
+          clearTimeout(timer)
+          own.delete(done)
+          if (own.size === 0) waiting.delete(id)
+          resolve(progress)
+        }
+        const timer = setTimeout(() => done(null), Math.max(0, deadline - now()))
+        waiting.set(id, own.add(done))
+      }),
+    tell: (id, progress) => {
+      for (const done of [...(waiting.get(id) ?? [])]) done(progress)
+    },
+    giveUp: () => {
+      for (const own of [...waiting.values()]) for (const done of [...own]) done(null)
+    },
+  }
+}

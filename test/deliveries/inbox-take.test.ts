@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { arrival, only, type Replica, retry, START, setUp, succeeded } from './harness.ts'
+
+const quick = { timeout: 5000 }
+const running = new AbortController().signal
+
+const submit = async ({ inbox }: Replica, email: string, order = 1): Promise<string> =>
+  (await inbox.submit(arrival({ email, order }), null)).id
+const takeIds = async ({ inbox }: Replica, max = 10, signal = running): Promise<string[]> =>
+  (await inbox.take(max, signal)).map(({ id }) => id)
+
+/** What is there to be taken at this moment. */
+const takeNow = async (bench: Replica): Promise<string[]> => {
+  const stop = new AbortController()
+  const taking = takeIds(bench, 10, stop.signal)
+  stop.abort() // what was begun before the abort is still given out
+  return taking
+}
+
+test('the oldest are taken first, and no more than asked for', quick, async (t) => {
+  const bench = await setUp(t)
+  const ids: string[] = []
+  for (const at of [START, START - 2000, START - 1000]) {
+    bench.clock.at = at
+    ids.push(await submit(bench, `p${at}@x.example`))
+  }
+  bench.clock.at = START
+  assert.deepEqual(await takeIds(bench, 2), [ids[1], ids[2]])
+  assert.deepEqual(await takeIds(bench, 2), [ids[0]])
+})
+
+test('a person is handed out once at a time, however the address is written', quick, async (t) => {
+  const bench = await setUp(t)
+  const [first, second, other, third] = [
+    await submit(bench, 'Ada@Example.com', 1),
+    await submit(bench, 'ada@example.com', 2),
+    await submit(bench, 'bob@example.com', 3),
+    await submit(bench, 'ADA@EXAMPLE.COM', 4),
+  ]
+  assert.deepEqual(await takeIds(bench), [first, other])
+  assert.deepEqual(await takeNow(bench), [])
+  await bench.inbox.settle([succeeded(first)])
+  assert.deepEqual(await takeIds(bench), [second])
+  await bench.inbox.settle([retry(second, START + 1)])
+  assert.deepEqual(await takeIds(bench), [third])
+})
+
+test('those behind 500 deliveries of one person are found', quick, async (t) => {
+  const bench = await setUp(t)
+  const crowd = Array.from({ length: 500 }, (_, i) => bench.inbox.submit(arrival({ order: i }), null))
+  const [first] = await Promise.all(crowd)
+  bench.clock.at += 1
+  const behind = await submit(bench, 'behind@x.example')
+  assert.deepEqual(await takeIds(bench), [first?.id, behind])
+  assert.deepEqual(await takeNow(bench), [])
+})
+
+test('two that take at once never get the same delivery', quick, async (t) => {
+  const bench = await setUp(t)
+  const ids = await Promise.all(Array.from({ length: 20 }, (_, i) => submit(bench, `p${i}@x.example`)))
+  const taken = await Promise.all([takeIds(bench, 12), takeIds(bench, 12)])
+  assert.deepEqual(taken.flat().sort(), ids.sort())
+})
+
+test('one who takes waits until something arrives', quick, async (t) => {
+  const bench = await setUp(t)
+  const taking = takeIds(bench)
+  const id = await submit(bench, 'a@x.example')
+  assert.deepEqual(await taking, [id])
+})
+
+test('what a command made due is found without a ring', quick, async (t) => {
+  const bench = await setUp(t)
+  const command = await bench.replica('replica-1')
+  const taking = takeIds(bench)
+  const id = await submit(command, 'a@x.example')
+  assert.deepEqual(await taking, [id])
+})
+
+test('a retry is handed out when it is due and not before', quick, async (t) => {
+  const bench = await setUp(t)
+  const id = await submit(bench, 'a@x.example')
+  await takeIds(bench)
+  await bench.inbox.settle([retry(id, START + 5000)])
+  bench.clock.at = START + 4999
+  assert.deepEqual(await takeNow(bench), [])
+  bench.clock.at = START + 5000
+  assert.deepEqual(await takeNow(bench), [id])
+})
+
+test('an abort ends the taking, also one from before', quick, async (t) => {
+  const bench = await setUp(t)
+  const stop = new AbortController()
+  const taking = takeIds(bench, 10, stop.signal)
+  await new Promise(setImmediate)
+  stop.abort()
+  assert.deepEqual(await taking, [])
+  const id = await submit(bench, 'a@x.example')
+  assert.deepEqual(await takeIds(bench, 10, stop.signal), [])
+  assert.deepEqual(await takeIds(bench), [id])
+})
+
+test('nothing is handed out during a pause, and everything after it', quick, async (t) => {
+  const bench = await setUp(t)
+  bench.inbox.pause()
+  const stop = new AbortController()
+  const taking = takeIds(bench, 10, stop.signal)
+  const id = await submit(bench, 'a@x.example') // rings
+  await new Promise(setImmediate)
+  stop.abort()
+  assert.deepEqual(await taking, [])
+  const waiting = takeIds(bench)
+  bench.inbox.resume()
+  assert.deepEqual(await waiting, [id])
+})
+
+test('a pause also stops one who is just taking', quick, async (t) => {
+  const bench = await setUp(t)
+  const id = await submit(bench, 'a@x.example')
+  const taking = takeIds(bench)
+  bench.inbox.pause()
+  await new Promise(setImmediate)
+  bench.inbox.resume()
+  assert.deepEqual(await taking, [id])
+  await bench.inbox.settle([succeeded(id)])
+
+  const next = await submit(bench, 'a@x.example', 2)
+  const stopped = takeNow(bench)
+  bench.inbox.pause()
+  assert.deepEqual(await stopped, [])
+  bench.inbox.resume()
+  assert.deepEqual(await takeNow(bench), [next])
+})
+
+test(
+  'a row that is settled between looking and taking is not handed out, and its person stays free',
+  quick,
+  async (t) => {
+    const bench = await setUp(t)
+    let between = async (): Promise<void> => {}
+    const other = await bench.replica('replica-1', (store) => ({
+      ...store,
+      due: async (page) => {
+        const rows = await store.due(page)
+        await between()
+        return rows
+      },
+    }))
+    const [ended, put, free] = [
+      await submit(bench, 'a@x.example'),
+      await submit(bench, 'b@x.example'),
+      await submit(bench, 'c@x.example'),
+    ]
+    between = () => bench.inbox.settle([succeeded(ended), retry(put, START + 5000)])
+    assert.deepEqual(await takeIds(other), [free])
+    between = async () => {}
+    const again = await submit(bench, 'a@x.example', 2)
+    bench.clock.at += 5000
+    assert.deepEqual((await takeNow(other)).sort(), [put, again].sort())
+  },
+)
+
+test('what the database refuses to read is reported, and can be taken afterwards', quick, async (t) => {
+  const bench = await setUp(t)
+  let fails = true
+  const other = await bench.replica('replica-1', (store) => ({
+    ...store,
+    waiting: async (ids) => {
+      if (fails) throw new Error('no connection')
+      return store.waiting(ids)
+    },
+  }))
+  const id = await submit(bench, 'a@x.example')
+  await assert.rejects(takeIds(other), /no connection/)
+  fails = false
+  assert.equal(only(await takeIds(other)), id)
+})

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Progress } from '../../src/deliveries/types.ts'
+import { createWaiters } from '../../src/deliveries/waiters.ts'
+
+const NOW = 1_769_860_800_000
+const DEADLINE = NOW + 60_000
+const outcome = { courses: {}, reason: null }
+const done: Progress = { state: 'succeeded', outcome, dueAt: null }
+const retryAt = (dueAt: number): Progress => ({ state: 'waiting', outcome, dueAt })
+
+const create = () => createWaiters({ now: () => NOW })
+
+test('everyone who waits for a delivery is told what it came to, and nobody else', { timeout: 5000 }, async () => {
+  const waiters = create()
+  const first = waiters.wait('a', DEADLINE)
+  const second = waiters.wait('a', DEADLINE)
+  const other = waiters.wait('b', DEADLINE)
+  waiters.tell('a', done)
+  assert.deepEqual([await first, await second], [done, done])
+  waiters.tell('b', retryAt(DEADLINE))
+  assert.deepEqual(await other, retryAt(DEADLINE))
+})
+
+test('telling when nobody waits, or nobody any more, does nothing', { timeout: 5000 }, async () => {
+  const waiters = create()
+  waiters.tell('a', done)
+  const answered = waiters.wait('a', DEADLINE)
+  waiters.tell('a', retryAt(DEADLINE))
+  waiters.tell('a', done)
+  assert.deepEqual(await answered, retryAt(DEADLINE))
+})
+
+test('a try before the deadline is waited for, one at the deadline or later is not', { timeout: 5000 }, async () => {
+  const waiters = create()
+  const patient = waiters.wait('a', DEADLINE)
+  waiters.tell('a', retryAt(DEADLINE - 1))
+  waiters.tell('a', done)
+  assert.deepEqual(await patient, done)
+  const late = waiters.wait('a', DEADLINE)
+  waiters.tell('a', retryAt(DEADLINE))
+  waiters.tell('a', done)
+  assert.deepEqual(await late, retryAt(DEADLINE))
+})
+
+test('when the time is up the answer is that there is none', { timeout: 5000 }, async () => {
+  const waiters = create()
+  assert.equal(await waiters.wait('a', NOW + 1), null)
+  assert.equal(await waiters.wait('a', NOW - 1000), null)
+})
+
+test('giving up tells everyone, and the next ones wait again', { timeout: 5000 }, async () => {
+  const waiters = create()
+  const waiting = [waiters.wait('a', DEADLINE), waiters.wait('a', DEADLINE), waiters.wait('b', DEADLINE)]
+  waiters.giveUp()
+  assert.deepEqual(await Promise.all(waiting), [null, null, null])
+  const again = waiters.wait('a', DEADLINE)
+  waiters.tell('a', done)
+  assert.deepEqual(await again, done)
+})
