@@ -1,0 +1,59 @@
+import type { Work } from './work.ts'
+
+/** About one second of the LMS for people who have an account, a tenth of it for those who don't. */
+export const BATCH_PEOPLE = 50
+/** Who has waited this long (ms) is in the next call, however many wait for another course. */
+const PATIENCE_MS = 2000
+
+/** One call: every one of `works` waits for every one of `courses`. */
+export interface Batch {
+  readonly courses: readonly string[]
+  readonly works: readonly Work[]
+}
+
+/**
+ * The next call to make, or null if nobody waits: one course with all who wait for it, or one equal set of courses,
+ * whichever serves more (person, course) pairs, and never a product that enrolls anybody in a course not bought. At
+ * most `people`. `works` come oldest first; without `bulk`, and for those who can't go together with others, a batch is
+ * the one person.
+ */
+export function nextBatch({
+  works,
+  bulk,
+  now,
+  people = BATCH_PEOPLE,
+}: {
+  works: readonly Work[]
+  bulk: boolean
+  now: number
+  people?: number
+}): Batch | null {
+  const [oldest] = works
+  if (oldest === undefined) return null
+  const impatient = now - (oldest.delivery.dueAt ?? now) >= PATIENCE_MS
+  if (!bulk || (oldest.alone && impatient)) return single(oldest)
+
+  const together = works.filter((work) => !work.alone)
+  const candidates = new Map<string, Work[]>()
+  const add = (courses: readonly string[], work: Work): void => {
+    const key = courses.join(',')
+    const members = candidates.get(key)
+    if (members === undefined) candidates.set(key, [work])
+    else if (members.length < people) members.push(work)
+  }
+  for (const work of together) {
+    const courses = [...work.open].sort()
+    for (const course of courses) add([course], work)
+    if (courses.length > 1) add(courses, work)
+  }
+  let best: Batch | null = null
+  for (const [key, members] of candidates) {
+    const batch = { courses: key.split(','), works: members }
+    const eligible = !impatient || members[0] === oldest
+    if (eligible && (best === null || pairs(batch) > pairs(best))) best = batch
+  }
+  return best ?? single(oldest)
+}
+
+const single = (work: Work): Batch => ({ courses: [...work.open].sort(), works: [work] })
+const pairs = ({ courses, works }: Batch): number => courses.length * works.length

@@ -1,0 +1,32 @@
+import type { Reason } from '../deliveries/types.ts'
+import { isCourseKey } from '../openedx/course-key.ts'
+import type { Failure } from '../openedx/failure.ts'
+import type { Lms } from '../openedx/lms.ts'
+
+export type Resolved =
+  | { readonly kind: 'courses'; readonly keys: readonly string[] }
+  | { readonly kind: 'reason'; readonly reason: Reason }
+  | { readonly kind: 'failure'; readonly failure: Failure }
+
+/**
+ * Checks the course keys as the original plugin does, one by one in their order, format before existence, so that the
+ * first mistake is the one that is told. Gives the keys as the LMS spells them, each once: an allowance for a key in
+ * other letters, or for a course that doesn't exist, would break the person's activation.
+ */
+export async function resolveCourses({
+  ids,
+  lms,
+}: {
+  ids: readonly string[]
+  lms: Pick<Lms, 'course'>
+}): Promise<Resolved> {
+  const keys = new Set<string>()
+  for (const id of ids) {
+    if (!isCourseKey(id)) return { kind: 'reason', reason: { code: 'course_key.malformed', subject: id } }
+    const course = await lms.course(id)
+    if (!course.ok) return { kind: 'failure', failure: course.failure }
+    if (course.value === null) return { kind: 'reason', reason: { code: 'course.missing', subject: id } }
+    keys.add(course.value.key)
+  }
+  return { kind: 'courses', keys: [...keys] }
+}

@@ -1,0 +1,77 @@
+import type { Budget, Permit } from '../openedx/budget.ts'
+import type { PersonResult } from '../openedx/bulk-enroll.ts'
+import type { Lms } from '../openedx/lms.ts'
+import type { Batch } from './batches.ts'
+import { enrollSingly, type Standing } from './enroll-singly.ts'
+import { done, failed, type PairResult, record, refused, type Work } from './work.ts'
+
+interface Means {
+  readonly lms: Lms
+  readonly budget: Budget
+  readonly signal: AbortSignal
+}
+
+/** Enrolls a batch person by person and course by course. What came of it is recorded in its works. */
+export async function enrollOneByOne({ batch, ...means }: Means & { batch: Batch }): Promise<void> {
+  for (const work of batch.works) {
+    for (const course of batch.courses) {
+      const result = await enrollSingly({ ...means, email: work.request.email, course, standing: 'unasked' })
+      record({ work, course, result })
+    }
+  }
+}
+
+/**
+ * Enrolls a batch with one bulk_enroll call (for which `permit` is used) and whatever calls its people need besides.
+ * What came of it is recorded in its works. HTTP 200 isn't success: each person is judged, and if any result has
+ * `error`, nothing of the answer is proof (a database deadlock leaves 200 and keeps nothing): the others are sent
+ * again without it, and it goes singly.
+ */
+export async function enrollInBulk({
+  batch,
+  permit,
+  ...means
+}: Means & { batch: Batch; permit: Permit }): Promise<void> {
+  const { courses, works } = batch
+  const answer = await means.lms.bulkEnroll(permit, { courses, emails: works.map((work) => work.request.email) })
+  if (!answer.ok) {
+    for (const work of works) for (const course of courses) record({ work, course, result: failed(answer.failure) })
+    return
+  }
+  const { proof, results } = answer.value
+  const resultOf = (work: Work, course: string): PersonResult => results.get(course)?.get(work.request.email) ?? 'error'
+  if (proof) {
+    for (const work of works) {
+      for (const course of courses) {
+        record({ work, course, result: await conclude({ ...means, work, course, said: resultOf(work, course) }) })
+      }
+    }
+    return
+  }
+  const stumbled = (work: Work): boolean => courses.some((course) => resultOf(work, course) === 'error')
+  const others = works.filter((work) => !stumbled(work))
+  const someStumbled = others.length < works.length
+  if (others.length > 0 && someStumbled) {
+    const again = { courses, works: others }
+    await enrollInBulk({ ...means, batch: again, permit: await means.budget.acquire(means.signal) })
+  }
+  await enrollOneByOne({ ...means, batch: { courses, works: someStumbled ? works.filter(stumbled) : works } })
+}
+
+const STANDING = {
+  inactive: 'allowed_by_bulk',
+  enrolled_and_allowed: 'enrolled_and_allowed',
+  invalid: 'unasked',
+  error: 'unasked',
+} as const satisfies Partial<Record<PersonResult, Standing>>
+
+async function conclude({
+  work,
+  course,
+  said,
+  ...means
+}: Means & { work: Work; course: string; said: PersonResult }): Promise<PairResult> {
+  if (said === 'enrolled' || said === 'allowed') return done(said)
+  if (said === 'retired') return refused({ code: 'person.retired', subject: '' })
+  return enrollSingly({ ...means, email: work.request.email, course, standing: STANDING[said] })
+}

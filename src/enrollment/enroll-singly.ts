@@ -1,0 +1,68 @@
+import type { Budget } from '../openedx/budget.ts'
+import type { Failure } from '../openedx/failure.ts'
+import type { Lms } from '../openedx/lms.ts'
+import { done, failed, type PairResult, refused } from './work.ts'
+
+export interface Singly {
+  readonly email: string
+  readonly course: string
+  readonly lms: Lms
+  readonly budget: Budget
+  readonly signal: AbortSignal
+}
+
+/** How the address stands in the LMS before the call; what bulk_enroll left there, if it was asked before. */
+export type Standing = 'unasked' | 'allowed_by_bulk' | 'enrolled_and_allowed'
+
+/**
+ * Enrolls one person in one course by the single APIs: where bulk_enroll is off, for an address that it can't take, for
+ * a person who has registered but not activated (it makes only an allowance for them), and after an `error` in it.
+ */
+export async function enrollSingly({ standing, ...call }: Singly & { standing: Standing }): Promise<PairResult> {
+  const account = await call.lms.account(call.email)
+  if (!account.ok) return failed(account.failure)
+  const person = account.value
+  if (person.status === 'retired') return refused({ code: 'person.retired', subject: '' })
+  if (person.status === 'unknown' && standing === 'unasked') return allow(call)
+  if (person.status === 'unknown') return done(standing === 'allowed_by_bulk' ? 'allowed' : 'enrolled')
+  if (standing !== 'enrolled_and_allowed') {
+    const problem = await enrollKnown(call, person.username)
+    if (problem?.kind === 'refused' && standing === 'allowed_by_bulk') return done('allowed')
+    if (problem?.kind === 'refused') return refused({ code: 'lms.refused', subject: problem.message })
+    if (problem !== null) return failed(problem)
+  }
+  if (standing !== 'unasked' && person.status === 'inactive') {
+    // The allowance would enroll them again on activation, also after a refund in between.
+    const deleted = await call.lms.disallow(await call.budget.acquire(call.signal), call)
+    if (!deleted.ok) return failed(deleted.failure)
+  }
+  return done('enrolled')
+}
+
+/**
+ * Reads first: with a mode named, an active verified enrollment would be downgraded; without one, somebody who was
+ * unenrolled from verified comes back as verified for free (recorded: modes-and-inactive.json).
+ */
+async function enrollKnown({ lms, budget, signal, course }: Singly, username: string): Promise<Failure | null> {
+  const existing = await lms.enrollment(await budget.acquire(signal), { username, course })
+  if (!existing.ok) return existing.failure
+  if (existing.value?.active) return null
+  const modes = existing.value?.courseModes ?? []
+  const mode = ['audit', 'honor'].find((free) => modes.includes(free)) ?? null
+  const enrolled = await lms.enroll(await budget.acquire(signal), { username, course, mode })
+  return enrolled.ok ? null : enrolled.failure
+}
+
+/** An allowance that stands with auto_enroll false is not upgraded by a POST: it is made anew. */
+async function allow({ lms, budget, signal, email, course }: Singly): Promise<PairResult> {
+  const made = await lms.allow(await budget.acquire(signal), { email, course })
+  if (!made.ok) return failed(made.failure)
+  if (made.value === 'created') return done('allowed')
+  const standing = await lms.allowances(await budget.acquire(signal), { email })
+  if (!standing.ok) return failed(standing.failure)
+  if (standing.value.some((one) => one.course === course && one.autoEnroll)) return done('allowed')
+  const deleted = await lms.disallow(await budget.acquire(signal), { email, course })
+  if (!deleted.ok) return failed(deleted.failure)
+  const again = await lms.allow(await budget.acquire(signal), { email, course })
+  return again.ok ? done('allowed') : failed(again.failure)
+}

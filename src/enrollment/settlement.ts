@@ -1,0 +1,47 @@
+import { type Outcome, type Reason, type Settlement, STATE_OF_REASON } from '../deliveries/types.ts'
+import { nextTry } from './schedule.ts'
+import type { Work } from './work.ts'
+
+/**
+ * What a finished round of work makes of its delivery (now: ms since 1970). A failure is tried again by the schedule,
+ * also where the LMS has refused another of the courses: the sender hears of that when the rest is settled.
+ */
+export function settlement({ work, now, random }: { work: Work; now: number; random: () => number }): Settlement {
+  const { delivery, done, reasons, failures } = work
+  const courses = Object.fromEntries(done)
+  const [failure] = failures
+  if (failure === undefined) {
+    const [reason = null] = reasons
+    return final({ id: delivery.id, attempts: delivery.attempts, outcome: { courses, reason } })
+  }
+  const attempts = delivery.attempts + 1
+  const dueAt = nextTry({ failures: attempts, now, random })
+  if (dueAt === null) {
+    const reason = { code: 'retries.exhausted', subject: failure.message } as const
+    return final({ id: delivery.id, attempts, outcome: { courses, reason } })
+  }
+  const detail = `try ${attempts}: ${failure.message}`
+  return { id: delivery.id, state: 'waiting', outcome: { courses, reason: null }, dueAt, attempts, detail }
+}
+
+function final({ id, attempts, outcome }: { id: string; attempts: number; outcome: Outcome }): Settlement {
+  const state = outcome.reason === null ? 'succeeded' : STATE_OF_REASON[outcome.reason.code]
+  return { id, state, outcome, dueAt: null, attempts, detail: words(outcome) }
+}
+
+function words({ courses, reason }: Outcome): string {
+  const results = Object.entries(courses).map(([course, result]) => `${result} in ${course}`)
+  const why = reason === null ? [] : [reasonWords(reason)]
+  return [...results, ...why].join('; ')
+}
+
+const WORDS = {
+  'payload.invalid': (subject) => `the payload is invalid: ${subject}`,
+  'course_key.malformed': (subject) => `${subject} is not a course key`,
+  'course.missing': (subject) => `the LMS has no course ${subject}`,
+  'person.retired': () => 'the address belongs to a retired account',
+  'lms.refused': (subject) => `the LMS refused: ${subject}`,
+  'retries.exhausted': (subject) => `given up after the last try: ${subject}`,
+} as const satisfies Record<Reason['code'], (subject: string) => string>
+
+const reasonWords = ({ code, subject }: Reason): string => WORDS[code](subject)

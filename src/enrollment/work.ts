@@ -1,0 +1,61 @@
+import type { CourseResult, Delivery, EnrollmentRequest, Reason } from '../deliveries/types.ts'
+import { bulkCanName } from '../openedx/bulk-enroll.ts'
+import type { Failure } from '../openedx/failure.ts'
+
+/** Of a failed call, what decides how it goes on and what the timeline says. */
+export type WorkFailure = Pick<Failure, 'kind' | 'message'>
+
+/** A delivery that is being worked on. */
+export interface Work {
+  readonly delivery: Delivery
+  readonly request: EnrollmentRequest
+  /** True course keys still to be tried in this round, without those that are done already. */
+  readonly open: Set<string>
+  readonly done: Map<string, CourseResult>
+  /** What the LMS decided against; the first is told to the sender. */
+  readonly reasons: Reason[]
+  readonly failures: WorkFailure[]
+  /** Not together with others: its address can't be sent in bulk, or a bulk call stumbled over it. */
+  alone: boolean
+}
+
+/** What became of one person in one course. */
+export type PairResult =
+  | { readonly kind: 'done'; readonly result: CourseResult }
+  | { readonly kind: 'reason'; readonly reason: Reason }
+  | { readonly kind: 'failure'; readonly failure: WorkFailure }
+
+export const done = (result: CourseResult): PairResult => ({ kind: 'done', result })
+export const refused = (reason: Reason): PairResult => ({ kind: 'reason', reason })
+export const failed = (failure: WorkFailure): PairResult => ({ kind: 'failure', failure })
+
+/**
+ * Begins a round of work: of the true course keys, a retry touches only those without a result.
+ */
+export function beginWork({
+  delivery,
+  request,
+  courses,
+}: {
+  delivery: Delivery
+  request: EnrollmentRequest
+  courses: readonly string[]
+}): Work {
+  const results = new Map(Object.entries(delivery.outcome?.courses ?? {}))
+  return {
+    delivery,
+    request,
+    open: new Set(courses.filter((course) => !results.has(course))),
+    done: results,
+    reasons: [],
+    failures: [],
+    alone: !bulkCanName(request.email),
+  }
+}
+
+export function record({ work, course, result }: { work: Work; course: string; result: PairResult }): void {
+  work.open.delete(course)
+  if (result.kind === 'done') work.done.set(course, result.result)
+  if (result.kind === 'reason') work.reasons.push(result.reason)
+  if (result.kind === 'failure') work.failures.push(result.failure)
+}

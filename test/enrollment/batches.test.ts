@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { nextBatch } from '../../src/enrollment/batches.ts'
+import { aWork } from './works.ts'
+
+const [A, B, C] = ['course-v1:x+A+1', 'course-v1:x+B+1', 'course-v1:x+C+1'] as const
+
+test('nobody waiting is no batch', () => {
+  assert.equal(nextBatch({ works: [], bulk: true, now: 0 }), null)
+})
+
+test('one course takes along all who wait for it, also those who wait for others too', () => {
+  const works = [
+    aWork({ courses: [A] }),
+    aWork({ courses: [B, A] }),
+    aWork({ courses: [A, C] }),
+    aWork({ courses: [B] }),
+  ]
+  const batch = nextBatch({ works, bulk: true, now: 0 })
+  assert.deepEqual(batch?.courses, [A])
+  assert.deepEqual(batch?.works, works.slice(0, 3))
+})
+
+test('an equal set of courses goes in one call where that serves more pairs', () => {
+  const works = [aWork({ courses: [B, A] }), aWork({ courses: [A, B] }), aWork({ courses: [A] })]
+  const batch = nextBatch({ works, bulk: true, now: 0 })
+  assert.deepEqual(batch?.courses, [A, B])
+  assert.deepEqual(batch?.works, works.slice(0, 2))
+})
+
+test('a course with a result from an earlier try is not touched again', () => {
+  const batch = nextBatch({ works: [aWork({ courses: [A, B], done: { [A]: 'enrolled' } })], bulk: true, now: 0 })
+  assert.deepEqual(batch?.courses, [B])
+})
+
+test('at most 50 people are in a call, the oldest first', () => {
+  const works = Array.from({ length: 60 }, () => aWork({ courses: [A] }))
+  assert.deepEqual(nextBatch({ works, bulk: true, now: 0 })?.works, works.slice(0, 50))
+})
+
+test('who has waited two seconds is in the next call, however many wait for another course', () => {
+  const works = [
+    aWork({ courses: [B], dueAt: 0 }),
+    ...Array.from({ length: 9 }, () => aWork({ courses: [A], dueAt: 1000 })),
+  ]
+  assert.deepEqual(nextBatch({ works, bulk: true, now: 1999 })?.courses, [A])
+  assert.deepEqual(nextBatch({ works, bulk: true, now: 2000 })?.courses, [B])
+})
+
+test('an address that bulk_enroll would split goes alone, and takes its turn', () => {
+  const quoted = aWork({ email: '"a,b"@example.com', courses: [A, B], dueAt: 0 })
+  const plain = aWork({ courses: [A], dueAt: 0 })
+  assert.deepEqual(nextBatch({ works: [quoted, plain], bulk: true, now: 0 })?.works, [plain])
+  assert.deepEqual(nextBatch({ works: [quoted, plain], bulk: true, now: 2000 })?.works, [quoted])
+  assert.deepEqual(nextBatch({ works: [quoted], bulk: true, now: 0 }), { courses: [A, B], works: [quoted] })
+})
+
+test('without bulk_enroll each delivery goes alone, oldest first', () => {
+  const works = [aWork({ courses: [B, A] }), aWork({ courses: [A] })]
+  assert.deepEqual(nextBatch({ works, bulk: false, now: 0 }), { courses: [A, B], works: works.slice(0, 1) })
+})
+
+test('whatever waits, a batch enrolls nobody in a course not bought and is never larger than allowed', () => {
+  const waiting = fc.array(fc.subarray([A, B, C], { minLength: 1 }), { minLength: 1, maxLength: 30 })
+  fc.assert(
+    fc.property(waiting, fc.integer({ min: 1, max: 5 }), fc.nat(4000), (sets, people, now) => {
+      const works = sets.map((courses, i) => aWork({ courses, dueAt: i * 100 }))
+      const batch = nextBatch({ works, bulk: true, now, people })
+      assert.ok(batch !== null && batch.works.length > 0 && batch.works.length <= people)
+      for (const work of batch.works) for (const course of batch.courses) assert.ok(work.open.has(course))
+    }),
+  )
+})

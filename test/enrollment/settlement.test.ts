@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { nextTry, RETRY_SCHEDULE_MS } from '../../src/enrollment/schedule.ts'
+import { settlement } from '../../src/enrollment/settlement.ts'
+import { done, failed, type PairResult, record, refused, type Work } from '../../src/enrollment/work.ts'
+import { aWork } from './works.ts'
+
+const [A, B] = ['course-v1:x+A+1', 'course-v1:x+B+1'] as const
+const unreachable = failed({ kind: 'unreachable', message: 'the LMS does not answer' })
+
+function settled(work: Work, results: Record<string, PairResult>) {
+  for (const [course, result] of Object.entries(results)) record({ work, course, result })
+  return settlement({ work, now: 1_000_000, random: () => 0.5 })
+}
+
+test('the schedule is 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, 8 h, 12 h, 24 h, 24 h', () => {
+  const minutes = RETRY_SCHEDULE_MS.map((ms) => ms / 60_000)
+  assert.deepEqual(minutes, [5 / 60, 0.5, 2, 10, 30, 60, 120, 240, 480, 720, 1440, 1440])
+})
+
+test('tries are spread by ten percent to either side', () => {
+  assert.equal(nextTry({ failures: 1, now: 0, random: () => 0 }), 4500)
+  assert.equal(nextTry({ failures: 1, now: 0, random: () => 1 }), 5500)
+})
+
+test('all courses done is succeeded, and says which are enrolled and which allowed', () => {
+  const { state, outcome, dueAt, detail } = settled(aWork({ courses: [A, B] }), {
+    [A]: done('enrolled'),
+    [B]: done('allowed'),
+  })
+  assert.deepEqual(
+    { state, dueAt, outcome },
+    { state: 'succeeded', dueAt: null, outcome: { courses: { [A]: 'enrolled', [B]: 'allowed' }, reason: null } },
+  )
+  assert.equal(detail, `enrolled in ${A}; allowed in ${B}`)
+})
+
+test('what the LMS refuses needs attention, and keeps what was done besides', () => {
+  const reason = { code: 'lms.refused', subject: 'course full' } as const
+  const { state, outcome, dueAt } = settled(aWork({ courses: [A, B] }), { [A]: done('enrolled'), [B]: refused(reason) })
+  assert.deepEqual(
+    { state, dueAt, outcome },
+    { state: 'needs_attention', dueAt: null, outcome: { courses: { [A]: 'enrolled' }, reason } },
+  )
+})
+
+test('a malformed course key is the sender’s mistake: rejected', () => {
+  const work = aWork({ courses: [] })
+  work.reasons.push({ code: 'course_key.malformed', subject: 'nonsense' })
+  assert.equal(settlement({ work, now: 0, random: () => 0.5 }).state, 'rejected')
+})
+
+test('a failure waits for the next try and keeps what is done; it comes before a refusal of another course', () => {
+  const refusal = refused({ code: 'lms.refused', subject: 'course full' })
+  const { state, outcome, dueAt, attempts } = settled(aWork({ courses: [A, B, 'c'], attempts: 1 }), {
+    [A]: done('allowed'),
+    [B]: unreachable,
+    c: refusal,
+  })
+  assert.deepEqual(
+    { state, dueAt, attempts, outcome },
+    { state: 'waiting', dueAt: 1_030_000, attempts: 2, outcome: { courses: { [A]: 'allowed' }, reason: null } },
+  )
+})
+
+test('after the last try a person has to look', () => {
+  const last = settled(aWork({ courses: [A], attempts: RETRY_SCHEDULE_MS.length - 1 }), { [A]: unreachable })
+  assert.equal(last.state, 'waiting')
+  const over = settled(aWork({ courses: [A], attempts: RETRY_SCHEDULE_MS.length }), { [A]: unreachable })
+  assert.equal(over.state, 'needs_attention')
+  assert.deepEqual(over.outcome.reason, { code: 'retries.exhausted', subject: 'the LMS does not answer' })
+})

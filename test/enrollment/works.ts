@@ -1,0 +1,37 @@
+import type { CourseResult, Delivery } from '../../src/deliveries/types.ts'
+import { beginWork, type Work } from '../../src/enrollment/work.ts'
+
+let made = 0
+
+/** A delivery in hand, due at `dueAt`, for tests of what is done with it. */
+export function aWork({
+  email = `person${made}@example.com`,
+  courses = ['course-v1:a+b+c'],
+  dueAt = 0,
+  attempts = 0,
+  done = {},
+}: {
+  email?: string
+  courses?: readonly string[]
+  dueAt?: number
+  attempts?: number
+  done?: Record<string, CourseResult>
+} = {}): Work {
+  made++
+  const request = { email, name: 'A', family: 'B', username: 'c', courseIds: courses }
+  const delivery: Delivery = {
+    id: `delivery-${made}`,
+    digest: `${made}`,
+    state: 'waiting',
+    owner: 'me',
+    dueAt,
+    attempts,
+    receivedAt: dueAt,
+    settledAt: null,
+    form: 'raw',
+    body: new Uint8Array(),
+    request,
+    outcome: { courses: done, reason: null },
+  }
+  return beginWork({ delivery, request, courses })
+}

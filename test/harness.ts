@@ -1,0 +1,147 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { type RunningStandIn, type StandInOptions, startStandIn } from '../src/sandbox/stand-in.ts'
+import { buildService } from '../src/service.ts'
+import { readSettings } from '../src/settings.ts'
+import { sign } from '../src/signature/signature.ts'
+import { createLog } from '../src/telemetry/log.ts'
+
+export const SECRET = 'lernito-test-secret'
+export const DEMO = 'course-v1:edX+DemoX+Demo_Course'
+
+export interface Answered {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly text: string
+}
+
+/** One HTTP request over a real socket, with exactly these headers. */
+export function exchange({
+  url,
+  method = 'POST',
+  headers = {},
+  body = '',
+}: {
+  url: string
+  method?: string
+  headers?: Record<string, string>
+  body?: string | Uint8Array
+}): Promise<Answered> {
+  return new Promise((resolve, reject) => {
+    const length = { 'content-length': String(Buffer.byteLength(body)) }
+    const request = httpRequest(
+      url,
+      { method, headers: body === '' ? headers : { ...length, ...headers } },
+      (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('error', reject)
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text: Buffer.concat(chunks).toString('utf8'),
+          }),
+        )
+      },
+    )
+    request.on('error', reject)
+    request.end(body)
+  })
+}
+
+const stateSchema = z.object({
+  enrollments: z.array(z.object({ email: z.string(), course: z.string(), mode: z.string(), active: z.boolean() })),
+  allowances: z.array(z.object({ email: z.string(), course: z.string(), auto_enroll: z.boolean(), used: z.boolean() })),
+})
+export type State = z.infer<typeof stateSchema>
+
+const callsSchema = z.object({
+  calls: z.array(z.object({ method: z.string(), path: z.string(), status: z.number(), count: z.number() })),
+})
+
+/** The stand-in's control API, as a test uses it. */
+export function control(lmsUrl: string) {
+  const call = async (method: string, path: string, json?: unknown): Promise<unknown> => {
+    const text = json === undefined ? '' : JSON.stringify(json)
+    const headers = json === undefined ? {} : { 'content-type': 'application/json' }
+    const answered = await exchange({ url: `${lmsUrl}/sandbox/${path}`, method, headers, body: text })
+    if (answered.status >= 300) throw new Error(`/sandbox/${path} answered ${answered.status}: ${answered.text}`)
+    return answered.text === '' ? null : JSON.parse(answered.text)
+  }
+  return {
+    state: async (): Promise<State> => stateSchema.parse(await call('GET', 'state')),
+    reset: () => call('POST', 'reset'),
+    seed: (rows: Partial<State>) => call('POST', 'seed', rows),
+    people: (person: { email: string; username: string; active: boolean }) => call('POST', 'people', person),
+    activate: (email: string) => call('POST', 'activate', { email }),
+    faults: (faults: readonly object[]) => call('POST', 'faults', { faults }),
+    noFaults: () => call('DELETE', 'faults'),
+    calls: async () => callsSchema.parse(await call('GET', 'calls')).calls,
+    forgetCalls: () => call('DELETE', 'calls'),
+  }
+}
+
+export interface Buyer {
+  readonly email: string
+  readonly courseIds?: readonly string[]
+  readonly name?: string
+}
+
+export const payload = ({ email, courseIds = [DEMO], name = 'New' }: Buyer): string =>
+  JSON.stringify({ email, name, family: 'Comer', username: 'newcomer', courseIds })
+
+/** The whole product in this process: the service on a SQLite file of its own, the stand-in behind it. */
+export async function startProduct({
+  lms: lmsOptions = {},
+  env = {},
+  folder = mkdtempSync(join(tmpdir(), 'lernito-test-')),
+}: {
+  lms?: StandInOptions
+  env?: Record<string, string>
+  folder?: string
+} = {}) {
+  const log: Record<string, unknown>[] = []
+  const standIn: RunningStandIn = await startStandIn({ throttle: 'off', ...lmsOptions })
+  const { settings } = readSettings({
+    env: {
+      LERNITO_WEBHOOK_SECRET: SECRET,
+      LERNITO_LMS_URL: standIn.url,
+      LERNITO_LMS_CLIENT_ID: 'lernito-client',
+      LERNITO_LMS_CLIENT_SECRET: 'lernito-client-secret',
+      LERNITO_DATABASE_URL: `sqlite:${join(folder, 'lernito.db')}`,
+      LERNITO_PORT: '0',
+      ...env,
+    },
+  })
+  const destination = { write: (line: string) => log.push(JSON.parse(line)) }
+  const service = buildService({ settings, log: createLog({ level: settings.LERNITO_LOG_LEVEL, destination }) })
+  const url = await service.start()
+  const webhook = `${url}/api/lernito/webhook/`
+  return {
+    url,
+    webhook,
+    lmsUrl: standIn.url,
+    lms: control(standIn.url),
+    log,
+    service,
+    folder,
+    /** Posts a sale as the shop does, signed over the original's form. */
+    sell: async (buyer: Buyer): Promise<Answered & { json: unknown }> => {
+      const body = payload(buyer)
+      const signature = sign({ body, form: 'canonical', secret: SECRET })
+      const headers = { 'content-type': 'application/json', 'x-lernito-signature': signature }
+      const answered = await exchange({ url: webhook, headers, body })
+      return { ...answered, json: JSON.parse(answered.text) }
+    },
+    stop: async ({ keep = false } = {}): Promise<void> => {
+      await service.stop()
+      await standIn.close()
+      if (!keep) rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+export type Product = Awaited<ReturnType<typeof startProduct>>
