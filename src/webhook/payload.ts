@@ -1,0 +1,134 @@
+import type { EnrollmentRequest } from '../deliveries/types.ts'
+import { pythonNumber } from '../signature/canonical.ts'
+import { isArray, isFloat, isObject, type Json, JsonNumber } from '../signature/json.ts'
+import { isEmail } from './email.ts'
+
+/** What is wrong with each field, as Django REST framework (DRF) words it; for a list, with each wrong entry's index. */
+export type FieldErrors = Readonly<Record<string, readonly string[] | Readonly<Record<string, readonly string[]>>>>
+
+export type Payload = { readonly request: EnrollmentRequest } | { readonly errors: FieldErrors }
+
+type Read<Value, Errors = readonly string[]> = { readonly value: Value } | { readonly errors: Errors }
+
+interface TextRule {
+  /** Said of a boolean, a list or an object. */
+  readonly invalid: string
+  /** All complaints about the trimmed text, in DRF's order. */
+  readonly check: (text: string) => readonly string[]
+}
+
+const MAX_LENGTH = 255
+/**
+ * What Open edX's column holds. The original has no such rule: it fails with a 500 when all else is right (recorded:
+ * lernito-webhook.json, "email 256 characters"), so this is looked at last.
+ */
+const MAX_EMAIL_LENGTH = 254
+
+const REQUIRED = 'This field is required.'
+const NULL = 'This field may not be null.'
+const BLANK = 'This field may not be blank.'
+const BAD_EMAIL = 'Enter a valid email address.'
+
+const TEXT: TextRule = {
+  invalid: 'Not a valid string.',
+  check: (text) => [...tooLong(text, MAX_LENGTH), ...forbiddenCharacters(text)],
+}
+
+const EMAIL: TextRule = {
+  invalid: BAD_EMAIL,
+  check: (text) => [...forbiddenCharacters(text), ...(isEmail(text) ? [] : [BAD_EMAIL])],
+}
+
+/**
+ * Applies the payload rules of the original plugin, a DRF 3.16 serializer, in its order and its words. Texts come out
+ * trimmed and numbers as text (recorded: lernito-webhook.json, groups "fields", "email" and "body").
+ */
+export function readPayload(json: Json): Payload {
+  if (json === null) return { errors: { non_field_errors: ['No data provided'] } }
+  if (!isObject(json)) {
+    return { errors: { non_field_errors: [`Invalid data. Expected a dictionary, but got ${pythonType(json)}.`] } }
+  }
+  const name = readText(json.get('name'), TEXT)
+  const family = readText(json.get('family'), TEXT)
+  const username = readText(json.get('username'), TEXT)
+  const email = readText(json.get('email'), EMAIL)
+  const courseIds = readCourseIds(json.get('courseIds'))
+  if ('errors' in name || 'errors' in family || 'errors' in username || 'errors' in email || 'errors' in courseIds) {
+    return { errors: errorsOf({ name, family, username, email, courseIds }) }
+  }
+  if (courseIds.value.length === 0) {
+    return { errors: { non_field_errors: ['At least one courseId must be provided'] } }
+  }
+  const long = tooLong(email.value, MAX_EMAIL_LENGTH)
+  if (long.length > 0) return { errors: { email: long } }
+  return {
+    request: {
+      email: email.value,
+      name: name.value,
+      family: family.value,
+      username: username.value,
+      courseIds: courseIds.value,
+    },
+  }
+}
+
+function errorsOf(fields: Readonly<Record<string, Read<unknown, FieldErrors[string]>>>): FieldErrors {
+  const errors: Record<string, FieldErrors[string]> = {}
+  for (const [field, read] of Object.entries(fields)) if ('errors' in read) errors[field] = read.errors
+  return errors
+}
+
+function readText(node: Json | undefined, rule: TextRule): Read<string> {
+  if (node === undefined) return { errors: [REQUIRED] }
+  if (node === null) return { errors: [NULL] }
+  if (typeof node !== 'string' && !(node instanceof JsonNumber)) return { errors: [rule.invalid] }
+  const value = typeof node === 'string' ? pythonStrip(node) : pythonNumber(node)
+  if (value === '') return { errors: [BLANK] }
+  const errors = rule.check(value)
+  return errors.length > 0 ? { errors } : { value }
+}
+
+function readCourseIds(node: Json | undefined): Read<readonly string[], FieldErrors[string]> {
+  if (node === undefined) return { errors: [REQUIRED] }
+  if (node === null) return { errors: [NULL] }
+  if (!isArray(node)) return { errors: [`Expected a list of items but got type "${pythonType(node)}".`] }
+  const value: string[] = []
+  const errors: Record<string, readonly string[]> = {}
+  for (const [index, item] of node.entries()) {
+    const read = readText(item, TEXT)
+    if ('errors' in read) errors[index] = read.errors
+    else value.push(read.value)
+  }
+  return Object.keys(errors).length > 0 ? { errors } : { value }
+}
+
+/** Python counts code points. */
+function tooLong(text: string, limit: number): readonly string[] {
+  if (text.length <= limit || [...text].length <= limit) return []
+  return [`Ensure this field has no more than ${limit} characters.`]
+}
+
+function forbiddenCharacters(text: string): readonly string[] {
+  const errors = text.includes('\0') ? ['Null characters are not allowed.'] : []
+  const surrogate = /\p{Surrogate}/u.exec(text)?.[0]
+  if (surrogate === undefined) return errors
+  const code = surrogate.charCodeAt(0).toString(16).toUpperCase()
+  return [...errors, `Surrogate characters are not allowed: U+${code}.`]
+}
+
+/** What `str.strip` takes for white space. JavaScript's trim takes U+FEFF too, but not U+001C to U+001F and U+0085. */
+const isSpace = (char: string): boolean => /[^\S\ufeff]/.test(char) || '\x1c\x1d\x1e\x1f\x85'.includes(char)
+
+function pythonStrip(text: string): string {
+  let [start, end] = [0, text.length]
+  while (start < end && isSpace(text.charAt(start))) start++
+  while (end > start && isSpace(text.charAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function pythonType(node: Exclude<Json, null>): string {
+  if (typeof node === 'boolean') return 'bool'
+  if (typeof node === 'string') return 'str'
+  if (node instanceof JsonNumber) return isFloat(node) ? 'float' : 'int'
+  return isArray(node) ? 'list' : 'dict'
+}

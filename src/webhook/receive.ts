@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto'
+import type { EnrollmentRequest } from '../deliveries/types.ts'
+import { canonicalJson } from '../signature/canonical.ts'
+import { type Json, JsonSyntaxError, readJson } from '../signature/json.ts'
+import { type Match, verify } from '../signature/signature.ts'
+import { readUtf8, Utf8Error } from '../signature/utf8.ts'
+import { type FieldErrors, readPayload } from './payload.ts'
+
+/** As Node gives them: names in lower case, several values of one name joined with ", ". */
+export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
+
+/** Few enough to be a metric's label. `json`: the body is not JSON in UTF-8. */
+export type RefusalCode = 'media_type' | 'encoding' | 'json' | 'signature'
+
+/** Not signed, or nobody can tell: answered and counted, never stored. */
+export interface Refused {
+  readonly kind: 'refused'
+  readonly status: 400 | 401 | 415
+  readonly code: RefusalCode
+  readonly body: { readonly success: false; readonly message: string; readonly detail?: string }
+}
+
+/** `digest` is the SHA-256 of the canonical JSON in hex: equal for bodies that mean the same. */
+interface Verified extends Match {
+  readonly digest: string
+}
+
+/** Signed, but against the payload rules: stored as rejected. */
+export interface Invalid extends Verified {
+  readonly kind: 'invalid'
+  readonly errors: FieldErrors
+}
+
+export interface Signed extends Verified {
+  readonly kind: 'signed'
+  readonly request: EnrollmentRequest
+}
+
+export type Received = Refused | Invalid | Signed
+
+/**
+ * Judges one webhook, in a fixed order: media type, UTF-8 and JSON, signature, payload rules. The original reads the
+ * body before it looks at the signature, so what is not JSON gets a 400 without one (recorded: lernito-webhook.json,
+ * "not JSON and no signature"). Pure; throws nothing, whatever a sender sends.
+ */
+export function receive(input: { headers: Headers; body: Uint8Array; secrets: readonly string[] }): Received {
+  const { body, secrets } = input
+  const unsupported = mediaTypeRefusal(input.headers)
+  if (unsupported !== null) return unsupported
+  const json = readBody(body)
+  if (json instanceof JsonSyntaxError || json instanceof Utf8Error) {
+    return refused(400, 'json', `JSON parse error - ${json.message}`)
+  }
+  const match = verify({ body, json, header: headerOf(input.headers, 'x-lernito-signature'), secrets })
+  if (match === null) {
+    return { kind: 'refused', status: 401, code: 'signature', body: { success: false, message: 'Invalid signature' } }
+  }
+  const verified = { ...match, digest: digestOf(json) }
+  const payload = readPayload(json)
+  return 'errors' in payload
+    ? { kind: 'invalid', ...verified, errors: payload.errors }
+    : { kind: 'signed', ...verified, request: payload.request }
+}
+
+/** The first step of receive, which needs no body: the answer to a type that is not read, or null. */
+export function mediaTypeRefusal(headers: Headers): Refused | null {
+  const type = headerOf(headers, 'content-type') ?? ''
+  const [mediaType = '', ...parameters] = type.split(';')
+  if (mediaType.trim().toLowerCase() !== 'application/json' || !parameters.every(isUtf8)) {
+    return refused(415, 'media_type', `Unsupported media type "${type}" in request.`)
+  }
+  const encoding = headerOf(headers, 'content-encoding') ?? 'identity'
+  if (encoding.toLowerCase() === 'identity') return null
+  return refused(415, 'encoding', `Unsupported content encoding "${encoding}" in request.`)
+}
+
+/** True for a parameter that isn't a charset, too. */
+function isUtf8(parameter: string): boolean {
+  const [name = '', value = ''] = parameter.split('=', 2)
+  return name.trim().toLowerCase() !== 'charset' || /^\s*("?)utf-?8\1\s*$/i.test(value)
+}
+
+/** An empty body is an empty object: DRF doesn't parse it (recorded: "empty body, canonical {} signed"). */
+function readBody(body: Uint8Array): Json | JsonSyntaxError | Utf8Error {
+  try {
+    return readJson(body.length === 0 ? '{}' : readUtf8(body))
+  } catch (error) {
+    if (error instanceof JsonSyntaxError || error instanceof Utf8Error) return error
+    throw error
+  }
+}
+
+function headerOf(headers: Headers, name: string): string | undefined {
+  const value = headers[name]
+  return typeof value === 'string' || value === undefined ? value : value.join(', ')
+}
+
+const digestOf = (json: Json): string =>
+  createHash('sha256')
+    .update(canonicalJson(json, { spaces: false, ascii: true }))
+    .digest('hex')
+
+/** DRF words these in `detail`; our own answers all have `message`. */
+function refused(status: 400 | 415, code: RefusalCode, text: string): Refused {
+  return { kind: 'refused', status, code, body: { success: false, message: text, detail: text } }
+}

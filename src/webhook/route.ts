@@ -1,0 +1,85 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Inbox } from '../deliveries/inbox.ts'
+import type { Arrival } from '../deliveries/types.ts'
+import { type Answer, accepted, answer } from './answers.ts'
+import { mediaTypeRefusal, type Received, type Refused, receive } from './receive.ts'
+
+export const BODY_LIMIT = 64 * 1024
+
+/** The path that the original documents, and the one where it really mounts. A slash at the end may be left out. */
+const PATHS = ['/api/lernito/webhook/', '/lernito/webhook/']
+
+/** How the original describes itself (recorded: lernito-webhook.json, "OPTIONS"), to the word. */
+const DESCRIPTION = {
+  name: 'Lernito Webhook',
+  description: 'API View for handling Lernito webhooks.\nProcesses user enrollment requests from Lernito service.',
+  renders: ['application/json'],
+  parses: ['application/json', 'application/x-www-form-urlencoded', 'multipart/form-data'],
+}
+
+interface Webhook {
+  readonly app: FastifyInstance
+  readonly inbox: Pick<Inbox, 'submit'>
+  /** The current one first. */
+  readonly secrets: readonly string[]
+  /** How long the sender waits for its enrollment, ms; 0: not at all. */
+  readonly answerWithinMs: number
+  readonly now: () => number
+  /** Told of what is refused without being stored. */
+  readonly onRefused: (refused: { code: Refused['code']; status: number; ip: string }) => void
+}
+
+/** Lernito's webhook: verified, stored, and answered when the enrollment is done or can't be done in time. */
+export function webhookRoutes({ app, inbox, secrets, answerWithinMs, now, onRefused }: Webhook): void {
+  const refuse = (request: FastifyRequest, reply: FastifyReply, refused: Refused): FastifyReply => {
+    onRefused({ code: refused.code, status: refused.status, ip: request.ip })
+    return reply.code(refused.status).send(refused.body)
+  }
+
+  const submit = async (arrival: Arrival): Promise<{ id: string; reply: Answer }> => {
+    const courseCount = arrival.request?.courseIds.length ?? 0
+    const deadline = answerWithinMs === 0 ? null : now() + answerWithinMs
+    const { id, progress } = await inbox.submit(arrival, deadline)
+    const waits = deadline !== null || progress !== null
+    return { id, reply: waits ? answer(progress, courseCount) : accepted(courseCount) }
+  }
+
+  app.register(async (scope) => {
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+
+    for (const url of PATHS) {
+      scope.route({
+        method: 'POST',
+        url,
+        onRequest: async (request, reply) => {
+          const refused = mediaTypeRefusal(request.headers)
+          if (refused !== null) return refuse(request, reply, refused)
+        },
+        handler: async (request, reply) => {
+          const body = request.body instanceof Uint8Array ? request.body : new Uint8Array()
+          const received = receive({ headers: request.headers, body, secrets })
+          if (received.kind === 'refused') return refuse(request, reply, received)
+          const { id, reply: said } = await submit(arrivalOf(received, body))
+          return reply.code(said.status).header('x-lernito-delivery', id).send(said.body)
+        },
+      })
+      scope.route({
+        method: ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE'],
+        url,
+        handler: async (request, reply) => {
+          const detail = `Method "${request.method}" not allowed.`
+          return reply.code(405).header('allow', 'POST, OPTIONS').send({ success: false, message: detail, detail })
+        },
+      })
+      scope.options(url, async (_request, reply) => reply.header('allow', 'POST, OPTIONS').send(DESCRIPTION))
+    }
+  })
+}
+
+function arrivalOf(received: Exclude<Received, Refused>, body: Uint8Array): Arrival {
+  const { digest, form } = received
+  if (received.kind === 'signed') return { digest, form, body, request: received.request, reason: null }
+  const reason = { code: 'payload.invalid', subject: JSON.stringify(received.errors) } as const
+  return { digest, form, body, request: null, reason }
+}
