@@ -1,0 +1,43 @@
+import type { Json } from './json.ts'
+import { readJson } from './json.ts'
+
+/** A request's body as the LMS's parsers read it, or how Django REST framework refuses it. */
+export type Body = { data: Json } | { status: 400 | 415; detail: string }
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Reads a body by its content type: JSON or a form. None at all is an empty object. */
+export function readBody({ bytes, contentType }: { bytes: Uint8Array; contentType: string | undefined }): Body {
+  if (bytes.length === 0) return { data: {} }
+  const type = (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? ''
+  if (type === 'application/x-www-form-urlencoded') {
+    return { data: Object.fromEntries(new URLSearchParams(Buffer.from(bytes).toString())) }
+  }
+  if (type !== 'application/json')
+    return { status: 415, detail: `Unsupported media type "${contentType ?? ''}" in request.` }
+  let text: string
+  try {
+    text = utf8.decode(bytes)
+  } catch {
+    return { status: 400, detail: "JSON parse error - 'utf-8' codec can't decode bytes" }
+  }
+  if (text.startsWith('\ufeff')) {
+    return {
+      status: 400,
+      detail: 'JSON parse error - Unexpected UTF-8 BOM (decode using utf-8-sig): line 1 column 1 (char 0)',
+    }
+  }
+  const read = readJson(text)
+  return read.ok ? { data: read.value } : { status: 400, detail: `JSON parse error - ${read.message}` }
+}
+
+/** The body's fields, or null where it is a list, a text or a number. */
+export function fieldsOf(data: Json): Record<string, Json> | null {
+  return typeof data === 'object' && data !== null && !Array.isArray(data) ? data : null
+}
+
+/** A field as text, as the LMS would look it up: numbers and booleans spelled out, null and what isn't there as ''. */
+export function textOf(value: Json | undefined): string {
+  if (value === undefined || value === null) return ''
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}

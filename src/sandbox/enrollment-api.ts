@@ -1,0 +1,157 @@
+import { type Answer, errorPage, timestamp, wholeSeconds } from './answers.ts'
+import { fieldsOf, textOf } from './bodies.ts'
+import { looksLikeCourseKey, parseCourseKey } from './course-keys.ts'
+import { modesOf, type Registrar } from './enrolling.ts'
+import { enrollSingly } from './enrollment-change.ts'
+import type { Enrollment, Person } from './state.ts'
+import type { Call, View } from './views.ts'
+
+const shared = { accepts: 'jwt_or_bearer', access: 'account', errors: 'detail', throttled: true } as const
+
+/** The Enrollment API v1, but for its list. Rules: recordings, enrollment-v1.json and modes-and-inactive.json. */
+export const enrollmentViews: View[] = [
+  {
+    ...shared,
+    url: '/api/enrollment/v1/enrollment',
+    pattern: '/api/enrollment/v1/enrollment',
+    enrolls: true,
+    handlers: { GET: listMine, POST: postEnrollment },
+  },
+  {
+    ...shared,
+    url: '/api/enrollment/v1/enrollment/*',
+    pattern: '/api/enrollment/v1/enrollment/{username},{course_id}',
+    handlers: { GET: readEnrollment },
+  },
+  {
+    ...shared,
+    url: '/api/enrollment/v1/course/*',
+    pattern: '/api/enrollment/v1/course/{course_id}',
+    // This view looks at no token, so its callers are told apart by their address alone.
+    accepts: 'nothing',
+    access: 'anyone',
+    handlers: { GET: readCourseDetails },
+  },
+]
+
+const prices: Record<string, number> = { verified: 50, professional: 100 }
+
+/** A course as the Enrollment API describes it, or null where no such course is. */
+export function courseDetails(registrar: Registrar, courseId: string) {
+  const course = registrar.state.findCourse(courseId)
+  if (!course) return null
+  return {
+    course_id: course.id,
+    course_name: course.name,
+    enrollment_start: course.enrollment_start === undefined ? null : wholeSeconds(course.enrollment_start),
+    enrollment_end: course.enrollment_end === undefined ? null : wholeSeconds(course.enrollment_end),
+    course_start: wholeSeconds(course.start ?? '2020-01-01'),
+    course_end: course.end === undefined ? null : wholeSeconds(course.end),
+    invite_only: course.invitation_only === true,
+    course_modes: modesOf(registrar, course.id).map((slug) => ({
+      slug,
+      // The mode that a course has by default is named, those it was given aren't (recorded).
+      name: course.modes ? slug : slug.charAt(0).toUpperCase() + slug.slice(1),
+      min_price: prices[slug] ?? 0,
+      suggested_prices: '',
+      currency: 'usd',
+      expiration_datetime: null,
+      description: null,
+      sku: null,
+      bulk_sku: null,
+    })),
+    pacing_type: 'Self Paced',
+  }
+}
+
+function details(registrar: Registrar, { username }: Person, { created, mode, active, course }: Enrollment) {
+  const course_details = courseDetails(registrar, course)
+  return { created: timestamp(created), mode, is_active: active, course_details, user: username }
+}
+
+function postEnrollment({ data, registrar, caller }: Call): Answer {
+  const fields = fieldsOf(data)
+  const courseFields = fieldsOf(fields?.course_details ?? null)
+  const asked = textOf(courseFields?.course_id)
+  const refuse = (status: number, message: string, more = {}): Answer => ({ status, body: { message, ...more } })
+  if (!fields || !caller || asked === '') return refuse(400, 'Course ID must be specified to create a new enrollment.')
+  const key = parseCourseKey(asked)
+  if (!key) return refuse(400, `No course '${asked}' found for enrollment`)
+  const email = textOf(fields.email)
+  const named = textOf(fields.user)
+  if (!named && email && caller.staff && !registrar.state.findPerson({ email })) {
+    return refuse(406, `The user with the email address ${email} does not exist.`)
+  }
+  const byEmail = email && caller.staff ? registrar.state.findPerson({ email })?.username : undefined
+  const username = named || byEmail || caller.username
+  // Somebody else, and not staff: 404, so that nothing can be learned (recorded).
+  if (!caller.staff && (username !== caller.username || (!named && email && email !== caller.email)))
+    return { status: 404 }
+  const mode = textOf(fields.mode)
+  if (!caller.staff && !['', 'audit', 'honor'].includes(mode)) {
+    return refuse(403, `User does not have permission to create enrollment with mode [${mode}].`)
+  }
+  const person = registrar.state.findPerson({ username })
+  if (!person) return refuse(406, `The user ${username} does not exist.`)
+  const { is_active: active = null, force_enrollment: force = null } = fields
+  if (active !== null && typeof active !== 'boolean') {
+    return refuse(400, `'${textOf(active)}' is an invalid enrollment activation status.`)
+  }
+  if (force !== null && typeof force !== 'boolean') {
+    return refuse(400, `'${textOf(force)}' is an invalid force enrollment status.`)
+  }
+  const change = { mode: mode === '' ? null : mode, active, force: force === true && caller.staff, staff: caller.staff }
+  const outcome = enrollSingly({ registrar, person, courseId: key.id, ...change })
+  if ('enrollment' in outcome) return { status: 200, body: details(registrar, person, outcome.enrollment) }
+  const modeWord = mode === '' ? 'None' : mode
+  switch (outcome.refusal) {
+    case 'no_course':
+      return refuse(400, `No course '${key.id}' found for enrollment`)
+    case 'no_mode': {
+      const message = `The [${modeWord}] course mode is expired or otherwise unavailable for course run [${key.id}].`
+      return refuse(400, message, { course_details: courseDetails(registrar, key.id) })
+    }
+    case 'mode_mismatch':
+      return refuse(
+        400,
+        `Enrollment mode mismatch: active mode=${outcome.current}, requested mode=${modeWord}. Won't deactivate.`,
+      )
+    case 'closed_or_full': {
+      const whom = `for user '${person.username}' in course '${key.id}'`
+      return refuse(400, `An error occurred while creating the new course enrollment ${whom}`)
+    }
+  }
+}
+
+/** One person's enrollment, active or not; 200 without a body where there is none (recorded: 'read, not enrolled'). */
+function readEnrollment({ params, caller, registrar }: Call): Answer {
+  const [first = '', ...rest] = (params['*'] ?? '').split(',')
+  const [username, key] = rest.length > 0 ? [first, rest.join(',')] : [caller?.username ?? '', first]
+  if (!looksLikeCourseKey(key)) return errorPage(404)
+  if (username !== caller?.username && !caller?.staff) return { status: 404 }
+  const parsed = parseCourseKey(key)
+  if (!parsed) {
+    const where = `for user '${username}' in course '${key}'`
+    return { status: 400, body: { message: `An error occurred while retrieving enrollments ${where}` } }
+  }
+  const person = registrar.state.findPerson({ username })
+  const enrollment = person && registrar.state.enrollment(person.id, parsed.id)
+  return enrollment ? { status: 200, body: details(registrar, person, enrollment) } : { status: 200 }
+}
+
+/** The active enrollments of the caller or, for staff, of `?user=`. */
+function listMine({ query, caller, registrar }: Call): Answer {
+  const username = query.get('user') ?? caller?.username ?? ''
+  const person = registrar.state.findPerson({ username })
+  const visible = person && (person.id === caller?.id || caller?.staff) ? person : null
+  const rows = visible ? registrar.state.listEnrollments(visible.id).filter(({ active }) => active) : []
+  return { status: 200, body: visible ? rows.map((row) => details(registrar, visible, row)) : [] }
+}
+
+function readCourseDetails({ params, registrar }: Call): Answer {
+  const key = params['*'] ?? ''
+  if (!looksLikeCourseKey(key)) return errorPage(404)
+  const found = courseDetails(registrar, key)
+  if (found) return { status: 200, body: found }
+  return { status: 400, body: { message: `No course found for course ID '${key}'` } }
+}

@@ -1,0 +1,57 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { type Answer, errorPage, throttled } from './answers.ts'
+import type { Fault } from './faults.ts'
+import type { Lms } from './lms.ts'
+import { send } from './views.ts'
+
+const pathOf = (request: FastifyRequest) => request.url.split('?')[0] ?? ''
+const patternOf = (request: FastifyRequest) => request.routeOptions.config.pattern ?? pathOf(request)
+const isControl = (request: FastifyRequest) => /^\/sandbox(\/|$)/.test(pathOf(request))
+
+/** The answer that a fault gives in the LMS's place. */
+function faultAnswer({ status = 200, retryAfter, body, contentType }: Fault): Answer {
+  const seconds = Number(retryAfter)
+  const plain = status === 429 ? throttled('detail', Number.isInteger(seconds) ? seconds : 1) : errorPage(status)
+  const headers = {
+    ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
+    ...(contentType === undefined ? {} : { 'content-type': contentType }),
+  }
+  return { status, headers, body: body === undefined ? plain.body : body }
+}
+
+/** Cuts the connection without an answer. */
+function cut({ request, lms }: { request: FastifyRequest; lms: Lms }): void {
+  lms.calls.count({ method: request.method, path: patternOf(request), status: 0 })
+  request.raw.socket.destroy()
+}
+
+/** Counts every call and plays the faults that are set, on every route but the control API's. */
+export function addFaultHooks({ app, lms }: { app: FastifyInstance; lms: Lms }): void {
+  app.decorateRequest('fault', null)
+
+  app.addHook('onRequest', async (request, reply) => {
+    if (isControl(request)) return
+    const fault = lms.faults.take({ method: request.method, path: pathOf(request), pattern: patternOf(request) })
+    if (!fault) return
+    request.fault = fault
+    const answered = fault.status !== undefined || fault.body !== undefined
+    const isView = request.routeOptions.config.view === true
+    // A view waits by itself: the delay is part of the time in which its call holds its rows and its worker.
+    if (answered || fault.drop === 'before' || !isView) await lms.sleep(fault.delayMs ?? 0)
+    if (fault.drop === 'before') {
+      cut({ request, lms })
+      return reply.hijack()
+    }
+    if (answered) return send(reply, faultAnswer(fault))
+  })
+
+  app.addHook('onSend', async (request, reply, payload) => {
+    if (isControl(request)) return payload
+    if (request.fault?.drop === 'after') {
+      cut({ request, lms })
+      return payload
+    }
+    lms.calls.count({ method: request.method, path: patternOf(request), status: reply.statusCode })
+    return payload
+  })
+}

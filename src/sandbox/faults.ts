@@ -1,0 +1,59 @@
+import { z } from 'zod'
+
+/** A fault that the control API asks for. */
+export const faultSchema = z
+  .strictObject({
+    method: z
+      .string()
+      .regex(/^[A-Za-z]+$/)
+      .transform((method) => method.toUpperCase())
+      .optional(),
+    path: z.string().startsWith('/').optional(),
+    status: z.int().min(200).max(599).optional(),
+    times: z.int().positive().optional(),
+    retryAfter: z.union([z.int().nonnegative(), z.string()]).optional(),
+    delayMs: z.number().nonnegative().max(600_000).optional(),
+    drop: z.enum(['before', 'after']).optional(),
+    body: z.json().optional(),
+    contentType: z.string().min(1).optional(),
+  })
+  .refine(({ status, delayMs, drop, body }) => [status, delayMs, drop, body].some((field) => field !== undefined), {
+    error: 'does nothing: give it a status, a body, delayMs or drop',
+  })
+  .refine(({ status, retryAfter }) => retryAfter === undefined || status !== undefined, {
+    error: 'has retryAfter, which needs a status',
+  })
+  .refine(({ status, body, drop }) => drop === undefined || (status === undefined && body === undefined), {
+    error: 'has drop beside status or body: a cut connection carries no answer',
+  })
+
+export type Fault = z.infer<typeof faultSchema>
+export type Faults = ReturnType<typeof createFaults>
+
+/** Holds the faults that are set. Each call takes the first that fits it; `times` counts down. */
+export function createFaults() {
+  let set: { fault: Fault; left: number }[] = []
+
+  function add(faults: Fault[]): void {
+    set.push(...faults.map((fault) => ({ fault, left: fault.times ?? Number.POSITIVE_INFINITY })))
+  }
+
+  /** `path` is the path called, `pattern` its route's pattern; a fault may name either. */
+  function take({ method, path, pattern }: { method: string; path: string; pattern: string }): Fault | null {
+    const found = set.find(({ fault }) => {
+      return (fault.method ?? method) === method && [path, pattern].includes(fault.path ?? path)
+    })
+    if (!found) return null
+    found.left -= 1
+    if (found.left <= 0) set = set.filter((other) => other !== found)
+    return found.fault
+  }
+
+  return {
+    add,
+    take,
+    clear: () => {
+      set = []
+    },
+  }
+}

@@ -1,0 +1,77 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { type CallLog, createCallLog } from './calls.ts'
+import { type Cost, createWorkers, type Workers } from './cost.ts'
+import { createRowLocks, type RowLocks } from './deadlock.ts'
+import { createFaults, type Faults } from './faults.ts'
+import { populate } from './population.ts'
+import { createSessions, type Sessions } from './sessions.ts'
+import { createState, type State } from './state.ts'
+import { createThrottle, type Throttle, type ThrottleRate } from './throttle.ts'
+import { createTokens, type Random, type Tokens } from './tokens.ts'
+import type { World } from './world.ts'
+
+/** How the stand-in behaves. `now` gives milliseconds since 1970, `sleep` waits milliseconds. */
+export type LmsOptions = {
+  world: World
+  throttle: ThrottleRate
+  bulk: boolean
+  cost: Cost
+  now: () => number
+  sleep: (milliseconds: number) => Promise<void>
+  random: Random
+  /** Where an authorization-code application may send people back to, besides its own redirect_uri. By client id. */
+  redirectUris: Record<string, string[]>
+}
+
+/** All parts of one stand-in, wired. */
+export type Lms = Omit<LmsOptions, 'throttle' | 'cost' | 'world'> & {
+  state: State
+  tokens: Tokens
+  throttle: Throttle
+  workers: Workers
+  locks: RowLocks
+  faults: Faults
+  calls: CallLog
+  sessions: Sessions
+  world: () => World
+  /** Forgets everything that happened and begins with this world, or with the one it started with. Tokens stay good. */
+  reset: (world?: World) => void
+}
+
+export function createLms(options: LmsOptions): Lms {
+  const { now, random } = options
+  const tokens = createTokens({ now, random })
+  const state = createState({ now, newKey: () => tokens.randomText(16) })
+  const throttle = createThrottle({ rate: options.throttle, now })
+  const faults = createFaults()
+  const calls = createCallLog()
+  const sessions = createSessions({ tokens })
+  let world = options.world
+
+  function reset(next: World = options.world): void {
+    world = next
+    populate({ state, world })
+    for (const part of [throttle, calls, sessions]) part.reset()
+    faults.clear()
+  }
+  reset()
+
+  return {
+    ...options,
+    state,
+    tokens,
+    throttle,
+    workers: createWorkers({ cost: options.cost }),
+    locks: createRowLocks(),
+    faults,
+    calls,
+    sessions,
+    world: () => world,
+    reset,
+  }
+}
+
+/** The default `sleep`: a real timer that doesn't keep the process alive by itself. */
+export async function sleep(milliseconds: number): Promise<void> {
+  if (milliseconds > 0) await wait(milliseconds)
+}

@@ -1,0 +1,123 @@
+import { createHash } from 'node:crypto'
+import type { Answer } from './answers.ts'
+import { fieldsOf, textOf } from './bodies.ts'
+import type { Json } from './json.ts'
+import type { Lms } from './lms.ts'
+import type { Person } from './state.ts'
+import type { Call, View } from './views.ts'
+import type { Application } from './world.ts'
+
+/** POST /oauth2/access_token. Rules: recordings, oauth.json and sign-in.json. */
+export const tokenView: View = {
+  url: '/oauth2/access_token',
+  pattern: '/oauth2/access_token',
+  accepts: 'nothing',
+  access: 'anyone',
+  errors: 'detail',
+  throttled: false,
+  handlers: { POST: issueToken },
+}
+
+const defaultScopes = ['read', 'write', 'email', 'profile']
+const grantTypes = ['client_credentials', 'authorization_code', 'password', 'refresh_token']
+
+function refuse(error: string, description?: string): Answer {
+  return { status: 400, body: { error, ...(description ? { error_description: description } : {}) } }
+}
+
+/** The application whose id and secret the call carries, in the form or by HTTP Basic; null if they are wrong. */
+function findApplication({
+  fields,
+  authorization,
+  lms,
+}: {
+  fields: Record<string, Json>
+  authorization: string | undefined
+  lms: Lms
+}): Application | null {
+  const [scheme, encoded = ''] = (authorization ?? '').split(' ')
+  const basic = scheme?.toLowerCase() === 'basic' ? Buffer.from(encoded, 'base64').toString() : null
+  const colon = basic?.indexOf(':') ?? -1
+  const id = basic === null ? textOf(fields.client_id) : decode(basic.slice(0, colon))
+  const secret = basic === null ? textOf(fields.client_secret) : decode(basic.slice(colon + 1))
+  return (
+    lms.world().applications.find(({ client_id, client_secret }) => client_id === id && client_secret === secret) ??
+    null
+  )
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+function issueToken({ data, authorization, lms, host }: Call): Answer {
+  const fields = fieldsOf(data) ?? {}
+  const grantType = textOf(fields.grant_type)
+  if (!grantTypes.includes(grantType)) return refuse('unsupported_grant_type')
+  const application = findApplication({ fields, authorization, lms })
+  if (!application) {
+    const headers = { 'www-authenticate': 'Bearer error="invalid_client"' }
+    return { status: 401, headers, body: { error: 'invalid_client' } }
+  }
+  if (grantType.replace('_', '-') !== application.grant) return refuse('unauthorized_client')
+  if (grantType === 'client_credentials') {
+    const person = lms.state.findPerson({ username: application.user ?? '' })
+    const asked = textOf(fields.scope).split(' ').filter(Boolean)
+    if (asked.some((scope) => !defaultScopes.includes(scope))) return refuse('invalid_scope')
+    if (!person) return refuse('invalid_grant')
+    return tokenAnswer({ lms, person, application, scopes: asked.length > 0 ? asked : defaultScopes, fields, host })
+  }
+  return redeemCode({ lms, application, fields, host })
+}
+
+/** A code is good once, for the application, redirect and PKCE verifier that it was asked with. */
+function redeemCode({
+  lms,
+  application,
+  fields,
+  host,
+}: {
+  lms: Lms
+  application: Application
+  fields: Record<string, Json>
+  host: string
+}): Answer {
+  if (textOf(fields.code) === '') return refuse('invalid_request', 'Missing code parameter.')
+  const grant = lms.tokens.takeCode(textOf(fields.code))
+  if (!grant || grant.clientId !== application.client_id) return refuse('invalid_grant')
+  if (grant.redirectUri !== textOf(fields.redirect_uri)) return refuse('invalid_request', 'Mismatching redirect URI.')
+  const verifier = textOf(fields.code_verifier)
+  const { challenge } = grant
+  if (challenge && verifier === '') return refuse('invalid_request', 'Code verifier required.')
+  const derived = challenge?.method === 'S256' ? createHash('sha256').update(verifier).digest('base64url') : verifier
+  const person = lms.state.findPerson({ username: grant.username })
+  if ((challenge && challenge.value !== derived) || !person) return refuse('invalid_grant')
+  return tokenAnswer({ lms, person, application, scopes: grant.scopes, fields, host })
+}
+
+function tokenAnswer({
+  lms,
+  person,
+  application,
+  scopes,
+  fields,
+  host,
+}: {
+  lms: Lms
+  person: Person
+  application: Application
+  scopes: string[]
+  fields: Record<string, Json>
+  host: string
+}): Answer {
+  const jwt = textOf(fields.token_type).toLowerCase() === 'jwt'
+  const grant = application.grant
+  const token = jwt ? lms.tokens.issueJwt({ person, grant, scopes, host }) : lms.tokens.issueOpaque({ person })
+  // A refresh token is handed out as recorded, but the stand-in has no use for it.
+  const refresh = grant === 'authorization-code' ? { refresh_token: lms.tokens.randomText(15) } : {}
+  return { status: 200, body: { ...token, scope: scopes.join(' '), ...refresh } }
+}

@@ -1,0 +1,23 @@
+import type { FastifyRequest } from 'fastify'
+import { fieldsOf, readBody, textOf } from '../bodies.ts'
+import type { Lms } from '../lms.ts'
+import type { Person } from '../state.ts'
+
+/** Who is signed in in this browser, or null. */
+export function visitor(lms: Lms, request: FastifyRequest): Person | null {
+  const username = lms.sessions.usernameOf(request.headers.cookie)
+  return (username === null ? undefined : lms.state.findPerson({ username })) ?? null
+}
+
+/** Reads fields of a posted form; those that are missing or can't be read are empty. */
+export function formReader(request: FastifyRequest): (name: string) => string {
+  const bytes = request.body instanceof Uint8Array ? request.body : new Uint8Array()
+  const body = readBody({ bytes, contentType: request.headers['content-type'] })
+  const fields = 'data' in body ? (fieldsOf(body.data) ?? {}) : {}
+  return (name) => textOf(fields[name])
+}
+
+/** A parameter of the page's own address. */
+export function queryOf(request: FastifyRequest, name: string): string {
+  return new URL(request.url, 'http://stand-in').searchParams.get(name) ?? ''
+}

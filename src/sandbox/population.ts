@@ -1,0 +1,94 @@
+import { fold } from './collation.ts'
+import { parseCourseKey } from './course-keys.ts'
+import type { State } from './state.ts'
+import type { AllowanceRow, EnrollmentRow, World } from './world.ts'
+
+/** A name made of a username, as the recorded accounts have it: bob_inactive is Bob_Inactive. */
+function nameOf(username: string): string {
+  return username.replace(/\p{L}+/gu, (word) => word.charAt(0).toUpperCase() + word.slice(1).toLowerCase())
+}
+
+/** Fills the empty state with a world: its people, the accounts its applications act as, its enrollments. */
+export function populate({ state, world }: { state: State; world: World }): void {
+  state.clear(world)
+  const account = { password: world.password_of_people, lastLogin: null, registration: null }
+  for (const { username, email, name, active, staff = false, superuser = false } of world.people) {
+    state.savePerson({ ...account, username, email, name: name ?? nameOf(username), active, staff, superuser })
+  }
+  for (const { user, staff } of world.applications) {
+    if (user === undefined || state.findPerson({ username: user })) continue
+    // Recorded: oauth.json, 'client credentials, JWT': lernito_service has the address lernito@lms.test.
+    const email = `${user.replace(/_service$/, '')}@lms.test`
+    state.savePerson({
+      ...account,
+      username: user,
+      email,
+      name: nameOf(user),
+      active: true,
+      staff: staff === true,
+      superuser: false,
+    })
+  }
+  seed({ state, enrollments: world.enrollments, allowances: world.allowances })
+}
+
+/**
+ * Adds or replaces enrollments and allowances as given, without any of the LMS's rules.
+ * Returns null, or in words what is wrong; then nothing is changed.
+ */
+export function seed({
+  state,
+  enrollments,
+  allowances,
+}: {
+  state: State
+  enrollments: EnrollmentRow[]
+  allowances: AllowanceRow[]
+}): string | null {
+  const stranger =
+    enrollments.find(({ email }) => !state.findPerson({ email })) ??
+    allowances.find(({ email, used }) => used && !state.findPerson({ email }))
+  if (stranger) return `${stranger.email} has no account: add it first with POST /sandbox/people`
+  for (const { email, course, mode, active } of enrollments) {
+    const person = state.findPerson({ email })
+    if (person) state.saveEnrollment({ personId: person.id, course: storedKey(course), mode, active })
+  }
+  for (const { email, course, auto_enroll, used } of allowances) {
+    const personId = used ? (state.findPerson({ email })?.id ?? null) : null
+    state.saveAllowance({ email, course: storedKey(course), autoEnroll: auto_enroll, personId })
+  }
+  return null
+}
+
+/** Adds a person with an active or inactive account, or replaces the one with this address. Null, or what is wrong. */
+export function addPerson({
+  state,
+  world,
+  person,
+}: {
+  state: State
+  world: World
+  person: { email: string; username: string; name?: string | undefined; active: boolean; staff: boolean }
+}): string | null {
+  const { email, username, active, staff } = person
+  const before = state.findPerson({ email })
+  const namesake = state.findPerson({ username })
+  if (namesake && fold(namesake.email) !== fold(email)) return `the username ${username} is taken by ${namesake.email}`
+  state.savePerson({
+    ...(before ? { id: before.id, joined: before.joined } : {}),
+    username,
+    email,
+    name: person.name ?? nameOf(username),
+    active,
+    staff,
+    superuser: false,
+    password: world.password_of_people,
+    lastLogin: null,
+    registration: null,
+  })
+  return null
+}
+
+function storedKey(course: string): string {
+  return parseCourseKey(course)?.id ?? course
+}

@@ -1,0 +1,32 @@
+import type { Tokens } from './tokens.ts'
+
+export type Sessions = ReturnType<typeof createSessions>
+
+const cookieName = 'sandbox_session'
+
+/** Browser sessions of the stand-in's pages: a random cookie that stands for a username. */
+export function createSessions({ tokens }: { tokens: Tokens }) {
+  const sessions = new Map<string, string>()
+
+  function idOf(cookies: string | undefined): string {
+    const pairs = (cookies ?? '').split(';').map((pair) => pair.trim().split('='))
+    return pairs.find(([name]) => name === cookieName)?.[1] ?? ''
+  }
+
+  return {
+    /** Signs a person in; returns the Set-Cookie header. */
+    begin: (username: string): string => {
+      const id = tokens.randomText(16)
+      sessions.set(id, username)
+      return `${cookieName}=${id}; Path=/; HttpOnly; SameSite=Lax`
+    },
+    /** Takes the Cookie header; returns who is signed in, or null. */
+    usernameOf: (cookies: string | undefined): string | null => sessions.get(idOf(cookies)) ?? null,
+    /** Takes the Cookie header; signs that session out and returns the Set-Cookie header that removes it. */
+    end: (cookies: string | undefined): string => {
+      sessions.delete(idOf(cookies))
+      return `${cookieName}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0`
+    },
+    reset: () => sessions.clear(),
+  }
+}

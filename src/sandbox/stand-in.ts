@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { AppError } from '../errors.ts'
+import { accountViews } from './accounts-api.ts'
+import { allowanceViews } from './allowance-api.ts'
+import { errorPage } from './answers.ts'
+import { authorizeView } from './authorize.ts'
+import { bulkView } from './bulk-api.ts'
+import { addControl } from './control.ts'
+import { courseViews } from './course-api.ts'
+import { defaultWorld } from './default-world.ts'
+import { enrollmentViews } from './enrollment-api.ts'
+import { enrollmentListViews } from './enrollment-list-api.ts'
+import { addFaultHooks } from './fault-hooks.ts'
+import { addHeartbeat } from './heartbeat.ts'
+import { createLms, type LmsOptions, sleep } from './lms.ts'
+import { tokenView } from './oauth.ts'
+import { addDashboard } from './pages/dashboard.ts'
+import { addRegistration } from './pages/register.ts'
+import { addSignIn } from './pages/sign-in.ts'
+import { addStartPage } from './pages/start.ts'
+import { registrationView } from './registration.ts'
+import { addView, send } from './views.ts'
+
+/** All may be left out: the default world, the stock throttle of 120, bulk on, no cost, the real clock and randomness. */
+export type StandInOptions = Partial<LmsOptions>
+export type RunningStandIn = { url: string; app: FastifyInstance; close: () => Promise<void> }
+
+/** Addresses that the LMS redirects to the one with a slash (recorded: enrollment-allowed.json, 'no trailing slash'). */
+const slashless = [
+  '/api/enrollment/v1/enrollment_allowed',
+  '/api/courses/v1/courses',
+  '/api/user/v2/account/registration',
+]
+const maxBodyBytes = 10 * 1024 * 1024
+const loopback = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/
+
+/** Builds the stand-in LMS: a Fastify app that listens to nothing yet. */
+export function createStandIn(options: StandInOptions = {}): FastifyInstance {
+  const lms = createLms({
+    world: defaultWorld,
+    throttle: 120,
+    bulk: true,
+    cost: 'none',
+    now: Date.now,
+    sleep,
+    random: randomBytes,
+    redirectUris: {},
+    ...options,
+  })
+  const app = Fastify({ forceCloseConnections: true, bodyLimit: maxBodyBytes, routerOptions: { maxParamLength: 5000 } })
+
+  // Views read the raw bytes themselves, since the LMS parses only after it has checked who calls.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  app.setNotFoundHandler((_request, reply) => send(reply, errorPage(404)))
+  app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) =>
+    send(reply, errorPage(error.statusCode ?? 500)),
+  )
+
+  addFaultHooks({ app, lms })
+  addControl({ app, lms })
+  addHeartbeat({ app })
+  for (const addPages of [addStartPage, addRegistration, addSignIn, addDashboard]) addPages({ app, lms })
+  const views = [
+    tokenView,
+    authorizeView,
+    registrationView,
+    ...courseViews,
+    ...accountViews,
+    ...enrollmentViews,
+    ...enrollmentListViews,
+    ...allowanceViews,
+    ...(lms.bulk ? [bulkView] : []),
+  ]
+  for (const view of views) addView({ app, lms, view })
+  for (const path of slashless) {
+    app.all(path, { config: { pattern: path } }, (request, reply) => {
+      const location = request.url.replace(path, `${path}/`)
+      return send(reply, { status: 301, headers: { location }, body: '' })
+    })
+  }
+  return app
+}
+
+/**
+ * Builds the stand-in and listens on `host` (127.0.0.1) and `port` (0: any free one).
+ * Throws AppError 'sandbox.not_loopback' for a host that others could reach, 'address.in_use' for a taken port.
+ */
+export async function startStandIn({
+  host = '127.0.0.1',
+  port = 0,
+  ...options
+}: StandInOptions & { host?: string; port?: number } = {}): Promise<RunningStandIn> {
+  if (!loopback.test(host)) {
+    throw new AppError(
+      'sandbox.not_loopback',
+      `The stand-in LMS listens on loopback only, since its password and control API are open to all: use 127.0.0.1, not ${host}.`,
+    )
+  }
+  const app = createStandIn(options)
+  try {
+    const url = await app.listen({ host, port })
+    return { url, app, close: () => app.close() }
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+      throw new AppError(
+        'address.in_use',
+        `Port ${port} on ${host} is taken: stop what listens there, or choose another.`,
+        { cause: error },
+      )
+    }
+    throw error
+  }
+}

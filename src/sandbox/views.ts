@@ -1,0 +1,166 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type Answer, type ErrorStyle, forbidden, methodNotAllowed, notAuthenticated, throttled } from './answers.ts'
+import { readBody } from './bodies.ts'
+import { type Accepts, findCaller } from './caller.ts'
+import { callCost } from './cost.ts'
+import type { Verdict } from './deadlock.ts'
+import type { Registrar } from './enrolling.ts'
+import type { Fault } from './faults.ts'
+import type { Json } from './json.ts'
+import type { Lms } from './lms.ts'
+import type { Person } from './state.ts'
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+/** What a view's handler is told of a call. `params` are the path's, `data` is the parsed body. */
+export type Call = {
+  lms: Lms
+  registrar: Registrar
+  caller: Person | null
+  query: URLSearchParams
+  params: Record<string, string>
+  data: Json
+  authorization: string | undefined
+  cookies: string | undefined
+  host: string
+  url: string
+}
+
+/** One endpoint of the LMS. `handle` runs at once and whole, when the call's time is over: a request is a transaction. */
+export type View = {
+  url: string
+  /** The path as /sandbox/calls shows it and /sandbox/faults may name it. */
+  pattern: string
+  accepts: Accepts
+  access: 'anyone' | 'account' | 'staff'
+  errors: ErrorStyle
+  throttled: boolean
+  /** Whether its handlers can enroll or allow; with `--cost measured` they are weighed by what they change. */
+  enrolls?: boolean
+  handlers: Partial<Record<Method, (call: Call, verdict: Verdict) => Answer>>
+  /** The addresses whose rows the call locks while it runs, in its order (bulk_enroll only). */
+  locks?: (call: Call) => string[]
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    pattern?: string
+    view?: boolean
+  }
+  interface FastifyRequest {
+    fault: Fault | null
+  }
+}
+
+const allMethods: Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+function isMethod(method: string): method is Method {
+  return allMethods.some((known) => known === method)
+}
+
+/** Whose call it is and whether they may make it: the checks that come before the handler, in the LMS's order. */
+function admit(lms: Lms, view: View, request: FastifyRequest): { caller: Person | null } | { refusal: Answer } {
+  const { accepts, errors, access } = view
+  const { authorization } = request.headers
+  const found = findCaller({ authorization, accepts, errors, tokens: lms.tokens, state: lms.state })
+  if ('refusal' in found) return found
+  const { caller } = found
+  if (access !== 'anyone' && !caller) {
+    return { refusal: notAuthenticated(errors, 'Authentication credentials were not provided.') }
+  }
+  // Who may not call isn't counted (recorded: throttle.json, 'non-staff: the 41st call within a minute' is a 403).
+  if (access === 'staff' && !caller?.staff) return { refusal: forbidden(errors) }
+  if (view.throttled) {
+    const wait = lms.throttle.admit({ user: caller?.username ?? request.ip, staff: caller?.staff === true })
+    if (wait !== null) return { refusal: throttled(errors, wait) }
+  }
+  return { caller }
+}
+
+/** Checks a call: answers it already, or says what is to be run for it. */
+function prepare(
+  lms: Lms,
+  view: View,
+  request: FastifyRequest,
+): { answer: Answer } | { call: Call; run: (verdict: Verdict) => Answer } {
+  const admitted = admit(lms, view, request)
+  if ('refusal' in admitted) return { answer: admitted.refusal }
+  const handler = isMethod(request.method) ? view.handlers[request.method] : undefined
+  if (!handler) return { answer: methodNotAllowed(view.errors, request.method, Object.keys(view.handlers)) }
+  const bytes = request.body instanceof Uint8Array ? request.body : new Uint8Array()
+  const body = readBody({ bytes, contentType: request.headers['content-type'] })
+  if (!('data' in body)) return { answer: { status: body.status, body: { detail: body.detail } } }
+  const call: Call = {
+    lms,
+    registrar: { state: lms.state, world: lms.world(), now: lms.now() },
+    caller: admitted.caller,
+    query: new URLSearchParams(request.url.split('?').slice(1).join('?')),
+    params: Object.fromEntries(Object.entries(Object(request.params)).map(([name, value]) => [name, String(value)])),
+    data: body.data,
+    authorization: request.headers.authorization,
+    cookies: request.headers.cookie,
+    host: request.headers.host ?? '',
+    url: request.url,
+  }
+  return { call, run: (verdict) => handler(call, verdict) }
+}
+
+/** How long a call takes: the delay that a fault asks for and, with `--cost measured`, what it does. */
+function timeOf(lms: Lms, view: View, run: (() => Answer) | null, delayMs: number): number {
+  if (!lms.workers.measured) return delayMs
+  // What the call will do is found by doing it and taking it back.
+  const trial = lms.state.atomically(() => {
+    if (view.enrolls) run?.()
+    return { keep: false, value: null }
+  })
+  return delayMs + callCost(trial.tally)
+}
+
+/** Runs one call from its place in the queue to its answer. What it changes is seen when its time is over, or never. */
+async function serve(lms: Lms, view: View, request: FastifyRequest, delayMs: number): Promise<Answer> {
+  const leave = await lms.workers.enter()
+  try {
+    const prepared = prepare(lms, view, request)
+    if ('answer' in prepared) {
+      const time = timeOf(lms, view, null, delayMs)
+      if (time > 0) await lms.sleep(time)
+      return prepared.answer
+    }
+    const { call, run } = prepared
+    const { verdict, release } = lms.locks.begin(view.locks?.(call) ?? [])
+    try {
+      const time = timeOf(lms, view, () => run('clear'), delayMs)
+      if (time > 0) await lms.sleep(time)
+      return lms.state.atomically(() => {
+        const value = run(verdict)
+        return { keep: verdict === 'clear' && value.status < 500, value }
+      }).value
+    } finally {
+      release()
+    }
+  } finally {
+    leave()
+  }
+}
+
+/** Sends an answer with exactly the content type that the LMS would give it. */
+export function send(reply: FastifyReply, { status, headers = {}, body }: Answer): FastifyReply {
+  reply.code(status)
+  if (body === undefined) return reply.headers(headers).send()
+  const type = typeof body === 'string' ? 'text/html; charset=utf-8' : 'application/json'
+  // As bytes, since Fastify would add a charset to a text's type.
+  const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+  return reply.headers({ 'content-type': type, ...headers }).send(bytes)
+}
+
+/** Adds a view's route. Methods that it doesn't have answer 405, after the same checks as the others. */
+export function addView({ app, lms, view }: { app: FastifyInstance; lms: Lms; view: View }): void {
+  app.route({
+    method: allMethods,
+    url: view.url,
+    config: { pattern: view.pattern, view: true },
+    handler: async (request, reply) => {
+      return send(reply, await serve(lms, view, request, request.fault?.delayMs ?? 0))
+    },
+  })
+}

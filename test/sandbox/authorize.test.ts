@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createClock } from './clock.ts'
+import { challengeOf, startRecordedWorld } from './recording.ts'
+import type { Lms } from './requests.ts'
+
+const redirect = 'http://127.0.0.1:8080/console/callback'
+const verifier = 'a-verifier-that-is-long-enough-for-the-standard-1234'
+
+async function signIn(lms: Lms): Promise<string> {
+  const body = new URLSearchParams({ login: 'admin', password: 'pw-Test-123' })
+  const response = await fetch(`${lms.url}/login`, { method: 'POST', body, redirect: 'manual' })
+  return response.headers.get('set-cookie') ?? ''
+}
+
+/** Asks for a code as the admin; `changes` replaces parameters. Returns the parameters that came back. */
+async function authorize(lms: Lms, changes: Record<string, string> = {}): Promise<URLSearchParams> {
+  const query = new URLSearchParams({
+    response_type: 'code',
+    client_id: 'console-client',
+    redirect_uri: redirect,
+    state: 'xyz',
+    code_challenge: challengeOf(verifier),
+    code_challenge_method: 'S256',
+    ...changes,
+  })
+  const headers = { cookie: await signIn(lms) }
+  const response = await fetch(`${lms.url}/oauth2/authorize?${query}`, { headers, redirect: 'manual' })
+  return new URL(response.headers.get('location') ?? '').searchParams
+}
+
+async function redeem(lms: Lms, code: string | null, changes: Record<string, string> = {}) {
+  const body = new URLSearchParams({
+    grant_type: 'authorization_code',
+    client_id: 'console-client',
+    client_secret: 'console-client-secret',
+    code: code ?? '',
+    redirect_uri: redirect,
+    code_verifier: verifier,
+    ...changes,
+  })
+  const response = await fetch(`${lms.url}/oauth2/access_token`, { method: 'POST', body })
+  return { status: response.status, error: Object(await response.json()).error }
+}
+
+test('a code is good only with the verifier and the redirect address that it was asked with', async () => {
+  await using lms = await startRecordedWorld()
+  const code = async () => (await authorize(lms)).get('code')
+  assert.deepEqual(await redeem(lms, await code()), { status: 200, error: undefined })
+  const other = await redeem(lms, await code(), { code_verifier: `${verifier}x` })
+  assert.deepEqual(other, { status: 400, error: 'invalid_grant' })
+  assert.equal((await redeem(lms, await code(), { code_verifier: '' })).error, 'invalid_request')
+  assert.equal((await redeem(lms, await code(), { redirect_uri: 'http://evil.test/' })).error, 'invalid_request')
+  assert.equal((await redeem(lms, '')).error, 'invalid_request')
+  const spent = await code()
+  await redeem(lms, spent, { code_verifier: 'wrong' })
+  assert.equal((await redeem(lms, spent)).error, 'invalid_grant')
+})
+
+test('a code is good for ten minutes', async () => {
+  const clock = createClock()
+  await using lms = await startRecordedWorld({ now: clock.now })
+  const code = (await authorize(lms)).get('code')
+  clock.advance(600_000)
+  assert.equal((await redeem(lms, code)).error, 'invalid_grant')
+})
+
+test('a request that asks for something else goes back with an error and the state', async () => {
+  await using lms = await startRecordedWorld()
+  const token = await authorize(lms, { response_type: 'token' })
+  assert.deepEqual(Object.fromEntries(token), { error: 'unsupported_response_type', state: 'xyz' })
+  const method = await authorize(lms, { code_challenge_method: 'S1' })
+  assert.deepEqual(Object.fromEntries(method), { error: 'invalid_request', state: 'xyz' })
+})
+
+test('an application gets tokens by its own grant only', async () => {
+  await using lms = await startRecordedWorld()
+  const console = await redeem(lms, '', { grant_type: 'client_credentials' })
+  assert.deepEqual(console, { status: 400, error: 'unauthorized_client' })
+  const service = { client_id: 'lernito-client', client_secret: 'lernito-client-secret' }
+  const code = (await authorize(lms)).get('code')
+  assert.deepEqual(await redeem(lms, code, service), { status: 400, error: 'unauthorized_client' })
+})

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createRowLocks } from '../../src/sandbox/deadlock.ts'
+import { createClock } from './clock.ts'
+import { startRecordedWorld } from './recording.ts'
+import { bulk, bulkPath, control } from './requests.ts'
+
+/** Two bulk calls that run at the same time: the second begins while the first is under way. */
+async function overlap(first: string[], second: string[]) {
+  const clock = createClock()
+  await using lms = await startRecordedWorld({ now: clock.now, sleep: clock.sleep })
+  await control(lms, 'faults', { faults: [{ method: 'POST', path: bulkPath, delayMs: 1000 }] })
+  const one = bulk(lms, first)
+  await clock.slept(1)
+  const two = bulk(lms, second)
+  await clock.slept(2)
+  const during = await lms.state()
+  clock.advance(1000)
+  const [a, b] = await Promise.all([one, two])
+  return { a, b: { status: b.status, text: await b.text() }, during, after: await lms.state() }
+}
+
+const emails = (rows: { email: string }[]) => rows.map(({ email }) => email)
+
+test('overlapping bulk calls in another order: the later one answers 500 and nothing of it is kept', async () => {
+  const { a, b, after } = await overlap(['p1@x.org', 'p2@x.org'], ['p2@x.org', 'p1@x.org', 'p3@x.org'])
+  assert.equal(a.status, 200)
+  assert.equal(b.status, 500)
+  assert.match(b.text, /Server error/)
+  assert.deepEqual(emails(after.allowances), ['p1@x.org', 'p2@x.org'])
+})
+
+test('a clash on the last person: 200 with an error on that one, and nothing of the call is kept', async () => {
+  const { a, b, after } = await overlap(['p1@x.org', 'p2@x.org'], ['p3@x.org', 'P2@x.org', 'p1@x.org'])
+  assert.equal(a.status, 200)
+  assert.equal(b.status, 200)
+  const [course] = Object.values(JSON.parse(b.text).courses)
+  const { results } = Object(course)
+  assert.equal(results[0].after.allowed, true)
+  assert.equal(results[1].after.allowed, true)
+  assert.deepEqual(results[2], { identifier: 'p1@x.org', error: true })
+  assert.deepEqual(emails(after.allowances), ['p1@x.org', 'p2@x.org'])
+})
+
+test('overlapping bulk calls with the identifiers in the same order both go through', async () => {
+  const { a, b, after } = await overlap(['p1@x.org', 'p2@x.org'], ['p1@x.org', 'p2@x.org', 'p3@x.org'])
+  assert.deepEqual([a.status, b.status], [200, 200])
+  assert.deepEqual(emails(after.allowances), ['p1@x.org', 'p2@x.org', 'p3@x.org'])
+})
+
+test('a bulk call is seen whole or not at all: nothing of it before it ends', async () => {
+  const { during } = await overlap(['p1@x.org'], ['p2@x.org'])
+  assert.deepEqual(during.allowances, [])
+})
+
+test('a call that ended locks nothing any more, and one address in common never clashes', () => {
+  const locks = createRowLocks()
+  const first = locks.begin(['a', 'b'])
+  assert.equal(locks.begin(['c', 'b']).verdict, 'clear')
+  assert.equal(locks.begin(['b', 'a']).verdict, 'rolled_back_on_last')
+  assert.equal(locks.begin(['b', 'a', 'd']).verdict, 'rolled_back')
+  first.release()
+  assert.equal(locks.begin(['b', 'a']).verdict, 'clear')
+})

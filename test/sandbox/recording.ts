@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { type StandInOptions, startStandIn } from '../../src/sandbox/stand-in.ts'
+import { allowanceRow, enrollmentRow, readWorld } from '../../src/sandbox/world.ts'
+
+const rows = z.object({ enrollments: z.array(enrollmentRow), allowances: z.array(allowanceRow) })
+const recordingSchema = z.object({
+  state_after: z.union([rows, z.object({ before_activation: rows, after_activation: rows })]).optional(),
+  exchanges: z.array(
+    z.object({
+      name: z.union([z.string(), z.number()]),
+      request: z
+        .object({
+          method: z.string(),
+          path: z.string(),
+          headers: z.record(z.string(), z.string()).optional(),
+          json: z.unknown().optional(),
+          text: z.string().optional(),
+          form: z.record(z.string(), z.string()).optional(),
+        })
+        .optional(),
+      response: z
+        .object({ status: z.number(), headers: z.record(z.string(), z.string()).optional(), body: z.unknown() })
+        .optional(),
+      jwt_header: z.unknown().optional(),
+      jwt_claims: z.record(z.string(), z.unknown()).optional(),
+      effect: rows.optional(),
+    }),
+  ),
+})
+export type Recording = z.infer<typeof recordingSchema>
+export type Exchange = Recording['exchanges'][number]
+export type RecordedRequest = NonNullable<Exchange['request']>
+export type Rows = z.infer<typeof rows>
+
+const folder = new URL('../recordings/lms/', import.meta.url)
+
+/** Reads one recording of the real LMS by its file name. */
+export async function readRecording(name: string): Promise<Recording> {
+  return recordingSchema.parse(JSON.parse(await readFile(new URL(name, folder), 'utf8')))
+}
+
+export async function recordedWorld() {
+  return readWorld(JSON.parse(await readFile(new URL('world.json', folder), 'utf8')))
+}
+
+const tokenAnswer = z.looseObject({ access_token: z.string() })
+
+/** Gets a token of an application as a client would: a JWT, or an opaque one. */
+export async function getToken({
+  url,
+  client,
+  type = 'jwt',
+}: {
+  url: string
+  client: 'lernito' | 'plain'
+  type?: 'jwt' | 'bearer'
+}): Promise<string> {
+  const body = new URLSearchParams({
+    grant_type: 'client_credentials',
+    client_id: `${client}-client`,
+    client_secret: `${client}-client-secret`,
+    token_type: type,
+  })
+  const response = await fetch(`${url}/oauth2/access_token`, { method: 'POST', body })
+  return tokenAnswer.parse(await response.json()).access_token
+}
+
+/** A fresh stand-in with the recorded world, and how to put a recorded request to it. */
+export async function startRecordedWorld(options: StandInOptions = {}) {
+  const { url, close } = await startStandIn({ world: await recordedWorld(), throttle: 'off', ...options })
+  const staff = await getToken({ url, client: 'lernito' })
+  const plain = await getToken({ url, client: 'plain' })
+
+  async function send(request: RecordedRequest): Promise<Response> {
+    const headers = new Headers(request.headers)
+    const authorization = headers.get('authorization')
+    if (authorization?.includes('<token of the staff')) headers.set('authorization', `JWT ${staff}`)
+    if (authorization?.includes('<token of a non-staff')) headers.set('authorization', `JWT ${plain}`)
+    const { method, path, json, form, text } = request
+    const body = json !== undefined ? JSON.stringify(json) : form ? new URLSearchParams(form) : (text ?? null)
+    return await fetch(new URL(path, url), { method, headers, body, redirect: 'manual' })
+  }
+
+  async function state(): Promise<Rows> {
+    return rows.parse(await (await fetch(`${url}/sandbox/state`)).json())
+  }
+
+  async function seed(state: Rows): Promise<void> {
+    const response = await fetch(`${url}/sandbox/seed`, { method: 'POST', body: JSON.stringify(state) })
+    assert.equal(response.status, 200, await response.text())
+  }
+
+  return { url, close, staff, plain, send, state, seed, [Symbol.asyncDispose]: close }
+}
+
+/** Fields that no two LMSs share: times, numbers and secrets. */
+const volatile = new Set(['created', 'date_joined', 'activation_key', 'access_token', 'refresh_token'])
+const numbers = new Set(['id', 'user_id', 'user'])
+
+/** An answer's body without what may differ: volatile fields, the host's name, pagination cursors. */
+export function comparable(value: unknown, url: string): unknown {
+  if (typeof value === 'string') return value.replace(url, 'http://lms.test').replace(/cursor=[^&]+/, 'cursor=…')
+  if (Array.isArray(value)) return value.map((item) => comparable(item, url))
+  if (typeof value !== 'object' || value === null) return value
+  const fields = Object.entries(value).map(([name, field]) => {
+    // Whether somebody signed in before is no part of the world that was recorded.
+    if (name === 'last_login') return [name, '…']
+    if (volatile.has(name)) return [name, field === null ? null : '…']
+    if (numbers.has(name) && typeof field === 'number') return [name, '…']
+    return [name, comparable(field, url)]
+  })
+  return Object.fromEntries(fields)
+}
+
+/** Puts one exchange to the stand-in and compares status, body and headers with the recorded ones. */
+export async function compare({ response, exchange, url }: { response: Response; exchange: Exchange; url: string }) {
+  const { name, response: recorded } = exchange
+  assert.ok(recorded)
+  const text = await response.text()
+  assert.equal(response.status, recorded.status, `${name}: status (${text})`)
+  for (const [header, value] of Object.entries(recorded.headers ?? {})) {
+    if (header !== 'location') assert.equal(response.headers.get(header), value, `${name}: ${header}`)
+  }
+  if (!recorded.headers?.['content-type'] && recorded.headers) {
+    assert.equal(response.headers.get('content-type'), null, `${name}: no content type`)
+  }
+  const html = /^<html>(.*)<\/html>$/.exec(String(recorded.body))
+  if (html) assert.ok(text.includes(`<h1>${html[1]}</h1>`), `${name}: page`)
+  else if (recorded.body === '') assert.equal(text, '', `${name}: empty`)
+  else assert.deepEqual(comparable(JSON.parse(text), url), comparable(recorded.body, url), `${name}: body`)
+  return text
+}
+
+/** The PKCE challenge of a verifier. */
+export function challengeOf(verifier: string): string {
+  return createHash('sha256').update(verifier).digest('base64url')
+}
