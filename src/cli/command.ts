@@ -1,0 +1,36 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { AppError } from '../errors.ts'
+import { SETTINGS } from '../settings.ts'
+
+export interface Command {
+  readonly name: string
+  readonly summary: string
+  readonly help: string
+  /** Gives the exit code. Throws AppError; usage.invalid for wrong arguments. */
+  readonly run: (args: readonly string[]) => Promise<number>
+}
+
+export const usageError = (message: string, cause?: unknown): AppError =>
+  new AppError('usage.invalid', message, { cause })
+
+/** parseArgs whose complaint names the command's own help. */
+export function parseOptions<const Config extends ParseArgsConfig>(
+  command: string,
+  config: Config,
+): ReturnType<typeof parseArgs<Config>> {
+  try {
+    return parseArgs(config)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw usageError(`${why}\nSee: lernito-openedx ${command} --help`, cause)
+  }
+}
+
+/** The settings as a part of a command's help, made of their declaration. */
+export function settingsHelp(): string {
+  const lines = SETTINGS.map(({ name, meaning, fallback, required }) => {
+    const presence = required ? 'required' : fallback === undefined ? 'optional' : `default ${fallback}`
+    return `  ${name} (${presence})\n      ${meaning}`
+  })
+  return `Settings (environment variables, or a file .env in the working folder):\n${lines.join('\n')}\n`
+}

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs'
+import { AppError } from '../errors.ts'
+import { type SignatureForm, sign } from '../signature/signature.ts'
+import { usageError } from './command.ts'
+
+const FORMS: Readonly<Record<string, SignatureForm>> = { original: 'canonical', readme: 'readme', raw: 'raw' }
+
+export function readForm(name: string): SignatureForm {
+  const form = FORMS[name]
+  if (form === undefined) throw usageError(`--form ${name} is unknown. It is original, readme or raw.`)
+  return form
+}
+
+/** The one file that is named, or standard input. */
+export function readInput({ command, positionals }: { command: string; positionals: readonly string[] }): Buffer {
+  const [file = '-', ...more] = positionals
+  if (more.length > 0) throw usageError(`${command} takes one file. See: lernito-openedx ${command} --help`)
+  try {
+    return readFileSync(file === '-' ? process.stdin.fd : file)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new AppError(
+      'file.unreadable',
+      `The payload can't be read from ${file === '-' ? 'standard input' : file}: ${why}`,
+      {
+        cause,
+      },
+    )
+  }
+}
+
+/** Only from the environment: an argument could be read by everyone on the machine. */
+export function readSecret(env: Readonly<Record<string, string | undefined>>): string {
+  const secret = env.LERNITO_WEBHOOK_SECRET
+  if (secret) return secret
+  throw new AppError(
+    'settings.invalid',
+    'LERNITO_WEBHOOK_SECRET is missing. Set it to the secret that the shop and the service share; the sandbox uses lernito-sandbox-secret.',
+  )
+}
+
+/** The signature, or what keeps the payload from being signed in this form. */
+export function signPayload(input: { body: Buffer; form: SignatureForm; secret: string }): string {
+  try {
+    return sign(input)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new AppError('payload.unsignable', `The payload can't be signed: ${why}`, { cause })
+  }
+}

@@ -1,0 +1,168 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AppError } from '../errors.ts'
+import { defaultWorld } from '../sandbox/default-world.ts'
+import { startStandIn } from '../sandbox/stand-in.ts'
+import { readWorld, type World } from '../sandbox/world.ts'
+import { buildService } from '../service.ts'
+import { readSettings } from '../settings.ts'
+import { createLog } from '../telemetry/log.ts'
+import { type Command, parseOptions, usageError } from './command.ts'
+import { runUntilSignal } from './run-service.ts'
+
+const SECRET = 'lernito-sandbox-secret'
+const DEMO = 'course-v1:edX+DemoX+Demo_Course'
+
+export const sandbox: Command = {
+  name: 'sandbox',
+  summary: 'try it: a stand-in LMS and the service, on this machine',
+  help: `Runs a stand-in LMS and the service against it, on loopback only. Nothing to install, nothing to configure, and
+everything is forgotten at the end.
+
+Usage: lernito-openedx sandbox [OPTIONS]
+
+  --lms-only             the stand-in LMS alone
+  --port N               the stand-in's port (default 8791)
+  --service-port N       the service's port (default 8790)
+  --world FILE           courses, people and applications of the stand-in, as JSON
+  --throttle N|off       calls a minute that the stand-in allows to staff (default 120, as a real LMS)
+  --bulk on|off          whether the stand-in has bulk_enroll (default on)
+  --cost none|measured   whether its calls take as long as those of a real LMS (default none)
+  --data DIR             keep the service's database in this folder
+
+The webhook secret is ${SECRET}, unless LERNITO_WEBHOOK_SECRET says otherwise; the service's other
+settings count as in "lernito-openedx serve --help".
+
+Example:
+  lernito-openedx sandbox --throttle 120 --cost measured
+`,
+  run: async (args) => {
+    const { values } = parseOptions('sandbox', {
+      args: [...args],
+      options: {
+        'lms-only': { type: 'boolean', default: false },
+        port: { type: 'string', default: '8791' },
+        'service-port': { type: 'string', default: '8790' },
+        world: { type: 'string' },
+        throttle: { type: 'string', default: '120' },
+        bulk: { type: 'string', default: 'on' },
+        cost: { type: 'string', default: 'none' },
+        data: { type: 'string' },
+      },
+    })
+    const servicePort = port('service-port', values['service-port'])
+    const world = values.world === undefined ? defaultWorld : readWorldFile(values.world)
+    const lms = await startStandIn({
+      world,
+      port: port('port', values.port),
+      throttle: values.throttle === 'off' ? 'off' : count('throttle', values.throttle),
+      bulk: oneOf('bulk', values.bulk, ['on', 'off']) === 'on',
+      cost: oneOf('cost', values.cost, ['none', 'measured']),
+    })
+    try {
+      if (values['lms-only']) {
+        process.stdout.write(`The stand-in LMS is at ${lms.url}/\n`)
+        return await runUntilSignal({ stop: lms.close })
+      }
+      return await withService({ lmsUrl: lms.url, world, servicePort, data: values.data })
+    } finally {
+      await lms.close()
+    }
+  },
+}
+
+async function withService(at: {
+  lmsUrl: string
+  world: World
+  servicePort: number
+  data: string | undefined
+}): Promise<number> {
+  const { lmsUrl, servicePort } = at
+  const data = at.data ?? mkdtempSync(join(tmpdir(), 'lernito-sandbox-'))
+  const secret = process.env.LERNITO_WEBHOOK_SECRET || SECRET
+  const { settings } = readSettings({
+    env: {
+      ...process.env,
+      ...credentials(at.world),
+      LERNITO_WEBHOOK_SECRET: secret,
+      LERNITO_LMS_URL: lmsUrl,
+      LERNITO_HOST: '127.0.0.1',
+      LERNITO_PORT: String(servicePort),
+      LERNITO_DATABASE_URL: `sqlite:${join(data, 'lernito.db')}`,
+    },
+  })
+  const service = buildService({ settings, log: createLog({ level: settings.LERNITO_LOG_LEVEL }) })
+  try {
+    const url = await service.start()
+    process.stdout.write(welcome({ url, lmsUrl, secret: secret === SECRET ? SECRET : '…' }))
+    return await runUntilSignal(service)
+  } finally {
+    if (at.data === undefined) rmSync(data, { recursive: true, force: true })
+  }
+}
+
+/** Of the world's first application that a service can use. */
+function credentials({ applications }: World): Record<string, string> {
+  const ours = applications.find(({ grant, staff }) => grant === 'client-credentials' && staff)
+  if (ours === undefined) {
+    throw new AppError(
+      'sandbox.world_invalid',
+      'The world has no application with grant client-credentials and staff true, which the service needs. Add one, or use --lms-only.',
+    )
+  }
+  return { LERNITO_LMS_CLIENT_ID: ours.client_id, LERNITO_LMS_CLIENT_SECRET: ours.client_secret }
+}
+
+function welcome({ url, lmsUrl, secret }: { url: string; lmsUrl: string; secret: string }): string {
+  const webhook = `${url}/api/lernito/webhook/`
+  const send = (email: string): string =>
+    `  LERNITO_WEBHOOK_SECRET=${secret} npx lernito-openedx send --url ${webhook} \\\n    --email ${email} --course ${DEMO}`
+  return `
+lernito-openedx is running against a stand-in LMS, on this machine only.
+
+  Webhook        ${webhook}
+  Stand-in LMS   ${lmsUrl}/
+
+1. Sell a course to somebody who has an account (in a second terminal, in this folder):
+
+${send('alice@example.com')}
+
+   See it on the dashboard: sign in at ${lmsUrl}/login as alice@example.com
+
+2. Sell it to somebody unknown:
+
+${send('newcomer@example.com')}
+
+   Register with that address at ${lmsUrl}/register and activate: the course is on the dashboard.
+
+Ctrl+C stops everything. The log of the service follows.
+
+`
+}
+
+const port = (name: string, text: string): number => {
+  const number = count(name, text)
+  if (number > 65_535) throw usageError(`--${name} must be a port from 0 to 65535.`)
+  return number
+}
+
+function count(name: string, text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw usageError(`--${name} ${text} is not a whole number.`)
+  return Number(text)
+}
+
+function oneOf<const Choice extends string>(name: string, text: string, choices: readonly Choice[]): Choice {
+  const choice = choices.find((one) => one === text)
+  if (choice === undefined) throw usageError(`--${name} is one of ${choices.join(', ')}, not ${text}.`)
+  return choice
+}
+
+function readWorldFile(file: string): World {
+  try {
+    return readWorld(JSON.parse(readFileSync(file, 'utf8')))
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause
+    throw new AppError('file.unreadable', `The world can't be read from ${file}: ${String(cause)}`, { cause })
+  }
+}

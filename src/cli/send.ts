@@ -1,0 +1,96 @@
+import { AppError } from '../errors.ts'
+import { type Command, parseOptions, usageError } from './command.ts'
+import { readForm, readInput, readSecret, signPayload } from './payload-input.ts'
+
+const TIMEOUT_MS = 130_000
+
+export const send: Command = {
+  name: 'send',
+  summary: 'sign a payload, post it, and print the answer',
+  help: `Signs a payload, posts it as Lernito does, and prints the status, the answer and the delivery's id.
+
+Usage: lernito-openedx send [FILE | --email ADDRESS --course KEY …] [--url URL] [--form original|readme|raw]
+
+  FILE        a payload; "-" reads standard input. Without it one is built of:
+  --email     the buyer's e-mail address
+  --course    a course key; may be given several times
+  --name, --family, --username    the buyer's names (default: made of the address)
+  --url       the webhook (default http://127.0.0.1:8790/api/lernito/webhook/)
+  --form      what is signed; see "lernito-openedx sign --help"
+
+LERNITO_WEBHOOK_SECRET is the secret. The exit code is 0 if the answer is 2xx, else 1.
+
+Example, against the sandbox:
+  LERNITO_WEBHOOK_SECRET=lernito-sandbox-secret lernito-openedx send \\
+    --email alice@example.com --course course-v1:edX+DemoX+Demo_Course
+`,
+  run: async (args) => {
+    const { values, positionals } = parseOptions('send', {
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        email: { type: 'string' },
+        course: { type: 'string', multiple: true, default: [] },
+        name: { type: 'string' },
+        family: { type: 'string' },
+        username: { type: 'string' },
+        url: { type: 'string', default: 'http://127.0.0.1:8790/api/lernito/webhook/' },
+        form: { type: 'string', default: 'original' },
+      },
+    })
+    if (!URL.canParse(values.url)) throw usageError(`--url ${values.url} is not a URL.`)
+    const form = readForm(values.form)
+    const secret = readSecret(process.env)
+    const body = positionals.length > 0 ? readInput({ command: 'send', positionals }) : build(values)
+    const response = await post({ url: values.url, body, signature: signPayload({ body, form, secret }) })
+    const delivery = response.headers.get('x-lernito-delivery')
+    process.stdout.write(`${response.status} ${response.statusText}\n${(await response.text()).trim()}\n`)
+    if (delivery !== null) process.stdout.write(`delivery ${delivery}\n`)
+    return response.ok ? 0 : 1
+  },
+}
+
+interface Fields {
+  readonly email?: string | undefined
+  readonly course: readonly string[]
+  readonly name?: string | undefined
+  readonly family?: string | undefined
+  readonly username?: string | undefined
+}
+
+function build({ email, course, name, family, username }: Fields): Buffer {
+  if (email === undefined || course.length === 0) {
+    throw usageError('send needs a FILE, or --email and --course. See: lernito-openedx send --help')
+  }
+  const local = email.split('@')[0] || 'buyer'
+  const payload = {
+    email,
+    name: name ?? local,
+    family: family ?? local,
+    username: username ?? local,
+    courseIds: course,
+  }
+  return Buffer.from(JSON.stringify(payload))
+}
+
+async function post({ url, body, signature }: { url: string; body: Buffer; signature: string }): Promise<Response> {
+  try {
+    return await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-lernito-signature': signature },
+      body: new Uint8Array(body),
+      redirect: 'manual',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    })
+  } catch (cause) {
+    const deeper = cause instanceof Error ? cause.cause : undefined
+    const why = deeper instanceof Error ? deeper.message : String(cause)
+    throw new AppError(
+      'send.failed',
+      `The webhook ${url} can't be reached: ${why || 'connection refused'}. Is the service running?`,
+      {
+        cause,
+      },
+    )
+  }
+}

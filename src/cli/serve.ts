@@ -1,0 +1,31 @@
+import { existsSync } from 'node:fs'
+import { buildService } from '../service.ts'
+import { readSettings } from '../settings.ts'
+import { createLog } from '../telemetry/log.ts'
+import { type Command, parseOptions, settingsHelp } from './command.ts'
+import { runUntilSignal } from './run-service.ts'
+
+export const serve: Command = {
+  name: 'serve',
+  summary: 'run the service',
+  help: `Runs the service: receives webhooks, stores them, and enrolls over the LMS's API. Its log goes to standard output
+as JSON lines. SIGTERM stops it within 8 seconds; nothing accepted is lost.
+
+Usage: lernito-openedx serve
+
+Example:
+  LERNITO_WEBHOOK_SECRET=… LERNITO_LMS_URL=https://lms.example.com \\
+  LERNITO_LMS_CLIENT_ID=… LERNITO_LMS_CLIENT_SECRET=… lernito-openedx serve
+
+${settingsHelp()}`,
+  run: async (args) => {
+    parseOptions('serve', { args: [...args], options: {} })
+    if (existsSync('.env')) process.loadEnvFile('.env')
+    const { settings, warnings } = readSettings({ env: process.env })
+    const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
+    for (const warning of warnings) log.warn(warning)
+    const service = buildService({ settings, log })
+    await service.start()
+    return runUntilSignal(service)
+  },
+}

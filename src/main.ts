@@ -1,0 +1,49 @@
+import { type Command, usageError } from './cli/command.ts'
+import { sandbox } from './cli/sandbox.ts'
+import { send } from './cli/send.ts'
+import { serve } from './cli/serve.ts'
+import { sign } from './cli/sign.ts'
+import { AppError } from './errors.ts'
+import { VERSION } from './version.ts'
+
+const COMMANDS: readonly Command[] = [serve, sandbox, sign, send]
+
+const USAGE = `lernito-openedx: enrolls the buyers of a Lernito course shop in Open edX
+
+Usage: lernito-openedx COMMAND [OPTIONS]
+
+Commands:
+${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`).join('\n')}
+
+"lernito-openedx COMMAND --help" says more about each. Try it without an LMS: lernito-openedx sandbox
+`
+
+/** Runs one command and gives the exit code: 0, 1 for an error, 2 for wrong usage. */
+async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args
+  if (name === undefined || name === '--help' || name === 'help') {
+    process.stdout.write(USAGE)
+    return name === undefined ? 2 : 0
+  }
+  if (name === '--version') {
+    process.stdout.write(`${VERSION}\n`)
+    return 0
+  }
+  const command = COMMANDS.find((one) => one.name === name)
+  if (command === undefined) throw usageError(`There is no command "${name}". See: lernito-openedx --help`)
+  if (rest.includes('--help')) {
+    process.stdout.write(command.help)
+    return 0
+  }
+  return command.run(rest)
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  const known = error instanceof AppError
+  const text = known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)
+  process.stderr.write(`${text}\n`)
+  if (known && process.env.DEBUG && error.cause !== undefined) process.stderr.write(`${String(error.cause)}\n`)
+  process.exitCode = known && error.code === 'usage.invalid' ? 2 : 1
+}
