@@ -1,0 +1,34 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { SETTINGS } from '../src/settings.ts'
+
+const README = new URL('../README.md', import.meta.url)
+const ENV_EXAMPLE = new URL('../.env.example', import.meta.url)
+const BEGIN = '<!-- settings: made by npm run docs -->\n'
+const END = '<!-- end of settings -->'
+
+/** .env.example as the declaration of the settings says it: required ones open, the others commented out. */
+export function envExample(): string {
+  const entries = SETTINGS.map(({ name, meaning, fallback, example, required }) => {
+    const assignment = `${name}=${fallback ?? ''}`
+    const hint = example === undefined ? '' : `# For example ${example}\n`
+    return `# ${meaning}\n${hint}${required ? assignment : `# ${assignment}`}\n`
+  })
+  return `# Copy to .env and fill in; every secret can also be read from a file: NAME_FILE=/path.\n\n${entries.join('\n')}`
+}
+
+/** The README with the table of settings as the declaration says it. */
+export function withSettingsTable(readme: string): string {
+  const rows = SETTINGS.map(({ name, meaning, fallback, required, secret }) => {
+    const value = required ? '**required**' : fallback === undefined ? '' : `\`${fallback}\``
+    return `| \`${name}\` | ${value} | ${meaning}${secret ? ` Or \`${name}_FILE\`.` : ''} |`
+  })
+  const table = `| setting | default | meaning |\n| --- | --- | --- |\n${rows.join('\n')}\n`
+  const [before, rest = ''] = readme.split(BEGIN)
+  const [, after = ''] = rest.split(END)
+  return `${before}${BEGIN}${table}${END}${after}`
+}
+
+if (import.meta.main) {
+  writeFileSync(ENV_EXAMPLE, envExample())
+  writeFileSync(README, withSettingsTable(readFileSync(README, 'utf8')))
+}

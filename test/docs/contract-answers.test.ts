@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, before, beforeEach, test } from 'node:test'
+import { sign } from '../../src/signature/signature.ts'
+import { type Answered, exchange, type Product, payload, SECRET, startProduct } from '../harness.ts'
+import { codes, readDocument, section, tables } from './documents.ts'
+
+const [rows = []] = tables(section(readDocument('docs/contract.md'), '## Answers'))
+const documented = rows.map(([status = '', body = '']) => ({ status: Number(status), body: codes(body)[0] ?? '' }))
+const met = new Set<string>()
+
+let product: Product
+before(async () => {
+  product = await startProduct({ lms: { bulk: false }, env: { LERNITO_ANSWER_WITHIN_MS: '4000' } })
+})
+after(() => product.stop())
+beforeEach(() => product.lms.reset())
+
+const post = (body: string, headers: Record<string, string> = {}, url = product.webhook): Promise<Answered> =>
+  exchange({ url, headers: { 'content-type': 'application/json', ...headers }, body })
+const postSigned = (body: string, at: Product = product): Promise<Answered> =>
+  post(body, { 'x-lernito-signature': sign({ body, form: 'raw', secret: SECRET }) }, at.webhook)
+const sell = (email: string, courseIds: unknown): Promise<Answered> =>
+  postSigned(JSON.stringify({ email, name: 'New', family: 'Comer', username: 'newcomer', courseIds }))
+
+/** The answer stands in the table as it came, or up to the … where the LMS's own words follow. */
+function assertDocumented({ status, text }: Answered): void {
+  const row = documented.find((one) => one.status === status && fits(one.body, text))
+  assert.ok(row, `docs/contract.md has no row for ${status} ${text}`)
+  met.add(`${row.status} ${row.body}`)
+}
+function fits(body: string, text: string): boolean {
+  const [beginning = '', rest] = body.split('…')
+  return rest === undefined ? text === body : text.startsWith(beginning) && text.length > beginning.length
+}
+
+const CASES: Readonly<Record<string, () => Promise<Answered>>> = {
+  'an enrolled buyer': () => sell('alice@example.com', ['course-v1:edX+DemoX+Demo_Course']),
+  'a buyer without an account': () => sell('new@example.com', ['course-v1:edX+DemoX+Demo_Course']),
+  'no JSON': () => post('{"email":nonsense}'),
+  'wrong fields': () => sell('nonsense', ['course-v1:a+b+c', null]),
+  'no course': () => sell('alice@example.com', []),
+  'a malformed course key': () => sell('alice@example.com', ['nonsense']),
+  'a missing course': () => sell('alice@example.com', ['course-v1:No+Such+Course']),
+  'a retired address': () => sell('retired@example.com', ['course-v1:edX+DemoX+Demo_Course']),
+  'a full course': () => sell('alice@example.com', ['course-v1:Lernito+Full+2026']),
+  'a wrong signature': () => post('{}', { 'x-lernito-signature': 'nonsense' }),
+  'another path': () => post('{}', {}, `${product.url}/nothing`),
+  'another method': () => exchange({ url: product.webhook, method: 'GET' }),
+  'too large a body': () => post(`"${'x'.repeat(65_535)}"`),
+  'another type': () => post('{}', { 'content-type': 'text/plain' }),
+  'a compressed body': () => post('{}', { 'content-encoding': 'gzip' }),
+  'an LMS that is down': async () => {
+    await product.lms.faults([{ method: 'POST', path: '/api/enrollment/v1/enrollment', status: 503 }])
+    return sell('frank@example.com', ['course-v1:edX+DemoX+Demo_Course'])
+  },
+}
+
+for (const [name, ask] of Object.entries(CASES)) {
+  test(`the answer to ${name} is as documented`, async () => assertDocumented(await ask()))
+}
+
+test('the answer of a service that is not waited for is as documented', async (t) => {
+  const hasty = await startProduct({ env: { LERNITO_ANSWER_WITHIN_MS: '0' } })
+  t.after(() => hasty.stop())
+  const answered = await postSigned(payload({ email: 'alice@example.com' }), hasty)
+  assertDocumented(answered)
+})
+
+test('the answer when nothing can be stored is as documented, and has no delivery', async (t) => {
+  const broken = await startProduct()
+  t.after(() => broken.stop())
+  const database = new DatabaseSync(join(broken.folder, 'lernito.db'))
+  database.exec('ALTER TABLE deliveries RENAME TO elsewhere')
+  const answered = await postSigned(payload({ email: 'alice@example.com' }), broken)
+  database.close()
+  assertDocumented(answered)
+  assert.equal(answered.headers['retry-after'], '30')
+  assert.equal(answered.headers['x-lernito-delivery'], undefined)
+})
+
+test('every documented answer was met', () => {
+  assert.deepEqual([...met].sort(), documented.map(({ status, body }) => `${status} ${body}`).sort())
+})

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { test } from 'node:test'
+import { RETRY_SCHEDULE_MS } from '../../src/enrollment/schedule.ts'
+import { canonicalJson } from '../../src/signature/canonical.ts'
+import { readJson } from '../../src/signature/json.ts'
+import { sign } from '../../src/signature/signature.ts'
+import { DIFFERENCES } from '../webhook/intended-differences.ts'
+import { codeBlocks, readDocument, section, tables } from './documents.ts'
+
+const contract = readDocument('docs/contract.md')
+const secret = 'lernito-sandbox-secret'
+const example = section(contract, '### A worked example')
+const [body = ''] = codeBlocks(example, 'json')
+const [raw = '', original = '', readme = ''] = codeBlocks(example, 'text')
+
+const hmac = (text: string): string => createHmac('sha256', secret).update(text).digest('hex')
+
+test('the worked example: the secret, the length of the body and its raw signature are as stated', () => {
+  assert.ok(example.includes(`The secret is \`${secret}\``))
+  assert.ok(example.includes(`over those ${Buffer.byteLength(body)} bytes`))
+  assert.equal(raw, hmac(body))
+  assert.equal(raw, sign({ body, form: 'raw', secret }))
+})
+
+for (const [form, block, spaces] of [
+  ['canonical', original, false],
+  ['readme', readme, true],
+] as const) {
+  test(`the worked example: text and signature of the form ${form} are as stated`, () => {
+    const [text = '', signature] = block.split('\n')
+    assert.equal(text, canonicalJson(readJson(body), { spaces, ascii: true }))
+    assert.equal(signature, hmac(text))
+    assert.equal(signature, sign({ body, form, secret }))
+  })
+}
+
+test('the table of recorded differences has a row for each reason in intended-differences.ts, and no other', () => {
+  const [recorded = []] = tables(section(contract, '## Intended differences from the original'))
+  const reasons = new Set(Object.values(DIFFERENCES).map(({ reason }) => reason))
+  assert.deepEqual(recorded.map(([reason]) => reason).sort(), [...reasons].sort())
+})
+
+test('the schedule of retries is as stated', () => {
+  const hours = Math.round(RETRY_SCHEDULE_MS.reduce((sum, ms) => sum + ms, 0) / 3_600_000)
+  assert.ok(
+    section(contract, '## In time, or later').includes(`${RETRY_SCHEDULE_MS.length + 1} tries in about ${hours} hours`),
+  )
+  const seconds = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 43_200, 86_400, 86_400]
+  assert.deepEqual(
+    RETRY_SCHEDULE_MS,
+    seconds.map((second) => second * 1000),
+    'the contract states these',
+  )
+})

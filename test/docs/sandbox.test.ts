@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { sandbox } from '../../src/cli/sandbox.ts'
+import { defaultWorld } from '../../src/sandbox/default-world.ts'
+import { type RunningStandIn, startStandIn } from '../../src/sandbox/stand-in.ts'
+import { readWorld } from '../../src/sandbox/world.ts'
+import { control, exchange } from '../harness.ts'
+import { getToken } from '../sandbox/recording.ts'
+import { codeBlocks, codes, ROOT, readDocument, section, tables } from './documents.ts'
+
+const guide = readDocument('docs/sandbox.md')
+const api = section(guide, '## The control API')
+const examples = codeBlocks(api, 'sh').flatMap((block) => block.split('\n'))
+
+/** The few forms of a curl call that the guide uses; `-d` alone makes a POST. */
+const CURL =
+  /^curl (?:-X (?<method>[A-Z]+) )?http:\/\/127\.0\.0\.1:8791(?<path>\/sandbox\/[a-z]+)(?: -d '(?<body>[^']+)')?$/
+
+let standIn: RunningStandIn
+before(async () => {
+  standIn = await startStandIn()
+})
+after(() => standIn.close())
+
+test('every curl example of the guide does what it says, one after the other', async () => {
+  const called = new Set<string>()
+  for (const example of examples) {
+    const { path = '', body = '', method = body === '' ? 'GET' : 'POST' } = CURL.exec(example)?.groups ?? {}
+    assert.notEqual(path, '', `not understood: ${example}`)
+    const { status, text } = await exchange({ url: standIn.url + path, method, body })
+    assert.equal(status, 200, `${example}: ${text}`)
+    called.add(`${method} ${path}`)
+    if (path === '/sandbox/activate') {
+      const { enrollments } = await control(standIn.url).state()
+      const carol = { email: 'carol@example.com', course: 'course-v1:Lernito+PY101+2026', mode: 'audit', active: true }
+      assert.deepEqual(
+        enrollments.filter(({ email }) => email === carol.email),
+        [carol],
+      )
+    }
+  }
+  assert.deepEqual([...called].sort(), controlRoutes())
+})
+
+/** What src/sandbox/control.ts registers. */
+function controlRoutes(): string[] {
+  const source = readFileSync(join(ROOT, 'src/sandbox/control.ts'), 'utf8')
+  const routes = [...source.matchAll(/app\.(get|post|delete)\('([^']+)'/g)]
+  return routes.map(([, method = '', path]) => `${method.toUpperCase()} ${path}`).sort()
+}
+
+test('the guide shows the state and the calls as they are', async () => {
+  const { state, reset, calls } = control(standIn.url)
+  await reset()
+  const [shownState = '', shownCalls = ''] = codeBlocks(api, 'json')
+  assert.deepEqual(JSON.parse(shownState), await state())
+  await getToken({ url: standIn.url, client: 'lernito' })
+  assert.deepEqual(JSON.parse(shownCalls), { calls: await calls() })
+})
+
+test('the guide’s table of options has those of the command', () => {
+  const [rows = []] = tables(section(guide, '## Starting it'))
+  const options = [...sandbox.help.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, option]) => option)
+  assert.deepEqual(
+    rows.map(([option = '']) => option.replaceAll('`', '').split(' ')[0]),
+    options,
+  )
+})
+
+test('the guide names all people and courses of the world, and its example of a world is read', () => {
+  const world = section(guide, '## Its world')
+  const [people = [], courses = []] = tables(world)
+  const named = (rows: readonly string[][]): string[] => rows.flatMap(([cell = '']) => codes(cell)).sort()
+  assert.deepEqual(
+    named(people),
+    [...defaultWorld.people.map(({ email }) => email), ...defaultWorld.retired_emails].sort(),
+  )
+  assert.deepEqual(named(courses), defaultWorld.courses.map(({ id }) => id).sort())
+  assert.ok(world.includes(`the password \`${defaultWorld.password_of_people}\``))
+  assert.equal(readWorld(JSON.parse(codeBlocks(world, 'json')[0] ?? '')).people.length, 1)
+})
+
+test('the guide’s table of faults has the fields of a fault', () => {
+  const [rows = []] = tables(section(guide, '### Faults'))
+  const fields = rows.flatMap(([cell = '']) => codes(cell))
+  const source = readFileSync(join(ROOT, 'src/sandbox/faults.ts'), 'utf8')
+  const declared = [...source.matchAll(/^ {4}(\w+): z/gm)].map(([, field]) => field)
+  assert.deepEqual(fields.sort(), declared.sort())
+})
+
+/** The patterns of the routes in these files, as src/sandbox declares them. */
+function patterns(files: string): string[] {
+  const sources = globSync(files, { cwd: ROOT }).map((file) => readFileSync(join(ROOT, file), 'utf8'))
+  return [
+    ...new Set(sources.flatMap((source) => [...source.matchAll(/pattern: '([^']+)'/g)].map(([, path = '']) => path))),
+  ]
+}
+
+test('the guide names every route of the LMS that the stand-in has, and every page', () => {
+  const paths = (text: string): string[] =>
+    codes(text)
+      .map((code) => code.replace(/^[A-Z]+ /, ''))
+      .sort()
+  const [calls = []] = tables(section(guide, '## What it conforms to'))
+  const named = calls.flatMap(([cell = '']) => paths(cell)).filter((path) => path.startsWith('/'))
+  assert.deepEqual(named.sort(), patterns('src/sandbox/*.ts').sort())
+  const [pages = []] = tables(section(guide, "## The learner's pages"))
+  assert.deepEqual(pages.flatMap(([cell = '']) => paths(cell)).sort(), patterns('src/sandbox/pages/*.ts').sort())
+})
