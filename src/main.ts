@@ -21,9 +21,13 @@ ${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`).join('\n
 /** Runs one command and gives the exit code: 0, 1 for an error, 2 for wrong usage. */
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args
-  if (name === undefined || name === '--help' || name === 'help') {
+  if (name === undefined) {
+    process.stderr.write(USAGE)
+    return 2
+  }
+  if (name === '--help' || name === 'help') {
     process.stdout.write(USAGE)
-    return name === undefined ? 2 : 0
+    return 0
   }
   if (name === '--version') {
     process.stdout.write(`${VERSION}\n`)

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { buffer } from 'node:stream/consumers'
 import { AppError } from '../errors.ts'
 import { type SignatureForm, sign } from '../signature/signature.ts'
 import { usageError } from './command.ts'
@@ -12,11 +13,18 @@ export function readForm(name: string): SignatureForm {
 }
 
 /** The one file that is named, or standard input. */
-export function readInput({ command, positionals }: { command: string; positionals: readonly string[] }): Buffer {
+export async function readInput({
+  command,
+  positionals,
+}: {
+  command: string
+  positionals: readonly string[]
+}): Promise<Buffer> {
   const [file = '-', ...more] = positionals
   if (more.length > 0) throw usageError(`${command} takes one file. See: lernito-openedx ${command} --help`)
   try {
-    return readFileSync(file === '-' ? process.stdin.fd : file)
+    // As a stream: a synchronous read of a pipe fails while its writer has not written yet (EAGAIN).
+    return await (file === '-' ? buffer(process.stdin) : readFile(file))
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new AppError(

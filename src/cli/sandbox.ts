@@ -53,33 +53,30 @@ Example:
     })
     const servicePort = port('service-port', values['service-port'])
     const world = values.world === undefined ? defaultWorld : readWorldFile(values.world)
-    const lms = await startStandIn({
-      world,
-      port: port('port', values.port),
-      throttle: values.throttle === 'off' ? 'off' : count('throttle', values.throttle),
-      bulk: oneOf('bulk', values.bulk, ['on', 'off']) === 'on',
-      cost: oneOf('cost', values.cost, ['none', 'measured']),
-    })
+    const lms = await naming(
+      '--port',
+      startStandIn({
+        world,
+        port: port('port', values.port),
+        throttle: values.throttle === 'off' ? 'off' : count('throttle', values.throttle),
+        bulk: oneOf('bulk', values.bulk, ['on', 'off']) === 'on',
+        cost: oneOf('cost', values.cost, ['none', 'measured']),
+      }),
+    )
     try {
       if (values['lms-only']) {
-        process.stdout.write(`The stand-in LMS is at ${lms.url}/\n`)
-        return await runUntilSignal({ stop: lms.close })
+        const start = async (): Promise<boolean> => process.stdout.write(`The stand-in LMS is at ${lms.url}/\n`)
+        return await runUntilSignal({ start, stop: lms.close })
       }
-      return await withService({ lmsUrl: lms.url, world, servicePort, data: values.data })
+      return await inFolder(values.data, (data) => withService({ lmsUrl: lms.url, world, servicePort, data }))
     } finally {
       await lms.close()
     }
   },
 }
 
-async function withService(at: {
-  lmsUrl: string
-  world: World
-  servicePort: number
-  data: string | undefined
-}): Promise<number> {
-  const { lmsUrl, servicePort } = at
-  const data = at.data ?? mkdtempSync(join(tmpdir(), 'lernito-sandbox-'))
+async function withService(at: { lmsUrl: string; world: World; servicePort: number; data: string }): Promise<number> {
+  const { lmsUrl, servicePort, data } = at
   const secret = process.env.LERNITO_WEBHOOK_SECRET || SECRET
   const { settings } = readSettings({
     env: {
@@ -93,12 +90,36 @@ async function withService(at: {
     },
   })
   const service = buildService({ settings, log: createLog({ level: settings.LERNITO_LOG_LEVEL }) })
-  try {
-    const url = await service.start()
+  const start = async (): Promise<void> => {
+    const url = await naming('--service-port', service.start())
     process.stdout.write(welcome({ url, lmsUrl, secret: secret === SECRET ? SECRET : '…' }))
-    return await runUntilSignal(service)
+  }
+  return runUntilSignal({ start, stop: service.stop })
+}
+
+/** In the folder that is given, or in one that is gone afterwards. */
+async function inFolder(given: string | undefined, use: (folder: string) => Promise<number>): Promise<number> {
+  if (given !== undefined) return use(given)
+  const folder = mkdtempSync(join(tmpdir(), 'lernito-sandbox-'))
+  try {
+    return await use(folder)
   } finally {
-    if (at.data === undefined) rmSync(data, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** A port that is taken is told with the option that chooses another. */
+async function naming<Started>(option: string, starting: Promise<Started>): Promise<Started> {
+  try {
+    return await starting
+  } catch (cause) {
+    if (!(cause instanceof AppError) || cause.code !== 'address.in_use') throw cause
+    const deeper = cause.cause instanceof Error ? cause.cause.message : cause.message
+    throw new AppError(
+      'address.in_use',
+      `The port of ${option} can't be used: ${deeper}. Stop what listens there, or choose another with ${option}.`,
+      { cause },
+    )
   }
 }
 

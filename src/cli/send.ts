@@ -38,10 +38,15 @@ Example, against the sandbox:
         form: { type: 'string', default: 'original' },
       },
     })
-    if (!URL.canParse(values.url)) throw usageError(`--url ${values.url} is not a URL.`)
+    if (!/^https?:$/.test(URL.parse(values.url)?.protocol ?? '')) {
+      throw usageError(`--url ${values.url} is not a URL that begins with http:// or https://.`)
+    }
+    if (positionals.length > 0 && (values.email !== undefined || values.course.length > 0)) {
+      throw usageError('send takes a FILE, or --email and --course, not both. See: lernito-openedx send --help')
+    }
     const form = readForm(values.form)
     const secret = readSecret(process.env)
-    const body = positionals.length > 0 ? readInput({ command: 'send', positionals }) : build(values)
+    const body = positionals.length > 0 ? await readInput({ command: 'send', positionals }) : build(values)
     const response = await post({ url: values.url, body, signature: signPayload({ body, form, secret }) })
     const delivery = response.headers.get('x-lernito-delivery')
     process.stdout.write(`${response.status} ${response.statusText}\n${(await response.text()).trim()}\n`)

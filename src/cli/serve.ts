@@ -24,8 +24,6 @@ ${settingsHelp()}`,
     const { settings, warnings } = readSettings({ env: process.env })
     const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
     for (const warning of warnings) log.warn(warning)
-    const service = buildService({ settings, log })
-    await service.start()
-    return runUntilSignal(service)
+    return runUntilSignal(buildService({ settings, log }))
   },
 }

@@ -25,7 +25,7 @@ Example:
       options: { form: { type: 'string', default: 'original' } },
     })
     const form = readForm(values.form)
-    const body = readInput({ command: 'sign', positionals })
+    const body = await readInput({ command: 'sign', positionals })
     process.stdout.write(`${signPayload({ body, form, secret: readSecret(process.env) })}\n`)
     return 0
   },

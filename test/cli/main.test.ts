@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { describe, test } from 'node:test'
+import { z } from 'zod'
+import { SETTINGS } from '../../src/settings.ts'
+import { ROOT, run } from '../service/process.ts'
+
+const COMMANDS = ['serve', 'sandbox', 'sign', 'send']
+
+describe('the command line', { concurrency: 2 }, () => {
+  test('without a command: the usage on standard error, exit code 2', async () => {
+    const { code, stdout, stderr } = await run({ args: [] })
+    assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
+    for (const name of COMMANDS) assert.match(stderr, new RegExp(`^  ${name} `, 'm'))
+  })
+
+  test('an unknown command is named, with a hint, exit code 2', async () => {
+    const { code, stdout, stderr } = await run({ args: ['srve'] })
+    assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
+    assert.match(stderr, /^.*"srve".*lernito-openedx --help\n$/)
+  })
+
+  test('an unknown option is named, with the command’s help, exit code 2', async () => {
+    const { code, stdout, stderr } = await run({ args: ['serve', '--prot', '1'] })
+    assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
+    assert.match(stderr, /--prot/)
+    assert.match(stderr, /lernito-openedx serve --help\n$/)
+  })
+
+  test('--help lists the commands, exit code 0', async () => {
+    const { code, stdout, stderr } = await run({ args: ['--help'] })
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    for (const name of COMMANDS) assert.match(stdout, new RegExp(`^  ${name} `, 'm'))
+  })
+
+  test('--version is that of package.json', async () => {
+    const { version } = z
+      .object({ version: z.string() })
+      .parse(JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')))
+    assert.deepEqual(await run({ args: ['--version'] }), { code: 0, signal: null, stdout: `${version}\n`, stderr: '' })
+  })
+
+  for (const name of COMMANDS) {
+    test(`${name} --help shows how to call it and an example, exit code 0`, async () => {
+      const { code, stdout, stderr } = await run({ args: [name, '--help'] })
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+      assert.match(stdout, new RegExp(`^Usage: lernito-openedx ${name}`, 'm'))
+      assert.match(stdout, new RegExp(`^Example.*\\n(.*\\n)*?.*lernito-openedx ${name}`, 'm'))
+    })
+  }
+
+  test('serve --help shows every setting with its default', async () => {
+    const { stdout } = await run({ args: ['serve', '--help'] })
+    for (const { name, meaning, fallback } of SETTINGS) {
+      const about = stdout.split(`  ${name} (`)[1]?.split('\n  LERNITO_')[0]
+      assert.ok(about?.includes(meaning), name)
+      if (fallback !== undefined) assert.ok(about?.startsWith(`default ${fallback})`), name)
+    }
+  })
+
+  test('bin/lernito-openedx.js runs the command line', async () => {
+    const command = [process.execPath, join(ROOT, 'bin/lernito-openedx.js')] as const
+    const { code, stdout } = await run({ command, args: ['--help'] })
+    assert.equal(code, 0)
+    assert.match(stdout, /^Usage: lernito-openedx COMMAND/m)
+  })
+
+  const old = oldNode()
+  if (old !== null) {
+    test('under a Node.js that is too old, bin/lernito-openedx.js says in one line what to do, exit code 1', async () => {
+      const { code, stdout, stderr } = await run({
+        command: [old, join(ROOT, 'bin/lernito-openedx.js')],
+        args: ['serve'],
+      })
+      assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
+      assert.match(stderr, /^lernito-openedx needs Node\.js 24 .*\n$/)
+    })
+  }
+})
+
+/** A Node.js before 24 on this machine's PATH, outside this checkout; null where there is none. */
+function oldNode(): string | null {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    const file = join(folder, 'node')
+    if (folder.startsWith(ROOT)) continue
+    try {
+      const major = Number(execFileSync(file, ['-p', 'process.versions.node'], { encoding: 'utf8' }).split('.')[0])
+      if (major < 24) return file
+    } catch {} // no Node.js there
+  }
+  return null
+}

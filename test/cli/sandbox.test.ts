@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { control, DEMO, exchange, SECRET } from '../harness.ts'
+import { ROOT, type Running, run, start, temporaryFolder, until } from '../service/process.ts'
+import { startLms } from '../service/serving.ts'
+
+const FREE_PORTS = ['--port', '0', '--service-port', '0']
+
+/** What it prints about itself, once that is whole. */
+const welcomeOf = ({ stdout }: Running): Promise<string> =>
+  until('the welcome', () => stdout().match(/^lernito-openedx is running.*^Ctrl\+C [^\n]*$/ms)?.[0])
+
+const lmsOf = (welcome: string): string => welcome.match(/^ *Stand-in LMS +(http:\S+)\/$/m)?.[1] ?? ''
+
+describe('sandbox', { concurrency: 2 }, () => {
+  test('its two printed commands, run as they are, enroll alice and allow a newcomer', async (t) => {
+    const running = start({ t, args: ['sandbox', ...FREE_PORTS], env: { TMPDIR: temporaryFolder(t) } })
+    const welcome = await welcomeOf(running)
+    const webhook = welcome.match(/^ *Webhook +(http:\S+)$/m)?.[1] ?? ''
+    assert.equal((await exchange({ url: webhook })).status, 415)
+    const commands = [...welcome.matchAll(/^ *LERNITO_WEBHOOK_SECRET=.*\\\n.*$/gm)].map(([command]) => command)
+    assert.equal(commands.length, 2)
+    const npm = { npm_config_cache: temporaryFolder(t), npm_config_offline: 'true' }
+    for (const command of commands) {
+      assert.ok(command.includes(webhook))
+      const { code, stdout } = await run({ command: ['sh', '-c'], args: [command], cwd: ROOT, env: npm })
+      assert.equal(code, 0, stdout)
+      assert.match(stdout, /^200 OK\n/)
+    }
+    const { enrollments, allowances } = await control(lmsOf(welcome)).state()
+    assert.ok(
+      enrollments.some(({ email, course, active }) => email === 'alice@example.com' && course === DEMO && active),
+    )
+    assert.deepEqual(allowances, [{ email: 'newcomer@example.com', course: DEMO, auto_enroll: true, used: false }])
+
+    running.child.kill('SIGTERM')
+    const { code, stdout, stderr } = await running.ended
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    const others = stdout
+      .split(welcome)
+      .join('')
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+    assert.deepEqual(
+      others.map((line) => JSON.stringify(JSON.parse(line))),
+      others,
+    )
+    assert.ok(running.log().some(({ event }) => event === 'succeeded'))
+  })
+
+  test('LERNITO_WEBHOOK_SECRET counts, and is not printed', async (t) => {
+    const env = { LERNITO_WEBHOOK_SECRET: SECRET, TMPDIR: temporaryFolder(t) }
+    const running = start({ t, args: ['sandbox', ...FREE_PORTS], env })
+    const webhook = (await welcomeOf(running)).match(/^ *Webhook +(http:\S+)$/m)?.[1] ?? ''
+    const args = ['send', '--url', webhook, '--email', 'alice@example.com', '--course', DEMO]
+    assert.equal((await run({ args, env })).code, 0)
+    assert.ok(!running.stdout().includes(SECRET))
+  })
+
+  test('--data keeps the database there; without it nothing is left', async (t) => {
+    const [data, temporary] = [temporaryFolder(t), temporaryFolder(t)]
+    for (const args of [['--data', data], []]) {
+      const running = start({ t, args: ['sandbox', ...FREE_PORTS, ...args], env: { TMPDIR: temporary } })
+      await welcomeOf(running)
+      assert.equal(readdirSync(temporary).length, args.length === 0 ? 1 : 0)
+      running.child.kill('SIGINT')
+      assert.equal((await running.ended).code, 0)
+      assert.deepEqual(readdirSync(temporary), [])
+    }
+    assert.ok(existsSync(join(data, 'lernito.db')))
+  })
+
+  test('--lms-only runs the stand-in alone, with the world of a file and without bulk_enroll where asked', async (t) => {
+    const cwd = temporaryFolder(t)
+    const course = { id: 'course-v1:My+Own+Course', name: 'My own' }
+    const world = { applications: [], people: [], courses: [course], password_of_people: 'secret' }
+    writeFileSync(join(cwd, 'world.json'), JSON.stringify(world))
+    const args = ['sandbox', '--lms-only', '--port', '0', '--bulk', 'off', '--world', 'world.json']
+    const running = start({ t, args, cwd })
+    const url = await until('the address', () => running.stdout().match(/^The stand-in LMS is at (http:\S+)\/$/m)?.[1])
+    assert.deepEqual(await control(url).state(), { enrollments: [], allowances: [] })
+    assert.equal((await exchange({ url: `${url}/api/bulk_enroll/v1/bulk_enroll` })).status, 404)
+    running.child.kill('SIGTERM')
+    assert.equal((await running.ended).code, 0)
+    assert.equal(running.stdout(), `The stand-in LMS is at ${url}/\n`)
+  })
+
+  const wrong: Record<string, string> = {
+    '--port': 'http',
+    '--service-port': '65536',
+    '--throttle': 'fast',
+    '--bulk': 'yes',
+    '--cost': 'high',
+  }
+  for (const [option, value] of Object.entries(wrong)) {
+    test(`${option} ${value} is wrong usage: one line that names the option, exit code 2`, async () => {
+      const { code, stdout, stderr } = await run({ args: ['sandbox', ...FREE_PORTS, option, value] })
+      assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
+      assert.match(stderr, new RegExp(`^${option} [^\n]+\n$`))
+    })
+  }
+
+  test('a world that is missing, no JSON, wrong or without an application: one line that says where, exit code 1', async (t) => {
+    const [cwd, temporary] = [temporaryFolder(t), temporaryFolder(t)]
+    writeFileSync(join(cwd, 'text.json'), 'nonsense')
+    writeFileSync(join(cwd, 'wrong.json'), '{"applications": [], "people": [{"username": "a"}]}')
+    const empty = { applications: [], people: [], courses: [], password_of_people: 'secret' }
+    writeFileSync(join(cwd, 'empty.json'), JSON.stringify(empty))
+    const says = {
+      'empty.json': /no application .*--lms-only/,
+      'none.json': /none\.json: .*ENOENT/,
+      'text.json': /text\.json: /,
+      'wrong.json': /people\.0\.email/,
+    }
+    for (const [file, words] of Object.entries(says)) {
+      const args = ['sandbox', ...FREE_PORTS, '--world', file]
+      const { code, stdout, stderr } = await run({ args, cwd, env: { TMPDIR: temporary } })
+      assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
+      assert.match(stderr, words)
+      assert.match(stderr, /^[^\n]+\n$/)
+      assert.deepEqual(readdirSync(temporary), [])
+    }
+  })
+
+  test('a taken port: one line that says what to do and names the option, exit code 1', async (t) => {
+    const { port } = new URL((await startLms(t)).url)
+    for (const option of ['--port', '--service-port']) {
+      const { code, stderr } = await run({ args: ['sandbox', ...FREE_PORTS, option, port] })
+      assert.equal(code, 1)
+      assert.match(stderr, /^[^\n]+\n$/)
+      assert.ok(stderr.includes(`:${port}.`) && stderr.endsWith(`choose another with ${option}.\n`), stderr)
+    }
+  })
+})

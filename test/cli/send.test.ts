@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { DEMO, type Product, payload, SECRET, startProduct } from '../harness.ts'
+import { run, temporaryFolder } from '../service/process.ts'
+
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const ID = /^delivery ([0-9A-Z]{26})$/
+const env = { LERNITO_WEBHOOK_SECRET: SECRET }
+
+let product: Product
+before(async () => {
+  product = await startProduct()
+})
+after(() => product.stop())
+
+/** Runs `send` against the product, with its output by lines. */
+async function send(args: readonly string[], more: { cwd?: string; input?: string } = {}) {
+  const { code, stdout, stderr } = await run({ args: ['send', '--url', product.webhook, ...args], env, ...more })
+  return { code, stderr, lines: stdout.trimEnd().split('\n') }
+}
+
+/** Allowances with this address, by course. */
+const allowed = async (email: string): Promise<string[]> =>
+  (await product.lms.state()).allowances.filter((row) => row.email === email).map(({ course }) => course)
+
+describe('send', { concurrency: 2 }, () => {
+  test('builds a payload, prints status, answer and the delivery’s id, exit code 0', async () => {
+    const args = ['--email', 'built@example.com', '--course', DEMO, '--course', PYTHON, '--name', 'Zoë']
+    const { code, stderr, lines } = await send(args)
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    const [status, answer, id = ''] = lines
+    assert.equal(status, '200 OK')
+    assert.equal(answer, '{"success":true,"message":"Enrollment allowance verified for 2 course(s)"}')
+    assert.match(id, ID)
+    assert.ok(product.log.some(({ delivery, event }) => event === 'received' && `delivery ${delivery}` === id))
+    assert.deepEqual(await allowed('built@example.com'), [DEMO, PYTHON])
+  })
+
+  test('takes a file', async (t) => {
+    const cwd = temporaryFolder(t)
+    writeFileSync(join(cwd, 'sale.json'), payload({ email: 'file@example.com' }))
+    assert.equal((await send(['sale.json'], { cwd })).code, 0)
+    assert.deepEqual(await allowed('file@example.com'), [DEMO])
+  })
+
+  for (const form of ['original', 'readme', 'raw']) {
+    test(`takes standard input, signed in the form ${form}`, async () => {
+      const email = `${form}@example.com`
+      assert.equal((await send(['-', '--form', form], { input: payload({ email }) })).code, 0)
+      assert.deepEqual(await allowed(email), [DEMO])
+    })
+  }
+
+  test('an answer 4xx is printed like any other, exit code 1', async () => {
+    const { code, stderr, lines } = await send(['--email', 'no address', '--course', DEMO])
+    assert.deepEqual({ code, stderr }, { code: 1, stderr: '' })
+    assert.deepEqual(lines.slice(0, 2), [
+      '400 Bad Request',
+      '{"success":false,"message":{"email":["Enter a valid email address."]}}',
+    ])
+    assert.match(lines[2] ?? '', ID)
+  })
+
+  test('a refused signature has no delivery, exit code 1', async () => {
+    const args = ['send', '--url', product.webhook, '--email', 'a@example.com', '--course', DEMO]
+    const { code, stdout } = await run({ args, env: { LERNITO_WEBHOOK_SECRET: 'another-secret-of-16' } })
+    assert.deepEqual(
+      { code, stdout },
+      { code: 1, stdout: '401 Unauthorized\n{"success":false,"message":"Invalid signature"}\n' },
+    )
+  })
+
+  const buyer = ['--email', 'a@example.com', '--course', DEMO]
+  const errors: Record<string, { args: string[]; code: number; says: RegExp; env?: Record<string, string> }> = {
+    'neither file nor buyer': { args: [], code: 2, says: /FILE, or --email and --course.* --help/ },
+    'a buyer without a course': { args: ['--email', 'a@example.com'], code: 2, says: /--course/ },
+    'a URL that is none': { args: [...buyer, '--url', 'nonsense'], code: 2, says: /--url nonsense/ },
+    'a URL of another kind': { args: [...buyer, '--url', 'ftp://shop/'], code: 2, says: /--url ftp:\/\/shop\// },
+    'a file and a buyer': { args: ['sale.json', ...buyer], code: 2, says: /--email/ },
+    'two files': { args: ['a.json', 'b.json'], code: 2, says: /one file/ },
+    'an unknown form': { args: [...buyer, '--form', 'xml'], code: 2, says: /original, readme or raw/ },
+    'a file that is not there': { args: ['no-such.json'], code: 1, says: /no-such\.json/ },
+    'no secret': { args: buyer, code: 1, says: /^LERNITO_WEBHOOK_SECRET is missing\. Set it/, env: {} },
+  }
+  for (const [what, { args, code, says, env: own = env }] of Object.entries(errors)) {
+    test(`${what}: one line on standard error, exit code ${code}`, async () => {
+      const ended = await run({ args: ['send', ...args], env: own })
+      assert.deepEqual({ code: ended.code, stdout: ended.stdout }, { code, stdout: '' })
+      assert.match(ended.stderr, says)
+      assert.match(ended.stderr, /^[^\n]+\n$/)
+    })
+  }
+
+  test('where nothing listens: one line that says so, exit code 1', async () => {
+    const closed = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => closed.once('listening', resolve))
+    const address = closed.address()
+    assert.ok(address !== null && typeof address === 'object')
+    const { port } = address
+    await new Promise((resolve) => closed.close(resolve))
+    const { code, stdout, stderr } = await run({ args: ['send', ...buyer, '--url', `http://127.0.0.1:${port}/`], env })
+    assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
+    assert.match(
+      stderr,
+      new RegExp(`^The webhook http://127\\.0\\.0\\.1:${port}/ can't be reached: .*ECONNREFUSED.*running\\?\n$`),
+    )
+  })
+})

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { exchange } from '../harness.ts'
+import { run, start, temporaryFolder } from '../service/process.ts'
+import { sell, serveEnv, startLms, startServe } from '../service/serving.ts'
+
+const NOBODY = 'http://127.0.0.1:9'
+
+/** Runs a `serve` that is to fail, and gives the lines of its standard error. */
+async function failing({ env, cwd }: { env: Record<string, string>; cwd: string }): Promise<string[]> {
+  const { code, stdout, stderr } = await run({ args: ['serve'], env, cwd })
+  assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
+  assert.ok(stderr.endsWith('\n'))
+  return stderr.slice(0, -1).split('\n')
+}
+
+describe('serve', { concurrency: 2 }, () => {
+  test('without settings: a line for each that is missing, which says what to write, exit code 1', async (t) => {
+    const lines = await failing({ env: {}, cwd: temporaryFolder(t) })
+    assert.deepEqual(
+      lines.map((line) => line.split(' is missing. Set it to ')[0]),
+      ['LERNITO_WEBHOOK_SECRET', 'LERNITO_LMS_URL', 'LERNITO_LMS_CLIENT_ID', 'LERNITO_LMS_CLIENT_SECRET'],
+    )
+  })
+
+  test('with wrong settings: a line for each of them, exit code 1, and no secret is shown', async (t) => {
+    const cwd = temporaryFolder(t)
+    const wrong = {
+      LERNITO_WEBHOOK_SECRET: '123456',
+      LERNITO_LMS_URL: 'lms.example.com',
+      LERNITO_PORT: '65536',
+      LERNITO_ANSWER_WITHIN_MS: '-1',
+      LERNITO_LOG_LEVEL: 'loud',
+      LERNITO_DATABASE_URL: 'postgres://x',
+    }
+    const lines = await failing({ env: { ...serveEnv({ folder: cwd, lmsUrl: NOBODY }), ...wrong }, cwd })
+    assert.deepEqual(lines.map((line) => line.split(' ')[0]).sort(), Object.keys(wrong).sort())
+    assert.ok(!lines.join().includes('123456'))
+  })
+
+  test('a database that can’t be opened: one line that names the setting, exit code 1', async (t) => {
+    const cwd = temporaryFolder(t)
+    writeFileSync(join(cwd, 'file'), '')
+    const [line = '', ...more] = await failing({ env: serveEnv({ folder: join(cwd, 'file'), lmsUrl: NOBODY }), cwd })
+    assert.deepEqual(more, [])
+    assert.match(line, /lernito\.db can't be opened .*LERNITO_DATABASE_URL/)
+  })
+
+  test('reads .env in the working folder; the environment goes before it', async (t) => {
+    const cwd = temporaryFolder(t)
+    const settings = {
+      ...serveEnv({ folder: 'data', lmsUrl: 'http://127.0.0.1:9/from-file' }),
+      LERNITO_HOST: 'no.host',
+    }
+    const text = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`)
+    writeFileSync(join(cwd, '.env'), text.join(''))
+    const running = start({ t, args: ['serve'], cwd, env: { LERNITO_HOST: '127.0.0.1' } })
+    const { lms, url } = await running.logged(({ msg }) => msg === 'ready for webhooks')
+    assert.equal(lms, 'http://127.0.0.1:9/from-file')
+    assert.match(String(url), /^http:\/\/127\.0\.0\.1:\d+$/)
+  })
+
+  test('a taken port: one line that says what to do, exit code 1', async (t) => {
+    const cwd = temporaryFolder(t)
+    const { port } = new URL((await startLms(t)).url)
+    const env = { ...serveEnv({ folder: cwd, lmsUrl: NOBODY }), LERNITO_PORT: port }
+    const [line = '', ...more] = await failing({ env, cwd })
+    assert.deepEqual(more, [])
+    assert.match(line, new RegExp(`127\\.0\\.0\\.1 port ${port}.*LERNITO_PORT`))
+  })
+
+  test('a second one on the same SQLite file is refused in one line; the first goes on', async (t) => {
+    const cwd = temporaryFolder(t)
+    const lms = await startLms(t)
+    const first = await startServe({ t, folder: cwd, lmsUrl: lms.url })
+    const [line = '', ...more] = await failing({ env: serveEnv({ folder: cwd, lmsUrl: lms.url }), cwd })
+    assert.deepEqual(more, [])
+    assert.match(line, /serves .*lernito\.db already\. Stop it first.*LERNITO_DATABASE_URL/)
+    assert.equal((await sell({ url: first.url, email: 'alice@example.com' }))?.status, 200)
+  })
+
+  test('standard output is JSON lines, with a warning for a guessable secret and for an unknown setting', async (t) => {
+    const env = { LERNITO_WEBHOOK_SECRET: 'short-one', LERNITO_POTR: '1' }
+    const running = await startServe({ t, folder: temporaryFolder(t), lmsUrl: NOBODY, env })
+    assert.equal((await exchange({ url: `${running.url}/readyz`, method: 'GET' })).status, 200)
+    running.child.kill('SIGTERM')
+    const { stdout, stderr } = await running.ended
+    assert.equal(stderr, '')
+    assert.equal(running.log().length, stdout.split('\n').length - 1)
+    const warnings = running.log().filter(({ level }) => level === 'warn')
+    assert.match(warnings[0]?.msg ?? '', /^LERNITO_WEBHOOK_SECRET is shorter/)
+    assert.match(warnings[1]?.msg ?? '', /^LERNITO_POTR is not a setting/)
+    assert.equal(warnings.length, 2)
+    assert.ok(!stdout.includes('short-one'))
+  })
+})

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { SECRET } from '../harness.ts'
+import { run, temporaryFolder } from '../service/process.ts'
+import { type RecordedCase, recordedCases } from '../webhook/recorded-cases.ts'
+
+const CASES = recordedCases('lernito-webhook.json')
+const env = { LERNITO_WEBHOOK_SECRET: SECRET }
+
+function recorded(name: string): { body: string; signature: string | undefined } {
+  const found: RecordedCase | undefined = CASES.find((one) => one.name === name)
+  assert.ok(found, `no recording is called ${name}`)
+  return { body: found.request.body, signature: found.request.headers['x-lernito-signature'] }
+}
+
+describe('sign', { concurrency: 2 }, () => {
+  test('prints the signature that the original plugin accepted, of a file', async (t) => {
+    const { body, signature } = recorded('unknown person, one course')
+    const cwd = temporaryFolder(t)
+    writeFileSync(join(cwd, 'payload.json'), body)
+    const ended = await run({ args: ['sign', 'payload.json'], env, cwd })
+    assert.deepEqual(ended, { code: 0, signal: null, stdout: `${signature}\n`, stderr: '' })
+  })
+
+  test('and of standard input, with or without "-"', async () => {
+    const { body, signature } = recorded('non-ASCII name, sent as UTF-8')
+    for (const args of [['sign'], ['sign', '-']]) {
+      assert.equal((await run({ args, env, input: body })).stdout, `${signature}\n`)
+    }
+  })
+
+  test('waits for a slow writer of standard input', async () => {
+    const { body, signature } = recorded('unknown person, one course')
+    const slow = async function* () {
+      yield body.slice(0, 9)
+      await delay(800) // the process is up and has read the first part; were it not, it would only be spared the wait
+      yield body.slice(9)
+    }
+    const ended = await run({ args: ['sign'], env, input: Readable.from(slow()) })
+    assert.deepEqual(ended, { code: 0, signal: null, stdout: `${signature}\n`, stderr: '' })
+  })
+
+  const forms = {
+    original: 'canonical form: floats',
+    readme: 'as the README script signs it: sorted, with spaces',
+    raw: 'of the raw body, which differs from the canonical form',
+  }
+  for (const [form, name] of Object.entries(forms)) {
+    test(`--form ${form} gives the recorded signature`, async () => {
+      const { body, signature } = recorded(name)
+      assert.equal((await run({ args: ['sign', '--form', form], env, input: body })).stdout, `${signature}\n`)
+    })
+  }
+
+  const errors: Record<string, { args: string[]; code: number; says: RegExp; env?: Record<string, string> }> = {
+    'a body that is not JSON': { args: ['sign', '-'], code: 1, says: /can't be signed: .*line 1 column 2/ },
+    'a file that is not there': { args: ['sign', 'no-such.json'], code: 1, says: /from no-such\.json: ENOENT/ },
+    'no secret': { args: ['sign'], code: 1, says: /^LERNITO_WEBHOOK_SECRET is missing\. Set it/, env: {} },
+    'two files': { args: ['sign', 'a.json', 'b.json'], code: 2, says: /one file.* --help/ },
+    'an unknown form': { args: ['sign', '--form', 'xml'], code: 2, says: /xml .* original, readme or raw/ },
+  }
+  for (const [what, { args, code, says, env: own = env }] of Object.entries(errors)) {
+    test(`${what}: one line on standard error, exit code ${code}`, async () => {
+      const ended = await run({ args, env: own, input: '{nonsense' })
+      assert.deepEqual({ code: ended.code, stdout: ended.stdout }, { code, stdout: '' })
+      assert.match(ended.stderr, says)
+      assert.match(ended.stderr, /^[^\n]+\n$/)
+    })
+  }
+})

@@ -1,0 +1,132 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import { z } from 'zod'
+
+export const ROOT = join(import.meta.dirname, '../..')
+const MAIN = join(ROOT, 'src/main.ts')
+const BIN = join(ROOT, 'node_modules/.bin')
+const WAIT_MS = 15_000
+
+type Env = Record<string, string>
+
+/** Nothing of this process's settings; the compile cache halves the time that a start takes. */
+const BASE_ENV: Env = {
+  PATH: [BIN, process.env.PATH ?? ''].join(delimiter),
+  HOME: process.env.HOME ?? tmpdir(),
+  NODE_COMPILE_CACHE: join(ROOT, 'node_modules/.cache/test-compile'),
+}
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+const logLine = z.looseObject({ level: z.string(), time: z.string(), msg: z.string() })
+export type LogLine = z.infer<typeof logLine>
+
+interface Cleanup {
+  readonly after: (done: () => void) => void
+}
+
+interface Start {
+  readonly args: readonly string[]
+  readonly env?: Env
+  readonly cwd?: string
+  /** For standard input, which is empty otherwise. */
+  readonly input?: string | Uint8Array | Readable
+  /** What is run with the arguments, if not this Node.js with the command line's own file. */
+  readonly command?: readonly [string, ...string[]]
+}
+const THIS = [process.execPath, MAIN] as const
+
+export interface Running {
+  readonly child: ChildProcess
+  readonly stdout: () => string
+  /** The lines of standard output that are JSON. */
+  readonly log: () => LogLine[]
+  readonly ended: Promise<Ended>
+  /** The first log line that fits; fails after 15 s or when the process ends without it. */
+  readonly logged: (fits: (line: LogLine) => boolean) => Promise<LogLine>
+}
+
+/** A folder that is gone at the end of the test. */
+export function temporaryFolder(t: Cleanup): string {
+  const folder = mkdtempSync(join(tmpdir(), 'lernito-test-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Starts the command line as a process, in a folder without a .env; it is killed at the end of the test. */
+export function start({
+  t,
+  args,
+  env = {},
+  cwd = tmpdir(),
+  input = '',
+  command = THIS,
+}: Start & { t: Cleanup }): Running {
+  const [program, ...first] = command
+  const child = spawn(program, [...first, ...args], { cwd, env: { ...BASE_ENV, ...env } })
+  t.after(() => child.kill('SIGKILL'))
+  const output = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text
+    })
+  }
+  child.stdin.on('error', () => {}) // a process may end without having read it
+  if (input instanceof Readable) input.pipe(child.stdin)
+  else child.stdin.end(input)
+  let isOver = false
+  const ended = once(child, 'close').then((): Ended => {
+    isOver = true
+    return { ...output, code: child.exitCode, signal: child.signalCode }
+  })
+  const log = (): LogLine[] =>
+    output.stdout
+      .split('\n')
+      .slice(0, -1)
+      .filter((line) => line.startsWith('{'))
+      .map((line) => logLine.parse(JSON.parse(line)))
+  return {
+    child,
+    stdout: () => output.stdout,
+    log,
+    ended,
+    logged: (fits) =>
+      until('a log line', () => {
+        const line = log().find(fits)
+        if (line === undefined && isOver) throw new Error(`no such log line: ${output.stdout}${output.stderr}`)
+        return line
+      }),
+  }
+}
+
+/** Runs the command line to its end. */
+export async function run(what: Start): Promise<Ended> {
+  const cleanups: (() => void)[] = []
+  const { child, ended } = start({ ...what, t: { after: (done) => cleanups.push(done) } })
+  const late = setTimeout(() => child.kill('SIGKILL'), WAIT_MS)
+  const result = await ended
+  clearTimeout(late)
+  return result
+}
+
+/** The first value that `look` gives, asked every 10 ms. Throws after 15 s. */
+export async function until<Value>(
+  what: string,
+  look: () => Value | undefined | Promise<Value | undefined>,
+): Promise<Value> {
+  for (const end = Date.now() + WAIT_MS; Date.now() < end; await delay(10)) {
+    const value = await look()
+    if (value !== undefined) return value
+  }
+  throw new Error(`${what} did not come within ${WAIT_MS / 1000} s`)
+}

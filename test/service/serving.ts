@@ -1,0 +1,88 @@
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { z } from 'zod'
+import { openDatabase } from '../../src/deliveries/database.ts'
+import { type StandInOptions, startStandIn } from '../../src/sandbox/stand-in.ts'
+import { sign } from '../../src/signature/signature.ts'
+import { type Answered, type Buyer, control, exchange, payload, SECRET } from '../harness.ts'
+import { type Running, start } from './process.ts'
+
+export const BULK = '/api/bulk_enroll/v1/bulk_enroll'
+
+export const serveEnv = ({ folder, lmsUrl }: { folder: string; lmsUrl: string }): Record<string, string> => ({
+  LERNITO_WEBHOOK_SECRET: SECRET,
+  LERNITO_LMS_URL: lmsUrl,
+  LERNITO_LMS_CLIENT_ID: 'lernito-client',
+  LERNITO_LMS_CLIENT_SECRET: 'lernito-client-secret',
+  LERNITO_DATABASE_URL: `sqlite:${join(folder, 'lernito.db')}`,
+  LERNITO_PORT: '0',
+})
+
+interface Serving extends Running {
+  readonly url: string
+}
+
+/** `serve` as a process, ready for webhooks on a free port. */
+export async function startServe({
+  t,
+  folder,
+  lmsUrl,
+  env = {},
+  command,
+}: {
+  t: TestContext
+  folder: string
+  lmsUrl: string
+  env?: Record<string, string>
+  command?: readonly [string, ...string[]]
+}): Promise<Serving> {
+  const settings = { ...serveEnv({ folder, lmsUrl }), ...env }
+  const running = start({ t, args: ['serve'], env: settings, ...(command === undefined ? {} : { command }) })
+  const { url } = await running.logged(({ msg }) => msg === 'ready for webhooks')
+  return { ...running, url: z.string().parse(url) }
+}
+
+/** Posts a sale as the shop does; null if the connection ended without an answer. */
+export async function sell({ url, ...buyer }: Buyer & { url: string }): Promise<Answered | null> {
+  const body = payload(buyer)
+  const signature = sign({ body, form: 'canonical', secret: SECRET })
+  const headers = { 'content-type': 'application/json', 'x-lernito-signature': signature }
+  return exchange({ url: `${url}/api/lernito/webhook/`, headers, body }).catch(() => null)
+}
+
+/** A stand-in LMS in this process. */
+export async function startLms(t: TestContext, options: StandInOptions = {}) {
+  const lms = await startStandIn({ throttle: 'off', ...options })
+  t.after(() => lms.close())
+  return { url: lms.url, ...control(lms.url) }
+}
+
+/**
+ * A stand-in whose delayed calls hang until `release`: `arrived` resolves when the first of them has come in. Which
+ * calls are delayed, a fault with any delayMs says.
+ */
+export async function startHoldingLms(t: TestContext) {
+  const arrival = Promise.withResolvers<void>()
+  const hold = Promise.withResolvers<void>()
+  const sleep = (milliseconds: number): Promise<void> => {
+    if (milliseconds === 0) return Promise.resolve()
+    arrival.resolve()
+    return hold.promise
+  }
+  const lms = await startLms(t, { sleep })
+  t.after(() => hold.resolve())
+  return { ...lms, arrived: arrival.promise, release: hold.resolve }
+}
+
+/** What the inbox holds, oldest first. */
+export async function storedDeliveries(folder: string) {
+  const { db, close } = openDatabase({ url: `sqlite:${join(folder, 'lernito.db')}`, serve: false })
+  const rows = await db
+    .selectFrom('deliveries')
+    .select(['id', 'email', 'state', 'attempts'])
+    .orderBy('received_at')
+    .orderBy('id')
+    .execute()
+  await close()
+  return rows.map((row) => ({ ...row })) // SQLite's rows have no prototype, which deepEqual minds
+}

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { Agent, request } from 'node:http'
+import { connect } from 'node:net'
+import { describe, test } from 'node:test'
+import { DEMO } from '../harness.ts'
+import { type Running, temporaryFolder, until } from './process.ts'
+import { BULK, sell, startHoldingLms, startLms, startServe, storedDeliveries } from './serving.ts'
+
+const ALICE = 'alice@example.com'
+const HELD = { method: 'POST', path: BULK, delayMs: 1, times: 1 }
+const ENROLLED = { email: ALICE, course: DEMO, mode: 'audit', active: true }
+
+/** Sends SIGTERM and gives how the process ended, and after how many ms. */
+async function stop({ child, ended }: Running) {
+  const began = performance.now()
+  child.kill('SIGTERM')
+  const { code, signal, stderr } = await ended
+  return { code, signal, stderr, ms: performance.now() - began }
+}
+
+const isClosed = (url: string): Promise<true | undefined> => {
+  const { hostname, port } = new URL(url)
+  return new Promise((resolve) => {
+    const socket = connect({ host: hostname, port: Number(port) })
+    socket.once('error', () => resolve(true))
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(undefined)
+    })
+  })
+}
+
+describe('SIGTERM stops the service', { concurrency: 4 }, () => {
+  test('at once where nothing is in flight, also with an open connection of a proxy', async (t) => {
+    const folder = temporaryFolder(t)
+    const serving = await startServe({ t, folder, lmsUrl: 'http://127.0.0.1:9' })
+    const agent = new Agent({ keepAlive: true })
+    t.after(() => agent.destroy())
+    const [response] = await once(request(`${serving.url}/healthz`, { agent }).end(), 'response')
+    await once(response.resume(), 'end')
+    const { ms, ...ended } = await stop(serving)
+    assert.deepEqual(ended, { code: 0, signal: null, stderr: '' })
+    assert.ok(ms < 2000, `it took ${ms} ms`)
+  })
+
+  test('soon, though one connection has sent nothing and another half a request', async (t) => {
+    const serving = await startServe({ t, folder: temporaryFolder(t), lmsUrl: 'http://127.0.0.1:9' })
+    for (const text of ['', 'POST /api/lernito/webhook/ HTTP/1.1\r\nhost: shop\r\ncontent-length: 9\r\n\r\n{']) {
+      const socket = connect({ host: '127.0.0.1', port: Number(new URL(serving.url).port) })
+      t.after(() => socket.destroy())
+      socket.on('error', () => {})
+      await once(socket, 'connect')
+      socket.write(text)
+    }
+    const { code, ms } = await stop(serving)
+    assert.equal(code, 0)
+    assert.ok(ms < 3000, `it took ${ms} ms`)
+  })
+
+  test('as Ctrl+C does', async (t) => {
+    const serving = await startServe({ t, folder: temporaryFolder(t), lmsUrl: 'http://127.0.0.1:9' })
+    serving.child.kill('SIGINT')
+    const { code, signal } = await serving.ended
+    assert.deepEqual({ code, signal }, { code: 0, signal: null })
+  })
+
+  test('after what is in flight is enrolled, stored and answered; nobody else gets in meanwhile', async (t) => {
+    const folder = temporaryFolder(t)
+    const lms = await startHoldingLms(t)
+    await lms.faults([HELD])
+    const serving = await startServe({ t, folder, lmsUrl: lms.url })
+    const answer = sell({ url: serving.url, email: ALICE })
+    await lms.arrived
+    serving.child.kill('SIGTERM')
+    await until('the closed door', () => isClosed(serving.url))
+    assert.equal(serving.child.exitCode, null)
+    lms.release()
+    const answered = await answer
+    assert.equal(answered?.status, 200)
+    assert.equal(answered.headers.connection, 'close') // or a proxy would send its next webhook into the closing door
+    const { code, stderr } = await serving.ended
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    assert.deepEqual(
+      (await storedDeliveries(folder)).map(({ state }) => state),
+      ['succeeded'],
+    )
+  })
+
+  test('within 8 s though the LMS never answers; the next start, right after, enrolls who was left', async (t) => {
+    const folder = temporaryFolder(t)
+    const hanging = await startHoldingLms(t)
+    await hanging.faults([{ ...HELD, drop: 'before' }])
+    const first = await startServe({ t, folder, lmsUrl: hanging.url, env: { LERNITO_ANSWER_WITHIN_MS: '60000' } })
+    const answer = sell({ url: first.url, email: ALICE })
+    await hanging.arrived
+    const { ms, ...ended } = await stop(first)
+    assert.ok(ms < 8000, `it took ${ms} ms`)
+    assert.deepEqual(ended, { code: 0, signal: null, stderr: '' })
+    assert.deepEqual(
+      first.log().filter(({ level }) => level === 'error'),
+      [],
+    )
+    const answered = await answer
+    assert.ok(answered === null || answered.status === 500, `answered ${answered?.status}`)
+
+    const healthy = await startLms(t)
+    const second = await startServe({ t, folder, lmsUrl: healthy.url })
+    await second.logged(({ event }) => event === 'succeeded')
+    const { enrollments } = await healthy.state()
+    assert.deepEqual(
+      enrollments.filter(({ email }) => email === ALICE),
+      [ENROLLED],
+    )
+  })
+})

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { AppError } from '../src/errors.ts'
+import { readSettings, SETTINGS } from '../src/settings.ts'
+
+const GOOD = {
+  LERNITO_WEBHOOK_SECRET: 'a-secret-of-this-shop-alone',
+  LERNITO_LMS_URL: 'https://lms.example.com',
+  LERNITO_LMS_CLIENT_ID: 'lernito',
+  LERNITO_LMS_CLIENT_SECRET: 'of-the-lms',
+}
+type Env = Readonly<Record<string, string | undefined>>
+
+const read = (env: Env) => readSettings({ env: { ...GOOD, ...env } })
+
+/** The lines of the refusal; none if the settings are good. */
+function refusal(env: Env): string[] {
+  try {
+    readSettings({ env })
+    return []
+  } catch (error) {
+    assert(error instanceof AppError)
+    assert.equal(error.code, 'settings.invalid')
+    return error.message.split('\n')
+  }
+}
+
+async function secretFile(t: TestContext, content: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'lernito-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const file = join(folder, 'secret')
+  await writeFile(file, content)
+  return file
+}
+
+test('what is needed is enough, and the rest has the documented defaults', () => {
+  const { settings, warnings } = readSettings({ env: { ...GOOD, PATH: '/bin', LERNITO: 'no prefix' } })
+  assert.deepEqual(warnings, [])
+  assert.deepEqual(settings, {
+    ...GOOD,
+    LERNITO_LMS_CALLS_PER_MINUTE: 110,
+    LERNITO_LMS_CONCURRENCY: 2,
+    LERNITO_DATABASE_URL: 'sqlite:./data/lernito.db',
+    LERNITO_HOST: '127.0.0.1',
+    LERNITO_PORT: 8790,
+    LERNITO_ANSWER_WITHIN_MS: 8000,
+    LERNITO_LOG_LEVEL: 'info',
+  })
+})
+
+test('each setting that is needed is asked for by name when it is missing or empty', () => {
+  const needed = SETTINGS.filter(({ required }) => required).map(({ name }) => name)
+  assert.deepEqual(needed, Object.keys(GOOD))
+  for (const missing of needed) {
+    for (const value of [undefined, '']) {
+      const lines = refusal({ ...GOOD, [missing]: value })
+      assert.equal(lines.length, 1)
+      assert.match(lines[0] ?? '', new RegExp(`^${missing} is missing\\. Set it to .+\\.$`))
+    }
+  }
+})
+
+const WRONG = [
+  {
+    name: 'LERNITO_PORT',
+    texts: ['-1', '65536', '80a', '1.5', '0x50', ' 80', '99999999999'],
+    says: 'must be a whole number from 0 to 65535.',
+  },
+  { name: 'LERNITO_LMS_CONCURRENCY', texts: ['0', '33'], says: 'must be a whole number from 1 to 32.' },
+  { name: 'LERNITO_ANSWER_WITHIN_MS', texts: ['120001'], says: 'must be a whole number from 0 to 120000.' },
+  {
+    name: 'LERNITO_LMS_URL',
+    texts: ['lms.example.com', 'ftp://lms.example.com', '/lms'],
+    says: 'must be a URL that begins with https:// or http://, for example https://lms.example.com.',
+  },
+  {
+    name: 'LERNITO_LMS_URL',
+    texts: ['https://me@lms.example.com', 'https://lms.example.com/?a=b'],
+    says: 'must be a plain address without user name, ? or #.',
+  },
+  {
+    name: 'LERNITO_DATABASE_URL',
+    texts: [
+      './data/lernito.db',
+      'sqlite:',
+      'mysql://db/lernito',
+      'mysql://lernito:secret@db',
+      'mysql://lernito:secret@db/a/b',
+      'mysql://lernito:a%b@db/lernito',
+      'mysql://lernito:a#b@db/lernito',
+      'mysql://lernito:secret@db/lernito?ssl=true',
+      'postgres://lernito:secret@db/lernito',
+    ],
+    says: 'must be sqlite: and a path, for example sqlite:./data/lernito.db, or of the form mysql://user:password@host:port/name, with special characters of the password written as %XX.',
+  },
+  { name: 'LERNITO_LOG_LEVEL', texts: ['loud', 'INFO'], says: 'must be debug, info, warn or error.' },
+]
+
+test('each wrong setting is refused by one line that names it and says what to write', () => {
+  for (const { name, texts, says } of WRONG) {
+    for (const text of texts) assert.deepEqual(refusal({ ...GOOD, [name]: text }), [`${name} ${says}`], text)
+  }
+})
+
+test('several that are wrong are told at once, each on its own line and once', () => {
+  const lines = refusal({ LERNITO_WEBHOOK_SECRET: '123456', LERNITO_LMS_URL: 'x', LERNITO_PORT: 'y' })
+  const wanted = [...Object.keys(GOOD), 'LERNITO_PORT']
+  assert.deepEqual(
+    lines.map((line) => line.split(' ')[0]),
+    wanted,
+  )
+})
+
+test('the limits themselves are allowed', () => {
+  const { settings } = read({ LERNITO_PORT: '0', LERNITO_LMS_CONCURRENCY: '32', LERNITO_ANSWER_WITHIN_MS: '120000' })
+  const { LERNITO_PORT, LERNITO_LMS_CONCURRENCY, LERNITO_ANSWER_WITHIN_MS } = settings
+  assert.deepEqual([LERNITO_PORT, LERNITO_LMS_CONCURRENCY, LERNITO_ANSWER_WITHIN_MS], [0, 32, 120_000])
+  assert.equal(read({ LERNITO_PORT: '65535', LERNITO_ANSWER_WITHIN_MS: '0' }).settings.LERNITO_PORT, 65_535)
+})
+
+for (const name of ['LERNITO_WEBHOOK_SECRET', 'LERNITO_WEBHOOK_SECRET_PREVIOUS']) {
+  test(`${name}: samples and very short secrets are refused, short ones warned about`, () => {
+    for (const text of ['YOUR_SECRET', 'your_webhook_secret', 'Your_Webhook_Secret']) {
+      assert.match(refusal({ ...GOOD, [name]: text }).join('\n'), new RegExp(`^${name} is a sample.*openssl.*\\.$`))
+    }
+    for (const text of ['123456', 'seven77']) {
+      assert.match(refusal({ ...GOOD, [name]: text }).join('\n'), new RegExp(`^${name} is too short.*openssl.*\\.$`))
+    }
+    for (const text of ['eight888', 'fifteen-letters']) {
+      const { warnings } = read({ [name]: text })
+      assert.equal(warnings.length, 1)
+      assert.match(warnings[0] ?? '', new RegExp(`^${name} is shorter than 16 characters`))
+    }
+    assert.deepEqual(read({ [name]: 'sixteen-letters!' }).warnings, [])
+    assert.match(read({ [name]: 'a-secret-of-this-shop ' }).warnings.join('\n'), new RegExp(`^${name} .*white space`))
+  })
+}
+
+test('a secret is read from its file, without the newline at its end', async (t) => {
+  for (const [content, secret] of [
+    ['the-secret-in-the-file', 'the-secret-in-the-file'],
+    ['the-secret-in-the-file\n', 'the-secret-in-the-file'],
+    ['the-secret-in-the-file\r\n', 'the-secret-in-the-file'],
+    ['the-secret-in-the-file\n\n', 'the-secret-in-the-file\n'],
+  ]) {
+    const file = await secretFile(t, content ?? '')
+    const env = { LERNITO_LMS_CLIENT_SECRET: '', LERNITO_LMS_CLIENT_SECRET_FILE: file }
+    const { settings, warnings } = read(env)
+    assert.equal(settings.LERNITO_LMS_CLIENT_SECRET, secret)
+    assert.deepEqual(warnings, [])
+  }
+})
+
+test('a secret and its file together, an unreadable file and an empty one are each refused by one line', async (t) => {
+  const file = await secretFile(t, '\n')
+  const name = 'LERNITO_WEBHOOK_SECRET'
+  const refusals = [
+    refusal({ ...GOOD, LERNITO_WEBHOOK_SECRET_FILE: file }),
+    refusal({ ...GOOD, [name]: '', LERNITO_WEBHOOK_SECRET_FILE: `${file}.gone` }),
+    refusal({ ...GOOD, [name]: '', LERNITO_WEBHOOK_SECRET_FILE: file }),
+  ]
+  assert.deepEqual(
+    refusals.map((lines) => lines.length),
+    [1, 1, 1],
+  )
+  const [both, gone, empty] = refusals.flat()
+  assert.equal(both, `${name} and ${name}_FILE are both set. Keep one of them.`)
+  assert.equal(gone, `${name} can't be read from ${file}.gone. Check ${name}_FILE and its permissions.`)
+  assert.match(empty ?? '', /^LERNITO_WEBHOOK_SECRET is missing\./)
+})
+
+test('an empty setting counts as not set', () => {
+  const empty = Object.fromEntries(SETTINGS.map(({ name }) => [name, '']))
+  const { settings, warnings } = readSettings({ env: { ...empty, LERNITO_WEBHOOK_SECRET_FILE: '', ...GOOD } })
+  assert.deepEqual(settings, read({}).settings)
+  assert.deepEqual(warnings, [])
+})
+
+test('a misspelled name is warned about, also a file for what is no secret', () => {
+  const { warnings } = read({ LERNITO_LMS_ULR: 'x', LERNITO_LMS_URL_FILE: '/run/secrets/url' })
+  assert.deepEqual(warnings, [
+    'LERNITO_LMS_ULR is not a setting of this version. Check its spelling.',
+    'LERNITO_LMS_URL_FILE is not a setting of this version. Check its spelling.',
+  ])
+})
+
+test('the slashes at the end of the address of the LMS are dropped, a path is kept', () => {
+  const urlOf = (text: string): string => read({ LERNITO_LMS_URL: text }).settings.LERNITO_LMS_URL
+  assert.equal(urlOf('http://lms:8000/'), 'http://lms:8000')
+  assert.equal(urlOf('https://example.com/lms//'), 'https://example.com/lms')
+})
+
+test('the database may be a file, or on a server', () => {
+  for (const url of ['sqlite:/data/l.db', 'mysql://lernito:p%40ss@db:3307/lernito', 'mysql://lernito@[::1]/lernito']) {
+    assert.equal(read({ LERNITO_DATABASE_URL: url }).settings.LERNITO_DATABASE_URL, url)
+  }
+})
+
+test('every setting says what it is for, and a secret that the service needs has no default', () => {
+  for (const { name, meaning, secret, fallback, required, example } of SETTINGS) {
+    assert.match(name, /^LERNITO_[A-Z_]+$/)
+    assert.match(meaning, /\.$/)
+    if (secret && name !== 'LERNITO_DATABASE_URL') assert.equal(fallback, undefined)
+    if (required) assert(example, `${name} has no example`)
+  }
+})
+
+const ADDRESSES = ['https://lms.example.com/#top', 'https://lms.example.com/?', 'https://:pw@lms.example.com']
+test('an address of the LMS with more than host and path is refused', () => {
+  for (const text of ADDRESSES) assert.equal(refusal({ ...GOOD, LERNITO_LMS_URL: text }).length, 1, text)
+  for (const text of [' https://lms.example.com', 'https://lms.example.com ']) {
+    assert.equal(refusal({ ...GOOD, LERNITO_LMS_URL: text }).length, 1, text)
+  }
+})
