@@ -26,10 +26,20 @@ const httpUrl = z
   .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
     error: 'must be a URL that begins with https:// or http://, for example https://lms.example.com',
   })
-  .refine((text) => !URL.canParse(text) || (new URL(text).search === '' && new URL(text).username === ''), {
-    error: 'must be a plain address without user name, ? or #',
-  })
+  .regex(/^[^\s?#@]*$/, { error: 'must be a plain address without user name, ? or #' })
   .transform((text) => text.replace(/\/+$/, ''))
+
+const databaseUrl = z.string().refine((text) => /^sqlite:.+/.test(text) || isMysqlUrl(text), {
+  error:
+    'must be sqlite: and a path, for example sqlite:./data/lernito.db, or of the form mysql://user:password@host:port/name, with special characters of the password written as %XX',
+})
+
+function isMysqlUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname, username, password, pathname, search, hash } = new URL(text)
+  const named = hostname !== '' && username !== '' && /^\/[^/]+$/.test(pathname)
+  return protocol === 'mysql:' && named && search === '' && hash === '' && /^(%[0-9a-f]{2}|[^%])*$/i.test(password)
+}
 
 const needed = (what: string) => z.string({ error: `is missing. Set it to ${what}` })
 
@@ -71,17 +81,21 @@ const schema = z.object({
     example: 'as the LMS shows it',
     secret: true,
   }),
+  LERNITO_LMS_CALLS_PER_MINUTE: wholeNumber(0, 1_000_000).register(about, {
+    meaning:
+      'How many of the calls that the LMS throttles are made in a minute, by all replicas together. The stock throttle is 120; 0 is no limit.',
+    fallback: '110',
+  }),
   LERNITO_LMS_CONCURRENCY: wholeNumber(1, 32).register(about, {
     meaning: 'How many calls to the LMS run at once. An LMS with two workers has no room for more.',
     fallback: '2',
   }),
-  LERNITO_DATABASE_URL: z
-    .string()
-    .regex(/^sqlite:.+/, { error: 'must be sqlite: and a path, for example sqlite:./data/lernito.db' })
-    .register(about, {
-      meaning: 'The database of the inbox: sqlite: and a path.',
-      fallback: 'sqlite:./data/lernito.db',
-    }),
+  LERNITO_DATABASE_URL: databaseUrl.register(about, {
+    meaning:
+      'The database of the inbox: sqlite: and a path, or mysql://user:password@host:port/name for MySQL or MariaDB, which several replicas can share. Special characters of the password are written as %XX.',
+    fallback: 'sqlite:./data/lernito.db',
+    secret: true,
+  }),
   LERNITO_HOST: z.string().register(about, {
     meaning: 'The address to listen on. 0.0.0.0 in a container; 127.0.0.1 behind a proxy on the same machine.',
     fallback: '127.0.0.1',

@@ -2,6 +2,8 @@ import type { Work } from './work.ts'
 
 /** About one second of the LMS for people who have an account, a tenth of it for those who don't. */
 export const BATCH_PEOPLE = 50
+/** While the call budget runs down: the LMS has the same work to do, in fewer and longer calls. */
+export const BATCH_PEOPLE_AT_MOST = 100
 /** Who has waited this long (ms) is in the next call, however many wait for another course. */
 const PATIENCE_MS = 2000
 
@@ -14,22 +16,27 @@ export interface Batch {
 /**
  * The next call to make, or null if nobody waits: one course with all who wait for it, or one equal set of courses,
  * whichever serves more (person, course) pairs, and never a product that enrolls anybody in a course not bought. At
- * most `people`. `works` come oldest first; without `bulk`, and for those who can't go together with others, a batch is
- * the one person.
+ * most `people`. `works` come oldest first, but somebody whose sender waits for the answer (`isAwaited`) is in the call
+ * before any backlog. Without `bulk`, and for those who can't go together with others, a batch is the one person.
  */
 export function nextBatch({
-  works,
+  works: all,
   bulk,
   now,
+  isAwaited = () => false,
   people = BATCH_PEOPLE,
 }: {
   works: readonly Work[]
   bulk: boolean
   now: number
+  isAwaited?: (work: Work) => boolean
   people?: number
 }): Batch | null {
+  const awaited = all.filter(isAwaited)
+  const works = awaited.length === 0 ? all : [...awaited, ...all.filter((work) => !isAwaited(work))]
   const [oldest] = works
   if (oldest === undefined) return null
+  const first = new Set(awaited.length === 0 ? all : awaited)
   const impatient = now - (oldest.delivery.dueAt ?? now) >= PATIENCE_MS
   if (!bulk || (oldest.alone && impatient)) return single(oldest)
 
@@ -49,7 +56,8 @@ export function nextBatch({
   let best: Batch | null = null
   for (const [key, members] of candidates) {
     const batch = { courses: key.split(','), works: members }
-    const eligible = !impatient || members[0] === oldest
+    const [foremost = oldest] = members
+    const eligible = impatient ? foremost === oldest : first.has(foremost)
     if (eligible && (best === null || pairs(batch) > pairs(best))) best = batch
   }
   return best ?? single(oldest)

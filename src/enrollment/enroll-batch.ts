@@ -25,7 +25,8 @@ export async function enrollOneByOne({ batch, ...means }: Means & { batch: Batch
  * Enrolls a batch with one bulk_enroll call (for which `permit` is used) and whatever calls its people need besides.
  * What came of it is recorded in its works. HTTP 200 isn't success: each person is judged, and if any result has
  * `error`, nothing of the answer is proof (a database deadlock leaves 200 and keeps nothing): the others are sent
- * again without it, and it goes singly.
+ * again without it, and it goes singly. An HTTP 500 may be about one person only: the batch is halved until that one
+ * is alone, and holds up nobody else.
  */
 export async function enrollInBulk({
   batch,
@@ -34,6 +35,14 @@ export async function enrollInBulk({
 }: Means & { batch: Batch; permit: Permit }): Promise<void> {
   const { courses, works } = batch
   const answer = await means.lms.bulkEnroll(permit, { courses, emails: works.map((work) => work.request.email) })
+  if (!answer.ok && answer.failure.status === 500 && works.length > 1) {
+    const middle = Math.ceil(works.length / 2)
+    for (const half of [works.slice(0, middle), works.slice(middle)]) {
+      const again = await means.budget.acquire(means.signal)
+      await enrollInBulk({ ...means, batch: { courses, works: half }, permit: again })
+    }
+    return
+  }
   if (!answer.ok) {
     for (const work of works) for (const course of courses) record({ work, course, result: failed(answer.failure) })
     return

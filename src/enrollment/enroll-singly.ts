@@ -28,7 +28,6 @@ export async function enrollSingly({ standing, ...call }: Singly & { standing: S
   if (standing !== 'enrolled_and_allowed') {
     const problem = await enrollKnown(call, person.username)
     if (problem?.kind === 'refused' && standing === 'allowed_by_bulk') return done('allowed')
-    if (problem?.kind === 'refused') return refused({ code: 'lms.refused', subject: problem.message })
     if (problem !== null) return failed(problem)
   }
   if (standing !== 'unasked' && person.status === 'inactive') {

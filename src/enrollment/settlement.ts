@@ -1,12 +1,24 @@
 import { type Outcome, type Reason, type Settlement, STATE_OF_REASON } from '../deliveries/types.ts'
+import { costsNoTry } from './outage.ts'
 import { nextTry } from './schedule.ts'
 import type { Work } from './work.ts'
 
 /**
  * What a finished round of work makes of its delivery (now: ms since 1970). A failure is tried again by the schedule,
- * also where the LMS has refused another of the courses: the sender hears of that when the rest is settled.
+ * also where the LMS has refused another of the courses: the sender hears of that when the rest is settled. A failure
+ * of the LMS as a whole costs no try: throttled, misconfigured, and all of them while the link is `blocked`.
  */
-export function settlement({ work, now, random }: { work: Work; now: number; random: () => number }): Settlement {
+export function settlement({
+  work,
+  now,
+  random,
+  blocked = false,
+}: {
+  work: Work
+  now: number
+  random: () => number
+  blocked?: boolean
+}): Settlement {
   const { delivery, done, reasons, failures } = work
   const courses = Object.fromEntries(done)
   const [failure] = failures
@@ -14,14 +26,19 @@ export function settlement({ work, now, random }: { work: Work; now: number; ran
     const [reason = null] = reasons
     return final({ id: delivery.id, attempts: delivery.attempts, outcome: { courses, reason } })
   }
+  const again = { id: delivery.id, state: 'waiting', outcome: { courses, reason: null } } as const
+  const free = failures.find(({ kind }) => costsNoTry(kind)) ?? (blocked ? failure : undefined)
+  if (free !== undefined) {
+    const { attempts } = delivery
+    return { ...again, attempts, dueAt: now + (free.retryAfterMs ?? 0), detail: `no try spent: ${free.message}` }
+  }
   const attempts = delivery.attempts + 1
   const dueAt = nextTry({ failures: attempts, now, random })
   if (dueAt === null) {
     const reason = { code: 'retries.exhausted', subject: failure.message } as const
     return final({ id: delivery.id, attempts, outcome: { courses, reason } })
   }
-  const detail = `try ${attempts}: ${failure.message}`
-  return { id: delivery.id, state: 'waiting', outcome: { courses, reason: null }, dueAt, attempts, detail }
+  return { ...again, attempts, dueAt, detail: `try ${attempts}: ${failure.message}` }
 }
 
 function final({ id, attempts, outcome }: { id: string; attempts: number; outcome: Outcome }): Settlement {

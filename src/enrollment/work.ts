@@ -3,7 +3,7 @@ import { bulkCanName } from '../openedx/bulk-enroll.ts'
 import type { Failure } from '../openedx/failure.ts'
 
 /** Of a failed call, what decides how it goes on and what the timeline says. */
-export type WorkFailure = Pick<Failure, 'kind' | 'message'>
+export type WorkFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs'>
 
 /** A delivery that is being worked on. */
 export interface Work {
@@ -27,7 +27,9 @@ export type PairResult =
 
 export const done = (result: CourseResult): PairResult => ({ kind: 'done', result })
 export const refused = (reason: Reason): PairResult => ({ kind: 'reason', reason })
-export const failed = (failure: WorkFailure): PairResult => ({ kind: 'failure', failure })
+/** A call that failed; what the LMS refuses is decided, and trying again would change nothing. */
+export const failed = (failure: WorkFailure): PairResult =>
+  failure.kind === 'refused' ? refused({ code: 'lms.refused', subject: failure.message }) : { kind: 'failure', failure }
 
 /**
  * Begins a round of work: of the true course keys, a retry touches only those without a result.

@@ -3,20 +3,27 @@ import { createBell } from '../deliveries/bell.ts'
 import type { Inbox } from '../deliveries/inbox.ts'
 import type { Delivery } from '../deliveries/types.ts'
 import type { Budget, Permit } from '../openedx/budget.ts'
-import type { Lms } from '../openedx/lms.ts'
-import { type Batch, nextBatch } from './batches.ts'
+import { BATCH_PEOPLE, BATCH_PEOPLE_AT_MOST, type Batch, nextBatch } from './batches.ts'
 import { resolveCourses } from './courses.ts'
 import { enrollInBulk, enrollOneByOne } from './enroll-batch.ts'
+import type { Link } from './link.ts'
 import { settlement } from './settlement.ts'
 import { beginWork, failed, record, type Work, type WorkFailure } from './work.ts'
 
 /** How many deliveries are in hand at once: out of so many the next batch is chosen. */
 const HAND_MAX = 1000
 const AGAIN_MS = 1000
+/**
+ * When the budget runs down, a batch of fewer people waits for more, the longer (ms) the less of the budget is left: a
+ * rush needs fewer calls so.
+ */
+const SPARING_BELOW = 0.75
+const GOOD_BATCH = 40
+const GATHER_MS = 1500
 
 interface Worker {
   readonly inbox: Inbox
-  readonly lms: Lms
+  readonly link: Link
   readonly budget: Budget
   /** How many batches are under way at once. */
   readonly concurrency: number
@@ -35,7 +42,7 @@ interface Worker {
  */
 export async function runWorker({
   inbox,
-  lms,
+  link,
   budget,
   concurrency,
   now,
@@ -43,14 +50,19 @@ export async function runWorker({
   onError,
   signal,
 }: Worker): Promise<void> {
+  const { lms } = link
   const hand = new Map<string, Work>()
   const inCall = new Set<Work>()
+  let drainers = 0
   const bell = createBell()
   const unsettled = new Set<Promise<void>>()
 
   const settle = (work: Work): void => {
     hand.delete(work.delivery.id)
-    const settling = inbox.settle([settlement({ work, now: now(), random })]).catch(onError)
+    if (signal.aborted && work.failures.length > 0) return // the stop itself may have cut the call: due at the next start
+    const settling = inbox
+      .settle([settlement({ work, now: now(), random, blocked: link.state().kind !== 'up' })])
+      .catch(onError)
     unsettled.add(settling)
     void settling.then(() => unsettled.delete(settling))
   }
@@ -68,9 +80,7 @@ export async function runWorker({
   }
 
   const fill = async (): Promise<void> => {
-    const rung = bell.listen()
-    const room = HAND_MAX - hand.size
-    if (room <= 0) return rung(AGAIN_MS, signal)
+    const room = Math.max(0, HAND_MAX - hand.size) // who is waited for is handed out all the same
     for (const delivery of await inbox.take(room, signal)) void admit(delivery).catch(onError)
   }
 
@@ -87,24 +97,40 @@ export async function runWorker({
     }
   }
 
+  const pause = (ms: number): Promise<void> => delay(ms, undefined, { signal }).catch(() => {})
+  const isAwaited = (work: Work): boolean => inbox.isAwaited(work.delivery.id)
   const idle = (): Work[] => [...hand.values()].filter((work) => !inCall.has(work))
 
   const call = async (): Promise<void> => {
+    await link.whenUp(signal)
     const rung = bell.listen()
-    if (idle().length === 0) return rung(AGAIN_MS, signal)
+    const backlog = !idle().some(isAwaited)
+    if (idle().length === 0 || (backlog && drainers > 0)) return rung(AGAIN_MS, signal)
     const available = await lms.bulkAvailable()
     const bulk = !available.ok || available.value
     const permit = bulk ? await budget.acquire(signal) : null // then choose: waiting makes the batch bigger
-    const batch = nextBatch({ works: idle(), bulk, now: now() })
+    const fullness = budget.fullness()
+    const people = fullness < SPARING_BELOW ? BATCH_PEOPLE_AT_MOST : BATCH_PEOPLE
+    const choose = (): Batch | null => nextBatch({ works: idle(), bulk, now: now(), isAwaited, people })
+    const small = (choose()?.works.length ?? 0) < GOOD_BATCH
+    if (permit !== null && small && fullness < SPARING_BELOW) await pause(GATHER_MS * (1 - fullness))
+    const batch = choose()
     const together = bulk && batch?.works.every((work) => !work.alone)
     if (!together) permit?.giveBack()
     if (batch === null) return
     for (const work of batch.works) inCall.add(work)
+    const began = performance.now()
+    if (backlog) drainers++
     await attempt(batch, together ? permit : null, available.ok ? null : available.failure)
     for (const work of batch.works) {
       inCall.delete(work)
       if (work.open.size === 0) settle(work)
     }
+    bell.ring()
+    if (!backlog) return
+    // Nobody waits for it: as much time is left to the LMS's learners as the call took of it.
+    await pause(performance.now() - began)
+    drainers--
     bell.ring()
   }
 
@@ -115,16 +141,24 @@ export async function runWorker({
       } catch (error) {
         if (signal.aborted) return
         onError(error)
-        await delay(AGAIN_MS, undefined, { signal }).catch(() => {})
+        await pause(AGAIN_MS)
       }
     }
   }
 
-  await Promise.all([untilStopped(fill), ...Array.from({ length: concurrency }, () => untilStopped(call))])
+  await Promise.all([
+    link.run(signal),
+    untilStopped(fill),
+    ...Array.from({ length: concurrency }, () => untilStopped(call)),
+  ])
   await Promise.all(unsettled)
 }
 
-const INTERNAL: WorkFailure = { kind: 'server_error', message: 'an error in this service; its log has more' }
+const INTERNAL: WorkFailure = {
+  kind: 'server_error',
+  message: 'an error in this service; its log has more',
+  retryAfterMs: null,
+}
 
 function failAll({ works, courses }: Batch, failure: WorkFailure): void {
   for (const work of works) {

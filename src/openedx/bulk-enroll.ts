@@ -137,6 +137,6 @@ const badCourses = z.object({ courses: z.array(z.string()).min(1) })
 function judgeRefusal(answer: Answer): Judged<never> {
   const read = readAs(answer, ENDPOINT, badCourses)
   if (!read.ok) return judgeOther(answer, ENDPOINT)
-  const message = `The LMS refuses: ${read.value.courses.join('; ')}`
+  const message = read.value.courses.join('; ')
   return failed({ kind: 'refused', endpoint: ENDPOINT, status: answer.status, message })
 }

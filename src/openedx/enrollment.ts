@@ -71,7 +71,7 @@ export function judgeEnroll(
   }
   const words = refusalOf(answer)
   if (words !== null) {
-    return failed({ kind: 'refused', endpoint: ENROLL_ENDPOINT, status, message: `The LMS refuses: ${words}` })
+    return failed({ kind: 'refused', endpoint: ENROLL_ENDPOINT, status, message: words })
   }
   return judgeOther(answer, ENROLL_ENDPOINT)
 }

@@ -53,11 +53,22 @@ for (const errors of [['c@example.com'], ['a@example.com', 'b@example.com'], ema
 }
 
 test('a failed call fails everybody in it and enrolls nobody', async () => {
-  await sandbox.faults([{ ...BULK, status: 500, times: 1 }])
+  await sandbox.faults([{ ...BULK, status: 503 }])
   const works = emails.map((email) => aWork({ email, courses: [DEMO] }))
   await enroll(works)
   assert.deepEqual(await keptEmails(), [])
-  for (const work of works) assert.deepEqual([work.failures[0]?.kind, work.open.size], ['server_error', 0])
+  for (const work of works) assert.deepEqual([work.failures[0]?.kind, work.open.size], ['unreachable', 0])
+})
+
+test('a 500 halves the batch until the one that causes it is alone', async () => {
+  await sandbox.faults([{ ...BULK, status: 500, times: 3 }]) // for a-d, for a and b, for a
+  const works = ['a', 'b', 'c', 'd'].map((name) => aWork({ email: `${name}@example.com`, courses: [DEMO] }))
+  await enroll(works)
+  assert.deepEqual(await keptEmails(), ['b@example.com', 'c@example.com', 'd@example.com'])
+  assert.deepEqual(
+    works.map((work) => work.failures.length),
+    [1, 0, 0, 0],
+  )
 })
 
 test('an answer that leaves somebody out is no success for anybody', async () => {

@@ -6,7 +6,7 @@ import { done, failed, type PairResult, record, refused, type Work } from '../..
 import { aWork } from './works.ts'
 
 const [A, B] = ['course-v1:x+A+1', 'course-v1:x+B+1'] as const
-const unreachable = failed({ kind: 'unreachable', message: 'the LMS does not answer' })
+const unreachable = failed({ kind: 'unreachable', message: 'the LMS does not answer', retryAfterMs: null })
 
 function settled(work: Work, results: Record<string, PairResult>) {
   for (const [course, result] of Object.entries(results)) record({ work, course, result })
@@ -69,4 +69,14 @@ test('after the last try a person has to look', () => {
   const over = settled(aWork({ courses: [A], attempts: RETRY_SCHEDULE_MS.length }), { [A]: unreachable })
   assert.equal(over.state, 'needs_attention')
   assert.deepEqual(over.outcome.reason, { code: 'retries.exhausted', subject: 'the LMS does not answer' })
+})
+
+test('while the link is blocked a failure costs no try, and throttling or misconfiguration never does', () => {
+  const throttled = failed({ kind: 'throttled', message: 'slow down', retryAfterMs: 58_000 })
+  const waits = settled(aWork({ courses: [A], attempts: 12 }), { [A]: throttled })
+  assert.deepEqual([waits.state, waits.attempts, waits.dueAt], ['waiting', 12, 1_058_000])
+  const work = aWork({ courses: [A], attempts: 12 })
+  record({ work, course: A, result: unreachable })
+  const held = settlement({ work, now: 0, random: () => 0.5, blocked: true })
+  assert.deepEqual([held.state, held.attempts, held.dueAt], ['waiting', 12, 0])
 })
