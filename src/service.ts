@@ -1,14 +1,13 @@
 import { hostname } from 'node:os'
 import { fastify } from 'fastify'
-import { openDatabase } from './deliveries/database.ts'
 import { createIds } from './deliveries/ids.ts'
-import { createInbox } from './deliveries/inbox.ts'
-import { migrate } from './deliveries/migrations.ts'
-import { createStore } from './deliveries/store.ts'
+import { openInbox, type Timing } from './deliveries/open-inbox.ts'
+import { createLink } from './enrollment/link.ts'
+import type { LinkState } from './enrollment/outage.ts'
 import { runWorker } from './enrollment/worker.ts'
 import { AppError } from './errors.ts'
 import { answerErrors } from './http-errors.ts'
-import { unlimitedBudget } from './openedx/budget.ts'
+import { createBudget, unlimitedBudget } from './openedx/budget.ts'
 import { createLms } from './openedx/lms.ts'
 import type { Settings } from './settings.ts'
 import { healthRoutes } from './telemetry/health.ts'
@@ -22,6 +21,8 @@ const KEEP_ALIVE_MS = 150_000
 const REQUEST_MS = 10_000
 /** A stop ends within 8 s; a container is killed after 10. */
 const STOP_MS = 7_000
+/** After the last answer is ready: for it to be sent. Then a connection is cut that is silent or in half a request. */
+const LINGER_MS = 500
 
 /**
  * Wires the parts by hand. Opens the database, and listens to nothing before `start`. Throws AppError of the
@@ -32,19 +33,29 @@ export function buildService({
   log,
   now = Date.now,
   random = Math.random,
+  timing,
 }: {
   settings: Settings
   log: Log
   now?: () => number
   random?: () => number
+  /** Of the heartbeat between replicas. */
+  timing?: Timing
 }) {
-  const database = openDatabase({ url: settings.LERNITO_DATABASE_URL, serve: true })
   const newId = createIds({ now })
-  const me = `${hostname().slice(0, 9)}-${newId()}`
-  const store = createStore({ db: database.db, me, now, newId })
   const onError = (error: unknown): void => log.error(errorFields(error), 'unexpected error; it is tried again')
-  const inbox = createInbox({ store, now, publish: (event) => logEvent(log, event), onError })
-  const budget = unlimitedBudget()
+  const { database, inbox, replicas, availability, presence } = openInbox({
+    url: settings.LERNITO_DATABASE_URL,
+    ...(timing === undefined ? {} : { timing }),
+    newName: () => `${hostname().slice(0, 9)}-${newId()}`,
+    newId,
+    now,
+    random,
+    publish: (event) => logEvent(log, event),
+    onError,
+    onAvailability: (reason) => logDatabase(log, reason),
+    onFreed: (deliveries) => log.warn({ deliveries }, 'another replica is dead; its deliveries are free for all'),
+  })
   const lms = createLms({
     url: settings.LERNITO_LMS_URL,
     clientId: settings.LERNITO_LMS_CLIENT_ID,
@@ -62,8 +73,15 @@ export function buildService({
     http: { connectionsCheckingInterval: 500 }, // without it, Node looks for slow requests only every 30 s
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
   })
+  // A proxy keeps its connection open after the last answer, and the stop would wait for it.
+  app.addHook('onSend', async (_request, reply) => {
+    if (stopping.signal.aborted) reply.header('connection', 'close')
+  })
   answerErrors({ app, log })
-  healthRoutes({ app, ready: async () => (stopping.signal.aborted ? 'the service is stopping' : null) })
+  healthRoutes({
+    app,
+    ready: async () => (stopping.signal.aborted ? 'the service is stopping' : availability.reason()),
+  })
   webhookRoutes({
     app,
     inbox,
@@ -76,26 +94,38 @@ export function buildService({
   })
   let working: Promise<void> = Promise.resolve()
 
+  const work = async (): Promise<void> => {
+    const callsPerMinute = settings.LERNITO_LMS_CALLS_PER_MINUTE
+    const lastUsedAt = await inbox.lastActivityAt().catch(now)
+    const pace = { callsPerMinute, now, replicas: replicas.liveCount, lastUsedAt }
+    const budget = callsPerMinute === 0 ? unlimitedBudget() : createBudget(pace)
+    const link = createLink({ lms, inbox, budget, now, onChange: (state) => logLink(log, state) })
+    const concurrency = settings.LERNITO_LMS_CONCURRENCY
+    await runWorker({ inbox, link, budget, concurrency, now, random, onError, signal: stopping.signal })
+  }
+
+  const begin = (url: string, left: number): void => {
+    if (stopping.signal.aborted) return
+    if (left > 0) log.info({ deliveries: left }, 'unfinished deliveries found; work on them goes on')
+    working = work()
+    log.info({ url, lms: settings.LERNITO_LMS_URL }, 'ready for webhooks')
+  }
+
   return {
     app,
 
-    /** Migrates, takes up what a dead process left, listens, and works. Gives the address. */
+    /**
+     * Migrates, takes up what a dead process left, listens, and works. Gives the address. A database on a server may
+     * come later: until then webhooks get 503.
+     */
     start: async (): Promise<string> => {
-      await migrate({ db: database.db, now })
-      const left = await store.takeOver()
-      if (left > 0) log.info({ deliveries: left }, 'unfinished deliveries found; work on them goes on')
+      const left = database.dialect.exclusive ? await presence.enter() : null
       const url = await listen({ app, settings })
-      working = runWorker({
-        inbox,
-        lms,
-        budget,
-        concurrency: settings.LERNITO_LMS_CONCURRENCY,
-        now,
-        random,
-        onError,
-        signal: stopping.signal,
-      })
-      log.info({ url, lms: settings.LERNITO_LMS_URL }, 'ready for webhooks')
+      if (left !== null) begin(url, left)
+      else {
+        log.info({ url, database: database.name }, 'listening')
+        presence.run(() => begin(url, 0))
+      }
       return url
     },
 
@@ -115,7 +145,11 @@ export function buildService({
       await working
       clearTimeout(hurry)
       inbox.close()
+      const left = presence.leave()
+      const cut = setTimeout(() => app.server.closeAllConnections(), LINGER_MS)
       await closed
+      clearTimeout(cut)
+      await left
       await lms.close()
       await database.close()
       log.info('stopped')
@@ -123,6 +157,21 @@ export function buildService({
   }
 }
 export type Service = ReturnType<typeof buildService>
+
+function logDatabase(log: Log, reason: string | null): void {
+  if (reason === null) log.info('the database can be used')
+  else log.error({ reason }, 'the database can not be used; webhooks are refused until it can')
+}
+
+/** What keeps the LMS from being used, and that it is well again: a line for each change. */
+function logLink(log: Log, state: LinkState): void {
+  if (state.kind === 'up') log.info('the LMS is well again; work goes on')
+  else
+    log.warn(
+      { state: state.kind, reason: state.failure.message },
+      'the LMS can not be used; deliveries are kept and wait',
+    )
+}
 
 async function listen({
   app,

@@ -99,10 +99,13 @@ export async function startProduct({
   lms: lmsOptions = {},
   env = {},
   folder = mkdtempSync(join(tmpdir(), 'lernito-test-')),
+  now = Date.now,
 }: {
   lms?: StandInOptions
   env?: Record<string, string>
   folder?: string
+  /** The service's clock, not the stand-in's. */
+  now?: () => number
 } = {}) {
   const log: Record<string, unknown>[] = []
   const standIn: RunningStandIn = await startStandIn({ throttle: 'off', ...lmsOptions })
@@ -114,12 +117,15 @@ export async function startProduct({
       LERNITO_LMS_CLIENT_SECRET: 'lernito-client-secret',
       LERNITO_DATABASE_URL: `sqlite:${join(folder, 'lernito.db')}`,
       LERNITO_PORT: '0',
+      LERNITO_LMS_CALLS_PER_MINUTE: '0', // the stand-in doesn't throttle here either
       ...env,
     },
   })
   const destination = { write: (line: string) => log.push(JSON.parse(line)) }
-  const service = buildService({ settings, log: createLog({ level: settings.LERNITO_LOG_LEVEL, destination }) })
-  const url = await service.start()
+  const service = await closingOnError(standIn, () =>
+    buildService({ settings, log: createLog({ level: settings.LERNITO_LOG_LEVEL, destination }), now }),
+  )
+  const url = await closingOnError(standIn, () => service.start())
   const webhook = `${url}/api/lernito/webhook/`
   return {
     url,
@@ -142,6 +148,16 @@ export async function startProduct({
       await standIn.close()
       if (!keep) rmSync(folder, { recursive: true, force: true })
     },
+  }
+}
+
+/** A stand-in that is left open would keep a failed test's process alive. */
+async function closingOnError<T>({ close }: RunningStandIn, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    await close()
+    throw error
   }
 }
 export type Product = Awaited<ReturnType<typeof startProduct>>

@@ -1,26 +1,22 @@
-import { insertEvents, type Writing } from './events.ts'
-import { readOutcome } from './rows.ts'
+import type { Change, Happened, Writing } from './events.ts'
+import { toProgress } from './rows.ts'
 import type { DeliveryRow } from './schema.ts'
-import type { Arrival, DeliveryEvent, Progress } from './types.ts'
+import type { Arrival } from './types.ts'
 
 const MAX_EMAIL = 254
-
-export interface Accepted {
-  readonly id: string
-  readonly progress: Progress
-  readonly events: readonly DeliveryEvent[]
-}
+/** Bytes of bodies in one statement, where they are twice as long; MariaDB takes statements of up to 16 MiB. */
+const STATEMENT_BYTES = 1024 * 1024
 
 /**
  * Stores what arrived, all in one transaction. A repeat (same digest) comes back to life on its own row with a new
  * schedule: someone may have been unenrolled in between. Answers in the order of `arrivals`.
  */
-export async function accept(writing: Writing, arrivals: readonly Arrival[]): Promise<Accepted[]> {
+export async function accept(writing: Writing, arrivals: readonly Arrival[]): Promise<Change[]> {
   if (arrivals.length === 0) return []
   const { trx } = writing
   const rows = arrivals.map((arrival) => arrivalRow(writing, arrival))
   const sorted = [...rows].sort((a, b) => (a.digest < b.digest ? -1 : 1)) // unsorted, two groups deadlock on MySQL
-  await trx.insertInto('deliveries').ignore().values(sorted).execute()
+  for (const part of parts(sorted)) await trx.insertInto('deliveries').ignore().values(part).execute()
   const digests = [...new Set(sorted.map((row) => row.digest))]
   const stored = await trx.selectFrom('deliveries').select(['id', 'digest']).where('digest', 'in', digests).execute()
   const idOf = new Map(stored.map((row) => [row.digest, row.id]))
@@ -30,22 +26,35 @@ export async function accept(writing: Writing, arrivals: readonly Arrival[]): Pr
     return { id, isNew: id === row.id, row }
   })
   const repeats = accepted.filter(({ isNew, row }) => !isNew && row.state === 'waiting').map(({ id }) => id)
-  if (repeats.length > 0) await revive(writing, [...new Set(repeats)].sort())
-  const happened = accepted.map(({ id, isNew, row }) => {
-    const came = { deliveryId: id, kind: isNew ? 'received' : 'repeated', detail: `signed over: ${row.form}` } as const
-    const rejected = { deliveryId: id, kind: 'rejected', detail: row.outcome ?? '' } as const
-    return row.state === 'rejected' ? [came, rejected] : [came]
-  })
-  const events = await insertEvents(writing, happened.flat())
-  return accepted.map(({ id, row }, i) => ({
+  const ownerOf = await revive(writing, [...new Set(repeats)].sort())
+  return accepted.map(({ id, isNew, row }) => ({
     id,
-    progress: progressOf(row),
-    events: events.splice(0, happened[i]?.length ?? 0),
+    progress: toProgress(row),
+    owner: ownerOf.get(id) ?? (isNew ? row.owner : null),
+    happened: happenedTo({ id, isNew, row }),
   }))
 }
 
-/** A row that is being worked on keeps its owner and its outcome so far; a finished one begins anew. */
-async function revive({ trx, at, me }: Writing, ids: readonly string[]): Promise<void> {
+function happenedTo({ id, isNew, row }: { id: string; isNew: boolean; row: DeliveryRow }): Happened[] {
+  const came = { deliveryId: id, kind: isNew ? 'received' : 'repeated', detail: `signed over: ${row.form}` } as const
+  if (row.state !== 'rejected') return [came]
+  return [came, { deliveryId: id, kind: 'rejected', detail: row.outcome ?? '' }]
+}
+
+function parts(rows: readonly DeliveryRow[]): DeliveryRow[][] {
+  let bytes = 0
+  const numbered = rows.map((row) => {
+    bytes += row.body.length
+    return { row, part: Math.floor(bytes / STATEMENT_BYTES) }
+  })
+  return [...Map.groupBy(numbered, ({ part }) => part).values()].map((part) => part.map(({ row }) => row))
+}
+
+/**
+ * A row that is being worked on keeps its owner and its outcome so far; a finished one begins anew. Gives the owners.
+ */
+async function revive({ trx, at, me }: Writing, ids: readonly string[]): Promise<Map<string, string | null>> {
+  if (ids.length === 0) return new Map()
   const again = { state: 'waiting', due_at: at, attempts: 0, active_at: at } as const
   await trx.updateTable('deliveries').set(again).where('id', 'in', ids).where('state', '=', 'waiting').execute()
   await trx
@@ -54,6 +63,8 @@ async function revive({ trx, at, me }: Writing, ids: readonly string[]): Promise
     .where('id', 'in', ids)
     .where('state', '!=', 'waiting')
     .execute()
+  const rows = await trx.selectFrom('deliveries').select(['id', 'owner']).where('id', 'in', ids).execute()
+  return new Map(rows.map(({ id, owner }) => [id, owner]))
 }
 
 function arrivalRow({ at, me, newId }: Writing, arrival: Arrival): DeliveryRow {
@@ -76,9 +87,3 @@ function arrivalRow({ at, me, newId }: Writing, arrival: Arrival): DeliveryRow {
     outcome: rejected ? JSON.stringify({ courses: {}, reason: arrival.reason }) : null,
   }
 }
-
-const progressOf = (row: DeliveryRow): Progress => ({
-  state: row.state,
-  dueAt: row.due_at,
-  outcome: row.outcome === null ? { courses: {}, reason: null } : readOutcome(row.outcome),
-})

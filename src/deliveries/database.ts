@@ -1,120 +1,25 @@
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
-import { Kysely, type SqliteDatabase, SqliteDialect } from 'kysely'
-import { AppError } from '../errors.ts'
-import type { Tables } from './schema.ts'
+import type { Database } from './dialect.ts'
+import { openMysql } from './mysql.ts'
+import { openSqlite } from './sqlite.ts'
 
-/** How long a statement waits while another process, such as a command beside the service, writes: ms. */
-const BUSY_TIMEOUT_MS = 5000
-const WAL_AGAIN_MS = 10
-
-export interface Database {
-  readonly db: Kysely<Tables>
-  close(): Promise<void>
-}
+/** How long a connection to a server may say nothing before the server closes it, ms. */
+const SILENT_MS = 10_000
 
 /**
- * Opens the inbox's database, making its folder and file if need be. `url` is `sqlite:PATH`.
- * Throws AppError database.unreachable if it can't be opened, database.in_use if another service holds it (`serve`).
+ * Opens the inbox's database. `url` is `sqlite:PATH` or `mysql://user:password@host:port/name`; the latter is MySQL or
+ * MariaDB, and nothing is asked of the server yet. `serve`: for a service, of which a SQLite file can have only one.
+ * A server rolls back what a connection left undone when it has heard nothing for `silentMs`.
+ * Throws AppError database.unreachable or database.in_use, for SQLite only.
  */
-export function openDatabase({ url, serve }: { url: string; serve: boolean }): Database {
-  const file = url.replace(/^sqlite:/, '')
-  try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    const release = serve ? lockForServe(file) : () => {}
-    try {
-      const db = new Kysely<Tables>({ dialect: sqliteDialect(file) })
-      return {
-        db,
-        close: async () => {
-          await db.destroy()
-          release()
-        },
-      }
-    } catch (error) {
-      release()
-      throw error
-    }
-  } catch (cause) {
-    if (cause instanceof AppError) throw cause
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new AppError(
-      'database.unreachable',
-      `The database ${file} can't be opened (${why}). Check that LERNITO_DATABASE_URL names a file in a folder that this user may write to.`,
-      { cause },
-    )
-  }
+export function openDatabase({
+  url,
+  serve,
+  silentMs = SILENT_MS,
+}: {
+  url: string
+  serve: boolean
+  silentMs?: number
+}): Database {
+  if (url.startsWith('mysql:')) return openMysql({ url, silentMs })
+  return openSqlite({ file: url.replace(/^sqlite:/, ''), serve })
 }
-
-/** Kysely's own SQLite dialect over Node's built-in SQLite. */
-function sqliteDialect(file: string): SqliteDialect {
-  const connection = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
-  useWal(connection)
-  connection.exec('PRAGMA synchronous = FULL')
-  const database: SqliteDatabase = {
-    close: () => connection.close(),
-    prepare: (sql) => {
-      const statement = connection.prepare(adapted(sql, connection))
-      return {
-        reader: statement.columns().length > 0,
-        all: (parameters) => statement.all(...parameters.map(inputValue)),
-        run: (parameters) => statement.run(...parameters.map(inputValue)),
-        iterate: (parameters) => statement.iterate(...parameters.map(inputValue)),
-      }
-    },
-  }
-  return new SqliteDialect({ database })
-}
-
-function adapted(sql: string, connection: DatabaseSync): string {
-  // A deferred transaction that reads first fails at once when a command wrote in between (SQLITE_BUSY_SNAPSHOT).
-  if (sql === 'begin') return 'begin immediate'
-  // On a full disk SQLite has rolled back by itself; its refusal to do so again would hide the reason.
-  if (sql === 'rollback' && !connection.isTransaction) return 'select 1'
-  return sql
-}
-
-/** A new file changes to WAL once; two processes that do so at once are refused by SQLite without its timeout. */
-function useWal(connection: DatabaseSync): void {
-  for (let waited = 0; ; waited += WAL_AGAIN_MS) {
-    try {
-      connection.exec('PRAGMA journal_mode = WAL')
-      return
-    } catch (error) {
-      if (!isBusy(error) || waited >= BUSY_TIMEOUT_MS) throw error
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAL_AGAIN_MS)
-    }
-  }
-}
-
-function inputValue(value: unknown): SQLInputValue {
-  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint')
-    return value
-  if (value instanceof Uint8Array) return value
-  throw new TypeError(`SQLite can't store a ${typeof value}`)
-}
-
-/**
- * Holds FILE.lock for the life of this process. The kernel lets go of it however the process dies, so no stale lock
- * can keep a service from starting.
- */
-function lockForServe(file: string): () => void {
-  const lock = new DatabaseSync(`${file}.lock`, { timeout: 0 })
-  try {
-    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
-  } catch (cause) {
-    lock.close()
-    if (!isBusy(cause)) throw cause
-    throw new AppError(
-      'database.in_use',
-      `Another lernito-openedx serves ${file} already. Stop it first, or give this one another LERNITO_DATABASE_URL; for several replicas use mysql://.`,
-      { cause },
-    )
-  }
-  return () => lock.close()
-}
-
-/** Whether SQLite says that someone else holds the lock; the low byte is its SQLITE_BUSY in all its kinds. */
-const isBusy = (error: unknown): boolean =>
-  error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 5

@@ -7,14 +7,17 @@ interface Waiting<Item, Result> {
 /**
  * Group commit: what arrives while one write runs goes into the next one together. `write` gets the items in order and
  * gives one result per item, in order. If a group fails, each of its items is written alone, so that one bad item fails
- * nobody else. Groups don't overlap, and everything that waits for one group runs before the next group starts.
+ * nobody else; unless `isHopeless` says of the reason that no item would fare better. Groups don't overlap, and
+ * everything that waits for one group runs before the next group starts.
  */
 export function grouped<Item, Result>({
   write,
   max,
+  isHopeless,
 }: {
   write: (items: readonly Item[]) => Promise<readonly Result[]>
   max: number
+  isHopeless: (reason: unknown) => boolean
 }): (item: Item) => Promise<Result> {
   let queue: Waiting<Item, Result>[] = []
   let running = false
@@ -38,7 +41,7 @@ export function grouped<Item, Result>({
         else resolve(result)
       }
     } catch (reason) {
-      if (group.length === 1) for (const { reject } of group) reject(reason)
+      if (group.length === 1 || isHopeless(reason)) for (const { reject } of group) reject(reason)
       else for (const one of group) await writeOne(one)
     }
   }

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../errors.ts'
+import { isUnreachable } from './availability.ts'
 import { createBell } from './bell.ts'
+import { createElsewhere } from './elsewhere.ts'
 import { grouped } from './grouped.ts'
 import type { DueRow, Store, Write, Written } from './store.ts'
 import type { Arrival, Delivery, DeliveryEvent, Progress, Settlement } from './types.ts'
@@ -8,7 +10,10 @@ import { createWaiters } from './waiters.ts'
 
 const GROUP_MAX = 200
 const PAGE = 200
+const AWAITED_MAX = 1000
 const POLL_MS = 1000
+/** How often the rows of nobody are looked at: what a dead replica or a command has left there. */
+const ADOPT_MS = 1000
 const SETTLE_AGAIN_MS = 1000
 
 /**
@@ -25,16 +30,30 @@ export function createInbox({
   now: () => number
   /** Told of each event after it is stored. */
   publish: (event: DeliveryEvent) => void
-  /** Told when the result of finished work could not be stored; it is tried again until it can. */
+  /**
+   * Told when the database refuses something that is tried again until it can be: the result of finished work, or a
+   * look at another replica's. Not told that it can't be reached.
+   */
   onError: (error: unknown) => void
 }) {
-  const write = grouped<Write, Written>({ write: store.write, max: GROUP_MAX })
+  const report = (error: unknown): void => {
+    if (!isUnreachable(error)) onError(error)
+  }
+  const write = grouped<Write, Written>({ write: store.write, max: GROUP_MAX, isHopeless: isUnreachable })
   const waiters = createWaiters({ now })
+  const elsewhere = createElsewhere({
+    read: store.progress,
+    isMine: (owner) => owner === store.me(),
+    tell: waiters.tell,
+    onError: report,
+  })
   const bell = createBell()
   const closing = new AbortController()
   const personOf = new Map<string, string>() // of the deliveries that are handed out
+  const ownerOf = new Map<string, string>() // of the same: this replica's name at that time
   const people = new Set<string>()
   let paused = false
+  let adoptedAt = Number.NEGATIVE_INFINITY
 
   const handOut = (row: DueRow): boolean => {
     const person = row.email ?? row.id
@@ -46,15 +65,26 @@ export function createInbox({
   const release = (id: string): void => {
     const person = personOf.get(id)
     personOf.delete(id)
+    ownerOf.delete(id)
     if (person !== undefined) people.delete(person)
   }
 
+  /** Whoever has a sender waiting comes first, and doesn't count: a long backlog holds up no new sale. */
   const pick = async (max: number): Promise<Delivery[]> => {
     const picked: string[] = []
+    if (performance.now() - adoptedAt >= ADOPT_MS) {
+      await store.adopt(max)
+      adoptedAt = performance.now()
+    }
     try {
-      for (let after: DueRow | null = null; picked.length < max; ) {
+      const awaited = [...waiters.awaited()].filter((id) => !personOf.has(id)).slice(0, AWAITED_MAX)
+      for (const row of await store.due({ limit: AWAITED_MAX, among: awaited })) {
+        if (handOut(row)) picked.push(row.id)
+      }
+      const most = picked.length + max
+      for (let after: DueRow | null = null; picked.length < most; ) {
         const page: DueRow[] = await store.due({ limit: PAGE, after })
-        for (const row of page) if (picked.length < max && handOut(row)) picked.push(row.id)
+        for (const row of page) if (picked.length < most && handOut(row)) picked.push(row.id)
         after = page.at(-1) ?? null
         if (page.length < PAGE) break
       }
@@ -62,6 +92,7 @@ export function createInbox({
       const deliveries = paused ? [] : rows
       const found = new Set(deliveries.map(({ id }) => id))
       for (const id of picked) if (!found.has(id)) release(id)
+      for (const { id, owner } of deliveries) if (owner !== null) ownerOf.set(id, owner)
       return deliveries
     } catch (error) {
       for (const id of picked) release(id)
@@ -73,14 +104,15 @@ export function createInbox({
   const settleOne = async (settlement: Settlement): Promise<void> => {
     for (;;) {
       try {
-        const { events, progress } = await write({ kind: 'settle', settlement })
+        const owner = ownerOf.get(settlement.id) ?? store.me()
+        const { events, progress } = await write({ kind: 'settle', settlement, owner })
         release(settlement.id)
         for (const event of events) publish(event)
         waiters.tell(settlement.id, progress)
         bell.ring()
         return
       } catch (error) {
-        onError(error)
+        report(error)
         if (closing.signal.aborted) return
         await delay(SETTLE_AGAIN_MS, undefined, { signal: closing.signal }).catch(() => {})
       }
@@ -93,27 +125,54 @@ export function createInbox({
      * 1970; null: not at all). Throws AppError database.unreachable, and then nothing is stored.
      */
     submit: async (arrival: Arrival, deadline: number | null): Promise<{ id: string; progress: Progress | null }> => {
-      const { id, progress, events } = await write({ kind: 'accept', arrival }).catch(notStored)
+      const { id, progress, owner, events } = await write({ kind: 'accept', arrival }).catch(notStored)
       for (const event of events) publish(event)
       if (progress.state !== 'waiting') return { id, progress }
       const nobodyWorks = paused || closing.signal.aborted
-      const settled = deadline === null || nobodyWorks ? Promise.resolve(null) : waiters.wait(id, deadline)
+      if (deadline === null || nobodyWorks) {
+        bell.ring()
+        return { id, progress: null }
+      }
+      const settled = waiters.wait(id, deadline)
+      const unfollow = elsewhere.follow(id, owner)
       bell.ring()
-      return { id, progress: await settled }
+      return { id, progress: await settled.finally(unfollow) }
     },
 
     /**
-     * Up to `max` due deliveries, oldest first; waits until there is one. A person is handed out once at a time, until
-     * settled. Gives none only after the signal is aborted. Throws what the database throws.
+     * Up to `max` due deliveries, oldest first, and besides them all that a sender waits for; waits until there is one.
+     * A person is handed out once at a time, until settled or let go. Gives none only after the signal is aborted.
+     * Throws what the database throws, but waits for one that can't be reached.
      */
     take: async (max: number, signal: AbortSignal): Promise<Delivery[]> => {
       while (!signal.aborted) {
         const rung = bell.listen()
-        const deliveries = paused ? [] : await pick(max)
+        const deliveries = paused ? [] : await pick(max).catch(noneWhileAway)
         if (deliveries.length > 0) return deliveries
         await rung(POLL_MS, signal)
       }
       return []
+    },
+
+    isAwaited: waiters.isAwaited,
+    lastActivityAt: store.lastActivityAt,
+
+    /**
+     * Whether a delivery that was handed out is still this replica's to work on. Not when it was given up for dead
+     * since, as after a pause of the whole process: then others have it.
+     */
+    isMine: (id: string): boolean => ownerOf.get(id) === store.me(),
+
+    /** There are deliveries of nobody: they are looked for at once and not at the next poll. */
+    adoptNow: (): void => {
+      adoptedAt = Number.NEGATIVE_INFINITY
+      bell.ring()
+    },
+
+    /** Gives deliveries back without a result; nothing is stored. */
+    letGo: (ids: readonly string[]): void => {
+      for (const id of ids) release(id)
+      bell.ring()
     },
 
     /** Stores what the work on each delivery came to, and tells those who wait. Ends when all of it is stored. */
@@ -137,6 +196,11 @@ export function createInbox({
       waiters.giveUp()
     },
   }
+}
+
+const noneWhileAway = (error: unknown): Delivery[] => {
+  if (isUnreachable(error)) return []
+  throw error
 }
 
 const notStored = (cause: unknown): never => {

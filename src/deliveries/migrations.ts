@@ -1,11 +1,12 @@
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
+import type { Database } from './dialect.ts'
 import type { Tables } from './schema.ts'
 
 interface Migration {
   /** The lowest number of migrations that code must know to work with a database that has this one. */
   readonly oldestCode: number
-  readonly up: (db: Kysely<Tables>) => Promise<void>
+  readonly up: (db: Kysely<Tables>, tableOptions: RawBuilder<unknown>) => Promise<void>
 }
 
 /** SQLite reads mediumtext and mediumblob as text and blob; MySQL's plain text and blob end at 65,535 bytes. */
@@ -16,7 +17,7 @@ const longBytes = sql`mediumblob`
 const MIGRATIONS: readonly Migration[] = [
   {
     oldestCode: 1,
-    up: (db) =>
+    up: (db, tableOptions) =>
       db.schema
         .createTable('deliveries')
         .ifNotExists()
@@ -34,6 +35,7 @@ const MIGRATIONS: readonly Migration[] = [
         .addColumn('body', longBytes, (column) => column.notNull())
         .addColumn('request', longText)
         .addColumn('outcome', longText)
+        .modifyEnd(tableOptions)
         .execute(),
   },
   {
@@ -48,7 +50,7 @@ const MIGRATIONS: readonly Migration[] = [
   },
   {
     oldestCode: 1,
-    up: (db) =>
+    up: (db, tableOptions) =>
       db.schema
         .createTable('events')
         .ifNotExists()
@@ -59,11 +61,12 @@ const MIGRATIONS: readonly Migration[] = [
         .addColumn('detail', longText, (column) => column.notNull())
         .addColumn('actor', 'varchar(254)')
         .addPrimaryKeyConstraint('events_key', ['delivery_id', 'id'])
+        .modifyEnd(tableOptions)
         .execute(),
   },
   {
     oldestCode: 1,
-    up: (db) =>
+    up: (db, tableOptions) =>
       db.schema
         .createTable('counters')
         .ifNotExists()
@@ -71,39 +74,73 @@ const MIGRATIONS: readonly Migration[] = [
         .addColumn('name', 'varchar(48)', (column) => column.notNull())
         .addColumn('count', 'bigint', (column) => column.notNull())
         .addPrimaryKeyConstraint('counters_key', ['day', 'name'])
+        .modifyEnd(tableOptions)
         .execute(),
+  },
+  {
+    oldestCode: 1,
+    up: (db, tableOptions) =>
+      db.schema
+        .createTable('replicas')
+        .ifNotExists()
+        .addColumn('id', 'varchar(36)', (column) => column.primaryKey().notNull())
+        .addColumn('seen_at', 'bigint', (column) => column.notNull())
+        .modifyEnd(tableOptions)
+        .execute(),
+  },
+  {
+    oldestCode: 1,
+    up: (db) => db.schema.createIndex('deliveries_active').on('deliveries').columns(['active_at', 'id']).execute(),
   },
 ]
 
 /**
  * Brings the database to this code's level. A database of newer code is used as long as its migrations allow code as
  * old as this one. Throws AppError database.too_new otherwise.
+ *
+ * Several may migrate at once, and one may be killed in the middle. SQLite gives a transaction to one process at a time
+ * and undoes it if that dies. MySQL commits after each statement: what another one made, or one that died before it
+ * could say so, counts as done.
  */
-export function migrate({ db, now }: { db: Kysely<Tables>; now: () => number }): Promise<void> {
-  // SQLite gives a transaction to one process at a time: another that migrates waits, and then finds all done. A
-  // process that is killed in it leaves no half of a migration.
+export function migrate({
+  database: { db, dialect },
+  now,
+}: {
+  database: Pick<Database, 'db' | 'dialect'>
+  now: () => number
+}): Promise<void> {
   return db.transaction().execute(async (trx) => {
-    await trx.schema
-      .createTable('migrations')
-      .ifNotExists()
-      .addColumn('id', 'integer', (column) => column.primaryKey().notNull())
-      .addColumn('oldest_code', 'integer', (column) => column.notNull())
-      .addColumn('applied_at', 'bigint', (column) => column.notNull())
-      .execute()
-    const applied = await trx.selectFrom('migrations').select(['id', 'oldest_code']).execute()
-    const needed = Math.max(0, ...applied.map((row) => row.oldest_code))
-    if (needed > MIGRATIONS.length) {
-      throw new AppError(
-        'database.too_new',
-        `The database was migrated by a newer lernito-openedx (it needs level ${needed}, this one knows ${MIGRATIONS.length}). Start that version or a newer one, or restore the backup from before the upgrade.`,
-      )
-    }
-    const done = new Set(applied.map((row) => row.id))
+    const done = await readApplied(trx, dialect.tableOptions)
     for (const [index, { up, oldestCode }] of MIGRATIONS.entries()) {
       const id = index + 1
       if (done.has(id)) continue
-      await up(trx)
-      await trx.insertInto('migrations').values({ id, oldest_code: oldestCode, applied_at: now() }).execute()
+      try {
+        await up(trx, dialect.tableOptions)
+      } catch (error) {
+        if (dialect.troubleOf(error) !== 'exists') throw error
+      }
+      const row = { id, oldest_code: oldestCode, applied_at: now() }
+      await trx.insertInto('migrations').ignore().values(row).execute()
     }
   })
+}
+
+async function readApplied(trx: Transaction<Tables>, tableOptions: RawBuilder<unknown>): Promise<Set<number>> {
+  await trx.schema
+    .createTable('migrations')
+    .ifNotExists()
+    .addColumn('id', 'integer', (column) => column.primaryKey().notNull())
+    .addColumn('oldest_code', 'integer', (column) => column.notNull())
+    .addColumn('applied_at', 'bigint', (column) => column.notNull())
+    .modifyEnd(tableOptions)
+    .execute()
+  const applied = await trx.selectFrom('migrations').select(['id', 'oldest_code']).execute()
+  const needed = Math.max(0, ...applied.map((row) => row.oldest_code))
+  if (needed > MIGRATIONS.length) {
+    throw new AppError(
+      'database.too_new',
+      `The database was migrated by a newer lernito-openedx (it needs level ${needed}, this one knows ${MIGRATIONS.length}). Start that version or a newer one, or restore the backup from before the upgrade.`,
+    )
+  }
+  return new Set(applied.map((row) => row.id))
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { DeliveryRow } from './schema.ts'
-import { type Delivery, type EnrollmentRequest, type Outcome, REASON_CODES } from './types.ts'
+import { type Delivery, type EnrollmentRequest, type Outcome, type Progress, REASON_CODES } from './types.ts'
 
 const requestSchema = z.object({
   email: z.string(),
@@ -32,5 +32,15 @@ export function toDelivery(row: DeliveryRow): Delivery {
   }
 }
 
+export const toProgress = ({
+  state,
+  due_at,
+  outcome,
+}: Pick<DeliveryRow, 'state' | 'due_at' | 'outcome'>): Progress => ({
+  state,
+  dueAt: due_at,
+  outcome: outcome === null ? { courses: {}, reason: null } : readOutcome(outcome),
+})
+
 const readRequest = (text: string): EnrollmentRequest => requestSchema.parse(JSON.parse(text))
-export const readOutcome = (text: string): Outcome => outcomeSchema.parse(JSON.parse(text))
+const readOutcome = (text: string): Outcome => outcomeSchema.parse(JSON.parse(text))

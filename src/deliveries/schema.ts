@@ -34,6 +34,12 @@ export interface CounterRow {
   count: number
 }
 
+/** The services that share the database; `seen_at` is the time of the last heartbeat by the database's clock. */
+export interface ReplicaRow {
+  id: string
+  seen_at: number
+}
+
 export interface MigrationRow {
   id: number
   oldest_code: number
@@ -44,5 +50,6 @@ export interface Tables {
   deliveries: DeliveryRow
   events: EventRow
   counters: CounterRow
+  replicas: ReplicaRow
   migrations: MigrationRow
 }

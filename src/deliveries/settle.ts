@@ -1,65 +1,78 @@
-import { insertEvents, type Writing } from './events.ts'
-import type { DeliveryEvent, EventKind, Settlement } from './types.ts'
+import type { Change, Writing } from './events.ts'
+import { toProgress } from './rows.ts'
+import { OVERTAKEN } from './transaction.ts'
+import type { EventKind, Progress, Settlement } from './types.ts'
 
-export interface Settled {
-  readonly id: string
-  readonly progress: Settlement
-  readonly events: readonly DeliveryEvent[]
+/** `owner`: the name under which this replica had the delivery in hand. */
+export interface Settling {
+  readonly settlement: Settlement
+  readonly owner: string
 }
 
 /**
- * Writes what the work came to, all in one transaction; equal results share a statement. Only rows that are still this
- * replica's: one that was paused and taken over for dead changes nothing, and gets no event.
+ * Writes what the work came to, all in one transaction; equal results share a statement. Only rows that are still the
+ * owner's: one that was paused and taken over for dead changes nothing and gives no event, and its progress is what
+ * others made of the row.
  */
-export async function settle(writing: Writing, settlements: readonly Settlement[]): Promise<Settled[]> {
-  const alike = Map.groupBy(settlements, (one) => JSON.stringify([one.state, one.outcome, one.dueAt, one.attempts]))
-  const kept = new Set<string>()
-  for (const group of alike.values()) {
-    for (const id of await settleAlike(writing, group)) kept.add(id)
+export async function settle(writing: Writing, settlings: readonly Settling[]): Promise<Change[]> {
+  if (settlings.length === 0) return []
+  const stored = await readRows(writing, settlings)
+  const isOurs = ({ settlement, owner }: Settling): boolean => {
+    const row = stored.get(settlement.id)
+    return row?.owner === owner && row.progress.state === 'waiting'
   }
-  const events = await insertEvents(
-    writing,
-    settlements
-      .filter(({ id }) => kept.has(id))
-      .map((one) => ({ deliveryId: one.id, kind: kindOf(one), detail: one.detail })),
+  const ours = settlings.filter(isOurs)
+  const alike = Map.groupBy(settlings.filter(isOurs), ({ settlement: one, owner }) =>
+    JSON.stringify([one.state, one.outcome, one.dueAt, one.attempts, owner]),
   )
-  return settlements.map((one) => ({
-    id: one.id,
-    progress: one,
-    events: events.filter((event) => event.deliveryId === one.id),
-  }))
+  for (const group of alike.values()) await settleAlike(writing, group)
+  return settlings.map((settling) => {
+    const { settlement, owner } = settling
+    const { id, detail, dueAt } = settlement
+    if (!isOurs(settling)) return { id, progress: settlement, owner: null, ...stored.get(id), happened: [] }
+    const happened = [{ deliveryId: id, kind: kindOf(settlement), detail }]
+    return { id, progress: settlement, owner: dueAt === null ? null : owner, happened }
+  })
 }
 
-async function settleAlike({ trx, at, me }: Writing, group: readonly Settlement[]): Promise<readonly string[]> {
+async function readRows(
+  { trx }: Writing,
+  settlings: readonly Settling[],
+): Promise<Map<string, { owner: string | null; progress: Progress }>> {
+  const rows = await trx
+    .selectFrom('deliveries')
+    .select(['id', 'owner', 'state', 'due_at', 'outcome'])
+    .where(
+      'id',
+      'in',
+      settlings.map(({ settlement }) => settlement.id),
+    )
+    .execute()
+  return new Map(rows.map((row) => [row.id, { owner: row.owner, progress: toProgress(row) }]))
+}
+
+async function settleAlike({ trx, at }: Writing, group: readonly Settling[]): Promise<void> {
   const [first] = group
-  if (first === undefined) return []
-  const ids = group.map((one) => one.id).sort()
-  const final = first.dueAt === null
+  if (first === undefined) return
+  const { settlement, owner } = first
+  const ids = [...new Set(group.map((one) => one.settlement.id))].sort()
+  const final = settlement.dueAt === null
   const { numUpdatedRows } = await trx
     .updateTable('deliveries')
     .set({
-      state: first.state,
-      outcome: JSON.stringify(first.outcome),
-      due_at: first.dueAt,
-      attempts: first.attempts,
+      state: settlement.state,
+      outcome: JSON.stringify(settlement.outcome),
+      due_at: settlement.dueAt,
+      attempts: settlement.attempts,
       settled_at: final ? at : null,
       active_at: at,
-      owner: final ? null : me,
+      owner: final ? null : owner,
     })
     .where('id', 'in', ids)
-    .where('owner', '=', me)
+    .where('owner', '=', owner)
     .where('state', '=', 'waiting')
     .executeTakeFirst()
-  if (Number(numUpdatedRows) === ids.length) return ids
-  const updated = await trx
-    .selectFrom('deliveries')
-    .select('id')
-    .where('id', 'in', ids)
-    .where('state', '=', first.state)
-    .where('owner', final ? 'is' : '=', final ? null : me)
-    .where('active_at', '=', at)
-    .execute()
-  return updated.map((row) => row.id)
+  if (Number(numUpdatedRows) !== ids.length) throw OVERTAKEN
 }
 
 const kindOf = ({ state }: Settlement): EventKind => (state === 'waiting' ? 'retry_scheduled' : state)

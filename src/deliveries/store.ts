@@ -1,15 +1,20 @@
-import type { Kysely } from 'kysely'
-import { type Accepted, accept } from './accept.ts'
-import { toDelivery } from './rows.ts'
+import type { Transaction } from 'kysely'
+import { accept } from './accept.ts'
+import type { Availability } from './availability.ts'
+import type { Database } from './dialect.ts'
+import { areStored, type Change, insertEvents } from './events.ts'
+import type { Replicas } from './replicas.ts'
+import { toDelivery, toProgress } from './rows.ts'
 import type { Tables } from './schema.ts'
-import { type Settled, settle } from './settle.ts'
-import type { Arrival, Delivery, Settlement } from './types.ts'
+import { type Settling, settle } from './settle.ts'
+import { inTransaction } from './transaction.ts'
+import type { Arrival, Delivery, DeliveryEvent, Progress } from './types.ts'
 
-export type Write =
-  | { readonly kind: 'accept'; readonly arrival: Arrival }
-  | { readonly kind: 'settle'; readonly settlement: Settlement }
+export type Write = { readonly kind: 'accept'; readonly arrival: Arrival } | ({ readonly kind: 'settle' } & Settling)
 
-export type Written = Accepted | Settled
+export interface Written extends Pick<Change, 'id' | 'progress' | 'owner'> {
+  readonly events: readonly DeliveryEvent[]
+}
 
 /** A place in the list of due rows: oldest first, then by id. */
 export interface DueRow {
@@ -19,47 +24,100 @@ export interface DueRow {
 }
 
 /**
- * The statements that the inbox needs, the same text for SQLite and MySQL. `me` names this replica: it works on the
- * rows that it owns and settles no others.
+ * The statements that the inbox needs, the same text for SQLite and MySQL. This replica works on the rows that it owns
+ * and settles no others.
  */
 export function createStore({
-  db,
-  me,
+  database,
+  replicas,
   now,
   newId,
+  random,
 }: {
-  db: Kysely<Tables>
-  me: string
+  database: Pick<Database, 'db' | 'dialect'>
+  replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin'>
   now: () => number
   newId: () => string
+  random: () => number
 }) {
+  const { db } = database
+
+  /** null: this replica was given up for dead, and nothing is stored. */
+  const writeAs = (writes: readonly Write[]): Promise<Written[] | null> =>
+    inTransaction({
+      database,
+      random,
+      body: async (trx) => {
+        const me = await replicas.beat(trx)
+        if (me === null) return null
+        const writing = { trx, at: now(), me, newId }
+        const settled = await settle(
+          writing,
+          writes.filter((one) => one.kind === 'settle'),
+        )
+        const accepted = await accept(
+          writing,
+          writes.flatMap((one) => (one.kind === 'accept' ? [one.arrival] : [])),
+        )
+        const changes = [...settled, ...accepted]
+        const events = await insertEvents(
+          writing,
+          changes.flatMap(({ happened }) => happened),
+        )
+        const written = changes.map(({ happened, ...change }) => ({
+          ...change,
+          events: events.splice(0, happened.length),
+        }))
+        const results = { settle: written.splice(0, settled.length), accept: written }
+        return writes.map(({ kind }) => {
+          const result = results[kind].shift()
+          if (result === undefined) throw new Error('a write gave no result')
+          return result
+        })
+      },
+      isStored: async (trx, written) =>
+        areStored(
+          trx,
+          (written ?? []).flatMap(({ events }) => events),
+        ),
+    })
+
+  const write = async (writes: readonly Write[]): Promise<Written[]> => {
+    const me = replicas.me()
+    const written = await writeAs(writes)
+    if (written !== null) return written
+    await replicas.rejoin(me)
+    return write(writes)
+  }
+
   return {
+    /** This replica's name. */
+    me: replicas.me,
+
     /**
      * One transaction for all of them. Settlements come first: a repeat that arrives together with the end of the work
      * on its row is worked on again. Results are in the order of `writes`; nothing is stored if it throws.
      */
-    write: (writes: readonly Write[]): Promise<Written[]> =>
-      db.transaction().execute(async (trx) => {
-        const writing = { trx, at: now(), me, newId }
-        const settlements = writes.flatMap((one) => (one.kind === 'settle' ? [one.settlement] : []))
-        const arrivals = writes.flatMap((one) => (one.kind === 'accept' ? [one.arrival] : []))
-        const settled = await settle(writing, settlements)
-        const accepted = await accept(writing, arrivals)
-        return writes.map(({ kind }) => {
-          const written = kind === 'settle' ? settled.shift() : accepted.shift()
-          if (written === undefined) throw new Error('a write gave no result')
-          return written
-        })
-      }),
+    write,
 
-    /** Due rows of this replica, oldest first, from the index alone; `after` goes on behind a row. */
-    due: async ({ limit, after }: { limit: number; after: DueRow | null }): Promise<DueRow[]> => {
+    /** Due rows of this replica, oldest first, from the index alone; `after` goes on behind a row, `among` are ids. */
+    due: async ({
+      limit,
+      after = null,
+      among,
+    }: {
+      limit: number
+      after?: DueRow | null
+      among?: readonly string[]
+    }): Promise<DueRow[]> => {
+      if (among?.length === 0) return []
       let query = db
         .selectFrom('deliveries')
         .select(['id', 'email', 'due_at'])
-        .where('owner', '=', me)
+        .where('owner', '=', replicas.me())
         .where('state', '=', 'waiting')
         .where('due_at', '<=', now())
+      if (among !== undefined) query = query.where('id', 'in', among)
       if (after !== null) {
         query = query
           .where('due_at', '>=', after.dueAt)
@@ -76,7 +134,7 @@ export function createStore({
         .selectFrom('deliveries')
         .selectAll()
         .where('id', 'in', ids)
-        .where('owner', '=', me)
+        .where('owner', '=', replicas.me())
         .where('state', '=', 'waiting')
         .where('due_at', '<=', now())
         .execute()
@@ -84,8 +142,53 @@ export function createStore({
       return ids.flatMap((id) => byId.get(id) ?? [])
     },
 
+    /** How far deliveries are, also those of other replicas. */
+    progress: async (ids: readonly string[]): Promise<{ id: string; progress: Progress }[]> => {
+      const rows = await db
+        .selectFrom('deliveries')
+        .select(['id', 'state', 'due_at', 'outcome'])
+        .where('id', 'in', ids)
+        .execute()
+      return rows.map((row) => ({ id: row.id, progress: toProgress(row) }))
+    },
+
+    /** Makes up to `limit` due rows of nobody ours, oldest first. Of several who do so at once each gets others. */
+    adopt: async (limit: number): Promise<void> => {
+      const free = await db
+        .selectFrom('deliveries')
+        .select('id')
+        .where('owner', 'is', null)
+        .where('state', '=', 'waiting')
+        .where('due_at', '<=', now())
+        .orderBy('due_at')
+        .orderBy('id')
+        .limit(limit)
+        .execute()
+      if (free.length === 0) return
+      const ids = free.map(({ id }) => id).sort()
+      const body = async (trx: Transaction<Tables>): Promise<void> => {
+        const me = await replicas.beat(trx)
+        if (me === null) return
+        await trx
+          .updateTable('deliveries')
+          .set({ owner: me })
+          .where('id', 'in', ids)
+          .where('owner', 'is', null)
+          .where('state', '=', 'waiting')
+          .execute()
+      }
+      await inTransaction({ database, random, body, isStored: async () => false })
+    },
+
+    /** When a delivery last came, was worked on or was settled (ms since 1970); null if there is none. */
+    lastActivityAt: async (): Promise<number | null> => {
+      const last = await db.selectFrom('deliveries').select('active_at').orderBy('active_at', 'desc').limit(1).execute()
+      return last[0]?.active_at ?? null
+    },
+
     /** What a dead process left unfinished is ours from now on. Only while nobody else can serve this database. */
     takeOver: async (): Promise<number> => {
+      const me = replicas.me()
       const taken = await db
         .updateTable('deliveries')
         .set({ owner: me })
@@ -97,3 +200,17 @@ export function createStore({
   }
 }
 export type Store = ReturnType<typeof createStore>
+
+/** The same store, which fails at once while the database is known to be away. */
+export function guardStore(store: Store, { guard }: Availability): Store {
+  return {
+    me: store.me,
+    write: (writes) => guard(() => store.write(writes)),
+    due: (page) => guard(() => store.due(page)),
+    waiting: (ids) => guard(() => store.waiting(ids)),
+    progress: (ids) => guard(() => store.progress(ids)),
+    adopt: (limit) => guard(() => store.adopt(limit)),
+    lastActivityAt: () => guard(store.lastActivityAt),
+    takeOver: store.takeOver,
+  }
+}

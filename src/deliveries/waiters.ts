@@ -9,6 +9,9 @@ export interface Waiters {
    */
   wait(id: string, deadline: number): Promise<Progress | null>
   tell(id: string, progress: Progress): void
+  isAwaited(id: string): boolean
+  /** The deliveries that are waited for, those first that came first. */
+  awaited(): Iterable<string>
   /** Nobody is working for now: whoever waits learns it at once. */
   giveUp(): void
 }
@@ -34,6 +37,8 @@ export function createWaiters({ now }: { now: () => number }): Waiters {
     tell: (id, progress) => {
       for (const done of [...(waiting.get(id) ?? [])]) done(progress)
     },
+    isAwaited: (id) => waiting.has(id),
+    awaited: () => waiting.keys(),
     giveUp: () => {
       for (const own of [...waiting.values()]) for (const done of [...own]) done(null)
     },

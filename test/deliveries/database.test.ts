@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readdir, writeFile } from 'node:fs/promises'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { openDatabase } from '../../src/deliveries/database.ts'
-import { createIds } from '../../src/deliveries/ids.ts'
 import { migrate } from '../../src/deliveries/migrations.ts'
-import { createStore } from '../../src/deliveries/store.ts'
 import { AppError, type ErrorCode } from '../../src/errors.ts'
-import { accepted, arrival, emptyUrl, only } from './harness.ts'
+import { accepted, arrival, emptyUrl, joined, only } from './harness.ts'
 import { startChild } from './processes.ts'
 
 const now = Date.now
 const refused = (code: ErrorCode) => (error: unknown) => error instanceof AppError && error.code === code
-const storeOn = (url: string, me: string, serve: boolean) => {
-  const { db, close } = openDatabase({ url, serve })
-  return { db, close, store: createStore({ db, me, now, newId: createIds({ now }) }) }
+const storeOn = async (url: string, me: string, serve: boolean) => {
+  const database = openDatabase({ url, serve })
+  await migrate({ database, now })
+  return { ...database, ...(await joined({ database, me, now })) }
 }
 
 test('the folders of the database are made', async (t) => {
@@ -34,16 +34,30 @@ test('a second serve on one file is refused, and may start when the first has cl
 
 test('a command reads and writes beside a service', async (t) => {
   const url = await emptyUrl(t)
-  const service = storeOn(url, 'service', true)
-  await migrate({ db: service.db, now })
-  const command = storeOn(url, 'service', false)
-  await migrate({ db: command.db, now })
+  const service = await storeOn(url, 'service', true)
+  const command = await storeOn(url, 'service', false)
   const { id } = only(await command.store.write([accepted(arrival())]))
   assert.equal(only(await service.store.due({ limit: 10, after: null })).id, id)
   assert.equal((await service.store.write([accepted(arrival())]))[0]?.id, id)
   await command.close()
   assert.throws(() => openDatabase({ url, serve: true }), refused('database.in_use'))
   await service.close()
+})
+
+test('a transaction that reads first can write afterwards: nobody else writes in between', async (t) => {
+  const url = await emptyUrl(t)
+  const database = openDatabase({ url, serve: false })
+  const { db, close } = database
+  await migrate({ database, now })
+  const command = new DatabaseSync(url.replace('sqlite:', ''), { timeout: 0 })
+  await db.transaction().execute(async (trx) => {
+    await trx.selectFrom('counters').selectAll().execute()
+    assert.throws(() => command.exec("insert into counters values ('2026-01-31', 'received', 1)"), /database is locked/)
+    await trx.deleteFrom('counters').execute()
+  })
+  command.exec("insert into counters values ('2026-01-31', 'received', 1)")
+  command.close()
+  await close()
 })
 
 test('a service that is killed frees the file at once, and the next one takes over its rows', {
@@ -55,7 +69,7 @@ test('a service that is killed frees the file at once, and the next one takes ov
   const exit = once(dead, 'exit')
   dead.kill('SIGKILL')
   await exit
-  const next = storeOn(url, 'next', true)
+  const next = await storeOn(url, 'next', true)
   assert.deepEqual(await next.store.due({ limit: 10, after: null }), [])
   assert.equal(await next.store.takeOver(), 1)
   const { id } = only(await next.store.due({ limit: 10, after: null }))

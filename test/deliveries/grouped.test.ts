@@ -4,6 +4,8 @@ import { grouped } from '../../src/deliveries/grouped.ts'
 
 const double = (items: readonly number[]): number[] => items.map((item) => item * 2)
 
+const isHopeless = (reason: unknown): boolean => String(reason).includes('away')
+
 /** A group write whose end the test decides; `started` resolves when it begins. */
 function held() {
   const groups: (readonly number[])[] = []
@@ -32,6 +34,7 @@ test('what comes in one turn is one group, and each gets its own result', async 
       return double(items)
     },
     max: 10,
+    isHopeless,
   })
   assert.deepEqual(await Promise.all([write(1), write(2), write(3)]), [2, 4, 6])
   assert.deepEqual(groups, [[1, 2, 3]])
@@ -40,7 +43,7 @@ test('what comes in one turn is one group, and each gets its own result', async 
 
 test('what comes while a group is written goes into the next one; groups do not overlap', async () => {
   const { groups, write, finish, started } = held()
-  const one = grouped({ write, max: 10 })
+  const one = grouped({ write, max: 10, isHopeless })
   const first = one(1)
   await started()
   const others = [one(2), one(3)]
@@ -62,6 +65,7 @@ test('a group has at most max items, and the order is kept', async () => {
       return double(items)
     },
     max: 2,
+    isHopeless,
   })
   assert.deepEqual(await Promise.all([1, 2, 3, 4, 5].map(write)), [2, 4, 6, 8, 10])
   assert.deepEqual(groups, [[1, 2], [3, 4], [5]])
@@ -75,6 +79,7 @@ test('whoever waited for a group goes on before the next group starts', async ()
       return items
     },
     max: 1,
+    isHopeless,
   })
   const follow = async (item: string): Promise<void> => {
     await write(item)
@@ -92,6 +97,7 @@ test('a bad item fails alone, and what came meanwhile is written too', async () 
       return double(items)
     },
     max: 10,
+    isHopeless,
   })
   const results = Promise.allSettled([write(1), write(2), write(3)])
   assert.deepEqual(
@@ -109,14 +115,35 @@ test('an item that is alone in its group is tried once', async () => {
       throw new Error('bad item')
     },
     max: 10,
+    isHopeless,
   })
   await assert.rejects(write(1), /bad item/)
   assert.equal(tries, 1)
 })
 
 test('a write that gives too few results fails those that got none', async () => {
-  const write = grouped<number, number>({ write: async (items) => double(items.slice(0, 1)), max: 10 })
+  const write = grouped<number, number>({ write: async (items) => double(items.slice(0, 1)), max: 10, isHopeless })
   const [first, second] = await Promise.allSettled([write(1), write(2)])
   assert.deepEqual(first, { status: 'fulfilled', value: 2 })
   assert.equal(second.status, 'rejected')
+})
+
+test('where no item would fare better, all fail at once', async () => {
+  let tries = 0
+  const write = grouped<number, number>({
+    write: async (items) => {
+      tries++
+      if (items.includes(2)) throw new Error('the database is away')
+      return double(items)
+    },
+    max: 10,
+    isHopeless,
+  })
+  const results = await Promise.allSettled([write(1), write(2), write(3)])
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    ['rejected', 'rejected', 'rejected'],
+  )
+  assert.equal(tries, 1)
+  assert.equal(await write(4), 8)
 })

@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { openDatabase } from '../../src/deliveries/database.ts'
+import type { Database } from '../../src/deliveries/dialect.ts'
 import { createIds } from '../../src/deliveries/ids.ts'
 import { createInbox } from '../../src/deliveries/inbox.ts'
 import { migrate } from '../../src/deliveries/migrations.ts'
+import { createReplicas } from '../../src/deliveries/replicas.ts'
 import type { DeliveryRow, Tables } from '../../src/deliveries/schema.ts'
 import { createStore, type Store, type Write } from '../../src/deliveries/store.ts'
 import type { Arrival, DeliveryEvent, Outcome, Settlement } from '../../src/deliveries/types.ts'
@@ -16,10 +18,25 @@ import type { Arrival, DeliveryEvent, Outcome, Settlement } from '../../src/deli
 export const START = Date.UTC(2026, 0, 31, 12)
 export const COURSE = 'course-v1:edX+DemoX+Demo_Course'
 
-/** A new and empty database. Another kind of database needs another function here; the tests stay as they are. */
-export async function emptyDatabase(): Promise<{ url: string; remove: () => Promise<void> }> {
+export interface EmptyDatabase {
+  readonly url: string
+  readonly remove: () => Promise<void>
+}
+
+async function emptyFile(): Promise<EmptyDatabase> {
   const folder = await mkdtemp(join(tmpdir(), 'lernito-'))
   return { url: `sqlite:${join(folder, 'lernito.db')}`, remove: () => rm(folder, { recursive: true }) }
+}
+
+let newDatabase = emptyFile
+export const onSqlite = (): boolean => newDatabase === emptyFile
+
+/** A new and empty database. */
+export const emptyDatabase = (): Promise<EmptyDatabase> => newDatabase()
+
+/** Lets all tests that come run on another kind of database; see mariadb.test.ts. */
+export const useDatabases = (make: () => Promise<EmptyDatabase>): void => {
+  newDatabase = make
 }
 
 /** As emptyDatabase; removed at the end of the test. */
@@ -44,9 +61,10 @@ export async function setUp(t: TestContext) {
   })
   /** `wrap` stands between the inbox and its store. */
   const replica = async (me: string, wrap = (store: Store): Store => store) => {
-    const { db, close } = openDatabase({ url, serve: false })
-    await migrate({ db, now })
-    const store = createStore({ db, me, now, newId: createIds({ now }) })
+    const database = openDatabase({ url, serve: false })
+    const { db, close } = database
+    await migrate({ database, now })
+    const { replicas, store } = await joined({ database, me, now })
     const published: DeliveryEvent[] = []
     const errors: unknown[] = []
     const failed = Promise.withResolvers<void>()
@@ -66,11 +84,30 @@ export async function setUp(t: TestContext) {
     const row = (id: string): Promise<DeliveryRow> =>
       db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
     const rows = <Table extends keyof Tables>(table: Table) => db.selectFrom(table).selectAll().execute()
-    return { me, db, store, inbox, published, errors, failed: failed.promise, row, rows }
+    return { me, database, db, replicas, store, inbox, published, errors, failed: failed.promise, row, rows }
   }
   return { url, clock, replica, ...(await replica('replica-1')) }
 }
 export type Replica = Awaited<ReturnType<Awaited<ReturnType<typeof setUp>>['replica']>>
+
+/** A store for a replica of this name, which has joined. Later it is called me-2, me-3 and so on. */
+export async function joined({ database, me, now }: { database: Database; me: string; now: () => number }) {
+  let names = 0
+  const newName = (): string => (++names === 1 ? me : `${me}-${names}`)
+  const replicas = createReplicas({ database, newName, deadAfterMs: 60_000 })
+  await replicas.join()
+  const store = createStore({ database, replicas, now, newId: createIds({ now }), random: () => 0.5 })
+  return { replicas, store }
+}
+
+/** As if nothing had been heard of this replica for two minutes. */
+export async function silence({ db, replicas }: Replica): Promise<void> {
+  await db
+    .updateTable('replicas')
+    .set((eb) => ({ seen_at: eb('seen_at', '-', 120_000) }))
+    .where('id', '=', replicas.me())
+    .execute()
+}
 
 /** A verified webhook of this person; each `order` of the person is another webhook. */
 export function arrival({ email = 'ada@example.com', order = 1 } = {}): Arrival {
@@ -84,7 +121,8 @@ export function rejectedArrival(): Arrival {
 }
 
 export const accepted = (one: Arrival): Write => ({ kind: 'accept', arrival: one })
-export const settled = (settlement: Settlement): Write => ({ kind: 'settle', settlement })
+export const settled = (settlement: Settlement): Write => settledBy('replica-1', settlement)
+export const settledBy = (owner: string, settlement: Settlement): Write => ({ kind: 'settle', settlement, owner })
 
 export function succeeded(id: string, result: 'enrolled' | 'allowed' = 'enrolled'): Settlement {
   const outcome: Outcome = { courses: { [COURSE]: result }, reason: null }

@@ -1,22 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { arrival, only, type Replica, retry, START, setUp, succeeded } from './harness.ts'
+import { arrival, only, retry, START, setUp, succeeded } from './harness.ts'
+import { submit, takeIds, takeNow } from './taking.ts'
 
 const quick = { timeout: 5000 }
-const running = new AbortController().signal
-
-const submit = async ({ inbox }: Replica, email: string, order = 1): Promise<string> =>
-  (await inbox.submit(arrival({ email, order }), null)).id
-const takeIds = async ({ inbox }: Replica, max = 10, signal = running): Promise<string[]> =>
-  (await inbox.take(max, signal)).map(({ id }) => id)
-
-/** What is there to be taken at this moment. */
-const takeNow = async (bench: Replica): Promise<string[]> => {
-  const stop = new AbortController()
-  const taking = takeIds(bench, 10, stop.signal)
-  stop.abort() // what was begun before the abort is still given out
-  return taking
-}
 
 test('the oldest are taken first, and no more than asked for', quick, async (t) => {
   const bench = await setUp(t)
@@ -64,10 +51,40 @@ test('two that take at once never get the same delivery', quick, async (t) => {
 })
 
 test('one who takes waits until something arrives', quick, async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] }) // no polling: only a ring wakes
   const bench = await setUp(t)
   const taking = takeIds(bench)
+  await new Promise(setImmediate)
   const id = await submit(bench, 'a@x.example')
   assert.deepEqual(await taking, [id])
+})
+
+test('what arrives while somebody is looking is not missed', quick, async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const bench = await setUp(t)
+  let arrives: Promise<string> | null = null
+  const other = await bench.replica('replica-1', (store) => ({
+    ...store,
+    due: async (page) => {
+      const rows = await store.due(page)
+      arrives ??= submit(other, 'a@x.example')
+      await arrives
+      return rows
+    },
+  }))
+  assert.deepEqual(await takeIds(other), [await arrives])
+})
+
+test('the next delivery of a person is handed out as soon as the one before is settled', quick, async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const bench = await setUp(t)
+  const first = await submit(bench, 'a@x.example', 1)
+  const second = await submit(bench, 'a@x.example', 2)
+  assert.deepEqual(await takeIds(bench), [first])
+  const taking = takeIds(bench)
+  await new Promise(setImmediate)
+  await bench.inbox.settle([succeeded(first)])
+  assert.deepEqual(await taking, [second])
 })
 
 test('what a command made due is found without a ring', quick, async (t) => {
@@ -87,50 +104,6 @@ test('a retry is handed out when it is due and not before', quick, async (t) => 
   assert.deepEqual(await takeNow(bench), [])
   bench.clock.at = START + 5000
   assert.deepEqual(await takeNow(bench), [id])
-})
-
-test('an abort ends the taking, also one from before', quick, async (t) => {
-  const bench = await setUp(t)
-  const stop = new AbortController()
-  const taking = takeIds(bench, 10, stop.signal)
-  await new Promise(setImmediate)
-  stop.abort()
-  assert.deepEqual(await taking, [])
-  const id = await submit(bench, 'a@x.example')
-  assert.deepEqual(await takeIds(bench, 10, stop.signal), [])
-  assert.deepEqual(await takeIds(bench), [id])
-})
-
-test('nothing is handed out during a pause, and everything after it', quick, async (t) => {
-  const bench = await setUp(t)
-  bench.inbox.pause()
-  const stop = new AbortController()
-  const taking = takeIds(bench, 10, stop.signal)
-  const id = await submit(bench, 'a@x.example') // rings
-  await new Promise(setImmediate)
-  stop.abort()
-  assert.deepEqual(await taking, [])
-  const waiting = takeIds(bench)
-  bench.inbox.resume()
-  assert.deepEqual(await waiting, [id])
-})
-
-test('a pause also stops one who is just taking', quick, async (t) => {
-  const bench = await setUp(t)
-  const id = await submit(bench, 'a@x.example')
-  const taking = takeIds(bench)
-  bench.inbox.pause()
-  await new Promise(setImmediate)
-  bench.inbox.resume()
-  assert.deepEqual(await taking, [id])
-  await bench.inbox.settle([succeeded(id)])
-
-  const next = await submit(bench, 'a@x.example', 2)
-  const stopped = takeNow(bench)
-  bench.inbox.pause()
-  assert.deepEqual(await stopped, [])
-  bench.inbox.resume()
-  assert.deepEqual(await takeNow(bench), [next])
 })
 
 test(

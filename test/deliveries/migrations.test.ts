@@ -1,20 +1,26 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import { type Kysely, sql } from 'kysely'
 import { openDatabase } from '../../src/deliveries/database.ts'
-import { createIds } from '../../src/deliveries/ids.ts'
+import type { Database } from '../../src/deliveries/dialect.ts'
 import { migrate } from '../../src/deliveries/migrations.ts'
-import type { DeliveryRow, MigrationRow, Tables } from '../../src/deliveries/schema.ts'
-import { createStore } from '../../src/deliveries/store.ts'
+import type { DeliveryRow, MigrationRow } from '../../src/deliveries/schema.ts'
 import { AppError } from '../../src/errors.ts'
-import { accepted, arrival, emptyDatabase, emptyUrl, only, START } from './harness.ts'
+import { layoutOf, undo } from './dialects.ts'
+import { accepted, arrival, emptyDatabase, emptyUrl, joined, only, START } from './harness.ts'
 import { startChild } from './processes.ts'
 
 const now = () => START
 
-/** What undoes each migration, in the same order. */
-const UNDO = ['drop table deliveries', 'drop index deliveries_due', 'drop table events', 'drop table counters']
+/** What each migration makes, in the same order. */
+const MADE = [
+  'table deliveries',
+  'index deliveries_due',
+  'table events',
+  'table counters',
+  'table replicas',
+  'index deliveries_active',
+]
 
 const oldRow: DeliveryRow = {
   id: 'OLD',
@@ -34,27 +40,23 @@ const oldRow: DeliveryRow = {
 }
 
 /** Opens a new database and closes it after `use`. */
-async function withDatabase(use: (db: Kysely<Tables>) => Promise<void>): Promise<void> {
+async function withDatabase(use: (database: Database) => Promise<void>): Promise<void> {
   const { url, remove } = await emptyDatabase()
-  const { db, close } = openDatabase({ url, serve: false })
+  const database = openDatabase({ url, serve: false })
   try {
-    await use(db)
+    await use(database)
   } finally {
-    await close()
+    await database.close()
     await remove()
   }
 }
 
-const applied = async (db: Kysely<Tables>): Promise<MigrationRow[]> => {
+const applied = async ({ db }: Database): Promise<MigrationRow[]> => {
   const rows = await db.selectFrom('migrations').selectAll().orderBy('id').execute()
   return rows.map((row) => ({ ...row })) // node:sqlite gives rows without a prototype
 }
-const layout = async (db: Kysely<Tables>): Promise<unknown[]> => {
-  const { rows } = await sql`select type, name, tbl_name, sql from sqlite_master order by name`.execute(db)
-  return rows.map((row) => ({ ...Object(row) }))
-}
-const works = async (db: Kysely<Tables>): Promise<void> => {
-  const store = createStore({ db, me: 'replica-1', now, newId: createIds({ now }) })
+const works = async (database: Database): Promise<void> => {
+  const { store } = await joined({ database, me: 'replica-1', now })
   const { id } = only(await store.write([accepted(arrival())]))
   assert.deepEqual(
     (await store.due({ limit: 10, after: null })).map((row) => row.id),
@@ -63,25 +65,25 @@ const works = async (db: Kysely<Tables>): Promise<void> => {
 }
 
 test('a new database gets every migration once, in order', async () => {
-  await withDatabase(async (db) => {
-    await migrate({ db, now })
-    const rows = await applied(db)
+  await withDatabase(async (database) => {
+    await migrate({ database, now })
+    const rows = await applied(database)
     assert.deepEqual(
       rows.map(({ id, oldest_code, applied_at }) => [id, oldest_code, applied_at]),
-      UNDO.map((_, index) => [index + 1, 1, START]),
+      MADE.map((_, index) => [index + 1, 1, START]),
     )
-    await works(db)
+    await works(database)
   })
 })
 
 test('migrating again changes nothing', async () => {
-  await withDatabase(async (db) => {
-    await migrate({ db, now })
-    const before = [await applied(db), await layout(db)]
-    await works(db)
-    await migrate({ db, now: () => START + 1 })
-    assert.deepEqual([await applied(db), await layout(db)], before)
-    assert.equal((await db.selectFrom('deliveries').select('id').execute()).length, 1)
+  await withDatabase(async (database) => {
+    await migrate({ database, now })
+    const before = [await applied(database), await layoutOf(database)]
+    await works(database)
+    await migrate({ database, now: () => START + 1 })
+    assert.deepEqual([await applied(database), await layoutOf(database)], before)
+    assert.equal((await database.db.selectFrom('deliveries').select('id').execute()).length, 1)
   })
 })
 
@@ -91,55 +93,55 @@ test('processes that open and migrate a new database at once all succeed', { tim
   const ends = children.map((child) => once(child, 'exit'))
   for (const child of children) child.stdin?.write('\n')
   assert.deepEqual((await Promise.all(ends)).flat(), [0, null, 0, null, 0, null])
-  const { db, close } = openDatabase({ url, serve: false })
-  assert.equal((await applied(db)).length, UNDO.length)
-  await close()
+  const database = openDatabase({ url, serve: false })
+  t.after(database.close)
+  assert.equal((await applied(database)).length, MADE.length)
 })
 
-for (const from of UNDO.keys()) {
+for (const from of MADE.keys()) {
   test(`a database with ${from} of the migrations is brought up to date and keeps its rows`, async () => {
-    await withDatabase(async (db) => {
-      await migrate({ db, now })
-      const wanted = await layout(db)
-      for (const undo of UNDO.slice(from).reverse()) await sql.raw(undo).execute(db)
-      await db.deleteFrom('migrations').where('id', '>', from).execute()
-      if (from > 0) await db.insertInto('deliveries').values(oldRow).execute()
-      await migrate({ db, now })
-      assert.deepEqual(await layout(db), wanted)
-      const rows = await db.selectFrom('deliveries').select(['id', 'digest']).execute()
+    await withDatabase(async (database) => {
+      await migrate({ database, now })
+      const wanted = await layoutOf(database)
+      for (const what of MADE.slice(from).reverse()) await undo({ database, what })
+      await database.db.deleteFrom('migrations').where('id', '>', from).execute()
+      if (from > 0) await database.db.insertInto('deliveries').values(oldRow).execute()
+      await migrate({ database, now })
+      assert.deepEqual(await layoutOf(database), wanted)
+      const rows = await database.db.selectFrom('deliveries').select(['id', 'digest']).execute()
       assert.deepEqual(
         rows.map(({ id }) => id),
         from > 0 ? ['OLD'] : [],
       )
-      await works(db)
+      await works(database)
     })
   })
 }
 
 test('a database of newer code is used as long as this code is not too old for it', async () => {
-  await withDatabase(async (db) => {
-    await migrate({ db, now })
-    const newer = { id: UNDO.length + 1, oldest_code: UNDO.length, applied_at: START }
-    await db.insertInto('migrations').values(newer).execute()
-    await migrate({ db, now })
-    await works(db)
-    assert.deepEqual((await applied(db)).at(-1), newer)
+  await withDatabase(async (database) => {
+    await migrate({ database, now })
+    const newer = { id: MADE.length + 1, oldest_code: MADE.length, applied_at: START }
+    await database.db.insertInto('migrations').values(newer).execute()
+    await migrate({ database, now })
+    await works(database)
+    assert.deepEqual((await applied(database)).at(-1), newer)
   })
 })
 
 test('a database that needs newer code is refused and left as it is', async () => {
-  await withDatabase(async (db) => {
-    await migrate({ db, now })
-    const newer = { id: UNDO.length + 1, oldest_code: UNDO.length + 1, applied_at: START }
-    await db.insertInto('migrations').values(newer).execute()
-    await db.deleteFrom('migrations').where('id', '=', 4).execute()
-    const before = await applied(db)
-    await assert.rejects(migrate({ db, now }), (error) => {
+  await withDatabase(async (database) => {
+    await migrate({ database, now })
+    const newer = { id: MADE.length + 1, oldest_code: MADE.length + 1, applied_at: START }
+    await database.db.insertInto('migrations').values(newer).execute()
+    await database.db.deleteFrom('migrations').where('id', '=', 4).execute()
+    const before = await applied(database)
+    await assert.rejects(migrate({ database, now }), (error) => {
       assert(error instanceof AppError)
       assert.equal(error.code, 'database.too_new')
-      assert.match(error.message, /level 5, this one knows 4/)
+      assert.match(error.message, /level 7, this one knows 6/)
       return true
     })
-    assert.deepEqual(await applied(db), before)
+    assert.deepEqual(await applied(database), before)
   })
 })

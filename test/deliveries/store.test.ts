@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CompiledQuery, type Kysely, sql } from 'kysely'
-import type { Tables } from '../../src/deliveries/schema.ts'
 import { createStore, type DueRow } from '../../src/deliveries/store.ts'
-import { accepted, arrival, only, rejectedArrival, retry, START, settled, setUp, succeeded } from './harness.ts'
+import { plansOf, refuseInserts } from './dialects.ts'
+import {
+  accepted,
+  arrival,
+  only,
+  rejectedArrival,
+  retry,
+  START,
+  settled,
+  settledBy,
+  setUp,
+  succeeded,
+} from './harness.ts'
 
 test('due rows come oldest first, then in the order of their arrival, and page by page without gaps', async (t) => {
   const { store, clock } = await setUp(t)
@@ -63,7 +73,7 @@ test('a take-over makes all unfinished rows ours, those of nobody too, and leave
   const [lost, orphan, done] = await dead.store.write([1, 2, 3].map((order) => accepted(arrival({ order }))))
   const mine = only(await store.write([accepted(arrival({ order: 4 }))]))
   assert(lost && orphan && done)
-  await dead.store.write([settled(succeeded(done.id)), settled(retry(lost.id, START + 5000, 4))])
+  await dead.store.write([succeeded(done.id), retry(lost.id, START + 5000, 4)].map((one) => settledBy('dead', one)))
   await db.updateTable('deliveries').set({ owner: null }).where('id', '=', orphan.id).execute()
   assert.equal(await store.takeOver(), 2)
   const { owner, attempts, due_at } = await row(lost.id)
@@ -74,16 +84,12 @@ test('a take-over makes all unfinished rows ours, those of nobody too, and leave
     (await store.due({ limit: 10, after: null })).map(({ id }) => id).sort(),
     [orphan.id, mine.id].sort(),
   )
-  assert.deepEqual((await dead.store.write([settled(succeeded(orphan.id))]))[0]?.events, [])
+  assert.deepEqual((await dead.store.write([settledBy('dead', succeeded(orphan.id))]))[0]?.events, [])
 })
 
 test('a bad write fails alone in its group, and the others are stored', async (t) => {
-  const { inbox, db, store, published } = await setUp(t)
-  await sql
-    .raw(
-      "create trigger bad before insert on events when new.detail like '%bad%' begin select raise(abort, 'bad'); end",
-    )
-    .execute(db)
+  const { inbox, db, database, store, published } = await setUp(t)
+  await refuseInserts({ database, table: 'events', when: "new.detail like '%bad%'" })
   const done = only(await store.write([accepted(arrival({ order: 0 }))]))
   const results = await Promise.allSettled([
     inbox.submit(arrival({ order: 1 }), null),
@@ -106,40 +112,3 @@ test('a bad write fails alone in its group, and the others are stored', async (t
   assert.deepEqual(published.map(({ kind }) => kind).sort(), ['received', 'received', 'succeeded'])
 })
 
-/** The statements that reading the due rows sends, each with how SQLite would run it. */
-async function plansOf(db: Kysely<Tables>, read: (noting: Kysely<Tables>) => Promise<unknown>): Promise<string[][]> {
-  const statements: CompiledQuery[] = []
-  await read(
-    db.withPlugin({
-      transformQuery: ({ node, queryId }) => {
-        statements.push(db.getExecutor().compileQuery(node, queryId))
-        return node
-      },
-      transformResult: async ({ result }) => result,
-    }),
-  )
-  return Promise.all(
-    statements.map(async ({ sql, parameters }) => {
-      const plan = await db.executeQuery(CompiledQuery.raw(`explain query plan ${sql}`, [...parameters]))
-      return plan.rows.map((row) => String(Object(row).detail))
-    }),
-  )
-}
-
-test('looking for due rows reads the index alone and sorts nothing, on the first page and on the next', async (t) => {
-  const { db, me, store } = await setUp(t)
-  await store.write([1, 2, 3].map((order) => accepted(arrival({ order }))))
-  const plans = await plansOf(db, async (noting) => {
-    const { due } = createStore({ db: noting, me, now: () => START, newId: () => '' })
-    const [after = null] = await due({ limit: 1, after: null })
-    assert(after)
-    assert.equal((await due({ limit: 10, after })).length, 2)
-  })
-  assert.equal(plans.length, 2)
-  for (const plan of plans) {
-    assert.match(
-      only(plan),
-      /^SEARCH deliveries USING COVERING INDEX deliveries_due \(owner=\? AND state=\? AND due_at/,
-    )
-  }
-})

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Progress } from '../../src/deliveries/types.ts'
 import { createWaiters } from '../../src/deliveries/waiters.ts'
+import { bytesKept } from './memory.ts'
 
 const NOW = 1_769_860_800_000
 const DEADLINE = NOW + 60_000
@@ -57,4 +58,11 @@ test('giving up tells everyone, and the next ones wait again', { timeout: 5000 }
   const again = waiters.wait('a', DEADLINE)
   waiters.tell('a', done)
   assert.deepEqual(await again, done)
+})
+
+test('those who were answered leave nothing behind in memory', { timeout: 5000 }, async () => {
+  const waiters = create()
+  let count = 0
+  const bytes = await bytesKept(() => waiters.wait(`delivery ${count++}`, NOW))
+  assert(bytes < 100, `${bytes} bytes are kept for each`)
 })

@@ -1,0 +1,75 @@
+import { createAvailability } from './availability.ts'
+import { openDatabase } from './database.ts'
+import { createInbox } from './inbox.ts'
+import { createPresence } from './presence.ts'
+import { createReplicas } from './replicas.ts'
+import { createStore, guardStore } from './store.ts'
+import type { DeliveryEvent } from './types.ts'
+
+/** How this replica tells the others that it lives, and when it gives one up for dead: ms by the database's clock. */
+export interface Timing {
+  readonly heartbeatMs: number
+  readonly deadAfterMs: number
+}
+export const TIMING: Timing = { heartbeatMs: 5000, deadAfterMs: 20_000 }
+
+/**
+ * The inbox of a service, with all that belongs to it; see openDatabase for the URL and for what it throws. Nothing is
+ * asked of the database before the presence enters it.
+ */
+export function openInbox({
+  url,
+  timing = TIMING,
+  newName,
+  newId,
+  now,
+  random,
+  publish,
+  onError,
+  onAvailability,
+  onFreed,
+}: {
+  url: string
+  timing?: Timing
+  /** Gives another name for this replica each time, of at most 36 characters. */
+  newName: () => string
+  newId: () => string
+  now: () => number
+  random: () => number
+  /** Told of each event after it is stored. */
+  publish: (event: DeliveryEvent) => void
+  /** Told of what should not happen; it is tried again. */
+  onError: (error: unknown) => void
+  /** Told when the database can't be used any more, and why, and when it can again (null). */
+  onAvailability: (reason: string | null) => void
+  /** Told how many deliveries of dead replicas have become free for all. */
+  onFreed: (deliveries: number) => void
+}) {
+  const { heartbeatMs, deadAfterMs } = timing
+  // A dead replica's unfinished transaction is gone before it is given up, so that its locks hold up nobody.
+  const database = openDatabase({ url, serve: true, silentMs: deadAfterMs / 2 })
+  const availability = createAvailability({
+    database,
+    onChange: (reason) => {
+      onAvailability(reason)
+      if (reason !== null) presence.wake()
+    },
+  })
+  const replicas = createReplicas({ database, newName, deadAfterMs })
+  const store = createStore({ database, replicas, now, newId, random })
+  const inbox = createInbox({ store: guardStore(store, availability), now, publish, onError })
+  const presence = createPresence({
+    database,
+    replicas,
+    store,
+    availability,
+    now,
+    heartbeatMs,
+    deadAfterMs,
+    onFreed: (deliveries) => {
+      onFreed(deliveries)
+      inbox.adoptNow()
+    },
+  })
+  return { database, inbox, replicas, availability, presence }
+}

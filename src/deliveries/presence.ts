@@ -1,0 +1,112 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Availability } from './availability.ts'
+import { createBell } from './bell.ts'
+import type { Database } from './dialect.ts'
+import { migrate } from './migrations.ts'
+import type { Replicas } from './replicas.ts'
+import type { Store } from './store.ts'
+
+const AGAIN_MS = 1000
+const LEAVE_MS = 500
+
+/**
+ * This replica's presence in the database: migrates and joins as soon as the database is there, beats, takes over from
+ * the dead, and leaves. It is the one who goes on trying while the database is away.
+ */
+export function createPresence({
+  database,
+  replicas,
+  store,
+  availability,
+  now,
+  heartbeatMs,
+  deadAfterMs,
+  onFreed,
+}: {
+  database: Database
+  replicas: Replicas
+  store: Pick<Store, 'takeOver'>
+  availability: Availability
+  now: () => number
+  heartbeatMs: number
+  /** After so long a silence a replica is given up for dead. */
+  deadAfterMs: number
+  /** Told how many deliveries of dead replicas have become free for all. */
+  onFreed: (deliveries: number) => void
+}) {
+  const { dialect } = database
+  const bell = createBell()
+  const leaving = new AbortController()
+  let entered = false
+  let running: Promise<void> = Promise.resolve()
+  let failedAt = Number.NEGATIVE_INFINITY
+
+  const enter = async (): Promise<number> => {
+    await migrate({ database, now })
+    await replicas.join()
+    if (dialect.exclusive) await replicas.forgetOthers()
+    const left = dialect.exclusive ? await store.takeOver() : 0
+    entered = true
+    availability.note(null)
+    return left
+  }
+
+  const beat = async (): Promise<void> => {
+    const me = replicas.me()
+    if ((await replicas.beat()) === null) await replicas.rejoin(me)
+    availability.note(null)
+    const dead = await replicas.look()
+    // While the database was away nobody could beat: the others get as long as they would have had.
+    if (performance.now() - failedAt < deadAfterMs) return
+    const freed = await replicas.bury(dead)
+    if (freed > 0) onFreed(freed)
+  }
+
+  const fail = (error: unknown): void => {
+    if (leaving.signal.aborted || dialect.troubleOf(error) === 'conflict') return // a conflict is over by the next beat
+    if (entered) failedAt = performance.now()
+    availability.note(error)
+  }
+
+  const run = async (onEntered: () => void): Promise<void> => {
+    while (!leaving.signal.aborted) {
+      const rung = bell.listen()
+      try {
+        if (entered) await beat()
+        else {
+          await enter()
+          onEntered()
+        }
+      } catch (error) {
+        fail(error)
+      }
+      await rung(availability.reason() === null ? heartbeatMs : AGAIN_MS, leaving.signal)
+    }
+  }
+
+  return {
+    /**
+     * Migrates, joins, and where nobody else can be alive takes up what a dead process left: gives how many deliveries
+     * that were. Throws what the database throws.
+     */
+    enter,
+
+    /** Enters as soon as the database lets it, if that has not been done, and beats until it leaves. */
+    run: (onEntered: () => void): void => {
+      running = run(onEntered)
+    },
+
+    /** To be called when somebody found the database away: it is looked for at once. */
+    wake: bell.ring,
+
+    /**
+     * Ends the beating. Others take over at once what is unfinished, or, if that can't be written within 500 ms, when
+     * this replica has been silent for long.
+     */
+    leave: async (): Promise<void> => {
+      leaving.abort()
+      const left = running.then(() => (entered ? availability.guard(replicas.leave) : null)).catch(() => {})
+      await Promise.race([left, delay(LEAVE_MS, null, { ref: false })])
+    },
+  }
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { arrival, only, type Replica, retry, START, setUp, silence, succeeded, timeline } from './harness.ts'
+import { submit, takeIds, takeNow } from './taking.ts'
+
+/** Replicas at work at the same time, which SQLite doesn't have; mariadb.test.ts runs these. */
+
+const DEADLINE = START + 60_000
+const quick = { timeout: 5000 }
+
+/** What happens to a replica that is paused for so long that another one gives it up. */
+async function giveUp(lost: Replica, { replicas }: Replica): Promise<void> {
+  const { me, beat, rejoin } = lost.replicas
+  const name = me()
+  await silence(lost)
+  await replicas.bury([name])
+  assert.equal(await beat(), null)
+  await rejoin(name)
+}
+
+test('rows of nobody are taken, as a command or a dead replica leaves them', quick, async (t) => {
+  const bench = await setUp(t)
+  const taking = takeIds(bench)
+  const id = await submit(await bench.replica('replica-2'), 'a@x.example')
+  await bench.db.updateTable('deliveries').set({ owner: null }).execute()
+  assert.deepEqual(await taking, [id])
+})
+
+test('the same webhook at two replicas is one delivery, and both senders get its answer', quick, async (t) => {
+  const bench = await setUp(t)
+  const other = await bench.replica('replica-2')
+  const [here, there] = [bench, other].map(({ inbox }) => inbox.submit(arrival(), DEADLINE))
+  await Promise.race([takeIds(bench), takeIds(other)])
+  const { id, owner } = only(await bench.db.selectFrom('deliveries').select(['id', 'owner']).execute())
+  const worker = owner === 'replica-1' ? bench : other
+  await worker.inbox.settle([succeeded(id)])
+  for (const answer of await Promise.all([here, there])) {
+    assert.equal(answer?.id, id)
+    assert.equal(answer?.progress?.state, 'succeeded')
+    assert.deepEqual(answer?.progress?.outcome, succeeded(id).outcome)
+  }
+  assert.deepEqual((await timeline(bench, id)).sort(), ['received', 'repeated', 'succeeded'])
+})
+
+test('a next try of another replica after the deadline is the answer here, one before it is waited for', quick, async (t) => {
+  const bench = await setUp(t)
+  const other = await bench.replica('replica-2')
+  const id = await submit(other, 'a@x.example')
+  const answered = bench.inbox.submit(arrival({ email: 'a@x.example' }), DEADLINE)
+  let told = false
+  void answered.then(() => {
+    told = true
+  })
+  assert.deepEqual(await takeIds(other), [id])
+  await other.inbox.settle([retry(id, DEADLINE - 1)])
+  await bench.inbox.submit(arrival({ email: 'b@x.example' }), null) // a turn or more of the database
+  assert.equal(told, false)
+  bench.clock.at = DEADLINE - 1
+  assert.deepEqual(await takeIds(other), [id])
+  await other.inbox.settle([retry(id, DEADLINE, 2)])
+  assert.equal((await answered).progress?.dueAt, DEADLINE)
+})
+
+test('who waits at a replica that was given up for dead is told what another one made of it', quick, async (t) => {
+  const bench = await setUp(t)
+  const other = await bench.replica('replica-2')
+  const answered = bench.inbox.submit(arrival(), DEADLINE)
+  const id = only(await takeIds(bench))
+  assert(bench.inbox.isMine(id))
+  await giveUp(bench, other)
+  assert.equal(bench.inbox.isMine(id), false)
+  bench.clock.at += 1
+  assert.deepEqual(await takeIds(other), [id])
+  await other.inbox.settle([succeeded(id)])
+  await bench.inbox.settle([retry(id, DEADLINE)])
+  assert.equal((await answered).progress?.state, 'succeeded')
+  assert.deepEqual(await timeline(bench, id), ['received', 'succeeded'])
+})
+
+test('what is let go can be handed out again', quick, async (t) => {
+  const bench = await setUp(t)
+  const id = await submit(bench, 'a@x.example')
+  assert.deepEqual(await takeIds(bench), [id])
+  assert.deepEqual(await takeNow(bench), [])
+  bench.inbox.letGo([id])
+  assert.deepEqual(await takeIds(bench), [id])
+})

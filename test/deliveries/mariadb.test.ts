@@ -1,0 +1,23 @@
+import { after, test } from 'node:test'
+import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { useDatabases } from './harness.ts'
+
+/** The same tests of the inbox once more, on a server. */
+if (hasMariaDb()) {
+  const server = await startMariaDb()
+  after(server.remove)
+  useDatabases(server.newDatabase)
+  await import('./accept.test.ts')
+  await import('./inbox.test.ts')
+  await import('./inbox-pause.test.ts')
+  await import('./inbox-replicas.ts')
+  await import('./inbox-take.test.ts')
+  await import('./migrations.test.ts')
+  await import('./plans.test.ts')
+  await import('./replicas.test.ts')
+  await import('./settle.test.ts')
+  await import('./store.test.ts')
+  await import('./trouble.test.ts')
+} else {
+  test('test/deliveries on MariaDB, and test/replicas', { skip: HOW_TO_RUN }, () => {})
+}

@@ -1,0 +1,141 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir, userInfo } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Connection, createConnection } from 'mysql2/promise'
+
+export const HOW_TO_RUN = 'no MariaDB on this machine; to run them: apt-get install mariadb-server'
+
+const USER = 'lernito'
+const PASSWORD = 'a p@ss:w/rd%' // says so if a URL is not decoded
+const START_MS = 20_000
+
+const find = (program: string): string | null =>
+  [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
+    .map((folder) => join(folder, program))
+    .find((file) => existsSync(file)) ?? null
+
+export const hasMariaDb = (): boolean => find('mariadbd') !== null && find('mariadb-install-db') !== null
+
+/** A MariaDB server of its own in a new folder, on a free port of loopback; to be removed at the end. */
+export async function startMariaDb() {
+  const program = find('mariadbd')
+  const install = find('mariadb-install-db')
+  if (program === null || install === null) throw new Error(HOW_TO_RUN)
+  const folder = await mkdtemp(join(tmpdir(), 'lernito-mariadb-'))
+  const user = userInfo().username
+  const data = join(folder, 'data')
+  const installed = spawnSync(
+    install,
+    [
+      '--no-defaults',
+      `--datadir=${data}`,
+      `--user=${user}`,
+      '--auth-root-authentication-method=normal',
+      '--skip-test-db',
+      '--skip-name-resolve',
+    ],
+    { encoding: 'utf8' },
+  )
+  if (installed.status !== 0) throw new Error(`mariadb-install-db failed: ${installed.stdout}${installed.stderr}`)
+  const port = await freePort()
+  const args = [
+    '--no-defaults',
+    `--datadir=${data}`,
+    `--user=${user}`,
+    `--socket=${join(folder, 'socket')}`,
+    '--bind-address=127.0.0.1',
+    `--port=${port}`,
+    '--innodb-flush-log-at-trx-commit=1',
+    '--innodb-buffer-pool-size=64M',
+    '--innodb-log-file-size=32M',
+    '--performance-schema=OFF',
+    '--skip-name-resolve',
+    '--lower-case-table-names=0',
+    '--max-connections=200',
+  ]
+  let child: ChildProcess | null = null
+
+  const root = (): Promise<Connection> =>
+    createConnection({ user: 'root', socketPath: join(folder, 'socket'), multipleStatements: true })
+
+  /** Runs statements as root. */
+  const administer = async (sql: string): Promise<unknown> => {
+    const connection = await root()
+    try {
+      const [rows] = await connection.query(sql)
+      return rows
+    } finally {
+      await connection.end()
+    }
+  }
+
+  const start = async (): Promise<void> => {
+    const started = spawn(program, args, { stdio: 'ignore' })
+    child = started
+    process.once('exit', () => started.kill('SIGKILL'))
+    for (const end = Date.now() + START_MS; ; await delay(50)) {
+      if (started.exitCode !== null) throw new Error(`mariadbd ended with ${started.exitCode}`)
+      const ready = await administer('select 1').then(
+        () => true,
+        () => false,
+      )
+      if (ready) return
+      if (Date.now() > end) throw new Error('mariadbd did not start')
+    }
+  }
+
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return
+    const exit = once(child, 'exit')
+    child.kill(signal)
+    await exit
+  }
+
+  const urlOf = (name: string): string => `mysql://${USER}:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/${name}`
+
+  let count = 0
+  await start()
+  await administer(
+    `create user ${USER}@'%' identified by '${PASSWORD}'; grant all on \`lernito\\_%\`.* to ${USER}@'%';`,
+  )
+  return {
+    port,
+    administer,
+    start,
+    stop,
+    signal: (signal: NodeJS.Signals): void => {
+      child?.kill(signal)
+    },
+    /** The name and URL of a database that does not exist yet; the user may use it. */
+    newName: (): { name: string; url: string } => {
+      const name = `lernito_${++count}`
+      return { name, url: urlOf(name) }
+    },
+    /** A new and empty database. */
+    newDatabase: async (): Promise<{ url: string; remove: () => Promise<void> }> => {
+      const name = `lernito_${++count}`
+      await administer(`create database ${name} character set latin1`) // our tables say what they need
+      return { url: urlOf(name), remove: async () => void (await administer(`drop database if exists ${name}`)) }
+    },
+    remove: async (): Promise<void> => {
+      await stop('SIGKILL')
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+export type MariaDb = Awaited<ReturnType<typeof startMariaDb>>
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no free port')
+  return address.port
+}
