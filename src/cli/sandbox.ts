@@ -78,7 +78,7 @@ Example:
 async function withService(at: { lmsUrl: string; world: World; servicePort: number; data: string }): Promise<number> {
   const { lmsUrl, servicePort, data } = at
   const secret = process.env.LERNITO_WEBHOOK_SECRET || SECRET
-  const { settings } = readSettings({
+  const { settings, warnings } = readSettings({
     env: {
       ...process.env,
       ...credentials(at.world),
@@ -89,7 +89,9 @@ async function withService(at: { lmsUrl: string; world: World; servicePort: numb
       LERNITO_DATABASE_URL: `sqlite:${join(data, 'lernito.db')}`,
     },
   })
-  const service = buildService({ settings, log: createLog({ level: settings.LERNITO_LOG_LEVEL }) })
+  const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
+  for (const warning of warnings) log.warn(warning)
+  const service = buildService({ settings, log })
   const start = async (): Promise<void> => {
     const url = await naming('--service-port', service.start())
     process.stdout.write(welcome({ url, lmsUrl, secret: secret === SECRET ? SECRET : '…' }))
