@@ -11,7 +11,7 @@ import { type Connection, createConnection } from 'mysql2/promise'
 export const HOW_TO_RUN = 'no MariaDB on this machine; to run them: apt-get install mariadb-server'
 
 const USER = 'lernito'
-const PASSWORD = 'a p@ss:w/rd%' // says so if a URL is not decoded
+export const PASSWORD = 'a p@ss:w/rd%' // says so if a URL is not decoded
 const START_MS = 20_000
 
 const find = (program: string): string | null =>

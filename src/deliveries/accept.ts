@@ -1,11 +1,10 @@
 import type { Change, Happened, Writing } from './events.ts'
+import { inParts } from './parts.ts'
 import { toProgress } from './rows.ts'
 import type { DeliveryRow } from './schema.ts'
 import type { Arrival } from './types.ts'
 
 const MAX_EMAIL = 254
-/** Bytes of bodies in one statement, where they are twice as long; MariaDB takes statements of up to 16 MiB. */
-const STATEMENT_BYTES = 1024 * 1024
 
 /**
  * Stores what arrived, all in one transaction. A repeat (same digest) comes back to life on its own row with a new
@@ -16,7 +15,7 @@ export async function accept(writing: Writing, arrivals: readonly Arrival[]): Pr
   const { trx } = writing
   const rows = arrivals.map((arrival) => arrivalRow(writing, arrival))
   const sorted = [...rows].sort((a, b) => (a.digest < b.digest ? -1 : 1)) // unsorted, two groups deadlock on MySQL
-  for (const part of parts(sorted)) await trx.insertInto('deliveries').ignore().values(part).execute()
+  for (const part of inParts(sorted, sizeOf)) await trx.insertInto('deliveries').ignore().values(part).execute()
   const digests = [...new Set(sorted.map((row) => row.digest))]
   const stored = await trx.selectFrom('deliveries').select(['id', 'digest']).where('digest', 'in', digests).execute()
   const idOf = new Map(stored.map((row) => [row.digest, row.id]))
@@ -41,14 +40,8 @@ function happenedTo({ id, isNew, row }: { id: string; isNew: boolean; row: Deliv
   return [came, { deliveryId: id, kind: 'rejected', detail: row.outcome ?? '' }]
 }
 
-function parts(rows: readonly DeliveryRow[]): DeliveryRow[][] {
-  let bytes = 0
-  const numbered = rows.map((row) => {
-    bytes += row.body.length
-    return { row, part: Math.floor(bytes / STATEMENT_BYTES) }
-  })
-  return [...Map.groupBy(numbered, ({ part }) => part).values()].map((part) => part.map(({ row }) => row))
-}
+const sizeOf = ({ body, request, outcome }: DeliveryRow): number =>
+  body.length + (request?.length ?? 0) + (outcome?.length ?? 0)
 
 /**
  * A row that is being worked on keeps its owner and its outcome so far; a finished one begins anew. Gives the owners.

@@ -38,7 +38,7 @@ async function add({
 }): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('counters')
-    .set({ count: sql<number>`count + ${sum}` })
+    .set({ count: sql<number>`${sql.ref('count')} + ${sum}` })
     .where('day', '=', day)
     .where('name', '=', name)
     .executeTakeFirst()

@@ -18,7 +18,7 @@ export function createElsewhere({
   onError: (error: unknown) => void
 }) {
   const followed = new Map<object, { readonly id: string; readonly owner: string | null }>()
-  let timer: NodeJS.Timeout | null = null
+  let looking = false
 
   const look = async (): Promise<void> => {
     const ids = new Set([...followed.values()].filter(({ owner }) => !isMine(owner)).map(({ id }) => id))
@@ -27,7 +27,8 @@ export function createElsewhere({
     } catch (error) {
       onError(error)
     }
-    timer = followed.size > 0 ? setTimeout(look, LOOK_MS).unref() : null
+    looking = followed.size > 0
+    if (looking) setTimeout(look, LOOK_MS).unref()
   }
 
   return {
@@ -35,7 +36,8 @@ export function createElsewhere({
     follow: (id: string, owner: string | null): (() => void) => {
       const key = {}
       followed.set(key, { id, owner })
-      timer ??= setTimeout(look, LOOK_MS).unref()
+      if (!looking) setTimeout(look, LOOK_MS).unref()
+      looking = true
       return () => followed.delete(key)
     },
   }

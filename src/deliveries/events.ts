@@ -1,5 +1,6 @@
 import type { Transaction } from 'kysely'
 import { count } from './counters.ts'
+import { inParts } from './parts.ts'
 import type { Tables } from './schema.ts'
 import type { DeliveryEvent, EventKind, Progress } from './types.ts'
 
@@ -33,10 +34,10 @@ export async function insertEvents(
 ): Promise<DeliveryEvent[]> {
   const events = happened.map((one) => ({ ...one, id: newId(), at, actor: null }))
   if (events.length === 0) return events
-  await trx
-    .insertInto('events')
-    .values(events.map(({ deliveryId, ...event }) => ({ ...event, delivery_id: deliveryId })))
-    .execute()
+  const rows = events.map(({ deliveryId, ...event }) => ({ ...event, delivery_id: deliveryId }))
+  for (const part of inParts(rows, ({ detail }) => detail.length)) {
+    await trx.insertInto('events').values(part).execute()
+  }
   await count({ trx, at, names: events.map((event) => event.kind) })
   return events
 }

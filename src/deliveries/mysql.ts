@@ -60,7 +60,7 @@ export function openMysql({ url, silentMs }: { url: string; silentMs: number }):
   return {
     db,
     dialect: DIALECT,
-    name: `mysql://${server.user}@${server.host}:${server.port}/${server.database}`,
+    name: `${server.database} at ${server.host}:${server.port}`, // without an @, which the log takes for an e-mail's
     close: () => db.destroy(),
   }
 }

@@ -21,7 +21,6 @@ export async function settle(writing: Writing, settlings: readonly Settling[]): 
     const row = stored.get(settlement.id)
     return row?.owner === owner && row.progress.state === 'waiting'
   }
-  const ours = settlings.filter(isOurs)
   const alike = Map.groupBy(settlings.filter(isOurs), ({ settlement: one, owner }) =>
     JSON.stringify([one.state, one.outcome, one.dueAt, one.attempts, owner]),
   )

@@ -160,3 +160,16 @@ test('an address that grows by lower-casing is cut to the width of its column', 
   assert.equal((await row(id)).email, email.toLowerCase().slice(0, 254))
   assert.equal(only(await store.waiting([id])).request?.email, email)
 })
+
+test('200 webhooks as big as they may be are stored in one group, with all that is said of them', async (t) => {
+  const { store, rows } = await setUp(t)
+  const body = Buffer.alloc(65_536, 'x')
+  const reason = { code: 'payload.invalid', subject: JSON.stringify('é'.repeat(100_000)) } as const
+  const arrivals = Array.from({ length: 200 }, (_, i): Arrival => {
+    const one = { ...arrival({ order: i }), body }
+    return i % 2 === 0 ? one : { ...one, request: null, reason }
+  })
+  const written = await store.write(arrivals.map(accepted))
+  assert.equal(new Set(written.map(({ id }) => id)).size, 200)
+  assert.equal((await rows('events')).length, 300)
+})

@@ -42,24 +42,28 @@ test('the same webhook at two replicas is one delivery, and both senders get its
   assert.deepEqual((await timeline(bench, id)).sort(), ['received', 'repeated', 'succeeded'])
 })
 
-test('a next try of another replica after the deadline is the answer here, one before it is waited for', quick, async (t) => {
-  const bench = await setUp(t)
-  const other = await bench.replica('replica-2')
-  const id = await submit(other, 'a@x.example')
-  const answered = bench.inbox.submit(arrival({ email: 'a@x.example' }), DEADLINE)
-  let told = false
-  void answered.then(() => {
-    told = true
-  })
-  assert.deepEqual(await takeIds(other), [id])
-  await other.inbox.settle([retry(id, DEADLINE - 1)])
-  await bench.inbox.submit(arrival({ email: 'b@x.example' }), null) // a turn or more of the database
-  assert.equal(told, false)
-  bench.clock.at = DEADLINE - 1
-  assert.deepEqual(await takeIds(other), [id])
-  await other.inbox.settle([retry(id, DEADLINE, 2)])
-  assert.equal((await answered).progress?.dueAt, DEADLINE)
-})
+test(
+  'a next try of another replica after the deadline is the answer here, one before it is waited for',
+  quick,
+  async (t) => {
+    const bench = await setUp(t)
+    const other = await bench.replica('replica-2')
+    const id = await submit(other, 'a@x.example')
+    const answered = bench.inbox.submit(arrival({ email: 'a@x.example' }), DEADLINE)
+    let told = false
+    void answered.then(() => {
+      told = true
+    })
+    assert.deepEqual(await takeIds(other), [id])
+    await other.inbox.settle([retry(id, DEADLINE - 1)])
+    await bench.inbox.submit(arrival({ email: 'b@x.example' }), null) // a turn or more of the database
+    assert.equal(told, false)
+    bench.clock.at = DEADLINE - 1
+    assert.deepEqual(await takeIds(other), [id])
+    await other.inbox.settle([retry(id, DEADLINE, 2)])
+    assert.equal((await answered).progress?.dueAt, DEADLINE)
+  },
+)
 
 test('who waits at a replica that was given up for dead is told what another one made of it', quick, async (t) => {
   const bench = await setUp(t)

@@ -7,7 +7,7 @@ import { migrate } from '../../src/deliveries/migrations.ts'
 import type { DeliveryRow, MigrationRow } from '../../src/deliveries/schema.ts'
 import { AppError } from '../../src/errors.ts'
 import { layoutOf, undo } from './dialects.ts'
-import { accepted, arrival, emptyDatabase, emptyUrl, joined, only, START } from './harness.ts'
+import { accepted, arrival, emptyDatabase, emptyUrl, joined, only, onSqlite, START } from './harness.ts'
 import { startChild } from './processes.ts'
 
 const now = () => START
@@ -145,3 +145,17 @@ test('a database that needs newer code is refused and left as it is', async () =
     assert.deepEqual(await applied(database), before)
   })
 })
+
+// SQLite undoes what a process that dies had not finished.
+if (!onSqlite()) {
+  test('what one that died had made before it could say so counts as done', async () => {
+    await withDatabase(async (database) => {
+      await migrate({ database, now })
+      const before = [await applied(database), await layoutOf(database)]
+      await database.db.deleteFrom('migrations').execute()
+      await migrate({ database, now })
+      assert.deepEqual([await applied(database), await layoutOf(database)], before)
+      await works(database)
+    })
+  })
+}

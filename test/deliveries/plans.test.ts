@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { sql } from 'kysely'
 import { createStore } from '../../src/deliveries/store.ts'
 import { plansOf } from './dialects.ts'
-import { accepted, arrival, joined, onSqlite, only, type Replica, START, settled, setUp, succeeded } from './harness.ts'
+import { accepted, arrival, joined, only, onSqlite, type Replica, START, settled, setUp, succeeded } from './harness.ts'
 
 const ROWS = 2000
 

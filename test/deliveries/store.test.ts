@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createStore, type DueRow } from '../../src/deliveries/store.ts'
-import { plansOf, refuseInserts } from './dialects.ts'
+import type { DueRow } from '../../src/deliveries/store.ts'
+import { refuseInserts } from './dialects.ts'
 import {
   accepted,
   arrival,
@@ -111,4 +111,3 @@ test('a bad write fails alone in its group, and the others are stored', async (t
   )
   assert.deepEqual(published.map(({ kind }) => kind).sort(), ['received', 'received', 'succeeded'])
 })
-

@@ -14,7 +14,17 @@ const roomOf = (file: string): string => file.split('/').slice(1, 2)[0]?.replace
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ['cli', 'errors', 'version'],
   cli: ['service', 'settings', 'telemetry', 'signature', 'sandbox', 'errors'],
-  service: ['settings', 'deliveries', 'webhook', 'enrollment', 'openedx', 'telemetry', 'http-errors', 'errors', 'version'],
+  service: [
+    'settings',
+    'deliveries',
+    'webhook',
+    'enrollment',
+    'openedx',
+    'telemetry',
+    'http-errors',
+    'errors',
+    'version',
+  ],
   'http-errors': ['errors', 'telemetry'],
   settings: ['errors'],
   webhook: ['signature', 'deliveries', 'errors'],
@@ -62,7 +72,13 @@ test('no two files import each other in a circle', () => {
 })
 
 test('JSON.parse never sees a sender’s body: it stands only where our own or the LMS’s JSON is read', () => {
-  const allowed = ['src/deliveries/rows.ts', 'src/openedx/', 'src/sandbox/', 'src/webhook/answers.ts', 'src/cli/sandbox.ts']
+  const allowed = [
+    'src/deliveries/rows.ts',
+    'src/openedx/',
+    'src/sandbox/',
+    'src/webhook/answers.ts',
+    'src/cli/sandbox.ts',
+  ]
   const others = FILES.filter((file) => /JSON\.parse\(|\.json\(\)/.test(textOf(file)))
   assert.deepEqual(
     others.filter((file) => !allowed.some((prefix) => file.startsWith(prefix))),
@@ -71,6 +87,8 @@ test('JSON.parse never sees a sender’s body: it stands only where our own or t
 })
 
 test('nothing silences the compiler or the linter', () => {
-  const silenced = FILES.filter((file) => /@ts-|biome-ignore|\bas any\b|\bas unknown\b|: any[;,)=>\]]/.test(textOf(file)))
+  const silenced = FILES.filter((file) =>
+    /@ts-|biome-ignore|\bas any\b|\bas unknown\b|: any[;,)=>\]]/.test(textOf(file)),
+  )
   assert.deepEqual(silenced, [])
 })

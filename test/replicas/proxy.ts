@@ -1,0 +1,70 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import type { TestContext } from 'node:test'
+
+const COMMIT = Buffer.from('\u0003commit')
+
+/**
+ * Stands between the service and its database. `loseCommit` cuts the connection at the next commit: before the server
+ * sees it, or when the server has done it and its answer is on the way. `down` cuts all and takes no more.
+ */
+export async function startProxy({ t, port }: { t: TestContext; port: number }) {
+  const sockets = new Set<Socket>()
+  let lose: 'before' | 'after' | null = null
+  let lost = 0
+  let isDown = false
+
+  const server = createServer((client) => {
+    if (isDown) return client.destroy()
+    const upstream = connect({ host: '127.0.0.1', port, noDelay: true })
+    const cut = (): void => {
+      client.destroy()
+      upstream.destroy()
+    }
+    let cutAtAnswer = false
+    for (const socket of [client, upstream]) {
+      sockets.add(socket)
+      socket.on('error', cut)
+      socket.on('close', () => {
+        sockets.delete(socket)
+        cut()
+      })
+    }
+    client.on('data', (data) => {
+      if (lose !== null && data.includes(COMMIT)) {
+        const when = lose
+        lose = null
+        lost++
+        if (when === 'before') return cut()
+        cutAtAnswer = true
+      }
+      upstream.write(data)
+    })
+    upstream.on('data', (data) => {
+      if (cutAtAnswer) return cut()
+      client.write(data)
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return {
+    port: address.port,
+    loseCommit: (when: 'before' | 'after'): void => {
+      lose = when
+    },
+    lost: (): number => lost,
+    down: (): void => {
+      isDown = true
+      for (const socket of sockets) socket.destroy()
+    },
+    up: (): void => {
+      isDown = false
+    },
+  }
+}

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+import { DEMO } from '../harness.ts'
+import { hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { until } from '../service/process.ts'
+import { BULK, sell, startHoldingLms, startLms } from '../service/serving.ts'
+import { inspect, readyz, startReplica } from './serving.ts'
+
+const ALICE = 'alice@example.com'
+const HELD = { method: 'POST', path: BULK, delayMs: 1, times: 1 }
+const ENROLLED = { email: ALICE, course: DEMO, mode: 'audit', active: true }
+
+if (hasMariaDb()) {
+  const server = await startMariaDb()
+  after(server.remove)
+
+  describe('several replicas on one database', { concurrency: 2 }, () => {
+    test('what a killed replica had accepted is enrolled by another one within 2 s', async (t) => {
+      const { url: databaseUrl } = await server.newDatabase()
+      const lms = await startHoldingLms(t)
+      await lms.faults([{ ...HELD, drop: 'before' }])
+      const first = await startReplica({ t, databaseUrl, lmsUrl: lms.url })
+      const second = await startReplica({ t, databaseUrl, lmsUrl: lms.url })
+      const answer = sell({ url: first.url, email: ALICE })
+      await lms.arrived
+      first.child.kill('SIGKILL')
+      const killed = performance.now()
+      assert.equal(await answer, null)
+      await second.logged(({ event }) => event === 'succeeded')
+      const ms = performance.now() - killed
+      t.diagnostic(`taken over, enrolled and settled after ${Math.round(ms)} ms`)
+      assert.ok(ms < 2000, `it took ${ms} ms`)
+      const { enrollments } = await lms.state()
+      assert.deepEqual(
+        enrollments.filter(({ email }) => email === ALICE),
+        [ENROLLED],
+      )
+      const [delivery] = await inspect(databaseUrl)
+      assert.deepEqual(delivery?.happened, ['received', 'succeeded'])
+    })
+
+    test('what a stopped replica has in hand goes to another one at once', async (t) => {
+      const { url: databaseUrl } = await server.newDatabase()
+      const lms = await startHoldingLms(t)
+      const timing = { LERNITO_ANSWER_WITHIN_MS: '60000' }
+      const first = await startReplica({ t, databaseUrl, lmsUrl: 'http://127.0.0.1:9', env: timing })
+      const second = await startReplica({ t, databaseUrl, lmsUrl: lms.url, env: timing })
+      const answer = sell({ url: first.url, email: ALICE })
+      await until('the delivery', async () => (await inspect(databaseUrl))[0])
+      first.child.kill('SIGTERM')
+      assert.equal((await first.ended).code, 0)
+      await answer
+      await second.logged(({ event }) => event === 'succeeded')
+    })
+
+    test('a replica that was paused and taken over wakes up and does no harm', async (t) => {
+      const { url: databaseUrl } = await server.newDatabase()
+      const lms = await startHoldingLms(t)
+      await lms.faults([HELD])
+      const sleeper = await startReplica({ t, databaseUrl, lmsUrl: lms.url })
+      const other = await startReplica({ t, databaseUrl, lmsUrl: lms.url })
+      const answer = sell({ url: sleeper.url, email: ALICE })
+      await lms.arrived
+      sleeper.child.kill('SIGSTOP')
+      await other.logged(({ event }) => event === 'succeeded')
+      lms.release() // the answer that the sleeper finds when it wakes up
+      sleeper.child.kill('SIGCONT')
+      assert.equal((await answer)?.status, 200)
+      assert.equal((await sell({ url: sleeper.url, email: 'bob@example.com' }))?.status, 200)
+      assert.equal((await readyz(sleeper)).status, 200)
+      const rows = await inspect(databaseUrl)
+      assert.deepEqual(
+        rows.map(({ email, state, owner, happened }) => [email, state, owner, happened]),
+        [
+          [ALICE, 'succeeded', null, ['received', 'succeeded']],
+          ['bob@example.com', 'succeeded', null, ['received', 'succeeded']],
+        ],
+      )
+      const settled = sleeper.log().filter(({ event, delivery }) => event === 'succeeded' && delivery === rows[0]?.id)
+      assert.deepEqual(settled, [])
+      assert.deepEqual(
+        sleeper.log().filter(({ level }) => level === 'error'),
+        [],
+      )
+    })
+
+    test('the same sale posted to two replicas at once is one delivery, and both senders are told', async (t) => {
+      const { url: databaseUrl } = await server.newDatabase()
+      const lms = await startLms(t)
+      const replicas = await Promise.all([1, 2].map(() => startReplica({ t, databaseUrl, lmsUrl: lms.url })))
+      const emails = Array.from({ length: 25 }, (_, i) => `buyer${i}@example.com`)
+      const answers = await Promise.all(
+        emails.map((email) => Promise.all(replicas.map(({ url }) => sell({ url, email })))),
+      )
+      for (const pair of answers) {
+        assert.deepEqual(
+          pair.map((answer) => answer?.status),
+          [200, 200],
+        )
+        assert.equal(new Set(pair.map((answer) => answer?.headers['x-lernito-delivery'])).size, 1)
+      }
+      const rows = await inspect(databaseUrl)
+      assert.equal(rows.length, emails.length)
+      for (const { happened } of rows) {
+        assert.equal(happened.filter((kind) => kind === 'received').length, 1)
+        assert.equal(happened.filter((kind) => kind === 'repeated').length, 1)
+      }
+    })
+
+    test('four that start at once on an empty database migrate it together', async (t) => {
+      const { url: databaseUrl } = await server.newDatabase()
+      const replicas = await Promise.all(
+        [1, 2, 3, 4].map(() => startReplica({ t, databaseUrl, lmsUrl: 'http://127.0.0.1:9' })),
+      )
+      for (const { log } of replicas) {
+        assert.deepEqual(
+          log().filter(({ level }) => level === 'error' || level === 'warn'),
+          [],
+        )
+      }
+    })
+  })
+}
