@@ -37,6 +37,11 @@ const STYLES: Readonly<Record<Exclude<SignatureForm, 'raw'>, Style>> = {
   readme_utf8: { spaces: true, ascii: false },
 }
 
+interface Signable {
+  readonly form: SignatureForm
+  readonly signed: string | Uint8Array
+}
+
 const HEADER = /^[0-9a-f]{64}$/
 
 /**
@@ -68,23 +73,34 @@ export function verify(input: {
 }): Match | null {
   if (input.header === undefined || !HEADER.test(input.header)) return null
   const given = Buffer.from(input.header, 'hex')
-  const texts = SIGNATURE_FORMS.map((form) => ({ form, text: textOf(form, input) }))
+  const candidates = signables(input)
   let match: Match | null = null
   for (const [secretIndex, secret] of input.secrets.entries()) {
-    for (const { form, text } of texts) {
-      const equal = text !== null && timingSafeEqual(hmac(secret, text), given)
+    for (const { form, signed } of candidates) {
+      const equal = timingSafeEqual(hmac(secret, signed), given)
       if (equal && match === null) match = { form, secretIndex }
     }
   }
   return match
 }
 
-/** Null where Python could not encode the form: nobody can have signed that. */
-function textOf(form: SignatureForm, input: { body: string | Uint8Array; json: Json }): string | Uint8Array | null {
+/**
+ * What may have been signed, in the order of the forms. Which they are depends on the body alone. A text that Python
+ * could not encode is left out: nobody can have signed it.
+ */
+function signables({ body, json }: { body: string | Uint8Array; json: Json }): Signable[] {
   // Recorded: lernito-webhook.json, "empty body, canonical {} signed" is read, "empty body" signed as raw is refused.
-  if (form === 'raw') return input.body.length === 0 ? '{}' : input.body
-  const text = canonicalJson(input.json, STYLES[form])
-  return text.isWellFormed() ? text : null
+  const raw: Signable = { form: 'raw', signed: body.length === 0 ? '{}' : body }
+  const inAscii = (['canonical', 'readme'] as const).map((form) => ({
+    form,
+    signed: canonicalJson(json, STYLES[form]),
+  }))
+  // Without an escape in it, the form in UTF-8 is the same text.
+  const escaped = inAscii.some(({ signed }) => signed.includes('\\u'))
+  const inUtf8 = (['canonical_utf8', 'readme_utf8'] as const).flatMap((form) =>
+    escaped ? [{ form, signed: canonicalJson(json, STYLES[form]) }] : [],
+  )
+  return [raw, ...inAscii, ...inUtf8.filter(({ signed }) => signed.isWellFormed())]
 }
 
 const hmac = (secret: string, signed: string | Uint8Array): Buffer =>

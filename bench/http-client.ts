@@ -1,0 +1,119 @@
+import { connect, type Socket } from 'node:net'
+
+export interface Answer {
+  readonly status: number
+  readonly body: string
+  /** The seconds in Retry-After; null without it. */
+  readonly retryAfter: number | null
+  /** From when it was asked for to its last byte. */
+  readonly ms: number
+}
+
+export interface Connection {
+  /** Sends a whole request as bytes. Answers come in the order of the requests; several may be under way (pipelining). */
+  send(request: Uint8Array): Promise<Answer>
+  close(): void
+}
+
+interface Pending {
+  readonly began: number
+  readonly resolve: (answer: Answer) => void
+  readonly reject: (error: Error) => void
+}
+
+/**
+ * A keep-alive connection that costs so little of the CPU that what it measures is the server. It reads answers with
+ * Content-Length only, which all servers of the bench give.
+ */
+export async function openConnection(url: string): Promise<Connection> {
+  const { hostname, port } = new URL(url)
+  const socket = connect({ host: hostname, port: Number(port), noDelay: true })
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve)
+    socket.once('error', reject)
+  })
+  const pending: Pending[] = []
+  let unread: Buffer = Buffer.alloc(0)
+
+  const fail = (error: Error): void => {
+    socket.destroy()
+    for (const { reject } of pending.splice(0)) reject(error)
+  }
+  const read = (): void => {
+    for (let answer = firstAnswer(unread); answer !== null; answer = firstAnswer(unread)) {
+      unread = unread.subarray(answer.bytes)
+      const one = pending.shift()
+      if (one === undefined) throw new Error('an answer came that nobody asked for')
+      const { status, body, retryAfter } = answer
+      one.resolve({ status, body, retryAfter, ms: performance.now() - one.began })
+    }
+  }
+  socket.on('data', (chunk: Buffer) => {
+    unread = unread.length === 0 ? chunk : Buffer.concat([unread, chunk])
+    try {
+      read()
+    } catch (error) {
+      fail(error instanceof Error ? error : new Error(String(error)))
+    }
+  })
+  socket.on('error', fail)
+  socket.on('close', () => fail(new Error('the server closed the connection')))
+
+  return {
+    send: (request) =>
+      new Promise((resolve, reject) => {
+        pending.push({ began: performance.now(), resolve, reject })
+        socket.write(request)
+      }),
+    close: () => endQuietly(socket, pending),
+  }
+}
+
+function endQuietly(socket: Socket, pending: Pending[]): void {
+  pending.length = 0
+  socket.destroy()
+}
+
+const HEAD_END = Buffer.from('\r\n\r\n')
+
+/** The first whole answer in what has come in, and how many bytes it takes; null if it isn't whole yet. */
+function firstAnswer(unread: Buffer): (Omit<Answer, 'ms'> & { bytes: number }) | null {
+  const headEnd = unread.indexOf(HEAD_END)
+  if (headEnd === -1) return null
+  const head = unread.toString('latin1', 0, headEnd)
+  const length = numberOf(head, /\r\ncontent-length: (\d+)/i)
+  if (length === null) throw new Error(`an answer without Content-Length: ${head}`)
+  const bytes = headEnd + HEAD_END.length + length
+  if (unread.length < bytes) return null
+  return {
+    status: Number(head.slice(9, 12)),
+    body: unread.toString('utf8', headEnd + HEAD_END.length, bytes),
+    retryAfter: numberOf(head, /\r\nretry-after: (\d+)/i),
+    bytes,
+  }
+}
+
+function numberOf(head: string, field: RegExp): number | null {
+  const digits = field.exec(head)?.[1]
+  return digits === undefined ? null : Number(digits)
+}
+
+/** A whole POST request of JSON as bytes. */
+export function postRequest({
+  url,
+  headers = {},
+  body,
+}: {
+  url: string
+  headers?: Record<string, string>
+  body: string
+}): Buffer {
+  const { pathname, host } = new URL(url)
+  const lines = Object.entries({
+    host,
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(body)),
+    ...headers,
+  }).map(([name, value]) => `${name}: ${value}\r\n`)
+  return Buffer.from(`POST ${pathname} HTTP/1.1\r\n${lines.join('')}\r\n${body}`)
+}

@@ -1,0 +1,43 @@
+import { each, type Load, load, quantile } from '../load.ts'
+import { type Row, round } from '../row.ts'
+import { salesOfOneCourse, webhooks } from '../sales.ts'
+import { makeWorld } from '../world.ts'
+
+const WARM_UP = 4_000
+const WEBHOOKS = 20_000
+const SENDERS = 256
+
+/** The bare route is measured before and after ours, and counts with the mean of both. */
+export const accepting: Row = {
+  name: 'accepting',
+  title: 'stored with fsync and answered 202, one replica / a bare Fastify route that reads the body',
+  goal: { at: 'least', value: 0.3, unit: 'times' },
+  takes: 30,
+  run: async (stage) => {
+    const lms = await stage.standIn({ world: makeWorld(), throttle: 'off' })
+    const service = await stage.service({ lmsUrl: lms.url, env: { LERNITO_ANSWER_WITHIN_MS: '0' } })
+    const bare = await stage.program('bare-route.ts', [])
+    const run = async (url: string, count: number, from = 0): Promise<Load> => {
+      const requests = webhooks({ url, sales: salesOfOneCourse({ count, from }) })
+      const done = await load({ url, senders: SENDERS, next: each(requests) })
+      if (done.statuses[202] !== count) throw new Error(`not all were answered 202: ${JSON.stringify(done.statuses)}`)
+      return done
+    }
+    await run(bare.url, WARM_UP)
+    await run(service.url, WARM_UP)
+    const before = await run(bare.url, WEBHOOKS)
+    const ours = await run(service.url, WEBHOOKS, WARM_UP)
+    const after = await run(bare.url, WEBHOOKS)
+    const bareSeconds = (before.seconds + after.seconds) / 2
+    return {
+      value: bareSeconds / ours.seconds,
+      parts: {
+        'ours, webhooks/s': round(WEBHOOKS / ours.seconds),
+        'bare route, requests/s': round(WEBHOOKS / bareSeconds),
+        'ours, median ms': round(quantile(ours.latencies, 0.5)),
+        'ours, p99 ms': round(quantile(ours.latencies, 0.99)),
+      },
+      notes: [`${WEBHOOKS} different webhooks, ${SENDERS} senders; the service enrolls meanwhile, as always.`],
+    }
+  },
+}

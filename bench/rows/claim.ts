@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import type { Store, Write } from '../../src/deliveries/store.ts'
+import { quantile } from '../load.ts'
+import { type Row, round } from '../row.ts'
+import { requestOf, storeOf } from '../stored-deliveries.ts'
+
+const FEW = 1_000
+const MANY = 1_000_000
+const DUE = 500
+/** As the inbox asks for it: a page of the list of due rows, then these rows. */
+const PAGE = 200
+const ROUNDS = 300
+const GROUP = 50
+const GROUPS = 30
+
+export const claim: Row = {
+  name: 'claim',
+  title: 'time of a claim at 10^6 stored deliveries / at 10^3',
+  goal: { at: 'most', value: 1.5, unit: 'times' },
+  takes: 60,
+  run: async ({ folder }) => {
+    const few = await storeOf({ file: join(folder, 'few.db'), stored: FEW, due: DUE })
+    const began = performance.now()
+    const many = await storeOf({ file: join(folder, 'many.db'), stored: MANY, due: DUE })
+    const filledSeconds = (performance.now() - began) / 1000
+    const claims = await inTurns({ rounds: ROUNDS, few: few.store, many: many.store, time: timeOfClaim })
+    const accepts = await inTurns({ rounds: GROUPS, few: few.store, many: many.store, time: timeOfAccept })
+    const settles = await inTurns({ rounds: GROUPS, few: few.store, many: many.store, time: timeOfSettle })
+    await few.close()
+    await many.close()
+    return {
+      value: claims.many / claims.few,
+      parts: {
+        'claim at 10^3, median ms': round(claims.few),
+        'claim at 10^6, median ms': round(claims.many),
+        [`accept of ${GROUP} at 10^3, median ms`]: round(accepts.few),
+        [`accept of ${GROUP} at 10^6, median ms`]: round(accepts.many),
+        [`settle of ${GROUP} at 10^3, median ms`]: round(settles.few),
+        [`settle of ${GROUP} at 10^6, median ms`]: round(settles.many),
+        'bytes for a delivery in the database, without its events': round(many.bytes / MANY),
+        'filling in 10^6, s': round(filledSeconds),
+      },
+      notes: [
+        `A claim reads a page of ${PAGE} due rows and then these rows; ${DUE} are due in both databases, the others have succeeded. ${ROUNDS} claims in turns, medians.`,
+      ],
+    }
+  },
+}
+
+interface Medians {
+  readonly few: number
+  readonly many: number
+}
+
+/** One in each database in turns, so that what else the machine does meets both. */
+async function inTurns(from: {
+  rounds: number
+  few: Store
+  many: Store
+  time: (store: Store, round: number) => Promise<number>
+}): Promise<Medians> {
+  const times = { few: [] as number[], many: [] as number[] }
+  for (let round = 0; round < from.rounds; round++) {
+    times.few.push(await from.time(from.few, round))
+    times.many.push(await from.time(from.many, round))
+  }
+  return { few: quantile(times.few, 0.5), many: quantile(times.many, 0.5) }
+}
+
+async function timeOfClaim(store: Store): Promise<number> {
+  const began = performance.now()
+  const due = await store.due({ limit: PAGE })
+  const rows = await store.waiting(due.map(({ id }) => id))
+  const ms = performance.now() - began
+  if (rows.length !== PAGE) throw new Error(`a claim gave ${rows.length} deliveries`)
+  return ms
+}
+
+/** A group commit of new deliveries, with its fsync. */
+async function timeOfAccept(store: Store, round: number): Promise<number> {
+  const writes = Array.from({ length: GROUP }, (_, n): Write => {
+    const request = requestOf(2 * MANY + round * GROUP + n)
+    const body = Buffer.from(JSON.stringify(request))
+    const digest = createHash('sha256').update(body).digest('hex')
+    return { kind: 'accept', arrival: { digest, form: 'canonical', body, request, reason: null } }
+  })
+  const began = performance.now()
+  await store.write(writes)
+  return performance.now() - began
+}
+
+/** A group commit of results for the oldest due deliveries, with its fsync. */
+async function timeOfSettle(store: Store): Promise<number> {
+  const due = await store.due({ limit: GROUP })
+  const outcome = { courses: { [requestOf(0).courseIds[0] ?? '']: 'enrolled' }, reason: null } as const
+  const writes = due.map(({ id }): Write => {
+    const settlement = { id, state: 'succeeded', outcome, dueAt: null, attempts: 0, detail: 'enrolled' } as const
+    return { kind: 'settle', settlement, owner: store.me() }
+  })
+  const began = performance.now()
+  await store.write(writes)
+  return performance.now() - began
+}

@@ -1,0 +1,58 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { pairsIn, throttledCalls } from '../lms-client.ts'
+import { each, load } from '../load.ts'
+import { type Row, round } from '../row.ts'
+import { type Sale, salesOfManyCourses, webhooks } from '../sales.ts'
+import { makeWorld } from '../world.ts'
+
+const WEBHOOKS = 1_000
+const COURSES = 30
+const END_MS = 180_000
+
+export const manyCourses: Row = {
+  name: 'many-courses',
+  title: `${WEBHOOKS} webhooks at once, 1-3 out of ${COURSES} courses, stock throttle: calls`,
+  goal: { at: 'most', value: 60, unit: 'calls' },
+  takes: 60,
+  run: async (stage) => {
+    const lms = await stage.standIn({ world: makeWorld({ courses: COURSES }) })
+    const service = await stage.service({ lmsUrl: lms.url })
+    const sales = salesOfManyCourses({ count: WEBHOOKS, courses: COURSES })
+    const pairs = sales.reduce((sum, { courseIds }) => sum + courseIds.length, 0)
+    const began = performance.now()
+    const answers = await load({
+      url: service.url,
+      senders: WEBHOOKS,
+      next: each(webhooks({ url: service.url, sales })),
+    })
+    let done = await pairsIn(lms.url)
+    for (; done < pairs && performance.now() - began < END_MS; done = await pairsIn(lms.url)) await delay(250)
+    const seconds = (performance.now() - began) / 1000
+    if (done !== pairs)
+      throw new Error(`${done} of ${pairs} (person, course) pairs are there after ${round(seconds)} s`)
+    const { answered, refused } = await throttledCalls(lms.url)
+    return {
+      value: answered + refused,
+      parts: {
+        'pairs of person and course': pairs,
+        'calls, if each had up to 50 people of one course': callsOf50(sales),
+        'pairs a call': round(pairs / answered),
+        '429s': refused,
+        'all enrolled after, s': round(seconds),
+        answers: JSON.stringify(answers.statuses),
+      },
+      notes: [
+        'The same sales in every run. A sender that is not answered within 8 s gets a 500; its sale is kept and enrolled.',
+      ],
+    }
+  },
+}
+
+/** If everybody were there before the first call, and no call were larger. */
+function callsOf50(sales: readonly Sale[]): number {
+  const buyers = Map.groupBy(
+    sales.flatMap(({ courseIds }) => courseIds),
+    (course) => course,
+  )
+  return [...buyers.values()].reduce((calls, { length }) => calls + Math.ceil(length / 50), 0)
+}

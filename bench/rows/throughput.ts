@@ -1,0 +1,77 @@
+import { pairsIn } from '../lms-client.ts'
+import { each, load, quantile } from '../load.ts'
+import { type Row, round } from '../row.ts'
+import { salesOfOneCourse, webhooks } from '../sales.ts'
+import { makeWorld } from '../world.ts'
+
+const WEBHOOKS = 2_000
+const SENDERS = 256
+
+/** Ours behind a stand-in with measured cost against the model of the original, both under the same load. */
+function throughput({
+  name,
+  title,
+  least,
+  originalMs,
+  people,
+  takes,
+}: {
+  name: string
+  title: string
+  least: number
+  /** How long the original holds one of two workers for a webhook (recorded). */
+  originalMs: number
+  /** How many of the buyers have an account. */
+  people: number
+  takes: number
+}): Row {
+  return {
+    name,
+    title,
+    goal: { at: 'least', value: least, unit: 'times' },
+    takes,
+    run: async (stage) => {
+      const sales = salesOfOneCourse({ count: WEBHOOKS })
+      const lms = await stage.standIn({ world: makeWorld({ people }), throttle: 'off' })
+      const service = await stage.service({ lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
+      const run = async (url: string) => load({ url, senders: SENDERS, next: each(webhooks({ url, sales })) })
+      const ours = await run(service.url)
+      const done = await pairsIn(lms.url)
+      await service.stop()
+      await lms.stop()
+      if (done !== WEBHOOKS || ours.statuses[200] !== WEBHOOKS) {
+        throw new Error(`${done} of ${WEBHOOKS} are enrolled; answers: ${JSON.stringify(ours.statuses)}`)
+      }
+      const model = await stage.program('original-model.ts', ['--ms', String(originalMs)])
+      const original = await run(model.url)
+      return {
+        value: original.seconds / ours.seconds,
+        parts: {
+          'ours, webhooks/s': round(WEBHOOKS / ours.seconds),
+          "original's model, webhooks/s": round(WEBHOOKS / original.seconds),
+          'ours, median ms': round(quantile(ours.latencies, 0.5)),
+          "original's model, median ms": round(quantile(original.latencies, 0.5)),
+        },
+        notes: [`The model holds one of 2 workers for ${originalMs} ms for each webhook, as recorded.`],
+      }
+    },
+  }
+}
+
+export const unknownPeople = throughput({
+  name: 'unknown-people',
+  title: `${WEBHOOKS} webhooks, ${SENDERS} senders, unknown people: ours / the original`,
+  least: 3,
+  originalMs: 12.5,
+  people: 0,
+  takes: 20,
+})
+
+export const existingPeople = throughput({
+  name: 'existing-people',
+  title: `${WEBHOOKS} webhooks, ${SENDERS} senders, existing people: ours / the original`,
+  least: 1.1,
+  originalMs: 25,
+  people: WEBHOOKS,
+  takes: 50,
+})

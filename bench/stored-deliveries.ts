@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto'
+import { rmSync, statSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { openDatabase } from '../src/deliveries/database.ts'
+import { createIds } from '../src/deliveries/ids.ts'
+import { migrate } from '../src/deliveries/migrations.ts'
+import { createReplicas } from '../src/deliveries/replicas.ts'
+import { createStore, type Store } from '../src/deliveries/store.ts'
+import { courseKey, emailOf } from './world.ts'
+
+const ME = 'bench-replica'
+const COLUMNS =
+  'id, digest, state, owner, due_at, attempts, received_at, settled_at, active_at, email, form, body, request, outcome'
+/** Received so many ms one after the other, up to now. */
+const APART_MS = 100
+
+/**
+ * A store on a SQLite file of `stored` deliveries, of which the last `due` are due and this replica's, and all others
+ * have succeeded. The rows are put in beside the store, since to accept a million one by one would take too long.
+ */
+export async function storeOf({ file, stored, due }: { file: string; stored: number; due: number }) {
+  const database = openDatabase({ url: `sqlite:${file}`, serve: false })
+  const now = Date.now
+  await migrate({ database, now })
+  const replicas = createReplicas({ database, newName: () => ME, deadAfterMs: 20_000 })
+  await replicas.join()
+  insertDeliveries({ file, stored, due })
+  const store: Store = createStore({ database, replicas, now, newId: createIds({ now }), random: Math.random })
+  return {
+    store,
+    bytes: statSync(file).size,
+    close: async (): Promise<void> => {
+      await database.close()
+      for (const end of ['', '-wal', '-shm']) rmSync(file + end, { force: true })
+    },
+  }
+}
+
+function insertDeliveries({ file, stored, due }: { file: string; stored: number; due: number }): void {
+  const direct = new DatabaseSync(file)
+  const insert = direct.prepare(`insert into deliveries (${COLUMNS}) values (${COLUMNS.replace(/\w+/g, '?')})`)
+  const first = Date.now() - stored * APART_MS
+  const clock = { at: first }
+  const newId = createIds({ now: () => clock.at })
+  const outcome = JSON.stringify({ courses: { [courseKey(0)]: 'enrolled' }, reason: null })
+  direct.exec('PRAGMA synchronous = OFF; BEGIN')
+  for (let n = 0; n < stored; n++) {
+    const isDue = n >= stored - due
+    clock.at = first + n * APART_MS
+    const request = JSON.stringify(requestOf(n))
+    insert.run(
+      newId(),
+      createHash('sha256').update(request).digest('hex'),
+      isDue ? 'waiting' : 'succeeded',
+      isDue ? ME : null,
+      isDue ? clock.at : null,
+      0,
+      clock.at,
+      isDue ? null : clock.at,
+      clock.at,
+      emailOf(n),
+      'canonical',
+      Buffer.from(request),
+      request,
+      isDue ? null : outcome,
+    )
+  }
+  direct.exec('COMMIT')
+  direct.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  direct.close()
+}
+
+export const requestOf = (number: number) => ({
+  email: emailOf(number),
+  name: 'Ada',
+  family: 'Lovelace',
+  username: 'ada.lovelace',
+  courseIds: [courseKey(0)],
+})

@@ -1,0 +1,29 @@
+/** The application that the service and the bench's own clients use in the stand-in. */
+export const APPLICATION = {
+  client_id: 'lernito-client',
+  client_secret: 'lernito-client-secret',
+  grant: 'client-credentials',
+  user: 'lernito_service',
+  staff: true,
+} as const
+
+/** A file for `sandbox --world`. */
+export interface World {
+  readonly applications: readonly (typeof APPLICATION)[]
+  readonly people: readonly { username: string; email: string; active: boolean }[]
+  readonly courses: readonly { id: string; name: string }[]
+  readonly password_of_people: string
+}
+
+export const courseKey = (number: number): string => `course-v1:Bench+C${number}+2026`
+export const emailOf = (number: number): string => `buyer${number}@example.com`
+
+/** A world of so many courses (courseKey(0), …) and of so many people with an account (emailOf(0), …). */
+export function makeWorld({ courses = 1, people = 0 }: { courses?: number; people?: number } = {}): World {
+  return {
+    applications: [APPLICATION],
+    people: Array.from({ length: people }, (_, n) => ({ username: `buyer${n}`, email: emailOf(n), active: true })),
+    courses: Array.from({ length: courses }, (_, n) => ({ id: courseKey(n), name: `Course ${n}` })),
+    password_of_people: 'not-used-by-the-bench',
+  }
+}
