@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { fastify } from 'fastify'
 import { createIds } from './deliveries/ids.ts'
 import { openInbox, type Timing } from './deliveries/open-inbox.ts'
+import { runRetention } from './deliveries/retention.ts'
 import { createLink } from './enrollment/link.ts'
 import type { LinkState } from './enrollment/outage.ts'
 import { runWorker } from './enrollment/worker.ts'
@@ -101,7 +102,13 @@ export function buildService({
     const budget = callsPerMinute === 0 ? unlimitedBudget() : createBudget(pace)
     const link = createLink({ lms, inbox, budget, now, onChange: (state) => logLink(log, state) })
     const concurrency = settings.LERNITO_LMS_CONCURRENCY
-    await runWorker({ inbox, link, budget, concurrency, now, random, onError, signal: stopping.signal })
+    const { signal } = stopping
+    const days = settings.LERNITO_RETENTION_DAYS
+    const onPurged = (deliveries: number): void => log.info({ deliveries, days }, 'old deliveries deleted')
+    await Promise.all([
+      runWorker({ inbox, link, budget, concurrency, now, random, onError, signal }),
+      runRetention({ db: database.db, days, now, onPurged, onError, signal }),
+    ])
   }
 
   const begin = (url: string, left: number): void => {

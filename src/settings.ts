@@ -106,6 +106,10 @@ const schema = z.object({
       'How long a webhook waits for its enrollment, in milliseconds, before it is answered 500 and goes on in the background. 0 answers 202 as soon as the delivery is stored.',
     fallback: '8000',
   }),
+  LERNITO_RETENTION_DAYS: wholeNumber(1, 36_500).register(about, {
+    meaning: 'How many days a finished delivery is kept after its last activity. What still waits is never deleted.',
+    fallback: '90',
+  }),
   LERNITO_LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error'], { error: 'must be debug, info, warn or error' })
     .register(about, { meaning: 'How much is logged: debug, info, warn or error.', fallback: 'info' }),

@@ -47,6 +47,7 @@ test('what is needed is enough, and the rest has the documented defaults', () =>
     LERNITO_HOST: '127.0.0.1',
     LERNITO_PORT: 8790,
     LERNITO_ANSWER_WITHIN_MS: 8000,
+    LERNITO_RETENTION_DAYS: 90,
     LERNITO_LOG_LEVEL: 'info',
   })
 })

@@ -80,7 +80,7 @@ export function createPresence({
       } catch (error) {
         fail(error)
       }
-      await rung(availability.reason() === null ? heartbeatMs : AGAIN_MS, leaving.signal)
+      await rung(availability.reason() === null ? heartbeatMs : Math.min(AGAIN_MS, heartbeatMs), leaving.signal)
     }
   }
 

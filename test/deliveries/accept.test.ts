@@ -52,7 +52,7 @@ test('a repeat of a waiting delivery joins it: due now, tries from zero, with it
   clock.at += 1000
   const other = await replica('replica-2')
   const again = only(await other.store.write([accepted(arrival())]))
-  assert.deepEqual([again.id, again.progress.dueAt], [id, START + 1000])
+  assert.deepEqual([again.id, again.progress.dueAt, again.owner], [id, START + 1000, 'replica-1'])
   const { owner, due_at, attempts, received_at, active_at, outcome } = await row(id)
   assert.deepEqual([owner, due_at, attempts], ['replica-1', START + 1000, 0])
   assert.deepEqual([received_at, active_at], [START, START + 1000])
@@ -71,6 +71,7 @@ for (const end of [succeeded, needsAttention]) {
     const other = await replica('replica-2')
     const again = only(await other.store.write([accepted(arrival())]))
     assert.deepEqual([again.id, again.progress], [id, { state: 'waiting', dueAt: clock.at, outcome: NOTHING }])
+    assert.equal(again.owner, 'replica-2')
     const { owner, state: now, due_at, attempts, settled_at, active_at, received_at, outcome } = await row(id)
     assert.deepEqual([now, owner, due_at, attempts], ['waiting', 'replica-2', clock.at, 0])
     assert.deepEqual([settled_at, outcome, received_at, active_at], [null, null, START, clock.at])

@@ -15,6 +15,7 @@ if (hasMariaDb()) {
   await import('./migrations.test.ts')
   await import('./plans.test.ts')
   await import('./replicas.test.ts')
+  await import('./retention.test.ts')
   await import('./settle.test.ts')
   await import('./store.test.ts')
   await import('./trouble.test.ts')

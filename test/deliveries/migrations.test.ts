@@ -158,4 +158,13 @@ if (!onSqlite()) {
       await works(database)
     })
   })
+
+  test('texts are compared letter by letter, whatever the database was made for', async () => {
+    await withDatabase(async (database) => {
+      await migrate({ database, now })
+      const columns = await layoutOf(database)
+      const collations = new Set(columns.map((column) => Object(column).collation_name))
+      assert.deepEqual(collations, new Set(['utf8mb4_bin', null, '']))
+    })
+  })
 }

@@ -1,0 +1,79 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Kysely } from 'kysely'
+import type { Tables } from './schema.ts'
+
+/** So few at once that no writer waits long, with a rest in between that is longer than the step. */
+const STEP = 200
+const REST_MS = 100
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+
+/**
+ * Deletes finished deliveries whose last activity lies before `before` (ms since 1970), with their events: one step, of
+ * at most 200. What still waits is never deleted, however old. Gives how many rows were deleted.
+ */
+export async function purgeStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
+  const old = await db
+    .selectFrom('deliveries')
+    .select('id')
+    .where('active_at', '<', before)
+    .where('state', '!=', 'waiting')
+    .orderBy('active_at')
+    .limit(STEP)
+    .execute()
+  if (old.length === 0) return 0
+  const ids = old.map(({ id }) => id)
+  return db.transaction().execute(async (trx) => {
+    // A repeat may have brought one back to life meanwhile: only what is still old and finished goes.
+    const { numDeletedRows } = await trx
+      .deleteFrom('deliveries')
+      .where('id', 'in', ids)
+      .where('active_at', '<', before)
+      .where('state', '!=', 'waiting')
+      .executeTakeFirst()
+    await trx
+      .deleteFrom('events')
+      .where('delivery_id', 'in', ids)
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(selectFrom('deliveries').select('deliveries.id').whereRef('deliveries.id', '=', 'events.delivery_id')),
+        ),
+      )
+      .execute()
+    return Number(numDeletedRows)
+  })
+}
+
+/** Deletes what is older than `days`, every hour, until the signal is aborted. Several replicas may do it at once. */
+export async function runRetention({
+  db,
+  days,
+  now,
+  onPurged,
+  onError,
+  signal,
+}: {
+  db: Kysely<Tables>
+  days: number
+  now: () => number
+  /** Told how many deliveries were deleted, if any. */
+  onPurged: (deliveries: number) => void
+  /** Told of what went wrong; it is tried again an hour later. */
+  onError: (error: unknown) => void
+  signal: AbortSignal
+}): Promise<void> {
+  while (!signal.aborted) {
+    let purged = 0
+    try {
+      for (let step = STEP; step > 0 && !signal.aborted; ) {
+        step = await purgeStep({ db, before: now() - days * DAY_MS })
+        purged += step
+        if (step > 0) await delay(REST_MS, undefined, { signal }).catch(() => {})
+      }
+    } catch (error) {
+      onError(error)
+    }
+    if (purged > 0) onPurged(purged)
+    await delay(HOUR_MS, undefined, { signal }).catch(() => {})
+  }
+}

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { purgeStep, runRetention } from '../../src/deliveries/retention.ts'
+import { accepted, arrival, retry, START, settled, setUp, succeeded, timeline } from './harness.ts'
+
+const DAY_MS = 24 * 3_600_000
+
+test('a finished delivery goes with its events once its last activity is too old, and not before', async (t) => {
+  const { store, db, clock, rows } = await setUp(t)
+  const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
+  clock.at += 1000
+  await store.write([settled(succeeded(id))])
+  assert.equal(await purgeStep({ db, before: START + 1000 }), 0)
+  assert.equal(await purgeStep({ db, before: START + 1001 }), 1)
+  assert.deepEqual([await rows('deliveries'), await rows('events')], [[], []])
+})
+
+test('what still waits is never deleted, however old it is', async (t) => {
+  const { store, db, rows } = await setUp(t)
+  const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
+  await store.write([settled(retry(id, START + DAY_MS))])
+  assert.equal(await purgeStep({ db, before: START + 1000 * DAY_MS }), 0)
+  assert.equal((await rows('deliveries')).length, 1)
+})
+
+test('a repeat counts as activity', async (t) => {
+  const { store, db, clock } = await setUp(t)
+  const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
+  await store.write([settled(succeeded(id))])
+  clock.at += 90 * DAY_MS
+  await store.write([accepted(arrival())])
+  await store.write([settled(succeeded(id))])
+  assert.equal(await purgeStep({ db, before: START + DAY_MS }), 0)
+  assert.deepEqual(await timeline({ db }, id), ['received', 'succeeded', 'repeated', 'succeeded'])
+})
+
+test('it goes in small steps until nothing is too old, and keeps the rest', async (t) => {
+  const { store, db, clock, rows } = await setUp(t)
+  const emails = Array.from({ length: 450 }, (_, i) => `p${i}@example.com`)
+  const old = await store.write(emails.map((email) => accepted(arrival({ email }))))
+  await store.write(old.map(({ id }) => settled(succeeded(id))))
+  clock.at += 100 * DAY_MS
+  const [fresh] = await store.write([accepted(arrival({ email: 'fresh@example.com' }))])
+  assert.equal(await purgeStep({ db, before: clock.at - 90 * DAY_MS }), 200)
+  const stopping = new AbortController()
+  const errors: unknown[] = []
+  let purged = 0
+  await runRetention({
+    db,
+    days: 90,
+    now: () => clock.at,
+    onPurged: (deliveries) => {
+      purged = deliveries
+      stopping.abort()
+    },
+    onError: (error) => {
+      errors.push(error)
+      stopping.abort()
+    },
+    signal: stopping.signal,
+  })
+  assert.deepEqual(errors, [])
+  assert.equal(purged, 250)
+  const kept = await db.selectFrom('deliveries').select('id').execute()
+  assert.deepEqual(kept, [{ id: fresh?.id }])
+  assert.equal((await rows('events')).length, 1)
+})
