@@ -1,5 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../errors.ts'
 import type { Database } from './dialect.ts'
+
+const QUICK_MS = 500
+const AGAIN_MS = 20
 
 export interface Availability {
   /** Why the database can't be used at the moment, for an operator; null while it can. */
@@ -37,7 +41,7 @@ export function createAvailability({
     guard: async (work) => {
       if (reason !== null) throw away(reason)
       try {
-        return await work()
+        return await tryTwice({ dialect, work })
       } catch (error) {
         if (dialect.troubleOf(error) !== 'unavailable') throw error
         const text = describe(error, name)
@@ -45,6 +49,27 @@ export function createAvailability({
         throw away(text, error)
       }
     },
+  }
+}
+
+/**
+ * A connection that was idle may turn out to be closed, as after a restart of the server or a pause of this process:
+ * that alone doesn't mean that the database is away. `work` must not mind to be done again.
+ */
+export async function tryTwice<T>({
+  dialect,
+  work,
+}: {
+  dialect: Database['dialect']
+  work: () => Promise<T>
+}): Promise<T> {
+  const began = performance.now()
+  try {
+    return await work()
+  } catch (error) {
+    if (dialect.troubleOf(error) !== 'unavailable' || performance.now() - began > QUICK_MS) throw error
+    await delay(AGAIN_MS) // meanwhile the other closed connections are noticed
+    return await work()
   }
 }
 

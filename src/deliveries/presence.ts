@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Availability } from './availability.ts'
+import { type Availability, tryTwice } from './availability.ts'
 import { createBell } from './bell.ts'
 import type { Database } from './dialect.ts'
 import { migrate } from './migrations.ts'
@@ -72,7 +72,7 @@ export function createPresence({
     while (!leaving.signal.aborted) {
       const rung = bell.listen()
       try {
-        if (entered) await beat()
+        if (entered) await tryTwice({ dialect, work: beat })
         else {
           await enter()
           onEntered()

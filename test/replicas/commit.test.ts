@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
-import { sql } from 'kysely'
+import { after, type TestContext, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { sql, type Transaction } from 'kysely'
 import { openDatabase } from '../../src/deliveries/database.ts'
 import { migrate } from '../../src/deliveries/migrations.ts'
+import type { Tables } from '../../src/deliveries/schema.ts'
 import {
   accepted,
   arrival,
@@ -15,6 +17,7 @@ import {
   timeline,
 } from '../deliveries/harness.ts'
 import { hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { until } from '../service/process.ts'
 import { startProxy } from './proxy.ts'
 
 /** A test/replicas file without MariaDB has no tests; test/deliveries/mariadb.test.ts says so. */
@@ -68,6 +71,68 @@ if (hasMariaDb()) {
       })
     })
   }
+
+  /** Until a transaction waits for a row that another one has locked. */
+  const untilLocked = (): Promise<true> =>
+    until('the lock', async () => {
+      await delay(120) // MariaDB makes this list anew only after 100 ms without a look at it
+      const rows = await server.administer('select 1 from information_schema.innodb_lock_waits')
+      return (Array.isArray(rows) && rows.length > 0) || undefined
+    })
+
+  /** A migrated database with a replica, and a second connection to stand in its way. */
+  async function setUp(t: TestContext) {
+    const { url, remove } = await server.newDatabase()
+    const [database, rival] = [openDatabase({ url, serve: true }), openDatabase({ url, serve: true })]
+    t.after(async () => {
+      await Promise.all([database.close(), rival.close()])
+      await remove()
+    })
+    await migrate({ database, now })
+    const { store } = await joined({ database, me: 'replica-1', now })
+    return { db: database.db, store, rival: rival.db }
+  }
+
+  test('a deadlock is overcome by another try, and nothing is doubled', async (t) => {
+    const { db, store, rival } = await setUp(t)
+    const stored = await store.write([1, 2].map((order) => accepted(arrival({ order }))))
+    const [first = '', second = ''] = stored.map(({ id }) => id)
+    const lock = (trx: Transaction<Tables>, id: string) =>
+      trx.updateTable('deliveries').set({ attempts: 7 }).where('id', '=', id).execute()
+    const settling = await rival.transaction().execute(async (trx) => {
+      const ballast = Array.from({ length: 100 }, (_, i) => ({ day: 'x', name: `${i}`, count: i }))
+      await trx.insertInto('counters').values(ballast).execute() // so that the other one is the victim
+      await lock(trx, second)
+      const settling = store.write([first, second].map((id) => settled(succeeded(id))))
+      await untilLocked()
+      await lock(trx, first)
+      return { settling } // a promise alone would be waited for here
+    })
+    const written = await settling.settling
+    assert.deepEqual(
+      written.map(({ events }) => events.length),
+      [1, 1],
+    )
+    for (const id of [first, second]) assert.deepEqual(await timeline({ db }, id), ['received', 'succeeded'])
+  })
+
+  test('a webhook that another replica is just storing is a repeat, also beside other writes', async (t) => {
+    const { db, store, rival } = await setUp(t)
+    const { id } = only(await store.write([accepted(arrival())]))
+    const row = await db.selectFrom('deliveries').selectAll().executeTakeFirstOrThrow()
+    const twin = arrival({ order: 2 })
+    const writing = await rival.transaction().execute(async (trx) => {
+      await trx
+        .insertInto('deliveries')
+        .values({ ...row, id: 'theirs', digest: twin.digest })
+        .execute()
+      const writing = store.write([settled(succeeded(id)), accepted(twin)])
+      await untilLocked()
+      return { writing }
+    })
+    const [, repeat] = await writing.writing
+    assert.deepEqual([repeat?.id, repeat?.events.map(({ kind }) => kind)], ['theirs', ['repeated']])
+  })
 
   test('a replica that is paused in a transaction does not keep its locks: it can be buried', async (t) => {
     const { url, remove } = await server.newDatabase()

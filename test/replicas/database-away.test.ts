@@ -79,6 +79,7 @@ if (hasMariaDb()) {
       const next = await refused(replica, 'bob@example.com')
       t.diagnostic(`refused after ${Math.round(first)} ms, then after ${Math.round(next)} ms`)
       assert.ok(first < SOON_MS && next < 1000, `${first} and ${next} ms`)
+      assert.match(String(errorsOf(replica)[0]), /can't be used: (no answer within 5 s|connect ETIMEDOUT)\./)
       server.signal('SIGCONT')
       await untilReady(replica)
       assert.equal((await sell({ url: replica.url, email: 'bob@example.com' }))?.status, 200)
@@ -130,6 +131,7 @@ if (hasMariaDb()) {
         await delay(700)
         await server.stop(signal)
         await Promise.all(replicas.map(untilNotReady))
+        await delay(1200) // longer than the silence after which a replica is given up for dead
         await server.start()
         await Promise.all(replicas.map(untilReady))
       }
@@ -149,6 +151,7 @@ if (hasMariaDb()) {
         accepted.filter((email) => !enrolled.has(email)),
         [],
       )
+      for (const { log } of replicas) assert.ok(!log().some(({ msg }) => msg.startsWith('another replica is dead')))
       for (const { email, happened } of rows) {
         assert.deepEqual(happened.filter((kind) => kind !== 'repeated').sort(), ['received', 'succeeded'], email ?? '')
       }

@@ -51,6 +51,7 @@ if (hasMariaDb()) {
       assert.equal((await first.ended).code, 0)
       await answer
       await second.logged(({ event }) => event === 'succeeded')
+      assert.ok(!second.log().some(({ msg }) => msg.startsWith('another replica is dead')))
     })
 
     test('a replica that was paused and taken over wakes up and does no harm', async (t) => {
