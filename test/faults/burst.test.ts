@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { defaultWorld } from '../../src/sandbox/default-world.ts'
+import { DEMO, type Product, startProduct } from '../harness.ts'
+
+const STOCK = { LERNITO_LMS_CALLS_PER_MINUTE: '110' }
+const THROTTLED = ['/api/bulk_enroll/v1/bulk_enroll', '/api/enrollment/v1/']
+
+const throttledCalls = async ({ lms }: Product): Promise<{ count: number; refused: number }> => {
+  const calls = (await lms.calls()).filter(({ path }) => THROTTLED.some((prefix) => path.startsWith(prefix)))
+  const authorized = calls.filter(({ status }) => status !== 401) // bulk_enroll is looked for without authorization
+  const sum = (rows: typeof calls): number => rows.reduce((total, { count }) => total + count, 0)
+  return { count: sum(authorized), refused: sum(calls.filter(({ status }) => status === 429)) }
+}
+
+const untilAllowed = async ({ lms }: Product, pairs: number): Promise<void> => {
+  const limit = AbortSignal.timeout(90_000)
+  while ((await lms.state()).allowances.length < pairs) {
+    limit.throwIfAborted()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+test('1,000 webhooks at once for one course: all enrolled, no 429, within 15 s of the stock throttle', async () => {
+  const product = await startProduct({ lms: { throttle: 120, cost: 'measured' }, env: STOCK })
+  try {
+    const began = performance.now()
+    const emails = Array.from({ length: 1000 }, (_, i) => `burst${i}@example.com`)
+    const sold = await Promise.all(emails.map((email) => product.sell({ email })))
+    await untilAllowed(product, 1000)
+    const seconds = (performance.now() - began) / 1000
+    const { count, refused } = await throttledCalls(product)
+    const answered = Object.groupBy(sold, ({ status }) => String(status))
+    const said = Object.entries(answered).map(([status, list]) => `${status}: ${list?.length}`)
+    process.stdout.write(`# 1,000 webhooks: ${said.join(', ')}; ${count} calls in ${seconds.toFixed(1)} s\n`)
+    assert.ok(sold.every(({ status }) => status === 200 || status === 500))
+    assert.equal(refused, 0)
+    assert.ok(seconds < 15, `${seconds} s`)
+  } finally {
+    await product.stop()
+  }
+})
+
+test('1,000 webhooks of 1 to 3 out of 30 courses need at most 60 calls', async () => {
+  const courses = Array.from({ length: 30 }, (_, i) => ({ id: `course-v1:Lernito+C${i}+2026`, name: `Course ${i}` }))
+  const world = { ...defaultWorld, courses: [...defaultWorld.courses, ...courses] }
+  const product = await startProduct({ lms: { throttle: 120, cost: 'measured', world }, env: STOCK })
+  try {
+    const sales = Array.from({ length: 1000 }, (_, i) => ({
+      email: `mixed${i}@example.com`,
+      courseIds: Array.from({ length: 1 + (i % 3) }, (_, k) => courses[(i * 7 + k * 11) % 30]?.id ?? DEMO),
+    }))
+    await Promise.all(sales.map((sale) => product.sell(sale)))
+    await untilAllowed(
+      product,
+      sales.reduce((sum, { courseIds }) => sum + courseIds.length, 0),
+    )
+    const { count, refused } = await throttledCalls(product)
+    process.stdout.write(`# 1,000 webhooks of 1 to 3 out of 30 courses: ${count} calls\n`)
+    assert.equal(refused, 0)
+    assert.ok(count <= 60, `${count} calls`)
+  } finally {
+    await product.stop()
+  }
+})

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { exchange } from '../harness.ts'
+import { until } from '../service/process.ts'
+import { BULK, startLms, startServe } from '../service/serving.ts'
+import { createLedger } from './ledger.ts'
+import { deliveriesIn, untilNothingWaits } from './load.ts'
+
+const run = (program: string, ...args: string[]): boolean => spawnSync(program, args).status === 0
+
+/** A folder, and a small disk in it: both are gone at the end of the test. null where this user may not mount one. */
+function smallDisk(t: TestContext, mount: (disk: string, image: string) => boolean) {
+  const beside = mkdtempSync(join(tmpdir(), 'lernito-test-'))
+  const disk = join(beside, 'disk')
+  const image = join(beside, 'image')
+  mkdirSync(disk)
+  t.after(() => {
+    run('umount', '--lazy', disk)
+    rmSync(beside, { recursive: true, force: true })
+  })
+  return mount(disk, image) ? { disk, image } : null
+}
+
+const sale = (number: number) => ({ email: `buyer${number}@example.com`, name: 'x'.repeat(250) })
+
+test('a full disk: 503, and with space again everything goes on by itself', { timeout: 60_000 }, async (t) => {
+  const mount = (at: string): boolean => run('mount', '-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', at)
+  const folder = smallDisk(t, mount)?.disk
+  if (folder === undefined) return t.skip('only root may mount a disk; test/service/full-disk.test.ts does without')
+  const lms = await startLms(t)
+  const ledger = createLedger({ before: await lms.state() })
+  const serving = await startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
+  const database = `sqlite:${join(folder, 'lernito.db')}`
+  const post = (number: number) => ledger.sell(serving.url, sale(number))
+  for (let number = 0; number < 20; number++) assert.equal((await post(number))?.status, 200)
+
+  // One is stored and can't be settled when its work is done: that is kept until there is space.
+  await lms.faults([{ method: 'POST', path: BULK, delayMs: 1000, times: 1 }])
+  const inWork = post(20)
+  await until('the sale', async () => (await deliveriesIn(database)).length === 21 || undefined)
+  fill(join(folder, 'ballast'))
+  let number = 21
+  for (let status: number | undefined = 0; status !== 503; number++) {
+    assert.ok(number < 2000, 'the disk is never full')
+    status = (await post(number))?.status
+  }
+  for (let more = 0; more < 20; more++) assert.equal((await post(number++))?.status, 503)
+  assert.equal((await exchange({ url: `${serving.url}/healthz`, method: 'GET' })).status, 200)
+  await serving.logged(({ msg }) => msg === 'unexpected error; it is tried again')
+
+  rmSync(join(folder, 'ballast'))
+  assert.equal((await post(number++))?.status, 200)
+  assert.equal((await inWork)?.status, 200)
+  await untilNothingWaits(database)
+  const { answered } = ledger.close('a full disk', await lms.state())
+  assert.ok(answered(503) > 20)
+})
+
+test('a disk that becomes read-only: 503; nothing acknowledged is missing when it can be written again', {
+  timeout: 60_000,
+}, async (t) => {
+  const mount = (at: string, image: string): boolean => run('mount', '-o', 'loop', image, at)
+  const made = smallDisk(t, (at, image) => {
+    writeFileSync(image, new Uint8Array(8 * 1024 * 1024))
+    return run('mkfs.ext4', '-q', image) && mount(at, image)
+  })
+  if (made === null) return t.skip('only root may mount a disk')
+  const { disk: folder, image } = made
+  const lms = await startLms(t)
+  const ledger = createLedger({ before: await lms.state() })
+  const env = { LERNITO_LMS_CALLS_PER_MINUTE: '0' }
+  const first = await startServe({ t, folder, lmsUrl: lms.url, env })
+  for (let number = 0; number < 20; number++) await ledger.sell(first.url, sale(number))
+  // One is stored and can't be settled any more: its sender hears 500.
+  await lms.faults([{ method: 'POST', path: BULK, delayMs: 1500, times: 1 }])
+  const inWork = ledger.sell(first.url, sale(20))
+  const database = `sqlite:${join(folder, 'lernito.db')}`
+  await until('the sale', async () => (await deliveriesIn(database)).length === 21 || undefined)
+
+  assert.ok(run('mount', '-o', 'remount,abort', folder)) // as the kernel does after an error of the disk
+  for (let number = 21; number < 31; number++) assert.equal((await ledger.sell(first.url, sale(number)))?.status, 503)
+  assert.equal((await inWork)?.status, 500)
+  first.child.kill('SIGKILL')
+  await first.ended
+  assert.ok(run('umount', folder) && mount(folder, image))
+
+  const again = await startServe({ t, folder, lmsUrl: lms.url, env })
+  assert.equal((await ledger.sell(again.url, sale(31)))?.status, 200)
+  await untilNothingWaits(database)
+  assert.equal(ledger.close('a read-only disk', await lms.state()).answered(503), 10)
+})
+
+/** Takes all the room that is left. */
+function fill(file: string): void {
+  for (let size = 65_536; size >= 512; size /= 2) {
+    try {
+      for (;;) writeFileSync(file, new Uint8Array(size), { flag: 'a' })
+    } catch {} // no room for so much: less is tried
+  }
+}

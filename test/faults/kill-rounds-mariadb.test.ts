@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { temporaryFolder } from '../service/process.ts'
+import { startLms, startServe } from '../service/serving.ts'
+import { createLedger } from './ledger.ts'
+import { createRounds, sales, seededRandom, untilNothingWaits, WORLD } from './load.ts'
+
+const SALES = 20
+const REPLICAS = 3
+const WINDOW_MS = 400
+const command = [process.execPath, join(import.meta.dirname, 'quick-replica.ts')] as const
+
+test('SIGKILL of one of three replicas under load, again and again, on MariaDB: what was accepted is enrolled', {
+  timeout: 600_000,
+  skip: hasMariaDb() ? false : HOW_TO_RUN,
+}, async (t) => {
+  const mariadb = await startMariaDb()
+  t.after(mariadb.remove)
+  const { url } = await mariadb.newDatabase()
+  const lms = await startLms(t, { world: WORLD, cost: 'measured' })
+  const ledger = createLedger({ before: await lms.state() })
+  const { seed, random } = seededRandom()
+  const env = { LERNITO_DATABASE_URL: url, LERNITO_LMS_CALLS_PER_MINUTE: '0' }
+  const folder = temporaryFolder(t)
+  const serve = () => startServe({ t, folder, lmsUrl: lms.url, env, command })
+
+  const replicas = await Promise.all(Array.from({ length: REPLICAS }, serve))
+  const rounds = createRounds({ withinMs: 70_000 })
+  let cutShort = 0
+  let freed = 0
+  const note = (replica: (typeof replicas)[number] | undefined): void => {
+    freed += replica?.log().filter(({ msg }) => msg.startsWith('another replica is dead')).length ?? 0
+  }
+  while (rounds.goesOn()) {
+    const name = `round${rounds.done()}`
+    const loading = Promise.all(
+      sales({ name, count: SALES, random }).map((sale, i) => ledger.sell(replicas[i % REPLICAS]?.url ?? '', sale)),
+    )
+    await delay(random() * WINDOW_MS)
+    const index = Math.floor(random() * REPLICAS)
+    const victim = replicas[index]
+    victim?.child.kill('SIGKILL')
+    await victim?.ended
+    note(victim)
+    // Its work is taken over while the next rounds run; one in five waits for that, so that there is something to take.
+    const [started, answers] = await Promise.all([serve(), loading])
+    replicas[index] = started
+    if (answers.includes(null)) cutShort++
+    if (rounds.done() % 5 === 0) await untilNothingWaits(url)
+  }
+  await untilNothingWaits(url)
+  for (const replica of replicas) note(replica)
+  const more = `, rounds ${rounds.done()}, of them cut short ${cutShort}, takeovers ${freed}, seed ${seed}`
+  ledger.close('SIGKILL of one of 3 replicas under load, MariaDB', await lms.state(), more)
+  assert.ok(cutShort > 0)
+})

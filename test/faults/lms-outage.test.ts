@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { describe, type TestContext, test } from 'node:test'
+import type { StandInOptions } from '../../src/sandbox/stand-in.ts'
+import { startProduct } from '../harness.ts'
+import { until } from '../service/process.ts'
+import { BULK } from '../service/serving.ts'
+import { createLedger, type Ledger } from './ledger.ts'
+import { deliveriesIn, sales, untilNothingWaits, WORLD } from './load.ts'
+
+const SALES = 30
+const ALLOWED = '/api/enrollment/v1/enrollment_allowed/'
+const FORBIDDEN = { status: 403, body: { detail: 'You do not have permission to perform this action.' } }
+
+async function setUp(t: TestContext, lms: StandInOptions = {}) {
+  const product = await startProduct({ lms: { world: WORLD, ...lms }, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
+  t.after(() => product.stop())
+  const ledger = createLedger({ before: await product.lms.state() })
+  const blocked = (): Record<string, unknown>[] =>
+    product.log.filter(({ msg }) => msg === 'the LMS can not be used; deliveries are kept and wait')
+  const calls = async (fits: (call: { path: string; status: number }) => boolean): Promise<number> =>
+    (await product.lms.calls()).filter(fits).reduce((sum, { count }) => sum + count, 0)
+  return { ...product, ledger, blocked, calls, database: `sqlite:${join(product.folder, 'lernito.db')}` }
+}
+
+/** Gives the answers, and how long the slowest took in ms. */
+async function sellAll(to: { url: string; ledger: Ledger }, name: string) {
+  const began = performance.now()
+  const answers = await Promise.all(sales({ name, count: SALES }).map((sale) => to.ledger.sell(to.url, sale)))
+  return { statuses: new Set(answers.map((answered) => answered?.status)), ms: performance.now() - began }
+}
+
+const triesIn = async (database: string): Promise<Set<number>> =>
+  new Set((await deliveriesIn(database)).map(({ attempts }) => attempts))
+
+/** Until the link is up and nothing waits, also where a wait is longer than 15 s. */
+async function untilWell({ log, database }: Awaited<ReturnType<typeof setUp>>, withinMs: number): Promise<void> {
+  const deadline = AbortSignal.timeout(withinMs)
+  while (!log.some(({ msg }) => msg === 'the LMS is well again; work goes on')) {
+    deadline.throwIfAborted()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  await untilNothingWaits(database)
+}
+
+describe('an LMS that can’t be used for a while', { concurrency: 8, timeout: 180_000 }, () => {
+  test('503 for everything for 5 s: senders hear 500 at once, no try is spent, and all are enrolled after', async (t) => {
+    const product = await setUp(t)
+    await product.lms.faults([{ status: 503 }])
+    const first = await sellAll(product, 'first')
+    assert.deepEqual(first.statuses, new Set([500]))
+    await until('the pause', () => product.blocked().length > 0 || undefined)
+    await product.lms.forgetCalls()
+    const again = await sellAll(product, 'again')
+    assert.deepEqual(again.statuses, new Set([500]))
+    assert.ok(Math.max(first.ms, again.ms) < 2000, `the slowest answer took ${first.ms} and ${again.ms} ms`)
+    await until('a probe', async () => (await product.calls(({ path }) => path === '/heartbeat')) >= 2 || undefined)
+    assert.equal(await product.calls(({ path }) => path !== '/heartbeat'), 0) // nothing but probes
+    assert.deepEqual(await triesIn(product.database), new Set([0]))
+    await product.lms.noFaults()
+    await untilWell(product, 15_000)
+    assert.deepEqual(await triesIn(product.database), new Set([0]))
+    const more = `, slowest 500 after ${Math.round(again.ms)} ms`
+    product.ledger.close('503 for everything', await product.lms.state(), more)
+  })
+
+  test('the LMS gone and back, over and over under load: all are enrolled, none by a wasted try', async (t) => {
+    const product = await setUp(t, { cost: 'measured' })
+    for (let round = 0; round < 3; round++) {
+      const before = product.log.filter(({ msg }) => msg === 'the LMS is well again; work goes on').length
+      const selling = sellAll(product, `round${round}`)
+      await product.lms.faults([{ drop: 'after' }])
+      await selling
+      await product.lms.noFaults()
+      await until('the end', () => {
+        const since = product.log.filter(({ msg }) => msg === 'the LMS is well again; work goes on').length - before
+        return since > 0 || product.blocked().length === before || undefined
+      })
+    }
+    await untilNothingWaits(product.database)
+    product.ledger.close(
+      'every answer dropped, 3 times',
+      await product.lms.state(),
+      `, outages ${product.blocked().length}`,
+    )
+  })
+
+  test('429 with Retry-After: the call is not made again before that, no try is spent, and nobody hears 500', async (t) => {
+    const product = await setUp(t)
+    await product.lms.faults([{ method: 'POST', path: BULK, status: 429, retryAfter: 3, times: 2 }])
+    const { statuses, ms } = await sellAll(product, 'sale')
+    assert.deepEqual(statuses, new Set([200]))
+    assert.ok(ms >= 3000, `answered after ${ms} ms`)
+    assert.ok((await product.calls(({ status }) => status === 429)) <= 2)
+    assert.deepEqual(await triesIn(product.database), new Set([0]))
+    product.ledger.close('429 with Retry-After', await product.lms.state())
+  })
+
+  test('no budget before an LMS that throttles at 20 a minute: at most two 429s for each minute waited', async (t) => {
+    const product = await setUp(t, { throttle: 20, bulk: false })
+    const newcomers = Array.from({ length: 25 }, (_, i) => `newcomer${i}@example.com`) // one call for each
+    await Promise.all(newcomers.map((email) => product.ledger.sell(product.url, { email })))
+    await untilWell(product, 90_000)
+    const refused = await product.calls(({ status }) => status === 429)
+    const minutes = product.blocked().length
+    product.ledger.close(
+      'throttle of 20, no budget',
+      await product.lms.state(),
+      `, 429s ${refused} in ${minutes} waits`,
+    )
+    assert.ok(minutes >= 1 && refused <= 2 * minutes, `${refused} 429s in ${minutes} waits`)
+  })
+
+  test('the staff flag taken away: the link pauses and names the cause; given back, all are enrolled', async (t) => {
+    const product = await setUp(t)
+    await product.lms.faults([
+      { method: 'POST', path: BULK, ...FORBIDDEN },
+      { path: ALLOWED, ...FORBIDDEN },
+    ])
+    const { statuses, ms } = await sellAll(product, 'sale')
+    assert.deepEqual(statuses, new Set([500]))
+    assert.ok(ms < 2000, `answered after ${ms} ms`)
+    const [line] = product.blocked()
+    assert.equal(line?.state, 'misconfigured')
+    assert.match(String(line?.reason), /make the user of the OAuth application LERNITO_LMS_CLIENT_ID a staff user/)
+    await product.lms.noFaults()
+    await untilWell(product, 30_000)
+    assert.deepEqual(await triesIn(product.database), new Set([0]))
+    product.ledger.close('403 from bulk_enroll and enrollment_allowed', await product.lms.state())
+  })
+
+  test('the bulk flag off: one by one', async (t) => {
+    const product = await setUp(t, { bulk: false })
+    const { statuses } = await sellAll(product, 'sale')
+    assert.deepEqual(statuses, new Set([200]))
+    assert.deepEqual(product.blocked(), [])
+    product.ledger.close('no bulk_enroll', await product.lms.state())
+  })
+
+  test('the token endpoint’s 403, its rate limit: a minute’s wait, no try spent', async (t) => {
+    const product = await setUp(t)
+    await product.lms.faults([{ path: '/oauth2/access_token', status: 403, times: 1 }])
+    const { statuses } = await sellAll(product, 'sale')
+    assert.deepEqual(statuses, new Set([500]))
+    assert.equal(product.blocked()[0]?.state, 'throttled')
+    await untilWell(product, 90_000)
+    assert.equal(await product.calls(({ path, status }) => path === '/oauth2/access_token' && status === 403), 1)
+    assert.deepEqual(await triesIn(product.database), new Set([0]))
+    product.ledger.close('403 from the token endpoint', await product.lms.state())
+  })
+})

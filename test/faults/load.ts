@@ -1,0 +1,91 @@
+import { randomInt } from 'node:crypto'
+import { openDatabase } from '../../src/deliveries/database.ts'
+import { defaultWorld } from '../../src/sandbox/default-world.ts'
+import type { Buyer } from '../harness.ts'
+import { until } from '../service/process.ts'
+
+const COURSES = Array.from({ length: 5 }, (_, i) => ({ id: `course-v1:Lernito+F${i}+2026`, name: `Course ${i}` }))
+const PEOPLE = Array.from({ length: 200 }, (_, i) => ({
+  username: `known${i}`,
+  email: `known${i}@example.com`,
+  active: true,
+}))
+
+/** Five courses, and 200 people who have an account; whoever else buys has none. */
+export const WORLD = {
+  ...defaultWorld,
+  people: [...defaultWorld.people, ...PEOPLE],
+  courses: [...defaultWorld.courses, ...COURSES],
+}
+
+/** Chance that can be had again: FAULT_SEED, or a new seed each time. */
+export function seededRandom(): { seed: number; random: () => number } {
+  const seed = Number(process.env.FAULT_SEED ?? randomInt(2 ** 31))
+  let state = seed
+  // mulberry32
+  const random = (): number => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+  return { seed, random }
+}
+
+/** Different sales: about half to people with an account, each of one or two courses. */
+export function sales({
+  name,
+  count,
+  random = Math.random,
+}: {
+  name: string
+  count: number
+  random?: () => number
+}): Buyer[] {
+  const course = (): string => COURSES[Math.floor(random() * COURSES.length)]?.id ?? ''
+  return Array.from({ length: count }, (_, i) => {
+    const known = PEOPLE[Math.floor(random() * 2 * PEOPLE.length)]?.email
+    const courseIds = [...new Set(random() < 0.7 ? [course()] : [course(), course()])]
+    return { email: known ?? `${name}.${i}@example.com`, courseIds, name: `${name}.${i}` }
+  })
+}
+
+/**
+ * How many rounds: exactly FAULT_ROUNDS if that is set, else up to 100 within a time. Gives a function to be asked
+ * before each round.
+ */
+export function createRounds({ withinMs }: { withinMs: number }): { goesOn: () => boolean; done: () => number } {
+  const asked = process.env.FAULT_ROUNDS === undefined ? null : Number(process.env.FAULT_ROUNDS)
+  const began = performance.now()
+  let rounds = 0
+  return {
+    goesOn: () => {
+      if (asked === null ? rounds >= 100 || performance.now() - began > withinMs : rounds >= asked) return false
+      rounds++
+      return true
+    },
+    done: () => rounds,
+  }
+}
+
+/** Every delivery of a database, oldest first. */
+export async function deliveriesIn(url: string) {
+  const { db, close } = openDatabase({ url, serve: false })
+  try {
+    return await db.selectFrom('deliveries').select(['id', 'email', 'state', 'attempts', 'due_at']).execute()
+  } finally {
+    await close()
+  }
+}
+
+/** Waits until no delivery in the database is waiting, at most 15 s. */
+export const untilNothingWaits = (url: string): Promise<true> =>
+  until('the end of the work', async () => {
+    const { db, close } = openDatabase({ url, serve: false })
+    try {
+      const waiting = await db.selectFrom('deliveries').select('id').where('state', '=', 'waiting').limit(1).execute()
+      return waiting.length === 0 || undefined
+    } finally {
+      await close()
+    }
+  })

@@ -1,0 +1,10 @@
+import { runUntilSignal } from '../../src/cli/run-service.ts'
+import { buildService } from '../../src/service.ts'
+import { readSettings } from '../../src/settings.ts'
+import { createLog } from '../../src/telemetry/log.ts'
+
+/** `serve`, but for the heartbeat between replicas: one that is dead is given up after 1 s. */
+const { settings } = readSettings({ env: process.env })
+const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
+const timing = { heartbeatMs: 250, deadAfterMs: 1000 }
+process.exitCode = await runUntilSignal(buildService({ settings, log, timing }))

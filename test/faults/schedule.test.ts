@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { createIds } from '../../src/deliveries/ids.ts'
+import { openInbox } from '../../src/deliveries/open-inbox.ts'
+import type { Arrival } from '../../src/deliveries/types.ts'
+import { RETRY_SCHEDULE_MS } from '../../src/enrollment/schedule.ts'
+import { settlement } from '../../src/enrollment/settlement.ts'
+import { beginWork, failed, record } from '../../src/enrollment/work.ts'
+import { DEMO } from '../harness.ts'
+import { temporaryFolder } from '../service/process.ts'
+
+const HOUR_MS = 3_600_000
+const FAILURE = { kind: 'server_error', message: 'The LMS failed (500)', retryAfterMs: null } as const
+
+const arrival = (name: string): Arrival => {
+  const request = { email: `${name}@example.com`, name, family: 'B', username: 'c', courseIds: [DEMO] }
+  return { digest: name.padEnd(64, '0'), form: 'raw', body: Buffer.from(name), request, reason: null }
+}
+
+for (const [random, factor] of [
+  [0, 0.9],
+  [0.5, 1],
+  [1, 1.1],
+] as const) {
+  test(`a delivery that always fails is tried by the schedule times ${factor} and never in between, then needs attention`, async (t) => {
+    const began = performance.now()
+    const start = Date.UTC(2026, 0, 1)
+    const clock = { at: start }
+    const now = (): number => clock.at
+    const signal = AbortSignal.timeout(30_000)
+    const newId = createIds({ now })
+    const { inbox, presence, database } = openInbox({
+      url: `sqlite:${join(temporaryFolder(t), 'lernito.db')}`,
+      newName: newId,
+      newId,
+      now,
+      random: () => random,
+      publish: () => {},
+      onError: (error) => assert.fail(String(error)),
+      onAvailability: () => {},
+      onFreed: () => {},
+    })
+    t.after(async () => {
+      inbox.close()
+      await database.close()
+    })
+    await presence.enter()
+    const { id } = await inbox.submit(arrival('fails'), null)
+
+    /** Takes what is due, which must be this one alone, and settles it as failed or done. */
+    const work = async (expected: string, fails: boolean) => {
+      const [delivery, ...more] = await inbox.take(10, signal)
+      assert.ok(delivery?.request)
+      assert.deepEqual([delivery.id, ...more.map((one) => one.id)], [expected])
+      const one = beginWork({ delivery, request: delivery.request, courses: [DEMO] })
+      record({ work: one, course: DEMO, result: fails ? failed(FAILURE) : { kind: 'done', result: 'allowed' } })
+      const settled = settlement({ work: one, now: clock.at, random: () => random })
+      await inbox.settle([settled])
+      return settled
+    }
+
+    const tries: number[] = []
+    let last = await work(id, true)
+    while (last.dueAt !== null) {
+      tries.push(last.dueAt - clock.at)
+      clock.at = last.dueAt - 1
+      const between = await inbox.submit(arrival(`other${tries.length}`), null)
+      await work(between.id, false) // the other one alone is due, a millisecond before
+      clock.at = last.dueAt
+      last = await work(id, true)
+    }
+    assert.deepEqual(
+      tries,
+      RETRY_SCHEDULE_MS.map((ms) => Math.round(ms * factor)),
+    )
+    assert.equal(last.state, 'needs_attention')
+    assert.deepEqual(last.outcome.reason, { code: 'retries.exhausted', subject: FAILURE.message })
+    clock.at += 1000 * HOUR_MS
+    const later = await inbox.submit(arrival('later'), null)
+    await work(later.id, false)
+    const hours = (tries.reduce((sum, ms) => sum + ms, 0) / HOUR_MS).toFixed(1)
+    const ms = Math.round(performance.now() - began)
+    process.stdout.write(
+      `# a delivery that always fails: ${tries.length + 1} tries in ${hours} hours, in ${ms} ms here\n`,
+    )
+  })
+}
