@@ -22,7 +22,7 @@ export async function purgeStep({ db, before }: { db: Kysely<Tables>; before: nu
     .limit(STEP)
     .execute()
   if (old.length === 0) return 0
-  const ids = old.map(({ id }) => id)
+  const ids = old.map(({ id }) => id).sort() // unsorted, two replicas deadlock
   return db.transaction().execute(async (trx) => {
     // A repeat may have brought one back to life meanwhile: only what is still old and finished goes.
     const { numDeletedRows } = await trx
