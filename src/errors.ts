@@ -1,11 +1,10 @@
-/** Every way in which this program says no, by a stable code; docs/troubleshooting and tests refer to the codes. */
+/** Every way in which this program says no, by a stable code. */
 export type ErrorCode =
   | 'settings.invalid'
   | 'usage.invalid'
   | 'database.unreachable'
   | 'database.too_new'
   | 'database.in_use'
-  | 'service.stopping'
   | 'address.in_use'
   | 'send.failed'
   | 'file.unreadable'

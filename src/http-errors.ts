@@ -5,7 +5,6 @@ import { errorFields, type Log } from './telemetry/log.ts'
 /** The codes that can come out of a request; every other error is our own fault and shows no detail. */
 const UNAVAILABLE = {
   'database.unreachable': 'The delivery could not be stored and is not accepted. Send it again later',
-  'service.stopping': 'The service is stopping and accepts nothing. Send it again later',
 } as const satisfies Partial<Record<ErrorCode, string>>
 
 const RETRY_AFTER_SECONDS = 30
