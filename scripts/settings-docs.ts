@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { SETTINGS } from '../src/settings.ts'
+import { SETTINGS } from '../src/settings/settings.ts'
 
 const README = new URL('../README.md', import.meta.url)
 const ENV_EXAMPLE = new URL('../.env.example', import.meta.url)

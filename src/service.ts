@@ -1,5 +1,4 @@
 import { hostname } from 'node:os'
-import { fastify } from 'fastify'
 import { createIds } from './deliveries/ids.ts'
 import { openInbox, type Timing } from './deliveries/open-inbox.ts'
 import { runRetention } from './deliveries/retention.ts'
@@ -7,19 +6,15 @@ import { createLink } from './enrollment/link.ts'
 import type { LinkState } from './enrollment/outage.ts'
 import { runWorker } from './enrollment/worker.ts'
 import { AppError } from './errors.ts'
-import { answerErrors } from './http-errors.ts'
+import { createApp } from './http/app.ts'
 import { createBudget, unlimitedBudget } from './openedx/budget.ts'
 import { createLms } from './openedx/lms.ts'
-import type { Settings } from './settings.ts'
+import type { Settings } from './settings/settings.ts'
 import { healthRoutes } from './telemetry/health.ts'
 import { errorFields, type Log, logEvent } from './telemetry/log.ts'
 import { VERSION } from './version.ts'
 import { BODY_LIMIT, webhookRoutes } from './webhook/route.ts'
 
-/** Longer than Caddy's 120 s: a proxy that reuses a connection just closed answers 502. */
-const KEEP_ALIVE_MS = 150_000
-/** For the whole of a request to come in. */
-const REQUEST_MS = 10_000
 /** A stop ends within 8 s; a container is killed after 10. */
 const STOP_MS = 7_000
 /** After the last answer is ready: for it to be sent. Then a connection is cut that is silent or in half a request. */
@@ -67,18 +62,7 @@ export function buildService({
     onCall: (call) => log.debug(call, 'LMS call'),
   })
   const stopping = new AbortController()
-  const app = fastify({
-    bodyLimit: BODY_LIMIT,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    requestTimeout: REQUEST_MS,
-    http: { connectionsCheckingInterval: 500 }, // without it, Node looks for slow requests only every 30 s
-    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
-  })
-  // A proxy keeps its connection open after the last answer, and the stop would wait for it.
-  app.addHook('onSend', async (_request, reply) => {
-    if (stopping.signal.aborted) reply.header('connection', 'close')
-  })
-  answerErrors({ app, log })
+  const app = createApp({ log, bodyLimit: BODY_LIMIT, stopping: stopping.signal })
   healthRoutes({
     app,
     ready: async () => (stopping.signal.aborted ? 'the service is stopping' : availability.reason()),

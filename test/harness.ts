@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { type RunningStandIn, type StandInOptions, startStandIn } from '../src/sandbox/stand-in.ts'
 import { buildService } from '../src/service.ts'
-import { readSettings } from '../src/settings.ts'
+import { readSettings } from '../src/settings/read.ts'
 import { sign } from '../src/signature/signature.ts'
 import { createLog } from '../src/telemetry/log.ts'
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { AppError } from '../src/errors.ts'
-import { readSettings, SETTINGS } from '../src/settings.ts'
+import { readSettings } from '../src/settings/read.ts'
+import { SETTINGS } from '../src/settings/settings.ts'
 
 const GOOD = {
   LERNITO_WEBHOOK_SECRET: 'a-secret-of-this-shop-alone',
@@ -46,6 +47,7 @@ test('what is needed is enough, and the rest has the documented defaults', () =>
     LERNITO_DATABASE_URL: 'sqlite:./data/lernito.db',
     LERNITO_HOST: '127.0.0.1',
     LERNITO_PORT: 8790,
+    LERNITO_TRUSTED_PROXIES: 0,
     LERNITO_ANSWER_WITHIN_MS: 8000,
     LERNITO_RETENTION_DAYS: 90,
     LERNITO_LOG_LEVEL: 'info',
@@ -215,4 +217,19 @@ test('an address of the LMS with more than host and path is refused', () => {
   for (const text of [' https://lms.example.com', 'https://lms.example.com ']) {
     assert.equal(refusal({ ...GOOD, LERNITO_LMS_URL: text }).length, 1, text)
   }
+})
+
+test('proxies are trusted by their number or by their addresses', () => {
+  const trusted = (text: string) => read({ LERNITO_TRUSTED_PROXIES: text }).settings.LERNITO_TRUSTED_PROXIES
+  assert.equal(trusted('2'), 2)
+  assert.deepEqual(trusted('10.0.0.5, 172.16.0.0/12,::1'), ['10.0.0.5', '172.16.0.0/12', '::1'])
+  for (const wrong of ['caddy', '10.0.0.5/33', '10.0.0.5,,', '-1', '10.0.0.0/8/8']) {
+    assert.match(refusal({ ...GOOD, LERNITO_TRUSTED_PROXIES: wrong })[0] ?? '', /^LERNITO_TRUSTED_PROXIES must be/)
+  }
+})
+
+test('where to notify may be an address whose query is its secret', () => {
+  const url = 'https://chat.example.com/hooks?key=abc'
+  assert.equal(read({ LERNITO_NOTIFY_URL: url }).settings.LERNITO_NOTIFY_URL, url)
+  assert.match(refusal({ ...GOOD, LERNITO_NOTIFY_URL: 'chat' })[0] ?? '', /^LERNITO_NOTIFY_URL must be a URL/)
 })

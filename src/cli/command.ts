@@ -1,6 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { AppError } from '../errors.ts'
-import { SETTINGS } from '../settings.ts'
+import { SETTINGS } from '../settings/settings.ts'
 
 export interface Command {
   readonly name: string

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { buildService } from '../service.ts'
-import { readSettings } from '../settings.ts'
+import { readSettings } from '../settings/read.ts'
 import { createLog } from '../telemetry/log.ts'
 import { type Command, parseOptions, settingsHelp } from './command.ts'
 import { runUntilSignal } from './run-service.ts'

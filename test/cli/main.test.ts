@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { SETTINGS } from '../../src/settings.ts'
+import { SETTINGS } from '../../src/settings/settings.ts'
 import { ROOT, run } from '../service/process.ts'
 
 const COMMANDS = ['serve', 'sandbox', 'sign', 'send']

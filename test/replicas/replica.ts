@@ -1,6 +1,6 @@
 import { runUntilSignal } from '../../src/cli/run-service.ts'
 import { buildService } from '../../src/service.ts'
-import { readSettings } from '../../src/settings.ts'
+import { readSettings } from '../../src/settings/read.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 
 /** `serve`, but a replica is given up for dead after one second instead of twenty. */

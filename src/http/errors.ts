@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyInstance } from 'fastify'
-import { AppError, type ErrorCode } from './errors.ts'
-import { errorFields, type Log } from './telemetry/log.ts'
+import { AppError, type ErrorCode } from '../errors.ts'
+import { errorFields, type Log } from '../telemetry/log.ts'
 
 /** The codes that can come out of a request; every other error is our own fault and shows no detail. */
 const UNAVAILABLE = {

@@ -1,0 +1,63 @@
+import { isIP } from 'node:net'
+import { z } from 'zod'
+
+const SAMPLES = ['your_secret', 'your_webhook_secret', '123456']
+
+export const webhookSecret = z
+  .string({ error: 'is missing. Set it to the secret that the shop signs its webhooks with' })
+  .min(8, { error: 'is too short. Use at least 16 random characters, for example from: openssl rand -hex 32' })
+  .refine((text) => !SAMPLES.includes(text.toLowerCase()), {
+    error: 'is a sample from the documentation. Use a secret of your own, for example from: openssl rand -hex 32',
+  })
+
+export const wholeNumber = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, { error: `must be a whole number from ${least} to ${most}` })
+    .transform(Number)
+    .refine((number) => number >= least && number <= most, {
+      error: `must be a whole number from ${least} to ${most}`,
+    })
+
+export const httpUrl = z
+  .string({ error: 'is missing. Set it to the address of the LMS, for example https://lms.example.com' })
+  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
+    error: 'must be a URL that begins with https:// or http://, for example https://lms.example.com',
+  })
+  .regex(/^[^\s?#@]*$/, { error: 'must be a plain address without user name, ? or #' })
+  .transform((text) => text.replace(/\/+$/, ''))
+
+/** The path and query of a chat's webhook are its secret. */
+export const httpUrlWithQuery = z
+  .string()
+  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
+    error: 'must be a URL that begins with https:// or http://',
+  })
+
+/** As Fastify's trustProxy takes it: a number of hops, or addresses and networks. */
+export const trustedProxies = z
+  .string()
+  .refine((text) => /^\d{1,2}$/.test(text) || text.split(',').every((part) => isAddressOrNetwork(part.trim())), {
+    error: 'must be a number of proxies such as 1, or addresses such as 10.0.0.5, 172.16.0.0/12',
+  })
+  .transform((text) => (/^\d+$/.test(text) ? Number(text) : text.split(',').map((part) => part.trim())))
+
+function isAddressOrNetwork(text: string): boolean {
+  const [address = '', bits = '0', ...rest] = text.split('/')
+  const version = isIP(address)
+  return version !== 0 && rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)
+}
+
+export const databaseUrl = z.string().refine((text) => /^sqlite:.+/.test(text) || isMysqlUrl(text), {
+  error:
+    'must be sqlite: and a path, for example sqlite:./data/lernito.db, or of the form mysql://user:password@host:port/name, with special characters of the password written as %XX',
+})
+
+function isMysqlUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname, username, password, pathname, search, hash } = new URL(text)
+  const named = hostname !== '' && username !== '' && /^\/[^/]+$/.test(pathname)
+  return protocol === 'mysql:' && named && search === '' && hash === '' && /^(%[0-9a-f]{2}|[^%])*$/i.test(password)
+}
+
+export const needed = (what: string) => z.string({ error: `is missing. Set it to ${what}` })
