@@ -52,12 +52,14 @@ export function buildService({
     onAvailability: (reason) => logDatabase(log, reason),
     onFreed: (deliveries) => log.warn({ deliveries }, 'another replica is dead; its deliveries are free for all'),
   })
+  const most = settings.LERNITO_LMS_CONCURRENCY
+  const concurrency = { most, now: () => Math.max(1, Math.floor(most / replicas.liveCount())) }
   const lms = createLms({
     url: settings.LERNITO_LMS_URL,
     clientId: settings.LERNITO_LMS_CLIENT_ID,
     clientSecret: settings.LERNITO_LMS_CLIENT_SECRET,
     version: VERSION,
-    concurrency: settings.LERNITO_LMS_CONCURRENCY,
+    concurrency: concurrency.now,
     now,
     onCall: (call) => log.debug(call, 'LMS call'),
   })
@@ -85,7 +87,6 @@ export function buildService({
     const pace = { callsPerMinute, now, replicas: replicas.liveCount, lastUsedAt }
     const budget = callsPerMinute === 0 ? unlimitedBudget() : createBudget(pace)
     const link = createLink({ lms, inbox, budget, now, onChange: (state) => logLink(log, state) })
-    const concurrency = settings.LERNITO_LMS_CONCURRENCY
     const { signal } = stopping
     const days = settings.LERNITO_RETENTION_DAYS
     const onPurged = (deliveries: number): void => log.info({ deliveries, days }, 'old deliveries deleted')

@@ -4,6 +4,7 @@ import { isUnreachable } from './availability.ts'
 import { createBell } from './bell.ts'
 import { createElsewhere } from './elsewhere.ts'
 import { grouped } from './grouped.ts'
+import { createSetBack } from './set-back.ts'
 import type { DueRow, Store, Write, Written } from './store.ts'
 import type { Arrival, Delivery, DeliveryEvent, Progress, Settlement } from './types.ts'
 import { createWaiters } from './waiters.ts'
@@ -52,6 +53,7 @@ export function createInbox({
   const personOf = new Map<string, string>() // of the deliveries that are handed out
   const ownerOf = new Map<string, string>() // of the same: this replica's name at that time
   const people = new Set<string>()
+  const followClock = createSetBack({ now, hasten: store.hasten })
   let paused = false
   let adoptedAt = Number.NEGATIVE_INFINITY
 
@@ -72,6 +74,7 @@ export function createInbox({
   /** Whoever has a sender waiting comes first, and doesn't count: a long backlog holds up no new sale. */
   const pick = async (max: number): Promise<Delivery[]> => {
     const picked: string[] = []
+    await followClock()
     if (performance.now() - adoptedAt >= ADOPT_MS) {
       await store.adopt(max)
       adoptedAt = performance.now()

@@ -180,6 +180,17 @@ export function createStore({
       await inTransaction({ database, random, body, isStored: async () => false })
     },
 
+    /** Brings the next tries of this replica's rows forward by `ms`, after its clock was set back by as much. */
+    hasten: async (ms: number): Promise<void> => {
+      await db
+        .updateTable('deliveries')
+        .set((eb) => ({ due_at: eb('due_at', '-', ms) }))
+        .where('owner', '=', replicas.me())
+        .where('state', '=', 'waiting')
+        .where('due_at', '>', now())
+        .execute()
+    },
+
     /** When a delivery last came, was worked on or was settled (ms since 1970); null if there is none. */
     lastActivityAt: async (): Promise<number | null> => {
       const last = await db.selectFrom('deliveries').select('active_at').orderBy('active_at', 'desc').limit(1).execute()
@@ -210,6 +221,7 @@ export function guardStore(store: Store, { guard }: Availability): Store {
     waiting: (ids) => guard(() => store.waiting(ids)),
     progress: (ids) => guard(() => store.progress(ids)),
     adopt: (limit) => guard(() => store.adopt(limit)),
+    hasten: (ms) => guard(() => store.hasten(ms)),
     lastActivityAt: () => guard(store.lastActivityAt),
     takeOver: store.takeOver,
   }

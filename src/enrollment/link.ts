@@ -126,8 +126,10 @@ function watched(lms: Lms, watch: Watch): Lms {
   }
 }
 
-function blockedFailure({ failure, probeAt }: Blocked, now: number): Failure {
-  return { ...failure, endpoint: '/heartbeat', status: null, retryAfterMs: Math.max(0, probeAt - now) }
+/** No longer than from the block to the probe, also when the clock was set back since. */
+function blockedFailure({ failure, since, probeAt }: Blocked, now: number): Failure {
+  const retryAfterMs = Math.min(Math.max(0, probeAt - now), probeAt - since)
+  return { ...failure, endpoint: '/heartbeat', status: null, retryAfterMs }
 }
 
 async function delaySafely(ms: number, signal: AbortSignal): Promise<void> {

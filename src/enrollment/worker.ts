@@ -25,8 +25,8 @@ interface Worker {
   readonly inbox: Inbox
   readonly link: Link
   readonly budget: Budget
-  /** How many batches are under way at once. */
-  readonly concurrency: number
+  /** How many batches are under way at once: the most that it may ever be, and what it is now. */
+  readonly concurrency: { readonly most: number; readonly now: () => number }
   readonly now: () => number
   readonly random: () => number
   /** Told of what should not happen; the work on it is tried again. */
@@ -101,11 +101,21 @@ export async function runWorker({
   const isAwaited = (work: Work): boolean => inbox.isAwaited(work.delivery.id)
   const idle = (): Work[] => [...hand.values()].filter((work) => !inCall.has(work))
 
+  /** After a pause of the whole process others have taken over: what they do is not done twice. */
+  const dropForeign = (): void => {
+    const foreign = idle()
+      .map(({ delivery }) => delivery.id)
+      .filter((id) => !inbox.isMine(id))
+    for (const id of foreign) hand.delete(id)
+    if (foreign.length > 0) inbox.letGo(foreign)
+  }
+
   const call = async (): Promise<void> => {
     await link.whenUp(signal)
     const rung = bell.listen()
     const backlog = !idle().some(isAwaited)
     if (idle().length === 0 || (backlog && drainers > 0)) return rung(AGAIN_MS, signal)
+    dropForeign()
     const available = await lms.bulkAvailable()
     const bulk = !available.ok || available.value
     const permit = bulk ? await budget.acquire(signal) : null // then choose: waiting makes the batch bigger
@@ -114,6 +124,7 @@ export async function runWorker({
     const choose = (): Batch | null => nextBatch({ works: idle(), bulk, now: now(), isAwaited, people })
     const small = (choose()?.works.length ?? 0) < GOOD_BATCH
     if (permit !== null && small && fullness < SPARING_BELOW) await pause(GATHER_MS * (1 - fullness))
+    dropForeign()
     const batch = choose()
     const together = bulk && batch?.works.every((work) => !work.alone)
     if (!together) permit?.giveBack()
@@ -134,6 +145,10 @@ export async function runWorker({
     bell.ring()
   }
 
+  /** One of those that call; it rests while other replicas have its share. */
+  const caller = (number: number): Promise<void> =>
+    number < concurrency.now() ? call() : bell.listen()(AGAIN_MS, signal)
+
   const untilStopped = async (step: () => Promise<void>): Promise<void> => {
     while (!signal.aborted) {
       try {
@@ -149,7 +164,7 @@ export async function runWorker({
   await Promise.all([
     link.run(signal),
     untilStopped(fill),
-    ...Array.from({ length: concurrency }, () => untilStopped(call)),
+    ...Array.from({ length: concurrency.most }, (_, i) => untilStopped(() => caller(i))),
   ])
   await Promise.all(unsettled)
 }

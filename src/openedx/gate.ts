@@ -10,27 +10,36 @@ export interface Gate {
 }
 
 /**
- * @param from.slots how many may be inside at once
+ * @param from.slots how many may be inside at once, at least 1; asked anew each time, since it may change
  * @param from.later the timer for slots that are given back later
  */
-export function createGate(from: { slots: number; later: Later }): Gate {
+export function createGate(from: { slots: () => number; later: Later }): Gate {
   const waiting: (() => void)[] = []
-  let free = from.slots
+  let inside = 0
+
+  function letIn() {
+    while (inside < from.slots()) {
+      const next = waiting.shift()
+      if (next === undefined) return
+      inside += 1
+      next()
+    }
+  }
 
   function release() {
-    const next = waiting.shift()
-    if (next === undefined) free += 1
-    else next()
+    inside -= 1
+    letIn()
   }
 
   return {
     async enter() {
-      if (free > 0) free -= 1
-      else await new Promise<void>((resolve) => waiting.push(resolve))
-      let inside = true
+      const entered = new Promise<void>((resolve) => waiting.push(resolve))
+      letIn()
+      await entered
+      let left = false
       return (afterMs) => {
-        if (!inside) return
-        inside = false
+        if (left) return
+        left = true
         if (afterMs > 0) from.later(afterMs, release)
         else release()
       }

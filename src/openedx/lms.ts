@@ -56,7 +56,7 @@ export interface Lms {
 /**
  * @param from.url LERNITO_LMS_URL
  * @param from.version of this program, for the user-agent
- * @param from.concurrency how many calls may be under way at once
+ * @param from.concurrency how many calls may be under way at once, at least 1; asked before each
  * @param from.timeoutMs for each attempt
  * @param from.onCall told of every attempt, for log and metrics
  */
@@ -65,7 +65,7 @@ export function createLms(from: {
   clientId: string
   clientSecret: string
   version: string
-  concurrency: number
+  concurrency: () => number
   timeoutMs?: number
   now?: () => number
   onCall?: (call: Call) => void

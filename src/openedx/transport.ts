@@ -55,7 +55,7 @@ export function jsonBody(value: object): LmsRequest['body'] {
 export function createTransport(from: {
   url: URL
   userAgent: string
-  concurrency: number
+  concurrency: () => number
   timeoutMs: number
   now: () => number
   onCall: (call: Call) => void

@@ -50,7 +50,8 @@ export const SETTINGS_SCHEMA = z.object({
     fallback: '110',
   }),
   LERNITO_LMS_CONCURRENCY: wholeNumber(1, 32).register(about, {
-    meaning: 'How many calls to the LMS run at once. An LMS with two workers has no room for more.',
+    meaning:
+      'How many calls to the LMS run at once, by all replicas together. An LMS with two workers has no room for more.',
     fallback: '2',
   }),
   LERNITO_DATABASE_URL: databaseUrl.register(about, {

@@ -43,6 +43,20 @@ test('those behind 500 deliveries of one person are found', quick, async (t) => 
   assert.deepEqual(await takeNow(bench), [])
 })
 
+test('when the clock is set back, a retry comes after as long a time as was meant', quick, async (t) => {
+  const bench = await setUp(t)
+  const id = await submit(bench, 'a@x.example')
+  assert.deepEqual(await takeIds(bench), [id])
+  await bench.inbox.settle([retry(id, START + 10_000)])
+  const back = START - 3_600_000
+  bench.clock.at = back
+  assert.deepEqual(await takeNow(bench), [])
+  bench.clock.at = back + 9_999
+  assert.deepEqual(await takeNow(bench), [])
+  bench.clock.at = back + 10_000
+  assert.deepEqual(await takeIds(bench), [id])
+})
+
 test('two that take at once never get the same delivery', quick, async (t) => {
   const bench = await setUp(t)
   const ids = await Promise.all(Array.from({ length: 20 }, (_, i) => submit(bench, `p${i}@x.example`)))

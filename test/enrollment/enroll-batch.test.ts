@@ -16,7 +16,7 @@ const lms = createLms({
   clientId: 'lernito-client',
   clientSecret: 'lernito-client-secret',
   version: 'test',
-  concurrency: 2,
+  concurrency: () => 2,
 })
 after(() => Promise.all([lms.close(), standIn.close()]))
 beforeEach(() => sandbox.reset())

@@ -25,7 +25,7 @@ beforeEach(async () => {
     clientId: 'lernito-client',
     clientSecret: 'lernito-client-secret',
     version: 'test',
-    concurrency: 2,
+    concurrency: () => 2,
   })
   let waiting = Promise.withResolvers<void>()
   probe = () => {

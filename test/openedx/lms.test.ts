@@ -18,7 +18,7 @@ async function start(t: TestContext) {
     clientId: 'lernito-client',
     clientSecret: 'lernito-client-secret',
     version: '1.2.3',
-    concurrency: 2,
+    concurrency: () => 2,
     now: () => at.ms,
   })
   t.after(() => lms.close())

@@ -23,7 +23,7 @@ async function start(t: TestContext, options: StandInOptions = {}, client = 'ler
     clientId: client,
     clientSecret: `${client}-secret`,
     version: '1.2.3',
-    concurrency: 2,
+    concurrency: () => 2,
   })
   t.after(async () => {
     await lms.close()

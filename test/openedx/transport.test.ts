@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { createGate } from '../../src/openedx/gate.ts'
 import { heartbeatRequest } from '../../src/openedx/heartbeat.ts'
 import { type Call, createTransport, jsonBody, type LmsRequest } from '../../src/openedx/transport.ts'
 import { cut, hang, json, page, type Reply, startScriptedLms } from './scripted-lms.ts'
@@ -14,7 +15,7 @@ async function start(t: TestContext, options: { path?: string; concurrency?: num
   const transport = createTransport({
     url: new URL(lms.url + (options.path ?? '')),
     userAgent: 'lernito-openedx/1.2.3',
-    concurrency: options.concurrency ?? 2,
+    concurrency: () => options.concurrency ?? 2,
     timeoutMs: options.timeoutMs ?? 5_000,
     now: () => 1_000,
     onCall: (call) => calls.push(call),
@@ -78,7 +79,7 @@ test('a connection that is refused or cut is no answer', async (t) => {
   const other = createTransport({
     url,
     userAgent: 'x',
-    concurrency: 1,
+    concurrency: () => 1,
     timeoutMs: 5_000,
     now: Date.now,
     onCall: () => {},
@@ -159,6 +160,36 @@ test('only so many calls are under way at once, in the order in which they came'
   for (const answer of open) answer()
   assert.ok((await Promise.all(sent)).every((one) => one.ok))
   assert.deepEqual(lms.seen.map(({ url }) => url).slice(2), ['/c', '/d', '/e'])
+})
+
+test('how many calls may be under way is asked anew: fewer while others have their share, more afterwards', async () => {
+  let slots = 1
+  const gate = createGate({ slots: () => slots, later: () => {} })
+  const inside: string[] = []
+  const enter = async (name: string) => {
+    const leave = await gate.enter()
+    inside.push(name)
+    return leave
+  }
+  const entering = ['a', 'b', 'c', 'd'].map(enter)
+  const settled = () => new Promise<void>((resolve) => setImmediate(resolve))
+  await settled()
+  assert.deepEqual(inside, ['a'])
+  slots = 2
+  const leaveA = await entering[0]
+  leaveA?.(0)
+  await settled()
+  assert.deepEqual(inside, ['a', 'b', 'c'])
+  slots = 1
+  const leaveB = await entering[1]
+  leaveB?.(0)
+  leaveB?.(0)
+  await settled()
+  assert.deepEqual(inside, ['a', 'b', 'c'])
+  const leaveC = await entering[2]
+  leaveC?.(0)
+  await settled()
+  assert.deepEqual(inside, ['a', 'b', 'c', 'd'])
 })
 
 test('a call that timed out keeps its slot 60 s more, since the LMS still works on it', async (t) => {

@@ -46,6 +46,16 @@ export const untilReady = (serving: Pick<Serving, 'url'>): Promise<true> =>
 export const untilNotReady = (serving: Pick<Serving, 'url'>): Promise<string> =>
   until('a reason', async () => (await readyz(serving)).reason)
 
+/** The replicas that the database knows, dead or alive. */
+export async function replicaNames(databaseUrl: string): Promise<string[]> {
+  const { db, close } = openDatabase({ url: databaseUrl, serve: false })
+  try {
+    return (await db.selectFrom('replicas').select('id').execute()).map(({ id }) => id)
+  } finally {
+    await close()
+  }
+}
+
 /** What the database holds: the deliveries, each with what happened to it. */
 export async function inspect(databaseUrl: string) {
   const { db, close } = openDatabase({ url: databaseUrl, serve: false })

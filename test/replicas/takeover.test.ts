@@ -4,10 +4,15 @@ import { DEMO } from '../harness.ts'
 import { hasMariaDb, startMariaDb } from '../mariadb.ts'
 import { until } from '../service/process.ts'
 import { BULK, sell, startHoldingLms, startLms } from '../service/serving.ts'
-import { inspect, readyz, startReplica } from './serving.ts'
+import { inspect, readyz, replicaNames, startReplica } from './serving.ts'
 
 const ALICE = 'alice@example.com'
 const HELD = { method: 'POST', path: BULK, delayMs: 1, times: 1 }
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const bulkCalls = async ({ calls }: Pick<Awaited<ReturnType<typeof startLms>>, 'calls'>): Promise<number> =>
+  (await calls())
+    .filter(({ method, path }) => method === 'POST' && path === BULK)
+    .reduce((n, { count }) => n + count, 0)
 const ENROLLED = { email: ALICE, course: DEMO, mode: 'audit', active: true }
 
 if (hasMariaDb()) {
@@ -83,6 +88,34 @@ if (hasMariaDb()) {
         sleeper.log().filter(({ level }) => level === 'error'),
         [],
       )
+    })
+
+    test('what others took over is dropped from the hand: a replica that wakes up calls the LMS for none of it', async (t) => {
+      const { url: databaseUrl } = await server.newDatabase()
+      const lms = await startHoldingLms(t)
+      await lms.faults([HELD])
+      const env = { LERNITO_LMS_CONCURRENCY: '1', LERNITO_ANSWER_WITHIN_MS: '60000' }
+      const sleeper = await startReplica({ t, databaseUrl, lmsUrl: lms.url, env })
+      const other = await startReplica({ t, databaseUrl, lmsUrl: lms.url, env })
+      const held = sell({ url: sleeper.url, email: ALICE })
+      await lms.arrived
+      const inHand = sell({ url: sleeper.url, email: 'bob@example.com', courseIds: [PYTHON] })
+      await until('the second delivery', async () => (await inspect(databaseUrl))[1])
+      sleeper.child.kill('SIGSTOP')
+      await until('the other one’s results', () => {
+        const done = other.log().filter(({ event }) => event === 'succeeded')
+        return done.length === 2 || undefined
+      })
+      const [before] = await replicaNames(databaseUrl)
+      assert.ok(before)
+      sleeper.child.kill('SIGCONT')
+      await until('the sleeper’s new name', async () => (await replicaNames(databaseUrl)).length === 2 || undefined)
+      const calls = await bulkCalls(lms)
+      lms.release()
+      assert.equal((await held)?.status, 200)
+      assert.equal((await inHand)?.status, 200)
+      assert.equal((await sell({ url: sleeper.url, email: 'carol@example.com' }))?.status, 200)
+      assert.equal((await bulkCalls(lms)) - calls, 2, 'the held call, and the one for carol')
     })
 
     test('the same sale posted to two replicas at once is one delivery, and both senders are told', async (t) => {
