@@ -71,6 +71,11 @@ export function createInbox({
     if (person !== undefined) people.delete(person)
   }
 
+  const dueAwaited = (): Promise<DueRow[]> => {
+    const ids = [...waiters.awaited()].filter((id) => !personOf.has(id))
+    return store.due({ limit: AWAITED_MAX, among: ids.slice(0, AWAITED_MAX) })
+  }
+
   /** Whoever has a sender waiting comes first, and doesn't count: a long backlog holds up no new sale. */
   const pick = async (max: number): Promise<Delivery[]> => {
     const picked: string[] = []
@@ -80,16 +85,15 @@ export function createInbox({
       adoptedAt = performance.now()
     }
     try {
-      const awaited = [...waiters.awaited()].filter((id) => !personOf.has(id)).slice(0, AWAITED_MAX)
-      for (const row of await store.due({ limit: AWAITED_MAX, among: awaited })) {
-        if (handOut(row)) picked.push(row.id)
-      }
+      let page = await store.due({ limit: PAGE })
+      const all = page.length < PAGE // and nearly always it is
+      const awaited = all ? page.filter(({ id }) => waiters.isAwaited(id)) : await dueAwaited()
+      for (const row of awaited) if (handOut(row)) picked.push(row.id)
       const most = picked.length + max
-      for (let after: DueRow | null = null; picked.length < most; ) {
-        const page: DueRow[] = await store.due({ limit: PAGE, after })
+      for (;;) {
         for (const row of page) if (picked.length < most && handOut(row)) picked.push(row.id)
-        after = page.at(-1) ?? null
-        if (page.length < PAGE) break
+        if (picked.length >= most || page.length < PAGE) break
+        page = await store.due({ limit: PAGE, after: page.at(-1) ?? null })
       }
       const rows = await store.waiting(picked)
       const deliveries = paused ? [] : rows
