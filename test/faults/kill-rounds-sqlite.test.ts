@@ -31,7 +31,7 @@ test('SIGKILL at any moment under load, again and again, on SQLite: what was acc
   let unhurtMs = (await load(serving, 'unhurt')) ?? 0
   assert.equal(ledger.counts(await lms.state()).answered(200), SALES)
 
-  const rounds = createRounds({ withinMs: 70_000 })
+  const rounds = createRounds({ withinMs: 150_000 })
   let cutShort = 0
   while (rounds.goesOn()) {
     const loading = load(serving, `round${rounds.done()}`)
