@@ -1,0 +1,60 @@
+import type { DeliveryEvent } from '../deliveries/types.ts'
+import { errorFields, type Log, logEvent } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import type { Notifier } from './notify.ts'
+import type { LinkReport } from './trouble.ts'
+
+interface LmsCall {
+  readonly endpoint: string
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly status: number | null
+  readonly ms: number
+}
+
+/** What the other rooms tell; each thing becomes a log line, a metric or a notification, or several of them. */
+export function createObserver({
+  log,
+  metrics,
+  notifier,
+}: {
+  log: Log
+  metrics: Metrics
+  notifier: Pick<Notifier, 'onEvent' | 'onLink'> | null
+}) {
+  return {
+    onEvent: (event: DeliveryEvent): void => {
+      logEvent(log, event)
+      metrics.onEvent(event)
+      notifier?.onEvent(event)
+    },
+    onCall: (call: LmsCall): void => {
+      log.debug(call, 'LMS call')
+      metrics.onCall(call)
+    },
+    onRefused: (refused: { code: string; status: number; ip: string }): void => {
+      log.info(refused, 'webhook refused')
+      metrics.onRefused(refused.code)
+    },
+    /** What keeps the LMS from being used, and that it is well again: a line for each change. */
+    onLink: (report: LinkReport): void => {
+      notifier?.onLink(report)
+      if (report.kind === 'up') log.info('the LMS is well again; work goes on')
+      else
+        log.warn(
+          { state: report.kind, reason: report.failure.message },
+          'the LMS can not be used; deliveries are kept and wait',
+        )
+    },
+    /** `reason`: why the database can't be used; null: it can. */
+    onDatabase: (reason: string | null): void => {
+      if (reason === null) log.info('the database can be used')
+      else log.error({ reason }, 'the database can not be used; webhooks are refused until it can')
+    },
+    onFreed: (deliveries: number): void =>
+      log.warn({ deliveries }, 'another replica is dead; its deliveries are free for all'),
+    onPurged: ({ deliveries, days }: { deliveries: number; days: number }): void =>
+      log.info({ deliveries, days }, 'old deliveries deleted'),
+    onError: (error: unknown): void => log.error(errorFields(error), 'unexpected error; it is tried again'),
+  }
+}
+export type Observer = ReturnType<typeof createObserver>

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { type Backlog, createMetrics } from '../../src/telemetry/metrics.ts'
+
+const MONITORING = join(import.meta.dirname, '../../deploy/monitoring')
+const read = (file: string): string => readFileSync(join(MONITORING, file), 'utf8')
+
+function setUp() {
+  const state = {
+    at: 100_000,
+    link: 'up' as 'up' | 'down',
+    backlog: async (): Promise<Backlog> => ({ waiting: 3, needsAttention: 2, oldestReceivedAt: 40_000 }),
+    asked: 0,
+  }
+  const metrics = createMetrics({
+    now: () => state.at,
+    linkState: () => state.link,
+    budgetFullness: () => 0.25,
+    replicas: () => 2,
+    databaseReason: () => null,
+    backlog: () => {
+      state.asked++
+      return state.backlog()
+    },
+  })
+  const lines = async (prefix: string): Promise<string[]> =>
+    (await metrics.registry.metrics()).split('\n').filter((line) => line.startsWith(prefix))
+  return { metrics, state, lines }
+}
+
+/** The names of all series that /metrics can give, those of a histogram included. */
+async function names(): Promise<Set<string>> {
+  const { metrics, lines } = setUp()
+  metrics.onEnrolled(1)
+  metrics.onAnswer(200)
+  metrics.onRefused('signature')
+  metrics.onCall({ endpoint: '/heartbeat', method: 'GET', status: 200, ms: 3 })
+  return new Set((await lines('')).flatMap((line) => /^[a-z_0-9]+/.exec(line)?.[0] ?? []))
+}
+
+test('the gauges say what the sources say at the scrape', async () => {
+  const { state, lines } = setUp()
+  assert.deepEqual(await lines('lernito_call_budget'), ['lernito_call_budget_used_ratio 0.75'])
+  assert.deepEqual(await lines('lernito_oldest'), ['lernito_oldest_waiting_seconds 60'])
+  assert.deepEqual(await lines('lernito_deliveries_'), [
+    'lernito_deliveries_waiting 3',
+    'lernito_deliveries_needing_attention 2',
+  ])
+  state.link = 'down'
+  assert.deepEqual((await lines('lernito_lms_link')).sort(), [
+    'lernito_lms_link{state="down"} 1',
+    'lernito_lms_link{state="misconfigured"} 0',
+    'lernito_lms_link{state="throttled"} 0',
+    'lernito_lms_link{state="up"} 0',
+  ])
+})
+
+test('the database is asked once in five seconds at most, however often somebody scrapes', async () => {
+  const { state, lines } = setUp()
+  await lines('')
+  await lines('')
+  assert.equal(state.asked, 1)
+  state.at += 5_000
+  await lines('')
+  assert.equal(state.asked, 2)
+})
+
+test('while the database is away the backlog is not told as 0', async () => {
+  const { state, lines } = setUp()
+  await lines('')
+  state.at += 5_000
+  state.backlog = () => Promise.reject(new Error('away'))
+  assert.deepEqual(await lines('lernito_deliveries_waiting'), [])
+  assert.deepEqual(await lines('lernito_oldest'), [])
+  state.at += 5_000
+  state.backlog = async () => ({ waiting: 0, needsAttention: 0, oldestReceivedAt: null })
+  assert.deepEqual(await lines('lernito_oldest'), ['lernito_oldest_waiting_seconds 0'])
+})
+
+test('what happens is counted by few and fixed labels', async () => {
+  const { metrics, lines } = setUp()
+  metrics.onAnswer(200)
+  metrics.onRefused('signature')
+  metrics.onPreviousSecret()
+  metrics.onEnrolled(1500)
+  metrics.onEvent({ id: 'e', deliveryId: 'd', at: 0, kind: 'succeeded', detail: '', actor: null })
+  metrics.onCall({ endpoint: '/heartbeat', method: 'GET', status: null, ms: 30 })
+  assert.deepEqual(await lines('lernito_webhook_'), [
+    'lernito_webhook_answers_total{status="200"} 1',
+    'lernito_webhook_refused_total{reason="signature"} 1',
+    'lernito_webhook_previous_secret_total 1',
+  ])
+  assert.ok(
+    (await lines('lernito_delivery_events_total')).includes('lernito_delivery_events_total{kind="succeeded"} 1'),
+  )
+  assert.deepEqual(await lines('lernito_enrollment_seconds_sum'), ['lernito_enrollment_seconds_sum 1.5'])
+  assert.deepEqual(await lines('lernito_lms_calls_total'), [
+    'lernito_lms_calls_total{endpoint="/heartbeat",method="GET",status="none"} 1',
+  ])
+  assert.deepEqual(await lines('lernito_lms_call_seconds_count'), [
+    'lernito_lms_call_seconds_count{endpoint="/heartbeat"} 1',
+  ])
+})
+
+const alerts = z.object({
+  groups: z.array(
+    z.object({
+      name: z.string(),
+      rules: z.array(
+        z.object({
+          alert: z.string(),
+          expr: z.string(),
+          for: z.string().regex(/^\d+m$/),
+          labels: z.object({ severity: z.enum(['warning', 'critical']) }),
+          annotations: z.object({ summary: z.string(), description: z.string() }),
+        }),
+      ),
+    }),
+  ),
+})
+const dashboard = z.object({
+  panels: z.array(z.object({ title: z.string(), targets: z.array(z.object({ expr: z.string() })).min(1) })),
+})
+
+test('the dashboard and the alert rules ask for no metric that /metrics does not have', async () => {
+  const rules = alerts.parse(parse(read('alerts.yaml'))).groups.flatMap(({ rules }) => rules)
+  const { panels } = dashboard.parse(JSON.parse(read('grafana-dashboard.json')))
+  const expressions = [...rules, ...panels.flatMap(({ targets }) => targets)].map(({ expr }) => expr)
+  assert.ok(rules.length >= 8 && panels.length >= 10)
+  const known = await names()
+  const asked = expressions.flatMap((expr) => expr.match(/\b(lernito|nodejs)_[a-z_0-9]+/g) ?? [])
+  assert.ok(asked.length >= expressions.length)
+  assert.deepEqual(
+    asked.filter((name) => !known.has(name)),
+    [],
+  )
+})
+
+test('every metric of our own is on the dashboard', async () => {
+  const text = read('grafana-dashboard.json')
+  const own = [...(await names())].filter((name) => name.startsWith('lernito_') && !/_(sum|count)$/.test(name))
+  assert.deepEqual(
+    own.filter((name) => !text.includes(name)),
+    [],
+  )
+})

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { createNotifier, textPoster } from '../../src/telemetry/notify.ts'
+import type { LinkReport } from '../../src/telemetry/trouble.ts'
+
+const MINUTE_MS = 60_000
+const SINCE = Date.UTC(2026, 10, 24, 10, 2)
+const DOWN: LinkReport = { kind: 'down', since: SINCE, failure: { message: 'The LMS at lms:8000 can’t be reached' } }
+const MISCONFIGURED: LinkReport = {
+  kind: 'misconfigured',
+  since: SINCE,
+  failure: { message: 'The service user is not staff' },
+}
+
+/** A notifier whose time a test moves, and what it has sent. `refuse` makes the next posts fail. */
+function setUp({ console = null }: { console?: string | null } = {}) {
+  let now = 0
+  let timers: { at: number; then: () => void }[] = []
+  const sent: string[] = []
+  const errors: unknown[] = []
+  const refusals: Error[] = []
+  const notifier = createNotifier({
+    console,
+    post: async (text) => {
+      const refusal = refusals.shift()
+      if (refusal !== undefined) throw refusal
+      sent.push(text)
+    },
+    onError: (error) => errors.push(error),
+    later: (ms, then) => {
+      const mine = { at: now + ms, then }
+      timers.push(mine)
+      return () => {
+        timers = timers.filter((one) => one !== mine)
+      }
+    },
+  })
+  const pass = async (minutes: number): Promise<void> => {
+    const end = now + minutes * MINUTE_MS
+    for (;;) {
+      const [next] = timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)
+      if (next === undefined) break
+      timers = timers.filter((one) => one !== next)
+      now = next.at
+      next.then()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    now = end
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  const needsAttention = (deliveryId: string): void =>
+    notifier.onEvent({ id: 'e', deliveryId, at: 0, kind: 'needs_attention', detail: 'no course', actor: null })
+  return { ...notifier, sent, errors, refusals, pass, needsAttention }
+}
+
+test('deliveries that need attention are gathered over 10 minutes, and told with where to look', async () => {
+  const { sent, pass, needsAttention } = setUp({ console: 'https://lms.example.com/lernito/console/' })
+  needsAttention('one')
+  await pass(9)
+  needsAttention('two')
+  needsAttention('two')
+  assert.deepEqual(sent, [])
+  await pass(1)
+  const where = 'See https://lms.example.com/lernito/console/deliveries?state=needs_attention'
+  assert.deepEqual(sent, [`lernito-openedx: 2 deliveries need attention. ${where}`])
+  await pass(60)
+  assert.equal(sent.length, 1)
+  needsAttention('three')
+  await pass(10)
+  assert.equal(sent[1], `lernito-openedx: a delivery needs attention. ${where}`)
+})
+
+test('without a console the command is named', async () => {
+  const { sent, pass, needsAttention } = setUp()
+  needsAttention('one')
+  await pass(10)
+  assert.match(sent[0] ?? '', /lernito-openedx deliveries list --state needs_attention$/)
+})
+
+test('an LMS that is away for less than 10 minutes is nobody’s business', async () => {
+  const { sent, pass, onLink } = setUp()
+  onLink(DOWN)
+  await pass(9)
+  onLink({ kind: 'up' })
+  await pass(60)
+  assert.deepEqual(sent, [])
+})
+
+test('an LMS that is down or misconfigured for 10 minutes is told once, and that it is well again', async () => {
+  for (const [report, said] of [
+    [DOWN, 'the LMS can not be reached, since 2026-11-24 10:02 UTC. The LMS at lms:8000 can’t be reached.'],
+    [MISCONFIGURED, 'the LMS can not be used until somebody sets something right, since 2026-11-24 10:02 UTC. The'],
+  ] as const) {
+    const { sent, pass, onLink } = setUp()
+    onLink(report)
+    await pass(10)
+    await pass(60)
+    assert.equal(sent.length, 1)
+    assert.ok(sent[0]?.includes(said), sent[0])
+    onLink({ kind: 'up' })
+    await pass(1)
+    assert.match(sent[1] ?? '', /the LMS is well again/)
+    onLink({ kind: 'up' })
+    await pass(60)
+    assert.equal(sent.length, 2)
+  }
+})
+
+test('an LMS that is well for moments only is told as down since the first time', async () => {
+  const { sent, pass, onLink } = setUp()
+  for (let minute = 0; minute <= 10; minute += 0.5) {
+    onLink({ ...DOWN, since: SINCE + minute * MINUTE_MS })
+    onLink({ kind: 'up' })
+    await pass(0.5)
+  }
+  assert.equal(sent.length, 1)
+  assert.match(sent[0] ?? '', /since 2026-11-24 10:02 UTC/)
+  await pass(0.5)
+  assert.match(sent[1] ?? '', /the LMS is well again/)
+})
+
+test('a throttle passes by itself and is not told', async () => {
+  const { sent, pass, onLink } = setUp()
+  onLink({ ...DOWN, kind: 'throttled' })
+  await pass(60)
+  assert.deepEqual(sent, [])
+})
+
+test('what did not arrive is sent again a minute later, in order', async () => {
+  const { sent, errors, refusals, pass, needsAttention, onLink } = setUp()
+  refusals.push(new Error('away'), new Error('still away'))
+  onLink(DOWN)
+  needsAttention('one')
+  await pass(10)
+  assert.deepEqual(sent, [])
+  await pass(1)
+  await pass(1)
+  assert.equal(sent.length, 2)
+  assert.equal(errors.length, 2)
+})
+
+test('the stop sends what has been gathered', async () => {
+  const { sent, needsAttention, stop } = setUp()
+  needsAttention('one')
+  await stop()
+  assert.equal(sent.length, 1)
+})
+
+async function chat(t: TestContext, answer: { status: number; location?: string }) {
+  const seen: { method: string | undefined; type: string | undefined; body: string }[] = []
+  const server = createServer((request, response) => {
+    let body = ''
+    request.on('data', (chunk) => {
+      body += String(chunk)
+    })
+    request.on('end', () => {
+      seen.push({ method: request.method, type: request.headers['content-type'], body })
+      response.writeHead(answer.status, answer.location === undefined ? {} : { location: answer.location }).end('ok')
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const address: string | AddressInfo | null = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  return { url: `http://127.0.0.1:${port}/hooks/secret-key`, seen }
+}
+
+test('a text is posted as Slack and its kin take it', async (t) => {
+  const { url, seen } = await chat(t, { status: 200 })
+  await textPoster({ url })('two "words"\nand more')
+  assert.deepEqual(seen, [{ method: 'POST', type: 'application/json', body: '{"text":"two \\"words\\"\\nand more"}' }])
+})
+
+test('an error tells the setting and the status, never the address; a redirect is not followed', async (t) => {
+  const elsewhere = await chat(t, { status: 200 })
+  for (const answer of [{ status: 403 }, { status: 302, location: elsewhere.url }]) {
+    const { url } = await chat(t, answer)
+    await assert.rejects(textPoster({ url })('hello'), { message: `LERNITO_NOTIFY_URL answered ${answer.status}` })
+  }
+  assert.deepEqual(elsewhere.seen, [])
+  await assert.rejects(textPoster({ url: 'http://127.0.0.1:9/hooks/secret-key' })('hello'), {
+    message: 'LERNITO_NOTIFY_URL could not be reached',
+  })
+})
