@@ -85,7 +85,7 @@ describe('an answer of the LMS that is no good', { concurrency: 6, timeout: 120_
       failed++
       return page(500)
     })
-    await product.lms.faults([{ ...A_COURSE, delayMs: 500 }]) // so that all go together
+    await product.lms.faults([{ ...A_COURSE, delayMs: 3000 }]) // so that all go together
     const people = Array.from({ length: 40 }, (_, i) => `other${i}@example.com`).toSpliced(20, 0, poison)
     const answers = await Promise.all(people.map((email) => product.ledger.sell(product.url, { email })))
     assert.equal(answers.filter((answered) => answered?.status === 200).length, 40)

@@ -12,8 +12,15 @@ const SALES = 30
 const ALLOWED = '/api/enrollment/v1/enrollment_allowed/'
 const FORBIDDEN = { status: 403, body: { detail: 'You do not have permission to perform this action.' } }
 
-async function setUp(t: TestContext, lms: StandInOptions = {}) {
-  const product = await startProduct({ lms: { world: WORLD, ...lms }, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
+/** Who waits a minute for an answer and has it in a third of that did not wait for the time to be up. */
+const PATIENT = { LERNITO_ANSWER_WITHIN_MS: '60000' }
+const AT_ONCE_MS = 20_000
+
+async function setUp(t: TestContext, lms: StandInOptions = {}, env: Record<string, string> = {}) {
+  const product = await startProduct({
+    lms: { world: WORLD, ...lms },
+    env: { LERNITO_LMS_CALLS_PER_MINUTE: '0', ...env },
+  })
   t.after(() => product.stop())
   const ledger = createLedger({ before: await product.lms.state() })
   const blocked = (): Record<string, unknown>[] =>
@@ -45,7 +52,7 @@ async function untilWell({ log, database }: Awaited<ReturnType<typeof setUp>>, w
 
 describe('an LMS that can’t be used for a while', { concurrency: 8, timeout: 180_000 }, () => {
   test('503 for everything for 5 s: senders hear 500 at once, no try is spent, and all are enrolled after', async (t) => {
-    const product = await setUp(t)
+    const product = await setUp(t, {}, PATIENT)
     await product.lms.faults([{ status: 503 }])
     const first = await sellAll(product, 'first')
     assert.deepEqual(first.statuses, new Set([500]))
@@ -53,7 +60,7 @@ describe('an LMS that can’t be used for a while', { concurrency: 8, timeout: 1
     await product.lms.forgetCalls()
     const again = await sellAll(product, 'again')
     assert.deepEqual(again.statuses, new Set([500]))
-    assert.ok(Math.max(first.ms, again.ms) < 2000, `the slowest answer took ${first.ms} and ${again.ms} ms`)
+    assert.ok(Math.max(first.ms, again.ms) < AT_ONCE_MS, `the slowest answer took ${first.ms} and ${again.ms} ms`)
     await until('a probe', async () => (await product.calls(({ path }) => path === '/heartbeat')) >= 2 || undefined)
     assert.equal(await product.calls(({ path }) => path !== '/heartbeat'), 0) // nothing but probes
     assert.deepEqual(await triesIn(product.database), new Set([0]))
@@ -112,14 +119,14 @@ describe('an LMS that can’t be used for a while', { concurrency: 8, timeout: 1
   })
 
   test('the staff flag taken away: the link pauses and names the cause; given back, all are enrolled', async (t) => {
-    const product = await setUp(t)
+    const product = await setUp(t, {}, PATIENT)
     await product.lms.faults([
       { method: 'POST', path: BULK, ...FORBIDDEN },
       { path: ALLOWED, ...FORBIDDEN },
     ])
     const { statuses, ms } = await sellAll(product, 'sale')
     assert.deepEqual(statuses, new Set([500]))
-    assert.ok(ms < 2000, `answered after ${ms} ms`)
+    assert.ok(ms < AT_ONCE_MS, `answered after ${ms} ms`)
     const [line] = product.blocked()
     assert.equal(line?.state, 'misconfigured')
     assert.match(String(line?.reason), /make the user of the OAuth application LERNITO_LMS_CLIENT_ID a staff user/)
