@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { AppError } from '../errors.ts'
 import { SETTINGS } from '../settings/settings.ts'
@@ -24,6 +25,11 @@ export function parseOptions<const Config extends ParseArgsConfig>(
     const why = cause instanceof Error ? cause.message : String(cause)
     throw usageError(`${why}\nSee: lernito-openedx ${command} --help`, cause)
   }
+}
+
+/** The file .env in the working folder, if there is one; what is set already counts more. */
+export function loadDotEnv(): void {
+  if (existsSync('.env')) process.loadEnvFile('.env')
 }
 
 /** The settings as a part of a command's help, made of their declaration. */

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
 import { AppError } from '../errors.ts'
+import { readSecret } from '../settings/read.ts'
 import { type SignatureForm, sign } from '../signature/signature.ts'
-import { usageError } from './command.ts'
+import { loadDotEnv, usageError } from './command.ts'
 
 const FORMS: Readonly<Record<string, SignatureForm>> = { original: 'canonical', readme: 'readme', raw: 'raw' }
 
@@ -37,9 +38,13 @@ export async function readInput({
   }
 }
 
-/** Only from the environment: an argument could be read by everyone on the machine. */
-export function readSecret(env: Readonly<Record<string, string | undefined>>): string {
-  const secret = env.LERNITO_WEBHOOK_SECRET
+/**
+ * From where the service reads it: the environment, .env, or the file of LERNITO_WEBHOOK_SECRET_FILE. Not from an
+ * argument, which everyone on the machine could read.
+ */
+export function readWebhookSecret(): string {
+  loadDotEnv()
+  const secret = readSecret({ env: process.env, name: 'LERNITO_WEBHOOK_SECRET' })
   if (secret) return secret
   throw new AppError(
     'settings.invalid',

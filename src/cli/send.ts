@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts'
 import { type Command, parseOptions, usageError } from './command.ts'
-import { readForm, readInput, readSecret, signPayload } from './payload-input.ts'
+import { readForm, readInput, readWebhookSecret, signPayload } from './payload-input.ts'
 
 const TIMEOUT_MS = 130_000
 
@@ -18,7 +18,7 @@ Usage: lernito-openedx send [FILE | --email ADDRESS --course KEY …] [--url URL
   --url       the webhook (default http://127.0.0.1:8790/api/lernito/webhook/)
   --form      what is signed; see "lernito-openedx sign --help"
 
-LERNITO_WEBHOOK_SECRET is the secret. The exit code is 0 if the answer is 2xx, else 1.
+LERNITO_WEBHOOK_SECRET is the secret, also from .env or from the file that LERNITO_WEBHOOK_SECRET_FILE names. The exit code is 0 if the answer is 2xx, else 1.
 
 Example, against the sandbox:
   LERNITO_WEBHOOK_SECRET=lernito-sandbox-secret lernito-openedx send \\
@@ -45,7 +45,7 @@ Example, against the sandbox:
       throw usageError('send takes a FILE, or --email and --course, not both. See: lernito-openedx send --help')
     }
     const form = readForm(values.form)
-    const secret = readSecret(process.env)
+    const secret = readWebhookSecret()
     const body = positionals.length > 0 ? await readInput({ command: 'send', positionals }) : build(values)
     const response = await post({ url: values.url, body, signature: signPayload({ body, form, secret }) })
     const delivery = response.headers.get('x-lernito-delivery')

@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs'
 import { buildService } from '../service.ts'
 import { readSettings } from '../settings/read.ts'
 import { createLog } from '../telemetry/log.ts'
-import { type Command, parseOptions, settingsHelp } from './command.ts'
+import { type Command, loadDotEnv, parseOptions, settingsHelp } from './command.ts'
 import { runUntilSignal } from './run-service.ts'
 
 export const serve: Command = {
@@ -20,7 +19,7 @@ Example:
 ${settingsHelp()}`,
   run: async (args) => {
     parseOptions('serve', { args: [...args], options: {} })
-    if (existsSync('.env')) process.loadEnvFile('.env')
+    loadDotEnv()
     const { settings, warnings } = readSettings({ env: process.env })
     const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
     for (const warning of warnings) log.warn(warning)

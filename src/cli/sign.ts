@@ -1,5 +1,5 @@
 import { type Command, parseOptions } from './command.ts'
-import { readForm, readInput, readSecret, signPayload } from './payload-input.ts'
+import { readForm, readInput, readWebhookSecret, signPayload } from './payload-input.ts'
 
 export const sign: Command = {
   name: 'sign',
@@ -13,7 +13,7 @@ Usage: lernito-openedx sign [FILE] [--form original|readme|raw]
             readme    the sorted JSON with spaces, as the script in its README signs it
             raw       the bytes as they are
 
-LERNITO_WEBHOOK_SECRET is the secret.
+LERNITO_WEBHOOK_SECRET is the secret, also from .env or from the file that LERNITO_WEBHOOK_SECRET_FILE names.
 
 Example:
   LERNITO_WEBHOOK_SECRET=lernito-sandbox-secret lernito-openedx sign payload.json
@@ -26,7 +26,7 @@ Example:
     })
     const form = readForm(values.form)
     const body = await readInput({ command: 'sign', positionals })
-    process.stdout.write(`${signPayload({ body, form, secret: readSecret(process.env) })}\n`)
+    process.stdout.write(`${signPayload({ body, form, secret: readWebhookSecret() })}\n`)
     return 0
   },
 }

@@ -33,7 +33,8 @@ export function readSettings({ env }: { env: Env }): { settings: Settings; warni
   return { settings: result.data, warnings: warningsFor({ env, settings: result.data }) }
 }
 
-function readSecret({ env, name }: { env: Env; name: string }): string | undefined {
+/** A secret, or what the file of NAME_FILE holds. Throws AppError settings.invalid if both are set, or no file is there. */
+export function readSecret({ env, name }: { env: Env; name: string }): string | undefined {
   const file = env[`${name}_FILE`]
   if (!file) return env[name]
   if (env[name]) {

@@ -56,6 +56,16 @@ describe('sign', { concurrency: 2 }, () => {
     })
   }
 
+  test('the secret may be in .env or in a file, as the service reads it', async (t) => {
+    const { body, signature } = recorded('unknown person, one course')
+    const cwd = temporaryFolder(t)
+    writeFileSync(join(cwd, 'secret'), `${SECRET}\n`)
+    const fromFile = { LERNITO_WEBHOOK_SECRET_FILE: 'secret' }
+    assert.equal((await run({ args: ['sign'], env: fromFile, input: body, cwd })).stdout, `${signature}\n`)
+    writeFileSync(join(cwd, '.env'), `LERNITO_WEBHOOK_SECRET=${SECRET}\n`)
+    assert.equal((await run({ args: ['sign'], env: {}, input: body, cwd })).stdout, `${signature}\n`)
+  })
+
   const errors: Record<string, { args: string[]; code: number; says: RegExp; env?: Record<string, string> }> = {
     'a body that is not JSON': { args: ['sign', '-'], code: 1, says: /can't be signed: .*line 1 column 2/ },
     'a file that is not there': { args: ['sign', 'no-such.json'], code: 1, says: /from no-such\.json: ENOENT/ },
