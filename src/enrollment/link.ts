@@ -119,6 +119,7 @@ function watched(lms: Lms, watch: Watch): Lms {
     bulkAvailable: () => watch(() => lms.bulkAvailable(), { proves: false }),
     bulkEnroll: (permit, call) => watch(() => lms.bulkEnroll(permit, call), { permit }),
     enrollment: (permit, of) => watch(() => lms.enrollment(permit, of), { permit }),
+    enrollments: (permit, of) => watch(() => lms.enrollments(permit, of), { permit }),
     enroll: (permit, of) => watch(() => lms.enroll(permit, of), { permit }),
     allow: (permit, of) => watch(() => lms.allow(permit, of), { permit }),
     allowances: (permit, of) => watch(() => lms.allowances(permit, of), { permit }),

@@ -14,6 +14,7 @@ export type Endpoint =
   | '/api/bulk_enroll/v1/bulk_enroll'
   | '/api/enrollment/v1/enrollment'
   | '/api/enrollment/v1/enrollment/{username},{course}'
+  | '/api/enrollment/v1/enrollments'
   | '/api/enrollment/v1/enrollment_allowed/'
   | '/heartbeat'
 

@@ -13,6 +13,7 @@ import { createCache } from './cache.ts'
 import { type Course, courseRequest, judgeCourse } from './courses.ts'
 import * as enrollments from './enrollment.ts'
 import * as allowances from './enrollment-allowed.ts'
+import { type EnrollmentRow, enrollmentListRequest, judgeEnrollmentList } from './enrollment-list.ts'
 import { failed, type Judged, succeeded } from './failure.ts'
 import { heartbeatRequest, judgeHeartbeat } from './heartbeat.ts'
 import { createTokens, type Token } from './token.ts'
@@ -39,6 +40,11 @@ export interface Lms {
   /** @throws Error for an address that bulkCanName refuses */
   bulkEnroll(permit: Permit, call: BulkCall): Promise<Judged<BulkAnswer>>
   enrollment(permit: Permit, of: { username: string; course: string }): Promise<Judged<enrollments.Enrollment | null>>
+  /** All enrollments of the account with this address, active or not. */
+  enrollments(
+    permit: Permit,
+    of: { email: string },
+  ): Promise<Judged<{ rows: readonly EnrollmentRow[]; whole: boolean }>>
   enroll(
     permit: Permit,
     of: { username: string; course: string; mode: string | null },
@@ -141,6 +147,7 @@ export function createLms(from: {
     },
     enrollment: (permit, of) =>
       spend(permit, enrollments.enrollmentRequest(of), (answer) => enrollments.judgeEnrollment(answer, of)),
+    enrollments: (permit, of) => spend(permit, enrollmentListRequest(of), judgeEnrollmentList),
     enroll: (permit, of) =>
       spend(permit, enrollments.enrollRequest(of), (answer) => enrollments.judgeEnroll(answer, of)),
     allow: (permit, of) => spend(permit, allowances.allowRequest(of), (answer) => allowances.judgeAllow(answer, of)),

@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import { type Answer, judgeOther, notUnderstood, readAs } from './answer.ts'
+import { type Judged, succeeded } from './failure.ts'
+import type { LmsRequest } from './transport.ts'
+
+/** Without a slash at its end, as it is recorded. */
+const ENDPOINT = '/api/enrollment/v1/enrollments'
+/** The most that the LMS puts on a page. */
+const PAGE_SIZE = 100
+
+/** A row of CourseEnrollment. Not active: the person was unenrolled, and the row stays. */
+export interface EnrollmentRow {
+  readonly course: string
+  readonly active: boolean
+}
+
+const page = z.object({
+  next: z.string().nullable(),
+  results: z.array(z.object({ course_id: z.string(), is_active: z.boolean() })),
+})
+
+/** All enrollments of the account with this address; its letter case does not count. */
+export function enrollmentListRequest(of: { email: string }): LmsRequest {
+  const query = new URLSearchParams({ email: of.email, page_size: String(PAGE_SIZE) })
+  return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }
+}
+
+/**
+ * Empty where no account has the address (recorded: sequence.json, 396). `whole` is false where there are more than
+ * 100: these are the newest then.
+ */
+export function judgeEnrollmentList(
+  answer: Answer,
+): Judged<{ readonly rows: readonly EnrollmentRow[]; readonly whole: boolean }> {
+  if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
+  const read = readAs(answer, ENDPOINT, page)
+  if (!read.ok) return read
+  const { next, results } = read.value
+  if (results.length > PAGE_SIZE) return notUnderstood(answer, ENDPOINT)
+  return succeeded({
+    rows: results.map(({ course_id: course, is_active: active }) => ({ course, active })),
+    whole: next === null,
+  })
+}

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import type { CourseResult } from '../../src/deliveries/types.ts'
+import { checkReported, type Finding, isRepairable, repair } from '../../src/enrollment/reconcile.ts'
+import { unlimitedBudget } from '../../src/openedx/budget.ts'
+import { createLms } from '../../src/openedx/lms.ts'
+import { startStandIn } from '../../src/sandbox/stand-in.ts'
+import { control, DEMO } from '../harness.ts'
+
+const ALICE = 'alice@example.com'
+const NOBODY = 'nobody@example.com'
+const enrollment = (email: string, active: boolean) => ({ email, course: DEMO, mode: 'audit', active })
+const allowance = (email: string, auto_enroll: boolean) => ({ email, course: DEMO, auto_enroll, used: false })
+
+async function setUp(t: TestContext) {
+  const standIn = await startStandIn({ throttle: 'off' })
+  const lms = createLms({
+    url: standIn.url,
+    clientId: 'lernito-client',
+    clientSecret: 'lernito-client-secret',
+    version: 'test',
+    concurrency: () => 2,
+  })
+  t.after(async () => {
+    await lms.close()
+    await standIn.close()
+  })
+  const means = { lms, budget: unlimitedBudget(), signal: new AbortController().signal }
+  const check = async (email: string, result: CourseResult = 'enrolled'): Promise<Finding> => {
+    const reported = { deliveryId: 'one', email, courses: { [DEMO]: result } }
+    const checked = await checkReported({ ...means, reported })
+    assert.ok('findings' in checked, 'the LMS could not be asked')
+    const [finding] = checked.findings
+    assert.ok(finding)
+    return finding
+  }
+  return { ...control(standIn.url), means, check }
+}
+
+test('an active enrollment stands, whatever it was reported as', async (t) => {
+  const { seed, check } = await setUp(t)
+  await seed({ enrollments: [enrollment(ALICE, true)] })
+  assert.equal((await check(ALICE)).standing, 'stands')
+  assert.equal((await check('Alice@Example.com', 'allowed')).standing, 'stands')
+})
+
+test('an inactive row means that somebody unenrolled the person: nothing to repair', async (t) => {
+  const { seed, check } = await setUp(t)
+  await seed({ enrollments: [enrollment(ALICE, false)] })
+  const finding = await check(ALICE)
+  assert.equal(finding.standing, 'unenrolled')
+  assert.equal(isRepairable(finding, { named: new Set([ALICE]) }), false)
+})
+
+test('an account without any row is repaired, in this course alone', async (t) => {
+  const { state, means, check } = await setUp(t)
+  const finding = await check(ALICE)
+  assert.equal(finding.standing, 'missing')
+  assert.equal(isRepairable(finding, { named: new Set() }), true)
+  assert.deepEqual(await repair({ ...means, finding }), { done: true, words: `enrolled in ${DEMO}` })
+  const { enrollments } = await state()
+  assert.deepEqual(
+    enrollments.filter(({ email }) => email === ALICE),
+    [enrollment(ALICE, true)],
+  )
+  assert.equal((await check(ALICE)).standing, 'stands')
+})
+
+test('somebody unknown with an allowance that enrolls stands', async (t) => {
+  const { seed, check } = await setUp(t)
+  await seed({ allowances: [allowance(NOBODY, true)] })
+  assert.equal((await check(NOBODY, 'allowed')).standing, 'stands')
+})
+
+test('an allowance that is gone or enrolls nobody is repaired only for a person who is named', async (t) => {
+  const { seed, state, means, check } = await setUp(t)
+  for (const allowances of [[], [allowance(NOBODY, false)]]) {
+    await seed({ allowances })
+    const finding = await check(NOBODY, 'allowed')
+    assert.equal(finding.standing, 'allowance_missing')
+    assert.equal(isRepairable(finding, { named: new Set() }), false)
+    assert.equal(isRepairable(finding, { named: new Set([NOBODY]) }), true)
+  }
+  assert.equal((await repair({ ...means, finding: await check(NOBODY, 'allowed') })).done, true)
+  const { allowances } = await state()
+  assert.deepEqual(
+    allowances.filter(({ email }) => email === NOBODY),
+    [allowance(NOBODY, true)],
+  )
+})
+
+test('somebody who was enrolled and whose account is gone or retired is told apart', async (t) => {
+  const { check } = await setUp(t)
+  assert.equal((await check(NOBODY)).standing, 'account_gone')
+  assert.equal((await check('retired@example.com')).standing, 'retired')
+})
+
+test('an address that the LMS would read as two is not asked about', async (t) => {
+  const { calls, forgetCalls, check } = await setUp(t)
+  await forgetCalls()
+  assert.equal((await check('"a,b"@example.com')).standing, 'unclear')
+  assert.deepEqual(await calls(), [])
+})
+
+test('an LMS that can’t be asked is a failure, and no finding', async (t) => {
+  const { faults, means } = await setUp(t)
+  for (const path of ['/api/enrollment/v1/enrollments', '/api/user/v1/accounts']) {
+    await faults([{ path, status: 503 }])
+    const reported = { deliveryId: 'one', email: ALICE, courses: { [DEMO]: 'enrolled' } } as const
+    const checked = await checkReported({ ...means, reported })
+    assert.ok('failure' in checked, path)
+    assert.equal(checked.failure.kind, 'unreachable')
+  }
+})
