@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs'
+import { openDatabase } from '../deliveries/database.ts'
+import { migrate as migrateDatabase } from '../deliveries/migrations.ts'
+import { AppError } from '../errors.ts'
+import { readSettings } from '../settings/read.ts'
+import { type Command, parseOptions } from './command.ts'
+
+export const migrate: Command = {
+  name: 'migrate',
+  summary: 'bring the database up to date, without serving',
+  help: `Makes the tables of the inbox, or brings them to this version's level, and says what the database is. "serve" does the
+same at its start: this is for those who want to see beforehand whether settings and database are right, as the init job
+of an installation does. It may run beside the service, and again.
+
+Usage: lernito-openedx migrate
+
+The settings are those of "lernito-openedx serve --help"; all of them are checked. The exit code is 0 if the database is
+up to date, else 1.
+
+Example:
+  LERNITO_DATABASE_URL=mysql://lernito:…@mysql:3306/lernito … lernito-openedx migrate
+`,
+  run: async (args) => {
+    parseOptions('migrate', { args: [...args], options: {} })
+    if (existsSync('.env')) process.loadEnvFile('.env')
+    const { settings } = readSettings({ env: process.env })
+    const database = openDatabase({ url: settings.LERNITO_DATABASE_URL, serve: false })
+    try {
+      await migrateDatabase({ database, now: Date.now })
+    } catch (cause) {
+      if (cause instanceof AppError) throw cause
+      const why = cause instanceof Error ? cause.message || cause.name : String(cause)
+      throw new AppError(
+        'database.unreachable',
+        `The database ${database.name} can't be used: ${why}. It must exist, and its user needs all rights in it; check LERNITO_DATABASE_URL.`,
+        { cause },
+      )
+    } finally {
+      await database.close()
+    }
+    process.stdout.write(`The database ${database.name} is up to date.\n`)
+    return 0
+  },
+}

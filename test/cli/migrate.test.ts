@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { HOW_TO_RUN, hasMariaDb, type MariaDb, startMariaDb } from '../mariadb.ts'
+import { run, temporaryFolder } from '../service/process.ts'
+import { sell, serveEnv, startLms, startServe, storedDeliveries } from '../service/serving.ts'
+
+const NOBODY = 'http://127.0.0.1:9'
+const migrate = (env: Record<string, string>) => run({ args: ['migrate'], env })
+
+describe('migrate', { concurrency: 2 }, () => {
+  test('makes the tables of a new SQLite file, and again changes nothing', async (t) => {
+    const folder = temporaryFolder(t)
+    for (const _time of ['first', 'second']) {
+      const { code, stdout, stderr } = await migrate(serveEnv({ folder, lmsUrl: NOBODY }))
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+      assert.equal(stdout, `The database ${join(folder, 'lernito.db')} is up to date.\n`)
+      assert.deepEqual(await storedDeliveries(folder), [])
+    }
+  })
+
+  test('works beside a service that is running, which goes on', async (t) => {
+    const folder = temporaryFolder(t)
+    const lms = await startLms(t)
+    const { url } = await startServe({ t, folder, lmsUrl: lms.url })
+    assert.equal((await migrate(serveEnv({ folder, lmsUrl: lms.url }))).code, 0)
+    assert.equal((await sell({ url, email: 'alice@example.com' }))?.status, 200)
+  })
+
+  test('a wrong setting that is not the database’s is told too, exit code 1', async (t) => {
+    const env = { ...serveEnv({ folder: temporaryFolder(t), lmsUrl: NOBODY }), LERNITO_WEBHOOK_SECRET: 'YOUR_SECRET' }
+    const { code, stdout, stderr } = await migrate(env)
+    assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
+    assert.match(stderr, /^LERNITO_WEBHOOK_SECRET .*\n$/)
+  })
+})
+
+describe('migrate on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, () => {
+  let mariadb: MariaDb
+  before(async () => {
+    mariadb = await startMariaDb()
+  })
+  after(() => mariadb.remove())
+
+  test('one line says what is missing while the database is not there; then it is made up to date', async () => {
+    const { name, url } = mariadb.newName()
+    const env = { ...serveEnv({ folder: '.', lmsUrl: NOBODY }), LERNITO_DATABASE_URL: url }
+    const early = await migrate(env)
+    assert.deepEqual({ code: early.code, stdout: early.stdout }, { code: 1, stdout: '' })
+    assert.match(early.stderr, new RegExp(`^The database ${name} at .*Unknown database.*LERNITO_DATABASE_URL\\.\\n$`))
+    await mariadb.administer(`create database ${name}`)
+    const { code, stdout, stderr } = await migrate(env)
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    assert.equal(stdout, `The database ${name} at 127.0.0.1:${mariadb.port} is up to date.\n`)
+    assert.notDeepEqual(await mariadb.administer(`select id from ${name}.migrations`), [])
+  })
+})
