@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createIds } from './deliveries/ids.ts'
 import { openInbox, type Timing } from './deliveries/open-inbox.ts'
 import { runRetention } from './deliveries/retention.ts'
@@ -63,12 +64,10 @@ export function buildService({
     now,
     onCall: (call) => log.debug(call, 'LMS call'),
   })
+  const leaving = new AbortController()
   const stopping = new AbortController()
   const app = createApp({ log, bodyLimit: BODY_LIMIT, stopping: stopping.signal })
-  healthRoutes({
-    app,
-    ready: async () => (stopping.signal.aborted ? 'the service is stopping' : availability.reason()),
-  })
+  healthRoutes({ app, leaving: leaving.signal, ready: async () => availability.reason() })
   webhookRoutes({
     app,
     inbox,
@@ -122,12 +121,14 @@ export function buildService({
     },
 
     /**
-     * No new requests; what is in flight is finished and answered, or left for the next start, within 7 s. Afterwards
-     * nothing is running any more.
+     * Serves on for LERNITO_DRAIN_MS, so that proxies see that it leaves. Then no new requests; what is in flight is
+     * finished and answered, or left for the next start, within 7 s. Afterwards nothing is running any more.
      */
     stop: async (): Promise<void> => {
-      stopping.abort()
+      leaving.abort()
       log.info('stopping')
+      if (settings.LERNITO_DRAIN_MS > 0) await delay(settings.LERNITO_DRAIN_MS)
+      stopping.abort()
       const closed = app.close()
       const hurry = setTimeout(() => {
         log.warn('the LMS is slow; unfinished deliveries are left for the next start')

@@ -49,6 +49,7 @@ test('what is needed is enough, and the rest has the documented defaults', () =>
     LERNITO_PORT: 8790,
     LERNITO_TRUSTED_PROXIES: 0,
     LERNITO_ANSWER_WITHIN_MS: 8000,
+    LERNITO_DRAIN_MS: 0,
     LERNITO_RETENTION_DAYS: 90,
     LERNITO_LOG_LEVEL: 'info',
   })

@@ -79,6 +79,11 @@ export const SETTINGS_SCHEMA = z.object({
       'How long a webhook waits for its enrollment, in milliseconds, before it is answered 500 and goes on in the background. 0 answers 202 as soon as the delivery is stored.',
     fallback: '8000',
   }),
+  LERNITO_DRAIN_MS: wholeNumber(0, 10_000).register(about, {
+    meaning:
+      'How long the service serves on after SIGTERM, in milliseconds, while /healthz and /readyz answer 503 already. A proxy that asks for /healthz more often than that sends nothing to a closed door. 0 if none asks.',
+    fallback: '0',
+  }),
   LERNITO_RETENTION_DAYS: wholeNumber(1, 36_500).register(about, {
     meaning: 'How many days a finished delivery is kept after its last activity. What still waits is never deleted.',
     fallback: '90',

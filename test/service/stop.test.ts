@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
 import { describe, test } from 'node:test'
-import { DEMO } from '../harness.ts'
+import { DEMO, exchange } from '../harness.ts'
 import { type Running, temporaryFolder, until } from './process.ts'
 import { BULK, sell, startHoldingLms, startLms, startServe, storedDeliveries } from './serving.ts'
 
@@ -85,6 +85,24 @@ describe('SIGTERM stops the service', { concurrency: 4 }, () => {
       (await storedDeliveries(folder)).map(({ state }) => state),
       ['succeeded'],
     )
+  })
+
+  test('after LERNITO_DRAIN_MS, in which it serves on and tells proxies by /healthz and /readyz that it leaves', async (t) => {
+    const lms = await startLms(t)
+    const env = { LERNITO_DRAIN_MS: '3000' }
+    const serving = await startServe({ t, folder: temporaryFolder(t), lmsUrl: lms.url, env })
+    const status = async (path: string): Promise<number> =>
+      (await exchange({ url: `${serving.url}/${path}`, method: 'GET' })).status
+    assert.deepEqual([await status('healthz'), await status('readyz')], [200, 200])
+    const ended = stop(serving)
+    await serving.logged(({ msg }) => msg === 'stopping')
+    assert.deepEqual([await status('healthz'), await status('readyz')], [503, 503])
+    const answered = await sell({ url: serving.url, email: ALICE })
+    assert.equal(answered?.status, 200)
+    assert.notEqual(answered.headers.connection, 'close')
+    const { code, stderr, ms } = await ended
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    assert.ok(ms >= 3000 && ms < 6000, `it took ${ms} ms`)
   })
 
   test('within 8 s though the LMS never answers; the next start, right after, enrolls who was left', async (t) => {
