@@ -14,9 +14,12 @@ export type Account =
 const accounts = z.tuple([z.object({ username: z.string().refine(isUsername), is_active: z.boolean() })])
 const retired = z.object({ error_msg: z.string() })
 
-/** Not a rule of the LMS's: what a path and a form field can carry. */
+/**
+ * Wider than the LMS's own rule (letters, digits, spaces and `.@_+-`). It only has to keep a name in its place in a
+ * path, also before a proxy that decodes paths.
+ */
 function isUsername(text: string): boolean {
-  return text !== '' && text.isWellFormed()
+  return /^[^/\\?#%\p{Cc}\p{Cs}]+$/u.test(text)
 }
 
 /** The LMS compares addresses by its database's rules: letter case does not count (recorded: accounts.json). */

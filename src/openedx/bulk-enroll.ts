@@ -133,10 +133,14 @@ function personResult(row: z.infer<typeof person>): PersonResult | null {
 
 const badCourses = z.object({ courses: z.array(z.string()).min(1) })
 
-/** Recorded: bulk-enroll.json, 'malformed key'. Other complaints of a 400 are about our request, not about a course. */
+/**
+ * Recorded: bulk-enroll.json, 'malformed key'. Other complaints of a 400 are about our request, not about a course.
+ * The words go into the delivery of everybody in the call, so an address in them would be told to the others.
+ */
 function judgeRefusal(answer: Answer): Judged<never> {
   const read = readAs(answer, ENDPOINT, badCourses)
   if (!read.ok) return judgeOther(answer, ENDPOINT)
-  const message = read.value.courses.join('; ')
+  const words = read.value.courses.join('; ')
+  const message = words.includes('@') ? 'bulk_enroll refuses the course, in words that name a person' : words
   return failed({ kind: 'refused', endpoint: ENDPOINT, status: answer.status, message })
 }

@@ -11,7 +11,7 @@ export interface Course {
   readonly key: string
 }
 
-const course = z.object({ course_id: z.string().refine(isCourseKey) })
+const course = z.object({ course_id: z.string().refine(fitsRoute) })
 const missing = z.object({ developer_message: z.string() })
 
 /** The LMS keeps a key in a column of this many characters, so a longer one can't be a course's. */
@@ -21,10 +21,21 @@ const MAX_KEY = 255
 const ROUTE = /^[^/+]+[/+][^/+]+[/+][^/?]+$/
 
 /**
+ * Whether a course of the LMS can have this key. As one of three parts `.` or `..` would lead to another path, and
+ * edx-opaque-keys takes both.
+ */
+function fitsRoute(key: string): boolean {
+  if (key.length > MAX_KEY || !isCourseKey(key) || !ROUTE.test(key)) return false
+  return !key.split('/').some((part) => part === '.' || part === '..')
+}
+
+/**
  * A course key in a path: the slashes of an old key stay (recorded: courses.json, 'an old-style key'), all else that
  * could end the path or lead out of it is encoded (recorded: 'a course, key percent-encoded').
+ * @throws Error for a key that no course can have; courseRequest and judgeCourse let none through
  */
 export function courseInPath(key: string): string {
+  if (!fitsRoute(key)) throw new Error('no course has this key, and its path would lead elsewhere')
   return key.split('/').map(encodeURIComponent).join('/')
 }
 
@@ -32,12 +43,11 @@ export function courseInPath(key: string): string {
  * Asks for a course as the service user sees it: without `username` a course that only staff may see can be missing.
  * null where no course can have this key, so that there is nothing to ask: the LMS answers such a key with a page
  * that can't be told from that of a wrong LERNITO_LMS_URL (recorded: courses.json, 'a malformed key', 'a library
- * key'), and `.` or `..` in an old key would lead to another path.
+ * key').
  */
 export function courseRequest(of: { key: string; username: string }): LmsRequest | null {
   const { key, username } = of
-  if (key.length > MAX_KEY || !isCourseKey(key) || !ROUTE.test(key)) return null
-  if (key.split('/').some((part) => part === '.' || part === '..')) return null
+  if (!fitsRoute(key)) return null
   const query = new URLSearchParams({ username })
   return {
     method: 'GET',

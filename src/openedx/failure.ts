@@ -37,13 +37,18 @@ export interface Failed {
 export type Judged<T> = { readonly ok: true; readonly value: T } | Failed
 
 const MAX_MESSAGE = 300
+/** More than this of a text is not looked at. */
+const MAX_QUOTE = 4 * MAX_MESSAGE
 
 /** A call that did what it was for. */
 export function succeeded<T>(value: T): Judged<T> {
   return { ok: true, value }
 }
 
-/** A call that did not. `message` may quote the LMS: it is made one safe line here. */
+/**
+ * A call that did not. `message` may quote the LMS, or whoever answers in its place: it is made one safe line here,
+ * and a token that comes back in it is left out.
+ */
 export function failed(of: {
   kind: FailureKind
   endpoint: Endpoint
@@ -52,7 +57,14 @@ export function failed(of: {
   retryAfterMs?: number | null
 }): Failed {
   const { kind, endpoint, status, message, retryAfterMs = null } = of
-  return { ok: false, failure: { kind, endpoint, status, message: oneLine(message), retryAfterMs } }
+  return { ok: false, failure: { kind, endpoint, status, message: oneLine(withoutTokens(message)), retryAfterMs } }
+}
+
+/** A JWT, also one that is cut off: the JSON of its header begins with `{"`, which is `eyJ` in base64. */
+const TOKEN = /eyJ[\w-]{8,}(\.[\w-]*){0,2}/g
+
+function withoutTokens(text: string): string {
+  return text.slice(0, MAX_QUOTE).replace(TOKEN, '(a token)')
 }
 
 /**
@@ -60,7 +72,7 @@ export function failed(of: {
  * `\uXXXX`, so that the text can't forge a log line or turn the reading direction; cut at 300 characters.
  */
 export function oneLine(text: string): string {
-  const line = text.slice(0, 4 * MAX_MESSAGE).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
+  const line = text.slice(0, MAX_QUOTE).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
     const code = character.codePointAt(0) ?? 0
     return code > 0xffff ? `\\u{${code.toString(16)}}` : `\\u${code.toString(16).padStart(4, '0')}`
   })

@@ -44,8 +44,8 @@ export function jsonBody(value: object): LmsRequest['body'] {
 }
 
 /**
- * HTTP to one LMS: at most `concurrency` calls at once, a fresh timeout for each, answers of at most 2 MiB, redirects
- * never followed (a token must not travel to another host).
+ * HTTP to one LMS: at most `concurrency` calls at once, a fresh timeout for each, answers of at most 2 MiB that are
+ * never decompressed, certificates always checked, redirects never followed (a token must not travel to another host).
  * @param from.url LERNITO_LMS_URL; a path in it is put before every path
  * @param from.userAgent the header's value
  * @param from.timeoutMs how long one attempt may take, from its turn at the gate to the answer's last byte
@@ -66,7 +66,9 @@ export function createTransport(from: {
   const gate = createGate({ slots: from.concurrency, later })
   // Our own timeout covers the whole attempt; undici's two run on a coarse clock.
   const pool = new Pool(url.origin, {
-    connect: { timeout: CONNECT_TIMEOUT_MS },
+    // Said outright: NODE_TLS_REJECT_UNAUTHORIZED=0 would turn off only what is left to the default.
+    connect: { timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized: true },
+    allowH2: false, // two calls at once gain nothing by it, and the limits here were tried on HTTP/1.1
     headersTimeout: 0,
     bodyTimeout: 0,
     maxResponseSize: MAX_ANSWER_BYTES,
@@ -125,6 +127,9 @@ function header(answer: Dispatcher.ResponseData, name: string): string | null {
   return (Array.isArray(value) ? value[0] : value) ?? null
 }
 
+const UNKNOWN_AUTHORITY =
+  "its certificate is from nobody whom this machine trusts; if the authority is your own, name its certificate's file in NODE_EXTRA_CA_CERTS"
+
 const CAUSES: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'there is no such host',
@@ -133,6 +138,16 @@ const CAUSES: Readonly<Record<string, string>> = {
   UND_ERR_SOCKET: 'the connection was cut',
   ECONNRESET: 'the connection was cut',
   UND_ERR_DESTROYED: 'this service is stopping',
+  UND_ERR_HEADERS_OVERFLOW: 'the headers of its answer are too large',
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNKNOWN_AUTHORITY,
+  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: "its certificate is not valid yet, or this machine's clock is wrong",
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name than that in LERNITO_LMS_URL',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'what listens there does not speak TLS',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'what listens there does not speak TLS',
 }
 
 /** Only the code of an error is shown: its text may hold what was sent. */

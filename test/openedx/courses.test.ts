@@ -84,11 +84,14 @@ test('a key can change neither host nor path nor query, whatever is in it', () =
     assert.equal(url.pathname.split('/').length, 5 + key.split('/').length)
     assert.deepEqual(Object.fromEntries(url.searchParams), { username: 'x&y=z?#' })
   }
-  assert.equal(courseInPath('a b?c#d\n%/e'), 'a%20b%3Fc%23d%0A%25/e')
+  assert.equal(courseInPath('a%b/é/c'), 'a%25b/%C3%A9/c')
+  for (const key of ['a b/c/d', 'a/../c', 'a/b/c?d', 'nonsense']) assert.throws(() => courseInPath(key), /no course/)
 })
 
 test('a course answer whose key is none is not understood', () => {
-  assert.equal(verdict(judgeCourse(answer(200, { course_id: 'a,b' }))), 'server_error')
+  for (const key of ['a,b', '../../..', 'a/../c', 'library-v1:edX+Lib', `a/b/${'c'.repeat(300)}`]) {
+    assert.equal(verdict(judgeCourse(answer(200, { course_id: key }))), 'server_error', key)
+  }
   assert.equal(verdict(judgeCourse(answer(200, { id: demo.key }))), 'server_error')
   assert.equal(verdict(judgeCourse(answer(200, '<html>maintenance</html>'))), 'server_error')
   assert.equal(verdict(judgeCourse(answer(404, { detail: 'Not found.' }))), 'server_error')

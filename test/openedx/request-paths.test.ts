@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { accountRequest, judgeAccount } from '../../src/openedx/accounts.ts'
+import { bulkAvailableRequest, bulkCanName, bulkEnrollRequest } from '../../src/openedx/bulk-enroll.ts'
+import { courseRequest, judgeCourse } from '../../src/openedx/courses.ts'
+import { enrollmentRequest, enrollRequest } from '../../src/openedx/enrollment.ts'
+import { allowancesRequest, allowRequest, disallowRequest } from '../../src/openedx/enrollment-allowed.ts'
+import { heartbeatRequest } from '../../src/openedx/heartbeat.ts'
+import type { LmsRequest } from '../../src/openedx/transport.ts'
+import { answer } from './recorded.ts'
+
+const ORIGIN = 'https://lms.test'
+const PREFIX = '/lms'
+const RUNS = { numRuns: 3_000 }
+
+/** What has led out of a path, a query or a list somewhere; put together at random, around a key that is good. */
+const PIECES = [
+  ...['.', '..', '/', '//', '/../', '\\', '\\..\\', '%2e%2e', '%2E%2e', '%2f', '%5c', '%252e', '%00', '%', '..;/'],
+  ...['?', '#', '&', '=', 'username=', '@', ':', ';', ',', '+', '|', '"', "'", '<', '>', '{', '}', '[', ']', '^', '`'],
+  ...[' ', '\t', '\r\n', '\0', '\u0085', '\u2028', '\ufeff', '\u202e', '\ud800', 'é', '٣', '／', '．．', '🎓'],
+  ...[
+    'a',
+    'B',
+    '7',
+    '_',
+    '-',
+    '~',
+    'evil.example',
+    'https://evil.example/',
+    '//evil.example',
+    'HTTP/1.1',
+    'x'.repeat(99),
+  ],
+  ...['course-v1:', 'library-v1:', 'edX+DemoX+Demo', 'edX/DemoX/Demo', '+branch@draft', 'alice@example.com'],
+]
+const hostile = fc.string({ unit: fc.constantFrom(...PIECES), maxLength: 8 })
+const part = fc.string({
+  unit: fc.constantFrom('.', '..', '%2e', '%2f', '-', '_', 'a', '~', ':', 'é'),
+  minLength: 1,
+  maxLength: 3,
+})
+const key = fc.oneof(
+  hostile,
+  fc.tuple(part, part, part).map((parts) => parts.join('/')),
+  fc.tuple(part, part, part).map((parts) => `course-v1:${parts.join('+')}`),
+)
+
+/** Keys and names that the client takes from an answer of the LMS, whoever gave it. */
+const isTakenKey = (text: string): boolean => judgeCourse(answer(200, { course_id: text })).ok
+const isTakenName = (text: string): boolean => judgeAccount(answer(200, [{ username: text, is_active: true }])).ok
+const takenKey = key.filter(isTakenKey)
+const takenName = fc.oneof(hostile, part).filter(isTakenName)
+
+/** The URL as a server or a proxy reads it; fails if it isn't below `route`, or not as it was written. */
+function parsed(request: LmsRequest, route: string): URL {
+  const path = PREFIX + request.path
+  assert.match(path, /^[\x21-\x7e]+$/)
+  const url = new URL(path, ORIGIN)
+  assert.deepEqual([url.origin, url.username, url.password, url.hash], [ORIGIN, '', '', ''])
+  assert.equal(url.pathname, path.split('?')[0], 'dot segments or the like were resolved')
+  assert.ok(url.pathname.startsWith(PREFIX + route), url.pathname)
+  for (const segment of url.pathname.slice(PREFIX.length + route.length).split('/')) {
+    const decoded = decodeURIComponent(segment)
+    assert.ok(decoded !== '.' && decoded !== '..' && !/[/\\\p{Cc}]/u.test(decoded), url.pathname)
+  }
+  return url
+}
+
+function assertQuery(url: URL, query: Record<string, string>): void {
+  const sent = Object.entries(query).map(([name, value]) => [name, value.toWellFormed()])
+  assert.deepEqual([...url.searchParams], sent)
+}
+
+const jsonIn = ({ body }: LmsRequest): unknown => JSON.parse(body?.text ?? 'null')
+
+test('a course key as the shop sent it, whatever it is, stays in its place in the path', () => {
+  let asked = 0
+  const property = fc.property(key, hostile, (sent, username) => {
+    const request = courseRequest({ key: sent, username })
+    if (request === null) return
+    asked++
+    const url = parsed(request, '/api/courses/v1/courses/')
+    assertQuery(url, { username })
+    const segments = url.pathname.split('/').slice(6)
+    assert.equal(segments.map(decodeURIComponent).join('/'), sent)
+  })
+  fc.assert(property, RUNS)
+  assert.ok(asked > 100, `only ${asked} keys were asked for`)
+})
+
+test('an address, whatever it is, stays in its query', () => {
+  const property = fc.property(hostile, (email) => {
+    assertQuery(parsed(accountRequest({ email }), '/api/user/v1/accounts'), { email })
+    assertQuery(parsed(allowancesRequest({ email }), '/api/enrollment/v1/enrollment_allowed/'), { email })
+  })
+  fc.assert(property, RUNS)
+})
+
+test('a key and a user name that an answer of the LMS gave stay in their place in the path', () => {
+  const property = fc.property(takenName, takenKey, (username, course) => {
+    const url = parsed(enrollmentRequest({ username, course }), '/api/enrollment/v1/enrollment/')
+    assertQuery(url, {})
+    const [person = '', ...rest] = url.pathname.slice(`${PREFIX}/api/enrollment/v1/enrollment/`.length).split(',')
+    assert.equal(decodeURIComponent(person), username)
+    assert.equal(rest.join(',').split('/').map(decodeURIComponent).join('/'), course)
+  })
+  fc.assert(property, RUNS)
+})
+
+test('what goes into a body changes neither the path nor the fields', () => {
+  const property = fc.property(hostile, takenKey, fc.option(hostile), (text, course, mode) => {
+    const allow = allowRequest({ email: text, course })
+    assert.equal(parsed(allow, '/api/enrollment/v1/enrollment_allowed/').search, '')
+    assert.deepEqual(jsonIn(allow), { email: text, course_id: course, auto_enroll: true })
+    const disallow = disallowRequest({ email: text, course })
+    assert.equal(parsed(disallow, '/api/enrollment/v1/enrollment_allowed/').search, '')
+    assert.deepEqual(jsonIn(disallow), { email: text, course_id: course })
+    const enroll = enrollRequest({ username: text, course, mode })
+    assert.equal(parsed(enroll, '/api/enrollment/v1/enrollment').search, '')
+    const fields = { user: text, is_active: true, force_enrollment: true, course_details: { course_id: course } }
+    assert.deepEqual(jsonIn(enroll), mode === null ? fields : { ...fields, mode })
+  })
+  fc.assert(property, RUNS)
+})
+
+test('no address and no key adds a person or a course to a bulk call, which names both in lists with commas', () => {
+  const name = fc.tuple(hostile, hostile).map(([a, b]) => `${a}@${b}`)
+  const emails = fc.uniqueArray(name.filter(bulkCanName), { minLength: 1, maxLength: 5 })
+  const property = fc.property(emails, fc.uniqueArray(takenKey, { minLength: 1, maxLength: 3 }), (people, courses) => {
+    const request = bulkEnrollRequest({ courses, emails: people })
+    assert.equal(parsed(request, '/api/bulk_enroll/v1/bulk_enroll').search, '')
+    const body = Object(jsonIn(request))
+    assert.deepEqual(Object.keys(body).sort(), ['action', 'auto_enroll', 'courses', 'email_students', 'identifiers'])
+    // The LMS splits both at commas, and the people at white space too (recorded: bulk-enroll.json).
+    assert.deepEqual(new Set(body.identifiers.split(/[\s,]+/)), new Set(people))
+    assert.deepEqual(body.courses.split(','), courses)
+  })
+  fc.assert(property, RUNS)
+})
+
+test('what takes no input goes to its own route', () => {
+  assert.equal(parsed(heartbeatRequest(), '/heartbeat').search, '')
+  assert.equal(parsed(bulkAvailableRequest(), '/api/bulk_enroll/v1/bulk_enroll').search, '')
+})
+
+test('every builder of a request is tried here', () => {
+  const room = join(import.meta.dirname, '../../src/openedx')
+  const sources = globSync('*.ts', { cwd: room }).map((file) => readFileSync(join(room, file), 'utf8'))
+  const builders = sources.flatMap((source) =>
+    [...source.matchAll(/export function (\w+Request)\(/g)].map(([, name = '']) => name),
+  )
+  const tried = readFileSync(import.meta.filename, 'utf8')
+  assert.equal(builders.length, 10)
+  assert.deepEqual(
+    builders.filter((name) => !tried.includes(`${name}(`)),
+    [],
+  )
+})
