@@ -234,3 +234,35 @@ test('where to notify may be an address whose query is its secret', () => {
   assert.equal(read({ LERNITO_NOTIFY_URL: url }).settings.LERNITO_NOTIFY_URL, url)
   assert.match(refusal({ ...GOOD, LERNITO_NOTIFY_URL: 'chat' })[0] ?? '', /^LERNITO_NOTIFY_URL must be a URL/)
 })
+
+test('an LMS, or a place to notify, that is reached by http:// over the open internet is warned about', () => {
+  const warned = (name: string, url: string): boolean => {
+    const { warnings } = read({ [name]: url })
+    for (const warning of warnings) {
+      assert.match(warning, new RegExp(`^${name} is http:// to a public host.*Use https://\\.$`))
+      assert.ok(!warning.includes(url))
+    }
+    return warnings.length > 0
+  }
+  const hosts = {
+    open: ['lms.example.com', '8.8.8.8', '172.32.0.1', '[2606:4700::1111]', 'local.example.com', 'lms.example.com.'],
+    own: [
+      ...['lms', 'localhost', 'lms.localhost', 'lms.openedx.svc', 'lms.openedx.svc.cluster.local', 'lms.internal.'],
+      ...['127.0.0.1', '127.1', '10.0.0.5', '172.31.255.255', '192.168.1.1', '100.64.0.1', '169.254.10.1'],
+      ...['[::1]', '[fd00::1]', '[fe80::1]', '[::ffff:10.0.0.1]'],
+    ],
+  }
+  for (const name of ['LERNITO_LMS_URL', 'LERNITO_NOTIFY_URL']) {
+    for (const host of hosts.open) assert.equal(warned(name, `http://${host}:8000/x`), true, host)
+    for (const host of hosts.own) assert.equal(warned(name, `http://${host}:8000/x`), false, host)
+    for (const host of [...hosts.open, ...hosts.own]) assert.equal(warned(name, `https://${host}/x`), false, host)
+  }
+})
+
+test('the check of certificates can not be turned off for the whole process', () => {
+  const [line = '', ...more] = refusal({ ...GOOD, NODE_TLS_REJECT_UNAUTHORIZED: '0' })
+  assert.deepEqual(more, [])
+  assert.match(line, /^NODE_TLS_REJECT_UNAUTHORIZED=0 turns off .*Remove it\. .*NODE_EXTRA_CA_CERTS/)
+  assert.equal(refusal({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }).length, 5)
+  for (const value of ['1', '']) assert.deepEqual(refusal({ ...GOOD, NODE_TLS_REJECT_UNAUTHORIZED: value }), [])
+})

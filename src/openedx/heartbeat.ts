@@ -5,7 +5,10 @@ import type { LmsRequest } from './transport.ts'
 
 const ENDPOINT = '/heartbeat'
 
-const heartbeat = z.record(z.string(), z.object({ status: z.literal(true) }))
+/** At least one part has to say that it lives: `{}` comes from something else. */
+const heartbeat = z
+  .record(z.string(), z.object({ status: z.literal(true) }))
+  .refine((parts) => Object.keys(parts).length > 0)
 
 /** Asks whether the LMS and its databases live; open to everybody and not throttled. */
 export function heartbeatRequest(): LmsRequest {

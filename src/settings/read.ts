@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { AppError } from '../errors.ts'
 import { SETTINGS, SETTINGS_SCHEMA, type Settings } from './settings.ts'
+import { warningsFor } from './warnings.ts'
 
-const GOOD_SECRET_LENGTH = 16
+/** Not a setting of ours, but Node.js would obey it in every connection that doesn't say otherwise. */
+const NO_CHECK =
+  'NODE_TLS_REJECT_UNAUTHORIZED=0 turns off the check of certificates: anybody in between could take the token. Remove it. For a certificate authority of your own, set NODE_EXTRA_CA_CERTS to the file of its certificate.'
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -11,7 +14,7 @@ type Env = Readonly<Record<string, string | undefined>>
  * operator should know about them. Throws AppError settings.invalid with a line for each setting that is wrong.
  */
 export function readSettings({ env }: { env: Env }): { settings: Settings; warnings: string[] } {
-  const wrong: string[] = []
+  const wrong: string[] = env.NODE_TLS_REJECT_UNAUTHORIZED === '0' ? [NO_CHECK] : []
   const given: Record<string, string> = {}
   for (const { name, secret, fallback } of SETTINGS) {
     try {
@@ -51,27 +54,4 @@ export function readSecret({ env, name }: { env: Env; name: string }): string | 
       },
     )
   }
-}
-
-function warningsFor({ env, settings }: { env: Env; settings: Settings }): string[] {
-  const secrets = {
-    LERNITO_WEBHOOK_SECRET: settings.LERNITO_WEBHOOK_SECRET,
-    LERNITO_WEBHOOK_SECRET_PREVIOUS: settings.LERNITO_WEBHOOK_SECRET_PREVIOUS,
-  }
-  const known = new Set(SETTINGS.flatMap(({ name, secret }) => (secret ? [name, `${name}_FILE`] : [name])))
-  return [
-    ...Object.entries(secrets).flatMap(([name, secret]) => [
-      ...(secret !== undefined && secret.length < GOOD_SECRET_LENGTH
-        ? [
-            `${name} is shorter than ${GOOD_SECRET_LENGTH} characters and could be guessed. Agree on a longer one with the shop.`,
-          ]
-        : []),
-      ...(secret !== undefined && secret.trim() !== secret
-        ? [`${name} begins or ends with white space. If the shop's does not, every signature will be refused.`]
-        : []),
-    ]),
-    ...Object.keys(env)
-      .filter((name) => name.startsWith('LERNITO_') && !known.has(name))
-      .map((name) => `${name} is not a setting of this version. Check its spelling.`),
-  ]
 }

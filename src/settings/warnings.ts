@@ -1,0 +1,65 @@
+import { BlockList, isIP } from 'node:net'
+import { SETTINGS, type Settings } from './settings.ts'
+
+const GOOD_SECRET_LENGTH = 16
+
+type Env = Readonly<Record<string, string | undefined>>
+
+/** What an operator should know about settings that are accepted: a sentence or two each, without a secret. */
+export function warningsFor({ env, settings }: { env: Env; settings: Settings }): string[] {
+  const { LERNITO_WEBHOOK_SECRET, LERNITO_WEBHOOK_SECRET_PREVIOUS, LERNITO_LMS_URL, LERNITO_NOTIFY_URL } = settings
+  return [
+    ...Object.entries({ LERNITO_WEBHOOK_SECRET, LERNITO_WEBHOOK_SECRET_PREVIOUS }).flatMap(aboutSecret),
+    ...(isOpenToAll(LERNITO_LMS_URL)
+      ? [
+          'LERNITO_LMS_URL is http:// to a public host: whoever is in between reads the token and the addresses of the buyers. Use https://.',
+        ]
+      : []),
+    ...(LERNITO_NOTIFY_URL !== undefined && isOpenToAll(LERNITO_NOTIFY_URL)
+      ? ['LERNITO_NOTIFY_URL is http:// to a public host, and its address is its secret. Use https://.']
+      : []),
+    ...misspelled(env),
+  ]
+}
+
+function aboutSecret([name, secret]: [string, string | undefined]): string[] {
+  if (secret === undefined) return []
+  const short = `${name} is shorter than ${GOOD_SECRET_LENGTH} characters and could be guessed. Agree on a longer one with the shop.`
+  const spaces = `${name} begins or ends with white space. If the shop's does not, every signature will be refused.`
+  return [...(secret.length < GOOD_SECRET_LENGTH ? [short] : []), ...(secret.trim() !== secret ? [spaces] : [])]
+}
+
+function misspelled(env: Env): string[] {
+  const known = new Set(SETTINGS.flatMap(({ name, secret }) => (secret ? [name, `${name}_FILE`] : [name])))
+  return Object.keys(env)
+    .filter((name) => name.startsWith('LERNITO_') && !known.has(name))
+    .map((name) => `${name} is not a setting of this version. Check its spelling.`)
+}
+
+/** Addresses that don't lead through other people's networks. */
+const OWN = new BlockList()
+for (const [network, bits] of [
+  ['127.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+  ['169.254.0.0', 16],
+  ['100.64.0.0', 10],
+] as const) {
+  OWN.addSubnet(network, bits, 'ipv4')
+}
+OWN.addAddress('::1', 'ipv6')
+OWN.addSubnet('fc00::', 7, 'ipv6')
+OWN.addSubnet('fe80::', 10, 'ipv6')
+
+/** A name of one label is looked up in the own network only; these endings are never registered, or mean a cluster. */
+const OWN_NAME = /^[^.]+$|\.(localhost|local|internal|svc|lan|home\.arpa|test|invalid)$/
+
+/** Whether calls go unencrypted to a host that may lie in the open internet. Names are not looked up. */
+function isOpenToAll(url: string): boolean {
+  const { protocol, hostname } = new URL(url)
+  if (protocol !== 'http:') return false
+  const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
+  const version = isIP(host)
+  return version === 0 ? !OWN_NAME.test(host) : !OWN.check(host, version === 4 ? 'ipv4' : 'ipv6')
+}

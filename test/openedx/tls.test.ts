@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import { heartbeatRequest } from '../../src/openedx/heartbeat.ts'
+import { createTransport } from '../../src/openedx/transport.ts'
+import { run, temporaryFolder } from '../service/process.ts'
+import { sell, serveEnv, startLms, startServe } from '../service/serving.ts'
+import { type Certificate, hasOpenssl, selfSigned, startTls } from './certificates.ts'
+import { json, startScriptedLms } from './scripted-lms.ts'
+
+const NAME = 'localhost'
+const INSECURE = 'NODE_TLS_REJECT_UNAUTHORIZED'
+
+/** What a call with a token to an LMS with this certificate comes to, and how much of it went over the line. */
+async function call(t: TestContext, certificate: Certificate) {
+  const lms = await startScriptedLms(t)
+  lms.on('GET /heartbeat', json(200, { sql: { status: true } }))
+  const tls = await startTls(t, { ...certificate, to: lms.url })
+  const transport = createTransport({
+    url: new URL(tls.url),
+    userAgent: 'x',
+    concurrency: 1,
+    timeoutMs: 5_000,
+    now: Date.now,
+    onCall: () => {},
+  })
+  t.after(() => transport.close())
+  const sent = await transport.send(heartbeatRequest(), { authorization: 'JWT secret', queued: true })
+  return { ok: sent.ok, says: sent.ok ? '' : sent.failure.message, received: tls.received() }
+}
+
+/** `serve` before an LMS with this certificate, which it trusts, and a sale. */
+async function serveAndSell(t: TestContext, certificate: Certificate) {
+  const lms = await startLms(t)
+  const tls = await startTls(t, { ...certificate, to: lms.url })
+  const env = { NODE_EXTRA_CA_CERTS: certificate.file, LERNITO_ANSWER_WITHIN_MS: '20000' }
+  const serving = await startServe({ t, folder: temporaryFolder(t), lmsUrl: tls.url, env })
+  const answered = await sell({ url: serving.url, email: 'alice@example.com' })
+  return { serving, tls, status: answered?.status }
+}
+
+describe('an LMS over TLS', { skip: hasOpenssl ? false : 'there is no openssl to make certificates with' }, () => {
+  test('a certificate that nobody vouches for is refused before a byte is sent, and the reason says what to do', async (t) => {
+    const { ok, says, received } = await call(t, selfSigned(t, { name: NAME }))
+    assert.equal(ok, false)
+    assert.match(says, /its certificate is from nobody whom this machine trusts; .* NODE_EXTRA_CA_CERTS \(\w+\)$/)
+    assert.equal(received, 0)
+  })
+
+  test('it is refused all the same where the environment turns the check off', async (t) => {
+    t.after(() => {
+      delete process.env[INSECURE]
+    })
+    process.env[INSECURE] = '0'
+    const { ok, received } = await call(t, selfSigned(t, { name: NAME }))
+    assert.deepEqual({ ok, received }, { ok: false, received: 0 })
+  })
+
+  test('a service whose environment turns the check off does not start', async (t) => {
+    const cwd = temporaryFolder(t)
+    const env = { ...serveEnv({ folder: cwd, lmsUrl: 'https://lms.example.com' }), [INSECURE]: '0' }
+    const { code, stderr } = await run({ args: ['serve'], env, cwd })
+    assert.equal(code, 1)
+    assert.match(stderr, /^NODE_TLS_REJECT_UNAUTHORIZED=0 .* Remove it\. .*NODE_EXTRA_CA_CERTS/m)
+  })
+
+  test('a certificate of one’s own is taken once NODE_EXTRA_CA_CERTS names it', async (t) => {
+    const { status } = await serveAndSell(t, selfSigned(t, { name: NAME }))
+    assert.equal(status, 200)
+  })
+
+  for (const [what, certificate, says] of [
+    ['for another name', { name: 'other.example' }, 'is for another name than that in LERNITO_LMS_URL'],
+    ['that has expired', { name: NAME, to: '2020-01-02' }, 'has expired'],
+    ['that is not valid yet', { name: NAME, from: '2089-01-01' }, 'is not valid yet'],
+  ] as const) {
+    test(`a certificate ${what} is refused, however much it is trusted`, async (t) => {
+      const { serving, tls, status } = await serveAndSell(t, selfSigned(t, certificate))
+      assert.equal(status, 500)
+      const { reason } = await serving.logged(({ msg }) => msg.startsWith('the LMS can not be used'))
+      assert.match(String(reason), new RegExp(`its certificate ${says}`))
+      assert.equal(tls.received(), 0)
+    })
+  }
+
+  test('a server that speaks no TLS is told as that', async (t) => {
+    const lms = await startScriptedLms(t)
+    const transport = createTransport({
+      url: new URL(lms.url.replace('http:', 'https:')),
+      userAgent: 'x',
+      concurrency: 1,
+      timeoutMs: 5_000,
+      now: Date.now,
+      onCall: () => {},
+    })
+    t.after(() => transport.close())
+    const sent = await transport.send(heartbeatRequest(), { authorization: 'JWT secret', queued: true })
+    assert.match(sent.ok ? '' : sent.failure.message, /what listens there does not speak TLS/)
+  })
+})
