@@ -1,13 +1,13 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
 import type { DeliveryEvent } from '../deliveries/types.ts'
+import { harmless, harmlessFields, visible } from './harmless.ts'
 
 export type Log = Logger
 
-const MAX_VALUE = 500
-
 /**
- * JSON lines, one for each thing that happened. Every text is cut to 500 characters, and of an e-mail address only the
- * first letter and the domain are left, whichever field it came in.
+ * JSON lines, one for each thing that happened. Whatever is in a field, at any depth, in the message or in an error's
+ * stack: every text is cut to 500 characters, of an e-mail address only the first letter and the domain are left,
+ * tokens and signatures are left out, and no character can end the line, move the cursor or turn the reading direction.
  */
 export function createLog({ level, destination }: { level: string; destination?: DestinationStream }): Log {
   const options = {
@@ -16,9 +16,10 @@ export function createLog({ level, destination }: { level: string; destination?:
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: {
       level: (label: string) => ({ level: label }),
-      log: (fields: Record<string, unknown>) =>
-        Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, harmless(value)])),
+      log: (fields: Record<string, unknown>) => harmlessFields(fields),
     },
+    serializers: { msg: harmless },
+    hooks: { streamWrite: visible },
   }
   return destination === undefined ? pino(options) : pino(options, destination)
 }
@@ -37,13 +38,3 @@ export function errorFields(error: unknown): Record<string, unknown> {
   const cause = error.cause instanceof Error ? { cause: error.cause.message } : {}
   return { error: error.message, ...cause, stack: error.stack }
 }
-
-function harmless(value: unknown): unknown {
-  if (typeof value !== 'string') return value
-  const cut = value.length > MAX_VALUE ? `${value.slice(0, MAX_VALUE)}…` : value
-  return maskEmails(cut)
-}
-
-/** `alice@example.com` becomes `a***@example.com`. */
-export const maskEmails = (text: string): string =>
-  text.replace(/([^\s@<>"',;:=]?)[^\s@<>"',;:=]*@([^\s@<>"',;]+)/g, '$1***@$2')
