@@ -7,7 +7,7 @@ import { type RunningStandIn, type StandInOptions, startStandIn } from '../src/s
 import { buildService } from '../src/service.ts'
 import { readSettings } from '../src/settings/read.ts'
 import { sign } from '../src/signature/signature.ts'
-import { createLog } from '../src/telemetry/log.ts'
+import { watchedLog } from './log-watch.ts'
 
 export const SECRET = 'lernito-test-secret'
 export const DEMO = 'course-v1:edX+DemoX+Demo_Course'
@@ -107,24 +107,20 @@ export async function startProduct({
   /** The service's clock, not the stand-in's. */
   now?: () => number
 } = {}) {
-  const log: Record<string, unknown>[] = []
   const standIn: RunningStandIn = await startStandIn({ throttle: 'off', ...lmsOptions })
-  const { settings } = readSettings({
-    env: {
-      LERNITO_WEBHOOK_SECRET: SECRET,
-      LERNITO_LMS_URL: standIn.url,
-      LERNITO_LMS_CLIENT_ID: 'lernito-client',
-      LERNITO_LMS_CLIENT_SECRET: 'lernito-client-secret',
-      LERNITO_DATABASE_URL: `sqlite:${join(folder, 'lernito.db')}`,
-      LERNITO_PORT: '0',
-      LERNITO_LMS_CALLS_PER_MINUTE: '0', // the stand-in doesn't throttle here either
-      ...env,
-    },
-  })
-  const destination = { write: (line: string) => log.push(JSON.parse(line)) }
-  const service = await closingOnError(standIn, () =>
-    buildService({ settings, log: createLog({ level: settings.LERNITO_LOG_LEVEL, destination }), now }),
-  )
+  const given = {
+    LERNITO_WEBHOOK_SECRET: SECRET,
+    LERNITO_LMS_URL: standIn.url,
+    LERNITO_LMS_CLIENT_ID: 'lernito-client',
+    LERNITO_LMS_CLIENT_SECRET: 'lernito-client-secret',
+    LERNITO_DATABASE_URL: `sqlite:${join(folder, 'lernito.db')}`,
+    LERNITO_PORT: '0',
+    LERNITO_LMS_CALLS_PER_MINUTE: '0', // the stand-in doesn't throttle here either
+    ...env,
+  }
+  const { settings } = readSettings({ env: given })
+  const { log, lines } = watchedLog({ level: settings.LERNITO_LOG_LEVEL, env: given })
+  const service = await closingOnError(standIn, () => buildService({ settings, log, now }))
   const url = await closingOnError(standIn, () => service.start())
   const webhook = `${url}/api/lernito/webhook/`
   return {
@@ -132,7 +128,7 @@ export async function startProduct({
     webhook,
     lmsUrl: standIn.url,
     lms: control(standIn.url),
-    log,
+    log: lines,
     service,
     folder,
     /** Posts a sale as the shop does, signed over the original's form. */

@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
+import { watchLog } from '../log-watch.ts'
 
 export const ROOT = join(import.meta.dirname, '../..')
 const MAIN = join(ROOT, 'src/main.ts')
@@ -89,12 +90,13 @@ export function start({
     isOver = true
     return { ...output, code: child.exitCode, signal: child.signalCode }
   })
-  const log = (): LogLine[] =>
+  const lines = (): string[] =>
     output.stdout
       .split('\n')
       .slice(0, -1)
       .filter((line) => line.startsWith('{'))
-      .map((line) => logLine.parse(JSON.parse(line)))
+  const log = (): LogLine[] => lines().map((line) => logLine.parse(JSON.parse(line)))
+  watchLog({ lines: () => [...lines(), ...output.stderr.split('\n')], env })
   return {
     child,
     stdout: () => output.stdout,

@@ -5,9 +5,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { buildService } from '../../src/service.ts'
 import { readSettings } from '../../src/settings/read.ts'
 import { sign } from '../../src/signature/signature.ts'
-import { createLog } from '../../src/telemetry/log.ts'
 import { BODY_LIMIT } from '../../src/webhook/route.ts'
 import { DEMO, exchange, type Product, payload, SECRET, startProduct } from '../harness.ts'
+import { watchedLog } from '../log-watch.ts'
 import { temporaryFolder } from '../service/process.ts'
 import { BULK, sell, serveEnv, startLms } from '../service/serving.ts'
 
@@ -173,15 +173,13 @@ test('an LMS slower than LERNITO_ANSWER_WITHIN_MS: 500 when the time is up; the 
 test('an LMS that is down: 500 at once where no try fits the time; tried again by itself when it is back', async (t) => {
   const folder = temporaryFolder(t)
   const lms = await startLms(t)
-  const { settings } = readSettings({
-    env: { ...serveEnv({ folder, lmsUrl: lms.url }), LERNITO_ANSWER_WITHIN_MS: '3000' },
-  })
-  const log: Record<string, unknown>[] = []
-  const destination = { write: (line: string) => log.push(JSON.parse(line)) }
+  const env = { ...serveEnv({ folder, lmsUrl: lms.url }), LERNITO_ANSWER_WITHIN_MS: '3000' }
+  const { settings } = readSettings({ env })
+  const { log, lines } = watchedLog({ level: 'info', env })
   let skipped = 0
   const service = buildService({
     settings,
-    log: createLog({ level: 'info', destination }),
+    log,
     now: () => Date.now() + skipped,
   })
   const url = await service.start()
@@ -195,6 +193,6 @@ test('an LMS that is down: 500 at once where no try fits the time; tried again b
   await lms.noFaults()
   assert.deepEqual((await lms.state()).allowances, [])
   skipped = 6000 // the first retry comes after 5 s, ±10 %
-  assert.equal((await success(log)).delivery, answered.headers['x-lernito-delivery'])
+  assert.equal((await success(lines)).delivery, answered.headers['x-lernito-delivery'])
   assert.equal((await lms.state()).allowances.length, 1)
 })
