@@ -5,12 +5,14 @@ import { createLog, type Log } from '../src/telemetry/log.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
-/** What no log line may hold, by its form; an address is whole if the letters before its @ aren't masked. */
+/** What no log line may hold or be, by its form; an address is whole if the letters before its @ aren't masked. */
 const FORBIDDEN = {
   'a signature or digest': /(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/i,
   'a token': /eyJ[\w-]{8,}/,
   'a whole e-mail address': /[^\s*"'<>(]@[\w-]+(\.[\w-]+)*\.[a-z]{2,}/i,
   'an encoded e-mail address': /[^\s*"'<>(]%40[\w-]+(\.[\w-]+)*\.[a-z]{2,}/i,
+  'a character that does something to a terminal': /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u,
+  'more than fits a line': /^.{10000}/u,
 }
 /** So that a password of one letter is not found in every word. */
 const SHORTEST = 8
@@ -48,7 +50,7 @@ export function watchedLog({ level, env }: { level: string; env: Env }): {
   const written: string[] = []
   const lines: Record<string, unknown>[] = []
   const write = (line: string): void => {
-    written.push(line)
+    written.push(line.replace(/\n$/, ''))
     lines.push(JSON.parse(line))
   }
   watchLog({ lines: () => written, env })

@@ -31,6 +31,8 @@ test('a secret, a signature, a token and a whole address are found in any field;
   assert.deepEqual(found('JWT eyJhbGciOiJIUzUxMiJ9.x.y'), ['a token'])
   assert.deepEqual(found('"alice@example.com"'), ['a whole e-mail address'])
   assert.deepEqual(found('?email=alice%40example.com'), ['an encoded e-mail address'])
+  assert.deepEqual(found('\u009b31m'), ['a character that does something to a terminal'])
+  assert.deepEqual(found('x'.repeat(10_000)), ['more than fits a line'])
   for (const fine of [
     'a***@example.com',
     'a***%40example.com',
