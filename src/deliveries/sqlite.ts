@@ -4,6 +4,7 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Database, Dialect } from './dialect.ts'
+import { keepPrivate, makePrivate } from './private-files.ts'
 import type { Tables } from './schema.ts'
 
 /** How long a statement waits while another process, such as a command beside the service, writes: ms. */
@@ -18,7 +19,8 @@ const DIALECT: Dialect = {
 }
 
 /**
- * Opens an inbox in one file, making the file and its folder if need be.
+ * Opens an inbox in one file, making the file and its folder if need be. Only their owner may read them: they hold
+ * names and addresses.
  * Throws AppError database.unreachable if it can't be opened, database.in_use if another service holds it (`serve`).
  */
 export function openSqlite({ file, serve }: { file: string; serve: boolean }): Database {
@@ -53,6 +55,8 @@ export function openSqlite({ file, serve }: { file: string; serve: boolean }): D
 
 /** Kysely's own SQLite dialect over Node's built-in SQLite. */
 function sqliteDialect(file: string): SqliteDialect {
+  makePrivate(file) // SQLite gives the files that it makes beside it the same mode
+  for (const beside of ['-wal', '-shm', '.lock-journal']) keepPrivate(`${file}${beside}`)
   const connection = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
   useWal(connection)
   connection.exec('PRAGMA synchronous = FULL')
@@ -104,6 +108,7 @@ function inputValue(value: unknown): SQLInputValue {
  * can keep a service from starting.
  */
 function lockForServe(file: string): () => void {
+  makePrivate(`${file}.lock`)
   const lock = new DatabaseSync(`${file}.lock`, { timeout: 0 })
   try {
     lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')

@@ -1,0 +1,31 @@
+import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
+
+const OWNER_ONLY = 0o600
+
+/**
+ * Makes a file that only its owner may read and write, whatever the umask says; one that is there already becomes so.
+ * It is not opened: closing it would drop the locks that this process may hold on it.
+ * Throws what the file system throws.
+ */
+export function makePrivate(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', OWNER_ONLY))
+  } catch (error) {
+    if (!isCode(error, 'EEXIST')) throw error
+  }
+  keepPrivate(file)
+}
+
+/** The same for a file that need not be there. */
+export function keepPrivate(file: string): void {
+  const mode = statSync(file, { throwIfNoEntry: false })?.mode
+  if (mode === undefined || (mode & 0o777) === OWNER_ONLY) return
+  try {
+    chmodSync(file, OWNER_ONLY)
+  } catch (error) {
+    if (!isCode(error, 'ENOENT')) throw error // another process closed the database in between
+  }
+}
+
+const isCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && 'code' in error && error.code === code
