@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+import { sign } from '../../src/signature/signature.ts'
+import { receive } from '../../src/webhook/receive.ts'
+import { type Answered, exchange, type Product, payload, startProduct } from '../harness.ts'
+
+/** Services that differ in their secrets alone. */
+const SECRETS: Readonly<Record<string, Record<string, string>>> = {
+  'one secret': { LERNITO_WEBHOOK_SECRET: 'first-secret-of-a-shop' },
+  'another secret': { LERNITO_WEBHOOK_SECRET: 'x'.repeat(200) },
+  'two secrets': {
+    LERNITO_WEBHOOK_SECRET: 'second-secret-of-a-shop',
+    LERNITO_WEBHOOK_SECRET_PREVIOUS: 'first-secret-of-a-shop',
+  },
+}
+const BODY = payload({ email: 'newcomer@example.com' })
+const type = 'application/json'
+const signed = (secret: string, body = BODY): string => sign({ body, form: 'raw', secret })
+const flipped = (signature: string, at: number): string =>
+  `${signature.slice(0, at)}${signature[at] === '0' ? '1' : '0'}${signature.slice(at + 1)}`
+const ours = signed('first-secret-of-a-shop')
+
+/** What somebody without a secret can send; some guesses are wrong by one digit of what the first service takes. */
+const PROBES: Readonly<Record<string, { path?: string; headers: Record<string, string>; body?: string }>> = {
+  'an unknown path': { path: '/no/such/path', headers: { 'content-type': type } },
+  'an unknown path, signed': { path: '/no/such/path', headers: { 'content-type': type, 'x-lernito-signature': ours } },
+  'malformed JSON': { headers: { 'content-type': type }, body: '{"email":' },
+  'malformed JSON, signed': {
+    headers: { 'content-type': type, 'x-lernito-signature': signed('first-secret-of-a-shop', '{"email":') },
+    body: '{"email":',
+  },
+  'another media type, signed': { headers: { 'content-type': 'text/plain', 'x-lernito-signature': ours } },
+  'no signature': { headers: { 'content-type': type } },
+  'no hex': { headers: { 'content-type': type, 'x-lernito-signature': 'sha256=1' } },
+  'a wrong first digit': { headers: { 'content-type': type, 'x-lernito-signature': flipped(ours, 0) } },
+  'a wrong last digit': { headers: { 'content-type': type, 'x-lernito-signature': flipped(ours, 63) } },
+  'the signature of a secret that nobody has': {
+    headers: { 'content-type': type, 'x-lernito-signature': signed('no') },
+  },
+}
+
+describe('an answer to who has no secret', async () => {
+  const products: Product[] = []
+  for (const env of Object.values(SECRETS)) products.push(await startProduct({ env }))
+  after(() => Promise.all(products.map((product) => product.stop())))
+
+  /** All that comes back, without what the clock makes. */
+  const ask = async (product: Product, { path, headers, body = BODY }: (typeof PROBES)[string]) => {
+    const answered: Answered = await exchange({
+      url: path === undefined ? product.webhook : product.url + path,
+      headers,
+      body,
+    })
+    const { date: _, ...rest } = answered.headers
+    return { ...answered, headers: rest }
+  }
+
+  for (const [name, probe] of Object.entries(PROBES)) {
+    test(`${name}: it is the same to the last byte, whichever secrets there are`, async () => {
+      const [first, ...others] = await Promise.all(products.map((product) => ask(product, probe)))
+      assert.ok(first !== undefined && others.length === 2 && first.status >= 400 && first.status < 500)
+      for (const other of others) assert.deepEqual(other, first)
+    })
+  }
+
+  test('a signature that is wrong in its first digit is answered as one that is wrong in its last', async () => {
+    const [product] = products
+    assert.ok(product)
+    const [first, last, none] = ['a wrong first digit', 'a wrong last digit', 'no signature'].map(
+      (name) => PROBES[name],
+    )
+    assert.ok(first && last && none)
+    assert.deepEqual(await ask(product, first), await ask(product, last))
+    assert.deepEqual(await ask(product, first), await ask(product, none))
+  })
+})
+
+test('what is refused before the signature is looked at never comes near a secret', () => {
+  const secrets: readonly string[] = new Proxy([], {
+    get: () => {
+      throw new Error('a secret was looked at')
+    },
+  })
+  const header = { 'x-lernito-signature': ours }
+  const refusals = [
+    receive({ headers: { ...header, 'content-type': type }, body: Buffer.from('{"email":'), secrets }),
+    receive({ headers: { ...header, 'content-type': type }, body: Buffer.from([0xff]), secrets }),
+    receive({ headers: { ...header, 'content-type': 'text/plain' }, body: Buffer.from(BODY), secrets }),
+    receive({
+      headers: { ...header, 'content-type': type, 'content-encoding': 'gzip' },
+      body: Buffer.from(BODY),
+      secrets,
+    }),
+    receive({ headers: { 'content-type': type, 'x-lernito-signature': 'no hex' }, body: Buffer.from(BODY), secrets }),
+  ]
+  assert.deepEqual(
+    refusals.map((refusal) => refusal.kind === 'refused' && refusal.status),
+    [400, 400, 415, 415, 401],
+  )
+  const good = { headers: { ...header, 'content-type': type }, body: Buffer.from(BODY), secrets }
+  assert.throws(() => receive(good), /a secret was looked at/)
+})
