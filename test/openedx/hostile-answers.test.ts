@@ -9,6 +9,7 @@ import { judgeBulkAvailable, judgeBulkEnroll } from '../../src/openedx/bulk-enro
 import { judgeCourse } from '../../src/openedx/courses.ts'
 import { judgeEnroll, judgeEnrollment } from '../../src/openedx/enrollment.ts'
 import { judgeAllow, judgeAllowances, judgeDisallow } from '../../src/openedx/enrollment-allowed.ts'
+import { judgeEnrollmentList } from '../../src/openedx/enrollment-list.ts'
 import type { Judged } from '../../src/openedx/failure.ts'
 import { heartbeatRequest, judgeHeartbeat } from '../../src/openedx/heartbeat.ts'
 import { judgeToken } from '../../src/openedx/token.ts'
@@ -30,6 +31,7 @@ const JUDGES: Readonly<Record<string, (answer: Answer) => Judged<unknown> | Prom
   allow: (answer) => judgeAllow(answer, { course: COURSE }),
   allowances: judgeAllowances,
   disallow: judgeDisallow,
+  'enrollment list': judgeEnrollmentList,
   heartbeat: judgeHeartbeat,
   token: judgeToken,
 }
@@ -112,7 +114,7 @@ function transportTo(t: TestContext, url: string, timeoutMs: number) {
   const transport = createTransport({
     url: new URL(url),
     userAgent: 'x',
-    concurrency: 2,
+    concurrency: () => 2,
     timeoutMs,
     now: Date.now,
     onCall: () => {},

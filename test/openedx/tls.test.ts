@@ -18,7 +18,7 @@ async function call(t: TestContext, certificate: Certificate) {
   const transport = createTransport({
     url: new URL(tls.url),
     userAgent: 'x',
-    concurrency: 1,
+    concurrency: () => 1,
     timeoutMs: 5_000,
     now: Date.now,
     onCall: () => {},
@@ -87,7 +87,7 @@ describe('an LMS over TLS', { skip: hasOpenssl ? false : 'there is no openssl to
     const transport = createTransport({
       url: new URL(lms.url.replace('http:', 'https:')),
       userAgent: 'x',
-      concurrency: 1,
+      concurrency: () => 1,
       timeoutMs: 5_000,
       now: Date.now,
       onCall: () => {},

@@ -9,7 +9,7 @@ const COURSE = 'course-v1:edX+DemoX+Demo_Course'
 const SECRET = 'lernito-client-secret'
 
 function lmsAt(t: TestContext, scripted: ScriptedLms) {
-  const credentials = { clientId: 'lernito-client', clientSecret: SECRET, version: '1.2.3', concurrency: 2 }
+  const credentials = { clientId: 'lernito-client', clientSecret: SECRET, version: '1.2.3', concurrency: () => 2 }
   const lms = createLms({ url: scripted.url, ...credentials })
   t.after(() => lms.close())
   return lms
@@ -31,6 +31,7 @@ async function askAll(lms: ReturnType<typeof createLms>): Promise<boolean[]> {
     await lms.allow(await permit(), person),
     await lms.allowances(await permit(), person),
     await lms.disallow(await permit(), person),
+    await lms.enrollments(await permit(), person),
   ]
   return answers.map(({ ok }) => ok)
 }
@@ -46,6 +47,7 @@ const ROUTES = [
   'POST /api/enrollment/v1/enrollment_allowed/',
   'GET /api/enrollment/v1/enrollment_allowed/',
   'DELETE /api/enrollment/v1/enrollment_allowed/',
+  'GET /api/enrollment/v1/enrollments',
 ]
 
 for (const status of [301, 302, 303, 307, 308]) {
