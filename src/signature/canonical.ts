@@ -7,14 +7,17 @@ export interface Style {
   readonly ascii: boolean
 }
 
+const [QUOTE, COMMA, COLON, BACKSLASH, DELETE] = [0x22, 0x2c, 0x3a, 0x5c, 0x7f]
+const [SPACE, ZERO, NINE, LOWER_A, LOWER_U] = [0x20, 0x30, 0x39, 0x61, 0x75]
+const HEX = Buffer.from('0123456789abcdef')
 const SHORT_ESCAPES = new Map([
-  ['"', '\\"'],
-  ['\\', '\\\\'],
-  ['\b', '\\b'],
-  ['\f', '\\f'],
-  ['\n', '\\n'],
-  ['\r', '\\r'],
-  ['\t', '\\t'],
+  [QUOTE, '\\"'],
+  [BACKSLASH, '\\\\'],
+  [0x08, '\\b'],
+  [0x0c, '\\f'],
+  [0x0a, '\\n'],
+  [0x0d, '\\r'],
+  [0x09, '\\t'],
 ])
 
 /**
@@ -22,51 +25,152 @@ const SHORT_ESCAPES = new Map([
  * unless `ascii` escapes it: Python can't encode that text as UTF-8 (see signature.ts).
  */
 export function canonicalJson(tree: Json, { spaces, ascii }: Style): string {
-  const [comma, colon] = spaces ? [', ', ': '] : [',', ':']
-  // Both miss the quote and the backslash; Python escapes DEL in the ASCII style only.
-  const unsafe = ascii ? /[^ !#-[\]-~]/g : /[^ !#-[\]-\uffff]/g
-  const quoted = (text: string): string => `"${text.replace(unsafe, escaped)}"`
-  const write = (node: Json): string => {
-    if (typeof node === 'string') return quoted(node)
-    if (node instanceof JsonNumber) return numberText(node)
-    if (isArray(node)) return `[${node.map(write).join(comma)}]`
-    if (!isObject(node)) return String(node)
-    const members = [...node].sort(([a], [b]) => compareCodePoints(a, b))
-    return `{${members.map(([key, value]) => quoted(key) + colon + write(value)).join(comma)}}`
-  }
-  return write(tree)
+  const compact = compactJson(tree)
+  const text = spaces ? spaced(compact) : compact
+  return ascii ? text.toString('latin1') : unescaped(text)
 }
 
-const escaped = (unit: string): string =>
-  SHORT_ESCAPES.get(unit) ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+/** `json.dumps(tree, sort_keys=True, separators=(",", ":"))` as bytes: without spaces, and ASCII throughout. */
+export function compactJson(tree: Json): Buffer {
+  let bytes = Buffer.allocUnsafe(1024)
+  let length = 0
+
+  const reserve = (more: number): void => {
+    if (length + more <= bytes.length) return
+    const larger = Buffer.allocUnsafe(2 * (length + more))
+    bytes.copy(larger, 0, 0, length)
+    bytes = larger
+  }
+  /** Of a text that is ASCII. */
+  const put = (text: string): void => {
+    reserve(text.length)
+    for (let at = 0; at < text.length; at++) bytes[length++] = text.charCodeAt(at)
+  }
+  const putEscaped = (unit: number): void => {
+    const short = unit < DELETE ? SHORT_ESCAPES.get(unit) : undefined
+    put(short ?? '\\u')
+    if (short !== undefined) return
+    for (let shift = 12; shift >= 0; shift -= 4) bytes[length++] = HEX[(unit >> shift) & 0xf] ?? 0
+  }
+  const putQuoted = (text: string): void => {
+    reserve(6 * text.length + 2)
+    bytes[length++] = QUOTE
+    for (let at = 0; at < text.length; at++) {
+      const unit = text.charCodeAt(at)
+      if (unit >= SPACE && unit < DELETE && unit !== QUOTE && unit !== BACKSLASH) bytes[length++] = unit
+      else putEscaped(unit)
+    }
+    bytes[length++] = QUOTE
+  }
+  const putMembers = (members: ReadonlyMap<string, Json>): void => {
+    let separator = '{'
+    for (const key of sorted([...members.keys()])) {
+      put(separator)
+      putQuoted(key)
+      put(':')
+      putValue(members.get(key) ?? null)
+      separator = ','
+    }
+    put(members.size === 0 ? '{}' : '}')
+  }
+  const putItems = (items: readonly Json[]): void => {
+    put('[')
+    for (let index = 0; index < items.length; index++) {
+      if (index > 0) put(',')
+      putValue(items[index] ?? null)
+    }
+    put(']')
+  }
+  const putValue = (node: Json): void => {
+    if (typeof node === 'string') putQuoted(node)
+    else if (node instanceof JsonNumber) put(numberText(node))
+    else if (isArray(node)) putItems(node)
+    else if (isObject(node)) putMembers(node)
+    else put(String(node))
+  }
+  putValue(tree)
+  return bytes.subarray(0, length)
+}
+
+/**
+ * Adds the space behind each comma and colon. The four styles say the same, so the tree is walked and sorted once, and
+ * the other three are made of the first.
+ */
+export function spaced(compact: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(2 * compact.length)
+  let length = 0
+  let quoted = false
+  for (let at = 0; at < compact.length; at++) {
+    const code = compact[at] ?? 0
+    bytes[length++] = code
+    if (code === QUOTE) quoted = !quoted
+    else if (code === BACKSLASH) bytes[length++] = compact[++at] ?? 0
+    else if (!quoted && (code === COMMA || code === COLON)) bytes[length++] = SPACE
+  }
+  return bytes.subarray(0, length)
+}
+
+/** As `ensure_ascii=False` writes it, where only controls, the quote and the backslash are escaped. */
+export function unescaped(ascii: Buffer): string {
+  const utf16 = Buffer.allocUnsafe(2 * ascii.length)
+  let length = 0
+  const put = (unit: number): void => {
+    utf16[length++] = unit & 0xff
+    utf16[length++] = unit >> 8
+  }
+  for (let at = 0; at < ascii.length; at++) {
+    const code = ascii[at] ?? 0
+    const unit = code === BACKSLASH && ascii[at + 1] === LOWER_U ? hexUnit(ascii, at + 2) : 0
+    if (unit >= DELETE) {
+      put(unit)
+      at += 5
+    } else {
+      put(code)
+      if (code === BACKSLASH) put(ascii[++at] ?? 0)
+    }
+  }
+  return utf16.toString('utf16le', 0, length)
+}
+
+/** Of the four digits that putEscaped wrote. */
+function hexUnit(ascii: Buffer, start: number): number {
+  let unit = 0
+  for (let at = start; at < start + 4; at++) {
+    const code = ascii[at] ?? 0
+    unit = unit * 16 + (code > NINE ? code - LOWER_A + 10 : code - ZERO)
+  }
+  return unit
+}
 
 /** `json.dumps` has its own word for infinity (1e400 reads as one). */
 function numberText(number: JsonNumber): string {
-  return pythonNumber(number).replace('inf', 'Infinity')
+  const text = pythonNumber(number)
+  return text.endsWith('f') ? text.replace('inf', 'Infinity') : text
 }
 
 /**
  * Python's `str()` of a number. An int keeps its digits, but -0 is 0. A float is the shortest text that reads as the
- * same float, with an exponent below 1e-4 and from 1e16 on; too large a one is `inf`.
+ * same float, as in JavaScript, but with an exponent below 1e-4 and from 1e16 on; too large a one is `inf`.
  */
 export function pythonNumber(number: JsonNumber): string {
   if (!isFloat(number)) return number.digits === '-0' ? '0' : number.digits
   const value = Number(number.digits)
-  const sign = value < 0 || Object.is(value, -0) ? '-' : ''
   const size = Math.abs(value)
-  if (size === Number.POSITIVE_INFINITY) return `${sign}inf`
-  const [mantissa = '', power = '0'] = size.toExponential().split('e')
-  const exponent = Number(power)
-  if (exponent < -4 || exponent >= 16) {
-    return `${sign}${mantissa}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`
-  }
-  const digits = mantissa.replace('.', '')
-  if (exponent < 0) return `${sign}0.${'0'.repeat(-exponent - 1)}${digits}`
-  const whole = exponent + 1
-  return `${sign}${digits.slice(0, whole).padEnd(whole, '0')}.${digits.slice(whole) || '0'}`
+  if (size === Number.POSITIVE_INFINITY) return value < 0 ? '-inf' : 'inf'
+  if (Object.is(value, -0)) return '-0.0'
+  if (size !== 0 && (size < 1e-4 || size >= 1e16)) return withTwoDigits(value.toExponential())
+  return Number.isInteger(value) ? `${value}.0` : String(value)
 }
 
-/** Python sorts by code point, JavaScript's `<` by UTF-16 unit: U+1F600 comes after U+FB00 there, before it here. */
+/** Python's exponent has at least two. */
+const withTwoDigits = (text: string): string => text.replace(/(?<=e[+-])\d$/, '0$&')
+
+/** Python sorts by code point. JavaScript does by UTF-16 unit: U+1F600 comes after U+FB00 there, before it here. */
+function sorted(keys: string[]): string[] {
+  // Below the surrogates both orders are the same, and sorting without a function is several times as fast.
+  return keys.some((key) => /[\ud800-\uffff]/.test(key)) ? keys.sort(compareCodePoints) : keys.sort()
+}
+
 function compareCodePoints(a: string, b: string): number {
   for (let i = 0; i < a.length && i < b.length; i++) {
     const x = a.codePointAt(i) ?? 0

@@ -6,6 +6,8 @@
  * one text can falsify an escaped key in the next one (nodejs/node#63785).
  */
 
+import { endOfNumber, hexUnit, isWhole, positionOf } from './json-scan.ts'
+
 /** A number as it was written: `1.0`, `1.00` and `1` are three. */
 export class JsonNumber {
   readonly digits: string
@@ -25,17 +27,13 @@ export class JsonSyntaxError extends Error {
 export const isArray = (node: Json): node is readonly Json[] => Array.isArray(node)
 export const isObject = (node: Json): node is ReadonlyMap<string, Json> => node instanceof Map
 /** Python makes an int of a number without point and exponent, a float of every other. */
-export const isFloat = (number: JsonNumber): boolean => /[.eE]/.test(number.digits)
+export const isFloat = ({ digits }: JsonNumber): boolean => !isWhole(digits)
 
 /** Python's own limit is about 1,000 frames, less those of the web framework around it; 500 is recorded as read. */
 const MAX_DEPTH = 900
 /** `sys.int_info.default_max_str_digits`; floats may have more. */
 const MAX_DIGITS = 4300
 
-const SPACE = /[ \t\n\r]*/y
-const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
-const PLAIN = /[ !#-[\]-\uffff]*/y
-const HEX = /[0-9a-fA-F]{4}/y
 const WORDS = [
   ['null', null],
   ['true', true],
@@ -53,119 +51,162 @@ const ESCAPES = new Map([
   ['t', '\t'],
 ])
 
+// Codes of characters. Behind the end of a text there is NaN, which equals none of them.
+const [TAB, LINE_FEED, RETURN, SPACE] = [0x09, 0x0a, 0x0d, 0x20]
+const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c]
+const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d]
+
 /** Reads one JSON document. Throws JsonSyntaxError and nothing else; the time it takes grows with the length only. */
-export function readJson(text: string): Json {
-  let at = 0
+export const readJson = (text: string): Json => new Reader(text, true).readDocument()
 
-  const skip = (pattern: RegExp): void => {
-    pattern.lastIndex = at
-    if (pattern.test(text)) at = pattern.lastIndex
-  }
-  const take = (pattern: RegExp): string => {
-    const start = at
-    skip(pattern)
-    return text.slice(start, at)
+/** Throws what readJson throws, and keeps nothing of the document: for one that nobody has signed. */
+export const checkJson = (text: string): void => void new Reader(text, false).readDocument()
+
+/** What stands for every list and every object where nothing is kept. */
+const NO_ITEMS: Json[] = []
+const NO_MEMBERS = new Map<string, Json>()
+
+/**
+ * Whoever can reach the service can have it read a body, so this has to be cheap. It goes by the codes of characters,
+ * and looks at each once where it can: to start a regular expression takes longer than most tokens are long.
+ */
+class Reader {
+  private readonly text: string
+  /** Without it the tree is left empty. */
+  private readonly keep: boolean
+  private at = 0
+
+  constructor(text: string, keep: boolean) {
+    this.text = text
+    this.keep = keep
   }
 
-  function readValue(depth: number): Json {
-    const char = text[at]
-    if (char === '"') return readString()
-    if (char === '{' || char === '[') {
-      if (depth === MAX_DEPTH) throw failure(`Nesting deeper than ${MAX_DEPTH} levels`, text, at)
-      return char === '{' ? readObject(depth + 1) : readArray(depth + 1)
+  readDocument(): Json {
+    if (this.text.startsWith('\ufeff')) throw this.failure('Unexpected UTF-8 BOM (decode using utf-8-sig)')
+    const tree = this.readValue(this.skipSpace(), 0)
+    this.skipSpace()
+    if (this.at !== this.text.length) throw this.failure('Extra data')
+    return tree
+  }
+
+  /** Gives what stands behind the white space. */
+  private skipSpace(): number {
+    const { text } = this
+    let { at } = this
+    let code = text.charCodeAt(at)
+    while (code === SPACE || code === LINE_FEED || code === RETURN || code === TAB) code = text.charCodeAt(++at)
+    this.at = at
+    return code
+  }
+
+  /** Gives what stands behind this character and the white space after it. */
+  private next(): number {
+    this.at++
+    return this.skipSpace()
+  }
+
+  /** `first` is the code of its first character, at this place. */
+  private readValue(first: number, depth: number): Json {
+    if (first === QUOTE) return this.readString()
+    if (first === OPEN_OBJECT || first === OPEN_LIST) {
+      if (depth === MAX_DEPTH) throw this.failure(`Nesting deeper than ${MAX_DEPTH} levels`)
+      return first === OPEN_OBJECT ? this.readObject(depth + 1) : this.readArray(depth + 1)
     }
-    const digits = take(NUMBER)
-    return digits === '' ? readWord() : numberOf(digits)
+    const start = this.at
+    this.at = endOfNumber(this.text, start)
+    if (this.at === start) return this.readWord()
+    return this.keep || this.at - start > MAX_DIGITS ? numberOf(this.text.slice(start, this.at)) : null
   }
 
-  function readWord(): null | boolean {
+  private readWord(): null | boolean {
     for (const [word, meaning] of WORDS) {
-      if (text.startsWith(word, at)) {
-        at += word.length
+      if (this.text.startsWith(word, this.at)) {
+        this.at += word.length
         return meaning
       }
     }
-    const refused = REFUSED.find((word) => text.startsWith(word, at))
-    if (refused === undefined) throw failure('Expecting value', text, at)
+    const refused = REFUSED.find((word) => this.text.startsWith(word, this.at))
+    if (refused === undefined) throw this.failure('Expecting value')
     throw new JsonSyntaxError(`Out of range float values are not JSON compliant: '${refused}'`)
   }
 
-  function readArray(depth: number): Json[] {
-    const items: Json[] = []
-    at++
-    skip(SPACE)
-    if (closes(']')) return items
+  private readArray(depth: number): Json[] {
+    const items = this.keep ? [] : NO_ITEMS
+    let code = this.next()
+    if (code === CLOSE_LIST) return this.closed(items)
     for (;;) {
-      items.push(readValue(depth))
-      skip(SPACE)
-      if (closes(']')) return items
-      expect(',')
+      const item = this.readValue(code, depth)
+      if (this.keep) items.push(item)
+      code = this.skipSpace()
+      if (code === CLOSE_LIST) return this.closed(items)
+      if (code !== COMMA) throw this.failure("Expecting ',' delimiter")
+      code = this.next()
     }
   }
 
-  function readObject(depth: number): Map<string, Json> {
-    const members = new Map<string, Json>()
-    at++
-    skip(SPACE)
-    if (closes('}')) return members
+  private readObject(depth: number): Map<string, Json> {
+    const members = this.keep ? new Map<string, Json>() : NO_MEMBERS
+    let code = this.next()
+    if (code === CLOSE_OBJECT) return this.closed(members)
     for (;;) {
-      if (text[at] !== '"') throw failure('Expecting property name enclosed in double quotes', text, at)
-      const key = readString()
-      skip(SPACE)
-      expect(':')
-      members.set(key, readValue(depth))
-      skip(SPACE)
-      if (closes('}')) return members
-      expect(',')
+      if (code !== QUOTE) throw this.failure('Expecting property name enclosed in double quotes')
+      const key = this.readString()
+      if (this.skipSpace() !== COLON) throw this.failure("Expecting ':' delimiter")
+      const value = this.readValue(this.next(), depth)
+      if (this.keep) members.set(key, value)
+      code = this.skipSpace()
+      if (code === CLOSE_OBJECT) return this.closed(members)
+      if (code !== COMMA) throw this.failure("Expecting ',' delimiter")
+      code = this.next()
     }
   }
 
-  function closes(bracket: string): boolean {
-    if (text[at] !== bracket) return false
-    at++
-    return true
-  }
-
-  function expect(delimiter: string): void {
-    if (text[at] !== delimiter) throw failure(`Expecting '${delimiter}' delimiter`, text, at)
-    at++
-    skip(SPACE)
-  }
-
-  function readString(): string {
-    const start = at++
-    let content = take(PLAIN)
+  private readString(): string {
+    const start = this.at++
+    let content = this.readPlain()
     for (;;) {
-      const char = text[at]
-      if (char === '"') {
-        at++
-        return content
-      }
-      if (char === undefined) throw failure('Unterminated string starting at', text, start)
-      if (char !== '\\') throw failure('Invalid control character at', text, at)
-      content += readEscape(start) + take(PLAIN)
+      const code = this.text.charCodeAt(this.at)
+      if (code === QUOTE) return this.closed(content)
+      if (this.at === this.text.length) throw this.failure('Unterminated string starting at', start)
+      if (code !== BACKSLASH) throw this.failure('Invalid control character at')
+      const unit = this.readEscape(start)
+      const more = this.readPlain()
+      if (this.keep) content += unit + more
     }
   }
 
-  function readEscape(start: number): string {
-    const letter = text[++at]
-    if (letter === undefined) throw failure('Unterminated string starting at', text, start)
+  private readPlain(): string {
+    const { text } = this
+    const start = this.at
+    let code = text.charCodeAt(start)
+    while (code >= SPACE && code !== QUOTE && code !== BACKSLASH) code = text.charCodeAt(++this.at)
+    return this.keep ? text.slice(start, this.at) : ''
+  }
+
+  private readEscape(start: number): string {
+    const letter = this.text[++this.at]
+    if (letter === undefined) throw this.failure('Unterminated string starting at', start)
+    const index = this.at++
     const meaning = ESCAPES.get(letter)
-    if (meaning === undefined && letter !== 'u') throw failure('Invalid \\escape', text, at - 1)
-    const index = at++
     if (meaning !== undefined) return meaning
-    const hex = take(HEX)
+    if (letter !== 'u') throw this.failure('Invalid \\escape', index - 1)
+    const unit = hexUnit(this.text, this.at)
+    this.at += 4
     // CPython wants a character after the four digits before it looks at them.
-    if (hex === '' || at === text.length) throw failure('Invalid \\uXXXX escape', text, index)
-    return String.fromCharCode(Number.parseInt(hex, 16))
+    if (unit === -1 || this.at === this.text.length) throw this.failure('Invalid \\uXXXX escape', index)
+    return String.fromCharCode(unit)
   }
 
-  if (text.startsWith('\ufeff')) throw failure('Unexpected UTF-8 BOM (decode using utf-8-sig)', text, 0)
-  skip(SPACE)
-  const tree = readValue(0)
-  skip(SPACE)
-  if (at !== text.length) throw failure('Extra data', text, at)
-  return tree
+  /** Steps over the closing bracket or quote. */
+  private closed<Value>(value: Value): Value {
+    this.at++
+    return value
+  }
+
+  private failure(what: string, index = this.at): JsonSyntaxError {
+    const { line, column, char } = positionOf(this.text, index)
+    return new JsonSyntaxError(`${what}: line ${line} column ${column} (char ${char})`)
+  }
 }
 
 function numberOf(digits: string): JsonNumber {
@@ -180,16 +221,4 @@ function numberOf(digits: string): JsonNumber {
     }
   }
   return number
-}
-
-/** Python counts code points, where JavaScript's index counts UTF-16 units. */
-function failure(what: string, text: string, index: number): JsonSyntaxError {
-  let [line, column, char] = [1, 1, 0]
-  for (let i = 0; i < index; char++) {
-    const point = text.codePointAt(i) ?? 0
-    i += point > 0xffff ? 2 : 1
-    if (point === 0x0a) [line, column] = [line + 1, 1]
-    else column++
-  }
-  return new JsonSyntaxError(`${what}: line ${line} column ${column} (char ${char})`)
 }

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { canonicalJson, type Style } from './canonical.ts'
+import { canonicalJson, compactJson, type Style, spaced, unescaped } from './canonical.ts'
 import { type Json, readJson } from './json.ts'
 import { readUtf8 } from './utf8.ts'
 
@@ -42,7 +42,11 @@ interface Signable {
   readonly signed: string | Uint8Array
 }
 
-const HEADER = /^[0-9a-f]{64}$/
+const SIGNATURE = /^[0-9a-f]{64}$/
+
+/** Whether a value of X-Lernito-Signature can be a signature at all: exactly 64 lower-case hex digits. */
+export const isSignature = (header: string | undefined): header is string =>
+  header !== undefined && SIGNATURE.test(header)
 
 /**
  * The value of X-Lernito-Signature for a body: HMAC-SHA256 as 64 lower-case hex digits. `body` is a JSON document, as
@@ -71,7 +75,7 @@ export function verify(input: {
   header: string | undefined
   secrets: readonly string[]
 }): Match | null {
-  if (input.header === undefined || !HEADER.test(input.header)) return null
+  if (!isSignature(input.header)) return null
   const given = Buffer.from(input.header, 'hex')
   const candidates = signables(input)
   let match: Match | null = null
@@ -91,16 +95,21 @@ export function verify(input: {
 function signables({ body, json }: { body: string | Uint8Array; json: Json }): Signable[] {
   // Recorded: lernito-webhook.json, "empty body, canonical {} signed" is read, "empty body" signed as raw is refused.
   const raw: Signable = { form: 'raw', signed: body.length === 0 ? '{}' : body }
-  const inAscii = (['canonical', 'readme'] as const).map((form) => ({
-    form,
-    signed: canonicalJson(json, STYLES[form]),
-  }))
+  const canonical = compactJson(json)
+  const readme = spaced(canonical)
+  const inAscii: Signable[] = [
+    { form: 'canonical', signed: canonical },
+    { form: 'readme', signed: readme },
+  ]
   // Without an escape in it, the form in UTF-8 is the same text.
-  const escaped = inAscii.some(({ signed }) => signed.includes('\\u'))
-  const inUtf8 = (['canonical_utf8', 'readme_utf8'] as const).flatMap((form) =>
-    escaped ? [{ form, signed: canonicalJson(json, STYLES[form]) }] : [],
-  )
-  return [raw, ...inAscii, ...inUtf8.filter(({ signed }) => signed.isWellFormed())]
+  const inUtf8 = canonical.includes('\\u') ? unescaped(canonical) : null
+  if (inUtf8 === null || !inUtf8.isWellFormed()) return [raw, ...inAscii]
+  return [
+    raw,
+    ...inAscii,
+    { form: 'canonical_utf8', signed: inUtf8 },
+    { form: 'readme_utf8', signed: unescaped(readme) },
+  ]
 }
 
 const hmac = (secret: string, signed: string | Uint8Array): Buffer =>

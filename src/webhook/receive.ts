@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { EnrollmentRequest } from '../deliveries/types.ts'
 import { canonicalJson } from '../signature/canonical.ts'
-import { type Json, JsonSyntaxError, readJson } from '../signature/json.ts'
-import { type Match, verify } from '../signature/signature.ts'
+import { checkJson, type Json, JsonSyntaxError, readJson } from '../signature/json.ts'
+import { isSignature, type Match, verify } from '../signature/signature.ts'
 import { readUtf8, Utf8Error } from '../signature/utf8.ts'
 import { type FieldErrors, readPayload } from './payload.ts'
 
@@ -47,11 +47,12 @@ export function receive(input: { headers: Headers; body: Uint8Array; secrets: re
   const { body, secrets } = input
   const unsupported = mediaTypeRefusal(input.headers)
   if (unsupported !== null) return unsupported
-  const json = readBody(body)
+  const header = headerOf(input.headers, 'x-lernito-signature')
+  const json = readBody(body, isSignature(header))
   if (json instanceof JsonSyntaxError || json instanceof Utf8Error) {
     return refused(400, 'json', `JSON parse error - ${json.message}`)
   }
-  const match = verify({ body, json, header: headerOf(input.headers, 'x-lernito-signature'), secrets })
+  const match = verify({ body, json, header, secrets })
   if (match === null) {
     return { kind: 'refused', status: 401, code: 'signature', body: { success: false, message: 'Invalid signature' } }
   }
@@ -80,10 +81,16 @@ function isUtf8(parameter: string): boolean {
   return name.trim().toLowerCase() !== 'charset' || /^\s*("?)utf-?8\1\s*$/i.test(value)
 }
 
-/** An empty body is an empty object: DRF doesn't parse it (recorded: "empty body, canonical {} signed"). */
-function readBody(body: Uint8Array): Json | JsonSyntaxError | Utf8Error {
+/**
+ * An empty body is an empty object: DRF doesn't parse it (recorded: "empty body, canonical {} signed"). One that will be
+ * refused for want of a signature is only checked, and null stands for it.
+ */
+function readBody(body: Uint8Array, isSigned: boolean): Json | JsonSyntaxError | Utf8Error {
   try {
-    return readJson(body.length === 0 ? '{}' : readUtf8(body))
+    const text = body.length === 0 ? '{}' : readUtf8(body)
+    if (isSigned) return readJson(text)
+    checkJson(text)
+    return null
   } catch (error) {
     if (error instanceof JsonSyntaxError || error instanceof Utf8Error) return error
     throw error

@@ -15,6 +15,14 @@ test('keys are sorted by code point, in nested objects too', () => {
   assert.equal(utf8, '{"z":3,"ﬀ":2,"😀":1}')
 })
 
+test('keys with surrogates are sorted by code point among those without, however many they share', () => {
+  const keys = ['\u{10ffff}', '\uffff', '\u{10000}b', '\u{10000}a', '\ue000', '\ud7ff', '\ud800', 'z', '']
+  const text = `{${keys.map((key) => `${JSON.stringify(key)}:0`).join()}}`
+  const order = ['', 'z', '\ud7ff', '\ud800', '\ue000', '\uffff', '\u{10000}a', '\u{10000}b', '\u{10ffff}']
+  const utf8 = canonicalJson(readJson(text), { spaces: false, ascii: false })
+  assert.equal(utf8, `{${order.map((key) => `"${key}":0`).join()}}`)
+})
+
 test('a key comes before the keys that it begins', () => {
   assert.equal(compact('{"aa": 1, "a": 2, "": 3}'), '{"":3,"a":2,"aa":1}')
 })
@@ -23,6 +31,16 @@ test('ASCII style escapes what is outside printable ASCII, the other style contr
   const tree = readJson('"\\u007fé\\u2028😀\\/\\b\\u001B\\ud800"')
   assert.equal(canonicalJson(tree, COMPACT), '"\\u007f\\u00e9\\u2028\\ud83d\\ude00/\\b\\u001b\\ud800"')
   assert.equal(canonicalJson(tree, { spaces: false, ascii: false }), '"\x7fé\u2028😀/\\b\\u001b\ud800"')
+})
+
+test('what looks like an escape, a comma or a colon inside a text is left alone in every style', () => {
+  const tree = readJson('{"\\\\u00e9,:\\"": "\\\\\\u00e9", "a": ["\\\\", ",", "\\u001f:"]}')
+  const forms = {
+    canonical: '{"\\\\u00e9,:\\"":"\\\\\\u00e9","a":["\\\\",",","\\u001f:"]}',
+    readmeUtf8: '{"\\\\u00e9,:\\"": "\\\\é", "a": ["\\\\", ",", "\\u001f:"]}',
+  }
+  assert.equal(canonicalJson(tree, COMPACT), forms.canonical)
+  assert.equal(canonicalJson(tree, { spaces: true, ascii: false }), forms.readmeUtf8)
 })
 
 test('the spaced style has one space after each comma and colon', () => {
@@ -39,7 +57,13 @@ test('numbers are written as Python writes them', () => {
     '1.00': '1.0',
     '1E2': '100.0',
     '1e15': '1000000000000000.0',
+    '9999999999999998.0': '9999999999999998.0',
     '1e16': '1e+16',
+    '1.5e20': '1.5e+20',
+    '1e21': '1e+21',
+    '1.7976931348623157e308': '1.7976931348623157e+308',
+    '5e-324': '5e-324',
+    '0.00012': '0.00012',
     '0.0001': '0.0001',
     '0.00001': '1e-05',
     '-1.5e-7': '-1.5e-07',

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { canonicalJson } from '../../src/signature/canonical.ts'
-import { isArray, isObject, type Json, JsonNumber, JsonSyntaxError, readJson } from '../../src/signature/json.ts'
+import {
+  checkJson,
+  isArray,
+  isObject,
+  type Json,
+  JsonNumber,
+  JsonSyntaxError,
+  readJson,
+} from '../../src/signature/json.ts'
 
 const SIZE = 1_000_000
 
@@ -17,9 +25,9 @@ function timeOf(text: string): number {
   return performance.now() - start
 }
 
-const saysOf = (text: string): string => {
+const saysOf = (text: string, look: (text: string) => void = readJson): string => {
   try {
-    readJson(text)
+    look(text)
   } catch (error) {
     return error instanceof JsonSyntaxError ? error.message : String(error)
   }
@@ -114,14 +122,23 @@ test('whatever JSON.stringify writes is read with the same meaning', () => {
   )
 })
 
+const piece = fc.constantFrom(...'{}[]":,\\u0 \n-+.eE1tnfNI', '"a"', 'null', 'true', '\\ud83d', '😀', '1'.repeat(4301))
+const anyText = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc.json({ stringUnit: 'binary' }),
+  fc.array(piece).map((pieces) => pieces.join('')),
+)
+
 test('any text is read or refused with a JsonSyntaxError', () => {
-  const piece = fc.constantFrom(...'{}[]":,\\u0 \n-+.eE1tnfNI', '"a"', 'null', 'true', '\\ud83d', '😀')
-  const text = fc.oneof(
-    fc.string({ unit: 'binary' }),
-    fc.array(piece).map((pieces) => pieces.join('')),
-  )
   fc.assert(
-    fc.property(text, (input) => assert.ok(timeOf(input) < 3000)),
+    fc.property(anyText, (input) => assert.ok(timeOf(input) < 3000)),
     { numRuns: 2000 },
+  )
+})
+
+test('checking a text says what reading it says, to the word', () => {
+  fc.assert(
+    fc.property(anyText, (input) => assert.equal(saysOf(input, checkJson), saysOf(input))),
+    { numRuns: 5000 },
   )
 })

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { z } from 'zod'
 import { canonicalJson } from '../../src/signature/canonical.ts'
-import { JsonSyntaxError, readJson } from '../../src/signature/json.ts'
+import { checkJson, JsonSyntaxError, readJson } from '../../src/signature/json.ts'
 import { readUtf8, Utf8Error } from '../../src/signature/utf8.ts'
 
 /** The order in which python.py writes the forms. */
@@ -77,7 +77,14 @@ test('20,000 kept texts have the four forms that Python gave them', () => {
 test('5,000 kept damaged texts are refused in the words and at the position of Python', () => {
   const vectors = rows(Damaged, kept('damaged.jsonl.gz'))
   assert.equal(vectors.length, 5_000)
-  for (const [text, expected] of vectors) assert.equal(errorOf(text), expected, text)
+  for (const [text, expected] of vectors) {
+    assert.equal(errorOf(text), expected, text)
+    assert.equal(
+      complaintOf(JsonSyntaxError, () => checkJson(text)),
+      expected,
+      text,
+    )
+  }
 })
 
 test('3,000 kept byte strings that are not UTF-8 are refused in the words of Python', () => {

@@ -180,3 +180,18 @@ test('whatever the bytes and headers are, the answer is a refusal and nothing is
     }),
   )
 })
+
+test('a body without a signature gets the same 400 or 401 as one with a wrong signature', () => {
+  const piece = fc.constantFrom(...'{}[]":,\\u0 \n-+.eE1tnfNI', '"a"', 'null', '\\ud83d', '😀', '\u00ff', '[[[[')
+  const body = fc.oneof(
+    fc.uint8Array(),
+    fc.json().map(Buffer.from),
+    fc.array(piece).map((all) => Buffer.from(all.join(''))),
+  )
+  const answered = (bytes: Uint8Array, signature: string | undefined): Received =>
+    receive({ headers: { ...JSON_TYPE, 'x-lernito-signature': signature }, body: bytes, secrets: [SECRET] })
+  fc.assert(
+    fc.property(body, (bytes) => assert.deepEqual(answered(bytes, undefined), answered(bytes, '0'.repeat(64)))),
+    { numRuns: 3000 },
+  )
+})
