@@ -11,6 +11,7 @@ import { addedLatency } from './rows/added-latency.ts'
 import { claim } from './rows/claim.ts'
 import { manyCourses } from './rows/many-courses.ts'
 import { memory } from './rows/memory.ts'
+import { refusing } from './rows/refusing.ts'
 import { throttledBurst } from './rows/throttled-burst.ts'
 import { existingPeople, unknownPeople } from './rows/throughput.ts'
 
@@ -22,6 +23,7 @@ const ROWS: readonly Row[] = [
   addedLatency,
   accepting,
   claim,
+  refusing,
   memory,
 ]
 
