@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 // Plain JavaScript of an old kind, so that a Node.js that is too old gets this message and not a syntax error.
+import { existsSync } from 'node:fs'
+
 const major = Number(process.versions.node.split('.')[0])
 if (major < 24) {
   process.stderr.write(
@@ -7,4 +9,6 @@ if (major < 24) {
   )
   process.exit(1)
 }
-import('../src/main.ts')
+// A checkout runs its source, also beside a dist of yesterday. The published package has no source.
+const source = new URL('../src/main.ts', import.meta.url)
+import(existsSync(source) ? source.href : '../dist/main.js')
