@@ -8,6 +8,7 @@ import type { LinkState } from './enrollment/outage.ts'
 import { runWorker } from './enrollment/worker.ts'
 import { AppError } from './errors.ts'
 import { createApp } from './http/app.ts'
+import { openApiRoute } from './openapi/route.ts'
 import { createBudget, unlimitedBudget } from './openedx/budget.ts'
 import { createLms } from './openedx/lms.ts'
 import type { Settings } from './settings/settings.ts'
@@ -68,6 +69,7 @@ export function buildService({
   const stopping = new AbortController()
   const app = createApp({ log, bodyLimit: BODY_LIMIT, stopping: stopping.signal })
   healthRoutes({ app, leaving: leaving.signal, ready: async () => availability.reason() })
+  openApiRoute({ app, version: VERSION })
   webhookRoutes({
     app,
     inbox,

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { openApiFile } from '../../scripts/openapi-docs.ts'
+import { sign } from '../../src/signature/signature.ts'
+import { readDocument } from '../docs/documents.ts'
+import { DEMO, exchange, type Product, payload, SECRET, startProduct } from '../harness.ts'
+import { DIFFERENCES } from '../webhook/intended-differences.ts'
+import { type RecordedCase, recordedCases } from '../webhook/recorded-cases.ts'
+import { checkOf, complaintOf, DESCRIBED } from './described.ts'
+
+const trimmed = (_key: string, value: unknown): unknown => (typeof value === 'string' ? value.trim() : value)
+
+const WEBHOOK = '/api/lernito/webhook/'
+/** Routes for people in a browser, and for Prometheus, which has a format of its own. */
+const NOT_DESCRIBED = /^\/(lernito\/console\b|metrics$)/
+
+test('docs/openapi.json is what the service serves', () => {
+  assert.equal(readDocument('docs/openapi.json'), openApiFile(), 'run npm run docs')
+})
+
+describe('the document and the service', () => {
+  let product: Product
+  before(async () => {
+    product = await startProduct({ lms: { bulk: false } })
+  })
+  after(() => product.stop())
+
+  test('it is served', async () => {
+    const { status, headers, text } = await exchange({ url: `${product.url}/lernito/openapi.json`, method: 'GET' })
+    assert.equal(status, 200)
+    assert.match(String(headers['content-type']), /^application\/json\b/)
+    assert.deepEqual(JSON.parse(text), JSON.parse(openApiFile()))
+  })
+
+  test('every described operation is a route, and every route for programs is described', () => {
+    const { app } = product.service
+    const routes = routesOf(app.printRoutes({ commonPrefix: false }))
+    const served = routes.filter(({ path }) => !NOT_DESCRIBED.test(path))
+    const described = Object.keys(DESCRIBED.paths).map(withoutSlash)
+    assert.deepEqual([...new Set(served.map(({ path }) => path))].sort(), described.sort())
+    for (const [path, operations] of Object.entries(DESCRIBED.paths)) {
+      const methods = served.find((route) => route.path === withoutSlash(path))?.methods ?? []
+      for (const method of Object.keys(operations)) assert.ok(methods.includes(method.toUpperCase()), path + method)
+    }
+  })
+
+  test('each recorded request gets a described answer', async () => {
+    const complaints: string[] = []
+    const posts = recordedCases('lernito-webhook.json').filter(({ request }) => request.method === 'POST')
+    assert.ok(posts.length > 240)
+    for (const { group, name, request } of posts) {
+      const headers = { ...request.headers }
+      const answered = await exchange({ url: product.webhook, headers: latin1(headers), body: request.body })
+      const complaint = complaintOf({ path: WEBHOOK, method: 'POST', ...answered })
+      if (complaint !== null) complaints.push(`${group}: ${name}: ${complaint}`)
+    }
+    assert.deepEqual(complaints, [])
+  })
+
+  const signed = (body: string) => ({
+    'content-type': 'application/json',
+    'x-lernito-signature': sign({ body, form: 'raw', secret: SECRET }),
+  })
+  const long = ' '.repeat(70_000)
+  const cases = {
+    'too large a body': { method: 'POST', path: WEBHOOK, headers: signed(long), body: long },
+    'a compressed body': { method: 'POST', path: WEBHOOK, headers: { ...signed('{}'), 'content-encoding': 'br' } },
+    'the old path': { method: 'POST', path: '/lernito/webhook/', headers: signed('{}'), body: '{}' },
+    OPTIONS: { method: 'OPTIONS', path: WEBHOOK },
+    '/healthz': { method: 'GET', path: '/healthz' },
+    '/readyz': { method: 'GET', path: '/readyz' },
+  }
+  for (const [name, request] of Object.entries(cases)) {
+    test(`the answer to ${name} is as described`, async () => {
+      const answered = await exchange({ url: product.url + request.path, ...request })
+      assert.equal(complaintOf({ ...request, ...answered }), null)
+    })
+  }
+})
+
+test('what can not be done or stored now is answered as described', async (t) => {
+  const product = await startProduct({ env: { LERNITO_ANSWER_WITHIN_MS: '4000' } })
+  t.after(() => product.stop())
+  await product.lms.faults([{ status: 503 }])
+  const failed = await product.sell({ email: 'alice@example.com' })
+  assert.equal(failed.status, 500)
+  assert.equal(complaintOf({ path: WEBHOOK, method: 'POST', ...failed }), null)
+  const ready = await exchange({ url: `${product.url}/readyz`, method: 'GET' })
+  assert.equal(complaintOf({ path: '/readyz', method: 'GET', ...ready }), null)
+})
+
+test('with LERNITO_ANSWER_WITHIN_MS=0 the answer is as described', async (t) => {
+  const product = await startProduct({ env: { LERNITO_ANSWER_WITHIN_MS: '0' } })
+  t.after(() => product.stop())
+  const accepted = await product.sell({ email: 'alice@example.com' })
+  assert.equal(accepted.status, 202)
+  assert.equal(complaintOf({ path: WEBHOOK, method: 'POST', ...accepted }), null)
+})
+
+describe('the schema of the payload', () => {
+  const sale = DESCRIBED.paths[WEBHOOK]?.post?.requestBody?.content?.['application/json'].schema
+  const fits = (body: string): boolean => checkOf(sale).safeParse(JSON.parse(body, trimmed)).success
+  const statusOf = (recorded: RecordedCase): number =>
+    DIFFERENCES[`${recorded.group}: ${recorded.name}`]?.status ?? recorded.response.status
+  const readable = recordedCases('lernito-webhook.json').filter(({ group, request }) => {
+    if (group === 'http' || request.method !== 'POST' || request.body === '') return false
+    try {
+      JSON.parse(request.body)
+      return true
+    } catch {
+      return false
+    }
+  })
+
+  test('every recorded payload that is accepted fits when its texts are trimmed', () => {
+    const accepted = readable.filter((recorded) => statusOf(recorded) === 200)
+    assert.ok(accepted.length > 80)
+    const misfits = accepted.filter(({ request }) => !fits(request.body))
+    assert.deepEqual(
+      misfits.map(({ name }) => name),
+      [],
+    )
+  })
+
+  test('what misses a field, or has one of a wrong type or length, does not fit', () => {
+    const good = JSON.parse(payload({ email: 'alice@example.com', courseIds: [DEMO] }))
+    assert.ok(fits(JSON.stringify(good)))
+    for (const field of Object.keys(good)) {
+      for (const wrong of [undefined, null, true, {}, '', ' ', 'x'.repeat(256)]) {
+        assert.ok(!fits(JSON.stringify({ ...good, [field]: wrong })), `${field}: ${JSON.stringify(wrong)}`)
+      }
+    }
+    assert.ok(!fits(JSON.stringify({ ...good, courseIds: [] })))
+  })
+})
+
+/** A slash at the end may be left out, and Fastify draws routes without it. */
+const withoutSlash = (path: string): string => path.replace(/\/$/, '')
+
+/** Header values go out as Latin-1; the recordings hold them as text. */
+function latin1(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, Buffer.from(value, 'utf8').toString('latin1')]),
+  )
+}
+
+/** The routes out of Fastify's drawing of them, in which a route's path hangs below what it begins with. */
+function routesOf(drawing: string): { path: string; methods: string[] }[] {
+  const above: string[] = []
+  return drawing
+    .split('\n')
+    .filter((line) => line.includes('── '))
+    .flatMap((line) => {
+      const [indent = '', text = ''] = line.split(/[├└]── /)
+      const depth = indent.length / 4
+      const [, part = '', methods] = /^(\S+)(?: \((.*)\))?$/.exec(text) ?? []
+      above[depth] = part
+      const path = above.slice(0, depth + 1).join('')
+      return methods === undefined ? [] : [{ path, methods: methods.split(', ') }]
+    })
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { DEMO, SECRET, startProduct } from '../harness.ts'
+import { check, skipWithoutTools } from '../package/tools.ts'
+
+const FOLDER = join(import.meta.dirname, 'schemathesis')
+
+test('docs/openapi.json is a valid OpenAPI document', { skip: skipWithoutTools }, async () => {
+  assert.match(await check({ name: 'openapi-spec-validator', args: ['docs/openapi.json'] }), /OK/)
+})
+
+test('what schemathesis makes of the document is answered as described', { skip: skipWithoutTools }, async (t) => {
+  const product = await startProduct()
+  t.after(() => product.stop())
+  const said = await check({
+    name: 'schemathesis',
+    args: [
+      `--config-file=${join(FOLDER, 'schemathesis.toml')}`,
+      'run',
+      `${product.url}/lernito/openapi.json`,
+      '--max-examples=100',
+      '--continue-on-failure',
+      '--no-color',
+    ],
+    cwd: product.folder, // it keeps a cache where it is
+    env: {
+      PYTHONPATH: FOLDER,
+      PYTHONDONTWRITEBYTECODE: '1',
+      SCHEMATHESIS_HOOKS: 'shop',
+      LERNITO_WEBHOOK_SECRET: SECRET,
+    },
+  })
+  t.diagnostic(
+    said
+      .split('\n')
+      .filter((line) => /generated|Seed/.test(line))
+      .join(', '),
+  )
+  const { enrollments, allowances } = await product.lms.state()
+  const sold = [...enrollments, ...allowances].filter(({ course }) => course === DEMO)
+  assert.ok(sold.length > 30, `only ${sold.length} of its sales were signed and done`)
+})
