@@ -82,7 +82,7 @@ function describe(error: unknown, name: string): string {
 }
 
 /** Node.js gives an error without a message when it tried several addresses. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (error.message !== '') return error.message
   return 'code' in error ? String(error.code) : error.name

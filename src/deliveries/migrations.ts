@@ -94,6 +94,9 @@ const MIGRATIONS: readonly Migration[] = [
   },
 ]
 
+/** How many migrations this code knows: the level to which it brings a database. */
+export const KNOWN_LEVEL = MIGRATIONS.length
+
 /**
  * Brings the database to this code's level. A database of newer code is used as long as its migrations allow code as
  * old as this one. Throws AppError database.too_new otherwise.

@@ -10,6 +10,8 @@ import type { Tables } from './schema.ts'
 /** How long a statement waits while another process, such as a command beside the service, writes: ms. */
 const BUSY_TIMEOUT_MS = 5000
 const WAL_AGAIN_MS = 10
+/** Longer than whoever only looks whether a service holds the lock; see inspect.ts. */
+const LOCK_TIMEOUT_MS = 200
 
 const DIALECT: Dialect = {
   tableOptions: sql``,
@@ -109,7 +111,7 @@ function inputValue(value: unknown): SQLInputValue {
  */
 function lockForServe(file: string): () => void {
   makePrivate(`${file}.lock`)
-  const lock = new DatabaseSync(`${file}.lock`, { timeout: 0 })
+  const lock = new DatabaseSync(`${file}.lock`, { timeout: LOCK_TIMEOUT_MS })
   try {
     lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
   } catch (cause) {
@@ -125,5 +127,5 @@ function lockForServe(file: string): () => void {
 }
 
 /** Whether SQLite says that someone else holds the lock; the low byte is its SQLITE_BUSY in all its kinds. */
-const isBusy = (error: unknown): boolean =>
+export const isBusy = (error: unknown): boolean =>
   error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 5

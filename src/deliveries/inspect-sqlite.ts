@@ -1,0 +1,82 @@
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
+import { z } from 'zod'
+import type { Inspected, Inspection } from './inspection.ts'
+import { isBusy } from './sqlite.ts'
+
+const BUSY_TIMEOUT_MS = 1000
+
+const tables = z.array(z.object({ name: z.string() }))
+const migrations = z.array(z.object({ oldest_code: z.number() }))
+
+/** inspectDatabase for one file. */
+export function inspectSqlite({ file }: { file: string }): Inspected {
+  const name = file
+  const obstacle = obstacleToWriting(resolve(file))
+  if (obstacle !== null) return { ok: false, name, obstacle: 'not_writable', reason: obstacle }
+  try {
+    const alive = isServed(file) ? 1 : 0
+    return { ok: true, name, found: { ...readLevel(file), clock: null, services: { alive, silent: 0 } } }
+  } catch (error) {
+    return { ok: false, name, obstacle: 'unusable', reason: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+/** What keeps the service from writing, or from making the file and its folder; null: nothing. */
+function obstacleToWriting(file: string): string | null {
+  if (existsSync(file))
+    return statSync(file).isFile() ? (unwritable(file) ?? unwritable(dirname(file))) : `${file} is not a file`
+  let folder = dirname(file)
+  while (!existsSync(folder)) folder = dirname(folder)
+  return statSync(folder).isDirectory() ? unwritable(folder) : `${folder} is not a folder`
+}
+
+function unwritable(path: string): string | null {
+  try {
+    accessSync(path, constants.W_OK)
+    return null
+  } catch {
+    return `this user may not write to ${path}`
+  }
+}
+
+function readLevel(file: string): Pick<Inspection, 'level' | 'oldestCode'> {
+  if (!existsSync(file)) return { level: 0, oldestCode: 0 }
+  const connection = openToRead(file)
+  try {
+    const named = tables.parse(connection.prepare("select name from sqlite_master where name = 'migrations'").all())
+    if (named.length === 0) return { level: 0, oldestCode: 0 }
+    const applied = migrations.parse(connection.prepare('select oldest_code from migrations').all())
+    return { level: applied.length, oldestCode: Math.max(0, ...applied.map(({ oldest_code }) => oldest_code)) }
+  } finally {
+    connection.close()
+  }
+}
+
+/**
+ * A reader of a WAL file makes the files -wal and -shm where they are missing, and can't delete them: the service's
+ * user might not be allowed to write to them then. Where they are missing nobody has the database open, so that it can
+ * be read as a file that doesn't change.
+ */
+function openToRead(file: string): DatabaseSync {
+  const location = pathToFileURL(file)
+  if (!existsSync(`${file}-wal`)) location.searchParams.set('immutable', '1')
+  return new DatabaseSync(location, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
+}
+
+/** Whether a service holds FILE.lock. A start waits longer for it than this look takes. */
+function isServed(file: string): boolean {
+  if (!existsSync(`${file}.lock`)) return false
+  const lock = new DatabaseSync(`${file}.lock`, { readOnly: true, timeout: 0 })
+  try {
+    lock.prepare('select 1 from sqlite_master').all()
+    return false
+  } catch (error) {
+    if (isBusy(error)) return true
+    throw error
+  } finally {
+    lock.close()
+  }
+}
