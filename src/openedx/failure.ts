@@ -9,6 +9,7 @@ export type FailureKind = 'unreachable' | 'server_error' | 'throttled' | 'unauth
 /** The LMS's routes that this client calls: few and fixed, so they can label a metric. */
 export type Endpoint =
   | '/oauth2/access_token'
+  | '/api/courses/v1/courses/'
   | '/api/courses/v1/courses/{course}'
   | '/api/user/v1/accounts'
   | '/api/bulk_enroll/v1/bulk_enroll'

@@ -145,7 +145,8 @@ function payloadOf(jwt: string): unknown {
 
 const errorBody = z.object({ error: z.string().regex(/^[a-z_]{1,40}$/) })
 
-function oauthError(answer: Answer): string | null {
+/** The OAuth error code of a refusal; null if the answer is none. */
+export function oauthError(answer: Answer): string | null {
   if (answer.status !== 400 && answer.status !== 401) return null
   try {
     return errorBody.parse(JSON.parse(answer.text)).error

@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import { type Answer, judgeOther, readAs } from './answer.ts'
+import { courseRequest } from './courses.ts'
+import { type Judged, succeeded } from './failure.ts'
+import type { LmsRequest } from './transport.ts'
+
+const ENDPOINT = '/api/courses/v1/courses/'
+
+/** A course as the LMS lists it. */
+export interface ListedCourse {
+  readonly key: string
+  /** Whether anybody who finds it can enroll at this time; the service enrolls in others too. */
+  readonly open: boolean
+}
+
+const date = z.string().transform((text) => Date.parse(text))
+const list = z.object({
+  results: z.array(
+    z.object({
+      course_id: z.string(),
+      enrollment_start: date.nullable(),
+      enrollment_end: date.nullable(),
+      invitation_only: z.boolean(),
+      hidden: z.boolean(),
+    }),
+  ),
+  pagination: z.object({ count: z.int().nonnegative() }),
+})
+
+/** The first courses that the service user sees, by key (recorded: courses.json, 'course list'). */
+export function courseListRequest(of: { username: string; pageSize: number }): LmsRequest {
+  const query = new URLSearchParams({ username: of.username, page_size: String(of.pageSize) })
+  return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }
+}
+
+/** `count` is how many there are in all, `courses` those of this page whose key a webhook can name. */
+export function judgeCourseList(
+  answer: Answer,
+  asked: { username: string },
+): Judged<{ count: number; courses: readonly ListedCourse[] }> {
+  if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
+  const read = readAs(answer, ENDPOINT, list)
+  if (!read.ok) return read
+  const { results, pagination } = read.value
+  const courses = results
+    .map((row) => ({ key: row.course_id, open: isOpen(row, answer.receivedAt) }))
+    .filter(({ key }) => courseRequest({ key, username: asked.username }) !== null)
+  return succeeded({ count: pagination.count, courses })
+}
+
+type Row = z.infer<typeof list>['results'][number]
+
+function isOpen(row: Row, now: number): boolean {
+  const begun = row.enrollment_start === null || row.enrollment_start <= now
+  const ended = row.enrollment_end !== null && row.enrollment_end <= now
+  return begun && !ended && !row.invitation_only && !row.hidden
+}
