@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs'
 import { openDatabase } from '../deliveries/database.ts'
 import { migrate as migrateDatabase } from '../deliveries/migrations.ts'
 import { AppError } from '../errors.ts'
 import { readSettings } from '../settings/read.ts'
-import { type Command, parseOptions } from './command.ts'
+import { type Command, loadDotEnv, parseOptions } from './command.ts'
 
 export const migrate: Command = {
   name: 'migrate',
@@ -22,7 +21,7 @@ Example:
 `,
   run: async (args) => {
     parseOptions('migrate', { args: [...args], options: {} })
-    if (existsSync('.env')) process.loadEnvFile('.env')
+    loadDotEnv()
     const { settings } = readSettings({ env: process.env })
     const database = openDatabase({ url: settings.LERNITO_DATABASE_URL, serve: false })
     try {

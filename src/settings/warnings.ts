@@ -1,7 +1,8 @@
 import { BlockList, isIP } from 'node:net'
 import { SETTINGS, type Settings } from './settings.ts'
 
-const GOOD_SECRET_LENGTH = 16
+/** A shorter secret is accepted, since the shop may hold it already, and warned about. */
+export const GOOD_SECRET_LENGTH = 16
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -18,7 +19,7 @@ export function warningsFor({ env, settings }: { env: Env; settings: Settings })
     ...(LERNITO_NOTIFY_URL !== undefined && isOpenToAll(LERNITO_NOTIFY_URL)
       ? ['LERNITO_NOTIFY_URL is http:// to a public host, and its address is its secret. Use https://.']
       : []),
-    ...misspelled(env),
+    ...unknownSettings(env).map((name) => `${name} is not a setting of this version. Check its spelling.`),
   ]
 }
 
@@ -29,11 +30,10 @@ function aboutSecret([name, secret]: [string, string | undefined]): string[] {
   return [...(secret.length < GOOD_SECRET_LENGTH ? [short] : []), ...(secret.trim() !== secret ? [spaces] : [])]
 }
 
-function misspelled(env: Env): string[] {
+/** The names in the environment that look like settings and are none. */
+export function unknownSettings(env: Env): string[] {
   const known = new Set(SETTINGS.flatMap(({ name, secret }) => (secret ? [name, `${name}_FILE`] : [name])))
-  return Object.keys(env)
-    .filter((name) => name.startsWith('LERNITO_') && !known.has(name))
-    .map((name) => `${name} is not a setting of this version. Check its spelling.`)
+  return Object.keys(env).filter((name) => name.startsWith('LERNITO_') && !known.has(name))
 }
 
 /** Addresses that don't lead through other people's networks. */

@@ -1,0 +1,86 @@
+import { inspectDatabase } from '../deliveries/inspect.ts'
+import { API_CHECKS } from './api.ts'
+import type { Problem } from './causes.ts'
+import type { Check, CheckId, Facts, Finding, Tools } from './check.ts'
+import { CONSOLE_CHECKS } from './console.ts'
+import { LMS_CHECKS } from './lms.ts'
+import { OUR_CHECKS } from './ours.ts'
+import { OUTSIDE_CHECKS } from './outside.ts'
+import { createProbe } from './probe.ts'
+
+/** All checks in the order in which they are told; what one needs comes before it. */
+export const CHECKS: readonly Check[] = [
+  ...OUR_CHECKS,
+  ...LMS_CHECKS,
+  ...API_CHECKS,
+  ...CONSOLE_CHECKS,
+  ...OUTSIDE_CHECKS,
+]
+
+/** What came of one check. The ids of checks and causes are stable; the words are not. */
+export interface Result {
+  readonly id: CheckId
+  readonly about: string
+  readonly status: 'ok' | 'warning' | 'failure' | 'skipped'
+  /** What was found, or why it was not looked for; null where the problems say it. */
+  readonly detail: string | null
+  readonly problems: readonly Problem[]
+}
+
+/** A request takes at most `callMs`, all together `totalMs`. */
+export interface Deadlines {
+  readonly callMs: number
+  readonly totalMs: number
+}
+export const DEADLINES: Deadlines = { callMs: 4_000, totalMs: 14_000 }
+
+/**
+ * Makes all checks, each as soon as what it needs is known, and gives the results in the order of CHECKS. Nothing is
+ * changed by it, neither here nor in the LMS.
+ * @param from.env the environment variables
+ */
+export async function examine(from: {
+  env: Tools['env']
+  now: () => number
+  deadlines?: Deadlines
+}): Promise<Result[]> {
+  const { env, now, deadlines = DEADLINES } = from
+  const over = AbortSignal.timeout(deadlines.totalMs)
+  const { probe, close } = createProbe({ callMs: deadlines.callMs, signal: over, now })
+  const tools: Tools = {
+    env,
+    now,
+    probe,
+    askLms: ({ settings, request: { method, path, body }, token }) => {
+      if (method === 'DELETE') throw new Error('doctor deletes nothing')
+      const authorization = token === undefined ? {} : { authorization: `JWT ${token}` }
+      return probe({ method, url: `${settings.LERNITO_LMS_URL}${path}`, body, ...authorization })
+    },
+    inspect: ({ LERNITO_DATABASE_URL: url }) =>
+      inspectDatabase({ url, now, signal: AbortSignal.timeout(deadlines.callMs) }),
+  }
+  const facts: Partial<Facts> = {}
+  const running = new Map<CheckId, Promise<Result>>()
+  for (const check of CHECKS) {
+    const ready = Promise.all(check.needs.map((need) => running.get(need)))
+    running.set(
+      check.id,
+      ready.then(async () => {
+        const finding = await check.run(facts, tools)
+        Object.assign(facts, finding.gives)
+        return resultOf(check, finding)
+      }),
+    )
+  }
+  try {
+    return await Promise.all(running.values())
+  } finally {
+    await close()
+  }
+}
+
+function resultOf({ id, about }: Check, { problems, detail, skipped }: Finding): Result {
+  const failing = problems.some(({ status }) => status === 'failure')
+  const status = skipped ? 'skipped' : failing ? 'failure' : problems.length > 0 ? 'warning' : 'ok'
+  return { id, about, status, detail, problems }
+}

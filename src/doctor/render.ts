@@ -1,0 +1,29 @@
+import type { Problem } from './causes.ts'
+import type { Result } from './examine.ts'
+
+const STATUSES = ['failure', 'warning', 'ok', 'skipped'] as const
+const STATUS_WIDTH = 9
+const ID_WIDTH = 24
+const INDENT = ' '.repeat(STATUS_WIDTH)
+
+/** The results for people: a line for each check, and below it, where something is wrong, the cause and what mends it. */
+export function render(results: readonly Result[]): string {
+  const lines = results.flatMap(({ id, about, status, detail, problems }) => {
+    const head = `${status.padEnd(STATUS_WIDTH)}${id.padEnd(ID_WIDTH)}${detail ?? about}`
+    return [head, ...problems.flatMap(renderProblem)]
+  })
+  return `${lines.join('\n')}\n\n${summary(results)}\n`
+}
+
+function renderProblem({ says, mend: { plain, tutor } }: Problem): string[] {
+  const lines = [says, `  What to do: ${plain}`, ...(tutor === null ? [] : [`  With Tutor: ${tutor}`])]
+  return ['', ...lines.map((line) => `${INDENT}${line}`), '']
+}
+
+function summary(results: readonly Result[]): string {
+  const counts = STATUSES.map((status) => ({ status, count: results.filter((one) => one.status === status).length }))
+  const words = counts
+    .filter(({ count }) => count > 0)
+    .map(({ status, count }) => `${count} ${count > 1 && /e$|g$/.test(status) ? `${status}s` : status}`)
+  return `${words.join(', ')}.`
+}

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { z } from 'zod'
+import { SECRET } from '../harness.ts'
+import { run, temporaryFolder } from '../service/process.ts'
+import { serveEnv, startLms } from '../service/serving.ts'
+
+const results = z.array(
+  z.strictObject({
+    id: z.string(),
+    about: z.string(),
+    status: z.enum(['ok', 'warning', 'failure', 'skipped']),
+    detail: z.string().nullable(),
+    problems: z.array(
+      z.strictObject({
+        cause: z.string(),
+        status: z.enum(['warning', 'failure']),
+        says: z.string(),
+        mend: z.strictObject({ plain: z.string(), tutor: z.string().nullable() }),
+      }),
+    ),
+  }),
+)
+
+describe('doctor', { concurrency: 2 }, () => {
+  test('where all is well: a line for each check and a summary, exit code 0', async (t) => {
+    const { url } = await startLms(t)
+    const env = serveEnv({ folder: temporaryFolder(t), lmsUrl: url })
+    const { code, stdout, stderr } = await run({ args: ['doctor'], env })
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    assert.match(stdout, /^ok {7}settings /)
+    assert.match(stdout, /\n\n\d+ ok, \d skipped\.\n$/)
+  })
+
+  test('warnings alone are no failure: exit code 0', async (t) => {
+    const { url } = await startLms(t, { bulk: false })
+    const env = serveEnv({ folder: temporaryFolder(t), lmsUrl: url })
+    const { code, stdout } = await run({ args: ['doctor'], env })
+    assert.equal(code, 0)
+    assert.match(stdout, /^warning {2}lms\.bulk_enroll /m)
+    assert.match(stdout, /ENABLE_BULK_ENROLLMENT_VIEW/)
+  })
+
+  test('a failure: its cause and what mends it, exit code 1, and no secret is shown', async (t) => {
+    const { url } = await startLms(t)
+    const env = serveEnv({ folder: temporaryFolder(t), lmsUrl: url })
+    const wrong = { ...env, LERNITO_LMS_CLIENT_SECRET: 'wrong-client-secret' }
+    const { code, stdout, stderr } = await run({ args: ['doctor'], env: wrong })
+    assert.deepEqual({ code, stderr }, { code: 1, stderr: '' })
+    assert.match(
+      stdout,
+      /^failure {2}lms\.token .*\n\n.*\(invalid_client\)\.\n.*create_dot_application.*\n.*tutor config save/m,
+    )
+    for (const secret of [SECRET, 'wrong-client-secret']) assert.ok(!stdout.includes(secret))
+  })
+
+  test('--json: an array with stable ids, causes and what mends them', async (t) => {
+    const env = serveEnv({ folder: temporaryFolder(t), lmsUrl: 'http://127.0.0.1:9' })
+    const { code, stdout } = await run({ args: ['doctor', '--json'], env })
+    assert.equal(code, 1)
+    const lms = results.parse(JSON.parse(stdout)).find(({ id }) => id === 'lms')
+    assert.deepEqual(
+      lms?.problems.map(({ cause, status }) => [cause, status]),
+      [['lms.refused', 'failure']],
+    )
+  })
+
+  test('reads .env in the working folder as serve does', async (t) => {
+    const cwd = temporaryFolder(t)
+    const settings = serveEnv({ folder: cwd, lmsUrl: 'http://127.0.0.1:9' })
+    writeFileSync(
+      join(cwd, '.env'),
+      Object.entries(settings)
+        .map(([name, value]) => `${name}=${value}\n`)
+        .join(''),
+    )
+    const { stdout } = await run({ args: ['doctor'], cwd })
+    assert.match(stdout, /^ok {7}settings /)
+  })
+
+  test('a wrong option: exit code 2', async () => {
+    const { code, stdout, stderr } = await run({ args: ['doctor', '--fix'] })
+    assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
+    assert.match(stderr, /--fix.*\n.*lernito-openedx doctor --help\n$/)
+  })
+})

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { CAUSES } from '../../src/doctor/causes.ts'
+import { CHECKS, DEADLINES } from '../../src/doctor/examine.ts'
+import { DEMO, startProduct } from '../harness.ts'
+import { serveEnv, startHoldingLms } from '../service/serving.ts'
+import { envFor, examined, resultOf, silent } from './examining.ts'
+
+const CONSOLE = { LERNITO_CONSOLE_CLIENT_ID: 'console-client', LERNITO_CONSOLE_CLIENT_SECRET: 'console-client-secret' }
+
+/** Doctor beside a product that is all well. */
+async function wellProduct(t: { after: (done: () => Promise<void>) => void }) {
+  const product = await startProduct()
+  t.after(() => product.stop())
+  const { folder, lmsUrl, url } = product
+  return { product, env: { ...serveEnv({ folder, lmsUrl }), ...CONSOLE, LERNITO_PUBLIC_URL: url } }
+}
+
+test('where all is well every check is made, but that of a clock that SQLite does not have', async (t) => {
+  const { env } = await wellProduct(t)
+  const results = await examined({ env })
+  assert.deepEqual(
+    results.map(({ id }) => id),
+    CHECKS.map(({ id }) => id),
+  )
+  assert.deepEqual(
+    results.filter(({ status }) => status !== 'ok').map(({ id, status }) => [id, status]),
+    [['database.clock', 'skipped']],
+  )
+})
+
+test('nothing is changed: the LMS is only read from, and the service hears of no webhook', async (t) => {
+  const { product, env } = await wellProduct(t)
+  await product.sell({ email: 'alice@example.com', courseIds: [DEMO] })
+  const before = { state: await product.lms.state(), lines: product.log.length }
+  await product.lms.forgetCalls()
+  await examined({ env })
+  assert.deepEqual({ state: await product.lms.state(), lines: product.log.length }, before)
+  const calls = await product.lms.calls()
+  assert.ok(calls.length > 8)
+  assert.deepEqual(
+    calls.filter(({ method }) => method !== 'GET').map(({ method, path }) => `${method} ${path}`),
+    ['POST /oauth2/access_token', 'POST /oauth2/access_token'], // the service's own, and one with a code that is none
+  )
+})
+
+test('an LMS that hangs is waited for once, and what needs it is skipped', { timeout: 10_000 }, async (t) => {
+  const env = envFor({ t, lmsUrl: `http://${await silent(t)}` })
+  const results = await examined({ env, deadlines: { callMs: 300, totalMs: 100_000 } })
+  assert.equal(resultOf(results, 'lms').status, 'failure')
+  const needing = CHECKS.filter(({ needs }) => needs.some((need) => need.startsWith('lms'))).map(({ id }) => id)
+  assert.ok(needing.length > 8)
+  for (const id of needing) assert.equal(resultOf(results, id).status, 'skipped')
+})
+
+test('slow answers one after the other are cut when the time is over', { timeout: 10_000 }, async (t) => {
+  const lms = await startHoldingLms(t)
+  await lms.faults([{ path: '/api/courses/v1/courses/', delayMs: 1 }])
+  const env = envFor({ t, lmsUrl: lms.url })
+  const results = await examined({ env, deadlines: { callMs: 100_000, totalMs: 2_000 } })
+  assert.equal(resultOf(results, 'lms.token').status, 'ok')
+  assert.deepEqual(
+    resultOf(results, 'lms.courses').problems.map(({ cause }) => cause),
+    ['call.timeout'],
+  )
+})
+
+test('a database that hangs is not waited for longer than a call', { timeout: 10_000 }, async (t) => {
+  const host = await silent(t)
+  const env = { ...envFor({ t, lmsUrl: 'http://127.0.0.1:9' }), LERNITO_DATABASE_URL: `mysql://lernito:pw@${host}/x` }
+  const results = await examined({ env, deadlines: { callMs: 300, totalMs: 100_000 } })
+  const [problem] = resultOf(results, 'database').problems
+  assert.equal(problem?.cause, 'database.unreachable')
+  assert.match(problem.says, /no answer in time/)
+})
+
+test('all together ends within 15 seconds', () => {
+  assert.ok(DEADLINES.totalMs <= 14_000 && DEADLINES.callMs <= DEADLINES.totalMs / 3)
+})
+
+test('what a check needs comes before it, and no id is there twice', () => {
+  const before = new Set<string>()
+  for (const { id, needs } of CHECKS) {
+    for (const need of needs) assert.ok(before.has(need), `${id} comes before ${need}, which it needs`)
+    assert.ok(!before.has(id), id)
+    before.add(id)
+  }
+})
+
+test('commands that mend hold nothing that came from elsewhere', () => {
+  for (const [id, { plain, tutor }] of Object.entries(CAUSES)) assert.doesNotMatch(`${plain}${tutor}`, /\{\w+\}/, id)
+})

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { CAUSES, type CauseId } from '../../src/doctor/causes.ts'
+import type { CheckId } from '../../src/doctor/check.ts'
+import { type Deadlines, examine, type Result } from '../../src/doctor/examine.ts'
+import { render } from '../../src/doctor/render.ts'
+import { SECRET } from '../harness.ts'
+import { PASSWORD } from '../mariadb.ts'
+import { temporaryFolder } from '../service/process.ts'
+import { serveEnv } from '../service/serving.ts'
+
+type Env = Record<string, string>
+
+/** What must never be shown: the secrets that these tests set, and any token (a JWT begins so). */
+const SECRETS = [
+  SECRET,
+  'lernito-client-secret',
+  'console-client-secret',
+  PASSWORD,
+  encodeURIComponent(PASSWORD),
+  'eyJ',
+]
+
+/** Settings of a service in a new folder, which fit a stand-in LMS. */
+export const envFor = ({ t, lmsUrl }: { t: TestContext; lmsUrl: string }): Env =>
+  serveEnv({ folder: temporaryFolder(t), lmsUrl })
+
+/** Makes all checks; whatever they find, no secret is in what is shown of it. */
+export async function examined(from: { env: Env; now?: () => number; deadlines?: Deadlines }): Promise<Result[]> {
+  const results = await examine({ now: Date.now, ...from })
+  const shown = `${render(results)}${JSON.stringify(results)}`
+  for (const secret of SECRETS) assert.ok(!shown.includes(secret), `a secret is shown: ${shown}`)
+  return results
+}
+
+export function resultOf(results: readonly Result[], id: CheckId): Result {
+  const result = results.find((one) => one.id === id)
+  assert.ok(result, `there is no result for ${id}`)
+  return result
+}
+
+/** How an installation is broken, and which check finds the cause. */
+export interface Case {
+  /** The test's name. */
+  readonly rule: string
+  readonly found: CheckId
+  readonly broken: (t: TestContext) => Promise<Result[]>
+  /** Why it can't be tested on this machine. */
+  readonly skip?: string
+}
+
+/** A test for each cause: the check finds it and nothing else, says so in words, and what mends it. */
+export function testCauses(cases: Readonly<Partial<Record<CauseId, Case>>>): void {
+  for (const [cause, { rule, found, broken, skip }] of Object.entries(cases)) {
+    test(`${cause}: ${rule}`, { skip: skip ?? false }, async (t) => {
+      const result = resultOf(await broken(t), found)
+      assert.deepEqual(
+        result.problems.map((problem) => problem.cause),
+        [cause],
+        JSON.stringify(result),
+      )
+      const [problem] = result.problems
+      const expected = new Map<string, string>(Object.entries(CAUSES).map(([id, { severity }]) => [id, severity]))
+      assert.deepEqual([problem?.status, result.status], [expected.get(cause), expected.get(cause)])
+    })
+  }
+}
+
+/** The address of a server that listens on loopback until the test ends. */
+async function listening(t: TestContext, server: Server | TcpServer): Promise<string> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const address = server.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  return `127.0.0.1:${address.port}`
+}
+
+/** A host and port at which nothing listens. */
+export async function nobody(t: TestContext): Promise<string> {
+  const server = createTcpServer()
+  const host = await listening(t, server)
+  server.close()
+  await once(server, 'close')
+  return host
+}
+
+/** A host and port that does something with each connection: hangs, or cuts it. */
+export async function silent(t: TestContext, onConnection: (socket: Socket) => void = () => {}): Promise<string> {
+  const sockets = new Set<Socket>()
+  const server = createTcpServer((socket) => {
+    sockets.add(socket.on('error', () => {}))
+    onConnection(socket)
+  })
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+  })
+  return listening(t, server)
+}
+
+/** A server with a certificate that nobody vouches for. */
+export async function selfSigned(t: TestContext): Promise<string> {
+  const folder = temporaryFolder(t)
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1']
+  const made = spawnSync('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
+    ...[...subject, '-keyout', key, '-out', cert],
+  ])
+  assert.equal(made.status, 0, String(made.stderr))
+  const server = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_request, response) => {
+    response.end('{}')
+  })
+  return listening(t, server)
+}
+
+export const NO_OPENSSL = spawnSync('openssl', ['version']).error === undefined ? undefined : 'no openssl here'
+
+/** A plain HTTP server that answers every request alike. */
+export async function answering(t: TestContext, status: number, headers: Record<string, string> = {}): Promise<string> {
+  return listening(
+    t,
+    createServer((_request, response) => response.writeHead(status, headers).end()),
+  )
+}

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { sql } from 'kysely'
+import { openDatabase } from '../../src/deliveries/database.ts'
+import { migrate } from '../../src/deliveries/migrations.ts'
+import type { OUR_CAUSES } from '../../src/doctor/causes-ours.ts'
+import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { temporaryFolder } from '../service/process.ts'
+import { serveEnv, startLms, startServe } from '../service/serving.ts'
+import { type Case, examined, nobody, resultOf, testCauses } from './examining.ts'
+
+const NOBODY = 'http://127.0.0.1:9'
+const MARIADB = hasMariaDb() ? {} : { skip: HOW_TO_RUN }
+const server = hasMariaDb() ? await startMariaDb() : null
+after(() => server?.remove())
+
+type Environment = Record<string, string>
+
+/** Only the service's own side: no LMS is there. */
+const alone = (changes: (folder: string) => Environment | Promise<Environment>): Case['broken'] => {
+  return async (t) => {
+    const folder = temporaryFolder(t)
+    return examined({ env: { ...serveEnv({ folder, lmsUrl: NOBODY }), ...(await changes(folder)) } })
+  }
+}
+
+const at = async (url: string): Promise<Environment> => ({ LERNITO_DATABASE_URL: url })
+
+const clockOff = (ms: number): Case['broken'] => {
+  return async (t) => {
+    const { url } = await startLms(t)
+    const env = serveEnv({ folder: temporaryFolder(t), lmsUrl: url })
+    return examined({ env, now: () => Date.now() + ms })
+  }
+}
+
+const CASES: Readonly<Record<keyof typeof OUR_CAUSES, Case>> = {
+  'settings.invalid': {
+    rule: 'a setting that is no number',
+    found: 'settings',
+    broken: alone(() => ({ LERNITO_PORT: 'eighty' })),
+  },
+  'settings.unknown': {
+    rule: 'a setting with a slip in its name',
+    found: 'settings',
+    broken: alone(() => ({ LERNITO_POTR: '8790' })),
+  },
+  'secret.short': {
+    rule: 'a secret of 15 characters',
+    found: 'webhook.secret',
+    broken: alone(() => ({ LERNITO_WEBHOOK_SECRET: 'x'.repeat(15) })),
+  },
+  'secret.space': {
+    rule: 'a secret with a line break at its end',
+    found: 'webhook.secret',
+    broken: alone(() => ({ LERNITO_WEBHOOK_SECRET: 'a secret of good length\n' })),
+  },
+  'secret.quoted': {
+    rule: 'a secret in quotation marks',
+    found: 'webhook.secret',
+    broken: alone(() => ({ LERNITO_WEBHOOK_SECRET: '"a secret of good length"' })),
+  },
+  'secret.previous': {
+    rule: 'the previous secret is still accepted',
+    found: 'webhook.secret',
+    broken: alone(() => ({ LERNITO_WEBHOOK_SECRET_PREVIOUS: 'the secret before this one' })),
+  },
+  'database.not_writable': {
+    rule: 'a file where the folder of SQLite should be',
+    found: 'database',
+    broken: alone((folder) => {
+      writeFileSync(join(folder, 'file'), '')
+      return { LERNITO_DATABASE_URL: `sqlite:${join(folder, 'file', 'data', 'lernito.db')}` }
+    }),
+  },
+  'database.unreachable': {
+    rule: 'no server at the address of the database',
+    found: 'database',
+    broken: async (t) => alone(async () => at(`mysql://lernito:pw@${await nobody(t)}/lernito`))(t),
+  },
+  'database.access_denied': {
+    rule: 'a wrong password of MariaDB',
+    found: 'database',
+    broken: alone(async () => at((await server?.newDatabase())?.url.replace(/:[^:@]*@/, ':wrong@') ?? '')),
+    ...MARIADB,
+  },
+  'database.missing': {
+    rule: 'a database that MariaDB does not have',
+    found: 'database',
+    broken: alone(() => at(server?.newName().url ?? '')),
+    ...MARIADB,
+  },
+  'database.no_right': {
+    rule: 'a database of MariaDB that belongs to others',
+    found: 'database',
+    broken: alone(async () => at((await server?.newDatabase())?.url.replace(/[^/]*$/, 'mysql') ?? '')),
+    ...MARIADB,
+  },
+  'database.unusable': {
+    rule: 'a file that is no database',
+    found: 'database',
+    broken: alone((folder) => {
+      writeFileSync(join(folder, 'lernito.db'), 'not a database, but long enough to be taken for one'.repeat(20))
+      return {}
+    }),
+  },
+  'database.too_new': {
+    rule: 'a database that a newer version migrated',
+    found: 'database.level',
+    broken: alone(async (folder) => {
+      const url = `sqlite:${join(folder, 'lernito.db')}`
+      await migrateBeyond(url)
+      return at(url)
+    }),
+  },
+  'clock.off': { rule: 'a clock that is 20 seconds behind', found: 'lms.clock', broken: clockOff(20_000) },
+  'clock.wrong': { rule: 'a clock that is two minutes ahead', found: 'lms.clock', broken: clockOff(-120_000) },
+}
+
+async function migrateBeyond(url: string): Promise<void> {
+  const database = openDatabase({ url, serve: false })
+  await migrate({ database, now: Date.now })
+  await sql`insert into migrations (id, oldest_code, applied_at) values (99, 99, 0)`.execute(database.db)
+  await database.close()
+}
+
+testCauses(CASES)
+
+test('all wrong settings are told at once, and nothing else is looked at', async () => {
+  const results = await examined({ env: { LERNITO_PORT: 'eighty' } })
+  const [settings, ...others] = results
+  assert.deepEqual(settings?.problems.map(({ says }) => says.split(' ')[0]).sort(), [
+    'LERNITO_LMS_CLIENT_ID',
+    'LERNITO_LMS_CLIENT_SECRET',
+    'LERNITO_LMS_URL',
+    'LERNITO_PORT',
+    'LERNITO_WEBHOOK_SECRET',
+  ])
+  for (const { status, detail } of others) {
+    assert.equal(status, 'skipped')
+    assert.match(detail ?? '', /^needs \S+ first$/)
+  }
+})
+
+test('a secret with several faults is told all of them, with the name of the setting', async (t) => {
+  const results = await alone(() => ({ LERNITO_WEBHOOK_SECRET_PREVIOUS: ' short-one' }))(t)
+  const { problems } = resultOf(results, 'webhook.secret')
+  assert.deepEqual(
+    problems.map(({ cause }) => cause),
+    ['secret.short', 'secret.space', 'secret.previous'],
+  )
+  assert.ok(problems.every(({ says }) => says.startsWith('LERNITO_WEBHOOK_SECRET_PREVIOUS ')))
+})
+
+test('a database that is not there yet is well: the service makes it', async (t) => {
+  const results = await alone(() => ({}))(t)
+  assert.equal(resultOf(results, 'database').status, 'ok')
+  assert.match(resultOf(results, 'database.level').detail ?? '', /^not migrated yet/)
+  assert.match(resultOf(results, 'database.services').detail ?? '', /^no service/)
+})
+
+test('a service that runs on the file is told, and goes on', async (t) => {
+  const folder = temporaryFolder(t)
+  const serving = await startServe({ t, folder, lmsUrl: NOBODY })
+  const results = await examined({ env: serveEnv({ folder, lmsUrl: NOBODY }) })
+  assert.deepEqual(
+    (['database', 'database.level', 'database.services'] as const).map((id) => resultOf(results, id).status),
+    ['ok', 'ok', 'ok'],
+  )
+  assert.match(resultOf(results, 'database.services').detail ?? '', /^a service is running/)
+  serving.child.kill('SIGTERM')
+  assert.equal((await serving.ended).code, 0)
+})
+
+describe('on MariaDB', MARIADB, () => {
+  const services = async (url: string): Promise<string | null> => {
+    const env = { ...serveEnv({ folder: '.', lmsUrl: NOBODY }), LERNITO_DATABASE_URL: url }
+    return resultOf(await examined({ env }), 'database.services').detail
+  }
+
+  test('the services that are alive are counted, and those that ended without a word', async (t) => {
+    const { url = '' } = (await server?.newDatabase()) ?? {}
+    assert.equal(await services(url), '0 services are alive')
+    await startServe({ t, folder: '.', lmsUrl: NOBODY, env: { LERNITO_DATABASE_URL: url } })
+    assert.equal(await services(url), '1 service is alive')
+    await server?.administer(`insert into ${url.split('/').at(-1)}.replicas values ('old', 1000)`)
+    assert.match((await services(url)) ?? '', /^1 service is alive; 1 ended without a word/)
+  })
+
+  test('the clock of the database is compared with this machine’s', async () => {
+    const { url = '' } = (await server?.newDatabase()) ?? {}
+    const env = { ...serveEnv({ folder: '.', lmsUrl: NOBODY }), LERNITO_DATABASE_URL: url }
+    assert.equal(resultOf(await examined({ env }), 'database.clock').status, 'ok')
+    const late = resultOf(await examined({ env, now: () => Date.now() + 20_000 }), 'database.clock')
+    assert.deepEqual(
+      late.problems.map(({ says }) => says),
+      ["The clock of the database is 20 s behind this machine's."],
+    )
+  })
+
+  test('the name of the database is shown, and not its password', async () => {
+    const { url = '' } = (await server?.newDatabase()) ?? {}
+    const env = { ...serveEnv({ folder: '.', lmsUrl: NOBODY }), LERNITO_DATABASE_URL: url }
+    assert.match(resultOf(await examined({ env }), 'database').detail ?? '', /^lernito_\d+ at 127\.0\.0\.1:\d+$/)
+  })
+})

@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { type TestContext, test } from 'node:test'
+import { z } from 'zod'
+import type { OUTSIDE_CAUSES } from '../../src/doctor/causes-outside.ts'
+import type { Result } from '../../src/doctor/examine.ts'
+import { startProduct } from '../harness.ts'
+import { json, page, type ScriptedLms, startScriptedLms } from '../openedx/scripted-lms.ts'
+import { recordedWorld } from '../sandbox/recording.ts'
+import { startLms } from '../service/serving.ts'
+import { type Case, envFor, examined, NO_OPENSSL, nobody, resultOf, selfSigned, testCauses } from './examining.ts'
+
+type Env = Record<string, string>
+
+const HERE = 'https://lernito.example.com'
+const CONSOLE = {
+  LERNITO_CONSOLE_CLIENT_ID: 'console-client',
+  LERNITO_CONSOLE_CLIENT_SECRET: 'console-client-secret',
+  LERNITO_PUBLIC_URL: HERE,
+}
+const WEBHOOK = '/api/lernito/webhook/'
+
+const recordings = z
+  .object({
+    cases: z.array(z.object({ name: z.string(), response: z.object({ status: z.number(), body: z.unknown() }) })),
+  })
+  .parse(JSON.parse(readFileSync(new URL('../recordings/lernito-webhook.json', import.meta.url), 'utf8')))
+
+/** What the original plugin answers to a method, as recorded. */
+function original(method: 'GET' | 'OPTIONS'): { status: number; body: unknown } {
+  const found = recordings.cases.find(({ name }) => name === method)
+  assert.ok(found)
+  return found.response
+}
+
+/** The console at a stand-in LMS. */
+const console = (how: { env?: Env; faults?: readonly object[] }): Case['broken'] => {
+  return async (t) => {
+    const lms = await startLms(t)
+    await lms.faults(how.faults ?? [])
+    return examined({ env: { ...envFor({ t, lmsUrl: lms.url }), ...CONSOLE, ...how.env } })
+  }
+}
+
+const without = (name: keyof typeof CONSOLE): Env => ({ [name]: '' })
+
+/** Somebody at LERNITO_PUBLIC_URL who answers as a test says. */
+const publicly = (script: (web: ScriptedLms) => void): Case['broken'] => {
+  return async (t) => {
+    const web = await startScriptedLms(t)
+    script(web)
+    return publicAt(web.url)(t)
+  }
+}
+const publicAt = (url: string): Case['broken'] => {
+  return async (t) => {
+    const env = envFor({ t, lmsUrl: `http://${await nobody(t)}` })
+    return examined({ env: { ...env, LERNITO_PUBLIC_URL: url } })
+  }
+}
+
+const CASES: Readonly<Record<keyof typeof OUTSIDE_CAUSES, Case>> = {
+  'console.no_secret': {
+    rule: 'a console without the secret of its application',
+    found: 'console.application',
+    broken: console({ env: without('LERNITO_CONSOLE_CLIENT_SECRET') }),
+  },
+  'console.no_public_url': {
+    rule: 'a console without an address to come back to',
+    found: 'console.sign_in',
+    broken: console({ env: without('LERNITO_PUBLIC_URL') }),
+  },
+  'console.invalid_client': {
+    rule: 'an application that was deleted in the LMS',
+    found: 'console.application',
+    broken: async (t) => {
+      const world = await recordedWorld()
+      const applications = world.applications.filter(({ client_id }) => client_id !== 'console-client')
+      const lms = await startLms(t, { world: { ...world, applications } })
+      return examined({ env: { ...envFor({ t, lmsUrl: lms.url }), ...CONSOLE } })
+    },
+  },
+  'console.grant_type': {
+    rule: 'the application of the service instead of that of the console',
+    found: 'console.application',
+    broken: console({
+      env: { LERNITO_CONSOLE_CLIENT_ID: 'lernito-client', LERNITO_CONSOLE_CLIENT_SECRET: 'lernito-client-secret' },
+    }),
+  },
+  'console.failed': {
+    rule: 'a token endpoint that counts calls',
+    found: 'console.application',
+    broken: console({ faults: [{ path: '/oauth2/access_token', status: 403 }] }),
+  },
+  'console.unreachable': {
+    rule: 'a public address of the LMS at which nothing listens',
+    found: 'console.sign_in',
+    broken: async (t) => console({ env: { LERNITO_LMS_PUBLIC_URL: `http://${await nobody(t)}` } })(t),
+  },
+  'console.no_sign_in': {
+    rule: 'an error page where the sign-in page should be, as for a wrong redirect URI',
+    found: 'console.sign_in',
+    broken: console({ faults: [{ path: '/oauth2/authorize', status: 500 }] }),
+  },
+  'console.refused': {
+    rule: 'an LMS that sends the browser back at once with an error',
+    found: 'console.sign_in',
+    broken: async (t) => {
+      const web = await startScriptedLms(t)
+      const location = `${HERE}/lernito/console/callback?error=invalid_scope`
+      web.on('GET /oauth2/authorize', page(302, '', { location }))
+      return console({ env: { LERNITO_LMS_PUBLIC_URL: web.url } })(t)
+    },
+  },
+  'public.unreachable': {
+    rule: 'a public address that does not let this machine in',
+    found: 'public_url',
+    broken: async (t) => publicAt(`http://${await nobody(t)}`)(t),
+  },
+  'public.tls': {
+    rule: 'a public address with a certificate that nobody vouches for',
+    found: 'public_url',
+    broken: async (t) => publicAt(`https://${await selfSigned(t)}`)(t),
+    ...(NO_OPENSSL === undefined ? {} : { skip: NO_OPENSSL }),
+  },
+  'public.redirects': {
+    rule: 'a public address that redirects to https',
+    found: 'public_url',
+    broken: publicly((web) => web.on(`GET ${WEBHOOK}`, page(308, '', { location: `${HERE}${WEBHOOK}` }))),
+  },
+  'public.gateway': {
+    rule: 'a proxy that does not reach the service',
+    found: 'public_url',
+    broken: publicly((web) => web.on(`GET ${WEBHOOK}`, page(502, 'Bad Gateway'))),
+  },
+  'public.plugin': {
+    rule: 'the original plugin behind the public address',
+    found: 'public_url',
+    broken: publicly((web) => mount(web, WEBHOOK)),
+  },
+  'public.other': {
+    rule: 'a proxy that sends the webhooks to an LMS, which has no such page',
+    found: 'public_url',
+    broken: async (t) => publicAt((await startLms(t)).url)(t),
+  },
+  'public.not_ready': {
+    rule: 'a service without its database',
+    found: 'public_url',
+    broken: async (t) => {
+      const env = { LERNITO_DATABASE_URL: `mysql://lernito:pw@${await nobody(t)}/lernito` }
+      const product = await startProduct({ env })
+      t.after(() => product.stop())
+      return publicAt(product.url)(t)
+    },
+  },
+  'plugin.mounted': {
+    rule: 'the original plugin in the LMS',
+    found: 'lms.plugin',
+    broken: async (t) => {
+      const lms = await startLms(t)
+      const fault = (method: 'GET' | 'OPTIONS') => ({ method, path: '/lernito/webhook/', ...original(method) })
+      await lms.faults([fault('GET'), fault('OPTIONS')])
+      return examined({ env: envFor({ t, lmsUrl: lms.url }) })
+    },
+  },
+}
+
+/** Has the original plugin answer at a path. */
+function mount(web: ScriptedLms, path: string): void {
+  for (const method of ['GET', 'OPTIONS'] as const) {
+    const { status, body } = original(method)
+    web.on(`${method} ${path}`, json(status, body))
+  }
+}
+
+testCauses(CASES)
+
+const saysOf = (results: readonly Result[], id: Result['id']): string =>
+  resultOf(results, id)
+    .problems.map(({ says }) => says)
+    .join()
+
+const productWith = async (t: TestContext) => {
+  const product = await startProduct()
+  t.after(() => product.stop())
+  return product
+}
+
+test('the console is well where the LMS knows its application, and its redirect URI is told', async (t) => {
+  const results = await console({})(t)
+  assert.equal(resultOf(results, 'console.application').status, 'ok')
+  const { status, detail } = resultOf(results, 'console.sign_in')
+  assert.equal(status, 'ok')
+  assert.match(detail ?? '', /https:\/\/lernito\.example\.com\/lernito\/console\/callback$/)
+})
+
+test('without a console nothing is asked about it', async (t) => {
+  const results = await console({ env: without('LERNITO_CONSOLE_CLIENT_ID') })(t)
+  assert.deepEqual(
+    [resultOf(results, 'console.application').status, resultOf(results, 'console.sign_in').status],
+    ['skipped', 'skipped'],
+  )
+})
+
+test('a wrong secret of the console’s application is told', async (t) => {
+  const results = await console({ env: { LERNITO_CONSOLE_CLIENT_SECRET: 'another' } })(t)
+  assert.match(saysOf(results, 'console.application'), /invalid_client/)
+})
+
+test('the service is known by its own words at the public address', async (t) => {
+  const product = await productWith(t)
+  const { status, detail } = resultOf(await publicAt(product.url)(t), 'public_url')
+  assert.deepEqual([status, detail], ['ok', `the shop sends to ${product.url}${WEBHOOK}`])
+})
+
+test('the original plugin is found at the path where it really mounts, behind the service’s public address too', async (t) => {
+  const ours = { success: false, message: 'Method "GET" not allowed.', detail: 'Method "GET" not allowed.' }
+  const results = await publicly((web) => {
+    web.on(`GET ${WEBHOOK}`, json(405, ours))
+    mount(web, '/lernito/webhook/')
+  })(t)
+  assert.match(saysOf(results, 'public_url'), /\/lernito\/webhook\/ the original Django plugin answers/)
+})
+
+test('this service behind LERNITO_LMS_URL is not taken for the original plugin', async (t) => {
+  const product = await productWith(t)
+  const [lms, web] = [await startLms(t), await startScriptedLms(t)]
+  web.on('GET /heartbeat', json(200, { sql: { status: true } }))
+  for (const path of [WEBHOOK, '/lernito/webhook/']) {
+    const response = await fetch(`${product.url}${path}`)
+    web.on(`GET ${path}`, json(response.status, await response.json()))
+  }
+  const proxied = resultOf(await examined({ env: envFor({ t, lmsUrl: web.url }) }), 'lms.plugin')
+  assert.deepEqual([proxied.status, proxied.detail?.split(' by ')[0]], ['ok', 'LERNITO_LMS_URL leads to this service'])
+  const direct = resultOf(await examined({ env: envFor({ t, lmsUrl: lms.url }) }), 'lms.plugin')
+  assert.deepEqual([direct.status, direct.detail], ['ok', 'it is not mounted'])
+})
+
+test('another API that refuses GET at the webhook’s path is not taken for the original plugin', async (t) => {
+  const results = await publicly((web) => web.on(`GET ${WEBHOOK}`, json(405, original('GET').body)))(t)
+  assert.match(saysOf(results, 'public_url'), /something else answers \(405\)/)
+})
