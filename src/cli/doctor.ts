@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs'
 import { examine } from '../doctor/examine.ts'
 import { render } from '../doctor/render.ts'
-import { type Command, parseOptions } from './command.ts'
+import { type Command, loadDotEnv, parseOptions } from './command.ts'
 
 /** For what still holds the process after the results are printed, such as a name server that never answers. */
 const LINGER_MS = 500
@@ -28,7 +27,7 @@ Example:
       args: [...args],
       options: { json: { type: 'boolean', default: false } },
     })
-    if (existsSync('.env')) process.loadEnvFile('.env')
+    loadDotEnv()
     const results = await examine({ env: process.env, now: Date.now })
     process.stdout.write(values.json ? `${JSON.stringify(results, null, 2)}\n` : render(results))
     const code = results.some(({ status }) => status === 'failure') ? 1 : 0
