@@ -71,7 +71,7 @@ async function inTurns(from: {
 async function timeOfClaim(store: Store): Promise<number> {
   const began = performance.now()
   const due = await store.due({ limit: PAGE })
-  const rows = await store.waiting(due.map(({ id }) => id))
+  const { deliveries: rows } = await store.waiting(due.map(({ id }) => id))
   const ms = performance.now() - began
   if (rows.length !== PAGE) throw new Error(`a claim gave ${rows.length} deliveries`)
   return ms

@@ -2,9 +2,15 @@ import type { Change, Happened, Writing } from './events.ts'
 import { inParts } from './parts.ts'
 import { toProgress } from './rows.ts'
 import type { DeliveryRow } from './schema.ts'
+import { insertFurtherCourses, termsOf, touchFurtherCourses } from './terms.ts'
 import type { Arrival } from './types.ts'
 
-const MAX_EMAIL = 254
+interface Accepted {
+  readonly id: string
+  readonly isNew: boolean
+  readonly row: DeliveryRow
+  readonly courses: readonly string[]
+}
 
 /**
  * Stores what arrived, all in one transaction. A repeat (same digest) comes back to life on its own row with a new
@@ -13,19 +19,23 @@ const MAX_EMAIL = 254
 export async function accept(writing: Writing, arrivals: readonly Arrival[]): Promise<Change[]> {
   if (arrivals.length === 0) return []
   const { trx } = writing
-  const rows = arrivals.map((arrival) => arrivalRow(writing, arrival))
-  const sorted = [...rows].sort((a, b) => (a.digest < b.digest ? -1 : 1)) // unsorted, two groups deadlock on MySQL
+  const coming = arrivals.map((arrival) => arrivalRow(writing, arrival))
+  const sorted = coming.map(({ row }) => row).sort((a, b) => (a.digest < b.digest ? -1 : 1)) // unsorted, two groups deadlock on MySQL
   for (const part of inParts(sorted, sizeOf)) await trx.insertInto('deliveries').ignore().values(part).execute()
   const digests = [...new Set(sorted.map((row) => row.digest))]
   const stored = await trx.selectFrom('deliveries').select(['id', 'digest']).where('digest', 'in', digests).execute()
   const idOf = new Map(stored.map((row) => [row.digest, row.id]))
-  const accepted = rows.map((row) => {
+  const accepted = coming.map(({ row, courses }): Accepted => {
     const id = idOf.get(row.digest)
     if (id === undefined) throw new Error(`delivery ${row.id} was not stored`)
-    return { id, isNew: id === row.id, row }
+    return { id, isNew: id === row.id, row, courses }
   })
-  const repeats = accepted.filter(({ isNew, row }) => !isNew && row.state === 'waiting').map(({ id }) => id)
-  const ownerOf = await revive(writing, [...new Set(repeats)].sort())
+  await insertFurtherCourses(
+    writing,
+    accepted.flatMap(({ id, isNew, courses }) => (isNew ? [{ id, activeAt: writing.at, courses }] : [])),
+  )
+  const repeats = accepted.filter(({ isNew, row }) => !isNew && row.state === 'waiting')
+  const ownerOf = await revive(writing, new Map(repeats.map((one) => [one.id, one])))
   return accepted.map(({ id, isNew, row }) => ({
     id,
     progress: toProgress(row),
@@ -34,7 +44,7 @@ export async function accept(writing: Writing, arrivals: readonly Arrival[]): Pr
   }))
 }
 
-function happenedTo({ id, isNew, row }: { id: string; isNew: boolean; row: DeliveryRow }): Happened[] {
+function happenedTo({ id, isNew, row }: Omit<Accepted, 'courses'>): Happened[] {
   const came = { deliveryId: id, kind: isNew ? 'received' : 'repeated', detail: `signed over: ${row.form}` } as const
   if (row.state !== 'rejected') return [came]
   return [came, { deliveryId: id, kind: 'rejected', detail: row.outcome ?? '' }]
@@ -46,8 +56,10 @@ const sizeOf = ({ body, request, outcome }: DeliveryRow): number =>
 /**
  * A row that is being worked on keeps its owner and its outcome so far; a finished one begins anew. Gives the owners.
  */
-async function revive({ trx, at, me }: Writing, ids: readonly string[]): Promise<Map<string, string | null>> {
+async function revive(writing: Writing, repeats: ReadonlyMap<string, Accepted>): Promise<Map<string, string | null>> {
+  const ids = [...repeats.keys()].sort()
   if (ids.length === 0) return new Map()
+  const { trx, at, me } = writing
   const again = { state: 'waiting', due_at: at, attempts: 0, active_at: at } as const
   await trx.updateTable('deliveries').set(again).where('id', 'in', ids).where('state', '=', 'waiting').execute()
   await trx
@@ -56,13 +68,33 @@ async function revive({ trx, at, me }: Writing, ids: readonly string[]): Promise
     .where('id', 'in', ids)
     .where('state', '!=', 'waiting')
     .execute()
-  const rows = await trx.selectFrom('deliveries').select(['id', 'owner']).where('id', 'in', ids).execute()
+  await touchFurtherCourses(writing, ids)
+  const rows = await trx
+    .selectFrom('deliveries')
+    .select((eb) => ['id', 'owner', eb('request', 'is', null).as('empty')])
+    .where('id', 'in', ids)
+    .execute()
+  for (const { id, empty } of rows) if (empty) await rewrite(writing, repeats.get(id))
   return new Map(rows.map(({ id, owner }) => [id, owner]))
 }
 
-function arrivalRow({ at, me, newId }: Writing, arrival: Arrival): DeliveryRow {
+/** One that older code rejected, with its stricter rules, now has a request. */
+async function rewrite(writing: Writing, repeat: Accepted | undefined): Promise<void> {
+  if (repeat === undefined) return
+  const { id, row, courses } = repeat
+  const { email, form, body, request, username, course } = row
+  await writing.trx
+    .updateTable('deliveries')
+    .set({ email, form, body, request, username, course })
+    .where('id', '=', id)
+    .execute()
+  await insertFurtherCourses(writing, [{ id, activeAt: writing.at, courses }])
+}
+
+function arrivalRow({ at, me, newId }: Writing, arrival: Arrival): Pick<Accepted, 'row' | 'courses'> {
   const rejected = arrival.reason !== null
-  return {
+  const { email, username, courses } = termsOf(arrival.request ?? arrival.about ?? {})
+  const row: DeliveryRow = {
     id: newId(),
     digest: arrival.digest,
     state: rejected ? 'rejected' : 'waiting',
@@ -72,11 +104,15 @@ function arrivalRow({ at, me, newId }: Writing, arrival: Arrival): DeliveryRow {
     received_at: at,
     settled_at: rejected ? at : null,
     active_at: at,
-    // Lower-casing can lengthen a text ("İ"), and MySQL cuts what is too long without a word.
-    email: arrival.request?.email.toLowerCase().slice(0, MAX_EMAIL) ?? null,
+    email,
     form: arrival.form,
     body: arrival.body,
     request: arrival.request === null ? null : JSON.stringify(arrival.request),
     outcome: rejected ? JSON.stringify({ courses: {}, reason: arrival.reason }) : null,
+    username,
+    course: courses[0] ?? null,
+    enrolled_at: null,
+    replayed_at: null,
   }
+  return { row, courses }
 }

@@ -2,7 +2,10 @@ import type { Transaction } from 'kysely'
 import { count } from './counters.ts'
 import { inParts } from './parts.ts'
 import type { Tables } from './schema.ts'
+import { tookCounter } from './took.ts'
 import type { DeliveryEvent, EventKind, Progress } from './types.ts'
+
+const MAX_ACTOR = 254
 
 /** What the statements of one transaction share: the transaction, its time (ms), this replica, and a source of ids. */
 export interface Writing {
@@ -16,6 +19,10 @@ export interface Happened {
   readonly deliveryId: string
   readonly kind: EventKind
   readonly detail: string
+  /** Who did it, where somebody did: at most 254 characters of it are kept. */
+  readonly actor?: string
+  /** From received to the first success, ms. */
+  readonly tookMs?: number
 }
 
 /** What a write came to for one delivery. */
@@ -29,17 +36,30 @@ export interface Change {
 
 /** Stores the events and counts them, in the transaction that makes them true. */
 export async function insertEvents(
-  { trx, at, newId }: Writing,
+  { trx, at, newId }: Omit<Writing, 'me'>,
   happened: readonly Happened[],
 ): Promise<DeliveryEvent[]> {
-  const events = happened.map((one) => ({ ...one, id: newId(), at, actor: null }))
+  const events = happened.map(({ actor, tookMs = null, ...one }) => {
+    return { ...one, id: newId(), at, actor: actor?.slice(0, MAX_ACTOR) ?? null, tookMs }
+  })
   if (events.length === 0) return events
-  const rows = events.map(({ deliveryId, ...event }) => ({ ...event, delivery_id: deliveryId }))
+  const rows = events.map(({ deliveryId, tookMs, ...event }) => ({ ...event, delivery_id: deliveryId }))
   for (const part of inParts(rows, ({ detail }) => detail.length)) {
     await trx.insertInto('events').values(part).execute()
   }
-  await count({ trx, at, names: events.map((event) => event.kind) })
+  const waits = events.flatMap(({ tookMs }) => (tookMs === null ? [] : [tookCounter(tookMs)]))
+  await count({ trx, at, names: [...events.map((event) => event.kind), ...waits] })
   return events
+}
+
+/** Lists events as the changes of an operator; see AuditRow. */
+export async function insertAudit(
+  { trx }: Pick<Writing, 'trx'>,
+  events: readonly Pick<DeliveryEvent, 'id' | 'deliveryId'>[],
+): Promise<void> {
+  if (events.length === 0) return
+  const rows = events.map(({ id, deliveryId }) => ({ event_id: id, delivery_id: deliveryId }))
+  await trx.insertInto('audit').values(rows).execute()
 }
 
 /** Whether the transaction that gave these events was committed: it stored all of them or none. */

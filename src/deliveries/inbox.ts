@@ -95,8 +95,9 @@ export function createInbox({
         if (picked.length >= most || page.length < PAGE) break
         page = await store.due({ limit: PAGE, after: page.at(-1) ?? null })
       }
-      const rows = await store.waiting(picked)
-      const deliveries = paused ? [] : rows
+      const read = await store.waiting(picked)
+      for (const event of read.events) publish(event)
+      const deliveries = paused ? [] : read.deliveries
       const found = new Set(deliveries.map(({ id }) => id))
       for (const id of picked) if (!found.has(id)) release(id)
       for (const { id, owner } of deliveries) if (owner !== null) ownerOf.set(id, owner)
@@ -169,6 +170,12 @@ export function createInbox({
      * since, as after a pause of the whole process: then others have it.
      */
     isMine: (id: string): boolean => ownerOf.get(id) === store.me(),
+
+    /**
+     * Of deliveries that were handed out, those that still are to be worked on: to be asked right before the LMS is
+     * called, since an operator may have handled or erased one while it was in hand.
+     */
+    stillWaiting: store.stillWaiting,
 
     /** There are deliveries of nobody: they are looked for at once and not at the next poll. */
     adoptNow: (): void => {

@@ -92,10 +92,77 @@ const MIGRATIONS: readonly Migration[] = [
     oldestCode: 1,
     up: (db) => db.schema.createIndex('deliveries_active').on('deliveries').columns(['active_at', 'id']).execute(),
   },
+  { oldestCode: 1, up: (db) => db.schema.alterTable('deliveries').addColumn('username', 'varchar(255)').execute() },
+  { oldestCode: 1, up: (db) => db.schema.alterTable('deliveries').addColumn('course', 'varchar(255)').execute() },
+  { oldestCode: 1, up: (db) => db.schema.alterTable('deliveries').addColumn('enrolled_at', 'bigint').execute() },
+  { oldestCode: 1, up: (db) => db.schema.alterTable('deliveries').addColumn('replayed_at', 'bigint').execute() },
+  // A person has few deliveries, so that these two are sorted after they were read. A course or a state has many.
+  { oldestCode: 1, up: (db) => createIndex(db, 'deliveries_email', ['email', 'id']) },
+  { oldestCode: 1, up: (db) => createIndex(db, 'deliveries_username', ['username', 'id']) },
+  { oldestCode: 1, up: (db) => createIndex(db, 'deliveries_course', ['course', 'active_at', 'id']) },
+  { oldestCode: 1, up: (db) => createIndex(db, 'deliveries_state', ['state', 'active_at', 'id']) },
+  {
+    oldestCode: 1,
+    up: (db, tableOptions) =>
+      db.schema
+        .createTable('further_courses')
+        .ifNotExists()
+        .addColumn('delivery_id', 'varchar(26)', (column) => column.notNull())
+        .addColumn('course', 'varchar(255)', (column) => column.notNull())
+        .addColumn('active_at', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('further_courses_key', ['delivery_id', 'course'])
+        .modifyEnd(tableOptions)
+        .execute(),
+  },
+  {
+    oldestCode: 1,
+    up: (db) =>
+      db.schema
+        .createIndex('further_courses_course')
+        .on('further_courses')
+        .columns(['course', 'active_at', 'delivery_id'])
+        .execute(),
+  },
+  {
+    oldestCode: 1,
+    up: (db, tableOptions) =>
+      db.schema
+        .createTable('audit')
+        .ifNotExists()
+        .addColumn('event_id', 'varchar(26)', (column) => column.primaryKey().notNull())
+        .addColumn('delivery_id', 'varchar(26)', (column) => column.notNull())
+        .modifyEnd(tableOptions)
+        .execute(),
+  },
+  {
+    oldestCode: 1,
+    up: (db, tableOptions) =>
+      db.schema
+        .createTable('bulk_replays')
+        .ifNotExists()
+        .addColumn('id', 'varchar(26)', (column) => column.primaryKey().notNull())
+        .addColumn('filter', longText, (column) => column.notNull())
+        .addColumn('succeeded', 'integer', (column) => column.notNull())
+        .addColumn('actor', 'varchar(254)', (column) => column.notNull())
+        .addColumn('started_at', 'bigint', (column) => column.notNull())
+        .addColumn('ended_at', 'bigint')
+        .addColumn('state', 'varchar(16)', (column) => column.notNull())
+        .addColumn('replayed', 'bigint', (column) => column.notNull())
+        .addColumn('total', 'bigint')
+        .addColumn('came_to_at', 'bigint', (column) => column.notNull())
+        .addColumn('came_to_id', 'varchar(26)', (column) => column.notNull())
+        .modifyEnd(tableOptions)
+        .execute(),
+  },
 ]
 
 /** How many migrations this code knows: the level to which it brings a database. */
 export const KNOWN_LEVEL = MIGRATIONS.length
+
+type Column = keyof Tables['deliveries']
+
+const createIndex = (db: Kysely<Tables>, name: string, columns: Column[]): Promise<void> =>
+  db.schema.createIndex(name).on('deliveries').columns(columns).execute()
 
 /**
  * Brings the database to this code's level. A database of newer code is used as long as its migrations allow code as

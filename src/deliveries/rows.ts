@@ -1,6 +1,13 @@
 import { z } from 'zod'
 import type { DeliveryRow } from './schema.ts'
-import { type Delivery, type EnrollmentRequest, type Outcome, type Progress, REASON_CODES } from './types.ts'
+import {
+  type Delivery,
+  type EnrollmentRequest,
+  type Outcome,
+  type Progress,
+  REASON_CODES,
+  type Reason,
+} from './types.ts'
 
 const requestSchema = z.object({
   email: z.string(),
@@ -25,6 +32,7 @@ export function toDelivery(row: DeliveryRow): Delivery {
     attempts: row.attempts,
     receivedAt: row.received_at,
     settledAt: row.settled_at,
+    replayedAt: row.replayed_at,
     form: row.form,
     body: row.body,
     request: row.request === null ? null : readRequest(row.request),
@@ -32,15 +40,28 @@ export function toDelivery(row: DeliveryRow): Delivery {
   }
 }
 
-export const toProgress = ({
-  state,
-  due_at,
-  outcome,
-}: Pick<DeliveryRow, 'state' | 'due_at' | 'outcome'>): Progress => ({
-  state,
-  dueAt: due_at,
-  outcome: outcome === null ? { courses: {}, reason: null } : readOutcome(outcome),
-})
+/** Throws nothing: what can't be read is the reason why it isn't done. */
+export function toProgress({ state, due_at, outcome }: Pick<DeliveryRow, 'state' | 'due_at' | 'outcome'>): Progress {
+  return { state, dueAt: due_at, outcome: outcome === null ? NOTHING : readLeniently(outcome) }
+}
+const NOTHING: Outcome = { courses: {}, reason: null }
 
-const readRequest = (text: string): EnrollmentRequest => requestSchema.parse(JSON.parse(text))
-const readOutcome = (text: string): Outcome => outcomeSchema.parse(JSON.parse(text))
+function readLeniently(text: string): Outcome {
+  try {
+    return readOutcome(text)
+  } catch (error) {
+    return { courses: {}, reason: unreadable(error) }
+  }
+}
+
+/** Said of a row that is not as this program writes it; without its contents, for the log gets it too. */
+export const unreadable = (error: unknown): Reason => ({ code: 'row.unreadable', subject: complaint(error) })
+
+function complaint(error: unknown): string {
+  if (!(error instanceof z.ZodError)) return 'its JSON is damaged'
+  const [issue] = error.issues
+  return issue === undefined ? '' : `${issue.path.join('.')}: ${issue.message}`
+}
+
+export const readRequest = (text: string): EnrollmentRequest => requestSchema.parse(JSON.parse(text))
+export const readOutcome = (text: string): Outcome => outcomeSchema.parse(JSON.parse(text))

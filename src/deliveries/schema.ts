@@ -16,6 +16,20 @@ export interface DeliveryRow {
   body: Uint8Array
   request: string | null
   outcome: string | null
+  /** In lower case, for the search; '' without one, null in a row that older code made (see backfill.ts). */
+  username: string | null
+  /** The first course key, in the same way; the others are in further_courses. */
+  course: string | null
+  /** The first success. */
+  enrolled_at: number | null
+  replayed_at: number | null
+}
+
+/** For deliveries of several courses, so that each is found; active_at is the delivery's. */
+export interface FurtherCourseRow {
+  delivery_id: string
+  course: string
+  active_at: number
 }
 
 export interface EventRow {
@@ -25,6 +39,27 @@ export interface EventRow {
   kind: EventKind
   detail: string
   actor: string | null
+}
+
+/** Where the events are that have an actor; a bulk replay is one of them, its deliveries' own events are not. */
+export interface AuditRow {
+  event_id: string
+  delivery_id: string
+}
+
+/** An operator's order to replay what a filter finds; `came_to_*` is the place of the last one looked at. */
+export interface BulkReplayRow {
+  id: string
+  filter: string
+  succeeded: number
+  actor: string
+  started_at: number
+  ended_at: number | null
+  state: 'running' | 'done' | 'stopped'
+  replayed: number
+  total: number | null
+  came_to_at: number
+  came_to_id: string
 }
 
 /** Counts of one UTC day, so that no page has to scan the deliveries. */
@@ -48,7 +83,10 @@ export interface MigrationRow {
 
 export interface Tables {
   deliveries: DeliveryRow
+  further_courses: FurtherCourseRow
   events: EventRow
+  audit: AuditRow
+  bulk_replays: BulkReplayRow
   counters: CounterRow
   replicas: ReplicaRow
   migrations: MigrationRow

@@ -1,7 +1,9 @@
 import type { Change, Writing } from './events.ts'
 import { toProgress } from './rows.ts'
+import type { DeliveryRow } from './schema.ts'
+import { touchFurtherCourses } from './terms.ts'
 import { OVERTAKEN } from './transaction.ts'
-import type { EventKind, Progress, Settlement } from './types.ts'
+import type { EventKind, Settlement } from './types.ts'
 
 /** `owner`: the name under which this replica had the delivery in hand. */
 export interface Settling {
@@ -11,51 +13,62 @@ export interface Settling {
 
 /**
  * Writes what the work came to, all in one transaction; equal results share a statement. Only rows that are still the
- * owner's: one that was paused and taken over for dead changes nothing and gives no event, and its progress is what
- * others made of the row.
+ * owner's and still wait: one that was paused and taken over for dead changes nothing and gives no event, and its
+ * progress is what others made of the row. The same for one that an operator has handled or erased meanwhile.
  */
 export async function settle(writing: Writing, settlings: readonly Settling[]): Promise<Change[]> {
   if (settlings.length === 0) return []
   const stored = await readRows(writing, settlings)
   const isOurs = ({ settlement, owner }: Settling): boolean => {
     const row = stored.get(settlement.id)
-    return row?.owner === owner && row.progress.state === 'waiting'
+    return row?.owner === owner && row.state === 'waiting'
   }
-  const alike = Map.groupBy(settlings.filter(isOurs), ({ settlement: one, owner }) =>
-    JSON.stringify([one.state, one.outcome, one.dueAt, one.attempts, owner]),
-  )
-  for (const group of alike.values()) await settleAlike(writing, group)
-  return settlings.map((settling) => {
+  const ours = settlings.filter(isOurs)
+  const alike = Map.groupBy(ours, ({ settlement: one, owner }) => {
+    const isFirst = stored.get(one.id)?.enrolled_at === null
+    return JSON.stringify([one.state, one.outcome, one.dueAt, one.attempts, owner, isFirst])
+  })
+  for (const group of alike.values()) await settleAlike(writing, group, stored)
+  await touchFurtherCourses(writing, ours.map(({ settlement }) => settlement.id).sort())
+  return settlings.map((settling): Change => {
     const { settlement, owner } = settling
     const { id, detail, dueAt } = settlement
-    if (!isOurs(settling)) return { id, progress: settlement, owner: null, ...stored.get(id), happened: [] }
-    const happened = [{ deliveryId: id, kind: kindOf(settlement), detail }]
+    const row = stored.get(id)
+    if (row === undefined) return { id, progress: settlement, owner: null, happened: [] }
+    if (!isOurs(settling)) return { id, progress: toProgress(row), owner: row.owner, happened: [] }
+    const first = settlement.state === 'succeeded' && row.enrolled_at === null
+    const took = first ? { tookMs: Math.max(0, writing.at - row.received_at) } : {}
+    const happened = [{ deliveryId: id, kind: kindOf(settlement), detail, ...took }]
     return { id, progress: settlement, owner: dueAt === null ? null : owner, happened }
   })
 }
 
-async function readRows(
-  { trx }: Writing,
-  settlings: readonly Settling[],
-): Promise<Map<string, { owner: string | null; progress: Progress }>> {
+type Stored = Pick<DeliveryRow, 'owner' | 'state' | 'due_at' | 'outcome' | 'received_at' | 'enrolled_at'>
+
+async function readRows({ trx }: Writing, settlings: readonly Settling[]): Promise<Map<string, Stored>> {
   const rows = await trx
     .selectFrom('deliveries')
-    .select(['id', 'owner', 'state', 'due_at', 'outcome'])
+    .select(['id', 'owner', 'state', 'due_at', 'outcome', 'received_at', 'enrolled_at'])
     .where(
       'id',
       'in',
       settlings.map(({ settlement }) => settlement.id),
     )
     .execute()
-  return new Map(rows.map((row) => [row.id, { owner: row.owner, progress: toProgress(row) }]))
+  return new Map(rows.map((row) => [row.id, row]))
 }
 
-async function settleAlike({ trx, at }: Writing, group: readonly Settling[]): Promise<void> {
+async function settleAlike(
+  { trx, at }: Writing,
+  group: readonly Settling[],
+  stored: ReadonlyMap<string, Stored>,
+): Promise<void> {
   const [first] = group
   if (first === undefined) return
   const { settlement, owner } = first
   const ids = [...new Set(group.map((one) => one.settlement.id))].sort()
   const final = settlement.dueAt === null
+  const isFirst = settlement.state === 'succeeded' && stored.get(settlement.id)?.enrolled_at === null
   const { numUpdatedRows } = await trx
     .updateTable('deliveries')
     .set({
@@ -66,6 +79,7 @@ async function settleAlike({ trx, at }: Writing, group: readonly Settling[]): Pr
       settled_at: final ? at : null,
       active_at: at,
       owner: final ? null : owner,
+      ...(isFirst ? { enrolled_at: at } : {}),
     })
     .where('id', 'in', ids)
     .where('owner', '=', owner)

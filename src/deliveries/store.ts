@@ -3,12 +3,13 @@ import { accept } from './accept.ts'
 import type { Availability } from './availability.ts'
 import type { Database } from './dialect.ts'
 import { areStored, type Change, insertEvents } from './events.ts'
+import { readDue } from './read-due.ts'
 import type { Replicas } from './replicas.ts'
-import { toDelivery, toProgress } from './rows.ts'
+import { toProgress } from './rows.ts'
 import type { Tables } from './schema.ts'
 import { type Settling, settle } from './settle.ts'
 import { inTransaction } from './transaction.ts'
-import type { Arrival, Delivery, DeliveryEvent, Progress } from './types.ts'
+import type { Arrival, DeliveryEvent, Progress } from './types.ts'
 
 export type Write = { readonly kind: 'accept'; readonly arrival: Arrival } | ({ readonly kind: 'settle' } & Settling)
 
@@ -127,19 +128,23 @@ export function createStore({
       return rows.map((row) => ({ id: row.id, email: row.email, dueAt: row.due_at ?? 0 }))
     },
 
-    /** The whole rows, in the order of `ids`; one that is no longer ours or no longer due is left out. */
-    waiting: async (ids: readonly string[]): Promise<Delivery[]> => {
-      if (ids.length === 0) return []
+    /**
+     * The whole rows, in the order of `ids`; one that is no longer ours or no longer due is left out. So is one that
+     * can't be read: it is set aside, and holds up no other.
+     */
+    waiting: (ids: readonly string[]) => readDue({ database, now, newId, random, me: replicas.me(), ids }),
+
+    /** Which of these rows are still ours and still wait: an operator may have handled or erased one meanwhile. */
+    stillWaiting: async (ids: readonly string[]): Promise<Set<string>> => {
+      if (ids.length === 0) return new Set()
       const rows = await db
         .selectFrom('deliveries')
-        .selectAll()
+        .select('id')
         .where('id', 'in', ids)
         .where('owner', '=', replicas.me())
         .where('state', '=', 'waiting')
-        .where('due_at', '<=', now())
         .execute()
-      const byId = new Map(rows.map((row) => [row.id, toDelivery(row)]))
-      return ids.flatMap((id) => byId.get(id) ?? [])
+      return new Set(rows.map(({ id }) => id))
     },
 
     /** How far deliveries are, also those of other replicas. */
@@ -219,6 +224,7 @@ export function guardStore(store: Store, { guard }: Availability): Store {
     write: (writes) => guard(() => store.write(writes)),
     due: (page) => guard(() => store.due(page)),
     waiting: (ids) => guard(() => store.waiting(ids)),
+    stillWaiting: (ids) => guard(() => store.stillWaiting(ids)),
     progress: (ids) => guard(() => store.progress(ids)),
     adopt: (limit) => guard(() => store.adopt(limit)),
     hasten: (ms) => guard(() => store.hasten(ms)),

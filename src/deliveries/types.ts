@@ -7,7 +7,11 @@ export interface EnrollmentRequest {
   readonly courseIds: readonly string[]
 }
 
-export const DELIVERY_STATES = ['waiting', 'succeeded', 'rejected', 'needs_attention'] as const
+/** What of a payload could be read as a text; none of it is checked. */
+export type About = Partial<EnrollmentRequest>
+
+/** `handled`: an operator has taken care of it by other means; nothing is tried any more. */
+export const DELIVERY_STATES = ['waiting', 'succeeded', 'rejected', 'needs_attention', 'handled'] as const
 export type DeliveryState = (typeof DELIVERY_STATES)[number]
 
 export const REASON_CODES = [
@@ -17,12 +21,13 @@ export const REASON_CODES = [
   'person.retired',
   'lms.refused',
   'retries.exhausted',
+  'row.unreadable',
 ] as const
 export type ReasonCode = (typeof REASON_CODES)[number]
 
 /**
  * Why a delivery did not succeed. `subject` is what it is about: the course key as it was sent, the field errors as
- * JSON (payload.invalid), or what the LMS said (lms.refused, retries.exhausted).
+ * JSON (payload.invalid), what the LMS said (lms.refused, retries.exhausted), or what is wrong with our own row.
  */
 export interface Reason {
   readonly code: ReasonCode
@@ -48,6 +53,7 @@ export const STATE_OF_REASON = {
   'person.retired': 'needs_attention',
   'lms.refused': 'needs_attention',
   'retries.exhausted': 'needs_attention',
+  'row.unreadable': 'needs_attention',
 } as const satisfies Record<ReasonCode, DeliveryState>
 
 /** One webhook with a good signature. Times are milliseconds since 1970. */
@@ -60,6 +66,8 @@ export interface Delivery {
   readonly attempts: number
   readonly receivedAt: number
   readonly settledAt: number | null
+  /** When an operator last had it replayed: what the LMS said before that is not to be trusted. */
+  readonly replayedAt: number | null
   readonly form: string
   readonly body: Uint8Array
   readonly request: EnrollmentRequest | null
@@ -72,6 +80,8 @@ export interface Arrival {
   readonly form: string
   readonly body: Uint8Array
   readonly request: EnrollmentRequest | null
+  /** Without a request: what the payload says it is about, so that it can be found. */
+  readonly about?: About
   readonly reason: Reason | null
 }
 
@@ -88,14 +98,28 @@ export interface Settlement {
 
 export type Progress = Pick<Settlement, 'state' | 'outcome' | 'dueAt'>
 
-export type EventKind = 'received' | 'repeated' | 'succeeded' | 'rejected' | 'needs_attention' | 'retry_scheduled'
+export type EventKind =
+  | 'received'
+  | 'repeated'
+  | 'succeeded'
+  | 'rejected'
+  | 'needs_attention'
+  | 'retry_scheduled'
+  | 'replayed'
+  | 'handled'
+  | 'forgotten'
+  | 'bulk_replay_started'
+  | 'bulk_replay_stopped'
 
 /** One thing that happened to a delivery: timeline row, log line, metric and, with an actor, audit log. */
 export interface DeliveryEvent {
   readonly id: string
+  /** '' for what an operator did to many at once, or to one that is no more. */
   readonly deliveryId: string
   readonly at: number
   readonly kind: EventKind
   readonly detail: string
   readonly actor: string | null
+  /** From received to the first success, ms; null for all else, and when it is read back. */
+  readonly tookMs: number | null
 }

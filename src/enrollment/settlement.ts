@@ -59,6 +59,7 @@ const WORDS = {
   'person.retired': () => 'the address belongs to a retired account',
   'lms.refused': (subject) => `the LMS refused: ${subject}`,
   'retries.exhausted': (subject) => `given up after the last try: ${subject}`,
+  'row.unreadable': (subject) => `the stored row can't be read: ${subject}`,
 } as const satisfies Record<Reason['code'], (subject: string) => string>
 
 const reasonWords = ({ code, subject }: Reason): string => WORDS[code](subject)

@@ -17,6 +17,7 @@ const REFUSALS = {
   'person.retired': () => refuse('This email address belongs to a retired account and cannot be enrolled'),
   'lms.refused': (subject) => refuse(`The LMS refused the enrollment: ${subject}`),
   'retries.exhausted': () => NOT_YET,
+  'row.unreadable': () => NOT_YET,
 } as const satisfies Record<ReasonCode, (subject: Reason['subject']) => Answer>
 
 /**
@@ -24,7 +25,7 @@ const REFUSALS = {
  * number of course keys in the payload, each counted as often as it was sent. Pure; never stored.
  */
 export function answer(progress: Progress | null, courseCount: number): Answer {
-  if (progress === null || progress.state === 'waiting') return NOT_YET
+  if (progress === null || progress.state === 'waiting' || progress.state === 'handled') return NOT_YET
   const { reason } = progress.outcome
   if (reason !== null) return REFUSALS[reason.code](reason.subject)
   return { status: 200, body: { success: true, message: success(progress.outcome, courseCount) } }

@@ -73,7 +73,7 @@ test('a service that is killed frees the file at once, and the next one takes ov
   assert.deepEqual(await next.store.due({ limit: 10, after: null }), [])
   assert.equal(await next.store.takeOver(), 1)
   const { id } = only(await next.store.due({ limit: 10, after: null }))
-  assert.deepEqual(only(await next.store.waiting([id])).request, arrival().request)
+  assert.deepEqual(only((await next.store.waiting([id])).deliveries).request, arrival().request)
   await next.close()
 })
 

@@ -22,10 +22,12 @@ export async function refuseInserts({
   await sql.raw(`create trigger full before insert on ${table} ${body}`).execute(database.db)
 }
 
-/** Undoes a migration that made a table, or an index of `deliveries`. */
+/** Undoes a migration that made a table, an index, or a column of `deliveries`. */
 export async function undo({ database, what }: { database: Database; what: string }): Promise<void> {
-  const where = isMysql(database) && what.startsWith('index') ? ' on deliveries' : ''
-  await sql.raw(`drop ${what}${where}`).execute(database.db)
+  const [kind, name = ''] = what.split(' ')
+  const table = name.startsWith('further_courses') ? 'further_courses' : 'deliveries'
+  const where = isMysql(database) && kind === 'index' ? ` on ${table}` : ''
+  await sql.raw(`${kind === 'column' ? `alter table ${table} ` : ''}drop ${what}${where}`).execute(database.db)
 }
 
 /** All tables, columns and indexes, in a form to be compared. */

@@ -55,7 +55,7 @@ test('only rows that are due now, waiting and ours are handed out', async (t) =>
   const ids = [foreign.id, due.id, later.id, done.id]
   const claimed = async (): Promise<string[][]> => {
     const rows = await store.due({ limit: 10, after: null })
-    const deliveries = await store.waiting(ids)
+    const { deliveries } = await store.waiting(ids)
     return [rows.map(({ id }) => id), deliveries.map(({ id }) => id)]
   }
   assert.deepEqual(await claimed(), [[due.id], [due.id]])
@@ -64,7 +64,7 @@ test('only rows that are due now, waiting and ours are handed out', async (t) =>
     [due.id, later.id],
     [due.id, later.id],
   ])
-  assert.deepEqual(await store.waiting([]), [])
+  assert.deepEqual(await store.waiting([]), { deliveries: [], events: [] })
 })
 
 test('a take-over makes all unfinished rows ours, those of nobody too, and leaves the rest', async (t) => {

@@ -28,6 +28,7 @@ export function aWork({
     attempts,
     receivedAt: dueAt,
     settledAt: null,
+    replayedAt: null,
     form: 'raw',
     body: new Uint8Array(),
     request,

@@ -1,0 +1,39 @@
+/** Upper bounds, in seconds, of the classes in which the times to enrollment are counted; above the last is one more. */
+const BOUNDS = [
+  0.1, 0.2, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14_400, 28_800, 57_600, 86_400,
+  172_800, 345_600,
+]
+const PREFIX = 'seconds_to_enrollment_le_'
+
+/** The counter of a delivery's time from received to the first success (ms). There are 27 of them. */
+export function tookCounter(tookMs: number): string {
+  const bound = BOUNDS.find((seconds) => tookMs <= seconds * 1000) ?? 'inf'
+  return PREFIX + bound
+}
+
+/**
+ * Median and p95, in seconds, out of the counters of any number of days: interpolated within the class, and the last
+ * bound for what lies above it. null where none was counted.
+ */
+export function tookSummary(
+  counters: Iterable<{ readonly name: string; readonly count: number }>,
+): { median: number; p95: number; count: number } | null {
+  const counts = new Map<string, number>()
+  for (const { name, count } of counters) {
+    if (name.startsWith(PREFIX)) counts.set(name, (counts.get(name) ?? 0) + count)
+  }
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
+  if (total === 0) return null
+  const quantile = (part: number): number => {
+    let below = 0
+    for (const [i, bound] of BOUNDS.entries()) {
+      const inside = counts.get(PREFIX + bound) ?? 0
+      const wanted = part * total - below
+      const from = BOUNDS[i - 1] ?? 0
+      if (inside >= wanted && inside > 0) return from + (bound - from) * (Math.max(0, wanted) / inside)
+      below += inside
+    }
+    return BOUNDS.at(-1) ?? 0
+  }
+  return { median: quantile(0.5), p95: quantile(0.95), count: total }
+}
