@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'send.failed'
   | 'file.unreadable'
   | 'payload.unsignable'
+  | 'query.invalid'
   | 'sandbox.not_loopback'
   | 'sandbox.world_invalid'
 

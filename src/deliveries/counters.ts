@@ -14,7 +14,7 @@ export async function count({
   at: number
   names: readonly string[]
 }): Promise<void> {
-  const day = new Date(at).toISOString().slice(0, 10)
+  const day = dayOf(at)
   const sums = new Map<string, number>()
   for (const name of names) sums.set(name, (sums.get(name) ?? 0) + 1)
   for (const [name, sum] of [...sums].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -24,6 +24,9 @@ export async function count({
     await add({ trx, day, name, sum })
   }
 }
+
+/** The UTC day of a time (ms), `YYYY-MM-DD`. */
+export const dayOf = (at: number): string => new Date(at).toISOString().slice(0, 10)
 
 async function add({
   trx,

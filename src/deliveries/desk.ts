@@ -142,10 +142,4 @@ export interface Desk {
 
   /** Nothing more is made due; what is already due stays so. null: there is none of this id. */
   stopReplay(order: { id: string; by: string }): Promise<BulkReplay | null>
-
-  /**
-   * Erases a person: deliveries and events, whatever their state. Gives how many deliveries that were; 0 is no error.
-   * Keeps nothing that tells who it was.
-   */
-  forget(order: { email: string; by: string }): Promise<{ readonly deliveries: number }>
 }

@@ -5,7 +5,7 @@ import type { Tables } from './schema.ts'
 import { tookCounter } from './took.ts'
 import type { DeliveryEvent, EventKind, Progress } from './types.ts'
 
-const MAX_ACTOR = 254
+export const MAX_ACTOR = 254
 
 /** What the statements of one transaction share: the transaction, its time (ms), this replica, and a source of ids. */
 export interface Writing {

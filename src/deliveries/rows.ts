@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import type { DeliveryRow } from './schema.ts'
+import type { BulkReplay } from './desk.ts'
+import { filterSchema } from './filter.ts'
+import type { BulkReplayRow, DeliveryRow } from './schema.ts'
 import {
   type Delivery,
   type EnrollmentRequest,
@@ -37,6 +39,22 @@ export function toDelivery(row: DeliveryRow): Delivery {
     body: row.body,
     request: row.request === null ? null : readRequest(row.request),
     outcome: row.outcome === null ? null : readOutcome(row.outcome),
+  }
+}
+
+/** An order as the rest of the program knows it. Throws for a filter of newer code. */
+export function bulkReplayOf({ filter, actor, ...row }: BulkReplayRow): BulkReplay {
+  return {
+    id: row.id,
+    filter: filterSchema.parse(JSON.parse(filter)),
+    succeeded: row.succeeded !== 0,
+    by: actor,
+    startedAt: row.started_at,
+    endedAt: row.ended_at,
+    state: row.state,
+    replayed: row.replayed,
+    total: row.total,
+    cameTo: row.came_to_at,
   }
 }
 

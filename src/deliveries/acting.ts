@@ -1,0 +1,38 @@
+import type { Database } from './dialect.ts'
+import { areStored, type Happened, insertAudit, insertEvents, type Writing } from './events.ts'
+import { inTransaction } from './transaction.ts'
+import type { DeliveryEvent } from './types.ts'
+
+/** What an operator's change is made with. */
+export interface Means {
+  readonly database: Pick<Database, 'db' | 'dialect'>
+  /** ms since 1970 */
+  readonly now: () => number
+  readonly newId: () => string
+  /** From 0 to 1, as Math.random gives it. */
+  readonly random: () => number
+}
+
+export type Act = Omit<Writing, 'me'>
+
+/**
+ * Makes a change in one transaction together with its events. `listed`: they are entries of the audit; the others are
+ * in their deliveries' timelines only.
+ */
+export async function act<Result>(
+  { database, now, newId, random }: Means,
+  change: (act: Act) => Promise<{ result: Result; listed: readonly Happened[]; others?: readonly Happened[] }>,
+): Promise<{ result: Result; events: readonly DeliveryEvent[] }> {
+  return inTransaction({
+    database,
+    random,
+    body: async (trx) => {
+      const writing = { trx, at: now(), newId }
+      const { result, listed, others = [] } = await change(writing)
+      const events = await insertEvents(writing, [...listed, ...others])
+      await insertAudit(writing, events.slice(0, listed.length))
+      return { result, events }
+    },
+    isStored: (trx, { events }) => areStored(trx, events),
+  })
+}

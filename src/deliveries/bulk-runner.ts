@@ -1,0 +1,45 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Means } from './acting.ts'
+import { stepReplay } from './bulk-replay.ts'
+import type { DeliveryEvent } from './types.ts'
+
+const LOOK_MS = 1000
+/** Longer than a step takes, so that webhooks come in between. */
+const REST_MS = 100
+
+/**
+ * Carries out the bulk replays that operators have ordered, one after the other, until the signal is aborted. Several
+ * replicas may do it at once, and one may die in the middle.
+ */
+export async function runBulkReplays({
+  means,
+  onStepped,
+  onError,
+  signal,
+}: {
+  means: Means
+  /** Told what was made due, after it is stored. */
+  onStepped: (events: readonly DeliveryEvent[]) => void
+  /** Told of what went wrong; it is tried again. */
+  onError: (error: unknown) => void
+  signal: AbortSignal
+}): Promise<void> {
+  const step = async (): Promise<number> => {
+    const { db } = means.database
+    const running = db.selectFrom('bulk_replays').select('id').where('state', '=', 'running').orderBy('id')
+    const next = await running.limit(1).executeTakeFirst()
+    if (next === undefined) return LOOK_MS
+    const done = await stepReplay(means, next.id)
+    if (done !== null) onStepped(done.events)
+    return REST_MS
+  }
+  while (!signal.aborted) {
+    let rest = LOOK_MS
+    try {
+      rest = await step()
+    } catch (error) {
+      onError(error)
+    }
+    await delay(rest, undefined, { signal }).catch(() => {})
+  }
+}

@@ -1,0 +1,53 @@
+import type { Means } from './acting.ts'
+import type { Availability } from './availability.ts'
+import { listReplays, readReplay, replayable, startReplay, stopReplay } from './bulk-replay.ts'
+import type { Desk } from './desk.ts'
+import { list, preview, show } from './listing.ts'
+import { overview } from './overview.ts'
+import { markHandled, replay } from './replay.ts'
+import { audit, timeline } from './timeline.ts'
+import type { DeliveryEvent } from './types.ts'
+
+/**
+ * The desk of a service or a command. `publish` is told of each event after it is stored, `onDue` when something has
+ * become due.
+ */
+export function createDesk({
+  means,
+  guard,
+  replicas,
+  publish,
+  onDue,
+}: {
+  means: Means
+  guard: Availability['guard']
+  /** How many are alive. */
+  replicas: () => number
+  publish: (event: DeliveryEvent) => void
+  onDue: () => void
+}): Desk {
+  const { db } = means.database
+  const change = async <Result>(
+    work: () => Promise<{ readonly result: Result; readonly events: readonly DeliveryEvent[] }>,
+  ): Promise<Result> => {
+    const { result, events } = await guard(work)
+    for (const event of events) publish(event)
+    if (events.some(({ kind }) => kind === 'replayed')) onDue()
+    return result
+  }
+  return {
+    list: (query) => guard(() => list({ db, ...query })),
+    show: (id) => guard(() => show({ db, id })),
+    timeline: (id) => guard(() => timeline({ db, id })),
+    audit: (query) => guard(() => audit({ db, ...query })),
+    overview: () => guard(() => overview({ db, now: means.now(), replicas: replicas() })),
+    replay: (order) => change(() => replay(means, order)),
+    markHandled: (order) => change(() => markHandled(means, order)),
+    previewReplay: ({ filter, succeeded = false }) =>
+      guard(() => preview({ db, filter: replayable(filter, succeeded) })),
+    startReplay: ({ succeeded = false, ...order }) => change(() => startReplay(means, { ...order, succeeded })),
+    bulkReplay: (id) => guard(() => readReplay(db, id)),
+    bulkReplays: () => guard(() => listReplays(db)),
+    stopReplay: (order) => change(() => stopReplay(means, order)),
+  }
+}
