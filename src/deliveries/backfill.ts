@@ -1,0 +1,95 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Means } from './acting.ts'
+import { readRequest } from './rows.ts'
+import type { DeliveryRow } from './schema.ts'
+import { insertFurtherCourses, type Terms, termsOf } from './terms.ts'
+import { inTransaction } from './transaction.ts'
+
+/** So few at once that no writer waits long, with a rest in between that is longer than the step. */
+const STEP = 100
+const REST_MS = 100
+const MINUTE_MS = 60_000
+
+/**
+ * Gives deliveries that older code stored what they are found by: one step, of at most 100. An older replica beside
+ * this one goes on storing such, so there is no end after which none can come; what is done is marked in the row, and
+ * an index finds the rest. Gives how many there were.
+ */
+export async function backfillStep({ database, random }: Pick<Means, 'database' | 'random'>): Promise<number> {
+  const rows = await database.db
+    .selectFrom('deliveries')
+    .select(['id', 'state', 'settled_at', 'request', 'email'])
+    .where('username', 'is', null)
+    .orderBy('id')
+    .limit(STEP)
+    .execute()
+  if (rows.length === 0) return 0
+  const filled = rows.map((row) => ({ row, terms: termsOfRow(row) }))
+  await inTransaction({
+    database,
+    random,
+    body: async (trx) => {
+      for (const { row, terms } of filled) {
+        const enrolled = row.state === 'succeeded' ? { enrolled_at: row.settled_at } : {}
+        await trx
+          .updateTable('deliveries')
+          .set({ username: terms.username, course: terms.courses[0] ?? null, ...enrolled })
+          .where('id', '=', row.id)
+          .where('username', 'is', null)
+          .execute()
+      }
+      const several = filled.filter(({ terms }) => terms.courses.length > 1)
+      if (several.length === 0) return
+      // Read when the rows are locked: one that is settled meanwhile would keep its old place in the list.
+      const active = await trx
+        .selectFrom('deliveries')
+        .select(['id', 'active_at'])
+        .where(
+          'id',
+          'in',
+          several.map(({ row }) => row.id),
+        )
+        .execute()
+      const activeAt = new Map(active.map((row) => [row.id, row.active_at]))
+      await insertFurtherCourses(
+        { trx },
+        several.flatMap(({ row: { id }, terms: { courses } }) => {
+          const at = activeAt.get(id)
+          return at === undefined ? [] : [{ id, activeAt: at, courses }]
+        }),
+      )
+    },
+    isStored: async () => false,
+  })
+  return rows.length
+}
+
+/** What can't be read is found by its address alone. */
+function termsOfRow({ request, email }: Pick<DeliveryRow, 'request' | 'email'>): Terms {
+  try {
+    if (request !== null) return termsOf(readRequest(request))
+  } catch {}
+  return { email, username: '', courses: [] }
+}
+
+/** Fills in what older code left out, a minute after another, until the signal is aborted. Work goes on meanwhile. */
+export async function runBackfill({
+  means,
+  onError,
+  signal,
+}: {
+  means: Pick<Means, 'database' | 'random'>
+  /** Told of what went wrong; it is tried again a minute later. */
+  onError: (error: unknown) => void
+  signal: AbortSignal
+}): Promise<void> {
+  while (!signal.aborted) {
+    let rest = MINUTE_MS
+    try {
+      if ((await backfillStep(means)) > 0) rest = REST_MS
+    } catch (error) {
+      onError(error)
+    }
+    await delay(rest, undefined, { signal }).catch(() => {})
+  }
+}
