@@ -1,8 +1,11 @@
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
+import { runBackfill } from './deliveries/backfill.ts'
+import { runBulkReplays } from './deliveries/bulk-runner.ts'
 import { createIds } from './deliveries/ids.ts'
 import { openInbox, type Timing } from './deliveries/open-inbox.ts'
 import { runRetention } from './deliveries/retention.ts'
+import type { DeliveryEvent } from './deliveries/types.ts'
 import { createLink } from './enrollment/link.ts'
 import type { LinkState } from './enrollment/outage.ts'
 import { runWorker } from './enrollment/worker.ts'
@@ -42,7 +45,7 @@ export function buildService({
 }) {
   const newId = createIds({ now })
   const onError = (error: unknown): void => log.error(errorFields(error), 'unexpected error; it is tried again')
-  const { database, inbox, replicas, availability, presence } = openInbox({
+  const { database, inbox, means, replicas, availability, presence } = openInbox({
     url: settings.LERNITO_DATABASE_URL,
     ...(timing === undefined ? {} : { timing }),
     newName: () => `${hostname().slice(0, 9)}-${newId()}`,
@@ -91,9 +94,15 @@ export function buildService({
     const { signal } = stopping
     const days = settings.LERNITO_RETENTION_DAYS
     const onPurged = (deliveries: number): void => log.info({ deliveries, days }, 'old deliveries deleted')
+    const onStepped = (events: readonly DeliveryEvent[]): void => {
+      for (const event of events) logEvent(log, event)
+      inbox.adoptNow()
+    }
     await Promise.all([
       runWorker({ inbox, link, budget, concurrency, now, random, onError, signal }),
       runRetention({ db: database.db, days, now, onPurged, onError, signal }),
+      runBulkReplays({ means, onStepped, onError, signal }),
+      runBackfill({ means, onError, signal }),
     ])
   }
 

@@ -39,15 +39,13 @@ export async function insertEvents(
   { trx, at, newId }: Omit<Writing, 'me'>,
   happened: readonly Happened[],
 ): Promise<DeliveryEvent[]> {
-  const events = happened.map(({ actor, tookMs = null, ...one }) => {
-    return { ...one, id: newId(), at, actor: actor?.slice(0, MAX_ACTOR) ?? null, tookMs }
-  })
+  const events = happened.map((one) => ({ ...one, id: newId(), at, actor: one.actor?.slice(0, MAX_ACTOR) ?? null }))
   if (events.length === 0) return events
   const rows = events.map(({ deliveryId, tookMs, ...event }) => ({ ...event, delivery_id: deliveryId }))
   for (const part of inParts(rows, ({ detail }) => detail.length)) {
     await trx.insertInto('events').values(part).execute()
   }
-  const waits = events.flatMap(({ tookMs }) => (tookMs === null ? [] : [tookCounter(tookMs)]))
+  const waits = events.flatMap(({ tookMs }) => (tookMs === undefined ? [] : [tookCounter(tookMs)]))
   await count({ trx, at, names: [...events.map((event) => event.kind), ...waits] })
   return events
 }

@@ -1,4 +1,5 @@
 import { createAvailability } from './availability.ts'
+import { createDesk } from './create-desk.ts'
 import { openDatabase } from './database.ts'
 import { createInbox } from './inbox.ts'
 import { createPresence } from './presence.ts'
@@ -71,5 +72,13 @@ export function openInbox({
       inbox.adoptNow()
     },
   })
-  return { database, inbox, replicas, availability, presence }
+  const means = { database, now, newId, random }
+  const desk = createDesk({
+    means,
+    guard: availability.guard,
+    replicas: replicas.liveCount,
+    publish,
+    onDue: inbox.adoptNow,
+  })
+  return { database, inbox, desk, means, replicas, availability, presence }
 }

@@ -40,6 +40,20 @@ export async function overview({
   }
 }
 
+/** What waits, for the metrics: both counted up to 10,000. A time is null if nothing waits. */
+export async function readBacklog(
+  db: Kysely<Tables>,
+): Promise<{ waiting: number; needsAttention: number; oldestReceivedAt: number | null }> {
+  const waiting = await countState(db, 'waiting')
+  const needsAttention = await countState(db, 'needs_attention')
+  const oldest = await oldestWaiting(db)
+  return {
+    waiting: waiting.count,
+    needsAttention: needsAttention.count,
+    oldestReceivedAt: oldest?.receivedAt ?? null,
+  }
+}
+
 function countsOf(day: string, counters: readonly CounterRow[]): DayCounts {
   const count = (name: string): number => counters.find((one) => one.name === name)?.count ?? 0
   return {

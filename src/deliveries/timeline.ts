@@ -54,8 +54,4 @@ export async function audit({
   }
 }
 
-const eventOf = ({ delivery_id, ...row }: EventRow): DeliveryEvent => ({
-  ...row,
-  deliveryId: delivery_id,
-  tookMs: null,
-})
+const eventOf = ({ delivery_id, ...row }: EventRow): DeliveryEvent => ({ ...row, deliveryId: delivery_id })

@@ -120,6 +120,6 @@ export interface DeliveryEvent {
   readonly kind: EventKind
   readonly detail: string
   readonly actor: string | null
-  /** From received to the first success, ms; null for all else, and when it is read back. */
-  readonly tookMs: number | null
+  /** From received to the first success, ms; left out of all else, and when it is read back. */
+  readonly tookMs?: number
 }

@@ -27,9 +27,10 @@ export function createLog({ level, destination }: { level: string; destination?:
 /** The timeline of a delivery, line by line; `delivery` is the id to follow. */
 export function logEvent(log: Log, event: DeliveryEvent): void {
   const { deliveryId, kind, detail, actor } = event
-  const fields = { delivery: deliveryId, event: kind, detail, ...(actor === null ? {} : { actor }) }
+  const of = deliveryId === '' ? {} : { delivery: deliveryId }
+  const fields = { ...of, event: kind, detail, ...(actor === null ? {} : { actor }) }
   if (kind === 'needs_attention') log.warn(fields, 'delivery needs attention')
-  else log.info(fields, `delivery ${kind.replaceAll('_', ' ')}`)
+  else log.info(fields, `${deliveryId === '' ? 'deliveries:' : 'delivery'} ${kind.replaceAll('_', ' ')}`)
 }
 
 /** An error as fields of a log line; `cause` is what lies behind it. */
