@@ -4,19 +4,22 @@ import { runBackfill } from './deliveries/backfill.ts'
 import { runBulkReplays } from './deliveries/bulk-runner.ts'
 import { createIds } from './deliveries/ids.ts'
 import { openInbox, type Timing } from './deliveries/open-inbox.ts'
+import { readBacklog } from './deliveries/overview.ts'
 import { runRetention } from './deliveries/retention.ts'
 import type { DeliveryEvent } from './deliveries/types.ts'
-import { createLink } from './enrollment/link.ts'
-import type { LinkState } from './enrollment/outage.ts'
+import { createLink, type Link } from './enrollment/link.ts'
 import { runWorker } from './enrollment/worker.ts'
 import { AppError } from './errors.ts'
 import { createApp } from './http/app.ts'
 import { openApiRoute } from './openapi/route.ts'
-import { createBudget, unlimitedBudget } from './openedx/budget.ts'
+import { type Budget, createBudget, unlimitedBudget } from './openedx/budget.ts'
 import { createLms } from './openedx/lms.ts'
 import type { Settings } from './settings/settings.ts'
 import { healthRoutes } from './telemetry/health.ts'
-import { errorFields, type Log, logEvent } from './telemetry/log.ts'
+import { errorFields, type Log } from './telemetry/log.ts'
+import { createMetrics, metricsRoute } from './telemetry/metrics.ts'
+import { createNotifier, type Notifier, textPoster } from './telemetry/notify.ts'
+import { createObserver } from './telemetry/observer.ts'
 import { VERSION } from './version.ts'
 import { BODY_LIMIT, webhookRoutes } from './webhook/route.ts'
 
@@ -44,7 +47,19 @@ export function buildService({
   timing?: Timing
 }) {
   const newId = createIds({ now })
-  const onError = (error: unknown): void => log.error(errorFields(error), 'unexpected error; it is tried again')
+  /** What the worker works with, as soon as it works. */
+  const at: { work: { link: Link; budget: Budget } | null } = { work: null }
+  const metrics = createMetrics({
+    now,
+    linkState: () => at.work?.link.state().kind ?? 'up',
+    budgetFullness: () => at.work?.budget.fullness() ?? 1,
+    replicas: () => replicas.liveCount(),
+    databaseReason: () => availability.reason(),
+    backlog: () => availability.guard(() => readBacklog(database.db)),
+  })
+  const notifier = notifierFor({ settings, log })
+  const observer = createObserver({ log, metrics, notifier })
+  const { onError } = observer
   const { database, inbox, means, replicas, availability, presence } = openInbox({
     url: settings.LERNITO_DATABASE_URL,
     ...(timing === undefined ? {} : { timing }),
@@ -52,10 +67,10 @@ export function buildService({
     newId,
     now,
     random,
-    publish: (event) => logEvent(log, event),
+    publish: observer.onEvent,
     onError,
-    onAvailability: (reason) => logDatabase(log, reason),
-    onFreed: (deliveries) => log.warn({ deliveries }, 'another replica is dead; its deliveries are free for all'),
+    onAvailability: observer.onDatabase,
+    onFreed: observer.onFreed,
   })
   const most = settings.LERNITO_LMS_CONCURRENCY
   const concurrency = { most, now: () => Math.max(1, Math.floor(most / replicas.liveCount())) }
@@ -66,13 +81,14 @@ export function buildService({
     version: VERSION,
     concurrency: concurrency.now,
     now,
-    onCall: (call) => log.debug(call, 'LMS call'),
+    onCall: observer.onCall,
   })
   const leaving = new AbortController()
   const stopping = new AbortController()
   const app = createApp({ log, bodyLimit: BODY_LIMIT, stopping: stopping.signal })
   healthRoutes({ app, leaving: leaving.signal, ready: async () => availability.reason() })
   openApiRoute({ app, version: VERSION })
+  metricsRoute({ app, metrics })
   webhookRoutes({
     app,
     inbox,
@@ -81,7 +97,7 @@ export function buildService({
     ),
     answerWithinMs: settings.LERNITO_ANSWER_WITHIN_MS,
     now,
-    onRefused: (refused) => log.info(refused, 'webhook refused'),
+    onRefused: observer.onRefused,
   })
   let working: Promise<void> = Promise.resolve()
 
@@ -90,12 +106,13 @@ export function buildService({
     const lastUsedAt = await inbox.lastActivityAt().catch(now)
     const pace = { callsPerMinute, now, replicas: replicas.liveCount, lastUsedAt }
     const budget = callsPerMinute === 0 ? unlimitedBudget() : createBudget(pace)
-    const link = createLink({ lms, inbox, budget, now, onChange: (state) => logLink(log, state) })
+    const link = createLink({ lms, inbox, budget, now, onChange: observer.onLink })
+    at.work = { link, budget }
     const { signal } = stopping
     const days = settings.LERNITO_RETENTION_DAYS
-    const onPurged = (deliveries: number): void => log.info({ deliveries, days }, 'old deliveries deleted')
+    const onPurged = (deliveries: number): void => observer.onPurged({ deliveries, days })
     const onStepped = (events: readonly DeliveryEvent[]): void => {
-      for (const event of events) logEvent(log, event)
+      for (const event of events) observer.onEvent(event)
       inbox.adoptNow()
     }
     await Promise.all([
@@ -156,25 +173,22 @@ export function buildService({
       await left
       await lms.close()
       await database.close()
+      await notifier?.stop()
       log.info('stopped')
     },
   }
 }
 export type Service = ReturnType<typeof buildService>
 
-function logDatabase(log: Log, reason: string | null): void {
-  if (reason === null) log.info('the database can be used')
-  else log.error({ reason }, 'the database can not be used; webhooks are refused until it can')
-}
-
-/** What keeps the LMS from being used, and that it is well again: a line for each change. */
-function logLink(log: Log, state: LinkState): void {
-  if (state.kind === 'up') log.info('the LMS is well again; work goes on')
-  else
-    log.warn(
-      { state: state.kind, reason: state.failure.message },
-      'the LMS can not be used; deliveries are kept and wait',
-    )
+/** For LERNITO_NOTIFY_URL; null without one. */
+function notifierFor({ settings, log }: { settings: Settings; log: Log }): Notifier | null {
+  const { LERNITO_NOTIFY_URL: url, LERNITO_PUBLIC_URL: publicUrl, LERNITO_CONSOLE_CLIENT_ID: clientId } = settings
+  if (url === undefined) return null
+  return createNotifier({
+    post: textPoster({ url }),
+    console: publicUrl !== undefined && clientId !== undefined ? `${publicUrl}/lernito/console/` : null,
+    onError: (error) => log.warn(errorFields(error), 'a notification did not arrive; it is sent again in a minute'),
+  })
 }
 
 async function listen({

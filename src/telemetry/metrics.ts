@@ -139,9 +139,10 @@ export function createMetrics(sources: MetricSources) {
     onAnswer: (status: number): void => answers.inc({ status }),
     onRefused: (reason: string): void => refused.inc({ reason }),
     onPreviousSecret: (): void => previousSecret.inc(),
-    onEvent: ({ kind }: DeliveryEvent): void => events.inc({ kind }),
-    /** @param ms from the arrival to the success */
-    onEnrolled: (ms: number): void => enrollmentSeconds.observe(ms / 1000),
+    onEvent: ({ kind, tookMs }: DeliveryEvent): void => {
+      events.inc({ kind })
+      if (tookMs !== undefined) enrollmentSeconds.observe(tookMs / 1000)
+    },
     onCall: ({ endpoint, method, status, ms }: LmsCall): void => {
       calls.inc({ endpoint, method, status: status ?? 'none' })
       callSeconds.observe({ endpoint }, ms / 1000)

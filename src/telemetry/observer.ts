@@ -25,7 +25,6 @@ export function createObserver({
     onEvent: (event: DeliveryEvent): void => {
       logEvent(log, event)
       metrics.onEvent(event)
-      if (event.tookMs !== undefined) metrics.onEnrolled(event.tookMs)
       notifier?.onEvent(event)
     },
     onCall: (call: LmsCall): void => {

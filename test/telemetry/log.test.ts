@@ -106,7 +106,8 @@ test('of an address the first letter and the domain are left, however it is writ
 })
 
 test('no address of any letters comes through whole', () => {
-  const local = fc.string({ unit: fc.constantFrom(..."aZ9.!#$%&'*+-/=?^_`{|}~éß文"), minLength: 2, maxLength: 64 })
+  // Without the asterisk, which the masked address has too.
+  const local = fc.string({ unit: fc.constantFrom(..."aZ9.!#$%&'+-/=?^_`{|}~éß文"), minLength: 2, maxLength: 64 })
   const around = fc.constantFrom('', ' ', '"', "'", '<', '(', 'a ', ': ', ',', '[', '\n', '\\')
   const property = fc.property(local, around, around, (name, before, after) => {
     const line = lineOf((log) => log.info({ detail: `${before}${name}@example.com${after}` }, 'said'))
@@ -120,5 +121,5 @@ test('a text of any length is masked in little time', () => {
   for (const unit of ['a', '"', '\\', '@', '%40', 'eyJ', 'a@', '"a', 'ab12'.repeat(8)]) {
     lineOf((log) => log.info({ detail: unit.repeat(1_000_000 / unit.length) }, 'said'))
   }
-  assert.ok(performance.now() - began < 500)
+  assert.ok(performance.now() - began < 5_000) // were it quadratic, it would be hours
 })

@@ -35,7 +35,6 @@ function setUp() {
 /** The names of all series that /metrics can give, those of a histogram included. */
 async function names(): Promise<Set<string>> {
   const { metrics, lines } = setUp()
-  metrics.onEnrolled(1)
   metrics.onAnswer(200)
   metrics.onRefused('signature')
   metrics.onCall({ endpoint: '/heartbeat', method: 'GET', status: 200, ms: 3 })
@@ -86,8 +85,7 @@ test('what happens is counted by few and fixed labels', async () => {
   metrics.onAnswer(200)
   metrics.onRefused('signature')
   metrics.onPreviousSecret()
-  metrics.onEnrolled(1500)
-  metrics.onEvent({ id: 'e', deliveryId: 'd', at: 0, kind: 'succeeded', detail: '', actor: null })
+  metrics.onEvent({ id: 'e', deliveryId: 'd', at: 0, kind: 'succeeded', detail: '', actor: null, tookMs: 1500 })
   metrics.onCall({ endpoint: '/heartbeat', method: 'GET', status: null, ms: 30 })
   assert.deepEqual(await lines('lernito_webhook_'), [
     'lernito_webhook_answers_total{status="200"} 1',
