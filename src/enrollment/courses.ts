@@ -16,14 +16,17 @@ export type Resolved =
 export async function resolveCourses({
   ids,
   lms,
+  since = null,
 }: {
   ids: readonly string[]
   lms: Pick<Lms, 'course'>
+  /** What the LMS said before this time (ms since 1970) is asked anew: an operator has set it right since. */
+  since?: number | null
 }): Promise<Resolved> {
   const keys = new Set<string>()
   for (const id of ids) {
     if (!isCourseKey(id)) return { kind: 'reason', reason: { code: 'course_key.malformed', subject: id } }
-    const course = await lms.course(id)
+    const course = await lms.course(id, since === null ? {} : { since })
     if (!course.ok) return { kind: 'failure', failure: course.failure }
     if (course.value === null) return { kind: 'reason', reason: { code: 'course.missing', subject: id } }
     keys.add(course.value.key)

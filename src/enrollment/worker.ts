@@ -70,7 +70,7 @@ export async function runWorker({
   const admit = async (delivery: Delivery): Promise<void> => {
     const { request } = delivery
     if (request === null) throw new Error(`delivery ${delivery.id} is due but asks for nothing`)
-    const resolved = await resolveCourses({ ids: request.courseIds, lms })
+    const resolved = await resolveCourses({ ids: request.courseIds, lms, since: delivery.replayedAt })
     const work = beginWork({ delivery, request, courses: resolved.kind === 'courses' ? resolved.keys : [] })
     if (resolved.kind === 'reason') work.reasons.push(resolved.reason)
     if (resolved.kind === 'failure') work.failures.push(resolved.failure)
@@ -110,6 +110,20 @@ export async function runWorker({
     if (foreign.length > 0) inbox.letGo(foreign)
   }
 
+  /** Without those that an operator has handled or erased while they were in hand. */
+  const confirmed = async ({ works }: Batch): Promise<readonly Work[]> => {
+    const ids = works.map(({ delivery }) => delivery.id)
+    // While the database is away nobody can have done so; the results are kept until it is back.
+    const waiting = await inbox.stillWaiting(ids).catch(() => new Set(ids))
+    const gone = works.filter(({ delivery }) => !waiting.has(delivery.id))
+    for (const work of gone) {
+      hand.delete(work.delivery.id)
+      inCall.delete(work)
+    }
+    if (gone.length > 0) inbox.letGo(gone.map(({ delivery }) => delivery.id))
+    return works.filter(({ delivery }) => waiting.has(delivery.id))
+  }
+
   const call = async (): Promise<void> => {
     await link.whenUp(signal)
     const rung = bell.listen()
@@ -130,10 +144,15 @@ export async function runWorker({
     if (!together) permit?.giveBack()
     if (batch === null) return
     for (const work of batch.works) inCall.add(work)
+    const works = await confirmed(batch)
+    if (works.length === 0) {
+      if (together) permit?.giveBack()
+      return
+    }
     const began = performance.now()
     if (backlog) drainers++
-    await attempt(batch, together ? permit : null, available.ok ? null : available.failure)
-    for (const work of batch.works) {
+    await attempt({ ...batch, works }, together ? permit : null, available.ok ? null : available.failure)
+    for (const work of works) {
       inCall.delete(work)
       if (work.open.size === 0) settle(work)
     }

@@ -1,9 +1,17 @@
 import type { Judged } from './failure.ts'
 
+export interface Freshness {
+  readonly fresh?: boolean
+  readonly since?: number
+}
+
 /** Answers of the LMS that hold for a while. Failures are never kept. */
 export interface Cache<T> {
-  /** The kept value, or what the LMS says now; `fresh` asks it in any case. Who asks at the same time shares the call. */
-  get(key: string, options?: { fresh?: boolean }): Promise<Judged<T>>
+  /**
+   * The kept value, or what the LMS says now. `fresh` asks it in any case, `since` if the value was asked for before
+   * that time (ms). Who asks at the same time shares the call.
+   */
+  get(key: string, options?: Freshness): Promise<Judged<T>>
   /** Drops what is kept for a key, so that the next one asks. */
   forget(key: string): void
 }
@@ -21,12 +29,12 @@ export function createCache<T>(from: {
   now: () => number
 }): Cache<T> {
   const { load, ttlMs, max, now } = from
-  const kept = new Map<string, { value: T; until: number }>()
+  const kept = new Map<string, { value: T; askedAt: number; until: number }>()
   const flights = new Map<string, Promise<Judged<T>>>()
 
-  function recall(key: string): { value: T } | null {
+  function recall(key: string, since: number): { value: T } | null {
     const entry = kept.get(key)
-    if (entry === undefined) return null
+    if (entry === undefined || entry.askedAt < since) return null
     kept.delete(key)
     if (entry.until <= now()) return null
     kept.set(key, entry)
@@ -34,11 +42,12 @@ export function createCache<T>(from: {
   }
 
   async function fly(key: string): Promise<Judged<T>> {
+    const askedAt = now()
     try {
       const judged = await load(key)
       if (judged.ok) {
         kept.delete(key)
-        kept.set(key, { value: judged.value, until: now() + ttlMs(judged.value) })
+        kept.set(key, { value: judged.value, askedAt, until: now() + ttlMs(judged.value) })
         const oldest = kept.keys().next()
         if (kept.size > max && !oldest.done) kept.delete(oldest.value)
       }
@@ -50,7 +59,7 @@ export function createCache<T>(from: {
 
   return {
     async get(key, options) {
-      const entry = options?.fresh === true ? null : recall(key)
+      const entry = options?.fresh === true ? null : recall(key, options?.since ?? 0)
       if (entry !== null) return { ok: true, value: entry.value }
       const flight = flights.get(key) ?? fly(key)
       flights.set(key, flight)

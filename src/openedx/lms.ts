@@ -9,7 +9,7 @@ import {
   judgeBulkAvailable,
   judgeBulkEnroll,
 } from './bulk-enroll.ts'
-import { createCache } from './cache.ts'
+import { createCache, type Freshness } from './cache.ts'
 import { type Course, courseRequest, judgeCourse } from './courses.ts'
 import * as enrollments from './enrollment.ts'
 import * as allowances from './enrollment-allowed.ts'
@@ -32,8 +32,8 @@ const MAX_COURSES = 5_000
 export interface Lms {
   /** The service user, as the LMS's token names it. */
   serviceUser(): Promise<Judged<Pick<Token, 'username' | 'administrator'>>>
-  /** The course with its true key, or null; kept 5 min, a missing one 30 s. `fresh` asks anew. */
-  course(key: string, options?: { fresh?: boolean }): Promise<Judged<Course | null>>
+  /** The course with its true key, or null; kept 5 min, a missing one 30 s. */
+  course(key: string, options?: Freshness): Promise<Judged<Course | null>>
   account(email: string): Promise<Judged<Account>>
   /** Whether the LMS has bulk_enroll; kept 5 min, or until a bulk call shows that it has none. */
   bulkAvailable(): Promise<Judged<boolean>>
