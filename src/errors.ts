@@ -5,6 +5,7 @@ export type ErrorCode =
   | 'database.unreachable'
   | 'database.too_new'
   | 'database.in_use'
+  | 'database.busy'
   | 'address.in_use'
   | 'send.failed'
   | 'file.unreadable'

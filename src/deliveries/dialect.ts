@@ -24,5 +24,11 @@ export interface Database {
   readonly dialect: Dialect
   /** As it may be shown to anybody who operates the service: without the password. */
   readonly name: string
+  /**
+   * Sees to it that what was deleted can't be read in the database's files, where they are ours. `traces` are texts
+   * that stood in it. false: some still do, and only rewriting the whole file would help, which takes long
+   * (`atAnySize`).
+   */
+  scrub(order: { traces: readonly string[]; atAnySize: boolean }): Promise<boolean>
   close(): Promise<void>
 }

@@ -6,6 +6,7 @@ import { AppError } from '../errors.ts'
 import type { Database, Dialect } from './dialect.ts'
 import { keepPrivate, makePrivate } from './private-files.ts'
 import type { Tables } from './schema.ts'
+import { scrubSqlite } from './scrub-sqlite.ts'
 
 /** How long a statement waits while another process, such as a command beside the service, writes: ms. */
 const BUSY_TIMEOUT_MS = 5000
@@ -35,6 +36,7 @@ export function openSqlite({ file, serve }: { file: string; serve: boolean }): D
         db,
         dialect: DIALECT,
         name: file,
+        scrub: (order) => scrubSqlite({ db, file, ...order }),
         close: async () => {
           await db.destroy()
           release()
@@ -62,6 +64,7 @@ function sqliteDialect(file: string): SqliteDialect {
   const connection = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
   useWal(connection)
   connection.exec('PRAGMA synchronous = FULL')
+  connection.exec('PRAGMA secure_delete = ON') // what is erased is overwritten; see scrub-sqlite.ts
   const database: SqliteDatabase = {
     close: () => connection.close(),
     prepare: (sql) => {
