@@ -24,7 +24,7 @@ import { VERSION } from './version.ts'
 import { BODY_LIMIT, webhookRoutes } from './webhook/route.ts'
 
 /** A stop ends within 8 s; a container is killed after 10. */
-const STOP_MS = 7_000
+const STOP_MS = 6_000
 /** After the last answer is ready: for it to be sent. Then a connection is cut that is silent or in half a request. */
 const LINGER_MS = 500
 
@@ -150,7 +150,7 @@ export function buildService({
 
     /**
      * Serves on for LERNITO_DRAIN_MS, so that proxies see that it leaves. Then no new requests; what is in flight is
-     * finished and answered, or left for the next start, within 7 s. Afterwards nothing is running any more.
+     * finished and answered, or left for the next start, within 6 s. Afterwards nothing is running any more.
      */
     stop: async (): Promise<void> => {
       leaving.abort()
@@ -158,12 +158,15 @@ export function buildService({
       if (settings.LERNITO_DRAIN_MS > 0) await delay(settings.LERNITO_DRAIN_MS)
       stopping.abort()
       const closed = app.close()
+      const told = notifier?.stop()
+      const late = Promise.withResolvers<void>()
       const hurry = setTimeout(() => {
-        log.warn('the LMS is slow; unfinished deliveries are left for the next start')
+        log.warn('the LMS or the database is slow; unfinished deliveries are left for the next start')
         inbox.close()
         void lms.close()
+        late.resolve()
       }, STOP_MS)
-      await working
+      await Promise.race([working, late.promise])
       clearTimeout(hurry)
       inbox.close()
       const left = presence.leave()
@@ -173,7 +176,7 @@ export function buildService({
       await left
       await lms.close()
       await database.close()
-      await notifier?.stop()
+      await Promise.race([told, delay(LINGER_MS, undefined, { ref: false })])
       log.info('stopped')
     },
   }
