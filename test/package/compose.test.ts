@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, type TestContext, test } from 'node:test'
+import { z } from 'zod'
+import { readSettings } from '../../src/settings/read.ts'
+import { SETTINGS } from '../../src/settings/settings.ts'
+import { readDocument } from '../docs/documents.ts'
+import { exchange } from '../harness.ts'
+import { ROOT, start, temporaryFolder, until } from '../service/process.ts'
+import { sell, startLms, startServe } from '../service/serving.ts'
+import { freePort } from './ports.ts'
+import { check, skipWithoutTools, tool } from './tools.ts'
+
+const EXAMPLE = readFileSync(join(ROOT, 'deploy/docker/example.env'), 'utf8')
+const CADDYFILE = readFileSync(join(ROOT, 'deploy/docker/Caddyfile'), 'utf8')
+
+const composed = z.object({
+  services: z.record(
+    z.string(),
+    z.looseObject({
+      environment: z.record(z.string(), z.string().nullable()).default({}),
+      read_only: z.boolean().optional(),
+      cap_drop: z.array(z.string()).optional(),
+      security_opt: z.array(z.string()).optional(),
+      ports: z.array(z.looseObject({ published: z.string() })).default([]),
+    }),
+  ),
+})
+
+/** What docker compose makes of compose.yaml with this .env. */
+async function configOf(t: TestContext, env: string) {
+  const file = join(temporaryFolder(t), '.env')
+  writeFileSync(file, env)
+  const args = ['--env-file', file, '-f', 'deploy/docker/compose.yaml', 'config', '--format', 'json']
+  const { services } = composed.parse(JSON.parse(await check({ name: 'docker-compose', args })))
+  const service = (name: string) => {
+    const found = services[name]
+    assert.ok(found, `there is no service ${name}`)
+    // A $ is written twice, so that the output could be read again.
+    const environment = Object.entries(found.environment).map(([key, value]) => [key, value?.replaceAll('$$', '$')])
+    return { ...found, environment: z.record(z.string(), z.string()).parse(Object.fromEntries(environment)) }
+  }
+  return { names: Object.keys(services).sort(), service }
+}
+
+/** The example with a value behind each name that has none. */
+const filled = (secret = "'a-secret-of-the-shop'"): string =>
+  EXAMPLE.replace(/^(LERNITO_WEBHOOK_SECRET)=$/m, `$1=${secret.replaceAll('$', '$$$$')}`).replace(/=$/gm, '=Letters0')
+
+describe('deploy/docker/compose.yaml', { skip: skipWithoutTools }, () => {
+  test('without a value that it needs it says which, and where to write it', async (t) => {
+    const needed = [...EXAMPLE.matchAll(/^(LERNITO_\w+)=/gm)].map(([, name = '']) => name)
+    assert.equal(needed.length, 6)
+    await assert.rejects(configOf(t, ''), ({ message }: Error) => {
+      for (const name of needed) assert.match(message, new RegExp(`${name} is missing a value: write it in .env`))
+      return true
+    })
+  })
+
+  test('with the filled example its service starts with settings that are right, and no unknown one', async (t) => {
+    const { names, service } = await configOf(t, filled())
+    assert.deepEqual(names, ['caddy', 'lernito', 'mysql'])
+    const { environment } = service('lernito')
+    const known = new Set(SETTINGS.map(({ name }) => name))
+    assert.deepEqual(
+      Object.keys(environment).filter((name) => !known.has(name)),
+      [],
+    )
+    assert.deepEqual(readSettings({ env: environment }).warnings, [])
+  })
+
+  test('its service and its database agree', async (t) => {
+    const { service } = await configOf(t, filled())
+    const { hostname, username, password, pathname } = new URL(
+      service('lernito').environment.LERNITO_DATABASE_URL ?? '',
+    )
+    const { MYSQL_USER, MYSQL_PASSWORD, MYSQL_DATABASE } = service('mysql').environment
+    assert.deepEqual(
+      [hostname, username, password, pathname],
+      ['mysql', MYSQL_USER, MYSQL_PASSWORD, `/${MYSQL_DATABASE}`],
+    )
+  })
+
+  test('a secret of odd characters between single quotes arrives as it is', async (t) => {
+    const odd = 'a$b $c $$  "d" #e: \\f%'
+    const { service } = await configOf(t, filled(`'${odd}'`))
+    assert.equal(service('lernito').environment.LERNITO_WEBHOOK_SECRET, odd)
+  })
+
+  test('only Caddy can be reached from outside, and the service can do no more than it must', async (t) => {
+    const { names, service } = await configOf(t, filled())
+    const open = names.filter((name) => service(name).ports.length > 0)
+    assert.deepEqual(open, ['caddy'])
+    const { read_only, cap_drop, security_opt } = service('lernito')
+    assert.deepEqual([read_only, cap_drop, security_opt], [true, ['ALL'], ['no-new-privileges:true']])
+  })
+})
+
+test('every name in example.env is used in compose.yaml, and the other way round', () => {
+  const compose = readDocument('deploy/docker/compose.yaml')
+  const used = [...compose.matchAll(/\$\{(LERNITO_\w+)/g)].map(([, name]) => name)
+  const offered = [...EXAMPLE.matchAll(/^(?:# )?(LERNITO_\w+)=/gm)].map(([, name]) => name)
+  assert.deepEqual([...new Set(used)].sort(), offered.sort())
+})
+
+describe('deploy/docker/Caddyfile', { skip: skipWithoutTools }, () => {
+  test('Caddy takes it as it is formatted', async () => {
+    assert.equal(await check({ name: 'caddy', args: ['fmt', 'deploy/docker/Caddyfile'] }), CADDYFILE)
+    const args = ['validate', '--adapter', 'caddyfile', '--config', 'deploy/docker/Caddyfile']
+    await check({ name: 'caddy', args, env: { LERNITO_DOMAIN: 'lernito.example.com' } })
+  })
+
+  test('a webhook gets through it, also one that comes while the service starts; what is not public does not', async (t) => {
+    const folder = temporaryFolder(t)
+    const [outside, inside] = [await freePort(), await freePort()]
+    const file = join(folder, 'Caddyfile')
+    writeFileSync(file, `{\n\tadmin off\n}\n${CADDYFILE.replace('lernito:8790', `127.0.0.1:${inside}`)}`)
+    const env = { LERNITO_DOMAIN: `http://127.0.0.1:${outside}`, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder }
+    start({ t, command: [tool('caddy')], args: ['run', '--adapter', 'caddyfile', '--config', file], env })
+    const url = `http://127.0.0.1:${outside}`
+    const get = async (path: string): Promise<number | undefined> =>
+      (await exchange({ url: url + path, method: 'GET' }).catch(() => undefined))?.status
+    for (const path of ['/', '/healthz', '/readyz', '/metrics', '/api/other']) {
+      assert.equal(await until('Caddy', () => get(path)), 404, path)
+    }
+    const early = sell({ url, email: 'early@example.com' })
+    const lms = await startLms(t)
+    await startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_PORT: String(inside) } })
+    assert.equal((await early)?.status, 200)
+    assert.equal((await sell({ url, email: 'alice@example.com' }))?.status, 200)
+    assert.equal(await get('/lernito/openapi.json'), 200)
+    assert.equal(await get('/healthz'), 404)
+  })
+})
