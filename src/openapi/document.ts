@@ -79,7 +79,10 @@ export const openApiDocument = ({ version }: { version: string }) => ({
   paths: {
     '/api/lernito/webhook/': webhook('sell', 'Enroll a buyer'),
     '/lernito/webhook/': webhook('sellAtOldPath', 'The same, at the path where the original plugin has it'),
-    '/healthz': get('alive', 'Is the process alive?', { 200: answer('It is.', 'Alive') }),
+    '/healthz': get('alive', 'Is the process alive, and staying?', {
+      200: answer('It is.', 'Alive'),
+      503: answer('It has been told to stop.', 'Stopping'),
+    }),
     '/readyz': get('ready', 'Does it accept webhooks?', {
       200: answer('It does.', 'Ready'),
       503: answer('The database is away, or the service is stopping.', 'NotReady'),

@@ -92,10 +92,11 @@ const Description = closed({
 })
 
 const Alive = closed({ status: { const: 'alive' } })
+const Stopping = closed({ status: { const: 'stopping' } })
 const Ready = closed({ status: { const: 'ready' } })
 const NotReady = closed({ status: { const: 'not ready' }, reason: { type: 'string' } })
 
 /** What goes in and what comes out, as JSON Schema. */
-export const SCHEMAS = { Sale, Done, Refused, Invalid, Description, Alive, Ready, NotReady } as const
+export const SCHEMAS = { Sale, Done, Refused, Invalid, Description, Alive, Stopping, Ready, NotReady } as const
 
 export type SchemaName = keyof typeof SCHEMAS

@@ -4,6 +4,8 @@ import { openApiFile } from '../../scripts/openapi-docs.ts'
 import { sign } from '../../src/signature/signature.ts'
 import { readDocument } from '../docs/documents.ts'
 import { DEMO, exchange, type Product, payload, SECRET, startProduct } from '../harness.ts'
+import { temporaryFolder } from '../service/process.ts'
+import { startLms, startServe } from '../service/serving.ts'
 import { DIFFERENCES } from '../webhook/intended-differences.ts'
 import { type RecordedCase, recordedCases } from '../webhook/recorded-cases.ts'
 import { checkOf, complaintOf, DESCRIBED } from './described.ts'
@@ -87,6 +89,23 @@ test('what can not be done or stored now is answered as described', async (t) =>
   assert.equal(complaintOf({ path: WEBHOOK, method: 'POST', ...failed }), null)
   const ready = await exchange({ url: `${product.url}/readyz`, method: 'GET' })
   assert.equal(complaintOf({ path: '/readyz', method: 'GET', ...ready }), null)
+})
+
+test('a service that leaves says so as described', async (t) => {
+  const lms = await startLms(t)
+  const serving = await startServe({
+    t,
+    folder: temporaryFolder(t),
+    lmsUrl: lms.url,
+    env: { LERNITO_DRAIN_MS: '3000' },
+  })
+  serving.child.kill('SIGTERM')
+  await serving.logged(({ msg }) => msg === 'stopping')
+  for (const path of ['/healthz', '/readyz']) {
+    const answered = await exchange({ url: serving.url + path, method: 'GET' })
+    assert.equal(answered.status, 503)
+    assert.equal(complaintOf({ path, method: 'GET', ...answered }), null)
+  }
 })
 
 test('with LERNITO_ANSWER_WITHIN_MS=0 the answer is as described', async (t) => {

@@ -111,25 +111,51 @@ describe('deploy/docker/Caddyfile', { skip: skipWithoutTools }, () => {
     await check({ name: 'caddy', args, env: { LERNITO_DOMAIN: 'lernito.example.com' } })
   })
 
-  test('a webhook gets through it, also one that comes while the service starts; what is not public does not', async (t) => {
+  /** Caddy with this Caddyfile, on a port of loopback, before a service on another. */
+  const startCaddy = async (t: TestContext) => {
     const folder = temporaryFolder(t)
     const [outside, inside] = [await freePort(), await freePort()]
     const file = join(folder, 'Caddyfile')
     writeFileSync(file, `{\n\tadmin off\n}\n${CADDYFILE.replace('lernito:8790', `127.0.0.1:${inside}`)}`)
     const env = { LERNITO_DOMAIN: `http://127.0.0.1:${outside}`, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder }
     start({ t, command: [tool('caddy')], args: ['run', '--adapter', 'caddyfile', '--config', file], env })
+    const lms = await startLms(t)
     const url = `http://127.0.0.1:${outside}`
     const get = async (path: string): Promise<number | undefined> =>
       (await exchange({ url: url + path, method: 'GET' }).catch(() => undefined))?.status
-    for (const path of ['/', '/healthz', '/readyz', '/metrics', '/api/other']) {
-      assert.equal(await until('Caddy', () => get(path)), 404, path)
-    }
+    await until('Caddy', () => get('/'))
+    const serve = () =>
+      startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_PORT: String(inside), LERNITO_DRAIN_MS: '3000' } })
+    return { url, get, serve }
+  }
+
+  test('a webhook gets through it, also one that comes while the service starts; what is not public does not', async (t) => {
+    const { url, get, serve } = await startCaddy(t)
     const early = sell({ url, email: 'early@example.com' })
-    const lms = await startLms(t)
-    await startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_PORT: String(inside) } })
+    await serve()
     assert.equal((await early)?.status, 200)
     assert.equal((await sell({ url, email: 'alice@example.com' }))?.status, 200)
     assert.equal(await get('/lernito/openapi.json'), 200)
-    assert.equal(await get('/healthz'), 404)
+    for (const path of ['/', '/healthz', '/readyz', '/metrics', '/api/other']) assert.equal(await get(path), 404, path)
+  })
+
+  test('a restart of the service costs no webhook', async (t) => {
+    const { url, serve } = await startCaddy(t)
+    const first = await serve()
+    const statuses: (number | undefined)[] = []
+    let isOver = false
+    const shop = async (name: string): Promise<void> => {
+      for (let n = 0; !isOver; n++) statuses.push((await sell({ url, email: `${name}${n}@example.com` }))?.status)
+    }
+    const shops = Promise.all(['a', 'b', 'c', 'd'].map(shop))
+    await until('sales before it', () => statuses.length > 20 || undefined)
+    first.child.kill('SIGTERM')
+    assert.equal((await first.ended).code, 0)
+    const before = statuses.length
+    await serve()
+    await until('sales after it', () => statuses.length > before + 20 || undefined)
+    isOver = true
+    await shops
+    assert.deepEqual(new Set(statuses), new Set([200]))
   })
 })
