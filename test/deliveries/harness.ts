@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { createDesk } from '../../src/deliveries/create-desk.ts'
 import { openDatabase } from '../../src/deliveries/database.ts'
 import type { Database } from '../../src/deliveries/dialect.ts'
 import { createIds } from '../../src/deliveries/ids.ts'
@@ -64,7 +65,8 @@ export async function setUp(t: TestContext) {
     const database = openDatabase({ url, serve: false })
     const { db, close } = database
     await migrate({ database, now })
-    const { replicas, store } = await joined({ database, me, now })
+    const newId = createIds({ now })
+    const { replicas, store } = await joined({ database, me, now, newId })
     const published: DeliveryEvent[] = []
     const errors: unknown[] = []
     const failed = Promise.withResolvers<void>()
@@ -77,6 +79,14 @@ export async function setUp(t: TestContext) {
         failed.resolve()
       },
     })
+    const means = { database, now, newId, random: () => 0.5 }
+    const desk = createDesk({
+      means,
+      guard: (work) => work(),
+      replicas: replicas.liveCount,
+      publish: (event) => published.push(event),
+      onDue: inbox.adoptNow,
+    })
     closers.push(async () => {
       inbox.close()
       await close()
@@ -84,19 +94,43 @@ export async function setUp(t: TestContext) {
     const row = (id: string): Promise<DeliveryRow> =>
       db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
     const rows = <Table extends keyof Tables>(table: Table) => db.selectFrom(table).selectAll().execute()
-    return { me, database, db, replicas, store, inbox, published, errors, failed: failed.promise, row, rows }
+    return {
+      me,
+      database,
+      db,
+      replicas,
+      store,
+      inbox,
+      means,
+      desk,
+      published,
+      errors,
+      failed: failed.promise,
+      row,
+      rows,
+    }
   }
   return { url, clock, replica, ...(await replica('replica-1')) }
 }
 export type Replica = Awaited<ReturnType<Awaited<ReturnType<typeof setUp>>['replica']>>
 
 /** A store for a replica of this name, which has joined. Later it is called me-2, me-3 and so on. */
-export async function joined({ database, me, now }: { database: Database; me: string; now: () => number }) {
+export async function joined({
+  database,
+  me,
+  now,
+  newId = createIds({ now }),
+}: {
+  database: Database
+  me: string
+  now: () => number
+  newId?: () => string
+}) {
   let names = 0
   const newName = (): string => (++names === 1 ? me : `${me}-${names}`)
   const replicas = createReplicas({ database, newName, deadAfterMs: 60_000 })
   await replicas.join()
-  const store = createStore({ database, replicas, now, newId: createIds({ now }), random: () => 0.5 })
+  const store = createStore({ database, replicas, now, newId, random: () => 0.5 })
   return { replicas, store }
 }
 
@@ -110,8 +144,18 @@ export async function silence({ db, replicas }: Replica): Promise<void> {
 }
 
 /** A verified webhook of this person; each `order` of the person is another webhook. */
-export function arrival({ email = 'ada@example.com', order = 1 } = {}): Arrival {
-  const request = { email, name: 'Ada', family: 'Lovelace', username: 'ada', courseIds: [COURSE] }
+export function arrival({
+  email = 'ada@example.com',
+  username = 'ada',
+  courseIds = [COURSE],
+  order = 1,
+}: {
+  email?: string
+  username?: string
+  courseIds?: readonly string[]
+  order?: number
+} = {}): Arrival {
+  const request = { email, name: 'Ada', family: 'Lovelace', username, courseIds }
   const body = Buffer.from(JSON.stringify({ ...request, order }))
   return { digest: createHash('sha256').update(body).digest('hex'), form: 'canonical', body, request, reason: null }
 }
