@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { judgeAccount } from '../../src/openedx/accounts.ts'
 import { type Answer, judgeOther } from '../../src/openedx/answer.ts'
 import { judgeBulkAvailable, judgeBulkEnroll } from '../../src/openedx/bulk-enroll.ts'
+import { judgeCourseList } from '../../src/openedx/course-list.ts'
 import { judgeCourse } from '../../src/openedx/courses.ts'
 import { judgeEnroll, judgeEnrollment } from '../../src/openedx/enrollment.ts'
 import { judgeAllow, judgeAllowances, judgeDisallow } from '../../src/openedx/enrollment-allowed.ts'
@@ -24,6 +25,7 @@ const person = { username: 'alice', course: COURSE }
 const JUDGES: Readonly<Record<string, (answer: Answer) => Judged<unknown> | Promise<Judged<unknown>>>> = {
   account: judgeAccount,
   course: judgeCourse,
+  'course list': (answer) => judgeCourseList(answer, { username: 'lernito_service' }),
   'bulk available': judgeBulkAvailable,
   bulk: (answer) => judgeBulkEnroll(answer, { courses: [COURSE], emails: [EMAIL] }),
   enrollment: (answer) => judgeEnrollment(answer, person),

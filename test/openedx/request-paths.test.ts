@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { accountRequest, judgeAccount } from '../../src/openedx/accounts.ts'
 import { bulkAvailableRequest, bulkCanName, bulkEnrollRequest } from '../../src/openedx/bulk-enroll.ts'
+import { courseListRequest } from '../../src/openedx/course-list.ts'
 import { courseRequest, judgeCourse } from '../../src/openedx/courses.ts'
 import { enrollmentRequest, enrollRequest } from '../../src/openedx/enrollment.ts'
 import { allowancesRequest, allowRequest, disallowRequest } from '../../src/openedx/enrollment-allowed.ts'
@@ -90,6 +91,14 @@ test('a course key as the shop sent it, whatever it is, stays in its place in th
   })
   fc.assert(property, RUNS)
   assert.ok(asked > 100, `only ${asked} keys were asked for`)
+})
+
+test('the service user’s name, whatever it is, stays in its query', () => {
+  const property = fc.property(hostile, (username) => {
+    const url = parsed(courseListRequest({ username, pageSize: 9 }), '/api/courses/v1/courses/')
+    assertQuery(url, { username, page_size: '9' })
+  })
+  fc.assert(property, RUNS)
 })
 
 test('an address, whatever it is, stays in its query', () => {
