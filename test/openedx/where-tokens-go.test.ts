@@ -33,6 +33,7 @@ async function askAll(lms: ReturnType<typeof createLms>): Promise<boolean[]> {
     await lms.disallow(await permit(), person),
     await lms.enrollments(await permit(), person),
   ]
+  assert.equal(Object.keys(lms).length, answers.length + 1, 'the client has a call that is not asked here')
   return answers.map(({ ok }) => ok)
 }
 
