@@ -4,6 +4,7 @@ import { courseListRequest, judgeCourseList, type ListedCourse } from '../opened
 import { courseRequest, judgeCourse } from '../openedx/courses.ts'
 import { enrollmentRequest, judgeEnrollment } from '../openedx/enrollment.ts'
 import { allowancesRequest, judgeAllowances } from '../openedx/enrollment-allowed.ts'
+import { enrollmentListRequest, judgeEnrollmentList } from '../openedx/enrollment-list.ts'
 import { call, callProblem, unreachedCall } from './calls.ts'
 import { problem } from './causes.ts'
 import { type Check, check, ill, skipped, well } from './check.ts'
@@ -71,6 +72,17 @@ const ENROLLMENT: Check = check({
   },
 })
 
+const ENROLLMENT_LIST: Check = check({
+  id: 'lms.enrollment_list',
+  about: 'whether it may list the enrollments of an address, as reconcile does',
+  needs: ['settings', 'lms.token', 'lms.staff'],
+  look: async (facts, tools) => {
+    const request = enrollmentListRequest({ email: NOBODY })
+    const read = await call({ facts, tools, request, judge: judgeEnrollmentList })
+    return read.ok ? well('asked for an address that nobody has') : ill([read.problem])
+  },
+})
+
 const ENROLLMENT_ALLOWED: Check = check({
   id: 'lms.enrollment_allowed',
   about: 'whether it may read allowances',
@@ -110,4 +122,12 @@ const THROTTLE: Check = check({
   },
 })
 
-export const API_CHECKS: readonly Check[] = [COURSES, ACCOUNTS, ENROLLMENT, ENROLLMENT_ALLOWED, BULK, THROTTLE]
+export const API_CHECKS: readonly Check[] = [
+  COURSES,
+  ACCOUNTS,
+  ENROLLMENT,
+  ENROLLMENT_LIST,
+  ENROLLMENT_ALLOWED,
+  BULK,
+  THROTTLE,
+]

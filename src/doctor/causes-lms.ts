@@ -1,8 +1,10 @@
 import type { Cause } from './causes-ours.ts'
 
 const REINIT = '`tutor config save`, then `tutor local do init --limit=lernito` and `tutor local start -d`.'
+const PLAIN_URL =
+  'Inside its network the LMS is http://lms:8000: `tutor config save --unset LERNITO_LMS_URL`, then `tutor local start -d`.'
 const LMS_LOG = 'See `tutor local logs --tail=100 lms`.'
-const CALL_BY_HAND = 'The log of the LMS at this time says more.'
+const MORE_IN_LOG = 'The log of the LMS at this time says more.'
 
 /** Of the LMS and of its API. */
 export const LMS_CAUSES = {
@@ -24,13 +26,12 @@ export const LMS_CAUSES = {
     says: 'The TLS connection to {host}, which is LERNITO_LMS_URL, fails ({code}).',
     plain:
       "Renew the LMS's certificate, or write the name that it is for. If its authority is your own, name that one's certificate file in NODE_EXTRA_CA_CERTS. Where the LMS speaks plain HTTP, write http://.",
-    tutor:
-      'Inside its network the LMS is http://lms:8000, without TLS: `tutor config save`, then `tutor local start -d`.',
+    tutor: PLAIN_URL,
   },
   'lms.timeout': {
     severity: 'failure',
     says: 'The LMS at {host} gave no answer in time.',
-    plain: 'See whether all its workers are busy, or its database hangs. A firewall that drops packets looks the same.',
+    plain: 'See whether all its workers are busy, or its database hangs.',
     tutor: `\`tutor local restart lms\`. ${LMS_LOG}`,
   },
   'lms.cut': {
@@ -43,14 +44,14 @@ export const LMS_CAUSES = {
     severity: 'failure',
     says: 'LERNITO_LMS_URL redirects to {target}. Redirects are not followed, for a token must not travel.',
     plain: "Write the LMS's own address in LERNITO_LMS_URL, with https:// or http:// as it has it.",
-    tutor: 'Inside its network the LMS is http://lms:8000: `tutor config save`, then `tutor local start -d`.',
+    tutor: PLAIN_URL,
   },
   'lms.refuses_host': {
     severity: 'failure',
     says: 'What answers at {host} refuses the call as such (400).',
     plain:
       'Write an address in LERNITO_LMS_URL whose host is in the ALLOWED_HOSTS of the LMS, and https:// if that port speaks TLS.',
-    tutor: 'Inside its network the LMS is http://lms:8000: `tutor config save`, then `tutor local start -d`.',
+    tutor: PLAIN_URL,
   },
   'lms.unavailable': {
     severity: 'failure',
@@ -68,7 +69,7 @@ export const LMS_CAUSES = {
     severity: 'failure',
     says: 'What answers at {host} does not answer /heartbeat as an LMS does ({status}).',
     plain: "LERNITO_LMS_URL must be the LMS's address, not that of another site or of a micro-frontend.",
-    tutor: 'Inside its network the LMS is http://lms:8000: `tutor config save`, then `tutor local start -d`.',
+    tutor: PLAIN_URL,
   },
   'token.invalid_client': {
     severity: 'failure',
@@ -121,7 +122,7 @@ export const LMS_CAUSES = {
     says: 'There is no {endpoint} (404).',
     plain:
       "LERNITO_LMS_URL must be the LMS's address, not Studio's. If it is, this release of Open edX lacks the API: upgrade it.",
-    tutor: 'Inside its network the LMS is http://lms:8000: `tutor config save`, then `tutor local start -d`.',
+    tutor: PLAIN_URL,
   },
   'call.token_refused': {
     severity: 'failure',
@@ -139,13 +140,13 @@ export const LMS_CAUSES = {
   'call.timeout': {
     severity: 'failure',
     says: '{endpoint} gave no answer in time, while /heartbeat does.',
-    plain: `See whether the workers of the LMS are busy. ${CALL_BY_HAND}`,
+    plain: `See whether the workers of the LMS are busy. ${MORE_IN_LOG}`,
     tutor: LMS_LOG,
   },
   'call.failed': {
     severity: 'failure',
     says: '{message}.',
-    plain: CALL_BY_HAND,
+    plain: MORE_IN_LOG,
     tutor: LMS_LOG,
   },
   'courses.none': {
@@ -177,13 +178,14 @@ export const LMS_CAUSES = {
     severity: 'warning',
     says: 'LERNITO_LMS_CALLS_PER_MINUTE is {setting}, and an LMS allows 120 to staff unless its throttle was raised.',
     plain: 'Nothing, if you raised it for the service user. Otherwise set LERNITO_LMS_CALLS_PER_MINUTE to 110.',
-    tutor: null,
+    tutor: '`tutor config save --unset LERNITO_LMS_CALLS_PER_MINUTE`, then `tutor local start -d`.',
   },
   'throttle.unlimited': {
     severity: 'warning',
     says: 'LERNITO_LMS_CALLS_PER_MINUTE is 0, and an LMS throttles unless that was turned off.',
     plain:
       "Nothing, if you turned it off (Rate limit configurations in the LMS's admin). Otherwise set LERNITO_LMS_CALLS_PER_MINUTE to 110.",
-    tutor: null,
+    tutor:
+      'Nothing, if LERNITO_LIFT_LMS_THROTTLE is true and `tutor local do init --limit=lernito` has run since. Otherwise `tutor config save --unset LERNITO_LMS_CALLS_PER_MINUTE`, then `tutor local start -d`.',
   },
 } as const satisfies Record<string, Cause>

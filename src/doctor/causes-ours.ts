@@ -25,12 +25,19 @@ export const OUR_CAUSES = {
     plain: 'Check its spelling, or remove it.',
     tutor: null,
   },
+  'settings.plain_http': {
+    severity: 'warning',
+    says: '{name} is http:// to a public host: whoever is in between reads tokens and the addresses of buyers.',
+    plain: 'Write https://.',
+    tutor:
+      '`tutor config save --unset LERNITO_LMS_URL` (it is http://lms:8000 then, inside its network) or `tutor config save --set LERNITO_NOTIFY_URL=https://…`, then `tutor local start -d`.',
+  },
   'secret.short': {
     severity: 'warning',
     says: '{name} has fewer than 16 characters and could be guessed.',
     plain:
       'Make a new one with `openssl rand -hex 32` and give it to the shop. Until the shop signs with it, keep the old one as LERNITO_WEBHOOK_SECRET_PREVIOUS.',
-    tutor: `\`tutor config save --set "LERNITO_WEBHOOK_SECRET='$(openssl rand -hex 32)'"\`, then \`tutor local start -d\`, and give the new one to the shop.`,
+    tutor: `\`tutor config save --set "LERNITO_WEBHOOK_SECRET_PREVIOUS='THE-OLD-ONE'" --set "LERNITO_WEBHOOK_SECRET='$(openssl rand -hex 32)'"\`, then \`tutor local start -d\`; \`tutor lernito info\` shows what to give to the shop.`,
   },
   'secret.space': {
     severity: 'warning',

@@ -65,6 +65,13 @@ export const OUTSIDE_CAUSES = {
       "Nothing, if the shop reaches it: networks often don't let their own machines in by the public name. `curl -i LERNITO_PUBLIC_URL/api/lernito/webhook/` from elsewhere must say 405. Otherwise correct the DNS, the proxy or LERNITO_PUBLIC_URL.",
     tutor: null,
   },
+  'public.silent': {
+    severity: 'failure',
+    says: '{host}, which is LERNITO_PUBLIC_URL, takes the connection and gives no answer in time.',
+    plain:
+      'A proxy waits for this service: start it. If it runs: check the address in the proxy, LERNITO_HOST and LERNITO_PORT.',
+    tutor: '`tutor local start -d`. See `tutor local logs --tail=100 lernito`.',
+  },
   'public.tls': {
     severity: 'failure',
     says: 'The TLS connection to {host}, which is LERNITO_PUBLIC_URL, fails ({code}): the shop will refuse it too.',

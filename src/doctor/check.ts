@@ -25,6 +25,7 @@ export type CheckId =
   | 'lms.clock'
   | 'lms.accounts'
   | 'lms.enrollment'
+  | 'lms.enrollment_list'
   | 'lms.enrollment_allowed'
   | 'lms.bulk_enroll'
   | 'lms.throttle'

@@ -2,7 +2,7 @@ import { KNOWN_LEVEL } from '../deliveries/migrations.ts'
 import { AppError } from '../errors.ts'
 import { readSettings } from '../settings/read.ts'
 import type { Settings } from '../settings/settings.ts'
-import { GOOD_SECRET_LENGTH, unknownSettings } from '../settings/warnings.ts'
+import { GOOD_SECRET_LENGTH, isOpenToAll, unknownSettings } from '../settings/warnings.ts'
 import { type Problem, problem } from './causes.ts'
 import { type Check, check, ill, skipped, well } from './check.ts'
 
@@ -18,7 +18,14 @@ const SETTINGS: Check = check({
       if (!(error instanceof AppError)) throw error
       return ill(error.message.split('\n').map((line) => problem('settings.invalid', { line })))
     }
-    const problems = unknownSettings(env).map((name) => problem('settings.unknown', { name }))
+    const open = (['LERNITO_LMS_URL', 'LERNITO_NOTIFY_URL'] as const).filter((name) => {
+      const url = settings[name]
+      return url !== undefined && isOpenToAll(url)
+    })
+    const problems = [
+      ...unknownSettings(env).map((name) => problem('settings.unknown', { name })),
+      ...open.map((name) => problem('settings.plain_http', { name })),
+    ]
     return problems.length > 0 ? ill(problems, { settings }) : well('all are well formed', { settings })
   },
 })

@@ -51,6 +51,7 @@ async function publicProblem(probe: Probe, url: string): Promise<Problem | null>
   const answered = await whoAnswers(probe, url)
   if (!answered.ok) {
     const { hindrance, code } = answered
+    if (hindrance === 'timeout') return problem('public.silent', { host })
     return problem(hindrance === 'tls' ? 'public.tls' : 'public.unreachable', { host, code })
   }
   if (answered.who === 'ours') return null

@@ -2,6 +2,8 @@ import { Agent, type Dispatcher, request } from 'undici'
 import type { Answer } from '../openedx/answer.ts'
 
 const MAX_ANSWER_BYTES = 2 * 1024 * 1024
+/** A connection that takes most of the time is told from an answer that takes all of it. */
+const CONNECT_SHARE = 0.75
 
 export interface ProbeRequest {
   readonly method: 'GET' | 'POST' | 'OPTIONS'
@@ -20,7 +22,7 @@ export interface Reached {
 
 export type Hindrance = 'dns' | 'refused' | 'tls' | 'timeout' | 'cut'
 
-/** No answer. `code` is the system's word for it, such as ECONNREFUSED. */
+/** No answer. `code` is the system's word for it, such as ECONNREFUSED. `timeout`: connected, and no answer in time. */
 export interface Unreached {
   readonly ok: false
   readonly hindrance: Hindrance
@@ -37,7 +39,7 @@ export type Probe = (of: ProbeRequest) => Promise<Reached | Unreached>
 export function createProbe(from: { callMs: number; signal: AbortSignal; now: () => number }) {
   const { callMs, signal, now } = from
   const dispatcher = new Agent({
-    connect: { timeout: callMs, rejectUnauthorized: true },
+    connect: { timeout: callMs * CONNECT_SHARE, rejectUnauthorized: true },
     allowH2: false,
     headersTimeout: 0, // the signal covers the whole request
     bodyTimeout: 0,
@@ -66,7 +68,7 @@ export function createProbe(from: { callMs: number; signal: AbortSignal; now: ()
         },
       }
     } catch (error) {
-      return unreached(timeout.aborted ? 'ETIMEDOUT' : codeOf(error))
+      return timeout.aborted ? { ok: false, hindrance: 'timeout', code: 'no answer in time' } : unreached(codeOf(error))
     }
   }
 
@@ -86,8 +88,7 @@ function clockOf(date: string | null, ours: number): Reached['clock'] {
 
 const HINDRANCES: readonly (readonly [RegExp, Hindrance])[] = [
   [/^(ENOTFOUND|EAI_)/, 'dns'],
-  [/^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL)$/, 'refused'],
-  [/^(ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/, 'timeout'],
+  [/^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/, 'refused'],
   [/CERT|^(ERR_TLS_|ERR_SSL_|UNABLE_TO_|EPROTO$)/, 'tls'],
 ]
 

@@ -56,7 +56,7 @@ OWN.addSubnet('fe80::', 10, 'ipv6')
 const OWN_NAME = /^[^.]+$|\.(localhost|local|internal|svc|lan|home\.arpa|test|invalid)$/
 
 /** Whether calls go unencrypted to a host that may lie in the open internet. Names are not looked up. */
-function isOpenToAll(url: string): boolean {
+export function isOpenToAll(url: string): boolean {
   const { protocol, hostname } = new URL(url)
   if (protocol !== 'http:') return false
   const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')

@@ -51,6 +51,7 @@ test('an LMS that hangs is waited for once, and what needs it is skipped', { tim
   const needing = CHECKS.filter(({ needs }) => needs.some((need) => need.startsWith('lms'))).map(({ id }) => id)
   assert.ok(needing.length > 8)
   for (const id of needing) assert.equal(resultOf(results, id).status, 'skipped')
+  assert.equal(resultOf(results, 'lms.enrollment').detail, 'needs lms.token first')
 })
 
 test('slow answers one after the other are cut when the time is over', { timeout: 10_000 }, async (t) => {

@@ -56,9 +56,13 @@ export interface Case {
   readonly skip?: string
 }
 
-/** A test for each cause: the check finds it and nothing else, says so in words, and what mends it. */
-export function testCauses(cases: Readonly<Partial<Record<CauseId, Case>>>): void {
-  for (const [cause, { rule, found, broken, skip }] of Object.entries(cases)) {
+/** A test for each cause of a group: the check finds it and nothing else, at its level. */
+export function testCauses<Id extends CauseId>(
+  causes: Readonly<Record<Id, unknown>>,
+  cases: Readonly<Record<Id, Case>>,
+): void {
+  test('every cause has its test', () => assert.deepEqual(Object.keys(cases).sort(), Object.keys(causes).sort()))
+  for (const [cause, { rule, found, broken, skip }] of Object.entries<Case>(cases)) {
     test(`${cause}: ${rule}`, { skip: skip ?? false }, async (t) => {
       const result = resultOf(await broken(t), found)
       assert.deepEqual(

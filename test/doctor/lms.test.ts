@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { LMS_CAUSES } from '../../src/doctor/causes-lms.ts'
+import { LMS_CAUSES } from '../../src/doctor/causes-lms.ts'
 import type { Result } from '../../src/doctor/examine.ts'
 import type { StandInOptions } from '../../src/sandbox/stand-in.ts'
 import type { World } from '../../src/sandbox/world.ts'
@@ -235,7 +235,7 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
   },
 }
 
-testCauses(CASES)
+testCauses(LMS_CAUSES, CASES)
 
 const problemOf = (results: readonly Result[], id: Result['id']) => {
   const { problems } = resultOf(results, id)
@@ -273,7 +273,7 @@ test('a throttle is told for each API that it hits, and is no failure', async (t
   const results = await throttled(t)
   assert.deepEqual(
     results.flatMap(({ id, problems }) => (problems.some(({ cause }) => cause === 'call.throttled') ? [id] : [])),
-    ['lms.enrollment', 'lms.enrollment_allowed'],
+    ['lms.enrollment', 'lms.enrollment_list', 'lms.enrollment_allowed'],
   )
   assert.ok(results.every(({ status }) => status !== 'failure'))
 })
@@ -282,6 +282,13 @@ test('the course list names ids that can be sold now, and not those that are clo
   const { detail } = resultOf(await standIn({})(t), 'lms.courses')
   assert.match(detail ?? '', /^11 in all; .*course-v1:edX\+DemoX\+Demo_Course/)
   assert.doesNotMatch(detail ?? '', /Closed|Hidden|Invite|edX\/Old/)
+})
+
+test('one open course is enough, wherever it stands in the list', async (t) => {
+  const ids = ['course-v1:Lernito+Closed+2026', 'course-v1:Lernito+PY101+2026']
+  const some = inWorld(({ courses }) => ({ courses: courses.filter(({ id }) => ids.includes(id)), enrollments: [] }))
+  const { status, detail } = resultOf(await some(t), 'lms.courses')
+  assert.deepEqual([status, detail], ['ok', `2 in all; courseIds that the shop can send: ${ids[1]}`])
 })
 
 test('where the token does not say whether its user is staff, the calls tell', async (t) => {

@@ -5,7 +5,7 @@ import { after, describe, test } from 'node:test'
 import { sql } from 'kysely'
 import { openDatabase } from '../../src/deliveries/database.ts'
 import { migrate } from '../../src/deliveries/migrations.ts'
-import type { OUR_CAUSES } from '../../src/doctor/causes-ours.ts'
+import { OUR_CAUSES } from '../../src/doctor/causes-ours.ts'
 import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
 import { temporaryFolder } from '../service/process.ts'
 import { serveEnv, startLms, startServe } from '../service/serving.ts'
@@ -46,6 +46,11 @@ const CASES: Readonly<Record<keyof typeof OUR_CAUSES, Case>> = {
     rule: 'a setting with a slip in its name',
     found: 'settings',
     broken: alone(() => ({ LERNITO_POTR: '8790' })),
+  },
+  'settings.plain_http': {
+    rule: 'messages over plain HTTP to a public host',
+    found: 'settings',
+    broken: alone(() => ({ LERNITO_NOTIFY_URL: 'http://chat.example.com/hooks/x' })),
   },
   'secret.short': {
     rule: 'a secret of 15 characters',
@@ -126,7 +131,7 @@ async function migrateBeyond(url: string): Promise<void> {
   await database.close()
 }
 
-testCauses(CASES)
+testCauses(OUR_CAUSES, CASES)
 
 test('all wrong settings are told at once, and nothing else is looked at', async () => {
   const results = await examined({ env: { LERNITO_PORT: 'eighty' } })

@@ -2,13 +2,23 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { z } from 'zod'
-import type { OUTSIDE_CAUSES } from '../../src/doctor/causes-outside.ts'
+import { OUTSIDE_CAUSES } from '../../src/doctor/causes-outside.ts'
 import type { Result } from '../../src/doctor/examine.ts'
 import { startProduct } from '../harness.ts'
 import { json, page, type ScriptedLms, startScriptedLms } from '../openedx/scripted-lms.ts'
 import { recordedWorld } from '../sandbox/recording.ts'
 import { startLms } from '../service/serving.ts'
-import { type Case, envFor, examined, NO_OPENSSL, nobody, resultOf, selfSigned, testCauses } from './examining.ts'
+import {
+  type Case,
+  envFor,
+  examined,
+  NO_OPENSSL,
+  nobody,
+  resultOf,
+  selfSigned,
+  silent,
+  testCauses,
+} from './examining.ts'
 
 type Env = Record<string, string>
 
@@ -117,6 +127,14 @@ const CASES: Readonly<Record<keyof typeof OUTSIDE_CAUSES, Case>> = {
     found: 'public_url',
     broken: async (t) => publicAt(`http://${await nobody(t)}`)(t),
   },
+  'public.silent': {
+    rule: 'a proxy that waits for a service that is down',
+    found: 'public_url',
+    broken: async (t) => {
+      const env = { ...envFor({ t, lmsUrl: 'http://127.0.0.1:9' }), LERNITO_PUBLIC_URL: `http://${await silent(t)}` }
+      return examined({ env, deadlines: { callMs: 300, totalMs: 3_000 } })
+    },
+  },
   'public.tls': {
     rule: 'a public address with a certificate that nobody vouches for',
     found: 'public_url',
@@ -173,7 +191,7 @@ function mount(web: ScriptedLms, path: string): void {
   }
 }
 
-testCauses(CASES)
+testCauses(OUTSIDE_CAUSES, CASES)
 
 const saysOf = (results: readonly Result[], id: Result['id']): string =>
   resultOf(results, id)
