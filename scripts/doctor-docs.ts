@@ -1,0 +1,48 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { LMS_CAUSES } from '../src/doctor/causes-lms.ts'
+import { type Cause, OUR_CAUSES } from '../src/doctor/causes-ours.ts'
+import { OUTSIDE_CAUSES } from '../src/doctor/causes-outside.ts'
+import { CHECKS } from '../src/doctor/examine.ts'
+
+const GUIDE = new URL('../docs/doctor.md', import.meta.url)
+
+const table = (heading: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [heading, heading.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |\n`).join('')
+
+const checks = (): string =>
+  table(
+    ['check', 'what it looks at', 'needs'],
+    CHECKS.map(({ id, about, needs }) => [`\`${id}\``, about, needs.map((need) => `\`${need}\``).join(', ')]),
+  )
+
+const causes = (group: Readonly<Record<string, Cause>>): string =>
+  table(
+    ['cause', 'level', 'in words', 'what to do', 'with Tutor'],
+    Object.entries(group).map(([id, { severity, says, plain, tutor }]) => [
+      `\`${id}\``,
+      severity,
+      ...[says, plain, tutor ?? 'the same'].map((text) => text.replaceAll('|', '\\|')),
+    ]),
+  )
+
+/** The tables of the guide, by the name that their place in it bears. */
+const TABLES: Readonly<Record<string, () => string>> = {
+  checks,
+  'causes of ours': () => causes(OUR_CAUSES),
+  'causes in the LMS': () => causes(LMS_CAUSES),
+  'causes outside': () => causes(OUTSIDE_CAUSES),
+}
+
+/** docs/doctor.md with its tables as the code has them. Throws if the place of one is missing. */
+export function withDoctorTables(guide: string): string {
+  return Object.entries(TABLES).reduce((text, [name, make]) => {
+    const begin = `<!-- ${name}: made by npm run docs -->\n`
+    const end = `<!-- end of ${name} -->`
+    const [before, rest, ...more] = text.split(begin)
+    const [, after, ...others] = rest?.split(end) ?? []
+    if (after === undefined || more.length + others.length > 0) throw new Error(`docs/doctor.md needs one "${begin}"`)
+    return `${before}${begin}${make()}${end}${after}`
+  }, guide)
+}
+
+if (import.meta.main) writeFileSync(GUIDE, withDoctorTables(readFileSync(GUIDE, 'utf8')))
