@@ -27,7 +27,7 @@ export const OUR_CAUSES = {
   },
   'settings.plain_http': {
     severity: 'warning',
-    says: '{name} is http:// to a public host: whoever is in between reads tokens and the addresses of buyers.',
+    says: '{name} is http:// to a public host: whoever is in between can read and change what is sent.',
     plain: 'Write https://.',
     tutor:
       '`tutor config save --unset LERNITO_LMS_URL` (it is http://lms:8000 then, inside its network) or `tutor config save --set LERNITO_NOTIFY_URL=https://…`, then `tutor local start -d`.',

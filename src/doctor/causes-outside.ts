@@ -116,6 +116,6 @@ export const OUTSIDE_CAUSES = {
     says: 'The original Django plugin is still mounted in the LMS, at {path}. What reaches it is enrolled without this service.',
     plain: 'Uninstall it from the LMS: `pip uninstall lernito-openedx` in its environment, and restart the LMS.',
     tutor:
-      'Take it out of OPENEDX_EXTRA_PIP_REQUIREMENTS (`tutor config printvalue OPENEDX_EXTRA_PIP_REQUIREMENTS`), then `tutor images build openedx` and `tutor local start -d`.',
+      '`tutor config save --remove OPENEDX_EXTRA_PIP_REQUIREMENTS=git+https://github.com/edSPIRIT/lernito-openedx.git` (`tutor config printvalue OPENEDX_EXTRA_PIP_REQUIREMENTS` shows how it is written), then `tutor images build openedx` and `tutor local start -d`.',
   },
 } as const satisfies Record<string, Cause>
