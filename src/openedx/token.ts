@@ -1,7 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import { z } from 'zod'
 import { type Answer, judgeOther, notUnderstood } from './answer.ts'
-import { failed, type Judged, succeeded } from './failure.ts'
+import { type Failed, failed, type Judged, succeeded } from './failure.ts'
 import type { LmsRequest } from './transport.ts'
 
 const ENDPOINT = '/oauth2/access_token'
@@ -101,10 +101,7 @@ async function requestToken(from: Parameters<typeof createTokens>[0]): Promise<J
 export async function judgeToken(answer: Answer): Promise<Judged<Token>> {
   const { status } = answer
   const misconfigured = (message: string) => failed({ kind: 'misconfigured', endpoint: ENDPOINT, status, message })
-  if (status === 403) {
-    const message = 'The LMS gives out no tokens for now (403): the rate limit of its token endpoint, by address'
-    return failed({ kind: 'throttled', endpoint: ENDPOINT, status, message, retryAfterMs: RATE_LIMIT_MS })
-  }
+  if (status === 403) return rateLimited()
   const refusal = oauthError(answer)
   if (refusal !== null) return misconfigured(refusalWords(refusal))
   if (status !== 200) return judgeOther(answer, ENDPOINT)
@@ -133,8 +130,14 @@ export async function judgeToken(answer: Answer): Promise<Judged<Token>> {
   })
 }
 
+/** What a 403 of the token endpoint is. */
+export function rateLimited(): Failed {
+  const message = 'The LMS gives out no tokens for now (403): the rate limit of its token endpoint, by address'
+  return failed({ kind: 'throttled', endpoint: ENDPOINT, status: 403, message, retryAfterMs: RATE_LIMIT_MS })
+}
+
 /** The JWT's claims, not verified: it is the LMS's own word to us, and the LMS verifies it. undefined: not a JWT. */
-function payloadOf(jwt: string): unknown {
+export function payloadOf(jwt: string): unknown {
   if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(jwt)) return undefined
   try {
     return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString())

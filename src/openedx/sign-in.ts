@@ -1,0 +1,183 @@
+import * as oauth from 'oauth4webapi'
+import { z } from 'zod'
+import { type Answer, judgeOther, notUnderstood } from './answer.ts'
+import { failed, type Judged, succeeded } from './failure.ts'
+import { oauthError, payloadOf, rateLimited } from './token.ts'
+import { type Call, createTransport } from './transport.ts'
+
+const ENDPOINT = '/oauth2/access_token'
+/** Two: for the profile, which has the staff flag, and for the e-mail, without which the LMS's own page asks for less. */
+const SCOPE = 'profile email'
+const TIMEOUT_MS = 10_000
+const CONCURRENCY = 8
+
+/** Who signed in, as the LMS says. */
+export interface Person {
+  readonly username: string
+  /** Whether the person is staff in the LMS. */
+  readonly administrator: boolean
+  /** Good for asking once more who this is; null where the LMS gives none. */
+  readonly refreshToken: string | null
+}
+
+/** What the browser has to bring back with the code: neither is a secret from the person who signs in. */
+export interface Attempt {
+  readonly state: string
+  readonly verifier: string
+}
+
+/** Sign-in of a person with their account in the LMS: authorization code with PKCE (recorded: sign-in.json). */
+export interface SignIn {
+  /** A new attempt, and the address in the LMS where the browser goes with it. */
+  begin(redirectUri: string): Promise<Attempt & { readonly url: string }>
+  /** Turns what the LMS sent the browser back with into a person; `refused` if it is not this attempt's. */
+  finish(back: { parameters: URLSearchParams; attempt: Attempt; redirectUri: string }): Promise<Judged<Person>>
+  /** Asks the LMS anew who this is. `refused`: it does not say so any more. A refresh token is good once. */
+  renew(refreshToken: string): Promise<Judged<Person>>
+  close(): Promise<void>
+}
+
+const claims = z.object({ preferred_username: z.string().min(1), administrator: z.boolean() })
+
+/**
+ * @param from.lmsUrl LERNITO_LMS_URL, where this service calls the LMS
+ * @param from.publicUrl LERNITO_LMS_PUBLIC_URL, where browsers reach it
+ * @param from.clientId LERNITO_CONSOLE_CLIENT_ID
+ * @param from.onCall told of every call
+ */
+export function createSignIn(from: {
+  lmsUrl: string
+  publicUrl: string
+  clientId: string
+  clientSecret: string
+  version: string
+  now?: () => number
+  onCall?: (call: Call) => void
+}): SignIn {
+  const { now = Date.now, onCall = () => {} } = from
+  const server: oauth.AuthorizationServer = {
+    issuer: from.lmsUrl,
+    authorization_endpoint: `${from.publicUrl}/oauth2/authorize`,
+    token_endpoint: `${from.lmsUrl}${ENDPOINT}`,
+  }
+  const client: oauth.Client = { client_id: from.clientId }
+  const secret = oauth.ClientSecretPost(from.clientSecret)
+  // Apart from the transport of the enrolling calls: people don't wait behind a backlog.
+  const transport = createTransport({
+    url: new URL(from.lmsUrl),
+    userAgent: `lernito-openedx/${from.version}`,
+    concurrency: () => CONCURRENCY,
+    timeoutMs: TIMEOUT_MS,
+    now,
+    onCall,
+  })
+
+  /** oauth4webapi builds the request; our transport sends it, so that its limits hold here too. */
+  async function send(request: (options: oauth.TokenEndpointRequestOptions) => Promise<Response>) {
+    const sent: { answer: Judged<Answer> | null } = { answer: null }
+    await request({
+      additionalParameters: { token_type: 'jwt' },
+      [oauth.allowInsecureRequests]: true, // an LMS in the same cluster is often reached over plain HTTP
+      [oauth.customFetch]: async (_url, options) => {
+        const text = options.body instanceof URLSearchParams ? options.body.toString() : ''
+        const body = { contentType: 'application/x-www-form-urlencoded;charset=UTF-8', text }
+        const call = { method: 'POST', endpoint: ENDPOINT, path: ENDPOINT, body } as const
+        sent.answer = await transport.send(call, { authorization: null, queued: true })
+        return new Response()
+      },
+    })
+    if (sent.answer === null) throw new Error('oauth4webapi made no request')
+    return sent.answer.ok ? judgePerson(sent.answer.value) : sent.answer
+  }
+
+  return {
+    async begin(redirectUri) {
+      const [state, verifier] = [oauth.generateRandomState(), oauth.generateRandomCodeVerifier()]
+      const url = new URL(`${from.publicUrl}/oauth2/authorize`)
+      url.search = new URLSearchParams({
+        response_type: 'code',
+        client_id: from.clientId,
+        redirect_uri: redirectUri,
+        scope: SCOPE,
+        state,
+        code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+        code_challenge_method: 'S256',
+      }).toString()
+      return { state, verifier, url: url.href }
+    },
+
+    async finish({ parameters, attempt, redirectUri }) {
+      let checked: URLSearchParams
+      try {
+        checked = oauth.validateAuthResponse(server, client, parameters, attempt.state)
+      } catch (error) {
+        return refused(`The LMS did not sign this person in (${codeOf(error)})`)
+      }
+      if (!checked.get('code')) return refused('The LMS sent no code')
+      return send((options) =>
+        oauth.authorizationCodeGrantRequest(server, client, secret, checked, redirectUri, attempt.verifier, options),
+      )
+    },
+
+    renew: (refreshToken) =>
+      send((options) => oauth.refreshTokenGrantRequest(server, client, secret, refreshToken, options)),
+
+    close: () => transport.close(),
+  }
+}
+
+/**
+ * Judges an answer of the token endpoint to a code or a refresh token. A bad signature of the token can't show: it is
+ * signed with the LMS's own secret. It is trusted because the LMS itself answered this service's call with it.
+ */
+export async function judgePerson(answer: Answer): Promise<Judged<Person>> {
+  const { status } = answer
+  if (status === 403) return rateLimited()
+  const error = oauthError(answer)
+  // Recorded: sign-in.json, 'the code again'.
+  if (error === 'invalid_grant' || error === 'invalid_request') return refused(`The LMS does not take it (${error})`)
+  const misconfigured = (message: string) => failed({ kind: 'misconfigured', endpoint: ENDPOINT, status, message })
+  if (error !== null) return misconfigured(refusalWords(error))
+  if (status !== 200) return judgeOther(answer, ENDPOINT)
+
+  let granted: oauth.TokenEndpointResponse
+  try {
+    granted = await oauth.processRefreshTokenResponse(
+      { issuer: 'https://lms.invalid' },
+      { client_id: 'any' },
+      new Response(answer.text, { headers: { 'content-type': answer.contentType ?? '' } }),
+      { recognizedTokenTypes: { jwt: () => {} } },
+    )
+  } catch {
+    return notUnderstood(answer, ENDPOINT)
+  }
+  const read = claims.safeParse(payloadOf(granted.access_token))
+  if (!read.success) {
+    return misconfigured(
+      'The LMS does not say whether this person is staff: allow the scopes profile and email to the OAuth application LERNITO_CONSOLE_CLIENT_ID',
+    )
+  }
+  return succeeded({
+    username: read.data.preferred_username,
+    administrator: read.data.administrator,
+    refreshToken: granted.refresh_token ?? null,
+  })
+}
+
+function refused(message: string) {
+  return failed({ kind: 'refused', endpoint: ENDPOINT, status: null, message })
+}
+
+function refusalWords(error: string): string {
+  if (error === 'invalid_client') {
+    return 'The LMS does not know LERNITO_CONSOLE_CLIENT_ID with LERNITO_CONSOLE_CLIENT_SECRET (invalid_client)'
+  }
+  const remedy = "give the OAuth application LERNITO_CONSOLE_CLIENT_ID the grant type 'authorization code' in the LMS"
+  return `The LMS signs nobody in by this application (${error}): ${remedy}`
+}
+
+/** Of an error that came with the browser only a code is repeated, and only one that looks like a code. */
+function codeOf(error: unknown): string {
+  const code = error instanceof oauth.AuthorizationResponseError ? error.error : null
+  return code !== null && /^[a-z_]{1,40}$/.test(code) ? code : 'the answer does not belong to this attempt'
+}
