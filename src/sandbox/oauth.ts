@@ -63,7 +63,9 @@ function issueToken({ data, authorization, lms, host }: Call): Answer {
     const headers = { 'www-authenticate': 'Bearer error="invalid_client"' }
     return { status: 401, headers, body: { error: 'invalid_client' } }
   }
-  if (grantType.replace('_', '-') !== application.grant) return refuse('unauthorized_client')
+  const grant = grantType === 'refresh_token' ? 'authorization-code' : grantType.replace('_', '-')
+  if (grant !== application.grant) return refuse('unauthorized_client')
+  if (grantType === 'refresh_token') return refreshToken({ lms, application, fields, host })
   if (grantType === 'client_credentials') {
     const person = lms.state.findPerson({ username: application.user ?? '' })
     const asked = textOf(fields.scope).split(' ').filter(Boolean)
@@ -99,6 +101,25 @@ function redeemCode({
   return tokenAnswer({ lms, person, application, scopes: grant.scopes, fields, host })
 }
 
+/** Asks once more who this is, and with which flags. A token that was used is nobody's. */
+function refreshToken({
+  lms,
+  application,
+  fields,
+  host,
+}: {
+  lms: Lms
+  application: Application
+  fields: Record<string, Json>
+  host: string
+}): Answer {
+  if (textOf(fields.refresh_token) === '') return refuse('invalid_request', 'Missing refresh token parameter.')
+  const found = lms.tokens.takeRefresh(textOf(fields.refresh_token))
+  const person = found === null ? undefined : lms.state.findPerson({ username: found.username })
+  if (!found || !person || found.clientId !== application.client_id) return refuse('invalid_grant')
+  return tokenAnswer({ lms, person, application, scopes: found.scopes, fields, host })
+}
+
 function tokenAnswer({
   lms,
   person,
@@ -117,7 +138,7 @@ function tokenAnswer({
   const jwt = textOf(fields.token_type).toLowerCase() === 'jwt'
   const grant = application.grant
   const token = jwt ? lms.tokens.issueJwt({ person, grant, scopes, host }) : lms.tokens.issueOpaque({ person })
-  // A refresh token is handed out as recorded, but the stand-in has no use for it.
-  const refresh = grant === 'authorization-code' ? { refresh_token: lms.tokens.randomText(15) } : {}
+  const stands = { username: person.username, clientId: application.client_id, scopes }
+  const refresh = grant === 'authorization-code' ? { refresh_token: lms.tokens.issueRefresh(stands) } : {}
   return { status: 200, body: { ...token, scope: scopes.join(' '), ...refresh } }
 }

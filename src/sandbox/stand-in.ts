@@ -19,6 +19,7 @@ import { addDashboard } from './pages/dashboard.ts'
 import { addRegistration } from './pages/register.ts'
 import { addSignIn } from './pages/sign-in.ts'
 import { addStartPage } from './pages/start.ts'
+import { addSupportPages } from './pages/support.ts'
 import { registrationView } from './registration.ts'
 import { addView, send } from './views.ts'
 
@@ -61,7 +62,8 @@ export function createStandIn(options: StandInOptions = {}): FastifyInstance {
   addFaultHooks({ app, lms })
   addControl({ app, lms })
   addHeartbeat({ app })
-  for (const addPages of [addStartPage, addRegistration, addSignIn, addDashboard]) addPages({ app, lms })
+  for (const addPages of [addStartPage, addRegistration, addSignIn, addDashboard, addSupportPages])
+    addPages({ app, lms })
   const views = [
     tokenView,
     authorizeView,

@@ -16,6 +16,9 @@ export type Grant = {
   expires: number
 }
 
+/** What a refresh token stands for. */
+export type Refreshable = Pick<Grant, 'username' | 'clientId' | 'scopes'>
+
 export type TokenCheck = { username: string } | { refused: 'invalid' | 'expired' | 'nonexistent' }
 
 const jwtSeconds = 3600
@@ -31,6 +34,7 @@ export function createTokens({ now, random }: { now: () => number; random: Rando
   const key = random(32)
   const opaque = new Map<string, { username: string; expires: number }>()
   const grants = new Map<string, Grant>()
+  const refreshable = new Map<string, Refreshable>()
 
   function randomText(size: number): string {
     return Buffer.from(random(size)).toString('hex')
@@ -112,7 +116,30 @@ export function createTokens({ now, random }: { now: () => number; random: Rando
     return grant && grant.expires > now() ? grant : null
   }
 
-  return { issueJwt, issueOpaque, checkJwt, checkOpaque, issueCode, takeCode, randomText }
+  function issueRefresh(of: Refreshable): string {
+    const token = randomText(15)
+    refreshable.set(token, of)
+    return token
+  }
+
+  /** A refresh token is good once: the LMS leaves django-oauth-toolkit's ROTATE_REFRESH_TOKEN as it is, on. */
+  function takeRefresh(token: string): Refreshable | null {
+    const found = refreshable.get(token)
+    refreshable.delete(token)
+    return found ?? null
+  }
+
+  return {
+    issueJwt,
+    issueOpaque,
+    checkJwt,
+    checkOpaque,
+    issueCode,
+    takeCode,
+    issueRefresh,
+    takeRefresh,
+    randomText,
+  }
 }
 
 function profileOf(person: Person) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createClock } from './clock.ts'
 import { challengeOf, startRecordedWorld } from './recording.ts'
-import type { Lms } from './requests.ts'
+import { control, type Lms } from './requests.ts'
 
 const redirect = 'http://127.0.0.1:8080/console/callback'
 const verifier = 'a-verifier-that-is-long-enough-for-the-standard-1234'
@@ -80,4 +80,30 @@ test('an application gets tokens by its own grant only', async () => {
   const service = { client_id: 'lernito-client', client_secret: 'lernito-client-secret' }
   const code = (await authorize(lms)).get('code')
   assert.deepEqual(await redeem(lms, code, service), { status: 400, error: 'unauthorized_client' })
+})
+
+test('a refresh token asks once more who this is, with the flags of now, and is good once', async () => {
+  await using lms = await startRecordedWorld()
+  const answerOf = async (fields: Record<string, string>) => {
+    const client = { client_id: 'console-client', client_secret: 'console-client-secret', token_type: 'jwt' }
+    const body = new URLSearchParams({ ...client, ...fields })
+    const response = await fetch(`${lms.url}/oauth2/access_token`, { method: 'POST', body })
+    return { status: response.status, json: Object(await response.json()) }
+  }
+  const staffOf = (token: string): unknown =>
+    JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).administrator
+  const code = (await authorize(lms, { scope: 'profile email' })).get('code') ?? ''
+  const grant = { grant_type: 'authorization_code', code, redirect_uri: redirect, code_verifier: verifier }
+  const first = await answerOf(grant)
+  assert.equal(staffOf(first.json.access_token), true)
+  await control(lms, 'people', { email: 'admin@lms.test', username: 'admin', active: true, staff: false })
+  const refresh = { grant_type: 'refresh_token', refresh_token: first.json.refresh_token }
+  const second = await answerOf(refresh)
+  assert.deepEqual([second.status, second.json.scope, second.json.token_type], [200, 'profile email', 'JWT'])
+  assert.equal(staffOf(second.json.access_token), false)
+  assert.notEqual(second.json.refresh_token, first.json.refresh_token)
+  assert.deepEqual(await answerOf(refresh), { status: 400, json: { error: 'invalid_grant' } })
+  const other = { client_id: 'lernito-client', client_secret: 'lernito-client-secret' }
+  const stolen = await answerOf({ ...refresh, refresh_token: second.json.refresh_token, ...other })
+  assert.deepEqual(stolen, { status: 400, json: { error: 'unauthorized_client' } })
 })

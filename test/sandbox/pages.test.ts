@@ -126,3 +126,29 @@ test('pages forbid scripts and foreign content', async () => {
   assert.match(response.headers.get('content-security-policy') ?? '', /default-src 'none'/)
   assert.doesNotMatch(await response.text(), /<script/)
 })
+
+test('staff see what a person is enrolled in and allowed into; others do not', async () => {
+  await using lms = await startRecordedWorld()
+  await bulk(lms, ['alice@example.com', newcomer.email])
+  const staff = browser(lms)
+  const first = await staff.open('/support/enrollment?user=alice@example.com')
+  assert.deepEqual(
+    [first.status, first.location],
+    [302, '/login?next=%2Fsupport%2Fenrollment%3Fuser%3Dalice%40example.com'],
+  )
+  await staff.open('/login', { login: 'admin', password })
+  assert.match((await staff.open('/support/enrollment?user=alice@example.com')).html, /enrolled, audit/)
+  assert.match((await staff.open('/support/enrollment?user=alice')).html, /alice@example\.com\) is active/)
+  assert.match((await staff.open(`/support/enrollment?user=${newcomer.email}`)).html, /allowed, enrolled on activation/)
+  const learner = browser(lms)
+  await learner.open('/login', { login: 'alice', password })
+  assert.equal((await learner.open('/support/enrollment?user=alice')).status, 403)
+})
+
+test('a course has an about page, and what is no course has none', async () => {
+  await using lms = await startRecordedWorld()
+  const { open } = browser(lms)
+  assert.match((await open(`/courses/${demo}/about`)).html, /Demonstration Course/)
+  assert.match((await open('/courses/edX/Old/2014/about')).html, /Old key style/)
+  assert.equal((await open('/courses/course-v1:No+Such+Course/about')).status, 404)
+})
