@@ -154,6 +154,21 @@ const MIGRATIONS: readonly Migration[] = [
         .modifyEnd(tableOptions)
         .execute(),
   },
+  {
+    oldestCode: 1,
+    up: (db, tableOptions) =>
+      db.schema
+        .createTable('console_sessions')
+        .ifNotExists()
+        .addColumn('id', 'varchar(64)', (column) => column.primaryKey().notNull())
+        .addColumn('username', 'varchar(254)', (column) => column.notNull())
+        .addColumn('refresh_token', longText)
+        .addColumn('started_at', 'bigint', (column) => column.notNull())
+        .addColumn('confirmed_at', 'bigint', (column) => column.notNull())
+        .addColumn('renew_at', 'bigint', (column) => column.notNull())
+        .modifyEnd(tableOptions)
+        .execute(),
+  },
 ]
 
 /** How many migrations this code knows: the level to which it brings a database. */

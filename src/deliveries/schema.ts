@@ -75,6 +75,16 @@ export interface ReplicaRow {
   seen_at: number
 }
 
+/** Who is signed in to the console. `id` is the hash of the token in the browser. */
+export interface ConsoleSessionRow {
+  id: string
+  username: string
+  refresh_token: string | null
+  started_at: number
+  confirmed_at: number
+  renew_at: number
+}
+
 export interface MigrationRow {
   id: number
   oldest_code: number
@@ -89,5 +99,6 @@ export interface Tables {
   bulk_replays: BulkReplayRow
   counters: CounterRow
   replicas: ReplicaRow
+  console_sessions: ConsoleSessionRow
   migrations: MigrationRow
 }
