@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { runBackfill } from './deliveries/backfill.ts'
 import { runBulkReplays } from './deliveries/bulk-runner.ts'
+import { createDesk } from './deliveries/create-desk.ts'
 import { createIds } from './deliveries/ids.ts'
 import { openInbox, type Timing } from './deliveries/open-inbox.ts'
 import { readBacklog } from './deliveries/overview.ts'
@@ -14,6 +15,7 @@ import { createApp } from './http/app.ts'
 import { openApiRoute } from './openapi/route.ts'
 import { type Budget, createBudget, unlimitedBudget } from './openedx/budget.ts'
 import { createLms } from './openedx/lms.ts'
+import { mountConsole } from './service/console.ts'
 import type { Settings } from './settings/settings.ts'
 import { healthRoutes } from './telemetry/health.ts'
 import { errorFields, type Log } from './telemetry/log.ts'
@@ -89,15 +91,23 @@ export function buildService({
   healthRoutes({ app, leaving: leaving.signal, ready: async () => availability.reason() })
   openApiRoute({ app, version: VERSION })
   metricsRoute({ app, metrics })
+  const secrets = [settings.LERNITO_WEBHOOK_SECRET, settings.LERNITO_WEBHOOK_SECRET_PREVIOUS].filter(
+    (secret) => secret !== undefined,
+  )
   webhookRoutes({
     app,
     inbox,
-    secrets: [settings.LERNITO_WEBHOOK_SECRET, settings.LERNITO_WEBHOOK_SECRET_PREVIOUS].filter(
-      (secret) => secret !== undefined,
-    ),
+    secrets,
     answerWithinMs: settings.LERNITO_ANSWER_WITHIN_MS,
     now,
     onRefused: observer.onRefused,
+  })
+  const { guard } = availability
+  const publish = observer.onEvent
+  mountConsole({
+    ...{ settings, log, app, db: database.db, secrets, now, guard, onCall: observer.onCall },
+    desk: createDesk({ means, guard, replicas: replicas.liveCount, publish, onDue: inbox.adoptNow }),
+    live: { link: () => at.work?.link.state() ?? null, budget: () => at.work?.budget.fullness() ?? null },
   })
   let working: Promise<void> = Promise.resolve()
 

@@ -53,10 +53,12 @@ Example:
     })
     const servicePort = port('service-port', values['service-port'])
     const world = values.world === undefined ? defaultWorld : readWorldFile(values.world)
+    const redirectUris: Record<string, string[]> = {}
     const lms = await naming(
       '--port',
       startStandIn({
         world,
+        redirectUris,
         port: port('port', values.port),
         throttle: values.throttle === 'off' ? 'off' : count('throttle', values.throttle),
         bulk: oneOf('bulk', values.bulk, ['on', 'off']) === 'on',
@@ -68,20 +70,33 @@ Example:
         const start = async (): Promise<boolean> => process.stdout.write(`The stand-in LMS is at ${lms.url}/\n`)
         return await runUntilSignal({ start, stop: lms.close })
       }
-      return await inFolder(values.data, (data) => withService({ lmsUrl: lms.url, world, servicePort, data }))
+      return await inFolder(values.data, (data) =>
+        withService({ lmsUrl: lms.url, world, redirectUris, servicePort, data }),
+      )
     } finally {
       await lms.close()
     }
   },
 }
 
-async function withService(at: { lmsUrl: string; world: World; servicePort: number; data: string }): Promise<number> {
+async function withService(at: {
+  lmsUrl: string
+  world: World
+  /** Of the stand-in, which learns the console's address as soon as the service has one. */
+  redirectUris: Record<string, string[]>
+  servicePort: number
+  data: string
+}): Promise<number> {
   const { lmsUrl, servicePort, data } = at
+  const operator = operatorOf(at.world)
   const secret = process.env.LERNITO_WEBHOOK_SECRET || SECRET
   const { settings, warnings } = readSettings({
     env: {
       ...process.env,
       ...credentials(at.world),
+      ...(operator?.env ?? { LERNITO_CONSOLE_CLIENT_ID: '' }),
+      LERNITO_PUBLIC_URL: '',
+      LERNITO_LMS_PUBLIC_URL: '',
       LERNITO_WEBHOOK_SECRET: secret,
       LERNITO_LMS_URL: lmsUrl,
       LERNITO_HOST: '127.0.0.1',
@@ -94,7 +109,8 @@ async function withService(at: { lmsUrl: string; world: World; servicePort: numb
   const service = buildService({ settings, log })
   const start = async (): Promise<void> => {
     const url = await naming('--service-port', service.start())
-    process.stdout.write(welcome({ url, lmsUrl, secret: secret === SECRET ? SECRET : '…' }))
+    if (operator !== null) at.redirectUris[operator.env.LERNITO_CONSOLE_CLIENT_ID] = [`${url}/lernito/console/callback`]
+    process.stdout.write(welcome({ url, lmsUrl, operator, secret: secret === SECRET ? SECRET : '…' }))
   }
   return runUntilSignal({ start, stop: service.stop })
 }
@@ -137,7 +153,23 @@ function credentials({ applications }: World): Record<string, string> {
   return { LERNITO_LMS_CLIENT_ID: ours.client_id, LERNITO_LMS_CLIENT_SECRET: ours.client_secret }
 }
 
-function welcome({ url, lmsUrl, secret }: { url: string; lmsUrl: string; secret: string }): string {
+/** Who can sign in to the console, and by which application; null if the world has no such. */
+function operatorOf({ applications, people, password_of_people }: World) {
+  const application = applications.find(({ grant }) => grant === 'authorization-code')
+  const person = people.find(({ staff, active }) => staff && active)
+  if (application === undefined || person === undefined) return null
+  return {
+    email: person.email,
+    password: password_of_people,
+    env: {
+      LERNITO_CONSOLE_CLIENT_ID: application.client_id,
+      LERNITO_CONSOLE_CLIENT_SECRET: application.client_secret,
+    },
+  }
+}
+
+function welcome(of: { url: string; lmsUrl: string; operator: ReturnType<typeof operatorOf>; secret: string }): string {
+  const { url, lmsUrl, operator, secret } = of
   const webhook = `${url}/api/lernito/webhook/`
   const send = (email: string): string =>
     `  LERNITO_WEBHOOK_SECRET=${secret} npx lernito-openedx send --url ${webhook} \\\n    --email ${email} --course ${DEMO}`
@@ -145,7 +177,7 @@ function welcome({ url, lmsUrl, secret }: { url: string; lmsUrl: string; secret:
 lernito-openedx is running against a stand-in LMS, on this machine only.
 
   Webhook        ${webhook}
-  Stand-in LMS   ${lmsUrl}/
+  Stand-in LMS   ${lmsUrl}/${operator === null ? '' : `\n  Console        ${url}/lernito/console/`}
 
 1. Sell a course to somebody who has an account (in a second terminal, in this folder):
 
@@ -158,7 +190,13 @@ ${send('alice@example.com')}
 ${send('newcomer@example.com')}
 
    Register with that address at ${lmsUrl}/register and activate: the course is on the dashboard.
-
+${
+  operator === null
+    ? ''
+    : `
+3. See in the console what became of both: sign in as ${operator.email} with the password ${operator.password}
+`
+}
 Ctrl+C stops everything. The log of the service follows.
 
 `

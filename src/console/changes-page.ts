@@ -1,0 +1,55 @@
+import type { FastifyInstance } from 'fastify'
+import { html } from 'ghtml'
+import type { BulkReplay, Desk } from '../deliveries/desk.ts'
+import type { DeliveryEvent } from '../deliveries/types.ts'
+import { sessionOf } from './guard.ts'
+import { sendPage } from './layout.ts'
+import { queryText } from './query.ts'
+import type { Site } from './site.ts'
+import { fill, TEXTS } from './texts.ts'
+import { numberText, timeHtml } from './words.ts'
+
+const words = TEXTS.changes
+const PAGE = 50
+
+/** Who changed what: the events that have an actor, and the bulk replays. */
+export function addChanges({
+  scope,
+  site,
+  desk,
+}: {
+  scope: FastifyInstance
+  site: () => Site
+  desk: Pick<Desk, 'audit' | 'bulkReplays'>
+}): void {
+  scope.get('/changes', async (request, reply) => {
+    const { base, origin } = site()
+    const after = new URL(request.url, origin).searchParams.get('after')
+    const [{ items, next }, bulks] = await Promise.all([
+      desk.audit({ limit: PAGE, after }),
+      after === null ? desk.bulkReplays() : [],
+    ])
+    const older =
+      next === null
+        ? ''
+        : html`<p class="pages"><a class="button second" href="${base}/changes${queryText({ after: next })}">${words.older}</a></p>`
+    const list =
+      items.length === 0
+        ? html`<p>${words.none}</p>`
+        : html`<ol class="timeline">!${items.map((event) => changeHtml(event, base)).join('')}</ol>`
+    const main = html`<p>${words.intro}</p>!${bulks.length === 0 ? '' : html`<h2>${words.bulks}</h2>!${bulksHtml(bulks, base)}<h2>${words.all}</h2>`}!${list}!${older}`
+    return sendPage({ reply, site: site(), session: sessionOf(request), title: words.title, current: '/changes', main })
+  })
+}
+
+function changeHtml({ deliveryId, at, kind, detail, actor }: DeliveryEvent, base: string): string {
+  const link = deliveryId === '' ? '' : html` <a href="${base}/deliveries/${deliveryId}">${words.delivery}</a>`
+  return html`<li><strong>${actor ?? ''}</strong> ${TEXTS.events[kind]}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p>${detail}</p>`}</li>`
+}
+
+function bulksHtml(bulks: readonly BulkReplay[], base: string): string {
+  const items = bulks.map(({ id, by, startedAt, state, replayed }) => {
+    return html`<li><a href="${base}/replays/${id}">${fill(words.bulk, { by, count: numberText(replayed) })}</a> ${TEXTS.replay.states[state]} <span class="quiet">!${timeHtml(startedAt)}</span></li>`
+  })
+  return html`<ul>!${items.join('')}</ul>`
+}

@@ -1,0 +1,110 @@
+import { Readable } from 'node:stream'
+import type { FastifyInstance } from 'fastify'
+import { html } from 'ghtml'
+import type { Desk, Found, Summary } from '../deliveries/desk.ts'
+import { DELIVERY_STATES } from '../deliveries/types.ts'
+import { csvPages } from './csv.ts'
+import { sessionOf } from './guard.ts'
+import { sendPage } from './layout.ts'
+import { filterOf, isEmpty, type ListQuery, queryText, readQuery } from './query.ts'
+import type { Site } from './site.ts'
+import { fill, TEXTS } from './texts.ts'
+import { stateHtml, timeHtml } from './words.ts'
+
+const words = TEXTS.deliveries
+const PAGE = 50
+/** So many course keys of a delivery stand in the list. */
+const COURSES = 2
+
+/** The list: search, filters, page after page, and all of it as a file. */
+export function addDeliveries({
+  scope,
+  site,
+  desk,
+  now,
+}: {
+  scope: FastifyInstance
+  site: () => Site
+  desk: Pick<Desk, 'list'>
+  now: () => number
+}): void {
+  const path = '/deliveries'
+
+  scope.get(path, async (request, reply) => {
+    const { base, origin } = site()
+    const parameters = new URL(request.url, origin).searchParams
+    const [query, after] = [readQuery(parameters), parameters.get('after')]
+    const found = await desk.list({ filter: filterOf(query), limit: PAGE, after })
+    const main = html`!${formHtml(query, base)}
+<div id="results" aria-live="polite">!${resultsHtml({ found, query, first: after === null, base })}</div>`
+    return sendPage({ reply, site: site(), session: sessionOf(request), title: words.title, current: path, main })
+  })
+
+  scope.get(`${path}.csv`, (request, reply) => {
+    const filter = filterOf(readQuery(new URL(request.url, site().origin).searchParams))
+    const name = `deliveries-${new Date(now()).toISOString().slice(0, 10)}.csv`
+    return reply
+      .type('text/csv; charset=utf-8')
+      .header('content-disposition', `attachment; filename="${name}"`)
+      .send(Readable.from(csvPages({ desk, filter })))
+  })
+}
+
+function formHtml({ q, state, from, to }: ListQuery, base: string): string {
+  const options = DELIVERY_STATES.map(
+    (one) => html`<option value="${one}"!${one === state ? ' selected' : ''}>${TEXTS.states[one]}</option>`,
+  )
+  const action = `${base}/deliveries`
+  return html`<form method="get" action="${action}" role="search" class="row" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace">
+<div class="wide"><label for="q">${words.search}</label><input type="search" id="q" name="q" value="${q}" placeholder="${words.hint}" maxlength="300" autocomplete="off" aria-describedby="help"></div>
+<div><label for="state">${words.state}</label><select id="state" name="state"><option value="">${words.all}</option>!${options.join('')}</select></div>
+<div><label for="from">${words.from}</label><input type="date" id="from" name="from" value="${from}"></div>
+<div><label for="to">${words.to}</label><input type="date" id="to" name="to" value="${to}"></div>
+<button>${words.find}</button>
+<p id="help" class="quiet">${words.help}</p>
+</form>`
+}
+
+function resultsHtml(of: { found: Found; query: ListQuery; first: boolean; base: string }): string {
+  const { found, query, first, base } = of
+  const { items, next, searchedBackTo } = found
+  const here = `${base}/deliveries`
+  const older =
+    next === null
+      ? ''
+      : html`<a class="button second" href="${here}${queryText({ ...query, after: next })}">!${searchedBackTo === null ? words.older : words.further}</a>`
+  const newest = first ? '' : html`<a class="button second" href="${here}${queryText(query)}">${words.newest}</a>`
+  const searched =
+    searchedBackTo === null
+      ? ''
+      : html`<p class="note">${words.searched} !${timeHtml(searchedBackTo)}. ${words.searchedMore}</p>`
+  const nothing = first && next === null ? (isEmpty(query) ? words.noneYet : words.noneFound) : words.noneHere
+  const list = items.length === 0 ? html`<p>${nothing}</p>` : tableHtml(items, base)
+  const tools =
+    items.length === 0
+      ? ''
+      : html`<p class="tools"><a href="${base}/replay${queryText(query)}">${words.replay}</a> <a href="${here}.csv${queryText(query)}">${words.csv}</a></p>`
+  return html`!${tools}!${list}!${searched}<p class="pages">!${newest} !${older}</p>`
+}
+
+/** The roles are those that a table has anyway; on a narrow screen the style would take them away. */
+export function tableHtml(items: readonly Summary[], base: string): string {
+  const head = words.columns.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)
+  return html`<table class="list" role="table"><thead role="rowgroup"><tr role="row">!${head.join('')}</tr></thead>
+<tbody role="rowgroup">!${items.map((item) => rowHtml(item, base)).join('\n')}</tbody></table>`
+}
+
+function rowHtml({ id, state, email, username, courseIds, activeAt }: Summary, base: string): string {
+  const [stateName, buyer, courses, activity] = words.columns
+  const name = email ?? words.noEmail
+  const shown = courseIds.slice(0, COURSES).map((key) => html`<code>${key}</code>`)
+  const more =
+    courseIds.length > COURSES
+      ? html`<span class="quiet">${fill(words.moreCourses, { count: `${courseIds.length - COURSES}` })}</span>`
+      : ''
+  const who = username === null || username === '' ? '' : html`<br><span class="quiet">${username}</span>`
+  return html`<tr role="row"><td role="cell" data-label="${stateName}">!${stateHtml(state)}</td>
+<td role="cell" data-label="${buyer}"><div><a href="${base}/deliveries/${id}">${name}</a>!${who}</div></td>
+<td role="cell" data-label="${courses}"><div>!${shown.join('<br>')} !${more}</div></td>
+<td role="cell" data-label="${activity}">!${timeHtml(activeAt)}</td></tr>`
+}

@@ -1,0 +1,123 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { html } from 'ghtml'
+import type { Desk, Shown } from '../deliveries/desk.ts'
+import type { DeliveryEvent } from '../deliveries/types.ts'
+import { formOf, sessionOf } from './guard.ts'
+import { csrfField, sendPage } from './layout.ts'
+import { coursesHtml, verdictHtml } from './outcome.ts'
+import type { Session } from './sessions.ts'
+import type { Site } from './site.ts'
+import { fill, TEXTS } from './texts.ts'
+import { personUrl, stateHtml, timeHtml } from './words.ts'
+
+const words = TEXTS.delivery
+const NOTE_LENGTH = 1000
+
+interface Parts {
+  readonly scope: FastifyInstance
+  readonly site: () => Site
+  readonly desk: Pick<Desk, 'show' | 'timeline' | 'replay' | 'markHandled'>
+  readonly lmsUrl: string
+}
+type WithId = { Params: { id: string } }
+
+/** One delivery whole: what became of it and why, what happened to it, and what can be done about it. */
+export function addDelivery({ scope, site, desk, lmsUrl }: Parts): void {
+  const path = '/deliveries/:id'
+
+  const back = (id: string, done: keyof typeof words.done): string =>
+    `${site().base}/deliveries/${encodeURIComponent(id)}?done=${done}`
+
+  scope.get<WithId>(path, async (request, reply) => {
+    const { id } = request.params
+    const [delivery, events] = await Promise.all([desk.show(id), desk.timeline(id)])
+    if (delivery === null) return reply.callNotFound()
+    const session = sessionOf(request)
+    const { base } = site()
+    const main = html`!${doneHtml(request)}
+<div id="delivery">
+!${delivery.state === 'waiting' ? html`<div hx-get="${base}/deliveries/${id}" hx-trigger="every 3s" hx-target="#delivery" hx-select="#delivery" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none"></div>` : ''}
+!${verdictHtml(delivery)}
+!${actionsHtml(delivery, session, base)}
+<h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
+<h2>${words.timeline}</h2>!${timelineHtml(events)}
+<h2>${words.about}</h2>!${factsHtml(delivery, lmsUrl)}
+<h2>${words.payload}</h2><pre tabindex="0" aria-label="${words.payload}">${Buffer.from(delivery.body).toString('utf8')}</pre>
+</div>`
+    const title = delivery.request?.email ?? words.untitled
+    return sendPage({ reply, site: site(), session, title, current: '/deliveries', main })
+  })
+
+  scope.post<WithId>(`${path}/replay`, async (request, reply) => {
+    const { id } = request.params
+    const { due } = await desk.replay({ ids: [id], by: sessionOf(request).username })
+    return reply.redirect(back(id, due.includes(id) ? 'replayed' : 'left'), 303)
+  })
+
+  scope.post<WithId>(`${path}/handled`, async (request, reply) => {
+    const { id } = request.params
+    const note = (formOf(request).get('note') ?? '').trim().slice(0, NOTE_LENGTH)
+    if (note === '') return reply.redirect(back(id, 'noNote'), 303)
+    const { kind } = await desk.markHandled({ id, note, by: sessionOf(request).username })
+    if (kind === 'unknown') return reply.callNotFound()
+    return reply.redirect(back(id, kind), 303)
+  })
+}
+
+/** What the form before led to. Only these words can be shown, whatever the address says. */
+function doneHtml(request: FastifyRequest): string {
+  const asked = new URL(request.url, 'http://console').searchParams.get('done')
+  const [, said] = Object.entries(words.done).find(([name]) => name === asked) ?? []
+  return said === undefined ? '' : html`<p class="note ${said.grade}" role="status">${said.text}</p>`
+}
+
+function actionsHtml({ id, state, outcome }: Shown, session: Session, base: string): string {
+  const here = `${base}/deliveries/${id}`
+  const csrf = csrfField(session)
+  const replayable = outcome?.reason?.code !== 'payload.invalid'
+  const replay = html`<form method="post" action="${here}/replay">!${csrf}<button>${words.replay[state]}</button></form>`
+  const open = state !== 'succeeded' && state !== 'handled'
+  const handled = html`<details><summary>${words.handled}</summary>
+<form method="post" action="${here}/handled" class="stack">!${csrf}<p>${words.handledMeans}</p>
+<label for="note">${words.note}</label><textarea id="note" name="note" rows="2" required maxlength="${NOTE_LENGTH}"></textarea>
+<button class="second">${words.markHandled}</button></form></details>`
+  return html`<div class="actions">!${replayable ? replay : ''}!${open ? handled : ''}</div>`
+}
+
+function timelineHtml(events: readonly DeliveryEvent[]): string {
+  const items = events.map(({ at, kind, detail, actor }) => {
+    const by = actor === null ? '' : html` <span class="quiet">${fill(words.by, { actor })}</span>`
+    const more = detail === '' ? '' : html`<p>${detail}</p>`
+    return html`<li class="${kind.replaceAll('_', '-')}"><strong>${TEXTS.events[kind]}</strong>!${by} <span class="quiet">!${timeHtml(at)}</span>!${more}</li>`
+  })
+  return html`<ol class="timeline">!${items.join('')}</ol>`
+}
+
+function factsHtml(delivery: Shown, lmsUrl: string): string {
+  const { id, request, receivedAt, activeAt, dueAt, attempts, form, state } = delivery
+  const person =
+    request === null
+      ? []
+      : [
+          [
+            words.email,
+            html`<a href="${personUrl(request.email, lmsUrl)}">${request.email}</a> <span class="quiet">${words.inLms}</span>`,
+          ],
+          [words.name, html`${request.name} ${request.family}`],
+          [words.username, html`${request.username}`],
+        ]
+  const rows = [
+    [words.state, stateHtml(state)],
+    ...person,
+    [words.received, timeHtml(receivedAt)],
+    [words.active, timeHtml(activeAt)],
+    ...(dueAt === null ? [] : [[words.due, timeHtml(dueAt)]]),
+    [words.attempts, html`${attempts}`],
+    [words.form, html`${formName(form)}`],
+    [words.id, html`<code>${id}</code>`],
+  ]
+  return html`<dl class="facts">!${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`).join('')}</dl>`
+}
+
+const formName = (form: string): string =>
+  Object.entries(TEXTS.signature.forms).find(([name]) => name === form)?.[1] ?? form

@@ -1,0 +1,26 @@
+import { html } from 'ghtml'
+import type { DeliveryFilter } from '../deliveries/filter.ts'
+import { TEXTS } from './texts.ts'
+import { timeHtml } from './words.ts'
+
+const words = TEXTS.filter
+
+/** A filter as a sentence's part: which deliveries it means. */
+export function filterHtml(filter: DeliveryFilter): string {
+  const { id, email, emailPrefix, username, course, word, states, from, to } = filter
+  const texts = [
+    [words.id, id],
+    [words.email, email],
+    [words.emailPrefix, emailPrefix],
+    [words.username, username],
+    [words.course, course],
+    [words.word, word],
+    [words.states, states?.map((state) => TEXTS.states[state]).join(', ')],
+  ] as const
+  const conditions = [
+    ...texts.flatMap(([name, value]) => (value === undefined ? [] : [html`${name} <strong>${value}</strong>`])),
+    ...(from === undefined ? [] : [html`${words.from} !${timeHtml(from)}`]),
+    ...(to === undefined ? [] : [html`${words.to} !${timeHtml(to)}`]),
+  ]
+  return conditions.length === 0 ? html`${words.all}` : html`${words.those} !${conditions.join('; ')}`
+}

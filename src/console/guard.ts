@@ -1,0 +1,90 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { readSession } from './cookies.ts'
+import { setHeaders } from './headers.ts'
+import { messagePage, sendPage } from './layout.ts'
+import type { Session, Sessions } from './sessions.ts'
+import type { Site } from './site.ts'
+import { TEXTS } from './texts.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** A route of the console that needs no session: its files, and the way in. */
+    open?: true
+    /** A change that is also for those whom the LMS can't confirm at the moment. */
+    unconfirmed?: true
+  }
+  interface FastifyRequest {
+    session: Session | null
+  }
+}
+
+/** Who is signed in. The guard has let nobody else through to a route that isn't open. */
+export function sessionOf({ session }: FastifyRequest): Session {
+  if (session === null) throw new Error('a page of the console was reached without a session')
+  return session
+}
+
+/** The fields of a posted form. */
+export const formOf = ({ body }: FastifyRequest): URLSearchParams =>
+  body instanceof URLSearchParams ? body : new URLSearchParams()
+
+const READS: readonly string[] = ['GET', 'HEAD']
+
+/**
+ * Stands before every route of the console, also one that forgets it: no page without a session but the open ones, and
+ * no change that doesn't come from the console's own form, of somebody whom the LMS has confirmed as staff.
+ */
+export function addGuard({
+  scope,
+  site,
+  findSession,
+}: {
+  scope: FastifyInstance
+  site: () => Site
+  findSession: Sessions['find']
+}): void {
+  scope.decorateRequest('session', null)
+
+  scope.addHook('onRequest', async (request, reply) => {
+    setHeaders(reply)
+    if (request.routeOptions.config.open) return
+    const token = readSession(request, site())
+    request.session = token === null ? null : await findSession(token)
+    if (request.session === null) return sendToSignIn(request, reply, site())
+  })
+
+  scope.addHook('preHandler', async (request, reply) => {
+    if (READS.includes(request.method)) return
+    const { session } = request
+    if (session === null || !isOwnForm(request, session, site())) {
+      const main = messagePage({ ...TEXTS.refusals.form, link: `${site().origin}${site().base}/` })
+      return sendPage({ reply, site: site(), session, status: 403, title: TEXTS.refusals.form.title, main })
+    }
+    if (!session.confirmed && !request.routeOptions.config.unconfirmed) {
+      const main = messagePage(TEXTS.refusals.unconfirmed)
+      return sendPage({ reply, site: site(), session, status: 503, title: TEXTS.refusals.unconfirmed.title, main })
+    }
+  })
+}
+
+/** A page comes back to where it was wanted; a form can't, so its sender is told what became of it. */
+function sendToSignIn(request: FastifyRequest, reply: FastifyReply, site: Site): FastifyReply {
+  const own = site.base + request.url.slice(request.url.indexOf('/lernito/console') + '/lernito/console'.length)
+  const signIn = `${site.base}/sign-in?next=${encodeURIComponent(own)}`
+  if (!READS.includes(request.method)) {
+    const main = messagePage({ ...TEXTS.refusals.signedOut, link: `${site.base}/` })
+    return sendPage({ reply, site, session: null, status: 401, title: TEXTS.refusals.signedOut.title, main })
+  }
+  if (request.headers['hx-request'] === 'true') return reply.code(401).header('hx-redirect', signIn).send()
+  return reply.redirect(signIn, 303)
+}
+
+/** The token is bound to the session, and browsers say from which site a form comes. */
+function isOwnForm(request: FastifyRequest, { csrf }: Session, { origin }: Site): boolean {
+  const { headers } = request
+  const ours = headers.origin === undefined ? headers['sec-fetch-site'] === 'same-origin' : headers.origin === origin
+  const given = Buffer.from(formOf(request).get('csrf') ?? '')
+  const right = Buffer.from(csrf)
+  return ours && given.length === right.length && timingSafeEqual(given, right)
+}

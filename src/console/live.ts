@@ -1,0 +1,15 @@
+/** How the LMS stands to this replica; ms since 1970. Its words come from the link that watches every call. */
+export type LinkView =
+  | { readonly kind: 'up' }
+  | {
+      readonly kind: 'down' | 'throttled' | 'misconfigured'
+      readonly since: number
+      readonly failure: { readonly message: string }
+    }
+
+/** What only the running service knows; null before it has begun to work. */
+export interface Live {
+  readonly link: () => LinkView | null
+  /** How full the bucket of calls is, from 0 to 1. */
+  readonly budget: () => number | null
+}

@@ -1,0 +1,131 @@
+import type { FastifyInstance } from 'fastify'
+import { html } from 'ghtml'
+import type { DayCounts, Desk, Overview } from '../deliveries/desk.ts'
+import { chartHtml } from './chart.ts'
+import { sessionOf } from './guard.ts'
+import { sendPage } from './layout.ts'
+import type { LinkView, Live } from './live.ts'
+import { type Problem, problemsOf } from './problems.ts'
+import { queryText } from './query.ts'
+import type { Site } from './site.ts'
+import { fill, fillBoth, TEXTS } from './texts.ts'
+import { countText, durationText, numberText, timeHtml } from './words.ts'
+
+const words = TEXTS.overview
+
+/** How the service is, in words first; it looks again by itself. */
+export function addOverview({
+  scope,
+  site,
+  desk,
+  live,
+  now,
+}: {
+  scope: FastifyInstance
+  site: () => Site
+  desk: Pick<Desk, 'overview'>
+  live: Live
+  now: () => number
+}): void {
+  scope.get('/', async (request, reply) => {
+    const { base } = site()
+    const overview = await desk.overview()
+    const [link, budget] = [live.link(), live.budget()]
+    const problems = problemsOf({ overview, link, budget, now: now() })
+    const main = html`<div id="overview" hx-get="${base}/" hx-trigger="every 10s" hx-select="#overview" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none">
+<div role="status">!${verdictHtml(problems, overview, site())}</div>
+!${figuresHtml(overview, base)}
+<h2>${words.month}</h2>
+!${chartHtml(overview.days)}
+!${paceHtml(overview)}
+<h2>${words.now}</h2>
+!${nowHtml({ overview, link, budget, base, now: now() })}
+</div>`
+    return sendPage({ reply, site: site(), session: sessionOf(request), title: words.title, current: '/', main })
+  })
+}
+
+function verdictHtml(problems: readonly Problem[], { days }: Overview, { origin, base }: Site): string {
+  if (problems.length > 0) {
+    return problems
+      .map(
+        ({ grade, title, text, path, action }) => html`<div class="note ${grade}"><h2>${title}</h2><p>${text}</p>
+!${path === null ? '' : html`<p><a class="button" href="${base}${path}">${action}</a></p>`}</div>`,
+      )
+      .join('')
+  }
+  const nothing = days.every(({ received, repeated }) => received + repeated === 0)
+  const webhook = `${origin}${base.replace(/\/lernito\/console$/, '')}/api/lernito/webhook/`
+  const said = nothing ? fillBoth(words.nothingYet, { webhook }) : words.well
+  return html`<div class="note good"><h2>${said.title}</h2><p>${said.text}</p></div>`
+}
+
+function figuresHtml({ days, waiting, needsAttention }: Overview, base: string): string {
+  const today = days.at(-1)
+  const sum = (of: (day: DayCounts) => number): number => days.reduce((total, day) => total + of(day), 0)
+  const events = [
+    { name: words.received, of: (day: DayCounts) => day.received },
+    { name: words.succeeded, of: (day: DayCounts) => day.succeeded },
+  ].map(({ name, of }) => {
+    const most = fill(words.inMonth, { count: numberText(sum(of)) })
+    return html`<div><dt>${name}</dt><dd><strong>${numberText(today === undefined ? 0 : of(today))}</strong> <span>${words.today}</span></dd><dd class="quiet">${most}</dd></div>`
+  })
+  const month = sum(({ needsAttention: count }) => count)
+  const current = [
+    { name: words.waiting, count: waiting, state: 'waiting', more: words.rightNow },
+    {
+      name: words.attention,
+      count: needsAttention,
+      state: 'needs_attention',
+      more: fill(words.inMonth, { count: numberText(month) }),
+    },
+  ] as const
+  const links = current.map(({ name, count, state, more }) => {
+    const href = `${base}/deliveries${queryText({ state })}`
+    return html`<div class="${count.count > 0 ? state.replace('_', '-') : ''}"><dt>${name}</dt><dd><a href="${href}"><strong>${countText(count)}</strong> <span>${words.atTheMoment}</span></a></dd><dd class="quiet">${more}</dd></div>`
+  })
+  return html`<dl class="figures">!${[...events, ...links].join('')}</dl>`
+}
+
+function paceHtml({ secondsToEnrollment }: Overview): string {
+  if (secondsToEnrollment === null) return ''
+  const { median, p95, count } = secondsToEnrollment
+  const pace = fill(words.pace, {
+    median: durationText(median * 1000),
+    p95: durationText(p95 * 1000),
+    count: numberText(count),
+  })
+  return html`<p>${pace}</p>`
+}
+
+function nowHtml(of: {
+  overview: Overview
+  link: LinkView | null
+  budget: number | null
+  base: string
+  now: number
+}): string {
+  const { overview, link, budget, base, now } = of
+  const { oldestWaiting, replicas } = overview
+  const since = link === null || link.kind === 'up' ? '' : html` ${words.since} !${timeHtml(link.since)}`
+  const used = budget === null ? null : Math.round((1 - budget) * 100)
+  const oldest =
+    oldestWaiting === null
+      ? html`${words.none}`
+      : html`<a href="${base}/deliveries/${oldestWaiting.id}">${durationText(Math.max(0, now - oldestWaiting.receivedAt))}</a>`
+  const rows = [
+    [
+      words.link,
+      html`<span class="link ${link?.kind ?? 'unknown'}">${words.links[link?.kind ?? 'unknown']}</span>!${since}`,
+    ],
+    [words.oldest, oldest],
+    [
+      words.budget,
+      used === null
+        ? html`${words.none}`
+        : html`<meter min="0" max="100" high="80" value="${used}" aria-label="${words.budget}"></meter> ${used} %`,
+    ],
+    [words.replicas, html`${numberText(replicas)}`],
+  ] as const
+  return html`<dl class="facts">!${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`).join('')}</dl>`
+}

@@ -1,0 +1,69 @@
+import type { Overview } from '../deliveries/desk.ts'
+import type { LinkView } from './live.ts'
+import { queryText } from './query.ts'
+import { fillBoth, TEXTS } from './texts.ts'
+import { countText, durationText } from './words.ts'
+
+/** One thing that somebody should know, in words, with what to do. */
+export interface Problem {
+  readonly grade: 'bad' | 'warning'
+  readonly title: string
+  readonly text: string
+  /** A page of the console, without its base, that leads on; null: there is none. */
+  readonly path: string | null
+  readonly action: string
+}
+
+/** Somebody should look where a delivery has waited so long though the LMS answers: ms. */
+const LONG_MS = 10 * 60_000
+/** Below this the bucket of calls counts as used up. */
+const EMPTY = 0.05
+
+/** What is wrong, the gravest first; empty if nothing is. */
+export function problemsOf(of: {
+  overview: Overview
+  link: LinkView | null
+  budget: number | null
+  now: number
+}): Problem[] {
+  const { overview, link, budget, now } = of
+  const words = TEXTS.problems
+  const problems: Problem[] = []
+  if (link !== null && link.kind !== 'up') {
+    const grade = link.kind === 'throttled' ? 'warning' : 'bad'
+    const text = fillBoth(words.link[link.kind], {
+      since: durationText(now - link.since),
+      reason: link.failure.message,
+    })
+    problems.push({ grade, ...text, path: null, action: '' })
+  }
+  if (overview.needsAttention.count > 0) {
+    const path = `/deliveries${queryText({ state: 'needs_attention' })}`
+    const one = overview.needsAttention.count === 1
+    problems.push({
+      grade: 'bad',
+      ...fillBoth(one ? words.attentionOne : words.attention, { count: countText(overview.needsAttention) }),
+      path,
+      action: words.look,
+    })
+  }
+  const { oldestWaiting, waiting } = overview
+  const waits = oldestWaiting === null ? 0 : now - oldestWaiting.receivedAt
+  if (link?.kind === 'up' && budget !== null && budget < EMPTY && waiting.count > 0) {
+    problems.push({
+      grade: 'warning',
+      ...fillBoth(words.budget, { waiting: countText(waiting) }),
+      path: null,
+      action: '',
+    })
+  } else if (link?.kind === 'up' && oldestWaiting !== null && waits > LONG_MS) {
+    const path = `/deliveries/${oldestWaiting.id}`
+    problems.push({
+      grade: 'warning',
+      ...fillBoth(words.waiting, { waits: durationText(waits) }),
+      path,
+      action: words.open,
+    })
+  }
+  return problems
+}

@@ -1,0 +1,95 @@
+import type { FastifyInstance } from 'fastify'
+import { html } from 'ghtml'
+import { formOf, sessionOf } from './guard.ts'
+import { csrfField, sendPage } from './layout.ts'
+import { type Examined, type Expected, examine } from './signature-check.ts'
+import type { Site } from './site.ts'
+import { fill, TEXTS } from './texts.ts'
+
+const words = TEXTS.signature
+/** So much of a text stands before the place where it differs. */
+const BEFORE = 60
+
+/**
+ * Which form a signature was made over, or how the texts differ. It shows texts and never a signature: whoever sees one
+ * could send a sale.
+ */
+export function addSignaturePage({
+  scope,
+  site,
+  secrets,
+}: {
+  scope: FastifyInstance
+  site: () => Site
+  /** The current one first. */
+  secrets: readonly string[]
+}): void {
+  const path = '/signature'
+
+  scope.get(path, (request, reply) => {
+    const session = sessionOf(request)
+    const main = formHtml({ action: site().base + path, csrf: csrfField(session), body: '', header: '', result: '' })
+    return sendPage({ reply, site: site(), session, title: words.title, current: path, main })
+  })
+
+  scope.post(path, { config: { unconfirmed: true } }, (request, reply) => {
+    const session = sessionOf(request)
+    const form = formOf(request)
+    const [body, header] = [form.get('body') ?? '', form.get('header') ?? '']
+    const result = resultHtml(examine({ body, header, secrets }), body)
+    const main = formHtml({ action: site().base + path, csrf: csrfField(session), body, header, result })
+    return sendPage({ reply, site: site(), session, title: words.title, current: path, main })
+  })
+}
+
+function formHtml(of: { action: string; csrf: string; body: string; header: string; result: string }): string {
+  return html`<p>${words.intro}</p>
+<form method="post" action="${of.action}" hx-post="${of.action}" hx-target="#result" hx-select="#result" class="stack">
+!${of.csrf}
+<label for="body">${words.body}</label>
+<textarea id="body" name="body" rows="8" spellcheck="false" autocomplete="off" maxlength="65536">
+${of.body}</textarea>
+<label for="header">${words.header}</label>
+<input id="header" name="header" value="${of.header}" spellcheck="false" autocomplete="off" maxlength="300">
+<button>${words.check}</button>
+</form>
+<div id="result" aria-live="polite">!${of.result}</div>`
+}
+
+function resultHtml(examined: Examined, body: string): string {
+  const { match, mends, notJson, expected } = examined
+  if (match === null) {
+    return html`<h2>${words.noMatch}</h2>
+!${headerHtml(examined)}
+!${notJson === null ? '' : html`<p>${fill(words.notJson, { problem: notJson })}</p>`}
+<p>${words.secretHint}</p>
+!${expected.length === 0 ? '' : html`<h3>${words.accepted}</h3><p>${words.acceptedIntro}</p>!${expected.map((one) => expectedHtml(one, body)).join('')}`}`
+  }
+  const refused = mends.some((mend) => words.mends[mend].refused) || notJson !== null
+  return html`<h2>${refused ? words.nearly : words.matches}</h2>
+<p>${fill(words.over, { form: words.forms[match.form] })}</p>
+!${match.previousSecret ? html`<p>${words.previousSecret}</p>` : ''}
+!${mends.map((mend) => html`<p>${words.mends[mend].text}</p>`).join('')}
+!${notJson === null ? '' : html`<p>${fill(words.notJson, { problem: notJson })}</p>`}`
+}
+
+function headerHtml({ headerLength, headerIsHex }: Examined): string {
+  if (headerLength === 0) return html`<p>${words.noHeader}</p>`
+  return headerLength === 64 && headerIsHex ? '' : html`<p>${fill(words.badHeader, { length: `${headerLength}` })}</p>`
+}
+
+function expectedHtml({ form, text, differsAt }: Expected, body: string): string {
+  const name = html`<h4>${words.forms[form]}</h4>`
+  if (differsAt === null) return html`!${name}<p>${words.same}</p>`
+  const [mine, theirs] = [[...body.replaceAll('\r\n', '\n')], [...text]]
+  const around = (characters: string[]): string => {
+    const from = Math.max(0, differsAt - BEFORE)
+    const before = (from > 0 ? '…' : '') + characters.slice(from, differsAt).join('')
+    const [at = '', ...after] = characters.slice(differsAt)
+    return html`${before}<mark>${at === '' ? words.end : at}</mark>${after.join('')}`
+  }
+  return html`!${name}
+<p>${fill(words.differs, { at: `${differsAt + 1}` })}</p>
+<dl class="texts"><dt>${words.pasted}</dt><dd><pre tabindex="0">!${around(mine)}</pre></dd>
+<dt>${words.wanted}</dt><dd><pre tabindex="0">!${around(theirs)}</pre></dd></dl>`
+}

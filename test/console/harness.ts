@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import type { StandInOptions } from '../../src/sandbox/stand-in.ts'
+import { type Product, startProduct } from '../harness.ts'
+import { createVisitor, type Seen, type Visitor } from './visitor.ts'
+
+export const PASSWORD = 'pw-Test-123'
+export const STAFF = 'admin@lms.test'
+export const LEARNER = 'alice@example.com'
+
+/** The whole product with its console. */
+export async function startWithConsole({
+  env = {},
+  lms = {},
+  now = Date.now,
+}: {
+  env?: Record<string, string>
+  lms?: StandInOptions
+  now?: () => number
+} = {}) {
+  const redirectUris: Record<string, string[]> = {}
+  const product = await startProduct({
+    lms: { ...lms, redirectUris },
+    env: {
+      LERNITO_CONSOLE_CLIENT_ID: 'console-client',
+      LERNITO_CONSOLE_CLIENT_SECRET: 'console-client-secret',
+      ...env,
+    },
+    now,
+  })
+  const console = `${product.url}/lernito/console`
+  redirectUris['console-client'] = [`${env.LERNITO_PUBLIC_URL ?? product.url}/lernito/console/callback`]
+  return { ...product, console }
+}
+export type WithConsole = Awaited<ReturnType<typeof startWithConsole>>
+
+/** Goes through the sign-in at the stand-in, from a page of the console; gives what the console's callback answers. */
+export async function signIn(
+  visitor: Visitor,
+  { console, lmsUrl }: Pick<WithConsole, 'console' | 'lmsUrl'>,
+  { login = STAFF, page = '/signature' }: { login?: string; page?: string } = {},
+): Promise<Seen> {
+  const sent = await visitor.get(console + page)
+  assert.equal(sent.status, 303)
+  const start = await visitor.get(new URL(sent.location, console).href)
+  await visitor.post(`${lmsUrl}/login`, { login, password: PASSWORD })
+  const back = await visitor.get(start.location)
+  assert.equal(back.status, 302, back.text)
+  return visitor.get(back.location)
+}
+
+/** The token that a page's forms carry. */
+export const csrfOf = ({ text }: Pick<Seen, 'text'>): string => text.match(/name="csrf" value="([\w-]+)"/)?.[1] ?? ''
+
+const decode = (text: string): string => text.replace(/&#(\d+);/g, (_all, code) => String.fromCodePoint(Number(code)))
+
+/** Where a page's links and files are. */
+export const linksOf = ({ text }: Pick<Seen, 'text'>): string[] =>
+  [...text.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, link = '']) => decode(link))
+
+/** A page's text as a person reads it. */
+export const readable = ({ text }: Pick<Seen, 'text'>): string =>
+  decode(text.replace(/^[\s\S]*<main/, '<main').replace(/<[^>]*>/g, ' ')).replace(/\s+/g, ' ')
+
+/** Somebody who is signed in as staff. */
+export async function operator(product: Pick<WithConsole, 'console' | 'lmsUrl'>, now?: () => number) {
+  const visitor = createVisitor(now === undefined ? {} : { now })
+  const back = await signIn(visitor, product)
+  assert.equal(back.status, 303, back.text)
+  const csrf = csrfOf(await visitor.get(`${product.console}/signature`))
+  assert.notEqual(csrf, '')
+  return {
+    ...visitor,
+    csrf,
+    /** Posts a form of the console, as a page of it does. */
+    send: (path: string, form: Record<string, string> = {}) => visitor.post(product.console + path, { csrf, ...form }),
+    see: (path: string) => visitor.get(product.console + path),
+  }
+}
+export type Operator = Awaited<ReturnType<typeof operator>>
+export type { Product }

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+import { cell } from '../../src/console/csv.ts'
+import { sign } from '../../src/signature/signature.ts'
+import { exchange, SECRET } from '../harness.ts'
+import { operator, startWithConsole } from './harness.ts'
+
+const product = await startWithConsole({ lms: { bulk: false } })
+after(() => product.stop())
+const someone = await operator(product)
+
+const mark = (field: string): string => `"'><img src=x title=${field} onerror=alert(1)><script>alert(2)</script>`
+const RAW = /<img|<script>|onerror=alert[^<]*>/
+
+async function sell(fields: Record<string, unknown>): Promise<string> {
+  const body = JSON.stringify({
+    email: 'x@example.com',
+    name: 'N',
+    family: 'F',
+    username: 'u',
+    courseIds: ['course-v1:edX+DemoX+Demo_Course'],
+    ...fields,
+  })
+  const headers = {
+    'content-type': 'application/json',
+    'x-lernito-signature': sign({ body, form: 'raw', secret: SECRET }),
+  }
+  const answered = await exchange({ url: product.webhook, headers, body })
+  return String(answered.headers['x-lernito-delivery'])
+}
+
+describe('what a stranger wrote', () => {
+  const pages = async (id: string): Promise<string[]> =>
+    Promise.all(
+      ['/', '/deliveries', `/deliveries/${id}`, '/changes', '/replay', '/replay?succeeded=yes'].map(async (path) => {
+        const seen = await someone.see(path)
+        assert.equal(seen.status, 200, path)
+        return seen.text
+      }),
+    )
+
+  const fields: Record<string, Record<string, unknown>> = {
+    name: { name: mark('name'), email: 'name@example.com' },
+    family: { family: mark('family'), email: 'family@example.com' },
+    username: { username: mark('username'), email: 'username@example.com' },
+    'a course key': { courseIds: [mark('course')], email: 'course@example.com' },
+    'an e-mail address': { email: '"<img/src=x/onerror=alert(1)>"@example.com' },
+    'an e-mail address that is none': { email: mark('email') },
+    'another field': { [mark('field')]: mark('value'), email: 'other@example.com' },
+  }
+  for (const [name, payload] of Object.entries(fields)) {
+    test(`in ${name} is shown as text on every page`, async () => {
+      const id = await sell(payload)
+      const shown = await pages(id)
+      for (const page of shown) assert.doesNotMatch(page, RAW)
+      assert.ok(
+        shown.some((page) => page.includes('&#60;img')),
+        'and it is shown',
+      )
+    })
+  }
+
+  test('in what the LMS says is shown as text', async () => {
+    const body = { message: mark('lms') }
+    await product.lms.faults([{ method: 'POST', path: '/api/enrollment/v1/enrollment', status: 400, body, times: 1 }])
+    const id = await sell({ email: 'alice@example.com' })
+    const shown = await pages(id)
+    for (const page of shown) assert.doesNotMatch(page, RAW)
+    assert.ok(shown[2]?.includes('title=lms') || shown[2]?.includes('title&#61;lms'))
+  })
+
+  test('in a note is shown as text', async () => {
+    const id = await sell({ email: 'note@example.com', courseIds: ['course-v1:No+Such+Course'] })
+    await someone.send(`/deliveries/${id}/handled`, { note: mark('note') })
+    for (const page of await pages(id)) assert.doesNotMatch(page, RAW)
+  })
+
+  test('in the address of a page is shown as text, or not at all', async () => {
+    for (const path of ['/deliveries', '/replay', '/changes', '/signature', '/']) {
+      for (const name of ['q', 'state', 'from', 'to', 'done', 'succeeded']) {
+        const { text } = await someone.see(`${path}?${new URLSearchParams({ [name]: mark(name) })}`)
+        assert.doesNotMatch(text, RAW, `${path}?${name}`)
+      }
+    }
+  })
+
+  test('makes no link to a course that leads out of the courses', async () => {
+    const id = await sell({
+      email: 'path@example.com',
+      courseIds: ['../../logout', 'javascript:alert(1)', '//evil.test/x'],
+    })
+    const { text } = await someone.see(`/deliveries/${id}`)
+    assert.doesNotMatch(text, /href="[^"]*(logout|javascript|evil)/)
+  })
+})
+
+describe('the file for spreadsheets', () => {
+  const formulas = ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', '\n=1', ' =1', '\u0000=1', '\uff1d1', '"=1', "'=1"]
+  for (const text of formulas) {
+    test(`${JSON.stringify(text)} is text there`, () => {
+      const written = cell(text)
+      assert.match(written, /^"('|""|'')/)
+      assert.doesNotMatch(written, /^"[\s\p{Cc}]*[=+\-@\uff1d]/u)
+    })
+  }
+
+  test('a cell is quoted, whatever is in it', () => {
+    assert.equal(cell('a,"b"\r\nc'), '"a,""b""\r\nc"')
+    assert.equal(cell('alice@example.com'), '"alice@example.com"')
+  })
+
+  test('has every delivery that the list finds, over many pages, and no formula', async () => {
+    await Promise.all(
+      Array.from({ length: 30 }, (_, index) => sell({ email: `csv-${index}@example.com`, username: '=cmd|calc' })),
+    )
+    const seen = await someone.see('/deliveries.csv?q=csv-')
+    assert.equal(seen.status, 200)
+    assert.match(String(seen.headers['content-type']), /^text\/csv; charset=utf-8/)
+    assert.match(
+      String(seen.headers['content-disposition']),
+      /^attachment; filename="deliveries-\d{4}-\d\d-\d\d\.csv"$/,
+    )
+    const [head, ...rows] = seen.text.trimEnd().split('\r\n')
+    assert.match(head ?? '', /^\ufeff"id","state","email","username","courses",/)
+    assert.equal(rows.length, 30)
+    assert.equal(new Set(rows.map((row) => row.split(',')[2])).size, 30)
+    for (const row of rows) assert.ok(row.includes(`,"'=cmd|calc",`), row)
+  })
+
+  test('goes on over as many pages as there are', async () => {
+    await Promise.all(Array.from({ length: 620 }, (_, index) => sell({ email: `none-${index}` })))
+    const rows = (await someone.see('/deliveries.csv?state=rejected')).text.trimEnd().split('\r\n').slice(1)
+    const ids = new Set(rows.map((row) => row.split(',')[0]))
+    assert.ok(ids.size === rows.length && ids.size >= 620, `${ids.size} of ${rows.length}`)
+  })
+})

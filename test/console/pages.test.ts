@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+import { DEMO } from '../harness.ts'
+import { until } from '../service/process.ts'
+import { linksOf, operator, readable, startWithConsole } from './harness.ts'
+
+const product = await startWithConsole()
+after(() => product.stop())
+const someone = await operator(product)
+const idOf = ({ headers }: { headers: Record<string, unknown> }): string => String(headers['x-lernito-delivery'])
+const read = async (path: string): Promise<string> => readable(await someone.see(path))
+/** The page once it says so. */
+const readUntil = (path: string, words: RegExp): Promise<string> =>
+  until(`${path} with ${words}`, async () => {
+    const text = await read(path)
+    return words.test(text) ? text : undefined
+  })
+const MISSING = 'course-v1:No+Such+Course'
+const FULL = 'course-v1:Lernito+Full+2026'
+
+describe('the overview', () => {
+  test('says that no sale has come in yet, and where the shop has to send them', async () => {
+    const text = await read('/')
+    assert.match(text, /no sale has come in yet/)
+    assert.ok(text.includes(`${product.url}/api/lernito/webhook/`))
+  })
+
+  test('says that all is well, counts, and says how long enrolling takes', async () => {
+    assert.equal((await product.sell({ email: 'alice@example.com' })).status, 200)
+    const text = await read('/')
+    assert.match(text, /All is well/)
+    assert.match(text, /Received 1 today \(UTC\) 1 in 30 days/)
+    assert.match(text, /Succeeded 1 today \(UTC\) 1 in 30 days/)
+    assert.match(text, /Half of the 1 enrollments were done within .+ of the sale/)
+    assert.match(text, /The LMS answers Oldest waiting delivery none Call budget used .*% Services running 1/)
+  })
+
+  test('says what needs attention, and leads there', async () => {
+    await product.sell({ email: 'lost@example.com', courseIds: [MISSING] })
+    const seen = await someone.see('/')
+    assert.match(seen.text, /One delivery needs attention/)
+    assert.ok(linksOf(seen).includes('/lernito/console/deliveries?state=needs_attention'))
+  })
+})
+
+describe('the list', () => {
+  const found = async (query: string): Promise<string[]> =>
+    [...(await someone.see(`/deliveries?${query}`)).text.matchAll(/deliveries\/[0-9A-Z]{26}">([^<]*)</g)].map(
+      ([, name = '']) => name,
+    )
+
+  test('has the newest activity first', async () => {
+    assert.deepEqual(await found(''), ['lost@example.com', 'alice@example.com'])
+  })
+
+  const searches: Record<string, string[]> = {
+    'q=alice@example.com': ['alice@example.com'],
+    'q=LOST@': ['lost@example.com'],
+    'q=newcomer': ['lost@example.com', 'alice@example.com'],
+    [`q=${encodeURIComponent(DEMO)}`]: ['alice@example.com'],
+    'q=nobody@': [],
+    'state=needs_attention': ['lost@example.com'],
+    'state=succeeded&q=alice': ['alice@example.com'],
+    'from=2020-01-01&to=2020-01-02': [],
+    'from=2020-01-01': ['lost@example.com', 'alice@example.com'],
+    'state=nonsense&from=never&to=2020-13-99': ['lost@example.com', 'alice@example.com'],
+  }
+  for (const [query, names] of Object.entries(searches)) {
+    test(`?${query} finds ${names.length}`, async () => assert.deepEqual(await found(query), names))
+  }
+
+  test('finds a delivery by its id', async () => {
+    const [, id = ''] = (await someone.see('/deliveries?q=lost@')).text.match(/deliveries\/([0-9A-Z]{26})"/) ?? []
+    assert.deepEqual(await found(`q=${id}`), ['lost@example.com'])
+  })
+
+  test('has pages, each with a link to the next, and none is left out', async () => {
+    const emails = Array.from({ length: 60 }, (_, index) => `many-${index}@example.com`)
+    await Promise.all(emails.map((email) => product.sell({ email })))
+    const seen = new Set<string>()
+    for (let query = 'q=many-'; ; ) {
+      for (const name of await found(query)) seen.add(name)
+      const links = linksOf(await someone.see(`/deliveries?${query}`))
+      const next = links.find((link) => link.includes('after='))?.split('?')[1]
+      if (next === undefined) break
+      query = next
+    }
+    assert.deepEqual([...seen].sort(), emails.sort())
+  })
+
+  test('a damaged address of a page is refused, and says so', async () => {
+    const seen = await someone.see('/deliveries?after=x')
+    assert.equal(seen.status, 400)
+    assert.match(seen.text, /can’t be read/)
+  })
+})
+
+describe('a delivery', () => {
+  test('that succeeded says so of each course, and leads to the course and the person in the LMS', async () => {
+    const id = idOf(
+      await product.sell({ email: 'erin@example.com', courseIds: [DEMO, 'course-v1:Lernito+PY101+2026'] }),
+    )
+    const text = await read(`/deliveries/${id}`)
+    assert.match(text, /Succeeded Nothing has to be done/)
+    assert.match(text, new RegExp(`${DEMO.replaceAll('+', '\\+')} enrolled`))
+    const links = linksOf(await someone.see(`/deliveries/${id}`))
+    assert.ok(links.includes(`${product.lmsUrl}/courses/${DEMO}/about`))
+    assert.ok(links.includes(`${product.lmsUrl}/support/enrollment?user=erin%40example.com`))
+  })
+
+  test('of somebody without an account says that it will be enrolled on activation', async () => {
+    const id = idOf(await product.sell({ email: 'newcomer@example.com' }))
+    assert.match(await read(`/deliveries/${id}`), /allowed: will be enrolled when the account is activated/)
+  })
+
+  test('of a key in other letters names the course once, with its true key', async () => {
+    const id = idOf(await product.sell({ email: 'frank@example.com', courseIds: [DEMO.toLowerCase()] }))
+    const text = await read(`/deliveries/${id}`)
+    assert.match(text, /Courses course-v1:edX\+DemoX\+Demo_Course enrolled What happened/)
+  })
+
+  test('that needs attention says why and what to do; a replay after that enrolls, and names who did it', async () => {
+    const bulk = await startWithConsole({ lms: { bulk: false } })
+    const staff = await operator(bulk)
+    const id = idOf(await bulk.sell({ email: 'grace@example.com', courseIds: [FULL] }))
+    const before = (await staff.see(`/deliveries/${id}`)).text
+    assert.match(before, /The LMS refused: /)
+    assert.match(before, /The course is full, closed, or has no free mode/)
+    await bulk.lms.seed({ enrollments: [{ email: 'heidi@example.com', course: FULL, mode: 'audit', active: false }] })
+    const sent = await staff.send(`/deliveries/${id}/replay`)
+    assert.deepEqual([sent.status, sent.location], [303, `/lernito/console/deliveries/${id}?done=replayed`])
+    const after = await until('the success', async () => {
+      const { text } = await staff.see(`/deliveries/${id}`)
+      return text.includes('Nothing has to be done') ? text : undefined
+    })
+    assert.match(after, /Replayed[\s\S]*by admin/)
+    const { enrollments } = await bulk.lms.state()
+    assert.ok(
+      enrollments.some(({ email, course, active }) => email === 'grace@example.com' && course === FULL && active),
+    )
+    assert.match((await staff.see('/changes')).text, /admin<\/strong> Replayed/)
+    await bulk.stop()
+  })
+
+  test('can be marked as handled with a note, once', async () => {
+    const id = idOf(await product.sell({ email: 'refunded@example.com', courseIds: [MISSING] }))
+    const empty = await someone.send(`/deliveries/${id}/handled`, { note: '  ' })
+    assert.ok(empty.location.endsWith('?done=noNote'))
+    const marked = await someone.send(`/deliveries/${id}/handled`, { note: 'refunded by hand' })
+    assert.ok(marked.location.endsWith('?done=handled'))
+    const text = await read(`/deliveries/${id}?done=handled`)
+    assert.match(text, /Marked as handled\. It is not tried any more\./)
+    assert.match(text, /refunded by hand/)
+    assert.ok((await someone.send(`/deliveries/${id}/handled`, { note: 'again' })).location.endsWith('?done=already'))
+    assert.match(await read('/changes'), /admin Marked as handled delivery .* refunded by hand/)
+  })
+
+  test('with a payload that holds no sale can’t be replayed, and says what the shop has to do', async () => {
+    const id = idOf(await product.sell({ email: 'no address' }))
+    const { text } = await someone.see(`/deliveries/${id}`)
+    assert.match(text, /The shop sent wrong fields/)
+    assert.ok(!text.includes(`${id}/replay`))
+    assert.ok((await someone.send(`/deliveries/${id}/replay`)).location.endsWith('?done=left'))
+  })
+
+  test('that there is none of is a 404', async () => {
+    const missing = ['01JBBBBBBBBBBBBBBBBBBBBBBB', 'x', '%00', '..%2f..']
+    for (const id of missing) assert.equal((await someone.see(`/deliveries/${id}`)).status, 404, id)
+    assert.equal((await someone.send('/deliveries/01JBBBBBBBBBBBBBBBBBBBBBBB/handled', { note: 'x' })).status, 404)
+  })
+
+  test('says only what it knows to say about what was done', async () => {
+    const id = idOf(await product.sell({ email: 'jose@example.com' }))
+    const { text } = await someone.see(`/deliveries/${id}?done=%3Cb%3Eowned`)
+    assert.ok(!text.includes('owned'))
+  })
+})
+
+describe('a replay of many', () => {
+  test('shows how many and which beforehand, leaves succeeded ones out unless asked, runs, and is in the changes', async () => {
+    const emails = ['p-1@example.com', 'p-2@example.com', 'p-3@example.com']
+    for (const email of emails) await product.sell({ email, courseIds: [MISSING] })
+    await product.sell({ email: 'p-4@example.com' })
+    const without = await read('/replay?q=p-')
+    assert.match(without, /3 would be replayed/)
+    assert.ok(without.includes('p-1@example.com') && !without.includes('p-4@example.com'))
+    assert.match(await read('/replay?q=p-&succeeded=yes'), /4 would be replayed/)
+    const sent = await someone.send('/replay', { q: 'p-', state: '', from: '', to: '' })
+    assert.match(sent.location, /^\/lernito\/console\/replays\/\w+$/)
+    const path = sent.location.slice('/lernito/console'.length)
+    const text = await readUntil(path, /Done/)
+    assert.match(text, /3 of 3 are due or done/)
+    assert.match(text, /Started by admin/)
+    assert.match(await read('/changes'), /3 replayed by admin Done/)
+  })
+
+  test('can be stopped', async () => {
+    const sent = await someone.send('/replay', { q: 'many-', succeeded: 'yes' })
+    const path = sent.location.slice('/lernito/console'.length)
+    const stopped = await someone.send(`${path}/stop`)
+    assert.equal(stopped.location, sent.location)
+    assert.match(await read(path), /Stopped|Done/)
+    assert.equal((await someone.send('/replays/01JBBBBBBBBBBBBBBBBBBBBBBB/stop')).status, 404)
+  })
+})
+
+describe('the LMS link', () => {
+  test('is named when it is down, with since when and that nothing is lost; and the page goes on', async () => {
+    await product.lms.faults([{ status: 503 }])
+    await product.sell({ email: 'waits@example.com' })
+    const text = await readUntil('/', /has not been usable/)
+    assert.match(text, /The LMS is not available \(503\)\. New sales are stored and wait; nothing is lost/)
+    assert.match(text, /The LMS can’t be reached since/)
+    assert.match(text, /Waiting 1 now/)
+    await product.lms.noFaults()
+  })
+})

@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+import { csrfOf, LEARNER, operator, signIn, startWithConsole } from './harness.ts'
+import { createVisitor } from './visitor.ts'
+
+const clock = { offset: 0 }
+const now = (): number => Date.now() + clock.offset
+const product = await startWithConsole({ now })
+after(() => product.stop())
+const page = `${product.console}/signature`
+
+describe('signing in', () => {
+  test('a page sends to the LMS with PKCE and comes back to itself; the cookie is out of reach of scripts and other sites', async () => {
+    const visitor = createVisitor()
+    const sent = await visitor.get(`${page}?a=1&b=2`)
+    const start = await visitor.get(new URL(sent.location, page).href)
+    const asked = new URL(start.location)
+    assert.equal(asked.origin + asked.pathname, `${product.lmsUrl}/oauth2/authorize`)
+    const { state, code_challenge, ...others } = Object.fromEntries(asked.searchParams)
+    assert.deepEqual(others, {
+      response_type: 'code',
+      client_id: 'console-client',
+      redirect_uri: `${product.console}/callback`,
+      scope: 'profile email',
+      code_challenge_method: 'S256',
+    })
+    assert.match(state ?? '', /^[\w-]{43}$/)
+    assert.match(code_challenge ?? '', /^[\w-]{43}$/)
+    const back = await signIn(visitor, product, { page: '/signature?a=1&b=2' })
+    assert.deepEqual([back.status, back.location], [303, '/lernito/console/signature?a=1&b=2'])
+    const cookie = visitor.cookies().lernito_console ?? ''
+    assert.match(cookie, /^lernito_console=[\w-]{43}; Max-Age=28800; Path=\/lernito\/console; HttpOnly; SameSite=Lax$/)
+    assert.equal((await visitor.get(page)).status, 200)
+  })
+
+  test('behind https the cookies are for https only, and the callback is the public address', async () => {
+    const behind = await startWithConsole({ env: { LERNITO_PUBLIC_URL: 'https://lms.example.com' } })
+    const visitor = createVisitor()
+    const sent = await visitor.get(`${behind.console}/sign-in`)
+    await behind.stop()
+    assert.equal(
+      new URL(sent.location).searchParams.get('redirect_uri'),
+      'https://lms.example.com/lernito/console/callback',
+    )
+    const [[name, cookie = ''] = ['']] = Object.entries(visitor.cookies())
+    assert.match(name, /^__Secure-lernito_sign_in_/)
+    assert.match(cookie, /; Path=\/lernito\/console\/callback; HttpOnly; Secure; SameSite=Lax$/)
+  })
+
+  test('two windows can sign in at once', async () => {
+    const visitor = createVisitor()
+    await visitor.post(`${product.lmsUrl}/login`, { login: 'admin', password: 'pw-Test-123' })
+    const starts = [await visitor.get(`${product.console}/sign-in`), await visitor.get(`${product.console}/sign-in`)]
+    for (const { location } of starts) {
+      const back = await visitor.get((await visitor.get(location)).location)
+      assert.deepEqual([back.status, back.location], [303, '/lernito/console/'])
+    }
+  })
+
+  test('a learner gets a clear no, and no session', async () => {
+    const visitor = createVisitor()
+    const back = await signIn(visitor, product, { login: LEARNER })
+    assert.equal(back.status, 403)
+    assert.match(back.text, /This account is not staff/)
+    assert.match(back.text, /alice/)
+    assert.ok(back.text.includes(`href="${product.lmsUrl}/logout"`))
+    assert.deepEqual(Object.keys(visitor.cookies()), ['sandbox_session'])
+    assert.equal((await visitor.get(page)).status, 303)
+    assert.ok(
+      product.log.some(({ msg, actor }) => msg === 'turned away from the console: not staff' && actor === 'alice'),
+    )
+  })
+
+  test('a callback of another browser, a used one, a forged one or one with an error signs nobody in', async () => {
+    const visitor = createVisitor()
+    await visitor.post(`${product.lmsUrl}/login`, { login: 'admin', password: 'pw-Test-123' })
+    const start = async () => (await visitor.get(`${product.console}/sign-in`)).location
+    const callback = async () => (await visitor.get(await start())).location
+    const stolen = await callback()
+    assert.equal((await createVisitor().get(stolen)).status, 400)
+    const used = await callback()
+    assert.equal((await visitor.get(used)).status, 303)
+    assert.equal((await visitor.get(used)).status, 400)
+    const state = new URL(await start()).searchParams.get('state') ?? ''
+    const others = [`code=forged&state=${state}`, `code=forged&state=${state.slice(0, 20)}`, 'code=forged', '']
+    for (const query of others) {
+      const seen = await visitor.get(`${product.console}/callback?${query}`)
+      assert.equal(seen.status, 400, query)
+    }
+    const denied = new URL(await start()).searchParams.get('state') ?? ''
+    const seen = await visitor.get(`${product.console}/callback?error=access_denied&state=${denied}`)
+    assert.equal(seen.status, 400)
+    assert.match(seen.text, /access_denied/)
+    const odd = new URL(await start()).searchParams.get('state') ?? ''
+    const shown = await visitor.get(`${product.console}/callback?error=%3Cscript%3E&state=${odd}`)
+    assert.ok(!shown.text.includes('script&#62;') && !shown.text.includes('<script>'))
+  })
+
+  const elsewhere = [
+    'https://evil.test/',
+    '//evil.test/',
+    '/\\evil.test',
+    '/',
+    '/lernito/consoles',
+    'javascript:alert(1)',
+    '/lernito/console/../../x',
+    '\t//evil.test',
+    '',
+  ]
+  for (const next of elsewhere) {
+    test(`next=${JSON.stringify(next)} leads to the start page`, async () => {
+      const visitor = createVisitor()
+      await visitor.post(`${product.lmsUrl}/login`, { login: 'admin', password: 'pw-Test-123' })
+      const start = await visitor.get(`${product.console}/sign-in?next=${encodeURIComponent(next)}`)
+      const back = await visitor.get((await visitor.get(start.location)).location)
+      assert.deepEqual([back.status, back.location], [303, '/lernito/console/'])
+    })
+  }
+
+  test('what is wrong with the application is said, and what to do', async () => {
+    const other = await startWithConsole({ env: { LERNITO_CONSOLE_CLIENT_SECRET: 'another' } })
+    const back = await signIn(createVisitor(), other)
+    await other.stop()
+    assert.equal(back.status, 502)
+    assert.match(back.text, /LERNITO_CONSOLE_CLIENT_ID with LERNITO_CONSOLE_CLIENT_SECRET \(invalid_client\)/)
+  })
+})
+
+describe('a session', () => {
+  const hour = 60 * 60_000
+  const staff = (is: boolean) =>
+    fetch(`${product.lmsUrl}/sandbox/people`, {
+      method: 'POST',
+      body: JSON.stringify({ email: 'admin@lms.test', username: 'admin', active: true, staff: is }),
+    })
+
+  test('is renewed at the LMS within the hour, and ends after eight hours all the same', async () => {
+    const someone = await operator(product, now)
+    const renewals = async () =>
+      (await product.lms.calls()).find(({ path, status }) => path === '/oauth2/access_token' && status === 200)
+        ?.count ?? 0
+    const before = await renewals()
+    for (let passed = 0; passed < 8 * hour - 60_000; passed += hour - 60_000) {
+      assert.equal((await someone.see('/signature')).status, 200, `after ${passed / hour} h`)
+      clock.offset += hour - 60_000
+    }
+    assert.equal((await renewals()) - before, 8)
+    clock.offset += 20 * 60_000
+    assert.equal((await someone.see('/signature')).status, 303)
+  })
+
+  test('that is renewed by many requests at once asks the LMS once', async () => {
+    const someone = await operator(product, now)
+    clock.offset += hour
+    const seen = await Promise.all(Array.from({ length: 6 }, () => someone.see('/signature')))
+    assert.deepEqual(
+      seen.map(({ status }) => status),
+      [200, 200, 200, 200, 200, 200],
+    )
+    assert.equal((await someone.see('/signature')).status, 200)
+  })
+
+  test('ends with the staff flag, within the hour', async () => {
+    const someone = await operator(product, now)
+    await staff(false)
+    clock.offset += hour
+    assert.equal((await someone.see('/signature')).status, 303)
+    const denied = await signIn(someone, product)
+    assert.equal(denied.status, 403)
+    await staff(true)
+    assert.equal((await someone.see('/signature')).status, 303, 'it does not come back')
+  })
+
+  test('goes on for looking while the LMS is down, not for changes, and is whole again afterwards', async () => {
+    const someone = await operator(product, now)
+    await product.lms.faults([{ path: '/oauth2/access_token', status: 503 }])
+    clock.offset += hour
+    const seen = await someone.see('/signature')
+    assert.equal(seen.status, 200)
+    assert.match(seen.text, /LMS can’t confirm/)
+    assert.equal((await someone.send('/nothing-there')).status, 503)
+    await product.lms.noFaults()
+    clock.offset += 2 * 60_000
+    assert.doesNotMatch((await someone.see('/signature')).text, /LMS can’t confirm/)
+    assert.equal((await someone.send('/nothing-there')).status, 404)
+  })
+
+  test('ends with the sign-out, also for a copy of its cookie', async () => {
+    const someone = await operator(product, now)
+    const [copy = ''] = (someone.cookies().lernito_console ?? '').split(';')
+    const out = await someone.send('/sign-out')
+    assert.deepEqual([out.status, out.location], [303, '/lernito/console/signed-out'])
+    assert.deepEqual(Object.keys(someone.cookies()), ['sandbox_session'])
+    assert.equal((await createVisitor().get(page, { cookie: copy })).status, 303)
+    assert.equal((await someone.get(`${product.console}/signed-out`)).status, 200)
+  })
+
+  test('is not kept in the database as the browser has it', async () => {
+    const someone = await operator(product, now)
+    const [, token = ''] = (someone.cookies().lernito_console ?? '').split(/[=;]/)
+    const { DatabaseSync } = await import('node:sqlite')
+    const database = new DatabaseSync(`${product.folder}/lernito.db`, { readOnly: true })
+    const rows = database.prepare('select * from console_sessions').all()
+    database.close()
+    assert.ok(rows.length > 0)
+    assert.ok(!JSON.stringify(rows).includes(token))
+    assert.equal(csrfOf(await someone.see('/signature')), someone.csrf, 'the same for the whole session')
+  })
+})

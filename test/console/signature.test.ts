@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { after, describe, test } from 'node:test'
+import { examine } from '../../src/console/signature-check.ts'
+import { sign } from '../../src/signature/signature.ts'
+import { SECRET } from '../harness.ts'
+import { operator, startWithConsole } from './harness.ts'
+
+const PREVIOUS = 'the-secret-before-it'
+const secrets = [SECRET, PREVIOUS]
+const body = '{"b": 1, "a": "ä"}'
+const hmac = (text: string, secret = SECRET) => createHmac('sha256', secret).update(text)
+const header = (text: string, secret = SECRET): string => hmac(text, secret).digest('hex')
+const look = (given: { body?: string; header: string }) => examine({ body, secrets, ...given })
+
+describe('examine', () => {
+  for (const form of ['raw', 'canonical', 'readme', 'canonical_utf8', 'readme_utf8'] as const) {
+    test(`names the form ${form}`, () => {
+      const { match, mends } = look({ header: sign({ body, form, secret: SECRET }) })
+      assert.deepEqual({ match, mends }, { match: { form, previousSecret: false }, mends: [] })
+    })
+  }
+
+  test('names the previous secret', () => {
+    assert.deepEqual(look({ header: header(body, PREVIOUS) }).match, { form: 'raw', previousSecret: true })
+  })
+
+  const slips = {
+    prefix: `sha256=${header(body)}`,
+    upper_case: header(body).toUpperCase(),
+    white_space: ` ${header(body)}\t`,
+    base64: hmac(body).digest('base64'),
+    last_line_break: header(`${body}\n`),
+    secret_line_break: header(body, `${SECRET}\n`),
+  }
+  for (const [slip, value] of Object.entries(slips)) {
+    test(`explains a mismatch by ${slip}`, () => {
+      const { match, mends } = look({ header: value })
+      assert.deepEqual({ match, mends }, { match: { form: 'raw', previousSecret: false }, mends: [slip] })
+    })
+  }
+
+  test('a text field’s line breaks are read as those that were pasted, or as the Windows ones they may have been', () => {
+    const pasted = '{\r\n "a": 1\r\n}'
+    assert.deepEqual(look({ body: pasted, header: header('{\n "a": 1\n}') }).mends, [])
+    assert.deepEqual(look({ body: pasted, header: header(pasted) }).mends, ['line_breaks'])
+  })
+
+  test('a mismatch has the texts that may be signed, and where each first differs', () => {
+    const { match, expected } = look({ header: header('something else') })
+    assert.equal(match, null)
+    assert.deepEqual(expected, [
+      { form: 'canonical', text: '{"a":"\\u00e4","b":1}', differsAt: 2 },
+      { form: 'readme', text: '{"a": "\\u00e4", "b": 1}', differsAt: 2 },
+      { form: 'canonical_utf8', text: '{"a":"ä","b":1}', differsAt: 2 },
+      { form: 'readme_utf8', text: '{"a": "ä", "b": 1}', differsAt: 2 },
+    ])
+    const same = look({ body: '{"a":1}', header: header('x') }).expected
+    assert.deepEqual(
+      same.map(({ form, differsAt }) => [form, differsAt]),
+      [
+        ['canonical', null],
+        ['readme', 5],
+      ],
+    )
+  })
+
+  test('says what is wrong with a body that is no JSON, and matches its bytes all the same', () => {
+    const { match, notJson, expected } = look({ body: '{', header: header('{') })
+    assert.deepEqual(match, { form: 'raw', previousSecret: false })
+    assert.match(notJson ?? '', /^Expecting property name/)
+    assert.deepEqual(expected, [])
+  })
+
+  test('nothing that it gives holds a secret or a signature', () => {
+    const right = sign({ body, form: 'canonical', secret: SECRET })
+    const given = JSON.stringify([look({ header: '' }), look({ header: right }), look({ header: header('x') })])
+    for (const secret of [SECRET, PREVIOUS, right, right.slice(0, 16), header(body)]) assert.ok(!given.includes(secret))
+  })
+})
+
+describe('the page', async () => {
+  const product = await startWithConsole()
+  after(() => product.stop())
+  const someone = await operator(product)
+
+  test('says that a signature is right, over which text, and that the shop is behind', async () => {
+    const seen = await someone.send('/signature', { body, header: sign({ body, form: 'readme', secret: SECRET }) })
+    assert.equal(seen.status, 200)
+    assert.match(seen.text, /The signature is right/)
+    assert.match(seen.text, /a space after each comma and colon/)
+  })
+
+  test('shows where the texts differ, escaped, and never the right signature', async () => {
+    const nasty = '{"a": "</pre><script>alert(1)</script>"}'
+    const seen = await someone.send('/signature', { body: nasty, header: '"><script>alert(2)</script>' })
+    assert.match(seen.text, /does not match/)
+    assert.match(seen.text, /at character 6/)
+    assert.ok(!seen.text.includes('<script>alert'))
+    for (const form of ['raw', 'canonical', 'readme'] as const) {
+      assert.ok(!seen.text.includes(sign({ body: nasty, form, secret: SECRET })))
+    }
+  })
+
+  test('takes a body as large as a webhook’s', async () => {
+    const large = JSON.stringify({ name: 'ä'.repeat(30_000) })
+    const seen = await someone.send('/signature', {
+      body: large,
+      header: sign({ body: large, form: 'raw', secret: SECRET }),
+    })
+    assert.equal(seen.status, 200)
+    assert.match(seen.text, /The signature is right/)
+  })
+})

@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict'
+import { DatabaseSync } from 'node:sqlite'
+import { after, describe, test } from 'node:test'
+import { startProduct } from '../harness.ts'
+import { linksOf, operator, startWithConsole } from './harness.ts'
+import { createVisitor } from './visitor.ts'
+
+const product = await startWithConsole()
+after(() => product.stop())
+await product.sell({ email: 'alice@example.com' })
+const sold = await product.sell({ email: 'lost@example.com', courseIds: ['course-v1:No+Such+Course'] })
+const id = String(sold.headers['x-lernito-delivery'])
+
+/** Every route that the server has; Fastify prints them as a tree, four signs for each step in. */
+function routesOf(tree: string): { path: string; methods: string[] }[] {
+  const above: string[] = []
+  return tree.split('\n').flatMap((line) => {
+    const [, indent = '', part = '', methods = ''] = line.match(/^(.*?)[├└]── (\S+) \(([^)]*)\)/) ?? []
+    if (part === '') return []
+    const depth = indent.length / 4
+    above[depth] = (depth === 0 ? '' : (above[depth - 1] ?? '')) + part
+    return [{ path: above[depth] ?? '', methods: methods.split(', ') }]
+  })
+}
+
+/** Those of the console, with a delivery in the place of the id. */
+const routes = routesOf(product.service.app.printRoutes({ commonPrefix: false }))
+  .filter(({ path }) => path.startsWith('/lernito/console'))
+  .map((route) => ({ ...route, url: product.url + route.path.replace(':id', id).replace(':name', 'console.css') }))
+const reading = routes.filter(({ methods }) => methods.includes('GET'))
+const changing = routes.flatMap(({ methods, ...route }) =>
+  methods.filter((method) => !['GET', 'HEAD'].includes(method)).map((method) => ({ ...route, method })),
+)
+const OPEN = ['/static/:name', '/sign-in', '/callback', '/signed-out'].map((path) => `/lernito/console${path}`)
+
+/** All that is stored, but for the sessions. */
+function stored(): string {
+  const database = new DatabaseSync(`${product.folder}/lernito.db`, { readOnly: true })
+  const tables = database
+    .prepare("select name from sqlite_master where type = 'table'")
+    .all()
+    .map(({ name }) => String(name))
+  const rows = tables
+    .filter((name) => name !== 'console_sessions' && name !== 'replicas')
+    .map((name) => [name, database.prepare(`select * from ${name}`).all()])
+  database.close()
+  return JSON.stringify(rows, (_key, value) => (value instanceof Uint8Array ? Buffer.from(value).toString() : value))
+}
+
+test('the surface is what this test knows', () => {
+  assert.ok(reading.length >= 10 && changing.length >= 6, `${reading.length} and ${changing.length}`)
+  assert.deepEqual(
+    OPEN.filter((path) => !reading.some((route) => route.path === path)),
+    [],
+  )
+})
+
+describe('without a session', () => {
+  for (const { path, url } of reading.filter((route) => !OPEN.includes(route.path))) {
+    test(`GET ${path} leads to the sign-in and shows nothing`, async () => {
+      const seen = await createVisitor().get(url)
+      assert.equal(seen.status, 303)
+      assert.ok(seen.location.startsWith('/lernito/console/sign-in?next=%2Flernito%2Fconsole'), seen.location)
+      assert.equal(seen.text, '')
+      const polled = await createVisitor().get(url, { 'hx-request': 'true' })
+      assert.deepEqual([polled.status, polled.text], [401, ''])
+      assert.equal(polled.headers['hx-redirect'], seen.location)
+    })
+  }
+
+  for (const { path, url, method } of changing) {
+    test(`${method} ${path} is refused, and nothing changes`, async () => {
+      const before = stored()
+      const seen = await createVisitor().ask(url, { method, form: { csrf: 'x', note: 'x' } })
+      assert.equal(seen.status, 401)
+      assert.match(seen.text, /You are signed out/)
+      assert.equal(stored(), before)
+    })
+  }
+
+  test('a page that does not exist looks like any other', async () => {
+    assert.equal((await createVisitor().get(`${product.console}/nothing/there`)).status, 303)
+  })
+
+  test('a made up or changed cookie is none', async () => {
+    const someone = await operator(product)
+    const [cookie = ''] = (someone.cookies().lernito_console ?? '').split(';')
+    const others = ['lernito_console=', 'lernito_console=x', `${cookie}x`, cookie.slice(0, -1), cookie.toLowerCase()]
+    for (const other of others) {
+      assert.equal((await createVisitor().get(`${product.console}/signature`, { cookie: other })).status, 303, other)
+    }
+  })
+})
+
+describe('with a session', async () => {
+  const someone = await operator(product)
+
+  test('no GET changes anything', async () => {
+    const before = stored()
+    for (const { url } of reading) {
+      const seen = await someone.get(url)
+      assert.ok(seen.status < 500, `${url}: ${seen.status}`)
+      await someone.ask(url, { method: 'HEAD' })
+    }
+    assert.equal(stored(), before)
+  })
+
+  for (const { path, url, method } of changing) {
+    test(`${method} ${path} needs the session's token and the console's own address`, async () => {
+      const before = stored()
+      const ask = async (form: Record<string, string>, headers: Record<string, string> = {}) =>
+        (await someone.ask(url, { method, form, headers })).status
+      const other = await operator(product)
+      assert.equal(await ask({}), 403, 'no token')
+      assert.equal(await ask({ csrf: '' }), 403, 'an empty one')
+      assert.equal(await ask({ csrf: other.csrf }), 403, 'that of another session')
+      assert.equal(await ask({ csrf: someone.csrf }, { origin: 'https://evil.test' }), 403, 'from another site')
+      assert.equal(await ask({ csrf: someone.csrf }, { origin: 'null' }), 403, 'from nowhere')
+      assert.equal(await ask({ csrf: someone.csrf }, { 'content-type': 'text/plain' }), 415, 'not a form')
+      assert.equal(stored(), before)
+    })
+  }
+
+  test('every link of every page leads to a page', async () => {
+    const links = new Set<string>()
+    for (const { url, path } of reading.filter((route) => !OPEN.includes(route.path))) {
+      const seen = await someone.get(url)
+      if (seen.status === 200 && !path.endsWith('.csv')) for (const link of linksOf(seen)) links.add(link)
+    }
+    const own = [...links].filter((link) => link.startsWith('/'))
+    assert.ok(own.length >= 12, `${own.length}`)
+    for (const link of own) assert.equal((await someone.get(product.url + link)).status, 200, link)
+  })
+
+  test('every answer has the headers that keep browsers in check', async () => {
+    const seen = [
+      await someone.get(`${product.console}/signature`),
+      await someone.get(`${product.console}/nothing`),
+      await someone.send('/signature', { csrf: 'wrong' }),
+      await createVisitor().get(`${product.console}/`),
+      await createVisitor().get(`${product.console}/callback`),
+    ]
+    for (const { headers, status } of seen) {
+      const policy = String(headers['content-security-policy'])
+      assert.ok(!/unsafe|\*|https?:|data:/.test(policy), policy)
+      for (const part of [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+      ]) {
+        assert.ok(policy.includes(part), `${status}: ${part}`)
+      }
+      assert.equal(headers['x-content-type-options'], 'nosniff')
+      assert.equal(headers['referrer-policy'], 'same-origin')
+      assert.equal(headers['cache-control'], 'no-store')
+    }
+  })
+
+  test('no page has a script, a style or a handler in it', async () => {
+    for (const { url, path } of reading.filter((route) => !OPEN.includes(route.path))) {
+      const { text } = await someone.get(url)
+      assert.doesNotMatch(
+        text,
+        /<style|<script(?! src="\/lernito\/console\/static\/)|\sstyle=|\son\w+=|javascript:/i,
+        path,
+      )
+    }
+  })
+})
+
+describe('files', () => {
+  test('come without a session, with a type, and for ever where the address names their version', async () => {
+    const { text } = await createVisitor().get(`${product.console}/signed-out`)
+    const found = linksOf({ text }).filter((path) => path.includes('/static/'))
+    assert.equal(found.length, 4)
+    for (const path of found) {
+      const seen = await createVisitor().get(product.url + path)
+      assert.equal(seen.status, 200)
+      assert.match(String(seen.headers['content-type']), /^(text\/(css|javascript)|image\/svg\+xml); charset=utf-8$/)
+      assert.match(String(seen.headers['cache-control']), /^public, max-age=31536000, immutable$/)
+      const bare = await createVisitor().get((product.url + path).replace(/\?.*/, ''))
+      assert.deepEqual([bare.status, bare.headers['cache-control']], [200, 'no-cache'])
+    }
+  })
+
+  const outside = [
+    '..%2froutes.ts',
+    '..%2f..%2f..%2fpackage.json',
+    '%2e%2e%2ftexts.json',
+    '....//texts.ts',
+    'console.css%00',
+    '__proto__',
+    'constructor',
+    '',
+  ]
+  for (const name of outside) {
+    test(`/static/${name} is no file`, async () => {
+      const seen = await createVisitor().get(`${product.console}/static/${name}`)
+      assert.notEqual(seen.status, 200)
+      assert.doesNotMatch(seen.text, /import|dependencies/)
+    })
+  }
+})
+
+describe('a service that has not all the settings', () => {
+  const client = { LERNITO_CONSOLE_CLIENT_ID: 'console-client', LERNITO_CONSOLE_CLIENT_SECRET: 'console-client-secret' }
+  const gaps: [missing: string, env: Record<string, string>, words: RegExp][] = [
+    ['LERNITO_CONSOLE_CLIENT_ID', {}, /^the console is off; LERNITO_CONSOLE_CLIENT_ID turns it on/],
+    [
+      'LERNITO_CONSOLE_CLIENT_SECRET',
+      { LERNITO_CONSOLE_CLIENT_ID: 'console-client' },
+      /^the console is off: set LERNITO_CONSOLE_CLIENT_SECRET, .*, or remove LERNITO_CONSOLE_CLIENT_ID/,
+    ],
+    [
+      'LERNITO_PUBLIC_URL, though others than this machine reach it',
+      { ...client, LERNITO_HOST: '0.0.0.0' },
+      /^the console is off: set LERNITO_PUBLIC_URL, /,
+    ],
+  ]
+  for (const [missing, env, words] of gaps) {
+    test(`${missing}: takes sales, answers 404 for the console, and the log says what to do`, async () => {
+      const plain = await startProduct({ env })
+      const url = plain.url.replace('0.0.0.0', '127.0.0.1')
+      for (const path of ['/lernito/console/', '/lernito/console/sign-in', '/lernito/console/static/console.css']) {
+        assert.equal((await createVisitor().get(url + path)).status, 404, path)
+      }
+      assert.equal((await plain.sell({ email: 'alice@example.com' })).status, 200)
+      await plain.stop()
+      assert.ok(plain.log.some(({ msg }) => words.test(String(msg))))
+    })
+  }
+})

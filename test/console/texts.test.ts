@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fill, TEXTS } from '../../src/console/texts.ts'
+
+const FOLDER = join(import.meta.dirname, '../../src/console')
+const SOURCES = globSync('*.ts', { cwd: FOLDER })
+  .filter((file) => file !== 'texts.ts')
+  .map((file) => ({ file, text: readFileSync(join(FOLDER, file), 'utf8') }))
+
+const places = (text: string): string[] =>
+  [...new Set([...text.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name))].sort()
+
+const textsIn = (node: unknown): string[] =>
+  typeof node === 'string' ? [node] : Object.values(Object(node)).flatMap(textsIn)
+
+/** What stands between the bracket at `from` and the one that closes it. */
+function inBrackets(text: string, from: number): string {
+  let depth = 0
+  for (let at = from; at < text.length; at++) {
+    if ('([{'.includes(text.charAt(at))) depth++
+    if (')]}'.includes(text.charAt(at)) && --depth === 0) return text.slice(from + 1, at)
+  }
+  throw new Error('a bracket is not closed')
+}
+
+/** The texts that an expression such as `words.link[kind]` or `one ? words.a : words.b` can mean. */
+function meant(expression: string, source: string): string[] {
+  const group = source.match(/^const words = TEXTS\.(\w+)/m)?.[1] ?? source.match(/const words = TEXTS\.(\w+)/)?.[1]
+  return [...expression.matchAll(/(TEXTS|words)((?:\.\w+|\[[^\]]+\])+)/g)].flatMap(([, root, steps = '']) => {
+    let nodes: unknown[] = [root === 'TEXTS' ? TEXTS : Object(TEXTS)[group ?? '']]
+    for (const [step] of steps.matchAll(/\.\w+|\[[^\]]+\]/g)) {
+      nodes = nodes.flatMap((node) =>
+        step.startsWith('[') ? Object.values(Object(node)) : [Object(node)[step.slice(1)]],
+      )
+    }
+    return nodes.flatMap(textsIn)
+  })
+}
+
+test('every text with places gets a value for each of them, and for no others, wherever it is used', () => {
+  const filled = new Set<string>()
+  for (const { file, text: source } of SOURCES) {
+    for (const { 0: call, index } of source.matchAll(/\bfill(?:Both)?\(/g)) {
+      const inside = inBrackets(source, index + call.length - 1)
+      const [, expression = '', values = ''] = inside.match(/^([\s\S]*?),\s*\{([\s\S]*)\}\s*,?\s*$/) ?? []
+      const given = values.split(/,(?![^(`]*[)`])/).map((property) => property.trim().match(/^\w+/)?.[0] ?? '')
+      const texts = meant(expression, source)
+      assert.ok(texts.length > 0, `${file}: ${expression} is no text`)
+      const wanted = new Set(texts.flatMap(places))
+      for (const name of wanted) assert.ok(given.includes(name), `${file}: ${expression} needs ${name}`)
+      for (const text of texts) filled.add(text)
+    }
+  }
+  const unfilled = textsIn(TEXTS).filter((text) => places(text).length > 0 && !filled.has(text))
+  assert.deepEqual(unfilled, [])
+})
+
+test('no text is left that nothing shows', () => {
+  const all = SOURCES.map(({ text }) => text).join('\n')
+  const names = Object.entries(TEXTS).flatMap(([group, of]) => [
+    group,
+    ...(typeof of === 'string' || all.includes(`TEXTS.${group}[`) ? [] : Object.keys(of)),
+  ])
+  assert.deepEqual(
+    names.filter((name) => !new RegExp(`\\b${name}\\b`).test(all)),
+    [],
+  )
+})
+
+test('a place without a value is an error, and a value is never read for places', () => {
+  assert.equal(fill('{a} and {b}', { a: '{b}', b: 'two' }), '{b} and two')
+  assert.throws(() => fill('{a}', {}), /needs a/)
+})
