@@ -7,10 +7,17 @@ const INSTALLED = [
   'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe',
 ]
 
+/**
+ * Of the arguments that the packaged Chromium comes with: in one process the contexts share their cookies, and without
+ * web security a form says nothing of where it comes from.
+ */
+const UNWANTED = ['--single-process', '--no-zygote', '--disable-web-security', '--allow-running-insecure-content']
+
 /** A real Chromium: on Linux the one that comes with npm ci, elsewhere an installed Chrome. */
 export async function launchBrowser(): Promise<Browser> {
   if (process.platform === 'linux') {
-    return playwright.launch({ executablePath: await chromium.executablePath(), args: chromium.args, headless: true })
+    const args = chromium.args.filter((argument) => !UNWANTED.includes(argument))
+    return playwright.launch({ executablePath: await chromium.executablePath(), args, headless: true })
   }
   const executablePath = INSTALLED.find((path) => existsSync(path))
   if (executablePath === undefined) throw new Error('The browser tests need Google Chrome on this system: install it.')

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { sign } from '../../src/signature/signature.ts'
+import { startWithConsole } from '../console/harness.ts'
+import { DEMO, SECRET } from '../harness.ts'
+import { launchBrowser } from './browser.ts'
+import { assertAccessible, LOOKS, openConsole } from './console.ts'
+
+const MISSING = 'course-v1:No+Such+Course'
+const product = await startWithConsole()
+const browser = await launchBrowser()
+after(async () => {
+  await browser.close()
+  await product.stop()
+})
+const idOf = async (email: string, courseIds: string[]): Promise<string> =>
+  String((await product.sell({ email, courseIds })).headers['x-lernito-delivery'])
+const good = await idOf('alice@example.com', [DEMO])
+const lost = await idOf('lost@example.com', [MISSING, DEMO])
+const wrongFields = await idOf('no address', [DEMO])
+for (let index = 0; index < 60; index++) await product.sell({ email: `buyer-${index}@example.com`, courseIds: [DEMO] })
+
+for (const { name, ...look } of LOOKS) {
+  test(`every page is accessible and whole: ${name}`, async () => {
+    const { page, wrong } = await openConsole(browser, product, look)
+    const paths = [
+      '/',
+      '/deliveries',
+      '/deliveries?q=nobody@',
+      '/deliveries?q=buyer-',
+      `/deliveries/${good}`,
+      `/deliveries/${lost}`,
+      `/deliveries/${wrongFields}`,
+      '/replay?state=needs_attention',
+      '/replay?q=nobody@',
+      '/changes',
+      '/signature',
+      '/signed-out',
+    ]
+    for (const path of paths) {
+      await page.goto(product.console + path)
+      await assertAccessible(page, `${path} ${name}`)
+    }
+    await page.goto(`${product.console}/deliveries/${lost}`)
+    await page.getByText('Handled in another way?').click()
+    await assertAccessible(page, `the note ${name}`)
+    await page.goto(`${product.console}/`)
+    await page.getByText('The numbers as a table').click()
+    await assertAccessible(page, `the table ${name}`)
+    assert.deepEqual(wrong, [])
+  })
+}
+
+test('the search finds while typing, keeps the address for a reload, and pages go on', async () => {
+  const { page, wrong } = await openConsole(browser, product)
+  await page.getByRole('link', { name: 'Deliveries', exact: true }).click()
+  await page.getByLabel('Search', { exact: true }).pressSequentially('lost@')
+  await page.waitForURL(/q=lost/)
+  const rows = page.getByRole('row')
+  await page.getByRole('link', { name: 'lost@example.com' }).waitFor()
+  assert.equal(await rows.count(), 2)
+  await page.reload()
+  assert.equal(await page.getByLabel('Search', { exact: true }).inputValue(), 'lost@')
+  assert.equal(await rows.count(), 2)
+  await page.getByLabel('Search', { exact: true }).fill('buyer-')
+  await page.getByRole('link', { name: 'Older' }).click()
+  await page.getByRole('link', { name: 'Newest' }).waitFor()
+  assert.equal(await rows.count(), 11)
+  await page.getByLabel('State').selectOption('Needs attention')
+  await page.getByText('No delivery fits').waitFor()
+  assert.deepEqual(wrong, [])
+})
+
+test('times are in the reader’s zone, with the full time on hover', async () => {
+  const { page } = await openConsole(browser, product)
+  await page.goto(`${product.console}/deliveries/${good}`)
+  const time = page.locator('ol.timeline time').first()
+  const utc = new Date((await time.getAttribute('datetime')) ?? '')
+  const tokyo = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'Asia/Tokyo' })
+  assert.equal(await time.textContent(), tokyo.format(utc))
+  assert.match((await time.getAttribute('title')) ?? '', /GMT\+9.*UTC\)$/)
+})
+
+test('everything works without JavaScript', async () => {
+  const { page } = await openConsole(browser, product, { javaScriptEnabled: false })
+  await page.getByRole('link', { name: 'Deliveries', exact: true }).click()
+  await page.getByLabel('Search', { exact: true }).fill('lost@')
+  await page.getByRole('button', { name: 'Search' }).click()
+  await page.getByRole('link', { name: 'lost@example.com' }).click()
+  assert.match((await page.locator('time').first().textContent()) ?? '', / UTC$/)
+  await page.getByText('Handled in another way?').click()
+  await page.getByLabel('What was done').fill('refunded')
+  await page.getByRole('button', { name: 'Mark as handled' }).click()
+  await page.getByText('Marked as handled. It is not tried any more.').waitFor()
+  await page.getByRole('button', { name: 'Replay after all' }).click()
+  await page.getByText('It is due now').waitFor()
+  await page.goto(`${product.console}/replay?q=nobody@`)
+  await page.getByLabel('Also those that succeeded').check()
+  await page.getByRole('button', { name: 'Look again' }).click()
+  assert.ok(await page.getByLabel('Also those that succeeded').isChecked())
+})
+
+test('the keyboard reaches everything, beginning with the way to the content', async () => {
+  const { page } = await openConsole(browser, product)
+  await page.keyboard.press('Tab')
+  assert.equal(await page.locator(':focus').textContent(), 'Skip to the content')
+  await page.keyboard.press('Enter')
+  assert.equal(await page.locator(':focus').getAttribute('id'), 'main')
+  await page.goto(`${product.console}/signature`)
+  await page.getByLabel('Body').focus()
+  await page.keyboard.type('{"a":1}')
+  await page.keyboard.press('Tab')
+  await page.keyboard.type(sign({ body: '{"a":1}', form: 'raw', secret: SECRET }))
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'The signature is right' }).waitFor()
+})
+
+test('many are replayed after a look, with their progress, and it can be seen who did it', async () => {
+  const { page, wrong } = await openConsole(browser, product)
+  await page.goto(`${product.console}/deliveries?q=buyer-`)
+  await page.getByRole('link', { name: 'Replay all of these' }).click()
+  await page.getByText('There is nothing to replay here').waitFor()
+  await page.getByLabel('Also those that succeeded').check()
+  await page.getByText('60 would be replayed').waitFor()
+  await assertAccessible(page, 'the preview')
+  await page.getByRole('button', { name: 'Replay 60' }).click()
+  await page.getByText('60 of 60 are due or done').waitFor()
+  await page.getByRole('heading', { name: 'Done' }).waitFor()
+  await assertAccessible(page, 'the progress')
+  await page.getByRole('link', { name: 'Changes' }).click()
+  await page.getByRole('link', { name: '60 replayed by admin' }).waitFor()
+  await assertAccessible(page, 'the changes')
+  assert.deepEqual(wrong, [])
+})
+
+test('an outage shows on the open overview by itself, and its end too', async () => {
+  const { page } = await openConsole(browser, product)
+  await page.getByRole('heading', { name: 'All is well' }).or(page.getByText('needs attention')).first().waitFor()
+  await product.lms.faults([{ status: 503 }])
+  await product.sell({ email: 'waits@example.com' })
+  await page.getByText(/The LMS has not been usable for/).waitFor({ timeout: 20_000 })
+  await assertAccessible(page, 'the overview in an outage')
+  await product.lms.noFaults()
+  await page.getByText(/The LMS has not been usable for/).waitFor({ state: 'detached', timeout: 20_000 })
+})
+
+test('signing out ends it', async () => {
+  const { page } = await openConsole(browser, product)
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.getByRole('heading', { name: 'You are signed out' }).waitFor()
+})
