@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { before, type TestContext, test } from 'node:test'
+import { openDatabase } from '../../src/deliveries/database.ts'
+import { migrate } from '../../src/deliveries/migrations.ts'
+import { layoutOf } from '../deliveries/dialects.ts'
+import { DEMO, payload, startProduct } from '../harness.ts'
+import { temporaryFolder, until } from '../service/process.ts'
+
+const [list = '', ...LEVELS] = readFileSync(join(import.meta.dirname, 'levels.sql'), 'utf8')
+  .split('\n')
+  .filter((line) => line !== '' && !line.startsWith('--'))
+
+/** Yesterday: what is older than LERNITO_RETENTION_DAYS is deleted. */
+const AT = Date.now() - 86_400_000
+/** What was stored before an upgrade: a sale that waits, one that is done, and one that a person has to look at. */
+const SALES = [
+  { id: '01KGA000000000000000000001', state: 'waiting', email: 'alice@example.com', outcome: null },
+  {
+    id: '01KGA000000000000000000002',
+    state: 'succeeded',
+    email: 'dave@example.com',
+    outcome: JSON.stringify({ courses: { [DEMO]: 'enrolled' }, reason: null }),
+  },
+  {
+    id: '01KGA000000000000000000003',
+    state: 'needs_attention',
+    email: 'retired@example.com',
+    outcome: JSON.stringify({ courses: {}, reason: { code: 'person.retired', subject: DEMO } }),
+  },
+] as const
+
+/** A database of a level with what that level's version stored: written by the kept statements, not by today's code. */
+function databaseOf(t: TestContext, level: number): string {
+  const folder = temporaryFolder(t)
+  const db = new DatabaseSync(join(folder, 'lernito.db'))
+  for (const statement of [list, ...LEVELS.slice(0, level)]) db.exec(statement)
+  const applied = db.prepare('insert into migrations values (?, 1, ?)')
+  for (let id = 1; id <= level; id++) applied.run(id, AT)
+  const insert = db.prepare(
+    `insert into deliveries (id, digest, state, owner, due_at, attempts, received_at, settled_at, active_at, email, form,
+      body, request, outcome) values (?, ?, ?, null, ?, 1, ?, ?, ?, ?, 'canonical', ?, ?, ?)`,
+  )
+  for (const { id, state, email, outcome } of SALES) {
+    const [dueAt, settledAt] = state === 'waiting' ? [AT, null] : [null, AT]
+    const request = payload({ email })
+    insert.run(id, id, state, dueAt, AT, settledAt, AT, email, Buffer.from(request), request, outcome)
+  }
+  const has = (table: string): boolean =>
+    LEVELS.slice(0, level).some((statement) => statement.includes(` "${table}" (`))
+  if (has('events')) {
+    const event = db.prepare(`insert into events values (?, ?, ?, 'received', 'canonical', null)`)
+    for (const { id } of SALES) event.run(id, `${id.slice(0, -1)}X`, AT)
+  }
+  if (has('counters')) db.exec(`insert into counters values ('2026-01-31', 'received', 3)`)
+  if (has('replicas')) db.exec(`insert into replicas values ('a-replica-that-is-gone', ${AT})`)
+  db.close()
+  return folder
+}
+
+const layout = async (folder: string): Promise<unknown[]> => {
+  const database = openDatabase({ url: `sqlite:${join(folder, 'lernito.db')}`, serve: false })
+  const found = await layoutOf(database)
+  await database.close()
+  return found
+}
+
+let today: { levels: number; layout: unknown[] }
+before(async () => {
+  const folder = temporaryFolder({ after: (done) => process.once('exit', done) })
+  const database = openDatabase({ url: `sqlite:${join(folder, 'lernito.db')}`, serve: false })
+  await migrate({ database, now: () => AT })
+  const { length: levels } = await database.db.selectFrom('migrations').select('id').execute()
+  today = { levels, layout: await layoutOf(database) }
+  await database.close()
+})
+
+test('levels.sql has the statement of each migration, and together they make what the migrations make', async (t) => {
+  assert.equal(LEVELS.length, today.levels, 'append to levels.sql what the new migration sends to SQLite')
+  assert.deepEqual(await layout(databaseOf(t, LEVELS.length)), today.layout)
+})
+
+for (let level = 1; level <= LEVELS.length; level++) {
+  test(`a database of level ${level} is brought up to date, keeps what it holds, and what waits in it is done`, async (t) => {
+    const folder = databaseOf(t, level)
+    const product = await startProduct({ folder })
+    t.after(() => product.stop({ keep: true }))
+    const db = new DatabaseSync(join(folder, 'lernito.db'), { readOnly: true })
+    t.after(() => db.close())
+    const stateOf = (id: string) => db.prepare('select state, email, outcome from deliveries where id = ?').get(id)
+    const [waiting, ...others] = SALES
+    await until('the enrollment', () => (stateOf(waiting.id)?.state === 'succeeded' ? true : undefined))
+    for (const { id, state, email, outcome } of others) assert.deepEqual({ ...stateOf(id) }, { state, email, outcome })
+    const { enrollments } = await product.lms.state()
+    assert.ok(enrollments.some(({ email, course }) => email === waiting.email && course === DEMO))
+    assert.equal((await product.sell({ email: 'new@example.com' })).status, 200)
+    assert.deepEqual(await layout(folder), today.layout)
+  })
+}
