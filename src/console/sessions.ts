@@ -3,8 +3,10 @@ import type { Kysely } from 'kysely'
 import type { ConsoleSessionRow, Tables } from '../deliveries/schema.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { Person, SignIn } from '../openedx/sign-in.ts'
+import { seal, unseal } from './seal.ts'
 
 const MINUTE_MS = 60_000
+const REFRESHING = 'refresh token'
 export const SESSION_MS = 8 * 60 * MINUTE_MS
 /** The LMS's word that somebody is staff is good for so long. */
 const CONFIRMED_MS = 60 * MINUTE_MS
@@ -57,8 +59,8 @@ export function createSessions(from: {
   }
 
   /** A refresh token is good once: whoever moves `renew_at` uses it, and the others go on with what is known. */
-  const renew = async (row: ConsoleSessionRow): Promise<ConsoleSessionRow | null> => {
-    const { id, username, refresh_token } = row
+  const renew = async (row: ConsoleSessionRow, token: string): Promise<ConsoleSessionRow | null> => {
+    const { id, username, refresh_token: sealed } = row
     const claimed = await db
       .updateTable('console_sessions')
       .set({ renew_at: now() + RENEWING_MS })
@@ -66,9 +68,10 @@ export function createSessions(from: {
       .where('renew_at', '=', row.renew_at)
       .executeTakeFirst()
     if (claimed.numUpdatedRows === 0n) return read(id)
-    const judged = refresh_token === null ? null : await signIn.renew(refresh_token)
+    const refreshToken = sealed === null ? null : unseal({ sealed, token, use: REFRESHING })
+    const judged = refreshToken === null ? null : await signIn.renew(refreshToken)
     if (judged?.ok && judged.value.administrator && judged.value.username === username) {
-      await change(id, confirmation(judged.value, now()))
+      await change(id, confirmation({ person: judged.value, token, at: now() }))
       return read(id)
     }
     const failure = judged === null || judged.ok ? null : judged.failure
@@ -89,7 +92,7 @@ export function createSessions(from: {
         .deleteFrom('console_sessions')
         .where('started_at', '<=', at - SESSION_MS)
         .execute()
-      const row = { id, username: person.username, started_at: at, ...confirmation(person, at) }
+      const row = { id, username: person.username, started_at: at, ...confirmation({ person, token, at }) }
       await db.insertInto('console_sessions').values(row).execute()
       return token
     },
@@ -99,7 +102,7 @@ export function createSessions(from: {
       let row = await read(id)
       if (row === null || row.started_at + SESSION_MS <= now()) return null
       if (row.renew_at <= now()) {
-        const renewal = renewals.get(id) ?? renew(row).finally(() => renewals.delete(id))
+        const renewal = renewals.get(id) ?? renew(row, token).finally(() => renewals.delete(id))
         renewals.set(id, renewal)
         row = await renewal
       }
@@ -114,10 +117,12 @@ export function createSessions(from: {
 
 const idOf = (token: string): string => createHash('sha256').update(token).digest('hex')
 
-const confirmation = ({ refreshToken }: Person, at: number) => ({
-  refresh_token: refreshToken,
-  confirmed_at: at,
-  renew_at: at + RENEW_AFTER_MS,
+/** The refresh token is of use to anybody who has it, so the database has it sealed. */
+const confirmation = (of: { person: Person; token: string; at: number }) => ({
+  refresh_token:
+    of.person.refreshToken === null ? null : seal({ text: of.person.refreshToken, token: of.token, use: REFRESHING }),
+  confirmed_at: of.at,
+  renew_at: of.at + RENEW_AFTER_MS,
 })
 
 /** The LMS didn't say no: it is down, failing or throttling. */

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { unseal } from '../../src/console/seal.ts'
+import { openDatabase } from '../../src/deliveries/database.ts'
 import { csrfOf, LEARNER, operator, signIn, startWithConsole } from './harness.ts'
 import { createVisitor } from './visitor.ts'
 
@@ -31,6 +34,22 @@ describe('signing in', () => {
     const cookie = visitor.cookies().lernito_console ?? ''
     assert.match(cookie, /^lernito_console=[\w-]{43}; Max-Age=28800; Path=\/lernito\/console; HttpOnly; SameSite=Lax$/)
     assert.equal((await visitor.get(page)).status, 200)
+  })
+
+  test('what renews the session is of no use to somebody who reads the database', async () => {
+    const visitor = createVisitor()
+    await signIn(visitor, product)
+    const [, token = ''] = /^lernito_console=([\w-]+)/.exec(visitor.cookies().lernito_console ?? '') ?? []
+    const { db, close } = openDatabase({ url: `sqlite:${join(product.folder, 'lernito.db')}`, serve: false })
+    const rows = await db.selectFrom('console_sessions').select('refresh_token').execute()
+    await close()
+    const opened = rows.map(({ refresh_token: sealed }) =>
+      unseal({ sealed: sealed ?? '', token, use: 'refresh token' }),
+    )
+    const [refreshToken = ''] = opened.filter((one) => one !== null)
+    assert.ok(refreshToken.length > 20)
+    assert.ok(rows.every(({ refresh_token }) => refresh_token !== null && !refresh_token.includes(refreshToken)))
+    assert.equal(opened.filter((one) => one !== null).length, 1)
   })
 
   test('behind https the cookies are for https only, and the callback is the public address', async () => {
