@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { z } from 'zod'
 import { sign } from '../../src/signature/signature.ts'
-import { DEMO } from '../harness.ts'
+import { DEMO, exchange } from '../harness.ts'
 import { ROOT, run, start } from '../service/process.ts'
 import { sell, startLms, startServe } from '../service/serving.ts'
 import { asSomebodyElse, install, makeReadOnly, openFolder, type Packed, pack, theirFolder } from './installing.ts'
@@ -44,7 +44,7 @@ describe('the installed package', { concurrency: 2 }, () => {
     assert.deepEqual(result, { code: 0, signal: null, stdout: `${version}\n`, stderr: '' })
   })
 
-  test('the sandbox takes a webhook that lernito-openedx send signs', async (t) => {
+  test('the sandbox takes a webhook that lernito-openedx send signs, and has all files of the console', async (t) => {
     const sandbox = start({ t, command: [BIN], args: ['sandbox', '--port', '0', '--service-port', '0'] })
     const { url } = await sandbox.logged(({ msg }) => msg === 'ready for webhooks')
     const sent = await run({
@@ -56,6 +56,11 @@ describe('the installed package', { concurrency: 2 }, () => {
       sent.stdout,
       /^200 OK\n\{"success":true,"message":"User enrollment status verified for 1 course\(s\)"\}/,
     )
+    // Of its own files and of other packages.
+    for (const file of ['console.css', 'times.js', 'icon.svg', 'htmx.js']) {
+      const served = await exchange({ url: `${url}/lernito/console/static/${file}`, method: 'GET' })
+      assert.deepEqual([served.status, served.text.length > 100], [200, true], file)
+    }
     sandbox.child.kill('SIGTERM')
     assert.equal((await sandbox.ended).code, 0)
   })
