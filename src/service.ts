@@ -119,6 +119,7 @@ export function buildService({
     const link = createLink({ lms, inbox, budget, now, onChange: observer.onLink })
     at.work = { link, budget }
     const { signal } = stopping
+    const { guard } = availability
     const days = settings.LERNITO_RETENTION_DAYS
     const onPurged = (deliveries: number): void => observer.onPurged({ deliveries, days })
     const onStepped = (events: readonly DeliveryEvent[]): void => {
@@ -127,9 +128,9 @@ export function buildService({
     }
     await Promise.all([
       runWorker({ inbox, link, budget, concurrency, now, random, onError, signal }),
-      runRetention({ db: database.db, days, now, onPurged, onError, signal }),
-      runBulkReplays({ means, onStepped, onError, signal }),
-      runBackfill({ means, onError, signal }),
+      runRetention({ db: database.db, days, now, guard, onPurged, onError, signal }),
+      runBulkReplays({ means, guard, onStepped, onError, signal }),
+      runBackfill({ means, guard, onError, signal }),
     ])
   }
 

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Means } from './acting.ts'
+import { type Availability, isUnreachable } from './availability.ts'
 import { readRequest } from './rows.ts'
 import type { DeliveryRow } from './schema.ts'
 import { insertFurtherCourses, type Terms, termsOf } from './terms.ts'
@@ -75,20 +76,22 @@ function termsOfRow({ request, email }: Pick<DeliveryRow, 'request' | 'email'>):
 /** Fills in what older code left out, a minute after another, until the signal is aborted. Work goes on meanwhile. */
 export async function runBackfill({
   means,
+  guard,
   onError,
   signal,
 }: {
   means: Pick<Means, 'database' | 'random'>
-  /** Told of what went wrong; it is tried again a minute later. */
+  guard: Availability['guard']
+  /** Told of what went wrong, but not that the database is away; it is tried again a minute later. */
   onError: (error: unknown) => void
   signal: AbortSignal
 }): Promise<void> {
   while (!signal.aborted) {
     let rest = MINUTE_MS
     try {
-      if ((await backfillStep(means)) > 0) rest = REST_MS
+      if ((await guard(() => backfillStep(means))) > 0) rest = REST_MS
     } catch (error) {
-      onError(error)
+      if (!isUnreachable(error)) onError(error)
     }
     await delay(rest, undefined, { signal }).catch(() => {})
   }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Means } from './acting.ts'
+import { type Availability, isUnreachable } from './availability.ts'
 import { stepReplay } from './bulk-replay.ts'
 import type { DeliveryEvent } from './types.ts'
 
@@ -13,14 +14,16 @@ const REST_MS = 100
  */
 export async function runBulkReplays({
   means,
+  guard,
   onStepped,
   onError,
   signal,
 }: {
   means: Means
+  guard: Availability['guard']
   /** Told what was made due, after it is stored. */
   onStepped: (events: readonly DeliveryEvent[]) => void
-  /** Told of what went wrong; it is tried again. */
+  /** Told of what went wrong, but not that the database is away; it is tried again. */
   onError: (error: unknown) => void
   signal: AbortSignal
 }): Promise<void> {
@@ -36,9 +39,9 @@ export async function runBulkReplays({
   while (!signal.aborted) {
     let rest = LOOK_MS
     try {
-      rest = await step()
+      rest = await guard(step)
     } catch (error) {
-      onError(error)
+      if (!isUnreachable(error)) onError(error)
     }
     await delay(rest, undefined, { signal }).catch(() => {})
   }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
+import { type Availability, isUnreachable } from './availability.ts'
 import type { Tables } from './schema.ts'
 
 /** So few at once that no writer waits long, with a rest in between that is longer than the step. */
@@ -49,6 +50,7 @@ export async function runRetention({
   db,
   days,
   now,
+  guard,
   onPurged,
   onError,
   signal,
@@ -56,9 +58,10 @@ export async function runRetention({
   db: Kysely<Tables>
   days: number
   now: () => number
+  guard: Availability['guard']
   /** Told how many deliveries were deleted, if any. */
   onPurged: (deliveries: number) => void
-  /** Told of what went wrong; it is tried again an hour later. */
+  /** Told of what went wrong, but not that the database is away; it is tried again an hour later. */
   onError: (error: unknown) => void
   signal: AbortSignal
 }): Promise<void> {
@@ -66,12 +69,12 @@ export async function runRetention({
     let purged = 0
     try {
       for (let step = STEP; step > 0 && !signal.aborted; ) {
-        step = await purgeStep({ db, before: now() - days * DAY_MS })
+        step = await guard(() => purgeStep({ db, before: now() - days * DAY_MS }))
         purged += step
         if (step > 0) await delay(REST_MS, undefined, { signal }).catch(() => {})
       }
     } catch (error) {
-      onError(error)
+      if (!isUnreachable(error)) onError(error)
     }
     if (purged > 0) onPurged(purged)
     await delay(HOUR_MS, undefined, { signal }).catch(() => {})

@@ -22,7 +22,9 @@ export function mountConsole({
 >): void {
   const { LERNITO_CONSOLE_CLIENT_ID: clientId, LERNITO_CONSOLE_CLIENT_SECRET: clientSecret } = settings
   if (clientId === undefined) {
-    log.info('the console is off; LERNITO_CONSOLE_CLIENT_ID turns it on, see docs/console.md')
+    parts.app.addHook('onListen', async () =>
+      log.info('the console is off; LERNITO_CONSOLE_CLIENT_ID turns it on, see docs/console.md'),
+    )
     return
   }
   const missing = missingSetting(settings)

@@ -160,6 +160,7 @@ test('several replicas carry it out together, each delivery once, and it goes on
   const run = ({ means }: Pick<Bench, 'means'>): Promise<void> =>
     runBulkReplays({
       means,
+      guard: (work) => work(),
       onStepped: (events) => {
         due += events.length
         if (due === 250) stop.abort()

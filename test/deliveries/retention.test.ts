@@ -49,6 +49,7 @@ test('it goes in small steps until nothing is too old, and keeps the rest', asyn
     db,
     days: 90,
     now: () => clock.at,
+    guard: (work) => work(),
     onPurged: (deliveries) => {
       purged = deliveries
       stopping.abort()

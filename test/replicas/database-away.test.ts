@@ -83,6 +83,8 @@ if (hasMariaDb()) {
       server.signal('SIGCONT')
       await untilReady(replica)
       assert.equal((await sell({ url: replica.url, email: 'bob@example.com' }))?.status, 200)
+      const unexpected = replica.log().filter(({ msg }) => msg.startsWith('unexpected error'))
+      assert.deepEqual(unexpected, [], 'what runs beside the worker doesn’t complain of it again and again')
     })
 
     test('SIGTERM ends the service within 8 s', async (t) => {
