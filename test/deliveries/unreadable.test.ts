@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { only, setUp, succeeded, timeline } from './harness.ts'
+import { submit, takeNow } from './taking.ts'
+
+const quick = { timeout: 5000 }
+const DAMAGED = [
+  ['request', '{"email":"ada@x.ex'],
+  ['request', '{"email":"ada@x.example"}'],
+  ['outcome', '[]'],
+] as const
+
+for (const [column, text] of DAMAGED) {
+  test(`a row with ${column} ${text} needs attention and holds up no other`, quick, async (t) => {
+    const bench = await setUp(t)
+    const { inbox, db, published, row } = bench
+    const bad = await submit(bench, 'ada@x.example')
+    const good = await submit(bench, 'grace@x.example')
+    await db
+      .updateTable('deliveries')
+      .set({ [column]: text })
+      .where('id', '=', bad)
+      .execute()
+    published.length = 0
+    assert.deepEqual(await takeNow(bench), [good])
+    const { state, due_at, owner, outcome } = await row(bad)
+    assert.deepEqual([state, due_at, owner], ['needs_attention', null, null])
+    assert.match(outcome ?? '', /"code":"row.unreadable"/)
+    const event = only(published)
+    assert.deepEqual([event.deliveryId, event.kind], [bad, 'needs_attention'])
+    assert.match(event.detail, /^the stored row can't be read: /)
+    assert.ok(!`${event.detail}${outcome}`.includes('ada@x'), 'the log shows nothing of what is in it')
+    assert.deepEqual(await timeline(bench, bad), ['received', 'needs_attention'])
+    await inbox.settle([succeeded(good)])
+    const next = await submit(bench, 'ada@x.example', 2)
+    assert.deepEqual(await takeNow(bench), [next])
+  })
+}
+
+test('once it is mended a replay has it worked on', quick, async (t) => {
+  const bench = await setUp(t)
+  const id = await submit(bench, 'ada@x.example')
+  const { request } = await bench.row(id)
+  await bench.db.updateTable('deliveries').set({ request: '{' }).execute()
+  assert.deepEqual(await takeNow(bench), [])
+  await bench.desk.replay({ ids: [id], by: 'alice' })
+  assert.deepEqual(await takeNow(bench), [])
+  assert.equal((await bench.row(id)).state, 'needs_attention')
+  await bench.db.updateTable('deliveries').set({ request }).execute()
+  await bench.desk.replay({ ids: [id], by: 'alice' })
+  assert.deepEqual(await takeNow(bench), [id])
+})
+
+test('a damaged outcome of a finished delivery stops nobody who asks for it', quick, async (t) => {
+  const bench = await setUp(t)
+  const id = await submit(bench, 'ada@x.example')
+  await bench.db.updateTable('deliveries').set({ outcome: '{' }).execute()
+  const { progress } = only(await bench.store.progress([id]))
+  assert.equal(progress.outcome.reason?.code, 'row.unreadable')
+})
