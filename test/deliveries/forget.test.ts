@@ -82,7 +82,7 @@ test('a person’s deliveries go with all that belongs to them, whatever their s
 })
 
 test('the audit says that somebody was forgotten and by whom, and no more; the second time there is nothing', async (t) => {
-  const { store, desk, means } = await setUp(t)
+  const { store, desk, means, rows } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
   await desk.replay({ ids: [id], by: 'alice' })
   await forget(means, { email: EMAIL, by })
@@ -91,6 +91,7 @@ test('the audit says that somebody was forgotten and by whom, and no more; the s
   const again = await forget(means, { email: EMAIL, by })
   assert.deepEqual([again.deliveries, again.inHand], [0, false])
   assert.equal((await listed()).length, 1)
+  assert.equal((await rows('audit')).length, 1)
 })
 
 test('work that is under way can’t bring a person back, and the next sale to the same person is a new one', async (t) => {

@@ -117,6 +117,8 @@ test('filters by states and by the time of the last activity', async (t) => {
   assert.deepEqual(await find(bench, { to: at }), [wrong, waits])
   assert.deepEqual(await find(bench, { from: START + 2000, to: START + 3000 }), [waits])
   assert.deepEqual(await find(bench, { states: ['waiting', 'succeeded'], from: at }), [done])
+  assert.deepEqual(await find(bench, { states: ['needs_attention'], course: COURSE }), [mend])
+  assert.deepEqual(await find(bench, { states: ['waiting'], course: 'course-v1:edX+None+1' }), [])
   assert.deepEqual(await find(bench, { emailPrefix: 'b', to: at }), [])
 })
 
@@ -154,6 +156,27 @@ for (const [name, filter] of Object.entries<DeliveryFilter>({
     assert.deepEqual(seen, before)
   })
 }
+
+test('in the list of each of its courses a delivery moves to the top with its activity', async (t) => {
+  const bench = await setUp(t)
+  const { store, desk, clock } = bench
+  const second = 'course-v1:edX+Second+2026'
+  const courseIds = [COURSE, second]
+  const [a = '', b = ''] = await storeAll(
+    bench,
+    ['a', 'b'].map((name) => arrival({ email: `${name}@x.example`, courseIds })),
+  )
+  const later = async (change: () => Promise<unknown>, expected: readonly string[]): Promise<void> => {
+    clock.at += 1000
+    await change()
+    for (const course of courseIds) assert.deepEqual(await find(bench, { course }), expected)
+  }
+  await later(() => store.write([settled(retry(a, clock.at + 60_000))]), [a, b])
+  await later(() => store.write([settled(succeeded(b))]), [b, a])
+  await later(() => store.write([accepted(arrival({ email: 'a@x.example', courseIds }))]), [a, b])
+  await later(() => desk.replay({ ids: [b], by: 'alice' }), [b, a])
+  await later(() => desk.markHandled({ id: a, note: '', by: 'alice' }), [a, b])
+})
 
 test('a damaged cursor is refused with what to do', async (t) => {
   const { desk } = await setUp(t)
