@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+const TIME_LENGTH = 10
 const COUNTER_LIMIT = 32 ** 4
 
 /**
@@ -20,9 +21,12 @@ export function createIds({ now }: { now: () => number }): () => string {
     }
     // The last part of a UUID is 12 random hex digits, which are letters of Crockford's alphabet too; Node draws many
     // UUIDs at once, so this is cheaper than random bytes of our own.
-    return base32(last, 10) + base32(count, 4) + randomUUID().slice(-12).toUpperCase()
+    return idPrefix(last) + base32(count, 4) + randomUUID().slice(-12).toUpperCase()
   }
 }
+
+/** What every id begins with that is made at this time (ms since 1970), and sorts before all that are made later. */
+export const idPrefix = (at: number): string => base32(at, TIME_LENGTH)
 
 function base32(value: number, length: number): string {
   let rest = value

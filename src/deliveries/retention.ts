@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import { type Availability, isUnreachable } from './availability.ts'
+import { idPrefix } from './ids.ts'
 import type { Tables } from './schema.ts'
 
 /** So few at once that no writer waits long, with a rest in between that is longer than the step. */
@@ -32,17 +33,35 @@ export async function purgeStep({ db, before }: { db: Kysely<Tables>; before: nu
       .where('active_at', '<', before)
       .where('state', '!=', 'waiting')
       .executeTakeFirst()
-    await trx
-      .deleteFrom('events')
-      .where('delivery_id', 'in', ids)
-      .where(({ not, exists, selectFrom }) =>
-        not(
-          exists(selectFrom('deliveries').select('deliveries.id').whereRef('deliveries.id', '=', 'events.delivery_id')),
-        ),
-      )
-      .execute()
+    const kept = await trx.selectFrom('deliveries').select('id').where('id', 'in', ids).execute()
+    const gone = ids.filter((id) => !kept.some((row) => row.id === id))
+    if (gone.length === 0) return 0
+    await trx.deleteFrom('further_courses').where('delivery_id', 'in', gone).execute()
+    await trx.deleteFrom('events').where('delivery_id', 'in', gone).execute()
     return Number(numDeletedRows)
   })
+}
+
+/**
+ * Deletes the entries of the audit that are as old, with the events that belong to no delivery, and the orders of bulk
+ * replays that have ended: one step, of at most 200 entries. Gives how many those were.
+ */
+export async function purgeAuditStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
+  await db.deleteFrom('bulk_replays').where('started_at', '<', before).where('state', '!=', 'running').execute()
+  const old = await db
+    .selectFrom('audit')
+    .select('event_id')
+    .where('event_id', '<', idPrefix(before))
+    .orderBy('event_id')
+    .limit(STEP)
+    .execute()
+  if (old.length === 0) return 0
+  const ids = old.map(({ event_id }) => event_id)
+  await db.transaction().execute(async (trx) => {
+    await trx.deleteFrom('events').where('delivery_id', '=', '').where('id', 'in', ids).execute()
+    await trx.deleteFrom('audit').where('event_id', 'in', ids).execute()
+  })
+  return old.length
 }
 
 /** Deletes what is older than `days`, every hour, until the signal is aborted. Several replicas may do it at once. */
@@ -68,9 +87,14 @@ export async function runRetention({
   while (!signal.aborted) {
     let purged = 0
     try {
+      const before = now() - days * DAY_MS
       for (let step = STEP; step > 0 && !signal.aborted; ) {
-        step = await guard(() => purgeStep({ db, before: now() - days * DAY_MS }))
+        step = await guard(() => purgeStep({ db, before }))
         purged += step
+        if (step > 0) await delay(REST_MS, undefined, { signal }).catch(() => {})
+      }
+      for (let step = STEP; step > 0 && !signal.aborted; ) {
+        step = await guard(() => purgeAuditStep({ db, before }))
         if (step > 0) await delay(REST_MS, undefined, { signal }).catch(() => {})
       }
     } catch (error) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { purgeStep, runRetention } from '../../src/deliveries/retention.ts'
+import { purgeAuditStep, purgeStep, runRetention } from '../../src/deliveries/retention.ts'
 import { accepted, arrival, retry, START, settled, setUp, succeeded, timeline } from './harness.ts'
 
 const DAY_MS = 24 * 3_600_000
@@ -68,4 +68,34 @@ test('it goes in small steps until nothing is too old, and keeps the rest', asyn
     [fresh?.id],
   )
   assert.equal((await rows('events')).length, 1)
+})
+
+test('courses go with their delivery; entries of the audit and ended bulk replays when they are as old', async (t) => {
+  const { store, db, desk, clock, rows } = await setUp(t)
+  const courseIds = ['course-v1:a+b+1', 'course-v1:a+b+2']
+  const [one] = await store.write([accepted(arrival({ courseIds }))])
+  const old = await desk.startReplay({ filter: {}, by: 'alice' })
+  await desk.stopReplay({ id: old.id, by: 'alice' })
+  const running = await desk.startReplay({ filter: {}, by: 'alice' })
+  await desk.markHandled({ id: one?.id ?? '', note: '', by: 'alice' })
+  clock.at += DAY_MS
+  const fresh = await desk.startReplay({ filter: {}, by: 'alice' })
+  await desk.stopReplay({ id: fresh.id, by: 'alice' })
+  assert.equal(await purgeAuditStep({ db, before: START }), 0)
+  assert.equal(await purgeAuditStep({ db, before: START + 1 }), 4)
+  assert.equal(await purgeStep({ db, before: START + 1 }), 1)
+  assert.deepEqual(await rows('further_courses'), [])
+  assert.deepEqual(
+    (await desk.bulkReplays()).map(({ id }) => id),
+    [fresh.id, running.id],
+  )
+  const { items } = await desk.audit({})
+  assert.deepEqual(
+    items.map(({ at, kind }) => [at, kind]),
+    [
+      [clock.at, 'bulk_replay_stopped'],
+      [clock.at, 'bulk_replay_started'],
+    ],
+  )
+  assert.equal((await rows('events')).length, 2)
 })
