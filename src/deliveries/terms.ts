@@ -23,7 +23,7 @@ export function termsOf({ email, username = '', courseIds = [] }: About): Terms 
   return {
     email: email === undefined ? null : emailTerm(email),
     username: textTerm(username),
-    courses: [...new Set(courseIds.map(textTerm))].slice(0, MAX_COURSES),
+    courses: [...new Set(courseIds.map(textTerm))].filter((course) => course !== '').slice(0, MAX_COURSES),
   }
 }
 

@@ -1,4 +1,4 @@
-import type { EnrollmentRequest } from '../deliveries/types.ts'
+import type { About, EnrollmentRequest } from '../deliveries/types.ts'
 import { pythonNumber } from '../signature/canonical.ts'
 import { isArray, isFloat, isObject, type Json, JsonNumber } from '../signature/json.ts'
 import { isEmail } from './email.ts'
@@ -69,6 +69,20 @@ export function readPayload(json: Json): Payload {
       username: username.value,
       courseIds: courseIds.value,
     },
+  }
+}
+
+/** What a payload that was refused is about, as far as it says so in texts: for an operator who looks for it. */
+export function aboutOf(json: Json): About {
+  if (!isObject(json)) return {}
+  const textOf = (node: Json | undefined): string[] => (typeof node === 'string' ? [node.toWellFormed()] : [])
+  const [email] = textOf(json.get('email'))
+  const [username] = textOf(json.get('username'))
+  const courses = json.get('courseIds')
+  return {
+    ...(email === undefined ? {} : { email }),
+    ...(username === undefined ? {} : { username }),
+    ...(courses !== undefined && isArray(courses) ? { courseIds: courses.flatMap(textOf) } : {}),
   }
 }
 

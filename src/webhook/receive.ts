@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { EnrollmentRequest } from '../deliveries/types.ts'
+import type { About, EnrollmentRequest } from '../deliveries/types.ts'
 import { canonicalJson } from '../signature/canonical.ts'
 import { checkJson, type Json, JsonSyntaxError, readJson } from '../signature/json.ts'
 import { isSignature, type Match, verify } from '../signature/signature.ts'
 import { readUtf8, Utf8Error } from '../signature/utf8.ts'
-import { type FieldErrors, readPayload } from './payload.ts'
+import { aboutOf, type FieldErrors, readPayload } from './payload.ts'
 
 /** As Node gives them: names in lower case, several values of one name joined with ", ". */
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
@@ -29,6 +29,7 @@ interface Verified extends Match {
 export interface Invalid extends Verified {
   readonly kind: 'invalid'
   readonly errors: FieldErrors
+  readonly about: About
 }
 
 export interface Signed extends Verified {
@@ -59,7 +60,7 @@ export function receive(input: { headers: Headers; body: Uint8Array; secrets: re
   const verified = { ...match, digest: digestOf(json) }
   const payload = readPayload(json)
   return 'errors' in payload
-    ? { kind: 'invalid', ...verified, errors: payload.errors }
+    ? { kind: 'invalid', ...verified, errors: payload.errors, about: aboutOf(json) }
     : { kind: 'signed', ...verified, request: payload.request }
 }
 

@@ -81,5 +81,5 @@ function arrivalOf(received: Exclude<Received, Refused>, body: Uint8Array): Arri
   const { digest, form } = received
   if (received.kind === 'signed') return { digest, form, body, request: received.request, reason: null }
   const reason = { code: 'payload.invalid', subject: JSON.stringify(received.errors) } as const
-  return { digest, form, body, request: null, reason }
+  return { digest, form, body, request: null, about: received.about, reason }
 }

@@ -87,6 +87,16 @@ test('it is found by address, by its beginning, by username, course and id, what
   assert.deepEqual(await find(bench, { email: '' }), [])
 })
 
+test('a delivery that was rejected for its payload is found by what could be read of it', async (t) => {
+  const bench = await setUp(t)
+  const about = { email: ' Ada@x ', username: 'Countess', courseIds: [COURSE, '', 'x'.repeat(1000)] }
+  const [id = ''] = await storeAll(bench, [{ ...rejectedArrival(), about }])
+  const filters: DeliveryFilter[] = [{ emailPrefix: 'ada@' }, { username: 'countess' }, { course: COURSE }]
+  for (const filter of filters) assert.deepEqual(await find(bench, filter), [id])
+  const { email, username, courseIds } = only((await bench.desk.list({ filter: {} })).items)
+  assert.deepEqual([email, username, courseIds], ['ada@x', 'countess', [COURSE.toLowerCase()]])
+})
+
 test('a beginning is a beginning, whatever characters it has', async (t) => {
   const bench = await setUp(t)
   const [percent = '', under = ''] = await storeAll(bench, [

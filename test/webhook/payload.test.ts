@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readJson } from '../../src/signature/json.ts'
-import { type Payload, readPayload } from '../../src/webhook/payload.ts'
+import { aboutOf, type Payload, readPayload } from '../../src/webhook/payload.ts'
 
 /**
  * Expected values are those of a Django REST framework 3.16.1 serializer with the original's fields, but for the limit
@@ -136,4 +136,15 @@ test('what is not an object is named by its type in Python', () => {
     assert.deepEqual(readPayload(readJson(text)), { errors: { non_field_errors: [message] } })
   }
   assert.deepEqual(readPayload(null), { errors: { non_field_errors: ['No data provided'] } })
+})
+
+test('a payload that is refused says what it is about as far as it has texts for it', () => {
+  const about = (text: string): unknown => aboutOf(readJson(text))
+  assert.deepEqual(about('{"email":"ada@x","username":7,"courseIds":["a",null,"b"],"name":"Ada"}'), {
+    email: 'ada@x',
+    courseIds: ['a', 'b'],
+  })
+  assert.deepEqual(about('{"email":["ada@x"],"username":"ada","courseIds":"a"}'), { username: 'ada' })
+  assert.deepEqual(about('{"email":"\\ud800@x"}'), { email: '\ufffd@x' })
+  for (const text of ['[]', 'null', '"ada@x"', '{}']) assert.deepEqual(about(text), {})
 })

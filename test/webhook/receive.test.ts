@@ -50,6 +50,7 @@ test('signed against the payload rules is invalid, with form, secret and digest'
     secretIndex: 0,
     digest: createHash('sha256').update('["x"]').digest('hex'),
     errors: { non_field_errors: ['Invalid data. Expected a dictionary, but got list.'] },
+    about: {},
   })
 })
 
