@@ -4,6 +4,7 @@ export type ErrorCode =
   | 'usage.invalid'
   | 'database.unreachable'
   | 'database.too_new'
+  | 'database.too_old'
   | 'database.in_use'
   | 'database.busy'
   | 'address.in_use'

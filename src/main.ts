@@ -1,4 +1,5 @@
 import { type Command, usageError } from './cli/command.ts'
+import { deliveries } from './cli/deliveries.ts'
 import { doctor } from './cli/doctor.ts'
 import { migrate } from './cli/migrate.ts'
 import { sandbox } from './cli/sandbox.ts'
@@ -8,7 +9,7 @@ import { sign } from './cli/sign.ts'
 import { AppError } from './errors.ts'
 import { VERSION } from './version.ts'
 
-const COMMANDS: readonly Command[] = [serve, sandbox, sign, send, doctor, migrate]
+const COMMANDS: readonly Command[] = [serve, sandbox, sign, send, doctor, deliveries, migrate]
 
 const USAGE = `lernito-openedx: enrolls the buyers of a Lernito course shop in Open edX
 

@@ -1,5 +1,4 @@
 import { createAvailability } from './availability.ts'
-import { createDesk } from './create-desk.ts'
 import { openDatabase } from './database.ts'
 import { createInbox } from './inbox.ts'
 import { createPresence } from './presence.ts'
@@ -73,12 +72,5 @@ export function openInbox({
     },
   })
   const means = { database, now, newId, random }
-  const desk = createDesk({
-    means,
-    guard: availability.guard,
-    replicas: replicas.liveCount,
-    publish,
-    onDue: inbox.adoptNow,
-  })
-  return { database, inbox, desk, means, replicas, availability, presence }
+  return { database, inbox, means, replicas, availability, presence }
 }

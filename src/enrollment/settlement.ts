@@ -46,7 +46,8 @@ function final({ id, attempts, outcome }: { id: string; attempts: number; outcom
   return { id, state, outcome, dueAt: null, attempts, detail: words(outcome) }
 }
 
-function words({ courses, reason }: Outcome): string {
+/** An outcome in one line, for timelines and operators. */
+export function words({ courses, reason }: Outcome): string {
   const results = Object.entries(courses).map(([course, result]) => `${result} in ${course}`)
   const why = reason === null ? [] : [reasonWords(reason)]
   return [...results, ...why].join('; ')

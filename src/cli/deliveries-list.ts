@@ -1,0 +1,67 @@
+import type { Desk, Summary } from '../deliveries/desk.ts'
+import type { DeliveryFilter } from '../deliveries/filter.ts'
+import { words } from '../enrollment/settlement.ts'
+import { parseOptions, usageError } from './command.ts'
+import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
+import { withDesk } from './desk.ts'
+import { columns, plain, plainJson, timeText } from './plain.ts'
+
+const PAGE = 500
+const HEAD = ['ID', 'STATE', 'LAST ACTIVE', 'E-MAIL', 'COURSES', 'OUTCOME']
+
+/** `deliveries list`; see the command's help. */
+export async function listDeliveries(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseOptions('deliveries', {
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      ...FILTER_OPTIONS,
+      limit: { type: 'string' },
+      all: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
+  })
+  const [search = '', ...more] = positionals
+  if (more.length > 0) throw usageError('deliveries list takes one SEARCH. See: lernito-openedx deliveries --help')
+  if (values.all && values.limit !== undefined) throw usageError('--limit and --all contradict each other.')
+  const limit = values.all ? Number.POSITIVE_INFINITY : readLimit(values.limit ?? '50')
+  const filter = readFilter({ values, search, now: Date.now() })
+  return withDesk(async ({ desk }) => {
+    let shown = 0
+    for await (const { items, isLast } of pages({ desk, filter, limit })) {
+      if (values.json) process.stdout.write(items.map((item) => `${plainJson(item)}\n`).join(''))
+      else if (items.length > 0) process.stdout.write(columns([...(shown === 0 ? [HEAD] : []), ...items.map(line)]))
+      shown += items.length
+      if (isLast && shown >= limit) process.stderr.write(`There may be more than these ${shown}: --limit N or --all\n`)
+    }
+    if (shown === 0 && !values.json) process.stderr.write('No delivery was found.\n')
+    return 0
+  })
+}
+
+function readLimit(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw usageError(`--limit ${text} is not a number above 0.`)
+}
+
+/** Also through stretches in which a search finds nothing for long. */
+async function* pages({ desk, filter, limit }: { desk: Desk; filter: DeliveryFilter; limit: number }) {
+  let after: string | null = null
+  for (let left = limit; left > 0; ) {
+    const page: Awaited<ReturnType<Desk['list']>> = await desk.list({ filter, limit: Math.min(left, PAGE), after })
+    left -= page.items.length
+    after = page.next
+    if (after === null) {
+      yield { items: page.items, isLast: false }
+      return
+    }
+    yield { items: page.items, isLast: left <= 0 }
+  }
+}
+
+function line({ id, state, activeAt, email, courseIds, outcome, dueAt }: Summary): string[] {
+  const next = dueAt === null ? '' : `next try ${timeText(dueAt)}`
+  const came = outcome === null ? '' : words(outcome)
+  const what = [came, state === 'waiting' ? next : ''].filter((text) => text !== '').join('; ')
+  return [id, state, timeText(activeAt), plain(email ?? '-'), plain(courseIds.join(', ')), plain(what)]
+}

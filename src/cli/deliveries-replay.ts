@@ -1,0 +1,102 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Means } from '../deliveries/acting.ts'
+import { stepReplay } from '../deliveries/bulk-replay.ts'
+import type { BulkReplay, Desk, Replayed } from '../deliveries/desk.ts'
+import type { DeliveryFilter } from '../deliveries/filter.ts'
+import { parseOptions, usageError } from './command.ts'
+import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
+import { operator, withDesk } from './desk.ts'
+import { plain, plainJson } from './plain.ts'
+
+const IDS_AT_ONCE = 500
+const REST_MS = 100
+
+/** `deliveries replay`; see the command's help. */
+export async function replayDeliveries(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseOptions('deliveries', {
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      ...FILTER_OPTIONS,
+      all: { type: 'boolean', default: false },
+      succeeded: { type: 'boolean', default: false },
+      'dry-run': { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
+  })
+  const filter = readFilter({ values, now: Date.now() })
+  const filtered = values.all || Object.keys(filter).length > 0
+  if (filtered === positionals.length > 0) {
+    throw usageError('deliveries replay takes IDs, or a filter, or --all. See: lernito-openedx deliveries --help')
+  }
+  if (!filtered && (values.succeeded || values['dry-run'])) {
+    throw usageError('--succeeded and --dry-run go with a filter, not with IDs.')
+  }
+  const order = { filter, succeeded: values.succeeded }
+  return withDesk(async ({ desk, means }) => {
+    if (!filtered) return replayIds({ desk, ids: positionals, json: values.json })
+    if (values['dry-run']) return preview({ desk, ...order, json: values.json })
+    return replayAll({ desk, means, ...order, json: values.json })
+  })
+}
+
+async function replayIds({ desk, ids, json }: { desk: Desk; ids: readonly string[]; json: boolean }): Promise<number> {
+  const parts: Replayed[] = []
+  for (let from = 0; from < ids.length; from += IDS_AT_ONCE) {
+    const some = ids.slice(from, from + IDS_AT_ONCE).map((id) => id.toUpperCase())
+    parts.push(await desk.replay({ ids: some, by: operator() }))
+  }
+  const due = parts.flatMap((part) => part.due)
+  const left = parts.flatMap((part) => part.left)
+  if (json) process.stdout.write(`${plainJson({ due, left })}\n`)
+  else for (const id of due) process.stdout.write(`${id} is due\n`)
+  for (const { id, why } of left) process.stderr.write(`${plain(id)} ${WHY[why]}\n`)
+  return left.length === 0 ? 0 : 1
+}
+
+const WHY = {
+  unknown: 'is not in the inbox. Find it with: lernito-openedx deliveries list SEARCH',
+  'payload.invalid': 'was rejected for its payload and stays so: the shop has to send it corrected',
+} as const satisfies Record<Replayed['left'][number]['why'], string>
+
+interface Order {
+  readonly desk: Desk
+  readonly filter: DeliveryFilter
+  readonly succeeded: boolean
+  readonly json: boolean
+}
+
+async function preview({ desk, json, ...order }: Order): Promise<number> {
+  const { count, more, sample } = await desk.previewReplay(order)
+  if (json) process.stdout.write(`${plainJson({ count, more, sample })}\n`)
+  else {
+    process.stdout.write(
+      `${more ? 'more than ' : ''}${count} would be replayed${sample.length > 0 ? ', among them:' : ''}\n`,
+    )
+    for (const { id, state, email } of sample) process.stdout.write(`${id}  ${state}  ${plain(email ?? '-')}\n`)
+  }
+  return 0
+}
+
+/** Takes the steps itself, so that it needs no service; one that runs helps. */
+async function replayAll({ desk, means, json, ...order }: Order & { means: Means }): Promise<number> {
+  const stop = new AbortController()
+  const interrupt = (): void => stop.abort()
+  process.once('SIGINT', interrupt)
+  process.once('SIGTERM', interrupt)
+  let replay: BulkReplay | null = await desk.startReplay({ ...order, by: operator() })
+  const { id, total } = replay
+  while (replay?.state === 'running') {
+    if (stop.signal.aborted) replay = await desk.stopReplay({ id, by: operator() })
+    else {
+      await stepReplay(means, id)
+      replay = await desk.bulkReplay(id)
+      process.stderr.write(`${replay?.replayed ?? 0} of ${total ?? 'many'}\n`)
+      if (replay?.state === 'running') await delay(REST_MS, undefined, { signal: stop.signal }).catch(() => {})
+    }
+  }
+  const replayed = replay?.replayed ?? 0
+  if (json) process.stdout.write(`${plainJson(replay)}\n`)
+  else process.stdout.write(`${replayed} due${replay?.state === 'stopped' ? '; stopped' : ''}\n`)
+  return replay?.state === 'done' ? 0 : 1
+}

@@ -1,0 +1,64 @@
+import { type DeliveryFilter, filterSchema, readSearch } from '../deliveries/filter.ts'
+import { DELIVERY_STATES } from '../deliveries/types.ts'
+import { usageError } from './command.ts'
+
+/** The options that say which deliveries are meant, of more than one command. */
+export const FILTER_OPTIONS = {
+  email: { type: 'string' },
+  username: { type: 'string' },
+  course: { type: 'string' },
+  state: { type: 'string', multiple: true },
+  since: { type: 'string' },
+  until: { type: 'string' },
+} as const
+
+export const FILTER_HELP = `  --email A      the buyer's address
+  --username N   the username that the shop sent
+  --course K     a course key
+  --state S      waiting, succeeded, rejected, needs_attention or handled; may be given several times
+  --since T      last active since then: 7d, 12h, 30m, or a time such as 2026-01-31 or 2026-01-31T18:00Z
+  --until T      last active before then`
+
+interface FilterValues {
+  readonly email?: string | undefined
+  readonly username?: string | undefined
+  readonly course?: string | undefined
+  readonly state?: readonly string[] | undefined
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+}
+
+/** Throws AppError usage.invalid. `search` is what an operator types in the console's search field, too. */
+export function readFilter({
+  values: { state, since, until, email, username, course },
+  search = '',
+  now,
+}: {
+  values: FilterValues
+  search?: string
+  now: number
+}): DeliveryFilter {
+  const filter = {
+    ...readSearch(search),
+    ...(email === undefined ? {} : { email }),
+    ...(username === undefined ? {} : { username }),
+    ...(course === undefined ? {} : { course }),
+    ...(state === undefined ? {} : { states: [...state] }),
+    ...(since === undefined ? {} : { from: readTime({ option: '--since', text: since, now }) }),
+    ...(until === undefined ? {} : { to: readTime({ option: '--until', text: until, now }) }),
+  }
+  const read = filterSchema.safeParse(filter)
+  if (read.success) return read.data
+  throw usageError(`--state is one of ${DELIVERY_STATES.join(', ')}.`)
+}
+
+const UNITS = { m: 60_000, h: 3_600_000, d: 24 * 3_600_000 } as const
+
+function readTime({ option, text, now }: { option: string; text: string; now: number }): number {
+  const [, count, unit] = /^(\d{1,6})([mhd])$/.exec(text) ?? []
+  if (unit === 'm' || unit === 'h' || unit === 'd') return now - Number(count) * UNITS[unit]
+  const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(at))
+    throw usageError(`${option} ${text} is neither a time such as 2026-01-31T18:00Z nor one such as 7d.`)
+  return at
+}

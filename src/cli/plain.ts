@@ -1,0 +1,25 @@
+/** All that a terminal may act on, or not show: senders choose names and addresses, and the LMS its words. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu
+
+/** A text of somebody else for a terminal: one line, and nothing in it moves the cursor. */
+export const plain = (text: string): string => text.replace(INVISIBLE, '\u{fffd}')
+
+/** The same for JSON, which can spell them. */
+export const plainJson = (value: unknown, indent?: number): string =>
+  JSON.stringify(value, null, indent).replace(/[\u007f-\u009f\u2028\u2029\p{Cf}\p{Cs}]/gu, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  )
+
+/** A time (ms since 1970) in UTC, to the second. */
+export const timeText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')}Z`
+
+/** Columns that stand one below the other, the last as long as it is. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const last = Math.max(0, ...rows.map((row) => row.length)) - 1
+  const widths = Array.from({ length: last }, (_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))
+  const line = (row: readonly string[]): string => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')
+  return rows.map((row) => `${line(row).trimEnd()}\n`).join('')
+}
