@@ -104,6 +104,17 @@ async function reviveAll({ trx, at }: Pick<Act, 'trx' | 'at'>, ids: readonly str
   if (Number(numUpdatedRows) !== ids.length) throw OVERTAKEN
 }
 
+/** Writes down that a course of a delivery was enrolled again, since the LMS had lost it. */
+export async function noteRepair(
+  means: Means,
+  { id, words, by }: { id: string; words: string; by: string },
+): Promise<Done<null>> {
+  return act<null>(means, async () => {
+    const event = { deliveryId: id, kind: 'repaired', detail: words, actor: by } as const
+    return { result: null, listed: [event] }
+  })
+}
+
 /** See Desk.markHandled. Of the note 1,000 characters are kept. */
 export async function markHandled(
   means: Means,

@@ -107,6 +107,7 @@ export type EventKind =
   | 'retry_scheduled'
   | 'replayed'
   | 'handled'
+  | 'repaired'
   | 'forgotten'
   | 'bulk_replay_started'
   | 'bulk_replay_stopped'

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { z } from 'zod'
+import { openDatabase } from '../../src/deliveries/database.ts'
+import { DEMO, type Product, SECRET, startProduct } from '../harness.ts'
+import { run } from '../service/process.ts'
+
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const [ALICE, ERIN, NOBODY, SECOND] = ['alice@example.com', 'erin@example.com', 'nobody@example.com', 'two@example.com']
+const report = z.object({
+  deliveries: z.number(),
+  counts: z.record(z.string(), z.number()),
+  repaired: z.number(),
+  findings: z.array(z.looseObject({ email: z.string(), course: z.string(), standing: z.string() })),
+})
+
+describe('reconcile', () => {
+  let product: Product
+  const reconcile = (args: readonly string[] = []) =>
+    run({
+      args: ['reconcile', ...args],
+      env: {
+        LERNITO_WEBHOOK_SECRET: SECRET,
+        LERNITO_LMS_URL: product.lmsUrl,
+        LERNITO_LMS_CLIENT_ID: 'lernito-client',
+        LERNITO_LMS_CLIENT_SECRET: 'lernito-client-secret',
+        LERNITO_LMS_CALLS_PER_MINUTE: '0',
+        LERNITO_DATABASE_URL: `sqlite:${join(product.folder, 'lernito.db')}`,
+      },
+    })
+
+  before(async () => {
+    product = await startProduct()
+    for (const buyer of [
+      { email: ALICE, courseIds: [DEMO, PYTHON] },
+      { email: ERIN },
+      { email: NOBODY },
+      { email: SECOND },
+    ]) {
+      assert.equal((await product.sell(buyer)).status, 200)
+    }
+  })
+  after(() => product.stop())
+
+  test('what stands is counted, and the exit code is 0', async () => {
+    const { code, stdout, stderr } = await reconcile()
+    assert.deepEqual(
+      { code, stdout, stderr },
+      { code: 0, stdout: '4 deliveries looked at; courses: stands 5\n', stderr: '' },
+    )
+  })
+
+  test('what the LMS lost is told, and nothing is changed without --fix', async () => {
+    await product.lms.reset()
+    await product.lms.seed({ enrollments: [{ email: ERIN, course: DEMO, mode: 'audit', active: false }] })
+    const before = await product.lms.state()
+    const { code, stdout } = await reconcile(['--json', '--since', '1d'])
+    assert.equal(code, 1)
+    const { findings, counts } = report.parse(JSON.parse(stdout))
+    assert.deepEqual(findings.map(({ email, course, standing }) => [email, course, standing]).sort(), [
+      [ALICE, DEMO, 'missing'],
+      [ALICE, PYTHON, 'missing'],
+      [ERIN, DEMO, 'unenrolled'],
+      [NOBODY, DEMO, 'allowance_missing'],
+      [SECOND, DEMO, 'allowance_missing'],
+    ])
+    assert.equal(counts.missing, 2)
+    assert.deepEqual(await product.lms.state(), before)
+  })
+
+  test('--fix enrolls whom the LMS has no row of, and allows whom --allow names; others it leaves alone', async () => {
+    const { code, stdout } = await reconcile(['--fix', '--allow', 'Nobody@Example.com'])
+    assert.match(stdout, /4 deliveries looked at; courses: unenrolled 1, missing 2, allowance_missing 2; repaired 3\n$/)
+    assert.equal(code, 1, 'one allowance is missing still')
+    const { enrollments, allowances } = await product.lms.state()
+    const ofUs = [ALICE, ERIN, NOBODY, SECOND]
+    assert.deepEqual(
+      enrollments
+        .filter(({ email }) => ofUs.includes(email))
+        .map(({ email, course, active }) => [email, course, active]),
+      [
+        [ALICE, DEMO, true],
+        [ALICE, PYTHON, true],
+        [ERIN, DEMO, false],
+      ],
+    )
+    assert.deepEqual(
+      allowances.filter(({ email }) => ofUs.includes(email)).map(({ email }) => email),
+      [NOBODY],
+    )
+  })
+
+  test('a repair is in the delivery’s timeline and in the audit, with who did it', async () => {
+    const { db, close } = openDatabase({ url: `sqlite:${join(product.folder, 'lernito.db')}`, serve: false })
+    const events = await db.selectFrom('events').select(['actor', 'detail']).where('kind', '=', 'repaired').execute()
+    await close()
+    assert.deepEqual(events.map(({ detail }) => detail).sort(), [
+      `allowed in ${DEMO}`,
+      `enrolled in ${PYTHON}`,
+      `enrolled in ${DEMO}`,
+    ])
+    assert.ok(events.every(({ actor }) => actor?.endsWith('(command line)')))
+  })
+
+  test('an LMS that can’t be asked ends it with the reason, exit code 1', async () => {
+    await product.lms.faults([{ path: '/api/enrollment/v1/enrollments', status: 503 }])
+    const { code, stderr } = await reconcile()
+    await product.lms.noFaults()
+    assert.equal(code, 1)
+    assert.match(stderr, /^The LMS could not be asked on: .*503/)
+  })
+
+  test('a throttle is waited for, as long as the LMS says', async () => {
+    await product.lms.faults([{ path: '/api/enrollment/v1/enrollments', status: 429, retryAfter: 1, times: 2 }])
+    const { stdout } = await reconcile()
+    assert.match(stdout, /^.*4 deliveries looked at/m)
+  })
+})
