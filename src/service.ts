@@ -87,7 +87,8 @@ export function buildService({
   })
   const leaving = new AbortController()
   const stopping = new AbortController()
-  const app = createApp({ log, bodyLimit: BODY_LIMIT, stopping: stopping.signal })
+  const { LERNITO_TRUSTED_PROXIES: trustedProxies } = settings
+  const app = createApp({ log, bodyLimit: BODY_LIMIT, trustedProxies, stopping: stopping.signal })
   healthRoutes({ app, leaving: leaving.signal, ready: async () => availability.reason() })
   openApiRoute({ app, version: VERSION })
   metricsRoute({ app, metrics })

@@ -1,6 +1,7 @@
-import type { FastifyError, FastifyInstance } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { AppError, type ErrorCode } from '../errors.ts'
 import { errorFields, type Log } from '../telemetry/log.ts'
+import { bodyOf, type RefusalCode, refusal } from './refusals.ts'
 
 /** The codes that can come out of a request; every other error is our own fault and shows no detail. */
 const UNAVAILABLE = {
@@ -9,9 +10,22 @@ const UNAVAILABLE = {
 
 const RETRY_AFTER_SECONDS = 30
 
-const FRAMEWORK_WORDS: Readonly<Record<string, string>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: 'The body is larger than 64 KiB',
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body is not as long as Content-Length says',
+/** Answers and logs a refusal. */
+export function refuseWith({
+  code,
+  log,
+  request,
+  reply,
+}: {
+  code: RefusalCode
+  log: Log
+  request: FastifyRequest
+  reply: FastifyReply
+}): FastifyReply {
+  const refuse = refusal(code)
+  log.info({ code, status: refuse.status, ip: request.ip }, 'request refused')
+  if (refuse.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS)
+  return reply.code(refuse.status).send(bodyOf(refuse))
 }
 
 /** The one place that turns an error into an HTTP answer. What is inside stays inside: the log has it. */
@@ -24,18 +38,22 @@ export function answerErrors({ app, log }: { app: FastifyInstance; log: Log }): 
         .header('retry-after', RETRY_AFTER_SECONDS)
         .send({ success: false, message: UNAVAILABLE[error.code] })
     }
+    const { destroyed, complete } = request.raw
+    if (destroyed && !complete) return reply.send() // nobody is there any more, and connections.ts has logged it
     const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500
     if (status >= 400 && status < 500) {
+      if (request.is404) return refuseWith({ code: 'not_found', log, request, reply })
+      if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+        // Fastify closes the connection; app.ts reads the rest, or the sender's system may throw the answer away.
+        return refuseWith({ code: 'body_too_large', log, request, reply: reply.removeHeader('connection') })
+      }
       log.info({ code: error.code, status, ip: request.ip }, 'request refused')
-      const message = FRAMEWORK_WORDS[error.code] ?? error.message
-      return reply.code(status).send({ success: false, message })
+      return reply.code(status).send({ success: false, message: error.message })
     }
     log.error({ ...errorFields(error), path: request.routeOptions.url }, 'unexpected error')
     return reply.code(500).send({ success: false, message: 'Internal server error' })
   })
-  app.setNotFoundHandler((_request, reply) =>
-    reply.code(404).send({ success: false, message: 'Not found. Webhooks go to POST /api/lernito/webhook/' }),
-  )
+  app.setNotFoundHandler((request, reply) => refuseWith({ code: 'not_found', log, request, reply }))
 }
 
 const isUnavailable = (code: ErrorCode): code is keyof typeof UNAVAILABLE => code in UNAVAILABLE

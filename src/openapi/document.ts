@@ -35,8 +35,10 @@ const ANSWERS = {
     content: json({ anyOf: [ref('Invalid'), ref('Refused')] }),
   },
   401: answer('No signature, or a wrong one.', 'Refused'),
+  408: answer('Not sent in time: 5 seconds for the headers, 10 in all. Nothing is stored.', 'Refused'),
   413: answer('The body is larger than 64 KiB (65,536 bytes).', 'Refused'),
   415: answer('Not application/json in UTF-8, or compressed.', 'Refused'),
+  431: answer('More than 100 headers, or 16 KiB of them.', 'Refused'),
   500: answer('Stored, and not done in time: it goes on by itself. Repeating does no harm.', 'Refused', DELIVERY),
   503: answer('Not stored. Send it again.', 'Refused', RETRY_AFTER),
 }

@@ -10,12 +10,12 @@ import { aboutOf, type FieldErrors, readPayload } from './payload.ts'
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
 
 /** Few enough to be a metric's label. `json`: the body is not JSON in UTF-8. */
-export type RefusalCode = 'media_type' | 'encoding' | 'json' | 'signature'
+export type RefusalCode = 'method' | 'media_type' | 'encoding' | 'json' | 'signature'
 
 /** Not signed, or nobody can tell: answered and counted, never stored. */
 export interface Refused {
   readonly kind: 'refused'
-  readonly status: 400 | 401 | 415
+  readonly status: 400 | 401 | 405 | 415
   readonly code: RefusalCode
   readonly body: { readonly success: false; readonly message: string; readonly detail?: string }
 }
@@ -64,6 +64,9 @@ export function receive(input: { headers: Headers; body: Uint8Array; secrets: re
     : { kind: 'signed', ...verified, request: payload.request }
 }
 
+/** Before receive, as mediaTypeRefusal is: in the words of DRF. */
+export const methodRefusal = (method: string): Refused => refused(405, 'method', `Method "${method}" not allowed.`)
+
 /** The first step of receive, which needs no body: the answer to a type that is not read, or null. */
 export function mediaTypeRefusal(headers: Headers): Refused | null {
   const type = headerOf(headers, 'content-type') ?? ''
@@ -109,6 +112,6 @@ const digestOf = (json: Json): string =>
     .digest('hex')
 
 /** DRF words these in `detail`; our own answers all have `message`. */
-function refused(status: 400 | 415, code: RefusalCode, text: string): Refused {
+function refused(status: 400 | 405 | 415, code: RefusalCode, text: string): Refused {
   return { kind: 'refused', status, code, body: { success: false, message: text, detail: text } }
 }

@@ -2,12 +2,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Inbox } from '../deliveries/inbox.ts'
 import type { Arrival } from '../deliveries/types.ts'
 import { type Answer, accepted, answer } from './answers.ts'
-import { mediaTypeRefusal, type Received, type Refused, receive } from './receive.ts'
+import { mediaTypeRefusal, methodRefusal, type Received, type RefusalCode, type Refused, receive } from './receive.ts'
 
 export const BODY_LIMIT = 64 * 1024
 
 /** The path that the original documents, and the one where it really mounts. A slash at the end may be left out. */
 const PATHS = ['/api/lernito/webhook/', '/lernito/webhook/']
+
+const ALLOW = 'POST, OPTIONS'
 
 /** How the original describes itself (recorded: lernito-webhook.json, "OPTIONS"), to the word. */
 const DESCRIPTION = {
@@ -26,15 +28,23 @@ interface Webhook {
   readonly answerWithinMs: number
   readonly now: () => number
   /** Told of what is refused without being stored. */
-  readonly onRefused: (refused: { code: Refused['code']; status: number; ip: string }) => void
+  readonly onRefused: (refused: { code: RefusalCode; status: number; ip: string }) => void
 }
 
 /** Lernito's webhook: verified, stored, and answered when the enrollment is done or can't be done in time. */
-export function webhookRoutes({ app, inbox, secrets, answerWithinMs, now, onRefused }: Webhook): void {
+export function webhookRoutes({
+  app,
+  inbox,
+  secrets,
+  answerWithinMs,
+  now,
+  onRefused,
+}: Webhook): void {
   const refuse = (request: FastifyRequest, reply: FastifyReply, refused: Refused): FastifyReply => {
     onRefused({ code: refused.code, status: refused.status, ip: request.ip })
     return reply.code(refused.status).send(refused.body)
   }
+  const others = app.supportedMethods.filter((method) => method !== 'POST' && method !== 'OPTIONS')
 
   const submit = async (arrival: Arrival): Promise<{ id: string; reply: Answer }> => {
     const courseCount = arrival.request?.courseIds.length ?? 0
@@ -65,14 +75,13 @@ export function webhookRoutes({ app, inbox, secrets, answerWithinMs, now, onRefu
         },
       })
       scope.route({
-        method: ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE'],
+        method: others,
         url,
-        handler: async (request, reply) => {
-          const detail = `Method "${request.method}" not allowed.`
-          return reply.code(405).header('allow', 'POST, OPTIONS').send({ success: false, message: detail, detail })
-        },
+        onRequest: async (request, reply) =>
+          refuse(request, reply.header('allow', ALLOW), methodRefusal(request.method)),
+        handler: async () => {},
       })
-      scope.options(url, async (_request, reply) => reply.header('allow', 'POST, OPTIONS').send(DESCRIPTION))
+      scope.options(url, async (_request, reply) => reply.header('allow', ALLOW).send(DESCRIPTION))
     }
   })
 }

@@ -3,6 +3,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { REASON_CODES } from '../../src/deliveries/types.ts'
+import { REFUSALS } from '../../src/http/refusals.ts'
 import { codes, ROOT, readDocument, section, tables } from './documents.ts'
 
 const guide = readDocument('docs/troubleshooting.md')
@@ -27,8 +28,9 @@ test('every code of an error has its cause and cure', () => {
   assert.deepEqual(named('## Messages of the commands'), membersOf('src/errors.ts', 'ErrorCode').sort())
 })
 
-test('every code with which a webhook is refused has its cause and cure', () => {
-  assert.deepEqual(named('## Answers to the shop'), membersOf('src/webhook/receive.ts', 'RefusalCode').sort())
+test('every code with which a webhook or a request is refused has its cause and cure', () => {
+  const refusals = new Set([...membersOf('src/webhook/receive.ts', 'RefusalCode'), ...Object.keys(REFUSALS)])
+  assert.deepEqual(named('## Answers to the shop'), [...refusals].sort())
 })
 
 test('every reason of a delivery has its cause and cure', () => {

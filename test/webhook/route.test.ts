@@ -70,7 +70,7 @@ describe('the webhook over HTTP', () => {
     const body = bodyOf(BODY_LIMIT + 1)
     const answered = await exchange({ url: product.webhook, headers: signed('{}'), body })
     assert.equal(answered.status, 413)
-    assert.equal(answered.text, '{"success":false,"message":"The body is larger than 64 KiB"}')
+    assert.equal(answered.text, '{"success":false,"message":"The body is larger than 64 KiB. Send a shorter one"}')
     assert.equal(await postChunked(product.webhook, body), 413)
   })
 

@@ -1,0 +1,24 @@
+import type { IncomingMessage } from 'node:http'
+import { MAX_HEADERS, type RefusalCode } from './refusals.ts'
+
+type Head = Pick<IncomingMessage, 'httpVersion' | 'rawHeaders' | 'headers'>
+
+/**
+ * What is wrong with a request that Node's parser lets through, though another program on its way may read it in
+ * another way and take a part of it for a request of its own; null if nothing is (RFC 9112, 3.2, 6.1 and 11.2).
+ * Node keeps the first of two values where there may be one, and drops headers that are too many: both without a word.
+ */
+export function screen({ httpVersion, rawHeaders, headers }: Head): RefusalCode | null {
+  if (rawHeaders.length > 2 * MAX_HEADERS) return 'headers_too_large'
+  const modern = httpVersion === '1.1'
+  if (!modern && httpVersion !== '1.0') return 'malformed'
+  const hosts = count(rawHeaders, 'host')
+  if (hosts > 1 || (modern && hosts === 0)) return 'host'
+  const encoding = headers['transfer-encoding']
+  if (encoding !== undefined && !(modern && encoding.toLowerCase() === 'chunked')) return 'transfer_encoding'
+  return count(rawHeaders, 'content-type') > 1 ? 'content_type_twice' : null
+}
+
+const count = (rawHeaders: readonly string[], name: string): number =>
+  rawHeaders.filter((text, index) => index % 2 === 0 && text.length === name.length && text.toLowerCase() === name)
+    .length

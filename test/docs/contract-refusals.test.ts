@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { REFUSALS } from '../../src/http/refusals.ts'
+import { codes, readDocument, section, tables } from './documents.ts'
+
+const contract = readDocument('docs/contract.md')
+
+// That each is answered so is tested in test/hostile.
+test('the contract has every refusal of what is no webhook yet: status, code and message', () => {
+  const [answers = []] = tables(section(contract, '## Answers'))
+  const [rows = []] = tables(section(contract, '### What is refused before it is a webhook'))
+  const inAnswers = (message: string): boolean => answers.some(([, body = '']) => body.includes(message))
+  const expected = Object.entries(REFUSALS)
+    .filter(([, { message }]) => !inAnswers(message))
+    .map(([code, { status, message }]) => ({ status: String(status), code, message }))
+  assert.deepEqual(
+    rows.map(([status, code = '', message]) => ({ status, code: codes(code)[0], message })),
+    expected,
+  )
+  assert.ok(expected.length > 8)
+})
+
+test('the contract has their limits', () => {
+  const request = section(contract, '## Request')
+  for (const limit of ['At most 100, and 16 KiB', 'within 5 seconds', '65,536 bytes', 'within 10 seconds']) {
+    assert.ok(request.includes(limit), limit)
+  }
+})

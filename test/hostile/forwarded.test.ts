@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { type Product, startProduct } from '../harness.ts'
+import { ROOT } from '../service/process.ts'
+import { askRaw, type Header, requestBytes } from './raw.ts'
+
+/** The address that the log has for an unsigned webhook with these headers, which comes from 127.0.0.1. */
+async function addressSeen(product: Product, values: readonly string[]): Promise<unknown> {
+  product.log.splice(0)
+  const headers: Header[] = [
+    ['Host', 'x'],
+    ['Content-Type', 'application/json'],
+    ...values.map((value): Header => ['X-Forwarded-For', value]),
+    ['Content-Length', '2'],
+  ]
+  assert.equal((await askRaw({ url: product.url, bytes: requestBytes({ headers, body: '{}' }) })).status, 401)
+  return product.log.find(({ msg }) => msg === 'webhook refused')?.ip
+}
+
+const CASES: readonly { proxies: string; seen: Readonly<Record<string, string>> }[] = [
+  { proxies: '0', seen: { '': '127.0.0.1', '203.0.113.5': '127.0.0.1', '10.0.0.1, 203.0.113.5': '127.0.0.1' } },
+  {
+    proxies: '1',
+    seen: {
+      '': '127.0.0.1',
+      '203.0.113.5': '203.0.113.5',
+      '10.0.0.1, 203.0.113.5': '203.0.113.5',
+      '127.0.0.1, 203.0.113.5': '203.0.113.5',
+      '2001:db8::5': '2001:db8::5',
+      '203.0.113.5, ': '203.0.113.5',
+    },
+  },
+  {
+    proxies: '2',
+    seen: { '203.0.113.5': '203.0.113.5', '1.1.1.1, 203.0.113.5, 10.0.0.1': '203.0.113.5' },
+  },
+  {
+    proxies: '127.0.0.0/8,10.0.0.1',
+    seen: {
+      '203.0.113.5': '203.0.113.5',
+      '203.0.113.5, 10.0.0.1': '203.0.113.5',
+      '10.0.0.1, 203.0.113.5, 10.0.0.1': '203.0.113.5',
+      '203.0.113.5, 10.0.0.2': '10.0.0.2',
+    },
+  },
+  { proxies: '192.0.2.1', seen: { '203.0.113.5': '127.0.0.1', '203.0.113.5, 192.0.2.1': '127.0.0.1' } },
+]
+const NO_ADDRESSES = [
+  'unknown',
+  '203.0.113.5:4711',
+  '[2001:db8::5]',
+  '1.2.3',
+  '"x"',
+  "<script>'",
+  'a'.repeat(4000),
+  '\xe9',
+]
+
+for (const { proxies, seen } of CASES) {
+  test(`LERNITO_TRUSTED_PROXIES=${proxies}: X-Forwarded-For is believed just so far`, async (t) => {
+    const product = await startProduct({ env: { LERNITO_TRUSTED_PROXIES: proxies } })
+    t.after(() => product.stop())
+    for (const [value, address] of Object.entries(seen)) {
+      assert.equal(await addressSeen(product, value === '' ? [] : [value]), address, value)
+      assert.equal(
+        await addressSeen(product, value === '' ? [] : value.split(', ')),
+        address,
+        `${value}, a header each`,
+      )
+    }
+    for (const value of NO_ADDRESSES) assert.equal(await addressSeen(product, [value]), '127.0.0.1', value)
+  })
+}
+
+test('no address is made from what a request says of its host or protocol', () => {
+  const files = globSync('src/**/*.ts', { cwd: ROOT }).filter((file) => !file.startsWith('src/sandbox/'))
+  const wrong = files.filter((file) =>
+    /request\.(host|hostname|port|protocol|originalUrl)\b|x-forwarded-(host|proto|port)|headers\.host\b|\['host'\]/i.test(
+      readFileSync(join(ROOT, file), 'utf8'),
+    ),
+  )
+  assert.deepEqual(wrong, [])
+})
