@@ -60,7 +60,7 @@ export function buildService({
     backlog: () => availability.guard(() => readBacklog(database.db)),
   })
   const notifier = notifierFor({ settings, log })
-  const observer = createObserver({ log, metrics, notifier })
+  const observer = createObserver({ log, metrics, notifier, now })
   const { onError } = observer
   const { database, inbox, means, replicas, availability, presence } = openInbox({
     url: settings.LERNITO_DATABASE_URL,
@@ -102,6 +102,8 @@ export function buildService({
     answerWithinMs: settings.LERNITO_ANSWER_WITHIN_MS,
     now,
     onRefused: observer.onRefused,
+    onAnswer: metrics.onAnswer,
+    onPreviousSecret: observer.onPreviousSecret,
   })
   const { guard } = availability
   const publish = observer.onEvent

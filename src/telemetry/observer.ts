@@ -2,6 +2,7 @@ import type { DeliveryEvent } from '../deliveries/types.ts'
 import { errorFields, type Log, logEvent } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Notifier } from './notify.ts'
+import { warnOfPreviousSecret } from './previous-secret.ts'
 import type { LinkReport } from './trouble.ts'
 
 interface LmsCall {
@@ -16,11 +17,14 @@ export function createObserver({
   log,
   metrics,
   notifier,
+  now,
 }: {
   log: Log
   metrics: Metrics
   notifier: Pick<Notifier, 'onEvent' | 'onLink'> | null
+  now: () => number
 }) {
+  const warn = warnOfPreviousSecret({ log, now })
   return {
     onEvent: (event: DeliveryEvent): void => {
       logEvent(log, event)
@@ -34,6 +38,10 @@ export function createObserver({
     onRefused: (refused: { code: string; status: number; ip: string }): void => {
       log.info(refused, 'webhook refused')
       metrics.onRefused(refused.code)
+    },
+    onPreviousSecret: (): void => {
+      metrics.onPreviousSecret()
+      warn()
     },
     /** What keeps the LMS from being used, and that it is well again: a line for each change. */
     onLink: (report: LinkReport): void => {

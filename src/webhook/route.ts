@@ -29,6 +29,10 @@ interface Webhook {
   readonly now: () => number
   /** Told of what is refused without being stored. */
   readonly onRefused: (refused: { code: RefusalCode; status: number; ip: string }) => void
+  /** Told the status of every answer, of those too. */
+  readonly onAnswer: (status: number) => void
+  /** Told of each webhook that was not signed with the current secret, but with one before it. */
+  readonly onPreviousSecret: () => void
 }
 
 /** Lernito's webhook: verified, stored, and answered when the enrollment is done or can't be done in time. */
@@ -39,6 +43,8 @@ export function webhookRoutes({
   answerWithinMs,
   now,
   onRefused,
+  onAnswer,
+  onPreviousSecret,
 }: Webhook): void {
   const refuse = (request: FastifyRequest, reply: FastifyReply, refused: Refused): FastifyReply => {
     onRefused({ code: refused.code, status: refused.status, ip: request.ip })
@@ -55,6 +61,9 @@ export function webhookRoutes({
   }
 
   app.register(async (scope) => {
+    scope.addHook('onResponse', async ({ raw: { complete, destroyed } }, { statusCode }) => {
+      if (complete || !destroyed) onAnswer(statusCode) // else the sender is gone, in the middle of the body
+    })
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
 
@@ -70,6 +79,7 @@ export function webhookRoutes({
           const body = request.body instanceof Uint8Array ? request.body : new Uint8Array()
           const received = receive({ headers: request.headers, body, secrets })
           if (received.kind === 'refused') return refuse(request, reply, received)
+          if (received.secretIndex > 0) onPreviousSecret()
           const { id, reply: said } = await submit(arrivalOf(received, body))
           return reply.code(said.status).header('x-lernito-delivery', id).send(said.body)
         },

@@ -58,6 +58,24 @@ describe('methods', () => {
     )
   })
 
+  test('each answer of the webhook is counted by its status, and nothing else is', async () => {
+    const counted = async (): Promise<string[]> => {
+      const { text } = await exchange({ url: `${product.url}/metrics`, method: 'GET' })
+      return text.split('\n').filter((line) => line.startsWith('lernito_webhook_answers_total{'))
+    }
+    const before = await counted()
+    await exchange({ url: `${product.url}/nothing`, method: 'POST' })
+    assert.deepEqual(await counted(), before)
+    const type = { 'content-type': 'application/json' }
+    await exchange({ url: product.webhook, headers: type, body: '{}' })
+    await exchange({ url: product.webhook, headers: type, body: '{' })
+    const more = (await counted()).filter((line) => !before.includes(line))
+    assert.deepEqual(more.sort(), [
+      'lernito_webhook_answers_total{status="400"} 1',
+      'lernito_webhook_answers_total{status="401"} 1',
+    ])
+  })
+
   test('nothing of all this was stored', async () => {
     assert.deepEqual(await storedDeliveries(product.folder), [])
   })
