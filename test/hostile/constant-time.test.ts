@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import crypto from 'node:crypto'
+import { syncBuiltinESMExports } from 'node:module'
+import { mock, test } from 'node:test'
+import { SIGNATURE_FORMS, sign } from '../../src/signature/signature.ts'
+import { receive } from '../../src/webhook/receive.ts'
+
+// Watched, not replaced: the real function still compares. Time itself is not measured, since a shared machine's says
+// nothing.
+const compared = mock.method(crypto, 'timingSafeEqual')
+syncBuiltinESMExports()
+
+const SECRETS = ['current-secret-of-the-shop', 'previous-secret-of-the-shop'] as const
+/** Its five forms are five different texts. */
+const BODY = '{"name": "Zoë",  "email":"a@b.example"}'
+
+/** The comparisons that one webhook costs, each as the lengths of both sides. */
+function comparisonsOf(signature: string, secrets: readonly string[] = SECRETS): (number | undefined)[][] {
+  compared.mock.resetCalls()
+  receive({
+    headers: { 'content-type': 'application/json', 'x-lernito-signature': signature },
+    body: Buffer.from(BODY),
+    secrets,
+  })
+  return compared.mock.calls.map(({ arguments: sides }) => sides.map(({ byteLength }) => byteLength))
+}
+
+const ALL = Array.from({ length: SIGNATURE_FORMS.length * SECRETS.length }, () => [32, 32])
+
+test('a signature costs the same comparisons, each over 32 bytes, whichever form and secret it is of', () => {
+  for (const secret of SECRETS) {
+    for (const form of SIGNATURE_FORMS) assert.deepEqual(comparisonsOf(sign({ body: BODY, form, secret })), ALL)
+  }
+})
+
+test('and so does one that is of none, wherever it differs from the right one', () => {
+  const good = sign({ body: BODY, form: 'raw', secret: SECRETS[0] })
+  for (const at of [0, 1, 31, 32, 62, 63]) {
+    const wrong = good.slice(0, at) + (good[at] === '0' ? '1' : '0') + good.slice(at + 1)
+    assert.deepEqual(comparisonsOf(wrong), ALL)
+  }
+  assert.deepEqual(comparisonsOf('0'.repeat(64)), ALL)
+})
+
+test('what can be no signature is refused by its form alone: nothing is compared with it', () => {
+  for (const text of ['', 'ab', 'A'.repeat(64), '0'.repeat(63), '0'.repeat(65)]) {
+    assert.deepEqual(comparisonsOf(text), [])
+  }
+})
