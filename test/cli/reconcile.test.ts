@@ -59,8 +59,8 @@ describe('reconcile', () => {
     assert.equal(code, 1)
     const { findings, counts } = report.parse(JSON.parse(stdout))
     assert.deepEqual(findings.map(({ email, course, standing }) => [email, course, standing]).sort(), [
-      [ALICE, DEMO, 'missing'],
       [ALICE, PYTHON, 'missing'],
+      [ALICE, DEMO, 'missing'],
       [ERIN, DEMO, 'unenrolled'],
       [NOBODY, DEMO, 'allowance_missing'],
       [SECOND, DEMO, 'allowance_missing'],
