@@ -16,6 +16,7 @@ import { openApiRoute } from './openapi/route.ts'
 import { type Budget, createBudget, unlimitedBudget } from './openedx/budget.ts'
 import { createLms } from './openedx/lms.ts'
 import { mountConsole } from './service/console.ts'
+import { countRefusals } from './service/floods.ts'
 import type { Settings } from './settings/settings.ts'
 import { healthRoutes } from './telemetry/health.ts'
 import { errorFields, type Log } from './telemetry/log.ts'
@@ -95,13 +96,14 @@ export function buildService({
   const secrets = [settings.LERNITO_WEBHOOK_SECRET, settings.LERNITO_WEBHOOK_SECRET_PREVIOUS].filter(
     (secret) => secret !== undefined,
   )
+  const refusals = countRefusals({ app, now, onFlood: observer.onFlood })
   webhookRoutes({
     app,
     inbox,
     secrets,
     answerWithinMs: settings.LERNITO_ANSWER_WITHIN_MS,
     now,
-    onRefused: observer.onRefused,
+    onRefused: (refused) => observer.onRefused(refused, refusals.note(refused)),
     onAnswer: metrics.onAnswer,
     onPreviousSecret: observer.onPreviousSecret,
   })

@@ -35,14 +35,17 @@ export function createObserver({
       log.debug(call, 'LMS call')
       metrics.onCall(call)
     },
-    onRefused: (refused: { code: string; status: number; ip: string }): void => {
-      log.info(refused, 'webhook refused')
+    /** `isFlood`: it is one of too many for a line each, and will be in one that onFlood is told of. */
+    onRefused: (refused: { code: string; status: number; ip: string }, isFlood: boolean): void => {
+      if (!isFlood) log.info(refused, 'webhook refused')
       metrics.onRefused(refused.code)
     },
     onPreviousSecret: (): void => {
       metrics.onPreviousSecret()
       warn()
     },
+    onFlood: ({ address, refused, text }: { address: string | null; refused: number; text: string }): void =>
+      log.warn({ address, refused }, text),
     /** What keeps the LMS from being used, and that it is well again: a line for each change. */
     onLink: (report: LinkReport): void => {
       notifier?.onLink(report)

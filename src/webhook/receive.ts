@@ -10,7 +10,8 @@ import { aboutOf, type FieldErrors, readPayload } from './payload.ts'
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
 
 /** Few enough to be a metric's label. `json`: the body is not JSON in UTF-8. */
-export type RefusalCode = 'method' | 'media_type' | 'encoding' | 'json' | 'signature'
+export const REFUSAL_CODES = ['method', 'media_type', 'encoding', 'json', 'signature'] as const
+export type RefusalCode = (typeof REFUSAL_CODES)[number]
 
 /** Not signed, or nobody can tell: answered and counted, never stored. */
 export interface Refused {

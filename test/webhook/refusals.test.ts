@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { RefusalCode } from '../../src/webhook/receive.ts'
+import { createRefusals } from '../../src/webhook/refusals.ts'
+
+const START = Date.UTC(2026, 0, 31, 12)
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+
+function setUp() {
+  const clock = { at: START }
+  const refusals = createRefusals({ now: () => clock.at })
+  /** Gives how many of them would have a log line each. */
+  const refuse = (ip: string, count: number, code: RefusalCode = 'signature'): number => {
+    let singly = 0
+    for (let i = 0; i < count; i++) if (!refusals.note({ code, ip })) singly++
+    return singly
+  }
+  return { clock, refusals, refuse }
+}
+
+/** So many different addresses. */
+const addresses = (count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`)
+
+test('a few refusals are told singly, and the minute has nothing to add', () => {
+  const { refusals, refuse } = setUp()
+  assert.equal(refuse('192.0.2.1', 5), 5)
+  assert.equal(refuse('192.0.2.2', 1, 'json'), 1)
+  assert.deepEqual(refusals.endMinute(), [])
+})
+
+test('a flood is told once a minute for its address, with all that was refused of it', () => {
+  const { refusals, refuse } = setUp()
+  assert.equal(refuse('192.0.2.1', 200), 5)
+  assert.equal(refuse('192.0.2.1', 3, 'json'), 0)
+  assert.equal(refuse('192.0.2.2', 1), 1)
+  const text = 'refused 203 webhooks from 192.0.2.1 in the last minute: json 3, signature 200'
+  assert.deepEqual(refusals.endMinute(), [{ address: '192.0.2.1', refused: 203, text }])
+  assert.deepEqual(refusals.endMinute(), [])
+  assert.equal(refuse('192.0.2.1', 7), 5)
+  assert.equal(refusals.endMinute()[0]?.refused, 7)
+})
+
+test('the addresses of one IPv6 network flood together', () => {
+  const { refusals, refuse } = setUp()
+  for (let i = 0; i < 100; i++) refuse(`2001:db8::${i.toString(16)}`, 1)
+  const text = 'refused 100 webhooks from 2001:db8:0:0::/64 in the last minute: signature 100'
+  assert.deepEqual(refusals.endMinute(), [{ address: '2001:db8:0:0::/64', refused: 100, text }])
+})
+
+test('whatever comes from wherever: at most 100 single lines a minute, and 11 at its end', () => {
+  const { refusals, refuse } = setUp()
+  let singly = 0
+  for (const [i, ip] of addresses(5000).entries()) singly += refuse(ip, i < 20 ? 200 - i : 2)
+  assert.equal(singly, 100)
+  const floods = refusals.endMinute()
+  assert.deepEqual(
+    floods.map(({ address, refused }) => [address, refused]),
+    [...addresses(10).map((ip, i) => [ip, 200 - i]), [null, floods.at(-1)?.refused]],
+  )
+  const others = 1855 + 4980 * 2 // ten that are not named either, and all who came twice
+  assert.equal(
+    floods.at(-1)?.text,
+    `refused ${others} webhooks from 4990 other addresses in the last minute: signature ${others}`,
+  )
+})
+
+test('a thousand addresses are told apart: one that floods stays when others come once each', () => {
+  const { refusals, refuse } = setUp()
+  refuse('192.0.2.1', 50)
+  for (const ip of addresses(3000)) refuse(ip, 1)
+  assert.deepEqual(
+    refusals.top(1).map(({ address, refused }) => [address, refused]),
+    [['192.0.2.1', 50]],
+  )
+  assert.equal(refusals.top(5000).length, 1000)
+  assert.deepEqual(refusals.totals(), { signature: 3050 })
+})
+
+test('the top is of those who flood lately: ten minutes halve what came before', () => {
+  const { clock, refusals, refuse } = setUp()
+  refuse('192.0.2.1', 100)
+  clock.at += 30 * MINUTE
+  refuse('192.0.2.2', 20, 'json')
+  const [first, second] = refusals.top(2)
+  const lately = { refused: 20, codes: { json: 20 }, since: START + 30 * MINUTE, lastAt: START + 30 * MINUTE }
+  assert.deepEqual(first, { address: '192.0.2.2', ...lately })
+  assert.deepEqual(second, {
+    address: '192.0.2.1',
+    refused: 100,
+    codes: { signature: 100 },
+    since: START,
+    lastAt: START,
+  })
+  clock.at += 10 * MINUTE
+  refuse('192.0.2.1', 20)
+  assert.equal(refusals.top(1)[0]?.address, '192.0.2.1')
+})
+
+test('an address is forgotten a day after its last refusal', () => {
+  const { clock, refusals, refuse } = setUp()
+  refuse('192.0.2.1', 10)
+  clock.at += 20 * HOUR
+  refuse('192.0.2.2', 1)
+  clock.at += 5 * HOUR
+  refusals.endMinute()
+  assert.deepEqual(
+    refusals.top(10).map(({ address }) => address),
+    ['192.0.2.2'],
+  )
+  assert.deepEqual(refusals.totals(), { signature: 11 })
+})
+
+test('a clock that is set back does no harm', () => {
+  const { clock, refusals, refuse } = setUp()
+  refuse('192.0.2.1', 10)
+  clock.at -= HOUR
+  refuse('192.0.2.1', 10)
+  assert.equal(refusals.top(1)[0]?.refused, 20)
+  assert.equal(refusals.endMinute()[0]?.refused, 20)
+})
