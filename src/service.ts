@@ -12,6 +12,7 @@ import { createLink, type Link } from './enrollment/link.ts'
 import { runWorker } from './enrollment/worker.ts'
 import { AppError } from './errors.ts'
 import { createApp } from './http/app.ts'
+import { shedLoad } from './http/pressure.ts'
 import { openApiRoute } from './openapi/route.ts'
 import { type Budget, createBudget, unlimitedBudget } from './openedx/budget.ts'
 import { createLms } from './openedx/lms.ts'
@@ -24,7 +25,7 @@ import { createMetrics, metricsRoute } from './telemetry/metrics.ts'
 import { createNotifier, type Notifier, textPoster } from './telemetry/notify.ts'
 import { createObserver } from './telemetry/observer.ts'
 import { VERSION } from './version.ts'
-import { BODY_LIMIT, webhookRoutes } from './webhook/route.ts'
+import { BODY_LIMIT, WEBHOOK_PATHS, webhookRoutes } from './webhook/route.ts'
 
 /** A stop ends within 8 s; a container is killed after 10. */
 const STOP_MS = 6_000
@@ -90,6 +91,7 @@ export function buildService({
   const stopping = new AbortController()
   const { LERNITO_TRUSTED_PROXIES: trustedProxies } = settings
   const app = createApp({ log, bodyLimit: BODY_LIMIT, trustedProxies, stopping: stopping.signal })
+  shedLoad({ app, paths: WEBHOOK_PATHS, bodyLimit: BODY_LIMIT, onBegin: observer.onBusy, onEnd: observer.onCalm })
   healthRoutes({ app, leaving: leaving.signal, ready: async () => availability.reason() })
   openApiRoute({ app, version: VERSION })
   metricsRoute({ app, metrics })

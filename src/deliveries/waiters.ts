@@ -1,11 +1,18 @@
 import type { Progress } from './types.ts'
 
+/**
+ * So many senders may wait at once: each holds some 32 KiB. More could not be answered in time by the quickest LMS
+ * measured, which enrolls 500 a second, and each waits for 8 seconds.
+ */
+export const WAITING_MAX = 4_000
+
 type Tell = (progress: Progress | null) => void
 
 export interface Waiters {
   /**
    * Resolves when the delivery is settled, or as soon as it is clear that it won't be before `deadline` (ms since
-   * 1970): the next try lies later, nobody is working, or the time is up. `null` stands for the last two.
+   * 1970): the next try lies later, nobody is working, too many wait already, or the time is up. `null` stands for all
+   * but the first.
    */
   wait(id: string, deadline: number): Promise<Progress | null>
   tell(id: string, progress: Progress): void
@@ -18,16 +25,19 @@ export interface Waiters {
 
 export function createWaiters({ now }: { now: () => number }): Waiters {
   const waiting = new Map<string, Set<Tell>>()
+  let count = 0
 
   return {
     wait: (id, deadline) =>
       new Promise((resolve) => {
+        if (count >= WAITING_MAX) return resolve(null)
+        count++
         const own = waiting.get(id) ?? new Set()
         const done: Tell = (progress) => {
           const anotherTryFits = progress !== null && progress.dueAt !== null && progress.dueAt < deadline
           if (anotherTryFits) return
           clearTimeout(timer)
-          own.delete(done)
+          if (own.delete(done)) count--
           if (own.size === 0) waiting.delete(id)
           resolve(progress)
         }

@@ -46,6 +46,11 @@ export function createObserver({
     },
     onFlood: ({ address, refused, text }: { address: string | null; refused: number; text: string }): void =>
       log.warn({ address, refused }, text),
+    /** There is too little of it for all webhooks that come. */
+    onBusy: (shortage: 'time' | 'memory'): void =>
+      log.warn({ shortage }, 'too busy; some webhooks are answered 503 until there is less to do'),
+    /** `refused`: how many were answered 503 since onBusy. */
+    onCalm: (refused: number): void => log.warn({ refused }, 'no longer too busy'),
     /** What keeps the LMS from being used, and that it is well again: a line for each change. */
     onLink: (report: LinkReport): void => {
       notifier?.onLink(report)

@@ -7,7 +7,7 @@ import { mediaTypeRefusal, methodRefusal, type Received, type RefusalCode, type 
 export const BODY_LIMIT = 64 * 1024
 
 /** The path that the original documents, and the one where it really mounts. A slash at the end may be left out. */
-const PATHS = ['/api/lernito/webhook/', '/lernito/webhook/']
+export const WEBHOOK_PATHS = ['/api/lernito/webhook/', '/lernito/webhook/']
 
 const ALLOW = 'POST, OPTIONS'
 
@@ -67,7 +67,7 @@ export function webhookRoutes({
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
 
-    for (const url of PATHS) {
+    for (const url of WEBHOOK_PATHS) {
       scope.route({
         method: 'POST',
         url,

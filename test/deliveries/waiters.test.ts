@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Progress } from '../../src/deliveries/types.ts'
-import { createWaiters } from '../../src/deliveries/waiters.ts'
+import { createWaiters, WAITING_MAX } from '../../src/deliveries/waiters.ts'
 import { bytesKept } from './memory.ts'
 
 const NOW = 1_769_860_800_000
@@ -30,6 +30,21 @@ test('telling when nobody waits, or nobody any more, does nothing', { timeout: 5
   waiters.tell('a', retryAt(DEADLINE))
   waiters.tell('a', done)
   assert.deepEqual(await answered, retryAt(DEADLINE))
+})
+
+test('when too many wait the next is told at once, until one of them has its answer', { timeout: 5000 }, async () => {
+  const waiters = create()
+  const waits = Array.from({ length: WAITING_MAX }, (_, i) => waiters.wait(`d${i % 1000}`, DEADLINE))
+  assert.equal(await waiters.wait('next', DEADLINE), null)
+  waiters.tell('d0', done)
+  waiters.tell('d0', done)
+  const freed = Array.from({ length: WAITING_MAX / 1000 }, (_, i) => waiters.wait(`f${i}`, DEADLINE))
+  assert.equal(await waiters.wait('next', DEADLINE), null)
+  waiters.giveUp()
+  const last = waiters.wait('last', DEADLINE)
+  waiters.tell('last', done)
+  assert.deepEqual(await last, done)
+  assert.equal((await Promise.all([...waits, ...freed])).filter((one) => one === null).length, WAITING_MAX)
 })
 
 test('a try before the deadline is waited for, one at the deadline or later is not', { timeout: 5000 }, async () => {

@@ -80,6 +80,19 @@ test('the answer when nothing can be stored is as documented, and has no deliver
   assert.equal(answered.headers['x-lernito-delivery'], undefined)
 })
 
+test('the answer when there is too much to do is as documented', async () => {
+  const dear = `[${'1e15,'.repeat(13_000)}0]`
+  const unsigned = { 'x-lernito-signature': '0'.repeat(64) }
+  for (;;) {
+    const answers = await Promise.all(Array.from({ length: 40 }, () => post(dear, unsigned)))
+    const busy = answers.find(({ status }) => status === 503)
+    if (busy === undefined) continue
+    assertDocumented(busy)
+    assert.equal(busy.headers['retry-after'], '10')
+    return
+  }
+})
+
 test('every documented answer was met', () => {
   assert.deepEqual([...met].sort(), documented.map(({ status, body }) => `${status} ${body}`).sort())
 })
