@@ -18,6 +18,9 @@ const idOf = async (email: string, courseIds: string[]): Promise<string> =>
 const good = await idOf('alice@example.com', [DEMO])
 const lost = await idOf('lost@example.com', [MISSING, DEMO])
 const wrongFields = await idOf('no address', [DEMO])
+const hostile = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
+const nasty = await idOf('nasty@example.com', [hostile])
+await product.sell({ email: 'nasty@example.com', name: hostile })
 for (let index = 0; index < 60; index++) await product.sell({ email: `buyer-${index}@example.com`, courseIds: [DEMO] })
 
 for (const { name, ...look } of LOOKS) {
@@ -31,6 +34,8 @@ for (const { name, ...look } of LOOKS) {
       `/deliveries/${good}`,
       `/deliveries/${lost}`,
       `/deliveries/${wrongFields}`,
+      `/deliveries/${nasty}`,
+      `/deliveries?q=${encodeURIComponent(hostile)}`,
       '/replay?state=needs_attention',
       '/replay?q=nobody@',
       '/changes',
@@ -140,6 +145,7 @@ test('an outage shows on the open overview by itself, and its end too', async ()
   await product.sell({ email: 'waits@example.com' })
   await page.getByText(/The LMS has not been usable for/).waitFor({ timeout: 20_000 })
   await assertAccessible(page, 'the overview in an outage')
+  assert.doesNotMatch((await page.locator('dl.facts time').textContent()) ?? '', /UTC/, 'in the reader’s zone still')
   await product.lms.noFaults()
   await page.getByText(/The LMS has not been usable for/).waitFor({ state: 'detached', timeout: 20_000 })
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { createVisitor } from '../console/visitor.ts'
 import { control, DEMO, exchange, SECRET } from '../harness.ts'
 import { ROOT, type Running, run, start, temporaryFolder, until } from '../service/process.ts'
 import { startLms } from '../service/serving.ts'
@@ -48,6 +49,19 @@ describe('sandbox', { concurrency: 2 }, () => {
       others,
     )
     assert.ok(running.log().some(({ event }) => event === 'succeeded'))
+  })
+
+  test('the console is on; the printed account signs in and sees what was sold', async (t) => {
+    const running = start({ t, args: ['sandbox', ...FREE_PORTS], env: { TMPDIR: temporaryFolder(t) } })
+    const welcome = await welcomeOf(running)
+    const page = welcome.match(/^ *Console +(http:\S+)$/m)?.[1] ?? ''
+    const [, login = '', password = ''] = welcome.match(/sign in as (\S+) with the password (\S+)$/m) ?? []
+    const visitor = createVisitor()
+    const begun = await visitor.get(new URL((await visitor.get(page)).location, page).href)
+    await visitor.post(`${lmsOf(welcome)}/login`, { login, password })
+    const back = await visitor.get((await visitor.get(begun.location)).location)
+    assert.deepEqual([back.status, back.location], [303, '/lernito/console/'])
+    assert.match((await visitor.get(page)).text, /no sale has come in yet/)
   })
 
   test('LERNITO_WEBHOOK_SECRET counts, and is not printed', async (t) => {

@@ -41,6 +41,24 @@ if (hasMariaDb()) {
       await first.stop()
     }
   })
+
+  test('without its database the console says so with a 503, and is back with it', async () => {
+    const { url } = await server.newDatabase()
+    const product = await startWithConsole({ env: { LERNITO_DATABASE_URL: url } })
+    await untilReady(product)
+    try {
+      const someone = await operator(product)
+      await server.stop()
+      const seen = await someone.see('/deliveries')
+      assert.equal(seen.status, 503)
+      assert.match(seen.text, /The database can’t be used/)
+      await server.start()
+      await untilReady(product)
+      assert.equal((await someone.see('/deliveries')).status, 200)
+    } finally {
+      await product.stop()
+    }
+  })
 } else {
   test('a session holds on every replica', { skip: HOW_TO_RUN })
 }
