@@ -15,6 +15,7 @@ const readUntil = (path: string, words: RegExp): Promise<string> =>
     const text = await read(path)
     return words.test(text) ? text : undefined
   })
+const TODAY = new Date().toISOString().slice(0, 10)
 const MISSING = 'course-v1:No+Such+Course'
 const FULL = 'course-v1:Lernito+Full+2026'
 
@@ -62,6 +63,7 @@ describe('the list', () => {
     'state=needs_attention': ['lost@example.com'],
     'state=succeeded&q=alice': ['alice@example.com'],
     'from=2020-01-01&to=2020-01-02': [],
+    [`from=${TODAY}&to=${TODAY}`]: ['lost@example.com', 'alice@example.com'],
     'from=2020-01-01': ['lost@example.com', 'alice@example.com'],
     'state=nonsense&from=never&to=2020-13-99': ['lost@example.com', 'alice@example.com'],
   }

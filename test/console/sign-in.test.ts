@@ -155,6 +155,7 @@ describe('a session', () => {
 
   test('is renewed at the LMS within the hour, and ends after eight hours all the same', async () => {
     const someone = await operator(product, now)
+    const [cookie = ''] = (someone.cookies().lernito_console ?? '').split(';')
     const renewals = async () =>
       (await product.lms.calls()).find(({ path, status }) => path === '/oauth2/access_token' && status === 200)
         ?.count ?? 0
@@ -165,7 +166,8 @@ describe('a session', () => {
     }
     assert.equal((await renewals()) - before, 8)
     clock.offset += 20 * 60_000
-    assert.equal((await someone.see('/signature')).status, 303)
+    assert.equal((await someone.see('/signature')).status, 303, 'the browser has forgotten it')
+    assert.equal((await createVisitor().get(page, { cookie })).status, 303, 'and so has the service')
   })
 
   test('that is renewed by many requests at once asks the LMS once', async () => {

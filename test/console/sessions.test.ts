@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { createSessions } from '../../src/console/sessions.ts'
+import { openDatabase } from '../../src/deliveries/database.ts'
+import { migrate } from '../../src/deliveries/migrations.ts'
+import type { Person } from '../../src/openedx/sign-in.ts'
+
+const MINUTE_MS = 60_000
+const folder = mkdtempSync(join(tmpdir(), 'lernito-test-'))
+const database = openDatabase({ url: `sqlite:${join(folder, 'lernito.db')}`, serve: false })
+const clock = { at: Date.UTC(2026, 10, 24) }
+const now = (): number => clock.at
+await migrate({ database, now })
+after(async () => {
+  await database.close()
+  rmSync(folder, { recursive: true })
+})
+
+/** An LMS whose refresh tokens are good once, and sessions of a replica beside it. */
+function createLms() {
+  let next = 0
+  const good = new Set<string>()
+  const asked: string[] = []
+  const issue = (): Person => {
+    const refreshToken = `refresh-${next++}`
+    good.add(refreshToken)
+    return { username: 'admin', administrator: true, refreshToken }
+  }
+  const signIn = {
+    renew: async (refreshToken: string) => {
+      asked.push(refreshToken)
+      if (good.delete(refreshToken)) return { ok: true, value: issue() } as const
+      const failure = {
+        kind: 'refused',
+        endpoint: '/oauth2/access_token',
+        status: 400,
+        message: 'invalid_grant',
+      } as const
+      return { ok: false, failure: { ...failure, retryAfterMs: null } } as const
+    },
+  }
+  const replica = () => createSessions({ db: database.db, signIn, now, onEnded: () => {} })
+  return { issue, asked, replica }
+}
+
+test('a refresh token is used by one of the replicas that find it due at the same time, and the others go on', async () => {
+  const { issue, asked, replica } = createLms()
+  const [one, two, three] = [replica(), replica(), replica()]
+  const token = await one.begin(issue())
+  for (let round = 1; round <= 3; round++) {
+    clock.at += 55 * MINUTE_MS
+    const found = await Promise.all([one.find(token), two.find(token), three.find(token), two.find(token)])
+    assert.deepEqual(
+      found.map((session) => session?.username),
+      ['admin', 'admin', 'admin', 'admin'],
+    )
+    assert.equal(asked.length, round)
+  }
+  assert.equal((await two.find(token))?.confirmed, true)
+})
+
+test('a session of an LMS that gives no refresh token is over when it would have to be renewed', async () => {
+  const { issue, replica } = createLms()
+  const sessions = replica()
+  const token = await sessions.begin({ ...issue(), refreshToken: null })
+  clock.at += 40 * MINUTE_MS
+  assert.equal((await sessions.find(token))?.confirmed, true)
+  clock.at += 20 * MINUTE_MS
+  assert.equal(await sessions.find(token), null)
+})
+
+test('a session that is ended while it is renewed stays ended', async () => {
+  const { issue, replica } = createLms()
+  const [one, two] = [replica(), replica()]
+  const token = await one.begin(issue())
+  clock.at += 55 * MINUTE_MS
+  const [found] = await Promise.all([one.find(token), two.end(token)])
+  assert.equal(found, null)
+  assert.equal(await one.find(token), null)
+})
+
+test('sessions that are over leave the database with the next sign-in', async () => {
+  const { issue, replica } = createLms()
+  const sessions = replica()
+  await sessions.begin(issue())
+  clock.at += 9 * 60 * MINUTE_MS
+  await sessions.begin(issue())
+  const rows = await database.db.selectFrom('console_sessions').select('started_at').execute()
+  assert.deepEqual(
+    rows.map(({ started_at }) => started_at),
+    [clock.at],
+  )
+})
