@@ -90,7 +90,7 @@ export function consoleRoutes(parts: ConsoleParts): void {
       addReplayPages({ scope, site, desk })
       addChanges({ scope, site, desk })
       addSignaturePage({ scope, site, secrets })
-      addSignInPages({ scope, site, signIn, sessions, lmsUrl, onVisit })
+      addSignInPages({ scope, site, signIn, sessions, lmsUrl, now, onVisit })
     },
     { prefix: CONSOLE_PATH },
   )

@@ -3,6 +3,7 @@ import type { Failure } from '../openedx/failure.ts'
 import type { SignIn } from '../openedx/sign-in.ts'
 import { clearSession, keepAttempt, readSession, setSession, takeAttempt } from './cookies.ts'
 import { messagePage, sendPage } from './layout.ts'
+import { createLimit } from './limit.ts'
 import type { Sessions } from './sessions.ts'
 import { callbackOf, pageOf, type Site } from './site.ts'
 import { fillBoth, TEXTS } from './texts.ts'
@@ -19,11 +20,13 @@ interface Doors {
   readonly sessions: Sessions
   /** LERNITO_LMS_PUBLIC_URL. */
   readonly lmsUrl: string
+  readonly now: () => number
   readonly onVisit: (visit: Visit) => void
 }
 
 /** The way in by the LMS, and the way out. */
-export function addSignInPages({ scope, site, signIn, sessions, lmsUrl, onVisit }: Doors): void {
+export function addSignInPages({ scope, site, signIn, sessions, lmsUrl, now, onVisit }: Doors): void {
+  const limit = createLimit({ now })
   const say = (
     reply: FastifyReply,
     status: number,
@@ -43,6 +46,10 @@ export function addSignInPages({ scope, site, signIn, sessions, lmsUrl, onVisit 
     const kept = takeAttempt(request, reply, site(), state)
     const again = `${site().origin}${site().base}/sign-in`
     if (kept === null) return say(reply, 400, { ...TEXTS.signIn.lost, link: again })
+    if (!limit.take(request.ip)) {
+      reply.header('retry-after', 60)
+      return say(reply, 429, { ...TEXTS.signIn.tooMany, link: again })
+    }
     const attempt = { state, verifier: kept.verifier }
     const judged = await signIn.finish({ parameters, attempt, redirectUri: callbackOf(site()) })
     if (!judged.ok) {
@@ -55,6 +62,7 @@ export function addSignInPages({ scope, site, signIn, sessions, lmsUrl, onVisit 
       onVisit({ kind: 'not_staff', username })
       return say(reply, 403, { ...fillBoth(TEXTS.signIn.notStaff, { username }), link: `${lmsUrl}/logout` })
     }
+    limit.giveBack(request.ip)
     const before = readSession(request, site())
     if (before !== null) await sessions.end(before)
     setSession(reply, site(), await sessions.begin(judged.value))

@@ -136,6 +136,27 @@ describe('signing in', () => {
     })
   }
 
+  test('sign-ins are limited, so that nobody can use up the LMS’s token endpoint for the service', async () => {
+    const other = await startWithConsole({ now })
+    const visitor = createVisitor()
+    const begun = await visitor.get(`${other.console}/sign-in`)
+    const state = new URL(begun.location).searchParams.get('state') ?? ''
+    const [cookie = ''] = Object.values(visitor.cookies())[0]?.split(';') ?? []
+    const statuses: number[] = []
+    for (let tries = 0; tries < 8; tries++) {
+      const seen = await createVisitor().get(`${other.console}/callback?code=x&state=${state}`, { cookie })
+      statuses.push(seen.status)
+    }
+    assert.deepEqual(statuses, [400, 400, 400, 400, 400, 400, 429, 429])
+    const refused = (await other.lms.calls()).filter(
+      ({ path, status }) => path === '/oauth2/access_token' && status === 400,
+    )
+    assert.equal(refused[0]?.count, 6)
+    clock.offset += 60_000
+    assert.equal((await createVisitor().get(`${other.console}/callback?code=x&state=${state}`, { cookie })).status, 400)
+    await other.stop()
+  })
+
   test('what is wrong with the application is said, and what to do', async () => {
     const other = await startWithConsole({ env: { LERNITO_CONSOLE_CLIENT_SECRET: 'another' } })
     const back = await signIn(createVisitor(), other)
