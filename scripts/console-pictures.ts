@@ -73,8 +73,6 @@ async function takePictures(browser: Browser, product: WithConsole): Promise<voi
   await page.getByRole('link', { name: 'grace@example.com' }).click()
   await page.getByRole('heading', { level: 1, name: 'grace@example.com' }).waitFor()
   await picture(page, 'delivery')
-  await page.goto(`${product.console}/replay?state=needs_attention`)
-  await picture(page, 'replay')
   await page.goto(`${product.console}/signature`)
   await page.getByLabel('Body').fill(`{"email": "alice@example.com", "courseIds": ["${DEMO}"]}`)
   await page.getByLabel('X-Lernito-Signature').fill('5f'.repeat(32))
@@ -87,8 +85,6 @@ async function takePictures(browser: Browser, product: WithConsole): Promise<voi
   await sell(product, 'Wendy', [DEMO])
   await phone.page.getByText(/has not been usable/).waitFor({ timeout: 20_000 })
   await picture(phone.page, 'outage-phone-dark')
-  await phone.page.goto(`${product.console}/deliveries?state=needs_attention`)
-  await picture(phone.page, 'deliveries-phone-dark')
 }
 
 /** Pictures of the console for the documents: `npm run pictures`. */

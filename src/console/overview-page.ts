@@ -7,11 +7,14 @@ import { sendPage } from './layout.ts'
 import type { LinkView, Live } from './live.ts'
 import { type Problem, problemsOf } from './problems.ts'
 import { queryText } from './query.ts'
+import type { Refuser } from './refused-page.ts'
 import type { Site } from './site.ts'
 import { fill, fillBoth, TEXTS } from './texts.ts'
 import { countText, durationText, numberText, timeHtml } from './words.ts'
 
 const words = TEXTS.overview
+/** So many addresses are looked through for one that somebody should know of. */
+const REFUSERS = 10
 
 /** How the service is, in words first; it looks again by itself. */
 export function addOverview({
@@ -19,19 +22,21 @@ export function addOverview({
   site,
   desk,
   live,
+  refusers,
   now,
 }: {
   scope: FastifyInstance
   site: () => Site
   desk: Pick<Desk, 'overview'>
   live: Live
+  refusers: (count: number) => readonly Refuser[]
   now: () => number
 }): void {
   scope.get('/', async (request, reply) => {
     const { base } = site()
     const overview = await desk.overview()
     const [link, budget] = [live.link(), live.budget()]
-    const problems = problemsOf({ overview, link, budget, now: now() })
+    const problems = problemsOf({ overview, link, budget, refusers: refusers(REFUSERS), now: now() })
     const main = html`<div id="overview" hx-get="${base}/" hx-trigger="every 10s" hx-select="#overview" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none">
 <div role="status">!${verdictHtml(problems, overview, site())}</div>
 !${figuresHtml(overview, base)}

@@ -1,8 +1,9 @@
 import type { Overview } from '../deliveries/desk.ts'
 import type { LinkView } from './live.ts'
 import { queryText } from './query.ts'
+import type { Refuser } from './refused-page.ts'
 import { fillBoth, TEXTS } from './texts.ts'
-import { countText, durationText } from './words.ts'
+import { countText, durationText, numberText } from './words.ts'
 
 /** One thing that somebody should know, in words, with what to do. */
 export interface Problem {
@@ -18,15 +19,20 @@ export interface Problem {
 const LONG_MS = 10 * 60_000
 /** Below this the bucket of calls counts as used up. */
 const EMPTY = 0.05
+/** So many wrong signatures of one address, the last of them so lately (ms), are no slip of a finger. */
+const MANY_REFUSED = 5
+const LATELY_MS = 60 * 60_000
 
 /** What is wrong, the gravest first; empty if nothing is. */
 export function problemsOf(of: {
   overview: Overview
   link: LinkView | null
   budget: number | null
+  /** Of whom most was refused lately, those first. */
+  refusers: readonly Refuser[]
   now: number
 }): Problem[] {
-  const { overview, link, budget, now } = of
+  const { overview, link, budget, refusers, now } = of
   const words = TEXTS.problems
   const problems: Problem[] = []
   if (link !== null && link.kind !== 'up') {
@@ -64,6 +70,14 @@ export function problemsOf(of: {
       path,
       action: words.open,
     })
+  }
+  const refused = refusers.find(
+    ({ codes, lastAt }) => (codes.signature ?? 0) >= MANY_REFUSED && lastAt > now - LATELY_MS,
+  )
+  if (refused !== undefined) {
+    const count = numberText(refused.codes.signature ?? 0)
+    const text = fillBoth(words.refused, { count, address: refused.address })
+    problems.push({ grade: 'warning', ...text, path: '/refused', action: words.from })
   }
   return problems
 }

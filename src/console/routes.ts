@@ -12,6 +12,7 @@ import { addGuard } from './guard.ts'
 import { messagePage, sendPage } from './layout.ts'
 import type { Live } from './live.ts'
 import { addOverview } from './overview-page.ts'
+import { addRefused, type Refuser } from './refused-page.ts'
 import { addReplayPages } from './replay-pages.ts'
 import { createSessions } from './sessions.ts'
 import { addSignInPages, type Visit } from './sign-in-pages.ts'
@@ -30,6 +31,7 @@ export interface ConsoleParts {
   readonly db: Kysely<Tables>
   readonly desk: Desk
   readonly live: Live
+  readonly refusers: (count: number) => readonly Refuser[]
   readonly signIn: SignIn
   /** LERNITO_PUBLIC_URL, or the service's own address once it listens. */
   readonly publicUrl: () => string
@@ -47,7 +49,7 @@ export interface ConsoleParts {
 
 /** The operator's console, below /lernito/console. */
 export function consoleRoutes(parts: ConsoleParts): void {
-  const { app, db, desk, live, signIn, publicUrl, lmsUrl, secrets, now, guard, onVisit, onError } = parts
+  const { app, db, desk, live, refusers, signIn, publicUrl, lmsUrl, secrets, now, guard, onVisit, onError } = parts
   const site = () => siteOf(publicUrl())
   const sessions = createSessions({
     db,
@@ -84,11 +86,12 @@ export function consoleRoutes(parts: ConsoleParts): void {
       })
 
       addStaticFiles({ scope })
-      addOverview({ scope, site, desk, live, now })
+      addOverview({ scope, site, desk, live, refusers, now })
       addDeliveries({ scope, site, desk, now })
       addDelivery({ scope, site, desk, lmsUrl })
       addReplayPages({ scope, site, desk })
       addChanges({ scope, site, desk })
+      addRefused({ scope, site, refusers })
       addSignaturePage({ scope, site, secrets })
       addSignInPages({ scope, site, signIn, sessions, lmsUrl, now, onVisit })
     },

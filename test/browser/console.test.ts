@@ -39,6 +39,7 @@ for (const { name, ...look } of LOOKS) {
       '/replay?state=needs_attention',
       '/replay?q=nobody@',
       '/changes',
+      '/refused',
       '/signature',
       '/signed-out',
     ]

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { DEMO } from '../harness.ts'
+import { DEMO, exchange } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { linksOf, operator, readable, startWithConsole } from './harness.ts'
 
@@ -203,6 +203,18 @@ describe('a replay of many', () => {
     assert.equal(stopped.location, sent.location)
     assert.match(await read(path), /Stopped|Done/)
     assert.equal((await someone.send('/replays/01JBBBBBBBBBBBBBBBBBBBBBBB/stop')).status, 404)
+  })
+})
+
+describe('refused webhooks', () => {
+  test('are shown by address with the reason; many wrong signatures are a problem on the overview', async () => {
+    assert.match(await read('/refused'), /None since the last start/)
+    const headers = { 'content-type': 'application/json', 'x-lernito-signature': 'ab'.repeat(32) }
+    for (let count = 0; count < 6; count++) await exchange({ url: product.webhook, headers, body: '{}' })
+    await exchange({ url: product.webhook, headers, body: '{' })
+    const text = await read('/refused')
+    assert.match(text, /127\.0\.0\.1 7 wrong or missing signature \(6\) no JSON \(1\)/)
+    assert.match(await read('/'), /Webhooks with a wrong signature keep coming 6 came from 127\.0\.0\.1/)
   })
 })
 
