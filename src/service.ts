@@ -114,6 +114,7 @@ export function buildService({
   mountConsole({
     ...{ settings, log, app, db: database.db, secrets, now, guard, onCall: observer.onCall },
     desk: createDesk({ means, guard, replicas: replicas.liveCount, publish, onDue: inbox.adoptNow }),
+    refusers: refusals.top,
     live: { link: () => at.work?.link.state() ?? null, budget: () => at.work?.budget.fullness() ?? null },
   })
   let working: Promise<void> = Promise.resolve()
