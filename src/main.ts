@@ -1,6 +1,7 @@
 import { type Command, usageError } from './cli/command.ts'
 import { deliveries } from './cli/deliveries.ts'
 import { doctor } from './cli/doctor.ts'
+import { forget } from './cli/forget.ts'
 import { migrate } from './cli/migrate.ts'
 import { reconcile } from './cli/reconcile.ts'
 import { sandbox } from './cli/sandbox.ts'
@@ -10,7 +11,7 @@ import { sign } from './cli/sign.ts'
 import { AppError } from './errors.ts'
 import { VERSION } from './version.ts'
 
-const COMMANDS: readonly Command[] = [serve, sandbox, sign, send, doctor, deliveries, reconcile, migrate]
+const COMMANDS: readonly Command[] = [serve, sandbox, sign, send, doctor, deliveries, reconcile, forget, migrate]
 
 const USAGE = `lernito-openedx: enrolls the buyers of a Lernito course shop in Open edX
 

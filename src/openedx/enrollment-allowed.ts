@@ -11,9 +11,11 @@ export interface Allowance {
   readonly course: string
   /** Without it the allowance enrolls nobody by itself. */
   readonly autoEnroll: boolean
+  /** An account has enrolled by it: it does nothing any more. */
+  readonly used: boolean
 }
 
-const allowance = z.object({ course_id: z.string(), auto_enroll: z.boolean() })
+const allowance = z.object({ course_id: z.string(), auto_enroll: z.boolean(), user: z.unknown() })
 const created = z.object({ course_id: z.string(), auto_enroll: z.literal(true) })
 const message = z.object({ message: z.string() })
 
@@ -43,7 +45,11 @@ export function judgeAllowances(answer: Answer): Judged<readonly Allowance[]> {
   if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
   const read = readAs(answer, ENDPOINT, z.array(allowance))
   if (!read.ok) return read
-  return succeeded(read.value.map((row) => ({ course: row.course_id, autoEnroll: row.auto_enroll })))
+  return succeeded(
+    read.value.map(({ course_id, auto_enroll, user = null }) => {
+      return { course: course_id, autoEnroll: auto_enroll, used: user !== null }
+    }),
+  )
 }
 
 export function disallowRequest(of: { email: string; course: string }): LmsRequest {

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { SETTINGS } from '../../src/settings/settings.ts'
 import { ROOT, run } from '../service/process.ts'
 
-const COMMANDS = ['serve', 'sandbox', 'sign', 'send', 'doctor', 'deliveries', 'reconcile', 'migrate']
+const COMMANDS = ['serve', 'sandbox', 'sign', 'send', 'doctor', 'deliveries', 'reconcile', 'forget', 'migrate']
 
 describe('the command line', { concurrency: 2 }, () => {
   test('without a command: the usage on standard error, exit code 2', async () => {

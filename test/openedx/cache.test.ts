@@ -64,6 +64,16 @@ test('fresh and forget ask anew, and what they learn is kept', async () => {
   assert.equal(loads.length, 3)
 })
 
+test('what was asked for before a time is asked anew, what was asked for since then is kept', async () => {
+  const { at, cache } = start((key, nth) => succeeded(`${key}${nth}`))
+  at.ms = 10
+  await cache.get('a')
+  assert.deepEqual(await cache.get('a', { since: 10 }), succeeded('a1'))
+  at.ms = 20
+  assert.deepEqual(await cache.get('a', { since: 11 }), succeeded('a2'))
+  assert.deepEqual(await cache.get('a', { since: 11 }), succeeded('a2'))
+})
+
 test('over the bound, what was not used for longest goes', async () => {
   const { loads, cache } = start((key) => succeeded(key))
   for (const key of ['a', 'b', 'a', 'c', 'a', 'b']) await cache.get(key)

@@ -96,7 +96,8 @@ export function start({
       .slice(0, -1)
       .filter((line) => line.startsWith('{'))
   const log = (): LogLine[] => lines().map((line) => logLine.parse(JSON.parse(line)))
-  watchLog({ lines: () => [...lines(), ...output.stderr.split('\n')], env })
+  // What `deliveries` prints is no log: the operator asked for it.
+  if (args[0] !== 'deliveries') watchLog({ lines: () => [...lines(), ...output.stderr.split('\n')], env })
   return {
     child,
     stdout: () => output.stdout,

@@ -1,0 +1,109 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { forget as forgetPerson } from '../deliveries/forget.ts'
+import { withdrawAllowances } from '../enrollment/withdraw.ts'
+import { openLms } from '../service/lms.ts'
+import type { Settings } from '../settings/settings.ts'
+import { type Command, parseOptions, usageError } from './command.ts'
+import { operator, withDesk } from './desk.ts'
+
+/** A call that was under way when the person was erased has ended by then, one way or the other. */
+const CALL_MS = 35_000
+const TRACES_LEFT = 3
+
+export const forget: Command = {
+  name: 'forget',
+  summary: 'erase a person from the inbox',
+  help: `Erases what the inbox knows of a person: the deliveries of this address in every state, also those that wait and are
+then not tried any more, with their events, and those that were rejected and mention it. It works beside a running
+service. In a SQLite database nothing of it can be read in the files afterwards; on MySQL the rows are deleted. Backups
+and logs are not touched. docs/operations.md has more.
+
+Usage: lernito-openedx forget EMAIL [--lms] [--compact] [--json]
+
+  --lms        the LMS's unused allowances for the address, too: a later registration would enroll by them. Enrollments
+               belong to the account, which the LMS retires
+  --compact    write a SQLite file of more than 64 MiB anew if something can still be read in it. Webhooks get no answer
+               meanwhile: about a second for each 100 MB
+  --json       a JSON object
+
+It may be repeated, and then finds nothing to do. The exit code is
+  0  done, or there was nothing to do
+  1  not done, or not all of it: repeat the command
+  2  wrong usage
+  3  the person is erased, but something can still be read in the free space of a large file: repeat it with --compact
+
+In Open edX's retirement pipeline, call it with the learner's original address and --lms, and treat 3 as done if you
+compact at night.
+
+Example:
+  lernito-openedx forget ada@example.com --lms
+`,
+  run: async (args) => {
+    const { values, positionals } = parseOptions('forget', {
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        lms: { type: 'boolean', default: false },
+        compact: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+      },
+    })
+    const [email, ...more] = positionals
+    if (email === undefined || more.length > 0 || !/^[^\s,]+@[^\s,]+$/.test(email.trim())) {
+      throw usageError('forget takes one e-mail address. See: lernito-openedx forget --help')
+    }
+    return withDesk(async ({ means, settings, scrub }) => {
+      const erased = await forgetPerson(means, { email, by: operator() })
+      const isClean = await scrub({ traces: erased.traces, atAnySize: values.compact })
+      const allowances = values.lms ? await withdraw({ settings, email, inHand: erased.inHand }) : null
+      const failure = allowances !== null && 'failure' in allowances ? allowances.failure.message : null
+      const deleted = allowances !== null && 'deleted' in allowances ? allowances.deleted : null
+      const result = { deliveries: erased.deliveries, allowances: deleted, clean: isClean, failure }
+      process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : inWords(result))
+      if (failure !== null) return 1
+      return isClean ? 0 : TRACES_LEFT
+    })
+  },
+}
+
+async function withdraw({
+  settings,
+  email,
+  inHand,
+}: {
+  settings: Settings
+  email: string
+  inHand: boolean
+}): Promise<Awaited<ReturnType<typeof withdrawAllowances>>> {
+  const { lms, budget, close } = openLms(settings)
+  try {
+    if (inHand) {
+      process.stderr.write('The service may be enrolling this person at this moment; the LMS is asked in 35 seconds.\n')
+      await delay(CALL_MS)
+    }
+    return await withdrawAllowances({ email: email.trim(), lms, budget, signal: new AbortController().signal })
+  } finally {
+    await close()
+  }
+}
+
+function inWords({
+  deliveries,
+  allowances,
+  clean,
+  failure,
+}: {
+  deliveries: number
+  allowances: number | null
+  clean: boolean
+  failure: string | null
+}): string {
+  return [
+    `${deliveries} ${deliveries === 1 ? 'delivery' : 'deliveries'} erased`,
+    ...(allowances === null ? [] : [`${allowances} unused ${allowances === 1 ? 'allowance' : 'allowances'} deleted`]),
+    ...(failure === null ? [] : [`The allowances could not be deleted: ${failure}. Repeat the command.`]),
+    ...(clean ? [] : ['Something of it can still be read in the free space of the file. Repeat it with --compact.']),
+  ]
+    .map((line) => `${line}\n`)
+    .join('')
+}

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { describe, test } from 'node:test'
+import { z } from 'zod'
+import {
+  accepted,
+  arrival,
+  COURSE,
+  needsAttention,
+  rejectedArrival,
+  settled,
+  succeeded,
+} from '../deliveries/harness.ts'
+import { run, start, temporaryFolder, until } from '../service/process.ts'
+import { sell, serveEnv, startLms, startServe } from '../service/serving.ts'
+import { inboxOf } from './inboxes.ts'
+
+const line = z.looseObject({ id: z.string(), state: z.string(), email: z.string().nullable() })
+const linesOf = (stdout: string) =>
+  stdout
+    .split('\n')
+    .slice(0, -1)
+    .map((text) => line.parse(JSON.parse(text)))
+const person = (name: string) => accepted(arrival({ email: `${name}@x.example`, username: name }))
+
+describe('deliveries list', { concurrency: 2 }, () => {
+  test('prints a line for each delivery, newest activity first, with what came of it', async (t) => {
+    const { store, command } = await inboxOf(t)
+    const [ada = '', alan = ''] = await store([person('ada'), person('alan')])
+    await store([settled(needsAttention(ada))])
+    const { code, stdout, stderr } = await command('deliveries', 'list')
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    const [head, first, second, ...more] = stdout.split('\n')
+    assert.match(head ?? '', /^ID +STATE +LAST ACTIVE +E-MAIL +COURSES +OUTCOME$/)
+    assert.match(first ?? '', new RegExp(`^${ada}  needs_attention  .{20}  ada@x.example .*the LMS has no course `))
+    assert.match(second ?? '', new RegExp(`^${alan}  waiting .* next try `))
+    assert.deepEqual(more, [''])
+  })
+
+  test('searches and filters, and gives a JSON object a line', async (t) => {
+    const { store, command } = await inboxOf(t)
+    const [ada = '', alan = ''] = await store([person('ada'), person('alan'), accepted(rejectedArrival())])
+    await store([settled(succeeded(ada))])
+    const list = async (...args: string[]) => {
+      const { code, stdout } = await command('deliveries', 'list', '--json', ...args)
+      assert.equal(code, 0)
+      return linesOf(stdout).map(({ id }) => id)
+    }
+    assert.deepEqual(await list('ada@x'), [ada])
+    assert.deepEqual(await list('--state', 'waiting', '--state', 'succeeded'), [ada, alan])
+    assert.deepEqual(await list('--course', COURSE, '--username', 'alan'), [alan])
+    assert.deepEqual(await list('--since', '1h', '--email', 'alan@x.example'), [alan])
+    assert.deepEqual(await list('--until', '2020-01-01'), [])
+    assert.equal((await list('--limit', '2')).length, 2)
+    assert.equal((await list('--all')).length, 3)
+  })
+
+  test('says so when it found nothing, or may not have shown all', async (t) => {
+    const { store, command } = await inboxOf(t)
+    assert.equal((await command('deliveries', 'list', 'nobody')).stderr, 'No delivery was found.\n')
+    await store([person('ada'), person('alan')])
+    const { stderr } = await command('deliveries', 'list', '--limit', '1')
+    assert.equal(stderr, 'There may be more than these 1: --limit N or --all\n')
+  })
+
+  test('what a sender wrote does nothing to the terminal', async (t) => {
+    const { store, command } = await inboxOf(t)
+    const evil = arrival({ email: 'a@x.example', username: 'a', courseIds: ['\u001b[2J\u202eedX\nforged'] })
+    const [id = ''] = await store([accepted(evil)])
+    for (const args of [['list'], ['list', '--json'], ['show', id], ['show', id, '--json']]) {
+      const { stdout } = await command('deliveries', ...args)
+      assert.ok(stdout.includes('forged'))
+      assert.doesNotMatch(stdout, /[^\P{Cc}\n]|\p{Cf}|^forged/mu, args.join(' '))
+    }
+  })
+
+  test('wrong usage is named, exit code 2', async (t) => {
+    const { command } = await inboxOf(t)
+    for (const [args, said] of [
+      [[], /list, show or replay/],
+      [['list', 'a', 'b'], /one SEARCH/],
+      [['list', '--state', 'done'], /--state is one of waiting, /],
+      [['list', '--since', 'yesterday'], /--since yesterday/],
+      [['list', '--limit', '0'], /--limit 0/],
+      [['list', '--limit', '5', '--all'], /contradict/],
+      [['show'], /one ID/],
+      [['replay'], /IDs, or a filter/],
+      [['replay', 'X', '--state', 'waiting'], /IDs, or a filter/],
+      [['replay', 'X', '--dry-run'], /not with IDs/],
+    ] as const) {
+      const { code, stdout, stderr } = await command('deliveries', ...args)
+      assert.deepEqual({ code, stdout }, { code: 2, stdout: '' }, args.join(' '))
+      assert.match(stderr, said)
+    }
+  })
+})
+
+describe('a database that is not there, or not up to date', { concurrency: 2 }, () => {
+  test('no file: it says where it looked and makes none, exit code 1', async (t) => {
+    const folder = temporaryFolder(t)
+    const env = serveEnv({ folder, lmsUrl: 'http://127.0.0.1:9' })
+    for (const args of [
+      ['deliveries', 'list'],
+      ['forget', 'ada@x.example'],
+    ]) {
+      const { code, stdout, stderr } = await run({ args, env })
+      assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
+      assert.match(stderr, new RegExp(`${join(folder, 'lernito.db')}.* LERNITO_DATABASE_URL`))
+    }
+    assert.equal(existsSync(join(folder, 'lernito.db')), false)
+  })
+
+  test('an older level: it names the command that mends it, exit code 1', async (t) => {
+    const { file, command } = await inboxOf(t)
+    const db = new DatabaseSync(file)
+    db.exec('delete from migrations where id > 6')
+    db.close()
+    const { code, stderr } = await command('deliveries', 'list')
+    assert.equal(code, 1)
+    assert.match(stderr, /not up to date.*lernito-openedx migrate\n$/)
+  })
+})
+
+describe('deliveries show', () => {
+  test('prints the payload, the outcome and the timeline; --json all of it', async (t) => {
+    const { store, command } = await inboxOf(t)
+    const [id = ''] = await store([person('ada')])
+    await store([settled(succeeded(id))])
+    const { code, stdout, stderr } = await command('deliveries', 'show', id.toLowerCase())
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    for (const said of [
+      /^state +succeeded$/m,
+      /^payload +\{"email":"ada@x/m,
+      /Z {2}received +signed over/,
+      /Z {2}succeeded {2}/,
+    ]) {
+      assert.match(stdout, said)
+    }
+    const shown = z
+      .object({ id: z.string(), body: z.string(), timeline: z.array(z.object({ kind: z.string() })) })
+      .parse(JSON.parse((await command('deliveries', 'show', id, '--json')).stdout))
+    assert.deepEqual([shown.id, JSON.parse(shown.body).email], [id, 'ada@x.example'])
+    assert.deepEqual(
+      shown.timeline.map(({ kind }) => kind),
+      ['received', 'succeeded'],
+    )
+  })
+
+  test('an id that nobody knows: exit code 1, and how to find it', async (t) => {
+    const { command } = await inboxOf(t)
+    const { code, stdout, stderr } = await command('deliveries', 'show', 'X')
+    assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
+    assert.match(stderr, /no delivery X.*deliveries list/)
+  })
+})
+
+describe('deliveries replay', { concurrency: 2 }, () => {
+  test('makes those that are named due, and says of each other why not, exit code 1', async (t) => {
+    const { store, command, states } = await inboxOf(t)
+    const [ada = '', wrong = ''] = await store([person('ada'), accepted(rejectedArrival())])
+    await store([settled(needsAttention(ada))])
+    const all = await command('deliveries', 'replay', ada, wrong, 'x')
+    assert.deepEqual([all.code, all.stdout], [1, `${ada} is due\n`])
+    assert.match(all.stderr, new RegExp(`^X is not in the inbox.*\\n${wrong} was rejected for its payload.*\\n$`))
+    assert.deepEqual(await states(), { [ada]: 'waiting', [wrong]: 'rejected' })
+    const one = await command('deliveries', 'replay', ada, '--json')
+    assert.deepEqual([one.code, JSON.parse(one.stdout)], [0, { due: [ada], left: [] }])
+    const { stdout } = await command('deliveries', 'show', ada)
+    assert.match(stdout, /replayed +by \S+ \(command line\)$/m)
+  })
+
+  test('makes due what a filter finds, without what succeeded; --dry-run only says what', async (t) => {
+    const { store, command, states } = await inboxOf(t)
+    const names = Array.from({ length: 250 }, (_, i) => `p${i}`)
+    const ids = await store(names.map(person))
+    await store(ids.map((id, i) => settled(i < 230 ? needsAttention(id) : succeeded(id))))
+    const dry = await command('deliveries', 'replay', '--all', '--dry-run')
+    assert.match(
+      dry.stdout,
+      /^230 would be replayed, among them:\n(\w{26} {2}needs_attention {2}p\d+@x\.example\n){10}$/,
+    )
+    const { code, stdout, stderr } = await command('deliveries', 'replay', '--course', COURSE)
+    assert.deepEqual([code, stdout], [0, '230 due\n'])
+    assert.equal(stderr, '200 of 230\n230 of 230\n')
+    const counts = Object.values(await states()).filter((state) => state === 'waiting').length
+    assert.equal(counts, 230)
+    const again = await command('deliveries', 'replay', '--state', 'succeeded', '--succeeded', '--json')
+    const result = z.object({ state: z.string(), replayed: z.number() }).parse(JSON.parse(again.stdout))
+    assert.deepEqual(result, { state: 'done', replayed: 20 })
+  })
+
+  test('Ctrl-C stops it: what is due stays due, the rest is left', async (t) => {
+    const { store, env, states } = await inboxOf(t)
+    const ids = await store(Array.from({ length: 1000 }, (_, i) => person(`p${i}`)))
+    await store(ids.map((id) => settled(needsAttention(id))))
+    const running = start({ t, args: ['deliveries', 'replay', '--all'], env })
+    running.child.stderr?.once('data', () => running.child.kill('SIGINT'))
+    const { code, stdout } = await running.ended
+    assert.equal(code, 1)
+    const [, due = ''] = /^(\d+) due; stopped\n$/.exec(stdout) ?? []
+    const waiting = Object.values(await states()).filter((state) => state === 'waiting').length
+    assert.equal(waiting, Number(due))
+    assert.ok(waiting >= 200 && waiting < 1000, `${waiting}`)
+  })
+
+  test('a service that runs beside it works on what is replayed within a second', async (t) => {
+    const folder = temporaryFolder(t)
+    const lms = await startLms(t, { bulk: false })
+    const full = 'course-v1:Lernito+Full+2026'
+    const { url } = await startServe({ t, folder, lmsUrl: lms.url })
+    assert.equal((await sell({ url, email: 'grace@example.com', courseIds: [full] }))?.status, 400)
+    // In the LMS: somebody gives their place back.
+    await lms.seed({ enrollments: [{ email: 'heidi@example.com', course: full, mode: 'audit', active: false }] })
+    const env = serveEnv({ folder, lmsUrl: lms.url })
+    const [found] = linesOf((await run({ args: ['deliveries', 'list', '--json'], env })).stdout)
+    assert.equal(found?.state, 'needs_attention')
+    assert.equal((await run({ args: ['deliveries', 'replay', found?.id ?? ''], env })).code, 0)
+    const began = performance.now()
+    await until('the enrollment', async () => {
+      const { enrollments } = await lms.state()
+      return enrollments.find(({ email, course, active }) => email === 'grace@example.com' && course === full && active)
+    })
+    assert.ok(performance.now() - began < 2000, `${performance.now() - began} ms`)
+  })
+})

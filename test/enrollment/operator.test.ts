@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, test } from 'node:test'
+import { createDesk } from '../../src/deliveries/create-desk.ts'
+import { openDatabase } from '../../src/deliveries/database.ts'
+import { forget } from '../../src/deliveries/forget.ts'
+import { createIds } from '../../src/deliveries/ids.ts'
+import { startProduct } from '../harness.ts'
+import { until } from '../service/process.ts'
+import { BULK } from '../service/serving.ts'
+
+const COURSE = '/api/courses/v1/courses/{id}'
+/** A delayed call says that it has arrived, and hangs until it is released. */
+let hold = { arrived: Promise.withResolvers<void>(), released: Promise.withResolvers<void>() }
+const sleep = async (ms: number): Promise<void> => {
+  if (ms === 0) return
+  hold.arrived.resolve()
+  await hold.released.promise
+}
+const product = await startProduct({
+  lms: { sleep },
+  env: { LERNITO_ANSWER_WITHIN_MS: '500', LERNITO_LMS_CONCURRENCY: '1' },
+})
+const { lms, sell } = product
+/** A second connection, as a command beside the service has it. */
+const database = openDatabase({ url: `sqlite:${product.folder}/lernito.db`, serve: false })
+const means = { database, now: Date.now, newId: createIds({ now: Date.now }), random: Math.random }
+const desk = createDesk({ means, guard: (work) => work(), replicas: () => 1, publish: () => {}, onDue: () => {} })
+after(async () => {
+  await database.close()
+  await product.stop()
+})
+beforeEach(() => lms.reset())
+
+const courseCalls = async (): Promise<number> =>
+  (await lms.calls()).filter(({ path }) => path === COURSE).reduce((sum, { count }) => sum + count, 0)
+const idOf = ({ headers }: Awaited<ReturnType<typeof sell>>): string => String(headers['x-lernito-delivery'])
+const stateOf = async (id: string) => (await desk.show(id))?.state
+
+test('a repeat takes the course as it was known, a replay asks the LMS about it anew, and once for all', async () => {
+  const id = idOf(await sell({ email: 'one@example.com' }))
+  const other = idOf(await sell({ email: 'two@example.com' }))
+  await lms.forgetCalls()
+  await sell({ email: 'one@example.com' })
+  assert.equal(await courseCalls(), 0)
+  await desk.replay({ ids: [id, other], by: 'alice' })
+  await until('the end of both', async () =>
+    (await stateOf(id)) === 'succeeded' && (await stateOf(other)) === 'succeeded' ? true : undefined,
+  )
+  assert.equal(await courseCalls(), 1)
+})
+
+for (const [what, end] of Object.entries({
+  handled: async (id: string): Promise<unknown> => desk.markHandled({ id, note: 'by hand', by: 'alice' }),
+  erased: async (): Promise<unknown> => forget(means, { email: 'waits@example.com', by: 'alice' }),
+})) {
+  test(`a delivery that is ${what} while it is in hand and waits for its call is not enrolled any more`, async () => {
+    hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
+    await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
+    const first = sell({ email: 'first@example.com' })
+    await hold.arrived.promise // and only one call runs at once
+    const [waiting, going] = await Promise.all(
+      ['waits@example.com', 'goes@example.com'].map((email) => sell({ email })),
+    )
+    assert(waiting && going)
+    await end(idOf(waiting))
+    hold.released.resolve()
+    await first
+    await until('the other one', async () => ((await stateOf(idOf(going))) === 'succeeded' ? true : undefined))
+    const { allowances } = await lms.state()
+    assert.deepEqual(
+      allowances.map(({ email }) => email),
+      ['first@example.com', 'goes@example.com'],
+    )
+    assert.equal(await stateOf(idOf(waiting)), what === 'handled' ? 'handled' : undefined)
+  })
+}
