@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { describe, test } from 'node:test'
+import { accepted, arrival, needsAttention, settled } from '../deliveries/harness.ts'
+import { run, temporaryFolder } from '../service/process.ts'
+import { sell, serveEnv, startLms, startServe, storedDeliveries } from '../service/serving.ts'
+import { inboxOf } from './inboxes.ts'
+
+const EMAIL = 'ada@x.example'
+const row = { email: EMAIL, auto_enroll: true }
+
+const traceIn = (file: string, text: string): boolean =>
+  ['', '-wal', '-shm'].some((end) => existsSync(file + end) && readFileSync(file + end).includes(text))
+
+describe('forget', { concurrency: 2 }, () => {
+  test('erases the person from the tables and the files; again there is nothing to do, exit code 0 both times', async (t) => {
+    const { store, command, states, file } = await inboxOf(t)
+    const webhook = arrival({ email: EMAIL, username: 'countess' })
+    const [id = '', other = ''] = await store([accepted(webhook), accepted(arrival({ email: 'alan@x.example' }))])
+    await store([settled(needsAttention(id))])
+    assert.ok(traceIn(file, EMAIL))
+    const { code, stdout, stderr } = await command('forget', ` ${EMAIL.toUpperCase()} `)
+    assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: '1 delivery erased\n', stderr: '' })
+    assert.deepEqual(await states(), { [other]: 'waiting' })
+    for (const text of [EMAIL, 'countess', webhook.digest]) assert.equal(traceIn(file, text), false, text)
+    const again = await command('forget', EMAIL, '--json')
+    assert.equal(again.code, 0)
+    assert.deepEqual(JSON.parse(again.stdout), { deliveries: 0, allowances: null, clean: true, failure: null })
+  })
+
+  test('--lms deletes the allowances that nobody has used, and no others', async (t) => {
+    const lms = await startLms(t)
+    const { command } = await inboxOf(t, { lmsUrl: lms.url })
+    const [one, two, three] = [
+      'course-v1:Lernito+PY101+2026',
+      'course-v1:Lernito+Honor+2026',
+      'course-v1:Lernito+Pro+2026',
+    ]
+    await lms.people({ email: EMAIL, username: 'ada', active: true })
+    await lms.seed({
+      allowances: [
+        { ...row, course: one ?? '', used: false },
+        { ...row, course: two ?? '', used: false },
+        { ...row, course: three ?? '', used: true },
+        { ...row, course: one ?? '', email: 'alan@x.example', used: false },
+      ],
+    })
+    const { code, stdout } = await command('forget', EMAIL, '--lms')
+    assert.deepEqual({ code, stdout }, { code: 0, stdout: '0 deliveries erased\n2 unused allowances deleted\n' })
+    const { allowances } = await lms.state()
+    assert.deepEqual(
+      allowances.map(({ email, course }) => [email, course]),
+      [
+        [EMAIL, three],
+        ['alan@x.example', one],
+      ],
+    )
+  })
+
+  test('an LMS that can’t be asked: the person is erased, the exit code is 1, and the next time the rest is done', async (t) => {
+    const lms = await startLms(t)
+    const { store, command, states } = await inboxOf(t, { lmsUrl: lms.url })
+    const [id = ''] = await store([accepted(arrival({ email: EMAIL }))])
+    await store([settled(needsAttention(id))])
+    await lms.seed({ allowances: [{ ...row, course: 'course-v1:Lernito+PY101+2026', used: false }] })
+    await lms.faults([{ path: '/api/enrollment/v1/enrollment_allowed/', status: 503 }])
+    const failed = await command('forget', EMAIL, '--lms')
+    assert.equal(failed.code, 1)
+    assert.match(
+      failed.stdout,
+      /^1 delivery erased\nThe allowances could not be deleted: .*503.* Repeat the command\.\n$/,
+    )
+    assert.deepEqual(await states(), {})
+    await lms.noFaults()
+    const { code, stdout } = await command('forget', EMAIL, '--lms')
+    assert.deepEqual({ code, stdout }, { code: 0, stdout: '0 deliveries erased\n1 unused allowance deleted\n' })
+    assert.deepEqual((await lms.state()).allowances, [])
+  })
+
+  test('works beside a service, which goes on and leaves no trace either', async (t) => {
+    const folder = temporaryFolder(t)
+    const lms = await startLms(t)
+    const { url } = await startServe({ t, folder, lmsUrl: lms.url })
+    const env = serveEnv({ folder, lmsUrl: lms.url })
+    for (const email of [EMAIL, 'alan@x.example']) assert.equal((await sell({ url, email }))?.status, 200)
+    const { code, stdout } = await run({ args: ['forget', EMAIL, '--lms'], env })
+    assert.deepEqual({ code, stdout }, { code: 0, stdout: '1 delivery erased\n1 unused allowance deleted\n' })
+    assert.equal((await sell({ url, email: 'grace@x.example' }))?.status, 200)
+    assert.equal(traceIn(`${folder}/lernito.db`, EMAIL), false)
+    const left = await storedDeliveries(folder)
+    assert.deepEqual(
+      left.map(({ email }) => email),
+      ['alan@x.example', 'grace@x.example'],
+    )
+  })
+
+  test('a large file is written anew only with --compact; until then the exit code is 3', async (t) => {
+    const { store, command, file } = await inboxOf(t)
+    await store([accepted(arrival({ email: EMAIL }))])
+    const filling = Buffer.alloc(1_000_000, `${EMAIL} `) // as a copy that was left in free space would be
+    const others = Array.from({ length: 70 }, (_, i) => ({ ...arrival({ email: `p${i}@x.example` }), body: filling }))
+    for (const one of others) await store([accepted(one)])
+    const left = await command('forget', EMAIL)
+    assert.equal(left.code, 3)
+    assert.match(left.stdout, /^1 delivery erased\nSomething of it can still be read .*--compact\.\n$/)
+    const before = readFileSync(file).length
+    const { code } = await command('forget', EMAIL, '--compact')
+    assert.equal(code, 0)
+    assert.ok(readFileSync(file).length <= before)
+  })
+
+  test('wrong usage is named, exit code 2', async (t) => {
+    const { command } = await inboxOf(t)
+    for (const args of [[], ['ada'], ['a@b', 'c@d'], ['a@b,c@d'], ['a b@c']]) {
+      const { code, stdout, stderr } = await command('forget', ...args)
+      assert.deepEqual({ code, stdout }, { code: 2, stdout: '' }, args.join(' '))
+      assert.match(stderr, /one e-mail address/)
+    }
+  })
+})
