@@ -11,6 +11,7 @@ import { addedLatency } from './rows/added-latency.ts'
 import { claim } from './rows/claim.ts'
 import { manyCourses } from './rows/many-courses.ts'
 import { memory } from './rows/memory.ts'
+import { pages } from './rows/pages.ts'
 import { refusing } from './rows/refusing.ts'
 import { throttledBurst } from './rows/throttled-burst.ts'
 import { existingPeople, unknownPeople } from './rows/throughput.ts'
@@ -23,6 +24,7 @@ const ROWS: readonly Row[] = [
   addedLatency,
   accepting,
   claim,
+  pages,
   refusing,
   memory,
 ]

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { rmSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { createDesk } from '../src/deliveries/create-desk.ts'
 import { openDatabase } from '../src/deliveries/database.ts'
 import { createIds } from '../src/deliveries/ids.ts'
 import { migrate } from '../src/deliveries/migrations.ts'
@@ -10,13 +11,17 @@ import { courseKey, emailOf } from './world.ts'
 
 const ME = 'bench-replica'
 const COLUMNS =
-  'id, digest, state, owner, due_at, attempts, received_at, settled_at, active_at, email, form, body, request, outcome'
+  'id, digest, state, owner, due_at, attempts, received_at, settled_at, active_at, email, form, body, request, outcome, username, course, enrolled_at'
+export const COURSES = 30
+/** One of so many needs attention, and one of so many has a second course. */
+const FAILED = 200
+const SEVERAL = 10
 /** Received so many ms one after the other, up to now. */
 const APART_MS = 100
 
 /**
- * A store on a SQLite file of `stored` deliveries, of which the last `due` are due and this replica's, and all others
- * have succeeded. The rows are put in beside the store, since to accept a million one by one would take too long.
+ * A store on a SQLite file of `stored` deliveries for 30 courses, of which the last `due` are due and this replica's,
+ * and of the others one in 200 needs attention and the rest has succeeded. The rows are put in beside the store, since to accept a million one by one would take too long.
  */
 export async function storeOf({ file, stored, due }: { file: string; stored: number; due: number }) {
   const database = openDatabase({ url: `sqlite:${file}`, serve: false })
@@ -26,8 +31,10 @@ export async function storeOf({ file, stored, due }: { file: string; stored: num
   await replicas.join()
   insertDeliveries({ file, stored, due })
   const store: Store = createStore({ database, replicas, now, newId: createIds({ now }), random: Math.random })
+  const means = { database, now, newId: createIds({ now }), random: Math.random }
   return {
     store,
+    desk: createDesk({ means, guard: (work) => work(), replicas: () => 1, publish: () => {}, onDue: () => {} }),
     bytes: statSync(file).size,
     close: async (): Promise<void> => {
       await database.close()
@@ -39,19 +46,24 @@ export async function storeOf({ file, stored, due }: { file: string; stored: num
 function insertDeliveries({ file, stored, due }: { file: string; stored: number; due: number }): void {
   const direct = new DatabaseSync(file)
   const insert = direct.prepare(`insert into deliveries (${COLUMNS}) values (${COLUMNS.replace(/\w+/g, '?')})`)
+  const insertFurther = direct.prepare('insert into further_courses (delivery_id, course, active_at) values (?, ?, ?)')
   const first = Date.now() - stored * APART_MS
   const clock = { at: first }
   const newId = createIds({ now: () => clock.at })
-  const outcome = JSON.stringify({ courses: { [courseKey(0)]: 'enrolled' }, reason: null })
+  const done = JSON.stringify({ courses: { [courseKey(0)]: 'enrolled' }, reason: null })
+  const failed = JSON.stringify({ courses: {}, reason: { code: 'course.missing', subject: courseKey(0) } })
   direct.exec('PRAGMA synchronous = OFF; BEGIN')
   for (let n = 0; n < stored; n++) {
     const isDue = n >= stored - due
     clock.at = first + n * APART_MS
+    const isFailed = !isDue && n % FAILED === 7
+    const { username, courseIds } = requestOf(n)
     const request = JSON.stringify(requestOf(n))
+    const id = newId()
     insert.run(
-      newId(),
+      id,
       createHash('sha256').update(request).digest('hex'),
-      isDue ? 'waiting' : 'succeeded',
+      isDue ? 'waiting' : isFailed ? 'needs_attention' : 'succeeded',
       isDue ? ME : null,
       isDue ? clock.at : null,
       0,
@@ -62,8 +74,12 @@ function insertDeliveries({ file, stored, due }: { file: string; stored: number;
       'canonical',
       Buffer.from(request),
       request,
-      isDue ? null : outcome,
+      isDue ? null : isFailed ? failed : done,
+      username,
+      courseIds[0]?.toLowerCase() ?? null,
+      isDue || isFailed ? null : clock.at,
     )
+    if (n % SEVERAL === 0) insertFurther.run(id, courseKey((n + 1) % COURSES).toLowerCase(), clock.at)
   }
   direct.exec('COMMIT')
   direct.exec('PRAGMA wal_checkpoint(TRUNCATE)')
@@ -74,6 +90,6 @@ export const requestOf = (number: number) => ({
   email: emailOf(number),
   name: 'Ada',
   family: 'Lovelace',
-  username: 'ada.lovelace',
-  courseIds: [courseKey(0)],
+  username: `buyer${number}`,
+  courseIds: [courseKey(number % COURSES)],
 })

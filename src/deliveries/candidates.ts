@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import type { Kysely, SelectQueryBuilder } from 'kysely'
 import type { DeliveryFilter } from './filter.ts'
 import type { DeliveryRow, Tables } from './schema.ts'
 import { emailTerm, textTerm } from './terms.ts'
@@ -104,36 +104,54 @@ export async function byIds(db: Kysely<Tables>, ids: readonly string[]): Promise
   return rows.map(candidate)
 }
 
-/** Above every text that begins with the one before it, in the order of both kinds of databases. */
-const LAST = '\u{10ffff}'
+/** One person, or all whose address begins so. */
+export interface People {
+  readonly column: 'email' | 'username'
+  readonly value: string
+  readonly beginning?: boolean
+}
 
-/** Up to `limit` deliveries of one person, or of all whose address begins so, in the order of the index. */
-export async function ofPeople({
+/** Counted in the index alone, up to `most`. */
+export async function countPeople(db: Kysely<Tables>, people: People, most: number): Promise<number> {
+  const some = ofPeople(db.selectFrom('deliveries').select('id'), people).limit(most).as('some')
+  const { count } = await db
+    .selectFrom(some)
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}
+
+/** Up to `limit` deliveries behind `after`, in the order of the index. */
+export async function readPeople({
   db,
-  column,
-  value,
-  beginning = false,
+  people,
   after,
   limit,
 }: {
   db: Kysely<Tables>
-  column: 'email' | 'username'
-  value: string
-  beginning?: boolean
+  people: People
   after: Candidate | null
   limit: number
 }): Promise<Candidate[]> {
-  const low = column === 'email' ? emailTerm(value) : textTerm(value)
+  const { column } = people
   const reached = after?.[column] ?? null
-  let query = db.selectFrom('deliveries').select(COLUMNS)
-  query = beginning
-    ? query.where(column, '>=', reached ?? low).where(column, '<=', low + LAST)
-    : query.where(column, '=', low)
+  let query = ofPeople(db.selectFrom('deliveries').select(COLUMNS), people)
   if (after !== null && reached !== null) {
-    query = query.where((eb) => eb.or([eb(column, '>', reached), eb('id', '>', after.id)]))
+    query = query.where(column, '>=', reached).where((eb) => eb.or([eb(column, '>', reached), eb('id', '>', after.id)]))
   }
   const rows = await query.orderBy(column).orderBy('id').limit(limit).execute()
   return rows.map(candidate)
+}
+
+/** Above every text that begins with the one before it, in the order of both kinds of databases. */
+const LAST = '\u{10ffff}'
+
+function ofPeople<Output>(
+  query: SelectQueryBuilder<Tables, 'deliveries', Output>,
+  { column, value, beginning = false }: People,
+): SelectQueryBuilder<Tables, 'deliveries', Output> {
+  const low = column === 'email' ? emailTerm(value) : textTerm(value)
+  return beginning ? query.where(column, '>=', low).where(column, '<=', low + LAST) : query.where(column, '=', low)
 }
 
 /** Which of these deliveries have the course, but not as their first. */

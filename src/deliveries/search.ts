@@ -3,10 +3,12 @@ import {
   byIds,
   type Candidate,
   type Chunk,
+  countPeople,
   deliveries,
   furtherDeliveries,
-  ofPeople,
+  type People,
   type Place,
+  readPeople,
   type Stream,
   withFurtherCourse,
 } from './candidates.ts'
@@ -15,7 +17,7 @@ import type { Tables } from './schema.ts'
 import { emailTerm, textTerm } from './terms.ts'
 
 /** Rows of one statement where many may have to be looked at: a few ms of SQLite, which blocks the process meanwhile. */
-const CHUNK = 1000
+const CHUNK = 500
 /** So many of one person, or of one beginning, are sorted in memory. Where there are more, a walk soon finds a page. */
 const SET_MAX = 5000
 /** Rows that one search looks at before it gives what it has. */
@@ -76,15 +78,15 @@ async function matchingSet({ db, filter }: Query): Promise<Candidate[] | null> {
   ])
 }
 
-type Criterion = Pick<Parameters<typeof ofPeople>[0], 'column' | 'value' | 'beginning'>
-
-async function readSet(db: Kysely<Tables>, criteria: readonly Criterion[]): Promise<Candidate[] | null> {
+async function readSet(db: Kysely<Tables>, all: readonly People[]): Promise<Candidate[] | null> {
+  let count = 0
+  for (const people of all) count += await countPeople(db, people, SET_MAX + 1)
+  if (count > SET_MAX) return null
   const found = new Map<string, Candidate>()
-  for (const criterion of criteria) {
+  for (const people of all) {
     for (let after: Candidate | null = null; ; await turn()) {
-      const chunk: Candidate[] = await ofPeople({ db, ...criterion, after, limit: CHUNK })
+      const chunk: Candidate[] = await readPeople({ db, people, after, limit: CHUNK })
       for (const one of chunk) found.set(one.id, one)
-      if (found.size > SET_MAX) return null
       after = chunk.at(-1) ?? null
       if (chunk.length < CHUNK) break
     }
@@ -109,7 +111,6 @@ async function exhausted(some: readonly Stream[][], after: Place | null): Promis
   for (const streams of some) {
     const chunk = await nextChunk(streams, after, CHUNK)
     if (chunk.isLast) return [...chunk.candidates]
-    await turn()
   }
   return null
 }
@@ -122,14 +123,16 @@ async function walk({ db, filter, after, limit }: Query, streams: Stream[], size
     found.push(...(await matching(db, filter, chunk.candidates)))
     if (found.length > limit || chunk.isLast) return page(found, limit)
     place = chunk.candidates.at(-1) ?? place
-    await turn()
   }
   return { found, next: place, cut: true }
 }
 
 async function nextChunk(streams: readonly Stream[], after: Place | null, size: number): Promise<Chunk> {
   const chunks: Chunk[] = []
-  for (const stream of streams) chunks.push(await stream(after, size))
+  for (const stream of streams) {
+    chunks.push(await stream(after, size))
+    if (size === CHUNK) await turn()
+  }
   const candidates = chunks.flatMap((chunk) => chunk.candidates).sort(byPlace)
   return {
     candidates: candidates.slice(0, size),
