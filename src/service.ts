@@ -17,7 +17,7 @@ import { openApiRoute } from './openapi/route.ts'
 import { type Budget, createBudget, unlimitedBudget } from './openedx/budget.ts'
 import { createLms } from './openedx/lms.ts'
 import { mountConsole } from './service/console.ts'
-import { countRefusals } from './service/floods.ts'
+import { tellFloods } from './service/floods.ts'
 import type { Settings } from './settings/settings.ts'
 import { healthRoutes } from './telemetry/health.ts'
 import { errorFields, type Log } from './telemetry/log.ts'
@@ -25,6 +25,7 @@ import { createMetrics, metricsRoute } from './telemetry/metrics.ts'
 import { createNotifier, type Notifier, textPoster } from './telemetry/notify.ts'
 import { createObserver } from './telemetry/observer.ts'
 import { VERSION } from './version.ts'
+import { createRefusals } from './webhook/refusals.ts'
 import { BODY_LIMIT, WEBHOOK_PATHS, webhookRoutes } from './webhook/route.ts'
 
 /** A stop ends within 8 s; a container is killed after 10. */
@@ -90,7 +91,12 @@ export function buildService({
   const leaving = new AbortController()
   const stopping = new AbortController()
   const { LERNITO_TRUSTED_PROXIES: trustedProxies } = settings
-  const app = createApp({ log, bodyLimit: BODY_LIMIT, trustedProxies, stopping: stopping.signal })
+  const [requests, refusals] = [createRefusals({ of: 'requests', now }), createRefusals({ of: 'webhooks', now })]
+  const app = createApp({
+    ...{ log, bodyLimit: BODY_LIMIT, trustedProxies, stopping: stopping.signal },
+    onRefused: (refused) => observer.onRequestRefused(refused, requests.note(refused)),
+  })
+  tellFloods({ app, refusals: [requests, refusals], onFlood: observer.onFlood })
   shedLoad({ app, paths: WEBHOOK_PATHS, bodyLimit: BODY_LIMIT, onBegin: observer.onBusy, onEnd: observer.onCalm })
   healthRoutes({ app, leaving: leaving.signal, ready: async () => availability.reason() })
   openApiRoute({ app, version: VERSION })
@@ -98,7 +104,6 @@ export function buildService({
   const secrets = [settings.LERNITO_WEBHOOK_SECRET, settings.LERNITO_WEBHOOK_SECRET_PREVIOUS].filter(
     (secret) => secret !== undefined,
   )
-  const refusals = countRefusals({ app, now, onFlood: observer.onFlood })
   webhookRoutes({
     app,
     inbox,

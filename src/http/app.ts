@@ -4,7 +4,7 @@ import { type FastifyInstance, fastify } from 'fastify'
 import type { Log } from '../telemetry/log.ts'
 import { createConnections } from './connections.ts'
 import { answerErrors, refuseWith } from './errors.ts'
-import { HEADER_BYTES, HEADERS_MS, MAX_HEADERS, REQUEST_MS } from './refusals.ts'
+import { HEADER_BYTES, HEADERS_MS, MAX_HEADERS, type OnRefused, REQUEST_MS } from './refusals.ts'
 import { screen } from './screening.ts'
 import { believeOnlyAddresses, type TrustedProxies, trustOf } from './trusted-proxies.ts'
 
@@ -27,13 +27,15 @@ export function createApp({
   bodyLimit,
   trustedProxies,
   stopping,
+  onRefused,
 }: {
   log: Log
   bodyLimit: number
   trustedProxies: TrustedProxies
   stopping: AbortSignal
+  onRefused: OnRefused
 }): FastifyInstance {
-  const connections = createConnections({ log })
+  const connections = createConnections({ log, onRefused })
   const app = fastify({
     bodyLimit,
     trustProxy: trustOf(trustedProxies),
@@ -48,7 +50,7 @@ export function createApp({
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
     return503OnClosing: false, // the hook below answers, as it does everywhere else
     clientErrorHandler: connections.onClientError,
-    frameworkErrors: (_error, request, reply) => refuseWith({ code: 'bad_url', log, request, reply }),
+    frameworkErrors: (_error, request, reply) => refuseWith({ code: 'bad_url', onRefused, request, reply }),
   })
   connections.watch(app.server)
   app.server.maxHeadersCount = MAX_HEADERS + 1 // Node drops the others; one too many is enough to see it
@@ -63,14 +65,14 @@ export function createApp({
     const code = stopping.aborted ? 'stopping' : screen(request.raw)
     if (code === null) return done()
     distrusted.add(socket)
-    refuseWith({ code, log, request, reply: reply.header('connection', 'close') })
+    refuseWith({ code, onRefused, request, reply: reply.header('connection', 'close') })
   })
   app.addHook('onSend', (request, reply, _payload, done) => {
     if (stopping.aborted) reply.header('connection', 'close')
     if (!request.raw.complete) limitRest(request.raw)
     done()
   })
-  answerErrors({ app, log })
+  answerErrors({ app, log, onRefused })
   return app
 }
 

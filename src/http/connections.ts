@@ -1,7 +1,7 @@
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Log } from '../telemetry/log.ts'
-import { bodyOf, type Refusal, refusal } from './refusals.ts'
+import { bodyOf, type OnRefused, type Refusal, refusal } from './refusals.ts'
 
 /** For the sender to read the answer: what it still sends is thrown away until then. */
 const LINGER_MS = 500
@@ -20,11 +20,11 @@ interface Connection {
  * unknown Expect. The answer to a request that came before on the same connection goes first, so that no sender takes
  * one for the other.
  */
-export function createConnections({ log }: { log: Log }) {
+export function createConnections({ log, onRefused }: { log: Log; onRefused: OnRefused }) {
   const connections = new WeakMap<Duplex, Connection>()
 
   const refused = ({ code, status }: Refusal, ip: string | undefined, detail?: string): void =>
-    log.info({ code, status, ip, ...(detail === undefined ? {} : { detail }) }, 'request refused')
+    onRefused({ code, status, ip, ...(detail === undefined ? {} : { detail }) })
 
   const watch = (server: Server): void => {
     server.on('connection', (socket) => {

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { AppError, type ErrorCode } from '../errors.ts'
 import { errorFields, type Log } from '../telemetry/log.ts'
-import { bodyOf, type RefusalCode, refusal } from './refusals.ts'
+import { bodyOf, type OnRefused, type RefusalCode, refusal } from './refusals.ts'
 
 /** The codes that can come out of a request; every other error is our own fault and shows no detail. */
 const UNAVAILABLE = {
@@ -10,26 +10,26 @@ const UNAVAILABLE = {
 
 const RETRY_AFTER_SECONDS = 30
 
-/** Answers and logs a refusal. */
+/** Answers a refusal, and tells of it. */
 export function refuseWith({
   code,
-  log,
+  onRefused,
   request,
   reply,
 }: {
   code: RefusalCode
-  log: Log
+  onRefused: OnRefused
   request: FastifyRequest
   reply: FastifyReply
 }): FastifyReply {
   const refuse = refusal(code)
-  log.info({ code, status: refuse.status, ip: request.ip }, 'request refused')
+  onRefused({ code, status: refuse.status, ip: request.ip })
   if (refuse.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS)
   return reply.code(refuse.status).send(bodyOf(refuse))
 }
 
 /** The one place that turns an error into an HTTP answer. What is inside stays inside: the log has it. */
-export function answerErrors({ app, log }: { app: FastifyInstance; log: Log }): void {
+export function answerErrors({ app, log, onRefused }: { app: FastifyInstance; log: Log; onRefused: OnRefused }): void {
   app.setErrorHandler<FastifyError | AppError>((error, request, reply) => {
     if (error instanceof AppError && isUnavailable(error.code)) {
       log.error({ ...errorFields(error), path: request.routeOptions.url }, 'request could not be served')
@@ -42,18 +42,18 @@ export function answerErrors({ app, log }: { app: FastifyInstance; log: Log }): 
     if (destroyed && !complete) return reply.send() // nobody is there any more, and connections.ts has logged it
     const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500
     if (status >= 400 && status < 500) {
-      if (request.is404) return refuseWith({ code: 'not_found', log, request, reply })
+      if (request.is404) return refuseWith({ code: 'not_found', onRefused, request, reply })
       if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
         // Fastify closes the connection; app.ts reads the rest, or the sender's system may throw the answer away.
-        return refuseWith({ code: 'body_too_large', log, request, reply: reply.removeHeader('connection') })
+        return refuseWith({ code: 'body_too_large', onRefused, request, reply: reply.removeHeader('connection') })
       }
-      log.info({ code: error.code, status, ip: request.ip }, 'request refused')
+      onRefused({ code: error.code, status, ip: request.ip })
       return reply.code(status).send({ success: false, message: error.message })
     }
     log.error({ ...errorFields(error), path: request.routeOptions.url }, 'unexpected error')
     return reply.code(500).send({ success: false, message: 'Internal server error' })
   })
-  app.setNotFoundHandler((request, reply) => refuseWith({ code: 'not_found', log, request, reply }))
+  app.setNotFoundHandler((request, reply) => refuseWith({ code: 'not_found', onRefused, request, reply }))
 }
 
 const isUnavailable = (code: ErrorCode): code is keyof typeof UNAVAILABLE => code in UNAVAILABLE

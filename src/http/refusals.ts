@@ -7,6 +7,14 @@ export interface Refusal {
   readonly message: string
 }
 
+/** Told of every refusal. `detail` is Node's or Fastify's code for what is wrong. */
+export type OnRefused = (refused: {
+  readonly code: string
+  readonly status: number
+  readonly ip: string | undefined
+  readonly detail?: string
+}) => void
+
 export const HEADERS_MS = 5_000
 export const REQUEST_MS = 10_000
 export const HEADER_BYTES = 16 * 1024

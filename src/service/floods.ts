@@ -1,20 +1,20 @@
 import type { FastifyInstance } from 'fastify'
-import { createRefusals, type Flood, type Refusals } from '../webhook/refusals.ts'
+import type { Flood, Refusals } from '../webhook/refusals.ts'
 
 const MINUTE_MS = 60_000
 
-/** Counts refused webhooks by address as long as the app runs; each flood is told of once a minute, and at the end. */
-export function countRefusals(from: {
+/** Tells of each flood once a minute as long as the app runs, and at the end. */
+export function tellFloods(from: {
   app: FastifyInstance
-  now: () => number
+  refusals: readonly Refusals[]
   onFlood: (flood: Flood) => void
-}): Refusals {
-  const refusals = createRefusals({ now: from.now })
-  const tellFloods = (): void => refusals.endMinute().forEach(from.onFlood)
-  const everyMinute = setInterval(tellFloods, MINUTE_MS).unref()
+}): void {
+  const tell = (): void => {
+    for (const refusals of from.refusals) refusals.endMinute().forEach(from.onFlood)
+  }
+  const everyMinute = setInterval(tell, MINUTE_MS).unref()
   from.app.addHook('onClose', async () => {
     clearInterval(everyMinute)
-    tellFloods()
+    tell()
   })
-  return refusals
 }

@@ -40,6 +40,10 @@ export function createObserver({
       if (!isFlood) log.info(refused, 'webhook refused')
       metrics.onRefused(refused.code)
     },
+    /** The same for what is refused before any route has looked at it. */
+    onRequestRefused: (refused: object, isFlood: boolean): void => {
+      if (!isFlood) log.info(refused, 'request refused')
+    },
     onPreviousSecret: (): void => {
       metrics.onPreviousSecret()
       warn()

@@ -1,5 +1,4 @@
 import { networkOf } from './network.ts'
-import { REFUSAL_CODES, type RefusalCode } from './receive.ts'
 
 /** So many addresses are told apart, whoever has more of them: the memory is bounded. */
 const ADDRESSES_MAX = 1000
@@ -12,7 +11,7 @@ const NAMED_MAX = 10
 const HALF_LIFE_MS = 10 * 60_000
 const FORGOTTEN_MS = 24 * 3_600_000
 
-type Counts = Partial<Record<RefusalCode, number>>
+type Counts = Record<string, number>
 
 /** What was refused of an address since `since` (ms since 1970). */
 export interface Refuser {
@@ -42,10 +41,10 @@ interface Entry {
 }
 
 /**
- * Counts by address what is refused without being stored. If there is no room, the address that weighs least gives way:
+ * Counts by address what is refused without being stored, under codes of which there are few. If there is no room, the address that weighs least gives way:
  * a thousand that come once push out one another, and not the one that floods.
  */
-export function createRefusals({ now }: { now: () => number }) {
+export function createRefusals({ of, now }: { of: 'webhooks' | 'requests'; now: () => number }) {
   const entries = new Map<string, Entry>()
   const totals: Counts = {}
   let singles = 0
@@ -64,7 +63,7 @@ export function createRefusals({ now }: { now: () => number }) {
 
   return {
     /** Counts one. True: it is one of too many for a log line each, and will be in what endMinute gives. */
-    note: ({ code, ip }: { code: RefusalCode; ip: string }): boolean => {
+    note: ({ code, ip = '' }: { code: string; ip?: string | undefined }): boolean => {
       const at = now()
       const entry = entryOf(networkOf(ip), at)
       for (const counts of [totals, entry.codes, entry.minute]) add(counts, code)
@@ -79,9 +78,9 @@ export function createRefusals({ now }: { now: () => number }) {
     /** To be called every minute. Gives the addresses of which more was refused than is told singly, and begins anew. */
     endMinute: (): Flood[] => {
       const floods = [...entries.values()].filter(isFlood).sort((a, b) => countOf(b.minute) - countOf(a.minute))
-      const named = floods.slice(0, NAMED_MAX).map(({ address, minute }) => floodOf(address, minute))
+      const named = floods.slice(0, NAMED_MAX).map(({ address, minute }) => floodOf(of, address, minute))
       for (const entry of floods.slice(NAMED_MAX)) join(others, entry)
-      const shared = others.addresses === 0 ? [] : [floodOf(others, others.minute)]
+      const shared = others.addresses === 0 ? [] : [floodOf(of, others, others.minute)]
       for (const entry of entries.values()) {
         entry.minute = {}
         entry.singles = 0
@@ -121,7 +120,7 @@ const isFlood = ({ minute, singles }: Entry): boolean => countOf(minute) > singl
 
 const countOf = (counts: Counts): number => Object.values(counts).reduce((total, count) => total + count, 0)
 
-function add(counts: Counts, code: RefusalCode, count = 1): void {
+function add(counts: Counts, code: string, count = 1): void {
   counts[code] = (counts[code] ?? 0) + count
 }
 
@@ -135,12 +134,13 @@ const nobody = (): Others => ({ addresses: 0, minute: {} })
 
 function join(others: Others, { minute }: Entry): void {
   others.addresses++
-  for (const code of REFUSAL_CODES) add(others.minute, code, minute[code] ?? 0)
+  for (const [code, count] of Object.entries(minute)) add(others.minute, code, count)
 }
 
-function floodOf(whom: string | Others, minute: Readonly<Counts>): Flood {
+function floodOf(of: string, whom: string | Others, minute: Readonly<Counts>): Flood {
   const [address, words] = typeof whom === 'string' ? [whom, whom] : [null, `${whom.addresses} other addresses`]
   const refused = countOf(minute)
-  const codes = REFUSAL_CODES.flatMap((code) => (minute[code] ? [`${code} ${minute[code]}`] : []))
-  return { address, refused, text: `refused ${refused} webhooks from ${words} in the last minute: ${codes.join(', ')}` }
+  const codes = Object.entries(minute).sort(([, a], [, b]) => b - a)
+  const why = codes.map(([code, count]) => `${code} ${count}`).join(', ')
+  return { address, refused, text: `refused ${refused} ${of} from ${words} in the last minute: ${why}` }
 }

@@ -14,7 +14,13 @@ const TOO_BUSY =
 /** A server with a webhook, and with one that takes 15 ms for each. */
 async function setUp(t: TestContext, { loop, memoryBytes = 2 ** 30 }: { loop?: Loop; memoryBytes?: number } = {}) {
   const log = createLog({ level: 'silent' })
-  const app = createApp({ log, bodyLimit: BODY_LIMIT, trustedProxies: 0, stopping: new AbortController().signal })
+  const app = createApp({
+    log,
+    bodyLimit: BODY_LIMIT,
+    trustedProxies: 0,
+    stopping: new AbortController().signal,
+    onRefused: () => {},
+  })
   const began: Shortage[] = []
   const ended: number[] = []
   const paths = ['/hook/', '/slow/']

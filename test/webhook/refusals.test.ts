@@ -9,7 +9,7 @@ const HOUR = 60 * MINUTE
 
 function setUp() {
   const clock = { at: START }
-  const refusals = createRefusals({ now: () => clock.at })
+  const refusals = createRefusals({ of: 'webhooks', now: () => clock.at })
   /** Gives how many of them would have a log line each. */
   const refuse = (ip: string, count: number, code: RefusalCode = 'signature'): number => {
     let singly = 0
@@ -35,7 +35,7 @@ test('a flood is told once a minute for its address, with all that was refused o
   assert.equal(refuse('192.0.2.1', 200), 5)
   assert.equal(refuse('192.0.2.1', 3, 'json'), 0)
   assert.equal(refuse('192.0.2.2', 1), 1)
-  const text = 'refused 203 webhooks from 192.0.2.1 in the last minute: json 3, signature 200'
+  const text = 'refused 203 webhooks from 192.0.2.1 in the last minute: signature 200, json 3'
   assert.deepEqual(refusals.endMinute(), [{ address: '192.0.2.1', refused: 203, text }])
   assert.deepEqual(refusals.endMinute(), [])
   assert.equal(refuse('192.0.2.1', 7), 5)

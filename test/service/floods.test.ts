@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { test } from 'node:test'
+import { exchange, startProduct } from '../harness.ts'
+
+const TIMES = 40
+
+/** Sends what is no HTTP, and waits until the service has closed the connection. */
+async function sendNonsense(url: string): Promise<void> {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname, () => socket.write('nonsense\r\n\r\n'))
+  socket.resume()
+  await once(socket, 'close')
+}
+
+test('a flood has a few lines, and one at the end: of webhooks, and of what is no request for the webhook', async () => {
+  const product = await startProduct()
+  const headers = { 'content-type': 'application/json' }
+  for (let i = 0; i < TIMES; i++) {
+    await exchange({ url: product.webhook, headers, body: '{}' })
+    await exchange({ url: `${product.url}/.env`, method: 'GET' })
+    await sendNonsense(product.url)
+  }
+  const { text } = await exchange({ url: `${product.url}/metrics`, method: 'GET' })
+  await product.stop()
+  const count = (msg: string): number => product.log.filter((line) => line.msg === msg).length
+  assert.equal(count('webhook refused'), 5)
+  assert.equal(count('request refused'), 5)
+  const floods = product.log.filter(({ level, msg }) => level === 'warn' && /^refused /.test(String(msg)))
+  assert.deepEqual(
+    floods.map(({ address, refused, msg }) => [address, refused, msg]),
+    [
+      ['127.0.0.1', 80, 'refused 80 requests from 127.0.0.1 in the last minute: not_found 40, malformed 40'],
+      ['127.0.0.1', 40, 'refused 40 webhooks from 127.0.0.1 in the last minute: signature 40'],
+    ],
+  )
+  assert.match(text, /^lernito_webhook_refused_total\{reason="signature"\} 40$/m)
+})
