@@ -1,5 +1,5 @@
-import type { Desk, Summary } from '../deliveries/desk.ts'
-import type { DeliveryFilter } from '../deliveries/filter.ts'
+import type { Desk, Summary } from '../deliveries/desk/desk.ts'
+import type { DeliveryFilter } from '../deliveries/desk/filter.ts'
 import { words } from '../enrollment/settlement.ts'
 import { parseOptions, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'

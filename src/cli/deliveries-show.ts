@@ -1,4 +1,4 @@
-import type { Shown } from '../deliveries/desk.ts'
+import type { Shown } from '../deliveries/desk/desk.ts'
 import type { DeliveryEvent } from '../deliveries/types.ts'
 import { words } from '../enrollment/settlement.ts'
 import { parseOptions, usageError } from './command.ts'

@@ -1,4 +1,4 @@
-import { type DeliveryFilter, filterSchema, readSearch } from '../deliveries/filter.ts'
+import { type DeliveryFilter, filterSchema, readSearch } from '../deliveries/desk/filter.ts'
 import { DELIVERY_STATES } from '../deliveries/types.ts'
 import { usageError } from './command.ts'
 

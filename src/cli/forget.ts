@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { forget as forgetPerson } from '../deliveries/forget.ts'
+import { forget as forgetPerson } from '../deliveries/desk/forget.ts'
 import { withdrawAllowances } from '../enrollment/withdraw.ts'
 import { openLms } from '../service/lms.ts'
 import type { Settings } from '../settings/settings.ts'

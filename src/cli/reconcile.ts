@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { noteRepair } from '../deliveries/replay.ts'
+import { noteRepair } from '../deliveries/desk/replay.ts'
 import { STANDINGS } from '../enrollment/reconcile.ts'
 import { type Reconciled, type Reconciliation, reconcileAll } from '../enrollment/reconcile-all.ts'
 import { openLms, partOfBudget } from '../service/lms.ts'

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import type { BulkReplay, Desk } from '../deliveries/desk.ts'
+import type { BulkReplay, Desk } from '../deliveries/desk/desk.ts'
 import type { DeliveryEvent } from '../deliveries/types.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'

@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { DayCounts } from '../deliveries/desk.ts'
+import type { DayCounts } from '../deliveries/desk/desk.ts'
 import { TEXTS } from './texts.ts'
 import { numberText } from './words.ts'
 

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import type { Desk, Found, Summary } from '../deliveries/desk.ts'
+import type { Desk, Found, Summary } from '../deliveries/desk/desk.ts'
 import { DELIVERY_STATES } from '../deliveries/types.ts'
 import { csvPages } from './csv.ts'
 import { sessionOf } from './guard.ts'

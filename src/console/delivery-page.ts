@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Desk, Shown } from '../deliveries/desk.ts'
+import type { Desk, Shown } from '../deliveries/desk/desk.ts'
 import type { DeliveryEvent } from '../deliveries/types.ts'
 import { formOf, sessionOf } from './guard.ts'
 import { csrfField, sendPage } from './layout.ts'

@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { DeliveryFilter } from '../deliveries/filter.ts'
+import type { DeliveryFilter } from '../deliveries/desk/filter.ts'
 import { TEXTS } from './texts.ts'
 import { timeHtml } from './words.ts'
 

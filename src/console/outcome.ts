@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { Shown } from '../deliveries/desk.ts'
+import type { Shown } from '../deliveries/desk/desk.ts'
 import { fill, TEXTS } from './texts.ts'
 import { courseHtml, timeHtml } from './words.ts'
 

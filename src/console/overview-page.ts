@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import type { DayCounts, Desk, Overview } from '../deliveries/desk.ts'
+import type { DayCounts, Desk, Overview } from '../deliveries/desk/desk.ts'
 import { chartHtml } from './chart.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'

@@ -1,4 +1,4 @@
-import type { Overview } from '../deliveries/desk.ts'
+import type { Overview } from '../deliveries/desk/desk.ts'
 import type { LinkView } from './live.ts'
 import { queryText } from './query.ts'
 import type { Refuser } from './refused-page.ts'

@@ -1,4 +1,4 @@
-import { type DeliveryFilter, readSearch } from '../deliveries/filter.ts'
+import { type DeliveryFilter, readSearch } from '../deliveries/desk/filter.ts'
 import { DELIVERY_STATES, type DeliveryState } from '../deliveries/types.ts'
 import { DAY_MS } from './words.ts'
 

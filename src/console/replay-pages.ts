@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import type { BulkReplay, Desk, Preview } from '../deliveries/desk.ts'
+import type { BulkReplay, Desk, Preview } from '../deliveries/desk/desk.ts'
 import { tableHtml } from './deliveries-page.ts'
 import { filterHtml } from './filter-words.ts'
 import { formOf, sessionOf } from './guard.ts'

@@ -1,7 +1,7 @@
+import type { DeliveryRow } from './database/schema.ts'
 import type { Change, Happened, Writing } from './events.ts'
 import { inParts } from './parts.ts'
 import { toProgress } from './rows.ts'
-import type { DeliveryRow } from './schema.ts'
 import { insertFurtherCourses, termsOf, touchFurtherCourses } from './terms.ts'
 import type { Arrival } from './types.ts'
 

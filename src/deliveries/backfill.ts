@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Means } from './acting.ts'
-import { type Availability, isUnreachable } from './availability.ts'
+import { type Availability, isUnreachable } from './database/availability.ts'
+import type { DeliveryRow } from './database/schema.ts'
+import { inTransaction } from './database/transaction.ts'
+import type { Means } from './desk/acting.ts'
 import { readRequest } from './rows.ts'
-import type { DeliveryRow } from './schema.ts'
 import { insertFurtherCourses, type Terms, termsOf } from './terms.ts'
-import { inTransaction } from './transaction.ts'
 
 /** So few at once that no writer waits long, with a rest in between that is longer than the step. */
 const STEP = 100

@@ -1,5 +1,5 @@
 import { sql, type Transaction } from 'kysely'
-import type { Tables } from './schema.ts'
+import type { Tables } from './database/schema.ts'
 
 /**
  * Adds to the counters of the UTC day of `at` (ms), inside the transaction that made them true. The last thing that a

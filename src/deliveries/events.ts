@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely'
 import { count } from './counters.ts'
+import type { Tables } from './database/schema.ts'
 import { inParts } from './parts.ts'
-import type { Tables } from './schema.ts'
 import { tookCounter } from './took.ts'
 import type { DeliveryEvent, EventKind, Progress } from './types.ts'
 

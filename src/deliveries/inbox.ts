@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../errors.ts'
-import { isUnreachable } from './availability.ts'
 import { createBell } from './bell.ts'
+import { isUnreachable } from './database/availability.ts'
 import { createElsewhere } from './elsewhere.ts'
 import { grouped } from './grouped.ts'
 import { createSetBack } from './set-back.ts'

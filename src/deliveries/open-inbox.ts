@@ -1,5 +1,5 @@
-import { createAvailability } from './availability.ts'
-import { openDatabase } from './database.ts'
+import { createAvailability } from './database/availability.ts'
+import { openDatabase } from './database/database.ts'
 import { createInbox } from './inbox.ts'
 import { createPresence } from './presence.ts'
 import { createReplicas } from './replicas.ts'

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Availability, tryTwice } from './availability.ts'
 import { createBell } from './bell.ts'
-import type { Database } from './dialect.ts'
-import { migrate } from './migrations.ts'
+import { type Availability, tryTwice } from './database/availability.ts'
+import type { Database } from './database/dialect.ts'
+import { migrate } from './database/migrations.ts'
 import type { Replicas } from './replicas.ts'
 import type { Store } from './store.ts'
 

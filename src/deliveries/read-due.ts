@@ -1,8 +1,8 @@
-import type { Database } from './dialect.ts'
+import type { Database } from './database/dialect.ts'
+import { inTransaction } from './database/transaction.ts'
 import { areStored, type Happened, insertEvents } from './events.ts'
 import { toDelivery, unreadable } from './rows.ts'
 import { touchFurtherCourses } from './terms.ts'
-import { inTransaction } from './transaction.ts'
 import type { Delivery, DeliveryEvent, Reason } from './types.ts'
 
 interface Means {

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
-import type { Database } from './dialect.ts'
-import type { Tables } from './schema.ts'
+import type { Database } from './database/dialect.ts'
+import type { Tables } from './database/schema.ts'
 
 /** So many deliveries are freed in one transaction. */
 const STEP = 1000

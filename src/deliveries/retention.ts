@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
-import { type Availability, isUnreachable } from './availability.ts'
+import { type Availability, isUnreachable } from './database/availability.ts'
+import type { Tables } from './database/schema.ts'
 import { idPrefix } from './ids.ts'
-import type { Tables } from './schema.ts'
 
 /** So few at once that no writer waits long, with a rest in between that is longer than the step. */
 const STEP = 200

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import type { BulkReplay } from './desk.ts'
-import { filterSchema } from './filter.ts'
-import type { BulkReplayRow, DeliveryRow } from './schema.ts'
+import type { BulkReplayRow, DeliveryRow } from './database/schema.ts'
+import type { BulkReplay } from './desk/desk.ts'
+import { filterSchema } from './desk/filter.ts'
 import {
   type Delivery,
   type EnrollmentRequest,

@@ -1,8 +1,8 @@
+import type { DeliveryRow } from './database/schema.ts'
+import { OVERTAKEN } from './database/transaction.ts'
 import type { Change, Writing } from './events.ts'
 import { toProgress } from './rows.ts'
-import type { DeliveryRow } from './schema.ts'
 import { touchFurtherCourses } from './terms.ts'
-import { OVERTAKEN } from './transaction.ts'
 import type { EventKind, Settlement } from './types.ts'
 
 /** `owner`: the name under which this replica had the delivery in hand. */

@@ -1,14 +1,14 @@
 import type { Transaction } from 'kysely'
 import { accept } from './accept.ts'
-import type { Availability } from './availability.ts'
-import type { Database } from './dialect.ts'
+import type { Availability } from './database/availability.ts'
+import type { Database } from './database/dialect.ts'
+import type { Tables } from './database/schema.ts'
+import { inTransaction } from './database/transaction.ts'
 import { areStored, type Change, insertEvents } from './events.ts'
 import { readDue } from './read-due.ts'
 import type { Replicas } from './replicas.ts'
 import { toProgress } from './rows.ts'
-import type { Tables } from './schema.ts'
 import { type Settling, settle } from './settle.ts'
-import { inTransaction } from './transaction.ts'
 import type { Arrival, DeliveryEvent, Progress } from './types.ts'
 
 export type Write = { readonly kind: 'accept'; readonly arrival: Arrival } | ({ readonly kind: 'settle' } & Settling)

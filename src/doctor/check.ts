@@ -1,4 +1,4 @@
-import type { Inspected, Inspection } from '../deliveries/inspection.ts'
+import type { Inspected, Inspection } from '../deliveries/database/inspection.ts'
 import type { LmsRequest } from '../openedx/transport.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Problem } from './causes.ts'

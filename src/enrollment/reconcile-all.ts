@@ -1,4 +1,4 @@
-import type { Desk, Summary } from '../deliveries/desk.ts'
+import type { Desk, Summary } from '../deliveries/desk/desk.ts'
 import type { Budget } from '../openedx/budget.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { Lms } from '../openedx/lms.ts'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readReplay, replayable, stepReplay } from '../../src/deliveries/bulk-replay.ts'
-import { runBulkReplays } from '../../src/deliveries/bulk-runner.ts'
-import { makeDue } from '../../src/deliveries/replay.ts'
+import { readReplay, replayable, stepReplay } from '../../src/deliveries/desk/bulk-replay.ts'
+import { runBulkReplays } from '../../src/deliveries/desk/bulk-runner.ts'
+import { makeDue } from '../../src/deliveries/desk/replay.ts'
 import type { DeliveryState } from '../../src/deliveries/types.ts'
 import { refuseInserts } from './dialects.ts'
 import {

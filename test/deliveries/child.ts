@@ -1,5 +1,5 @@
-import { openDatabase } from '../../src/deliveries/database.ts'
-import { migrate } from '../../src/deliveries/migrations.ts'
+import { openDatabase } from '../../src/deliveries/database/database.ts'
+import { migrate } from '../../src/deliveries/database/migrations.ts'
 import { accepted, arrival, joined } from './harness.ts'
 
 /**

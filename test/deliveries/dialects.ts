@@ -1,6 +1,6 @@
 import { CompiledQuery, type Kysely, sql } from 'kysely'
-import type { Database } from '../../src/deliveries/dialect.ts'
-import type { Tables } from '../../src/deliveries/schema.ts'
+import type { Database } from '../../src/deliveries/database/dialect.ts'
+import type { Tables } from '../../src/deliveries/database/schema.ts'
 
 /** What a test has to say differently to each kind of database. */
 

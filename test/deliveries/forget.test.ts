@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { sql } from 'kysely'
-import { forget, mentions } from '../../src/deliveries/forget.ts'
+import { forget, mentions } from '../../src/deliveries/desk/forget.ts'
 import type { Arrival } from '../../src/deliveries/types.ts'
 import {
   accepted,

@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { openDatabase } from '../../src/deliveries/database.ts'
-import { inspectDatabase } from '../../src/deliveries/inspect.ts'
-import type { Inspected } from '../../src/deliveries/inspection.ts'
-import { KNOWN_LEVEL, migrate } from '../../src/deliveries/migrations.ts'
+import { openDatabase } from '../../src/deliveries/database/database.ts'
+import { inspectDatabase } from '../../src/deliveries/database/inspect.ts'
+import type { Inspected } from '../../src/deliveries/database/inspection.ts'
+import { KNOWN_LEVEL, migrate } from '../../src/deliveries/database/migrations.ts'
 import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
 import { ROOT, temporaryFolder } from '../service/process.ts'
 import { startServe } from '../service/serving.ts'
@@ -134,7 +134,7 @@ describe('a SQLite file', () => {
     const isRoot = process.getuid?.() === 0
     if (isRoot) chownSync(join(folder, 'lernito.db'), 0, 0)
     chmodSync(join(folder, 'lernito.db'), 0o444)
-    const url = pathToFileURL(join(ROOT, 'src/deliveries/inspect-sqlite.ts'))
+    const url = pathToFileURL(join(ROOT, 'src/deliveries/database/inspect-sqlite.ts'))
     const file = JSON.stringify(join(folder, 'lernito.db'))
     const script = `import { inspectSqlite } from ${JSON.stringify(url.href)}
       process.stdout.write(JSON.stringify(inspectSqlite({ file: ${file} })))`

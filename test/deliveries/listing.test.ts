@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Found } from '../../src/deliveries/desk.ts'
-import { type DeliveryFilter, readSearch } from '../../src/deliveries/filter.ts'
+import type { Found } from '../../src/deliveries/desk/desk.ts'
+import { type DeliveryFilter, readSearch } from '../../src/deliveries/desk/filter.ts'
 import type { Arrival } from '../../src/deliveries/types.ts'
 import { AppError } from '../../src/errors.ts'
 import {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readBacklog } from '../../src/deliveries/overview.ts'
+import { readBacklog } from '../../src/deliveries/desk/overview.ts'
 import { tookCounter, tookSummary } from '../../src/deliveries/took.ts'
 import {
   accepted,

@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from '
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { sql } from 'kysely'
-import { openDatabase } from '../../src/deliveries/database.ts'
+import { openDatabase } from '../../src/deliveries/database/database.ts'
 import { accepted, arrival, setUp } from './harness.ts'
 
 /** What a power cut leaves of the write-ahead log: all up to `length`, and perhaps a block of rubbish behind it. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { Found } from '../../src/deliveries/desk.ts'
-import type { DeliveryFilter } from '../../src/deliveries/filter.ts'
+import type { Found } from '../../src/deliveries/desk/desk.ts'
+import type { DeliveryFilter } from '../../src/deliveries/desk/filter.ts'
 import { accepted, arrival, COURSE, setUp } from './harness.ts'
 
 const PEOPLE = 6000

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { after, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql, type Transaction } from 'kysely'
-import { openDatabase } from '../../src/deliveries/database.ts'
-import { migrate } from '../../src/deliveries/migrations.ts'
-import type { Tables } from '../../src/deliveries/schema.ts'
+import { openDatabase } from '../../src/deliveries/database/database.ts'
+import { migrate } from '../../src/deliveries/database/migrations.ts'
+import type { Tables } from '../../src/deliveries/database/schema.ts'
 import {
   accepted,
   arrival,

@@ -1,7 +1,7 @@
-import type { Database } from './dialect.ts'
-import { areStored, type Happened, insertAudit, insertEvents, type Writing } from './events.ts'
-import { inTransaction } from './transaction.ts'
-import type { DeliveryEvent } from './types.ts'
+import type { Database } from '../database/dialect.ts'
+import { inTransaction } from '../database/transaction.ts'
+import { areStored, type Happened, insertAudit, insertEvents, type Writing } from '../events.ts'
+import type { DeliveryEvent } from '../types.ts'
 
 /** What an operator's change is made with. */
 export interface Means {

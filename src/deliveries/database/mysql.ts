@@ -1,5 +1,5 @@
 import { Kysely, MysqlDialect, sql } from 'kysely'
-import { AppError } from '../errors.ts'
+import { AppError } from '../../errors.ts'
 import type { Database, Dialect, Trouble } from './dialect.ts'
 import { createBoundedPool, type Server } from './mysql-pool.ts'
 import type { Tables } from './schema.ts'

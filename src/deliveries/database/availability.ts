@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { AppError } from '../errors.ts'
+import { AppError } from '../../errors.ts'
 import type { Database } from './dialect.ts'
 
 const QUICK_MS = 500

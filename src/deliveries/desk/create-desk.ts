@@ -1,12 +1,12 @@
+import type { Availability } from '../database/availability.ts'
+import type { DeliveryEvent } from '../types.ts'
 import type { Means } from './acting.ts'
-import type { Availability } from './availability.ts'
 import { listReplays, readReplay, replayable, startReplay, stopReplay } from './bulk-replay.ts'
 import type { Desk } from './desk.ts'
 import { list, preview, show } from './listing.ts'
 import { overview } from './overview.ts'
 import { markHandled, replay } from './replay.ts'
 import { audit, timeline } from './timeline.ts'
-import type { DeliveryEvent } from './types.ts'
 
 /**
  * The desk of a service or a command. `publish` is told of each event after it is stored, `onDue` when something has

@@ -1,5 +1,5 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
-import { AppError } from '../errors.ts'
+import { AppError } from '../../errors.ts'
 import type { Database } from './dialect.ts'
 import type { Tables } from './schema.ts'
 

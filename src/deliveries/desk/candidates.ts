@@ -1,7 +1,7 @@
 import type { Kysely, SelectQueryBuilder } from 'kysely'
+import type { DeliveryRow, Tables } from '../database/schema.ts'
+import { emailTerm, textTerm } from '../terms.ts'
 import type { DeliveryFilter } from './filter.ts'
-import type { DeliveryRow, Tables } from './schema.ts'
-import { emailTerm, textTerm } from './terms.ts'
 
 /** A place in the list of deliveries: newest activity first, then by id, the later one first. */
 export interface Place {

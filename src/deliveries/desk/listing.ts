@@ -1,10 +1,10 @@
 import type { Kysely } from 'kysely'
-import { AppError } from '../errors.ts'
+import { AppError } from '../../errors.ts'
+import type { Tables } from '../database/schema.ts'
+import { readOutcome, readRequest, toDelivery, unreadable } from '../rows.ts'
 import type { Candidate, Place } from './candidates.ts'
 import type { Found, Preview, Shown, Summary } from './desk.ts'
 import type { DeliveryFilter } from './filter.ts'
-import { readOutcome, readRequest, toDelivery, unreadable } from './rows.ts'
-import type { Tables } from './schema.ts'
 import { search } from './search.ts'
 
 const PAGE = 50

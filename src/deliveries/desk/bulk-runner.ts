@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { type Availability, isUnreachable } from '../database/availability.ts'
+import type { DeliveryEvent } from '../types.ts'
 import type { Means } from './acting.ts'
-import { type Availability, isUnreachable } from './availability.ts'
 import { stepReplay } from './bulk-replay.ts'
-import type { DeliveryEvent } from './types.ts'
 
 const LOOK_MS = 1000
 /** Longer than a step takes, so that webhooks come in between. */

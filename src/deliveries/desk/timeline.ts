@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
+import type { EventRow, Tables } from '../database/schema.ts'
+import type { DeliveryEvent } from '../types.ts'
 import type { Page } from './desk.ts'
-import type { EventRow, Tables } from './schema.ts'
-import type { DeliveryEvent } from './types.ts'
 
 const EVENTS_MAX = 500
 const PAGE = 50

@@ -1,5 +1,5 @@
+import type { Delivery, DeliveryEvent, DeliveryState, Outcome } from '../types.ts'
 import type { DeliveryFilter } from './filter.ts'
-import type { Delivery, DeliveryEvent, DeliveryState, Outcome } from './types.ts'
 
 /** A delivery as one line of a list. Times are ms since 1970. */
 export interface Summary {

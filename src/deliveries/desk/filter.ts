@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DELIVERY_STATES } from './types.ts'
+import { DELIVERY_STATES } from '../types.ts'
 
 /**
  * Which deliveries are meant. All conditions given must be true; none means all deliveries. Letters count as equal in

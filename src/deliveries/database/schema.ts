@@ -1,4 +1,4 @@
-import type { DeliveryState, EventKind } from './types.ts'
+import type { DeliveryState, EventKind } from '../types.ts'
 
 /** The tables as Kysely sees them; migrations.ts makes them. Times are milliseconds since 1970. */
 export interface DeliveryRow {

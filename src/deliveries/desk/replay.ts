@@ -1,9 +1,9 @@
+import { OVERTAKEN } from '../database/transaction.ts'
+import type { Happened } from '../events.ts'
+import { touchFurtherCourses } from '../terms.ts'
+import type { DeliveryEvent, DeliveryState } from '../types.ts'
 import { type Act, act, type Means } from './acting.ts'
 import type { Handled, Replayed } from './desk.ts'
-import type { Happened } from './events.ts'
-import { touchFurtherCourses } from './terms.ts'
-import { OVERTAKEN } from './transaction.ts'
-import type { DeliveryEvent, DeliveryState } from './types.ts'
 
 const REPLAY_MAX = 500
 const NOTE_MAX = 1000

@@ -1,4 +1,6 @@
 import type { Kysely } from 'kysely'
+import type { Tables } from '../database/schema.ts'
+import { emailTerm, textTerm } from '../terms.ts'
 import {
   byIds,
   type Candidate,
@@ -13,8 +15,6 @@ import {
   withFurtherCourse,
 } from './candidates.ts'
 import type { DeliveryFilter } from './filter.ts'
-import type { Tables } from './schema.ts'
-import { emailTerm, textTerm } from './terms.ts'
 
 /** Rows of one statement where many may have to be looked at: a few ms of SQLite, which blocks the process meanwhile. */
 const CHUNK = 500

@@ -1,9 +1,9 @@
 import type { Kysely } from 'kysely'
-import { dayOf } from './counters.ts'
+import { dayOf } from '../counters.ts'
+import type { CounterRow, Tables } from '../database/schema.ts'
+import { tookSummary } from '../took.ts'
+import type { DeliveryState } from '../types.ts'
 import type { DayCounts, Overview } from './desk.ts'
-import type { CounterRow, Tables } from './schema.ts'
-import { tookSummary } from './took.ts'
-import type { DeliveryState } from './types.ts'
 
 const DAYS = 30
 const DAY_MS = 24 * 3_600_000

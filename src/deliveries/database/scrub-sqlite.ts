@@ -1,7 +1,7 @@
 import { createReadStream, statSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
-import { AppError } from '../errors.ts'
+import { AppError } from '../../errors.ts'
 import type { Tables } from './schema.ts'
 
 /** Written anew without asking: it takes about a second, and webhooks wait for it. */

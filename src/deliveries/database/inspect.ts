@@ -1,10 +1,10 @@
 import { sql } from 'kysely'
+import { TIMING } from '../open-inbox.ts'
 import { reasonOf } from './availability.ts'
 import { openDatabase } from './database.ts'
 import type { Database } from './dialect.ts'
 import { inspectSqlite } from './inspect-sqlite.ts'
 import type { Inspected, Inspection, Obstacle } from './inspection.ts'
-import { TIMING } from './open-inbox.ts'
 
 /** Of the server's error numbers, those that say what has to be set right. */
 const OBSTACLES: ReadonlyMap<number, Obstacle> = new Map([

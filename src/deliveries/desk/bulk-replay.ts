@@ -1,14 +1,14 @@
 import type { Kysely } from 'kysely'
+import type { BulkReplayRow, Tables } from '../database/schema.ts'
+import { type Happened, MAX_ACTOR } from '../events.ts'
+import { bulkReplayOf } from '../rows.ts'
+import type { DeliveryEvent, DeliveryState } from '../types.ts'
 import { type Act, act, type Means } from './acting.ts'
 import type { BulkReplay } from './desk.ts'
-import { type Happened, MAX_ACTOR } from './events.ts'
 import type { DeliveryFilter } from './filter.ts'
 import { preview } from './listing.ts'
 import { makeDue, replayed } from './replay.ts'
-import { bulkReplayOf } from './rows.ts'
-import type { BulkReplayRow, Tables } from './schema.ts'
 import { search } from './search.ts'
-import type { DeliveryEvent, DeliveryState } from './types.ts'
 
 const LISTED = 20
 /** Made due in one transaction. */
