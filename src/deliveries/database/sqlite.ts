@@ -108,6 +108,9 @@ function inputValue(value: unknown): SQLInputValue {
   throw new TypeError(`SQLite can't store a ${typeof value}`)
 }
 
+/** A connection that nobody refers to any more is closed by the garbage collection, and its lock is gone. */
+const held = new Set<DatabaseSync>()
+
 /**
  * Holds FILE.lock for the life of this process. The kernel lets go of it however the process dies, so no stale lock
  * can keep a service from starting.
@@ -126,7 +129,11 @@ function lockForServe(file: string): () => void {
       { cause },
     )
   }
-  return () => lock.close()
+  held.add(lock)
+  return () => {
+    held.delete(lock)
+    lock.close()
+  }
 }
 
 /** Whether SQLite says that someone else holds the lock; the low byte is its SQLITE_BUSY in all its kinds. */
