@@ -1,0 +1,18 @@
+"""Where things are."""
+
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+REPOSITORY = PROJECT.parents[1]
+VENV = PROJECT / ".venv"
+TOOLS = VENV / "tools" / "bin"
+PLUGIN = VENV / "plugin"
+NODE = REPOSITORY / "node_modules" / ".bin" / "node"
+MAIN = REPOSITORY / "src" / "main.ts"
+
+_LIST = PROJECT / "tests" / "requirements" / "tutor-versions.txt"
+VERSIONS = [line.split()[0] for line in _LIST.read_text().splitlines()]
+OLDEST, NEWEST = VERSIONS[0], VERSIONS[-1]
+
+#: The newest Caddy, and the oldest that can be had as a package. That of Tutor 19 to 21 is 2.7.4.
+CADDIES = {"new": TOOLS / "caddy", "old": VENV / "caddy-old" / "bin" / "caddy"}

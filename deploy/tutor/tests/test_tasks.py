@@ -1,0 +1,80 @@
+"""The init tasks, as `tutor local do init` gives them to docker."""
+
+import subprocess
+
+import pytest
+from support.lms_job import LmsJob, options_of
+from support.places import NEWEST, OLDEST
+from support.site import run
+
+
+@pytest.fixture
+def commands(site, tmp_path):
+    """What the LMS's task does there: the arguments of each manage.py, as a real shell gives them."""
+    job = LmsJob(tmp_path)
+    subprocess.run(["sh", "-e", "-c", site.tasks["lms-job"]], cwd=job.folder, check=True)
+    return job.commands()
+
+
+def test_run_in_the_order_in_which_they_need_each_other(site):
+    assert list(site.tasks) == ["mysql-job", "lms-job", "lernito-job"]
+
+
+def test_are_good_shell(site):
+    for script in site.tasks.values():
+        subprocess.run(["sh", "-n", "-c", script], check=True)
+        run("shellcheck", "--shell=sh", "--severity=warning", "-", input=script)
+
+
+def test_make_a_staff_user_and_both_applications_as_the_service_uses_them(site, commands):
+    user, service, console = commands[:3]
+    name = site.settings.get("LERNITO_SERVICE_USERNAME", "lernito")
+    assert user == ["manage_user", name, f"{name}@openedx", "--staff", "--unusable-password"]
+    environment = site.container_environment()
+    for command, grant, which in (
+        (service, "client-credentials", "LMS"),
+        (console, "authorization-code", "CONSOLE"),
+    ):
+        options = options_of(command)
+        assert options["--grant-type"] == grant
+        assert options["--client-id"] == environment[f"LERNITO_{which}_CLIENT_ID"]
+        assert options["--client-secret"] == environment[f"LERNITO_{which}_CLIENT_SECRET"]
+        assert {"--skip-authorization", "--update"} <= set(command)
+        assert command[-1] == name
+    assert service[-2] != console[-2], "an application is found by its name and user"
+
+
+def test_let_the_sign_in_come_back_to_the_console_and_nowhere_else(site, commands):
+    (console,) = [one for one in commands if "authorization-code" in one]
+    uris = options_of(console)["--redirect-uris"].split(" ")
+    local, dev = (site.container_environment(mode)["LERNITO_PUBLIC_URL"] for mode in ("local", "dev"))
+    places = [local] if site.settings.get("ENABLE_HTTPS") else [local, dev]
+    assert uris == [f"{place}/lernito/console/callback" for place in places]
+
+
+def test_show_the_webhook_secret_to_nobody(site):
+    secret = site.config["LERNITO_WEBHOOK_SECRET"]
+    for script in site.tasks.values():
+        assert secret not in script
+
+
+def test_lift_the_limit_of_enrollment_calls_only_where_that_is_asked_for(site, commands):
+    more = commands[3:]
+    assert len(more) == (1 if site.settings.get("LERNITO_LIFT_LMS_THROTTLE") else 0)
+    for shell, option, code in more:
+        assert (shell, option) == ("shell", "-c")
+        assert "RateLimitConfiguration(enabled=False).save()" in code
+        compile(code, "shell -c", "exec")
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_run_with_those_of_the_whole_platform_after_the_ones_of_the_lms(sites, version):
+    site = sites(version, "default")
+    site.docker_calls()
+    site.tutor("local", "do", "init")
+    scripts = [script for _, script in site.jobs_run()]
+    (ours,) = [
+        index for index, script in enumerate(scripts) if "create_dot_application" in script and "lernito" in script
+    ]
+    (lms,) = [index for index, script in enumerate(scripts) if "./manage.py lms migrate" in script]
+    assert lms < ours

@@ -1,0 +1,81 @@
+"""The environment of the service's container."""
+
+from __future__ import annotations
+
+import typing as t
+from urllib.parse import quote
+
+from tutor import exceptions
+
+from .settings import HANDED_ON
+
+PORT = 8790
+
+#: How long the service serves on after SIGTERM: longer than the interval at which Caddy asks for /healthz.
+DRAIN_MS = 2000
+
+
+def container_environment(get: t.Callable[[str], t.Any], *, dev: bool = False) -> dict[str, str]:
+    """
+    The one place where the environment is made, for compose, jobs and Kubernetes alike, so that they can't drift.
+
+    `get` gives a Tutor setting by its name. `dev` is for `tutor dev`, where no Caddy runs and each service has a port
+    of its own. Settings that are empty are left out: the service has its own defaults.
+
+    Throws TutorError if the webhook secret is no text.
+    """
+    values = {
+        "LERNITO_HOST": "0.0.0.0",
+        "LERNITO_PORT": PORT,
+        "LERNITO_PUBLIC_URL": public_url(get, dev=dev),
+        "LERNITO_TRUSTED_PROXIES": 0 if dev else get("LERNITO_TRUSTED_PROXIES"),
+        "LERNITO_DRAIN_MS": 0 if dev else DRAIN_MS,
+        "LERNITO_DATABASE_URL": _database_url(get),
+        "LERNITO_WEBHOOK_SECRET": _text(get, "LERNITO_WEBHOOK_SECRET"),
+        "LERNITO_WEBHOOK_SECRET_PREVIOUS": _text(get, "LERNITO_WEBHOOK_SECRET_PREVIOUS"),
+        "LERNITO_LMS_URL": get("LERNITO_LMS_URL"),
+        "LERNITO_LMS_PUBLIC_URL": lms_public_url(get, dev=dev),
+        "LERNITO_LMS_CLIENT_ID": get("LERNITO_LMS_CLIENT_ID"),
+        "LERNITO_LMS_CLIENT_SECRET": get("LERNITO_LMS_CLIENT_SECRET"),
+        "LERNITO_LMS_CALLS_PER_MINUTE": get("LERNITO_LMS_CALLS_PER_MINUTE"),
+        "LERNITO_CONSOLE_CLIENT_ID": get("LERNITO_CONSOLE_CLIENT_ID"),
+        "LERNITO_CONSOLE_CLIENT_SECRET": get("LERNITO_CONSOLE_CLIENT_SECRET"),
+    }
+    for name in HANDED_ON:
+        values.setdefault(name, get(name))
+    return {name: str(value) for name, value in values.items() if str(value) != ""}
+
+
+def public_url(get: t.Callable[[str], t.Any], *, dev: bool = False) -> str:
+    """Where the shop and the operators reach the service, without a slash at the end."""
+    return f"http://{get('LMS_HOST')}:{PORT}" if dev else lms_public_url(get)
+
+
+def lms_public_url(get: t.Callable[[str], t.Any], *, dev: bool = False) -> str:
+    """Where people's browsers reach the LMS, without a slash at the end."""
+    if dev:
+        return f"http://{get('LMS_HOST')}:8000"
+    return f"{'https' if get('ENABLE_HTTPS') else 'http'}://{get('LMS_HOST')}"
+
+
+def redirect_uris(get: t.Callable[[str], t.Any]) -> list[str]:
+    """Where the LMS may send a browser after the console's sign-in: never to plain HTTP if the site has HTTPS."""
+    places = (False,) if get("ENABLE_HTTPS") else (False, True)
+    return [f"{public_url(get, dev=dev)}/lernito/console/callback" for dev in places]
+
+
+def _database_url(get: t.Callable[[str], t.Any]) -> str:
+    user, password, database = (
+        quote(str(get(f"LERNITO_MYSQL_{part}")), safe="") for part in ("USERNAME", "PASSWORD", "DATABASE")
+    )
+    return f"mysql://{user}:{password}@{get('MYSQL_HOST')}:{get('MYSQL_PORT')}/{database}"
+
+
+def _text(get: t.Callable[[str], t.Any], name: str) -> str:
+    value = get(name)
+    if not isinstance(value, str):
+        # YAML has read it as a number or a truth value: 0123 has become 83, and every signature would be refused.
+        raise exceptions.TutorError(
+            f"{name} was not read as a text. Write quotes within quotes: tutor config save --set \"{name}='...'\""
+        )
+    return value
