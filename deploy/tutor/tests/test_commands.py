@@ -27,14 +27,18 @@ def test_enable_alone_saves_no_secret_so_no_job_and_no_info_works_before_they_ar
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
-def test_launch_right_after_enable_saves_the_secrets_first(new_site, version):
+def test_launch_right_after_enable_builds_the_image_and_saves_the_secrets_before_it_uses_them(new_site, version):
     site = new_site(version)
     site.write({"PLUGINS": [], **site.settings})
     site.tutor("config", "save")
     site.tutor("plugins", "enable", "lernito")
     printed = site.tutor("local", "launch", "--non-interactive")
     assert f"http://{site.settings['LMS_HOST']}/lernito/console/" in printed
-    scripts = "\n".join(script for _, script in site.jobs_run())
+    calls = site.docker_calls()
+    (build,) = [index for index, call in enumerate(calls) if "build" in call]
+    (start,) = [index for index, call in enumerate(calls) if "up" in call]
+    assert build < start and "--tag=docker.io/lernito-openedx:0.1.0" in calls[build]
+    scripts = "\n".join(call[-1] for call in calls[start:])
     assert site.config["LERNITO_MYSQL_PASSWORD"] in scripts
     assert site.config["LERNITO_LMS_CLIENT_SECRET"] in scripts
     assert site.config["LERNITO_MYSQL_PASSWORD"] in site.read("local", "docker-compose.yml")
@@ -90,19 +94,29 @@ def test_doctor_is_there_on_kubernetes_too(sites, version):
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 @pytest.mark.parametrize("name", ["mounted checkout", "everything set"])
-def test_images_are_built_pulled_and_pushed_by_name(sites, version, name):
+def test_the_image_is_built_by_name_from_npm_or_a_checkout(sites, version, name):
     site = sites(version, name)
-    image = site.compose["local"]["lernito"]["image"]
     site.docker_calls()
     site.tutor("images", "build", "lernito")
-    site.tutor("images", "pull", "lernito")
-    site.tutor("images", "push", "lernito")
-    build, *others = site.docker_calls()
-    assert "build" in build and f"--tag={image}" in build
+    (build,) = site.docker_calls()
+    assert "build" in build and f"--tag={site.compose['local']['lernito']['image']}" in build
     assert build[-1] == str(site.env / "plugins" / "lernito" / "build" / "lernito")
     contexts = [one for one in build if one.startswith("--build-context=")]
     assert contexts == [f"--build-context=checkout={mount}" for mount in site.settings.get("MOUNTS", [])]
-    assert others == [["pull", image], ["push", image]]
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_an_image_that_the_operator_names_is_pulled_and_pushed_the_default_one_never(sites, version):
+    ours, named = sites(version), sites(version, "everything set")
+    for mode in ("local", "dev"):
+        for service in ("lernito", "lernito-job"):
+            assert ours.compose[mode][service]["pull_policy"] == "never"
+            assert "pull_policy" not in named.compose[mode][service]
+    for verb in ("pull", "push"):
+        assert "Image 'lernito' could not be found" in ours.tutor("images", verb, "lernito", fails=True)
+        named.docker_calls()
+        named.tutor("images", verb, "lernito")
+        assert named.docker_calls() == [[verb, "registry.example.org/ours:7"]]
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])

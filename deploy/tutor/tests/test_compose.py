@@ -33,7 +33,7 @@ def test_a_job_takes_its_command_from_tutor(site):
 
 
 def test_has_the_image_of_the_setting(site):
-    image = site.settings.get("LERNITO_DOCKER_IMAGE", "docker.io/lernito/lernito-openedx:0.1.0")
+    image = site.settings.get("LERNITO_DOCKER_IMAGE", "docker.io/lernito-openedx:0.1.0")
     for mode in MODES:
         for service in ("lernito", "lernito-job"):
             assert site.compose[mode][service]["image"] == image

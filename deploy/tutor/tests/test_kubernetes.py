@@ -41,7 +41,7 @@ def test_pods_have_the_settings_of_the_secret_and_no_others(site, kind):
     assert container["envFrom"] == [{"secretRef": {"name": "lernito"}}]
     assert "env" not in container
     assert pod["enableServiceLinks"] is False, "the Service would set LERNITO_PORT to tcp://..."
-    assert container["image"] == site.settings.get("LERNITO_DOCKER_IMAGE", "docker.io/lernito/lernito-openedx:0.1.0")
+    assert container["image"] == site.settings.get("LERNITO_DOCKER_IMAGE", "docker.io/lernito-openedx:0.1.0")
 
 
 def test_the_deployment_is_probed_and_has_its_replicas(site):

@@ -1,4 +1,4 @@
-"""Tells Tutor of the plugin: settings, patches, init tasks, image, mounts and commands."""
+"""Tells Tutor of the plugin: settings, patches, init tasks, images and commands."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ import importlib_resources
 import jinja2
 from tutor import hooks
 
-from . import commands, quoting, settings
+from . import commands, images, quoting, settings
 from .environment import PORT, container_environment, redirect_uris
 
 HERE = str(importlib_resources.files("tutorlernito"))
-REPOSITORY = "lernito-openedx"
-IMAGE = "{{ LERNITO_DOCKER_IMAGE }}"
 
 
 def read(*path: str) -> str:
@@ -33,13 +31,14 @@ def lernito_redirect_uris(context: t.Any) -> list[str]:
     return redirect_uris(context.resolve)
 
 
-def _is_checkout(path: str) -> bool:
-    return os.path.basename(path.rstrip("/")) == REPOSITORY
+@jinja2.pass_context
+def lernito_has_checkout(context: t.Any) -> bool:
+    return any(images.is_checkout(mount) for mount in context.resolve("MOUNTS"))
 
 
 @jinja2.pass_context
-def lernito_has_checkout(context: t.Any) -> bool:
-    return any(_is_checkout(mount) for mount in context.resolve("MOUNTS"))
+def lernito_image_is_built_here(context: t.Any) -> bool:
+    return images.is_built_here(str(context.resolve("LERNITO_DOCKER_IMAGE")))
 
 
 hooks.Filters.CONFIG_DEFAULTS.add_items(list(settings.DEFAULTS.items()))
@@ -53,6 +52,7 @@ hooks.Filters.ENV_TEMPLATE_VARIABLES.add_items(
         ("lernito_environment", lernito_environment),
         ("lernito_redirect_uris", lernito_redirect_uris),
         ("lernito_has_checkout", lernito_has_checkout),
+        ("lernito_image_is_built_here", lernito_image_is_built_here),
         ("LERNITO_CONTAINER_PORT", PORT),
     ]
 )
@@ -64,23 +64,7 @@ for service in ("mysql", "lms", "lernito"):
     task = read("templates", "lernito", "tasks", service, "init")
     hooks.Filters.CLI_DO_INIT_TASKS.add_item((service, task))
 
-hooks.Filters.IMAGES_BUILD.add_item(("lernito", ("plugins", "lernito", "build", "lernito"), IMAGE, ()))
-hooks.Filters.IMAGES_PULL.add_item(("lernito", IMAGE))
-hooks.Filters.IMAGES_PUSH.add_item(("lernito", IMAGE))
-
-
-@hooks.Filters.COMPOSE_MOUNTS.add()
-def _run_checkout(mounts: list[tuple[str, str]], folder: str) -> list[tuple[str, str]]:
-    if folder == REPOSITORY:
-        mounts += [("lernito", "/app"), ("lernito-job", "/app")]
-    return mounts
-
-
-@hooks.Filters.IMAGES_BUILD_MOUNTS.add()
-def _build_checkout(mounts: list[tuple[str, str]], path: str) -> list[tuple[str, str]]:
-    if _is_checkout(path):
-        mounts.append(("lernito", "checkout"))
-    return mounts
+images.register()
 
 
 @hooks.Filters.APP_PUBLIC_HOSTS.add()

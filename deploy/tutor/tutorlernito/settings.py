@@ -30,7 +30,8 @@ HANDED_ON: tuple[str, ...] = (
 
 DEFAULTS: dict[str, t.Any] = {
     "LERNITO_VERSION": __version__,
-    "LERNITO_DOCKER_IMAGE": "{{ DOCKER_REGISTRY }}lernito/lernito-openedx:{{ LERNITO_VERSION }}",
+    # Another one is pulled instead of built; see images.py.
+    "LERNITO_DOCKER_IMAGE": "docker.io/lernito-openedx:{{ LERNITO_VERSION }}",
     "LERNITO_MYSQL_DATABASE": "lernito",
     "LERNITO_MYSQL_USERNAME": "lernito",
     # The staff user of the LMS that owns both OAuth applications.
