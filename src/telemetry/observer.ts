@@ -35,15 +35,14 @@ export function createObserver({
       log.debug(call, 'LMS call')
       metrics.onCall(call)
     },
-    /** `isFlood`: it is one of too many for a line each, and will be in one that onFlood is told of. */
+    /** `isFlood`: it is one of too many, and will be in the line that onFlood is told of. Its own is for debugging. */
     onRefused: (refused: { code: string; status: number; ip: string }, isFlood: boolean): void => {
-      if (!isFlood) log.info(refused, 'webhook refused')
+      log[isFlood ? 'debug' : 'info'](refused, 'webhook refused')
       metrics.onRefused(refused.code)
     },
     /** The same for what is refused before any route has looked at it. */
-    onRequestRefused: (refused: object, isFlood: boolean): void => {
-      if (!isFlood) log.info(refused, 'request refused')
-    },
+    onRequestRefused: (refused: object, isFlood: boolean): void =>
+      log[isFlood ? 'debug' : 'info'](refused, 'request refused'),
     onPreviousSecret: (): void => {
       metrics.onPreviousSecret()
       warn()

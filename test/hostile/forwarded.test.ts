@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Product, startProduct } from '../harness.ts'
 import { ROOT } from '../service/process.ts'
-import { askRaw, type Header, requestBytes } from './raw.ts'
+import { askRaw, EVERY_LINE, type Header, requestBytes } from './raw.ts'
 
 /** The address that the log has for an unsigned webhook with these headers, which comes from 127.0.0.1. */
 async function addressSeen(product: Product, values: readonly string[]): Promise<unknown> {
@@ -60,7 +60,7 @@ const NO_ADDRESSES = [
 
 for (const { proxies, seen } of CASES) {
   test(`LERNITO_TRUSTED_PROXIES=${proxies}: X-Forwarded-For is believed just so far`, async (t) => {
-    const product = await startProduct({ env: { LERNITO_TRUSTED_PROXIES: proxies } })
+    const product = await startProduct({ env: { ...EVERY_LINE, LERNITO_TRUSTED_PROXIES: proxies } })
     t.after(() => product.stop())
     for (const [value, address] of Object.entries(seen)) {
       assert.equal(await addressSeen(product, value === '' ? [] : [value]), address, value)

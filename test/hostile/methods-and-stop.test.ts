@@ -45,12 +45,14 @@ describe('methods', () => {
     }
   })
 
-  test('each refusal is one log line, with a code and nothing of the sender’s but its address', async () => {
-    product.log.splice(0)
-    await exchange({ url: `${product.webhook}?token=abc`, method: 'PUT', headers: { 'x-evil': 'one' } })
-    await exchange({ url: `${product.url}/wp-admin/setup.php?x=1`, method: 'POST', headers: { 'user-agent': 'evil' } })
+  test('each refusal is one log line, with a code and nothing of the sender’s but its address', async (t) => {
+    const own = await startProduct()
+    t.after(() => own.stop())
+    own.log.splice(0)
+    await exchange({ url: `${own.webhook}?token=abc`, method: 'PUT', headers: { 'x-evil': 'one' } })
+    await exchange({ url: `${own.url}/wp-admin/setup.php?x=1`, method: 'POST', headers: { 'user-agent': 'evil' } })
     assert.deepEqual(
-      product.log.map(({ time, ...line }) => line),
+      own.log.map(({ time, ...line }) => line),
       [
         { level: 'info', code: 'method', status: 405, ip: '127.0.0.1', msg: 'webhook refused' },
         { level: 'info', code: 'not_found', status: 404, ip: '127.0.0.1', msg: 'request refused' },

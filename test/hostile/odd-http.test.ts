@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { type Product, startProduct } from '../harness.ts'
 import { body, headers, inChunks, size, withHead } from './one-sale.ts'
-import { askRaw, chunked, type Header, openRaw, requestBytes, signedHeaders, WEBHOOK } from './raw.ts'
+import { askRaw, chunked, EVERY_LINE, type Header, openRaw, requestBytes, signedHeaders, WEBHOOK } from './raw.ts'
 
 describe('what is odd, and is HTTP', () => {
   let product: Product
   before(async () => {
-    product = await startProduct()
+    product = await startProduct({ env: EVERY_LINE })
   })
   after(() => product.stop())
   beforeEach(() => product.log.splice(0))

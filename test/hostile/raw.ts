@@ -4,6 +4,9 @@ import { sign } from '../../src/signature/signature.ts'
 import { payload, SECRET } from '../harness.ts'
 import { until } from '../service/process.ts'
 
+/** For the service: then each refusal has a log line of its own, however many there are of one address. */
+export const EVERY_LINE = { LERNITO_LOG_LEVEL: 'debug' }
+
 export const WEBHOOK = '/api/lernito/webhook/'
 
 export interface RawAnswer {
