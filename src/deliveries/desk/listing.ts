@@ -12,7 +12,7 @@ const PAGE_MAX = 500
 const SAMPLE = 10
 /** Counted in steps of so many, up to so many. */
 const COUNT_STEP = 1000
-const COUNT_MAX = 10_000
+const COUNT_MAX = 2000
 
 /** A page of what a filter finds; see Desk.list. Throws AppError query.invalid for an `after` that no page gave. */
 export async function list({
