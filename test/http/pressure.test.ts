@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { createApp } from '../../src/http/app.ts'
 import { type Loop, type Shortage, shedLoad } from '../../src/http/pressure.ts'
-import { createLog } from '../../src/telemetry/log.ts'
+import { watchedLog } from '../log-watch.ts'
 
 const KIB = 1024
 const BODY_LIMIT = 64 * KIB
@@ -13,7 +13,7 @@ const TOO_BUSY =
 
 /** A server with a webhook, and with one that takes 15 ms for each. */
 async function setUp(t: TestContext, { loop, memoryBytes = 2 ** 30 }: { loop?: Loop; memoryBytes?: number } = {}) {
-  const log = createLog({ level: 'silent' })
+  const { log } = watchedLog({ level: 'silent', env: {} })
   const app = createApp({
     log,
     bodyLimit: BODY_LIMIT,

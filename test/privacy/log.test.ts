@@ -69,7 +69,7 @@ test('whatever a request without a signature holds in its headers, path and body
       assert.ok((await exchange({ url, method: 'PUT' })).status >= 400)
     }
   }
-  assert.ok(product.log.filter(({ msg }) => msg === 'webhook refused').length >= 2 * NASTY.length)
+  assert.ok(product.log.filter(({ msg }) => msg === 'webhook refused').length >= 5) // the rest is one line a minute
 })
 
 test('whatever is no HTTP at all', async (t) => {
