@@ -30,12 +30,12 @@ test('enrollment-allowed.json: every recorded answer is judged', () => {
     'none yet': [],
     allow: 'created',
     'allow again': 'exists',
-    list: [{ course: demo, autoEnroll: true }],
+    list: [{ course: demo, autoEnroll: true, used: false }],
     // Not a call of ours: what it made would enroll nobody.
     'allow without auto_enroll': 'server_error',
     'list: two': [
-      { course: demo, autoEnroll: true },
-      { course: python, autoEnroll: false },
+      { course: demo, autoEnroll: true, used: false },
+      { course: python, autoEnroll: false, used: false },
     ],
     'allow again with auto_enroll true: not upgraded': 'exists',
     delete: true,
@@ -56,11 +56,12 @@ test('enrollment-allowed.json: every recorded answer is judged', () => {
 test('retired.json, registration.json, modes-and-inactive.json: allowances are judged there too', () => {
   assert.equal(judged(exchangeOf('retired', 'retired person, allowance')), 'created')
   assert.equal(judged(exchangeOf('registration', 'allow with auto_enroll false')), 'server_error')
-  for (const name of ['allowances after registration', 'allowances after activation']) {
+  for (const used of [false, true]) {
+    const name = `allowances after ${used ? 'activation' : 'registration'}`
     assert.deepEqual(judged(exchangeOf('registration', name)), [
-      { course: demo, autoEnroll: true },
-      { course: python, autoEnroll: true },
-      { course: 'course-v1:CodeTherapy+CS101011+2025_T1', autoEnroll: false },
+      { course: demo, autoEnroll: true, used },
+      { course: python, autoEnroll: true, used },
+      { course: 'course-v1:CodeTherapy+CS101011+2025_T1', autoEnroll: false, used: false },
     ])
   }
   assert.equal(judged(exchangeOf('modes-and-inactive', 'the allowance that bulk left is deleted')), true)

@@ -81,7 +81,9 @@ test('a person who has not activated is enrolled singly, and the allowance of th
   const bob = { username: 'bob_inactive', course: HONOR }
   const allowance = { email: 'bob@example.com', course: HONOR }
   await lms.bulkEnroll(await permit(), { courses: [HONOR], emails: [allowance.email] })
-  assert.deepEqual(verdict(await lms.allowances(await permit(), allowance)), [{ course: HONOR, autoEnroll: true }])
+  assert.deepEqual(verdict(await lms.allowances(await permit(), allowance)), [
+    { course: HONOR, autoEnroll: true, used: false },
+  ])
   assert.equal(verdict(await lms.enrollment(await permit(), bob)), null)
   const enrolled = { active: true, mode: 'honor' }
   assert.deepEqual(verdict(await lms.enroll(await permit(), { ...bob, mode: 'honor' })), enrolled)
