@@ -93,7 +93,7 @@ describe('an LMS that can’t be used for a while', { concurrency: 8, timeout: 1
   })
 
   test('429 with Retry-After: the call is not made again before that, no try is spent, and nobody hears 500', async (t) => {
-    const product = await setUp(t)
+    const product = await setUp(t, {}, PATIENT)
     await product.lms.faults([{ method: 'POST', path: BULK, status: 429, retryAfter: 3, times: 2 }])
     const { statuses, ms } = await sellAll(product, 'sale')
     assert.deepEqual(statuses, new Set([200]))
