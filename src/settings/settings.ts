@@ -81,7 +81,7 @@ export const SETTINGS_SCHEMA = z.object({
   }),
   LERNITO_DRAIN_MS: wholeNumber(0, 10_000).register(about, {
     meaning:
-      'How long the service serves on after SIGTERM, in milliseconds, while /healthz and /readyz answer 503 already. A proxy that asks for /healthz more often than that sends nothing to a closed door. 0 if none asks.',
+      'How long the service serves on after SIGTERM, in milliseconds, while /healthz and /readyz answer 503 already. A proxy that asks for /readyz more often than that sends nothing to a closed door. 0 if none asks.',
     fallback: '0',
   }),
   LERNITO_RETENTION_DAYS: wholeNumber(1, 36_500).register(about, {
