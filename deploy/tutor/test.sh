@@ -41,4 +41,4 @@ rm -rf .venv/plugin .venv/dist
 newest=$(tail -n 1 "$LISTS/tutor-versions.txt" | cut -d ' ' -f 1)
 MYPYPATH=".venv/tutor-$newest" .venv/tutor/bin/mypy --strict --implicit-reexport --follow-imports=silent \
   --no-error-summary --cache-dir .venv/mypy tutorlernito
-exec .venv/tools/bin/pytest "$@"
+exec .venv/tools/bin/pytest --numprocesses auto --dist loadgroup "$@"

@@ -21,7 +21,7 @@ SETTINGS = {
         "LERNITO_LMS_CLIENT_SECRET": NASTY,
         "LERNITO_CONSOLE_CLIENT_SECRET": NASTY,
     },
-    "mounted checkout": {"MOUNTS": ["/home/somebody/lernito-openedx"]},
+    "bind mount": {"MOUNTS": ["/home/somebody/lernito-openedx"]},
     "everything set": {
         "LERNITO_WEBHOOK_SECRET": "the-secret-that-the-shop-has",
         "LERNITO_WEBHOOK_SECRET_PREVIOUS": "the-secret-that-the-shop-had",
@@ -62,7 +62,13 @@ def sites(tmp_path_factory):
     return site
 
 
-@pytest.fixture(params=SITES, ids=lambda one: f"{one[0]}, {one[1]}")
+def each(values):
+    """As parameters of a fixture. What is made for one of them is made once: one process gets all tests of it."""
+    names = [f"{version}, {name}" for version, name in values]
+    return [pytest.param(value, id=name, marks=pytest.mark.xdist_group(name)) for value, name in zip(values, names)]
+
+
+@pytest.fixture(params=each(SITES))
 def site(request, sites):
     version, name = request.param
     return sites(version, name)

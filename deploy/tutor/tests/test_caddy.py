@@ -64,7 +64,7 @@ def test_holds_back_what_comes_while_the_service_restarts(site):
     (webhooks,) = [one for one in balancing["retry_match"] if one["method"] == ["POST"]]
     assert webhooks["path"] == ["/api/lernito/*"]
     active = proxy["health_checks"]["active"]
-    assert active["uri"] == "/healthz"
+    assert active["uri"] == "/readyz", "at its start the service is alive before it can accept anything"
     drain = int(site.container_environment()["LERNITO_DRAIN_MS"]) * 10**6
     assert active["interval"] <= drain // 2, "the service drains for longer than Caddy looks away"
     assert proxy["transport"]["keep_alive"]["idle_timeout"] == 30 * second

@@ -93,7 +93,7 @@ def test_doctor_is_there_on_kubernetes_too(sites, version):
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
-@pytest.mark.parametrize("name", ["mounted checkout", "everything set"])
+@pytest.mark.parametrize("name", ["bind mount", "everything set"])
 def test_the_image_is_built_by_name_from_npm_or_a_checkout(sites, version, name):
     site = sites(version, name)
     site.docker_calls()

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import subprocess
 import zipfile
 
 import pytest
+from breakages import BREAKAGES
 from support.places import PROJECT, REPOSITORY, VENV, VERSIONS
 
 DOCKERFILE = REPOSITORY / "deploy" / "docker" / "Dockerfile"
@@ -56,7 +58,7 @@ def last_stage(dockerfile):
 
 
 def test_the_image_that_tutor_builds_is_made_as_the_repository_s_own(sites):
-    for name in ("default", "mounted checkout"):
+    for name in ("default", "bind mount"):
         assert last_stage(dockerfile_of(sites(name=name))) == last_stage(DOCKERFILE.read_text())
 
 
@@ -86,3 +88,15 @@ def test_the_steps_of_the_image_make_a_folder_in_which_the_service_runs(sites, t
     program = ["node", "bin/lernito-openedx.js", "--version"]
     assert subprocess.run(program, cwd=build, env=environment, **options).stdout == "0.1.0\n"
     assert subprocess.run(["bin/lernito-openedx", "--version"], cwd=build, env=environment, **options).returncode == 0
+
+
+def test_the_readme_names_every_setting():
+    readme = (PROJECT / "README.md").read_text()
+    source = (PROJECT / "tutorlernito" / "settings.py").read_text()
+    names = set(re.findall(r'"(LERNITO_[A-Z_]+)"', source))
+    assert len(names) > 15
+    assert {name for name in names if f"`{name}`" not in readme} == set()
+
+
+def test_the_readme_says_how_many_breakages_there_are():
+    assert f"{len(BREAKAGES)} ways to break the plugin" in (PROJECT / "README.md").read_text()

@@ -3,9 +3,11 @@
 import json
 import os
 import re
+from contextlib import ExitStack
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from conftest import each
 from support.lms_job import LmsJob
 from support.places import NEWEST, NODE, OLDEST, REPOSITORY
 from support.servers import Caddy, MariaDb, Service, StandIn, ask, free_port, until
@@ -24,7 +26,8 @@ PASSWORD = "pw-Test-123"
 class Running:
     """What `tutor local launch` does, in its order: the service is started first, then the init tasks run."""
 
-    def __init__(self, folder, version, caddy, mariadb, lms):
+    def __init__(self, servers, folder, version, caddy, mariadb, lms):
+        self._servers = servers
         self.lms = lms
         self.folder = folder
         settings = {
@@ -38,15 +41,15 @@ class Running:
             "LERNITO_MYSQL_PASSWORD": SECRET,
             "LERNITO_LMS_URL": f"http://127.0.0.1:{lms.port}",
             "LERNITO_WEBHOOK_SECRET": SECRET,
+            "LERNITO_LIFT_LMS_THROTTLE": True,
         }
         self.site = Site(folder / "site", version, settings).save()
-        self.environment = self.site.container_environment()
+        self._caddy = caddy
         self.port = free_port()
-        dials = {"lernito:8790": f"127.0.0.1:{self.port}", "lms:8000": f"127.0.0.1:{lms.port}"}
-        self.caddy = Caddy(caddy, folder, json.loads(adapt(self.site, caddy)), dials)
-        self.service = Service(folder, self.environment, self.port)
-        self.unready = json.loads(ask(self.port, "/readyz").body)["reason"]
-        self.too_early = send(folder, self.webhook, SECRET, "alice@example.com")
+        self.caddy = servers.enter_context(self.front(folder, self.site, self.port))
+        self.start()
+        self.unready = until("why it is not ready", lambda: "can't be used" in self.reason() and self.reason())
+        self.too_early = ask(self.port, "/api/lernito/webhook/", "POST", *signed(SECRET, "alice@example.com"))
         self.job = LmsJob(folder)
         self.init()
         courses = [{"id": COURSE, "name": "Demonstration Course"}]
@@ -58,23 +61,38 @@ class Running:
     def webhook(self):
         return f"http://localhost:{self.caddy.port}/api/lernito/webhook/"
 
+    def reason(self):
+        return json.loads(ask(self.port, "/readyz").body)["reason"]
+
+    def serve(self, folder, site, port=None):
+        return Service(folder, site.container_environment(), port or free_port())
+
+    def front(self, folder, site, port):
+        dials = {"lernito:8790": f"127.0.0.1:{port}", "lms:8000": f"127.0.0.1:{self.lms.port}"}
+        return Caddy(self._caddy, folder, json.loads(adapt(site, self._caddy)), dials)
+
     def init(self):
         """`tutor local do init --limit=lernito`, with jobs that really run."""
         path = f"{NODE.parent}:{os.environ['PATH']}"
+        lernito = {"PATH": path, **self.site.container_environment()}
         jobs = {
             "mysql-job": {"folder": str(self.folder), "environment": {"PATH": path}},
             "lms-job": {"folder": str(self.folder), "environment": {"PATH": path}},
-            "lernito-job": {"folder": str(REPOSITORY), "environment": {"PATH": path, **self.environment}},
+            "lernito-job": {"folder": str(REPOSITORY), "environment": lernito},
         }
         self.printed = self.site.tutor("local", "do", "init", "--limit=lernito", DOCKER_JOBS=json.dumps(jobs))
 
+    def start(self):
+        self.service = self._servers.enter_context(self.serve(self.folder, self.site, self.port))
+
     def restart(self):
         assert self.service.stop() == 0
-        self.service = Service(self.folder, self.environment, self.port)
+        self.start()
 
-    def close(self):
-        for server in (self.service, self.caddy):
-            server.__exit__()
+
+def refused_addresses(service):
+    """The senders' addresses of the refused webhooks, as the service has them in its log."""
+    return [line["ip"] for line in service.lines() if line["msg"] == "webhook refused"]
 
 
 @pytest.fixture(scope="module")
@@ -83,18 +101,17 @@ def mariadb(tmp_path_factory):
         yield server
 
 
-@pytest.fixture(scope="module", params=[(OLDEST, "old"), (NEWEST, "new")], ids=lambda one: f"{one[0]}, {one[1]} Caddy")
+@pytest.fixture(scope="module", params=each([(OLDEST, "old Caddy"), (NEWEST, "new Caddy")]))
 def running(request, mariadb, tmp_path_factory):
     folder = tmp_path_factory.mktemp("running")
-    with StandIn(folder) as lms:
-        one = Running(folder, *request.param, mariadb, lms)
-        yield one
-        one.close()
+    with StandIn(folder) as lms, ExitStack() as servers:
+        version, caddy = request.param
+        yield Running(servers, folder, version, caddy.removesuffix(" Caddy"), mariadb, lms)
 
 
 def test_at_the_first_launch_the_service_waits_for_its_database_and_says_so(running):
-    assert "can't be used" in running.unready
-    assert running.too_early.startswith("503 ")
+    assert f"The database {running.site.settings['LERNITO_MYSQL_DATABASE']}" in running.unready
+    assert running.too_early.status == 503
 
 
 def test_the_init_tasks_make_database_user_and_tables(running, mariadb):
@@ -141,6 +158,27 @@ def test_a_body_that_is_too_large_is_refused_by_the_service_or_by_caddy(running)
     assert ask(running.caddy.port, "/api/lernito/webhook/", "POST", body, signed_headers).status == 400
 
 
+def test_the_service_knows_the_sender_s_address_and_believes_no_other(running):
+    for forged in ({}, {"X-Forwarded-For": "203.0.113.6"}, {"X-Forwarded-For": "203.0.113.6, 203.0.113.7"}):
+        headers = {"Content-Type": "application/json", **forged}
+        path = "/api/lernito/webhook/"
+        assert ask(running.caddy.port, path, "POST", "{}", headers, source="127.0.0.2").status == 401
+    until("three log lines", lambda: refused_addresses(running.service).count("127.0.0.2") == 3)
+    assert not {"203.0.113.6", "203.0.113.7"} & set(refused_addresses(running.service))
+
+
+def test_behind_a_proxy_of_the_operator_s_the_address_is_the_one_that_it_names(running, tmp_path):
+    proxied = {"ENABLE_HTTPS": True, "ENABLE_WEB_PROXY": False, "LMS_HOST": "learn.example.org"}
+    site = Site(tmp_path / "site", running.site.version, {**running.site.settings, **proxied}).save()
+    with running.serve(tmp_path, site) as service, running.front(tmp_path, site, service.port) as caddy:
+        until("the ready service", lambda: ask(service.port, "/readyz").status == 200)
+        for named in ("203.0.113.9", "203.0.113.6, 203.0.113.9"):
+            headers = {"Content-Type": "application/json", "Host": "learn.example.org", "X-Forwarded-For": named}
+            assert ask(caddy.port, "/api/lernito/webhook/", "POST", "{}", headers).status == 401
+        until("two log lines", lambda: len(refused_addresses(service)) >= 2)
+        assert set(refused_addresses(service)) == {"203.0.113.9"}
+
+
 def test_staff_of_the_lms_sign_in_to_the_console_through_the_application_that_init_made(running):
     """Follows the browser's way. The site's own address, http://localhost, is Caddy's port here."""
     cookies = {}
@@ -174,11 +212,10 @@ def test_staff_of_the_lms_sign_in_to_the_console_through_the_application_that_in
 
 def test_a_restart_under_load_costs_no_webhook(running):
     with Rush(running.caddy.port, SECRET) as rush:
-        until("the first hundred sales", lambda: len(rush.sold) > 100)
+        rush.goes_on(100)
         for _ in range(2):
             running.restart()
-            sold = len(rush.sold)
-            until("a hundred more", lambda sold=sold: len(rush.sold) > sold + 100)
+            rush.goes_on(100)
     assert dict(rush.answers) == {"200": len(rush.sold)}
     allowed = {one["email"] for one in running.lms.state()["allowances"]}
     assert rush.sold <= allowed

@@ -43,9 +43,16 @@ class Answer(t.NamedTuple):
     body: bytes
 
 
-def ask(port: int, path: str, method: str = "GET", body: t.Any = None, headers: dict[str, str] | None = None) -> Answer:
+def ask(
+    port: int,
+    path: str,
+    method: str = "GET",
+    body: t.Any = None,
+    headers: dict[str, str] | None = None,
+    source: str = "127.0.0.1",
+) -> Answer:
     """One request over a connection of its own, to Host: localhost unless the headers say otherwise."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60, source_address=(source, 0))
     try:
         connection.request(method, path, body, {"Host": "localhost", **(headers or {})})
         response = connection.getresponse()

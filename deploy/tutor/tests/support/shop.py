@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 from .places import MAIN, NODE
+from .servers import until
 
 COURSE = "course-v1:edX+DemoX+Demo_Course"
 
@@ -33,7 +34,10 @@ def signed(secret: str, email: str) -> tuple[bytes, dict[str, str]]:
 
 
 class Rush:
-    """Many senders at once, each over its own connection and without a pause, until the end of the `with`."""
+    """
+    Many senders at once, each over its own connection and without a pause, until the end of the `with` or until one of
+    them gets another answer than 200.
+    """
 
     def __init__(self, port: int, secret: str, senders: int = 12):
         self._port = port
@@ -54,6 +58,11 @@ class Rush:
         for thread in self._threads:
             thread.join()
 
+    def goes_on(self, count: int) -> None:
+        """Waits for so many more sales."""
+        enough = len(self.sold) + count
+        until(f"{count} more sales", lambda: len(self.sold) >= enough or self._over.is_set())
+
     def _send(self, number: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         count = 0
@@ -71,3 +80,5 @@ class Rush:
             with self._lock:
                 self.answers[answer] += 1
                 self.sold.add(email)
+            if answer != "200":
+                self._over.set()
