@@ -205,6 +205,28 @@ describe('deliveries replay', { concurrency: 2 }, () => {
     assert.ok(waiting >= 200 && waiting < 1000, `${waiting}`)
   })
 
+  test('killed in the middle, the next service carries it to its end, and each delivery once', async (t) => {
+    const lms = await startLms(t)
+    const { store, env, folder } = await inboxOf(t, { lmsUrl: lms.url })
+    const ids = await store(Array.from({ length: 700 }, (_, i) => person(`p${i}`)))
+    await store(ids.map((id) => settled(needsAttention(id))))
+    const running = start({ t, args: ['deliveries', 'replay', '--all'], env })
+    running.child.stderr?.once('data', () => running.child.kill('SIGKILL'))
+    assert.equal((await running.ended).signal, 'SIGKILL')
+    await lms.faults([{ method: 'POST', status: 503 }]) // so that they wait, and show their place in the queue
+    await startServe({ t, folder, lmsUrl: lms.url })
+    const db = new DatabaseSync(join(folder, 'lernito.db'))
+    t.after(() => db.close())
+    const one = (sql: string): unknown => Object.values(db.prepare(sql).get() ?? {})[0]
+    await until('the end of the bulk replay', async () =>
+      one("select count(*) from bulk_replays where state = 'done'") === 1 ? true : undefined,
+    )
+    assert.equal(one('select replayed from bulk_replays'), 700)
+    const twice =
+      "select count(*) from (select 1 from events where kind = 'replayed' group by delivery_id having count(*) > 1)"
+    assert.deepEqual([one("select count(*) from events where kind = 'replayed'"), one(twice)], [700, 0])
+  })
+
   test('a service that runs beside it works on what is replayed within a second', async (t) => {
     const folder = temporaryFolder(t)
     const lms = await startLms(t, { bulk: false })

@@ -74,3 +74,17 @@ for (const [what, end] of Object.entries({
     assert.equal(await stateOf(idOf(waiting)), what === 'handled' ? 'handled' : undefined)
   })
 }
+
+test('a sender whose delivery an operator handles meanwhile is not told that it succeeded', async () => {
+  hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
+  await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
+  const sold = sell({ email: 'first@example.com' })
+  await hold.arrived.promise
+  const [found] = (await desk.list({ filter: { email: 'first@example.com' } })).items
+  await desk.markHandled({ id: found?.id ?? '', note: 'by hand', by: 'alice' })
+  hold.released.resolve()
+  const { status, json } = await sold
+  assert.deepEqual([status, json], [500, { success: false, message: 'Internal server error' }])
+  await until('the end of the call', async () => ((await lms.state()).allowances.length > 0 ? true : undefined))
+  assert.equal(await stateOf(found?.id ?? ''), 'handled')
+})
