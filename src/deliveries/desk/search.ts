@@ -131,7 +131,7 @@ async function nextChunk(streams: readonly Stream[], after: Place | null, size: 
   const chunks: Chunk[] = []
   for (const stream of streams) {
     chunks.push(await stream(after, size))
-    if (size === CHUNK) await turn()
+    await turn()
   }
   const candidates = chunks.flatMap((chunk) => chunk.candidates).sort(byPlace)
   return {
