@@ -71,7 +71,10 @@ export interface BulkReplay {
   readonly cameTo: number
 }
 
-/** `more`: there are more than `count`. `sample`: some of those with the latest activity. */
+/**
+ * `more`: there are more than `count`. `sample`: some of those with the latest activity. What was rejected for its
+ * payload is counted, and passed over when it comes to it.
+ */
 export interface Preview {
   readonly count: number
   readonly more: boolean
