@@ -42,18 +42,23 @@ export function watchLog({ lines, env }: { lines: () => readonly string[]; env: 
   watched.push(() => lines().flatMap((line) => leaksIn({ line, secrets })))
 }
 
-/** The log of a service in this process, watched; `lines` are those that were written, read. */
+/**
+ * The log of a service in this process, watched; `lines` are those that were written, read. Each is searched when it
+ * is written, and not kept for that: a test may make very many and cut `lines`.
+ */
 export function watchedLog({ level, env }: { level: string; env: Env }): {
   log: Log
   lines: Record<string, unknown>[]
 } {
-  const written: string[] = []
+  const secrets = secretsIn(env)
+  const leaks: string[] = []
   const lines: Record<string, unknown>[] = []
-  const write = (line: string): void => {
-    written.push(line.replace(/\n$/, ''))
+  const write = (text: string): void => {
+    const line = text.replace(/\n$/, '')
+    leaks.push(...leaksIn({ line, secrets }))
     lines.push(JSON.parse(line))
   }
-  watchLog({ lines: () => written, env })
+  watched.push(() => leaks)
   return { log: createLog({ level, destination: { write } }), lines }
 }
 
