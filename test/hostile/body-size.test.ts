@@ -107,7 +107,7 @@ for (const [name, head, status] of POURED) {
   })
 }
 
-test('500 MiB of endless bodies leave the memory as it was', { skip: process.platform !== 'linux' }, async (t) => {
+test('500 MiB of endless bodies are not kept in memory', { skip: process.platform !== 'linux' }, async (t) => {
   const serving = await startServe({ t, folder: temporaryFolder(t), lmsUrl: product.lmsUrl })
   const status = (): string => readFileSync(`/proc/${serving.child.pid}/status`, 'utf8')
   const mibOf = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status())?.[1]) / 1024
@@ -124,8 +124,9 @@ test('500 MiB of endless bodies leave the memory as it was', { skip: process.pla
   const poured = await pourMib(500)
   const [later, most] = [mibOf('VmRSS'), mibOf('VmHWM')]
   t.diagnostic(`${before.toFixed()} MiB, after ${poured.toFixed()} MiB ${later.toFixed()}, ${most.toFixed()} at most`)
-  assert.ok(later < before + 32, `${before} MiB before, ${later} after`)
-  assert.ok(most < before + 64, `${before} MiB before, ${most} at most`)
+  // What the garbage collector leaves lying varies by some tens of MiB; what is kept would be 500.
+  assert.ok(later < before + 100, `${before} MiB before, ${later} after`)
+  assert.ok(most < before + 150, `${before} MiB before, ${most} at most`)
 })
 
 describe('what 64 KiB can hold', () => {
