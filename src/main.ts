@@ -47,6 +47,9 @@ async function main(args: readonly string[]): Promise<number> {
   return command.run(rest)
 }
 
+// A command may wait for a timer that keeps no process alive, such as that of the call budget. Without this one the
+// process would end there, as if all were done.
+const awake = setInterval(() => {}, 60_000)
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
@@ -55,4 +58,6 @@ try {
   process.stderr.write(`${text}\n`)
   if (known && process.env.DEBUG && error.cause !== undefined) process.stderr.write(`${String(error.cause)}\n`)
   process.exitCode = known && error.code === 'usage.invalid' ? 2 : 1
+} finally {
+  clearInterval(awake)
 }

@@ -17,7 +17,7 @@ const report = z.object({
 
 describe('reconcile', () => {
   let product: Product
-  const reconcile = (args: readonly string[] = []) =>
+  const reconcile = (args: readonly string[] = [], callsPerMinute = '0') =>
     run({
       args: ['reconcile', ...args],
       env: {
@@ -25,7 +25,7 @@ describe('reconcile', () => {
         LERNITO_LMS_URL: product.lmsUrl,
         LERNITO_LMS_CLIENT_ID: 'lernito-client',
         LERNITO_LMS_CLIENT_SECRET: 'lernito-client-secret',
-        LERNITO_LMS_CALLS_PER_MINUTE: '0',
+        LERNITO_LMS_CALLS_PER_MINUTE: callsPerMinute,
         LERNITO_DATABASE_URL: `sqlite:${join(product.folder, 'lernito.db')}`,
       },
     })
@@ -115,5 +115,12 @@ describe('reconcile', () => {
     await product.lms.faults([{ path: '/api/enrollment/v1/enrollments', status: 429, retryAfter: 1, times: 2 }])
     const { stdout } = await reconcile()
     assert.match(stdout, /^.*4 deliveries looked at/m)
+  })
+
+  test('with its part of the budget used up, it waits, and looks at all deliveries', async () => {
+    for (const name of ['a', 'b', 'c', 'd']) await product.sell({ email: `${name}@example.com` })
+    const { code, stdout } = await reconcile([], '176') // of which its quarter is 12 calls at once
+    assert.match(stdout, /^.*8 deliveries looked at/m)
+    assert.equal(code, 1, 'one allowance is missing still')
   })
 })
