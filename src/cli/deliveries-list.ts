@@ -1,6 +1,6 @@
 import type { Desk, Summary } from '../deliveries/desk/desk.ts'
 import type { DeliveryFilter } from '../deliveries/desk/filter.ts'
-import { words } from '../enrollment/settlement.ts'
+import { words } from '../deliveries/words.ts'
 import { parseOptions, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import { withDesk } from './desk.ts'

@@ -1,6 +1,6 @@
 import type { Shown } from '../deliveries/desk/desk.ts'
 import type { DeliveryEvent } from '../deliveries/types.ts'
-import { words } from '../enrollment/settlement.ts'
+import { words } from '../deliveries/words.ts'
 import { parseOptions, usageError } from './command.ts'
 import { withDesk } from './desk.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'

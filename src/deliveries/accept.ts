@@ -3,7 +3,8 @@ import type { Change, Happened, Writing } from './events.ts'
 import { inParts } from './parts.ts'
 import { toProgress } from './rows.ts'
 import { insertFurtherCourses, termsOf, touchFurtherCourses } from './terms.ts'
-import type { Arrival } from './types.ts'
+import type { Arrival, Outcome } from './types.ts'
+import { words } from './words.ts'
 
 interface Accepted {
   readonly id: string
@@ -36,18 +37,17 @@ export async function accept(writing: Writing, arrivals: readonly Arrival[]): Pr
   )
   const repeats = accepted.filter(({ isNew, row }) => !isNew && row.state === 'waiting')
   const ownerOf = await revive(writing, new Map(repeats.map((one) => [one.id, one])))
-  return accepted.map(({ id, isNew, row }) => ({
-    id,
-    progress: toProgress(row),
-    owner: ownerOf.get(id) ?? (isNew ? row.owner : null),
-    happened: happenedTo({ id, isNew, row }),
-  }))
+  return accepted.map(({ id, isNew, row }) => {
+    const progress = toProgress(row)
+    const owner = ownerOf.get(id) ?? (isNew ? row.owner : null)
+    return { id, progress, owner, happened: happenedTo({ id, isNew, row, outcome: progress.outcome }) }
+  })
 }
 
-function happenedTo({ id, isNew, row }: Omit<Accepted, 'courses'>): Happened[] {
+function happenedTo({ id, isNew, row, outcome }: Omit<Accepted, 'courses'> & { outcome: Outcome }): Happened[] {
   const came = { deliveryId: id, kind: isNew ? 'received' : 'repeated', detail: `signed over: ${row.form}` } as const
   if (row.state !== 'rejected') return [came]
-  return [came, { deliveryId: id, kind: 'rejected', detail: row.outcome ?? '' }]
+  return [came, { deliveryId: id, kind: 'rejected', detail: words(outcome) }]
 }
 
 const sizeOf = ({ body, request, outcome }: DeliveryRow): number =>

@@ -1,4 +1,5 @@
-import { type Outcome, type Reason, type Settlement, STATE_OF_REASON } from '../deliveries/types.ts'
+import { type Outcome, type Settlement, STATE_OF_REASON } from '../deliveries/types.ts'
+import { words } from '../deliveries/words.ts'
 import { costsNoTry } from './outage.ts'
 import { nextTry } from './schedule.ts'
 import type { Work } from './work.ts'
@@ -45,22 +46,3 @@ function final({ id, attempts, outcome }: { id: string; attempts: number; outcom
   const state = outcome.reason === null ? 'succeeded' : STATE_OF_REASON[outcome.reason.code]
   return { id, state, outcome, dueAt: null, attempts, detail: words(outcome) }
 }
-
-/** An outcome in one line, for timelines and operators. */
-export function words({ courses, reason }: Outcome): string {
-  const results = Object.entries(courses).map(([course, result]) => `${result} in ${course}`)
-  const why = reason === null ? [] : [reasonWords(reason)]
-  return [...results, ...why].join('; ')
-}
-
-const WORDS = {
-  'payload.invalid': (subject) => `the payload is invalid: ${subject}`,
-  'course_key.malformed': (subject) => `${subject} is not a course key`,
-  'course.missing': (subject) => `the LMS has no course ${subject}`,
-  'person.retired': () => 'the address belongs to a retired account',
-  'lms.refused': (subject) => `the LMS refused: ${subject}`,
-  'retries.exhausted': (subject) => `given up after the last try: ${subject}`,
-  'row.unreadable': (subject) => `the stored row can't be read: ${subject}`,
-} as const satisfies Record<Reason['code'], (subject: string) => string>
-
-const reasonWords = ({ code, subject }: Reason): string => WORDS[code](subject)

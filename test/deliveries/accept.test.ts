@@ -91,8 +91,11 @@ test('a rejected arrival is stored with its reason, settled, and never handed ou
   const { id, progress, events } = only(await store.write([accepted(webhook)]))
   assert.deepEqual(progress, { state: 'rejected', dueAt: null, outcome: { courses: {}, reason: webhook.reason } })
   assert.deepEqual(
-    events.map(({ kind }) => kind),
-    ['received', 'rejected'],
+    events.map(({ kind, detail }) => [kind, detail]),
+    [
+      ['received', 'signed over: canonical'],
+      ['rejected', `the payload is invalid: ${webhook.reason?.subject}`],
+    ],
   )
   const { state, owner, due_at, settled_at, email, request } = await row(id)
   assert.deepEqual([state, owner, due_at, settled_at, email, request], ['rejected', null, null, START, null, null])
