@@ -34,7 +34,7 @@ export function addRefused({
     const { base } = site()
     const found = refusers(SHOWN)
     const list = found.length === 0 ? html`<p>${words.none}</p>` : tableHtml(found)
-    const main = html`<p>${words.intro}</p><p>${words.todo} <a href="${base}/signature">${TEXTS.nav.signature}</a></p>!${list}`
+    const main = html`<p>${words.intro}</p><p>${words.todo} <a href="${base}/signature">${TEXTS.nav.signature}</a>.</p>!${list}`
     return sendPage({ reply, site: site(), session: sessionOf(request), title: words.title, current: path, main })
   })
 }
