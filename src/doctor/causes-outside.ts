@@ -62,7 +62,7 @@ export const OUTSIDE_CAUSES = {
     severity: 'warning',
     says: "{host}, which is LERNITO_PUBLIC_URL, can't be reached from here ({code}).",
     plain:
-      "Nothing, if the shop reaches it: networks often don't let their own machines in by the public name. `curl -i LERNITO_PUBLIC_URL/api/lernito/webhook/` from elsewhere must say 405. Otherwise correct the DNS, the proxy or LERNITO_PUBLIC_URL.",
+      "Nothing, if the shop reaches it: networks often don't let their own machines in by the public name. `curl -i LERNITO_PUBLIC_URL/api/lernito/webhook/` from elsewhere must say 405. Otherwise start the service, or correct the DNS, the proxy or LERNITO_PUBLIC_URL.",
     tutor: null,
   },
   'public.silent': {

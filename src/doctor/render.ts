@@ -6,18 +6,31 @@ const STATUS_WIDTH = 9
 const ID_WIDTH = 24
 const INDENT = ' '.repeat(STATUS_WIDTH)
 
-/** The results for people: a line for each check, and below it, where something is wrong, the cause and what mends it. */
+/**
+ * The results for people: a line for each check, and below it, where something is wrong, the cause and what mends it.
+ * What is mended in the same way, as wrong settings are, stands together.
+ */
 export function render(results: readonly Result[]): string {
   const lines = results.flatMap(({ id, about, status, detail, problems }) => {
     const head = `${status.padEnd(STATUS_WIDTH)}${id.padEnd(ID_WIDTH)}${detail ?? about}`
-    return [head, ...problems.flatMap(renderProblem)]
+    const below = alike(problems).flatMap((group) => ['', ...renderAlike(group)])
+    return [head, ...below, ...(below.length === 0 ? [] : [''])]
   })
-  return `${lines.join('\n')}\n\n${summary(results)}\n`
+  return `${lines.join('\n').trimEnd()}\n\n${summary(results)}\n`
 }
 
-function renderProblem({ says, mend: { plain, tutor } }: Problem): string[] {
-  const lines = [says, `  What to do: ${plain}`, ...(tutor === null ? [] : [`  With Tutor: ${tutor}`])]
-  return ['', ...lines.map((line) => `${INDENT}${line}`), '']
+function alike(problems: readonly Problem[]): Problem[][] {
+  const groups = Map.groupBy(problems, ({ mend: { plain, tutor } }) => `${plain}\n${tutor}`)
+  return [...groups.values()]
+}
+
+function renderAlike(group: readonly Problem[]): string[] {
+  const mends = group.slice(0, 1).map(({ mend }) => mend)
+  const todo = mends.flatMap(({ plain, tutor }) => [
+    `  What to do: ${plain}`,
+    ...(tutor === null ? [] : [`  With Tutor: ${tutor}`]),
+  ])
+  return [...group.map(({ says }) => says), ...todo].map((line) => `${INDENT}${line}`)
 }
 
 function summary(results: readonly Result[]): string {

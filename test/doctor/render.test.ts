@@ -39,8 +39,22 @@ warning  webhook.secret          the webhook secret
          LERNITO_POTR is not a setting of this version and has no effect.
            What to do: Check its spelling, or remove it.
 
-
 1 failure, 1 warning, 1 ok, 1 skipped.
+`,
+  )
+})
+
+test('what is mended in the same way stands together, with that once', () => {
+  const problems = ['A', 'B'].map((name) => problem('settings.unknown', { name }))
+  assert.equal(
+    render([{ id: 'settings', about: 'the settings', status: 'warning', detail: null, problems }]),
+    `warning  settings                the settings
+
+         A is not a setting of this version and has no effect.
+         B is not a setting of this version and has no effect.
+           What to do: Check its spelling, or remove it.
+
+1 warning.
 `,
   )
 })
