@@ -110,7 +110,15 @@ async function withService(at: {
   const start = async (): Promise<void> => {
     const url = await naming('--service-port', service.start())
     if (operator !== null) at.redirectUris[operator.env.LERNITO_CONSOLE_CLIENT_ID] = [`${url}/lernito/console/callback`]
-    process.stdout.write(welcome({ url, lmsUrl, operator, secret: secret === SECRET ? SECRET : '…' }))
+    process.stdout.write(
+      welcome({
+        url,
+        lmsUrl,
+        password: at.world.password_of_people,
+        operator,
+        secret: secret === SECRET ? SECRET : '…',
+      }),
+    )
   }
   return runUntilSignal({ start, stop: service.stop })
 }
@@ -154,13 +162,12 @@ function credentials({ applications }: World): Record<string, string> {
 }
 
 /** Who can sign in to the console, and by which application; null if the world has no such. */
-function operatorOf({ applications, people, password_of_people }: World) {
+function operatorOf({ applications, people }: World) {
   const application = applications.find(({ grant }) => grant === 'authorization-code')
   const person = people.find(({ staff, active }) => staff && active)
   if (application === undefined || person === undefined) return null
   return {
     email: person.email,
-    password: password_of_people,
     env: {
       LERNITO_CONSOLE_CLIENT_ID: application.client_id,
       LERNITO_CONSOLE_CLIENT_SECRET: application.client_secret,
@@ -168,8 +175,14 @@ function operatorOf({ applications, people, password_of_people }: World) {
   }
 }
 
-function welcome(of: { url: string; lmsUrl: string; operator: ReturnType<typeof operatorOf>; secret: string }): string {
-  const { url, lmsUrl, operator, secret } = of
+function welcome(of: {
+  url: string
+  lmsUrl: string
+  password: string
+  operator: ReturnType<typeof operatorOf>
+  secret: string
+}): string {
+  const { url, lmsUrl, password, operator, secret } = of
   const webhook = `${url}/api/lernito/webhook/`
   const send = (email: string): string =>
     `  LERNITO_WEBHOOK_SECRET=${secret} npx lernito-openedx send --url ${webhook} \\\n    --email ${email} --course ${DEMO}`
@@ -183,7 +196,7 @@ lernito-openedx is running against a stand-in LMS, on this machine only.
 
 ${send('alice@example.com')}
 
-   See it on the dashboard: sign in at ${lmsUrl}/login as alice@example.com
+   See it on the dashboard: sign in at ${lmsUrl}/login as alice@example.com with the password ${password}
 
 2. Sell it to somebody unknown:
 
@@ -194,7 +207,7 @@ ${
   operator === null
     ? ''
     : `
-3. See in the console what became of both: sign in as ${operator.email} with the password ${operator.password}
+3. See in the console what became of both: sign in as ${operator.email} with the password ${password}
 `
 }
 Ctrl+C stops everything. The log of the service follows.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { dirname, join, normalize } from 'node:path'
+import { basename, dirname, join, normalize } from 'node:path'
 import { test } from 'node:test'
 import { DOCUMENTS, ROOT, readDocument } from './documents.ts'
 
@@ -37,12 +37,15 @@ test('every link from one document to another leads somewhere', () => {
   assert.deepEqual(problems, [])
 })
 
-test('every decision has its number in its name and in its title, and the three parts', () => {
-  const decisions = DOCUMENTS.filter((path) => path.startsWith('docs/decisions/'))
-  for (const [index, path] of decisions.entries()) {
+test('every decision has its number in its name and in its title, the three parts, and a line in the index', () => {
+  const decisions = DOCUMENTS.filter((path) => path.startsWith('docs/decisions/0'))
+  const index = readDocument('docs/decisions/README.md')
+  for (const [number, path] of decisions.entries()) {
     const text = readDocument(path)
-    assert.match(path, new RegExp(`/${String(index + 1).padStart(4, '0')}-[a-z0-9-]+\\.md$`))
-    assert.ok(text.startsWith(`# ${index + 1}. `), path)
+    assert.match(path, new RegExp(`/${String(number + 1).padStart(4, '0')}-[a-z0-9-]+\\.md$`))
+    assert.ok(text.startsWith(`# ${number + 1}. `), path)
+    const title = text.slice(2, text.indexOf('\n')).replace(/^\d+\. /, '')
+    assert.ok(index.includes(`\n${number + 1}. [${title}](${basename(path)})\n`), path)
     assert.deepEqual(text.match(/^## .*$/gm), ['## Context', '## Decision', '## Consequences'], path)
   }
 })

@@ -27,12 +27,13 @@ after(() => {
 
 const source = (pattern: string): string[] => globSync(pattern, { cwd: ROOT })
 
-test('the package has the built code and what stands beside it, the types of its one entry, what npm always adds, and nothing else', () => {
+test('the package has the built code and what stands beside it, the types of its one entry, documents and systemd unit, what npm always adds, and nothing else', () => {
   const code = source('src/**/*.ts').map((file) => file.replace(/^src\/(.*)\.ts$/, 'dist/$1.js'))
   const types = source('src/signature/*.ts').map((file) => file.replace(/^src\/(.*)\.ts$/, 'dist/$1.d.ts'))
   const assets = [ASSET, ...source('src/**/*.!(ts)')].map((file) => file.replace(/^src/, 'dist'))
   const always = ['LICENSE', 'README.md', 'bin/lernito-openedx.js', 'package.json']
-  assert.deepEqual(packed.files, [...always, ...code, ...types, ...assets].sort())
+  const forOperators = source('{docs/*.md,deploy/systemd/*}')
+  assert.deepEqual(packed.files, [...always, ...code, ...types, ...assets, ...forOperators].sort())
 })
 
 describe('the installed package', { concurrency: 2 }, () => {
