@@ -62,7 +62,7 @@ def test_holds_back_what_comes_while_the_service_restarts(site):
     balancing = proxy["load_balancing"]
     assert (balancing["try_duration"], balancing["try_interval"]) == (15 * second, second // 4)
     (webhooks,) = [one for one in balancing["retry_match"] if one["method"] == ["POST"]]
-    assert webhooks["path"] == ["/api/lernito/*"]
+    assert webhooks["path"] == ["/api/lernito/*", "/lernito/webhook", "/lernito/webhook/*"]
     active = proxy["health_checks"]["active"]
     assert active["uri"] == "/readyz", "at its start the service is alive before it can accept anything"
     drain = int(site.container_environment()["LERNITO_DRAIN_MS"]) * 10**6

@@ -72,6 +72,7 @@ def test_a_webhook_secret_that_yaml_takes_for_something_else_is_refused_and_quot
     site = new_site().save()
     refused = site.tutor("config", "save", "--set", f"LERNITO_WEBHOOK_SECRET={written}", fails=True)
     assert "LERNITO_WEBHOOK_SECRET was not read as a text" in refused
+    assert "LERNITO_WEBHOOK_SECRET was not read as a text" in site.tutor("lernito", "info", fails=True)
     site.tutor("config", "save", "--set", f"LERNITO_WEBHOOK_SECRET='{written}'")
     assert site.container_environment()["LERNITO_WEBHOOK_SECRET"] == written
 

@@ -9,7 +9,7 @@ from tutor import config as tutor_config
 from tutor import exceptions, fmt
 from tutor.commands.context import Context
 
-from .environment import public_url
+from .environment import public_url, text
 from .settings import UNIQUE
 
 
@@ -57,8 +57,9 @@ def info(context: Context) -> None:
     require_saved_secrets(context.root)
     config = tutor_config.load(context.root)
     url = public_url(config.__getitem__)
+    secret = text(config.__getitem__, "LERNITO_WEBHOOK_SECRET")
     fmt.echo(f"Webhook URL      {url}/api/lernito/webhook/")
-    fmt.echo(f"Webhook secret   {config['LERNITO_WEBHOOK_SECRET']}")
+    fmt.echo(f"Webhook secret   {secret}")
     fmt.echo(f"Console          {url}/lernito/console/")
     if not config["ENABLE_HTTPS"]:
         fmt.echo(f"In tutor dev both addresses begin with {public_url(config.__getitem__, dev=True)}.")

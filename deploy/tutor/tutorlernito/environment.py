@@ -31,8 +31,8 @@ def container_environment(get: t.Callable[[str], t.Any], *, dev: bool = False) -
         "LERNITO_TRUSTED_PROXIES": 0 if dev else get("LERNITO_TRUSTED_PROXIES"),
         "LERNITO_DRAIN_MS": 0 if dev else DRAIN_MS,
         "LERNITO_DATABASE_URL": _database_url(get),
-        "LERNITO_WEBHOOK_SECRET": _text(get, "LERNITO_WEBHOOK_SECRET"),
-        "LERNITO_WEBHOOK_SECRET_PREVIOUS": _text(get, "LERNITO_WEBHOOK_SECRET_PREVIOUS"),
+        "LERNITO_WEBHOOK_SECRET": text(get, "LERNITO_WEBHOOK_SECRET"),
+        "LERNITO_WEBHOOK_SECRET_PREVIOUS": text(get, "LERNITO_WEBHOOK_SECRET_PREVIOUS"),
         "LERNITO_LMS_URL": get("LERNITO_LMS_URL"),
         "LERNITO_LMS_PUBLIC_URL": lms_public_url(get, dev=dev),
         "LERNITO_LMS_CLIENT_ID": get("LERNITO_LMS_CLIENT_ID"),
@@ -71,7 +71,8 @@ def _database_url(get: t.Callable[[str], t.Any]) -> str:
     return f"mysql://{user}:{password}@{get('MYSQL_HOST')}:{get('MYSQL_PORT')}/{database}"
 
 
-def _text(get: t.Callable[[str], t.Any], name: str) -> str:
+def text(get: t.Callable[[str], t.Any], name: str) -> str:
+    """The value of a secret. Throws TutorError if YAML has read it as something else than a text."""
     value = get(name)
     if not isinstance(value, str):
         # YAML has read it as a number or a truth value: 0123 has become 83, and every signature would be refused.
