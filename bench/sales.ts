@@ -30,7 +30,7 @@ export function salesOfManyCourses({ count, courses }: { count: number; courses:
 export function webhooks({ url, sales }: { url: string; sales: readonly Sale[] }): Buffer[] {
   return sales.map(({ email, courseIds }) => {
     const body = JSON.stringify({ email, name: 'Ada', family: 'Lovelace', username: 'ada.lovelace', courseIds })
-    const signature = sign({ body, form: 'canonical', secret: SECRET })
+    const signature = sign({ body, form: 'original', secret: SECRET })
     return postRequest({ url: url + PATH, headers: { 'x-lernito-signature': signature }, body })
   })
 }

@@ -71,7 +71,7 @@ function insertDeliveries({ file, stored, due }: { file: string; stored: number;
       isDue ? null : clock.at,
       clock.at,
       emailOf(n),
-      'canonical',
+      'original',
       Buffer.from(request),
       request,
       isDue ? null : isFailed ? failed : done,

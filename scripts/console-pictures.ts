@@ -25,7 +25,7 @@ async function sell(product: WithConsole, name: string, courseIds: readonly stri
     username: `${name.toLowerCase()}26`,
     courseIds,
   })
-  const signature = sign({ body, form: 'canonical', secret: SECRET })
+  const signature = sign({ body, form: 'original', secret: SECRET })
   const headers = { 'content-type': 'application/json', 'x-lernito-signature': signature }
   await exchange({ url: product.webhook, headers, body })
 }

@@ -134,7 +134,7 @@ export async function startProduct({
     /** Posts a sale as the shop does, signed over the original's form. */
     sell: async (buyer: Buyer): Promise<Answered & { json: unknown }> => {
       const body = payload(buyer)
-      const signature = sign({ body, form: 'canonical', secret: SECRET })
+      const signature = sign({ body, form: 'original', secret: SECRET })
       const headers = { 'content-type': 'application/json', 'x-lernito-signature': signature }
       const answered = await exchange({ url: webhook, headers, body })
       return { ...answered, json: JSON.parse(answered.text) }

@@ -5,10 +5,10 @@ import { readSecret } from '../settings/read.ts'
 import { type SignatureForm, sign } from '../signature/signature.ts'
 import { loadDotEnv, usageError } from './command.ts'
 
-const FORMS: Readonly<Record<string, SignatureForm>> = { original: 'canonical', readme: 'readme', raw: 'raw' }
+const FORMS = ['original', 'readme', 'raw'] as const satisfies readonly SignatureForm[]
 
 export function readForm(name: string): SignatureForm {
-  const form = FORMS[name]
+  const form = FORMS.find((one) => one === name)
   if (form === undefined) throw usageError(`--form ${name} is unknown. It is original, readme or raw.`)
   return form
 }

@@ -34,9 +34,9 @@ export interface Examined {
 }
 
 const STYLES: readonly (Style & { form: SignatureForm })[] = [
-  { form: 'canonical', spaces: false, ascii: true },
+  { form: 'original', spaces: false, ascii: true },
   { form: 'readme', spaces: true, ascii: true },
-  { form: 'canonical_utf8', spaces: false, ascii: false },
+  { form: 'original_utf8', spaces: false, ascii: false },
   { form: 'readme_utf8', spaces: true, ascii: false },
 ]
 

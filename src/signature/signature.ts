@@ -4,11 +4,11 @@ import { type Json, readJson } from './json.ts'
 import { readUtf8 } from './utf8.ts'
 
 /**
- * What of a body is signed: `raw` the bytes as they are sent; `canonical` Python's
+ * What of a body is signed: `raw` the bytes as they are sent; `original` Python's
  * `json.dumps(body, sort_keys=True, separators=(",", ":"))`, which the original plugin expects; `readme` the same
  * without `separators`, as the original's README script signs; and both with `ensure_ascii=False`.
  */
-export type SignatureForm = 'raw' | 'canonical' | 'readme' | 'canonical_utf8' | 'readme_utf8'
+export type SignatureForm = 'raw' | 'original' | 'readme' | 'original_utf8' | 'readme_utf8'
 
 /** `secretIndex` tells which of the secrets matched, so that an operator can see when the previous one is out of use. */
 export interface Match {
@@ -21,19 +21,19 @@ export class UnsignableError extends Error {
   override readonly name = 'UnsignableError'
 }
 
-/** In the order in which verify names them: what is sent in canonical form already counts as raw. */
+/** In the order in which verify names them: a body that is in the original's form already counts as raw. */
 export const SIGNATURE_FORMS = [
   'raw',
-  'canonical',
+  'original',
   'readme',
-  'canonical_utf8',
+  'original_utf8',
   'readme_utf8',
 ] as const satisfies readonly SignatureForm[]
 
 const STYLES: Readonly<Record<Exclude<SignatureForm, 'raw'>, Style>> = {
-  canonical: { spaces: false, ascii: true },
+  original: { spaces: false, ascii: true },
   readme: { spaces: true, ascii: true },
-  canonical_utf8: { spaces: false, ascii: false },
+  original_utf8: { spaces: false, ascii: false },
   readme_utf8: { spaces: true, ascii: false },
 }
 
@@ -98,7 +98,7 @@ function signables({ body, json }: { body: string | Uint8Array; json: Json }): S
   const canonical = compactJson(json)
   const readme = spaced(canonical)
   const inAscii: Signable[] = [
-    { form: 'canonical', signed: canonical },
+    { form: 'original', signed: canonical },
     { form: 'readme', signed: readme },
   ]
   // Without an escape in it, the form in UTF-8 is the same text.
@@ -107,7 +107,7 @@ function signables({ body, json }: { body: string | Uint8Array; json: Json }): S
   return [
     raw,
     ...inAscii,
-    { form: 'canonical_utf8', signed: inUtf8 },
+    { form: 'original_utf8', signed: inUtf8 },
     { form: 'readme_utf8', signed: unescaped(readme) },
   ]
 }

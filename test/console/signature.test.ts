@@ -14,7 +14,7 @@ const header = (text: string, secret = SECRET): string => hmac(text, secret).dig
 const look = (given: { body?: string; header: string }) => examine({ body, secrets, ...given })
 
 describe('examine', () => {
-  for (const form of ['raw', 'canonical', 'readme', 'canonical_utf8', 'readme_utf8'] as const) {
+  for (const form of ['raw', 'original', 'readme', 'original_utf8', 'readme_utf8'] as const) {
     test(`names the form ${form}`, () => {
       const { match, mends } = look({ header: sign({ body, form, secret: SECRET }) })
       assert.deepEqual({ match, mends }, { match: { form, previousSecret: false }, mends: [] })
@@ -50,16 +50,16 @@ describe('examine', () => {
     const { match, expected } = look({ header: header('something else') })
     assert.equal(match, null)
     assert.deepEqual(expected, [
-      { form: 'canonical', text: '{"a":"\\u00e4","b":1}', differsAt: 2 },
+      { form: 'original', text: '{"a":"\\u00e4","b":1}', differsAt: 2 },
       { form: 'readme', text: '{"a": "\\u00e4", "b": 1}', differsAt: 2 },
-      { form: 'canonical_utf8', text: '{"a":"ä","b":1}', differsAt: 2 },
+      { form: 'original_utf8', text: '{"a":"ä","b":1}', differsAt: 2 },
       { form: 'readme_utf8', text: '{"a": "ä", "b": 1}', differsAt: 2 },
     ])
     const same = look({ body: '{"a":1}', header: header('x') }).expected
     assert.deepEqual(
       same.map(({ form, differsAt }) => [form, differsAt]),
       [
-        ['canonical', null],
+        ['original', null],
         ['readme', 5],
       ],
     )
@@ -73,7 +73,7 @@ describe('examine', () => {
   })
 
   test('nothing that it gives holds a secret or a signature', () => {
-    const right = sign({ body, form: 'canonical', secret: SECRET })
+    const right = sign({ body, form: 'original', secret: SECRET })
     const given = JSON.stringify([look({ header: '' }), look({ header: right }), look({ header: header('x') })])
     for (const secret of [SECRET, PREVIOUS, right, right.slice(0, 16), header(body)]) assert.ok(!given.includes(secret))
   })
@@ -97,7 +97,7 @@ describe('the page', async () => {
     assert.match(seen.text, /does not match/)
     assert.match(seen.text, /at character 6/)
     assert.ok(!seen.text.includes('<script>alert'))
-    for (const form of ['raw', 'canonical', 'readme'] as const) {
+    for (const form of ['raw', 'original', 'readme'] as const) {
       assert.ok(!seen.text.includes(sign({ body: nasty, form, secret: SECRET })))
     }
   })

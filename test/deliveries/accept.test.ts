@@ -38,7 +38,7 @@ test('a new delivery is stored whole: waiting, due at once and owned by this rep
     settled_at: null,
     active_at: START,
     email: 'ada@example.com',
-    form: 'canonical',
+    form: 'original',
     outcome: null,
     username: 'ada',
     course: COURSE.toLowerCase(),
@@ -93,7 +93,7 @@ test('a rejected arrival is stored with its reason, settled, and never handed ou
   assert.deepEqual(
     events.map(({ kind, detail }) => [kind, detail]),
     [
-      ['received', 'signed over: canonical'],
+      ['received', 'signed over: original'],
       ['rejected', `the payload is invalid: ${webhook.reason?.subject}`],
     ],
   )

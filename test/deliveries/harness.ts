@@ -157,7 +157,7 @@ export function arrival({
 } = {}): Arrival {
   const request = { email, name: 'Ada', family: 'Lovelace', username, courseIds }
   const body = Buffer.from(JSON.stringify({ ...request, order }))
-  return { digest: createHash('sha256').update(body).digest('hex'), form: 'canonical', body, request, reason: null }
+  return { digest: createHash('sha256').update(body).digest('hex'), form: 'original', body, request, reason: null }
 }
 
 export function rejectedArrival(): Arrival {

@@ -104,9 +104,9 @@ test('a bad write fails alone in its group, and the others are stored', async (t
   assert.deepEqual(
     (await db.selectFrom('deliveries').selectAll().execute()).map(({ form, state }) => [form, state]).sort(),
     [
-      ['canonical', 'succeeded'],
-      ['canonical', 'waiting'],
-      ['canonical', 'waiting'],
+      ['original', 'succeeded'],
+      ['original', 'waiting'],
+      ['original', 'waiting'],
     ],
   )
   assert.deepEqual(published.map(({ kind }) => kind).sort(), ['received', 'received', 'succeeded'])

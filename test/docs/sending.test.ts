@@ -124,12 +124,12 @@ test('the example of the module is right in all that its comments say', async ()
       .map((line) => JSON.parse(line)),
     [
       sign({ body, secret: 'the-secret', form: 'raw' }),
-      sign({ body, secret: 'the-secret', form: 'canonical' }),
+      sign({ body, secret: 'the-secret', form: 'original' }),
       { form: 'raw', secretIndex: 0 },
     ],
   )
-  const forms = [...code.matchAll(/'(canonical|readme)\w*'/g)].map(([, form]) => form)
-  assert.deepEqual(forms, ['canonical', 'readme'])
+  const forms = [...code.matchAll(/'(original|readme)\w*'/g)].map(([, form]) => form)
+  assert.deepEqual(forms, ['original', 'readme'])
 })
 
 const sendTo = (email: string, courseId: string) => {

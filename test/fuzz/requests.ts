@@ -82,7 +82,7 @@ function post(body: string | Buffer, headers = ''): Buffer {
 }
 
 const signature = (body: string): string =>
-  header('x-lernito-signature', sign({ body, form: 'canonical', secret: SECRET }))
+  header('x-lernito-signature', sign({ body, form: 'original', secret: SECRET }))
 
 const PROBE_REQUESTS = PROBES.map((body) => post(body, signature(body)))
 

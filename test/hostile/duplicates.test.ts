@@ -12,7 +12,7 @@ const DAY_MS = 86_400_000
 const ALICE = 'alice@example.com'
 const SALE = payload({ email: ALICE })
 /** One signature, over the meaning: it holds for every spelling. */
-const CAPTURED = sign({ body: SALE, form: 'canonical', secret: SECRET })
+const CAPTURED = sign({ body: SALE, form: 'original', secret: SECRET })
 const spelled = (number: number): string => {
   const members = Object.entries(JSON.parse(SALE)).map(([key, value]) => `"${key}":${JSON.stringify(value)}`)
   const turned = [...members.slice(number % 5), ...members.slice(0, number % 5)]

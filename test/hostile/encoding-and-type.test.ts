@@ -99,7 +99,7 @@ test('characters that are cut by the borders of chunks and packets are whole aga
   const headers: Header[] = [
     ['Host', 'x'],
     ['Content-Type', 'APPLICATION/json ;Charset="UTF-8"'],
-    ['X-Lernito-Signature', sign({ body, form: 'canonical', secret: SECRET })],
+    ['X-Lernito-Signature', sign({ body, form: 'original', secret: SECRET })],
     ['Transfer-Encoding', 'chunked'],
   ]
   const connection = await openRaw({ url: product.url })

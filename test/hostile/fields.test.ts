@@ -20,7 +20,7 @@ for (const bulk of [true, false]) {
       const body = JSON.stringify(sale)
       const headers = {
         'content-type': 'application/json',
-        'x-lernito-signature': sign({ body, form: 'canonical', secret: SECRET }),
+        'x-lernito-signature': sign({ body, form: 'original', secret: SECRET }),
       }
       const answered = await exchange({ url: product.webhook, headers, body })
       return { ...answered, message: JSON.parse(answered.text).message }

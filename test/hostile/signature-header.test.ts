@@ -9,7 +9,7 @@ import { askRaw, chunked, type Header, requestBytes, signedHeaders } from './raw
 
 const PREVIOUS = 'the-secret-before-it'
 const body = payload({ email: 'header@example.com' })
-const good = sign({ body, form: 'canonical', secret: SECRET })
+const good = sign({ body, form: 'original', secret: SECRET })
 const bad = '0'.repeat(64)
 
 let product: Product
@@ -93,7 +93,7 @@ test('signature: white space around it is none of it, as HTTP says, and the name
 })
 
 test('signature: of the previous secret it is accepted where that is set, and 401 where it is not any more', async () => {
-  const old = sign({ body, form: 'canonical', secret: PREVIOUS })
+  const old = sign({ body, form: 'original', secret: PREVIOUS })
   assert.equal((await ask([[NAME, old]])).status, 200)
   assert.equal((await ask([[NAME, old]], without.url)).status, 401)
 })

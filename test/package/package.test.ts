@@ -91,7 +91,7 @@ describe('lernito-openedx/signature', () => {
   const SHOP = `import { SIGNATURE_HEADER, sign, verify } from 'lernito-openedx/signature'
 const [body, secret] = ${JSON.stringify([BODY, SECRET])}
 const signature = sign({ body, secret })
-const original = sign({ body, secret, form: 'canonical' })
+const original = sign({ body, secret, form: 'original' })
 console.log(JSON.stringify([SIGNATURE_HEADER, signature, original, verify({ body, signature: original, secrets: [secret] })]))
 `
 
@@ -107,8 +107,8 @@ console.log(JSON.stringify([SIGNATURE_HEADER, signature, original, verify({ body
     assert.deepEqual(JSON.parse(printed), [
       'X-Lernito-Signature',
       sign({ body: BODY, form: 'raw', secret: SECRET }),
-      sign({ body: BODY, form: 'canonical', secret: SECRET }),
-      { form: 'canonical', secretIndex: 0 },
+      sign({ body: BODY, form: 'original', secret: SECRET }),
+      { form: 'original', secretIndex: 0 },
     ])
   })
 
@@ -122,7 +122,7 @@ console.log(JSON.stringify([SIGNATURE_HEADER, signature, original, verify({ body
       return spawnSync(tsc, [...options, 'shop.mts'], { cwd: shop, encoding: 'utf8' })
     }
     assert.deepEqual([check(SHOP).stdout], [''])
-    assert.match(check(SHOP.replace("'canonical'", "'nonsense'")).stdout, /'"nonsense"' is not assignable/)
+    assert.match(check(SHOP.replace("'original'", "'nonsense'")).stdout, /'"nonsense"' is not assignable/)
   })
 
   test('nothing else of the package can be imported', () => {

@@ -26,7 +26,7 @@ const FIELDS = ['email', 'name', 'family', 'username', 'courseIds', 'more'] as c
 
 function post(product: Product, value: unknown, headers: Record<string, string> = {}) {
   const body = JSON.stringify(value)
-  const signature = sign({ body, form: 'canonical', secret: SECRET })
+  const signature = sign({ body, form: 'original', secret: SECRET })
   const all = { 'content-type': 'application/json', 'x-lernito-signature': signature, ...headers }
   return exchange({ url: product.webhook, headers: all, body })
 }

@@ -45,7 +45,7 @@ export async function startServe({
 /** Posts a sale as the shop does; null if the connection ended without an answer. */
 export async function sell({ url, ...buyer }: Buyer & { url: string }): Promise<Answered | null> {
   const body = payload(buyer)
-  const signature = sign({ body, form: 'canonical', secret: SECRET })
+  const signature = sign({ body, form: 'original', secret: SECRET })
   const headers = { 'content-type': 'application/json', 'x-lernito-signature': signature }
   return exchange({ url: `${url}/api/lernito/webhook/`, headers, body }).catch(() => null)
 }

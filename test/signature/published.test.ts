@@ -30,5 +30,5 @@ test('what the service does not accept is null: no signature, a wrong one, no JS
 })
 
 test('a form that reads the body says why it can not', () => {
-  assert.throws(() => sign({ body: '{', secret: SECRET, form: 'canonical' }), /Expecting property name/)
+  assert.throws(() => sign({ body: '{', secret: SECRET, form: 'original' }), /Expecting property name/)
 })

@@ -18,9 +18,9 @@ const hmac = (text: string): string => createHmac('sha256', SECRET).update(text)
 test('each form signs its own text', () => {
   const texts = {
     raw: BODY,
-    canonical: '{"email":"a@b.example","n":1.5,"name":"Zo\\u00eb"}',
+    original: '{"email":"a@b.example","n":1.5,"name":"Zo\\u00eb"}',
     readme: '{"email": "a@b.example", "n": 1.5, "name": "Zo\\u00eb"}',
-    canonical_utf8: '{"email":"a@b.example","n":1.5,"name":"Zoë"}',
+    original_utf8: '{"email":"a@b.example","n":1.5,"name":"Zoë"}',
     readme_utf8: '{"email": "a@b.example", "n": 1.5, "name": "Zoë"}',
   }
   for (const form of SIGNATURE_FORMS) {
@@ -41,7 +41,7 @@ test('verify names the form and the secret that matched', () => {
 
 test('a body that is sent in canonical form counts as raw, the first form in the list', () => {
   assert.deepEqual(check('{"a":1}', hmac('{"a":1}')), { form: 'raw', secretIndex: 0 })
-  assert.deepEqual(check('{"a": 1}', hmac('{"a":1}')), { form: 'canonical', secretIndex: 0 })
+  assert.deepEqual(check('{"a": 1}', hmac('{"a":1}')), { form: 'original', secretIndex: 0 })
 })
 
 test('a signature of another body does not verify', () => {
@@ -50,7 +50,7 @@ test('a signature of another body does not verify', () => {
 })
 
 test('the header is 64 lower-case hex digits and nothing else', () => {
-  const good = sign({ body: BODY, form: 'canonical', secret: SECRET })
+  const good = sign({ body: BODY, form: 'original', secret: SECRET })
   const wrong = [
     undefined,
     '',
@@ -91,17 +91,17 @@ test('an empty body counts as {} in every form, raw too', () => {
 
 test('a lone surrogate has no UTF-8: such a form never matches and can not be signed', () => {
   const body = '{"name": "\\ud800"}'
-  assert.throws(() => sign({ body, form: 'canonical_utf8', secret: SECRET }), UnsignableError)
+  assert.throws(() => sign({ body, form: 'original_utf8', secret: SECRET }), UnsignableError)
   assert.throws(() => sign({ body, form: 'readme_utf8', secret: SECRET }), UnsignableError)
   assert.throws(() => sign({ body: '"\ud800"', form: 'raw', secret: SECRET }), UnsignableError)
   // What a lenient encoder would have signed.
   assert.equal(check(body, hmac('{"name":"\ud800"}')), null)
-  assert.deepEqual(check(body, hmac('{"name":"\\ud800"}')), { form: 'canonical', secretIndex: 0 })
+  assert.deepEqual(check(body, hmac('{"name":"\\ud800"}')), { form: 'original', secretIndex: 0 })
 })
 
 test('a body that can not be read can be signed raw only', () => {
-  assert.throws(() => sign({ body: '{', form: 'canonical', secret: SECRET }), JsonSyntaxError)
-  assert.throws(() => sign({ body: Buffer.from([0xff]), form: 'canonical', secret: SECRET }), Utf8Error)
+  assert.throws(() => sign({ body: '{', form: 'original', secret: SECRET }), JsonSyntaxError)
+  assert.throws(() => sign({ body: Buffer.from([0xff]), form: 'original', secret: SECRET }), Utf8Error)
   assert.equal(sign({ body: '{', form: 'raw', secret: SECRET }), hmac('{'))
 })
 

@@ -15,7 +15,7 @@ const COURSE = '/api/courses/v1/courses/{id}'
 
 const signed = (body: string, secret = SECRET): Record<string, string> => ({
   'content-type': 'application/json',
-  'x-lernito-signature': sign({ body, form: 'canonical', secret }),
+  'x-lernito-signature': sign({ body, form: 'original', secret }),
 })
 
 /** Posts in pieces, so that no Content-Length says how long the body is. */
