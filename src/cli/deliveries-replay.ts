@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Means } from '../deliveries/desk/acting.ts'
 import { stepReplay } from '../deliveries/desk/bulk-replay.ts'
 import type { BulkReplay, Desk, Replayed } from '../deliveries/desk/desk.ts'
 import type { DeliveryFilter } from '../deliveries/desk/filter.ts'
+import { pause } from '../pause.ts'
 import { parseOptions, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import { operator, withDesk } from './desk.ts'
@@ -92,7 +92,7 @@ async function replayAll({ desk, means, json, ...order }: Order & { means: Means
       await stepReplay(means, id)
       replay = await desk.bulkReplay(id)
       process.stderr.write(`${replay?.replayed ?? 0} of ${total ?? 'many'}\n`)
-      if (replay?.state === 'running') await delay(REST_MS, undefined, { signal: stop.signal }).catch(() => {})
+      if (replay?.state === 'running') await pause(REST_MS, stop.signal)
     }
   }
   const replayed = replay?.replayed ?? 0

@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { noteRepair } from '../deliveries/desk/replay.ts'
 import { STANDINGS } from '../enrollment/reconcile.ts'
 import { type Reconciled, type Reconciliation, reconcileAll } from '../enrollment/reconcile-all.ts'
+import { pause } from '../pause.ts'
 import { openLms, partOfBudget } from '../service/lms.ts'
 import { type Command, parseOptions } from './command.ts'
 import { readFilter } from './delivery-options.ts'
@@ -66,7 +66,7 @@ Example:
           fix: values.fix,
           named: new Set(values.allow.map((email) => email.toLowerCase())),
           signal: stop.signal,
-          sleep: (ms) => delay(ms, undefined, { signal: stop.signal }).catch(() => {}),
+          sleep: (ms) => pause(ms, stop.signal),
           onFinding: async (finding) => {
             if (finding.repaired) await noteRepair(means, { id: finding.deliveryId, by: operator(), ...finding })
             if (values.json) findings.push(finding)

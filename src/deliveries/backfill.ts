@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { pause } from '../pause.ts'
 import { type Availability, isUnreachable } from './database/availability.ts'
 import type { DeliveryRow } from './database/schema.ts'
 import { inTransaction } from './database/transaction.ts'
@@ -93,6 +93,6 @@ export async function runBackfill({
     } catch (error) {
       if (!isUnreachable(error)) onError(error)
     }
-    await delay(rest, undefined, { signal }).catch(() => {})
+    await pause(rest, signal)
   }
 }

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
+import { pause } from '../pause.ts'
 import { type Availability, isUnreachable } from './database/availability.ts'
 import type { Tables } from './database/schema.ts'
 import { idPrefix } from './ids.ts'
@@ -91,16 +91,16 @@ export async function runRetention({
       for (let step = STEP; step > 0 && !signal.aborted; ) {
         step = await guard(() => purgeStep({ db, before }))
         purged += step
-        if (step > 0) await delay(REST_MS, undefined, { signal }).catch(() => {})
+        if (step > 0) await pause(REST_MS, signal)
       }
       for (let step = STEP; step > 0 && !signal.aborted; ) {
         step = await guard(() => purgeAuditStep({ db, before }))
-        if (step > 0) await delay(REST_MS, undefined, { signal }).catch(() => {})
+        if (step > 0) await pause(REST_MS, signal)
       }
     } catch (error) {
       if (!isUnreachable(error)) onError(error)
     }
     if (purged > 0) onPurged(purged)
-    await delay(HOUR_MS, undefined, { signal }).catch(() => {})
+    await pause(HOUR_MS, signal)
   }
 }

@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Inbox } from '../deliveries/inbox.ts'
 import type { Budget, Permit } from '../openedx/budget.ts'
 import type { Failure, Judged } from '../openedx/failure.ts'
 import type { Lms } from '../openedx/lms.ts'
+import { pause } from '../pause.ts'
 import { afterFailure, afterProbe, afterSuccess, type Blocked, type LinkState, UP } from './outage.ts'
 
 /** Who waits for an answer may go on waiting through a block as short as this (ms). */
@@ -30,7 +30,7 @@ export function createLink({
   budget,
   now,
   onChange,
-  sleep = delaySafely,
+  sleep = pause,
 }: {
   lms: Lms
   inbox: Pick<Inbox, 'pause' | 'resume'>
@@ -131,10 +131,6 @@ function watched(lms: Lms, watch: Watch): Lms {
 function blockedFailure({ failure, since, probeAt }: Blocked, now: number): Failure {
   const retryAfterMs = Math.min(Math.max(0, probeAt - now), probeAt - since)
   return { ...failure, endpoint: '/heartbeat', status: null, retryAfterMs }
-}
-
-async function delaySafely(ms: number, signal: AbortSignal): Promise<void> {
-  await delay(ms, undefined, { signal }).catch(() => {})
 }
 
 async function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {

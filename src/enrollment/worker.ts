@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { createBell } from '../deliveries/bell.ts'
 import type { Inbox } from '../deliveries/inbox.ts'
 import type { Delivery } from '../deliveries/types.ts'
 import type { Budget, Permit } from '../openedx/budget.ts'
+import { pause } from '../pause.ts'
 import { BATCH_PEOPLE, BATCH_PEOPLE_AT_MOST, type Batch, nextBatch } from './batches.ts'
 import { resolveCourses } from './courses.ts'
 import { enrollInBulk, enrollOneByOne } from './enroll-batch.ts'
@@ -97,7 +97,6 @@ export async function runWorker({
     }
   }
 
-  const pause = (ms: number): Promise<void> => delay(ms, undefined, { signal }).catch(() => {})
   const isAwaited = (work: Work): boolean => inbox.isAwaited(work.delivery.id)
   const idle = (): Work[] => [...hand.values()].filter((work) => !inCall.has(work))
 
@@ -137,7 +136,7 @@ export async function runWorker({
     const people = fullness < SPARING_BELOW ? BATCH_PEOPLE_AT_MOST : BATCH_PEOPLE
     const choose = (): Batch | null => nextBatch({ works: idle(), bulk, now: now(), isAwaited, people })
     const small = (choose()?.works.length ?? 0) < GOOD_BATCH
-    if (permit !== null && small && fullness < SPARING_BELOW) await pause(GATHER_MS * (1 - fullness))
+    if (permit !== null && small && fullness < SPARING_BELOW) await pause(GATHER_MS * (1 - fullness), signal)
     dropForeign()
     const batch = choose()
     const together = bulk && batch?.works.every((work) => !work.alone)
@@ -159,7 +158,7 @@ export async function runWorker({
     bell.ring()
     if (!backlog) return
     // Nobody waits for it: as much time is left to the LMS's learners as the call took of it.
-    await pause(performance.now() - began)
+    await pause(performance.now() - began, signal)
     drainers--
     bell.ring()
   }
@@ -175,7 +174,7 @@ export async function runWorker({
       } catch (error) {
         if (signal.aborted) return
         onError(error)
-        await pause(AGAIN_MS)
+        await pause(AGAIN_MS, signal)
       }
     }
   }

@@ -13,7 +13,18 @@ const roomOf = (file: string): string => file.split('/').slice(1, 2)[0]?.replace
 /** What each room may import: data flows one way, and only the service knows all. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ['cli', 'errors', 'version'],
-  cli: ['service', 'doctor', 'enrollment', 'deliveries', 'settings', 'telemetry', 'signature', 'sandbox', 'errors'],
+  cli: [
+    'service',
+    'doctor',
+    'enrollment',
+    'deliveries',
+    'settings',
+    'telemetry',
+    'signature',
+    'sandbox',
+    'errors',
+    'pause',
+  ],
   service: [
     'settings',
     'deliveries',
@@ -33,13 +44,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   webhook: ['signature', 'deliveries', 'errors'],
   console: ['deliveries', 'openedx', 'signature', 'errors'],
   doctor: ['deliveries', 'openedx', 'settings', 'errors'],
-  enrollment: ['deliveries', 'openedx', 'errors'],
-  deliveries: ['errors'],
+  enrollment: ['deliveries', 'openedx', 'errors', 'pause'],
+  deliveries: ['errors', 'pause'],
   openedx: ['errors'],
   telemetry: ['deliveries'],
   signature: [],
   sandbox: ['errors'],
   errors: [],
+  pause: [],
   version: [],
 }
 

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { pause } from '../../pause.ts'
 import { type Availability, isUnreachable } from '../database/availability.ts'
 import type { DeliveryEvent } from '../types.ts'
 import type { Means } from './acting.ts'
@@ -43,6 +43,6 @@ export async function runBulkReplays({
     } catch (error) {
       if (!isUnreachable(error)) onError(error)
     }
-    await delay(rest, undefined, { signal }).catch(() => {})
+    await pause(rest, signal)
   }
 }
