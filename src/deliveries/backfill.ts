@@ -1,8 +1,7 @@
-import { pause } from '../pause.ts'
-import { type Availability, isUnreachable } from './database/availability.ts'
 import type { DeliveryRow } from './database/schema.ts'
 import { inTransaction } from './database/transaction.ts'
 import type { Means } from './desk/acting.ts'
+import { type Background, runRounds } from './rounds.ts'
 import { readRequest } from './rows.ts'
 import { insertFurtherCourses, type Terms, termsOf } from './terms.ts'
 
@@ -65,34 +64,25 @@ export async function backfillStep({ database, random }: Pick<Means, 'database' 
   return rows.length
 }
 
-/** What can't be read is found by its address alone. */
 function termsOfRow({ request, email }: Pick<DeliveryRow, 'request' | 'email'>): Terms {
+  const address: Terms = { email, username: '', courses: [] }
+  if (request === null) return address
   try {
-    if (request !== null) return termsOf(readRequest(request))
-  } catch {}
-  return { email, username: '', courses: [] }
+    return termsOf(readRequest(request))
+  } catch {
+    return address // the row can't be read: whoever works on it says so, and it is found by its address alone
+  }
 }
 
 /** Fills in what older code left out, a minute after another, until the signal is aborted. Work goes on meanwhile. */
-export async function runBackfill({
+export function runBackfill({
   means,
   guard,
-  onError,
-  signal,
-}: {
-  means: Pick<Means, 'database' | 'random'>
-  guard: Availability['guard']
-  /** Told of what went wrong, but not that the database is away; it is tried again a minute later. */
-  onError: (error: unknown) => void
-  signal: AbortSignal
-}): Promise<void> {
-  while (!signal.aborted) {
-    let rest = MINUTE_MS
-    try {
-      if ((await guard(() => backfillStep(means))) > 0) rest = REST_MS
-    } catch (error) {
-      if (!isUnreachable(error)) onError(error)
-    }
-    await pause(rest, signal)
+  ...background
+}: Background & { means: Pick<Means, 'database' | 'random'> }): Promise<void> {
+  const round = async (): Promise<number> => {
+    const filled = await guard(() => backfillStep(means))
+    return filled > 0 ? REST_MS : MINUTE_MS
   }
+  return runRounds({ ...background, round, againMs: MINUTE_MS })
 }

@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely'
 import { pause } from '../pause.ts'
-import { type Availability, isUnreachable } from './database/availability.ts'
 import type { Tables } from './database/schema.ts'
 import { idPrefix } from './ids.ts'
+import { type Background, runRounds } from './rounds.ts'
 
 /** So few at once that no writer waits long, with a rest in between that is longer than the step. */
 const STEP = 200
@@ -65,42 +65,38 @@ export async function purgeAuditStep({ db, before }: { db: Kysely<Tables>; befor
 }
 
 /** Deletes what is older than `days`, every hour, until the signal is aborted. Several replicas may do it at once. */
-export async function runRetention({
+export function runRetention({
   db,
   days,
   now,
-  guard,
   onPurged,
-  onError,
-  signal,
-}: {
+  ...background
+}: Background & {
   db: Kysely<Tables>
   days: number
   now: () => number
-  guard: Availability['guard']
   /** Told how many deliveries were deleted, if any. */
   onPurged: (deliveries: number) => void
-  /** Told of what went wrong, but not that the database is away; it is tried again an hour later. */
-  onError: (error: unknown) => void
-  signal: AbortSignal
 }): Promise<void> {
-  while (!signal.aborted) {
+  const { guard, signal } = background
+  /** With a rest after each, until one finds nothing. */
+  const inSteps = async (step: () => Promise<number>): Promise<void> => {
+    while (!signal.aborted && (await guard(step)) > 0) await pause(REST_MS, signal)
+  }
+  const round = async (): Promise<number> => {
+    const before = now() - days * DAY_MS
     let purged = 0
     try {
-      const before = now() - days * DAY_MS
-      for (let step = STEP; step > 0 && !signal.aborted; ) {
-        step = await guard(() => purgeStep({ db, before }))
-        purged += step
-        if (step > 0) await pause(REST_MS, signal)
-      }
-      for (let step = STEP; step > 0 && !signal.aborted; ) {
-        step = await guard(() => purgeAuditStep({ db, before }))
-        if (step > 0) await pause(REST_MS, signal)
-      }
-    } catch (error) {
-      if (!isUnreachable(error)) onError(error)
+      await inSteps(async () => {
+        const deliveries = await purgeStep({ db, before })
+        purged += deliveries
+        return deliveries
+      })
+      await inSteps(() => purgeAuditStep({ db, before }))
+    } finally {
+      if (purged > 0) onPurged(purged)
     }
-    if (purged > 0) onPurged(purged)
-    await pause(HOUR_MS, signal)
+    return HOUR_MS
   }
+  return runRounds({ ...background, round, againMs: HOUR_MS })
 }

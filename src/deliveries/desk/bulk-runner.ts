@@ -1,5 +1,4 @@
-import { pause } from '../../pause.ts'
-import { type Availability, isUnreachable } from '../database/availability.ts'
+import { type Background, runRounds } from '../rounds.ts'
 import type { DeliveryEvent } from '../types.ts'
 import type { Means } from './acting.ts'
 import { stepReplay } from './bulk-replay.ts'
@@ -12,20 +11,15 @@ const REST_MS = 100
  * Carries out the bulk replays that operators have ordered, one after the other, until the signal is aborted. Several
  * replicas may do it at once, and one may die in the middle.
  */
-export async function runBulkReplays({
+export function runBulkReplays({
   means,
   guard,
   onStepped,
-  onError,
-  signal,
-}: {
+  ...background
+}: Background & {
   means: Means
-  guard: Availability['guard']
   /** Told what was made due, after it is stored. */
   onStepped: (events: readonly DeliveryEvent[]) => void
-  /** Told of what went wrong, but not that the database is away; it is tried again. */
-  onError: (error: unknown) => void
-  signal: AbortSignal
 }): Promise<void> {
   const step = async (): Promise<number> => {
     const { db } = means.database
@@ -36,13 +30,5 @@ export async function runBulkReplays({
     if (done !== null) onStepped(done.events)
     return REST_MS
   }
-  while (!signal.aborted) {
-    let rest = LOOK_MS
-    try {
-      rest = await guard(step)
-    } catch (error) {
-      if (!isUnreachable(error)) onError(error)
-    }
-    await pause(rest, signal)
-  }
+  return runRounds({ ...background, round: () => guard(step), againMs: LOOK_MS })
 }
