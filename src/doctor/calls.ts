@@ -5,15 +5,6 @@ import { type Problem, problem } from './causes.ts'
 import type { Facts, Tools } from './check.ts'
 import type { Unreached } from './probe.ts'
 
-const TOKEN_ENDPOINT = '/oauth2/access_token'
-
-/** A call of the token endpoint (recorded: oauth.json). */
-export function tokenRequest(fields: Readonly<Record<string, string>>): LmsRequest {
-  const text = new URLSearchParams(fields).toString()
-  const body = { contentType: 'application/x-www-form-urlencoded;charset=UTF-8', text }
-  return { method: 'POST', endpoint: TOKEN_ENDPOINT, path: TOKEN_ENDPOINT, body }
-}
-
 /** Makes one harmless call as the service user, and judges it as the service does. */
 export async function call<T>(of: {
   facts: Pick<Facts, 'settings' | 'lms.token'>

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { oauthError } from '../openedx/token.ts'
+import { oauthError, tokenRequest } from '../openedx/token-endpoint.ts'
 import type { Settings } from '../settings/settings.ts'
-import { tokenRequest, unreachedCall } from './calls.ts'
+import { unreachedCall } from './calls.ts'
 import { type Problem, problem } from './causes.ts'
 import { type Check, check, ill, skipped, well } from './check.ts'
 import type { Reached } from './probe.ts'
@@ -24,14 +24,16 @@ const APPLICATION: Check = check({
     const { LERNITO_CONSOLE_CLIENT_ID: id, LERNITO_CONSOLE_CLIENT_SECRET: secret, LERNITO_PUBLIC_URL: url } = settings
     if (!id) return skipped(NO_CONSOLE)
     if (!secret) return ill([problem('console.no_secret', {})])
-    const request = tokenRequest({
-      grant_type: 'authorization_code',
-      code: 'lernito-doctor',
-      client_id: id,
-      client_secret: secret,
-      redirect_uri: redirectUri(url ?? 'https://lernito.invalid'),
-      code_verifier: 'lernito-doctor',
-    })
+    const request = tokenRequest(
+      new URLSearchParams({
+        grant_type: 'authorization_code',
+        code: 'lernito-doctor',
+        client_id: id,
+        client_secret: secret,
+        redirect_uri: redirectUri(url ?? 'https://lernito.invalid'),
+        code_verifier: 'lernito-doctor',
+      }),
+    )
     const heard = await askLms({ settings, request })
     if (!heard.ok) return ill([unreachedCall(heard, request.endpoint)])
     const error = oauthError(heard.answer)

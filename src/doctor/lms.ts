@@ -2,8 +2,9 @@ import { z } from 'zod'
 import { type Answer, jsonOf } from '../openedx/answer.ts'
 import type { Failure } from '../openedx/failure.ts'
 import { heartbeatRequest, judgeHeartbeat } from '../openedx/heartbeat.ts'
-import { judgeToken, oauthError } from '../openedx/token.ts'
-import { callProblem, tokenRequest, unreachedCall } from './calls.ts'
+import { judgeToken } from '../openedx/token.ts'
+import { oauthError, tokenRequest } from '../openedx/token-endpoint.ts'
+import { callProblem, unreachedCall } from './calls.ts'
 import { type Problem, problem } from './causes.ts'
 import { type Check, check, ill, well } from './check.ts'
 import { clockProblems } from './ours.ts'
@@ -65,12 +66,14 @@ const TOKEN: Check = check({
   about: 'whether the LMS gives the service a token',
   needs: ['settings', 'lms'],
   look: async ({ settings }, { askLms }) => {
-    const request = tokenRequest({
-      grant_type: 'client_credentials',
-      client_id: settings.LERNITO_LMS_CLIENT_ID,
-      client_secret: settings.LERNITO_LMS_CLIENT_SECRET,
-      token_type: 'jwt',
-    })
+    const request = tokenRequest(
+      new URLSearchParams({
+        grant_type: 'client_credentials',
+        client_id: settings.LERNITO_LMS_CLIENT_ID,
+        client_secret: settings.LERNITO_LMS_CLIENT_SECRET,
+        token_type: 'jwt',
+      }),
+    )
     const heard = await askLms({ settings, request })
     if (!heard.ok) return ill([unreachedCall(heard, request.endpoint)])
     const judged = await judgeToken(heard.answer)

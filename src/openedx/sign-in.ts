@@ -1,11 +1,10 @@
 import * as oauth from 'oauth4webapi'
 import { z } from 'zod'
-import { type Answer, judgeOther, notUnderstood } from './answer.ts'
-import { failed, type Judged, succeeded } from './failure.ts'
-import { oauthError, payloadOf, rateLimited } from './token.ts'
-import { type Call, createTransport } from './transport.ts'
+import type { Answer } from './answer.ts'
+import { type Failed, failed, type Judged, succeeded } from './failure.ts'
+import { askForToken, claimsOf, judgeGrant, TOKEN_ENDPOINT } from './token-endpoint.ts'
+import { type Call, createTransport, type LmsRequest } from './transport.ts'
 
-const ENDPOINT = '/oauth2/access_token'
 /** Two: for the profile, which has the staff flag, and for the e-mail, without which the LMS's own page asks for less. */
 const SCOPE = 'profile email'
 const TIMEOUT_MS = 10_000
@@ -58,7 +57,7 @@ export function createSignIn(from: {
   const server: oauth.AuthorizationServer = {
     issuer: from.lmsUrl,
     authorization_endpoint: `${from.publicUrl}/oauth2/authorize`,
-    token_endpoint: `${from.lmsUrl}${ENDPOINT}`,
+    token_endpoint: `${from.lmsUrl}${TOKEN_ENDPOINT}`,
   }
   const client: oauth.Client = { client_id: from.clientId }
   const secret = oauth.ClientSecretPost(from.clientSecret)
@@ -72,22 +71,10 @@ export function createSignIn(from: {
     onCall,
   })
 
-  /** oauth4webapi builds the request; our transport sends it, so that its limits hold here too. */
-  async function send(request: (options: oauth.TokenEndpointRequestOptions) => Promise<Response>) {
-    const sent: { answer: Judged<Answer> | null } = { answer: null }
-    await request({
-      additionalParameters: { token_type: 'jwt' },
-      [oauth.allowInsecureRequests]: true, // an LMS in the same cluster is often reached over plain HTTP
-      [oauth.customFetch]: async (_url, options) => {
-        const text = options.body instanceof URLSearchParams ? options.body.toString() : ''
-        const body = { contentType: 'application/x-www-form-urlencoded;charset=UTF-8', text }
-        const call = { method: 'POST', endpoint: ENDPOINT, path: ENDPOINT, body } as const
-        sent.answer = await transport.send(call, { authorization: null, queued: true })
-        return new Response()
-      },
-    })
-    if (sent.answer === null) throw new Error('oauth4webapi made no request')
-    return sent.answer.ok ? judgePerson(sent.answer.value) : sent.answer
+  async function ask(grant: Parameters<typeof askForToken>[0]['grant']): Promise<Judged<Person>> {
+    const send = (request: LmsRequest) => transport.send(request, { authorization: null, queued: true })
+    const answer = await askForToken({ grant, send })
+    return answer.ok ? judgePerson(answer.value) : answer
   }
 
   return {
@@ -114,13 +101,13 @@ export function createSignIn(from: {
         return refused(`The LMS did not sign this person in (${codeOf(error)})`)
       }
       if (!checked.get('code')) return refused('The LMS sent no code')
-      return send((options) =>
+      return ask((options) =>
         oauth.authorizationCodeGrantRequest(server, client, secret, checked, redirectUri, attempt.verifier, options),
       )
     },
 
     renew: (refreshToken) =>
-      send((options) => oauth.refreshTokenGrantRequest(server, client, secret, refreshToken, options)),
+      ask((options) => oauth.refreshTokenGrantRequest(server, client, secret, refreshToken, options)),
 
     close: () => transport.close(),
   }
@@ -131,27 +118,15 @@ export function createSignIn(from: {
  * signed with the LMS's own secret. It is trusted because the LMS itself answered this service's call with it.
  */
 export async function judgePerson(answer: Answer): Promise<Judged<Person>> {
-  const { status } = answer
-  if (status === 403) return rateLimited()
-  const error = oauthError(answer)
-  // Recorded: sign-in.json, 'the code again'.
-  if (error === 'invalid_grant' || error === 'invalid_request') return refused(`The LMS does not take it (${error})`)
-  const misconfigured = (message: string) => failed({ kind: 'misconfigured', endpoint: ENDPOINT, status, message })
-  if (error !== null) return misconfigured(refusalWords(error))
-  if (status !== 200) return judgeOther(answer, ENDPOINT)
-
-  let granted: oauth.TokenEndpointResponse
-  try {
-    granted = await oauth.processRefreshTokenResponse(
-      { issuer: 'https://lms.invalid' },
-      { client_id: 'any' },
-      new Response(answer.text, { headers: { 'content-type': answer.contentType ?? '' } }),
-      { recognizedTokenTypes: { jwt: () => {} } },
-    )
-  } catch {
-    return notUnderstood(answer, ENDPOINT)
-  }
-  const read = claims.safeParse(payloadOf(granted.access_token))
+  const misconfigured = (message: string) =>
+    failed({ kind: 'misconfigured', endpoint: TOKEN_ENDPOINT, status: answer.status, message })
+  const granted = await judgeGrant(answer, (error) => {
+    // Recorded: sign-in.json, 'the code again'.
+    if (error === 'invalid_grant' || error === 'invalid_request') return refused(`The LMS does not take it (${error})`)
+    return misconfigured(refusalWords(error))
+  })
+  if (!granted.ok) return granted
+  const read = claims.safeParse(claimsOf(granted.value.access_token))
   if (!read.success) {
     return misconfigured(
       'The LMS does not say whether this person is staff: allow the scopes profile and email to the OAuth application LERNITO_CONSOLE_CLIENT_ID',
@@ -160,12 +135,12 @@ export async function judgePerson(answer: Answer): Promise<Judged<Person>> {
   return succeeded({
     username: read.data.preferred_username,
     administrator: read.data.administrator,
-    refreshToken: granted.refresh_token ?? null,
+    refreshToken: granted.value.refresh_token ?? null,
   })
 }
 
-function refused(message: string) {
-  return failed({ kind: 'refused', endpoint: ENDPOINT, status: null, message })
+function refused(message: string): Failed {
+  return failed({ kind: 'refused', endpoint: TOKEN_ENDPOINT, status: null, message })
 }
 
 function refusalWords(error: string): string {

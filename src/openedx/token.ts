@@ -1,13 +1,11 @@
 import * as oauth from 'oauth4webapi'
 import { z } from 'zod'
-import { type Answer, judgeOther, notUnderstood } from './answer.ts'
-import { type Failed, failed, type Judged, succeeded } from './failure.ts'
+import { type Answer, notUnderstood } from './answer.ts'
+import { failed, type Judged, succeeded } from './failure.ts'
+import { askForToken, claimsOf, judgeGrant, TOKEN_ENDPOINT } from './token-endpoint.ts'
 import type { LmsRequest } from './transport.ts'
 
-const ENDPOINT = '/oauth2/access_token'
 const EARLY_MS = 60_000
-/** A token endpoint that counts calls does so by the minute. */
-const RATE_LIMIT_MS = 60_000
 
 export interface Token {
   /** The JWT, for `Authorization: JWT …`. */
@@ -72,90 +70,33 @@ export function createTokens(from: {
   }
 }
 
-/** oauth4webapi builds the request; our transport sends it, so that its limits hold here too. */
 async function requestToken(from: Parameters<typeof createTokens>[0]): Promise<Judged<Token>> {
-  const sent: { answer: Judged<Answer> | null } = { answer: null }
-  await oauth.clientCredentialsGrantRequest(
-    { issuer: from.url.href, token_endpoint: new URL(ENDPOINT, from.url).href },
-    { client_id: from.clientId },
-    oauth.ClientSecretPost(from.clientSecret),
-    { token_type: 'jwt' },
-    {
-      // An LMS in the same cluster is often reached over plain HTTP.
-      [oauth.allowInsecureRequests]: true,
-      [oauth.customFetch]: async (_url, options) => {
-        const body = { contentType: 'application/x-www-form-urlencoded;charset=UTF-8', text: options.body.toString() }
-        sent.answer = await from.send({ method: 'POST', endpoint: ENDPOINT, path: ENDPOINT, body })
-        return new Response()
-      },
-    },
-  )
-  if (sent.answer === null) throw new Error('oauth4webapi made no request')
-  return sent.answer.ok ? judgeToken(sent.answer.value) : sent.answer
+  const server = { issuer: from.url.href, token_endpoint: new URL(TOKEN_ENDPOINT, from.url).href }
+  const client = { client_id: from.clientId }
+  const secret = oauth.ClientSecretPost(from.clientSecret)
+  const answer = await askForToken({
+    // For this grant alone oauth4webapi takes the parameters apart from the options.
+    grant: ({ additionalParameters = {}, ...options }) =>
+      oauth.clientCredentialsGrantRequest(server, client, secret, additionalParameters, options),
+    send: from.send,
+  })
+  return answer.ok ? judgeToken(answer.value) : answer
 }
 
-/**
- * Judges an answer of the token endpoint. Its refusals are misconfigurations, named by the setting; 403 is its own
- * rate limit, which other Open edX views word as 429 (openedx, `RATELIMIT_RATE`).
- */
+/** Judges an answer of the token endpoint. Its refusals are misconfigurations, named by the setting. */
 export async function judgeToken(answer: Answer): Promise<Judged<Token>> {
-  const { status } = answer
-  const misconfigured = (message: string) => failed({ kind: 'misconfigured', endpoint: ENDPOINT, status, message })
-  if (status === 403) return rateLimited()
-  const refusal = oauthError(answer)
-  if (refusal !== null) return misconfigured(refusalWords(refusal))
-  if (status !== 200) return judgeOther(answer, ENDPOINT)
-
-  let granted: oauth.TokenEndpointResponse
-  try {
-    granted = await oauth.processClientCredentialsResponse(
-      { issuer: 'https://lms.invalid' },
-      { client_id: 'any' },
-      new Response(answer.text, { headers: { 'content-type': answer.contentType ?? '' } }),
-      { recognizedTokenTypes: { jwt: () => {} } },
-    )
-  } catch {
-    return notUnderstood(answer, ENDPOINT)
-  }
-  if (granted.token_type !== 'jwt') {
+  const misconfigured = (message: string) =>
+    failed({ kind: 'misconfigured', endpoint: TOKEN_ENDPOINT, status: answer.status, message })
+  const granted = await judgeGrant(answer, (error) => misconfigured(refusalWords(error)))
+  if (!granted.ok) return granted
+  const { access_token: value, token_type: type, expires_in: seconds } = granted.value
+  if (type !== 'jwt') {
     return misconfigured('The LMS gave a token that is not a JWT: its version is older than this service supports')
   }
-  const read = claims.safeParse(payloadOf(granted.access_token))
-  if (!read.success || granted.expires_in === undefined) return notUnderstood(answer, ENDPOINT)
-  return succeeded({
-    value: granted.access_token,
-    username: read.data.preferred_username,
-    administrator: read.data.administrator ?? null,
-    lifeMs: granted.expires_in * 1000,
-  })
-}
-
-/** What a 403 of the token endpoint is. */
-export function rateLimited(): Failed {
-  const message = 'The LMS gives out no tokens for now (403): the rate limit of its token endpoint, by address'
-  return failed({ kind: 'throttled', endpoint: ENDPOINT, status: 403, message, retryAfterMs: RATE_LIMIT_MS })
-}
-
-/** The JWT's claims, not verified: it is the LMS's own word to us, and the LMS verifies it. undefined: not a JWT. */
-export function payloadOf(jwt: string): unknown {
-  if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(jwt)) return undefined
-  try {
-    return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString())
-  } catch {
-    return undefined
-  }
-}
-
-const errorBody = z.object({ error: z.string().regex(/^[a-z_]{1,40}$/) })
-
-/** The OAuth error code of a refusal; null if the answer is none. */
-export function oauthError(answer: Answer): string | null {
-  if (answer.status !== 400 && answer.status !== 401) return null
-  try {
-    return errorBody.parse(JSON.parse(answer.text)).error
-  } catch {
-    return null
-  }
+  const read = claims.safeParse(claimsOf(value))
+  if (!read.success || seconds === undefined) return notUnderstood(answer, TOKEN_ENDPOINT)
+  const { preferred_username: username, administrator = null } = read.data
+  return succeeded({ value, username, administrator, lifeMs: seconds * 1000 })
 }
 
 function refusalWords(error: string): string {

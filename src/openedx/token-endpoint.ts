@@ -1,0 +1,88 @@
+import * as oauth from 'oauth4webapi'
+import { z } from 'zod'
+import { type Answer, jsonOf, judgeOther, notUnderstood } from './answer.ts'
+import { type Failed, failed, type Judged, succeeded } from './failure.ts'
+import type { LmsRequest } from './transport.ts'
+
+export const TOKEN_ENDPOINT = '/oauth2/access_token'
+/** A token endpoint that counts calls does so by the minute. */
+const RATE_LIMIT_MS = 60_000
+
+/** A call of the token endpoint, which takes a form (recorded: oauth.json). */
+export function tokenRequest(form: URLSearchParams): LmsRequest {
+  const body = { contentType: 'application/x-www-form-urlencoded;charset=UTF-8', text: form.toString() }
+  return { method: 'POST', endpoint: TOKEN_ENDPOINT, path: TOKEN_ENDPOINT, body }
+}
+
+/**
+ * Asks for a token by whatever grant. oauth4webapi builds the request; our transport sends it, so that its limits hold
+ * here too. Whatever the LMS answers is a success, see judgeGrant.
+ * @param from.grant one of oauth4webapi's requests, to be made with these options
+ * @param from.send the transport; the token endpoint takes no token
+ */
+export async function askForToken(from: {
+  grant: (options: oauth.TokenEndpointRequestOptions) => Promise<Response>
+  send: (request: LmsRequest) => Promise<Judged<Answer>>
+}): Promise<Judged<Answer>> {
+  const sent: { answer: Judged<Answer> | null } = { answer: null }
+  await from.grant({
+    additionalParameters: { token_type: 'jwt' },
+    [oauth.allowInsecureRequests]: true, // an LMS in the same cluster is often reached over plain HTTP
+    [oauth.customFetch]: async (_url, { body }) => {
+      sent.answer = await from.send(tokenRequest(body))
+      return new Response() // read by nobody: judgeGrant has the answer
+    },
+  })
+  if (sent.answer === null) throw new Error('oauth4webapi made no request')
+  return sent.answer
+}
+
+/**
+ * Judges an answer of the token endpoint. 403 is its own rate limit, which other Open edX views word as 429 (openedx,
+ * `RATELIMIT_RATE`).
+ * @param refusal what an OAuth error code means for this grant
+ */
+export async function judgeGrant(
+  answer: Answer,
+  refusal: (error: string) => Failed,
+): Promise<Judged<oauth.TokenEndpointResponse>> {
+  if (answer.status === 403) return rateLimited()
+  const error = oauthError(answer)
+  if (error !== null) return refusal(error)
+  if (answer.status !== 200) return judgeOther(answer, TOKEN_ENDPOINT)
+  try {
+    const granted = await oauth.processGenericTokenEndpointResponse(
+      { issuer: 'https://lms.invalid' }, // compared with an id_token alone, which the LMS does not give
+      { client_id: 'any' },
+      new Response(answer.text, { headers: { 'content-type': answer.contentType ?? '' } }),
+      { recognizedTokenTypes: { jwt: () => {} } },
+    )
+    return succeeded(granted)
+  } catch {
+    return notUnderstood(answer, TOKEN_ENDPOINT) // not in oauth4webapi's words: they may hold the token
+  }
+}
+
+function rateLimited(): Failed {
+  const message = 'The LMS gives out no tokens for now (403): the rate limit of its token endpoint, by address'
+  return failed({ kind: 'throttled', endpoint: TOKEN_ENDPOINT, status: 403, message, retryAfterMs: RATE_LIMIT_MS })
+}
+
+/** The JWT's claims, not verified: it is the LMS's own word to us, and the LMS verifies it. undefined: not a JWT. */
+export function claimsOf(jwt: string): unknown {
+  if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(jwt)) return undefined
+  try {
+    return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString())
+  } catch {
+    return undefined
+  }
+}
+
+const errorBody = z.object({ error: z.string().regex(/^[a-z_]{1,40}$/) })
+
+/** The OAuth error code of a refusal; null if the answer is none. */
+export function oauthError(answer: Answer): string | null {
+  if (answer.status !== 400 && answer.status !== 401) return null
+  const read = errorBody.safeParse(jsonOf(answer))
+  return read.success ? read.data.error : null
+}
