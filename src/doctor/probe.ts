@@ -1,5 +1,6 @@
-import { Agent, type Dispatcher, request } from 'undici'
+import { Agent, request } from 'undici'
 import type { Answer } from '../openedx/answer.ts'
+import { codeOf, headerOf, readAnswer } from '../openedx/http-answer.ts'
 
 const MAX_ANSWER_BYTES = 2 * 1024 * 1024
 /** A connection that takes most of the time is told from an answer that takes all of it. */
@@ -53,19 +54,12 @@ export function createProbe(from: { callMs: number; signal: AbortSignal; now: ()
     if (body !== null) headers['content-type'] = body.contentType
     const sentAt = now()
     try {
-      const answer = await request(url, { method, headers, body: body?.text ?? null, signal: timeout, dispatcher })
+      const response = await request(url, { method, headers, body: body?.text ?? null, signal: timeout, dispatcher })
       const receivedAt = now()
       return {
         ok: true,
-        clock: clockOf(header(answer, 'date'), (sentAt + receivedAt) / 2),
-        answer: {
-          status: answer.statusCode,
-          contentType: header(answer, 'content-type'),
-          retryAfter: header(answer, 'retry-after'),
-          location: header(answer, 'location'),
-          text: await answer.body.text(),
-          receivedAt,
-        },
+        clock: clockOf(headerOf(response, 'date'), (sentAt + receivedAt) / 2),
+        answer: await readAnswer({ response, receivedAt }),
       }
     } catch (error) {
       return timeout.aborted ? { ok: false, hindrance: 'timeout', code: 'no answer in time' } : unreached(codeOf(error))
@@ -73,11 +67,6 @@ export function createProbe(from: { callMs: number; signal: AbortSignal; now: ()
   }
 
   return { probe, close: () => dispatcher.destroy() }
-}
-
-function header(answer: Dispatcher.ResponseData, name: string): string | null {
-  const value = answer.headers[name]
-  return (Array.isArray(value) ? value[0] : value) ?? null
 }
 
 /** The header has whole seconds; on average half of one has passed since. */
@@ -92,12 +81,7 @@ const HINDRANCES: readonly (readonly [RegExp, Hindrance])[] = [
   [/CERT|^(ERR_TLS_|ERR_SSL_|UNABLE_TO_|EPROTO$)/, 'tls'],
 ]
 
-/** Told by the code alone: an error's text may hold what was sent. */
 function unreached(code: string): Unreached {
   const [, hindrance = 'cut'] = HINDRANCES.find(([pattern]) => pattern.test(code)) ?? []
   return { ok: false, hindrance, code }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'no cause given'
 }

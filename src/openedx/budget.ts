@@ -1,3 +1,5 @@
+import { type Later, later as timer } from './later.ts'
+
 /**
  * The right to one call of what the LMS throttles: bulk_enroll, enrollment and enrollment_allowed, which share one
  * count for each user (recorded: throttle.json). The LMS client spends it when it makes the call.
@@ -44,14 +46,13 @@ interface Waiting {
  * @param from.replicas how many share it now, at least 1
  * @param from.lastUsedAt when it may have been used last before this start (ms since 1970); null if never. The bucket is
  *   taken to have been empty then, so that a restart doesn't spend a minute's calls twice.
- * @param from.later calls `then` in `ms`
  */
 export function createBudget(from: {
   callsPerMinute: number
   now: () => number
   replicas: () => number
   lastUsedAt: number | null
-  later?: (ms: number, then: () => void) => void
+  later?: Later
 }): Budget {
   const { callsPerMinute, now, replicas, later = timer } = from
   const size = (): number => Math.max(1, (callsPerMinute * DEFAULT.bucket) / (DEFAULT.callsPerMinute * replicas()))
@@ -124,9 +125,4 @@ function singleUsePermit(onGiveBack: () => void): Permit {
       onGiveBack()
     },
   }
-}
-
-/** Does not keep the process alive. */
-function timer(ms: number, then: () => void): void {
-  setTimeout(then, ms).unref()
 }

@@ -1,5 +1,4 @@
-/** Runs a function some ms from now. */
-export type Later = (ms: number, then: () => void) => void
+import type { Later } from './later.ts'
 
 /** Gives the slot back, `afterMs` from now. */
 export type Leave = (afterMs: number) => void

@@ -1,7 +1,9 @@
-import { type Dispatcher, Pool } from 'undici'
+import { Pool } from 'undici'
 import type { Answer } from './answer.ts'
 import { type Endpoint, failed, type Judged, succeeded } from './failure.ts'
-import { createGate, type Later } from './gate.ts'
+import { createGate } from './gate.ts'
+import { codeOf, readAnswer } from './http-answer.ts'
+import { type Later, later as timer } from './later.ts'
 
 export interface LmsRequest {
   readonly method: 'GET' | 'POST' | 'DELETE'
@@ -78,22 +80,14 @@ export function createTransport(from: {
     const headers: Record<string, string> = { accept: 'application/json', 'user-agent': from.userAgent }
     if (authorization !== null) headers.authorization = authorization
     if (request.body !== null) headers['content-type'] = request.body.contentType
-    const answer = await pool.request({
+    const response = await pool.request({
       method: request.method,
       path: prefix + request.path,
       headers,
       body: request.body?.text ?? null,
       signal,
     })
-    const receivedAt = now()
-    return {
-      status: answer.statusCode,
-      contentType: header(answer, 'content-type'),
-      retryAfter: header(answer, 'retry-after'),
-      location: header(answer, 'location'),
-      text: await answer.body.text(),
-      receivedAt,
-    }
+    return readAnswer({ response, receivedAt: now() })
   }
 
   async function send(request: LmsRequest, options: SendOptions): Promise<Judged<Answer>> {
@@ -115,16 +109,6 @@ export function createTransport(from: {
   }
 
   return { send, close: () => pool.destroy() }
-}
-
-/** Does not keep the process alive. */
-function timer(ms: number, then: () => void): void {
-  setTimeout(then, ms).unref()
-}
-
-function header(answer: Dispatcher.ResponseData, name: string): string | null {
-  const value = answer.headers[name]
-  return (Array.isArray(value) ? value[0] : value) ?? null
 }
 
 const UNKNOWN_AUTHORITY =
@@ -150,10 +134,8 @@ const CAUSES: Readonly<Record<string, string>> = {
   ERR_SSL_PACKET_LENGTH_TOO_LONG: 'what listens there does not speak TLS',
 }
 
-/** Only the code of an error is shown: its text may hold what was sent. */
 function causeOf(error: unknown): string {
-  const code =
-    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'no cause given'
+  const code = codeOf(error)
   const words = CAUSES[code]
   return words === undefined ? code : `${words} (${code})`
 }
