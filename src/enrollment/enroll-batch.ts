@@ -1,15 +1,8 @@
-import type { Budget, Permit } from '../openedx/budget.ts'
+import type { Permit } from '../openedx/budget.ts'
 import type { PersonResult } from '../openedx/bulk-enroll.ts'
-import type { Lms } from '../openedx/lms.ts'
 import type { Batch } from './batches.ts'
-import { enrollSingly, type Standing } from './enroll-singly.ts'
+import { enrollSingly, type Means, type Standing } from './enroll-singly.ts'
 import { done, failed, type PairResult, record, refused, type Work } from './work.ts'
-
-interface Means {
-  readonly lms: Lms
-  readonly budget: Budget
-  readonly signal: AbortSignal
-}
 
 /** Enrolls a batch person by person and course by course. What came of it is recorded in its works. */
 export async function enrollOneByOne({ batch, ...means }: Means & { batch: Batch }): Promise<void> {

@@ -3,12 +3,16 @@ import type { Failure } from '../openedx/failure.ts'
 import type { Lms } from '../openedx/lms.ts'
 import { done, failed, type PairResult, refused } from './work.ts'
 
-export interface Singly {
-  readonly email: string
-  readonly course: string
+/** What enrolling is done with: the LMS, the right to call it, and what ends the wait for that right. */
+export interface Means {
   readonly lms: Lms
   readonly budget: Budget
   readonly signal: AbortSignal
+}
+
+interface Pair extends Means {
+  readonly email: string
+  readonly course: string
 }
 
 /** How the address stands in the LMS before the call; what bulk_enroll left there, if it was asked before. */
@@ -18,7 +22,7 @@ export type Standing = 'unasked' | 'allowed_by_bulk' | 'enrolled_and_allowed'
  * Enrolls one person in one course by the single APIs: where bulk_enroll is off, for an address that it can't take, for
  * a person who has registered but not activated (it makes only an allowance for them), and after an `error` in it.
  */
-export async function enrollSingly({ standing, ...call }: Singly & { standing: Standing }): Promise<PairResult> {
+export async function enrollSingly({ standing, ...call }: Pair & { standing: Standing }): Promise<PairResult> {
   const account = await call.lms.account(call.email)
   if (!account.ok) return failed(account.failure)
   const person = account.value
@@ -42,7 +46,7 @@ export async function enrollSingly({ standing, ...call }: Singly & { standing: S
  * Reads first: with a mode named, an active verified enrollment would be downgraded; without one, somebody who was
  * unenrolled from verified comes back as verified for free (recorded: modes-and-inactive.json).
  */
-async function enrollKnown({ lms, budget, signal, course }: Singly, username: string): Promise<Failure | null> {
+async function enrollKnown({ lms, budget, signal, course }: Pair, username: string): Promise<Failure | null> {
   const existing = await lms.enrollment(await budget.acquire(signal), { username, course })
   if (!existing.ok) return existing.failure
   if (existing.value?.active) return null
@@ -53,7 +57,7 @@ async function enrollKnown({ lms, budget, signal, course }: Singly, username: st
 }
 
 /** An allowance that stands with auto_enroll false is not upgraded by a POST: it is made anew. */
-async function allow({ lms, budget, signal, email, course }: Singly): Promise<PairResult> {
+async function allow({ lms, budget, signal, email, course }: Pair): Promise<PairResult> {
   const made = await lms.allow(await budget.acquire(signal), { email, course })
   if (!made.ok) return failed(made.failure)
   if (made.value === 'created') return done('allowed')

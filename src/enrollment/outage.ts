@@ -21,8 +21,6 @@ const UNREACHABLE_IN_A_ROW = 3
 const DOWN_PROBE_MS = 2_000
 const MISCONFIGURED_PROBE_MS = 10_000
 const LONGEST_PROBE_MS = 5 * 60_000
-/** Where the LMS throttles without saying for how long. */
-const THROTTLED_MS = 60_000
 
 /** A call that did what it was for, also one that the LMS refused: the link is well. */
 export const afterSuccess = (state: LinkState): LinkState => (state.kind === 'up' ? UP : state)
@@ -48,7 +46,7 @@ export function afterFailure(
   const unreachable = failure.kind === 'unreachable' ? state.unreachable + 1 : state.unreachable
   switch (failure.kind) {
     case 'throttled':
-      return block('throttled', failure.retryAfterMs ?? THROTTLED_MS)
+      return block('throttled', throttledFor(failure))
     case 'misconfigured':
     case 'unauthorized':
       return block('misconfigured', backoff(MISCONFIGURED_PROBE_MS, state.relapses))
@@ -74,6 +72,11 @@ export function afterProbe(state: LinkState, { well, now }: { well: boolean; now
 }
 
 const backoff = (ms: number, times: number): number => Math.min(LONGEST_PROBE_MS, ms * 2 ** Math.min(times, 10))
+
+/** Where the LMS throttles without saying for how long. */
+const THROTTLED_MS = 60_000
+/** How long to leave alone an LMS that throttles, ms. */
+export const throttledFor = ({ retryAfterMs }: WorkFailure): number => retryAfterMs ?? THROTTLED_MS
 
 /** Which failures say nothing about the delivery: they never cost it a try. */
 export const costsNoTry = (kind: FailureKind): boolean =>

@@ -1,11 +1,9 @@
 import type { Desk, Summary } from '../deliveries/desk/desk.ts'
-import type { Budget } from '../openedx/budget.ts'
 import type { Failure } from '../openedx/failure.ts'
-import type { Lms } from '../openedx/lms.ts'
+import type { Means } from './enroll-singly.ts'
+import { throttledFor } from './outage.ts'
 import { checkReported, type Finding, isRepairable, type Reported, repair, type Standing } from './reconcile.ts'
 
-/** Where the LMS throttles without saying for how long. */
-const THROTTLED_MS = 60_000
 const PAGE = 200
 const NONE: Readonly<Record<Standing, number>> = {
   stands: 0,
@@ -31,11 +29,9 @@ export interface Reconciliation {
   readonly failure: Failure | null
 }
 
-interface Order {
+/** `budget`: a part of the service's own, so that both together stay below the LMS's throttle. */
+interface Order extends Means {
   readonly desk: Pick<Desk, 'list'>
-  readonly lms: Lms
-  /** A part of the service's own, so that both together stay below the LMS's throttle. */
-  readonly budget: Budget
   /** Deliveries with activity since then, ms since 1970; null: all that are kept. */
   readonly since: number | null
   readonly fix: boolean
@@ -43,7 +39,6 @@ interface Order {
   readonly named: ReadonlySet<string>
   /** Waits `ms`, or until the signal is aborted. */
   readonly sleep: (ms: number) => Promise<void>
-  readonly signal: AbortSignal
   /** Told of each one that does not stand. */
   readonly onFinding: (finding: Reconciled) => Promise<void>
   /** Told after each delivery how many have been looked at. */
@@ -109,6 +104,6 @@ async function checkPatiently(order: Order, reported: Reported): ReturnType<type
   for (;;) {
     const checked = await checkReported({ ...order, reported })
     if (!('failure' in checked) || checked.failure.kind !== 'throttled' || order.signal.aborted) return checked
-    await order.sleep(checked.failure.retryAfterMs ?? THROTTLED_MS)
+    await order.sleep(throttledFor(checked.failure))
   }
 }

@@ -1,9 +1,7 @@
 import type { CourseResult } from '../deliveries/types.ts'
-import type { Budget } from '../openedx/budget.ts'
 import { bulkCanName } from '../openedx/bulk-enroll.ts'
 import type { Failure } from '../openedx/failure.ts'
-import type { Lms } from '../openedx/lms.ts'
-import { enrollSingly } from './enroll-singly.ts'
+import { enrollSingly, type Means } from './enroll-singly.ts'
 
 /** What was reported as done for one person. */
 export interface Reported {
@@ -35,12 +33,6 @@ export interface Finding {
   readonly course: string
   readonly reported: CourseResult
   readonly standing: Standing
-}
-
-interface Means {
-  readonly lms: Lms
-  readonly budget: Budget
-  readonly signal: AbortSignal
 }
 
 export type Checked = { readonly findings: readonly Finding[] } | { readonly failure: Failure }

@@ -1,6 +1,5 @@
-import type { Budget } from '../openedx/budget.ts'
 import type { Failure } from '../openedx/failure.ts'
-import type { Lms } from '../openedx/lms.ts'
+import type { Means } from './enroll-singly.ts'
 
 export type Withdrawn = { readonly deleted: number } | { readonly failure: Failure }
 
@@ -13,12 +12,7 @@ export async function withdrawAllowances({
   lms,
   budget,
   signal,
-}: {
-  email: string
-  lms: Pick<Lms, 'allowances' | 'disallow'>
-  budget: Budget
-  signal: AbortSignal
-}): Promise<Withdrawn> {
+}: Means & { email: string }): Promise<Withdrawn> {
   const listed = await lms.allowances(await budget.acquire(signal), { email })
   if (!listed.ok) return { failure: listed.failure }
   let deleted = 0
