@@ -1,3 +1,5 @@
+import { visible } from '../telemetry/harmless.ts'
+
 /** All that a terminal may act on, or not show: senders choose names and addresses, and the LMS its words. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu
 
@@ -5,13 +7,7 @@ const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu
 export const plain = (text: string): string => text.replace(INVISIBLE, '\u{fffd}')
 
 /** The same for JSON, which can spell them. */
-export const plainJson = (value: unknown, indent?: number): string =>
-  JSON.stringify(value, null, indent).replace(/[\u007f-\u009f\u2028\u2029\p{Cf}\p{Cs}]/gu, (character) =>
-    character
-      .split('')
-      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-      .join(''),
-  )
+export const plainJson = (value: unknown, indent?: number): string => visible(JSON.stringify(value, null, indent))
 
 /** A time (ms since 1970) in UTC, to the second. */
 export const timeText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')}Z`

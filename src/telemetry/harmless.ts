@@ -31,7 +31,7 @@ const TOKEN = /eyJ[\w-]{8,}(\.[\w-]*){0,2}/g
 /** A signature of the webhook, or a digest of what was sent. */
 const SIGNATURE = /(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/gi
 
-export function harmlessText(text: string, most = MAX_TEXT): string {
+function harmlessText(text: string, most = MAX_TEXT): string {
   const looked = text.slice(0, LOOKED_AT)
   const masked = maskEmails(looked).replace(TOKEN, '(a token)').replace(SIGNATURE, '(a signature)')
   return masked.length > most || looked.length < text.length ? `${masked.slice(0, most)}…` : masked
@@ -52,9 +52,9 @@ const firstOf = (text: string): string => String.fromCodePoint(text.codePointAt(
 /** All that JSON leaves as it is and a terminal, an editor or a log collector may act on, or not show. */
 const INVISIBLE = /[\u007f-\u009f\u2028\u2029\p{Cf}\p{Cs}]/gu
 
-/** A line of JSON with such characters as `\uXXXX`: they can stand only in its texts, where this means the same. */
-export const visible = (line: string): string =>
-  line.replace(INVISIBLE, (character) =>
+/** JSON with such characters as `\uXXXX`: they can stand only in its texts, where this means the same. */
+export const visible = (json: string): string =>
+  json.replace(INVISIBLE, (character) =>
     character
       .split('')
       .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
