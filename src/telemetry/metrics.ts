@@ -151,8 +151,8 @@ export function createMetrics(sources: MetricSources) {
 }
 export type Metrics = ReturnType<typeof createMetrics>
 
-/** One attempt to call the LMS; `endpoint` is a route's pattern. */
-interface LmsCall {
+/** One attempt to call the LMS; `endpoint` is a route's pattern, `status` null where no answer came. */
+export interface LmsCall {
   readonly endpoint: string
   readonly method: string
   readonly status: number | null

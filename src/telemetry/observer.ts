@@ -1,16 +1,9 @@
 import type { DeliveryEvent } from '../deliveries/types.ts'
 import { errorFields, type Log, logEvent } from './log.ts'
-import type { Metrics } from './metrics.ts'
+import type { LmsCall, Metrics } from './metrics.ts'
 import type { Notifier } from './notify.ts'
 import { warnOfPreviousSecret } from './previous-secret.ts'
 import type { LinkReport } from './trouble.ts'
-
-interface LmsCall {
-  readonly endpoint: string
-  readonly method: 'GET' | 'POST' | 'DELETE'
-  readonly status: number | null
-  readonly ms: number
-}
 
 /** What the other rooms tell; each thing becomes a log line, a metric or a notification, or several of them. */
 export function createObserver({
@@ -76,4 +69,3 @@ export function createObserver({
     onError: (error: unknown): void => log.error(errorFields(error), 'unexpected error; it is tried again'),
   }
 }
-export type Observer = ReturnType<typeof createObserver>

@@ -13,7 +13,14 @@ export interface Means {
   readonly random: () => number
 }
 
+/** What a change is written with: the transaction, its time (ms since 1970) and a source of ids. */
 export type Act = Omit<Writing, 'me'>
+
+/** What a change came to, and the events that were stored with it. */
+export interface Done<Result> {
+  readonly result: Result
+  readonly events: readonly DeliveryEvent[]
+}
 
 /**
  * Makes a change in one transaction together with its events. `listed`: they are entries of the audit; the others are
@@ -22,7 +29,7 @@ export type Act = Omit<Writing, 'me'>
 export async function act<Result>(
   { database, now, newId, random }: Means,
   change: (act: Act) => Promise<{ result: Result; listed: readonly Happened[]; others?: readonly Happened[] }>,
-): Promise<{ result: Result; events: readonly DeliveryEvent[] }> {
+): Promise<Done<Result>> {
   return inTransaction({
     database,
     random,

@@ -2,8 +2,8 @@ import type { Kysely } from 'kysely'
 import type { BulkReplayRow, Tables } from '../database/schema.ts'
 import { type Happened, MAX_ACTOR } from '../events.ts'
 import { bulkReplayOf } from '../rows.ts'
-import type { DeliveryEvent, DeliveryState } from '../types.ts'
-import { type Act, act, type Means } from './acting.ts'
+import type { DeliveryState } from '../types.ts'
+import { type Act, act, type Done, type Means } from './acting.ts'
 import type { BulkReplay } from './desk.ts'
 import type { DeliveryFilter } from './filter.ts'
 import { preview } from './listing.ts'
@@ -13,11 +13,6 @@ import { search } from './search.ts'
 const LISTED = 20
 /** Made due in one transaction. */
 const STEP = 200
-
-interface Done<Result> {
-  readonly result: Result
-  readonly events: readonly DeliveryEvent[]
-}
 
 /**
  * What a replay of a filter is about: those that succeeded are left out unless asked for, and those that an operator

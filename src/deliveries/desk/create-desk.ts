@@ -1,6 +1,6 @@
 import type { Availability } from '../database/availability.ts'
 import type { DeliveryEvent } from '../types.ts'
-import type { Means } from './acting.ts'
+import type { Done, Means } from './acting.ts'
 import { listReplays, readReplay, replayable, startReplay, stopReplay } from './bulk-replay.ts'
 import type { Desk } from './desk.ts'
 import { list, preview, show } from './listing.ts'
@@ -27,9 +27,7 @@ export function createDesk({
   onDue: () => void
 }): Desk {
   const { db } = means.database
-  const change = async <Result>(
-    work: () => Promise<{ readonly result: Result; readonly events: readonly DeliveryEvent[] }>,
-  ): Promise<Result> => {
+  const change = async <Result>(work: () => Promise<Done<Result>>): Promise<Result> => {
     const { result, events } = await guard(work)
     for (const event of events) publish(event)
     if (events.some(({ kind }) => kind === 'replayed')) onDue()

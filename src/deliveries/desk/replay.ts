@@ -1,17 +1,12 @@
 import { OVERTAKEN } from '../database/transaction.ts'
 import type { Happened } from '../events.ts'
 import { touchFurtherCourses } from '../terms.ts'
-import type { DeliveryEvent, DeliveryState } from '../types.ts'
-import { type Act, act, type Means } from './acting.ts'
+import type { DeliveryState } from '../types.ts'
+import { type Act, act, type Done, type Means } from './acting.ts'
 import type { Handled, Replayed } from './desk.ts'
 
 const REPLAY_MAX = 500
 const NOTE_MAX = 1000
-
-interface Done<Result> {
-  readonly result: Result
-  readonly events: readonly DeliveryEvent[]
-}
 
 /** See Desk.replay. Throws Error for more than 500 ids. */
 export async function replay(
