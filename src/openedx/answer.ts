@@ -30,7 +30,7 @@ export function jsonOf(answer: Answer): unknown {
 }
 
 /** What the LMS says in words about an error: `message`, else `detail`, else `developer_message`, else null. */
-export function wordsOf(answer: Answer): string | null {
+function wordsOf(answer: Answer): string | null {
   const said = words.safeParse(jsonOf(answer))
   return said.success ? (said.data.message ?? said.data.detail ?? said.data.developer_message ?? null) : null
 }

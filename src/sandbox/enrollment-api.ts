@@ -37,7 +37,7 @@ export const enrollmentViews: View[] = [
 const prices: Record<string, number> = { verified: 50, professional: 100 }
 
 /** A course as the Enrollment API describes it, or null where no such course is. */
-export function courseDetails(registrar: Registrar, courseId: string) {
+function courseDetails(registrar: Registrar, courseId: string) {
   const course = registrar.state.findCourse(courseId)
   if (!course) return null
   return {

@@ -119,7 +119,7 @@ function orNull<T>(read: (text: string) => T, text: string | null): T | null {
   }
 }
 
-export const cursorOf = ({ activeAt, id }: Place): string => Buffer.from(`${activeAt} ${id}`).toString('base64url')
+const cursorOf = ({ activeAt, id }: Place): string => Buffer.from(`${activeAt} ${id}`).toString('base64url')
 
 function readCursor(text: string | null): Place | null {
   if (text === null) return null

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { emailTerm, textTerm } from '../terms.ts'
@@ -176,5 +177,3 @@ const begins = (email: string | null, prefix: string): boolean => email?.startsW
 
 const byPlace = (a: Place, b: Place): number => b.activeAt - a.activeAt || (a.id < b.id ? 1 : -1)
 const isBehind = (one: Place, after: Place | null): boolean => after === null || byPlace(one, after) > 0
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
