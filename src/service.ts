@@ -1,32 +1,19 @@
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { runBackfill } from './deliveries/backfill.ts'
-import { runBulkReplays } from './deliveries/desk/bulk-runner.ts'
 import { createDesk } from './deliveries/desk/create-desk.ts'
 import { readBacklog } from './deliveries/desk/overview.ts'
 import { createIds } from './deliveries/ids.ts'
 import { openInbox, type Timing } from './deliveries/open-inbox.ts'
-import { runRetention } from './deliveries/retention.ts'
-import type { DeliveryEvent } from './deliveries/types.ts'
-import { createLink, type Link } from './enrollment/link.ts'
-import { runWorker } from './enrollment/worker.ts'
 import { AppError } from './errors.ts'
-import { createApp } from './http/app.ts'
-import { shedLoad } from './http/pressure.ts'
-import { openApiRoute } from './openapi/route.ts'
-import { type Budget, createBudget, unlimitedBudget } from './openedx/budget.ts'
-import { createLms } from './openedx/lms.ts'
 import { mountConsole } from './service/console.ts'
-import { tellFloods } from './service/floods.ts'
+import { lmsOf } from './service/lms.ts'
+import { buildServer } from './service/server.ts'
+import { createWork } from './service/work.ts'
 import type { Settings } from './settings/settings.ts'
-import { healthRoutes } from './telemetry/health.ts'
 import { errorFields, type Log } from './telemetry/log.ts'
-import { createMetrics, metricsRoute } from './telemetry/metrics.ts'
+import { createMetrics } from './telemetry/metrics.ts'
 import { createNotifier, type Notifier, textPoster } from './telemetry/notify.ts'
 import { createObserver } from './telemetry/observer.ts'
-import { VERSION } from './version.ts'
-import { createRefusals } from './webhook/refusals.ts'
-import { BODY_LIMIT, WEBHOOK_PATHS, webhookRoutes } from './webhook/route.ts'
 
 /** A stop ends within 8 s; a container is killed after 10. */
 const STOP_MS = 6_000
@@ -52,20 +39,17 @@ export function buildService({
   timing?: Timing
 }) {
   const newId = createIds({ now })
-  /** What the worker works with, as soon as it works. */
-  const at: { work: { link: Link; budget: Budget } | null } = { work: null }
   const metrics = createMetrics({
     now,
-    linkState: () => at.work?.link.state().kind ?? 'up',
-    budgetFullness: () => at.work?.budget.fullness() ?? 1,
+    linkState: () => work.linkState()?.kind ?? 'up',
+    budgetFullness: () => work.budgetFullness() ?? 1,
     replicas: () => replicas.liveCount(),
     databaseReason: () => availability.reason(),
     backlog: () => availability.guard(() => readBacklog(database.db)),
   })
   const notifier = notifierFor({ settings, log })
   const observer = createObserver({ log, metrics, notifier, now })
-  const { onError } = observer
-  const { database, inbox, means, replicas, availability, presence } = openInbox({
+  const opened = openInbox({
     url: settings.LERNITO_DATABASE_URL,
     ...(timing === undefined ? {} : { timing }),
     newName: () => `${hostname().slice(0, 9)}-${newId()}`,
@@ -73,84 +57,59 @@ export function buildService({
     now,
     random,
     publish: observer.onEvent,
-    onError,
+    onError: observer.onError,
     onAvailability: observer.onDatabase,
     onFreed: observer.onFreed,
   })
+  const { database, inbox, means, replicas, availability, presence } = opened
+  // The LMS serves all replicas together, so each has its share of the calls, and none has less than one.
   const most = settings.LERNITO_LMS_CONCURRENCY
   const concurrency = { most, now: () => Math.max(1, Math.floor(most / replicas.liveCount())) }
-  const lms = createLms({
-    url: settings.LERNITO_LMS_URL,
-    clientId: settings.LERNITO_LMS_CLIENT_ID,
-    clientSecret: settings.LERNITO_LMS_CLIENT_SECRET,
-    version: VERSION,
-    concurrency: concurrency.now,
-    now,
-    onCall: observer.onCall,
-  })
+  const lms = lmsOf({ settings, concurrency: concurrency.now, now, onCall: observer.onCall })
   const leaving = new AbortController()
   const stopping = new AbortController()
-  const { LERNITO_TRUSTED_PROXIES: trustedProxies } = settings
-  const [requests, refusals] = [createRefusals({ of: 'requests', now }), createRefusals({ of: 'webhooks', now })]
-  const app = createApp({
-    ...{ log, bodyLimit: BODY_LIMIT, trustedProxies, stopping: stopping.signal },
-    onRefused: (refused) => observer.onRequestRefused(refused, requests.note(refused)),
-  })
-  tellFloods({ app, refusals: [requests, refusals], onFlood: observer.onFlood })
-  shedLoad({ app, paths: WEBHOOK_PATHS, bodyLimit: BODY_LIMIT, onBegin: observer.onBusy, onEnd: observer.onCalm })
-  healthRoutes({ app, leaving: leaving.signal, ready: async () => availability.reason() })
-  openApiRoute({ app, version: VERSION })
-  metricsRoute({ app, metrics })
+  const work = createWork({ settings, opened, lms, concurrency, observer, now, random, signal: stopping.signal })
   const secrets = [settings.LERNITO_WEBHOOK_SECRET, settings.LERNITO_WEBHOOK_SECRET_PREVIOUS].filter(
     (secret) => secret !== undefined,
   )
-  webhookRoutes({
-    app,
+  const { app, refusers } = buildServer({
+    settings,
+    log,
+    now,
     inbox,
     secrets,
-    answerWithinMs: settings.LERNITO_ANSWER_WITHIN_MS,
-    now,
-    onRefused: (refused) => observer.onRefused(refused, refusals.note(refused)),
-    onAnswer: metrics.onAnswer,
-    onPreviousSecret: observer.onPreviousSecret,
+    metrics,
+    observer,
+    databaseReason: availability.reason,
+    leaving: leaving.signal,
+    stopping: stopping.signal,
   })
   const { guard } = availability
-  const publish = observer.onEvent
   mountConsole({
-    ...{ settings, log, app, db: database.db, secrets, now, guard, onCall: observer.onCall },
-    desk: createDesk({ means, guard, replicas: replicas.liveCount, publish, onDue: inbox.adoptNow }),
-    refusers: refusals.top,
-    live: { link: () => at.work?.link.state() ?? null, budget: () => at.work?.budget.fullness() ?? null },
+    settings,
+    log,
+    app,
+    db: database.db,
+    desk: createDesk({
+      means,
+      guard,
+      replicas: replicas.liveCount,
+      publish: observer.onEvent,
+      onDue: inbox.adoptNow,
+    }),
+    live: { link: work.linkState, budget: work.budgetFullness },
+    refusers,
+    secrets,
+    now,
+    guard,
+    onCall: observer.onCall,
   })
   let working: Promise<void> = Promise.resolve()
-
-  const work = async (): Promise<void> => {
-    const callsPerMinute = settings.LERNITO_LMS_CALLS_PER_MINUTE
-    const lastUsedAt = await inbox.lastActivityAt().catch(now)
-    const pace = { callsPerMinute, now, replicas: replicas.liveCount, lastUsedAt }
-    const budget = callsPerMinute === 0 ? unlimitedBudget() : createBudget(pace)
-    const link = createLink({ lms, inbox, budget, now, onChange: observer.onLink })
-    at.work = { link, budget }
-    const { signal } = stopping
-    const { guard } = availability
-    const days = settings.LERNITO_RETENTION_DAYS
-    const onPurged = (deliveries: number): void => observer.onPurged({ deliveries, days })
-    const onStepped = (events: readonly DeliveryEvent[]): void => {
-      for (const event of events) observer.onEvent(event)
-      inbox.adoptNow()
-    }
-    await Promise.all([
-      runWorker({ inbox, link, budget, concurrency, now, random, onError, signal }),
-      runRetention({ db: database.db, days, now, guard, onPurged, onError, signal }),
-      runBulkReplays({ means, guard, onStepped, onError, signal }),
-      runBackfill({ means, guard, onError, signal }),
-    ])
-  }
 
   const begin = (url: string, left: number): void => {
     if (stopping.signal.aborted) return
     if (left > 0) log.info({ deliveries: left }, 'unfinished deliveries found; work on them goes on')
-    working = work()
+    working = work.run()
     log.info({ url, lms: settings.LERNITO_LMS_URL }, 'ready for webhooks')
   }
 

@@ -75,7 +75,7 @@ async function withdraw({
   email: string
   inHand: boolean
 }): Promise<Awaited<ReturnType<typeof withdrawAllowances>>> {
-  const { lms, budget, close } = openLms(settings)
+  const { lms, budget } = openLms(settings)
   try {
     if (inHand) {
       process.stderr.write('The service may be enrolling this person at this moment; the LMS is asked in 35 seconds.\n')
@@ -83,7 +83,7 @@ async function withdraw({
     }
     return await withdrawAllowances({ email: email.trim(), lms, budget, signal: new AbortController().signal })
   } finally {
-    await close()
+    await lms.close()
   }
 }
 

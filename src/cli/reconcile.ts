@@ -55,7 +55,7 @@ Example:
     const stop = new AbortController()
     process.once('SIGINT', () => stop.abort())
     return withDesk(async ({ desk, means, settings }) => {
-      const { lms, close } = openLms(settings)
+      const { lms } = openLms(settings)
       const findings: Reconciled[] = []
       try {
         const result = await reconcileAll({
@@ -80,7 +80,7 @@ Example:
         if (result.failure !== null) process.stderr.write(`The LMS could not be asked on: ${result.failure.message}\n`)
         return isWell(result) && !stop.signal.aborted ? 0 : 1
       } finally {
-        await close()
+        await lms.close()
       }
     })
   },

@@ -69,3 +69,4 @@ export function createObserver({
     onError: (error: unknown): void => log.error(errorFields(error), 'unexpected error; it is tried again'),
   }
 }
+export type Observer = ReturnType<typeof createObserver>

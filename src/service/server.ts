@@ -1,0 +1,74 @@
+import type { FastifyInstance } from 'fastify'
+import type { Inbox } from '../deliveries/inbox.ts'
+import { createApp } from '../http/app.ts'
+import { shedLoad } from '../http/pressure.ts'
+import { openApiRoute } from '../openapi/route.ts'
+import type { Settings } from '../settings/settings.ts'
+import { healthRoutes } from '../telemetry/health.ts'
+import type { Log } from '../telemetry/log.ts'
+import { type Metrics, metricsRoute } from '../telemetry/metrics.ts'
+import type { Observer } from '../telemetry/observer.ts'
+import { VERSION } from '../version.ts'
+import { createRefusals, type Refuser } from '../webhook/refusals.ts'
+import { BODY_LIMIT, WEBHOOK_PATHS, webhookRoutes } from '../webhook/route.ts'
+import { tellFloods } from './floods.ts'
+
+interface ServerParts {
+  readonly settings: Settings
+  readonly log: Log
+  readonly now: () => number
+  readonly inbox: Pick<Inbox, 'submit'>
+  /** Of the webhooks, the current one first. */
+  readonly secrets: readonly string[]
+  readonly metrics: Metrics
+  readonly observer: Observer
+  /** Why no webhook can be accepted at the moment; null: it can. */
+  readonly databaseReason: () => string | null
+  /** Aborted when proxies are to send nothing more. */
+  readonly leaving: AbortSignal
+  /** Aborted when no new request is served. */
+  readonly stopping: AbortSignal
+}
+
+/**
+ * The HTTP server with every route but the console's; it listens to nothing yet. `refusers` are the addresses of which
+ * most webhooks were refused lately, those first.
+ */
+export function buildServer({
+  settings,
+  log,
+  now,
+  inbox,
+  secrets,
+  metrics,
+  observer,
+  databaseReason,
+  leaving,
+  stopping,
+}: ServerParts): { app: FastifyInstance; refusers: (count: number) => Refuser[] } {
+  const requests = createRefusals({ of: 'requests', now })
+  const webhooks = createRefusals({ of: 'webhooks', now })
+  const app = createApp({
+    log,
+    bodyLimit: BODY_LIMIT,
+    trustedProxies: settings.LERNITO_TRUSTED_PROXIES,
+    stopping,
+    onRefused: (refused) => observer.onRequestRefused(refused, requests.note(refused)),
+  })
+  tellFloods({ app, refusals: [requests, webhooks], onFlood: observer.onFlood })
+  shedLoad({ app, paths: WEBHOOK_PATHS, bodyLimit: BODY_LIMIT, onBegin: observer.onBusy, onEnd: observer.onCalm })
+  healthRoutes({ app, leaving, ready: async () => databaseReason() })
+  openApiRoute({ app, version: VERSION })
+  metricsRoute({ app, metrics })
+  webhookRoutes({
+    app,
+    inbox,
+    secrets,
+    answerWithinMs: settings.LERNITO_ANSWER_WITHIN_MS,
+    now,
+    onRefused: (refused) => observer.onRefused(refused, webhooks.note(refused)),
+    onAnswer: metrics.onAnswer,
+    onPreviousSecret: observer.onPreviousSecret,
+  })
+  return { app, refusers: webhooks.top }
+}

@@ -1,0 +1,74 @@
+import { runBackfill } from '../deliveries/backfill.ts'
+import { runBulkReplays } from '../deliveries/desk/bulk-runner.ts'
+import type { openInbox } from '../deliveries/open-inbox.ts'
+import { runRetention } from '../deliveries/retention.ts'
+import { createLink, type Link } from '../enrollment/link.ts'
+import { runWorker } from '../enrollment/worker.ts'
+import type { Budget } from '../openedx/budget.ts'
+import type { Lms } from '../openedx/lms.ts'
+import type { Settings } from '../settings/settings.ts'
+import type { Observer } from '../telemetry/observer.ts'
+import { budgetOf } from './lms.ts'
+
+interface WorkParts {
+  readonly settings: Settings
+  readonly opened: Pick<ReturnType<typeof openInbox>, 'database' | 'inbox' | 'means' | 'replicas' | 'availability'>
+  readonly lms: Lms
+  /** How many calls may be under way at once: the most that it may ever be, and what it is now. */
+  readonly concurrency: { readonly most: number; readonly now: () => number }
+  readonly observer: Observer
+  readonly now: () => number
+  readonly random: () => number
+  /** Aborted at the stop. */
+  readonly signal: AbortSignal
+}
+
+/** What the service does besides answering: it enrolls, replays what operators ordered, and deletes what is old. */
+export function createWork({ settings, opened, lms, concurrency, observer, now, random, signal }: WorkParts) {
+  const { database, inbox, means, replicas, availability } = opened
+  const { guard } = availability
+  const { onError } = observer
+  const days = settings.LERNITO_RETENTION_DAYS
+  let begun: { readonly link: Link; readonly budget: Budget } | null = null
+
+  return {
+    /** How the LMS stands to us; null before the work has begun. */
+    linkState: () => begun?.link.state() ?? null,
+
+    /** How full the call budget is, from 0 to 1; null before the work has begun. */
+    budgetFullness: () => begun?.budget.fullness() ?? null,
+
+    /** Works until the signal is aborted and what is in flight has been settled. The database has to be up to date. */
+    run: async (): Promise<void> => {
+      // If it can't be told when the last call was, it may have been just now.
+      const lastUsedAt = await inbox.lastActivityAt().catch(now)
+      const callsPerMinute = settings.LERNITO_LMS_CALLS_PER_MINUTE
+      const budget = budgetOf({ callsPerMinute, now, replicas: replicas.liveCount, lastUsedAt })
+      const link = createLink({ lms, inbox, budget, now, onChange: observer.onLink })
+      begun = { link, budget }
+      await Promise.all([
+        runWorker({ inbox, link, budget, concurrency, now, random, onError, signal }),
+        runRetention({
+          db: database.db,
+          days,
+          now,
+          guard,
+          onPurged: (deliveries) => observer.onPurged({ deliveries, days }),
+          onError,
+          signal,
+        }),
+        runBulkReplays({
+          means,
+          guard,
+          onStepped: (events) => {
+            for (const event of events) observer.onEvent(event)
+            inbox.adoptNow()
+          },
+          onError,
+          signal,
+        }),
+        runBackfill({ means, guard, onError, signal }),
+      ])
+    },
+  }
+}
