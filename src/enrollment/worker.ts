@@ -6,6 +6,7 @@ import { pause } from '../pause.ts'
 import { BATCH_PEOPLE, BATCH_PEOPLE_AT_MOST, type Batch, nextBatch } from './batches.ts'
 import { resolveCourses } from './courses.ts'
 import { enrollInBulk, enrollOneByOne } from './enroll-batch.ts'
+import { createHand } from './hand.ts'
 import type { Link } from './link.ts'
 import { settlement } from './settlement.ts'
 import { beginWork, failed, record, type Work, type WorkFailure } from './work.ts'
@@ -51,14 +52,14 @@ export async function runWorker({
   signal,
 }: Worker): Promise<void> {
   const { lms } = link
-  const hand = new Map<string, Work>()
-  const inCall = new Set<Work>()
-  let drainers = 0
+  const hand = createHand({ inbox })
   const bell = createBell()
   const unsettled = new Set<Promise<void>>()
+  /** How many calls for the backlog are under way, or leave the LMS its pause. */
+  let backlogCalls = 0
 
   const settle = (work: Work): void => {
-    hand.delete(work.delivery.id)
+    hand.remove(work)
     if (signal.aborted && work.failures.length > 0) return // the stop itself may have cut the call: due at the next start
     const settling = inbox
       .settle([settlement({ work, now: now(), random, blocked: link.state().kind !== 'up' })])
@@ -74,14 +75,36 @@ export async function runWorker({
     const work = beginWork({ delivery, request, courses: resolved.kind === 'courses' ? resolved.keys : [] })
     if (resolved.kind === 'reason') work.reasons.push(resolved.reason)
     if (resolved.kind === 'failure') work.failures.push(resolved.failure)
-    hand.set(delivery.id, work)
+    hand.add(work)
     if (work.open.size === 0) settle(work)
     bell.ring()
   }
 
   const fill = async (): Promise<void> => {
-    const room = Math.max(0, HAND_MAX - hand.size) // who is waited for is handed out all the same
+    const room = Math.max(0, HAND_MAX - hand.size()) // who is waited for is handed out all the same
     for (const delivery of await inbox.take(room, signal)) void admit(delivery).catch(onError)
+  }
+
+  const isAwaited = (work: Work): boolean => inbox.isAwaited(work.delivery.id)
+
+  /**
+   * Puts the next batch into a call: gives it, and the permit for bulk_enroll, which is null where it goes one by one.
+   * The permit comes first: while it is waited for, and while the budget runs down, the batch gets bigger.
+   */
+  const takeBatch = async (bulk: boolean): Promise<{ batch: Batch | null; permit: Permit | null }> => {
+    const permit = bulk ? await budget.acquire(signal) : null
+    const fullness = budget.fullness()
+    const sparing = fullness < SPARING_BELOW
+    const people = sparing ? BATCH_PEOPLE_AT_MOST : BATCH_PEOPLE
+    const next = (): Batch | null => nextBatch({ works: hand.idle(), bulk, now: now(), isAwaited, people })
+    const isSmall = (batch: Batch | null): boolean => batch === null || batch.works.length < GOOD_BATCH
+    if (permit !== null && sparing && isSmall(next())) await pause(GATHER_MS * (1 - fullness), signal)
+    hand.dropForeign()
+    const batch = next()
+    hand.beginCall(batch?.works ?? [])
+    if (batch?.works.every((work) => !work.alone)) return { batch, permit }
+    permit?.giveBack()
+    return { batch, permit: null }
   }
 
   const attempt = async (batch: Batch, permit: Permit | null, failure: WorkFailure | null): Promise<void> => {
@@ -97,69 +120,27 @@ export async function runWorker({
     }
   }
 
-  const isAwaited = (work: Work): boolean => inbox.isAwaited(work.delivery.id)
-  const idle = (): Work[] => [...hand.values()].filter((work) => !inCall.has(work))
-
-  /** After a pause of the whole process others have taken over: what they do is not done twice. */
-  const dropForeign = (): void => {
-    const foreign = idle()
-      .map(({ delivery }) => delivery.id)
-      .filter((id) => !inbox.isMine(id))
-    for (const id of foreign) hand.delete(id)
-    if (foreign.length > 0) inbox.letGo(foreign)
-  }
-
-  /** Without those that an operator has handled or erased while they were in hand. */
-  const confirmed = async ({ works }: Batch): Promise<readonly Work[]> => {
-    const ids = works.map(({ delivery }) => delivery.id)
-    // While the database is away nobody can have done so; the results are kept until it is back.
-    const waiting = await inbox.stillWaiting(ids).catch(() => new Set(ids))
-    const gone = works.filter(({ delivery }) => !waiting.has(delivery.id))
-    for (const work of gone) {
-      hand.delete(work.delivery.id)
-      inCall.delete(work)
-    }
-    if (gone.length > 0) inbox.letGo(gone.map(({ delivery }) => delivery.id))
-    return works.filter(({ delivery }) => waiting.has(delivery.id))
-  }
-
   const call = async (): Promise<void> => {
     await link.whenUp(signal)
     const rung = bell.listen()
-    const backlog = !idle().some(isAwaited)
-    if (idle().length === 0 || (backlog && drainers > 0)) return rung(AGAIN_MS, signal)
-    dropForeign()
+    const isBacklog = !hand.idle().some(isAwaited)
+    if (hand.idle().length === 0 || (isBacklog && backlogCalls > 0)) return rung(AGAIN_MS, signal)
+    hand.dropForeign()
     const available = await lms.bulkAvailable()
-    const bulk = !available.ok || available.value
-    const permit = bulk ? await budget.acquire(signal) : null // then choose: waiting makes the batch bigger
-    const fullness = budget.fullness()
-    const people = fullness < SPARING_BELOW ? BATCH_PEOPLE_AT_MOST : BATCH_PEOPLE
-    const choose = (): Batch | null => nextBatch({ works: idle(), bulk, now: now(), isAwaited, people })
-    const small = (choose()?.works.length ?? 0) < GOOD_BATCH
-    if (permit !== null && small && fullness < SPARING_BELOW) await pause(GATHER_MS * (1 - fullness), signal)
-    dropForeign()
-    const batch = choose()
-    const together = bulk && batch?.works.every((work) => !work.alone)
-    if (!together) permit?.giveBack()
+    const { batch, permit } = await takeBatch(!available.ok || available.value)
     if (batch === null) return
-    for (const work of batch.works) inCall.add(work)
-    const works = await confirmed(batch)
-    if (works.length === 0) {
-      if (together) permit?.giveBack()
-      return
-    }
+    const works = await hand.confirm(batch.works)
+    if (works.length === 0) return permit?.giveBack()
     const began = performance.now()
-    if (backlog) drainers++
-    await attempt({ ...batch, works }, together ? permit : null, available.ok ? null : available.failure)
-    for (const work of works) {
-      inCall.delete(work)
-      if (work.open.size === 0) settle(work)
-    }
+    if (isBacklog) backlogCalls++
+    await attempt({ ...batch, works }, permit, available.ok ? null : available.failure)
+    hand.endCall(works)
+    for (const work of works) if (work.open.size === 0) settle(work)
     bell.ring()
-    if (!backlog) return
+    if (!isBacklog) return
     // Nobody waits for it: as much time is left to the LMS's learners as the call took of it.
     await pause(performance.now() - began, signal)
-    drainers--
+    backlogCalls--
     bell.ring()
   }
 
