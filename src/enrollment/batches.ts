@@ -40,27 +40,27 @@ export function nextBatch({
   const impatient = now - (oldest.delivery.dueAt ?? now) >= PATIENCE_MS
   if (!bulk || (oldest.alone && impatient)) return single(oldest)
 
-  const together = works.filter((work) => !work.alone)
-  const candidates = new Map<string, Work[]>()
-  const add = (courses: readonly string[], work: Work): void => {
-    const key = courses.join(',')
-    const members = candidates.get(key)
-    if (members === undefined) candidates.set(key, [work])
-    else if (members.length < people) members.push(work)
+  const isEligible = ({ works: [foremost = oldest] }: Batch): boolean =>
+    impatient ? foremost === oldest : first.has(foremost)
+  const [best = single(oldest)] = candidates({ works: works.filter((work) => !work.alone), people })
+    .filter(isEligible)
+    .sort((a, b) => pairs(b) - pairs(a)) // of equals the one that was there first stays first
+  return best
+}
+
+/** For each course, and each equal set of courses, those who wait for it in their order: at most `people`. */
+function candidates({ works, people }: { works: readonly Work[]; people: number }): Batch[] {
+  const found = new Map<string, { courses: readonly string[]; works: Work[] }>()
+  for (const work of works) {
+    const all = [...work.open].sort()
+    for (const courses of [...all.map((course) => [course]), ...(all.length > 1 ? [all] : [])]) {
+      const key = courses.join(',') // no course key has a comma
+      const batch = found.get(key) ?? { courses, works: [] }
+      if (batch.works.length < people) batch.works.push(work)
+      found.set(key, batch)
+    }
   }
-  for (const work of together) {
-    const courses = [...work.open].sort()
-    for (const course of courses) add([course], work)
-    if (courses.length > 1) add(courses, work)
-  }
-  let best: Batch | null = null
-  for (const [key, members] of candidates) {
-    const batch = { courses: key.split(','), works: members }
-    const [foremost = oldest] = members
-    const eligible = impatient ? foremost === oldest : first.has(foremost)
-    if (eligible && (best === null || pairs(batch) > pairs(best))) best = batch
-  }
-  return best ?? single(oldest)
+  return [...found.values()]
 }
 
 const single = (work: Work): Batch => ({ courses: [...work.open].sort(), works: [work] })

@@ -17,9 +17,8 @@ export async function enrollOneByOne({ batch, ...means }: Means & { batch: Batch
 /**
  * Enrolls a batch with one bulk_enroll call (for which `permit` is used) and whatever calls its people need besides.
  * What came of it is recorded in its works. HTTP 200 isn't success: each person is judged, and if any result has
- * `error`, nothing of the answer is proof (a database deadlock leaves 200 and keeps nothing): the others are sent
- * again without it, and it goes singly. An HTTP 500 may be about one person only: the batch is halved until that one
- * is alone, and holds up nobody else.
+ * `error`, nothing of the answer is proof (a database deadlock leaves 200 and keeps nothing). An HTTP 500 may be about
+ * one person only: the batch is halved until that one is alone, and holds up nobody else.
  */
 export async function enrollInBulk({
   batch,
@@ -30,10 +29,8 @@ export async function enrollInBulk({
   const answer = await means.lms.bulkEnroll(permit, { courses, emails: works.map((work) => work.request.email) })
   if (!answer.ok && answer.failure.status === 500 && works.length > 1) {
     const middle = Math.ceil(works.length / 2)
-    for (const half of [works.slice(0, middle), works.slice(middle)]) {
-      const again = await means.budget.acquire(means.signal)
-      await enrollInBulk({ ...means, batch: { courses, works: half }, permit: again })
-    }
+    await sendAgain({ ...means, courses, works: works.slice(0, middle) })
+    await sendAgain({ ...means, courses, works: works.slice(middle) })
     return
   }
   if (!answer.ok) {
@@ -42,22 +39,32 @@ export async function enrollInBulk({
   }
   const { proof, results } = answer.value
   const resultOf = (work: Work, course: string): PersonResult => results.get(course)?.get(work.request.email) ?? 'error'
-  if (proof) {
-    for (const work of works) {
-      for (const course of courses) {
-        record({ work, course, result: await conclude({ ...means, work, course, said: resultOf(work, course) }) })
-      }
+  if (!proof) return enrollAfterError({ ...means, batch, resultOf })
+  for (const work of works) {
+    for (const course of courses) {
+      record({ work, course, result: await conclude({ ...means, work, course, said: resultOf(work, course) }) })
     }
-    return
   }
-  const stumbled = (work: Work): boolean => courses.some((course) => resultOf(work, course) === 'error')
-  const others = works.filter((work) => !stumbled(work))
-  const someStumbled = others.length < works.length
-  if (others.length > 0 && someStumbled) {
-    const again = { courses, works: others }
-    await enrollInBulk({ ...means, batch: again, permit: await means.budget.acquire(means.signal) })
-  }
-  await enrollOneByOne({ ...means, batch: { courses, works: someStumbled ? works.filter(stumbled) : works } })
+}
+
+/** The others are sent again without those that have an `error`, which go singly. */
+async function enrollAfterError({
+  batch: { courses, works },
+  resultOf,
+  ...means
+}: Means & { batch: Batch; resultOf: (work: Work, course: string) => PersonResult }): Promise<void> {
+  const hasError = (work: Work): boolean => courses.some((course) => resultOf(work, course) === 'error')
+  const wrong = works.filter(hasError)
+  // Where none of ours has one, nobody knows whom it is about.
+  const alone = wrong.length > 0 ? wrong : works
+  const others = works.filter((work) => !alone.includes(work))
+  if (others.length > 0) await sendAgain({ ...means, courses, works: others })
+  await enrollOneByOne({ ...means, batch: { courses, works: alone } })
+}
+
+async function sendAgain({ courses, works, ...means }: Means & Batch): Promise<void> {
+  const permit = await means.budget.acquire(means.signal)
+  await enrollInBulk({ ...means, batch: { courses, works }, permit })
 }
 
 const STANDING = {

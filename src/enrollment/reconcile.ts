@@ -1,4 +1,5 @@
 import type { CourseResult } from '../deliveries/types.ts'
+import type { Account } from '../openedx/accounts.ts'
 import { bulkCanName } from '../openedx/bulk-enroll.ts'
 import type { Failure } from '../openedx/failure.ts'
 import { enrollSingly, type Means } from './enroll-singly.ts'
@@ -54,34 +55,45 @@ export async function checkReported({
   const { rows, whole } = listed.value
   const rowOf = new Map(rows.map((row) => [row.course, row]))
   const courses = Object.keys(reported.courses)
-  const rest = courses.every((course) => rowOf.has(course)) ? null : await withoutRow({ lms, budget, signal, email })
+  const rest = courses.every((course) => rowOf.has(course)) ? null : await readRest({ lms, budget, signal, email })
   if (rest !== null && 'failure' in rest) return rest
-  const standingOf = (course: string): Standing => {
+  const standingOf = (course: string, result: CourseResult): Standing => {
     const row = rowOf.get(course)
     if (row !== undefined) return row.active ? 'stands' : 'unenrolled'
-    if (!whole) return 'unclear'
-    if (rest === null) return 'unclear'
-    if (rest.account === 'retired') return 'retired'
-    if (rest.account === 'active') return 'missing'
-    if (rest.allowed.has(course)) return 'stands'
-    if (reported.courses[course] === 'allowed') return 'allowance_missing'
-    return rest.account === 'inactive' ? 'missing' : 'account_gone'
+    return whole && rest !== null ? standingWithoutRow(rest, course, result) : 'unclear'
   }
   return { findings: findingsOf(reported, standingOf) }
 }
 
-function findingsOf({ deliveryId, email, courses }: Reported, standingOf: (course: string) => Standing): Finding[] {
+function findingsOf(
+  { deliveryId, email, courses }: Reported,
+  standingOf: (course: string, result: CourseResult) => Standing,
+): Finding[] {
   return Object.entries(courses).map(([course, reported]) => {
-    return { deliveryId, email, course, reported, standing: standingOf(course) }
+    return { deliveryId, email, course, reported, standing: standingOf(course, reported) }
   })
 }
 
-type Rest =
-  | { readonly failure: Failure }
-  | { readonly account: 'active' | 'inactive' | 'unknown' | 'retired'; readonly allowed: ReadonlySet<string> }
+/** What decides about a course that the person has no enrollment in: the account, and the courses allowed to them. */
+interface Rest {
+  readonly account: Account['status']
+  readonly allowed: ReadonlySet<string>
+}
 
-/** What decides about a course that the person has no enrollment in. */
-async function withoutRow({ lms, budget, signal, email }: Means & { email: string }): Promise<Rest> {
+function standingWithoutRow({ account, allowed }: Rest, course: string, reported: CourseResult): Standing {
+  if (account === 'retired') return 'retired'
+  if (account === 'active') return 'missing'
+  if (allowed.has(course)) return 'stands'
+  if (reported === 'allowed') return 'allowance_missing'
+  return account === 'inactive' ? 'missing' : 'account_gone'
+}
+
+async function readRest({
+  lms,
+  budget,
+  signal,
+  email,
+}: Means & { email: string }): Promise<Rest | { readonly failure: Failure }> {
   const found = await lms.account(email)
   if (!found.ok) return { failure: found.failure }
   const account = found.value.status
