@@ -76,18 +76,11 @@ function issueToken({ data, authorization, lms, host }: Call): Answer {
   return redeemCode({ lms, application, fields, host })
 }
 
+/** A call with a grant that its application may use. */
+type TokenCall = { lms: Lms; application: Application; fields: Record<string, Json>; host: string }
+
 /** A code is good once, for the application, redirect and PKCE verifier that it was asked with. */
-function redeemCode({
-  lms,
-  application,
-  fields,
-  host,
-}: {
-  lms: Lms
-  application: Application
-  fields: Record<string, Json>
-  host: string
-}): Answer {
+function redeemCode({ lms, application, fields, host }: TokenCall): Answer {
   if (textOf(fields.code) === '') return refuse('invalid_request', 'Missing code parameter.')
   const grant = lms.tokens.takeCode(textOf(fields.code))
   if (!grant || grant.clientId !== application.client_id) return refuse('invalid_grant')
@@ -102,17 +95,7 @@ function redeemCode({
 }
 
 /** Asks once more who this is, and with which flags. A token that was used is nobody's. */
-function refreshToken({
-  lms,
-  application,
-  fields,
-  host,
-}: {
-  lms: Lms
-  application: Application
-  fields: Record<string, Json>
-  host: string
-}): Answer {
+function refreshToken({ lms, application, fields, host }: TokenCall): Answer {
   if (textOf(fields.refresh_token) === '') return refuse('invalid_request', 'Missing refresh token parameter.')
   const found = lms.tokens.takeRefresh(textOf(fields.refresh_token))
   const person = found === null ? undefined : lms.state.findPerson({ username: found.username })
@@ -127,14 +110,7 @@ function tokenAnswer({
   scopes,
   fields,
   host,
-}: {
-  lms: Lms
-  person: Person
-  application: Application
-  scopes: string[]
-  fields: Record<string, Json>
-  host: string
-}): Answer {
+}: TokenCall & { person: Person; scopes: string[] }): Answer {
   const jwt = textOf(fields.token_type).toLowerCase() === 'jwt'
   const grant = application.grant
   const token = jwt ? lms.tokens.issueJwt({ person, grant, scopes, host }) : lms.tokens.issueOpaque({ person })
