@@ -1,4 +1,4 @@
-import type { Desk, Summary } from '../deliveries/desk/desk.ts'
+import type { Desk, Found, Summary } from '../deliveries/desk/desk.ts'
 import type { DeliveryFilter } from '../deliveries/desk/filter.ts'
 import { words } from '../deliveries/words.ts'
 import { parseOptions, usageError } from './command.ts'
@@ -28,11 +28,11 @@ export async function listDeliveries(args: readonly string[]): Promise<number> {
   const filter = readFilter({ values, search, now: Date.now() })
   return withDesk(async ({ desk }) => {
     let shown = 0
-    for await (const { items, isLast } of pages({ desk, filter, limit })) {
+    for await (const { items, isCut } of pages({ desk, filter, limit })) {
       if (values.json) process.stdout.write(items.map((item) => `${plainJson(item)}\n`).join(''))
       else if (items.length > 0) process.stdout.write(columns([...(shown === 0 ? [HEAD] : []), ...items.map(line)]))
       shown += items.length
-      if (isLast && shown >= limit) process.stderr.write(`There may be more than these ${shown}: --limit N or --all\n`)
+      if (isCut) process.stderr.write(`There may be more than these ${shown}: --limit N or --all\n`)
     }
     if (shown === 0 && !values.json) process.stderr.write('No delivery was found.\n')
     return 0
@@ -44,18 +44,15 @@ function readLimit(text: string): number {
   throw usageError(`--limit ${text} is not a number above 0.`)
 }
 
-/** Also through stretches in which a search finds nothing for long. */
+/** Also through stretches in which a search finds nothing for long. `isCut`: the limit is reached, and there may be more. */
 async function* pages({ desk, filter, limit }: { desk: Desk; filter: DeliveryFilter; limit: number }) {
-  let after: string | null = null
-  for (let left = limit; left > 0; ) {
-    const page: Awaited<ReturnType<Desk['list']>> = await desk.list({ filter, limit: Math.min(left, PAGE), after })
-    left -= page.items.length
-    after = page.next
-    if (after === null) {
-      yield { items: page.items, isLast: false }
-      return
-    }
-    yield { items: page.items, isLast: left <= 0 }
+  let left = limit
+  for (let after: string | null = null; ; ) {
+    const { items, next }: Found = await desk.list({ filter, limit: Math.min(left, PAGE), after })
+    left -= items.length
+    yield { items, isCut: next !== null && left <= 0 }
+    if (next === null || left <= 0) return
+    after = next
   }
 }
 

@@ -25,8 +25,8 @@ export function createReplicas({
   let rejoining: Promise<void> | null = null
   let live = 1
 
-  const join = async (): Promise<void> => {
-    await db.insertInto('replicas').ignore().values({ id: me, seen_at: clock }).execute()
+  const register = async (name: string): Promise<void> => {
+    await db.insertInto('replicas').ignore().values({ id: name, seen_at: clock }).execute()
   }
 
   /** Makes up to STEP waiting deliveries of a replica nobody's; by their ids, for MariaDB would scan the table. */
@@ -52,8 +52,11 @@ export function createReplicas({
   }
   const freeAll = async (on: Kysely<Tables>, owner: string): Promise<number> => {
     let freed = 0
-    for (let some = STEP; some > 0; freed += some) some = await freeSome(on, owner)
-    return freed
+    for (;;) {
+      const some = await freeSome(on, owner)
+      if (some === 0) return freed
+      freed += some
+    }
   }
 
   /** The many in steps, so that no transaction is long; what came meanwhile together with the replica's own row. */
@@ -76,7 +79,7 @@ export function createReplicas({
     /** How many replicas are alive, this one included, as of the last look: at least 1. */
     liveCount: () => live,
 
-    join,
+    join: (): Promise<void> => register(me),
 
     /**
      * The heartbeat; gives the name under which this replica lives, null if that was given up for dead. In a
@@ -94,7 +97,7 @@ export function createReplicas({
       if (me !== lost) return
       rejoining ??= (async () => {
         const name = newName()
-        await db.insertInto('replicas').ignore().values({ id: name, seen_at: clock }).execute()
+        await register(name)
         me = name
       })().finally(() => {
         rejoining = null

@@ -4,20 +4,15 @@ import { readSettings } from '../settings/read.ts'
 import type { Settings } from '../settings/settings.ts'
 import { GOOD_SECRET_LENGTH, isOpenToAll, unknownSettings } from '../settings/warnings.ts'
 import { type Problem, problem } from './causes.ts'
-import { type Check, check, ill, skipped, well } from './check.ts'
+import { type Check, check, ill, skipped, type Tools, well } from './check.ts'
 
 const SETTINGS: Check = check({
   id: 'settings',
   about: 'whether all settings are there and well formed',
   needs: [],
   look: (_facts, { env }) => {
-    let settings: Settings
-    try {
-      ;({ settings } = readSettings({ env }))
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error
-      return ill(error.message.split('\n').map((line) => problem('settings.invalid', { line })))
-    }
+    const settings = settingsOrLines(env)
+    if (Array.isArray(settings)) return ill(settings.map((line) => problem('settings.invalid', { line })))
     const open = (['LERNITO_LMS_URL', 'LERNITO_NOTIFY_URL'] as const).filter((name) => {
       const url = settings[name]
       return url !== undefined && isOpenToAll(url)
@@ -29,6 +24,16 @@ const SETTINGS: Check = check({
     return problems.length > 0 ? ill(problems, { settings }) : well('all are well formed', { settings })
   },
 })
+
+/** The settings, or a line for each that is wrong. */
+function settingsOrLines(env: Tools['env']): Settings | string[] {
+  try {
+    return readSettings({ env }).settings
+  } catch (error) {
+    if (error instanceof AppError) return error.message.split('\n')
+    throw error
+  }
+}
 
 function secretProblems(name: string, secret: string): Problem[] {
   return [

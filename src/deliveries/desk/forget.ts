@@ -58,9 +58,9 @@ export async function forget(
     onEvents(events)
     return result.length
   }
-  for (let some = STEP; some > 0; ) {
+  for (;;) {
     const rows = await db.selectFrom('deliveries').select('id').where('email', '=', address).limit(STEP).execute()
-    some = rows.length === 0 ? 0 : await eraseAll(rows.map(({ id }) => id))
+    if (rows.length === 0 || (await eraseAll(rows.map(({ id }) => id))) === 0) break
   }
   for await (const ids of mentioning(db, address)) await eraseAll(ids)
   await forgetOrders(db, { address, usernames })
