@@ -1,0 +1,141 @@
+import { join } from 'node:path'
+import { AppError } from '../errors.ts'
+import type { World } from '../sandbox/world.ts'
+import { buildService } from '../service.ts'
+import { readSettings } from '../settings/read.ts'
+import { createLog } from '../telemetry/log.ts'
+import { runUntilSignal } from './run-service.ts'
+
+/** The webhook secret, unless LERNITO_WEBHOOK_SECRET says otherwise. */
+export const SANDBOX_SECRET = 'lernito-sandbox-secret'
+const DEMO = 'course-v1:edX+DemoX+Demo_Course'
+
+/**
+ * Runs the service against a stand-in LMS until a signal comes, and gives the exit code. Throws AppError: of the
+ * settings.* and database.* codes, address.in_use, or sandbox.world_invalid if the world has no application for it.
+ */
+export async function runSandboxService(at: {
+  lmsUrl: string
+  world: World
+  /** Of the stand-in, which learns the console's address as soon as the service has one. */
+  redirectUris: Record<string, string[]>
+  servicePort: number
+  data: string
+}): Promise<number> {
+  const { lmsUrl, servicePort, data } = at
+  const operator = operatorOf(at.world)
+  const secret = process.env.LERNITO_WEBHOOK_SECRET || SANDBOX_SECRET
+  const { settings, warnings } = readSettings({
+    env: {
+      ...process.env,
+      ...credentials(at.world),
+      ...(operator?.env ?? { LERNITO_CONSOLE_CLIENT_ID: '' }),
+      // Those of a real installation may be in the environment.
+      LERNITO_PUBLIC_URL: '',
+      LERNITO_LMS_PUBLIC_URL: '',
+      LERNITO_WEBHOOK_SECRET: secret,
+      LERNITO_LMS_URL: lmsUrl,
+      LERNITO_HOST: '127.0.0.1',
+      LERNITO_PORT: String(servicePort),
+      LERNITO_DATABASE_URL: `sqlite:${join(data, 'lernito.db')}`,
+    },
+  })
+  const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
+  for (const warning of warnings) log.warn(warning)
+  const service = buildService({ settings, log })
+  const start = async (): Promise<void> => {
+    const url = await namingOption('--service-port', service.start())
+    if (operator !== null) at.redirectUris[operator.env.LERNITO_CONSOLE_CLIENT_ID] = [`${url}/lernito/console/callback`]
+    process.stdout.write(
+      welcome({
+        url,
+        lmsUrl,
+        password: at.world.password_of_people,
+        operator,
+        secret: secret === SANDBOX_SECRET ? secret : '…',
+      }),
+    )
+  }
+  return runUntilSignal({ start, stop: service.stop })
+}
+
+/** A port that is taken is told with the option that chooses another. */
+export async function namingOption<Started>(option: string, starting: Promise<Started>): Promise<Started> {
+  try {
+    return await starting
+  } catch (cause) {
+    if (!(cause instanceof AppError) || cause.code !== 'address.in_use') throw cause
+    const deeper = cause.cause instanceof Error ? cause.cause.message : cause.message
+    throw new AppError(
+      'address.in_use',
+      `The port of ${option} can't be used: ${deeper}. Stop what listens there, or choose another with ${option}.`,
+      { cause },
+    )
+  }
+}
+
+/** Of the world's first application that a service can use. */
+function credentials({ applications }: World): Record<string, string> {
+  const ours = applications.find(({ grant, staff }) => grant === 'client-credentials' && staff)
+  if (ours === undefined) {
+    throw new AppError(
+      'sandbox.world_invalid',
+      'The world has no application with grant client-credentials and staff true, which the service needs. Add one, or use --lms-only.',
+    )
+  }
+  return { LERNITO_LMS_CLIENT_ID: ours.client_id, LERNITO_LMS_CLIENT_SECRET: ours.client_secret }
+}
+
+/** Who can sign in to the console, and by which application; null if the world has no such. */
+function operatorOf({ applications, people }: World) {
+  const application = applications.find(({ grant }) => grant === 'authorization-code')
+  const person = people.find(({ staff, active }) => staff && active)
+  if (application === undefined || person === undefined) return null
+  return {
+    email: person.email,
+    env: {
+      LERNITO_CONSOLE_CLIENT_ID: application.client_id,
+      LERNITO_CONSOLE_CLIENT_SECRET: application.client_secret,
+    },
+  }
+}
+
+function welcome(of: {
+  url: string
+  lmsUrl: string
+  password: string
+  operator: ReturnType<typeof operatorOf>
+  secret: string
+}): string {
+  const { url, lmsUrl, password, operator, secret } = of
+  const webhook = `${url}/api/lernito/webhook/`
+  const send = (email: string): string =>
+    `  LERNITO_WEBHOOK_SECRET=${secret} npx lernito-openedx send --url ${webhook} \\\n    --email ${email} --course ${DEMO}`
+  return `
+lernito-openedx is running against a stand-in LMS, on this machine only.
+
+  Webhook        ${webhook}
+  Stand-in LMS   ${lmsUrl}/${operator === null ? '' : `\n  Console        ${url}/lernito/console/`}
+
+1. Sell a course to somebody who has an account (in a second terminal, in this folder):
+
+${send('alice@example.com')}
+
+   See it on the dashboard: sign in at ${lmsUrl}/login as alice@example.com with the password ${password}
+
+2. Sell it to somebody unknown:
+
+${send('newcomer@example.com')}
+
+   Register with that address at ${lmsUrl}/register and activate: the course is on the dashboard.
+${
+  operator === null
+    ? ''
+    : `
+3. See in the console what became of both: sign in as ${operator.email} with the password ${password}
+`
+}
+Ctrl+C stops everything. The log of the service follows.
+
+`
+}
