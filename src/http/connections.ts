@@ -1,7 +1,7 @@
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Log } from '../telemetry/log.ts'
-import { bodyOf, type OnRefused, type Refusal, refusal } from './refusals.ts'
+import { bodyOf, type OnRefused, type Refusal, refusalOf } from './refusals.ts'
 
 /** For the sender to read the answer: what it still sends is thrown away until then. */
 const LINGER_MS = 500
@@ -23,7 +23,7 @@ interface Connection {
 export function createConnections({ log, onRefused }: { log: Log; onRefused: OnRefused }) {
   const connections = new WeakMap<Duplex, Connection>()
 
-  const refused = ({ code, status }: Refusal, ip: string | undefined, detail?: string): void =>
+  const tell = ({ code, status }: Refusal, ip: string | undefined, detail?: string): void =>
     onRefused({ code, status, ip, ...(detail === undefined ? {} : { detail }) })
 
   const watch = (server: Server): void => {
@@ -42,16 +42,16 @@ export function createConnections({ log, onRefused }: { log: Log; onRefused: OnR
       })
     })
     server.on('connect', (_request, socket) => {
-      refused(refusal('connect'), connections.get(socket)?.ip)
+      tell(refusalOf('connect'), connections.get(socket)?.ip)
       socket.on('error', () => {}) // Node has let go of the socket: what breaks it would end the process
-      endWith(socket, refusal('connect'))
+      endWith(socket, refusalOf('connect'))
     })
     server.on('checkExpectation', (request, response) => {
-      const refuse = refusal('expectation')
-      refused(refuse, connections.get(request.socket)?.ip)
-      const body = JSON.stringify(bodyOf(refuse))
+      const refusal = refusalOf('expectation')
+      tell(refusal, connections.get(request.socket)?.ip)
+      const body = JSON.stringify(bodyOf(refusal))
       const head = { 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(body) }
-      response.writeHead(refuse.status, { ...head, connection: 'close' }).end(body)
+      response.writeHead(refusal.status, { ...head, connection: 'close' }).end(body)
     })
   }
 
@@ -62,8 +62,8 @@ export function createConnections({ log, onRefused }: { log: Log; onRefused: OnR
     if (code === 'HPE_CLOSED_CONNECTION') return // bytes behind the last request: its answer ends the connection
     connection.isOver = true
     const { ip, last, unanswered } = connection
-    const refuse = refusalOf(code, socket.bytesRead)
-    if (refuse === null) {
+    const refusal = judgeClientError(code, socket.bytesRead)
+    if (refusal === null) {
       log.debug({ ip, detail: code }, 'connection ended without a whole request')
       socket.destroy()
       return
@@ -71,12 +71,12 @@ export function createConnections({ log, onRefused }: { log: Log; onRefused: OnR
     const inBody = last === null || last.request.complete ? null : last.response
     const wasAnswered = inBody?.headersSent === true // before the body was there, as a 415 is
     if (inBody !== null && !wasAnswered) unanswered.delete(inBody) // this refusal will be its answer
-    if (!wasAnswered) refused(refuse, ip, code)
+    if (!wasAnswered) tell(refusal, ip, code)
     const waits = unanswered.size > 0
-    const isSilent = wasAnswered || (waits && refuse.code === 'too_slow') // which may still come in, meanwhile
+    const isSilent = wasAnswered || (waits && refusal.code === 'too_slow') // which may still come in, meanwhile
     const end = (): void => {
       if (isSilent) socket.destroy()
-      else endWith(socket, refuse)
+      else endWith(socket, refusal)
     }
     if (waits) connection.whenAnswered = end
     else end()
@@ -86,24 +86,24 @@ export function createConnections({ log, onRefused }: { log: Log; onRefused: OnR
 }
 
 /** Null where nobody is to be answered: the connection is broken, or nothing was ever sent on it. */
-function refusalOf(code: string, bytesRead: number): Refusal | null {
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return bytesRead === 0 ? null : refusal('too_slow')
-  if (code === 'HPE_HEADER_OVERFLOW') return refusal('headers_too_large')
-  return code.startsWith('HPE_') ? refusal('malformed') : null
+function judgeClientError(code: string, bytesRead: number): Refusal | null {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return bytesRead === 0 ? null : refusalOf('too_slow')
+  if (code === 'HPE_HEADER_OVERFLOW') return refusalOf('headers_too_large')
+  return code.startsWith('HPE_') ? refusalOf('malformed') : null
 }
 
-function endWith(socket: Duplex, refuse: Refusal): void {
-  const body = JSON.stringify(bodyOf(refuse))
+function endWith(socket: Duplex, refusal: Refusal): void {
+  const body = JSON.stringify(bodyOf(refusal))
   const head = [
-    `HTTP/1.1 ${refuse.status} ${STATUS_CODES[refuse.status]}`,
+    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`,
     'Connection: close',
-    ...(refuse.status === 405 ? ['Allow: POST, OPTIONS'] : []),
+    ...(refusal.status === 405 ? ['Allow: POST, OPTIONS'] : []),
     'Content-Type: application/json; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(body)}`,
   ]
   const cut = setTimeout(() => socket.destroy(), LINGER_MS)
   socket.once('close', () => clearTimeout(cut))
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => {
-    if (refuse.code === 'too_slow') socket.destroy() // the parser would take what still comes
+    if (refusal.code === 'too_slow') socket.destroy() // the parser would take what still comes
   })
 }

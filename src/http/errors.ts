@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { AppError, type ErrorCode } from '../errors.ts'
 import { errorFields, type Log } from '../telemetry/log.ts'
-import { bodyOf, type OnRefused, type RefusalCode, refusal } from './refusals.ts'
+import { bodyOf, type OnRefused, type RefusalCode, refusalOf } from './refusals.ts'
 
 /** The codes that can come out of a request; every other error is our own fault and shows no detail. */
 const UNAVAILABLE = {
@@ -22,10 +22,10 @@ export function refuseWith({
   request: FastifyRequest
   reply: FastifyReply
 }): FastifyReply {
-  const refuse = refusal(code)
-  onRefused({ code, status: refuse.status, ip: request.ip })
-  if (refuse.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS)
-  return reply.code(refuse.status).send(bodyOf(refuse))
+  const refusal = refusalOf(code)
+  onRefused({ code, status: refusal.status, ip: request.ip })
+  if (refusal.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS)
+  return reply.code(refusal.status).send(bodyOf(refusal))
 }
 
 /** The one place that turns an error into an HTTP answer. What is inside stays inside: the log has it. */

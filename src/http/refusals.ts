@@ -46,7 +46,8 @@ export const REFUSALS = {
 } as const satisfies Record<string, Omit<Refusal, 'code'>>
 export type RefusalCode = keyof typeof REFUSALS
 
-export const refusal = (code: RefusalCode): Refusal => ({ code, ...REFUSALS[code] })
+/** The status and the words of a refusal, by its code. */
+export const refusalOf = (code: RefusalCode): Refusal => ({ code, ...REFUSALS[code] })
 
 /** What the body of every refusal looks like, as those of the webhook do. */
 export const bodyOf = ({ message }: Refusal): { success: false; message: string } => ({ success: false, message })

@@ -41,21 +41,20 @@ interface Entry {
 }
 
 /**
- * Counts by address what is refused without being stored, under codes of which there are few. If there is no room, the address that weighs least gives way:
- * a thousand that come once push out one another, and not the one that floods.
+ * Counts by address what is refused without being stored, under codes of which there are few. If there is no room, the
+ * address that weighs least gives way: a thousand that come once push out one another, and not the one that floods.
  */
 export function createRefusals({ of, now }: { of: 'webhooks' | 'requests'; now: () => number }) {
   const entries = new Map<string, Entry>()
-  const totals: Counts = {}
   let singles = 0
-  let others = nobody()
+  let others = noOthers()
 
   const entryOf = (address: string, at: number): Entry => {
     const known = entries.get(address)
     if (known !== undefined) return known
     const least = entries.size < ADDRESSES_MAX ? undefined : leastOf(entries.values())
     if (least !== undefined) entries.delete(least.address)
-    if (least !== undefined && isFlood(least)) join(others, least)
+    if (least !== undefined && isFlood(least)) addTo(others, least)
     const entry = { address, since: at, lastAt: at, codes: {}, score: Number.NEGATIVE_INFINITY, minute: {}, singles: 0 }
     entries.set(address, entry)
     return entry
@@ -66,7 +65,7 @@ export function createRefusals({ of, now }: { of: 'webhooks' | 'requests'; now: 
     note: ({ code, ip = '' }: { code: string; ip?: string | undefined }): boolean => {
       const at = now()
       const entry = entryOf(networkOf(ip), at)
-      for (const counts of [totals, entry.codes, entry.minute]) add(counts, code)
+      for (const counts of [entry.codes, entry.minute]) add(counts, code)
       entry.lastAt = at
       entry.score = at / HALF_LIFE_MS + Math.log2(2 ** (entry.score - at / HALF_LIFE_MS) + 1)
       if (entry.singles === SINGLE_MAX || singles === SINGLE_MAX_IN_ALL) return true
@@ -75,11 +74,14 @@ export function createRefusals({ of, now }: { of: 'webhooks' | 'requests'; now: 
       return false
     },
 
-    /** To be called every minute. Gives the addresses of which more was refused than is told singly, and begins anew. */
+    /**
+     * To be called every minute. Gives the addresses of which more was refused than is told singly, the largest first,
+     * and one entry for those that nobody tells apart any more; then it begins anew.
+     */
     endMinute: (): Flood[] => {
       const floods = [...entries.values()].filter(isFlood).sort((a, b) => countOf(b.minute) - countOf(a.minute))
       const named = floods.slice(0, NAMED_MAX).map(({ address, minute }) => floodOf(of, address, minute))
-      for (const entry of floods.slice(NAMED_MAX)) join(others, entry)
+      for (const entry of floods.slice(NAMED_MAX)) addTo(others, entry)
       const shared = others.addresses === 0 ? [] : [floodOf(of, others, others.minute)]
       for (const entry of entries.values()) {
         entry.minute = {}
@@ -87,7 +89,7 @@ export function createRefusals({ of, now }: { of: 'webhooks' | 'requests'; now: 
         if (entry.lastAt < now() - FORGOTTEN_MS) entries.delete(entry.address)
       }
       singles = 0
-      others = nobody()
+      others = noOthers()
       return [...named, ...shared]
     },
 
@@ -103,9 +105,6 @@ export function createRefusals({ of, now }: { of: 'webhooks' | 'requests'; now: 
           since,
           lastAt,
         })),
-
-    /** What was refused in all, also of addresses that have given way. */
-    totals: (): Readonly<Counts> => totals,
   }
 }
 export type Refusals = ReturnType<typeof createRefusals>
@@ -130,9 +129,9 @@ interface Others {
   readonly minute: Counts
 }
 
-const nobody = (): Others => ({ addresses: 0, minute: {} })
+const noOthers = (): Others => ({ addresses: 0, minute: {} })
 
-function join(others: Others, { minute }: Entry): void {
+function addTo(others: Others, { minute }: Entry): void {
   others.addresses++
   for (const [code, count] of Object.entries(minute)) add(others.minute, code, count)
 }

@@ -75,7 +75,6 @@ test('a thousand addresses are told apart: one that floods stays when others com
     [['192.0.2.1', 50]],
   )
   assert.equal(refusals.top(5000).length, 1000)
-  assert.deepEqual(refusals.totals(), { signature: 3050 })
 })
 
 test('the top is of those who flood lately: ten minutes halve what came before', () => {
@@ -109,7 +108,6 @@ test('an address is forgotten a day after its last refusal', () => {
     refusals.top(10).map(({ address }) => address),
     ['192.0.2.2'],
   )
-  assert.deepEqual(refusals.totals(), { signature: 11 })
 })
 
 test('a clock that is set back does no harm', () => {
