@@ -11,6 +11,7 @@ export interface Command {
   readonly run: (args: readonly string[]) => Promise<number>
 }
 
+/** Ends the program with exit code 2. `message` says what is wrong and where the help is. */
 export const usageError = (message: string, cause?: unknown): AppError =>
   new AppError('usage.invalid', message, { cause })
 

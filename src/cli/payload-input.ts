@@ -7,13 +7,14 @@ import { loadDotEnv, usageError } from './command.ts'
 
 const FORMS = ['original', 'readme', 'raw'] as const satisfies readonly SignatureForm[]
 
+/** The value of --form. Throws AppError usage.invalid. */
 export function readForm(name: string): SignatureForm {
   const form = FORMS.find((one) => one === name)
   if (form === undefined) throw usageError(`--form ${name} is unknown. It is original, readme or raw.`)
   return form
 }
 
-/** The one file that is named, or standard input. */
+/** The one file that is named, or standard input. Throws AppError usage.invalid for several, file.unreadable. */
 export async function readInput({
   command,
   positionals,
@@ -40,7 +41,7 @@ export async function readInput({
 
 /**
  * From where the service reads it: the environment, .env, or the file of LERNITO_WEBHOOK_SECRET_FILE. Not from an
- * argument, which everyone on the machine could read.
+ * argument, which everyone on the machine could read. Throws AppError settings.invalid without one.
  */
 export function readWebhookSecret(): string {
   loadDotEnv()
@@ -52,7 +53,7 @@ export function readWebhookSecret(): string {
   )
 }
 
-/** The signature, or what keeps the payload from being signed in this form. */
+/** Throws AppError payload.unsignable with what keeps the payload from being signed in this form. */
 export function signPayload(input: { body: Buffer; form: SignatureForm; secret: string }): string {
   try {
     return sign(input)

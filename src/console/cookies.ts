@@ -20,17 +20,21 @@ const sessionName = ({ secure }: Site): string => `${secure ? '__Secure-' : ''}l
 const attemptName = ({ secure }: Site, state: string): string =>
   `${secure ? '__Secure-' : ''}lernito_sign_in_${state.slice(0, 16)}`
 
+/** The token that the browser sent; null if none. It may be anything. */
 export const readSession = (request: FastifyRequest, site: Site): string | null =>
   request.cookies[sessionName(site)] ?? null
 
+/** For as long as a session may last. */
 export function setSession(reply: FastifyReply, site: Site, token: string): void {
   reply.setCookie(sessionName(site), token, { ...options(site, site.base), maxAge: SESSION_MS / 1000 })
 }
 
+/** Has the browser forget its token. */
 export function clearSession(reply: FastifyReply, site: Site): void {
   reply.clearCookie(sessionName(site), options(site, site.base))
 }
 
+/** For the way to the LMS and back; only the callback gets it. */
 export function keepAttempt(reply: FastifyReply, site: Site, { state, verifier, next }: Attempt & Kept): void {
   const value = `${verifier}.${Buffer.from(next).toString('base64url')}`
   reply.setCookie(attemptName(site, state), value, {

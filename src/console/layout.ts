@@ -70,6 +70,7 @@ export function page(of: Page): string {
 `
 }
 
+/** Answers with a whole page. */
 export function sendPage({ reply, status = 200, ...of }: Page & { reply: FastifyReply; status?: number }) {
   return reply.code(status).type('text/html; charset=utf-8').send(page(of))
 }

@@ -21,6 +21,7 @@ export function readQuery(parameters: URLSearchParams): ListQuery {
   return { q: (parameters.get('q') ?? '').trim().slice(0, 300), state, from: day('from'), to: day('to') }
 }
 
+/** Which deliveries are meant. The last day counts to its end, UTC. */
 export function filterOf({ q, state, from, to }: ListQuery): DeliveryFilter {
   return {
     ...readSearch(q),
@@ -36,4 +37,5 @@ export function queryText(query: Partial<ListQuery> & { after?: string }): strin
   return given.length === 0 ? '' : `?${new URLSearchParams(given)}`
 }
 
+/** Whether nothing is asked for, so that all deliveries are meant. */
 export const isEmpty = (query: ListQuery): boolean => queryText(query) === ''

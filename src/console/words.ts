@@ -16,7 +16,9 @@ export function timeHtml(ms: number): string {
   return html`<time datetime="${new Date(ms).toISOString()}">${SHORT.format(ms)} UTC</time>`
 }
 
+/** 1234 as `1,234`. */
 export const numberText = (count: number): string => NUMBER.format(count)
+/** A count that ends at some number; `more`: there are more. */
 export const countText = ({ count, more }: { count: number; more: boolean }): string =>
   more ? fill(TEXTS.moreThan, { count: numberText(count) }) : numberText(count)
 

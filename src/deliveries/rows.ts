@@ -81,5 +81,6 @@ function complaint(error: unknown): string {
   return issue === undefined ? '' : `${issue.path.join('.')}: ${issue.message}`
 }
 
+/** The columns `request` and `outcome`. Throw ZodError or SyntaxError for what is not as this program writes it. */
 export const readRequest = (text: string): EnrollmentRequest => requestSchema.parse(JSON.parse(text))
 export const readOutcome = (text: string): Outcome => outcomeSchema.parse(JSON.parse(text))

@@ -14,11 +14,14 @@ export interface Terms {
   readonly courses: readonly string[]
 }
 
-/** As it is stored and searched for. Lower-casing can lengthen a text ("İ"), and MySQL cuts what is too long. */
+/** A text as it is stored and searched for. Lower-casing can lengthen a text ("İ"), and MySQL cuts what is too long. */
 const term = (text: string, max: number): string => text.trim().toLowerCase().slice(0, max)
+/** An address, or its beginning. */
 export const emailTerm = (text: string): string => term(text, MAX_EMAIL)
+/** A username or a course key. */
 export const textTerm = (text: string): string => term(text, MAX_TEXT)
 
+/** What a delivery is found by, out of what its payload says. */
 export function termsOf({ email, username = '', courseIds = [] }: About): Terms {
   return {
     email: email === undefined ? null : emailTerm(email),

@@ -23,6 +23,7 @@ export interface Waiters {
   giveUp(): void
 }
 
+/** Who waits for the answer to a delivery, in this process. `now`: ms since 1970. */
 export function createWaiters({ now }: { now: () => number }): Waiters {
   const waiting = new Map<string, Set<Tell>>()
   let count = 0

@@ -87,6 +87,7 @@ function hasAll<Need extends keyof Facts>(
   return needs.every((need) => facts[need] !== undefined)
 }
 
+/** `detail`: what was found, in words. `gives`: what other checks need of it. */
 export function well(detail: string, gives: Partial<Facts> = {}): Finding {
   return { problems: [], detail, skipped: false, gives }
 }
@@ -96,6 +97,7 @@ export function ill(problems: readonly Problem[], gives: Partial<Facts> = {}): F
   return { problems, detail: null, skipped: false, gives }
 }
 
+/** A check that was not made. */
 export function skipped(why: string): Finding {
   return { problems: [], detail: why, skipped: true, gives: {} }
 }

@@ -48,8 +48,9 @@ export function createLink({
     const before = state
     state = next
     if (before.kind === next.kind) return
+    const passesSoon = next.kind === 'throttled' && next.probeAt - now() <= SHORT_MS
     if (next.kind === 'up') inbox.resume()
-    else if (next.probeAt - now() > SHORT_MS || next.kind !== 'throttled') inbox.pause()
+    else if (!passesSoon) inbox.pause()
     onChange(next)
     change.resolve()
     change = Promise.withResolvers()
@@ -100,7 +101,7 @@ export function createLink({
         const blocked = state // only a probe unblocks
         await sleep(Math.max(0, blocked.probeAt - now()), signal)
         if (signal.aborted) return
-        const well = await isWell(blocked, signal).catch(() => false)
+        const well = await isWell(blocked, signal).catch(() => false) // the signal ended its wait for a permit
         become(afterProbe(state, { well, now: now() }))
       }
     },

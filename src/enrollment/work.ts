@@ -25,15 +25,15 @@ export type PairResult =
   | { readonly kind: 'reason'; readonly reason: Reason }
   | { readonly kind: 'failure'; readonly failure: WorkFailure }
 
+/** It is in the LMS. */
 export const done = (result: CourseResult): PairResult => ({ kind: 'done', result })
+/** It is decided against. */
 export const refused = (reason: Reason): PairResult => ({ kind: 'reason', reason })
 /** A call that failed; what the LMS refuses is decided, and trying again would change nothing. */
 export const failed = (failure: WorkFailure): PairResult =>
   failure.kind === 'refused' ? refused({ code: 'lms.refused', subject: failure.message }) : { kind: 'failure', failure }
 
-/**
- * Begins a round of work: of the true course keys, a retry touches only those without a result.
- */
+/** Begins a round of work. `courses` are the true course keys; a retry touches only those without a result. */
 export function beginWork({
   delivery,
   request,
@@ -55,6 +55,7 @@ export function beginWork({
   }
 }
 
+/** Notes what became of one course, which is then no longer open in this round. */
 export function record({ work, course, result }: { work: Work; course: string; result: PairResult }): void {
   work.open.delete(course)
   if (result.kind === 'done') work.done.set(course, result.result)

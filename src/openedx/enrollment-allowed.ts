@@ -36,11 +36,13 @@ export function judgeAllow(answer: Answer, asked: { course: string }): Judged<'c
   return judgeOther(answer, ENDPOINT)
 }
 
+/** All allowances of an address, used or not. */
 export function allowancesRequest(of: { email: string }): LmsRequest {
   const query = new URLSearchParams({ email: of.email })
   return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }
 }
 
+/** An address without allowances has an empty list (recorded: enrollment-allowed.json, 'none yet'). */
 export function judgeAllowances(answer: Answer): Judged<readonly Allowance[]> {
   if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
   const read = readAs(answer, ENDPOINT, z.array(allowance))
@@ -52,6 +54,7 @@ export function judgeAllowances(answer: Answer): Judged<readonly Allowance[]> {
   )
 }
 
+/** Takes an allowance back: whoever registers with the address later is not enrolled by it. */
 export function disallowRequest(of: { email: string; course: string }): LmsRequest {
   const body = jsonBody({ email: of.email, course_id: of.course })
   return { method: 'DELETE', endpoint: ENDPOINT, path: ENDPOINT, body }

@@ -58,6 +58,10 @@ export function enrollRequest(of: { username: string; course: string; mode: stri
   return { method: 'POST', endpoint: ENROLL_ENDPOINT, path: ENROLL_ENDPOINT, body: jsonBody(body) }
 }
 
+/**
+ * The enrollment as it is after the call. `refused`, in the LMS's words, where it says no to this person or course;
+ * 'misconfigured' where the LMS does something else than it was asked to.
+ */
 export function judgeEnroll(
   answer: Answer,
   asked: { username: string; course: string },

@@ -3,6 +3,7 @@ import { z } from 'zod'
 
 const SAMPLES = ['your_secret', 'your_webhook_secret', '123456']
 
+/** What is too short is refused; see warnings.ts for what is only warned about. */
 export const webhookSecret = z
   .string({ error: 'is missing. Set it to the secret that the shop signs its webhooks with' })
   .min(8, { error: 'is too short. Use at least 16 random characters, for example from: openssl rand -hex 32' })
@@ -10,6 +11,7 @@ export const webhookSecret = z
     error: 'is a sample from the documentation. Use a secret of your own, for example from: openssl rand -hex 32',
   })
 
+/** Both ends are allowed. */
 export const wholeNumber = (least: number, most: number) =>
   z
     .string()
@@ -19,6 +21,7 @@ export const wholeNumber = (least: number, most: number) =>
       error: `must be a whole number from ${least} to ${most}`,
     })
 
+/** An address that paths are added to: without a slash at its end. */
 export const httpUrl = z
   .string({ error: 'is missing. Set it to the address of the LMS, for example https://lms.example.com' })
   .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
@@ -27,7 +30,7 @@ export const httpUrl = z
   .regex(/^[^\s?#@]*$/, { error: 'must be a plain address without user name, ? or #' })
   .transform((text) => text.replace(/\/+$/, ''))
 
-/** The path and query of a chat's webhook are its secret. */
+/** An address that is called as it is: the path and query of a chat's webhook are its secret. */
 export const httpUrlWithQuery = z
   .string()
   .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
@@ -48,6 +51,7 @@ function isAddressOrNetwork(text: string): boolean {
   return version !== 0 && rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)
 }
 
+/** What openDatabase takes. */
 export const databaseUrl = z.string().refine((text) => /^sqlite:.+/.test(text) || isMysqlUrl(text), {
   error:
     'must be sqlite: and a path, for example sqlite:./data/lernito.db, or of the form mysql://user:password@host:port/name, with special characters of the password written as %XX',
@@ -60,4 +64,5 @@ function isMysqlUrl(text: string): boolean {
   return protocol === 'mysql:' && named && search === '' && hash === '' && /^(%[0-9a-f]{2}|[^%])*$/i.test(password)
 }
 
+/** Any text. `what` completes the complaint about its absence. */
 export const needed = (what: string) => z.string({ error: `is missing. Set it to ${what}` })

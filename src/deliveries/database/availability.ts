@@ -73,6 +73,7 @@ export async function tryTwice<T>({
   }
 }
 
+/** Whether it says that the database is away, and nothing more: whoever watches over that tells of it. */
 export const isUnreachable = (error: unknown): boolean =>
   error instanceof AppError && error.code === 'database.unreachable'
 

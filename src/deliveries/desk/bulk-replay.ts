@@ -75,6 +75,7 @@ const ofNone = (kind: Happened['kind'], detail: string, actor: string): Happened
   actor,
 })
 
+/** See Desk.bulkReplay. */
 export async function readReplay(db: Kysely<Tables>, id: string): Promise<BulkReplay | null> {
   const row = await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).executeTakeFirst()
   return row === undefined ? null : bulkReplayOf(row)

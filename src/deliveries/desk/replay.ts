@@ -20,6 +20,7 @@ export async function replay(
   })
 }
 
+/** The event of a delivery that was made due. */
 export const replayed = ({ id, by, detail }: { id: string; by: string; detail: string }): Happened => ({
   deliveryId: id,
   kind: 'replayed',
