@@ -2,19 +2,23 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import { createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net'
+import { createServer as createTcpServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { CAUSES, type CauseId } from '../../src/doctor/causes.ts'
 import type { CheckId } from '../../src/doctor/check.ts'
 import { type Deadlines, examine, type Result } from '../../src/doctor/examine.ts'
 import { render } from '../../src/doctor/render.ts'
+import type { StandInOptions } from '../../src/sandbox/stand-in.ts'
+import type { World } from '../../src/sandbox/world.ts'
 import { SECRET } from '../harness.ts'
+import { listening } from '../listening.ts'
 import { PASSWORD } from '../mariadb.ts'
+import { recordedWorld } from '../sandbox/recording.ts'
 import { temporaryFolder } from '../service/process.ts'
-import { serveEnv } from '../service/serving.ts'
+import { serveEnv, startLms } from '../service/serving.ts'
 
 type Env = Record<string, string>
 
@@ -56,6 +60,23 @@ export interface Case {
   readonly skip?: string
 }
 
+/** A stand-in that is broken in one way: by its options, by faults, or by the settings with which it is called. */
+export const standIn = (how: { lms?: StandInOptions; faults?: readonly object[]; env?: Env }): Case['broken'] => {
+  return async (t) => {
+    const lms = await startLms(t, how.lms)
+    await lms.faults(how.faults ?? [])
+    return examined({ env: { ...envFor({ t, lmsUrl: lms.url }), ...how.env } })
+  }
+}
+
+/** The recorded world with changes. */
+export const inWorld = (change: (world: World) => Partial<World>, env: Env = {}): Case['broken'] => {
+  return async (t) => {
+    const world = await recordedWorld()
+    return standIn({ lms: { world: { ...world, ...change(world) } }, env })(t)
+  }
+}
+
 /** A test for each cause of a group: the check finds it and nothing else, at its level. */
 export function testCauses<Id extends CauseId>(
   causes: Readonly<Record<Id, unknown>>,
@@ -77,20 +98,10 @@ export function testCauses<Id extends CauseId>(
   }
 }
 
-/** The address of a server that listens on loopback until the test ends. */
-async function listening(t: TestContext, server: Server | TcpServer): Promise<string> {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => server.close())
-  const address = server.address()
-  assert.ok(typeof address === 'object' && address !== null)
-  return `127.0.0.1:${address.port}`
-}
-
 /** A host and port at which nothing listens. */
 export async function nobody(t: TestContext): Promise<string> {
   const server = createTcpServer()
-  const host = await listening(t, server)
+  const { host } = await listening(t, server)
   server.close()
   await once(server, 'close')
   return host
@@ -106,7 +117,7 @@ export async function silent(t: TestContext, onConnection: (socket: Socket) => v
   t.after(() => {
     for (const socket of sockets) socket.destroy()
   })
-  return listening(t, server)
+  return (await listening(t, server)).host
 }
 
 /** A server with a certificate that nobody vouches for. */
@@ -122,15 +133,13 @@ export async function selfSigned(t: TestContext): Promise<string> {
   const server = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_request, response) => {
     response.end('{}')
   })
-  return listening(t, server)
+  return (await listening(t, server)).host
 }
 
 export const NO_OPENSSL = spawnSync('openssl', ['version']).error === undefined ? undefined : 'no openssl here'
 
 /** A plain HTTP server that answers every request alike. */
 export async function answering(t: TestContext, status: number, headers: Record<string, string> = {}): Promise<string> {
-  return listening(
-    t,
-    createServer((_request, response) => response.writeHead(status, headers).end()),
-  )
+  const server = createServer((_request, response) => response.writeHead(status, headers).end())
+  return (await listening(t, server)).host
 }

@@ -2,22 +2,22 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { LMS_CAUSES } from '../../src/doctor/causes-lms.ts'
 import type { Result } from '../../src/doctor/examine.ts'
-import type { StandInOptions } from '../../src/sandbox/stand-in.ts'
-import type { World } from '../../src/sandbox/world.ts'
 import { exchange } from '../harness.ts'
 import { json, startScriptedLms } from '../openedx/scripted-lms.ts'
-import { getToken, recordedWorld } from '../sandbox/recording.ts'
+import { getToken } from '../sandbox/recording.ts'
 import { startHoldingLms, startLms } from '../service/serving.ts'
 import {
   answering,
   type Case,
   envFor,
   examined,
+  inWorld,
   NO_OPENSSL,
   nobody,
   resultOf,
   selfSigned,
   silent,
+  standIn,
   testCauses,
 } from './examining.ts'
 
@@ -28,27 +28,6 @@ const COURSES = '/api/courses/v1/courses/'
 /** Something other than an LMS at LERNITO_LMS_URL. */
 const lmsAt = (url: string): Case['broken'] => {
   return async (t) => examined({ env: envFor({ t, lmsUrl: url }) })
-}
-
-/** A stand-in that is broken in one way: by its options, by faults, or by the settings with which it is called. */
-const standIn = (how: {
-  lms?: StandInOptions
-  faults?: readonly object[]
-  env?: Record<string, string>
-}): Case['broken'] => {
-  return async (t) => {
-    const lms = await startLms(t, how.lms)
-    await lms.faults(how.faults ?? [])
-    return examined({ env: { ...envFor({ t, lmsUrl: lms.url }), ...how.env } })
-  }
-}
-
-/** The recorded world with changes. */
-const inWorld = (change: (world: World) => Partial<World>): Case['broken'] => {
-  return async (t) => {
-    const world = await recordedWorld()
-    return standIn({ lms: { world: { ...world, ...change(world) } } })(t)
-  }
 }
 
 /** A throttle of one call a minute, which somebody else has just made as the same user. */

@@ -6,17 +6,18 @@ import { OUTSIDE_CAUSES } from '../../src/doctor/causes-outside.ts'
 import type { Result } from '../../src/doctor/examine.ts'
 import { startProduct } from '../harness.ts'
 import { json, page, type ScriptedLms, startScriptedLms } from '../openedx/scripted-lms.ts'
-import { recordedWorld } from '../sandbox/recording.ts'
 import { startLms } from '../service/serving.ts'
 import {
   type Case,
   envFor,
   examined,
+  inWorld,
   NO_OPENSSL,
   nobody,
   resultOf,
   selfSigned,
   silent,
+  standIn,
   testCauses,
 } from './examining.ts'
 
@@ -44,13 +45,8 @@ function original(method: 'GET' | 'OPTIONS'): { status: number; body: unknown } 
 }
 
 /** The console at a stand-in LMS. */
-const console = (how: { env?: Env; faults?: readonly object[] }): Case['broken'] => {
-  return async (t) => {
-    const lms = await startLms(t)
-    await lms.faults(how.faults ?? [])
-    return examined({ env: { ...envFor({ t, lmsUrl: lms.url }), ...CONSOLE, ...how.env } })
-  }
-}
+const console = ({ env = {}, faults = [] }: { env?: Env; faults?: readonly object[] }): Case['broken'] =>
+  standIn({ faults, env: { ...CONSOLE, ...env } })
 
 const without = (name: keyof typeof CONSOLE): Env => ({ [name]: '' })
 
@@ -83,12 +79,10 @@ const CASES: Readonly<Record<keyof typeof OUTSIDE_CAUSES, Case>> = {
   'console.invalid_client': {
     rule: 'an application that was deleted in the LMS',
     found: 'console.application',
-    broken: async (t) => {
-      const world = await recordedWorld()
-      const applications = world.applications.filter(({ client_id }) => client_id !== 'console-client')
-      const lms = await startLms(t, { world: { ...world, applications } })
-      return examined({ env: { ...envFor({ t, lmsUrl: lms.url }), ...CONSOLE } })
-    },
+    broken: inWorld(
+      ({ applications }) => ({ applications: applications.filter(({ client_id }) => client_id !== 'console-client') }),
+      CONSOLE,
+    ),
   },
   'console.grant_type': {
     rule: 'the application of the service instead of that of the console',

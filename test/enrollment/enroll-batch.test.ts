@@ -3,21 +3,15 @@ import { after, beforeEach, test } from 'node:test'
 import { enrollInBulk } from '../../src/enrollment/enroll-batch.ts'
 import type { Work } from '../../src/enrollment/work.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
-import { createLms } from '../../src/openedx/lms.ts'
 import { startStandIn } from '../../src/sandbox/stand-in.ts'
 import { control, DEMO } from '../harness.ts'
+import { lmsAt } from './lms-at.ts'
 import { aWork } from './works.ts'
 
 const standIn = await startStandIn({ throttle: 'off' })
 const sandbox = control(standIn.url)
 const budget = unlimitedBudget()
-const lms = createLms({
-  url: standIn.url,
-  clientId: 'lernito-client',
-  clientSecret: 'lernito-client-secret',
-  version: 'test',
-  concurrency: () => 2,
-})
+const lms = lmsAt(standIn.url)
 after(() => Promise.all([lms.close(), standIn.close()]))
 beforeEach(() => sandbox.reset())
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { createLink, type Link } from '../../src/enrollment/link.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
-import { createLms } from '../../src/openedx/lms.ts'
 import { type RunningStandIn, startStandIn } from '../../src/sandbox/stand-in.ts'
 import { control, DEMO } from '../harness.ts'
+import { lmsAt } from './lms-at.ts'
 
 const BULK = '/api/bulk_enroll/v1/bulk_enroll'
 const budget = unlimitedBudget()
@@ -20,13 +20,7 @@ beforeEach(async () => {
   standIn = await startStandIn({ throttle: 'off' })
   happened = []
   const stopping = new AbortController()
-  const lms = createLms({
-    url: standIn.url,
-    clientId: 'lernito-client',
-    clientSecret: 'lernito-client-secret',
-    version: 'test',
-    concurrency: () => 2,
-  })
+  const lms = lmsAt(standIn.url)
   let waiting = Promise.withResolvers<void>()
   probe = () => {
     waiting.resolve()

@@ -3,9 +3,9 @@ import { type TestContext, test } from 'node:test'
 import type { CourseResult } from '../../src/deliveries/types.ts'
 import { checkReported, type Finding, isRepairable, repair } from '../../src/enrollment/reconcile.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
-import { createLms } from '../../src/openedx/lms.ts'
 import { startStandIn } from '../../src/sandbox/stand-in.ts'
 import { control, DEMO } from '../harness.ts'
+import { lmsAt } from './lms-at.ts'
 
 const ALICE = 'alice@example.com'
 const NOBODY = 'nobody@example.com'
@@ -14,13 +14,7 @@ const allowance = (email: string, auto_enroll: boolean) => ({ email, course: DEM
 
 async function setUp(t: TestContext) {
   const standIn = await startStandIn({ throttle: 'off' })
-  const lms = createLms({
-    url: standIn.url,
-    clientId: 'lernito-client',
-    clientSecret: 'lernito-client-secret',
-    version: 'test',
-    concurrency: () => 2,
-  })
+  const lms = lmsAt(standIn.url)
   t.after(async () => {
     await lms.close()
     await standIn.close()

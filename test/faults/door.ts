@@ -1,6 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { TestContext } from 'node:test'
 import { exchange } from '../harness.ts'
+import { listening } from '../listening.ts'
 
 interface Knock {
   readonly method: string
@@ -29,15 +30,9 @@ export async function startDoor(t: TestContext) {
     if (passed === null) return response.destroy()
     return response.writeHead(passed.status, passed.headers).end(passed.text)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const { host } = await listening(t, server)
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://${host}`,
     leadsTo: (url: string): void => {
       lmsUrl = url
     },

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { createServer } from 'node:tls'
+import { listening } from '../listening.ts'
 
 export const hasOpenssl = spawnSync('openssl', ['version']).error === undefined
 
@@ -62,12 +63,9 @@ export async function startTls(t: TestContext, { key, cert, to }: Certificate & 
     secure.pipe(plain).pipe(secure)
   })
   server.on('tlsClientError', () => {})
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.after(() => {
     for (const socket of sockets) socket.destroy()
-    server.close()
   })
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const { port } = await listening(t, server)
   return { url: `https://localhost:${port}`, received: () => received }
 }

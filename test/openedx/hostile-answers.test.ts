@@ -12,11 +12,12 @@ import { judgeEnroll, judgeEnrollment } from '../../src/openedx/enrollment.ts'
 import { judgeAllow, judgeAllowances, judgeDisallow } from '../../src/openedx/enrollment-allowed.ts'
 import { judgeEnrollmentList } from '../../src/openedx/enrollment-list.ts'
 import type { Judged } from '../../src/openedx/failure.ts'
-import { heartbeatRequest, judgeHeartbeat } from '../../src/openedx/heartbeat.ts'
+import { judgeHeartbeat } from '../../src/openedx/heartbeat.ts'
 import { judgeToken } from '../../src/openedx/token.ts'
-import { createTransport } from '../../src/openedx/transport.ts'
+import { listening } from '../listening.ts'
 import { answer } from './recorded.ts'
 import { type Reply, startScriptedLms } from './scripted-lms.ts'
+import { transportTo } from './transport-to.ts'
 
 const COURSE = 'course-v1:edX+DemoX+Demo_Course'
 const EMAIL = 'alice@example.com'
@@ -112,19 +113,6 @@ test('whatever Retry-After says, the wait is from a second to an hour', () => {
   assert.deepEqual(waits, [60_000, 3_600_000, 1_000, 60_000, 60_000])
 })
 
-function transportTo(t: TestContext, url: string, timeoutMs: number) {
-  const transport = createTransport({
-    url: new URL(url),
-    userAgent: 'x',
-    concurrency: () => 2,
-    timeoutMs,
-    now: Date.now,
-    onCall: () => {},
-  })
-  t.after(() => transport.close())
-  return () => transport.send(heartbeatRequest(), { authorization: 'JWT secret', queued: true })
-}
-
 const MEGABYTE = 1_000_000
 
 test('a compressed answer is not unpacked: a bomb stays as small as it came', async (t) => {
@@ -157,13 +145,10 @@ async function startRaw(t: TestContext, talk: (socket: Socket) => void): Promise
     socket.on('error', () => {})
     socket.once('data', () => talk(socket))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.after(() => {
     for (const socket of sockets) socket.destroy()
-    server.close()
   })
-  const address = server.address()
-  return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
+  return `http://${(await listening(t, server)).host}`
 }
 
 /** Writes `text` again and again, as fast as it is read, until the connection is cut. */

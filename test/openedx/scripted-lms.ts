@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { TestContext } from 'node:test'
+import { listening } from '../listening.ts'
 
 /** A request as the scripted server got it. */
 export interface Seen {
@@ -37,15 +38,9 @@ export async function startScriptedLms(t: TestContext): Promise<ScriptedLms> {
     const reply = script.length > 1 ? script.shift() : script[0]
     reply?.(response, one)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const { host } = await listening(t, server)
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://${host}`,
     seen,
     seenAt: (route) => seen.filter((one) => routeOf(one) === route),
     on: (route, ...replies) => void scripts.set(route, replies),

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
-import { heartbeatRequest } from '../../src/openedx/heartbeat.ts'
-import { createTransport } from '../../src/openedx/transport.ts'
 import { run, temporaryFolder } from '../service/process.ts'
 import { sell, serveEnv, startLms, startServe } from '../service/serving.ts'
 import { type Certificate, hasOpenssl, selfSigned, startTls } from './certificates.ts'
 import { json, startScriptedLms } from './scripted-lms.ts'
+import { transportTo } from './transport-to.ts'
 
 const NAME = 'localhost'
 const INSECURE = 'NODE_TLS_REJECT_UNAUTHORIZED'
@@ -15,16 +14,7 @@ async function call(t: TestContext, certificate: Certificate) {
   const lms = await startScriptedLms(t)
   lms.on('GET /heartbeat', json(200, { sql: { status: true } }))
   const tls = await startTls(t, { ...certificate, to: lms.url })
-  const transport = createTransport({
-    url: new URL(tls.url),
-    userAgent: 'x',
-    concurrency: () => 1,
-    timeoutMs: 5_000,
-    now: Date.now,
-    onCall: () => {},
-  })
-  t.after(() => transport.close())
-  const sent = await transport.send(heartbeatRequest(), { authorization: 'JWT secret', queued: true })
+  const sent = await transportTo(t, tls.url)()
   return { ok: sent.ok, says: sent.ok ? '' : sent.failure.message, received: tls.received() }
 }
 
@@ -84,16 +74,7 @@ describe('an LMS over TLS', { skip: hasOpenssl ? false : 'there is no openssl to
 
   test('a server that speaks no TLS is told as that', async (t) => {
     const lms = await startScriptedLms(t)
-    const transport = createTransport({
-      url: new URL(lms.url.replace('http:', 'https:')),
-      userAgent: 'x',
-      concurrency: () => 1,
-      timeoutMs: 5_000,
-      now: Date.now,
-      onCall: () => {},
-    })
-    t.after(() => transport.close())
-    const sent = await transport.send(heartbeatRequest(), { authorization: 'JWT secret', queued: true })
+    const sent = await transportTo(t, lms.url.replace('http:', 'https:'))()
     assert.match(sent.ok ? '' : sent.failure.message, /what listens there does not speak TLS/)
   })
 })

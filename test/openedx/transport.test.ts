@@ -4,6 +4,7 @@ import { createGate } from '../../src/openedx/gate.ts'
 import { heartbeatRequest } from '../../src/openedx/heartbeat.ts'
 import { type Call, createTransport, jsonBody, type LmsRequest } from '../../src/openedx/transport.ts'
 import { cut, hang, json, page, type Reply, startScriptedLms } from './scripted-lms.ts'
+import { transportTo } from './transport-to.ts'
 
 const queued = { authorization: null, queued: true }
 const MIB = 1024 * 1024
@@ -75,17 +76,7 @@ test('a connection that is refused or cut is no answer', async (t) => {
   })
   assert.equal(failureOf(await heartbeat()).kind, 'unreachable')
 
-  const url = new URL('http://127.0.0.1:1/')
-  const other = createTransport({
-    url,
-    userAgent: 'x',
-    concurrency: () => 1,
-    timeoutMs: 5_000,
-    now: Date.now,
-    onCall: () => {},
-  })
-  t.after(() => other.close())
-  const refused = failureOf(await other.send(heartbeatRequest(), queued))
+  const refused = failureOf(await transportTo(t, 'http://127.0.0.1:1/')())
   assert.equal(refused.message, "The LMS at 127.0.0.1:1 can't be reached: nothing listens there (ECONNREFUSED)")
 })
 

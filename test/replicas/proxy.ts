@@ -1,6 +1,6 @@
-import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
+import { listening } from '../listening.ts'
 
 const COMMIT = Buffer.from('\u0003commit')
 
@@ -45,16 +45,12 @@ export async function startProxy({ t, port }: { t: TestContext; port: number }) 
       client.write(data)
     })
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
   t.after(() => {
     for (const socket of sockets) socket.destroy()
-    server.close()
   })
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
+  const own = await listening(t, server)
   return {
-    port: address.port,
+    port: own.port,
     loseCommit: (when: 'before' | 'after'): void => {
       lose = when
     },

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { createNotifier, textPoster } from '../../src/telemetry/notify.ts'
 import type { LinkReport } from '../../src/telemetry/trouble.ts'
+import { listening } from '../listening.ts'
 
 const MINUTE_MS = 60_000
 const SINCE = Date.UTC(2026, 10, 24, 10, 2)
@@ -160,11 +160,8 @@ async function chat(t: TestContext, answer: { status: number; location?: string 
       response.writeHead(answer.status, answer.location === undefined ? {} : { location: answer.location }).end('ok')
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => server.close())
-  const address: string | AddressInfo | null = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
-  return { url: `http://127.0.0.1:${port}/hooks/secret-key`, seen }
+  const { host } = await listening(t, server)
+  return { url: `http://${host}/hooks/secret-key`, seen }
 }
 
 test('a text is posted as Slack and its kin take it', async (t) => {

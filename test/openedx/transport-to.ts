@@ -1,0 +1,17 @@
+import type { TestContext } from 'node:test'
+import { heartbeatRequest } from '../../src/openedx/heartbeat.ts'
+import { createTransport } from '../../src/openedx/transport.ts'
+
+/** Gives what sends a heartbeat with a token to this address, by a transport of its own. */
+export function transportTo(t: TestContext, url: string, timeoutMs = 5_000) {
+  const transport = createTransport({
+    url: new URL(url),
+    userAgent: 'x',
+    concurrency: () => 2,
+    timeoutMs,
+    now: Date.now,
+    onCall: () => {},
+  })
+  t.after(() => transport.close())
+  return () => transport.send(heartbeatRequest(), { authorization: 'JWT secret', queued: true })
+}
