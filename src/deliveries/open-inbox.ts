@@ -42,7 +42,7 @@ export function openInbox({
   onError: (error: unknown) => void
   /** Told when the database can't be used any more, and why, and when it can again (null). */
   onAvailability: (reason: string | null) => void
-  /** Told how many deliveries of dead replicas have become free for all. */
+  /** Told how many deliveries of dead replicas any replica may take now. */
   onFreed: (deliveries: number) => void
 }) {
   const { heartbeatMs, deadAfterMs } = timing

@@ -31,7 +31,7 @@ export function createPresence({
   heartbeatMs: number
   /** After so long a silence a replica is given up for dead. */
   deadAfterMs: number
-  /** Told how many deliveries of dead replicas have become free for all. */
+  /** Told how many deliveries of dead replicas any replica may take now. */
   onFreed: (deliveries: number) => void
 }) {
   const { dialect } = database

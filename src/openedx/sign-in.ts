@@ -100,7 +100,7 @@ export function createSignIn(from: {
       } catch (error) {
         return refused(`The LMS did not sign this person in (${codeOf(error)})`)
       }
-      if (!checked.get('code')) return refused('The LMS sent no code')
+      if (!checked.get('code')) return refused('The LMS sent the browser back without a code: sign in again')
       return ask((options) =>
         oauth.authorizationCodeGrantRequest(server, client, secret, checked, redirectUri, attempt.verifier, options),
       )
@@ -122,7 +122,9 @@ export async function judgePerson(answer: Answer): Promise<Judged<Person>> {
     failed({ kind: 'misconfigured', endpoint: TOKEN_ENDPOINT, status: answer.status, message })
   const granted = await judgeGrant(answer, (error) => {
     // Recorded: sign-in.json, 'the code again'.
-    if (error === 'invalid_grant' || error === 'invalid_request') return refused(`The LMS does not take it (${error})`)
+    if (error === 'invalid_grant' || error === 'invalid_request') {
+      return refused(`The LMS does not accept this sign-in, or no longer (${error}): sign in again`)
+    }
     return misconfigured(refusalWords(error))
   })
   if (!granted.ok) return granted

@@ -63,7 +63,7 @@ export function createObserver({
       else log.error({ reason }, 'the database can not be used; webhooks are refused until it can')
     },
     onFreed: (deliveries: number): void =>
-      log.warn({ deliveries }, 'another replica is dead; its deliveries are free for all'),
+      log.warn({ deliveries }, 'another replica is dead; its deliveries are taken over'),
     onPurged: ({ deliveries, days }: { deliveries: number; days: number }): void =>
       log.info({ deliveries, days }, 'old deliveries deleted'),
     onError: (error: unknown): void => log.error(errorFields(error), 'unexpected error; it is tried again'),

@@ -108,7 +108,7 @@ describe('reconcile', () => {
     const { code, stderr } = await reconcile()
     await product.lms.noFaults()
     assert.equal(code, 1)
-    assert.match(stderr, /^The LMS could not be asked on: .*503/)
+    assert.match(stderr, /^The LMS could not be asked about the rest: .*503/)
   })
 
   test('a throttle is waited for, as long as the LMS says', async () => {
