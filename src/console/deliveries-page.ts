@@ -6,6 +6,7 @@ import { DELIVERY_STATES } from '../deliveries/types.ts'
 import { csvPages } from './csv.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
+import { listTable } from './list-table.ts'
 import { filterOf, isEmpty, type ListQuery, queryText, readQuery } from './query.ts'
 import type { Site } from './site.ts'
 import { fill, TEXTS } from './texts.ts'
@@ -87,24 +88,21 @@ function resultsHtml(of: { found: Found; query: ListQuery; first: boolean; base:
   return html`!${tools}!${list}!${searched}<p class="pages">!${newest} !${older}</p>`
 }
 
-/** The roles are those that a table has anyway; on a narrow screen the style would take them away. */
-export function tableHtml(items: readonly Summary[], base: string): string {
-  const head = words.columns.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)
-  return html`<table class="list" role="table"><thead role="rowgroup"><tr role="row">!${head.join('')}</tr></thead>
-<tbody role="rowgroup">!${items.map((item) => rowHtml(item, base)).join('\n')}</tbody></table>`
-}
+/** Deliveries as a list; each leads to its own page. */
+export const tableHtml = (items: readonly Summary[], base: string): string =>
+  listTable({ columns: words.columns, rows: items.map((item) => cellsOf(item, base)) })
 
-function rowHtml({ id, state, email, username, courseIds, activeAt }: Summary, base: string): string {
-  const [stateName, buyer, courses, activity] = words.columns
-  const name = email ?? words.noEmail
+function cellsOf({ id, state, email, username, courseIds, activeAt }: Summary, base: string): string[] {
   const shown = courseIds.slice(0, COURSES).map((key) => html`<code>${key}</code>`)
   const more =
     courseIds.length > COURSES
       ? html`<span class="quiet">${fill(words.moreCourses, { count: `${courseIds.length - COURSES}` })}</span>`
       : ''
   const who = username === null || username === '' ? '' : html`<br><span class="quiet">${username}</span>`
-  return html`<tr role="row"><td role="cell" data-label="${stateName}">!${stateHtml(state)}</td>
-<td role="cell" data-label="${buyer}"><div><a href="${base}/deliveries/${id}">${name}</a>!${who}</div></td>
-<td role="cell" data-label="${courses}"><div>!${shown.join('<br>')} !${more}</div></td>
-<td role="cell" data-label="${activity}">!${timeHtml(activeAt)}</td></tr>`
+  return [
+    stateHtml(state),
+    html`<div><a href="${base}/deliveries/${id}">${email ?? words.noEmail}</a>!${who}</div>`,
+    html`<div>!${shown.join('<br>')} !${more}</div>`,
+    timeHtml(activeAt),
+  ]
 }

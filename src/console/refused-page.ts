@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
+import { listTable } from './list-table.ts'
 import type { Site } from './site.ts'
 import { TEXTS } from './texts.ts'
 import { numberText, timeHtml } from './words.ts'
@@ -33,25 +34,22 @@ export function addRefused({
   scope.get(path, (request, reply) => {
     const { base } = site()
     const found = refusers(SHOWN)
-    const list = found.length === 0 ? html`<p>${words.none}</p>` : tableHtml(found)
+    const list =
+      found.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows: found.map(cellsOf) })
     const main = html`<p>${words.intro}</p><p>${words.todo} <a href="${base}/signature">${TEXTS.nav.signature}</a>.</p>!${list}`
     return sendPage({ reply, site: site(), session: sessionOf(request), title: words.title, current: path, main })
   })
 }
 
-function tableHtml(found: readonly Refuser[]): string {
-  const [address, count, why, last] = words.columns
-  const head = words.columns.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)
-  const rows = found.map(({ address: from, refused, codes, since, lastAt }) => {
-    const reasons = Object.entries(words.codes).flatMap(([code, text]) => {
-      const [, times] = Object.entries(codes).find(([one]) => one === code) ?? []
-      return times === undefined ? [] : [html`${text} (${numberText(times)})`]
-    })
-    return html`<tr role="row"><td role="cell" data-label="${address}"><code>${from}</code></td>
-<td role="cell" data-label="${count}">${numberText(refused)}</td>
-<td role="cell" data-label="${why}"><div>!${reasons.join('<br>')}</div></td>
-<td role="cell" data-label="${last}"><div>!${timeHtml(lastAt)}<br><span class="quiet">${words.since} !${timeHtml(since)}</span></div></td></tr>`
+function cellsOf({ address, refused, codes, since, lastAt }: Refuser): string[] {
+  const reasons = Object.entries(words.codes).flatMap(([code, text]) => {
+    const [, times] = Object.entries(codes).find(([one]) => one === code) ?? []
+    return times === undefined ? [] : [html`${text} (${numberText(times)})`]
   })
-  return html`<table class="list" role="table"><thead role="rowgroup"><tr role="row">!${head.join('')}</tr></thead>
-<tbody role="rowgroup">!${rows.join('\n')}</tbody></table>`
+  return [
+    html`<code>${address}</code>`,
+    numberText(refused),
+    html`<div>!${reasons.join('<br>')}</div>`,
+    html`<div>!${timeHtml(lastAt)}<br><span class="quiet">${words.since} !${timeHtml(since)}</span></div>`,
+  ]
 }
