@@ -1,7 +1,7 @@
-import type { Means } from '../deliveries/desk/acting.ts'
 import { stepReplay } from '../deliveries/desk/bulk-replay.ts'
 import type { BulkReplay, Desk, Replayed } from '../deliveries/desk/desk.ts'
 import type { DeliveryFilter } from '../deliveries/desk/filter.ts'
+import type { Means } from '../deliveries/means.ts'
 import { pause } from '../pause.ts'
 import { parseOptions, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'

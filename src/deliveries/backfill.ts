@@ -1,6 +1,6 @@
 import type { DeliveryRow } from './database/schema.ts'
 import { inTransaction } from './database/transaction.ts'
-import type { Means } from './desk/acting.ts'
+import type { Means } from './means.ts'
 import { type Background, runRounds } from './rounds.ts'
 import { readRequest } from './rows.ts'
 import { insertFurtherCourses, type Terms, termsOf } from './terms.ts'

@@ -1,16 +1,12 @@
-import type { Database } from './database/dialect.ts'
 import { inTransaction } from './database/transaction.ts'
 import { areStored, type Happened, insertEvents } from './events.ts'
+import type { Means } from './means.ts'
 import { toDelivery, unreadable } from './rows.ts'
 import { touchFurtherCourses } from './terms.ts'
 import type { Delivery, DeliveryEvent, Reason } from './types.ts'
 
-interface Means {
-  readonly database: Pick<Database, 'db' | 'dialect'>
-  readonly now: () => number
-  readonly newId: () => string
-  readonly random: () => number
-  /** This replica's name. */
+/** `me`: this replica's name. */
+interface Reading extends Means {
   readonly me: string
 }
 
@@ -21,7 +17,7 @@ interface Means {
 export async function readDue({
   ids,
   ...means
-}: Means & { ids: readonly string[] }): Promise<{ deliveries: Delivery[]; events: DeliveryEvent[] }> {
+}: Reading & { ids: readonly string[] }): Promise<{ deliveries: Delivery[]; events: DeliveryEvent[] }> {
   if (ids.length === 0) return { deliveries: [], events: [] }
   const rows = await means.database.db
     .selectFrom('deliveries')
@@ -51,7 +47,7 @@ async function setAside({
   random,
   me,
   bad,
-}: Means & { bad: ReadonlyMap<string, Reason> }): Promise<DeliveryEvent[]> {
+}: Reading & { bad: ReadonlyMap<string, Reason> }): Promise<DeliveryEvent[]> {
   return inTransaction({
     database,
     random,

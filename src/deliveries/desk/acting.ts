@@ -1,17 +1,7 @@
-import type { Database } from '../database/dialect.ts'
 import { inTransaction } from '../database/transaction.ts'
 import { areStored, type Happened, insertAudit, insertEvents, type Writing } from '../events.ts'
+import type { Means } from '../means.ts'
 import type { DeliveryEvent } from '../types.ts'
-
-/** What an operator's change is made with. */
-export interface Means {
-  readonly database: Pick<Database, 'db' | 'dialect'>
-  /** ms since 1970 */
-  readonly now: () => number
-  readonly newId: () => string
-  /** From 0 to 1, as Math.random gives it. */
-  readonly random: () => number
-}
 
 /** What a change is written with: the transaction, its time (ms since 1970) and a source of ids. */
 export type Act = Omit<Writing, 'me'>

@@ -1,6 +1,6 @@
+import type { Means } from '../means.ts'
 import { type Background, runRounds } from '../rounds.ts'
 import type { DeliveryEvent } from '../types.ts'
-import type { Means } from './acting.ts'
 import { stepReplay } from './bulk-replay.ts'
 
 const LOOK_MS = 1000

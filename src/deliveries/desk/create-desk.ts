@@ -1,6 +1,7 @@
 import type { Availability } from '../database/availability.ts'
+import type { Means } from '../means.ts'
 import type { DeliveryEvent } from '../types.ts'
-import type { Done, Means } from './acting.ts'
+import type { Done } from './acting.ts'
 import { listReplays, readReplay, replayable, startReplay, stopReplay } from './bulk-replay.ts'
 import type { Desk } from './desk.ts'
 import { list, preview, show } from './listing.ts'

@@ -1,10 +1,11 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
 import type { Happened } from '../events.ts'
+import type { Means } from '../means.ts'
 import { bulkReplayOf } from '../rows.ts'
 import { emailTerm, textTerm } from '../terms.ts'
 import type { DeliveryEvent } from '../types.ts'
-import { type Act, act, type Means } from './acting.ts'
+import { type Act, act } from './acting.ts'
 import { deliveries, type Place } from './candidates.ts'
 import type { DeliveryFilter } from './filter.ts'
 

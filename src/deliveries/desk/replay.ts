@@ -1,8 +1,9 @@
 import { OVERTAKEN } from '../database/transaction.ts'
 import type { Happened } from '../events.ts'
+import type { Means } from '../means.ts'
 import { touchFurtherCourses } from '../terms.ts'
 import type { DeliveryState } from '../types.ts'
-import { type Act, act, type Done, type Means } from './acting.ts'
+import { type Act, act, type Done } from './acting.ts'
 import type { Handled, Replayed } from './desk.ts'
 
 const REPLAY_MAX = 500
