@@ -26,7 +26,7 @@ export async function resolveCourses({
   const keys = new Set<string>()
   for (const id of ids) {
     if (!isCourseKey(id)) return { kind: 'reason', reason: { code: 'course_key.malformed', subject: id } }
-    const course = await lms.course(id, since === null ? {} : { since })
+    const course = await lms.course(id, since ?? 0)
     if (!course.ok) return { kind: 'failure', failure: course.failure }
     if (course.value === null) return { kind: 'reason', reason: { code: 'course.missing', subject: id } }
     keys.add(course.value.key)

@@ -115,7 +115,7 @@ type Watch = <T>(call: () => Promise<Judged<T>>, options?: { permit?: Permit; pr
 function watched(lms: Lms, watch: Watch): Lms {
   return {
     ...lms,
-    course: (key, options) => watch(() => lms.course(key, options), { proves: false }),
+    course: (key, since) => watch(() => lms.course(key, since), { proves: false }),
     account: (email) => watch(() => lms.account(email)),
     bulkAvailable: () => watch(() => lms.bulkAvailable(), { proves: false }),
     bulkEnroll: (permit, call) => watch(() => lms.bulkEnroll(permit, call), { permit }),

@@ -1,17 +1,12 @@
 import type { Judged } from './failure.ts'
 
-export interface Freshness {
-  readonly fresh?: boolean
-  readonly since?: number
-}
-
 /** Answers of the LMS that hold for a while. Failures are never kept. */
 export interface Cache<T> {
   /**
-   * The kept value, or what the LMS says now. `fresh` asks it in any case, `since` if the value was asked for before
-   * that time (ms). Who asks at the same time shares the call.
+   * The kept value, or what the LMS says now if that was asked for before `since` (ms since 1970). Who asks at the same
+   * time shares the call.
    */
-  get(key: string, options?: Freshness): Promise<Judged<T>>
+  get(key: string, since?: number): Promise<Judged<T>>
   /** Drops what is kept for a key, so that the next one asks. */
   forget(key: string): void
 }
@@ -58,8 +53,8 @@ export function createCache<T>(from: {
   }
 
   return {
-    async get(key, options) {
-      const entry = options?.fresh === true ? null : recall(key, options?.since ?? 0)
+    async get(key, since = 0) {
+      const entry = recall(key, since)
       if (entry !== null) return { ok: true, value: entry.value }
       const flight = flights.get(key) ?? fly(key)
       flights.set(key, flight)

@@ -9,7 +9,7 @@ import {
   judgeBulkAvailable,
   judgeBulkEnroll,
 } from './bulk-enroll.ts'
-import { createCache, type Freshness } from './cache.ts'
+import { createCache } from './cache.ts'
 import { type Course, courseRequest, judgeCourse } from './courses.ts'
 import * as enrollments from './enrollment.ts'
 import * as allowances from './enrollment-allowed.ts'
@@ -24,6 +24,8 @@ const COURSE_MS = 5 * MINUTE_MS
 const MISSING_COURSE_MS = MINUTE_MS / 2
 const BULK_MS = 5 * MINUTE_MS
 const MAX_COURSES = 5_000
+/** For each attempt. */
+const TIMEOUT_MS = 30_000
 
 /**
  * The LMS's REST API. Every call is sent once, with one renewal of the token, and judged; trying again is the caller's
@@ -32,8 +34,11 @@ const MAX_COURSES = 5_000
 export interface Lms {
   /** The service user, as the LMS's token names it. */
   serviceUser(): Promise<Judged<Pick<Token, 'username' | 'administrator'>>>
-  /** The course with its true key, or null; kept 5 min, a missing one 30 s. */
-  course(key: string, options?: Freshness): Promise<Judged<Course | null>>
+  /**
+   * The course with its true key, or null; kept 5 min, a missing one 30 s, but asked for anew if that was before `since`
+   * (ms since 1970).
+   */
+  course(key: string, since?: number): Promise<Judged<Course | null>>
   account(email: string): Promise<Judged<Account>>
   /** Whether the LMS has bulk_enroll; kept 5 min, or until a bulk call shows that it has none. */
   bulkAvailable(): Promise<Judged<boolean>>
@@ -63,7 +68,6 @@ export interface Lms {
  * @param from.url LERNITO_LMS_URL
  * @param from.version of this program, for the user-agent
  * @param from.concurrency how many calls may be under way at once, at least 1; asked before each
- * @param from.timeoutMs for each attempt
  * @param from.onCall told of every attempt, for log and metrics
  */
 export function createLms(from: {
@@ -72,14 +76,13 @@ export function createLms(from: {
   clientSecret: string
   version: string
   concurrency: () => number
-  timeoutMs?: number
   now?: () => number
   onCall?: (call: Call) => void
 }): Lms {
-  const { clientId, clientSecret, concurrency, timeoutMs = 30_000, now = Date.now, onCall = () => {} } = from
+  const { clientId, clientSecret, concurrency, now = Date.now, onCall = () => {} } = from
   const url = new URL(from.url)
   const userAgent = `lernito-openedx/${from.version}`
-  const transport = createTransport({ url, userAgent, concurrency, timeoutMs, now, onCall })
+  const transport = createTransport({ url, userAgent, concurrency, timeoutMs: TIMEOUT_MS, now, onCall })
   const anonymously = (request: LmsRequest) => transport.send(request, { authorization: null, queued: true })
   const tokens = createTokens({ url, clientId, clientSecret, now, send: anonymously })
 
@@ -136,7 +139,7 @@ export function createLms(from: {
       const { username, administrator } = token.value
       return succeeded({ username, administrator })
     },
-    course: (key, options) => courses.get(key, options),
+    course: (key, since) => courses.get(key, since),
     account: (email) => ask(accountRequest({ email }), judgeAccount),
     bulkAvailable: () => bulk.get(''),
     async bulkEnroll(permit, call) {

@@ -37,7 +37,7 @@ const maxBodyBytes = 10 * 1024 * 1024
 const loopback = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/
 
 /** Builds the stand-in LMS: a Fastify app that listens to nothing yet. */
-export function createStandIn(options: StandInOptions = {}): FastifyInstance {
+function createStandIn(options: StandInOptions = {}): FastifyInstance {
   const lms = createLms({
     world: defaultWorld,
     throttle: 120,

@@ -116,13 +116,7 @@ const POST_MS = 10_000
  * Posts `{"text": …}`, as the incoming webhooks of Slack and its kin take it. No redirect is followed. What it throws
  * does not tell the address, which is a secret.
  */
-export function textPoster({
-  url,
-  fetch = globalThis.fetch,
-}: {
-  url: string
-  fetch?: typeof globalThis.fetch
-}): (text: string) => Promise<void> {
+export function textPoster({ url }: { url: string }): (text: string) => Promise<void> {
   return async (text) => {
     let answer: Response
     try {

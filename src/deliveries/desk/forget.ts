@@ -4,7 +4,6 @@ import type { Happened } from '../events.ts'
 import type { Means } from '../means.ts'
 import { bulkReplayOf } from '../rows.ts'
 import { emailTerm, textTerm } from '../terms.ts'
-import type { DeliveryEvent } from '../types.ts'
 import { type Act, act } from './acting.ts'
 import { deliveries, type Place } from './candidates.ts'
 import type { DeliveryFilter } from './filter.ts'
@@ -29,19 +28,7 @@ export interface Forgotten {
  * forgotten, not who. Work on one that is under way can't bring it back: its settlement finds no row. Safe to be done
  * again, and in steps, each whole.
  */
-export async function forget(
-  means: Means,
-  {
-    email,
-    by,
-    onEvents = () => {},
-  }: {
-    email: string
-    by: string
-    /** Told of what is stored, after it is. */
-    onEvents?: (events: readonly DeliveryEvent[]) => void
-  },
-): Promise<Forgotten> {
+export async function forget(means: Means, { email, by }: { email: string; by: string }): Promise<Forgotten> {
   const { db } = means.database
   const address = emailTerm(email)
   const traces = new Set([email.trim(), address])
@@ -49,14 +36,13 @@ export async function forget(
   let erased = 0
   let inHand = false
   const eraseAll = async (ids: readonly string[]): Promise<number> => {
-    const { result, events } = await act(means, (writing) => erase(writing, { ids, by }))
+    const { result } = await act(means, (writing) => erase(writing, { ids, by }))
     for (const row of result) {
       for (const text of row.traces) traces.add(text)
       if (row.username) usernames.add(row.username)
       if (row.state === 'waiting' && row.owner !== null && (row.due_at ?? 0) <= means.now()) inHand = true
     }
     erased += result.length
-    onEvents(events)
     return result.length
   }
   for (;;) {
