@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { type Backlog, createMetrics } from '../../src/telemetry/metrics.ts'
+import type { Backlog } from '../../src/telemetry/gauges.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 
 const MONITORING = join(import.meta.dirname, '../../deploy/monitoring')
 const read = (file: string): string => readFileSync(join(MONITORING, file), 'utf8')
