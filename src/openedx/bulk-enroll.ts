@@ -107,20 +107,29 @@ export function judgeBulkEnroll(answer: Answer, call: BulkCall): Judged<BulkAnsw
   const results = new Map<string, ReadonlyMap<string, PersonResult>>()
   let proof = true
   for (const course of call.courses) {
-    const people = new Map<string, PersonResult>()
-    for (const row of answered.get(course)?.results ?? []) {
-      const result = personResult(row)
-      if (result === null) return notUnderstood(answer, ENDPOINT)
-      if (result === 'error') proof = false
-      if (asked.has(row.identifier)) people.set(row.identifier, result)
-    }
-    if (people.size !== asked.size) return notUnderstood(answer, ENDPOINT)
+    const rows = answered.get(course)?.results ?? []
+    const people = peopleIn(rows, asked)
+    if (people === null) return notUnderstood(answer, ENDPOINT)
     results.set(course, people)
+    if (rows.some((row) => 'error' in row)) proof = false
   }
   return succeeded({ proof, results })
 }
 
-function personResult(row: z.infer<typeof person>): PersonResult | null {
+type Row = z.infer<typeof person>
+
+/** The result of everybody who was asked for; null if one is missing, or any is of a kind that was never recorded. */
+function peopleIn(rows: readonly Row[], asked: ReadonlySet<string>): Map<string, PersonResult> | null {
+  const people = new Map<string, PersonResult>()
+  for (const row of rows) {
+    const result = personResult(row)
+    if (result === null) return null
+    if (asked.has(row.identifier)) people.set(row.identifier, result)
+  }
+  return people.size === asked.size ? people : null
+}
+
+function personResult(row: Row): PersonResult | null {
   if ('error' in row) return 'error'
   if ('invalidIdentifier' in row) return 'invalid'
   const { user, enrollment, allowed, auto_enroll: autoEnroll } = row.after

@@ -14,26 +14,32 @@ type Env = Readonly<Record<string, string | undefined>>
  * operator should know about them. Throws AppError settings.invalid with a line for each setting that is wrong.
  */
 export function readSettings({ env }: { env: Env }): { settings: Settings; warnings: string[] } {
-  const wrong: string[] = env.NODE_TLS_REJECT_UNAUTHORIZED === '0' ? [NO_CHECK] : []
+  const { given, unreadable } = readGiven(env)
+  const result = SETTINGS_SCHEMA.safeParse(given)
+  const wrong = new Map(unreadable)
+  for (const { path, message } of result.error?.issues ?? []) {
+    const name = String(path[0])
+    if (!wrong.has(name)) wrong.set(name, `${name} ${message}.`) // one complaint about each is enough to begin with
+  }
+  const lines = [...(env.NODE_TLS_REJECT_UNAUTHORIZED === '0' ? [NO_CHECK] : []), ...wrong.values()]
+  if (!result.success || lines.length > 0) throw new AppError('settings.invalid', lines.join('\n'))
+  return { settings: result.data, warnings: warningsFor({ env, settings: result.data }) }
+}
+
+/** The text of each setting that has one. `unreadable`: by their names, why a secret could not be read. */
+function readGiven(env: Env): { given: Record<string, string>; unreadable: Map<string, string> } {
   const given: Record<string, string> = {}
+  const unreadable = new Map<string, string>()
   for (const { name, secret, fallback } of SETTINGS) {
     try {
       const value = (secret ? readSecret({ env, name }) : env[name]) || fallback
       if (value !== undefined) given[name] = value
     } catch (error) {
       if (!(error instanceof AppError)) throw error
-      wrong.push(error.message)
+      unreadable.set(name, error.message)
     }
   }
-  const result = SETTINGS_SCHEMA.safeParse(given)
-  const told = new Set(wrong.map((line) => line.split(' ')[0]))
-  for (const { path, message } of result.error?.issues ?? []) {
-    const name = String(path[0])
-    if (!told.has(name)) wrong.push(`${name} ${message}.`)
-    told.add(name)
-  }
-  if (!result.success || wrong.length > 0) throw new AppError('settings.invalid', wrong.join('\n'))
-  return { settings: result.data, warnings: warningsFor({ env, settings: result.data }) }
+  return { given, unreadable }
 }
 
 /** A secret, or what the file of NAME_FILE holds. Throws AppError settings.invalid if both are set, or no file is there. */
