@@ -2,7 +2,7 @@ import { type Answer, errorPage, timestamp, wholeSeconds } from './answers.ts'
 import { fieldsOf, textOf } from './bodies.ts'
 import { looksLikeCourseKey, parseCourseKey } from './course-keys.ts'
 import { modesOf, type Registrar } from './enrolling.ts'
-import { enrollSingly } from './enrollment-change.ts'
+import { enrollSingly, type SingleOutcome } from './enrollment-change.ts'
 import type { Enrollment, Person } from './state.ts'
 import type { Call, View } from './views.ts'
 
@@ -103,22 +103,28 @@ function postEnrollment({ data, registrar, caller }: Call): Answer {
   const change = { mode: mode === '' ? null : mode, active, force: force === true && caller.staff, staff: caller.staff }
   const outcome = enrollSingly({ registrar, person, courseId: key.id, ...change })
   if ('enrollment' in outcome) return { status: 200, body: details(registrar, person, outcome.enrollment) }
-  const modeWord = mode === '' ? 'None' : mode
+  const more = outcome.refusal === 'no_mode' ? { course_details: courseDetails(registrar, key.id) } : {}
+  return refuse(400, refusalWords({ outcome, person, courseId: key.id, mode: mode === '' ? 'None' : mode }), more)
+}
+
+/** How the Enrollment API words a change that it doesn't make (recorded: enrollment-v1.json, status 400). */
+function refusalWords(of: {
+  outcome: Exclude<SingleOutcome, { enrollment: Enrollment }>
+  person: Person
+  courseId: string
+  mode: string
+}): string {
+  const { outcome, person, courseId, mode } = of
   switch (outcome.refusal) {
     case 'no_course':
-      return refuse(400, `No course '${key.id}' found for enrollment`)
-    case 'no_mode': {
-      const message = `The [${modeWord}] course mode is expired or otherwise unavailable for course run [${key.id}].`
-      return refuse(400, message, { course_details: courseDetails(registrar, key.id) })
-    }
+      return `No course '${courseId}' found for enrollment`
+    case 'no_mode':
+      return `The [${mode}] course mode is expired or otherwise unavailable for course run [${courseId}].`
     case 'mode_mismatch':
-      return refuse(
-        400,
-        `Enrollment mode mismatch: active mode=${outcome.current}, requested mode=${modeWord}. Won't deactivate.`,
-      )
+      return `Enrollment mode mismatch: active mode=${outcome.current}, requested mode=${mode}. Won't deactivate.`
     case 'closed_or_full': {
-      const whom = `for user '${person.username}' in course '${key.id}'`
-      return refuse(400, `An error occurred while creating the new course enrollment ${whom}`)
+      const whom = `for user '${person.username}' in course '${courseId}'`
+      return `An error occurred while creating the new course enrollment ${whom}`
     }
   }
 }

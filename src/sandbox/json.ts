@@ -42,26 +42,31 @@ export function readJson(text: string): JsonResult {
         at += 1
         return value
       }
-      if (character !== '\\') {
-        if (character < ' ') return fail('Invalid control character at', at)
-        value += character
+      if (character < ' ') return fail('Invalid control character at', at)
+      if (character === '\\') {
+        const escaped = escapeSequence(start)
+        if (escaped === undefined) return undefined
+        value += escaped
+      } else {
+        value += character // a control that JSON allows: U+007F to U+009F
         at += 1
-        continue
       }
-      const kind = text[at + 1]
-      if (kind === undefined) return fail('Unterminated string starting at', start)
-      if (kind === 'u') {
-        const digits = text.slice(at + 2, at + 6)
-        if (!/^[0-9a-fA-F]{4}$/.test(digits)) return fail('Invalid \\uXXXX escape', at + 1)
-        value += String.fromCharCode(Number.parseInt(digits, 16))
-        at += 6
-        continue
-      }
-      const escaped = escapes[kind]
-      if (escaped === undefined) return fail('Invalid \\escape', at)
-      value += escaped
-      at += 2
     }
+  }
+
+  function escapeSequence(start: number): string | undefined {
+    const kind = text[at + 1]
+    if (kind === undefined) return fail('Unterminated string starting at', start)
+    if (kind === 'u') {
+      const digits = text.slice(at + 2, at + 6)
+      if (!/^[0-9a-fA-F]{4}$/.test(digits)) return fail('Invalid \\uXXXX escape', at + 1)
+      at += 6
+      return String.fromCharCode(Number.parseInt(digits, 16))
+    }
+    const escaped = escapes[kind]
+    if (escaped === undefined) return fail('Invalid \\escape', at)
+    at += 2
+    return escaped
   }
 
   function list(depth: number): Json[] | undefined {
