@@ -18,7 +18,8 @@ Usage: lernito-openedx send [FILE | --email ADDRESS --course KEY …] [--url URL
   --url       the webhook (default http://127.0.0.1:8790/api/lernito/webhook/)
   --form      what is signed; see "lernito-openedx sign --help"
 
-LERNITO_WEBHOOK_SECRET is the secret, also from .env or from the file that LERNITO_WEBHOOK_SECRET_FILE names. The exit code is 0 if the answer is 2xx, else 1.
+LERNITO_WEBHOOK_SECRET is the secret, also from .env or from the file that LERNITO_WEBHOOK_SECRET_FILE names.
+The exit code is 0 if the answer is 2xx, else 1.
 
 Example, against the sandbox:
   LERNITO_WEBHOOK_SECRET=lernito-sandbox-secret lernito-openedx send \\

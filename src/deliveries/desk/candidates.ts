@@ -33,7 +33,7 @@ export type Stream = (after: Place | null, limit: number) => Promise<Chunk>
 type Range = Pick<DeliveryFilter, 'from' | 'to'>
 
 /** All deliveries, or those of one state or of one first course. */
-export function deliveries({
+export function streamDeliveries({
   db,
   range: { from, to },
   only,
@@ -61,7 +61,7 @@ export function deliveries({
 }
 
 /** Deliveries that have the course, but not as their first. */
-export function furtherDeliveries({
+export function streamFurther({
   db,
   range: { from, to },
   course,
@@ -81,17 +81,11 @@ export function furtherDeliveries({
         .where((eb) => eb.or([eb('active_at', '<', after.activeAt), eb('delivery_id', '<', after.id)]))
     }
     const places = await query.orderBy('active_at', 'desc').orderBy('delivery_id', 'desc').limit(limit).execute()
-    const byId = new Map(
-      (
-        await byIds(
-          db,
-          places.map(({ delivery_id }) => delivery_id),
-        )
-      ).map((one) => [one.id, one]),
-    )
+    const ids = places.map(({ delivery_id }) => delivery_id)
+    const found = new Map((await byIds(db, ids)).map((one) => [one.id, one]))
     const candidates = places.flatMap(({ delivery_id, active_at }) => {
-      const found = byId.get(delivery_id)
-      return found === undefined ? [] : [{ ...found, activeAt: active_at }]
+      const one = found.get(delivery_id)
+      return one === undefined ? [] : [{ ...one, activeAt: active_at }]
     })
     return { candidates, isLast: places.length < limit }
   }

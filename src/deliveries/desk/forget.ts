@@ -5,7 +5,7 @@ import type { Means } from '../means.ts'
 import { bulkReplayOf } from '../rows.ts'
 import { emailTerm, textTerm } from '../terms.ts'
 import { type Act, act } from './acting.ts'
-import { deliveries, type Place } from './candidates.ts'
+import { type Place, streamDeliveries } from './candidates.ts'
 import type { DeliveryFilter } from './filter.ts'
 
 const STEP = 100
@@ -99,7 +99,7 @@ async function eraseEvents(trx: Transaction<Tables>, ids: readonly string[]): Pr
 
 /** The ids of rejected deliveries whose body mentions the address, in groups. Their address could not be read. */
 async function* mentioning(db: Kysely<Tables>, address: string): AsyncGenerator<string[]> {
-  const rejected = deliveries({ db, range: {}, only: { state: 'rejected' } })
+  const rejected = streamDeliveries({ db, range: {}, only: { state: 'rejected' } })
   for (let after: Place | null = null; ; ) {
     const { candidates, isLast } = await rejected(after, STEP)
     const ids = candidates.map(({ id }) => id)

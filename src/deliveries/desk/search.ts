@@ -7,12 +7,12 @@ import {
   type Candidate,
   type Chunk,
   countPeople,
-  deliveries,
-  furtherDeliveries,
   type People,
   type Place,
   readPeople,
   type Stream,
+  streamDeliveries,
+  streamFurther,
   withFurtherCourse,
 } from './candidates.ts'
 import type { DeliveryFilter } from './filter.ts'
@@ -100,11 +100,11 @@ function plans(db: Kysely<Tables>, { course, states, ...range }: DeliveryFilter)
   const byCourse =
     course === undefined
       ? []
-      : [[deliveries({ db, range, only: { course } }), furtherDeliveries({ db, range, course })]]
+      : [[streamDeliveries({ db, range, only: { course } }), streamFurther({ db, range, course })]]
   const byState =
-    states === undefined ? [] : [[...new Set(states)].map((state) => deliveries({ db, range, only: { state } }))]
+    states === undefined ? [] : [[...new Set(states)].map((state) => streamDeliveries({ db, range, only: { state } }))]
   const some = [...byCourse, ...byState]
-  return some.length > 0 ? some : [[deliveries({ db, range })]]
+  return some.length > 0 ? some : [[streamDeliveries({ db, range })]]
 }
 
 /** If one of the plans soon comes to its end: all that it gives. */
