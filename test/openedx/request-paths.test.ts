@@ -11,6 +11,7 @@ import { enrollmentRequest, enrollRequest } from '../../src/openedx/enrollment.t
 import { allowancesRequest, allowRequest, disallowRequest } from '../../src/openedx/enrollment-allowed.ts'
 import { enrollmentListRequest } from '../../src/openedx/enrollment-list.ts'
 import { heartbeatRequest } from '../../src/openedx/heartbeat.ts'
+import { tokenRequest } from '../../src/openedx/token-endpoint.ts'
 import type { LmsRequest } from '../../src/openedx/transport.ts'
 import { answer } from './recorded.ts'
 
@@ -134,6 +135,17 @@ test('what goes into a body changes neither the path nor the fields', () => {
     assert.equal(parsed(enroll, '/api/enrollment/v1/enrollment').search, '')
     const fields = { user: text, is_active: true, force_enrollment: true, course_details: { course_id: course } }
     assert.deepEqual(jsonIn(enroll), mode === null ? fields : { ...fields, mode })
+  })
+  fc.assert(property, RUNS)
+})
+
+test('a code that a browser brought back changes neither the path nor the other fields of the form', () => {
+  const property = fc.property(hostile, hostile, (code, secret) => {
+    const sent = { grant_type: 'authorization_code', code, client_secret: secret }
+    const request = tokenRequest(new URLSearchParams(sent))
+    assert.equal(parsed(request, '/oauth2/access_token').search, '')
+    const read = Object.entries(sent).map(([name, value]) => [name, value.toWellFormed()])
+    assert.deepEqual([...new URLSearchParams(request.body?.text)], read)
   })
   fc.assert(property, RUNS)
 })
