@@ -120,28 +120,38 @@ export async function runWorker({
     }
   }
 
-  const call = async (): Promise<void> => {
-    await link.whenUp(signal)
-    const rung = bell.listen()
-    const isBacklog = !hand.idle().some(isAwaited)
-    if (hand.idle().length === 0 || (isBacklog && backlogCalls > 0)) return rung(AGAIN_MS, signal)
+  /** Makes the next call, if there is one to make; gives how long it took, ms. */
+  const makeCall = async (): Promise<number> => {
     hand.dropForeign()
     const available = await lms.bulkAvailable()
+    const failure = available.ok ? null : available.failure
     const { batch, permit } = await takeBatch(!available.ok || available.value)
-    if (batch === null) return
+    if (batch === null) return 0
     const works = await hand.confirm(batch.works)
-    if (works.length === 0) return permit?.giveBack()
+    if (failure !== null || works.length === 0) permit?.giveBack()
+    if (works.length === 0) return 0
     const began = performance.now()
-    if (isBacklog) backlogCalls++
-    await attempt({ ...batch, works }, permit, available.ok ? null : available.failure)
+    await attempt({ ...batch, works }, permit, failure)
     hand.endCall(works)
     for (const work of works) if (work.open.size === 0) settle(work)
     bell.ring()
-    if (!isBacklog) return
-    // Nobody waits for it: as much time is left to the LMS's learners as the call took of it.
-    await pause(performance.now() - began, signal)
-    backlogCalls--
-    bell.ring()
+    return performance.now() - began
+  }
+
+  const call = async (): Promise<void> => {
+    await link.whenUp(signal)
+    const rung = bell.listen()
+    const idle = hand.idle()
+    if (idle.some(isAwaited)) return void (await makeCall())
+    if (idle.length === 0 || backlogCalls > 0) return rung(AGAIN_MS, signal)
+    backlogCalls++
+    try {
+      // Nobody waits for it: as much time is left to the LMS's learners as the call took of it.
+      await pause(await makeCall(), signal)
+    } finally {
+      backlogCalls--
+      bell.ring()
+    }
   }
 
   /** One of those that call; it rests while other replicas have its share. */

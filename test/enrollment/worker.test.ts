@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { defaultWorld } from '../../src/sandbox/default-world.ts'
+import { exchange, startProduct } from '../harness.ts'
+import { until } from '../service/process.ts'
+
+const BULK = '/api/bulk_enroll/v1/bulk_enroll'
+const CALL_MS = 50
+
+test('what nobody waits for is one call at a time, though more could be made', async (t) => {
+  const courses = Array.from({ length: 8 }, (_, i) => ({ id: `course-v1:Lernito+C${i}+2026`, name: `Course ${i}` }))
+  const calls = { now: 0, most: 0 }
+  const sleep = async (ms: number): Promise<void> => {
+    if (ms !== CALL_MS) return
+    calls.now++
+    calls.most = Math.max(calls.most, calls.now)
+    await delay(ms)
+    calls.now--
+  }
+  const product = await startProduct({
+    lms: { sleep, world: { ...defaultWorld, courses: [...defaultWorld.courses, ...courses] } },
+    env: { LERNITO_ANSWER_WITHIN_MS: '0', LERNITO_LMS_CONCURRENCY: '4' },
+  })
+  t.after(() => product.stop())
+  await product.lms.faults([{ method: 'POST', path: BULK, delayMs: CALL_MS }])
+  await Promise.all(courses.map(({ id }, i) => product.sell({ email: `p${i}@example.com`, courseIds: [id] })))
+  await until('all calls', async () => ((await product.lms.state()).allowances.length === 8 ? true : undefined))
+  assert.equal(calls.most, 1)
+})
+
+test('the right to a call that could not be made is given back', async (t) => {
+  const stopped = Date.now() // no time passes, so that the budget doesn't fill up by itself
+  const env = { LERNITO_LMS_CALLS_PER_MINUTE: '110', LERNITO_ANSWER_WITHIN_MS: '1000' }
+  const product = await startProduct({ now: () => stopped, env })
+  t.after(() => product.stop())
+  await product.lms.faults([{ method: 'GET', path: BULK, status: 503 }])
+  assert.equal((await product.sell({ email: 'new@example.com' })).status, 500)
+  const { text } = await exchange({ url: `${product.url}/metrics`, method: 'GET' })
+  assert.equal(/^lernito_call_budget_used_ratio (.*)$/m.exec(text)?.[1], '0')
+})
