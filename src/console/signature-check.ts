@@ -1,6 +1,6 @@
-import { canonicalJson, type Style } from '../signature/canonical.ts'
+import { canonicalJson } from '../signature/canonical.ts'
 import { type Json, JsonSyntaxError, readJson } from '../signature/json.ts'
-import { type SignatureForm, verify } from '../signature/signature.ts'
+import { SIGNATURE_FORMS, type SignatureForm, STYLES, verify } from '../signature/signature.ts'
 
 /** What of the header or the body had to be changed before a signature matched. */
 export type Mend =
@@ -32,13 +32,6 @@ export interface Examined {
   readonly notJson: string | null
   readonly expected: readonly Expected[]
 }
-
-const STYLES: readonly (Style & { form: SignatureForm })[] = [
-  { form: 'original', spaces: false, ascii: true },
-  { form: 'readme', spaces: true, ascii: true },
-  { form: 'original_utf8', spaces: false, ascii: false },
-  { form: 'readme_utf8', spaces: true, ascii: false },
-]
 
 /**
  * Looks which form of the body a signature was made over, and if none, whether a usual slip explains it.
@@ -112,8 +105,9 @@ function variants(body: string): { body: string; mends: Mend[] }[] {
 
 function expectedTexts(body: string, json: Json): Expected[] {
   const texts = new Set<string>()
-  return STYLES.flatMap(({ form, ...style }) => {
-    const text = canonicalJson(json, style)
+  return SIGNATURE_FORMS.flatMap((form) => {
+    if (form === 'raw') return []
+    const text = canonicalJson(json, STYLES[form])
     if (texts.has(text)) return []
     texts.add(text)
     return [{ form, text, differsAt: firstDifference(body, text) }]

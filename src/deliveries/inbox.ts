@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../errors.ts'
+import { pause as wait } from '../pause.ts'
 import { createBell } from './bell.ts'
 import { isUnreachable } from './database/availability.ts'
 import { createElsewhere } from './elsewhere.ts'
@@ -122,7 +122,7 @@ export function createInbox({
       } catch (error) {
         report(error)
         if (closing.signal.aborted) return
-        await delay(SETTLE_AGAIN_MS, undefined, { signal: closing.signal }).catch(() => {})
+        await wait(SETTLE_AGAIN_MS, closing.signal)
       }
     }
   }

@@ -30,7 +30,8 @@ export const SIGNATURE_FORMS = [
   'readme_utf8',
 ] as const satisfies readonly SignatureForm[]
 
-const STYLES: Readonly<Record<Exclude<SignatureForm, 'raw'>, Style>> = {
+/** How each form but the raw one writes the JSON. */
+export const STYLES: Readonly<Record<Exclude<SignatureForm, 'raw'>, Style>> = {
   original: { spaces: false, ascii: true },
   readme: { spaces: true, ascii: true },
   original_utf8: { spaces: false, ascii: false },
