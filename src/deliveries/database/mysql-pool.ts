@@ -47,7 +47,10 @@ export function createBoundedPool({ server, silentMs }: { server: Server; silent
         for (const socket of sockets) socket.destroy()
         callback(null)
       }, END_MS)
-      pool.end(() => {
+      // The driver ends when it has said goodbye. It is the server that closes the connections; one that hangs does
+      // not, and would hold up the end of the process.
+      pool.end(async () => {
+        await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve))))
         clearTimeout(cut)
         callback(null)
       })
