@@ -19,29 +19,46 @@ const find = (program: string): string | null =>
     .map((folder) => join(folder, program))
     .find((file) => existsSync(file)) ?? null
 
-export const hasMariaDb = (): boolean => find('mariadbd') !== null && find('mariadb-install-db') !== null
+/** What makes the data of a new server, what runs it, and the options that only this kind has. */
+interface Kind {
+  readonly install: readonly [program: string, ...options: string[]]
+  readonly program: string
+  readonly options: readonly string[]
+}
 
-/** A MariaDB server of its own in a new folder, on a free port of loopback; to be removed at the end. */
-export async function startMariaDb() {
+function findKind(): Kind | null {
+  const mysqld = process.env.MYSQLD
+  if (mysqld !== undefined) {
+    const options = ['--mysqlx=OFF', '--secure-file-priv=NULL', '--log-bin-trust-function-creators=1']
+    return { install: [mysqld, '--initialize-insecure', '--secure-file-priv=NULL'], program: mysqld, options }
+  }
   const program = find('mariadbd')
   const install = find('mariadb-install-db')
-  if (program === null || install === null) throw new Error(HOW_TO_RUN)
+  if (program === null || install === null) return null
+  return {
+    install: [install, '--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve'],
+    program,
+    options: ['--innodb-log-file-size=32M'],
+  }
+}
+
+export const hasMariaDb = (): boolean => findKind() !== null
+
+/**
+ * A MariaDB server of its own in a new folder, on a free port of loopback; to be removed at the end. A MySQL instead,
+ * where MYSQLD names its program.
+ */
+export async function startMariaDb() {
+  const kind = findKind()
+  if (kind === null) throw new Error(HOW_TO_RUN)
   const folder = await mkdtemp(join(tmpdir(), 'lernito-mariadb-'))
   const user = userInfo().username
   const data = join(folder, 'data')
-  const installed = spawnSync(
-    install,
-    [
-      '--no-defaults',
-      `--datadir=${data}`,
-      `--user=${user}`,
-      '--auth-root-authentication-method=normal',
-      '--skip-test-db',
-      '--skip-name-resolve',
-    ],
-    { encoding: 'utf8' },
-  )
-  if (installed.status !== 0) throw new Error(`mariadb-install-db failed: ${installed.stdout}${installed.stderr}`)
+  const [install, ...options] = kind.install
+  const installed = spawnSync(install, ['--no-defaults', `--datadir=${data}`, `--user=${user}`, ...options], {
+    encoding: 'utf8',
+  })
+  if (installed.status !== 0) throw new Error(`${install} failed: ${installed.stdout}${installed.stderr}`)
   const port = await freePort()
   const args = [
     '--no-defaults',
@@ -52,11 +69,11 @@ export async function startMariaDb() {
     `--port=${port}`,
     '--innodb-flush-log-at-trx-commit=1',
     '--innodb-buffer-pool-size=64M',
-    '--innodb-log-file-size=32M',
     '--performance-schema=OFF',
     '--skip-name-resolve',
     '--lower-case-table-names=0',
     '--max-connections=200',
+    ...kind.options,
   ]
   let child: ChildProcess | null = null
 
@@ -75,17 +92,17 @@ export async function startMariaDb() {
   }
 
   const start = async (): Promise<void> => {
-    const started = spawn(program, args, { stdio: 'ignore' })
+    const started = spawn(kind.program, args, { stdio: 'ignore' })
     child = started
     process.once('exit', () => started.kill('SIGKILL'))
     for (const end = Date.now() + START_MS; ; await delay(50)) {
-      if (started.exitCode !== null) throw new Error(`mariadbd ended with ${started.exitCode}`)
+      if (started.exitCode !== null) throw new Error(`${kind.program} ended with ${started.exitCode}`)
       const ready = await administer('select 1').then(
         () => true,
         () => false,
       )
       if (ready) return
-      if (Date.now() > end) throw new Error('mariadbd did not start')
+      if (Date.now() > end) throw new Error(`${kind.program} did not start`)
     }
   }
 

@@ -34,7 +34,7 @@ export async function undo({ database, what }: { database: Database; what: strin
 export async function layoutOf(database: Database): Promise<unknown[]> {
   const { rows } = isMysql(database)
     ? await sql`
-        select table_name, column_name, column_type, collation_name, is_nullable, '' as seq
+        select table_name, column_name, column_type, collation_name as collation_name, is_nullable, '' as seq
           from information_schema.columns where table_schema = database()
         union all select table_name, index_name, column_name, '', '', seq_in_index
           from information_schema.statistics where table_schema = database()
@@ -59,7 +59,7 @@ export async function plansOf(
       transformResult: async ({ result }) => result,
     }),
   )
-  const explain = isMysql(database) ? 'explain' : 'explain query plan'
+  const explain = isMysql(database) ? 'explain format=traditional' : 'explain query plan'
   return Promise.all(
     statements.map(async ({ sql, parameters }) => {
       const { rows } = await db.executeQuery(CompiledQuery.raw(`${explain} ${sql}`, [...parameters]))
@@ -68,4 +68,4 @@ export async function plansOf(
   )
 }
 
-const mysqlLine = ({ type, key, Extra }: Record<string, unknown>): string => `${type} ${key}: ${Extra}`
+const mysqlLine = ({ type, key, Extra }: Record<string, unknown>): string => `${type} ${key}: ${Extra ?? ''}`

@@ -77,7 +77,7 @@ if (hasMariaDb()) {
   const untilLocked = (): Promise<true> =>
     until('the lock', async () => {
       await delay(120) // MariaDB makes this list anew only after 100 ms without a look at it
-      const rows = await server.administer('select 1 from information_schema.innodb_lock_waits')
+      const rows = await server.administer("select 1 from information_schema.innodb_trx where trx_state = 'LOCK WAIT'")
       return (Array.isArray(rows) && rows.length > 0) || undefined
     })
 
@@ -159,6 +159,21 @@ if (hasMariaDb()) {
     assert.equal(await replicas.bury(['dead']), 1)
     sleeping.resolve()
     await assert.rejects(transaction)
+  })
+
+  test('the end leaves no connection open, also if the server hangs', async (t) => {
+    const { url, remove } = await server.newDatabase()
+    const proxy = await startProxy({ t, port: server.port })
+    const database = openDatabase({ url: url.replace(`:${server.port}/`, `:${proxy.port}/`), serve: false })
+    t.after(async () => {
+      server.signal('SIGCONT')
+      await remove()
+    })
+    await migrate({ database, now })
+    assert.ok(proxy.isUsed())
+    server.signal('SIGSTOP')
+    await database.close()
+    await until('the end of the connections', async () => !proxy.isUsed() || undefined)
   })
 
   test('replicas that write the same rows in other orders all get through', { timeout: 30_000 }, async (t) => {

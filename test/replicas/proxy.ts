@@ -2,7 +2,8 @@ import { connect, createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { listening } from '../listening.ts'
 
-const COMMIT = Buffer.from('\u0003commit')
+/** The driver's question, MySQL's with the count of its attributes (0) and of their sets (1) before the statement. */
+const COMMITS = ['\u0003commit', '\u0003\u0000\u0001commit'].map((text) => Buffer.from(text))
 
 /**
  * Stands between the service and its database. `loseCommit` cuts the connection at the next commit: before the server
@@ -31,7 +32,7 @@ export async function startProxy({ t, port }: { t: TestContext; port: number }) 
       })
     }
     client.on('data', (data) => {
-      if (lose !== null && data.includes(COMMIT)) {
+      if (lose !== null && COMMITS.some((commit) => data.includes(commit))) {
         const when = lose
         lose = null
         lost++
@@ -55,6 +56,7 @@ export async function startProxy({ t, port }: { t: TestContext; port: number }) 
       lose = when
     },
     lost: (): number => lost,
+    isUsed: (): boolean => sockets.size > 0,
     down: (): void => {
       isDown = true
       for (const socket of sockets) socket.destroy()
