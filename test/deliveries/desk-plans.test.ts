@@ -12,6 +12,7 @@ import {
   arrival,
   COURSE,
   needsAttention,
+  only,
   onSqlite,
   type Replica,
   settled,
@@ -44,9 +45,14 @@ async function fill({ db, store, desk }: Replica, clock: { at: number }): Promis
   return all
 }
 
-/** Every table is entered by an index that is in the right order; a derived table is only as long as its limit. */
+/**
+ * Every table is entered by an index that is in the right order, and by the one that a hint names, if there is one. A
+ * derived table is only as long as its limit.
+ */
 function assertCheap(plans: readonly { sql: string; plan: readonly string[] }[]): void {
   for (const { sql, plan } of plans) {
+    const [, hinted] = /INDEX\(deliveries (\w+)\)/.exec(sql) ?? []
+    if (hinted !== undefined) assert.match(only(plan), new RegExp(`\\b${hinted}\\b`), sql)
     if (sql.startsWith('insert') || /bulk_replays/.test(sql)) continue // there are few orders, and retention deletes them
     for (const line of plan) {
       const derived = /SCAN some|^ALL null: ?$|derived|Select tables optimized/.test(line)
