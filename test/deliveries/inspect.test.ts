@@ -180,4 +180,23 @@ describe('a database on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, a
     assert.equal(obstacle(await inspect(server?.newName().url ?? '')), 'missing')
     assert.equal(obstacle(await inspect(url.replace(/:[^:@]*@/, ':wrong@'))), 'access_denied')
   })
+
+  for (const [what, change] of [
+    ['locked', 'account lock'],
+    ['to change the password', 'password expire'],
+  ] as const) {
+    test(`whose user is ${what} says so, and counts as one that is away for now`, async (t) => {
+      const url = await empty()
+      await server?.administer(`create user late@'%' identified by 'late'; grant all on *.* to late@'%'`)
+      t.after(() => server?.administer('drop user late'))
+      const theirs = url.replace(/:\/\/[^@]*@/, '://late:late@')
+      assert.equal(found(await inspect(theirs)).level, 0)
+      await server?.administer(`alter user late@'%' ${change}`)
+      assert.equal(obstacle(await inspect(theirs)), 'unusable')
+      const database = openDatabase({ url: theirs, serve: true })
+      t.after(database.close)
+      const refused = await database.db.introspection.getTables().catch((error: unknown) => error)
+      assert.equal(database.dialect.troubleOf(refused), 'unavailable')
+    })
+  }
 })

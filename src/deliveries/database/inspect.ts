@@ -13,6 +13,12 @@ const OBSTACLES: ReadonlyMap<number, Obstacle> = new Map([
   [1049, 'missing'],
   [1142, 'no_right'],
   [1698, 'access_denied'],
+  [1820, 'unusable'], // a password that has expired
+  [1862, 'unusable'], // likewise
+  [3118, 'unusable'], // a locked user
+  [3159, 'unusable'], // only encrypted connections may come in
+  [3955, 'unusable'], // a locked user
+  [4151, 'unusable'], // likewise, in MariaDB
 ])
 
 /**

@@ -16,6 +16,7 @@ const TROUBLE: ReadonlyMap<number, Trouble> = new Map([
   ...[
     1205, // waited too long for a lock
     1213, // deadlock
+    3101, // undone in the commit, for another server of a group had changed the same row
   ].map((number) => [number, 'conflict'] as const),
   ...[
     1040, // too many connections
@@ -27,13 +28,21 @@ const TROUBLE: ReadonlyMap<number, Trouble> = new Map([
     1129, // this host is blocked
     1130, // this host may not connect
     1203, // the user has too many connections
+    1226, // the user has too many connections, or has done too much for this hour
     1290, // the server is read-only, as during a failover
     1317, // the statement was interrupted
     1698, // access denied
+    1820, // the user's password has expired
     1836, // read-only
+    1862, // the user's password has expired
     1927, // the connection was killed
     3032, // offline mode
+    3118, // the user is locked
+    3159, // only encrypted connections may come in
+    3169, // the connection was killed
+    3955, // the user is locked after too many wrong passwords
     4031, // closed, for nothing was heard for too long
+    4151, // the user is locked, by MariaDB
   ].map((number) => [number, 'unavailable'] as const),
 ])
 
