@@ -83,6 +83,8 @@ class Server:
 
 
 class MariaDb(Server):
+    """Or the MySQL whose program MYSQLD names."""
+
     ROOT_PASSWORD = "RootOfTheTest"
 
     def __init__(self, folder: Path):
@@ -91,18 +93,20 @@ class MariaDb(Server):
         data = f"--datadir={folder / 'data'}"
         os.chmod(folder, 0o755)
         user = "--user=root" if os.geteuid() == 0 else "--skip-name-resolve"
-        subprocess.run(
-            [_program("mariadb-install-db"), "--no-defaults", data, user, "--auth-root-authentication-method=normal"],
-            check=True,
-            capture_output=True,
-        )
+        if mysqld := os.environ.get("MYSQLD"):
+            program = [mysqld, "--no-defaults", "--secure-file-priv=NULL"]
+            install = [*program, "--initialize-insecure"]
+        else:
+            program = [_program("mariadbd"), "--no-defaults"]
+            install = [_program("mariadb-install-db"), "--no-defaults", "--auth-root-authentication-method=normal"]
+        subprocess.run([*install, data, user], check=True, capture_output=True)
         # Characters as Tutor sets them for MySQL.
         characters = ["--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci"]
         place = [f"--socket={self._socket}", "--bind-address=127.0.0.1", f"--port={self.port}", "--skip-name-resolve"]
-        super().__init__("mariadb", folder, [_program("mariadbd"), "--no-defaults", data, user, *characters, *place])
+        super().__init__("mariadb", folder, [*program, data, user, *characters, *place])
         until("MariaDB", lambda: self._run("select 1").returncode == 0)
-        root = f"create or replace user root@'127.0.0.1' identified by '{self.ROOT_PASSWORD}'"
-        assert self._run(f"{root}; grant all on *.* to root@'127.0.0.1' with grant option").returncode == 0
+        root = "create user if not exists root@'127.0.0.1'; grant all on *.* to root@'127.0.0.1' with grant option"
+        assert self._run(f"{root}; alter user root@'127.0.0.1' identified by '{self.ROOT_PASSWORD}'").returncode == 0
 
     def _run(self, sql: str) -> subprocess.CompletedProcess[str]:
         command = ["mysql", "--no-defaults", "--user=root", f"--socket={self._socket}", "--batch", "-N", "-e", sql]
