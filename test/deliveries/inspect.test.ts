@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
+import { reasonOf } from '../../src/deliveries/database/availability.ts'
 import { openDatabase } from '../../src/deliveries/database/database.ts'
 import { inspectDatabase } from '../../src/deliveries/database/inspect.ts'
 import type { Inspected } from '../../src/deliveries/database/inspection.ts'
@@ -146,6 +147,13 @@ describe('a SQLite file', () => {
       ['not_writable', `this user may not write to ${join(folder, 'lernito.db')}`],
     )
   })
+})
+
+test('why a database can not be used is said as a part of a sentence, and with what mends it where the server does not', () => {
+  assert.equal(reasonOf(new Error('Access denied. Account is locked.')), 'Access denied. Account is locked')
+  assert.equal(reasonOf(Object.assign(new Error(''), { code: 'ECONNREFUSED' })), 'ECONNREFUSED')
+  const insecure = Object.assign(new Error('Connections using insecure transport are prohibited.'), { errno: 3159 })
+  assert.match(reasonOf(insecure), /encrypted connections only.*set require_secure_transport=OFF there$/)
 })
 
 describe('a database on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, async () => {

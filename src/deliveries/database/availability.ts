@@ -82,9 +82,18 @@ function describe(error: unknown, name: string): string {
   return `The database ${name} can't be used: ${reasonOf(error)}. It is tried again until it can.`
 }
 
-/** Node.js gives an error without a message when it tried several addresses. */
+/** MySQL's number for a login over a connection that is not encrypted, where it demands that. MariaDB: access denied. */
+const ENCRYPTED_ONLY = 3159
+
+/**
+ * The cause in the database's words, without a full stop. Node.js gives an error without a message when it tried
+ * several addresses.
+ */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  if (error.message !== '') return error.message
+  if ('errno' in error && error.errno === ENCRYPTED_ONLY) {
+    return 'the server takes encrypted connections only, and this service makes none; set require_secure_transport=OFF there'
+  }
+  if (error.message !== '') return error.message.replace(/\.$/, '')
   return 'code' in error ? String(error.code) : error.name
 }
