@@ -57,7 +57,9 @@ export async function startMariaDb() {
   const user = userInfo().username
   const data = join(folder, 'data')
   const [install, ...options] = kind.install
-  await run(install, ['--no-defaults', `--datadir=${data}`, `--user=${user}`, ...options])
+  // A MariaDB that starts deletes what others have in the folder for temporary tables, also one that is just made.
+  const env = { ...process.env, TMPDIR: folder }
+  await run(install, ['--no-defaults', `--datadir=${data}`, `--user=${user}`, ...options], { env })
   const port = await freePort()
   const args = [
     '--no-defaults',
@@ -91,7 +93,7 @@ export async function startMariaDb() {
   }
 
   const start = async (): Promise<void> => {
-    const started = spawn(kind.program, args, { stdio: 'ignore' })
+    const started = spawn(kind.program, args, { env, stdio: 'ignore' })
     child = started
     process.once('exit', () => started.kill('SIGKILL'))
     for (const end = Date.now() + START_MS; ; await delay(50)) {

@@ -99,11 +99,13 @@ class MariaDb(Server):
         else:
             program = [_program("mariadbd"), "--no-defaults"]
             install = [_program("mariadb-install-db"), "--no-defaults", "--auth-root-authentication-method=normal"]
-        subprocess.run([*install, data, user], check=True, capture_output=True)
+        # A MariaDB that starts deletes what others have in the folder for temporary tables.
+        env = {**os.environ, "TMPDIR": str(folder)}
+        subprocess.run([*install, data, user], env=env, check=True, capture_output=True)
         # Characters as Tutor sets them for MySQL.
         characters = ["--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci"]
         place = [f"--socket={self._socket}", "--bind-address=127.0.0.1", f"--port={self.port}", "--skip-name-resolve"]
-        super().__init__("mariadb", folder, [*program, data, user, *characters, *place])
+        super().__init__("mariadb", folder, [*program, data, user, *characters, *place], env)
         until("MariaDB", lambda: self._run("select 1").returncode == 0)
         root = "create user if not exists root@'127.0.0.1'; grant all on *.* to root@'127.0.0.1' with grant option"
         assert self._run(f"{root}; alter user root@'127.0.0.1' identified by '{self.ROOT_PASSWORD}'").returncode == 0
