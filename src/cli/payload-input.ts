@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
 import { AppError } from '../errors.ts'
 import { readSecret } from '../settings/read.ts'
-import { type SignatureForm, sign } from '../signature/signature.ts'
+import type { SignatureForm } from '../signature/forms.ts'
+import { sign } from '../signature/signature.ts'
 import { loadDotEnv, usageError } from './command.ts'
 
 const FORMS = ['original', 'readme', 'raw'] as const satisfies readonly SignatureForm[]

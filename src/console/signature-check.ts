@@ -1,6 +1,7 @@
 import { canonicalJson } from '../signature/canonical.ts'
+import { SIGNATURE_FORMS, type SignatureForm, STYLES } from '../signature/forms.ts'
 import { type Json, JsonSyntaxError, readJson } from '../signature/json.ts'
-import { SIGNATURE_FORMS, type SignatureForm, STYLES, verify } from '../signature/signature.ts'
+import { verify } from '../signature/signature.ts'
 
 /** What of the header or the body had to be changed before a signature matched. */
 export type Mend =

@@ -1,11 +1,5 @@
+import type { Style } from './forms.ts'
 import { isArray, isFloat, isObject, type Json, JsonNumber } from './json.ts'
-
-export interface Style {
-  /** A space after each comma and colon, as `json.dumps` writes unless told otherwise. */
-  readonly spaces: boolean
-  /** Everything outside ASCII escaped as \uXXXX (Python's `ensure_ascii`). */
-  readonly ascii: boolean
-}
 
 const [QUOTE, COMMA, COLON, BACKSLASH, DELETE] = [0x22, 0x2c, 0x3a, 0x5c, 0x7f]
 const [SPACE, ZERO, NINE, LOWER_A, LOWER_U] = [0x20, 0x30, 0x39, 0x61, 0x75]

@@ -1,5 +1,6 @@
+import type { SignatureForm } from './forms.ts'
 import { JsonSyntaxError, readJson } from './json.ts'
-import { type Match, type SignatureForm, sign as signBody, verify as verifyBody } from './signature.ts'
+import { type Match, sign as signBody, verify as verifyBody } from './signature.ts'
 import { readUtf8, Utf8Error } from './utf8.ts'
 
 /**

@@ -1,14 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { canonicalJson, compactJson, type Style, spaced, unescaped } from './canonical.ts'
+import { canonicalJson, compactJson, spaced, unescaped } from './canonical.ts'
+import { type SignatureForm, STYLES } from './forms.ts'
 import { type Json, readJson } from './json.ts'
 import { readUtf8 } from './utf8.ts'
-
-/**
- * What of a body is signed: `raw` the bytes as they are sent; `original` Python's
- * `json.dumps(body, sort_keys=True, separators=(",", ":"))`, which the original plugin expects; `readme` the same
- * without `separators`, as the original's README script signs; and both with `ensure_ascii=False`.
- */
-export type SignatureForm = 'raw' | 'original' | 'readme' | 'original_utf8' | 'readme_utf8'
 
 /** `secretIndex` tells which of the secrets matched, so that an operator can see when the previous one is out of use. */
 export interface Match {
@@ -19,23 +13,6 @@ export interface Match {
 /** The text can't be signed in this form: it holds a lone surrogate, which has no UTF-8. */
 export class UnsignableError extends Error {
   override readonly name = 'UnsignableError'
-}
-
-/** In the order in which verify names them: a body that is in the original's form already counts as raw. */
-export const SIGNATURE_FORMS = [
-  'raw',
-  'original',
-  'readme',
-  'original_utf8',
-  'readme_utf8',
-] as const satisfies readonly SignatureForm[]
-
-/** How each form but the raw one writes the JSON. */
-export const STYLES: Readonly<Record<Exclude<SignatureForm, 'raw'>, Style>> = {
-  original: { spaces: false, ascii: true },
-  readme: { spaces: true, ascii: true },
-  original_utf8: { spaces: false, ascii: false },
-  readme_utf8: { spaces: true, ascii: false },
 }
 
 interface Signable {

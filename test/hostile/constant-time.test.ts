@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import crypto from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 import { mock, test } from 'node:test'
-import { SIGNATURE_FORMS, sign } from '../../src/signature/signature.ts'
+import { SIGNATURE_FORMS } from '../../src/signature/forms.ts'
+import { sign } from '../../src/signature/signature.ts'
 import { receive } from '../../src/webhook/receive.ts'
 
 // Watched, not replaced: the real function still compares. Time itself is not measured, since a shared machine's says

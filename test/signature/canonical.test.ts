@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { canonicalJson, pythonNumber, type Style } from '../../src/signature/canonical.ts'
+import { canonicalJson, pythonNumber } from '../../src/signature/canonical.ts'
+import type { Style } from '../../src/signature/forms.ts'
 import { JsonNumber, readJson } from '../../src/signature/json.ts'
 
 const COMPACT: Style = { spaces: false, ascii: true }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { SIGNATURE_FORMS } from '../../src/signature/forms.ts'
 import { sign, verify } from '../../src/signature/published.ts'
-import { SIGNATURE_FORMS, sign as signBody } from '../../src/signature/signature.ts'
+import { sign as signBody } from '../../src/signature/signature.ts'
 
 const SECRET = 'current-secret-of-the-shop'
 const BODY = '{"name": "Zoë", "n": 1.50}'
