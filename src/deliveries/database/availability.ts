@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../../errors.ts'
 import type { Database } from './dialect.ts'
+import { serverErrorOf } from './mysql-errors.ts'
 
 const QUICK_MS = 500
 const AGAIN_MS = 20
@@ -82,18 +83,14 @@ function describe(error: unknown, name: string): string {
   return `The database ${name} can't be used: ${reasonOf(error)}. It is tried again until it can.`
 }
 
-/** MySQL's number for a login over a connection that is not encrypted, where it demands that. MariaDB: access denied. */
-const ENCRYPTED_ONLY = 3159
-
 /**
  * The cause in the database's words, without a full stop. Node.js gives an error without a message when it tried
  * several addresses.
  */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  if ('errno' in error && error.errno === ENCRYPTED_ONLY) {
-    return 'the server takes encrypted connections only, and this service makes none; set require_secure_transport=OFF there'
-  }
+  const words = serverErrorOf(error)?.words
+  if (words !== undefined) return words
   if (error.message !== '') return error.message.replace(/\.$/, '')
   return 'code' in error ? String(error.code) : error.name
 }

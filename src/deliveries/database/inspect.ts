@@ -4,22 +4,8 @@ import { reasonOf } from './availability.ts'
 import { openDatabase } from './database.ts'
 import type { Database } from './dialect.ts'
 import { inspectSqlite } from './inspect-sqlite.ts'
-import type { Inspected, Inspection, Obstacle } from './inspection.ts'
-
-/** Of the server's error numbers, those that say what has to be set right. */
-const OBSTACLES: ReadonlyMap<number, Obstacle> = new Map([
-  [1044, 'no_right'],
-  [1045, 'access_denied'],
-  [1049, 'missing'],
-  [1142, 'no_right'],
-  [1698, 'access_denied'],
-  [1820, 'unusable'], // a password that has expired
-  [1862, 'unusable'], // likewise
-  [3118, 'unusable'], // a locked user
-  [3159, 'unusable'], // only encrypted connections may come in
-  [3955, 'unusable'], // a locked user
-  [4151, 'unusable'], // likewise, in MariaDB
-])
+import type { Inspected, Inspection } from './inspection.ts'
+import { serverErrorOf } from './mysql-errors.ts'
 
 /**
  * Looks at the inbox's database without changing anything; see openDatabase for the URL. Neither the file of SQLite nor
@@ -40,7 +26,7 @@ export async function inspectDatabase(from: {
   try {
     return { ok: true, name, found: await Promise.race([inspectServer({ database, now }), late]) }
   } catch (error) {
-    const known = error instanceof Error && 'errno' in error ? OBSTACLES.get(Number(error.errno)) : undefined
+    const known = serverErrorOf(error)?.obstacle
     const away = database.dialect.troubleOf(error) === 'unavailable' ? 'unreachable' : 'unusable'
     return { ok: false, name, obstacle: known ?? away, reason: reasonOf(error) }
   } finally {
