@@ -77,8 +77,9 @@ Example:
           },
         })
         process.stdout.write(values.json ? `${plainJson({ ...result, findings }, 2)}\n` : summary(result))
-        if (result.failure !== null)
+        if (result.failure !== null) {
           process.stderr.write(`The LMS could not be asked about the rest: ${result.failure.message}\n`)
+        }
         return isWell(result) && !stop.signal.aborted ? 0 : 1
       } finally {
         await lms.close()

@@ -1,3 +1,5 @@
+import { setImmediate as turn } from 'node:timers/promises'
+
 interface Waiting<Item, Result> {
   readonly item: Item
   readonly resolve: (result: Result) => void
@@ -63,5 +65,3 @@ export function grouped<Item, Result>({
       if (!running) void drain()
     })
 }
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

@@ -25,11 +25,10 @@ function alike(problems: readonly Problem[]): Problem[][] {
 }
 
 function renderAlike(group: readonly Problem[]): string[] {
-  const mends = group.slice(0, 1).map(({ mend }) => mend)
-  const todo = mends.flatMap(({ plain, tutor }) => [
-    `  What to do: ${plain}`,
-    ...(tutor === null ? [] : [`  With Tutor: ${tutor}`]),
-  ])
+  const [first] = group
+  if (first === undefined) return []
+  const { plain, tutor } = first.mend
+  const todo = [`  What to do: ${plain}`, ...(tutor === null ? [] : [`  With Tutor: ${tutor}`])]
   return [...group.map(({ says }) => says), ...todo].map((line) => `${INDENT}${line}`)
 }
 
