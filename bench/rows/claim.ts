@@ -95,7 +95,16 @@ async function timeOfSettle(store: Store): Promise<number> {
   const due = await store.due({ limit: GROUP })
   const outcome = { courses: { [requestOf(0).courseIds[0] ?? '']: 'enrolled' }, reason: null } as const
   const writes = due.map(({ id }): Write => {
-    const settlement = { id, state: 'succeeded', outcome, dueAt: null, attempts: 0, detail: 'enrolled' } as const
+    const settlement = {
+      id,
+      state: 'succeeded',
+      outcome,
+      generation: 0,
+      effectUnknown: false,
+      dueAt: null,
+      attempts: 0,
+      detail: 'enrolled',
+    } as const
     return { kind: 'settle', settlement, owner: store.me() }
   })
   const began = performance.now()

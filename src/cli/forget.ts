@@ -75,13 +75,13 @@ async function withdraw({
   email: string
   inHand: boolean
 }): Promise<Awaited<ReturnType<typeof withdrawAllowances>>> {
-  const { lms, budget } = openLms(settings)
+  const { lms, acquire } = openLms(settings)
   try {
     if (inHand) {
       process.stderr.write('The service may be enrolling this person at this moment; the LMS is asked in 35 seconds.\n')
       await delay(CALL_MS)
     }
-    return await withdrawAllowances({ email: email.trim(), lms, budget, signal: new AbortController().signal })
+    return await withdrawAllowances({ email: email.trim(), lms, acquire })
   } finally {
     await lms.close()
   }

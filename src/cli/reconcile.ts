@@ -56,12 +56,13 @@ Example:
     process.once('SIGINT', () => stop.abort())
     return withDesk(async ({ desk, means, settings }) => {
       const { lms } = openLms(settings)
+      const budget = partOfBudget({ settings, part: PART })
       const findings: Reconciled[] = []
       try {
         const result = await reconcileAll({
           desk,
           lms,
-          budget: partOfBudget({ settings, part: PART }),
+          acquire: () => budget.acquire(stop.signal),
           since: from,
           fix: values.fix,
           named: new Set(values.allow.map((email) => email.toLowerCase())),

@@ -113,6 +113,8 @@ function arrivalRow({ at, me, newId }: Writing, arrival: Arrival): Pick<Accepted
     course: courses[0] ?? null,
     enrolled_at: null,
     replayed_at: null,
+    generation: 0,
+    effect_unknown: 0,
   }
   return { row, courses }
 }

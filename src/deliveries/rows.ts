@@ -35,6 +35,8 @@ export function toDelivery(row: DeliveryRow): Delivery {
     receivedAt: row.received_at,
     settledAt: row.settled_at,
     replayedAt: row.replayed_at,
+    generation: row.generation,
+    effectUnknown: row.effect_unknown !== 0,
     form: row.form,
     body: row.body,
     request: row.request === null ? null : readRequest(row.request),

@@ -19,6 +19,8 @@ export const REASON_CODES = [
   'course_key.malformed',
   'course.missing',
   'person.retired',
+  'person.unenrolled',
+  'person.other_account',
   'lms.refused',
   'retries.exhausted',
   'row.unreadable',
@@ -51,6 +53,8 @@ export const STATE_OF_REASON = {
   'course_key.malformed': 'rejected',
   'course.missing': 'needs_attention',
   'person.retired': 'needs_attention',
+  'person.unenrolled': 'needs_attention',
+  'person.other_account': 'needs_attention',
   'lms.refused': 'needs_attention',
   'retries.exhausted': 'needs_attention',
   'row.unreadable': 'needs_attention',
@@ -68,6 +72,10 @@ export interface Delivery {
   readonly settledAt: number | null
   /** When an operator last had it replayed: what the LMS said before that is not to be trusted. */
   readonly replayedAt: number | null
+  /** Counts the webhooks and replays of this delivery: an attempt answers only those that came before it began. */
+  readonly generation: number
+  /** An earlier attempt may have taken effect in the LMS without our knowing: read the person's state before enrolling. */
+  readonly effectUnknown: boolean
   readonly form: string
   readonly body: Uint8Array
   readonly request: EnrollmentRequest | null
@@ -92,6 +100,10 @@ export interface Settlement {
   readonly outcome: Outcome
   readonly dueAt: number | null
   readonly attempts: number
+  /** The generation of the delivery when this attempt began. */
+  readonly generation: number
+  /** A call of this attempt may have taken effect without our knowing. */
+  readonly effectUnknown: boolean
   /** For the timeline, in words: what the LMS said about this person. */
   readonly detail: string
 }

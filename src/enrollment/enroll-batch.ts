@@ -1,14 +1,14 @@
 import type { Permit } from '../openedx/budget.ts'
 import type { PersonResult } from '../openedx/bulk-enroll.ts'
 import type { Batch } from './batches.ts'
-import { enrollSingly, type Means, type Standing } from './enroll-singly.ts'
+import { type CallContext, enrollSingly, type Standing } from './enroll-singly.ts'
 import { done, failed, type PairResult, record, refused, type Work } from './work.ts'
 
 /** Enrolls a batch person by person and course by course. What came of it is recorded in its works. */
-export async function enrollOneByOne({ batch, ...means }: Means & { batch: Batch }): Promise<void> {
+export async function enrollOneByOne({ batch, ...context }: CallContext & { batch: Batch }): Promise<void> {
   for (const work of batch.works) {
     for (const course of batch.courses) {
-      const result = await enrollSingly({ ...means, email: work.request.email, course, standing: 'unasked' })
+      const result = await enrollSingly({ ...context, email: work.request.email, course, standing: 'unasked' })
       record({ work, course, result })
     }
   }
@@ -23,14 +23,14 @@ export async function enrollOneByOne({ batch, ...means }: Means & { batch: Batch
 export async function enrollInBulk({
   batch,
   permit,
-  ...means
-}: Means & { batch: Batch; permit: Permit }): Promise<void> {
+  ...context
+}: CallContext & { batch: Batch; permit: Permit }): Promise<void> {
   const { courses, works } = batch
-  const answer = await means.lms.bulkEnroll(permit, { courses, emails: works.map((work) => work.request.email) })
+  const answer = await context.lms.bulkEnroll(permit, { courses, emails: works.map((work) => work.request.email) })
   if (!answer.ok && answer.failure.status === 500 && works.length > 1) {
     const middle = Math.ceil(works.length / 2)
-    await sendAgain({ ...means, courses, works: works.slice(0, middle) })
-    await sendAgain({ ...means, courses, works: works.slice(middle) })
+    await sendAgain({ ...context, courses, works: works.slice(0, middle) })
+    await sendAgain({ ...context, courses, works: works.slice(middle) })
     return
   }
   if (!answer.ok) {
@@ -39,10 +39,10 @@ export async function enrollInBulk({
   }
   const { proof, results } = answer.value
   const resultOf = (work: Work, course: string): PersonResult => results.get(course)?.get(work.request.email) ?? 'error'
-  if (!proof) return enrollAfterError({ ...means, batch, resultOf })
+  if (!proof) return enrollAfterError({ ...context, batch, resultOf })
   for (const work of works) {
     for (const course of courses) {
-      record({ work, course, result: await conclude({ ...means, work, course, said: resultOf(work, course) }) })
+      record({ work, course, result: await conclude({ ...context, work, course, said: resultOf(work, course) }) })
     }
   }
 }
@@ -51,20 +51,20 @@ export async function enrollInBulk({
 async function enrollAfterError({
   batch: { courses, works },
   resultOf,
-  ...means
-}: Means & { batch: Batch; resultOf: (work: Work, course: string) => PersonResult }): Promise<void> {
+  ...context
+}: CallContext & { batch: Batch; resultOf: (work: Work, course: string) => PersonResult }): Promise<void> {
   const hasError = (work: Work): boolean => courses.some((course) => resultOf(work, course) === 'error')
   const wrong = works.filter(hasError)
   // Where none of ours has one, nobody knows whom it is about.
   const alone = wrong.length > 0 ? wrong : works
   const others = works.filter((work) => !alone.includes(work))
-  if (others.length > 0) await sendAgain({ ...means, courses, works: others })
-  await enrollOneByOne({ ...means, batch: { courses, works: alone } })
+  if (others.length > 0) await sendAgain({ ...context, courses, works: others })
+  await enrollOneByOne({ ...context, batch: { courses, works: alone } })
 }
 
-async function sendAgain({ courses, works, ...means }: Means & Batch): Promise<void> {
-  const permit = await means.budget.acquire(means.signal)
-  await enrollInBulk({ ...means, batch: { courses, works }, permit })
+async function sendAgain({ courses, works, ...context }: CallContext & Batch): Promise<void> {
+  const permit = await context.acquire()
+  await enrollInBulk({ ...context, batch: { courses, works }, permit })
 }
 
 const STANDING = {
@@ -78,9 +78,9 @@ async function conclude({
   work,
   course,
   said,
-  ...means
-}: Means & { work: Work; course: string; said: PersonResult }): Promise<PairResult> {
+  ...context
+}: CallContext & { work: Work; course: string; said: PersonResult }): Promise<PairResult> {
   if (said === 'enrolled' || said === 'allowed') return done(said)
   if (said === 'retired') return refused({ code: 'person.retired', subject: '' })
-  return enrollSingly({ ...means, email: work.request.email, course, standing: STANDING[said] })
+  return enrollSingly({ ...context, email: work.request.email, course, standing: STANDING[said] })
 }

@@ -1,16 +1,19 @@
-import type { Budget } from '../openedx/budget.ts'
+import type { Permit } from '../openedx/budget.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { Lms } from '../openedx/lms.ts'
 import { done, failed, type PairResult, refused } from './work.ts'
 
-/** What enrolling is done with: the LMS, the right to call it, and what ends the wait for that right. */
-export interface Means {
+/** What every call to the LMS needs. */
+export interface CallContext {
   readonly lms: Lms
-  readonly budget: Budget
-  readonly signal: AbortSignal
+  /**
+   * Waits for the right to make one throttled call. Rejects when the work has to stop: the service stops, or the
+   * delivery is no longer ours to work on.
+   */
+  readonly acquire: () => Promise<Permit>
 }
 
-interface Pair extends Means {
+interface Pair extends CallContext {
   readonly email: string
   readonly course: string
 }
@@ -36,7 +39,7 @@ export async function enrollSingly({ standing, ...call }: Pair & { standing: Sta
   }
   if (standing !== 'unasked' && person.status === 'inactive') {
     // The allowance would enroll them again on activation, also after a refund in between.
-    const deleted = await call.lms.disallow(await call.budget.acquire(call.signal), call)
+    const deleted = await call.lms.disallow(await call.acquire(), call)
     if (!deleted.ok) return failed(deleted.failure)
   }
   return done('enrolled')
@@ -46,26 +49,26 @@ export async function enrollSingly({ standing, ...call }: Pair & { standing: Sta
  * Reads first: with a mode named, an active verified enrollment would be downgraded; without one, somebody who was
  * unenrolled from verified comes back as verified for free (recorded: modes-and-inactive.json).
  */
-async function enrollKnown({ lms, budget, signal, course }: Pair, username: string): Promise<Failure | null> {
-  const existing = await lms.enrollment(await budget.acquire(signal), { username, course })
+async function enrollKnown({ lms, acquire, course }: Pair, username: string): Promise<Failure | null> {
+  const existing = await lms.enrollment(await acquire(), { username, course })
   if (!existing.ok) return existing.failure
   if (existing.value?.active) return null
   const modes = existing.value?.courseModes ?? []
   const mode = ['audit', 'honor'].find((free) => modes.includes(free)) ?? null
-  const enrolled = await lms.enroll(await budget.acquire(signal), { username, course, mode })
+  const enrolled = await lms.enroll(await acquire(), { username, course, mode })
   return enrolled.ok ? null : enrolled.failure
 }
 
 /** An allowance that stands with auto_enroll false is not upgraded by a POST: it is made anew. */
-async function allow({ lms, budget, signal, email, course }: Pair): Promise<PairResult> {
-  const made = await lms.allow(await budget.acquire(signal), { email, course })
+async function allow({ lms, acquire, email, course }: Pair): Promise<PairResult> {
+  const made = await lms.allow(await acquire(), { email, course })
   if (!made.ok) return failed(made.failure)
   if (made.value === 'created') return done('allowed')
-  const standing = await lms.allowances(await budget.acquire(signal), { email })
+  const standing = await lms.allowances(await acquire(), { email })
   if (!standing.ok) return failed(standing.failure)
   if (standing.value.some((one) => one.course === course && one.autoEnroll)) return done('allowed')
-  const deleted = await lms.disallow(await budget.acquire(signal), { email, course })
+  const deleted = await lms.disallow(await acquire(), { email, course })
   if (!deleted.ok) return failed(deleted.failure)
-  const again = await lms.allow(await budget.acquire(signal), { email, course })
+  const again = await lms.allow(await acquire(), { email, course })
   return again.ok ? done('allowed') : failed(again.failure)
 }

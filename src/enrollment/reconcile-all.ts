@@ -1,6 +1,6 @@
 import type { Desk, Summary } from '../deliveries/desk/desk.ts'
 import type { Failure } from '../openedx/failure.ts'
-import type { Means } from './enroll-singly.ts'
+import type { CallContext } from './enroll-singly.ts'
 import { throttledFor } from './outage.ts'
 import { checkReported, type Finding, isRepairable, type Reported, repair, type Standing } from './reconcile.ts'
 
@@ -29,8 +29,10 @@ export interface Reconciliation {
   readonly failure: Failure | null
 }
 
-/** `budget`: a part of the service's own, so that both together stay below the LMS's throttle. */
-interface Order extends Means {
+/** `acquire` draws on a part of the service's budget, so that both together stay below the LMS's throttle. */
+interface Order extends CallContext {
+  /** Aborted when the command is to end. */
+  readonly signal: AbortSignal
   readonly desk: Pick<Desk, 'list'>
   /** Deliveries with activity since then, ms since 1970; null: all that are kept. */
   readonly since: number | null

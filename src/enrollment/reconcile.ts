@@ -2,7 +2,7 @@ import type { CourseResult } from '../deliveries/types.ts'
 import type { Account } from '../openedx/accounts.ts'
 import { bulkCanName } from '../openedx/bulk-enroll.ts'
 import type { Failure } from '../openedx/failure.ts'
-import { enrollSingly, type Means } from './enroll-singly.ts'
+import { type CallContext, enrollSingly } from './enroll-singly.ts'
 
 /** What was reported as done for one person. */
 export interface Reported {
@@ -44,18 +44,17 @@ export type Checked = { readonly findings: readonly Finding[] } | { readonly fai
  */
 export async function checkReported({
   lms,
-  budget,
-  signal,
+  acquire,
   reported,
-}: Means & { reported: Reported }): Promise<Checked> {
+}: CallContext & { reported: Reported }): Promise<Checked> {
   const { email } = reported
   if (!bulkCanName(email)) return { findings: findingsOf(reported, () => 'unclear') } // the LMS would read two addresses
-  const listed = await lms.enrollments(await budget.acquire(signal), { email })
+  const listed = await lms.enrollments(await acquire(), { email })
   if (!listed.ok) return { failure: listed.failure }
   const { rows, whole } = listed.value
   const rowOf = new Map(rows.map((row) => [row.course, row]))
   const courses = Object.keys(reported.courses)
-  const rest = courses.every((course) => rowOf.has(course)) ? null : await readRest({ lms, budget, signal, email })
+  const rest = courses.every((course) => rowOf.has(course)) ? null : await readRest({ lms, acquire, email })
   if (rest !== null && 'failure' in rest) return rest
   const standingOf = (course: string, result: CourseResult): Standing => {
     const row = rowOf.get(course)
@@ -90,15 +89,14 @@ function standingWithoutRow({ account, allowed }: Rest, course: string, reported
 
 async function readRest({
   lms,
-  budget,
-  signal,
+  acquire,
   email,
-}: Means & { email: string }): Promise<Rest | { readonly failure: Failure }> {
+}: CallContext & { email: string }): Promise<Rest | { readonly failure: Failure }> {
   const found = await lms.account(email)
   if (!found.ok) return { failure: found.failure }
   const account = found.value.status
   if (account === 'active' || account === 'retired') return { account, allowed: new Set() }
-  const allowances = await lms.allowances(await budget.acquire(signal), { email })
+  const allowances = await lms.allowances(await acquire(), { email })
   if (!allowances.ok) return { failure: allowances.failure }
   const allowed = new Set(allowances.value.filter(({ autoEnroll }) => autoEnroll).map(({ course }) => course))
   return { account, allowed }
@@ -115,9 +113,9 @@ export function isRepairable({ standing, email }: Finding, { named }: { named: R
 /** Enrolls the person in this course alone. Gives what came of it in words, and whether it is done. */
 export async function repair({
   finding: { email, course },
-  ...means
-}: Means & { finding: Finding }): Promise<{ readonly done: boolean; readonly words: string }> {
-  const result = await enrollSingly({ ...means, email, course, standing: 'unasked' })
+  ...context
+}: CallContext & { finding: Finding }): Promise<{ readonly done: boolean; readonly words: string }> {
+  const result = await enrollSingly({ ...context, email, course, standing: 'unasked' })
   if (result.kind === 'done') return { done: true, words: `${result.result} in ${course}` }
   const why =
     result.kind === 'failure' ? result.failure.message : `${result.reason.code} ${result.reason.subject}`.trim()

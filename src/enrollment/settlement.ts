@@ -22,12 +22,14 @@ export function settlement({
 }): Settlement {
   const { delivery, done, reasons, failures } = work
   const courses = Object.fromEntries(done)
+  const effectUnknown = failures.some(({ mayHaveTakenEffect }) => mayHaveTakenEffect)
+  const base = { id: delivery.id, generation: delivery.generation, effectUnknown }
   const [failure] = failures
   if (failure === undefined) {
     const [reason = null] = reasons
-    return final({ id: delivery.id, attempts: delivery.attempts, outcome: { courses, reason } })
+    return final({ base, attempts: delivery.attempts, outcome: { courses, reason } })
   }
-  const again = { id: delivery.id, state: 'waiting', outcome: { courses, reason: null } } as const
+  const again = { ...base, state: 'waiting', outcome: { courses, reason: null } } as const
   const free = failures.find(({ kind }) => costsNoTry(kind)) ?? (blocked ? failure : undefined)
   if (free !== undefined) {
     const { attempts } = delivery
@@ -37,12 +39,20 @@ export function settlement({
   const dueAt = nextTry({ failures: attempts, now, random })
   if (dueAt === null) {
     const reason = { code: 'retries.exhausted', subject: failure.message } as const
-    return final({ id: delivery.id, attempts, outcome: { courses, reason } })
+    return final({ base, attempts, outcome: { courses, reason } })
   }
   return { ...again, attempts, dueAt, detail: `try ${attempts}: ${failure.message}` }
 }
 
-function final({ id, attempts, outcome }: { id: string; attempts: number; outcome: Outcome }): Settlement {
+function final({
+  base,
+  attempts,
+  outcome,
+}: {
+  base: Pick<Settlement, 'id' | 'generation' | 'effectUnknown'>
+  attempts: number
+  outcome: Outcome
+}): Settlement {
   const state = outcome.reason === null ? 'succeeded' : STATE_OF_REASON[outcome.reason.code]
-  return { id, state, outcome, dueAt: null, attempts, detail: words(outcome) }
+  return { ...base, state, outcome, dueAt: null, attempts, detail: words(outcome) }
 }

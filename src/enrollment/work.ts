@@ -3,7 +3,7 @@ import { bulkCanName } from '../openedx/bulk-enroll.ts'
 import type { Failure } from '../openedx/failure.ts'
 
 /** Of a failed call, what decides how it goes on and what the timeline says. */
-export type WorkFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs'>
+export type WorkFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs' | 'mayHaveTakenEffect'>
 
 /** A delivery that is being worked on. */
 export interface Work {

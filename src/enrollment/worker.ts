@@ -108,11 +108,11 @@ export async function runWorker({
   }
 
   const attempt = async (batch: Batch, permit: Permit | null, failure: WorkFailure | null): Promise<void> => {
-    const means = { batch, lms, budget, signal }
+    const context = { batch, lms, acquire: () => budget.acquire(signal) }
     try {
       if (failure !== null) failAll(batch, failure)
-      else if (permit !== null) await enrollInBulk({ ...means, permit })
-      else await enrollOneByOne(means)
+      else if (permit !== null) await enrollInBulk({ ...context, permit })
+      else await enrollOneByOne(context)
     } catch (error) {
       if (signal.aborted) return // not settled: the next start finds it due
       onError(error)
@@ -182,6 +182,7 @@ const INTERNAL: WorkFailure = {
   kind: 'server_error',
   message: 'an error in this service; its log has more',
   retryAfterMs: null,
+  mayHaveTakenEffect: true,
 }
 
 function failAll({ works, courses }: Batch, failure: WorkFailure): void {

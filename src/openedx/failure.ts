@@ -28,6 +28,8 @@ export interface Failure {
   readonly message: string
   /** What the LMS asked to wait, in ms; null where it did not say. */
   readonly retryAfterMs: number | null
+  /** The LMS may have carried out the call all the same: only for a call that changes something. */
+  readonly mayHaveTakenEffect: boolean
 }
 
 export interface Failed {
@@ -56,9 +58,11 @@ export function failed(of: {
   status: number | null
   message: string
   retryAfterMs?: number | null
+  mayHaveTakenEffect?: boolean
 }): Failed {
-  const { kind, endpoint, status, message, retryAfterMs = null } = of
-  return { ok: false, failure: { kind, endpoint, status, message: oneLine(withoutTokens(message)), retryAfterMs } }
+  const { kind, endpoint, status, message, retryAfterMs = null, mayHaveTakenEffect = false } = of
+  const line = oneLine(withoutTokens(message))
+  return { ok: false, failure: { kind, endpoint, status, message: line, retryAfterMs, mayHaveTakenEffect } }
 }
 
 /** A JWT, also one that is cut off: the JSON of its header begins with `{"`, which is `eyJ` in base64. */

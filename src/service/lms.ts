@@ -1,4 +1,4 @@
-import { type Budget, createBudget, unlimitedBudget } from '../openedx/budget.ts'
+import { type Budget, createBudget, type Permit, unlimitedBudget } from '../openedx/budget.ts'
 import { createLms, type Lms } from '../openedx/lms.ts'
 import type { Settings } from '../settings/settings.ts'
 import { VERSION } from '../version.ts'
@@ -26,8 +26,10 @@ export function budgetOf(pace: Parameters<typeof createBudget>[0]): Budget {
  * The LMS as a command sees it that makes a few calls beside the service: one at a time, and without a budget, since it
  * can't know what the service spends. A call that the LMS throttles fails, and the command says so. To be closed.
  */
-export function openLms(settings: Settings): { lms: Lms; budget: Budget } {
-  return { lms: lmsOf({ settings, concurrency: () => 1 }), budget: unlimitedBudget() }
+export function openLms(settings: Settings): { lms: Lms; acquire: () => Promise<Permit> } {
+  const { signal } = new AbortController() // never aborted: there is nothing to wait for
+  const budget = unlimitedBudget()
+  return { lms: lmsOf({ settings, concurrency: () => 1 }), acquire: () => budget.acquire(signal) }
 }
 
 /** For a command that makes many calls beside the service: a part of the service's budget, such as a quarter (4). */

@@ -39,7 +39,7 @@ function createLms() {
         status: 400,
         message: 'invalid_grant',
       } as const
-      return { ok: false, failure: { ...failure, retryAfterMs: null } } as const
+      return { ok: false, failure: { ...failure, retryAfterMs: null, mayHaveTakenEffect: false } } as const
     },
   }
   const replica = () => createSessions({ db: database.db, signIn, now, onEnded: () => {} })

@@ -170,17 +170,44 @@ export const settledBy = (owner: string, settlement: Settlement): Write => ({ ki
 
 export function succeeded(id: string, result: 'enrolled' | 'allowed' = 'enrolled'): Settlement {
   const outcome: Outcome = { courses: { [COURSE]: result }, reason: null }
-  return { id, state: 'succeeded', outcome, dueAt: null, attempts: 0, detail: `${result} in ${COURSE}` }
+  return {
+    id,
+    state: 'succeeded',
+    outcome,
+    dueAt: null,
+    attempts: 0,
+    generation: 0,
+    effectUnknown: false,
+    detail: `${result} in ${COURSE}`,
+  }
 }
 
 export function needsAttention(id: string): Settlement {
   const outcome: Outcome = { courses: {}, reason: { code: 'course.missing', subject: COURSE } }
-  return { id, state: 'needs_attention', outcome, dueAt: null, attempts: 0, detail: `the LMS has no course ${COURSE}` }
+  return {
+    id,
+    state: 'needs_attention',
+    outcome,
+    dueAt: null,
+    attempts: 0,
+    generation: 0,
+    effectUnknown: false,
+    detail: `the LMS has no course ${COURSE}`,
+  }
 }
 
 export function retry(id: string, dueAt: number, attempts = 1): Settlement {
   const outcome: Outcome = { courses: {}, reason: null }
-  return { id, state: 'waiting', outcome, dueAt, attempts, detail: `try ${attempts}: no answer` }
+  return {
+    id,
+    state: 'waiting',
+    outcome,
+    dueAt,
+    attempts,
+    generation: 0,
+    effectUnknown: false,
+    detail: `try ${attempts}: no answer`,
+  }
 }
 
 /** What happened to a delivery, in order, as stored. */

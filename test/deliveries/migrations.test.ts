@@ -33,10 +33,15 @@ const MADE = [
   'table audit',
   'table bulk_replays',
   'table console_sessions',
+  'column generation',
+  'column effect_unknown',
 ]
 
 /** Of the columns that the first migration makes. */
-const oldRow: Omit<DeliveryRow, 'username' | 'course' | 'enrolled_at' | 'replayed_at'> = {
+const oldRow: Omit<
+  DeliveryRow,
+  'username' | 'course' | 'enrolled_at' | 'replayed_at' | 'generation' | 'effect_unknown'
+> = {
   id: 'OLD',
   digest: 'old',
   state: 'succeeded',

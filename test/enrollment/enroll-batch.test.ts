@@ -18,9 +18,9 @@ beforeEach(() => sandbox.reset())
 const BULK = { method: 'POST', path: '/api/bulk_enroll/v1/bulk_enroll' }
 
 async function enroll(works: readonly Work[]): Promise<void> {
-  const { signal } = new AbortController()
-  const permit = await budget.acquire(signal)
-  await enrollInBulk({ batch: { courses: [DEMO], works }, permit, lms, budget, signal })
+  const acquire = () => budget.acquire(new AbortController().signal)
+  const permit = await acquire()
+  await enrollInBulk({ batch: { courses: [DEMO], works }, permit, lms, acquire })
 }
 
 /** 200 with `error` on some, as a deadlock in the LMS's database leaves it, though nothing of the call is kept. */

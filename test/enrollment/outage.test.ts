@@ -4,7 +4,7 @@ import { afterFailure, afterProbe, afterSuccess, type LinkState, UP } from '../.
 import type { FailureKind } from '../../src/openedx/failure.ts'
 
 const failing = (kind: FailureKind, { alive = true, retryAfterMs = null as number | null, now = 0 } = {}) => ({
-  failure: { kind, message: kind, retryAfterMs },
+  failure: { kind, message: kind, retryAfterMs, mayHaveTakenEffect: false },
   alive,
   now,
 })

@@ -19,7 +19,7 @@ async function setUp(t: TestContext) {
     await lms.close()
     await standIn.close()
   })
-  const means = { lms, budget: unlimitedBudget(), signal: new AbortController().signal }
+  const means = { lms, acquire: () => unlimitedBudget().acquire(new AbortController().signal) }
   const check = async (email: string, result: CourseResult = 'enrolled'): Promise<Finding> => {
     const reported = { deliveryId: 'one', email, courses: { [DEMO]: result } }
     const checked = await checkReported({ ...means, reported })

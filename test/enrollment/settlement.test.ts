@@ -6,7 +6,12 @@ import { done, failed, type PairResult, record, refused, type Work } from '../..
 import { aWork } from './works.ts'
 
 const [A, B] = ['course-v1:x+A+1', 'course-v1:x+B+1'] as const
-const unreachable = failed({ kind: 'unreachable', message: 'the LMS does not answer', retryAfterMs: null })
+const unreachable = failed({
+  kind: 'unreachable',
+  message: 'the LMS does not answer',
+  retryAfterMs: null,
+  mayHaveTakenEffect: false,
+})
 
 function settled(work: Work, results: Record<string, PairResult>) {
   for (const [course, result] of Object.entries(results)) record({ work, course, result })
@@ -72,7 +77,7 @@ test('after the last try a person has to look', () => {
 })
 
 test('while the link is blocked a failure costs no try, and throttling or misconfiguration never does', () => {
-  const throttled = failed({ kind: 'throttled', message: 'slow down', retryAfterMs: 58_000 })
+  const throttled = failed({ kind: 'throttled', message: 'slow down', retryAfterMs: 58_000, mayHaveTakenEffect: false })
   const waits = settled(aWork({ courses: [A], attempts: 12 }), { [A]: throttled })
   assert.deepEqual([waits.state, waits.attempts, waits.dueAt], ['waiting', 12, 1_058_000])
   const work = aWork({ courses: [A], attempts: 12 })

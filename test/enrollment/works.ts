@@ -29,6 +29,8 @@ export function aWork({
     receivedAt: dueAt,
     settledAt: null,
     replayedAt: null,
+    generation: 0,
+    effectUnknown: false,
     form: 'raw',
     body: new Uint8Array(),
     request,

@@ -11,7 +11,12 @@ import { DEMO } from '../harness.ts'
 import { temporaryFolder } from '../service/process.ts'
 
 const HOUR_MS = 3_600_000
-const FAILURE = { kind: 'server_error', message: 'The LMS failed (500)', retryAfterMs: null } as const
+const FAILURE = {
+  kind: 'server_error',
+  message: 'The LMS failed (500)',
+  retryAfterMs: null,
+  mayHaveTakenEffect: false,
+} as const
 
 const arrival = (name: string): Arrival => {
   const request = { email: `${name}@example.com`, name, family: 'B', username: 'c', courseIds: [DEMO] }

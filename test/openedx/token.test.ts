@@ -140,6 +140,7 @@ test('a failure is not kept: the next call asks again', async () => {
     status: null,
     message: 'x',
     retryAfterMs: null,
+    mayHaveTakenEffect: false,
   }
   const { sent, tokens } = clock([() => ({ ok: false, failure }), granting('first')])
   assert.equal(nameOf(await tokens.get()), 'unreachable')

@@ -169,12 +169,21 @@ const MIGRATIONS: readonly Migration[] = [
         .modifyEnd(tableOptions)
         .execute(),
   },
+  { oldestCode: 1, up: (db) => addCounter(db, 'generation') },
+  { oldestCode: 1, up: (db) => addCounter(db, 'effect_unknown') },
 ]
 
 /** How many migrations this code knows: the level to which it brings a database. */
 export const KNOWN_LEVEL = MIGRATIONS.length
 
 type Column = keyof Tables['deliveries']
+
+/** With a default, because an older replica beside this one inserts rows without it. */
+const addCounter = (db: Kysely<Tables>, name: Column): Promise<void> =>
+  db.schema
+    .alterTable('deliveries')
+    .addColumn(name, 'integer', (column) => column.notNull().defaultTo(0))
+    .execute()
 
 const createIndex = (db: Kysely<Tables>, name: string, columns: Column[]): Promise<void> =>
   db.schema.createIndex(name).on('deliveries').columns(columns).execute()

@@ -1,3 +1,4 @@
+import type { Generated } from 'kysely'
 import type { DeliveryState, EventKind } from '../types.ts'
 
 /** The tables as Kysely sees them; migrations.ts makes them. Times are milliseconds since 1970. */
@@ -23,6 +24,9 @@ export interface DeliveryRow {
   /** The first success. */
   enrolled_at: number | null
   replayed_at: number | null
+  generation: number
+  /** 1 from the start of an attempt until its effect in the LMS is known. */
+  effect_unknown: number
 }
 
 /** For deliveries of several courses, so that each is found; active_at is the delivery's. */
@@ -91,8 +95,11 @@ export interface MigrationRow {
   applied_at: number
 }
 
+/** The columns with a default, which older code leaves out when it inserts. */
+type Defaults = 'generation' | 'effect_unknown'
+
 export interface Tables {
-  deliveries: DeliveryRow
+  deliveries: Omit<DeliveryRow, Defaults> & { [Name in Defaults]: Generated<DeliveryRow[Name]> }
   further_courses: FurtherCourseRow
   events: EventRow
   audit: AuditRow
