@@ -61,11 +61,11 @@ export function buildService({
     onAvailability: observer.onDatabase,
     onFreed: observer.onFreed,
   })
-  const { database, inbox, means, replicas, availability, presence } = opened
+  const { database, inbox, means, replicas, lease, availability, presence } = opened
   // The LMS serves all replicas together, so each has its share of the calls, and none has less than one.
   const most = settings.LERNITO_LMS_CONCURRENCY
   const concurrency = { most, now: () => Math.max(1, Math.floor(most / replicas.liveCount())) }
-  const lms = lmsOf({ settings, concurrency: concurrency.now, now, onCall: observer.onCall })
+  const lms = lmsOf({ settings, concurrency: concurrency.now, mayCall: lease.signal, now, onCall: observer.onCall })
   const leaving = new AbortController()
   const stopping = new AbortController()
   const work = createWork({ settings, opened, lms, concurrency, observer, now, random, signal: stopping.signal })

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { forget as forgetPerson } from '../deliveries/desk/forget.ts'
 import { withdrawAllowances } from '../enrollment/withdraw.ts'
 import { openLms } from '../service/lms.ts'
@@ -6,8 +5,6 @@ import type { Settings } from '../settings/settings.ts'
 import { type Command, parseOptions, usageError } from './command.ts'
 import { operator, withDesk } from './desk.ts'
 
-/** A call that was under way when the person was erased has ended by then, one way or the other. */
-const CALL_MS = 35_000
 const TRACES_LEFT = 3
 
 export const forget: Command = {
@@ -55,7 +52,7 @@ Example:
     return withDesk(async ({ means, settings, scrub }) => {
       const erased = await forgetPerson(means, { email, by: operator() })
       const isClean = await scrub({ traces: erased.traces, atAnySize: values.compact })
-      const allowances = values.lms ? await withdraw({ settings, email, inHand: erased.inHand }) : null
+      const allowances = values.lms ? await withdraw({ settings, email }) : null
       const failure = allowances !== null && 'failure' in allowances ? allowances.failure.message : null
       const deleted = allowances !== null && 'deleted' in allowances ? allowances.deleted : null
       const result = { deliveries: erased.deliveries, allowances: deleted, clean: isClean, failure }
@@ -69,18 +66,12 @@ Example:
 async function withdraw({
   settings,
   email,
-  inHand,
 }: {
   settings: Settings
   email: string
-  inHand: boolean
 }): Promise<Awaited<ReturnType<typeof withdrawAllowances>>> {
   const { lms, acquire } = openLms(settings)
   try {
-    if (inHand) {
-      process.stderr.write('The service may be enrolling this person at this moment; the LMS is asked in 35 seconds.\n')
-      await delay(CALL_MS)
-    }
     return await withdrawAllowances({ email: email.trim(), lms, acquire })
   } finally {
     await lms.close()

@@ -14,8 +14,9 @@ interface Accepted {
 }
 
 /**
- * Stores what arrived, all in one transaction. A repeat (same digest) comes back to life on its own row with a new
- * schedule: someone may have been unenrolled in between. Answers in the order of `arrivals`.
+ * Stores what arrived, all in one transaction. A repeat (same digest) is processed from the beginning, on its own row,
+ * with a new schedule and without the results so far: the person may have been unenrolled since. Its generation keeps
+ * an attempt that is under way from answering it. Answers in the order of `arrivals`.
  */
 export async function accept(writing: Writing, arrivals: readonly Arrival[]): Promise<Change[]> {
   if (arrivals.length === 0) return []
@@ -36,10 +37,10 @@ export async function accept(writing: Writing, arrivals: readonly Arrival[]): Pr
     accepted.flatMap(({ id, isNew, courses }) => (isNew ? [{ id, activeAt: writing.at, courses }] : [])),
   )
   const repeats = accepted.filter(({ isNew, row }) => !isNew && row.state === 'waiting')
-  const ownerOf = await revive(writing, new Map(repeats.map((one) => [one.id, one])))
+  const revived = await revive(writing, new Map(repeats.map((one) => [one.id, one])))
   return accepted.map(({ id, isNew, row }) => {
-    const progress = toProgress(row)
-    const owner = ownerOf.get(id) ?? (isNew ? row.owner : null)
+    const { owner, generation } = revived.get(id) ?? { owner: isNew ? row.owner : null, generation: row.generation }
+    const progress = toProgress({ ...row, generation })
     return { id, progress, owner, happened: happenedTo({ id, isNew, row, outcome: progress.outcome }) }
   })
 }
@@ -53,29 +54,34 @@ function happenedTo({ id, isNew, row, outcome }: Omit<Accepted, 'courses'> & { o
 const sizeOf = ({ body, request, outcome }: DeliveryRow): number =>
   body.length + (request?.length ?? 0) + (outcome?.length ?? 0)
 
-/**
- * A row that is being worked on keeps its owner and its outcome so far; a finished one begins anew. Gives the owners.
- */
-async function revive(writing: Writing, repeats: ReadonlyMap<string, Accepted>): Promise<Map<string, string | null>> {
+type Revived = Pick<DeliveryRow, 'owner' | 'generation'>
+
+/** A queued row keeps its owner, which may have it in an attempt; a finished one becomes ours. */
+async function revive(writing: Writing, repeats: ReadonlyMap<string, Accepted>): Promise<Map<string, Revived>> {
   const ids = [...repeats.keys()].sort()
   if (ids.length === 0) return new Map()
   const { trx, at, me } = writing
-  const again = { state: 'waiting', due_at: at, attempts: 0, active_at: at } as const
-  await trx.updateTable('deliveries').set(again).where('id', 'in', ids).where('state', '=', 'waiting').execute()
+  const again = { state: 'waiting', due_at: at, attempts: 0, active_at: at, outcome: null } as const
   await trx
     .updateTable('deliveries')
-    .set({ ...again, owner: me, settled_at: null, outcome: null })
+    .set((eb) => ({ ...again, generation: eb('generation', '+', 1) }))
+    .where('id', 'in', ids)
+    .where('state', '=', 'waiting')
+    .execute()
+  await trx
+    .updateTable('deliveries')
+    .set((eb) => ({ ...again, owner: me, settled_at: null, generation: eb('generation', '+', 1) }))
     .where('id', 'in', ids)
     .where('state', '!=', 'waiting')
     .execute()
   await touchFurtherCourses(writing, ids)
   const rows = await trx
     .selectFrom('deliveries')
-    .select((eb) => ['id', 'owner', eb('request', 'is', null).as('empty')])
+    .select((eb) => ['id', 'owner', 'generation', eb('request', 'is', null).as('empty')])
     .where('id', 'in', ids)
     .execute()
   for (const { id, empty } of rows) if (empty) await rewrite(writing, repeats.get(id))
-  return new Map(rows.map(({ id, owner }) => [id, owner]))
+  return new Map(rows.map(({ id, owner, generation }) => [id, { owner, generation }]))
 }
 
 /** One that older code rejected, with its stricter rules, now has a request. */

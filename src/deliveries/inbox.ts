@@ -12,9 +12,10 @@ import { createWaiters } from './waiters.ts'
 const GROUP_MAX = 200
 const PAGE = 200
 const AWAITED_MAX = 1000
-const POLL_MS = 1000
 /** How often the rows of nobody are looked at: what a dead replica or a command has left there. */
 const ADOPT_MS = 1000
+/** How often deliveries that an operator has stopped are given back: the operator waits for it. */
+const RELEASE_MS = 500
 const SETTLE_AGAIN_MS = 1000
 
 /**
@@ -53,9 +54,11 @@ export function createInbox({
   const personOf = new Map<string, string>() // of the deliveries that are handed out
   const ownerOf = new Map<string, string>() // of the same: this replica's name at that time
   const people = new Set<string>()
+  const inCall = new Set<string>() // of those that are handed out: their attempt has begun
   const followClock = createSetBack({ now, hasten: store.hasten })
   let paused = false
   let adoptedAt = Number.NEGATIVE_INFINITY
+  let releasedAt = Number.NEGATIVE_INFINITY
 
   const handOut = (row: DueRow): boolean => {
     const person = row.email ?? row.id
@@ -68,6 +71,7 @@ export function createInbox({
     const person = personOf.get(id)
     personOf.delete(id)
     ownerOf.delete(id)
+    inCall.delete(id)
     if (person !== undefined) people.delete(person)
   }
 
@@ -108,6 +112,12 @@ export function createInbox({
     }
   }
 
+  const releaseStopped = async (): Promise<void> => {
+    if (performance.now() - releasedAt < RELEASE_MS) return
+    releasedAt = performance.now()
+    await store.releaseStopped(inCall)
+  }
+
   /** The work is done and its effect is in the LMS: what it came to is kept until the database takes it. */
   const settleOne = async (settlement: Settlement): Promise<void> => {
     for (;;) {
@@ -136,12 +146,13 @@ export function createInbox({
       const { id, progress, owner, events } = await write({ kind: 'accept', arrival }).catch(notStored)
       for (const event of events) publish(event)
       if (progress.state !== 'waiting') return { id, progress }
+      const { generation } = progress
       const nobodyWorks = paused || closing.signal.aborted
       if (deadline === null || nobodyWorks) {
         bell.ring()
         return { id, progress: null }
       }
-      const settled = waiters.wait(id, deadline)
+      const settled = waiters.wait({ id, generation, deadline })
       const unfollow = elsewhere.follow(id, owner)
       bell.ring()
       return { id, progress: await settled.finally(unfollow) }
@@ -155,9 +166,10 @@ export function createInbox({
     take: async (max: number, signal: AbortSignal): Promise<Delivery[]> => {
       while (!signal.aborted) {
         const rung = bell.listen()
+        await releaseStopped().catch(report)
         const deliveries = paused ? [] : await pick(max).catch(noneWhileAway)
         if (deliveries.length > 0) return deliveries
-        await rung(POLL_MS, signal)
+        await rung(RELEASE_MS, signal)
       }
       return []
     },
@@ -172,10 +184,22 @@ export function createInbox({
     isMine: (id: string): boolean => ownerOf.get(id) === store.me(),
 
     /**
-     * Of deliveries that were handed out, those that still are to be worked on: to be asked right before the LMS is
-     * called, since an operator may have handled or erased one while it was in hand.
+     * Notes that an attempt begins, right before its first call to the LMS. Gives the deliveries whose attempt may
+     * begin: an operator may have handled or erased one since it was claimed, or the shop may have sent it again. None
+     * while the database is away, because then nobody can say whose they are.
      */
-    stillWaiting: store.stillWaiting,
+    beginAttempt: async (deliveries: readonly Pick<Delivery, 'id' | 'generation'>[]): Promise<ReadonlySet<string>> => {
+      for (const { id } of deliveries) inCall.add(id)
+      const begun = await store.beginAttempt(deliveries).catch((error: unknown) => {
+        report(error)
+        return new Set<string>()
+      })
+      for (const { id } of deliveries) if (!begun.has(id)) inCall.delete(id)
+      return begun
+    },
+
+    /** Between two calls of an attempt: whether the delivery still is ours to work on. Throws what the database throws. */
+    mayContinue: async (id: string): Promise<boolean> => (await store.stillWaiting([id])).has(id),
 
     /** There are deliveries of nobody: they are looked for at once and not at the next poll. */
     adoptNow: (): void => {

@@ -1,6 +1,7 @@
 import { createAvailability } from './database/availability.ts'
 import { openDatabase } from './database/database.ts'
 import { createInbox } from './inbox.ts'
+import { createLease } from './lease.ts'
 import { createPresence } from './presence.ts'
 import { createReplicas } from './replicas.ts'
 import { createStore, guardStore } from './store.ts'
@@ -56,12 +57,14 @@ export function openInbox({
     },
   })
   const replicas = createReplicas({ database, newName, deadAfterMs })
+  const lease = createLease({ forMs: deadAfterMs, clock: () => performance.now() })
   const store = createStore({ database, replicas, now, newId, random })
   const inbox = createInbox({ store: guardStore(store, availability), now, publish, onError })
   const presence = createPresence({
     database,
     replicas,
     store,
+    lease,
     availability,
     now,
     heartbeatMs,
@@ -72,5 +75,5 @@ export function openInbox({
     },
   })
   const means = { database, now, newId, random }
-  return { database, inbox, means, replicas, availability, presence }
+  return { database, inbox, means, replicas, lease, availability, presence }
 }

@@ -3,6 +3,7 @@ import { createBell } from './bell.ts'
 import { type Availability, tryTwice } from './database/availability.ts'
 import type { Database } from './database/dialect.ts'
 import { migrate } from './database/migrations.ts'
+import type { Lease } from './lease.ts'
 import type { Replicas } from './replicas.ts'
 import type { Store } from './store.ts'
 
@@ -17,6 +18,7 @@ export function createPresence({
   database,
   replicas,
   store,
+  lease,
   availability,
   now,
   heartbeatMs,
@@ -26,6 +28,7 @@ export function createPresence({
   database: Database
   replicas: Replicas
   store: Pick<Store, 'takeOver'>
+  lease: Pick<Lease, 'extend'>
   availability: Availability
   now: () => number
   heartbeatMs: number
@@ -43,7 +46,9 @@ export function createPresence({
 
   const enter = async (): Promise<number> => {
     await migrate({ database, now })
+    const sentAt = performance.now()
     await replicas.join()
+    lease.extend(sentAt)
     if (dialect.exclusive) await replicas.forgetOthers()
     const left = dialect.exclusive ? await store.takeOver() : 0
     entered = true
@@ -53,7 +58,9 @@ export function createPresence({
 
   const beat = async (): Promise<void> => {
     const me = replicas.me()
+    const sentAt = performance.now()
     if ((await replicas.beat()) === null) await replicas.rejoin(me)
+    lease.extend(sentAt)
     availability.note(null)
     const dead = await replicas.look()
     // While the database was away nobody could beat: the others get as long as they would have had.

@@ -29,13 +29,16 @@ export function createReplicas({
     await db.insertInto('replicas').ignore().values({ id: name, seen_at: clock }).execute()
   }
 
-  /** Makes up to STEP waiting deliveries of a replica nobody's; by their ids, for MariaDB would scan the table. */
+  /**
+   * Makes up to STEP deliveries of a replica nobody's, including those that an operator has stopped; by their ids, for
+   * MariaDB would scan the table.
+   */
   const freeSome = async (on: Kysely<Tables>, owner: string): Promise<number> => {
     const rows = await on
       .selectFrom('deliveries')
       .select('id')
       .where('owner', '=', owner)
-      .where('state', '=', 'waiting')
+      .orderBy('state')
       .orderBy('due_at')
       .limit(STEP)
       .execute()
@@ -46,7 +49,6 @@ export function createReplicas({
       .set({ owner: null })
       .where('id', 'in', ids)
       .where('owner', '=', owner)
-      .where('state', '=', 'waiting')
       .executeTakeFirst()
     return Number(freed.numUpdatedRows)
   }

@@ -61,8 +61,13 @@ export function bulkReplayOf({ filter, actor, ...row }: BulkReplayRow): BulkRepl
 }
 
 /** Throws nothing: what can't be read is the reason why it isn't done. */
-export function toProgress({ state, due_at, outcome }: Pick<DeliveryRow, 'state' | 'due_at' | 'outcome'>): Progress {
-  return { state, dueAt: due_at, outcome: outcome === null ? NOTHING : readLeniently(outcome) }
+export function toProgress({
+  state,
+  due_at,
+  outcome,
+  generation,
+}: Pick<DeliveryRow, 'state' | 'due_at' | 'outcome' | 'generation'>): Progress {
+  return { state, dueAt: due_at, outcome: outcome === null ? NOTHING : readLeniently(outcome), generation }
 }
 const NOTHING: Outcome = { courses: {}, reason: null }
 

@@ -5,50 +5,59 @@ import { toProgress } from './rows.ts'
 import { touchFurtherCourses } from './terms.ts'
 import type { EventKind, Settlement } from './types.ts'
 
-/** `owner`: the name under which this replica had the delivery in hand. */
+/** `owner`: the name under which this replica made the attempt. */
 export interface Settling {
   readonly settlement: Settlement
   readonly owner: string
 }
 
 /**
- * Writes what the work came to, all in one transaction; equal results share a statement. Only rows that are still the
- * owner's and still wait: one that was paused and taken over for dead changes nothing and gives no event, and its
- * progress is what others made of the row. The same for one that an operator has handled or erased meanwhile.
+ * Writes the results of attempts, all in one transaction; equal results share a statement. What a result may change
+ * depends on the row:
+ * - `final`: still the owner's, still waiting, and nobody asked again since the attempt began: it gets the result.
+ * - `outdated`: the shop or an operator asked again meanwhile: the row stays in the queue for the next attempt, and
+ *   the result answers only those who asked before.
+ * - `stopped`: an operator marked it as handled during the attempt: only the courses that were done are kept.
+ * - `lost`: another replica has it, or it was erased: nothing changes, and nothing is reported.
  */
 export async function settle(writing: Writing, settlings: readonly Settling[]): Promise<Change[]> {
   if (settlings.length === 0) return []
   const stored = await readRows(writing, settlings)
-  const isOurs = ({ settlement, owner }: Settling): boolean => {
-    const row = stored.get(settlement.id)
-    return row?.owner === owner && row.state === 'waiting'
-  }
-  const ours = settlings.filter(isOurs)
-  const alike = Map.groupBy(ours, ({ settlement: one, owner }) => {
-    const isFirst = stored.get(one.id)?.enrolled_at === null
-    return JSON.stringify([one.state, one.outcome, one.dueAt, one.attempts, owner, isFirst])
-  })
-  for (const group of alike.values()) await settleAlike(writing, group, stored)
-  await touchFurtherCourses(writing, ours.map(({ settlement }) => settlement.id).sort())
-  return settlings.map((settling): Change => {
-    const { settlement, owner } = settling
-    const { id, detail, dueAt } = settlement
-    const row = stored.get(id)
-    if (row === undefined) return { id, progress: settlement, owner: null, happened: [] }
-    if (!isOurs(settling)) return { id, progress: toProgress(row), owner: row.owner, happened: [] }
-    const first = settlement.state === 'succeeded' && row.enrolled_at === null
-    const took = first ? { tookMs: Math.max(0, writing.at - row.received_at) } : {}
-    const happened = [{ deliveryId: id, kind: kindOf(settlement), detail, ...took }]
-    return { id, progress: settlement, owner: dueAt === null ? null : owner, happened }
-  })
+  const judged = settlings.map((settling): Judged => judge(settling, stored.get(settling.settlement.id)))
+  const alike = Map.groupBy(judged, groupKey)
+  for (const group of alike.values()) await writeAlike(writing, group)
+  const changed = judged.filter(({ effect }) => effect !== 'lost').map(({ settlement }) => settlement.id)
+  await touchFurtherCourses(writing, changed.sort())
+  return judged.map((one) => changeOf(writing, one))
 }
 
-type Stored = Pick<DeliveryRow, 'owner' | 'state' | 'due_at' | 'outcome' | 'received_at' | 'enrolled_at'>
+type Stored = Pick<DeliveryRow, 'owner' | 'state' | 'due_at' | 'outcome' | 'received_at' | 'enrolled_at' | 'generation'>
+
+interface Judged extends Settling {
+  readonly effect: 'final' | 'outdated' | 'stopped' | 'lost'
+  readonly row: Stored | undefined
+  readonly isFirstSuccess: boolean
+}
+
+function judge(settling: Settling, row: Stored | undefined): Judged {
+  const { settlement, owner } = settling
+  const isFirstSuccess = settlement.state === 'succeeded' && row?.enrolled_at === null
+  const of = (effect: Judged['effect']): Judged => ({ ...settling, effect, row, isFirstSuccess })
+  if (row === undefined || row.owner !== owner) return of('lost')
+  if (row.state === 'handled') return of('stopped')
+  if (row.state !== 'waiting') return of('lost')
+  return of(row.generation === settlement.generation ? 'final' : 'outdated')
+}
+
+function groupKey({ effect, settlement: one, owner, isFirstSuccess }: Judged): string {
+  const { state, outcome, dueAt, attempts, generation, effectUnknown } = one
+  return JSON.stringify([effect, state, outcome, dueAt, attempts, generation, effectUnknown, owner, isFirstSuccess])
+}
 
 async function readRows({ trx }: Writing, settlings: readonly Settling[]): Promise<Map<string, Stored>> {
   const rows = await trx
     .selectFrom('deliveries')
-    .select(['id', 'owner', 'state', 'due_at', 'outcome', 'received_at', 'enrolled_at'])
+    .select(['id', 'owner', 'state', 'due_at', 'outcome', 'received_at', 'enrolled_at', 'generation'])
     .where(
       'id',
       'in',
@@ -58,34 +67,54 @@ async function readRows({ trx }: Writing, settlings: readonly Settling[]): Promi
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-async function settleAlike(
-  { trx, at }: Writing,
-  group: readonly Settling[],
-  stored: ReadonlyMap<string, Stored>,
-): Promise<void> {
+async function writeAlike({ trx, at }: Writing, group: readonly Judged[]): Promise<void> {
   const [first] = group
-  if (first === undefined) return
-  const { settlement, owner } = first
+  if (first === undefined || first.effect === 'lost') return
+  const { effect, settlement, owner } = first
   const ids = [...new Set(group.map((one) => one.settlement.id))].sort()
-  const final = settlement.dueAt === null
-  const isFirst = settlement.state === 'succeeded' && stored.get(settlement.id)?.enrolled_at === null
-  const { numUpdatedRows } = await trx
+  let update = trx
     .updateTable('deliveries')
-    .set({
-      state: settlement.state,
-      outcome: JSON.stringify(settlement.outcome),
-      due_at: settlement.dueAt,
-      attempts: settlement.attempts,
-      settled_at: final ? at : null,
-      active_at: at,
-      owner: final ? null : owner,
-      ...(isFirst ? { enrolled_at: at } : {}),
-    })
+    .set(effect === 'stopped' ? stoppedColumns(first) : columns(first, at))
     .where('id', 'in', ids)
     .where('owner', '=', owner)
-    .where('state', '=', 'waiting')
-    .executeTakeFirst()
+    .where('state', '=', effect === 'stopped' ? 'handled' : 'waiting')
+  if (effect === 'final') update = update.where('generation', '=', settlement.generation)
+  const { numUpdatedRows } = await update.executeTakeFirst()
   if (Number(numUpdatedRows) !== ids.length) throw OVERTAKEN
+}
+
+function columns({ effect, settlement, owner, isFirstSuccess }: Judged, at: number): Partial<DeliveryRow> {
+  const { state, outcome, dueAt, attempts, effectUnknown } = settlement
+  const known = { effect_unknown: effectUnknown ? 1 : 0, active_at: at, ...(isFirstSuccess ? { enrolled_at: at } : {}) }
+  if (effect === 'outdated') return known
+  const final = dueAt === null
+  return {
+    ...known,
+    state,
+    outcome: JSON.stringify(outcome),
+    due_at: dueAt,
+    attempts,
+    settled_at: final ? at : null,
+    owner: final ? null : owner,
+  }
+}
+
+/** Without its owner the row shows that no call is under way any more: see untilReleased. */
+const stoppedColumns = ({ settlement }: Judged): Partial<DeliveryRow> => ({
+  outcome: JSON.stringify({ courses: settlement.outcome.courses, reason: null }),
+  owner: null,
+})
+
+function changeOf({ at }: Writing, { effect, settlement, owner, row, isFirstSuccess }: Judged): Change {
+  const { id, detail, dueAt } = settlement
+  if (row === undefined) return { id, progress: settlement, owner: null, happened: [] }
+  if (effect === 'lost' || effect === 'stopped') {
+    return { id, progress: toProgress(row), owner: effect === 'lost' ? row.owner : null, happened: [] }
+  }
+  const took = isFirstSuccess ? { tookMs: Math.max(0, at - row.received_at) } : {}
+  const happened = [{ deliveryId: id, kind: kindOf(settlement), detail, ...took }]
+  if (effect === 'final') return { id, progress: settlement, owner: dueAt === null ? null : owner, happened }
+  return { id, progress: dueAt === null ? settlement : toProgress(row), owner, happened }
 }
 
 const kindOf = ({ state }: Settlement): EventKind => (state === 'waiting' ? 'retry_scheduled' : state)

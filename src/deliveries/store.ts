@@ -1,5 +1,6 @@
 import type { Transaction } from 'kysely'
 import { accept } from './accept.ts'
+import { beginAttempt, releaseStopped, stillWaiting } from './attempt.ts'
 import type { Availability } from './database/availability.ts'
 import type { Database } from './database/dialect.ts'
 import type { Tables } from './database/schema.ts'
@@ -9,7 +10,7 @@ import { readDue } from './read-due.ts'
 import type { Replicas } from './replicas.ts'
 import { toProgress } from './rows.ts'
 import { type Settling, settle } from './settle.ts'
-import type { Arrival, DeliveryEvent, Progress } from './types.ts'
+import type { Arrival, Delivery, DeliveryEvent, Progress } from './types.ts'
 
 export type Write = { readonly kind: 'accept'; readonly arrival: Arrival } | ({ readonly kind: 'settle' } & Settling)
 
@@ -134,24 +135,30 @@ export function createStore({
      */
     waiting: (ids: readonly string[]) => readDue({ database, now, newId, random, me: replicas.me(), ids }),
 
+    /**
+     * Notes that an attempt begins, before its first call to the LMS: from then on its effect is unknown until it is
+     * settled. Gives the deliveries whose attempt may begin: still ours, still waiting, and not asked for again since
+     * they were read.
+     */
+    beginAttempt: (attempts: readonly Pick<Delivery, 'id' | 'generation'>[]): Promise<Set<string>> =>
+      inTransaction({
+        database,
+        random,
+        body: async (trx) => beginAttempt({ trx, me: await replicas.beat(trx), attempts }),
+        isStored: async () => false, // it may be written twice
+      }),
+
+    /** Gives back the deliveries that an operator has stopped, but those `inCall`: no call of theirs is under way. */
+    releaseStopped: (inCall: ReadonlySet<string>): Promise<void> => releaseStopped({ db, me: replicas.me(), inCall }),
+
     /** Which of these rows are still ours and still wait: an operator may have handled or erased one meanwhile. */
-    stillWaiting: async (ids: readonly string[]): Promise<Set<string>> => {
-      if (ids.length === 0) return new Set()
-      const rows = await db
-        .selectFrom('deliveries')
-        .select('id')
-        .where('id', 'in', ids)
-        .where('owner', '=', replicas.me())
-        .where('state', '=', 'waiting')
-        .execute()
-      return new Set(rows.map(({ id }) => id))
-    },
+    stillWaiting: (ids: readonly string[]): Promise<Set<string>> => stillWaiting({ db, me: replicas.me(), ids }),
 
     /** How far deliveries are, also those of other replicas. */
     progress: async (ids: readonly string[]): Promise<{ id: string; progress: Progress }[]> => {
       const rows = await db
         .selectFrom('deliveries')
-        .select(['id', 'state', 'due_at', 'outcome'])
+        .select(['id', 'state', 'due_at', 'outcome', 'generation'])
         .where('id', 'in', ids)
         .execute()
       return rows.map((row) => ({ id: row.id, progress: toProgress(row) }))
@@ -211,6 +218,7 @@ export function createStore({
         .where('state', '=', 'waiting')
         .where((eb) => eb.or([eb('owner', '!=', me), eb('owner', 'is', null)]))
         .executeTakeFirst()
+      await db.updateTable('deliveries').set({ owner: null }).where('state', '=', 'handled').execute()
       return Number(taken.numUpdatedRows)
     },
   }
@@ -225,6 +233,8 @@ export function guardStore(store: Store, { guard }: Availability): Store {
     due: (page) => guard(() => store.due(page)),
     waiting: (ids) => guard(() => store.waiting(ids)),
     stillWaiting: (ids) => guard(() => store.stillWaiting(ids)),
+    beginAttempt: (attempts) => guard(() => store.beginAttempt(attempts)),
+    releaseStopped: (inCall) => guard(() => store.releaseStopped(inCall)),
     progress: (ids) => guard(() => store.progress(ids)),
     adopt: (limit) => guard(() => store.adopt(limit)),
     hasten: (ms) => guard(() => store.hasten(ms)),

@@ -108,7 +108,8 @@ export interface Settlement {
   readonly detail: string
 }
 
-export type Progress = Pick<Settlement, 'state' | 'outcome' | 'dueAt'>
+/** `generation`: it answers the webhooks up to this one. */
+export type Progress = Pick<Settlement, 'state' | 'outcome' | 'dueAt' | 'generation'>
 
 export type EventKind =
   | 'received'

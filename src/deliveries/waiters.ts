@@ -10,11 +10,11 @@ type Tell = (progress: Progress | null) => void
 
 export interface Waiters {
   /**
-   * Resolves when the delivery is settled, or as soon as it is clear that it won't be before `deadline` (ms since
+   * Resolves when an attempt that began after the webhook of this `generation` has settled the delivery, or as soon as it is clear that it won't be before `deadline` (ms since
    * 1970): the next try lies later, nobody is working, too many wait already, or the time is up. `null` stands for all
    * but the first.
    */
-  wait(id: string, deadline: number): Promise<Progress | null>
+  wait(of: { id: string; generation: number; deadline: number }): Promise<Progress | null>
   tell(id: string, progress: Progress): void
   isAwaited(id: string): boolean
   /** The deliveries that are waited for, those first that came first. */
@@ -29,12 +29,14 @@ export function createWaiters({ now }: { now: () => number }): Waiters {
   let count = 0
 
   return {
-    wait: (id, deadline) =>
+    wait: ({ id, generation, deadline }) =>
       new Promise((resolve) => {
         if (count >= WAITING_MAX) return resolve(null)
         count++
         const own = waiting.get(id) ?? new Set()
         const done: Tell = (progress) => {
+          const isOlder = progress !== null && progress.generation < generation
+          if (isOlder) return
           const anotherTryFits = progress !== null && progress.dueAt !== null && progress.dueAt < deadline
           if (anotherTryFits) return
           clearTimeout(timer)

@@ -13,12 +13,12 @@ export interface Hand {
   dropForeign(): void
   /** Puts some into a call. To be done in the same moment in which they were chosen, or another call takes them too. */
   beginCall(works: readonly Work[]): void
-  /** Of those in a call, the ones that are still to be worked on: an operator may have handled or erased others. */
-  confirm(works: readonly Work[]): Promise<readonly Work[]>
+  /** Of those in a call, the ones whose attempt may begin; lets go of the others. See Inbox.beginAttempt. */
+  beginAttempt(works: readonly Work[]): Promise<readonly Work[]>
   endCall(works: readonly Work[]): void
 }
 
-export function createHand({ inbox }: { inbox: Pick<Inbox, 'isMine' | 'stillWaiting' | 'letGo'> }): Hand {
+export function createHand({ inbox }: { inbox: Pick<Inbox, 'isMine' | 'beginAttempt' | 'letGo'> }): Hand {
   const held = new Map<string, Work>()
   const inCall = new Set<Work>()
 
@@ -46,12 +46,10 @@ export function createHand({ inbox }: { inbox: Pick<Inbox, 'isMine' | 'stillWait
     beginCall: (works) => {
       for (const work of works) inCall.add(work)
     },
-    confirm: async (works) => {
-      const ids = works.map(({ delivery }) => delivery.id)
-      // While the database is away nobody can have done so; the results are kept until it is back.
-      const waiting = await inbox.stillWaiting(ids).catch(() => new Set(ids))
-      drop(works.filter(({ delivery }) => !waiting.has(delivery.id)))
-      return works.filter(({ delivery }) => waiting.has(delivery.id))
+    beginAttempt: async (works) => {
+      const begun = await inbox.beginAttempt(works.map(({ delivery }) => delivery))
+      drop(works.filter(({ delivery }) => !begun.has(delivery.id)))
+      return works.filter(({ delivery }) => begun.has(delivery.id))
     },
     endCall: (works) => {
       for (const work of works) inCall.delete(work)

@@ -22,8 +22,14 @@ export function settlement({
 }): Settlement {
   const { delivery, done, reasons, failures } = work
   const courses = Object.fromEntries(done)
-  const effectUnknown = failures.some(({ mayHaveTakenEffect }) => mayHaveTakenEffect)
+  // What an earlier attempt left open stays open until an attempt ends without a failure.
+  const leftOpen = delivery.effectUnknown && failures.length > 0
+  const effectUnknown = leftOpen || failures.some(({ mayHaveTakenEffect }) => mayHaveTakenEffect)
   const base = { id: delivery.id, generation: delivery.generation, effectUnknown }
+  if (work.stopped) {
+    const again = { ...base, state: 'waiting', outcome: { courses, reason: null }, effectUnknown: true } as const
+    return { ...again, attempts: delivery.attempts, dueAt: now, detail: 'stopped between two calls' }
+  }
   const [failure] = failures
   if (failure === undefined) {
     const [reason = null] = reasons

@@ -17,6 +17,8 @@ export interface Work {
   readonly failures: WorkFailure[]
   /** Not together with others: its address can't be sent in bulk, or a bulk call stumbled over it. */
   alone: boolean
+  /** The attempt had to stop between two calls: the delivery is not ours to work on any more. */
+  stopped: boolean
 }
 
 /** What became of one person in one course. */
@@ -52,6 +54,7 @@ export function beginWork({
     reasons: [],
     failures: [],
     alone: !bulkCanName(request.email),
+    stopped: false,
   }
 }
 

@@ -127,7 +127,7 @@ export async function runWorker({
     const failure = available.ok ? null : available.failure
     const { batch, permit } = await takeBatch(!available.ok || available.value)
     if (batch === null) return 0
-    const works = await hand.confirm(batch.works)
+    const works = await hand.beginAttempt(batch.works)
     if (failure !== null || works.length === 0) permit?.giveBack()
     if (works.length === 0) return 0
     const began = performance.now()

@@ -29,7 +29,8 @@ const TIMEOUT_MS = 30_000
 
 /**
  * The LMS's REST API. Every call is sent once, with one renewal of the token, and judged; trying again is the caller's
- * business. What the LMS throttles takes a permit. Nothing here throws on what an LMS can answer.
+ * business. What the LMS throttles takes a permit. Nothing here throws on what an LMS can answer; each call rejects with
+ * what `mayCall` throws.
  */
 export interface Lms {
   /** The service user, as the LMS's token names it. */
@@ -68,6 +69,8 @@ export interface Lms {
  * @param from.url LERNITO_LMS_URL
  * @param from.version of this program, for the user-agent
  * @param from.concurrency how many calls may be under way at once, at least 1; asked before each
+ * @param from.mayCall the right to call, asked before each: gives what ends it, and throws if it has ended. A command
+ *   always may
  * @param from.onCall told of every attempt, for log and metrics
  */
 export function createLms(from: {
@@ -76,13 +79,22 @@ export function createLms(from: {
   clientSecret: string
   version: string
   concurrency: () => number
+  mayCall?: () => AbortSignal
   now?: () => number
   onCall?: (call: Call) => void
 }): Lms {
   const { clientId, clientSecret, concurrency, now = Date.now, onCall = () => {} } = from
   const url = new URL(from.url)
   const userAgent = `lernito-openedx/${from.version}`
-  const transport = createTransport({ url, userAgent, concurrency, timeoutMs: TIMEOUT_MS, now, onCall })
+  const transport = createTransport({
+    url,
+    userAgent,
+    concurrency,
+    ...(from.mayCall && { mayCall: from.mayCall }),
+    timeoutMs: TIMEOUT_MS,
+    now,
+    onCall,
+  })
   const anonymously = (request: LmsRequest) => transport.send(request, { authorization: null, queued: true })
   const tokens = createTokens({ url, clientId, clientSecret, now, send: anonymously })
 

@@ -1,7 +1,7 @@
 import { Pool } from 'undici'
 import type { Answer } from './answer.ts'
 import { type Endpoint, failed, type Judged, succeeded } from './failure.ts'
-import { createGate } from './gate.ts'
+import { createGate, type Leave } from './gate.ts'
 import { codeOf, readAnswer } from './http-answer.ts'
 import { type Later, later as timer } from './later.ts'
 
@@ -29,7 +29,10 @@ export interface SendOptions {
 }
 
 export interface Transport {
-  /** Sends a request once. Whatever the LMS answers is a success here; a failure is no answer. */
+  /**
+   * Sends a request once. Whatever the LMS answers is a success here; a failure is no answer. Throws what `mayCall`
+   * throws, and the reason of its signal if that cuts a call under way.
+   */
   send(request: LmsRequest, options: SendOptions): Promise<Judged<Answer>>
   /** Cuts what is under way and closes the connections. */
   close(): Promise<void>
@@ -51,6 +54,7 @@ export function jsonBody(value: object): LmsRequest['body'] {
  * @param from.url LERNITO_LMS_URL; a path in it is put before every path
  * @param from.userAgent the header's value
  * @param from.timeoutMs how long one attempt may take, from its turn at the gate to the answer's last byte
+ * @param from.mayCall the right to call: gives what ends it, and throws if it has ended. Asked before each queued call
  * @param from.onCall told of every attempt
  * @param from.later the timer for a slot that a timed-out call keeps
  */
@@ -58,12 +62,13 @@ export function createTransport(from: {
   url: URL
   userAgent: string
   concurrency: () => number
+  mayCall?: () => AbortSignal
   timeoutMs: number
   now: () => number
   onCall: (call: Call) => void
   later?: Later
 }): Transport {
-  const { url, timeoutMs, now, onCall, later = timer } = from
+  const { url, mayCall = always, timeoutMs, now, onCall, later = timer } = from
   const prefix = url.pathname.replace(/\/+$/, '')
   const gate = createGate({ slots: from.concurrency, later })
   // Our own timeout covers the whole attempt; undici's two run on a coarse clock.
@@ -93,7 +98,9 @@ export function createTransport(from: {
   async function send(request: LmsRequest, options: SendOptions): Promise<Judged<Answer>> {
     const { endpoint, method } = request
     const leave = options.queued ? await gate.enter() : () => {}
-    const signal = AbortSignal.timeout(timeoutMs)
+    const right = options.queued ? rightToCall(leave) : null
+    const timeout = AbortSignal.timeout(timeoutMs)
+    const signal = right === null ? timeout : AbortSignal.any([timeout, right])
     const startedAt = performance.now()
     let outcome: Judged<Answer>
     try {
@@ -105,11 +112,23 @@ export function createTransport(from: {
     }
     leave(!outcome.ok && signal.aborted ? KEEP_SLOT_MS : 0)
     onCall({ endpoint, method, status: outcome.ok ? outcome.value.status : null, ms: performance.now() - startedAt })
+    if (!outcome.ok) right?.throwIfAborted()
     return outcome
+  }
+
+  function rightToCall(leave: Leave): AbortSignal {
+    try {
+      return mayCall()
+    } catch (error) {
+      leave(0)
+      throw error
+    }
   }
 
   return { send, close: () => pool.destroy() }
 }
+
+const always = (): AbortSignal => new AbortController().signal
 
 const UNKNOWN_AUTHORITY =
   "its certificate is from nobody whom this machine trusts; if the authority is your own, name its certificate's file in NODE_EXTRA_CA_CERTS"

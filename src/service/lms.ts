@@ -7,7 +7,7 @@ import { VERSION } from '../version.ts'
 export function lmsOf({
   settings,
   ...rest
-}: { settings: Settings } & Pick<Parameters<typeof createLms>[0], 'concurrency' | 'now' | 'onCall'>): Lms {
+}: { settings: Settings } & Pick<Parameters<typeof createLms>[0], 'concurrency' | 'mayCall' | 'now' | 'onCall'>): Lms {
   return createLms({
     url: settings.LERNITO_LMS_URL,
     clientId: settings.LERNITO_LMS_CLIENT_ID,

@@ -86,6 +86,7 @@ export async function setUp(t: TestContext) {
       replicas: replicas.liveCount,
       publish: (event) => published.push(event),
       onDue: inbox.adoptNow,
+      silentMs: 0, // no replica of these tests beats
     })
     closers.push(async () => {
       inbox.close()
@@ -168,7 +169,7 @@ export const accepted = (one: Arrival): Write => ({ kind: 'accept', arrival: one
 export const settled = (settlement: Settlement): Write => settledBy('replica-1', settlement)
 export const settledBy = (owner: string, settlement: Settlement): Write => ({ kind: 'settle', settlement, owner })
 
-export function succeeded(id: string, result: 'enrolled' | 'allowed' = 'enrolled'): Settlement {
+export function succeeded(id: string, result: 'enrolled' | 'allowed' = 'enrolled', generation = 0): Settlement {
   const outcome: Outcome = { courses: { [COURSE]: result }, reason: null }
   return {
     id,
@@ -176,7 +177,7 @@ export function succeeded(id: string, result: 'enrolled' | 'allowed' = 'enrolled
     outcome,
     dueAt: null,
     attempts: 0,
-    generation: 0,
+    generation,
     effectUnknown: false,
     detail: `${result} in ${COURSE}`,
   }
@@ -196,7 +197,7 @@ export function needsAttention(id: string): Settlement {
   }
 }
 
-export function retry(id: string, dueAt: number, attempts = 1): Settlement {
+export function retry(id: string, dueAt: number, attempts = 1, generation = 0): Settlement {
   const outcome: Outcome = { courses: {}, reason: null }
   return {
     id,
@@ -204,7 +205,7 @@ export function retry(id: string, dueAt: number, attempts = 1): Settlement {
     outcome,
     dueAt,
     attempts,
-    generation: 0,
+    generation,
     effectUnknown: false,
     detail: `try ${attempts}: no answer`,
   }

@@ -35,13 +35,17 @@ test('the same webhook at two replicas is one delivery, and both senders get its
   while ((await bench.rows('events')).length < 2) await delay(10) // a repeat after the end is worked on again
   const { id, owner } = only(await bench.db.selectFrom('deliveries').select(['id', 'owner']).execute())
   const worker = owner === 'replica-1' ? bench : other
-  await worker.inbox.settle([succeeded(id)])
+  // The attempt may have begun before the second webhook, which then gets the answer of the next attempt.
+  for (const generation of [0, 1]) {
+    await worker.inbox.settle([succeeded(id, 'enrolled', generation)])
+    await takeNow(worker)
+  }
   for (const answer of await Promise.all([here, there])) {
     assert.equal(answer?.id, id)
     assert.equal(answer?.progress?.state, 'succeeded')
     assert.deepEqual(answer?.progress?.outcome, succeeded(id).outcome)
   }
-  assert.deepEqual((await timeline(bench, id)).sort(), ['received', 'repeated', 'succeeded'])
+  assert.deepEqual((await timeline(bench, id)).slice(0, 3).sort(), ['received', 'repeated', 'succeeded'])
 })
 
 test(
@@ -57,12 +61,12 @@ test(
       told = true
     })
     assert.deepEqual(await takeIds(other), [id])
-    await other.inbox.settle([retry(id, DEADLINE - 1)])
+    await other.inbox.settle([retry(id, DEADLINE - 1, 1, 1)])
     await bench.inbox.submit(arrival({ email: 'b@x.example' }), null) // a turn or more of the database
     assert.equal(told, false)
     bench.clock.at = DEADLINE - 1
     assert.deepEqual(await takeIds(other), [id])
-    await other.inbox.settle([retry(id, DEADLINE, 2)])
+    await other.inbox.settle([retry(id, DEADLINE, 2, 1)])
     assert.equal((await answered).progress?.dueAt, DEADLINE)
   },
 )

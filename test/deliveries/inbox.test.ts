@@ -31,16 +31,51 @@ test('whoever submits waits, and gets what the work came to', quick, async (t) =
   }
 })
 
-test('the second of two equal submits joins the first, and both are answered', quick, async (t) => {
+test(
+  'an attempt answers the equal webhooks that came before it, and the next attempt those that came during it',
+  quick,
+  async (t) => {
+    const bench = await setUp(t)
+    const before = [bench.inbox.submit(arrival(), DEADLINE), bench.inbox.submit(arrival(), DEADLINE)]
+    const { id } = await takeOne(bench)
+    const during = bench.inbox.submit(arrival(), DEADLINE)
+    await bench.inbox.submit(arrival(), null)
+    const first = succeeded(id, 'enrolled', 1)
+    await bench.inbox.settle([first])
+    for (const answer of await Promise.all(before)) assert.deepEqual(answer, { id, progress: first })
+    const next = await takeOne(bench)
+    assert.deepEqual([next.id, next.outcome, next.generation], [id, null, 2], 'two that came together count once')
+    const second = succeeded(id, 'allowed', 2)
+    await bench.inbox.settle([second])
+    assert.deepEqual(await during, { id, progress: second })
+    const kinds = ['received', 'repeated', 'repeated', 'repeated', 'succeeded', 'succeeded']
+    assert.deepEqual(await timeline(bench, id), kinds)
+  },
+)
+
+test('a repeat during the last attempt restarts the schedule', quick, async (t) => {
   const bench = await setUp(t)
-  const answers = [bench.inbox.submit(arrival(), DEADLINE), bench.inbox.submit(arrival(), DEADLINE)]
-  const { id } = await takeOne(bench)
-  answers.push(bench.inbox.submit(arrival(), DEADLINE))
+  const { id } = await bench.inbox.submit(arrival(), null)
+  await takeOne(bench)
   await bench.inbox.submit(arrival(), null)
-  await bench.inbox.settle([succeeded(id)])
-  for (const answer of await Promise.all(answers)) assert.deepEqual(answer, { id, progress: succeeded(id) })
-  assert.deepEqual(await timeline(bench, id), ['received', 'repeated', 'repeated', 'repeated', 'succeeded'])
+  await bench.inbox.settle([needsAttention(id)])
+  const { state, attempts } = await takeOne(bench)
+  assert.deepEqual([state, attempts], ['waiting', 0])
 })
+
+test(
+  'a queued delivery that is sent again is answered with nothing from before: a done course is done again',
+  quick,
+  async (t) => {
+    const bench = await setUp(t)
+    const { id } = await bench.inbox.submit(arrival(), null)
+    await takeOne(bench)
+    await bench.inbox.settle([{ ...retry(id, START + 5000), outcome: succeeded(id).outcome }])
+    void bench.inbox.submit(arrival(), DEADLINE)
+    const { outcome, generation } = await takeOne(bench)
+    assert.deepEqual([outcome, generation], [null, 1])
+  },
+)
 
 test('a repeat of a finished delivery waits for the work to be done again', quick, async (t) => {
   const bench = await setUp(t)
@@ -49,8 +84,8 @@ test('a repeat of a finished delivery waits for the work to be done again', quic
   await bench.inbox.settle([succeeded(id)])
   const again = bench.inbox.submit(arrival(), DEADLINE)
   assert.equal((await takeOne(bench)).outcome, null)
-  await bench.inbox.settle([succeeded(id, 'allowed')])
-  assert.deepEqual(await again, { id, progress: succeeded(id, 'allowed') })
+  await bench.inbox.settle([succeeded(id, 'allowed', 1)])
+  assert.deepEqual(await again, { id, progress: succeeded(id, 'allowed', 1) })
 })
 
 for (const order of ['result first', 'repeat first']) {
@@ -65,8 +100,8 @@ for (const order of ['result first', 'repeat first']) {
     assert.deepEqual(await timeline(bench, id), ['received', 'succeeded', 'repeated'])
     assert.deepEqual((await first).progress, succeeded(id))
     assert.equal((await takeOne(bench)).id, id)
-    await bench.inbox.settle([succeeded(id, 'allowed')])
-    assert.deepEqual((await repeat).progress, succeeded(id, 'allowed'))
+    await bench.inbox.settle([succeeded(id, 'allowed', 1)])
+    assert.deepEqual((await repeat).progress, succeeded(id, 'allowed', 1))
   })
 }
 
@@ -74,7 +109,12 @@ test('a rejected webhook is answered at once, and so is one that nobody waits fo
   const { inbox } = await setUp(t)
   const webhook = rejectedArrival()
   const { progress } = await inbox.submit(webhook, DEADLINE)
-  assert.deepEqual(progress, { state: 'rejected', dueAt: null, outcome: { courses: {}, reason: webhook.reason } })
+  assert.deepEqual(progress, {
+    state: 'rejected',
+    dueAt: null,
+    outcome: { courses: {}, reason: webhook.reason },
+    generation: 0,
+  })
   assert.equal((await inbox.submit(arrival({ order: 2 }), null)).progress, null)
 })
 
@@ -112,12 +152,13 @@ test('a pause tells those who wait, and nobody waits while it lasts', quick, asy
   bench.inbox.pause()
   assert.deepEqual(await waiting, { id, progress: null })
   assert.deepEqual(await bench.inbox.submit(arrival(), DEADLINE), { id, progress: null })
-  await bench.inbox.settle([succeeded(id)])
   bench.inbox.resume()
   const answered = bench.inbox.submit(arrival(), DEADLINE)
-  await takeOne(bench)
+  await bench.inbox.submit(arrival(), null) // the one before is stored by then
   await bench.inbox.settle([succeeded(id)])
-  assert.deepEqual(await answered, { id, progress: succeeded(id) })
+  const { generation } = await takeOne(bench)
+  await bench.inbox.settle([succeeded(id, 'enrolled', generation)])
+  assert.deepEqual(await answered, { id, progress: succeeded(id, 'enrolled', generation) })
 })
 
 test('closing tells those who wait, and nobody waits afterwards', quick, async (t) => {

@@ -8,6 +8,7 @@ if (hasMariaDb()) {
   after(server.remove)
   useDatabases(server.newDatabase)
   await import('./accept.test.ts')
+  await import('./attempt.test.ts')
   await import('./backfill.test.ts')
   await import('./bulk-replay.test.ts')
   await import('./desk-plans.test.ts')

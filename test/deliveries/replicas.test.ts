@@ -126,7 +126,12 @@ test('a result that comes too late tells what others made of the delivery', asyn
   await other.store.write([settledBy('replica-2', succeeded(id, 'allowed'))])
   const { events, progress } = only(await bench.store.write([settledBy('replica-1', retry(id, START + 5000))]))
   assert.deepEqual(events, [])
-  assert.deepEqual(progress, { state: 'succeeded', outcome: succeeded(id, 'allowed').outcome, dueAt: null })
+  assert.deepEqual(progress, {
+    state: 'succeeded',
+    outcome: succeeded(id, 'allowed').outcome,
+    dueAt: null,
+    generation: 0,
+  })
   assert.deepEqual(await timeline(bench, id), ['received', 'succeeded'])
 })
 

@@ -23,7 +23,7 @@ function setUp() {
   const hand = createHand({
     inbox: {
       isMine: (id) => !foreign.has(id),
-      stillWaiting: async (ids) => new Set(ids.filter((id) => !handled.has(id))),
+      beginAttempt: async (deliveries) => new Set(deliveries.map(({ id }) => id).filter((id) => !handled.has(id))),
       letGo: (ids) => void released.push(...ids),
     },
   })
@@ -46,7 +46,7 @@ test('what an operator has handled meanwhile is let go before the call', async (
   const [first, second] = works
   hand.beginCall(works)
   handled.add(first.delivery.id).add(second.delivery.id)
-  assert.deepEqual(await hand.confirm(works), works.slice(2))
+  assert.deepEqual(await hand.beginAttempt(works), works.slice(2))
   assert.deepEqual(letGo, [first.delivery.id, second.delivery.id])
   assert.equal(hand.size(), 1)
 })

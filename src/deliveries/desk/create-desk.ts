@@ -1,11 +1,13 @@
 import type { Availability } from '../database/availability.ts'
 import type { Means } from '../means.ts'
+import { TIMING } from '../open-inbox.ts'
 import type { DeliveryEvent } from '../types.ts'
 import type { Done } from './acting.ts'
 import { listReplays, readReplay, replayable, startReplay, stopReplay } from './bulk-replay.ts'
 import type { Desk } from './desk.ts'
 import { list, preview, show } from './listing.ts'
 import { overview } from './overview.ts'
+import { untilReleased } from './release.ts'
 import { markHandled, replay } from './replay.ts'
 import { audit, timeline } from './timeline.ts'
 
@@ -19,6 +21,7 @@ export function createDesk({
   replicas,
   publish,
   onDue,
+  silentMs = TIMING.deadAfterMs,
 }: {
   means: Means
   guard: Availability['guard']
@@ -26,6 +29,8 @@ export function createDesk({
   replicas: () => number
   publish: (event: DeliveryEvent) => void
   onDue: () => void
+  /** After so long a silence a replica may not call the LMS any more. */
+  silentMs?: number
 }): Desk {
   const { db } = means.database
   const change = async <Result>(work: () => Promise<Done<Result>>): Promise<Result> => {
@@ -41,7 +46,11 @@ export function createDesk({
     audit: (query) => guard(() => audit({ db, ...query })),
     overview: () => guard(() => overview({ db, now: means.now(), replicas: replicas() })),
     replay: (order) => change(() => replay(means, order)),
-    markHandled: (order) => change(() => markHandled(means, order)),
+    markHandled: async (order) => {
+      const handled = await change(() => markHandled(means, order))
+      if (handled.kind === 'handled') await guard(() => untilReleased(means, { ids: [order.id], silentMs }))
+      return handled
+    },
     previewReplay: ({ filter, succeeded = false }) =>
       guard(() => preview({ db, filter: replayable(filter, succeeded) })),
     startReplay: ({ succeeded = false, ...order }) => change(() => startReplay(means, { ...order, succeeded })),

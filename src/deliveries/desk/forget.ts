@@ -2,19 +2,20 @@ import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
 import type { Happened } from '../events.ts'
 import type { Means } from '../means.ts'
+import { TIMING } from '../open-inbox.ts'
 import { bulkReplayOf } from '../rows.ts'
 import { emailTerm, textTerm } from '../terms.ts'
 import { type Act, act } from './acting.ts'
 import { type Place, streamDeliveries } from './candidates.ts'
 import type { DeliveryFilter } from './filter.ts'
+import { untilReleased } from './release.ts'
+import { markHandled } from './replay.ts'
 
 const STEP = 100
 
 export interface Forgotten {
   /** How many deliveries were erased. */
   readonly deliveries: number
-  /** Whether one of them was due, so that a call to the LMS about it may have been under way. */
-  readonly inHand: boolean
   /**
    * Texts that may stand nowhere in the database's files afterwards. A copy of a row or of an index's entry that SQLite
    * left behind begins with one of them: it stores columns one after the other, without anything between.
@@ -23,24 +24,27 @@ export interface Forgotten {
 }
 
 /**
- * Erases a person from the tables: the deliveries of this address, whatever their state, with their events; those that
+ * Stops the work on a person's deliveries, waits until no call to the LMS about them is under way, and erases the
+ * person from the tables: the deliveries of this address, whatever their state, with their events; those that
  * were rejected and only mention it; and the orders of bulk replays that name it. What is left says that somebody was
- * forgotten, not who. Work on one that is under way can't bring it back: its settlement finds no row. Safe to be done
- * again, and in steps, each whole.
+ * forgotten, not who. Safe to be done again, and in steps, each whole.
+ * @param order.silentMs after so long a silence a replica may not call the LMS any more
  */
-export async function forget(means: Means, { email, by }: { email: string; by: string }): Promise<Forgotten> {
+export async function forget(
+  means: Means,
+  { email, by, silentMs = TIMING.deadAfterMs }: { email: string; by: string; silentMs?: number },
+): Promise<Forgotten> {
   const { db } = means.database
   const address = emailTerm(email)
   const traces = new Set([email.trim(), address])
   const usernames = new Set<string>()
   let erased = 0
-  let inHand = false
+  await stopAll(means, { address, by, silentMs })
   const eraseAll = async (ids: readonly string[]): Promise<number> => {
     const { result } = await act(means, (writing) => erase(writing, { ids, by }))
     for (const row of result) {
       for (const text of row.traces) traces.add(text)
       if (row.username) usernames.add(row.username)
-      if (row.state === 'waiting' && row.owner !== null && (row.due_at ?? 0) <= means.now()) inHand = true
     }
     erased += result.length
     return result.length
@@ -51,10 +55,30 @@ export async function forget(means: Means, { email, by }: { email: string; by: s
   }
   for await (const ids of mentioning(db, address)) await eraseAll(ids)
   await forgetOrders(db, { address, usernames })
-  return { deliveries: erased, inHand, traces: [...traces] }
+  return { deliveries: erased, traces: [...traces] }
 }
 
-interface Erased extends Pick<DeliveryRow, 'id' | 'state' | 'owner' | 'due_at' | 'username'> {
+/** Marks what is queued as handled, so that its owner makes no further call, and waits for the call under way. */
+async function stopAll(
+  means: Means,
+  { address, by, silentMs }: { address: string; by: string; silentMs: number },
+): Promise<void> {
+  for (;;) {
+    const rows = await means.database.db
+      .selectFrom('deliveries')
+      .select('id')
+      .where('email', '=', address)
+      .where('state', '=', 'waiting')
+      .limit(STEP)
+      .execute()
+    if (rows.length === 0) return
+    const ids = rows.map(({ id }) => id)
+    for (const id of ids) await markHandled(means, { id, note: 'to be erased', by })
+    await untilReleased(means, { ids, silentMs })
+  }
+}
+
+interface Erased extends Pick<DeliveryRow, 'id' | 'username'> {
   readonly traces: readonly string[]
 }
 
@@ -65,7 +89,7 @@ async function erase(
   const { trx } = writing
   const rows = await trx
     .selectFrom('deliveries')
-    .select(['id', 'digest', 'state', 'owner', 'due_at', 'email', 'username'])
+    .select(['id', 'digest', 'email', 'username'])
     .where('id', 'in', ids)
     .execute()
   const found = rows.map(({ id }) => id).sort()

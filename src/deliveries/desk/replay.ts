@@ -85,7 +85,7 @@ async function reviveAll({ trx, at }: Pick<Act, 'trx' | 'at'>, ids: readonly str
   if (ids.length === 0) return
   const { numUpdatedRows } = await trx
     .updateTable('deliveries')
-    .set({
+    .set((eb) => ({
       state: 'waiting',
       due_at: at,
       attempts: 0,
@@ -94,7 +94,9 @@ async function reviveAll({ trx, at }: Pick<Act, 'trx' | 'at'>, ids: readonly str
       outcome: null,
       active_at: at,
       replayed_at: at,
-    })
+      effect_unknown: 0, // an explicit replay enrolls, whatever an earlier attempt did
+      generation: eb('generation', '+', 1),
+    }))
     .where('id', 'in', ids)
     .where('state', '!=', 'waiting')
     .executeTakeFirst()
@@ -123,9 +125,11 @@ export async function markHandled(
     if (row === undefined) return { result: { kind: 'unknown' }, listed: [] }
     const { state } = row
     if (state === 'succeeded' || state === 'handled') return { result: { kind: 'already', state }, listed: [] }
+    // A queued one keeps its owner, which gives it back when no call is under way: see untilReleased.
+    const owner = state === 'waiting' ? {} : { owner: null }
     const { numUpdatedRows } = await trx
       .updateTable('deliveries')
-      .set({ state: 'handled', due_at: null, owner: null, settled_at: at, active_at: at })
+      .set({ state: 'handled', due_at: null, settled_at: at, active_at: at, ...owner })
       .where('id', '=', id)
       .where('state', '=', state)
       .executeTakeFirst()
