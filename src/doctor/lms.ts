@@ -25,13 +25,12 @@ const REACHABLE: Check = check({
 })
 
 /** An answer in plain HTTP to the handshake. */
-const ANSWERED_PLAINLY = /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/
+const ANSWERED_PLAINLY = /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)$/
 /** What comes of a handshake that is cut, or that nobody finishes. */
 const NO_HANDSHAKE = /^(EPROTO|ECONNRESET|UND_ERR_SOCKET|UND_ERR_CONNECT_TIMEOUT)$/
 
 /**
- * Whether https:// leads to a port without TLS: asks there for the heartbeat in plain HTTP, without any secret. A port
- * that speaks TLS answers that with 400, or not at all.
+ * Whether https:// leads to a port without TLS: asks there for the heartbeat in plain HTTP, without any secret.
  */
 async function withoutTls(of: {
   settings: Settings
@@ -40,16 +39,25 @@ async function withoutTls(of: {
 }): Promise<Problem | null> {
   const { settings, unreached, tools } = of
   const { hindrance, code } = unreached
-  const url = new URL(settings.LERNITO_LMS_URL)
-  const { host } = url
-  if (url.protocol !== 'https:') return null
+  const { host, protocol } = new URL(settings.LERNITO_LMS_URL)
+  if (protocol !== 'https:') return null
   if (ANSWERED_PLAINLY.test(code)) return problem('lms.plain_http', { host })
   if (!NO_HANDSHAKE.test(code) && hindrance !== 'timeout') return null
-  const LERNITO_LMS_URL = settings.LERNITO_LMS_URL.replace(/^https:/, 'http:')
-  const heard = await tools.askLms({ settings: { ...settings, LERNITO_LMS_URL }, request: heartbeatRequest() })
-  if (heard.ok) return heard.answer.status === 400 ? null : problem('lms.plain_http', { host })
+  const plain = { ...settings, LERNITO_LMS_URL: plainUrl(settings.LERNITO_LMS_URL) }
+  const heard = await tools.askLms({ settings: plain, request: heartbeatRequest() })
+  if (heard.ok) return isOfTlsPort(heard.answer) ? null : problem('lms.plain_http', { host })
   // It takes connections, so the one for TLS was taken too, and nothing came of the handshake.
-  return heard.hindrance === 'timeout' ? problem('lms.tls', { host, code }) : null
+  const taken = code === 'UND_ERR_CONNECT_TIMEOUT' && heard.hindrance === 'timeout'
+  return taken ? problem('lms.tls', { host, code }) : null
+}
+
+/** A port that speaks TLS answers plain HTTP with 400, with a redirect to itself, or not at all. */
+const isOfTlsPort = ({ status }: Answer): boolean => status >= 300 && status <= 400
+
+/** The same port in plain HTTP: without a port in it, https:// means 443. */
+export function plainUrl(httpsUrl: string): string {
+  const { hostname, port, pathname } = new URL(httpsUrl)
+  return `http://${hostname}:${port || '443'}${pathname.replace(/\/+$/, '')}`
 }
 
 function unreachedLms({ hindrance, code }: Unreached, host: string): Problem {

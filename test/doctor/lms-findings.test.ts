@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
+import { plainUrl } from '../../src/doctor/lms.ts'
 import { readDocument } from '../docs/documents.ts'
+import { selfSigned as certificateFor, startTls } from '../openedx/certificates.ts'
 import { json, startScriptedLms } from '../openedx/scripted-lms.ts'
 import { waitingForHttp } from '../openedx/waiting-for-http.ts'
+import { run, temporaryFolder } from '../service/process.ts'
 import { startLms } from '../service/serving.ts'
 import {
   enrolledBefore,
@@ -31,8 +34,27 @@ test('https:// to a port that speaks plain HTTP is told as that, whether it answ
 
 test('a port that takes the connection and finishes no TLS handshake is not told as one at which nothing listens', async (t) => {
   const env = envFor({ t, lmsUrl: `https://${await silent(t)}` })
-  const results = await examined({ env, deadlines: { callMs: 400, totalMs: 5_000 } })
+  const results = await examined({ env, deadlines: { callMs: 1_200, totalMs: 5_000 } })
   assert.match(problemOf(results, 'lms'), /^lms\.tls: /)
+})
+
+test('plain HTTP is asked for at the port of https://, and not at that of http://', () => {
+  assert.deepEqual(['https://lms.example.com', 'https://lms.example.com:8443/lms/', 'https://[::1]'].map(plainUrl), [
+    'http://lms.example.com:443',
+    'http://lms.example.com:8443/lms',
+    'http://[::1]:443',
+  ])
+})
+
+test('an LMS that speaks TLS and hangs is told as one that gives no answer', {
+  skip: NO_OPENSSL ?? false,
+}, async (t) => {
+  const certificate = certificateFor(t, { name: 'localhost' })
+  const tls = await startTls(t, { ...certificate, to: `http://${await silent(t)}` })
+  // A process of its own: NODE_EXTRA_CA_CERTS is read at its start.
+  const env = { ...envFor({ t, lmsUrl: tls.url }), NODE_EXTRA_CA_CERTS: certificate.file }
+  const { stdout } = await run({ args: ['doctor'], env, cwd: temporaryFolder(t) })
+  assert.match(stdout, /The LMS at localhost:\d+ gave no answer in time\./)
 })
 
 test('a bad certificate is not told as plain HTTP', { skip: NO_OPENSSL ?? false }, async (t) => {
