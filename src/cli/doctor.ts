@@ -7,9 +7,9 @@ const LINGER_MS = 500
 
 export const doctor: Command = {
   name: 'doctor',
-  summary: 'look for what is wrong with the set-up, and say what mends it',
+  summary: 'look for what is wrong with the installation, and say what to do',
   help: `Checks the settings, the database, the clocks, the LMS and its API, the console's sign-in and the public address,
-and says for each fault what mends it. It changes nothing, may run beside the service or without it, and ends within
+and says for each fault what to do. It changes nothing, may run beside the service or without it, and ends within
 15 seconds. Run it where the service runs, as the same user, with the same settings.
 
 Usage: lernito-openedx doctor [--json]

@@ -27,6 +27,10 @@ const COURSES: Check = check({
       request: courseListRequest({ username, pageSize: PAGE_SIZE }),
       judge: (answer) => judgeCourseList(answer, { username }),
     })
+    // It has a limit of its own, and the service never asks for it: the enrolling calls may have room all the same.
+    if (!listed.ok && listed.problem.cause === 'call.throttled') {
+      return ill([problem('courses.throttled', {})], { 'lms.courses': null })
+    }
     if (!listed.ok) return ill([listed.problem])
     const { count, courses } = listed.value
     const first = courses.find(({ open }) => open) ?? courses[0]
@@ -64,7 +68,7 @@ const ENROLLMENT: Check = check({
   needs: ['settings', 'lms.token', 'lms.staff', 'lms.courses'],
   look: async (facts, tools) => {
     const course = facts['lms.courses']
-    if (course === null) return skipped('there is no course to ask about')
+    if (course === null) return skipped('no course is known to ask about')
     const of = { username: facts['lms.token'].username, course }
     const judge = (answer: Parameters<typeof judgeEnrollment>[0]) => judgeEnrollment(answer, of)
     const read = await call({ facts, tools, request: enrollmentRequest(of), judge })
@@ -104,7 +108,9 @@ const BULK: Check = check({
     if (!heard.ok) return ill([unreachedCall(heard, request.endpoint)])
     const judged = judgeBulkAvailable(heard.answer)
     if (!judged.ok) return ill([callProblem(judged.failure)])
-    return judged.value ? well('up to 50 people are enrolled in one call') : ill([problem('bulk.off', {})])
+    if (judged.value) return well('up to 50 people are enrolled in one call')
+    const paced = settings.LERNITO_LMS_CALLS_PER_MINUTE > 0
+    return ill([problem(paced ? 'bulk.off' : 'bulk.off_without_budget', {})])
   },
 })
 

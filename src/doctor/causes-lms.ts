@@ -3,6 +3,10 @@ import type { Cause } from './causes-ours.ts'
 const REINIT = '`tutor config save`, then `tutor local do init --limit=lernito` and `tutor local start -d`.'
 const PLAIN_URL =
   'Inside its network the LMS is http://lms:8000: `tutor config save --unset LERNITO_LMS_URL`, then `tutor local start -d`.'
+/** A flat setting since Willow; a dict before. Both lines do no harm in any release. */
+const BULK_ON =
+  "Write both `FEATURES['ENABLE_BULK_ENROLLMENT_VIEW'] = True` and `ENABLE_BULK_ENROLLMENT_VIEW = True` in the LMS's settings, and restart it: releases up to Verawood read the first, later ones the second."
+const BULK_ON_TUTOR = 'The plugin sets it: `tutor config save`, then `tutor local restart lms`.'
 const LMS_LOG = 'See `tutor local logs --tail=100 lms`.'
 const MORE_IN_LOG = 'The log of the LMS at this time says more.'
 
@@ -26,6 +30,12 @@ export const LMS_CAUSES = {
     says: 'The TLS connection to {host}, which is LERNITO_LMS_URL, fails ({code}).',
     plain:
       "Renew the LMS's certificate, or write the name that it is for. If its authority is your own, name that one's certificate file in NODE_EXTRA_CA_CERTS. Where the LMS speaks plain HTTP, write http://.",
+    tutor: PLAIN_URL,
+  },
+  'lms.plain_http': {
+    severity: 'failure',
+    says: 'LERNITO_LMS_URL begins with https://, and what listens at {host} speaks plain HTTP and no TLS.',
+    plain: 'Write http:// in LERNITO_LMS_URL, or the port that speaks TLS.',
     tutor: PLAIN_URL,
   },
   'lms.timeout': {
@@ -87,9 +97,16 @@ export const LMS_CAUSES = {
   },
   'token.rate_limited': {
     severity: 'warning',
-    says: 'The LMS gives out no tokens for now (403): the rate limit of its token endpoint, by address.',
-    plain: 'Other programs behind the same address ask for many tokens. Run doctor again after a minute.',
+    says: 'The LMS gives out no tokens for now (429): the rate limit of its token endpoint, by address.',
+    plain:
+      'Programs that share an address, as the LMS sees it, ask for more than 120 tokens a minute together. Find them by its access log. Run doctor again after a minute.',
     tutor: null,
+  },
+  'token.barred': {
+    severity: 'failure',
+    says: 'Something before the LMS lets nobody ask for a token: its token endpoint answers 403.',
+    plain: 'Let the proxy or the firewall before the LMS pass POST /oauth2/access_token from this machine.',
+    tutor: PLAIN_URL,
   },
   'token.not_jwt': {
     severity: 'failure',
@@ -110,6 +127,13 @@ export const LMS_CAUSES = {
     plain:
       "Tick Staff status of this user in the LMS's admin (Users), or in the LMS: `./manage.py lms manage_user USERNAME THEIR-EMAIL --staff`.",
     tutor: '`tutor local do init --limit=lernito`.',
+  },
+  'staff.inactive': {
+    severity: 'warning',
+    says: 'The user {username} of the application LERNITO_LMS_CLIENT_ID is not active in the LMS.',
+    plain:
+      "The LMS gives it tokens and takes its calls all the same. Tick Active of this user in the LMS's admin (Users). If it was unticked to lock the service out: untick Staff status, which does that.",
+    tutor: null,
   },
   'call.forbidden': {
     severity: 'failure',
@@ -132,7 +156,7 @@ export const LMS_CAUSES = {
   },
   'call.throttled': {
     severity: 'warning',
-    says: '{endpoint} answers 429: the LMS throttles the service user at the moment.',
+    says: '{endpoint} answers 429: the LMS throttles the service user now.',
     plain:
       'Give the service a user of its own, and set LERNITO_LMS_CALLS_PER_MINUTE ten below the throttle of the LMS (120 a minute unless you changed it).',
     tutor: null,
@@ -148,6 +172,13 @@ export const LMS_CAUSES = {
     says: '{message}.',
     plain: MORE_IN_LOG,
     tutor: LMS_LOG,
+  },
+  'courses.throttled': {
+    severity: 'warning',
+    says: 'The course list answers 429. It has a limit of its own, 40 calls a minute for staff, and counts the enrolling calls too.',
+    plain:
+      'Nothing: the service does not use the list, and this says nothing about the limit of the enrolling calls. To see the courses, run doctor again after a minute with few sales.',
+    tutor: null,
   },
   'courses.none': {
     severity: 'warning',
@@ -171,8 +202,14 @@ export const LMS_CAUSES = {
   'bulk.off': {
     severity: 'warning',
     says: 'The LMS has no bulk_enroll: people are enrolled one by one, 40 to 80 a minute under its throttle.',
-    plain: "Set `FEATURES['ENABLE_BULK_ENROLLMENT_VIEW'] = True` in the LMS's settings, and restart it.",
-    tutor: 'The plugin sets it: `tutor config save`, then `tutor local restart lms`.',
+    plain: BULK_ON,
+    tutor: BULK_ON_TUTOR,
+  },
+  'bulk.off_without_budget': {
+    severity: 'warning',
+    says: 'The LMS has no bulk_enroll, so people are enrolled one by one; LERNITO_LMS_CALLS_PER_MINUTE is 0, and the LMS throttles enrollment_allowed whatever is turned off.',
+    plain: `${BULK_ON} Or set LERNITO_LMS_CALLS_PER_MINUTE to 110.`,
+    tutor: `${BULK_ON_TUTOR} Or \`tutor config save --set LERNITO_LMS_CALLS_PER_MINUTE=110\`, then \`tutor local start -d\`.`,
   },
   'throttle.above_stock': {
     severity: 'warning',
@@ -184,7 +221,7 @@ export const LMS_CAUSES = {
     severity: 'warning',
     says: 'LERNITO_LMS_CALLS_PER_MINUTE is 0, and an LMS throttles unless that was turned off.',
     plain:
-      "Nothing, if you turned it off (Rate limit configurations in the LMS's admin). Otherwise set LERNITO_LMS_CALLS_PER_MINUTE to 110.",
+      "Nothing, if you turned it off (Rate limit configurations in the LMS's admin) and the LMS has bulk_enroll. That lifts the limit of bulk_enroll and enrollment, and not that of enrollment_allowed. Otherwise set LERNITO_LMS_CALLS_PER_MINUTE to 110.",
     tutor:
       'Nothing, if LERNITO_LIFT_LMS_THROTTLE is true and `tutor local do init --limit=lernito` has run since. Otherwise `tutor config save --unset LERNITO_LMS_CALLS_PER_MINUTE`, then `tutor local start -d`.',
   },

@@ -107,7 +107,7 @@ export const OUTSIDE_CAUSES = {
   },
   'public.not_ready': {
     severity: 'failure',
-    says: 'The service is reached, but does not accept webhooks at the moment: {reason}',
+    says: 'The service is reached, but does not accept webhooks now: {reason}',
     plain: 'Set right what it says; the service goes on by itself.',
     tutor: null,
   },

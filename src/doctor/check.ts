@@ -1,4 +1,5 @@
 import type { Inspected, Inspection } from '../deliveries/database/inspection.ts'
+import type { Token } from '../openedx/token.ts'
 import type { LmsRequest } from '../openedx/transport.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Problem } from './causes.ts'
@@ -10,9 +11,9 @@ export interface Facts {
   readonly database: Inspection
   /** The heartbeat's answer. */
   readonly lms: Reached
-  readonly 'lms.token': { readonly value: string; readonly username: string; readonly administrator: boolean | null }
+  readonly 'lms.token': Pick<Token, 'value' | 'username' | 'administrator' | 'active'>
   readonly 'lms.staff': true
-  /** A course of the LMS; null: there is none. */
+  /** A course of the LMS; null: none is known. */
   readonly 'lms.courses': string | null
 }
 

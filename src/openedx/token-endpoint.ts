@@ -2,11 +2,10 @@ import * as oauth from 'oauth4webapi'
 import { z } from 'zod'
 import { type Answer, jsonOf, judgeOther, notUnderstood } from './answer.ts'
 import { type Failed, failed, type Judged, succeeded } from './failure.ts'
+import { waitAfterThrottle } from './retry-after.ts'
 import type { LmsRequest } from './transport.ts'
 
 export const TOKEN_ENDPOINT = '/oauth2/access_token'
-/** A token endpoint that counts calls does so by the minute. */
-const RATE_LIMIT_MS = 60_000
 
 /** A call of the token endpoint, which takes a form (recorded: oauth.json). */
 export function tokenRequest(form: URLSearchParams): LmsRequest {
@@ -38,15 +37,16 @@ export async function askForToken(from: {
 }
 
 /**
- * Judges an answer of the token endpoint. 403 is its own rate limit, which other Open edX views word as 429 (openedx,
- * `RATELIMIT_RATE`).
+ * Judges an answer of the token endpoint. 429 is its rate limit by address: a page without Retry-After (Open edX,
+ * oauth_dispatch/views.py, `RATELIMIT_RATE`; static_template_view/views.py, `render_429`). It has no 403 of its own.
  * @param refusal what an OAuth error code means for this grant
  */
 export async function judgeGrant(
   answer: Answer,
   refusal: (error: string) => Failed,
 ): Promise<Judged<oauth.TokenEndpointResponse>> {
-  if (answer.status === 403) return rateLimited()
+  if (answer.status === 429) return rateLimited(answer)
+  if (answer.status === 403) return barred()
   const error = oauthError(answer)
   if (error !== null) return refusal(error)
   if (answer.status !== 200) return judgeOther(answer, TOKEN_ENDPOINT)
@@ -63,9 +63,16 @@ export async function judgeGrant(
   }
 }
 
-function rateLimited(): Failed {
-  const message = 'The LMS gives out no tokens for now (403): the rate limit of its token endpoint, by address'
-  return failed({ kind: 'throttled', endpoint: TOKEN_ENDPOINT, status: 403, message, retryAfterMs: RATE_LIMIT_MS })
+function rateLimited({ retryAfter, receivedAt }: Answer): Failed {
+  const message = 'The LMS gives out no tokens for now (429): the rate limit of its token endpoint, by address'
+  const retryAfterMs = waitAfterThrottle({ retryAfter, text: '', receivedAt })
+  return failed({ kind: 'throttled', endpoint: TOKEN_ENDPOINT, status: 429, message, retryAfterMs })
+}
+
+function barred(): Failed {
+  const message =
+    'Something before the LMS lets nobody ask for a token (403): check the proxy and the firewall before it'
+  return failed({ kind: 'misconfigured', endpoint: TOKEN_ENDPOINT, status: 403, message })
 }
 
 /** The JWT's claims, not verified: it is the LMS's own word to us, and the LMS verifies it. undefined: not a JWT. */

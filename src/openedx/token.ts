@@ -14,6 +14,8 @@ export interface Token {
   readonly username: string
   /** Whether the service user is staff; null where the LMS doesn't say. */
   readonly administrator: boolean | null
+  /** Whether the service user is active; null where the LMS doesn't say. It takes the token of an inactive one too. */
+  readonly active: boolean | null
   /** How long it is good for from when it was asked for, in ms. */
   readonly lifeMs: number
 }
@@ -25,7 +27,12 @@ export interface Tokens {
   renew(refused: string): Promise<Judged<Token>>
 }
 
-const claims = z.object({ preferred_username: z.string().min(1), administrator: z.boolean().optional() })
+/** `email_verified` is Django's `is_active` (Open edX, oauth_dispatch/jwt.py; recorded: oauth.json). */
+const claims = z.object({
+  preferred_username: z.string().min(1),
+  administrator: z.boolean().optional(),
+  email_verified: z.boolean().optional(),
+})
 
 /**
  * Tokens by client credentials, one for everybody: asked for once, renewed a minute before the end (a tenth of its
@@ -95,8 +102,8 @@ export async function judgeToken(answer: Answer): Promise<Judged<Token>> {
   }
   const read = claims.safeParse(claimsOf(value))
   if (!read.success || seconds === undefined) return notUnderstood(answer, TOKEN_ENDPOINT)
-  const { preferred_username: username, administrator = null } = read.data
-  return succeeded({ value, username, administrator, lifeMs: seconds * 1000 })
+  const { preferred_username: username, administrator = null, email_verified: active = null } = read.data
+  return succeeded({ value, username, administrator, active, lifeMs: seconds * 1000 })
 }
 
 function refusalWords(error: string): string {

@@ -106,7 +106,7 @@ export function createTransport(from: {
     try {
       outcome = succeeded(await attempt(request, options.authorization, signal))
     } catch (error) {
-      const reason = signal.aborted ? `no whole answer within ${timeoutMs / 1000} s` : causeOf(error)
+      const reason = signal.aborted ? `no whole answer within ${timeoutMs / 1000} s` : causeOf(error, url)
       const message = `The LMS at ${url.host} can't be reached: ${reason}`
       outcome = failed({ kind: 'unreachable', endpoint, status: null, message })
     }
@@ -133,6 +133,8 @@ const always = (): AbortSignal => new AbortController().signal
 const UNKNOWN_AUTHORITY =
   "its certificate is from nobody whom this machine trusts; if the authority is your own, name its certificate's file in NODE_EXTRA_CA_CERTS"
 
+const NO_TLS = 'what listens there does not speak TLS: write http:// in LERNITO_LMS_URL, or the port that speaks TLS'
+
 const CAUSES: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'there is no such host',
@@ -149,12 +151,15 @@ const CAUSES: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'its certificate has expired',
   CERT_NOT_YET_VALID: "its certificate is not valid yet, or this machine's clock is wrong",
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name than that in LERNITO_LMS_URL',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'what listens there does not speak TLS',
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'what listens there does not speak TLS',
+  ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
 }
 
-function causeOf(error: unknown): string {
+/** A plain HTTP server that waits for the end of a request never answers a handshake: the same code as no connection. */
+const NO_TLS_CONNECTION = `no TLS connection within ${CONNECT_TIMEOUT_MS / 1000} s: nothing accepts it, or that port speaks plain HTTP; then write http:// in LERNITO_LMS_URL`
+
+function causeOf(error: unknown, { protocol }: URL): string {
   const code = codeOf(error)
-  const words = CAUSES[code]
+  const words = code === 'UND_ERR_CONNECT_TIMEOUT' && protocol === 'https:' ? NO_TLS_CONNECTION : CAUSES[code]
   return words === undefined ? code : `${words} (${code})`
 }

@@ -13,7 +13,7 @@ export const allowanceViews: View[] = [
     accepts: 'jwt',
     access: 'staff',
     errors: 'detail',
-    throttled: true,
+    throttled: 'enrolling',
     enrolls: true,
     handlers: { GET: listAllowances, POST: createAllowance, DELETE: deleteAllowance },
   },

@@ -5,6 +5,7 @@ export type Answer = { status: number; headers?: Record<string, string>; body?: 
 
 const titles: Record<number, string> = {
   404: 'Page not found',
+  429: 'Too Many Requests',
   500: 'Server error',
   502: 'Bad Gateway',
   503: 'Service Unavailable',
@@ -37,8 +38,12 @@ export function forbidden(style: ErrorStyle): Answer {
   return { status: 403, body: { [style]: 'You do not have permission to perform this action.' } }
 }
 
-/** 429 (recorded: throttle.json). Only views that word refusals as `detail` send Retry-After. */
-export function throttled(style: ErrorStyle, seconds: number): Answer {
+/**
+ * 429 (recorded: throttle.json). Only views that word refusals as `detail` send Retry-After. `seconds` is null where the
+ * LMS names no time.
+ */
+export function throttled(style: ErrorStyle, seconds: number | null): Answer {
+  if (seconds === null) return { status: 429, body: { [style]: 'Request was throttled.' } }
   const body = { [style]: `Request was throttled. Expected available in ${seconds} second${seconds === 1 ? '' : 's'}.` }
   return { status: 429, body, ...(style === 'detail' ? { headers: { 'retry-after': String(seconds) } } : {}) }
 }

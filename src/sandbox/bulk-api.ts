@@ -14,7 +14,7 @@ export const bulkView: View = {
   accepts: 'jwt_or_bearer',
   access: 'staff',
   errors: 'detail',
-  throttled: true,
+  throttled: 'enrolling',
   enrolls: true,
   handlers: { POST: bulkEnroll },
   locks: (call) => {

@@ -24,7 +24,7 @@ export const courseViews: View[] = [
     accepts: 'jwt_or_bearer',
     access: 'anyone',
     errors: 'developer_message',
-    throttled: false,
+    throttled: 'course_list',
     handlers: { GET: listCourses },
   },
 ]

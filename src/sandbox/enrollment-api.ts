@@ -6,7 +6,7 @@ import { enrollSingly, type SingleOutcome } from './enrollment-change.ts'
 import type { Enrollment, Person } from './state.ts'
 import type { Call, View } from './views.ts'
 
-const shared = { accepts: 'jwt_or_bearer', access: 'account', errors: 'detail', throttled: true } as const
+const shared = { accepts: 'jwt_or_bearer', access: 'account', errors: 'detail', throttled: 'enrolling' } as const
 
 /** The Enrollment API v1, but for its list. Rules: recordings, enrollment-v1.json and modes-and-inactive.json. */
 export const enrollmentViews: View[] = [

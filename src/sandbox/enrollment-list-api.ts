@@ -13,7 +13,7 @@ export const enrollmentListViews: View[] = [
     accepts: 'jwt_or_bearer',
     access: 'staff',
     errors: 'developer_message',
-    throttled: true,
+    throttled: 'enrolling',
     handlers: { GET: listEnrollments },
   },
 ]

@@ -6,7 +6,7 @@ import { createFaults, type Faults } from './faults.ts'
 import { populate } from './population.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { createState, type State } from './state.ts'
-import { createThrottle, type Throttle, type ThrottleRate } from './throttle.ts'
+import { type AddressLimit, createAddressLimit, createThrottle, type Throttle, type ThrottleRate } from './throttle.ts'
 import { createTokens, type Random, type Tokens } from './tokens.ts'
 import type { World } from './world.ts'
 
@@ -28,6 +28,7 @@ export type Lms = Omit<LmsOptions, 'throttle' | 'cost' | 'world'> & {
   state: State
   tokens: Tokens
   throttle: Throttle
+  addressLimit: AddressLimit
   workers: Workers
   locks: RowLocks
   faults: Faults
@@ -43,6 +44,7 @@ export function createLms(options: LmsOptions): Lms {
   const tokens = createTokens({ now, random })
   const state = createState({ now, newKey: () => tokens.randomText(16) })
   const throttle = createThrottle({ rate: options.throttle, now })
+  const addressLimit = createAddressLimit({ off: options.throttle === 'off', now })
   const faults = createFaults()
   const calls = createCallLog()
   const sessions = createSessions({ tokens })
@@ -51,7 +53,7 @@ export function createLms(options: LmsOptions): Lms {
   function reset(next: World = options.world): void {
     world = next
     populate({ state, world })
-    for (const part of [throttle, calls, sessions]) part.reset()
+    for (const part of [throttle, addressLimit, calls, sessions]) part.reset()
     faults.clear()
   }
   reset()
@@ -61,6 +63,7 @@ export function createLms(options: LmsOptions): Lms {
     state,
     tokens,
     throttle,
+    addressLimit,
     workers: createWorkers({ cost: options.cost }),
     locks: createRowLocks(),
     faults,

@@ -14,7 +14,7 @@ export const tokenView: View = {
   accepts: 'nothing',
   access: 'anyone',
   errors: 'detail',
-  throttled: false,
+  throttled: 'address',
   handlers: { POST: issueToken },
 }
 

@@ -1,27 +1,65 @@
 /** Calls a minute for staff; others have a third of it (recorded: throttle.json, 120 and 40). */
 export type ThrottleRate = number | 'off'
 export type Throttle = ReturnType<typeof createThrottle>
+export type AddressLimit = ReturnType<typeof createAddressLimit>
+
+/** The views that count calls for each user. */
+export type ThrottledAs = 'enrolling' | 'course_list'
 
 const windowMs = 60_000
 
+/** Of the rate: the course list has 40 for staff and 20 for others (Open edX, course_api/views.py, `CourseListUserThrottle`). */
+const shares = { enrolling: { staff: 1, others: 1 / 3 }, course_list: { staff: 1 / 3, others: 1 / 6 } } as const
+
 /**
- * Django REST framework's throttle: a sliding minute for each user over all throttled views together.
- * `admit` counts the call and returns null, or, when there were too many, the whole seconds to wait.
+ * Django REST framework's throttle: a sliding minute for each user. All views write into one history, and each compares
+ * it with its own limit, so that enrolling calls use up the course list too (openedx/edx-platform#38850 parts them; the
+ * releases up to Verawood are without it).
+ * `admit` counts the call, or says how many whole seconds there are to wait; null where there were even more calls than
+ * this view allows: Django REST framework names no time then.
  */
 export function createThrottle({ rate, now }: { rate: ThrottleRate; now: () => number }) {
   const calls = new Map<string, number[]>()
 
-  function admit({ user, staff }: { user: string; staff: boolean }): number | null {
-    if (rate === 'off') return null
-    const limit = staff ? rate : Math.max(1, Math.floor(rate / 3))
-    const recent = (calls.get(user) ?? []).filter((time) => time > now() - windowMs)
-    calls.set(user, recent)
+  function admit(of: {
+    view: ThrottledAs
+    user: string
+    staff: boolean
+  }): { readonly admitted: true } | { readonly admitted: false; readonly wait: number | null } {
+    if (rate === 'off') return { admitted: true }
+    const share = shares[of.view][of.staff ? 'staff' : 'others']
+    const limit = Math.max(1, Math.floor(rate * share))
+    const recent = (calls.get(of.user) ?? []).filter((time) => time > now() - windowMs)
+    calls.set(of.user, recent)
     const [oldest] = recent
     // A refused call isn't counted.
-    if (oldest !== undefined && recent.length >= limit)
-      return Math.max(1, Math.ceil((oldest + windowMs - now()) / 1000))
+    if (oldest !== undefined && recent.length >= limit) {
+      const wait = Math.max(1, Math.ceil((oldest + windowMs - now()) / 1000))
+      return { admitted: false, wait: recent.length > limit ? null : wait }
+    }
     recent.push(now())
-    return null
+    return { admitted: true }
+  }
+
+  return { admit, reset: () => calls.clear() }
+}
+
+/** Open edX, `RATELIMIT_RATE`. */
+const callsByAddress = 120
+
+/**
+ * The limit of the token endpoint: so many calls in a minute by the clock from one address, refused ones included.
+ * `admit` counts the call and says whether it may pass.
+ */
+export function createAddressLimit({ off, now }: { off: boolean; now: () => number }) {
+  const calls = new Map<string, { minute: number; count: number }>()
+
+  function admit(address: string): boolean {
+    const minute = Math.floor(now() / windowMs)
+    const before = calls.get(address)
+    const count = before?.minute === minute ? before.count + 1 : 1
+    calls.set(address, { minute, count })
+    return off || count <= callsByAddress
   }
 
   return { admit, reset: () => calls.clear() }

@@ -1,5 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { type Answer, type ErrorStyle, forbidden, methodNotAllowed, notAuthenticated, throttled } from './answers.ts'
+import {
+  type Answer,
+  type ErrorStyle,
+  errorPage,
+  forbidden,
+  methodNotAllowed,
+  notAuthenticated,
+  throttled,
+} from './answers.ts'
 import { readBody } from './bodies.ts'
 import { type Accepts, findCaller } from './caller.ts'
 import { callCost } from './cost.ts'
@@ -9,6 +17,7 @@ import type { Fault } from './faults.ts'
 import type { Json } from './json.ts'
 import type { Lms } from './lms.ts'
 import type { Person } from './state.ts'
+import type { ThrottledAs } from './throttle.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -34,7 +43,8 @@ export type View = {
   accepts: Accepts
   access: 'anyone' | 'account' | 'staff'
   errors: ErrorStyle
-  throttled: boolean
+  /** By what its calls are counted, `address` being the caller's; false: by nothing. */
+  throttled: ThrottledAs | 'address' | false
   /** Whether its handlers can enroll or allow; with `--cost measured` they are weighed by what they change. */
   enrolls?: boolean
   handlers: Partial<Record<Method, (call: Call, verdict: Verdict) => Answer>>
@@ -70,9 +80,14 @@ function admit(lms: Lms, view: View, request: FastifyRequest): { caller: Person 
   }
   // Who may not call isn't counted (recorded: throttle.json, 'non-staff: the 41st call within a minute' is a 403).
   if (access === 'staff' && !caller?.staff) return { refusal: forbidden(errors) }
-  if (view.throttled) {
-    const wait = lms.throttle.admit({ user: caller?.username ?? request.ip, staff: caller?.staff === true })
-    if (wait !== null) return { refusal: throttled(errors, wait) }
+  if (view.throttled === 'address') {
+    // A page without Retry-After (Open edX, static_template_view/views.py, `render_429`).
+    return lms.addressLimit.admit(request.ip) ? { caller } : { refusal: errorPage(429) }
+  }
+  if (view.throttled !== false) {
+    const user = caller?.username ?? request.ip
+    const throttle = lms.throttle.admit({ view: view.throttled, user, staff: caller?.staff === true })
+    if (!throttle.admitted) return { refusal: throttled(errors, throttle.wait) }
   }
   return { caller }
 }

@@ -13,10 +13,10 @@ import { type Deadlines, examine, type Result } from '../../src/doctor/examine.t
 import { render } from '../../src/doctor/render.ts'
 import type { StandInOptions } from '../../src/sandbox/stand-in.ts'
 import type { World } from '../../src/sandbox/world.ts'
-import { SECRET } from '../harness.ts'
+import { exchange, SECRET } from '../harness.ts'
 import { listening } from '../listening.ts'
 import { PASSWORD } from '../mariadb.ts'
-import { recordedWorld } from '../sandbox/recording.ts'
+import { getToken, recordedWorld } from '../sandbox/recording.ts'
 import { temporaryFolder } from '../service/process.ts'
 import { serveEnv, startLms } from '../service/serving.ts'
 
@@ -142,4 +142,27 @@ export const NO_OPENSSL = spawnSync('openssl', ['version']).error === undefined 
 export async function answering(t: TestContext, status: number, headers: Record<string, string> = {}): Promise<string> {
   const server = createServer((_request, response) => response.writeHead(status, headers).end())
   return (await listening(t, server)).host
+}
+
+/** Something other than an LMS at LERNITO_LMS_URL. */
+export const lmsAt = (url: string): Case['broken'] => {
+  return async (t) => examined({ env: envFor({ t, lmsUrl: url }) })
+}
+
+/** The service user has just made so many enrolling calls at an LMS with this limit for them. */
+export async function enrolledBefore(t: TestContext, calls: number, throttle = 120): Promise<Result[]> {
+  const lms = await startLms(t, { throttle })
+  const token = await getToken({ url: lms.url, client: 'lernito' })
+  const url = `${lms.url}/api/enrollment/v1/enrollment_allowed/?email=x%40example.com`
+  for (let call = 0; call < calls; call++) {
+    const made = await exchange({ url, method: 'GET', headers: { authorization: `JWT ${token}` } })
+    assert.equal(made.status, 200)
+  }
+  return examined({ env: envFor({ t, lmsUrl: lms.url }) })
+}
+
+/** What a check has found wrong, as `cause: words`. */
+export const problemOf = (results: readonly Result[], id: Result['id']) => {
+  const { problems } = resultOf(results, id)
+  return problems.map(({ cause, says }) => `${cause}: ${says}`).join()
 }

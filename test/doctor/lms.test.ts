@@ -1,20 +1,18 @@
-import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import type { TestContext } from 'node:test'
 import { LMS_CAUSES } from '../../src/doctor/causes-lms.ts'
 import type { Result } from '../../src/doctor/examine.ts'
-import { exchange } from '../harness.ts'
-import { json, startScriptedLms } from '../openedx/scripted-lms.ts'
-import { getToken } from '../sandbox/recording.ts'
+import { waitingForHttp } from '../openedx/waiting-for-http.ts'
 import { startHoldingLms, startLms } from '../service/serving.ts'
 import {
   answering,
   type Case,
+  enrolledBefore,
   envFor,
   examined,
   inWorld,
+  lmsAt,
   NO_OPENSSL,
   nobody,
-  resultOf,
   selfSigned,
   silent,
   standIn,
@@ -25,20 +23,7 @@ const ACCOUNTS = '/api/user/v1/accounts'
 const TOKEN = '/oauth2/access_token'
 const COURSES = '/api/courses/v1/courses/'
 
-/** Something other than an LMS at LERNITO_LMS_URL. */
-const lmsAt = (url: string): Case['broken'] => {
-  return async (t) => examined({ env: envFor({ t, lmsUrl: url }) })
-}
-
-/** A throttle of one call a minute, which somebody else has just made as the same user. */
-async function throttled(t: TestContext): Promise<Result[]> {
-  const lms = await startLms(t, { throttle: 1 })
-  const token = await getToken({ url: lms.url, client: 'lernito' })
-  const url = `${lms.url}/api/enrollment/v1/enrollment_allowed/?email=x%40example.com`
-  const first = await exchange({ url, method: 'GET', headers: { authorization: `JWT ${token}` } })
-  assert.equal(first.status, 200)
-  return examined({ env: envFor({ t, lmsUrl: lms.url }) })
-}
+const throttled = (t: TestContext): Promise<Result[]> => enrolledBefore(t, 1, 1)
 
 const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
   'lms.dns': { rule: 'a host that does not resolve', found: 'lms', broken: lmsAt('http://no-such-host.invalid') },
@@ -52,6 +37,14 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
     found: 'lms',
     broken: async (t) => lmsAt(`https://${await selfSigned(t)}`)(t),
     ...(NO_OPENSSL === undefined ? {} : { skip: NO_OPENSSL }),
+  },
+  'lms.plain_http': {
+    rule: 'https:// to a port that waits for plain HTTP',
+    found: 'lms',
+    broken: async (t) => {
+      const env = envFor({ t, lmsUrl: `https://${await waitingForHttp(t)}` })
+      return examined({ env, deadlines: { callMs: 1_000, totalMs: 10_000 } })
+    },
   },
   'lms.timeout': {
     rule: 'a port that takes the connection and says nothing',
@@ -117,6 +110,16 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
   'token.rate_limited': {
     rule: 'too many tokens asked for from this address',
     found: 'lms.token',
+    broken: async (t) => {
+      // The limit counts by the minute of the clock, which stands still here.
+      const lms = await startLms(t, { throttle: 120, now: () => Date.UTC(2026, 10, 24) })
+      for (let call = 0; call < 120; call++) await fetch(`${lms.url}${TOKEN}`, { method: 'POST' })
+      return examined({ env: envFor({ t, lmsUrl: lms.url }) })
+    },
+  },
+  'token.barred': {
+    rule: 'a proxy that lets nobody ask for tokens',
+    found: 'lms.token',
     broken: standIn({ faults: [{ path: TOKEN, status: 403 }] }),
   },
   'token.not_jwt': {
@@ -143,6 +146,16 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
       env: { LERNITO_LMS_CLIENT_ID: 'plain-client', LERNITO_LMS_CLIENT_SECRET: 'plain-client-secret' },
     }),
   },
+  'staff.inactive': {
+    rule: 'an application whose user is inactive',
+    found: 'lms.staff',
+    broken: inWorld(({ people }) => ({
+      people: [
+        ...people,
+        { username: 'lernito_service', email: 'lernito@example.com', active: false, staff: true, superuser: false },
+      ],
+    })),
+  },
   'call.forbidden': {
     rule: 'an API that refuses the service user',
     found: 'lms.accounts',
@@ -160,7 +173,7 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
   },
   'call.throttled': {
     rule: 'a throttle that others have used up',
-    found: 'lms.enrollment',
+    found: 'lms.enrollment_list',
     broken: throttled,
   },
   'call.timeout': {
@@ -176,6 +189,11 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
     rule: 'an API that breaks',
     found: 'lms.accounts',
     broken: standIn({ faults: [{ path: ACCOUNTS, status: 500 }] }),
+  },
+  'courses.throttled': {
+    rule: 'a course list whose own limit is used up by enrolling calls',
+    found: 'lms.courses',
+    broken: async (t) => enrolledBefore(t, 45),
   },
   'courses.none': {
     rule: 'an LMS without courses',
@@ -200,7 +218,12 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
   'bulk.off': {
     rule: 'an LMS without ENABLE_BULK_ENROLLMENT_VIEW',
     found: 'lms.bulk_enroll',
-    broken: standIn({ lms: { bulk: false } }),
+    broken: standIn({ lms: { bulk: false }, env: { LERNITO_LMS_CALLS_PER_MINUTE: '110' } }),
+  },
+  'bulk.off_without_budget': {
+    rule: 'an LMS without bulk_enroll, and no limit of our own for calls that it throttles',
+    found: 'lms.bulk_enroll',
+    broken: standIn({ lms: { bulk: false }, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } }),
   },
   'throttle.above_stock': {
     rule: 'more calls a minute than a stock LMS allows',
@@ -215,79 +238,3 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
 }
 
 testCauses(LMS_CAUSES, CASES)
-
-const problemOf = (results: readonly Result[], id: Result['id']) => {
-  const { problems } = resultOf(results, id)
-  return problems.map(({ cause, says }) => `${cause}: ${says}`).join()
-}
-
-test('https:// to a port that speaks plain HTTP is told as a fault of TLS', async (t) => {
-  const { url } = await startLms(t)
-  assert.match(problemOf(await lmsAt(url.replace('http:', 'https:'))(t), 'lms'), /^lms\.tls: .*SSL|^lms\.tls: .*EPROTO/)
-})
-
-test('certificates are checked even where NODE_TLS_REJECT_UNAUTHORIZED turns that off', {
-  skip: NO_OPENSSL ?? false,
-}, async (t) => {
-  process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
-  t.after(() => delete process.env.NODE_TLS_REJECT_UNAUTHORIZED)
-  assert.match(
-    problemOf(await lmsAt(`https://${await selfSigned(t)}`)(t), 'lms'),
-    /^lms\.tls: .*DEPTH_ZERO_SELF_SIGNED_CERT/,
-  )
-})
-
-test('what fails in the LMS is named', async (t) => {
-  const body = { sql: { status: false }, modulestore: { status: false } }
-  const results = await standIn({ faults: [{ path: '/heartbeat', status: 503, body }] })(t)
-  assert.match(problemOf(results, 'lms'), /sql and modulestore fails/)
-})
-
-test('an API that cuts the connection is told with its path', async (t) => {
-  const results = await standIn({ faults: [{ path: ACCOUNTS, drop: 'before' }] })(t)
-  assert.match(problemOf(results, 'lms.accounts'), /^call\.failed: .*\/api\/user\/v1\/accounts/)
-})
-
-test('a throttle is told for each API that it hits, and is no failure', async (t) => {
-  const results = await throttled(t)
-  assert.deepEqual(
-    results.flatMap(({ id, problems }) => (problems.some(({ cause }) => cause === 'call.throttled') ? [id] : [])),
-    ['lms.enrollment', 'lms.enrollment_list', 'lms.enrollment_allowed'],
-  )
-  assert.ok(results.every(({ status }) => status !== 'failure'))
-})
-
-test('the course list names ids that can be sold now, and not those that are closed, hidden or by invitation', async (t) => {
-  const { detail } = resultOf(await standIn({})(t), 'lms.courses')
-  assert.match(detail ?? '', /^11 in all; .*course-v1:edX\+DemoX\+Demo_Course/)
-  assert.doesNotMatch(detail ?? '', /Closed|Hidden|Invite|edX\/Old/)
-})
-
-test('one open course is enough, wherever it stands in the list', async (t) => {
-  const ids = ['course-v1:Lernito+Closed+2026', 'course-v1:Lernito+PY101+2026']
-  const some = inWorld(({ courses }) => ({ courses: courses.filter(({ id }) => ids.includes(id)), enrollments: [] }))
-  const { status, detail } = resultOf(await some(t), 'lms.courses')
-  assert.deepEqual([status, detail], ['ok', `2 in all; courseIds that the shop can send: ${ids[1]}`])
-})
-
-test('where the token does not say whether its user is staff, the calls tell', async (t) => {
-  const scripted = await startScriptedLms(t)
-  const claims = Buffer.from(JSON.stringify({ preferred_username: 'lernito' })).toString('base64url')
-  scripted.on('GET /heartbeat', json(200, { sql: { status: true } }))
-  scripted.on(
-    'POST /oauth2/access_token',
-    json(200, { access_token: `x.${claims}.x`, expires_in: 1, token_type: 'JWT' }),
-  )
-  scripted.on(`GET ${ACCOUNTS}`, json(403, { detail: 'You do not have permission to perform this action.' }))
-  const results = await lmsAt(scripted.url)(t)
-  assert.deepEqual(
-    [resultOf(results, 'lms.staff').status, problemOf(results, 'lms.accounts').split(':')[0]],
-    ['ok', 'call.forbidden'],
-  )
-})
-
-test('a path in LERNITO_LMS_URL is kept', async (t) => {
-  const scripted = await startScriptedLms(t)
-  scripted.on('GET /lms/heartbeat', json(200, { sql: { status: true } }))
-  assert.equal(resultOf(await lmsAt(`${scripted.url}/lms/`)(t), 'lms').status, 'ok')
-})

@@ -94,7 +94,7 @@ const CASES: Readonly<Record<keyof typeof OUTSIDE_CAUSES, Case>> = {
   'console.failed': {
     rule: 'a token endpoint that counts calls',
     found: 'console.application',
-    broken: console({ faults: [{ path: '/oauth2/access_token', status: 403 }] }),
+    broken: console({ faults: [{ path: '/oauth2/access_token', status: 429, body: '<html>' }] }),
   },
   'console.unreachable': {
     rule: 'a public address of the LMS at which nothing listens',

@@ -135,7 +135,7 @@ test('answers that say nothing about a person: the kind tells whether to ask aga
   }
   assert.equal((await judge(503, 'away'))[0], 'unreachable')
   assert.equal((await judge(500, 'broken'))[0], 'server_error')
-  assert.equal((await judge(403, 'Forbidden'))[0], 'throttled')
+  assert.equal((await judge(429, '<html>Too Many Requests</html>'))[0], 'throttled')
   assert.equal((await judge(200, 'no JSON'))[0], 'server_error')
   assert.match((await judge(401, { error: 'invalid_client' }))[1] ?? '', /LERNITO_CONSOLE_CLIENT_SECRET/)
   assert.match((await judge(400, { error: 'unauthorized_client' }))[1] ?? '', /'authorization code'/)

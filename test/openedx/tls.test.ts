@@ -5,6 +5,7 @@ import { sell, serveEnv, startLms, startServe } from '../service/serving.ts'
 import { type Certificate, hasOpenssl, selfSigned, startTls } from './certificates.ts'
 import { json, startScriptedLms } from './scripted-lms.ts'
 import { transportTo } from './transport-to.ts'
+import { waitingForHttp } from './waiting-for-http.ts'
 
 const NAME = 'localhost'
 const INSECURE = 'NODE_TLS_REJECT_UNAUTHORIZED'
@@ -75,6 +76,11 @@ describe('an LMS over TLS', { skip: hasOpenssl ? false : 'there is no openssl to
   test('a server that speaks no TLS is told as that', async (t) => {
     const lms = await startScriptedLms(t)
     const sent = await transportTo(t, lms.url.replace('http:', 'https:'))()
-    assert.match(sent.ok ? '' : sent.failure.message, /what listens there does not speak TLS/)
+    assert.match(sent.ok ? '' : sent.failure.message, /what listens there does not speak TLS: write http:\/\/ /)
+  })
+
+  test('a server that answers no handshake, since it waits for plain HTTP, is told as one that may speak that', async (t) => {
+    const sent = await transportTo(t, `https://${await waitingForHttp(t)}`, 30_000)()
+    assert.match(sent.ok ? '' : sent.failure.message, /no TLS connection within 10 s: .* write http:\/\/ /)
   })
 })

@@ -82,10 +82,31 @@ test('a refusal names the setting, and never the secret or the token', async () 
   assert.match((await messages(200, { ...good, token_type: 'Bearer' })).message, /not a JWT/)
   const page = await messages(404, '<html>Page not found</html>')
   assert.deepEqual([page.kind, /LERNITO_LMS_URL/.test(page.message)], ['misconfigured', true])
-  const limited = await messages(403, '<html>Forbidden</html>')
-  assert.deepEqual([limited.kind, limited.retryAfterMs], ['throttled', 60_000])
+  const barred = await messages(403, '<html>Forbidden</html>')
+  assert.deepEqual([barred.kind, /proxy/.test(barred.message)], ['misconfigured', true])
   assert.equal((await messages(502, '<html>')).kind, 'unreachable')
   assert.equal((await messages(500, '<html>')).kind, 'server_error')
+})
+
+test('the rate limit of the token endpoint, a page with 429 and without Retry-After, is waited out for a minute', async () => {
+  const page = { 'content-type': 'text/html; charset=utf-8' }
+  const limited = await judgeToken(answer(429, '<html><title>Too Many Requests in 3 seconds</title></html>', page))
+  assert.ok(!limited.ok)
+  assert.deepEqual(
+    [limited.failure.kind, limited.failure.status, limited.failure.retryAfterMs],
+    ['throttled', 429, 60_000],
+  )
+  assert.match(limited.failure.message, /gives out no tokens for now \(429\): the rate limit of its token endpoint/)
+  const proxy = await judgeToken(answer(429, '', { 'retry-after': '7' }))
+  assert.equal(proxy.ok || proxy.failure.retryAfterMs, 7_000)
+})
+
+test('a token says whether its user is active; null where the LMS does not', async () => {
+  const active = async (email_verified: boolean | undefined) => {
+    const judged = await judgeToken(answer(200, { ...good, access_token: jwt('x', { email_verified }) }, type))
+    return judged.ok && judged.value.active
+  }
+  assert.deepEqual([await active(true), await active(false), await active(undefined)], [true, false, null])
 })
 
 test('a token answer of another shape is not understood', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createThrottle } from '../../src/sandbox/throttle.ts'
+import { createAddressLimit, createThrottle } from '../../src/sandbox/throttle.ts'
 import { createClock } from './clock.ts'
 import { startRecordedWorld } from './recording.ts'
 import { bulk, control, demo, get, post } from './requests.ts'
@@ -8,7 +8,8 @@ import { bulk, control, demo, get, post } from './requests.ts'
 test('staff have the rate, others a third of it, each for themselves', () => {
   const throttle = createThrottle({ rate: 9, now: () => 0 })
   const admitted = (user: string, staff: boolean) => {
-    return Array.from({ length: 12 }, () => throttle.admit({ user, staff })).filter((wait) => wait === null).length
+    const calls = Array.from({ length: 12 }, () => throttle.admit({ view: 'enrolling', user, staff }))
+    return calls.filter((call) => call.admitted).length
   }
   assert.equal(admitted('staff', true), 9)
   assert.equal(admitted('other', false), 3)
@@ -18,19 +19,22 @@ test('staff have the rate, others a third of it, each for themselves', () => {
 test('the minute slides: each call is forgotten after 60 s, and refused calls are never counted', () => {
   const clock = createClock()
   const throttle = createThrottle({ rate: 2, now: clock.now })
-  const admit = () => throttle.admit({ user: 'staff', staff: true })
-  assert.equal(admit(), null)
+  const waits = () => {
+    const call = throttle.admit({ view: 'enrolling', user: 'staff', staff: true })
+    return call.admitted ? 0 : call.wait
+  }
+  assert.equal(waits(), 0)
   clock.advance(10_000)
-  assert.equal(admit(), null)
-  assert.equal(admit(), 50)
+  assert.equal(waits(), 0)
+  assert.equal(waits(), 50)
   clock.advance(49_500)
-  assert.equal(admit(), 1)
+  assert.equal(waits(), 1)
   clock.advance(500)
-  assert.equal(admit(), null)
-  assert.equal(admit(), 10)
+  assert.equal(waits(), 0)
+  assert.equal(waits(), 10)
 })
 
-test('all enrollment views and bulk share one count; courses and accounts have none', async () => {
+test('all enrollment views and bulk share one count; a course and accounts have none', async () => {
   await using lms = await startRecordedWorld({ throttle: 4 })
   assert.equal((await bulk(lms, ['new@example.com'])).status, 200)
   assert.equal((await get(lms, '/api/enrollment/v1/enrollments?username=alice')).status, 200)
@@ -46,4 +50,44 @@ test('all enrollment views and bulk share one count; courses and accounts have n
   assert.equal((await get(lms, `/api/courses/v1/courses/${demo}`)).status, 200)
   await control(lms, 'reset')
   assert.equal((await bulk(lms, ['new@example.com'])).status, 200)
+})
+
+const COURSE_LIST = '/api/courses/v1/courses/'
+
+test('the course list has a third of the rate, on one count with the enrolling calls', async () => {
+  await using lms = await startRecordedWorld({ throttle: 12 })
+  for (let call = 0; call < 3; call++) assert.equal((await bulk(lms, ['new@example.com'])).status, 200)
+  assert.equal((await get(lms, COURSE_LIST)).status, 200)
+  const refused = await get(lms, COURSE_LIST)
+  assert.deepEqual([refused.status, refused.headers.get('retry-after')], [429, null])
+  assert.match(
+    await refused.text(),
+    /^\{"developer_message":"Request was throttled\. Expected available in \d+ seconds\."\}$/,
+  )
+  for (let call = 4; call < 12; call++) assert.equal((await bulk(lms, ['new@example.com'])).status, 200)
+  const over = await get(lms, COURSE_LIST)
+  assert.deepEqual([over.status, await over.text()], [429, '{"developer_message":"Request was throttled."}'])
+  assert.equal((await bulk(lms, ['new@example.com'])).status, 429)
+})
+
+test('the token endpoint takes 120 calls a minute from an address, then answers with a page that names no time', async () => {
+  const clock = createClock()
+  await using lms = await startRecordedWorld({ throttle: 120, now: clock.now })
+  const ask = () => fetch(`${lms.url}/oauth2/access_token`, { method: 'POST' })
+  clock.advance(60_000 - (clock.now() % 60_000))
+  for (let call = 0; call < 120; call++) assert.equal((await ask()).status, 400)
+  const refused = await ask()
+  assert.equal(refused.status, 429)
+  assert.match(refused.headers.get('content-type') ?? '', /^text\/html/)
+  assert.equal(refused.headers.get('retry-after'), null)
+  clock.advance(60_000)
+  assert.equal((await ask()).status, 400)
+})
+
+test('each address has its own calls of the token endpoint, and with the throttle off there is no limit', () => {
+  const limit = createAddressLimit({ off: false, now: () => 0 })
+  const admitted = (address: string) => Array.from({ length: 130 }, () => limit.admit(address)).filter(Boolean).length
+  assert.deepEqual([admitted('10.0.0.1'), admitted('10.0.0.2')], [120, 120])
+  const none = createAddressLimit({ off: true, now: () => 0 })
+  assert.ok(Array.from({ length: 130 }, () => none.admit('10.0.0.1')).every(Boolean))
 })

@@ -39,7 +39,8 @@ DEFAULTS: dict[str, t.Any] = {
     "LERNITO_LMS_URL": "http://lms:8000",
     "LERNITO_LMS_CLIENT_ID": "lernito",
     "LERNITO_CONSOLE_CLIENT_ID": "lernito-console",
-    # Lifts the LMS's limit of enrollment calls a minute, for everybody.
+    # Lifts the LMS's limit of enrollment calls a minute, for everybody; that of enrollment_allowed stays. So the
+    # service needs no limit of its own only while it enrolls by bulk_enroll, which the patch lms-env-features turns on.
     "LERNITO_LIFT_LMS_THROTTLE": False,
     "LERNITO_LMS_CALLS_PER_MINUTE": "{{ 0 if LERNITO_LIFT_LMS_THROTTLE else '' }}",
     # Tutor's Caddy, and the proxy before it if there is one.
