@@ -106,11 +106,11 @@ export function createTransport(from: {
     try {
       outcome = succeeded(await attempt(request, options.authorization, signal))
     } catch (error) {
-      const reason = signal.aborted ? `no whole answer within ${timeoutMs / 1000} s` : causeOf(error, url)
+      const reason = timeout.aborted ? `no whole answer within ${timeoutMs / 1000} s` : causeOf(error, url)
       const message = `The LMS at ${url.host} can't be reached: ${reason}`
       outcome = failed({ kind: 'unreachable', endpoint, status: null, message })
     }
-    leave(!outcome.ok && signal.aborted ? KEEP_SLOT_MS : 0)
+    leave(!outcome.ok && timeout.aborted ? KEEP_SLOT_MS : 0)
     onCall({ endpoint, method, status: outcome.ok ? outcome.value.status : null, ms: performance.now() - startedAt })
     if (!outcome.ok) right?.throwIfAborted()
     return outcome

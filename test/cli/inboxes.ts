@@ -27,9 +27,13 @@ export async function inboxOf(t: TestContext, { lmsUrl = NOBODY }: { lmsUrl?: st
     folder,
     env,
     file,
-    /** Stores these as a service would; gives their ids. */
+    /** Stores these as a service that has ended since; gives their ids. */
     store: (writes: readonly Write[]): Promise<string[]> =>
-      withDatabase(async ({ store }) => (await store.write(writes)).map(({ id }) => id)),
+      withDatabase(async ({ store, database: { db } }) => {
+        const written = await store.write(writes)
+        await db.deleteFrom('replicas').execute()
+        return written.map(({ id }) => id)
+      }),
     states: (): Promise<Record<string, string>> =>
       withDatabase(async ({ database: { db } }) => {
         const rows = await db.selectFrom('deliveries').select(['id', 'state']).execute()
