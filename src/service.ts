@@ -123,8 +123,10 @@ export function buildService({
     start: async (): Promise<string> => {
       const left = database.dialect.exclusive ? await presence.enter() : null
       const url = await listen({ app, settings })
-      if (left !== null) begin(url, left)
-      else {
+      if (left !== null) {
+        begin(url, left)
+        presence.run(() => {})
+      } else {
         log.info({ url, database: database.name }, 'listening')
         presence.run(() => begin(url, 0))
       }

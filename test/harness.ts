@@ -3,6 +3,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { TIMING, type Timing } from '../src/deliveries/open-inbox.ts'
 import { type RunningStandIn, type StandInOptions, startStandIn } from '../src/sandbox/stand-in.ts'
 import { buildService } from '../src/service.ts'
 import { readSettings } from '../src/settings/read.ts'
@@ -100,12 +101,14 @@ export async function startProduct({
   env = {},
   folder = mkdtempSync(join(tmpdir(), 'lernito-test-')),
   now = Date.now,
+  timing = TIMING,
 }: {
   lms?: StandInOptions
   env?: Record<string, string>
   folder?: string
   /** The service's clock, not the stand-in's. */
   now?: () => number
+  timing?: Timing
 } = {}) {
   const standIn: RunningStandIn = await startStandIn({ throttle: 'off', ...lmsOptions })
   const given = {
@@ -120,7 +123,7 @@ export async function startProduct({
   }
   const { settings } = readSettings({ env: given })
   const { log, lines } = watchedLog({ level: settings.LERNITO_LOG_LEVEL, env: given })
-  const service = await closingOnError(standIn, () => buildService({ settings, log, now }))
+  const service = await closingOnError(standIn, () => buildService({ settings, log, now, timing }))
   const url = await closingOnError(standIn, () => service.start())
   const webhook = `${url}/api/lernito/webhook/`
   return {

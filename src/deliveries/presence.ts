@@ -59,6 +59,8 @@ export function createPresence({
   const beat = async (): Promise<void> => {
     const me = replicas.me()
     const sentAt = performance.now()
+    // On SQLite the lock on the file keeps others out. The lease still ends when the whole process is stopped for long.
+    if (dialect.exclusive) lease.extend(sentAt)
     if ((await replicas.beat()) === null) await replicas.rejoin(me)
     lease.extend(sentAt)
     availability.note(null)
@@ -71,6 +73,7 @@ export function createPresence({
 
   const fail = (error: unknown): void => {
     if (leaving.signal.aborted || dialect.troubleOf(error) === 'conflict') return // a conflict is over by the next beat
+    if (dialect.exclusive && entered) return // the file is there; who stores something in it reports what is wrong
     if (entered) failedAt = performance.now()
     availability.note(error)
   }

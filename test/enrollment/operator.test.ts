@@ -81,8 +81,10 @@ test('a sender whose delivery an operator handles meanwhile is not told that it 
   const sold = sell({ email: 'first@example.com' })
   await hold.arrived.promise
   const [found] = (await desk.list({ filter: { email: 'first@example.com' } })).items
-  await desk.markHandled({ id: found?.id ?? '', note: 'by hand', by: 'alice' })
+  const marked = desk.markHandled({ id: found?.id ?? '', note: 'by hand', by: 'alice' })
+  await until('the mark', async () => ((await stateOf(found?.id ?? '')) === 'handled' ? true : undefined))
   hold.released.resolve()
+  await marked
   const { status, json } = await sold
   assert.deepEqual([status, json], [500, { success: false, message: 'Internal server error' }])
   await until('the end of the call', async () => ((await lms.state()).allowances.length > 0 ? true : undefined))
