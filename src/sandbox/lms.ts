@@ -5,10 +5,13 @@ import { createRowLocks, type RowLocks } from './deadlock.ts'
 import { createFaults, type Faults } from './faults.ts'
 import { populate } from './population.ts'
 import { createSessions, type Sessions } from './sessions.ts'
-import { createState, type State } from './state.ts'
+import { createState, type Effect, type State } from './state.ts'
 import { type AddressLimit, createAddressLimit, createThrottle, type Throttle, type ThrottleRate } from './throttle.ts'
 import { createTokens, type Random, type Tokens } from './tokens.ts'
 import type { World } from './world.ts'
+
+/** What one call changed. `beganAt` is when it came in, `at` when the change was kept: milliseconds since 1970. */
+export type Changes = { user: string; beganAt: number; at: number; effects: readonly Effect[] }
 
 /** How the stand-in behaves. `now` gives milliseconds since 1970, `sleep` waits milliseconds. */
 export type LmsOptions = {
@@ -21,6 +24,8 @@ export type LmsOptions = {
   random: Random
   /** Where an authorization-code application may send people back to, besides its own redirect_uri. By client id. */
   redirectUris: Record<string, string[]>
+  /** Told what each call changed, in the order in which the changes were kept. */
+  onChanges: (changes: Changes) => void
 }
 
 /** All parts of one stand-in, wired. */

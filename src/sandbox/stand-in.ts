@@ -47,6 +47,7 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
     sleep,
     random: randomBytes,
     redirectUris: {},
+    onChanges: () => {},
     ...options,
   })
   const app = Fastify({ forceCloseConnections: true, bodyLimit: maxBodyBytes, routerOptions: { maxParamLength: 5000 } })

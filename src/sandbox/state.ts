@@ -46,6 +46,13 @@ export type State = ReturnType<typeof createState>
 /** What a call did to enrollments and allowances; the measured cost is made of it. */
 export type Tally = { newEnrollments: number; newAllowances: number; already: number }
 
+/** A change of what an address has of a course. An allowance that enrolls nobody is none. */
+export type Effect = {
+  readonly kind: 'enrolled' | 'unenrolled' | 'allowed' | 'disallowed'
+  readonly email: string
+  readonly course: string
+}
+
 /**
  * The stand-in's database: people, enrollments and allowances, found as MariaDB finds them (see collation.ts).
  * `newKey` makes activation keys.
@@ -60,6 +67,7 @@ export function createState({ now, newKey }: { now: () => number; newKey: () => 
   let lastId = 0
   let undo: (() => void)[] | null = null
   let tally: Tally = { newEnrollments: 0, newAllowances: 0, already: 0 }
+  let effects: Effect[] = []
 
   function put<K, V>(table: Map<K, V>, key: K, row: V | undefined): void {
     const before = table.get(key)
@@ -107,6 +115,10 @@ export function createState({ now, newKey }: { now: () => number; newKey: () => 
       course: before?.course ?? row.course,
     }
     if (row.active && before?.active !== true) tally.newEnrollments += 1
+    if (row.active !== (before?.active ?? false)) {
+      const email = people.get(row.personId)?.email ?? ''
+      effects.push({ kind: row.active ? 'enrolled' : 'unenrolled', email, course: saved.course })
+    }
     put(within(enrollments, row.personId), fold(row.course), saved)
     return saved
   }
@@ -127,11 +139,14 @@ export function createState({ now, newKey }: { now: () => number; newKey: () => 
       : null
     const saved = { id: ++lastId, created: now(), ...row, ...stored }
     if (!before) tally.newAllowances += 1
+    if (saved.autoEnroll && before?.autoEnroll !== true) effects.push({ ...saved, kind: 'allowed' })
     put(within(allowances, fold(row.email)), fold(row.course), saved)
     return saved
   }
 
   function deleteAllowance(email: string, course: string): void {
+    const before = allowance(email, course)
+    if (before?.autoEnroll) effects.push({ ...before, kind: 'disallowed' })
     put(within(allowances, fold(email)), fold(course), undefined)
   }
 
@@ -155,15 +170,16 @@ export function createState({ now, newKey }: { now: () => number; newKey: () => 
     return [...(allowances.get(fold(email))?.values() ?? [])].sort((a, b) => a.id - b.id)
   }
 
-  /** Runs `work` as the LMS runs a request (ATOMIC_REQUESTS): if it throws or keeps nothing, nothing is kept. */
-  function atomically<T>(work: () => { keep: boolean; value: T }): { value: T; tally: Tally } {
+  /** Runs `work` as the LMS runs a request (ATOMIC_REQUESTS): if it throws or keeps nothing, nothing is kept. `effects` are what was. */
+  function atomically<T>(work: () => { keep: boolean; value: T }): { value: T; tally: Tally; effects: Effect[] } {
     undo = []
+    effects = []
     tally = { newEnrollments: 0, newAllowances: 0, already: 0 }
     let keep = false
     try {
       const done = work()
       keep = done.keep
-      return { value: done.value, tally }
+      return { value: done.value, tally, effects: keep ? effects : [] }
     } finally {
       const steps = undo.reverse()
       undo = null

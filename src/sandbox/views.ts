@@ -133,6 +133,7 @@ function timeOf(lms: Lms, view: View, run: (() => Answer) | null, delayMs: numbe
 
 /** Runs one call from its place in the queue to its answer. What it changes is seen when its time is over, or never. */
 async function serve(lms: Lms, view: View, request: FastifyRequest, delayMs: number): Promise<Answer> {
+  const beganAt = lms.now()
   const leave = await lms.workers.enter()
   try {
     const prepared = prepare(lms, view, request)
@@ -146,10 +147,12 @@ async function serve(lms: Lms, view: View, request: FastifyRequest, delayMs: num
     try {
       const time = timeOf(lms, view, () => run('clear'), delayMs)
       if (time > 0) await lms.sleep(time)
-      return lms.state.atomically(() => {
+      const { value, effects } = lms.state.atomically(() => {
         const value = run(verdict)
         return { keep: verdict === 'clear' && value.status < 500, value }
-      }).value
+      })
+      if (effects.length > 0) lms.onChanges({ user: call.caller?.username ?? '', beganAt, at: lms.now(), effects })
+      return value
     } finally {
       release()
     }

@@ -1,13 +1,15 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { TestContext } from 'node:test'
-import { exchange } from '../harness.ts'
+import { type Answered, exchange } from '../harness.ts'
 import { listening } from '../listening.ts'
 
-interface Knock {
+export interface Knock {
   readonly method: string
   /** Without its query. */
   readonly path: string
   readonly body: string
+  /** Has the LMS carry out the call, and gives its answer; null if it cut the connection. */
+  readonly pass: () => Promise<Answered | null>
 }
 export type Reply = (response: ServerResponse) => void
 
@@ -23,12 +25,10 @@ export async function startDoor(t: TestContext) {
     for await (const chunk of request) chunks.push(chunk)
     const body = Buffer.concat(chunks).toString()
     const { method = '', url = '' } = request
-    const reply = trouble({ method, path: url.split('?')[0] ?? '', body })
-    if (reply !== null) return reply(response)
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]))
-    const passed = await exchange({ url: `${lmsUrl}${url}`, method, headers, body }).catch(() => null)
-    if (passed === null) return response.destroy()
-    return response.writeHead(passed.status, passed.headers).end(passed.text)
+    const pass = () => exchange({ url: `${lmsUrl}${url}`, method, headers, body }).catch(() => null)
+    const reply = trouble({ method, path: url.split('?')[0] ?? '', body, pass })
+    return reply === null ? answerOf(await pass())(response) : reply(response)
   })
   const { host } = await listening(t, server)
   return {
@@ -41,6 +41,14 @@ export async function startDoor(t: TestContext) {
     },
   }
 }
+
+/** What the LMS answered; without an answer the connection is cut. */
+export const answerOf =
+  (passed: Answered | null): Reply =>
+  (response) => {
+    if (passed === null) response.destroy()
+    else response.writeHead(passed.status, passed.headers).end(passed.text)
+  }
 
 /** A page of HTML. */
 export const page =

@@ -21,15 +21,18 @@ export const WORLD = {
 /** Chance that can be had again: FAULT_SEED, or a new seed each time. */
 export function seededRandom(): { seed: number; random: () => number } {
   const seed = Number(process.env.FAULT_SEED ?? randomInt(2 ** 31))
+  return { seed, random: randomFrom(seed) }
+}
+
+/** Chance from a seed, from 0 to 1 and never 1: mulberry32. */
+export function randomFrom(seed: number): () => number {
   let state = seed
-  // mulberry32
-  const random = (): number => {
+  return () => {
     state = (state + 0x6d2b79f5) | 0
     let t = Math.imul(state ^ (state >>> 15), 1 | state)
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
   }
-  return { seed, random }
 }
 
 /** Different sales: about half to people with an account, each of one or two courses. */
@@ -72,7 +75,10 @@ export function createRounds({ withinMs }: { withinMs: number }): { goesOn: () =
 export async function deliveriesIn(url: string) {
   const { db, close } = openDatabase({ url, serve: false })
   try {
-    return await db.selectFrom('deliveries').select(['id', 'email', 'state', 'attempts', 'due_at']).execute()
+    return await db
+      .selectFrom('deliveries')
+      .select(['id', 'email', 'state', 'attempts', 'due_at', 'request', 'outcome'])
+      .execute()
   } finally {
     await close()
   }

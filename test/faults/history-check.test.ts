@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { State } from '../harness.ts'
+import { BULK } from '../service/serving.ts'
+import { check } from './history/check.ts'
+import { FAILING } from './history/lms.ts'
+import { createRecord, type Kept, type Sale } from './history/record.ts'
+import type { Row } from './history/shop.ts'
+
+const EMAIL = 'known1@example.com'
+const COURSE = 'course-v1:Lernito+H0+2026'
+const NOTHING: State = { enrollments: [], allowances: [] }
+const ENROLLED: State = { ...NOTHING, enrollments: [{ email: EMAIL, course: COURSE, mode: 'audit', active: true }] }
+const SETTLED: Row = { email: EMAIL, state: 'succeeded', isOpen: false, reason: null }
+
+const sale = (change: Partial<Sale> = {}): Sale => ({
+  name: 'sale0',
+  email: EMAIL,
+  courses: [COURSE],
+  sendings: [{ sentAt: 100, replica: 'replica0', answeredAt: 200, status: 200 }],
+  storedAt: 110,
+  ...change,
+})
+const kept = (kind: Kept['kind'], at: number, beganAt = at - 10): Kept => ({
+  kind,
+  email: EMAIL,
+  course: COURSE,
+  by: kind === 'unenrolled' ? 'operator' : 'service',
+  beganAt,
+  at,
+})
+
+/** The numbers of the rules that are broken. */
+function broken(of: { sales?: Sale[]; kept?: Kept[]; rows?: Row[]; state?: State; callsAt?: number[] }): string[] {
+  const record = createRecord()
+  record.sales.push(...(of.sales ?? [sale()]))
+  record.kept.push(...(of.kept ?? []))
+  const call = { replica: 'replica0', method: 'POST', path: BULK, body: '', fault: null }
+  record.calls.push(...(of.callsAt ?? []).map((at) => ({ at, ...call })))
+  const rows = new Map((of.rows ?? [SETTLED]).map((row, i) => [`sale${i}`, row]))
+  const found = check({ record, rows, state: of.state ?? ENROLLED, before: NOTHING, mostCalls: 3 })
+  return found.map(({ rule }) => rule.split(':')[0] ?? '')
+}
+
+describe('what the history checker finds', () => {
+  test('an accepted sale that is not in the LMS, unless its course fails or it was refunded since', () => {
+    assert.deepEqual(broken({}), [])
+    assert.deepEqual(broken({ state: NOTHING }), ['1'])
+    assert.deepEqual(broken({ state: NOTHING, rows: [] }), ['1'])
+    assert.deepEqual(broken({ state: NOTHING, kept: [kept('enrolled', 150), kept('unenrolled', 300)] }), [])
+    assert.deepEqual(broken({ state: NOTHING, sales: [sale({ courses: [FAILING] })] }), [])
+    const refused = { sentAt: 100, replica: 'replica0', answeredAt: 200, status: 503 }
+    assert.deepEqual(broken({ state: NOTHING, rows: [], sales: [sale({ sendings: [refused] })] }), [])
+    assert.deepEqual(broken({ state: NOTHING, sales: [sale({ sendings: [refused] })] }), ['1'])
+  })
+
+  test('a sale after a refund that is not in the LMS, unless it needs attention for that reason', () => {
+    const before = [kept('enrolled', 50), kept('unenrolled', 60)]
+    assert.deepEqual(broken({ state: NOTHING, kept: before }), ['1'])
+    const stopped = { ...SETTLED, state: 'needs_attention', reason: 'person.unenrolled' }
+    assert.deepEqual(broken({ state: NOTHING, kept: before, rows: [stopped] }), [])
+    assert.deepEqual(broken({ state: NOTHING, rows: [stopped] }), ['1'])
+  })
+
+  test('a refunded person who is enrolled again, unless the call was under way or a webhook came since', () => {
+    const first = [kept('enrolled', 150), kept('unenrolled', 300)]
+    assert.deepEqual(broken({ kept: [...first, kept('enrolled', 400)] }), ['2'])
+    assert.deepEqual(broken({ kept: [...first, kept('allowed', 400)] }), ['2'])
+    assert.deepEqual(broken({ kept: [...first, kept('enrolled', 400, 290)] }), [])
+    const again = [...sale().sendings, { sentAt: 320, replica: 'replica0', answeredAt: 500, status: 200 }]
+    assert.deepEqual(broken({ kept: [...first, kept('enrolled', 400)], sales: [sale({ sendings: again })] }), [])
+    const late = [...sale().sendings, { sentAt: 600, replica: 'replica0', answeredAt: 700, status: 200 }]
+    assert.deepEqual(broken({ kept: [...first, kept('enrolled', 400)], sales: [sale({ sendings: late })] }), ['2'])
+  })
+
+  test('that a webhook was received before the refund, also where its answer came later', () => {
+    const sendings = [{ sentAt: 100, replica: 'replica0', answeredAt: 900, status: 500 }]
+    const all = [kept('enrolled', 150), kept('unenrolled', 300), kept('enrolled', 400)]
+    assert.deepEqual(broken({ kept: all, sales: [sale({ sendings })] }), ['2'])
+    assert.deepEqual(broken({ kept: all, sales: [sale({ sendings, storedAt: null })] }), ['2'])
+  })
+
+  test('a person in a course that no accepted sale is for', () => {
+    assert.deepEqual(broken({ sales: [], rows: [] }), ['3'])
+    assert.deepEqual(broken({ sales: [sale({ courses: ['course-v1:Lernito+H1+2026'] })], rows: [] }), ['1', '3'])
+  })
+
+  test('more throttled calls in any minute than the budget allows', () => {
+    assert.deepEqual(broken({ callsAt: [0, 1, 2, 60_001, 60_002] }), [])
+    assert.deepEqual(broken({ callsAt: [0, 30_000, 59_000, 59_999] }), ['4'])
+  })
+})

@@ -1,0 +1,34 @@
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { runHistory } from './history/run.ts'
+
+/**
+ * More than the default of 110, with which what is left at the end takes minutes: each start begins with an empty
+ * bucket.
+ */
+const CALLS_PER_MINUTE = 330
+const timeout = 300_000 + Number(process.env.HISTORY_SECONDS ?? 0) * 2000
+
+test('a random history on SQLite: who bought is enrolled, who was refunded stays out, nobody else is in', {
+  timeout,
+}, async (t) => {
+  const database = (folder: string) => ({ url: `sqlite:${join(folder, 'lernito.db')}`, mariadbPort: null })
+  await runHistory({ t, title: 'history on SQLite', replicas: 1, callsPerMinute: CALLS_PER_MINUTE, database })
+})
+
+test('a random history on three replicas with MariaDB: the same', {
+  timeout,
+  skip: hasMariaDb() ? false : HOW_TO_RUN,
+}, async (t) => {
+  const mariadb = await startMariaDb()
+  t.after(mariadb.remove)
+  const { url } = await mariadb.newDatabase()
+  await runHistory({
+    t,
+    title: 'history on 3 replicas, MariaDB',
+    replicas: 3,
+    callsPerMinute: CALLS_PER_MINUTE,
+    database: () => ({ url, mariadbPort: mariadb.port }),
+  })
+})

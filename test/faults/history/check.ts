@@ -1,0 +1,125 @@
+import type { State } from '../../harness.ts'
+import { isThrottled } from './faults.ts'
+import { FAILING } from './lms.ts'
+import type { Called, Kept, Record, Sale, Sending } from './record.ts'
+import type { Row } from './shop.ts'
+
+export interface Violation {
+  readonly rule: string
+  /** null where it is about nobody in particular. */
+  readonly email: string | null
+}
+
+const MINUTE_MS = 60_000
+const ACCEPTED = [200, 202, 500] // 500 says that the sale is stored
+export const keyOf = (email: string, course: string): string => `${email.toLowerCase()} in ${course}`
+
+/** What the record, the stored deliveries and the LMS must not show at the end. `mostCalls` is for any minute. */
+export function check(from: {
+  record: Record
+  rows: ReadonlyMap<string, Row>
+  state: State
+  before: State
+  mostCalls: number
+}): Violation[] {
+  const { record, rows, state, before, mostCalls } = from
+  const refunds = refundsIn(record)
+  const bought = Map.groupBy(
+    record.sales.flatMap((sale) => sale.courses.map((course) => ({ sale, key: keyOf(sale.email, course) }))),
+    ({ key }) => key,
+  )
+  const salesOf = (key: string): Sale[] => (bought.get(key) ?? []).map(({ sale }) => sale)
+  const refundsOf = (key: string): Kept[] => refunds.get(key) ?? []
+  const isAccepted = ({ name, sendings }: Sale): boolean => rows.has(name) || sendings.some(wasAccepted)
+  const has = pairsIn(state, record)
+  const had = pairsIn(before, record)
+
+  const missing = record.sales.flatMap((sale) =>
+    sale.courses
+      .filter((course) => course !== FAILING && !has.has(keyOf(sale.email, course)))
+      .filter((course) => {
+        const refunded = refundsOf(keyOf(sale.email, course))
+        if (refunded.length > 0 && rows.get(sale.name)?.reason === 'person.unenrolled') return false
+        return mustHave({ sale, isStored: rows.has(sale.name), refunds: refunded })
+      })
+      .map((course) => {
+        const row = rows.get(sale.name)
+        const rule = `1: ${sale.name} was accepted and is not in ${course} (stored as: ${row?.state ?? 'nothing'} ${row?.reason ?? ''})`
+        return { rule, email: sale.email }
+      }),
+  )
+  const returned = record.kept.flatMap((one) => {
+    const key = keyOf(one.email, one.course)
+    if (one.by !== 'service' || (one.kind !== 'enrolled' && one.kind !== 'allowed')) return []
+    const refund = refundsOf(key).findLast(({ at }) => at < one.at)
+    if (refund === undefined || one.beganAt <= refund.at) return []
+    if (salesOf(key).some((sale) => mayFollow({ sale, refund, one, record }))) return []
+    const rule = `2: ${one.kind} again in ${one.course} ${one.at - refund.at} ms after the refund, and nothing was sent since`
+    return [{ rule, email: one.email }]
+  })
+  const strangers = [...has]
+    .filter((key) => !had.has(key) && !salesOf(key).some(isAccepted))
+    .map((key) => ({ rule: `3: ${key}, which no accepted sale is for`, email: key.split(' ')[0] ?? null }))
+  const worst = busiestMinute(record.calls)
+  const rule = `4: ${worst} throttled calls in a minute, where ${mostCalls} are allowed`
+  const overspent = worst > mostCalls ? [{ rule, email: null }] : []
+  return [...missing, ...returned, ...strangers, ...overspent]
+}
+
+/** What operators took away, oldest first, by person and course. */
+export const refundsIn = ({ kept }: Pick<Record, 'kept'>): Map<string, Kept[]> =>
+  Map.groupBy(
+    kept.filter(({ by, kind }) => by === 'operator' && (kind === 'unenrolled' || kind === 'disallowed')),
+    ({ email, course }) => keyOf(email, course),
+  )
+
+const wasAccepted = ({ status }: Sending): boolean => status !== null && ACCEPTED.includes(status)
+
+/** Whether one of its webhooks was accepted and no refund came after it was sent. */
+function mustHave({ sale, isStored, refunds }: { sale: Sale; isStored: boolean; refunds: Kept[] }): boolean {
+  // Of a sale that is stored without an answer nobody knows which webhook did it: any refund may have come after.
+  if (isStored && refunds.length === 0) return true
+  return sale.sendings.some((one) => wasAccepted(one) && refunds.every(({ at }) => at < one.sentAt))
+}
+
+/** Whether a webhook of this sale may have been received between a refund and what was kept after it. */
+function mayFollow(from: { sale: Sale; refund: Kept; one: Kept; record: Record }): boolean {
+  const { sale, refund, one, record } = from
+  const first = record.kept.find(
+    ({ by, email, course, kind }) =>
+      by === 'service' && kind !== 'disallowed' && keyOf(email, course) === keyOf(one.email, one.course),
+  )
+  return sale.sendings.some((sending, i) => {
+    // Of a connection that ended without an answer nobody knows when its webhook was stored.
+    const bounds = [sending.status === null ? null : sending.answeredAt]
+    if (i === 0) bounds.push(sale.storedAt)
+    // What the LMS kept of the only webhook there was shows that it had been received.
+    if (i === 0 && sale.sendings.length === 1 && isOnly(record, sale)) bounds.push(first?.at ?? null)
+    const receivedBy = Math.min(...bounds.map((at) => at ?? Number.POSITIVE_INFINITY))
+    return sending.sentAt <= one.at && receivedBy >= refund.at
+  })
+}
+
+const isOnly = (record: Record, sale: Sale): boolean =>
+  record.sales.every((other) => other === sale || other.email !== sale.email)
+
+/** The most throttled calls in any minute. */
+export function busiestMinute(calls: readonly Called[]): number {
+  const times = calls.filter(isThrottled).map(({ at }) => at)
+  let begin = 0
+  let worst = 0
+  times.forEach((at, end) => {
+    while (at - (times[begin] ?? at) >= MINUTE_MS) begin++
+    worst = Math.max(worst, end - begin + 1)
+  })
+  return worst
+}
+
+/** Who has which course, or will have it on activation: to an account that is active an allowance is nothing. */
+export function pairsIn({ enrollments, allowances }: State, { registered }: Pick<Record, 'registered'>): Set<string> {
+  const active = enrollments.filter((row) => row.active)
+  const waiting = allowances.filter(
+    (row) => row.auto_enroll && !row.used && registered.get(row.email)?.isActive !== true,
+  )
+  return new Set([...active, ...waiting].map(({ email, course }) => keyOf(email, course)))
+}

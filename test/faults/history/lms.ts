@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import type { TestContext } from 'node:test'
+import { z } from 'zod'
+import { defaultWorld } from '../../../src/sandbox/default-world.ts'
+import { exchange } from '../../harness.ts'
+import { BULK, startLms } from '../../service/serving.ts'
+import { type Knock, type Reply, startDoor } from '../door.ts'
+import { type Fault, failingCourse, isEnrolling } from './faults.ts'
+import type { Record } from './record.ts'
+
+export const HEALTHY = Array.from({ length: 6 }, (_, i) => `course-v1:Lernito+H${i}+2026`)
+/** For everybody in it the LMS breaks, to the end. */
+export const FAILING = 'course-v1:Lernito+Failing+2026'
+const OPERATOR = { client_id: 'operator', client_secret: 'operator-secret' }
+const PEOPLE = 3000
+
+/** People with an account: `known…`, and `idle…`, who have not activated it. */
+const people = (['known', 'idle'] as const).flatMap((kind) =>
+  Array.from({ length: PEOPLE }, (_, i) => ({
+    username: `${kind}${i}`,
+    email: `${kind}${i}@example.com`,
+    active: kind === 'known',
+  })),
+)
+const WORLD = {
+  ...defaultWorld,
+  applications: [...defaultWorld.applications, { ...OPERATOR, grant: 'client-credentials' as const, user: 'admin' }],
+  people: [...defaultWorld.people, ...people],
+  courses: [...defaultWorld.courses, ...[...HEALTHY, FAILING].map((id) => ({ id, name: id }))],
+}
+
+const tokenSchema = z.object({ access_token: z.string() })
+
+/** The stand-in LMS, which records what every call changed, with a door for each replica, where its faults are. */
+export async function startHistoryLms({ t, record }: { t: TestContext; record: Record }) {
+  const faults: Fault[] = []
+  const lms = await startLms(t, {
+    world: WORLD,
+    cost: 'measured',
+    onChanges: ({ user, beganAt, at, effects }) => {
+      const by = user === 'admin' ? 'operator' : 'service'
+      for (const { kind, email, course } of effects) record.kept.push({ kind, email, course, by, beganAt, at })
+    },
+  })
+
+  const faultOf = (knock: Knock): { name: string; reply: Reply } | null => {
+    const fault = faults.find(({ left, fits }) => left > 0 && fits(knock))
+    if (fault === undefined) {
+      if (!isEnrolling(knock) || !knock.body.includes(FAILING)) return null
+      return { name: 'failing course', reply: failingCourse(knock) }
+    }
+    fault.left--
+    record.count(`fault ${fault.name}`)
+    return { name: fault.name, reply: fault.reply(knock) }
+  }
+
+  const token = async (): Promise<string> => {
+    const form = new URLSearchParams({ ...OPERATOR, grant_type: 'client_credentials', token_type: 'jwt' })
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const { text } = await exchange({ url: `${lms.url}/oauth2/access_token`, headers, body: form.toString() })
+    return tokenSchema.parse(JSON.parse(text)).access_token
+  }
+  const authorization = `JWT ${await token()}`
+
+  return {
+    ...lms,
+
+    /** Where one replica reaches the LMS. */
+    doorFor: async (replica: string): Promise<string> => {
+      const door = await startDoor(t)
+      door.leadsTo(lms.url)
+      door.onKnock((knock) => {
+        const fault = faultOf(knock)
+        const { method, path, body } = knock
+        record.calls.push({ at: Date.now(), replica, method, path, body, fault: fault?.name ?? null })
+        return fault?.reply ?? null
+      })
+      return door.url
+    },
+
+    /** Has calls meet a fault: those that come first, or, before others, those that are meant by name. */
+    addFault: (fault: Fault): void => void faults.unshift(fault),
+    endFaults: (): void => void faults.splice(0),
+
+    /** An operator unenrolls, as after a refund; an allowance is deleted. Past the door: no fault is met. */
+    unenroll: async (email: string, course: string): Promise<void> => {
+      const body = JSON.stringify({ action: 'unenroll', auto_enroll: false, courses: course, identifiers: email })
+      const headers = { 'content-type': 'application/json', authorization }
+      const { status, text } = await exchange({ url: `${lms.url}${BULK}`, headers, body })
+      assert.equal(status, 200, text)
+    },
+  }
+}
+export type HistoryLms = Awaited<ReturnType<typeof startHistoryLms>>

@@ -1,0 +1,100 @@
+import { z } from 'zod'
+import { sell } from '../../service/serving.ts'
+import { deliveriesIn } from '../load.ts'
+import type { Chance } from './chance.ts'
+import { FAILING, HEALTHY } from './lms.ts'
+import type { Record, Sale } from './record.ts'
+import type { Replica } from './replicas.ts'
+
+/** A stored delivery. */
+export interface Row {
+  readonly email: string
+  readonly state: string
+  readonly isOpen: boolean
+  /** The code of its outcome's reason. */
+  readonly reason: string | null
+}
+
+const requestSchema = z.object({ name: z.string() })
+const outcomeSchema = z.object({ reason: z.object({ code: z.string() }).nullable() })
+const OPEN_STATES = ['waiting', 'queued']
+const KINDS = ['known', 'idle', 'new'] as const
+type Kind = (typeof KINDS)[number]
+
+/** The shop: who buys what, and what is sent about it. */
+export function createShop({ record, databaseUrl }: { record: Record; databaseUrl: string }) {
+  const numbers = { known: 0, idle: 0, new: 0 }
+  /** Whom only one thing is about: nothing else may be. */
+  const reserved = new Set<string>()
+  const answers = new Set<Promise<void>>()
+
+  const create = (email: string, courses: readonly string[]): Sale => {
+    const sale: Sale = { name: `sale${record.sales.length}`, email, courses, sendings: [], storedAt: null }
+    record.sales.push(sale)
+    record.count('sales')
+    return sale
+  }
+
+  /** Posts it, and doesn't wait for the answer. */
+  const send = (sale: Sale, replica: Replica): void => {
+    const sending = { sentAt: Date.now(), replica: replica.name, answeredAt: null, status: null }
+    sale.sendings.push(sending)
+    const { email, courses: courseIds, name } = sale
+    const answered = sell({ url: replica.url(), email, courseIds, name }).then((answer) => {
+      const status = answer?.status ?? null
+      Object.assign(sending, { answeredAt: Date.now(), status })
+      record.count(`answer ${status ?? 'none'}`)
+    })
+    answers.add(answered)
+    void answered.finally(() => answers.delete(answered))
+  }
+
+  return {
+    create,
+    send,
+
+    repeat: (sale: Sale, replica: Replica): void => {
+      record.count('repeats')
+      send(sale, replica)
+    },
+
+    /** Sales to people whom nothing else is about, neither now nor later. */
+    sellApart: (buyers: readonly { email: string; course: string }[], replica: Replica): Sale[] =>
+      buyers.map(({ email, course }) => {
+        reserved.add(email)
+        const sale = create(email, [course])
+        send(sale, replica)
+        return sale
+      }),
+
+    /** A person who has bought nothing. */
+    fresh: (kind: Kind): string => `${kind}${numbers[kind]++}@example.com`,
+
+    /** One, two or three courses, and now and then the one that fails. */
+    courses: (chance: Chance): string[] => {
+      const count = chance.pick([1, 1, 1, 2, 2, 3])
+      const healthy = Array.from({ length: count }, () => chance.pick(HEALTHY))
+      return [...new Set(chance.happens(0.04) ? [...healthy, FAILING] : healthy)]
+    },
+
+    reserved,
+
+    /** All deliveries, by the name of their sale. */
+    rows: async (): Promise<Map<string, Row>> => {
+      const stored = await deliveriesIn(databaseUrl)
+      const rows = stored.map(({ email, state, request, outcome }): [string, Row] => {
+        const reason = outcome === null ? null : outcomeSchema.parse(JSON.parse(outcome)).reason
+        const isOpen = OPEN_STATES.includes(state)
+        const { name } = requestSchema.parse(JSON.parse(request ?? '{}'))
+        return [name, { email: email ?? '', state, isOpen, reason: reason?.code ?? null }]
+      })
+      const byName = new Map(rows)
+      for (const sale of record.sales) if (byName.has(sale.name)) sale.storedAt ??= Date.now()
+      return byName
+    },
+
+    /** Until the shop has heard of every sale, or its connection has ended. */
+    allAnswered: async (): Promise<void> => void (await Promise.all(answers)),
+  }
+}
+export type Shop = ReturnType<typeof createShop>
