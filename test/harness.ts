@@ -100,12 +100,14 @@ export async function startProduct({
   env = {},
   folder = mkdtempSync(join(tmpdir(), 'lernito-test-')),
   now = Date.now,
+  random = Math.random,
 }: {
   lms?: StandInOptions
   env?: Record<string, string>
   folder?: string
   /** The service's clock, not the stand-in's. */
   now?: () => number
+  random?: () => number
 } = {}) {
   const standIn: RunningStandIn = await startStandIn({ throttle: 'off', ...lmsOptions })
   const given = {
@@ -120,7 +122,7 @@ export async function startProduct({
   }
   const { settings } = readSettings({ env: given })
   const { log, lines } = watchedLog({ level: settings.LERNITO_LOG_LEVEL, env: given })
-  const service = await closingOnError(standIn, () => buildService({ settings, log, now }))
+  const service = await closingOnError(standIn, () => buildService({ settings, log, now, random }))
   const url = await closingOnError(standIn, () => service.start())
   const webhook = `${url}/api/lernito/webhook/`
   return {
