@@ -44,6 +44,7 @@ export function createPresence({
   const enter = async (): Promise<number> => {
     await migrate({ database, now })
     await replicas.join()
+    await replicas.look() // of those that start together only the first can find itself alone
     if (dialect.exclusive) await replicas.forgetOthers()
     const left = dialect.exclusive ? await store.takeOver() : 0
     entered = true

@@ -40,10 +40,10 @@ export function createWork({ settings, opened, lms, concurrency, observer, now, 
 
     /** Works until the signal is aborted and what is in flight has been settled. The database has to be up to date. */
     run: async (): Promise<void> => {
-      // If it can't be told when the last call was, it may have been just now.
-      const lastUsedAt = await inbox.lastActivityAt().catch(now)
       const callsPerMinute = settings.LERNITO_LMS_CALLS_PER_MINUTE
-      const budget = budgetOf({ callsPerMinute, now, replicas: replicas.liveCount, lastUsedAt })
+      // If it can't be told when the last call was, or another replica may make some, it may have been just now.
+      const lastUsedAt = replicas.liveCount() > 1 ? now() : await inbox.lastActivityAt().catch(now)
+      const budget = budgetOf({ callsPerMinute, now, replicas: replicas.liveCount, member: replicas.me, lastUsedAt })
       const link = createLink({ lms, inbox, budget, now, onChange: observer.onLink })
       begun = { link, budget }
       await Promise.all([

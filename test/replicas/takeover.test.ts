@@ -24,8 +24,9 @@ if (hasMariaDb()) {
       const { url: databaseUrl } = await server.newDatabase()
       const lms = await startHoldingLms(t)
       await lms.faults([{ ...HELD, drop: 'before' }])
-      const first = await startReplica({ t, databaseUrl, lmsUrl: lms.url })
-      const second = await startReplica({ t, databaseUrl, lmsUrl: lms.url })
+      const env = { LERNITO_LMS_CALLS_PER_MINUTE: '0' } // the bucket of one that has just joined is empty
+      const first = await startReplica({ t, databaseUrl, lmsUrl: lms.url, env })
+      const second = await startReplica({ t, databaseUrl, lmsUrl: lms.url, env })
       const answer = sell({ url: first.url, email: ALICE })
       await lms.arrived
       first.child.kill('SIGKILL')
