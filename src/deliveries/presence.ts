@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createBell } from './bell.ts'
 import { type Availability, tryTwice } from './database/availability.ts'
+import type { DatabaseClock } from './database/clock.ts'
 import type { Database } from './database/dialect.ts'
 import { migrate } from './database/migrations.ts'
 import type { Replicas } from './replicas.ts'
@@ -18,16 +19,19 @@ export function createPresence({
   replicas,
   store,
   availability,
-  now,
+  clock,
+  longestWaitMs,
   heartbeatMs,
   deadAfterMs,
   onFreed,
 }: {
   database: Database
   replicas: Replicas
-  store: Pick<Store, 'takeOver'>
+  store: Pick<Store, 'takeOver' | 'bringForward'>
   availability: Availability
-  now: () => number
+  clock: DatabaseClock
+  /** No retry is further ahead than this, ms. */
+  longestWaitMs: number
   heartbeatMs: number
   /** After so long a silence a replica is given up for dead. */
   deadAfterMs: number
@@ -42,11 +46,13 @@ export function createPresence({
   let failedAt = Number.NEGATIVE_INFINITY
 
   const enter = async (): Promise<number> => {
-    await migrate({ database, now })
+    await clock.measure()
+    await migrate({ database, now: clock.now })
     await replicas.join()
     await replicas.look() // of those that start together only the first can find itself alone
     if (dialect.exclusive) await replicas.forgetOthers()
     const left = dialect.exclusive ? await store.takeOver() : 0
+    if (dialect.exclusive) await store.bringForward(longestWaitMs)
     entered = true
     availability.note(null)
     return left
@@ -56,6 +62,7 @@ export function createPresence({
     const me = replicas.me()
     if ((await replicas.beat()) === null) await replicas.rejoin(me)
     availability.note(null)
+    await clock.measure()
     const dead = await replicas.look()
     // While the database was away nobody could beat: the others get as long as they would have had.
     if (performance.now() - failedAt < deadAfterMs) return

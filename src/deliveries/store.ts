@@ -170,6 +170,24 @@ export function createStore({
         .execute()
     },
 
+    /**
+     * Corrects the times of this replica's next tries that were written while the clock was ahead of what it is now. A
+     * row that was last changed in the future says by how much; none may be further ahead than `longestWaitMs`.
+     */
+    bringForward: async (longestWaitMs: number): Promise<void> => {
+      const at = now()
+      const mine = db.updateTable('deliveries').where('owner', '=', replicas.me()).where('state', '=', 'waiting')
+      await mine
+        .set((eb) => ({ due_at: eb('due_at', '-', eb.parens('active_at', '-', at)) }))
+        .where('due_at', '>', at)
+        .where('active_at', '>', at)
+        .execute()
+      await mine
+        .set({ due_at: at })
+        .where('due_at', '>', at + longestWaitMs)
+        .execute()
+    },
+
     /** When a delivery last came, was worked on or was settled (ms since 1970); null if there is none. */
     lastActivityAt: async (): Promise<number | null> => {
       const last = await db.selectFrom('deliveries').select('active_at').orderBy('active_at', 'desc').limit(1).execute()
@@ -204,5 +222,6 @@ export function guardStore(store: Store, { guard }: Availability): Store {
     hasten: (ms) => guard(() => store.hasten(ms)),
     lastActivityAt: () => guard(store.lastActivityAt),
     takeOver: store.takeOver,
+    bringForward: store.bringForward,
   }
 }

@@ -12,20 +12,22 @@ import { budgetOf } from './lms.ts'
 
 interface WorkParts {
   readonly settings: Settings
-  readonly opened: Pick<ReturnType<typeof openInbox>, 'database' | 'inbox' | 'means' | 'replicas' | 'availability'>
+  readonly opened: Pick<
+    ReturnType<typeof openInbox>,
+    'database' | 'inbox' | 'means' | 'replicas' | 'availability' | 'now'
+  >
   readonly lms: Lms
   /** How many calls may be under way at once: the most that it may ever be, and what it is now. */
   readonly concurrency: { readonly most: number; readonly now: () => number }
   readonly observer: Observer
-  readonly now: () => number
   readonly random: () => number
   /** Aborted at the stop. */
   readonly signal: AbortSignal
 }
 
 /** What the service does besides answering: it enrolls, replays what operators ordered, and deletes what is old. */
-export function createWork({ settings, opened, lms, concurrency, observer, now, random, signal }: WorkParts) {
-  const { database, inbox, means, replicas, availability } = opened
+export function createWork({ settings, opened, lms, concurrency, observer, random, signal }: WorkParts) {
+  const { database, inbox, means, replicas, availability, now } = opened
   const { guard } = availability
   const { onError } = observer
   const days = settings.LERNITO_RETENTION_DAYS

@@ -10,6 +10,7 @@ if (hasMariaDb()) {
   await import('./accept.test.ts')
   await import('./backfill.test.ts')
   await import('./bulk-replay.test.ts')
+  await import('./database-clock.test.ts')
   await import('./desk-plans.test.ts')
   await import('./forget.test.ts')
   await import('./inbox.test.ts')
