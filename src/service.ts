@@ -4,6 +4,7 @@ import { createDesk } from './deliveries/desk/create-desk.ts'
 import { readBacklog } from './deliveries/desk/overview.ts'
 import { createIds } from './deliveries/ids.ts'
 import { openInbox, type Timing } from './deliveries/open-inbox.ts'
+import { LONGEST_WAIT_MS } from './enrollment/schedule.ts'
 import { AppError } from './errors.ts'
 import { mountConsole } from './service/console.ts'
 import { lmsOf } from './service/lms.ts'
@@ -38,9 +39,9 @@ export function buildService({
   /** Of the heartbeat between replicas. */
   timing?: Timing
 }) {
-  const newId = createIds({ now })
+  const newName = createIds({ now })
   const metrics = createMetrics({
-    now,
+    now: () => opened.now(),
     linkState: () => work.linkState()?.kind ?? 'up',
     budgetFullness: () => work.budgetFullness() ?? 1,
     replicas: () => replicas.liveCount(),
@@ -52,9 +53,9 @@ export function buildService({
   const opened = openInbox({
     url: settings.LERNITO_DATABASE_URL,
     ...(timing === undefined ? {} : { timing }),
-    newName: () => `${hostname().slice(0, 9)}-${newId()}`,
-    newId,
+    newName: () => `${hostname().slice(0, 9)}-${newName()}`,
     now,
+    longestWaitMs: LONGEST_WAIT_MS,
     random,
     publish: observer.onEvent,
     onError: observer.onError,
@@ -65,17 +66,23 @@ export function buildService({
   // The LMS serves all replicas together, so each has its share of the calls, and none has less than one.
   const most = settings.LERNITO_LMS_CONCURRENCY
   const concurrency = { most, now: () => Math.max(1, Math.floor(most / replicas.liveCount())) }
-  const lms = lmsOf({ settings, concurrency: concurrency.now, mayCall: lease.signal, now, onCall: observer.onCall })
+  const lms = lmsOf({
+    settings,
+    concurrency: concurrency.now,
+    mayCall: lease.signal,
+    now: opened.now,
+    onCall: observer.onCall,
+  })
   const leaving = new AbortController()
   const stopping = new AbortController()
-  const work = createWork({ settings, opened, lms, concurrency, observer, now, random, signal: stopping.signal })
+  const work = createWork({ settings, opened, lms, concurrency, observer, random, signal: stopping.signal })
   const secrets = [settings.LERNITO_WEBHOOK_SECRET, settings.LERNITO_WEBHOOK_SECRET_PREVIOUS].filter(
     (secret) => secret !== undefined,
   )
   const { app, refusers } = buildServer({
     settings,
     log,
-    now,
+    now: opened.now,
     inbox,
     secrets,
     metrics,
@@ -100,7 +107,7 @@ export function buildService({
     live: { link: work.linkState, budget: work.budgetFullness },
     refusers,
     secrets,
-    now,
+    now: opened.now,
     guard,
     onCall: observer.onCall,
   })

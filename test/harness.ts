@@ -102,6 +102,7 @@ export async function startProduct({
   folder = mkdtempSync(join(tmpdir(), 'lernito-test-')),
   now = Date.now,
   timing = TIMING,
+  random = Math.random,
 }: {
   lms?: StandInOptions
   env?: Record<string, string>
@@ -109,6 +110,7 @@ export async function startProduct({
   /** The service's clock, not the stand-in's. */
   now?: () => number
   timing?: Timing
+  random?: () => number
 } = {}) {
   const standIn: RunningStandIn = await startStandIn({ throttle: 'off', ...lmsOptions })
   const given = {
@@ -123,7 +125,7 @@ export async function startProduct({
   }
   const { settings } = readSettings({ env: given })
   const { log, lines } = watchedLog({ level: settings.LERNITO_LOG_LEVEL, env: given })
-  const service = await closingOnError(standIn, () => buildService({ settings, log, now, timing }))
+  const service = await closingOnError(standIn, () => buildService({ settings, log, now, random, timing }))
   const url = await closingOnError(standIn, () => service.start())
   const webhook = `${url}/api/lernito/webhook/`
   return {

@@ -1,4 +1,5 @@
 import { userInfo } from 'node:os'
+import { createDatabaseClock } from '../deliveries/database/clock.ts'
 import { openDatabase } from '../deliveries/database/database.ts'
 import { inspectDatabase } from '../deliveries/database/inspect.ts'
 import { KNOWN_LEVEL } from '../deliveries/database/migrations.ts'
@@ -24,9 +25,11 @@ export async function withDesk<Result>(
   const { settings } = readSettings({ env: process.env })
   await assertUsable(settings.LERNITO_DATABASE_URL)
   const database = openDatabase({ url: settings.LERNITO_DATABASE_URL, serve: false })
-  const means = { database, now: Date.now, newId: createIds({ now: Date.now }), random: Math.random }
+  const { now, measure } = createDatabaseClock({ database, wall: Date.now })
+  const means = { database, now, newId: createIds({ now }), random: Math.random }
   const desk = createDesk({ means, guard: (work) => work(), replicas: () => 0, publish: () => {}, onDue: () => {} })
   try {
+    await measure()
     return await use({ desk, means, settings, scrub: database.scrub })
   } catch (error) {
     if (database.dialect.troubleOf(error) !== 'unavailable') throw error

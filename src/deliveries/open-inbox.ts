@@ -1,5 +1,7 @@
 import { createAvailability } from './database/availability.ts'
+import { createDatabaseClock } from './database/clock.ts'
 import { openDatabase } from './database/database.ts'
+import { createIds } from './ids.ts'
 import { createInbox } from './inbox.ts'
 import { createLease } from './lease.ts'
 import { createPresence } from './presence.ts'
@@ -16,14 +18,14 @@ export const TIMING: Timing = { heartbeatMs: 5000, deadAfterMs: 20_000 }
 
 /**
  * The inbox of a service, with all that belongs to it; see openDatabase for the URL and for what it throws. Nothing is
- * asked of the database before the presence enters it.
+ * asked of the database before the presence enters it. `now` is the clock by which its times are to be read.
  */
 export function openInbox({
   url,
   timing = TIMING,
   newName,
-  newId,
-  now,
+  now: wall,
+  longestWaitMs,
   random,
   publish,
   onError,
@@ -34,8 +36,10 @@ export function openInbox({
   timing?: Timing
   /** Gives another name for this replica each time, of at most 36 characters. */
   newName: () => string
-  newId: () => string
+  /** This machine's clock. */
   now: () => number
+  /** No retry is further ahead than this, ms. */
+  longestWaitMs: number
   random: () => number
   /** Told of each event after it is stored. */
   publish: (event: DeliveryEvent) => void
@@ -49,6 +53,9 @@ export function openInbox({
   const { heartbeatMs, deadAfterMs } = timing
   // A dead replica's unfinished transaction is gone before it is given up, so that its locks hold up nobody.
   const database = openDatabase({ url, serve: true, silentMs: deadAfterMs / 2 })
+  const clock = createDatabaseClock({ database, wall })
+  const { now } = clock
+  const newId = createIds({ now })
   const availability = createAvailability({
     database,
     onChange: (reason) => {
@@ -66,7 +73,8 @@ export function openInbox({
     store,
     lease,
     availability,
-    now,
+    clock,
+    longestWaitMs,
     heartbeatMs,
     deadAfterMs,
     onFreed: (deliveries) => {
@@ -75,5 +83,5 @@ export function openInbox({
     },
   })
   const means = { database, now, newId, random }
-  return { database, inbox, means, replicas, lease, availability, presence }
+  return { database, inbox, means, replicas, lease, availability, presence, now }
 }

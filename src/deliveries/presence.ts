@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createBell } from './bell.ts'
 import { type Availability, tryTwice } from './database/availability.ts'
+import type { DatabaseClock } from './database/clock.ts'
 import type { Database } from './database/dialect.ts'
 import { migrate } from './database/migrations.ts'
 import type { Lease } from './lease.ts'
@@ -20,17 +21,20 @@ export function createPresence({
   store,
   lease,
   availability,
-  now,
+  clock,
+  longestWaitMs,
   heartbeatMs,
   deadAfterMs,
   onFreed,
 }: {
   database: Database
   replicas: Replicas
-  store: Pick<Store, 'takeOver'>
+  store: Pick<Store, 'takeOver' | 'bringForward'>
   lease: Pick<Lease, 'extend'>
   availability: Availability
-  now: () => number
+  clock: DatabaseClock
+  /** No retry is further ahead than this, ms. */
+  longestWaitMs: number
   heartbeatMs: number
   /** After so long a silence a replica is given up for dead. */
   deadAfterMs: number
@@ -45,12 +49,15 @@ export function createPresence({
   let failedAt = Number.NEGATIVE_INFINITY
 
   const enter = async (): Promise<number> => {
-    await migrate({ database, now })
+    await clock.measure()
+    await migrate({ database, now: clock.now })
     const sentAt = performance.now()
     await replicas.join()
     lease.extend(sentAt)
+    await replicas.look() // of those that start together only the first can find itself alone
     if (dialect.exclusive) await replicas.forgetOthers()
     const left = dialect.exclusive ? await store.takeOver() : 0
+    if (dialect.exclusive) await store.bringForward(longestWaitMs)
     entered = true
     availability.note(null)
     return left
@@ -64,6 +71,7 @@ export function createPresence({
     if ((await replicas.beat()) === null) await replicas.rejoin(me)
     lease.extend(sentAt)
     availability.note(null)
+    await clock.measure()
     const dead = await replicas.look()
     // While the database was away nobody could beat: the others get as long as they would have had.
     if (performance.now() - failedAt < deadAfterMs) return

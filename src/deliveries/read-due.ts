@@ -31,7 +31,8 @@ export async function readDue({
   const bad = new Map<string, Reason>()
   for (const row of rows) {
     try {
-      byId.set(row.id, toDelivery(row))
+      if (row.request === null) bad.set(row.id, EMPTY)
+      else byId.set(row.id, toDelivery(row))
     } catch (error) {
       bad.set(row.id, unreadable(error))
     }
@@ -39,6 +40,8 @@ export async function readDue({
   const events = bad.size === 0 ? [] : await setAside({ ...means, bad })
   return { deliveries: ids.flatMap((id) => byId.get(id) ?? []), events }
 }
+
+const EMPTY: Reason = { code: 'row.unreadable', subject: 'it holds no request' }
 
 async function setAside({
   database,

@@ -1,9 +1,8 @@
-import type { Transaction } from 'kysely'
 import { accept } from './accept.ts'
 import { beginAttempt, releaseStopped, stillWaiting } from './attempt.ts'
+import { createClaimOrphans } from './claim-orphans.ts'
 import type { Availability } from './database/availability.ts'
 import type { Database } from './database/dialect.ts'
-import type { Tables } from './database/schema.ts'
 import { inTransaction } from './database/transaction.ts'
 import { areStored, type Change, insertEvents } from './events.ts'
 import { readDue } from './read-due.ts'
@@ -37,7 +36,7 @@ export function createStore({
   random,
 }: {
   database: Pick<Database, 'db' | 'dialect'>
-  replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin'>
+  replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin' | 'liveCount'>
   now: () => number
   newId: () => string
   random: () => number
@@ -164,33 +163,8 @@ export function createStore({
       return rows.map((row) => ({ id: row.id, progress: toProgress(row) }))
     },
 
-    /** Makes up to `limit` due rows of nobody ours, oldest first. Of several who do so at once each gets others. */
-    adopt: async (limit: number): Promise<void> => {
-      const free = await db
-        .selectFrom('deliveries')
-        .select('id')
-        .where('owner', 'is', null)
-        .where('state', '=', 'waiting')
-        .where('due_at', '<=', now())
-        .orderBy('due_at')
-        .orderBy('id')
-        .limit(limit)
-        .execute()
-      if (free.length === 0) return
-      const ids = free.map(({ id }) => id).sort()
-      const body = async (trx: Transaction<Tables>): Promise<void> => {
-        const me = await replicas.beat(trx)
-        if (me === null) return
-        await trx
-          .updateTable('deliveries')
-          .set({ owner: me })
-          .where('id', 'in', ids)
-          .where('owner', 'is', null)
-          .where('state', '=', 'waiting')
-          .execute()
-      }
-      await inTransaction({ database, random, body, isStored: async () => false })
-    },
+    /** See createClaimOrphans. */
+    adopt: createClaimOrphans({ database, replicas, now, random }),
 
     /** Brings the next tries of this replica's rows forward by `ms`, after its clock was set back by as much. */
     hasten: async (ms: number): Promise<void> => {
@@ -200,6 +174,24 @@ export function createStore({
         .where('owner', '=', replicas.me())
         .where('state', '=', 'waiting')
         .where('due_at', '>', now())
+        .execute()
+    },
+
+    /**
+     * Corrects the times of this replica's next tries that were written while the clock was ahead of what it is now. A
+     * row that was last changed in the future says by how much; none may be further ahead than `longestWaitMs`.
+     */
+    bringForward: async (longestWaitMs: number): Promise<void> => {
+      const at = now()
+      const mine = db.updateTable('deliveries').where('owner', '=', replicas.me()).where('state', '=', 'waiting')
+      await mine
+        .set((eb) => ({ due_at: eb('due_at', '-', eb.parens('active_at', '-', at)) }))
+        .where('due_at', '>', at)
+        .where('active_at', '>', at)
+        .execute()
+      await mine
+        .set({ due_at: at })
+        .where('due_at', '>', at + longestWaitMs)
         .execute()
     },
 
@@ -240,5 +232,6 @@ export function guardStore(store: Store, { guard }: Availability): Store {
     hasten: (ms) => guard(() => store.hasten(ms)),
     lastActivityAt: () => guard(store.lastActivityAt),
     takeOver: store.takeOver,
+    bringForward: store.bringForward,
   }
 }

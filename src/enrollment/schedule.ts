@@ -19,6 +19,8 @@ export const RETRY_SCHEDULE_MS: readonly number[] = [
 ]
 
 const SPREAD = 0.1
+/** The longest that any retry waits, ms. */
+export const LONGEST_WAIT_MS = Math.max(...RETRY_SCHEDULE_MS) * (1 + SPREAD)
 
 /**
  * When to try again (ms since 1970) after `failures` failed tries, ±10 % by `random` (0 to 1) so that what failed

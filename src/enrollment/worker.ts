@@ -80,9 +80,18 @@ export async function runWorker({
     bell.ring()
   }
 
+  /** Otherwise it would be held until the next start, with all later sales of this person behind it. */
+  const releaseLater = async (delivery: Delivery, error: unknown): Promise<void> => {
+    onError(error)
+    await pause(AGAIN_MS, signal)
+    inbox.letGo([delivery.id])
+  }
+
   const fill = async (): Promise<void> => {
     const room = Math.max(0, HAND_MAX - hand.size()) // who is waited for is handed out all the same
-    for (const delivery of await inbox.take(room, signal)) void admit(delivery).catch(onError)
+    for (const delivery of await inbox.take(room, signal)) {
+      void admit(delivery).catch((error) => releaseLater(delivery, error))
+    }
   }
 
   const isAwaited = (work: Work): boolean => inbox.isAwaited(work.delivery.id)

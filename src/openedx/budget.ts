@@ -43,20 +43,27 @@ interface Waiting {
 
 /**
  * @param from.callsPerMinute the most that may be spent in any minute, by all replicas together
+ * All buckets together hold at most 30, and get at most 80 a minute, but for what a replica learns late: that others
+ * have joined it. The ten calls that are left are enough for that.
  * @param from.replicas how many share it now, at least 1
- * @param from.lastUsedAt when it may have been used last before this start (ms since 1970); null if never. The bucket is
- *   taken to have been empty then, so that a restart doesn't spend a minute's calls twice.
+ * @param from.member the name of this replica among them: under another one it begins again with an empty bucket, for
+ *   the others had its share meanwhile
+ * @param from.lastUsedAt when it may have been used last before this start, by the clock `now`; null if never. The
+ *   bucket is taken to have been empty then, so that a restart doesn't spend a minute's calls twice.
  */
 export function createBudget(from: {
   callsPerMinute: number
   now: () => number
   replicas: () => number
+  member?: () => string
   lastUsedAt: number | null
   later?: Later
 }): Budget {
-  const { callsPerMinute, now, replicas, later = timer } = from
-  const size = (): number => Math.max(1, (callsPerMinute * DEFAULT.bucket) / (DEFAULT.callsPerMinute * replicas()))
-  const perMs = (): number => (callsPerMinute * DEFAULT.refill) / (DEFAULT.callsPerMinute * MINUTE_MS * replicas())
+  const { callsPerMinute, now, replicas, member = () => '', later = timer } = from
+  const size = (): number => Math.max(1, (callsPerMinute * DEFAULT.bucket) / (DEFAULT.callsPerMinute * sharedBy))
+  const perMs = (): number => (callsPerMinute * DEFAULT.refill) / (DEFAULT.callsPerMinute * MINUTE_MS * sharedBy)
+  let sharedBy = replicas()
+  let name = member()
   let permits = from.lastUsedAt === null ? size() : 0
   let filledAt = from.lastUsedAt ?? now()
   let waiting: Waiting[] = []
@@ -64,7 +71,12 @@ export function createBudget(from: {
 
   const refill = (): void => {
     const at = now()
+    const count = replicas()
+    sharedBy = Math.max(sharedBy, count) // when it changed is not known: until now the smaller share was ours
     permits = Math.min(size(), permits + Math.max(0, at - filledAt) * perMs())
+    sharedBy = count
+    if (member() !== name) permits = 0
+    name = member()
     filledAt = at // also back, if the clock was set back
   }
 

@@ -12,20 +12,22 @@ import { budgetOf } from './lms.ts'
 
 interface WorkParts {
   readonly settings: Settings
-  readonly opened: Pick<ReturnType<typeof openInbox>, 'database' | 'inbox' | 'means' | 'replicas' | 'availability'>
+  readonly opened: Pick<
+    ReturnType<typeof openInbox>,
+    'database' | 'inbox' | 'means' | 'replicas' | 'availability' | 'now'
+  >
   readonly lms: Lms
   /** How many calls may be under way at once: the most that it may ever be, and what it is now. */
   readonly concurrency: { readonly most: number; readonly now: () => number }
   readonly observer: Observer
-  readonly now: () => number
   readonly random: () => number
   /** Aborted at the stop. */
   readonly signal: AbortSignal
 }
 
 /** What the service does besides answering: it enrolls, replays what operators ordered, and deletes what is old. */
-export function createWork({ settings, opened, lms, concurrency, observer, now, random, signal }: WorkParts) {
-  const { database, inbox, means, replicas, availability } = opened
+export function createWork({ settings, opened, lms, concurrency, observer, random, signal }: WorkParts) {
+  const { database, inbox, means, replicas, availability, now } = opened
   const { guard } = availability
   const { onError } = observer
   const days = settings.LERNITO_RETENTION_DAYS
@@ -40,10 +42,10 @@ export function createWork({ settings, opened, lms, concurrency, observer, now, 
 
     /** Works until the signal is aborted and what is in flight has been settled. The database has to be up to date. */
     run: async (): Promise<void> => {
-      // If it can't be told when the last call was, it may have been just now.
-      const lastUsedAt = await inbox.lastActivityAt().catch(now)
       const callsPerMinute = settings.LERNITO_LMS_CALLS_PER_MINUTE
-      const budget = budgetOf({ callsPerMinute, now, replicas: replicas.liveCount, lastUsedAt })
+      // If it can't be told when the last call was, or another replica may make some, it may have been just now.
+      const lastUsedAt = replicas.liveCount() > 1 ? now() : await inbox.lastActivityAt().catch(now)
+      const budget = budgetOf({ callsPerMinute, now, replicas: replicas.liveCount, member: replicas.me, lastUsedAt })
       const link = createLink({ lms, inbox, budget, now, onChange: observer.onLink })
       begun = { link, budget }
       await Promise.all([

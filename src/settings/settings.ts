@@ -85,7 +85,8 @@ export const SETTINGS_SCHEMA = z.object({
     fallback: '0',
   }),
   LERNITO_RETENTION_DAYS: wholeNumber(1, 36_500).register(about, {
-    meaning: 'How many days a finished delivery is kept after its last activity. What still waits is never deleted.',
+    meaning:
+      'How many days a finished delivery is kept after its last activity. What waits or needs attention is never deleted.',
     fallback: '90',
   }),
   LERNITO_CONSOLE_CLIENT_ID: z.string().optional().register(about, {

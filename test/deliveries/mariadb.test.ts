@@ -11,6 +11,7 @@ if (hasMariaDb()) {
   await import('./attempt.test.ts')
   await import('./backfill.test.ts')
   await import('./bulk-replay.test.ts')
+  await import('./database-clock.test.ts')
   await import('./desk-plans.test.ts')
   await import('./forget.test.ts')
   await import('./inbox.test.ts')

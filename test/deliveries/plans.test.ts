@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
+import { purgeAuditStep, purgeStep } from '../../src/deliveries/retention.ts'
 import { createStore } from '../../src/deliveries/store.ts'
 import { plansOf } from './dialects.ts'
 import { accepted, arrival, joined, only, onSqlite, type Replica, START, settled, setUp, succeeded } from './harness.ts'
@@ -61,6 +62,23 @@ test('what the inbox does finds its rows by an index, whatever is stored besides
   })
   const found = plans.filter(({ sql }) => !/^insert/.test(sql) && /deliveries|events|counters/.test(sql))
   assert(found.length >= 15, `${found.length} statements`)
+  for (const { sql, plan } of found) {
+    for (const line of plan) {
+      assert.doesNotMatch(line, onSqlite() ? /SCAN|USE TEMP B-TREE/ : /^(ALL|index) |filesort/, `${sql}\n${line}`)
+    }
+  }
+})
+
+test('retention finds what is too old by an index, however much is kept besides', async (t) => {
+  const bench = await setUp(t)
+  await fill(bench)
+  const plans = await plansOf(bench.database, async (db) => {
+    assert.equal(await purgeStep({ db, before: START }), 0)
+    assert.equal(await purgeStep({ db, before: START + 1 }), 200)
+    await purgeAuditStep({ db, before: START })
+  })
+  const found = plans.filter(({ sql }) => /deliveries|events/.test(sql))
+  assert(found.length >= 7, `${found.length} statements`)
   for (const { sql, plan } of found) {
     for (const line of plan) {
       assert.doesNotMatch(line, onSqlite() ? /SCAN|USE TEMP B-TREE/ : /^(ALL|index) |filesort/, `${sql}\n${line}`)

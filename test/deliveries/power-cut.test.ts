@@ -13,7 +13,9 @@ interface Left {
 }
 
 test('a copy of the files as a power cut leaves them opens, and has all that was stored before it', async (t) => {
-  const { url, store } = await setUp(t)
+  const { url, store, db: serving } = await setUp(t)
+  const { rows: synced } = await sql<{ synchronous: number }>`pragma synchronous`.execute(serving)
+  assert.equal(synced[0]?.synchronous, 2, 'FULL: each commit is synced; test/service/fsync.test.ts sees it done')
   const file = url.slice('sqlite:'.length)
   const stored: { email: string; length: number }[] = []
   for (let order = 0; order < 6; order++) {

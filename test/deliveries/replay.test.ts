@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
+import { replay } from '../../src/deliveries/desk/replay.ts'
 import { refuseInserts } from './dialects.ts'
 import {
   accepted,
@@ -12,6 +13,7 @@ import {
   retry,
   START,
   settled,
+  settledBy,
   setUp,
   succeeded,
   timeline,
@@ -184,3 +186,28 @@ test('replays from several places at once leave one result and an event of each'
     assert.deepEqual(kinds.toSorted(), ['needs_attention', 'received', 'repeated', 'replayed', 'replayed'])
   }
 })
+
+// On SQLite nobody writes between the statements of a transaction; database.test.ts has that.
+if (!onSqlite()) {
+  test('one that is settled while it is being replayed is replayed again from its end', async (t) => {
+    const bench = await setUp(t)
+    const other = await bench.replica('replica-2')
+    const { id } = only(await other.store.write([accepted(arrival())]))
+    let settledBetween = false
+    const db = bench.db.withPlugin({
+      transformQuery: ({ node }) => node,
+      transformResult: async ({ result }) => {
+        if (!settledBetween) {
+          settledBetween = true
+          await other.store.write([settledBy('replica-2', succeeded(id))])
+        }
+        return result
+      },
+    })
+    const { result } = await replay({ ...bench.means, database: { ...bench.database, db } }, { ids: [id], by })
+    assert.deepEqual(result.due, [id])
+    assert.equal((await bench.row(id)).state, 'waiting')
+    const kinds = await timeline(bench, id) // two replicas' ids of one moment come in no order
+    assert.deepEqual(kinds.toSorted(), ['received', 'replayed', 'succeeded'])
+  })
+}

@@ -158,10 +158,56 @@ test('rows of nobody are shared out: each goes to one, oldest first, and only wh
     (await bench.store.due({ limit: 10 })).map(({ id }) => id),
     ids.slice(0, 2),
   )
-  const first = bench.store.adopt(10)
-  if (onSqlite()) await first // two at once in one process would wait for each other
-  await Promise.all([first, other.store.adopt(10)])
+  for (let look = 0; look < 3; look++) {
+    const first = bench.store.adopt(10)
+    if (onSqlite()) await first // two at once in one process would wait for each other
+    await Promise.all([first, other.store.adopt(10)])
+  }
   const shared = [...(await bench.store.due({ limit: 10 })), ...(await other.store.due({ limit: 10 }))]
   assert.deepEqual(shared.map(({ id }) => id).sort(), ids)
   assert.equal((await bench.row(late)).owner, null)
+})
+
+const dueOf = async ({ store }: Replica): Promise<string[]> => (await store.due({ limit: 500 })).map(({ id }) => id)
+
+test('survivors share what a dead replica left: each claims its part, and more as soon as it has done that', async (t) => {
+  const bench = await setUp(t)
+  const dead = await bench.replica('dead')
+  const other = await bench.replica('replica-2')
+  await store(
+    dead,
+    Array.from({ length: 150 }, (_, i) => `p${i}@x.example`),
+  )
+  await silence(dead)
+  await bench.replicas.bury(await bench.replicas.look())
+  await other.replicas.look()
+  for (let look = 0; look < 10; look++) {
+    await bench.store.adopt(1000)
+    if (look > 0) await other.store.adopt(1000)
+  }
+  assert.equal((await dueOf(bench)).length, 75)
+  assert.ok((await dueOf(other)).length >= 37, `the other has ${(await dueOf(other)).length}`)
+
+  const settleSome = async (one: Replica): Promise<number> => {
+    const ids = (await dueOf(one)).slice(0, 5)
+    await one.store.write(ids.map((id) => settledBy(one.me, succeeded(id))))
+    await one.store.adopt(1000)
+    return ids.length
+  }
+  const done = [0, 0]
+  for (let round = 0; round < 40; round++) {
+    done[0] = (done[0] ?? 0) + (await settleSome(bench))
+    done[1] = (done[1] ?? 0) + (await settleSome(other))
+  }
+  assert.equal((done[0] ?? 0) + (done[1] ?? 0), 150)
+  assert.ok(Math.min(...done) >= 70, `at the same pace both are busy to the end: ${done}`)
+})
+
+test('the only replica claims all that is free', async (t) => {
+  const bench = await setUp(t)
+  await store(bench, ['a@x.example', 'b@x.example', 'c@x.example'])
+  await bench.db.updateTable('deliveries').set({ owner: null }).execute()
+  await bench.store.adopt(2)
+  await bench.store.adopt(10)
+  assert.equal((await dueOf(bench)).length, 3)
 })

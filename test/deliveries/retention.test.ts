@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { purgeAuditStep, purgeStep, runRetention } from '../../src/deliveries/retention.ts'
-import { accepted, arrival, retry, START, settled, setUp, succeeded, timeline } from './harness.ts'
+import { accepted, arrival, needsAttention, retry, START, settled, setUp, succeeded, timeline } from './harness.ts'
 
 const DAY_MS = 24 * 3_600_000
 
@@ -21,6 +21,21 @@ test('what still waits is never deleted, however old it is', async (t) => {
   await store.write([settled(retry(id, START + DAY_MS))])
   assert.equal(await purgeStep({ db, before: START + 1000 * DAY_MS }), 0)
   assert.equal((await rows('deliveries')).length, 1)
+})
+
+test('what needs attention is never deleted, however old it is, and holds up no other', async (t) => {
+  const { store, db, rows, desk } = await setUp(t)
+  const emails = Array.from({ length: 250 }, (_, i) => `p${i}@example.com`)
+  const open = await store.write(emails.map((email) => accepted(arrival({ email }))))
+  await store.write(open.map(({ id }) => settled(needsAttention(id))))
+  const [done] = await store.write([accepted(arrival({ email: 'done@example.com' }))])
+  await store.write([settled(succeeded(done?.id ?? ''))])
+  const before = START + 1000 * DAY_MS
+  assert.equal(await purgeStep({ db, before }), 1)
+  assert.equal(await purgeStep({ db, before }), 0)
+  assert.equal((await rows('deliveries')).length, 250)
+  await desk.markHandled({ id: open[0]?.id ?? '', note: '', by: 'alice' })
+  assert.equal(await purgeStep({ db, before }), 1)
 })
 
 test('a repeat counts as activity', async (t) => {

@@ -9,6 +9,7 @@ import {
   retry,
   START,
   settled,
+  settledBy,
   setUp,
   succeeded,
   timeline,
@@ -58,6 +59,52 @@ test('equal results in one group are each told and written with their own detail
     ids.map((id, i) => [id, id, `person ${i}`]),
   )
   for (const { id, outcome } of results) assert.equal((await bench.row(id)).outcome, JSON.stringify(outcome))
+})
+
+test('results in one group that differ in their tries alone keep each its own', async (t) => {
+  const bench = await setUp(t)
+  const ids = await accept(bench, ['a@x.example', 'b@x.example', 'c@x.example'])
+  await bench.store.write(ids.map((id, i) => settled(retry(id, START + 5000, [3, 1, 3][i]))))
+  const rows = await Promise.all(ids.map(bench.row))
+  assert.deepEqual(
+    rows.map(({ attempts }) => attempts),
+    [3, 1, 3],
+  )
+})
+
+test('equal results of work that was begun under different names are each written for its own', async (t) => {
+  const bench = await setUp(t)
+  const other = await bench.replica('replica-2')
+  const [mine = ''] = await accept(bench, ['a@x.example'])
+  const [theirs = ''] = await accept(other, ['b@x.example'])
+  const later = [settledBy('replica-1', retry(mine, START + 5000)), settledBy('replica-2', retry(theirs, START + 5000))]
+  assert.deepEqual(
+    (await bench.store.write(later)).map(({ events }) => events.length),
+    [1, 1],
+  )
+  assert.deepEqual(
+    (await Promise.all([mine, theirs].map(bench.row))).map(({ owner, attempts }) => [owner, attempts]),
+    [
+      ['replica-1', 1],
+      ['replica-2', 1],
+    ],
+  )
+})
+
+test('the time of the first success is stored with a success alone, and stays', async (t) => {
+  const bench = await setUp(t)
+  const [id = ''] = await accept(bench, ['a@x.example'])
+  const enrolledAfter = async (settlement: ReturnType<typeof retry>): Promise<number | null> => {
+    bench.clock.at += 500
+    await bench.store.write([settled(settlement)])
+    return (await bench.row(id)).enrolled_at
+  }
+  assert.equal(await enrolledAfter(retry(id, START)), null)
+  assert.equal(await enrolledAfter(needsAttention(id)), null)
+  await bench.store.write([accepted(arrival({ email: 'a@x.example' }))])
+  assert.equal(await enrolledAfter(succeeded(id)), START + 1500)
+  await bench.store.write([accepted(arrival({ email: 'a@x.example' }))])
+  assert.equal(await enrolledAfter(succeeded(id)), START + 1500)
 })
 
 for (const result of [succeeded, (id: string) => retry(id, START + 5000)]) {

@@ -8,6 +8,7 @@ const DAMAGED = [
   ['request', '{"email":"ada@x.ex'],
   ['request', '{"email":"ada@x.example"}'],
   ['outcome', '[]'],
+  ['request', null],
 ] as const
 
 for (const [column, text] of DAMAGED) {

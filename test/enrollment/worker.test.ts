@@ -39,3 +39,22 @@ test('the right to a call that could not be made is given back', async (t) => {
   const { text } = await exchange({ url: `${product.url}/metrics`, method: 'GET' })
   assert.equal(/^lernito_call_budget_used_ratio (.*)$/m.exec(text)?.[1], '0')
 })
+
+test('a delivery whose work begins with an unexpected error is tried again, and holds up no other of its person', async (t) => {
+  let broken = true
+  const random = (): number => {
+    if (broken) throw new Error('no chance')
+    return 0.5
+  }
+  const product = await startProduct({ random, env: { LERNITO_ANSWER_WITHIN_MS: '0' } })
+  t.after(() => product.stop())
+  await product.lms.faults([{ method: 'GET', path: '/api/courses/v1/courses/{id}', status: 500, times: 1 }])
+  await product.sell({ email: 'first@example.com' })
+  const failed = (): true | undefined =>
+    product.log.some(({ msg }) => /unexpected error/.test(String(msg))) || undefined
+  await until('the error', failed)
+  broken = false
+  await product.sell({ email: 'first@example.com', name: 'Again' })
+  const all = async () => product.log.filter(({ event }) => event === 'succeeded').length === 2 || undefined
+  await until('both sales', all)
+})

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { createIds } from '../../src/deliveries/ids.ts'
 import { openInbox } from '../../src/deliveries/open-inbox.ts'
 import type { Arrival } from '../../src/deliveries/types.ts'
-import { RETRY_SCHEDULE_MS } from '../../src/enrollment/schedule.ts'
+import { LONGEST_WAIT_MS, RETRY_SCHEDULE_MS } from '../../src/enrollment/schedule.ts'
 import { settlement } from '../../src/enrollment/settlement.ts'
 import { beginWork, failed, record } from '../../src/enrollment/work.ts'
 import { DEMO } from '../harness.ts'
@@ -34,12 +34,11 @@ for (const [random, factor] of [
     const clock = { at: start }
     const now = (): number => clock.at
     const signal = AbortSignal.timeout(30_000)
-    const newId = createIds({ now })
     const { inbox, presence, database } = openInbox({
       url: `sqlite:${join(temporaryFolder(t), 'lernito.db')}`,
-      newName: newId,
-      newId,
+      newName: createIds({ now }),
       now,
+      longestWaitMs: LONGEST_WAIT_MS,
       random: () => random,
       publish: () => {},
       onError: (error) => assert.fail(String(error)),

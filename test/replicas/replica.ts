@@ -3,8 +3,13 @@ import { buildService } from '../../src/service.ts'
 import { readSettings } from '../../src/settings/read.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 
-/** `serve`, but a replica is given up for dead after one second instead of twenty. */
+/**
+ * `serve`, but a replica is given up for dead after one second instead of twenty, and its machine's clock is
+ * TEST_CLOCK_AHEAD_MS ahead.
+ */
 const { settings } = readSettings({ env: process.env })
 const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
-const service = buildService({ settings, log, timing: { heartbeatMs: 200, deadAfterMs: 1000 } })
+const ahead = Number(process.env.TEST_CLOCK_AHEAD_MS ?? 0)
+const now = (): number => Date.now() + ahead
+const service = buildService({ settings, log, now, timing: { heartbeatMs: 200, deadAfterMs: 1000 } })
 process.exitCode = await runUntilSignal(service)

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import type { Inspected, Inspection } from './inspection.ts'
 import { isBusy } from './sqlite.ts'
+import { assertOnePath, realFile } from './sqlite-file.ts'
 
 const BUSY_TIMEOUT_MS = 1000
 
@@ -12,11 +13,12 @@ const tables = z.array(z.object({ name: z.string() }))
 const migrations = z.array(z.object({ oldest_code: z.number() }))
 
 /** inspectDatabase for one file. */
-export function inspectSqlite({ file }: { file: string }): Inspected {
-  const name = file
-  const obstacle = obstacleToWriting(resolve(file))
+export function inspectSqlite({ file: name }: { file: string }): Inspected {
+  const obstacle = obstacleToWriting(resolve(name))
   if (obstacle !== null) return { ok: false, name, obstacle: 'not_writable', reason: obstacle }
   try {
+    const file = existsSync(dirname(resolve(name))) ? realFile(name) : name
+    assertOnePath(file)
     const alive = isServed(file) ? 1 : 0
     return { ok: true, name, found: { ...readLevel(file), clock: null, services: { alive, silent: 0 } } }
   } catch (error) {

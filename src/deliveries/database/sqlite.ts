@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
@@ -7,6 +7,7 @@ import type { Database, Dialect } from './dialect.ts'
 import { keepPrivate, makePrivate } from './private-files.ts'
 import type { Tables } from './schema.ts'
 import { scrubSqlite } from './scrub-sqlite.ts'
+import { assertOnePath, realFile } from './sqlite-file.ts'
 
 /** How long a statement waits while another process, such as a command beside the service, writes: ms. */
 const BUSY_TIMEOUT_MS = 5000
@@ -23,19 +24,22 @@ const DIALECT: Dialect = {
 
 /**
  * Opens an inbox in one file, making the file and its folder if need be. Only their owner may read them: they hold
- * names and addresses.
- * Throws AppError database.unreachable if it can't be opened, database.in_use if another service holds it (`serve`).
+ * names and addresses. Symbolic links are followed first.
+ * Throws AppError database.unreachable if it can't be opened or has more than one path (see assertOnePath),
+ * database.in_use if another service holds it (`serve`).
  */
-export function openSqlite({ file, serve }: { file: string; serve: boolean }): Database {
+export function openSqlite({ file: given, serve }: { file: string; serve: boolean }): Database {
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    mkdirSync(dirname(given), { recursive: true, mode: 0o700 })
+    const file = realFile(given)
+    assertOnePath(file)
     const release = serve ? lockForServe(file) : () => {}
     try {
       const db = new Kysely<Tables>({ dialect: sqliteDialect(file) })
       return {
         db,
         dialect: DIALECT,
-        name: file,
+        name: given,
         scrub: (order) => scrubSqlite({ db, file, ...order }),
         close: async () => {
           await db.destroy()
@@ -51,7 +55,7 @@ export function openSqlite({ file, serve }: { file: string; serve: boolean }): D
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new AppError(
       'database.unreachable',
-      `The database ${file} can't be opened (${why}). Check that LERNITO_DATABASE_URL names a file in a folder that this user may write to.`,
+      `The database ${given} can't be opened (${why}). Check that LERNITO_DATABASE_URL names a file in a folder that this user may write to.`,
       { cause },
     )
   }
@@ -120,6 +124,7 @@ function lockForServe(file: string): () => void {
   const lock = new DatabaseSync(`${file}.lock`, { timeout: LOCK_TIMEOUT_MS })
   try {
     lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    assertNotOpenElsewhere(file)
   } catch (cause) {
     lock.close()
     if (!isBusy(cause)) throw cause
@@ -133,6 +138,24 @@ function lockForServe(file: string): () => void {
   return () => {
     held.delete(lock)
     lock.close()
+  }
+}
+
+/**
+ * FILE.lock is named after the path, SQLite's own locks hold on the inode. Whoever has the file open by this path has
+ * FILE-wal beside it; where that is missing, anybody who has it open opened it by another path, before it was renamed
+ * or its other name removed. Throws SQLite's SQLITE_BUSY then.
+ */
+function assertNotOpenElsewhere(file: string): void {
+  const isOpenHere = (): boolean => existsSync(`${file}-wal`)
+  if (!existsSync(file) || isOpenHere()) return
+  const probe = new DatabaseSync(file, { timeout: LOCK_TIMEOUT_MS })
+  try {
+    probe.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; ROLLBACK')
+  } catch (error) {
+    if (isBusy(error) && !isOpenHere()) throw error // a command may have opened it in between
+  } finally {
+    probe.close()
   }
 }
 
