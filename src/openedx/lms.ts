@@ -11,6 +11,7 @@ import {
 } from './bulk-enroll.ts'
 import { createCache } from './cache.ts'
 import { type Course, courseRequest, judgeCourse } from './courses.ts'
+import { withEffect } from './effect.ts'
 import * as enrollments from './enrollment.ts'
 import * as allowances from './enrollment-allowed.ts'
 import { type EnrollmentRow, enrollmentListRequest, judgeEnrollmentList } from './enrollment-list.ts'
@@ -102,7 +103,7 @@ export function createLms(from: {
 
   async function ask<T>(request: LmsRequest, judge: (answer: Answer) => Judged<T>): Promise<Judged<T>> {
     const sent = await authorized(request)
-    return sent.ok ? judge(sent.value) : sent
+    return sent.ok ? withEffect(request, judge(sent.value)) : sent
   }
 
   function spend<T>(permit: Permit, request: LmsRequest, judge: (answer: Answer) => Judged<T>): Promise<Judged<T>> {

@@ -1,5 +1,6 @@
 import { Pool } from 'undici'
 import type { Answer } from './answer.ts'
+import { changesSomething, neverSent } from './effect.ts'
 import { type Endpoint, failed, type Judged, succeeded } from './failure.ts'
 import { createGate } from './gate.ts'
 import { codeOf, readAnswer } from './http-answer.ts'
@@ -101,7 +102,8 @@ export function createTransport(from: {
     } catch (error) {
       const reason = signal.aborted ? `no whole answer within ${timeoutMs / 1000} s` : causeOf(error)
       const message = `The LMS at ${url.host} can't be reached: ${reason}`
-      outcome = failed({ kind: 'unreachable', endpoint, status: null, message })
+      const mayHaveTakenEffect = changesSomething(request) && (signal.aborted || !neverSent(error))
+      outcome = failed({ kind: 'unreachable', endpoint, status: null, message, mayHaveTakenEffect })
     }
     leave(!outcome.ok && signal.aborted ? KEEP_SLOT_MS : 0)
     onCall({ endpoint, method, status: outcome.ok ? outcome.value.status : null, ms: performance.now() - startedAt })
