@@ -68,8 +68,10 @@ async function sendAgain({ courses, works, ...context }: CallContext & Batch): P
 }
 
 const STANDING = {
+  allowed_before: 'allowed_before',
   inactive: 'allowed_by_bulk',
   enrolled_and_allowed: 'enrolled_and_allowed',
+  inactive_not_allowed: 'unasked',
   invalid: 'unasked',
   error: 'unasked',
 } as const satisfies Partial<Record<PersonResult, Standing>>

@@ -141,7 +141,7 @@ export function createLms(from: {
       return succeeded({ username, administrator })
     },
     course: (key, since) => courses.get(key, since),
-    account: (email) => ask(accountRequest({ email }), judgeAccount),
+    account: (email) => ask(accountRequest({ email }), (answer) => judgeAccount(answer, { email })),
     bulkAvailable: () => bulk.get(''),
     async bulkEnroll(permit, call) {
       const request = bulkEnrollRequest(call)
@@ -155,7 +155,8 @@ export function createLms(from: {
     enroll: (permit, of) =>
       spend(permit, enrollments.enrollRequest(of), (answer) => enrollments.judgeEnroll(answer, of)),
     allow: (permit, of) => spend(permit, allowances.allowRequest(of), (answer) => allowances.judgeAllow(answer, of)),
-    allowances: (permit, of) => spend(permit, allowances.allowancesRequest(of), allowances.judgeAllowances),
+    allowances: (permit, of) =>
+      spend(permit, allowances.allowancesRequest(of), (answer) => allowances.judgeAllowances(answer, of)),
     disallow: (permit, of) => spend(permit, allowances.disallowRequest(of), allowances.judgeDisallow),
     async heartbeat() {
       const sent = await transport.send(heartbeatRequest(), { authorization: null, queued: false })

@@ -76,7 +76,10 @@ test('an LMS that is away blocks the link; nothing more is sent until its heartb
 })
 
 test('a call that is not sent while the link is blocked has not taken effect, though the one that blocked it may have', async () => {
-  await sandbox().faults([{ path: BULK, drop: 'after' }, { path: '/heartbeat', status: 503 }])
+  await sandbox().faults([
+    { path: BULK, drop: 'after' },
+    { path: '/heartbeat', status: 503 },
+  ])
   const doubts = [await sell(), await sell()].map((judged) => !judged.ok && judged.failure.mayHaveTakenEffect)
   assert.deepEqual(doubts, [true, false])
 })
