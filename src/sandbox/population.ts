@@ -1,4 +1,3 @@
-import { fold } from './collation.ts'
 import { parseCourseKey } from './course-keys.ts'
 import type { State } from './state.ts'
 import type { AllowanceRow, EnrollmentRow, World } from './world.ts'
