@@ -12,6 +12,7 @@ const NONE: Readonly<Record<Standing, number>> = {
   allowance_missing: 0,
   account_gone: 0,
   retired: 0,
+  other_account: 0,
   unclear: 0,
 }
 

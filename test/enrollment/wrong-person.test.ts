@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
+import { withdrawAllowances } from '../../src/enrollment/withdraw.ts'
+import { unlimitedBudget } from '../../src/openedx/budget.ts'
 import { DEMO, type Product, startProduct } from '../harness.ts'
 import { startSingly } from './singly.ts'
 
+const PYTHON = 'course-v1:Lernito+PY101+2026'
 const OTHERS = [
   ['alice@exämple.com', 'a***@example.com'],
   ['alice@ｅxample.com', 'a***@example.com'],
@@ -62,6 +65,16 @@ for (const bulk of [true, false]) {
     })
   })
 }
+
+test('a person who is forgotten takes only their own allowances along', async (t) => {
+  const { lms, seed, state } = await startSingly(t)
+  const own = { email: 'new@exämple.com', course: PYTHON, auto_enroll: true, used: false }
+  const other = { email: 'new@example.com', course: DEMO, auto_enroll: true, used: false }
+  await seed({ allowances: [own, other] })
+  const acquire = () => unlimitedBudget().acquire(new AbortController().signal)
+  assert.deepEqual(await withdrawAllowances({ lms, acquire, email: own.email }), { deleted: 1 })
+  assert.deepEqual((await state()).allowances, [other])
+})
 
 test('what bulk_enroll allowed another person by mistake is taken back', async (t) => {
   const { enroll, people, seed, state } = await startSingly(t)
