@@ -1,12 +1,11 @@
 import { oneLine } from './failure.ts'
 
-/** Whether an address is plain ASCII, so that the LMS's database can take no letter of it for another. */
-export const isAscii = (text: string): boolean => /^[\0-\x7f]*$/.test(text)
+const isAscii = (text: string): boolean => /^[\0-\x7f]*$/.test(text)
 
 /**
  * Whether two addresses are the same person's: letter case aside, as everywhere in the LMS. Its database also takes ä
- * for a, ｅ for e and ı for i (recorded: lms-newer/enrollments-modify.json, 'SURPRISE: an unknown address that the
- * database takes for another person's …'), and those are other mailboxes. JavaScript takes the Kelvin sign for k, so an
+ * for a, ｅ for e and ı for i (recorded: lms-newer/people-lists.json, 'search_emails: SURPRISE an unknown address that
+ * the database takes for another …'), and those are other mailboxes. JavaScript takes the Kelvin sign for k, so an
  * ASCII address is never the same as one that isn't.
  */
 export function isSameAddress(a: string, b: string): boolean {
