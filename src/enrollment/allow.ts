@@ -1,6 +1,6 @@
 import type { Account } from '../openedx/accounts.ts'
 import { allowanceFor, enrollKnown, isOpen } from './enroll-known.ts'
-import type { Pair, Standing } from './enroll-singly.ts'
+import type { Pair, Standing } from './pair.ts'
 import { done, failed, inDoubt, type PairResult, refused } from './work.ts'
 
 /**

@@ -1,7 +1,8 @@
 import type { Permit } from '../openedx/budget.ts'
 import type { PersonResult } from '../openedx/bulk-enroll.ts'
 import type { Batch } from './batches.ts'
-import { type CallContext, enrollSingly, type Standing } from './enroll-singly.ts'
+import { enrollSingly } from './enroll-singly.ts'
+import type { CallContext, Standing } from './pair.ts'
 import { done, failed, type PairResult, record, refused, type Work } from './work.ts'
 
 /** Enrolls a batch person by person and course by course. What came of it is recorded in its works. */

@@ -2,7 +2,7 @@ import type { Account } from '../openedx/accounts.ts'
 import type { Enrollment } from '../openedx/enrollment.ts'
 import type { Allowance } from '../openedx/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../openedx/failure.ts'
-import type { Pair, Standing } from './enroll-singly.ts'
+import type { Pair, Standing } from './pair.ts'
 import { done, failed, type PairResult, refused } from './work.ts'
 
 /** A person who has an account. */

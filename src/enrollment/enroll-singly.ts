@@ -1,32 +1,7 @@
-import type { Permit } from '../openedx/budget.ts'
-import type { Lms } from '../openedx/lms.ts'
 import { allow, refuse } from './allow.ts'
 import { enrollKnown, isOpenlyAllowed, type Known } from './enroll-known.ts'
+import type { Pair, Standing } from './pair.ts'
 import { done, failed, inDoubt, type PairResult } from './work.ts'
-
-/** What every call to the LMS needs. */
-export interface CallContext {
-  readonly lms: Lms
-  /**
-   * Waits for the right to make one throttled call. Rejects when the work has to stop: the service stops, or the
-   * delivery is no longer ours to work on.
-   */
-  readonly acquire: () => Promise<Permit>
-}
-
-/** One person and one course, by its true key. */
-export interface Pair extends CallContext {
-  readonly email: string
-  readonly course: string
-}
-
-/**
- * What is known of the person before the call. `unasked`: nothing, and nothing of ours can have taken effect.
- * `effect_unknown`: an earlier attempt may have taken effect without our knowing. The others are what bulk_enroll found
- * or left just now: `allowed_before` an address without an account that had an allowance, which may be used up;
- * `allowed_by_bulk` an allowance of a person who has not activated; `enrolled_and_allowed` both.
- */
-export type Standing = 'unasked' | 'effect_unknown' | 'allowed_before' | 'allowed_by_bulk' | 'enrolled_and_allowed'
 
 /**
  * Enrolls one person in one course by the single APIs: where bulk_enroll is off, for an address that it can't take, for
@@ -66,10 +41,9 @@ async function enrollAs(pair: Pair, standing: Standing): Promise<PairResult> {
 
 async function enrollRegistered(pair: Pair, standing: Standing, person: Known): Promise<PairResult> {
   const enrolled = standing === 'enrolled_and_allowed' ? done('enrolled') : await enrollKnown(pair, person, standing)
-  const left = standing === 'unasked' || standing === 'allowed_before' ? null : standing
-  if (left === null || person.status === 'active' || enrolled.kind === 'failure') return enrolled
+  if (standing === 'unasked' || person.status === 'active' || enrolled.kind === 'failure') return enrolled
   if (enrolled.kind === 'reason' && enrolled.reason.code === 'lms.refused') {
-    const allowed = left === 'allowed_by_bulk' ? { ok: true as const, value: true } : await isOpenlyAllowed(pair)
+    const allowed = standing === 'allowed_by_bulk' ? { ok: true as const, value: true } : await isOpenlyAllowed(pair)
     if (!allowed.ok) return failed(allowed.failure)
     return allowed.value ? done('allowed') : enrolled
   }

@@ -1,7 +1,7 @@
 import type { Desk, Summary } from '../deliveries/desk/desk.ts'
 import type { Failure } from '../openedx/failure.ts'
-import type { CallContext } from './enroll-singly.ts'
 import { throttledFor } from './outage.ts'
+import type { CallContext } from './pair.ts'
 import { checkReported, type Finding, isRepairable, type Reported, repair, type Standing } from './reconcile.ts'
 
 const PAGE = 200

@@ -2,7 +2,8 @@ import type { CourseResult } from '../deliveries/types.ts'
 import { type EnrollmentRow, listCanName } from '../openedx/enrollment-list.ts'
 import { type Failure, type Judged, succeeded } from '../openedx/failure.ts'
 import { isOpen } from './enroll-known.ts'
-import { type CallContext, enrollSingly } from './enroll-singly.ts'
+import { enrollSingly } from './enroll-singly.ts'
+import type { CallContext } from './pair.ts'
 
 /** What was reported as done for one person. */
 export interface Reported {

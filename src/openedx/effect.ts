@@ -1,9 +1,13 @@
-import type { Failure, Judged } from './failure.ts'
+import type { Endpoint, Failure, Judged } from './failure.ts'
 import { codeOf } from './http-answer.ts'
-import type { LmsRequest } from './transport.ts'
+
+interface Sent {
+  readonly method: string
+  readonly endpoint: Endpoint
+}
 
 /** Whether a call changes enrollments or allowances. A token counts for nothing: it is asked for again at will. */
-export function changesSomething({ method, endpoint }: Pick<LmsRequest, 'method' | 'endpoint'>): boolean {
+export function changesSomething({ method, endpoint }: Sent): boolean {
   return method !== 'GET' && endpoint !== '/oauth2/access_token'
 }
 
@@ -42,7 +46,7 @@ export function neverSent(error: unknown): boolean {
  * lms-newer/paid-modes.json, 'SURPRISE: attribute without a value: 400, and enrolled'). The other kinds are decided
  * before the LMS begins.
  */
-export function withEffect<T>(request: LmsRequest, judged: Judged<T>): Judged<T> {
+export function withEffect<T>(request: Sent, judged: Judged<T>): Judged<T> {
   if (judged.ok || !changesSomething(request) || !isInDoubt(judged.failure)) return judged
   return { ok: false, failure: { ...judged.failure, mayHaveTakenEffect: true } }
 }

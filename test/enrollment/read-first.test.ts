@@ -112,6 +112,14 @@ test('who has not activated and only has the allowance of the lost bulk call is 
   assert.deepEqual((await state()).allowances, [])
 })
 
+test('who had an allowance before a bulk call, and registered since, is enrolled, and it is deleted', async (t) => {
+  const { seed, enroll, state, enrollmentsOf } = await start(t)
+  await seed({ allowances: [open(BOB)] })
+  assert.deepEqual((await enroll(BOB, { standing: 'allowed_before' })).result, enrolled)
+  assert.deepEqual(await enrollmentsOf(BOB), [row(BOB, true)])
+  assert.deepEqual((await state()).allowances, [])
+})
+
 test('who has not activated and is refused keeps the allowance of the lost bulk call, and gets none without it', async (t) => {
   const { seed, enroll, state } = await start(t)
   const { result } = await enroll(BOB, { course: FULL })

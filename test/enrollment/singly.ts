@@ -1,5 +1,6 @@
 import type { TestContext } from 'node:test'
-import { enrollSingly, type Standing } from '../../src/enrollment/enroll-singly.ts'
+import { enrollSingly } from '../../src/enrollment/enroll-singly.ts'
+import type { Standing } from '../../src/enrollment/pair.ts'
 import type { PairResult } from '../../src/enrollment/work.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
 import { type StandInOptions, startStandIn } from '../../src/sandbox/stand-in.ts'
