@@ -1,13 +1,14 @@
 import type { Account } from '../openedx/accounts.ts'
-import { allowanceFor, enrollKnown, isOpen } from './enroll-known.ts'
+import { enrollKnown, isOpen } from './enroll-known.ts'
 import type { Pair, Standing } from './pair.ts'
 import { done, failed, inDoubt, type PairResult, refused } from './work.ts'
 
 /**
  * Makes an allowance for an address that had no account just now. One that is there already is looked at: the LMS
  * answers 409 for any, also for one without auto_enroll, which it doesn't upgrade (recorded: enrollment-allowed.json,
- * 'allow again with auto_enroll true: not upgraded'), for one that another account has used up, and for another
- * person's, whose address the database takes for this one. The first two are deleted and made anew.
+ * 'allow again with auto_enroll true: not upgraded'), for one that another account has used up, for one of
+ * the course's key in other letters, and for another person's, whose address the database takes for this one. All but
+ * the last are deleted and made anew.
  *
  * With `effect_unknown` it reads before it makes one, and a used one is left alone: an earlier attempt may have made it,
  * and the account that used it has another address by now, so whether that person was unenrolled can't be told.
@@ -24,10 +25,11 @@ export async function allow(
   }
   const listed = await lms.allowances(await acquire(), { email })
   if (!listed.ok) return failed(listed.failure)
-  const found = allowanceFor(course, listed.value)
+  // At most one: the LMS's database takes a key in other letters for the same, though its courses need not.
+  const found = listed.value.find((one) => one.course.toLowerCase() === course.toLowerCase())
   if (found === undefined) return makeAllowance(pair, standing)
   if (found.other !== null) return refused({ code: 'person.other_account', subject: found.other })
-  if (isOpen(found)) return done('allowed')
+  if (found.course === course && isOpen(found)) return done('allowed')
   if (found.used && standing === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
   const deleted = await lms.disallow(await acquire(), { email, course })
   return deleted.ok ? inDoubt(await makeAllowance(pair, standing)) : failed(deleted.failure)

@@ -47,17 +47,11 @@ function modeFor(row: Enrollment | null): { mode: string | null; lost: string | 
   return FREE_MODES.includes(row.mode) ? { mode: null, lost: null } : { mode: 'audit', lost: row.mode }
 }
 
-/** Whether the person has an allowance for this course that is theirs, unused, and enrolls on activation. */
+/** Whether the person has an allowance for this course that will enroll them on activation. */
 export async function isOpenlyAllowed({ lms, acquire, email, course }: Pair): Promise<Judged<boolean>> {
   const listed = await lms.allowances(await acquire(), { email })
-  if (!listed.ok) return listed
-  const found = allowanceFor(course, listed.value)
-  return succeeded(found !== undefined && isOpen(found))
+  return listed.ok ? succeeded(listed.value.some((one) => one.course === course && isOpen(one))) : listed
 }
 
-/** The LMS has at most one for a course, however the key is spelled. */
-export const allowanceFor = (course: string, allowances: readonly Allowance[]): Allowance | undefined =>
-  allowances.find((one) => one.course.toLowerCase() === course.toLowerCase())
-
-/** Whether it enrolls whoever activates an account of this address. */
+/** Whether it enrolls the person who activates an account of this address. */
 export const isOpen = ({ autoEnroll, used, other }: Allowance): boolean => autoEnroll && !used && other === null

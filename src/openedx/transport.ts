@@ -102,7 +102,7 @@ export function createTransport(from: {
     } catch (error) {
       const reason = signal.aborted ? `no whole answer within ${timeoutMs / 1000} s` : causeOf(error)
       const message = `The LMS at ${url.host} can't be reached: ${reason}`
-      const mayHaveTakenEffect = changesSomething(request) && (signal.aborted || !neverSent(error))
+      const mayHaveTakenEffect = changesSomething(request) && !neverSent(error)
       outcome = failed({ kind: 'unreachable', endpoint, status: null, message, mayHaveTakenEffect })
     }
     leave(!outcome.ok && signal.aborted ? KEEP_SLOT_MS : 0)

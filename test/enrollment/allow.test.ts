@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { PairResult } from '../../src/enrollment/work.ts'
+import { unlimitedBudget } from '../../src/openedx/budget.ts'
 import { DEMO, startProduct } from '../harness.ts'
 import { type Singly, startSingly } from './singly.ts'
 
@@ -68,6 +69,40 @@ test('a failure after the allowance was made leaves the effect unknown, one befo
     else singly.beforeCall(nth, fail)
     const { result } = await singly.enroll(NEW)
     assert.equal(result.kind === 'failure' && result.failure.mayHaveTakenEffect, unknown)
+    await singly.reset()
+  }
+})
+
+test('a failure after an allowance was deleted, to be made anew, leaves the effect unknown', async (t) => {
+  const singly = await startSingly(t)
+  await singly.seed({ allowances: [{ ...open, auto_enroll: false }] })
+  const path = '/api/enrollment/v1/enrollment_allowed/'
+  singly.beforeCall(4, () => singly.faults([{ method: 'POST', path, status: 429, retryAfter: 1 }]))
+  const { result } = await singly.enroll(NEW)
+  assert.equal(result.kind === 'failure' && result.failure.mayHaveTakenEffect, true)
+})
+
+test('an allowance that is deleted while we look at it is made, and a failure after that leaves the effect unknown', async (t) => {
+  const singly = await startSingly(t)
+  const permit = () => unlimitedBudget().acquire(new AbortController().signal)
+  for (const fails of [false, true]) {
+    await singly.seed({ allowances: [{ ...open, auto_enroll: false }] })
+    singly.beforeCall(2, async () => singly.lms.disallow(await permit(), open))
+    if (fails) singly.beforeCall(3, () => singly.faults([{ path: '/api/user/v1/accounts', status: 503, times: 1 }]))
+    const { result } = await singly.enroll(NEW)
+    if (fails) assert.equal(result.kind === 'failure' && result.failure.mayHaveTakenEffect, true)
+    else assert.deepEqual(result, allowed)
+    assert.deepEqual((await singly.state()).allowances, [open])
+    await singly.reset()
+  }
+})
+
+test('an allowance for the course’s key in other letters is made anew with the true key', async (t) => {
+  const singly = await startSingly(t)
+  for (const standing of ['unasked', 'effect_unknown'] as const) {
+    await singly.seed({ allowances: [{ ...open, course: DEMO.toLowerCase() }] })
+    assert.deepEqual((await singly.enroll(NEW, { standing })).result, allowed)
+    assert.deepEqual((await singly.state()).allowances, [open], standing)
     await singly.reset()
   }
 })

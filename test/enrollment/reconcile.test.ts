@@ -111,11 +111,20 @@ test('who has registered and not activated stands while there is an allowance', 
 })
 
 test('an allowance that another account has used up does not stand', async (t) => {
-  const { people, seed, check } = await setUp(t)
+  const { people, state, seed, means, check } = await setUp(t)
   await people({ email: NOBODY, username: 'newcomer', active: true })
   await seed({ allowances: [{ ...allowance(NOBODY, true), used: true }] })
   await people({ email: 'moved@example.com', username: 'newcomer', active: true, formerly: NOBODY })
-  assert.equal((await check(NOBODY, 'allowed')).standing, 'allowance_missing')
+  const finding = await check(NOBODY, 'allowed')
+  assert.equal(finding.standing, 'allowance_missing')
+  assert.equal((await repair({ ...means, finding })).done, true)
+  assert.deepEqual((await state()).allowances, [allowance(NOBODY, true)])
+})
+
+test('an allowance of another address, for which the LMS takes this one, does not stand for it', async (t) => {
+  const { seed, check } = await setUp(t)
+  await seed({ allowances: [allowance(NOBODY, true)] })
+  assert.equal((await check('nobody@exämple.com', 'allowed')).standing, 'allowance_missing')
 })
 
 test('who was unenrolled between the check and the repair stays so', async (t) => {

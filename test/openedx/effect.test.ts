@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
+import { neverSent } from '../../src/openedx/effect.ts'
 import { allowancesRequest, allowRequest, disallowRequest } from '../../src/openedx/enrollment-allowed.ts'
 import type { Judged } from '../../src/openedx/failure.ts'
 import { createLms, type Lms } from '../../src/openedx/lms.ts'
@@ -136,6 +137,16 @@ test('a call that changes something has not taken effect where there was no conn
   const urls = ['http://127.0.0.1:1', 'http://localhost:1', 'http://lms.invalid', tls]
   const sent = await Promise.all(urls.map((url) => sendTo(t, url, allowRequest(of))))
   assert.deepEqual(sent.map(inDoubt), [false, false, false, false])
+})
+
+test('an error that any system call may give is from before sending only if connecting gave it', () => {
+  const error = (syscall: string) => Object.assign(new Error('no'), { code: 'EHOSTUNREACH', syscall })
+  assert.equal(neverSent(error('connect')), true)
+  assert.equal(neverSent(error('read')), false)
+  const both = (second: string) => new AggregateError([error('connect'), error(second)])
+  assert.equal(neverSent(both('connect')), true)
+  assert.equal(neverSent(both('write')), false)
+  assert.equal(neverSent(new AggregateError([])), false)
 })
 
 test('a call that changes something has not taken effect where the certificate is refused', {
