@@ -77,7 +77,8 @@ export function control(lmsUrl: string) {
     state: async (): Promise<State> => stateSchema.parse(await call('GET', 'state')),
     reset: () => call('POST', 'reset'),
     seed: (rows: Partial<State>) => call('POST', 'seed', rows),
-    people: (person: { email: string; username: string; active: boolean }) => call('POST', 'people', person),
+    people: (person: { email: string; username: string; active: boolean; formerly?: string }) =>
+      call('POST', 'people', person),
     activate: (email: string) => call('POST', 'activate', { email }),
     faults: (faults: readonly object[]) => call('POST', 'faults', { faults }),
     noFaults: () => call('DELETE', 'faults'),

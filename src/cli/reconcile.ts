@@ -22,18 +22,20 @@ the default about 25 deliveries a minute.
 Usage: lernito-openedx reconcile [--since T] [--fix [--allow EMAIL]...] [--json]
 
   --since T       only deliveries with activity since then: 7d, 12h, or a time such as 2026-01-31
-  --fix           enrolls again whoever has an account and no enrollment row at all, as after a restore of the LMS. An
-                  inactive row means that somebody unenrolled the person; that is never touched.
-  --allow EMAIL   with --fix, makes this person's allowance again. It may have been deleted on purpose, so each has to
-                  be named. May be given several times.
+  --fix           enrolls again the people who were reported as enrolled, have an account, and no enrollment row at
+                  all, as after a restore of the LMS. An inactive row means that somebody unenrolled the person; that is
+                  never touched.
+  --allow EMAIL   with --fix, makes this person's allowance again, or enrolls the person who has registered since. The
+                  allowance may have been deleted as the refund, so each has to be named. May be given several times.
   --json          a JSON object with all that does not stand
 
-  missing             the person has an account and was never enrolled, as far as the LMS knows
-  allowance_missing   no allowance, and no enrollment yet
+  missing             reported as enrolled; the person has an account and was never enrolled, as far as the LMS knows
+  allowance_missing   reported as allowed; no enrollment, and no allowance that would make one
   unenrolled          somebody unenrolled the person in the LMS since
   account_gone        was enrolled, and no account has this address any more
   retired             the account was deleted at the person's wish
-  unclear             the LMS can't tell: more than 100 enrollments, or an address that it can't look up
+  other_account       the LMS takes the address for that of another account
+  unclear             the LMS can't tell: more than 100 enrollments, or an address with a comma
 
 The exit code is 0 if nothing is missing or all of it was repaired; 1 if something is missing, or the LMS could not be
 asked to the end; 2 for wrong usage.

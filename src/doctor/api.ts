@@ -56,8 +56,9 @@ const ACCOUNTS: Check = check({
   about: 'whether it may look up accounts by e-mail',
   needs: ['settings', 'lms.token', 'lms.staff'],
   look: async (facts, tools) => {
-    const request = accountRequest({ email: NOBODY })
-    const read = await call({ facts, tools, request, judge: judgeAccount })
+    const of = { email: NOBODY }
+    const judge = (answer: Parameters<typeof judgeAccount>[0]) => judgeAccount(answer, of)
+    const read = await call({ facts, tools, request: accountRequest(of), judge })
     return read.ok ? well('asked for an address that nobody has') : ill([read.problem])
   },
 })
@@ -92,8 +93,9 @@ const ENROLLMENT_ALLOWED: Check = check({
   about: 'whether it may read allowances',
   needs: ['settings', 'lms.token', 'lms.staff'],
   look: async (facts, tools) => {
-    const request = allowancesRequest({ email: NOBODY })
-    const read = await call({ facts, tools, request, judge: judgeAllowances })
+    const of = { email: NOBODY }
+    const judge = (answer: Parameters<typeof judgeAllowances>[0]) => judgeAllowances(answer, of)
+    const read = await call({ facts, tools, request: allowancesRequest(of), judge })
     return read.ok ? well('asked for an address that nobody has') : ill([read.problem])
   },
 })

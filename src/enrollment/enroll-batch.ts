@@ -1,7 +1,8 @@
 import type { Permit } from '../openedx/budget.ts'
 import type { PersonResult } from '../openedx/bulk-enroll.ts'
 import type { Batch } from './batches.ts'
-import { type CallContext, enrollSingly, type Standing } from './enroll-singly.ts'
+import { enrollSingly } from './enroll-singly.ts'
+import type { CallContext, Standing } from './pair.ts'
 import { done, failed, type PairResult, record, refused, type Work } from './work.ts'
 
 /** Enrolls a batch person by person and course by course. What came of it is recorded in its works. */
@@ -68,8 +69,10 @@ async function sendAgain({ courses, works, ...context }: CallContext & Batch): P
 }
 
 const STANDING = {
+  allowed_before: 'allowed_before',
   inactive: 'allowed_by_bulk',
   enrolled_and_allowed: 'enrolled_and_allowed',
+  inactive_not_allowed: 'unasked',
   invalid: 'unasked',
   error: 'unasked',
 } as const satisfies Partial<Record<PersonResult, Standing>>

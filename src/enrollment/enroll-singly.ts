@@ -1,74 +1,57 @@
-import type { Permit } from '../openedx/budget.ts'
-import type { Failure } from '../openedx/failure.ts'
-import type { Lms } from '../openedx/lms.ts'
-import { done, failed, type PairResult, refused } from './work.ts'
-
-/** What every call to the LMS needs. */
-export interface CallContext {
-  readonly lms: Lms
-  /**
-   * Waits for the right to make one throttled call. Rejects when the work has to stop: the service stops, or the
-   * delivery is no longer ours to work on.
-   */
-  readonly acquire: () => Promise<Permit>
-}
-
-interface Pair extends CallContext {
-  readonly email: string
-  readonly course: string
-}
-
-/** How the address stands in the LMS before the call; what bulk_enroll left there, if it was asked before. */
-export type Standing = 'unasked' | 'allowed_by_bulk' | 'enrolled_and_allowed'
+import { allow, refuse } from './allow.ts'
+import { enrollKnown, isOpenlyAllowed, type Known } from './enroll-known.ts'
+import type { Pair, Standing } from './pair.ts'
+import { done, failed, inDoubt, type PairResult } from './work.ts'
 
 /**
  * Enrolls one person in one course by the single APIs: where bulk_enroll is off, for an address that it can't take, for
  * a person who has registered but not activated (it makes only an allowance for them), and after an `error` in it.
+ *
+ * With `effect_unknown` nobody who was unenrolled comes back: an inactive enrollment, or an allowance that was used by
+ * an account that no longer has this address, gives the reason person.unenrolled, and nothing is sent. Two things can't
+ * be told from an attempt that never took effect, and enroll the person again: an allowance that was made, and deleted
+ * before anybody used it; and an account that was deleted with its enrollments, and registered again.
+ *
+ * A failure has `mayHaveTakenEffect` where this call, or one before it, may have changed something.
+ * @throws what `acquire` rejects with
  */
-export async function enrollSingly({ standing, ...call }: Pair & { standing: Standing }): Promise<PairResult> {
-  const account = await call.lms.account(call.email)
+export async function enrollSingly({ standing, ...pair }: Pair & { standing: Standing }): Promise<PairResult> {
+  const result = await enrollAs(pair, standing)
+  return standing === 'unasked' ? result : inDoubt(result)
+}
+
+async function enrollAs(pair: Pair, standing: Standing): Promise<PairResult> {
+  const account = await pair.lms.account(pair.email)
   if (!account.ok) return failed(account.failure)
   const person = account.value
-  if (person.status === 'retired') return refused({ code: 'person.retired', subject: '' })
-  if (person.status === 'unknown' && standing === 'unasked') return allow(call)
-  if (person.status === 'unknown') return done(standing === 'allowed_by_bulk' ? 'allowed' : 'enrolled')
-  if (standing !== 'enrolled_and_allowed') {
-    const problem = await enrollKnown(call, person.username)
-    if (problem?.kind === 'refused' && standing === 'allowed_by_bulk') return done('allowed')
-    if (problem !== null) return failed(problem)
+  switch (person.status) {
+    case 'retired':
+      return refuse(person)
+    case 'other_account':
+      return standing === 'allowed_by_bulk' ? disallowAnd(refuse(person), pair) : refuse(person)
+    case 'unknown':
+      if (standing === 'allowed_by_bulk') return done('allowed')
+      if (standing === 'enrolled_and_allowed') return done('enrolled')
+      return allow(pair, standing)
+    case 'active':
+    case 'inactive':
+      return enrollRegistered(pair, standing, person)
   }
-  if (standing !== 'unasked' && person.status === 'inactive') {
-    // The allowance would enroll them again on activation, also after a refund in between.
-    const deleted = await call.lms.disallow(await call.acquire(), call)
-    if (!deleted.ok) return failed(deleted.failure)
-  }
-  return done('enrolled')
 }
 
-/**
- * Reads first: with a mode named, an active verified enrollment would be downgraded; without one, somebody who was
- * unenrolled from verified comes back as verified for free (recorded: modes-and-inactive.json).
- */
-async function enrollKnown({ lms, acquire, course }: Pair, username: string): Promise<Failure | null> {
-  const existing = await lms.enrollment(await acquire(), { username, course })
-  if (!existing.ok) return existing.failure
-  if (existing.value?.active) return null
-  const modes = existing.value?.courseModes ?? []
-  const mode = ['audit', 'honor'].find((free) => modes.includes(free)) ?? null
-  const enrolled = await lms.enroll(await acquire(), { username, course, mode })
-  return enrolled.ok ? null : enrolled.failure
+async function enrollRegistered(pair: Pair, standing: Standing, person: Known): Promise<PairResult> {
+  const enrolled = standing === 'enrolled_and_allowed' ? done('enrolled') : await enrollKnown(pair, person, standing)
+  if (standing === 'unasked' || person.status === 'active' || enrolled.kind === 'failure') return enrolled
+  if (enrolled.kind === 'reason' && enrolled.reason.code === 'lms.refused') {
+    const allowed = standing === 'allowed_by_bulk' ? { ok: true as const, value: true } : await isOpenlyAllowed(pair)
+    if (!allowed.ok) return failed(allowed.failure)
+    return allowed.value ? done('allowed') : enrolled
+  }
+  return disallowAnd(enrolled, pair)
 }
 
-/** An allowance that stands with auto_enroll false is not upgraded by a POST: it is made anew. */
-async function allow({ lms, acquire, email, course }: Pair): Promise<PairResult> {
-  const made = await lms.allow(await acquire(), { email, course })
-  if (!made.ok) return failed(made.failure)
-  if (made.value === 'created') return done('allowed')
-  const standing = await lms.allowances(await acquire(), { email })
-  if (!standing.ok) return failed(standing.failure)
-  if (standing.value.some((one) => one.course === course && one.autoEnroll)) return done('allowed')
-  const deleted = await lms.disallow(await acquire(), { email, course })
-  if (!deleted.ok) return failed(deleted.failure)
-  const again = await lms.allow(await acquire(), { email, course })
-  return again.ok ? done('allowed') : failed(again.failure)
+/** An allowance that bulk_enroll made would enroll them, or another, on activation, also after a refund in between. */
+async function disallowAnd(result: PairResult, pair: Pair): Promise<PairResult> {
+  const deleted = await pair.lms.disallow(await pair.acquire(), pair)
+  return deleted.ok ? result : failed(deleted.failure)
 }

@@ -128,7 +128,7 @@ function watched(lms: Lms, watch: Watch): Lms {
   }
 }
 
-/** No longer than from the block to the probe, also when the clock was set back since. */
+/** No longer than from the block to the probe, also when the clock was set back since. The call was never sent. */
 function blockedFailure({ failure, since, probeAt }: Blocked, now: number): Failure {
   const retryAfterMs = Math.min(Math.max(0, probeAt - now), probeAt - since)
   return { ...failure, endpoint: '/heartbeat', status: null, retryAfterMs, mayHaveTakenEffect: false }

@@ -1,7 +1,7 @@
 import type { Desk, Summary } from '../deliveries/desk/desk.ts'
 import type { Failure } from '../openedx/failure.ts'
-import type { CallContext } from './enroll-singly.ts'
 import { throttledFor } from './outage.ts'
+import type { CallContext } from './pair.ts'
 import { checkReported, type Finding, isRepairable, type Reported, repair, type Standing } from './reconcile.ts'
 
 const PAGE = 200
@@ -12,6 +12,7 @@ const NONE: Readonly<Record<Standing, number>> = {
   allowance_missing: 0,
   account_gone: 0,
   retired: 0,
+  other_account: 0,
   unclear: 0,
 }
 

@@ -1,8 +1,9 @@
 import type { CourseResult } from '../deliveries/types.ts'
-import type { Account } from '../openedx/accounts.ts'
-import { bulkCanName } from '../openedx/bulk-enroll.ts'
-import type { Failure } from '../openedx/failure.ts'
-import { type CallContext, enrollSingly } from './enroll-singly.ts'
+import { type EnrollmentRow, listCanName } from '../openedx/enrollment-list.ts'
+import { type Failure, type Judged, succeeded } from '../openedx/failure.ts'
+import { isOpen } from './enroll-known.ts'
+import { enrollSingly } from './enroll-singly.ts'
+import type { CallContext } from './pair.ts'
 
 /** What was reported as done for one person. */
 export interface Reported {
@@ -13,9 +14,10 @@ export interface Reported {
 
 /**
  * How it stands in the LMS now. `unenrolled`: the row is there and inactive, so somebody unenrolled the person, and
- * that is left alone. `missing`: an account, and no row at all. `allowance_missing`: no enrollment yet, and no
- * allowance that would make one. `account_gone`: was enrolled, and no account has the address any more; `retired`: the
- * account was deleted at the person's wish. `unclear`: the LMS can't tell, as it lists 100 enrollments of a person.
+ * that is left alone. `missing`: was enrolled and has an account, and no row at all. `allowance_missing`: was allowed,
+ * and there is no enrollment, and no allowance that would make one. `account_gone`: was enrolled, and no account has
+ * the address any more; `retired`: the account was deleted at the person's wish. `other_account`: the LMS takes the
+ * address for another account's. `unclear`: the LMS can't tell, as it lists 100 enrollments of a person.
  */
 export const STANDINGS = [
   'stands',
@@ -24,6 +26,7 @@ export const STANDINGS = [
   'allowance_missing',
   'account_gone',
   'retired',
+  'other_account',
   'unclear',
 ] as const
 export type Standing = (typeof STANDINGS)[number]
@@ -39,30 +42,35 @@ export interface Finding {
 export type Checked = { readonly findings: readonly Finding[] } | { readonly failure: Failure }
 
 /**
- * Asks the LMS whether what was reported as done for a person still stands; changes nothing. The enrollments first;
- * only where a course is not among them the account and the allowances.
+ * Asks the LMS whether what was reported as done for a person still stands; changes nothing. The account first, which is
+ * not throttled; then the enrollments of a person who has one, and the allowances of a person who has not activated.
  */
-export async function checkReported({
-  lms,
-  acquire,
-  reported,
-}: CallContext & { reported: Reported }): Promise<Checked> {
-  const { email } = reported
-  if (!bulkCanName(email)) return { findings: findingsOf(reported, () => 'unclear') } // the LMS would read two addresses
-  const listed = await lms.enrollments(await acquire(), { email })
+export async function checkReported({ reported, ...context }: CallContext & { reported: Reported }): Promise<Checked> {
+  const { email, courses } = reported
+  const all = (standing: Standing): Checked => ({ findings: findingsOf(reported, () => standing) })
+  const found = await context.lms.account(email)
+  if (!found.ok) return { failure: found.failure }
+  const account = found.value.status
+  if (account === 'retired' || account === 'other_account') return all(account)
+  if (account !== 'unknown' && !listCanName(email)) return all('unclear')
+  const listed = account === 'unknown' ? NO_ROWS : await context.lms.enrollments(await context.acquire(), { email })
   if (!listed.ok) return { failure: listed.failure }
   const { rows, whole } = listed.value
   const rowOf = new Map(rows.map((row) => [row.course, row]))
-  const courses = Object.keys(reported.courses)
-  const rest = courses.every((course) => rowOf.has(course)) ? null : await readRest({ lms, acquire, email })
-  if (rest !== null && 'failure' in rest) return rest
+  const isListed = Object.keys(courses).every((course) => rowOf.has(course))
+  // An allowance enrolls on activation alone, so those of an active person mean nothing.
+  const allowed = isListed || account === 'active' ? succeeded(NO_COURSES) : await readAllowed({ ...context, email })
+  if (!allowed.ok) return { failure: allowed.failure }
   const standingOf = (course: string, result: CourseResult): Standing => {
     const row = rowOf.get(course)
     if (row !== undefined) return row.active ? 'stands' : 'unenrolled'
-    return whole && rest !== null ? standingWithoutRow(rest, course, result) : 'unclear'
+    return whole ? standingWithoutRow({ account, allowed: allowed.value }, course, result) : 'unclear'
   }
   return { findings: findingsOf(reported, standingOf) }
 }
+
+const NO_ROWS = succeeded({ rows: [] as readonly EnrollmentRow[], whole: true })
+const NO_COURSES: ReadonlySet<string> = new Set()
 
 function findingsOf(
   { deliveryId, email, courses }: Reported,
@@ -73,49 +81,50 @@ function findingsOf(
   })
 }
 
-/** What decides about a course that the person has no enrollment in: the account, and the courses allowed to them. */
-interface Rest {
-  readonly account: Account['status']
-  readonly allowed: ReadonlySet<string>
-}
-
-function standingWithoutRow({ account, allowed }: Rest, course: string, reported: CourseResult): Standing {
-  if (account === 'retired') return 'retired'
-  if (account === 'active') return 'missing'
+/**
+ * For a course that the person has no enrollment in. Without one, a person who was only allowed has never been enrolled,
+ * registered or not: the allowance may have been deleted as the refund.
+ */
+function standingWithoutRow(
+  { account, allowed }: { account: 'active' | 'inactive' | 'unknown'; allowed: ReadonlySet<string> },
+  course: string,
+  reported: CourseResult,
+): Standing {
   if (allowed.has(course)) return 'stands'
   if (reported === 'allowed') return 'allowance_missing'
-  return account === 'inactive' ? 'missing' : 'account_gone'
+  return account === 'unknown' ? 'account_gone' : 'missing'
 }
 
-async function readRest({
+/** The courses that the person would be enrolled in on activation. */
+async function readAllowed({
   lms,
   acquire,
   email,
-}: CallContext & { email: string }): Promise<Rest | { readonly failure: Failure }> {
-  const found = await lms.account(email)
-  if (!found.ok) return { failure: found.failure }
-  const account = found.value.status
-  if (account === 'active' || account === 'retired') return { account, allowed: new Set() }
+}: CallContext & { email: string }): Promise<Judged<ReadonlySet<string>>> {
   const allowances = await lms.allowances(await acquire(), { email })
-  if (!allowances.ok) return { failure: allowances.failure }
-  const allowed = new Set(allowances.value.filter(({ autoEnroll }) => autoEnroll).map(({ course }) => course))
-  return { account, allowed }
+  if (!allowances.ok) return allowances
+  return succeeded(new Set(allowances.value.filter(isOpen).map(({ course }) => course)))
 }
 
 /**
- * Whether it is right to enroll again without asking: where the LMS has no row. An allowance may have been deleted on
- * purpose, and only somebody who names the person knows.
+ * Whether it is right to enroll again without asking: who was reported as enrolled, and of whom the LMS has no row. An
+ * allowance may have been deleted on purpose, also before the person registered, and only somebody who names the person
+ * knows.
  */
 export function isRepairable({ standing, email }: Finding, { named }: { named: ReadonlySet<string> }): boolean {
   return standing === 'missing' || (standing === 'allowance_missing' && named.has(email.toLowerCase()))
 }
 
-/** Enrolls the person in this course alone. Gives what came of it in words, and whether it is done. */
+/**
+ * Enrolls the person in this course alone; who was unenrolled since the check stays so, unless somebody named them. Gives
+ * what came of it in words, and whether it is done.
+ */
 export async function repair({
-  finding: { email, course },
+  finding: { email, course, standing: found },
   ...context
 }: CallContext & { finding: Finding }): Promise<{ readonly done: boolean; readonly words: string }> {
-  const result = await enrollSingly({ ...context, email, course, standing: 'unasked' })
+  const standing = found === 'missing' ? 'effect_unknown' : 'unasked'
+  const result = await enrollSingly({ ...context, email, course, standing })
   if (result.kind === 'done') return { done: true, words: `${result.result} in ${course}` }
   const why =
     result.kind === 'failure' ? result.failure.message : `${result.reason.code} ${result.reason.subject}`.trim()

@@ -1,5 +1,5 @@
 import type { Failure } from '../openedx/failure.ts'
-import type { CallContext } from './enroll-singly.ts'
+import type { CallContext } from './pair.ts'
 
 export type Withdrawn = { readonly deleted: number } | { readonly failure: Failure }
 
@@ -11,7 +11,7 @@ export async function withdrawAllowances({ email, lms, acquire }: CallContext & 
   const listed = await lms.allowances(await acquire(), { email })
   if (!listed.ok) return { failure: listed.failure }
   let deleted = 0
-  for (const { course } of listed.value.filter(({ used }) => !used)) {
+  for (const { course } of listed.value.filter(({ used, other }) => !used && other === null)) {
     const gone = await lms.disallow(await acquire(), { email, course })
     if (!gone.ok) return { failure: gone.failure }
     if (gone.value) deleted++

@@ -35,6 +35,10 @@ export const refused = (reason: Reason): PairResult => ({ kind: 'reason', reason
 export const failed = (failure: WorkFailure): PairResult =>
   failure.kind === 'refused' ? refused({ code: 'lms.refused', subject: failure.message }) : { kind: 'failure', failure }
 
+/** A result after a call that changed something, or may have: a failure leaves it unknown how the person stands. */
+export const inDoubt = (result: PairResult): PairResult =>
+  result.kind === 'failure' ? { kind: 'failure', failure: { ...result.failure, mayHaveTakenEffect: true } } : result
+
 /** Begins a round of work. `courses` are the true course keys; a retry touches only those without a result. */
 export function beginWork({
   delivery,

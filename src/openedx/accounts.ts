@@ -1,17 +1,24 @@
 import { z } from 'zod'
+import { isSameAddress, maskAddress } from './address.ts'
 import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from './answer.ts'
 import { type Judged, succeeded } from './failure.ts'
 import type { LmsRequest } from './transport.ts'
 
 const ENDPOINT = '/api/user/v1/accounts'
 
-/** Who an address belongs to. `inactive` registered and has not activated; `retired` had the account deleted. */
+/**
+ * Who an address belongs to. `inactive` registered and has not activated; `retired` had the account deleted.
+ * `other_account`: the LMS found an account by it that has another address, here masked.
+ */
 export type Account =
   | { readonly status: 'active' | 'inactive'; readonly username: string }
   | { readonly status: 'unknown' }
   | { readonly status: 'retired' }
+  | { readonly status: 'other_account'; readonly address: string }
 
-const accounts = z.tuple([z.object({ username: z.string().refine(isUsername), is_active: z.boolean() })])
+const accounts = z.tuple([
+  z.object({ username: z.string().refine(isUsername), email: z.string(), is_active: z.boolean() }),
+])
 const retired = z.object({ error_msg: z.string() })
 
 /**
@@ -22,7 +29,7 @@ function isUsername(text: string): boolean {
   return /^[^/\\?#%\p{Cc}\p{Cs}]+$/u.test(text)
 }
 
-/** The LMS compares addresses by its database's rules: letter case does not count (recorded: accounts.json). */
+/** The LMS compares addresses by its database's rules: letter case does not count (recorded: accounts.json), nor an accent. */
 export function accountRequest(of: { email: string }): LmsRequest {
   const query = new URLSearchParams({ email: of.email })
   return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }
@@ -32,11 +39,14 @@ export function accountRequest(of: { email: string }): LmsRequest {
  * Unknown and retired are both 404, told apart by the body: nothing, or `error_msg` (recorded: accounts.json,
  * 'unknown', 'retired person').
  */
-export function judgeAccount(answer: Answer): Judged<Account> {
+export function judgeAccount(answer: Answer, asked: { email: string }): Judged<Account> {
   if (answer.status === 200) {
     const read = readAs(answer, ENDPOINT, accounts)
     if (!read.ok) return read
     const [account] = read.value
+    if (!isSameAddress(account.email, asked.email)) {
+      return succeeded({ status: 'other_account', address: maskAddress(account.email) })
+    }
     return succeeded({ status: account.is_active ? 'active' : 'inactive', username: account.username })
   }
   if (answer.status === 404) {

@@ -9,14 +9,18 @@ const ENDPOINT = '/api/bulk_enroll/v1/bulk_enroll'
 /**
  * What the LMS then had of one person in one course. `inactive` is registered and not activated: the call made an
  * allowance only. `enrolled_and_allowed` has both: somebody who activated long ago, or somebody who has not, was
- * enrolled singly and now got an allowance besides (recorded: sequence.json, '132'). `retired` is neither enrolled nor
- * allowed. `invalid` is no address for the LMS.
+ * enrolled singly and now got an allowance besides (recorded: sequence.json, '132'). `allowed_before` had an allowance
+ * before the call, which an account of another address by now may have used up: the answer doesn't say.
+ * `inactive_not_allowed` is registered and not activated, and the course's allowance of the address is another
+ * account's. `retired` is neither enrolled nor allowed. `invalid` is no address for the LMS.
  */
 export type PersonResult =
   | 'enrolled'
   | 'enrolled_and_allowed'
   | 'allowed'
+  | 'allowed_before'
   | 'inactive'
+  | 'inactive_not_allowed'
   | 'retired'
   | 'invalid'
   | 'error'
@@ -38,6 +42,7 @@ const person = z.union([
   z.object({ identifier: z.string(), invalidIdentifier: z.literal(true) }),
   z.object({
     identifier: z.string(),
+    before: z.object({ allowed: z.boolean() }),
     after: z.object({ user: z.boolean(), enrollment: z.boolean(), allowed: z.boolean(), auto_enroll: z.boolean() }),
   }),
 ])
@@ -49,12 +54,13 @@ const bulk = z.object({
 })
 
 /**
- * Whether bulk_enroll can be told an address. It splits its list at commas and white space, Python's included, so
- * another address inside a quoted one would be enrolled instead (recorded: bulk-enroll.json, 'non-ASCII and quoted
- * addresses'); what has no `@` it takes for a username.
+ * Whether bulk_enroll can be told an address. It splits its list at commas and white space, so another address inside
+ * a quoted one would be enrolled instead (recorded: bulk-enroll.json, 'non-ASCII and quoted addresses'); what has no `@`
+ * it takes for a username. For josé@ it enrolls jose@ and names only what was asked (recorded there), so what isn't
+ * plain ASCII is not told to it either.
  */
 export function bulkCanName(email: string): boolean {
-  return email.includes('@') && !/[\s\p{Cc},"]/u.test(email)
+  return email.includes('@') && /^[!-~]+$/.test(email) && !/[,"]/.test(email)
 }
 
 /** Asked without authorization, which costs nothing of the throttle. */
@@ -134,10 +140,11 @@ function personResult(row: Row): PersonResult | null {
   if ('invalidIdentifier' in row) return 'invalid'
   const { user, enrollment, allowed, auto_enroll: autoEnroll } = row.after
   if (enrollment) return allowed && autoEnroll ? 'enrolled_and_allowed' : 'enrolled'
-  if (!allowed) return 'retired'
+  if (!allowed) return user ? 'inactive_not_allowed' : 'retired'
   // The call asked for auto_enroll, so an allowance without it is no recorded outcome.
   if (!autoEnroll) return null
-  return user ? 'inactive' : 'allowed'
+  if (user) return 'inactive'
+  return row.before.allowed ? 'allowed_before' : 'allowed'
 }
 
 const badCourses = z.object({ courses: z.array(z.string()).min(1) })

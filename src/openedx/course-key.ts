@@ -42,6 +42,12 @@ export function isCourseKey(text: string): boolean {
   return isNamespacedKey(text) || OLD_STYLE.test(text)
 }
 
+/** The course that a CCX, a coach's copy of it, was made of: `course-v1:…`. null: the key is no CCX's, or doesn't say. */
+export function parentOfCcx(key: string): string | null {
+  const plain = /^ccx-v1:([^+@]+\+[^+@]+\+[^+@]+)\+/.exec(key)?.[1]
+  return plain === undefined ? null : `course-v1:${plain}`
+}
+
 function isNamespacedKey(text: string): boolean {
   const colon = text.indexOf(':')
   if (colon === -1) return false

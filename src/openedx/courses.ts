@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type Answer, jsonOf, judgeOther, readAs } from './answer.ts'
-import { isCourseKey } from './course-key.ts'
+import { isCourseKey, parentOfCcx } from './course-key.ts'
 import { type Judged, succeeded } from './failure.ts'
 import type { LmsRequest } from './transport.ts'
 
@@ -11,7 +11,7 @@ export interface Course {
   readonly key: string
 }
 
-const course = z.object({ course_id: z.string().refine(fitsRoute) })
+const course = z.object({ course_id: z.string().refine(canBeCourse) })
 const missing = z.object({ developer_message: z.string() })
 
 /** The LMS keeps a key in a column of this many characters, so a longer one can't be a course's. */
@@ -24,7 +24,7 @@ const ROUTE = /^[^/+]+[/+][^/+]+[/+][^/?]+$/
  * Whether a course of the LMS can have this key. As one of three parts `.` or `..` would lead to another path, and
  * edx-opaque-keys takes both.
  */
-function fitsRoute(key: string): boolean {
+export function canBeCourse(key: string): boolean {
   if (key.length > MAX_KEY || !isCourseKey(key) || !ROUTE.test(key)) return false
   return !key.split('/').some((part) => part === '.' || part === '..')
 }
@@ -35,7 +35,7 @@ function fitsRoute(key: string): boolean {
  * @throws Error for a key that no course can have; courseRequest and judgeCourse let none through
  */
 export function courseInPath(key: string): string {
-  if (!fitsRoute(key)) throw new Error('no course has this key, and its path would lead elsewhere')
+  if (!canBeCourse(key)) throw new Error('no course has this key, and its path would lead elsewhere')
   return key.split('/').map(encodeURIComponent).join('/')
 }
 
@@ -47,7 +47,7 @@ export function courseInPath(key: string): string {
  */
 export function courseRequest(of: { key: string; username: string }): LmsRequest | null {
   const { key, username } = of
-  if (!fitsRoute(key)) return null
+  if (!canBeCourse(key)) return null
   const query = new URLSearchParams({ username })
   return {
     method: 'GET',
@@ -65,4 +65,30 @@ export function judgeCourse(answer: Answer): Judged<Course | null> {
   }
   if (answer.status === 404 && missing.safeParse(jsonOf(answer)).success) return succeeded(null)
   return judgeOther(answer, ENDPOINT)
+}
+
+/**
+ * What the LMS says now about a key that canBeCourse. An LMS with CCX off answers 500 about every ccx-v1 key, where the
+ * original says that there is no such course (recorded: lernito-webhook.json, 'ccx key'). So a 500 about such a key is
+ * null if the LMS answers about the course that it was made of, and then fails at the key once more.
+ * @param from.serviceUser whose eyes to look through
+ * @param from.ask sends a request and judges the answer
+ */
+export async function lookUpCourse(from: {
+  key: string
+  serviceUser: () => Promise<Judged<{ readonly username: string }>>
+  ask: <T>(request: LmsRequest, judge: (answer: Answer) => Judged<T>) => Promise<Judged<T>>
+}): Promise<Judged<Course | null>> {
+  const user = await from.serviceUser()
+  if (!user.ok) return user
+  const askFor = async (key: string): Promise<Judged<Course | null>> => {
+    const request = courseRequest({ key, username: user.value.username })
+    return request === null ? succeeded(null) : from.ask(request, judgeCourse)
+  }
+  const isBroken = (judged: Judged<Course | null>): boolean => !judged.ok && judged.failure.status === 500
+  const found = await askFor(from.key)
+  const parent = parentOfCcx(from.key)
+  if (parent === null || !isBroken(found) || !(await askFor(parent)).ok) return found
+  const again = await askFor(from.key)
+  return isBroken(again) ? succeeded(null) : again
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isSameAddress, maskAddress } from './address.ts'
 import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from './answer.ts'
 import { type Judged, succeeded } from './failure.ts'
 import { jsonBody, type LmsRequest } from './transport.ts'
@@ -13,9 +14,11 @@ export interface Allowance {
   readonly autoEnroll: boolean
   /** An account has enrolled by it: it does nothing any more. */
   readonly used: boolean
+  /** It is another address's, here masked, which the LMS's database takes for the same; null: it is this one's. */
+  readonly other: string | null
 }
 
-const allowance = z.object({ course_id: z.string(), auto_enroll: z.boolean(), user: z.unknown() })
+const allowance = z.object({ email: z.string(), course_id: z.string(), auto_enroll: z.boolean(), user: z.unknown() })
 const created = z.object({ course_id: z.string(), auto_enroll: z.literal(true) })
 const message = z.object({ message: z.string() })
 
@@ -36,20 +39,21 @@ export function judgeAllow(answer: Answer, asked: { course: string }): Judged<'c
   return judgeOther(answer, ENDPOINT)
 }
 
-/** All allowances of an address, used or not. */
+/** All allowances that the LMS finds by an address, used or not. */
 export function allowancesRequest(of: { email: string }): LmsRequest {
   const query = new URLSearchParams({ email: of.email })
   return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }
 }
 
 /** An address without allowances has an empty list (recorded: enrollment-allowed.json, 'none yet'). */
-export function judgeAllowances(answer: Answer): Judged<readonly Allowance[]> {
+export function judgeAllowances(answer: Answer, asked: { email: string }): Judged<readonly Allowance[]> {
   if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
   const read = readAs(answer, ENDPOINT, z.array(allowance))
   if (!read.ok) return read
   return succeeded(
-    read.value.map(({ course_id, auto_enroll, user = null }) => {
-      return { course: course_id, autoEnroll: auto_enroll, used: user !== null }
+    read.value.map(({ email, course_id, auto_enroll, user = null }) => {
+      const other = isSameAddress(email, asked.email) ? null : maskAddress(email)
+      return { course: course_id, autoEnroll: auto_enroll, used: user !== null, other }
     }),
   )
 }

@@ -19,7 +19,13 @@ const page = z.object({
   results: z.array(z.object({ course_id: z.string(), is_active: z.boolean() })),
 })
 
-/** All enrollments of the account with this address; its letter case does not count. */
+/**
+ * Whether the list can be asked for an address: the LMS reads it as several, parted by commas (recorded:
+ * lms-newer/people-lists.json, 'enrollments by e-mail addresses').
+ */
+export const listCanName = (email: string): boolean => !email.includes(',')
+
+/** All enrollments of the account that the LMS finds by this address; its letter case does not count. */
 export function enrollmentListRequest(of: { email: string }): LmsRequest {
   const query = new URLSearchParams({ email: of.email, page_size: String(PAGE_SIZE) })
   return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }

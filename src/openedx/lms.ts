@@ -10,7 +10,8 @@ import {
   judgeBulkEnroll,
 } from './bulk-enroll.ts'
 import { createCache } from './cache.ts'
-import { type Course, courseRequest, judgeCourse } from './courses.ts'
+import { type Course, canBeCourse, lookUpCourse } from './courses.ts'
+import { withEffect } from './effect.ts'
 import * as enrollments from './enrollment.ts'
 import * as allowances from './enrollment-allowed.ts'
 import { type EnrollmentRow, enrollmentListRequest, judgeEnrollmentList } from './enrollment-list.ts'
@@ -21,7 +22,8 @@ import { type Call, createTransport, type LmsRequest } from './transport.ts'
 
 const MINUTE_MS = 60_000
 const COURSE_MS = 5 * MINUTE_MS
-const MISSING_COURSE_MS = MINUTE_MS / 2
+/** Sales of a course that is missing cost the LMS no more than a look-up in this time, however many come. */
+const MISSING_COURSE_REST_MS = 250
 const BULK_MS = 5 * MINUTE_MS
 const MAX_COURSES = 5_000
 /** For each attempt. */
@@ -36,8 +38,8 @@ export interface Lms {
   /** The service user, as the LMS's token names it. */
   serviceUser(): Promise<Judged<Pick<Token, 'username' | 'administrator'>>>
   /**
-   * The course with its true key, or null; kept 5 min, a missing one 30 s, but asked for anew if that was before `since`
-   * (ms since 1970).
+   * The course with its true key; kept 5 min, but asked for anew if that was before `since` (ms since 1970). null: there
+   * is none now. That is never kept, and always asked for after this call, since it may have just been made.
    */
   course(key: string, since?: number): Promise<Judged<Course | null>>
   account(email: string): Promise<Judged<Account>>
@@ -114,7 +116,7 @@ export function createLms(from: {
 
   async function ask<T>(request: LmsRequest, judge: (answer: Answer) => Judged<T>): Promise<Judged<T>> {
     const sent = await authorized(request)
-    return sent.ok ? judge(sent.value) : sent
+    return sent.ok ? withEffect(request, judge(sent.value)) : sent
   }
 
   function spend<T>(permit: Permit, request: LmsRequest, judge: (answer: Answer) => Judged<T>): Promise<Judged<T>> {
@@ -125,13 +127,9 @@ export function createLms(from: {
   const courses = createCache<Course | null>({
     now,
     max: MAX_COURSES,
-    ttlMs: (course) => (course === null ? MISSING_COURSE_MS : COURSE_MS),
-    async load(key) {
-      const token = await tokens.get()
-      if (!token.ok) return token
-      const request = courseRequest({ key, username: token.value.username })
-      return request === null ? succeeded(null) : ask(request, judgeCourse)
-    },
+    ttlMs: (course) => (course === null ? 0 : COURSE_MS),
+    restMs: MISSING_COURSE_REST_MS,
+    load: (key) => lookUpCourse({ key, serviceUser: tokens.get, ask }),
   })
 
   const bulk = createCache<boolean>({
@@ -151,8 +149,8 @@ export function createLms(from: {
       const { username, administrator } = token.value
       return succeeded({ username, administrator })
     },
-    course: (key, since) => courses.get(key, since),
-    account: (email) => ask(accountRequest({ email }), judgeAccount),
+    course: async (key, since) => (canBeCourse(key) ? courses.get(key, since) : succeeded(null)),
+    account: (email) => ask(accountRequest({ email }), (answer) => judgeAccount(answer, { email })),
     bulkAvailable: () => bulk.get(''),
     async bulkEnroll(permit, call) {
       const request = bulkEnrollRequest(call)
@@ -166,7 +164,8 @@ export function createLms(from: {
     enroll: (permit, of) =>
       spend(permit, enrollments.enrollRequest(of), (answer) => enrollments.judgeEnroll(answer, of)),
     allow: (permit, of) => spend(permit, allowances.allowRequest(of), (answer) => allowances.judgeAllow(answer, of)),
-    allowances: (permit, of) => spend(permit, allowances.allowancesRequest(of), allowances.judgeAllowances),
+    allowances: (permit, of) =>
+      spend(permit, allowances.allowancesRequest(of), (answer) => allowances.judgeAllowances(answer, of)),
     disallow: (permit, of) => spend(permit, allowances.disallowRequest(of), allowances.judgeDisallow),
     async heartbeat() {
       const sent = await transport.send(heartbeatRequest(), { authorization: null, queued: false })

@@ -1,5 +1,6 @@
 import { Pool } from 'undici'
 import type { Answer } from './answer.ts'
+import { changesSomething, neverSent } from './effect.ts'
 import { type Endpoint, failed, type Judged, succeeded } from './failure.ts'
 import { createGate, type Leave } from './gate.ts'
 import { codeOf, readAnswer } from './http-answer.ts'
@@ -108,7 +109,8 @@ export function createTransport(from: {
     } catch (error) {
       const reason = timeout.aborted ? `no whole answer within ${timeoutMs / 1000} s` : causeOf(error, url)
       const message = `The LMS at ${url.host} can't be reached: ${reason}`
-      outcome = failed({ kind: 'unreachable', endpoint, status: null, message })
+      const mayHaveTakenEffect = changesSomething(request) && !neverSent(error)
+      outcome = failed({ kind: 'unreachable', endpoint, status: null, message, mayHaveTakenEffect })
     }
     leave(!outcome.ok && timeout.aborted ? KEEP_SLOT_MS : 0)
     onCall({ endpoint, method, status: outcome.ok ? outcome.value.status : null, ms: performance.now() - startedAt })

@@ -18,6 +18,7 @@ const personSchema = z.strictObject({
   email: z.string().min(1),
   username: z.string().min(1),
   name: z.string().min(1).optional(),
+  formerly: z.string().min(1).optional(),
   active: z.boolean().default(true),
   staff: z.boolean().default(false),
 })

@@ -1,4 +1,3 @@
-import { fold } from './collation.ts'
 import { parseCourseKey } from './course-keys.ts'
 import type { State } from './state.ts'
 import type { AllowanceRow, EnrollmentRow, World } from './world.ts'
@@ -60,7 +59,10 @@ export function seed({
   return null
 }
 
-/** Adds a person with an active or inactive account, or replaces the one with this address. Null, or what is wrong. */
+/**
+ * Adds a person with an active or inactive account, or replaces the one with this address, or with the address that the
+ * account had `formerly`. Null, or what is wrong.
+ */
 export function addPerson({
   state,
   world,
@@ -68,12 +70,20 @@ export function addPerson({
 }: {
   state: State
   world: World
-  person: { email: string; username: string; name?: string | undefined; active: boolean; staff: boolean }
+  person: {
+    email: string
+    username: string
+    name?: string | undefined
+    formerly?: string | undefined
+    active: boolean
+    staff: boolean
+  }
 }): string | null {
   const { email, username, active, staff } = person
-  const before = state.findPerson({ email })
+  const before = state.findPerson({ email: person.formerly ?? email })
+  if (person.formerly !== undefined && !before) return `${person.formerly} has no account`
   const namesake = state.findPerson({ username })
-  if (namesake && fold(namesake.email) !== fold(email)) return `the username ${username} is taken by ${namesake.email}`
+  if (namesake && namesake.id !== before?.id) return `the username ${username} is taken by ${namesake.email}`
   state.savePerson({
     ...(before ? { id: before.id, joined: before.joined } : {}),
     username,

@@ -119,7 +119,7 @@ describe('reconcile', () => {
 
   test('with its part of the budget used up, it waits, and looks at all deliveries', async () => {
     for (const name of ['a', 'b', 'c', 'd']) await product.sell({ email: `${name}@example.com` })
-    const { code, stdout } = await reconcile([], '176') // of which its quarter is 12 calls at once
+    const { code, stdout } = await reconcile([], '104') // of which its quarter is 7 calls at once
     assert.match(stdout, /^.*8 deliveries looked at/m)
     assert.equal(code, 1, 'one allowance is missing still')
   })

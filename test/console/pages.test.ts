@@ -220,6 +220,7 @@ describe('refused webhooks', () => {
 
 describe('the LMS link', () => {
   test('is named when it is down, with since when and that nothing is lost; and the page goes on', async () => {
+    await readUntil('/', /Oldest waiting delivery none/) // what was replayed above is done
     await product.lms.faults([{ status: 503 }])
     await product.sell({ email: 'waits@example.com' })
     const text = await readUntil('/', /has not been usable/)

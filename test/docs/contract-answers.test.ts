@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, beforeEach, test } from 'node:test'
 import { sign } from '../../src/signature/signature.ts'
-import { type Answered, exchange, type Product, payload, SECRET, startProduct } from '../harness.ts'
+import { type Answered, DEMO, exchange, type Product, payload, SECRET, startProduct } from '../harness.ts'
 import { codes, readDocument, section, tables } from './documents.ts'
 
 const [rows = []] = tables(section(readDocument('docs/contract.md'), '## Answers'))
@@ -36,14 +36,15 @@ function fits(body: string, text: string): boolean {
 }
 
 const CASES: Readonly<Record<string, () => Promise<Answered>>> = {
-  'an enrolled buyer': () => sell('alice@example.com', ['course-v1:edX+DemoX+Demo_Course']),
-  'a buyer without an account': () => sell('new@example.com', ['course-v1:edX+DemoX+Demo_Course']),
+  'an enrolled buyer': () => sell('alice@example.com', [DEMO]),
+  'a buyer without an account': () => sell('new@example.com', [DEMO]),
   'no JSON': () => post('{"email":nonsense}'),
   'wrong fields': () => sell('nonsense', ['course-v1:a+b+c', null]),
   'no course': () => sell('alice@example.com', []),
   'a malformed course key': () => sell('alice@example.com', ['nonsense']),
   'a missing course': () => sell('alice@example.com', ['course-v1:No+Such+Course']),
-  'a retired address': () => sell('retired@example.com', ['course-v1:edX+DemoX+Demo_Course']),
+  'a retired address': () => sell('retired@example.com', [DEMO]),
+  'an address that the LMS takes for another person’s': () => sell('alice@exämple.com', [DEMO]),
   'a full course': () => sell('alice@example.com', ['course-v1:Lernito+Full+2026']),
   'a wrong signature': () => post('{}', { 'x-lernito-signature': 'nonsense' }),
   'another path': () => post('{}', {}, `${product.url}/nothing`),
@@ -53,7 +54,7 @@ const CASES: Readonly<Record<string, () => Promise<Answered>>> = {
   'a compressed body': () => post('{}', { 'content-encoding': 'gzip' }),
   'an LMS that is down': async () => {
     await product.lms.faults([{ method: 'POST', path: '/api/enrollment/v1/enrollment', status: 503 }])
-    return sell('frank@example.com', ['course-v1:edX+DemoX+Demo_Course'])
+    return sell('frank@example.com', [DEMO])
   },
 }
 

@@ -75,6 +75,15 @@ test('an LMS that is away blocks the link; nothing more is sent until its heartb
   assert.deepEqual(happened, ['pause', 'down', 'wait 2000', 'resume', 'up'])
 })
 
+test('a call that is not sent while the link is blocked has not taken effect, though the one that blocked it may have', async () => {
+  await sandbox().faults([
+    { path: BULK, drop: 'after' },
+    { path: '/heartbeat', status: 503 },
+  ])
+  const doubts = [await sell(), await sell()].map((judged) => !judged.ok && judged.failure.mayHaveTakenEffect)
+  assert.deepEqual(doubts, [true, false])
+})
+
 test('a 500 about one call leaves the link up while the heartbeat answers', async () => {
   await sandbox().faults([{ path: BULK, status: 500, times: 5 }])
   for (let i = 0; i < 5; i++) assert.equal(await kindOf(), 'server_error')

@@ -83,17 +83,82 @@ test('an allowance that is gone or enrolls nobody is repaired only for a person 
   )
 })
 
+test('who was allowed, and registered after the allowance was deleted as the refund, is not enrolled by a repair', async (t) => {
+  const { people, state, seed, means, check } = await setUp(t)
+  for (const active of [false, true]) {
+    await people({ email: NOBODY, username: 'newcomer', active })
+    const finding = await check(NOBODY, 'allowed')
+    assert.equal(finding.standing, 'allowance_missing', `active: ${active}`)
+    assert.equal(isRepairable(finding, { named: new Set() }), false)
+    assert.equal(isRepairable(finding, { named: new Set([NOBODY]) }), true)
+  }
+  assert.equal((await check(NOBODY, 'enrolled')).standing, 'missing')
+  // One that is there, and came too late for the activation, makes no difference.
+  await seed({ allowances: [allowance(NOBODY, true)] })
+  assert.equal((await check(NOBODY, 'allowed')).standing, 'allowance_missing')
+  assert.equal((await repair({ ...means, finding: await check(NOBODY, 'allowed') })).words, `enrolled in ${DEMO}`)
+  assert.equal(
+    (await state()).enrollments.some(({ email, active }) => email === NOBODY && active),
+    true,
+  )
+})
+
+test('who has registered and not activated stands while there is an allowance', async (t) => {
+  const { people, seed, check } = await setUp(t)
+  await people({ email: NOBODY, username: 'newcomer', active: false })
+  await seed({ allowances: [allowance(NOBODY, true)] })
+  assert.equal((await check(NOBODY, 'allowed')).standing, 'stands')
+})
+
+test('an allowance that another account has used up does not stand', async (t) => {
+  const { people, state, seed, means, check } = await setUp(t)
+  await people({ email: NOBODY, username: 'newcomer', active: true })
+  await seed({ allowances: [{ ...allowance(NOBODY, true), used: true }] })
+  await people({ email: 'moved@example.com', username: 'newcomer', active: true, formerly: NOBODY })
+  const finding = await check(NOBODY, 'allowed')
+  assert.equal(finding.standing, 'allowance_missing')
+  assert.equal((await repair({ ...means, finding })).done, true)
+  assert.deepEqual((await state()).allowances, [allowance(NOBODY, true)])
+})
+
+test('an allowance of another address, for which the LMS takes this one, does not stand for it', async (t) => {
+  const { seed, check } = await setUp(t)
+  await seed({ allowances: [allowance(NOBODY, true)] })
+  assert.equal((await check('nobody@exämple.com', 'allowed')).standing, 'allowance_missing')
+})
+
+test('who was unenrolled between the check and the repair stays so', async (t) => {
+  const { seed, state, means, check } = await setUp(t)
+  const finding = await check(ALICE)
+  await seed({ enrollments: [enrollment(ALICE, false)] })
+  assert.deepEqual(await repair({ ...means, finding }), { done: false, words: `${DEMO}: person.unenrolled ${DEMO}` })
+  assert.equal((await state()).enrollments.find(({ email }) => email === ALICE)?.active, false)
+})
+
+test('the enrollment of another account, for which the LMS takes the address, is none of this buyer’s', async (t) => {
+  const { seed, check } = await setUp(t)
+  for (const active of [true, false]) {
+    await seed({ enrollments: [enrollment(ALICE, active)] })
+    for (const result of ['enrolled', 'allowed'] as const) {
+      const finding = await check('alice@exämple.com', result)
+      assert.equal(finding.standing, 'other_account')
+      assert.equal(isRepairable(finding, { named: new Set(['alice@exämple.com']) }), false)
+    }
+  }
+})
+
 test('somebody who was enrolled and whose account is gone or retired is told apart', async (t) => {
   const { check } = await setUp(t)
   assert.equal((await check(NOBODY)).standing, 'account_gone')
   assert.equal((await check('retired@example.com')).standing, 'retired')
 })
 
-test('an address that the LMS would read as two is not asked about', async (t) => {
-  const { calls, forgetCalls, check } = await setUp(t)
+test('the list of enrollments is not asked for an address that the LMS would read as two', async (t) => {
+  const { people, calls, forgetCalls, check } = await setUp(t)
+  await people({ email: '"a,b"@example.com', username: 'odd', active: true })
   await forgetCalls()
   assert.equal((await check('"a,b"@example.com')).standing, 'unclear')
-  assert.deepEqual(await calls(), [])
+  assert.ok((await calls()).every(({ path }) => path !== '/api/enrollment/v1/enrollments'))
 })
 
 test('an LMS that can’t be asked is a failure, and no finding', async (t) => {

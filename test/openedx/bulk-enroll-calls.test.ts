@@ -33,11 +33,20 @@ test('a bulk call is made as recorded, each address once and all in one order', 
   assert.equal(body.identifiers, 'A@x.com,b@x.com,C@x.com')
 })
 
-test('an address that bulk_enroll would take apart, or for a username, is not sent there', () => {
-  const bad = ['"a b"@x.com', '"a,victim@x.com,b"@x.com', 'a\u00a0b@x.com', 'a\u001cb@x.com', 'a\u0085b@x.com', 'frank']
+test('an address that bulk_enroll would take apart, for a username or for another person is not sent there', () => {
+  const bad = [
+    'josé@example.com',
+    'alice@ｅxample.com',
+    '"a b"@x.com',
+    '"a,victim@x.com,b"@x.com',
+    'a\u00a0b@x.com',
+    'a\u001cb@x.com',
+    'a\u0085b@x.com',
+    'frank',
+  ]
   assert.deepEqual(bad.filter(bulkCanName), [])
   for (const email of bad) assert.throws(() => bulkEnrollRequest({ courses: [DEMO], emails: [email] }), /singly/)
-  assert.ok(["o'neil@example.com", 'a+b@example.com', 'josé@example.com'].every(bulkCanName))
+  assert.ok(["o'neil@example.com", 'a+b@example.com', 'new@xn--exmple-cua.com'].every(bulkCanName))
 })
 
 const row = { user: true, enrollment: true, allowed: false, auto_enroll: false }
@@ -49,7 +58,7 @@ const call = { courses: [DEMO], emails: ['a@x.com', 'b@x.com'] }
 test('if any result is an error, nothing of the answer is proof', () => {
   const found = judgeBulkEnroll(
     made([
-      { identifier: 'a@x.com', after: row },
+      { identifier: 'a@x.com', before: row, after: row },
       { identifier: 'b@x.com', error: true },
     ]),
     call,
@@ -63,20 +72,40 @@ test('if any result is an error, nothing of the answer is proof', () => {
       ['b@x.com', 'error'],
     ],
   )
-  const stranger = [...call.emails, 'c@x.com'].map((identifier) => ({ identifier, after: row }))
+  const stranger = [...call.emails, 'c@x.com'].map((identifier) => ({ identifier, before: row, after: row }))
   const withStranger = judgeBulkEnroll(made(stranger), call)
   assert.ok(withStranger.ok)
   assert.deepEqual([...(withStranger.value.results.get(DEMO)?.keys() ?? [])], call.emails)
 })
 
+test('who was allowed before the call, and who is neither retired nor allowed, is told apart', () => {
+  const none = { user: false, enrollment: false, allowed: false, auto_enroll: false }
+  const open = { ...none, allowed: true, auto_enroll: true }
+  const found = judgeBulkEnroll(
+    made([
+      { identifier: 'a@x.com', before: open, after: open },
+      { identifier: 'b@x.com', before: { ...none, user: true }, after: { ...none, user: true } },
+    ]),
+    call,
+  )
+  assert.ok(found.ok)
+  assert.deepEqual(Object.fromEntries(found.value.results.get(DEMO) ?? []), {
+    'a@x.com': 'allowed_before',
+    'b@x.com': 'inactive_not_allowed',
+  })
+})
+
 test('a person or a course that the answer leaves out, or another shape, is no success', () => {
-  const both = call.emails.map((identifier) => ({ identifier, after: row }))
+  const both = call.emails.map((identifier) => ({ identifier, before: row, after: row }))
   const bad = [
     made(both.slice(0, 1)),
     made(both, 'unenroll'),
     made([...both.slice(0, 1), { identifier: 'b@x.com' }]),
-    made([...both.slice(0, 1), { identifier: 'b@x.com', after: { ...row, enrollment: 'yes' } }]),
-    made([...both.slice(0, 1), { identifier: 'b@x.com', after: { ...row, enrollment: false, allowed: true } }]),
+    made([...both.slice(0, 1), { identifier: 'b@x.com', before: row, after: { ...row, enrollment: 'yes' } }]),
+    made([
+      ...both.slice(0, 1),
+      { identifier: 'b@x.com', before: row, after: { ...row, enrollment: false, allowed: true } },
+    ]),
     answer(200, { courses: {} }),
     answer(200, '<html>'),
     answer(200, ''),

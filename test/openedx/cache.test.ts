@@ -3,19 +3,23 @@ import { test } from 'node:test'
 import { createCache } from '../../src/openedx/cache.ts'
 import { failed, type Judged, succeeded } from '../../src/openedx/failure.ts'
 
-function start(answerWith: (key: string, nth: number) => Judged<string>) {
+/** Values that begin with `none` may not be kept. */
+function start(answerWith: (key: string, nth: number) => Judged<string> | Promise<Judged<string>>) {
   const at = { ms: 0 }
   const loads: string[] = []
+  const rests: { ms: number; then: () => void }[] = []
   const cache = createCache<string>({
     now: () => at.ms,
     max: 2,
-    ttlMs: (value) => (value === 'short' ? 10 : 100),
+    ttlMs: (value) => (value.startsWith('none') ? 0 : value === 'short' ? 10 : 100),
+    restMs: 25,
+    later: (ms, then) => rests.push({ ms, then }),
     async load(key) {
       loads.push(key)
       return answerWith(key, loads.length)
     },
   })
-  return { at, loads, cache }
+  return { at, loads, rests, cache }
 }
 
 const down = failed({ kind: 'unreachable', endpoint: '/heartbeat', status: null, message: 'down' })
@@ -77,4 +81,66 @@ test('over the bound, what was not used for longest goes', async () => {
   const { loads, cache } = start((key) => succeeded(key))
   for (const key of ['a', 'b', 'a', 'c', 'a', 'b']) await cache.get(key)
   assert.deepEqual(loads, ['a', 'b', 'c', 'b'])
+})
+
+test('a value that may not be kept is asked for by everybody who comes later', async () => {
+  const { at, loads, cache } = start((_, nth) => succeeded(nth < 3 ? `none${nth}` : 'found'))
+  assert.deepEqual(await cache.get('a'), succeeded('none1'))
+  at.ms = 25
+  assert.deepEqual(await cache.get('a'), succeeded('none2'))
+  at.ms = 50
+  assert.deepEqual(await cache.get('a'), succeeded('found'))
+  assert.deepEqual(await cache.get('a'), succeeded('found'))
+  assert.equal(loads.length, 3)
+})
+
+test('who comes while such a value is asked for doesn’t take it, but the next one, which all of them share', async () => {
+  const first = Promise.withResolvers<Judged<string>>()
+  const { at, loads, cache } = start((_, nth) => (nth === 1 ? first.promise : succeeded(`none${nth}`)))
+  const early = cache.get('a')
+  const late = [1, 2, 3].map(() => cache.get('a'))
+  at.ms = 25
+  first.resolve(succeeded('none1'))
+  assert.deepEqual(await early, succeeded('none1'))
+  assert.deepEqual(
+    await Promise.all(late),
+    late.map(() => succeeded('none2')),
+  )
+  assert.equal(loads.length, 2)
+})
+
+test('who comes while a value that may be kept is asked for takes it', async () => {
+  const first = Promise.withResolvers<Judged<string>>()
+  const { loads, cache } = start(() => first.promise)
+  const both = [cache.get('a'), cache.get('a')]
+  first.resolve(succeeded('found'))
+  assert.deepEqual(await Promise.all(both), [succeeded('found'), succeeded('found')])
+  assert.equal(loads.length, 1)
+})
+
+test('between two calls for such a value there is a rest, and whoever comes in it shares the second', async () => {
+  const { at, loads, rests, cache } = start((key, nth) => succeeded(key === 'a' ? `none${nth}` : key))
+  await cache.get('a')
+  at.ms = 10
+  const waiting = [cache.get('a'), cache.get('a')]
+  assert.deepEqual(await cache.get('b'), succeeded('b'), 'another key doesn’t wait')
+  assert.deepEqual(
+    rests.map(({ ms }) => ms),
+    [15],
+  )
+  rests[0]?.then()
+  assert.deepEqual(await Promise.all(waiting), [succeeded('none3'), succeeded('none3')])
+  assert.deepEqual(loads, ['a', 'b', 'a'])
+})
+
+test('a clock that is set back makes no rest longer', async () => {
+  const { at, rests, cache } = start((_, nth) => succeeded(`none${nth}`))
+  at.ms = 1_000_000
+  await cache.get('a')
+  at.ms = 0
+  void cache.get('a')
+  assert.deepEqual(
+    rests.map(({ ms }) => ms),
+    [25],
+  )
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { isCourseKey } from '../../src/openedx/course-key.ts'
+import { isCourseKey, parentOfCcx } from '../../src/openedx/course-key.ts'
 
 const cases = z.object({
   cases: z.array(
@@ -71,4 +71,13 @@ test('a key as long as a webhook can carry is judged at once', () => {
   assert.ok(!isCourseKey(`course-v1:${'a+'.repeat(30_000)}`))
   assert.ok(!isCourseKey(`${'a'.repeat(60_000)}/b/c/`))
   assert.ok(performance.now() - startedAt < 1_000)
+})
+
+test('a CCX key names the course that it was made of', () => {
+  for (const key of ['ccx-v1:a+b+c+ccx@1', 'ccx-v1:a+b+c+branch@d+version@519665f6223ebd6980884f2b+ccx@2']) {
+    assert.equal(parentOfCcx(key), 'course-v1:a+b+c', key)
+  }
+  for (const key of ['course-v1:a+b+c', 'ccx-v1:version@519665f6223ebd6980884f2b+ccx@1', 'a/b/c']) {
+    assert.equal(parentOfCcx(key), null, key)
+  }
 })

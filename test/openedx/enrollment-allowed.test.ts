@@ -16,7 +16,9 @@ const python = 'course-v1:Lernito+PY101+2026'
 
 function judged(exchange: Exchange) {
   const { method, json } = exchange.request
-  if (method === 'GET') return verdict(judgeAllowances(answerOf(exchange)))
+  if (method === 'GET') {
+    return verdict(judgeAllowances(answerOf(exchange), { email: asked(exchange.request).query.email ?? '' }))
+  }
   if (method === 'DELETE') return verdict(judgeDisallow(answerOf(exchange)))
   return verdict(judgeAllow(answerOf(exchange), { course: String(json?.course_id) }))
 }
@@ -30,12 +32,12 @@ test('enrollment-allowed.json: every recorded answer is judged', () => {
     'none yet': [],
     allow: 'created',
     'allow again': 'exists',
-    list: [{ course: demo, autoEnroll: true, used: false }],
+    list: [{ course: demo, autoEnroll: true, used: false, other: null }],
     // Not a call of ours: what it made would enroll nobody.
     'allow without auto_enroll': 'server_error',
     'list: two': [
-      { course: demo, autoEnroll: true, used: false },
-      { course: python, autoEnroll: false, used: false },
+      { course: demo, autoEnroll: true, used: false, other: null },
+      { course: python, autoEnroll: false, used: false, other: null },
     ],
     'allow again with auto_enroll true: not upgraded': 'exists',
     delete: true,
@@ -59,9 +61,9 @@ test('retired.json, registration.json, modes-and-inactive.json: allowances are j
   for (const used of [false, true]) {
     const name = `allowances after ${used ? 'activation' : 'registration'}`
     assert.deepEqual(judged(exchangeOf('registration', name)), [
-      { course: demo, autoEnroll: true, used },
-      { course: python, autoEnroll: true, used },
-      { course: 'course-v1:CodeTherapy+CS101011+2025_T1', autoEnroll: false, used: false },
+      { course: demo, autoEnroll: true, used, other: null },
+      { course: python, autoEnroll: true, used, other: null },
+      { course: 'course-v1:CodeTherapy+CS101011+2025_T1', autoEnroll: false, used: false, other: null },
     ])
   }
   assert.equal(judged(exchangeOf('modes-and-inactive', 'the allowance that bulk left is deleted')), true)
@@ -102,5 +104,13 @@ test('an answer of another shape, or about another course, is no success', () =>
   assert.equal(verdict(judgeAllow(answer(200, made), { course: python })), 'server_error')
   assert.equal(verdict(judgeAllow(answer(409, '<html>'), { course: demo })), 'misconfigured')
   assert.equal(verdict(judgeDisallow(answer(404, '<html>Page not found</html>'))), 'misconfigured')
-  assert.equal(verdict(judgeAllowances(answer(200, [{ course_id: demo }]))), 'server_error')
+  assert.equal(verdict(judgeAllowances(answer(200, [{ course_id: demo }]), { email: 'a@x.com' })), 'server_error')
+})
+
+test('an allowance of another address, which the database takes for this one, is told as another’s', () => {
+  const row = { email: 'user@example.com', course_id: demo, auto_enroll: true, user: null }
+  const read = (email: string) => verdict(judgeAllowances(answer(200, [row]), { email }))
+  const seen = { course: demo, autoEnroll: true, used: false }
+  assert.deepEqual(read('user@exämple.com'), [{ ...seen, other: 'u***@example.com' }])
+  assert.deepEqual(read('User@Example.com'), [{ ...seen, other: null }])
 })

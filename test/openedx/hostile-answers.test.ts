@@ -24,7 +24,7 @@ const EMAIL = 'alice@example.com'
 const person = { username: 'alice', course: COURSE }
 
 const JUDGES: Readonly<Record<string, (answer: Answer) => Judged<unknown> | Promise<Judged<unknown>>>> = {
-  account: judgeAccount,
+  account: (answer) => judgeAccount(answer, { email: EMAIL }),
   course: judgeCourse,
   'course list': (answer) => judgeCourseList(answer, { username: 'lernito_service' }),
   'bulk available': judgeBulkAvailable,
@@ -32,7 +32,7 @@ const JUDGES: Readonly<Record<string, (answer: Answer) => Judged<unknown> | Prom
   enrollment: (answer) => judgeEnrollment(answer, person),
   enroll: (answer) => judgeEnroll(answer, person),
   allow: (answer) => judgeAllow(answer, { course: COURSE }),
-  allowances: judgeAllowances,
+  allowances: (answer) => judgeAllowances(answer, { email: EMAIL }),
   disallow: judgeDisallow,
   'enrollment list': judgeEnrollmentList,
   heartbeat: judgeHeartbeat,

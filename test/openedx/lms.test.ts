@@ -47,7 +47,7 @@ test('a call carries the token as a JWT, and a course is asked for as the servic
   assert.equal(scripted.seenAt('POST /oauth2/access_token').length, 1)
 })
 
-test('a course is kept for 5 min and a missing one for 30 s, and asked for anew if need be', async (t) => {
+test('a course is kept for 5 min and asked for anew if need be; that there is none is never remembered', async (t) => {
   const { scripted, lms, at } = await start(t)
   scripted.on(COURSE, replay('courses', 'no such course'), replay('courses', 'a course'))
   const asked = async (since = 0) => {
@@ -55,9 +55,6 @@ test('a course is kept for 5 min and a missing one for 30 s, and asked for anew 
     return [found, scripted.seenAt(COURSE).length]
   }
   assert.deepEqual(await asked(), [null, 1])
-  at.ms += 29_999
-  assert.deepEqual(await asked(), [null, 1])
-  at.ms += 1
   assert.deepEqual(await asked(), [{ key: DEMO }, 2])
   at.ms += 299_999
   assert.deepEqual(await asked(), [{ key: DEMO }, 2])
@@ -69,10 +66,37 @@ test('a course is kept for 5 min and a missing one for 30 s, and asked for anew 
 test('a key that no course can have is missing, and the LMS is not asked about it', async (t) => {
   const { scripted, lms } = await start(t)
   for (const key of ['../../..', 'nonsense', 'a/b/c?d']) assert.equal(verdict(await lms.course(key)), null)
-  assert.deepEqual(
-    scripted.seen.map(({ url }) => url),
-    ['/oauth2/access_token'],
-  )
+  assert.deepEqual(scripted.seen, [])
+})
+
+const CCX = 'ccx-v1:edX+DemoX+Demo_Course+ccx@1'
+const ccxRoute = `GET /api/courses/v1/courses/${encodeURIComponent(CCX)}`
+
+test('a CCX key at which the LMS fails is a missing course if the LMS answers about the course that it was made of', async (t) => {
+  const { scripted, lms } = await start(t)
+  scripted.on(ccxRoute, page(500, 'Server error'))
+  for (const beside of ['a course', 'no such course']) {
+    scripted.on(COURSE, replay('courses', beside))
+    assert.equal(verdict(await lms.course(CCX)), null, beside)
+  }
+  assert.equal(scripted.seenAt(COURSE)[0]?.url.startsWith(COURSE.slice(4)), true)
+})
+
+test('a CCX key is a failure while the LMS fails elsewhere too, and a course if it is one after all', async (t) => {
+  const { scripted, lms } = await start(t)
+  scripted.on(ccxRoute, page(500, 'Server error'))
+  scripted.on(COURSE, page(500, 'Server error'))
+  assert.equal(verdict(await lms.course(CCX)), 'server_error')
+  scripted.on(COURSE, replay('courses', 'a course'))
+  scripted.on(ccxRoute, page(500, 'Server error'), json(200, { course_id: CCX }))
+  assert.deepEqual(verdict(await lms.course(CCX)), { key: CCX })
+})
+
+test('a failure at any other key is no missing course', async (t) => {
+  const { scripted, lms } = await start(t)
+  scripted.on(COURSE, page(500, 'Server error'))
+  assert.equal(verdict(await lms.course(DEMO)), 'server_error')
+  assert.equal(scripted.seenAt(COURSE).length, 1)
 })
 
 test('a refused token is renewed once, and the call made again with the new one', async (t) => {

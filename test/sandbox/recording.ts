@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { type StandInOptions, startStandIn } from '../../src/sandbox/stand-in.ts'
-import { allowanceRow, enrollmentRow, readWorld } from '../../src/sandbox/world.ts'
+import { allowanceRow, enrollmentRow, readWorld, type World } from '../../src/sandbox/world.ts'
 
 const rows = z.object({ enrollments: z.array(enrollmentRow), allowances: z.array(allowanceRow) })
 const recordingSchema = z.object({
@@ -68,9 +68,9 @@ export async function getToken({
   return tokenAnswer.parse(await response.json()).access_token
 }
 
-/** A fresh stand-in with the recorded world, and how to put a recorded request to it. */
-export async function startRecordedWorld(options: StandInOptions = {}) {
-  const { url, close } = await startStandIn({ world: await recordedWorld(), throttle: 'off', ...options })
+/** A fresh stand-in with the recorded world, changed if need be, and how to put a recorded request to it. */
+export async function startRecordedWorld(options: StandInOptions = {}, change = (world: World): World => world) {
+  const { url, close } = await startStandIn({ world: change(await recordedWorld()), throttle: 'off', ...options })
   const staff = await getToken({ url, client: 'lernito' })
   const plain = await getToken({ url, client: 'plain' })
 
