@@ -20,3 +20,5 @@ create index "further_courses_course" on "further_courses" ("course", "active_at
 create table if not exists "audit" ("event_id" varchar(26) not null primary key, "delivery_id" varchar(26) not null);
 create table if not exists "bulk_replays" ("id" varchar(26) not null primary key, "filter" mediumtext not null, "succeeded" integer not null, "actor" varchar(254) not null, "started_at" bigint not null, "ended_at" bigint, "state" varchar(16) not null, "replayed" bigint not null, "total" bigint, "came_to_at" bigint not null, "came_to_id" varchar(26) not null);
 create table if not exists "console_sessions" ("id" varchar(64) not null primary key, "username" varchar(254) not null, "refresh_token" mediumtext, "started_at" bigint not null, "confirmed_at" bigint not null, "renew_at" bigint not null);
+alter table "deliveries" add column "generation" integer default 0 not null;
+alter table "deliveries" add column "effect_unknown" integer default 0 not null;
