@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { openConnection } from './http-client.ts'
-import { authorize, enrollOne } from './lms-client.ts'
+import { authorize, enroll } from './lms-client.ts'
 
 export interface CallPerPerson {
   readonly seconds: number
@@ -11,7 +11,8 @@ export interface CallPerPerson {
 
 /**
  * The client that a shop's integration usually is: a token, then one call for each person, a few at once; on a 429 all
- * wait as long as its Retry-After says. It ends when everybody is enrolled.
+ * wait as long as its Retry-After says. It ends when everybody is enrolled. The original is not such a client: it runs
+ * inside the LMS, and no throttle counts it.
  */
 export async function callPerPerson({
   lmsUrl,
@@ -39,7 +40,7 @@ export async function callPerPerson({
   const lane = async (): Promise<void> => {
     const connection = await openConnection(lmsUrl)
     for (let email = left.shift(); email !== undefined; email = left.shift()) {
-      const { status, retryAfter } = await connection.send(enrollOne({ lmsUrl, authorization, email, course }))
+      const { status, retryAfter } = await connection.send(enroll({ lmsUrl, authorization, emails: [email], course }))
       if (status === 429) {
         left.unshift(email)
         pause ??= wait(retryAfter ?? 60)

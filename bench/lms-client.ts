@@ -22,10 +22,16 @@ export async function authorize(lmsUrl: string): Promise<string> {
   return `JWT ${token.parse(await answer.json()).access_token}`
 }
 
-/** The call that enrolls one person in one course, as a whole request. */
-export function enrollOne(from: { lmsUrl: string; authorization: string; email: string; course: string }): Buffer {
-  const { lmsUrl, authorization, email, course } = from
-  const call = { identifiers: email, courses: course, action: 'enroll', auto_enroll: true, email_students: false }
+/** The call that enrolls these people in one course, as a whole request. */
+export function enroll(from: {
+  lmsUrl: string
+  authorization: string
+  emails: readonly string[]
+  course: string
+}): Buffer {
+  const { lmsUrl, authorization, emails, course } = from
+  const identifiers = emails.toSorted().join(',')
+  const call = { identifiers, courses: course, action: 'enroll', auto_enroll: true, email_students: false }
   return postRequest({ url: lmsUrl + BULK_ENROLL, headers: { authorization }, body: JSON.stringify(call) })
 }
 

@@ -7,8 +7,9 @@ import { parseArgs } from 'node:util'
  * rings late costs it nothing. Nothing is read or checked: in all besides the LMS's own work it is faster than the
  * original.
  */
-const { values } = parseArgs({ options: { ms: { type: 'string', default: '12.5' } } })
+const { values } = parseArgs({ options: { ms: { type: 'string' } } })
 const costMs = Number(values.ms)
+if (!(costMs > 0)) throw new Error('--ms must say how long a webhook holds a worker')
 const freeAt: [number, number] = [0, 0]
 
 const server = createServer((request, response) => {

@@ -1,4 +1,4 @@
-import { authorize, delayEnrolling, enrollOne } from '../lms-client.ts'
+import { authorize, delayEnrolling, enroll } from '../lms-client.ts'
 import { paced, quantile } from '../load.ts'
 import { type Row, round } from '../row.ts'
 import { salesOfOneCourse, webhooks } from '../sales.ts'
@@ -26,7 +26,7 @@ export const addedLatency: Row = {
     const run = async (count: number, from: number) => {
       const buyers = salesOfOneCourse({ count: 2 * count, from })
       const direct = buyers.slice(count).map(({ email }) => {
-        return enrollOne({ lmsUrl: lms.url, authorization, email, course: courseKey(0) })
+        return enroll({ lmsUrl: lms.url, authorization, emails: [email], course: courseKey(0) })
       })
       const ours = webhooks({ url: service.url, sales: buyers.slice(0, count) })
       const streams = [

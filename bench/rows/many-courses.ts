@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { pairsIn, throttledCalls } from '../lms-client.ts'
 import { each, load } from '../load.ts'
+import { secondsOfOriginal } from '../original-cost.ts'
 import { type Row, round } from '../row.ts'
 import { type Sale, salesOfManyCourses, webhooks } from '../sales.ts'
 import { makeWorld } from '../world.ts'
@@ -39,6 +40,7 @@ export const manyCourses: Row = {
         'pairs a call': round(pairs / answered),
         '429s': refused,
         'all enrolled after, s': round(seconds),
+        "original's model, which no throttle counts, s, computed": round(secondsOfOriginal(pairs)),
         answers: JSON.stringify(answers.statuses),
       },
       notes: [

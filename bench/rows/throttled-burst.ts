@@ -1,6 +1,7 @@
 import { type CallPerPerson, callPerPerson } from '../call-per-person.ts'
 import { pairsIn, throttledCalls } from '../lms-client.ts'
 import { each, load } from '../load.ts'
+import { secondsOfOriginal } from '../original-cost.ts'
 import { type Row, round } from '../row.ts'
 import { salesOfOneCourse, webhooks } from '../sales.ts'
 import { courseKey, emailOf, makeWorld } from '../world.ts'
@@ -40,6 +41,7 @@ export const throttledBurst: Row = {
         'ours, answers': JSON.stringify(ours.statuses),
         [`call per person, s for ${baseline.calls} people, measured`]: round(baseline.seconds),
         [`call per person, s for ${WEBHOOKS} people, computed`]: round(baselineSeconds),
+        "original's model, which no throttle counts, s, computed": round(secondsOfOriginal(WEBHOOKS)),
       },
       notes: [
         `The call-per-person client ran for ${MEASURED} people, with one 429 and its Retry-After of ${baseline.waits[0]} s. The rest is computed: the throttle lets ${THROTTLE} calls through, then asks for that wait.`,

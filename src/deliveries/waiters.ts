@@ -2,7 +2,7 @@ import type { Progress } from './types.ts'
 
 /**
  * So many senders may wait at once: each holds some 32 KiB. More could not be answered in time by the quickest LMS
- * measured, which enrolls 500 a second, and each waits for 8 seconds.
+ * measured, which enrolls 440 a second, and each waits for 8 seconds.
  */
 export const WAITING_MAX = 4_000
 

@@ -10,7 +10,7 @@ import {
 } from './answers.ts'
 import { readBody } from './bodies.ts'
 import { type Accepts, findCaller } from './caller.ts'
-import { callCost } from './cost.ts'
+import { callCost, costsByAnswer } from './cost.ts'
 import type { Verdict } from './deadlock.ts'
 import type { Registrar } from './enrolling.ts'
 import type { Fault } from './faults.ts'
@@ -124,11 +124,11 @@ function prepare(
 function timeOf(lms: Lms, view: View, run: (() => Answer) | null, delayMs: number): number {
   if (!lms.workers.measured) return delayMs
   // What the call will do is found by doing it and taking it back.
-  const trial = lms.state.atomically(() => {
-    if (view.enrolls) run?.()
-    return { keep: false, value: null }
+  const { tally, value: answer } = lms.state.atomically(() => {
+    const tried = view.enrolls || costsByAnswer(view.pattern)
+    return { keep: false, value: tried ? (run?.() ?? null) : null }
   })
-  return delayMs + callCost(trial.tally)
+  return delayMs + callCost({ pattern: view.pattern, tally, answer })
 }
 
 /** Runs one call from its place in the queue to its answer. What it changes is seen when its time is over, or never. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { CourseResult } from '../../src/deliveries/types.ts'
 import { checkReported, type Finding, isRepairable, repair } from '../../src/enrollment/reconcile.ts'
+import { type Reconciled, reconcileAll } from '../../src/enrollment/reconcile-all.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
 import { startStandIn } from '../../src/sandbox/stand-in.ts'
 import { control, DEMO } from '../harness.ts'
@@ -170,4 +171,72 @@ test('an LMS that can’t be asked is a failure, and no finding', async (t) => {
     assert.ok('failure' in checked, path)
     assert.equal(checked.failure.kind, 'unreachable')
   }
+})
+
+/** reconcileAll for one delivery that was reported as enrolled, and how long it slept, in ms. */
+async function reconcileOne({
+  means,
+  signal,
+}: Pick<Awaited<ReturnType<typeof setUp>>, 'means'> & { signal: AbortSignal }) {
+  const summary = {
+    id: 'one',
+    state: 'succeeded',
+    email: ALICE,
+    username: 'alice',
+    courseIds: [DEMO],
+    receivedAt: 0,
+    activeAt: 0,
+    attempts: 0,
+    dueAt: null,
+    outcome: { courses: { [DEMO]: 'enrolled' }, reason: null },
+  } as const
+  const slept: number[] = []
+  const findings: Reconciled[] = []
+  const result = await reconcileAll({
+    ...means,
+    signal,
+    desk: { list: async () => ({ items: [summary], next: null, searchedBackTo: null }) },
+    since: null,
+    fix: false,
+    named: new Set(),
+    sleep: async (ms) => void slept.push(ms),
+    onFinding: async (finding) => void findings.push(finding),
+    onProgress: () => {},
+  })
+  return { result, slept, findings }
+}
+
+test('a throttle is waited for before each further call, a minute where the LMS says nothing, until the LMS answers', async (t) => {
+  const { faults, calls, forgetCalls, means } = await setUp(t)
+  const path = '/api/enrollment/v1/enrollments'
+  await faults([
+    { path, status: 429, retryAfter: 7, times: 2 },
+    { path, status: 429, times: 1, body: { detail: 'Request was throttled.' } },
+  ])
+  await forgetCalls()
+  const { result, slept, findings } = await reconcileOne({ means, signal: new AbortController().signal })
+  assert.deepEqual(slept, [7_000, 7_000, 60_000])
+  assert.deepEqual(
+    [result.deliveries, result.failure, findings.map(({ standing }) => standing)],
+    [1, null, ['missing']],
+  )
+  const asked = (await calls()).filter((call) => call.path === path)
+  assert.deepEqual(
+    asked.map(({ status, count }) => `${status}: ${count}`),
+    ['429: 3', '200: 1'],
+  )
+})
+
+test('a throttle is not waited for when the command is to end', async (t) => {
+  const { faults, means } = await setUp(t)
+  const stop = new AbortController()
+  await faults([{ path: '/api/enrollment/v1/enrollments', status: 429, retryAfter: 7 }])
+  const list = means.lms.enrollments
+  const lms = {
+    ...means.lms,
+    enrollments: (...asked: Parameters<typeof list>) => list(...asked).finally(() => stop.abort()),
+  }
+  const { result, slept } = await reconcileOne({ means: { ...means, lms }, signal: stop.signal })
+  assert.deepEqual(slept, [])
+  assert.equal(result.failure?.kind, 'throttled')
 })

@@ -28,6 +28,28 @@ test('tries are spread by ten percent to either side', () => {
   assert.equal(nextTry({ failures: 1, now: 0, random: () => 1 }), 5500)
 })
 
+test('a failure costs an attempt, but not where the LMS throttles, is misconfigured or refuses our token', () => {
+  assert.ok(unreachable.kind === 'failure')
+  for (const [kind, attempts] of [
+    ['unreachable', 4],
+    ['server_error', 4],
+    ['throttled', 3],
+    ['misconfigured', 3],
+    ['unauthorized', 3],
+  ] as const) {
+    const failure = failed({ ...unreachable.failure, kind })
+    const after = settled(aWork({ courses: [A], attempts: 3 }), { [A]: failure })
+    assert.deepEqual([after.state, after.attempts], ['waiting', attempts], kind)
+  }
+})
+
+test('a misconfigured LMS uses up no schedule, however often it is tried', () => {
+  assert.ok(unreachable.kind === 'failure')
+  const misconfigured = failed({ ...unreachable.failure, kind: 'misconfigured' })
+  const after = settled(aWork({ courses: [A], attempts: RETRY_SCHEDULE_MS.length }), { [A]: misconfigured })
+  assert.equal(after.state, 'waiting')
+})
+
 test('all courses done is succeeded, and says which are enrolled and which allowed', () => {
   const { state, outcome, dueAt, detail } = settled(aWork({ courses: [A, B] }), {
     [A]: done('enrolled'),

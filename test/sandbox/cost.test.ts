@@ -1,12 +1,78 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import { z } from 'zod'
+import type { Answer } from '../../src/sandbox/answers.ts'
 import { callCost, createWorkers } from '../../src/sandbox/cost.ts'
+import type { Tally } from '../../src/sandbox/state.ts'
 import { startRecordedWorld } from './recording.ts'
-import { bulk, control, demo, get, post } from './requests.ts'
+import { bulk, bulkPath, control, demo, get, post } from './requests.ts'
 
-test('a call costs 20 ms, 3 for each new allowance, 20 for each new enrollment, 1 for each person already there', () => {
-  assert.equal(callCost({ newAllowances: 0, newEnrollments: 0, already: 0 }), 20)
-  assert.equal(callCost({ newAllowances: 50, newEnrollments: 2, already: 7 }), 20 + 150 + 40 + 7)
+const nothing = { newAllowances: 0, newEnrollments: 0, already: 0 }
+const enrolling = (tally: Partial<Tally>) =>
+  callCost({ pattern: bulkPath, tally: { ...nothing, ...tally }, answer: { status: 200, body: {} } })
+const lookUp = (pattern: string, answer: Answer) => callCost({ pattern, tally: nothing, answer })
+
+const batches = z.array(z.object({ api: z.string(), kind: z.string(), size: z.number(), ms_per_call: z.number() }))
+const lookUps = z.array(z.object({ what: z.string(), asked: z.number(), lms_cpu_ms_per_call: z.number() }))
+
+async function readCosts<T>(name: string, schema: z.ZodType<T>): Promise<T> {
+  return schema.parse(JSON.parse(await readFile(new URL(`../recordings/lms-newer/${name}`, import.meta.url), 'utf8')))
+}
+
+function assertNear(found: number, recorded: number, within: number, what: string): void {
+  assert.ok(Math.abs(found - recorded) <= within * recorded, `${what}: ${found} against ${recorded}`)
+}
+
+test('a call costs 20 ms, 4.1 for each new allowance, 20 for each new enrollment, 4 for each person already there', () => {
+  assert.equal(enrolling({}), 20)
+  assert.equal(enrolling({ newAllowances: 50, newEnrollments: 2, already: 7 }), 20 + 205 + 40 + 28)
+})
+
+test('a call of unknown people takes as long as recorded at every size', async () => {
+  const recorded = (await readCosts('costs-2.json', batches)).filter(
+    ({ api, kind }) => api === 'bulk' && kind === 'unknown',
+  )
+  const sizes = new Set(recorded.map(({ size }) => size))
+  assert.deepEqual([...sizes], [1, 10, 50, 100, 200, 500, 1000])
+  for (const size of sizes) {
+    const rounds = recorded.filter((one) => one.size === size)
+    const mean = rounds.reduce((sum, { ms_per_call }) => sum + ms_per_call, 0) / rounds.length
+    assertNear(enrolling({ newAllowances: size }), mean, 0.2, `${size} unknown people`)
+  }
+})
+
+test('two calls of 50 at once enroll as many a second as recorded', () => {
+  const rate = (callMs: number) => (2 * 50 * 1000) / callMs
+  // The recorded rates: test/recordings/README.md, 'Cost of a call'.
+  assertNear(rate(enrolling({ newAllowances: 50 })), 439, 0.05, 'unknown people a second')
+  assertNear(rate(enrolling({ newEnrollments: 50 })), 95, 0.05, 'existing people a second')
+})
+
+test('a look-up costs the LMS CPU that was recorded for it', async () => {
+  const recorded = await readCosts('costs-lists.json', lookUps)
+  const cpu = (what: string, asked: number): number => {
+    const found = recorded.find((one) => one.what.startsWith(what) && one.asked === asked)
+    assert.ok(found, `${what}, ${asked}`)
+    return found.lms_cpu_ms_per_call
+  }
+  const accounts = '/api/user/v1/accounts'
+  const list = '/api/enrollment/v1/enrollments'
+  const answerOf = (count: number): Answer => ({ status: count === 0 ? 404 : 200, body: Array(count).fill({}) })
+  const pageOf = (count: number): Answer => ({ status: 200, body: { results: Array(count).fill({}) } })
+  const cases: [found: number, recorded: number][] = [
+    [lookUp(accounts, answerOf(0)), cpu('accounts?email=, unknown', 1)],
+    [lookUp(accounts, answerOf(1)), cpu('accounts?email=, exists', 1)],
+    [lookUp(accounts, answerOf(10)), cpu('accounts?username=', 10)],
+    [lookUp(accounts, answerOf(100)), cpu('accounts?username=', 100)],
+    [lookUp(list, pageOf(0)), cpu('enrollments?email=, 100 unknown', 100)],
+    [lookUp(list, pageOf(2)), cpu('enrollments?username=', 1)],
+    [lookUp(list, pageOf(20)), cpu('enrollments?username=', 10)],
+    [lookUp(list, pageOf(100)), cpu('enrollments?username=', 100)],
+    [lookUp('/api/enrollment/v1/enrollment_allowed/', pageOf(0)), cpu('enrollment_allowed?email=', 1)],
+    [lookUp('/api/enrollment/v1/enrollment/{username},{course_id}', { status: 200 }), cpu('enrollment/{user}', 1)],
+  ]
+  for (const [index, [found, cpuMs]] of cases.entries()) assertNear(found, cpuMs, 0.1, `case ${index}`)
 })
 
 test('the measured cost of a call is what it does, and it does it once', async () => {
@@ -20,10 +86,16 @@ test('the measured cost of a call is what it does, and it does it once', async (
   const enroll = () => post({ url: lms.url, path: '/api/enrollment/v1/enrollment', json: single, token: lms.staff })
   assert.equal((await enroll()).status, 200)
   assert.equal((await enroll()).status, 200)
+  assert.deepEqual(slept.splice(0), [20 + 20 + 4.1 + 4.1, 20 + 3 * 4, 20 + 20, 20 + 4])
   await get(lms, '/api/user/v1/accounts?email=alice%40example.com')
+  await get(lms, '/api/user/v1/accounts?email=nobody%40example.com')
+  await get(lms, `/api/enrollment/v1/enrollment/alice,${encodeURIComponent(demo)}`)
+  await get(lms, '/api/enrollment/v1/enrollments?email=alice%40example.com,erin%40example.com')
+  await get(lms, '/api/enrollment/v1/enrollment_allowed/?email=bob%40example.com')
+  await get(lms, '/api/courses/v1/courses/')
   await fetch(`${lms.url}/heartbeat`)
   await control(lms, 'state', undefined, 'GET')
-  assert.deepEqual(slept, [20 + 20 + 3 + 3, 20 + 3, 40, 21, 20])
+  assert.deepEqual(slept, [9 + 2.4, 9, 12, 12 + 2 * 0.34, 8, 20])
   const { enrollments, allowances } = await lms.state()
   assert.equal(enrollments.length, 3)
   assert.equal(allowances.length, 2)

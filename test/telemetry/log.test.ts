@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import type { DeliveryEvent } from '../../src/deliveries/types.ts'
 import { maskEmails } from '../../src/telemetry/harmless.ts'
 import { createLog, errorFields, type Log, logEvent } from '../../src/telemetry/log.ts'
 
@@ -62,6 +63,15 @@ for (const [way, say] of Object.entries(WAYS)) {
     for (const secret of ['alice@', 'ab12ab12', 'eyJ', 'c2lnbmF0dXJl']) assert.ok(!line.includes(secret), secret)
   })
 }
+
+test('a delivery that needs attention is logged as a warning, every other event as information', () => {
+  const levelOf = (kind: DeliveryEvent['kind']): unknown =>
+    JSON.parse(lineOf((log) => logEvent(log, { id: 'e', deliveryId: 'd', at: 0, kind, detail: '', actor: null }))).level
+  assert.equal(levelOf('needs_attention'), 'warn')
+  for (const kind of ['received', 'succeeded', 'rejected', 'retry_scheduled', 'replayed'] as const) {
+    assert.equal(levelOf(kind), 'info', kind)
+  }
+})
 
 test('what is escaped reads as it was', () => {
   const { detail } = JSON.parse(lineOf((log) => log.info({ detail: NASTY['what nobody sees'] }, 'said')))
