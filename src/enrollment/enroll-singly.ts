@@ -19,13 +19,14 @@ interface Pair extends CallContext {
 }
 
 /** How the address stands in the LMS before the call; what bulk_enroll left there, if it was asked before. */
-export type Standing = 'unasked' | 'allowed_by_bulk' | 'enrolled_and_allowed'
+export type Standing = 'unasked' | 'effect_unknown' | 'allowed_by_bulk' | 'enrolled_and_allowed'
 
 /**
  * Enrolls one person in one course by the single APIs: where bulk_enroll is off, for an address that it can't take, for
  * a person who has registered but not activated (it makes only an allowance for them), and after an `error` in it.
  */
-export async function enrollSingly({ standing, ...call }: Pair & { standing: Standing }): Promise<PairResult> {
+export async function enrollSingly({ standing: given, ...call }: Pair & { standing: Standing }): Promise<PairResult> {
+  const standing = given === 'effect_unknown' ? 'unasked' : given
   const account = await call.lms.account(call.email)
   if (!account.ok) return failed(account.failure)
   const person = account.value

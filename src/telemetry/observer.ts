@@ -5,6 +5,11 @@ import type { Notifier } from './notify.ts'
 import { warnOfPreviousSecret } from './previous-secret.ts'
 import type { LinkReport } from './trouble.ts'
 
+/** What the LMS's failing for one course comes to; see src/enrollment/course-breaker.ts. */
+export type CourseReport =
+  | { readonly kind: 'works'; readonly course: string }
+  | { readonly kind: 'paused'; readonly course: string; readonly probeAt: number; readonly message: string }
+
 /** What the other rooms tell; each thing becomes a log line, a metric or a notification, or several of them. */
 export function createObserver({
   log,
@@ -55,6 +60,16 @@ export function createObserver({
         log.warn(
           { state: report.kind, reason: report.failure.message },
           'the LMS can not be used; deliveries are kept and wait',
+        )
+    },
+    /** A course for which the LMS fails, or works again: a line for each change. `probeAt`: ms since 1970. */
+    onCourse: (report: CourseReport): void => {
+      const { course } = report
+      if (report.kind === 'works') log.info({ course }, 'the course works again; its deliveries are tried again')
+      else
+        log.warn(
+          { course, reason: report.message, probeAt: new Date(report.probeAt).toISOString() },
+          'the LMS fails for everybody in a course; its deliveries wait',
         )
     },
     /** `reason`: why the database can't be used; null: it can. */
