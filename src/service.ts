@@ -42,6 +42,7 @@ export function buildService({
   const metrics = createMetrics({
     now,
     linkState: () => work.linkState()?.kind ?? 'up',
+    pausedCourses: () => work.pausedCourses().length,
     budgetFullness: () => work.budgetFullness() ?? 1,
     replicas: () => replicas.liveCount(),
     databaseReason: () => availability.reason(),
@@ -97,7 +98,7 @@ export function buildService({
       publish: observer.onEvent,
       onDue: inbox.adoptNow,
     }),
-    live: { link: work.linkState, budget: work.budgetFullness },
+    live: { link: work.linkState, pausedCourses: work.pausedCourses, budget: work.budgetFullness },
     refusers,
     secrets,
     now,
