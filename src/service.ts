@@ -43,6 +43,7 @@ export function buildService({
   const metrics = createMetrics({
     now: () => opened.now(),
     linkState: () => work.linkState()?.kind ?? 'up',
+    pausedCourses: () => work.pausedCourses().length,
     budgetFullness: () => work.budgetFullness() ?? 1,
     replicas: () => replicas.liveCount(),
     databaseReason: () => availability.reason(),
@@ -104,7 +105,7 @@ export function buildService({
       publish: observer.onEvent,
       onDue: inbox.adoptNow,
     }),
-    live: { link: work.linkState, budget: work.budgetFullness },
+    live: { link: work.linkState, pausedCourses: work.pausedCourses, budget: work.budgetFullness },
     refusers,
     secrets,
     now: opened.now,

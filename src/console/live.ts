@@ -7,9 +7,19 @@ export type LinkView =
       readonly failure: { readonly message: string }
     }
 
+/** A course for which the LMS fails; ms since 1970. `probeAt`: when it is tried next; it may have passed. */
+export interface PausedCourseView {
+  readonly course: string
+  readonly since: number
+  readonly probeAt: number
+  readonly message: string
+}
+
 /** What only the running service knows; null before it has begun to work. */
 export interface Live {
   readonly link: () => LinkView | null
+  /** The courses that are paused, the longest first. */
+  readonly pausedCourses: () => readonly PausedCourseView[]
   /** How full the bucket of calls is, from 0 to 1. */
   readonly budget: () => number | null
 }

@@ -36,7 +36,14 @@ export function addOverview({
     const { base } = site()
     const overview = await desk.overview()
     const [link, budget] = [live.link(), live.budget()]
-    const problems = problemsOf({ overview, link, budget, refusers: refusers(REFUSERS), now: now() })
+    const problems = problemsOf({
+      overview,
+      link,
+      pausedCourses: live.pausedCourses(),
+      budget,
+      refusers: refusers(REFUSERS),
+      now: now(),
+    })
     const main = html`<div id="overview" hx-get="${base}/" hx-trigger="every 10s" hx-select="#overview" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none">
 <div role="status">!${verdictHtml(problems, overview, site())}</div>
 !${figuresHtml(overview, base)}

@@ -1,8 +1,8 @@
 import type { Overview } from '../deliveries/desk/desk.ts'
-import type { LinkView } from './live.ts'
+import type { LinkView, PausedCourseView } from './live.ts'
 import { queryText } from './query.ts'
 import type { Refuser } from './refused-page.ts'
-import { fillBoth, TEXTS } from './texts.ts'
+import { fill, fillBoth, TEXTS } from './texts.ts'
 import { countText, durationText, numberText } from './words.ts'
 
 /** One thing that somebody should know, in words, with what to do. */
@@ -23,16 +23,21 @@ const EMPTY = 0.05
 const MANY_REFUSED = 5
 const LATELY_MS = 60 * 60_000
 
+/** So many paused courses are named one by one; more have a cause in common, and are counted. */
+const NAMED_COURSES = 5
+
 /** What is wrong, the gravest first; empty if nothing is. */
 export function problemsOf(of: {
   overview: Overview
   link: LinkView | null
+  /** The longest first. */
+  pausedCourses: readonly PausedCourseView[]
   budget: number | null
   /** Of whom most was refused lately, those first. */
   refusers: readonly Refuser[]
   now: number
 }): Problem[] {
-  const { overview, link, budget, refusers, now } = of
+  const { overview, link, pausedCourses, budget, refusers, now } = of
   const words = TEXTS.problems
   const problems: Problem[] = []
   if (link !== null && link.kind !== 'up') {
@@ -43,6 +48,7 @@ export function problemsOf(of: {
     })
     problems.push({ grade, ...text, path: null, action: '' })
   }
+  problems.push(...courseProblems(pausedCourses, now))
   if (overview.needsAttention.count > 0) {
     const path = `/deliveries${queryText({ state: 'needs_attention' })}`
     const one = overview.needsAttention.count === 1
@@ -80,4 +86,28 @@ export function problemsOf(of: {
     problems.push({ grade: 'warning', ...text, path: '/refused', action: words.from })
   }
   return problems
+}
+
+function courseProblems(paused: readonly PausedCourseView[], now: number): Problem[] {
+  const words = TEXTS.problems
+  const named = paused.slice(0, NAMED_COURSES).map(({ course, since, probeAt, message }): Problem => {
+    const wait = Math.max(0, probeAt - now)
+    const next = wait === 0 ? words.nextDelivery : fill(words.nextIn, { wait: durationText(wait) })
+    const text = fillBoth(words.course, {
+      course,
+      since: durationText(Math.max(0, now - since)),
+      reason: message,
+      next,
+    })
+    return {
+      grade: 'bad',
+      ...text,
+      path: `/deliveries${queryText({ q: course, state: 'waiting' })}`,
+      action: words.look,
+    }
+  })
+  const more = paused.length - named.length
+  if (more === 0) return named
+  const text = fillBoth(words.moreCourses, { count: numberText(more) })
+  return [...named, { grade: 'bad', ...text, path: null, action: '' }]
 }

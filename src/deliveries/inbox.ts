@@ -41,6 +41,10 @@ export function createInbox({
   const report = (error: unknown): void => {
     if (!isUnreachable(error)) onError(error)
   }
+  const noneIfNotTold = (error: unknown): Set<string> => {
+    report(error)
+    return new Set()
+  }
   const write = grouped<Write, Written>({ write: store.write, max: GROUP_MAX, isHopeless: isUnreachable })
   const waiters = createWaiters({ now })
   const elsewhere = createElsewhere({
@@ -190,13 +194,13 @@ export function createInbox({
      */
     beginAttempt: async (deliveries: readonly Pick<Delivery, 'id' | 'generation'>[]): Promise<ReadonlySet<string>> => {
       for (const { id } of deliveries) inCall.add(id)
-      const begun = await store.beginAttempt(deliveries).catch((error: unknown) => {
-        report(error)
-        return new Set<string>()
-      })
+      const begun = await store.beginAttempt(deliveries).catch(noneIfNotTold)
       for (const { id } of deliveries) if (!begun.has(id)) inCall.delete(id)
       return begun
     },
+
+    /** No call is under way for these deliveries: one that an operator has stopped can be given back. */
+    endCall: (ids: readonly string[]): void => ids.forEach((id) => inCall.delete(id)),
 
     /** Between two calls of an attempt: whether the delivery still is ours to work on. Throws what the database throws. */
     mayContinue: async (id: string): Promise<boolean> => (await store.stillWaiting([id])).has(id),

@@ -1,71 +1,87 @@
 import type { Permit } from '../openedx/budget.ts'
 import type { PersonResult } from '../openedx/bulk-enroll.ts'
+import type { Failure } from '../openedx/failure.ts'
 import type { Batch } from './batches.ts'
+import type { CourseBreakers } from './course-breakers.ts'
 import { enrollSingly } from './enroll-singly.ts'
 import type { CallContext, Standing } from './pair.ts'
-import { done, failed, type PairResult, record, refused, type Work } from './work.ts'
+import { sendAgainInParts } from './send-again.ts'
+import { done, failAll, type PairResult, record, refused, STOPPED, stop, type Work } from './work.ts'
+
+export interface BatchContext extends Pick<CallContext, 'lms'> {
+  readonly batch: Batch
+  /** As CallContext.acquire, for calls about one person's delivery. Rejects with STOPPED if it is not ours any more. */
+  readonly acquireFor: (work: Work) => Promise<Permit>
+  readonly breakers: Pick<CourseBreakers, 'succeeded' | 'failed'>
+  /** Whether the LMS as a whole is available: if so, a failure is about a person or a course. */
+  readonly isUp: () => boolean
+}
 
 /** Enrolls a batch person by person and course by course. What came of it is recorded in its works. */
-export async function enrollOneByOne({ batch, ...context }: CallContext & { batch: Batch }): Promise<void> {
+export async function enrollOneByOne({ batch, breakers, isUp, ...context }: BatchContext): Promise<void> {
   for (const work of batch.works) {
     for (const course of batch.courses) {
-      const result = await enrollSingly({ ...context, email: work.request.email, course, standing: 'unasked' })
+      const { email } = work.request
+      const result = await singly({ ...context, work, course, standing: work.readFirst ? 'effect_unknown' : 'unasked' })
+      if (result === null) break
+      const isCourseFailure = result.kind === 'failure' && isInDoubt(result.failure) && isUp()
+      if (isCourseFailure) breakers.failed(course, { people: [email], message: result.failure.message })
+      if (showsThatCourseWorks(result)) breakers.succeeded(course)
+      record({ work, course, result: withFirstError(work, result) })
+    }
+  }
+}
+
+/** A refusal of the person alone is no call for the course. */
+const showsThatCourseWorks = (result: PairResult): boolean =>
+  result.kind === 'done' || (result.kind === 'reason' && result.reason.code === 'lms.refused')
+
+/** The batch's error is the cause; what the LMS says to the single call may be about that call only. */
+function withFirstError({ firstError }: Work, result: PairResult): PairResult {
+  if (firstError === null || result.kind !== 'reason' || result.reason.code !== 'lms.refused') return result
+  return refused({ ...result.reason, subject: `${firstError}; singly: ${result.reason.subject}` })
+}
+
+/** Failures that may be about a person or a course, while the LMS as a whole is available. */
+const isInDoubt = ({ kind }: Pick<Failure, 'kind'>): boolean => kind === 'server_error' || kind === 'unreachable'
+
+/**
+ * Makes one bulk_enroll call for a batch (for which `permit` is used) and whatever calls its people need besides. What
+ * came of it is recorded in its works. Those that it has nothing to record for stay open and are marked: they get
+ * another call, apart from those whom this one failed because of. HTTP 200 isn't success: each person is judged, and if
+ * any result has `error`, nothing of the answer is proof (a database deadlock leaves 200 and keeps nothing).
+ */
+export async function enrollInBulk(of: BatchContext & { permit: Permit }): Promise<void> {
+  const { batch, permit, breakers, isUp, ...context } = of
+  const { courses, works } = batch
+  const answer = await context.lms.bulkEnroll(permit, { courses, emails: works.map((work) => work.request.email) })
+  if (!answer.ok) {
+    const { failure } = answer
+    if (isInDoubt(failure) && isUp()) await sendAgainInParts({ batch, failure, breakers, lms: context.lms })
+    else failAll({ works, courses, failure })
+    return
+  }
+  const { proof, results } = answer.value
+  const resultOf = (work: Work, course: string): PersonResult => results.get(course)?.get(work.request.email) ?? 'error'
+  if (!proof) return markSuspects(batch, resultOf)
+  for (const course of courses) breakers.succeeded(course)
+  for (const work of works) {
+    work.part = null
+    for (const course of courses) {
+      const result = await conclude({ ...context, work, course, said: resultOf(work, course) })
+      if (result === null) break
       record({ work, course, result })
     }
   }
 }
 
-/**
- * Enrolls a batch with one bulk_enroll call (for which `permit` is used) and whatever calls its people need besides.
- * What came of it is recorded in its works. HTTP 200 isn't success: each person is judged, and if any result has
- * `error`, nothing of the answer is proof (a database deadlock leaves 200 and keeps nothing). An HTTP 500 may be about
- * one person only: the batch is halved until that one is alone, and holds up nobody else.
- */
-export async function enrollInBulk({
-  batch,
-  permit,
-  ...context
-}: CallContext & { batch: Batch; permit: Permit }): Promise<void> {
-  const { courses, works } = batch
-  const answer = await context.lms.bulkEnroll(permit, { courses, emails: works.map((work) => work.request.email) })
-  if (!answer.ok && answer.failure.status === 500 && works.length > 1) {
-    const middle = Math.ceil(works.length / 2)
-    await sendAgain({ ...context, courses, works: works.slice(0, middle) })
-    await sendAgain({ ...context, courses, works: works.slice(middle) })
-    return
+/** Those that have an `error` go singly; where none of ours has one, nobody knows whom it is about. */
+function markSuspects({ works, courses }: Batch, resultOf: (work: Work, course: string) => PersonResult): void {
+  const wrong = works.filter((work) => courses.some((course) => resultOf(work, course) === 'error'))
+  for (const work of wrong.length > 0 ? wrong : works) {
+    work.suspect = true
+    work.firstError ??= 'bulk_enroll answers `error` for this person'
   }
-  if (!answer.ok) {
-    for (const work of works) for (const course of courses) record({ work, course, result: failed(answer.failure) })
-    return
-  }
-  const { proof, results } = answer.value
-  const resultOf = (work: Work, course: string): PersonResult => results.get(course)?.get(work.request.email) ?? 'error'
-  if (!proof) return enrollAfterError({ ...context, batch, resultOf })
-  for (const work of works) {
-    for (const course of courses) {
-      record({ work, course, result: await conclude({ ...context, work, course, said: resultOf(work, course) }) })
-    }
-  }
-}
-
-/** The others are sent again without those that have an `error`, which go singly. */
-async function enrollAfterError({
-  batch: { courses, works },
-  resultOf,
-  ...context
-}: CallContext & { batch: Batch; resultOf: (work: Work, course: string) => PersonResult }): Promise<void> {
-  const hasError = (work: Work): boolean => courses.some((course) => resultOf(work, course) === 'error')
-  const wrong = works.filter(hasError)
-  // Where none of ours has one, nobody knows whom it is about.
-  const alone = wrong.length > 0 ? wrong : works
-  const others = works.filter((work) => !alone.includes(work))
-  if (others.length > 0) await sendAgain({ ...context, courses, works: others })
-  await enrollOneByOne({ ...context, batch: { courses, works: alone } })
-}
-
-async function sendAgain({ courses, works, ...context }: CallContext & Batch): Promise<void> {
-  const permit = await context.acquire()
-  await enrollInBulk({ ...context, batch: { courses, works }, permit })
 }
 
 const STANDING = {
@@ -82,8 +98,31 @@ async function conclude({
   course,
   said,
   ...context
-}: CallContext & { work: Work; course: string; said: PersonResult }): Promise<PairResult> {
+}: SinglyContext & { said: PersonResult }): Promise<PairResult | null> {
   if (said === 'enrolled' || said === 'allowed') return done(said)
   if (said === 'retired') return refused({ code: 'person.retired', subject: '' })
-  return enrollSingly({ ...context, email: work.request.email, course, standing: STANDING[said] })
+  return singly({ ...context, work, course, standing: STANDING[said] })
+}
+
+interface SinglyContext extends Pick<BatchContext, 'lms' | 'acquireFor'> {
+  readonly work: Work
+  readonly course: string
+}
+
+/** null: the work was stopped between two calls. */
+async function singly({
+  lms,
+  acquireFor,
+  work,
+  course,
+  standing,
+}: SinglyContext & { standing: Standing }): Promise<PairResult | null> {
+  try {
+    const acquire = (): Promise<Permit> => acquireFor(work)
+    return await enrollSingly({ lms, acquire, email: work.request.email, course, standing })
+  } catch (error) {
+    if (error !== STOPPED) throw error
+    stop(work)
+    return null
+  }
 }

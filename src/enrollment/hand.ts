@@ -18,7 +18,7 @@ export interface Hand {
   endCall(works: readonly Work[]): void
 }
 
-export function createHand({ inbox }: { inbox: Pick<Inbox, 'isMine' | 'beginAttempt' | 'letGo'> }): Hand {
+export function createHand({ inbox }: { inbox: Pick<Inbox, 'isMine' | 'beginAttempt' | 'endCall' | 'letGo'> }): Hand {
   const held = new Map<string, Work>()
   const inCall = new Set<Work>()
 
@@ -53,6 +53,7 @@ export function createHand({ inbox }: { inbox: Pick<Inbox, 'isMine' | 'beginAtte
     },
     endCall: (works) => {
       for (const work of works) inCall.delete(work)
+      inbox.endCall(works.map(({ delivery }) => delivery.id))
     },
   }
 }

@@ -7,7 +7,8 @@ import type { Work } from './work.ts'
 /**
  * What a finished round of work makes of its delivery (now: ms since 1970). A failure is tried again by the schedule,
  * also where the LMS has refused another of the courses: the sender hears of that when the rest is settled. A failure
- * of the LMS as a whole costs no try: throttled, misconfigured, and all of them while the link is `blocked`.
+ * of the LMS as a whole costs no try: throttled, misconfigured, and all of them while the link is `blocked`. A paused
+ * course costs one, as the call would that is not made: the schedule ends when it would without the pause.
  */
 export function settlement({
   work,
@@ -22,15 +23,15 @@ export function settlement({
 }): Settlement {
   const { delivery, done, reasons, failures } = work
   const courses = Object.fromEntries(done)
-  // What an earlier attempt left open stays open until an attempt ends without a failure.
-  const leftOpen = delivery.effectUnknown && failures.length > 0
+  const [failure] = failures
+  // What an earlier call left open stays open until an attempt ends without a failure.
+  const leftOpen = work.effectUnknown && failures.length > 0
   const effectUnknown = leftOpen || failures.some(({ mayHaveTakenEffect }) => mayHaveTakenEffect)
   const base = { id: delivery.id, generation: delivery.generation, effectUnknown }
   if (work.stopped) {
     const again = { ...base, state: 'waiting', outcome: { courses, reason: null }, effectUnknown: true } as const
     return { ...again, attempts: delivery.attempts, dueAt: now, detail: 'stopped between two calls' }
   }
-  const [failure] = failures
   if (failure === undefined) {
     const [reason = null] = reasons
     return final({ base, attempts: delivery.attempts, outcome: { courses, reason } })
@@ -47,7 +48,12 @@ export function settlement({
     const reason = { code: 'retries.exhausted', subject: failure.message } as const
     return final({ base, attempts, outcome: { courses, reason } })
   }
-  return { ...again, attempts, dueAt, detail: `try ${attempts}: ${failure.message}` }
+  return {
+    ...again,
+    attempts,
+    dueAt: Math.max(dueAt, work.pausedUntil ?? 0),
+    detail: `try ${attempts}: ${failure.message}`,
+  }
 }
 
 function final({

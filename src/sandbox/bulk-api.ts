@@ -117,7 +117,7 @@ function readRequest(data: Json): Request | { errors: Record<string, string[]> }
   }
 }
 
-function bulkEnroll({ data, registrar }: Call, verdict: Verdict): Answer {
+function bulkEnroll({ data, registrar, fault }: Call, verdict: Verdict): Answer {
   if (verdict === 'rolled_back') return errorPage(500)
   const request = readRequest(data)
   if ('errors' in request) return { status: 400, body: request.errors }
@@ -126,6 +126,7 @@ function bulkEnroll({ data, registrar }: Call, verdict: Verdict): Answer {
   const courses = request.courses.map((course, courseIndex): [string, object] => {
     const results = identifiers.map((identifier, index): PersonResult => {
       const isLast = courseIndex === request.courses.length - 1 && index === identifiers.length - 1
+      if (fault?.error && course.includes(fault.naming ?? '')) return { identifier, error: true }
       if (isLast && verdict === 'rolled_back_on_last') return { identifier, error: true }
       return changePerson(registrar, request, identifier, course)
     })

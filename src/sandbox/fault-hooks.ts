@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Answer, errorPage, throttled } from './answers.ts'
 import type { Fault } from './faults.ts'
 import type { Lms } from './lms.ts'
@@ -7,6 +7,20 @@ import { send } from './views.ts'
 const pathOf = (request: FastifyRequest) => request.url.split('?')[0] ?? ''
 const patternOf = (request: FastifyRequest) => request.routeOptions.config.pattern ?? pathOf(request)
 const isControl = (request: FastifyRequest) => /^\/sandbox(\/|$)/.test(pathOf(request))
+
+/** All that a call says: its URL and, if there is one, its body. */
+function textOf({ url, body }: FastifyRequest): string {
+  const sent = body instanceof Uint8Array ? Buffer.from(body).toString('utf8') : ''
+  return `${decode(url)}\n${sent}`
+}
+
+function decode(url: string): string {
+  try {
+    return decodeURIComponent(url)
+  } catch {
+    return url
+  }
+}
 
 /** The answer that a fault gives in the LMS's place. */
 function faultAnswer({ status = 200, retryAfter, body, contentType }: Fault): Answer {
@@ -29,9 +43,9 @@ function cut({ request, lms }: { request: FastifyRequest; lms: Lms }): void {
 export function addFaultHooks({ app, lms }: { app: FastifyInstance; lms: Lms }): void {
   app.decorateRequest('fault', null)
 
-  app.addHook('onRequest', async (request, reply) => {
-    if (isControl(request)) return
-    const fault = lms.faults.take({ method: request.method, path: pathOf(request), pattern: patternOf(request) })
+  const play = async (request: FastifyRequest, reply: FastifyReply, text: string | null) => {
+    if (isControl(request) || request.fault !== null) return
+    const fault = lms.faults.take({ method: request.method, path: pathOf(request), pattern: patternOf(request), text })
     if (!fault) return
     request.fault = fault
     const answered = fault.status !== undefined || fault.body !== undefined
@@ -43,7 +57,9 @@ export function addFaultHooks({ app, lms }: { app: FastifyInstance; lms: Lms }):
       return reply.hijack()
     }
     if (answered) return send(reply, faultAnswer(fault))
-  })
+  }
+  app.addHook('onRequest', (request, reply) => play(request, reply, null))
+  app.addHook('preHandler', (request, reply) => play(request, reply, textOf(request)))
 
   app.addHook('onSend', async (request, reply, payload) => {
     if (isControl(request)) return payload

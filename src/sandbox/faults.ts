@@ -9,17 +9,23 @@ export const faultSchema = z
       .transform((method) => method.toUpperCase())
       .optional(),
     path: z.string().startsWith('/').optional(),
+    /** Only calls with this text in the URL or the body: a course key, or an address. */
+    naming: z.string().min(1).optional(),
     status: z.int().min(200).max(599).optional(),
     times: z.int().positive().optional(),
     retryAfter: z.union([z.int().nonnegative(), z.string()]).optional(),
     delayMs: z.number().nonnegative().max(600_000).optional(),
     drop: z.enum(['before', 'after']).optional(),
+    /** bulk_enroll does its work, but fails for each person in the courses that `naming` names. */
+    error: z.literal(true).optional(),
     body: z.json().optional(),
     contentType: z.string().min(1).optional(),
   })
-  .refine(({ status, delayMs, drop, body }) => [status, delayMs, drop, body].some((field) => field !== undefined), {
-    error: 'does nothing: give it a status, a body, delayMs or drop',
-  })
+  .refine(
+    ({ status, delayMs, drop, error, body }) =>
+      [status, delayMs, drop, error, body].some((field) => field !== undefined),
+    { error: 'does nothing: give it a status, a body, delayMs, error or drop' },
+  )
   .refine(({ status, retryAfter }) => retryAfter === undefined || status !== undefined, {
     error: 'has retryAfter, which needs a status',
   })
@@ -38,9 +44,15 @@ export function createFaults() {
     set.push(...faults.map((fault) => ({ fault, left: fault.times ?? Number.POSITIVE_INFINITY })))
   }
 
-  /** `path` is the path called, `pattern` its route's pattern; a fault may name either. */
-  function take({ method, path, pattern }: { method: string; path: string; pattern: string }): Fault | null {
+  /**
+   * `path` is the path called, `pattern` its route's pattern; a fault may name either. `text` is the URL and the body,
+   * in which the faults with `naming` look; with null the others are taken, before the body is read.
+   */
+  function take(call: { method: string; path: string; pattern: string; text: string | null }): Fault | null {
+    const { method, path, pattern, text } = call
     const found = set.find(({ fault }) => {
+      const { naming } = fault
+      if (text === null ? naming !== undefined : naming === undefined || !text.includes(naming)) return false
       return (fault.method ?? method) === method && [path, pattern].includes(fault.path ?? path)
     })
     if (!found) return null

@@ -26,6 +26,8 @@ export type Call = {
   lms: Lms
   registrar: Registrar
   caller: Person | null
+  /** What the control API has set for this call. */
+  fault: Fault | null
   query: URLSearchParams
   params: Record<string, string>
   data: Json
@@ -109,6 +111,7 @@ function prepare(
     lms,
     registrar: { state: lms.state, world: lms.world(), now: lms.now() },
     caller: admitted.caller,
+    fault: request.fault,
     query: new URLSearchParams(request.url.split('?').slice(1).join('?')),
     params: Object.fromEntries(Object.entries(Object(request.params)).map(([name, value]) => [name, String(value)])),
     data: body.data,

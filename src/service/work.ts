@@ -2,6 +2,7 @@ import { runBackfill } from '../deliveries/backfill.ts'
 import { runBulkReplays } from '../deliveries/desk/bulk-runner.ts'
 import type { openInbox } from '../deliveries/open-inbox.ts'
 import { runRetention } from '../deliveries/retention.ts'
+import { type CourseBreakers, createCourseBreakers } from '../enrollment/course-breakers.ts'
 import { createLink, type Link } from '../enrollment/link.ts'
 import { runWorker } from '../enrollment/worker.ts'
 import type { Budget } from '../openedx/budget.ts'
@@ -31,11 +32,15 @@ export function createWork({ settings, opened, lms, concurrency, observer, rando
   const { guard } = availability
   const { onError } = observer
   const days = settings.LERNITO_RETENTION_DAYS
+  const breakers: CourseBreakers = createCourseBreakers({ now, onChange: observer.onCourse })
   let begun: { readonly link: Link; readonly budget: Budget } | null = null
 
   return {
     /** How the LMS stands to us; null before the work has begun. */
     linkState: () => begun?.link.state() ?? null,
+
+    /** The courses for which the LMS fails and that are paused therefore, the longest first. */
+    pausedCourses: breakers.paused,
 
     /** How full the call budget is, from 0 to 1; null before the work has begun. */
     budgetFullness: () => begun?.budget.fullness() ?? null,
@@ -49,7 +54,7 @@ export function createWork({ settings, opened, lms, concurrency, observer, rando
       const link = createLink({ lms, inbox, budget, now, onChange: observer.onLink })
       begun = { link, budget }
       await Promise.all([
-        runWorker({ inbox, link, budget, concurrency, now, random, onError, signal }),
+        runWorker({ inbox, link, breakers, budget, concurrency, now, random, onError, signal }),
         runRetention({
           db: database.db,
           days,

@@ -16,6 +16,8 @@ export interface Backlog {
 export interface GaugeSources {
   readonly now: () => number
   readonly linkState: () => LinkReport['kind']
+  /** How many courses are paused, because the LMS fails for them. */
+  readonly pausedCourses: () => number
   /** How full the call budget is, from 0 to 1. */
   readonly budgetFullness: () => number
   readonly replicas: () => number
@@ -47,6 +49,11 @@ export function addGauges({ registry, sources }: { registry: Registry; sources: 
       for (const state of LINK_STATES) this.set({ state }, state === sources.linkState() ? 1 : 0)
     },
   })
+  gauge(
+    'lernito_courses_paused',
+    'Courses for which the LMS fails, and for which no calls are made for now.',
+    sources.pausedCourses,
+  )
   gauge(
     'lernito_call_budget_used_ratio',
     'How much of the call budget is used up: 1 means that sales wait for it.',

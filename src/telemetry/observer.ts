@@ -1,9 +1,15 @@
 import type { DeliveryEvent } from '../deliveries/types.ts'
+import { AppError } from '../errors.ts'
 import { errorFields, type Log, logEvent } from './log.ts'
 import type { LmsCall, Metrics } from './metrics.ts'
 import type { Notifier } from './notify.ts'
 import { warnOfPreviousSecret } from './previous-secret.ts'
 import type { LinkReport } from './trouble.ts'
+
+/** What the LMS's failing for one course comes to; see src/enrollment/course-breaker.ts. */
+export type CourseReport =
+  | { readonly kind: 'works'; readonly course: string }
+  | { readonly kind: 'paused'; readonly course: string; readonly probeAt: number; readonly message: string }
 
 /** What the other rooms tell; each thing becomes a log line, a metric or a notification, or several of them. */
 export function createObserver({
@@ -57,6 +63,16 @@ export function createObserver({
           'the LMS can not be used; deliveries are kept and wait',
         )
     },
+    /** A course for which the LMS fails, or works again: a line for each change. `probeAt`: ms since 1970. */
+    onCourse: (report: CourseReport): void => {
+      const { course } = report
+      if (report.kind === 'works') log.info({ course }, 'the course works again; its deliveries are tried again')
+      else
+        log.warn(
+          { course, reason: report.message, probeAt: new Date(report.probeAt).toISOString() },
+          'the LMS fails for everybody in a course; its deliveries wait',
+        )
+    },
     /** `reason`: why the database can't be used; null: it can. */
     onDatabase: (reason: string | null): void => {
       if (reason === null) log.info('the database can be used')
@@ -66,7 +82,11 @@ export function createObserver({
       log.warn({ deliveries }, 'another replica is dead; its deliveries are taken over'),
     onPurged: ({ deliveries, days }: { deliveries: number; days: number }): void =>
       log.info({ deliveries, days }, 'old deliveries deleted'),
-    onError: (error: unknown): void => log.error(errorFields(error), 'unexpected error; it is tried again'),
+    onError: (error: unknown): void => {
+      // Another replica has the deliveries by then, so nothing is wrong with the work itself.
+      if (error instanceof AppError && error.code === 'lease.lost') log.warn(error.message)
+      else log.error(errorFields(error), 'unexpected error; it is tried again')
+    },
   }
 }
 export type Observer = ReturnType<typeof createObserver>

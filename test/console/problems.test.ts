@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { LinkView } from '../../src/console/live.ts'
+import type { LinkView, PausedCourseView } from '../../src/console/live.ts'
 import { type Problem, problemsOf } from '../../src/console/problems.ts'
 import type { Refuser } from '../../src/console/refused-page.ts'
 import type { Overview } from '../../src/deliveries/desk/desk.ts'
@@ -37,12 +37,14 @@ const refuser = (of: Partial<Refuser>): Refuser => ({
 const look = (of: {
   overview?: Partial<Overview>
   link?: LinkView | null
+  pausedCourses?: readonly PausedCourseView[]
   budget?: number | null
   refusers?: readonly Refuser[]
 }): Problem[] =>
   problemsOf({
     overview: { ...quiet, ...of.overview },
     link: of.link === undefined ? UP : of.link,
+    pausedCourses: of.pausedCourses ?? [],
     budget: of.budget === undefined ? 1 : of.budget,
     refusers: of.refusers ?? [],
     now,
@@ -66,6 +68,28 @@ test('a link that is down, throttled or misconfigured is told with how long and 
     assert.match(problem?.title ?? '', /1 h 30 min$/)
     assert.match(problem?.text ?? '', /^The reason\. /)
   }
+})
+
+const pausedCourse = (course: string, nextMinutes: number): PausedCourseView => ({
+  course,
+  since: now - 25 * MINUTE_MS,
+  probeAt: now + nextMinutes * MINUTE_MS,
+  message: 'The LMS failed (500)',
+})
+
+test('a paused course is named with how long, why and when it is tried next, and leads to its waiting deliveries', () => {
+  const course = 'course-v1:Lernito+PY101+2026'
+  const [soon, passed] = look({ pausedCourses: [pausedCourse(course, 4), pausedCourse(course, -1)] })
+  assert.equal(soon?.title, `The LMS has been failing for ${course} for 25 min`)
+  assert.match(soon?.text ?? '', /^The LMS failed \(500\)\. .* the next attempt is in 4 min\./)
+  assert.match(passed?.text ?? '', /the next of them is a new attempt/)
+  assert.equal(soon?.path, '/deliveries?q=course-v1%3ALernito%2BPY101%2B2026&state=waiting')
+})
+
+test('of many paused courses five are named and the others counted', () => {
+  const problems = look({ pausedCourses: Array.from({ length: 9 }, (_, i) => pausedCourse(`course-v1:a+${i}+c`, 1)) })
+  assert.equal(problems.length, 6)
+  assert.equal(problems.at(-1)?.title, 'And for 4 more courses')
 })
 
 test('what needs attention is counted, one as one, and leads to the list', () => {

@@ -7,6 +7,7 @@ test('the table of metrics has every metric of our own with its labels, and no o
   const { registry } = createMetrics({
     now: () => 0,
     linkState: () => 'up',
+    pausedCourses: () => 0,
     budgetFullness: () => 1,
     replicas: () => 1,
     databaseReason: () => null,

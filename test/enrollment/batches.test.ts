@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { nextBatch } from '../../src/enrollment/batches.ts'
+import type { CourseStanding } from '../../src/enrollment/course-breakers.ts'
+import type { Work } from '../../src/enrollment/work.ts'
 import { aWork } from './works.ts'
 
 const [A, B, C] = ['course-v1:x+A+1', 'course-v1:x+B+1', 'course-v1:x+C+1'] as const
@@ -71,4 +73,60 @@ test('whatever waits, a batch enrolls nobody in a course not bought and is never
       for (const work of batch.works) for (const course of batch.courses) assert.ok(work.open.has(course))
     }),
   )
+})
+
+function suspect(of: Parameters<typeof aWork>[0]): Work {
+  const work = aWork(of)
+  work.suspect = true
+  return work
+}
+const only =
+  (course: string, other: CourseStanding) =>
+  (one: string): CourseStanding =>
+    one === course ? other : 'healthy'
+
+test('suspects go singly, and behind everybody else: those who are waited for first among them', () => {
+  const [old, awaited] = [suspect({ courses: [A, B] }), suspect({ courses: [A] })]
+  const healthy = aWork({ courses: [A], dueAt: 5000 })
+  const of = { bulk: true, now: 9000, isAwaited: (work: Work) => work === awaited }
+  assert.deepEqual(nextBatch({ ...of, works: [old, awaited, healthy] })?.works, [healthy])
+  assert.deepEqual(nextBatch({ ...of, works: [old, awaited] }), { courses: [A], works: [awaited] })
+  assert.deepEqual(nextBatch({ ...of, works: [old] }), { courses: [A, B], works: [old] })
+})
+
+test('suspects come first for once where the others never end', () => {
+  const [one, healthy] = [suspect({ courses: [A] }), aWork({ courses: [A] })]
+  assert.deepEqual(nextBatch({ works: [healthy, one], bulk: true, now: 0, suspectsFirst: true })?.works, [one])
+})
+
+test('while the slot for calls in doubt is taken, neither suspects nor parts of a failed batch nor courses in doubt are called', () => {
+  const part = aWork({ courses: [A] })
+  part.part = {}
+  const doubtful = aWork({ courses: [B] })
+  const healthy = aWork({ courses: [B, C] })
+  const works = [suspect({ courses: [A] }), part, doubtful, healthy]
+  const of = { bulk: true, now: 9000, standing: only(B, 'doubtful'), withoutDoubtful: true }
+  assert.deepEqual(nextBatch({ ...of, works }), { courses: [C], works: [healthy] })
+  assert.equal(nextBatch({ ...of, works: works.slice(0, 3) }), null)
+})
+
+test('parts of a failed batch are not mixed with each other or with the rest', () => {
+  const [left, right, healthy] = [aWork(), aWork(), aWork()]
+  left.part = {}
+  right.part = {}
+  assert.deepEqual(nextBatch({ works: [left, right, healthy], bulk: true, now: 0 })?.works, [left])
+})
+
+test('of a paused course nobody is called, and of one that is to be probed one person in that course, after all others', () => {
+  const works = [aWork({ courses: [A, B] }), aWork({ courses: [A] })]
+  const of = { bulk: true, now: 9000 }
+  assert.deepEqual(nextBatch({ ...of, works, standing: only(A, 'paused') }), { courses: [B], works: works.slice(0, 1) })
+  assert.deepEqual(nextBatch({ ...of, works, standing: only(A, 'probe') }), { courses: [B], works: works.slice(0, 1) })
+  const rest = works.slice(1)
+  assert.equal(nextBatch({ ...of, works: rest, standing: only(A, 'paused') }), null)
+  assert.equal(nextBatch({ ...of, works: rest, standing: only(A, 'probing') }), null)
+  assert.deepEqual(nextBatch({ ...of, works: [...rest, ...rest], standing: only(A, 'probe') }), {
+    courses: [A],
+    works: rest,
+  })
 })

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
-import { enrollInBulk } from '../../src/enrollment/enroll-batch.ts'
+import { isSingly, nextBatch } from '../../src/enrollment/batches.ts'
+import { type CourseBreakers, createCourseBreakers } from '../../src/enrollment/course-breakers.ts'
+import { enrollInBulk, enrollOneByOne } from '../../src/enrollment/enroll-batch.ts'
 import type { Work } from '../../src/enrollment/work.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
 import { startStandIn } from '../../src/sandbox/stand-in.ts'
@@ -15,12 +17,30 @@ const lms = lmsAt(standIn.url)
 after(() => Promise.all([lms.close(), standIn.close()]))
 beforeEach(() => sandbox.reset())
 
+const PYTHON = 'course-v1:Lernito+PY101+2026'
 const BULK = { method: 'POST', path: '/api/bulk_enroll/v1/bulk_enroll' }
 
-async function enroll(works: readonly Work[]): Promise<void> {
+let isUp: boolean
+let breakers: CourseBreakers
+beforeEach(() => {
+  isUp = true
+  breakers = createCourseBreakers({ now: () => 0, onChange: () => {} })
+})
+
+/** Makes calls for these works, as the worker does, until none is left to make; gives how many people each was for. */
+async function enroll(works: readonly Work[]): Promise<number[]> {
   const acquire = () => budget.acquire(new AbortController().signal)
-  const permit = await acquire()
-  await enrollInBulk({ batch: { courses: [DEMO], works }, permit, lms, acquire })
+  const sizes: number[] = []
+  for (let calls = 0; ; calls++) {
+    assert.ok(calls < 50, 'calls without an end')
+    const open = works.filter((work) => work.open.size > 0)
+    const batch = nextBatch({ works: open, bulk: true, now: 0, standing: breakers.standing })
+    if (batch === null) return sizes
+    sizes.push(batch.works.length)
+    const context = { batch, breakers, isUp: () => isUp, lms, acquireFor: acquire }
+    if (isSingly(batch)) await enrollOneByOne(context)
+    else await enrollInBulk({ ...context, permit: await acquire() })
+  }
 }
 
 /** 200 with `error` on some, as a deadlock in the LMS's database leaves it, though nothing of the call is kept. */
@@ -46,30 +66,116 @@ for (const errors of [['c@example.com'], ['a@example.com', 'b@example.com'], ema
   })
 }
 
-test('a failed call fails everybody in it and enrolls nobody', async () => {
+test('a failed call fails everybody in it and enrolls nobody, if the LMS as a whole is away', async () => {
   await sandbox.faults([{ ...BULK, status: 503 }])
+  isUp = false
   const works = emails.map((email) => aWork({ email, courses: [DEMO] }))
-  await enroll(works)
+  assert.deepEqual(await enroll(works), [3])
+  assert.equal(breakers.standing(DEMO), 'healthy')
   assert.deepEqual(await keptEmails(), [])
   for (const work of works) assert.deepEqual([work.failures[0]?.kind, work.open.size], ['unreachable', 0])
 })
 
-test('a 500 halves the batch until the one that causes it is alone', async () => {
-  await sandbox.faults([{ ...BULK, status: 500, times: 3 }]) // for a-d, for a and b, for a
-  const works = ['a', 'b', 'c', 'd'].map((name) => aWork({ email: `${name}@example.com`, courses: [DEMO] }))
-  await enroll(works)
-  assert.deepEqual(await keptEmails(), ['b@example.com', 'c@example.com', 'd@example.com'])
+for (const fault of [{ status: 500 }, { status: 502 }, { status: 503 }, { status: 504 }, { drop: 'before' }] as const) {
+  const what = 'status' in fault ? `a ${fault.status}` : 'a lost answer'
+  test(`${what} halves the batch until the one who causes it is alone`, async () => {
+    await sandbox.faults([{ ...BULK, naming: 'a@example.com', ...fault }])
+    const works = ['a', 'b', 'c', 'd'].map((name) => aWork({ email: `${name}@example.com`, courses: [DEMO] }))
+    await enroll(works)
+    assert.deepEqual(await keptEmails(), ['b@example.com', 'c@example.com', 'd@example.com'])
+    assert.deepEqual(
+      works.map((work) => work.failures.length),
+      [1, 0, 0, 0],
+    )
+  })
+}
+
+test('after a call of unknown effect, people with an account go singly and are read first; the others go in a batch', async () => {
+  await sandbox.faults([{ ...BULK, status: 502, times: 1 }])
+  const names = ['alice', 'erin', 'new1', 'new2', 'new3']
+  const works = names.map((name) => aWork({ email: `${name}@example.com`, courses: [DEMO] }))
+  assert.deepEqual(await enroll(works), [5, 2, 1, 1, 1])
   assert.deepEqual(
-    works.map((work) => work.failures.length),
-    [1, 0, 0, 0],
+    works.map(({ readFirst, effectUnknown }) => [readFirst, effectUnknown]),
+    [
+      [true, true],
+      [true, true],
+      [false, true],
+      [false, true],
+      [false, true],
+    ],
   )
+  for (const work of works) assert.equal(work.done.size, 1)
 })
 
-test('an answer that leaves somebody out is no success for anybody', async () => {
+test('after a 500 nothing was kept: all are sent again in halves, also those who have an account', async () => {
+  await sandbox.faults([{ ...BULK, status: 500, times: 1 }])
+  const works = ['alice', 'erin', 'new1', 'new2'].map((name) =>
+    aWork({ email: `${name}@example.com`, courses: [DEMO] }),
+  )
+  assert.deepEqual(await enroll(works), [4, 2, 2])
+  assert.ok(works.every((work) => !work.readFirst && !work.effectUnknown && work.done.size === 1))
+})
+
+test('a call for two courses that fails is sent again for each by itself: the other course gets everybody', async () => {
+  await sandbox.faults([{ ...BULK, naming: PYTHON, status: 500 }])
+  const works = ['new1', 'new2'].map((name) => aWork({ email: `${name}@example.com`, courses: [DEMO, PYTHON] }))
+  await enroll(works)
+  for (const work of works) {
+    assert.deepEqual([...work.done], [[DEMO, 'allowed']])
+    assert.equal(work.failures.length, 1)
+  }
+})
+
+test('single calls that fail for three people pause the course, and no more are made', async () => {
+  const single = '/api/enrollment/v1/enrollment_allowed/'
+  await sandbox.faults([
+    { ...BULK, naming: DEMO, error: true },
+    { method: 'POST', path: single, status: 500 },
+  ])
+  const works = ['a', 'b', 'c', 'd', 'e'].map((name) => aWork({ email: `${name}@example.com`, courses: [DEMO] }))
+  assert.deepEqual(await enroll(works), [5, 1, 1, 1])
+  assert.equal(breakers.standing(DEMO), 'paused')
+})
+
+for (const way of ['a batch', 'a single call', 'a single call that the LMS refuses'] as const) {
+  test(`${way} shows that a course works`, async () => {
+    breakers.failed(DEMO, { people: ['x@example.com'], message: 'it failed' })
+    const work = aWork({ email: 'alice@example.com', courses: [DEMO] })
+    work.suspect = way !== 'a batch'
+    if (way.endsWith('refuses')) {
+      await sandbox.faults([
+        { method: 'POST', path: '/api/enrollment/v1/enrollment', status: 400, body: { message: 'no' } },
+      ])
+    }
+    await enroll([work])
+    assert.equal(breakers.standing(DEMO), 'healthy')
+  })
+}
+
+test('a person who is retired says nothing about the course', async () => {
+  breakers.failed(DEMO, { people: ['x@example.com'], message: 'it failed' })
+  const work = aWork({ email: 'retired@example.com', courses: [DEMO] })
+  work.suspect = true
+  await enroll([work])
+  assert.equal(breakers.standing(DEMO), 'doubtful')
+})
+
+test('where the single call is refused after an error in the batch, the reason names the error first', async () => {
+  await sandbox.faults([
+    { ...BULK, naming: DEMO, error: true },
+    { method: 'POST', path: '/api/enrollment/v1/enrollment', status: 400, body: { message: 'course mode is expired' } },
+  ])
+  const work = aWork({ email: 'alice@example.com', courses: [DEMO] })
+  await enroll([work])
+  assert.match(work.reasons[0]?.subject ?? '', /^bulk_enroll answers `error` for this person; singly: .*expired/)
+})
+
+test('after an answer that leaves one person out, all are sent again', async () => {
   await sandbox.faults([{ ...BULK, status: 200, body: stumbled(emails.slice(0, 2), []), times: 1 }])
   const works = emails.map((email) => aWork({ email, courses: [DEMO] }))
-  await enroll(works)
-  for (const work of works) assert.deepEqual([work.failures.length, work.done.size], [1, 0])
+  assert.deepEqual(await enroll(works), [3, 2, 1])
+  assert.deepEqual(await keptEmails(), emails)
 })
 
 test('one call of bulk_enroll serves a batch, and only the inactive person needs more', async () => {

@@ -24,6 +24,7 @@ function setUp() {
     inbox: {
       isMine: (id) => !foreign.has(id),
       beginAttempt: async (deliveries) => new Set(deliveries.map(({ id }) => id).filter((id) => !handled.has(id))),
+      endCall: () => {},
       letGo: (ids) => void released.push(...ids),
     },
   })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nextTry, RETRY_SCHEDULE_MS } from '../../src/enrollment/schedule.ts'
 import { settlement } from '../../src/enrollment/settlement.ts'
-import { done, failed, type PairResult, record, refused, type Work } from '../../src/enrollment/work.ts'
+import { done, failed, type PairResult, record, recordPause, refused, type Work } from '../../src/enrollment/work.ts'
 import { aWork } from './works.ts'
 
 const [A, B] = ['course-v1:x+A+1', 'course-v1:x+B+1'] as const
@@ -106,4 +106,38 @@ test('while the link is blocked a failure costs no try, and throttling or miscon
   record({ work, course: A, result: unreachable })
   const held = settlement({ work, now: 0, random: () => 0.5, blocked: true })
   assert.deepEqual([held.state, held.attempts, held.dueAt], ['waiting', 12, 0])
+})
+
+test('a paused course costs a try and waits for the next probe, or for the schedule where that is later', () => {
+  const paused = { course: A, since: 0, probeAt: 1_600_000, message: 'The LMS failed (500)' }
+  for (const [attempts, dueAt] of [
+    [0, 1_600_000],
+    [3, 1_600_000],
+    [4, 1_000_000 + 1_800_000],
+  ] as const) {
+    const work = aWork({ courses: [A, B], attempts })
+    recordPause({ work, paused })
+    const after = settled(work, { [B]: done('enrolled') })
+    assert.deepEqual([after.state, after.attempts, after.dueAt], ['waiting', attempts + 1, dueAt])
+    assert.deepEqual(after.outcome.courses, { [B]: 'enrolled' })
+  }
+})
+
+test('a course that stays paused for the whole schedule needs attention, and the reason names it and what the LMS said', () => {
+  const work = aWork({ courses: [A], attempts: RETRY_SCHEDULE_MS.length })
+  recordPause({ work, paused: { course: A, since: 0, probeAt: 1_600_000, message: 'The LMS failed (500)' } })
+  const { state, outcome } = settled(work, {})
+  assert.equal(state, 'needs_attention')
+  assert.match(outcome.reason?.subject ?? '', /^course-v1:x\+A\+1 is paused, .*: The LMS failed \(500\)$/)
+})
+
+test('an effect that was unknown before the attempt stays so until an attempt ends without a failure', () => {
+  for (const [result, stays] of [
+    [unreachable, true],
+    [done('enrolled'), false],
+  ] as const) {
+    const work = aWork({ courses: [A] })
+    work.effectUnknown = true
+    assert.equal(settled(work, { [A]: result }).effectUnknown, stays)
+  }
 })

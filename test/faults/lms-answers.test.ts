@@ -59,19 +59,21 @@ describe('an answer of the LMS that is no good', { concurrency: 6, timeout: 120_
       await sellAll(product)
       await untilNothingWaits(product.database)
       assert.equal(product.ledger.close(name, await product.lms.state()).answered(200), SALES)
-      assert.equal(product.log.some(isRetry), !('delayMs' in fault))
+      // A failed batch is sent again in halves, and may need no retry.
+      if (!('path' in fault && fault.path === BULK)) assert.ok(product.log.some(isRetry))
       assert.deepEqual(product.log.filter(isAboutLms), [])
     })
   }
 
   test('an endless answer is cut off at 2 MiB; all are enrolled later', async (t) => {
     const product = await setUp(t)
-    let left = 2
-    product.door.onKnock(({ method, path }) => (method === 'POST' && path === BULK && left-- > 0 ? endless : null))
-    await sellAll(product)
+    const email = 'endless@example.com'
+    product.door.onKnock(({ method, path, body }) =>
+      method === 'POST' && path === BULK && body.includes(email) && !product.log.some(isRetry) ? endless : null,
+    )
+    await Promise.all([sellAll(product), product.ledger.sell(product.url, { email })])
     await untilNothingWaits(product.database)
-    assert.ok(left < 0)
-    assert.equal(product.ledger.close('endless answers', await product.lms.state()).answered(200), SALES)
+    assert.equal(product.ledger.close('endless answers', await product.lms.state()).answered(200), SALES + 1)
     const words = product.log.map(({ detail }) => String(detail))
     assert.ok(words.some((detail) => detail.includes('its answer is larger than 2 MiB')))
   })

@@ -102,6 +102,31 @@ test('delayMs makes the LMS late: it does its work, then answers', async () => {
   assert.equal((await lms.state()).allowances.length, 1)
 })
 
+test('a fault may name a course or a person: it meets the calls with them in the URL or the body, and no others', async () => {
+  await using lms = await startRecordedWorld()
+  const bad = 'bad@example.com'
+  const faults = [
+    { path: bulkPath, naming: bad, status: 502 },
+    { path: '/api/user/v1/accounts', naming: bad, status: 500 },
+  ]
+  await control(lms, 'faults', { faults })
+  assert.equal((await bulk(lms, ['new@example.com', bad])).status, 502)
+  assert.deepEqual((await lms.state()).allowances, [])
+  assert.equal((await bulk(lms, ['new@example.com'])).status, 200)
+  assert.equal((await get(lms, `/api/user/v1/accounts?email=${encodeURIComponent(bad)}`)).status, 500)
+  assert.equal((await get(lms, '/api/user/v1/accounts?email=alice%40example.com')).status, 200)
+})
+
+test('bulk_enroll can be made to answer `error` for everybody in one course', async () => {
+  await using lms = await startRecordedWorld()
+  await control(lms, 'faults', { faults: [{ path: bulkPath, naming: demo, error: true }] })
+  const response = await bulk(lms, ['new@example.com'])
+  assert.equal(response.status, 200)
+  const { courses } = Object(await response.json())
+  assert.deepEqual(courses[demo].results, [{ identifier: 'new@example.com', error: true }])
+  assert.deepEqual((await lms.state()).allowances, [])
+})
+
 test('wrong faults are refused with 400 and a reason', async () => {
   await using lms = await startRecordedWorld()
   for (const [fault, reason] of [

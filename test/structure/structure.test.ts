@@ -47,7 +47,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   enrollment: ['deliveries', 'openedx', 'errors', 'pause'],
   deliveries: ['errors', 'pause'],
   openedx: ['errors'],
-  telemetry: ['deliveries'],
+  telemetry: ['deliveries', 'errors'],
   signature: [],
   sandbox: ['errors'],
   errors: [],

@@ -20,6 +20,7 @@ function setUp() {
   const metrics = createMetrics({
     now: () => state.at,
     linkState: () => state.link,
+    pausedCourses: () => 4,
     budgetFullness: () => 0.25,
     replicas: () => 2,
     databaseReason: () => null,
@@ -45,6 +46,7 @@ async function names(): Promise<Set<string>> {
 test('the gauges say what the sources say at the scrape', async () => {
   const { state, lines } = setUp()
   assert.deepEqual(await lines('lernito_call_budget'), ['lernito_call_budget_used_ratio 0.75'])
+  assert.deepEqual(await lines('lernito_courses'), ['lernito_courses_paused 4'])
   assert.deepEqual(await lines('lernito_oldest'), ['lernito_oldest_waiting_seconds 60'])
   assert.deepEqual(await lines('lernito_deliveries_'), [
     'lernito_deliveries_waiting 3',

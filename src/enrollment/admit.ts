@@ -1,0 +1,33 @@
+import type { Delivery } from '../deliveries/types.ts'
+import type { Lms } from '../openedx/lms.ts'
+import { resolveCourses } from './courses.ts'
+import { beginWork, failAll, type Work } from './work.ts'
+
+/**
+ * Begins an attempt: checks the courses and, where an earlier attempt may have taken effect without our knowing, whether
+ * the person has an account. A person with one goes alone, and their state in the LMS is read before enrolling. Neither look-up
+ * is throttled. What is decided by then is recorded in the work.
+ * @throws Error for a delivery that asks for nothing
+ */
+export async function admit({
+  delivery,
+  lms,
+}: {
+  delivery: Delivery
+  lms: Pick<Lms, 'course' | 'account'>
+}): Promise<Work> {
+  const { request } = delivery
+  if (request === null) throw new Error(`delivery ${delivery.id} is due but asks for nothing`)
+  const resolved = await resolveCourses({ ids: request.courseIds, lms, since: delivery.replayedAt })
+  const work = beginWork({ delivery, request, courses: resolved.kind === 'courses' ? resolved.keys : [] })
+  if (resolved.kind === 'reason') work.reasons.push(resolved.reason)
+  if (resolved.kind === 'failure') work.failures.push(resolved.failure)
+  if (!delivery.effectUnknown || work.open.size === 0) return work
+  const account = await lms.account(request.email)
+  if (!account.ok) failAll({ works: [work], courses: [...work.open], failure: account.failure })
+  else if (account.value.status !== 'unknown') {
+    work.readFirst = true
+    work.alone = true
+  }
+  return work
+}

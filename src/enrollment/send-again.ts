@@ -1,0 +1,76 @@
+import type { Failure } from '../openedx/failure.ts'
+import type { Lms } from '../openedx/lms.ts'
+import type { Batch } from './batches.ts'
+import type { CourseBreakers } from './course-breakers.ts'
+import { failAll, type Work } from './work.ts'
+
+/**
+ * What follows a bulk_enroll call that failed in an LMS that is available. One person or one course may be the cause,
+ * so the batch is sent again in smaller ones: each course by itself, then each half by itself, until the cause is alone
+ * and holds up nobody else. Nothing is sent from here: the works are marked, stay open, and get their next calls in
+ * turn with all others. A person who is the whole batch has failed.
+ */
+export async function sendAgainInParts({
+  batch: { works, courses },
+  failure,
+  breakers,
+  lms,
+}: {
+  batch: Batch
+  failure: Failure
+  breakers: Pick<CourseBreakers, 'failed'>
+  lms: Pick<Lms, 'account'>
+}): Promise<void> {
+  const [course] = courses
+  const isOneCourse = courses.length === 1 && course !== undefined
+  if (isOneCourse) {
+    breakers.failed(course, { people: works.map((work) => work.request.email), message: failure.message })
+    if (works.length === 1) return failAll({ works, courses, failure })
+  }
+  const again = keptNothing(failure) ? works : await withoutAccount({ works, courses, failure, lms })
+  if (isOneCourse) {
+    const middle = Math.ceil(again.length / 2)
+    for (const half of [again.slice(0, middle), again.slice(middle)]) mark(half, {})
+    return
+  }
+  for (const work of again) work.courseByCourse = true
+  mark(again, {})
+}
+
+function mark(works: readonly Work[], part: object): void {
+  for (const work of works) work.part = part
+}
+
+/** With ATOMIC_REQUESTS, the LMS's default, a 500 rolls the whole call back (recorded: README.md, 'Seen besides'). */
+const keptNothing = ({ status }: Failure): boolean => status === 500
+
+/**
+ * The call may have taken effect for anybody, and the sale may have been refunded before the next one. Who has no
+ * account can't have been enrolled, and gets the same allowance again. The others are marked: their state in
+ * the LMS is read before they are enrolled, one by one. Accounts are looked up without a permit: that is not throttled.
+ */
+async function withoutAccount({
+  works,
+  courses,
+  failure,
+  lms,
+}: {
+  works: readonly Work[]
+  courses: readonly string[]
+  failure: Failure
+  lms: Pick<Lms, 'account'>
+}): Promise<Work[]> {
+  for (const work of works) work.effectUnknown = true
+  const accounts = await Promise.all(works.map((work) => lms.account(work.request.email)))
+  const again: Work[] = []
+  for (const [i, work] of works.entries()) {
+    const account = accounts[i]
+    if (!account?.ok) failAll({ works: [work], courses, failure: account?.failure ?? failure })
+    else if (account.value.status === 'unknown') again.push(work)
+    else {
+      work.readFirst = true
+      work.suspect = true
+    }
+  }
+  return again
+}

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { DEMO } from '../harness.ts'
+import { until } from '../service/process.ts'
+import { operator, readable, startWithConsole } from './harness.ts'
+
+const BULK = '/api/bulk_enroll/v1/bulk_enroll'
+
+test('the overview names a course for which the LMS fails, and says so no longer when it works again', async (t) => {
+  const clock = { ahead: 0 }
+  const now = (): number => Date.now() + clock.ahead
+  const product = await startWithConsole({ now })
+  t.after(() => product.stop())
+  const someone = await operator(product, now)
+  const overviewWith = (words: RegExp): Promise<string> =>
+    until(`the overview with ${words}`, async () => {
+      const text = readable(await someone.see('/'))
+      return words.test(text) ? text : undefined
+    })
+
+  await product.lms.faults([{ method: 'POST', path: BULK, naming: DEMO, status: 500 }])
+  const sold = Promise.all(['a', 'b', 'c'].map((name) => product.sell({ email: `${name}@example.com` })))
+  const text = await overviewWith(/The LMS has been failing for course-v1:edX\+DemoX\+Demo_Course for/)
+  assert.match(text, /All other courses are enrolled as usual\. .* the next attempt is in \d+ s/)
+
+  await product.lms.noFaults()
+  clock.ahead = 11_000
+  await product.sell({ email: 'd@example.com' })
+  await overviewWith(/^(?!.*failing for course)/)
+  await sold
+})
