@@ -9,7 +9,7 @@ interface Held {
 export interface Admitted {
   /** Its body has come in whole: from now on it is finished, whatever else comes. */
   complete(): void
-  /** It is answered or gone; more than once is once. */
+  /** It is answered or gone. To be called once. */
   release(): void
 }
 
@@ -54,7 +54,6 @@ export function createHeldMemory({ memoryBytes }: { memoryBytes: number }) {
         release: () => {
           if (isWhole) wholeBytes -= held.bytes
           else remove(held)
-          isWhole = false
         },
       }
     },

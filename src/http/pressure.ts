@@ -97,10 +97,7 @@ export function shedLoad({
     if (!isWebhook(request)) return
     const bytes = bodyBytes(request)
     if (isLate(bytes)) return refuse(reply, 'time')
-    const giveWay = (): void => {
-      reply.raw.once('finish', () => request.raw.socket.destroy())
-      void refuse(reply.header('connection', 'close'), 'memory')
-    }
+    const giveWay = (): void => void refuse(reply.header('connection', 'close'), 'memory') // which ends the connection
     const admitted = memory.admit({ bytes: REQUEST_BYTES + bytes, giveWay })
     if (admitted === null) return refuse(reply, 'memory')
     admissions.set(request, admitted)

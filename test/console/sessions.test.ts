@@ -76,6 +76,19 @@ test('a session ends if the LMS renews it as another user', async () => {
   assert.deepEqual(ended, [{ username: 'admin', failure: null }])
 })
 
+for (const kind of ['unreachable', 'server_error', 'throttled'] as const) {
+  test(`a session outlives a renewal that the LMS did not answer: ${kind}`, async () => {
+    const failure = { kind, endpoint: '/oauth2/access_token', status: null, message: kind, retryAfterMs: null } as const
+    const ended: unknown[] = []
+    const signIn = { renew: async () => ({ ok: false, failure }) as const }
+    const sessions = createSessions({ db: database.db, signIn, now, onEnded: (one) => ended.push(one) })
+    const token = await sessions.begin({ username: 'admin', administrator: true, refreshToken: 'refresh' })
+    clock.at += 61 * MINUTE_MS
+    const found = await sessions.find(token)
+    assert.deepEqual([found?.username, found?.confirmed, ended], ['admin', false, []])
+  })
+}
+
 test('a session of an LMS that gives no refresh token is over when it would have to be renewed', async () => {
   const { issue, replica } = createLms()
   const sessions = replica()

@@ -118,6 +118,7 @@ describe('signing in', () => {
   const elsewhere = [
     'https://evil.test/',
     '//evil.test/',
+    '//evil.test/lernito/console/signature',
     '/\\evil.test',
     '/',
     '/lernito/consoles',

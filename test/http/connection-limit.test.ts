@@ -7,6 +7,8 @@ import { watchedLog } from '../log-watch.ts'
 import { until } from '../service/process.ts'
 
 const MOST = 5
+/** What does not come fails the test. */
+const soon = () => ({ signal: AbortSignal.timeout(5000) })
 
 /** A server with at most five connections, with a route that answers and one that answers only after `letGo`. */
 async function setUp(t: TestContext) {
@@ -48,7 +50,7 @@ async function setUp(t: TestContext) {
   }
   const answered = async (socket: Socket | undefined, text: string): Promise<string> => {
     if (socket === undefined) throw new Error('there is no connection')
-    const coming = once(socket, 'data')
+    const coming = once(socket, 'data', soon())
     socket.write(text)
     return String((await coming)[0]).slice(0, 12)
   }
@@ -68,7 +70,7 @@ test('where there are too many connections, the one that has waited longest for 
   const inOrder = [silent, inHeaders, inBody, older, kept]
   for (const [number, victim] of inOrder.entries()) {
     assert.equal(victim.closed, false, `${number}`)
-    const closed = once(victim, 'close')
+    const closed = once(victim, 'close', soon())
     assert.equal(await answered(await open(), request('/at-once')), 'HTTP/1.1 200')
     await closed
   }

@@ -237,6 +237,7 @@ test('whatever becomes of a request, it gives back what it held', async (t) => {
   const ways = [
     () => ask(port, large),
     () => ask(port, head(64 * KIB + 1)), // 413
+    async () => assert.match(await ask(port, head(2 ** 40)), /^HTTP\/1\.1 413 /), // holds no more than the limit
     async () => {
       await openAndWait(port, 64 * KIB) // gives way to the next one
       return ask(port, large)
