@@ -12,7 +12,8 @@ export interface Kept extends Pick<Attempt, 'verifier'> {
 }
 
 /** No script sees them, no other site's form sends them, and over https they never travel otherwise. */
-const options = ({ secure }: Site, path: string) => ({ path, secure, httpOnly: true, sameSite: 'lax' }) as const
+export const cookieOptions = ({ secure }: Site, path: string) =>
+  ({ path, secure, httpOnly: true, sameSite: 'lax' }) as const
 
 /** The prefix makes browsers refuse such a cookie from anything but https. */
 const sessionName = ({ secure }: Site): string => `${secure ? '__Secure-' : ''}lernito_console`
@@ -26,19 +27,19 @@ export const readSession = (request: FastifyRequest, site: Site): string | null 
 
 /** For as long as a session may last. */
 export function setSession(reply: FastifyReply, site: Site, token: string): void {
-  reply.setCookie(sessionName(site), token, { ...options(site, site.base), maxAge: SESSION_MS / 1000 })
+  reply.setCookie(sessionName(site), token, { ...cookieOptions(site, site.base), maxAge: SESSION_MS / 1000 })
 }
 
 /** Has the browser forget its token. */
 export function clearSession(reply: FastifyReply, site: Site): void {
-  reply.clearCookie(sessionName(site), options(site, site.base))
+  reply.clearCookie(sessionName(site), cookieOptions(site, site.base))
 }
 
 /** For the way to the LMS and back; only the callback gets it. */
 export function keepAttempt(reply: FastifyReply, site: Site, { state, verifier, next }: Attempt & Kept): void {
   const value = `${verifier}.${Buffer.from(next).toString('base64url')}`
   reply.setCookie(attemptName(site, state), value, {
-    ...options(site, `${site.base}/callback`),
+    ...cookieOptions(site, `${site.base}/callback`),
     maxAge: ATTEMPT_SECONDS,
   })
 }
@@ -49,6 +50,6 @@ export function takeAttempt(request: FastifyRequest, reply: FastifyReply, site: 
   const name = attemptName(site, state)
   const [verifier, next] = (request.cookies[name] ?? '').split('.')
   if (!verifier || next === undefined) return null
-  reply.clearCookie(name, options(site, `${site.base}/callback`))
+  reply.clearCookie(name, cookieOptions(site, `${site.base}/callback`))
   return { verifier, next: Buffer.from(next, 'base64url').toString() }
 }

@@ -37,6 +37,8 @@ export interface ConsoleParts {
   readonly publicUrl: () => string
   /** LERNITO_LMS_PUBLIC_URL. */
   readonly lmsUrl: string
+  /** LERNITO_CONSOLE_CLIENT_SECRET. */
+  readonly clientSecret: string
   /** Of the webhooks, the current one first. */
   readonly secrets: readonly string[]
   readonly now: () => number
@@ -49,7 +51,8 @@ export interface ConsoleParts {
 
 /** The operator's console, below /lernito/console. */
 export function consoleRoutes(parts: ConsoleParts): void {
-  const { app, db, desk, live, refusers, signIn, publicUrl, lmsUrl, secrets, now, guard, onVisit, onError } = parts
+  const { app, db, desk, live, refusers, signIn, publicUrl, lmsUrl, clientSecret, secrets, now, guard } = parts
+  const { onVisit, onError } = parts
   const site = () => siteOf(publicUrl())
   const sessions = createSessions({
     db,
@@ -93,7 +96,7 @@ export function consoleRoutes(parts: ConsoleParts): void {
       addChanges({ scope, site, desk })
       addRefused({ scope, site, refusers })
       addSignaturePage({ scope, site, secrets })
-      addSignInPages({ scope, site, signIn, sessions, lmsUrl, now, onVisit })
+      addSignInPages({ scope, site, signIn, sessions, lmsUrl, clientSecret, now, onVisit })
     },
     { prefix: CONSOLE_PATH },
   )

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Failure } from '../openedx/failure.ts'
 import type { SignIn } from '../openedx/sign-in.ts'
 import { clearSession, keepAttempt, readSession, setSession, takeAttempt } from './cookies.ts'
+import { keepBrowser, knownBrowser } from './known-browser.ts'
 import { messagePage, sendPage } from './layout.ts'
 import { createLimit } from './limit.ts'
 import type { Sessions } from './sessions.ts'
@@ -20,12 +21,14 @@ interface Doors {
   readonly sessions: Sessions
   /** LERNITO_LMS_PUBLIC_URL. */
   readonly lmsUrl: string
+  /** LERNITO_CONSOLE_CLIENT_SECRET. */
+  readonly clientSecret: string
   readonly now: () => number
   readonly onVisit: (visit: Visit) => void
 }
 
 /** The way in by the LMS, and the way out. */
-export function addSignInPages({ scope, site, signIn, sessions, lmsUrl, now, onVisit }: Doors): void {
+export function addSignInPages({ scope, site, signIn, sessions, lmsUrl, clientSecret, now, onVisit }: Doors): void {
   const limit = createLimit({ now })
   const say = (
     reply: FastifyReply,
@@ -46,14 +49,17 @@ export function addSignInPages({ scope, site, signIn, sessions, lmsUrl, now, onV
     const kept = takeAttempt(request, reply, site(), state)
     const again = `${site().origin}${site().base}/sign-in`
     if (kept === null) return say(reply, 400, { ...TEXTS.signIn.lost, link: again })
-    if (!limit.take(request.ip)) {
+    const browser = knownBrowser({ request, site: site(), clientSecret, now: now() })
+    const taken = limit.take({ ip: request.ip, browser })
+    if (taken === null) {
       reply.header('retry-after', 60)
       return say(reply, 429, { ...TEXTS.signIn.tooMany, link: again })
     }
     const attempt = { state, verifier: kept.verifier }
     const judged = await signIn.finish({ parameters, attempt, redirectUri: callbackOf(site()) })
     if (!judged.ok) {
-      const { kind, message } = judged.failure
+      const { kind, status, message } = judged.failure
+      if (kind === 'refused' && status === null) taken.giveBack() // the LMS was not asked
       onVisit({ kind: 'failed', reason: message })
       return say(reply, statusOf(kind), { ...fillBoth(TEXTS.signIn.failed, { reason: message }), link: again })
     }
@@ -62,10 +68,11 @@ export function addSignInPages({ scope, site, signIn, sessions, lmsUrl, now, onV
       onVisit({ kind: 'not_staff', username })
       return say(reply, 403, { ...fillBoth(TEXTS.signIn.notStaff, { username }), link: `${lmsUrl}/logout` })
     }
-    limit.giveBack(request.ip)
+    taken.giveBack()
     const before = readSession(request, site())
     if (before !== null) await sessions.end(before)
     setSession(reply, site(), await sessions.begin(judged.value))
+    keepBrowser({ reply, site: site(), clientSecret, now: now() })
     onVisit({ kind: 'signed_in', username })
     return reply.redirect(pageOf(site(), kept.next), 303)
   })

@@ -200,7 +200,9 @@ export function createInbox({
     },
 
     /** No call is under way for these deliveries: one that an operator has stopped can be given back. */
-    endCall: (ids: readonly string[]): void => ids.forEach((id) => inCall.delete(id)),
+    endCall: (ids: readonly string[]): void => {
+      for (const id of ids) inCall.delete(id)
+    },
 
     /** Between two calls of an attempt: whether the delivery still is ours to work on. Throws what the database throws. */
     mayContinue: async (id: string): Promise<boolean> => (await store.stillWaiting([id])).has(id),

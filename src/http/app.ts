@@ -2,6 +2,7 @@ import { type IncomingMessage, METHODS } from 'node:http'
 import type { Socket } from 'node:net'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { Log } from '../telemetry/log.ts'
+import { limitConnections } from './connection-limit.ts'
 import { createConnections } from './connections.ts'
 import { answerErrors, refuseWith } from './errors.ts'
 import { HEADER_BYTES, HEADERS_MS, MAX_HEADERS, type OnRefused, REQUEST_MS } from './refusals.ts'
@@ -21,6 +22,7 @@ const REST_BYTES = 8 * 1024 * 1024
  * @param from.trustedProxies whose X-Forwarded-For is believed
  * @param from.stopping aborted at the stop: from then on each answer closes its connection, which a proxy would keep
  *   open, so that the stop doesn't wait for it
+ * @param from.mostConnections how many connections there may be; see connection-limit.ts
  */
 export function createApp({
   log,
@@ -28,12 +30,14 @@ export function createApp({
   trustedProxies,
   stopping,
   onRefused,
+  mostConnections,
 }: {
   log: Log
   bodyLimit: number
   trustedProxies: TrustedProxies
   stopping: AbortSignal
   onRefused: OnRefused
+  mostConnections?: number
 }): FastifyInstance {
   const connections = createConnections({ log, onRefused })
   const app = fastify({
@@ -53,6 +57,7 @@ export function createApp({
     frameworkErrors: (_error, request, reply) => refuseWith({ code: 'bad_url', onRefused, request, reply }),
   })
   connections.watch(app.server)
+  limitConnections({ server: app.server, log, most: mostConnections })
   app.server.maxHeadersCount = MAX_HEADERS + 1 // Node drops the others; one too many is enough to see it
   app.removeAllContentTypeParsers()
   const known = new Set(app.supportedMethods)

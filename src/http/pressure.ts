@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type Admitted, createHeldMemory } from './held-memory.ts'
 
 /** What a request holds until its answer besides its body, its connection included (measured with 8,000 of them). */
 const REQUEST_BYTES = 32 * 1024
@@ -36,8 +37,8 @@ export type Shortage = 'time' | 'memory'
 
 /**
  * Answers 503 to webhooks that come faster than they can be dealt with, before they are read: the event loop keeps
- * coming round, the memory has a bound, and what was admitted is finished (docs/decisions/0015). Every other path is
- * left alone.
+ * coming round, the memory has a bound, and what has come in whole is finished (docs/decisions/0015). Every other path
+ * is left alone.
  *
  * @param from.paths of the webhook, as its routes name them
  * @param from.bodyLimit in bytes; a body of unknown length counts as one of this length
@@ -63,7 +64,8 @@ export function shedLoad({
   loop?: Loop
   memoryBytes?: number
 }): void {
-  let heldBytes = 0
+  const memory = createHeldMemory({ memoryBytes })
+  const admissions = new WeakMap<FastifyRequest, Admitted>()
   let refused = 0
   let calm: NodeJS.Timeout | undefined
   let round = { number: -1, began: 0, looks: 0 }
@@ -95,15 +97,15 @@ export function shedLoad({
     if (!isWebhook(request)) return
     const bytes = bodyBytes(request)
     if (isLate(bytes)) return refuse(reply, 'time')
-    const holds = REQUEST_BYTES + bytes
-    if (heldBytes + holds > memoryBytes) return refuse(reply, 'memory')
-    heldBytes += holds
-    reply.raw.once('close', () => {
-      heldBytes -= holds
-    })
+    const giveWay = (): void => void refuse(reply.header('connection', 'close'), 'memory') // which ends the connection
+    const admitted = memory.admit({ bytes: REQUEST_BYTES + bytes, giveWay })
+    if (admitted === null) return refuse(reply, 'memory')
+    admissions.set(request, admitted)
+    reply.raw.once('close', admitted.release)
   })
   // A body that came in whole is not looked at either: all that were admitted together may be complete at once.
   app.addHook('preHandler', async (request, reply) => {
+    admissions.get(request)?.complete()
     if (isWebhook(request) && isLate(bodyBytes(request))) return refuse(reply, 'time')
   })
   app.addHook('onClose', async () => clearTimeout(calm))

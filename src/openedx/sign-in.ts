@@ -123,7 +123,7 @@ export async function judgePerson(answer: Answer): Promise<Judged<Person>> {
   const granted = await judgeGrant(answer, (error) => {
     // Recorded: sign-in.json, 'the code again'.
     if (error === 'invalid_grant' || error === 'invalid_request') {
-      return refused(`The LMS does not accept this sign-in, or no longer (${error}): sign in again`)
+      return refused(`The LMS does not accept this sign-in, or no longer (${error}): sign in again`, answer.status)
     }
     return misconfigured(refusalWords(error))
   })
@@ -141,8 +141,9 @@ export async function judgePerson(answer: Answer): Promise<Judged<Person>> {
   })
 }
 
-function refused(message: string): Failed {
-  return failed({ kind: 'refused', endpoint: TOKEN_ENDPOINT, status: null, message })
+/** `status`: that of the LMS's answer; null where it was not asked. */
+function refused(message: string, status: number | null = null): Failed {
+  return failed({ kind: 'refused', endpoint: TOKEN_ENDPOINT, status, message })
 }
 
 function refusalWords(error: string): string {

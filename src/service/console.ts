@@ -53,6 +53,7 @@ export function mountConsole({
     signIn,
     publicUrl,
     lmsUrl,
+    clientSecret,
     onVisit: (visit) => logVisit(log, visit),
     onError: (error) => log.error(errorFields(error), 'unexpected error in the console'),
   })

@@ -1,4 +1,4 @@
-import { networkOf } from './network.ts'
+import { networkOf } from '../network.ts'
 
 /** So many addresses are told apart, whoever has more of them: the memory is bounded. */
 const ADDRESSES_MAX = 1000

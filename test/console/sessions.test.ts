@@ -19,20 +19,24 @@ after(async () => {
   rmSync(folder, { recursive: true })
 })
 
-/** An LMS whose refresh tokens are good once, and sessions of a replica beside it. */
-function createLms() {
+/**
+ * An LMS whose refresh tokens are good once, and sessions of a replica beside it. `renewedAs` is the user whom it names
+ * when one is used.
+ */
+function createLms({ renewedAs = 'admin' }: { renewedAs?: string } = {}) {
   let next = 0
   const good = new Set<string>()
   const asked: string[] = []
-  const issue = (): Person => {
+  const ended: { username: string; failure: unknown }[] = []
+  const issue = (username = 'admin'): Person => {
     const refreshToken = `refresh-${next++}`
     good.add(refreshToken)
-    return { username: 'admin', administrator: true, refreshToken }
+    return { username, administrator: true, refreshToken }
   }
   const signIn = {
     renew: async (refreshToken: string) => {
       asked.push(refreshToken)
-      if (good.delete(refreshToken)) return { ok: true, value: issue() } as const
+      if (good.delete(refreshToken)) return { ok: true, value: issue(renewedAs) } as const
       const failure = {
         kind: 'refused',
         endpoint: '/oauth2/access_token',
@@ -42,8 +46,8 @@ function createLms() {
       return { ok: false, failure: { ...failure, retryAfterMs: null, mayHaveTakenEffect: false } } as const
     },
   }
-  const replica = () => createSessions({ db: database.db, signIn, now, onEnded: () => {} })
-  return { issue, asked, replica }
+  const replica = () => createSessions({ db: database.db, signIn, now, onEnded: (one) => ended.push(one) })
+  return { issue, asked, ended, replica }
 }
 
 test('a refresh token is used by one of the replicas that find it due at the same time, and the others go on', async () => {
@@ -61,6 +65,29 @@ test('a refresh token is used by one of the replicas that find it due at the sam
   }
   assert.equal((await two.find(token))?.confirmed, true)
 })
+
+test('a session ends if the LMS renews it as another user', async () => {
+  const { issue, ended, replica } = createLms({ renewedAs: 'another-admin' })
+  const [one, two] = [replica(), replica()]
+  const token = await one.begin(issue())
+  clock.at += 55 * MINUTE_MS
+  assert.equal(await one.find(token), null)
+  assert.equal(await two.find(token), null)
+  assert.deepEqual(ended, [{ username: 'admin', failure: null }])
+})
+
+for (const kind of ['unreachable', 'server_error', 'throttled'] as const) {
+  test(`a session outlives a renewal that the LMS did not answer: ${kind}`, async () => {
+    const failure = { kind, endpoint: '/oauth2/access_token', status: null, message: kind, retryAfterMs: null } as const
+    const ended: unknown[] = []
+    const signIn = { renew: async () => ({ ok: false, failure }) as const }
+    const sessions = createSessions({ db: database.db, signIn, now, onEnded: (one) => ended.push(one) })
+    const token = await sessions.begin({ username: 'admin', administrator: true, refreshToken: 'refresh' })
+    clock.at += 61 * MINUTE_MS
+    const found = await sessions.find(token)
+    assert.deepEqual([found?.username, found?.confirmed, ended], ['admin', false, []])
+  })
+}
 
 test('a session of an LMS that gives no refresh token is over when it would have to be renewed', async () => {
   const { issue, replica } = createLms()

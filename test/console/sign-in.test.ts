@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { after, describe, type TestContext, test } from 'node:test'
 import { unseal } from '../../src/console/seal.ts'
 import { openDatabase } from '../../src/deliveries/database/database.ts'
 import { csrfOf, LEARNER, operator, signIn, startWithConsole } from './harness.ts'
@@ -118,6 +118,7 @@ describe('signing in', () => {
   const elsewhere = [
     'https://evil.test/',
     '//evil.test/',
+    '//evil.test/lernito/console/signature',
     '/\\evil.test',
     '/',
     '/lernito/consoles',
@@ -136,8 +137,9 @@ describe('signing in', () => {
     })
   }
 
-  test('sign-ins are limited, so that nobody can use up the LMS’s token endpoint for the service', async () => {
+  test('sign-ins are limited, so that nobody can use up the LMS’s token endpoint for the service', async (t) => {
     const other = await startWithConsole({ now })
+    t.after(() => other.stop())
     const visitor = createVisitor()
     const begun = await visitor.get(`${other.console}/sign-in`)
     const state = new URL(begun.location).searchParams.get('state') ?? ''
@@ -154,7 +156,92 @@ describe('signing in', () => {
     assert.equal(refused[0]?.count, 6)
     clock.offset += 60_000
     assert.equal((await createVisitor().get(`${other.console}/callback?code=x&state=${state}`, { cookie })).status, 400)
-    await other.stop()
+  })
+
+  describe('under an attack on the sign-in', () => {
+    /** Comes back from the LMS with a code that the LMS never gave, as somebody at this address. */
+    async function failAt(console: string, address: string, times: number): Promise<number[]> {
+      const headers = { 'x-forwarded-for': address }
+      const statuses: number[] = []
+      for (let i = 0; i < times; i++) {
+        const visitor = createVisitor()
+        const begun = await visitor.get(`${console}/sign-in`, headers)
+        const state = new URL(begun.location).searchParams.get('state') ?? ''
+        statuses.push((await visitor.get(`${console}/callback?code=x&state=${state}`, headers)).status)
+      }
+      return statuses
+    }
+    const start = (t: TestContext) => {
+      const starting = startWithConsole({ env: { LERNITO_TRUSTED_PROXIES: '1' }, now })
+      t.after(async () => (await starting).stop())
+      return starting
+    }
+
+    test('30 failed sign-ins from one IPv6 /64 lock out that network, and no operator', async (t) => {
+      const other = await start(t)
+      const statuses: number[] = []
+      for (let i = 1; i <= 30; i++) statuses.push(...(await failAt(other.console, `2001:db8:0:7::${i}`, 1)))
+      assert.deepEqual(statuses, [...Array(6).fill(400), ...Array(24).fill(429)])
+      assert.equal((await signIn(createVisitor(), other)).status, 303)
+    })
+
+    test('a browser that an operator signed in with before is let in from the attacked network, and while all networks together are limited', async (t) => {
+      const other = await start(t)
+      const known = createVisitor()
+      assert.equal((await signIn(known, other)).status, 303)
+      for (let network = 1; network <= 4; network++) await failAt(other.console, `192.0.2.${network}`, 6)
+      await failAt(other.console, '127.0.0.1', 6)
+      assert.equal((await signIn(createVisitor(), other)).status, 429, 'of the operator’s network')
+      assert.deepEqual(await failAt(other.console, '203.0.113.1', 1), [429])
+      const csrf = csrfOf(await known.get(`${other.console}/signature`))
+      await known.post(`${other.console}/sign-out`, { csrf })
+      assert.equal((await signIn(known, other)).status, 303)
+    })
+
+    test('nobody makes that browser’s cookie, or makes it hold longer than 180 days', async (t) => {
+      const other = await start(t)
+      const known = createVisitor()
+      await signIn(known, other)
+      const line = known.cookies().lernito_known ?? ''
+      assert.match(line, /; Max-Age=15552000; Path=\/lernito\/console\/callback; HttpOnly; SameSite=Lax$/)
+      const [cookie = ''] = line.split(';')
+      await failAt(other.console, '127.0.0.1', 6)
+      const backWith = async (own: string): Promise<number> => {
+        const begun = await createVisitor().ask(`${other.console}/sign-in`)
+        const state = new URL(begun.location).searchParams.get('state') ?? ''
+        const [attempt = ''] = String(begun.headers['set-cookie']).split(';')
+        const seen = await createVisitor().get(`${other.console}/callback?code=x&state=${state}`, {
+          cookie: `${attempt}; ${own}`,
+        })
+        return seen.status
+      }
+      assert.equal(await backWith(cookie), 400)
+      const [until = '', id = '', signature = ''] = cookie.split('=')[1]?.split('.') ?? []
+      for (const value of [
+        `${Number(until) + 1}.${id}.${signature}`,
+        `${until}.${id}x.${signature}`,
+        `${until}.${id}.`,
+        `${until}.${id}.${signature.slice(0, -1)}`,
+        '',
+      ]) {
+        assert.equal(await backWith(`lernito_known=${value}`), 429, value)
+      }
+      clock.offset += 180 * 24 * 60 * 60_000
+      await failAt(other.console, '127.0.0.1', 6)
+      assert.equal(await backWith(cookie), 429, 'after 180 days')
+    })
+
+    test('a sign-in that the LMS was not asked about does not count', async (t) => {
+      const other = await start(t)
+      for (let i = 0; i < 40; i++) {
+        const visitor = createVisitor()
+        const begun = await visitor.get(`${other.console}/sign-in`)
+        const state = new URL(begun.location).searchParams.get('state') ?? ''
+        const query = i % 2 === 0 ? `error=access_denied&state=${state}` : `code=&state=${state}`
+        assert.equal((await visitor.get(`${other.console}/callback?${query}`)).status, 400)
+      }
+      assert.equal((await signIn(createVisitor(), other)).status, 303)
+    })
   })
 
   test('what is wrong with the application is said, and what to do', async () => {
@@ -232,9 +319,18 @@ describe('a session', () => {
     const [copy = ''] = (someone.cookies().lernito_console ?? '').split(';')
     const out = await someone.send('/sign-out')
     assert.deepEqual([out.status, out.location], [303, '/lernito/console/signed-out'])
-    assert.deepEqual(Object.keys(someone.cookies()), ['sandbox_session'])
+    assert.deepEqual(Object.keys(someone.cookies()).sort(), ['lernito_known', 'sandbox_session'])
     assert.equal((await createVisitor().get(page, { cookie: copy })).status, 303)
     assert.equal((await someone.get(`${product.console}/signed-out`)).status, 200)
+  })
+
+  test('ends when the same browser signs in anew, also for a copy of its cookie', async () => {
+    const someone = await operator(product, now)
+    const [copy = ''] = (someone.cookies().lernito_console ?? '').split(';')
+    const start = await someone.get(`${product.console}/sign-in`)
+    assert.equal((await someone.get((await someone.get(start.location)).location)).status, 303)
+    assert.equal((await someone.see('/signature')).status, 200)
+    assert.equal((await createVisitor().get(page, { cookie: copy })).status, 303)
   })
 
   test('is not kept in the database as the browser has it', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { after, describe, test } from 'node:test'
-import { startProduct } from '../harness.ts'
+import { exchange, startProduct } from '../harness.ts'
 import { linksOf, operator, startWithConsole } from './harness.ts'
 import { createVisitor } from './visitor.ts'
 
@@ -120,6 +120,19 @@ describe('with a session', async () => {
       assert.equal(stored(), before)
     })
   }
+
+  test('a form of a browser that names no origin is taken only if the browser says that the site is the same', async () => {
+    const [cookie = ''] = (someone.cookies().lernito_console ?? '').split(';')
+    const send = async (headers: Record<string, string>): Promise<number> => {
+      const type = { 'content-type': 'application/x-www-form-urlencoded' }
+      const body = new URLSearchParams({ csrf: someone.csrf }).toString()
+      return (await exchange({ url: `${product.console}/signature`, headers: { cookie, ...type, ...headers }, body }))
+        .status
+    }
+    assert.equal(await send({ 'sec-fetch-site': 'same-origin' }), 200)
+    for (const site of ['same-site', 'cross-site', 'none']) assert.equal(await send({ 'sec-fetch-site': site }), 403)
+    assert.equal(await send({}), 403)
+  })
 
   test('every link of every page leads to a page', async () => {
     const links = new Set<string>()

@@ -5,13 +5,14 @@ import { type TestContext, test } from 'node:test'
 import { createApp } from '../../src/http/app.ts'
 import { type Loop, type Shortage, shedLoad } from '../../src/http/pressure.ts'
 import { watchedLog } from '../log-watch.ts'
+import { until } from '../service/process.ts'
 
 const KIB = 1024
 const BODY_LIMIT = 64 * KIB
 const TOO_BUSY =
   '{"success":false,"message":"The service is too busy, and the delivery is not accepted. Send it again later"}'
 
-/** A server with a webhook, and with one that takes 15 ms for each. */
+/** A server with a webhook, one that answers only after `letGo`, and one that takes 15 ms for each. */
 async function setUp(t: TestContext, { loop, memoryBytes = 2 ** 30 }: { loop?: Loop; memoryBytes?: number } = {}) {
   const { log } = watchedLog({ level: 'silent', env: {} })
   const app = createApp({
@@ -23,7 +24,7 @@ async function setUp(t: TestContext, { loop, memoryBytes = 2 ** 30 }: { loop?: L
   })
   const began: Shortage[] = []
   const ended: number[] = []
-  const paths = ['/hook/', '/slow/']
+  const paths = ['/hook/', '/held/', '/slow/']
   const told = {
     onBegin: (shortage: Shortage) => began.push(shortage),
     onEnd: (refused: number) => ended.push(refused),
@@ -39,6 +40,12 @@ async function setUp(t: TestContext, { loop, memoryBytes = 2 ** 30 }: { loop?: L
   app.post('/hook/', take)
   app.get('/hook/', async () => 'not a webhook')
   app.post('/other', take)
+  const held = Promise.withResolvers<void>()
+  app.post('/held/', async (request) => {
+    const said = await take(request)
+    await held.promise
+    return said
+  })
   app.post('/slow/', async (request) => {
     for (const end = performance.now() + 15; performance.now() < end; );
     return take(request)
@@ -48,7 +55,7 @@ async function setUp(t: TestContext, { loop, memoryBytes = 2 ** 30 }: { loop?: L
     app.server.closeAllConnections()
     return app.close()
   })
-  return { app, port: Number(new URL(url).port), began, ended, read }
+  return { app, port: Number(new URL(url).port), began, ended, read, letGo: held.resolve }
 }
 
 const head = (length: number, start = 'POST /hook/'): string =>
@@ -59,6 +66,13 @@ async function open(port: number, text: string): Promise<Socket> {
   socket.on('error', () => {})
   await once(socket, 'connect')
   socket.write(text)
+  return socket
+}
+
+/** A webhook whose headers have been read, and whose body of so many bytes has not come. */
+async function openAndWait(port: number, length: number): Promise<Socket> {
+  const socket = await open(port, head(length).replace('\r\n\r\n', '\r\nexpect: 100-continue\r\n\r\n'))
+  await once(socket, 'data')
   return socket
 }
 
@@ -178,20 +192,44 @@ test('other paths and methods are never refused', async (t) => {
 })
 
 test('what all requests under way may hold is bounded: 32 KiB each, and the body that it announces', async (t) => {
-  const { port, began, read } = await setUp(t, { memoryBytes: 200 * KIB })
-  const slow = await Promise.all([open(port, head(64 * KIB)), open(port, head(64 * KIB))])
-  const answers = [await ask(port, `${head(1)}x`), await ask(port, `${head(1)}x`)]
-  while (answers.at(-1)?.startsWith('HTTP/1.1 200')) answers.push(await ask(port, `${head(1)}x`)) // both are there
-  assertBusy(answers.at(-1) ?? '')
+  const { port, began, read, letGo } = await setUp(t, { memoryBytes: 200 * KIB })
+  const whole = await Promise.all([1, 2].map(() => open(port, large.replace('/hook/', '/held/'))))
+  await until('both bodies', () => read.length === 2 || undefined)
+  assertBusy(await ask(port, `${head(1)}x`))
   assert.deepEqual(began, ['memory'])
-  slow[0]?.write('x'.repeat(64 * KIB))
-  if (slow[0] !== undefined) assert.match(await answerOn(slow[0]), /^HTTP\/1\.1 200 /)
+  letGo()
+  for (const socket of whole) assert.match(await answerOn(socket), /^HTTP\/1\.1 200 /)
   assert.match(await ask(port, `${head(1)}x`), /^HTTP\/1\.1 200 /)
-  slow[1]?.destroy()
-  const third = await open(port, large)
-  assert.match(await answerOn(third), /^HTTP\/1\.1 200 /)
-  assert.equal(read.at(-1), 64 * KIB)
-  for (const socket of [...slow, third]) socket.destroy()
+  assert.equal(read.at(-1), 1)
+  for (const socket of whole) socket.destroy()
+})
+
+test('a webhook that has not come in whole gives way to one that comes later, the oldest first', async (t) => {
+  const { port, began, read } = await setUp(t, { memoryBytes: 200 * KIB })
+  const oldest = await openAndWait(port, 64 * KIB)
+  const answering = answerOn(oldest)
+  const other = await openAndWait(port, 64 * KIB)
+  assert.match(await ask(port, `${head(1)}x`), /^HTTP\/1\.1 200 /)
+  const answer = await answering
+  assertBusy(answer)
+  assert.match(answer, /\r\nconnection: close\r\n/)
+  await until('the end of its connection', () => oldest.closed || undefined)
+  assert.deepEqual(began, ['memory'])
+  other.write('x'.repeat(64 * KIB))
+  assert.match(await answerOn(other), /^HTTP\/1\.1 200 /)
+  assert.deepEqual(read, [1, 64 * KIB])
+  other.destroy()
+})
+
+test('one that has come in whole gives way to none, however many others begin', async (t) => {
+  const { port, read, letGo } = await setUp(t, { memoryBytes: 200 * KIB })
+  const whole = await open(port, large.replace('/hook/', '/held/'))
+  await until('its body', () => read.length === 1 || undefined)
+  const slow = []
+  for (let i = 0; i < 5; i++) slow.push(await openAndWait(port, 64 * KIB))
+  letGo()
+  assert.match(await answerOn(whole), /^HTTP\/1\.1 200 /)
+  for (const socket of [whole, ...slow]) socket.destroy()
 })
 
 test('whatever becomes of a request, it gives back what it held', async (t) => {
@@ -199,10 +237,16 @@ test('whatever becomes of a request, it gives back what it held', async (t) => {
   const ways = [
     () => ask(port, large),
     () => ask(port, head(64 * KIB + 1)), // 413
+    async () => assert.match(await ask(port, head(2 ** 40)), /^HTTP\/1\.1 413 /), // holds no more than the limit
+    async () => {
+      await openAndWait(port, 64 * KIB) // gives way to the next one
+      return ask(port, large)
+    },
     () => ask(port, 'POST /hook/ HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nnonsense\r\n'), // 400
   ]
   for (let i = 0; i < 30; i++) await ways[i % ways.length]?.()
-  assert.deepEqual(began, [])
+  assert.match(await ask(port, large), /^HTTP\/1\.1 200 /)
+  assert.deepEqual(began, ['memory'])
 })
 
 test('the pressure is told when it begins, and when nothing was refused for 10 s', async (t) => {

@@ -1,5 +1,17 @@
 import { execFile, execFileSync } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -48,13 +60,50 @@ export async function pack({ folder, more }: { folder: string; more: string }): 
   return { tarball: join(folder, filename), files: files.map(({ path }) => path).sort() }
 }
 
-/** Installs a tarball in an empty folder as a user does. Gives the folder of the package. */
+/**
+ * A registry that has the tarball, and sends npm to its usual one for every other package. As a registry does, it says
+ * that the package brings its versions along: npm doesn't look for that in a tarball that comes in another way.
+ */
+async function startRegistry({ tarball, usual }: { tarball: string; usual: string }) {
+  const bytes = readFileSync(tarball)
+  const manifest = z
+    .looseObject({ name: z.string(), version: z.string() })
+    .parse(JSON.parse(execFileSync('tar', ['-xzOf', tarball, 'package/package.json'], { encoding: 'utf8' })))
+  const hasList = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).includes('package/npm-shrinkwrap.json\n')
+  const server = createServer(({ url = '', headers: { host } }, response) => {
+    if (url === '/tarball.tgz') return void response.end(bytes)
+    if (url !== `/${manifest.name}`) return void response.writeHead(307, { location: new URL(url, usual).href }).end()
+    const integrity = `sha512-${createHash('sha512').update(bytes).digest('base64')}`
+    const dist = { tarball: `http://${host}/tarball.tgz`, integrity }
+    const versions = { [manifest.version]: { ...manifest, dist, _hasShrinkwrap: hasList } }
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify({ name: manifest.name, 'dist-tags': { latest: manifest.version }, versions }))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  const port = typeof address === 'object' ? address?.port : undefined
+  return { url: `http://127.0.0.1:${port}/`, name: manifest.name, close: () => server.close() }
+}
+
+/** Installs a tarball from a registry in an empty folder, as a user does. Gives the folder of the package. */
 export async function install({ tarball, folder }: { tarball: string; folder: string }): Promise<string> {
   mkdirSync(folder)
   writeFileSync(join(folder, 'package.json'), '{"private":true,"type":"module"}')
-  const options = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
-  await runFile('npm', ['install', tarball, ...options], { cwd: folder, env: ENV })
-  return join(folder, 'node_modules/lernito-openedx')
+  const { stdout } = await runFile('npm', ['config', 'get', 'registry'], { cwd: folder, env: ENV })
+  const registry = await startRegistry({ tarball, usual: stdout.trim() })
+  const options = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', `--registry=${registry.url}`]
+  await runFile('npm', ['install', registry.name, ...options], { cwd: folder, env: ENV }).finally(registry.close)
+  return join(folder, 'node_modules', registry.name)
+}
+
+/** Unpacks a tarball and installs its packages in its own folder, as the Tutor plugin's image does. Gives the folder. */
+export async function unpack({ tarball, folder }: { tarball: string; folder: string }): Promise<string> {
+  mkdirSync(folder)
+  execFileSync('tar', ['-xzf', tarball, '--strip-components=1', '-C', folder])
+  const options = ['--omit=dev', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
+  await runFile('npm', ['install', ...options], { cwd: folder, env: ENV })
+  return folder
 }
 
 /**

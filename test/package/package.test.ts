@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { z } from 'zod'
@@ -8,7 +8,16 @@ import { sign } from '../../src/signature/signature.ts'
 import { DEMO, exchange } from '../harness.ts'
 import { ROOT, run, start } from '../service/process.ts'
 import { sell, startLms, startServe } from '../service/serving.ts'
-import { asSomebodyElse, install, makeReadOnly, openFolder, type Packed, pack, theirFolder } from './installing.ts'
+import {
+  asSomebodyElse,
+  install,
+  makeReadOnly,
+  openFolder,
+  type Packed,
+  pack,
+  theirFolder,
+  unpack,
+} from './installing.ts'
 
 const { folder, remove } = openFolder('lernito-package-')
 const BIN = join(folder, 'site/node_modules/.bin/lernito-openedx')
@@ -27,13 +36,46 @@ after(() => {
 
 const source = (pattern: string): string[] => globSync(pattern, { cwd: ROOT })
 
-test('the package has the built code and what stands beside it, the types of its one entry, documents and systemd unit, what npm always adds, and nothing else', () => {
+test('the package has the built code and what stands beside it, the types of its one entry, documents and systemd unit, the versions of its packages, what npm always adds, and nothing else', () => {
   const code = source('src/**/*.ts').map((file) => file.replace(/^src\/(.*)\.ts$/, 'dist/$1.js'))
   const types = source('src/signature/*.ts').map((file) => file.replace(/^src\/(.*)\.ts$/, 'dist/$1.d.ts'))
   const assets = [ASSET, ...source('src/**/*.!(ts)')].map((file) => file.replace(/^src/, 'dist'))
-  const always = ['LICENSE', 'README.md', 'bin/lernito-openedx.js', 'package.json']
+  const always = ['LICENSE', 'README.md', 'bin/lernito-openedx.js', 'npm-shrinkwrap.json', 'package.json']
   const forOperators = source('{docs/*.md,deploy/systemd/*}')
   assert.deepEqual(packed.files, [...always, ...code, ...types, ...assets, ...forOperators].sort())
+})
+
+const lock = z.object({
+  packages: z.record(z.string(), z.object({ version: z.string().optional(), dev: z.boolean().optional() })),
+})
+/** The packages of a lock file, as name@version; without itself and what is only for development. */
+const packagesOf = (file: string): string[] =>
+  Object.entries(lock.parse(JSON.parse(readFileSync(file, 'utf8'))).packages)
+    .map(([path, of]) => ({ ...of, name: path.split('node_modules/').at(-1) ?? '' }))
+    .filter(({ name, dev }) => !dev && name !== '' && name !== 'lernito-openedx')
+    .map(({ name, version }) => `${name}@${version}`)
+    .sort()
+
+describe('what is installed with the package', () => {
+  test('every package is there in the version that was tested, and no other one', () => {
+    const present = packagesOf(join(folder, 'site/node_modules/.package-lock.json'))
+    assert.deepEqual(present, packagesOf(join(ROOT, 'package-lock.json')))
+    assert.ok(present.length > 50)
+  })
+
+  test('so it is where the package is unpacked, and installed in its own folder', async () => {
+    const unpacked = await unpack({ tarball: packed.tarball, folder: join(folder, 'unpacked') })
+    const present = packagesOf(join(unpacked, 'node_modules/.package-lock.json'))
+    assert.deepEqual(present, packagesOf(join(ROOT, 'package-lock.json')))
+  })
+
+  test('the list of the versions names no address to download from, and is gone from the checkout', () => {
+    const list = readFileSync(join(installed, 'npm-shrinkwrap.json'), 'utf8')
+    const text = list.replaceAll(/"funding": (?:"[^"]*"|\{[^}]*\}|\[[^\]]*\])/g, '')
+    assert.doesNotMatch(text, /resolved|:\/\/|registry/)
+    assert.doesNotMatch(list, /"dev": true|devDependencies/)
+    assert.equal(existsSync(join(folder, 'checkout/npm-shrinkwrap.json')), false)
+  })
 })
 
 describe('the installed package', { concurrency: 2 }, () => {

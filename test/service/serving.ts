@@ -51,7 +51,7 @@ export async function sell({ url, ...buyer }: Buyer & { url: string }): Promise<
 }
 
 /** A stand-in LMS in this process. */
-export async function startLms(t: TestContext, options: StandInOptions = {}) {
+export async function startLms(t: Pick<TestContext, 'after'>, options: StandInOptions = {}) {
   const lms = await startStandIn({ throttle: 'off', ...options })
   t.after(() => lms.close())
   return { url: lms.url, ...control(lms.url) }

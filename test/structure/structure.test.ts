@@ -41,8 +41,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: ['errors', 'telemetry'],
   openapi: [],
   settings: ['errors'],
-  webhook: ['signature', 'deliveries', 'errors'],
-  console: ['deliveries', 'openedx', 'signature', 'errors'],
+  webhook: ['signature', 'deliveries', 'network', 'errors'],
+  console: ['deliveries', 'openedx', 'signature', 'network', 'errors'],
   doctor: ['deliveries', 'openedx', 'settings', 'errors'],
   enrollment: ['deliveries', 'openedx', 'errors', 'pause'],
   deliveries: ['errors', 'pause'],
@@ -51,6 +51,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   signature: [],
   sandbox: ['errors'],
   errors: [],
+  network: [],
   pause: [],
   version: [],
 }

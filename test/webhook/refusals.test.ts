@@ -118,3 +118,12 @@ test('a clock that is set back does no harm', () => {
   assert.equal(refusals.top(1)[0]?.refused, 20)
   assert.equal(refusals.endMinute()[0]?.refused, 20)
 })
+
+test('each minute has its 100 single lines anew', () => {
+  const refusals = createRefusals({ of: 'webhooks', now: () => 0 })
+  for (let minute = 0; minute < 3; minute++) {
+    const singles = Array.from({ length: 150 }, (_, i) => refusals.note({ code: 'json', ip: `192.0.2.${i}` }))
+    assert.equal(singles.filter((isOneOfMany) => !isOneOfMany).length, 100, `minute ${minute}`)
+    refusals.endMinute()
+  }
+})

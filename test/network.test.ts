@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { networkOf } from '../../src/webhook/network.ts'
+import { networkOf } from '../src/network.ts'
 
 test('an IPv4 address counts for itself, also where it is written as an IPv6 address', () => {
   assert.equal(networkOf('192.0.2.7'), '192.0.2.7')
