@@ -78,7 +78,14 @@ test('a session ends if the LMS renews it as another user', async () => {
 
 for (const kind of ['unreachable', 'server_error', 'throttled'] as const) {
   test(`a session outlives a renewal that the LMS did not answer: ${kind}`, async () => {
-    const failure = { kind, endpoint: '/oauth2/access_token', status: null, message: kind, retryAfterMs: null } as const
+    const failure = {
+      kind,
+      endpoint: '/oauth2/access_token',
+      status: null,
+      message: kind,
+      retryAfterMs: null,
+      mayHaveTakenEffect: false,
+    } as const
     const ended: unknown[] = []
     const signIn = { renew: async () => ({ ok: false, failure }) as const }
     const sessions = createSessions({ db: database.db, signIn, now, onEnded: (one) => ended.push(one) })
