@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import type { Store, Write } from '../../src/deliveries/store.ts'
+import type { Store, Write } from '../../src/inbox/store.ts'
 import { quantile } from '../load.ts'
 import { type Row, round } from '../row.ts'
 import { requestOf, storeOf } from '../stored-deliveries.ts'

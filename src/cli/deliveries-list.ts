@@ -1,9 +1,9 @@
-import type { Desk, Found, Summary } from '../deliveries/desk/desk.ts'
-import type { DeliveryFilter } from '../deliveries/desk/filter.ts'
-import { words } from '../deliveries/words.ts'
+import { words } from '../delivery/describe.ts'
+import type { DeliveryFilter } from '../operations/filter.ts'
+import type { Desk, Found, Summary } from '../operations/operations.ts'
 import { parseOptions, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
-import { withDesk } from './desk.ts'
+import { withDesk } from './operations.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'
 
 const PAGE = 500

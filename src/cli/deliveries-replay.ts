@@ -1,11 +1,11 @@
-import { stepReplay } from '../deliveries/desk/bulk-replay.ts'
-import type { BulkReplay, Desk, Replayed } from '../deliveries/desk/desk.ts'
-import type { DeliveryFilter } from '../deliveries/desk/filter.ts'
-import type { Means } from '../deliveries/means.ts'
+import type { Means } from '../database/write-context.ts'
+import { stepReplay } from '../operations/bulk-replay.ts'
+import type { DeliveryFilter } from '../operations/filter.ts'
+import type { BulkReplay, Desk, Replayed } from '../operations/operations.ts'
 import { pause } from '../pause.ts'
 import { parseOptions, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
-import { operator, withDesk } from './desk.ts'
+import { operator, withDesk } from './operations.ts'
 import { plain, plainJson } from './plain.ts'
 
 const IDS_AT_ONCE = 500

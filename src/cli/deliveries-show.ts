@@ -1,8 +1,8 @@
-import type { Shown } from '../deliveries/desk/desk.ts'
-import type { DeliveryEvent } from '../deliveries/types.ts'
-import { words } from '../deliveries/words.ts'
+import { words } from '../delivery/describe.ts'
+import type { DeliveryEvent } from '../delivery/types.ts'
+import type { Shown } from '../operations/operations.ts'
 import { parseOptions, usageError } from './command.ts'
-import { withDesk } from './desk.ts'
+import { withDesk } from './operations.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'
 
 /** `deliveries show`; see the command's help. */

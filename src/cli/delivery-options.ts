@@ -1,5 +1,5 @@
-import { type DeliveryFilter, filterSchema, readSearch } from '../deliveries/desk/filter.ts'
-import { DELIVERY_STATES } from '../deliveries/types.ts'
+import { DELIVERY_STATES } from '../delivery/types.ts'
+import { type DeliveryFilter, filterSchema, readSearch } from '../operations/filter.ts'
 import { usageError } from './command.ts'
 
 /** The options that say which deliveries are meant, of more than one command. */

@@ -1,9 +1,9 @@
-import { forget as forgetPerson } from '../deliveries/desk/forget.ts'
 import { withdrawAllowances } from '../enrollment/withdraw.ts'
+import { forget as forgetPerson } from '../operations/forget.ts'
 import { openLms } from '../service/lms.ts'
 import type { Settings } from '../settings/settings.ts'
 import { type Command, parseOptions, usageError } from './command.ts'
-import { operator, withDesk } from './desk.ts'
+import { operator, withDesk } from './operations.ts'
 
 const TRACES_LEFT = 3
 

@@ -1,5 +1,5 @@
-import { openDatabase } from '../deliveries/database/database.ts'
-import { migrate as migrateDatabase } from '../deliveries/database/migrations.ts'
+import { openDatabase } from '../database/database.ts'
+import { migrate as migrateDatabase } from '../database/migrations.ts'
 import { AppError } from '../errors.ts'
 import { readSettings } from '../settings/read.ts'
 import { type Command, loadDotEnv, parseOptions } from './command.ts'

@@ -1,4 +1,4 @@
-import { visible } from '../telemetry/harmless.ts'
+import { visible } from '../telemetry/sanitize.ts'
 
 /** All that a terminal may act on, or not show: senders choose names and addresses, and the LMS its words. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu

@@ -1,11 +1,11 @@
-import { noteRepair } from '../deliveries/desk/replay.ts'
 import { STANDINGS } from '../enrollment/reconcile.ts'
 import { type Reconciled, type Reconciliation, reconcileAll } from '../enrollment/reconcile-all.ts'
+import { noteRepair } from '../operations/replay.ts'
 import { pause } from '../pause.ts'
 import { openLms, partOfBudget } from '../service/lms.ts'
 import { type Command, parseOptions } from './command.ts'
 import { readFilter } from './delivery-options.ts'
-import { operator, withDesk } from './desk.ts'
+import { operator, withDesk } from './operations.ts'
 import { plain, plainJson } from './plain.ts'
 
 /** Of the service's budget: it goes on enrolling meanwhile. */

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { AppError } from '../errors.ts'
-import type { World } from '../sandbox/world.ts'
 import { buildService } from '../service.ts'
 import { readSettings } from '../settings/read.ts'
+import type { World } from '../stand-in/world.ts'
 import { createLog } from '../telemetry/log.ts'
 import { runUntilSignal } from './run-service.ts'
 

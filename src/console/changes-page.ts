@@ -1,13 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import type { BulkReplay, Desk } from '../deliveries/desk/desk.ts'
-import type { DeliveryEvent } from '../deliveries/types.ts'
+import type { DeliveryEvent } from '../delivery/types.ts'
+import type { BulkReplay, Desk } from '../operations/operations.ts'
+import { numberText, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
 import { queryText } from './query.ts'
 import type { Site } from './site.ts'
 import { fill, TEXTS } from './texts.ts'
-import { numberText, timeHtml } from './words.ts'
 
 const words = TEXTS.changes
 const PAGE = 50

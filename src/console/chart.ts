@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
-import type { DayCounts } from '../deliveries/desk/desk.ts'
+import type { DayCounts } from '../operations/operations.ts'
+import { numberText } from './format.ts'
 import { TEXTS } from './texts.ts'
-import { numberText } from './words.ts'
 
 const WIDTH = 720
 const HEIGHT = 210

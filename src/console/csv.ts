@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Desk, Summary } from '../deliveries/desk/desk.ts'
-import type { DeliveryFilter } from '../deliveries/desk/filter.ts'
+import type { DeliveryFilter } from '../operations/filter.ts'
+import type { Desk, Summary } from '../operations/operations.ts'
 
 const PAGE = 500
 /** Excel takes a file without it for one in its own old code page. */

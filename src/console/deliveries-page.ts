@@ -1,16 +1,16 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import type { Desk, Found, Summary } from '../deliveries/desk/desk.ts'
-import { DELIVERY_STATES } from '../deliveries/types.ts'
+import { DELIVERY_STATES } from '../delivery/types.ts'
+import type { Desk, Found, Summary } from '../operations/operations.ts'
 import { csvPages } from './csv.ts'
+import { stateHtml, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
 import { listTable } from './list-table.ts'
 import { filterOf, isEmpty, type ListQuery, queryText, readQuery } from './query.ts'
 import type { Site } from './site.ts'
 import { fill, TEXTS } from './texts.ts'
-import { stateHtml, timeHtml } from './words.ts'
 
 const words = TEXTS.deliveries
 const PAGE = 50

@@ -1,14 +1,14 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Desk, Shown } from '../deliveries/desk/desk.ts'
-import type { DeliveryEvent } from '../deliveries/types.ts'
+import type { DeliveryEvent } from '../delivery/types.ts'
+import type { Desk, Shown } from '../operations/operations.ts'
+import { personUrl, stateHtml, timeHtml } from './format.ts'
 import { formOf, sessionOf } from './guard.ts'
 import { csrfField, sendPage } from './layout.ts'
 import { coursesHtml, verdictHtml } from './outcome.ts'
 import type { Session } from './sessions.ts'
 import type { Site } from './site.ts'
 import { fill, TEXTS } from './texts.ts'
-import { personUrl, stateHtml, timeHtml } from './words.ts'
 
 const words = TEXTS.delivery
 const NOTE_LENGTH = 1000

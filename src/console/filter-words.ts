@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
-import type { DeliveryFilter } from '../deliveries/desk/filter.ts'
+import type { DeliveryFilter } from '../operations/filter.ts'
+import { timeHtml } from './format.ts'
 import { TEXTS } from './texts.ts'
-import { timeHtml } from './words.ts'
 
 const words = TEXTS.filter
 

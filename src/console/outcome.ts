@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
-import type { Shown } from '../deliveries/desk/desk.ts'
+import type { Shown } from '../operations/operations.ts'
+import { courseHtml, timeHtml } from './format.ts'
 import { fill, TEXTS } from './texts.ts'
-import { courseHtml, timeHtml } from './words.ts'
 
 const words = TEXTS.outcome
 

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import type { DayCounts, Desk, Overview } from '../deliveries/desk/desk.ts'
+import type { DayCounts, Desk, Overview } from '../operations/operations.ts'
 import { chartHtml } from './chart.ts'
+import { countText, durationText, numberText, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
 import type { LinkView, Live } from './live.ts'
@@ -10,7 +11,6 @@ import { queryText } from './query.ts'
 import type { Refuser } from './refused-page.ts'
 import type { Site } from './site.ts'
 import { fill, fillBoth, TEXTS } from './texts.ts'
-import { countText, durationText, numberText, timeHtml } from './words.ts'
 
 const words = TEXTS.overview
 /** So many addresses are looked through for one that somebody should know of. */

@@ -1,9 +1,9 @@
-import type { Overview } from '../deliveries/desk/desk.ts'
+import type { Overview } from '../operations/operations.ts'
+import { countText, durationText, numberText } from './format.ts'
 import type { LinkView, PausedCourseView } from './live.ts'
 import { queryText } from './query.ts'
 import type { Refuser } from './refused-page.ts'
 import { fill, fillBoth, TEXTS } from './texts.ts'
-import { countText, durationText, numberText } from './words.ts'
 
 /** One thing that somebody should know, in words, with what to do. */
 export interface Problem {

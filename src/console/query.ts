@@ -1,6 +1,6 @@
-import { type DeliveryFilter, readSearch } from '../deliveries/desk/filter.ts'
-import { DELIVERY_STATES, type DeliveryState } from '../deliveries/types.ts'
-import { DAY_MS } from './words.ts'
+import { DELIVERY_STATES, type DeliveryState } from '../delivery/types.ts'
+import { type DeliveryFilter, readSearch } from '../operations/filter.ts'
+import { DAY_MS } from './format.ts'
 
 /** What a list's address says; the form above the list is filled with it. Days are UTC, `YYYY-MM-DD`. */
 export interface ListQuery {

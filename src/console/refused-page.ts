@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
+import { numberText, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
 import { listTable } from './list-table.ts'
 import type { Site } from './site.ts'
 import { TEXTS } from './texts.ts'
-import { numberText, timeHtml } from './words.ts'
 
 const words = TEXTS.refused
 const SHOWN = 50

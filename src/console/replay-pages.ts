@@ -1,15 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import type { BulkReplay, Desk, Preview } from '../deliveries/desk/desk.ts'
+import type { BulkReplay, Desk, Preview } from '../operations/operations.ts'
 import { tableHtml } from './deliveries-page.ts'
 import { filterHtml } from './filter-words.ts'
+import { countText, numberText, timeHtml } from './format.ts'
 import { formOf, sessionOf } from './guard.ts'
 import { csrfField, sendPage } from './layout.ts'
 import { filterOf, type ListQuery, queryText, readQuery } from './query.ts'
 import type { Session } from './sessions.ts'
 import type { Site } from './site.ts'
 import { fill, TEXTS } from './texts.ts'
-import { countText, numberText, timeHtml } from './words.ts'
 
 const words = TEXTS.replay
 

@@ -1,4 +1,4 @@
-import type { Inspected, Inspection } from '../deliveries/database/inspection.ts'
+import type { Inspected, Inspection } from '../database/inspection.ts'
 import type { Token } from '../openedx/token.ts'
 import type { LmsRequest } from '../openedx/transport.ts'
 import type { Settings } from '../settings/settings.ts'

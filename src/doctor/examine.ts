@@ -1,4 +1,4 @@
-import { inspectDatabase } from '../deliveries/database/inspect.ts'
+import { inspectDatabase } from '../database/inspect.ts'
 import { API_CHECKS } from './api.ts'
 import type { Problem } from './causes.ts'
 import type { Check, CheckId, Facts, Finding, Tools } from './check.ts'

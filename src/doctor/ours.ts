@@ -1,4 +1,4 @@
-import { KNOWN_LEVEL } from '../deliveries/database/migrations.ts'
+import { KNOWN_LEVEL } from '../database/migrations.ts'
 import { AppError } from '../errors.ts'
 import { readSettings } from '../settings/read.ts'
 import type { Settings } from '../settings/settings.ts'

@@ -1,4 +1,4 @@
-import type { Delivery } from '../deliveries/types.ts'
+import type { Delivery } from '../delivery/types.ts'
 import type { Lms } from '../openedx/lms.ts'
 import { resolveCourses } from './courses.ts'
 import { beginWork, failAll, type Work } from './work.ts'

@@ -1,4 +1,4 @@
-import type { Reason } from '../deliveries/types.ts'
+import type { Reason } from '../delivery/types.ts'
 import { isCourseKey } from '../openedx/course-key.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { Lms } from '../openedx/lms.ts'

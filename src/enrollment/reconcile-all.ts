@@ -1,6 +1,6 @@
-import type { Desk, Summary } from '../deliveries/desk/desk.ts'
 import type { Failure } from '../openedx/failure.ts'
-import { throttledFor } from './outage.ts'
+import type { Desk, Summary } from '../operations/operations.ts'
+import { throttledFor } from './breaker-state.ts'
 import type { CallContext } from './pair.ts'
 import { checkReported, type Finding, isRepairable, type Reported, repair, type Standing } from './reconcile.ts'
 

@@ -1,4 +1,4 @@
-import type { CourseResult } from '../deliveries/types.ts'
+import type { CourseResult } from '../delivery/types.ts'
 import { type EnrollmentRow, listCanName } from '../openedx/enrollment-list.ts'
 import { type Failure, type Judged, succeeded } from '../openedx/failure.ts'
 import { isOpen } from './enroll-known.ts'

@@ -1,6 +1,6 @@
-import { type Outcome, type Settlement, STATE_OF_REASON } from '../deliveries/types.ts'
-import { words } from '../deliveries/words.ts'
-import { costsNoTry } from './outage.ts'
+import { words } from '../delivery/describe.ts'
+import { type Outcome, type Settlement, STATE_OF_REASON } from '../delivery/types.ts'
+import { costsNoTry } from './breaker-state.ts'
 import { nextTry } from './schedule.ts'
 import type { Work } from './work.ts'
 

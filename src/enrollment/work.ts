@@ -1,4 +1,4 @@
-import type { CourseResult, Delivery, EnrollmentRequest, Reason } from '../deliveries/types.ts'
+import type { CourseResult, Delivery, EnrollmentRequest, Reason } from '../delivery/types.ts'
 import { bulkCanName } from '../openedx/bulk-enroll.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { PausedCourse } from './course-breakers.ts'

@@ -1,14 +1,14 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { AppError } from '../errors.ts'
-import type { Answer } from './answers.ts'
-import { readBody } from './bodies.ts'
-import { activate } from './enrolling.ts'
-import { faultSchema } from './faults.ts'
-import type { Lms } from './lms.ts'
-import { addPerson, seed } from './population.ts'
-import { send } from './views.ts'
-import { allowanceRow, enrollmentRow, readWorld } from './world.ts'
+import type { Answer } from '../stand-in/answers.ts'
+import { readBody } from '../stand-in/bodies.ts'
+import { activate } from '../stand-in/enrolling.ts'
+import { faultSchema } from '../stand-in/faults.ts'
+import type { Lms } from '../stand-in/lms.ts'
+import { addPerson, seed } from '../stand-in/population.ts'
+import { send } from '../stand-in/views.ts'
+import { allowanceRow, enrollmentRow, readWorld } from '../stand-in/world.ts'
 
 const seedSchema = z.strictObject({
   enrollments: z.array(enrollmentRow).default([]),

@@ -1,4 +1,4 @@
-import { readWorld } from './world.ts'
+import { readWorld } from '../stand-in/world.ts'
 
 /**
  * The world that a newcomer finds: the applications, people and courses that the README's samples name.

@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client'
-import type { LinkReport } from './trouble.ts'
+import type { LinkReport } from './alert-conditions.ts'
 
 const LINK_STATES = ['up', 'down', 'throttled', 'misconfigured'] as const satisfies readonly LinkReport['kind'][]
 /** A scrape asks the database at most so often. */

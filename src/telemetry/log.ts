@@ -1,6 +1,6 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
-import type { DeliveryEvent } from '../deliveries/types.ts'
-import { harmless, harmlessFields, visible } from './harmless.ts'
+import type { DeliveryEvent } from '../delivery/types.ts'
+import { harmless, harmlessFields, visible } from './sanitize.ts'
 
 export type Log = Logger
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
-import { DELIVERY_STATES, type DeliveryEvent } from '../deliveries/types.ts'
+import { DELIVERY_STATES, type DeliveryEvent } from '../delivery/types.ts'
 import { addGauges, type GaugeSources } from './gauges.ts'
 
 /** From one call of a quick LMS to a backlog of a day. */

@@ -1,5 +1,5 @@
-import type { DeliveryEvent } from '../deliveries/types.ts'
-import { type Later, type LinkReport, type Trouble, watchTrouble } from './trouble.ts'
+import type { DeliveryEvent } from '../delivery/types.ts'
+import { type Later, type LinkReport, type Trouble, watchTrouble } from './alert-conditions.ts'
 
 const GATHER_MS = 10 * 60_000
 const AGAIN_MS = 60_000

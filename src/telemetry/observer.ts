@@ -1,10 +1,10 @@
-import type { DeliveryEvent } from '../deliveries/types.ts'
+import type { DeliveryEvent } from '../delivery/types.ts'
 import { AppError } from '../errors.ts'
+import type { LinkReport } from './alert-conditions.ts'
 import { errorFields, type Log, logEvent } from './log.ts'
 import type { LmsCall, Metrics } from './metrics.ts'
 import type { Notifier } from './notify.ts'
 import { warnOfPreviousSecret } from './previous-secret.ts'
-import type { LinkReport } from './trouble.ts'
 
 /** What the LMS's failing for one course comes to; see src/enrollment/course-breaker.ts. */
 export type CourseReport =

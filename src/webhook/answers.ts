@@ -1,4 +1,4 @@
-import type { Outcome, Progress, Reason, ReasonCode } from '../deliveries/types.ts'
+import type { Outcome, Progress, Reason, ReasonCode } from '../delivery/types.ts'
 
 /** What the sender gets. `message` is a text, or the invalid fields with what is wrong with each. */
 export interface Answer {

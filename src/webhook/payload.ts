@@ -1,4 +1,4 @@
-import type { About, EnrollmentRequest } from '../deliveries/types.ts'
+import type { About, EnrollmentRequest } from '../delivery/types.ts'
 import { pythonNumber } from '../signature/canonical.ts'
 import { isArray, isFloat, isObject, type Json, JsonNumber } from '../signature/json.ts'
 import { isEmail } from './email.ts'

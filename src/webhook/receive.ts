@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { About, EnrollmentRequest } from '../deliveries/types.ts'
+import type { About, EnrollmentRequest } from '../delivery/types.ts'
 import { canonicalJson } from '../signature/canonical.ts'
 import { checkJson, type Json, JsonSyntaxError, readJson } from '../signature/json.ts'
 import { isSignature, type Match, verify } from '../signature/signature.ts'

@@ -4,15 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import {
-  accepted,
-  arrival,
-  COURSE,
-  needsAttention,
-  rejectedArrival,
-  settled,
-  succeeded,
-} from '../deliveries/harness.ts'
+import { accepted, arrival, COURSE, needsAttention, rejectedArrival, settled, succeeded } from '../inbox/harness.ts'
 import { run, start, temporaryFolder, until } from '../service/process.ts'
 import { sell, serveEnv, startLms, startServe } from '../service/serving.ts'
 import { inboxOf } from './inboxes.ts'

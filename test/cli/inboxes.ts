@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { openDatabase } from '../../src/deliveries/database/database.ts'
-import { migrate } from '../../src/deliveries/database/migrations.ts'
-import type { Write } from '../../src/deliveries/store.ts'
-import { joined } from '../deliveries/harness.ts'
+import { openDatabase } from '../../src/database/database.ts'
+import { migrate } from '../../src/database/migrations.ts'
+import type { Write } from '../../src/inbox/store.ts'
+import { joined } from '../inbox/harness.ts'
 import { type Ended, run, temporaryFolder } from '../service/process.ts'
 import { serveEnv } from '../service/serving.ts'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { z } from 'zod'
-import { openDatabase } from '../../src/deliveries/database/database.ts'
+import { openDatabase } from '../../src/database/database.ts'
 import { DEMO, type Product, SECRET, startProduct } from '../harness.ts'
 import { run } from '../service/process.ts'
 

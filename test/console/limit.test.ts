@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createLimit } from '../../src/console/limit.ts'
-import { bytesKept } from '../deliveries/memory.ts'
+import { bytesKept } from '../inbox/memory.ts'
 
 const MINUTE_MS = 60_000
 const setUp = () => {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { LinkView, PausedCourseView } from '../../src/console/live.ts'
 import { type Problem, problemsOf } from '../../src/console/problems.ts'
 import type { Refuser } from '../../src/console/refused-page.ts'
-import type { Overview } from '../../src/deliveries/desk/desk.ts'
+import type { Overview } from '../../src/operations/operations.ts'
 
 const now = Date.UTC(2026, 10, 24, 12)
 const MINUTE_MS = 60_000

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { createSessions } from '../../src/console/sessions.ts'
-import { openDatabase } from '../../src/deliveries/database/database.ts'
-import { migrate } from '../../src/deliveries/database/migrations.ts'
+import { openDatabase } from '../../src/database/database.ts'
+import { migrate } from '../../src/database/migrations.ts'
 import type { Person } from '../../src/openedx/sign-in.ts'
 
 const MINUTE_MS = 60_000

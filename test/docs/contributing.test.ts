@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { STATE_OF_REASON } from '../../src/deliveries/types.ts'
+import { STATE_OF_REASON } from '../../src/delivery/types.ts'
 import { codes, readDocument, section, tables } from './documents.ts'
 
 test('the table of rooms says what test/structure allows', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { DELIVERY_STATES } from '../../src/deliveries/types.ts'
+import { DELIVERY_STATES } from '../../src/delivery/types.ts'
 import { codes, ROOT, readDocument, section, tables } from './documents.ts'
 
 const operations = readDocument('docs/operations.md')

@@ -12,7 +12,7 @@ const RETIREMENTS = ['retained', 'local_api', 'consumer_api', 'third_party']
 const [rows = []] = tables(section(readDocument('docs/privacy.md'), '## In the database'))
 
 test('docs/privacy.md has every table of the database', () => {
-  const [, declared = ''] = readDocument('src/deliveries/database/schema.ts').split('export interface Tables {')
+  const [, declared = ''] = readDocument('src/database/schema.ts').split('export interface Tables {')
   const names = [...declared.matchAll(/^ {2}(\w+): \w+Row$/gm)].map(([, name]) => name)
   assert.ok(names.length >= 5)
   const documented = rows.map(([name = '']) => codes(name)[0])

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test'
 import { sandbox } from '../../src/cli/sandbox.ts'
 import { defaultWorld } from '../../src/sandbox/default-world.ts'
 import { type RunningStandIn, startStandIn } from '../../src/sandbox/stand-in.ts'
-import { readWorld } from '../../src/sandbox/world.ts'
+import { readWorld } from '../../src/stand-in/world.ts'
 import { control, exchange } from '../harness.ts'
 import { getToken } from '../sandbox/recording.ts'
 import { codeBlocks, codes, ROOT, readDocument, section, tables } from './documents.ts'
@@ -85,7 +85,7 @@ test('the guide names all people and courses of the world, and its example of a 
 test('the guide’s table of faults has the fields of a fault', () => {
   const [rows = []] = tables(section(guide, '### Faults'))
   const fields = rows.flatMap(([cell = '']) => codes(cell))
-  const source = readFileSync(join(ROOT, 'src/sandbox/faults.ts'), 'utf8')
+  const source = readFileSync(join(ROOT, 'src/stand-in/faults.ts'), 'utf8')
   const declared = [...source.matchAll(/^ {4}(\w+): z/gm)].map(([, field]) => field)
   assert.deepEqual(fields.sort(), declared.sort())
 })

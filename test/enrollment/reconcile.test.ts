@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { CourseResult } from '../../src/deliveries/types.ts'
+import type { CourseResult } from '../../src/delivery/types.ts'
 import { checkReported, type Finding, isRepairable, repair } from '../../src/enrollment/reconcile.ts'
 import { type Reconciled, reconcileAll } from '../../src/enrollment/reconcile-all.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'

@@ -1,4 +1,4 @@
-import type { CourseResult, Delivery } from '../../src/deliveries/types.ts'
+import type { CourseResult, Delivery } from '../../src/delivery/types.ts'
 import { beginWork, type Work } from '../../src/enrollment/work.ts'
 
 let made = 0

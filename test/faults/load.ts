@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { openDatabase } from '../../src/deliveries/database/database.ts'
+import { openDatabase } from '../../src/database/database.ts'
 import { defaultWorld } from '../../src/sandbox/default-world.ts'
 import type { Buyer } from '../harness.ts'
 import { until } from '../service/process.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { EnrollmentRequest } from '../../src/deliveries/types.ts'
+import type { EnrollmentRequest } from '../../src/delivery/types.ts'
 import { SIGNATURE_FORMS, type SignatureForm } from '../../src/signature/forms.ts'
 import { sign, UnsignableError } from '../../src/signature/signature.ts'
 import { type Received, receive } from '../../src/webhook/receive.ts'

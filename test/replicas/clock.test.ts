@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { openDatabase } from '../../src/deliveries/database/database.ts'
+import { openDatabase } from '../../src/database/database.ts'
 import { hasMariaDb, startMariaDb } from '../mariadb.ts'
 import { until } from '../service/process.ts'
 import { sell, startLms } from '../service/serving.ts'

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { after, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql, type Transaction } from 'kysely'
-import { openDatabase } from '../../src/deliveries/database/database.ts'
-import { migrate } from '../../src/deliveries/database/migrations.ts'
-import type { Tables } from '../../src/deliveries/database/schema.ts'
+import { openDatabase } from '../../src/database/database.ts'
+import { migrate } from '../../src/database/migrations.ts'
+import type { Tables } from '../../src/database/schema.ts'
 import {
   accepted,
   arrival,
@@ -15,12 +15,12 @@ import {
   settled,
   succeeded,
   timeline,
-} from '../deliveries/harness.ts'
+} from '../inbox/harness.ts'
 import { hasMariaDb, startMariaDb } from '../mariadb.ts'
 import { until } from '../service/process.ts'
 import { startProxy } from './proxy.ts'
 
-/** A test/replicas file without MariaDB has no tests; test/deliveries/mariadb.test.ts says so. */
+/** A test/replicas file without MariaDB has no tests; test/inbox/mariadb.test.ts says so. */
 if (hasMariaDb()) {
   const server = await startMariaDb()
   after(server.remove)

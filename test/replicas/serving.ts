@@ -1,7 +1,7 @@
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { openDatabase } from '../../src/deliveries/database/database.ts'
+import { openDatabase } from '../../src/database/database.ts'
 import { exchange } from '../harness.ts'
 import { type Running, start, until } from '../service/process.ts'
 import { serveEnv } from '../service/serving.ts'

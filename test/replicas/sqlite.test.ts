@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openDatabase } from '../../src/deliveries/database/database.ts'
+import { openDatabase } from '../../src/database/database.ts'
 import { startProduct } from '../harness.ts'
 import { run, temporaryFolder, until } from '../service/process.ts'
 import { serveEnv, startServe } from '../service/serving.ts'

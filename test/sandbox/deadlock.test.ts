@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createRowLocks } from '../../src/sandbox/deadlock.ts'
+import { createRowLocks } from '../../src/stand-in/deadlock.ts'
 import { createClock } from './clock.ts'
 import { startRecordedWorld } from './recording.ts'
 import { bulk, bulkPath, control } from './requests.ts'

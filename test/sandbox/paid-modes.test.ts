@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { readWorld } from '../../src/sandbox/world.ts'
+import { readWorld } from '../../src/stand-in/world.ts'
 import { startRecordedWorld } from './recording.ts'
 
 const ENROLL = '/api/enrollment/v1/enrollment'

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { type StandInOptions, startStandIn } from '../../src/sandbox/stand-in.ts'
-import { allowanceRow, enrollmentRow, readWorld, type World } from '../../src/sandbox/world.ts'
+import { allowanceRow, enrollmentRow, readWorld, type World } from '../../src/stand-in/world.ts'
 
 const rows = z.object({ enrollments: z.array(enrollmentRow), allowances: z.array(allowanceRow) })
 const recordingSchema = z.object({
@@ -35,7 +35,7 @@ export type Exchange = Recording['exchanges'][number]
 export type RecordedRequest = NonNullable<Exchange['request']>
 export type Rows = z.infer<typeof rows>
 
-const folder = new URL('../recordings/lms/', import.meta.url)
+const folder = new URL('../recordings/lms', import.meta.url)
 
 /** Reads one recording of the real LMS by its file name. */
 export async function readRecording(name: string): Promise<Recording> {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { AppError } from '../../src/errors.ts'
 import { defaultWorld } from '../../src/sandbox/default-world.ts'
 import { startStandIn } from '../../src/sandbox/stand-in.ts'
-import { readWorld } from '../../src/sandbox/world.ts'
+import { readWorld } from '../../src/stand-in/world.ts'
 import { recordedWorld, startRecordedWorld } from './recording.ts'
 
 const refusal = (code: string, words: RegExp) => (error: unknown) => {

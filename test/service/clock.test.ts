@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openDatabase } from '../../src/deliveries/database/database.ts'
+import { openDatabase } from '../../src/database/database.ts'
 import { startProduct } from '../harness.ts'
 import { until } from './process.ts'
 import { BULK } from './serving.ts'

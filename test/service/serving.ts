@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { z } from 'zod'
-import { openDatabase } from '../../src/deliveries/database/database.ts'
+import { openDatabase } from '../../src/database/database.ts'
 import { type StandInOptions, startStandIn } from '../../src/sandbox/stand-in.ts'
 import { sign } from '../../src/signature/signature.ts'
 import { type Answered, type Buyer, control, exchange, payload, SECRET } from '../harness.ts'

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { DeliveryEvent } from '../../src/deliveries/types.ts'
-import { maskEmails } from '../../src/telemetry/harmless.ts'
+import type { DeliveryEvent } from '../../src/delivery/types.ts'
 import { createLog, errorFields, type Log, logEvent } from '../../src/telemetry/log.ts'
+import { maskEmails } from '../../src/telemetry/sanitize.ts'
 
 const MEGABYTE = 'x'.repeat(1_000_000)
 const NASTY = {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { type TestContext, test } from 'node:test'
+import type { LinkReport } from '../../src/telemetry/alert-conditions.ts'
 import { createNotifier, textPoster } from '../../src/telemetry/notify.ts'
-import type { LinkReport } from '../../src/telemetry/trouble.ts'
 import { listening } from '../listening.ts'
 
 const MINUTE_MS = 60_000

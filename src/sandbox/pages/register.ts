@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import { activate } from '../enrolling.ts'
-import type { Lms } from '../lms.ts'
-import { type RegistrationErrors, register } from '../registration.ts'
+import { activate } from '../../stand-in/enrolling.ts'
+import type { Lms } from '../../stand-in/lms.ts'
+import { type RegistrationErrors, register } from '../../stand-in/registration.ts'
 import { field, page, sendPage } from './layout.ts'
 import { formReader, queryOf, visitor } from './visitor.ts'
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import type { Lms } from '../lms.ts'
+import type { Lms } from '../../stand-in/lms.ts'
 import { field, goTo, page, sendPage } from './layout.ts'
 import { formReader, queryOf, visitor } from './visitor.ts'
 

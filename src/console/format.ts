@@ -1,0 +1,59 @@
+import { html } from 'ghtml'
+import type { DeliveryState } from '../delivery/types.ts'
+import { isCourseKey } from '../openedx/course-key.ts'
+import { fill, TEXTS } from './texts.ts'
+
+const SECOND_MS = 1000
+const MINUTE_MS = 60 * SECOND_MS
+const HOUR_MS = 60 * MINUTE_MS
+export const DAY_MS = 24 * HOUR_MS
+
+const SHORT = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
+const NUMBER = new Intl.NumberFormat('en')
+
+/** A time (ms since 1970) as UTC; the script times.js writes it in the reader's zone, with the full time on hover. */
+export function timeHtml(ms: number): string {
+  return html`<time datetime="${new Date(ms).toISOString()}">${SHORT.format(ms)} UTC</time>`
+}
+
+/** 1234 as `1,234`. */
+export const numberText = (count: number): string => NUMBER.format(count)
+/** A count that ends at some number; `more`: there are more. */
+export const countText = ({ count, more }: { count: number; more: boolean }): string =>
+  more ? fill(TEXTS.moreThan, { count: numberText(count) }) : numberText(count)
+
+/** How long (ms), in the two largest units that say something. */
+export function durationText(ms: number): string {
+  const { units } = TEXTS
+  const steps = [
+    [DAY_MS, units.day],
+    [HOUR_MS, units.hour],
+    [MINUTE_MS, units.minute],
+    [SECOND_MS, units.second],
+  ] as const
+  const first = steps.findIndex(([unit]) => ms >= unit)
+  if (first === -1) return units.instant
+  let rest = ms
+  const parts = steps.slice(first, first + 2).flatMap(([unit, name]) => {
+    const count = Math.floor(rest / unit)
+    rest -= count * unit
+    return count === 0 ? [] : [`${count} ${name}`]
+  })
+  return parts.join(' ')
+}
+
+/** The word says it; the colour only helps to find it. */
+export const stateHtml = (state: DeliveryState): string =>
+  html`<span class="state ${state.replace('_', '-')}">${TEXTS.states[state]}</span>`
+
+/** Leads to the course in the LMS. What isn't a course key, or would lead to another page there, leads nowhere. */
+export function courseHtml(key: string, lmsUrl: string): string {
+  const climbs = key.split('/').some((part) => part === '.' || part === '..')
+  if (!isCourseKey(key) || climbs) return html`<code>${key}</code>`
+  const path = encodeURIComponent(key).replaceAll('%2B', '+').replaceAll('%3A', ':').replaceAll('%2F', '/')
+  return html`<a href="${lmsUrl}/courses/${path}/about"><code>${key}</code></a>`
+}
+
+/** The LMS's own page about a person's enrollments; it takes an address as well as a name. */
+export const personUrl = (email: string, lmsUrl: string): string =>
+  `${lmsUrl}/support/enrollment?user=${encodeURIComponent(email)}`

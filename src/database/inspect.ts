@@ -1,0 +1,59 @@
+import { sql } from 'kysely'
+import { TIMING } from '../inbox/open-inbox.ts'
+import { reasonOf } from './availability.ts'
+import { openDatabase } from './database.ts'
+import type { Database } from './dialect.ts'
+import { inspectSqlite } from './inspect-sqlite.ts'
+import type { Inspected, Inspection } from './inspection.ts'
+import { serverErrorOf } from './mysql-errors.ts'
+
+/**
+ * Looks at the inbox's database without changing anything; see openDatabase for the URL. Neither the file of SQLite nor
+ * tables are made. Ends when `signal` is aborted.
+ */
+export async function inspectDatabase(from: {
+  url: string
+  now: () => number
+  signal: AbortSignal
+}): Promise<Inspected> {
+  const { url, now, signal } = from
+  if (!url.startsWith('mysql:')) return inspectSqlite({ file: url.replace(/^sqlite:/, '') })
+  const database = openDatabase({ url, serve: false })
+  const { name } = database
+  const late = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })))
+  })
+  try {
+    return { ok: true, name, found: await Promise.race([inspectServer({ database, now }), late]) }
+  } catch (error) {
+    const known = serverErrorOf(error)?.obstacle
+    const away = database.dialect.troubleOf(error) === 'unavailable' ? 'unreachable' : 'unusable'
+    return { ok: false, name, obstacle: known ?? away, reason: reasonOf(error) }
+  } finally {
+    await database.close()
+  }
+}
+
+async function inspectServer({ database, now }: { database: Database; now: () => number }): Promise<Inspection> {
+  const { db, dialect } = database
+  const before = now()
+  const { rows } = await sql<{ at: number }>`select ${dialect.clock} as at`.execute(db)
+  const ours = (before + now()) / 2
+  const clock = { theirs: Number(rows[0]?.at), ours }
+  const tables = await db.introspection.getTables()
+  const has = (table: string): boolean => tables.some(({ name }) => name === table)
+  const applied = has('migrations') ? await db.selectFrom('migrations').select('oldest_code').execute() : []
+  const replicas = has('replicas')
+    ? await db
+        .selectFrom('replicas')
+        .select((eb) => eb(dialect.clock, '-', eb.ref('seen_at')).as('silent'))
+        .execute()
+    : []
+  const alive = replicas.filter(({ silent }) => Number(silent) < TIMING.deadAfterMs).length
+  return {
+    level: applied.length,
+    oldestCode: Math.max(0, ...applied.map(({ oldest_code }) => oldest_code)),
+    clock,
+    services: { alive, silent: replicas.length - alive },
+  }
+}

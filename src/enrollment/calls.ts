@@ -1,0 +1,147 @@
+import { isUnreachable } from '../database/availability.ts'
+import { AppError } from '../errors.ts'
+import type { Inbox } from '../inbox/inbox.ts'
+import type { Budget, Permit } from '../openedx/budget.ts'
+import { pause } from '../pause.ts'
+import type { Bell } from '../wake-up.ts'
+import { BATCH_PEOPLE, BATCH_PEOPLE_AT_MOST, type Batch, isSingly } from './batches.ts'
+import type { Chooser, Taken } from './call-chooser.ts'
+import type { Link } from './circuit-breaker.ts'
+import type { CourseBreakers } from './course-breakers.ts'
+import { enrollInBulk, enrollOneByOne } from './enroll-batch.ts'
+import type { Hand } from './in-flight.ts'
+import { failAll, STOPPED, stop, type Work, type WorkFailure } from './work.ts'
+
+const AGAIN_MS = 1000
+/**
+ * When the budget runs down, a batch of fewer people waits for more, the longer (ms) the less of the budget is left: a
+ * rush needs fewer calls so.
+ */
+const SPARING_BELOW = 0.75
+const GOOD_BATCH = 40
+const GATHER_MS = 1500
+
+const INTERNAL: WorkFailure = {
+  kind: 'server_error',
+  message: 'an error in this service; its log has more',
+  retryAfterMs: null,
+  mayHaveTakenEffect: true,
+}
+
+/** A call that is under way. Without a permit it goes one by one; with `failure` it is not made. */
+interface Call {
+  readonly taken: Taken
+  readonly permit: Permit | null
+  readonly failure: WorkFailure | null
+}
+
+interface Calling {
+  readonly inbox: Pick<Inbox, 'mayContinue'>
+  readonly hand: Pick<Hand, 'beginAttempt' | 'dropForeign'>
+  readonly chooser: Chooser
+  readonly link: Link
+  readonly budget: Budget
+  readonly breakers: CourseBreakers
+  /** Rung when there may be another call to make. */
+  readonly bell: Bell
+  /** Told after each call: some of the works in hand may be finished, in this call or because a course was paused. */
+  readonly onCalled: () => void
+  readonly onError: (error: unknown) => void
+  readonly signal: AbortSignal
+}
+
+/** Makes the next call to the LMS, or waits until there may be one. Several may run at once. */
+export async function makeNextCall(calling: Calling): Promise<void> {
+  const { link, bell, chooser, signal } = calling
+  await link.whenUp(signal)
+  if (signal.aborted) return
+  const rung = bell.listen()
+  if (chooser.peek({ bulk: true, people: BATCH_PEOPLE }) === null) return rung(AGAIN_MS, signal)
+  const call = await begin(calling)
+  if (call === null) return
+  const began = performance.now()
+  try {
+    await make(calling, call)
+    // Nobody waits for it: as much time is left to the LMS's learners as the call took of it.
+    if (call.taken.isBacklog) await pause(performance.now() - began, signal)
+  } finally {
+    call.taken.endPause()
+    bell.ring()
+  }
+}
+
+/** Chooses the call; null if there is none after all. */
+async function begin(calling: Calling): Promise<Call | null> {
+  const { link, hand, chooser, budget, signal } = calling
+  const available = await link.lms.bulkAvailable()
+  const bulk = !available.ok || available.value
+  hand.dropForeign()
+  const first = chooser.peek({ bulk, people: BATCH_PEOPLE })
+  if (first === null) return null
+  const early = bulk && !isSingly(first) ? await acquire(calling) : { permit: null, people: BATCH_PEOPLE }
+  hand.dropForeign()
+  const taken = chooser.take({ bulk, people: early.people })
+  const inBulk = bulk && taken !== null && !isSingly(taken.batch)
+  if (!inBulk) early.permit?.giveBack()
+  if (taken === null) return null
+  const permit = inBulk ? (early.permit ?? (await budget.acquire(signal))) : null
+  return { taken, permit, failure: available.ok ? null : available.failure }
+}
+
+/** A permit comes before its batch: while it is waited for, and while the budget runs down, the batch gets bigger. */
+async function acquire({ chooser, budget, signal }: Calling): Promise<{ permit: Permit; people: number }> {
+  const permit = await budget.acquire(signal)
+  const fullness = budget.fullness()
+  if (fullness >= SPARING_BELOW) return { permit, people: BATCH_PEOPLE }
+  const people = BATCH_PEOPLE_AT_MOST
+  const isSmall = (chooser.peek({ bulk: true, people })?.works.length ?? 0) < GOOD_BATCH
+  if (isSmall) await pause(GATHER_MS * (1 - fullness), signal)
+  return { permit, people }
+}
+
+async function make(calling: Calling, { taken, permit, failure }: Call): Promise<void> {
+  const { hand, onCalled } = calling
+  try {
+    const works = await hand.beginAttempt(taken.batch.works)
+    if (failure !== null || works.length === 0) permit?.giveBack()
+    if (works.length > 0) await attempt(calling, { ...taken.batch, works }, { permit, failure })
+  } finally {
+    taken.end()
+    onCalled()
+  }
+}
+
+async function attempt(
+  calling: Calling,
+  batch: Batch,
+  { permit, failure }: Pick<Call, 'permit' | 'failure'>,
+): Promise<void> {
+  const { link, breakers, onError, signal } = calling
+  const isUp = (): boolean => link.state().kind === 'up'
+  const acquireFor = (work: Work): Promise<Permit> => acquireForWork(calling, work)
+  const context = { batch, lms: link.lms, breakers, isUp, acquireFor }
+  try {
+    if (failure !== null) failAll({ ...batch, failure })
+    else if (permit !== null) await enrollInBulk({ ...context, permit })
+    else await enrollOneByOne(context)
+  } catch (error) {
+    if (signal.aborted) return // not settled: the next start finds it due
+    onError(error)
+    if (isLeaseLost(error)) for (const work of batch.works) stop(work)
+    else failAll({ ...batch, failure: INTERNAL })
+  }
+}
+
+const isLeaseLost = (error: unknown): boolean => error instanceof AppError && error.code === 'lease.lost'
+
+/** The check comes after the wait for the budget, so that nothing lies between it and the call. */
+async function acquireForWork({ inbox, budget, onError, signal }: Calling, { delivery }: Work): Promise<Permit> {
+  const permit = await budget.acquire(signal)
+  const mayContinue = await inbox.mayContinue(delivery.id).catch((error: unknown) => {
+    if (!isUnreachable(error)) onError(error)
+    return false // nobody can say whose it is
+  })
+  if (mayContinue) return permit
+  permit.giveBack()
+  throw STOPPED
+}

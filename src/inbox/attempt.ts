@@ -1,0 +1,104 @@
+import type { Kysely, Transaction } from 'kysely'
+import type { Tables } from '../database/schema.ts'
+import type { Delivery } from '../delivery/types.ts'
+
+type Attempt = Pick<Delivery, 'id' | 'generation'>
+
+/** See Store.beginAttempt. `me`: null if this replica was given up for dead. */
+export async function beginAttempt({
+  trx,
+  me,
+  attempts,
+}: {
+  trx: Transaction<Tables>
+  me: string | null
+  attempts: readonly Attempt[]
+}): Promise<Set<string>> {
+  const begun = new Set<string>()
+  if (me === null) return begun
+  for (const [generation, group] of Map.groupBy(attempts, (attempt) => attempt.generation)) {
+    const ids = group.map(({ id }) => id).sort() // unsorted, two replicas deadlock on MySQL
+    const { numUpdatedRows } = await trx
+      .updateTable('deliveries')
+      .set({ effect_unknown: 1 })
+      .where('id', 'in', ids)
+      .where('owner', '=', me)
+      .where('state', '=', 'waiting')
+      .where('generation', '=', generation)
+      .executeTakeFirst()
+    const all = Number(numUpdatedRows) === ids.length
+    const marked = all ? ids : await markedOf({ trx, me, ids, generation })
+    for (const id of marked) begun.add(id)
+  }
+  return begun
+}
+
+async function markedOf({
+  trx,
+  me,
+  ids,
+  generation,
+}: {
+  trx: Transaction<Tables>
+  me: string
+  ids: readonly string[]
+  generation: number
+}): Promise<string[]> {
+  const rows = await trx
+    .selectFrom('deliveries')
+    .select('id')
+    .where('id', 'in', ids)
+    .where('owner', '=', me)
+    .where('state', '=', 'waiting')
+    .where('generation', '=', generation)
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+/** See Store.stillWaiting. */
+export async function stillWaiting({
+  db,
+  me,
+  ids,
+}: {
+  db: Kysely<Tables>
+  me: string
+  ids: readonly string[]
+}): Promise<Set<string>> {
+  if (ids.length === 0) return new Set()
+  const rows = await db
+    .selectFrom('deliveries')
+    .select('id')
+    .where('id', 'in', ids)
+    .where('owner', '=', me)
+    .where('state', '=', 'waiting')
+    .execute()
+  return new Set(rows.map(({ id }) => id))
+}
+
+/** See Store.releaseStopped. It reads first, because nearly always there is nothing to release. */
+export async function releaseStopped({
+  db,
+  me,
+  inCall,
+}: {
+  db: Kysely<Tables>
+  me: string
+  inCall: ReadonlySet<string>
+}): Promise<void> {
+  const rows = await db
+    .selectFrom('deliveries')
+    .select('id')
+    .where('owner', '=', me)
+    .where('state', '=', 'handled')
+    .execute()
+  const ids = rows.map(({ id }) => id).filter((id) => !inCall.has(id))
+  if (ids.length === 0) return
+  await db
+    .updateTable('deliveries')
+    .set({ owner: null })
+    .where('id', 'in', ids)
+    .where('owner', '=', me)
+    .where('state', '=', 'handled')
+    .execute()
+}

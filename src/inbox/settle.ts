@@ -1,0 +1,120 @@
+import type { DeliveryRow } from '../database/schema.ts'
+import { OVERTAKEN } from '../database/transaction.ts'
+import type { EventKind, Settlement } from '../delivery/types.ts'
+import type { Change, Writing } from './events.ts'
+import { toProgress } from './rows.ts'
+import { touchFurtherCourses } from './search-terms.ts'
+
+/** `owner`: the name under which this replica made the attempt. */
+export interface Settling {
+  readonly settlement: Settlement
+  readonly owner: string
+}
+
+/**
+ * Writes the results of attempts, all in one transaction; equal results share a statement. What a result may change
+ * depends on the row:
+ * - `final`: still the owner's, still waiting, and nobody asked again since the attempt began: it gets the result.
+ * - `outdated`: the shop or an operator asked again meanwhile: the row stays in the queue for the next attempt, and
+ *   the result answers only those who asked before.
+ * - `stopped`: an operator marked it as handled during the attempt: only the courses that were done are kept.
+ * - `lost`: another replica has it, or it was erased: nothing changes, and nothing is reported.
+ */
+export async function settle(writing: Writing, settlings: readonly Settling[]): Promise<Change[]> {
+  if (settlings.length === 0) return []
+  const stored = await readRows(writing, settlings)
+  const judged = settlings.map((settling): Judged => judge(settling, stored.get(settling.settlement.id)))
+  const alike = Map.groupBy(judged, groupKey)
+  for (const group of alike.values()) await writeAlike(writing, group)
+  const changed = judged.filter(({ effect }) => effect !== 'lost').map(({ settlement }) => settlement.id)
+  await touchFurtherCourses(writing, changed.sort())
+  return judged.map((one) => changeOf(writing, one))
+}
+
+type Stored = Pick<DeliveryRow, 'owner' | 'state' | 'due_at' | 'outcome' | 'received_at' | 'enrolled_at' | 'generation'>
+
+interface Judged extends Settling {
+  readonly effect: 'final' | 'outdated' | 'stopped' | 'lost'
+  readonly row: Stored | undefined
+  readonly isFirstSuccess: boolean
+}
+
+function judge(settling: Settling, row: Stored | undefined): Judged {
+  const { settlement, owner } = settling
+  const isFirstSuccess = settlement.state === 'succeeded' && row?.enrolled_at === null
+  const of = (effect: Judged['effect']): Judged => ({ ...settling, effect, row, isFirstSuccess })
+  if (row === undefined || row.owner !== owner) return of('lost')
+  if (row.state === 'handled') return of('stopped')
+  if (row.state !== 'waiting') return of('lost')
+  return of(row.generation === settlement.generation ? 'final' : 'outdated')
+}
+
+function groupKey({ effect, settlement: one, owner, isFirstSuccess }: Judged): string {
+  const { state, outcome, dueAt, attempts, generation, effectUnknown } = one
+  return JSON.stringify([effect, state, outcome, dueAt, attempts, generation, effectUnknown, owner, isFirstSuccess])
+}
+
+async function readRows({ trx }: Writing, settlings: readonly Settling[]): Promise<Map<string, Stored>> {
+  const rows = await trx
+    .selectFrom('deliveries')
+    .select(['id', 'owner', 'state', 'due_at', 'outcome', 'received_at', 'enrolled_at', 'generation'])
+    .where(
+      'id',
+      'in',
+      settlings.map(({ settlement }) => settlement.id),
+    )
+    .execute()
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
+async function writeAlike({ trx, at }: Writing, group: readonly Judged[]): Promise<void> {
+  const [first] = group
+  if (first === undefined || first.effect === 'lost') return
+  const { effect, settlement, owner } = first
+  const ids = [...new Set(group.map((one) => one.settlement.id))].sort()
+  let update = trx
+    .updateTable('deliveries')
+    .set(effect === 'stopped' ? stoppedColumns(first) : columns(first, at))
+    .where('id', 'in', ids)
+    .where('owner', '=', owner)
+    .where('state', '=', effect === 'stopped' ? 'handled' : 'waiting')
+  if (effect === 'final') update = update.where('generation', '=', settlement.generation)
+  const { numUpdatedRows } = await update.executeTakeFirst()
+  if (Number(numUpdatedRows) !== ids.length) throw OVERTAKEN
+}
+
+function columns({ effect, settlement, owner, isFirstSuccess }: Judged, at: number): Partial<DeliveryRow> {
+  const { state, outcome, dueAt, attempts, effectUnknown } = settlement
+  const known = { effect_unknown: effectUnknown ? 1 : 0, active_at: at, ...(isFirstSuccess ? { enrolled_at: at } : {}) }
+  if (effect === 'outdated') return known
+  const final = dueAt === null
+  return {
+    ...known,
+    state,
+    outcome: JSON.stringify(outcome),
+    due_at: dueAt,
+    attempts,
+    settled_at: final ? at : null,
+    owner: final ? null : owner,
+  }
+}
+
+/** Without its owner the row shows that no call is under way any more: see untilReleased. */
+const stoppedColumns = ({ settlement }: Judged): Partial<DeliveryRow> => ({
+  outcome: JSON.stringify({ courses: settlement.outcome.courses, reason: null }),
+  owner: null,
+})
+
+function changeOf({ at }: Writing, { effect, settlement, owner, row, isFirstSuccess }: Judged): Change {
+  const { id, detail, dueAt } = settlement
+  if (row === undefined) return { id, progress: settlement, owner: null, happened: [] }
+  if (effect === 'lost' || effect === 'stopped') {
+    return { id, progress: toProgress(row), owner: effect === 'lost' ? row.owner : null, happened: [] }
+  }
+  const took = isFirstSuccess ? { tookMs: Math.max(0, at - row.received_at) } : {}
+  const happened = [{ deliveryId: id, kind: kindOf(settlement), detail, ...took }]
+  if (effect === 'final') return { id, progress: settlement, owner: dueAt === null ? null : owner, happened }
+  return { id, progress: dueAt === null ? settlement : toProgress(row), owner, happened }
+}
+
+const kindOf = ({ state }: Settlement): EventKind => (state === 'waiting' ? 'retry_scheduled' : state)

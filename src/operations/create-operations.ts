@@ -1,0 +1,61 @@
+import type { Availability } from '../database/availability.ts'
+import type { Means } from '../database/write-context.ts'
+import type { DeliveryEvent } from '../delivery/types.ts'
+import { TIMING } from '../inbox/open-inbox.ts'
+import type { Done } from './audited-change.ts'
+import { listReplays, readReplay, replayable, startReplay, stopReplay } from './bulk-replay.ts'
+import { list, preview, show } from './listing.ts'
+import type { Desk } from './operations.ts'
+import { overview } from './overview.ts'
+import { untilReleased } from './release.ts'
+import { markHandled, replay } from './replay.ts'
+import { audit, timeline } from './timeline.ts'
+
+/**
+ * The desk of a service or a command. `publish` is told of each event after it is stored, `onDue` when something has
+ * become due.
+ */
+export function createDesk({
+  means,
+  guard,
+  replicas,
+  publish,
+  onDue,
+  silentMs = TIMING.deadAfterMs,
+}: {
+  means: Means
+  guard: Availability['guard']
+  /** How many are alive. */
+  replicas: () => number
+  publish: (event: DeliveryEvent) => void
+  onDue: () => void
+  /** After so long a silence a replica may not call the LMS any more. */
+  silentMs?: number
+}): Desk {
+  const { db } = means.database
+  const change = async <Result>(work: () => Promise<Done<Result>>): Promise<Result> => {
+    const { result, events } = await guard(work)
+    for (const event of events) publish(event)
+    if (events.some(({ kind }) => kind === 'replayed')) onDue()
+    return result
+  }
+  return {
+    list: (query) => guard(() => list({ db, ...query })),
+    show: (id) => guard(() => show({ db, id })),
+    timeline: (id) => guard(() => timeline({ db, id })),
+    audit: (query) => guard(() => audit({ db, ...query })),
+    overview: () => guard(() => overview({ db, now: means.now(), replicas: replicas() })),
+    replay: (order) => change(() => replay(means, order)),
+    markHandled: async (order) => {
+      const handled = await change(() => markHandled(means, order))
+      if (handled.kind === 'handled') await guard(() => untilReleased(means, { ids: [order.id], silentMs }))
+      return handled
+    },
+    previewReplay: ({ filter, succeeded = false }) =>
+      guard(() => preview({ db, filter: replayable(filter, succeeded) })),
+    startReplay: ({ succeeded = false, ...order }) => change(() => startReplay(means, { ...order, succeeded })),
+    bulkReplay: (id) => guard(() => readReplay(db, id)),
+    bulkReplays: () => guard(() => listReplays(db)),
+    stopReplay: (order) => change(() => stopReplay(means, order)),
+  }
+}

@@ -1,0 +1,167 @@
+import type { Kysely, Transaction } from 'kysely'
+import type { DeliveryRow, Tables } from '../database/schema.ts'
+import type { Means } from '../database/write-context.ts'
+import type { Happened } from '../inbox/events.ts'
+import { TIMING } from '../inbox/open-inbox.ts'
+import { bulkReplayOf } from '../inbox/rows.ts'
+import { emailTerm, textTerm } from '../inbox/search-terms.ts'
+import { type Act, act } from './audited-change.ts'
+import { type Place, streamDeliveries } from './candidates.ts'
+import type { DeliveryFilter } from './filter.ts'
+import { untilReleased } from './release.ts'
+import { markHandled } from './replay.ts'
+
+const STEP = 100
+
+export interface Forgotten {
+  /** How many deliveries were erased. */
+  readonly deliveries: number
+  /**
+   * Texts that may stand nowhere in the database's files afterwards. A copy of a row or of an index's entry that SQLite
+   * left behind begins with one of them: it stores columns one after the other, without anything between.
+   */
+  readonly traces: readonly string[]
+}
+
+/**
+ * Stops the work on a person's deliveries, waits until no call to the LMS about them is under way, and erases the
+ * person from the tables: the deliveries of this address, whatever their state, with their events; those that
+ * were rejected and only mention it; and the orders of bulk replays that name it. What is left says that somebody was
+ * forgotten, not who. Safe to be done again, and in steps, each whole.
+ * @param order.silentMs after so long a silence a replica may not call the LMS any more
+ */
+export async function forget(
+  means: Means,
+  { email, by, silentMs = TIMING.deadAfterMs }: { email: string; by: string; silentMs?: number },
+): Promise<Forgotten> {
+  const { db } = means.database
+  const address = emailTerm(email)
+  const traces = new Set([email.trim(), address])
+  const usernames = new Set<string>()
+  let erased = 0
+  await stopAll(means, { address, by, silentMs })
+  const eraseAll = async (ids: readonly string[]): Promise<number> => {
+    const { result } = await act(means, (writing) => erase(writing, { ids, by }))
+    for (const row of result) {
+      for (const text of row.traces) traces.add(text)
+      if (row.username) usernames.add(row.username)
+    }
+    erased += result.length
+    return result.length
+  }
+  for (;;) {
+    const rows = await db.selectFrom('deliveries').select('id').where('email', '=', address).limit(STEP).execute()
+    if (rows.length === 0 || (await eraseAll(rows.map(({ id }) => id))) === 0) break
+  }
+  for await (const ids of mentioning(db, address)) await eraseAll(ids)
+  await forgetOrders(db, { address, usernames })
+  return { deliveries: erased, traces: [...traces] }
+}
+
+/** Marks what is queued as handled, so that its owner makes no further call, and waits for the call under way. */
+async function stopAll(
+  means: Means,
+  { address, by, silentMs }: { address: string; by: string; silentMs: number },
+): Promise<void> {
+  for (;;) {
+    const rows = await means.database.db
+      .selectFrom('deliveries')
+      .select('id')
+      .where('email', '=', address)
+      .where('state', '=', 'waiting')
+      .limit(STEP)
+      .execute()
+    if (rows.length === 0) return
+    const ids = rows.map(({ id }) => id)
+    for (const id of ids) await markHandled(means, { id, note: 'to be erased', by })
+    await untilReleased(means, { ids, silentMs })
+  }
+}
+
+interface Erased extends Pick<DeliveryRow, 'id' | 'username'> {
+  readonly traces: readonly string[]
+}
+
+async function erase(
+  writing: Act,
+  { ids, by }: { ids: readonly string[]; by: string },
+): Promise<{ result: Erased[]; listed: Happened[] }> {
+  const { trx } = writing
+  const rows = await trx
+    .selectFrom('deliveries')
+    .select(['id', 'digest', 'email', 'username'])
+    .where('id', 'in', ids)
+    .execute()
+  const found = rows.map(({ id }) => id).sort()
+  if (found.length === 0) return { result: [], listed: [] }
+  // The rows first: whoever settles one of them at this moment is either before, or finds none and adds no event.
+  await trx.deleteFrom('deliveries').where('id', 'in', found).execute()
+  await trx.deleteFrom('further_courses').where('delivery_id', 'in', found).execute()
+  const noted = await eraseEvents(trx, found)
+  const result = rows.map(({ digest, email, ...row }) => {
+    const texts = [digest, email ?? '', row.username ? row.username + row.id : '', ...(noted.get(row.id) ?? [])]
+    return { ...row, traces: texts.filter((text) => text !== '') }
+  })
+  const detail = found.length === 1 ? '1 delivery' : `${found.length} deliveries`
+  return { result, listed: [{ deliveryId: '', kind: 'forgotten', detail, actor: by }] }
+}
+
+/** Gives the traces of those with an actor's words, by their delivery. */
+async function eraseEvents(trx: Transaction<Tables>, ids: readonly string[]): Promise<Map<string, string[]>> {
+  const acted = await trx
+    .selectFrom('events')
+    .select(['id', 'delivery_id'])
+    .where('delivery_id', 'in', ids)
+    .where('actor', 'is not', null)
+    .execute()
+  const listed = acted.map(({ id }) => id)
+  if (listed.length > 0) await trx.deleteFrom('audit').where('event_id', 'in', listed).execute()
+  await trx.deleteFrom('events').where('delivery_id', 'in', ids).execute()
+  const byDelivery = Map.groupBy(acted, ({ delivery_id }) => delivery_id)
+  return new Map([...byDelivery].map(([delivery, events]) => [delivery, events.map(({ id }) => delivery + id)]))
+}
+
+/** The ids of rejected deliveries whose body mentions the address, in groups. Their address could not be read. */
+async function* mentioning(db: Kysely<Tables>, address: string): AsyncGenerator<string[]> {
+  const rejected = streamDeliveries({ db, range: {}, only: { state: 'rejected' } })
+  for (let after: Place | null = null; ; ) {
+    const { candidates, isLast } = await rejected(after, STEP)
+    const ids = candidates.map(({ id }) => id)
+    const rows =
+      ids.length === 0 ? [] : await db.selectFrom('deliveries').select(['id', 'body']).where('id', 'in', ids).execute()
+    const hits = rows.filter(({ body }) => mentions(body, address)).map(({ id }) => id)
+    if (hits.length > 0) yield hits
+    if (isLast) return
+    after = candidates.at(-1) ?? after
+  }
+}
+
+/** Whether the address stands in a JSON text, and not only as a part of another one. */
+export function mentions(body: Uint8Array, address: string): boolean {
+  const text = Buffer.from(body)
+    .toString()
+    .replace(/\\u([0-9a-f]{4})/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+    .toLowerCase()
+  for (let at = text.indexOf(address); at >= 0; at = text.indexOf(address, at + 1)) {
+    const goesOn = /^\.?[\p{L}\p{N}_-]/u.test(text.slice(at + address.length))
+    if (!goesOn && !/[\p{L}\p{N}.+_-]$/u.test(text.slice(0, at))) return true
+  }
+  return false
+}
+
+/** An order is a filter, and may name the person. One that is still running would find nothing any more. */
+async function forgetOrders(
+  db: Kysely<Tables>,
+  { address, usernames }: { address: string; usernames: ReadonlySet<string> },
+): Promise<void> {
+  const names = ({ email, emailPrefix, username, word }: DeliveryFilter): boolean => {
+    const beginnings = [emailPrefix, word].filter((text) => text?.includes('@'))
+    return (
+      [email, ...beginnings].some((text) => text !== undefined && address.startsWith(emailTerm(text))) ||
+      [username, word].some((text) => text !== undefined && usernames.has(textTerm(text)))
+    )
+  }
+  const rows = await db.selectFrom('bulk_replays').selectAll().execute()
+  const ids = rows.filter((row) => names(bulkReplayOf(row).filter)).map(({ id }) => id)
+  if (ids.length > 0) await db.deleteFrom('bulk_replays').where('id', 'in', ids).execute()
+}

@@ -1,0 +1,105 @@
+import type { Kysely } from 'kysely'
+import type { CounterRow, Tables } from '../database/schema.ts'
+import type { DeliveryState } from '../delivery/types.ts'
+import { dayOf } from '../inbox/counters.ts'
+import { tookSummary } from '../inbox/time-to-enrollment.ts'
+import type { DayCounts, Overview } from './operations.ts'
+
+const DAYS = 30
+const DAY_MS = 24 * 3_600_000
+/** Counting ends here: it reads so many entries of an index, and no more. */
+const COUNT_MAX = 10_000
+
+/** The figures of the console's first page, read from counters and the ends of indexes; see Desk.overview. */
+export async function overview({
+  db,
+  now,
+  replicas,
+}: {
+  db: Kysely<Tables>
+  /** ms since 1970. */
+  now: number
+  /** How many are alive. */
+  replicas: number
+}): Promise<Overview> {
+  const days = Array.from({ length: DAYS }, (_, i) => dayOf(now - (DAYS - 1 - i) * DAY_MS))
+  const counters = await db
+    .selectFrom('counters')
+    .selectAll()
+    .where('day', '>=', days[0] ?? '')
+    .where('day', '<=', days.at(-1) ?? '')
+    .execute()
+  const ofDay = Map.groupBy(counters, ({ day }) => day)
+  return {
+    days: days.map((day) => countsOf(day, ofDay.get(day) ?? [])),
+    secondsToEnrollment: tookSummary(counters),
+    waiting: await countState(db, 'waiting'),
+    needsAttention: await countState(db, 'needs_attention'),
+    oldestWaiting: await oldestWaiting(db),
+    replicas,
+  }
+}
+
+/** What waits, for the metrics: both counted up to 10,000. A time is null if nothing waits. */
+export async function readBacklog(
+  db: Kysely<Tables>,
+): Promise<{ waiting: number; needsAttention: number; oldestReceivedAt: number | null }> {
+  const waiting = await countState(db, 'waiting')
+  const needsAttention = await countState(db, 'needs_attention')
+  const oldest = await oldestWaiting(db)
+  return {
+    waiting: waiting.count,
+    needsAttention: needsAttention.count,
+    oldestReceivedAt: oldest?.receivedAt ?? null,
+  }
+}
+
+function countsOf(day: string, counters: readonly CounterRow[]): DayCounts {
+  const count = (name: string): number => counters.find((one) => one.name === name)?.count ?? 0
+  return {
+    day,
+    received: count('received'),
+    repeated: count('repeated'),
+    succeeded: count('succeeded'),
+    rejected: count('rejected'),
+    needsAttention: count('needs_attention'),
+    retries: count('retry_scheduled'),
+  }
+}
+
+async function countState(db: Kysely<Tables>, state: DeliveryState): Promise<{ count: number; more: boolean }> {
+  const { count } = await db
+    .selectFrom(
+      db
+        .selectFrom('deliveries')
+        .select('id')
+        .where('state', '=', state)
+        .limit(COUNT_MAX + 1)
+        .as('some'),
+    )
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
+  return { count: Math.min(Number(count), COUNT_MAX), more: Number(count) > COUNT_MAX }
+}
+
+/**
+ * Ids sort by the time at which they were received. Of more than 10,000 that wait it looks at those that have been
+ * quiet for longest.
+ */
+async function oldestWaiting(db: Kysely<Tables>): Promise<Overview['oldestWaiting']> {
+  const { id } = await db
+    .selectFrom(
+      db
+        .selectFrom('deliveries')
+        .select('id')
+        .where('state', '=', 'waiting')
+        .orderBy('active_at')
+        .limit(COUNT_MAX)
+        .as('some'),
+    )
+    .select(({ fn }) => fn.min<string | null>('id').as('id'))
+    .executeTakeFirstOrThrow()
+  if (id === null) return null
+  const row = await db.selectFrom('deliveries').select('received_at').where('id', '=', id).executeTakeFirst()
+  return row === undefined ? null : { id, receivedAt: row.received_at }
+}

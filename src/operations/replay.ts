@@ -1,0 +1,141 @@
+import { OVERTAKEN } from '../database/transaction.ts'
+import type { Means } from '../database/write-context.ts'
+import type { DeliveryState } from '../delivery/types.ts'
+import type { Happened } from '../inbox/events.ts'
+import { touchFurtherCourses } from '../inbox/search-terms.ts'
+import { type Act, act, type Done } from './audited-change.ts'
+import type { Handled, Replayed } from './operations.ts'
+
+const REPLAY_MAX = 500
+const NOTE_MAX = 1000
+
+/** See Desk.replay. Throws Error for more than 500 ids. */
+export async function replay(
+  means: Means,
+  { ids, by }: { ids: readonly string[]; by: string },
+): Promise<Done<Replayed>> {
+  if (ids.length > REPLAY_MAX) throw new Error(`a replay takes ${REPLAY_MAX} ids at most, not ${ids.length}`)
+  return act(means, async (writing) => {
+    const result = await makeDue(writing, { ids })
+    return { result, listed: result.due.map((id) => replayed({ id, by, detail: '' })) }
+  })
+}
+
+/** The event of a delivery that was made due. */
+export const replayed = ({ id, by, detail }: { id: string; by: string; detail: string }): Happened => ({
+  deliveryId: id,
+  kind: 'replayed',
+  detail,
+  actor: by,
+})
+
+/**
+ * Makes deliveries due now, inside a transaction. Who waits for another try is brought forward, and nothing else about
+ * it changes: whoever works on it at this moment settles it as if nothing had been. A finished one begins anew, with
+ * what the sender's own repeat would do. With `states`, those that are in another one by now are left out.
+ */
+export async function makeDue(
+  writing: Pick<Act, 'trx' | 'at'>,
+  { ids, states }: { ids: readonly string[]; states?: readonly DeliveryState[] },
+): Promise<Replayed> {
+  const { trx } = writing
+  const sorted = [...new Set(ids)].sort() // unsorted, two of them deadlock on MySQL
+  if (sorted.length === 0) return { due: [], left: [] }
+  const rows = await trx
+    .selectFrom('deliveries')
+    .select((eb) => ['id', 'state', eb('request', 'is', null).as('empty')])
+    .where('id', 'in', sorted)
+    .execute()
+  const wanted = rows.filter(({ state }) => states === undefined || states.includes(state))
+  const waiting = wanted.filter(({ state }) => state === 'waiting').map(({ id }) => id)
+  const finished = wanted.filter(({ state, empty }) => state !== 'waiting' && !empty).map(({ id }) => id)
+  await hasten(writing, waiting)
+  await reviveAll(writing, finished)
+  const due = [...waiting, ...finished].sort()
+  await touchFurtherCourses(writing, due)
+  const known = new Set(rows.map(({ id }) => id))
+  return {
+    due,
+    left: [
+      ...sorted.filter((id) => !known.has(id)).map((id) => ({ id, why: 'unknown' as const })),
+      ...wanted
+        .filter(({ state, empty }) => state !== 'waiting' && empty)
+        .map(({ id }) => ({ id, why: 'payload.invalid' as const })),
+    ],
+  }
+}
+
+async function hasten({ trx, at }: Pick<Act, 'trx' | 'at'>, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
+  const { numUpdatedRows } = await trx
+    .updateTable('deliveries')
+    .set((eb) => ({
+      // One that has been due for longer keeps its place.
+      due_at: eb.case().when('due_at', '<', at).then(eb.ref('due_at')).else(at).end(),
+      active_at: at,
+      replayed_at: at,
+    }))
+    .where('id', 'in', ids)
+    .where('state', '=', 'waiting')
+    .executeTakeFirst()
+  if (Number(numUpdatedRows) !== ids.length) throw OVERTAKEN
+}
+
+async function reviveAll({ trx, at }: Pick<Act, 'trx' | 'at'>, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
+  const { numUpdatedRows } = await trx
+    .updateTable('deliveries')
+    .set((eb) => ({
+      state: 'waiting',
+      due_at: at,
+      attempts: 0,
+      owner: null,
+      settled_at: null,
+      outcome: null,
+      active_at: at,
+      replayed_at: at,
+      effect_unknown: 0, // an explicit replay enrolls, whatever an earlier attempt did
+      generation: eb('generation', '+', 1),
+    }))
+    .where('id', 'in', ids)
+    .where('state', '!=', 'waiting')
+    .executeTakeFirst()
+  if (Number(numUpdatedRows) !== ids.length) throw OVERTAKEN
+}
+
+/** Writes down that a course of a delivery was enrolled again, since the LMS had lost it. */
+export async function noteRepair(
+  means: Means,
+  { id, words, by }: { id: string; words: string; by: string },
+): Promise<Done<null>> {
+  return act<null>(means, async () => {
+    const event = { deliveryId: id, kind: 'repaired', detail: words, actor: by } as const
+    return { result: null, listed: [event] }
+  })
+}
+
+/** See Desk.markHandled. Of the note 1,000 characters are kept. */
+export async function markHandled(
+  means: Means,
+  { id, note, by }: { id: string; note: string; by: string },
+): Promise<Done<Handled>> {
+  return act<Handled>(means, async (writing) => {
+    const { trx, at } = writing
+    const row = await trx.selectFrom('deliveries').select('state').where('id', '=', id).executeTakeFirst()
+    if (row === undefined) return { result: { kind: 'unknown' }, listed: [] }
+    const { state } = row
+    if (state === 'succeeded' || state === 'handled') return { result: { kind: 'already', state }, listed: [] }
+    // A queued one keeps its owner, which gives it back when no call is under way: see untilReleased.
+    const owner = state === 'waiting' ? {} : { owner: null }
+    const { numUpdatedRows } = await trx
+      .updateTable('deliveries')
+      .set({ state: 'handled', due_at: null, settled_at: at, active_at: at, ...owner })
+      .where('id', '=', id)
+      .where('state', '=', state)
+      .executeTakeFirst()
+    if (numUpdatedRows === 0n) throw OVERTAKEN
+    await touchFurtherCourses(writing, [id])
+    const event = { deliveryId: id, kind: 'handled', detail: note.slice(0, NOTE_MAX), actor: by } as const
+    return { result: { kind: 'handled' }, listed: [event] }
+  })
+}

@@ -1,0 +1,57 @@
+import type { Kysely } from 'kysely'
+import type { EventRow, Tables } from '../database/schema.ts'
+import type { DeliveryEvent } from '../delivery/types.ts'
+import type { Page } from './operations.ts'
+
+const EVENTS_MAX = 500
+const PAGE = 50
+const PAGE_MAX = 500
+
+/** What happened to a delivery, oldest first: the last 500. */
+export async function timeline({ db, id }: { db: Kysely<Tables>; id: string }): Promise<DeliveryEvent[]> {
+  const rows = await db
+    .selectFrom('events')
+    .selectAll()
+    .where('delivery_id', '=', id)
+    .orderBy('id', 'desc')
+    .limit(EVENTS_MAX)
+    .execute()
+  return rows.map(eventOf).reverse()
+}
+
+/** What operators changed, newest first; see Desk.audit. The cursor is the id of the last one. */
+export async function audit({
+  db,
+  limit = PAGE,
+  after = null,
+}: {
+  db: Kysely<Tables>
+  limit?: number
+  after?: string | null
+}): Promise<Page<DeliveryEvent>> {
+  const most = Math.min(Math.max(1, limit), PAGE_MAX)
+  // A left join, so that both kinds of databases walk along the audit and look each event up. Retention may have
+  // deleted one with its delivery.
+  let query = db
+    .selectFrom('audit')
+    .leftJoin('events', (join) =>
+      join.onRef('events.delivery_id', '=', 'audit.delivery_id').onRef('events.id', '=', 'audit.event_id'),
+    )
+    .select(['audit.event_id', 'audit.delivery_id', 'events.at', 'events.kind', 'events.detail', 'events.actor'])
+  if (after !== null) query = query.where('audit.event_id', '<', after)
+  const rows = await query
+    .orderBy('audit.event_id', 'desc')
+    .limit(most + 1)
+    .execute()
+  const listed = rows.slice(0, most)
+  return {
+    items: listed.flatMap(({ event_id, delivery_id, at, kind, detail, actor }) =>
+      at === null || kind === null || detail === null
+        ? []
+        : [eventOf({ id: event_id, delivery_id, at, kind, detail, actor })],
+    ),
+    next: rows.length > most ? (listed.at(-1)?.event_id ?? null) : null,
+  }
+}
+
+const eventOf = ({ delivery_id, ...row }: EventRow): DeliveryEvent => ({ ...row, deliveryId: delivery_id })

@@ -1,0 +1,28 @@
+import { openDatabase } from '../../src/database/database.ts'
+import { migrate } from '../../src/database/migrations.ts'
+import { accepted, arrival, joined } from '../inbox/harness.ts'
+
+/**
+ * A process of its own for tests: `child.ts MODE URL`. `migrate` migrates as soon as a line comes in, `serve` stores a
+ * delivery as the replica "dead" and then holds the database until it is killed. Both print a line when they are ready.
+ */
+const [mode, url = ''] = process.argv.slice(2)
+const now = Date.now
+
+if (mode === 'migrate') {
+  process.stdout.write('ready\n')
+  await new Promise((resolve) => process.stdin.once('data', resolve))
+  process.stdin.destroy()
+  const database = openDatabase({ url, serve: false })
+  await migrate({ database, now })
+  await database.close()
+}
+
+if (mode === 'serve') {
+  const database = openDatabase({ url, serve: true })
+  await migrate({ database, now })
+  const { store } = await joined({ database, me: 'dead', now })
+  await store.write([accepted(arrival())])
+  process.stdout.write('ready\n')
+  process.stdin.resume()
+}

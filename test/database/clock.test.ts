@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createDatabaseClock } from '../../src/database/clock.ts'
+import { onSqlite, setUp } from '../inbox/harness.ts'
+
+const HOUR_MS = 3_600_000
+
+test('what is written is timed by a server’s clock, whatever this machine’s says or is set to; a file has no other clock', async (t) => {
+  const { database } = await setUp(t)
+  let ahead = HOUR_MS
+  const clock = createDatabaseClock({ database, wall: () => Date.now() + ahead })
+  const off = (): number => Math.round((clock.now() - Date.now()) / HOUR_MS) + 0 // not -0
+  assert.equal(off(), 1, 'before anything was measured')
+  await clock.measure()
+  assert.equal(off(), onSqlite() ? 1 : 0)
+  ahead = -HOUR_MS
+  assert.equal(off(), onSqlite() ? -1 : 0)
+  assert.ok(Number.isInteger(clock.now()))
+})

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readdir, writeFile } from 'node:fs/promises'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import { openDatabase } from '../../src/database/database.ts'
+import { migrate } from '../../src/database/migrations.ts'
+import { AppError, type ErrorCode } from '../../src/errors.ts'
+import { accepted, arrival, emptyUrl, joined, only } from '../inbox/harness.ts'
+import { startChild } from './processes.ts'
+
+const now = Date.now
+const refused = (code: ErrorCode) => (error: unknown) => error instanceof AppError && error.code === code
+const storeOn = async (url: string, me: string, serve: boolean) => {
+  const database = openDatabase({ url, serve })
+  await migrate({ database, now })
+  return { ...database, ...(await joined({ database, me, now })) }
+}
+
+test('the folders of the database are made', async (t) => {
+  const url = (await emptyUrl(t)).replace('lernito.db', 'a/b/lernito.db')
+  const { close } = openDatabase({ url, serve: true })
+  await close()
+  assert((await readdir(url.replace('sqlite:', '').replace('/lernito.db', ''))).includes('lernito.db'))
+})
+
+test('a second serve on one file is refused, and may start when the first has closed', async (t) => {
+  const url = await emptyUrl(t)
+  const first = openDatabase({ url, serve: true })
+  assert.throws(() => openDatabase({ url, serve: true }), refused('database.in_use'))
+  await first.close()
+  await openDatabase({ url, serve: true }).close()
+})
+
+test('a command reads and writes beside a service', async (t) => {
+  const url = await emptyUrl(t)
+  const service = await storeOn(url, 'service', true)
+  const command = await storeOn(url, 'service', false)
+  const { id } = only(await command.store.write([accepted(arrival())]))
+  assert.equal(only(await service.store.due({ limit: 10, after: null })).id, id)
+  assert.equal((await service.store.write([accepted(arrival())]))[0]?.id, id)
+  await command.close()
+  assert.throws(() => openDatabase({ url, serve: true }), refused('database.in_use'))
+  await service.close()
+})
+
+test('a transaction that reads first can write afterwards: nobody else writes in between', async (t) => {
+  const url = await emptyUrl(t)
+  const database = openDatabase({ url, serve: false })
+  const { db, close } = database
+  await migrate({ database, now })
+  const command = new DatabaseSync(url.replace('sqlite:', ''), { timeout: 0 })
+  await db.transaction().execute(async (trx) => {
+    await trx.selectFrom('counters').selectAll().execute()
+    assert.throws(() => command.exec("insert into counters values ('2026-01-31', 'received', 1)"), /database is locked/)
+    await trx.deleteFrom('counters').execute()
+  })
+  command.exec("insert into counters values ('2026-01-31', 'received', 1)")
+  command.close()
+  await close()
+})
+
+test('a service that is killed frees the file at once, and the next one takes over its rows', {
+  timeout: 10_000,
+}, async (t) => {
+  const url = await emptyUrl(t)
+  const dead = await startChild(t, 'serve', url)
+  assert.throws(() => openDatabase({ url, serve: true }), refused('database.in_use'))
+  const exit = once(dead, 'exit')
+  dead.kill('SIGKILL')
+  await exit
+  const next = await storeOn(url, 'next', true)
+  assert.deepEqual(await next.store.due({ limit: 10, after: null }), [])
+  assert.equal(await next.store.takeOver(), 1)
+  const { id } = only(await next.store.due({ limit: 10, after: null }))
+  assert.deepEqual(only((await next.store.waiting([id])).deliveries).request, arrival().request)
+  await next.close()
+})
+
+test('a file that is not a database is refused, and not kept locked', async (t) => {
+  const url = await emptyUrl(t)
+  const file = url.replace('sqlite:', '')
+  await writeFile(file, 'this was never a database, '.repeat(100))
+  for (let i = 0; i < 2; i++) {
+    assert.throws(
+      () => openDatabase({ url, serve: true }),
+      (error) => {
+        assert(error instanceof AppError)
+        assert.equal(error.code, 'database.unreachable')
+        assert.match(error.message, /file is not a database.*LERNITO_DATABASE_URL/)
+        return true
+      },
+    )
+  }
+})
+
+test('a lock file that cannot be used is not taken for another service', async (t) => {
+  const url = await emptyUrl(t)
+  await writeFile(`${url.replace('sqlite:', '')}.lock`, 'this was never a database, '.repeat(100))
+  assert.throws(() => openDatabase({ url, serve: true }), refused('database.unreachable'))
+})
+
+test('a folder that cannot be made is refused', async (t) => {
+  const url = await emptyUrl(t)
+  await writeFile(url.replace('sqlite:', ''), '')
+  assert.throws(() => openDatabase({ url: `${url}/lernito.db`, serve: false }), refused('database.unreachable'))
+})

@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { reasonOf } from '../../src/database/availability.ts'
+import { openDatabase } from '../../src/database/database.ts'
+import { inspectDatabase } from '../../src/database/inspect.ts'
+import type { Inspected } from '../../src/database/inspection.ts'
+import { KNOWN_LEVEL, migrate } from '../../src/database/migrations.ts'
+import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { ROOT, temporaryFolder } from '../service/process.ts'
+import { startServe } from '../service/serving.ts'
+
+const NOBODY_ID = 65_534
+
+const inspect = (url: string): Promise<Inspected> =>
+  inspectDatabase({ url, now: Date.now, signal: AbortSignal.timeout(10_000) })
+const inFolder = (folder: string): Promise<Inspected> => inspect(`sqlite:${join(folder, 'lernito.db')}`)
+
+function found(inspected: Inspected) {
+  assert.ok(inspected.ok, JSON.stringify(inspected))
+  return inspected.found
+}
+function obstacle(inspected: Inspected): string {
+  assert.ok(!inspected.ok)
+  return inspected.obstacle
+}
+
+/** Holds a service's lock as one who looks at it does, but for longer. */
+const LOOK_FOR_50_MS = `
+  const { parentPort, workerData } = require('node:worker_threads')
+  const lock = new (require('node:sqlite').DatabaseSync)(workerData, { readOnly: true })
+  lock.exec('BEGIN')
+  lock.prepare('select 1 from sqlite_master').all()
+  parentPort.postMessage('looking')
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
+  lock.close()`
+
+/** Every file with its digest. */
+const contents = (folder: string) =>
+  readdirSync(folder).map((file) => [
+    file,
+    createHash('sha256')
+      .update(readFileSync(join(folder, file)))
+      .digest('hex'),
+  ])
+
+async function migrated(url: string): Promise<void> {
+  const database = openDatabase({ url, serve: false })
+  await migrate({ database, now: Date.now })
+  await database.close()
+}
+
+describe('a SQLite file', () => {
+  test('that is not there yet has no level, and is not made', async (t) => {
+    const folder = temporaryFolder(t)
+    const { level, oldestCode, services } = found(await inspect(`sqlite:${join(folder, 'new', 'data', 'lernito.db')}`))
+    assert.deepEqual({ level, oldestCode, services }, { level: 0, oldestCode: 0, services: { alive: 0, silent: 0 } })
+    assert.deepEqual(readdirSync(folder), [])
+  })
+
+  test('is looked at without leaving a trace', async (t) => {
+    const folder = temporaryFolder(t)
+    await migrated(`sqlite:${join(folder, 'lernito.db')}`)
+    const before = contents(folder)
+    assert.deepEqual(
+      before.map(([file]) => file),
+      ['lernito.db'],
+    )
+    assert.equal(found(await inFolder(folder)).level, KNOWN_LEVEL)
+    assert.deepEqual(contents(folder), before)
+  })
+
+  test('of another program has no level, and its journal mode stays', async (t) => {
+    const folder = temporaryFolder(t)
+    const file = join(folder, 'lernito.db')
+    writeFileSync(file, '')
+    assert.equal(found(await inFolder(folder)).level, 0)
+    assert.deepEqual(contents(folder).length, 1)
+  })
+
+  test('that a service holds counts one, also right after its start, and none after its end', async (t) => {
+    const folder = temporaryFolder(t)
+    const serving = await startServe({ t, folder, lmsUrl: 'http://127.0.0.1:9' })
+    assert.deepEqual(found(await inFolder(folder)), {
+      level: KNOWN_LEVEL,
+      oldestCode: 1,
+      clock: null,
+      services: { alive: 1, silent: 0 },
+    })
+    serving.child.kill('SIGTERM')
+    await serving.ended
+    assert.equal(found(await inFolder(folder)).services.alive, 0)
+  })
+
+  test('whose service was killed is read with all that its log holds', async (t) => {
+    const folder = temporaryFolder(t)
+    const serving = await startServe({ t, folder, lmsUrl: 'http://127.0.0.1:9' })
+    serving.child.kill('SIGKILL')
+    await serving.ended
+    assert.ok(readdirSync(folder).includes('lernito.db-wal'))
+    const { level, services } = found(await inFolder(folder))
+    assert.deepEqual({ level, alive: services.alive }, { level: KNOWN_LEVEL, alive: 0 })
+  })
+
+  test('keeps no service from starting while somebody looks whether one runs', async (t) => {
+    const file = join(temporaryFolder(t), 'lernito.db')
+    const url = `sqlite:${file}`
+    await openDatabase({ url, serve: true }).close()
+    const looker = new Worker(LOOK_FOR_50_MS, { eval: true, workerData: `${file}.lock` })
+    const ended = once(looker, 'exit')
+    await once(looker, 'message')
+    await openDatabase({ url, serve: true }).close()
+    await ended
+  })
+
+  test('can not be one where there is a folder, or below a file, or in another format', async (t) => {
+    const folder = temporaryFolder(t)
+    mkdirSync(join(folder, 'lernito.db'))
+    assert.equal(obstacle(await inFolder(folder)), 'not_writable')
+    writeFileSync(join(folder, 'text'), 'This is text, and long enough to have a header.'.repeat(10))
+    assert.equal(obstacle(await inspect(`sqlite:${join(folder, 'text')}`)), 'unusable')
+    assert.equal(obstacle(await inspect(`sqlite:${join(folder, 'text', 'lernito.db')}`)), 'not_writable')
+  })
+
+  test('that this user may not write to is told', (t) => {
+    const folder = temporaryFolder(t)
+    chmodSync(folder, 0o755)
+    writeFileSync(join(folder, 'lernito.db'), '')
+    const isRoot = process.getuid?.() === 0
+    if (isRoot) chownSync(join(folder, 'lernito.db'), 0, 0)
+    chmodSync(join(folder, 'lernito.db'), 0o444)
+    const url = pathToFileURL(join(ROOT, 'src/database/inspect-sqlite.ts'))
+    const file = JSON.stringify(join(folder, 'lernito.db'))
+    const script = `import { inspectSqlite } from ${JSON.stringify(url.href)}
+      process.stdout.write(JSON.stringify(inspectSqlite({ file: ${file} })))`
+    const args = ['--input-type=module', '--eval', script]
+    const identity = isRoot ? { uid: NOBODY_ID, gid: NOBODY_ID } : {}
+    const said = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8', cwd: '/', ...identity }))
+    assert.deepEqual(
+      [said.obstacle, said.reason],
+      ['not_writable', `this user may not write to ${join(folder, 'lernito.db')}`],
+    )
+  })
+})
+
+test('why a database can not be used is said as a part of a sentence, and with what mends it where the server does not', () => {
+  assert.equal(reasonOf(new Error('Access denied. Account is locked.')), 'Access denied. Account is locked')
+  assert.equal(reasonOf(Object.assign(new Error(''), { code: 'ECONNREFUSED' })), 'ECONNREFUSED')
+  const insecure = Object.assign(new Error('Connections using insecure transport are prohibited.'), { errno: 3159 })
+  assert.match(reasonOf(insecure), /encrypted connections only.*set require_secure_transport=OFF there$/)
+})
+
+describe('a database on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, async () => {
+  const server = hasMariaDb() ? await startMariaDb() : null
+  after(() => server?.remove())
+  const empty = async (): Promise<string> => (await server?.newDatabase())?.url ?? ''
+
+  test('that is empty has no level, and gets no tables', async () => {
+    const url = await empty()
+    assert.equal(found(await inspect(url)).level, 0)
+    const rows = await server?.administer(`show tables in ${url.split('/').at(-1)}`)
+    assert.deepEqual(rows, [])
+  })
+
+  test('that is migrated tells its level, its clock, and who is alive', async () => {
+    const url = await empty()
+    await migrated(url)
+    const name = url.split('/').at(-1)
+    await server?.administer(`insert into ${name}.replicas values ('old', 1), ('new', unix_timestamp() * 1000)`)
+    const { level, oldestCode, clock, services } = found(await inspect(url))
+    assert.deepEqual(
+      { level, oldestCode, services },
+      { level: KNOWN_LEVEL, oldestCode: 1, services: { alive: 1, silent: 1 } },
+    )
+    assert.ok(clock !== null && Math.abs(clock.theirs - clock.ours) < 2_000)
+  })
+
+  test('without a server, a right, a database or the password tells which', async () => {
+    const url = await empty()
+    assert.equal(obstacle(await inspect(url.replace(/:\d+\//, ':9/'))), 'unreachable')
+    assert.equal(obstacle(await inspect(url.replace(/[^/]*$/, 'mysql'))), 'no_right')
+    assert.equal(obstacle(await inspect(server?.newName().url ?? '')), 'missing')
+    assert.equal(obstacle(await inspect(url.replace(/:[^:@]*@/, ':wrong@'))), 'access_denied')
+  })
+
+  for (const [what, change] of [
+    ['locked', 'account lock'],
+    ['to change the password', 'password expire'],
+  ] as const) {
+    test(`whose user is ${what} says so, and counts as one that is away for now`, async (t) => {
+      const url = await empty()
+      await server?.administer(`create user late@'%' identified by 'late'; grant all on *.* to late@'%'`)
+      t.after(() => server?.administer('drop user late'))
+      const theirs = url.replace(/:\/\/[^@]*@/, '://late:late@')
+      assert.equal(found(await inspect(theirs)).level, 0)
+      await server?.administer(`alter user late@'%' ${change}`)
+      assert.equal(obstacle(await inspect(theirs)), 'unusable')
+      const database = openDatabase({ url: theirs, serve: true })
+      t.after(database.close)
+      const refused = await database.db.introspection.getTables().catch((error: unknown) => error)
+      assert.equal(database.dialect.troubleOf(refused), 'unavailable')
+    })
+  }
+})

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { sql } from 'kysely'
+import { arrival, only, onSqlite, START, setUp, succeeded, timeline } from '../inbox/harness.ts'
+
+const running = new AbortController().signal
+const quick = { timeout: 5000 }
+
+const fullDisk = 'on a full disk a webhook is refused and leaves nothing; a result is kept until it fits'
+const onFullDisk = async (t: TestContext): Promise<void> => {
+  const bench = await setUp(t)
+  const { inbox, db } = bench
+  const answered = inbox.submit(arrival(), START + 60_000)
+  const { id } = only(await inbox.take(10, running))
+  await inbox.submit(arrival({ email: 'waits@x.example' }), null)
+  const published = bench.published.length
+  const events = await bench.rows('events')
+
+  await sql`pragma max_page_count = 1`.execute(db) // never less than what is in use
+  const big = { ...arrival({ email: 'big@x.example' }), body: Buffer.alloc(60_000, 'x') }
+  await assert.rejects(inbox.submit(big, START + 60_000), (error: Error) => {
+    assert.match(String(error.cause), /database or disk is full/)
+    return true
+  })
+  const result = { ...succeeded(id), detail: 'x'.repeat(60_000) }
+  const settling = inbox.settle([result])
+  await bench.failed
+  assert.match(String(only(bench.errors)), /database or disk is full/)
+  assert.deepEqual(await bench.rows('events'), events)
+  assert.equal((await bench.rows('deliveries')).length, 2)
+  assert.equal(bench.published.length, published)
+  assert.equal((await bench.row(id)).state, 'waiting')
+
+  await sql`pragma max_page_count = 100000`.execute(db)
+  await settling
+  assert.deepEqual(await answered, { id, progress: result })
+  assert.deepEqual(await timeline(bench, id), ['received', 'succeeded'])
+  assert.equal((await inbox.submit(big, null)).progress, null)
+}
+// Where a disk can be full without filling the machine's: a server has no limit of its own.
+if (onSqlite()) test(fullDisk, { timeout: 10_000 }, onFullDisk)
+
+test('nothing is published and nobody is answered before the write has ended', quick, async (t) => {
+  const bench = await setUp(t)
+  const seen: number[] = []
+  const { inbox, published } = await bench.replica('replica-2', (store) => ({
+    ...store,
+    write: async (writes) => {
+      const written = await store.write(writes)
+      await new Promise(setImmediate)
+      seen.push(published.length)
+      return written
+    },
+  }))
+  const answered = inbox.submit(arrival(), START + 60_000)
+  const { id } = only(await inbox.take(10, running))
+  await inbox.settle([succeeded(id)])
+  await answered
+  assert.deepEqual(seen, [0, 1])
+  assert.deepEqual(
+    published.map(({ kind }) => kind),
+    ['received', 'succeeded'],
+  )
+})
+
+test('until its result is stored a person is not handed out again; a close lets the result go', quick, async (t) => {
+  const bench = await setUp(t)
+  const { inbox, failed } = await bench.replica('replica-2', (store) => ({
+    ...store,
+    write: (writes) => {
+      if (writes.some(({ kind }) => kind === 'settle')) throw new Error('no connection')
+      return store.write(writes)
+    },
+  }))
+  const { id } = await inbox.submit(arrival(), null)
+  await inbox.submit(arrival({ order: 2 }), null)
+  assert.equal(only(await inbox.take(10, running)).id, id)
+  const settling = inbox.settle([succeeded(id)])
+  await failed
+  const stop = new AbortController()
+  const taking = inbox.take(10, stop.signal)
+  stop.abort()
+  assert.deepEqual(await taking, [])
+  inbox.close()
+  await settling
+  assert.equal((await bench.row(id)).state, 'waiting')
+})

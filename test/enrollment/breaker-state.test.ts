@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { afterFailure, afterProbe, afterSuccess, type LinkState, UP } from '../../src/enrollment/breaker-state.ts'
+import type { FailureKind } from '../../src/openedx/failure.ts'
+
+const failing = (kind: FailureKind, { alive = true, retryAfterMs = null as number | null, now = 0 } = {}) => ({
+  failure: { kind, message: kind, retryAfterMs, mayHaveTakenEffect: false },
+  alive,
+  now,
+})
+
+const stateAfter = (results: readonly ReturnType<typeof failing>[], from: LinkState = UP): LinkState =>
+  results.reduce(afterFailure, from)
+const probeIn = (state: LinkState): number => (state.kind === 'up' ? Number.NaN : state.probeAt)
+
+test('a call without an answer is an outage if the heartbeat fails too, else the third in a row', () => {
+  assert.equal(stateAfter([failing('unreachable', { alive: false })]).kind, 'down')
+  assert.equal(stateAfter([failing('unreachable'), failing('unreachable')]).kind, 'up')
+  assert.equal(stateAfter([failing('unreachable'), failing('unreachable'), failing('unreachable')]).kind, 'down')
+  const answered = afterSuccess(stateAfter([failing('unreachable'), failing('unreachable')]))
+  assert.equal(stateAfter([failing('unreachable')], answered).kind, 'up', 'a good answer in between counts anew')
+})
+
+test('a 500 is an outage only if the heartbeat fails too, however many there are', () => {
+  assert.equal(stateAfter(Array.from({ length: 50 }, () => failing('server_error'))).kind, 'up')
+  assert.equal(stateAfter([failing('server_error', { alive: false })]).kind, 'down')
+})
+
+test('throttled waits as long as the LMS says, a minute where it says nothing', () => {
+  assert.equal(probeIn(stateAfter([failing('throttled', { retryAfterMs: 58_000 })])), 58_000)
+  assert.equal(probeIn(stateAfter([failing('throttled')])), 60_000)
+})
+
+test('misconfigured blocks at once and is probed after 10 s, 20 s, 40 s … 5 min', () => {
+  let state = stateAfter([failing('misconfigured')])
+  const waits = [probeIn(state)]
+  for (let i = 0; i < 6; i++) {
+    const now = probeIn(state)
+    state = afterProbe(state, { well: false, now })
+    waits.push(probeIn(state) - now)
+  }
+  assert.deepEqual(waits, [10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000])
+})
+
+test('an outage is probed every 2 s; a relapse before any success waits longer each time, a success forgets it', () => {
+  let state = stateAfter([failing('unreachable', { alive: false })])
+  assert.equal(probeIn(state), 2_000)
+  state = afterProbe(state, { well: false, now: 2_000 })
+  assert.equal(probeIn(state), 4_000)
+  state = afterProbe(state, { well: true, now: 4_000 })
+  assert.equal(state.kind, 'up')
+  assert.equal(probeIn(stateAfter([failing('unreachable', { alive: false })], state)), 4_000)
+  assert.equal(probeIn(stateAfter([failing('unreachable', { alive: false })], afterSuccess(state))), 2_000)
+})
+
+test('what was under way when the link was blocked changes nothing', () => {
+  const blocked = stateAfter([failing('throttled', { retryAfterMs: 58_000 })])
+  assert.equal(stateAfter([failing('misconfigured')], blocked), blocked)
+  assert.equal(afterSuccess(blocked), blocked)
+})

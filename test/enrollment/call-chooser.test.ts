@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createChooser } from '../../src/enrollment/call-chooser.ts'
+import { createCourseBreakers } from '../../src/enrollment/course-breakers.ts'
+import { createHand } from '../../src/enrollment/in-flight.ts'
+import type { Work } from '../../src/enrollment/work.ts'
+import { aWork } from './works.ts'
+
+const [A, B, C] = ['course-v1:x+A+1', 'course-v1:x+B+1', 'course-v1:x+C+1'] as const
+const wanted = { bulk: true, people: 50 }
+
+function setUp(works: readonly Work[], awaited: readonly Work[] = works) {
+  const clock = { now: 0 }
+  const breakers = createCourseBreakers({ now: () => clock.now, onChange: () => {} })
+  const hand = createHand({
+    inbox: { isMine: () => true, beginAttempt: async () => new Set(), endCall: () => {}, letGo: () => {} },
+  })
+  for (const work of works) hand.add(work)
+  const isAwaited = (work: Work): boolean => awaited.includes(work)
+  return { clock, breakers, chooser: createChooser({ hand, breakers, isAwaited, now: () => clock.now }) }
+}
+
+test('suspects have one slot at a time, and the others are left to healthy sales', () => {
+  const suspects = [aWork({ courses: [A] }), aWork({ courses: [A] })]
+  for (const work of suspects) work.suspect = true
+  const healthy = aWork({ courses: [B] })
+  const { chooser } = setUp([...suspects, healthy])
+  assert.deepEqual(chooser.take(wanted)?.batch.works, [healthy])
+  const first = chooser.take(wanted)
+  assert.deepEqual(first?.batch.works, suspects.slice(0, 1))
+  assert.equal(chooser.take(wanted), null)
+  first?.end()
+  assert.deepEqual(chooser.take(wanted)?.batch.works, suspects.slice(0, 1))
+})
+
+test('a course whose last call failed has one slot at a time, until a call for it succeeds', () => {
+  const works = [aWork({ courses: [A] }), aWork({ courses: [A] }), aWork({ courses: [B] })]
+  const { chooser, breakers } = setUp(works)
+  breakers.failed(A, { people: ['x@example.com'], message: 'it failed' })
+  const first = chooser.take({ ...wanted, people: 1 })
+  assert.deepEqual(first?.batch.courses, [A])
+  assert.deepEqual(chooser.take(wanted)?.batch, { courses: [B], works: works.slice(2) })
+  assert.equal(chooser.take(wanted), null)
+  breakers.succeeded(A)
+  assert.deepEqual(chooser.take(wanted)?.batch.works, works.slice(1, 2))
+})
+
+test('a paused course is probed with one call for one person', () => {
+  const works = [aWork({ courses: [A] }), aWork({ courses: [A] })]
+  const { chooser, breakers, clock } = setUp(works)
+  for (const person of ['x', 'y', 'z']) breakers.failed(A, { people: [person], message: 'it failed' })
+  assert.equal(chooser.take(wanted), null)
+  clock.now = 10_000
+  const probe = chooser.take(wanted)
+  assert.deepEqual(probe?.batch, { courses: [A], works: works.slice(0, 1) })
+  assert.equal(chooser.take(wanted), null)
+  breakers.succeeded(A)
+  probe?.end()
+  assert.deepEqual(chooser.take(wanted)?.batch.works, works)
+})
+
+test('of the calls for the backlog there is one at a time, until the pause after it has ended', () => {
+  const works = [aWork({ courses: [A] }), aWork({ courses: [B] }), aWork({ courses: [C] })]
+  const { chooser } = setUp(works, works.slice(2))
+  const awaited = chooser.take(wanted)
+  assert.deepEqual([awaited?.batch.courses, awaited?.isBacklog], [[C], false])
+  const backlog = chooser.take(wanted)
+  assert.deepEqual([backlog?.batch.courses, backlog?.isBacklog], [[A], true])
+  assert.equal(chooser.take(wanted), null)
+  backlog?.end()
+  assert.equal(chooser.take(wanted), null)
+  backlog?.endPause()
+  assert.ok(chooser.take(wanted) !== null)
+})

@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, test } from 'node:test'
+import { createLink, type Link } from '../../src/enrollment/circuit-breaker.ts'
+import { unlimitedBudget } from '../../src/openedx/budget.ts'
+import { type RunningStandIn, startStandIn } from '../../src/sandbox/stand-in.ts'
+import { control, DEMO } from '../harness.ts'
+import { lmsAt } from './lms-at.ts'
+
+const BULK = '/api/bulk_enroll/v1/bulk_enroll'
+const budget = unlimitedBudget()
+
+let standIn: RunningStandIn
+let link: Link
+let happened: string[]
+let stop: () => Promise<void>
+let probe: () => void
+
+/** A link to a fresh stand-in. Time stands still; `probe` ends the wait for the next probe. */
+beforeEach(async () => {
+  standIn = await startStandIn({ throttle: 'off' })
+  happened = []
+  const stopping = new AbortController()
+  const lms = lmsAt(standIn.url)
+  let waiting = Promise.withResolvers<void>()
+  probe = () => {
+    waiting.resolve()
+    waiting = Promise.withResolvers()
+  }
+  link = createLink({
+    lms,
+    budget,
+    now: () => 0,
+    inbox: { pause: () => happened.push('pause'), resume: () => happened.push('resume') },
+    onChange: (state) => happened.push(state.kind),
+    sleep: (ms, signal) => {
+      happened.push(`wait ${ms}`)
+      signal.addEventListener('abort', () => waiting.resolve(), { once: true })
+      return waiting.promise
+    },
+  })
+  const running = link.run(stopping.signal)
+  stop = async () => {
+    stopping.abort()
+    await running
+    await lms.close()
+    await standIn.close()
+  }
+})
+afterEach(() => stop())
+
+const sandbox = () => control(standIn.url)
+const sell = async () => {
+  const permit = await budget.acquire(new AbortController().signal)
+  return link.lms.bulkEnroll(permit, { courses: [DEMO], emails: ['new@example.com'] })
+}
+const kindOf = async (): Promise<string> => {
+  const judged = await sell()
+  return judged.ok ? 'ok' : judged.failure.kind
+}
+const up = (): Promise<void> => link.whenUp(AbortSignal.timeout(5000))
+const bulkCalls = async (): Promise<number> =>
+  (await sandbox().calls()).filter(({ path }) => path === BULK).reduce((sum, { count }) => sum + count, 0)
+
+test('an LMS that is away blocks the link; nothing more is sent until its heartbeat answers', async () => {
+  await sandbox().faults([{ status: 503 }])
+  assert.equal(await kindOf(), 'unreachable')
+  assert.deepEqual(happened.slice(0, 2), ['pause', 'down'])
+  await sandbox().forgetCalls()
+  assert.equal(await kindOf(), 'unreachable')
+  assert.equal(await bulkCalls(), 0)
+  await sandbox().noFaults()
+  probe()
+  await up()
+  assert.equal(await kindOf(), 'ok')
+  assert.deepEqual(happened, ['pause', 'down', 'wait 2000', 'resume', 'up'])
+})
+
+test('a call that is not sent while the link is blocked has not taken effect, though the one that blocked it may have', async () => {
+  await sandbox().faults([
+    { path: BULK, drop: 'after' },
+    { path: '/heartbeat', status: 503 },
+  ])
+  const doubts = [await sell(), await sell()].map((judged) => !judged.ok && judged.failure.mayHaveTakenEffect)
+  assert.deepEqual(doubts, [true, false])
+})
+
+test('a 500 about one call leaves the link up while the heartbeat answers', async () => {
+  await sandbox().faults([{ path: BULK, status: 500, times: 5 }])
+  for (let i = 0; i < 5; i++) assert.equal(await kindOf(), 'server_error')
+  assert.deepEqual(happened, [])
+  assert.equal(await kindOf(), 'ok')
+})
+
+test('a failed call that many wait for is one failure, and the heartbeat is asked once', async () => {
+  await sandbox().faults([{ path: '/oauth2/access_token', drop: 'before', times: 1 }])
+  const judged = await Promise.all(['a', 'b', 'c', 'd'].map((run) => link.lms.course(`course-v1:edX+DemoX+${run}`)))
+  assert.deepEqual(
+    judged.map((one) => one.ok),
+    [false, false, false, false],
+  )
+  assert.deepEqual(happened, [])
+  const heartbeats = (await sandbox().calls()).filter(({ path }) => path === '/heartbeat')
+  assert.deepEqual(
+    heartbeats.map(({ count }) => count),
+    [1],
+  )
+})
+
+test('throttled: the link waits as long as the LMS says, and one call is enough to know', async () => {
+  await sandbox().faults([{ path: BULK, status: 429, retryAfter: 7, times: 1 }])
+  assert.equal(await kindOf(), 'throttled')
+  assert.equal(await kindOf(), 'throttled')
+  assert.equal(await bulkCalls(), 1)
+  assert.deepEqual(happened, ['pause', 'throttled', 'wait 7000'])
+  probe()
+  await up()
+  assert.equal(await kindOf(), 'ok')
+})
+
+test('a short throttling doesn’t send the waiting senders away', async () => {
+  await sandbox().faults([{ path: BULK, status: 429, retryAfter: 3, times: 1 }])
+  assert.equal(await kindOf(), 'throttled')
+  assert.deepEqual(happened, ['throttled', 'wait 3000'])
+})
+
+test('misconfigured: the staff flag taken away blocks with the cause, and a probe that works unblocks', async () => {
+  const forbidden = { status: 403, body: { detail: 'You do not have permission to perform this action.' } }
+  await sandbox().faults([
+    { path: BULK, ...forbidden },
+    { path: '/api/enrollment/v1/enrollment_allowed/', ...forbidden },
+  ])
+  assert.equal(await kindOf(), 'misconfigured')
+  const state = link.state()
+  assert.ok(state.kind === 'misconfigured' && /staff/.test(state.failure.message), JSON.stringify(state))
+  probe()
+  await untilHappened('wait 20000')
+  await sandbox().noFaults()
+  probe()
+  await up()
+  assert.equal(await kindOf(), 'ok')
+})
+
+test('a permit that could not be used goes back to the budget', async () => {
+  await sandbox().faults([{ status: 503 }])
+  await kindOf()
+  let givenBack = 0
+  await link.lms.bulkEnroll({ spend: () => {}, giveBack: () => givenBack++ }, { courses: [DEMO], emails: ['a@b.cd'] })
+  assert.equal(givenBack, 1)
+})
+
+async function untilHappened(what: string): Promise<void> {
+  const deadline = AbortSignal.timeout(5000)
+  while (!happened.includes(what)) {
+    deadline.throwIfAborted()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { createHand } from '../../src/enrollment/in-flight.ts'
+import { startProduct } from '../harness.ts'
+import { aWork } from './works.ts'
+
+const BULK = '/api/bulk_enroll/v1/bulk_enroll'
+const product = await startProduct({ env: { LERNITO_LMS_CONCURRENCY: '4' }, lms: { cost: 'measured' } })
+after(() => product.stop())
+
+test('a person is in one call at a time, however many callers are free to make it', async () => {
+  for (const email of ['alice@example.com', 'newcomer@example.com']) {
+    assert.equal((await product.sell({ email })).status, 200)
+  }
+  const posts = (await product.lms.calls()).filter(({ method, path }) => method === 'POST' && path === BULK)
+  assert.deepEqual(posts, [{ method: 'POST', path: BULK, status: 200, count: 2 }])
+})
+
+function setUp() {
+  const released: string[] = []
+  const foreign = new Set<string>()
+  const handled = new Set<string>()
+  const hand = createHand({
+    inbox: {
+      isMine: (id) => !foreign.has(id),
+      beginAttempt: async (deliveries) => new Set(deliveries.map(({ id }) => id).filter((id) => !handled.has(id))),
+      endCall: () => {},
+      letGo: (ids) => void released.push(...ids),
+    },
+  })
+  const works = [aWork(), aWork(), aWork()] as const
+  for (const work of works) hand.add(work)
+  return { hand, works, foreign, handled, letGo: released }
+}
+
+test('what is in a call is idle no longer, and again when the call has ended', () => {
+  const { hand, works } = setUp()
+  const [first, ...others] = works
+  hand.beginCall([first])
+  assert.deepEqual(hand.idle(), others)
+  hand.endCall([first])
+  assert.deepEqual(hand.idle(), works)
+})
+
+test('what an operator has handled meanwhile is let go before the call', async () => {
+  const { hand, works, handled, letGo } = setUp()
+  const [first, second] = works
+  hand.beginCall(works)
+  handled.add(first.delivery.id).add(second.delivery.id)
+  assert.deepEqual(await hand.beginAttempt(works), works.slice(2))
+  assert.deepEqual(letGo, [first.delivery.id, second.delivery.id])
+  assert.equal(hand.size(), 1)
+})
+
+test('what another replica has taken over is let go, but for what is in a call', () => {
+  const { hand, works, foreign, letGo } = setUp()
+  const [first, second, third] = works
+  hand.beginCall([first])
+  foreign.add(first.delivery.id).add(second.delivery.id)
+  hand.dropForeign()
+  assert.deepEqual(letGo, [second.delivery.id])
+  assert.deepEqual(hand.idle(), [third])
+  assert.equal(hand.size(), 2)
+})

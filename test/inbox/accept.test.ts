@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Arrival } from '../../src/delivery/types.ts'
+import { refuseInserts } from '../database/dialects.ts'
+import {
+  accepted,
+  arrival,
+  COURSE,
+  counters,
+  needsAttention,
+  only,
+  rejectedArrival,
+  retry,
+  START,
+  settled,
+  setUp,
+  succeeded,
+  timeline,
+} from './harness.ts'
+
+const NOTHING = { courses: {}, reason: null }
+const DAY = '2026-01-31'
+
+test('a new delivery is stored whole: waiting, due at once and owned by this replica', async (t) => {
+  const { store, row } = await setUp(t)
+  const webhook = arrival({ email: 'Ada@Example.com' })
+  const { id, progress } = only(await store.write([accepted(webhook)]))
+  assert.deepEqual(progress, { state: 'waiting', dueAt: START, outcome: NOTHING, generation: 0 })
+  const { body, request, ...rest } = await row(id)
+  assert.deepEqual(rest, {
+    id,
+    digest: webhook.digest,
+    state: 'waiting',
+    owner: 'replica-1',
+    due_at: START,
+    attempts: 0,
+    received_at: START,
+    settled_at: null,
+    active_at: START,
+    email: 'ada@example.com',
+    form: 'original',
+    outcome: null,
+    username: 'ada',
+    course: COURSE.toLowerCase(),
+    enrolled_at: null,
+    replayed_at: null,
+    generation: 0,
+    effect_unknown: 0,
+  })
+  assert.deepEqual(Buffer.from(body), webhook.body)
+  assert.deepEqual(only((await store.waiting([id])).deliveries).request, webhook.request)
+})
+
+test('a repeat of a queued delivery begins anew on its row: due now, no attempts, no results, the same owner', async (t) => {
+  const { store, row, replica, clock, ...bench } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival())]))
+  const half = { ...retry(id, START + 3_600_000, 6), outcome: succeeded(id).outcome }
+  await store.write([settled(half)])
+  clock.at += 1000
+  const other = await replica('replica-2')
+  const again = only(await other.store.write([accepted(arrival())]))
+  assert.deepEqual([again.id, again.progress.dueAt, again.owner], [id, START + 1000, 'replica-1'])
+  const { owner, due_at, attempts, received_at, active_at, outcome } = await row(id)
+  assert.deepEqual([owner, due_at, attempts], ['replica-1', START + 1000, 0])
+  assert.deepEqual([received_at, active_at], [START, START + 1000])
+  assert.equal(outcome, null, 'a result from before the repeat is not true any more')
+  assert.deepEqual(await timeline(bench, id), ['received', 'retry_scheduled', 'repeated'])
+})
+
+for (const end of [succeeded, needsAttention]) {
+  const { state } = end('')
+  test(`a repeat of one that is ${state} comes back to life on its own row, for whoever got it`, async (t) => {
+    const { store, row, rows, replica, clock, ...bench } = await setUp(t)
+    const { id } = only(await store.write([accepted(arrival())]))
+    await store.write([settled({ ...end(id), attempts: 3 })])
+    assert.equal((await row(id)).state, state)
+    clock.at += 1000
+    const other = await replica('replica-2')
+    const again = only(await other.store.write([accepted(arrival())]))
+    assert.deepEqual(
+      [again.id, again.progress],
+      [id, { state: 'waiting', dueAt: clock.at, outcome: NOTHING, generation: 1 }],
+    )
+    assert.equal(again.owner, 'replica-2')
+    const { owner, state: now, due_at, attempts, settled_at, active_at, received_at, outcome } = await row(id)
+    assert.deepEqual([now, owner, due_at, attempts], ['waiting', 'replica-2', clock.at, 0])
+    assert.deepEqual([settled_at, outcome, received_at, active_at], [null, null, START, clock.at])
+    assert.equal((await rows('deliveries')).length, 1)
+    assert.deepEqual(await timeline(bench, id), ['received', state, 'repeated'])
+  })
+}
+
+test('a rejected arrival is stored with its reason, settled, and never handed out', async (t) => {
+  const { store, row, ...bench } = await setUp(t)
+  const webhook = rejectedArrival()
+  const { id, progress, events } = only(await store.write([accepted(webhook)]))
+  assert.deepEqual(progress, {
+    state: 'rejected',
+    dueAt: null,
+    outcome: { courses: {}, reason: webhook.reason },
+    generation: 0,
+  })
+  assert.deepEqual(
+    events.map(({ kind, detail }) => [kind, detail]),
+    [
+      ['received', 'signed over: original'],
+      ['rejected', `the payload is invalid: ${webhook.reason?.subject}`],
+    ],
+  )
+  const { state, owner, due_at, settled_at, email, request } = await row(id)
+  assert.deepEqual([state, owner, due_at, settled_at, email, request], ['rejected', null, null, START, null, null])
+  assert.deepEqual(await timeline(bench, id), ['received', 'rejected'])
+  assert.equal(await store.takeOver(), 0)
+  assert.deepEqual(await store.due({ limit: 10, after: null }), [])
+  await store.write([accepted(webhook)])
+  assert.deepEqual(await timeline(bench, id), ['received', 'rejected', 'repeated', 'rejected'])
+  assert.deepEqual(await store.due({ limit: 10, after: null }), [])
+})
+
+test('the same webhook twice in one group is one row, received and repeated', async (t) => {
+  const { store, rows, ...bench } = await setUp(t)
+  const [one, other, two] = await store.write([
+    accepted(arrival()),
+    accepted(arrival({ email: 'bob@example.com' })),
+    accepted(arrival()),
+  ])
+  assert(one && other && two)
+  assert.equal(one.id, two.id)
+  assert.notEqual(one.id, other.id)
+  assert.deepEqual(
+    [one, other, two].map(({ events }) => only(events).kind),
+    ['received', 'received', 'repeated'],
+  )
+  assert.equal((await rows('deliveries')).length, 2)
+  assert.deepEqual(await timeline(bench, one.id), ['received', 'repeated'])
+})
+
+test('events are counted by the UTC day of their writing', async (t) => {
+  const { store, clock, ...bench } = await setUp(t)
+  const [one, two] = await store.write([accepted(arrival()), accepted(arrival({ order: 2 })), accepted(arrival())])
+  assert(one && two)
+  await store.write([settled(succeeded(one.id)), settled(succeeded(two.id))])
+  const succeededAtOnce = { [`${DAY} succeeded`]: 2, [`${DAY} seconds_to_enrollment_le_0.1`]: 2 }
+  assert.deepEqual(await counters(bench), { [`${DAY} received`]: 2, [`${DAY} repeated`]: 1, ...succeededAtOnce })
+  clock.at = Date.UTC(2026, 1, 1)
+  await store.write([accepted(arrival())])
+  clock.at -= 1
+  await store.write([accepted(arrival())])
+  assert.deepEqual(await counters(bench), {
+    [`${DAY} received`]: 2,
+    [`${DAY} repeated`]: 2,
+    ...succeededAtOnce,
+    '2026-02-01 repeated': 1,
+  })
+})
+
+for (const table of ['events', 'counters'] as const) {
+  test(`what can't be written to ${table} leaves nothing anywhere, and nothing is published`, async (t) => {
+    const { inbox, database, rows, published } = await setUp(t)
+    await refuseInserts({ database, table })
+    await assert.rejects(inbox.submit(arrival(), null), { code: 'database.unreachable' })
+    for (const one of ['deliveries', 'events', 'counters'] as const) assert.deepEqual(await rows(one), [])
+    assert.deepEqual(published, [])
+  })
+}
+
+test('the body is kept byte for byte', async (t) => {
+  const { store, row } = await setUp(t)
+  const bytes = Buffer.from(Array.from({ length: 65_536 }, (_, i) => (i * 7 + (i >> 8)) & 0xff))
+  const bodies = [Buffer.alloc(0), Buffer.from('\u0000{"a": 1}\r\n\u0000'), Buffer.from([0xff, 0xfe, 0x80]), bytes]
+  const arrivals = bodies.map((body, i): Arrival => ({ ...arrival({ order: i }), body }))
+  const stored = await store.write(arrivals.map(accepted))
+  for (const [i, { id }] of stored.entries()) assert.deepEqual(Buffer.from((await row(id)).body), bodies[i])
+})
+
+test('an address that grows by lower-casing is cut to the width of its column', async (t) => {
+  const { store, row } = await setUp(t)
+  const email = `${'İ'.repeat(200)}@example.com`
+  const { id } = only(await store.write([accepted(arrival({ email }))]))
+  assert.equal((await row(id)).email, email.toLowerCase().slice(0, 254))
+  assert.equal(only((await store.waiting([id])).deliveries).request?.email, email)
+})
+
+test('200 webhooks as big as they may be are stored in one group, with all that is said of them', async (t) => {
+  const { store, rows } = await setUp(t)
+  const body = Buffer.alloc(65_536, 'x')
+  const reason = { code: 'payload.invalid', subject: JSON.stringify('é'.repeat(100_000)) } as const
+  const arrivals = Array.from({ length: 200 }, (_, i): Arrival => {
+    const one = { ...arrival({ order: i }), body }
+    return i % 2 === 0 ? one : { ...one, request: null, reason }
+  })
+  const written = await store.write(arrivals.map(accepted))
+  assert.equal(new Set(written.map(({ id }) => id)).size, 200)
+  assert.equal((await rows('events')).length, 300)
+})

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { forget } from '../../src/operations/forget.ts'
+import { untilReleased } from '../../src/operations/release.ts'
+import { accepted, arrival, only, type Replica, retry, START, setUp, silence, succeeded } from './harness.ts'
+import { submit, takeNow } from './taking.ts'
+
+const by = 'alice'
+const EMAIL = 'ada@x.example'
+const quick = { timeout: 10_000 }
+const LONG = 60_000
+
+/** A delivery that this replica has claimed. */
+async function claimed(bench: Replica): Promise<string> {
+  const id = await submit(bench, EMAIL)
+  assert.deepEqual(await takeNow(bench), [id])
+  return id
+}
+const begin = ({ inbox }: Replica, id: string, generation = 0) => inbox.beginAttempt([{ id, generation }])
+const effectOf = async ({ row }: Replica, id: string) => (await row(id)).effect_unknown
+
+test('from the beginning of an attempt its effect is unknown, until it is settled', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  assert.equal(await effectOf(bench, id), 0)
+  assert.deepEqual(await begin(bench, id), new Set([id]))
+  assert.equal(await effectOf(bench, id), 1)
+  await bench.inbox.settle([retry(id, START)])
+  assert.equal(await effectOf(bench, id), 0)
+  await bench.inbox.settle([{ ...retry(id, START), effectUnknown: true }])
+  assert.equal(await effectOf(bench, id), 1)
+  assert.equal(only((await bench.store.waiting([id])).deliveries).effectUnknown, true)
+})
+
+test('no attempt begins on what was handled, sent again, or taken over since it was claimed', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  assert.deepEqual(await begin(bench, id, 7), new Set())
+  await bench.store.write([accepted(arrival({ email: EMAIL }))])
+  assert.deepEqual(await begin(bench, id), new Set())
+  assert.equal(await effectOf(bench, id), 0)
+  await bench.desk.markHandled({ id, note: 'refunded', by })
+  assert.deepEqual(await begin(bench, id, 1), new Set())
+})
+
+test('no attempt begins while the database cannot say whose the delivery is', async (t) => {
+  const bench = await setUp(t)
+  const away = await bench.replica('replica-2', (store) => ({
+    ...store,
+    beginAttempt: () => Promise.reject(new Error('no connection')),
+  }))
+  assert.deepEqual(await begin(away, 'any'), new Set())
+})
+
+test('the effect stays unknown when the shop sends again, and is forgotten when an operator replays', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  await begin(bench, id)
+  await bench.store.write([accepted(arrival({ email: EMAIL }))])
+  assert.equal(await effectOf(bench, id), 1)
+  await bench.desk.markHandled({ id, note: '', by })
+  await bench.desk.replay({ ids: [id], by })
+  assert.equal(await effectOf(bench, id), 0)
+})
+
+test(
+  'who marks a delivery as handled waits until its call has ended, and what that call did is kept',
+  quick,
+  async (t) => {
+    const bench = await setUp(t)
+    const stop = new AbortController()
+    t.after(() => stop.abort())
+    const id = await claimed(bench)
+    await begin(bench, id)
+    await bench.desk.markHandled({ id, note: 'refunded', by })
+    assert.equal(await bench.inbox.mayContinue(id), false)
+    const taking = bench.inbox.take(10, stop.signal) // as the worker does all the time: gives back what was stopped
+    let ended = false
+    const released = untilReleased(bench.means, { ids: [id], silentMs: LONG }).then(() => {
+      ended = true
+    })
+    await delay(700) // longer than the pause between two looks
+    assert.equal(ended, false)
+    await bench.inbox.settle([{ ...retry(id, START), outcome: succeeded(id).outcome }])
+    await released
+    const { state, outcome, owner } = await bench.row(id)
+    assert.deepEqual([state, outcome, owner], ['handled', JSON.stringify(succeeded(id).outcome), null])
+    stop.abort()
+    await taking
+  },
+)
+
+test('one that is claimed but in no call is given back at once', quick, async (t) => {
+  const bench = await setUp(t)
+  const stop = new AbortController()
+  const id = await claimed(bench)
+  await bench.desk.markHandled({ id, note: '', by })
+  const taking = bench.inbox.take(10, stop.signal)
+  await untilReleased(bench.means, { ids: [id], silentMs: LONG })
+  assert.equal((await bench.row(id)).owner, null)
+  stop.abort()
+  await taking
+})
+
+test('nobody waits for a replica that has been silent for so long that it may not call any more', quick, async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  await begin(bench, id)
+  await silence(bench)
+  await bench.desk.markHandled({ id, note: '', by })
+  await untilReleased(bench.means, { ids: [id], silentMs: LONG })
+})
+
+test('a person is erased only after the call under way has ended', quick, async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  await begin(bench, id)
+  const forgotten = forget(bench.means, { email: EMAIL, by, silentMs: LONG })
+  while ((await bench.row(id)).state !== 'handled') await delay(10)
+  await bench.inbox.settle([retry(id, START)])
+  assert.equal((await forgotten).deliveries, 1)
+  assert.deepEqual(await bench.rows('deliveries'), [])
+})
+
+test('a first success during which the shop sent again counts, and the delivery stays queued', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  await bench.store.write([accepted(arrival({ email: EMAIL }))])
+  bench.clock.at += 500
+  await bench.inbox.settle([succeeded(id)])
+  const { state, enrolled_at, outcome } = await bench.row(id)
+  assert.deepEqual([state, enrolled_at, outcome], ['waiting', START + 500, null])
+})

@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { openDatabase } from '../../src/database/database.ts'
+import type { Database } from '../../src/database/dialect.ts'
+import { migrate } from '../../src/database/migrations.ts'
+import type { DeliveryRow, Tables } from '../../src/database/schema.ts'
+import { createIds } from '../../src/delivery/ids.ts'
+import type { Arrival, DeliveryEvent, Outcome, Settlement } from '../../src/delivery/types.ts'
+import { createInbox } from '../../src/inbox/inbox.ts'
+import { createStore, type Store, type Write } from '../../src/inbox/store.ts'
+import { createDesk } from '../../src/operations/create-operations.ts'
+import { createReplicas } from '../../src/replicas/replicas.ts'
+
+/** Noon, so that a test can move the clock by hours and stay within one UTC day. */
+export const START = Date.UTC(2026, 0, 31, 12)
+export const COURSE = 'course-v1:edX+DemoX+Demo_Course'
+
+export interface EmptyDatabase {
+  readonly url: string
+  readonly remove: () => Promise<void>
+}
+
+async function emptyFile(): Promise<EmptyDatabase> {
+  const folder = await mkdtemp(join(tmpdir(), 'lernito-'))
+  return { url: `sqlite:${join(folder, 'lernito.db')}`, remove: () => rm(folder, { recursive: true }) }
+}
+
+let newDatabase = emptyFile
+export const onSqlite = (): boolean => newDatabase === emptyFile
+
+/** A new and empty database. */
+export const emptyDatabase = (): Promise<EmptyDatabase> => newDatabase()
+
+/** Lets all tests that come run on another kind of database; see mariadb.test.ts. */
+export const useDatabases = (make: () => Promise<EmptyDatabase>): void => {
+  newDatabase = make
+}
+
+/** As emptyDatabase; removed at the end of the test. */
+export async function emptyUrl(t: TestContext): Promise<string> {
+  const { url, remove } = await emptyDatabase()
+  t.after(remove)
+  return url
+}
+
+/**
+ * A migrated database with one replica, and a way to open more on it. The clock stands still until a test moves it.
+ * All is closed and removed at the end of the test.
+ */
+export async function setUp(t: TestContext) {
+  const { url, remove } = await emptyDatabase()
+  const clock = { at: START }
+  const now = () => clock.at
+  const closers: (() => Promise<void>)[] = []
+  t.after(async () => {
+    for (const close of closers) await close()
+    await remove()
+  })
+  /** `wrap` stands between the inbox and its store. */
+  const replica = async (me: string, wrap = (store: Store): Store => store) => {
+    const database = openDatabase({ url, serve: false })
+    const { db, close } = database
+    await migrate({ database, now })
+    const newId = createIds({ now })
+    const { replicas, store } = await joined({ database, me, now, newId })
+    const published: DeliveryEvent[] = []
+    const errors: unknown[] = []
+    const failed = Promise.withResolvers<void>()
+    const inbox = createInbox({
+      store: wrap(store),
+      now,
+      publish: (event) => published.push(event),
+      onError: (error) => {
+        errors.push(error)
+        failed.resolve()
+      },
+    })
+    const means = { database, now, newId, random: () => 0.5 }
+    const desk = createDesk({
+      means,
+      guard: (work) => work(),
+      replicas: replicas.liveCount,
+      publish: (event) => published.push(event),
+      onDue: inbox.adoptNow,
+      silentMs: 0, // no replica of these tests beats
+    })
+    closers.push(async () => {
+      inbox.close()
+      await close()
+    })
+    const row = (id: string): Promise<DeliveryRow> =>
+      db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+    const rows = <Table extends keyof Tables>(table: Table) => db.selectFrom(table).selectAll().execute()
+    return {
+      me,
+      database,
+      db,
+      replicas,
+      store,
+      inbox,
+      means,
+      desk,
+      published,
+      errors,
+      failed: failed.promise,
+      row,
+      rows,
+    }
+  }
+  return { url, clock, replica, ...(await replica('replica-1')) }
+}
+export type Replica = Awaited<ReturnType<Awaited<ReturnType<typeof setUp>>['replica']>>
+
+/** A store for a replica of this name, which has joined. Later it is called me-2, me-3 and so on. */
+export async function joined({
+  database,
+  me,
+  now,
+  newId = createIds({ now }),
+}: {
+  database: Database
+  me: string
+  now: () => number
+  newId?: () => string
+}) {
+  let names = 0
+  const newName = (): string => (++names === 1 ? me : `${me}-${names}`)
+  const replicas = createReplicas({ database, newName, deadAfterMs: 60_000 })
+  await replicas.join()
+  const store = createStore({ database, replicas, now, newId, random: () => 0.5 })
+  return { replicas, store }
+}
+
+/** As if nothing had been heard of this replica for two minutes. */
+export async function silence({ db, replicas }: Replica): Promise<void> {
+  await db
+    .updateTable('replicas')
+    .set((eb) => ({ seen_at: eb('seen_at', '-', 120_000) }))
+    .where('id', '=', replicas.me())
+    .execute()
+}
+
+/** A verified webhook of this person; each `order` of the person is another webhook. */
+export function arrival({
+  email = 'ada@example.com',
+  username = 'ada',
+  courseIds = [COURSE],
+  order = 1,
+}: {
+  email?: string
+  username?: string
+  courseIds?: readonly string[]
+  order?: number
+} = {}): Arrival {
+  const request = { email, name: 'Ada', family: 'Lovelace', username, courseIds }
+  const body = Buffer.from(JSON.stringify({ ...request, order }))
+  return { digest: createHash('sha256').update(body).digest('hex'), form: 'original', body, request, reason: null }
+}
+
+export function rejectedArrival(): Arrival {
+  return { ...arrival(), request: null, reason: { code: 'payload.invalid', subject: '{"email":["Required"]}' } }
+}
+
+export const accepted = (one: Arrival): Write => ({ kind: 'accept', arrival: one })
+export const settled = (settlement: Settlement): Write => settledBy('replica-1', settlement)
+export const settledBy = (owner: string, settlement: Settlement): Write => ({ kind: 'settle', settlement, owner })
+
+export function succeeded(id: string, result: 'enrolled' | 'allowed' = 'enrolled', generation = 0): Settlement {
+  const outcome: Outcome = { courses: { [COURSE]: result }, reason: null }
+  return {
+    id,
+    state: 'succeeded',
+    outcome,
+    dueAt: null,
+    attempts: 0,
+    generation,
+    effectUnknown: false,
+    detail: `${result} in ${COURSE}`,
+  }
+}
+
+export function needsAttention(id: string): Settlement {
+  const outcome: Outcome = { courses: {}, reason: { code: 'course.missing', subject: COURSE } }
+  return {
+    id,
+    state: 'needs_attention',
+    outcome,
+    dueAt: null,
+    attempts: 0,
+    generation: 0,
+    effectUnknown: false,
+    detail: `the LMS has no course ${COURSE}`,
+  }
+}
+
+export function retry(id: string, dueAt: number, attempts = 1, generation = 0): Settlement {
+  const outcome: Outcome = { courses: {}, reason: null }
+  return {
+    id,
+    state: 'waiting',
+    outcome,
+    dueAt,
+    attempts,
+    generation,
+    effectUnknown: false,
+    detail: `try ${attempts}: no answer`,
+  }
+}
+
+/** What happened to a delivery, in order, as stored. */
+export async function timeline({ db }: Pick<Replica, 'db'>, id: string): Promise<string[]> {
+  const rows = await db.selectFrom('events').select('kind').where('delivery_id', '=', id).orderBy('id').execute()
+  return rows.map(({ kind }) => kind)
+}
+
+export async function counters({ db }: Pick<Replica, 'db'>): Promise<Record<string, number>> {
+  const rows = await db.selectFrom('counters').selectAll().execute()
+  return Object.fromEntries(rows.map(({ day, name, count }) => [`${day} ${name}`, count]))
+}
+
+export function only<T>(list: readonly T[]): T {
+  const [first] = list
+  assert.equal(list.length, 1)
+  assert(first !== undefined)
+  return first
+}

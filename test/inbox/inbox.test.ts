@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Delivery } from '../../src/delivery/types.ts'
+import {
+  arrival,
+  needsAttention,
+  only,
+  type Replica,
+  rejectedArrival,
+  retry,
+  START,
+  setUp,
+  succeeded,
+  timeline,
+} from './harness.ts'
+
+const DEADLINE = START + 60_000
+const running = new AbortController().signal
+const quick = { timeout: 5000 } // whoever waits for the deadline instead of the event fails by it
+
+const takeOne = async ({ inbox }: Replica): Promise<Delivery> => only(await inbox.take(10, running))
+
+test('whoever submits waits, and gets what the work came to', quick, async (t) => {
+  const bench = await setUp(t)
+  for (const end of [succeeded, needsAttention]) {
+    const answered = bench.inbox.submit(arrival({ email: end.name }), DEADLINE)
+    const { id, request } = await takeOne(bench)
+    assert.equal(request?.email, end.name)
+    await bench.inbox.settle([end(id)])
+    assert.deepEqual(await answered, { id, progress: end(id) })
+  }
+})
+
+test(
+  'an attempt answers the equal webhooks that came before it, and the next attempt those that came during it',
+  quick,
+  async (t) => {
+    const bench = await setUp(t)
+    const before = [bench.inbox.submit(arrival(), DEADLINE), bench.inbox.submit(arrival(), DEADLINE)]
+    const { id } = await takeOne(bench)
+    const during = bench.inbox.submit(arrival(), DEADLINE)
+    await bench.inbox.submit(arrival(), null)
+    const first = succeeded(id, 'enrolled', 1)
+    await bench.inbox.settle([first])
+    for (const answer of await Promise.all(before)) assert.deepEqual(answer, { id, progress: first })
+    const next = await takeOne(bench)
+    assert.deepEqual([next.id, next.outcome, next.generation], [id, null, 2], 'two that came together count once')
+    const second = succeeded(id, 'allowed', 2)
+    await bench.inbox.settle([second])
+    assert.deepEqual(await during, { id, progress: second })
+    const kinds = ['received', 'repeated', 'repeated', 'repeated', 'succeeded', 'succeeded']
+    assert.deepEqual(await timeline(bench, id), kinds)
+  },
+)
+
+test('a repeat during the last attempt restarts the schedule', quick, async (t) => {
+  const bench = await setUp(t)
+  const { id } = await bench.inbox.submit(arrival(), null)
+  await takeOne(bench)
+  await bench.inbox.submit(arrival(), null)
+  await bench.inbox.settle([needsAttention(id)])
+  const { state, attempts } = await takeOne(bench)
+  assert.deepEqual([state, attempts], ['waiting', 0])
+})
+
+test(
+  'a queued delivery that is sent again is answered with nothing from before: a done course is done again',
+  quick,
+  async (t) => {
+    const bench = await setUp(t)
+    const { id } = await bench.inbox.submit(arrival(), null)
+    await takeOne(bench)
+    await bench.inbox.settle([{ ...retry(id, START + 5000), outcome: succeeded(id).outcome }])
+    void bench.inbox.submit(arrival(), DEADLINE)
+    const { outcome, generation } = await takeOne(bench)
+    assert.deepEqual([outcome, generation], [null, 1])
+  },
+)
+
+test('a repeat of a finished delivery waits for the work to be done again', quick, async (t) => {
+  const bench = await setUp(t)
+  const { id } = await bench.inbox.submit(arrival(), null)
+  await takeOne(bench)
+  await bench.inbox.settle([succeeded(id)])
+  const again = bench.inbox.submit(arrival(), DEADLINE)
+  assert.equal((await takeOne(bench)).outcome, null)
+  await bench.inbox.settle([succeeded(id, 'allowed', 1)])
+  assert.deepEqual(await again, { id, progress: succeeded(id, 'allowed', 1) })
+})
+
+for (const order of ['result first', 'repeat first']) {
+  test(`a repeat that comes with the result of its row is not answered with it (${order})`, quick, async (t) => {
+    const bench = await setUp(t)
+    const first = bench.inbox.submit(arrival(), DEADLINE)
+    const { id } = await takeOne(bench)
+    const settle = () => bench.inbox.settle([succeeded(id)])
+    const settling = order === 'result first' ? settle() : null
+    const repeat = bench.inbox.submit(arrival(), DEADLINE)
+    await (settling ?? settle())
+    assert.deepEqual(await timeline(bench, id), ['received', 'succeeded', 'repeated'])
+    assert.deepEqual((await first).progress, succeeded(id))
+    assert.equal((await takeOne(bench)).id, id)
+    await bench.inbox.settle([succeeded(id, 'allowed', 1)])
+    assert.deepEqual((await repeat).progress, succeeded(id, 'allowed', 1))
+  })
+}
+
+test('a rejected webhook is answered at once, and so is one that nobody waits for', quick, async (t) => {
+  const { inbox } = await setUp(t)
+  const webhook = rejectedArrival()
+  const { progress } = await inbox.submit(webhook, DEADLINE)
+  assert.deepEqual(progress, {
+    state: 'rejected',
+    dueAt: null,
+    outcome: { courses: {}, reason: webhook.reason },
+    generation: 0,
+  })
+  assert.equal((await inbox.submit(arrival({ order: 2 }), null)).progress, null)
+})
+
+test('when the deadline passes there is no answer, and the delivery is still worked on', quick, async (t) => {
+  const bench = await setUp(t)
+  const { id, progress } = await bench.inbox.submit(arrival(), START + 5)
+  assert.equal(progress, null)
+  assert.equal((await takeOne(bench)).id, id)
+})
+
+test('a next try before the deadline is waited for', quick, async (t) => {
+  const bench = await setUp(t)
+  const answered = bench.inbox.submit(arrival(), DEADLINE)
+  const { id } = await takeOne(bench)
+  await bench.inbox.settle([retry(id, DEADLINE - 1)])
+  bench.clock.at = DEADLINE - 1
+  bench.inbox.resume() // rings
+  assert.equal((await takeOne(bench)).attempts, 1)
+  await bench.inbox.settle([succeeded(id)])
+  assert.deepEqual((await answered).progress, succeeded(id))
+})
+
+test('a next try at the deadline or later is the answer, at once', quick, async (t) => {
+  const bench = await setUp(t)
+  const answered = bench.inbox.submit(arrival(), DEADLINE)
+  const { id } = await takeOne(bench)
+  await bench.inbox.settle([retry(id, DEADLINE)])
+  assert.deepEqual((await answered).progress, retry(id, DEADLINE))
+})
+
+test('a pause tells those who wait, and nobody waits while it lasts', quick, async (t) => {
+  const bench = await setUp(t)
+  const waiting = bench.inbox.submit(arrival(), DEADLINE)
+  const { id } = await takeOne(bench)
+  bench.inbox.pause()
+  assert.deepEqual(await waiting, { id, progress: null })
+  assert.deepEqual(await bench.inbox.submit(arrival(), DEADLINE), { id, progress: null })
+  bench.inbox.resume()
+  const answered = bench.inbox.submit(arrival(), DEADLINE)
+  await bench.inbox.submit(arrival(), null) // the one before is stored by then
+  await bench.inbox.settle([succeeded(id)])
+  const { generation } = await takeOne(bench)
+  await bench.inbox.settle([succeeded(id, 'enrolled', generation)])
+  assert.deepEqual(await answered, { id, progress: succeeded(id, 'enrolled', generation) })
+})
+
+test('closing tells those who wait, and nobody waits afterwards', quick, async (t) => {
+  const { inbox } = await setUp(t)
+  const stored = inbox.submit(arrival(), null)
+  const waiting = inbox.submit(arrival(), DEADLINE)
+  await stored
+  inbox.close()
+  const late = inbox.submit(arrival({ order: 2 }), DEADLINE)
+  assert.equal((await waiting).progress, null)
+  assert.equal((await late).progress, null)
+})
+
+test('500 webhooks at once, some of them equal, are each stored and published exactly once', quick, async (t) => {
+  const bench = await setUp(t)
+  const numbers = Array.from({ length: 500 }, (_, i) => (i * 7) % 180)
+  const answers = await Promise.all(numbers.map((n) => bench.inbox.submit(arrival({ email: `p${n}@x.example` }), null)))
+  const idOf = new Map(numbers.map((n, i) => [n, answers[i]?.id]))
+  assert.equal(new Set(idOf.values()).size, 180)
+  for (const [i, n] of numbers.entries()) assert.equal(answers[i]?.id, idOf.get(n))
+  const rows = await bench.db.selectFrom('events').selectAll().orderBy('id').execute()
+  assert.equal(rows.length, 500)
+  assert.deepEqual(
+    bench.published.map(({ id }) => id).sort(),
+    rows.map(({ id }) => id),
+  )
+  for (const id of idOf.values()) assert.equal(rows.find((row) => row.delivery_id === id)?.kind, 'received')
+  assert.equal(rows.filter(({ kind }) => kind === 'received').length, 180)
+})

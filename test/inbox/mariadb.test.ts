@@ -1,0 +1,35 @@
+import { after, test } from 'node:test'
+import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { useDatabases } from './harness.ts'
+
+/** The same tests of the inbox once more, on a server. */
+if (hasMariaDb()) {
+  const server = await startMariaDb()
+  after(server.remove)
+  useDatabases(server.newDatabase)
+  await import('./accept.test.ts')
+  await import('./attempt.test.ts')
+  await import('./backfill.test.ts')
+  await import('../operations/bulk-replay.test.ts')
+  await import('../database/clock.test.ts')
+  await import('../operations/query-plans.test.ts')
+  await import('../operations/forget.test.ts')
+  await import('./inbox.test.ts')
+  await import('./inbox-pause.test.ts')
+  await import('./inbox-replicas.ts')
+  await import('./claim.test.ts')
+  await import('../operations/listing.test.ts')
+  await import('../database/migrations.test.ts')
+  await import('../operations/overview.test.ts')
+  await import('./query-plans.test.ts')
+  await import('../operations/replay.test.ts')
+  await import('../replicas/replicas.test.ts')
+  await import('./retention.test.ts')
+  await import('./settle.test.ts')
+  await import('./store.test.ts')
+  await import('../operations/timeline.test.ts')
+  await import('../database/trouble.test.ts')
+  await import('./unreadable.test.ts')
+} else {
+  test('test/deliveries on MariaDB, and test/replicas', { skip: HOW_TO_RUN }, () => {})
+}

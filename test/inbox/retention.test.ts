@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { purgeAuditStep, purgeStep, runRetention } from '../../src/inbox/retention.ts'
+import { accepted, arrival, needsAttention, retry, START, settled, setUp, succeeded, timeline } from './harness.ts'
+
+const DAY_MS = 24 * 3_600_000
+
+test('a finished delivery goes with its events once its last activity is too old, and not before', async (t) => {
+  const { store, db, clock, rows } = await setUp(t)
+  const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
+  clock.at += 1000
+  await store.write([settled(succeeded(id))])
+  assert.equal(await purgeStep({ db, before: START + 1000 }), 0)
+  assert.equal(await purgeStep({ db, before: START + 1001 }), 1)
+  assert.deepEqual([await rows('deliveries'), await rows('events')], [[], []])
+})
+
+test('what still waits is never deleted, however old it is', async (t) => {
+  const { store, db, rows } = await setUp(t)
+  const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
+  await store.write([settled(retry(id, START + DAY_MS))])
+  assert.equal(await purgeStep({ db, before: START + 1000 * DAY_MS }), 0)
+  assert.equal((await rows('deliveries')).length, 1)
+})
+
+test('what needs attention is never deleted, however old it is, and holds up no other', async (t) => {
+  const { store, db, rows, desk } = await setUp(t)
+  const emails = Array.from({ length: 250 }, (_, i) => `p${i}@example.com`)
+  const open = await store.write(emails.map((email) => accepted(arrival({ email }))))
+  await store.write(open.map(({ id }) => settled(needsAttention(id))))
+  const [done] = await store.write([accepted(arrival({ email: 'done@example.com' }))])
+  await store.write([settled(succeeded(done?.id ?? ''))])
+  const before = START + 1000 * DAY_MS
+  assert.equal(await purgeStep({ db, before }), 1)
+  assert.equal(await purgeStep({ db, before }), 0)
+  assert.equal((await rows('deliveries')).length, 250)
+  await desk.markHandled({ id: open[0]?.id ?? '', note: '', by: 'alice' })
+  assert.equal(await purgeStep({ db, before }), 1)
+})
+
+test('a repeat counts as activity', async (t) => {
+  const { store, db, clock } = await setUp(t)
+  const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
+  await store.write([settled(succeeded(id))])
+  clock.at += 90 * DAY_MS
+  await store.write([accepted(arrival())])
+  await store.write([settled(succeeded(id))])
+  assert.equal(await purgeStep({ db, before: START + DAY_MS }), 0)
+  assert.deepEqual(await timeline({ db }, id), ['received', 'succeeded', 'repeated', 'succeeded'])
+})
+
+test('it goes in small steps until nothing is too old, and keeps the rest', async (t) => {
+  const { store, db, clock, rows } = await setUp(t)
+  const emails = Array.from({ length: 450 }, (_, i) => `p${i}@example.com`)
+  const old = await store.write(emails.map((email) => accepted(arrival({ email }))))
+  await store.write(old.map(({ id }) => settled(succeeded(id))))
+  clock.at += 100 * DAY_MS
+  const [fresh] = await store.write([accepted(arrival({ email: 'fresh@example.com' }))])
+  assert.equal(await purgeStep({ db, before: clock.at - 90 * DAY_MS }), 200)
+  const stopping = new AbortController()
+  const errors: unknown[] = []
+  let purged = 0
+  await runRetention({
+    db,
+    days: 90,
+    now: () => clock.at,
+    guard: (work) => work(),
+    onPurged: (deliveries) => {
+      purged = deliveries
+      stopping.abort()
+    },
+    onError: (error) => {
+      errors.push(error)
+      stopping.abort()
+    },
+    signal: stopping.signal,
+  })
+  assert.deepEqual(errors, [])
+  assert.equal(purged, 250)
+  const kept = await db.selectFrom('deliveries').select('id').execute()
+  assert.deepEqual(
+    kept.map(({ id }) => id),
+    [fresh?.id],
+  )
+  assert.equal((await rows('events')).length, 1)
+})
+
+test('courses go with their delivery; entries of the audit and ended bulk replays when they are as old', async (t) => {
+  const { store, db, desk, clock, rows } = await setUp(t)
+  const courseIds = ['course-v1:a+b+1', 'course-v1:a+b+2']
+  const [one] = await store.write([accepted(arrival({ courseIds }))])
+  const old = await desk.startReplay({ filter: {}, by: 'alice' })
+  await desk.stopReplay({ id: old.id, by: 'alice' })
+  const running = await desk.startReplay({ filter: {}, by: 'alice' })
+  await desk.markHandled({ id: one?.id ?? '', note: '', by: 'alice' })
+  clock.at += DAY_MS
+  const fresh = await desk.startReplay({ filter: {}, by: 'alice' })
+  await desk.stopReplay({ id: fresh.id, by: 'alice' })
+  assert.equal(await purgeAuditStep({ db, before: START }), 0)
+  assert.equal(await purgeAuditStep({ db, before: START + 1 }), 4)
+  assert.equal(await purgeStep({ db, before: START + 1 }), 1)
+  assert.deepEqual(await rows('further_courses'), [])
+  assert.deepEqual(
+    (await desk.bulkReplays()).map(({ id }) => id),
+    [fresh.id, running.id],
+  )
+  const { items } = await desk.audit({})
+  assert.deepEqual(
+    items.map(({ at, kind }) => [at, kind]),
+    [
+      [clock.at, 'bulk_replay_stopped'],
+      [clock.at, 'bulk_replay_started'],
+    ],
+  )
+  assert.equal((await rows('events')).length, 2)
+})

@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { DeliveryState } from '../../src/delivery/types.ts'
+import { readReplay, replayable, stepReplay } from '../../src/operations/bulk-replay.ts'
+import { runBulkReplays } from '../../src/operations/bulk-runner.ts'
+import { makeDue } from '../../src/operations/replay.ts'
+import { refuseInserts } from '../database/dialects.ts'
+import {
+  accepted,
+  arrival,
+  needsAttention,
+  only,
+  rejectedArrival,
+  retry,
+  START,
+  settled,
+  setUp,
+  succeeded,
+  timeline,
+} from '../inbox/harness.ts'
+
+const HOUR_MS = 3_600_000
+const by = 'alice'
+type Bench = Awaited<ReturnType<typeof setUp>>
+
+/** So many that need attention, with their activity a second apart; the clock is an hour later then. */
+async function failed({ store, clock }: Bench, count: number): Promise<string[]> {
+  const ids: string[] = []
+  for (let from = 0; from < count; from += 50) {
+    const people = Array.from({ length: Math.min(50, count - from) }, (_, i) =>
+      arrival({ email: `p${from + i}@x.example` }),
+    )
+    const written = await store.write(people.map(accepted))
+    await store.write(written.map(({ id }) => settled(needsAttention(id))))
+    ids.push(...written.map(({ id }) => id))
+    clock.at += 1000
+  }
+  clock.at += HOUR_MS
+  return ids
+}
+
+async function states({ db }: Bench): Promise<Partial<Record<DeliveryState, number>>> {
+  const counts: Partial<Record<DeliveryState, number>> = {}
+  const rows = await db.selectFrom('deliveries').select('state').execute()
+  for (const { state } of rows) counts[state] = (counts[state] ?? 0) + 1
+  return counts
+}
+
+test('the preview counts what would become due, without what succeeded or was handled', async (t) => {
+  const bench = await setUp(t)
+  const { store, desk } = bench
+  const [a, b, c, d] = await store.write(
+    ['a', 'b', 'c', 'd'].map((name) => accepted(arrival({ email: `${name}@x.example` }))),
+  )
+  assert(a && b && c && d)
+  await store.write([settled(needsAttention(a.id)), settled(succeeded(b.id))])
+  await desk.markHandled({ id: c.id, note: '', by })
+  const preview = await desk.previewReplay({ filter: {} })
+  assert.deepEqual([preview.count, preview.more], [2, false])
+  assert.deepEqual(new Set(preview.sample.map(({ id }) => id)), new Set([a.id, d.id]))
+  assert.equal((await desk.previewReplay({ filter: {}, succeeded: true })).count, 3)
+  assert.equal((await desk.previewReplay({ filter: { states: ['succeeded', 'needs_attention'] } })).count, 1)
+  assert.equal((await desk.previewReplay({ filter: { states: ['succeeded'] }, succeeded: true })).count, 1)
+  assert.equal((await desk.previewReplay({ filter: { states: ['handled'] } })).count, 1)
+  assert.equal((await desk.previewReplay({ filter: { states: ['succeeded'] } })).count, 0)
+})
+
+test('it makes due what the filter finds, 200 at a time, with who ordered it in each timeline', async (t) => {
+  const bench = await setUp(t)
+  const ids = await failed(bench, 450)
+  const { id, ...order } = await bench.desk.startReplay({ filter: { states: ['needs_attention'] }, by })
+  assert.deepEqual(order, {
+    filter: { states: ['needs_attention'] },
+    succeeded: false,
+    by,
+    startedAt: bench.clock.at,
+    endedAt: null,
+    state: 'running',
+    replayed: 0,
+    total: 450,
+    cameTo: bench.clock.at,
+  })
+  const dues: number[] = []
+  for (;;) {
+    bench.clock.at += 1000
+    const step = await stepReplay(bench.means, id)
+    if (step === null) break
+    dues.push(step.result.due)
+  }
+  assert.deepEqual(dues, [200, 200, 50])
+  assert.deepEqual(await states(bench), { waiting: 450 })
+  const done = await bench.desk.bulkReplay(id)
+  assert.deepEqual([done?.state, done?.replayed, done?.endedAt], ['done', 450, bench.clock.at - 1000])
+  for (const one of [ids[0] ?? '', ids.at(-1) ?? '']) {
+    const event = (await bench.desk.timeline(one)).at(-1)
+    assert.deepEqual([event?.kind, event?.actor, event?.detail], ['replayed', by, `bulk replay ${id}`])
+  }
+  assert.deepEqual(await bench.desk.bulkReplays(), [done])
+})
+
+test('only what was last active before its start is meant, and nothing twice', async (t) => {
+  const bench = await setUp(t)
+  const [first = ''] = await failed(bench, 3)
+  const { id } = await bench.desk.startReplay({ filter: {}, by })
+  const late = only(await bench.store.write([accepted(arrival({ email: 'late@x.example' }))])).id
+  await bench.store.write([settled(needsAttention(late))])
+  await stepReplay(bench.means, id)
+  assert.deepEqual(await states(bench), { waiting: 3, needs_attention: 1 })
+  await bench.store.write([settled({ ...needsAttention(first) })])
+  assert.equal(await stepReplay(bench.means, id), null)
+  assert.deepEqual((await timeline(bench, first)).filter((kind) => kind === 'replayed').length, 1)
+})
+
+test('what has succeeded since it was found is left alone', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  await bench.store.write([settled(succeeded(id))])
+  const { states } = replayable({}, false)
+  const makeFoundDue = () =>
+    bench.db.transaction().execute((trx) => makeDue({ trx, at: bench.clock.at }, { ids: [id], states }))
+  assert.deepEqual(await makeFoundDue(), { due: [], left: [] })
+  assert.equal((await bench.row(id)).state, 'succeeded')
+})
+
+test('a stop ends it after the step under way; what is due stays due', async (t) => {
+  const bench = await setUp(t)
+  await failed(bench, 250)
+  const { id } = await bench.desk.startReplay({ filter: {}, by })
+  await stepReplay(bench.means, id)
+  bench.clock.at += 1000
+  const stopped = await bench.desk.stopReplay({ id, by: 'bob' })
+  assert.deepEqual([stopped?.state, stopped?.replayed, stopped?.endedAt], ['stopped', 200, bench.clock.at])
+  assert.equal(await stepReplay(bench.means, id), null)
+  assert.deepEqual(await states(bench), { waiting: 200, needs_attention: 50 })
+  assert.deepEqual(await bench.desk.stopReplay({ id, by: 'carol' }), stopped)
+  assert.equal((await bench.desk.audit({})).items.length, 2)
+  assert.equal(await bench.desk.stopReplay({ id: 'NONE', by }), null)
+})
+
+test('a stop that comes when the next step has already looked counts', async (t) => {
+  const bench = await setUp(t)
+  await failed(bench, 3)
+  const { id } = await bench.desk.startReplay({ filter: {}, by })
+  let looks = 0
+  const db = bench.db.withPlugin({
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => {
+      if (++looks === 2) await bench.desk.stopReplay({ id, by }) // first the order is read, then it searches
+      return result
+    },
+  })
+  assert.equal(await stepReplay({ ...bench.means, database: { ...bench.database, db } }, id), null)
+  assert.deepEqual(await states(bench), { needs_attention: 3 })
+})
+
+test('a step that dies is taken again whole, and none is lost or done twice', async (t) => {
+  const bench = await setUp(t)
+  await failed(bench, 250)
+  const { id } = await bench.desk.startReplay({ filter: {}, by })
+  await stepReplay(bench.means, id)
+  await refuseInserts({ database: bench.database, table: 'events', when: "new.kind = 'replayed'" })
+  const before = await readReplay(bench.db, id)
+  await assert.rejects(stepReplay(bench.means, id), /no room/)
+  assert.deepEqual(await readReplay(bench.db, id), before)
+  assert.deepEqual(await states(bench), { waiting: 200, needs_attention: 50 })
+})
+
+test('several replicas carry it out together, each delivery once, and it goes on after a restart', async (t) => {
+  const bench = await setUp(t)
+  const ids = await failed(bench, 450)
+  const { id } = await bench.desk.startReplay({ filter: {}, by })
+  await stepReplay(bench.means, id) // whoever did this is gone
+  const stop = new AbortController()
+  const errors: unknown[] = []
+  let due = 0
+  const run = ({ means }: Pick<Bench, 'means'>): Promise<void> =>
+    runBulkReplays({
+      means,
+      guard: (work) => work(),
+      onStepped: (events) => {
+        due += events.length
+        if (due >= 250) stop.abort()
+      },
+      onError: (error) => {
+        errors.push(error)
+        stop.abort()
+      },
+      signal: stop.signal,
+    })
+  await Promise.all([run(bench), run(bench)])
+  assert.deepEqual(errors, [])
+  for (const one of ids) {
+    assert.deepEqual(await timeline(bench, one), ['received', 'needs_attention', 'replayed'])
+  }
+  const done = await bench.desk.bulkReplay(id)
+  assert.deepEqual([done?.state, done?.replayed], ['done', 450])
+})
+
+test('what holds no sale is passed over', async (t) => {
+  const bench = await setUp(t)
+  await bench.store.write([accepted(rejectedArrival())])
+  const { id: waits } = only(await bench.store.write([accepted(arrival({ email: 'w@x.example' }))]))
+  await bench.store.write([settled(retry(waits, START + HOUR_MS))])
+  bench.clock.at += 1000
+  const { id, total } = await bench.desk.startReplay({ filter: {}, by })
+  assert.equal(total, 2)
+  assert.deepEqual((await stepReplay(bench.means, id))?.result, { due: 1, isLast: true })
+  assert.deepEqual(await states(bench), { rejected: 1, waiting: 1 })
+  assert.equal((await bench.row(waits)).due_at, bench.clock.at)
+})

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { sql } from 'kysely'
+import type { Arrival } from '../../src/delivery/types.ts'
+import { forget, mentions } from '../../src/operations/forget.ts'
+import {
+  accepted,
+  arrival,
+  needsAttention,
+  only,
+  onSqlite,
+  type Replica,
+  retry,
+  START,
+  settled,
+  setUp,
+  succeeded,
+} from '../inbox/harness.ts'
+import { submit, takeNow } from '../inbox/taking.ts'
+
+const by = 'retirement'
+const EMAIL = 'Ada@x.example'
+
+/** A webhook that the shop got wrong: nothing of it is known but its body. */
+function rejectedWith(body: string): Arrival {
+  const digest = createHash('sha256').update(body).digest('hex')
+  const reason = { code: 'payload.invalid', subject: '{}' } as const
+  return { digest, form: 'raw', body: Buffer.from(body), request: null, reason }
+}
+
+async function everything({ rows }: Replica): Promise<string> {
+  const tables = [
+    await rows('deliveries'),
+    await rows('events'),
+    await rows('further_courses'),
+    await rows('bulk_replays'),
+  ]
+  const text = (value: unknown): unknown => (value instanceof Uint8Array ? Buffer.from(value).toString() : value)
+  return JSON.stringify(tables, (_, value) => text(value))
+}
+
+test('a person’s deliveries go with all that belongs to them, whatever their state, and nobody else’s', async (t) => {
+  const bench = await setUp(t)
+  const { store, desk, means } = bench
+  const courseIds = ['course-v1:a+b+1', 'course-v1:a+b+2']
+  const orders = Array.from({ length: 4 }, (_, order) =>
+    arrival({ email: EMAIL, username: 'countess', courseIds, order }),
+  )
+  const [one, two, three] = await store.write(orders.map(accepted))
+  const others = await store.write([
+    accepted(arrival({ email: 'xada@x.example', username: 'other', courseIds })),
+    accepted(rejectedWith('{"email": "xada@x.example"}')),
+  ])
+  assert(one && two && three)
+  await store.write([settled(succeeded(one.id)), settled(retry(two.id, START + 1000))])
+  await desk.markHandled({ id: three.id, note: 'Ada got her money back', by: 'alice' })
+  const wrong = only(await store.write([accepted(rejectedWith('{"email": ["\\u0061DA@x.example"]}'))]))
+  assert.ok((await everything(bench)).includes('countess'))
+
+  const forgotten = await forget(means, { email: ` ${EMAIL.toUpperCase()}`, by, silentMs: 0 })
+  assert.equal(forgotten.deliveries, 5)
+  const left = await bench.db.selectFrom('deliveries').select('id').orderBy('id').execute()
+  assert.deepEqual(
+    left.map(({ id }) => id),
+    others.map(({ id }) => id),
+  )
+  const rest = await everything(bench)
+  for (const trace of [
+    one.id,
+    wrong.id,
+    '"ada@x.example',
+    'Ada@x',
+    'countess',
+    'money back',
+    orders[0]?.digest ?? '',
+  ]) {
+    assert.ok(!rest.includes(trace), trace)
+  }
+  assert.equal((await bench.rows('further_courses')).length, 1)
+})
+
+test('the audit says that somebody was forgotten and by whom, and no more; the second time there is nothing', async (t) => {
+  const { store, desk, means, rows } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
+  await desk.replay({ ids: [id], by: 'alice' })
+  await forget(means, { email: EMAIL, by, silentMs: 0 })
+  const listed = async () => (await desk.audit({})).items.map(({ kind, detail, actor }) => [kind, detail, actor])
+  assert.deepEqual(await listed(), [['forgotten', '1 delivery', by]])
+  const again = await forget(means, { email: EMAIL, by, silentMs: 0 })
+  assert.equal(again.deliveries, 0)
+  assert.equal((await listed()).length, 1)
+  assert.equal((await rows('audit')).length, 1)
+})
+
+test('work that is under way can’t bring a person back, and the next sale to the same person is a new one', async (t) => {
+  const bench = await setUp(t)
+  const id = await submit(bench, 'ada@x.example')
+  assert.deepEqual(await takeNow(bench), [id])
+  await forget(bench.means, { email: EMAIL, by, silentMs: 0 })
+  assert.equal(await bench.inbox.mayContinue(id), false)
+  await bench.inbox.settle([retry(id, START)])
+  assert.deepEqual(await bench.rows('deliveries'), [])
+  const events = await bench.db.selectFrom('events').select('kind').execute()
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    ['forgotten'],
+  )
+  const next = await submit(bench, 'ada@x.example')
+  assert.notEqual(next, id)
+  assert.deepEqual(await takeNow(bench), [next])
+})
+
+test('more deliveries than one step are all erased', async (t) => {
+  const bench = await setUp(t)
+  const orders = Array.from({ length: 250 }, (_, order) => arrival({ email: EMAIL, order }))
+  const written = await bench.store.write(orders.map(accepted))
+  await bench.store.write(written.map(({ id }) => settled(needsAttention(id))))
+  assert.equal((await forget(bench.means, { email: EMAIL, by, silentMs: 0 })).deliveries, 250)
+  assert.deepEqual(await bench.rows('deliveries'), [])
+})
+
+test('orders of bulk replays that name the person go too, and only those', async (t) => {
+  const { store, desk, means } = await setUp(t)
+  await store.write([accepted(arrival({ email: EMAIL, username: 'countess' }))])
+  for (const filter of [{ email: EMAIL }, { emailPrefix: 'ada@' }, { word: 'countess' }, { username: 'Countess' }]) {
+    await desk.startReplay({ filter, by: 'alice' })
+  }
+  const kept = [{ email: 'other@x.example' }, { emailPrefix: 'a' }, { states: ['waiting' as const] }]
+  for (const filter of kept) await desk.startReplay({ filter, by: 'alice' })
+  await forget(means, { email: EMAIL, by, silentMs: 0 })
+  assert.deepEqual((await desk.bulkReplays()).map(({ filter }) => filter).toReversed(), kept)
+})
+
+test('an address is mentioned where it stands whole, however the JSON spells it', () => {
+  const says = (text: string): boolean => mentions(Buffer.from(text), 'ada@x.example')
+  for (const text of ['"ada@x.example"', '"ADA@x.example."', '<ada@x.example>', '"\\u0061da\\u0040x.example"']) {
+    assert.equal(says(text), true, text)
+  }
+  for (const text of ['"xada@x.example"', '"a.ada@x.example"', '"ada@x.example.org"', '"ada@x.examples"', '""']) {
+    assert.equal(says(text), false, text)
+  }
+})
+
+if (onSqlite()) {
+  test('no file of the database holds a trace, of whoever is forgotten among thousands', {
+    timeout: 60_000,
+  }, async (t) => {
+    const bench = await setUp(t)
+    const { store, database, means, url } = bench
+    const file = url.replace('sqlite:', '')
+    const names = Array.from({ length: 3000 }, (_, i) => `Person${(i * 7919) % 3001}q`)
+    const people = names.map((name): Arrival => {
+      const request = { email: `${name}@x.example`, name, family: `${name}son`, username: `${name}u`, courseIds: ['c'] }
+      const body = Buffer.from(JSON.stringify({ ...request, more: 'x'.repeat((name.length * 97) % 700) }))
+      return { digest: createHash('sha256').update(body).digest('hex'), form: 'raw', body, request, reason: null }
+    })
+    // As in real life: rows grow, move between pages and are deleted.
+    for (let from = 0; from < people.length; from += 200) {
+      const written = await store.write(people.slice(from, from + 200).map(accepted))
+      await store.write(written.map(({ id }) => settled(from % 400 === 0 ? succeeded(id) : needsAttention(id))))
+    }
+    const found: string[] = []
+    const wanted = people.filter((_, i) => i % 60 === 7)
+    for (const { request } of wanted) {
+      const { traces } = await forget(means, { email: request?.email ?? '', by })
+      found.push(...traces)
+    }
+    const texts = wanted.flatMap(({ digest, request }) => [digest, request?.name ?? digest])
+    const traced = (): string[] => {
+      const raw = Buffer.concat([readFileSync(file), readFileSync(`${file}-wal`)])
+        .toString('latin1')
+        .toLowerCase()
+      return texts.filter((text) => raw.includes(text.toLowerCase()))
+    }
+    assert.ok(traced().length > 0, 'the write-ahead log still has them')
+    assert.equal(await database.scrub({ traces: found, atAnySize: false }), true)
+    assert.deepEqual(traced(), [])
+    assert.equal((await bench.rows('deliveries')).length, people.length - wanted.length)
+    const { rows } = await sql<{ integrity_check: string }>`pragma integrity_check`.execute(bench.db)
+    assert.equal(rows[0]?.integrity_check, 'ok')
+  })
+}

@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Arrival } from '../../src/delivery/types.ts'
+import { AppError } from '../../src/errors.ts'
+import { type DeliveryFilter, readSearch } from '../../src/operations/filter.ts'
+import type { Found } from '../../src/operations/operations.ts'
+import {
+  accepted,
+  arrival,
+  COURSE,
+  needsAttention,
+  only,
+  type Replica,
+  rejectedArrival,
+  retry,
+  START,
+  settled,
+  setUp,
+  succeeded,
+} from '../inbox/harness.ts'
+
+type Bench = Awaited<ReturnType<typeof setUp>>
+
+/** Stores them one second after the other; gives their ids. */
+async function storeAll({ store, clock }: Bench, arrivals: readonly Arrival[]): Promise<string[]> {
+  const ids: string[] = []
+  for (const one of arrivals) {
+    ids.push(only(await store.write([accepted(one)])).id)
+    clock.at += 1000
+  }
+  return ids
+}
+
+const idsOf = ({ items }: Found): string[] => items.map(({ id }) => id)
+const find = async ({ desk }: Replica, filter: DeliveryFilter): Promise<string[]> =>
+  idsOf(await desk.list({ filter, limit: 500 }))
+
+test('a list begins with the newest activity, also where that is not the newest delivery', async (t) => {
+  const bench = await setUp(t)
+  const [a = '', b = '', c = ''] = await storeAll(
+    bench,
+    ['a@x.example', 'b@x.example', 'c@x.example'].map((email) => arrival({ email })),
+  )
+  assert.deepEqual(await find(bench, {}), [c, b, a])
+  await bench.store.write([settled(retry(a, bench.clock.at + 60_000))])
+  assert.deepEqual(await find(bench, {}), [a, c, b])
+})
+
+test('a line says what the delivery is and how far it is', async (t) => {
+  const bench = await setUp(t)
+  const [id = ''] = await storeAll(bench, [arrival({ email: 'Ada@Example.com', username: 'Ada' })])
+  await bench.store.write([settled(retry(id, START + 60_000, 3))])
+  assert.deepEqual(only((await bench.desk.list({ filter: {} })).items), {
+    id,
+    state: 'waiting',
+    email: 'Ada@Example.com',
+    username: 'Ada',
+    courseIds: [COURSE],
+    receivedAt: START,
+    activeAt: START + 1000,
+    attempts: 3,
+    dueAt: START + 60_000,
+    outcome: { courses: {}, reason: null },
+  })
+})
+
+test('it is found by address, by its beginning, by username, course and id, whatever letters are typed', async (t) => {
+  const bench = await setUp(t)
+  const other = 'course-v1:edX+Other+2026'
+  const [ada = '', alan = '', grace = ''] = await storeAll(bench, [
+    arrival({ email: 'Ada@x.example', username: 'Countess', courseIds: [COURSE, other] }),
+    arrival({ email: 'alan@x.example', username: 'alan', courseIds: [other] }),
+    arrival({ email: 'grace@y.example', username: 'grace', courseIds: [COURSE] }),
+  ])
+  assert.deepEqual(await find(bench, { email: 'ADA@X.example' }), [ada])
+  assert.deepEqual(await find(bench, { email: 'ada@x' }), [])
+  assert.deepEqual(await find(bench, { emailPrefix: 'A' }), [alan, ada])
+  assert.deepEqual(await find(bench, { username: 'COUNTESS' }), [ada])
+  assert.deepEqual(await find(bench, { course: other.toUpperCase() }), [alan, ada])
+  assert.deepEqual(await find(bench, { course: COURSE }), [grace, ada])
+  assert.deepEqual(await find(bench, { id: alan }), [alan])
+  assert.deepEqual(await find(bench, { word: 'al' }), [alan])
+  assert.deepEqual(await find(bench, { word: 'countess' }), [ada])
+  assert.deepEqual(await find(bench, { id: 'NOBODY' }), [])
+  assert.deepEqual(await find(bench, { emailPrefix: 'a', course: COURSE }), [ada])
+  assert.deepEqual(await find(bench, { emailPrefix: 'al', course: COURSE }), [])
+  assert.deepEqual(await find(bench, { email: '' }), [])
+})
+
+test('a delivery that was rejected for its payload is found by what could be read of it', async (t) => {
+  const bench = await setUp(t)
+  const about = { email: ' Ada@x ', username: 'Countess', courseIds: [COURSE, '', 'x'.repeat(1000)] }
+  const [id = ''] = await storeAll(bench, [{ ...rejectedArrival(), about }])
+  const filters: DeliveryFilter[] = [{ emailPrefix: 'ada@' }, { username: 'countess' }, { course: COURSE }]
+  for (const filter of filters) assert.deepEqual(await find(bench, filter), [id])
+  const { email, username, courseIds } = only((await bench.desk.list({ filter: {} })).items)
+  assert.deepEqual([email, username, courseIds], ['ada@x', 'countess', [COURSE.toLowerCase()]])
+})
+
+test('a beginning is a beginning, whatever characters it has', async (t) => {
+  const bench = await setUp(t)
+  const [percent = '', under = ''] = await storeAll(bench, [
+    arrival({ email: 'a%b@x.example' }),
+    arrival({ email: 'a_b@x.example' }),
+    arrival({ email: 'axb@x.example' }),
+    arrival({ email: 'ä@x.example' }),
+    arrival({ email: 'aé@x.example' }),
+  ])
+  assert.deepEqual(await find(bench, { emailPrefix: 'a%' }), [percent])
+  assert.deepEqual(await find(bench, { emailPrefix: 'a_' }), [under])
+  assert.equal((await find(bench, { emailPrefix: 'a' })).length, 4)
+})
+
+test('filters by states and by the time of the last activity', async (t) => {
+  const bench = await setUp(t)
+  const [done = '', mend = '', waits = ''] = await storeAll(
+    bench,
+    ['a', 'b', 'c'].map((name) => arrival({ email: `${name}@x.example` })),
+  )
+  const [wrong = ''] = await storeAll(bench, [rejectedArrival()])
+  await bench.store.write([settled(succeeded(done)), settled(needsAttention(mend))])
+  assert.deepEqual(await find(bench, { states: ['waiting'] }), [waits])
+  assert.deepEqual(await find(bench, { states: ['rejected', 'needs_attention', 'waiting'] }), [mend, wrong, waits])
+  assert.deepEqual(await find(bench, { states: [] }), [])
+  const at = START + 4000 // all were stored before, two are settled now
+  assert.deepEqual(await find(bench, { from: at }), [mend, done])
+  assert.deepEqual(await find(bench, { to: at }), [wrong, waits])
+  assert.deepEqual(await find(bench, { from: START + 2000, to: START + 3000 }), [waits])
+  assert.deepEqual(await find(bench, { states: ['waiting', 'succeeded'], from: at }), [done])
+  assert.deepEqual(await find(bench, { states: ['needs_attention'], course: COURSE }), [mend])
+  assert.deepEqual(await find(bench, { states: ['waiting'], course: 'course-v1:edX+None+1' }), [])
+  assert.deepEqual(await find(bench, { emailPrefix: 'b', to: at }), [])
+})
+
+for (const [name, filter] of Object.entries<DeliveryFilter>({
+  'all deliveries': {},
+  'several states': { states: ['waiting', 'rejected', 'succeeded', 'needs_attention'] },
+  'the beginning of an address': { emailPrefix: 'p' },
+  'a course': { course: COURSE },
+  'a further course and a state': { course: 'course-v1:edX+Second+2026', states: ['waiting'] },
+  'a username and a state': { username: 'same', states: ['waiting'] },
+})) {
+  test(`pages of ${name} give each delivery once, whatever comes in between`, async (t) => {
+    const bench = await setUp(t)
+    const courseIds = [COURSE, 'course-v1:edX+Second+2026']
+    const people = Array.from({ length: 23 }, (_, i) =>
+      arrival({ email: `p${i}@x.example`, username: 'same', courseIds }),
+    )
+    // In groups at the same time, so that the id has to decide.
+    for (let i = 0; i < people.length; i += 5) {
+      await bench.store.write(people.slice(i, i + 5).map(accepted))
+      bench.clock.at += 1000
+    }
+    const before = await find(bench, filter)
+    assert.equal(before.length, 23)
+    const seen: string[] = []
+    for (let after: string | null = null; ; ) {
+      const page: Found = await bench.desk.list({ filter, limit: 4, after })
+      assert.equal(page.searchedBackTo, null)
+      seen.push(...idsOf(page))
+      await storeAll(bench, [arrival({ email: `p-new${seen.length}@x.example`, username: 'same', courseIds })])
+      after = page.next
+      if (after === null) break
+      assert.equal(page.items.length, 4)
+    }
+    assert.deepEqual(seen, before)
+  })
+}
+
+test('in the list of each of its courses a delivery moves to the top with its activity', async (t) => {
+  const bench = await setUp(t)
+  const { store, desk, clock } = bench
+  const second = 'course-v1:edX+Second+2026'
+  const courseIds = [COURSE, second]
+  const [a = '', b = ''] = await storeAll(
+    bench,
+    ['a', 'b'].map((name) => arrival({ email: `${name}@x.example`, courseIds })),
+  )
+  const later = async (change: () => Promise<unknown>, expected: readonly string[]): Promise<void> => {
+    clock.at += 1000
+    await change()
+    for (const course of courseIds) assert.deepEqual(await find(bench, { course }), expected)
+  }
+  await later(() => store.write([settled(retry(a, clock.at + 60_000))]), [a, b])
+  await later(() => store.write([settled(succeeded(b))]), [b, a])
+  await later(() => store.write([accepted(arrival({ email: 'a@x.example', courseIds }))]), [a, b])
+  await later(() => desk.replay({ ids: [b], by: 'alice' }), [b, a])
+  await later(() => desk.markHandled({ id: a, note: '', by: 'alice' }), [a, b])
+})
+
+test('a damaged cursor is refused with what to do', async (t) => {
+  const { desk } = await setUp(t)
+  await assert.rejects(desk.list({ filter: {}, after: 'x' }), (error) => {
+    assert(error instanceof AppError)
+    assert.equal(error.code, 'query.invalid')
+    assert.match(error.message, /Begin with the first page/)
+    return true
+  })
+})
+
+test('a row that nobody can read is listed and shown all the same', async (t) => {
+  const bench = await setUp(t)
+  const [id = ''] = await storeAll(bench, [arrival()])
+  await bench.db.updateTable('deliveries').set({ request: '{"email":', outcome: '{}' }).execute()
+  const { email, outcome } = only((await bench.desk.list({ filter: {} })).items)
+  assert.deepEqual([email, outcome], ['ada@example.com', null])
+  const shown = await bench.desk.show(id)
+  assert.deepEqual([shown?.request, shown?.outcome, shown?.unreadable], [null, null, 'its JSON is damaged'])
+  assert.equal((await bench.desk.show('NONE')) ?? null, null)
+})
+
+test('one delivery is shown whole', async (t) => {
+  const bench = await setUp(t)
+  const webhook = arrival()
+  const [id = ''] = await storeAll(bench, [webhook])
+  const shown = await bench.desk.show(id)
+  assert(shown)
+  assert.deepEqual(shown.request, webhook.request)
+  assert.deepEqual(Buffer.from(shown.body), webhook.body)
+  assert.deepEqual([shown.digest, shown.activeAt, shown.unreadable], [webhook.digest, START, null])
+})
+
+test('what is typed into a search field is taken for what it looks like', () => {
+  assert.deepEqual(readSearch('  '), {})
+  assert.deepEqual(readSearch('01kg9ys7g00000c80981646af3'), { id: '01KG9YS7G00000C80981646AF3' })
+  assert.deepEqual(readSearch(` ${COURSE} `), { course: COURSE })
+  assert.deepEqual(readSearch('edX/DemoX/2026'), { course: 'edX/DemoX/2026' })
+  assert.deepEqual(readSearch('ada+x@exa'), { emailPrefix: 'ada+x@exa' })
+  assert.deepEqual(readSearch('ada'), { word: 'ada' })
+})

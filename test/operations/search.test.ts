@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import type { DeliveryFilter } from '../../src/operations/filter.ts'
+import type { Found } from '../../src/operations/operations.ts'
+import { accepted, arrival, COURSE, setUp } from '../inbox/harness.ts'
+
+const PEOPLE = 6000
+const OTHERS = 11_000
+
+/** First 6,000 of one kind, then 11,000 of another: more of each than one search looks at. */
+async function many(t: TestContext) {
+  const bench = await setUp(t)
+  const store = async (count: number, make: (number: number) => ReturnType<typeof arrival>): Promise<void> => {
+    for (let from = 0; from < count; from += 500) {
+      await bench.store.write(Array.from({ length: 500 }, (_, i) => accepted(make(from + i))))
+      bench.clock.at += 1000
+    }
+  }
+  const [oldCourse, newCourse] = [['course-v1:edX+Old+1'], [COURSE]]
+  await store(PEOPLE, (n) => arrival({ email: `old${n}@x.example`, username: 'shared', courseIds: oldCourse }))
+  await store(OTHERS, (n) => arrival({ email: `new${n}@x.example`, username: 'shared', courseIds: newCourse }))
+  return bench
+}
+
+test('however many match and however far back they lie, a page is bounded work and the pages give all', async (t) => {
+  const { desk, clock } = await many(t)
+  const read = async (filter: DeliveryFilter): Promise<Found[]> => {
+    const pages: Found[] = []
+    for (let after: string | null = null; ; ) {
+      const page: Found = await desk.list({ filter, limit: 500, after })
+      pages.push(page)
+      after = page.next
+      if (after === null) return pages
+    }
+  }
+  const all = (pages: readonly Found[]): number => new Set(pages.flatMap(({ items }) => items.map(({ id }) => id))).size
+
+  // Too many to be sorted in memory, and none of the latest 10,000.
+  const old = await read({ emailPrefix: 'old' })
+  const [first] = old
+  assert.equal(first?.items.length, 0)
+  assert.ok(first?.searchedBackTo && first.searchedBackTo < clock.at && first.next !== null)
+  assert.equal(all(old), PEOPLE)
+  assert.equal(old.slice(1).filter(({ searchedBackTo }) => searchedBackTo !== null).length, 0)
+  const times = old.flatMap(({ items }) => items.map(({ activeAt }) => activeAt))
+  assert.deepEqual(
+    times,
+    times.toSorted((a, b) => b - a),
+  )
+
+  assert.equal(all(await read({ emailPrefix: 'new' })), OTHERS)
+  assert.equal(all(await read({ username: 'shared', emailPrefix: 'old12' })), 111)
+  assert.equal(all(await read({ username: 'shared', states: ['waiting'], course: 'course-v1:edX+Old+1' })), PEOPLE)
+
+  // By their own index those of a course are found at once, wherever they lie.
+  const [byCourse] = await read({ course: 'course-v1:edX+Old+1' })
+  assert.deepEqual([byCourse?.items.length, byCourse?.searchedBackTo], [500, null])
+
+  const preview = await desk.previewReplay({ filter: {} })
+  assert.deepEqual([preview.count, preview.more, preview.sample.length], [2000, true, 10])
+  assert.equal((await desk.startReplay({ filter: {}, by: 'alice' })).total, null)
+  const { waiting } = await desk.overview()
+  assert.deepEqual(waiting, { count: 10_000, more: true })
+})

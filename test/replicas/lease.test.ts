@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { AppError } from '../../src/errors.ts'
+import { createLease } from '../../src/replicas/lease.ts'
+
+const isLost = (error: unknown): boolean => error instanceof AppError && error.code === 'lease.lost'
+
+function setUp(forMs: number) {
+  const clock = { at: 1000 }
+  return { clock, lease: createLease({ forMs, clock: () => clock.at }) }
+}
+
+test('nothing may be called before the first heartbeat is confirmed', () => {
+  assert.throws(() => setUp(100).lease.signal(), isLost)
+})
+
+test('the lease runs from the time at which the heartbeat was sent, not from its confirmation', () => {
+  const { clock, lease } = setUp(100)
+  clock.at = 1080
+  lease.extend(1000)
+  assert.equal(lease.signal().aborted, false)
+  clock.at = 1100
+  assert.throws(() => lease.signal(), isLost)
+})
+
+test('a heartbeat that is confirmed after the lease ended cuts the calls of the old lease and begins a new one', () => {
+  const { clock, lease } = setUp(100)
+  lease.extend(1000)
+  const old = lease.signal()
+  clock.at = 5000 // the whole process was stopped: its timers did not run
+  lease.extend(4990)
+  assert.equal(old.aborted, true)
+  assert.equal(lease.signal().aborted, false)
+})
+
+test('each heartbeat extends the lease of the calls under way', () => {
+  const { clock, lease } = setUp(100)
+  lease.extend(1000)
+  const call = lease.signal()
+  clock.at = 1090
+  lease.extend(1090)
+  clock.at = 1180
+  assert.equal(lease.signal(), call)
+  assert.equal(call.aborted, false)
+})
+
+test('a call under way is cut when the lease ends by itself', { timeout: 5000 }, async () => {
+  const lease = createLease({ forMs: 30, clock: () => performance.now() })
+  lease.extend(performance.now())
+  const keepAlive = setInterval(() => {}, 1000)
+  await once(lease.signal(), 'abort')
+  clearInterval(keepAlive)
+  assert.throws(() => lease.signal(), isLost)
+})

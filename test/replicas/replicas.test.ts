@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  accepted,
+  arrival,
+  only,
+  onSqlite,
+  type Replica,
+  retry,
+  START,
+  settledBy,
+  setUp,
+  silence,
+  succeeded,
+  timeline,
+} from '../inbox/harness.ts'
+
+const store = async ({ store }: Replica, emails: readonly string[]): Promise<string[]> => {
+  const written = await store.write(emails.map((email) => accepted(arrival({ email }))))
+  return written.map(({ id }) => id)
+}
+const owners = async ({ db }: Replica): Promise<(string | null)[]> =>
+  (await db.selectFrom('deliveries').select('owner').execute()).map(({ owner }) => owner)
+const names = async ({ db }: Replica): Promise<string[]> =>
+  (await db.selectFrom('replicas').select('id').orderBy('id').execute()).map(({ id }) => id)
+
+test('replicas see each other: those that beat are counted, those silent for long are dead', async (t) => {
+  const bench = await setUp(t)
+  const other = await bench.replica('replica-2')
+  assert.deepEqual(await bench.replicas.look(), [])
+  assert.equal(bench.replicas.liveCount(), 2)
+  await silence(other)
+  assert.deepEqual(await bench.replicas.look(), ['replica-2'])
+  assert.equal(bench.replicas.liveCount(), 1)
+  assert.equal(await other.replicas.beat(), 'replica-2')
+  assert.deepEqual(await bench.replicas.look(), [])
+})
+
+test('who buries a dead replica frees what it left unfinished, and nothing else', async (t) => {
+  const bench = await setUp(t)
+  const dead = await bench.replica('dead')
+  const [done = '', late = '', due = ''] = await store(dead, ['a@x.example', 'b@x.example', 'c@x.example'])
+  await dead.store.write([succeeded(done), retry(late, START + 60_000)].map((one) => settledBy('dead', one)))
+  const [mine = ''] = await store(bench, ['d@x.example'])
+  await silence(dead)
+  assert.equal(await bench.replicas.bury(['dead']), 2)
+  assert.equal(await bench.replicas.bury(['dead']), 0)
+  assert.deepEqual(await names(bench), ['replica-1'])
+  const states = await Promise.all([done, late, due, mine].map(bench.row))
+  assert.deepEqual(
+    states.map(({ owner, state }) => [owner, state]),
+    [
+      [null, 'succeeded'],
+      [null, 'waiting'],
+      [null, 'waiting'],
+      ['replica-1', 'waiting'],
+    ],
+  )
+})
+
+test('a replica that has been heard of since is not buried', async (t) => {
+  const bench = await setUp(t)
+  const slow = await bench.replica('slow')
+  await silence(slow)
+  const dead = await bench.replicas.look()
+  assert.equal(await slow.replicas.beat(), 'slow')
+  await bench.replicas.bury(dead)
+  assert.equal(await slow.replicas.beat(), 'slow')
+})
+
+test('thousands of a dead replica are freed, in steps', async (t) => {
+  const bench = await setUp(t)
+  const dead = await bench.replica('dead')
+  for (let from = 0; from < 2400; from += 200) {
+    await store(
+      dead,
+      Array.from({ length: 200 }, (_, i) => `p${from + i}@x.example`),
+    )
+  }
+  await silence(dead)
+  assert.equal(await bench.replicas.bury(['dead']), 2400)
+  assert.deepEqual(new Set(await owners(bench)), new Set([null]))
+})
+
+test('a replica that leaves frees its rows at once', async (t) => {
+  const bench = await setUp(t)
+  await store(bench, ['a@x.example'])
+  await bench.replicas.leave()
+  assert.deepEqual([await owners(bench), await names(bench)], [[null], []])
+})
+
+test('what was accepted by one that had been given up for dead belongs to its new name', async (t) => {
+  const bench = await setUp(t)
+  const other = await bench.replica('replica-2')
+  await silence(bench)
+  await other.replicas.bury(['replica-1'])
+  const [id = ''] = await store(bench, ['a@x.example'])
+  assert.equal(bench.replicas.me(), 'replica-1-2')
+  assert.equal((await bench.row(id)).owner, 'replica-1-2')
+  assert.deepEqual(await timeline(bench, id), ['received'])
+  assert.deepEqual(await names(bench), ['replica-1-2', 'replica-2'])
+})
+
+test('a result of one that was given up for dead changes nothing, also when it has the row again', async (t) => {
+  const bench = await setUp(t)
+  const other = await bench.replica('replica-2')
+  const [id = ''] = await store(bench, ['a@x.example'])
+  await silence(bench)
+  await other.replicas.bury(['replica-1'])
+  await bench.replicas.rejoin('replica-1')
+  await bench.store.adopt(10)
+  assert.equal((await bench.row(id)).owner, 'replica-1-2')
+  const written = only(await bench.store.write([settledBy('replica-1', succeeded(id))]))
+  assert.deepEqual([written.events, written.progress.state], [[], 'waiting'])
+  assert.equal((await bench.row(id)).state, 'waiting')
+})
+
+test('a result that comes too late tells what others made of the delivery', async (t) => {
+  const bench = await setUp(t)
+  const other = await bench.replica('replica-2')
+  const [id = ''] = await store(bench, ['a@x.example'])
+  await silence(bench)
+  await other.replicas.bury(['replica-1'])
+  await other.store.adopt(10)
+  bench.clock.at += 1
+  await other.store.write([settledBy('replica-2', succeeded(id, 'allowed'))])
+  const { events, progress } = only(await bench.store.write([settledBy('replica-1', retry(id, START + 5000))]))
+  assert.deepEqual(events, [])
+  assert.deepEqual(progress, {
+    state: 'succeeded',
+    outcome: succeeded(id, 'allowed').outcome,
+    dueAt: null,
+    generation: 0,
+  })
+  assert.deepEqual(await timeline(bench, id), ['received', 'succeeded'])
+})
+
+test('a rejoin happens once, whoever asks for it', async (t) => {
+  const bench = await setUp(t)
+  await Promise.all([bench.replicas.rejoin('replica-1'), bench.replicas.rejoin('replica-1')])
+  await bench.replicas.rejoin('replica-1')
+  assert.equal(bench.replicas.me(), 'replica-1-2')
+})
+
+test('rows of nobody are shared out: each goes to one, oldest first, and only when it is due', async (t) => {
+  const bench = await setUp(t)
+  const other = await bench.replica('replica-2')
+  const ids: string[] = []
+  for (let i = 0; i < 6; i++) {
+    bench.clock.at = START + i
+    ids.push(...(await store(bench, [`p${i}@x.example`])))
+  }
+  const [late = ''] = await store(bench, ['late@x.example'])
+  await bench.store.write([settledBy('replica-1', retry(late, START + 1000))])
+  await bench.db.updateTable('deliveries').set({ owner: null }).execute()
+  await bench.store.adopt(2)
+  assert.deepEqual(
+    (await bench.store.due({ limit: 10 })).map(({ id }) => id),
+    ids.slice(0, 2),
+  )
+  for (let look = 0; look < 3; look++) {
+    const first = bench.store.adopt(10)
+    if (onSqlite()) await first // two at once in one process would wait for each other
+    await Promise.all([first, other.store.adopt(10)])
+  }
+  const shared = [...(await bench.store.due({ limit: 10 })), ...(await other.store.due({ limit: 10 }))]
+  assert.deepEqual(shared.map(({ id }) => id).sort(), ids)
+  assert.equal((await bench.row(late)).owner, null)
+})
+
+const dueOf = async ({ store }: Replica): Promise<string[]> => (await store.due({ limit: 500 })).map(({ id }) => id)
+
+test('survivors share what a dead replica left: each claims its part, and more as soon as it has done that', async (t) => {
+  const bench = await setUp(t)
+  const dead = await bench.replica('dead')
+  const other = await bench.replica('replica-2')
+  await store(
+    dead,
+    Array.from({ length: 150 }, (_, i) => `p${i}@x.example`),
+  )
+  await silence(dead)
+  await bench.replicas.bury(await bench.replicas.look())
+  await other.replicas.look()
+  for (let look = 0; look < 10; look++) {
+    await bench.store.adopt(1000)
+    if (look > 0) await other.store.adopt(1000)
+  }
+  assert.equal((await dueOf(bench)).length, 75)
+  assert.ok((await dueOf(other)).length >= 37, `the other has ${(await dueOf(other)).length}`)
+
+  const settleSome = async (one: Replica): Promise<number> => {
+    const ids = (await dueOf(one)).slice(0, 5)
+    await one.store.write(ids.map((id) => settledBy(one.me, succeeded(id))))
+    await one.store.adopt(1000)
+    return ids.length
+  }
+  const done = [0, 0]
+  for (let round = 0; round < 40; round++) {
+    done[0] = (done[0] ?? 0) + (await settleSome(bench))
+    done[1] = (done[1] ?? 0) + (await settleSome(other))
+  }
+  assert.equal((done[0] ?? 0) + (done[1] ?? 0), 150)
+  assert.ok(Math.min(...done) >= 70, `at the same pace both are busy to the end: ${done}`)
+})
+
+test('the only replica claims all that is free', async (t) => {
+  const bench = await setUp(t)
+  await store(bench, ['a@x.example', 'b@x.example', 'c@x.example'])
+  await bench.db.updateTable('deliveries').set({ owner: null }).execute()
+  await bench.store.adopt(2)
+  await bench.store.adopt(10)
+  assert.equal((await dueOf(bench)).length, 3)
+})
