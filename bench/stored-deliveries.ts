@@ -5,7 +5,7 @@ import { openDatabase } from '../src/database/database.ts'
 import { migrate } from '../src/database/migrations.ts'
 import { createIds } from '../src/delivery/ids.ts'
 import { createStore, type Store } from '../src/inbox/store.ts'
-import { createDesk } from '../src/operations/create-operations.ts'
+import { createOperations } from '../src/operations/create-operations.ts'
 import { createReplicas } from '../src/replicas/replicas.ts'
 import { courseKey, emailOf } from './world.ts'
 
@@ -31,10 +31,16 @@ export async function storeOf({ file, stored, due }: { file: string; stored: num
   await replicas.join()
   insertDeliveries({ file, stored, due })
   const store: Store = createStore({ database, replicas, now, newId: createIds({ now }), random: Math.random })
-  const means = { database, now, newId: createIds({ now }), random: Math.random }
+  const context = { database, now, newId: createIds({ now }), random: Math.random }
   return {
     store,
-    desk: createDesk({ means, guard: (work) => work(), replicas: () => 1, publish: () => {}, onDue: () => {} }),
+    operations: createOperations({
+      context,
+      guard: (work) => work(),
+      replicas: () => 1,
+      publish: () => {},
+      onDue: () => {},
+    }),
     bytes: statSync(file).size,
     close: async (): Promise<void> => {
       await database.close()

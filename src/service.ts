@@ -3,9 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createIds } from './delivery/ids.ts'
 import { LONGEST_WAIT_MS } from './enrollment/schedule.ts'
 import { AppError } from './errors.ts'
-import { openInbox, type Timing } from './inbox/open-inbox.ts'
-import { createDesk } from './operations/create-operations.ts'
+import { openInbox } from './inbox/open-inbox.ts'
+import { createOperations } from './operations/create-operations.ts'
 import { readBacklog } from './operations/overview.ts'
+import type { Timing } from './replicas/timing.ts'
 import { mountConsole } from './service/console.ts'
 import { lmsOf } from './service/lms.ts'
 import { buildServer } from './service/server.ts'
@@ -42,7 +43,7 @@ export function buildService({
   const newName = createIds({ now })
   const metrics = createMetrics({
     now: () => opened.now(),
-    linkState: () => work.linkState()?.kind ?? 'up',
+    breakerState: () => work.breakerState()?.kind ?? 'up',
     pausedCourses: () => work.pausedCourses().length,
     budgetFullness: () => work.budgetFullness() ?? 1,
     replicas: () => replicas.liveCount(),
@@ -61,9 +62,9 @@ export function buildService({
     publish: observer.onEvent,
     onError: observer.onError,
     onAvailability: observer.onDatabase,
-    onFreed: observer.onFreed,
+    onReleased: observer.onReleased,
   })
-  const { database, inbox, means, replicas, lease, availability, presence } = opened
+  const { database, inbox, context, replicas, lease, availability, membership } = opened
   // The LMS serves all replicas together, so each has its share of the calls, and none has less than one.
   const most = settings.LERNITO_LMS_CONCURRENCY
   const concurrency = { most, now: () => Math.max(1, Math.floor(most / replicas.liveCount())) }
@@ -98,14 +99,14 @@ export function buildService({
     log,
     app,
     db: database.db,
-    desk: createDesk({
-      means,
+    operations: createOperations({
+      context,
       guard,
       replicas: replicas.liveCount,
       publish: observer.onEvent,
-      onDue: inbox.adoptNow,
+      onDue: inbox.claimOrphansSoon,
     }),
-    live: { link: work.linkState, pausedCourses: work.pausedCourses, budget: work.budgetFullness },
+    live: { link: work.breakerState, pausedCourses: work.pausedCourses, budget: work.budgetFullness },
     refusers,
     secrets,
     now: opened.now,
@@ -129,14 +130,14 @@ export function buildService({
      * come later: until then webhooks get 503.
      */
     start: async (): Promise<string> => {
-      const left = database.dialect.exclusive ? await presence.enter() : null
+      const left = database.dialect.exclusive ? await membership.enter() : null
       const url = await listen({ app, settings })
       if (left !== null) {
         begin(url, left)
-        presence.run(() => {})
+        membership.run(() => {})
       } else {
         log.info({ url, database: database.name }, 'listening')
-        presence.run(() => begin(url, 0))
+        membership.run(() => begin(url, 0))
       }
       return url
     },
@@ -162,7 +163,7 @@ export function buildService({
       await Promise.race([working, late.promise])
       clearTimeout(hurry)
       inbox.close()
-      const left = presence.leave()
+      const left = membership.leave()
       const cut = setTimeout(() => app.server.closeAllConnections(), LINGER_MS)
       await closed
       clearTimeout(cut)

@@ -1,6 +1,6 @@
-export interface Bell {
+export interface WakeUp {
   /** Wakes everyone who is listening now. */
-  ring(): void
+  wake(): void
   /**
    * Starts to listen at once; the returned function then waits until the bell has rung since, `ms` have passed, or the
    * signal is aborted, whichever comes first.
@@ -12,11 +12,11 @@ export interface Bell {
  * Wakes a sleeper that would otherwise poll. Listening begins before the look, so that no ring is missed. Without
  * Promise.race: a promise that stays open keeps whatever was raced against it, and a bell may not ring for days.
  */
-export function createBell(): Bell {
+export function createWakeUp(): WakeUp {
   const sleepers = new Set<() => void>()
   let rings = 0
   return {
-    ring: () => {
+    wake: () => {
       rings++
       for (const wake of [...sleepers]) wake()
     },

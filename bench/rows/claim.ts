@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import type { Store, Write } from '../../src/inbox/store.ts'
+import type { Store } from '../../src/inbox/store.ts'
+import type { Write } from '../../src/inbox/write.ts'
 import { quantile } from '../load.ts'
 import { type Row, round } from '../row.ts'
 import { requestOf, storeOf } from '../stored-deliveries.ts'
@@ -71,7 +72,7 @@ async function inTurns(from: {
 async function timeOfClaim(store: Store): Promise<number> {
   const began = performance.now()
   const due = await store.due({ limit: PAGE })
-  const { deliveries: rows } = await store.waiting(due.map(({ id }) => id))
+  const { deliveries: rows } = await store.readClaimed(due.map(({ id }) => id))
   const ms = performance.now() - began
   if (rows.length !== PAGE) throw new Error(`a claim gave ${rows.length} deliveries`)
   return ms

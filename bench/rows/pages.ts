@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { DeliveryFilter } from '../../src/operations/filter.ts'
-import type { Desk } from '../../src/operations/operations.ts'
+import type { Operations } from '../../src/operations/operations.ts'
 import { quantile } from '../load.ts'
 import { type Row, round } from '../row.ts'
 import { storeOf } from '../stored-deliveries.ts'
@@ -26,20 +26,20 @@ const SEARCHES: Readonly<Record<string, DeliveryFilter>> = {
   'a common beginning that is long ago, a course': { emailPrefix: 'buyer1', course: courseKey(7) },
 }
 
-type Question = (desk: Desk) => Promise<unknown>
+type Question = (operations: Operations) => Promise<unknown>
 
 const QUESTIONS: Readonly<Record<string, Question>> = {
-  overview: (desk) => desk.overview(),
-  'a delivery and its timeline': async (desk) => {
-    const [first] = (await desk.list({ filter: {}, limit: 1 })).items
-    await desk.show(first?.id ?? '')
-    await desk.timeline(first?.id ?? '')
+  overview: (operations) => operations.overview(),
+  'a delivery and its timeline': async (operations) => {
+    const [first] = (await operations.list({ filter: {}, limit: 1 })).items
+    await operations.show(first?.id ?? '')
+    await operations.timeline(first?.id ?? '')
   },
-  'the audit': (desk) => desk.audit({}),
+  'the audit': (operations) => operations.audit({}),
   ...Object.fromEntries(
     Object.entries(SEARCHES).map(([name, filter]): [string, Question] => [
       `list: ${name}`,
-      (desk) => desk.list({ filter }),
+      (operations) => operations.list({ filter }),
     ]),
   ),
 }
@@ -56,9 +56,9 @@ export const pages: Row = {
     const parts: Record<string, number> = {}
     let slowest = 0
     for (const [name, ask] of Object.entries(QUESTIONS)) {
-      const before = await median(few.desk, ask)
+      const before = await median(few.operations, ask)
       loop.enable()
-      const after = await median(many.desk, ask)
+      const after = await median(many.operations, ask)
       loop.disable()
       parts[`${name}: at 10^3, median ms`] = round(before)
       parts[`${name}: at 10^6, median ms`] = round(after)
@@ -75,11 +75,11 @@ export const pages: Row = {
   },
 }
 
-async function median(desk: Desk, ask: Question): Promise<number> {
+async function median(operations: Operations, ask: Question): Promise<number> {
   const times: number[] = []
   for (let round = 0; round < ROUNDS; round++) {
     const began = performance.now()
-    await ask(desk)
+    await ask(operations)
     times.push(performance.now() - began)
   }
   return quantile(times, 0.5)

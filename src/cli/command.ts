@@ -36,8 +36,8 @@ export function loadDotEnv(): void {
 /** The settings as a part of a command's help, made of their declaration. */
 export function settingsHelp(): string {
   const lines = SETTINGS.map(({ name, meaning, fallback, required }) => {
-    const presence = required ? 'required' : fallback === undefined ? 'optional' : `default ${fallback}`
-    return `  ${name} (${presence})\n      ${meaning}`
+    const membership = required ? 'required' : fallback === undefined ? 'optional' : `default ${fallback}`
+    return `  ${name} (${membership})\n      ${meaning}`
   })
   return `Settings (environment variables, or a file .env in the working folder):\n${lines.join('\n')}\n`
 }

@@ -1,9 +1,9 @@
 import { words } from '../delivery/describe.ts'
 import type { DeliveryFilter } from '../operations/filter.ts'
-import type { Desk, Found, Summary } from '../operations/operations.ts'
+import type { Found, Operations, Summary } from '../operations/operations.ts'
 import { parseOptions, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
-import { withDesk } from './operations.ts'
+import { withOperations } from './operations.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'
 
 const PAGE = 500
@@ -26,9 +26,9 @@ export async function listDeliveries(args: readonly string[]): Promise<number> {
   if (values.all && values.limit !== undefined) throw usageError('--limit and --all contradict each other.')
   const limit = values.all ? Number.POSITIVE_INFINITY : readLimit(values.limit ?? '50')
   const filter = readFilter({ values, search, now: Date.now() })
-  return withDesk(async ({ desk }) => {
+  return withOperations(async ({ operations }) => {
     let shown = 0
-    for await (const { items, isCut } of pages({ desk, filter, limit })) {
+    for await (const { items, isCut } of pages({ operations, filter, limit })) {
       if (values.json) process.stdout.write(items.map((item) => `${plainJson(item)}\n`).join(''))
       else if (items.length > 0) process.stdout.write(columns([...(shown === 0 ? [HEAD] : []), ...items.map(line)]))
       shown += items.length
@@ -45,10 +45,18 @@ function readLimit(text: string): number {
 }
 
 /** Also through stretches in which a search finds nothing for long. `isCut`: the limit is reached, and there may be more. */
-async function* pages({ desk, filter, limit }: { desk: Desk; filter: DeliveryFilter; limit: number }) {
+async function* pages({
+  operations,
+  filter,
+  limit,
+}: {
+  operations: Operations
+  filter: DeliveryFilter
+  limit: number
+}) {
   let left = limit
   for (let after: string | null = null; ; ) {
-    const { items, next }: Found = await desk.list({ filter, limit: Math.min(left, PAGE), after })
+    const { items, next }: Found = await operations.list({ filter, limit: Math.min(left, PAGE), after })
     left -= items.length
     yield { items, isCut: next !== null && left <= 0 }
     if (next === null || left <= 0) return

@@ -1,11 +1,11 @@
-import type { Means } from '../database/write-context.ts'
+import type { WriteContext } from '../database/write-context.ts'
 import { stepReplay } from '../operations/bulk-replay.ts'
 import type { DeliveryFilter } from '../operations/filter.ts'
-import type { BulkReplay, Desk, Replayed } from '../operations/operations.ts'
+import type { BulkReplay, Operations, Replayed } from '../operations/operations.ts'
 import { pause } from '../pause.ts'
 import { parseOptions, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
-import { operator, withDesk } from './operations.ts'
+import { operator, withOperations } from './operations.ts'
 import { plain, plainJson } from './plain.ts'
 
 const IDS_AT_ONCE = 500
@@ -33,18 +33,26 @@ export async function replayDeliveries(args: readonly string[]): Promise<number>
     throw usageError('--succeeded and --dry-run go with a filter, not with IDs.')
   }
   const order = { filter, succeeded: values.succeeded }
-  return withDesk(async ({ desk, means }) => {
-    if (!filtered) return replayIds({ desk, ids: positionals, json: values.json })
-    if (values['dry-run']) return preview({ desk, ...order, json: values.json })
-    return replayAll({ desk, means, ...order, json: values.json })
+  return withOperations(async ({ operations, context }) => {
+    if (!filtered) return replayIds({ operations, ids: positionals, json: values.json })
+    if (values['dry-run']) return preview({ operations, ...order, json: values.json })
+    return replayAll({ operations, context, ...order, json: values.json })
   })
 }
 
-async function replayIds({ desk, ids, json }: { desk: Desk; ids: readonly string[]; json: boolean }): Promise<number> {
+async function replayIds({
+  operations,
+  ids,
+  json,
+}: {
+  operations: Operations
+  ids: readonly string[]
+  json: boolean
+}): Promise<number> {
   const parts: Replayed[] = []
   for (let from = 0; from < ids.length; from += IDS_AT_ONCE) {
     const some = ids.slice(from, from + IDS_AT_ONCE).map((id) => id.toUpperCase())
-    parts.push(await desk.replay({ ids: some, by: operator() }))
+    parts.push(await operations.replay({ ids: some, by: operator() }))
   }
   const due = parts.flatMap((part) => part.due)
   const left = parts.flatMap((part) => part.left)
@@ -60,14 +68,14 @@ const WHY = {
 } as const satisfies Record<Replayed['left'][number]['why'], string>
 
 interface Order {
-  readonly desk: Desk
+  readonly operations: Operations
   readonly filter: DeliveryFilter
   readonly succeeded: boolean
   readonly json: boolean
 }
 
-async function preview({ desk, json, ...order }: Order): Promise<number> {
-  const { count, more, sample } = await desk.previewReplay(order)
+async function preview({ operations, json, ...order }: Order): Promise<number> {
+  const { count, more, sample } = await operations.previewReplay(order)
   if (json) process.stdout.write(`${plainJson({ count, more, sample })}\n`)
   else {
     process.stdout.write(
@@ -79,18 +87,18 @@ async function preview({ desk, json, ...order }: Order): Promise<number> {
 }
 
 /** Takes the steps itself, so that it needs no service; one that runs helps. */
-async function replayAll({ desk, means, json, ...order }: Order & { means: Means }): Promise<number> {
+async function replayAll({ operations, context, json, ...order }: Order & { context: WriteContext }): Promise<number> {
   const stop = new AbortController()
   const interrupt = (): void => stop.abort()
   process.once('SIGINT', interrupt)
   process.once('SIGTERM', interrupt)
-  let replay: BulkReplay | null = await desk.startReplay({ ...order, by: operator() })
+  let replay: BulkReplay | null = await operations.startReplay({ ...order, by: operator() })
   const { id, total } = replay
   while (replay?.state === 'running') {
-    if (stop.signal.aborted) replay = await desk.stopReplay({ id, by: operator() })
+    if (stop.signal.aborted) replay = await operations.stopReplay({ id, by: operator() })
     else {
-      await stepReplay(means, id)
-      replay = await desk.bulkReplay(id)
+      await stepReplay(context, id)
+      replay = await operations.bulkReplay(id)
       process.stderr.write(`${replay?.replayed ?? 0} of ${total ?? 'many'}\n`)
       if (replay?.state === 'running') await pause(REST_MS, stop.signal)
     }

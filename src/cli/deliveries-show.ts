@@ -2,7 +2,7 @@ import { words } from '../delivery/describe.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import { parseOptions, usageError } from './command.ts'
-import { withDesk } from './operations.ts'
+import { withOperations } from './operations.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'
 
 /** `deliveries show`; see the command's help. */
@@ -16,13 +16,13 @@ export async function showDelivery(args: readonly string[]): Promise<number> {
   if (id === undefined || more.length > 0) {
     throw usageError('deliveries show takes one ID. See: lernito-openedx deliveries --help')
   }
-  return withDesk(async ({ desk }) => {
-    const shown = await desk.show(id.toUpperCase())
+  return withOperations(async ({ operations }) => {
+    const shown = await operations.show(id.toUpperCase())
     if (shown === null) {
       process.stderr.write(`There is no delivery ${plain(id)}. Find it with: lernito-openedx deliveries list SEARCH\n`)
       return 1
     }
-    const timeline = await desk.timeline(shown.id)
+    const timeline = await operations.timeline(shown.id)
     const body = Buffer.from(shown.body).toString()
     process.stdout.write(
       values.json ? `${plainJson({ ...shown, body, timeline }, 2)}\n` : describe({ shown, body, timeline }),

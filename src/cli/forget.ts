@@ -3,7 +3,7 @@ import { forget as forgetPerson } from '../operations/forget.ts'
 import { openLms } from '../service/lms.ts'
 import type { Settings } from '../settings/settings.ts'
 import { type Command, parseOptions, usageError } from './command.ts'
-import { operator, withDesk } from './operations.ts'
+import { operator, withOperations } from './operations.ts'
 
 const TRACES_LEFT = 3
 
@@ -49,8 +49,8 @@ Example:
     if (email === undefined || more.length > 0 || !/^[^\s,]+@[^\s,]+$/.test(email.trim())) {
       throw usageError('forget takes one e-mail address. See: lernito-openedx forget --help')
     }
-    return withDesk(async ({ means, settings, scrub }) => {
-      const erased = await forgetPerson(means, { email, by: operator() })
+    return withOperations(async ({ context, settings, scrub }) => {
+      const erased = await forgetPerson(context, { email, by: operator() })
       const isClean = await scrub({ traces: erased.traces, atAnySize: values.compact })
       const allowances = values.lms ? await withdraw({ settings, email }) : null
       const failure = allowances !== null && 'failure' in allowances ? allowances.failure.message : null

@@ -3,11 +3,12 @@ import { createDatabaseClock } from '../database/clock.ts'
 import { openDatabase } from '../database/database.ts'
 import { inspectDatabase } from '../database/inspect.ts'
 import { KNOWN_LEVEL } from '../database/migrations.ts'
-import type { Means } from '../database/write-context.ts'
+import type { WriteContext } from '../database/write-context.ts'
 import { createIds } from '../delivery/ids.ts'
 import { AppError } from '../errors.ts'
-import { createDesk } from '../operations/create-operations.ts'
-import type { Desk } from '../operations/operations.ts'
+import { createOperations } from '../operations/create-operations.ts'
+import type { Operations } from '../operations/operations.ts'
+import { TIMING } from '../replicas/timing.ts'
 import { readSettings } from '../settings/read.ts'
 import type { Settings } from '../settings/settings.ts'
 import { loadDotEnv } from './command.ts'
@@ -18,19 +19,25 @@ const LOOK_MS = 10_000
  * Opens the inbox beside a service that may be running, lends it to `use` and closes it. Neither makes a database nor
  * brings one up to date. Throws AppError of the settings.* and database.* codes.
  */
-export async function withDesk<Result>(
-  use: (opened: { desk: Desk; means: Means; settings: Settings; scrub: Scrub }) => Promise<Result>,
+export async function withOperations<Result>(
+  use: (opened: { operations: Operations; context: WriteContext; settings: Settings; scrub: Scrub }) => Promise<Result>,
 ): Promise<Result> {
   loadDotEnv()
   const { settings } = readSettings({ env: process.env })
   await assertUsable(settings.LERNITO_DATABASE_URL)
   const database = openDatabase({ url: settings.LERNITO_DATABASE_URL, serve: false })
   const { now, measure } = createDatabaseClock({ database, wall: Date.now })
-  const means = { database, now, newId: createIds({ now }), random: Math.random }
-  const desk = createDesk({ means, guard: (work) => work(), replicas: () => 0, publish: () => {}, onDue: () => {} })
+  const context = { database, now, newId: createIds({ now }), random: Math.random }
+  const operations = createOperations({
+    context,
+    guard: (work) => work(),
+    replicas: () => 0,
+    publish: () => {},
+    onDue: () => {},
+  })
   try {
     await measure()
-    return await use({ desk, means, settings, scrub: database.scrub })
+    return await use({ operations, context, settings, scrub: database.scrub })
   } catch (error) {
     if (database.dialect.troubleOf(error) !== 'unavailable') throw error
     throw unusable(database.name, error instanceof Error ? error.message : String(error))
@@ -42,7 +49,12 @@ export async function withDesk<Result>(
 type Scrub = ReturnType<typeof openDatabase>['scrub']
 
 async function assertUsable(url: string): Promise<void> {
-  const inspected = await inspectDatabase({ url, now: Date.now, signal: AbortSignal.timeout(LOOK_MS) })
+  const inspected = await inspectDatabase({
+    url,
+    now: Date.now,
+    deadAfterMs: TIMING.deadAfterMs,
+    signal: AbortSignal.timeout(LOOK_MS),
+  })
   const { name } = inspected
   if (!inspected.ok) throw unusable(name, inspected.reason)
   const { level, oldestCode } = inspected.found

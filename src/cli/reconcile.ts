@@ -5,7 +5,7 @@ import { pause } from '../pause.ts'
 import { openLms, partOfBudget } from '../service/lms.ts'
 import { type Command, parseOptions } from './command.ts'
 import { readFilter } from './delivery-options.ts'
-import { operator, withDesk } from './operations.ts'
+import { operator, withOperations } from './operations.ts'
 import { plain, plainJson } from './plain.ts'
 
 /** Of the service's budget: it goes on enrolling meanwhile. */
@@ -56,13 +56,13 @@ Example:
     const { from = null } = readFilter({ values: { since: values.since }, now: Date.now() })
     const stop = new AbortController()
     process.once('SIGINT', () => stop.abort())
-    return withDesk(async ({ desk, means, settings }) => {
+    return withOperations(async ({ operations, context, settings }) => {
       const { lms } = openLms(settings)
       const budget = partOfBudget({ settings, part: PART })
       const findings: Reconciled[] = []
       try {
         const result = await reconcileAll({
-          desk,
+          operations,
           lms,
           acquire: () => budget.acquire(stop.signal),
           since: from,
@@ -71,7 +71,7 @@ Example:
           signal: stop.signal,
           sleep: (ms) => pause(ms, stop.signal),
           onFinding: async (finding) => {
-            if (finding.repaired) await noteRepair(means, { id: finding.deliveryId, by: operator(), ...finding })
+            if (finding.repaired) await noteRepair(context, { id: finding.deliveryId, by: operator(), ...finding })
             if (values.json) findings.push(finding)
             else process.stdout.write(line(finding))
           },

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import type { DeliveryEvent } from '../delivery/types.ts'
-import type { BulkReplay, Desk } from '../operations/operations.ts'
+import type { BulkReplay, Operations } from '../operations/operations.ts'
 import { numberText, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
@@ -16,18 +16,18 @@ const PAGE = 50
 export function addChanges({
   scope,
   site,
-  desk,
+  operations,
 }: {
   scope: FastifyInstance
   site: () => Site
-  desk: Pick<Desk, 'audit' | 'bulkReplays'>
+  operations: Pick<Operations, 'audit' | 'bulkReplays'>
 }): void {
   scope.get('/changes', async (request, reply) => {
     const { base, origin } = site()
     const after = new URL(request.url, origin).searchParams.get('after')
     const [{ items, next }, bulks] = await Promise.all([
-      desk.audit({ limit: PAGE, after }),
-      after === null ? desk.bulkReplays() : [],
+      operations.audit({ limit: PAGE, after }),
+      after === null ? operations.bulkReplays() : [],
     ])
     const older =
       next === null

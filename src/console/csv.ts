@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { DeliveryFilter } from '../operations/filter.ts'
-import type { Desk, Summary } from '../operations/operations.ts'
+import type { Operations, Summary } from '../operations/operations.ts'
 
 const PAGE = 500
 /** Excel takes a file without it for one in its own old code page. */
@@ -31,10 +31,16 @@ const COLUMNS: readonly (readonly [name: string, of: (one: Summary) => string])[
  * All that a filter finds, newest activity first, as CSV in UTF-8, read page by page: webhooks are served in between,
  * and nothing is read for a browser that has gone.
  */
-export async function* csvPages({ desk, filter }: { desk: Pick<Desk, 'list'>; filter: DeliveryFilter }) {
+export async function* csvPages({
+  operations,
+  filter,
+}: {
+  operations: Pick<Operations, 'list'>
+  filter: DeliveryFilter
+}) {
   yield BYTE_ORDER_MARK + line(COLUMNS.map(([name]) => name))
   for (let after: string | null = null; ; ) {
-    const { items, next } = await desk.list({ filter, limit: PAGE, after })
+    const { items, next } = await operations.list({ filter, limit: PAGE, after })
     if (items.length > 0) yield items.map((one) => line(COLUMNS.map(([, of]) => of(one)))).join('')
     if (next === null) return
     after = next

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import { DELIVERY_STATES } from '../delivery/types.ts'
-import type { Desk, Found, Summary } from '../operations/operations.ts'
+import type { Found, Operations, Summary } from '../operations/operations.ts'
 import { csvPages } from './csv.ts'
 import { stateHtml, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
@@ -21,12 +21,12 @@ const COURSES = 2
 export function addDeliveries({
   scope,
   site,
-  desk,
+  operations,
   now,
 }: {
   scope: FastifyInstance
   site: () => Site
-  desk: Pick<Desk, 'list'>
+  operations: Pick<Operations, 'list'>
   now: () => number
 }): void {
   const path = '/deliveries'
@@ -35,7 +35,7 @@ export function addDeliveries({
     const { base, origin } = site()
     const parameters = new URL(request.url, origin).searchParams
     const [query, after] = [readQuery(parameters), parameters.get('after')]
-    const found = await desk.list({ filter: filterOf(query), limit: PAGE, after })
+    const found = await operations.list({ filter: filterOf(query), limit: PAGE, after })
     const main = html`!${formHtml(query, base)}
 <div id="results" aria-live="polite">!${resultsHtml({ found, query, first: after === null, base })}</div>`
     return sendPage({ reply, site: site(), session: sessionOf(request), title: words.title, current: path, main })
@@ -47,7 +47,7 @@ export function addDeliveries({
     return reply
       .type('text/csv; charset=utf-8')
       .header('content-disposition', `attachment; filename="${name}"`)
-      .send(Readable.from(csvPages({ desk, filter })))
+      .send(Readable.from(csvPages({ operations, filter })))
   })
 }
 

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { DeliveryEvent } from '../delivery/types.ts'
-import type { Desk, Shown } from '../operations/operations.ts'
+import type { Operations, Shown } from '../operations/operations.ts'
 import { personUrl, stateHtml, timeHtml } from './format.ts'
 import { formOf, sessionOf } from './guard.ts'
 import { csrfField, sendPage } from './layout.ts'
@@ -16,13 +16,13 @@ const NOTE_LENGTH = 1000
 interface Parts {
   readonly scope: FastifyInstance
   readonly site: () => Site
-  readonly desk: Pick<Desk, 'show' | 'timeline' | 'replay' | 'markHandled'>
+  readonly operations: Pick<Operations, 'show' | 'timeline' | 'replay' | 'markHandled'>
   readonly lmsUrl: string
 }
 type WithId = { Params: { id: string } }
 
 /** One delivery whole: what became of it and why, what happened to it, and what can be done about it. */
-export function addDelivery({ scope, site, desk, lmsUrl }: Parts): void {
+export function addDelivery({ scope, site, operations, lmsUrl }: Parts): void {
   const path = '/deliveries/:id'
 
   const back = (id: string, done: keyof typeof words.done): string =>
@@ -30,7 +30,7 @@ export function addDelivery({ scope, site, desk, lmsUrl }: Parts): void {
 
   scope.get<WithId>(path, async (request, reply) => {
     const { id } = request.params
-    const [delivery, events] = await Promise.all([desk.show(id), desk.timeline(id)])
+    const [delivery, events] = await Promise.all([operations.show(id), operations.timeline(id)])
     if (delivery === null) return reply.callNotFound()
     const session = sessionOf(request)
     const { base } = site()
@@ -50,7 +50,7 @@ export function addDelivery({ scope, site, desk, lmsUrl }: Parts): void {
 
   scope.post<WithId>(`${path}/replay`, async (request, reply) => {
     const { id } = request.params
-    const { due } = await desk.replay({ ids: [id], by: sessionOf(request).username })
+    const { due } = await operations.replay({ ids: [id], by: sessionOf(request).username })
     return reply.redirect(back(id, due.includes(id) ? 'replayed' : 'left'), 303)
   })
 
@@ -58,7 +58,7 @@ export function addDelivery({ scope, site, desk, lmsUrl }: Parts): void {
     const { id } = request.params
     const note = (formOf(request).get('note') ?? '').trim().slice(0, NOTE_LENGTH)
     if (note === '') return reply.redirect(back(id, 'noNote'), 303)
-    const { kind } = await desk.markHandled({ id, note, by: sessionOf(request).username })
+    const { kind } = await operations.markHandled({ id, note, by: sessionOf(request).username })
     if (kind === 'unknown') return reply.callNotFound()
     return reply.redirect(back(id, kind), 303)
   })

@@ -1,5 +1,5 @@
 /** How the LMS stands to this replica; ms since 1970. Its words come from the link that watches every call. */
-export type LinkView =
+export type BreakerView =
   | { readonly kind: 'up' }
   | {
       readonly kind: 'down' | 'throttled' | 'misconfigured'
@@ -17,7 +17,7 @@ export interface PausedCourseView {
 
 /** What only the running service knows; null before it has begun to work. */
 export interface Live {
-  readonly link: () => LinkView | null
+  readonly link: () => BreakerView | null
   /** The courses that are paused, the longest first. */
   readonly pausedCourses: () => readonly PausedCourseView[]
   /** How full the bucket of calls is, from 0 to 1. */

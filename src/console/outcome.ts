@@ -16,7 +16,7 @@ export function verdictHtml({ state, outcome, unreadable, dueAt }: Shown): strin
     reason === null
       ? ''
       : html`<p>${fill(words.reasons[reason.code].what, { subject: reason.subject })}</p><p>${words.reasons[reason.code].todo}</p>`
-  const next = state === 'waiting' && dueAt !== null ? html`<p>${words.nextTry} !${timeHtml(dueAt)}.</p>` : ''
+  const next = state === 'waiting' && dueAt !== null ? html`<p>${words.nextAttemptAt} !${timeHtml(dueAt)}.</p>` : ''
   const text = reason === null || state === 'handled' ? html`<p>${words.states[state].text}</p>` : ''
   return html`<div class="note ${grade}"><h2>${title}</h2>!${text}!${why}!${next}</div>`
 }

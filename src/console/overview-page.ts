@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import type { DayCounts, Desk, Overview } from '../operations/operations.ts'
+import type { DayCounts, Operations, Overview } from '../operations/operations.ts'
 import { chartHtml } from './chart.ts'
 import { countText, durationText, numberText, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
-import type { LinkView, Live } from './live.ts'
+import type { BreakerView, Live } from './live.ts'
 import { type Problem, problemsOf } from './problems.ts'
 import { queryText } from './query.ts'
 import type { Refuser } from './refused-page.ts'
@@ -20,21 +20,21 @@ const REFUSERS = 10
 export function addOverview({
   scope,
   site,
-  desk,
+  operations,
   live,
   refusers,
   now,
 }: {
   scope: FastifyInstance
   site: () => Site
-  desk: Pick<Desk, 'overview'>
+  operations: Pick<Operations, 'overview'>
   live: Live
   refusers: (count: number) => readonly Refuser[]
   now: () => number
 }): void {
   scope.get('/', async (request, reply) => {
     const { base } = site()
-    const overview = await desk.overview()
+    const overview = await operations.overview()
     const [link, budget] = [live.link(), live.budget()]
     const problems = problemsOf({
       overview,
@@ -112,7 +112,7 @@ function paceHtml({ secondsToEnrollment }: Overview): string {
 
 function nowHtml(of: {
   overview: Overview
-  link: LinkView | null
+  link: BreakerView | null
   budget: number | null
   base: string
   now: number

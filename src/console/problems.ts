@@ -1,6 +1,6 @@
 import type { Overview } from '../operations/operations.ts'
 import { countText, durationText, numberText } from './format.ts'
-import type { LinkView, PausedCourseView } from './live.ts'
+import type { BreakerView, PausedCourseView } from './live.ts'
 import { queryText } from './query.ts'
 import type { Refuser } from './refused-page.ts'
 import { fill, fillBoth, TEXTS } from './texts.ts'
@@ -29,7 +29,7 @@ const NAMED_COURSES = 5
 /** What is wrong, the gravest first; empty if nothing is. */
 export function problemsOf(of: {
   overview: Overview
-  link: LinkView | null
+  link: BreakerView | null
   /** The longest first. */
   pausedCourses: readonly PausedCourseView[]
   budget: number | null

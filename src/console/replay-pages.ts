@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import type { BulkReplay, Desk, Preview } from '../operations/operations.ts'
+import type { BulkReplay, Operations, Preview } from '../operations/operations.ts'
 import { tableHtml } from './deliveries-page.ts'
 import { filterHtml } from './filter-words.ts'
 import { countText, numberText, timeHtml } from './format.ts'
@@ -17,16 +17,16 @@ const words = TEXTS.replay
 export function addReplayPages({
   scope,
   site,
-  desk,
+  operations,
 }: {
   scope: FastifyInstance
   site: () => Site
-  desk: Pick<Desk, 'previewReplay' | 'startReplay' | 'bulkReplay' | 'stopReplay'>
+  operations: Pick<Operations, 'previewReplay' | 'startReplay' | 'bulkReplay' | 'stopReplay'>
 }): void {
   scope.get('/replay', async (request, reply) => {
     const parameters = new URL(request.url, site().origin).searchParams
     const [query, succeeded] = [readQuery(parameters), parameters.get('succeeded') === 'yes']
-    const preview = await desk.previewReplay({ filter: filterOf(query), succeeded })
+    const preview = await operations.previewReplay({ filter: filterOf(query), succeeded })
     const session = sessionOf(request)
     const main = previewHtml({ preview, query, succeeded, session, base: site().base })
     return sendPage({ reply, site: site(), session, title: words.title, current: '/deliveries', main })
@@ -35,12 +35,12 @@ export function addReplayPages({
   scope.post('/replay', async (request, reply) => {
     const form = formOf(request)
     const order = { filter: filterOf(readQuery(form)), succeeded: form.get('succeeded') === 'yes' }
-    const { id } = await desk.startReplay({ ...order, by: sessionOf(request).username })
+    const { id } = await operations.startReplay({ ...order, by: sessionOf(request).username })
     return reply.redirect(`${site().base}/replays/${id}`, 303)
   })
 
   scope.get<{ Params: { id: string } }>('/replays/:id', async (request, reply) => {
-    const bulk = await desk.bulkReplay(request.params.id)
+    const bulk = await operations.bulkReplay(request.params.id)
     if (bulk === null) return reply.callNotFound()
     const session = sessionOf(request)
     const main = progressHtml(bulk, session, site().base)
@@ -48,7 +48,7 @@ export function addReplayPages({
   })
 
   scope.post<{ Params: { id: string } }>('/replays/:id/stop', async (request, reply) => {
-    const stopped = await desk.stopReplay({ id: request.params.id, by: sessionOf(request).username })
+    const stopped = await operations.stopReplay({ id: request.params.id, by: sessionOf(request).username })
     if (stopped === null) return reply.callNotFound()
     return reply.redirect(`${site().base}/replays/${stopped.id}`, 303)
   })

@@ -4,7 +4,7 @@ import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
 import type { SignIn } from '../openedx/sign-in.ts'
-import type { Desk } from '../operations/operations.ts'
+import type { Operations } from '../operations/operations.ts'
 import { addChanges } from './changes-page.ts'
 import { addDeliveries } from './deliveries-page.ts'
 import { addDelivery } from './delivery-page.ts'
@@ -29,7 +29,7 @@ const STATUSES: Partial<Record<ErrorCode, number>> = { 'database.unreachable': 5
 export interface ConsoleParts {
   readonly app: FastifyInstance
   readonly db: Kysely<Tables>
-  readonly desk: Desk
+  readonly operations: Operations
   readonly live: Live
   readonly refusers: (count: number) => readonly Refuser[]
   readonly signIn: SignIn
@@ -51,7 +51,7 @@ export interface ConsoleParts {
 
 /** The operator's console, below /lernito/console. */
 export function consoleRoutes(parts: ConsoleParts): void {
-  const { app, db, desk, live, refusers, signIn, publicUrl, lmsUrl, clientSecret, secrets, now, guard } = parts
+  const { app, db, operations, live, refusers, signIn, publicUrl, lmsUrl, clientSecret, secrets, now, guard } = parts
   const { onVisit, onError } = parts
   const site = () => siteOf(publicUrl())
   const sessions = createSessions({
@@ -89,11 +89,11 @@ export function consoleRoutes(parts: ConsoleParts): void {
       })
 
       addStaticFiles({ scope })
-      addOverview({ scope, site, desk, live, refusers, now })
-      addDeliveries({ scope, site, desk, now })
-      addDelivery({ scope, site, desk, lmsUrl })
-      addReplayPages({ scope, site, desk })
-      addChanges({ scope, site, desk })
+      addOverview({ scope, site, operations, live, refusers, now })
+      addDeliveries({ scope, site, operations, now })
+      addDelivery({ scope, site, operations, lmsUrl })
+      addReplayPages({ scope, site, operations })
+      addChanges({ scope, site, operations })
       addRefused({ scope, site, refusers })
       addSignaturePage({ scope, site, secrets })
       addSignInPages({ scope, site, signIn, sessions, lmsUrl, clientSecret, now, onVisit })

@@ -2,7 +2,7 @@
 const STATEMENT_SIZE = 1024 * 1024
 
 /** Cuts rows, in order, into groups that each fit into one statement, whatever senders put into them. */
-export function inParts<Row>(rows: readonly Row[], sizeOf: (row: Row) => number): Row[][] {
+export function inChunks<Row>(rows: readonly Row[], sizeOf: (row: Row) => number): Row[][] {
   let size = 0
   const numbered = rows.map((row) => {
     size += sizeOf(row)

@@ -1,5 +1,4 @@
 import { sql } from 'kysely'
-import { TIMING } from '../inbox/open-inbox.ts'
 import { reasonOf } from './availability.ts'
 import { openDatabase } from './database.ts'
 import type { Database } from './dialect.ts'
@@ -14,9 +13,11 @@ import { serverErrorOf } from './mysql-errors.ts'
 export async function inspectDatabase(from: {
   url: string
   now: () => number
+  /** After so long a silence a replica counts as dead, ms. */
+  deadAfterMs: number
   signal: AbortSignal
 }): Promise<Inspected> {
-  const { url, now, signal } = from
+  const { url, now, deadAfterMs, signal } = from
   if (!url.startsWith('mysql:')) return inspectSqlite({ file: url.replace(/^sqlite:/, '') })
   const database = openDatabase({ url, serve: false })
   const { name } = database
@@ -24,7 +25,7 @@ export async function inspectDatabase(from: {
     signal.addEventListener('abort', () => reject(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })))
   })
   try {
-    return { ok: true, name, found: await Promise.race([inspectServer({ database, now }), late]) }
+    return { ok: true, name, found: await Promise.race([inspectServer({ database, now, deadAfterMs }), late]) }
   } catch (error) {
     const known = serverErrorOf(error)?.obstacle
     const away = database.dialect.troubleOf(error) === 'unavailable' ? 'unreachable' : 'unusable'
@@ -34,7 +35,15 @@ export async function inspectDatabase(from: {
   }
 }
 
-async function inspectServer({ database, now }: { database: Database; now: () => number }): Promise<Inspection> {
+async function inspectServer({
+  database,
+  now,
+  deadAfterMs,
+}: {
+  database: Database
+  now: () => number
+  deadAfterMs: number
+}): Promise<Inspection> {
   const { db, dialect } = database
   const before = now()
   const { rows } = await sql<{ at: number }>`select ${dialect.clock} as at`.execute(db)
@@ -49,7 +58,7 @@ async function inspectServer({ database, now }: { database: Database; now: () =>
         .select((eb) => eb(dialect.clock, '-', eb.ref('seen_at')).as('silent'))
         .execute()
     : []
-  const alive = replicas.filter(({ silent }) => Number(silent) < TIMING.deadAfterMs).length
+  const alive = replicas.filter(({ silent }) => Number(silent) < deadAfterMs).length
   return {
     level: applied.length,
     oldestCode: Math.max(0, ...applied.map(({ oldest_code }) => oldest_code)),

@@ -1,7 +1,7 @@
 import type { Database } from './dialect.ts'
 
 /** What a change of the database is made with. */
-export interface Means {
+export interface WriteContext {
   readonly database: Pick<Database, 'db' | 'dialect'>
   /** ms since 1970 */
   readonly now: () => number

@@ -135,5 +135,5 @@ export interface DeliveryEvent {
   readonly detail: string
   readonly actor: string | null
   /** From received to the first success, ms; left out of all else, and when it is read back. */
-  readonly tookMs?: number
+  readonly timeToEnrollmentMs?: number
 }

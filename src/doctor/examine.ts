@@ -1,4 +1,5 @@
 import { inspectDatabase } from '../database/inspect.ts'
+import { TIMING } from '../replicas/timing.ts'
 import { API_CHECKS } from './api.ts'
 import type { Problem } from './causes.ts'
 import type { Check, CheckId, Facts, Finding, Tools } from './check.ts'
@@ -57,7 +58,7 @@ export async function examine(from: {
       return probe({ method, url: `${settings.LERNITO_LMS_URL}${path}`, body, ...authorization })
     },
     inspect: ({ LERNITO_DATABASE_URL: url }) =>
-      inspectDatabase({ url, now, signal: AbortSignal.timeout(deadlines.callMs) }),
+      inspectDatabase({ url, now, deadAfterMs: TIMING.deadAfterMs, signal: AbortSignal.timeout(deadlines.callMs) }),
   }
   const facts: Partial<Facts> = {}
   const running = new Map<CheckId, Promise<Result>>()

@@ -2,7 +2,7 @@ import type { FailureKind } from '../openedx/failure.ts'
 import type { WorkFailure } from './work.ts'
 
 /** How the LMS stands to us. `since` and `probeAt` are ms since 1970; `tries` counts the probes that were in vain. */
-export type LinkState =
+export type BreakerState =
   | { readonly kind: 'up'; readonly unreachable: number; readonly relapses: number }
   | {
       readonly kind: 'down' | 'throttled' | 'misconfigured'
@@ -12,9 +12,9 @@ export type LinkState =
       readonly relapses: number
       readonly failure: WorkFailure
     }
-export type Blocked = Exclude<LinkState, { kind: 'up' }>
+export type Blocked = Exclude<BreakerState, { kind: 'up' }>
 
-export const UP: LinkState = { kind: 'up', unreachable: 0, relapses: 0 }
+export const CLOSED: BreakerState = { kind: 'up', unreachable: 0, relapses: 0 }
 
 /** So many calls in a row without an answer are an outage, even where the heartbeat still answers. */
 const UNREACHABLE_IN_A_ROW = 3
@@ -23,7 +23,7 @@ const MISCONFIGURED_PROBE_MS = 10_000
 const LONGEST_PROBE_MS = 5 * 60_000
 
 /** A call that did what it was for, also one that the LMS refused: the link is well. */
-export const afterSuccess = (state: LinkState): LinkState => (state.kind === 'up' ? UP : state)
+export const afterSuccess = (state: BreakerState): BreakerState => (state.kind === 'up' ? CLOSED : state)
 
 /**
  * What a failed call makes of the link. `alive` is whether the LMS's heartbeat answered just now: it decides for an
@@ -31,9 +31,9 @@ export const afterSuccess = (state: LinkState): LinkState => (state.kind === 'up
  * changes nothing.
  */
 export function afterFailure(
-  state: LinkState,
+  state: BreakerState,
   { failure, alive, now }: { failure: WorkFailure; alive: boolean; now: number },
-): LinkState {
+): BreakerState {
   if (state.kind !== 'up') return state
   const block = (kind: Blocked['kind'], ms: number): Blocked => ({
     kind,
@@ -55,7 +55,7 @@ export function afterFailure(
       if (!alive || unreachable >= UNREACHABLE_IN_A_ROW) return block('down', backoff(DOWN_PROBE_MS, state.relapses))
       return { ...state, unreachable }
     case 'refused':
-      return UP
+      return CLOSED
   }
 }
 
@@ -63,7 +63,7 @@ export function afterFailure(
  * What a probe makes of a blocked link. After a good one it is up; should it be blocked again before a call succeeds,
  * it waits twice as long.
  */
-export function afterProbe(state: LinkState, { well, now }: { well: boolean; now: number }): LinkState {
+export function afterProbe(state: BreakerState, { well, now }: { well: boolean; now: number }): BreakerState {
   if (state.kind === 'up') return state
   if (well) return { kind: 'up', unreachable: 0, relapses: state.kind === 'throttled' ? 0 : state.relapses + 1 }
   const tries = state.tries + 1
@@ -79,5 +79,5 @@ const THROTTLED_MS = 60_000
 export const throttledFor = ({ retryAfterMs }: WorkFailure): number => retryAfterMs ?? THROTTLED_MS
 
 /** Which failures say nothing about the delivery: they never cost it a try. */
-export const costsNoTry = (kind: FailureKind): boolean =>
+export const costsNoAttempt = (kind: FailureKind): boolean =>
   kind === 'throttled' || kind === 'misconfigured' || kind === 'unauthorized'

@@ -1,6 +1,6 @@
 import { type Batch, isDoubtful, nextBatch } from './batches.ts'
 import type { CourseBreakers } from './course-breakers.ts'
-import type { Hand } from './in-flight.ts'
+import type { InFlight } from './in-flight.ts'
 import type { Work } from './work.ts'
 
 /** However many others there are, those that may fail have a turn this often (ms). */
@@ -35,12 +35,12 @@ interface Wanted {
  * as well, so that the other slots are left to healthy sales.
  */
 export function createChooser({
-  hand,
+  inFlight,
   breakers,
   isAwaited,
   now,
 }: {
-  hand: Pick<Hand, 'idle' | 'beginCall' | 'endCall'>
+  inFlight: Pick<InFlight, 'idle' | 'beginCall' | 'endCall'>
   breakers: CourseBreakers
   isAwaited: (work: Work) => boolean
   /** ms since 1970 */
@@ -52,7 +52,7 @@ export function createChooser({
 
   const peek = ({ bulk, people }: Wanted): Batch | null =>
     nextBatch({
-      works: backlogCalls > 0 ? hand.idle().filter(isAwaited) : hand.idle(),
+      works: backlogCalls > 0 ? inFlight.idle().filter(isAwaited) : inFlight.idle(),
       bulk,
       now: now(),
       isAwaited,
@@ -73,14 +73,14 @@ export function createChooser({
       if (doubtful) doubtfulCalls++
       if (doubtful) doubtfulAt = performance.now()
       breakers.beginCall(batch.courses)
-      hand.beginCall(batch.works)
+      inFlight.beginCall(batch.works)
       return {
         batch,
         isBacklog,
         end: () => {
           if (doubtful) doubtfulCalls--
           breakers.endCall(batch.courses)
-          hand.endCall(batch.works)
+          inFlight.endCall(batch.works)
         },
         endPause: () => {
           if (isBacklog) backlogCalls--

@@ -1,15 +1,15 @@
 import { isUnreachable } from '../database/availability.ts'
 import { AppError } from '../errors.ts'
-import type { Inbox } from '../inbox/inbox.ts'
+import type { Inbox } from '../inbox/types.ts'
 import type { Budget, Permit } from '../openedx/budget.ts'
 import { pause } from '../pause.ts'
-import type { Bell } from '../wake-up.ts'
+import type { WakeUp } from '../wake-up.ts'
 import { BATCH_PEOPLE, BATCH_PEOPLE_AT_MOST, type Batch, isSingly } from './batches.ts'
 import type { Chooser, Taken } from './call-chooser.ts'
-import type { Link } from './circuit-breaker.ts'
+import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { CourseBreakers } from './course-breakers.ts'
 import { enrollInBulk, enrollOneByOne } from './enroll-batch.ts'
-import type { Hand } from './in-flight.ts'
+import type { InFlight } from './in-flight.ts'
 import { failAll, STOPPED, stop, type Work, type WorkFailure } from './work.ts'
 
 const AGAIN_MS = 1000
@@ -37,13 +37,13 @@ interface Call {
 
 interface Calling {
   readonly inbox: Pick<Inbox, 'mayContinue'>
-  readonly hand: Pick<Hand, 'beginAttempt' | 'dropForeign'>
+  readonly inFlight: Pick<InFlight, 'beginAttempt' | 'releaseLost'>
   readonly chooser: Chooser
-  readonly link: Link
+  readonly link: CircuitBreaker
   readonly budget: Budget
   readonly breakers: CourseBreakers
   /** Rung when there may be another call to make. */
-  readonly bell: Bell
+  readonly wakeUp: WakeUp
   /** Told after each call: some of the works in hand may be finished, in this call or because a course was paused. */
   readonly onCalled: () => void
   readonly onError: (error: unknown) => void
@@ -52,11 +52,11 @@ interface Calling {
 
 /** Makes the next call to the LMS, or waits until there may be one. Several may run at once. */
 export async function makeNextCall(calling: Calling): Promise<void> {
-  const { link, bell, chooser, signal } = calling
-  await link.whenUp(signal)
+  const { link, wakeUp, chooser, signal } = calling
+  await link.whenClosed(signal)
   if (signal.aborted) return
-  const rung = bell.listen()
-  if (chooser.peek({ bulk: true, people: BATCH_PEOPLE }) === null) return rung(AGAIN_MS, signal)
+  const woken = wakeUp.listen()
+  if (chooser.peek({ bulk: true, people: BATCH_PEOPLE }) === null) return woken(AGAIN_MS, signal)
   const call = await begin(calling)
   if (call === null) return
   const began = performance.now()
@@ -66,20 +66,20 @@ export async function makeNextCall(calling: Calling): Promise<void> {
     if (call.taken.isBacklog) await pause(performance.now() - began, signal)
   } finally {
     call.taken.endPause()
-    bell.ring()
+    wakeUp.wake()
   }
 }
 
 /** Chooses the call; null if there is none after all. */
 async function begin(calling: Calling): Promise<Call | null> {
-  const { link, hand, chooser, budget, signal } = calling
+  const { link, inFlight, chooser, budget, signal } = calling
   const available = await link.lms.bulkAvailable()
   const bulk = !available.ok || available.value
-  hand.dropForeign()
+  inFlight.releaseLost()
   const first = chooser.peek({ bulk, people: BATCH_PEOPLE })
   if (first === null) return null
   const early = bulk && !isSingly(first) ? await acquire(calling) : { permit: null, people: BATCH_PEOPLE }
-  hand.dropForeign()
+  inFlight.releaseLost()
   const taken = chooser.take({ bulk, people: early.people })
   const inBulk = bulk && taken !== null && !isSingly(taken.batch)
   if (!inBulk) early.permit?.giveBack()
@@ -100,9 +100,9 @@ async function acquire({ chooser, budget, signal }: Calling): Promise<{ permit: 
 }
 
 async function make(calling: Calling, { taken, permit, failure }: Call): Promise<void> {
-  const { hand, onCalled } = calling
+  const { inFlight, onCalled } = calling
   try {
-    const works = await hand.beginAttempt(taken.batch.works)
+    const works = await inFlight.beginAttempt(taken.batch.works)
     if (failure !== null || works.length === 0) permit?.giveBack()
     if (works.length > 0) await attempt(calling, { ...taken.batch, works }, { permit, failure })
   } finally {

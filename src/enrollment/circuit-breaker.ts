@@ -1,21 +1,21 @@
-import type { Inbox } from '../inbox/inbox.ts'
+import type { Inbox } from '../inbox/types.ts'
 import type { Budget, Permit } from '../openedx/budget.ts'
 import type { Failure, Judged } from '../openedx/failure.ts'
 import type { Lms } from '../openedx/lms.ts'
 import { pause } from '../pause.ts'
-import { afterFailure, afterProbe, afterSuccess, type Blocked, type LinkState, UP } from './breaker-state.ts'
+import { afterFailure, afterProbe, afterSuccess, type Blocked, type BreakerState, CLOSED } from './breaker-state.ts'
 
 /** Who waits for an answer may go on waiting through a block as short as this (ms). */
 const SHORT_MS = 5_000
 /** An address that nobody can have: the probe reads its allowances, which only staff may. */
 const NOBODY = 'nobody@lernito-openedx.invalid'
 
-export interface Link {
-  readonly state: () => LinkState
+export interface CircuitBreaker {
+  readonly state: () => BreakerState
   /** The LMS client as the worker uses it: while the link is blocked, nothing is sent and each call fails at once. */
   readonly lms: Lms
   /** Resolves when the link is up, or the signal is aborted. */
-  whenUp(signal: AbortSignal): Promise<void>
+  whenClosed(signal: AbortSignal): Promise<void>
   /** Probes while the link is blocked, until the signal is aborted. */
   run(signal: AbortSignal): Promise<void>
 }
@@ -24,7 +24,7 @@ export interface Link {
  * Watches every call to the LMS. When it is down, throttling or misconfigured, the inbox is paused, so that nothing is
  * handed out and no sender waits in vain; when a probe finds it well, work goes on.
  */
-export function createLink({
+export function createCircuitBreaker({
   lms,
   inbox,
   budget,
@@ -36,15 +36,15 @@ export function createLink({
   inbox: Pick<Inbox, 'pause' | 'resume'>
   budget: Budget
   now: () => number
-  onChange: (state: LinkState) => void
+  onChange: (state: BreakerState) => void
   /** Waits `ms`, or until the signal is aborted. */
   sleep?: (ms: number, signal: AbortSignal) => Promise<void>
-}): Link {
-  let state: LinkState = UP
+}): CircuitBreaker {
+  let state: BreakerState = CLOSED
   let change = Promise.withResolvers<void>()
   const weighed = new WeakMap<Failure, Promise<void>>()
 
-  const become = (next: LinkState): void => {
+  const become = (next: BreakerState): void => {
     const before = state
     state = next
     if (before.kind === next.kind) return
@@ -89,7 +89,7 @@ export function createLink({
   return {
     state: () => state,
     lms: watched(lms, watch),
-    whenUp: async (signal) => {
+    whenClosed: async (signal) => {
       while (state.kind !== 'up' && !signal.aborted) await orAborted(change.promise, signal)
     },
     run: async (signal) => {

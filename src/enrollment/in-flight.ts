@@ -1,8 +1,8 @@
-import type { Inbox } from '../inbox/inbox.ts'
+import type { Inbox } from '../inbox/types.ts'
 import type { Work } from './work.ts'
 
 /** The deliveries that are worked on here: those that wait for their call, and those that are in one. */
-export interface Hand {
+export interface InFlight {
   readonly size: () => number
   add(work: Work): void
   /** What came of it is known, so that it is in hand no longer. */
@@ -10,7 +10,7 @@ export interface Hand {
   /** Those that are in no call, oldest first. */
   idle(): Work[]
   /** Lets go of idle ones that are another replica's by now, as after a pause of the whole process: it does them. */
-  dropForeign(): void
+  releaseLost(): void
   /** Puts some into a call. To be done in the same moment in which they were chosen, or another call takes them too. */
   beginCall(works: readonly Work[]): void
   /** Of those in a call, the ones whose attempt may begin; lets go of the others. See Inbox.beginAttempt. */
@@ -18,7 +18,11 @@ export interface Hand {
   endCall(works: readonly Work[]): void
 }
 
-export function createHand({ inbox }: { inbox: Pick<Inbox, 'isMine' | 'beginAttempt' | 'endCall' | 'letGo'> }): Hand {
+export function createInFlight({
+  inbox,
+}: {
+  inbox: Pick<Inbox, 'isMine' | 'beginAttempt' | 'endCall' | 'release'>
+}): InFlight {
   const held = new Map<string, Work>()
   const inCall = new Set<Work>()
 
@@ -30,7 +34,7 @@ export function createHand({ inbox }: { inbox: Pick<Inbox, 'isMine' | 'beginAtte
       held.delete(work.delivery.id)
       inCall.delete(work)
     }
-    inbox.letGo(works.map(({ delivery }) => delivery.id))
+    inbox.release(works.map(({ delivery }) => delivery.id))
   }
 
   return {
@@ -42,7 +46,7 @@ export function createHand({ inbox }: { inbox: Pick<Inbox, 'isMine' | 'beginAtte
       held.delete(work.delivery.id)
     },
     idle,
-    dropForeign: () => drop(idle().filter(({ delivery }) => !inbox.isMine(delivery.id))),
+    releaseLost: () => drop(idle().filter(({ delivery }) => !inbox.isMine(delivery.id))),
     beginCall: (works) => {
       for (const work of works) inCall.add(work)
     },

@@ -1,5 +1,5 @@
 import type { Failure } from '../openedx/failure.ts'
-import type { Desk, Summary } from '../operations/operations.ts'
+import type { Operations, Summary } from '../operations/operations.ts'
 import { throttledFor } from './breaker-state.ts'
 import type { CallContext } from './pair.ts'
 import { checkReported, type Finding, isRepairable, type Reported, repair, type Standing } from './reconcile.ts'
@@ -34,7 +34,7 @@ export interface Reconciliation {
 interface Order extends CallContext {
   /** Aborted when the command is to end. */
   readonly signal: AbortSignal
-  readonly desk: Pick<Desk, 'list'>
+  readonly operations: Pick<Operations, 'list'>
   /** Deliveries with activity since then, ms since 1970; null: all that are kept. */
   readonly since: number | null
   readonly fix: boolean
@@ -54,14 +54,14 @@ interface Order extends CallContext {
  * bought a course twice is asked about once.
  */
 export async function reconcileAll(order: Order): Promise<Reconciliation> {
-  const { desk, since, signal } = order
+  const { operations, since, signal } = order
   const filter = { states: ['succeeded' as const], ...(since === null ? {} : { from: since }) }
   const counts: Record<Standing, number> = { ...NONE }
   const seen = new Set<string>()
   let [deliveries, repaired] = [0, 0]
   let after: string | null = null
   do {
-    const page: Awaited<ReturnType<Desk['list']>> = await desk.list({ filter, limit: PAGE, after })
+    const page: Awaited<ReturnType<Operations['list']>> = await operations.list({ filter, limit: PAGE, after })
     for (const summary of page.items) {
       if (signal.aborted) return { deliveries, counts, repaired, failure: null }
       const reported = reportedIn(summary, seen)

@@ -26,7 +26,7 @@ export const LONGEST_WAIT_MS = Math.max(...RETRY_SCHEDULE_MS) * (1 + SPREAD)
  * When to try again (ms since 1970) after `failures` failed tries, ±10 % by `random` (0 to 1) so that what failed
  * together doesn't come back together. `null`: the schedule is used up.
  */
-export function nextTry({
+export function nextAttemptAt({
   failures,
   now,
   random,

@@ -1,7 +1,7 @@
 import { words } from '../delivery/describe.ts'
 import { type Outcome, type Settlement, STATE_OF_REASON } from '../delivery/types.ts'
-import { costsNoTry } from './breaker-state.ts'
-import { nextTry } from './schedule.ts'
+import { costsNoAttempt } from './breaker-state.ts'
+import { nextAttemptAt } from './schedule.ts'
 import type { Work } from './work.ts'
 
 /**
@@ -37,13 +37,13 @@ export function settlement({
     return final({ base, attempts: delivery.attempts, outcome: { courses, reason } })
   }
   const again = { ...base, state: 'waiting', outcome: { courses, reason: null } } as const
-  const free = failures.find(({ kind }) => costsNoTry(kind)) ?? (blocked ? failure : undefined)
+  const free = failures.find(({ kind }) => costsNoAttempt(kind)) ?? (blocked ? failure : undefined)
   if (free !== undefined) {
     const { attempts } = delivery
     return { ...again, attempts, dueAt: now + (free.retryAfterMs ?? 0), detail: `no try spent: ${free.message}` }
   }
   const attempts = delivery.attempts + 1
-  const dueAt = nextTry({ failures: attempts, now, random })
+  const dueAt = nextAttemptAt({ failures: attempts, now, random })
   if (dueAt === null) {
     const reason = { code: 'retries.exhausted', subject: failure.message } as const
     return final({ base, attempts, outcome: { courses, reason } })

@@ -1,24 +1,24 @@
 import type { Delivery } from '../delivery/types.ts'
-import type { Inbox } from '../inbox/inbox.ts'
+import type { Inbox } from '../inbox/types.ts'
 import type { Budget } from '../openedx/budget.ts'
 import { pause } from '../pause.ts'
-import { createBell } from '../wake-up.ts'
+import { createWakeUp } from '../wake-up.ts'
 import { admit } from './admit.ts'
 import { createChooser } from './call-chooser.ts'
 import { makeNextCall } from './calls.ts'
-import type { Link } from './circuit-breaker.ts'
+import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { CourseBreakers } from './course-breakers.ts'
-import { createHand } from './in-flight.ts'
+import { createInFlight } from './in-flight.ts'
 import { settlement } from './settlement.ts'
 import { recordPause, type Work } from './work.ts'
 
 /** How many deliveries are in hand at once: out of so many the next batch is chosen. */
-const HAND_MAX = 1000
+const IN_FLIGHT_MAX = 1000
 const AGAIN_MS = 1000
 
 interface Worker {
   readonly inbox: Inbox
-  readonly link: Link
+  readonly link: CircuitBreaker
   readonly breakers: CourseBreakers
   readonly budget: Budget
   /** How many batches are under way at once: the most that it may ever be, and what it is now. */
@@ -38,10 +38,10 @@ interface Worker {
  */
 export async function runWorker(worker: Worker): Promise<void> {
   const { inbox, link, breakers, concurrency, now, onError, signal } = worker
-  const hand = createHand({ inbox })
-  const bell = createBell()
+  const inFlight = createInFlight({ inbox })
+  const wakeUp = createWakeUp()
   const isAwaited = (work: Work): boolean => inbox.isAwaited(work.delivery.id)
-  const chooser = createChooser({ hand, breakers, isAwaited, now })
+  const chooser = createChooser({ inFlight, breakers, isAwaited, now })
   const settler = createSettler(worker)
 
   /** Settles what is finished of the works that are in no call. A paused course is left for the next attempt. */
@@ -52,15 +52,15 @@ export async function runWorker(worker: Worker): Promise<void> {
         if (paused !== null) recordPause({ work, paused })
       }
       if (work.open.size > 0) continue
-      hand.remove(work)
+      inFlight.remove(work)
       settler.settle(work)
     }
-    bell.ring()
+    wakeUp.wake()
   }
 
   const take = async (delivery: Delivery): Promise<void> => {
     const work = await admit({ delivery, lms: link.lms })
-    hand.add(work)
+    inFlight.add(work)
     finish([work])
   }
 
@@ -68,20 +68,20 @@ export async function runWorker(worker: Worker): Promise<void> {
   const releaseLater = async (delivery: Delivery, error: unknown): Promise<void> => {
     onError(error)
     await pause(AGAIN_MS, signal)
-    inbox.letGo([delivery.id])
+    inbox.release([delivery.id])
   }
 
   const fill = async (): Promise<void> => {
-    const room = Math.max(0, HAND_MAX - hand.size()) // who is waited for is handed out all the same
-    for (const delivery of await inbox.take(room, signal)) {
+    const room = Math.max(0, IN_FLIGHT_MAX - inFlight.size()) // who is waited for is handed out all the same
+    for (const delivery of await inbox.claim(room, signal)) {
       void take(delivery).catch((error) => releaseLater(delivery, error))
     }
   }
 
-  const calling = { ...worker, hand, chooser, bell, onCalled: () => finish(hand.idle()) }
+  const calling = { ...worker, inFlight, chooser, wakeUp, onCalled: () => finish(inFlight.idle()) }
   /** One of those that call; it rests while other replicas have its share. */
   const caller = (number: number): Promise<void> =>
-    number < concurrency.now() ? makeNextCall(calling) : bell.listen()(AGAIN_MS, signal)
+    number < concurrency.now() ? makeNextCall(calling) : wakeUp.listen()(AGAIN_MS, signal)
 
   await Promise.all([
     link.run(signal),

@@ -1,10 +1,10 @@
-import { inParts } from '../database/chunks.ts'
+import { inChunks } from '../database/chunks.ts'
 import type { DeliveryRow } from '../database/schema.ts'
 import { words } from '../delivery/describe.ts'
 import type { Arrival, Outcome } from '../delivery/types.ts'
-import type { Change, Happened, Writing } from './events.ts'
+import type { Change, EventDraft, TransactionContext } from './events.ts'
 import { toProgress } from './rows.ts'
-import { insertFurtherCourses, termsOf, touchFurtherCourses } from './search-terms.ts'
+import { insertFurtherCourses, searchTermsOf, touchFurtherCourses } from './search-terms.ts'
 
 interface Accepted {
   readonly id: string
@@ -18,12 +18,12 @@ interface Accepted {
  * with a new schedule and without the results so far: the person may have been unenrolled since. Its generation keeps
  * an attempt that is under way from answering it. Answers in the order of `arrivals`.
  */
-export async function accept(writing: Writing, arrivals: readonly Arrival[]): Promise<Change[]> {
+export async function accept(writing: TransactionContext, arrivals: readonly Arrival[]): Promise<Change[]> {
   if (arrivals.length === 0) return []
   const { trx } = writing
   const coming = arrivals.map((arrival) => arrivalRow(writing, arrival))
   const sorted = coming.map(({ row }) => row).sort((a, b) => (a.digest < b.digest ? -1 : 1)) // unsorted, two groups deadlock on MySQL
-  for (const part of inParts(sorted, sizeOf)) await trx.insertInto('deliveries').ignore().values(part).execute()
+  for (const part of inChunks(sorted, sizeOf)) await trx.insertInto('deliveries').ignore().values(part).execute()
   const digests = [...new Set(sorted.map((row) => row.digest))]
   const stored = await trx.selectFrom('deliveries').select(['id', 'digest']).where('digest', 'in', digests).execute()
   const idOf = new Map(stored.map((row) => [row.digest, row.id]))
@@ -45,7 +45,7 @@ export async function accept(writing: Writing, arrivals: readonly Arrival[]): Pr
   })
 }
 
-function happenedTo({ id, isNew, row, outcome }: Omit<Accepted, 'courses'> & { outcome: Outcome }): Happened[] {
+function happenedTo({ id, isNew, row, outcome }: Omit<Accepted, 'courses'> & { outcome: Outcome }): EventDraft[] {
   const came = { deliveryId: id, kind: isNew ? 'received' : 'repeated', detail: `signed over: ${row.form}` } as const
   if (row.state !== 'rejected') return [came]
   return [came, { deliveryId: id, kind: 'rejected', detail: words(outcome) }]
@@ -57,7 +57,10 @@ const sizeOf = ({ body, request, outcome }: DeliveryRow): number =>
 type Revived = Pick<DeliveryRow, 'owner' | 'generation'>
 
 /** A queued row keeps its owner, which may have it in an attempt; a finished one becomes ours. */
-async function revive(writing: Writing, repeats: ReadonlyMap<string, Accepted>): Promise<Map<string, Revived>> {
+async function revive(
+  writing: TransactionContext,
+  repeats: ReadonlyMap<string, Accepted>,
+): Promise<Map<string, Revived>> {
   const ids = [...repeats.keys()].sort()
   if (ids.length === 0) return new Map()
   const { trx, at, me } = writing
@@ -85,7 +88,7 @@ async function revive(writing: Writing, repeats: ReadonlyMap<string, Accepted>):
 }
 
 /** One that older code rejected, with its stricter rules, now has a request. */
-async function rewrite(writing: Writing, repeat: Accepted | undefined): Promise<void> {
+async function rewrite(writing: TransactionContext, repeat: Accepted | undefined): Promise<void> {
   if (repeat === undefined) return
   const { id, row, courses } = repeat
   const { email, form, body, request, username, course } = row
@@ -97,9 +100,9 @@ async function rewrite(writing: Writing, repeat: Accepted | undefined): Promise<
   await insertFurtherCourses(writing, [{ id, activeAt: writing.at, courses }])
 }
 
-function arrivalRow({ at, me, newId }: Writing, arrival: Arrival): Pick<Accepted, 'row' | 'courses'> {
+function arrivalRow({ at, me, newId }: TransactionContext, arrival: Arrival): Pick<Accepted, 'row' | 'courses'> {
   const rejected = arrival.reason !== null
-  const { email, username, courses } = termsOf(arrival.request ?? arrival.about ?? {})
+  const { email, username, courses } = searchTermsOf(arrival.request ?? arrival.about ?? {})
   const row: DeliveryRow = {
     id: newId(),
     digest: arrival.digest,

@@ -55,8 +55,8 @@ async function markedOf({
   return rows.map(({ id }) => id)
 }
 
-/** See Store.stillWaiting. */
-export async function stillWaiting({
+/** See Store.stillOurs. */
+export async function stillOurs({
   db,
   me,
   ids,

@@ -13,7 +13,7 @@ export interface Background {
  * Does a round of work again and again, until the signal is aborted. `round` gives how long to rest before the next one
  * (ms); after one that threw, that is `againMs`.
  */
-export async function runRounds({
+export async function runBackgroundLoop({
   round,
   againMs,
   onError,

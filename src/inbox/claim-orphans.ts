@@ -1,6 +1,9 @@
+import type { Kysely } from 'kysely'
 import type { Database } from '../database/dialect.ts'
+import type { Tables } from '../database/schema.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { Replicas } from '../replicas/replicas.ts'
+import { correctFutureTimes } from './clock-rollback.ts'
 
 /**
  * Claims due rows of nobody for this replica, up to `limit`, oldest first; of several replicas that do so at once each
@@ -75,4 +78,30 @@ export function createClaimOrphans({
       isStored: async () => false,
     })
   }
+}
+
+/**
+ * Claims what a dead process left, and corrects times that were written by a clock that was ahead. Gives how many
+ * deliveries were claimed. Only while no other replica can serve this database. `now`: ms since 1970.
+ */
+export async function claimAll({
+  db,
+  me,
+  now,
+  longestWaitMs,
+}: {
+  db: Kysely<Tables>
+  me: string
+  now: number
+  longestWaitMs: number
+}): Promise<number> {
+  const { numUpdatedRows } = await db
+    .updateTable('deliveries')
+    .set({ owner: me })
+    .where('state', '=', 'waiting')
+    .where((eb) => eb.or([eb('owner', '!=', me), eb('owner', 'is', null)]))
+    .executeTakeFirst()
+  await db.updateTable('deliveries').set({ owner: null }).where('state', '=', 'handled').execute()
+  await correctFutureTimes({ db, owner: me, now, longestWaitMs })
+  return Number(numUpdatedRows)
 }

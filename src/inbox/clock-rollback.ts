@@ -1,24 +1,66 @@
-/** Smaller steps are the clock's own trimming; nobody notices that something comes a second late. */
+import type { Kysely } from 'kysely'
+import type { Tables } from '../database/schema.ts'
+
+/** Smaller steps are the clock's own corrections; a second's delay does no harm. */
 const NOTICED_MS = 1000
 
 /**
- * Times are stored by the wall clock. When that is set back, what was to come at a time by the old clock would wait
- * until it comes again; so it is brought forward by as much. To be called again and again; a failure is made up for by
- * the next call.
- * @param from.hasten brings what is still to come forward by so many ms
+ * Notices that the clock was set back. An attempt that was scheduled by the old clock would wait until that time comes
+ * again, so it is brought forward by as much. Call it again and again; the next call makes up for a failure.
+ * @param from.bringForward brings the scheduled attempts forward by this many ms
  */
-export function createSetBack({
+export function createClockRollback({
   now,
-  hasten,
+  bringForward,
 }: {
   now: () => number
-  hasten: (ms: number) => Promise<void>
+  bringForward: (ms: number) => Promise<void>
 }): () => Promise<void> {
   let last = now()
   return async () => {
     const at = now()
     const back = last - at
-    if (back >= NOTICED_MS) await hasten(back)
+    if (back >= NOTICED_MS) await bringForward(back)
     last = at
   }
+}
+
+interface Scheduled {
+  readonly db: Kysely<Tables>
+  readonly owner: string
+  /** ms since 1970 */
+  readonly now: number
+}
+
+/** Brings the scheduled attempts of `owner` forward by `ms`. */
+export async function bringForward({ db, owner, now, ms }: Scheduled & { ms: number }): Promise<void> {
+  await db
+    .updateTable('deliveries')
+    .set((eb) => ({ due_at: eb('due_at', '-', ms) }))
+    .where('owner', '=', owner)
+    .where('state', '=', 'waiting')
+    .where('due_at', '>', now)
+    .execute()
+}
+
+/**
+ * Corrects the times of scheduled attempts that were written while the clock was ahead of what it is now. A row that was
+ * last changed in the future says by how much; none may be further ahead than `longestWaitMs`.
+ */
+export async function correctFutureTimes({
+  db,
+  owner,
+  now,
+  longestWaitMs,
+}: Scheduled & { longestWaitMs: number }): Promise<void> {
+  const mine = db.updateTable('deliveries').where('owner', '=', owner).where('state', '=', 'waiting')
+  await mine
+    .set((eb) => ({ due_at: eb('due_at', '-', eb.parens('active_at', '-', now)) }))
+    .where('due_at', '>', now)
+    .where('active_at', '>', now)
+    .execute()
+  await mine
+    .set({ due_at: now })
+    .where('due_at', '>', now + longestWaitMs)
+    .execute()
 }

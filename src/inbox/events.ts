@@ -1,28 +1,28 @@
 import type { Transaction } from 'kysely'
-import { inParts } from '../database/chunks.ts'
+import { inChunks } from '../database/chunks.ts'
 import type { Tables } from '../database/schema.ts'
 import type { DeliveryEvent, EventKind, Progress } from '../delivery/types.ts'
 import { count } from './counters.ts'
-import { tookCounter } from './time-to-enrollment.ts'
+import { timeToEnrollmentCounter } from './time-to-enrollment.ts'
 
 export const MAX_ACTOR = 254
 
 /** What the statements of one transaction share: the transaction, its time (ms), this replica, and a source of ids. */
-export interface Writing {
+export interface TransactionContext {
   readonly trx: Transaction<Tables>
   readonly at: number
   readonly me: string
   readonly newId: () => string
 }
 
-export interface Happened {
+export interface EventDraft {
   readonly deliveryId: string
   readonly kind: EventKind
   readonly detail: string
   /** Who did it, where somebody did: at most 254 characters of it are kept. */
   readonly actor?: string
   /** From received to the first success, ms. */
-  readonly tookMs?: number
+  readonly timeToEnrollmentMs?: number
 }
 
 /** What a write came to for one delivery. */
@@ -31,28 +31,30 @@ export interface Change {
   readonly progress: Progress
   /** Whose row it is now; null: nobody's, or nobody needs it any more. */
   readonly owner: string | null
-  readonly happened: readonly Happened[]
+  readonly happened: readonly EventDraft[]
 }
 
 /** Stores the events and counts them, in the transaction that makes them true. */
 export async function insertEvents(
-  { trx, at, newId }: Omit<Writing, 'me'>,
-  happened: readonly Happened[],
+  { trx, at, newId }: Omit<TransactionContext, 'me'>,
+  happened: readonly EventDraft[],
 ): Promise<DeliveryEvent[]> {
   const events = happened.map((one) => ({ ...one, id: newId(), at, actor: one.actor?.slice(0, MAX_ACTOR) ?? null }))
   if (events.length === 0) return events
-  const rows = events.map(({ deliveryId, tookMs, ...event }) => ({ ...event, delivery_id: deliveryId }))
-  for (const part of inParts(rows, ({ detail }) => detail.length)) {
+  const rows = events.map(({ deliveryId, timeToEnrollmentMs, ...event }) => ({ ...event, delivery_id: deliveryId }))
+  for (const part of inChunks(rows, ({ detail }) => detail.length)) {
     await trx.insertInto('events').values(part).execute()
   }
-  const waits = events.flatMap(({ tookMs }) => (tookMs === undefined ? [] : [tookCounter(tookMs)]))
+  const waits = events.flatMap(({ timeToEnrollmentMs }) =>
+    timeToEnrollmentMs === undefined ? [] : [timeToEnrollmentCounter(timeToEnrollmentMs)],
+  )
   await count({ trx, at, names: [...events.map((event) => event.kind), ...waits] })
   return events
 }
 
 /** Lists events as the changes of an operator; see AuditRow. */
 export async function insertAudit(
-  { trx }: Pick<Writing, 'trx'>,
+  { trx }: Pick<TransactionContext, 'trx'>,
   events: readonly Pick<DeliveryEvent, 'id' | 'deliveryId'>[],
 ): Promise<void> {
   if (events.length === 0) return

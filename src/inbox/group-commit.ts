@@ -12,7 +12,7 @@ interface Waiting<Item, Result> {
  * nobody else; unless `isHopeless` says of the reason that no item would fare better. Groups don't overlap, and
  * everything that waits for one group runs before the next group starts.
  */
-export function grouped<Item, Result>({
+export function createGroupCommit<Item, Result>({
   write,
   max,
   isHopeless,

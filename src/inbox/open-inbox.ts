@@ -4,21 +4,16 @@ import { openDatabase } from '../database/database.ts'
 import { createIds } from '../delivery/ids.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import { createLease } from '../replicas/lease.ts'
-import { createPresence } from '../replicas/membership.ts'
+import { createMembership } from '../replicas/membership.ts'
 import { createReplicas } from '../replicas/replicas.ts'
+import { TIMING, type Timing } from '../replicas/timing.ts'
 import { createInbox } from './inbox.ts'
 import { createStore, guardStore } from './store.ts'
 
-/** How this replica tells the others that it lives, and when it gives one up for dead: ms by the database's clock. */
-export interface Timing {
-  readonly heartbeatMs: number
-  readonly deadAfterMs: number
-}
-export const TIMING: Timing = { heartbeatMs: 5000, deadAfterMs: 20_000 }
-
 /**
- * The inbox of a service, with all that belongs to it; see openDatabase for the URL and for what it throws. Nothing is
- * asked of the database before the presence enters it. `now` is the clock by which its times are to be read.
+ * The inbox of a service, with its database and its membership; see openDatabase for the URL and for what it throws. It
+ * asks nothing of the database before the membership enters it. `now` in the result is the clock by which its times are
+ * to be read.
  */
 export function openInbox({
   url,
@@ -30,7 +25,7 @@ export function openInbox({
   publish,
   onError,
   onAvailability,
-  onFreed,
+  onReleased,
 }: {
   url: string
   timing?: Timing
@@ -38,50 +33,47 @@ export function openInbox({
   newName: () => string
   /** This machine's clock. */
   now: () => number
-  /** No retry is further ahead than this, ms. */
+  /** No attempt is scheduled further ahead than this, ms. */
   longestWaitMs: number
   random: () => number
   /** Told of each event after it is stored. */
   publish: (event: DeliveryEvent) => void
-  /** Told of what should not happen; it is tried again. */
+  /** Told of what should not happen; it is retried. */
   onError: (error: unknown) => void
-  /** Told when the database can't be used any more, and why, and when it can again (null). */
+  /** Told when the database becomes unavailable, and why, and when it is available again (null). */
   onAvailability: (reason: string | null) => void
-  /** Told how many deliveries of dead replicas any replica may take now. */
-  onFreed: (deliveries: number) => void
+  /** Told how many deliveries of pruned replicas any replica may claim now. */
+  onReleased: (deliveries: number) => void
 }) {
-  const { heartbeatMs, deadAfterMs } = timing
-  // A dead replica's unfinished transaction is gone before it is given up, so that its locks hold up nobody.
+  const { deadAfterMs } = timing
+  // A dead replica's unfinished transaction is gone before the replica is pruned, so that its locks block nothing.
   const database = openDatabase({ url, serve: true, silentMs: deadAfterMs / 2 })
   const clock = createDatabaseClock({ database, wall })
   const { now } = clock
-  const newId = createIds({ now })
+  const context = { database, now, newId: createIds({ now }), random }
   const availability = createAvailability({
     database,
     onChange: (reason) => {
       onAvailability(reason)
-      if (reason !== null) presence.wake()
+      if (reason !== null) membership.wake()
     },
   })
   const replicas = createReplicas({ database, newName, deadAfterMs })
   const lease = createLease({ forMs: deadAfterMs, clock: () => performance.now() })
-  const store = createStore({ database, replicas, now, newId, random })
+  const store = createStore({ ...context, replicas })
   const inbox = createInbox({ store: guardStore(store, availability), now, publish, onError })
-  const presence = createPresence({
+  const membership = createMembership({
     database,
     replicas,
-    store,
     lease,
     availability,
     clock,
-    longestWaitMs,
-    heartbeatMs,
-    deadAfterMs,
-    onFreed: (deliveries) => {
-      onFreed(deliveries)
-      inbox.adoptNow()
+    timing,
+    claimAll: () => store.claimAll(longestWaitMs),
+    onReleased: (deliveries) => {
+      onReleased(deliveries)
+      inbox.claimOrphansSoon()
     },
   })
-  const means = { database, now, newId, random }
-  return { database, inbox, means, replicas, lease, availability, presence, now }
+  return { database, inbox, context, replicas, lease, availability, membership, now }
 }

@@ -1,12 +1,12 @@
 import { inTransaction } from '../database/transaction.ts'
-import type { Means } from '../database/write-context.ts'
+import type { WriteContext } from '../database/write-context.ts'
 import type { Delivery, DeliveryEvent, Reason } from '../delivery/types.ts'
-import { areStored, type Happened, insertEvents } from './events.ts'
+import { areStored, type EventDraft, insertEvents } from './events.ts'
 import { toDelivery, unreadable } from './rows.ts'
 import { touchFurtherCourses } from './search-terms.ts'
 
 /** `me`: this replica's name. */
-interface Reading extends Means {
+interface Reading extends WriteContext {
   readonly me: string
 }
 
@@ -14,18 +14,18 @@ interface Reading extends Means {
  * The whole rows, in the order of `ids`; one that is no longer due, or no longer `me`'s, is left out. So is one that
  * can't be read: it is taken out of the queue for a person to look at, and holds up no other; `events` tell of that.
  */
-export async function readDue({
+export async function readClaimed({
   ids,
-  ...means
+  ...context
 }: Reading & { ids: readonly string[] }): Promise<{ deliveries: Delivery[]; events: DeliveryEvent[] }> {
   if (ids.length === 0) return { deliveries: [], events: [] }
-  const rows = await means.database.db
+  const rows = await context.database.db
     .selectFrom('deliveries')
     .selectAll()
     .where('id', 'in', ids)
-    .where('owner', '=', means.me)
+    .where('owner', '=', context.me)
     .where('state', '=', 'waiting')
-    .where('due_at', '<=', means.now())
+    .where('due_at', '<=', context.now())
     .execute()
   const byId = new Map<string, Delivery>()
   const bad = new Map<string, Reason>()
@@ -37,7 +37,7 @@ export async function readDue({
       bad.set(row.id, unreadable(error))
     }
   }
-  const events = bad.size === 0 ? [] : await setAside({ ...means, bad })
+  const events = bad.size === 0 ? [] : await setAside({ ...context, bad })
   return { deliveries: ids.flatMap((id) => byId.get(id) ?? []), events }
 }
 
@@ -56,7 +56,7 @@ async function setAside({
     random,
     body: async (trx) => {
       const at = now()
-      const happened: Happened[] = []
+      const happened: EventDraft[] = []
       for (const [id, reason] of [...bad].sort(([a], [b]) => (a < b ? -1 : 1))) {
         const outcome = JSON.stringify({ courses: {}, reason })
         const { numUpdatedRows } = await trx

@@ -6,7 +6,7 @@ const LOOK_MS = 250
  * Follows deliveries that another replica works on, for those who wait for them here: all are looked at with one query
  * every 250 ms. Whoever owns the row when it is accepted, `isMine` decides at each look.
  */
-export function createElsewhere({
+export function createRemoteDeliveries({
   read,
   isMine,
   tell,

@@ -3,7 +3,7 @@ import type { Tables } from '../database/schema.ts'
 import { idPrefix } from '../delivery/ids.ts'
 import type { DeliveryState } from '../delivery/types.ts'
 import { pause } from '../pause.ts'
-import { type Background, runRounds } from './background-loop.ts'
+import { type Background, runBackgroundLoop } from './background-loop.ts'
 
 /** So few at once that no writer waits long, with a rest in between that is longer than the step. */
 const STEP = 200
@@ -113,5 +113,5 @@ export function runRetention({
     }
     return HOUR_MS
   }
-  return runRounds({ ...background, round, againMs: HOUR_MS })
+  return runBackgroundLoop({ ...background, round, againMs: HOUR_MS })
 }

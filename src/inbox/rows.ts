@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { BulkReplayRow, DeliveryRow } from '../database/schema.ts'
+import type { DeliveryRow } from '../database/schema.ts'
 import {
   type Delivery,
   type EnrollmentRequest,
@@ -8,8 +8,6 @@ import {
   REASON_CODES,
   type Reason,
 } from '../delivery/types.ts'
-import { filterSchema } from '../operations/filter.ts'
-import type { BulkReplay } from '../operations/operations.ts'
 
 const requestSchema = z.object({
   email: z.string(),
@@ -41,22 +39,6 @@ export function toDelivery(row: DeliveryRow): Delivery {
     body: row.body,
     request: row.request === null ? null : readRequest(row.request),
     outcome: row.outcome === null ? null : readOutcome(row.outcome),
-  }
-}
-
-/** An order as the rest of the program knows it. Throws for a filter of newer code. */
-export function bulkReplayOf({ filter, actor, ...row }: BulkReplayRow): BulkReplay {
-  return {
-    id: row.id,
-    filter: filterSchema.parse(JSON.parse(filter)),
-    succeeded: row.succeeded !== 0,
-    by: actor,
-    startedAt: row.started_at,
-    endedAt: row.ended_at,
-    state: row.state,
-    replayed: row.replayed,
-    total: row.total,
-    cameTo: row.came_to_at,
   }
 }
 

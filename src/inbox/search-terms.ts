@@ -1,6 +1,6 @@
-import { inParts } from '../database/chunks.ts'
+import { inChunks } from '../database/chunks.ts'
 import type { About } from '../delivery/types.ts'
-import type { Writing } from './events.ts'
+import type { TransactionContext } from './events.ts'
 
 const MAX_EMAIL = 254
 const MAX_TEXT = 255
@@ -8,7 +8,7 @@ const MAX_TEXT = 255
 const MAX_COURSES = 50
 
 /** What a delivery is found by. */
-export interface Terms {
+export interface SearchTerms {
   readonly email: string | null
   readonly username: string
   readonly courses: readonly string[]
@@ -22,7 +22,7 @@ export const emailTerm = (text: string): string => term(text, MAX_EMAIL)
 export const textTerm = (text: string): string => term(text, MAX_TEXT)
 
 /** What a delivery is found by, out of what its payload says. */
-export function termsOf({ email, username = '', courseIds = [] }: About): Terms {
+export function searchTermsOf({ email, username = '', courseIds = [] }: About): SearchTerms {
   return {
     email: email === undefined ? null : emailTerm(email),
     username: textTerm(username),
@@ -32,20 +32,20 @@ export function termsOf({ email, username = '', courseIds = [] }: About): Terms 
 
 /** Makes deliveries of several courses findable by each; the first is in their own row. */
 export async function insertFurtherCourses(
-  { trx }: Pick<Writing, 'trx'>,
+  { trx }: Pick<TransactionContext, 'trx'>,
   deliveries: readonly { readonly id: string; readonly activeAt: number; readonly courses: readonly string[] }[],
 ): Promise<void> {
   const rows = deliveries.flatMap(({ id, activeAt, courses }) =>
     courses.slice(1).map((course) => ({ delivery_id: id, course, active_at: activeAt })),
   )
-  for (const part of inParts(rows, ({ course }) => course.length)) {
+  for (const part of inChunks(rows, ({ course }) => course.length)) {
     await trx.insertInto('further_courses').ignore().values(part).execute()
   }
 }
 
 /** To be called wherever the active_at of deliveries is set, after it. */
 export async function touchFurtherCourses(
-  { trx, at }: Pick<Writing, 'trx' | 'at'>,
+  { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
   ids: readonly string[],
 ): Promise<void> {
   if (ids.length === 0) return

@@ -1,12 +1,12 @@
 import type { DeliveryRow } from '../database/schema.ts'
 import { OVERTAKEN } from '../database/transaction.ts'
 import type { EventKind, Settlement } from '../delivery/types.ts'
-import type { Change, Writing } from './events.ts'
+import type { Change, TransactionContext } from './events.ts'
 import { toProgress } from './rows.ts'
 import { touchFurtherCourses } from './search-terms.ts'
 
 /** `owner`: the name under which this replica made the attempt. */
-export interface Settling {
+export interface SettleRequest {
   readonly settlement: Settlement
   readonly owner: string
 }
@@ -20,7 +20,7 @@ export interface Settling {
  * - `stopped`: an operator marked it as handled during the attempt: only the courses that were done are kept.
  * - `lost`: another replica has it, or it was erased: nothing changes, and nothing is reported.
  */
-export async function settle(writing: Writing, settlings: readonly Settling[]): Promise<Change[]> {
+export async function settle(writing: TransactionContext, settlings: readonly SettleRequest[]): Promise<Change[]> {
   if (settlings.length === 0) return []
   const stored = await readRows(writing, settlings)
   const judged = settlings.map((settling): Judged => judge(settling, stored.get(settling.settlement.id)))
@@ -33,13 +33,13 @@ export async function settle(writing: Writing, settlings: readonly Settling[]): 
 
 type Stored = Pick<DeliveryRow, 'owner' | 'state' | 'due_at' | 'outcome' | 'received_at' | 'enrolled_at' | 'generation'>
 
-interface Judged extends Settling {
+interface Judged extends SettleRequest {
   readonly effect: 'final' | 'outdated' | 'stopped' | 'lost'
   readonly row: Stored | undefined
   readonly isFirstSuccess: boolean
 }
 
-function judge(settling: Settling, row: Stored | undefined): Judged {
+function judge(settling: SettleRequest, row: Stored | undefined): Judged {
   const { settlement, owner } = settling
   const isFirstSuccess = settlement.state === 'succeeded' && row?.enrolled_at === null
   const of = (effect: Judged['effect']): Judged => ({ ...settling, effect, row, isFirstSuccess })
@@ -54,7 +54,10 @@ function groupKey({ effect, settlement: one, owner, isFirstSuccess }: Judged): s
   return JSON.stringify([effect, state, outcome, dueAt, attempts, generation, effectUnknown, owner, isFirstSuccess])
 }
 
-async function readRows({ trx }: Writing, settlings: readonly Settling[]): Promise<Map<string, Stored>> {
+async function readRows(
+  { trx }: TransactionContext,
+  settlings: readonly SettleRequest[],
+): Promise<Map<string, Stored>> {
   const rows = await trx
     .selectFrom('deliveries')
     .select(['id', 'owner', 'state', 'due_at', 'outcome', 'received_at', 'enrolled_at', 'generation'])
@@ -67,7 +70,7 @@ async function readRows({ trx }: Writing, settlings: readonly Settling[]): Promi
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-async function writeAlike({ trx, at }: Writing, group: readonly Judged[]): Promise<void> {
+async function writeAlike({ trx, at }: TransactionContext, group: readonly Judged[]): Promise<void> {
   const [first] = group
   if (first === undefined || first.effect === 'lost') return
   const { effect, settlement, owner } = first
@@ -105,13 +108,13 @@ const stoppedColumns = ({ settlement }: Judged): Partial<DeliveryRow> => ({
   owner: null,
 })
 
-function changeOf({ at }: Writing, { effect, settlement, owner, row, isFirstSuccess }: Judged): Change {
+function changeOf({ at }: TransactionContext, { effect, settlement, owner, row, isFirstSuccess }: Judged): Change {
   const { id, detail, dueAt } = settlement
   if (row === undefined) return { id, progress: settlement, owner: null, happened: [] }
   if (effect === 'lost' || effect === 'stopped') {
     return { id, progress: toProgress(row), owner: effect === 'lost' ? row.owner : null, happened: [] }
   }
-  const took = isFirstSuccess ? { tookMs: Math.max(0, at - row.received_at) } : {}
+  const took = isFirstSuccess ? { timeToEnrollmentMs: Math.max(0, at - row.received_at) } : {}
   const happened = [{ deliveryId: id, kind: kindOf(settlement), detail, ...took }]
   if (effect === 'final') return { id, progress: settlement, owner: dueAt === null ? null : owner, happened }
   return { id, progress: dueAt === null ? settlement : toProgress(row), owner, happened }

@@ -6,8 +6,8 @@ const BOUNDS = [
 const PREFIX = 'seconds_to_enrollment_le_'
 
 /** The counter of a delivery's time from received to the first success (ms). There are 27 of them. */
-export function tookCounter(tookMs: number): string {
-  const bound = BOUNDS.find((seconds) => tookMs <= seconds * 1000) ?? 'inf'
+export function timeToEnrollmentCounter(timeToEnrollmentMs: number): string {
+  const bound = BOUNDS.find((seconds) => timeToEnrollmentMs <= seconds * 1000) ?? 'inf'
   return PREFIX + bound
 }
 
@@ -15,7 +15,7 @@ export function tookCounter(tookMs: number): string {
  * Median and p95, in seconds, out of the counters of any number of days: interpolated within the class, and the last
  * bound for what lies above it. null where none was counted.
  */
-export function tookSummary(
+export function timeToEnrollmentSummary(
   counters: Iterable<{ readonly name: string; readonly count: number }>,
 ): { median: number; p95: number; count: number } | null {
   const counts = new Map<string, number>()

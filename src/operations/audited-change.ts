@@ -1,10 +1,10 @@
 import { inTransaction } from '../database/transaction.ts'
-import type { Means } from '../database/write-context.ts'
+import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
-import { areStored, type Happened, insertAudit, insertEvents, type Writing } from '../inbox/events.ts'
+import { areStored, type EventDraft, insertAudit, insertEvents, type TransactionContext } from '../inbox/events.ts'
 
 /** What a change is written with: the transaction, its time (ms since 1970) and a source of ids. */
-export type Act = Omit<Writing, 'me'>
+export type AuditedContext = Omit<TransactionContext, 'me'>
 
 /** What a change came to, and the events that were stored with it. */
 export interface Done<Result> {
@@ -16,9 +16,11 @@ export interface Done<Result> {
  * Makes a change in one transaction together with its events. `listed`: they are entries of the audit; the others are
  * in their deliveries' timelines only.
  */
-export async function act<Result>(
-  { database, now, newId, random }: Means,
-  change: (act: Act) => Promise<{ result: Result; listed: readonly Happened[]; others?: readonly Happened[] }>,
+export async function audited<Result>(
+  { database, now, newId, random }: WriteContext,
+  change: (
+    audited: AuditedContext,
+  ) => Promise<{ result: Result; listed: readonly EventDraft[]; others?: readonly EventDraft[] }>,
 ): Promise<Done<Result>> {
   return inTransaction({
     database,

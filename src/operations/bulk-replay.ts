@@ -1,10 +1,10 @@
 import type { Kysely } from 'kysely'
 import type { BulkReplayRow, Tables } from '../database/schema.ts'
-import type { Means } from '../database/write-context.ts'
+import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryState } from '../delivery/types.ts'
-import { type Happened, MAX_ACTOR } from '../inbox/events.ts'
-import { bulkReplayOf } from '../inbox/rows.ts'
-import { type Act, act, type Done } from './audited-change.ts'
+import { type EventDraft, MAX_ACTOR } from '../inbox/events.ts'
+import { type AuditedContext, audited, type Done } from './audited-change.ts'
+import { bulkReplayOf } from './bulk-replay-row.ts'
 import type { DeliveryFilter } from './filter.ts'
 import { preview } from './listing.ts'
 import type { BulkReplay } from './operations.ts'
@@ -26,11 +26,11 @@ export function replayable(filter: DeliveryFilter, succeeded: boolean): Delivery
 
 /** Stores the order; see Desk.startReplay. */
 export async function startReplay(
-  means: Means,
+  context: WriteContext,
   { filter, succeeded, by }: { filter: DeliveryFilter; succeeded: boolean; by: string },
 ): Promise<Done<BulkReplay>> {
-  const { count, more } = await preview({ db: means.database.db, filter: replayable(filter, succeeded) })
-  return act(means, async ({ trx, at, newId }) => {
+  const { count, more } = await preview({ db: context.database.db, filter: replayable(filter, succeeded) })
+  return audited(context, async ({ trx, at, newId }) => {
     const row: BulkReplayRow = {
       id: newId(),
       filter: JSON.stringify(filter),
@@ -53,10 +53,10 @@ export async function startReplay(
 
 /** See Desk.stopReplay. */
 export async function stopReplay(
-  means: Means,
+  context: WriteContext,
   { id, by }: { id: string; by: string },
 ): Promise<Done<BulkReplay | null>> {
-  return act(means, async ({ trx, at }) => {
+  return audited(context, async ({ trx, at }) => {
     const { numUpdatedRows } = await trx
       .updateTable('bulk_replays')
       .set({ state: 'stopped', ended_at: at })
@@ -69,7 +69,7 @@ export async function stopReplay(
   })
 }
 
-const ofNone = (kind: Happened['kind'], detail: string, actor: string): Happened => ({
+const ofNone = (kind: EventDraft['kind'], detail: string, actor: string): EventDraft => ({
   deliveryId: '',
   kind,
   detail,
@@ -93,8 +93,11 @@ export async function listReplays(db: Kysely<Tables>): Promise<BulkReplay[]> {
  * what was last active before its start, from the latest to the oldest, so that it comes to none twice, whoever
  * carries it out and however often it is interrupted. Gives null if it had ended or somebody else took this step.
  */
-export async function stepReplay(means: Means, id: string): Promise<Done<{ due: number; isLast: boolean }> | null> {
-  const { db } = means.database
+export async function stepReplay(
+  context: WriteContext,
+  id: string,
+): Promise<Done<{ due: number; isLast: boolean }> | null> {
+  const { db } = context.database
   const row = await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined || row.state !== 'running') return null
   const { filter: given, succeeded, by } = bulkReplayOf(row)
@@ -102,7 +105,7 @@ export async function stepReplay(means: Means, id: string): Promise<Done<{ due: 
   const after = { activeAt: row.came_to_at, id: row.came_to_id }
   const { found, next } = await search({ db, filter, after, limit: STEP })
   const cameTo = next ?? found.at(-1) ?? after
-  const done = await act(means, async (writing) => {
+  const done = await audited(context, async (writing) => {
     const ids = found.map((one) => one.id)
     const isMine = await advance(writing, { row, cameTo, isLast: next === null })
     if (!isMine) return { result: null, listed: [] }
@@ -116,7 +119,7 @@ export async function stepReplay(means: Means, id: string): Promise<Done<{ due: 
 
 /** false: it is no longer where it was, or was stopped. */
 async function advance(
-  { trx, at }: Act,
+  { trx, at }: AuditedContext,
   {
     row,
     cameTo,
@@ -138,7 +141,7 @@ async function advance(
   return numUpdatedRows > 0n
 }
 
-async function addUp({ trx }: Act, { id, due }: { id: string; due: number }): Promise<void> {
+async function addUp({ trx }: AuditedContext, { id, due }: { id: string; due: number }): Promise<void> {
   await trx
     .updateTable('bulk_replays')
     .set((eb) => ({ replayed: eb('replayed', '+', due) }))

@@ -1,11 +1,11 @@
 import type { Availability } from '../database/availability.ts'
-import type { Means } from '../database/write-context.ts'
+import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
-import { TIMING } from '../inbox/open-inbox.ts'
+import { TIMING } from '../replicas/timing.ts'
 import type { Done } from './audited-change.ts'
 import { listReplays, readReplay, replayable, startReplay, stopReplay } from './bulk-replay.ts'
 import { list, preview, show } from './listing.ts'
-import type { Desk } from './operations.ts'
+import type { Operations } from './operations.ts'
 import { overview } from './overview.ts'
 import { untilReleased } from './release.ts'
 import { markHandled, replay } from './replay.ts'
@@ -15,15 +15,15 @@ import { audit, timeline } from './timeline.ts'
  * The desk of a service or a command. `publish` is told of each event after it is stored, `onDue` when something has
  * become due.
  */
-export function createDesk({
-  means,
+export function createOperations({
+  context,
   guard,
   replicas,
   publish,
   onDue,
   silentMs = TIMING.deadAfterMs,
 }: {
-  means: Means
+  context: WriteContext
   guard: Availability['guard']
   /** How many are alive. */
   replicas: () => number
@@ -31,8 +31,8 @@ export function createDesk({
   onDue: () => void
   /** After so long a silence a replica may not call the LMS any more. */
   silentMs?: number
-}): Desk {
-  const { db } = means.database
+}): Operations {
+  const { db } = context.database
   const change = async <Result>(work: () => Promise<Done<Result>>): Promise<Result> => {
     const { result, events } = await guard(work)
     for (const event of events) publish(event)
@@ -44,18 +44,18 @@ export function createDesk({
     show: (id) => guard(() => show({ db, id })),
     timeline: (id) => guard(() => timeline({ db, id })),
     audit: (query) => guard(() => audit({ db, ...query })),
-    overview: () => guard(() => overview({ db, now: means.now(), replicas: replicas() })),
-    replay: (order) => change(() => replay(means, order)),
+    overview: () => guard(() => overview({ db, now: context.now(), replicas: replicas() })),
+    replay: (order) => change(() => replay(context, order)),
     markHandled: async (order) => {
-      const handled = await change(() => markHandled(means, order))
-      if (handled.kind === 'handled') await guard(() => untilReleased(means, { ids: [order.id], silentMs }))
+      const handled = await change(() => markHandled(context, order))
+      if (handled.kind === 'handled') await guard(() => untilReleased(context, { ids: [order.id], silentMs }))
       return handled
     },
     previewReplay: ({ filter, succeeded = false }) =>
       guard(() => preview({ db, filter: replayable(filter, succeeded) })),
-    startReplay: ({ succeeded = false, ...order }) => change(() => startReplay(means, { ...order, succeeded })),
+    startReplay: ({ succeeded = false, ...order }) => change(() => startReplay(context, { ...order, succeeded })),
     bulkReplay: (id) => guard(() => readReplay(db, id)),
     bulkReplays: () => guard(() => listReplays(db)),
-    stopReplay: (order) => change(() => stopReplay(means, order)),
+    stopReplay: (order) => change(() => stopReplay(context, order)),
   }
 }

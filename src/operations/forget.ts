@@ -1,11 +1,11 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
-import type { Means } from '../database/write-context.ts'
-import type { Happened } from '../inbox/events.ts'
-import { TIMING } from '../inbox/open-inbox.ts'
-import { bulkReplayOf } from '../inbox/rows.ts'
+import type { WriteContext } from '../database/write-context.ts'
+import type { EventDraft } from '../inbox/events.ts'
 import { emailTerm, textTerm } from '../inbox/search-terms.ts'
-import { type Act, act } from './audited-change.ts'
+import { TIMING } from '../replicas/timing.ts'
+import { type AuditedContext, audited } from './audited-change.ts'
+import { bulkReplayOf } from './bulk-replay-row.ts'
 import { type Place, streamDeliveries } from './candidates.ts'
 import type { DeliveryFilter } from './filter.ts'
 import { untilReleased } from './release.ts'
@@ -31,17 +31,17 @@ export interface Forgotten {
  * @param order.silentMs after so long a silence a replica may not call the LMS any more
  */
 export async function forget(
-  means: Means,
+  context: WriteContext,
   { email, by, silentMs = TIMING.deadAfterMs }: { email: string; by: string; silentMs?: number },
 ): Promise<Forgotten> {
-  const { db } = means.database
+  const { db } = context.database
   const address = emailTerm(email)
   const traces = new Set([email.trim(), address])
   const usernames = new Set<string>()
   let erased = 0
-  await stopAll(means, { address, by, silentMs })
+  await stopAll(context, { address, by, silentMs })
   const eraseAll = async (ids: readonly string[]): Promise<number> => {
-    const { result } = await act(means, (writing) => erase(writing, { ids, by }))
+    const { result } = await audited(context, (writing) => erase(writing, { ids, by }))
     for (const row of result) {
       for (const text of row.traces) traces.add(text)
       if (row.username) usernames.add(row.username)
@@ -60,11 +60,11 @@ export async function forget(
 
 /** Marks what is queued as handled, so that its owner makes no further call, and waits for the call under way. */
 async function stopAll(
-  means: Means,
+  context: WriteContext,
   { address, by, silentMs }: { address: string; by: string; silentMs: number },
 ): Promise<void> {
   for (;;) {
-    const rows = await means.database.db
+    const rows = await context.database.db
       .selectFrom('deliveries')
       .select('id')
       .where('email', '=', address)
@@ -73,8 +73,8 @@ async function stopAll(
       .execute()
     if (rows.length === 0) return
     const ids = rows.map(({ id }) => id)
-    for (const id of ids) await markHandled(means, { id, note: 'to be erased', by })
-    await untilReleased(means, { ids, silentMs })
+    for (const id of ids) await markHandled(context, { id, note: 'to be erased', by })
+    await untilReleased(context, { ids, silentMs })
   }
 }
 
@@ -83,9 +83,9 @@ interface Erased extends Pick<DeliveryRow, 'id' | 'username'> {
 }
 
 async function erase(
-  writing: Act,
+  writing: AuditedContext,
   { ids, by }: { ids: readonly string[]; by: string },
-): Promise<{ result: Erased[]; listed: Happened[] }> {
+): Promise<{ result: Erased[]; listed: EventDraft[] }> {
   const { trx } = writing
   const rows = await trx
     .selectFrom('deliveries')

@@ -111,7 +111,7 @@ export interface Overview {
  * an event with that actor, stored in the same transaction. Everything throws AppError database.unreachable while the
  * database is away.
  */
-export interface Desk {
+export interface Operations {
   /** Newest activity first. `limit`: at most 500 of one page; `after`: the `next` of the page before. */
   list(query: { filter: DeliveryFilter; limit?: number; after?: string | null }): Promise<Found>
 

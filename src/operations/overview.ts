@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { CounterRow, Tables } from '../database/schema.ts'
 import type { DeliveryState } from '../delivery/types.ts'
 import { dayOf } from '../inbox/counters.ts'
-import { tookSummary } from '../inbox/time-to-enrollment.ts'
+import { timeToEnrollmentSummary } from '../inbox/time-to-enrollment.ts'
 import type { DayCounts, Overview } from './operations.ts'
 
 const DAYS = 30
@@ -32,7 +32,7 @@ export async function overview({
   const ofDay = Map.groupBy(counters, ({ day }) => day)
   return {
     days: days.map((day) => countsOf(day, ofDay.get(day) ?? [])),
-    secondsToEnrollment: tookSummary(counters),
+    secondsToEnrollment: timeToEnrollmentSummary(counters),
     waiting: await countState(db, 'waiting'),
     needsAttention: await countState(db, 'needs_attention'),
     oldestWaiting: await oldestWaiting(db),

@@ -1,4 +1,4 @@
-import type { Means } from '../database/write-context.ts'
+import type { WriteContext } from '../database/write-context.ts'
 import { pause } from '../pause.ts'
 
 const LOOK_MS = 100
@@ -10,7 +10,7 @@ const LOOK_MS = 100
  * @param of.silentMs how long that is
  */
 export async function untilReleased(
-  { database: { db, dialect } }: Pick<Means, 'database'>,
+  { database: { db, dialect } }: Pick<WriteContext, 'database'>,
   { ids, silentMs }: { ids: readonly string[]; silentMs: number },
 ): Promise<void> {
   if (ids.length === 0) return

@@ -1,9 +1,9 @@
 import { OVERTAKEN } from '../database/transaction.ts'
-import type { Means } from '../database/write-context.ts'
+import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryState } from '../delivery/types.ts'
-import type { Happened } from '../inbox/events.ts'
+import type { EventDraft } from '../inbox/events.ts'
 import { touchFurtherCourses } from '../inbox/search-terms.ts'
-import { type Act, act, type Done } from './audited-change.ts'
+import { type AuditedContext, audited, type Done } from './audited-change.ts'
 import type { Handled, Replayed } from './operations.ts'
 
 const REPLAY_MAX = 500
@@ -11,18 +11,18 @@ const NOTE_MAX = 1000
 
 /** See Desk.replay. Throws Error for more than 500 ids. */
 export async function replay(
-  means: Means,
+  context: WriteContext,
   { ids, by }: { ids: readonly string[]; by: string },
 ): Promise<Done<Replayed>> {
   if (ids.length > REPLAY_MAX) throw new Error(`a replay takes ${REPLAY_MAX} ids at most, not ${ids.length}`)
-  return act(means, async (writing) => {
+  return audited(context, async (writing) => {
     const result = await makeDue(writing, { ids })
     return { result, listed: result.due.map((id) => replayed({ id, by, detail: '' })) }
   })
 }
 
 /** The event of a delivery that was made due. */
-export const replayed = ({ id, by, detail }: { id: string; by: string; detail: string }): Happened => ({
+export const replayed = ({ id, by, detail }: { id: string; by: string; detail: string }): EventDraft => ({
   deliveryId: id,
   kind: 'replayed',
   detail,
@@ -35,7 +35,7 @@ export const replayed = ({ id, by, detail }: { id: string; by: string; detail: s
  * what the sender's own repeat would do. With `states`, those that are in another one by now are left out.
  */
 export async function makeDue(
-  writing: Pick<Act, 'trx' | 'at'>,
+  writing: Pick<AuditedContext, 'trx' | 'at'>,
   { ids, states }: { ids: readonly string[]; states?: readonly DeliveryState[] },
 ): Promise<Replayed> {
   const { trx } = writing
@@ -49,8 +49,8 @@ export async function makeDue(
   const wanted = rows.filter(({ state }) => states === undefined || states.includes(state))
   const waiting = wanted.filter(({ state }) => state === 'waiting').map(({ id }) => id)
   const finished = wanted.filter(({ state, empty }) => state !== 'waiting' && !empty).map(({ id }) => id)
-  await hasten(writing, waiting)
-  await reviveAll(writing, finished)
+  await bringForward(writing, waiting)
+  await requeueAll(writing, finished)
   const due = [...waiting, ...finished].sort()
   await touchFurtherCourses(writing, due)
   const known = new Set(rows.map(({ id }) => id))
@@ -65,7 +65,7 @@ export async function makeDue(
   }
 }
 
-async function hasten({ trx, at }: Pick<Act, 'trx' | 'at'>, ids: readonly string[]): Promise<void> {
+async function bringForward({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return
   const { numUpdatedRows } = await trx
     .updateTable('deliveries')
@@ -81,7 +81,7 @@ async function hasten({ trx, at }: Pick<Act, 'trx' | 'at'>, ids: readonly string
   if (Number(numUpdatedRows) !== ids.length) throw OVERTAKEN
 }
 
-async function reviveAll({ trx, at }: Pick<Act, 'trx' | 'at'>, ids: readonly string[]): Promise<void> {
+async function requeueAll({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return
   const { numUpdatedRows } = await trx
     .updateTable('deliveries')
@@ -105,10 +105,10 @@ async function reviveAll({ trx, at }: Pick<Act, 'trx' | 'at'>, ids: readonly str
 
 /** Writes down that a course of a delivery was enrolled again, since the LMS had lost it. */
 export async function noteRepair(
-  means: Means,
+  context: WriteContext,
   { id, words, by }: { id: string; words: string; by: string },
 ): Promise<Done<null>> {
-  return act<null>(means, async () => {
+  return audited<null>(context, async () => {
     const event = { deliveryId: id, kind: 'repaired', detail: words, actor: by } as const
     return { result: null, listed: [event] }
   })
@@ -116,10 +116,10 @@ export async function noteRepair(
 
 /** See Desk.markHandled. Of the note 1,000 characters are kept. */
 export async function markHandled(
-  means: Means,
+  context: WriteContext,
   { id, note, by }: { id: string; note: string; by: string },
 ): Promise<Done<Handled>> {
-  return act<Handled>(means, async (writing) => {
+  return audited<Handled>(context, async (writing) => {
     const { trx, at } = writing
     const row = await trx.selectFrom('deliveries').select('state').where('id', '=', id).executeTakeFirst()
     if (row === undefined) return { result: { kind: 'unknown' }, listed: [] }

@@ -3,128 +3,127 @@ import { type Availability, tryTwice } from '../database/availability.ts'
 import type { DatabaseClock } from '../database/clock.ts'
 import type { Database } from '../database/dialect.ts'
 import { migrate } from '../database/migrations.ts'
-import type { Store } from '../inbox/store.ts'
-import { createBell } from '../wake-up.ts'
+import { createWakeUp } from '../wake-up.ts'
 import type { Lease } from './lease.ts'
 import type { Replicas } from './replicas.ts'
+import type { Timing } from './timing.ts'
 
-const AGAIN_MS = 1000
+const RETRY_MS = 1000
 const LEAVE_MS = 500
 
+interface MembershipParts {
+  readonly database: Database
+  readonly replicas: Replicas
+  readonly lease: Pick<Lease, 'extend'>
+  readonly availability: Availability
+  readonly clock: DatabaseClock
+  readonly timing: Timing
+  /** Where no other replica can be alive: claims what a dead process left; gives how many deliveries. */
+  readonly claimAll: () => Promise<number>
+  /** Told how many deliveries of pruned replicas any replica may claim now. */
+  readonly onReleased: (deliveries: number) => void
+}
+
+export interface Membership {
+  /**
+   * Migrates, joins, and where no other replica can be alive claims what a dead process left: gives how many deliveries.
+   * Throws what the database throws.
+   */
+  enter(): Promise<number>
+  /** Enters as soon as the database allows it, unless that has been done, and beats until it leaves. */
+  run(onEntered: (left: number) => void): void
+  /** Call it when the database turns out to be away: the next heartbeat comes at once. */
+  wake(): void
+  /**
+   * Stops the heartbeat. The others claim the unfinished deliveries at once or, if that can't be written within 500 ms,
+   * when they prune this replica.
+   */
+  leave(): Promise<void>
+}
+
 /**
- * This replica's presence in the database: migrates and joins as soon as the database is there, beats, takes over from
- * the dead, and leaves. It is the one who goes on trying while the database is away.
+ * This replica's membership of the database: it joins, beats, prunes the dead and leaves. While the database is away, it
+ * is the one part that keeps trying.
  */
-export function createPresence({
-  database,
-  replicas,
-  store,
-  lease,
-  availability,
-  clock,
-  longestWaitMs,
-  heartbeatMs,
-  deadAfterMs,
-  onFreed,
-}: {
-  database: Database
-  replicas: Replicas
-  store: Pick<Store, 'takeOver' | 'bringForward'>
-  lease: Pick<Lease, 'extend'>
-  availability: Availability
-  clock: DatabaseClock
-  /** No retry is further ahead than this, ms. */
-  longestWaitMs: number
-  heartbeatMs: number
-  /** After so long a silence a replica is given up for dead. */
-  deadAfterMs: number
-  /** Told how many deliveries of dead replicas any replica may take now. */
-  onFreed: (deliveries: number) => void
-}) {
-  const { dialect } = database
-  const bell = createBell()
+export function createMembership(parts: MembershipParts): Membership {
+  const { replicas, availability, timing } = parts
+  const { heartbeatMs } = timing
+  const { dialect } = parts.database
+  const wakeUp = createWakeUp()
   const leaving = new AbortController()
   let entered = false
   let running: Promise<void> = Promise.resolve()
   let failedAt = Number.NEGATIVE_INFINITY
 
   const enter = async (): Promise<number> => {
-    await clock.measure()
-    await migrate({ database, now: clock.now })
-    const sentAt = performance.now()
-    await replicas.join()
-    lease.extend(sentAt)
-    await replicas.look() // of those that start together only the first can find itself alone
-    if (dialect.exclusive) await replicas.forgetOthers()
-    const left = dialect.exclusive ? await store.takeOver() : 0
-    if (dialect.exclusive) await store.bringForward(longestWaitMs)
+    const left = await join(parts)
     entered = true
     availability.note(null)
     return left
   }
 
-  const beat = async (): Promise<void> => {
-    const me = replicas.me()
-    const sentAt = performance.now()
-    // On SQLite the lock on the file keeps others out. The lease still ends when the whole process is stopped for long.
-    if (dialect.exclusive) lease.extend(sentAt)
-    if ((await replicas.beat()) === null) await replicas.rejoin(me)
-    lease.extend(sentAt)
-    availability.note(null)
-    await clock.measure()
-    const dead = await replicas.look()
-    // While the database was away nobody could beat: the others get as long as they would have had.
-    if (performance.now() - failedAt < deadAfterMs) return
-    const freed = await replicas.bury(dead)
-    if (freed > 0) onFreed(freed)
-  }
-
   const fail = (error: unknown): void => {
     if (leaving.signal.aborted || dialect.troubleOf(error) === 'conflict') return // a conflict is over by the next beat
-    if (dialect.exclusive && entered) return // the file is there; who stores something in it reports what is wrong
+    if (dialect.exclusive && entered) return // the file is there; whatever stores something in it reports what is wrong
     if (entered) failedAt = performance.now()
     availability.note(error)
   }
 
-  const run = async (onEntered: () => void): Promise<void> => {
+  const step = async (onEntered: (left: number) => void): Promise<void> => {
+    if (!entered) return onEntered(await enter())
+    await tryTwice({ dialect, work: () => beat(parts, { failedAt }) })
+  }
+
+  const run = async (onEntered: (left: number) => void): Promise<void> => {
     while (!leaving.signal.aborted) {
-      const rung = bell.listen()
-      try {
-        if (entered) await tryTwice({ dialect, work: beat })
-        else {
-          await enter()
-          onEntered()
-        }
-      } catch (error) {
-        fail(error)
-      }
-      await rung(availability.reason() === null ? heartbeatMs : Math.min(AGAIN_MS, heartbeatMs), leaving.signal)
+      const woken = wakeUp.listen()
+      await step(onEntered).catch(fail)
+      await woken(availability.reason() === null ? heartbeatMs : Math.min(RETRY_MS, heartbeatMs), leaving.signal)
     }
   }
 
   return {
-    /**
-     * Migrates, joins, and where nobody else can be alive takes up what a dead process left: gives how many deliveries
-     * that were. Throws what the database throws.
-     */
     enter,
-
-    /** Enters as soon as the database lets it, if that has not been done, and beats until it leaves. */
-    run: (onEntered: () => void): void => {
+    run: (onEntered) => {
       running = run(onEntered)
     },
-
-    /** To be called when somebody found the database away: it is looked for at once. */
-    wake: bell.ring,
-
-    /**
-     * Ends the beating. Others take over at once what is unfinished, or, if that can't be written within 500 ms, when
-     * this replica has been silent for long.
-     */
-    leave: async (): Promise<void> => {
+    wake: wakeUp.wake,
+    leave: async () => {
       leaving.abort()
       const left = running.then(() => (entered ? availability.guard(replicas.leave) : null)).catch(() => {})
       await Promise.race([left, delay(LEAVE_MS, null, { ref: false })])
     },
   }
+}
+
+async function join({ database, replicas, lease, clock, claimAll }: MembershipParts): Promise<number> {
+  await clock.measure()
+  await migrate({ database, now: clock.now })
+  const sentAt = performance.now()
+  await replicas.join()
+  lease.extend(sentAt)
+  await replicas.findDead() // of those that start together only the first can find itself alone
+  if (!database.dialect.exclusive) return 0
+  await replicas.removeOthers()
+  return claimAll()
+}
+
+/** `failedAt`: when the database was last away, ms of the monotonic clock. */
+async function beat(
+  { database, replicas, lease, availability, clock, timing, onReleased }: MembershipParts,
+  { failedAt }: { failedAt: number },
+): Promise<void> {
+  const me = replicas.me()
+  const sentAt = performance.now()
+  // On SQLite the lock on the file keeps others out. The lease still ends when the whole process is stopped for long.
+  if (database.dialect.exclusive) lease.extend(sentAt)
+  if ((await replicas.beat()) === null) await replicas.rejoin(me)
+  lease.extend(sentAt)
+  availability.note(null)
+  await clock.measure()
+  const dead = await replicas.findDead()
+  // While the database was away no replica could beat: the others get as long as they would have had.
+  if (performance.now() - failedAt < timing.deadAfterMs) return
+  const released = await replicas.prune(dead)
+  if (released > 0) onReleased(released)
 }

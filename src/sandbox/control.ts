@@ -2,13 +2,13 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { AppError } from '../errors.ts'
 import type { Answer } from '../stand-in/answers.ts'
-import { readBody } from '../stand-in/bodies.ts'
 import { activate } from '../stand-in/enrolling.ts'
 import { faultSchema } from '../stand-in/faults.ts'
 import type { Lms } from '../stand-in/lms.ts'
 import { addPerson, seed } from '../stand-in/population.ts'
-import { send } from '../stand-in/views.ts'
 import { allowanceRow, enrollmentRow, readWorld } from '../stand-in/world.ts'
+import { readBody } from '../stand-in-api/bodies.ts'
+import { send } from '../stand-in-api/views.ts'
 
 const seedSchema = z.strictObject({
   enrollments: z.array(enrollmentRow).default([]),

@@ -18,7 +18,7 @@ export function mountConsole({
   ...parts
 }: { settings: Settings; log: Log; onCall: (call: Call) => void } & Pick<
   ConsoleParts,
-  'app' | 'db' | 'desk' | 'live' | 'refusers' | 'secrets' | 'now' | 'guard'
+  'app' | 'db' | 'operations' | 'live' | 'refusers' | 'secrets' | 'now' | 'guard'
 >): void {
   const { LERNITO_CONSOLE_CLIENT_ID: clientId, LERNITO_CONSOLE_CLIENT_SECRET: clientSecret } = settings
   if (clientId === undefined) {

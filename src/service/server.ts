@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { createApp } from '../http/app.ts'
 import { shedLoad } from '../http/load-shedding.ts'
-import type { Inbox } from '../inbox/inbox.ts'
+import type { Inbox } from '../inbox/types.ts'
 import { openApiRoute } from '../openapi/route.ts'
 import type { Settings } from '../settings/settings.ts'
 import { healthRoutes } from '../telemetry/health.ts'

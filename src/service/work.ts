@@ -1,4 +1,4 @@
-import { createLink, type Link } from '../enrollment/circuit-breaker.ts'
+import { type CircuitBreaker, createCircuitBreaker } from '../enrollment/circuit-breaker.ts'
 import { type CourseBreakers, createCourseBreakers } from '../enrollment/course-breakers.ts'
 import { runWorker } from '../enrollment/worker.ts'
 import { runBackfill } from '../inbox/backfill.ts'
@@ -15,7 +15,7 @@ interface WorkParts {
   readonly settings: Settings
   readonly opened: Pick<
     ReturnType<typeof openInbox>,
-    'database' | 'inbox' | 'means' | 'replicas' | 'availability' | 'now'
+    'database' | 'inbox' | 'context' | 'replicas' | 'availability' | 'now'
   >
   readonly lms: Lms
   /** How many calls may be under way at once: the most that it may ever be, and what it is now. */
@@ -28,16 +28,16 @@ interface WorkParts {
 
 /** What the service does besides answering: it enrolls, replays what operators ordered, and deletes what is old. */
 export function createWork({ settings, opened, lms, concurrency, observer, random, signal }: WorkParts) {
-  const { database, inbox, means, replicas, availability, now } = opened
+  const { database, inbox, context, replicas, availability, now } = opened
   const { guard } = availability
   const { onError } = observer
   const days = settings.LERNITO_RETENTION_DAYS
   const breakers: CourseBreakers = createCourseBreakers({ now, onChange: observer.onCourse })
-  let begun: { readonly link: Link; readonly budget: Budget } | null = null
+  let begun: { readonly link: CircuitBreaker; readonly budget: Budget } | null = null
 
   return {
     /** How the LMS stands to us; null before the work has begun. */
-    linkState: () => begun?.link.state() ?? null,
+    breakerState: () => begun?.link.state() ?? null,
 
     /** The courses for which the LMS fails and that are paused therefore, the longest first. */
     pausedCourses: breakers.paused,
@@ -51,7 +51,7 @@ export function createWork({ settings, opened, lms, concurrency, observer, rando
       // If it can't be told when the last call was, or another replica may make some, it may have been just now.
       const lastUsedAt = replicas.liveCount() > 1 ? now() : await inbox.lastActivityAt().catch(now)
       const budget = budgetOf({ callsPerMinute, now, replicas: replicas.liveCount, member: replicas.me, lastUsedAt })
-      const link = createLink({ lms, inbox, budget, now, onChange: observer.onLink })
+      const link = createCircuitBreaker({ lms, inbox, budget, now, onChange: observer.onBreaker })
       begun = { link, budget }
       await Promise.all([
         runWorker({ inbox, link, breakers, budget, concurrency, now, random, onError, signal }),
@@ -65,16 +65,16 @@ export function createWork({ settings, opened, lms, concurrency, observer, rando
           signal,
         }),
         runBulkReplays({
-          means,
+          context,
           guard,
           onStepped: (events) => {
             for (const event of events) observer.onEvent(event)
-            inbox.adoptNow()
+            inbox.claimOrphansSoon()
           },
           onError,
           signal,
         }),
-        runBackfill({ means, guard, onError, signal }),
+        runBackfill({ context, guard, onError, signal }),
       ])
     },
   }

@@ -55,7 +55,7 @@ export function watchTrouble({
   }
 
   return {
-    onLink: (report: LinkReport): void => {
+    onBreaker: (report: LinkReport): void => {
       callOffWell?.()
       callOffWell = null
       if (report.kind === 'throttled') return // it passes by itself

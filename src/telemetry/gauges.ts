@@ -15,7 +15,7 @@ export interface Backlog {
 /** What is asked at each scrape. */
 export interface GaugeSources {
   readonly now: () => number
-  readonly linkState: () => LinkReport['kind']
+  readonly breakerState: () => LinkReport['kind']
   /** How many courses are paused, because the LMS fails for them. */
   readonly pausedCourses: () => number
   /** How full the call budget is, from 0 to 1. */
@@ -46,7 +46,7 @@ export function addGauges({ registry, sources }: { registry: Registry; sources: 
     labelNames: ['state'],
     registers,
     collect() {
-      for (const state of LINK_STATES) this.set({ state }, state === sources.linkState() ? 1 : 0)
+      for (const state of LINK_STATES) this.set({ state }, state === sources.breakerState() ? 1 : 0)
     },
   })
   gauge(

@@ -68,9 +68,9 @@ export function createMetrics(sources: GaugeSources) {
     onAnswer: (status: number): void => answers.inc({ status }),
     onRefused: (reason: string): void => refused.inc({ reason }),
     onPreviousSecret: (): void => previousSecret.inc(),
-    onEvent: ({ kind, tookMs }: DeliveryEvent): void => {
+    onEvent: ({ kind, timeToEnrollmentMs }: DeliveryEvent): void => {
       events.inc({ kind })
-      if (tookMs !== undefined) enrollmentSeconds.observe(tookMs / 1000)
+      if (timeToEnrollmentMs !== undefined) enrollmentSeconds.observe(timeToEnrollmentMs / 1000)
     },
     onCall: ({ endpoint, method, status, ms }: LmsCall): void => {
       calls.inc({ endpoint, method, status: status ?? 'none' })

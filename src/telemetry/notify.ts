@@ -8,7 +8,7 @@ const MAX_UNSENT = 20
 
 export interface Notifier {
   onEvent(event: DeliveryEvent): void
-  onLink(report: LinkReport): void
+  onBreaker(report: LinkReport): void
   /** Sends at once what has been gathered. */
   stop(): Promise<void>
 }
@@ -81,7 +81,7 @@ export function createNotifier({
       callOffGathering ??= later(GATHER_MS, sayGathered)
     },
 
-    onLink: watch.onLink,
+    onBreaker: watch.onBreaker,
 
     stop: async () => {
       stopped = true

@@ -20,7 +20,7 @@ export function createObserver({
 }: {
   log: Log
   metrics: Metrics
-  notifier: Pick<Notifier, 'onEvent' | 'onLink'> | null
+  notifier: Pick<Notifier, 'onEvent' | 'onBreaker'> | null
   now: () => number
 }) {
   const warn = warnOfPreviousSecret({ log, now })
@@ -54,8 +54,8 @@ export function createObserver({
     /** `refused`: how many were answered 503 since onBusy. */
     onCalm: (refused: number): void => log.warn({ refused }, 'no longer too busy'),
     /** What keeps the LMS from being used, and that it is well again: a line for each change. */
-    onLink: (report: LinkReport): void => {
-      notifier?.onLink(report)
+    onBreaker: (report: LinkReport): void => {
+      notifier?.onBreaker(report)
       if (report.kind === 'up') log.info('the LMS is well again; work goes on')
       else
         log.warn(
@@ -78,7 +78,7 @@ export function createObserver({
       if (reason === null) log.info('the database can be used')
       else log.error({ reason }, 'the database can not be used; webhooks are refused until it can')
     },
-    onFreed: (deliveries: number): void =>
+    onReleased: (deliveries: number): void =>
       log.warn({ deliveries }, 'another replica is dead; its deliveries are taken over'),
     onPurged: ({ deliveries, days }: { deliveries: number; days: number }): void =>
       log.info({ deliveries, days }, 'old deliveries deleted'),

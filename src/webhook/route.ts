@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Arrival } from '../delivery/types.ts'
-import type { Inbox } from '../inbox/inbox.ts'
+import type { Inbox } from '../inbox/types.ts'
 import { type Answer, accepted, answer } from './answers.ts'
 import { mediaTypeRefusal, methodRefusal, type Received, type RefusalCode, type Refused, receive } from './receive.ts'
 

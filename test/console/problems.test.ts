@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { LinkView, PausedCourseView } from '../../src/console/live.ts'
+import type { BreakerView, PausedCourseView } from '../../src/console/live.ts'
 import { type Problem, problemsOf } from '../../src/console/problems.ts'
 import type { Refuser } from '../../src/console/refused-page.ts'
 import type { Overview } from '../../src/operations/operations.ts'
@@ -16,8 +16,8 @@ const quiet: Overview = {
   oldestWaiting: null,
   replicas: 1,
 }
-const UP: LinkView = { kind: 'up' }
-const blocked = (kind: 'down' | 'throttled' | 'misconfigured'): LinkView => ({
+const UP: BreakerView = { kind: 'up' }
+const blocked = (kind: 'down' | 'throttled' | 'misconfigured'): BreakerView => ({
   kind,
   since: now - 90 * MINUTE_MS,
   failure: { message: 'The reason' },
@@ -36,7 +36,7 @@ const refuser = (of: Partial<Refuser>): Refuser => ({
 })
 const look = (of: {
   overview?: Partial<Overview>
-  link?: LinkView | null
+  link?: BreakerView | null
   pausedCourses?: readonly PausedCourseView[]
   budget?: number | null
   refusers?: readonly Refuser[]

@@ -115,7 +115,7 @@ describe('signing in', () => {
     assert.ok(!shown.text.includes('script&#62;') && !shown.text.includes('<script>'))
   })
 
-  const elsewhere = [
+  const remoteDeliveries = [
     'https://evil.test/',
     '//evil.test/',
     '//evil.test/lernito/console/signature',
@@ -127,7 +127,7 @@ describe('signing in', () => {
     '\t//evil.test',
     '',
   ]
-  for (const next of elsewhere) {
+  for (const next of remoteDeliveries) {
     test(`next=${JSON.stringify(next)} leads to the start page`, async () => {
       const visitor = createVisitor()
       await visitor.post(`${product.lmsUrl}/login`, { login: 'admin', password: 'pw-Test-123' })

@@ -71,9 +71,9 @@ test('a service that is killed frees the file at once, and the next one takes ov
   await exit
   const next = await storeOn(url, 'next', true)
   assert.deepEqual(await next.store.due({ limit: 10, after: null }), [])
-  assert.equal(await next.store.takeOver(), 1)
+  assert.equal(await next.store.claimAll(86_400_000), 1)
   const { id } = only(await next.store.due({ limit: 10, after: null }))
-  assert.deepEqual(only((await next.store.waiting([id])).deliveries).request, arrival().request)
+  assert.deepEqual(only((await next.store.readClaimed([id])).deliveries).request, arrival().request)
   await next.close()
 })
 

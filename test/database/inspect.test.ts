@@ -12,6 +12,7 @@ import { openDatabase } from '../../src/database/database.ts'
 import { inspectDatabase } from '../../src/database/inspect.ts'
 import type { Inspected } from '../../src/database/inspection.ts'
 import { KNOWN_LEVEL, migrate } from '../../src/database/migrations.ts'
+import { TIMING } from '../../src/replicas/timing.ts'
 import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
 import { ROOT, temporaryFolder } from '../service/process.ts'
 import { startServe } from '../service/serving.ts'
@@ -19,7 +20,7 @@ import { startServe } from '../service/serving.ts'
 const NOBODY_ID = 65_534
 
 const inspect = (url: string): Promise<Inspected> =>
-  inspectDatabase({ url, now: Date.now, signal: AbortSignal.timeout(10_000) })
+  inspectDatabase({ url, now: Date.now, deadAfterMs: TIMING.deadAfterMs, signal: AbortSignal.timeout(10_000) })
 const inFolder = (folder: string): Promise<Inspected> => inspect(`sqlite:${join(folder, 'lernito.db')}`)
 
 function found(inspected: Inspected) {

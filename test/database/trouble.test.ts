@@ -11,7 +11,7 @@ const onFullDisk = async (t: TestContext): Promise<void> => {
   const bench = await setUp(t)
   const { inbox, db } = bench
   const answered = inbox.submit(arrival(), START + 60_000)
-  const { id } = only(await inbox.take(10, running))
+  const { id } = only(await inbox.claim(10, running))
   await inbox.submit(arrival({ email: 'waits@x.example' }), null)
   const published = bench.published.length
   const events = await bench.rows('events')
@@ -53,7 +53,7 @@ test('nothing is published and nobody is answered before the write has ended', q
     },
   }))
   const answered = inbox.submit(arrival(), START + 60_000)
-  const { id } = only(await inbox.take(10, running))
+  const { id } = only(await inbox.claim(10, running))
   await inbox.settle([succeeded(id)])
   await answered
   assert.deepEqual(seen, [0, 1])
@@ -74,11 +74,11 @@ test('until its result is stored a person is not handed out again; a close lets 
   }))
   const { id } = await inbox.submit(arrival(), null)
   await inbox.submit(arrival({ order: 2 }), null)
-  assert.equal(only(await inbox.take(10, running)).id, id)
+  assert.equal(only(await inbox.claim(10, running)).id, id)
   const settling = inbox.settle([succeeded(id)])
   await failed
   const stop = new AbortController()
-  const taking = inbox.take(10, stop.signal)
+  const taking = inbox.claim(10, stop.signal)
   stop.abort()
   assert.deepEqual(await taking, [])
   inbox.close()

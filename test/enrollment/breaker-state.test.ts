@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { afterFailure, afterProbe, afterSuccess, type LinkState, UP } from '../../src/enrollment/breaker-state.ts'
+import {
+  afterFailure,
+  afterProbe,
+  afterSuccess,
+  type BreakerState,
+  CLOSED,
+} from '../../src/enrollment/breaker-state.ts'
 import type { FailureKind } from '../../src/openedx/failure.ts'
 
 const failing = (kind: FailureKind, { alive = true, retryAfterMs = null as number | null, now = 0 } = {}) => ({
@@ -9,9 +15,9 @@ const failing = (kind: FailureKind, { alive = true, retryAfterMs = null as numbe
   now,
 })
 
-const stateAfter = (results: readonly ReturnType<typeof failing>[], from: LinkState = UP): LinkState =>
+const stateAfter = (results: readonly ReturnType<typeof failing>[], from: BreakerState = CLOSED): BreakerState =>
   results.reduce(afterFailure, from)
-const probeIn = (state: LinkState): number => (state.kind === 'up' ? Number.NaN : state.probeAt)
+const probeIn = (state: BreakerState): number => (state.kind === 'up' ? Number.NaN : state.probeAt)
 
 test('a call without an answer is an outage if the heartbeat fails too, else the third in a row', () => {
   assert.equal(stateAfter([failing('unreachable', { alive: false })]).kind, 'down')

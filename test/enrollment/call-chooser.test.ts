@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createChooser } from '../../src/enrollment/call-chooser.ts'
 import { createCourseBreakers } from '../../src/enrollment/course-breakers.ts'
-import { createHand } from '../../src/enrollment/in-flight.ts'
+import { createInFlight } from '../../src/enrollment/in-flight.ts'
 import type { Work } from '../../src/enrollment/work.ts'
 import { aWork } from './works.ts'
 
@@ -12,12 +12,12 @@ const wanted = { bulk: true, people: 50 }
 function setUp(works: readonly Work[], awaited: readonly Work[] = works) {
   const clock = { now: 0 }
   const breakers = createCourseBreakers({ now: () => clock.now, onChange: () => {} })
-  const hand = createHand({
-    inbox: { isMine: () => true, beginAttempt: async () => new Set(), endCall: () => {}, letGo: () => {} },
+  const inFlight = createInFlight({
+    inbox: { isMine: () => true, beginAttempt: async () => new Set(), endCall: () => {}, release: () => {} },
   })
-  for (const work of works) hand.add(work)
+  for (const work of works) inFlight.add(work)
   const isAwaited = (work: Work): boolean => awaited.includes(work)
-  return { clock, breakers, chooser: createChooser({ hand, breakers, isAwaited, now: () => clock.now }) }
+  return { clock, breakers, chooser: createChooser({ inFlight, breakers, isAwaited, now: () => clock.now }) }
 }
 
 test('suspects have one slot at a time, and the others are left to healthy sales', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
-import { createLink, type Link } from '../../src/enrollment/circuit-breaker.ts'
+import { type CircuitBreaker, createCircuitBreaker } from '../../src/enrollment/circuit-breaker.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
 import { type RunningStandIn, startStandIn } from '../../src/sandbox/stand-in.ts'
 import { control, DEMO } from '../harness.ts'
@@ -10,7 +10,7 @@ const BULK = '/api/bulk_enroll/v1/bulk_enroll'
 const budget = unlimitedBudget()
 
 let standIn: RunningStandIn
-let link: Link
+let link: CircuitBreaker
 let happened: string[]
 let stop: () => Promise<void>
 let probe: () => void
@@ -26,7 +26,7 @@ beforeEach(async () => {
     waiting.resolve()
     waiting = Promise.withResolvers()
   }
-  link = createLink({
+  link = createCircuitBreaker({
     lms,
     budget,
     now: () => 0,
@@ -57,7 +57,7 @@ const kindOf = async (): Promise<string> => {
   const judged = await sell()
   return judged.ok ? 'ok' : judged.failure.kind
 }
-const up = (): Promise<void> => link.whenUp(AbortSignal.timeout(5000))
+const up = (): Promise<void> => link.whenClosed(AbortSignal.timeout(5000))
 const bulkCalls = async (): Promise<number> =>
   (await sandbox().calls()).filter(({ path }) => path === BULK).reduce((sum, { count }) => sum + count, 0)
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { createHand } from '../../src/enrollment/in-flight.ts'
+import { createInFlight } from '../../src/enrollment/in-flight.ts'
 import { startProduct } from '../harness.ts'
 import { aWork } from './works.ts'
 
@@ -20,45 +20,45 @@ function setUp() {
   const released: string[] = []
   const foreign = new Set<string>()
   const handled = new Set<string>()
-  const hand = createHand({
+  const inFlight = createInFlight({
     inbox: {
       isMine: (id) => !foreign.has(id),
       beginAttempt: async (deliveries) => new Set(deliveries.map(({ id }) => id).filter((id) => !handled.has(id))),
       endCall: () => {},
-      letGo: (ids) => void released.push(...ids),
+      release: (ids) => void released.push(...ids),
     },
   })
   const works = [aWork(), aWork(), aWork()] as const
-  for (const work of works) hand.add(work)
-  return { hand, works, foreign, handled, letGo: released }
+  for (const work of works) inFlight.add(work)
+  return { inFlight, works, foreign, handled, release: released }
 }
 
 test('what is in a call is idle no longer, and again when the call has ended', () => {
-  const { hand, works } = setUp()
+  const { inFlight, works } = setUp()
   const [first, ...others] = works
-  hand.beginCall([first])
-  assert.deepEqual(hand.idle(), others)
-  hand.endCall([first])
-  assert.deepEqual(hand.idle(), works)
+  inFlight.beginCall([first])
+  assert.deepEqual(inFlight.idle(), others)
+  inFlight.endCall([first])
+  assert.deepEqual(inFlight.idle(), works)
 })
 
 test('what an operator has handled meanwhile is let go before the call', async () => {
-  const { hand, works, handled, letGo } = setUp()
+  const { inFlight, works, handled, release } = setUp()
   const [first, second] = works
-  hand.beginCall(works)
+  inFlight.beginCall(works)
   handled.add(first.delivery.id).add(second.delivery.id)
-  assert.deepEqual(await hand.beginAttempt(works), works.slice(2))
-  assert.deepEqual(letGo, [first.delivery.id, second.delivery.id])
-  assert.equal(hand.size(), 1)
+  assert.deepEqual(await inFlight.beginAttempt(works), works.slice(2))
+  assert.deepEqual(release, [first.delivery.id, second.delivery.id])
+  assert.equal(inFlight.size(), 1)
 })
 
 test('what another replica has taken over is let go, but for what is in a call', () => {
-  const { hand, works, foreign, letGo } = setUp()
+  const { inFlight, works, foreign, release } = setUp()
   const [first, second, third] = works
-  hand.beginCall([first])
+  inFlight.beginCall([first])
   foreign.add(first.delivery.id).add(second.delivery.id)
-  hand.dropForeign()
-  assert.deepEqual(letGo, [second.delivery.id])
-  assert.deepEqual(hand.idle(), [third])
-  assert.equal(hand.size(), 2)
+  inFlight.releaseLost()
+  assert.deepEqual(release, [second.delivery.id])
+  assert.deepEqual(inFlight.idle(), [third])
+  assert.equal(inFlight.size(), 2)
 })

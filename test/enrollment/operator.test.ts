@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { openDatabase } from '../../src/database/database.ts'
 import { createIds } from '../../src/delivery/ids.ts'
-import { createDesk } from '../../src/operations/create-operations.ts'
+import { createOperations } from '../../src/operations/create-operations.ts'
 import { forget } from '../../src/operations/forget.ts'
 import { startProduct } from '../harness.ts'
 import { until } from '../service/process.ts'
@@ -23,8 +23,14 @@ const product = await startProduct({
 const { lms, sell } = product
 /** A second connection, as a command beside the service has it. */
 const database = openDatabase({ url: `sqlite:${product.folder}/lernito.db`, serve: false })
-const means = { database, now: Date.now, newId: createIds({ now: Date.now }), random: Math.random }
-const desk = createDesk({ means, guard: (work) => work(), replicas: () => 1, publish: () => {}, onDue: () => {} })
+const context = { database, now: Date.now, newId: createIds({ now: Date.now }), random: Math.random }
+const operations = createOperations({
+  context,
+  guard: (work) => work(),
+  replicas: () => 1,
+  publish: () => {},
+  onDue: () => {},
+})
 after(async () => {
   await database.close()
   await product.stop()
@@ -34,7 +40,7 @@ beforeEach(() => lms.reset())
 const courseCalls = async (): Promise<number> =>
   (await lms.calls()).filter(({ path }) => path === COURSE).reduce((sum, { count }) => sum + count, 0)
 const idOf = ({ headers }: Awaited<ReturnType<typeof sell>>): string => String(headers['x-lernito-delivery'])
-const stateOf = async (id: string) => (await desk.show(id))?.state
+const stateOf = async (id: string) => (await operations.show(id))?.state
 
 test('a repeat takes the course as it was known, a replay asks the LMS about it anew, and once for all', async () => {
   const id = idOf(await sell({ email: 'one@example.com' }))
@@ -42,7 +48,7 @@ test('a repeat takes the course as it was known, a replay asks the LMS about it 
   await lms.forgetCalls()
   await sell({ email: 'one@example.com' })
   assert.equal(await courseCalls(), 0)
-  await desk.replay({ ids: [id, other], by: 'alice' })
+  await operations.replay({ ids: [id, other], by: 'alice' })
   await until('the end of both', async () =>
     (await stateOf(id)) === 'succeeded' && (await stateOf(other)) === 'succeeded' ? true : undefined,
   )
@@ -50,8 +56,8 @@ test('a repeat takes the course as it was known, a replay asks the LMS about it 
 })
 
 for (const [what, end] of Object.entries({
-  handled: async (id: string): Promise<unknown> => desk.markHandled({ id, note: 'by hand', by: 'alice' }),
-  erased: async (): Promise<unknown> => forget(means, { email: 'waits@example.com', by: 'alice' }),
+  handled: async (id: string): Promise<unknown> => operations.markHandled({ id, note: 'by hand', by: 'alice' }),
+  erased: async (): Promise<unknown> => forget(context, { email: 'waits@example.com', by: 'alice' }),
 })) {
   test(`a delivery that is ${what} while it is in hand and waits for its call is not enrolled any more`, async () => {
     hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
@@ -80,8 +86,8 @@ test('a sender whose delivery an operator handles meanwhile is not told that it 
   await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
   const sold = sell({ email: 'first@example.com' })
   await hold.arrived.promise
-  const [found] = (await desk.list({ filter: { email: 'first@example.com' } })).items
-  const marked = desk.markHandled({ id: found?.id ?? '', note: 'by hand', by: 'alice' })
+  const [found] = (await operations.list({ filter: { email: 'first@example.com' } })).items
+  const marked = operations.markHandled({ id: found?.id ?? '', note: 'by hand', by: 'alice' })
   await until('the mark', async () => ((await stateOf(found?.id ?? '')) === 'handled' ? true : undefined))
   hold.released.resolve()
   await marked

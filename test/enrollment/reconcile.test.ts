@@ -20,16 +20,16 @@ async function setUp(t: TestContext) {
     await lms.close()
     await standIn.close()
   })
-  const means = { lms, acquire: () => unlimitedBudget().acquire(new AbortController().signal) }
+  const context = { lms, acquire: () => unlimitedBudget().acquire(new AbortController().signal) }
   const check = async (email: string, result: CourseResult = 'enrolled'): Promise<Finding> => {
     const reported = { deliveryId: 'one', email, courses: { [DEMO]: result } }
-    const checked = await checkReported({ ...means, reported })
+    const checked = await checkReported({ ...context, reported })
     assert.ok('findings' in checked, 'the LMS could not be asked')
     const [finding] = checked.findings
     assert.ok(finding)
     return finding
   }
-  return { ...control(standIn.url), means, check }
+  return { ...control(standIn.url), context, check }
 }
 
 test('an active enrollment stands, whatever it was reported as', async (t) => {
@@ -48,11 +48,11 @@ test('an inactive row means that somebody unenrolled the person: nothing to repa
 })
 
 test('an account without any row is repaired, in this course alone', async (t) => {
-  const { state, means, check } = await setUp(t)
+  const { state, context, check } = await setUp(t)
   const finding = await check(ALICE)
   assert.equal(finding.standing, 'missing')
   assert.equal(isRepairable(finding, { named: new Set() }), true)
-  assert.deepEqual(await repair({ ...means, finding }), { done: true, words: `enrolled in ${DEMO}` })
+  assert.deepEqual(await repair({ ...context, finding }), { done: true, words: `enrolled in ${DEMO}` })
   const { enrollments } = await state()
   assert.deepEqual(
     enrollments.filter(({ email }) => email === ALICE),
@@ -68,7 +68,7 @@ test('somebody unknown with an allowance that enrolls stands', async (t) => {
 })
 
 test('an allowance that is gone or enrolls nobody is repaired only for a person who is named', async (t) => {
-  const { seed, state, means, check } = await setUp(t)
+  const { seed, state, context, check } = await setUp(t)
   for (const allowances of [[], [allowance(NOBODY, false)]]) {
     await seed({ allowances })
     const finding = await check(NOBODY, 'allowed')
@@ -76,7 +76,7 @@ test('an allowance that is gone or enrolls nobody is repaired only for a person 
     assert.equal(isRepairable(finding, { named: new Set() }), false)
     assert.equal(isRepairable(finding, { named: new Set([NOBODY]) }), true)
   }
-  assert.equal((await repair({ ...means, finding: await check(NOBODY, 'allowed') })).done, true)
+  assert.equal((await repair({ ...context, finding: await check(NOBODY, 'allowed') })).done, true)
   const { allowances } = await state()
   assert.deepEqual(
     allowances.filter(({ email }) => email === NOBODY),
@@ -85,7 +85,7 @@ test('an allowance that is gone or enrolls nobody is repaired only for a person 
 })
 
 test('who was allowed, and registered after the allowance was deleted as the refund, is not enrolled by a repair', async (t) => {
-  const { people, state, seed, means, check } = await setUp(t)
+  const { people, state, seed, context, check } = await setUp(t)
   for (const active of [false, true]) {
     await people({ email: NOBODY, username: 'newcomer', active })
     const finding = await check(NOBODY, 'allowed')
@@ -97,7 +97,7 @@ test('who was allowed, and registered after the allowance was deleted as the ref
   // One that is there, and came too late for the activation, makes no difference.
   await seed({ allowances: [allowance(NOBODY, true)] })
   assert.equal((await check(NOBODY, 'allowed')).standing, 'allowance_missing')
-  assert.equal((await repair({ ...means, finding: await check(NOBODY, 'allowed') })).words, `enrolled in ${DEMO}`)
+  assert.equal((await repair({ ...context, finding: await check(NOBODY, 'allowed') })).words, `enrolled in ${DEMO}`)
   assert.equal(
     (await state()).enrollments.some(({ email, active }) => email === NOBODY && active),
     true,
@@ -112,13 +112,13 @@ test('who has registered and not activated stands while there is an allowance', 
 })
 
 test('an allowance that another account has used up does not stand', async (t) => {
-  const { people, state, seed, means, check } = await setUp(t)
+  const { people, state, seed, context, check } = await setUp(t)
   await people({ email: NOBODY, username: 'newcomer', active: true })
   await seed({ allowances: [{ ...allowance(NOBODY, true), used: true }] })
   await people({ email: 'moved@example.com', username: 'newcomer', active: true, formerly: NOBODY })
   const finding = await check(NOBODY, 'allowed')
   assert.equal(finding.standing, 'allowance_missing')
-  assert.equal((await repair({ ...means, finding })).done, true)
+  assert.equal((await repair({ ...context, finding })).done, true)
   assert.deepEqual((await state()).allowances, [allowance(NOBODY, true)])
 })
 
@@ -129,10 +129,10 @@ test('an allowance of another address, for which the LMS takes this one, does no
 })
 
 test('who was unenrolled between the check and the repair stays so', async (t) => {
-  const { seed, state, means, check } = await setUp(t)
+  const { seed, state, context, check } = await setUp(t)
   const finding = await check(ALICE)
   await seed({ enrollments: [enrollment(ALICE, false)] })
-  assert.deepEqual(await repair({ ...means, finding }), { done: false, words: `${DEMO}: person.unenrolled ${DEMO}` })
+  assert.deepEqual(await repair({ ...context, finding }), { done: false, words: `${DEMO}: person.unenrolled ${DEMO}` })
   assert.equal((await state()).enrollments.find(({ email }) => email === ALICE)?.active, false)
 })
 
@@ -163,11 +163,11 @@ test('the list of enrollments is not asked for an address that the LMS would rea
 })
 
 test('an LMS that can’t be asked is a failure, and no finding', async (t) => {
-  const { faults, means } = await setUp(t)
+  const { faults, context } = await setUp(t)
   for (const path of ['/api/enrollment/v1/enrollments', '/api/user/v1/accounts']) {
     await faults([{ path, status: 503 }])
     const reported = { deliveryId: 'one', email: ALICE, courses: { [DEMO]: 'enrolled' } } as const
-    const checked = await checkReported({ ...means, reported })
+    const checked = await checkReported({ ...context, reported })
     assert.ok('failure' in checked, path)
     assert.equal(checked.failure.kind, 'unreachable')
   }
@@ -175,9 +175,9 @@ test('an LMS that can’t be asked is a failure, and no finding', async (t) => {
 
 /** reconcileAll for one delivery that was reported as enrolled, and how long it slept, in ms. */
 async function reconcileOne({
-  means,
+  context,
   signal,
-}: Pick<Awaited<ReturnType<typeof setUp>>, 'means'> & { signal: AbortSignal }) {
+}: Pick<Awaited<ReturnType<typeof setUp>>, 'context'> & { signal: AbortSignal }) {
   const summary = {
     id: 'one',
     state: 'succeeded',
@@ -193,9 +193,9 @@ async function reconcileOne({
   const slept: number[] = []
   const findings: Reconciled[] = []
   const result = await reconcileAll({
-    ...means,
+    ...context,
     signal,
-    desk: { list: async () => ({ items: [summary], next: null, searchedBackTo: null }) },
+    operations: { list: async () => ({ items: [summary], next: null, searchedBackTo: null }) },
     since: null,
     fix: false,
     named: new Set(),
@@ -207,14 +207,14 @@ async function reconcileOne({
 }
 
 test('a throttle is waited for before each further call, a minute where the LMS says nothing, until the LMS answers', async (t) => {
-  const { faults, calls, forgetCalls, means } = await setUp(t)
+  const { faults, calls, forgetCalls, context } = await setUp(t)
   const path = '/api/enrollment/v1/enrollments'
   await faults([
     { path, status: 429, retryAfter: 7, times: 2 },
     { path, status: 429, times: 1, body: { detail: 'Request was throttled.' } },
   ])
   await forgetCalls()
-  const { result, slept, findings } = await reconcileOne({ means, signal: new AbortController().signal })
+  const { result, slept, findings } = await reconcileOne({ context, signal: new AbortController().signal })
   assert.deepEqual(slept, [7_000, 7_000, 60_000])
   assert.deepEqual(
     [result.deliveries, result.failure, findings.map(({ standing }) => standing)],
@@ -228,15 +228,15 @@ test('a throttle is waited for before each further call, a minute where the LMS 
 })
 
 test('a throttle is not waited for when the command is to end', async (t) => {
-  const { faults, means } = await setUp(t)
+  const { faults, context } = await setUp(t)
   const stop = new AbortController()
   await faults([{ path: '/api/enrollment/v1/enrollments', status: 429, retryAfter: 7 }])
-  const list = means.lms.enrollments
+  const list = context.lms.enrollments
   const lms = {
-    ...means.lms,
+    ...context.lms,
     enrollments: (...asked: Parameters<typeof list>) => list(...asked).finally(() => stop.abort()),
   }
-  const { result, slept } = await reconcileOne({ means: { ...means, lms }, signal: stop.signal })
+  const { result, slept } = await reconcileOne({ context: { ...context, lms }, signal: stop.signal })
   assert.deepEqual(slept, [])
   assert.equal(result.failure?.kind, 'throttled')
 })

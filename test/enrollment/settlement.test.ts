@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { nextTry, RETRY_SCHEDULE_MS } from '../../src/enrollment/schedule.ts'
+import { nextAttemptAt, RETRY_SCHEDULE_MS } from '../../src/enrollment/schedule.ts'
 import { settlement } from '../../src/enrollment/settlement.ts'
 import { done, failed, type PairResult, record, recordPause, refused, type Work } from '../../src/enrollment/work.ts'
 import { aWork } from './works.ts'
@@ -24,8 +24,8 @@ test('the schedule is 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, 8 h, 12 h
 })
 
 test('tries are spread by ten percent to either side', () => {
-  assert.equal(nextTry({ failures: 1, now: 0, random: () => 0 }), 4500)
-  assert.equal(nextTry({ failures: 1, now: 0, random: () => 1 }), 5500)
+  assert.equal(nextAttemptAt({ failures: 1, now: 0, random: () => 0 }), 4500)
+  assert.equal(nextAttemptAt({ failures: 1, now: 0, random: () => 1 }), 5500)
 })
 
 test('a failure costs an attempt, but not where the LMS throttles, is misconfigured or refuses our token', () => {

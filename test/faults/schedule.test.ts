@@ -34,7 +34,7 @@ for (const [random, factor] of [
     const clock = { at: start }
     const now = (): number => clock.at
     const signal = AbortSignal.timeout(30_000)
-    const { inbox, presence, database } = openInbox({
+    const { inbox, membership, database } = openInbox({
       url: `sqlite:${join(temporaryFolder(t), 'lernito.db')}`,
       newName: createIds({ now }),
       now,
@@ -43,18 +43,18 @@ for (const [random, factor] of [
       publish: () => {},
       onError: (error) => assert.fail(String(error)),
       onAvailability: () => {},
-      onFreed: () => {},
+      onReleased: () => {},
     })
     t.after(async () => {
       inbox.close()
       await database.close()
     })
-    await presence.enter()
+    await membership.enter()
     const { id } = await inbox.submit(arrival('fails'), null)
 
     /** Takes what is due, which must be this one alone, and settles it as failed or done. */
     const work = async (expected: string, fails: boolean) => {
-      const [delivery, ...more] = await inbox.take(10, signal)
+      const [delivery, ...more] = await inbox.claim(10, signal)
       assert.ok(delivery?.request)
       assert.deepEqual([delivery.id, ...more.map((one) => one.id)], [expected])
       const one = beginWork({ delivery, request: delivery.request, courses: [DEMO] })

@@ -107,7 +107,7 @@ const bodies = fc.oneof(
 const unsigned = bodies.map((body) => post(body))
 const wronglySigned = bodies.map((body) => post(body, header('x-lernito-signature', 'f'.repeat(64))))
 const large = fc.constantFrom(65_536, 65_537, 200_000).map((length) => post('x'.repeat(length)))
-const elsewhere = fc
+const remoteDeliveries = fc
   .tuple(fc.constantFrom(...METHODS), fc.constantFrom(...TARGETS))
   .map(([method, target]) => Buffer.from(`${method} ${target} HTTP/1.1${CRLF}${header('host', 'x')}${CRLF}`))
 /** Whole as HTTP, so that what is inside gets as far as it can: odd headers, and a signature of another body. */
@@ -122,7 +122,7 @@ const framed = fc
 const request = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(...PROBE_REQUESTS) },
   { weight: 4, arbitrary: fc.oneof(unsigned, wronglySigned, chunked) },
-  { weight: 3, arbitrary: elsewhere },
+  { weight: 3, arbitrary: remoteDeliveries },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)) },
 )
 

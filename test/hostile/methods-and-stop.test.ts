@@ -30,9 +30,9 @@ describe('methods', () => {
         const detail = `Method "${method}" not allowed.`
         if (method !== 'HEAD') assert.deepEqual(JSON.parse(text), { success: false, message: detail, detail })
       }
-      const elsewhere = await ask(method, '/nothing')
-      assert.equal(elsewhere.status, 404)
-      if (method !== 'HEAD') assert.match(elsewhere.text, /^{"success":false,"message":"Not found\./)
+      const remoteDeliveries = await ask(method, '/nothing')
+      assert.equal(remoteDeliveries.status, 404)
+      if (method !== 'HEAD') assert.match(remoteDeliveries.text, /^{"success":false,"message":"Not found\./)
     })
   }
 
@@ -40,8 +40,13 @@ describe('methods', () => {
     for (const headers of [{ 'content-type': 'nonsense' }, { 'content-type': 'text/plain' }, {}]) {
       const { status } = await exchange({ url: product.webhook, method: 'PUT', headers, body: 'x'.repeat(100_000) })
       assert.equal(status, 405)
-      const elsewhere = await exchange({ url: `${product.url}/x`, method: 'PUT', headers, body: 'x'.repeat(100_000) })
-      assert.equal(elsewhere.status, 404)
+      const remoteDeliveries = await exchange({
+        url: `${product.url}/x`,
+        method: 'PUT',
+        headers,
+        body: 'x'.repeat(100_000),
+      })
+      assert.equal(remoteDeliveries.status, 404)
     }
   })
 

@@ -48,7 +48,7 @@ test('a new delivery is stored whole: waiting, due at once and owned by this rep
     effect_unknown: 0,
   })
   assert.deepEqual(Buffer.from(body), webhook.body)
-  assert.deepEqual(only((await store.waiting([id])).deliveries).request, webhook.request)
+  assert.deepEqual(only((await store.readClaimed([id])).deliveries).request, webhook.request)
 })
 
 test('a repeat of a queued delivery begins anew on its row: due now, no attempts, no results, the same owner', async (t) => {
@@ -110,7 +110,7 @@ test('a rejected arrival is stored with its reason, settled, and never handed ou
   const { state, owner, due_at, settled_at, email, request } = await row(id)
   assert.deepEqual([state, owner, due_at, settled_at, email, request], ['rejected', null, null, START, null, null])
   assert.deepEqual(await timeline(bench, id), ['received', 'rejected'])
-  assert.equal(await store.takeOver(), 0)
+  assert.equal(await store.claimAll(86_400_000), 0)
   assert.deepEqual(await store.due({ limit: 10, after: null }), [])
   await store.write([accepted(webhook)])
   assert.deepEqual(await timeline(bench, id), ['received', 'rejected', 'repeated', 'rejected'])
@@ -178,7 +178,7 @@ test('an address that grows by lower-casing is cut to the width of its column', 
   const email = `${'İ'.repeat(200)}@example.com`
   const { id } = only(await store.write([accepted(arrival({ email }))]))
   assert.equal((await row(id)).email, email.toLowerCase().slice(0, 254))
-  assert.equal(only((await store.waiting([id])).deliveries).request?.email, email)
+  assert.equal(only((await store.readClaimed([id])).deliveries).request?.email, email)
 })
 
 test('200 webhooks as big as they may be are stored in one group, with all that is said of them', async (t) => {

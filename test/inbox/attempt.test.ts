@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { forget } from '../../src/operations/forget.ts'
 import { untilReleased } from '../../src/operations/release.ts'
+import { claimNow, submit } from './claiming.ts'
 import { accepted, arrival, only, type Replica, retry, START, setUp, silence, succeeded } from './harness.ts'
-import { submit, takeNow } from './taking.ts'
 
 const by = 'alice'
 const EMAIL = 'ada@x.example'
@@ -14,7 +14,7 @@ const LONG = 60_000
 /** A delivery that this replica has claimed. */
 async function claimed(bench: Replica): Promise<string> {
   const id = await submit(bench, EMAIL)
-  assert.deepEqual(await takeNow(bench), [id])
+  assert.deepEqual(await claimNow(bench), [id])
   return id
 }
 const begin = ({ inbox }: Replica, id: string, generation = 0) => inbox.beginAttempt([{ id, generation }])
@@ -30,7 +30,7 @@ test('from the beginning of an attempt its effect is unknown, until it is settle
   assert.equal(await effectOf(bench, id), 0)
   await bench.inbox.settle([{ ...retry(id, START), effectUnknown: true }])
   assert.equal(await effectOf(bench, id), 1)
-  assert.equal(only((await bench.store.waiting([id])).deliveries).effectUnknown, true)
+  assert.equal(only((await bench.store.readClaimed([id])).deliveries).effectUnknown, true)
 })
 
 test('no attempt begins on what was handled, sent again, or taken over since it was claimed', async (t) => {
@@ -40,7 +40,7 @@ test('no attempt begins on what was handled, sent again, or taken over since it 
   await bench.store.write([accepted(arrival({ email: EMAIL }))])
   assert.deepEqual(await begin(bench, id), new Set())
   assert.equal(await effectOf(bench, id), 0)
-  await bench.desk.markHandled({ id, note: 'refunded', by })
+  await bench.operations.markHandled({ id, note: 'refunded', by })
   assert.deepEqual(await begin(bench, id, 1), new Set())
 })
 
@@ -59,8 +59,8 @@ test('the effect stays unknown when the shop sends again, and is forgotten when 
   await begin(bench, id)
   await bench.store.write([accepted(arrival({ email: EMAIL }))])
   assert.equal(await effectOf(bench, id), 1)
-  await bench.desk.markHandled({ id, note: '', by })
-  await bench.desk.replay({ ids: [id], by })
+  await bench.operations.markHandled({ id, note: '', by })
+  await bench.operations.replay({ ids: [id], by })
   assert.equal(await effectOf(bench, id), 0)
 })
 
@@ -73,11 +73,11 @@ test(
     t.after(() => stop.abort())
     const id = await claimed(bench)
     await begin(bench, id)
-    await bench.desk.markHandled({ id, note: 'refunded', by })
+    await bench.operations.markHandled({ id, note: 'refunded', by })
     assert.equal(await bench.inbox.mayContinue(id), false)
-    const taking = bench.inbox.take(10, stop.signal) // as the worker does all the time: gives back what was stopped
+    const taking = bench.inbox.claim(10, stop.signal) // as the worker does all the time: gives back what was stopped
     let ended = false
-    const released = untilReleased(bench.means, { ids: [id], silentMs: LONG }).then(() => {
+    const released = untilReleased(bench.context, { ids: [id], silentMs: LONG }).then(() => {
       ended = true
     })
     await delay(700) // longer than the pause between two looks
@@ -95,9 +95,9 @@ test('one that is claimed but in no call is given back at once', quick, async (t
   const bench = await setUp(t)
   const stop = new AbortController()
   const id = await claimed(bench)
-  await bench.desk.markHandled({ id, note: '', by })
-  const taking = bench.inbox.take(10, stop.signal)
-  await untilReleased(bench.means, { ids: [id], silentMs: LONG })
+  await bench.operations.markHandled({ id, note: '', by })
+  const taking = bench.inbox.claim(10, stop.signal)
+  await untilReleased(bench.context, { ids: [id], silentMs: LONG })
   assert.equal((await bench.row(id)).owner, null)
   stop.abort()
   await taking
@@ -108,15 +108,15 @@ test('nobody waits for a replica that has been silent for so long that it may no
   const id = await claimed(bench)
   await begin(bench, id)
   await silence(bench)
-  await bench.desk.markHandled({ id, note: '', by })
-  await untilReleased(bench.means, { ids: [id], silentMs: LONG })
+  await bench.operations.markHandled({ id, note: '', by })
+  await untilReleased(bench.context, { ids: [id], silentMs: LONG })
 })
 
 test('a person is erased only after the call under way has ended', quick, async (t) => {
   const bench = await setUp(t)
   const id = await claimed(bench)
   await begin(bench, id)
-  const forgotten = forget(bench.means, { email: EMAIL, by, silentMs: LONG })
+  const forgotten = forget(bench.context, { email: EMAIL, by, silentMs: LONG })
   while ((await bench.row(id)).state !== 'handled') await delay(10)
   await bench.inbox.settle([retry(id, START)])
   assert.equal((await forgotten).deliveries, 1)

@@ -21,7 +21,7 @@ async function age({ db }: Replica): Promise<void> {
 
 test('what older code stored is found by username and by each of its courses', async (t) => {
   const bench = await setUp(t)
-  const { store, desk, means } = bench
+  const { store, operations, context } = bench
   const courseIds = ['course-v1:edX+One+1', 'course-v1:edX+Two+2']
   const { id } = only(await store.write([accepted(arrival({ courseIds }))]))
   const broken = only(await store.write([accepted(arrival({ email: 'broken@x.example' }))])).id
@@ -29,11 +29,11 @@ test('what older code stored is found by username and by each of its courses', a
   await bench.db.updateTable('deliveries').set({ request: '{' }).where('id', '=', broken).execute()
   const [before] = await bench.rows('further_courses')
   await age(bench)
-  assert.equal(await backfillStep(means), 3)
-  assert.equal(await backfillStep(means), 0)
+  assert.equal(await backfillStep(context), 3)
+  assert.equal(await backfillStep(context), 0)
   for (const filter of [{ username: 'ada' }, { course: courseIds[0] }, { course: courseIds[1] }]) {
     assert.deepEqual(
-      (await desk.list({ filter })).items.map((one) => one.id),
+      (await operations.list({ filter })).items.map((one) => one.id),
       [id],
     )
   }
@@ -47,7 +47,7 @@ test('a first success of older code is not counted as one again', async (t) => {
   await bench.store.write([settled(succeeded(id))])
   const before = await counters(bench)
   await age(bench)
-  await backfillStep(bench.means)
+  await backfillStep(bench.context)
   await bench.store.write([accepted(arrival())])
   await bench.store.write([settled(succeeded(id))])
   const names = Object.entries(await counters(bench)).filter(([name]) => name.includes('seconds'))
@@ -62,10 +62,10 @@ test('it goes in small steps until all is filled in, beside the webhooks', async
   const people = Array.from({ length: 250 }, (_, i) => arrival({ email: `p${i}@x.example`, username: `u${i}` }))
   await bench.store.write(people.map(accepted))
   await age(bench)
-  assert.equal(await backfillStep(bench.means), 100)
+  assert.equal(await backfillStep(bench.context), 100)
   const stop = new AbortController()
   const running = runBackfill({
-    means: bench.means,
+    context: bench.context,
     guard: (work) => work(),
     onError: (error) => assert.fail(String(error)),
     signal: stop.signal,

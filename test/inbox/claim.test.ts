@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { claimIds, claimNow, submit } from './claiming.ts'
 import { arrival, only, retry, START, setUp, succeeded } from './harness.ts'
-import { submit, takeIds, takeNow } from './taking.ts'
 
 const quick = { timeout: 5000 }
 
@@ -13,8 +13,8 @@ test('the oldest are taken first, and no more than asked for', quick, async (t) 
     ids.push(await submit(bench, `p${at}@x.example`))
   }
   bench.clock.at = START
-  assert.deepEqual(await takeIds(bench, 2), [ids[1], ids[2]])
-  assert.deepEqual(await takeIds(bench, 2), [ids[0]])
+  assert.deepEqual(await claimIds(bench, 2), [ids[1], ids[2]])
+  assert.deepEqual(await claimIds(bench, 2), [ids[0]])
 })
 
 test('a person is handed out once at a time, however the address is written', quick, async (t) => {
@@ -25,12 +25,12 @@ test('a person is handed out once at a time, however the address is written', qu
     await submit(bench, 'bob@example.com', 3),
     await submit(bench, 'ADA@EXAMPLE.COM', 4),
   ]
-  assert.deepEqual(await takeIds(bench), [first, other])
-  assert.deepEqual(await takeNow(bench), [])
+  assert.deepEqual(await claimIds(bench), [first, other])
+  assert.deepEqual(await claimNow(bench), [])
   await bench.inbox.settle([succeeded(first)])
-  assert.deepEqual(await takeIds(bench), [second])
+  assert.deepEqual(await claimIds(bench), [second])
   await bench.inbox.settle([retry(second, START + 1)])
-  assert.deepEqual(await takeIds(bench), [third])
+  assert.deepEqual(await claimIds(bench), [third])
 })
 
 test('those behind 500 deliveries of one person are found', quick, async (t) => {
@@ -39,35 +39,35 @@ test('those behind 500 deliveries of one person are found', quick, async (t) => 
   const [first] = await Promise.all(crowd)
   bench.clock.at += 1
   const behind = await submit(bench, 'behind@x.example')
-  assert.deepEqual(await takeIds(bench), [first?.id, behind])
-  assert.deepEqual(await takeNow(bench), [])
+  assert.deepEqual(await claimIds(bench), [first?.id, behind])
+  assert.deepEqual(await claimNow(bench), [])
 })
 
 test('when the clock is set back, a retry comes after as long a time as was meant', quick, async (t) => {
   const bench = await setUp(t)
   const id = await submit(bench, 'a@x.example')
-  assert.deepEqual(await takeIds(bench), [id])
+  assert.deepEqual(await claimIds(bench), [id])
   await bench.inbox.settle([retry(id, START + 10_000)])
   const back = START - 3_600_000
   bench.clock.at = back
-  assert.deepEqual(await takeNow(bench), [])
+  assert.deepEqual(await claimNow(bench), [])
   bench.clock.at = back + 9_999
-  assert.deepEqual(await takeNow(bench), [])
+  assert.deepEqual(await claimNow(bench), [])
   bench.clock.at = back + 10_000
-  assert.deepEqual(await takeIds(bench), [id])
+  assert.deepEqual(await claimIds(bench), [id])
 })
 
 test('two that take at once never get the same delivery', quick, async (t) => {
   const bench = await setUp(t)
   const ids = await Promise.all(Array.from({ length: 20 }, (_, i) => submit(bench, `p${i}@x.example`)))
-  const taken = await Promise.all([takeIds(bench, 12), takeIds(bench, 12)])
+  const taken = await Promise.all([claimIds(bench, 12), claimIds(bench, 12)])
   assert.deepEqual(taken.flat().sort(), ids.sort())
 })
 
 test('one who takes waits until something arrives', quick, async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] }) // no polling: only a ring wakes
   const bench = await setUp(t)
-  const taking = takeIds(bench)
+  const taking = claimIds(bench)
   await new Promise(setImmediate)
   const id = await submit(bench, 'a@x.example')
   assert.deepEqual(await taking, [id])
@@ -86,7 +86,7 @@ test('what arrives while somebody is looking is not missed', quick, async (t) =>
       return rows
     },
   }))
-  assert.deepEqual(await takeIds(other), [await arrives])
+  assert.deepEqual(await claimIds(other), [await arrives])
 })
 
 test('the next delivery of a person is handed out as soon as the one before is settled', quick, async (t) => {
@@ -94,8 +94,8 @@ test('the next delivery of a person is handed out as soon as the one before is s
   const bench = await setUp(t)
   const first = await submit(bench, 'a@x.example', 1)
   const second = await submit(bench, 'a@x.example', 2)
-  assert.deepEqual(await takeIds(bench), [first])
-  const taking = takeIds(bench)
+  assert.deepEqual(await claimIds(bench), [first])
+  const taking = claimIds(bench)
   await new Promise(setImmediate)
   await bench.inbox.settle([succeeded(first)])
   assert.deepEqual(await taking, [second])
@@ -104,7 +104,7 @@ test('the next delivery of a person is handed out as soon as the one before is s
 test('what a command made due is found without a ring', quick, async (t) => {
   const bench = await setUp(t)
   const command = await bench.replica('replica-1')
-  const taking = takeIds(bench)
+  const taking = claimIds(bench)
   const id = await submit(command, 'a@x.example')
   assert.deepEqual(await taking, [id])
 })
@@ -112,12 +112,12 @@ test('what a command made due is found without a ring', quick, async (t) => {
 test('a retry is handed out when it is due and not before', quick, async (t) => {
   const bench = await setUp(t)
   const id = await submit(bench, 'a@x.example')
-  await takeIds(bench)
+  await claimIds(bench)
   await bench.inbox.settle([retry(id, START + 5000)])
   bench.clock.at = START + 4999
-  assert.deepEqual(await takeNow(bench), [])
+  assert.deepEqual(await claimNow(bench), [])
   bench.clock.at = START + 5000
-  assert.deepEqual(await takeNow(bench), [id])
+  assert.deepEqual(await claimNow(bench), [id])
 })
 
 test(
@@ -140,11 +140,11 @@ test(
       await submit(bench, 'c@x.example'),
     ]
     between = () => bench.inbox.settle([succeeded(ended), retry(put, START + 5000)])
-    assert.deepEqual(await takeIds(other), [free])
+    assert.deepEqual(await claimIds(other), [free])
     between = async () => {}
     const again = await submit(bench, 'a@x.example', 2)
     bench.clock.at += 5000
-    assert.deepEqual((await takeNow(other)).sort(), [put, again].sort())
+    assert.deepEqual((await claimNow(other)).sort(), [put, again].sort())
   },
 )
 
@@ -153,13 +153,13 @@ test('what the database refuses to read is reported, and can be taken afterwards
   let fails = true
   const other = await bench.replica('replica-1', (store) => ({
     ...store,
-    waiting: async (ids) => {
+    readClaimed: async (ids) => {
       if (fails) throw new Error('no connection')
-      return store.waiting(ids)
+      return store.readClaimed(ids)
     },
   }))
   const id = await submit(bench, 'a@x.example')
-  await assert.rejects(takeIds(other), /no connection/)
+  await assert.rejects(claimIds(other), /no connection/)
   fails = false
-  assert.equal(only(await takeIds(other)), id)
+  assert.equal(only(await claimIds(other)), id)
 })

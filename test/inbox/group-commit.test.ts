@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { grouped } from '../../src/inbox/group-commit.ts'
+import { createGroupCommit } from '../../src/inbox/group-commit.ts'
 
 const double = (items: readonly number[]): number[] => items.map((item) => item * 2)
 
@@ -28,7 +28,7 @@ function held() {
 
 test('what comes in one turn is one group, and each gets its own result', async () => {
   const groups: (readonly number[])[] = []
-  const write = grouped<number, number>({
+  const write = createGroupCommit<number, number>({
     write: async (items) => {
       groups.push(items)
       return double(items)
@@ -43,7 +43,7 @@ test('what comes in one turn is one group, and each gets its own result', async 
 
 test('what comes while a group is written goes into the next one; groups do not overlap', async () => {
   const { groups, write, finish, started } = held()
-  const one = grouped({ write, max: 10, isHopeless })
+  const one = createGroupCommit({ write, max: 10, isHopeless })
   const first = one(1)
   await started()
   const others = [one(2), one(3)]
@@ -59,7 +59,7 @@ test('what comes while a group is written goes into the next one; groups do not 
 
 test('a group has at most max items, and the order is kept', async () => {
   const groups: (readonly number[])[] = []
-  const write = grouped<number, number>({
+  const write = createGroupCommit<number, number>({
     write: async (items) => {
       groups.push(items)
       return double(items)
@@ -73,7 +73,7 @@ test('a group has at most max items, and the order is kept', async () => {
 
 test('whoever waited for a group goes on before the next group starts', async () => {
   const order: string[] = []
-  const write = grouped<string, string>({
+  const write = createGroupCommit<string, string>({
     write: async (items) => {
       order.push(`write ${items.join()}`)
       return items
@@ -91,7 +91,7 @@ test('whoever waited for a group goes on before the next group starts', async ()
 })
 
 test('a bad item fails alone, and what came meanwhile is written too', async () => {
-  const write = grouped<number, number>({
+  const write = createGroupCommit<number, number>({
     write: async (items) => {
       if (items.includes(2)) throw new Error('bad item')
       return double(items)
@@ -109,7 +109,7 @@ test('a bad item fails alone, and what came meanwhile is written too', async () 
 
 test('an item that is alone in its group is tried once', async () => {
   let tries = 0
-  const write = grouped<number, number>({
+  const write = createGroupCommit<number, number>({
     write: async () => {
       tries++
       throw new Error('bad item')
@@ -122,7 +122,11 @@ test('an item that is alone in its group is tried once', async () => {
 })
 
 test('a write that gives too few results fails those that got none', async () => {
-  const write = grouped<number, number>({ write: async (items) => double(items.slice(0, 1)), max: 10, isHopeless })
+  const write = createGroupCommit<number, number>({
+    write: async (items) => double(items.slice(0, 1)),
+    max: 10,
+    isHopeless,
+  })
   const [first, second] = await Promise.allSettled([write(1), write(2)])
   assert.deepEqual(first, { status: 'fulfilled', value: 2 })
   assert.equal(second.status, 'rejected')
@@ -130,7 +134,7 @@ test('a write that gives too few results fails those that got none', async () =>
 
 test('where no item would fare better, all fail at once', async () => {
   let tries = 0
-  const write = grouped<number, number>({
+  const write = createGroupCommit<number, number>({
     write: async (items) => {
       tries++
       if (items.includes(2)) throw new Error('the database is away')

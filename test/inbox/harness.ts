@@ -11,8 +11,9 @@ import type { DeliveryRow, Tables } from '../../src/database/schema.ts'
 import { createIds } from '../../src/delivery/ids.ts'
 import type { Arrival, DeliveryEvent, Outcome, Settlement } from '../../src/delivery/types.ts'
 import { createInbox } from '../../src/inbox/inbox.ts'
-import { createStore, type Store, type Write } from '../../src/inbox/store.ts'
-import { createDesk } from '../../src/operations/create-operations.ts'
+import { createStore, type Store } from '../../src/inbox/store.ts'
+import type { Write } from '../../src/inbox/write.ts'
+import { createOperations } from '../../src/operations/create-operations.ts'
 import { createReplicas } from '../../src/replicas/replicas.ts'
 
 /** Noon, so that a test can move the clock by hours and stay within one UTC day. */
@@ -79,13 +80,13 @@ export async function setUp(t: TestContext) {
         failed.resolve()
       },
     })
-    const means = { database, now, newId, random: () => 0.5 }
-    const desk = createDesk({
-      means,
+    const context = { database, now, newId, random: () => 0.5 }
+    const operations = createOperations({
+      context,
       guard: (work) => work(),
       replicas: replicas.liveCount,
       publish: (event) => published.push(event),
-      onDue: inbox.adoptNow,
+      onDue: inbox.claimOrphansSoon,
       silentMs: 0, // no replica of these tests beats
     })
     closers.push(async () => {
@@ -102,8 +103,8 @@ export async function setUp(t: TestContext) {
       replicas,
       store,
       inbox,
-      means,
-      desk,
+      context,
+      operations,
       published,
       errors,
       failed: failed.promise,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { claimIds, claimNow, submit } from './claiming.ts'
 import { arrival, only, type Replica, retry, START, setUp, silence, succeeded, timeline } from './harness.ts'
-import { submit, takeIds, takeNow } from './taking.ts'
 
 /** Replicas at work at the same time, which SQLite doesn't have; mariadb.test.ts runs these. */
 
@@ -14,14 +14,14 @@ async function giveUp(lost: Replica, { replicas }: Replica): Promise<void> {
   const { me, beat, rejoin } = lost.replicas
   const name = me()
   await silence(lost)
-  await replicas.bury([name])
+  await replicas.prune([name])
   assert.equal(await beat(), null)
   await rejoin(name)
 }
 
 test('rows of nobody are taken, as a command or a dead replica leaves them', quick, async (t) => {
   const bench = await setUp(t)
-  const taking = takeIds(bench)
+  const taking = claimIds(bench)
   const id = await submit(await bench.replica('replica-2'), 'a@x.example')
   await bench.db.updateTable('deliveries').set({ owner: null }).execute()
   assert.deepEqual(await taking, [id])
@@ -31,14 +31,14 @@ test('the same webhook at two replicas is one delivery, and both senders get its
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
   const [here, there] = [bench, other].map(({ inbox }) => inbox.submit(arrival(), DEADLINE))
-  await Promise.race([takeIds(bench), takeIds(other)])
+  await Promise.race([claimIds(bench), claimIds(other)])
   while ((await bench.rows('events')).length < 2) await delay(10) // a repeat after the end is worked on again
   const { id, owner } = only(await bench.db.selectFrom('deliveries').select(['id', 'owner']).execute())
   const worker = owner === 'replica-1' ? bench : other
   // The attempt may have begun before the second webhook, which then gets the answer of the next attempt.
   for (const generation of [0, 1]) {
     await worker.inbox.settle([succeeded(id, 'enrolled', generation)])
-    await takeNow(worker)
+    await claimNow(worker)
   }
   for (const answer of await Promise.all([here, there])) {
     assert.equal(answer?.id, id)
@@ -60,12 +60,12 @@ test(
     void answered.then(() => {
       told = true
     })
-    assert.deepEqual(await takeIds(other), [id])
+    assert.deepEqual(await claimIds(other), [id])
     await other.inbox.settle([retry(id, DEADLINE - 1, 1, 1)])
     await bench.inbox.submit(arrival({ email: 'b@x.example' }), null) // a turn or more of the database
     assert.equal(told, false)
     bench.clock.at = DEADLINE - 1
-    assert.deepEqual(await takeIds(other), [id])
+    assert.deepEqual(await claimIds(other), [id])
     await other.inbox.settle([retry(id, DEADLINE, 2, 1)])
     assert.equal((await answered).progress?.dueAt, DEADLINE)
   },
@@ -75,12 +75,12 @@ test('who waits at a replica that was given up for dead is told what another one
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
   const answered = bench.inbox.submit(arrival(), DEADLINE)
-  const id = only(await takeIds(bench))
+  const id = only(await claimIds(bench))
   assert(bench.inbox.isMine(id))
   await giveUp(bench, other)
   assert.equal(bench.inbox.isMine(id), false)
   bench.clock.at += 1
-  assert.deepEqual(await takeIds(other), [id])
+  assert.deepEqual(await claimIds(other), [id])
   await other.inbox.settle([succeeded(id)])
   await bench.inbox.settle([retry(id, DEADLINE)])
   assert.equal((await answered).progress?.state, 'succeeded')
@@ -90,8 +90,8 @@ test('who waits at a replica that was given up for dead is told what another one
 test('what is let go can be handed out again', quick, async (t) => {
   const bench = await setUp(t)
   const id = await submit(bench, 'a@x.example')
-  assert.deepEqual(await takeIds(bench), [id])
-  assert.deepEqual(await takeNow(bench), [])
-  bench.inbox.letGo([id])
-  assert.deepEqual(await takeIds(bench), [id])
+  assert.deepEqual(await claimIds(bench), [id])
+  assert.deepEqual(await claimNow(bench), [])
+  bench.inbox.release([id])
+  assert.deepEqual(await claimIds(bench), [id])
 })

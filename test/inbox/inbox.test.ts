@@ -18,13 +18,13 @@ const DEADLINE = START + 60_000
 const running = new AbortController().signal
 const quick = { timeout: 5000 } // whoever waits for the deadline instead of the event fails by it
 
-const takeOne = async ({ inbox }: Replica): Promise<Delivery> => only(await inbox.take(10, running))
+const claimOne = async ({ inbox }: Replica): Promise<Delivery> => only(await inbox.claim(10, running))
 
 test('whoever submits waits, and gets what the work came to', quick, async (t) => {
   const bench = await setUp(t)
   for (const end of [succeeded, needsAttention]) {
     const answered = bench.inbox.submit(arrival({ email: end.name }), DEADLINE)
-    const { id, request } = await takeOne(bench)
+    const { id, request } = await claimOne(bench)
     assert.equal(request?.email, end.name)
     await bench.inbox.settle([end(id)])
     assert.deepEqual(await answered, { id, progress: end(id) })
@@ -37,13 +37,13 @@ test(
   async (t) => {
     const bench = await setUp(t)
     const before = [bench.inbox.submit(arrival(), DEADLINE), bench.inbox.submit(arrival(), DEADLINE)]
-    const { id } = await takeOne(bench)
+    const { id } = await claimOne(bench)
     const during = bench.inbox.submit(arrival(), DEADLINE)
     await bench.inbox.submit(arrival(), null)
     const first = succeeded(id, 'enrolled', 1)
     await bench.inbox.settle([first])
     for (const answer of await Promise.all(before)) assert.deepEqual(answer, { id, progress: first })
-    const next = await takeOne(bench)
+    const next = await claimOne(bench)
     assert.deepEqual([next.id, next.outcome, next.generation], [id, null, 2], 'two that came together count once')
     const second = succeeded(id, 'allowed', 2)
     await bench.inbox.settle([second])
@@ -56,10 +56,10 @@ test(
 test('a repeat during the last attempt restarts the schedule', quick, async (t) => {
   const bench = await setUp(t)
   const { id } = await bench.inbox.submit(arrival(), null)
-  await takeOne(bench)
+  await claimOne(bench)
   await bench.inbox.submit(arrival(), null)
   await bench.inbox.settle([needsAttention(id)])
-  const { state, attempts } = await takeOne(bench)
+  const { state, attempts } = await claimOne(bench)
   assert.deepEqual([state, attempts], ['waiting', 0])
 })
 
@@ -69,10 +69,10 @@ test(
   async (t) => {
     const bench = await setUp(t)
     const { id } = await bench.inbox.submit(arrival(), null)
-    await takeOne(bench)
+    await claimOne(bench)
     await bench.inbox.settle([{ ...retry(id, START + 5000), outcome: succeeded(id).outcome }])
     void bench.inbox.submit(arrival(), DEADLINE)
-    const { outcome, generation } = await takeOne(bench)
+    const { outcome, generation } = await claimOne(bench)
     assert.deepEqual([outcome, generation], [null, 1])
   },
 )
@@ -80,10 +80,10 @@ test(
 test('a repeat of a finished delivery waits for the work to be done again', quick, async (t) => {
   const bench = await setUp(t)
   const { id } = await bench.inbox.submit(arrival(), null)
-  await takeOne(bench)
+  await claimOne(bench)
   await bench.inbox.settle([succeeded(id)])
   const again = bench.inbox.submit(arrival(), DEADLINE)
-  assert.equal((await takeOne(bench)).outcome, null)
+  assert.equal((await claimOne(bench)).outcome, null)
   await bench.inbox.settle([succeeded(id, 'allowed', 1)])
   assert.deepEqual(await again, { id, progress: succeeded(id, 'allowed', 1) })
 })
@@ -92,14 +92,14 @@ for (const order of ['result first', 'repeat first']) {
   test(`a repeat that comes with the result of its row is not answered with it (${order})`, quick, async (t) => {
     const bench = await setUp(t)
     const first = bench.inbox.submit(arrival(), DEADLINE)
-    const { id } = await takeOne(bench)
+    const { id } = await claimOne(bench)
     const settle = () => bench.inbox.settle([succeeded(id)])
     const settling = order === 'result first' ? settle() : null
     const repeat = bench.inbox.submit(arrival(), DEADLINE)
     await (settling ?? settle())
     assert.deepEqual(await timeline(bench, id), ['received', 'succeeded', 'repeated'])
     assert.deepEqual((await first).progress, succeeded(id))
-    assert.equal((await takeOne(bench)).id, id)
+    assert.equal((await claimOne(bench)).id, id)
     await bench.inbox.settle([succeeded(id, 'allowed', 1)])
     assert.deepEqual((await repeat).progress, succeeded(id, 'allowed', 1))
   })
@@ -122,17 +122,17 @@ test('when the deadline passes there is no answer, and the delivery is still wor
   const bench = await setUp(t)
   const { id, progress } = await bench.inbox.submit(arrival(), START + 5)
   assert.equal(progress, null)
-  assert.equal((await takeOne(bench)).id, id)
+  assert.equal((await claimOne(bench)).id, id)
 })
 
 test('a next try before the deadline is waited for', quick, async (t) => {
   const bench = await setUp(t)
   const answered = bench.inbox.submit(arrival(), DEADLINE)
-  const { id } = await takeOne(bench)
+  const { id } = await claimOne(bench)
   await bench.inbox.settle([retry(id, DEADLINE - 1)])
   bench.clock.at = DEADLINE - 1
   bench.inbox.resume() // rings
-  assert.equal((await takeOne(bench)).attempts, 1)
+  assert.equal((await claimOne(bench)).attempts, 1)
   await bench.inbox.settle([succeeded(id)])
   assert.deepEqual((await answered).progress, succeeded(id))
 })
@@ -140,7 +140,7 @@ test('a next try before the deadline is waited for', quick, async (t) => {
 test('a next try at the deadline or later is the answer, at once', quick, async (t) => {
   const bench = await setUp(t)
   const answered = bench.inbox.submit(arrival(), DEADLINE)
-  const { id } = await takeOne(bench)
+  const { id } = await claimOne(bench)
   await bench.inbox.settle([retry(id, DEADLINE)])
   assert.deepEqual((await answered).progress, retry(id, DEADLINE))
 })
@@ -148,7 +148,7 @@ test('a next try at the deadline or later is the answer, at once', quick, async 
 test('a pause tells those who wait, and nobody waits while it lasts', quick, async (t) => {
   const bench = await setUp(t)
   const waiting = bench.inbox.submit(arrival(), DEADLINE)
-  const { id } = await takeOne(bench)
+  const { id } = await claimOne(bench)
   bench.inbox.pause()
   assert.deepEqual(await waiting, { id, progress: null })
   assert.deepEqual(await bench.inbox.submit(arrival(), DEADLINE), { id, progress: null })
@@ -156,7 +156,7 @@ test('a pause tells those who wait, and nobody waits while it lasts', quick, asy
   const answered = bench.inbox.submit(arrival(), DEADLINE)
   await bench.inbox.submit(arrival(), null) // the one before is stored by then
   await bench.inbox.settle([succeeded(id)])
-  const { generation } = await takeOne(bench)
+  const { generation } = await claimOne(bench)
   await bench.inbox.settle([succeeded(id, 'enrolled', generation)])
   assert.deepEqual(await answered, { id, progress: succeeded(id, 'enrolled', generation) })
 })

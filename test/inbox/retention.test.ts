@@ -24,7 +24,7 @@ test('what still waits is never deleted, however old it is', async (t) => {
 })
 
 test('what needs attention is never deleted, however old it is, and holds up no other', async (t) => {
-  const { store, db, rows, desk } = await setUp(t)
+  const { store, db, rows, operations } = await setUp(t)
   const emails = Array.from({ length: 250 }, (_, i) => `p${i}@example.com`)
   const open = await store.write(emails.map((email) => accepted(arrival({ email }))))
   await store.write(open.map(({ id }) => settled(needsAttention(id))))
@@ -34,7 +34,7 @@ test('what needs attention is never deleted, however old it is, and holds up no 
   assert.equal(await purgeStep({ db, before }), 1)
   assert.equal(await purgeStep({ db, before }), 0)
   assert.equal((await rows('deliveries')).length, 250)
-  await desk.markHandled({ id: open[0]?.id ?? '', note: '', by: 'alice' })
+  await operations.markHandled({ id: open[0]?.id ?? '', note: '', by: 'alice' })
   assert.equal(await purgeStep({ db, before }), 1)
 })
 
@@ -86,25 +86,25 @@ test('it goes in small steps until nothing is too old, and keeps the rest', asyn
 })
 
 test('courses go with their delivery; entries of the audit and ended bulk replays when they are as old', async (t) => {
-  const { store, db, desk, clock, rows } = await setUp(t)
+  const { store, db, operations, clock, rows } = await setUp(t)
   const courseIds = ['course-v1:a+b+1', 'course-v1:a+b+2']
   const [one] = await store.write([accepted(arrival({ courseIds }))])
-  const old = await desk.startReplay({ filter: {}, by: 'alice' })
-  await desk.stopReplay({ id: old.id, by: 'alice' })
-  const running = await desk.startReplay({ filter: {}, by: 'alice' })
-  await desk.markHandled({ id: one?.id ?? '', note: '', by: 'alice' })
+  const old = await operations.startReplay({ filter: {}, by: 'alice' })
+  await operations.stopReplay({ id: old.id, by: 'alice' })
+  const running = await operations.startReplay({ filter: {}, by: 'alice' })
+  await operations.markHandled({ id: one?.id ?? '', note: '', by: 'alice' })
   clock.at += DAY_MS
-  const fresh = await desk.startReplay({ filter: {}, by: 'alice' })
-  await desk.stopReplay({ id: fresh.id, by: 'alice' })
+  const fresh = await operations.startReplay({ filter: {}, by: 'alice' })
+  await operations.stopReplay({ id: fresh.id, by: 'alice' })
   assert.equal(await purgeAuditStep({ db, before: START }), 0)
   assert.equal(await purgeAuditStep({ db, before: START + 1 }), 4)
   assert.equal(await purgeStep({ db, before: START + 1 }), 1)
   assert.deepEqual(await rows('further_courses'), [])
   assert.deepEqual(
-    (await desk.bulkReplays()).map(({ id }) => id),
+    (await operations.bulkReplays()).map(({ id }) => id),
     [fresh.id, running.id],
   )
-  const { items } = await desk.audit({})
+  const { items } = await operations.audit({})
   assert.deepEqual(
     items.map(({ at, kind }) => [at, kind]),
     [

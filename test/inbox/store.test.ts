@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { DueRow } from '../../src/inbox/store.ts'
+import type { DueRow } from '../../src/inbox/due.ts'
 import { refuseInserts } from '../database/dialects.ts'
 import {
   accepted,
@@ -55,7 +55,7 @@ test('only rows that are due now, waiting and ours are handed out', async (t) =>
   const ids = [foreign.id, due.id, later.id, done.id]
   const claimed = async (): Promise<string[][]> => {
     const rows = await store.due({ limit: 10, after: null })
-    const { deliveries } = await store.waiting(ids)
+    const { deliveries } = await store.readClaimed(ids)
     return [rows.map(({ id }) => id), deliveries.map(({ id }) => id)]
   }
   assert.deepEqual(await claimed(), [[due.id], [due.id]])
@@ -64,7 +64,7 @@ test('only rows that are due now, waiting and ours are handed out', async (t) =>
     [due.id, later.id],
     [due.id, later.id],
   ])
-  assert.deepEqual(await store.waiting([]), { deliveries: [], events: [] })
+  assert.deepEqual(await store.readClaimed([]), { deliveries: [], events: [] })
 })
 
 test('a take-over makes all unfinished rows ours, those of nobody too, and leaves the rest', async (t) => {
@@ -75,7 +75,7 @@ test('a take-over makes all unfinished rows ours, those of nobody too, and leave
   assert(lost && orphan && done)
   await dead.store.write([succeeded(done.id), retry(lost.id, START + 5000, 4)].map((one) => settledBy('dead', one)))
   await db.updateTable('deliveries').set({ owner: null }).where('id', '=', orphan.id).execute()
-  assert.equal(await store.takeOver(), 2)
+  assert.equal(await store.claimAll(86_400_000), 2)
   const { owner, attempts, due_at } = await row(lost.id)
   assert.deepEqual([owner, attempts, due_at], ['replica-1', 4, START + 5000])
   assert.equal((await row(orphan.id)).owner, 'replica-1')

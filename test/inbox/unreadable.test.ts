@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { claimNow, submit } from './claiming.ts'
 import { only, setUp, succeeded, timeline } from './harness.ts'
-import { submit, takeNow } from './taking.ts'
 
 const quick = { timeout: 5000 }
 const DAMAGED = [
@@ -23,7 +23,7 @@ for (const [column, text] of DAMAGED) {
       .where('id', '=', bad)
       .execute()
     published.length = 0
-    assert.deepEqual(await takeNow(bench), [good])
+    assert.deepEqual(await claimNow(bench), [good])
     const { state, due_at, owner, outcome } = await row(bad)
     assert.deepEqual([state, due_at, owner], ['needs_attention', null, null])
     assert.match(outcome ?? '', /"code":"row.unreadable"/)
@@ -34,7 +34,7 @@ for (const [column, text] of DAMAGED) {
     assert.deepEqual(await timeline(bench, bad), ['received', 'needs_attention'])
     await inbox.settle([succeeded(good)])
     const next = await submit(bench, 'ada@x.example', 2)
-    assert.deepEqual(await takeNow(bench), [next])
+    assert.deepEqual(await claimNow(bench), [next])
   })
 }
 
@@ -43,13 +43,13 @@ test('once it is mended a replay has it worked on', quick, async (t) => {
   const id = await submit(bench, 'ada@x.example')
   const { request } = await bench.row(id)
   await bench.db.updateTable('deliveries').set({ request: '{' }).execute()
-  assert.deepEqual(await takeNow(bench), [])
-  await bench.desk.replay({ ids: [id], by: 'alice' })
-  assert.deepEqual(await takeNow(bench), [])
+  assert.deepEqual(await claimNow(bench), [])
+  await bench.operations.replay({ ids: [id], by: 'alice' })
+  assert.deepEqual(await claimNow(bench), [])
   assert.equal((await bench.row(id)).state, 'needs_attention')
   await bench.db.updateTable('deliveries').set({ request }).execute()
-  await bench.desk.replay({ ids: [id], by: 'alice' })
-  assert.deepEqual(await takeNow(bench), [id])
+  await bench.operations.replay({ ids: [id], by: 'alice' })
+  assert.deepEqual(await claimNow(bench), [id])
 })
 
 test('a damaged outcome of a finished delivery stops nobody who asks for it', quick, async (t) => {

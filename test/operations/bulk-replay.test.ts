@@ -48,27 +48,27 @@ async function states({ db }: Bench): Promise<Partial<Record<DeliveryState, numb
 
 test('the preview counts what would become due, without what succeeded or was handled', async (t) => {
   const bench = await setUp(t)
-  const { store, desk } = bench
+  const { store, operations } = bench
   const [a, b, c, d] = await store.write(
     ['a', 'b', 'c', 'd'].map((name) => accepted(arrival({ email: `${name}@x.example` }))),
   )
   assert(a && b && c && d)
   await store.write([settled(needsAttention(a.id)), settled(succeeded(b.id))])
-  await desk.markHandled({ id: c.id, note: '', by })
-  const preview = await desk.previewReplay({ filter: {} })
+  await operations.markHandled({ id: c.id, note: '', by })
+  const preview = await operations.previewReplay({ filter: {} })
   assert.deepEqual([preview.count, preview.more], [2, false])
   assert.deepEqual(new Set(preview.sample.map(({ id }) => id)), new Set([a.id, d.id]))
-  assert.equal((await desk.previewReplay({ filter: {}, succeeded: true })).count, 3)
-  assert.equal((await desk.previewReplay({ filter: { states: ['succeeded', 'needs_attention'] } })).count, 1)
-  assert.equal((await desk.previewReplay({ filter: { states: ['succeeded'] }, succeeded: true })).count, 1)
-  assert.equal((await desk.previewReplay({ filter: { states: ['handled'] } })).count, 1)
-  assert.equal((await desk.previewReplay({ filter: { states: ['succeeded'] } })).count, 0)
+  assert.equal((await operations.previewReplay({ filter: {}, succeeded: true })).count, 3)
+  assert.equal((await operations.previewReplay({ filter: { states: ['succeeded', 'needs_attention'] } })).count, 1)
+  assert.equal((await operations.previewReplay({ filter: { states: ['succeeded'] }, succeeded: true })).count, 1)
+  assert.equal((await operations.previewReplay({ filter: { states: ['handled'] } })).count, 1)
+  assert.equal((await operations.previewReplay({ filter: { states: ['succeeded'] } })).count, 0)
 })
 
 test('it makes due what the filter finds, 200 at a time, with who ordered it in each timeline', async (t) => {
   const bench = await setUp(t)
   const ids = await failed(bench, 450)
-  const { id, ...order } = await bench.desk.startReplay({ filter: { states: ['needs_attention'] }, by })
+  const { id, ...order } = await bench.operations.startReplay({ filter: { states: ['needs_attention'] }, by })
   assert.deepEqual(order, {
     filter: { states: ['needs_attention'] },
     succeeded: false,
@@ -83,31 +83,31 @@ test('it makes due what the filter finds, 200 at a time, with who ordered it in 
   const dues: number[] = []
   for (;;) {
     bench.clock.at += 1000
-    const step = await stepReplay(bench.means, id)
+    const step = await stepReplay(bench.context, id)
     if (step === null) break
     dues.push(step.result.due)
   }
   assert.deepEqual(dues, [200, 200, 50])
   assert.deepEqual(await states(bench), { waiting: 450 })
-  const done = await bench.desk.bulkReplay(id)
+  const done = await bench.operations.bulkReplay(id)
   assert.deepEqual([done?.state, done?.replayed, done?.endedAt], ['done', 450, bench.clock.at - 1000])
   for (const one of [ids[0] ?? '', ids.at(-1) ?? '']) {
-    const event = (await bench.desk.timeline(one)).at(-1)
+    const event = (await bench.operations.timeline(one)).at(-1)
     assert.deepEqual([event?.kind, event?.actor, event?.detail], ['replayed', by, `bulk replay ${id}`])
   }
-  assert.deepEqual(await bench.desk.bulkReplays(), [done])
+  assert.deepEqual(await bench.operations.bulkReplays(), [done])
 })
 
 test('only what was last active before its start is meant, and nothing twice', async (t) => {
   const bench = await setUp(t)
   const [first = ''] = await failed(bench, 3)
-  const { id } = await bench.desk.startReplay({ filter: {}, by })
+  const { id } = await bench.operations.startReplay({ filter: {}, by })
   const late = only(await bench.store.write([accepted(arrival({ email: 'late@x.example' }))])).id
   await bench.store.write([settled(needsAttention(late))])
-  await stepReplay(bench.means, id)
+  await stepReplay(bench.context, id)
   assert.deepEqual(await states(bench), { waiting: 3, needs_attention: 1 })
   await bench.store.write([settled({ ...needsAttention(first) })])
-  assert.equal(await stepReplay(bench.means, id), null)
+  assert.equal(await stepReplay(bench.context, id), null)
   assert.deepEqual((await timeline(bench, first)).filter((kind) => kind === 'replayed').length, 1)
 })
 
@@ -125,42 +125,42 @@ test('what has succeeded since it was found is left alone', async (t) => {
 test('a stop ends it after the step under way; what is due stays due', async (t) => {
   const bench = await setUp(t)
   await failed(bench, 250)
-  const { id } = await bench.desk.startReplay({ filter: {}, by })
-  await stepReplay(bench.means, id)
+  const { id } = await bench.operations.startReplay({ filter: {}, by })
+  await stepReplay(bench.context, id)
   bench.clock.at += 1000
-  const stopped = await bench.desk.stopReplay({ id, by: 'bob' })
+  const stopped = await bench.operations.stopReplay({ id, by: 'bob' })
   assert.deepEqual([stopped?.state, stopped?.replayed, stopped?.endedAt], ['stopped', 200, bench.clock.at])
-  assert.equal(await stepReplay(bench.means, id), null)
+  assert.equal(await stepReplay(bench.context, id), null)
   assert.deepEqual(await states(bench), { waiting: 200, needs_attention: 50 })
-  assert.deepEqual(await bench.desk.stopReplay({ id, by: 'carol' }), stopped)
-  assert.equal((await bench.desk.audit({})).items.length, 2)
-  assert.equal(await bench.desk.stopReplay({ id: 'NONE', by }), null)
+  assert.deepEqual(await bench.operations.stopReplay({ id, by: 'carol' }), stopped)
+  assert.equal((await bench.operations.audit({})).items.length, 2)
+  assert.equal(await bench.operations.stopReplay({ id: 'NONE', by }), null)
 })
 
 test('a stop that comes when the next step has already looked counts', async (t) => {
   const bench = await setUp(t)
   await failed(bench, 3)
-  const { id } = await bench.desk.startReplay({ filter: {}, by })
+  const { id } = await bench.operations.startReplay({ filter: {}, by })
   let looks = 0
   const db = bench.db.withPlugin({
     transformQuery: ({ node }) => node,
     transformResult: async ({ result }) => {
-      if (++looks === 2) await bench.desk.stopReplay({ id, by }) // first the order is read, then it searches
+      if (++looks === 2) await bench.operations.stopReplay({ id, by }) // first the order is read, then it searches
       return result
     },
   })
-  assert.equal(await stepReplay({ ...bench.means, database: { ...bench.database, db } }, id), null)
+  assert.equal(await stepReplay({ ...bench.context, database: { ...bench.database, db } }, id), null)
   assert.deepEqual(await states(bench), { needs_attention: 3 })
 })
 
 test('a step that dies is taken again whole, and none is lost or done twice', async (t) => {
   const bench = await setUp(t)
   await failed(bench, 250)
-  const { id } = await bench.desk.startReplay({ filter: {}, by })
-  await stepReplay(bench.means, id)
+  const { id } = await bench.operations.startReplay({ filter: {}, by })
+  await stepReplay(bench.context, id)
   await refuseInserts({ database: bench.database, table: 'events', when: "new.kind = 'replayed'" })
   const before = await readReplay(bench.db, id)
-  await assert.rejects(stepReplay(bench.means, id), /no room/)
+  await assert.rejects(stepReplay(bench.context, id), /no room/)
   assert.deepEqual(await readReplay(bench.db, id), before)
   assert.deepEqual(await states(bench), { waiting: 200, needs_attention: 50 })
 })
@@ -168,14 +168,14 @@ test('a step that dies is taken again whole, and none is lost or done twice', as
 test('several replicas carry it out together, each delivery once, and it goes on after a restart', async (t) => {
   const bench = await setUp(t)
   const ids = await failed(bench, 450)
-  const { id } = await bench.desk.startReplay({ filter: {}, by })
-  await stepReplay(bench.means, id) // whoever did this is gone
+  const { id } = await bench.operations.startReplay({ filter: {}, by })
+  await stepReplay(bench.context, id) // whoever did this is gone
   const stop = new AbortController()
   const errors: unknown[] = []
   let due = 0
-  const run = ({ means }: Pick<Bench, 'means'>): Promise<void> =>
+  const run = ({ context }: Pick<Bench, 'context'>): Promise<void> =>
     runBulkReplays({
-      means,
+      context,
       guard: (work) => work(),
       onStepped: (events) => {
         due += events.length
@@ -192,7 +192,7 @@ test('several replicas carry it out together, each delivery once, and it goes on
   for (const one of ids) {
     assert.deepEqual(await timeline(bench, one), ['received', 'needs_attention', 'replayed'])
   }
-  const done = await bench.desk.bulkReplay(id)
+  const done = await bench.operations.bulkReplay(id)
   assert.deepEqual([done?.state, done?.replayed], ['done', 450])
 })
 
@@ -202,9 +202,9 @@ test('what holds no sale is passed over', async (t) => {
   const { id: waits } = only(await bench.store.write([accepted(arrival({ email: 'w@x.example' }))]))
   await bench.store.write([settled(retry(waits, START + HOUR_MS))])
   bench.clock.at += 1000
-  const { id, total } = await bench.desk.startReplay({ filter: {}, by })
+  const { id, total } = await bench.operations.startReplay({ filter: {}, by })
   assert.equal(total, 2)
-  assert.deepEqual((await stepReplay(bench.means, id))?.result, { due: 1, isLast: true })
+  assert.deepEqual((await stepReplay(bench.context, id))?.result, { due: 1, isLast: true })
   assert.deepEqual(await states(bench), { rejected: 1, waiting: 1 })
   assert.equal((await bench.row(waits)).due_at, bench.clock.at)
 })

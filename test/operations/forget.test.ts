@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { sql } from 'kysely'
 import type { Arrival } from '../../src/delivery/types.ts'
 import { forget, mentions } from '../../src/operations/forget.ts'
+import { claimNow, submit } from '../inbox/claiming.ts'
 import {
   accepted,
   arrival,
@@ -18,7 +19,6 @@ import {
   setUp,
   succeeded,
 } from '../inbox/harness.ts'
-import { submit, takeNow } from '../inbox/taking.ts'
 
 const by = 'retirement'
 const EMAIL = 'Ada@x.example'
@@ -43,7 +43,7 @@ async function everything({ rows }: Replica): Promise<string> {
 
 test('a person’s deliveries go with all that belongs to them, whatever their state, and nobody else’s', async (t) => {
   const bench = await setUp(t)
-  const { store, desk, means } = bench
+  const { store, operations, context } = bench
   const courseIds = ['course-v1:a+b+1', 'course-v1:a+b+2']
   const orders = Array.from({ length: 4 }, (_, order) =>
     arrival({ email: EMAIL, username: 'countess', courseIds, order }),
@@ -55,11 +55,11 @@ test('a person’s deliveries go with all that belongs to them, whatever their s
   ])
   assert(one && two && three)
   await store.write([settled(succeeded(one.id)), settled(retry(two.id, START + 1000))])
-  await desk.markHandled({ id: three.id, note: 'Ada got her money back', by: 'alice' })
+  await operations.markHandled({ id: three.id, note: 'Ada got her money back', by: 'alice' })
   const wrong = only(await store.write([accepted(rejectedWith('{"email": ["\\u0061DA@x.example"]}'))]))
   assert.ok((await everything(bench)).includes('countess'))
 
-  const forgotten = await forget(means, { email: ` ${EMAIL.toUpperCase()}`, by, silentMs: 0 })
+  const forgotten = await forget(context, { email: ` ${EMAIL.toUpperCase()}`, by, silentMs: 0 })
   assert.equal(forgotten.deliveries, 5)
   const left = await bench.db.selectFrom('deliveries').select('id').orderBy('id').execute()
   assert.deepEqual(
@@ -82,13 +82,13 @@ test('a person’s deliveries go with all that belongs to them, whatever their s
 })
 
 test('the audit says that somebody was forgotten and by whom, and no more; the second time there is nothing', async (t) => {
-  const { store, desk, means, rows } = await setUp(t)
+  const { store, operations, context, rows } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
-  await desk.replay({ ids: [id], by: 'alice' })
-  await forget(means, { email: EMAIL, by, silentMs: 0 })
-  const listed = async () => (await desk.audit({})).items.map(({ kind, detail, actor }) => [kind, detail, actor])
+  await operations.replay({ ids: [id], by: 'alice' })
+  await forget(context, { email: EMAIL, by, silentMs: 0 })
+  const listed = async () => (await operations.audit({})).items.map(({ kind, detail, actor }) => [kind, detail, actor])
   assert.deepEqual(await listed(), [['forgotten', '1 delivery', by]])
-  const again = await forget(means, { email: EMAIL, by, silentMs: 0 })
+  const again = await forget(context, { email: EMAIL, by, silentMs: 0 })
   assert.equal(again.deliveries, 0)
   assert.equal((await listed()).length, 1)
   assert.equal((await rows('audit')).length, 1)
@@ -97,8 +97,8 @@ test('the audit says that somebody was forgotten and by whom, and no more; the s
 test('work that is under way can’t bring a person back, and the next sale to the same person is a new one', async (t) => {
   const bench = await setUp(t)
   const id = await submit(bench, 'ada@x.example')
-  assert.deepEqual(await takeNow(bench), [id])
-  await forget(bench.means, { email: EMAIL, by, silentMs: 0 })
+  assert.deepEqual(await claimNow(bench), [id])
+  await forget(bench.context, { email: EMAIL, by, silentMs: 0 })
   assert.equal(await bench.inbox.mayContinue(id), false)
   await bench.inbox.settle([retry(id, START)])
   assert.deepEqual(await bench.rows('deliveries'), [])
@@ -109,7 +109,7 @@ test('work that is under way can’t bring a person back, and the next sale to t
   )
   const next = await submit(bench, 'ada@x.example')
   assert.notEqual(next, id)
-  assert.deepEqual(await takeNow(bench), [next])
+  assert.deepEqual(await claimNow(bench), [next])
 })
 
 test('more deliveries than one step are all erased', async (t) => {
@@ -117,20 +117,20 @@ test('more deliveries than one step are all erased', async (t) => {
   const orders = Array.from({ length: 250 }, (_, order) => arrival({ email: EMAIL, order }))
   const written = await bench.store.write(orders.map(accepted))
   await bench.store.write(written.map(({ id }) => settled(needsAttention(id))))
-  assert.equal((await forget(bench.means, { email: EMAIL, by, silentMs: 0 })).deliveries, 250)
+  assert.equal((await forget(bench.context, { email: EMAIL, by, silentMs: 0 })).deliveries, 250)
   assert.deepEqual(await bench.rows('deliveries'), [])
 })
 
 test('orders of bulk replays that name the person go too, and only those', async (t) => {
-  const { store, desk, means } = await setUp(t)
+  const { store, operations, context } = await setUp(t)
   await store.write([accepted(arrival({ email: EMAIL, username: 'countess' }))])
   for (const filter of [{ email: EMAIL }, { emailPrefix: 'ada@' }, { word: 'countess' }, { username: 'Countess' }]) {
-    await desk.startReplay({ filter, by: 'alice' })
+    await operations.startReplay({ filter, by: 'alice' })
   }
   const kept = [{ email: 'other@x.example' }, { emailPrefix: 'a' }, { states: ['waiting' as const] }]
-  for (const filter of kept) await desk.startReplay({ filter, by: 'alice' })
-  await forget(means, { email: EMAIL, by, silentMs: 0 })
-  assert.deepEqual((await desk.bulkReplays()).map(({ filter }) => filter).toReversed(), kept)
+  for (const filter of kept) await operations.startReplay({ filter, by: 'alice' })
+  await forget(context, { email: EMAIL, by, silentMs: 0 })
+  assert.deepEqual((await operations.bulkReplays()).map(({ filter }) => filter).toReversed(), kept)
 })
 
 test('an address is mentioned where it stands whole, however the JSON spells it', () => {
@@ -148,7 +148,7 @@ if (onSqlite()) {
     timeout: 60_000,
   }, async (t) => {
     const bench = await setUp(t)
-    const { store, database, means, url } = bench
+    const { store, database, context, url } = bench
     const file = url.replace('sqlite:', '')
     const names = Array.from({ length: 3000 }, (_, i) => `Person${(i * 7919) % 3001}q`)
     const people = names.map((name): Arrival => {
@@ -164,7 +164,7 @@ if (onSqlite()) {
     const found: string[] = []
     const wanted = people.filter((_, i) => i % 60 === 7)
     for (const { request } of wanted) {
-      const { traces } = await forget(means, { email: request?.email ?? '', by })
+      const { traces } = await forget(context, { email: request?.email ?? '', by })
       found.push(...traces)
     }
     const texts = wanted.flatMap(({ digest, request }) => [digest, request?.name ?? digest])

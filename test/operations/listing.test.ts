@@ -32,8 +32,8 @@ async function storeAll({ store, clock }: Bench, arrivals: readonly Arrival[]): 
 }
 
 const idsOf = ({ items }: Found): string[] => items.map(({ id }) => id)
-const find = async ({ desk }: Replica, filter: DeliveryFilter): Promise<string[]> =>
-  idsOf(await desk.list({ filter, limit: 500 }))
+const find = async ({ operations }: Replica, filter: DeliveryFilter): Promise<string[]> =>
+  idsOf(await operations.list({ filter, limit: 500 }))
 
 test('a list begins with the newest activity, also where that is not the newest delivery', async (t) => {
   const bench = await setUp(t)
@@ -50,7 +50,7 @@ test('a line says what the delivery is and how far it is', async (t) => {
   const bench = await setUp(t)
   const [id = ''] = await storeAll(bench, [arrival({ email: 'Ada@Example.com', username: 'Ada' })])
   await bench.store.write([settled(retry(id, START + 60_000, 3))])
-  assert.deepEqual(only((await bench.desk.list({ filter: {} })).items), {
+  assert.deepEqual(only((await bench.operations.list({ filter: {} })).items), {
     id,
     state: 'waiting',
     email: 'Ada@Example.com',
@@ -93,7 +93,7 @@ test('a delivery that was rejected for its payload is found by what could be rea
   const [id = ''] = await storeAll(bench, [{ ...rejectedArrival(), about }])
   const filters: DeliveryFilter[] = [{ emailPrefix: 'ada@' }, { username: 'countess' }, { course: COURSE }]
   for (const filter of filters) assert.deepEqual(await find(bench, filter), [id])
-  const { email, username, courseIds } = only((await bench.desk.list({ filter: {} })).items)
+  const { email, username, courseIds } = only((await bench.operations.list({ filter: {} })).items)
   assert.deepEqual([email, username, courseIds], ['ada@x', 'countess', [COURSE.toLowerCase()]])
 })
 
@@ -155,7 +155,7 @@ for (const [name, filter] of Object.entries<DeliveryFilter>({
     assert.equal(before.length, 23)
     const seen: string[] = []
     for (let after: string | null = null; ; ) {
-      const page: Found = await bench.desk.list({ filter, limit: 4, after })
+      const page: Found = await bench.operations.list({ filter, limit: 4, after })
       assert.equal(page.searchedBackTo, null)
       seen.push(...idsOf(page))
       await storeAll(bench, [arrival({ email: `p-new${seen.length}@x.example`, username: 'same', courseIds })])
@@ -169,7 +169,7 @@ for (const [name, filter] of Object.entries<DeliveryFilter>({
 
 test('in the list of each of its courses a delivery moves to the top with its activity', async (t) => {
   const bench = await setUp(t)
-  const { store, desk, clock } = bench
+  const { store, operations, clock } = bench
   const second = 'course-v1:edX+Second+2026'
   const courseIds = [COURSE, second]
   const [a = '', b = ''] = await storeAll(
@@ -184,13 +184,13 @@ test('in the list of each of its courses a delivery moves to the top with its ac
   await later(() => store.write([settled(retry(a, clock.at + 60_000))]), [a, b])
   await later(() => store.write([settled(succeeded(b))]), [b, a])
   await later(() => store.write([accepted(arrival({ email: 'a@x.example', courseIds }))]), [a, b])
-  await later(() => desk.replay({ ids: [b], by: 'alice' }), [b, a])
-  await later(() => desk.markHandled({ id: a, note: '', by: 'alice' }), [a, b])
+  await later(() => operations.replay({ ids: [b], by: 'alice' }), [b, a])
+  await later(() => operations.markHandled({ id: a, note: '', by: 'alice' }), [a, b])
 })
 
 test('a damaged cursor is refused with what to do', async (t) => {
-  const { desk } = await setUp(t)
-  await assert.rejects(desk.list({ filter: {}, after: 'x' }), (error) => {
+  const { operations } = await setUp(t)
+  await assert.rejects(operations.list({ filter: {}, after: 'x' }), (error) => {
     assert(error instanceof AppError)
     assert.equal(error.code, 'query.invalid')
     assert.match(error.message, /Begin with the first page/)
@@ -202,18 +202,18 @@ test('a row that nobody can read is listed and shown all the same', async (t) =>
   const bench = await setUp(t)
   const [id = ''] = await storeAll(bench, [arrival()])
   await bench.db.updateTable('deliveries').set({ request: '{"email":', outcome: '{}' }).execute()
-  const { email, outcome } = only((await bench.desk.list({ filter: {} })).items)
+  const { email, outcome } = only((await bench.operations.list({ filter: {} })).items)
   assert.deepEqual([email, outcome], ['ada@example.com', null])
-  const shown = await bench.desk.show(id)
+  const shown = await bench.operations.show(id)
   assert.deepEqual([shown?.request, shown?.outcome, shown?.unreadable], [null, null, 'its JSON is damaged'])
-  assert.equal((await bench.desk.show('NONE')) ?? null, null)
+  assert.equal((await bench.operations.show('NONE')) ?? null, null)
 })
 
 test('one delivery is shown whole', async (t) => {
   const bench = await setUp(t)
   const webhook = arrival()
   const [id = ''] = await storeAll(bench, [webhook])
-  const shown = await bench.desk.show(id)
+  const shown = await bench.operations.show(id)
   assert(shown)
   assert.deepEqual(shown.request, webhook.request)
   assert.deepEqual(Buffer.from(shown.body), webhook.body)

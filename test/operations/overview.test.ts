@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { tookCounter, tookSummary } from '../../src/inbox/time-to-enrollment.ts'
+import { timeToEnrollmentCounter, timeToEnrollmentSummary } from '../../src/inbox/time-to-enrollment.ts'
 import { readBacklog } from '../../src/operations/overview.ts'
 import {
   accepted,
@@ -20,7 +20,7 @@ const DAY_MS = 24 * 3_600_000
 const person = (number: number) => arrival({ email: `p${number}@x.example` })
 
 test('counts each of the last 30 days, today last, also days on which nothing happened', async (t) => {
-  const { store, desk, clock } = await setUp(t)
+  const { store, operations, clock } = await setUp(t)
   clock.at = START - 30 * DAY_MS
   await store.write([accepted(person(0))]) // a day too old
   clock.at = START - 29 * DAY_MS
@@ -30,7 +30,7 @@ test('counts each of the last 30 days, today last, also days on which nothing ha
   const [mend, again] = await store.write([accepted(person(2)), accepted(person(3)), accepted(rejectedArrival())])
   assert(mend && again)
   await store.write([settled(needsAttention(mend.id)), settled(retry(again.id, START + 5000)), accepted(person(3))])
-  const { days } = await desk.overview()
+  const { days } = await operations.overview()
   assert.equal(days.length, 30)
   const none = { received: 0, repeated: 0, succeeded: 0, rejected: 0, needsAttention: 0, retries: 0 }
   assert.deepEqual(days[0], { ...none, day: '2026-01-02', received: 1, succeeded: 1 })
@@ -41,9 +41,9 @@ test('counts each of the last 30 days, today last, also days on which nothing ha
 
 test('what waits and what needs attention is counted, and the oldest that waits is named', async (t) => {
   const bench = await setUp(t)
-  const { store, desk, clock } = bench
+  const { store, operations, clock } = bench
   const none = { count: 0, more: false }
-  const empty = await desk.overview()
+  const empty = await operations.overview()
   assert.deepEqual([empty.waiting, empty.needsAttention, empty.oldestWaiting, empty.replicas], [none, none, null, 1])
   assert.deepEqual(await readBacklog(bench.db), { waiting: 0, needsAttention: 0, oldestReceivedAt: null })
 
@@ -54,7 +54,7 @@ test('what waits and what needs attention is counted, and the oldest that waits 
   await store.write([accepted(person(3)), settled(succeeded(done.id)), settled(needsAttention(mend.id))])
   clock.at += 1000
   await store.write([settled(retry(oldest.id, START + DAY_MS))]) // it is the one with the latest activity, too
-  const found = await desk.overview()
+  const found = await operations.overview()
   assert.deepEqual(found.waiting, { count: 2, more: false })
   assert.deepEqual(found.needsAttention, { count: 1, more: false })
   assert.deepEqual(found.oldestWaiting, { id: oldest.id, receivedAt: START })
@@ -62,14 +62,14 @@ test('what waits and what needs attention is counted, and the oldest that waits 
 })
 
 test('the time to enrollment is from the first arrival to the first success, and is counted once', async (t) => {
-  const { store, desk, clock, inbox, published, ...bench } = await setUp(t)
-  assert.equal((await desk.overview()).secondsToEnrollment, null)
+  const { store, operations, clock, inbox, published, ...bench } = await setUp(t)
+  assert.equal((await operations.overview()).secondsToEnrollment, null)
   const { id } = await inbox.submit(person(1), null)
-  await inbox.take(1, new AbortController().signal)
+  await inbox.claim(1, new AbortController().signal)
   clock.at += 4500
   await inbox.settle([succeeded(id)])
   assert.deepEqual(
-    published.map(({ kind, tookMs }) => [kind, tookMs]),
+    published.map(({ kind, timeToEnrollmentMs }) => [kind, timeToEnrollmentMs]),
     [
       ['received', undefined],
       ['succeeded', 4500],
@@ -80,22 +80,22 @@ test('the time to enrollment is from the first arrival to the first success, and
   await store.write([settled(succeeded(id))])
   const took = Object.entries(await counters(bench)).filter(([name]) => name.includes('seconds'))
   assert.deepEqual(took, [['2026-01-31 seconds_to_enrollment_le_5', 1]])
-  const { secondsToEnrollment } = await desk.overview()
+  const { secondsToEnrollment } = await operations.overview()
   assert.deepEqual(secondsToEnrollment, { median: 4.5, p95: 4.95, count: 1 })
 })
 
 test('median and p95 come out of classes of bounded number, and lie in the right one', () => {
   const names = new Map<string, number>()
   const times = Array.from({ length: 1000 }, (_, i) => i * 100) // 0 to 99.9 s
-  for (const ms of times) names.set(tookCounter(ms), (names.get(tookCounter(ms)) ?? 0) + 1)
-  const summary = tookSummary([...names].map(([name, count]) => ({ name, count })))
+  for (const ms of times) names.set(timeToEnrollmentCounter(ms), (names.get(timeToEnrollmentCounter(ms)) ?? 0) + 1)
+  const summary = timeToEnrollmentSummary([...names].map(([name, count]) => ({ name, count })))
   assert(summary)
   assert.ok(Math.abs(summary.median - 50) < 1, `${summary.median}`)
   assert.ok(summary.p95 > 60 && summary.p95 <= 120, `${summary.p95}`)
-  const all = Array.from({ length: 60 }, (_, i) => tookCounter(2 ** i))
+  const all = Array.from({ length: 60 }, (_, i) => timeToEnrollmentCounter(2 ** i))
   assert.ok(new Set(all).size <= 27)
   assert.ok(all.every((name) => name.length <= 48))
-  const late = tookSummary([{ name: tookCounter(30 * DAY_MS), count: 1 }])
+  const late = timeToEnrollmentSummary([{ name: timeToEnrollmentCounter(30 * DAY_MS), count: 1 }])
   assert.deepEqual(late, { median: 345_600, p95: 345_600, count: 1 })
-  assert.equal(tookSummary([{ name: 'received', count: 7 }]), null)
+  assert.equal(timeToEnrollmentSummary([{ name: 'received', count: 7 }]), null)
 })

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { sql } from 'kysely'
 import { backfillStep } from '../../src/inbox/backfill.ts'
 import { stepReplay } from '../../src/operations/bulk-replay.ts'
-import { createDesk } from '../../src/operations/create-operations.ts'
+import { createOperations } from '../../src/operations/create-operations.ts'
 import type { DeliveryFilter } from '../../src/operations/filter.ts'
 import { forget } from '../../src/operations/forget.ts'
 import { plansOf } from '../database/dialects.ts'
@@ -23,7 +23,7 @@ import {
 const ROWS = 2000
 const OTHER = 'course-v1:edX+Other+2026'
 
-async function fill({ db, store, desk }: Replica, clock: { at: number }): Promise<string[]> {
+async function fill({ db, store, operations }: Replica, clock: { at: number }): Promise<string[]> {
   const all: string[] = []
   for (let from = 0; from < ROWS; from += 200) {
     const people = Array.from({ length: 200 }, (_, i) =>
@@ -39,7 +39,7 @@ async function fill({ db, store, desk }: Replica, clock: { at: number }): Promis
     all.push(...ids)
     clock.at += 1000
   }
-  await desk.replay({ ids: all.slice(0, 40), by: 'alice' })
+  await operations.replay({ ids: all.slice(0, 40), by: 'alice' })
   const tables = 'deliveries, events, counters, audit, further_courses, bulk_replays'
   await sql.raw(onSqlite() ? 'analyze' : `analyze table ${tables}`).execute(db)
   return all
@@ -83,10 +83,16 @@ for (const [name, filter] of Object.entries(FILTERS)) {
     await fill(bench, bench.clock)
     const plans = await plansOf(bench.database, async (db) => {
       const database = { ...bench.database, db }
-      const means = { ...bench.means, database }
-      const desk = createDesk({ means, guard: (work) => work(), replicas: () => 1, publish: () => {}, onDue: () => {} })
-      const first = await desk.list({ filter, limit: 5 })
-      if (first.next !== null) await desk.list({ filter, limit: 5, after: first.next })
+      const context = { ...bench.context, database }
+      const operations = createOperations({
+        context,
+        guard: (work) => work(),
+        replicas: () => 1,
+        publish: () => {},
+        onDue: () => {},
+      })
+      const first = await operations.list({ filter, limit: 5 })
+      if (first.next !== null) await operations.list({ filter, limit: 5, after: first.next })
     })
     assert.ok(plans.length > 0)
     assertCheap(plans)
@@ -98,21 +104,27 @@ test('all else that console and command line do finds its rows by an index', asy
   const [one = '', two = ''] = await fill(bench, bench.clock)
   const plans = await plansOf(bench.database, async (db) => {
     const database = { ...bench.database, db }
-    const means = { ...bench.means, database }
-    const desk = createDesk({ means, guard: (work) => work(), replicas: () => 1, publish: () => {}, onDue: () => {} })
-    await desk.show(one)
-    await desk.timeline(one)
-    const { next } = await desk.audit({ limit: 5 })
-    await desk.audit({ limit: 5, after: next })
-    await desk.overview()
-    await desk.replay({ ids: [one, two], by: 'alice' })
-    await desk.markHandled({ id: one, note: '', by: 'alice' })
-    const { id } = await desk.startReplay({ filter: { states: ['needs_attention'] }, by: 'alice' })
-    await stepReplay(means, id)
-    await forget(means, { email: 'p9@x.example', by: 'alice' })
-    await bench.store.stillWaiting([two])
+    const context = { ...bench.context, database }
+    const operations = createOperations({
+      context,
+      guard: (work) => work(),
+      replicas: () => 1,
+      publish: () => {},
+      onDue: () => {},
+    })
+    await operations.show(one)
+    await operations.timeline(one)
+    const { next } = await operations.audit({ limit: 5 })
+    await operations.audit({ limit: 5, after: next })
+    await operations.overview()
+    await operations.replay({ ids: [one, two], by: 'alice' })
+    await operations.markHandled({ id: one, note: '', by: 'alice' })
+    const { id } = await operations.startReplay({ filter: { states: ['needs_attention'] }, by: 'alice' })
+    await stepReplay(context, id)
+    await forget(context, { email: 'p9@x.example', by: 'alice' })
+    await bench.store.stillOurs([two])
     await bench.db.updateTable('deliveries').set({ username: null }).where('id', '=', two).execute()
-    await backfillStep(means)
+    await backfillStep(context)
   })
   assert.ok(plans.length > 25, `${plans.length}`)
   assertCheap(plans)

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { sql } from 'kysely'
 import { replay } from '../../src/operations/replay.ts'
 import { refuseInserts } from '../database/dialects.ts'
+import { claimNow, submit } from '../inbox/claiming.ts'
 import {
   accepted,
   arrival,
@@ -18,7 +19,6 @@ import {
   succeeded,
   timeline,
 } from '../inbox/harness.ts'
-import { submit, takeNow } from '../inbox/taking.ts'
 
 const HOUR_MS = 3_600_000
 const running = new AbortController().signal
@@ -26,26 +26,26 @@ const by = 'alice'
 
 test('a finished delivery that is replayed begins anew, and is handed out at once', async (t) => {
   const bench = await setUp(t)
-  const { desk, inbox, clock, row } = bench
+  const { operations, inbox, clock, row } = bench
   const id = await submit(bench, 'ada@x.example')
-  await takeNow(bench)
+  await claimNow(bench)
   await inbox.settle([{ ...needsAttention(id), attempts: 13 }])
   clock.at += HOUR_MS
-  assert.deepEqual(await desk.replay({ ids: [id], by }), { due: [id], left: [] })
+  assert.deepEqual(await operations.replay({ ids: [id], by }), { due: [id], left: [] })
   const { state, due_at, attempts, settled_at, outcome, active_at, replayed_at, owner, received_at } = await row(id)
   assert.deepEqual([state, due_at, attempts, settled_at, outcome, owner], ['waiting', clock.at, 0, null, null, null])
   assert.deepEqual([received_at, active_at, replayed_at], [START, clock.at, clock.at])
-  const taken = only(await inbox.take(10, running))
+  const taken = only(await inbox.claim(10, running))
   assert.deepEqual([taken.id, taken.replayedAt], [id, clock.at])
   assert.deepEqual(await timeline(bench, id), ['received', 'needs_attention', 'replayed'])
 })
 
 test('one that waits for its next try is due now, keeps its tries, what is done and its owner', async (t) => {
-  const { store, desk, row, ...bench } = await setUp(t)
+  const { store, operations, row, ...bench } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))
   const half = { ...retry(id, START + HOUR_MS, 6), outcome: succeeded(id).outcome }
   await store.write([settled(half)])
-  await desk.replay({ ids: [id], by })
+  await operations.replay({ ids: [id], by })
   const { due_at, attempts, outcome, owner } = await row(id)
   assert.deepEqual([due_at, attempts, owner], [START, 6, 'replica-1'])
   assert.equal(outcome, JSON.stringify(half.outcome))
@@ -56,28 +56,28 @@ test('one that has been due for longer keeps its place', async (t) => {
   const bench = await setUp(t)
   const { id } = only(await bench.store.write([accepted(arrival())]))
   bench.clock.at += HOUR_MS
-  await bench.desk.replay({ ids: [id], by })
+  await bench.operations.replay({ ids: [id], by })
   assert.equal((await bench.row(id)).due_at, START)
 })
 
 test('one that is being worked on is not handed out a second time, and its result counts', async (t) => {
   const bench = await setUp(t)
   const id = await submit(bench, 'ada@x.example')
-  assert.deepEqual(await takeNow(bench), [id])
-  await bench.desk.replay({ ids: [id], by })
-  assert.deepEqual(await takeNow(bench), [])
+  assert.deepEqual(await claimNow(bench), [id])
+  await bench.operations.replay({ ids: [id], by })
+  assert.deepEqual(await claimNow(bench), [])
   await bench.inbox.settle([succeeded(id)])
   assert.equal((await bench.row(id)).state, 'succeeded')
   assert.deepEqual(await timeline(bench, id), ['received', 'replayed', 'succeeded'])
 })
 
 test('what was rejected for its payload stays so, and what nobody knows is named', async (t) => {
-  const { store, desk, row, ...bench } = await setUp(t)
+  const { store, operations, row, ...bench } = await setUp(t)
   const wrong = only(await store.write([accepted(rejectedArrival())])).id
   const malformed = only(await store.write([accepted(arrival({ email: 'other@x.example' }))])).id
   const reason = { code: 'course_key.malformed', subject: 'x' } as const
   await store.write([settled({ ...needsAttention(malformed), state: 'rejected', outcome: { courses: {}, reason } })])
-  const result = await desk.replay({ ids: [wrong, 'NONE', malformed, malformed], by })
+  const result = await operations.replay({ ids: [wrong, 'NONE', malformed, malformed], by })
   assert.deepEqual(result, {
     due: [malformed],
     left: [
@@ -90,14 +90,14 @@ test('what was rejected for its payload stays so, and what nobody knows is named
 })
 
 test('a change and its events are stored together or not at all', async (t) => {
-  const { store, desk, database, row, published, ...bench } = await setUp(t)
+  const { store, operations, database, row, published, ...bench } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))
   await store.write([settled(needsAttention(id))])
   const before = await row(id)
   await refuseInserts({ database, table: 'audit' })
-  await assert.rejects(desk.replay({ ids: [id], by }), /no room/)
-  await assert.rejects(desk.markHandled({ id, note: '', by }), /no room/)
-  await assert.rejects(desk.startReplay({ filter: {}, by }), /no room/)
+  await assert.rejects(operations.replay({ ids: [id], by }), /no room/)
+  await assert.rejects(operations.markHandled({ id, note: '', by }), /no room/)
+  await assert.rejects(operations.startReplay({ filter: {}, by }), /no room/)
   assert.deepEqual(await row(id), before)
   assert.deepEqual(await bench.rows('bulk_replays'), [])
   assert.deepEqual(await timeline(bench, id), ['received', 'needs_attention'])
@@ -106,64 +106,64 @@ test('a change and its events are stored together or not at all', async (t) => {
 
 test('a handled delivery is tried no more, and says who took care of it and how', async (t) => {
   const bench = await setUp(t)
-  const { store, desk, clock, row } = bench
+  const { store, operations, clock, row } = bench
   const { id } = only(await store.write([accepted(arrival())]))
   await store.write([settled(retry(id, START + HOUR_MS))])
-  assert.deepEqual(await desk.markHandled({ id, note: 'enrolled by hand', by }), { kind: 'handled' })
+  assert.deepEqual(await operations.markHandled({ id, note: 'enrolled by hand', by }), { kind: 'handled' })
   clock.at += 2 * HOUR_MS
-  assert.deepEqual(await takeNow(bench), [])
+  assert.deepEqual(await claimNow(bench), [])
   const { state, due_at, owner, settled_at } = await row(id)
   assert.deepEqual([state, due_at, owner, settled_at], ['handled', null, null, START])
-  const { kind, detail, actor } = (await desk.timeline(id)).at(-1) ?? {}
+  const { kind, detail, actor } = (await operations.timeline(id)).at(-1) ?? {}
   assert.deepEqual([kind, detail, actor], ['handled', 'enrolled by hand', by])
-  assert.deepEqual(await desk.markHandled({ id, note: 'again', by }), { kind: 'already', state: 'handled' })
-  assert.deepEqual(await desk.markHandled({ id: 'NONE', note: '', by }), { kind: 'unknown' })
+  assert.deepEqual(await operations.markHandled({ id, note: 'again', by }), { kind: 'already', state: 'handled' })
+  assert.deepEqual(await operations.markHandled({ id: 'NONE', note: '', by }), { kind: 'unknown' })
 })
 
 test('there is nothing to take care of where it succeeded', async (t) => {
-  const { store, desk, row } = await setUp(t)
+  const { store, operations, row } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))
   await store.write([settled(succeeded(id))])
-  assert.deepEqual(await desk.markHandled({ id, note: '', by }), { kind: 'already', state: 'succeeded' })
+  assert.deepEqual(await operations.markHandled({ id, note: '', by }), { kind: 'already', state: 'succeeded' })
   assert.equal((await row(id)).state, 'succeeded')
 })
 
 test('a result that comes after an operator has handled the delivery changes nothing', async (t) => {
   const bench = await setUp(t)
   const id = await submit(bench, 'ada@x.example')
-  await takeNow(bench)
-  await bench.desk.markHandled({ id, note: '', by })
+  await claimNow(bench)
+  await bench.operations.markHandled({ id, note: '', by })
   assert.equal(await bench.inbox.mayContinue(id), false)
   await bench.inbox.settle([retry(id, START + HOUR_MS)])
   assert.equal((await bench.row(id)).state, 'handled')
   assert.deepEqual(await timeline(bench, id), ['received', 'handled'])
   const next = await submit(bench, 'ada@x.example', 2)
-  assert.deepEqual(await takeNow(bench), [next]) // the person is free again
+  assert.deepEqual(await claimNow(bench), [next]) // the person is free again
 })
 
 test('a repeat of the webhook, or a replay, brings a handled delivery back', async (t) => {
-  const { store, desk, row } = await setUp(t)
+  const { store, operations, row } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))
-  await desk.markHandled({ id, note: '', by })
+  await operations.markHandled({ id, note: '', by })
   await store.write([accepted(arrival())])
   assert.equal((await row(id)).state, 'waiting')
-  await desk.markHandled({ id, note: '', by })
-  assert.deepEqual((await desk.replay({ ids: [id], by })).due, [id])
+  await operations.markHandled({ id, note: '', by })
+  assert.deepEqual((await operations.replay({ ids: [id], by })).due, [id])
   assert.equal((await row(id)).state, 'waiting')
 })
 
 test('a repeat of what older code rejected is stored with its request, and found by it', async (t) => {
-  const { store, db, desk, row } = await setUp(t)
+  const { store, db, operations, row } = await setUp(t)
   const webhook = arrival()
   const rejected = { ...webhook, request: null, reason: { code: 'payload.invalid', subject: '{}' } as const }
   const { id } = only(await store.write([accepted(rejected)]))
-  assert.deepEqual((await desk.list({ filter: { email: 'ada@example.com' } })).items, [])
+  assert.deepEqual((await operations.list({ filter: { email: 'ada@example.com' } })).items, [])
   const again = only(await store.write([accepted(webhook)]))
   assert.equal(again.id, id)
-  assert.deepEqual(only((await store.waiting([id])).deliveries).request, webhook.request)
+  assert.deepEqual(only((await store.readClaimed([id])).deliveries).request, webhook.request)
   assert.equal((await row(id)).email, 'ada@example.com')
   for (const filter of [{ email: 'ada@example.com' }, { username: 'ada' }, { course: webhook.request?.courseIds[0] }]) {
-    assert.equal((await desk.list({ filter })).items.length, 1, JSON.stringify(filter))
+    assert.equal((await operations.list({ filter })).items.length, 1, JSON.stringify(filter))
   }
   assert.equal((await sql`select 1 from further_courses`.execute(db)).rows.length, 0)
 })
@@ -176,8 +176,8 @@ test('replays from several places at once leave one result and an event of each'
   // Two connections to a SQLite file in one process would wait for each other.
   const other = onSqlite() ? bench : await bench.replica('replica-2')
   await Promise.all([
-    bench.desk.replay({ ids, by: 'alice' }),
-    other.desk.replay({ ids: ids.toReversed(), by: 'bob' }),
+    bench.operations.replay({ ids, by: 'alice' }),
+    other.operations.replay({ ids: ids.toReversed(), by: 'bob' }),
     bench.store.write(emails.map((email) => accepted(arrival({ email })))),
   ])
   for (const id of ids) {
@@ -204,7 +204,7 @@ if (!onSqlite()) {
         return result
       },
     })
-    const { result } = await replay({ ...bench.means, database: { ...bench.database, db } }, { ids: [id], by })
+    const { result } = await replay({ ...bench.context, database: { ...bench.database, db } }, { ids: [id], by })
     assert.deepEqual(result.due, [id])
     assert.equal((await bench.row(id)).state, 'waiting')
     const kinds = await timeline(bench, id) // two replicas' ids of one moment come in no order

@@ -23,11 +23,11 @@ async function many(t: TestContext) {
 }
 
 test('however many match and however far back they lie, a page is bounded work and the pages give all', async (t) => {
-  const { desk, clock } = await many(t)
+  const { operations, clock } = await many(t)
   const read = async (filter: DeliveryFilter): Promise<Found[]> => {
     const pages: Found[] = []
     for (let after: string | null = null; ; ) {
-      const page: Found = await desk.list({ filter, limit: 500, after })
+      const page: Found = await operations.list({ filter, limit: 500, after })
       pages.push(page)
       after = page.next
       if (after === null) return pages
@@ -56,9 +56,9 @@ test('however many match and however far back they lie, a page is bounded work a
   const [byCourse] = await read({ course: 'course-v1:edX+Old+1' })
   assert.deepEqual([byCourse?.items.length, byCourse?.searchedBackTo], [500, null])
 
-  const preview = await desk.previewReplay({ filter: {} })
+  const preview = await operations.previewReplay({ filter: {} })
   assert.deepEqual([preview.count, preview.more, preview.sample.length], [2000, true, 10])
-  assert.equal((await desk.startReplay({ filter: {}, by: 'alice' })).total, null)
-  const { waiting } = await desk.overview()
+  assert.equal((await operations.startReplay({ filter: {}, by: 'alice' })).total, null)
+  const { waiting } = await operations.overview()
   assert.deepEqual(waiting, { count: 10_000, more: true })
 })

@@ -3,14 +3,14 @@ import { test } from 'node:test'
 import { accepted, arrival, only, settled, setUp, succeeded } from '../inbox/harness.ts'
 
 test('the timeline tells what happened to one delivery, oldest first', async (t) => {
-  const { store, desk, clock } = await setUp(t)
+  const { store, operations, clock } = await setUp(t)
   const [one, two] = await store.write([accepted(arrival()), accepted(arrival({ order: 2 }))])
   assert(one && two)
   clock.at += 1000
   await store.write([settled(succeeded(one.id))])
   clock.at += 1000
-  await desk.replay({ ids: [one.id], by: 'alice' })
-  const events = await desk.timeline(one.id)
+  await operations.replay({ ids: [one.id], by: 'alice' })
+  const events = await operations.timeline(one.id)
   assert.deepEqual(
     events.map(({ kind, actor }) => [kind, actor]),
     [
@@ -19,31 +19,31 @@ test('the timeline tells what happened to one delivery, oldest first', async (t)
       ['replayed', 'alice'],
     ],
   )
-  assert.deepEqual(await desk.timeline('NONE'), [])
+  assert.deepEqual(await operations.timeline('NONE'), [])
 })
 
 test('of a very long timeline the last 500 are given', async (t) => {
-  const { store, desk, clock } = await setUp(t)
+  const { store, operations, clock } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))
   for (let i = 0; i < 500; i++) {
     clock.at += 1
     await store.write([accepted(arrival())])
   }
-  const events = await desk.timeline(id)
+  const events = await operations.timeline(id)
   assert.deepEqual([events.length, events[0]?.kind, events.at(-1)?.at], [500, 'repeated', clock.at])
 })
 
 test('the audit lists what operators changed and nothing else, newest first, in pages', async (t) => {
-  const { store, desk, clock } = await setUp(t)
+  const { store, operations, clock } = await setUp(t)
   const emails = Array.from({ length: 5 }, (_, i) => `p${i}@x.example`)
   const ids = (await store.write(emails.map((email) => accepted(arrival({ email }))))).map(({ id }) => id)
   for (const id of ids.slice(0, 4)) {
     clock.at += 1000
-    await desk.replay({ ids: [id], by: 'alice' })
+    await operations.replay({ ids: [id], by: 'alice' })
   }
   clock.at += 1000
-  await desk.markHandled({ id: ids[4] ?? '', note: 'refunded', by: 'bob' })
-  const first = await desk.audit({ limit: 2 })
+  await operations.markHandled({ id: ids[4] ?? '', note: 'refunded', by: 'bob' })
+  const first = await operations.audit({ limit: 2 })
   assert.deepEqual(
     first.items.map(({ deliveryId, kind, actor, detail }) => [deliveryId, kind, actor, detail]),
     [
@@ -52,8 +52,8 @@ test('the audit lists what operators changed and nothing else, newest first, in 
     ],
   )
   clock.at += 1000
-  await desk.replay({ ids: [ids[0] ?? ''], by: 'carol' })
-  const rest = await desk.audit({ after: first.next })
+  await operations.replay({ ids: [ids[0] ?? ''], by: 'carol' })
+  const rest = await operations.audit({ after: first.next })
   assert.deepEqual(
     rest.items.map(({ deliveryId }) => deliveryId),
     [ids[2], ids[1], ids[0]],
@@ -62,11 +62,11 @@ test('the audit lists what operators changed and nothing else, newest first, in 
 })
 
 test('a replay and its stop that are about many are one entry each', async (t) => {
-  const { store, desk } = await setUp(t)
+  const { store, operations } = await setUp(t)
   await store.write([accepted(arrival())])
-  const { id } = await desk.startReplay({ filter: { email: 'ada@example.com' }, by: 'alice' })
-  await desk.stopReplay({ id, by: 'bob' })
-  const { items } = await desk.audit({})
+  const { id } = await operations.startReplay({ filter: { email: 'ada@example.com' }, by: 'alice' })
+  await operations.stopReplay({ id, by: 'bob' })
+  const { items } = await operations.audit({})
   assert.deepEqual(
     items.map(({ deliveryId, kind, actor, detail }) => [deliveryId, kind, actor, detail]),
     [

@@ -95,7 +95,7 @@ test('of an answer in which one has an error, and of those that follow it, nothi
     bulkAnswer((identifier) => (identifier === BOB ? { error: true } : { after })),
   )
   const words = `course is closed to ${MARK.length} people`
-  lms.on('GET /api/user/v1/accounts', json(200, [{ username: 'bob', is_active: true, name: MARK, email: ALICE }]))
+  lms.on('GET /api/user/v1/accounts', json(200, [{ username: 'bob', is_active: true, name: MARK, email: BOB }]))
   lms.on(`GET /api/enrollment/v1/enrollment/bob,${encodeURIComponent(DEMO)}`, json(200, ''))
   lms.on('POST /api/enrollment/v1/enrollment', json(400, { message: words, user: STRANGER, mark: MARK }))
   const answers = await sellAll([{ email: ALICE }, { email: BOB }])
@@ -134,7 +134,7 @@ const echo: Reply = (response, seen) => {
 test('an LMS that gives back what it was sent gets no token and no secret into a row or an answer', async (t) => {
   const { lms, sellAll, folder, log } = await setUp(t)
   lms.on(`GET ${BULK}`, page(404, ''))
-  lms.on('GET /api/user/v1/accounts', json(200, [{ username: 'alice', is_active: true }]))
+  lms.on('GET /api/user/v1/accounts', json(200, [{ username: 'alice', is_active: true, email: ALICE }]))
   lms.on(`GET /api/enrollment/v1/enrollment/alice,${encodeURIComponent(DEMO)}`, json(200, ''))
   lms.on('POST /api/enrollment/v1/enrollment', echo)
   const [refused] = await sellAll([{ email: ALICE }])
@@ -161,7 +161,7 @@ test('words of the LMS of a megabyte, with all that acts on a terminal, are one 
   const { lms, sellAll, folder, log } = await setUp(t)
   const words = `\u001b[31m\r\n{"level":"error"}\u2028\u009b\u202e${'x'.repeat(1_000_000)}`
   lms.on(`GET ${BULK}`, page(404, ''))
-  lms.on('GET /api/user/v1/accounts', json(200, [{ username: 'alice', is_active: true }]))
+  lms.on('GET /api/user/v1/accounts', json(200, [{ username: 'alice', is_active: true, email: ALICE }]))
   lms.on(`GET /api/enrollment/v1/enrollment/alice,${encodeURIComponent(DEMO)}`, json(200, ''))
   lms.on('POST /api/enrollment/v1/enrollment', json(406, { message: words }))
   const [refused] = await sellAll([{ email: ALICE }])

@@ -156,7 +156,7 @@ if (hasMariaDb()) {
     })
     await asleep.promise
     await living.db.updateTable('replicas').set({ seen_at: 0 }).where('id', '=', 'dead').execute()
-    assert.equal(await replicas.bury(['dead']), 1)
+    assert.equal(await replicas.prune(['dead']), 1)
     sleeping.resolve()
     await assert.rejects(transaction)
   })

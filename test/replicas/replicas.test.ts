@@ -27,13 +27,13 @@ const names = async ({ db }: Replica): Promise<string[]> =>
 test('replicas see each other: those that beat are counted, those silent for long are dead', async (t) => {
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
-  assert.deepEqual(await bench.replicas.look(), [])
+  assert.deepEqual(await bench.replicas.findDead(), [])
   assert.equal(bench.replicas.liveCount(), 2)
   await silence(other)
-  assert.deepEqual(await bench.replicas.look(), ['replica-2'])
+  assert.deepEqual(await bench.replicas.findDead(), ['replica-2'])
   assert.equal(bench.replicas.liveCount(), 1)
   assert.equal(await other.replicas.beat(), 'replica-2')
-  assert.deepEqual(await bench.replicas.look(), [])
+  assert.deepEqual(await bench.replicas.findDead(), [])
 })
 
 test('who buries a dead replica frees what it left unfinished, and nothing else', async (t) => {
@@ -43,8 +43,8 @@ test('who buries a dead replica frees what it left unfinished, and nothing else'
   await dead.store.write([succeeded(done), retry(late, START + 60_000)].map((one) => settledBy('dead', one)))
   const [mine = ''] = await store(bench, ['d@x.example'])
   await silence(dead)
-  assert.equal(await bench.replicas.bury(['dead']), 2)
-  assert.equal(await bench.replicas.bury(['dead']), 0)
+  assert.equal(await bench.replicas.prune(['dead']), 2)
+  assert.equal(await bench.replicas.prune(['dead']), 0)
   assert.deepEqual(await names(bench), ['replica-1'])
   const states = await Promise.all([done, late, due, mine].map(bench.row))
   assert.deepEqual(
@@ -62,9 +62,9 @@ test('a replica that has been heard of since is not buried', async (t) => {
   const bench = await setUp(t)
   const slow = await bench.replica('slow')
   await silence(slow)
-  const dead = await bench.replicas.look()
+  const dead = await bench.replicas.findDead()
   assert.equal(await slow.replicas.beat(), 'slow')
-  await bench.replicas.bury(dead)
+  await bench.replicas.prune(dead)
   assert.equal(await slow.replicas.beat(), 'slow')
 })
 
@@ -78,7 +78,7 @@ test('thousands of a dead replica are freed, in steps', async (t) => {
     )
   }
   await silence(dead)
-  assert.equal(await bench.replicas.bury(['dead']), 2400)
+  assert.equal(await bench.replicas.prune(['dead']), 2400)
   assert.deepEqual(new Set(await owners(bench)), new Set([null]))
 })
 
@@ -93,7 +93,7 @@ test('what was accepted by one that had been given up for dead belongs to its ne
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
   await silence(bench)
-  await other.replicas.bury(['replica-1'])
+  await other.replicas.prune(['replica-1'])
   const [id = ''] = await store(bench, ['a@x.example'])
   assert.equal(bench.replicas.me(), 'replica-1-2')
   assert.equal((await bench.row(id)).owner, 'replica-1-2')
@@ -106,9 +106,9 @@ test('a result of one that was given up for dead changes nothing, also when it h
   const other = await bench.replica('replica-2')
   const [id = ''] = await store(bench, ['a@x.example'])
   await silence(bench)
-  await other.replicas.bury(['replica-1'])
+  await other.replicas.prune(['replica-1'])
   await bench.replicas.rejoin('replica-1')
-  await bench.store.adopt(10)
+  await bench.store.claimOrphans(10)
   assert.equal((await bench.row(id)).owner, 'replica-1-2')
   const written = only(await bench.store.write([settledBy('replica-1', succeeded(id))]))
   assert.deepEqual([written.events, written.progress.state], [[], 'waiting'])
@@ -120,8 +120,8 @@ test('a result that comes too late tells what others made of the delivery', asyn
   const other = await bench.replica('replica-2')
   const [id = ''] = await store(bench, ['a@x.example'])
   await silence(bench)
-  await other.replicas.bury(['replica-1'])
-  await other.store.adopt(10)
+  await other.replicas.prune(['replica-1'])
+  await other.store.claimOrphans(10)
   bench.clock.at += 1
   await other.store.write([settledBy('replica-2', succeeded(id, 'allowed'))])
   const { events, progress } = only(await bench.store.write([settledBy('replica-1', retry(id, START + 5000))]))
@@ -153,15 +153,15 @@ test('rows of nobody are shared out: each goes to one, oldest first, and only wh
   const [late = ''] = await store(bench, ['late@x.example'])
   await bench.store.write([settledBy('replica-1', retry(late, START + 1000))])
   await bench.db.updateTable('deliveries').set({ owner: null }).execute()
-  await bench.store.adopt(2)
+  await bench.store.claimOrphans(2)
   assert.deepEqual(
     (await bench.store.due({ limit: 10 })).map(({ id }) => id),
     ids.slice(0, 2),
   )
   for (let look = 0; look < 3; look++) {
-    const first = bench.store.adopt(10)
+    const first = bench.store.claimOrphans(10)
     if (onSqlite()) await first // two at once in one process would wait for each other
-    await Promise.all([first, other.store.adopt(10)])
+    await Promise.all([first, other.store.claimOrphans(10)])
   }
   const shared = [...(await bench.store.due({ limit: 10 })), ...(await other.store.due({ limit: 10 }))]
   assert.deepEqual(shared.map(({ id }) => id).sort(), ids)
@@ -179,11 +179,11 @@ test('survivors share what a dead replica left: each claims its part, and more a
     Array.from({ length: 150 }, (_, i) => `p${i}@x.example`),
   )
   await silence(dead)
-  await bench.replicas.bury(await bench.replicas.look())
-  await other.replicas.look()
+  await bench.replicas.prune(await bench.replicas.findDead())
+  await other.replicas.findDead()
   for (let look = 0; look < 10; look++) {
-    await bench.store.adopt(1000)
-    if (look > 0) await other.store.adopt(1000)
+    await bench.store.claimOrphans(1000)
+    if (look > 0) await other.store.claimOrphans(1000)
   }
   assert.equal((await dueOf(bench)).length, 75)
   assert.ok((await dueOf(other)).length >= 37, `the other has ${(await dueOf(other)).length}`)
@@ -191,7 +191,7 @@ test('survivors share what a dead replica left: each claims its part, and more a
   const settleSome = async (one: Replica): Promise<number> => {
     const ids = (await dueOf(one)).slice(0, 5)
     await one.store.write(ids.map((id) => settledBy(one.me, succeeded(id))))
-    await one.store.adopt(1000)
+    await one.store.claimOrphans(1000)
     return ids.length
   }
   const done = [0, 0]
@@ -207,7 +207,7 @@ test('the only replica claims all that is free', async (t) => {
   const bench = await setUp(t)
   await store(bench, ['a@x.example', 'b@x.example', 'c@x.example'])
   await bench.db.updateTable('deliveries').set({ owner: null }).execute()
-  await bench.store.adopt(2)
-  await bench.store.adopt(10)
+  await bench.store.claimOrphans(2)
+  await bench.store.claimOrphans(10)
   assert.equal((await dueOf(bench)).length, 3)
 })

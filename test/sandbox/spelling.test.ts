@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { compareFolded, fold } from '../../src/stand-in/collation.ts'
 import { looksLikeCourseKey, parseCourseKey } from '../../src/stand-in/course-keys.ts'
 import { isEmailAddress } from '../../src/stand-in/email-addresses.ts'
-import { readJson } from '../../src/stand-in/json.ts'
+import { readJson } from '../../src/stand-in-api/json.ts'
 
 test('letter case, accents and trailing spaces make no difference; other signs do', () => {
   for (const same of ['JOSÉ@Example.com', 'jose\u0301@example.com', 'josé@example.com  ']) {

@@ -17,17 +17,24 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'service',
     'doctor',
     'enrollment',
-    'deliveries',
+    'operations',
+    'database',
+    'replicas',
+    'delivery',
     'settings',
     'telemetry',
     'signature',
     'sandbox',
+    'stand-in',
     'errors',
     'pause',
   ],
   service: [
     'settings',
-    'deliveries',
+    'operations',
+    'inbox',
+    'replicas',
+    'delivery',
     'webhook',
     'console',
     'enrollment',
@@ -41,17 +48,24 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: ['errors', 'telemetry'],
   openapi: [],
   settings: ['errors'],
-  webhook: ['signature', 'deliveries', 'network', 'errors'],
-  console: ['deliveries', 'openedx', 'signature', 'network', 'errors'],
-  doctor: ['deliveries', 'openedx', 'settings', 'errors'],
-  enrollment: ['deliveries', 'openedx', 'errors', 'pause'],
-  deliveries: ['errors', 'pause'],
+  webhook: ['signature', 'inbox', 'delivery', 'network'],
+  console: ['operations', 'database', 'delivery', 'openedx', 'signature', 'network', 'errors'],
+  doctor: ['database', 'replicas', 'openedx', 'settings', 'errors'],
+  enrollment: ['inbox', 'operations', 'database', 'delivery', 'openedx', 'errors', 'pause', 'wake-up'],
+  operations: ['inbox', 'replicas', 'database', 'delivery', 'errors', 'pause'],
+  inbox: ['replicas', 'database', 'delivery', 'errors', 'pause', 'wake-up'],
+  replicas: ['database', 'errors', 'wake-up'],
+  database: ['delivery', 'errors'],
+  delivery: [],
   openedx: ['errors'],
-  telemetry: ['deliveries', 'errors'],
+  telemetry: ['delivery', 'errors'],
   signature: [],
-  sandbox: ['errors'],
-  errors: [],
+  sandbox: ['stand-in', 'stand-in-api', 'errors'],
+  'stand-in-api': ['stand-in'],
+  'stand-in': ['errors'],
   network: [],
+  'wake-up': [],
+  errors: [],
   pause: [],
   version: [],
 }
@@ -76,6 +90,16 @@ test('imports keep the direction: a room imports only what its row allows', () =
       .map((path) => `${file} imports ${path}`)
   })
   assert.deepEqual(wrong, [])
+})
+
+test('no room is over 2,500 lines, so that each holds one thing', () => {
+  const lines = new Map<string, number>()
+  for (const file of FILES)
+    lines.set(roomOf(file), (lines.get(roomOf(file)) ?? 0) + textOf(file).split('\n').length - 1)
+  assert.deepEqual(
+    [...lines].filter(([, count]) => count > 2500),
+    [],
+  )
 })
 
 test('no two files import each other in a circle', () => {

@@ -19,7 +19,7 @@ function setUp() {
   }
   const metrics = createMetrics({
     now: () => state.at,
-    linkState: () => state.link,
+    breakerState: () => state.link,
     pausedCourses: () => 4,
     budgetFullness: () => 0.25,
     replicas: () => 2,
@@ -88,7 +88,15 @@ test('what happens is counted by few and fixed labels', async () => {
   metrics.onAnswer(200)
   metrics.onRefused('signature')
   metrics.onPreviousSecret()
-  metrics.onEvent({ id: 'e', deliveryId: 'd', at: 0, kind: 'succeeded', detail: '', actor: null, tookMs: 1500 })
+  metrics.onEvent({
+    id: 'e',
+    deliveryId: 'd',
+    at: 0,
+    kind: 'succeeded',
+    detail: '',
+    actor: null,
+    timeToEnrollmentMs: 1500,
+  })
   metrics.onCall({ endpoint: '/heartbeat', method: 'GET', status: null, ms: 30 })
   assert.deepEqual(await lines('lernito_webhook_'), [
     'lernito_webhook_answers_total{status="200"} 1',

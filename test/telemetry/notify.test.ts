@@ -80,10 +80,10 @@ test('without a console the command is named', async () => {
 })
 
 test('an LMS that is away for less than 10 minutes is nobody’s business', async () => {
-  const { sent, pass, onLink } = setUp()
-  onLink(DOWN)
+  const { sent, pass, onBreaker } = setUp()
+  onBreaker(DOWN)
   await pass(9)
-  onLink({ kind: 'up' })
+  onBreaker({ kind: 'up' })
   await pass(60)
   assert.deepEqual(sent, [])
 })
@@ -93,26 +93,26 @@ test('an LMS that is down or misconfigured for 10 minutes is told once, and that
     [DOWN, 'the LMS can not be reached, since 2026-11-24 10:02 UTC. The LMS at lms:8000 can’t be reached.'],
     [MISCONFIGURED, 'the LMS can not be used until somebody sets something right, since 2026-11-24 10:02 UTC. The'],
   ] as const) {
-    const { sent, pass, onLink } = setUp()
-    onLink(report)
+    const { sent, pass, onBreaker } = setUp()
+    onBreaker(report)
     await pass(10)
     await pass(60)
     assert.equal(sent.length, 1)
     assert.ok(sent[0]?.includes(said), sent[0])
-    onLink({ kind: 'up' })
+    onBreaker({ kind: 'up' })
     await pass(1)
     assert.match(sent[1] ?? '', /the LMS is well again/)
-    onLink({ kind: 'up' })
+    onBreaker({ kind: 'up' })
     await pass(60)
     assert.equal(sent.length, 2)
   }
 })
 
 test('an LMS that is well for moments only is told as down since the first time', async () => {
-  const { sent, pass, onLink } = setUp()
+  const { sent, pass, onBreaker } = setUp()
   for (let minute = 0; minute <= 10; minute += 0.5) {
-    onLink({ ...DOWN, since: SINCE + minute * MINUTE_MS })
-    onLink({ kind: 'up' })
+    onBreaker({ ...DOWN, since: SINCE + minute * MINUTE_MS })
+    onBreaker({ kind: 'up' })
     await pass(0.5)
   }
   assert.equal(sent.length, 1)
@@ -122,16 +122,16 @@ test('an LMS that is well for moments only is told as down since the first time'
 })
 
 test('a throttle passes by itself and is not told', async () => {
-  const { sent, pass, onLink } = setUp()
-  onLink({ ...DOWN, kind: 'throttled' })
+  const { sent, pass, onBreaker } = setUp()
+  onBreaker({ ...DOWN, kind: 'throttled' })
   await pass(60)
   assert.deepEqual(sent, [])
 })
 
 test('what did not arrive is sent again a minute later, in order', async () => {
-  const { sent, errors, refusals, pass, needsAttention, onLink } = setUp()
+  const { sent, errors, refusals, pass, needsAttention, onBreaker } = setUp()
   refusals.push(new Error('away'), new Error('still away'))
-  onLink(DOWN)
+  onBreaker(DOWN)
   needsAttention('one')
   await pass(10)
   assert.deepEqual(sent, [])
@@ -171,12 +171,12 @@ test('a text is posted as Slack and its kin take it', async (t) => {
 })
 
 test('an error tells the setting and the status, never the address; a redirect is not followed', async (t) => {
-  const elsewhere = await chat(t, { status: 200 })
-  for (const answer of [{ status: 403 }, { status: 302, location: elsewhere.url }]) {
+  const remoteDeliveries = await chat(t, { status: 200 })
+  for (const answer of [{ status: 403 }, { status: 302, location: remoteDeliveries.url }]) {
     const { url } = await chat(t, answer)
     await assert.rejects(textPoster({ url })('hello'), { message: `LERNITO_NOTIFY_URL answered ${answer.status}` })
   }
-  assert.deepEqual(elsewhere.seen, [])
+  assert.deepEqual(remoteDeliveries.seen, [])
   await assert.rejects(textPoster({ url: 'http://127.0.0.1:9/hooks/secret-key' })('hello'), {
     message: 'LERNITO_NOTIFY_URL could not be reached',
   })

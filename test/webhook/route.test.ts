@@ -105,7 +105,12 @@ describe('the webhook over HTTP', () => {
     const [first, second] = answers.map(({ headers }) => headers['x-lernito-delivery'])
     assert.equal(first, second)
     const events = product.log.filter(({ delivery }) => delivery === first).map(({ event }) => event)
-    assert.deepEqual(events, ['received', 'repeated', 'succeeded'])
+    // A webhook that arrives during an attempt gets the result of the next one.
+    assert.deepEqual(events.slice(0, 3).sort(), ['received', 'repeated', 'succeeded'])
+    assert.ok(
+      events.slice(3).every((event) => event === 'succeeded'),
+      String(events),
+    )
   })
 })
 

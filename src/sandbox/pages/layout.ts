@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
 import type { Person } from '../../stand-in/state.ts'
-import { send } from '../../stand-in/views.ts'
+import { send } from '../../stand-in-api/views.ts'
 
 const style = `
 :root { color-scheme: light dark; --line: #8886; --accent: #06688f; --wrong: #b3261e; }

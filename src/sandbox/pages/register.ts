@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import { activate } from '../../stand-in/enrolling.ts'
 import type { Lms } from '../../stand-in/lms.ts'
-import { type RegistrationErrors, register } from '../../stand-in/registration.ts'
+import { type RegistrationErrors, register } from '../../stand-in-api/registration.ts'
 import { field, page, sendPage } from './layout.ts'
 import { formReader, queryOf, visitor } from './visitor.ts'
 

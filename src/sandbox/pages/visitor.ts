@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
-import { fieldsOf, readBody, textOf } from '../../stand-in/bodies.ts'
 import type { Lms } from '../../stand-in/lms.ts'
 import type { Person } from '../../stand-in/state.ts'
+import { fieldsOf, readBody, textOf } from '../../stand-in-api/bodies.ts'
 
 /** Who is signed in in this browser, or null. */
 export function visitor(lms: Lms, request: FastifyRequest): Person | null {

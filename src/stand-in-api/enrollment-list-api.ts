@@ -1,6 +1,6 @@
-import { type Answer, timestamp } from './answers.ts'
-import { fold } from './collation.ts'
-import { parseCourseKey } from './course-keys.ts'
+import { type Answer, timestamp } from '../stand-in/answers.ts'
+import { fold } from '../stand-in/collation.ts'
+import { parseCourseKey } from '../stand-in/course-keys.ts'
 import type { Call, View } from './views.ts'
 
 const maxPageSize = 100

@@ -1,9 +1,9 @@
-import { type Answer, errorPage, timestamp, wholeSeconds } from './answers.ts'
+import { type Answer, errorPage, timestamp, wholeSeconds } from '../stand-in/answers.ts'
+import { looksLikeCourseKey, parseCourseKey } from '../stand-in/course-keys.ts'
+import { modesOf, type Registrar } from '../stand-in/enrolling.ts'
+import { enrollSingly, type SingleOutcome } from '../stand-in/enrollment-change.ts'
+import type { Enrollment, Person } from '../stand-in/state.ts'
 import { fieldsOf, textOf } from './bodies.ts'
-import { looksLikeCourseKey, parseCourseKey } from './course-keys.ts'
-import { modesOf, type Registrar } from './enrolling.ts'
-import { enrollSingly, type SingleOutcome } from './enrollment-change.ts'
-import type { Enrollment, Person } from './state.ts'
 import type { Call, View } from './views.ts'
 
 const shared = { accepts: 'jwt_or_bearer', access: 'account', errors: 'detail', throttled: 'enrolling' } as const

@@ -7,17 +7,17 @@ import {
   methodNotAllowed,
   notAuthenticated,
   throttled,
-} from './answers.ts'
+} from '../stand-in/answers.ts'
+import { callCost, costsByAnswer } from '../stand-in/cost.ts'
+import type { Verdict } from '../stand-in/deadlock.ts'
+import type { Registrar } from '../stand-in/enrolling.ts'
+import type { Fault } from '../stand-in/faults.ts'
+import type { Lms } from '../stand-in/lms.ts'
+import type { Person } from '../stand-in/state.ts'
+import type { ThrottledAs } from '../stand-in/throttle.ts'
 import { readBody } from './bodies.ts'
 import { type Accepts, findCaller } from './caller.ts'
-import { callCost, costsByAnswer } from './cost.ts'
-import type { Verdict } from './deadlock.ts'
-import type { Registrar } from './enrolling.ts'
-import type { Fault } from './faults.ts'
 import type { Json } from './json.ts'
-import type { Lms } from './lms.ts'
-import type { Person } from './state.ts'
-import type { ThrottledAs } from './throttle.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 

@@ -1,6 +1,6 @@
-import { type Answer, errorPage } from './answers.ts'
+import { type Answer, errorPage } from '../stand-in/answers.ts'
+import type { Application } from '../stand-in/world.ts'
 import type { Call, View } from './views.ts'
-import type { Application } from './world.ts'
 
 /** GET /oauth2/authorize: sign-in of a person for an application. Rules: recordings, sign-in.json. */
 export const authorizeView: View = {

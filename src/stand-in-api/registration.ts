@@ -1,9 +1,9 @@
-import type { Answer } from './answers.ts'
+import type { Answer } from '../stand-in/answers.ts'
+import { isEmailAddress } from '../stand-in/email-addresses.ts'
+import { isRetired } from '../stand-in/enrolling.ts'
+import type { Lms } from '../stand-in/lms.ts'
+import type { Person } from '../stand-in/state.ts'
 import { fieldsOf, textOf } from './bodies.ts'
-import { isEmailAddress } from './email-addresses.ts'
-import { isRetired } from './enrolling.ts'
-import type { Lms } from './lms.ts'
-import type { Person } from './state.ts'
 import type { View } from './views.ts'
 
 /** What a person fills in to register. */

@@ -1,6 +1,6 @@
-import { type Answer, type ErrorStyle, notAuthenticated } from './answers.ts'
-import type { Person, State } from './state.ts'
-import type { TokenCheck, Tokens } from './tokens.ts'
+import { type Answer, type ErrorStyle, notAuthenticated } from '../stand-in/answers.ts'
+import type { Person, State } from '../stand-in/state.ts'
+import type { TokenCheck, Tokens } from '../stand-in/tokens.ts'
 
 /** Which authorization headers a view looks at. */
 export type Accepts = 'nothing' | 'jwt' | 'jwt_or_bearer'

@@ -1,6 +1,6 @@
-import { type Answer, forbidden, timestamp, wholeSeconds } from './answers.ts'
-import { isRetired } from './enrolling.ts'
-import type { Person } from './state.ts'
+import { type Answer, forbidden, timestamp, wholeSeconds } from '../stand-in/answers.ts'
+import { isRetired } from '../stand-in/enrolling.ts'
+import type { Person } from '../stand-in/state.ts'
 import type { Call, View } from './views.ts'
 
 /** GET /api/user/v1/accounts and /api/user/v1/me. Rules: recordings, accounts.json, retired.json and sign-in.json. */

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import type { Answer } from './answers.ts'
+import type { Answer } from '../stand-in/answers.ts'
+import type { Lms } from '../stand-in/lms.ts'
+import type { Person } from '../stand-in/state.ts'
+import type { Application } from '../stand-in/world.ts'
 import { fieldsOf, textOf } from './bodies.ts'
 import type { Json } from './json.ts'
-import type { Lms } from './lms.ts'
-import type { Person } from './state.ts'
 import type { Call, View } from './views.ts'
-import type { Application } from './world.ts'
 
 /** POST /oauth2/access_token. Rules: recordings, oauth.json and sign-in.json. */
 export const tokenView: View = {

@@ -1,7 +1,7 @@
-import { type Answer, errorPage, timestamp } from './answers.ts'
+import { type Answer, errorPage, timestamp } from '../stand-in/answers.ts'
+import { parseCourseKey } from '../stand-in/course-keys.ts'
+import type { Allowance } from '../stand-in/state.ts'
 import { fieldsOf, textOf } from './bodies.ts'
-import { parseCourseKey } from './course-keys.ts'
-import type { Allowance } from './state.ts'
 import type { Call, View } from './views.ts'
 
 /** /api/enrollment/v1/enrollment_allowed/, staff only. Rules: recordings, enrollment-allowed.json. */

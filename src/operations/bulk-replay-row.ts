@@ -1,0 +1,19 @@
+import type { BulkReplayRow } from '../database/schema.ts'
+import { filterSchema } from './filter.ts'
+import type { BulkReplay } from './operations.ts'
+
+/** An order as the rest of the program knows it. Throws for a filter of newer code. */
+export function bulkReplayOf({ filter, actor, ...row }: BulkReplayRow): BulkReplay {
+  return {
+    id: row.id,
+    filter: filterSchema.parse(JSON.parse(filter)),
+    succeeded: row.succeeded !== 0,
+    by: actor,
+    startedAt: row.started_at,
+    endedAt: row.ended_at,
+    state: row.state,
+    replayed: row.replayed,
+    total: row.total,
+    cameTo: row.came_to_at,
+  }
+}

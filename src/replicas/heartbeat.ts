@@ -1,0 +1,61 @@
+import type { Kysely } from 'kysely'
+import type { Database } from '../database/dialect.ts'
+import type { Tables } from '../database/schema.ts'
+
+export interface Heartbeat {
+  /** This replica's name; another one after the others have pruned it. */
+  me(): string
+  join(): Promise<void>
+  /**
+   * Tells the others that this replica is alive; gives its name, or null if they have pruned it. In a transaction it
+   * also blocks pruning until the end, so that no row can become the property of a replica that is gone.
+   */
+  beat(on?: Kysely<Tables>): Promise<string | null>
+  /** Joins under another name, unless that has happened since the replica was called `lost`. */
+  rejoin(lost: string): Promise<void>
+}
+
+/**
+ * The heartbeat of one replica: its row in the table, with the time by the database's clock.
+ * @param from.newName gives another name each time, of at most 36 characters
+ */
+export function createHeartbeat({
+  database: { db, dialect },
+  newName,
+}: {
+  database: Pick<Database, 'db' | 'dialect'>
+  newName: () => string
+}): Heartbeat {
+  let me = newName()
+  let rejoining: Promise<void> | null = null
+
+  const register = async (name: string): Promise<void> => {
+    await db.insertInto('replicas').ignore().values({ id: name, seen_at: dialect.clock }).execute()
+  }
+  const joinAnew = async (): Promise<void> => {
+    const name = newName()
+    await register(name)
+    me = name
+  }
+
+  return {
+    me: () => me,
+    join: () => register(me),
+    beat: async (on = db) => {
+      const name = me
+      const { numUpdatedRows } = await on
+        .updateTable('replicas')
+        .set({ seen_at: dialect.clock })
+        .where('id', '=', name)
+        .executeTakeFirst()
+      return numUpdatedRows > 0n ? name : null
+    },
+    rejoin: async (lost) => {
+      if (me !== lost) return
+      rejoining ??= joinAnew().finally(() => {
+        rejoining = null
+      })
+      await rejoining
+    },
+  }
+}
