@@ -43,7 +43,7 @@ export function buildService({
   const newName = createIds({ now })
   const metrics = createMetrics({
     now: () => opened.now(),
-    breakerState: () => work.breakerState()?.kind ?? 'up',
+    breakerState: () => work.breakerState()?.kind ?? 'closed',
     pausedCourses: () => work.pausedCourses().length,
     budgetFullness: () => work.budgetFullness() ?? 1,
     replicas: () => replicas.liveCount(),

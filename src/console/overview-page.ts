@@ -5,7 +5,7 @@ import { chartHtml } from './chart.ts'
 import { countText, durationText, numberText, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
-import type { BreakerView, Live } from './live.ts'
+import { type BreakerView, isOpen, type Live } from './live.ts'
 import { type Problem, problemsOf } from './problems.ts'
 import { queryText } from './query.ts'
 import type { Refuser } from './refused-page.ts'
@@ -119,7 +119,7 @@ function nowHtml(of: {
 }): string {
   const { overview, link, budget, base, now } = of
   const { oldestWaiting, replicas } = overview
-  const since = link === null || link.kind === 'up' ? '' : html` ${words.since} !${timeHtml(link.since)}`
+  const since = link === null || !isOpen(link) ? '' : html` ${words.since} !${timeHtml(link.since)}`
   const used = budget === null ? null : Math.round((1 - budget) * 100)
   const oldest =
     oldestWaiting === null

@@ -1,6 +1,6 @@
 import type { Overview } from '../operations/operations.ts'
 import { countText, durationText, numberText } from './format.ts'
-import type { BreakerView, PausedCourseView } from './live.ts'
+import { type BreakerView, isOpen, type PausedCourseView } from './live.ts'
 import { queryText } from './query.ts'
 import type { Refuser } from './refused-page.ts'
 import { fill, fillBoth, TEXTS } from './texts.ts'
@@ -39,8 +39,9 @@ export function problemsOf(of: {
 }): Problem[] {
   const { overview, link, pausedCourses, budget, refusers, now } = of
   const words = TEXTS.problems
+  const isClosed = link !== null && !isOpen(link)
   const problems: Problem[] = []
-  if (link !== null && link.kind !== 'up') {
+  if (link !== null && isOpen(link)) {
     const grade = link.kind === 'throttled' ? 'warning' : 'bad'
     const text = fillBoth(words.link[link.kind], {
       since: durationText(now - link.since),
@@ -61,14 +62,14 @@ export function problemsOf(of: {
   }
   const { oldestWaiting, waiting } = overview
   const waits = oldestWaiting === null ? 0 : now - oldestWaiting.receivedAt
-  if (link?.kind === 'up' && budget !== null && budget < EMPTY && waiting.count > 0) {
+  if (isClosed && budget !== null && budget < EMPTY && waiting.count > 0) {
     problems.push({
       grade: 'warning',
       ...fillBoth(words.budget, { waiting: countText(waiting) }),
       path: null,
       action: '',
     })
-  } else if (link?.kind === 'up' && oldestWaiting !== null && waits > LONG_MS) {
+  } else if (isClosed && oldestWaiting !== null && waits > LONG_MS) {
     const path = `/deliveries/${oldestWaiting.id}`
     problems.push({
       grade: 'warning',

@@ -1,9 +1,14 @@
 import type { FailureKind } from '../openedx/failure.ts'
 import type { WorkFailure } from './work.ts'
 
-/** How the LMS stands to us. `since` and `probeAt` are ms since 1970; `tries` counts the probes that were in vain. */
+/**
+ * The circuit breaker of the whole LMS. `closed`: calls are made. `half_open`: a probe succeeded, and calls are made; the
+ * next failure opens it for longer. The others are open, by their cause: no calls are made, only probes. `since` and
+ * `probeAt` are ms since 1970; `tries` counts the probes that failed; `relapses` counts how often it opened again before
+ * a call succeeded.
+ */
 export type BreakerState =
-  | { readonly kind: 'up'; readonly unreachable: number; readonly relapses: number }
+  | { readonly kind: 'closed' | 'half_open'; readonly unreachable: number; readonly relapses: number }
   | {
       readonly kind: 'down' | 'throttled' | 'misconfigured'
       readonly since: number
@@ -12,9 +17,12 @@ export type BreakerState =
       readonly relapses: number
       readonly failure: WorkFailure
     }
-export type Blocked = Exclude<BreakerState, { kind: 'up' }>
+export type OpenState = Extract<BreakerState, { probeAt: number }>
 
-export const CLOSED: BreakerState = { kind: 'up', unreachable: 0, relapses: 0 }
+/** Whether no calls are made. */
+export const isOpen = (state: BreakerState): state is OpenState => 'probeAt' in state
+
+export const CLOSED: BreakerState = { kind: 'closed', unreachable: 0, relapses: 0 }
 
 /** So many calls in a row without an answer are an outage, even where the heartbeat still answers. */
 const UNREACHABLE_IN_A_ROW = 3
@@ -23,7 +31,7 @@ const MISCONFIGURED_PROBE_MS = 10_000
 const LONGEST_PROBE_MS = 5 * 60_000
 
 /** A call that did what it was for, also one that the LMS refused: the link is well. */
-export const afterSuccess = (state: BreakerState): BreakerState => (state.kind === 'up' ? CLOSED : state)
+export const afterSuccess = (state: BreakerState): BreakerState => (isOpen(state) ? state : CLOSED)
 
 /**
  * What a failed call makes of the link. `alive` is whether the LMS's heartbeat answered just now: it decides for an
@@ -34,8 +42,8 @@ export function afterFailure(
   state: BreakerState,
   { failure, alive, now }: { failure: WorkFailure; alive: boolean; now: number },
 ): BreakerState {
-  if (state.kind !== 'up') return state
-  const block = (kind: Blocked['kind'], ms: number): Blocked => ({
+  if (isOpen(state)) return state
+  const open = (kind: OpenState['kind'], ms: number): OpenState => ({
     kind,
     since: now,
     probeAt: now + ms,
@@ -46,13 +54,13 @@ export function afterFailure(
   const unreachable = failure.kind === 'unreachable' ? state.unreachable + 1 : state.unreachable
   switch (failure.kind) {
     case 'throttled':
-      return block('throttled', throttledFor(failure))
+      return open('throttled', throttledFor(failure))
     case 'misconfigured':
     case 'unauthorized':
-      return block('misconfigured', backoff(MISCONFIGURED_PROBE_MS, state.relapses))
+      return open('misconfigured', backoff(MISCONFIGURED_PROBE_MS, state.relapses))
     case 'unreachable':
     case 'server_error':
-      if (!alive || unreachable >= UNREACHABLE_IN_A_ROW) return block('down', backoff(DOWN_PROBE_MS, state.relapses))
+      if (!alive || unreachable >= UNREACHABLE_IN_A_ROW) return open('down', backoff(DOWN_PROBE_MS, state.relapses))
       return { ...state, unreachable }
     case 'refused':
       return CLOSED
@@ -64,8 +72,9 @@ export function afterFailure(
  * it waits twice as long.
  */
 export function afterProbe(state: BreakerState, { well, now }: { well: boolean; now: number }): BreakerState {
-  if (state.kind === 'up') return state
-  if (well) return { kind: 'up', unreachable: 0, relapses: state.kind === 'throttled' ? 0 : state.relapses + 1 }
+  if (!isOpen(state)) return state
+  if (well && state.kind === 'throttled') return CLOSED
+  if (well) return { kind: 'half_open', unreachable: 0, relapses: state.relapses + 1 }
   const tries = state.tries + 1
   const step = state.kind === 'down' ? DOWN_PROBE_MS : MISCONFIGURED_PROBE_MS
   return { ...state, tries, probeAt: now + (state.kind === 'down' ? step : backoff(step, tries)) }

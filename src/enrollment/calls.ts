@@ -5,6 +5,7 @@ import type { Budget, Permit } from '../openedx/budget.ts'
 import { pause } from '../pause.ts'
 import type { WakeUp } from '../wake-up.ts'
 import { BATCH_PEOPLE, BATCH_PEOPLE_AT_MOST, type Batch, isSingly } from './batches.ts'
+import { isOpen } from './breaker-state.ts'
 import type { Chooser, Taken } from './call-chooser.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { CourseBreakers } from './course-breakers.ts'
@@ -39,7 +40,7 @@ interface Calling {
   readonly inbox: Pick<Inbox, 'mayContinue'>
   readonly inFlight: Pick<InFlight, 'beginAttempt' | 'releaseLost'>
   readonly chooser: Chooser
-  readonly link: CircuitBreaker
+  readonly breaker: CircuitBreaker
   readonly budget: Budget
   readonly breakers: CourseBreakers
   /** Rung when there may be another call to make. */
@@ -52,8 +53,8 @@ interface Calling {
 
 /** Makes the next call to the LMS, or waits until there may be one. Several may run at once. */
 export async function makeNextCall(calling: Calling): Promise<void> {
-  const { link, wakeUp, chooser, signal } = calling
-  await link.whenClosed(signal)
+  const { breaker, wakeUp, chooser, signal } = calling
+  await breaker.whenClosed(signal)
   if (signal.aborted) return
   const woken = wakeUp.listen()
   if (chooser.peek({ bulk: true, people: BATCH_PEOPLE }) === null) return woken(AGAIN_MS, signal)
@@ -72,8 +73,8 @@ export async function makeNextCall(calling: Calling): Promise<void> {
 
 /** Chooses the call; null if there is none after all. */
 async function begin(calling: Calling): Promise<Call | null> {
-  const { link, inFlight, chooser, budget, signal } = calling
-  const available = await link.lms.bulkAvailable()
+  const { breaker, inFlight, chooser, budget, signal } = calling
+  const available = await breaker.lms.bulkAvailable()
   const bulk = !available.ok || available.value
   inFlight.releaseLost()
   const first = chooser.peek({ bulk, people: BATCH_PEOPLE })
@@ -116,10 +117,10 @@ async function attempt(
   batch: Batch,
   { permit, failure }: Pick<Call, 'permit' | 'failure'>,
 ): Promise<void> {
-  const { link, breakers, onError, signal } = calling
-  const isUp = (): boolean => link.state().kind === 'up'
+  const { breaker, breakers, onError, signal } = calling
+  const isUp = (): boolean => !isOpen(breaker.state())
   const acquireFor = (work: Work): Promise<Permit> => acquireForWork(calling, work)
-  const context = { batch, lms: link.lms, breakers, isUp, acquireFor }
+  const context = { batch, lms: breaker.lms, breakers, isUp, acquireFor }
   try {
     if (failure !== null) failAll({ ...batch, failure })
     else if (permit !== null) await enrollInBulk({ ...context, permit })

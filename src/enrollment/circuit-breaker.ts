@@ -3,7 +3,15 @@ import type { Budget, Permit } from '../openedx/budget.ts'
 import type { Failure, Judged } from '../openedx/failure.ts'
 import type { Lms } from '../openedx/lms.ts'
 import { pause } from '../pause.ts'
-import { afterFailure, afterProbe, afterSuccess, type Blocked, type BreakerState, CLOSED } from './breaker-state.ts'
+import {
+  afterFailure,
+  afterProbe,
+  afterSuccess,
+  type BreakerState,
+  CLOSED,
+  isOpen,
+  type OpenState,
+} from './breaker-state.ts'
 
 /** Who waits for an answer may go on waiting through a block as short as this (ms). */
 const SHORT_MS = 5_000
@@ -47,9 +55,9 @@ export function createCircuitBreaker({
   const become = (next: BreakerState): void => {
     const before = state
     state = next
-    if (before.kind === next.kind) return
+    if (before.kind === next.kind || (!isOpen(before) && !isOpen(next))) return
     const passesSoon = next.kind === 'throttled' && next.probeAt - now() <= SHORT_MS
-    if (next.kind === 'up') inbox.resume()
+    if (!isOpen(next)) inbox.resume()
     else if (!passesSoon) inbox.pause()
     onChange(next)
     change.resolve()
@@ -57,9 +65,9 @@ export function createCircuitBreaker({
   }
 
   const watch: Watch = async (call, { permit, proves = true } = {}) => {
-    if (state.kind !== 'up') {
+    if (isOpen(state)) {
       permit?.giveBack()
-      return { ok: false, failure: blockedFailure(state, now()) }
+      return { ok: false, failure: openFailure(state, now()) }
     }
     const judged = await call()
     if (!judged.ok) await failed(judged.failure)
@@ -80,7 +88,7 @@ export function createCircuitBreaker({
     return weighing
   }
 
-  const isWell = async ({ kind }: Blocked, signal: AbortSignal): Promise<boolean> => {
+  const isHealthy = async ({ kind }: OpenState, signal: AbortSignal): Promise<boolean> => {
     if (kind === 'throttled') return true
     if (kind === 'down') return (await lms.heartbeat()).ok
     return (await lms.allowances(await budget.acquire(signal), { email: NOBODY })).ok
@@ -90,18 +98,18 @@ export function createCircuitBreaker({
     state: () => state,
     lms: watched(lms, watch),
     whenClosed: async (signal) => {
-      while (state.kind !== 'up' && !signal.aborted) await orAborted(change.promise, signal)
+      while (isOpen(state) && !signal.aborted) await orAborted(change.promise, signal)
     },
     run: async (signal) => {
       while (!signal.aborted) {
-        if (state.kind === 'up') {
+        if (!isOpen(state)) {
           await orAborted(change.promise, signal)
           continue
         }
-        const blocked = state // only a probe unblocks
-        await sleep(Math.max(0, blocked.probeAt - now()), signal)
+        const open = state // only a probe unblocks
+        await sleep(Math.max(0, open.probeAt - now()), signal)
         if (signal.aborted) return
-        const well = await isWell(blocked, signal).catch(() => false) // the signal ended its wait for a permit
+        const well = await isHealthy(open, signal).catch(() => false) // the signal ended its wait for a permit
         become(afterProbe(state, { well, now: now() }))
       }
     },
@@ -129,7 +137,7 @@ function watched(lms: Lms, watch: Watch): Lms {
 }
 
 /** No longer than from the block to the probe, also when the clock was set back since. The call was never sent. */
-function blockedFailure({ failure, since, probeAt }: Blocked, now: number): Failure {
+function openFailure({ failure, since, probeAt }: OpenState, now: number): Failure {
   const retryAfterMs = Math.min(Math.max(0, probeAt - now), probeAt - since)
   return { ...failure, endpoint: '/heartbeat', status: null, retryAfterMs, mayHaveTakenEffect: false }
 }

@@ -7,19 +7,20 @@ import type { Work } from './work.ts'
 /**
  * What a finished round of work makes of its delivery (now: ms since 1970). A failure is tried again by the schedule,
  * also where the LMS has refused another of the courses: the sender hears of that when the rest is settled. A failure
- * of the LMS as a whole costs no try: throttled, misconfigured, and all of them while the link is `blocked`. A paused
+ * of the LMS as a whole costs no try: throttled, misconfigured, and all of them while the circuit breaker is open. A paused
  * course costs one, as the call would that is not made: the schedule ends when it would without the pause.
  */
 export function settlement({
   work,
   now,
   random,
-  blocked = false,
+  isOpen = false,
 }: {
   work: Work
   now: number
   random: () => number
-  blocked?: boolean
+  /** Whether the circuit breaker of the LMS is open. */
+  isOpen?: boolean
 }): Settlement {
   const { delivery, done, reasons, failures } = work
   const courses = Object.fromEntries(done)
@@ -37,7 +38,7 @@ export function settlement({
     return final({ base, attempts: delivery.attempts, outcome: { courses, reason } })
   }
   const again = { ...base, state: 'waiting', outcome: { courses, reason: null } } as const
-  const free = failures.find(({ kind }) => costsNoAttempt(kind)) ?? (blocked ? failure : undefined)
+  const free = failures.find(({ kind }) => costsNoAttempt(kind)) ?? (isOpen ? failure : undefined)
   if (free !== undefined) {
     const { attempts } = delivery
     return { ...again, attempts, dueAt: now + (free.retryAfterMs ?? 0), detail: `no try spent: ${free.message}` }

@@ -4,6 +4,7 @@ import type { Budget } from '../openedx/budget.ts'
 import { pause } from '../pause.ts'
 import { createWakeUp } from '../wake-up.ts'
 import { admit } from './admit.ts'
+import { isOpen } from './breaker-state.ts'
 import { createChooser } from './call-chooser.ts'
 import { makeNextCall } from './calls.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
@@ -18,7 +19,7 @@ const AGAIN_MS = 1000
 
 interface Worker {
   readonly inbox: Inbox
-  readonly link: CircuitBreaker
+  readonly breaker: CircuitBreaker
   readonly breakers: CourseBreakers
   readonly budget: Budget
   /** How many batches are under way at once: the most that it may ever be, and what it is now. */
@@ -37,7 +38,7 @@ interface Worker {
  * signal is aborted and the last call has been settled.
  */
 export async function runWorker(worker: Worker): Promise<void> {
-  const { inbox, link, breakers, concurrency, now, onError, signal } = worker
+  const { inbox, breaker, breakers, concurrency, now, onError, signal } = worker
   const inFlight = createInFlight({ inbox })
   const wakeUp = createWakeUp()
   const isAwaited = (work: Work): boolean => inbox.isAwaited(work.delivery.id)
@@ -59,7 +60,7 @@ export async function runWorker(worker: Worker): Promise<void> {
   }
 
   const take = async (delivery: Delivery): Promise<void> => {
-    const work = await admit({ delivery, lms: link.lms })
+    const work = await admit({ delivery, lms: breaker.lms })
     inFlight.add(work)
     finish([work])
   }
@@ -84,7 +85,7 @@ export async function runWorker(worker: Worker): Promise<void> {
     number < concurrency.now() ? makeNextCall(calling) : wakeUp.listen()(AGAIN_MS, signal)
 
   await Promise.all([
-    link.run(signal),
+    breaker.run(signal),
     untilStopped(worker, fill),
     ...Array.from({ length: concurrency.most }, (_, i) => untilStopped(worker, () => caller(i))),
   ])
@@ -92,13 +93,13 @@ export async function runWorker(worker: Worker): Promise<void> {
 }
 
 /** Stores what the attempts came to; `settled` resolves when all of it is stored. */
-function createSettler({ inbox, link, now, random, onError, signal }: Worker) {
+function createSettler({ inbox, breaker, now, random, onError, signal }: Worker) {
   const unsettled = new Set<Promise<void>>()
   return {
     settle: (work: Work): void => {
       if (signal.aborted && work.failures.length > 0) return // the stop itself may have cut the call: due at the next start
       const settling = inbox
-        .settle([settlement({ work, now: now(), random, blocked: link.state().kind !== 'up' })])
+        .settle([settlement({ work, now: now(), random, isOpen: isOpen(breaker.state()) })])
         .catch(onError)
       unsettled.add(settling)
       void settling.then(() => unsettled.delete(settling))

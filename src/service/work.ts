@@ -33,11 +33,11 @@ export function createWork({ settings, opened, lms, concurrency, observer, rando
   const { onError } = observer
   const days = settings.LERNITO_RETENTION_DAYS
   const breakers: CourseBreakers = createCourseBreakers({ now, onChange: observer.onCourse })
-  let begun: { readonly link: CircuitBreaker; readonly budget: Budget } | null = null
+  let begun: { readonly breaker: CircuitBreaker; readonly budget: Budget } | null = null
 
   return {
     /** How the LMS stands to us; null before the work has begun. */
-    breakerState: () => begun?.link.state() ?? null,
+    breakerState: () => begun?.breaker.state() ?? null,
 
     /** The courses for which the LMS fails and that are paused therefore, the longest first. */
     pausedCourses: breakers.paused,
@@ -51,10 +51,10 @@ export function createWork({ settings, opened, lms, concurrency, observer, rando
       // If it can't be told when the last call was, or another replica may make some, it may have been just now.
       const lastUsedAt = replicas.liveCount() > 1 ? now() : await inbox.lastActivityAt().catch(now)
       const budget = budgetOf({ callsPerMinute, now, replicas: replicas.liveCount, member: replicas.me, lastUsedAt })
-      const link = createCircuitBreaker({ lms, inbox, budget, now, onChange: observer.onBreaker })
-      begun = { link, budget }
+      const breaker = createCircuitBreaker({ lms, inbox, budget, now, onChange: observer.onBreaker })
+      begun = { breaker, budget }
       await Promise.all([
-        runWorker({ inbox, link, breakers, budget, concurrency, now, random, onError, signal }),
+        runWorker({ inbox, breaker, breakers, budget, concurrency, now, random, onError, signal }),
         runRetention({
           db: database.db,
           days,

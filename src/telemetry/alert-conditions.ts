@@ -6,30 +6,30 @@ const WELL_MS = 60_000
 export type Later = (ms: number, then: () => void) => () => void
 
 /** How the LMS stands to us, as far as somebody has to be told. `since` is ms since 1970. */
-export type LinkReport =
-  | { readonly kind: 'up' }
+export type BreakerReport =
+  | { readonly kind: 'closed' | 'half_open' }
   | {
       readonly kind: 'down' | 'throttled' | 'misconfigured'
       readonly since: number
       readonly failure: { readonly message: string }
     }
 
-export type Trouble = Exclude<LinkReport, { kind: 'up' }>
+export type Alert = Extract<BreakerReport, { since: number }>
 
 /**
  * Tells of an LMS that has been down or misconfigured for 10 minutes, also if it was well for moments in between, and,
  * after that, that it is well again. Both once.
  */
-export function watchTrouble({
+export function watchAlertConditions({
   later,
-  onTrouble,
-  onWell,
+  onAlert,
+  onRecovered,
 }: {
   later: Later
-  onTrouble: (trouble: Trouble) => void
-  onWell: () => void
+  onAlert: (trouble: Alert) => void
+  onRecovered: () => void
 }) {
-  let trouble: Trouble | null = null
+  let trouble: Alert | null = null
   let told: 'not yet' | 'due' | 'told' = 'not yet'
   let callOffTelling: (() => void) | null = null
   let callOffWell: (() => void) | null = null
@@ -38,14 +38,14 @@ export function watchTrouble({
     if (trouble === null || told === 'told') return
     const wellForNow = callOffWell !== null
     told = wellForNow ? 'due' : 'told'
-    if (!wellForNow) onTrouble(trouble)
+    if (!wellForNow) onAlert(trouble)
   }
-  const beWell = (): void => {
+  const recover = (): void => {
     const wasTold = told === 'told'
     stop()
     trouble = null
     told = 'not yet'
-    if (wasTold) onWell()
+    if (wasTold) onRecovered()
   }
   const stop = (): void => {
     callOffTelling?.()
@@ -55,12 +55,12 @@ export function watchTrouble({
   }
 
   return {
-    onBreaker: (report: LinkReport): void => {
+    onBreaker: (report: BreakerReport): void => {
       callOffWell?.()
       callOffWell = null
       if (report.kind === 'throttled') return // it passes by itself
-      if (report.kind === 'up') {
-        if (trouble !== null) callOffWell = later(WELL_MS, beWell)
+      if (!('since' in report)) {
+        if (trouble !== null) callOffWell = later(WELL_MS, recover)
         return
       }
       trouble = { ...report, since: trouble?.since ?? report.since }

@@ -1,7 +1,13 @@
 import { Gauge, type Registry } from 'prom-client'
-import type { LinkReport } from './alert-conditions.ts'
+import type { BreakerReport } from './alert-conditions.ts'
 
-const LINK_STATES = ['up', 'down', 'throttled', 'misconfigured'] as const satisfies readonly LinkReport['kind'][]
+const BREAKER_STATES = [
+  'closed',
+  'half_open',
+  'down',
+  'throttled',
+  'misconfigured',
+] as const satisfies readonly BreakerReport['kind'][]
 /** A scrape asks the database at most so often. */
 const BACKLOG_MS = 5_000
 
@@ -15,7 +21,7 @@ export interface Backlog {
 /** What is asked at each scrape. */
 export interface GaugeSources {
   readonly now: () => number
-  readonly breakerState: () => LinkReport['kind']
+  readonly breakerState: () => BreakerReport['kind']
   /** How many courses are paused, because the LMS fails for them. */
   readonly pausedCourses: () => number
   /** How full the call budget is, from 0 to 1. */
@@ -41,12 +47,12 @@ export function addGauges({ registry, sources }: { registry: Registry; sources: 
     })
   }
   new Gauge({
-    name: 'lernito_lms_link',
+    name: 'lernito_lms_circuit_breaker',
     help: 'How the LMS stands to us: 1 for the state that it is in.',
     labelNames: ['state'],
     registers,
     collect() {
-      for (const state of LINK_STATES) this.set({ state }, state === sources.breakerState() ? 1 : 0)
+      for (const state of BREAKER_STATES) this.set({ state }, state === sources.breakerState() ? 1 : 0)
     },
   })
   gauge(

@@ -1,5 +1,5 @@
 import type { DeliveryEvent } from '../delivery/types.ts'
-import { type Later, type LinkReport, type Trouble, watchTrouble } from './alert-conditions.ts'
+import { type Alert, type BreakerReport, type Later, watchAlertConditions } from './alert-conditions.ts'
 
 const GATHER_MS = 10 * 60_000
 const AGAIN_MS = 60_000
@@ -8,7 +8,7 @@ const MAX_UNSENT = 20
 
 export interface Notifier {
   onEvent(event: DeliveryEvent): void
-  onBreaker(report: LinkReport): void
+  onBreaker(report: BreakerReport): void
   /** Sends at once what has been gathered. */
   stop(): Promise<void>
 }
@@ -68,10 +68,11 @@ export function createNotifier({
     needing = new Set()
   }
 
-  const watch = watchTrouble({
+  const watch = watchAlertConditions({
     later,
-    onTrouble: (trouble) => say(linkText(trouble)),
-    onWell: () => say('lernito-openedx: the LMS is well again, and the deliveries that waited are being worked on.'),
+    onAlert: (trouble) => say(linkText(trouble)),
+    onRecovered: () =>
+      say('lernito-openedx: the LMS is well again, and the deliveries that waited are being worked on.'),
   })
 
   return {
@@ -101,7 +102,7 @@ function attentionText({ count, console }: { count: number; console: string | nu
   return `lernito-openedx: ${what}. ${where}`
 }
 
-function linkText({ kind, since, failure }: Trouble): string {
+function linkText({ kind, since, failure }: Alert): string {
   const from = new Date(since).toISOString().slice(0, 16).replace('T', ' ')
   const what =
     kind === 'misconfigured'

@@ -1,6 +1,6 @@
 import type { DeliveryEvent } from '../delivery/types.ts'
 import { AppError } from '../errors.ts'
-import type { LinkReport } from './alert-conditions.ts'
+import type { BreakerReport } from './alert-conditions.ts'
 import { errorFields, type Log, logEvent } from './log.ts'
 import type { LmsCall, Metrics } from './metrics.ts'
 import type { Notifier } from './notify.ts'
@@ -54,9 +54,9 @@ export function createObserver({
     /** `refused`: how many were answered 503 since onBusy. */
     onCalm: (refused: number): void => log.warn({ refused }, 'no longer too busy'),
     /** What keeps the LMS from being used, and that it is well again: a line for each change. */
-    onBreaker: (report: LinkReport): void => {
+    onBreaker: (report: BreakerReport): void => {
       notifier?.onBreaker(report)
-      if (report.kind === 'up') log.info('the LMS is well again; work goes on')
+      if (!('since' in report)) log.info('the LMS is well again; work goes on')
       else
         log.warn(
           { state: report.kind, reason: report.failure.message },

@@ -16,7 +16,7 @@ const quiet: Overview = {
   oldestWaiting: null,
   replicas: 1,
 }
-const UP: BreakerView = { kind: 'up' }
+const UP: BreakerView = { kind: 'closed' }
 const blocked = (kind: 'down' | 'throttled' | 'misconfigured'): BreakerView => ({
   kind,
   since: now - 90 * MINUTE_MS,

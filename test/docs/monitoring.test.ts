@@ -6,7 +6,7 @@ import { codes, readDocument, section, tables } from './documents.ts'
 test('the table of metrics has every metric of our own with its labels, and no other', async () => {
   const { registry } = createMetrics({
     now: () => 0,
-    breakerState: () => 'up',
+    breakerState: () => 'closed',
     pausedCourses: () => 0,
     budgetFullness: () => 1,
     replicas: () => 1,

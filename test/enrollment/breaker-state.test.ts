@@ -6,6 +6,7 @@ import {
   afterSuccess,
   type BreakerState,
   CLOSED,
+  isOpen,
 } from '../../src/enrollment/breaker-state.ts'
 import type { FailureKind } from '../../src/openedx/failure.ts'
 
@@ -17,18 +18,18 @@ const failing = (kind: FailureKind, { alive = true, retryAfterMs = null as numbe
 
 const stateAfter = (results: readonly ReturnType<typeof failing>[], from: BreakerState = CLOSED): BreakerState =>
   results.reduce(afterFailure, from)
-const probeIn = (state: BreakerState): number => (state.kind === 'up' ? Number.NaN : state.probeAt)
+const probeIn = (state: BreakerState): number => (isOpen(state) ? state.probeAt : Number.NaN)
 
 test('a call without an answer is an outage if the heartbeat fails too, else the third in a row', () => {
   assert.equal(stateAfter([failing('unreachable', { alive: false })]).kind, 'down')
-  assert.equal(stateAfter([failing('unreachable'), failing('unreachable')]).kind, 'up')
+  assert.equal(stateAfter([failing('unreachable'), failing('unreachable')]).kind, 'closed')
   assert.equal(stateAfter([failing('unreachable'), failing('unreachable'), failing('unreachable')]).kind, 'down')
   const answered = afterSuccess(stateAfter([failing('unreachable'), failing('unreachable')]))
-  assert.equal(stateAfter([failing('unreachable')], answered).kind, 'up', 'a good answer in between counts anew')
+  assert.equal(stateAfter([failing('unreachable')], answered).kind, 'closed', 'a good answer in between counts anew')
 })
 
 test('a 500 is an outage only if the heartbeat fails too, however many there are', () => {
-  assert.equal(stateAfter(Array.from({ length: 50 }, () => failing('server_error'))).kind, 'up')
+  assert.equal(stateAfter(Array.from({ length: 50 }, () => failing('server_error'))).kind, 'closed')
   assert.equal(stateAfter([failing('server_error', { alive: false })]).kind, 'down')
 })
 
@@ -54,7 +55,7 @@ test('an outage is probed every 2 s; a relapse before any success waits longer e
   state = afterProbe(state, { well: false, now: 2_000 })
   assert.equal(probeIn(state), 4_000)
   state = afterProbe(state, { well: true, now: 4_000 })
-  assert.equal(state.kind, 'up')
+  assert.equal(state.kind, 'half_open')
   assert.equal(probeIn(stateAfter([failing('unreachable', { alive: false })], state)), 4_000)
   assert.equal(probeIn(stateAfter([failing('unreachable', { alive: false })], afterSuccess(state))), 2_000)
 })

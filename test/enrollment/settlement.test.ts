@@ -104,7 +104,7 @@ test('while the link is blocked a failure costs no try, and throttling or miscon
   assert.deepEqual([waits.state, waits.attempts, waits.dueAt], ['waiting', 12, 1_058_000])
   const work = aWork({ courses: [A], attempts: 12 })
   record({ work, course: A, result: unreachable })
-  const held = settlement({ work, now: 0, random: () => 0.5, blocked: true })
+  const held = settlement({ work, now: 0, random: () => 0.5, isOpen: true })
   assert.deepEqual([held.state, held.attempts, held.dueAt], ['waiting', 12, 0])
 })
 

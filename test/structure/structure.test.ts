@@ -114,7 +114,16 @@ test('no two files import each other in a circle', () => {
 })
 
 test('JSON.parse never sees a sender’s body: it stands only where our own or the LMS’s JSON is read', () => {
-  const allowed = ['src/inbox/rows.ts', 'src/openedx/', 'src/sandbox/', 'src/webhook/answers.ts', 'src/cli/sandbox.ts']
+  const allowed = [
+    'src/inbox/rows.ts',
+    'src/operations/bulk-replay-row.ts',
+    'src/openedx/',
+    'src/sandbox/',
+    'src/stand-in/',
+    'src/stand-in-api/',
+    'src/webhook/answers.ts',
+    'src/cli/sandbox.ts',
+  ]
   const others = FILES.filter((file) => /JSON\.parse\(|\.json\(\)/.test(textOf(file)))
   assert.deepEqual(
     others.filter((file) => !allowed.some((prefix) => file.startsWith(prefix))),

@@ -13,7 +13,7 @@ const read = (file: string): string => readFileSync(join(MONITORING, file), 'utf
 function setUp() {
   const state = {
     at: 100_000,
-    link: 'up' as 'up' | 'down',
+    link: 'closed' as 'closed' | 'down',
     backlog: async (): Promise<Backlog> => ({ waiting: 3, needsAttention: 2, oldestReceivedAt: 40_000 }),
     asked: 0,
   }
@@ -53,11 +53,12 @@ test('the gauges say what the sources say at the scrape', async () => {
     'lernito_deliveries_needing_attention 2',
   ])
   state.link = 'down'
-  assert.deepEqual((await lines('lernito_lms_link')).sort(), [
-    'lernito_lms_link{state="down"} 1',
-    'lernito_lms_link{state="misconfigured"} 0',
-    'lernito_lms_link{state="throttled"} 0',
-    'lernito_lms_link{state="up"} 0',
+  assert.deepEqual((await lines('lernito_lms_circuit_breaker')).sort(), [
+    'lernito_lms_circuit_breaker{state="closed"} 0',
+    'lernito_lms_circuit_breaker{state="down"} 1',
+    'lernito_lms_circuit_breaker{state="half_open"} 0',
+    'lernito_lms_circuit_breaker{state="misconfigured"} 0',
+    'lernito_lms_circuit_breaker{state="throttled"} 0',
   ])
 })
 

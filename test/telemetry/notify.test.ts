@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { type TestContext, test } from 'node:test'
-import type { LinkReport } from '../../src/telemetry/alert-conditions.ts'
+import type { BreakerReport } from '../../src/telemetry/alert-conditions.ts'
 import { createNotifier, textPoster } from '../../src/telemetry/notify.ts'
 import { listening } from '../listening.ts'
 
 const MINUTE_MS = 60_000
 const SINCE = Date.UTC(2026, 10, 24, 10, 2)
-const DOWN: LinkReport = { kind: 'down', since: SINCE, failure: { message: 'The LMS at lms:8000 can’t be reached' } }
-const MISCONFIGURED: LinkReport = {
+const DOWN: BreakerReport = { kind: 'down', since: SINCE, failure: { message: 'The LMS at lms:8000 can’t be reached' } }
+const MISCONFIGURED: BreakerReport = {
   kind: 'misconfigured',
   since: SINCE,
   failure: { message: 'The service user is not staff' },
@@ -83,7 +83,7 @@ test('an LMS that is away for less than 10 minutes is nobody’s business', asyn
   const { sent, pass, onBreaker } = setUp()
   onBreaker(DOWN)
   await pass(9)
-  onBreaker({ kind: 'up' })
+  onBreaker({ kind: 'closed' })
   await pass(60)
   assert.deepEqual(sent, [])
 })
@@ -99,10 +99,10 @@ test('an LMS that is down or misconfigured for 10 minutes is told once, and that
     await pass(60)
     assert.equal(sent.length, 1)
     assert.ok(sent[0]?.includes(said), sent[0])
-    onBreaker({ kind: 'up' })
+    onBreaker({ kind: 'closed' })
     await pass(1)
     assert.match(sent[1] ?? '', /the LMS is well again/)
-    onBreaker({ kind: 'up' })
+    onBreaker({ kind: 'closed' })
     await pass(60)
     assert.equal(sent.length, 2)
   }
@@ -112,7 +112,7 @@ test('an LMS that is well for moments only is told as down since the first time'
   const { sent, pass, onBreaker } = setUp()
   for (let minute = 0; minute <= 10; minute += 0.5) {
     onBreaker({ ...DOWN, since: SINCE + minute * MINUTE_MS })
-    onBreaker({ kind: 'up' })
+    onBreaker({ kind: 'closed' })
     await pass(0.5)
   }
   assert.equal(sent.length, 1)
