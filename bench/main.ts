@@ -29,7 +29,7 @@ const ROWS: readonly Row[] = [
   memory,
 ]
 
-const USAGE = `Measures the figures of docs/performance.md on this machine, each against its goal.
+const USAGE = `Measures the figures of docs/explanation/performance.md on this machine, each against its goal.
 
 Usage: npm run bench -- [--only NAME]... [--json FILE]
 

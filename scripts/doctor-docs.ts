@@ -4,7 +4,7 @@ import { type Cause, OUR_CAUSES } from '../src/doctor/causes-ours.ts'
 import { OUTSIDE_CAUSES } from '../src/doctor/causes-outside.ts'
 import { CHECKS } from '../src/doctor/examine.ts'
 
-const GUIDE = new URL('../docs/doctor.md', import.meta.url)
+const GUIDE = new URL('../docs/reference/doctor.md', import.meta.url)
 
 const table = (heading: readonly string[], rows: readonly (readonly string[])[]): string =>
   [heading, heading.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |\n`).join('')
@@ -33,14 +33,14 @@ const TABLES: Readonly<Record<string, () => string>> = {
   'causes outside': () => causes(OUTSIDE_CAUSES),
 }
 
-/** docs/doctor.md with its tables as the code has them. Throws if the place of one is missing. */
+/** docs/reference/doctor.md with its tables as the code has them. Throws if the place of one is missing. */
 export function withDoctorTables(guide: string): string {
   return Object.entries(TABLES).reduce((text, [name, make]) => {
     const begin = `<!-- ${name}: made by npm run docs -->\n`
     const end = `<!-- end of ${name} -->`
     const [before, rest, ...more] = text.split(begin)
     const [, after, ...others] = rest?.split(end) ?? []
-    if (after === undefined || more.length + others.length > 0) throw new Error(`docs/doctor.md needs one "${begin}"`)
+    if (after === undefined || more.length + others.length > 0) throw new Error(`docs/reference/doctor.md needs one "${begin}"`)
     return `${before}${begin}${make()}${end}${after}`
   }, guide)
 }

@@ -17,7 +17,7 @@ Usage: lernito-openedx doctor [--json]
   --json    the results as a JSON array, with stable ids
 
 The settings are those of "lernito-openedx serve --help". The exit code is 0 if nothing failed (warnings are no
-failure), 1 if something did, 2 for wrong usage. docs/doctor.md explains every check.
+failure), 1 if something did, 2 for wrong usage. docs/reference/doctor.md explains every check.
 
 Example:
   lernito-openedx doctor --json

@@ -13,7 +13,7 @@ export const forget: Command = {
   help: `Erases what the inbox knows of a person: the deliveries of this address in every state, also those that wait and are
 then not tried any more, with their events, and those that were rejected and mention it. It works beside a running
 service. In a SQLite database nothing of it can be read in the files afterwards; on MySQL the rows are deleted. Backups
-and logs are not touched. docs/privacy.md has more.
+and logs are not touched. docs/explanation/privacy.md has more.
 
 Usage: lernito-openedx forget EMAIL [--lms] [--compact] [--json]
 

@@ -24,7 +24,7 @@ const answer = (description: string, name: SchemaName, headers?: object) => ({
   content: json(ref(name)),
 })
 
-/** The answers to a webhook; docs/contract.md says what a sender does with each. */
+/** The answers to a webhook; docs/reference/webhook.md says what a sender does with each. */
 const ANSWERS = {
   200: answer('Enrolled, or allowed until the buyer has an active account.', 'Done', DELIVERY),
   202: answer('Stored; instead of 200, 400 for a course key and 500 where nobody is waited for.', 'Done', DELIVERY),

@@ -12,7 +12,7 @@ const text = (description: string, more: object = {}) => ({
   ...more,
 })
 
-/** The payload of a webhook. What a schema can't say stands in the descriptions; docs/contract.md has every rule. */
+/** The payload of a webhook. What a schema can't say stands in the descriptions; docs/reference/webhook.md has every rule. */
 const Sale = {
   type: 'object',
   description:

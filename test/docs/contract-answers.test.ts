@@ -6,7 +6,7 @@ import { sign } from '../../src/signature/signature.ts'
 import { type Answered, DEMO, exchange, type Product, payload, SECRET, startProduct } from '../harness.ts'
 import { codes, readDocument, section, tables } from './documents.ts'
 
-const [rows = []] = tables(section(readDocument('docs/contract.md'), '## Answers'))
+const [rows = []] = tables(section(readDocument('docs/reference/webhook.md'), '## Answers'))
 const documented = rows.map(([status = '', body = '']) => ({ status: Number(status), body: codes(body)[0] ?? '' }))
 const met = new Set<string>()
 
@@ -27,7 +27,7 @@ const sell = (email: string, courseIds: unknown): Promise<Answered> =>
 /** The answer stands in the table as it came, or up to the … where the LMS's own words follow. */
 function assertDocumented({ status, text }: Answered): void {
   const row = documented.find((one) => one.status === status && fits(one.body, text))
-  assert.ok(row, `docs/contract.md has no row for ${status} ${text}`)
+  assert.ok(row, `docs/reference/webhook.md has no row for ${status} ${text}`)
   met.add(`${row.status} ${row.body}`)
 }
 function fits(body: string, text: string): boolean {

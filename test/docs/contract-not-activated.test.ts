@@ -10,7 +10,7 @@ const FULL = 'course-v1:Lernito+Full+2026'
 const PAID = 'course-v1:Lernito+Pro+2026'
 
 const [, unrecorded = []] = tables(
-  section(readDocument('docs/contract.md'), '## Intended differences from the original'),
+  section(readDocument('docs/reference/webhook.md'), '## Intended differences from the original'),
 )
 
 /** What the contract says that this service does in a case. */

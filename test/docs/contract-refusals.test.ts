@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { REFUSALS } from '../../src/http/refusals.ts'
 import { codes, readDocument, section, tables } from './documents.ts'
 
-const contract = readDocument('docs/contract.md')
+const contract = readDocument('docs/reference/webhook.md')
 
 // That each is answered so is tested in test/hostile.
 test('the contract has every refusal of what is no webhook yet: status, code and message', () => {

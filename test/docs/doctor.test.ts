@@ -5,7 +5,7 @@ import { CAUSES } from '../../src/doctor/causes.ts'
 import { CHECKS } from '../../src/doctor/examine.ts'
 import { codes, readDocument, section, tables } from './documents.ts'
 
-const guide = readDocument('docs/doctor.md')
+const guide = readDocument('docs/reference/doctor.md')
 const REMEDY = 'it is not what src/doctor declares: run npm run docs'
 
 const firstCells = (heading: string): string[] =>
@@ -14,7 +14,7 @@ const firstCells = (heading: string): string[] =>
     .flatMap(([cell = '']) => codes(cell))
 
 test('the guide has the tables of checks and causes as they are declared', () => {
-  assert.equal(guide, withDoctorTables(guide), `docs/doctor.md: ${REMEDY}`)
+  assert.equal(guide, withDoctorTables(guide), `docs/reference/doctor.md: ${REMEDY}`)
 })
 
 test('every check and every cause is in the guide, and the guide names no other', () => {

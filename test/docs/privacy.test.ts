@@ -9,9 +9,9 @@ const TYPES = [
 ]
 const RETIREMENTS = ['retained', 'local_api', 'consumer_api', 'third_party']
 
-const [rows = []] = tables(section(readDocument('docs/privacy.md'), '## In the database'))
+const [rows = []] = tables(section(readDocument('docs/explanation/privacy.md'), '## In the database'))
 
-test('docs/privacy.md has every table of the database', () => {
+test('docs/explanation/privacy.md has every table of the database', () => {
   const [, declared = ''] = readDocument('src/database/schema.ts').split('export interface Tables {')
   const names = [...declared.matchAll(/^ {2}(\w+): \w+Row$/gm)].map(([, name]) => name)
   assert.ok(names.length >= 5)
@@ -19,7 +19,7 @@ test('docs/privacy.md has every table of the database', () => {
   assert.deepEqual(
     names.filter((name) => !documented.includes(name)),
     [],
-    'say in docs/privacy.md what personal data these tables hold',
+    'say in docs/explanation/privacy.md what personal data these tables hold',
   )
 })
 

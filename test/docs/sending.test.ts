@@ -14,7 +14,7 @@ import { recordedCases } from '../webhook/recorded-cases.ts'
 import { codeBlocks, codes, readDocument, section, tables } from './documents.ts'
 
 const run = promisify(execFile)
-const guide = readDocument('docs/sending.md')
+const guide = readDocument('docs/reference/sending.md')
 const SECRET = 'lernito-sandbox-secret'
 
 interface Language {
@@ -167,7 +167,7 @@ test('the LMS goes down and comes back as the guide shows it', async () => {
 
 test('the table of answers has every status that the contract has', () => {
   const [rows = []] = tables(section(guide, '## What the answers mean'))
-  const [contract = []] = tables(section(readDocument('docs/contract.md'), '## Answers'))
+  const [contract = []] = tables(section(readDocument('docs/reference/webhook.md'), '## Answers'))
   const told = rows.flatMap(([status = '']) => status.split(', '))
   assert.deepEqual(
     contract.map(([status = '']) => status).filter((status) => !told.includes(status)),

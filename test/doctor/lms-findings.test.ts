@@ -75,7 +75,7 @@ test('four calls are made that the LMS throttles, as the guide says', async (t) 
     4,
     JSON.stringify(calls),
   )
-  assert.match(readDocument('docs/doctor.md'), /four of the calls that the LMS throttles/)
+  assert.match(readDocument('docs/reference/doctor.md'), /four of the calls that the LMS throttles/)
 })
 
 test('where the course list is throttled the enrolling calls are told as well, and nothing is wrong with them', async (t) => {

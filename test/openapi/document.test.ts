@@ -16,8 +16,8 @@ const WEBHOOK = '/api/lernito/webhook/'
 /** Routes for people in a browser, and for Prometheus, which has a format of its own. */
 const NOT_DESCRIBED = /^\/(lernito\/console\b|metrics$)/
 
-test('docs/openapi.json is what the service serves', () => {
-  assert.equal(readDocument('docs/openapi.json'), openApiFile(), 'run npm run docs')
+test('docs/reference/openapi.json is what the service serves', () => {
+  assert.equal(readDocument('docs/reference/openapi.json'), openApiFile(), 'run npm run docs')
 })
 
 describe('the document and the service', () => {

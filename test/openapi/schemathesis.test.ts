@@ -6,8 +6,8 @@ import { check, skipWithoutTools } from '../package/tools.ts'
 
 const FOLDER = join(import.meta.dirname, 'schemathesis')
 
-test('docs/openapi.json is a valid OpenAPI document', { skip: skipWithoutTools }, async () => {
-  assert.match(await check({ name: 'openapi-spec-validator', args: ['docs/openapi.json'] }), /OK/)
+test('docs/reference/openapi.json is a valid OpenAPI document', { skip: skipWithoutTools }, async () => {
+  assert.match(await check({ name: 'openapi-spec-validator', args: ['docs/reference/openapi.json'] }), /OK/)
 })
 
 test('what schemathesis makes of the document is answered as described', { skip: skipWithoutTools }, async (t) => {

@@ -41,7 +41,7 @@ test('the package has the built code and what stands beside it, the types of its
   const types = source('src/signature/*.ts').map((file) => file.replace(/^src\/(.*)\.ts$/, 'dist/$1.d.ts'))
   const assets = [ASSET, ...source('src/**/*.!(ts)')].map((file) => file.replace(/^src/, 'dist'))
   const always = ['LICENSE', 'README.md', 'bin/lernito-openedx.js', 'npm-shrinkwrap.json', 'package.json']
-  const forOperators = source('{docs/*.md,deploy/systemd/*}')
+  const forOperators = source('{docs/**/*.*,deploy/systemd/*}')
   assert.deepEqual(packed.files, [...always, ...code, ...types, ...assets, ...forOperators].sort())
 })
 

@@ -1,6 +1,6 @@
 import type { Effect } from './recorded-cases.ts'
 
-/** What ours answers instead of the original, and what that changes in the LMS; docs/contract.md has the same rows. */
+/** What ours answers instead of the original, and what that changes in the LMS; docs/reference/webhook.md has the same rows. */
 export interface Difference {
   readonly reason: string
   readonly status: number

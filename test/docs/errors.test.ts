@@ -7,7 +7,7 @@ import { REFUSALS } from '../../src/http/refusals.ts'
 import { REFUSAL_CODES } from '../../src/webhook/receive.ts'
 import { codes, ROOT, readDocument, section, tables } from './documents.ts'
 
-const guide = readDocument('docs/troubleshooting.md')
+const guide = readDocument('docs/reference/errors.md')
 const source = globSync(['src/**/*.ts', 'bin/*.js'], { cwd: ROOT })
   .map((file) => readFileSync(join(ROOT, file), 'utf8'))
   .join('\n')

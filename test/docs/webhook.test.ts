@@ -8,7 +8,7 @@ import { sign } from '../../src/signature/signature.ts'
 import { DIFFERENCES } from '../webhook/intended-differences.ts'
 import { codeBlocks, readDocument, section, tables } from './documents.ts'
 
-const contract = readDocument('docs/contract.md')
+const contract = readDocument('docs/reference/webhook.md')
 const secret = 'lernito-sandbox-secret'
 const example = section(contract, '### A worked example')
 const [body = ''] = codeBlocks(example, 'json')
