@@ -40,7 +40,8 @@ export function withDoctorTables(guide: string): string {
     const end = `<!-- end of ${name} -->`
     const [before, rest, ...more] = text.split(begin)
     const [, after, ...others] = rest?.split(end) ?? []
-    if (after === undefined || more.length + others.length > 0) throw new Error(`docs/reference/doctor.md needs one "${begin}"`)
+    if (after === undefined || more.length + others.length > 0)
+      throw new Error(`docs/reference/doctor.md needs one "${begin}"`)
     return `${before}${begin}${make()}${end}${after}`
   }, guide)
 }
