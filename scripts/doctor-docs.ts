@@ -11,13 +11,13 @@ const table = (heading: readonly string[], rows: readonly (readonly string[])[])
 
 const checks = (): string =>
   table(
-    ['check', 'what it looks at', 'needs'],
+    ['check', 'subject', 'needs'],
     CHECKS.map(({ id, about, needs }) => [`\`${id}\``, about, needs.map((need) => `\`${need}\``).join(', ')]),
   )
 
 const causes = (group: Readonly<Record<string, Cause>>): string =>
   table(
-    ['cause', 'level', 'in words', 'what to do', 'with Tutor'],
+    ['cause', 'level', 'text', 'action', 'with Tutor'],
     Object.entries(group).map(([id, { severity, says, plain, tutor }]) => [
       `\`${id}\``,
       severity,
@@ -25,7 +25,7 @@ const causes = (group: Readonly<Record<string, Cause>>): string =>
     ]),
   )
 
-/** The tables of the guide, by the name that their place in it bears. */
+/** The tables of the page, by the name of their place in it. */
 const TABLES: Readonly<Record<string, () => string>> = {
   checks,
   'causes of ours': () => causes(OUR_CAUSES),
@@ -40,7 +40,8 @@ export function withDoctorTables(guide: string): string {
     const end = `<!-- end of ${name} -->`
     const [before, rest, ...more] = text.split(begin)
     const [, after, ...others] = rest?.split(end) ?? []
-    if (after === undefined || more.length + others.length > 0) throw new Error(`docs/reference/doctor.md needs one "${begin}"`)
+    if (after === undefined || more.length + others.length > 0)
+      throw new Error(`docs/reference/doctor.md needs one "${begin}"`)
     return `${before}${begin}${make()}${end}${after}`
   }, guide)
 }

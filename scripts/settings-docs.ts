@@ -1,12 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { SETTINGS } from '../src/settings/settings.ts'
 
-const README = new URL('../README.md', import.meta.url)
+const PAGE = new URL('../docs/reference/settings.md', import.meta.url)
 const ENV_EXAMPLE = new URL('../.env.example', import.meta.url)
 const BEGIN = '<!-- settings: made by npm run docs -->\n'
 const END = '<!-- end of settings -->'
 
-/** .env.example as the declaration of the settings says it: required ones open, the others commented out. */
+/** .env.example as the settings are declared: required ones active, the others commented out. */
 export function envExample(): string {
   const entries = SETTINGS.map(({ name, meaning, fallback, example, required }) => {
     const assignment = `${name}=${fallback ?? ''}`
@@ -16,19 +16,20 @@ export function envExample(): string {
   return `# Copy to .env and fill in; every secret can also be read from a file: NAME_FILE=/path.\n\n${entries.join('\n')}`
 }
 
-/** The README with the table of settings as the declaration says it. */
-export function withSettingsTable(readme: string): string {
+/** The page with the table of settings as they are declared. Throws if the page has no place for it. */
+export function withSettingsTable(page: string): string {
   const rows = SETTINGS.map(({ name, meaning, fallback, required, secret }) => {
     const value = required ? '**required**' : fallback === undefined ? '' : `\`${fallback}\``
     return `| \`${name}\` | ${value} | ${meaning}${secret ? ` Or \`${name}_FILE\`.` : ''} |`
   })
   const table = `| setting | default | meaning |\n| --- | --- | --- |\n${rows.join('\n')}\n`
-  const [before, rest = ''] = readme.split(BEGIN)
-  const [, after = ''] = rest.split(END)
+  const [before, rest = ''] = page.split(BEGIN)
+  const [, after] = rest.split(END)
+  if (after === undefined) throw new Error(`docs/reference/settings.md needs one "${BEGIN.trim()}" and its end`)
   return `${before}${BEGIN}${table}${END}${after}`
 }
 
 if (import.meta.main) {
   writeFileSync(ENV_EXAMPLE, envExample())
-  writeFileSync(README, withSettingsTable(readFileSync(README, 'utf8')))
+  writeFileSync(PAGE, withSettingsTable(readFileSync(PAGE, 'utf8')))
 }

@@ -36,3 +36,21 @@ const cells = (line: string): string[] =>
 
 /** The texts in backquotes. */
 export const codes = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code)
+
+/** What the first column of a text's tables has in backquotes, each once, in its order. */
+export const firstCodes = (text: string): string[] => [
+  ...new Set(
+    tables(text)
+      .flat()
+      .flatMap(([first = '']) => codes(first)),
+  ),
+]
+
+/** The parts of quoted messages that no file of the source has; … in a quote stands for what differs. */
+export function quotesMissingInSource(quotes: readonly string[]): string[] {
+  const source = globSync(['src/**/*.ts', 'bin/*.js'], { cwd: ROOT })
+    .map((file) => readDocument(file))
+    .join('\n')
+  const parts = quotes.flatMap((quote) => quote.split('…')).filter((part) => part.trim().length > 3)
+  return parts.filter((part) => !source.includes(part))
+}

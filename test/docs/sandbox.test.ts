@@ -10,7 +10,7 @@ import { control, exchange } from '../harness.ts'
 import { getToken } from '../sandbox/recording.ts'
 import { codeBlocks, codes, ROOT, readDocument, section, tables } from './documents.ts'
 
-const guide = readDocument('docs/sandbox.md')
+const guide = readDocument('docs/reference/sandbox.md')
 const api = section(guide, '## The control API')
 const examples = codeBlocks(api, 'sh').flatMap((block) => block.split('\n'))
 

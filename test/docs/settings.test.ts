@@ -3,13 +3,13 @@ import { test } from 'node:test'
 import { envExample, withSettingsTable } from '../../scripts/settings-docs.ts'
 import { readDocument } from './documents.ts'
 
-const REMEDY = 'it is not what src/settings.ts declares: run npm run docs'
+const REMEDY = 'it is not what src/settings/settings.ts declares: run npm run docs'
 
 test('.env.example is what the settings declare', () => {
   assert.equal(readDocument('.env.example'), envExample(), `.env.example: ${REMEDY}`)
 })
 
-test('the README has the table of settings as they are declared', () => {
-  const readme = readDocument('README.md')
-  assert.equal(readme, withSettingsTable(readme), `README.md: ${REMEDY}`)
+test('the page of settings has their table as they are declared', () => {
+  const page = readDocument('docs/reference/settings.md')
+  assert.equal(page, withSettingsTable(page), `docs/reference/settings.md: ${REMEDY}`)
 })

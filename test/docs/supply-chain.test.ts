@@ -36,8 +36,8 @@ const licenseOf = (name: string): string =>
     .object({ license: z.string() })
     .parse(JSON.parse(readFileSync(join(ROOT, 'node_modules', name, 'package.json'), 'utf8'))).license
 
-test('docs/security.md has each package with its licence and its reason, and no other', () => {
-  const [made, built] = tables(section(readDocument('docs/security.md'), '## Dependencies'))
+test('docs/explanation/security.md has each package with its licence and its reason, and no other', () => {
+  const [made, built] = tables(section(readDocument('docs/explanation/security.md'), '## Dependencies'))
   for (const [rows = [], dependencies] of [
     [made, project.dependencies],
     [built, project.devDependencies],

@@ -1,0 +1,35 @@
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const PAGE = new URL('../docs/reference/commands.md', import.meta.url)
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+
+const INTRODUCTION = `# Commands
+
+<!-- made by npm run docs from the help of the commands -->
+
+\`lernito-openedx COMMAND\`, or \`npx lernito-openedx COMMAND\` in a checkout. Run a command where the service runs, as the
+same user and with the same [settings](settings.md). \`lernito-openedx --version\` prints the version. When a command fails,
+it prints one of these [messages](errors.md#messages-of-the-commands).
+`
+
+const helpOf = (args: readonly string[]): string =>
+  execFileSync(process.execPath, [MAIN, ...args, '--help'], { encoding: 'utf8' })
+
+/** The list of settings in the help of serve has a page of its own. */
+const withoutSettings = (help: string): string => help.replace(/\nSettings \([^\n]*\):\n( +[^\n]*\n)+/, '')
+
+/** docs/reference/commands.md, made of the help that the commands print. Throws if the program can't be run. */
+export function commandsPage(): string {
+  const usage = helpOf([])
+  const commands = [...usage.matchAll(/^ {2}(\w+) +(.+)$/gm)].map(([, name = '', summary = '']) => ({ name, summary }))
+  const rows = commands.map(({ name, summary }) => `| [\`${name}\`](#${name}) | ${summary} |\n`)
+  const table = `| command | purpose |\n| --- | --- |\n${rows.join('')}`
+  const parts = commands.map(
+    ({ name }) => `## ${name}\n\n\`\`\`text\n${withoutSettings(helpOf([name])).trimEnd()}\n\`\`\`\n`,
+  )
+  return [INTRODUCTION, table, ...parts].join('\n')
+}
+
+if (import.meta.main) writeFileSync(PAGE, commandsPage())

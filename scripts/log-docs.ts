@@ -1,0 +1,79 @@
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { type LogCall, logCalls } from './log-calls.ts'
+import { EVENT_MEANINGS, MEANINGS, UNWRITTEN } from './log-meanings.ts'
+
+const PAGE = new URL('../docs/reference/log-messages.md', import.meta.url)
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+const table = (heading: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [heading, heading.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |\n`).join('')
+
+const code = (text: string): string => `\`${text}\``
+
+/** The events of deliveries as their type declares them. */
+export function eventKinds(): string[] {
+  const declared = globSync('src/**/*.ts', { cwd: ROOT }).flatMap(
+    (file) => /type EventKind =((?:\s+\| '\w+')+)/.exec(readFileSync(`${ROOT}/${file}`, 'utf8'))?.[1] ?? [],
+  )
+  return [...(declared[0] ?? '').matchAll(/'(\w+)'/g)].map(([, kind = '']) => kind)
+}
+
+/** What is logged and has no meaning, and what has a meaning and is not logged. */
+export function differences(): { without: string[]; unused: string[] } {
+  const calls = logCalls()
+  const texts = calls.flatMap(({ file, text }) => text ?? (file in UNWRITTEN ? [] : [`an unwritten text in ${file}`]))
+  const known = Object.values(MEANINGS).flatMap((topic) => Object.keys(topic))
+  const kinds = eventKinds()
+  return {
+    without: [...texts.filter((text) => !known.includes(text)), ...kinds.filter((kind) => !(kind in EVENT_MEANINGS))],
+    unused: [
+      ...known.filter((text) => !texts.includes(text)),
+      ...Object.keys(EVENT_MEANINGS).filter((kind) => !kinds.includes(kind)),
+    ],
+  }
+}
+
+/** The tables of all messages that the source logs. Throws where one has no meaning. */
+function messages(): string {
+  const { without } = differences()
+  if (without.length > 0) throw new Error(`scripts/log-meanings.ts lacks:\n  ${without.join('\n  ')}`)
+  const calls = new Map<string, LogCall>(logCalls().flatMap((call) => (call.text === null ? [] : [[call.text, call]])))
+  const topics = Object.entries(MEANINGS).map(([topic, meanings]) => {
+    const rows = Object.entries(meanings).flatMap(([text, { means, action, fields }]) => {
+      const call = calls.get(text)
+      if (call === undefined) return []
+      const names = (fields ?? call.fields ?? []).map(code).join(', ')
+      return [[code(text), call.level, names, means, action]]
+    })
+    return `### ${topic}\n\n${table(['`msg`', 'level', 'fields', 'meaning', 'action'], rows)}`
+  })
+  return `\n${topics.join('\n')}\n`
+}
+
+const events = (): string =>
+  `\n${table(
+    ['`event`', 'meaning'],
+    eventKinds().map((kind) => [code(kind), EVENT_MEANINGS[kind] ?? '']),
+  )}\n`
+
+const PARTS: Readonly<Record<string, () => string>> = { messages, events }
+
+/** The page with the tables as the source has them. Throws if a place or a meaning is missing. */
+export function withLogTables(page: string): string {
+  return Object.entries(PARTS).reduce((text, [name, make]) => {
+    const begin = `<!-- ${name}: made by npm run docs -->\n`
+    const end = `<!-- end of ${name} -->`
+    const [before, rest = ''] = text.split(begin)
+    const [, after] = rest.split(end)
+    if (after === undefined) throw new Error(`docs/reference/log-messages.md needs "${begin.trim()}" and its end`)
+    return `${before}${begin}${make()}${end}${after}`
+  }, page)
+}
+
+if (import.meta.main) {
+  writeFileSync(PAGE, withLogTables(readFileSync(PAGE, 'utf8')))
+  const { unused } = differences()
+  if (unused.length > 0)
+    process.stderr.write(`scripts/log-meanings.ts has what is not logged:\n  ${unused.join('\n  ')}\n`)
+}

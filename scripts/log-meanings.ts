@@ -1,0 +1,171 @@
+/** What a line of the log means for the operator, and what to do. */
+export interface Meaning {
+  readonly means: string
+  readonly action: string
+  /** The fields of the line, where the source passes them on as a whole. */
+  readonly fields?: readonly string[]
+}
+
+const NOTHING = 'Nothing.'
+const REFUSED = ['code', 'status', 'ip']
+
+/** The messages by topic, as the source has them; … for what differs. npm run docs fails where one is missing. */
+export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>>> = {
+  'Start and stop': {
+    listening: {
+      means: 'MySQL only: the port is open, and webhooks get 503 until `ready for webhooks`.',
+      action: NOTHING,
+    },
+    'ready for webhooks': { means: 'The start is complete.', action: NOTHING },
+    'unfinished deliveries found; work on them goes on': {
+      means: 'The last process was killed, or stopped with work left.',
+      action: NOTHING,
+    },
+    stopping: { means: 'The service received a signal to stop.', action: NOTHING },
+    stopped: { means: 'The stop is complete.', action: NOTHING },
+    'the LMS or the database is slow; unfinished deliveries are left for the next start': {
+      means: 'At a stop, a call gave no answer within 6 seconds.',
+      action: NOTHING,
+    },
+  },
+  'The LMS': {
+    'the LMS can not be used; deliveries are kept and wait': {
+      means: '`state` is `down`, `throttled` or `misconfigured`; `reason` is the cause.',
+      action: 'See [Errors](errors.md#the-lms).',
+    },
+    'the LMS is well again; work goes on': { means: 'The LMS is available again.', action: NOTHING },
+    'the LMS fails for everybody in a course; its deliveries wait': {
+      means: 'Calls for three different people failed in `course`. It is paused until `probeAt`, then tried again.',
+      action: 'Find the cause in the log of the LMS. One cause is a forum role that exists twice.',
+    },
+    'the course works again; its deliveries are tried again': {
+      means: 'The pause of `course` ended.',
+      action: NOTHING,
+    },
+    'LMS call': {
+      means: 'One call to the LMS; `status` is null if there was no answer, `ms` is its duration.',
+      action: NOTHING,
+      fields: ['endpoint', 'method', 'status', 'ms'],
+    },
+  },
+  Deliveries: {
+    'delivery needs attention': {
+      means: '`detail` is the reason.',
+      action: 'See [States and reasons](states-and-reasons.md#reasons).',
+      fields: ['delivery', 'event', 'detail', 'actor'],
+    },
+    'old deliveries deleted': { means: 'They were older than `LERNITO_RETENTION_DAYS`.', action: NOTHING },
+  },
+  'Database and replicas': {
+    'the database can not be used; webhooks are refused until it can': {
+      means: '`reason` is the cause. Webhooks get 503.',
+      action: 'Bring the database back. The service needs no restart.',
+    },
+    'the database can be used': { means: 'The database is available again.', action: NOTHING },
+    'request could not be served': {
+      means: 'A webhook got 503 because it could not be stored. `cause` is the reason, such as a full disk.',
+      action: 'Remove the cause. The shop sends the webhook again.',
+    },
+    'another replica is dead; its deliveries are taken over': {
+      means: 'A replica missed its heartbeats for 20 seconds. The other replicas claim its deliveries.',
+      action: 'Find out why it stopped.',
+    },
+    'unexpected error; it is tried again': {
+      means: 'Usually a result that the database does not store; see `error`.',
+      action: 'Make room on the disk. Report other errors.',
+    },
+  },
+  'Webhooks and requests': {
+    'webhook refused': {
+      means: '`code` and `status` are the reason. Many with 401: the secrets differ, or a sender guesses.',
+      action: 'See [Errors](errors.md#answers-to-the-shop).',
+      fields: REFUSED,
+    },
+    'request refused': {
+      means: 'The request was no webhook: another path, invalid HTTP, too slow, too large.',
+      action: 'See [Errors](errors.md#answers-to-the-shop).',
+      fields: [...REFUSED, 'detail'],
+    },
+    'connection ended without a whole request': { means: 'A sender closed the connection early.', action: NOTHING },
+    'the shop still signs with LERNITO_WEBHOOK_SECRET_PREVIOUS. Remove that setting when this line has stopped coming':
+      {
+        means: 'At most one line a minute; `webhooks` counts them since the last line.',
+        action: 'See [Rotate a secret](../how-to/rotate-a-secret.md).',
+      },
+    'too busy; some webhooks are answered 503 until there is less to do': {
+      means:
+        'The service sheds load. `shortage` is `time` (bodies over 8 KiB arrive too fast, usually an attack) or `memory` (some 8,000 webhooks at once, or thousands of slow senders).',
+      action: 'In an attack, block the sender in the proxy.',
+    },
+    'no longer too busy': {
+      means: 'The service no longer sheds load. `refused` webhooks got 503.',
+      action: 'Nothing: the shop sends its own among them again.',
+    },
+    'too many connections; those without a whole request are cut': {
+      means:
+        'More than 10,000 connections; `ip` is the address of one. The service cuts those that have waited longest.',
+      action: 'Usually an attack: block it in the proxy. Allow more than 10,000 open files (`ulimit -n`).',
+    },
+    'unexpected error': {
+      means: 'A request got 500 because of a fault in the service.',
+      action: 'Report it with `stack`.',
+    },
+  },
+  'Console and messages': {
+    'the console is on': {
+      means: '`url` is its address; register `callback` as redirect URI in the LMS.',
+      action: NOTHING,
+    },
+    'the console is off; LERNITO_CONSOLE_CLIENT_ID turns it on, see docs/how-to/use-the-console.md': {
+      means: 'The setting is empty.',
+      action: 'Nothing, unless you want the console.',
+    },
+    'the console is off: set …, or remove LERNITO_CONSOLE_CLIENT_ID': {
+      means: 'A setting of the console is missing. Webhooks are accepted.',
+      action: 'Set it and restart.',
+    },
+    'signed in to the console': { means: '`actor` is the operator. Logged as info.', action: NOTHING },
+    'signed out of the console': { means: '`actor` is the operator. Logged as info.', action: NOTHING },
+    'turned away from the console: not staff': {
+      means: '`actor` signed in to the LMS and is not staff there. Logged as warn.',
+      action: 'Nothing, unless the person should be staff.',
+    },
+    'a sign-in to the console failed': {
+      means: '`reason` is the cause.',
+      action: 'If it is the application, correct it in the LMS: see [Use the console](../how-to/use-the-console.md).',
+    },
+    'unexpected error in the console': {
+      means: 'A page failed because of a fault in the service.',
+      action: 'Report it.',
+    },
+    'a notification did not arrive; it is sent again in a minute': {
+      means: 'The address in `LERNITO_NOTIFY_URL` did not accept a message.',
+      action: 'Check the address if the line repeats.',
+    },
+  },
+}
+
+/** What each event of a delivery means. A line with an event has the message `delivery` and the event in words. */
+export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
+  received: 'A webhook with a valid signature was stored. `detail` names the form of the signature.',
+  repeated: 'The shop sent the same sale again.',
+  succeeded: 'The buyer is enrolled, or allowed until they have an active account.',
+  rejected: 'The payload is wrong, so no attempt is made.',
+  needs_attention: 'An operator has to act; logged as warn.',
+  retry_scheduled:
+    '`detail` is the number of the attempt and its failure. No attempt is counted where the LMS as a whole was the cause.',
+  replayed: '`actor` had the delivery processed again.',
+  handled: '`actor` marked it as handled; `detail` is the note.',
+  repaired: '`reconcile --fix` enrolled the buyer again.',
+  forgotten: 'A person was erased. Without `delivery`.',
+  bulk_replay_started: '`actor` started a replay of many. Without `delivery`.',
+  bulk_replay_stopped: '`actor` stopped a replay of many. Without `delivery`.',
+}
+
+/** Calls whose message is not written in them, by file: what they log is elsewhere on the page. */
+export const UNWRITTEN: Readonly<Record<string, string>> = {
+  'src/cli/serve.ts': 'warnings about settings',
+  'src/cli/sandbox-service.ts': 'warnings about settings',
+  'src/telemetry/log.ts': 'events of deliveries',
+  'src/telemetry/observer.ts': 'floods',
+}

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { z } from 'zod'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { codes, readDocument, tables } from './documents.ts'
+
+const METRICS = z.array(z.object({ name: z.string(), type: z.string(), labelNames: z.array(z.string()) }))
+
+test('the table of metrics has every metric of our own with its type and labels, and no other', () => {
+  const { registry } = createMetrics({
+    now: () => 0,
+    breakerState: () => 'closed',
+    pausedCourses: () => 0,
+    budgetFullness: () => 1,
+    replicas: () => 1,
+    databaseReason: () => null,
+    backlog: async () => ({ waiting: 0, needsAttention: 0, oldestReceivedAt: null }),
+  })
+  const own = METRICS.parse(registry.getMetricsAsArray()).filter(({ name }) => name.startsWith('lernito_'))
+  const [rows = []] = tables(readDocument('docs/reference/metrics.md'))
+  const documented = rows.map(([name = '', type = '', labels = '']) => [codes(name)[0], type, codes(labels).join()])
+  const inCode = own.map(({ name, type, labelNames }) => [name, type, labelNames.join()])
+  assert.ok(inCode.length > 10)
+  assert.deepEqual(documented.sort(), inCode.sort())
+})
