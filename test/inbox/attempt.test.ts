@@ -132,3 +132,13 @@ test('a first success during which the shop sent again counts, and the delivery 
   const { state, enrolled_at, outcome } = await bench.row(id)
   assert.deepEqual([state, enrolled_at, outcome], ['waiting', START + 500, null])
 })
+
+test('a replica that the others have pruned begins no attempt', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  const other = await bench.replica('replica-2')
+  await silence(bench)
+  await other.replicas.prune(['replica-1'])
+  assert.deepEqual(await begin(bench, id), new Set())
+  assert.equal(await effectOf(bench, id), 0)
+})

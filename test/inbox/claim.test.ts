@@ -163,3 +163,15 @@ test('what the database refuses to read is reported, and can be taken afterwards
   fails = false
   assert.equal(only(await claimIds(other)), id)
 })
+
+test('the deliveries that a sender waits for are claimed on top of the number that was asked for', quick, async (t) => {
+  const bench = await setUp(t)
+  const backlog = [await submit(bench, 'a@x.example'), await submit(bench, 'b@x.example')]
+  const waiting = ['c@x.example', 'd@x.example'].map((email) => bench.inbox.submit(arrival({ email }), START + 60_000))
+  await submit(bench, 'e@x.example') // by then the two are stored
+  const ids = await claimIds(bench, 1)
+  assert.equal(ids.length, 3)
+  assert.deepEqual(ids.slice(2), backlog.slice(0, 1))
+  bench.inbox.close()
+  assert.deepEqual((await Promise.all(waiting)).map(({ id }) => id).sort(), ids.slice(0, 2).sort())
+})
