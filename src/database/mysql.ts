@@ -31,7 +31,7 @@ export function openMysql({ url, silentMs }: { url: string; silentMs: number }):
     db,
     dialect: DIALECT,
     name: `${server.database} at ${server.host}:${server.port}`, // without an @, which the log takes for an e-mail's
-    scrub: async () => true, // its files are the server's; see docs/operations.md
+    scrub: async () => true, // its files are the server's; see docs/explanation/privacy.md
     close: () => db.destroy(),
   }
 }

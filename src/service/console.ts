@@ -23,7 +23,7 @@ export function mountConsole({
   const { LERNITO_CONSOLE_CLIENT_ID: clientId, LERNITO_CONSOLE_CLIENT_SECRET: clientSecret } = settings
   if (clientId === undefined) {
     parts.app.addHook('onListen', async () =>
-      log.info('the console is off; LERNITO_CONSOLE_CLIENT_ID turns it on, see docs/console.md'),
+      log.info('the console is off; LERNITO_CONSOLE_CLIENT_ID turns it on, see docs/how-to/use-the-console.md'),
     )
     return
   }
