@@ -3,7 +3,6 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { SETTINGS } from '../../src/settings/settings.ts'
 import { codeBlocks, ROOT, readDocument, section } from '../docs/documents.ts'
 import { run } from '../service/process.ts'
 import { copyCheckout, openFolder, packagesOf } from './installing.ts'
@@ -78,13 +77,4 @@ test('the guide builds the image as CI does', () => {
   const build = 'build -f deploy/docker/Dockerfile'
   assert.ok(commands('## Docker').includes(`docker ${build} -t lernito-openedx .`))
   assert.ok(workflow.includes(`docker buildx ${build} --load -t lernito-openedx .`))
-})
-
-test('every setting that the guide names exists', () => {
-  const known = ['LERNITO_DOMAIN', 'LERNITO_LMS_CLIENT_', ...SETTINGS.map(({ name }) => name)]
-  const named = new Set(GUIDE.match(/LERNITO_[A-Z_]+/g))
-  assert.deepEqual(
-    [...named].filter((name) => !known.includes(name)),
-    [],
-  )
 })
