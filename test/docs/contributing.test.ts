@@ -1,7 +1,51 @@
 import assert from 'node:assert/strict'
+import { existsSync, globSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { z } from 'zod'
 import { STATE_OF_REASON } from '../../src/delivery/types.ts'
-import { codes, readDocument, section, tables } from './documents.ts'
+import { codeBlocks, codes, ROOT, readDocument, section, tables } from './documents.ts'
+
+const contributing = readDocument('CONTRIBUTING.md')
+/** The commands, paths and names in the text, without the blocks. */
+const named = codes(contributing.replaceAll(/^```.*?^```$/gms, ''))
+const packageFile = z.object({ scripts: z.record(z.string(), z.string()) })
+
+test('every npm script that CONTRIBUTING names is in package.json', () => {
+  const { scripts } = packageFile.parse(JSON.parse(readDocument('package.json')))
+  const text = [...codeBlocks(contributing, 'sh'), ...named].join('\n')
+  const scriptNames = [...text.matchAll(/\bnpm (?:run )?([a-z:]+)/g)]
+    .map(([, name = '']) => name)
+    .filter((name) => name !== 'ci')
+  assert.ok(scriptNames.length > 5)
+  assert.deepEqual(
+    scriptNames.filter((name) => scripts[name] === undefined),
+    [],
+  )
+})
+
+test('every file that CONTRIBUTING names is there', () => {
+  const paths = named.filter((code) => /^(src|test|scripts|deploy)\/[^ ]+$/.test(code))
+  assert.ok(paths.length > 20)
+  assert.deepEqual(
+    paths.filter(
+      (path) => !existsSync(join(ROOT, path)) && globSync(path.replace('…', '*'), { cwd: ROOT }).length === 0,
+    ),
+    [],
+  )
+})
+
+test('every variable that CONTRIBUTING names is read by the tests', () => {
+  const variables = named
+    .flatMap((code) => /^([A-Z]+(?:_[A-Z]+)*)(?:=.*)?$/.exec(code)?.[1] ?? [])
+    .filter((name) => /^(MYSQLD|FAULT_|FUZZ_|HISTORY_)/.test(name))
+  assert.ok(variables.length >= 8)
+  const tests = globSync('test/**/*.ts', { cwd: ROOT }).map(readDocument).join('\n')
+  assert.deepEqual(
+    variables.filter((name) => !tests.includes(`process.env.${name}`)),
+    [],
+  )
+})
 
 test('the table of rooms says what test/structure allows', () => {
   const source = readDocument('test/structure/structure.test.ts')
@@ -11,7 +55,7 @@ test('the table of rooms says what test/structure allows', () => {
     rooms.match(/[a-z-]+/g) ?? [],
   ])
   assert.ok(allowed.length > 10)
-  const [rows = []] = tables(section(readDocument('CONTRIBUTING.md'), '## The rooms'))
+  const [rows = []] = tables(section(contributing, '## The rooms'))
   assert.deepEqual(
     rows.map(([room = '', , imports = '']) => [codes(room)[0], codes(imports)]),
     allowed,

@@ -1,40 +1,114 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, globSync } from 'node:fs'
 import { basename, dirname, join, normalize } from 'node:path'
 import { test } from 'node:test'
 import { DOCUMENTS, ROOT, readDocument } from './documents.ts'
 
-const withoutCode = (text: string): string => text.replace(/^```.*?^```$/gms, '')
+const START = 'README.md'
+const INDEX = 'docs/README.md'
+/** Pages that are documents to their readers, outside docs. */
+const ELSEWHERE: readonly string[] = ['deploy/tutor/README.md', 'test/recordings/README.md']
+const PAGES: readonly string[] = [...DOCUMENTS, ...ELSEWHERE]
 
-/** The anchors that GitHub gives a document's headings. */
-function anchors(document: string): string[] {
-  const headings = withoutCode(readDocument(document)).match(/^#+ .*$/gm) ?? []
-  return headings.map((heading) =>
-    heading
+interface Link {
+  /** The page that has the link. */
+  readonly page: string
+  /** The path of what it leads to, in the repository. */
+  readonly target: string
+  readonly anchor: string | null
+}
+
+/** Without blocks and spans of code, in which brackets are no link. */
+const withoutCode = (text: string): string => text.replace(/^```.*?^```$/gms, '').replace(/`[^`\n]*`/g, 'code')
+
+/** The links and pictures of a page that lead to a file of the repository. */
+function linksIn(page: string): Link[] {
+  const text = withoutCode(readDocument(page))
+  const written = [
+    ...text.matchAll(/\]\(<?([^)\s>]+)>?(?:\s+"[^"]*")?\)/g),
+    ...text.matchAll(/^\[[^\]]+\]:\s+(\S+)/gm),
+    ...text.matchAll(/<(?:a|img)\s[^>]*(?:href|src)="([^"]+)"/g),
+  ]
+  return written
+    .map(([, link = '']) => link)
+    .filter((link) => !/^([a-z]+:|\/\/)/i.test(link))
+    .map((link) => {
+      const [path = '', anchor = null] = link.split('#')
+      return { page, target: path === '' ? page : normalize(join(dirname(page), path)), anchor }
+    })
+}
+
+/** The anchors that GitHub gives a page's headings; equal headings are numbered. */
+function anchorsOf(page: string): string[] {
+  const text = readDocument(page).replace(/^```.*?^```$/gms, '')
+  const seen = new Map<string, number>()
+  return (text.match(/^#{1,6} .*$/gm) ?? []).map((heading) => {
+    const name = heading
       .replace(/^#+ /, '')
+      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+      .trim()
       .toLowerCase()
-      .replace(/[^\p{L}\p{N} _-]/gu, '')
-      .replaceAll(' ', '-'),
-  )
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-')
+    const before = seen.get(name) ?? 0
+    seen.set(name, before + 1)
+    return before === 0 ? name : `${name}-${before}`
+  })
 }
 
-function problem(document: string, link: string): string | null {
-  const [path = '', anchor] = link.split('#')
-  const target = path === '' ? document : normalize(join(dirname(document), path))
-  if (!existsSync(join(ROOT, target))) return `${document} links to ${target}, which isn't there`
-  if (anchor === undefined || anchors(target).includes(anchor)) return null
-  return `${document} links to #${anchor}, a heading that ${target} doesn't have`
-}
+const LINKS = PAGES.flatMap(linksIn)
 
-test('every link from one document to another leads somewhere', () => {
-  const links = DOCUMENTS.flatMap((document) =>
-    [...withoutCode(readDocument(document)).matchAll(/\]\(([^)\s]+)\)/g)]
-      .map(([, link = '']) => ({ document, link }))
-      .filter(({ link }) => !/^[a-z]+:/.test(link)),
+test('every link between pages leads to a file of the repository', () => {
+  assert.ok(LINKS.length > 100)
+  const missing = LINKS.filter(({ target }) => target.startsWith('..') || !existsSync(join(ROOT, target)))
+  assert.deepEqual(
+    missing.map(({ page, target }) => `${page} links to ${target}`),
+    [],
   )
-  assert.ok(links.length > 20)
-  const problems = links.map(({ document, link }) => problem(document, link)).filter((one) => one !== null)
-  assert.deepEqual(problems, [])
+})
+
+test('every link to a part of a page names a heading of that page', () => {
+  const wrong = LINKS.filter(({ target, anchor }) => {
+    if (anchor === null || !target.endsWith('.md') || !existsSync(join(ROOT, target))) return false
+    return !anchorsOf(target).includes(anchor)
+  })
+  assert.deepEqual(
+    wrong.map(({ page, target, anchor }) => `${page} links to ${target}#${anchor}`),
+    [],
+  )
+})
+
+test('a reader who starts at the README reaches every page by links', () => {
+  const reached = new Set([START])
+  for (const page of reached) {
+    if (!PAGES.includes(page)) continue
+    for (const { target } of linksIn(page)) reached.add(target)
+  }
+  assert.deepEqual(
+    PAGES.filter((page) => !reached.has(page)),
+    [],
+  )
+})
+
+test('the index names every page of docs but the single decisions', () => {
+  const named = new Set(linksIn(INDEX).map(({ target }) => target))
+  const pages = globSync('docs/**/*.{md,json}', { cwd: ROOT }).filter(
+    (path) => path !== INDEX && !path.startsWith('docs/decisions/0'),
+  )
+  assert.deepEqual(
+    pages.filter((path) => !named.has(path)),
+    [],
+  )
+})
+
+test('every picture of docs is shown on a page', () => {
+  const shown = new Set(LINKS.map(({ target }) => target))
+  const pictures = globSync('docs/pictures/*', { cwd: ROOT })
+  assert.ok(pictures.length > 0)
+  assert.deepEqual(
+    pictures.filter((path) => !shown.has(path)),
+    [],
+  )
 })
 
 test('every decision has its number in its name and in its title, the three parts, and a line in the index', () => {

@@ -1,71 +1,56 @@
 import assert from 'node:assert/strict'
-import { execFile, spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, beforeEach, test } from 'node:test'
-import { promisify } from 'node:util'
-import { DEMO, type Product, startProduct } from '../harness.ts'
+import { test } from 'node:test'
+import { z } from 'zod'
+import { SETTINGS } from '../../src/settings/settings.ts'
 import { codeBlocks, codes, ROOT, readDocument, section, tables } from './documents.ts'
 
-const run = promisify(execFile)
+/** What an adult reads in 60 seconds is some 240 words; the tables and the last sections are looked up, not read. */
+const WORDS_BEFORE_TABLES = 300
+
 const readme = readDocument('README.md')
-const contract = section(readme, '## The webhook in short')
-const shell = codeBlocks(contract, 'sh')
-const python = codeBlocks(contract, 'python')
-const javascript = codeBlocks(contract, 'js')
+const packageFile = z.object({ scripts: z.record(z.string(), z.string()) })
 
-const exists = (program: string): boolean => spawnSync(program, ['--version']).error === undefined
-
-let product: Product
-before(async () => {
-  product = await startProduct({ env: { LERNITO_WEBHOOK_SECRET: 'lernito-sandbox-secret' } })
+test('the README says what it is and how to try it in the words of one minute', () => {
+  const [beginning = ''] = readme.split('\n## Where to go next\n')
+  assert.notEqual(beginning, readme)
+  assert.ok(beginning.split(/\s+/).length <= WORDS_BEFORE_TABLES, `${beginning.split(/\s+/).length} words`)
 })
-after(() => product.stop())
-beforeEach(() => product.lms.reset())
 
-/** Runs an example as it stands in the README, but for the address, and looks whether it sold alice the course. */
-async function sells(example: { code: string; file: string; program: string }): Promise<void> {
-  const code = example.code.replaceAll('http://127.0.0.1:8790', product.url)
-  assert.notEqual(code, example.code)
-  const file = join(product.folder, example.file)
-  writeFileSync(file, code)
-  const { stdout } = await run(example.program, [file], { timeout: 30_000 })
-  assert.deepEqual(JSON.parse(stdout), { success: true, message: 'User enrollment status verified for 1 course(s)' })
-  const { enrollments } = await product.lms.state()
-  const alice = { email: 'alice@example.com', course: DEMO, mode: 'audit', active: true }
+test('the README has one picture, and it is there', () => {
+  const pictures = [...readme.matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, path = '']) => path)
+  assert.equal(pictures.length, 1)
   assert.deepEqual(
-    enrollments.filter(({ email }) => email === alice.email),
-    [alice],
+    pictures.filter((path) => !existsSync(join(ROOT, path))),
+    [],
   )
-}
-
-test('the README has an example for curl, one for Python and one for JavaScript', () => {
-  assert.deepEqual([shell.length, python.length, javascript.length], [1, 1, 1])
 })
 
-for (const code of javascript) {
-  test('the README’s JavaScript example enrolls', () => sells({ code, file: 'sell.mjs', program: process.execPath }))
-}
+test('the README tries it with git clone and two commands that npm has', () => {
+  const [block = ''] = codeBlocks(section(readme, '## Try it'), 'sh')
+  assert.deepEqual(block.split('\n'), [
+    'git clone REPOSITORY_URL lernito-openedx',
+    'cd lernito-openedx',
+    'npm ci',
+    'npm start',
+  ])
+  const { scripts } = packageFile.parse(JSON.parse(readDocument('package.json')))
+  assert.ok(scripts.start !== undefined && scripts.serve !== undefined)
+})
 
-if (exists('python3')) {
-  for (const code of python) {
-    test('the README’s Python example enrolls', () => sells({ code, file: 'sell.py', program: 'python3' }))
-  }
-}
-
-if (exists('bash') && exists('curl') && exists('openssl')) {
-  for (const code of shell) {
-    test('the README’s curl example enrolls', () => sells({ code, file: 'sell.sh', program: 'bash' }))
-  }
-}
-
-test('the README’s table of commands names what --help names, in its order', async () => {
-  const [rows = []] = tables(section(readme, '## Commands'))
-  const { stdout } = await run(process.execPath, [join(ROOT, 'src/main.ts'), '--help'])
-  const commands = [...section(stdout, 'Commands:').matchAll(/^ {2}(\S+)/gm)].map(([, name]) => name)
-  assert.ok(commands.length > 0)
+test('the README’s five settings exist, and every required one is among them', () => {
+  const [rows = []] = tables(section(readme, '## Settings'))
+  const named = rows.flatMap(([setting = '']) => codes(setting))
+  assert.equal(named.length, 5)
+  const declared = SETTINGS.map(({ name }) => name)
   assert.deepEqual(
-    rows.flatMap(([command = '']) => codes(command)),
-    commands,
+    named.filter((name) => !declared.some((one) => one === name)),
+    [],
+  )
+  const required = SETTINGS.filter((one) => one.required).map(({ name }) => name)
+  assert.deepEqual(
+    required.filter((name) => !named.includes(name)),
+    [],
   )
 })
