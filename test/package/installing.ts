@@ -31,6 +31,17 @@ export interface Packed {
   readonly files: readonly string[]
 }
 
+const lock = z.object({
+  packages: z.record(z.string(), z.object({ version: z.string().optional(), dev: z.boolean().optional() })),
+})
+/** The packages of a lock file, as name@version; without itself and what is only for development. */
+export const packagesOf = (file: string): string[] =>
+  Object.entries(lock.parse(JSON.parse(readFileSync(file, 'utf8'))).packages)
+    .map(([path, of]) => ({ ...of, name: path.split('node_modules/').at(-1) ?? '' }))
+    .filter(({ name, dev }) => !dev && name !== '' && name !== 'lernito-openedx')
+    .map(({ name, version }) => `${name}@${version}`)
+    .sort()
+
 /** A folder that others may look into, unlike mkdtemp's own. */
 export function openFolder(prefix: string): { folder: string; remove: () => void } {
   const folder = mkdtempSync(join(tmpdir(), prefix))

@@ -84,6 +84,6 @@ test('a pod has time to drain and to stop before it is killed', () => {
 })
 
 test('the guide makes the secret that the pods read', () => {
-  const guide = readDocument('docs/install.md')
+  const guide = readDocument('docs/how-to/install.md')
   assert.ok(guide.includes(`kubectl create secret generic ${container.envFrom[0].secretRef.name} `))
 })

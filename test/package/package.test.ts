@@ -15,6 +15,7 @@ import {
   openFolder,
   type Packed,
   pack,
+  packagesOf,
   theirFolder,
   unpack,
 } from './installing.ts'
@@ -44,17 +45,6 @@ test('the package has the built code and what stands beside it, the types of its
   const forOperators = source('{docs/**/*.*,deploy/systemd/*}')
   assert.deepEqual(packed.files, [...always, ...code, ...types, ...assets, ...forOperators].sort())
 })
-
-const lock = z.object({
-  packages: z.record(z.string(), z.object({ version: z.string().optional(), dev: z.boolean().optional() })),
-})
-/** The packages of a lock file, as name@version; without itself and what is only for development. */
-const packagesOf = (file: string): string[] =>
-  Object.entries(lock.parse(JSON.parse(readFileSync(file, 'utf8'))).packages)
-    .map(([path, of]) => ({ ...of, name: path.split('node_modules/').at(-1) ?? '' }))
-    .filter(({ name, dev }) => !dev && name !== '' && name !== 'lernito-openedx')
-    .map(({ name, version }) => `${name}@${version}`)
-    .sort()
 
 describe('what is installed with the package', () => {
   test('every package is there in the version that was tested, and no other one', () => {

@@ -52,7 +52,7 @@ test('the service starts with what the unit sets, and ends with code 0 at SIGTER
 })
 
 test('the guide makes the user, the folders and the file that the unit names', () => {
-  const guide = readDocument('docs/install.md')
+  const guide = readDocument('docs/how-to/install.md')
   const [program = ''] = valuesOf('ExecStart')[0]?.split(' ') ?? []
   const prefix = dirname(dirname(dirname(program)))
   for (const command of [

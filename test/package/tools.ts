@@ -36,10 +36,10 @@ export async function check({
   }
 }
 
-/** Whether a program is on this machine's PATH. */
-export function has(program: string): boolean {
+/** Whether a program is on this machine's PATH; `versionOption` is how it is asked for its version. */
+export function has(program: string, versionOption = '--version'): boolean {
   try {
-    execFileSync(program, ['--version'], { stdio: 'ignore' })
+    execFileSync(program, [versionOption], { stdio: 'ignore' })
     return true
   } catch {
     return false

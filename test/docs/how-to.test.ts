@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { deliveries } from '../../src/cli/deliveries.ts'
+import { doctor } from '../../src/cli/doctor.ts'
+import { forget } from '../../src/cli/forget.ts'
+import { migrate } from '../../src/cli/migrate.ts'
+import { reconcile } from '../../src/cli/reconcile.ts'
+import { send } from '../../src/cli/send.ts'
+import { DELIVERY_STATES } from '../../src/delivery/types.ts'
+import { SETTINGS } from '../../src/settings/settings.ts'
+import { codeBlocks, codes, DOCUMENTS, ROOT, readDocument } from './documents.ts'
+
+const GUIDES = DOCUMENTS.filter((path) => path.startsWith('docs/how-to/')).map((path) => ({
+  path,
+  text: readDocument(path).replaceAll(/^ {3}/gm, ''),
+}))
+const COMMANDS = new Map([deliveries, doctor, forget, migrate, reconcile, send].map((one) => [one.name, one]))
+const compose = z
+  .object({ services: z.object({ lernito: z.object({ environment: z.record(z.string(), z.unknown()) }) }) })
+  .parse(parse(readDocument('deploy/docker/compose.yaml')))
+const tutor = readDocument('deploy/tutor/README.md')
+
+test('every command and option that a guide tells to run exists', () => {
+  const lines = GUIDES.flatMap(({ text }) => [...codes(text), ...codeBlocks(text, 'sh')])
+    .flatMap((code) => code.replaceAll(/\\\n\s*/g, ' ').split('\n'))
+    .flatMap((line) => [...line.matchAll(/(?:^|npx | )lernito-openedx ([a-z]+)(.*)$/g)])
+    .filter(([line]) => !/docker|kubectl|npm/.test(line))
+  assert.ok(lines.length > 12)
+  const wrong = lines.flatMap(([line, name = '', rest = '']) => {
+    const help = COMMANDS.get(name)?.help
+    if (help === undefined) return [line]
+    return (rest.match(/--[a-z-]+/g) ?? []).filter((option) => !help.includes(option))
+  })
+  assert.deepEqual(wrong, [])
+})
+
+test('every setting that a guide names is one of the service, of its compose file or of the Tutor plugin', () => {
+  const known = new Set([...SETTINGS.map(({ name }) => name), ...Object.keys(compose.services.lernito.environment)])
+  const named = GUIDES.flatMap(({ text }) => text.match(/LERNITO_[A-Z_]+[A-Z]/g) ?? [])
+  const unknown = [...new Set(named)].filter((name) => !known.has(name) && name !== 'LERNITO_DOMAIN')
+  assert.deepEqual(
+    unknown.filter((name) => !tutor.includes(`\`${name}\``)),
+    [],
+  )
+})
+
+test('a button, a page or a title of the console that a guide names has these words there', () => {
+  const texts = JSON.stringify(JSON.parse(readFileSync(join(ROOT, 'src/console/texts.json'), 'utf8')))
+  const bold = GUIDES.filter(({ path }) => /console|support/.test(path)).flatMap(({ text }) => [
+    ...text.replaceAll(/\n(?!\|) */g, ' ').matchAll(/\*\*([^*]+)\*\*|^\| "([^"]+)"|"(Webhooks with [^"]+)"/gm),
+  ])
+  const words = bold.map(([, ...found]) => found.find((one) => one !== undefined) ?? '')
+  const own = /^(Look at:|Do:|Answer.*:)$/
+  const missing = words.filter((word) => !own.test(word) && !texts.includes(`"${word}"`))
+  assert.ok(words.length > 20)
+  assert.deepEqual(missing, [])
+})
+
+test('the support playbook says what to do in every state of a delivery', () => {
+  const playbook = GUIDES.find(({ path }) => path.endsWith('/answer-a-support-ticket.md'))
+  const rows = playbook?.text.match(/^\| [a-z ]+(?=[,|])/gm)?.map((row) => row.slice(2).trim()) ?? []
+  const missing = DELIVERY_STATES.filter((state) => !rows.includes(state.replace('_', ' ')))
+  assert.deepEqual(missing, [])
+})
