@@ -144,15 +144,17 @@ describe('an LMS that can’t be used for a while', { concurrency: 8, timeout: 1
     product.ledger.close('no bulk_enroll', await product.lms.state())
   })
 
-  test('the token endpoint’s 403, its rate limit: a minute’s wait, no try spent', async (t) => {
+  test('the token endpoint’s 429, its rate limit, says nothing of a wait: a minute, and no attempt is counted', async (t) => {
     const product = await setUp(t)
-    await product.lms.faults([{ path: '/oauth2/access_token', status: 403, times: 1 }])
+    await product.lms.faults([
+      { path: '/oauth2/access_token', status: 429, contentType: 'text/html', body: '<h1>429</h1>', times: 1 },
+    ])
     const { statuses } = await sellAll(product, 'sale')
     assert.deepEqual(statuses, new Set([500]))
     assert.equal(product.blocked()[0]?.state, 'throttled')
     await untilWell(product, 90_000)
-    assert.equal(await product.calls(({ path, status }) => path === '/oauth2/access_token' && status === 403), 1)
+    assert.equal(await product.calls(({ path, status }) => path === '/oauth2/access_token' && status === 429), 1)
     assert.deepEqual(await triesIn(product.database), new Set([0]))
-    product.ledger.close('403 from the token endpoint', await product.lms.state())
+    product.ledger.close('429 from the token endpoint', await product.lms.state())
   })
 })
