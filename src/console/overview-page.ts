@@ -133,7 +133,7 @@ function currentHtml(of: {
       words.budget,
       used === null
         ? html`${words.none}`
-        : html`<meter min="0" max="100" high="80" value="${used}" aria-label="${words.budget}"></meter> ${used} %`,
+        : html`<meter min="0" max="100" high="80" value="${used}" aria-label="${words.budget}"></meter> ${used}%`,
     ],
     [words.replicas, html`${numberText(replicas)}`],
   ] as const

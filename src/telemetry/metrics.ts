@@ -92,7 +92,7 @@ function lmsMetrics(registers: Registry[]) {
   })
   const callSeconds = new Histogram({
     name: 'lernito_lms_call_seconds',
-    help: 'Duration of a call to the LMS, from its permit to the last byte of the answer.',
+    help: 'Duration of a call to the LMS, from its turn to the last byte of the answer.',
     labelNames: ['endpoint'],
     buckets: CALL_SECONDS,
     registers,

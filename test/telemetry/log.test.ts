@@ -82,7 +82,9 @@ test('a list or an object of any size or depth is cut', () => {
   let deep: unknown = 'bottom'
   for (let depth = 0; depth < 10_000; depth++) deep = [deep]
   const wide = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`key${i}`, i]))
-  const line = lineOf((log) => log.info({ deep, wide, list: Array(100_000).fill('x'), bytes: Buffer.alloc(9) }, 'logged'))
+  const line = lineOf((log) =>
+    log.info({ deep, wide, list: Array(100_000).fill('x'), bytes: Buffer.alloc(9) }, 'logged'),
+  )
   assert.ok(line.length < 3_000)
   const { bytes, deep: shown } = JSON.parse(line)
   assert.equal(bytes, '(9 bytes)')
