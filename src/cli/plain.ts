@@ -1,4 +1,4 @@
-import { visible } from '../telemetry/sanitize.ts'
+import { escapeInvisible } from '../telemetry/sanitize.ts'
 
 /** All that a terminal may act on, or not show: senders choose names and addresses, and the LMS its words. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu
@@ -7,7 +7,8 @@ const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu
 export const plain = (text: string): string => text.replace(INVISIBLE, '\u{fffd}')
 
 /** The same for JSON, which can spell them. */
-export const plainJson = (value: unknown, indent?: number): string => visible(JSON.stringify(value, null, indent))
+export const plainJson = (value: unknown, indent?: number): string =>
+  escapeInvisible(JSON.stringify(value, null, indent))
 
 /** A time (ms since 1970) in UTC, to the second. */
 export const timeText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')}Z`

@@ -7,8 +7,8 @@ const SHEETS = [
 ]
 
 /**
- * Open edX's brand has some 2,500 variables in 200 KB; a page needs two dozen. Gives a rule with those that `css` uses,
- * and those that these are made of. Throws Error for one that the brand doesn't have.
+ * Returns a CSS rule with the variables of Open edX's brand that `css` uses, and those that they refer to. The brand has
+ * about 2,500 variables in 200 KB, and a page needs two dozen. Throws Error for a variable that the brand doesn't have.
  */
 export function brandVariables(css: string): string {
   const all = new Map<string, string>()

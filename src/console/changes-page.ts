@@ -5,14 +5,14 @@ import type { BulkReplay, Operations } from '../operations/operations.ts'
 import { numberText, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
-import { queryText } from './query.ts'
+import { queryText } from './list-query.ts'
 import type { Site } from './site.ts'
 import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.changes
 const PAGE = 50
 
-/** Who changed what: the events that have an actor, and the bulk replays. */
+/** Adds the page that lists who changed what: the events that have an actor, and the bulk replays. */
 export function addChanges({
   scope,
   site,
@@ -25,7 +25,7 @@ export function addChanges({
   scope.get('/changes', async (request, reply) => {
     const { base, origin } = site()
     const after = new URL(request.url, origin).searchParams.get('after')
-    const [{ items, next }, bulks] = await Promise.all([
+    const [{ items, next }, bulkReplays] = await Promise.all([
       operations.audit({ limit: PAGE, after }),
       after === null ? operations.bulkReplays() : [],
     ])
@@ -37,7 +37,7 @@ export function addChanges({
       items.length === 0
         ? html`<p>${words.none}</p>`
         : html`<ol class="timeline">!${items.map((event) => changeHtml(event, base)).join('')}</ol>`
-    const main = html`<p>${words.intro}</p>!${bulks.length === 0 ? '' : html`<h2>${words.bulks}</h2>!${bulksHtml(bulks, base)}<h2>${words.all}</h2>`}!${list}!${older}`
+    const main = html`<p>${words.intro}</p>!${bulkReplays.length === 0 ? '' : html`<h2>${words.bulkReplays}</h2>!${bulkReplaysHtml(bulkReplays, base)}<h2>${words.all}</h2>`}!${list}!${older}`
     return sendPage({ reply, site: site(), session: sessionOf(request), title: words.title, current: '/changes', main })
   })
 }
@@ -47,9 +47,9 @@ function changeHtml({ deliveryId, at, kind, detail, actor }: DeliveryEvent, base
   return html`<li><strong>${actor ?? ''}</strong> ${TEXTS.events[kind]}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p>${detail}</p>`}</li>`
 }
 
-function bulksHtml(bulks: readonly BulkReplay[], base: string): string {
-  const items = bulks.map(({ id, by, startedAt, state, replayed }) => {
-    return html`<li><a href="${base}/replays/${id}">${fill(words.bulk, { by, count: numberText(replayed) })}</a> ${TEXTS.replay.states[state]} <span class="quiet">!${timeHtml(startedAt)}</span></li>`
+function bulkReplaysHtml(bulkReplays: readonly BulkReplay[], base: string): string {
+  const items = bulkReplays.map(({ id, by, startedAt, state, replayed }) => {
+    return html`<li><a href="${base}/replays/${id}">${fill(words.bulkReplay, { by, count: numberText(replayed) })}</a> ${TEXTS.replay.states[state]} <span class="quiet">!${timeHtml(startedAt)}</span></li>`
   })
   return html`<ul>!${items.join('')}</ul>`
 }

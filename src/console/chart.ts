@@ -17,8 +17,8 @@ const SERIES = [
 ] as const
 
 /**
- * Bars for each day, made here so that they show without a script. Who can't see them has the same numbers in a table
- * below.
+ * Draws bars for each day on the server, so that they show without a script. The table below has the same numbers for
+ * readers who can't see the bars.
  */
 export function chartHtml(days: readonly DayCounts[]): string {
   const top = niceTop(Math.max(1, ...days.flatMap((day) => SERIES.map(({ of }) => of(day)))))
@@ -64,7 +64,7 @@ function tableHtml(days: readonly DayCounts[]): string {
 <tbody>!${rows.join('')}</tbody></table></div></details>`
 }
 
-/** 1, 2, 4, 10, 20, 40, 100, …: half of it is whole too, from 2 on. */
+/** Returns 2, 4, 10, 20, 40, 100, and so on: a number whose half is whole too. */
 function niceTop(most: number): number {
   const power = 10 ** Math.floor(Math.log10(most))
   return [1, 2, 4, 10].map((step) => step * power).find((top) => top >= Math.max(2, most)) ?? 10 * power

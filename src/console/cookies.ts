@@ -3,40 +3,40 @@ import type { Attempt } from '../openedx/sign-in.ts'
 import { SESSION_MS } from './sessions.ts'
 import type { Site } from './site.ts'
 
-/** Time to sign in at the LMS, in seconds; its code is good for as long (recorded: sign-in.json is redeemed at once). */
+/** Time to sign in at the LMS, in seconds. The LMS's code is valid for as long (recorded: sign-in.json redeems it at once). */
 const ATTEMPT_SECONDS = 600
 
-/** What the browser keeps while the person is at the LMS. `next` is the page for afterwards. */
-export interface Kept extends Pick<Attempt, 'verifier'> {
+/** What the browser keeps while the person signs in at the LMS. `next` is the page to show afterwards. */
+export interface KeptAttempt extends Pick<Attempt, 'verifier'> {
   readonly next: string
 }
 
-/** No script sees them, no other site's form sends them, and over https they never travel otherwise. */
+/** No script can read the cookies, no other site's form sends them, and an https site never sends them over http. */
 export const cookieOptions = ({ secure }: Site, path: string) =>
   ({ path, secure, httpOnly: true, sameSite: 'lax' }) as const
 
-/** The prefix makes browsers refuse such a cookie from anything but https. */
+/** The prefix makes browsers accept such a cookie over https only. */
 const sessionName = ({ secure }: Site): string => `${secure ? '__Secure-' : ''}lernito_console`
-/** Named by its attempt, so that several windows can sign in at once. */
+/** The name contains the attempt's state, so that several windows can sign in at once. */
 const attemptName = ({ secure }: Site, state: string): string =>
   `${secure ? '__Secure-' : ''}lernito_sign_in_${state.slice(0, 16)}`
 
-/** The token that the browser sent; null if none. It may be anything. */
+/** Returns the token that the browser sent, unchecked; null if it sent none. */
 export const readSession = (request: FastifyRequest, site: Site): string | null =>
   request.cookies[sessionName(site)] ?? null
 
-/** For as long as a session may last. */
+/** Sets the session's token for as long as a session can last. */
 export function setSession(reply: FastifyReply, site: Site, token: string): void {
   reply.setCookie(sessionName(site), token, { ...cookieOptions(site, site.base), maxAge: SESSION_MS / 1000 })
 }
 
-/** Has the browser forget its token. */
+/** Removes the token from the browser. */
 export function clearSession(reply: FastifyReply, site: Site): void {
   reply.clearCookie(sessionName(site), cookieOptions(site, site.base))
 }
 
-/** For the way to the LMS and back; only the callback gets it. */
-export function keepAttempt(reply: FastifyReply, site: Site, { state, verifier, next }: Attempt & Kept): void {
+/** Stores the attempt in the browser until it returns from the LMS; the browser sends it to the callback only. */
+export function setAttempt(reply: FastifyReply, site: Site, { state, verifier, next }: Attempt & KeptAttempt): void {
   const value = `${verifier}.${Buffer.from(next).toString('base64url')}`
   reply.setCookie(attemptName(site, state), value, {
     ...cookieOptions(site, `${site.base}/callback`),
@@ -44,8 +44,13 @@ export function keepAttempt(reply: FastifyReply, site: Site, { state, verifier, 
   })
 }
 
-/** What was kept for the attempt that the LMS names, and is then forgotten; null if this browser began none such. */
-export function takeAttempt(request: FastifyRequest, reply: FastifyReply, site: Site, state: string): Kept | null {
+/** Returns and removes the stored attempt that the LMS's `state` names; null if this browser began no such attempt. */
+export function consumeAttempt(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  site: Site,
+  state: string,
+): KeptAttempt | null {
   if (!/^[\w-]{16,}$/.test(state)) return null
   const name = attemptName(site, state)
   const [verifier, next] = (request.cookies[name] ?? '').split('.')

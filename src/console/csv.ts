@@ -3,7 +3,7 @@ import type { DeliveryFilter } from '../operations/filter.ts'
 import type { Operations, Summary } from '../operations/operations.ts'
 
 const PAGE = 500
-/** Excel takes a file without it for one in its own old code page. */
+/** Without it, Excel reads the file in its legacy code page. */
 const BYTE_ORDER_MARK = '\ufeff'
 
 const COLUMNS: readonly (readonly [name: string, of: (one: Summary) => string])[] = [
@@ -28,8 +28,8 @@ const COLUMNS: readonly (readonly [name: string, of: (one: Summary) => string])[
 ]
 
 /**
- * All that a filter finds, newest activity first, as CSV in UTF-8, read page by page: webhooks are served in between,
- * and nothing is read for a browser that has gone.
+ * Yields all deliveries that match a filter, newest activity first, as CSV in UTF-8. It reads page by page, so that the
+ * service answers webhooks in between and stops reading when the browser disconnects.
  */
 export async function* csvPages({
   operations,
@@ -53,10 +53,10 @@ const iso = (ms: number): string => new Date(ms).toISOString()
 const line = (cells: readonly string[]): string => `${cells.map(cell).join(',')}\r\n`
 
 /**
- * A spreadsheet runs what begins like a formula, also after white space, and the shop's fields are anybody's: such a
- * cell gets an apostrophe in front, which makes it text.
+ * Quotes one cell. A spreadsheet runs a cell that begins like a formula, even after white space, and anyone can write
+ * the shop's fields: an apostrophe in front makes such a cell text.
  */
 export function cell(text: string): string {
-  const harmless = /^[\s\p{Cc}]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/u.test(text) ? `'${text}` : text
-  return `"${harmless.replaceAll('"', '""')}"`
+  const escaped = /^[\s\p{Cc}]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/u.test(text) ? `'${text}` : text
+  return `"${escaped.replaceAll('"', '""')}"`
 }

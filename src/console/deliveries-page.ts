@@ -7,17 +7,17 @@ import { csvPages } from './csv.ts'
 import { stateHtml, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
+import { filterOf, isEmpty, type ListQuery, queryText, readQuery } from './list-query.ts'
 import { listTable } from './list-table.ts'
-import { filterOf, isEmpty, type ListQuery, queryText, readQuery } from './query.ts'
 import type { Site } from './site.ts'
 import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.deliveries
 const PAGE = 50
-/** So many course keys of a delivery stand in the list. */
-const COURSES = 2
+/** The list shows at most this many course keys of a delivery. */
+const COURSES_MAX = 2
 
-/** The list: search, filters, page after page, and all of it as a file. */
+/** Adds the list of deliveries, with search, filters and pages, and the same list as a CSV file. */
 export function addDeliveries({
   scope,
   site,
@@ -73,7 +73,7 @@ function resultsHtml(of: { found: Found; query: ListQuery; first: boolean; base:
   const older =
     next === null
       ? ''
-      : html`<a class="button second" href="${here}${queryText({ ...query, after: next })}">!${searchedBackTo === null ? words.older : words.further}</a>`
+      : html`<a class="button second" href="${here}${queryText({ ...query, after: next })}">!${searchedBackTo === null ? words.older : words.searchFurther}</a>`
   const newest = first ? '' : html`<a class="button second" href="${here}${queryText(query)}">${words.newest}</a>`
   const searched =
     searchedBackTo === null
@@ -88,15 +88,15 @@ function resultsHtml(of: { found: Found; query: ListQuery; first: boolean; base:
   return html`!${tools}!${list}!${searched}<p class="pages">!${newest} !${older}</p>`
 }
 
-/** Deliveries as a list; each leads to its own page. */
+/** Returns deliveries as a table; each row links to the delivery's page. */
 export const tableHtml = (items: readonly Summary[], base: string): string =>
   listTable({ columns: words.columns, rows: items.map((item) => cellsOf(item, base)) })
 
 function cellsOf({ id, state, email, username, courseIds, activeAt }: Summary, base: string): string[] {
-  const shown = courseIds.slice(0, COURSES).map((key) => html`<code>${key}</code>`)
+  const shown = courseIds.slice(0, COURSES_MAX).map((key) => html`<code>${key}</code>`)
   const more =
-    courseIds.length > COURSES
-      ? html`<span class="quiet">${fill(words.moreCourses, { count: `${courseIds.length - COURSES}` })}</span>`
+    courseIds.length > COURSES_MAX
+      ? html`<span class="quiet">${fill(words.moreCourses, { count: `${courseIds.length - COURSES_MAX}` })}</span>`
       : ''
   const who = username === null || username === '' ? '' : html`<br><span class="quiet">${username}</span>`
   return [

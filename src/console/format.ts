@@ -11,18 +11,18 @@ export const DAY_MS = 24 * HOUR_MS
 const SHORT = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
 const NUMBER = new Intl.NumberFormat('en')
 
-/** A time (ms since 1970) as UTC; the script times.js writes it in the reader's zone, with the full time on hover. */
+/** Returns a time (ms since 1970) in UTC; the script times.js rewrites it in the reader's zone, with the full time on hover. */
 export function timeHtml(ms: number): string {
   return html`<time datetime="${new Date(ms).toISOString()}">${SHORT.format(ms)} UTC</time>`
 }
 
-/** 1234 as `1,234`. */
+/** Writes 1234 as `1,234`. */
 export const numberText = (count: number): string => NUMBER.format(count)
-/** A count that ends at some number; `more`: there are more. */
+/** Writes a count that stops at a limit; `more`: there are more than that. */
 export const countText = ({ count, more }: { count: number; more: boolean }): string =>
   more ? fill(TEXTS.moreThan, { count: numberText(count) }) : numberText(count)
 
-/** How long (ms), in the two largest units that say something. */
+/** Writes a duration (ms) in its two largest units, without those that are zero. */
 export function durationText(ms: number): string {
   const { units } = TEXTS
   const steps = [
@@ -42,18 +42,18 @@ export function durationText(ms: number): string {
   return parts.join(' ')
 }
 
-/** The word says it; the colour only helps to find it. */
+/** The word carries the meaning; the color only helps to find it. */
 export const stateHtml = (state: DeliveryState): string =>
   html`<span class="state ${state.replace('_', '-')}">${TEXTS.states[state]}</span>`
 
-/** Leads to the course in the LMS. What isn't a course key, or would lead to another page there, leads nowhere. */
+/** Links to the course in the LMS. Text that isn't a course key, or would link to another page of the LMS, gets no link. */
 export function courseHtml(key: string, lmsUrl: string): string {
-  const climbs = key.split('/').some((part) => part === '.' || part === '..')
-  if (!isCourseKey(key) || climbs) return html`<code>${key}</code>`
+  const hasDotSegment = key.split('/').some((part) => part === '.' || part === '..')
+  if (!isCourseKey(key) || hasDotSegment) return html`<code>${key}</code>`
   const path = encodeURIComponent(key).replaceAll('%2B', '+').replaceAll('%3A', ':').replaceAll('%2F', '/')
   return html`<a href="${lmsUrl}/courses/${path}/about"><code>${key}</code></a>`
 }
 
-/** The LMS's own page about a person's enrollments; it takes an address as well as a name. */
+/** Returns the address of the LMS's page about a person's enrollments, which accepts an e-mail address or a username. */
 export const personUrl = (email: string, lmsUrl: string): string =>
   `${lmsUrl}/support/enrollment?user=${encodeURIComponent(email)}`

@@ -9,9 +9,9 @@ import { TEXTS } from './texts.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** A route of the console that needs no session: its files, and the way in. */
+    /** A route of the console that needs no session: its files, and the sign-in. */
     open?: true
-    /** A change that is also for those whom the LMS can't confirm at the moment. */
+    /** A form that is allowed even while the LMS can't confirm the operator. */
     unconfirmed?: true
   }
   interface FastifyRequest {
@@ -19,21 +19,21 @@ declare module 'fastify' {
   }
 }
 
-/** Who is signed in. The guard has let nobody else through to a route that isn't open. */
+/** Returns who is signed in. The guard lets only signed-in operators reach a route that isn't open. */
 export function sessionOf({ session }: FastifyRequest): Session {
   if (session === null) throw new Error('a page of the console was reached without a session')
   return session
 }
 
-/** The fields of a posted form. */
+/** Returns the fields of a posted form. */
 export const formOf = ({ body }: FastifyRequest): URLSearchParams =>
   body instanceof URLSearchParams ? body : new URLSearchParams()
 
 const READS: readonly string[] = ['GET', 'HEAD']
 
 /**
- * Stands before every route of the console, also one that forgets it: no page without a session but the open ones, and
- * no change that doesn't come from the console's own form, of somebody whom the LMS has confirmed as staff.
+ * Guards every route of the console, even one that declares nothing: only open pages work without a session, and a change
+ * must come from the console's own form, sent by an operator whom the LMS has confirmed as staff.
  */
 export function addGuard({
   scope,
@@ -68,7 +68,7 @@ export function addGuard({
   })
 }
 
-/** A page comes back to where it was wanted; a form can't, so its sender is told what became of it. */
+/** After the sign-in, the browser returns to the page that it asked for. It can't send a form again, so a form gets an answer. */
 function sendToSignIn(request: FastifyRequest, reply: FastifyReply, site: Site): FastifyReply {
   const own = site.base + request.url.slice(request.url.indexOf('/lernito/console') + '/lernito/console'.length)
   const signIn = `${site.base}/sign-in?next=${encodeURIComponent(own)}`
@@ -80,7 +80,7 @@ function sendToSignIn(request: FastifyRequest, reply: FastifyReply, site: Site):
   return reply.redirect(signIn, 303)
 }
 
-/** The token is bound to the session, and browsers say from which site a form comes. */
+/** The token belongs to the session, and browsers name the site that a form comes from. */
 function isOwnForm(request: FastifyRequest, { csrf }: Session, { origin }: Site): boolean {
   const { headers } = request
   const ours = headers.origin === undefined ? headers['sec-fetch-site'] === 'same-origin' : headers.origin === origin

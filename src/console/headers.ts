@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 
-/** Only the console's own files and forms; nothing written in the page itself runs or styles. */
+/** Allows only the console's own files and forms; no inline script or style applies. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -12,13 +12,13 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** For every answer of the console. Pages hold personal data: no cache keeps them. */
+/** Sets the headers of every answer of the console. Pages hold personal data, so no cache may store them. */
 export function setHeaders(reply: FastifyReply): void {
   reply.headers({
     'content-security-policy': POLICY,
     'x-content-type-options': 'nosniff',
     'x-frame-options': 'DENY',
-    // Not no-referrer: with that, browsers send "Origin: null" with a form.
+    // Not no-referrer: with it, browsers send "Origin: null" with a form.
     'referrer-policy': 'same-origin',
     'cross-origin-opener-policy': 'same-origin',
     'cross-origin-resource-policy': 'same-origin',

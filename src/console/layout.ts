@@ -5,7 +5,7 @@ import type { Site } from './site.ts'
 import { fileUrl } from './static-files.ts'
 import { TEXTS } from './texts.ts'
 
-/** htmx as the policy allows it: no style of its own; going back loads a page anew; errors leave the page as it is. */
+/** htmx adds no style, which the policy forbids. Going back reloads a page. */
 const HTMX = 'includeIndicatorCSS:false, history:reload, defaultSwap:outerHTML'
 
 const PAGES = [
@@ -18,12 +18,12 @@ const PAGES = [
 
 export interface Page {
   readonly site: Site
-  /** Who is signed in; null for the pages outside. */
+  /** Who is signed in; null for pages that need no session. */
   readonly session: Session | null
   readonly title: string
-  /** HTML that is escaped already. */
+  /** Escaped HTML. */
   readonly main: string
-  /** The page of the menu that this one belongs to. */
+  /** The page of the menu that this page belongs to. */
   readonly current?: (typeof PAGES)[number]['path']
 }
 
@@ -39,7 +39,7 @@ function menu({ site, session, current }: Page): string {
 </form>`
 }
 
-/** A whole page. */
+/** Returns a complete page. */
 export function page(of: Page): string {
   const { site, title, main, session } = of
   const file = (name: string): string => site.base + fileUrl(name)
@@ -70,16 +70,16 @@ export function page(of: Page): string {
 `
 }
 
-/** Answers with a whole page. */
+/** Answers with a complete page. */
 export function sendPage({ reply, status = 200, ...of }: Page & { reply: FastifyReply; status?: number }) {
   return reply.code(status).type('text/html; charset=utf-8').send(page(of))
 }
 
-/** What happened, what to do, and a link that does it. */
+/** Returns a message with a link to the next step, if there is one. */
 export function messagePage(of: { text: string; action?: string; link?: string }): string {
   const link = of.link === undefined ? '' : html`<p><a class="button" href="${of.link}">${of.action ?? of.link}</a></p>`
   return html`<p>${of.text}</p>!${link}`
 }
 
-/** Has to be in every form that changes something. */
+/** Returns the field that every form with a change must have. */
 export const csrfField = ({ csrf }: Session): string => html`<input type="hidden" name="csrf" value="${csrf}">`

@@ -1,9 +1,9 @@
 import { html } from 'ghtml'
 
 /**
- * A table, of which a narrow screen shows each row as a card: the names of the columns then stand before their cells.
- * The roles are those that a table has anyway; that style would take them away.
- * @param of.rows each a cell for each column, as HTML that is escaped already
+ * Returns a table. A narrow screen shows each row as a card, with the column names before the cells. That style removes
+ * the roles of a table, so the elements name them explicitly.
+ * @param of.rows one cell per column in each row, as escaped HTML
  */
 export function listTable(of: { columns: readonly string[]; rows: readonly (readonly string[])[] }): string {
   const head = of.columns.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)

@@ -5,8 +5,8 @@ import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.outcome
 
-/** What became of a delivery and, where somebody has to act, what to do: in one box above everything else. */
-export function verdictHtml({ state, outcome, unreadable, dueAt }: Shown): string {
+/** Returns the box at the top of a delivery's page: its state, the reason, and what an operator has to do. */
+export function outcomeHtml({ state, outcome, unreadable, dueAt }: Shown): string {
   const { title, grade } = words.states[state]
   if (unreadable !== null) {
     return html`<div class="note bad"><h2>${words.unreadable}</h2><p>${unreadable}</p></div>`
@@ -21,7 +21,7 @@ export function verdictHtml({ state, outcome, unreadable, dueAt }: Shown): strin
   return html`<div class="note ${grade}"><h2>${title}</h2>!${text}!${why}!${next}</div>`
 }
 
-/** What became of each course: done under its true key, or as the shop sent it where nothing came of it. */
+/** Returns the result of each course: under the LMS's key if it was enrolled, else under the key that the shop sent. */
 export function coursesHtml({ request, outcome, state }: Shown, lmsUrl: string): string {
   const done = Object.entries(outcome?.courses ?? {})
   const isDone = (key: string): boolean => done.some(([other]) => sameCourse(key, other))
@@ -35,7 +35,7 @@ export function coursesHtml({ request, outcome, state }: Shown, lmsUrl: string):
   return html`<ul class="courses">!${rows.join('')}</ul>`
 }
 
-/** The LMS finds a course by a key in other letters, with a branch or a version, and gives its true key. */
+/** The LMS finds a course by a key in another letter case, or with a branch or a version, and returns the course's true key. */
 function sameCourse(sent: string, found: string): boolean {
   const plain = (key: string): string => key.replace(/\+(branch|version)@[^+]+/g, '').toLowerCase()
   return plain(sent) === plain(found)

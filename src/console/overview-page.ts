@@ -5,59 +5,59 @@ import { chartHtml } from './chart.ts'
 import { countText, durationText, numberText, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
-import { type BreakerView, isOpen, type Live } from './live.ts'
+import { queryText } from './list-query.ts'
+import { type BreakerView, isOpen, type LiveState } from './live-state.ts'
 import { type Problem, problemsOf } from './problems.ts'
-import { queryText } from './query.ts'
-import type { Refuser } from './refused-page.ts'
+import type { RefusedSender } from './refused-page.ts'
 import type { Site } from './site.ts'
 import { fill, fillBoth, TEXTS } from './texts.ts'
 
 const words = TEXTS.overview
-/** So many addresses are looked through for one that somebody should know of. */
-const REFUSERS = 10
+/** How many addresses of refused webhooks are checked for a problem. */
+const SENDERS_MAX = 10
 
-/** How the service is, in words first; it looks again by itself. */
+/** Adds the page that shows whether the service works, its problems first; it updates itself. */
 export function addOverview({
   scope,
   site,
   operations,
-  live,
-  refusers,
+  liveState,
+  refusedSenders,
   now,
 }: {
   scope: FastifyInstance
   site: () => Site
   operations: Pick<Operations, 'overview'>
-  live: Live
-  refusers: (count: number) => readonly Refuser[]
+  liveState: LiveState
+  refusedSenders: (count: number) => readonly RefusedSender[]
   now: () => number
 }): void {
   scope.get('/', async (request, reply) => {
     const { base } = site()
     const overview = await operations.overview()
-    const [link, budget] = [live.link(), live.budget()]
+    const [breaker, budget] = [liveState.breaker(), liveState.budget()]
     const problems = problemsOf({
       overview,
-      link,
-      pausedCourses: live.pausedCourses(),
+      breaker,
+      pausedCourses: liveState.pausedCourses(),
       budget,
-      refusers: refusers(REFUSERS),
+      refusedSenders: refusedSenders(SENDERS_MAX),
       now: now(),
     })
     const main = html`<div id="overview" hx-get="${base}/" hx-trigger="every 10s" hx-select="#overview" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none">
-<div role="status">!${verdictHtml(problems, overview, site())}</div>
+<div role="status">!${problemsHtml(problems, overview, site())}</div>
 !${figuresHtml(overview, base)}
 <h2>${words.month}</h2>
 !${chartHtml(overview.days)}
 !${paceHtml(overview)}
-<h2>${words.now}</h2>
-!${nowHtml({ overview, link, budget, base, now: now() })}
+<h2>${words.current}</h2>
+!${currentHtml({ overview, breaker, budget, base, now: now() })}
 </div>`
     return sendPage({ reply, site: site(), session: sessionOf(request), title: words.title, current: '/', main })
   })
 }
 
-function verdictHtml(problems: readonly Problem[], { days }: Overview, { origin, base }: Site): string {
+function problemsHtml(problems: readonly Problem[], { days }: Overview, { origin, base }: Site): string {
   if (problems.length > 0) {
     return problems
       .map(
@@ -66,10 +66,10 @@ function verdictHtml(problems: readonly Problem[], { days }: Overview, { origin,
       )
       .join('')
   }
-  const nothing = days.every(({ received, repeated }) => received + repeated === 0)
+  const isUnused = days.every(({ received, repeated }) => received + repeated === 0)
   const webhook = `${origin}${base.replace(/\/lernito\/console$/, '')}/api/lernito/webhook/`
-  const said = nothing ? fillBoth(words.nothingYet, { webhook }) : words.well
-  return html`<div class="note good"><h2>${said.title}</h2><p>${said.text}</p></div>`
+  const message = isUnused ? fillBoth(words.nothingYet, { webhook }) : words.healthy
+  return html`<div class="note good"><h2>${message.title}</h2><p>${message.text}</p></div>`
 }
 
 function figuresHtml({ days, waiting, needsAttention }: Overview, base: string): string {
@@ -84,7 +84,7 @@ function figuresHtml({ days, waiting, needsAttention }: Overview, base: string):
   })
   const month = sum(({ needsAttention: count }) => count)
   const current = [
-    { name: words.waiting, count: waiting, state: 'waiting', more: words.rightNow },
+    { name: words.waiting, count: waiting, state: 'waiting', more: words.retried },
     {
       name: words.attention,
       count: needsAttention,
@@ -94,7 +94,7 @@ function figuresHtml({ days, waiting, needsAttention }: Overview, base: string):
   ] as const
   const links = current.map(({ name, count, state, more }) => {
     const href = `${base}/deliveries${queryText({ state })}`
-    return html`<div class="${count.count > 0 ? state.replace('_', '-') : ''}"><dt>${name}</dt><dd><a href="${href}"><strong>${countText(count)}</strong> <span>${words.atTheMoment}</span></a></dd><dd class="quiet">${more}</dd></div>`
+    return html`<div class="${count.count > 0 ? state.replace('_', '-') : ''}"><dt>${name}</dt><dd><a href="${href}"><strong>${countText(count)}</strong> <span>${words.currently}</span></a></dd><dd class="quiet">${more}</dd></div>`
   })
   return html`<dl class="figures">!${[...events, ...links].join('')}</dl>`
 }
@@ -110,32 +110,30 @@ function paceHtml({ secondsToEnrollment }: Overview): string {
   return html`<p>${pace}</p>`
 }
 
-function nowHtml(of: {
+function currentHtml(of: {
   overview: Overview
-  link: BreakerView | null
+  breaker: BreakerView | null
   budget: number | null
   base: string
   now: number
 }): string {
-  const { overview, link, budget, base, now } = of
+  const { overview, breaker, budget, base, now } = of
   const { oldestWaiting, replicas } = overview
-  const since = link === null || !isOpen(link) ? '' : html` ${words.since} !${timeHtml(link.since)}`
+  const since = breaker === null || !isOpen(breaker) ? '' : html` ${words.since} !${timeHtml(breaker.since)}`
+  const kind = breaker?.kind ?? 'unknown'
   const used = budget === null ? null : Math.round((1 - budget) * 100)
   const oldest =
     oldestWaiting === null
       ? html`${words.none}`
       : html`<a href="${base}/deliveries/${oldestWaiting.id}">${durationText(Math.max(0, now - oldestWaiting.receivedAt))}</a>`
   const rows = [
-    [
-      words.link,
-      html`<span class="link ${link?.kind ?? 'unknown'}">${words.links[link?.kind ?? 'unknown']}</span>!${since}`,
-    ],
+    [words.lms, html`<span class="breaker ${kind}">${words.breaker[kind]}</span>!${since}`],
     [words.oldest, oldest],
     [
       words.budget,
       used === null
         ? html`${words.none}`
-        : html`<meter min="0" max="100" high="80" value="${used}" aria-label="${words.budget}"></meter> ${used} %`,
+        : html`<meter min="0" max="100" high="80" value="${used}" aria-label="${words.budget}"></meter> ${used}%`,
     ],
     [words.replicas, html`${numberText(replicas)}`],
   ] as const

@@ -10,8 +10,8 @@ import { TEXTS } from './texts.ts'
 const words = TEXTS.refused
 const SHOWN = 50
 
-/** What was refused of one address since `since`, and why; ms since 1970. */
-export interface Refuser {
+/** What the service refused from one address since `since`, and why; times in ms since 1970. */
+export interface RefusedSender {
   readonly address: string
   readonly refused: number
   readonly codes: Readonly<Partial<Record<keyof typeof words.codes, number>>>
@@ -19,21 +19,21 @@ export interface Refuser {
   readonly lastAt: number
 }
 
-/** Where webhooks came from that were refused without being stored: the shop with a wrong secret, or a stranger. */
+/** Adds the page that shows where refused webhooks came from: the shop with a wrong secret, or a stranger. */
 export function addRefused({
   scope,
   site,
-  refusers,
+  refusedSenders,
 }: {
   scope: FastifyInstance
   site: () => Site
-  /** Of which addresses most was refused lately, those first. */
-  refusers: (count: number) => readonly Refuser[]
+  /** The addresses with the most recent refusals first. */
+  refusedSenders: (count: number) => readonly RefusedSender[]
 }): void {
   const path = '/refused'
   scope.get(path, (request, reply) => {
     const { base } = site()
-    const found = refusers(SHOWN)
+    const found = refusedSenders(SHOWN)
     const list =
       found.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows: found.map(cellsOf) })
     const main = html`<p>${words.intro}</p><p>${words.todo} <a href="${base}/signature">${TEXTS.nav.signature}</a>.</p>!${list}`
@@ -41,7 +41,7 @@ export function addRefused({
   })
 }
 
-function cellsOf({ address, refused, codes, since, lastAt }: Refuser): string[] {
+function cellsOf({ address, refused, codes, since, lastAt }: RefusedSender): string[] {
   const reasons = Object.entries(words.codes).flatMap(([code, text]) => {
     const [, times] = Object.entries(codes).find(([one]) => one === code) ?? []
     return times === undefined ? [] : [html`${text} (${numberText(times)})`]

@@ -2,18 +2,18 @@ import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import type { BulkReplay, Operations, Preview } from '../operations/operations.ts'
 import { tableHtml } from './deliveries-page.ts'
-import { filterHtml } from './filter-words.ts'
+import { filterHtml } from './filter-description.ts'
 import { countText, numberText, timeHtml } from './format.ts'
 import { formOf, sessionOf } from './guard.ts'
 import { csrfField, sendPage } from './layout.ts'
-import { filterOf, type ListQuery, queryText, readQuery } from './query.ts'
+import { filterOf, type ListQuery, queryText, readQuery } from './list-query.ts'
 import type { Session } from './sessions.ts'
 import type { Site } from './site.ts'
 import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.replay
 
-/** Replaying all that a filter finds: first a look at what that would be, then its progress, with a stop. */
+/** Adds the pages of a bulk replay: a preview of what it includes, and then its progress, with a button to stop it. */
 export function addReplayPages({
   scope,
   site,

@@ -10,18 +10,18 @@ import { addDeliveries } from './deliveries-page.ts'
 import { addDelivery } from './delivery-page.ts'
 import { addGuard } from './guard.ts'
 import { messagePage, sendPage } from './layout.ts'
-import type { Live } from './live.ts'
+import type { LiveState } from './live-state.ts'
 import { addOverview } from './overview-page.ts'
-import { addRefused, type Refuser } from './refused-page.ts'
+import { addRefused, type RefusedSender } from './refused-page.ts'
 import { addReplayPages } from './replay-pages.ts'
-import { createSessions } from './sessions.ts'
-import { addSignInPages, type Visit } from './sign-in-pages.ts'
+import { createSessions, type Sessions } from './sessions.ts'
+import { addSignInPages, type SignInEvent } from './sign-in-pages.ts'
 import { addSignaturePage } from './signature-page.ts'
-import { CONSOLE_PATH, siteOf } from './site.ts'
+import { CONSOLE_PATH, type Site, siteOf } from './site.ts'
 import { addStaticFiles } from './static-files.ts'
 import { TEXTS } from './texts.ts'
 
-/** The signature checker takes a body of 64 KiB, in which each byte may be written as three. */
+/** The signature checker accepts a body of 64 KiB, and a form may write each byte as three. */
 const BODY_LIMIT = 256 * 1024
 
 const STATUSES: Partial<Record<ErrorCode, number>> = { 'database.unreachable': 503, 'query.invalid': 400 }
@@ -30,8 +30,9 @@ export interface ConsoleParts {
   readonly app: FastifyInstance
   readonly db: Kysely<Tables>
   readonly operations: Operations
-  readonly live: Live
-  readonly refusers: (count: number) => readonly Refuser[]
+  readonly liveState: LiveState
+  /** The addresses of refused webhooks, those with the most recent refusals first. */
+  readonly refusedSenders: (count: number) => readonly RefusedSender[]
   readonly signIn: SignIn
   /** LERNITO_PUBLIC_URL, or the service's own address once it listens. */
   readonly publicUrl: () => string
@@ -39,65 +40,80 @@ export interface ConsoleParts {
   readonly lmsUrl: string
   /** LERNITO_CONSOLE_CLIENT_SECRET. */
   readonly clientSecret: string
-  /** Of the webhooks, the current one first. */
+  /** The secrets of the webhook, the current one first. */
   readonly secrets: readonly string[]
+  /** In ms since 1970. */
   readonly now: () => number
-  /** Does work of the database; throws AppError database.unreachable at once while that is away. */
+  /** Runs work that needs the database; throws AppError database.unreachable at once while the database is unavailable. */
   readonly guard: <T>(work: () => Promise<T>) => Promise<T>
-  readonly onVisit: (visit: Visit) => void
-  /** Told of an error that is this service's own fault. */
+  readonly onSignIn: (event: SignInEvent) => void
+  /** Called with an error that is this service's own fault. */
   readonly onError: (error: unknown) => void
 }
 
-/** The operator's console, below /lernito/console. */
+/** Registers the operator's console, below /lernito/console. */
 export function consoleRoutes(parts: ConsoleParts): void {
-  const { app, db, operations, live, refusers, signIn, publicUrl, lmsUrl, clientSecret, secrets, now, guard } = parts
-  const { onVisit, onError } = parts
+  const { app, signIn, publicUrl, guard } = parts
   const site = () => siteOf(publicUrl())
-  const sessions = createSessions({
-    db,
-    signIn,
-    now,
-    onEnded: ({ username, failure }) =>
-      onVisit(failure === null ? { kind: 'not_staff', username } : { kind: 'failed', reason: failure.message }),
-  })
+  const sessions = sessionsOf(parts)
 
   app.addHook('onClose', () => signIn.close())
   app.register(
     async (scope) => {
       await scope.register(cookie)
-      scope.removeAllContentTypeParsers()
-      scope.addContentTypeParser(
-        'application/x-www-form-urlencoded',
-        { parseAs: 'string', bodyLimit: BODY_LIMIT },
-        async (_request: unknown, body: string) => new URLSearchParams(body),
-      )
+      acceptFormsOnly(scope)
       addGuard({ scope, site, findSession: (token) => guard(() => sessions.find(token)) })
-
-      scope.setNotFoundHandler((request, reply) => {
-        const main = messagePage({ ...TEXTS.refusals.notFound, link: `${site().base}/` })
-        const { title } = TEXTS.refusals.notFound
-        return sendPage({ reply, site: site(), session: request.session, status: 404, title, main })
-      })
-      scope.setErrorHandler<FastifyError | AppError>((error, { session }, reply) => {
-        const status = error instanceof AppError ? (STATUSES[error.code] ?? 500) : (error.statusCode ?? 500)
-        if (status >= 500) onError(error)
-        const { database, unexpected, request: wrong } = TEXTS.refusals
-        const said = status === 503 ? database : status < 500 ? wrong : unexpected
-        const main = messagePage({ ...said, link: `${site().base}/` })
-        return sendPage({ reply, site: site(), session, status, title: said.title, main })
-      })
-
-      addStaticFiles({ scope })
-      addOverview({ scope, site, operations, live, refusers, now })
-      addDeliveries({ scope, site, operations, now })
-      addDelivery({ scope, site, operations, lmsUrl })
-      addReplayPages({ scope, site, operations })
-      addChanges({ scope, site, operations })
-      addRefused({ scope, site, refusers })
-      addSignaturePage({ scope, site, secrets })
-      addSignInPages({ scope, site, signIn, sessions, lmsUrl, clientSecret, now, onVisit })
+      answerErrors(scope, site, parts)
+      addPages(scope, site, sessions, parts)
     },
     { prefix: CONSOLE_PATH },
   )
+}
+
+function sessionsOf({ db, signIn, now, onSignIn }: ConsoleParts): Sessions {
+  return createSessions({
+    db,
+    signIn,
+    now,
+    onEnded: ({ username, failure }) =>
+      onSignIn(failure === null ? { kind: 'not_staff', username } : { kind: 'failed', reason: failure.message }),
+  })
+}
+
+function acceptFormsOnly(scope: FastifyInstance): void {
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string', bodyLimit: BODY_LIMIT },
+    async (_request: unknown, body: string) => new URLSearchParams(body),
+  )
+}
+
+function answerErrors(scope: FastifyInstance, site: () => Site, { onError }: ConsoleParts): void {
+  scope.setNotFoundHandler((request, reply) => {
+    const main = messagePage({ ...TEXTS.refusals.notFound, link: `${site().base}/` })
+    const { title } = TEXTS.refusals.notFound
+    return sendPage({ reply, site: site(), session: request.session, status: 404, title, main })
+  })
+  scope.setErrorHandler<FastifyError | AppError>((error, { session }, reply) => {
+    const status = error instanceof AppError ? (STATUSES[error.code] ?? 500) : (error.statusCode ?? 500)
+    if (status >= 500) onError(error)
+    const { database, unexpected, request: invalid } = TEXTS.refusals
+    const message = status === 503 ? database : status < 500 ? invalid : unexpected
+    const main = messagePage({ ...message, link: `${site().base}/` })
+    return sendPage({ reply, site: site(), session, status, title: message.title, main })
+  })
+}
+
+function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, parts: ConsoleParts): void {
+  const { operations, liveState, refusedSenders, signIn, lmsUrl, clientSecret, secrets, now, onSignIn } = parts
+  addStaticFiles({ scope })
+  addOverview({ scope, site, operations, liveState, refusedSenders, now })
+  addDeliveries({ scope, site, operations, now })
+  addDelivery({ scope, site, operations, lmsUrl })
+  addReplayPages({ scope, site, operations })
+  addChanges({ scope, site, operations })
+  addRefused({ scope, site, refusedSenders })
+  addSignaturePage({ scope, site, secrets })
+  addSignInPages({ scope, site, signIn, sessions, lmsUrl, clientSecret, now, onSignIn })
 }

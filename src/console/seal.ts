@@ -3,12 +3,12 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:cr
 const ALGORITHM = 'aes-256-gcm'
 const [NONCE, TAG] = [12, 16]
 
-/** `use` keeps keys for different uses apart. */
+/** Each `use` has its own key. */
 const keyFrom = (token: string, use: string): Buffer => Buffer.from(hkdfSync('sha256', token, '', use, 32))
 
 /**
- * Encrypts a text for the database, so that only whoever has the token can read it: the browser has that, the database
- * its hash.
+ * Encrypts a text for the database, so that only the owner of the token can read it: the browser has the token, and the
+ * database has its hash.
  */
 export function seal({ text, token, use }: { text: string; token: string; use: string }): string {
   const nonce = randomBytes(NONCE)
@@ -17,7 +17,7 @@ export function seal({ text, token, use }: { text: string; token: string; use: s
   return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64')
 }
 
-/** What was sealed; null if it was with another token or for another use, or has been changed. */
+/** Returns the sealed text; null if it has another token or use, or was changed. */
 export function unseal({ sealed, token, use }: { sealed: string; token: string; use: string }): string | null {
   const bytes = Buffer.from(sealed, 'base64')
   try {

@@ -1,20 +1,20 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Failure } from '../openedx/failure.ts'
-import type { SignIn } from '../openedx/sign-in.ts'
-import { clearSession, keepAttempt, readSession, setSession, takeAttempt } from './cookies.ts'
-import { keepBrowser, knownBrowser } from './known-browser.ts'
+import type { Person, SignIn } from '../openedx/sign-in.ts'
+import { clearSession, consumeAttempt, readSession, setAttempt, setSession } from './cookies.ts'
+import { knownBrowser, rememberBrowser } from './known-browser.ts'
 import { messagePage, sendPage } from './layout.ts'
-import { createLimit } from './limit.ts'
 import type { Sessions } from './sessions.ts'
+import { createSignInLimit, type SignInLimit } from './sign-in-limit.ts'
 import { callbackOf, pageOf, type Site } from './site.ts'
 import { fillBoth, TEXTS } from './texts.ts'
 
-/** For the log: who came in, who went, and whom the LMS or this service turned away. */
-export type Visit =
+/** For the log: who signed in or out, and whom the LMS or this service refused. */
+export type SignInEvent =
   | { readonly kind: 'signed_in' | 'signed_out' | 'not_staff'; readonly username: string }
   | { readonly kind: 'failed'; readonly reason: string }
 
-interface Doors {
+interface SignInParts {
   readonly scope: FastifyInstance
   readonly site: () => Site
   readonly signIn: SignIn
@@ -23,71 +23,96 @@ interface Doors {
   readonly lmsUrl: string
   /** LERNITO_CONSOLE_CLIENT_SECRET. */
   readonly clientSecret: string
+  /** In ms since 1970. */
   readonly now: () => number
-  readonly onVisit: (visit: Visit) => void
+  readonly onSignIn: (event: SignInEvent) => void
 }
 
-/** The way in by the LMS, and the way out. */
-export function addSignInPages({ scope, site, signIn, sessions, lmsUrl, clientSecret, now, onVisit }: Doors): void {
-  const limit = createLimit({ now })
-  const say = (
-    reply: FastifyReply,
-    status: number,
-    of: { title: string; text: string; action: string; link: string },
-  ) => sendPage({ reply, site: site(), session: null, status, title: of.title, main: messagePage(of) })
+interface Exchange {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+}
+
+/** Adds the sign-in through the LMS, and the sign-out. */
+export function addSignInPages(parts: SignInParts): void {
+  const { scope, site, signIn, lmsUrl } = parts
+  const limit = createSignInLimit({ now: parts.now })
 
   scope.get<{ Querystring: { next?: string } }>('/sign-in', { config: { open: true } }, async (request, reply) => {
     const next = pageOf(site(), String(request.query.next ?? ''))
     const { url, ...attempt } = await signIn.begin(callbackOf(site()))
-    keepAttempt(reply, site(), { ...attempt, next })
+    setAttempt(reply, site(), { ...attempt, next })
     return reply.redirect(url, 303)
   })
 
-  scope.get('/callback', { config: { open: true } }, async (request, reply) => {
-    const parameters = new URL(request.url, site().origin).searchParams
-    const state = parameters.get('state') ?? ''
-    const kept = takeAttempt(request, reply, site(), state)
-    const again = `${site().origin}${site().base}/sign-in`
-    if (kept === null) return say(reply, 400, { ...TEXTS.signIn.lost, link: again })
-    const browser = knownBrowser({ request, site: site(), clientSecret, now: now() })
-    const taken = limit.take({ ip: request.ip, browser })
-    if (taken === null) {
-      reply.header('retry-after', 60)
-      return say(reply, 429, { ...TEXTS.signIn.tooMany, link: again })
-    }
-    const attempt = { state, verifier: kept.verifier }
-    const judged = await signIn.finish({ parameters, attempt, redirectUri: callbackOf(site()) })
-    if (!judged.ok) {
-      const { kind, status, message } = judged.failure
-      if (kind === 'refused' && status === null) taken.giveBack() // the LMS was not asked
-      onVisit({ kind: 'failed', reason: message })
-      return say(reply, statusOf(kind), { ...fillBoth(TEXTS.signIn.failed, { reason: message }), link: again })
-    }
-    const { username, administrator } = judged.value
-    if (!administrator) {
-      onVisit({ kind: 'not_staff', username })
-      return say(reply, 403, { ...fillBoth(TEXTS.signIn.notStaff, { username }), link: `${lmsUrl}/logout` })
-    }
-    taken.giveBack()
-    const before = readSession(request, site())
-    if (before !== null) await sessions.end(before)
-    setSession(reply, site(), await sessions.begin(judged.value))
-    keepBrowser({ reply, site: site(), clientSecret, now: now() })
-    onVisit({ kind: 'signed_in', username })
-    return reply.redirect(pageOf(site(), kept.next), 303)
-  })
+  scope.get('/callback', { config: { open: true } }, (request, reply) => finish(parts, limit, { request, reply }))
 
-  scope.post('/sign-out', { config: { unconfirmed: true } }, async (request, reply) => {
-    const token = readSession(request, site())
-    if (token !== null) await sessions.end(token)
-    clearSession(reply, site())
-    if (request.session !== null) onVisit({ kind: 'signed_out', username: request.session.username })
-    return reply.redirect(`${site().base}/signed-out`, 303)
-  })
+  scope.post('/sign-out', { config: { unconfirmed: true } }, (request, reply) => signOut(parts, { request, reply }))
 
   scope.get('/signed-out', { config: { open: true } }, async (_request, reply) =>
-    say(reply, 200, { ...fillBoth(TEXTS.signIn.out, { lmsUrl }), link: `${site().base}/` }),
+    sendMessage(parts, { reply, status: 200, ...fillBoth(TEXTS.signIn.out, { lmsUrl }), link: `${site().base}/` }),
   )
+}
+
+/** Handles a browser that returns from the LMS: it gets a session, or a page that says why not. */
+async function finish(parts: SignInParts, limit: SignInLimit, { request, reply }: Exchange): Promise<FastifyReply> {
+  const { site, signIn, lmsUrl, clientSecret, now, onSignIn } = parts
+  const parameters = new URL(request.url, site().origin).searchParams
+  const state = parameters.get('state') ?? ''
+  const again = `${site().origin}${site().base}/sign-in`
+  const kept = consumeAttempt(request, reply, site(), state)
+  if (kept === null) return sendMessage(parts, { reply, status: 400, ...TEXTS.signIn.lost, link: again })
+  const browser = knownBrowser({ request, site: site(), clientSecret, now: now() })
+  const counted = limit.count({ ip: request.ip, browser })
+  if (counted === null) {
+    reply.header('retry-after', 60)
+    return sendMessage(parts, { reply, status: 429, ...TEXTS.signIn.tooMany, link: again })
+  }
+  const attempt = { state, verifier: kept.verifier }
+  const judged = await signIn.finish({ parameters, attempt, redirectUri: callbackOf(site()) })
+  if (!judged.ok) {
+    const { kind, status, message: reason } = judged.failure
+    if (kind === 'refused' && status === null) counted.undo() // without a call to the LMS
+    onSignIn({ kind: 'failed', reason })
+    const text = fillBoth(TEXTS.signIn.failed, { reason })
+    return sendMessage(parts, { reply, status: statusOf(kind), ...text, link: again })
+  }
+  const { username, administrator } = judged.value
+  if (!administrator) {
+    onSignIn({ kind: 'not_staff', username })
+    const text = fillBoth(TEXTS.signIn.notStaff, { username })
+    return sendMessage(parts, { reply, status: 403, ...text, link: `${lmsUrl}/logout` })
+  }
+  counted.undo()
+  await beginSession(parts, { request, reply }, judged.value)
+  return reply.redirect(pageOf(site(), kept.next), 303)
+}
+
+/** Replaces the browser's earlier session, if it has one. */
+async function beginSession(parts: SignInParts, { request, reply }: Exchange, person: Person): Promise<void> {
+  const { site, sessions, clientSecret, now, onSignIn } = parts
+  const earlier = readSession(request, site())
+  if (earlier !== null) await sessions.end(earlier)
+  setSession(reply, site(), await sessions.begin(person))
+  rememberBrowser({ reply, site: site(), clientSecret, now: now() })
+  onSignIn({ kind: 'signed_in', username: person.username })
+}
+
+async function signOut(parts: SignInParts, { request, reply }: Exchange): Promise<FastifyReply> {
+  const { site, sessions, onSignIn } = parts
+  const token = readSession(request, site())
+  if (token !== null) await sessions.end(token)
+  clearSession(reply, site())
+  if (request.session !== null) onSignIn({ kind: 'signed_out', username: request.session.username })
+  return reply.redirect(`${site().base}/signed-out`, 303)
+}
+
+function sendMessage(
+  { site }: Pick<SignInParts, 'site'>,
+  of: { reply: FastifyReply; status: number; title: string; text: string; action: string; link: string },
+): FastifyReply {
+  const { reply, status, title } = of
+  return sendPage({ reply, site: site(), session: null, status, title, main: messagePage(of) })
 }
 
 const statusOf = (kind: Failure['kind']): number => (kind === 'refused' ? 400 : 502)

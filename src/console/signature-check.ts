@@ -3,8 +3,8 @@ import { SIGNATURE_FORMS, type SignatureForm, STYLES } from '../signature/forms.
 import { type Json, JsonSyntaxError, readJson } from '../signature/json.ts'
 import { verify } from '../signature/signature.ts'
 
-/** What of the header or the body had to be changed before a signature matched. */
-export type Mend =
+/** A change to the header, the body, or the secret after which the signature matches. */
+export type Adjustment =
   | 'prefix'
   | 'upper_case'
   | 'base64'
@@ -13,30 +13,30 @@ export type Mend =
   | 'last_line_break'
   | 'secret_line_break'
 
-/** One text that the service accepts a signature over, beside the body as it was pasted. */
+/** A text, other than the pasted body, over which the service accepts a signature. */
 export interface Expected {
   readonly form: SignatureForm
   readonly text: string
-  /** Where it first differs from the body, in characters from 0; null: not at all. */
+  /** The first difference from the body, in characters from 0; null if there is none. */
   readonly differsAt: number | null
 }
 
-/** What became of a body and a header. Neither a secret nor a signature is in it. */
+/** The result for a body and a header. It contains neither a secret nor a signature. */
 export interface Examined {
   readonly match: { readonly form: SignatureForm; readonly previousSecret: boolean } | null
-  /** Empty for a match that the service accepts as it is; else it is refused, and these are the reasons. */
-  readonly mends: readonly Mend[]
-  /** What keeps the header from being a signature at all. */
+  /** What had to change for the match. Empty if the service accepts the header and the body as they are. */
+  readonly adjustments: readonly Adjustment[]
+  /** With these two, a page can explain why a header can't be a signature at all. */
   readonly headerLength: number
   readonly headerIsHex: boolean
-  /** What is wrong with the body as JSON; the service refuses such a one with 400, whatever its signature. */
+  /** Why the body is not JSON. The service refuses such a body with 400, whatever its signature. */
   readonly notJson: string | null
   readonly expected: readonly Expected[]
 }
 
 /**
- * Looks which form of the body a signature was made over, and if none, whether a usual slip explains it.
- * @param from.body as a browser sends a text field: with CRLF where the field has a line break
+ * Finds the form of the body that a signature was made over, or the common mistake that explains why it matches none.
+ * @param from.body as a browser sends a text field: with CRLF for each line break
  * @param from.header the value of X-Lernito-Signature
  * @param from.secrets the current one first
  */
@@ -47,17 +47,17 @@ export function examine(from: { body: string; header: string; secrets: readonly 
   const texts = variants(body)
   const secrets = [...from.secrets, ...from.secrets.map((secret) => `${secret}\n`)]
 
-  let found: Pick<Examined, 'match' | 'mends'> = { match: null, mends: [] }
+  let found: Pick<Examined, 'match' | 'adjustments'> = { match: null, adjustments: [] }
   for (const header of headers) {
     for (const text of texts) {
       const match = verify({ body: text.body, json: json.value, header: header.value, secrets })
       if (match === null || found.match !== null) continue
       const index = match.secretIndex % from.secrets.length
-      const secretMend = match.secretIndex >= from.secrets.length ? (['secret_line_break'] as const) : []
-      const textMend = match.form === 'raw' ? text.mends : []
+      const secretAdjustment = match.secretIndex >= from.secrets.length ? (['secret_line_break'] as const) : []
+      const textAdjustment = match.form === 'raw' ? text.adjustments : []
       found = {
         match: { form: match.form, previousSecret: index > 0 },
-        mends: [...header.mends, ...textMend, ...secretMend],
+        adjustments: [...header.adjustments, ...textAdjustment, ...secretAdjustment],
       }
     }
   }
@@ -79,29 +79,29 @@ function jsonOf(body: string): { value: Json; problem: string | null } {
   }
 }
 
-/** What the header may have meant, as the service reads it first. */
-function readings(header: string): { value: string; mends: Mend[] }[] {
+/** The possible readings of the header; the service's own reading comes first. */
+function readings(header: string): { value: string; adjustments: Adjustment[] }[] {
   const trimmed = header.trim()
   const bare = trimmed.replace(/^sha256=/i, '')
-  const mends: Mend[] = [
+  const adjustments: Adjustment[] = [
     ...(trimmed === header ? [] : (['white_space'] as const)),
     ...(bare === trimmed ? [] : (['prefix'] as const)),
   ]
   const lower = bare.toLowerCase()
   return [
-    { value: header, mends: [] },
-    { value: lower, mends: lower === bare ? mends : [...mends, 'upper_case'] },
-    { value: Buffer.from(bare, 'base64').toString('hex'), mends: [...mends, 'base64'] },
+    { value: header, adjustments: [] },
+    { value: lower, adjustments: lower === bare ? adjustments : [...adjustments, 'upper_case'] },
+    { value: Buffer.from(bare, 'base64').toString('hex'), adjustments: [...adjustments, 'base64'] },
   ]
 }
 
-/** The body as it may have been before it went through a text field or an editor. */
-function variants(body: string): { body: string; mends: Mend[] }[] {
-  const others: { body: string; mends: Mend[] }[] = [
-    { body: body.replaceAll('\n', '\r\n'), mends: ['line_breaks'] },
-    { body: body.endsWith('\n') ? body.slice(0, -1) : `${body}\n`, mends: ['last_line_break'] },
+/** The possible bodies before a text field or an editor changed the line breaks. */
+function variants(body: string): { body: string; adjustments: Adjustment[] }[] {
+  const others: { body: string; adjustments: Adjustment[] }[] = [
+    { body: body.replaceAll('\n', '\r\n'), adjustments: ['line_breaks'] },
+    { body: body.endsWith('\n') ? body.slice(0, -1) : `${body}\n`, adjustments: ['last_line_break'] },
   ]
-  return [{ body, mends: [] }, ...others.filter((other) => other.body !== body)]
+  return [{ body, adjustments: [] }, ...others.filter((other) => other.body !== body)]
 }
 
 function expectedTexts(body: string, json: Json): Expected[] {

@@ -7,12 +7,12 @@ import type { Site } from './site.ts'
 import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.signature
-/** So much of a text stands before the place where it differs. */
-const BEFORE = 60
+/** The number of characters shown before the first difference. */
+const CONTEXT = 60
 
 /**
- * Which form a signature was made over, or how the texts differ. It shows texts and never a signature: whoever sees one
- * could send a sale.
+ * Adds the page that shows which form of the body a signature was made over, or how the texts differ. It shows texts and
+ * never a signature, because anyone who sees one can send a sale.
  */
 export function addSignaturePage({
   scope,
@@ -57,19 +57,19 @@ ${of.body}</textarea>
 }
 
 function resultHtml(examined: Examined, body: string): string {
-  const { match, mends, notJson, expected } = examined
+  const { match, adjustments, notJson, expected } = examined
   if (match === null) {
     return html`<h2>${words.noMatch}</h2>
 !${headerHtml(examined)}
 !${notJson === null ? '' : html`<p>${fill(words.notJson, { problem: notJson })}</p>`}
 <p>${words.secretHint}</p>
-!${expected.length === 0 ? '' : html`<h3>${words.accepted}</h3><p>${words.acceptedIntro}</p>!${expected.map((one) => expectedHtml(one, body)).join('')}`}`
+!${expected.length === 0 ? '' : html`<h3>${words.acceptedTexts}</h3><p>${words.acceptedIntro}</p>!${expected.map((one) => expectedHtml(one, body)).join('')}`}`
   }
-  const refused = mends.some((mend) => words.mends[mend].refused) || notJson !== null
+  const refused = adjustments.some((one) => words.adjustments[one].refused) || notJson !== null
   return html`<h2>${refused ? words.nearly : words.matches}</h2>
 <p>${fill(words.over, { form: words.forms[match.form] })}</p>
 !${match.previousSecret ? html`<p>${words.previousSecret}</p>` : ''}
-!${mends.map((mend) => html`<p>${words.mends[mend].text}</p>`).join('')}
+!${adjustments.map((one) => html`<p>${words.adjustments[one].text}</p>`).join('')}
 !${notJson === null ? '' : html`<p>${fill(words.notJson, { problem: notJson })}</p>`}`
 }
 
@@ -83,7 +83,7 @@ function expectedHtml({ form, text, differsAt }: Expected, body: string): string
   if (differsAt === null) return html`!${name}<p>${words.same}</p>`
   const [mine, theirs] = [[...body.replaceAll('\r\n', '\n')], [...text]]
   const around = (characters: string[]): string => {
-    const from = Math.max(0, differsAt - BEFORE)
+    const from = Math.max(0, differsAt - CONTEXT)
     const before = (from > 0 ? '…' : '') + characters.slice(from, differsAt).join('')
     const [at = '', ...after] = characters.slice(differsAt)
     return html`${before}<mark>${at === '' ? words.end : at}</mark>${after.join('')}`
@@ -91,5 +91,5 @@ function expectedHtml({ form, text, differsAt }: Expected, body: string): string
   return html`!${name}
 <p>${fill(words.differs, { at: `${differsAt + 1}` })}</p>
 <dl class="texts"><dt>${words.pasted}</dt><dd><pre tabindex="0">!${around(mine)}</pre></dd>
-<dt>${words.wanted}</dt><dd><pre tabindex="0">!${around(theirs)}</pre></dd></dl>`
+<dt>${words.expected}</dt><dd><pre tabindex="0">!${around(theirs)}</pre></dd></dl>`
 }

@@ -1,28 +1,28 @@
-/** Where the console lives, as browsers see it. */
+/** The address of the console, as browsers see it. */
 export interface Site {
-  /** For example https://lms.example.com. */
+  /** Such as https://lms.example.com. */
   readonly origin: string
-  /** The path before each of its pages, without a slash at the end. */
+  /** The path before each page, without a slash at the end. */
   readonly base: string
-  /** Whether browsers come by https, so that the cookies are for https only. */
+  /** Whether browsers use https; the cookies are then for https only. */
   readonly secure: boolean
 }
 
-/** Below LERNITO_PUBLIC_URL, and below the service's own address. */
+/** Relative to LERNITO_PUBLIC_URL, and to the service's own address. */
 export const CONSOLE_PATH = '/lernito/console'
 
-/** @param publicUrl LERNITO_PUBLIC_URL; a path in it stays before the console's own, as a proxy may need it */
+/** @param publicUrl LERNITO_PUBLIC_URL; the console's path follows the path in it, which a proxy may need */
 export function siteOf(publicUrl: string): Site {
   const { origin, pathname, protocol } = new URL(publicUrl)
   return { origin, base: pathname.replace(/\/+$/, '') + CONSOLE_PATH, secure: protocol === 'https:' }
 }
 
-/** Where the LMS sends the browser back to; the OAuth application has to name exactly this. */
+/** The address to which the LMS returns the browser. The OAuth application must have exactly this redirect URI. */
 export const callbackOf = ({ origin, base }: Site): string => `${origin}${base}/callback`
 
 /**
- * A page of the console for after the sign-in, as path and query; the start page for everything else, so that no link
- * can use the console to lead elsewhere.
+ * Returns the page of the console to show after the sign-in, as path and query. Any other address gives the start page,
+ * so that no link can use the console to redirect to another site.
  */
 export function pageOf({ origin, base }: Site, next: string): string {
   const start = `${base}/`

@@ -7,23 +7,23 @@ import { brandVariables } from './brand.ts'
 interface File {
   readonly type: string
   readonly bytes: Buffer
-  /** Of the contents: an address with it can be kept for ever. */
+  /** A hash of the contents; a browser can cache an address with it forever. */
   readonly version: string
 }
 
 const YEAR_SECONDS = 365 * 24 * 60 * 60
 
-const own = (name: string): Buffer => readFileSync(new URL(`./static/${name}`, import.meta.url))
-const ofPackage = (path: string): Buffer => readFileSync(fileURLToPath(import.meta.resolve(path)))
+const ownFile = (name: string): Buffer => readFileSync(new URL(`./static/${name}`, import.meta.url))
+const packageFile = (path: string): Buffer => readFileSync(fileURLToPath(import.meta.resolve(path)))
 
-/** All files that there are, read at the start: an address leads to one of these names or nowhere. */
+/** Reads all files at the start. An address can only name one of them, and never a path. */
 function readFiles(): ReadonlyMap<string, File> {
-  const css = own('console.css').toString()
+  const css = ownFile('console.css').toString()
   const files: [name: string, type: string, bytes: Buffer][] = [
     ['console.css', 'text/css', Buffer.from(brandVariables(css) + css)],
-    ['times.js', 'text/javascript', own('times.js')],
-    ['icon.svg', 'image/svg+xml', own('icon.svg')],
-    ['htmx.js', 'text/javascript', ofPackage('htmx.org/dist/htmx.min.js')],
+    ['times.js', 'text/javascript', ownFile('times.js')],
+    ['icon.svg', 'image/svg+xml', ownFile('icon.svg')],
+    ['htmx.js', 'text/javascript', packageFile('htmx.org/dist/htmx.min.js')],
   ]
   return new Map(
     files.map(([name, type, bytes]) => {
@@ -39,10 +39,10 @@ const files = (): ReadonlyMap<string, File> => {
   return read
 }
 
-/** The address of a file below the console's, with its version. */
+/** Returns the address of a file, relative to the console, with its version. */
 export const fileUrl = (name: string): string => `/static/${name}?v=${files().get(name)?.version ?? ''}`
 
-/** Style, script and icon: nothing secret, so they need no session. */
+/** Adds styles, scripts and the icon. They hold nothing secret, so they need no session. */
 export function addStaticFiles({ scope }: { scope: FastifyInstance }): void {
   scope.get<{ Params: { name: string } }>('/static/:name', { config: { open: true } }, (request, reply) => {
     const file = files().get(request.params.name)

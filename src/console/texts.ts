@@ -1,22 +1,25 @@
 import words from './texts.json' with { type: 'json' }
 
-/** Every word that the console shows is in texts.json and nowhere else. `fill` fills the places in braces. */
+/** All texts of the console are in texts.json and nowhere else. `fill` fills the placeholders in braces. */
 export const TEXTS = words
 
 type Values = Readonly<Record<string, string>>
 
-/** Throws Error if a place has no value: a test looks through all uses. */
+/** Fills the placeholders of a text. Throws Error if one has no value; a test checks all uses. */
 export function fill(text: string, values: Values): string {
-  return text.replace(/\{(\w+)\}/g, (_place, name: string) => {
+  return text.replace(/\{(\w+)\}/g, (_placeholder, name: string) => {
     const value = values[name]
     if (value === undefined) throw new Error(`the text "${text}" needs ${name}`)
     return value
   })
 }
 
-/** A title and a text, both filled with the same values. */
-export const fillBoth = <Said extends { title: string; text: string }>(said: Said, values: Values): Said => ({
-  ...said,
-  title: fill(said.title, values),
-  text: fill(said.text, values),
+/** Fills a title and a text with the same values. */
+export const fillBoth = <Message extends { title: string; text: string }>(
+  message: Message,
+  values: Values,
+): Message => ({
+  ...message,
+  title: fill(message.title, values),
+  text: fill(message.text, values),
 })

@@ -3,25 +3,25 @@ import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import { areStored, type EventDraft, insertAudit, insertEvents, type TransactionContext } from '../inbox/events.ts'
 
-/** What a change is written with: the transaction, its time (ms since 1970) and a source of ids. */
+/** The context of a change: its transaction, its time (ms since 1970), and a source of ids. */
 export type AuditedContext = Omit<TransactionContext, 'me'>
 
-/** What a change came to, and the events that were stored with it. */
-export interface Done<Result> {
+/** The result of a change, and the events that were stored with it. */
+export interface AuditedResult<Result> {
   readonly result: Result
   readonly events: readonly DeliveryEvent[]
 }
 
 /**
- * Makes a change in one transaction together with its events. `listed`: they are entries of the audit; the others are
- * in their deliveries' timelines only.
+ * Makes a change and stores its events in one transaction. The events in `listed` become entries of the audit; those in
+ * `others` appear only in the timelines of their deliveries.
  */
-export async function audited<Result>(
+export async function auditedChange<Result>(
   { database, now, newId, random }: WriteContext,
   change: (
-    audited: AuditedContext,
+    context: AuditedContext,
   ) => Promise<{ result: Result; listed: readonly EventDraft[]; others?: readonly EventDraft[] }>,
-): Promise<Done<Result>> {
+): Promise<AuditedResult<Result>> {
   return inTransaction({
     database,
     random,

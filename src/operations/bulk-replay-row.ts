@@ -2,7 +2,7 @@ import type { BulkReplayRow } from '../database/schema.ts'
 import { filterSchema } from './filter.ts'
 import type { BulkReplay } from './operations.ts'
 
-/** An order as the rest of the program knows it. Throws for a filter of newer code. */
+/** Converts a stored bulk replay. Throws ZodError for a filter that a newer version stored. */
 export function bulkReplayOf({ filter, actor, ...row }: BulkReplayRow): BulkReplay {
   return {
     id: row.id,
@@ -14,6 +14,6 @@ export function bulkReplayOf({ filter, actor, ...row }: BulkReplayRow): BulkRepl
     state: row.state,
     replayed: row.replayed,
     total: row.total,
-    cameTo: row.came_to_at,
+    reachedAt: row.came_to_at,
   }
 }

@@ -3,7 +3,7 @@ import type { BulkReplayRow, Tables } from '../database/schema.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryState } from '../delivery/types.ts'
 import { type EventDraft, MAX_ACTOR } from '../inbox/events.ts'
-import { type AuditedContext, audited, type Done } from './audited-change.ts'
+import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
 import { bulkReplayOf } from './bulk-replay-row.ts'
 import type { DeliveryFilter } from './filter.ts'
 import { preview } from './listing.ts'
@@ -12,25 +12,25 @@ import { makeDue, replayed } from './replay.ts'
 import { search } from './search.ts'
 
 const LISTED = 20
-/** Made due in one transaction. */
+/** The number of deliveries that one transaction makes due. */
 const STEP = 200
 
 /**
- * What a replay of a filter is about: those that succeeded are left out unless asked for, and those that an operator
- * took care of unless the filter names them.
+ * Returns the filter of a bulk replay. It excludes deliveries that succeeded unless `succeeded` is true, and handled
+ * deliveries unless the filter names that state.
  */
 export function replayable(filter: DeliveryFilter, succeeded: boolean): DeliveryFilter & { states: DeliveryState[] } {
   const named = filter.states ?? ['waiting', 'rejected', 'needs_attention', 'succeeded']
   return { ...filter, states: named.filter((state) => state !== 'succeeded' || succeeded) }
 }
 
-/** Stores the order; see Desk.startReplay. */
+/** Stores a bulk replay; see Operations.startReplay. */
 export async function startReplay(
   context: WriteContext,
   { filter, succeeded, by }: { filter: DeliveryFilter; succeeded: boolean; by: string },
-): Promise<Done<BulkReplay>> {
+): Promise<AuditedResult<BulkReplay>> {
   const { count, more } = await preview({ db: context.database.db, filter: replayable(filter, succeeded) })
-  return audited(context, async ({ trx, at, newId }) => {
+  return auditedChange(context, async ({ trx, at, newId }) => {
     const row: BulkReplayRow = {
       id: newId(),
       filter: JSON.stringify(filter),
@@ -45,18 +45,18 @@ export async function startReplay(
       came_to_id: '',
     }
     await trx.insertInto('bulk_replays').values(row).execute()
-    // Without the filter: it may name a person, and the event outlives what is known of them.
+    // Without the filter: it may name a person, and the event outlives the person's data.
     const detail = `bulk replay ${row.id} of ${more ? `more than ${count}` : count}`
-    return { result: bulkReplayOf(row), listed: [ofNone('bulk_replay_started', detail, by)] }
+    return { result: bulkReplayOf(row), listed: [eventOfNone('bulk_replay_started', detail, by)] }
   })
 }
 
-/** See Desk.stopReplay. */
+/** See Operations.stopReplay. */
 export async function stopReplay(
   context: WriteContext,
   { id, by }: { id: string; by: string },
-): Promise<Done<BulkReplay | null>> {
-  return audited(context, async ({ trx, at }) => {
+): Promise<AuditedResult<BulkReplay | null>> {
+  return auditedChange(context, async ({ trx, at }) => {
     const { numUpdatedRows } = await trx
       .updateTable('bulk_replays')
       .set({ state: 'stopped', ended_at: at })
@@ -65,38 +65,39 @@ export async function stopReplay(
       .executeTakeFirst()
     const result = await readReplay(trx, id)
     const detail = `bulk replay ${id} after ${result?.replayed ?? 0}`
-    return { result, listed: numUpdatedRows > 0n ? [ofNone('bulk_replay_stopped', detail, by)] : [] }
+    return { result, listed: numUpdatedRows > 0n ? [eventOfNone('bulk_replay_stopped', detail, by)] : [] }
   })
 }
 
-const ofNone = (kind: EventDraft['kind'], detail: string, actor: string): EventDraft => ({
+const eventOfNone = (kind: EventDraft['kind'], detail: string, actor: string): EventDraft => ({
   deliveryId: '',
   kind,
   detail,
   actor,
 })
 
-/** See Desk.bulkReplay. */
+/** See Operations.bulkReplay. */
 export async function readReplay(db: Kysely<Tables>, id: string): Promise<BulkReplay | null> {
   const row = await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).executeTakeFirst()
   return row === undefined ? null : bulkReplayOf(row)
 }
 
-/** The latest 20, newest first. */
+/** Returns the latest 20 bulk replays, newest first. */
 export async function listReplays(db: Kysely<Tables>): Promise<BulkReplay[]> {
   const rows = await db.selectFrom('bulk_replays').selectAll().orderBy('id', 'desc').limit(LISTED).execute()
   return rows.map(bulkReplayOf)
 }
 
 /**
- * Makes the next 200 deliveries of a bulk replay due, and notes how far it came, in one transaction. It looks only at
- * what was last active before its start, from the latest to the oldest, so that it comes to none twice, whoever
- * carries it out and however often it is interrupted. Gives null if it had ended or somebody else took this step.
+ * Makes the next 200 deliveries of a bulk replay due and stores the position reached, in one transaction. It reads only
+ * deliveries that were last active before the start, from the latest to the oldest. So it replays none twice, no matter
+ * which replicas run it and how often it is interrupted. Returns null if the bulk replay has ended, or if another replica
+ * made this step.
  */
 export async function stepReplay(
   context: WriteContext,
   id: string,
-): Promise<Done<{ due: number; isLast: boolean }> | null> {
+): Promise<AuditedResult<{ due: number; isLast: boolean }> | null> {
   const { db } = context.database
   const row = await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined || row.state !== 'running') return null
@@ -104,33 +105,33 @@ export async function stepReplay(
   const filter = replayable(given, succeeded)
   const after = { activeAt: row.came_to_at, id: row.came_to_id }
   const { found, next } = await search({ db, filter, after, limit: STEP })
-  const cameTo = next ?? found.at(-1) ?? after
-  const done = await audited(context, async (writing) => {
+  const reached = next ?? found.at(-1) ?? after
+  const done = await auditedChange(context, async (writing) => {
     const ids = found.map((one) => one.id)
-    const isMine = await advance(writing, { row, cameTo, isLast: next === null })
+    const isMine = await advance(writing, { row, reached, isLast: next === null })
     if (!isMine) return { result: null, listed: [] }
     const { due } = await makeDue(writing, { ids, states: filter.states })
-    await addUp(writing, { id, due: due.length })
+    await addReplayed(writing, { id, due: due.length })
     const others = due.map((one) => replayed({ id: one, by, detail: `bulk replay ${id}` }))
     return { result: { due: due.length, isLast: next === null }, listed: [], others }
   })
   return done.result === null ? null : { result: done.result, events: done.events }
 }
 
-/** false: it is no longer where it was, or was stopped. */
+/** Stores the position reached. Returns false if the bulk replay moved on in the meantime, or was stopped. */
 async function advance(
   { trx, at }: AuditedContext,
   {
     row,
-    cameTo,
+    reached,
     isLast,
-  }: { row: BulkReplayRow; cameTo: { readonly activeAt: number; readonly id: string }; isLast: boolean },
+  }: { row: BulkReplayRow; reached: { readonly activeAt: number; readonly id: string }; isLast: boolean },
 ): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('bulk_replays')
     .set({
-      came_to_at: cameTo.activeAt,
-      came_to_id: cameTo.id,
+      came_to_at: reached.activeAt,
+      came_to_id: reached.id,
       ...(isLast ? { state: 'done' as const, ended_at: at } : {}),
     })
     .where('id', '=', row.id)
@@ -141,7 +142,7 @@ async function advance(
   return numUpdatedRows > 0n
 }
 
-async function addUp({ trx }: AuditedContext, { id, due }: { id: string; due: number }): Promise<void> {
+async function addReplayed({ trx }: AuditedContext, { id, due }: { id: string; due: number }): Promise<void> {
   await trx
     .updateTable('bulk_replays')
     .set((eb) => ({ replayed: eb('replayed', '+', due) }))

@@ -3,14 +3,14 @@ import type { DeliveryRow, Tables } from '../database/schema.ts'
 import { emailTerm, textTerm } from '../inbox/search-terms.ts'
 import type { DeliveryFilter } from './filter.ts'
 
-/** A place in the list of deliveries: newest activity first, then by id, the later one first. */
-export interface Place {
+/** A position in the list of deliveries: newest activity first, then by id, the later id first. */
+export interface Position {
   readonly activeAt: number
   readonly id: string
 }
 
-/** What is read of a delivery to see whether it is one of those that are looked for. */
-export interface Candidate extends Place {
+/** The fields of a delivery with which a search decides whether it matches. */
+export interface Candidate extends Position {
   readonly state: DeliveryRow['state']
   readonly email: string | null
   readonly username: string | null
@@ -23,18 +23,18 @@ const candidate = ({ active_at, ...row }: LightRow): Candidate => ({ ...row, act
 
 export interface Chunk {
   readonly candidates: readonly Candidate[]
-  /** Whether there is nothing behind them. */
+  /** Whether nothing follows them. */
   readonly isLast: boolean
 }
 
-/** Up to `limit` candidates behind `after`, in order, from one index. */
-export type Stream = (after: Place | null, limit: number) => Promise<Chunk>
+/** Returns up to `limit` candidates after `after`, in order, from one index. */
+export type Stream = (after: Position | null, limit: number) => Promise<Chunk>
 
 type Range = Pick<DeliveryFilter, 'from' | 'to'>
 
 type Only = { readonly course: string } | { readonly state: DeliveryRow['state'] }
 
-/** All deliveries, or those of one state or of one first course. */
+/** Streams all deliveries, or those of one state or one first course. */
 export function streamDeliveries({
   db,
   range: { from, to },
@@ -45,7 +45,7 @@ export function streamDeliveries({
   only?: Only
 }): Stream {
   return async (after, limit) => {
-    let query = db.selectFrom('deliveries').select(COLUMNS).modifyFront(walking(only))
+    let query = db.selectFrom('deliveries').select(COLUMNS).modifyFront(indexHint(only))
     if (only !== undefined) {
       query =
         'state' in only ? query.where('state', '=', only.state) : query.where('course', '=', textTerm(only.course))
@@ -63,18 +63,19 @@ export function streamDeliveries({
 }
 
 /**
- * Which index to walk along, for MySQL: with a time in the condition it else prefers that of all times, and passes over
- * every newer delivery of another course. The others choose well, and read this as a comment.
+ * Names the index to walk along, for MySQL. With a time in the condition, MySQL otherwise prefers the index of all times
+ * and reads every newer delivery of other courses too. The other databases choose the right index, and read the hint as a
+ * comment.
  */
-function walking(only: Only | undefined) {
+function indexHint(only: Only | undefined) {
   if (only === undefined) return sql`/*+ INDEX(deliveries deliveries_active) */`
   return 'state' in only
     ? sql`/*+ INDEX(deliveries deliveries_state) */`
     : sql`/*+ INDEX(deliveries deliveries_course) */`
 }
 
-/** Deliveries that have the course, but not as their first. */
-export function streamFurther({
+/** Streams the deliveries that have the course, but not as their first course. */
+export function streamFurtherCourses({
   db,
   range: { from, to },
   course,
@@ -104,21 +105,21 @@ export function streamFurther({
   }
 }
 
-/** In no order; without those that are no more. */
+/** Returns candidates by id in no particular order, without deliveries that no longer exist. */
 export async function byIds(db: Kysely<Tables>, ids: readonly string[]): Promise<Candidate[]> {
   if (ids.length === 0) return []
   const rows = await db.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
   return rows.map(candidate)
 }
 
-/** One person, or all whose address begins so. */
+/** One person, or everyone whose address begins with `value`. */
 export interface People {
   readonly column: 'email' | 'username'
   readonly value: string
   readonly beginning?: boolean
 }
 
-/** Counted in the index alone, up to `most`. */
+/** Counts in the index alone, up to `most`. */
 export async function countPeople(db: Kysely<Tables>, people: People, most: number): Promise<number> {
   const some = ofPeople(db.selectFrom('deliveries').select('id'), people).limit(most).as('some')
   const { count } = await db
@@ -128,7 +129,7 @@ export async function countPeople(db: Kysely<Tables>, people: People, most: numb
   return Number(count)
 }
 
-/** Up to `limit` deliveries behind `after`, in the order of the index. */
+/** Returns up to `limit` deliveries after `after`, in the order of the index. */
 export async function readPeople({
   db,
   people,
@@ -150,7 +151,7 @@ export async function readPeople({
   return rows.map(candidate)
 }
 
-/** Above every text that begins with the one before it, in the order of both kinds of databases. */
+/** Appended to a text, it sorts after every text that begins with it, in both kinds of databases. */
 const LAST = '\u{10ffff}'
 
 function ofPeople<Output>(
@@ -161,7 +162,7 @@ function ofPeople<Output>(
   return beginning ? query.where(column, '>=', low).where(column, '<=', low + LAST) : query.where(column, '=', low)
 }
 
-/** Which of these deliveries have the course, but not as their first. */
+/** Returns which of these deliveries have the course, but not as their first course. */
 export async function withFurtherCourse(
   db: Kysely<Tables>,
   { ids, course }: { ids: readonly string[]; course: string },

@@ -2,7 +2,7 @@ import type { Availability } from '../database/availability.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import { TIMING } from '../replicas/timing.ts'
-import type { Done } from './audited-change.ts'
+import type { AuditedResult } from './audited-change.ts'
 import { listReplays, readReplay, replayable, startReplay, stopReplay } from './bulk-replay.ts'
 import { list, preview, show } from './listing.ts'
 import type { Operations } from './operations.ts'
@@ -12,8 +12,8 @@ import { markHandled, replay } from './replay.ts'
 import { audit, timeline } from './timeline.ts'
 
 /**
- * The desk of a service or a command. `publish` is told of each event after it is stored, `onDue` when something has
- * become due.
+ * Creates the operations of a service or a command. `publish` is called with each event after it is stored, and `onDue`
+ * when deliveries become due.
  */
 export function createOperations({
   context,
@@ -25,15 +25,15 @@ export function createOperations({
 }: {
   context: WriteContext
   guard: Availability['guard']
-  /** How many are alive. */
+  /** How many replicas are alive. */
   replicas: () => number
   publish: (event: DeliveryEvent) => void
   onDue: () => void
-  /** After so long a silence a replica may not call the LMS any more. */
+  /** A replica that is silent for this long may no longer call the LMS. */
   silentMs?: number
 }): Operations {
   const { db } = context.database
-  const change = async <Result>(work: () => Promise<Done<Result>>): Promise<Result> => {
+  const change = async <Result>(work: () => Promise<AuditedResult<Result>>): Promise<Result> => {
     const { result, events } = await guard(work)
     for (const event of events) publish(event)
     if (events.some(({ kind }) => kind === 'replayed')) onDue()

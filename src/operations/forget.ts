@@ -4,9 +4,9 @@ import type { WriteContext } from '../database/write-context.ts'
 import type { EventDraft } from '../inbox/events.ts'
 import { emailTerm, textTerm } from '../inbox/search-terms.ts'
 import { TIMING } from '../replicas/timing.ts'
-import { type AuditedContext, audited } from './audited-change.ts'
+import { type AuditedContext, auditedChange } from './audited-change.ts'
 import { bulkReplayOf } from './bulk-replay-row.ts'
-import { type Place, streamDeliveries } from './candidates.ts'
+import { type Position, streamDeliveries } from './candidates.ts'
 import type { DeliveryFilter } from './filter.ts'
 import { untilReleased } from './release.ts'
 import { markHandled } from './replay.ts'
@@ -17,18 +17,18 @@ export interface Forgotten {
   /** How many deliveries were erased. */
   readonly deliveries: number
   /**
-   * Texts that may stand nowhere in the database's files afterwards. A copy of a row or of an index's entry that SQLite
-   * left behind begins with one of them: it stores columns one after the other, without anything between.
+   * Texts that must not remain anywhere in the database's files. Any copy of a row or an index entry that SQLite left
+   * behind begins with one of them, because SQLite stores columns one after the other, with nothing in between.
    */
   readonly traces: readonly string[]
 }
 
 /**
- * Stops the work on a person's deliveries, waits until no call to the LMS about them is under way, and erases the
- * person from the tables: the deliveries of this address, whatever their state, with their events; those that
- * were rejected and only mention it; and the orders of bulk replays that name it. What is left says that somebody was
- * forgotten, not who. Safe to be done again, and in steps, each whole.
- * @param order.silentMs after so long a silence a replica may not call the LMS any more
+ * Stops the work on a person's deliveries, waits until no call to the LMS for them is in flight, and erases the person
+ * from the tables: the deliveries of this address in any state, with their events; rejected deliveries that only mention
+ * the address; and bulk replays whose filter names it. The audit then shows that a person was forgotten, but not who. It
+ * works in steps, each in one transaction, and can be repeated safely.
+ * @param order.silentMs a replica that is silent for this long may no longer call the LMS
  */
 export async function forget(
   context: WriteContext,
@@ -39,9 +39,9 @@ export async function forget(
   const traces = new Set([email.trim(), address])
   const usernames = new Set<string>()
   let erased = 0
-  await stopAll(context, { address, by, silentMs })
+  await stopWork(context, { address, by, silentMs })
   const eraseAll = async (ids: readonly string[]): Promise<number> => {
-    const { result } = await audited(context, (writing) => erase(writing, { ids, by }))
+    const { result } = await auditedChange(context, (writing) => erase(writing, { ids, by }))
     for (const row of result) {
       for (const text of row.traces) traces.add(text)
       if (row.username) usernames.add(row.username)
@@ -53,13 +53,13 @@ export async function forget(
     const rows = await db.selectFrom('deliveries').select('id').where('email', '=', address).limit(STEP).execute()
     if (rows.length === 0 || (await eraseAll(rows.map(({ id }) => id))) === 0) break
   }
-  for await (const ids of mentioning(db, address)) await eraseAll(ids)
-  await forgetOrders(db, { address, usernames })
+  for await (const ids of rejectedMentioning(db, address)) await eraseAll(ids)
+  await forgetBulkReplays(db, { address, usernames })
   return { deliveries: erased, traces: [...traces] }
 }
 
-/** Marks what is queued as handled, so that its owner makes no further call, and waits for the call under way. */
-async function stopAll(
+/** Marks waiting deliveries as handled, so that their owner makes no further call, and waits for calls in flight. */
+async function stopWork(
   context: WriteContext,
   { address, by, silentMs }: { address: string; by: string; silentMs: number },
 ): Promise<void> {
@@ -94,7 +94,7 @@ async function erase(
     .execute()
   const found = rows.map(({ id }) => id).sort()
   if (found.length === 0) return { result: [], listed: [] }
-  // The rows first: whoever settles one of them at this moment is either before, or finds none and adds no event.
+  // Delete the rows first: a replica that settles one of them now either comes before, or finds no row and adds no event.
   await trx.deleteFrom('deliveries').where('id', 'in', found).execute()
   await trx.deleteFrom('further_courses').where('delivery_id', 'in', found).execute()
   const noted = await eraseEvents(trx, found)
@@ -106,7 +106,7 @@ async function erase(
   return { result, listed: [{ deliveryId: '', kind: 'forgotten', detail, actor: by }] }
 }
 
-/** Gives the traces of those with an actor's words, by their delivery. */
+/** Returns the traces of the events that have an actor, by delivery. */
 async function eraseEvents(trx: Transaction<Tables>, ids: readonly string[]): Promise<Map<string, string[]>> {
   const acted = await trx
     .selectFrom('events')
@@ -121,10 +121,10 @@ async function eraseEvents(trx: Transaction<Tables>, ids: readonly string[]): Pr
   return new Map([...byDelivery].map(([delivery, events]) => [delivery, events.map(({ id }) => delivery + id)]))
 }
 
-/** The ids of rejected deliveries whose body mentions the address, in groups. Their address could not be read. */
-async function* mentioning(db: Kysely<Tables>, address: string): AsyncGenerator<string[]> {
+/** Yields the ids of rejected deliveries whose body mentions the address, in groups. Their address could not be read. */
+async function* rejectedMentioning(db: Kysely<Tables>, address: string): AsyncGenerator<string[]> {
   const rejected = streamDeliveries({ db, range: {}, only: { state: 'rejected' } })
-  for (let after: Place | null = null; ; ) {
+  for (let after: Position | null = null; ; ) {
     const { candidates, isLast } = await rejected(after, STEP)
     const ids = candidates.map(({ id }) => id)
     const rows =
@@ -136,21 +136,21 @@ async function* mentioning(db: Kysely<Tables>, address: string): AsyncGenerator<
   }
 }
 
-/** Whether the address stands in a JSON text, and not only as a part of another one. */
+/** Whether a JSON text contains the address, and not only as a part of another address. */
 export function mentions(body: Uint8Array, address: string): boolean {
   const text = Buffer.from(body)
     .toString()
     .replace(/\\u([0-9a-f]{4})/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
     .toLowerCase()
   for (let at = text.indexOf(address); at >= 0; at = text.indexOf(address, at + 1)) {
-    const goesOn = /^\.?[\p{L}\p{N}_-]/u.test(text.slice(at + address.length))
-    if (!goesOn && !/[\p{L}\p{N}.+_-]$/u.test(text.slice(0, at))) return true
+    const continues = /^\.?[\p{L}\p{N}_-]/u.test(text.slice(at + address.length))
+    if (!continues && !/[\p{L}\p{N}.+_-]$/u.test(text.slice(0, at))) return true
   }
   return false
 }
 
-/** An order is a filter, and may name the person. One that is still running would find nothing any more. */
-async function forgetOrders(
+/** The filter of a bulk replay can name the person. A running one would find no more deliveries. */
+async function forgetBulkReplays(
   db: Kysely<Tables>,
   { address, usernames }: { address: string; usernames: ReadonlySet<string> },
 ): Promise<void> {

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { AppError } from '../errors.ts'
 import { readOutcome, readRequest, toDelivery, unreadable } from '../inbox/rows.ts'
-import type { Candidate, Place } from './candidates.ts'
+import type { Candidate, Position } from './candidates.ts'
 import type { DeliveryFilter } from './filter.ts'
 import type { Found, Preview, Shown, Summary } from './operations.ts'
 import { search } from './search.ts'
@@ -10,11 +10,11 @@ import { search } from './search.ts'
 const PAGE = 50
 const PAGE_MAX = 500
 const SAMPLE = 10
-/** Counted in steps of so many, up to so many. */
+/** A preview counts in steps of COUNT_STEP, up to COUNT_MAX. */
 const COUNT_STEP = 1000
 const COUNT_MAX = 2000
 
-/** A page of what a filter finds; see Desk.list. Throws AppError query.invalid for an `after` that no page gave. */
+/** Returns a page of the deliveries that match a filter; see Operations.list. Throws AppError query.invalid for an invalid `after`. */
 export async function list({
   db,
   filter,
@@ -35,11 +35,11 @@ export async function list({
   }
 }
 
-/** How many a filter finds, counted as far as it is cheap, and the first of them; see Desk.previewReplay. */
+/** Counts the deliveries that match a filter, up to 2,000, and returns the first of them; see Operations.previewReplay. */
 export async function preview({ db, filter }: { db: Kysely<Tables>; filter: DeliveryFilter }): Promise<Preview> {
   let count = 0
   let sample: readonly Candidate[] = []
-  let after: Place | null = null
+  let after: Position | null = null
   for (let steps = 0; steps < COUNT_MAX / COUNT_STEP; steps++) {
     const { found, next } = await search({ db, filter, after, limit: COUNT_STEP })
     if (steps === 0) sample = found.slice(0, SAMPLE)
@@ -50,7 +50,7 @@ export async function preview({ db, filter }: { db: Kysely<Tables>; filter: Deli
   return { count, more: after !== null, sample: await summaries({ db, candidates: sample }) }
 }
 
-/** One delivery whole, also one whose row can't be read; null: there is none. */
+/** Returns one delivery with all its data, even if its row can't be read; null if it does not exist. */
 export async function show({ db, id }: { db: Kysely<Tables>; id: string }): Promise<Shown | null> {
   const row = await db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined) return null
@@ -109,7 +109,7 @@ async function summaries({
   })
 }
 
-/** A list is shown whatever one of its rows holds. */
+/** One unreadable row must not prevent the list. */
 function orNull<T>(read: (text: string) => T, text: string | null): T | null {
   if (text === null) return null
   try {
@@ -119,9 +119,9 @@ function orNull<T>(read: (text: string) => T, text: string | null): T | null {
   }
 }
 
-const cursorOf = ({ activeAt, id }: Place): string => Buffer.from(`${activeAt} ${id}`).toString('base64url')
+const cursorOf = ({ activeAt, id }: Position): string => Buffer.from(`${activeAt} ${id}`).toString('base64url')
 
-function readCursor(text: string | null): Place | null {
+function readCursor(text: string | null): Position | null {
   if (text === null) return null
   const [, at, id] = /^(\d{1,15}) (\w{1,26})$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
   if (at === undefined || id === undefined) {

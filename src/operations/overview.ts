@@ -7,10 +7,10 @@ import type { DayCounts, Overview } from './operations.ts'
 
 const DAYS = 30
 const DAY_MS = 24 * 3_600_000
-/** Counting ends here: it reads so many entries of an index, and no more. */
+/** Counting stops here, so that it reads at most this many entries of an index. */
 const COUNT_MAX = 10_000
 
-/** The figures of the console's first page, read from counters and the ends of indexes; see Desk.overview. */
+/** Returns the figures of the console's overview, read from counters and the ends of indexes; see Operations.overview. */
 export async function overview({
   db,
   now,
@@ -19,7 +19,7 @@ export async function overview({
   db: Kysely<Tables>
   /** ms since 1970. */
   now: number
-  /** How many are alive. */
+  /** How many replicas are alive. */
   replicas: number
 }): Promise<Overview> {
   const days = Array.from({ length: DAYS }, (_, i) => dayOf(now - (DAYS - 1 - i) * DAY_MS))
@@ -40,7 +40,7 @@ export async function overview({
   }
 }
 
-/** What waits, for the metrics: both counted up to 10,000. A time is null if nothing waits. */
+/** Returns the backlog for the metrics. Both counts stop at 10,000; the time is null if no delivery waits. */
 export async function readBacklog(
   db: Kysely<Tables>,
 ): Promise<{ waiting: number; needsAttention: number; oldestReceivedAt: number | null }> {
@@ -83,8 +83,7 @@ async function countState(db: Kysely<Tables>, state: DeliveryState): Promise<{ c
 }
 
 /**
- * Ids sort by the time at which they were received. Of more than 10,000 that wait it looks at those that have been
- * quiet for longest.
+ * Ids sort by the time of arrival. If more than 10,000 deliveries wait, it reads those with the oldest activity.
  */
 async function oldestWaiting(db: Kysely<Tables>): Promise<Overview['oldestWaiting']> {
   const { id } = await db

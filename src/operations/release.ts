@@ -1,13 +1,13 @@
 import type { WriteContext } from '../database/write-context.ts'
 import { pause } from '../pause.ts'
 
-const LOOK_MS = 100
+const POLL_MS = 100
 
 /**
- * Waits until no call to the LMS is under way for deliveries that were just marked as handled. Their owner works
- * between two calls, sees it, and gives them back. An owner that has been silent for so long that it may not call any
- * more counts as done: its lease has ended.
- * @param of.silentMs how long that is
+ * Waits until no call to the LMS is in flight for deliveries that were just marked as handled. Their owner notices the
+ * mark between two calls and releases them. A silent owner whose lease has ended can make no more calls, so there is no
+ * wait for it.
+ * @param of.silentMs the silence after which the lease has ended
  */
 export async function untilReleased(
   { database: { db, dialect } }: Pick<WriteContext, 'database'>,
@@ -32,6 +32,6 @@ export async function untilReleased(
       .where('seen_at', '>', (eb) => eb(dialect.clock, '-', silentMs))
       .execute()
     if (alive.length === 0) return
-    await pause(LOOK_MS, never)
+    await pause(POLL_MS, never)
   }
 }

@@ -3,25 +3,25 @@ import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryState } from '../delivery/types.ts'
 import type { EventDraft } from '../inbox/events.ts'
 import { touchFurtherCourses } from '../inbox/search-terms.ts'
-import { type AuditedContext, audited, type Done } from './audited-change.ts'
+import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
 import type { Handled, Replayed } from './operations.ts'
 
 const REPLAY_MAX = 500
 const NOTE_MAX = 1000
 
-/** See Desk.replay. Throws Error for more than 500 ids. */
+/** See Operations.replay. Throws Error for more than 500 ids. */
 export async function replay(
   context: WriteContext,
   { ids, by }: { ids: readonly string[]; by: string },
-): Promise<Done<Replayed>> {
+): Promise<AuditedResult<Replayed>> {
   if (ids.length > REPLAY_MAX) throw new Error(`a replay takes ${REPLAY_MAX} ids at most, not ${ids.length}`)
-  return audited(context, async (writing) => {
+  return auditedChange(context, async (writing) => {
     const result = await makeDue(writing, { ids })
     return { result, listed: result.due.map((id) => replayed({ id, by, detail: '' })) }
   })
 }
 
-/** The event of a delivery that was made due. */
+/** Returns the event of a delivery that was made due. */
 export const replayed = ({ id, by, detail }: { id: string; by: string; detail: string }): EventDraft => ({
   deliveryId: id,
   kind: 'replayed',
@@ -30,9 +30,9 @@ export const replayed = ({ id, by, detail }: { id: string; by: string; detail: s
 })
 
 /**
- * Makes deliveries due now, inside a transaction. Who waits for another try is brought forward, and nothing else about
- * it changes: whoever works on it at this moment settles it as if nothing had been. A finished one begins anew, with
- * what the sender's own repeat would do. With `states`, those that are in another one by now are left out.
+ * Makes deliveries due now, inside a transaction. A waiting delivery is brought forward, and nothing else about it
+ * changes: an attempt in progress settles it as usual. A settled delivery starts again, as after a repeat from the
+ * sender. With `states`, deliveries that are now in another state are left out.
  */
 export async function makeDue(
   writing: Pick<AuditedContext, 'trx' | 'at'>,
@@ -48,10 +48,10 @@ export async function makeDue(
     .execute()
   const wanted = rows.filter(({ state }) => states === undefined || states.includes(state))
   const waiting = wanted.filter(({ state }) => state === 'waiting').map(({ id }) => id)
-  const finished = wanted.filter(({ state, empty }) => state !== 'waiting' && !empty).map(({ id }) => id)
+  const settled = wanted.filter(({ state, empty }) => state !== 'waiting' && !empty).map(({ id }) => id)
   await bringForward(writing, waiting)
-  await requeueAll(writing, finished)
-  const due = [...waiting, ...finished].sort()
+  await requeue(writing, settled)
+  const due = [...waiting, ...settled].sort()
   await touchFurtherCourses(writing, due)
   const known = new Set(rows.map(({ id }) => id))
   return {
@@ -70,7 +70,7 @@ async function bringForward({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids
   const { numUpdatedRows } = await trx
     .updateTable('deliveries')
     .set((eb) => ({
-      // One that has been due for longer keeps its place.
+      // A delivery that was due earlier keeps its place.
       due_at: eb.case().when('due_at', '<', at).then(eb.ref('due_at')).else(at).end(),
       active_at: at,
       replayed_at: at,
@@ -81,7 +81,7 @@ async function bringForward({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids
   if (Number(numUpdatedRows) !== ids.length) throw OVERTAKEN
 }
 
-async function requeueAll({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids: readonly string[]): Promise<void> {
+async function requeue({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return
   const { numUpdatedRows } = await trx
     .updateTable('deliveries')
@@ -103,29 +103,29 @@ async function requeueAll({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids: 
   if (Number(numUpdatedRows) !== ids.length) throw OVERTAKEN
 }
 
-/** Writes down that a course of a delivery was enrolled again, since the LMS had lost it. */
+/** Records that reconcile enrolled a person again because the LMS had lost the enrollment. */
 export async function noteRepair(
   context: WriteContext,
   { id, words, by }: { id: string; words: string; by: string },
-): Promise<Done<null>> {
-  return audited<null>(context, async () => {
+): Promise<AuditedResult<null>> {
+  return auditedChange<null>(context, async () => {
     const event = { deliveryId: id, kind: 'repaired', detail: words, actor: by } as const
     return { result: null, listed: [event] }
   })
 }
 
-/** See Desk.markHandled. Of the note 1,000 characters are kept. */
+/** See Operations.markHandled. Stores the first 1,000 characters of the note. */
 export async function markHandled(
   context: WriteContext,
   { id, note, by }: { id: string; note: string; by: string },
-): Promise<Done<Handled>> {
-  return audited<Handled>(context, async (writing) => {
+): Promise<AuditedResult<Handled>> {
+  return auditedChange<Handled>(context, async (writing) => {
     const { trx, at } = writing
     const row = await trx.selectFrom('deliveries').select('state').where('id', '=', id).executeTakeFirst()
     if (row === undefined) return { result: { kind: 'unknown' }, listed: [] }
     const { state } = row
     if (state === 'succeeded' || state === 'handled') return { result: { kind: 'already', state }, listed: [] }
-    // A queued one keeps its owner, which gives it back when no call is under way: see untilReleased.
+    // A waiting delivery keeps its owner, which releases it when no call is in flight: see untilReleased.
     const owner = state === 'waiting' ? {} : { owner: null }
     const { numUpdatedRows } = await trx
       .updateTable('deliveries')

@@ -8,62 +8,62 @@ import {
   type Chunk,
   countPeople,
   type People,
-  type Place,
+  type Position,
   readPeople,
   type Stream,
   streamDeliveries,
-  streamFurther,
+  streamFurtherCourses,
   withFurtherCourse,
 } from './candidates.ts'
 import type { DeliveryFilter } from './filter.ts'
 
-/** Rows of one statement where many may have to be looked at: a few ms of SQLite, which blocks the process meanwhile. */
+/** The rows of one statement in a long search: a few ms of SQLite, which blocks the process meanwhile. */
 const CHUNK = 500
-/** So many of one person, or of one beginning, are sorted in memory. Where there are more, a walk soon finds a page. */
+/** At most this many deliveries of one person or prefix are sorted in memory. With more, a walk soon fills a page. */
 const SET_MAX = 5000
-/** Rows that one search looks at before it gives what it has. */
-const LOOK_MAX = 10_000
+/** The rows that one search reads before it returns what it has. */
+const READ_MAX = 10_000
 
 export interface Matches {
   /** Newest activity first. */
   readonly found: readonly Candidate[]
-  /** Where to go on; null: there are no more. */
-  readonly next: Place | null
-  /** Whether it ended before there were `limit`, since it had looked at enough. */
+  /** The position to continue from; null if there are no more. */
+  readonly next: Position | null
+  /** Whether it read the maximum number of rows before it found `limit` deliveries. */
   readonly cut: boolean
 }
 
 interface Query {
   readonly db: Kysely<Tables>
   readonly filter: DeliveryFilter
-  readonly after: Place | null
+  readonly after: Position | null
   readonly limit: number
 }
 
 /**
- * Finds up to `limit` deliveries behind `after`, with bounded work in small statements, whatever is stored. People are
- * found by their own indexes and sorted afterwards, unless they are too many. All else walks along the indexes that are
- * in the list's order, and skips what doesn't match.
+ * Finds up to `limit` deliveries after `after`, with bounded work in small statements, whatever is stored. It finds people
+ * by their indexes and sorts them afterwards, unless there are too many. Other searches walk along the indexes that are in
+ * the list's order, and skip what doesn't match.
  */
 export async function search(query: Query): Promise<Matches> {
   const { db, filter, after, limit } = query
   const set = await matchingSet(query)
   if (set !== null) {
     const wanted = await matching(db, filter, set)
-    return page(wanted.filter((one) => isBehind(one, after)).sort(byPlace), limit)
+    return page(wanted.filter((one) => isAfter(one, after)).sort(byPosition), limit)
   }
   const { id, email, emailPrefix, username, word, ...walked } = filter
   const narrow = [email, emailPrefix, username, word].some((one) => one !== undefined)
-  const [plan, other] = plans(db, walked)
-  if (plan === undefined) return { found: [], next: null, cut: false }
-  if (other !== undefined) {
-    const few = await exhausted([plan, other], after)
+  const [first, second] = walks(db, walked)
+  if (first === undefined) return { found: [], next: null, cut: false }
+  if (second !== undefined) {
+    const few = await shortWalk([first, second], after)
     if (few !== null) return page(await matching(db, filter, few), limit)
   }
-  return walk(query, plan, narrow || other !== undefined ? CHUNK : limit + 1)
+  return walk(query, first, narrow || second !== undefined ? CHUNK : limit + 1)
 }
 
-/** All that an index of people, or the id, leaves over; null if it leaves too many, or there is no such condition. */
+/** Returns all candidates for the id or person in the filter; null if there are too many, or no such condition. */
 async function matchingSet({ db, filter }: Query): Promise<Candidate[] | null> {
   const { id, email, emailPrefix, username, word } = filter
   if (id !== undefined) return byIds(db, [id])
@@ -95,20 +95,20 @@ async function readSet(db: Kysely<Tables>, all: readonly People[]): Promise<Cand
   return [...found.values()]
 }
 
-/** The ways to walk: by course, by states, or, without either condition, through all. */
-function plans(db: Kysely<Tables>, { course, states, ...range }: DeliveryFilter): Stream[][] {
+/** Returns the possible walks: by course, by states, or, without either condition, through all deliveries. */
+function walks(db: Kysely<Tables>, { course, states, ...range }: DeliveryFilter): Stream[][] {
   const byCourse =
     course === undefined
       ? []
-      : [[streamDeliveries({ db, range, only: { course } }), streamFurther({ db, range, course })]]
+      : [[streamDeliveries({ db, range, only: { course } }), streamFurtherCourses({ db, range, course })]]
   const byState =
     states === undefined ? [] : [[...new Set(states)].map((state) => streamDeliveries({ db, range, only: { state } }))]
   const some = [...byCourse, ...byState]
   return some.length > 0 ? some : [[streamDeliveries({ db, range })]]
 }
 
-/** If one of the plans soon comes to its end: all that it gives. */
-async function exhausted(some: readonly Stream[][], after: Place | null): Promise<Candidate[] | null> {
+/** Returns all candidates of a walk that ends within one chunk; null if none does. */
+async function shortWalk(some: readonly Stream[][], after: Position | null): Promise<Candidate[] | null> {
   for (const streams of some) {
     const chunk = await nextChunk(streams, after, CHUNK)
     if (chunk.isLast) return [...chunk.candidates]
@@ -119,7 +119,7 @@ async function exhausted(some: readonly Stream[][], after: Place | null): Promis
 async function walk({ db, filter, after, limit }: Query, streams: Stream[], size: number): Promise<Matches> {
   const found: Candidate[] = []
   let place = after
-  for (let looked = 0; looked < LOOK_MAX; looked += size * streams.length) {
+  for (let rowsRead = 0; rowsRead < READ_MAX; rowsRead += size * streams.length) {
     const chunk = await nextChunk(streams, place, size)
     found.push(...(await matching(db, filter, chunk.candidates)))
     if (found.length > limit || chunk.isLast) return page(found, limit)
@@ -128,13 +128,13 @@ async function walk({ db, filter, after, limit }: Query, streams: Stream[], size
   return { found, next: place, cut: true }
 }
 
-async function nextChunk(streams: readonly Stream[], after: Place | null, size: number): Promise<Chunk> {
+async function nextChunk(streams: readonly Stream[], after: Position | null, size: number): Promise<Chunk> {
   const chunks: Chunk[] = []
   for (const stream of streams) {
     chunks.push(await stream(after, size))
     await turn()
   }
-  const candidates = chunks.flatMap((chunk) => chunk.candidates).sort(byPlace)
+  const candidates = chunks.flatMap((chunk) => chunk.candidates).sort(byPosition)
   return {
     candidates: candidates.slice(0, size),
     isLast: candidates.length <= size && chunks.every(({ isLast }) => isLast),
@@ -146,7 +146,7 @@ function page(found: readonly Candidate[], limit: number): Matches {
   return { found: items, next: found.length > limit ? (items.at(-1) ?? null) : null, cut: false }
 }
 
-/** Those that meet every condition, in their order. */
+/** Returns the candidates that meet every condition, in their order. */
 async function matching(
   db: Kysely<Tables>,
   filter: DeliveryFilter,
@@ -175,5 +175,5 @@ async function matching(
 
 const begins = (email: string | null, prefix: string): boolean => email?.startsWith(emailTerm(prefix)) ?? false
 
-const byPlace = (a: Place, b: Place): number => b.activeAt - a.activeAt || (a.id < b.id ? 1 : -1)
-const isBehind = (one: Place, after: Place | null): boolean => after === null || byPlace(one, after) > 0
+const byPosition = (a: Position, b: Position): number => b.activeAt - a.activeAt || (a.id < b.id ? 1 : -1)
+const isAfter = (one: Position, after: Position | null): boolean => after === null || byPosition(one, after) > 0

@@ -7,7 +7,7 @@ const EVENTS_MAX = 500
 const PAGE = 50
 const PAGE_MAX = 500
 
-/** What happened to a delivery, oldest first: the last 500. */
+/** Returns the last 500 events of a delivery, oldest first. */
 export async function timeline({ db, id }: { db: Kysely<Tables>; id: string }): Promise<DeliveryEvent[]> {
   const rows = await db
     .selectFrom('events')
@@ -19,7 +19,7 @@ export async function timeline({ db, id }: { db: Kysely<Tables>; id: string }): 
   return rows.map(eventOf).reverse()
 }
 
-/** What operators changed, newest first; see Desk.audit. The cursor is the id of the last one. */
+/** Returns the changes by operators, newest first; see Operations.audit. The cursor is the id of the last entry. */
 export async function audit({
   db,
   limit = PAGE,
@@ -30,8 +30,8 @@ export async function audit({
   after?: string | null
 }): Promise<Page<DeliveryEvent>> {
   const most = Math.min(Math.max(1, limit), PAGE_MAX)
-  // A left join, so that both kinds of databases walk along the audit and look each event up. Retention may have
-  // deleted one with its delivery.
+  // With a left join, both kinds of databases walk along the audit and look up each event. Retention may have deleted
+  // an event with its delivery.
   let query = db
     .selectFrom('audit')
     .leftJoin('events', (join) =>

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { type ConsoleParts, consoleRoutes } from '../console/routes.ts'
-import type { Visit } from '../console/sign-in-pages.ts'
+import type { SignInEvent } from '../console/sign-in-pages.ts'
 import { callbackOf, siteOf } from '../console/site.ts'
 import { createSignIn } from '../openedx/sign-in.ts'
 import type { Call } from '../openedx/transport.ts'
@@ -18,7 +18,7 @@ export function mountConsole({
   ...parts
 }: { settings: Settings; log: Log; onCall: (call: Call) => void } & Pick<
   ConsoleParts,
-  'app' | 'db' | 'operations' | 'live' | 'refusers' | 'secrets' | 'now' | 'guard'
+  'app' | 'db' | 'operations' | 'liveState' | 'refusedSenders' | 'secrets' | 'now' | 'guard'
 >): void {
   const { LERNITO_CONSOLE_CLIENT_ID: clientId, LERNITO_CONSOLE_CLIENT_SECRET: clientSecret } = settings
   if (clientId === undefined) {
@@ -54,7 +54,7 @@ export function mountConsole({
     publicUrl,
     lmsUrl,
     clientSecret,
-    onVisit: (visit) => logVisit(log, visit),
+    onSignIn: (event) => logSignIn(log, event),
     onError: (error) => log.error(errorFields(error), 'unexpected error in the console'),
   })
 }
@@ -74,13 +74,13 @@ function ownUrl(app: FastifyInstance, host: string): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-const VISITS = {
+const SIGN_IN_MESSAGES = {
   signed_in: 'signed in to the console',
   signed_out: 'signed out of the console',
   not_staff: 'turned away from the console: not staff',
 } as const
 
-function logVisit(log: Log, visit: Visit): void {
-  if (visit.kind === 'failed') log.warn({ reason: visit.reason }, 'a sign-in to the console failed')
-  else log[visit.kind === 'not_staff' ? 'warn' : 'info']({ actor: visit.username }, VISITS[visit.kind])
+function logSignIn(log: Log, event: SignInEvent): void {
+  if (event.kind === 'failed') log.warn({ reason: event.reason }, 'a sign-in to the console failed')
+  else log[event.kind === 'not_staff' ? 'warn' : 'info']({ actor: event.username }, SIGN_IN_MESSAGES[event.kind])
 }

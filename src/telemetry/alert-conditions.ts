@@ -1,11 +1,12 @@
+/** The LMS must be unavailable for this long before an alert. */
 const PATIENCE_MS = 10 * 60_000
-/** A probe may find the LMS well and the next call fail again: only so long after that it counts as well. */
-const WELL_MS = 60_000
+/** After a successful probe, the next call may fail again; the LMS counts as recovered only after this time. */
+const RECOVERY_MS = 60_000
 
-/** Calls `then` in `ms`; the returned function calls it off. */
+/** Calls `then` after `ms`; the returned function cancels it. */
 export type Later = (ms: number, then: () => void) => () => void
 
-/** How the LMS stands to us, as far as somebody has to be told. `since` is ms since 1970. */
+/** The state of the circuit breaker. `since` is in ms since 1970. */
 export type BreakerReport =
   | { readonly kind: 'closed' | 'half_open' }
   | {
@@ -17,8 +18,8 @@ export type BreakerReport =
 export type Alert = Extract<BreakerReport, { since: number }>
 
 /**
- * Tells of an LMS that has been down or misconfigured for 10 minutes, also if it was well for moments in between, and,
- * after that, that it is well again. Both once.
+ * Calls `onAlert` once when the LMS has been down or misconfigured for 10 minutes, even if it was available for moments
+ * in between, and then `onRecovered` once when it is available again.
  */
 export function watchAlertConditions({
   later,
@@ -26,46 +27,46 @@ export function watchAlertConditions({
   onRecovered,
 }: {
   later: Later
-  onAlert: (trouble: Alert) => void
+  onAlert: (alert: Alert) => void
   onRecovered: () => void
 }) {
-  let trouble: Alert | null = null
-  let told: 'not yet' | 'due' | 'told' = 'not yet'
-  let callOffTelling: (() => void) | null = null
-  let callOffWell: (() => void) | null = null
+  let alert: Alert | null = null
+  let sent: 'no' | 'pending' | 'yes' = 'no'
+  let cancelAlert: (() => void) | null = null
+  let cancelRecovery: (() => void) | null = null
 
-  const tell = (): void => {
-    if (trouble === null || told === 'told') return
-    const wellForNow = callOffWell !== null
-    told = wellForNow ? 'due' : 'told'
-    if (!wellForNow) onAlert(trouble)
+  const sendAlert = (): void => {
+    if (alert === null || sent === 'yes') return
+    const isRecovering = cancelRecovery !== null
+    sent = isRecovering ? 'pending' : 'yes'
+    if (!isRecovering) onAlert(alert)
   }
   const recover = (): void => {
-    const wasTold = told === 'told'
+    const wasSent = sent === 'yes'
     stop()
-    trouble = null
-    told = 'not yet'
-    if (wasTold) onRecovered()
+    alert = null
+    sent = 'no'
+    if (wasSent) onRecovered()
   }
   const stop = (): void => {
-    callOffTelling?.()
-    callOffWell?.()
-    callOffTelling = null
-    callOffWell = null
+    cancelAlert?.()
+    cancelRecovery?.()
+    cancelAlert = null
+    cancelRecovery = null
   }
 
   return {
     onBreaker: (report: BreakerReport): void => {
-      callOffWell?.()
-      callOffWell = null
-      if (report.kind === 'throttled') return // it passes by itself
+      cancelRecovery?.()
+      cancelRecovery = null
+      if (report.kind === 'throttled') return // a throttle ends without an operator
       if (!('since' in report)) {
-        if (trouble !== null) callOffWell = later(WELL_MS, recover)
+        if (alert !== null) cancelRecovery = later(RECOVERY_MS, recover)
         return
       }
-      trouble = { ...report, since: trouble?.since ?? report.since }
-      callOffTelling ??= later(PATIENCE_MS, tell)
-      if (told === 'due') tell()
+      alert = { ...report, since: alert?.since ?? report.since }
+      cancelAlert ??= later(PATIENCE_MS, sendAlert)
+      if (sent === 'pending') sendAlert()
     },
     stop,
   }

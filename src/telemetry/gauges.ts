@@ -8,72 +8,82 @@ const BREAKER_STATES = [
   'throttled',
   'misconfigured',
 ] as const satisfies readonly BreakerReport['kind'][]
-/** A scrape asks the database at most so often. */
+/** Scrapes read the database at most once in this time. */
 const BACKLOG_MS = 5_000
 
-/** What waits in the database. Times are ms since 1970. */
+/** The backlog in the database. The time is in ms since 1970. */
 export interface Backlog {
   readonly waiting: number
   readonly needsAttention: number
   readonly oldestReceivedAt: number | null
 }
 
-/** What is asked at each scrape. */
+/** The sources that each scrape reads. */
 export interface GaugeSources {
+  /** In ms since 1970. */
   readonly now: () => number
   readonly breakerState: () => BreakerReport['kind']
-  /** How many courses are paused, because the LMS fails for them. */
+  /** The number of courses that are paused because the LMS fails for them. */
   readonly pausedCourses: () => number
-  /** How full the call budget is, from 0 to 1. */
+  /** The unused share of the call budget, from 0 to 1. */
   readonly budgetFullness: () => number
   readonly replicas: () => number
   readonly databaseReason: () => string | null
-  /** Rejects while the database is away: the gauges made of it then say nothing. */
+  /** Rejects while the database is unavailable; the gauges of the backlog then have no value. */
   readonly backlog: () => Promise<Backlog>
 }
 
-/** How things are at the moment. The backlog's are of the database, the same at each replica. */
+/** Adds the gauges of the current state. Those of the backlog come from the database, so they are the same on each replica. */
 export function addGauges({ registry, sources }: { registry: Registry; sources: GaugeSources }): void {
-  const registers = [registry]
+  addBreakerGauge(registry, sources)
+  addProcessGauges(registry, sources)
+  addBacklogGauges(registry, sources)
+}
 
+function addBreakerGauge(registry: Registry, { breakerState }: GaugeSources): void {
+  new Gauge({
+    name: 'lernito_lms_circuit_breaker',
+    help: 'State of the circuit breaker: 1 for the current state.',
+    labelNames: ['state'],
+    registers: [registry],
+    collect() {
+      for (const state of BREAKER_STATES) this.set({ state }, state === breakerState() ? 1 : 0)
+    },
+  })
+}
+
+function addProcessGauges(registry: Registry, sources: GaugeSources): void {
   const gauge = (name: string, help: string, read: () => number): void => {
     new Gauge({
       name,
       help,
-      registers,
+      registers: [registry],
       collect() {
         this.set(read())
       },
     })
   }
-  new Gauge({
-    name: 'lernito_lms_circuit_breaker',
-    help: 'How the LMS stands to us: 1 for the state that it is in.',
-    labelNames: ['state'],
-    registers,
-    collect() {
-      for (const state of BREAKER_STATES) this.set({ state }, state === sources.breakerState() ? 1 : 0)
-    },
-  })
   gauge(
     'lernito_courses_paused',
-    'Courses for which the LMS fails, and for which no calls are made for now.',
+    'Paused courses: the LMS fails for them, and the service makes no calls for them.',
     sources.pausedCourses,
   )
   gauge(
     'lernito_call_budget_used_ratio',
-    'How much of the call budget is used up: 1 means that sales wait for it.',
+    'Used share of the call budget; at 1, sales wait for it.',
     () => 1 - Math.max(0, Math.min(1, sources.budgetFullness())),
   )
-  gauge('lernito_replicas', 'Services that are alive on the same database.', sources.replicas)
-  gauge('lernito_database_up', 'Whether the database can be used.', () => (sources.databaseReason() === null ? 1 : 0))
+  gauge('lernito_replicas', 'Replicas that are alive on the same database.', sources.replicas)
+  gauge('lernito_database_up', 'Whether the database is available.', () => (sources.databaseReason() === null ? 1 : 0))
+}
 
-  const backlog = lately(sources)
-  const backlogGauge = (name: string, help: string, read: (backlog: Backlog) => number): void => {
+function addBacklogGauges(registry: Registry, sources: GaugeSources): void {
+  const backlog = cachedBacklog(sources)
+  const gauge = (name: string, help: string, read: (backlog: Backlog) => number): void => {
     new Gauge({
       name,
       help,
-      registers,
+      registers: [registry],
       async collect() {
         const found = await backlog()
         if (found === null) this.remove()
@@ -81,27 +91,27 @@ export function addGauges({ registry, sources }: { registry: Registry; sources: 
       },
     })
   }
-  backlogGauge('lernito_deliveries_waiting', 'Deliveries that wait for their enrollment.', ({ waiting }) => waiting)
-  backlogGauge(
+  gauge('lernito_deliveries_waiting', 'Deliveries that wait for their enrollment.', ({ waiting }) => waiting)
+  gauge(
     'lernito_deliveries_needing_attention',
-    'Deliveries that somebody has to look at.',
+    'Deliveries that need an operator.',
     ({ needsAttention }) => needsAttention,
   )
-  backlogGauge(
+  gauge(
     'lernito_oldest_waiting_seconds',
-    'How long ago the oldest delivery that waits was received; 0 if none waits.',
+    'Time since the arrival of the oldest waiting delivery; 0 if none waits.',
     ({ oldestReceivedAt: at }) => (at === null ? 0 : Math.max(0, sources.now() - at) / 1000),
   )
 }
 
-/** The backlog as of some seconds ago; null while the database is away. */
-function lately({ now, backlog }: GaugeSources): () => Promise<Backlog | null> {
-  let asked = Number.NEGATIVE_INFINITY
+/** Returns the backlog, at most BACKLOG_MS old; null while the database is unavailable. */
+function cachedBacklog({ now, backlog }: GaugeSources): () => Promise<Backlog | null> {
+  let readAt = Number.NEGATIVE_INFINITY
   let found: Promise<Backlog | null> = Promise.resolve(null)
   return () => {
-    const age = now() - asked
+    const age = now() - readAt
     if (age < 0 || age >= BACKLOG_MS) {
-      asked = now()
+      readAt = now()
       found = backlog().catch(() => null)
     }
     return found

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 
 /**
- * /healthz: the process is alive. /readyz: it can accept webhooks; 503 with the reason while it can't. Both are 503
- * from the moment of `leaving` on, by which a proxy knows to send nothing more.
+ * Adds /healthz, whether the process is alive, and /readyz, whether it can accept webhooks: 503 with the reason if not.
+ * After `leaving` is aborted, both answer 503, so that a proxy sends no more requests.
  */
 export function healthRoutes({
   app,

@@ -1,13 +1,14 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
 import type { DeliveryEvent } from '../delivery/types.ts'
-import { harmless, harmlessFields, visible } from './sanitize.ts'
+import { escapeInvisible, sanitize, sanitizeFields } from './sanitize.ts'
 
 export type Log = Logger
 
 /**
- * JSON lines, one for each thing that happened. Whatever is in a field, at any depth, in the message or in an error's
- * stack: every text is cut to 500 characters, of an e-mail address only the first letter and the domain are left,
- * tokens and signatures are left out, and no character can end the line, move the cursor or turn the reading direction.
+ * Creates a log of JSON lines, one for each event. It sanitizes every text, in a field at any depth, in the message, or in
+ * an error's stack: it cuts the text to 500 characters, keeps only the first letter and the domain of an e-mail address,
+ * removes tokens and signatures, and escapes every character that could end the line, move the cursor, or change the
+ * reading direction.
  */
 export function createLog({ level, destination }: { level: string; destination?: DestinationStream }): Log {
   const options = {
@@ -16,15 +17,15 @@ export function createLog({ level, destination }: { level: string; destination?:
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: {
       level: (label: string) => ({ level: label }),
-      log: (fields: Record<string, unknown>) => harmlessFields(fields),
+      log: (fields: Record<string, unknown>) => sanitizeFields(fields),
     },
-    serializers: { msg: harmless },
-    hooks: { streamWrite: visible },
+    serializers: { msg: sanitize },
+    hooks: { streamWrite: escapeInvisible },
   }
   return destination === undefined ? pino(options) : pino(options, destination)
 }
 
-/** The timeline of a delivery, line by line; `delivery` is the id to follow. */
+/** Logs an event of a delivery's timeline. `delivery` is the delivery's id, by which all its lines can be found. */
 export function logEvent(log: Log, event: DeliveryEvent): void {
   const { deliveryId, kind, detail, actor } = event
   const of = deliveryId === '' ? {} : { delivery: deliveryId }
@@ -33,7 +34,7 @@ export function logEvent(log: Log, event: DeliveryEvent): void {
   else log.info(fields, `${deliveryId === '' ? 'deliveries:' : 'delivery'} ${kind.replaceAll('_', ' ')}`)
 }
 
-/** An error as fields of a log line; `cause` is what lies behind it. */
+/** Returns an error as fields of a log line; `cause` is the message of its cause. */
 export function errorFields(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { error: String(error) }
   const cause = error.cause instanceof Error ? { cause: error.cause.message } : {}

@@ -3,64 +3,20 @@ import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client
 import { DELIVERY_STATES, type DeliveryEvent } from '../delivery/types.ts'
 import { addGauges, type GaugeSources } from './gauges.ts'
 
-/** From one call of a quick LMS to a backlog of a day. */
+/** From one call to a fast LMS to a backlog of one day. */
 const ENROLLMENT_SECONDS = [0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 300, 1800, 3600, 6 * 3600, 24 * 3600]
 const CALL_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30]
 
 /**
- * Metrics for Prometheus. Every label has few and fixed values; nothing that a sender chooses is one. Counters are of
- * this process.
+ * Creates the metrics for Prometheus. Every label has a few fixed values, and no sender can choose one. The counters are
+ * those of this process.
  */
 export function createMetrics(sources: GaugeSources) {
   const registry = new Registry()
-  const registers = [registry]
   collectDefaultMetrics({ register: registry })
-
-  const answers = new Counter({
-    name: 'lernito_webhook_answers_total',
-    help: 'Requests to the webhook, by the status of the answer.',
-    labelNames: ['status'],
-    registers,
-  })
-  const refused = new Counter({
-    name: 'lernito_webhook_refused_total',
-    help: 'Webhooks that were refused without being stored, by the reason.',
-    labelNames: ['reason'],
-    registers,
-  })
-  const previousSecret = new Counter({
-    name: 'lernito_webhook_previous_secret_total',
-    help: 'Webhooks that were signed with LERNITO_WEBHOOK_SECRET_PREVIOUS.',
-    registers,
-  })
-  const events = new Counter({
-    name: 'lernito_delivery_events_total',
-    help: 'What happened to deliveries: received, repeated, succeeded, rejected, needs_attention, retry_scheduled and so on.',
-    labelNames: ['kind'],
-    registers,
-  })
-  for (const kind of ['received', 'repeated', 'retry_scheduled', ...DELIVERY_STATES.filter((one) => one !== 'waiting')])
-    events.inc({ kind }, 0)
-  const enrollmentSeconds = new Histogram({
-    name: 'lernito_enrollment_seconds',
-    help: 'From the arrival of a delivery to its enrollment or allowance.',
-    buckets: ENROLLMENT_SECONDS,
-    registers,
-  })
-  const calls = new Counter({
-    name: 'lernito_lms_calls_total',
-    help: 'Calls to the LMS, by endpoint, method and status; "none" where no answer came.',
-    labelNames: ['endpoint', 'method', 'status'],
-    registers,
-  })
-  const callSeconds = new Histogram({
-    name: 'lernito_lms_call_seconds',
-    help: 'How long a call to the LMS took, from its turn to the last byte of the answer.',
-    labelNames: ['endpoint'],
-    buckets: CALL_SECONDS,
-    registers,
-  })
-
+  const { answers, refused, previousSecret } = webhookMetrics([registry])
+  const { events, enrollmentSeconds } = deliveryMetrics([registry])
+  const { calls, callSeconds } = lmsMetrics([registry])
   addGauges({ registry, sources })
 
   return {
@@ -80,7 +36,7 @@ export function createMetrics(sources: GaugeSources) {
 }
 export type Metrics = ReturnType<typeof createMetrics>
 
-/** One attempt to call the LMS; `endpoint` is a route's pattern, `status` null where no answer came. */
+/** One call to the LMS. `endpoint` is a route's pattern; `status` is null without an answer. */
 export interface LmsCall {
   readonly endpoint: string
   readonly method: string
@@ -88,7 +44,63 @@ export interface LmsCall {
   readonly ms: number
 }
 
-/** GET /metrics, in Prometheus' text format. */
+function webhookMetrics(registers: Registry[]) {
+  const answers = new Counter({
+    name: 'lernito_webhook_answers_total',
+    help: 'Requests to the webhook, by the status of the answer.',
+    labelNames: ['status'],
+    registers,
+  })
+  const refused = new Counter({
+    name: 'lernito_webhook_refused_total',
+    help: 'Webhooks that were refused without being stored, by reason.',
+    labelNames: ['reason'],
+    registers,
+  })
+  const previousSecret = new Counter({
+    name: 'lernito_webhook_previous_secret_total',
+    help: 'Webhooks that were signed with LERNITO_WEBHOOK_SECRET_PREVIOUS.',
+    registers,
+  })
+  return { answers, refused, previousSecret }
+}
+
+function deliveryMetrics(registers: Registry[]) {
+  const events = new Counter({
+    name: 'lernito_delivery_events_total',
+    help: 'Events of deliveries: received, repeated, succeeded, rejected, needs_attention, retry_scheduled and others.',
+    labelNames: ['kind'],
+    registers,
+  })
+  for (const kind of ['received', 'repeated', 'retry_scheduled', ...DELIVERY_STATES.filter((one) => one !== 'waiting')])
+    events.inc({ kind }, 0)
+  const enrollmentSeconds = new Histogram({
+    name: 'lernito_enrollment_seconds',
+    help: 'Time from the arrival of a delivery to its enrollment or allowance.',
+    buckets: ENROLLMENT_SECONDS,
+    registers,
+  })
+  return { events, enrollmentSeconds }
+}
+
+function lmsMetrics(registers: Registry[]) {
+  const calls = new Counter({
+    name: 'lernito_lms_calls_total',
+    help: 'Calls to the LMS, by endpoint, method and status; "none" without an answer.',
+    labelNames: ['endpoint', 'method', 'status'],
+    registers,
+  })
+  const callSeconds = new Histogram({
+    name: 'lernito_lms_call_seconds',
+    help: 'Duration of a call to the LMS, from its turn to the last byte of the answer.',
+    labelNames: ['endpoint'],
+    buckets: CALL_SECONDS,
+    registers,
+  })
+  return { calls, callSeconds }
+}
+
+/** Adds GET /metrics, in Prometheus' text format. */
 export function metricsRoute({ app, metrics: { registry } }: { app: FastifyInstance; metrics: Metrics }): void {
   app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
 }

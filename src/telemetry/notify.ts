@@ -1,25 +1,25 @@
 import type { DeliveryEvent } from '../delivery/types.ts'
 import { type Alert, type BreakerReport, type Later, watchAlertConditions } from './alert-conditions.ts'
 
-const GATHER_MS = 10 * 60_000
-const AGAIN_MS = 60_000
-/** Older ones are given up while the receiver of the notifications is away. */
+const COLLECT_MS = 10 * 60_000
+const RETRY_MS = 60_000
+/** While the receiver is unavailable, older notifications are dropped. */
 const MAX_UNSENT = 20
 
 export interface Notifier {
   onEvent(event: DeliveryEvent): void
   onBreaker(report: BreakerReport): void
-  /** Sends at once what has been gathered. */
+  /** Sends the collected notifications at once. */
   stop(): Promise<void>
 }
 
 /**
- * Tells somebody who is not looking: that deliveries need attention (gathered over 10 minutes), that the LMS has been
- * down or misconfigured for 10 minutes, and that it is well again. No personal data is in it.
+ * Notifies operators that deliveries need attention (collected over 10 minutes), that the LMS has been down or
+ * misconfigured for 10 minutes, and that it is available again. Notifications hold no personal data.
  * @param from.post sends one text; throws if it did not arrive
- * @param from.console the address of the console, where there is one
- * @param from.later calls `then` in `ms`; the returned function calls it off
- * @param from.onError told of a text that did not arrive; it is sent again every minute
+ * @param from.console the address of the console; null if the console is off
+ * @param from.later calls `then` after `ms`; the returned function cancels it
+ * @param from.onError called with the error of a text that did not arrive; the text is sent again every minute
  */
 export function createNotifier({
   post,
@@ -32,11 +32,43 @@ export function createNotifier({
   later?: Later
   onError: (error: unknown) => void
 }): Notifier {
+  const queue = createQueue({ post, later, onError })
+  const attention = collectAttention({ later, send: (count) => queue.send(attentionText({ count, console })) })
+  const watch = watchAlertConditions({
+    later,
+    onAlert: (alert) => queue.send(alertText(alert)),
+    onRecovered: () => queue.send('lernito-openedx: the LMS is available again, and waiting deliveries are retried.'),
+  })
+
+  return {
+    onEvent: ({ kind, deliveryId }) => {
+      if (kind === 'needs_attention') attention.add(deliveryId)
+    },
+
+    onBreaker: watch.onBreaker,
+
+    stop: async () => {
+      queue.stopRetrying()
+      watch.stop()
+      attention.flush()
+      await queue.idle()
+    },
+  }
+}
+
+/** Sends texts in order, and retries the first one until it arrives. */
+function createQueue({
+  post,
+  later,
+  onError,
+}: {
+  post: (text: string) => Promise<void>
+  later: Later
+  onError: (error: unknown) => void
+}) {
   let unsent: string[] = []
   let sending: Promise<void> | null = null
-  let needing = new Set<string>()
-  let callOffGathering: (() => void) | null = null
-  let stopped = false
+  let retries = true
 
   const sendAll = async (): Promise<void> => {
     for (let text = unsent[0]; text !== undefined; text = unsent[0]) {
@@ -45,7 +77,7 @@ export function createNotifier({
         unsent.shift()
       } catch (error) {
         onError(error)
-        if (!stopped) later(AGAIN_MS, flush)
+        if (retries) later(RETRY_MS, flush)
         return
       }
     }
@@ -55,41 +87,41 @@ export function createNotifier({
       sending = null
     })
   }
-  const say = (text: string): void => {
-    unsent = [...unsent, text].slice(-MAX_UNSENT)
-    flush()
-  }
-
-  const sayGathered = (): void => {
-    callOffGathering?.()
-    callOffGathering = null
-    if (needing.size === 0) return
-    say(attentionText({ count: needing.size, console }))
-    needing = new Set()
-  }
-
-  const watch = watchAlertConditions({
-    later,
-    onAlert: (trouble) => say(linkText(trouble)),
-    onRecovered: () =>
-      say('lernito-openedx: the LMS is well again, and the deliveries that waited are being worked on.'),
-  })
 
   return {
-    onEvent: ({ kind, deliveryId }) => {
-      if (kind !== 'needs_attention') return
-      needing.add(deliveryId)
-      callOffGathering ??= later(GATHER_MS, sayGathered)
+    send: (text: string): void => {
+      unsent = [...unsent, text].slice(-MAX_UNSENT)
+      flush()
     },
-
-    onBreaker: watch.onBreaker,
-
-    stop: async () => {
-      stopped = true
-      watch.stop()
-      sayGathered()
+    stopRetrying: (): void => {
+      retries = false
+    },
+    /** Resolves when no text is being sent. */
+    idle: async (): Promise<void> => {
       await sending
     },
+  }
+}
+
+/** Collects the deliveries that need attention, and sends their count 10 minutes after the first one. */
+function collectAttention({ later, send }: { later: Later; send: (count: number) => void }) {
+  let deliveries = new Set<string>()
+  let cancelTimer: (() => void) | null = null
+
+  const flush = (): void => {
+    cancelTimer?.()
+    cancelTimer = null
+    if (deliveries.size === 0) return
+    send(deliveries.size)
+    deliveries = new Set()
+  }
+
+  return {
+    add: (deliveryId: string): void => {
+      deliveries.add(deliveryId)
+      cancelTimer ??= later(COLLECT_MS, flush)
+    },
+    flush,
   }
 }
 
@@ -102,20 +134,18 @@ function attentionText({ count, console }: { count: number; console: string | nu
   return `lernito-openedx: ${what}. ${where}`
 }
 
-function linkText({ kind, since, failure }: Alert): string {
+function alertText({ kind, since, failure }: Alert): string {
   const from = new Date(since).toISOString().slice(0, 16).replace('T', ' ')
   const what =
-    kind === 'misconfigured'
-      ? 'the LMS can not be used until somebody sets something right'
-      : 'the LMS can not be reached'
-  return `lernito-openedx: ${what}, since ${from} UTC. ${failure.message}. Deliveries are kept and wait.`
+    kind === 'misconfigured' ? 'the connection to the LMS has been misconfigured' : 'the LMS has been unavailable'
+  return `lernito-openedx: ${what} since ${from} UTC. ${failure.message}. Deliveries are stored and wait.`
 }
 
-const POST_MS = 10_000
+const POST_TIMEOUT_MS = 10_000
 
 /**
- * Posts `{"text": …}`, as the incoming webhooks of Slack and its kin take it. No redirect is followed. What it throws
- * does not tell the address, which is a secret.
+ * Returns a function that posts `{"text": …}`, the format of incoming webhooks in Slack and compatible services. It
+ * follows no redirect. Its errors don't contain the address, which is a secret.
  */
 export function textPoster({ url }: { url: string }): (text: string) => Promise<void> {
   return async (text) => {
@@ -126,7 +156,7 @@ export function textPoster({ url }: { url: string }): (text: string) => Promise<
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ text }),
         redirect: 'manual',
-        signal: AbortSignal.timeout(POST_MS),
+        signal: AbortSignal.timeout(POST_TIMEOUT_MS),
       })
     } catch {
       throw new Error('LERNITO_NOTIFY_URL could not be reached')

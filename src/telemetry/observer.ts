@@ -6,40 +6,46 @@ import type { LmsCall, Metrics } from './metrics.ts'
 import type { Notifier } from './notify.ts'
 import { warnOfPreviousSecret } from './previous-secret.ts'
 
-/** What the LMS's failing for one course comes to; see src/enrollment/course-breaker.ts. */
+/** Whether the LMS fails for a course or works for it again; see src/enrollment/course-breaker.ts. */
 export type CourseReport =
   | { readonly kind: 'works'; readonly course: string }
   | { readonly kind: 'paused'; readonly course: string; readonly probeAt: number; readonly message: string }
 
-/** What the other rooms tell; each thing becomes a log line, a metric or a notification, or several of them. */
-export function createObserver({
-  log,
-  metrics,
-  notifier,
-  now,
-}: {
-  log: Log
-  metrics: Metrics
-  notifier: Pick<Notifier, 'onEvent' | 'onBreaker'> | null
-  now: () => number
-}) {
-  const warn = warnOfPreviousSecret({ log, now })
+interface ObserverParts {
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly notifier: Pick<Notifier, 'onEvent' | 'onBreaker'> | null
+  /** In ms since 1970. */
+  readonly now: () => number
+}
+
+/** Creates the callbacks of the other rooms. Each one writes a log line, counts a metric, sends a notification, or several of these. */
+export function createObserver(parts: ObserverParts) {
+  return { ...observeDeliveries(parts), ...observeRequests(parts), ...observeLms(parts), ...observeReplica(parts) }
+}
+export type Observer = ReturnType<typeof createObserver>
+
+function observeDeliveries({ log, metrics, notifier }: ObserverParts) {
   return {
     onEvent: (event: DeliveryEvent): void => {
       logEvent(log, event)
       metrics.onEvent(event)
       notifier?.onEvent(event)
     },
-    onCall: (call: LmsCall): void => {
-      log.debug(call, 'LMS call')
-      metrics.onCall(call)
-    },
-    /** `isFlood`: it is one of too many, and will be in the line that onFlood is told of. Its own is for debugging. */
+    onPurged: ({ deliveries, days }: { deliveries: number; days: number }): void =>
+      log.info({ deliveries, days }, 'old deliveries deleted'),
+  }
+}
+
+function observeRequests({ log, metrics, now }: ObserverParts) {
+  const warn = warnOfPreviousSecret({ log, now })
+  return {
+    /** `isFlood`: there are too many for a line each. The line of onFlood counts it, and its own is for debugging. */
     onRefused: (refused: { code: string; status: number; ip: string }, isFlood: boolean): void => {
       log[isFlood ? 'debug' : 'info'](refused, 'webhook refused')
       metrics.onRefused(refused.code)
     },
-    /** The same for what is refused before any route has looked at it. */
+    /** The same for a request that is refused before it reaches a route. */
     onRequestRefused: (refused: object, isFlood: boolean): void =>
       log[isFlood ? 'debug' : 'info'](refused, 'request refused'),
     onPreviousSecret: (): void => {
@@ -48,45 +54,53 @@ export function createObserver({
     },
     onFlood: ({ address, refused, text }: { address: string | null; refused: number; text: string }): void =>
       log.warn({ address, refused }, text),
-    /** There is too little of it for all webhooks that come. */
+    /** `shortage`: what is too little for all webhooks that arrive. */
     onBusy: (shortage: 'time' | 'memory'): void =>
-      log.warn({ shortage }, 'too busy; some webhooks are answered 503 until there is less to do'),
-    /** `refused`: how many were answered 503 since onBusy. */
-    onCalm: (refused: number): void => log.warn({ refused }, 'no longer too busy'),
-    /** What keeps the LMS from being used, and that it is well again: a line for each change. */
+      log.warn({ shortage }, 'load shedding started; some webhooks are answered 503'),
+    /** `refused`: the number of 503 answers since onBusy. */
+    onCalm: (refused: number): void => log.warn({ refused }, 'load shedding ended'),
+  }
+}
+
+function observeLms({ log, metrics, notifier }: ObserverParts) {
+  return {
+    onCall: (call: LmsCall): void => {
+      log.debug(call, 'LMS call')
+      metrics.onCall(call)
+    },
+    /** The LMS can't be used, and why, or it can be used again: one line for each change. */
     onBreaker: (report: BreakerReport): void => {
       notifier?.onBreaker(report)
-      if (!('since' in report)) log.info('the LMS is well again; work goes on')
-      else
-        log.warn(
-          { state: report.kind, reason: report.failure.message },
-          'the LMS can not be used; deliveries are kept and wait',
-        )
+      if (!('since' in report)) log.info('LMS available again; work continues')
+      else log.warn({ state: report.kind, reason: report.failure.message }, 'LMS unavailable; deliveries wait')
     },
-    /** A course for which the LMS fails, or works again: a line for each change. `probeAt`: ms since 1970. */
+    /** One line for each change. `probeAt` is in ms since 1970. */
     onCourse: (report: CourseReport): void => {
       const { course } = report
-      if (report.kind === 'works') log.info({ course }, 'the course works again; its deliveries are tried again')
-      else
-        log.warn(
-          { course, reason: report.message, probeAt: new Date(report.probeAt).toISOString() },
-          'the LMS fails for everybody in a course; its deliveries wait',
-        )
-    },
-    /** `reason`: why the database can't be used; null: it can. */
-    onDatabase: (reason: string | null): void => {
-      if (reason === null) log.info('the database can be used')
-      else log.error({ reason }, 'the database can not be used; webhooks are refused until it can')
-    },
-    onReleased: (deliveries: number): void =>
-      log.warn({ deliveries }, 'another replica is dead; its deliveries are taken over'),
-    onPurged: ({ deliveries, days }: { deliveries: number; days: number }): void =>
-      log.info({ deliveries, days }, 'old deliveries deleted'),
-    onError: (error: unknown): void => {
-      // Another replica has the deliveries by then, so nothing is wrong with the work itself.
-      if (error instanceof AppError && error.code === 'lease.lost') log.warn(error.message)
-      else log.error(errorFields(error), 'unexpected error; it is tried again')
+      if (report.kind === 'works') {
+        log.info({ course }, 'LMS works for the course again; its deliveries are retried')
+        return
+      }
+      const fields = { course, reason: report.message, probeAt: new Date(report.probeAt).toISOString() }
+      log.warn(fields, 'LMS fails for everyone in a course; its deliveries wait')
     },
   }
 }
-export type Observer = ReturnType<typeof createObserver>
+
+function observeReplica({ log }: ObserverParts) {
+  return {
+    /** `reason`: why the database is unavailable; null if it is available. */
+    onDatabase: (reason: string | null): void => {
+      if (reason === null) log.info('database available')
+      else log.error({ reason }, 'database unavailable; webhooks are refused')
+    },
+    /** The number of deliveries that pruned replicas had claimed. */
+    onReleased: (deliveries: number): void =>
+      log.warn({ deliveries }, 'silent replica pruned; its deliveries are released'),
+    onError: (error: unknown): void => {
+      // After a lost lease, another replica can claim the deliveries, so the work itself is not at fault.
+      if (error instanceof AppError && error.code === 'lease.lost') log.warn(error.message)
+      else log.error(errorFields(error), 'unexpected error; the work is retried')
+    },
+  }
+}

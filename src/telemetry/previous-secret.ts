@@ -3,8 +3,8 @@ import type { Log } from './log.ts'
 const EVERY_MS = 60_000
 
 /**
- * Gives what to call for each webhook that was signed with LERNITO_WEBHOOK_SECRET_PREVIOUS: it warns at most once a
- * minute, so that the operator sees when the shop has changed over.
+ * Returns the function to call for each webhook that was signed with LERNITO_WEBHOOK_SECRET_PREVIOUS. It warns at most
+ * once a minute, so that the operator can see when the shop has switched to the current secret.
  */
 export function warnOfPreviousSecret({ log, now }: { log: Log; now: () => number }): () => void {
   let webhooks = 0
@@ -15,7 +15,7 @@ export function warnOfPreviousSecret({ log, now }: { log: Log; now: () => number
     warnedAt = now()
     log.warn(
       { webhooks },
-      'the shop still signs with LERNITO_WEBHOOK_SECRET_PREVIOUS. Remove that setting when this line has stopped coming',
+      'the shop still signs with LERNITO_WEBHOOK_SECRET_PREVIOUS; remove that setting when this warning stops',
     )
     webhooks = 0
   }

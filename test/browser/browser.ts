@@ -9,12 +9,12 @@ const INSTALLED = [
 ]
 
 /**
- * Of the arguments that the packaged Chromium comes with: in one process the contexts share their cookies, and without
- * web security a form says nothing of where it comes from.
+ * Arguments of the packaged Chromium that the tests leave out: in a single process, contexts share their cookies, and
+ * without web security, a form does not name its origin.
  */
 const UNWANTED = ['--single-process', '--no-zygote', '--disable-web-security', '--allow-running-insecure-content']
 
-/** A real Chromium: on Linux the one that comes with npm ci, elsewhere an installed Chrome. */
+/** Starts a real browser: on Linux the Chromium that npm ci installs, on other systems an installed Chrome. */
 export async function launchBrowser(): Promise<Browser> {
   if (process.platform === 'linux') {
     const args = chromium.args.filter((argument) => !UNWANTED.includes(argument))
@@ -25,7 +25,7 @@ export async function launchBrowser(): Promise<Browser> {
   return playwright.launch({ executablePath, headless: true })
 }
 
-/** Another test file may be unpacking the same Chromium: until it has, the system refuses to run the file. */
+/** Another test file may be unpacking the same Chromium. Until it finishes, the system refuses to run the file. */
 async function launchWhenUnpacked(options: Parameters<typeof playwright.launch>[0]): Promise<Browser> {
   for (const waitUntil = performance.now() + 30_000; ; await delay(200)) {
     try {

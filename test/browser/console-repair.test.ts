@@ -12,26 +12,26 @@ after(async () => {
   await product.stop()
 })
 
-test('somebody who has never seen it finds a failed delivery, reads why, mends the cause and replays it, by mouse alone', async () => {
+test('an operator who is new to the console finds a failed delivery, reads the cause, fixes it, and replays, by mouse alone', async () => {
   assert.equal((await product.sell({ email: 'grace@example.com', courseIds: [FULL] })).status, 400)
   const { page, wrong } = await openConsole(browser, product)
 
   await page.getByRole('heading', { name: 'One delivery needs attention' }).waitFor()
-  await page.getByRole('link', { name: 'Look at them' }).click()
+  await page.getByRole('link', { name: 'View the deliveries' }).click()
   await page.getByRole('link', { name: 'grace@example.com' }).click()
   await page.getByText('The course is full, closed, or has no free mode').waitFor()
-  const why = (await page.locator('.note.bad').textContent()) ?? ''
-  assert.match(why, /The LMS refused: .*full/i)
+  const reason = (await page.locator('.note.bad').textContent()) ?? ''
+  assert.match(reason, /The LMS refused the enrollment: .*full/i)
 
-  // In the LMS: heidi gives her place back.
+  // Free a place in the course: unenroll heidi.
   await product.lms.seed({ enrollments: [{ email: 'heidi@example.com', course: FULL, mode: 'audit', active: false }] })
 
   await page.getByRole('button', { name: 'Replay' }).click()
-  await page.getByText('Nothing has to be done').waitFor()
+  await page.getByText('You don’t need to do anything').waitFor()
   assert.match((await page.locator('ol.timeline').textContent()) ?? '', /Replayed by admin/)
   const { enrollments } = await product.lms.state()
   assert.ok(enrollments.some(({ email, course, active }) => email === 'grace@example.com' && course === FULL && active))
   await page.getByRole('link', { name: 'Overview' }).click()
-  await page.getByRole('heading', { name: 'All is well' }).waitFor()
+  await page.getByRole('heading', { name: 'Everything works' }).waitFor()
   assert.deepEqual(wrong, [])
 })

@@ -24,7 +24,7 @@ await product.sell({ email: 'nasty@example.com', name: hostile })
 for (let index = 0; index < 60; index++) await product.sell({ email: `buyer-${index}@example.com`, courseIds: [DEMO] })
 
 for (const { name, ...look } of LOOKS) {
-  test(`every page is accessible and whole: ${name}`, async () => {
+  test(`every page is accessible and complete: ${name}`, async () => {
     const { page, wrong } = await openConsole(browser, product, look)
     const paths = [
       '/',
@@ -48,16 +48,16 @@ for (const { name, ...look } of LOOKS) {
       await assertAccessible(page, `${path} ${name}`)
     }
     await page.goto(`${product.console}/deliveries/${lost}`)
-    await page.getByText('Handled in another way?').click()
+    await page.getByText('Handled by other means?').click()
     await assertAccessible(page, `the note ${name}`)
     await page.goto(`${product.console}/`)
-    await page.getByText('The numbers as a table').click()
+    await page.getByText('Show the numbers as a table').click()
     await assertAccessible(page, `the table ${name}`)
     assert.deepEqual(wrong, [])
   })
 }
 
-test('the search finds while typing, keeps the address for a reload, and pages go on', async () => {
+test('the search updates while typing, survives a reload, and has further pages', async () => {
   const { page, wrong } = await openConsole(browser, product)
   await page.getByRole('link', { name: 'Deliveries', exact: true }).click()
   await page.getByLabel('Search', { exact: true }).pressSequentially('lost@')
@@ -73,11 +73,11 @@ test('the search finds while typing, keeps the address for a reload, and pages g
   await page.getByRole('link', { name: 'Newest' }).waitFor()
   assert.equal(await rows.count(), 11)
   await page.getByLabel('State').selectOption('Needs attention')
-  await page.getByText('No delivery fits').waitFor()
+  await page.getByText('No delivery matches').waitFor()
   assert.deepEqual(wrong, [])
 })
 
-test('times are in the reader’s zone, with the full time on hover', async () => {
+test('times are shown in the reader’s zone, with the full time on hover', async () => {
   const { page } = await openConsole(browser, product)
   await page.goto(`${product.console}/deliveries/${good}`)
   const time = page.locator('ol.timeline time').first()
@@ -94,22 +94,22 @@ test('everything works without JavaScript', async () => {
   await page.getByRole('button', { name: 'Search' }).click()
   await page.getByRole('link', { name: 'lost@example.com' }).click()
   assert.match((await page.locator('time').first().textContent()) ?? '', / UTC$/)
-  await page.getByText('Handled in another way?').click()
+  await page.getByText('Handled by other means?').click()
   await page.getByLabel('What was done').fill('refunded')
   await page.getByRole('button', { name: 'Mark as handled' }).click()
-  await page.getByText('Marked as handled. It is not tried any more.').waitFor()
-  await page.getByRole('button', { name: 'Replay after all' }).click()
-  await page.getByText('It is due now').waitFor()
+  await page.getByText('Marked as handled. The service no longer attempts it.').waitFor()
+  await page.getByRole('button', { name: 'Replay' }).click()
+  await page.getByText('The delivery is due now').waitFor()
   await page.goto(`${product.console}/replay?q=nobody@`)
-  await page.getByLabel('Also those that succeeded').check()
-  await page.getByRole('button', { name: 'Look again' }).click()
-  assert.ok(await page.getByLabel('Also those that succeeded').isChecked())
+  await page.getByLabel('Include deliveries that succeeded').check()
+  await page.getByRole('button', { name: 'Update' }).click()
+  assert.ok(await page.getByLabel('Include deliveries that succeeded').isChecked())
 })
 
-test('the keyboard reaches everything, beginning with the way to the content', async () => {
+test('the keyboard reaches everything, and the first stop is the link to the content', async () => {
   const { page } = await openConsole(browser, product)
   await page.keyboard.press('Tab')
-  assert.equal(await page.locator(':focus').textContent(), 'Skip to the content')
+  assert.equal(await page.locator(':focus').textContent(), 'Skip to content')
   await page.keyboard.press('Enter')
   assert.equal(await page.locator(':focus').getAttribute('id'), 'main')
   await page.goto(`${product.console}/signature`)
@@ -118,19 +118,19 @@ test('the keyboard reaches everything, beginning with the way to the content', a
   await page.keyboard.press('Tab')
   await page.keyboard.type(sign({ body: '{"a":1}', form: 'raw', secret: SECRET }))
   await page.keyboard.press('Enter')
-  await page.getByRole('heading', { name: 'The signature is right' }).waitFor()
+  await page.getByRole('heading', { name: 'The signature is valid' }).waitFor()
 })
 
-test('many are replayed after a look, with their progress, and it can be seen who did it', async () => {
+test('a bulk replay has a preview, shows its progress, and is listed in the changes with its operator', async () => {
   const { page, wrong } = await openConsole(browser, product)
   await page.goto(`${product.console}/deliveries?q=buyer-`)
   await page.getByRole('link', { name: 'Replay all of these' }).click()
-  await page.getByText('There is nothing to replay here').waitFor()
-  await page.getByLabel('Also those that succeeded').check()
-  await page.getByText('60 would be replayed').waitFor()
+  await page.getByText('There is nothing to replay').waitFor()
+  await page.getByLabel('Include deliveries that succeeded').check()
+  await page.getByText('Deliveries to replay: 60.').waitFor()
   await assertAccessible(page, 'the preview')
   await page.getByRole('button', { name: 'Replay 60' }).click()
-  await page.getByText('60 of 60 are due or done').waitFor()
+  await page.getByText('60 of 60 replayed').waitFor()
   await page.getByRole('heading', { name: 'Done' }).waitFor()
   await assertAccessible(page, 'the progress')
   await page.getByRole('link', { name: 'Changes' }).click()
@@ -139,19 +139,19 @@ test('many are replayed after a look, with their progress, and it can be seen wh
   assert.deepEqual(wrong, [])
 })
 
-test('an outage shows on the open overview by itself, and its end too', async () => {
+test('the open overview shows the beginning and the end of an outage without a reload', async () => {
   const { page } = await openConsole(browser, product)
-  await page.getByRole('heading', { name: 'All is well' }).or(page.getByText('needs attention')).first().waitFor()
+  await page.getByRole('heading', { name: 'Everything works' }).or(page.getByText('needs attention')).first().waitFor()
   await product.lms.faults([{ status: 503 }])
   await product.sell({ email: 'waits@example.com' })
-  await page.getByText(/The LMS has not been usable for/).waitFor({ timeout: 20_000 })
+  await page.getByText(/The LMS has been unavailable for/).waitFor({ timeout: 20_000 })
   await assertAccessible(page, 'the overview in an outage')
-  assert.doesNotMatch((await page.locator('dl.facts time').textContent()) ?? '', /UTC/, 'in the reader’s zone still')
+  assert.doesNotMatch((await page.locator('dl.facts time').textContent()) ?? '', /UTC/, 'still in the reader’s zone')
   await product.lms.noFaults()
-  await page.getByText(/The LMS has not been usable for/).waitFor({ state: 'detached', timeout: 20_000 })
+  await page.getByText(/The LMS has been unavailable for/).waitFor({ state: 'detached', timeout: 20_000 })
 })
 
-test('signing out ends it', async () => {
+test('signing out ends the session', async () => {
   const { page } = await openConsole(browser, product)
   await page.getByRole('button', { name: 'Sign out' }).click()
   await page.getByRole('heading', { name: 'You are signed out' }).waitFor()

@@ -14,7 +14,7 @@ export const LOOKS = [
   { name: 'dark, phone', colorScheme: 'dark', viewport: { width: 390, height: 844 } },
 ] as const satisfies (BrowserContextOptions & { name: string })[]
 
-/** A window in which an operator has signed in by hand, and what went wrong in it. */
+/** Opens a window in which an operator signs in through the pages. `wrong` collects the errors and warnings of the browser. */
 export async function openConsole(
   browser: Browser,
   product: Pick<WithConsole, 'console'>,
@@ -44,7 +44,7 @@ const found = z.object({
   violations: z.array(z.object({ id: z.string(), nodes: z.array(z.object({ html: z.string() })) })),
 })
 
-/** Nothing that axe-core can find, and nothing that makes the page scroll sideways. */
+/** Checks that axe-core finds no violation and that the page does not scroll sideways. */
 export async function assertAccessible(page: Page, what: string): Promise<void> {
   await page.evaluate(AXE)
   const { violations } = found.parse(await page.evaluate('axe.run()'))

@@ -14,7 +14,7 @@ after(async () => {
   await product.stop()
 })
 
-/** A visitor of their own, with a phone's width. */
+/** Opens a page of the LMS as a new visitor, by default on a phone. */
 async function visit(path: string, width = 390): Promise<Page> {
   const context = await browser.newContext({ viewport: { width, height: 844 } })
   const page = await context.newPage()
@@ -31,7 +31,7 @@ async function signIn(page: Page, login: string, password: string): Promise<void
 
 const courses = (page: Page): Promise<string[]> => page.locator('ul.courses li').allTextContents()
 
-test('a known buyer finds the course on the dashboard, and nothing before the sale', async () => {
+test('a buyer with an account finds the course on the dashboard after the sale, and not before it', async () => {
   const page = await visit('/login')
   await signIn(page, 'alice@example.com', PASSWORD)
   assert.deepEqual(await courses(page), [])
@@ -42,7 +42,7 @@ test('a known buyer finds the course on the dashboard, and nothing before the sa
   assert.deepEqual(others, [])
 })
 
-test('an unknown buyer registers, activates, signs in and finds the course on the dashboard', async () => {
+test('a buyer without an account registers, activates the account, signs in, and finds the course on the dashboard', async () => {
   assert.equal((await product.sell({ email: 'newcomer@example.com' })).status, 200)
   const page = await visit('/')
   await page.getByRole('link', { name: 'Register' }).first().click()
@@ -73,7 +73,7 @@ test('the pages fit a phone and a desktop without scrolling sideways', async () 
   }
 })
 
-test('a wrong password and a form with gaps say what is wrong', async () => {
+test('a wrong password and an incomplete form show what is wrong', async () => {
   const login = await visit('/login')
   await signIn(login, 'alice@example.com', 'wrong')
   assert.match((await login.locator('.wrong').first().textContent()) ?? '', /password/i)

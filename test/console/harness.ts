@@ -7,7 +7,7 @@ export const PASSWORD = 'pw-Test-123'
 export const STAFF = 'admin@lms.test'
 export const LEARNER = 'alice@example.com'
 
-/** The whole product with its console. */
+/** Starts the complete service with its console. */
 export async function startWithConsole({
   env = {},
   lms = {},
@@ -33,7 +33,7 @@ export async function startWithConsole({
 }
 export type WithConsole = Awaited<ReturnType<typeof startWithConsole>>
 
-/** Goes through the sign-in at the stand-in, from a page of the console; gives what the console's callback answers. */
+/** Signs in at the stand-in LMS, starting from a page of the console. Returns the answer of the console's callback. */
 export async function signIn(
   visitor: Visitor,
   { console, lmsUrl }: Pick<WithConsole, 'console' | 'lmsUrl'>,
@@ -48,20 +48,20 @@ export async function signIn(
   return visitor.get(back.location)
 }
 
-/** The token that a page's forms carry. */
+/** Returns the CSRF token in the forms of a page. */
 export const csrfOf = ({ text }: Pick<Seen, 'text'>): string => text.match(/name="csrf" value="([\w-]+)"/)?.[1] ?? ''
 
 const decode = (text: string): string => text.replace(/&#(\d+);/g, (_all, code) => String.fromCodePoint(Number(code)))
 
-/** Where a page's links and files are. */
+/** Returns the addresses of the links and files of a page. */
 export const linksOf = ({ text }: Pick<Seen, 'text'>): string[] =>
   [...text.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, link = '']) => decode(link))
 
-/** A page's text as a person reads it. */
+/** Returns the text of a page as a person reads it. */
 export const readable = ({ text }: Pick<Seen, 'text'>): string =>
   decode(text.replace(/^[\s\S]*<main/, '<main').replace(/<[^>]*>/g, ' ')).replace(/\s+/g, ' ')
 
-/** Somebody who is signed in as staff. */
+/** Returns an operator who is signed in as staff. */
 export async function operator(product: Pick<WithConsole, 'console' | 'lmsUrl'>, now?: () => number) {
   const visitor = createVisitor(now === undefined ? {} : { now })
   const back = await signIn(visitor, product)
@@ -71,7 +71,7 @@ export async function operator(product: Pick<WithConsole, 'console' | 'lmsUrl'>,
   return {
     ...visitor,
     csrf,
-    /** Posts a form of the console, as a page of it does. */
+    /** Posts a form as a page of the console does. */
     send: (path: string, form: Record<string, string> = {}) => visitor.post(product.console + path, { csrf, ...form }),
     see: (path: string) => visitor.get(product.console + path),
   }

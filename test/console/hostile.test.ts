@@ -29,7 +29,7 @@ async function sell(fields: Record<string, unknown>): Promise<string> {
   return String(answered.headers['x-lernito-delivery'])
 }
 
-describe('what a stranger wrote', () => {
+describe('text from a stranger', () => {
   const pages = async (id: string): Promise<string[]> =>
     Promise.all(
       ['/', '/deliveries', `/deliveries/${id}`, '/changes', '/replay', '/replay?succeeded=yes'].map(async (path) => {
@@ -45,7 +45,7 @@ describe('what a stranger wrote', () => {
     username: { username: mark('username'), email: 'username@example.com' },
     'a course key': { courseIds: [mark('course')], email: 'course@example.com' },
     'an e-mail address': { email: '"<img/src=x/onerror=alert(1)>"@example.com' },
-    'an e-mail address that is none': { email: mark('email') },
+    'an invalid e-mail address': { email: mark('email') },
     'another field': { [mark('field')]: mark('value'), email: 'other@example.com' },
   }
   for (const [name, payload] of Object.entries(fields)) {
@@ -55,12 +55,12 @@ describe('what a stranger wrote', () => {
       for (const page of shown) assert.doesNotMatch(page, RAW)
       assert.ok(
         shown.some((page) => page.includes('&#60;img')),
-        'and it is shown',
+        'the text is shown',
       )
     })
   }
 
-  test('in what the LMS says is shown as text', async () => {
+  test('in an answer of the LMS is shown as text', async () => {
     const body = { message: mark('lms') }
     await product.lms.faults([{ method: 'POST', path: '/api/enrollment/v1/enrollment', status: 400, body, times: 1 }])
     const id = await sell({ email: 'alice@example.com' })
@@ -75,7 +75,7 @@ describe('what a stranger wrote', () => {
     for (const page of await pages(id)) assert.doesNotMatch(page, RAW)
   })
 
-  test('in the address of a page is shown as text, or not at all', async () => {
+  test('in the address of a page is shown as text or not at all', async () => {
     for (const path of ['/deliveries', '/replay', '/changes', '/signature', '/']) {
       for (const name of ['q', 'state', 'from', 'to', 'done', 'succeeded']) {
         const { text } = await someone.see(`${path}?${new URLSearchParams({ [name]: mark(name) })}`)
@@ -84,7 +84,7 @@ describe('what a stranger wrote', () => {
     }
   })
 
-  test('makes no link to a course that leads out of the courses', async () => {
+  test('gives no link from a course to another page of the LMS', async () => {
     const id = await sell({
       email: 'path@example.com',
       courseIds: ['../../logout', 'javascript:alert(1)', '//evil.test/x'],
@@ -94,22 +94,22 @@ describe('what a stranger wrote', () => {
   })
 })
 
-describe('the file for spreadsheets', () => {
+describe('the CSV file', () => {
   const formulas = ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', '\n=1', ' =1', '\u0000=1', '\uff1d1', '"=1', "'=1"]
   for (const text of formulas) {
-    test(`${JSON.stringify(text)} is text there`, () => {
+    test(`${JSON.stringify(text)} is text, not a formula`, () => {
       const written = cell(text)
       assert.match(written, /^"('|""|'')/)
       assert.doesNotMatch(written, /^"[\s\p{Cc}]*[=+\-@\uff1d]/u)
     })
   }
 
-  test('a cell is quoted, whatever is in it', () => {
+  test('every cell is quoted', () => {
     assert.equal(cell('a,"b"\r\nc'), '"a,""b""\r\nc"')
     assert.equal(cell('alice@example.com'), '"alice@example.com"')
   })
 
-  test('has every delivery that the list finds, over many pages, and no formula', async () => {
+  test('has every delivery that the list finds, and no formula', async () => {
     await Promise.all(
       Array.from({ length: 30 }, (_, index) => sell({ email: `csv-${index}@example.com`, username: '=cmd|calc' })),
     )
@@ -127,7 +127,7 @@ describe('the file for spreadsheets', () => {
     for (const row of rows) assert.ok(row.includes(`,"'=cmd|calc",`), row)
   })
 
-  test('goes on over as many pages as there are', async () => {
+  test('includes all pages of the list', async () => {
     await Promise.all(Array.from({ length: 620 }, (_, index) => sell({ email: `none-${index}` })))
     const rows = (await someone.see('/deliveries.csv?state=rejected')).text.trimEnd().split('\r\n').slice(1)
     const ids = new Set(rows.map((row) => row.split(',')[0]))

@@ -9,7 +9,7 @@ after(() => product.stop())
 const someone = await operator(product)
 const idOf = ({ headers }: { headers: Record<string, unknown> }): string => String(headers['x-lernito-delivery'])
 const read = async (path: string): Promise<string> => readable(await someone.see(path))
-/** The page once it says so. */
+/** Returns the text of the page once it matches. */
 const readUntil = (path: string, words: RegExp): Promise<string> =>
   until(`${path} with ${words}`, async () => {
     const text = await read(path)
@@ -20,23 +20,23 @@ const MISSING = 'course-v1:No+Such+Course'
 const FULL = 'course-v1:Lernito+Full+2026'
 
 describe('the overview', () => {
-  test('says that no sale has come in yet, and where the shop has to send them', async () => {
+  test('shows that no sale has arrived yet, and where the shop must send its webhooks', async () => {
     const text = await read('/')
-    assert.match(text, /no sale has come in yet/)
+    assert.match(text, /Ready for the first sale/)
     assert.ok(text.includes(`${product.url}/api/lernito/webhook/`))
   })
 
-  test('says that all is well, counts, and says how long enrolling takes', async () => {
+  test('shows that everything works, the counts, and the time to enrollment', async () => {
     assert.equal((await product.sell({ email: 'alice@example.com' })).status, 200)
     const text = await read('/')
-    assert.match(text, /All is well/)
+    assert.match(text, /Everything works/)
     assert.match(text, /Received 1 today \(UTC\) 1 in 30 days/)
     assert.match(text, /Succeeded 1 today \(UTC\) 1 in 30 days/)
-    assert.match(text, /Half of the 1 enrollments were done within .+ of the sale/)
-    assert.match(text, /The LMS answers Oldest waiting delivery none Call budget used .*% Services running 1/)
+    assert.match(text, /Of 1 enrollments, half finished within .+ of the sale/)
+    assert.match(text, /LMS available Oldest waiting delivery none Call budget used .*% Running replicas 1/)
   })
 
-  test('says what needs attention, and leads there', async () => {
+  test('shows that a delivery needs attention, and links to it', async () => {
     await product.sell({ email: 'lost@example.com', courseIds: [MISSING] })
     const seen = await someone.see('/')
     assert.match(seen.text, /One delivery needs attention/)
@@ -50,7 +50,7 @@ describe('the list', () => {
       ([, name = '']) => name,
     )
 
-  test('has the newest activity first', async () => {
+  test('shows the newest activity first', async () => {
     assert.deepEqual(await found(''), ['lost@example.com', 'alice@example.com'])
   })
 
@@ -90,50 +90,50 @@ describe('the list', () => {
     assert.deepEqual([...seen].sort(), emails.sort())
   })
 
-  test('a damaged address of a page is refused, and says so', async () => {
+  test('a damaged address of a page is refused with a message', async () => {
     const seen = await someone.see('/deliveries?after=x')
     assert.equal(seen.status, 400)
-    assert.match(seen.text, /can’t be read/)
+    assert.match(seen.text, /This request is not valid/)
   })
 })
 
 describe('a delivery', () => {
-  test('that succeeded says so of each course, and leads to the course and the person in the LMS', async () => {
+  test('that succeeded shows the result of each course, and links to the course and the person in the LMS', async () => {
     const id = idOf(
       await product.sell({ email: 'erin@example.com', courseIds: [DEMO, 'course-v1:Lernito+PY101+2026'] }),
     )
     const text = await read(`/deliveries/${id}`)
-    assert.match(text, /Succeeded Nothing has to be done/)
+    assert.match(text, /Succeeded You don’t need to do anything/)
     assert.match(text, new RegExp(`${DEMO.replaceAll('+', '\\+')} enrolled`))
     const links = linksOf(await someone.see(`/deliveries/${id}`))
     assert.ok(links.includes(`${product.lmsUrl}/courses/${DEMO}/about`))
     assert.ok(links.includes(`${product.lmsUrl}/support/enrollment?user=erin%40example.com`))
   })
 
-  test('of somebody without an account says that it will be enrolled on activation', async () => {
+  test('of a buyer without an account shows that activating an account enrolls the buyer', async () => {
     const id = idOf(await product.sell({ email: 'newcomer@example.com' }))
-    assert.match(await read(`/deliveries/${id}`), /allowed: will be enrolled when the account is activated/)
+    assert.match(await read(`/deliveries/${id}`), /allowed: enrolled when the buyer activates an account/)
   })
 
-  test('of a key in other letters names the course once, with its true key', async () => {
+  test('of a course key in another letter case names the course once, with its true key', async () => {
     const id = idOf(await product.sell({ email: 'frank@example.com', courseIds: [DEMO.toLowerCase()] }))
     const text = await read(`/deliveries/${id}`)
     assert.match(text, /Courses course-v1:edX\+DemoX\+Demo_Course enrolled What happened/)
   })
 
-  test('that needs attention says why and what to do; a replay after that enrolls, and names who did it', async () => {
+  test('that needs attention shows the reason and what to do; a replay then enrolls, and the page names who did it', async () => {
     const bulk = await startWithConsole({ lms: { bulk: false } })
     const staff = await operator(bulk)
     const id = idOf(await bulk.sell({ email: 'grace@example.com', courseIds: [FULL] }))
     const before = (await staff.see(`/deliveries/${id}`)).text
-    assert.match(before, /The LMS refused: /)
+    assert.match(before, /The LMS refused the enrollment: /)
     assert.match(before, /The course is full, closed, or has no free mode/)
     await bulk.lms.seed({ enrollments: [{ email: 'heidi@example.com', course: FULL, mode: 'audit', active: false }] })
     const sent = await staff.send(`/deliveries/${id}/replay`)
     assert.deepEqual([sent.status, sent.location], [303, `/lernito/console/deliveries/${id}?done=replayed`])
     const after = await until('the success', async () => {
       const { text } = await staff.see(`/deliveries/${id}`)
-      return text.includes('Nothing has to be done') ? text : undefined
+      return text.includes('don’t need to do anything') ? text : undefined
     })
     assert.match(after, /Replayed[\s\S]*by admin/)
     const { enrollments } = await bulk.lms.state()
@@ -151,47 +151,47 @@ describe('a delivery', () => {
     const marked = await someone.send(`/deliveries/${id}/handled`, { note: 'refunded by hand' })
     assert.ok(marked.location.endsWith('?done=handled'))
     const text = await read(`/deliveries/${id}?done=handled`)
-    assert.match(text, /Marked as handled\. It is not tried any more\./)
+    assert.match(text, /Marked as handled\. The service no longer attempts it\./)
     assert.match(text, /refunded by hand/)
     assert.ok((await someone.send(`/deliveries/${id}/handled`, { note: 'again' })).location.endsWith('?done=already'))
     assert.match(await read('/changes'), /admin Marked as handled delivery .* refunded by hand/)
   })
 
-  test('with a payload that holds no sale can’t be replayed, and says what the shop has to do', async () => {
+  test('with a payload that contains no sale can’t be replayed, and shows what the shop must do', async () => {
     const id = idOf(await product.sell({ email: 'no address' }))
     const { text } = await someone.see(`/deliveries/${id}`)
-    assert.match(text, /The shop sent wrong fields/)
+    assert.match(text, /The shop sent invalid fields/)
     assert.ok(!text.includes(`${id}/replay`))
     assert.ok((await someone.send(`/deliveries/${id}/replay`)).location.endsWith('?done=left'))
   })
 
-  test('that there is none of is a 404', async () => {
+  test('that does not exist gives a 404', async () => {
     const missing = ['01JBBBBBBBBBBBBBBBBBBBBBBB', 'x', '%00', '..%2f..']
     for (const id of missing) assert.equal((await someone.see(`/deliveries/${id}`)).status, 404, id)
     assert.equal((await someone.send('/deliveries/01JBBBBBBBBBBBBBBBBBBBBBBB/handled', { note: 'x' })).status, 404)
   })
 
-  test('says only what it knows to say about what was done', async () => {
+  test('shows no text from the address about the result of a form', async () => {
     const id = idOf(await product.sell({ email: 'jose@example.com' }))
     const { text } = await someone.see(`/deliveries/${id}?done=%3Cb%3Eowned`)
     assert.ok(!text.includes('owned'))
   })
 })
 
-describe('a replay of many', () => {
-  test('shows how many and which beforehand, leaves succeeded ones out unless asked, runs, and is in the changes', async () => {
+describe('a bulk replay', () => {
+  test('shows a preview first, excludes succeeded deliveries unless asked, runs, and is listed in the changes', async () => {
     const emails = ['p-1@example.com', 'p-2@example.com', 'p-3@example.com']
     for (const email of emails) await product.sell({ email, courseIds: [MISSING] })
     await product.sell({ email: 'p-4@example.com' })
     const without = await read('/replay?q=p-')
-    assert.match(without, /3 would be replayed/)
+    assert.match(without, /Deliveries to replay: 3\./)
     assert.ok(without.includes('p-1@example.com') && !without.includes('p-4@example.com'))
-    assert.match(await read('/replay?q=p-&succeeded=yes'), /4 would be replayed/)
+    assert.match(await read('/replay?q=p-&succeeded=yes'), /Deliveries to replay: 4\./)
     const sent = await someone.send('/replay', { q: 'p-', state: '', from: '', to: '' })
     assert.match(sent.location, /^\/lernito\/console\/replays\/\w+$/)
     const path = sent.location.slice('/lernito/console'.length)
     const text = await readUntil(path, /Done/)
-    assert.match(text, /3 of 3 are due or done/)
+    assert.match(text, /3 of 3 replayed/)
     assert.match(text, /Started by admin/)
     assert.match(await read('/changes'), /3 replayed by admin Done/)
   })
@@ -207,25 +207,25 @@ describe('a replay of many', () => {
 })
 
 describe('refused webhooks', () => {
-  test('are shown by address with the reason; many wrong signatures are a problem on the overview', async () => {
-    assert.match(await read('/refused'), /None since the last start/)
+  test('are listed by address with the reason; many wrong signatures are a problem on the overview', async () => {
+    assert.match(await read('/refused'), /No webhook was refused since the last start/)
     const headers = { 'content-type': 'application/json', 'x-lernito-signature': 'ab'.repeat(32) }
     for (let count = 0; count < 6; count++) await exchange({ url: product.webhook, headers, body: '{}' })
     await exchange({ url: product.webhook, headers, body: '{' })
     const text = await read('/refused')
-    assert.match(text, /127\.0\.0\.1 7 wrong or missing signature \(6\) no JSON \(1\)/)
-    assert.match(await read('/'), /Webhooks with a wrong signature keep coming 6 came from 127\.0\.0\.1/)
+    assert.match(text, /127\.0\.0\.1 7 wrong or missing signature \(6\) invalid JSON \(1\)/)
+    assert.match(await read('/'), /Webhooks with a wrong signature keep arriving 6 came from 127\.0\.0\.1/)
   })
 })
 
-describe('the LMS link', () => {
-  test('is named when it is down, with since when and that nothing is lost; and the page goes on', async () => {
-    await readUntil('/', /Oldest waiting delivery none/) // what was replayed above is done
+describe('an LMS that is down', () => {
+  test('is shown with its start and with the fact that nothing is lost; the page still works', async () => {
+    await readUntil('/', /Oldest waiting delivery none/) // the replayed deliveries above are settled
     await product.lms.faults([{ status: 503 }])
     await product.sell({ email: 'waits@example.com' })
-    const text = await readUntil('/', /has not been usable/)
-    assert.match(text, /The LMS is not available \(503\)\. New sales are stored and wait; nothing is lost/)
-    assert.match(text, /The LMS can’t be reached since/)
+    const text = await readUntil('/', /has been unavailable/)
+    assert.match(text, /The LMS is not available \(503\)\. New sales are stored and wait\. Nothing is lost/)
+    assert.match(text, /LMS unreachable since/)
     assert.match(text, /Waiting 1 now/)
     await product.lms.noFaults()
   })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { BreakerView, PausedCourseView } from '../../src/console/live.ts'
+import type { BreakerView, PausedCourseView } from '../../src/console/live-state.ts'
 import { type Problem, problemsOf } from '../../src/console/problems.ts'
-import type { Refuser } from '../../src/console/refused-page.ts'
+import type { RefusedSender } from '../../src/console/refused-page.ts'
 import type { Overview } from '../../src/operations/operations.ts'
 
 const now = Date.UTC(2026, 10, 24, 12)
@@ -16,8 +16,8 @@ const quiet: Overview = {
   oldestWaiting: null,
   replicas: 1,
 }
-const UP: BreakerView = { kind: 'closed' }
-const blocked = (kind: 'down' | 'throttled' | 'misconfigured'): BreakerView => ({
+const CLOSED: BreakerView = { kind: 'closed' }
+const open = (kind: 'down' | 'throttled' | 'misconfigured'): BreakerView => ({
   kind,
   since: now - 90 * MINUTE_MS,
   failure: { message: 'The reason' },
@@ -26,7 +26,7 @@ const waitingSince = (minutes: number): Partial<Overview> => ({
   waiting: { count: 7, more: false },
   oldestWaiting: { id: 'ID', receivedAt: now - minutes * MINUTE_MS },
 })
-const refuser = (of: Partial<Refuser>): Refuser => ({
+const sender = (of: Partial<RefusedSender>): RefusedSender => ({
   address: '192.0.2.1',
   refused: 9,
   codes: { signature: 9 },
@@ -36,35 +36,35 @@ const refuser = (of: Partial<Refuser>): Refuser => ({
 })
 const look = (of: {
   overview?: Partial<Overview>
-  link?: BreakerView | null
+  breaker?: BreakerView | null
   pausedCourses?: readonly PausedCourseView[]
   budget?: number | null
-  refusers?: readonly Refuser[]
+  refusedSenders?: readonly RefusedSender[]
 }): Problem[] =>
   problemsOf({
     overview: { ...quiet, ...of.overview },
-    link: of.link === undefined ? UP : of.link,
+    breaker: of.breaker === undefined ? CLOSED : of.breaker,
     pausedCourses: of.pausedCourses ?? [],
     budget: of.budget === undefined ? 1 : of.budget,
-    refusers: of.refusers ?? [],
+    refusedSenders: of.refusedSenders ?? [],
     now,
   })
 const titles = (problems: readonly Problem[]): string[] => problems.map(({ title }) => title)
 
-test('nothing is wrong while the LMS answers and nobody waits for long, also before the work has begun', () => {
+test('there is no problem while the LMS answers and no delivery waits for long, nor before the worker has started', () => {
   assert.deepEqual(look({}), [])
-  assert.deepEqual(look({ link: null, budget: null }), [])
+  assert.deepEqual(look({ breaker: null, budget: null }), [])
   assert.deepEqual(look({ overview: waitingSince(9) }), [])
   assert.deepEqual(look({ budget: 0 }), [])
 })
 
-test('a link that is down, throttled or misconfigured is told with how long and why', () => {
-  const told = (['down', 'throttled', 'misconfigured'] as const).map((kind) => look({ link: blocked(kind) })[0])
+test('an LMS that is down, throttled, or misconfigured is a problem with its duration and cause', () => {
+  const problems = (['down', 'throttled', 'misconfigured'] as const).map((kind) => look({ breaker: open(kind) })[0])
   assert.deepEqual(
-    told.map((problem) => problem?.grade),
+    problems.map((problem) => problem?.grade),
     ['bad', 'warning', 'bad'],
   )
-  for (const problem of told) {
+  for (const problem of problems) {
     assert.match(problem?.title ?? '', /1 h 30 min$/)
     assert.match(problem?.text ?? '', /^The reason\. /)
   }
@@ -77,22 +77,22 @@ const pausedCourse = (course: string, nextMinutes: number): PausedCourseView => 
   message: 'The LMS failed (500)',
 })
 
-test('a paused course is named with how long, why and when it is tried next, and leads to its waiting deliveries', () => {
+test('a paused course is named with its duration, cause, and next attempt, and links to its waiting deliveries', () => {
   const course = 'course-v1:Lernito+PY101+2026'
   const [soon, passed] = look({ pausedCourses: [pausedCourse(course, 4), pausedCourse(course, -1)] })
   assert.equal(soon?.title, `The LMS has been failing for ${course} for 25 min`)
   assert.match(soon?.text ?? '', /^The LMS failed \(500\)\. .* the next attempt is in 4 min\./)
-  assert.match(passed?.text ?? '', /the next of them is a new attempt/)
+  assert.match(passed?.text ?? '', /the service attempts the next of them at once/)
   assert.equal(soon?.path, '/deliveries?q=course-v1%3ALernito%2BPY101%2B2026&state=waiting')
 })
 
-test('of many paused courses five are named and the others counted', () => {
+test('five paused courses are named, and the others are counted', () => {
   const problems = look({ pausedCourses: Array.from({ length: 9 }, (_, i) => pausedCourse(`course-v1:a+${i}+c`, 1)) })
   assert.equal(problems.length, 6)
-  assert.equal(problems.at(-1)?.title, 'And for 4 more courses')
+  assert.equal(problems.at(-1)?.title, 'The LMS is failing for 4 more courses')
 })
 
-test('what needs attention is counted, one as one, and leads to the list', () => {
+test('deliveries that need attention are counted, with a singular for one, and link to the list', () => {
   const of = (count: number, more = false) => look({ overview: { needsAttention: { count, more } } })[0]
   assert.equal(of(1)?.title, 'One delivery needs attention')
   assert.equal(of(1234)?.title, '1,234 deliveries need attention')
@@ -100,31 +100,31 @@ test('what needs attention is counted, one as one, and leads to the list', () =>
   assert.equal(of(1)?.path, '/deliveries?state=needs_attention')
 })
 
-test('what waits for long is told, unless the LMS or the budget explains it', () => {
+test('a long wait is a problem, unless the LMS or the call budget explains it', () => {
   const overview = waitingSince(11)
   assert.deepEqual(titles(look({ overview })), ['A delivery has been waiting for 11 min'])
   assert.equal(look({ overview })[0]?.path, '/deliveries/ID')
   assert.deepEqual(titles(look({ overview, budget: 0.01 })), ['The call budget is used up'])
-  assert.deepEqual(titles(look({ overview, link: blocked('down') })), ['The LMS has not been usable for 1 h 30 min'])
+  assert.deepEqual(titles(look({ overview, breaker: open('down') })), ['The LMS has been unavailable for 1 h 30 min'])
 })
 
-test('wrong signatures that keep coming are told; few, old or other refusals are not', () => {
-  const [told] = look({ refusers: [refuser({ codes: { json: 50 } }), refuser({ address: '198.51.100.7' })] })
-  assert.equal(told?.path, '/refused')
-  assert.match(told?.text ?? '', /^9 came from 198\.51\.100\.7\./)
-  assert.deepEqual(look({ refusers: [refuser({ codes: { signature: 4 } })] }), [])
-  assert.deepEqual(look({ refusers: [refuser({ lastAt: now - 61 * MINUTE_MS })] }), [])
+test('wrong signatures that keep arriving are a problem; few, old, or other refusals are not', () => {
+  const [problem] = look({ refusedSenders: [sender({ codes: { json: 50 } }), sender({ address: '198.51.100.7' })] })
+  assert.equal(problem?.path, '/refused')
+  assert.match(problem?.text ?? '', /^9 came from 198\.51\.100\.7\./)
+  assert.deepEqual(look({ refusedSenders: [sender({ codes: { signature: 4 } })] }), [])
+  assert.deepEqual(look({ refusedSenders: [sender({ lastAt: now - 61 * MINUTE_MS })] }), [])
 })
 
-test('the gravest comes first', () => {
+test('the most serious problem comes first', () => {
   const all = look({
     overview: { ...waitingSince(60), needsAttention: { count: 2, more: false } },
-    link: blocked('down'),
-    refusers: [refuser({})],
+    breaker: open('down'),
+    refusedSenders: [sender({})],
   })
   assert.deepEqual(titles(all), [
-    'The LMS has not been usable for 1 h 30 min',
+    'The LMS has been unavailable for 1 h 30 min',
     '2 deliveries need attention',
-    'Webhooks with a wrong signature keep coming',
+    'Webhooks with a wrong signature keep arriving',
   ])
 })

@@ -11,7 +11,7 @@ if (hasMariaDb()) {
   const server = await startMariaDb()
   after(server.remove)
 
-  test('a session holds on every replica, is renewed once for all of them, and ends on all of them', async () => {
+  test('a session is valid on every replica, is renewed once for all of them, and ends on all of them', async () => {
     const { url } = await server.newDatabase()
     const clock = { offset: 0 }
     const now = (): number => Date.now() + clock.offset
@@ -42,7 +42,7 @@ if (hasMariaDb()) {
     }
   })
 
-  test('without its database the console says so with a 503, and is back with it', async () => {
+  test('without its database the console answers 503 with the reason, and it works again when the database is back', async () => {
     const { url } = await server.newDatabase()
     const product = await startWithConsole({ env: { LERNITO_DATABASE_URL: url } })
     await untilReady(product)
@@ -51,7 +51,7 @@ if (hasMariaDb()) {
       await server.stop()
       const seen = await someone.see('/deliveries')
       assert.equal(seen.status, 503)
-      assert.match(seen.text, /The database can’t be used/)
+      assert.match(seen.text, /The database is unavailable/)
       await server.start()
       await untilReady(product)
       assert.equal((await someone.see('/deliveries')).status, 200)
@@ -60,5 +60,5 @@ if (hasMariaDb()) {
     }
   })
 } else {
-  test('a session holds on every replica', { skip: HOW_TO_RUN })
+  test('a session is valid on every replica', { skip: HOW_TO_RUN })
 }

@@ -4,14 +4,14 @@ import { seal, unseal } from '../../src/console/seal.ts'
 
 const of = { text: 'a refresh token', token: 'of the browser', use: 'refresh token' }
 
-test('what is sealed can be read with the token, and each time it looks different', () => {
+test('a sealed text can be read with the token, and each sealed text is different', () => {
   const sealed = seal(of)
   assert.equal(unseal({ ...of, sealed }), of.text)
   assert.notEqual(seal(of), sealed)
   assert.ok(!Buffer.from(sealed, 'base64').toString('latin1').includes(of.text))
 })
 
-test('another token, another use, a changed or cut text give nothing', () => {
+test('another token, another use, and a changed or cut text return null', () => {
   const sealed = seal(of)
   const bytes = Buffer.from(sealed, 'base64')
   bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1

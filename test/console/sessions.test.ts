@@ -20,8 +20,8 @@ after(async () => {
 })
 
 /**
- * An LMS whose refresh tokens are good once, and sessions of a replica beside it. `renewedAs` is the user whom it names
- * when one is used.
+ * An LMS whose refresh tokens work once, with the sessions of its replicas. `renewedAs` is the user that it names when a
+ * token is used.
  */
 function createLms({ renewedAs = 'admin' }: { renewedAs?: string } = {}) {
   let next = 0
@@ -50,7 +50,7 @@ function createLms({ renewedAs = 'admin' }: { renewedAs?: string } = {}) {
   return { issue, asked, ended, replica }
 }
 
-test('a refresh token is used by one of the replicas that find it due at the same time, and the others go on', async () => {
+test('when several replicas renew a session at the same time, one uses the refresh token and the others continue', async () => {
   const { issue, asked, replica } = createLms()
   const [one, two, three] = [replica(), replica(), replica()]
   const token = await one.begin(issue())
@@ -96,7 +96,7 @@ for (const kind of ['unreachable', 'server_error', 'throttled'] as const) {
   })
 }
 
-test('a session of an LMS that gives no refresh token is over when it would have to be renewed', async () => {
+test('a session without a refresh token ends when it is time to renew it', async () => {
   const { issue, replica } = createLms()
   const sessions = replica()
   const token = await sessions.begin({ ...issue(), refreshToken: null })
@@ -116,7 +116,7 @@ test('a session that is ended while it is renewed stays ended', async () => {
   assert.equal(await one.find(token), null)
 })
 
-test('sessions that are over leave the database with the next sign-in', async () => {
+test('the next sign-in deletes expired sessions from the database', async () => {
   const { issue, replica } = createLms()
   const sessions = replica()
   await sessions.begin(issue())

@@ -13,7 +13,7 @@ after(() => product.stop())
 const page = `${product.console}/signature`
 
 describe('signing in', () => {
-  test('a page sends to the LMS with PKCE and comes back to itself; the cookie is out of reach of scripts and other sites', async () => {
+  test('a page redirects to the LMS with PKCE and returns to itself; scripts and other sites can’t read the cookie', async () => {
     const visitor = createVisitor()
     const sent = await visitor.get(`${page}?a=1&b=2`)
     const start = await visitor.get(new URL(sent.location, page).href)
@@ -36,7 +36,7 @@ describe('signing in', () => {
     assert.equal((await visitor.get(page)).status, 200)
   })
 
-  test('what renews the session is of no use to somebody who reads the database', async () => {
+  test('a refresh token in the database can’t be read without the browser’s token', async () => {
     const visitor = createVisitor()
     await signIn(visitor, product)
     const [, token = ''] = /^lernito_console=([\w-]+)/.exec(visitor.cookies().lernito_console ?? '') ?? []
@@ -76,7 +76,7 @@ describe('signing in', () => {
     }
   })
 
-  test('a learner gets a clear no, and no session', async () => {
+  test('a learner is refused with the reason, and gets no session', async () => {
     const visitor = createVisitor()
     const back = await signIn(visitor, product, { login: LEARNER })
     assert.equal(back.status, 403)
@@ -90,7 +90,7 @@ describe('signing in', () => {
     )
   })
 
-  test('a callback of another browser, a used one, a forged one or one with an error signs nobody in', async () => {
+  test('a callback that is from another browser, used, forged, or has an error signs nobody in', async () => {
     const visitor = createVisitor()
     await visitor.post(`${product.lmsUrl}/login`, { login: 'admin', password: 'pw-Test-123' })
     const start = async () => (await visitor.get(`${product.console}/sign-in`)).location
@@ -115,7 +115,7 @@ describe('signing in', () => {
     assert.ok(!shown.text.includes('script&#62;') && !shown.text.includes('<script>'))
   })
 
-  const remoteDeliveries = [
+  const foreignPages = [
     'https://evil.test/',
     '//evil.test/',
     '//evil.test/lernito/console/signature',
@@ -127,8 +127,8 @@ describe('signing in', () => {
     '\t//evil.test',
     '',
   ]
-  for (const next of remoteDeliveries) {
-    test(`next=${JSON.stringify(next)} leads to the start page`, async () => {
+  for (const next of foreignPages) {
+    test(`next=${JSON.stringify(next)} redirects to the start page`, async () => {
       const visitor = createVisitor()
       await visitor.post(`${product.lmsUrl}/login`, { login: 'admin', password: 'pw-Test-123' })
       const start = await visitor.get(`${product.console}/sign-in?next=${encodeURIComponent(next)}`)
@@ -137,7 +137,7 @@ describe('signing in', () => {
     })
   }
 
-  test('sign-ins are limited, so that nobody can use up the LMS’s token endpoint for the service', async (t) => {
+  test('failed sign-ins are limited, so that nobody can use up the service’s calls to the LMS’s token endpoint', async (t) => {
     const other = await startWithConsole({ now })
     t.after(() => other.stop())
     const visitor = createVisitor()
@@ -145,7 +145,7 @@ describe('signing in', () => {
     const state = new URL(begun.location).searchParams.get('state') ?? ''
     const [cookie = ''] = Object.values(visitor.cookies())[0]?.split(';') ?? []
     const statuses: number[] = []
-    for (let tries = 0; tries < 8; tries++) {
+    for (let attempts = 0; attempts < 8; attempts++) {
       const seen = await createVisitor().get(`${other.console}/callback?code=x&state=${state}`, { cookie })
       statuses.push(seen.status)
     }
@@ -159,7 +159,7 @@ describe('signing in', () => {
   })
 
   describe('under an attack on the sign-in', () => {
-    /** Comes back from the LMS with a code that the LMS never gave, as somebody at this address. */
+    /** Returns from the LMS to the callback, at this address, with a code that the LMS never gave. */
     async function failAt(console: string, address: string, times: number): Promise<number[]> {
       const headers = { 'x-forwarded-for': address }
       const statuses: number[] = []
@@ -177,7 +177,7 @@ describe('signing in', () => {
       return starting
     }
 
-    test('30 failed sign-ins from one IPv6 /64 lock out that network, and no operator', async (t) => {
+    test('30 failed sign-ins from one IPv6 /64 lock out only that network', async (t) => {
       const other = await start(t)
       const statuses: number[] = []
       for (let i = 1; i <= 30; i++) statuses.push(...(await failAt(other.console, `2001:db8:0:7::${i}`, 1)))
@@ -185,20 +185,20 @@ describe('signing in', () => {
       assert.equal((await signIn(createVisitor(), other)).status, 303)
     })
 
-    test('a browser that an operator signed in with before is let in from the attacked network, and while all networks together are limited', async (t) => {
+    test('a browser that an operator signed in with before can sign in from an attacked network, and when the total limit is reached', async (t) => {
       const other = await start(t)
       const known = createVisitor()
       assert.equal((await signIn(known, other)).status, 303)
       for (let network = 1; network <= 4; network++) await failAt(other.console, `192.0.2.${network}`, 6)
       await failAt(other.console, '127.0.0.1', 6)
-      assert.equal((await signIn(createVisitor(), other)).status, 429, 'of the operator’s network')
+      assert.equal((await signIn(createVisitor(), other)).status, 429, 'from the operator’s network')
       assert.deepEqual(await failAt(other.console, '203.0.113.1', 1), [429])
       const csrf = csrfOf(await known.get(`${other.console}/signature`))
       await known.post(`${other.console}/sign-out`, { csrf })
       assert.equal((await signIn(known, other)).status, 303)
     })
 
-    test('nobody makes that browser’s cookie, or makes it hold longer than 180 days', async (t) => {
+    test('nobody can forge the cookie of a known browser or extend it beyond 180 days', async (t) => {
       const other = await start(t)
       const known = createVisitor()
       await signIn(known, other)
@@ -231,7 +231,7 @@ describe('signing in', () => {
       assert.equal(await backWith(cookie), 429, 'after 180 days')
     })
 
-    test('a sign-in that the LMS was not asked about does not count', async (t) => {
+    test('a failed sign-in without a call to the LMS does not count', async (t) => {
       const other = await start(t)
       for (let i = 0; i < 40; i++) {
         const visitor = createVisitor()
@@ -244,7 +244,7 @@ describe('signing in', () => {
     })
   })
 
-  test('what is wrong with the application is said, and what to do', async () => {
+  test('a wrong client secret gives a message with the cause and the settings', async () => {
     const other = await startWithConsole({ env: { LERNITO_CONSOLE_CLIENT_SECRET: 'another' } })
     const back = await signIn(createVisitor(), other)
     await other.stop()
@@ -261,7 +261,7 @@ describe('a session', () => {
       body: JSON.stringify({ email: 'admin@lms.test', username: 'admin', active: true, staff: is }),
     })
 
-  test('is renewed at the LMS within the hour, and ends after eight hours all the same', async () => {
+  test('is renewed at the LMS within the hour, and still ends after eight hours', async () => {
     const someone = await operator(product, now)
     const [cookie = ''] = (someone.cookies().lernito_console ?? '').split(';')
     const renewals = async () =>
@@ -274,11 +274,11 @@ describe('a session', () => {
     }
     assert.equal((await renewals()) - before, 8)
     clock.offset += 20 * 60_000
-    assert.equal((await someone.see('/signature')).status, 303, 'the browser has forgotten it')
-    assert.equal((await createVisitor().get(page, { cookie })).status, 303, 'and so has the service')
+    assert.equal((await someone.see('/signature')).status, 303, 'the cookie has expired')
+    assert.equal((await createVisitor().get(page, { cookie })).status, 303, 'the session has ended')
   })
 
-  test('that is renewed by many requests at once asks the LMS once', async () => {
+  test('is renewed once when many requests arrive at the same time', async () => {
     const someone = await operator(product, now)
     clock.offset += hour
     const seen = await Promise.all(Array.from({ length: 6 }, () => someone.see('/signature')))
@@ -289,7 +289,7 @@ describe('a session', () => {
     assert.equal((await someone.see('/signature')).status, 200)
   })
 
-  test('ends with the staff flag, within the hour', async () => {
+  test('ends within the hour after the person loses the staff flag', async () => {
     const someone = await operator(product, now)
     await staff(false)
     clock.offset += hour
@@ -297,24 +297,24 @@ describe('a session', () => {
     const denied = await signIn(someone, product)
     assert.equal(denied.status, 403)
     await staff(true)
-    assert.equal((await someone.see('/signature')).status, 303, 'it does not come back')
+    assert.equal((await someone.see('/signature')).status, 303, 'the session stays ended')
   })
 
-  test('goes on for looking while the LMS is down, not for changes, and is whole again afterwards', async () => {
+  test('allows reading but no changes while the LMS is down, and allows changes again afterwards', async () => {
     const someone = await operator(product, now)
     await product.lms.faults([{ path: '/oauth2/access_token', status: 503 }])
     clock.offset += hour
     const seen = await someone.see('/signature')
     assert.equal(seen.status, 200)
-    assert.match(seen.text, /LMS can’t confirm/)
+    assert.match(seen.text, /it cannot confirm that you are staff/)
     assert.equal((await someone.send('/nothing-there')).status, 503)
     await product.lms.noFaults()
     clock.offset += 2 * 60_000
-    assert.doesNotMatch((await someone.see('/signature')).text, /LMS can’t confirm/)
+    assert.doesNotMatch((await someone.see('/signature')).text, /it cannot confirm that you are staff/)
     assert.equal((await someone.send('/nothing-there')).status, 404)
   })
 
-  test('ends with the sign-out, also for a copy of its cookie', async () => {
+  test('ends at the sign-out, even for a copy of its cookie', async () => {
     const someone = await operator(product, now)
     const [copy = ''] = (someone.cookies().lernito_console ?? '').split(';')
     const out = await someone.send('/sign-out')
@@ -324,7 +324,7 @@ describe('a session', () => {
     assert.equal((await someone.get(`${product.console}/signed-out`)).status, 200)
   })
 
-  test('ends when the same browser signs in anew, also for a copy of its cookie', async () => {
+  test('ends when the same browser signs in again, even for a copy of its cookie', async () => {
     const someone = await operator(product, now)
     const [copy = ''] = (someone.cookies().lernito_console ?? '').split(';')
     const start = await someone.get(`${product.console}/sign-in`)
@@ -333,7 +333,7 @@ describe('a session', () => {
     assert.equal((await createVisitor().get(page, { cookie: copy })).status, 303)
   })
 
-  test('is not kept in the database as the browser has it', async () => {
+  test('is not stored in the database with the token that the browser has', async () => {
     const someone = await operator(product, now)
     const [, token = ''] = (someone.cookies().lernito_console ?? '').split(/[=;]/)
     const { DatabaseSync } = await import('node:sqlite')
@@ -342,6 +342,10 @@ describe('a session', () => {
     database.close()
     assert.ok(rows.length > 0)
     assert.ok(!JSON.stringify(rows).includes(token))
-    assert.equal(csrfOf(await someone.see('/signature')), someone.csrf, 'the same for the whole session')
+    assert.equal(
+      csrfOf(await someone.see('/signature')),
+      someone.csrf,
+      'the CSRF token stays the same during the session',
+    )
   })
 })

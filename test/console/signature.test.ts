@@ -16,8 +16,8 @@ const look = (given: { body?: string; header: string }) => examine({ body, secre
 describe('examine', () => {
   for (const form of ['raw', 'original', 'readme', 'original_utf8', 'readme_utf8'] as const) {
     test(`names the form ${form}`, () => {
-      const { match, mends } = look({ header: sign({ body, form, secret: SECRET }) })
-      assert.deepEqual({ match, mends }, { match: { form, previousSecret: false }, mends: [] })
+      const { match, adjustments } = look({ header: sign({ body, form, secret: SECRET }) })
+      assert.deepEqual({ match, adjustments }, { match: { form, previousSecret: false }, adjustments: [] })
     })
   }
 
@@ -25,7 +25,7 @@ describe('examine', () => {
     assert.deepEqual(look({ header: header(body, PREVIOUS) }).match, { form: 'raw', previousSecret: true })
   })
 
-  const slips = {
+  const mistakes = {
     prefix: `sha256=${header(body)}`,
     upper_case: header(body).toUpperCase(),
     white_space: ` ${header(body)}\t`,
@@ -33,20 +33,23 @@ describe('examine', () => {
     last_line_break: header(`${body}\n`),
     secret_line_break: header(body, `${SECRET}\n`),
   }
-  for (const [slip, value] of Object.entries(slips)) {
-    test(`explains a mismatch by ${slip}`, () => {
-      const { match, mends } = look({ header: value })
-      assert.deepEqual({ match, mends }, { match: { form: 'raw', previousSecret: false }, mends: [slip] })
+  for (const [mistake, value] of Object.entries(mistakes)) {
+    test(`explains a mismatch caused by ${mistake}`, () => {
+      const { match, adjustments } = look({ header: value })
+      assert.deepEqual(
+        { match, adjustments },
+        { match: { form: 'raw', previousSecret: false }, adjustments: [mistake] },
+      )
     })
   }
 
-  test('a text field’s line breaks are read as those that were pasted, or as the Windows ones they may have been', () => {
+  test('line breaks of a text field are read as LF, and then as Windows line breaks', () => {
     const pasted = '{\r\n "a": 1\r\n}'
-    assert.deepEqual(look({ body: pasted, header: header('{\n "a": 1\n}') }).mends, [])
-    assert.deepEqual(look({ body: pasted, header: header(pasted) }).mends, ['line_breaks'])
+    assert.deepEqual(look({ body: pasted, header: header('{\n "a": 1\n}') }).adjustments, [])
+    assert.deepEqual(look({ body: pasted, header: header(pasted) }).adjustments, ['line_breaks'])
   })
 
-  test('a mismatch has the texts that may be signed, and where each first differs', () => {
+  test('a mismatch lists the texts that the shop can sign, with the first difference of each', () => {
     const { match, expected } = look({ header: header('something else') })
     assert.equal(match, null)
     assert.deepEqual(expected, [
@@ -65,14 +68,14 @@ describe('examine', () => {
     )
   })
 
-  test('says what is wrong with a body that is no JSON, and matches its bytes all the same', () => {
+  test('reports why a body is not JSON, and still matches its bytes', () => {
     const { match, notJson, expected } = look({ body: '{', header: header('{') })
     assert.deepEqual(match, { form: 'raw', previousSecret: false })
     assert.match(notJson ?? '', /^Expecting property name/)
     assert.deepEqual(expected, [])
   })
 
-  test('nothing that it gives holds a secret or a signature', () => {
+  test('the result contains no secret and no signature', () => {
     const right = sign({ body, form: 'original', secret: SECRET })
     const given = JSON.stringify([look({ header: '' }), look({ header: right }), look({ header: header('x') })])
     for (const secret of [SECRET, PREVIOUS, right, right.slice(0, 16), header(body)]) assert.ok(!given.includes(secret))
@@ -84,14 +87,14 @@ describe('the page', async () => {
   after(() => product.stop())
   const someone = await operator(product)
 
-  test('says that a signature is right, over which text, and that the shop is behind', async () => {
+  test('shows that a signature is valid, and which text it signs', async () => {
     const seen = await someone.send('/signature', { body, header: sign({ body, form: 'readme', secret: SECRET }) })
     assert.equal(seen.status, 200)
-    assert.match(seen.text, /The signature is right/)
+    assert.match(seen.text, /The signature is valid/)
     assert.match(seen.text, /a space after each comma and colon/)
   })
 
-  test('shows where the texts differ, escaped, and never the right signature', async () => {
+  test('shows where the texts differ, escaped, and never the valid signature', async () => {
     const nasty = '{"a": "</pre><script>alert(1)</script>"}'
     const seen = await someone.send('/signature', { body: nasty, header: '"><script>alert(2)</script>' })
     assert.match(seen.text, /does not match/)
@@ -102,13 +105,13 @@ describe('the page', async () => {
     }
   })
 
-  test('takes a body as large as a webhook’s', async () => {
+  test('accepts a body as large as that of a webhook', async () => {
     const large = JSON.stringify({ name: 'ä'.repeat(30_000) })
     const seen = await someone.send('/signature', {
       body: large,
       header: sign({ body: large, form: 'raw', secret: SECRET }),
     })
     assert.equal(seen.status, 200)
-    assert.match(seen.text, /The signature is right/)
+    assert.match(seen.text, /The signature is valid/)
   })
 })

@@ -11,7 +11,7 @@ await product.sell({ email: 'alice@example.com' })
 const sold = await product.sell({ email: 'lost@example.com', courseIds: ['course-v1:No+Such+Course'] })
 const id = String(sold.headers['x-lernito-delivery'])
 
-/** Every route that the server has; Fastify prints them as a tree, four signs for each step in. */
+/** Returns every route of the server. Fastify prints them as a tree with four characters for each level. */
 function routesOf(tree: string): { path: string; methods: string[] }[] {
   const above: string[] = []
   return tree.split('\n').flatMap((line) => {
@@ -23,7 +23,7 @@ function routesOf(tree: string): { path: string; methods: string[] }[] {
   })
 }
 
-/** Those of the console, with a delivery in the place of the id. */
+/** The routes of the console, with the id of a delivery filled in. */
 const routes = routesOf(product.service.app.printRoutes({ commonPrefix: false }))
   .filter(({ path }) => path.startsWith('/lernito/console'))
   .map((route) => ({ ...route, url: product.url + route.path.replace(':id', id).replace(':name', 'console.css') }))
@@ -33,7 +33,7 @@ const changing = routes.flatMap(({ methods, ...route }) =>
 )
 const OPEN = ['/static/:name', '/sign-in', '/callback', '/signed-out'].map((path) => `/lernito/console${path}`)
 
-/** All that is stored, but for the sessions. */
+/** Returns all stored rows, except for sessions and replicas. */
 function stored(): string {
   const database = new DatabaseSync(`${product.folder}/lernito.db`, { readOnly: true })
   const tables = database
@@ -47,7 +47,7 @@ function stored(): string {
   return JSON.stringify(rows, (_key, value) => (value instanceof Uint8Array ? Buffer.from(value).toString() : value))
 }
 
-test('the surface is what this test knows', () => {
+test('the console has the routes that this test expects', () => {
   assert.ok(reading.length >= 10 && changing.length >= 6, `${reading.length} and ${changing.length}`)
   assert.deepEqual(
     OPEN.filter((path) => !reading.some((route) => route.path === path)),
@@ -57,7 +57,7 @@ test('the surface is what this test knows', () => {
 
 describe('without a session', () => {
   for (const { path, url } of reading.filter((route) => !OPEN.includes(route.path))) {
-    test(`GET ${path} leads to the sign-in and shows nothing`, async () => {
+    test(`GET ${path} redirects to the sign-in and shows nothing`, async () => {
       const seen = await createVisitor().get(url)
       assert.equal(seen.status, 303)
       assert.ok(seen.location.startsWith('/lernito/console/sign-in?next=%2Flernito%2Fconsole'), seen.location)
@@ -78,11 +78,11 @@ describe('without a session', () => {
     })
   }
 
-  test('a page that does not exist looks like any other', async () => {
+  test('a page that does not exist also redirects to the sign-in', async () => {
     assert.equal((await createVisitor().get(`${product.console}/nothing/there`)).status, 303)
   })
 
-  test('a made up or changed cookie is none', async () => {
+  test('an invented or changed cookie gives no session', async () => {
     const someone = await operator(product)
     const [cookie = ''] = (someone.cookies().lernito_console ?? '').split(';')
     const others = ['lernito_console=', 'lernito_console=x', `${cookie}x`, cookie.slice(0, -1), cookie.toLowerCase()]
@@ -95,7 +95,7 @@ describe('without a session', () => {
 describe('with a session', async () => {
   const someone = await operator(product)
 
-  test('no GET changes anything', async () => {
+  test('no GET request changes anything', async () => {
     const before = stored()
     for (const { url } of reading) {
       const seen = await someone.get(url)
@@ -106,22 +106,22 @@ describe('with a session', async () => {
   })
 
   for (const { path, url, method } of changing) {
-    test(`${method} ${path} needs the session's token and the console's own address`, async () => {
+    test(`${method} ${path} needs the session's token and the console's origin`, async () => {
       const before = stored()
       const ask = async (form: Record<string, string>, headers: Record<string, string> = {}) =>
         (await someone.ask(url, { method, form, headers })).status
       const other = await operator(product)
       assert.equal(await ask({}), 403, 'no token')
-      assert.equal(await ask({ csrf: '' }), 403, 'an empty one')
-      assert.equal(await ask({ csrf: other.csrf }), 403, 'that of another session')
+      assert.equal(await ask({ csrf: '' }), 403, 'an empty token')
+      assert.equal(await ask({ csrf: other.csrf }), 403, 'the token of another session')
       assert.equal(await ask({ csrf: someone.csrf }, { origin: 'https://evil.test' }), 403, 'from another site')
-      assert.equal(await ask({ csrf: someone.csrf }, { origin: 'null' }), 403, 'from nowhere')
+      assert.equal(await ask({ csrf: someone.csrf }, { origin: 'null' }), 403, 'from an opaque origin')
       assert.equal(await ask({ csrf: someone.csrf }, { 'content-type': 'text/plain' }), 415, 'not a form')
       assert.equal(stored(), before)
     })
   }
 
-  test('a form of a browser that names no origin is taken only if the browser says that the site is the same', async () => {
+  test('a form without an origin is accepted only if the browser reports the same origin', async () => {
     const [cookie = ''] = (someone.cookies().lernito_console ?? '').split(';')
     const send = async (headers: Record<string, string>): Promise<number> => {
       const type = { 'content-type': 'application/x-www-form-urlencoded' }
@@ -134,7 +134,7 @@ describe('with a session', async () => {
     assert.equal(await send({}), 403)
   })
 
-  test('every link of every page leads to a page', async () => {
+  test('every link of every page works', async () => {
     const links = new Set<string>()
     for (const { url, path } of reading.filter((route) => !OPEN.includes(route.path))) {
       const seen = await someone.get(url)
@@ -145,7 +145,7 @@ describe('with a session', async () => {
     for (const link of own) assert.equal((await someone.get(product.url + link)).status, 200, link)
   })
 
-  test('every answer has the headers that keep browsers in check', async () => {
+  test('every answer has the security headers', async () => {
     const seen = [
       await someone.get(`${product.console}/signature`),
       await someone.get(`${product.console}/nothing`),
@@ -172,7 +172,7 @@ describe('with a session', async () => {
     }
   })
 
-  test('no page has a script, a style or a handler in it', async () => {
+  test('no page contains an inline script, style, or handler', async () => {
     for (const { url, path } of reading.filter((route) => !OPEN.includes(route.path))) {
       const { text } = await someone.get(url)
       assert.doesNotMatch(
@@ -185,7 +185,7 @@ describe('with a session', async () => {
 })
 
 describe('files', () => {
-  test('come without a session, with a type, and for ever where the address names their version', async () => {
+  test('need no session, have a type, and are cached forever if the address has their version', async () => {
     const { text } = await createVisitor().get(`${product.console}/signed-out`)
     const found = linksOf({ text }).filter((path) => path.includes('/static/'))
     assert.equal(found.length, 4)
@@ -210,7 +210,7 @@ describe('files', () => {
     '',
   ]
   for (const name of outside) {
-    test(`/static/${name} is no file`, async () => {
+    test(`/static/${name} is not found`, async () => {
       const seen = await createVisitor().get(`${product.console}/static/${name}`)
       assert.notEqual(seen.status, 200)
       assert.doesNotMatch(seen.text, /import|dependencies/)
@@ -218,7 +218,7 @@ describe('files', () => {
   }
 })
 
-describe('a service that has not all the settings', () => {
+describe('a service without all settings of the console', () => {
   const client = { LERNITO_CONSOLE_CLIENT_ID: 'console-client', LERNITO_CONSOLE_CLIENT_SECRET: 'console-client-secret' }
   const gaps: [missing: string, env: Record<string, string>, words: RegExp][] = [
     ['LERNITO_CONSOLE_CLIENT_ID', {}, /^the console is off; LERNITO_CONSOLE_CLIENT_ID turns it on/],
@@ -228,13 +228,13 @@ describe('a service that has not all the settings', () => {
       /^the console is off: set LERNITO_CONSOLE_CLIENT_SECRET, .*, or remove LERNITO_CONSOLE_CLIENT_ID/,
     ],
     [
-      'LERNITO_PUBLIC_URL, though others than this machine reach it',
+      'LERNITO_PUBLIC_URL, although other machines can reach the service',
       { ...client, LERNITO_HOST: '0.0.0.0' },
       /^the console is off: set LERNITO_PUBLIC_URL, /,
     ],
   ]
   for (const [missing, env, words] of gaps) {
-    test(`${missing}: takes sales, answers 404 for the console, and the log says what to do`, async () => {
+    test(`${missing} is missing: it accepts sales, answers 404 for the console, and logs what to do`, async () => {
       const plain = await startProduct({ env })
       const url = plain.url.replace('0.0.0.0', '127.0.0.1')
       for (const path of ['/lernito/console/', '/lernito/console/sign-in', '/lernito/console/static/console.css']) {

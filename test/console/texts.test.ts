@@ -9,13 +9,13 @@ const SOURCES = globSync('*.ts', { cwd: FOLDER })
   .filter((file) => file !== 'texts.ts')
   .map((file) => ({ file, text: readFileSync(join(FOLDER, file), 'utf8') }))
 
-const places = (text: string): string[] =>
+const placeholders = (text: string): string[] =>
   [...new Set([...text.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name))].sort()
 
 const textsIn = (node: unknown): string[] =>
   typeof node === 'string' ? [node] : Object.values(Object(node)).flatMap(textsIn)
 
-/** What stands between the bracket at `from` and the one that closes it. */
+/** Returns the text between the bracket at `from` and its closing bracket. */
 function inBrackets(text: string, from: number): string {
   let depth = 0
   for (let at = from; at < text.length; at++) {
@@ -25,8 +25,8 @@ function inBrackets(text: string, from: number): string {
   throw new Error('a bracket is not closed')
 }
 
-/** The texts that an expression such as `words.link[kind]` or `one ? words.a : words.b` can mean. */
-function meant(expression: string, source: string): string[] {
+/** Returns the texts that an expression such as `words.link[kind]` or `one ? words.a : words.b` can mean. */
+function textsOf(expression: string, source: string): string[] {
   const group = source.match(/^const words = TEXTS\.(\w+)/m)?.[1] ?? source.match(/const words = TEXTS\.(\w+)/)?.[1]
   return [...expression.matchAll(/(TEXTS|words)((?:\.\w+|\[[^\]]+\])+)/g)].flatMap(([, root, steps = '']) => {
     let nodes: unknown[] = [root === 'TEXTS' ? TEXTS : Object(TEXTS)[group ?? '']]
@@ -39,25 +39,25 @@ function meant(expression: string, source: string): string[] {
   })
 }
 
-test('every text with places gets a value for each of them, and for no others, wherever it is used', () => {
+test('every use of a text has a value for each of its placeholders', () => {
   const filled = new Set<string>()
   for (const { file, text: source } of SOURCES) {
     for (const { 0: call, index } of source.matchAll(/\bfill(?:Both)?\(/g)) {
       const inside = inBrackets(source, index + call.length - 1)
       const [, expression = '', values = ''] = inside.match(/^([\s\S]*?),\s*\{([\s\S]*)\}\s*,?\s*$/) ?? []
       const given = values.split(/,(?![^(`]*[)`])/).map((property) => property.trim().match(/^\w+/)?.[0] ?? '')
-      const texts = meant(expression, source)
+      const texts = textsOf(expression, source)
       assert.ok(texts.length > 0, `${file}: ${expression} is no text`)
-      const wanted = new Set(texts.flatMap(places))
+      const wanted = new Set(texts.flatMap(placeholders))
       for (const name of wanted) assert.ok(given.includes(name), `${file}: ${expression} needs ${name}`)
       for (const text of texts) filled.add(text)
     }
   }
-  const unfilled = textsIn(TEXTS).filter((text) => places(text).length > 0 && !filled.has(text))
+  const unfilled = textsIn(TEXTS).filter((text) => placeholders(text).length > 0 && !filled.has(text))
   assert.deepEqual(unfilled, [])
 })
 
-test('no text is left that nothing shows', () => {
+test('every text is used', () => {
   const all = SOURCES.map(({ text }) => text).join('\n')
   const names = Object.entries(TEXTS).flatMap(([group, of]) => [
     group,
@@ -69,7 +69,7 @@ test('no text is left that nothing shows', () => {
   )
 })
 
-test('a place without a value is an error, and a value is never read for places', () => {
+test('a placeholder without a value is an error, and a value is never searched for placeholders', () => {
   assert.equal(fill('{a} and {b}', { a: '{b}', b: 'two' }), '{b} and two')
   assert.throws(() => fill('{a}', {}), /needs a/)
 })

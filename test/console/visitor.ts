@@ -7,7 +7,7 @@ export interface Seen {
   readonly headers: Record<string, string | string[] | undefined>
 }
 
-/** A browser without a screen: it keeps cookies by host, path and age, and follows nothing by itself. */
+/** A minimal browser: it keeps cookies by host, path, and age, and follows no redirect. */
 export function createVisitor({ now = Date.now }: { now?: () => number } = {}) {
   const jar = new Map<string, { value: string; host: string; path: string; line: string; until: number }>()
 
@@ -59,7 +59,7 @@ export function createVisitor({ now = Date.now }: { now?: () => number } = {}) {
     get: (url: string, headers: Record<string, string> = {}) => ask(url, { headers }),
     post: (url: string, form: Record<string, string>, headers: Record<string, string> = {}) =>
       ask(url, { method: 'POST', form, headers }),
-    /** The Set-Cookie lines of the cookies that it has, by name. */
+    /** The Set-Cookie lines of its current cookies, by name. */
     cookies: (): Record<string, string> =>
       Object.fromEntries(
         [...jar].filter(([, one]) => one.until > now()).map(([key, { line }]) => [key.split(' ')[1] ?? '', line]),

@@ -115,7 +115,7 @@ test('a delivery for a paused course gets its other courses now, and a repeat ge
     ['a', 'b', 'c'].map((name) => ({ email: `${name}@example.com`, courseIds: [BROKEN] })),
   )
   const paused = await until('the pause', async () =>
-    product.log.find(({ msg }) => String(msg).startsWith('the LMS fails for everybody in a course')),
+    product.log.find(({ msg }) => String(msg).startsWith('LMS fails for everyone in a course')),
   )
   assert.equal(paused.course, BROKEN)
   await product.lms.forgetCalls()
@@ -136,7 +136,9 @@ test('a delivery for a paused course gets its other courses now, and a repeat ge
   )
   assert.deepEqual(courses.sort(), [BROKEN, healthy])
   assert.ok(
-    product.log.some(({ msg, course }) => String(msg).startsWith('the course works again') && course === BROKEN),
+    product.log.some(
+      ({ msg, course }) => String(msg).startsWith('LMS works for the course again') && course === BROKEN,
+    ),
   )
   await others
 })

@@ -50,7 +50,7 @@ test('a full disk: 503, and with space again everything goes on by itself', { ti
   }
   for (let more = 0; more < 20; more++) assert.equal((await post(number++))?.status, 503)
   assert.equal((await exchange({ url: `${serving.url}/healthz`, method: 'GET' })).status, 200)
-  await serving.logged(({ msg }) => msg === 'unexpected error; it is tried again')
+  await serving.logged(({ msg }) => msg === 'unexpected error; the work is retried')
 
   rmSync(join(folder, 'ballast'))
   assert.equal((await post(number++))?.status, 200)

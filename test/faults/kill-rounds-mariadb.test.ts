@@ -32,7 +32,7 @@ test('SIGKILL of one of three replicas under load, again and again, on MariaDB: 
   let cutShort = 0
   let freed = 0
   const note = (replica: (typeof replicas)[number] | undefined): void => {
-    freed += replica?.log().filter(({ msg }) => msg.startsWith('another replica is dead')).length ?? 0
+    freed += replica?.log().filter(({ msg }) => msg.startsWith('silent replica pruned')).length ?? 0
   }
   while (rounds.goesOn()) {
     const name = `round${rounds.done()}`

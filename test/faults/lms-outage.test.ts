@@ -24,7 +24,7 @@ async function setUp(t: TestContext, lms: StandInOptions = {}, env: Record<strin
   t.after(() => product.stop())
   const ledger = createLedger({ before: await product.lms.state() })
   const blocked = (): Record<string, unknown>[] =>
-    product.log.filter(({ msg }) => msg === 'the LMS can not be used; deliveries are kept and wait')
+    product.log.filter(({ msg }) => msg === 'LMS unavailable; deliveries wait')
   const calls = async (fits: (call: { path: string; status: number }) => boolean): Promise<number> =>
     (await product.lms.calls()).filter(fits).reduce((sum, { count }) => sum + count, 0)
   return { ...product, ledger, blocked, calls, database: `sqlite:${join(product.folder, 'lernito.db')}` }
@@ -43,7 +43,7 @@ const triesIn = async (database: string): Promise<Set<number>> =>
 /** Until the link is up and nothing waits, also where a wait is longer than 15 s. */
 async function untilWell({ log, database }: Awaited<ReturnType<typeof setUp>>, withinMs: number): Promise<void> {
   const deadline = AbortSignal.timeout(withinMs)
-  while (!log.some(({ msg }) => msg === 'the LMS is well again; work goes on')) {
+  while (!log.some(({ msg }) => msg === 'LMS available again; work continues')) {
     deadline.throwIfAborted()
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
@@ -74,13 +74,13 @@ describe('an LMS that can’t be used for a while', { concurrency: 8, timeout: 1
   test('the LMS gone and back, over and over under load: all are enrolled, none by a wasted try', async (t) => {
     const product = await setUp(t, { cost: 'measured' })
     for (let round = 0; round < 3; round++) {
-      const before = product.log.filter(({ msg }) => msg === 'the LMS is well again; work goes on').length
+      const before = product.log.filter(({ msg }) => msg === 'LMS available again; work continues').length
       const selling = sellAll(product, `round${round}`)
       await product.lms.faults([{ drop: 'after' }])
       await selling
       await product.lms.noFaults()
       await until('the end', () => {
-        const since = product.log.filter(({ msg }) => msg === 'the LMS is well again; work goes on').length - before
+        const since = product.log.filter(({ msg }) => msg === 'LMS available again; work continues').length - before
         return since > 0 || product.blocked().length === before || undefined
       })
     }
@@ -144,15 +144,17 @@ describe('an LMS that can’t be used for a while', { concurrency: 8, timeout: 1
     product.ledger.close('no bulk_enroll', await product.lms.state())
   })
 
-  test('the token endpoint’s 403, its rate limit: a minute’s wait, no try spent', async (t) => {
+  test('the token endpoint’s 429, its rate limit, says nothing of a wait: a minute, and no attempt is counted', async (t) => {
     const product = await setUp(t)
-    await product.lms.faults([{ path: '/oauth2/access_token', status: 403, times: 1 }])
+    await product.lms.faults([
+      { path: '/oauth2/access_token', status: 429, contentType: 'text/html', body: '<h1>429</h1>', times: 1 },
+    ])
     const { statuses } = await sellAll(product, 'sale')
     assert.deepEqual(statuses, new Set([500]))
     assert.equal(product.blocked()[0]?.state, 'throttled')
     await untilWell(product, 90_000)
-    assert.equal(await product.calls(({ path, status }) => path === '/oauth2/access_token' && status === 403), 1)
+    assert.equal(await product.calls(({ path, status }) => path === '/oauth2/access_token' && status === 429), 1)
     assert.deepEqual(await triesIn(product.database), new Set([0]))
-    product.ledger.close('403 from the token endpoint', await product.lms.state())
+    product.ledger.close('429 from the token endpoint', await product.lms.state())
   })
 })

@@ -67,7 +67,7 @@ describe('an LMS over TLS', { skip: hasOpenssl ? false : 'there is no openssl to
     test(`a certificate ${what} is refused, however much it is trusted`, async (t) => {
       const { serving, tls, status } = await serveAndSell(t, selfSigned(t, certificate))
       assert.equal(status, 500)
-      const { reason } = await serving.logged(({ msg }) => msg.startsWith('the LMS can not be used'))
+      const { reason } = await serving.logged(({ msg }) => msg.startsWith('LMS unavailable'))
       assert.match(String(reason), new RegExp(`its certificate ${says}`))
       assert.equal(tls.received(), 0)
     })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { DeliveryState } from '../../src/delivery/types.ts'
 import { readReplay, replayable, stepReplay } from '../../src/operations/bulk-replay.ts'
-import { runBulkReplays } from '../../src/operations/bulk-runner.ts'
+import { runBulkReplays } from '../../src/operations/bulk-replay-loop.ts'
 import { makeDue } from '../../src/operations/replay.ts'
 import { refuseInserts } from '../database/dialects.ts'
 import {
@@ -23,7 +23,7 @@ const HOUR_MS = 3_600_000
 const by = 'alice'
 type Bench = Awaited<ReturnType<typeof setUp>>
 
-/** So many that need attention, with their activity a second apart; the clock is an hour later then. */
+/** Stores `count` deliveries that need attention, one second apart; the clock is an hour later afterwards. */
 async function failed({ store, clock }: Bench, count: number): Promise<string[]> {
   const ids: string[] = []
   for (let from = 0; from < count; from += 50) {
@@ -46,7 +46,7 @@ async function states({ db }: Bench): Promise<Partial<Record<DeliveryState, numb
   return counts
 }
 
-test('the preview counts what would become due, without what succeeded or was handled', async (t) => {
+test('the preview counts the deliveries to replay, without those that succeeded or were handled', async (t) => {
   const bench = await setUp(t)
   const { store, operations } = bench
   const [a, b, c, d] = await store.write(
@@ -65,7 +65,7 @@ test('the preview counts what would become due, without what succeeded or was ha
   assert.equal((await operations.previewReplay({ filter: { states: ['succeeded'] } })).count, 0)
 })
 
-test('it makes due what the filter finds, 200 at a time, with who ordered it in each timeline', async (t) => {
+test('a bulk replay makes matching deliveries due, 200 at a time, and each timeline names the operator', async (t) => {
   const bench = await setUp(t)
   const ids = await failed(bench, 450)
   const { id, ...order } = await bench.operations.startReplay({ filter: { states: ['needs_attention'] }, by })
@@ -78,7 +78,7 @@ test('it makes due what the filter finds, 200 at a time, with who ordered it in 
     state: 'running',
     replayed: 0,
     total: 450,
-    cameTo: bench.clock.at,
+    reachedAt: bench.clock.at,
   })
   const dues: number[] = []
   for (;;) {
@@ -98,7 +98,7 @@ test('it makes due what the filter finds, 200 at a time, with who ordered it in 
   assert.deepEqual(await bench.operations.bulkReplays(), [done])
 })
 
-test('only what was last active before its start is meant, and nothing twice', async (t) => {
+test('a bulk replay includes only deliveries last active before its start, each once', async (t) => {
   const bench = await setUp(t)
   const [first = ''] = await failed(bench, 3)
   const { id } = await bench.operations.startReplay({ filter: {}, by })
@@ -111,7 +111,7 @@ test('only what was last active before its start is meant, and nothing twice', a
   assert.deepEqual((await timeline(bench, first)).filter((kind) => kind === 'replayed').length, 1)
 })
 
-test('what has succeeded since it was found is left alone', async (t) => {
+test('a delivery that succeeded since the search is left unchanged', async (t) => {
   const bench = await setUp(t)
   const { id } = only(await bench.store.write([accepted(arrival())]))
   await bench.store.write([settled(succeeded(id))])
@@ -122,7 +122,7 @@ test('what has succeeded since it was found is left alone', async (t) => {
   assert.equal((await bench.row(id)).state, 'succeeded')
 })
 
-test('a stop ends it after the step under way; what is due stays due', async (t) => {
+test('a stop ends a bulk replay after the current step; due deliveries stay due', async (t) => {
   const bench = await setUp(t)
   await failed(bench, 250)
   const { id } = await bench.operations.startReplay({ filter: {}, by })
@@ -137,7 +137,7 @@ test('a stop ends it after the step under way; what is due stays due', async (t)
   assert.equal(await bench.operations.stopReplay({ id: 'NONE', by }), null)
 })
 
-test('a stop that comes when the next step has already looked counts', async (t) => {
+test('a stop counts even if the next step has already read its deliveries', async (t) => {
   const bench = await setUp(t)
   await failed(bench, 3)
   const { id } = await bench.operations.startReplay({ filter: {}, by })
@@ -153,7 +153,7 @@ test('a stop that comes when the next step has already looked counts', async (t)
   assert.deepEqual(await states(bench), { needs_attention: 3 })
 })
 
-test('a step that dies is taken again whole, and none is lost or done twice', async (t) => {
+test('a step that fails is repeated as a whole, and no delivery is lost or replayed twice', async (t) => {
   const bench = await setUp(t)
   await failed(bench, 250)
   const { id } = await bench.operations.startReplay({ filter: {}, by })
@@ -165,11 +165,11 @@ test('a step that dies is taken again whole, and none is lost or done twice', as
   assert.deepEqual(await states(bench), { waiting: 200, needs_attention: 50 })
 })
 
-test('several replicas carry it out together, each delivery once, and it goes on after a restart', async (t) => {
+test('several replicas share a bulk replay, each delivery once, and it continues after a restart', async (t) => {
   const bench = await setUp(t)
   const ids = await failed(bench, 450)
   const { id } = await bench.operations.startReplay({ filter: {}, by })
-  await stepReplay(bench.context, id) // whoever did this is gone
+  await stepReplay(bench.context, id) // the replica that made this step is gone
   const stop = new AbortController()
   const errors: unknown[] = []
   let due = 0
@@ -196,7 +196,7 @@ test('several replicas carry it out together, each delivery once, and it goes on
   assert.deepEqual([done?.state, done?.replayed], ['done', 450])
 })
 
-test('what holds no sale is passed over', async (t) => {
+test('a bulk replay skips deliveries whose payload contains no sale', async (t) => {
   const bench = await setUp(t)
   await bench.store.write([accepted(rejectedArrival())])
   const { id: waits } = only(await bench.store.write([accepted(arrival({ email: 'w@x.example' }))]))

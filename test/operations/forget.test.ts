@@ -23,7 +23,7 @@ import {
 const by = 'retirement'
 const EMAIL = 'Ada@x.example'
 
-/** A webhook that the shop got wrong: nothing of it is known but its body. */
+/** A webhook with an invalid payload: only its body is known. */
 function rejectedWith(body: string): Arrival {
   const digest = createHash('sha256').update(body).digest('hex')
   const reason = { code: 'payload.invalid', subject: '{}' } as const
@@ -41,7 +41,7 @@ async function everything({ rows }: Replica): Promise<string> {
   return JSON.stringify(tables, (_, value) => text(value))
 }
 
-test('a person’s deliveries go with all that belongs to them, whatever their state, and nobody else’s', async (t) => {
+test('forget erases a person’s deliveries in any state, with all related rows, and nobody else’s', async (t) => {
   const bench = await setUp(t)
   const { store, operations, context } = bench
   const courseIds = ['course-v1:a+b+1', 'course-v1:a+b+2']
@@ -81,7 +81,7 @@ test('a person’s deliveries go with all that belongs to them, whatever their s
   assert.equal((await bench.rows('further_courses')).length, 1)
 })
 
-test('the audit says that somebody was forgotten and by whom, and no more; the second time there is nothing', async (t) => {
+test('the audit shows only that a person was forgotten and by whom; a second time erases nothing', async (t) => {
   const { store, operations, context, rows } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
   await operations.replay({ ids: [id], by: 'alice' })
@@ -94,7 +94,7 @@ test('the audit says that somebody was forgotten and by whom, and no more; the s
   assert.equal((await rows('audit')).length, 1)
 })
 
-test('work that is under way can’t bring a person back, and the next sale to the same person is a new one', async (t) => {
+test('an attempt in progress can’t restore an erased person, and the next sale to them is a new delivery', async (t) => {
   const bench = await setUp(t)
   const id = await submit(bench, 'ada@x.example')
   assert.deepEqual(await claimNow(bench), [id])
@@ -112,7 +112,7 @@ test('work that is under way can’t bring a person back, and the next sale to t
   assert.deepEqual(await claimNow(bench), [next])
 })
 
-test('more deliveries than one step are all erased', async (t) => {
+test('more deliveries than fit in one step are all erased', async (t) => {
   const bench = await setUp(t)
   const orders = Array.from({ length: 250 }, (_, order) => arrival({ email: EMAIL, order }))
   const written = await bench.store.write(orders.map(accepted))
@@ -121,7 +121,7 @@ test('more deliveries than one step are all erased', async (t) => {
   assert.deepEqual(await bench.rows('deliveries'), [])
 })
 
-test('orders of bulk replays that name the person go too, and only those', async (t) => {
+test('bulk replays whose filter names the person are erased, and only those', async (t) => {
   const { store, operations, context } = await setUp(t)
   await store.write([accepted(arrival({ email: EMAIL, username: 'countess' }))])
   for (const filter of [{ email: EMAIL }, { emailPrefix: 'ada@' }, { word: 'countess' }, { username: 'Countess' }]) {
@@ -133,7 +133,7 @@ test('orders of bulk replays that name the person go too, and only those', async
   assert.deepEqual((await operations.bulkReplays()).map(({ filter }) => filter).toReversed(), kept)
 })
 
-test('an address is mentioned where it stands whole, however the JSON spells it', () => {
+test('a body mentions an address if it contains the complete address, however the JSON escapes it', () => {
   const says = (text: string): boolean => mentions(Buffer.from(text), 'ada@x.example')
   for (const text of ['"ada@x.example"', '"ADA@x.example."', '<ada@x.example>', '"\\u0061da\\u0040x.example"']) {
     assert.equal(says(text), true, text)
@@ -144,7 +144,7 @@ test('an address is mentioned where it stands whole, however the JSON spells it'
 })
 
 if (onSqlite()) {
-  test('no file of the database holds a trace, of whoever is forgotten among thousands', {
+  test('no file of the database keeps a trace of one person who is erased among thousands', {
     timeout: 60_000,
   }, async (t) => {
     const bench = await setUp(t)
@@ -156,7 +156,7 @@ if (onSqlite()) {
       const body = Buffer.from(JSON.stringify({ ...request, more: 'x'.repeat((name.length * 97) % 700) }))
       return { digest: createHash('sha256').update(body).digest('hex'), form: 'raw', body, request, reason: null }
     })
-    // As in real life: rows grow, move between pages and are deleted.
+    // As in production: rows grow, move between pages, and are deleted.
     for (let from = 0; from < people.length; from += 200) {
       const written = await store.write(people.slice(from, from + 200).map(accepted))
       await store.write(written.map(({ id }) => settled(from % 400 === 0 ? succeeded(id) : needsAttention(id))))
@@ -174,7 +174,7 @@ if (onSqlite()) {
         .toLowerCase()
       return texts.filter((text) => raw.includes(text.toLowerCase()))
     }
-    assert.ok(traced().length > 0, 'the write-ahead log still has them')
+    assert.ok(traced().length > 0, 'the write-ahead log still has traces')
     assert.equal(await database.scrub({ traces: found, atAnySize: false }), true)
     assert.deepEqual(traced(), [])
     assert.equal((await bench.rows('deliveries')).length, people.length - wanted.length)

@@ -21,7 +21,7 @@ import {
 
 type Bench = Awaited<ReturnType<typeof setUp>>
 
-/** Stores them one second after the other; gives their ids. */
+/** Stores deliveries one second apart; returns their ids. */
 async function storeAll({ store, clock }: Bench, arrivals: readonly Arrival[]): Promise<string[]> {
   const ids: string[] = []
   for (const one of arrivals) {
@@ -35,7 +35,7 @@ const idsOf = ({ items }: Found): string[] => items.map(({ id }) => id)
 const find = async ({ operations }: Replica, filter: DeliveryFilter): Promise<string[]> =>
   idsOf(await operations.list({ filter, limit: 500 }))
 
-test('a list begins with the newest activity, also where that is not the newest delivery', async (t) => {
+test('a list begins with the newest activity, even if that is not the newest delivery', async (t) => {
   const bench = await setUp(t)
   const [a = '', b = '', c = ''] = await storeAll(
     bench,
@@ -46,7 +46,7 @@ test('a list begins with the newest activity, also where that is not the newest 
   assert.deepEqual(await find(bench, {}), [a, c, b])
 })
 
-test('a line says what the delivery is and how far it is', async (t) => {
+test('a summary has the data and the progress of a delivery', async (t) => {
   const bench = await setUp(t)
   const [id = ''] = await storeAll(bench, [arrival({ email: 'Ada@Example.com', username: 'Ada' })])
   await bench.store.write([settled(retry(id, START + 60_000, 3))])
@@ -64,7 +64,7 @@ test('a line says what the delivery is and how far it is', async (t) => {
   })
 })
 
-test('it is found by address, by its beginning, by username, course and id, whatever letters are typed', async (t) => {
+test('a delivery is found by address, its beginning, username, course, and id, in any letter case', async (t) => {
   const bench = await setUp(t)
   const other = 'course-v1:edX+Other+2026'
   const [ada = '', alan = '', grace = ''] = await storeAll(bench, [
@@ -87,7 +87,7 @@ test('it is found by address, by its beginning, by username, course and id, what
   assert.deepEqual(await find(bench, { email: '' }), [])
 })
 
-test('a delivery that was rejected for its payload is found by what could be read of it', async (t) => {
+test('a delivery that was rejected for its payload is found by its readable fields', async (t) => {
   const bench = await setUp(t)
   const about = { email: ' Ada@x ', username: 'Countess', courseIds: [COURSE, '', 'x'.repeat(1000)] }
   const [id = ''] = await storeAll(bench, [{ ...rejectedArrival(), about }])
@@ -97,7 +97,7 @@ test('a delivery that was rejected for its payload is found by what could be rea
   assert.deepEqual([email, username, courseIds], ['ada@x', 'countess', [COURSE.toLowerCase()]])
 })
 
-test('a beginning is a beginning, whatever characters it has', async (t) => {
+test('a prefix matches literally, whatever characters it contains', async (t) => {
   const bench = await setUp(t)
   const [percent = '', under = ''] = await storeAll(bench, [
     arrival({ email: 'a%b@x.example' }),
@@ -111,23 +111,23 @@ test('a beginning is a beginning, whatever characters it has', async (t) => {
   assert.equal((await find(bench, { emailPrefix: 'a' })).length, 4)
 })
 
-test('filters by states and by the time of the last activity', async (t) => {
+test('a list can be filtered by state and by the time of the last activity', async (t) => {
   const bench = await setUp(t)
-  const [done = '', mend = '', waits = ''] = await storeAll(
+  const [done = '', attention = '', waits = ''] = await storeAll(
     bench,
     ['a', 'b', 'c'].map((name) => arrival({ email: `${name}@x.example` })),
   )
   const [wrong = ''] = await storeAll(bench, [rejectedArrival()])
-  await bench.store.write([settled(succeeded(done)), settled(needsAttention(mend))])
+  await bench.store.write([settled(succeeded(done)), settled(needsAttention(attention))])
   assert.deepEqual(await find(bench, { states: ['waiting'] }), [waits])
-  assert.deepEqual(await find(bench, { states: ['rejected', 'needs_attention', 'waiting'] }), [mend, wrong, waits])
+  assert.deepEqual(await find(bench, { states: ['rejected', 'needs_attention', 'waiting'] }), [attention, wrong, waits])
   assert.deepEqual(await find(bench, { states: [] }), [])
   const at = START + 4000 // all were stored before, two are settled now
-  assert.deepEqual(await find(bench, { from: at }), [mend, done])
+  assert.deepEqual(await find(bench, { from: at }), [attention, done])
   assert.deepEqual(await find(bench, { to: at }), [wrong, waits])
   assert.deepEqual(await find(bench, { from: START + 2000, to: START + 3000 }), [waits])
   assert.deepEqual(await find(bench, { states: ['waiting', 'succeeded'], from: at }), [done])
-  assert.deepEqual(await find(bench, { states: ['needs_attention'], course: COURSE }), [mend])
+  assert.deepEqual(await find(bench, { states: ['needs_attention'], course: COURSE }), [attention])
   assert.deepEqual(await find(bench, { states: ['waiting'], course: 'course-v1:edX+None+1' }), [])
   assert.deepEqual(await find(bench, { emailPrefix: 'b', to: at }), [])
 })
@@ -140,13 +140,13 @@ for (const [name, filter] of Object.entries<DeliveryFilter>({
   'a further course and a state': { course: 'course-v1:edX+Second+2026', states: ['waiting'] },
   'a username and a state': { username: 'same', states: ['waiting'] },
 })) {
-  test(`pages of ${name} give each delivery once, whatever comes in between`, async (t) => {
+  test(`pages of ${name} return each delivery once, even if new ones arrive in between`, async (t) => {
     const bench = await setUp(t)
     const courseIds = [COURSE, 'course-v1:edX+Second+2026']
     const people = Array.from({ length: 23 }, (_, i) =>
       arrival({ email: `p${i}@x.example`, username: 'same', courseIds }),
     )
-    // In groups at the same time, so that the id has to decide.
+    // Groups have the same time, so that the id decides the order.
     for (let i = 0; i < people.length; i += 5) {
       await bench.store.write(people.slice(i, i + 5).map(accepted))
       bench.clock.at += 1000
@@ -167,7 +167,7 @@ for (const [name, filter] of Object.entries<DeliveryFilter>({
   })
 }
 
-test('in the list of each of its courses a delivery moves to the top with its activity', async (t) => {
+test('a delivery with new activity moves to the top of the list of each of its courses', async (t) => {
   const bench = await setUp(t)
   const { store, operations, clock } = bench
   const second = 'course-v1:edX+Second+2026'
@@ -188,7 +188,7 @@ test('in the list of each of its courses a delivery moves to the top with its ac
   await later(() => operations.markHandled({ id: a, note: '', by: 'alice' }), [a, b])
 })
 
-test('a damaged cursor is refused with what to do', async (t) => {
+test('a damaged cursor is refused with a message that says what to do', async (t) => {
   const { operations } = await setUp(t)
   await assert.rejects(operations.list({ filter: {}, after: 'x' }), (error) => {
     assert(error instanceof AppError)
@@ -198,7 +198,7 @@ test('a damaged cursor is refused with what to do', async (t) => {
   })
 })
 
-test('a row that nobody can read is listed and shown all the same', async (t) => {
+test('an unreadable row is still listed and shown', async (t) => {
   const bench = await setUp(t)
   const [id = ''] = await storeAll(bench, [arrival()])
   await bench.db.updateTable('deliveries').set({ request: '{"email":', outcome: '{}' }).execute()
@@ -209,7 +209,7 @@ test('a row that nobody can read is listed and shown all the same', async (t) =>
   assert.equal((await bench.operations.show('NONE')) ?? null, null)
 })
 
-test('one delivery is shown whole', async (t) => {
+test('one delivery is shown with all its data', async (t) => {
   const bench = await setUp(t)
   const webhook = arrival()
   const [id = ''] = await storeAll(bench, [webhook])
@@ -220,7 +220,7 @@ test('one delivery is shown whole', async (t) => {
   assert.deepEqual([shown.digest, shown.activeAt, shown.unreadable], [webhook.digest, START, null])
 })
 
-test('what is typed into a search field is taken for what it looks like', () => {
+test('the text of a search field is read as an id, course key, address, or word by its form', () => {
   assert.deepEqual(readSearch('  '), {})
   assert.deepEqual(readSearch('01kg9ys7g00000c80981646af3'), { id: '01KG9YS7G00000C80981646AF3' })
   assert.deepEqual(readSearch(` ${COURSE} `), { course: COURSE })

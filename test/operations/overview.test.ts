@@ -19,7 +19,7 @@ import {
 const DAY_MS = 24 * 3_600_000
 const person = (number: number) => arrival({ email: `p${number}@x.example` })
 
-test('counts each of the last 30 days, today last, also days on which nothing happened', async (t) => {
+test('the overview counts each of the last 30 days, today last, including days without events', async (t) => {
   const { store, operations, clock } = await setUp(t)
   clock.at = START - 30 * DAY_MS
   await store.write([accepted(person(0))]) // a day too old
@@ -27,9 +27,13 @@ test('counts each of the last 30 days, today last, also days on which nothing ha
   const { id } = only(await store.write([accepted(person(1))]))
   await store.write([settled(succeeded(id))])
   clock.at = START
-  const [mend, again] = await store.write([accepted(person(2)), accepted(person(3)), accepted(rejectedArrival())])
-  assert(mend && again)
-  await store.write([settled(needsAttention(mend.id)), settled(retry(again.id, START + 5000)), accepted(person(3))])
+  const [attention, again] = await store.write([accepted(person(2)), accepted(person(3)), accepted(rejectedArrival())])
+  assert(attention && again)
+  await store.write([
+    settled(needsAttention(attention.id)),
+    settled(retry(again.id, START + 5000)),
+    accepted(person(3)),
+  ])
   const { days } = await operations.overview()
   assert.equal(days.length, 30)
   const none = { received: 0, repeated: 0, succeeded: 0, rejected: 0, needsAttention: 0, retries: 0 }
@@ -39,7 +43,7 @@ test('counts each of the last 30 days, today last, also days on which nothing ha
   assert.deepEqual(days[29], { day: '2026-01-31', ...today })
 })
 
-test('what waits and what needs attention is counted, and the oldest that waits is named', async (t) => {
+test('the overview counts waiting deliveries and those that need attention, and names the oldest waiting one', async (t) => {
   const bench = await setUp(t)
   const { store, operations, clock } = bench
   const none = { count: 0, more: false }
@@ -50,8 +54,8 @@ test('what waits and what needs attention is counted, and the oldest that waits 
   const [done, oldest] = await store.write([accepted(person(0)), accepted(person(1))])
   assert(done && oldest)
   clock.at += 1000
-  const mend = only(await store.write([accepted(person(2))]))
-  await store.write([accepted(person(3)), settled(succeeded(done.id)), settled(needsAttention(mend.id))])
+  const attention = only(await store.write([accepted(person(2))]))
+  await store.write([accepted(person(3)), settled(succeeded(done.id)), settled(needsAttention(attention.id))])
   clock.at += 1000
   await store.write([settled(retry(oldest.id, START + DAY_MS))]) // it is the one with the latest activity, too
   const found = await operations.overview()
@@ -61,7 +65,7 @@ test('what waits and what needs attention is counted, and the oldest that waits 
   assert.deepEqual(await readBacklog(bench.db), { waiting: 2, needsAttention: 1, oldestReceivedAt: START })
 })
 
-test('the time to enrollment is from the first arrival to the first success, and is counted once', async (t) => {
+test('the time to enrollment runs from the first arrival to the first success, and counts once', async (t) => {
   const { store, operations, clock, inbox, published, ...bench } = await setUp(t)
   assert.equal((await operations.overview()).secondsToEnrollment, null)
   const { id } = await inbox.submit(person(1), null)
@@ -84,7 +88,7 @@ test('the time to enrollment is from the first arrival to the first success, and
   assert.deepEqual(secondsToEnrollment, { median: 4.5, p95: 4.95, count: 1 })
 })
 
-test('median and p95 come out of classes of bounded number, and lie in the right one', () => {
+test('median and p95 come from a limited number of buckets, and lie in the right one', () => {
   const names = new Map<string, number>()
   const times = Array.from({ length: 1000 }, (_, i) => i * 100) // 0 to 99.9 s
   for (const ms of times) names.set(timeToEnrollmentCounter(ms), (names.get(timeToEnrollmentCounter(ms)) ?? 0) + 1)

@@ -46,14 +46,14 @@ async function fill({ db, store, operations }: Replica, clock: { at: number }): 
 }
 
 /**
- * Every table is entered by an index that is in the right order, and by the one that a hint names, if there is one. A
- * derived table is only as long as its limit.
+ * Checks that a plan reads every table through an index in the right order, and through the index that a hint names, if
+ * there is one. A derived table is only as long as its limit.
  */
 function assertCheap(plans: readonly { sql: string; plan: readonly string[] }[]): void {
   for (const { sql, plan } of plans) {
     const [, hinted] = /INDEX\(deliveries (\w+)\)/.exec(sql) ?? []
     if (hinted !== undefined) assert.match(only(plan), new RegExp(`\\b${hinted}\\b`), sql)
-    if (sql.startsWith('insert') || /bulk_replays/.test(sql)) continue // there are few orders, and retention deletes them
+    if (sql.startsWith('insert') || /bulk_replays/.test(sql)) continue // there are few bulk replays, and retention deletes them
     for (const line of plan) {
       const derived = /SCAN some|^ALL null: ?$|derived|Select tables optimized/.test(line)
       const dear = onSqlite() ? /SCAN (?!.*USING .*INDEX)|USE TEMP B-TREE/ : /^(ALL|index null)|filesort|temporary/
@@ -78,7 +78,7 @@ const FILTERS: Readonly<Record<string, DeliveryFilter>> = {
 }
 
 for (const [name, filter] of Object.entries(FILTERS)) {
-  test(`a list by ${name} finds its rows by an index, on the first page and on the next`, async (t) => {
+  test(`a list by ${name} finds its rows through an index, on the first page and on the next`, async (t) => {
     const bench = await setUp(t)
     await fill(bench, bench.clock)
     const plans = await plansOf(bench.database, async (db) => {
@@ -99,7 +99,7 @@ for (const [name, filter] of Object.entries(FILTERS)) {
   })
 }
 
-test('all else that console and command line do finds its rows by an index', async (t) => {
+test('every other operation of the console and the command line finds its rows through an index', async (t) => {
   const bench = await setUp(t)
   const [one = '', two = ''] = await fill(bench, bench.clock)
   const plans = await plansOf(bench.database, async (db) => {

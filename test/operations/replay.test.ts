@@ -24,7 +24,7 @@ const HOUR_MS = 3_600_000
 const running = new AbortController().signal
 const by = 'alice'
 
-test('a finished delivery that is replayed begins anew, and is handed out at once', async (t) => {
+test('a settled delivery that is replayed starts again, and can be claimed at once', async (t) => {
   const bench = await setUp(t)
   const { operations, inbox, clock, row } = bench
   const id = await submit(bench, 'ada@x.example')
@@ -40,7 +40,7 @@ test('a finished delivery that is replayed begins anew, and is handed out at onc
   assert.deepEqual(await timeline(bench, id), ['received', 'needs_attention', 'replayed'])
 })
 
-test('one that waits for its next try is due now, keeps its tries, what is done and its owner', async (t) => {
+test('a replay makes a waiting delivery due now, and keeps its attempts, results, and owner', async (t) => {
   const { store, operations, row, ...bench } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))
   const half = { ...retry(id, START + HOUR_MS, 6), outcome: succeeded(id).outcome }
@@ -52,7 +52,7 @@ test('one that waits for its next try is due now, keeps its tries, what is done 
   assert.deepEqual(await timeline(bench, id), ['received', 'retry_scheduled', 'replayed'])
 })
 
-test('one that has been due for longer keeps its place', async (t) => {
+test('a replay keeps the place of a delivery that is already due', async (t) => {
   const bench = await setUp(t)
   const { id } = only(await bench.store.write([accepted(arrival())]))
   bench.clock.at += HOUR_MS
@@ -60,7 +60,7 @@ test('one that has been due for longer keeps its place', async (t) => {
   assert.equal((await bench.row(id)).due_at, START)
 })
 
-test('one that is being worked on is not handed out a second time, and its result counts', async (t) => {
+test('a replay does not let a delivery in an attempt be claimed twice, and the result of the attempt counts', async (t) => {
   const bench = await setUp(t)
   const id = await submit(bench, 'ada@x.example')
   assert.deepEqual(await claimNow(bench), [id])
@@ -71,7 +71,7 @@ test('one that is being worked on is not handed out a second time, and its resul
   assert.deepEqual(await timeline(bench, id), ['received', 'replayed', 'succeeded'])
 })
 
-test('what was rejected for its payload stays so, and what nobody knows is named', async (t) => {
+test('a delivery that was rejected for its payload stays rejected, and an unknown id is reported', async (t) => {
   const { store, operations, row, ...bench } = await setUp(t)
   const wrong = only(await store.write([accepted(rejectedArrival())])).id
   const malformed = only(await store.write([accepted(arrival({ email: 'other@x.example' }))])).id
@@ -89,7 +89,7 @@ test('what was rejected for its payload stays so, and what nobody knows is named
   assert.deepEqual(await timeline(bench, wrong), ['received', 'rejected'])
 })
 
-test('a change and its events are stored together or not at all', async (t) => {
+test('a change and its events are stored together, or not at all', async (t) => {
   const { store, operations, database, row, published, ...bench } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))
   await store.write([settled(needsAttention(id))])
@@ -104,7 +104,7 @@ test('a change and its events are stored together or not at all', async (t) => {
   assert.deepEqual(published, [])
 })
 
-test('a handled delivery is tried no more, and says who took care of it and how', async (t) => {
+test('a handled delivery is not attempted again, and its timeline shows who handled it and how', async (t) => {
   const bench = await setUp(t)
   const { store, operations, clock, row } = bench
   const { id } = only(await store.write([accepted(arrival())]))
@@ -120,7 +120,7 @@ test('a handled delivery is tried no more, and says who took care of it and how'
   assert.deepEqual(await operations.markHandled({ id: 'NONE', note: '', by }), { kind: 'unknown' })
 })
 
-test('there is nothing to take care of where it succeeded', async (t) => {
+test('a delivery that succeeded can’t be marked as handled', async (t) => {
   const { store, operations, row } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))
   await store.write([settled(succeeded(id))])
@@ -128,7 +128,7 @@ test('there is nothing to take care of where it succeeded', async (t) => {
   assert.equal((await row(id)).state, 'succeeded')
 })
 
-test('a result that comes after an operator has handled the delivery changes nothing', async (t) => {
+test('a result that arrives after an operator handled the delivery changes nothing', async (t) => {
   const bench = await setUp(t)
   const id = await submit(bench, 'ada@x.example')
   await claimNow(bench)
@@ -141,7 +141,7 @@ test('a result that comes after an operator has handled the delivery changes not
   assert.deepEqual(await claimNow(bench), [next]) // the person is free again
 })
 
-test('a repeat of the webhook, or a replay, brings a handled delivery back', async (t) => {
+test('a repeat or a replay starts a handled delivery again', async (t) => {
   const { store, operations, row } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))
   await operations.markHandled({ id, note: '', by })
@@ -152,7 +152,7 @@ test('a repeat of the webhook, or a replay, brings a handled delivery back', asy
   assert.equal((await row(id)).state, 'waiting')
 })
 
-test('a repeat of what older code rejected is stored with its request, and found by it', async (t) => {
+test('a repeat of a delivery that older code rejected is stored with its request, and can be found by it', async (t) => {
   const { store, db, operations, row } = await setUp(t)
   const webhook = arrival()
   const rejected = { ...webhook, request: null, reason: { code: 'payload.invalid', subject: '{}' } as const }
@@ -168,12 +168,12 @@ test('a repeat of what older code rejected is stored with its request, and found
   assert.equal((await sql`select 1 from further_courses`.execute(db)).rows.length, 0)
 })
 
-test('replays from several places at once leave one result and an event of each', async (t) => {
+test('replays of a delivery at the same time give one result, and an event for each replay', async (t) => {
   const bench = await setUp(t)
   const emails = Array.from({ length: 20 }, (_, i) => `p${i}@x.example`)
   const ids = (await bench.store.write(emails.map((email) => accepted(arrival({ email }))))).map(({ id }) => id)
   await bench.store.write(ids.map((id) => settled(needsAttention(id))))
-  // Two connections to a SQLite file in one process would wait for each other.
+  // In one process, two connections to a SQLite file block each other.
   const other = onSqlite() ? bench : await bench.replica('replica-2')
   await Promise.all([
     bench.operations.replay({ ids, by: 'alice' }),
@@ -187,9 +187,9 @@ test('replays from several places at once leave one result and an event of each'
   }
 })
 
-// On SQLite nobody writes between the statements of a transaction; database.test.ts has that.
+// On SQLite, no one else writes between the statements of a transaction; database.test.ts covers that.
 if (!onSqlite()) {
-  test('one that is settled while it is being replayed is replayed again from its end', async (t) => {
+  test('a delivery that is settled during its replay is replayed from its settled state', async (t) => {
     const bench = await setUp(t)
     const other = await bench.replica('replica-2')
     const { id } = only(await other.store.write([accepted(arrival())]))

@@ -7,7 +7,7 @@ import { accepted, arrival, COURSE, setUp } from '../inbox/harness.ts'
 const PEOPLE = 6000
 const OTHERS = 11_000
 
-/** First 6,000 of one kind, then 11,000 of another: more of each than one search looks at. */
+/** First 6,000 of one kind, then 11,000 of another: more than one search sorts or reads. */
 async function many(t: TestContext) {
   const bench = await setUp(t)
   const store = async (count: number, make: (number: number) => ReturnType<typeof arrival>): Promise<void> => {
@@ -22,7 +22,7 @@ async function many(t: TestContext) {
   return bench
 }
 
-test('however many match and however far back they lie, a page is bounded work and the pages give all', async (t) => {
+test('each page needs bounded work, and all pages together return every match, however many and how old', async (t) => {
   const { operations, clock } = await many(t)
   const read = async (filter: DeliveryFilter): Promise<Found[]> => {
     const pages: Found[] = []
@@ -35,7 +35,7 @@ test('however many match and however far back they lie, a page is bounded work a
   }
   const all = (pages: readonly Found[]): number => new Set(pages.flatMap(({ items }) => items.map(({ id }) => id))).size
 
-  // Too many to be sorted in memory, and none of the latest 10,000.
+  // Too many to sort in memory, and none of them among the latest 10,000.
   const old = await read({ emailPrefix: 'old' })
   const [first] = old
   assert.equal(first?.items.length, 0)
@@ -52,7 +52,7 @@ test('however many match and however far back they lie, a page is bounded work a
   assert.equal(all(await read({ username: 'shared', emailPrefix: 'old12' })), 111)
   assert.equal(all(await read({ username: 'shared', states: ['waiting'], course: 'course-v1:edX+Old+1' })), PEOPLE)
 
-  // By their own index those of a course are found at once, wherever they lie.
+  // The index of courses finds these at once, wherever they are.
   const [byCourse] = await read({ course: 'course-v1:edX+Old+1' })
   assert.deepEqual([byCourse?.items.length, byCourse?.searchedBackTo], [500, null])
 

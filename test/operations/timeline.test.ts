@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { accepted, arrival, only, settled, setUp, succeeded } from '../inbox/harness.ts'
 
-test('the timeline tells what happened to one delivery, oldest first', async (t) => {
+test('the timeline lists the events of one delivery, oldest first', async (t) => {
   const { store, operations, clock } = await setUp(t)
   const [one, two] = await store.write([accepted(arrival()), accepted(arrival({ order: 2 }))])
   assert(one && two)
@@ -22,7 +22,7 @@ test('the timeline tells what happened to one delivery, oldest first', async (t)
   assert.deepEqual(await operations.timeline('NONE'), [])
 })
 
-test('of a very long timeline the last 500 are given', async (t) => {
+test('a long timeline returns its last 500 events', async (t) => {
   const { store, operations, clock } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))
   for (let i = 0; i < 500; i++) {
@@ -33,7 +33,7 @@ test('of a very long timeline the last 500 are given', async (t) => {
   assert.deepEqual([events.length, events[0]?.kind, events.at(-1)?.at], [500, 'repeated', clock.at])
 })
 
-test('the audit lists what operators changed and nothing else, newest first, in pages', async (t) => {
+test('the audit lists only the changes by operators, newest first, in pages', async (t) => {
   const { store, operations, clock } = await setUp(t)
   const emails = Array.from({ length: 5 }, (_, i) => `p${i}@x.example`)
   const ids = (await store.write(emails.map((email) => accepted(arrival({ email }))))).map(({ id }) => id)
@@ -61,7 +61,7 @@ test('the audit lists what operators changed and nothing else, newest first, in 
   assert.equal(rest.next, null)
 })
 
-test('a replay and its stop that are about many are one entry each', async (t) => {
+test('a bulk replay and its stop are one audit entry each', async (t) => {
   const { store, operations } = await setUp(t)
   await store.write([accepted(arrival())])
   const { id } = await operations.startReplay({ filter: { email: 'ada@example.com' }, by: 'alice' })

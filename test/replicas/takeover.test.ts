@@ -57,7 +57,7 @@ if (hasMariaDb()) {
       assert.equal((await first.ended).code, 0)
       await answer
       await second.logged(({ event }) => event === 'succeeded')
-      assert.ok(!second.log().some(({ msg }) => msg.startsWith('another replica is dead')))
+      assert.ok(!second.log().some(({ msg }) => msg.startsWith('silent replica pruned')))
     })
 
     test('what a dead replica leaves is shared by the others, so that none of them has nothing to do', async (t) => {

@@ -80,7 +80,7 @@ test('under a flood of hostile bodies: 503 for some, health for all, and every s
   assert.deepEqual(stored.map(({ email }) => email).sort(), accepted.sort())
   assert.ok(stored.every(({ state }) => state === 'succeeded'))
 
-  const busy = serving.log().filter(({ msg }) => msg.startsWith('too busy'))
+  const busy = serving.log().filter(({ msg }) => msg.startsWith('load shedding started'))
   assert.equal(busy.length, 1)
   assert.ok(serving.log().filter(({ msg }) => msg === 'webhook refused').length <= 5)
   serving.child.kill('SIGTERM')

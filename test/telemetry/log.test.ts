@@ -12,8 +12,8 @@ const NASTY = {
   'a terminal escape of one byte': '\u009b31mred',
   'a delete and a backspace': 'a\u007f\bb',
   'separators of lines': 'a\u2028b\u2029c\u0085d',
-  'a turned reading direction': 'invoice\u202efdp.exe\u2066x\u2069\u200f',
-  'what nobody sees': 'ad\u200bmin\ufeff\u00ad\u{e0041}',
+  'a changed reading direction': 'invoice\u202efdp.exe\u2066x\u2069\u200f',
+  'invisible characters': 'ad\u200bmin\ufeff\u00ad\u{e0041}',
   'half a character': 'a\ud800b\udc00',
   NUL: 'a\0b',
   'a megabyte': MEGABYTE,
@@ -21,7 +21,7 @@ const NASTY = {
   'a megabyte of backslashes': '\\'.repeat(1_000_000),
 }
 
-/** The one line that `say` makes, without the break at its end. */
+/** Returns the one line that `say` logs, without its line break. */
 function lineOf(say: (log: Log) => void): string {
   const written: string[] = []
   say(createLog({ level: 'debug', destination: { write: (text) => written.push(text) } }))
@@ -32,21 +32,21 @@ function lineOf(say: (log: Log) => void): string {
 }
 
 const WAYS: Readonly<Record<string, (text: string) => (log: Log) => void>> = {
-  'a field': (text) => (log) => log.info({ detail: text }, 'said'),
-  'the name of a field': (text) => (log) => log.info({ [text]: 1 }, 'said'),
+  'a field': (text) => (log) => log.info({ detail: text }, 'logged'),
+  'the name of a field': (text) => (log) => log.info({ [text]: 1 }, 'logged'),
   'the message': (text) => (log) => log.warn(text),
   'the message beside fields': (text) => (log) => log.warn({ a: 1 }, text),
-  'an object in a field': (text) => (log) => log.info({ a: { b: [{ [text]: text }, text] } }, 'said'),
+  'an object in a field': (text) => (log) => log.info({ a: { b: [{ [text]: text }, text] } }, 'logged'),
   'an error': (text) => (log) => log.error(errorFields(new Error(text, { cause: new Error(text) })), 'failed'),
   'an error in a field': (text) => (log) => log.error({ a: new Error(text) }, 'failed'),
   'an error alone': (text) => (log) => log.error(new Error(text)),
-  'what is thrown and no error': (text) => (log) => log.error(errorFields(text), 'failed'),
+  'a thrown value that is not an error': (text) => (log) => log.error(errorFields(text), 'failed'),
   'an event': (text) => (log) =>
     logEvent(log, { id: 'e', deliveryId: 'd', at: 0, kind: 'needs_attention', detail: text, actor: text }),
 }
 
 for (const [way, say] of Object.entries(WAYS)) {
-  test(`${way}: whatever is in it, it is one short line of JSON that does nothing to a terminal`, () => {
+  test(`${way}: any text gives one short line of JSON that is harmless to a terminal`, () => {
     for (const [what, text] of Object.entries(NASTY)) {
       const line = lineOf(say(text))
       assert.ok(line.length < 8_000, `${what}: ${line.length}`)
@@ -56,7 +56,7 @@ for (const [way, say] of Object.entries(WAYS)) {
     }
   })
 
-  test(`${way}: no address, token or signature comes through whole`, () => {
+  test(`${way}: no complete address, token, or signature is logged`, () => {
     const token = `eyJhbGciOiJIUzUxMiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl`
     const line = lineOf(say(`alice@example.com ${'ab12'.repeat(16)} ${token}`))
     assert.ok(line.includes('a***@example.com (a signature) (a token)'), line)
@@ -64,7 +64,7 @@ for (const [way, say] of Object.entries(WAYS)) {
   })
 }
 
-test('a delivery that needs attention is logged as a warning, every other event as information', () => {
+test('an event of a delivery that needs attention is a warning, every other event is information', () => {
   const levelOf = (kind: DeliveryEvent['kind']): unknown =>
     JSON.parse(lineOf((log) => logEvent(log, { id: 'e', deliveryId: 'd', at: 0, kind, detail: '', actor: null }))).level
   assert.equal(levelOf('needs_attention'), 'warn')
@@ -73,30 +73,32 @@ test('a delivery that needs attention is logged as a warning, every other event 
   }
 })
 
-test('what is escaped reads as it was', () => {
-  const { detail } = JSON.parse(lineOf((log) => log.info({ detail: NASTY['what nobody sees'] }, 'said')))
-  assert.equal(detail, NASTY['what nobody sees'])
+test('an escaped text reads as the original', () => {
+  const { detail } = JSON.parse(lineOf((log) => log.info({ detail: NASTY['invisible characters'] }, 'logged')))
+  assert.equal(detail, NASTY['invisible characters'])
 })
 
-test('a list or an object is cut, however large or deep it is', () => {
+test('a list or an object of any size or depth is cut', () => {
   let deep: unknown = 'bottom'
   for (let depth = 0; depth < 10_000; depth++) deep = [deep]
   const wide = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`key${i}`, i]))
-  const line = lineOf((log) => log.info({ deep, wide, list: Array(100_000).fill('x'), bytes: Buffer.alloc(9) }, 'said'))
+  const line = lineOf((log) =>
+    log.info({ deep, wide, list: Array(100_000).fill('x'), bytes: Buffer.alloc(9) }, 'logged'),
+  )
   assert.ok(line.length < 3_000)
   const { bytes, deep: shown } = JSON.parse(line)
   assert.equal(bytes, '(9 bytes)')
   assert.deepEqual(shown, [[['(more)']]])
 })
 
-test('fields that are no text stay what they are', () => {
+test('fields that are not texts stay unchanged', () => {
   const fields = { status: 401, ok: false, none: null, owner: { id: 7 } }
-  const { level, time, msg, ...shown } = JSON.parse(lineOf((log) => log.info(fields, 'said')))
+  const { level, time, msg, ...shown } = JSON.parse(lineOf((log) => log.info(fields, 'logged')))
   assert.deepEqual(shown, fields)
-  assert.deepEqual([level, msg, new Date(time).toISOString()], ['info', 'said', time])
+  assert.deepEqual([level, msg, new Date(time).toISOString()], ['info', 'logged', time])
 })
 
-test('of an address the first letter and the domain are left, however it is written', () => {
+test('a masked address keeps only its first letter and its domain, in every notation', () => {
   for (const [text, shown] of [
     ['alice@example.com', 'a***@example.com'],
     ['<alice@example.com>, bob@example.org;', '<a***@example.com>, b***@example.org;'],
@@ -115,21 +117,21 @@ test('of an address the first letter and the domain are left, however it is writ
   }
 })
 
-test('no address of any letters comes through whole', () => {
-  // Without the asterisk, which the masked address has too.
+test('no address is logged completely, whatever its characters', () => {
+  // Without the asterisk, which also appears in a masked address.
   const local = fc.string({ unit: fc.constantFrom(..."aZ9.!#$%&'+-/=?^_`{|}~éß文"), minLength: 2, maxLength: 64 })
   const around = fc.constantFrom('', ' ', '"', "'", '<', '(', 'a ', ': ', ',', '[', '\n', '\\')
   const property = fc.property(local, around, around, (name, before, after) => {
-    const line = lineOf((log) => log.info({ detail: `${before}${name}@example.com${after}` }, 'said'))
+    const line = lineOf((log) => log.info({ detail: `${before}${name}@example.com${after}` }, 'logged'))
     assert.ok(!JSON.parse(line).detail.includes(`${name}@`))
   })
   fc.assert(property, { numRuns: 2_000 })
 })
 
-test('a text of any length is masked in little time', () => {
+test('masking a long text is fast', () => {
   const began = performance.now()
   for (const unit of ['a', '"', '\\', '@', '%40', 'eyJ', 'a@', '"a', 'ab12'.repeat(8)]) {
-    lineOf((log) => log.info({ detail: unit.repeat(1_000_000 / unit.length) }, 'said'))
+    lineOf((log) => log.info({ detail: unit.repeat(1_000_000 / unit.length) }, 'logged'))
   }
-  assert.ok(performance.now() - began < 5_000) // were it quadratic, it would be hours
+  assert.ok(performance.now() - began < 5_000) // in quadratic time, this would take hours
 })

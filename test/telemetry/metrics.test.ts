@@ -13,19 +13,19 @@ const read = (file: string): string => readFileSync(join(MONITORING, file), 'utf
 function setUp() {
   const state = {
     at: 100_000,
-    link: 'closed' as 'closed' | 'down',
+    breaker: 'closed' as 'closed' | 'down',
     backlog: async (): Promise<Backlog> => ({ waiting: 3, needsAttention: 2, oldestReceivedAt: 40_000 }),
-    asked: 0,
+    reads: 0,
   }
   const metrics = createMetrics({
     now: () => state.at,
-    breakerState: () => state.link,
+    breakerState: () => state.breaker,
     pausedCourses: () => 4,
     budgetFullness: () => 0.25,
     replicas: () => 2,
     databaseReason: () => null,
     backlog: () => {
-      state.asked++
+      state.reads++
       return state.backlog()
     },
   })
@@ -34,7 +34,7 @@ function setUp() {
   return { metrics, state, lines }
 }
 
-/** The names of all series that /metrics can give, those of a histogram included. */
+/** Returns the names of all series of /metrics, including those of histograms. */
 async function names(): Promise<Set<string>> {
   const { metrics, lines } = setUp()
   metrics.onAnswer(200)
@@ -43,7 +43,7 @@ async function names(): Promise<Set<string>> {
   return new Set((await lines('')).flatMap((line) => /^[a-z_0-9]+/.exec(line)?.[0] ?? []))
 }
 
-test('the gauges say what the sources say at the scrape', async () => {
+test('the gauges have the values of their sources at the scrape', async () => {
   const { state, lines } = setUp()
   assert.deepEqual(await lines('lernito_call_budget'), ['lernito_call_budget_used_ratio 0.75'])
   assert.deepEqual(await lines('lernito_courses'), ['lernito_courses_paused 4'])
@@ -52,7 +52,7 @@ test('the gauges say what the sources say at the scrape', async () => {
     'lernito_deliveries_waiting 3',
     'lernito_deliveries_needing_attention 2',
   ])
-  state.link = 'down'
+  state.breaker = 'down'
   assert.deepEqual((await lines('lernito_lms_circuit_breaker')).sort(), [
     'lernito_lms_circuit_breaker{state="closed"} 0',
     'lernito_lms_circuit_breaker{state="down"} 1',
@@ -62,17 +62,17 @@ test('the gauges say what the sources say at the scrape', async () => {
   ])
 })
 
-test('the database is asked once in five seconds at most, however often somebody scrapes', async () => {
+test('scrapes read the database at most once in five seconds', async () => {
   const { state, lines } = setUp()
   await lines('')
   await lines('')
-  assert.equal(state.asked, 1)
+  assert.equal(state.reads, 1)
   state.at += 5_000
   await lines('')
-  assert.equal(state.asked, 2)
+  assert.equal(state.reads, 2)
 })
 
-test('while the database is away the backlog is not told as 0', async () => {
+test('while the database is unavailable, the backlog is missing and not 0', async () => {
   const { state, lines } = setUp()
   await lines('')
   state.at += 5_000
@@ -84,7 +84,7 @@ test('while the database is away the backlog is not told as 0', async () => {
   assert.deepEqual(await lines('lernito_oldest'), ['lernito_oldest_waiting_seconds 0'])
 })
 
-test('what happens is counted by few and fixed labels', async () => {
+test('events are counted with a few fixed labels', async () => {
   const { metrics, lines } = setUp()
   metrics.onAnswer(200)
   metrics.onRefused('signature')
@@ -136,16 +136,16 @@ const dashboard = z.object({
   panels: z.array(z.object({ title: z.string(), targets: z.array(z.object({ expr: z.string() })).min(1) })),
 })
 
-test('the dashboard and the alert rules ask for no metric that /metrics does not have', async () => {
+test('the dashboard and the alert rules use only metrics of /metrics', async () => {
   const rules = alerts.parse(parse(read('alerts.yaml'))).groups.flatMap(({ rules }) => rules)
   const { panels } = dashboard.parse(JSON.parse(read('grafana-dashboard.json')))
   const expressions = [...rules, ...panels.flatMap(({ targets }) => targets)].map(({ expr }) => expr)
   assert.ok(rules.length >= 8 && panels.length >= 10)
   const known = await names()
-  const asked = expressions.flatMap((expr) => expr.match(/\b(lernito|nodejs)_[a-z_0-9]+/g) ?? [])
-  assert.ok(asked.length >= expressions.length)
+  const used = expressions.flatMap((expr) => expr.match(/\b(lernito|nodejs)_[a-z_0-9]+/g) ?? [])
+  assert.ok(used.length >= expressions.length)
   assert.deepEqual(
-    asked.filter((name) => !known.has(name)),
+    used.filter((name) => !known.has(name)),
     [],
   )
 })

@@ -14,7 +14,7 @@ const MISCONFIGURED: BreakerReport = {
   failure: { message: 'The service user is not staff' },
 }
 
-/** A notifier whose time a test moves, and what it has sent. `refuse` makes the next posts fail. */
+/** A notifier with a clock that the test moves, and the texts that it sent. `refusals` makes the next posts fail. */
 function setUp({ console = null }: { console?: string | null } = {}) {
   let now = 0
   let timers: { at: number; then: () => void }[] = []
@@ -55,7 +55,7 @@ function setUp({ console = null }: { console?: string | null } = {}) {
   return { ...notifier, sent, errors, refusals, pass, needsAttention }
 }
 
-test('deliveries that need attention are gathered over 10 minutes, and told with where to look', async () => {
+test('deliveries that need attention are collected over 10 minutes, and the notification has a link to them', async () => {
   const { sent, pass, needsAttention } = setUp({ console: 'https://lms.example.com/lernito/console/' })
   needsAttention('one')
   await pass(9)
@@ -72,14 +72,14 @@ test('deliveries that need attention are gathered over 10 minutes, and told with
   assert.equal(sent[1], `lernito-openedx: a delivery needs attention. ${where}`)
 })
 
-test('without a console the command is named', async () => {
+test('without a console, the notification names the command', async () => {
   const { sent, pass, needsAttention } = setUp()
   needsAttention('one')
   await pass(10)
   assert.match(sent[0] ?? '', /lernito-openedx deliveries list --state needs_attention$/)
 })
 
-test('an LMS that is away for less than 10 minutes is nobody’s business', async () => {
+test('an LMS that is unavailable for less than 10 minutes gives no notification', async () => {
   const { sent, pass, onBreaker } = setUp()
   onBreaker(DOWN)
   await pass(9)
@@ -88,27 +88,27 @@ test('an LMS that is away for less than 10 minutes is nobody’s business', asyn
   assert.deepEqual(sent, [])
 })
 
-test('an LMS that is down or misconfigured for 10 minutes is told once, and that it is well again', async () => {
-  for (const [report, said] of [
-    [DOWN, 'the LMS can not be reached, since 2026-11-24 10:02 UTC. The LMS at lms:8000 can’t be reached.'],
-    [MISCONFIGURED, 'the LMS can not be used until somebody sets something right, since 2026-11-24 10:02 UTC. The'],
+test('an LMS that is down or misconfigured for 10 minutes gives one notification, and one when it is available again', async () => {
+  for (const [report, expected] of [
+    [DOWN, 'the LMS has been unavailable since 2026-11-24 10:02 UTC. The LMS at lms:8000 can’t be reached.'],
+    [MISCONFIGURED, 'the connection to the LMS has been misconfigured since 2026-11-24 10:02 UTC. The'],
   ] as const) {
     const { sent, pass, onBreaker } = setUp()
     onBreaker(report)
     await pass(10)
     await pass(60)
     assert.equal(sent.length, 1)
-    assert.ok(sent[0]?.includes(said), sent[0])
+    assert.ok(sent[0]?.includes(expected), sent[0])
     onBreaker({ kind: 'closed' })
     await pass(1)
-    assert.match(sent[1] ?? '', /the LMS is well again/)
+    assert.match(sent[1] ?? '', /the LMS is available again/)
     onBreaker({ kind: 'closed' })
     await pass(60)
     assert.equal(sent.length, 2)
   }
 })
 
-test('an LMS that is well for moments only is told as down since the first time', async () => {
+test('an LMS that is available only for moments counts as down since the first failure', async () => {
   const { sent, pass, onBreaker } = setUp()
   for (let minute = 0; minute <= 10; minute += 0.5) {
     onBreaker({ ...DOWN, since: SINCE + minute * MINUTE_MS })
@@ -118,17 +118,17 @@ test('an LMS that is well for moments only is told as down since the first time'
   assert.equal(sent.length, 1)
   assert.match(sent[0] ?? '', /since 2026-11-24 10:02 UTC/)
   await pass(0.5)
-  assert.match(sent[1] ?? '', /the LMS is well again/)
+  assert.match(sent[1] ?? '', /the LMS is available again/)
 })
 
-test('a throttle passes by itself and is not told', async () => {
+test('a throttle gives no notification, because it ends without an operator', async () => {
   const { sent, pass, onBreaker } = setUp()
   onBreaker({ ...DOWN, kind: 'throttled' })
   await pass(60)
   assert.deepEqual(sent, [])
 })
 
-test('what did not arrive is sent again a minute later, in order', async () => {
+test('a notification that did not arrive is sent again a minute later, in order', async () => {
   const { sent, errors, refusals, pass, needsAttention, onBreaker } = setUp()
   refusals.push(new Error('away'), new Error('still away'))
   onBreaker(DOWN)
@@ -141,7 +141,7 @@ test('what did not arrive is sent again a minute later, in order', async () => {
   assert.equal(errors.length, 2)
 })
 
-test('the stop sends what has been gathered', async () => {
+test('a stop sends the collected notification', async () => {
   const { sent, needsAttention, stop } = setUp()
   needsAttention('one')
   await stop()
@@ -164,19 +164,19 @@ async function chat(t: TestContext, answer: { status: number; location?: string 
   return { url: `http://${host}/hooks/secret-key`, seen }
 }
 
-test('a text is posted as Slack and its kin take it', async (t) => {
+test('a text is posted in the format of Slack and compatible services', async (t) => {
   const { url, seen } = await chat(t, { status: 200 })
   await textPoster({ url })('two "words"\nand more')
   assert.deepEqual(seen, [{ method: 'POST', type: 'application/json', body: '{"text":"two \\"words\\"\\nand more"}' }])
 })
 
-test('an error tells the setting and the status, never the address; a redirect is not followed', async (t) => {
-  const remoteDeliveries = await chat(t, { status: 200 })
-  for (const answer of [{ status: 403 }, { status: 302, location: remoteDeliveries.url }]) {
+test('an error names the setting and the status, never the address; a redirect is not followed', async (t) => {
+  const redirectTarget = await chat(t, { status: 200 })
+  for (const answer of [{ status: 403 }, { status: 302, location: redirectTarget.url }]) {
     const { url } = await chat(t, answer)
     await assert.rejects(textPoster({ url })('hello'), { message: `LERNITO_NOTIFY_URL answered ${answer.status}` })
   }
-  assert.deepEqual(remoteDeliveries.seen, [])
+  assert.deepEqual(redirectTarget.seen, [])
   await assert.rejects(textPoster({ url: 'http://127.0.0.1:9/hooks/secret-key' })('hello'), {
     message: 'LERNITO_NOTIFY_URL could not be reached',
   })

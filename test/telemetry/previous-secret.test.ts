@@ -5,7 +5,7 @@ import { exchange, payload, SECRET, startProduct } from '../harness.ts'
 
 const PREVIOUS = 'the-secret-before-it'
 
-test('a webhook that is signed with the previous secret warns, at most once a minute and with how many there were', async (t) => {
+test('webhooks that are signed with the previous secret give a warning with their count, at most once a minute', async (t) => {
   let skipped = 0
   const now = (): number => Date.now() + skipped
   const product = await startProduct({ env: { LERNITO_WEBHOOK_SECRET_PREVIOUS: PREVIOUS }, now })
@@ -36,7 +36,7 @@ test('a webhook that is signed with the previous secret warns, at most once a mi
   assert.match(metrics.text, /^lernito_webhook_previous_secret_total 5$/m)
 })
 
-test('one that is refused says nothing of the previous secret', async (t) => {
+test('a refused webhook gives no warning of the previous secret', async (t) => {
   const product = await startProduct({ env: { LERNITO_WEBHOOK_SECRET_PREVIOUS: PREVIOUS } })
   t.after(() => product.stop())
   const signature = sign({ body: '{}', form: 'raw', secret: PREVIOUS })

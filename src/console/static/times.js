@@ -1,13 +1,13 @@
-// Times come as UTC and are shown in the reader's zone, with the full time on hover.
+// Pages contain times in UTC. This script shows them in the reader's zone, with the full time on hover.
 
-/** The pages are in English, so the reader's own kind of English, or the plainest one. Browsers may name odd ones. */
-function english() {
-  const own = navigator.languages.find((tag) => /^en(-[A-Za-z]{2})?$/.test(tag))
-  return own ?? 'en-GB'
+/** Returns the reader's variant of English, since the pages are in English. Browsers may name languages that Intl rejects. */
+function englishLocale() {
+  const preferred = navigator.languages.find((tag) => /^en(-[A-Za-z]{2})?$/.test(tag))
+  return preferred ?? 'en-GB'
 }
 
-const short = new Intl.DateTimeFormat(english(), { dateStyle: 'medium', timeStyle: 'short' })
-const full = new Intl.DateTimeFormat(english(), { dateStyle: 'full', timeStyle: 'long' })
+const short = new Intl.DateTimeFormat(englishLocale(), { dateStyle: 'medium', timeStyle: 'short' })
+const full = new Intl.DateTimeFormat(englishLocale(), { dateStyle: 'full', timeStyle: 'long' })
 
 function localize() {
   for (const element of document.querySelectorAll('time[datetime]:not([title])')) {

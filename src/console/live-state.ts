@@ -1,4 +1,4 @@
-/** How the LMS stands to this replica; ms since 1970. Its words come from the link that watches every call. */
+/** The state of the circuit breaker on this replica; `since` is in ms since 1970. The worker's circuit breaker sets it. */
 export type BreakerView =
   | { readonly kind: 'closed' | 'half_open' }
   | {
@@ -7,10 +7,10 @@ export type BreakerView =
       readonly failure: { readonly message: string }
     }
 
-/** Whether no calls are made to the LMS. */
+/** Whether the circuit breaker keeps all calls from the LMS. */
 export const isOpen = (view: BreakerView): view is Extract<BreakerView, { since: number }> => 'since' in view
 
-/** A course for which the LMS fails; ms since 1970. `probeAt`: when it is tried next; it may have passed. */
+/** A course for which the LMS fails; times in ms since 1970. `probeAt`: the time of the next attempt, possibly past. */
 export interface PausedCourseView {
   readonly course: string
   readonly since: number
@@ -18,11 +18,11 @@ export interface PausedCourseView {
   readonly message: string
 }
 
-/** What only the running service knows; null before it has begun to work. */
-export interface Live {
-  readonly link: () => BreakerView | null
-  /** The courses that are paused, the longest first. */
+/** What only the running service knows; null until the worker has started. */
+export interface LiveState {
+  readonly breaker: () => BreakerView | null
+  /** The paused courses, the longest paused first. */
   readonly pausedCourses: () => readonly PausedCourseView[]
-  /** How full the bucket of calls is, from 0 to 1. */
+  /** The unused share of the call budget, from 0 to 1. */
   readonly budget: () => number | null
 }

@@ -3,13 +3,13 @@ import type { DeliveryEvent } from '../delivery/types.ts'
 import { type Background, runBackgroundLoop } from '../inbox/background-loop.ts'
 import { stepReplay } from './bulk-replay.ts'
 
-const LOOK_MS = 1000
-/** Longer than a step takes, so that webhooks come in between. */
-const REST_MS = 100
+const POLL_MS = 1000
+/** Longer than a step takes, so that webhooks get their turn between steps. */
+const BETWEEN_STEPS_MS = 100
 
 /**
- * Carries out the bulk replays that operators have ordered, one after the other, until the signal is aborted. Several
- * replicas may do it at once, and one may die in the middle.
+ * Runs the bulk replays that operators started, one after the other, until the signal is aborted. Several replicas can
+ * run them at once, and a replica can die in the middle of one.
  */
 export function runBulkReplays({
   context,
@@ -18,17 +18,17 @@ export function runBulkReplays({
   ...background
 }: Background & {
   context: WriteContext
-  /** Told what was made due, after it is stored. */
+  /** Called with the events of a step, after they are stored. */
   onStepped: (events: readonly DeliveryEvent[]) => void
 }): Promise<void> {
   const step = async (): Promise<number> => {
     const { db } = context.database
     const running = db.selectFrom('bulk_replays').select('id').where('state', '=', 'running').orderBy('id')
     const next = await running.limit(1).executeTakeFirst()
-    if (next === undefined) return LOOK_MS
+    if (next === undefined) return POLL_MS
     const done = await stepReplay(context, next.id)
     if (done !== null) onStepped(done.events)
-    return REST_MS
+    return BETWEEN_STEPS_MS
   }
-  return runBackgroundLoop({ ...background, round: () => guard(step), againMs: LOOK_MS })
+  return runBackgroundLoop({ ...background, round: () => guard(step), againMs: POLL_MS })
 }

@@ -2,16 +2,16 @@ import { DELIVERY_STATES, type DeliveryState } from '../delivery/types.ts'
 import { type DeliveryFilter, readSearch } from '../operations/filter.ts'
 import { DAY_MS } from './format.ts'
 
-/** What a list's address says; the form above the list is filled with it. Days are UTC, `YYYY-MM-DD`. */
+/** The query of a list's address, which also fills the form above the list. Days are UTC, `YYYY-MM-DD`. */
 export interface ListQuery {
   readonly q: string
   readonly state: DeliveryState | ''
   readonly from: string
-  /** The last day that counts. */
+  /** The last day, inclusive. */
   readonly to: string
 }
 
-/** Reads an address or a form; what makes no sense counts as not given. */
+/** Reads an address or a form; an invalid value counts as missing. */
 export function readQuery(parameters: URLSearchParams): ListQuery {
   const state = DELIVERY_STATES.find((one) => one === parameters.get('state')) ?? ''
   const day = (name: string): string => {
@@ -21,7 +21,7 @@ export function readQuery(parameters: URLSearchParams): ListQuery {
   return { q: (parameters.get('q') ?? '').trim().slice(0, 300), state, from: day('from'), to: day('to') }
 }
 
-/** Which deliveries are meant. The last day counts to its end, UTC. */
+/** Returns the filter of a query. It includes all of the last day, UTC. */
 export function filterOf({ q, state, from, to }: ListQuery): DeliveryFilter {
   return {
     ...readSearch(q),
@@ -31,11 +31,11 @@ export function filterOf({ q, state, from, to }: ListQuery): DeliveryFilter {
   }
 }
 
-/** As the end of an address, with its question mark; empty if nothing is asked for. */
+/** Returns the query as the end of an address, with its question mark; empty if it has no condition. */
 export function queryText(query: Partial<ListQuery> & { after?: string }): string {
   const given = Object.entries(query).filter(([, value]) => value !== '' && value !== undefined)
   return given.length === 0 ? '' : `?${new URLSearchParams(given)}`
 }
 
-/** Whether nothing is asked for, so that all deliveries are meant. */
+/** Whether a query has no condition and so matches all deliveries. */
 export const isEmpty = (query: ListQuery): boolean => queryText(query) === ''

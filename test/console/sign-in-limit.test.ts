@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createLimit } from '../../src/console/limit.ts'
+import { createSignInLimit } from '../../src/console/sign-in-limit.ts'
 import { bytesKept } from '../inbox/memory.ts'
 
 const MINUTE_MS = 60_000
 const setUp = () => {
   const clock = { at: Date.UTC(2026, 10, 25) }
-  const limit = createLimit({ now: () => clock.at })
-  const count = (times: number, origin: (i: number) => Parameters<typeof limit.take>[0]): number =>
-    Array.from({ length: times }, (_, i) => limit.take(origin(i))).filter((taken) => taken !== null).length
+  const limit = createSignInLimit({ now: () => clock.at })
+  const count = (times: number, origin: (i: number) => Parameters<typeof limit.count>[0]): number =>
+    Array.from({ length: times }, (_, i) => limit.count(origin(i))).filter((counted) => counted !== null).length
   return { clock, limit, count }
 }
 
@@ -25,7 +25,7 @@ test('a network has six failed sign-ins a minute, all networks together 30', () 
   assert.deepEqual(both(), [6, 24])
 })
 
-test('known browsers have as many of their own, whatever their networks have used', () => {
+test('known browsers have a separate limit of the same size, whatever their networks have used', () => {
   const { count } = setUp()
   assert.equal(
     count(100, (i) => ({ ip: `192.0.2.${i}`, browser: null })),
@@ -41,11 +41,11 @@ test('known browsers have as many of their own, whatever their networks have use
   )
 })
 
-test('a sign-in that is given back does not count, and costs no later minute anything', () => {
+test('a sign-in that is undone does not count, and does not change the count of a later minute', () => {
   const { clock, limit, count } = setUp()
   const origin = { ip: '192.0.2.1', browser: null }
-  for (let i = 0; i < 100; i++) limit.take(origin)?.giveBack()
-  const late = limit.take(origin)
+  for (let i = 0; i < 100; i++) limit.count(origin)?.undo()
+  const late = limit.count(origin)
   assert.equal(
     count(10, () => origin),
     5,
@@ -55,11 +55,11 @@ test('a sign-in that is given back does not count, and costs no later minute any
     count(6, () => origin),
     6,
   )
-  late?.giveBack()
-  assert.equal(limit.take(origin), null)
+  late?.undo()
+  assert.equal(limit.count(origin), null)
 })
 
-test('a clock that is set back does not lock anybody out', () => {
+test('a clock that is set back locks nobody out', () => {
   const { clock, count } = setUp()
   const origin = { ip: '192.0.2.1', browser: null }
   assert.equal(
@@ -78,8 +78,8 @@ test('a million networks in one minute leave nothing in memory', async () => {
   let i = 0
   const addresses = async () => {
     for (let times = 0; times < 100; times++, i++) {
-      limit.take({ ip: `2001:db8:${(i >> 16).toString(16)}:${(i & 0xffff).toString(16)}::1`, browser: null })
-      limit.take({ ip: `192.0.2.${i % 200}`, browser: null })?.giveBack()
+      limit.count({ ip: `2001:db8:${(i >> 16).toString(16)}:${(i & 0xffff).toString(16)}::1`, browser: null })
+      limit.count({ ip: `192.0.2.${i % 200}`, browser: null })?.undo()
     }
   }
   const kept = await bytesKept(addresses)

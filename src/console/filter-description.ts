@@ -5,7 +5,7 @@ import { TEXTS } from './texts.ts'
 
 const words = TEXTS.filter
 
-/** A filter as a sentence's part: which deliveries it means. */
+/** Describes in words which deliveries a filter matches. */
 export function filterHtml(filter: DeliveryFilter): string {
   const { id, email, emailPrefix, username, course, word, states, from, to } = filter
   const texts = [
