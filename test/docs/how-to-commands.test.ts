@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, before, test } from 'node:test'
+import { DEMO, type Product, SECRET, startProduct } from '../harness.ts'
+import { run } from '../service/process.ts'
+import { codeBlocks, codes, DOCUMENTS, readDocument, section } from './documents.ts'
+
+const ALICE = 'alice@example.com'
+const GUIDES = DOCUMENTS.filter((path) => path.startsWith('docs/how-to/'))
+/** These look at a whole installation, or stand for any command: others test them. */
+const LEFT_OUT = ['doctor', 'migrate', 'COMMAND']
+
+let product: Product
+before(async () => {
+  product = await startProduct()
+})
+after(() => product.stop())
+
+/** Runs a command with the service's settings, on the service's database or on another one. */
+const command = (args: readonly string[], database = join(product.folder, 'lernito.db')) =>
+  run({
+    args,
+    env: {
+      LERNITO_WEBHOOK_SECRET: SECRET,
+      LERNITO_LMS_URL: product.lmsUrl,
+      LERNITO_LMS_CLIENT_ID: 'lernito-client',
+      LERNITO_LMS_CLIENT_SECRET: 'lernito-client-secret',
+      LERNITO_LMS_CALLS_PER_MINUTE: '0',
+      LERNITO_DATABASE_URL: `sqlite:${database}`,
+    },
+  })
+
+/** The commands with arguments that the guides tell to run, each once, with this service's values in them. */
+function commands(id: string): string[] {
+  const values = { 'https://lernito.example.com': product.url, ID: id, KEY: DEMO, 'COURSE-KEY': DEMO }
+  const found = GUIDES.map((path) => readDocument(path).replaceAll(/^ {3}/gm, ''))
+    .flatMap((text) => [...codes(text), ...codeBlocks(text, 'sh')])
+    .flatMap((code) => code.replaceAll(/\\\n\s*/g, '').split('\n'))
+    .flatMap((line) => /^(?:LERNITO_\w+='[^']*' )?(?:npx )?lernito-openedx ([a-z]+ .+)$/.exec(line)?.[1] ?? [])
+    .map((line) => line.replace('ACCOUNT-ADDRESS', ALICE))
+    .map((line) => Object.entries(values).reduce((text, [name, value]) => text.replace(` ${name}`, ` ${value}`), line))
+  return [...new Set(found)].filter((line) => !LEFT_OUT.includes(line.split(' ')[0] ?? ''))
+}
+
+test('every command of the how-to guides runs beside the service', async () => {
+  const { headers } = await product.sell({ email: 'ada@example.com' })
+  const lines = commands(String(headers['x-lernito-delivery']))
+  assert.deepEqual(new Set(lines.map((line) => line.split(' ')[0])), new Set(['deliveries', 'reconcile', 'send']))
+  assert.ok(lines.length >= 7)
+  for (const line of lines) {
+    const { code, stderr } = await command(line.split(' '))
+    assert.equal(code, 0, `${line}: ${stderr}`)
+  }
+})
+
+test('after a refund reconcile leaves the buyer unenrolled, and the same sale sent again enrolls again', async () => {
+  const active = async (): Promise<boolean[]> =>
+    (await product.lms.state()).enrollments.filter(({ email }) => email === ALICE).map((row) => row.active)
+  await product.sell({ email: ALICE })
+  await product.lms.seed({ enrollments: [{ email: ALICE, course: DEMO, mode: 'audit', active: false }] })
+  const { stdout } = await command(['reconcile', '--since', '7d', '--fix'])
+  assert.match(stdout, new RegExp(`unenrolled +${ALICE}`))
+  assert.deepEqual(await active(), [false])
+  assert.equal((await product.sell({ email: ALICE })).status, 200)
+  assert.deepEqual(await active(), [true])
+})
+
+test('the guide’s backup of SQLite has the sales of the running service', async () => {
+  const { headers } = await product.sell({ email: 'backup@example.com' })
+  const [line = ''] = codeBlocks(section(readDocument('docs/how-to/back-up-and-restore.md'), '## Back up SQLite'), 'sh')
+  const [, file = '', statement = ''] = /^\(umask 077 && sqlite3 (\S+) "(VACUUM INTO '[^"]+')"\)$/.exec(line) ?? []
+  assert.equal(file, 'data/lernito.db')
+  const backup = join(product.folder, 'lernito-backup.db')
+  const source = new DatabaseSync(join(product.folder, 'lernito.db'))
+  source.exec(statement.replace('lernito-backup.db', backup))
+  source.close()
+  const { stdout, stderr } = await command(['deliveries', 'list', 'backup@example.com'], backup)
+  assert.ok(stdout.includes(String(headers['x-lernito-delivery'])), stderr)
+})
