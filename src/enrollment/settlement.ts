@@ -1,4 +1,4 @@
-import { words } from '../delivery/describe.ts'
+import { describeOutcome } from '../delivery/describe.ts'
 import { type Outcome, type Settlement, STATE_OF_REASON } from '../delivery/types.ts'
 import { costsNoAttempt } from './breaker-state.ts'
 import { nextAttemptAt } from './schedule.ts'
@@ -67,5 +67,5 @@ function final({
   outcome: Outcome
 }): Settlement {
   const state = outcome.reason === null ? 'succeeded' : STATE_OF_REASON[outcome.reason.code]
-  return { ...base, state, outcome, dueAt: null, attempts, detail: words(outcome) }
+  return { ...base, state, outcome, dueAt: null, attempts, detail: describeOutcome(outcome) }
 }
