@@ -83,7 +83,7 @@ async function begin(calling: Calling): Promise<Call | null> {
   inFlight.releaseLost()
   const taken = chooser.take({ bulk, people: early.people })
   const inBulk = bulk && taken !== null && !isSingly(taken.batch)
-  if (!inBulk) early.permit?.giveBack()
+  if (!inBulk) early.permit?.release()
   if (taken === null) return null
   const permit = inBulk ? (early.permit ?? (await budget.acquire(signal))) : null
   return { taken, permit, failure: available.ok ? null : available.failure }
@@ -104,7 +104,7 @@ async function make(calling: Calling, { taken, permit, failure }: Call): Promise
   const { inFlight, onCalled } = calling
   try {
     const works = await inFlight.beginAttempt(taken.batch.works)
-    if (failure !== null || works.length === 0) permit?.giveBack()
+    if (failure !== null || works.length === 0) permit?.release()
     if (works.length > 0) await attempt(calling, { ...taken.batch, works }, { permit, failure })
   } finally {
     taken.end()
@@ -143,6 +143,6 @@ async function acquireForWork({ inbox, budget, onError, signal }: Calling, { del
     return false // nobody can say whose it is
   })
   if (mayContinue) return permit
-  permit.giveBack()
+  permit.release()
   throw STOPPED
 }

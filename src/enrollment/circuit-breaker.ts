@@ -66,7 +66,7 @@ export function createCircuitBreaker({
 
   const watch: Watch = async (call, { permit, proves = true } = {}) => {
     if (isOpen(state)) {
-      permit?.giveBack()
+      permit?.release()
       return { ok: false, failure: openFailure(state, now()) }
     }
     const judged = await call()

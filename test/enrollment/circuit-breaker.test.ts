@@ -144,10 +144,7 @@ test('a permit that could not be used goes back to the budget', async () => {
   await sandbox().faults([{ status: 503 }])
   await kindOf()
   let givenBack = 0
-  await breaker.lms.bulkEnroll(
-    { spend: () => {}, giveBack: () => givenBack++ },
-    { courses: [DEMO], emails: ['a@b.cd'] },
-  )
+  await breaker.lms.bulkEnroll({ spend: () => {}, release: () => givenBack++ }, { courses: [DEMO], emails: ['a@b.cd'] })
   assert.equal(givenBack, 1)
 })
 
