@@ -6,8 +6,8 @@ const COUNTER_LIMIT = 32 ** 4
 
 /**
  * Makes ULIDs (26 characters, Crockford's base 32). They sort by time and, within one process, in the order in which
- * they were made, even if the clock steps back. An id holds 48 bits of time, a counter of 20 bits, and 48 random bits in
- * its last 12 characters.
+ * they were made, even if the clock steps back. An id holds 48 bits of time, a counter of 20 bits, and 48 random bits
+ * in its last 12 characters.
  */
 export function createIds({ now }: { now: () => number }): () => string {
   let last = 0
@@ -20,8 +20,8 @@ export function createIds({ now }: { now: () => number }): () => string {
       last++
       count = 0
     }
-    // The last part of a UUID is 12 random hex digits, and Crockford's alphabet has all of these. Node.js generates many
-    // UUIDs at once, so this is cheaper than random bytes of our own.
+    // The last part of a UUID is 12 random hex digits, and Crockford's alphabet has all of these. Node.js generates
+    // many UUIDs at once, so this is cheaper than random bytes of our own.
     return idPrefix(last) + base32(count, 4) + randomUUID().slice(-12).toUpperCase()
   }
 }

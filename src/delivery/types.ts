@@ -28,8 +28,9 @@ export const REASON_CODES = [
 export type ReasonCode = (typeof REASON_CODES)[number]
 
 /**
- * Why a delivery did not succeed. `subject` is what the reason is about: the course key as it was sent, the field errors
- * as JSON (payload.invalid), the message of the LMS (lms.refused, retries.exhausted), or the fault in our own row.
+ * Why a delivery did not succeed. `subject` is what the reason is about: the course key as it was sent, the field
+ * errors as JSON (payload.invalid), the message of the LMS (lms.refused, retries.exhausted), or the fault in our own
+ * row.
  */
 export interface Reason {
   readonly code: ReasonCode
@@ -83,7 +84,9 @@ export interface Delivery {
   readonly outcome: Outcome | null
 }
 
-/** A verified webhook before it is stored: with a request to work on, or with the reason why there will be no attempt. */
+/**
+ * A verified webhook before it is stored: with a request to work on, or with the reason why there will be no attempt.
+ */
 export interface Arrival {
   readonly digest: string
   readonly form: string

@@ -4,9 +4,9 @@ import { resolveCourses } from './courses.ts'
 import { beginWork, failAll, type Work } from './work.ts'
 
 /**
- * Begins the work on a delivery. Checks its courses and, if the effect of an earlier attempt is unknown, whether the person
- * has an account. If so, the person goes alone, and the next call reads the person's state in the LMS before enrolling.
- * Neither look-up is throttled. Results are recorded in the work.
+ * Begins the work on a delivery. Checks its courses and, if the effect of an earlier attempt is unknown, whether the
+ * person has an account. If so, the person goes alone, and the next call reads the person's state in the LMS before
+ * enrolling. Neither look-up is throttled. Results are recorded in the work.
  * @throws Error for a delivery without a request
  */
 export async function admit({

@@ -4,8 +4,8 @@ import type { Pair, PriorKnowledge } from './pair.ts'
 import { done, failed, inDoubt, type PairResult, refused } from './work.ts'
 
 /**
- * Makes an allowance for an address that had no account just now. If there is one already, this function checks it, since
- * the LMS answers 409 for any allowance:
+ * Makes an allowance for an address that had no account just now. If there is one already, this function checks it,
+ * since the LMS answers 409 for any allowance:
  * - one without auto_enroll, which it doesn't upgrade (recorded: enrollment-allowed.json, 'allow again with auto_enroll
  *   true: not upgraded')
  * - one that another account has used
@@ -13,8 +13,9 @@ import { done, failed, inDoubt, type PairResult, refused } from './work.ts'
  * - one for another person, whose address the database takes for this one
  * It deletes all but the last kind and makes them again.
  *
- * With `effect_unknown`, it reads before it makes an allowance, and leaves a used one alone. An earlier attempt may have
- * made that, and the account that used it now has another address, so nobody can tell whether the person was unenrolled.
+ * With `effect_unknown`, it reads before it makes an allowance, and leaves a used one alone. An earlier attempt may
+ * have made that, and the account that used it now has another address, so nobody can tell whether the person was
+ * unenrolled.
  */
 export async function allow(pair: Pair, prior: 'unasked' | 'effect_unknown' | 'allowed_before'): Promise<PairResult> {
   const { lms, acquire, email, course } = pair
@@ -56,7 +57,9 @@ async function settleAllowance(pair: Pair, prior: PriorKnowledge): Promise<PairR
   return deleted.ok ? result : failed(deleted.failure)
 }
 
-/** The reason for an address whose account is retired, or that belongs to another account. Nobody is enrolled for it. */
+/**
+ * The reason for an address whose account is retired, or that belongs to another account. Nobody is enrolled for it.
+ */
 export const refuse = (person: Extract<Account, { status: 'retired' | 'other_account' }>): PairResult =>
   person.status === 'retired'
     ? refused({ code: 'person.retired', subject: '' })

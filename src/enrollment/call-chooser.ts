@@ -31,8 +31,8 @@ interface Wanted {
 }
 
 /**
- * Chooses calls for the works in flight. It allows one call for the backlog at a time, and one doubtful call, which leaves
- * the other slots to healthy sales.
+ * Chooses calls for the works in flight. It allows one call for the backlog at a time, and one doubtful call, which
+ * leaves the other slots to healthy sales.
  */
 export function createCallChooser({
   inFlight,

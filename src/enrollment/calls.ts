@@ -15,8 +15,8 @@ import { failAll, STOPPED, stop, type Work, type WorkFailure } from './work.ts'
 
 const AGAIN_MS = 1000
 /**
- * When the budget runs low, a batch of fewer than GOOD_BATCH people waits for more. It waits longer (up to GATHER_MS) the
- * less budget is left, so that a rush needs fewer calls.
+ * When the budget runs low, a batch of fewer than GOOD_BATCH people waits for more. It waits longer (up to GATHER_MS)
+ * the less budget is left, so that a rush needs fewer calls.
  */
 const SPARING_BELOW = 0.75
 const GOOD_BATCH = 40
@@ -89,7 +89,9 @@ async function begin(calling: Calling): Promise<Call | null> {
   return { chosen, permit, failure: available.ok ? null : available.failure }
 }
 
-/** Gets the permit before the batch is chosen: during the wait for it, and while the budget runs low, the batch grows. */
+/**
+ * Gets the permit before the batch is chosen: during the wait for it, and while the budget runs low, the batch grows.
+ */
 async function acquire({ chooser, budget, signal }: Calling): Promise<{ permit: Permit; people: number }> {
   const permit = await budget.acquire(signal)
   const fullness = budget.fullness()

@@ -130,7 +130,8 @@ async function probeWhenDue(
 ): Promise<void> {
   await sleep(Math.max(0, open.probeAt - now()), signal)
   if (signal.aborted) return
-  const succeeded = await probe({ lms, budget }, open, signal).catch(() => false) // the signal ended its wait for a permit
+  // It rejects if the signal ended its wait for a permit.
+  const succeeded = await probe({ lms, budget }, open, signal).catch(() => false)
   become(afterProbe(current(), { succeeded, now: now() }))
 }
 
@@ -164,7 +165,10 @@ function watched(lms: Lms, watch: Watch): Lms {
   }
 }
 
-/** The failure of a call that was never sent. The wait is at most that from opening to the probe, even if the clock was set back. */
+/**
+ * The failure of a call that was never sent. The wait is at most that from opening to the probe, even if the clock was
+ * set back.
+ */
 function openFailure({ failure, since, probeAt }: OpenState, now: number): Failure {
   const retryAfterMs = Math.min(Math.max(0, probeAt - now), probeAt - since)
   return { ...failure, endpoint: '/heartbeat', status: null, retryAfterMs, mayHaveTakenEffect: false }

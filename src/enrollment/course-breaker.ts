@@ -1,8 +1,8 @@
 /**
- * The circuit breaker of one course. `closed`: calls are made. `failed` has the people of each failed call since the last
- * success. `open`: the course is paused, since its calls fail. No call is made before `probeAt`, and from then on only
- * one at a time. Times are ms since 1970: the first pause began at `since`, and the last one at `pausedAt`. `message` is
- * that of the LMS.
+ * The circuit breaker of one course. `closed`: calls are made. `failed` has the people of each failed call since the
+ * last success. `open`: the course is paused, since its calls fail. No call is made before `probeAt`, and from then on
+ * only one at a time. Times are ms since 1970: the first pause began at `since`, and the last one at `pausedAt`.
+ * `message` is that of the LMS.
  */
 export type CourseState =
   | { readonly kind: 'closed'; readonly failed: readonly ReadonlySet<string>[] }

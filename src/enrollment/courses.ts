@@ -20,7 +20,9 @@ export async function resolveCourses({
 }: {
   ids: readonly string[]
   lms: Pick<Lms, 'course'>
-  /** Courses that were looked up before this time (ms since 1970) are looked up again: an operator has fixed them since. */
+  /**
+   * Courses that were looked up before this time (ms since 1970) are looked up again: an operator has fixed them since.
+   */
   since?: number | null
 }): Promise<Resolved> {
   const keys = new Set<string>()

@@ -36,10 +36,10 @@ export async function enrollAccount(
 }
 
 /**
- * The course mode to name, or null to let the LMS choose. If the call names none, an inactive enrollment comes back in its
- * old mode (recorded: modes-and-inactive.json, 'unenrolled from verified, enrolled singly without a mode'). So a paid
- * one gets a free mode, or `audit` if the course offers none: the LMS then refuses (recorded: lms-newer/paid-modes.json,
- * 'verified only, audit named'). In that case, `lost` is the paid mode.
+ * The course mode to name, or null to let the LMS choose. If the call names none, an inactive enrollment comes back in
+ * its old mode (recorded: modes-and-inactive.json, 'unenrolled from verified, enrolled singly without a mode'). So a
+ * paid one gets a free mode, or `audit` if the course offers none: the LMS then refuses (recorded:
+ * lms-newer/paid-modes.json, 'verified only, audit named'). In that case, `lost` is the paid mode.
  */
 function modeFor(row: Enrollment | null): { mode: string | null; lost: string | null } {
   if (row === null) return { mode: null, lost: null }

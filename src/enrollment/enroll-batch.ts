@@ -46,10 +46,10 @@ function withFirstError({ firstError }: Work, result: PairResult): PairResult {
 const isInDoubt = ({ kind }: Pick<Failure, 'kind'>): boolean => kind === 'server_error' || kind === 'unreachable'
 
 /**
- * Makes one bulk_enroll call for a batch, with `permit`, and the further calls that its people need. Records the results
- * in its works. A work without a result stays open and is marked, so that it gets another call, apart from the people who
- * may have caused the failure. HTTP 200 isn't success: each person is judged, and if any result has `error`, the answer
- * proves nothing (after a database deadlock, the LMS answers 200 and has rolled everything back).
+ * Makes one bulk_enroll call for a batch, with `permit`, and the further calls that its people need. Records the
+ * results in its works. A work without a result stays open and is marked, so that it gets another call, apart from the
+ * people who may have caused the failure. HTTP 200 isn't success: each person is judged, and if any result has `error`,
+ * the answer proves nothing (after a database deadlock, the LMS answers 200 and has rolled everything back).
  */
 export async function enrollInBulk(of: BatchContext & { permit: Permit }): Promise<void> {
   const { batch, permit, breakers, isUp, ...context } = of
@@ -75,7 +75,9 @@ export async function enrollInBulk(of: BatchContext & { permit: Permit }): Promi
   }
 }
 
-/** Marks the works with an `error` as suspects. If none of ours has one, it can be about anyone, so all are suspects. */
+/**
+ * Marks the works with an `error` as suspects. If none of ours has one, it can be about anyone, so all are suspects.
+ */
 function markSuspects({ works, courses }: Batch, resultOf: (work: Work, course: string) => PersonResult): void {
   const wrong = works.filter((work) => courses.some((course) => resultOf(work, course) === 'error'))
   for (const work of wrong.length > 0 ? wrong : works) {

@@ -4,14 +4,14 @@ import type { Pair, PriorKnowledge } from './pair.ts'
 import { done, failed, inDoubt, type PairResult } from './work.ts'
 
 /**
- * Enrolls one person in one course through the single APIs: if bulk_enroll is off, for an address that it can't take, for
- * a person who registered and has not activated (bulk_enroll makes only an allowance for them), and after an `error`
- * from it.
+ * Enrolls one person in one course through the single APIs: if bulk_enroll is off, for an address that it can't take,
+ * for a person who registered and has not activated (bulk_enroll makes only an allowance for them), and after an
+ * `error` from it.
  *
- * With `effect_unknown`, it never re-enrolls a person who was unenrolled. An inactive enrollment, or an allowance that was
- * used by an account that no longer has this address, gives the reason person.unenrolled, and nothing is sent. Two cases
- * look the same as an attempt that never took effect, and enroll the person again: an allowance that was made and deleted
- * before it was used, and an account that was deleted with its enrollments and registered again.
+ * With `effect_unknown`, it never re-enrolls a person who was unenrolled. An inactive enrollment, or an allowance that
+ * was used by an account that no longer has this address, gives the reason person.unenrolled, and nothing is sent. Two
+ * cases look the same as an attempt that never took effect, and enroll the person again: an allowance that was made and
+ * deleted before it was used, and an account that was deleted with its enrollments and registered again.
  *
  * A failure has `mayHaveTakenEffect` if this call, or one before it, may have changed something.
  * @throws what `acquire` rejects with

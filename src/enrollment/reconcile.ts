@@ -46,8 +46,9 @@ export interface Finding {
 export type Checked = { readonly findings: readonly Finding[] } | { readonly failure: Failure }
 
 /**
- * Asks the LMS whether the reported results for a person still stand. Changes nothing. Looks up the account first, which
- * isn't throttled, then the enrollments if there is an account, and the allowances if the person has not activated.
+ * Asks the LMS whether the reported results for a person still stand. Changes nothing. Looks up the account first,
+ * which isn't throttled, then the enrollments if there is an account, and the allowances if the person has not
+ * activated.
  */
 export async function checkReported({ reported, ...context }: CallContext & { reported: Reported }): Promise<Checked> {
   const { email, courses } = reported
@@ -86,8 +87,8 @@ function findingsOf(
 }
 
 /**
- * The standing in a course in which the person has no enrollment. A person who was only allowed was then never enrolled,
- * registered or not: the allowance may have been deleted because of a refund.
+ * The standing in a course in which the person has no enrollment. A person who was only allowed was then never
+ * enrolled, registered or not: the allowance may have been deleted because of a refund.
  */
 function standingWithoutRow(
   { account, allowed }: { account: 'active' | 'inactive' | 'unknown'; allowed: ReadonlySet<string> },
@@ -111,9 +112,9 @@ async function readAllowed({
 }
 
 /**
- * Whether a repair may enroll the person without asking. It may if the person was reported as enrolled and the LMS has no
- * row. A missing allowance may have been deleted on purpose, even before the person registered. Only the operator knows,
- * and names the person.
+ * Whether a repair may enroll the person without asking. It may if the person was reported as enrolled and the LMS has
+ * no row. A missing allowance may have been deleted on purpose, even before the person registered. Only the operator
+ * knows, and names the person.
  */
 export function isRepairable({ standing, email }: Finding, { named }: { named: ReadonlySet<string> }): boolean {
   return standing === 'missing' || (standing === 'allowance_missing' && named.has(email.toLowerCase()))

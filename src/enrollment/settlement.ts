@@ -5,10 +5,10 @@ import { nextAttemptAt } from './schedule.ts'
 import type { Work } from './work.ts'
 
 /**
- * The result of an attempt for its delivery (`now`: ms since 1970). A failure is retried on the schedule, even if the LMS
- * has refused another of the courses: the sender gets that answer once the rest is settled. A failure of the LMS as a
- * whole costs no attempt: throttled, misconfigured, and any failure while the circuit breaker is open. A paused course
- * costs an attempt, as its call would: the pause doesn't extend the schedule.
+ * The result of an attempt for its delivery (`now`: ms since 1970). A failure is retried on the schedule, even if the
+ * LMS has refused another of the courses: the sender gets that answer once the rest is settled. A failure of the LMS as
+ * a whole costs no attempt: throttled, misconfigured, and any failure while the circuit breaker is open. A paused
+ * course costs an attempt, as its call would: the pause doesn't extend the schedule.
  */
 export function settlement({
   work,

@@ -5,8 +5,8 @@ import type { CourseBreakers } from './course-breakers.ts'
 import { failAll, type Work } from './work.ts'
 
 /**
- * Splits a batch whose bulk_enroll call failed while the LMS is available. One person or one course may be the cause, so
- * the batch is sent again in parts: each course separately, then each half separately, until the cause is alone and
+ * Splits a batch whose bulk_enroll call failed while the LMS is available. One person or one course may be the cause,
+ * so the batch is sent again in parts: each course separately, then each half separately, until the cause is alone and
  * delays nobody else. This function sends nothing: it marks the works, which stay open and get their next calls in turn
  * with all others. A batch of one person and one course fails.
  */
@@ -45,10 +45,10 @@ function mark(works: readonly Work[], part: object): void {
 const keptNothing = ({ status }: Failure): boolean => status === 500
 
 /**
- * The works of people without an account. The call may have taken effect for anyone, and the sale may be refunded before
- * the next call. A person without an account can't have been enrolled, and gets the same allowance again. The others are
- * marked: they go one by one, and their state in the LMS is read before enrolling. Looking up accounts isn't throttled,
- * so it needs no permit.
+ * The works of people without an account. The call may have taken effect for anyone, and the sale may be refunded
+ * before the next call. A person without an account can't have been enrolled, and gets the same allowance again. The
+ * others are marked: they go one by one, and their state in the LMS is read before enrolling. Looking up accounts isn't
+ * throttled, so it needs no permit.
  */
 async function withoutAccount({
   works,

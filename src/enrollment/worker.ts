@@ -34,8 +34,8 @@ interface Worker {
 
 /**
  * Claims due deliveries from the inbox, enrolls and settles them. One loop claims deliveries and checks their courses.
- * Others make the calls: while they wait for the LMS or the call budget, the next batch grows. Resolves after the signal
- * is aborted and the last call is settled.
+ * Others make the calls: while they wait for the LMS or the call budget, the next batch grows. Resolves after the
+ * signal is aborted and the last call is settled.
  */
 export async function runWorker(worker: Worker): Promise<void> {
   const { inbox, breaker, breakers, concurrency, now, onError, signal } = worker

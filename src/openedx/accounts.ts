@@ -29,7 +29,9 @@ function isUsername(text: string): boolean {
   return /^[^/\\?#%\p{Cc}\p{Cs}]+$/u.test(text)
 }
 
-/** The LMS compares addresses by its database's rules, which ignore letter case (recorded: accounts.json) and accents. */
+/**
+ * The LMS compares addresses by its database's rules, which ignore letter case (recorded: accounts.json) and accents.
+ */
 export function accountRequest(of: { email: string }): LmsRequest {
   const query = new URLSearchParams({ email: of.email })
   return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }

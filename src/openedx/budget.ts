@@ -20,8 +20,9 @@ export interface Budget {
 }
 
 /**
- * A bucket of 30 permits that gets 80 more each minute, for a limit of 110 calls a minute. Both scale with the limit. No
- * minute can spend more than their sum. The stock throttle of the LMS is 120, which leaves ten calls a minute to others.
+ * A bucket of 30 permits that gets 80 more each minute, for a limit of 110 calls a minute. Both scale with the limit.
+ * No minute can spend more than their sum. The stock throttle of the LMS is 120, which leaves ten calls a minute to
+ * others.
  */
 const DEFAULT = { callsPerMinute: 110, bucket: 30, refill: 80 }
 const MINUTE_MS = 60_000

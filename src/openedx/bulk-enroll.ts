@@ -83,9 +83,9 @@ export function judgeBulkAvailable(answer: Answer): Judged<boolean> {
 }
 
 /**
- * Enrolls every person in every course. With auto_enroll, people without an account get an allowance, or their allowance
- * is repaired. The identifiers are sorted: two calls at once that name the same people in another order deadlock in the
- * LMS.
+ * Enrolls every person in every course. With auto_enroll, people without an account get an allowance, or their
+ * allowance is repaired. The identifiers are sorted: two calls at once that name the same people in another order
+ * deadlock in the LMS.
  * @throws Error for an address that bulkCanName rejects
  */
 export function bulkEnrollRequest(call: BulkCall): LmsRequest {
@@ -129,7 +129,9 @@ export function judgeBulkEnroll(answer: Answer, call: BulkCall): Judged<BulkAnsw
 
 type Row = z.infer<typeof person>
 
-/** The result of each person in the call; null if one is missing, or if any result is of a kind that was never recorded. */
+/**
+ * The result of each person in the call; null if one is missing, or if any result is of a kind that was never recorded.
+ */
 function peopleIn(rows: readonly Row[], asked: ReadonlySet<string>): Map<string, PersonResult> | null {
   const people = new Map<string, PersonResult>()
   for (const row of rows) {

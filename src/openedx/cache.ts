@@ -4,9 +4,9 @@ import { type StartTimer, startTimer as unrefTimer } from './timer.ts'
 /** Answers of the LMS that stay valid for a while. Failures are never kept. */
 export interface Cache<T> {
   /**
-   * The kept value, or a new answer of the LMS if the kept one was requested before `since` (ms since 1970). Callers that
-   * ask at the same time share one request. If its value may not be kept, it counts only for those that asked before
-   * the request was sent.
+   * The kept value, or a new answer of the LMS if the kept one was requested before `since` (ms since 1970). Callers
+   * that ask at the same time share one request. If its value may not be kept, it counts only for those that asked
+   * before the request was sent.
    */
   get(key: string, since?: number): Promise<Judged<T>>
   /** Drops the kept value of a key, so that the next caller asks the LMS. */
@@ -85,7 +85,9 @@ interface Entry<T> {
   readonly until: number
 }
 
-/** The kept values, least recently used first. A value that may not be kept is here only for the time of its request. */
+/**
+ * The kept values, least recently used first. A value that may not be kept is here only for the time of its request.
+ */
 function createStore<T>({ ttlMs, restMs = 0, max, now }: CacheOptions<T>) {
   const entries = new Map<string, Entry<T>>()
   const mayBeKept = (value: T): boolean => ttlMs(value) > 0
@@ -106,7 +108,9 @@ function createStore<T>({ ttlMs, restMs = 0, max, now }: CacheOptions<T>) {
       entries.set(key, entry)
       return entry
     },
-    /** How long the next request for a key has to wait, in ms. Never more than `restMs`, even if the clock was set back. */
+    /**
+     * How long the next request for a key has to wait, in ms. Never more than `restMs`, even if the clock was set back.
+     */
     restOf: (key: string): number => {
       const entry = entries.get(key)
       if (entry === undefined || mayBeKept(entry.value)) return 0

@@ -33,8 +33,8 @@ function tails(flags: string, list: [TailName, string][]): Tail[] {
 }
 
 /**
- * Whether a text is a course key for edx-opaque-keys' `CourseKey.from_string`, which the original uses. Says nothing about
- * whether the course exists. Accepts `course-v1:org+course+run`, with or without `+branch@…` and `+version@…`;
+ * Whether a text is a course key for edx-opaque-keys' `CourseKey.from_string`, which the original uses. Says nothing
+ * about whether the course exists. Accepts `course-v1:org+course+run`, with or without `+branch@…` and `+version@…`;
  * `library-v1:…` and `ccx-v1:…`, which are course keys too; and the old `org/course/run`, whose run may be empty
  * (recorded: lernito-webhook-random.json). Doesn't trim the text: the payload rules do that.
  */
@@ -42,7 +42,9 @@ export function isCourseKey(text: string): boolean {
   return isNamespacedKey(text) || OLD_STYLE.test(text)
 }
 
-/** The course that a CCX (a coach's copy) was made from: `course-v1:…`. null if the key isn't a CCX's or doesn't say. */
+/**
+ * The course that a CCX (a coach's copy) was made from: `course-v1:…`. null if the key isn't a CCX's or doesn't say.
+ */
 export function parentOfCcx(key: string): string | null {
   const plain = /^ccx-v1:([^+@]+\+[^+@]+\+[^+@]+)\+/.exec(key)?.[1]
   return plain === undefined ? null : `course-v1:${plain}`

@@ -41,8 +41,8 @@ export function neverSent(error: unknown): boolean {
 }
 
 /**
- * Marks a judged answer if the LMS may have carried out the failed call. A 5xx may come from a proxy that stopped waiting,
- * or from the LMS after its transaction. A 400 that was never recorded may leave the row behind (recorded:
+ * Marks a judged answer if the LMS may have carried out the failed call. A 5xx may come from a proxy that stopped
+ * waiting, or from the LMS after its transaction. A 400 that was never recorded may leave the row behind (recorded:
  * lms-newer/paid-modes.json, 'SURPRISE: attribute without a value: 400, and enrolled'). The LMS decides failures of the
  * other kinds before it changes anything.
  */

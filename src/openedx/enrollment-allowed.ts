@@ -14,7 +14,10 @@ export interface Allowance {
   readonly autoEnroll: boolean
   /** An account has enrolled through it, so it has no further effect. */
   readonly used: boolean
-  /** The masked address that it is for, if the LMS's database only takes that for the requested one; null if it is the same. */
+  /**
+   * The masked address of the allowance if it is another one, which the LMS's database takes for the requested address;
+   * null if it is the requested one.
+   */
   readonly other: string | null
 }
 
@@ -28,7 +31,10 @@ export function allowRequest(of: { email: string; course: string }): LmsRequest 
   return { method: 'POST', endpoint: ENDPOINT, path: ENDPOINT, body }
 }
 
-/** `exists` says nothing about the allowance's auto_enroll (recorded: 'allow again with auto_enroll true: not upgraded'). */
+/**
+ * `exists` says nothing about the allowance's auto_enroll (recorded: 'allow again with auto_enroll true: not
+ * upgraded').
+ */
 export function judgeAllow(answer: Answer, asked: { course: string }): Judged<'created' | 'exists'> {
   if (answer.status === 201) {
     const read = readAs(answer, ENDPOINT, created)

@@ -32,8 +32,8 @@ export function enrollmentListRequest(of: { email: string }): LmsRequest {
 }
 
 /**
- * The list is empty if no account has the address (recorded: sequence.json, 396). `whole` is false if there are more than
- * 100 enrollments: the rows are then the newest ones.
+ * The list is empty if no account has the address (recorded: sequence.json, 396). `whole` is false if there are more
+ * than 100 enrollments: the rows are then the newest ones.
  */
 export function judgeEnrollmentList(
   answer: Answer,

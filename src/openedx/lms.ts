@@ -30,9 +30,9 @@ const MAX_COURSES = 5_000
 const TIMEOUT_MS = 30_000
 
 /**
- * The LMS's REST API. Each call is sent once, or twice if its token has to be renewed, and its answer is judged. Retries
- * are up to the caller. An API that the LMS throttles takes a permit. No answer of the LMS makes a call reject; it
- * rejects only with what `mayCall` throws.
+ * The LMS's REST API. Each call is sent once, or twice if its token has to be renewed, and its answer is judged.
+ * Retries are up to the caller. An API that the LMS throttles takes a permit. No answer of the LMS makes a call reject;
+ * it rejects only with what `mayCall` throws.
  */
 export interface Lms {
   /** The service user that the LMS's token names. */

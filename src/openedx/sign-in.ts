@@ -30,7 +30,9 @@ export interface Attempt {
 export interface SignIn {
   /** A new attempt, and the LMS page that the browser opens for it. */
   begin(redirectUri: string): Promise<Attempt & { readonly url: string }>
-  /** Turns the parameters that the browser brought back into a person. `refused` if they don't belong to this attempt. */
+  /**
+   * Turns the parameters that the browser brought back into a person. `refused` if they don't belong to this attempt.
+   */
   finish(back: { parameters: URLSearchParams; attempt: Attempt; redirectUri: string }): Promise<Judged<Person>>
   /** Asks the LMS again who this is. `refused` if it no longer accepts the token. A refresh token is valid once. */
   renew(refreshToken: string): Promise<Judged<Person>>
@@ -168,7 +170,9 @@ function refusalWords(error: string): string {
   return `The LMS rejects sign-ins through this application (${error}): ${remedy}`
 }
 
-/** Anyone can put an error into the browser's address, so only a code is quoted, and only one that looks like a code. */
+/**
+ * Anyone can put an error into the browser's address, so only a code is quoted, and only one that looks like a code.
+ */
 function codeOf(error: unknown): string {
   const code = error instanceof oauth.AuthorizationResponseError ? error.error : null
   return code !== null && /^[a-z_]{1,40}$/.test(code) ? code : 'the answer does not belong to this attempt'

@@ -23,7 +23,9 @@ export interface Token {
 export interface Tokens {
   /** A token that stays valid for a while. */
   get(): Promise<Judged<Token>>
-  /** A new token in place of the one that the LMS just refused. Callers with the same refused token share one request. */
+  /**
+   * A new token in place of the one that the LMS just refused. Callers with the same refused token share one request.
+   */
   renew(refused: string): Promise<Judged<Token>>
 }
 
@@ -35,8 +37,8 @@ const claims = z.object({
 })
 
 /**
- * Gets tokens with client credentials. All calls share one token. It is renewed a minute before it expires (or a tenth of
- * its life before, if that is less), and when an API refuses it.
+ * Gets tokens with client credentials. All calls share one token. It is renewed a minute before it expires (or a tenth
+ * of its life before, if that is less), and when an API refuses it.
  * @param from.url LERNITO_LMS_URL
  * @param from.send makes the call; the token endpoint takes no token
  */

@@ -63,7 +63,10 @@ interface TransportOptions {
 }
 
 const MAX_ANSWER_BYTES = 2 * 1024 * 1024
-/** The LMS still works on a call that we no longer wait for, so its slot stays taken: another call would be one too many. */
+/**
+ * The LMS still works on a call that we no longer wait for, so its slot stays taken: another call would be one too
+ * many.
+ */
 const KEEP_SLOT_MS = 60_000
 
 /** A JSON body. */
@@ -72,9 +75,9 @@ export function jsonBody(value: object): LmsRequest['body'] {
 }
 
 /**
- * HTTP to one LMS. It makes at most `concurrency` calls at once, each with its own timeout. It reads at most 2 MiB of an
- * answer and decompresses nothing. It always checks certificates. It never follows a redirect, since a token must not
- * travel to another host.
+ * HTTP to one LMS. It makes at most `concurrency` calls at once, each with its own timeout. It reads at most 2 MiB of
+ * an answer and decompresses nothing. It always checks certificates. It never follows a redirect, since a token must
+ * not travel to another host.
  */
 export function createTransport(from: TransportOptions): Transport {
   const { url, mayCall = always, timeoutMs, now, onCall, startTimer = unrefTimer } = from

@@ -25,7 +25,11 @@ test('a call without an answer is an outage if the heartbeat fails too; otherwis
   assert.equal(stateAfter([failing('unreachable'), failing('unreachable')]).kind, 'closed')
   assert.equal(stateAfter([failing('unreachable'), failing('unreachable'), failing('unreachable')]).kind, 'down')
   const answered = afterSuccess(stateAfter([failing('unreachable'), failing('unreachable')]))
-  assert.equal(stateAfter([failing('unreachable')], answered).kind, 'closed', 'a good answer in between counts anew')
+  assert.equal(
+    stateAfter([failing('unreachable')], answered).kind,
+    'closed',
+    'a successful answer in between resets the count',
+  )
 })
 
 test('a 500 is an outage only if the heartbeat fails too, however many there are', () => {
@@ -61,7 +65,7 @@ test('an outage is probed every 2 s; each relapse before a success doubles the w
 })
 
 test('a call that was in flight when the circuit breaker opened changes nothing', () => {
-  const blocked = stateAfter([failing('throttled', { retryAfterMs: 58_000 })])
-  assert.equal(stateAfter([failing('misconfigured')], blocked), blocked)
-  assert.equal(afterSuccess(blocked), blocked)
+  const open = stateAfter([failing('throttled', { retryAfterMs: 58_000 })])
+  assert.equal(stateAfter([failing('misconfigured')], open), open)
+  assert.equal(afterSuccess(open), open)
 })

@@ -11,7 +11,10 @@ const ALLOW = '/api/enrollment/v1/enrollment_allowed/'
 const BROKEN = 'course-v1:Lernito+Broken+2026'
 const HEALTHY = Array.from({ length: 8 }, (_, i) => `course-v1:Lernito+Healthy${i}+2026`)
 
-/** As with a duplicate forum role: bulk_enroll answers `error` for each person in the course; the single APIs answer 500. */
+/**
+ * As with a duplicate forum role: bulk_enroll answers `error` for each person in the course; the single APIs answer
+ * 500.
+ */
 const FAILS_FOR_ALL = [
   { method: 'POST', path: BULK, naming: BROKEN, error: true },
   { method: 'POST', path: SINGLE, naming: BROKEN, status: 500, delayMs: 300 },

@@ -179,11 +179,11 @@ test('every function that builds a request is tested here', () => {
   const builders = sources.flatMap((source) =>
     [...source.matchAll(/export function (\w+Request)\(/g)].map(([, name = '']) => name),
   )
-  const tried = readFileSync(import.meta.filename, 'utf8')
+  const source = readFileSync(import.meta.filename, 'utf8')
   assert.ok(builders.length > 10)
   assert.deepEqual(
-    builders.filter((name) => !tried.includes(`${name}(`)),
+    builders.filter((name) => !source.includes(`${name}(`)),
     [],
-    'these builders of src/openedx are not tried with hostile input: give each a property here',
+    'these builders of src/openedx are not tested with hostile input: give each a property here',
   )
 })

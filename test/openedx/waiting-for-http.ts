@@ -8,8 +8,8 @@ const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Len
 const HANDSHAKE = '\x16'
 
 /**
- * A plain HTTP server that reads to the end of a request's headers, as gunicorn does. A TLS handshake has no such end, so
- * the server never answers one, or cuts it at once. Gives host and port.
+ * A plain HTTP server that reads to the end of a request's headers, as gunicorn does. A TLS handshake has no such end,
+ * so the server never answers one, or cuts it at once. Gives host and port.
  */
 export async function waitingForHttp(
   t: TestContext,
