@@ -1,4 +1,4 @@
-/** Every way in which this program says no, by a stable code. */
+/** The stable codes of all errors that this program reports. */
 export type ErrorCode =
   | 'settings.invalid'
   | 'usage.invalid'
@@ -16,7 +16,7 @@ export type ErrorCode =
   | 'sandbox.not_loopback'
   | 'sandbox.world_invalid'
 
-/** The one error class. `message` is for people: what is wrong and what to do about it. */
+/** The one error class. `message` tells a person what is wrong and what to do about it. */
 export class AppError extends Error {
   readonly code: ErrorCode
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {

@@ -1,8 +1,8 @@
 import { isIPv4, isIPv6 } from 'node:net'
 
 /**
- * Whom an address counts for: an IPv4 address for itself, an IPv6 address for its first 64 bits, since one customer has
- * a network of that size or a larger one. `unknown` for what is no address.
+ * The network that an address belongs to: an IPv4 address itself, or the first 64 bits of an IPv6 address, since one
+ * customer has a network of at least that size. `unknown` if the text is not an address.
  */
 export function networkOf(ip: string): string {
   if (isIPv4(ip)) return ip
@@ -14,7 +14,7 @@ export function networkOf(ip: string): string {
   return `${prefix.join(':')}::/64`
 }
 
-/** The eight numbers of an IPv6 address; its zone is left out. */
+/** The eight numbers of an IPv6 address, without its zone. */
 function groupsOf(ip: string): number[] {
   const [head = [], tail = []] = ip.replace(/%.*/, '').split('::').map(numbersOf)
   return [...head, ...Array.from({ length: 8 - head.length - tail.length }, () => 0), ...tail]
@@ -24,7 +24,7 @@ function numbersOf(text: string): number[] {
   if (text === '') return []
   return text.split(':').flatMap((part) => {
     if (!part.includes('.')) return [Number.parseInt(part, 16)]
-    const [a = 0, b = 0, c = 0, d = 0] = part.split('.').map(Number) // the last 32 bits may be written like this
+    const [a = 0, b = 0, c = 0, d = 0] = part.split('.').map(Number) // the last 32 bits may be in IPv4 notation
     return [a * 256 + b, c * 256 + d]
   })
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Waits `ms`, or until the signal is aborted, whichever comes first. Never rejects: whoever pauses looks afterwards. */
+/** Waits `ms`, or until the signal is aborted, whichever comes first. Never rejects: callers check the signal. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  // Its only reason to reject is the signal.
+  // It rejects only because of the signal.
   await delay(ms, undefined, { signal }).catch(() => {})
 }

@@ -2,28 +2,29 @@ export interface WakeUp {
   /** Wakes everyone who is listening now. */
   wake(): void
   /**
-   * Starts to listen at once; the returned function then waits until the bell has rung since, `ms` have passed, or the
-   * signal is aborted, whichever comes first.
+   * Starts to listen at once. The returned function waits until a wake-up signal came after that, `ms` have passed, or
+   * the abort signal is aborted, whichever comes first.
    */
   listen(): (ms: number, signal: AbortSignal) => Promise<void>
 }
 
 /**
- * Wakes a sleeper that would otherwise poll. Listening begins before the look, so that no ring is missed. Without
- * Promise.race: a promise that stays open keeps whatever was raced against it, and a bell may not ring for days.
+ * A signal that wakes a loop before its next poll. A loop starts to listen before it checks for work, so that it misses
+ * no signal. This doesn't use Promise.race: a pending promise keeps everything that was raced against it in memory, and
+ * days may pass before the next signal.
  */
 export function createWakeUp(): WakeUp {
   const sleepers = new Set<() => void>()
-  let rings = 0
+  let signals = 0
   return {
     wake: () => {
-      rings++
+      signals++
       for (const wake of [...sleepers]) wake()
     },
     listen: () => {
-      const heard = rings
+      const heard = signals
       return async (ms, signal) => {
-        if (signal.aborted || rings > heard) return
+        if (signal.aborted || signals > heard) return
         await new Promise<void>((resolve) => {
           const wake = (): void => {
             clearTimeout(timer)

@@ -1,4 +1,4 @@
-import { words } from '../delivery/describe.ts'
+import { describeOutcome } from '../delivery/describe.ts'
 import type { DeliveryFilter } from '../operations/filter.ts'
 import type { Found, Operations, Summary } from '../operations/operations.ts'
 import { parseOptions, usageError } from './command.ts'
@@ -66,7 +66,7 @@ async function* pages({
 
 function line({ id, state, activeAt, email, courseIds, outcome, dueAt }: Summary): string[] {
   const next = dueAt === null ? '' : `next try ${timeText(dueAt)}`
-  const came = outcome === null ? '' : words(outcome)
+  const came = outcome === null ? '' : describeOutcome(outcome)
   const what = [came, state === 'waiting' ? next : ''].filter((text) => text !== '').join('; ')
   return [id, state, timeText(activeAt), plain(email ?? '-'), plain(courseIds.join(', ')), plain(what)]
 }

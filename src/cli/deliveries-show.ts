@@ -1,4 +1,4 @@
-import { words } from '../delivery/describe.ts'
+import { describeOutcome } from '../delivery/describe.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import { parseOptions, usageError } from './command.ts'
@@ -52,7 +52,7 @@ function describe({
     ['name', request === null ? null : `${request.name} ${request.family}`],
     ['username', request?.username ?? null],
     ['courses', request === null ? null : request.courseIds.join(', ')],
-    ['outcome', outcome === null ? null : words(outcome) || 'none yet'],
+    ['outcome', outcome === null ? null : describeOutcome(outcome) || 'none yet'],
     ['unreadable', unreadable],
     ['signed over', shown.form],
     ['payload', body.replace(/\s+/g, ' ')],

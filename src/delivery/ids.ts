@@ -5,8 +5,9 @@ const TIME_LENGTH = 10
 const COUNTER_LIMIT = 32 ** 4
 
 /**
- * Makes ULIDs (26 characters, Crockford's base 32): they sort by time and, within one process, by the order in which
- * they were made, also when the clock steps back. 48 bits of time, 20 of a counter, 48 of chance in the last 12 characters.
+ * Makes ULIDs (26 characters, Crockford's base 32). They sort by time and, within one process, in the order in which
+ * they were made, even if the clock steps back. An id holds 48 bits of time, a counter of 20 bits, and 48 random bits
+ * in its last 12 characters.
  */
 export function createIds({ now }: { now: () => number }): () => string {
   let last = 0
@@ -19,13 +20,13 @@ export function createIds({ now }: { now: () => number }): () => string {
       last++
       count = 0
     }
-    // The last part of a UUID is 12 random hex digits, which are letters of Crockford's alphabet too; Node draws many
-    // UUIDs at once, so this is cheaper than random bytes of our own.
+    // The last part of a UUID is 12 random hex digits, and Crockford's alphabet has all of these. Node.js generates
+    // many UUIDs at once, so this is cheaper than random bytes of our own.
     return idPrefix(last) + base32(count, 4) + randomUUID().slice(-12).toUpperCase()
   }
 }
 
-/** What every id begins with that is made at this time (ms since 1970), and sorts before all that are made later. */
+/** The prefix of every id that is made at this time (ms since 1970). It sorts before all ids that are made later. */
 export const idPrefix = (at: number): string => base32(at, TIME_LENGTH)
 
 function base32(value: number, length: number): string {

@@ -1,4 +1,4 @@
-/** What Lernito asks for, after the payload rules: trimmed, coerced, bounded. */
+/** The enrollments that Lernito requests, after the payload rules: trimmed, coerced, bounded. */
 export interface EnrollmentRequest {
   readonly email: string
   readonly name: string
@@ -7,10 +7,10 @@ export interface EnrollmentRequest {
   readonly courseIds: readonly string[]
 }
 
-/** What of a payload could be read as a text; none of it is checked. */
+/** The fields of a payload that could be read as text, unchecked. */
 export type About = Partial<EnrollmentRequest>
 
-/** `handled`: an operator has taken care of it by other means; nothing is tried any more. */
+/** `handled`: an operator has taken care of it by other means, and the service makes no further attempt. */
 export const DELIVERY_STATES = ['waiting', 'succeeded', 'rejected', 'needs_attention', 'handled'] as const
 export type DeliveryState = (typeof DELIVERY_STATES)[number]
 
@@ -28,8 +28,9 @@ export const REASON_CODES = [
 export type ReasonCode = (typeof REASON_CODES)[number]
 
 /**
- * Why a delivery did not succeed. `subject` is what it is about: the course key as it was sent, the field errors as
- * JSON (payload.invalid), what the LMS said (lms.refused, retries.exhausted), or what is wrong with our own row.
+ * Why a delivery did not succeed. `subject` is what the reason is about: the course key as it was sent, the field
+ * errors as JSON (payload.invalid), the message of the LMS (lms.refused, retries.exhausted), or the fault in our own
+ * row.
  */
 export interface Reason {
   readonly code: ReasonCode
@@ -38,15 +39,16 @@ export interface Reason {
 
 export type CourseResult = 'enrolled' | 'allowed'
 
-/** `courses` are the true course keys that are done; with a reason they are what was done before it. */
+/** `courses` are the true course keys that are done. With a reason, they are those that were done despite it. */
 export interface Outcome {
   readonly courses: Readonly<Record<string, CourseResult>>
   readonly reason: Reason | null
 }
 
 /**
- * The state that each reason leaves a delivery in. A sender's mistake is rejected: sending it again can't help. What a
- * person at the LMS can mend (create the course, open it) needs attention: it is replayed afterwards.
+ * The state that each reason leaves a delivery in. A sender's mistake is rejected: sending the same again can't help.
+ * What a person can fix in the LMS, such as a course that doesn't exist or isn't open, needs attention: an operator
+ * replays it afterwards.
  */
 export const STATE_OF_REASON = {
   'payload.invalid': 'rejected',
@@ -60,7 +62,7 @@ export const STATE_OF_REASON = {
   'row.unreadable': 'needs_attention',
 } as const satisfies Record<ReasonCode, DeliveryState>
 
-/** One webhook with a good signature. Times are milliseconds since 1970. */
+/** One webhook with a valid signature. Times are milliseconds since 1970. */
 export interface Delivery {
   readonly id: string
   readonly digest: string
@@ -70,11 +72,11 @@ export interface Delivery {
   readonly attempts: number
   readonly receivedAt: number
   readonly settledAt: number | null
-  /** When an operator last had it replayed: what the LMS said before that is not to be trusted. */
+  /** When an operator last replayed it: answers of the LMS from before that are out of date. */
   readonly replayedAt: number | null
-  /** Counts the webhooks and replays of this delivery: an attempt answers only those that came before it began. */
+  /** Counts the webhooks and replays of this delivery. An attempt answers only those that came before it began. */
   readonly generation: number
-  /** An earlier attempt may have taken effect in the LMS without our knowing: read the person's state before enrolling. */
+  /** An earlier attempt may have taken effect in the LMS without our knowing: the next one reads before it enrolls. */
   readonly effectUnknown: boolean
   readonly form: string
   readonly body: Uint8Array
@@ -82,18 +84,20 @@ export interface Delivery {
   readonly outcome: Outcome | null
 }
 
-/** A verified webhook on its way in: with a request that is worked on, or with the reason why it never will be. */
+/**
+ * A verified webhook before it is stored: with a request to work on, or with the reason why there will be no attempt.
+ */
 export interface Arrival {
   readonly digest: string
   readonly form: string
   readonly body: Uint8Array
   readonly request: EnrollmentRequest | null
-  /** Without a request: what the payload says it is about, so that it can be found. */
+  /** Without a request: what could be read of the payload, so that operators can find the delivery. */
   readonly about?: About
   readonly reason: Reason | null
 }
 
-/** What working on a delivery came to. `dueAt` is set while another try is to come, and then only. */
+/** The result of an attempt. `dueAt` (ms since 1970) is set only if another attempt follows. */
 export interface Settlement {
   readonly id: string
   readonly state: DeliveryState
@@ -104,11 +108,11 @@ export interface Settlement {
   readonly generation: number
   /** A call of this attempt may have taken effect without our knowing. */
   readonly effectUnknown: boolean
-  /** For the timeline, in words: what the LMS said about this person. */
+  /** A description for the timeline: the result, or the message of the LMS about this person. */
   readonly detail: string
 }
 
-/** `generation`: it answers the webhooks up to this one. */
+/** What the waiting senders learn. It answers the webhooks up to `generation`. */
 export type Progress = Pick<Settlement, 'state' | 'outcome' | 'dueAt' | 'generation'>
 
 export type EventKind =
@@ -128,12 +132,12 @@ export type EventKind =
 /** One thing that happened to a delivery: timeline row, log line, metric and, with an actor, audit log. */
 export interface DeliveryEvent {
   readonly id: string
-  /** '' for what an operator did to many at once, or to one that is no more. */
+  /** Empty for what an operator did to many deliveries at once, or to one that no longer exists. */
   readonly deliveryId: string
   readonly at: number
   readonly kind: EventKind
   readonly detail: string
   readonly actor: string | null
-  /** From received to the first success, ms; left out of all else, and when it is read back. */
+  /** From receiving to the first success, in ms. Absent from all other events, and from those read back. */
   readonly timeToEnrollmentMs?: number
 }

@@ -4,10 +4,10 @@ import { resolveCourses } from './courses.ts'
 import { beginWork, failAll, type Work } from './work.ts'
 
 /**
- * Begins an attempt: checks the courses and, where an earlier attempt may have taken effect without our knowing, whether
- * the person has an account. A person with one goes alone, and their state in the LMS is read before enrolling. Neither look-up
- * is throttled. What is decided by then is recorded in the work.
- * @throws Error for a delivery that asks for nothing
+ * Begins the work on a delivery. Checks its courses and, if the effect of an earlier attempt is unknown, whether the
+ * person has an account. If so, the person goes alone, and the next call reads the person's state in the LMS before
+ * enrolling. Neither look-up is throttled. Results are recorded in the work.
+ * @throws Error for a delivery without a request
  */
 export async function admit({
   delivery,
@@ -17,7 +17,7 @@ export async function admit({
   lms: Pick<Lms, 'course' | 'account'>
 }): Promise<Work> {
   const { request } = delivery
-  if (request === null) throw new Error(`delivery ${delivery.id} is due but asks for nothing`)
+  if (request === null) throw new Error(`delivery ${delivery.id} is due but has no request`)
   const resolved = await resolveCourses({ ids: request.courseIds, lms, since: delivery.replayedAt })
   const work = beginWork({ delivery, request, courses: resolved.kind === 'courses' ? resolved.keys : [] })
   if (resolved.kind === 'reason') work.reasons.push(resolved.reason)

@@ -1,14 +1,14 @@
-import type { CourseStanding } from './course-breakers.ts'
+import type { CourseHealth } from './course-breakers.ts'
 import type { Work } from './work.ts'
 
-/** About one second of the LMS for people who have an account, a tenth of it for those who don't. */
+/** About one second of the LMS's time for people with an account, and a tenth of that for those without. */
 export const BATCH_PEOPLE = 50
-/** While the call budget runs down: the LMS has the same work to do, in fewer and longer calls. */
+/** The size while the call budget runs low: the LMS does the same work in fewer, longer calls. */
 export const BATCH_PEOPLE_AT_MOST = 100
-/** Who has waited this long (ms) is in the next call, however many wait for another course. */
+/** A work that has waited this long (ms) is in the next call, however many wait for another course. */
 const PATIENCE_MS = 2000
 
-/** One call: every one of `works` waits for every one of `courses`. */
+/** The people and courses of one call: each of `works` waits for each of `courses`. */
 export interface Batch {
   readonly courses: readonly string[]
   readonly works: readonly Work[]
@@ -21,23 +21,23 @@ interface Choice {
   readonly bulk: boolean
   /** ms since 1970 */
   readonly now: number
-  /** Whether a sender waits for the answer: that one is in a call before any backlog. */
+  /** Whether a sender waits for the answer. If so, the work comes before any backlog. */
   readonly isAwaited?: (work: Work) => boolean
-  /** At most so many in a call. */
+  /** The most people in a call. */
   readonly people?: number
-  /** What may be done for a course now. */
-  readonly standing?: (course: string) => CourseStanding
-  /** Whether calls that may fail are left out: those in doubt have one slot only, and it is taken. */
+  /** Which calls may be made for a course now. */
+  readonly healthOf?: (course: string) => CourseHealth
+  /** Whether to leave out doubtful calls: they have only one slot, and it is taken. */
   readonly withoutDoubtful?: boolean
-  /** Whether suspects come before the others for once: where those never end, suspects would never have a turn. */
+  /** Whether suspects come first this time. If the other works never end, suspects would never get a turn. */
   readonly suspectsFirst?: boolean
 }
 
 /**
- * The next call to make, or null if there is none: one course with all who wait for it, or one equal set of courses,
- * whichever serves more (person, course) pairs, and never a product that enrolls anybody in a course not bought.
- * Without `bulk`, and for those who can't go together with others, a batch is the one person. Those because of
- * whom a batch failed, and probes of paused courses, come after all others.
+ * Chooses the next call, or null if there is none. It is for one course with all who wait for it, or for one set of
+ * courses with all who wait for exactly that set, whichever serves more (person, course) pairs. A batch never enrolls
+ * anyone in a course that they didn't buy. Without `bulk`, and for a work that has to go alone, it is for one person.
+ * Suspects and probes of paused courses come after all others.
  */
 export function nextBatch(choice: Choice): Batch | null {
   const { withoutDoubtful = false, suspectsFirst = false } = choice
@@ -46,18 +46,18 @@ export function nextBatch(choice: Choice): Batch | null {
   return healthyBatch(choice) ?? suspectBatch(choice)
 }
 
-/** Whether it is for one person by the single APIs, also where the LMS has bulk_enroll. */
+/** Whether the batch goes through the single APIs, even if the LMS has bulk_enroll. */
 export const isSingly = ({ works }: Batch): boolean => works.some(({ alone, suspect }) => alone || suspect)
 
-/** Whether a call may fail: such calls have one slot at a time, so that the other ones are left to healthy calls. */
-export const isDoubtful = ({ works, courses }: Batch, standing: (course: string) => CourseStanding): boolean =>
+/** Whether a call is likely to fail. Such calls share one slot, which leaves the others to healthy calls. */
+export const isDoubtful = ({ works, courses }: Batch, healthOf: (course: string) => CourseHealth): boolean =>
   works.some(({ suspect, part }) => suspect || part !== null) ||
-  courses.some((course) => standing(course) !== 'healthy')
+  courses.some((course) => healthOf(course) !== 'healthy')
 
-const HEALTHY = (): CourseStanding => 'healthy'
+const HEALTHY = (): CourseHealth => 'healthy'
 const NOBODY = (): boolean => false
 
-/** Those who are waited for first, if there are any; else all. */
+/** The works that a sender waits for first, then the others. */
 function inOrder(works: readonly Work[], isAwaited: (work: Work) => boolean): readonly Work[] {
   const awaited = works.filter(isAwaited)
   return awaited.length === 0 ? works : [...awaited, ...works.filter((work) => !isAwaited(work))]
@@ -69,11 +69,11 @@ function healthyBatch({
   now,
   isAwaited = NOBODY,
   people = BATCH_PEOPLE,
-  standing = HEALTHY,
+  healthOf = HEALTHY,
   withoutDoubtful = false,
 }: Choice): Batch | null {
   const usable = (course: string): boolean => {
-    const one = standing(course)
+    const one = healthOf(course)
     return one === 'healthy' || (one === 'doubtful' && !withoutDoubtful)
   }
   const able = all.filter(({ suspect, part, open }) => {
@@ -91,23 +91,23 @@ function healthyBatch({
     impatient ? foremost === oldest : !anyAwaited || isAwaited(foremost)
   const [best = single(oldest)] = candidates({ works: works.filter((work) => !work.alone), people, usable })
     .filter(isEligible)
-    .sort((a, b) => pairs(b) - pairs(a)) // of equals the one that was there first stays first
+    .sort((a, b) => pairs(b) - pairs(a)) // the sort is stable: of equals, the older one stays first
   return best
 }
 
-/** One person in one course, as a probe, or a suspect in all courses that may be tried. */
-function suspectBatch({ works, isAwaited = NOBODY, standing = HEALTHY }: Choice): Batch | null {
+/** One person in one course, as a probe, or a suspect in all courses that take calls. */
+function suspectBatch({ works, isAwaited = NOBODY, healthOf = HEALTHY }: Choice): Batch | null {
   for (const work of inOrder(works, isAwaited)) {
     const open = [...work.open].sort()
-    const usable = open.filter((course) => ['healthy', 'doubtful'].includes(standing(course)))
+    const usable = open.filter((course) => ['healthy', 'doubtful'].includes(healthOf(course)))
     if (work.suspect && usable.length > 0) return { courses: usable, works: [work] }
-    const probe = open.find((course) => standing(course) === 'probe')
+    const probe = open.find((course) => healthOf(course) === 'probe')
     if (probe !== undefined) return { courses: [probe], works: [work] }
   }
   return null
 }
 
-/** For each course, and each equal set of courses, those who wait for it in their order: at most `people`. */
+/** For each course, and each set of courses, the first `people` works that wait for it. */
 function candidates({
   works,
   people,

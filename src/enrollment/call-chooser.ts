@@ -3,38 +3,38 @@ import type { CourseBreakers } from './course-breakers.ts'
 import type { InFlight } from './in-flight.ts'
 import type { Work } from './work.ts'
 
-/** However many others there are, those that may fail have a turn this often (ms). */
+/** Doubtful calls get a turn this often (ms), however many others there are. */
 const DOUBTFUL_TURN_MS = 5_000
 
-/** A batch whose call is under way: no other call takes its works. */
-export interface Taken {
+/** A batch whose call is in flight: no other call takes its works. */
+export interface ChosenCall {
   readonly batch: Batch
-  /** Nobody waits for it. */
+  /** Whether no sender waits for it. */
   readonly isBacklog: boolean
-  /** The call has ended: what is still open of its works can be chosen again. */
+  /** Ends the call: what is still open of its works can be chosen again. */
   end(): void
-  /** The pause after a call for the backlog has ended. */
+  /** Ends the pause after a call for the backlog. */
   endPause(): void
 }
 
-export interface Chooser {
-  /** The next call to make; null if there is none, or it has to wait for one under way. */
+export interface CallChooser {
+  /** The next call to make; null if there is none, or if it has to wait for one in flight. */
   peek(of: Wanted): Batch | null
-  /** Chooses the next call and, in the same moment, takes its works out of what others choose from. */
-  take(of: Wanted): Taken | null
+  /** Chooses the next call and reserves its works in the same step, so that no other call can take them. */
+  choose(of: Wanted): ChosenCall | null
 }
 
-/** `bulk`: whether the LMS has bulk_enroll; `people`: at most so many in a call. */
+/** `bulk`: whether the LMS has bulk_enroll. `people`: the most people in a call. */
 interface Wanted {
   readonly bulk: boolean
   readonly people: number
 }
 
 /**
- * Chooses calls for the works in hand. Of those for the backlog there is one at a time, and of those that may fail
- * as well, so that the other slots are left to healthy sales.
+ * Chooses calls for the works in flight. It allows one call for the backlog at a time, and one doubtful call, which
+ * leaves the other slots to healthy sales.
  */
-export function createChooser({
+export function createCallChooser({
   inFlight,
   breakers,
   isAwaited,
@@ -45,7 +45,7 @@ export function createChooser({
   isAwaited: (work: Work) => boolean
   /** ms since 1970 */
   now: () => number
-}): Chooser {
+}): CallChooser {
   let backlogCalls = 0
   let doubtfulCalls = 0
   let doubtfulAt = performance.now()
@@ -57,18 +57,18 @@ export function createChooser({
       now: now(),
       isAwaited,
       people,
-      standing: breakers.standing,
+      healthOf: breakers.healthOf,
       withoutDoubtful: doubtfulCalls > 0,
       suspectsFirst: performance.now() - doubtfulAt >= DOUBTFUL_TURN_MS,
     })
 
   return {
     peek,
-    take: (wanted) => {
+    choose: (wanted) => {
       const batch = peek(wanted)
       if (batch === null) return null
       const isBacklog = !batch.works.some(isAwaited)
-      const doubtful = isDoubtful(batch, breakers.standing)
+      const doubtful = isDoubtful(batch, breakers.healthOf)
       if (isBacklog) backlogCalls++
       if (doubtful) doubtfulCalls++
       if (doubtful) doubtfulAt = performance.now()

@@ -6,7 +6,7 @@ import { pause } from '../pause.ts'
 import type { WakeUp } from '../wake-up.ts'
 import { BATCH_PEOPLE, BATCH_PEOPLE_AT_MOST, type Batch, isSingly } from './batches.ts'
 import { isOpen } from './breaker-state.ts'
-import type { Chooser, Taken } from './call-chooser.ts'
+import type { CallChooser, ChosenCall } from './call-chooser.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { CourseBreakers } from './course-breakers.ts'
 import { enrollInBulk, enrollOneByOne } from './enroll-batch.ts'
@@ -15,8 +15,8 @@ import { failAll, STOPPED, stop, type Work, type WorkFailure } from './work.ts'
 
 const AGAIN_MS = 1000
 /**
- * When the budget runs down, a batch of fewer people waits for more, the longer (ms) the less of the budget is left: a
- * rush needs fewer calls so.
+ * When the budget runs low, a batch of fewer than GOOD_BATCH people waits for more. It waits longer (up to GATHER_MS)
+ * the less budget is left, so that a rush needs fewer calls.
  */
 const SPARING_BELOW = 0.75
 const GOOD_BATCH = 40
@@ -24,14 +24,14 @@ const GATHER_MS = 1500
 
 const INTERNAL: WorkFailure = {
   kind: 'server_error',
-  message: 'an error in this service; its log has more',
+  message: 'an internal error of this service; see its log',
   retryAfterMs: null,
   mayHaveTakenEffect: true,
 }
 
-/** A call that is under way. Without a permit it goes one by one; with `failure` it is not made. */
+/** A call in flight. Without a permit, it enrolls one by one. With `failure`, it is not made. */
 interface Call {
-  readonly taken: Taken
+  readonly chosen: ChosenCall
   readonly permit: Permit | null
   readonly failure: WorkFailure | null
 }
@@ -39,19 +39,19 @@ interface Call {
 interface Calling {
   readonly inbox: Pick<Inbox, 'mayContinue'>
   readonly inFlight: Pick<InFlight, 'beginAttempt' | 'releaseLost'>
-  readonly chooser: Chooser
+  readonly chooser: CallChooser
   readonly breaker: CircuitBreaker
   readonly budget: Budget
   readonly breakers: CourseBreakers
-  /** Rung when there may be another call to make. */
+  /** Signals that there may be another call to make. */
   readonly wakeUp: WakeUp
-  /** Told after each call: some of the works in hand may be finished, in this call or because a course was paused. */
+  /** Runs after each call. Some works may be finished, by this call or because a course was paused. */
   readonly onCalled: () => void
   readonly onError: (error: unknown) => void
   readonly signal: AbortSignal
 }
 
-/** Makes the next call to the LMS, or waits until there may be one. Several may run at once. */
+/** Makes the next call to the LMS, or waits until there may be one. Several of these may run at once. */
 export async function makeNextCall(calling: Calling): Promise<void> {
   const { breaker, wakeUp, chooser, signal } = calling
   await breaker.whenClosed(signal)
@@ -63,15 +63,15 @@ export async function makeNextCall(calling: Calling): Promise<void> {
   const began = performance.now()
   try {
     await make(calling, call)
-    // Nobody waits for it: as much time is left to the LMS's learners as the call took of it.
-    if (call.taken.isBacklog) await pause(performance.now() - began, signal)
+    // No sender waits for it, so the LMS's learners get as much time as the call took.
+    if (call.chosen.isBacklog) await pause(performance.now() - began, signal)
   } finally {
-    call.taken.endPause()
+    call.chosen.endPause()
     wakeUp.wake()
   }
 }
 
-/** Chooses the call; null if there is none after all. */
+/** Chooses the call and gets its permit; null if there is none after all. */
 async function begin(calling: Calling): Promise<Call | null> {
   const { breaker, inFlight, chooser, budget, signal } = calling
   const available = await breaker.lms.bulkAvailable()
@@ -81,15 +81,17 @@ async function begin(calling: Calling): Promise<Call | null> {
   if (first === null) return null
   const early = bulk && !isSingly(first) ? await acquire(calling) : { permit: null, people: BATCH_PEOPLE }
   inFlight.releaseLost()
-  const taken = chooser.take({ bulk, people: early.people })
-  const inBulk = bulk && taken !== null && !isSingly(taken.batch)
-  if (!inBulk) early.permit?.giveBack()
-  if (taken === null) return null
+  const chosen = chooser.choose({ bulk, people: early.people })
+  const inBulk = bulk && chosen !== null && !isSingly(chosen.batch)
+  if (!inBulk) early.permit?.release()
+  if (chosen === null) return null
   const permit = inBulk ? (early.permit ?? (await budget.acquire(signal))) : null
-  return { taken, permit, failure: available.ok ? null : available.failure }
+  return { chosen, permit, failure: available.ok ? null : available.failure }
 }
 
-/** A permit comes before its batch: while it is waited for, and while the budget runs down, the batch gets bigger. */
+/**
+ * Gets the permit before the batch is chosen: during the wait for it, and while the budget runs low, the batch grows.
+ */
 async function acquire({ chooser, budget, signal }: Calling): Promise<{ permit: Permit; people: number }> {
   const permit = await budget.acquire(signal)
   const fullness = budget.fullness()
@@ -100,14 +102,14 @@ async function acquire({ chooser, budget, signal }: Calling): Promise<{ permit: 
   return { permit, people }
 }
 
-async function make(calling: Calling, { taken, permit, failure }: Call): Promise<void> {
+async function make(calling: Calling, { chosen, permit, failure }: Call): Promise<void> {
   const { inFlight, onCalled } = calling
   try {
-    const works = await inFlight.beginAttempt(taken.batch.works)
-    if (failure !== null || works.length === 0) permit?.giveBack()
-    if (works.length > 0) await attempt(calling, { ...taken.batch, works }, { permit, failure })
+    const works = await inFlight.beginAttempt(chosen.batch.works)
+    if (failure !== null || works.length === 0) permit?.release()
+    if (works.length > 0) await attempt(calling, { ...chosen.batch, works }, { permit, failure })
   } finally {
-    taken.end()
+    chosen.end()
     onCalled()
   }
 }
@@ -126,7 +128,7 @@ async function attempt(
     else if (permit !== null) await enrollInBulk({ ...context, permit })
     else await enrollOneByOne(context)
   } catch (error) {
-    if (signal.aborted) return // not settled: the next start finds it due
+    if (signal.aborted) return // it isn't settled, so it is due at the next start
     onError(error)
     if (isLeaseLost(error)) for (const work of batch.works) stop(work)
     else failAll({ ...batch, failure: INTERNAL })
@@ -135,14 +137,14 @@ async function attempt(
 
 const isLeaseLost = (error: unknown): boolean => error instanceof AppError && error.code === 'lease.lost'
 
-/** The check comes after the wait for the budget, so that nothing lies between it and the call. */
+/** Checks the delivery after the wait for the budget, so that nothing comes between the check and the call. */
 async function acquireForWork({ inbox, budget, onError, signal }: Calling, { delivery }: Work): Promise<Permit> {
   const permit = await budget.acquire(signal)
   const mayContinue = await inbox.mayContinue(delivery.id).catch((error: unknown) => {
     if (!isUnreachable(error)) onError(error)
-    return false // nobody can say whose it is
+    return false // nobody can tell which replica owns it
   })
   if (mayContinue) return permit
-  permit.giveBack()
+  permit.release()
   throw STOPPED
 }

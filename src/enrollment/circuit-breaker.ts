@@ -13,113 +13,142 @@ import {
   type OpenState,
 } from './breaker-state.ts'
 
-/** Who waits for an answer may go on waiting through a block as short as this (ms). */
+/** Senders keep waiting through a throttle that ends this soon (ms). */
 const SHORT_MS = 5_000
-/** An address that nobody can have: the probe reads its allowances, which only staff may. */
+/** An address that nobody can have. The probe reads its allowances, which only staff may do. */
 const NOBODY = 'nobody@lernito-openedx.invalid'
 
 export interface CircuitBreaker {
   readonly state: () => BreakerState
-  /** The LMS client as the worker uses it: while the link is blocked, nothing is sent and each call fails at once. */
+  /** The LMS client for the worker. While the circuit breaker is open, nothing is sent and each call fails at once. */
   readonly lms: Lms
-  /** Resolves when the link is up, or the signal is aborted. */
+  /** Resolves when the circuit breaker is not open, or when the signal is aborted. */
   whenClosed(signal: AbortSignal): Promise<void>
-  /** Probes while the link is blocked, until the signal is aborted. */
+  /** Probes the LMS while the circuit breaker is open, until the signal is aborted. */
   run(signal: AbortSignal): Promise<void>
 }
 
-/**
- * Watches every call to the LMS. When it is down, throttling or misconfigured, the inbox is paused, so that nothing is
- * handed out and no sender waits in vain; when a probe finds it well, work goes on.
- */
-export function createCircuitBreaker({
-  lms,
-  inbox,
-  budget,
-  now,
-  onChange,
-  sleep = pause,
-}: {
-  lms: Lms
-  inbox: Pick<Inbox, 'pause' | 'resume'>
-  budget: Budget
-  now: () => number
-  onChange: (state: BreakerState) => void
+interface BreakerOptions {
+  readonly lms: Lms
+  readonly inbox: Pick<Inbox, 'pause' | 'resume'>
+  readonly budget: Budget
+  /** ms since 1970 */
+  readonly now: () => number
+  /** Receives the state each time the circuit breaker opens or closes. */
+  readonly onChange: (state: BreakerState) => void
   /** Waits `ms`, or until the signal is aborted. */
-  sleep?: (ms: number, signal: AbortSignal) => Promise<void>
-}): CircuitBreaker {
-  let state: BreakerState = CLOSED
-  let change = Promise.withResolvers<void>()
-  const weighed = new WeakMap<Failure, Promise<void>>()
+  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>
+}
 
-  const become = (next: BreakerState): void => {
-    const before = state
-    state = next
-    if (before.kind === next.kind || (!isOpen(before) && !isOpen(next))) return
-    const passesSoon = next.kind === 'throttled' && next.probeAt - now() <= SHORT_MS
-    if (!isOpen(next)) inbox.resume()
-    else if (!passesSoon) inbox.pause()
-    onChange(next)
-    change.resolve()
-    change = Promise.withResolvers()
-  }
-
-  const watch: Watch = async (call, { permit, proves = true } = {}) => {
-    if (isOpen(state)) {
-      permit?.giveBack()
-      return { ok: false, failure: openFailure(state, now()) }
-    }
-    const judged = await call()
-    if (!judged.ok) await failed(judged.failure)
-    else if (proves) become(afterSuccess(state))
-    return judged
-  }
-
-  const weigh = async (failure: Failure): Promise<void> => {
-    const inDoubt = failure.kind === 'unreachable' || failure.kind === 'server_error'
-    const alive = !inDoubt || (await lms.heartbeat()).ok
-    become(afterFailure(state, { failure, alive, now: now() }))
-  }
-
-  /** Many wait for the same call for a token or a course: its failure is one, however many it comes to. */
-  const failed = (failure: Failure): Promise<void> => {
-    const weighing = weighed.get(failure) ?? weigh(failure)
-    weighed.set(failure, weighing)
-    return weighing
-  }
-
-  const isHealthy = async ({ kind }: OpenState, signal: AbortSignal): Promise<boolean> => {
-    if (kind === 'throttled') return true
-    if (kind === 'down') return (await lms.heartbeat()).ok
-    return (await lms.allowances(await budget.acquire(signal), { email: NOBODY })).ok
-  }
-
+/**
+ * Watches every call to the LMS. While the LMS is down, throttles or is misconfigured, the inbox is paused: no delivery
+ * is claimed, and no sender waits without a chance of an answer. Work continues after a probe succeeds.
+ */
+export function createCircuitBreaker(from: BreakerOptions): CircuitBreaker {
+  const holder = createStateHolder(from)
+  const { current, changed } = holder
   return {
-    state: () => state,
-    lms: watched(lms, watch),
+    state: current,
+    lms: watched(from.lms, createWatch(from, holder)),
     whenClosed: async (signal) => {
-      while (isOpen(state) && !signal.aborted) await orAborted(change.promise, signal)
+      while (isOpen(current()) && !signal.aborted) await orAborted(changed(), signal)
     },
     run: async (signal) => {
       while (!signal.aborted) {
-        if (!isOpen(state)) {
-          await orAborted(change.promise, signal)
-          continue
-        }
-        const open = state // only a probe unblocks
-        await sleep(Math.max(0, open.probeAt - now()), signal)
-        if (signal.aborted) return
-        const well = await isHealthy(open, signal).catch(() => false) // the signal ended its wait for a permit
-        become(afterProbe(state, { well, now: now() }))
+        const state = current()
+        if (isOpen(state)) await probeWhenDue(from, holder, state, signal)
+        else await orAborted(changed(), signal)
       }
     },
   }
 }
 
-/** `proves` is false where a good answer may come from the client's memory. */
+interface StateHolder {
+  readonly current: () => BreakerState
+  /** Takes the next state. If it opens or closes the circuit breaker, pauses or resumes the inbox. */
+  become(next: BreakerState): void
+  /** Resolves when the circuit breaker opens or closes. */
+  readonly changed: () => Promise<void>
+}
+
+function createStateHolder({ inbox, now, onChange }: BreakerOptions): StateHolder {
+  let state: BreakerState = CLOSED
+  let change = Promise.withResolvers<void>()
+  return {
+    current: () => state,
+    become: (next) => {
+      const before = state
+      state = next
+      if (before.kind === next.kind || (!isOpen(before) && !isOpen(next))) return
+      const endsSoon = next.kind === 'throttled' && next.probeAt - now() <= SHORT_MS
+      if (!isOpen(next)) inbox.resume()
+      else if (!endsSoon) inbox.pause()
+      onChange(next)
+      change.resolve()
+      change = Promise.withResolvers()
+    },
+    changed: () => change.promise,
+  }
+}
+
+/** Makes a call if the circuit breaker is not open, and learns from its result. */
+function createWatch({ lms, now }: BreakerOptions, { current, become }: StateHolder): Watch {
+  const handled = new WeakMap<Failure, Promise<void>>()
+
+  const handleFailure = async (failure: Failure): Promise<void> => {
+    const inDoubt = failure.kind === 'unreachable' || failure.kind === 'server_error'
+    const alive = !inDoubt || (await lms.heartbeat()).ok
+    become(afterFailure(current(), { failure, alive, now: now() }))
+  }
+
+  /** Many callers share a request for a token or a course: they all get its failure, which counts as one. */
+  const handleOnce = (failure: Failure): Promise<void> => {
+    const handling = handled.get(failure) ?? handleFailure(failure)
+    handled.set(failure, handling)
+    return handling
+  }
+
+  return async (call, { permit, proves = true } = {}) => {
+    const state = current()
+    if (isOpen(state)) {
+      permit?.release()
+      return { ok: false, failure: openFailure(state, now()) }
+    }
+    const judged = await call()
+    if (!judged.ok) await handleOnce(judged.failure)
+    else if (proves) become(afterSuccess(current()))
+    return judged
+  }
+}
+
+/** Waits until the probe is due and makes it. Nothing else closes an open circuit breaker. */
+async function probeWhenDue(
+  { lms, budget, now, sleep = pause }: BreakerOptions,
+  { current, become }: StateHolder,
+  open: OpenState,
+  signal: AbortSignal,
+): Promise<void> {
+  await sleep(Math.max(0, open.probeAt - now()), signal)
+  if (signal.aborted) return
+  // It rejects if the signal ended its wait for a permit.
+  const succeeded = await probe({ lms, budget }, open, signal).catch(() => false)
+  become(afterProbe(current(), { succeeded, now: now() }))
+}
+
+async function probe(
+  { lms, budget }: Pick<BreakerOptions, 'lms' | 'budget'>,
+  { kind }: OpenState,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (kind === 'throttled') return true
+  if (kind === 'down') return (await lms.heartbeat()).ok
+  return (await lms.allowances(await budget.acquire(signal), { email: NOBODY })).ok
+}
+
+/** `proves` is false if a successful answer may come from the client's cache. */
 type Watch = <T>(call: () => Promise<Judged<T>>, options?: { permit?: Permit; proves?: boolean }) => Promise<Judged<T>>
 
-/** Every method but those that tell how the LMS is. */
+/** Watches all methods except those that tell the state of the LMS. */
 function watched(lms: Lms, watch: Watch): Lms {
   return {
     ...lms,
@@ -136,7 +165,10 @@ function watched(lms: Lms, watch: Watch): Lms {
   }
 }
 
-/** No longer than from the block to the probe, also when the clock was set back since. The call was never sent. */
+/**
+ * The failure of a call that was never sent. The wait is at most that from opening to the probe, even if the clock was
+ * set back.
+ */
 function openFailure({ failure, since, probeAt }: OpenState, now: number): Failure {
   const retryAfterMs = Math.min(Math.max(0, probeAt - now), probeAt - since)
   return { ...failure, endpoint: '/heartbeat', status: null, retryAfterMs, mayHaveTakenEffect: false }

@@ -1,8 +1,8 @@
 /**
- * How a course fares in the LMS. `closed`: its calls are made; `failed` are the people of its failed calls since the
- * last success. `open`: its calls fail, so none is made before `probeAt`, and from then on only one at a time. Times
- * are ms since 1970; `since` is when it was paused first, `pausedAt` when it was paused last, `message` what the LMS
- * said.
+ * The circuit breaker of one course. `closed`: calls are made. `failed` has the people of each failed call since the
+ * last success. `open`: the course is paused, since its calls fail. No call is made before `probeAt`, and from then on
+ * only one at a time. Times are ms since 1970: the first pause began at `since`, and the last one at `pausedAt`.
+ * `message` is that of the LMS.
  */
 export type CourseState =
   | { readonly kind: 'closed'; readonly failed: readonly ReadonlySet<string>[] }
@@ -15,20 +15,20 @@ export type CourseState =
       readonly message: string
     }
 
-/** Of a course that works: any call that did what it was for, or that the LMS refused, shows that. */
+/** The state of a course that works: a call that succeeded, or that the LMS refused, proves it. */
 export const CLOSED: CourseState = { kind: 'closed', failed: [] }
 
-/** So many failed calls that share no person are the course's fault: one person can't explain them. */
+/** This many failed calls without a common person are the course's fault: one person can't be the cause. */
 const FAILURES = 3
 const SECOND = 1000
 const MINUTE = 60 * SECOND
-/** How long each pause is, ms; the last one repeats. */
+/** The length of each pause, in ms. The last one repeats. */
 export const PAUSES_MS: readonly number[] = [10 * SECOND, 30 * SECOND, 1 * MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE]
 
 /**
- * What a failed call for `people` makes of a course, while the LMS as a whole is available. Calls that share a person,
- * such as a batch and its halves, count as one. A failed probe makes the next pause longer; the failure of a call that
- * was under way when the course was paused changes nothing.
+ * The state of a course after a failed call for `people`, while the LMS as a whole is available. Calls that share a
+ * person, such as a batch and its halves, count as one. A failed probe makes the next pause longer. The failure of a
+ * call that was in flight when the course was paused changes nothing.
  */
 export function afterCourseFailure(
   state: CourseState,
@@ -49,6 +49,6 @@ function pauseAgain(
   return { kind: 'open', since, pausedAt: now, probeAt: now + pauseMs, pauses: pauses + 1, message }
 }
 
-/** Whether no call may be made. Ends at `probeAt`, and at once when the clock is set back to before the pause. */
+/** Whether no call may be made. The pause ends at `probeAt`, or at once if the clock is set back to before it. */
 export const isPaused = (state: CourseState, now: number): boolean =>
   state.kind === 'open' && state.pausedAt <= now && now < state.probeAt

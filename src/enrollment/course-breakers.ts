@@ -1,12 +1,12 @@
 import { afterCourseFailure, CLOSED, type CourseState, isPaused } from './course-breaker.ts'
 
 /**
- * What may be done for a course now. `healthy`: any call. `doubtful`: the same, but in one slot only, since its last
- * call failed. `probe`: one call for one person. `probing`: that call is under way. `paused`: nothing.
+ * Which calls may be made for a course now. `healthy`: any call. `doubtful`: any call, but in one slot, since its last
+ * call failed. `probe`: one call for one person. `probing`: that call is in flight. `paused`: none.
  */
-export type CourseStanding = 'healthy' | 'doubtful' | 'probe' | 'probing' | 'paused'
+export type CourseHealth = 'healthy' | 'doubtful' | 'probe' | 'probing' | 'paused'
 
-/** A course that is paused; ms since 1970. `probeAt` may have passed: then the next delivery for it is the probe. */
+/** A paused course. Times are ms since 1970. After `probeAt`, the next delivery for it is the probe. */
 export interface PausedCourse {
   readonly course: string
   readonly since: number
@@ -14,26 +14,26 @@ export interface PausedCourse {
   readonly message: string
 }
 
-/** What the log is told: a course was paused (again), or works again. */
+/** A report for the log: a course was paused, or paused again, or works again. */
 export type CourseReport =
   | ({ readonly kind: 'paused' } & PausedCourse)
   | { readonly kind: 'works'; readonly course: string }
 
 export interface CourseBreakers {
-  standing(course: string): CourseStanding
-  /** The pause of a course, or null. */
+  healthOf(course: string): CourseHealth
+  /** The pause of a course; null if it isn't paused. */
   pauseOf(course: string): PausedCourse | null
-  /** All that are paused, the longest first. */
+  /** All paused courses, the longest pause first. */
   paused(): PausedCourse[]
   succeeded(course: string): void
-  /** A call for `people` failed though the LMS as a whole is available. */
+  /** Records that a call for `people` failed while the LMS as a whole is available. */
   failed(course: string, of: { people: readonly string[]; message: string }): void
-  /** A call for these courses begins. In the same moment in which it was chosen, or there is more than one probe. */
+  /** Begins a call for these courses. Run it in the same step as the choice: otherwise there can be two probes. */
   beginCall(courses: readonly string[]): void
   endCall(courses: readonly string[]): void
 }
 
-/** One circuit breaker for each course that failed lately; a course that works takes no memory. */
+/** One circuit breaker for each course that failed recently. A course that works takes no memory. */
 export function createCourseBreakers({
   now,
   onChange,
@@ -48,7 +48,7 @@ export function createCourseBreakers({
     state?.kind === 'open' ? { course, since: state.since, probeAt: state.probeAt, message: state.message } : null
 
   return {
-    standing: (course) => {
+    healthOf: (course) => {
       const state = states.get(course)
       if (state === undefined) return 'healthy'
       if (state.kind === 'closed') return 'doubtful'

@@ -9,9 +9,9 @@ export type Resolved =
   | { readonly kind: 'failure'; readonly failure: Failure }
 
 /**
- * Checks the course keys as the original plugin does, one by one in their order, format before existence, so that the
- * first mistake is the one that is told. Gives the keys as the LMS spells them, each once: an allowance for a key in
- * other letters, or for a course that doesn't exist, would break the person's activation.
+ * Checks the course keys as the original plugin does: one by one in their order, format before existence, so that the
+ * result names the first mistake. Gives the keys as the LMS spells them, each once: an allowance for a key in another
+ * letter case, or for a course that doesn't exist, would break the person's activation.
  */
 export async function resolveCourses({
   ids,
@@ -20,7 +20,9 @@ export async function resolveCourses({
 }: {
   ids: readonly string[]
   lms: Pick<Lms, 'course'>
-  /** What the LMS said before this time (ms since 1970) is asked anew: an operator has set it right since. */
+  /**
+   * Courses that were looked up before this time (ms since 1970) are looked up again: an operator has fixed them since.
+   */
   since?: number | null
 }): Promise<Resolved> {
   const keys = new Set<string>()

@@ -4,25 +4,25 @@ import type { Failure } from '../openedx/failure.ts'
 import type { Batch } from './batches.ts'
 import type { CourseBreakers } from './course-breakers.ts'
 import { enrollSingly } from './enroll-singly.ts'
-import type { CallContext, Standing } from './pair.ts'
-import { sendAgainInParts } from './send-again.ts'
+import type { CallContext, PriorKnowledge } from './pair.ts'
+import { splitFailedBatch } from './split-batch.ts'
 import { done, failAll, type PairResult, record, refused, STOPPED, stop, type Work } from './work.ts'
 
 export interface BatchContext extends Pick<CallContext, 'lms'> {
   readonly batch: Batch
-  /** As CallContext.acquire, for calls about one person's delivery. Rejects with STOPPED if it is not ours any more. */
+  /** As CallContext.acquire, for calls about one delivery. Rejects with STOPPED if this replica no longer owns it. */
   readonly acquireFor: (work: Work) => Promise<Permit>
   readonly breakers: Pick<CourseBreakers, 'succeeded' | 'failed'>
-  /** Whether the LMS as a whole is available: if so, a failure is about a person or a course. */
+  /** Whether the LMS as a whole is available. If so, a failure is about a person or a course. */
   readonly isUp: () => boolean
 }
 
-/** Enrolls a batch person by person and course by course. What came of it is recorded in its works. */
+/** Enrolls a batch person by person and course by course, and records the results in its works. */
 export async function enrollOneByOne({ batch, breakers, isUp, ...context }: BatchContext): Promise<void> {
   for (const work of batch.works) {
     for (const course of batch.courses) {
       const { email } = work.request
-      const result = await singly({ ...context, work, course, standing: work.readFirst ? 'effect_unknown' : 'unasked' })
+      const result = await singly({ ...context, work, course, prior: work.readFirst ? 'effect_unknown' : 'unasked' })
       if (result === null) break
       const isCourseFailure = result.kind === 'failure' && isInDoubt(result.failure) && isUp()
       if (isCourseFailure) breakers.failed(course, { people: [email], message: result.failure.message })
@@ -32,11 +32,11 @@ export async function enrollOneByOne({ batch, breakers, isUp, ...context }: Batc
   }
 }
 
-/** A refusal of the person alone is no call for the course. */
+/** A refusal of the person doesn't prove that the course works. */
 const showsThatCourseWorks = (result: PairResult): boolean =>
   result.kind === 'done' || (result.kind === 'reason' && result.reason.code === 'lms.refused')
 
-/** The batch's error is the cause; what the LMS says to the single call may be about that call only. */
+/** The batch's error is the cause. The LMS's message about the single call may be about that call only. */
 function withFirstError({ firstError }: Work, result: PairResult): PairResult {
   if (firstError === null || result.kind !== 'reason' || result.reason.code !== 'lms.refused') return result
   return refused({ ...result.reason, subject: `${firstError}; singly: ${result.reason.subject}` })
@@ -46,10 +46,10 @@ function withFirstError({ firstError }: Work, result: PairResult): PairResult {
 const isInDoubt = ({ kind }: Pick<Failure, 'kind'>): boolean => kind === 'server_error' || kind === 'unreachable'
 
 /**
- * Makes one bulk_enroll call for a batch (for which `permit` is used) and whatever calls its people need besides. What
- * came of it is recorded in its works. Those that it has nothing to record for stay open and are marked: they get
- * another call, apart from those whom this one failed because of. HTTP 200 isn't success: each person is judged, and if
- * any result has `error`, nothing of the answer is proof (a database deadlock leaves 200 and keeps nothing).
+ * Makes one bulk_enroll call for a batch, with `permit`, and the further calls that its people need. Records the
+ * results in its works. A work without a result stays open and is marked, so that it gets another call, apart from the
+ * people who may have caused the failure. HTTP 200 isn't success: each person is judged, and if any result has `error`,
+ * the answer proves nothing (after a database deadlock, the LMS answers 200 and has rolled everything back).
  */
 export async function enrollInBulk(of: BatchContext & { permit: Permit }): Promise<void> {
   const { batch, permit, breakers, isUp, ...context } = of
@@ -57,7 +57,7 @@ export async function enrollInBulk(of: BatchContext & { permit: Permit }): Promi
   const answer = await context.lms.bulkEnroll(permit, { courses, emails: works.map((work) => work.request.email) })
   if (!answer.ok) {
     const { failure } = answer
-    if (isInDoubt(failure) && isUp()) await sendAgainInParts({ batch, failure, breakers, lms: context.lms })
+    if (isInDoubt(failure) && isUp()) await splitFailedBatch({ batch, failure, breakers, lms: context.lms })
     else failAll({ works, courses, failure })
     return
   }
@@ -68,14 +68,16 @@ export async function enrollInBulk(of: BatchContext & { permit: Permit }): Promi
   for (const work of works) {
     work.part = null
     for (const course of courses) {
-      const result = await conclude({ ...context, work, course, said: resultOf(work, course) })
+      const result = await conclude({ ...context, work, course, inBulk: resultOf(work, course) })
       if (result === null) break
       record({ work, course, result })
     }
   }
 }
 
-/** Those that have an `error` go singly; where none of ours has one, nobody knows whom it is about. */
+/**
+ * Marks the works with an `error` as suspects. If none of ours has one, it can be about anyone, so all are suspects.
+ */
 function markSuspects({ works, courses }: Batch, resultOf: (work: Work, course: string) => PersonResult): void {
   const wrong = works.filter((work) => courses.some((course) => resultOf(work, course) === 'error'))
   for (const work of wrong.length > 0 ? wrong : works) {
@@ -84,24 +86,24 @@ function markSuspects({ works, courses }: Batch, resultOf: (work: Work, course: 
   }
 }
 
-const STANDING = {
+const PRIOR = {
   allowed_before: 'allowed_before',
   inactive: 'allowed_by_bulk',
   enrolled_and_allowed: 'enrolled_and_allowed',
   inactive_not_allowed: 'unasked',
   invalid: 'unasked',
   error: 'unasked',
-} as const satisfies Partial<Record<PersonResult, Standing>>
+} as const satisfies Partial<Record<PersonResult, PriorKnowledge>>
 
 async function conclude({
   work,
   course,
-  said,
+  inBulk,
   ...context
-}: SinglyContext & { said: PersonResult }): Promise<PairResult | null> {
-  if (said === 'enrolled' || said === 'allowed') return done(said)
-  if (said === 'retired') return refused({ code: 'person.retired', subject: '' })
-  return singly({ ...context, work, course, standing: STANDING[said] })
+}: SinglyContext & { inBulk: PersonResult }): Promise<PairResult | null> {
+  if (inBulk === 'enrolled' || inBulk === 'allowed') return done(inBulk)
+  if (inBulk === 'retired') return refused({ code: 'person.retired', subject: '' })
+  return singly({ ...context, work, course, prior: PRIOR[inBulk] })
 }
 
 interface SinglyContext extends Pick<BatchContext, 'lms' | 'acquireFor'> {
@@ -109,17 +111,17 @@ interface SinglyContext extends Pick<BatchContext, 'lms' | 'acquireFor'> {
   readonly course: string
 }
 
-/** null: the work was stopped between two calls. */
+/** null if the work was stopped between two calls. */
 async function singly({
   lms,
   acquireFor,
   work,
   course,
-  standing,
-}: SinglyContext & { standing: Standing }): Promise<PairResult | null> {
+  prior,
+}: SinglyContext & { prior: PriorKnowledge }): Promise<PairResult | null> {
   try {
     const acquire = (): Promise<Permit> => acquireFor(work)
-    return await enrollSingly({ lms, acquire, email: work.request.email, course, standing })
+    return await enrollSingly({ lms, acquire, email: work.request.email, course, prior })
   } catch (error) {
     if (error !== STOPPED) throw error
     stop(work)

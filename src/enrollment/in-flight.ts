@@ -1,19 +1,19 @@
 import type { Inbox } from '../inbox/types.ts'
 import type { Work } from './work.ts'
 
-/** The deliveries that are worked on here: those that wait for their call, and those that are in one. */
+/** The deliveries in an attempt in this process: those that wait for their call, and those that are in one. */
 export interface InFlight {
   readonly size: () => number
   add(work: Work): void
-  /** What came of it is known, so that it is in hand no longer. */
+  /** Removes a work that has its results. */
   remove(work: Work): void
-  /** Those that are in no call, oldest first. */
+  /** The works that are in no call, oldest first. */
   idle(): Work[]
-  /** Lets go of idle ones that are another replica's by now, as after a pause of the whole process: it does them. */
+  /** Releases idle works that another replica has claimed, for example while this process was suspended. */
   releaseLost(): void
-  /** Puts some into a call. To be done in the same moment in which they were chosen, or another call takes them too. */
+  /** Puts works into a call. Run it in the same step as the choice: otherwise another call can take them too. */
   beginCall(works: readonly Work[]): void
-  /** Of those in a call, the ones whose attempt may begin; lets go of the others. See Inbox.beginAttempt. */
+  /** Gives those works of a call whose attempt may begin, and releases the others. See Inbox.beginAttempt. */
   beginAttempt(works: readonly Work[]): Promise<readonly Work[]>
   endCall(works: readonly Work[]): void
 }

@@ -1,12 +1,12 @@
 import type { Permit } from '../openedx/budget.ts'
 import type { Lms } from '../openedx/lms.ts'
 
-/** What every call to the LMS needs. */
+/** The context that every call to the LMS needs. */
 export interface CallContext {
   readonly lms: Lms
   /**
-   * Waits for the right to make one throttled call. Rejects when the work has to stop: the service stops, or the
-   * delivery is no longer ours to work on.
+   * Waits for the right to make one throttled call. Rejects if the work has to stop: the service stops, or this replica
+   * no longer owns the delivery.
    */
   readonly acquire: () => Promise<Permit>
 }
@@ -18,9 +18,17 @@ export interface Pair extends CallContext {
 }
 
 /**
- * What is known of the person before the call. `unasked`: nothing, and nothing of ours can have taken effect.
- * `effect_unknown`: an earlier attempt may have taken effect without our knowing. The others are what bulk_enroll found
- * or left just now: `allowed_before` an address without an account that had an allowance, which may be used up;
- * `allowed_by_bulk` an allowance of a person who has not activated; `enrolled_and_allowed` both.
+ * What is known about the person before the call:
+ * - `unasked`: nothing, and no earlier call of ours can have taken effect.
+ * - `effect_unknown`: an earlier attempt may have taken effect without our knowing.
+ * The others are what bulk_enroll found or made just now:
+ * - `allowed_before`: the address has no account, and had an allowance, which may be used.
+ * - `allowed_by_bulk`: the person has not activated, and has an allowance.
+ * - `enrolled_and_allowed`: the person has both an enrollment and an allowance.
  */
-export type Standing = 'unasked' | 'effect_unknown' | 'allowed_before' | 'allowed_by_bulk' | 'enrolled_and_allowed'
+export type PriorKnowledge =
+  | 'unasked'
+  | 'effect_unknown'
+  | 'allowed_before'
+  | 'allowed_by_bulk'
+  | 'enrolled_and_allowed'

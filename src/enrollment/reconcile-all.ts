@@ -16,7 +16,7 @@ const NONE: Readonly<Record<Standing, number>> = {
   unclear: 0,
 }
 
-/** `repaired`: null where nothing was tried. `words`: what came of a repair. */
+/** `repaired`: null if there was no repair. `words`: a description of the result of the repair. */
 export interface Reconciled extends Finding {
   readonly repaired: boolean | null
   readonly words: string
@@ -26,35 +26,35 @@ export interface Reconciliation {
   readonly deliveries: number
   readonly counts: Readonly<Record<Standing, number>>
   readonly repaired: number
-  /** What kept it from going on; null: it went through all of them. */
+  /** The failure that ended it early; null if it checked all deliveries. */
   readonly failure: Failure | null
 }
 
-/** `acquire` draws on a part of the service's budget, so that both together stay below the LMS's throttle. */
-interface Order extends CallContext {
-  /** Aborted when the command is to end. */
+/** `acquire` uses a part of the service's call budget, so that both together stay below the LMS's throttle. */
+interface ReconcileOptions extends CallContext {
+  /** Aborted when the command has to end. */
   readonly signal: AbortSignal
   readonly operations: Pick<Operations, 'list'>
-  /** Deliveries with activity since then, ms since 1970; null: all that are kept. */
+  /** Only deliveries with activity since then (ms since 1970), or null for all. */
   readonly since: number | null
   readonly fix: boolean
-  /** Addresses in lower case whose allowances may be made again. */
+  /** Lowercase addresses whose allowances may be made again. */
   readonly named: ReadonlySet<string>
   /** Waits `ms`, or until the signal is aborted. */
   readonly sleep: (ms: number) => Promise<void>
-  /** Told of each one that does not stand. */
+  /** Receives each enrollment or allowance that doesn't stand. */
   readonly onFinding: (finding: Reconciled) => Promise<void>
-  /** Told after each delivery how many have been looked at. */
+  /** Receives the number of checked deliveries, after each one. */
   readonly onProgress: (deliveries: number) => void
 }
 
 /**
- * Asks the LMS about everything that was reported as done, the newest first, and with `fix` enrolls whom it is right to
- * enroll. A throttle is waited for; any other failure of the LMS ends it, and what was found until then counts. Who
- * bought a course twice is asked about once.
+ * Checks everything that was reported as done with the LMS, the newest first. With `fix`, repairs what may be repaired.
+ * Waits while the LMS throttles. Any other failure of the LMS ends the check early, and the result has the findings so
+ * far. A person who bought a course twice is checked once.
  */
-export async function reconcileAll(order: Order): Promise<Reconciliation> {
-  const { operations, since, signal } = order
+export async function reconcileAll(options: ReconcileOptions): Promise<Reconciliation> {
+  const { operations, since, signal } = options
   const filter = { states: ['succeeded' as const], ...(since === null ? {} : { from: since }) }
   const counts: Record<Standing, number> = { ...NONE }
   const seen = new Set<string>()
@@ -66,20 +66,20 @@ export async function reconcileAll(order: Order): Promise<Reconciliation> {
       if (signal.aborted) return { deliveries, counts, repaired, failure: null }
       const reported = reportedIn(summary, seen)
       if (reported !== null) {
-        const failure = await reconcileOne(order, reported, (finding) => {
+        const failure = await reconcileOne(options, reported, (finding) => {
           counts[finding.standing]++
           if (finding.repaired) repaired++
         })
         if (failure !== null) return { deliveries, counts, repaired, failure }
       }
-      order.onProgress(++deliveries)
+      options.onProgress(++deliveries)
     }
     after = page.next
   } while (after !== null)
   return { deliveries, counts, repaired, failure: null }
 }
 
-/** What of a delivery has not been asked about yet; null: nothing. */
+/** The results of a delivery that have not been checked yet; null if there are none. */
 function reportedIn({ id, email, outcome }: Summary, seen: Set<string>): Reported | null {
   if (email === null || outcome === null) return null
   const courses = Object.entries(outcome.courses).filter(([course]) => !seen.has(`${email.toLowerCase()} ${course}`))
@@ -88,25 +88,25 @@ function reportedIn({ id, email, outcome }: Summary, seen: Set<string>): Reporte
 }
 
 async function reconcileOne(
-  order: Order,
+  options: ReconcileOptions,
   reported: Reported,
   count: (finding: Reconciled) => void,
 ): Promise<Failure | null> {
-  const checked = await checkPatiently(order, reported)
+  const checked = await checkPatiently(options, reported)
   if ('failure' in checked) return checked.failure
   for (const finding of checked.findings) {
-    const attempt = order.fix && isRepairable(finding, order) ? await repair({ ...order, finding }) : null
+    const attempt = options.fix && isRepairable(finding, options) ? await repair({ ...options, finding }) : null
     const reconciled = { ...finding, repaired: attempt?.done ?? null, words: attempt?.words ?? '' }
     count(reconciled)
-    if (finding.standing !== 'stands') await order.onFinding(reconciled)
+    if (finding.standing !== 'stands') await options.onFinding(reconciled)
   }
   return null
 }
 
-async function checkPatiently(order: Order, reported: Reported): ReturnType<typeof checkReported> {
+async function checkPatiently(options: ReconcileOptions, reported: Reported): ReturnType<typeof checkReported> {
   for (;;) {
-    const checked = await checkReported({ ...order, reported })
-    if (!('failure' in checked) || checked.failure.kind !== 'throttled' || order.signal.aborted) return checked
-    await order.sleep(throttledFor(checked.failure))
+    const checked = await checkReported({ ...options, reported })
+    if (!('failure' in checked) || checked.failure.kind !== 'throttled' || options.signal.aborted) return checked
+    await options.sleep(throttledFor(checked.failure))
   }
 }

@@ -1,11 +1,11 @@
 import type { CourseResult } from '../delivery/types.ts'
 import { type EnrollmentRow, listCanName } from '../openedx/enrollment-list.ts'
 import { type Failure, type Judged, succeeded } from '../openedx/failure.ts'
-import { isOpen } from './enroll-known.ts'
+import { isOpen } from './enroll-account.ts'
 import { enrollSingly } from './enroll-singly.ts'
 import type { CallContext } from './pair.ts'
 
-/** What was reported as done for one person. */
+/** The results that were reported for one person. */
 export interface Reported {
   readonly deliveryId: string
   readonly email: string
@@ -13,11 +13,15 @@ export interface Reported {
 }
 
 /**
- * How it stands in the LMS now. `unenrolled`: the row is there and inactive, so somebody unenrolled the person, and
- * that is left alone. `missing`: was enrolled and has an account, and no row at all. `allowance_missing`: was allowed,
- * and there is no enrollment, and no allowance that would make one. `account_gone`: was enrolled, and no account has
- * the address any more; `retired`: the account was deleted at the person's wish. `other_account`: the LMS takes the
- * address for another account's. `unclear`: the LMS can't tell, as it lists 100 enrollments of a person.
+ * The person's standing in the course now:
+ * - `stands`: there is an active enrollment, or an allowance that will make one.
+ * - `unenrolled`: the row is inactive, so someone unenrolled the person. It is left alone.
+ * - `missing`: reported as enrolled, and the person has an account, but no row.
+ * - `allowance_missing`: reported as allowed, and there is neither an enrollment nor an allowance that would make one.
+ * - `account_gone`: reported as enrolled, and no account has the address now.
+ * - `retired`: the person had the account deleted.
+ * - `other_account`: the LMS matches the address to another account.
+ * - `unclear`: the LMS can't tell, since it lists only 100 enrollments of a person.
  */
 export const STANDINGS = [
   'stands',
@@ -42,8 +46,9 @@ export interface Finding {
 export type Checked = { readonly findings: readonly Finding[] } | { readonly failure: Failure }
 
 /**
- * Asks the LMS whether what was reported as done for a person still stands; changes nothing. The account first, which is
- * not throttled; then the enrollments of a person who has one, and the allowances of a person who has not activated.
+ * Asks the LMS whether the reported results for a person still stand. Changes nothing. Looks up the account first,
+ * which isn't throttled, then the enrollments if there is an account, and the allowances if the person has not
+ * activated.
  */
 export async function checkReported({ reported, ...context }: CallContext & { reported: Reported }): Promise<Checked> {
   const { email, courses } = reported
@@ -58,7 +63,7 @@ export async function checkReported({ reported, ...context }: CallContext & { re
   const { rows, whole } = listed.value
   const rowOf = new Map(rows.map((row) => [row.course, row]))
   const isListed = Object.keys(courses).every((course) => rowOf.has(course))
-  // An allowance enrolls on activation alone, so those of an active person mean nothing.
+  // An allowance enrolls only on activation, so those of an active person mean nothing.
   const allowed = isListed || account === 'active' ? succeeded(NO_COURSES) : await readAllowed({ ...context, email })
   if (!allowed.ok) return { failure: allowed.failure }
   const standingOf = (course: string, result: CourseResult): Standing => {
@@ -82,8 +87,8 @@ function findingsOf(
 }
 
 /**
- * For a course that the person has no enrollment in. Without one, a person who was only allowed has never been enrolled,
- * registered or not: the allowance may have been deleted as the refund.
+ * The standing in a course in which the person has no enrollment. A person who was only allowed was then never
+ * enrolled, registered or not: the allowance may have been deleted because of a refund.
  */
 function standingWithoutRow(
   { account, allowed }: { account: 'active' | 'inactive' | 'unknown'; allowed: ReadonlySet<string> },
@@ -95,7 +100,7 @@ function standingWithoutRow(
   return account === 'unknown' ? 'account_gone' : 'missing'
 }
 
-/** The courses that the person would be enrolled in on activation. */
+/** The courses in which activation would enroll the person. */
 async function readAllowed({
   lms,
   acquire,
@@ -107,24 +112,24 @@ async function readAllowed({
 }
 
 /**
- * Whether it is right to enroll again without asking: who was reported as enrolled, and of whom the LMS has no row. An
- * allowance may have been deleted on purpose, also before the person registered, and only somebody who names the person
- * knows.
+ * Whether a repair may enroll the person without asking. It may if the person was reported as enrolled and the LMS has
+ * no row. A missing allowance may have been deleted on purpose, even before the person registered. Only the operator
+ * knows, and names the person.
  */
 export function isRepairable({ standing, email }: Finding, { named }: { named: ReadonlySet<string> }): boolean {
   return standing === 'missing' || (standing === 'allowance_missing' && named.has(email.toLowerCase()))
 }
 
 /**
- * Enrolls the person in this course alone; who was unenrolled since the check stays so, unless somebody named them. Gives
- * what came of it in words, and whether it is done.
+ * Enrolls the person in this course only. A person who was unenrolled since the check stays unenrolled, unless the
+ * operator named them. Gives whether it succeeded, and a description of the result.
  */
 export async function repair({
   finding: { email, course, standing: found },
   ...context
 }: CallContext & { finding: Finding }): Promise<{ readonly done: boolean; readonly words: string }> {
-  const standing = found === 'missing' ? 'effect_unknown' : 'unasked'
-  const result = await enrollSingly({ ...context, email, course, standing })
+  const prior = found === 'missing' ? 'effect_unknown' : 'unasked'
+  const result = await enrollSingly({ ...context, email, course, prior })
   if (result.kind === 'done') return { done: true, words: `${result.result} in ${course}` }
   const why =
     result.kind === 'failure' ? result.failure.message : `${result.reason.code} ${result.reason.subject}`.trim()

@@ -2,7 +2,7 @@ const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 
-/** How long after each failed try the next one comes, in ms; after the last of them a person has to look: 75.8 hours. */
+/** The wait after each failed attempt, in ms. After the last one, 75.8 hours in all, the delivery needs attention. */
 export const RETRY_SCHEDULE_MS: readonly number[] = [
   5 * SECOND,
   30 * SECOND,
@@ -19,12 +19,12 @@ export const RETRY_SCHEDULE_MS: readonly number[] = [
 ]
 
 const SPREAD = 0.1
-/** The longest that any retry waits, ms. */
+/** The longest wait for any retry, in ms. */
 export const LONGEST_WAIT_MS = Math.max(...RETRY_SCHEDULE_MS) * (1 + SPREAD)
 
 /**
- * When to try again (ms since 1970) after `failures` failed tries, ±10 % by `random` (0 to 1) so that what failed
- * together doesn't come back together. `null`: the schedule is used up.
+ * The time of the next attempt (ms since 1970) after `failures` failed attempts, ±10 % by `random` (0 to 1), so that
+ * deliveries that failed together don't come back together. null at the end of the schedule.
  */
 export function nextAttemptAt({
   failures,

@@ -1,14 +1,14 @@
-import { words } from '../delivery/describe.ts'
+import { describeOutcome } from '../delivery/describe.ts'
 import { type Outcome, type Settlement, STATE_OF_REASON } from '../delivery/types.ts'
 import { costsNoAttempt } from './breaker-state.ts'
 import { nextAttemptAt } from './schedule.ts'
 import type { Work } from './work.ts'
 
 /**
- * What a finished round of work makes of its delivery (now: ms since 1970). A failure is tried again by the schedule,
- * also where the LMS has refused another of the courses: the sender hears of that when the rest is settled. A failure
- * of the LMS as a whole costs no try: throttled, misconfigured, and all of them while the circuit breaker is open. A paused
- * course costs one, as the call would that is not made: the schedule ends when it would without the pause.
+ * The result of an attempt for its delivery (`now`: ms since 1970). A failure is retried on the schedule, even if the
+ * LMS has refused another of the courses: the sender gets that answer once the rest is settled. A failure of the LMS as
+ * a whole costs no attempt: throttled, misconfigured, and any failure while the circuit breaker is open. A paused
+ * course costs an attempt, as its call would: the pause doesn't extend the schedule.
  */
 export function settlement({
   work,
@@ -25,9 +25,9 @@ export function settlement({
   const { delivery, done, reasons, failures } = work
   const courses = Object.fromEntries(done)
   const [failure] = failures
-  // What an earlier call left open stays open until an attempt ends without a failure.
-  const leftOpen = work.effectUnknown && failures.length > 0
-  const effectUnknown = leftOpen || failures.some(({ mayHaveTakenEffect }) => mayHaveTakenEffect)
+  // An effect that was unknown before stays unknown until an attempt ends without a failure.
+  const staysUnknown = work.effectUnknown && failures.length > 0
+  const effectUnknown = staysUnknown || failures.some(({ mayHaveTakenEffect }) => mayHaveTakenEffect)
   const base = { id: delivery.id, generation: delivery.generation, effectUnknown }
   if (work.stopped) {
     const again = { ...base, state: 'waiting', outcome: { courses, reason: null }, effectUnknown: true } as const
@@ -41,7 +41,7 @@ export function settlement({
   const free = failures.find(({ kind }) => costsNoAttempt(kind)) ?? (isOpen ? failure : undefined)
   if (free !== undefined) {
     const { attempts } = delivery
-    return { ...again, attempts, dueAt: now + (free.retryAfterMs ?? 0), detail: `no try spent: ${free.message}` }
+    return { ...again, attempts, dueAt: now + (free.retryAfterMs ?? 0), detail: `no attempt spent: ${free.message}` }
   }
   const attempts = delivery.attempts + 1
   const dueAt = nextAttemptAt({ failures: attempts, now, random })
@@ -53,7 +53,7 @@ export function settlement({
     ...again,
     attempts,
     dueAt: Math.max(dueAt, work.pausedUntil ?? 0),
-    detail: `try ${attempts}: ${failure.message}`,
+    detail: `attempt ${attempts}: ${failure.message}`,
   }
 }
 
@@ -67,5 +67,5 @@ function final({
   outcome: Outcome
 }): Settlement {
   const state = outcome.reason === null ? 'succeeded' : STATE_OF_REASON[outcome.reason.code]
-  return { ...base, state, outcome, dueAt: null, attempts, detail: words(outcome) }
+  return { ...base, state, outcome, dueAt: null, attempts, detail: describeOutcome(outcome) }
 }

@@ -4,8 +4,8 @@ import type { CallContext } from './pair.ts'
 export type Withdrawn = { readonly deleted: number } | { readonly failure: Failure }
 
 /**
- * Deletes the allowances that the LMS keeps for an address and nobody has used, whoever made them. Enrollments stay:
- * they belong to an account, which the LMS retires itself. Safe to be done again.
+ * Deletes all unused allowances that the LMS has for an address, including those that others made. Enrollments stay:
+ * they belong to an account, which the LMS retires itself. Safe to repeat.
  */
 export async function withdrawAllowances({ email, lms, acquire }: CallContext & { email: string }): Promise<Withdrawn> {
   const listed = await lms.allowances(await acquire(), { email })

@@ -3,58 +3,58 @@ import { bulkCanName } from '../openedx/bulk-enroll.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { PausedCourse } from './course-breakers.ts'
 
-/** Of a failed call, what decides how it goes on and what the timeline says. */
+/** The parts of a failure that decide the next step and go into the timeline. */
 export type WorkFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs' | 'mayHaveTakenEffect'>
 
-/** A delivery that is being worked on. */
+/** A delivery in an attempt. */
 export interface Work {
   readonly delivery: Delivery
   readonly request: EnrollmentRequest
-  /** True course keys still to be tried in this round, without those that are done already. */
+  /** True course keys without a result in this attempt or an earlier one. */
   readonly open: Set<string>
   readonly done: Map<string, CourseResult>
-  /** What the LMS decided against; the first is told to the sender. */
+  /** The reasons against a course or the person. The first one goes to the sender. */
   readonly reasons: Reason[]
   readonly failures: WorkFailure[]
-  /** Not together with others: its address can't be sent in bulk, or its state has to be read before enrolling. */
+  /** Not in a batch with others: its address can't be sent in bulk, or its state has to be read before enrolling. */
   alone: boolean
-  /** The attempt had to stop between two calls: the delivery is not ours to work on any more. */
+  /** The attempt had to stop between two calls: this replica no longer owns the delivery. */
   stopped: boolean
-  /** A batch failed because of this person, as far as can be told: tried singly, behind all others. */
+  /** A batch probably failed because of this person, who goes singly, after all others. */
   suspect: boolean
-  /** Of a batch that failed, its parts are sent again apart: only works of the same part go together. */
+  /** The part of a failed batch. The parts are sent separately: only works of the same part go together. */
   part: object | null
-  /** A batch of several courses failed: only one course at a time, so that each is judged by itself. */
+  /** A batch of several courses failed: one course at a time, so that each is judged separately. */
   courseByCourse: boolean
   /** An earlier call, of this attempt or one before, may have taken effect without our knowing. */
   effectUnknown: boolean
-  /** As a consequence, this person's state in the LMS is read before enrolling. */
+  /** For that reason, this person's state in the LMS is read before enrolling. */
   readFirst: boolean
-  /** What the batch said that failed because of this person: the cause, where the single call is refused afterwards. */
+  /** The error of the batch that failed because of this person: the cause, if the single call is refused afterwards. */
   firstError: string | null
-  /** When the last of its paused courses is tried again, ms since 1970. */
+  /** The latest time of the next probe among its paused courses, ms since 1970. */
   pausedUntil: number | null
 }
 
-/** What became of one person in one course. */
+/** The result for one person in one course. */
 export type PairResult =
   | { readonly kind: 'done'; readonly result: CourseResult }
   | { readonly kind: 'reason'; readonly reason: Reason }
   | { readonly kind: 'failure'; readonly failure: WorkFailure }
 
-/** It is in the LMS. */
+/** The enrollment or allowance is in the LMS. */
 export const done = (result: CourseResult): PairResult => ({ kind: 'done', result })
-/** It is decided against. */
+/** There is a reason against it, and another attempt can't help. */
 export const refused = (reason: Reason): PairResult => ({ kind: 'reason', reason })
-/** A call that failed; what the LMS refuses is decided, and trying again would change nothing. */
+/** A call failed. If the LMS refused it, the result is final, since another attempt would change nothing. */
 export const failed = (failure: WorkFailure): PairResult =>
   failure.kind === 'refused' ? refused({ code: 'lms.refused', subject: failure.message }) : { kind: 'failure', failure }
 
-/** A result after a call that changed something, or may have: a failure leaves it unknown how the person stands. */
+/** A result after a call that changed something, or may have. A failure leaves the person's standing unknown. */
 export const inDoubt = (result: PairResult): PairResult =>
   result.kind === 'failure' ? { kind: 'failure', failure: { ...result.failure, mayHaveTakenEffect: true } } : result
 
-/** Begins a round of work. `courses` are the true course keys; a retry touches only those without a result. */
+/** Begins an attempt. `courses` are the true course keys. A retry covers only those without a result. */
 export function beginWork({
   delivery,
   request,
@@ -84,16 +84,16 @@ export function beginWork({
   }
 }
 
-/** Ends an attempt between two calls: the delivery is not ours to work on any more. */
-export const STOPPED = new Error('the delivery is not ours to work on any more')
+/** Ends an attempt between two calls: this replica no longer owns the delivery. */
+export const STOPPED = new Error('this replica no longer owns the delivery')
 
-/** Makes no further call for the work in this attempt. What is done is kept. */
+/** Ends the calls for the work in this attempt. Its results are kept. */
 export function stop(work: Work): void {
   work.stopped = true
   work.open.clear()
 }
 
-/** Notes what became of one course, which is then no longer open in this round. */
+/** Records the result of one course, which is then no longer open in this attempt. */
 export function record({ work, course, result }: { work: Work; course: string; result: PairResult }): void {
   work.open.delete(course)
   if (result.kind === 'done') work.done.set(course, result.result)
@@ -101,7 +101,7 @@ export function record({ work, course, result }: { work: Work; course: string; r
   if (result.kind === 'failure') work.failures.push(result.failure)
 }
 
-/** Fails whichever of these courses is still open for these people. */
+/** Records the failure for all of these courses that are still open for these people. */
 export function failAll({
   works,
   courses,
@@ -116,13 +116,13 @@ export function failAll({
   }
 }
 
-/** Leaves a paused course for the next attempt, without a call. */
+/** Leaves a paused course to the next attempt, without a call. */
 export function recordPause({ work, paused }: { work: Work; paused: PausedCourse }): void {
   const { course, probeAt, message } = paused
   work.pausedUntil = Math.max(work.pausedUntil ?? 0, probeAt)
   const failure = {
     kind: 'server_error',
-    message: `${course} is paused, since the LMS fails for everybody in it: ${message}`,
+    message: `${course} is paused, since the LMS fails for everyone in it: ${message}`,
     retryAfterMs: null,
     mayHaveTakenEffect: false,
   } as const

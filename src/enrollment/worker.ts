@@ -5,7 +5,7 @@ import { pause } from '../pause.ts'
 import { createWakeUp } from '../wake-up.ts'
 import { admit } from './admit.ts'
 import { isOpen } from './breaker-state.ts'
-import { createChooser } from './call-chooser.ts'
+import { createCallChooser } from './call-chooser.ts'
 import { makeNextCall } from './calls.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { CourseBreakers } from './course-breakers.ts'
@@ -13,7 +13,7 @@ import { createInFlight } from './in-flight.ts'
 import { settlement } from './settlement.ts'
 import { recordPause, type Work } from './work.ts'
 
-/** How many deliveries are in hand at once: out of so many the next batch is chosen. */
+/** The most deliveries in flight. The next batch is chosen from among these. */
 const IN_FLIGHT_MAX = 1000
 const AGAIN_MS = 1000
 
@@ -22,34 +22,34 @@ interface Worker {
   readonly breaker: CircuitBreaker
   readonly breakers: CourseBreakers
   readonly budget: Budget
-  /** How many batches are under way at once: the most that it may ever be, and what it is now. */
+  /** How many batches may be in flight at once: the most ever, and the number now. */
   readonly concurrency: { readonly most: number; readonly now: () => number }
   readonly now: () => number
   readonly random: () => number
-  /** Told of what should not happen; the work on it is tried again. */
+  /** Receives unexpected errors. The work is retried. */
   readonly onError: (error: unknown) => void
-  /** Aborted at the stop: what is in flight is finished, the rest is left for the next start. */
+  /** Aborted when the service stops: calls in flight are finished, and the rest waits for the next start. */
   readonly signal: AbortSignal
 }
 
 /**
- * Takes due deliveries out of the inbox, enrolls and settles them. One loop fills the hand and checks the courses, some
- * make the calls: while those wait for the LMS or for the budget, the next batch grows by itself. Resolves after the
- * signal is aborted and the last call has been settled.
+ * Claims due deliveries from the inbox, enrolls and settles them. One loop claims deliveries and checks their courses.
+ * Others make the calls: while they wait for the LMS or the call budget, the next batch grows. Resolves after the
+ * signal is aborted and the last call is settled.
  */
 export async function runWorker(worker: Worker): Promise<void> {
   const { inbox, breaker, breakers, concurrency, now, onError, signal } = worker
   const inFlight = createInFlight({ inbox })
   const wakeUp = createWakeUp()
   const isAwaited = (work: Work): boolean => inbox.isAwaited(work.delivery.id)
-  const chooser = createChooser({ inFlight, breakers, isAwaited, now })
+  const chooser = createCallChooser({ inFlight, breakers, isAwaited, now })
   const settler = createSettler(worker)
 
-  /** Settles what is finished of the works that are in no call. A paused course is left for the next attempt. */
+  /** Settles the finished ones of works that are in no call. Leaves paused courses to the next attempt. */
   const finish = (works: readonly Work[]): void => {
     for (const work of works) {
       for (const course of [...work.open]) {
-        const paused = breakers.standing(course) === 'paused' ? breakers.pauseOf(course) : null
+        const paused = breakers.healthOf(course) === 'paused' ? breakers.pauseOf(course) : null
         if (paused !== null) recordPause({ work, paused })
       }
       if (work.open.size > 0) continue
@@ -59,45 +59,47 @@ export async function runWorker(worker: Worker): Promise<void> {
     wakeUp.wake()
   }
 
-  const take = async (delivery: Delivery): Promise<void> => {
+  const begin = async (delivery: Delivery): Promise<void> => {
     const work = await admit({ delivery, lms: breaker.lms })
     inFlight.add(work)
     finish([work])
   }
 
-  /** Otherwise it would be held until the next start, with all later sales of this person behind it. */
+  /** Without this, the delivery would stay claimed until the next start, and block all later sales of this person. */
   const releaseLater = async (delivery: Delivery, error: unknown): Promise<void> => {
     onError(error)
     await pause(AGAIN_MS, signal)
     inbox.release([delivery.id])
   }
 
-  const fill = async (): Promise<void> => {
-    const room = Math.max(0, IN_FLIGHT_MAX - inFlight.size()) // who is waited for is handed out all the same
+  const claim = async (): Promise<void> => {
+    // Even without room, the inbox gives the deliveries that a sender waits for.
+    const room = Math.max(0, IN_FLIGHT_MAX - inFlight.size())
     for (const delivery of await inbox.claim(room, signal)) {
-      void take(delivery).catch((error) => releaseLater(delivery, error))
+      void begin(delivery).catch((error) => releaseLater(delivery, error))
     }
   }
 
   const calling = { ...worker, inFlight, chooser, wakeUp, onCalled: () => finish(inFlight.idle()) }
-  /** One of those that call; it rests while other replicas have its share. */
+  /** One of the loops that make calls. It rests while other replicas have its share. */
   const caller = (number: number): Promise<void> =>
     number < concurrency.now() ? makeNextCall(calling) : wakeUp.listen()(AGAIN_MS, signal)
 
   await Promise.all([
     breaker.run(signal),
-    untilStopped(worker, fill),
+    untilStopped(worker, claim),
     ...Array.from({ length: concurrency.most }, (_, i) => untilStopped(worker, () => caller(i))),
   ])
   await settler.settled()
 }
 
-/** Stores what the attempts came to; `settled` resolves when all of it is stored. */
+/** Stores the results of attempts. `settled` resolves when all are stored. */
 function createSettler({ inbox, breaker, now, random, onError, signal }: Worker) {
   const unsettled = new Set<Promise<void>>()
   return {
     settle: (work: Work): void => {
-      if (signal.aborted && work.failures.length > 0) return // the stop itself may have cut the call: due at the next start
+      // The stop itself may have cut the call. The delivery is due at the next start.
+      if (signal.aborted && work.failures.length > 0) return
       const settling = inbox
         .settle([settlement({ work, now: now(), random, isOpen: isOpen(breaker.state()) })])
         .catch(onError)

@@ -1,6 +1,6 @@
 import { inChunks } from '../database/chunks.ts'
 import type { DeliveryRow } from '../database/schema.ts'
-import { words } from '../delivery/describe.ts'
+import { describeOutcome } from '../delivery/describe.ts'
 import type { Arrival, Outcome } from '../delivery/types.ts'
 import type { Change, EventDraft, TransactionContext } from './events.ts'
 import { toProgress } from './rows.ts'
@@ -48,7 +48,7 @@ export async function accept(writing: TransactionContext, arrivals: readonly Arr
 function happenedTo({ id, isNew, row, outcome }: Omit<Accepted, 'courses'> & { outcome: Outcome }): EventDraft[] {
   const came = { deliveryId: id, kind: isNew ? 'received' : 'repeated', detail: `signed over: ${row.form}` } as const
   if (row.state !== 'rejected') return [came]
-  return [came, { deliveryId: id, kind: 'rejected', detail: words(outcome) }]
+  return [came, { deliveryId: id, kind: 'rejected', detail: describeOutcome(outcome) }]
 }
 
 const sizeOf = ({ body, request, outcome }: DeliveryRow): number =>

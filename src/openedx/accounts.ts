@@ -7,8 +7,8 @@ import type { LmsRequest } from './transport.ts'
 const ENDPOINT = '/api/user/v1/accounts'
 
 /**
- * Who an address belongs to. `inactive` registered and has not activated; `retired` had the account deleted.
- * `other_account`: the LMS found an account by it that has another address, here masked.
+ * The account that has an address. `inactive`: the person registered and has not activated. `retired`: the person had
+ * the account deleted. `other_account`: the LMS matches the address to an account with another address, masked here.
  */
 export type Account =
   | { readonly status: 'active' | 'inactive'; readonly username: string }
@@ -22,22 +22,24 @@ const accounts = z.tuple([
 const retired = z.object({ error_msg: z.string() })
 
 /**
- * Wider than the LMS's own rule (letters, digits, spaces and `.@_+-`). It only has to keep a name in its place in a
- * path, also before a proxy that decodes paths.
+ * Wider than the LMS's own rule (letters, digits, spaces and `.@_+-`). It only has to keep a name within its segment of
+ * a path, even behind a proxy that decodes paths.
  */
 function isUsername(text: string): boolean {
   return /^[^/\\?#%\p{Cc}\p{Cs}]+$/u.test(text)
 }
 
-/** The LMS compares addresses by its database's rules: letter case does not count (recorded: accounts.json), nor an accent. */
+/**
+ * The LMS compares addresses by its database's rules, which ignore letter case (recorded: accounts.json) and accents.
+ */
 export function accountRequest(of: { email: string }): LmsRequest {
   const query = new URLSearchParams({ email: of.email })
   return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }
 }
 
 /**
- * Unknown and retired are both 404, told apart by the body: nothing, or `error_msg` (recorded: accounts.json,
- * 'unknown', 'retired person').
+ * Unknown and retired are both 404. The body tells them apart: it is empty, or has `error_msg` (recorded:
+ * accounts.json, 'unknown', 'retired person').
  */
 export function judgeAccount(answer: Answer, asked: { email: string }): Judged<Account> {
   if (answer.status === 200) {

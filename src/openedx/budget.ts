@@ -1,32 +1,33 @@
-import { type Later, later as timer } from './later.ts'
+import { type StartTimer, startTimer as unrefTimer } from './timer.ts'
 
 /**
- * The right to one call of what the LMS throttles: bulk_enroll, enrollment and enrollment_allowed, which share one
- * count for each user (recorded: throttle.json). The LMS client spends it when it makes the call.
+ * The right to make one call to an API that the LMS throttles: bulk_enroll, enrollment and enrollment_allowed, which
+ * share one count for each user (recorded: throttle.json). The LMS client spends it when it makes the call.
  */
 export interface Permit {
-  /** Called once, by the LMS client. @throws Error if the permit was spent or given back before. */
+  /** Called once, by the LMS client. @throws Error if the permit was spent or released before. */
   spend(): void
-  /** Gives an unspent permit back, so that somebody else can call; does nothing to a spent one. */
-  giveBack(): void
+  /** Gives an unspent permit back for another call. Does nothing to a spent one. */
+  release(): void
 }
 
-/** Hands out permits at the pace that the LMS allows. */
+/** Gives permits at the pace that the LMS allows. */
 export interface Budget {
-  /** Waits for a permit, first come, first served. Rejects with the signal's reason once that is aborted. */
+  /** Waits for a permit, first come, first served. Rejects with the signal's reason when the signal is aborted. */
   acquire(signal: AbortSignal): Promise<Permit>
-  /** How full the bucket is, from 0 to 1; always 1 where there is no limit. */
+  /** How full the bucket is, from 0 to 1. Always 1 if there is no limit. */
   fullness(): number
 }
 
 /**
- * A bucket of 30 permits, refilled at 80 a minute, for 110 calls a minute; both scale. In no minute can more than their
- * sum be spent, and the stock throttle of the LMS is 120, so ten calls a minute are left for others.
+ * A bucket of 30 permits that gets 80 more each minute, for a limit of 110 calls a minute. Both scale with the limit.
+ * No minute can spend more than their sum. The stock throttle of the LMS is 120, which leaves ten calls a minute to
+ * others.
  */
 const DEFAULT = { callsPerMinute: 110, bucket: 30, refill: 80 }
 const MINUTE_MS = 60_000
 
-/** The budget of an LMS that does not throttle: a permit for everybody at once. */
+/** The budget for an LMS that doesn't throttle: every caller gets a permit at once. */
 export function unlimitedBudget(): Budget {
   return {
     async acquire(signal) {
@@ -37,66 +38,55 @@ export function unlimitedBudget(): Budget {
   }
 }
 
-interface Waiting {
-  readonly resolve: (permit: Permit) => void
+interface BucketOptions {
+  /** The most that all replicas together may spend in any minute. */
+  readonly callsPerMinute: number
+  /** ms since 1970 */
+  readonly now: () => number
+  /** How many replicas share the budget now, at least 1. */
+  readonly replicas: () => number
+  /**
+   * The name of this replica. Under a new name it starts again with an empty bucket, since the other replicas have used
+   * its share in the meantime.
+   */
+  readonly member?: () => string
+  /**
+   * When the budget may have been used last before this start, by the clock `now`; null if never. The bucket counts as
+   * empty at that time, so that a restart doesn't spend a minute's calls twice.
+   */
+  readonly lastUsedAt: number | null
+}
+
+/** A caller that waits for a permit. */
+interface Waiter {
+  readonly grant: (permit: Permit) => void
 }
 
 /**
- * @param from.callsPerMinute the most that may be spent in any minute, by all replicas together
- * All buckets together hold at most 30, and get at most 80 a minute, but for what a replica learns late: that others
- * have joined it. The ten calls that are left are enough for that.
- * @param from.replicas how many share it now, at least 1
- * @param from.member the name of this replica among them: under another one it begins again with an empty bucket, for
- *   the others had its share meanwhile
- * @param from.lastUsedAt when it may have been used last before this start, by the clock `now`; null if never. The
- *   bucket is taken to have been empty then, so that a restart doesn't spend a minute's calls twice.
+ * The call budget of one replica: its share of the bucket. All buckets together hold at most 30 permits and get at most
+ * 80 a minute, except for the time until a replica learns that others have joined. The ten calls that the throttle has
+ * left are enough for that.
  */
-export function createBudget(from: {
-  callsPerMinute: number
-  now: () => number
-  replicas: () => number
-  member?: () => string
-  lastUsedAt: number | null
-  later?: Later
-}): Budget {
-  const { callsPerMinute, now, replicas, member = () => '', later = timer } = from
-  const size = (): number => Math.max(1, (callsPerMinute * DEFAULT.bucket) / (DEFAULT.callsPerMinute * sharedBy))
-  const perMs = (): number => (callsPerMinute * DEFAULT.refill) / (DEFAULT.callsPerMinute * MINUTE_MS * sharedBy)
-  let sharedBy = replicas()
-  let name = member()
-  let permits = from.lastUsedAt === null ? size() : 0
-  let filledAt = from.lastUsedAt ?? now()
-  let waiting: Waiting[] = []
-  let armed = false
+export function createBudget(from: BucketOptions & { startTimer?: StartTimer }): Budget {
+  const { startTimer = unrefTimer } = from
+  const bucket = createBucket(from)
+  let queue: Waiter[] = []
+  let isTimerRunning = false
 
-  const refill = (): void => {
-    const at = now()
-    const count = replicas()
-    sharedBy = Math.max(sharedBy, count) // when it changed is not known: until now the smaller share was ours
-    permits = Math.min(size(), permits + Math.max(0, at - filledAt) * perMs())
-    sharedBy = count
-    if (member() !== name) permits = 0
-    name = member()
-    filledAt = at // also back, if the clock was set back
-  }
-
-  const handOut = (): void => {
-    refill()
-    while (permits >= 1 && waiting.length > 0) {
-      permits--
-      waiting.shift()?.resolve(singleUsePermit(giveBack))
-    }
-    if (waiting.length === 0 || armed) return
-    armed = true
-    later(Math.ceil((1 - permits) / perMs()), () => {
-      armed = false
-      handOut()
+  const grantPermits = (): void => {
+    bucket.refill()
+    while (queue.length > 0 && bucket.take()) queue.shift()?.grant(singleUsePermit(putBack))
+    if (queue.length === 0 || isTimerRunning) return
+    isTimerRunning = true
+    startTimer(bucket.msToNextPermit(), () => {
+      isTimerRunning = false
+      grantPermits()
     })
   }
 
-  const giveBack = (): void => {
-    permits++
-    handOut()
+  const putBack = (): void => {
+    bucket.putBack()
+    grantPermits()
   }
 
   return {
@@ -104,37 +94,71 @@ export function createBudget(from: {
       new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason)
         const leave = (): void => {
-          waiting = waiting.filter((one) => one !== mine)
+          queue = queue.filter((one) => one !== waiter)
           reject(signal.reason)
         }
-        const mine: Waiting = {
-          resolve: (permit) => {
+        const waiter: Waiter = {
+          grant: (permit) => {
             signal.removeEventListener('abort', leave)
             resolve(permit)
           },
         }
         signal.addEventListener('abort', leave, { once: true })
-        waiting.push(mine)
-        handOut()
+        queue.push(waiter)
+        grantPermits()
       }),
     fullness: () => {
-      refill()
-      return permits / size()
+      bucket.refill()
+      return bucket.fullness()
     },
   }
 }
 
-function singleUsePermit(onGiveBack: () => void): Permit {
-  let state: 'open' | 'spent' | 'given back' = 'open'
+/** A token bucket that shrinks and grows with the number of replicas. */
+function createBucket({ callsPerMinute, now, replicas, member = () => '', lastUsedAt }: BucketOptions) {
+  const size = (): number => Math.max(1, (callsPerMinute * DEFAULT.bucket) / (DEFAULT.callsPerMinute * sharedBy))
+  const perMs = (): number => (callsPerMinute * DEFAULT.refill) / (DEFAULT.callsPerMinute * MINUTE_MS * sharedBy)
+  let sharedBy = replicas()
+  let name = member()
+  let permits = lastUsedAt === null ? size() : 0
+  let filledAt = lastUsedAt ?? now()
+
+  return {
+    refill: (): void => {
+      const at = now()
+      const count = replicas()
+      sharedBy = Math.max(sharedBy, count) // nobody knows when it changed: until now, our share was the smaller one
+      permits = Math.min(size(), permits + Math.max(0, at - filledAt) * perMs())
+      sharedBy = count
+      if (member() !== name) permits = 0
+      name = member()
+      filledAt = at // this goes back too, if the clock was set back
+    },
+    /** Takes a permit out; false if there is none. */
+    take: (): boolean => {
+      if (permits < 1) return false
+      permits--
+      return true
+    },
+    putBack: (): void => {
+      permits++
+    },
+    msToNextPermit: (): number => Math.ceil((1 - permits) / perMs()),
+    fullness: (): number => permits / size(),
+  }
+}
+
+function singleUsePermit(onRelease: () => void): Permit {
+  let state: 'unused' | 'spent' | 'released' = 'unused'
   return {
     spend() {
-      if (state !== 'open') throw new Error(`A permit is for one call, and this one is ${state}`)
+      if (state !== 'unused') throw new Error(`A permit is for one call, and this one is already ${state}`)
       state = 'spent'
     },
-    giveBack() {
-      if (state !== 'open') return
-      state = 'given back'
-      onGiveBack()
+    release() {
+      if (state !== 'unused') return
+      state = 'released'
+      onRelease()
     },
   }
 }

@@ -3,16 +3,20 @@ import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from './answer
 import { failed, type Judged, succeeded } from './failure.ts'
 import { jsonBody, type LmsRequest } from './transport.ts'
 
-/** Without a slash at the end: with one the LMS has no such page (recorded: bulk-enroll.json, 'trailing slash'). */
+/** No slash at the end: with one, the LMS has no such page (recorded: bulk-enroll.json, 'trailing slash'). */
 const ENDPOINT = '/api/bulk_enroll/v1/bulk_enroll'
 
 /**
- * What the LMS then had of one person in one course. `inactive` is registered and not activated: the call made an
- * allowance only. `enrolled_and_allowed` has both: somebody who activated long ago, or somebody who has not, was
- * enrolled singly and now got an allowance besides (recorded: sequence.json, '132'). `allowed_before` had an allowance
- * before the call, which an account of another address by now may have used up: the answer doesn't say.
- * `inactive_not_allowed` is registered and not activated, and the course's allowance of the address is another
- * account's. `retired` is neither enrolled nor allowed. `invalid` is no address for the LMS.
+ * What the LMS has for one person in one course after the call:
+ * - `inactive`: the person registered and has not activated, so the call made only an allowance.
+ * - `enrolled_and_allowed`: both. Either the person activated long ago, or the person has not activated, was enrolled
+ *   singly, and now also got an allowance (recorded: sequence.json, '132').
+ * - `allowed_before`: there was an allowance before the call. An account that now has another address may have used it;
+ *   the answer doesn't say.
+ * - `inactive_not_allowed`: the person registered and has not activated, and another account has used the course's
+ *   allowance for the address.
+ * - `retired`: neither enrolled nor allowed.
+ * - `invalid`: not an address for the LMS.
  */
 export type PersonResult =
   | 'enrolled'
@@ -26,9 +30,9 @@ export type PersonResult =
   | 'error'
 
 export interface BulkAnswer {
-  /** false if any result is `error`: the LMS may then have kept nothing of the whole call. */
+  /** false if any result is `error`: the LMS may then have rolled back the whole call. */
   readonly proof: boolean
-  /** By course key, then by address, both spelled as in the call. */
+  /** By course key, then by address, each spelled as in the call. */
   readonly results: ReadonlyMap<string, ReadonlyMap<string, PersonResult>>
 }
 
@@ -54,22 +58,22 @@ const bulk = z.object({
 })
 
 /**
- * Whether bulk_enroll can be told an address. It splits its list at commas and white space, so another address inside
- * a quoted one would be enrolled instead (recorded: bulk-enroll.json, 'non-ASCII and quoted addresses'); what has no `@`
- * it takes for a username. For josé@ it enrolls jose@ and names only what was asked (recorded there), so what isn't
- * plain ASCII is not told to it either.
+ * Whether an address may be sent to bulk_enroll. It splits its list at commas and white space, so it would enroll an
+ * address inside a quoted one instead (recorded: bulk-enroll.json, 'non-ASCII and quoted addresses'). It takes a text
+ * without `@` for a username. For josé@ it enrolls jose@, and names josé@ in its answer (recorded there), so an address
+ * that isn't plain ASCII may not be sent either.
  */
 export function bulkCanName(email: string): boolean {
   return email.includes('@') && /^[!-~]+$/.test(email) && !/[,"]/.test(email)
 }
 
-/** Asked without authorization, which costs nothing of the throttle. */
+/** Needs no authorization, so it doesn't count against the throttle. */
 export function bulkAvailableRequest(): LmsRequest {
   return { method: 'GET', endpoint: ENDPOINT, path: ENDPOINT, body: null }
 }
 
 /**
- * Whether the LMS has FEATURES['ENABLE_BULK_ENROLLMENT_VIEW']: it asks for authorization, or has no such page
+ * Whether the LMS has FEATURES['ENABLE_BULK_ENROLLMENT_VIEW'] on: it asks for authorization, or has no such page
  * (recorded: bulk-enroll.json, 'GET, no authorization'; bulk-enroll-off.json, 'GET, when the flag is off, …').
  */
 export function judgeBulkAvailable(answer: Answer): Judged<boolean> {
@@ -79,12 +83,13 @@ export function judgeBulkAvailable(answer: Answer): Judged<boolean> {
 }
 
 /**
- * Every person into every course; auto_enroll makes, or repairs, an allowance of those without an account. The
- * identifiers are sorted: two calls at once that name the same people in another order deadlock in the LMS.
- * @throws Error for an address that bulkCanName refuses
+ * Enrolls every person in every course. With auto_enroll, people without an account get an allowance, or their
+ * allowance is repaired. The identifiers are sorted: two calls at once that name the same people in another order
+ * deadlock in the LMS.
+ * @throws Error for an address that bulkCanName rejects
  */
 export function bulkEnrollRequest(call: BulkCall): LmsRequest {
-  if (!call.emails.every(bulkCanName)) throw new Error('bulk_enroll would take this address apart: enroll singly')
+  if (!call.emails.every(bulkCanName)) throw new Error('bulk_enroll would split this address: enroll it singly')
   const body = {
     action: 'enroll',
     auto_enroll: true,
@@ -95,13 +100,13 @@ export function bulkEnrollRequest(call: BulkCall): LmsRequest {
   return { method: 'POST', endpoint: ENDPOINT, path: ENDPOINT, body: jsonBody(body) }
 }
 
-/** By lower-cased address, since the LMS locks its rows without regard to letter case. */
+/** By lowercase address, since the LMS locks its rows regardless of letter case. */
 function sorted(emails: readonly string[]): string[] {
   const byName = [...new Set(emails)].map((email) => ({ email, name: email.toLowerCase() }))
   return byName.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)).map(({ email }) => email)
 }
 
-/** A person or course of the call that the answer doesn't name makes the whole answer one that is not understood. */
+/** If the answer leaves out a person or course of the call, the whole answer counts as not understood. */
 export function judgeBulkEnroll(answer: Answer, call: BulkCall): Judged<BulkAnswer> {
   if (answer.status === 400) return judgeRefusal(answer)
   if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
@@ -124,7 +129,9 @@ export function judgeBulkEnroll(answer: Answer, call: BulkCall): Judged<BulkAnsw
 
 type Row = z.infer<typeof person>
 
-/** The result of everybody who was asked for; null if one is missing, or any is of a kind that was never recorded. */
+/**
+ * The result of each person in the call; null if one is missing, or if any result is of a kind that was never recorded.
+ */
 function peopleIn(rows: readonly Row[], asked: ReadonlySet<string>): Map<string, PersonResult> | null {
   const people = new Map<string, PersonResult>()
   for (const row of rows) {
@@ -141,7 +148,7 @@ function personResult(row: Row): PersonResult | null {
   const { user, enrollment, allowed, auto_enroll: autoEnroll } = row.after
   if (enrollment) return allowed && autoEnroll ? 'enrolled_and_allowed' : 'enrolled'
   if (!allowed) return user ? 'inactive_not_allowed' : 'retired'
-  // The call asked for auto_enroll, so an allowance without it is no recorded outcome.
+  // The call requested auto_enroll. An allowance without it was never recorded as a result.
   if (!autoEnroll) return null
   if (user) return 'inactive'
   return row.before.allowed ? 'allowed_before' : 'allowed'
@@ -150,13 +157,15 @@ function personResult(row: Row): PersonResult | null {
 const badCourses = z.object({ courses: z.array(z.string()).min(1) })
 
 /**
- * Recorded: bulk-enroll.json, 'malformed key'. Other complaints of a 400 are about our request, not about a course.
- * The words go into the delivery of everybody in the call, so an address in them would be told to the others.
+ * Recorded: bulk-enroll.json, 'malformed key'. Other complaints in a 400 are about our request, not about a course.
+ * The message goes into the delivery of each person in the call, so an address in it would be shown to the others.
  */
 function judgeRefusal(answer: Answer): Judged<never> {
   const read = readAs(answer, ENDPOINT, badCourses)
   if (!read.ok) return judgeOther(answer, ENDPOINT)
-  const words = read.value.courses.join('; ')
-  const message = words.includes('@') ? 'bulk_enroll refuses the course, in words that name a person' : words
+  const complaint = read.value.courses.join('; ')
+  const message = complaint.includes('@')
+    ? 'bulk_enroll refuses the course, in a message that names a person'
+    : complaint
   return failed({ kind: 'refused', endpoint: ENDPOINT, status: answer.status, message })
 }

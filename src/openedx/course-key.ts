@@ -1,4 +1,4 @@
-/** Python's `\w` on text, which edx-opaque-keys uses: letters and numbers of every script, and the underscore. */
+/** Python's `\w`, which edx-opaque-keys uses on text: letters and numbers of every script, and the underscore. */
 const WORD = String.raw`\p{L}\p{N}_`
 const ID = String.raw`[${WORD}\-~.:]+`
 
@@ -11,7 +11,7 @@ interface Tail {
   readonly form: RegExp
 }
 
-/** What may follow the plain parts of a key, in this order, each at most once. */
+/** The parts that may follow the plain parts of a key, in this order, each at most once. */
 const COURSE_TAILS: readonly Tail[] = tails('u', [
   ['branch', ID],
   ['version', '[a-f0-9]{24}'],
@@ -19,7 +19,7 @@ const COURSE_TAILS: readonly Tail[] = tails('u', [
   ['block', String.raw`[${WORD}\-~.:%]+`],
 ])
 
-/** edx-ccx-keys has a list of its own, which ignores the letter case. */
+/** edx-ccx-keys has its own list, which ignores letter case. */
 const CCX_TAILS: readonly Tail[] = tails('iu', [
   ['branch', ID],
   ['version', '[a-f0-9]{24}'],
@@ -33,16 +33,18 @@ function tails(flags: string, list: [TailName, string][]): Tail[] {
 }
 
 /**
- * Whether a text is a course key for edx-opaque-keys' `CourseKey.from_string`, which the original asks; it says nothing
- * about whether the course exists. Taken: `course-v1:org+course+run`, also with `+branch@…` and `+version@…`;
+ * Whether a text is a course key for edx-opaque-keys' `CourseKey.from_string`, which the original uses. Says nothing
+ * about whether the course exists. Accepts `course-v1:org+course+run`, with or without `+branch@…` and `+version@…`;
  * `library-v1:…` and `ccx-v1:…`, which are course keys too; and the old `org/course/run`, whose run may be empty
- * (recorded: lernito-webhook-random.json). The text is taken as it is: trimming is the payload's rule.
+ * (recorded: lernito-webhook-random.json). Doesn't trim the text: the payload rules do that.
  */
 export function isCourseKey(text: string): boolean {
   return isNamespacedKey(text) || OLD_STYLE.test(text)
 }
 
-/** The course that a CCX, a coach's copy of it, was made of: `course-v1:…`. null: the key is no CCX's, or doesn't say. */
+/**
+ * The course that a CCX (a coach's copy) was made from: `course-v1:…`. null if the key isn't a CCX's or doesn't say.
+ */
 export function parentOfCcx(key: string): string | null {
   const plain = /^ccx-v1:([^+@]+\+[^+@]+\+[^+@]+)\+/.exec(key)?.[1]
   return plain === undefined ? null : `course-v1:${plain}`
@@ -71,7 +73,7 @@ function isNamespacedKey(text: string): boolean {
   }
 }
 
-/** How many plain parts (0, 2 or 3) a key has and which tails follow; null if it isn't of that form. */
+/** How many plain parts (0, 2 or 3) a key has and which tails follow; null if it doesn't have this form. */
 function partsOf(rest: string, allowed: readonly Tail[]): { plain: number; tails: ReadonlySet<TailName> } | null {
   const parts = rest.split('+')
   const firstTail = parts.findIndex((part) => part.includes('@'))

@@ -9,7 +9,7 @@ const ENDPOINT = '/api/courses/v1/courses/'
 /** A course as the LMS lists it. */
 export interface ListedCourse {
   readonly key: string
-  /** Whether anybody who finds it can enroll at this time; the service enrolls in others too. */
+  /** Whether any learner can enroll in it now. The service enrolls in the others too. */
   readonly open: boolean
 }
 
@@ -27,13 +27,13 @@ const list = z.object({
   pagination: z.object({ count: z.int().nonnegative() }),
 })
 
-/** The first courses that the service user sees, by key (recorded: courses.json, 'course list'). */
+/** Requests the first courses that the service user sees, by key (recorded: courses.json, 'course list'). */
 export function courseListRequest(of: { username: string; pageSize: number }): LmsRequest {
   const query = new URLSearchParams({ username: of.username, page_size: String(of.pageSize) })
   return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }
 }
 
-/** `count` is how many there are in all, `courses` those of this page whose key a webhook can name. */
+/** `count` is the number of all courses. `courses` are those on this page whose key a webhook can name. */
 export function judgeCourseList(
   answer: Answer,
   asked: { username: string },

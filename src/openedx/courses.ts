@@ -6,7 +6,7 @@ import type { LmsRequest } from './transport.ts'
 
 const ENDPOINT = '/api/courses/v1/courses/{course}'
 
-/** A course of the LMS. `key` is the true key, as the LMS spells it: without branch and version, in its own letters. */
+/** A course of the LMS. `key` is the true key, as the LMS spells it: in its letter case, without branch and version. */
 export interface Course {
   readonly key: string
 }
@@ -14,15 +14,15 @@ export interface Course {
 const course = z.object({ course_id: z.string().refine(canBeCourse) })
 const missing = z.object({ developer_message: z.string() })
 
-/** The LMS keeps a key in a column of this many characters, so a longer one can't be a course's. */
+/** The LMS stores a key in a column of this many characters, so no course has a longer one. */
 const MAX_KEY = 255
 
-/** The three parts that the LMS's route for a course wants; other keys get its page for unknown addresses. */
+/** The three parts that the LMS's route for a course needs. Other keys get its page for unknown addresses. */
 const ROUTE = /^[^/+]+[/+][^/+]+[/+][^/?]+$/
 
 /**
- * Whether a course of the LMS can have this key. As one of three parts `.` or `..` would lead to another path, and
- * edx-opaque-keys takes both.
+ * Whether a course of the LMS can have this key. A part `.` or `..` would lead to another path, and edx-opaque-keys
+ * accepts both.
  */
 export function canBeCourse(key: string): boolean {
   if (key.length > MAX_KEY || !isCourseKey(key) || !ROUTE.test(key)) return false
@@ -30,20 +30,19 @@ export function canBeCourse(key: string): boolean {
 }
 
 /**
- * A course key in a path: the slashes of an old key stay (recorded: courses.json, 'an old-style key'), all else that
- * could end the path or lead out of it is encoded (recorded: 'a course, key percent-encoded').
- * @throws Error for a key that no course can have; courseRequest and judgeCourse let none through
+ * A course key in a path. The slashes of an old-style key stay (recorded: courses.json, 'an old-style key'). All other
+ * characters that could end the path or lead out of it are encoded (recorded: 'a course, key percent-encoded').
+ * @throws Error for a key that no course can have; courseRequest and judgeCourse never pass one on
  */
 export function courseInPath(key: string): string {
-  if (!canBeCourse(key)) throw new Error('no course has this key, and its path would lead elsewhere')
+  if (!canBeCourse(key)) throw new Error('no course can have this key, and its path would lead elsewhere')
   return key.split('/').map(encodeURIComponent).join('/')
 }
 
 /**
- * Asks for a course as the service user sees it: without `username` a course that only staff may see can be missing.
- * null where no course can have this key, so that there is nothing to ask: the LMS answers such a key with a page
- * that can't be told from that of a wrong LERNITO_LMS_URL (recorded: courses.json, 'a malformed key', 'a library
- * key').
+ * Requests a course as the service user sees it: without `username`, a course that only staff may see can be missing.
+ * null if no course can have this key. The LMS answers such a key with the same page as a wrong LERNITO_LMS_URL
+ * (recorded: courses.json, 'a malformed key', 'a library key'), so it isn't asked.
  */
 export function courseRequest(of: { key: string; username: string }): LmsRequest | null {
   const { key, username } = of
@@ -57,7 +56,7 @@ export function courseRequest(of: { key: string; username: string }): LmsRequest
   }
 }
 
-/** The course with its true key; null: there is none (recorded: courses.json, 'no such course'). */
+/** The course with its true key, or null if there is none (recorded: courses.json, 'no such course'). */
 export function judgeCourse(answer: Answer): Judged<Course | null> {
   if (answer.status === 200) {
     const read = readAs(answer, ENDPOINT, course)
@@ -68,10 +67,10 @@ export function judgeCourse(answer: Answer): Judged<Course | null> {
 }
 
 /**
- * What the LMS says now about a key that canBeCourse. An LMS with CCX off answers 500 about every ccx-v1 key, where the
- * original says that there is no such course (recorded: lernito-webhook.json, 'ccx key'). So a 500 about such a key is
- * null if the LMS answers about the course that it was made of, and then fails at the key once more.
- * @param from.serviceUser whose eyes to look through
+ * Looks up a key that canBeCourse in the LMS. An LMS with CCX off answers 500 for every ccx-v1 key, where the original
+ * says that there is no such course (recorded: lernito-webhook.json, 'ccx key'). So the result is null after a 500 for
+ * such a key if the LMS answers for the course that the CCX was made from, and then fails for the key again.
+ * @param from.serviceUser the user as whom to look
  * @param from.ask sends a request and judges the answer
  */
 export async function lookUpCourse(from: {

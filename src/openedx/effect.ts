@@ -6,12 +6,12 @@ interface Sent {
   readonly endpoint: Endpoint
 }
 
-/** Whether a call changes enrollments or allowances. A token counts for nothing: it is asked for again at will. */
+/** Whether a call changes enrollments or allowances. A token request doesn't count: it can be repeated at will. */
 export function changesSomething({ method, endpoint }: Sent): boolean {
   return method !== 'GET' && endpoint !== '/oauth2/access_token'
 }
 
-/** Errors that end a call before its first byte leaves: no connection, or no TLS on it. */
+/** Errors that end a call before its first byte is sent: no connection, or no TLS on it. */
 const BEFORE_SENDING: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -31,8 +31,8 @@ const BEFORE_SENDING: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Whether what undici threw shows that the request never left. An error that this list doesn't know may have come
- * afterwards, and so may one of the same code that another system call gave (EHOSTUNREACH on an open connection).
+ * Whether an error of undici proves that the request was never sent. An error whose code isn't in this list proves it
+ * only if connecting gave it: EHOSTUNREACH, for example, can also come from an open connection.
  */
 export function neverSent(error: unknown): boolean {
   if (BEFORE_SENDING.has(codeOf(error))) return true
@@ -41,10 +41,10 @@ export function neverSent(error: unknown): boolean {
 }
 
 /**
- * Notes on a judged answer whether the LMS may have carried out the call all the same. A 5xx may come from a proxy that
- * gave up waiting, or from the LMS after its transaction; a 400 that nobody recorded may leave the row behind (recorded:
- * lms-newer/paid-modes.json, 'SURPRISE: attribute without a value: 400, and enrolled'). The other kinds are decided
- * before the LMS begins.
+ * Marks a judged answer if the LMS may have carried out the failed call. A 5xx may come from a proxy that stopped
+ * waiting, or from the LMS after its transaction. A 400 that was never recorded may leave the row behind (recorded:
+ * lms-newer/paid-modes.json, 'SURPRISE: attribute without a value: 400, and enrolled'). The LMS decides failures of the
+ * other kinds before it changes anything.
  */
 export function withEffect<T>(request: Sent, judged: Judged<T>): Judged<T> {
   if (judged.ok || !changesSomething(request) || !isInDoubt(judged.failure)) return judged

@@ -4,17 +4,20 @@ import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from './answer
 import { type Judged, succeeded } from './failure.ts'
 import { jsonBody, type LmsRequest } from './transport.ts'
 
-/** With its slash: without it the LMS redirects (recorded: enrollment-allowed.json, 'no trailing slash'). */
+/** With a slash at the end: without it, the LMS redirects (recorded: enrollment-allowed.json, 'no trailing slash'). */
 const ENDPOINT = '/api/enrollment/v1/enrollment_allowed/'
 
-/** A CourseEnrollmentAllowed of the LMS: whoever activates an account of this address gets the course. */
+/** A CourseEnrollmentAllowed of the LMS: the person who activates an account with this address gets the course. */
 export interface Allowance {
   readonly course: string
-  /** Without it the allowance enrolls nobody by itself. */
+  /** Without it, the allowance enrolls nobody. */
   readonly autoEnroll: boolean
-  /** An account has enrolled by it: it does nothing any more. */
+  /** An account has enrolled through it, so it has no further effect. */
   readonly used: boolean
-  /** It is another address's, here masked, which the LMS's database takes for the same; null: it is this one's. */
+  /**
+   * The masked address of the allowance if it is another one, which the LMS's database takes for the requested address;
+   * null if it is the requested one.
+   */
   readonly other: string | null
 }
 
@@ -28,7 +31,10 @@ export function allowRequest(of: { email: string; course: string }): LmsRequest 
   return { method: 'POST', endpoint: ENDPOINT, path: ENDPOINT, body }
 }
 
-/** `exists` says nothing about its auto_enroll (recorded: 'allow again with auto_enroll true: not upgraded'). */
+/**
+ * `exists` says nothing about the allowance's auto_enroll (recorded: 'allow again with auto_enroll true: not
+ * upgraded').
+ */
 export function judgeAllow(answer: Answer, asked: { course: string }): Judged<'created' | 'exists'> {
   if (answer.status === 201) {
     const read = readAs(answer, ENDPOINT, created)
@@ -39,13 +45,13 @@ export function judgeAllow(answer: Answer, asked: { course: string }): Judged<'c
   return judgeOther(answer, ENDPOINT)
 }
 
-/** All allowances that the LMS finds by an address, used or not. */
+/** Requests all allowances that the LMS finds for an address, used or not. */
 export function allowancesRequest(of: { email: string }): LmsRequest {
   const query = new URLSearchParams({ email: of.email })
   return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }
 }
 
-/** An address without allowances has an empty list (recorded: enrollment-allowed.json, 'none yet'). */
+/** The list is empty for an address without allowances (recorded: enrollment-allowed.json, 'none yet'). */
 export function judgeAllowances(answer: Answer, asked: { email: string }): Judged<readonly Allowance[]> {
   if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
   const read = readAs(answer, ENDPOINT, z.array(allowance))
@@ -58,13 +64,13 @@ export function judgeAllowances(answer: Answer, asked: { email: string }): Judge
   )
 }
 
-/** Takes an allowance back: whoever registers with the address later is not enrolled by it. */
+/** Deletes an allowance, so that it enrolls nobody who registers with the address later. */
 export function disallowRequest(of: { email: string; course: string }): LmsRequest {
   const body = jsonBody({ email: of.email, course_id: of.course })
   return { method: 'DELETE', endpoint: ENDPOINT, path: ENDPOINT, body }
 }
 
-/** false: there was none (recorded: enrollment-allowed.json, 'delete again'). */
+/** false if there was none (recorded: enrollment-allowed.json, 'delete again'). */
 export function judgeDisallow(answer: Answer): Judged<boolean> {
   if (answer.status === 204) return succeeded(true)
   if (answer.status === 404 && hasMessage(answer)) return succeeded(false)

@@ -3,12 +3,12 @@ import { type Answer, judgeOther, notUnderstood, readAs } from './answer.ts'
 import { type Judged, succeeded } from './failure.ts'
 import type { LmsRequest } from './transport.ts'
 
-/** Without a slash at its end, as it is recorded. */
+/** Without a slash at the end, as recorded. */
 const ENDPOINT = '/api/enrollment/v1/enrollments'
 /** The most that the LMS puts on a page. */
 const PAGE_SIZE = 100
 
-/** A row of CourseEnrollment. Not active: the person was unenrolled, and the row stays. */
+/** A row of CourseEnrollment. It stays after unenrolling, with `active` false. */
 export interface EnrollmentRow {
   readonly course: string
   readonly active: boolean
@@ -20,20 +20,20 @@ const page = z.object({
 })
 
 /**
- * Whether the list can be asked for an address: the LMS reads it as several, parted by commas (recorded:
+ * Whether the list can be requested for an address: the LMS splits the parameter at commas (recorded:
  * lms-newer/people-lists.json, 'enrollments by e-mail addresses').
  */
 export const listCanName = (email: string): boolean => !email.includes(',')
 
-/** All enrollments of the account that the LMS finds by this address; its letter case does not count. */
+/** Requests all enrollments of the account that the LMS finds for this address, regardless of letter case. */
 export function enrollmentListRequest(of: { email: string }): LmsRequest {
   const query = new URLSearchParams({ email: of.email, page_size: String(PAGE_SIZE) })
   return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }
 }
 
 /**
- * Empty where no account has the address (recorded: sequence.json, 396). `whole` is false where there are more than
- * 100: these are the newest then.
+ * The list is empty if no account has the address (recorded: sequence.json, 396). `whole` is false if there are more
+ * than 100 enrollments: the rows are then the newest ones.
  */
 export function judgeEnrollmentList(
   answer: Answer,

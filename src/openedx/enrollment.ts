@@ -10,7 +10,7 @@ const ENROLL_ENDPOINT = '/api/enrollment/v1/enrollment'
 export interface Enrollment {
   readonly active: boolean
   readonly mode: string
-  /** Slugs of the modes that the course offers now. */
+  /** Slugs of the course modes that the course offers now. */
   readonly courseModes: readonly string[]
 }
 
@@ -21,13 +21,13 @@ const enrollment = z.object({
   course_details: z.object({ course_id: z.string(), course_modes: z.array(z.object({ slug: z.string() })) }),
 })
 
-/** Reads one person's enrollment in one course. */
+/** Requests one person's enrollment in one course. */
 export function enrollmentRequest(of: { username: string; course: string }): LmsRequest {
   const path = `${ENROLL_ENDPOINT}/${encodeURIComponent(of.username)},${courseInPath(of.course)}`
   return { method: 'GET', endpoint: READ_ENDPOINT, path, body: null }
 }
 
-/** null: never enrolled, which the LMS answers with 200 and no body (recorded: enrollment-v1.json, 'read, not enrolled'). */
+/** null if never enrolled: the LMS answers 200 without a body (recorded: enrollment-v1.json, 'read, not enrolled'). */
 export function judgeEnrollment(
   answer: Answer,
   asked: { username: string; course: string },
@@ -42,14 +42,14 @@ export function judgeEnrollment(
 }
 
 /**
- * Enrolls a registered person, also one who has not activated. `force_enrollment` passes closed and invitation-only
- * courses, never full ones (recorded: enrollment-v1.json). `mode` null leaves the mode to the LMS: the course's
- * default, or the one that an earlier, inactive enrollment had (recorded: modes-and-inactive.json).
+ * Enrolls a registered person, activated or not. `force_enrollment` enrolls in closed and invitation-only courses, but
+ * never in full ones (recorded: enrollment-v1.json). With `mode` null, the LMS chooses the course mode: the course's
+ * default, or that of an earlier, inactive enrollment (recorded: modes-and-inactive.json).
  */
 export function enrollRequest(of: { username: string; course: string; mode: string | null }): LmsRequest {
   const body = {
     user: of.username,
-    // Without it an inactive enrollment can change its mode and stay inactive.
+    // Without it, an inactive enrollment can change its mode and stay inactive.
     is_active: true,
     force_enrollment: true,
     ...(of.mode === null ? {} : { mode: of.mode }),
@@ -59,8 +59,8 @@ export function enrollRequest(of: { username: string; course: string; mode: stri
 }
 
 /**
- * The enrollment as it is after the call. `refused`, in the LMS's words, where it says no to this person or course;
- * 'misconfigured' where the LMS does something else than it was asked to.
+ * The enrollment after the call. `refused`, with the LMS's message, if it rejects this person or course.
+ * `misconfigured` if the LMS does something other than it was asked to.
  */
 export function judgeEnroll(
   answer: Answer,
@@ -73,9 +73,9 @@ export function judgeEnroll(
     const message = notStaff(answer, ENROLL_ENDPOINT)
     return failed({ kind: 'misconfigured', endpoint: ENROLL_ENDPOINT, status, message })
   }
-  const words = refusalOf(answer)
-  if (words !== null) {
-    return failed({ kind: 'refused', endpoint: ENROLL_ENDPOINT, status, message: words })
+  const refusal = refusalOf(answer)
+  if (refusal !== null) {
+    return failed({ kind: 'refused', endpoint: ENROLL_ENDPOINT, status, message: refusal })
   }
   return judgeOther(answer, ENROLL_ENDPOINT)
 }
@@ -85,25 +85,25 @@ function judgeEnrolled(answer: Answer, asked: { username: string; course: string
   const read = readAs(answer, endpoint, enrollment)
   if (!read.ok) return read
   const { user, is_active: active, mode, course_details: course } = read.value
-  // An LMS that doesn't know a field ignores it, and enrolls its caller where it finds no user
+  // An LMS ignores a field that it doesn't know, and enrolls the caller if it finds no user
   // (recorded: enrollment-v1.json, 'neither user nor e-mail: the caller is enrolled').
   if (user !== asked.username) {
-    const message = 'The LMS enrolled another user than it was asked to: this service does not support its version'
+    const message = 'The LMS enrolled another user than requested: this service does not support its version'
     return failed({ kind: 'misconfigured', endpoint, status: answer.status, message })
   }
   if (course.course_id !== asked.course) return notUnderstood(answer, endpoint)
   return succeeded({ active, mode })
 }
 
-const refusal = z.object({ message: z.string() })
+const refusalBody = z.object({ message: z.string() })
 
-/** The LMS's words about this person or course (recorded: enrollment-v1.json, statuses 400 and 406); null: none. */
+/** The LMS's message about this person or course (recorded: enrollment-v1.json, statuses 400 and 406), or null. */
 function refusalOf(answer: Answer): string | null {
   if (answer.status !== 400 && answer.status !== 406) return null
-  const read = readAs(answer, ENROLL_ENDPOINT, refusal)
+  const read = readAs(answer, ENROLL_ENDPOINT, refusalBody)
   if (!read.ok) return null
   const { message } = read.value
-  // The LMS words every cause alike (recorded: 'course full', 'enrolment closed').
-  const unnamed = message.startsWith('An error occurred while creating')
-  return unnamed ? `${message} (most likely the course is full; the LMS's log has the cause)` : message
+  // The LMS gives every cause the same message (recorded: 'course full', 'enrolment closed').
+  const namesNoCause = message.startsWith('An error occurred while creating')
+  return namesNoCause ? `${message} (most likely the course is full; the LMS's log has the cause)` : message
 }

@@ -1,12 +1,15 @@
 /**
- * What became of a call that did not do what it was for; docs and the link's state machine go by these kinds.
- * `unreachable`: no answer, or one of 502 to 504. `server_error`: the LMS answered, but failed or made no sense.
- * `throttled`: too many calls. `unauthorized`: the token was not accepted. `misconfigured`: somebody has to set
- * something right. `refused`: the LMS says no to this person or this course.
+ * How a call failed. The circuit breaker and the documents use these kinds.
+ * - `unreachable`: no answer, or status 502 to 504.
+ * - `server_error`: the LMS answered, but failed or made no sense.
+ * - `throttled`: too many calls.
+ * - `unauthorized`: the LMS didn't accept the token.
+ * - `misconfigured`: an operator has to correct a setting here or in the LMS.
+ * - `refused`: the LMS rejects this person or this course.
  */
 export type FailureKind = 'unreachable' | 'server_error' | 'throttled' | 'unauthorized' | 'misconfigured' | 'refused'
 
-/** The LMS's routes that this client calls: few and fixed, so they can label a metric. */
+/** The LMS's routes that this client calls: a small fixed set, so they can label a metric. */
 export type Endpoint =
   | '/oauth2/access_token'
   | '/api/courses/v1/courses/'
@@ -22,13 +25,13 @@ export type Endpoint =
 export interface Failure {
   readonly kind: FailureKind
   readonly endpoint: Endpoint
-  /** HTTP status; null where there was no answer. */
+  /** The HTTP status, or null if there was no answer. */
   readonly status: number | null
-  /** One line for the operator, at most 300 characters, without a token, a secret or a word about other people. */
+  /** One line for the operator, at most 300 characters, without tokens, secrets or other people's data. */
   readonly message: string
-  /** What the LMS asked to wait, in ms; null where it did not say. */
+  /** How long the LMS asked to wait, in ms; null if it didn't say. */
   readonly retryAfterMs: number | null
-  /** The LMS may have carried out the call all the same: only for a call that changes something. */
+  /** The LMS may have carried out the call despite the failure. Only for a call that changes something. */
   readonly mayHaveTakenEffect: boolean
 }
 
@@ -40,17 +43,17 @@ export interface Failed {
 export type Judged<T> = { readonly ok: true; readonly value: T } | Failed
 
 const MAX_MESSAGE = 300
-/** More than this of a text is not looked at. */
+/** The rest of a longer text is ignored. */
 const MAX_QUOTE = 4 * MAX_MESSAGE
 
-/** A call that did what it was for. */
+/** A call that succeeded. */
 export function succeeded<T>(value: T): Judged<T> {
   return { ok: true, value }
 }
 
 /**
- * A call that did not. `message` may quote the LMS, or whoever answers in its place: it is made one safe line here,
- * and a token that comes back in it is left out.
+ * A call that failed. `message` may quote the LMS, or another server that answered instead. This function makes it one
+ * safe line, and removes tokens from it.
  */
 export function failed(of: {
   kind: FailureKind
@@ -65,7 +68,7 @@ export function failed(of: {
   return { ok: false, failure: { kind, endpoint, status, message: line, retryAfterMs, mayHaveTakenEffect } }
 }
 
-/** A JWT, also one that is cut off: the JSON of its header begins with `{"`, which is `eyJ` in base64. */
+/** A JWT, complete or cut off: the JSON of its header begins with `{"`, which is `eyJ` in base64. */
 const TOKEN = /eyJ[\w-]{8,}(\.[\w-]*){0,2}/g
 
 function withoutTokens(text: string): string {
@@ -73,8 +76,8 @@ function withoutTokens(text: string): string {
 }
 
 /**
- * Text of any origin as one line: control, format and unpaired surrogate characters and line separators become
- * `\uXXXX`, so that the text can't forge a log line or turn the reading direction; cut at 300 characters.
+ * Makes text of any origin one line of at most 300 characters. Control, format and unpaired surrogate characters and
+ * line separators become `\uXXXX`, so that the text can't forge a log line or change the reading direction.
  */
 export function oneLine(text: string): string {
   const line = text.slice(0, MAX_QUOTE).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {

@@ -5,12 +5,12 @@ import type { LmsRequest } from './transport.ts'
 
 const ENDPOINT = '/heartbeat'
 
-/** At least one part has to say that it lives: `{}` comes from something else. */
+/** At least one part has to report that it is up: `{}` comes from something else. */
 const heartbeat = z
   .record(z.string(), z.object({ status: z.literal(true) }))
   .refine((parts) => Object.keys(parts).length > 0)
 
-/** Asks whether the LMS and its databases live; open to everybody and not throttled. */
+/** Asks whether the LMS and its databases are up. Needs no token and isn't throttled. */
 export function heartbeatRequest(): LmsRequest {
   return { method: 'GET', endpoint: ENDPOINT, path: ENDPOINT, body: null }
 }

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { Answer } from './answer.ts'
 
-/** Reads an answer of undici to its end. `receivedAt`: when its headers were in, ms since 1970. */
+/** Reads a response of undici to its end. `receivedAt` is when its headers arrived, in ms since 1970. */
 export async function readAnswer(of: { response: Dispatcher.ResponseData; receivedAt: number }): Promise<Answer> {
   const { response, receivedAt } = of
   return {
@@ -14,13 +14,13 @@ export async function readAnswer(of: { response: Dispatcher.ResponseData; receiv
   }
 }
 
-/** A header as sent, the first of several; null where there is none. `name` is in lower case. */
+/** A header as sent, the first of several, or null if absent. `name` is in lowercase. */
 export function headerOf({ headers }: Dispatcher.ResponseData, name: string): string | null {
   const value = headers[name]
   return (Array.isArray(value) ? value[0] : value) ?? null
 }
 
-/** The code of what undici threw, such as ECONNREFUSED. Nothing else of it is shown: its text may hold what was sent. */
+/** The code of an error of undici, such as ECONNREFUSED. Its message isn't shown, since it may quote what was sent. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'no cause given'
 }

@@ -17,35 +17,36 @@ import * as allowances from './enrollment-allowed.ts'
 import { type EnrollmentRow, enrollmentListRequest, judgeEnrollmentList } from './enrollment-list.ts'
 import { failed, type Judged, succeeded } from './failure.ts'
 import { heartbeatRequest, judgeHeartbeat } from './heartbeat.ts'
-import { createTokens, type Token } from './token.ts'
-import { type Call, createTransport, type LmsRequest } from './transport.ts'
+import { createTokens, type Token, type Tokens } from './token.ts'
+import { type Call, createTransport, type LmsRequest, type Transport } from './transport.ts'
 
 const MINUTE_MS = 60_000
 const COURSE_MS = 5 * MINUTE_MS
-/** Sales of a course that is missing cost the LMS no more than a look-up in this time, however many come. */
+/** Sales of a missing course cost the LMS at most one look-up in this time, however many there are. */
 const MISSING_COURSE_REST_MS = 250
 const BULK_MS = 5 * MINUTE_MS
 const MAX_COURSES = 5_000
-/** For each attempt. */
+/** For each call. */
 const TIMEOUT_MS = 30_000
 
 /**
- * The LMS's REST API. Every call is sent once, with one renewal of the token, and judged; trying again is the caller's
- * business. What the LMS throttles takes a permit. Nothing here throws on what an LMS can answer; each call rejects with
- * what `mayCall` throws.
+ * The LMS's REST API. Each call is sent once, or twice if its token has to be renewed, and its answer is judged.
+ * Retries are up to the caller. An API that the LMS throttles takes a permit. No answer of the LMS makes a call reject;
+ * it rejects only with what `mayCall` throws.
  */
 export interface Lms {
-  /** The service user, as the LMS's token names it. */
+  /** The service user that the LMS's token names. */
   serviceUser(): Promise<Judged<Pick<Token, 'username' | 'administrator'>>>
   /**
-   * The course with its true key; kept 5 min, but asked for anew if that was before `since` (ms since 1970). null: there
-   * is none now. That is never kept, and always asked for after this call, since it may have just been made.
+   * The course with its true key, or null if there is none now. A course is kept for 5 min, unless it was requested
+   * before `since` (ms since 1970). A missing one is never kept: someone may have just created it, so the LMS is asked
+   * after this call begins.
    */
   course(key: string, since?: number): Promise<Judged<Course | null>>
   account(email: string): Promise<Judged<Account>>
-  /** Whether the LMS has bulk_enroll; kept 5 min, or until a bulk call shows that it has none. */
+  /** Whether the LMS has bulk_enroll. Kept for 5 min, or until a bulk call shows that it has none. */
   bulkAvailable(): Promise<Judged<boolean>>
-  /** @throws Error for an address that bulkCanName refuses */
+  /** @throws Error for an address that bulkCanName rejects */
   bulkEnroll(permit: Permit, call: BulkCall): Promise<Judged<BulkAnswer>>
   enrollment(permit: Permit, of: { username: string; course: string }): Promise<Judged<enrollments.Enrollment | null>>
   /** All enrollments of the account with this address, active or not. */
@@ -59,48 +60,67 @@ export interface Lms {
   ): Promise<Judged<{ active: boolean; mode: string }>>
   allow(permit: Permit, of: { email: string; course: string }): Promise<Judged<'created' | 'exists'>>
   allowances(permit: Permit, of: { email: string }): Promise<Judged<readonly allowances.Allowance[]>>
-  /** false: there was none. */
+  /** false if there was none. */
   disallow(permit: Permit, of: { email: string; course: string }): Promise<Judged<boolean>>
-  /** Passes the gate at once, so that it tells the truth while calls hang. */
+  /** Waits for no slot, so that it works while calls hang. */
   heartbeat(): Promise<Judged<true>>
-  /** Cuts the calls under way. */
+  /** Cuts the calls in flight. */
   close(): Promise<void>
 }
 
-/**
- * @param from.url LERNITO_LMS_URL
- * @param from.version of this program, for the user-agent
- * @param from.concurrency how many calls may be under way at once, at least 1; asked before each
- * @param from.mayCall the right to call, asked before each: gives what ends it, and throws if it has ended. A command
- *   always may
- * @param from.onCall told of every attempt, for log and metrics
- */
-export function createLms(from: {
-  url: string
-  clientId: string
-  clientSecret: string
-  version: string
-  concurrency: () => number
-  mayCall?: () => AbortSignal
-  now?: () => number
-  onCall?: (call: Call) => void
-}): Lms {
-  const { clientId, clientSecret, concurrency, now = Date.now, onCall = () => {} } = from
-  const url = new URL(from.url)
-  const userAgent = `lernito-openedx/${from.version}`
-  const transport = createTransport({
-    url,
-    userAgent,
-    concurrency,
-    ...(from.mayCall && { mayCall: from.mayCall }),
-    timeoutMs: TIMEOUT_MS,
-    now,
-    onCall,
-  })
-  const anonymously = (request: LmsRequest) => transport.send(request, { authorization: null, queued: true })
-  const tokens = createTokens({ url, clientId, clientSecret, now, send: anonymously })
+interface LmsOptions {
+  /** LERNITO_LMS_URL */
+  readonly url: string
+  readonly clientId: string
+  readonly clientSecret: string
+  /** The version of this program, for the user-agent header. */
+  readonly version: string
+  /** How many calls may be in flight at once, at least 1; read before each. */
+  readonly concurrency: () => number
+  /**
+   * The right to call, checked before each call. Gives the signal that ends the right, and throws if it has ended. A
+   * command always has it.
+   */
+  readonly mayCall?: () => AbortSignal
+  readonly now?: () => number
+  /** Receives every call after it has ended, for log and metrics. */
+  readonly onCall?: (call: Call) => void
+}
 
-  async function authorized(request: LmsRequest): Promise<Judged<Answer>> {
+/** Sends a request with a token, and judges the answer. */
+type Ask = <T>(request: LmsRequest, judge: (answer: Answer) => Judged<T>) => Promise<Judged<T>>
+
+/** The client of one LMS. */
+export function createLms(from: LmsOptions): Lms {
+  const { clientId, clientSecret, version, now = Date.now, onCall = () => {}, ...options } = from
+  const url = new URL(from.url)
+  const userAgent = `lernito-openedx/${version}`
+  const transport = createTransport({ ...options, url, userAgent, timeoutMs: TIMEOUT_MS, now, onCall })
+  const sendWithoutToken = (request: LmsRequest) => transport.send(request, { authorization: null, queued: true })
+  const tokens = createTokens({ url, clientId, clientSecret, now, send: sendWithoutToken })
+  const ask = createAsk({ transport, tokens })
+
+  return {
+    async serviceUser() {
+      const token = await tokens.get()
+      if (!token.ok) return token
+      const { username, administrator } = token.value
+      return succeeded({ username, administrator })
+    },
+    course: courseLookUp({ ask, tokens, now }),
+    account: (email) => ask(accountRequest({ email }), (answer) => judgeAccount(answer, { email })),
+    ...bulkCalls({ ask, sendWithoutToken, now }),
+    ...singleCalls(ask),
+    async heartbeat() {
+      const sent = await transport.send(heartbeatRequest(), { authorization: null, queued: false })
+      return sent.ok ? judgeHeartbeat(sent.value) : sent
+    },
+    close: () => transport.close(),
+  }
+}
+
+function createAsk({ transport, tokens }: { transport: Transport; tokens: Tokens }): Ask {
+  async function sendWithToken(request: LmsRequest): Promise<Judged<Answer>> {
     const token = await tokens.get()
     if (!token.ok) return token
     const { value } = token.value
@@ -114,16 +134,13 @@ export function createLms(from: {
     return failed({ kind: 'misconfigured', endpoint: request.endpoint, status: 401, message })
   }
 
-  async function ask<T>(request: LmsRequest, judge: (answer: Answer) => Judged<T>): Promise<Judged<T>> {
-    const sent = await authorized(request)
+  return async (request, judge) => {
+    const sent = await sendWithToken(request)
     return sent.ok ? withEffect(request, judge(sent.value)) : sent
   }
+}
 
-  function spend<T>(permit: Permit, request: LmsRequest, judge: (answer: Answer) => Judged<T>): Promise<Judged<T>> {
-    permit.spend()
-    return ask(request, judge)
-  }
-
+function courseLookUp({ ask, tokens, now }: { ask: Ask; tokens: Tokens; now: () => number }): Lms['course'] {
   const courses = createCache<Course | null>({
     now,
     max: MAX_COURSES,
@@ -131,33 +148,47 @@ export function createLms(from: {
     restMs: MISSING_COURSE_REST_MS,
     load: (key) => lookUpCourse({ key, serviceUser: tokens.get, ask }),
   })
+  return async (key, since) => (canBeCourse(key) ? courses.get(key, since) : succeeded(null))
+}
 
-  const bulk = createCache<boolean>({
+function bulkCalls({
+  ask,
+  sendWithoutToken,
+  now,
+}: {
+  ask: Ask
+  sendWithoutToken: (request: LmsRequest) => Promise<Judged<Answer>>
+  now: () => number
+}): Pick<Lms, 'bulkAvailable' | 'bulkEnroll'> {
+  const availability = createCache<boolean>({
     now,
     max: 1,
     ttlMs: () => BULK_MS,
     async load() {
-      const sent = await anonymously(bulkAvailableRequest())
+      const sent = await sendWithoutToken(bulkAvailableRequest())
       return sent.ok ? judgeBulkAvailable(sent.value) : sent
     },
   })
-
   return {
-    async serviceUser() {
-      const token = await tokens.get()
-      if (!token.ok) return token
-      const { username, administrator } = token.value
-      return succeeded({ username, administrator })
-    },
-    course: async (key, since) => (canBeCourse(key) ? courses.get(key, since) : succeeded(null)),
-    account: (email) => ask(accountRequest({ email }), (answer) => judgeAccount(answer, { email })),
-    bulkAvailable: () => bulk.get(''),
+    bulkAvailable: () => availability.get(''),
     async bulkEnroll(permit, call) {
       const request = bulkEnrollRequest(call)
-      const judged = await spend(permit, request, (answer) => judgeBulkEnroll(answer, call))
-      if (!judged.ok && judged.failure.status === 404) bulk.forget('')
+      permit.spend()
+      const judged = await ask(request, (answer) => judgeBulkEnroll(answer, call))
+      if (!judged.ok && judged.failure.status === 404) availability.forget('')
       return judged
     },
+  }
+}
+
+function singleCalls(
+  ask: Ask,
+): Pick<Lms, 'enrollment' | 'enrollments' | 'enroll' | 'allow' | 'allowances' | 'disallow'> {
+  function spend<T>(permit: Permit, request: LmsRequest, judge: (answer: Answer) => Judged<T>): Promise<Judged<T>> {
+    permit.spend()
+    return ask(request, judge)
+  }
+  return {
     enrollment: (permit, of) =>
       spend(permit, enrollments.enrollmentRequest(of), (answer) => enrollments.judgeEnrollment(answer, of)),
     enrollments: (permit, of) => spend(permit, enrollmentListRequest(of), judgeEnrollmentList),
@@ -167,10 +198,5 @@ export function createLms(from: {
     allowances: (permit, of) =>
       spend(permit, allowances.allowancesRequest(of), (answer) => allowances.judgeAllowances(answer, of)),
     disallow: (permit, of) => spend(permit, allowances.disallowRequest(of), allowances.judgeDisallow),
-    async heartbeat() {
-      const sent = await transport.send(heartbeatRequest(), { authorization: null, queued: false })
-      return sent.ok ? judgeHeartbeat(sent.value) : sent
-    },
-    close: () => transport.close(),
   }
 }

@@ -3,73 +3,62 @@ import { z } from 'zod'
 import type { Answer } from './answer.ts'
 import { type Failed, failed, type Judged, succeeded } from './failure.ts'
 import { askForToken, claimsOf, judgeGrant, TOKEN_ENDPOINT } from './token-endpoint.ts'
-import { type Call, createTransport, type LmsRequest } from './transport.ts'
+import { type Call, createTransport, type LmsRequest, type Transport } from './transport.ts'
 
-/** Two: for the profile, which has the staff flag, and for the e-mail, without which the LMS's own page asks for less. */
+/** Two scopes: the profile has the staff flag; without the e-mail, the LMS's own page asks for less. */
 const SCOPE = 'profile email'
+const AUTHORIZE_PATH = '/oauth2/authorize'
 const TIMEOUT_MS = 10_000
 const CONCURRENCY = 8
 
-/** Who signed in, as the LMS says. */
+/** The person who signed in, according to the LMS. */
 export interface Person {
   readonly username: string
   /** Whether the person is staff in the LMS. */
   readonly administrator: boolean
-  /** Good for asking once more who this is; null where the LMS gives none. */
+  /** Valid for one renewal; null if the LMS gives none. */
   readonly refreshToken: string | null
 }
 
-/** What the browser has to bring back with the code: neither is a secret from the person who signs in. */
+/** What the browser has to bring back with the code. Neither is a secret from the person who signs in. */
 export interface Attempt {
   readonly state: string
   readonly verifier: string
 }
 
-/** Sign-in of a person with their account in the LMS: authorization code with PKCE (recorded: sign-in.json). */
+/** Signs people in with their LMS accounts: authorization code with PKCE (recorded: sign-in.json). */
 export interface SignIn {
-  /** A new attempt, and the address in the LMS where the browser goes with it. */
+  /** A new attempt, and the LMS page that the browser opens for it. */
   begin(redirectUri: string): Promise<Attempt & { readonly url: string }>
-  /** Turns what the LMS sent the browser back with into a person; `refused` if it is not this attempt's. */
+  /**
+   * Turns the parameters that the browser brought back into a person. `refused` if they don't belong to this attempt.
+   */
   finish(back: { parameters: URLSearchParams; attempt: Attempt; redirectUri: string }): Promise<Judged<Person>>
-  /** Asks the LMS anew who this is. `refused`: it does not say so any more. A refresh token is good once. */
+  /** Asks the LMS again who this is. `refused` if it no longer accepts the token. A refresh token is valid once. */
   renew(refreshToken: string): Promise<Judged<Person>>
   close(): Promise<void>
 }
 
 const claims = z.object({ preferred_username: z.string().min(1), administrator: z.boolean() })
 
-/**
- * @param from.lmsUrl LERNITO_LMS_URL, where this service calls the LMS
- * @param from.publicUrl LERNITO_LMS_PUBLIC_URL, where browsers reach it
- * @param from.clientId LERNITO_CONSOLE_CLIENT_ID
- * @param from.onCall told of every call
- */
-export function createSignIn(from: {
-  lmsUrl: string
-  publicUrl: string
-  clientId: string
-  clientSecret: string
-  version: string
-  now?: () => number
-  onCall?: (call: Call) => void
-}): SignIn {
-  const { now = Date.now, onCall = () => {} } = from
-  const server: oauth.AuthorizationServer = {
-    issuer: from.lmsUrl,
-    authorization_endpoint: `${from.publicUrl}/oauth2/authorize`,
-    token_endpoint: `${from.lmsUrl}${TOKEN_ENDPOINT}`,
-  }
-  const client: oauth.Client = { client_id: from.clientId }
-  const secret = oauth.ClientSecretPost(from.clientSecret)
-  // Apart from the transport of the enrolling calls: people don't wait behind a backlog.
-  const transport = createTransport({
-    url: new URL(from.lmsUrl),
-    userAgent: `lernito-openedx/${from.version}`,
-    concurrency: () => CONCURRENCY,
-    timeoutMs: TIMEOUT_MS,
-    now,
-    onCall,
-  })
+interface SignInOptions {
+  /** LERNITO_LMS_URL, where this service calls the LMS. */
+  readonly lmsUrl: string
+  /** LERNITO_LMS_PUBLIC_URL, where browsers reach it. */
+  readonly publicUrl: string
+  /** LERNITO_CONSOLE_CLIENT_ID */
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly version: string
+  readonly now?: () => number
+  /** Receives every call after it has ended. */
+  readonly onCall?: (call: Call) => void
+}
+
+/** Sign-in through the OAuth application of the console. */
+export function createSignIn(from: SignInOptions): SignIn {
+  const { server, client, secret } = oauthParties(from)
+  const transport = openTransport(from)
 
   async function ask(grant: Parameters<typeof askForToken>[0]['grant']): Promise<Judged<Person>> {
     const send = (request: LmsRequest) => transport.send(request, { authorization: null, queued: true })
@@ -78,20 +67,7 @@ export function createSignIn(from: {
   }
 
   return {
-    async begin(redirectUri) {
-      const [state, verifier] = [oauth.generateRandomState(), oauth.generateRandomCodeVerifier()]
-      const url = new URL(`${from.publicUrl}/oauth2/authorize`)
-      url.search = new URLSearchParams({
-        response_type: 'code',
-        client_id: from.clientId,
-        redirect_uri: redirectUri,
-        scope: SCOPE,
-        state,
-        code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
-        code_challenge_method: 'S256',
-      }).toString()
-      return { state, verifier, url: url.href }
-    },
+    begin: (redirectUri) => beginAttempt(from, redirectUri),
 
     async finish({ parameters, attempt, redirectUri }) {
       let checked: URLSearchParams
@@ -113,9 +89,46 @@ export function createSignIn(from: {
   }
 }
 
+function oauthParties({ lmsUrl, publicUrl, clientId, clientSecret }: SignInOptions) {
+  const server: oauth.AuthorizationServer = {
+    issuer: lmsUrl,
+    authorization_endpoint: `${publicUrl}${AUTHORIZE_PATH}`,
+    token_endpoint: `${lmsUrl}${TOKEN_ENDPOINT}`,
+  }
+  const client: oauth.Client = { client_id: clientId }
+  return { server, client, secret: oauth.ClientSecretPost(clientSecret) }
+}
+
+/** Separate from the transport of the enrolling calls, so that people don't wait behind a backlog. */
+function openTransport({ lmsUrl, version, now = Date.now, onCall = () => {} }: SignInOptions): Transport {
+  return createTransport({
+    url: new URL(lmsUrl),
+    userAgent: `lernito-openedx/${version}`,
+    concurrency: () => CONCURRENCY,
+    timeoutMs: TIMEOUT_MS,
+    now,
+    onCall,
+  })
+}
+
+async function beginAttempt({ publicUrl, clientId }: SignInOptions, redirectUri: string) {
+  const [state, verifier] = [oauth.generateRandomState(), oauth.generateRandomCodeVerifier()]
+  const url = new URL(`${publicUrl}${AUTHORIZE_PATH}`)
+  url.search = new URLSearchParams({
+    response_type: 'code',
+    client_id: clientId,
+    redirect_uri: redirectUri,
+    scope: SCOPE,
+    state,
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+  }).toString()
+  return { state, verifier, url: url.href }
+}
+
 /**
- * Judges an answer of the token endpoint to a code or a refresh token. A bad signature of the token can't show: it is
- * signed with the LMS's own secret. It is trusted because the LMS itself answered this service's call with it.
+ * Judges an answer of the token endpoint to a code or a refresh token. The signature of the token can't be checked: the
+ * LMS signs with its own secret. The token is trusted since the LMS itself sent it in answer to this service's call.
  */
 export async function judgePerson(answer: Answer): Promise<Judged<Person>> {
   const misconfigured = (message: string) =>
@@ -123,7 +136,10 @@ export async function judgePerson(answer: Answer): Promise<Judged<Person>> {
   const granted = await judgeGrant(answer, (error) => {
     // Recorded: sign-in.json, 'the code again'.
     if (error === 'invalid_grant' || error === 'invalid_request') {
-      return refused(`The LMS does not accept this sign-in, or no longer (${error}): sign in again`, answer.status)
+      return refused(
+        `The LMS does not accept this sign-in, or no longer accepts it (${error}): sign in again`,
+        answer.status,
+      )
     }
     return misconfigured(refusalWords(error))
   })
@@ -141,7 +157,7 @@ export async function judgePerson(answer: Answer): Promise<Judged<Person>> {
   })
 }
 
-/** `status`: that of the LMS's answer; null where it was not asked. */
+/** `status` is that of the LMS's answer, or null if the LMS was not asked. */
 function refused(message: string, status: number | null = null): Failed {
   return failed({ kind: 'refused', endpoint: TOKEN_ENDPOINT, status, message })
 }
@@ -151,10 +167,12 @@ function refusalWords(error: string): string {
     return 'The LMS does not know LERNITO_CONSOLE_CLIENT_ID with LERNITO_CONSOLE_CLIENT_SECRET (invalid_client)'
   }
   const remedy = "give the OAuth application LERNITO_CONSOLE_CLIENT_ID the grant type 'authorization code' in the LMS"
-  return `The LMS signs nobody in by this application (${error}): ${remedy}`
+  return `The LMS rejects sign-ins through this application (${error}): ${remedy}`
 }
 
-/** Of an error that came with the browser only a code is repeated, and only one that looks like a code. */
+/**
+ * Anyone can put an error into the browser's address, so only a code is quoted, and only one that looks like a code.
+ */
 function codeOf(error: unknown): string {
   const code = error instanceof oauth.AuthorizationResponseError ? error.error : null
   return code !== null && /^[a-z_]{1,40}$/.test(code) ? code : 'the answer does not belong to this attempt'

@@ -12,18 +12,20 @@ export interface Token {
   readonly value: string
   /** The service user's name in the LMS. */
   readonly username: string
-  /** Whether the service user is staff; null where the LMS doesn't say. */
+  /** Whether the service user is staff; null if the LMS doesn't say. */
   readonly administrator: boolean | null
-  /** Whether the service user is active; null where the LMS doesn't say. It takes the token of an inactive one too. */
+  /** Whether the service user is active; null if the LMS doesn't say. It also accepts the token of an inactive one. */
   readonly active: boolean | null
-  /** How long it is good for from when it was asked for, in ms. */
+  /** How long it is valid, from when it was requested, in ms. */
   readonly lifeMs: number
 }
 
 export interface Tokens {
-  /** A token that is good for a while yet. */
+  /** A token that stays valid for a while. */
   get(): Promise<Judged<Token>>
-  /** Another token than the one that the LMS just refused. Many who were refused the same one share one call. */
+  /**
+   * A new token in place of the one that the LMS just refused. Callers with the same refused token share one request.
+   */
   renew(refused: string): Promise<Judged<Token>>
 }
 
@@ -35,8 +37,8 @@ const claims = z.object({
 })
 
 /**
- * Tokens by client credentials, one for everybody: asked for once, renewed a minute before the end (a tenth of its
- * life where that is less), and when an API refuses it.
+ * Gets tokens with client credentials. All calls share one token. It is renewed a minute before it expires (or a tenth
+ * of its life before, if that is less), and when an API refuses it.
  * @param from.url LERNITO_LMS_URL
  * @param from.send makes the call; the token endpoint takes no token
  */
@@ -48,7 +50,7 @@ export function createTokens(from: {
   send: (request: LmsRequest) => Promise<Judged<Answer>>
 }): Tokens {
   let current: { token: Token; renewAt: number } | null = null
-  let flight: Promise<Judged<Token>> | null = null
+  let request: Promise<Judged<Token>> | null = null
 
   async function ask(): Promise<Judged<Token>> {
     const askedAt = from.now()
@@ -62,10 +64,10 @@ export function createTokens(from: {
 
   async function get(): Promise<Judged<Token>> {
     if (current !== null && from.now() < current.renewAt) return succeeded(current.token)
-    flight ??= ask().finally(() => {
-      flight = null
+    request ??= ask().finally(() => {
+      request = null
     })
-    return flight
+    return request
   }
 
   return {
@@ -82,7 +84,7 @@ async function requestToken(from: Parameters<typeof createTokens>[0]): Promise<J
   const client = { client_id: from.clientId }
   const secret = oauth.ClientSecretPost(from.clientSecret)
   const answer = await askForToken({
-    // For this grant alone oauth4webapi takes the parameters apart from the options.
+    // For this grant only, oauth4webapi takes the parameters as a separate argument.
     grant: ({ additionalParameters = {}, ...options }) =>
       oauth.clientCredentialsGrantRequest(server, client, secret, additionalParameters, options),
     send: from.send,
@@ -90,7 +92,7 @@ async function requestToken(from: Parameters<typeof createTokens>[0]): Promise<J
   return answer.ok ? judgeToken(answer.value) : answer
 }
 
-/** Judges an answer of the token endpoint. Its refusals are misconfigurations, named by the setting. */
+/** Judges an answer of the token endpoint. A refusal is a misconfiguration, and its message names the setting. */
 export async function judgeToken(answer: Answer): Promise<Judged<Token>> {
   const misconfigured = (message: string) =>
     failed({ kind: 'misconfigured', endpoint: TOKEN_ENDPOINT, status: answer.status, message })

@@ -18,25 +18,25 @@ const admitted = ({ email, effectUnknown }: { email: string; effectUnknown: bool
 const lookUps = async (): Promise<number> =>
   (await sandbox.calls()).filter(({ path }) => path === ACCOUNTS).reduce((sum, { count }) => sum + count, 0)
 
-test('after an attempt of unknown effect a person with an account goes alone and is read first', async () => {
+test('after an attempt of unknown effect, a person with an account goes alone and is read first', async () => {
   for (const email of ['alice@example.com', 'bob@example.com', 'retired@example.com']) {
     const work = await admitted({ email, effectUnknown: true })
     assert.deepEqual([work.alone, work.readFirst, [...work.open]], [true, true, [DEMO]], email)
   }
 })
 
-test('who has no account can’t have been enrolled, and goes together with others', async () => {
+test('a person without an account can’t have been enrolled, and goes together with others', async () => {
   const work = await admitted({ email: 'new@example.com', effectUnknown: true })
   assert.deepEqual([work.alone, work.readFirst, work.effectUnknown], [false, false, true])
 })
 
-test('nobody is looked up where every effect is known', async () => {
+test('nobody is looked up if every effect is known', async () => {
   const work = await admitted({ email: 'alice@example.com', effectUnknown: false })
   assert.deepEqual([work.alone, work.readFirst], [false, false])
   assert.equal(await lookUps(), 0)
 })
 
-test('where the account can’t be looked up nothing is enrolled, and the effect stays unknown', async () => {
+test('if the account can’t be looked up, nothing is enrolled and the effect stays unknown', async () => {
   await sandbox.faults([{ path: ACCOUNTS, status: 500 }])
   const work = await admitted({ email: 'alice@example.com', effectUnknown: true })
   assert.deepEqual([work.open.size, work.failures[0]?.kind, work.effectUnknown], [0, 'server_error', true])

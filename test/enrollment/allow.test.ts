@@ -16,7 +16,7 @@ const register = async ({ people, activate }: Pick<Singly, 'people' | 'activate'
   await activate(email)
 }
 
-test('who activates an account between our look at it and the allowance is enrolled, and the allowance deleted', async (t) => {
+test('a person who activates between the look-up and the allowance is enrolled, and the allowance is deleted', async (t) => {
   const singly = await startSingly(t)
   singly.beforeCall(1, () => register(singly))
   assert.deepEqual((await singly.enroll(NEW)).result, enrolled)
@@ -24,7 +24,7 @@ test('who activates an account between our look at it and the allowance is enrol
   assert.deepEqual((await singly.state()).allowances, [])
 })
 
-test('the same where an allowance that enrolls nobody is made anew', async (t) => {
+test('a person who activates while a useless allowance is made again is enrolled, and the allowance is deleted', async (t) => {
   const singly = await startSingly(t)
   await singly.seed({ allowances: [{ ...open, auto_enroll: false }] })
   singly.beforeCall(4, () => register(singly))
@@ -32,7 +32,7 @@ test('the same where an allowance that enrolls nobody is made anew', async (t) =
   assert.deepEqual((await singly.state()).allowances, [])
 })
 
-test('who registers meanwhile and has not activated keeps the allowance, which enrolls on activation', async (t) => {
+test('a person who only registers in the meantime keeps the allowance, which enrolls on activation', async (t) => {
   const singly = await startSingly(t)
   singly.beforeCall(1, () => singly.people({ email: NEW, username: 'newcomer', active: false }))
   assert.deepEqual((await singly.enroll(NEW)).result, allowed)
@@ -40,7 +40,7 @@ test('who registers meanwhile and has not activated keeps the allowance, which e
   assert.equal((await singly.enrollmentsOf(NEW))[0]?.active, true)
 })
 
-test('who activates meanwhile and is refused by the LMS is not reported as allowed, and keeps no allowance', async (t) => {
+test('a person who activates in the meantime and is refused by the LMS keeps no allowance and is not reported as allowed', async (t) => {
   const singly = await startSingly(t)
   singly.beforeCall(1, () => register(singly))
   const { result } = await singly.enroll(NEW, { course: FULL })
@@ -48,7 +48,7 @@ test('who activates meanwhile and is refused by the LMS is not reported as allow
   assert.deepEqual((await singly.state()).allowances, [])
 })
 
-test('another person who registers meanwhile, and whom the LMS takes for this one, gets nothing', async (t) => {
+test('another person who registers in the meantime, and whom the LMS takes for this one, gets nothing', async (t) => {
   const singly = await startSingly(t)
   singly.beforeCall(1, () => register(singly, 'new@exämple.com'))
   const { result } = await singly.enroll(NEW)
@@ -57,7 +57,7 @@ test('another person who registers meanwhile, and whom the LMS takes for this on
   assert.deepEqual([enrollments.filter(({ course }) => course === DEMO), allowances], [[], []])
 })
 
-test('a failure after the allowance was made leaves the effect unknown, one before it does not', async (t) => {
+test('a failure after making the allowance leaves the effect unknown; one before it does not', async (t) => {
   const singly = await startSingly(t)
   const accounts = '/api/user/v1/accounts'
   for (const [nth, unknown] of [
@@ -73,7 +73,7 @@ test('a failure after the allowance was made leaves the effect unknown, one befo
   }
 })
 
-test('a failure after an allowance was deleted, to be made anew, leaves the effect unknown', async (t) => {
+test('a failure after deleting an allowance to make it again leaves the effect unknown', async (t) => {
   const singly = await startSingly(t)
   await singly.seed({ allowances: [{ ...open, auto_enroll: false }] })
   const path = '/api/enrollment/v1/enrollment_allowed/'
@@ -82,7 +82,7 @@ test('a failure after an allowance was deleted, to be made anew, leaves the effe
   assert.equal(result.kind === 'failure' && result.failure.mayHaveTakenEffect, true)
 })
 
-test('an allowance that is deleted while we look at it is made, and a failure after that leaves the effect unknown', async (t) => {
+test('an allowance that is deleted during the check is made again, and a failure after that leaves the effect unknown', async (t) => {
   const singly = await startSingly(t)
   const permit = () => unlimitedBudget().acquire(new AbortController().signal)
   for (const fails of [false, true]) {
@@ -97,19 +97,19 @@ test('an allowance that is deleted while we look at it is made, and a failure af
   }
 })
 
-test('an allowance for the course’s key in other letters is made anew with the true key', async (t) => {
+test('an allowance for the course key in another letter case is made again with the true key', async (t) => {
   const singly = await startSingly(t)
-  for (const standing of ['unasked', 'effect_unknown'] as const) {
+  for (const prior of ['unasked', 'effect_unknown'] as const) {
     await singly.seed({ allowances: [{ ...open, course: DEMO.toLowerCase() }] })
-    assert.deepEqual((await singly.enroll(NEW, { standing })).result, allowed)
-    assert.deepEqual((await singly.state()).allowances, [open], standing)
+    assert.deepEqual((await singly.enroll(NEW, { prior })).result, allowed)
+    assert.deepEqual((await singly.state()).allowances, [open], prior)
     await singly.reset()
   }
 })
 
 for (const bulk of [true, false]) {
   describe(`an LMS ${bulk ? 'with' : 'without'} bulk_enroll`, () => {
-    test('an allowance that another account has used up is made anew, and enrolls the buyer', async (t) => {
+    test('an allowance that another account has used is made again, and enrolls the buyer', async (t) => {
       const product = await startProduct({ lms: { bulk } })
       t.after(() => product.stop())
       const { lms, sell } = product
@@ -125,7 +125,7 @@ for (const bulk of [true, false]) {
       assert.ok((await lms.state()).enrollments.some(({ email, active }) => email === NEW && active))
     })
 
-    test('who has not activated is enrolled, though another account has used the allowance of the address', async (t) => {
+    test('a person who has not activated is enrolled, even if another account has used the allowance for the address', async (t) => {
       const product = await startProduct({ lms: { bulk } })
       t.after(() => product.stop())
       const { lms, sell } = product

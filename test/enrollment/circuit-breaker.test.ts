@@ -15,7 +15,7 @@ let happened: string[]
 let stop: () => Promise<void>
 let probe: () => void
 
-/** A link to a fresh stand-in. Time stands still; `probe` ends the wait for the next probe. */
+/** A circuit breaker with a new stand-in. The clock stands still; `probe` ends the wait for the next probe. */
 beforeEach(async () => {
   standIn = await startStandIn({ throttle: 'off' })
   happened = []
@@ -61,7 +61,7 @@ const up = (): Promise<void> => breaker.whenClosed(AbortSignal.timeout(5000))
 const bulkCalls = async (): Promise<number> =>
   (await sandbox().calls()).filter(({ path }) => path === BULK).reduce((sum, { count }) => sum + count, 0)
 
-test('an LMS that is away blocks the link; nothing more is sent until its heartbeat answers', async () => {
+test('an outage of the LMS opens the circuit breaker, and nothing more is sent until the heartbeat answers', async () => {
   await sandbox().faults([{ status: 503 }])
   assert.equal(await kindOf(), 'unreachable')
   assert.deepEqual(happened.slice(0, 2), ['pause', 'down'])
@@ -75,7 +75,7 @@ test('an LMS that is away blocks the link; nothing more is sent until its heartb
   assert.deepEqual(happened, ['pause', 'down', 'wait 2000', 'resume', 'half_open'])
 })
 
-test('a call that is not sent while the link is blocked has not taken effect, though the one that blocked it may have', async () => {
+test('a call that an open circuit breaker stopped has not taken effect; the one that opened it may have', async () => {
   await sandbox().faults([
     { path: BULK, drop: 'after' },
     { path: '/heartbeat', status: 503 },
@@ -84,14 +84,14 @@ test('a call that is not sent while the link is blocked has not taken effect, th
   assert.deepEqual(doubts, [true, false])
 })
 
-test('a 500 about one call leaves the link up while the heartbeat answers', async () => {
+test('a 500 for one call leaves the circuit breaker closed while the heartbeat answers', async () => {
   await sandbox().faults([{ path: BULK, status: 500, times: 5 }])
   for (let i = 0; i < 5; i++) assert.equal(await kindOf(), 'server_error')
   assert.deepEqual(happened, [])
   assert.equal(await kindOf(), 'ok')
 })
 
-test('a failed call that many wait for is one failure, and the heartbeat is asked once', async () => {
+test('a failed call that many wait for is one failure, and the heartbeat is read once', async () => {
   await sandbox().faults([{ path: '/oauth2/access_token', drop: 'before', times: 1 }])
   const judged = await Promise.all(['a', 'b', 'c', 'd'].map((run) => breaker.lms.course(`course-v1:edX+DemoX+${run}`)))
   assert.deepEqual(
@@ -106,7 +106,7 @@ test('a failed call that many wait for is one failure, and the heartbeat is aske
   )
 })
 
-test('throttled: the link waits as long as the LMS says, and one call is enough to know', async () => {
+test('one throttled call opens the circuit breaker for as long as the LMS says', async () => {
   await sandbox().faults([{ path: BULK, status: 429, retryAfter: 7, times: 1 }])
   assert.equal(await kindOf(), 'throttled')
   assert.equal(await kindOf(), 'throttled')
@@ -117,13 +117,13 @@ test('throttled: the link waits as long as the LMS says, and one call is enough 
   assert.equal(await kindOf(), 'ok')
 })
 
-test('a short throttling doesn’t send the waiting senders away', async () => {
+test('a short throttle doesn’t send the waiting senders away', async () => {
   await sandbox().faults([{ path: BULK, status: 429, retryAfter: 3, times: 1 }])
   assert.equal(await kindOf(), 'throttled')
   assert.deepEqual(happened, ['throttled', 'wait 3000'])
 })
 
-test('misconfigured: the staff flag taken away blocks with the cause, and a probe that works unblocks', async () => {
+test('losing the staff flag opens the circuit breaker with its cause, and a successful probe closes it', async () => {
   const forbidden = { status: 403, body: { detail: 'You do not have permission to perform this action.' } }
   await sandbox().faults([
     { path: BULK, ...forbidden },
@@ -140,14 +140,11 @@ test('misconfigured: the staff flag taken away blocks with the cause, and a prob
   assert.equal(await kindOf(), 'ok')
 })
 
-test('a permit that could not be used goes back to the budget', async () => {
+test('an unused permit goes back to the budget', async () => {
   await sandbox().faults([{ status: 503 }])
   await kindOf()
   let givenBack = 0
-  await breaker.lms.bulkEnroll(
-    { spend: () => {}, giveBack: () => givenBack++ },
-    { courses: [DEMO], emails: ['a@b.cd'] },
-  )
+  await breaker.lms.bulkEnroll({ spend: () => {}, release: () => givenBack++ }, { courses: [DEMO], emails: ['a@b.cd'] })
   assert.equal(givenBack, 1)
 })
 

@@ -17,7 +17,7 @@ const MINUTE_MS = 60_000
 const afterAll = (calls: readonly (readonly string[])[], now = 0): CourseState =>
   calls.reduce<CourseState>((state, people) => afterCourseFailure(state, { people, message: 'it failed', now }), CLOSED)
 
-test('three failed calls for different people pause a course for 10 seconds, and two don’t', () => {
+test('three failed calls for different people pause a course for 10 seconds; two don’t', () => {
   assert.equal(afterAll([['a'], ['b']]).kind, 'closed')
   const paused = afterAll([['a'], ['b'], ['c']], 1000)
   assert.deepEqual(paused, {
@@ -30,7 +30,7 @@ test('three failed calls for different people pause a course for 10 seconds, and
   })
 })
 
-test('one person never pauses a course, however often and in whatever batches that person fails', () => {
+test('one person never pauses a course, however often and in whichever batches that person fails', () => {
   const batches = fc.array(fc.uniqueArray(fc.string(), { maxLength: 9 }), { maxLength: 30 })
   fc.assert(
     fc.property(batches, (all) => {
@@ -39,14 +39,14 @@ test('one person never pauses a course, however often and in whatever batches th
   )
 })
 
-test('a course that fails for everybody is paused after five calls of a batch that is halved', () => {
+test('a course that fails for everyone is paused after five calls for a batch and its halves', () => {
   const people = Array.from({ length: 48 }, (_, i) => `p${i}`)
   const calls = [people, people.slice(0, 24), people.slice(24), people.slice(0, 12), people.slice(12, 24)]
   assert.equal(afterAll(calls.slice(0, 4)).kind, 'closed')
   assert.equal(afterAll(calls).kind, 'open')
 })
 
-test('pauses grow from 10 s to 10 min with each probe that fails, and the last one repeats', () => {
+test('pauses grow from 10 s to 10 min with each failed probe, and the last one repeats', () => {
   let state = afterAll([['a'], ['b'], ['c']])
   const pauses: number[] = []
   for (let i = 0; i < 8; i++) {
@@ -61,12 +61,12 @@ test('pauses grow from 10 s to 10 min with each probe that fails, and the last o
   assert.equal(state.since, 0)
 })
 
-test('the failure of a call that was under way when the course was paused changes nothing', () => {
+test('a call that was in flight when the course was paused changes nothing', () => {
   const paused = afterAll([['a'], ['b'], ['c']])
   assert.equal(afterCourseFailure(paused, { people: ['d'], message: 'late', now: 9_999 }), paused)
 })
 
-test('a pause ends at its time, and at once when the clock is set back to before it', () => {
+test('a pause ends at its time, or at once if the clock is set back to before it', () => {
   const paused = afterAll([['a'], ['b'], ['c']], 50_000)
   assert.deepEqual(
     [49_999, 50_000, 59_999, 60_000].map((now) => isPaused(paused, now)),
@@ -84,27 +84,27 @@ function breakersAt(start: number) {
   return { clock, reports, breakers, fail }
 }
 
-test('a course goes from healthy over doubtful and paused to one probe at a time, and back by the first success', () => {
+test('a course goes from healthy to doubtful, paused and one probe at a time, and back at the first success', () => {
   const { clock, reports, breakers, fail } = breakersAt(0)
-  assert.equal(breakers.standing(COURSE), 'healthy')
+  assert.equal(breakers.healthOf(COURSE), 'healthy')
   fail('a')
-  assert.equal(breakers.standing(COURSE), 'doubtful')
+  assert.equal(breakers.healthOf(COURSE), 'doubtful')
   fail('b', 'c')
-  assert.equal(breakers.standing(COURSE), 'paused')
-  assert.equal(breakers.standing(OTHER), 'healthy')
+  assert.equal(breakers.healthOf(COURSE), 'paused')
+  assert.equal(breakers.healthOf(OTHER), 'healthy')
   clock.now = 10_000
-  assert.equal(breakers.standing(COURSE), 'probe')
+  assert.equal(breakers.healthOf(COURSE), 'probe')
   breakers.beginCall([COURSE])
-  assert.equal(breakers.standing(COURSE), 'probing')
+  assert.equal(breakers.healthOf(COURSE), 'probing')
   fail('d')
   breakers.endCall([COURSE])
-  assert.equal(breakers.standing(COURSE), 'paused')
+  assert.equal(breakers.healthOf(COURSE), 'paused')
   assert.deepEqual(breakers.paused(), [{ course: COURSE, since: 0, probeAt: 40_000, message: 'The LMS failed (500)' }])
   clock.now = 40_000
   breakers.beginCall([COURSE])
   breakers.succeeded(COURSE)
   breakers.endCall([COURSE])
-  assert.equal(breakers.standing(COURSE), 'healthy')
+  assert.equal(breakers.healthOf(COURSE), 'healthy')
   assert.deepEqual(breakers.paused(), [])
   assert.deepEqual(
     reports.map((report) => (report.kind === 'works' ? 'works' : report.probeAt)),
@@ -112,19 +112,19 @@ test('a course goes from healthy over doubtful and paused to one probe at a time
   )
 })
 
-test('a probe that came to nothing leaves the course to the next one', () => {
+test('a probe without a result leaves the course to the next probe', () => {
   const { clock, breakers, fail } = breakersAt(0)
   fail('a', 'b', 'c')
   clock.now = 10_000
   breakers.beginCall([COURSE])
   breakers.endCall([COURSE])
-  assert.equal(breakers.standing(COURSE), 'probe')
+  assert.equal(breakers.healthOf(COURSE), 'probe')
 })
 
-test('a success in between starts the count anew', () => {
+test('a success in between resets the count', () => {
   const { breakers, fail } = breakersAt(0)
   fail('a', 'b')
   breakers.succeeded(COURSE)
   fail('c', 'd')
-  assert.equal(breakers.standing(COURSE), 'doubtful')
+  assert.equal(breakers.healthOf(COURSE), 'doubtful')
 })

@@ -27,14 +27,14 @@ beforeEach(() => {
   breakers = createCourseBreakers({ now: () => 0, onChange: () => {} })
 })
 
-/** Makes calls for these works, as the worker does, until none is left to make; gives how many people each was for. */
+/** Makes the calls for these works, as the worker does, until none is left. Gives the number of people in each. */
 async function enroll(works: readonly Work[]): Promise<number[]> {
   const acquire = () => budget.acquire(new AbortController().signal)
   const sizes: number[] = []
   for (let calls = 0; ; calls++) {
     assert.ok(calls < 50, 'calls without an end')
     const open = works.filter((work) => work.open.size > 0)
-    const batch = nextBatch({ works: open, bulk: true, now: 0, standing: breakers.standing })
+    const batch = nextBatch({ works: open, bulk: true, now: 0, healthOf: breakers.healthOf })
     if (batch === null) return sizes
     sizes.push(batch.works.length)
     const context = { batch, breakers, isUp: () => isUp, lms, acquireFor: acquire }
@@ -43,7 +43,7 @@ async function enroll(works: readonly Work[]): Promise<number[]> {
   }
 }
 
-/** 200 with `error` on some, as a deadlock in the LMS's database leaves it, though nothing of the call is kept. */
+/** 200 with some `error` results, as after a deadlock in the LMS's database, which rolls back the whole call. */
 function stumbled(emails: readonly string[], errors: readonly string[]): object {
   const none = { user: false, enrollment: false, allowed: false, auto_enroll: false }
   const allowed = { user: false, enrollment: false, allowed: true, auto_enroll: true }
@@ -57,7 +57,7 @@ const keptEmails = async (): Promise<string[]> => (await sandbox.state()).allowa
 const emails = ['a@example.com', 'b@example.com', 'c@example.com']
 
 for (const errors of [['c@example.com'], ['a@example.com', 'b@example.com'], emails]) {
-  test(`a 200 with an error on ${errors.length} of three proves nothing: all three are enrolled all the same`, async () => {
+  test(`a 200 with an error for ${errors.length} of three proves nothing: all three are enrolled afterwards`, async () => {
     await sandbox.faults([{ ...BULK, status: 200, body: stumbled(emails, errors), times: 1 }])
     const works = emails.map((email) => aWork({ email, courses: [DEMO] }))
     await enroll(works)
@@ -66,19 +66,19 @@ for (const errors of [['c@example.com'], ['a@example.com', 'b@example.com'], ema
   })
 }
 
-test('a failed call fails everybody in it and enrolls nobody, if the LMS as a whole is away', async () => {
+test('during an outage of the LMS, a failed call fails for everyone in it', async () => {
   await sandbox.faults([{ ...BULK, status: 503 }])
   isUp = false
   const works = emails.map((email) => aWork({ email, courses: [DEMO] }))
   assert.deepEqual(await enroll(works), [3])
-  assert.equal(breakers.standing(DEMO), 'healthy')
+  assert.equal(breakers.healthOf(DEMO), 'healthy')
   assert.deepEqual(await keptEmails(), [])
   for (const work of works) assert.deepEqual([work.failures[0]?.kind, work.open.size], ['unreachable', 0])
 })
 
 for (const fault of [{ status: 500 }, { status: 502 }, { status: 503 }, { status: 504 }, { drop: 'before' }] as const) {
   const what = 'status' in fault ? `a ${fault.status}` : 'a lost answer'
-  test(`${what} halves the batch until the one who causes it is alone`, async () => {
+  test(`${what} halves the batch until the person who causes it is alone`, async () => {
     await sandbox.faults([{ ...BULK, naming: 'a@example.com', ...fault }])
     const works = ['a', 'b', 'c', 'd'].map((name) => aWork({ email: `${name}@example.com`, courses: [DEMO] }))
     await enroll(works)
@@ -108,7 +108,7 @@ test('after a call of unknown effect, people with an account go singly and are r
   for (const work of works) assert.equal(work.done.size, 1)
 })
 
-test('after a 500 nothing was kept: all are sent again in halves, also those who have an account', async () => {
+test('after a 500, which rolls everything back, all are sent again in halves, even those with an account', async () => {
   await sandbox.faults([{ ...BULK, status: 500, times: 1 }])
   const works = ['alice', 'erin', 'new1', 'new2'].map((name) =>
     aWork({ email: `${name}@example.com`, courses: [DEMO] }),
@@ -117,7 +117,7 @@ test('after a 500 nothing was kept: all are sent again in halves, also those who
   assert.ok(works.every((work) => !work.readFirst && !work.effectUnknown && work.done.size === 1))
 })
 
-test('a call for two courses that fails is sent again for each by itself: the other course gets everybody', async () => {
+test('a failed call for two courses is sent again for each separately: the other course gets everyone', async () => {
   await sandbox.faults([{ ...BULK, naming: PYTHON, status: 500 }])
   const works = ['new1', 'new2'].map((name) => aWork({ email: `${name}@example.com`, courses: [DEMO, PYTHON] }))
   await enroll(works)
@@ -127,7 +127,7 @@ test('a call for two courses that fails is sent again for each by itself: the ot
   }
 })
 
-test('single calls that fail for three people pause the course, and no more are made', async () => {
+test('failed single calls for three people pause the course, and no more are made', async () => {
   const single = '/api/enrollment/v1/enrollment_allowed/'
   await sandbox.faults([
     { ...BULK, naming: DEMO, error: true },
@@ -135,7 +135,7 @@ test('single calls that fail for three people pause the course, and no more are 
   ])
   const works = ['a', 'b', 'c', 'd', 'e'].map((name) => aWork({ email: `${name}@example.com`, courses: [DEMO] }))
   assert.deepEqual(await enroll(works), [5, 1, 1, 1])
-  assert.equal(breakers.standing(DEMO), 'paused')
+  assert.equal(breakers.healthOf(DEMO), 'paused')
 })
 
 for (const way of ['a batch', 'a single call', 'a single call that the LMS refuses'] as const) {
@@ -149,19 +149,19 @@ for (const way of ['a batch', 'a single call', 'a single call that the LMS refus
       ])
     }
     await enroll([work])
-    assert.equal(breakers.standing(DEMO), 'healthy')
+    assert.equal(breakers.healthOf(DEMO), 'healthy')
   })
 }
 
-test('a person who is retired says nothing about the course', async () => {
+test('a retired person says nothing about the course', async () => {
   breakers.failed(DEMO, { people: ['x@example.com'], message: 'it failed' })
   const work = aWork({ email: 'retired@example.com', courses: [DEMO] })
   work.suspect = true
   await enroll([work])
-  assert.equal(breakers.standing(DEMO), 'doubtful')
+  assert.equal(breakers.healthOf(DEMO), 'doubtful')
 })
 
-test('where the single call is refused after an error in the batch, the reason names the error first', async () => {
+test('if the single call is refused after an error in the batch, the reason names that error first', async () => {
   await sandbox.faults([
     { ...BULK, naming: DEMO, error: true },
     { method: 'POST', path: '/api/enrollment/v1/enrollment', status: 400, body: { message: 'course mode is expired' } },
@@ -178,7 +178,7 @@ test('after an answer that leaves one person out, all are sent again', async () 
   assert.deepEqual(await keptEmails(), emails)
 })
 
-test('one call of bulk_enroll serves a batch, and only the inactive person needs more', async () => {
+test('one call of bulk_enroll serves a batch, and only the inactive person needs more calls', async () => {
   await sandbox.forgetCalls()
   await enroll([
     aWork({ email: 'alice@example.com', courses: [DEMO] }),

@@ -17,7 +17,7 @@ for (const bulk of [true, false]) {
     after(() => product.stop())
     beforeEach(() => lms.reset())
 
-    test('a known person is enrolled in all courses, an unknown one allowed', async () => {
+    test('a person with an account is enrolled in all courses, and one without is allowed', async () => {
       const known = await sell({ email: 'alice@example.com', courseIds: [DEMO, PYTHON] })
       assert.deepEqual(known.json, { success: true, message: 'User enrollment status verified for 2 course(s)' })
       const unknown = await sell({ email: 'new@example.com', courseIds: [DEMO, PYTHON] })
@@ -33,7 +33,7 @@ for (const bulk of [true, false]) {
       ])
     })
 
-    test('a person who has registered and not activated is enrolled, and no allowance is left behind', async () => {
+    test('a person who has registered and not activated is enrolled, and no allowance is left', async () => {
       for (const time of ['the first time', 'a repeat']) {
         const answered = await sell({ email: 'bob@example.com' })
         assert.equal(answered.status, 200, time)
@@ -43,21 +43,21 @@ for (const bulk of [true, false]) {
       }
     })
 
-    test('who was unenrolled from a paid mode comes back in the free one', async () => {
+    test('a person who was unenrolled from a paid mode comes back in the free one', async () => {
       await lms.seed({ enrollments: [{ email: 'erin@example.com', course: HONOR, mode: 'verified', active: false }] })
       assert.equal((await sell({ email: 'erin@example.com', courseIds: [HONOR] })).status, 200)
       const { enrollments } = await lms.state()
       assert.deepEqual(rowsOf(enrollments, 'erin@example.com'), [{ course: HONOR, mode: 'honor', active: true }])
     })
 
-    test('who is in a paid mode keeps it', async () => {
+    test('a person in a paid mode keeps it', async () => {
       await lms.seed({ enrollments: [{ email: 'grace@example.com', course: HONOR, mode: 'verified', active: true }] })
       assert.equal((await sell({ email: 'grace@example.com', courseIds: [HONOR] })).status, 200)
       const { enrollments } = await lms.state()
       assert.deepEqual(rowsOf(enrollments, 'grace@example.com'), [{ course: HONOR, mode: 'verified', active: true }])
     })
 
-    test('an allowance that would not enroll is made anew', async () => {
+    test('an allowance that would not enroll is made again', async () => {
       const row = { email: 'new@example.com', course: DEMO, used: false }
       await lms.seed({ allowances: [{ ...row, auto_enroll: false }] })
       assert.equal((await sell({ email: 'new@example.com' })).status, 200)
@@ -70,7 +70,7 @@ for (const bulk of [true, false]) {
       assert.deepEqual((await lms.state()).allowances, [])
     })
 
-    test('an address that bulk_enroll would take apart is served singly', async () => {
+    test('an address that bulk_enroll would split is enrolled singly', async () => {
       const email = '"quoted"@example.com'
       assert.equal((await sell({ email })).status, 200)
       assert.deepEqual(rowsOf((await lms.state()).allowances, email), [
@@ -78,7 +78,7 @@ for (const bulk of [true, false]) {
       ])
     })
 
-    test('a sale works again after somebody was unenrolled in between', async () => {
+    test('a repeated sale enrolls a person who was unenrolled in between', async () => {
       await sell({ email: 'alice@example.com' })
       await lms.seed({ enrollments: [{ email: 'alice@example.com', course: DEMO, mode: 'audit', active: false }] })
       await sell({ email: 'alice@example.com' })
@@ -86,7 +86,7 @@ for (const bulk of [true, false]) {
       assert.deepEqual(rowsOf(enrollments, 'alice@example.com'), [{ course: DEMO, mode: 'audit', active: true }])
     })
 
-    test('an allowance turns into an enrollment when the person registers and activates', async () => {
+    test('an allowance becomes an enrollment when the person registers and activates', async () => {
       await sell({ email: 'later@example.com' })
       await lms.people({ email: 'later@example.com', username: 'later', active: false })
       assert.deepEqual(rowsOf((await lms.state()).enrollments, 'later@example.com'), [])
@@ -96,7 +96,7 @@ for (const bulk of [true, false]) {
       ])
     })
 
-    test('courses are checked in their order, and nothing is enrolled if one fails', async () => {
+    test('courses are checked in their order, and nobody is enrolled if one fails', async () => {
       const missing = await sell({
         email: 'alice@example.com',
         courseIds: [DEMO, 'course-v1:No+Such+Course', 'nonsense'],
@@ -107,7 +107,7 @@ for (const bulk of [true, false]) {
       assert.deepEqual(rowsOf((await lms.state()).enrollments, 'alice@example.com'), [])
     })
 
-    test('a course key in other letters or with a branch is stored as the LMS spells it', async () => {
+    test('a course key in another letter case or with a branch is stored as the LMS spells it', async () => {
       const courseIds = [`${DEMO}+branch@draft-branch`, 'course-v1:edx+demox+demo_course']
       assert.equal((await sell({ email: 'new@example.com', courseIds })).status, 200)
       const { allowances } = await lms.state()
@@ -124,7 +124,7 @@ describe('without bulk_enroll, what the LMS refuses', async () => {
     ['a full course', FULL],
     ['a course with only a paid mode', PRO],
   ] as const) {
-    test(`${what}: 400 with the LMS's words, and the delivery needs attention`, async () => {
+    test(`${what}: 400 with the LMS's message, and the delivery needs attention`, async () => {
       const answered = await product.sell({ email: 'alice@example.com', courseIds: [course] })
       assert.equal(answered.status, 400)
       assert.match(answered.text, /The LMS refused the enrollment: .+/)
@@ -135,7 +135,7 @@ describe('without bulk_enroll, what the LMS refuses', async () => {
     })
   }
 
-  test('a refused course doesn’t keep the person out of the others', async () => {
+  test('a refused course doesn’t keep the person out of the other courses', async () => {
     const answered = await product.sell({ email: 'erin@example.com', courseIds: [FULL, DEMO] })
     assert.equal(answered.status, 400)
     assert.deepEqual(rowsOf((await product.lms.state()).enrollments, 'erin@example.com'), [
@@ -143,7 +143,7 @@ describe('without bulk_enroll, what the LMS refuses', async () => {
     ])
   })
 
-  test('an inactive person who is refused keeps the allowance that bulk_enroll made', async () => {
+  test('a refused inactive person keeps the allowance that bulk_enroll made', async () => {
     const bulk = await startProduct()
     try {
       const refusal = { method: 'POST', path: '/api/enrollment/v1/enrollment', status: 400, body: { message: 'no' } }

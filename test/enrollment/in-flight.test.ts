@@ -8,7 +8,7 @@ const BULK = '/api/bulk_enroll/v1/bulk_enroll'
 const product = await startProduct({ env: { LERNITO_LMS_CONCURRENCY: '4' }, lms: { cost: 'measured' } })
 after(() => product.stop())
 
-test('a person is in one call at a time, however many callers are free to make it', async () => {
+test('a person is in one call at a time, however many loops can make one', async () => {
   for (const email of ['alice@example.com', 'newcomer@example.com']) {
     assert.equal((await product.sell({ email })).status, 200)
   }
@@ -33,7 +33,7 @@ function setUp() {
   return { inFlight, works, foreign, handled, release: released }
 }
 
-test('what is in a call is idle no longer, and again when the call has ended', () => {
+test('a work is not idle while it is in a call, and is idle again afterwards', () => {
   const { inFlight, works } = setUp()
   const [first, ...others] = works
   inFlight.beginCall([first])
@@ -42,7 +42,7 @@ test('what is in a call is idle no longer, and again when the call has ended', (
   assert.deepEqual(inFlight.idle(), works)
 })
 
-test('what an operator has handled meanwhile is let go before the call', async () => {
+test('a delivery that an operator has handled in the meantime is released before the call', async () => {
   const { inFlight, works, handled, release } = setUp()
   const [first, second] = works
   inFlight.beginCall(works)
@@ -52,7 +52,7 @@ test('what an operator has handled meanwhile is let go before the call', async (
   assert.equal(inFlight.size(), 1)
 })
 
-test('what another replica has taken over is let go, but for what is in a call', () => {
+test('deliveries that another replica has claimed are released, except those in a call', () => {
   const { inFlight, works, foreign, release } = setUp()
   const [first, second, third] = works
   inFlight.beginCall([first])

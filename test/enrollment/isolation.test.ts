@@ -11,14 +11,17 @@ const ALLOW = '/api/enrollment/v1/enrollment_allowed/'
 const BROKEN = 'course-v1:Lernito+Broken+2026'
 const HEALTHY = Array.from({ length: 8 }, (_, i) => `course-v1:Lernito+Healthy${i}+2026`)
 
-/** As with a duplicate forum role: bulk_enroll answers `error` for each person in the course, the single APIs 500. */
+/**
+ * As with a duplicate forum role: bulk_enroll answers `error` for each person in the course; the single APIs answer
+ * 500.
+ */
 const FAILS_FOR_ALL = [
   { method: 'POST', path: BULK, naming: BROKEN, error: true },
   { method: 'POST', path: SINGLE, naming: BROKEN, status: 500, delayMs: 300 },
   { method: 'POST', path: ALLOW, naming: BROKEN, status: 500, delayMs: 300 },
 ] as const
 
-/** Two workers that take their time, people who have accounts, and a course that can be broken. */
+/** Two slow workers of the LMS, people with accounts, and a course that can fail. */
 async function start(
   t: TestContext,
   { known = 0, now = Date.now, lms = {} }: { known?: number; now?: () => number; lms?: StandInOptions } = {},
@@ -58,7 +61,7 @@ const statuses = (sold: readonly Sold[]): number[] => sold.map(({ status }) => s
 const slowest = (sold: readonly Sold[]): number => Math.max(...sold.map(({ ms }) => ms))
 
 for (const bulk of [true, false]) {
-  test(`${bulk ? 'with' : 'without'} bulk_enroll, eight healthy sales beside a hundred of a course that fails for everybody are all answered 200`, async (t) => {
+  test(`${bulk ? 'with' : 'without'} bulk_enroll, eight healthy sales beside a hundred of a course that fails for everyone are all answered 200`, async (t) => {
     const product = await start(t, { known: 60, lms: { bulk } })
     await product.lms.faults(FAILS_FOR_ALL)
     const failing = Array.from({ length: 100 }, (_, i) => ({
@@ -85,7 +88,7 @@ for (const bulk of [true, false]) {
 }
 
 for (const status of [500, 502]) {
-  test(`one person who causes a ${status} keeps nobody of the other 28 in the batch from the answer`, async (t) => {
+  test(`one person who causes a ${status} keeps none of the other 28 in the batch from their answers`, async (t) => {
     const product = await start(t)
     const bad = 'bad@example.com'
     await product.lms.faults([
@@ -105,7 +108,7 @@ for (const status of [500, 502]) {
   })
 }
 
-test('a delivery for a paused course gets its other courses now, and a repeat gets 200 when the course works again', async (t) => {
+test('a delivery for a paused course gets its other courses now, and a repeat gets 200 once the course works again', async (t) => {
   const clock = { ahead: 0 }
   const product = await start(t, { now: () => Date.now() + clock.ahead, lms: { cost: 'none' } })
   const [healthy = ''] = HEALTHY

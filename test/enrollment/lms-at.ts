@@ -1,6 +1,6 @@
 import { createLms, type Lms } from '../../src/openedx/lms.ts'
 
-/** The client of a stand-in, as its staff application. To be closed. */
+/** A client of the stand-in, as its staff application. The caller closes it. */
 export const lmsAt = (url: string): Lms =>
   createLms({
     url,

@@ -7,7 +7,7 @@ const SOON = 'course-v1:Lernito+Soon+2026'
 const CCX = 'ccx-v1:edX+DemoX+Demo_Course+ccx@1'
 const withCourse = { ...defaultWorld, courses: [...defaultWorld.courses, { id: SOON, name: 'Soon' }] }
 
-test('a sale right after its course is created is enrolled, and so is the one that was refused before', async (t) => {
+test('a sale right after its course is created is enrolled, and so is a repeat of one that was refused before', async (t) => {
   const product = await startProduct()
   t.after(() => product.stop())
   const sale = { email: 'alice@example.com', courseIds: [SOON] }
@@ -18,7 +18,7 @@ test('a sale right after its course is created is enrolled, and so is the one th
   assert.equal((await product.sell(sale)).status, 200, 'the same again')
 })
 
-test('many sales of a missing course cost the LMS a few look-ups', async (t) => {
+test('many sales of a missing course cost the LMS only a few look-ups', async (t) => {
   const product = await startProduct()
   t.after(() => product.stop())
   await product.lms.forgetCalls()
@@ -31,7 +31,7 @@ test('many sales of a missing course cost the LMS a few look-ups', async (t) => 
   assert.ok(lookUps <= rests + 1, `${lookUps} look-ups in ${rests} rests`)
 })
 
-test('a CCX key is a course that does not exist where the LMS has CCX off, and no sale that is tried again', async (t) => {
+test('with CCX off in the LMS, a CCX key is a missing course, and its sale is not retried', async (t) => {
   const product = await startProduct()
   t.after(() => product.stop())
   const answered = await product.sell({ email: 'alice@example.com', courseIds: [CCX] })

@@ -9,7 +9,7 @@ import { until } from '../service/process.ts'
 import { BULK } from '../service/serving.ts'
 
 const COURSE = '/api/courses/v1/courses/{id}'
-/** A delayed call says that it has arrived, and hangs until it is released. */
+/** A delayed call that reports its arrival, and hangs until it is released. */
 let hold = { arrived: Promise.withResolvers<void>(), released: Promise.withResolvers<void>() }
 const sleep = async (ms: number): Promise<void> => {
   if (ms === 0) return
@@ -21,7 +21,7 @@ const product = await startProduct({
   env: { LERNITO_ANSWER_WITHIN_MS: '500', LERNITO_LMS_CONCURRENCY: '1' },
 })
 const { lms, sell } = product
-/** A second connection, as a command beside the service has it. */
+/** A second connection, as a command has it beside the service. */
 const database = openDatabase({ url: `sqlite:${product.folder}/lernito.db`, serve: false })
 const context = { database, now: Date.now, newId: createIds({ now: Date.now }), random: Math.random }
 const operations = createOperations({
@@ -42,7 +42,7 @@ const courseCalls = async (): Promise<number> =>
 const idOf = ({ headers }: Awaited<ReturnType<typeof sell>>): string => String(headers['x-lernito-delivery'])
 const stateOf = async (id: string) => (await operations.show(id))?.state
 
-test('a repeat takes the course as it was known, a replay asks the LMS about it anew, and once for all', async () => {
+test('a repeat uses the cached course; a replay asks the LMS again, once for all deliveries', async () => {
   const id = idOf(await sell({ email: 'one@example.com' }))
   const other = idOf(await sell({ email: 'two@example.com' }))
   await lms.forgetCalls()
@@ -59,7 +59,7 @@ for (const [what, end] of Object.entries({
   handled: async (id: string): Promise<unknown> => operations.markHandled({ id, note: 'by hand', by: 'alice' }),
   erased: async (): Promise<unknown> => forget(context, { email: 'waits@example.com', by: 'alice' }),
 })) {
-  test(`a delivery that is ${what} while it is in hand and waits for its call is not enrolled any more`, async () => {
+  test(`a delivery that is ${what} while it waits for its call is not enrolled`, async () => {
     hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
     await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
     const first = sell({ email: 'first@example.com' })
@@ -81,7 +81,7 @@ for (const [what, end] of Object.entries({
   })
 }
 
-test('a sender whose delivery an operator handles meanwhile is not told that it succeeded', async () => {
+test('a sender whose delivery an operator handles in the meantime gets no success', async () => {
   hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
   await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
   const sold = sell({ email: 'first@example.com' })

@@ -31,7 +31,7 @@ for (const bulk of [true, false]) {
         assert.deepEqual(await modeOf(email, HONOR), { mode: 'honor', active: true })
       })
 
-      test(`${who} never gets a lost paid mode back where the course has no free one`, async () => {
+      test(`${who} never gets a lost paid mode back if the course has no free one`, async () => {
         await lms.seed({ enrollments: [row(email, PRO, 'professional', false)] })
         const answered = await sell({ email, courseIds: [PRO] })
         const now = await modeOf(email, PRO)
@@ -45,7 +45,7 @@ for (const bulk of [true, false]) {
   })
 }
 
-test('who was unenrolled from a free mode that the course no longer offers comes back in it', async (t) => {
+test('a person who was unenrolled from a free mode that the course no longer offers comes back in it', async (t) => {
   const { seed, enroll, enrollmentsOf } = await startSingly(t)
   await seed({ enrollments: [row(ACTIVE, PRO, 'audit', false)] })
   assert.deepEqual((await enroll(ACTIVE, { course: PRO })).result, { kind: 'done', result: 'enrolled' })

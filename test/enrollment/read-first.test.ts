@@ -18,30 +18,30 @@ const unenrolled: PairResult = { kind: 'reason', reason: { code: 'person.unenrol
 /** After an attempt of unknown effect. */
 async function start(t: TestContext): Promise<Singly> {
   const singly = await startSingly(t)
-  return { ...singly, enroll: (email, how) => singly.enroll(email, { standing: 'effect_unknown', ...how }) }
+  return { ...singly, enroll: (email, how) => singly.enroll(email, { prior: 'effect_unknown', ...how }) }
 }
 
-/** The buyer of NEW has registered and activated an account, by which the allowance was used. */
+/** The buyer of NEW has registered and activated an account, which used the allowance. */
 async function useAllowance({ seed, people, activate }: Singly): Promise<void> {
   await seed({ allowances: [open(NEW)] })
   await people({ email: NEW, username: 'newcomer', active: false })
   await activate(NEW)
 }
 
-test('who is enrolled by the lost call is enrolled, and nothing is sent', async (t) => {
+test('a person whom the lost call enrolled is reported as enrolled, and nothing is sent', async (t) => {
   const { seed, enroll } = await start(t)
   await seed({ enrollments: [row(ALICE, true)] })
   assert.deepEqual(await enroll(ALICE), { result: enrolled, sent: [] })
 })
 
-test('who was unenrolled since the lost call stays so, and nothing is sent', async (t) => {
+test('a person who was unenrolled since the lost call stays unenrolled, and nothing is sent', async (t) => {
   const { seed, enroll, enrollmentsOf } = await start(t)
   await seed({ enrollments: [row(ALICE, false)] })
   assert.deepEqual(await enroll(ALICE), { result: unenrolled, sent: [] })
   assert.deepEqual(await enrollmentsOf(ALICE), [row(ALICE, false)])
 })
 
-test('who has an account and no enrollment is enrolled: the lost call did nothing', async (t) => {
+test('a person with an account and no enrollment is enrolled: the lost call did nothing', async (t) => {
   const { enroll, enrollmentsOf } = await start(t)
   assert.deepEqual(await enroll(ALICE), { result: enrolled, sent: ['POST enrollment'] })
   assert.deepEqual(await enrollmentsOf(ALICE), [row(ALICE, true)])
@@ -59,7 +59,7 @@ test('an allowance that the lost call made is enough, and nothing is sent', asyn
   assert.deepEqual(await enroll(NEW), { result: allowed, sent: [] })
 })
 
-test('an allowance that enrolls nobody is made anew', async (t) => {
+test('an allowance that enrolls nobody is made again', async (t) => {
   const { seed, enroll, state } = await start(t)
   await seed({ allowances: [{ ...open(NEW), auto_enroll: false }] })
   assert.deepEqual(await enroll(NEW), {
@@ -76,20 +76,20 @@ test('an allowance of another address is not this buyer’s, and nothing is sent
   assert.deepEqual(await enroll('new@exämple.com'), { result: other, sent: [] })
 })
 
-test('who used the allowance and is enrolled still is told as that', async (t) => {
+test('a person who used the allowance and is still enrolled is reported as enrolled', async (t) => {
   const singly = await start(t)
   await useAllowance(singly)
   assert.deepEqual(await singly.enroll(NEW), { result: enrolled, sent: [] })
 })
 
-test('an allowance that was used by an account which has another address now stops it', async (t) => {
+test('nothing is sent if an account that now has another address has used the allowance', async (t) => {
   const singly = await start(t)
   await useAllowance(singly)
   await singly.people({ email: 'moved@example.com', username: 'newcomer', active: true, formerly: NEW })
   assert.deepEqual(await singly.enroll(NEW), { result: unenrolled, sent: [] })
 })
 
-test('whoever has not activated is left without an allowance that would enroll them after a refund', async (t) => {
+test('a person who has not activated keeps no allowance that would enroll them after a refund', async (t) => {
   for (const [active, result] of [
     [true, enrolled],
     [false, unenrolled],
@@ -103,7 +103,7 @@ test('whoever has not activated is left without an allowance that would enroll t
   }
 })
 
-test('who has not activated and only has the allowance of the lost bulk call is enrolled, and it is deleted', async (t) => {
+test('a person who has not activated, with only the allowance of the lost bulk call, is enrolled, and it is deleted', async (t) => {
   const { seed, enroll, state, enrollmentsOf } = await start(t)
   await seed({ allowances: [open(BOB)] })
   const { result, sent } = await enroll(BOB)
@@ -112,15 +112,15 @@ test('who has not activated and only has the allowance of the lost bulk call is 
   assert.deepEqual((await state()).allowances, [])
 })
 
-test('who had an allowance before a bulk call, and registered since, is enrolled, and it is deleted', async (t) => {
+test('a person who had an allowance before a bulk call, and registered since, is enrolled, and it is deleted', async (t) => {
   const { seed, enroll, state, enrollmentsOf } = await start(t)
   await seed({ allowances: [open(BOB)] })
-  assert.deepEqual((await enroll(BOB, { standing: 'allowed_before' })).result, enrolled)
+  assert.deepEqual((await enroll(BOB, { prior: 'allowed_before' })).result, enrolled)
   assert.deepEqual(await enrollmentsOf(BOB), [row(BOB, true)])
   assert.deepEqual((await state()).allowances, [])
 })
 
-test('who has not activated and is refused keeps the allowance of the lost bulk call, and gets none without it', async (t) => {
+test('a refused person who has not activated keeps the allowance of the lost bulk call, and otherwise gets none', async (t) => {
   const { seed, enroll, state } = await start(t)
   const { result } = await enroll(BOB, { course: FULL })
   assert.deepEqual([result.kind, (await state()).allowances], ['reason', []])

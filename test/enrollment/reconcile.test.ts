@@ -32,14 +32,14 @@ async function setUp(t: TestContext) {
   return { ...control(standIn.url), context, check }
 }
 
-test('an active enrollment stands, whatever it was reported as', async (t) => {
+test('an active enrollment stands, whether reported as enrolled or allowed', async (t) => {
   const { seed, check } = await setUp(t)
   await seed({ enrollments: [enrollment(ALICE, true)] })
   assert.equal((await check(ALICE)).standing, 'stands')
   assert.equal((await check('Alice@Example.com', 'allowed')).standing, 'stands')
 })
 
-test('an inactive row means that somebody unenrolled the person: nothing to repair', async (t) => {
+test('an inactive row means that someone unenrolled the person, and is not repaired', async (t) => {
   const { seed, check } = await setUp(t)
   await seed({ enrollments: [enrollment(ALICE, false)] })
   const finding = await check(ALICE)
@@ -47,7 +47,7 @@ test('an inactive row means that somebody unenrolled the person: nothing to repa
   assert.equal(isRepairable(finding, { named: new Set([ALICE]) }), false)
 })
 
-test('an account without any row is repaired, in this course alone', async (t) => {
+test('an account without a row is repaired, in this course only', async (t) => {
   const { state, context, check } = await setUp(t)
   const finding = await check(ALICE)
   assert.equal(finding.standing, 'missing')
@@ -61,13 +61,13 @@ test('an account without any row is repaired, in this course alone', async (t) =
   assert.equal((await check(ALICE)).standing, 'stands')
 })
 
-test('somebody unknown with an allowance that enrolls stands', async (t) => {
+test('the result for a person without an account stands if an allowance will enroll them', async (t) => {
   const { seed, check } = await setUp(t)
   await seed({ allowances: [allowance(NOBODY, true)] })
   assert.equal((await check(NOBODY, 'allowed')).standing, 'stands')
 })
 
-test('an allowance that is gone or enrolls nobody is repaired only for a person who is named', async (t) => {
+test('an allowance that is gone or enrolls nobody is repaired only for a named person', async (t) => {
   const { seed, state, context, check } = await setUp(t)
   for (const allowances of [[], [allowance(NOBODY, false)]]) {
     await seed({ allowances })
@@ -84,7 +84,7 @@ test('an allowance that is gone or enrolls nobody is repaired only for a person 
   )
 })
 
-test('who was allowed, and registered after the allowance was deleted as the refund, is not enrolled by a repair', async (t) => {
+test('a repair doesn’t enroll a person who registered after a refund deleted the allowance', async (t) => {
   const { people, state, seed, context, check } = await setUp(t)
   for (const active of [false, true]) {
     await people({ email: NOBODY, username: 'newcomer', active })
@@ -94,7 +94,7 @@ test('who was allowed, and registered after the allowance was deleted as the ref
     assert.equal(isRepairable(finding, { named: new Set([NOBODY]) }), true)
   }
   assert.equal((await check(NOBODY, 'enrolled')).standing, 'missing')
-  // One that is there, and came too late for the activation, makes no difference.
+  // An allowance that came too late for the activation makes no difference.
   await seed({ allowances: [allowance(NOBODY, true)] })
   assert.equal((await check(NOBODY, 'allowed')).standing, 'allowance_missing')
   assert.equal((await repair({ ...context, finding: await check(NOBODY, 'allowed') })).words, `enrolled in ${DEMO}`)
@@ -104,14 +104,14 @@ test('who was allowed, and registered after the allowance was deleted as the ref
   )
 })
 
-test('who has registered and not activated stands while there is an allowance', async (t) => {
+test('the result for a person who has not activated stands while there is an allowance', async (t) => {
   const { people, seed, check } = await setUp(t)
   await people({ email: NOBODY, username: 'newcomer', active: false })
   await seed({ allowances: [allowance(NOBODY, true)] })
   assert.equal((await check(NOBODY, 'allowed')).standing, 'stands')
 })
 
-test('an allowance that another account has used up does not stand', async (t) => {
+test('an allowance that another account has used does not stand', async (t) => {
   const { people, state, seed, context, check } = await setUp(t)
   await people({ email: NOBODY, username: 'newcomer', active: true })
   await seed({ allowances: [{ ...allowance(NOBODY, true), used: true }] })
@@ -122,13 +122,13 @@ test('an allowance that another account has used up does not stand', async (t) =
   assert.deepEqual((await state()).allowances, [allowance(NOBODY, true)])
 })
 
-test('an allowance of another address, for which the LMS takes this one, does not stand for it', async (t) => {
+test('an allowance for another address that the LMS takes for this one does not count', async (t) => {
   const { seed, check } = await setUp(t)
   await seed({ allowances: [allowance(NOBODY, true)] })
   assert.equal((await check('nobody@exämple.com', 'allowed')).standing, 'allowance_missing')
 })
 
-test('who was unenrolled between the check and the repair stays so', async (t) => {
+test('a person who was unenrolled between the check and the repair stays unenrolled', async (t) => {
   const { seed, state, context, check } = await setUp(t)
   const finding = await check(ALICE)
   await seed({ enrollments: [enrollment(ALICE, false)] })
@@ -136,7 +136,7 @@ test('who was unenrolled between the check and the repair stays so', async (t) =
   assert.equal((await state()).enrollments.find(({ email }) => email === ALICE)?.active, false)
 })
 
-test('the enrollment of another account, for which the LMS takes the address, is none of this buyer’s', async (t) => {
+test('the enrollment of another account that the LMS matches to the address is not this buyer’s', async (t) => {
   const { seed, check } = await setUp(t)
   for (const active of [true, false]) {
     await seed({ enrollments: [enrollment(ALICE, active)] })
@@ -148,13 +148,13 @@ test('the enrollment of another account, for which the LMS takes the address, is
   }
 })
 
-test('somebody who was enrolled and whose account is gone or retired is told apart', async (t) => {
+test('a missing account and a retired account are different standings', async (t) => {
   const { check } = await setUp(t)
   assert.equal((await check(NOBODY)).standing, 'account_gone')
   assert.equal((await check('retired@example.com')).standing, 'retired')
 })
 
-test('the list of enrollments is not asked for an address that the LMS would read as two', async (t) => {
+test('the list of enrollments is not requested for an address that the LMS would read as two', async (t) => {
   const { people, calls, forgetCalls, check } = await setUp(t)
   await people({ email: '"a,b"@example.com', username: 'odd', active: true })
   await forgetCalls()
@@ -162,7 +162,7 @@ test('the list of enrollments is not asked for an address that the LMS would rea
   assert.ok((await calls()).every(({ path }) => path !== '/api/enrollment/v1/enrollments'))
 })
 
-test('an LMS that can’t be asked is a failure, and no finding', async (t) => {
+test('a failed call to the LMS is a failure, not a finding', async (t) => {
   const { faults, context } = await setUp(t)
   for (const path of ['/api/enrollment/v1/enrollments', '/api/user/v1/accounts']) {
     await faults([{ path, status: 503 }])
@@ -173,7 +173,7 @@ test('an LMS that can’t be asked is a failure, and no finding', async (t) => {
   }
 })
 
-/** reconcileAll for one delivery that was reported as enrolled, and how long it slept, in ms. */
+/** Runs reconcileAll for one delivery that was reported as enrolled, and gives how long it slept, in ms. */
 async function reconcileOne({
   context,
   signal,
@@ -206,7 +206,7 @@ async function reconcileOne({
   return { result, slept, findings }
 }
 
-test('a throttle is waited for before each further call, a minute where the LMS says nothing, until the LMS answers', async (t) => {
+test('reconcile waits out each throttle, for a minute if the LMS says nothing, until the LMS answers', async (t) => {
   const { faults, calls, forgetCalls, context } = await setUp(t)
   const path = '/api/enrollment/v1/enrollments'
   await faults([
@@ -227,7 +227,7 @@ test('a throttle is waited for before each further call, a minute where the LMS 
   )
 })
 
-test('a throttle is not waited for when the command is to end', async (t) => {
+test('reconcile doesn’t wait for a throttle once the command has to end', async (t) => {
   const { faults, context } = await setUp(t)
   const stop = new AbortController()
   await faults([{ path: '/api/enrollment/v1/enrollments', status: 429, retryAfter: 7 }])

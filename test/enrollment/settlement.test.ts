@@ -18,17 +18,17 @@ function settled(work: Work, results: Record<string, PairResult>) {
   return settlement({ work, now: 1_000_000, random: () => 0.5 })
 }
 
-test('the schedule is 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, 8 h, 12 h, 24 h, 24 h', () => {
+test('the retry schedule is 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, 8 h, 12 h, 24 h, 24 h', () => {
   const minutes = RETRY_SCHEDULE_MS.map((ms) => ms / 60_000)
   assert.deepEqual(minutes, [5 / 60, 0.5, 2, 10, 30, 60, 120, 240, 480, 720, 1440, 1440])
 })
 
-test('tries are spread by ten percent to either side', () => {
+test('attempts are spread by ten percent to either side', () => {
   assert.equal(nextAttemptAt({ failures: 1, now: 0, random: () => 0 }), 4500)
   assert.equal(nextAttemptAt({ failures: 1, now: 0, random: () => 1 }), 5500)
 })
 
-test('a failure costs an attempt, but not where the LMS throttles, is misconfigured or refuses our token', () => {
+test('a failure costs an attempt, unless the LMS throttles, is misconfigured or refuses our token', () => {
   assert.ok(unreachable.kind === 'failure')
   for (const [kind, attempts] of [
     ['unreachable', 4],
@@ -43,14 +43,14 @@ test('a failure costs an attempt, but not where the LMS throttles, is misconfigu
   }
 })
 
-test('a misconfigured LMS uses up no schedule, however often it is tried', () => {
+test('a misconfigured LMS never uses up the schedule', () => {
   assert.ok(unreachable.kind === 'failure')
   const misconfigured = failed({ ...unreachable.failure, kind: 'misconfigured' })
   const after = settled(aWork({ courses: [A], attempts: RETRY_SCHEDULE_MS.length }), { [A]: misconfigured })
   assert.equal(after.state, 'waiting')
 })
 
-test('all courses done is succeeded, and says which are enrolled and which allowed', () => {
+test('a delivery with all courses done succeeded, and says which are enrolled and which allowed', () => {
   const { state, outcome, dueAt, detail } = settled(aWork({ courses: [A, B] }), {
     [A]: done('enrolled'),
     [B]: done('allowed'),
@@ -62,7 +62,7 @@ test('all courses done is succeeded, and says which are enrolled and which allow
   assert.equal(detail, `enrolled in ${A}; allowed in ${B}`)
 })
 
-test('what the LMS refuses needs attention, and keeps what was done besides', () => {
+test('a delivery that the LMS refuses needs attention, and keeps its other results', () => {
   const reason = { code: 'lms.refused', subject: 'course full' } as const
   const { state, outcome, dueAt } = settled(aWork({ courses: [A, B] }), { [A]: done('enrolled'), [B]: refused(reason) })
   assert.deepEqual(
@@ -71,13 +71,13 @@ test('what the LMS refuses needs attention, and keeps what was done besides', ()
   )
 })
 
-test('a malformed course key is the sender’s mistake: rejected', () => {
+test('a malformed course key is the sender’s mistake, and is rejected', () => {
   const work = aWork({ courses: [] })
   work.reasons.push({ code: 'course_key.malformed', subject: 'nonsense' })
   assert.equal(settlement({ work, now: 0, random: () => 0.5 }).state, 'rejected')
 })
 
-test('a failure waits for the next try and keeps what is done; it comes before a refusal of another course', () => {
+test('a failure waits for the next attempt and keeps the results, even if another course was refused', () => {
   const refusal = refused({ code: 'lms.refused', subject: 'course full' })
   const { state, outcome, dueAt, attempts } = settled(aWork({ courses: [A, B, 'c'], attempts: 1 }), {
     [A]: done('allowed'),
@@ -90,7 +90,7 @@ test('a failure waits for the next try and keeps what is done; it comes before a
   )
 })
 
-test('after the last try a person has to look', () => {
+test('after the last attempt, the delivery needs attention', () => {
   const last = settled(aWork({ courses: [A], attempts: RETRY_SCHEDULE_MS.length - 1 }), { [A]: unreachable })
   assert.equal(last.state, 'waiting')
   const over = settled(aWork({ courses: [A], attempts: RETRY_SCHEDULE_MS.length }), { [A]: unreachable })
@@ -98,7 +98,7 @@ test('after the last try a person has to look', () => {
   assert.deepEqual(over.outcome.reason, { code: 'retries.exhausted', subject: 'the LMS does not answer' })
 })
 
-test('while the link is blocked a failure costs no try, and throttling or misconfiguration never does', () => {
+test('a failure costs no attempt while the circuit breaker is open; a throttle or misconfiguration never costs one', () => {
   const throttled = failed({ kind: 'throttled', message: 'slow down', retryAfterMs: 58_000, mayHaveTakenEffect: false })
   const waits = settled(aWork({ courses: [A], attempts: 12 }), { [A]: throttled })
   assert.deepEqual([waits.state, waits.attempts, waits.dueAt], ['waiting', 12, 1_058_000])
@@ -108,7 +108,7 @@ test('while the link is blocked a failure costs no try, and throttling or miscon
   assert.deepEqual([held.state, held.attempts, held.dueAt], ['waiting', 12, 0])
 })
 
-test('a paused course costs a try and waits for the next probe, or for the schedule where that is later', () => {
+test('a paused course costs an attempt and waits for the next probe, or for the schedule if that is later', () => {
   const paused = { course: A, since: 0, probeAt: 1_600_000, message: 'The LMS failed (500)' }
   for (const [attempts, dueAt] of [
     [0, 1_600_000],
@@ -123,7 +123,7 @@ test('a paused course costs a try and waits for the next probe, or for the sched
   }
 })
 
-test('a course that stays paused for the whole schedule needs attention, and the reason names it and what the LMS said', () => {
+test('a course that stays paused for the whole schedule needs attention, with a reason that names it and the LMS’s message', () => {
   const work = aWork({ courses: [A], attempts: RETRY_SCHEDULE_MS.length })
   recordPause({ work, paused: { course: A, since: 0, probeAt: 1_600_000, message: 'The LMS failed (500)' } })
   const { state, outcome } = settled(work, {})
@@ -131,7 +131,7 @@ test('a course that stays paused for the whole schedule needs attention, and the
   assert.match(outcome.reason?.subject ?? '', /^course-v1:x\+A\+1 is paused, .*: The LMS failed \(500\)$/)
 })
 
-test('an effect that was unknown before the attempt stays so until an attempt ends without a failure', () => {
+test('an unknown effect stays unknown until an attempt ends without a failure', () => {
   for (const [result, stays] of [
     [unreachable, true],
     [done('enrolled'), false],

@@ -1,13 +1,13 @@
 import type { TestContext } from 'node:test'
 import { enrollSingly } from '../../src/enrollment/enroll-singly.ts'
-import type { Standing } from '../../src/enrollment/pair.ts'
+import type { PriorKnowledge } from '../../src/enrollment/pair.ts'
 import type { PairResult } from '../../src/enrollment/work.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
 import { type StandInOptions, startStandIn } from '../../src/sandbox/stand-in.ts'
 import { control, DEMO, type State } from '../harness.ts'
 import { lmsAt } from './lms-at.ts'
 
-/** A stand-in, and what enrolls one person in one course there. */
+/** A stand-in, and a function that enrolls one person in one course there. */
 export async function startSingly(t: TestContext, options: StandInOptions = {}) {
   const standIn = await startStandIn({ throttle: 'off', ...options })
   const lms = lmsAt(standIn.url)
@@ -21,12 +21,12 @@ export async function startSingly(t: TestContext, options: StandInOptions = {}) 
   return {
     ...sandbox,
     lms,
-    /** Has something happen right before the nth throttled call (from 1) of the next `enroll`. */
+    /** Runs something right before the nth throttled call (from 1) of the next `enroll`. */
     beforeCall: (nth: number, happens: () => Promise<unknown>): void => void before.set(nth, happens),
-    /** Gives the result, and which calls that change something were sent for it. */
+    /** Gives the result, and the calls with an effect that were sent for it. */
     enroll: async (
       email: string,
-      { standing = 'unasked', course = DEMO }: { standing?: Standing; course?: string } = {},
+      { prior = 'unasked', course = DEMO }: { prior?: PriorKnowledge; course?: string } = {},
     ): Promise<{ result: PairResult; sent: string[] }> => {
       await sandbox.forgetCalls()
       let calls = 0
@@ -34,7 +34,7 @@ export async function startSingly(t: TestContext, options: StandInOptions = {}) 
         await before.get(++calls)?.()
         return unlimitedBudget().acquire(new AbortController().signal)
       }
-      const result = await enrollSingly({ lms, acquire, email, course, standing })
+      const result = await enrollSingly({ lms, acquire, email, course, prior })
       before.clear()
       const changes = (await sandbox.calls()).filter(({ method, path }) => method !== 'GET' && path.startsWith('/api'))
       return { result, sent: changes.map(({ method, path }) => `${method} ${path.split('/')[4]}`) }

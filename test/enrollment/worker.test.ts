@@ -8,7 +8,7 @@ import { until } from '../service/process.ts'
 const BULK = '/api/bulk_enroll/v1/bulk_enroll'
 const CALL_MS = 50
 
-test('what nobody waits for is one call at a time, though more could be made', async (t) => {
+test('deliveries that nobody waits for get one call at a time, even if more are possible', async (t) => {
   const courses = Array.from({ length: 8 }, (_, i) => ({ id: `course-v1:Lernito+C${i}+2026`, name: `Course ${i}` }))
   const calls = { now: 0, most: 0 }
   const sleep = async (ms: number): Promise<void> => {
@@ -29,8 +29,8 @@ test('what nobody waits for is one call at a time, though more could be made', a
   assert.equal(calls.most, 1)
 })
 
-test('the right to a call that could not be made is given back', async (t) => {
-  const stopped = Date.now() // no time passes, so that the budget doesn't fill up by itself
+test('the permit of a call that could not be made is released', async (t) => {
+  const stopped = Date.now() // the clock stands still, so that the budget gets no new permits
   const env = { LERNITO_LMS_CALLS_PER_MINUTE: '110', LERNITO_ANSWER_WITHIN_MS: '1000' }
   const product = await startProduct({ now: () => stopped, env })
   t.after(() => product.stop())
@@ -40,7 +40,7 @@ test('the right to a call that could not be made is given back', async (t) => {
   assert.equal(/^lernito_call_budget_used_ratio (.*)$/m.exec(text)?.[1], '0')
 })
 
-test('a delivery whose work begins with an unexpected error is tried again, and holds up no other of its person', async (t) => {
+test('a delivery with an unexpected error at its start is retried, and delays no other of the same person', async (t) => {
   let broken = true
   const random = (): number => {
     if (broken) throw new Error('no chance')

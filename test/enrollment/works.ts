@@ -3,7 +3,7 @@ import { beginWork, type Work } from '../../src/enrollment/work.ts'
 
 let made = 0
 
-/** A delivery in hand, due at `dueAt`, for tests of what is done with it. */
+/** A work for tests, due at `dueAt`. */
 export function aWork({
   email = `person${made}@example.com`,
   courses = ['course-v1:a+b+c'],

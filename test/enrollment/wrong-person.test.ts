@@ -20,7 +20,7 @@ for (const bulk of [true, false]) {
     beforeEach(() => lms.reset())
 
     for (const [email, masked] of OTHERS) {
-      test(`a sale to ${email} enrolls nobody else, and says whose account the LMS took it for`, async () => {
+      test(`a sale to ${email} enrolls nobody else, and names the account that the LMS took it for`, async () => {
         const before = await lms.state()
         const answered = await sell({ email })
         assert.equal(answered.status, 400)
@@ -33,7 +33,7 @@ for (const bulk of [true, false]) {
       })
     }
 
-    test('an address in another letter case, and one that isn’t ASCII, is enrolled in its own account', async () => {
+    test('an address in another letter case, or outside ASCII, is enrolled in its own account', async () => {
       await lms.people({ email: 'user@exämple.com', username: 'umlaut', active: true })
       for (const email of ['ALICE@example.com', 'dave@example.com', 'user@exämple.com', 'User@EXÄMPLE.com']) {
         assert.equal((await sell({ email })).status, 200, email)
@@ -48,14 +48,14 @@ for (const bulk of [true, false]) {
       )
     })
 
-    test('an unknown address that isn’t ASCII is allowed, as itself', async () => {
+    test('an unknown address outside ASCII is allowed as it is', async () => {
       assert.equal((await sell({ email: 'new@exämple.com' })).status, 200)
       assert.deepEqual((await lms.state()).allowances, [
         { email: 'new@exämple.com', course: DEMO, auto_enroll: true, used: false },
       ])
     })
 
-    test('an allowance of another address, which the LMS takes for this one, is not reported as this buyer’s', async () => {
+    test('an allowance for another address that the LMS takes for this one is not reported as this buyer’s', async () => {
       assert.equal((await sell({ email: 'new@example.com' })).status, 200)
       const before = await lms.state()
       const answered = await sell({ email: 'new@exämple.com' })
@@ -66,7 +66,7 @@ for (const bulk of [true, false]) {
   })
 }
 
-test('a person who is forgotten takes only their own allowances along', async (t) => {
+test('forgetting a person deletes only their own allowances', async (t) => {
   const { lms, seed, state } = await startSingly(t)
   const own = { email: 'new@exämple.com', course: PYTHON, auto_enroll: true, used: false }
   const other = { email: 'new@example.com', course: DEMO, auto_enroll: true, used: false }
@@ -76,11 +76,11 @@ test('a person who is forgotten takes only their own allowances along', async (t
   assert.deepEqual((await state()).allowances, [other])
 })
 
-test('what bulk_enroll allowed another person by mistake is taken back', async (t) => {
+test('an allowance that bulk_enroll made for another person by mistake is deleted', async (t) => {
   const { enroll, people, seed, state } = await startSingly(t)
   await people({ email: 'user@exämple.com', username: 'umlaut', active: false })
   await seed({ allowances: [{ email: 'user@example.com', course: DEMO, auto_enroll: true, used: false }] })
-  const { result } = await enroll('user@example.com', { standing: 'allowed_by_bulk' })
+  const { result } = await enroll('user@example.com', { prior: 'allowed_by_bulk' })
   assert.deepEqual(result, { kind: 'reason', reason: { code: 'person.other_account', subject: 'u***@exämple.com' } })
   assert.deepEqual((await state()).allowances, [])
 })

@@ -6,7 +6,7 @@ import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict }
 const alice = { status: 'active', username: 'alice' }
 const unknown = { status: 'unknown' }
 
-/** Judged for the address that was asked for; alice's where it was asked by username. */
+/** Judged for the requested address, or for alice's if the request was by username. */
 const judged = (exchange: Exchange) =>
   judgeAccount(answerOf(exchange), { email: asked(exchange.request).query.email ?? 'alice@example.com' })
 const judgedFor = (email: string, status: number, body: unknown) =>
@@ -30,7 +30,7 @@ test('accounts.json: every recorded answer is judged', () => {
   })
 })
 
-test('retired.json, registration.json, throttle.json: accounts are told apart there too', () => {
+test('retired.json, registration.json, throttle.json: every recorded answer about an account is judged', () => {
   const retired = exchangeOf('retired', 'retired person, by the address they had')
   assert.deepEqual(verdict(judged(retired)), { status: 'retired' })
   const newcomer = { status: 'inactive', username: 'newcomer' }
@@ -50,7 +50,7 @@ test('sequence.json: every recorded answer about an account is judged', () => {
   assert.deepEqual(counts, { retired: 4, active: 8, inactive: 1, unknown: 12, unauthorized: 1 })
 })
 
-test('an account is asked for as recorded, a plus sign encoded', () => {
+test('an account request is as recorded, with an encoded plus sign', () => {
   for (const [name, email] of [
     ['active person', 'alice@example.com'],
     ['plus sign in the address, encoded', 'a+b@example.com'],
@@ -62,7 +62,7 @@ test('an account is asked for as recorded, a plus sign encoded', () => {
   assert.deepEqual(asked(odd).query, { email: '"a&username=admin#\ufffd"@x.com' })
 })
 
-test('an account answer of another shape is never an unknown person', () => {
+test('an answer of another shape never means that the person is unknown', () => {
   assert.equal(judgedFor('a@x.com', 200, []), 'server_error')
   assert.equal(judgedFor('a@x.com', 200, [{ username: 'a', is_active: true }]), 'server_error')
   assert.equal(judgedFor('a@x.com', 200, [{ username: 'a', email: 'a@x.com', is_active: 'yes' }]), 'server_error')
@@ -72,7 +72,7 @@ test('an account answer of another shape is never an unknown person', () => {
   assert.equal(judgedFor('a@x.com', 404, { detail: 'Not found.' }), 'server_error')
 })
 
-test('the account of another address is another account, and its address is masked', () => {
+test('an account with another address is another account, and its address is masked', () => {
   const other = (address: string) => ({ status: 'other_account', address })
   const account = (email: string) => [{ username: 'a', email, is_active: true }]
   for (const email of ['alice@exämple.com', 'alice@ｅxample.com', 'alıce@example.com', 'älice@example.com']) {
@@ -83,7 +83,7 @@ test('the account of another address is another account, and its address is mask
   assert.deepEqual(judgedFor('a@example.com', 200, account('\u202enot an address')), other('***'))
 })
 
-test('letter case, and how Unicode writes a letter, make no other account', () => {
+test('neither letter case nor Unicode normalization makes another account', () => {
   const same = { status: 'active', username: 'a' }
   for (const [email, stored] of [
     ['alice@example.com', 'Alice@Example.COM'],

@@ -9,14 +9,14 @@ const endpoint = '/api/enrollment/v1/enrollment'
 const judge = (...made: Parameters<typeof answer>) => judgeOther(answer(...made), endpoint).failure
 const SECOND = 1_000
 
-test('throttle.json: a throttled call says how long to wait, in the header or in the text', () => {
+test('throttle.json: the wait after a throttled call comes from the header or the text', () => {
   for (const name of ['the 121st call within a minute', 'another view, while throttled']) {
     const { failure } = judgeOther(answerOf(exchangeOf('throttle', name)), endpoint)
     assert.deepEqual([failure.kind, failure.status, failure.retryAfterMs], ['throttled', 429, 58 * SECOND], name)
   }
 })
 
-test('a wait is at least a second and at most an hour, and a minute where it can not be read', () => {
+test('a wait is at least a second and at most an hour, or a minute if it can’t be read', () => {
   const wait = (header: string, body: unknown = '') => judge(429, body, { 'retry-after': header }).retryAfterMs
   assert.equal(wait('7'), 7 * SECOND)
   assert.equal(wait('0'), SECOND)
@@ -31,19 +31,19 @@ test('a wait is at least a second and at most an hour, and a minute where it can
   assert.equal(judge(429, '<html>Too many requests</html>').retryAfterMs, 60 * SECOND)
 })
 
-test('a gateway that gets no answer from the LMS is the same as no answer', () => {
+test('the answer of a gateway without an answer from the LMS counts as no answer', () => {
   for (const status of [502, 503, 504]) assert.equal(judge(status, '<html>').kind, 'unreachable')
   assert.equal(judge(503, '', { 'retry-after': '5' }).retryAfterMs, 5 * SECOND)
   assert.equal(judge(503, '').retryAfterMs, null)
 })
 
-test('other failures of the LMS are its own', () => {
+test('other 5xx answers are failures of the LMS itself', () => {
   assert.equal(judgeOther(answerOf(exchangeOf('enrollment-allowed', 'malformed key')), endpoint).failure.status, 500)
   for (const status of [500, 501, 505, 599]) assert.equal(judge(status, '<html>').kind, 'server_error')
   for (const status of [200, 204, 418]) assert.equal(judge(status, { any: 'thing' }).kind, 'server_error')
 })
 
-test('a page where there should be an API names the setting', () => {
+test('if a page answers instead of an API, the message names the setting', () => {
   const unknown = judgeOther(answerOf(exchangeOf('bulk-enroll-off', 'an unknown API path')), endpoint).failure
   assert.equal(unknown.kind, 'misconfigured')
   assert.match(unknown.message, /^There is no .*\(404\): LERNITO_LMS_URL must be the LMS's address, not Studio's$/)
@@ -53,7 +53,7 @@ test('a page where there should be an API names the setting', () => {
   assert.match(host.message, /ALLOWED_HOSTS/)
 })
 
-test('a redirect is not followed, and says where it leads', () => {
+test('a redirect is not followed, and the message names its target', () => {
   const recorded = judgeOther(answerOf(exchangeOf('enrollment-allowed', 'no trailing slash')), endpoint).failure
   assert.equal(recorded.kind, 'misconfigured')
   assert.doesNotMatch(recorded.message, / to http/)
@@ -61,7 +61,7 @@ test('a redirect is not followed, and says where it leads', () => {
   assert.match(secure.message, /redirects our calls to https:\/\/lms\.example\.org \(301\).*LERNITO_LMS_URL/)
 })
 
-test('a 401 is about the token and a 403 about the rights of the service user', () => {
+test('a 401 is about the token, and a 403 about the permissions of the service user', () => {
   assert.equal(
     judgeOther(answerOf(exchangeOf('oauth', 'call with a garbage JWT')), endpoint).failure.kind,
     'unauthorized',
@@ -78,7 +78,7 @@ test('a 401 is about the token and a 403 about the rights of the service user', 
   assert.match(plain.message, /LERNITO_LMS_CLIENT_ID a staff user/)
 })
 
-test('the heartbeat is good only in its recorded shape', () => {
+test('a heartbeat succeeds only in its recorded shape', () => {
   const recorded = exchangeOf('bulk-enroll-off', 'heartbeat')
   assert.deepEqual(asked(heartbeatRequest()), asked(recorded.request))
   assert.equal(verdict(judgeHeartbeat(answerOf(recorded))), true)
@@ -87,7 +87,7 @@ test('the heartbeat is good only in its recorded shape', () => {
   assert.equal(verdict(judgeHeartbeat(answer(503, ''))), 'unreachable')
 })
 
-test('the words of a failure are one safe line of at most 300 characters', () => {
+test('the message of a failure is one safe line of at most 300 characters', () => {
   assert.equal(oneLine('a\r\nb\u202ec\u2028d\ud800 \u{e0001}'), 'a\\u000d\\u000ab\\u202ec\\u2028d\\ud800 \\u{e0001}')
   for (const text of ['x'.repeat(10_000), '\n'.repeat(10_000), '😀'.repeat(10_000)]) {
     const { message } = failed({ kind: 'refused', endpoint, status: 400, message: text }).failure

@@ -8,17 +8,17 @@ const { signal } = new AbortController()
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** A clock that is moved by hand, and the timers that hang on it. */
+/** A clock that the test moves, and its timers. */
 function clock() {
   let at = 0
   let timers: { at: number; then: () => void }[] = []
   return {
     now: () => at,
-    later: (ms: number, then: () => void) => void timers.push({ at: at + ms, then }),
-    /** Moves on and lets everything happen that was due meanwhile, in order. */
+    startTimer: (ms: number, then: () => void) => void timers.push({ at: at + ms, then }),
+    /** Moves the clock, and runs the timers that expire in that time, in order. */
     async pass(ms: number): Promise<void> {
       const end = at + ms
-      await turn() // what was handed out is spent before time goes on
+      await turn() // granted permits are spent before the clock moves
       for (;;) {
         const [next] = timers.filter((one) => one.at <= end).sort((a, b) => a.at - b.at)
         if (next === undefined) break
@@ -35,7 +35,7 @@ function clock() {
 const HEARTBEAT = 5_000
 const DEAD_AFTER = 20_000
 
-/** Replicas that share a budget: each knows how many there are from its start and its last heartbeat. */
+/** Replicas that share a budget. Each learns their number at its start and from its heartbeats. */
 function cluster() {
   const time = clock()
   const spentAt: number[] = []
@@ -56,7 +56,7 @@ function cluster() {
       member: () => name,
       lastUsedAt: known === 1 ? (spentAt.at(-1) ?? null) : time.now(),
       now: time.now,
-      later: (ms, then) => time.later(ms, () => (paused ? missed.push(then) : then())),
+      startTimer: (ms, then) => time.startTimer(ms, () => (paused ? missed.push(then) : then())),
     })
     const beat = (): void => {
       if (ended.signal.aborted) return
@@ -65,9 +65,9 @@ function cluster() {
         seenAt.set(name, time.now())
         known = live()
       }
-      time.later(HEARTBEAT, beat)
+      time.startTimer(HEARTBEAT, beat)
     }
-    time.later(HEARTBEAT, beat)
+    time.startTimer(HEARTBEAT, beat)
     const ask = (times: number): void => {
       if (paused) return void missed.push(() => ask(times))
       for (let i = 0; i < times; i++) {
@@ -75,7 +75,7 @@ function cluster() {
           permit.spend()
           spentAt.push(time.now())
         })
-        spent.catch(() => {}) // it has ended
+        spent.catch(() => {}) // the replica has ended
       }
     }
     return {
@@ -88,7 +88,7 @@ function cluster() {
       pause: () => {
         paused = true
       },
-      /** Its heartbeat comes before its next call: without it, it has no lease. */
+      /** The heartbeat comes before the next call: without one, the replica has no lease. */
       wake: () => {
         if (!paused) return
         paused = false
@@ -124,7 +124,7 @@ function start({
   return { time, budget, spentAt, ask }
 }
 
-test('30 calls at once, then 80 a minute', async () => {
+test('a budget allows 30 calls at once, then 80 a minute', async () => {
   const { time, spentAt, ask } = start()
   ask(200)
   await time.pass(0)
@@ -133,7 +133,7 @@ test('30 calls at once, then 80 a minute', async () => {
   assert.equal(spentAt.length, 110)
 })
 
-test('whatever is asked for, no minute has more than the limit', async () => {
+test('no minute has more calls than the limit, however many are requested', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.record({ ask: fc.nat(60), pass: fc.nat(30_000) }), { maxLength: 20 }),
@@ -150,14 +150,14 @@ test('whatever is asked for, no minute has more than the limit', async () => {
   )
 })
 
-test('replicas share it', async () => {
+test('replicas share the budget', async () => {
   const { time, spentAt, ask } = start({ replicas: () => 2 })
   ask(200)
   await time.pass(MINUTE)
   assert.equal(spentAt.length, 55)
 })
 
-test('when another one joins, the bucket holds the new share at once', async () => {
+test('when a replica joins, the bucket holds the new share at once', async () => {
   let count = 1
   const { time, spentAt, ask } = start({ replicas: () => count })
   count = 2
@@ -166,7 +166,7 @@ test('when another one joins, the bucket holds the new share at once', async () 
   assert.equal(spentAt.length, 15)
 })
 
-test('when another one leaves, nothing is added for the time before', async () => {
+test('when a replica leaves, the bucket gets nothing for the time before', async () => {
   let count = 2
   const { time, spentAt, ask } = start({ replicas: () => count, lastUsedAt: 0 })
   await time.pass(MINUTE / 4)
@@ -176,7 +176,7 @@ test('when another one leaves, nothing is added for the time before', async () =
   assert.equal(spentAt.length, 10)
 })
 
-test('one that was given up for dead begins again with an empty bucket', async () => {
+test('a replica that was pruned starts again with an empty bucket', async () => {
   let name = 'me'
   const { time, spentAt, ask } = start({ member: () => name })
   await time.pass(MINUTE)
@@ -188,15 +188,15 @@ test('one that was given up for dead begins again with an empty bucket', async (
   assert.equal(spentAt.length, 80)
 })
 
-test('replicas that start together make no more calls in a minute than the LMS allows, whatever they know', async () => {
+test('replicas that start together stay within the limit of the LMS, whatever they know of each other', async () => {
   const { time, spentAt, startReplica } = cluster()
   for (let i = 0; i < 3; i++) startReplica().ask(200)
   await time.pass(3 * MINUTE)
   assert.ok(mostInAMinute(spentAt) <= 120, `${mostInAMinute(spentAt)} calls in a minute`)
-  assert.ok(spentAt.length > 3 * 75, 'and use what there is')
+  assert.ok(spentAt.length > 3 * 75, 'and they use the budget')
 })
 
-test('replicas join, leave, die, pause and wake up: no minute has more than the LMS allows', async () => {
+test('no minute has more calls than the LMS allows while replicas join, leave, die, pause and wake up', async () => {
   const step = fc.record({
     which: fc.nat(3),
     what: fc.constantFrom('kill', 'leave', 'pause', 'wake', 'none'),
@@ -225,19 +225,19 @@ test('replicas join, leave, die, pause and wake up: no minute has more than the 
   )
 })
 
-test('a restart finds the bucket as empty as the process before it may have left it', async () => {
+test('a restart counts the bucket as empty when the process before it may have used it last', async () => {
   const soon = start({ lastUsedAt: 0 })
   soon.ask(200)
   await soon.time.pass(MINUTE)
   assert.equal(soon.spentAt.length, 80)
-  const later = start({ lastUsedAt: -MINUTE / 8 })
-  later.ask(200)
-  await later.time.pass(0)
-  assert.equal(later.spentAt.length, 10)
+  const afterAWhile = start({ lastUsedAt: -MINUTE / 8 })
+  afterAWhile.ask(200)
+  await afterAWhile.time.pass(0)
+  assert.equal(afterAWhile.spentAt.length, 10)
 })
 
-test('first come, first served; who gives up leaves the queue, and a permit given back goes to the next', async () => {
-  const { time, budget } = start({ callsPerMinute: 11 / 3 }) // a bucket of one
+test('permits go to callers in their order; an aborted caller leaves the queue, and a released permit goes to the next', async () => {
+  const { time, budget } = start({ callsPerMinute: 11 / 3 }) // a bucket for one permit
   await time.pass(MINUTE)
   let first: Permit | undefined
   void budget.acquire(signal).then((permit) => {
@@ -251,13 +251,13 @@ test('first come, first served; who gives up leaves the queue, and a permit give
   void budget.acquire(signal).then(() => order.push('third'))
   leaver.abort(new Error('gone'))
   await left
-  first?.giveBack()
-  first?.giveBack()
+  first?.release()
+  first?.release()
   await time.pass(0)
   assert.deepEqual(order, ['second'])
 })
 
-test('a permit is for one call', async () => {
+test('a permit is good for one call', async () => {
   const permit = await unlimitedBudget().acquire(signal)
   permit.spend()
   assert.throws(() => permit.spend(), /one call/)

@@ -11,7 +11,7 @@ import { answer, answerOf, asked, exchangeOf, verdict } from './recorded.ts'
 
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
 
-test('whether the LMS has bulk_enroll shows without authorization', () => {
+test('a request without authorization shows whether the LMS has bulk_enroll', () => {
   const on = exchangeOf('bulk-enroll', 'GET, no authorization')
   const off = exchangeOf('bulk-enroll-off', 'GET, when the flag is off, no authorization')
   assert.deepEqual(asked(bulkAvailableRequest()), asked(on.request))
@@ -22,7 +22,7 @@ test('whether the LMS has bulk_enroll shows without authorization', () => {
   assert.equal(verdict(judgeBulkAvailable(answer(404, { detail: 'Not found.' }))), 'server_error')
 })
 
-test('a bulk call is made as recorded, each address once and all in one order', () => {
+test('a bulk call is as recorded, with each address once and in sorted order', () => {
   const emails = ['grace@example.com', 'fresh@example.com', 'alice@example.com', 'fresh@example.com']
   const courses = [DEMO, 'course-v1:Lernito+PY101+2026']
   const like = exchangeOf('bulk-enroll', 'two courses').request
@@ -33,7 +33,7 @@ test('a bulk call is made as recorded, each address once and all in one order', 
   assert.equal(body.identifiers, 'A@x.com,b@x.com,C@x.com')
 })
 
-test('an address that bulk_enroll would take apart, for a username or for another person is not sent there', () => {
+test('an address that bulk_enroll would split, or take for a username or another person, is not sent there', () => {
   const bad = [
     'josé@example.com',
     'alice@ｅxample.com',
@@ -55,7 +55,7 @@ function made(results: object[], action = 'enroll') {
 }
 const call = { courses: [DEMO], emails: ['a@x.com', 'b@x.com'] }
 
-test('if any result is an error, nothing of the answer is proof', () => {
+test('if any result is an error, the answer proves nothing', () => {
   const found = judgeBulkEnroll(
     made([
       { identifier: 'a@x.com', before: row, after: row },
@@ -78,7 +78,7 @@ test('if any result is an error, nothing of the answer is proof', () => {
   assert.deepEqual([...(withStranger.value.results.get(DEMO)?.keys() ?? [])], call.emails)
 })
 
-test('who was allowed before the call, and who is neither retired nor allowed, is told apart', () => {
+test('the results tell an earlier allowance from a new one, and an inactive person without one from a retired person', () => {
   const none = { user: false, enrollment: false, allowed: false, auto_enroll: false }
   const open = { ...none, allowed: true, auto_enroll: true }
   const found = judgeBulkEnroll(
@@ -95,7 +95,7 @@ test('who was allowed before the call, and who is neither retired nor allowed, i
   })
 })
 
-test('a person or a course that the answer leaves out, or another shape, is no success', () => {
+test('an answer that leaves out a person or a course, or has another shape, is no success', () => {
   const both = call.emails.map((identifier) => ({ identifier, before: row, after: row }))
   const bad = [
     made(both.slice(0, 1)),

@@ -6,7 +6,7 @@ import { answerOf, type Exchange, exchangeOf, recorded } from './recorded.ts'
 const PATH = '/api/bulk_enroll/v1/bulk_enroll'
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
 
-/** The courses and people that a recorded call names, taken apart as the LMS does it. */
+/** The courses and people that a recorded call names, split as the LMS splits them. */
 function meant({ request }: Exchange): BulkCall {
   const list = (field: unknown) =>
     Array.isArray(field)
@@ -50,7 +50,7 @@ test('bulk-enroll.json: every recorded answer is judged', () => {
       [DEMO]: { ...alice, ...grace, ...again },
       'course-v1:Lernito+PY101+2026': { ...alice, ...grace, ...fresh },
     },
-    // Not a call of ours, and what it left enrolls nobody.
+    // This service makes no such call, and the allowance that it left enrolls nobody.
     'auto_enroll false makes an allowance false': 'server_error',
     'auto_enroll true repairs it': { [DEMO]: again },
     'one address twice': { [DEMO]: { 'twice@example.com': 'allowed_before' } },
@@ -69,7 +69,7 @@ test('bulk-enroll.json: every recorded answer is judged', () => {
     'old-style key': { 'edX/Old/2014': alice },
     'no identifiers': 'server_error',
     'identifiers as a list': 'server_error',
-    // Two courses asked for, one answered.
+    // The call names two courses, and the answer one.
     'courses as a list': 'server_error',
     'no courses': 'refused',
     'no action': 'server_error',
@@ -94,7 +94,7 @@ test('bulk-enroll.json: every recorded answer is judged', () => {
   })
 })
 
-test('the other recordings: their bulk answers are judged', () => {
+test('the other recordings: every recorded bulk answer is judged', () => {
   const others = ['retired', 'throttle', 'bulk-enroll-off', 'registration', 'modes-and-inactive'].flatMap(calls)
   assert.deepEqual(Object.fromEntries(others.map((one) => [one.name, judged(one)])), {
     'retired person in bulk: no error, and neither enrolled nor allowed after': {
@@ -127,7 +127,7 @@ test('sequence.json: every recorded bulk answer is judged', () => {
     invalid: 14,
     inactive: 13,
     retired: 11,
-    // 21 calls to unenroll or without auto_enroll, which are none of ours.
+    // 21 calls to unenroll or without auto_enroll, which this service never makes.
     server_error: 21,
     misconfigured: 4,
     unauthorized: 1,
@@ -135,7 +135,7 @@ test('sequence.json: every recorded bulk answer is judged', () => {
   })
 })
 
-test('an allowance beside an enrollment shows, if it can still enroll', () => {
+test('the result shows an allowance beside an enrollment if it can still enroll', () => {
   const invite = 'course-v1:Lernito+Invite+2026'
   assert.deepEqual(judged(exchangeOf('sequence', '132')), {
     [invite]: {

@@ -13,7 +13,7 @@ function start(answerWith: (key: string, nth: number) => Judged<string> | Promis
     max: 2,
     ttlMs: (value) => (value.startsWith('none') ? 0 : value === 'short' ? 10 : 100),
     restMs: 25,
-    later: (ms, then) => rests.push({ ms, then }),
+    startTimer: (ms, then) => rests.push({ ms, then }),
     async load(key) {
       loads.push(key)
       return answerWith(key, loads.length)
@@ -36,7 +36,7 @@ test('a value is kept for as long as its kind may be', async () => {
   assert.deepEqual(loads, ['long', 'short', 'short', 'long'])
 })
 
-test('who asks for the same thing at the same time shares one call', async () => {
+test('callers that ask for the same key at the same time share one request', async () => {
   const { loads, cache } = start((key, nth) => succeeded(`${key}${nth}`))
   const asked = ['a', 'a', 'b', 'a'].map((key) => cache.get(key))
   assert.deepEqual(await Promise.all(asked), ['a1', 'a1', 'b2', 'a1'].map(succeeded))
@@ -49,7 +49,7 @@ test('a failure is not kept', async () => {
   assert.deepEqual(await cache.get('a'), succeeded('a'))
 })
 
-test('a call that throws leaves nothing behind', async () => {
+test('a request that throws leaves nothing behind', async () => {
   const { cache } = start((key, nth) => {
     if (nth === 1) throw new Error('defect')
     return succeeded(key)
@@ -58,7 +58,7 @@ test('a call that throws leaves nothing behind', async () => {
   assert.deepEqual(await cache.get('a'), succeeded('a'))
 })
 
-test('what was forgotten is asked for anew, and kept again', async () => {
+test('a forgotten value is requested again, and kept again', async () => {
   const { loads, cache } = start((key, nth) => succeeded(`${key}${nth}`))
   await cache.get('a')
   cache.forget('a')
@@ -67,7 +67,7 @@ test('what was forgotten is asked for anew, and kept again', async () => {
   assert.equal(loads.length, 2)
 })
 
-test('what was asked for before a time is asked anew, what was asked for since then is kept', async () => {
+test('a value requested before `since` is requested again, and one requested after it is kept', async () => {
   const { at, cache } = start((key, nth) => succeeded(`${key}${nth}`))
   at.ms = 10
   await cache.get('a')
@@ -77,13 +77,13 @@ test('what was asked for before a time is asked anew, what was asked for since t
   assert.deepEqual(await cache.get('a', 11), succeeded('a2'))
 })
 
-test('over the bound, what was not used for longest goes', async () => {
+test('above the maximum, the least recently used value goes', async () => {
   const { loads, cache } = start((key) => succeeded(key))
   for (const key of ['a', 'b', 'a', 'c', 'a', 'b']) await cache.get(key)
   assert.deepEqual(loads, ['a', 'b', 'c', 'b'])
 })
 
-test('a value that may not be kept is asked for by everybody who comes later', async () => {
+test('a value that may not be kept is requested again for each later caller', async () => {
   const { at, loads, cache } = start((_, nth) => succeeded(nth < 3 ? `none${nth}` : 'found'))
   assert.deepEqual(await cache.get('a'), succeeded('none1'))
   at.ms = 25
@@ -94,7 +94,7 @@ test('a value that may not be kept is asked for by everybody who comes later', a
   assert.equal(loads.length, 3)
 })
 
-test('who comes while such a value is asked for doesn’t take it, but the next one, which all of them share', async () => {
+test('callers that come during such a request don’t take its value; they share the next request', async () => {
   const first = Promise.withResolvers<Judged<string>>()
   const { at, loads, cache } = start((_, nth) => (nth === 1 ? first.promise : succeeded(`none${nth}`)))
   const early = cache.get('a')
@@ -109,7 +109,7 @@ test('who comes while such a value is asked for doesn’t take it, but the next 
   assert.equal(loads.length, 2)
 })
 
-test('who comes while a value that may be kept is asked for takes it', async () => {
+test('a caller that comes during the request for a value that may be kept takes the value', async () => {
   const first = Promise.withResolvers<Judged<string>>()
   const { loads, cache } = start(() => first.promise)
   const both = [cache.get('a'), cache.get('a')]
@@ -118,7 +118,7 @@ test('who comes while a value that may be kept is asked for takes it', async () 
   assert.equal(loads.length, 1)
 })
 
-test('between two calls for such a value there is a rest, and whoever comes in it shares the second', async () => {
+test('there is a rest between two requests for a value that may not be kept, and callers that come in it share the second', async () => {
   const { at, loads, rests, cache } = start((key, nth) => succeeded(key === 'a' ? `none${nth}` : key))
   await cache.get('a')
   at.ms = 10
@@ -133,7 +133,7 @@ test('between two calls for such a value there is a rest, and whoever comes in i
   assert.deepEqual(loads, ['a', 'b', 'a'])
 })
 
-test('a clock that is set back makes no rest longer', async () => {
+test('a clock that is set back doesn’t make a rest longer', async () => {
   const { at, rests, cache } = start((_, nth) => succeeded(`none${nth}`))
   at.ms = 1_000_000
   await cache.get('a')

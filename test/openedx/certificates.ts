@@ -25,11 +25,11 @@ commonName = supplied
 export interface Certificate {
   readonly key: string
   readonly cert: string
-  /** Its file, for NODE_EXTRA_CA_CERTS. */
+  /** The certificate file, for NODE_EXTRA_CA_CERTS. */
   readonly file: string
 }
 
-/** A certificate that nobody but itself vouches for. `from` and `to` are dates as in 2020-01-31. */
+/** A self-signed certificate. `from` and `to` are dates such as 2020-01-31. */
 export function selfSigned(
   t: TestContext,
   { name, from = '2020-01-01', to = '2090-01-01' }: { name: string; from?: string; to?: string },
@@ -49,7 +49,7 @@ export function selfSigned(
   return { key: read('key.pem'), cert: read('cert.pem'), file: join(folder, 'cert.pem') }
 }
 
-/** Speaks TLS and passes what it decrypts on to `to`. `received` is how many bytes that were. */
+/** A TLS server that forwards the decrypted bytes to `to`. `received` is their number. */
 export async function startTls(t: TestContext, { key, cert, to }: Certificate & { to: string }) {
   let received = 0
   const sockets = new Set<Socket>()

@@ -18,7 +18,7 @@ function read(path: string): unknown {
   return JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'))
 }
 
-/** The original's own word about a key: its message names it, trimmed. */
+/** The keys in the original's messages of this form, trimmed. */
 function keysNamed(file: string, before: string, after: string): string[] {
   return cases.parse(read(`../recordings/${file}.json`)).cases.flatMap(({ response }) => {
     const message = response.body?.message
@@ -52,12 +52,12 @@ test('the key of every course in the recorded LMS is well-formed', () => {
   assert.ok(world.courses.every(({ id }) => isCourseKey(id)))
 })
 
-test('a branch or a version may follow, as in the recorded webhooks that enrolled', () => {
+test('a branch or a version may follow a key, as in the recorded webhooks that enrolled', () => {
   assert.ok(isCourseKey('course-v1:edX+DemoX+Demo_Course+branch@draft-branch'))
   assert.ok(isCourseKey('course-v1:edX+DemoX+Demo_Course+version@519665f6223ebd6980884f2b'))
 })
 
-test('what edx-opaque-keys takes is taken, and nothing else (vectors/course-keys.py)', () => {
+test('a key is accepted exactly if edx-opaque-keys accepts it (vectors/course-keys.py)', () => {
   const vectors = z.array(z.tuple([z.string(), z.boolean()])).parse(read('./vectors/course-keys.json'))
   assert.equal(vectors.length, 700)
   assert.deepEqual(
@@ -66,14 +66,14 @@ test('what edx-opaque-keys takes is taken, and nothing else (vectors/course-keys
   )
 })
 
-test('a key as long as a webhook can carry is judged at once', () => {
+test('even the longest key that a webhook can carry is judged fast', () => {
   const startedAt = performance.now()
   assert.ok(!isCourseKey(`course-v1:${'a+'.repeat(30_000)}`))
   assert.ok(!isCourseKey(`${'a'.repeat(60_000)}/b/c/`))
   assert.ok(performance.now() - startedAt < 1_000)
 })
 
-test('a CCX key names the course that it was made of', () => {
+test('a CCX key names the course that it was made from', () => {
   for (const key of ['ccx-v1:a+b+c+ccx@1', 'ccx-v1:a+b+c+branch@d+version@519665f6223ebd6980884f2b+ccx@2']) {
     assert.equal(parentOfCcx(key), 'course-v1:a+b+c', key)
   }

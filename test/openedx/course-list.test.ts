@@ -6,7 +6,7 @@ import { answer, answerOf, asked, exchangeOf, recorded, verdict } from './record
 const username = 'lernito_service'
 const list = exchangeOf('courses', 'course list')
 
-test('courses.json: the list is asked for as recorded, and judged', () => {
+test('courses.json: the request for the list is as recorded, and its answer is judged', () => {
   assert.deepEqual(asked(courseListRequest({ username, pageSize: 3 })), asked(list.request))
   assert.deepEqual(verdict(judgeCourseList(answerOf(list), { username })), {
     count: 11,
@@ -18,13 +18,13 @@ test('courses.json: the list is asked for as recorded, and judged', () => {
   })
 })
 
-test('courses.json: no other answer is taken for a list', () => {
+test('courses.json: no other answer counts as a list', () => {
   for (const exchange of recorded('courses').filter(({ name }) => name !== 'course list')) {
     assert.equal(typeof verdict(judgeCourseList(answerOf(exchange), { username })), 'string', exchange.name)
   }
 })
 
-test('a course is open while its enrollment is, if it is neither hidden nor by invitation', () => {
+test('a course is open during its enrollment period, unless it is hidden or invitation-only', () => {
   const row = {
     course_id: 'course-v1:a+b+c',
     enrollment_start: null,
@@ -46,7 +46,7 @@ test('a course is open while its enrollment is, if it is neither hidden nor by i
   assert.equal(isOpen({ hidden: true }), false)
 })
 
-test('what no webhook can name is counted and not listed', () => {
+test('a course that no webhook can name is counted but not listed', () => {
   const row = { enrollment_start: null, enrollment_end: null, invitation_only: false, hidden: false }
   const results = [
     { ...row, course_id: 'library-v1:a+b' },

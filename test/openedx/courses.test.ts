@@ -13,7 +13,7 @@ const expected = {
   'a course, trailing slash': demo,
   'an old-style key': { key: 'edX/Old/2014' },
   'no such course': null,
-  // The same page as that of a wrong address, which is why such keys are not asked for: see below.
+  // The same page as for a wrong address, so the client doesn't ask for such keys: see below.
   'a malformed key': 'misconfigured',
   'a library key': 'misconfigured',
   'staff-only course, as staff': hidden,
@@ -40,7 +40,7 @@ test('sequence.json: every recorded answer about a course is judged', () => {
   }
 })
 
-test('a course is asked for as recorded', () => {
+test('a course request is as recorded', () => {
   for (const [name, key] of [
     ['a course', demo.key],
     ['a course, key percent-encoded', demo.key],
@@ -73,7 +73,7 @@ test('a key that no course can have is missing without a call', () => {
   )
 })
 
-test('a key can change neither host nor path nor query, whatever is in it', () => {
+test('no key can change the host, the path or the query', () => {
   for (const key of ['%2e%2e/%2e%2e/c', 'é/b/c', 'course-v1:..+..+..', 'course-v1:٣+b+c', 'course-v1:a:b+c+d']) {
     const request = courseRequest({ key, username: 'x&y=z?#' })
     assert.ok(request, key)
@@ -88,7 +88,7 @@ test('a key can change neither host nor path nor query, whatever is in it', () =
   for (const key of ['a b/c/d', 'a/../c', 'a/b/c?d', 'nonsense']) assert.throws(() => courseInPath(key), /no course/)
 })
 
-test('a course answer whose key is none is not understood', () => {
+test('an answer whose course key is invalid is not understood', () => {
   for (const key of ['a,b', '../../..', 'a/../c', 'library-v1:edX+Lib', `a/b/${'c'.repeat(300)}`]) {
     assert.equal(verdict(judgeCourse(answer(200, { course_id: key }))), 'server_error', key)
   }

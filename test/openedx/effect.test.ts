@@ -37,7 +37,7 @@ function lmsAt(t: TestContext, url: string): Lms {
   return lms
 }
 
-/** What each changing call says after this answer. */
+/** Whether each call that changes something may have taken effect after this answer. */
 async function doubts(t: TestContext, reply: Reply): Promise<Record<string, boolean>> {
   const scripted = await startScriptedLms(t)
   const lms = lmsAt(t, scripted.url)
@@ -77,7 +77,7 @@ for (const [what, reply] of [
   })
 }
 
-test('what the LMS refuses has not taken effect', async (t) => {
+test('a call that the LMS refuses has not taken effect', async (t) => {
   const scripted = await startScriptedLms(t)
   scripted.on(`POST ${ENROLLMENT}`, json(400, { message: 'The [None] course mode is expired' }))
   scripted.on(`POST ${BULK}`, json(400, { courses: ['Course key not valid: x'] }))
@@ -86,13 +86,13 @@ test('what the LMS refuses has not taken effect', async (t) => {
   assert.equal(inDoubt(await CHANGES[`POST ${BULK}`](lms)), false)
 })
 
-test('a call that changes something has not taken effect if the token for it could not be had', async (t) => {
+test('a call that changes something has not taken effect if it got no token', async (t) => {
   const scripted = await startScriptedLms(t)
   scripted.on('POST /oauth2/access_token', cut)
   assert.equal(inDoubt(await CHANGES[`POST ${ALLOWED}`](lmsAt(t, scripted.url))), false)
 })
 
-test('a read never takes effect, whatever comes of it', async (t) => {
+test('a read never takes effect, whatever the answer is', async (t) => {
   const scripted = await startScriptedLms(t)
   const lms = lmsAt(t, scripted.url)
   for (const reply of [cut, page(500, 'Server error'), json(200, 'odd')]) {
@@ -131,15 +131,15 @@ test('a call that changes something may have taken effect after a timeout; a rea
   assert.deepEqual(sent.map(inDoubt), [true, true, false, false])
 })
 
-test('a call that changes something has not taken effect where there was no connection', async (t) => {
+test('a call that changes something has not taken effect if there was no connection', async (t) => {
   const refused = await startScriptedLms(t)
-  const tls = refused.url.replace('http:', 'https:') // speaks no TLS
+  const tls = refused.url.replace('http:', 'https:') // this server doesn't use TLS
   const urls = ['http://127.0.0.1:1', 'http://localhost:1', 'http://lms.invalid', tls]
   const sent = await Promise.all(urls.map((url) => sendTo(t, url, allowRequest(of))))
   assert.deepEqual(sent.map(inDoubt), [false, false, false, false])
 })
 
-test('an error that any system call may give is from before sending only if connecting gave it', () => {
+test('an error that any system call may give came before sending only if connecting gave it', () => {
   const error = (syscall: string) => Object.assign(new Error('no'), { code: 'EHOSTUNREACH', syscall })
   assert.equal(neverSent(error('connect')), true)
   assert.equal(neverSent(error('read')), false)
@@ -149,7 +149,7 @@ test('an error that any system call may give is from before sending only if conn
   assert.equal(neverSent(new AggregateError([])), false)
 })
 
-test('a call that changes something has not taken effect where the certificate is refused', {
+test('a call that changes something has not taken effect if the certificate is refused', {
   skip: hasOpenssl ? false : 'there is no openssl to make certificates with',
 }, async (t) => {
   const scripted = await startScriptedLms(t)

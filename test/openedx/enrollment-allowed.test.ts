@@ -33,7 +33,7 @@ test('enrollment-allowed.json: every recorded answer is judged', () => {
     allow: 'created',
     'allow again': 'exists',
     list: [{ course: demo, autoEnroll: true, used: false, other: null }],
-    // Not a call of ours: what it made would enroll nobody.
+    // This service makes no such call: the allowance would enroll nobody.
     'allow without auto_enroll': 'server_error',
     'list: two': [
       { course: demo, autoEnroll: true, used: false, other: null },
@@ -55,7 +55,7 @@ test('enrollment-allowed.json: every recorded answer is judged', () => {
   })
 })
 
-test('retired.json, registration.json, modes-and-inactive.json: allowances are judged there too', () => {
+test('retired.json, registration.json, modes-and-inactive.json: every recorded answer about an allowance is judged', () => {
   assert.equal(judged(exchangeOf('retired', 'retired person, allowance')), 'created')
   assert.equal(judged(exchangeOf('registration', 'allow with auto_enroll false')), 'server_error')
   for (const used of [false, true]) {
@@ -78,7 +78,7 @@ test('sequence.json: every recorded answer about an allowance is judged', () => 
   }
   assert.deepEqual(counts, {
     'POST 201 created': 17,
-    // Made without auto_enroll, which is no call of ours.
+    // Made without auto_enroll, which this service never does.
     'POST 201 server_error': 6,
     'POST 409 exists': 17,
     'POST 400 server_error': 2,
@@ -90,7 +90,7 @@ test('sequence.json: every recorded answer about an allowance is judged', () => 
   })
 })
 
-test('an allowance is asked for as recorded', () => {
+test('the requests for allowances are as recorded', () => {
   const of = { email: 'new@example.com', course: python }
   const again = exchangeOf('enrollment-allowed', 'allow after delete').request
   assert.deepEqual(asked(allowRequest(of)), asked(again))
@@ -107,7 +107,7 @@ test('an answer of another shape, or about another course, is no success', () =>
   assert.equal(verdict(judgeAllowances(answer(200, [{ course_id: demo }]), { email: 'a@x.com' })), 'server_error')
 })
 
-test('an allowance of another address, which the database takes for this one, is told as another’s', () => {
+test('an allowance for another address, which the database takes for this one, is marked as such', () => {
   const row = { email: 'user@example.com', course_id: demo, auto_enroll: true, user: null }
   const read = (email: string) => verdict(judgeAllowances(answer(200, [row]), { email }))
   const seen = { course: demo, autoEnroll: true, used: false }

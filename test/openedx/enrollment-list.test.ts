@@ -5,7 +5,7 @@ import { answer, answerOf, asked, exchangeOf, recorded, verdict } from './record
 
 const PATH = '/api/enrollment/v1/enrollments?'
 
-test('every recorded list of enrollments is judged, active rows and inactive ones', () => {
+test('every recorded list of enrollments is judged, with active and inactive rows', () => {
   const lists = ['enrollment-v1', 'registration', 'throttle', 'sequence']
     .flatMap(recorded)
     .filter(({ request }) => request.path.startsWith(PATH))
@@ -27,7 +27,7 @@ test('every recorded list of enrollments is judged, active rows and inactive one
   })
 })
 
-test('the request is a recorded one', () => {
+test('the request for the list is as recorded', () => {
   const { method, path, query } = asked(enrollmentListRequest({ email: 'N1@example.com' }))
   const as = asked(exchangeOf('sequence', '396').request)
   assert.deepEqual(
@@ -36,7 +36,7 @@ test('the request is a recorded one', () => {
   )
 })
 
-test('a page with a next one is not the whole list', () => {
+test('a page with a next page is not the whole list', () => {
   const row = { created: '', mode: 'audit', is_active: true, user: 'alice', course_id: 'edX/Old/2014' }
   const body = { next: 'http://lms.test/api/enrollment/v1/enrollments?cursor=x', previous: null, results: [row] }
   const judged = verdict(judgeEnrollmentList(answer(200, body)))

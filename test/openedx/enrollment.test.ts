@@ -14,7 +14,7 @@ const named = z.object({
 })
 const answered = z.object({ user: z.string() })
 
-/** Who and which course a recorded request names; of an address, the user whom the LMS found for it. */
+/** The person and course that a recorded request names; for an address, the user that the LMS found for it. */
 function meant({ request, response }: Exchange): { username: string; course: string } {
   if (request.method === 'GET') {
     const [username = '', course = ''] = decodeURIComponent(request.path.slice(PATH.length + 1)).split(',')
@@ -31,7 +31,7 @@ function judged(exchange: Exchange) {
   return verdict<object | null>(judge(answerOf(exchange), of))
 }
 
-/** The recorded calls of the two endpoints; the details of a course and the list are not used. */
+/** The recorded calls of the two endpoints, without those for course details and the list, which are not used. */
 function calls(file: string): Exchange[] {
   return recorded(file).filter(({ request: { path } }) => path === PATH || path.startsWith(`${PATH}/`))
 }
@@ -113,7 +113,7 @@ test('sequence.json: every recorded answer of the enrollment endpoint is judged'
   })
 })
 
-test('the words of a refusal are kept, and a refusal without a cause says where to look', () => {
+test('a refusal keeps the LMS’s message, and one that names no cause says where to find it', () => {
   const judgedFull = judgeEnroll(answerOf(exchangeOf('enrollment-v1', 'course full, force_enrollment')), {
     username: 'alice',
     course: 'course-v1:Lernito+Full+2026',
@@ -124,14 +124,14 @@ test('the words of a refusal are kept, and a refusal without a cause says where 
   assert.equal(judgedFull.failure.status, 400)
 })
 
-test('a service user who is not staff is named as the cause of the bare 404', () => {
+test('the message for an empty 404 says that the service user is not staff', () => {
   const recordedAnswer = answerOf(exchangeOf('enrollment-v1', 'enrol another person as a non-staff application'))
   const plain = judgeEnroll(recordedAnswer, { username: 'grace', course: DEMO })
   assert.ok(!plain.ok)
   assert.match(plain.failure.message, /LERNITO_LMS_CLIENT_ID a staff user/)
 })
 
-test('an enrollment is asked for as recorded', () => {
+test('the requests for enrollments are as recorded', () => {
   const of = { username: 'erin', course: 'course-v1:Lernito+Honor+2026' }
   const withMode = exchangeOf('modes-and-inactive', 'the same with the mode named').request
   assert.deepEqual(asked(enrollRequest({ ...of, mode: 'honor' })), asked(withMode))

@@ -71,11 +71,11 @@ for (const [name, judge] of Object.entries(JUDGES)) {
       const judged = await judge(wrong)
       assert.equal(judged.ok, false, what)
     }
-    // 204 is how the LMS says that an allowance was deleted (recorded: enrollment-allowed.json).
+    // The LMS answers 204 for a deleted allowance (recorded: enrollment-allowed.json).
     assert.equal((await judge(answer(204, ''))).ok, name === 'disallow')
   })
 
-  test(`${name}: no answer makes the judge throw, and its words are one safe line`, async () => {
+  test(`${name}: no answer makes the judge throw, and its message is one safe line`, async () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.json(),
@@ -98,7 +98,7 @@ for (const [name, judge] of Object.entries(JUDGES)) {
   })
 }
 
-test('whatever Retry-After says, the wait is from a second to an hour', () => {
+test('the wait is from a second to an hour, whatever Retry-After says', () => {
   const dates = fc.date({ noInvalidDate: true }).map((date) => date.toUTCString())
   const header = fc.oneof(fc.string(), fc.integer().map(String), fc.bigInt().map(String), dates, fc.float().map(String))
   const property = fc.property(header, (retryAfter) => {
@@ -115,7 +115,7 @@ test('whatever Retry-After says, the wait is from a second to an hour', () => {
 
 const MEGABYTE = 1_000_000
 
-test('a compressed answer is not unpacked: a bomb stays as small as it came', async (t) => {
+test('a compressed answer is not decompressed: a zip bomb stays small', async (t) => {
   const lms = await startScriptedLms(t)
   const bomb = gzipSync(Buffer.alloc(200 * MEGABYTE))
   assert.ok(bomb.length < MEGABYTE)
@@ -137,7 +137,7 @@ test('a compressed answer is not unpacked: a bomb stays as small as it came', as
   assert.ok(lms.seen.every(({ headers }) => headers['accept-encoding'] === undefined))
 })
 
-/** A server that answers every connection with what `talk` writes, HTTP or not. */
+/** A server that answers each connection with the output of `talk`, HTTP or not. */
 async function startRaw(t: TestContext, talk: (socket: Socket) => void): Promise<string> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -151,7 +151,7 @@ async function startRaw(t: TestContext, talk: (socket: Socket) => void): Promise
   return `http://${(await listening(t, server)).host}`
 }
 
-/** Writes `text` again and again, as fast as it is read, until the connection is cut. */
+/** Writes `text` repeatedly, as fast as it is read, until the connection is cut. */
 function pour(socket: Socket, text: string): void {
   const more = (): void => {
     while (!socket.destroyed && socket.write(text));
@@ -177,7 +177,7 @@ const ENDLESS: Readonly<Record<string, { talk: (socket: Socket) => void; says: R
   },
   'interim answers without end': {
     talk: (socket) => pour(socket, 'HTTP/1.1 103 Early Hints\r\n\r\n'),
-    says: /no whole answer within 0\.3 s/,
+    says: /no complete answer within 0\.3 s/,
   },
   'headers drop by drop': {
     talk: (socket) => {
@@ -185,7 +185,7 @@ const ENDLESS: Readonly<Record<string, { talk: (socket: Socket) => void; says: R
       const drip = setInterval(() => socket.write('x'), 20)
       socket.on('close', () => clearInterval(drip))
     },
-    says: /no whole answer within 0\.3 s/,
+    says: /no complete answer within 0\.3 s/,
   },
   'no HTTP': { talk: (socket) => socket.write('SSH-2.0-OpenSSH_9.9\r\n'), says: /can't be reached/ },
   'a body that is shorter than it says': {
@@ -199,7 +199,7 @@ const ENDLESS: Readonly<Record<string, { talk: (socket: Socket) => void; says: R
 }
 
 for (const [name, { talk, says }] of Object.entries(ENDLESS)) {
-  test(`${name}: no answer, in time and in little memory`, async (t) => {
+  test(`${name}: ends as no answer, in time and in little memory`, async (t) => {
     const url = await startRaw(t, talk)
     const before = process.memoryUsage().rss
     const sent = await transportTo(t, url, 300)()
@@ -211,7 +211,7 @@ for (const [name, { talk, says }] of Object.entries(ENDLESS)) {
   })
 }
 
-test('an answer that nobody asked for is nobody’s answer', async (t) => {
+test('an unrequested answer is never taken for the answer to a call', async (t) => {
   let connections = 0
   const url = await startRaw(t, (socket) => {
     connections++

@@ -36,7 +36,7 @@ function permit(): Promise<Permit> {
   return unlimitedBudget().acquire(new AbortController().signal)
 }
 
-test('a call carries the token as a JWT, and a course is asked for as the service user', async (t) => {
+test('a call carries the token as a JWT, and a course is requested as the service user', async (t) => {
   const { scripted, lms } = await start(t)
   scripted.on(COURSE, replay('courses', 'a course'))
   assert.deepEqual(verdict(await lms.course(DEMO)), { key: DEMO })
@@ -47,7 +47,7 @@ test('a call carries the token as a JWT, and a course is asked for as the servic
   assert.equal(scripted.seenAt('POST /oauth2/access_token').length, 1)
 })
 
-test('a course is kept for 5 min and asked for anew if need be; that there is none is never remembered', async (t) => {
+test('a course is kept for 5 min and requested again on demand; a missing course is never remembered', async (t) => {
   const { scripted, lms, at } = await start(t)
   scripted.on(COURSE, replay('courses', 'no such course'), replay('courses', 'a course'))
   const asked = async (since = 0) => {
@@ -63,7 +63,7 @@ test('a course is kept for 5 min and asked for anew if need be; that there is no
   assert.deepEqual(await asked(), [{ key: DEMO }, 4])
 })
 
-test('a key that no course can have is missing, and the LMS is not asked about it', async (t) => {
+test('a course whose key is impossible is missing, and the LMS is not asked', async (t) => {
   const { scripted, lms } = await start(t)
   for (const key of ['../../..', 'nonsense', 'a/b/c?d']) assert.equal(verdict(await lms.course(key)), null)
   assert.deepEqual(scripted.seen, [])
@@ -72,7 +72,7 @@ test('a key that no course can have is missing, and the LMS is not asked about i
 const CCX = 'ccx-v1:edX+DemoX+Demo_Course+ccx@1'
 const ccxRoute = `GET /api/courses/v1/courses/${encodeURIComponent(CCX)}`
 
-test('a CCX key at which the LMS fails is a missing course if the LMS answers about the course that it was made of', async (t) => {
+test('a CCX key at which the LMS fails is a missing course if the LMS answers for the course that it was made from', async (t) => {
   const { scripted, lms } = await start(t)
   scripted.on(ccxRoute, page(500, 'Server error'))
   for (const beside of ['a course', 'no such course']) {
@@ -82,7 +82,7 @@ test('a CCX key at which the LMS fails is a missing course if the LMS answers ab
   assert.equal(scripted.seenAt(COURSE)[0]?.url.startsWith(COURSE.slice(4)), true)
 })
 
-test('a CCX key is a failure while the LMS fails elsewhere too, and a course if it is one after all', async (t) => {
+test('a CCX key is a failure while the LMS fails elsewhere too, and a course once the LMS answers for it', async (t) => {
   const { scripted, lms } = await start(t)
   scripted.on(ccxRoute, page(500, 'Server error'))
   scripted.on(COURSE, page(500, 'Server error'))
@@ -92,14 +92,14 @@ test('a CCX key is a failure while the LMS fails elsewhere too, and a course if 
   assert.deepEqual(verdict(await lms.course(CCX)), { key: CCX })
 })
 
-test('a failure at any other key is no missing course', async (t) => {
+test('a failure at any other key doesn’t mean a missing course', async (t) => {
   const { scripted, lms } = await start(t)
   scripted.on(COURSE, page(500, 'Server error'))
   assert.equal(verdict(await lms.course(DEMO)), 'server_error')
   assert.equal(scripted.seenAt(COURSE).length, 1)
 })
 
-test('a refused token is renewed once, and the call made again with the new one', async (t) => {
+test('a refused token is renewed once, and the call is sent again with the new one', async (t) => {
   const { scripted, lms } = await start(t)
   scripted.on('POST /oauth2/access_token', token('first'), token('second'))
   scripted.on(ACCOUNT, replay('accounts', 'no authorization'), replay('accounts', 'active person'))
@@ -124,7 +124,7 @@ test('calls refused with the same token share one renewal', async (t) => {
   assert.equal(scripted.seenAt('POST /oauth2/access_token').length, 2)
 })
 
-test('a new token that is refused too is a misconfiguration', async (t) => {
+test('a refused new token is a misconfiguration', async (t) => {
   const { scripted, lms } = await start(t)
   scripted.on('POST /oauth2/access_token', token('first'), token('second'))
   scripted.on(ACCOUNT, replay('accounts', 'no authorization'))
@@ -134,7 +134,7 @@ test('a new token that is refused too is a misconfiguration', async (t) => {
   assert.equal(scripted.seenAt(ACCOUNT).length, 2)
 })
 
-test('without a token no API is called, and the failure is that of the token endpoint', async (t) => {
+test('without a token, no API is called, and the result is the failure of the token endpoint', async (t) => {
   const { scripted, lms } = await start(t)
   scripted.on('POST /oauth2/access_token', replay('oauth', 'wrong client secret'), cut)
   const refused = await lms.account('alice@example.com')
@@ -145,7 +145,7 @@ test('without a token no API is called, and the failure is that of the token end
   assert.ok(scripted.seen.every(({ url }) => url === '/oauth2/access_token'))
 })
 
-test('whether there is bulk_enroll is asked without a token and kept, until a call finds it gone', async (t) => {
+test('bulk_enroll is detected without a token, and the result is kept until a call finds it gone', async (t) => {
   const { scripted, lms, at } = await start(t)
   const off = replay('bulk-enroll-off', 'GET, when the flag is off, no authorization')
   scripted.on(`GET ${BULK}`, replay('bulk-enroll', 'GET, no authorization'), off)
@@ -159,7 +159,7 @@ test('whether there is bulk_enroll is asked without a token and kept, until a ca
   assert.equal(verdict(await lms.bulkAvailable()), false)
 })
 
-test('what the LMS throttles spends its permit, which is good for one call', async (t) => {
+test('a call that the LMS throttles spends its permit, which is good for one call', async (t) => {
   const { scripted, lms } = await start(t)
   scripted.on(`POST ${BULK}`, replay('throttle', 'the 121st call within a minute'))
   const once = await permit()
@@ -171,7 +171,7 @@ test('what the LMS throttles spends its permit, which is good for one call', asy
   assert.equal(scripted.seenAt(`POST ${BULK}`).length, 1)
 })
 
-test('the heartbeat takes no token', async (t) => {
+test('the heartbeat needs no token', async (t) => {
   const { scripted, lms } = await start(t)
   scripted.on('GET /heartbeat', replay('bulk-enroll-off', 'heartbeat'), page(503, 'down'))
   assert.equal(verdict(await lms.heartbeat()), true)

@@ -7,14 +7,14 @@ import { answerOf, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const PAID = '../lms-newer/paid-modes'
 
-/** What the LMS made of a call for alice, erin or frank, in short. */
+/** The verdict on a call for alice, erin or frank. */
 function enrolled(name: string) {
   const exchange = exchangeOf(PAID, name)
   const { user, course_details: course } = Object(exchange.request.json)
   return verdict(judgeEnroll(answerOf(exchange), { username: user, course: course.course_id }))
 }
 
-test('paid-modes.json: without a mode a lost paid one comes back, with audit named it does not', () => {
+test('paid-modes.json: a lost paid mode comes back without a mode in the call, but not with audit', () => {
   assert.deepEqual(enrolled('after that, enrolled again with no mode: verified again'), {
     active: true,
     mode: 'verified',
@@ -22,7 +22,7 @@ test('paid-modes.json: without a mode a lost paid one comes back, with audit nam
   assert.deepEqual(enrolled('after that, enrolled again with audit named'), { active: true, mode: 'audit' })
 })
 
-test('paid-modes.json: where the course has no free mode, the LMS refuses both', () => {
+test('paid-modes.json: if the course has no free mode, the LMS refuses both', () => {
   for (const name of [
     'verified only, no mode named',
     'verified only, audit named',
@@ -38,7 +38,7 @@ test('unenroll.json: a used allowance can be deleted', () => {
   assert.equal(verdict(judgeDisallow(answerOf(exchange))), true)
 })
 
-test('people-lists.json: the person whom the database takes for another is told apart by the address', () => {
+test('people-lists.json: the address shows that the database took one person for another', () => {
   const surprise = recorded('../lms-newer/people-lists').find(({ name }) => name.includes('SURPRISE'))
   assert.ok(surprise)
   const [asked = ''] = [Object(surprise.request.json).emails].flat()

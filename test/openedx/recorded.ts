@@ -19,7 +19,7 @@ const exchange = z.object({
 
 export type Exchange = z.infer<typeof exchange>
 
-/** The exchanges of test/recordings/lms/{file}.json, in order; an entry that only shows state is left out. */
+/** The exchanges of test/recordings/lms/{file}.json, in order, without entries that only show state. */
 export function recorded(file: string): readonly Exchange[] {
   const text = readFileSync(new URL(`../recordings/lms/${file}.json`, import.meta.url), 'utf8')
   const { exchanges } = z.object({ exchanges: z.array(z.looseObject({})) }).parse(JSON.parse(text))
@@ -33,12 +33,12 @@ export function exchangeOf(file: string, name: string): Exchange {
   return found
 }
 
-/** A recorded response as the transport gives it. A body of text is kept as it is: it was a page, or nothing. */
+/** A recorded response as the transport gives it. A text body stays as it is: it was a page, or empty. */
 export function answerOf({ response }: Exchange): Answer {
   return answer(response.status, response.body, response.headers)
 }
 
-/** An answer made up by a test, with a body of text as it is and of anything else as JSON. */
+/** An invented answer. A text body stays as it is; any other body becomes JSON. */
 export function answer(status: number, body: unknown, headers: Record<string, string> = {}): Answer {
   return {
     status,
@@ -50,12 +50,12 @@ export function answer(status: number, body: unknown, headers: Record<string, st
   }
 }
 
-/** A judged answer in short: the value, or the failure's kind. */
+/** A judged answer in short: the value, or the kind of the failure. */
 export function verdict<T>(judged: Judged<T>): T | string {
   return judged.ok ? judged.value : judged.failure.kind
 }
 
-/** What a request asks for, whichever way its path is encoded; to be compared with that of a recorded request. */
+/** The content of a request, however its path is encoded, for comparison with a recorded request. */
 export function asked(request: LmsRequest | Exchange['request']) {
   const body = 'json' in request ? request.json : 'body' in request ? JSON.parse(request.body?.text ?? 'null') : null
   const [path = '', query = ''] = request.path.split('?')

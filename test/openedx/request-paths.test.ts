@@ -19,7 +19,7 @@ const ORIGIN = 'https://lms.test'
 const PREFIX = '/lms'
 const RUNS = { numRuns: 3_000 }
 
-/** What has led out of a path, a query or a list somewhere; put together at random, around a key that is good. */
+/** Texts that are known to break out of a path, a query or a list, combined at random around a valid key. */
 const PIECES = [
   ...['.', '..', '/', '//', '/../', '\\', '\\..\\', '%2e%2e', '%2E%2e', '%2f', '%5c', '%252e', '%00', '%', '..;/'],
   ...['?', '#', '&', '=', 'username=', '@', ':', ';', ',', '+', '|', '"', "'", '<', '>', '{', '}', '[', ']', '^', '`'],
@@ -51,7 +51,7 @@ const key = fc.oneof(
   fc.tuple(part, part, part).map((parts) => `course-v1:${parts.join('+')}`),
 )
 
-/** Keys and names that the client takes from an answer of the LMS, whoever gave it. */
+/** Keys and names that the client accepts from an answer, whichever server sent it. */
 const isTakenKey = (text: string): boolean => judgeCourse(answer(200, { course_id: text })).ok
 const isTakenName = (text: string): boolean => {
   const account = { username: text, email: 'a@x.com', is_active: true }
@@ -60,7 +60,7 @@ const isTakenName = (text: string): boolean => {
 const takenKey = key.filter(isTakenKey)
 const takenName = fc.oneof(hostile, part).filter(isTakenName)
 
-/** The URL as a server or a proxy reads it; fails if it isn't below `route`, or not as it was written. */
+/** The URL as a server or a proxy reads it. Fails if it isn't below `route`, or differs from what was written. */
 function parsed(request: LmsRequest, route: string): URL {
   const path = PREFIX + request.path
   assert.match(path, /^[\x21-\x7e]+$/)
@@ -82,7 +82,7 @@ function assertQuery(url: URL, query: Record<string, string>): void {
 
 const jsonIn = ({ body }: LmsRequest): unknown => JSON.parse(body?.text ?? 'null')
 
-test('a course key as the shop sent it, whatever it is, stays in its place in the path', () => {
+test('any course key that a shop can send stays within its segment of the path', () => {
   let asked = 0
   const property = fc.property(key, hostile, (sent, username) => {
     const request = courseRequest({ key: sent, username })
@@ -97,7 +97,7 @@ test('a course key as the shop sent it, whatever it is, stays in its place in th
   assert.ok(asked > 100, `only ${asked} keys were asked for`)
 })
 
-test('the service user’s name, whatever it is, stays in its query', () => {
+test('any name of the service user stays within its query parameter', () => {
   const property = fc.property(hostile, (username) => {
     const url = parsed(courseListRequest({ username, pageSize: 9 }), '/api/courses/v1/courses/')
     assertQuery(url, { username, page_size: '9' })
@@ -105,7 +105,7 @@ test('the service user’s name, whatever it is, stays in its query', () => {
   fc.assert(property, RUNS)
 })
 
-test('an address, whatever it is, stays in its query', () => {
+test('any address stays within its query parameter', () => {
   const property = fc.property(hostile, (email) => {
     assertQuery(parsed(accountRequest({ email }), '/api/user/v1/accounts'), { email })
     assertQuery(parsed(allowancesRequest({ email }), '/api/enrollment/v1/enrollment_allowed/'), { email })
@@ -115,7 +115,7 @@ test('an address, whatever it is, stays in its query', () => {
   fc.assert(property, RUNS)
 })
 
-test('a key and a user name that an answer of the LMS gave stay in their place in the path', () => {
+test('a key and a username from an answer of the LMS stay within their segments of the path', () => {
   const property = fc.property(takenName, takenKey, (username, course) => {
     const url = parsed(enrollmentRequest({ username, course }), '/api/enrollment/v1/enrollment/')
     assertQuery(url, {})
@@ -126,7 +126,7 @@ test('a key and a user name that an answer of the LMS gave stay in their place i
   fc.assert(property, RUNS)
 })
 
-test('what goes into a body changes neither the path nor the fields', () => {
+test('no value in a body changes the path or the fields', () => {
   const property = fc.property(hostile, takenKey, fc.option(hostile), (text, course, mode) => {
     const allow = allowRequest({ email: text, course })
     assert.equal(parsed(allow, '/api/enrollment/v1/enrollment_allowed/').search, '')
@@ -142,7 +142,7 @@ test('what goes into a body changes neither the path nor the fields', () => {
   fc.assert(property, RUNS)
 })
 
-test('a code that a browser brought back changes neither the path nor the other fields of the form', () => {
+test('no code from a browser changes the path or the other fields of the form', () => {
   const property = fc.property(hostile, hostile, (code, secret) => {
     const sent = { grant_type: 'authorization_code', code, client_secret: secret }
     const request = tokenRequest(new URLSearchParams(sent))
@@ -153,7 +153,7 @@ test('a code that a browser brought back changes neither the path nor the other 
   fc.assert(property, RUNS)
 })
 
-test('no address and no key adds a person or a course to a bulk call, which names both in lists with commas', () => {
+test('no address and no key adds a person or a course to a bulk call, which has both in lists with commas', () => {
   const name = fc.tuple(hostile, hostile).map(([a, b]) => `${a}@${b}`)
   const emails = fc.uniqueArray(name.filter(bulkCanName), { minLength: 1, maxLength: 5 })
   const property = fc.property(emails, fc.uniqueArray(takenKey, { minLength: 1, maxLength: 3 }), (people, courses) => {
@@ -161,29 +161,29 @@ test('no address and no key adds a person or a course to a bulk call, which name
     assert.equal(parsed(request, '/api/bulk_enroll/v1/bulk_enroll').search, '')
     const body = Object(jsonIn(request))
     assert.deepEqual(Object.keys(body).sort(), ['action', 'auto_enroll', 'courses', 'email_students', 'identifiers'])
-    // The LMS splits both at commas, and the people at white space too (recorded: bulk-enroll.json).
+    // The LMS splits both at commas, and the people also at white space (recorded: bulk-enroll.json).
     assert.deepEqual(new Set(body.identifiers.split(/[\s,]+/)), new Set(people))
     assert.deepEqual(body.courses.split(','), courses)
   })
   fc.assert(property, RUNS)
 })
 
-test('what takes no input goes to its own route', () => {
+test('each request without input goes to its own route', () => {
   assert.equal(parsed(heartbeatRequest(), '/heartbeat').search, '')
   assert.equal(parsed(bulkAvailableRequest(), '/api/bulk_enroll/v1/bulk_enroll').search, '')
 })
 
-test('every builder of a request is tried here', () => {
+test('every function that builds a request is tested here', () => {
   const room = join(import.meta.dirname, '../../src/openedx')
   const sources = globSync('*.ts', { cwd: room }).map((file) => readFileSync(join(room, file), 'utf8'))
   const builders = sources.flatMap((source) =>
     [...source.matchAll(/export function (\w+Request)\(/g)].map(([, name = '']) => name),
   )
-  const tried = readFileSync(import.meta.filename, 'utf8')
+  const source = readFileSync(import.meta.filename, 'utf8')
   assert.ok(builders.length > 10)
   assert.deepEqual(
-    builders.filter((name) => !tried.includes(`${name}(`)),
+    builders.filter((name) => !source.includes(`${name}(`)),
     [],
-    'these builders of src/openedx are not tried with hostile input: give each a property here',
+    'these builders of src/openedx are not tested with hostile input: give each a property here',
   )
 })

@@ -2,7 +2,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { TestContext } from 'node:test'
 import { listening } from '../listening.ts'
 
-/** A request as the scripted server got it. */
+/** A request that the scripted server received. */
 export interface Seen {
   readonly method: string
   readonly url: string
@@ -14,15 +14,15 @@ export type Reply = (response: ServerResponse, seen: Seen) => void
 
 export interface ScriptedLms {
   readonly url: string
-  /** What came, in order. */
+  /** The requests, in order. */
   readonly seen: readonly Seen[]
   /** The requests of one method and path, without their queries. */
   seenAt(route: string): readonly Seen[]
-  /** Sets the replies to a route ('GET /heartbeat'), one after another; the last one stays. */
+  /** Sets the replies to a route ('GET /heartbeat'), one after another. The last one repeats. */
   on(route: string, ...replies: Reply[]): void
 }
 
-/** A real HTTP server that answers what a test tells it. It gives tokens unless told otherwise; all else is a 404 page. */
+/** A real HTTP server with the replies that a test sets. By default it gives tokens, and a 404 page for all else. */
 export async function startScriptedLms(t: TestContext): Promise<ScriptedLms> {
   const scripts = new Map<string, Reply[]>([['POST /oauth2/access_token', [token('first')]]])
   const seen: Seen[] = []
@@ -61,13 +61,13 @@ export function page(status: number, title: string, headers: Record<string, stri
   }
 }
 
-/** Takes the request and never answers. */
+/** Accepts the request and never answers. */
 export const hang: Reply = () => {}
 
-/** Cuts the connection without a word. */
+/** Cuts the connection without an answer. */
 export const cut: Reply = (response) => void response.socket?.destroy()
 
-/** A JWT with the claims that the client reads; `name` tells it from others. */
+/** A JWT with the claims that the client reads. `name` makes it unique. */
 export function jwt(name: string, claims: Record<string, unknown> = {}): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const all = { preferred_username: 'lernito_service', administrator: true, ...claims }

@@ -10,7 +10,7 @@ import { jwt } from './scripted-lms.ts'
 const type = { 'content-type': 'application/json' }
 const redirectUri = 'http://127.0.0.1:8080/console/callback'
 
-/** The recorded answer with a JWT of the recorded claims in the place of the left out one. */
+/** The recorded answer, with a JWT of the recorded claims in place of the omitted one. */
 function recordedAnswer(name: string) {
   const exchange = exchangeOf('sign-in', name)
   const { body, status, headers } = exchange.response
@@ -18,7 +18,7 @@ function recordedAnswer(name: string) {
   return answer(status, { ...Object(body), access_token: jwt('recorded', exchange.jwt_claims) }, headers)
 }
 
-/** A token endpoint that gives one answer and keeps what it was asked. */
+/** A token endpoint that gives one answer and records its requests. */
 async function withEndpoint(
   reply: { status: number; body: unknown },
   use: (signIn: SignIn, asked: URLSearchParams[]) => Promise<void>,
@@ -69,7 +69,7 @@ test('sign-in.json: every recorded answer of the token endpoint is judged', asyn
   })
 })
 
-test('the browser is sent to the LMS’s public address as recorded, each time with another state and verifier', async () => {
+test('the browser goes to the LMS’s public address as recorded, each time with a new state and verifier', async () => {
   await withEndpoint({ status: 200, body: good }, async (signIn) => {
     const { url, state, verifier } = await signIn.begin(redirectUri)
     const recordedQuery = new URL(
@@ -108,7 +108,7 @@ test('a code is redeemed as recorded, and a refresh token by its own grant', asy
   })
 })
 
-test('what does not belong to the attempt is refused without a call', async () => {
+test('parameters that don’t belong to the attempt are refused without a call', async () => {
   await withEndpoint({ status: 200, body: good }, async (signIn, asked) => {
     const wrong = [
       'code=c&state=other',
@@ -128,7 +128,7 @@ test('what does not belong to the attempt is refused without a call', async () =
   })
 })
 
-test('answers that say nothing about a person: the kind tells whether to ask again', async () => {
+test('if an answer says nothing about a person, the kind of the failure shows whether to ask again', async () => {
   const judge = async (status: number, body: unknown) => {
     const judged = await judgePerson(answer(status, body, type))
     return judged.ok ? 'ok' : [judged.failure.kind, judged.failure.message]

@@ -15,7 +15,7 @@ const state = z.object({
   allowances: z.array(z.object({ email: z.string(), course: z.string(), auto_enroll: z.boolean(), used: z.boolean() })),
 })
 
-/** The client against the stand-in LMS over HTTP; nothing of the one is known to the other. */
+/** The client with the stand-in LMS over HTTP. They share no code. */
 async function start(t: TestContext, options: StandInOptions = {}, client = 'lernito-client') {
   const standIn = await startStandIn(options)
   const lms = createLms({
@@ -48,7 +48,7 @@ function permit(): Promise<Permit> {
   return unlimitedBudget().acquire(new AbortController().signal)
 }
 
-test('a whole sale goes through the client: courses, accounts, bulk, and what the LMS then holds', async (t) => {
+test('the client makes all calls of a sale, and the LMS then has its enrollments and allowances', async (t) => {
   const { lms, state } = await start(t)
   assert.equal(verdict(await lms.heartbeat()), true)
   assert.deepEqual(verdict(await lms.serviceUser()), { username: 'lernito_service', administrator: true })
@@ -76,7 +76,7 @@ test('a whole sale goes through the client: courses, accounts, bulk, and what th
   assert.equal(enrollments.filter(({ email, active }) => email === 'alice@example.com' && active).length, 2)
 })
 
-test('a person who has not activated is enrolled singly, and the allowance of the bulk call deleted', async (t) => {
+test('a person who has not activated is enrolled singly, and the allowance of the bulk call is deleted', async (t) => {
   const { lms, state } = await start(t)
   const bob = { username: 'bob_inactive', course: HONOR }
   const allowance = { email: 'bob@example.com', course: HONOR }
@@ -94,7 +94,7 @@ test('a person who has not activated is enrolled singly, and the allowance of th
   assert.deepEqual((await state()).allowances, [])
 })
 
-test('without bulk_enroll an unknown person is allowed singly, and a full course refuses', async (t) => {
+test('without bulk_enroll, an unknown person is allowed singly, and a full course refuses', async (t) => {
   const { lms, state } = await start(t, { bulk: false })
   assert.equal(verdict(await lms.bulkAvailable()), false)
   const call = { courses: [DEMO], emails: ['new@example.com'] }
@@ -109,7 +109,7 @@ test('without bulk_enroll an unknown person is allowed singly, and a full course
   assert.equal(verdict(await lms.enroll(await permit(), { username: 'alice', course: FULL, mode: null })), 'refused')
 })
 
-test('a service user who is not staff is a misconfiguration everywhere, and never a refusal of the person', async (t) => {
+test('a service user who is not staff is a misconfiguration for every call, and never a refusal of the person', async (t) => {
   const { lms } = await start(t, {}, 'plain-client')
   assert.deepEqual(verdict(await lms.serviceUser()), { username: 'plain_service', administrator: false })
   const person = { username: 'alice', course: DEMO, mode: null }
@@ -126,7 +126,7 @@ test('a service user who is not staff is a misconfiguration everywhere, and neve
   )
 })
 
-test('a throttle, a failure and a cut connection are told apart', async (t) => {
+test('a throttle, a server error and a cut connection are different kinds of failure', async (t) => {
   const { lms, fault } = await start(t, { throttle: 1 })
   const call = { courses: [DEMO], emails: ['alice@example.com'] }
   const path = '/api/bulk_enroll/v1/bulk_enroll'

@@ -10,7 +10,7 @@ import { waitingForHttp } from './waiting-for-http.ts'
 const NAME = 'localhost'
 const INSECURE = 'NODE_TLS_REJECT_UNAUTHORIZED'
 
-/** What a call with a token to an LMS with this certificate comes to, and how much of it went over the line. */
+/** The result of a call with a token to an LMS with this certificate, and how many bytes of it were sent. */
 async function call(t: TestContext, certificate: Certificate) {
   const lms = await startScriptedLms(t)
   lms.on('GET /heartbeat', json(200, { sql: { status: true } }))
@@ -19,7 +19,7 @@ async function call(t: TestContext, certificate: Certificate) {
   return { ok: sent.ok, says: sent.ok ? '' : sent.failure.message, received: tls.received() }
 }
 
-/** `serve` before an LMS with this certificate, which it trusts, and a sale. */
+/** `serve` in front of an LMS with this certificate, which it trusts, and a sale. */
 async function serveAndSell(t: TestContext, certificate: Certificate) {
   const lms = await startLms(t)
   const tls = await startTls(t, { ...certificate, to: lms.url })
@@ -30,14 +30,17 @@ async function serveAndSell(t: TestContext, certificate: Certificate) {
 }
 
 describe('an LMS over TLS', { skip: hasOpenssl ? false : 'there is no openssl to make certificates with' }, () => {
-  test('a certificate that nobody vouches for is refused before a byte is sent, and the reason says what to do', async (t) => {
+  test('a self-signed certificate is refused before a byte is sent, and the message says what to do', async (t) => {
     const { ok, says, received } = await call(t, selfSigned(t, { name: NAME }))
     assert.equal(ok, false)
-    assert.match(says, /its certificate is from nobody whom this machine trusts; .* NODE_EXTRA_CA_CERTS \(\w+\)$/)
+    assert.match(
+      says,
+      /this machine does not trust the authority that issued its certificate; .* NODE_EXTRA_CA_CERTS .*\(\w+\)$/,
+    )
     assert.equal(received, 0)
   })
 
-  test('it is refused all the same where the environment turns the check off', async (t) => {
+  test('a self-signed certificate is refused even if the environment turns the check off', async (t) => {
     t.after(() => {
       delete process.env[INSECURE]
     })
@@ -54,7 +57,7 @@ describe('an LMS over TLS', { skip: hasOpenssl ? false : 'there is no openssl to
     assert.match(stderr, /^NODE_TLS_REJECT_UNAUTHORIZED=0 .* Remove it\. .*NODE_EXTRA_CA_CERTS/m)
   })
 
-  test('a certificate of one’s own is taken once NODE_EXTRA_CA_CERTS names it', async (t) => {
+  test('a self-signed certificate is accepted once NODE_EXTRA_CA_CERTS names it', async (t) => {
     const { status } = await serveAndSell(t, selfSigned(t, { name: NAME }))
     assert.equal(status, 200)
   })
@@ -64,7 +67,7 @@ describe('an LMS over TLS', { skip: hasOpenssl ? false : 'there is no openssl to
     ['that has expired', { name: NAME, to: '2020-01-02' }, 'has expired'],
     ['that is not valid yet', { name: NAME, from: '2089-01-01' }, 'is not valid yet'],
   ] as const) {
-    test(`a certificate ${what} is refused, however much it is trusted`, async (t) => {
+    test(`a certificate ${what} is refused, even if it is trusted`, async (t) => {
       const { serving, tls, status } = await serveAndSell(t, selfSigned(t, certificate))
       assert.equal(status, 500)
       const { reason } = await serving.logged(({ msg }) => msg.startsWith('LMS unavailable'))
@@ -73,13 +76,13 @@ describe('an LMS over TLS', { skip: hasOpenssl ? false : 'there is no openssl to
     })
   }
 
-  test('a server that speaks no TLS is told as that', async (t) => {
+  test('the message names a server that doesn’t use TLS', async (t) => {
     const lms = await startScriptedLms(t)
     const sent = await transportTo(t, lms.url.replace('http:', 'https:'))()
-    assert.match(sent.ok ? '' : sent.failure.message, /what listens there does not speak TLS: write http:\/\/ /)
+    assert.match(sent.ok ? '' : sent.failure.message, /the server there does not use TLS: write http:\/\/ /)
   })
 
-  test('a server that answers no handshake, since it waits for plain HTTP, is told as one that may speak that', async (t) => {
+  test('the message names plain HTTP as a possible cause if a server answers no TLS handshake', async (t) => {
     const sent = await transportTo(t, `https://${await waitingForHttp(t)}`, 30_000)()
     assert.match(sent.ok ? '' : sent.failure.message, /no TLS connection within 10 s: .* write http:\/\/ /)
   })

@@ -9,7 +9,7 @@ import { jwt } from './scripted-lms.ts'
 const good = { access_token: jwt('first'), expires_in: 3600, token_type: 'JWT', scope: 'read' }
 const type = { 'content-type': 'application/json' }
 
-/** The recorded answer with a JWT of the recorded claims in the place of the left out one. */
+/** The recorded answer, with a JWT of the recorded claims in place of the omitted one. */
 function answerWithJwt(exchange: Exchange) {
   const { body, status, headers } = exchange.response
   if (exchange.jwt_claims === undefined) return answerOf(exchange)
@@ -61,7 +61,7 @@ test('oauth.json: every recorded answer of the token endpoint is judged', async 
   })
 })
 
-test('a token is asked for as recorded', async () => {
+test('a token request is as recorded', async () => {
   const { sent, tokens } = clock([granting('first')])
   await tokens.get()
   const { request } = exchangeOf('oauth', 'client credentials, JWT')
@@ -88,7 +88,7 @@ test('a refusal names the setting, and never the secret or the token', async () 
   assert.equal((await messages(500, '<html>')).kind, 'server_error')
 })
 
-test('the rate limit of the token endpoint, a page with 429 and without Retry-After, is waited out for a minute', async () => {
+test('the rate limit of the token endpoint, a page with 429 and without Retry-After, makes the client wait a minute', async () => {
   const page = { 'content-type': 'text/html; charset=utf-8' }
   const limited = await judgeToken(answer(429, '<html><title>Too Many Requests in 3 seconds</title></html>', page))
   assert.ok(!limited.ok)
@@ -96,12 +96,12 @@ test('the rate limit of the token endpoint, a page with 429 and without Retry-Af
     [limited.failure.kind, limited.failure.status, limited.failure.retryAfterMs],
     ['throttled', 429, 60_000],
   )
-  assert.match(limited.failure.message, /gives out no tokens for now \(429\): the rate limit of its token endpoint/)
+  assert.match(limited.failure.message, /limits the token requests from this address \(429\)/)
   const proxy = await judgeToken(answer(429, '', { 'retry-after': '7' }))
   assert.equal(proxy.ok || proxy.failure.retryAfterMs, 7_000)
 })
 
-test('a token says whether its user is active; null where the LMS does not', async () => {
+test('a token says whether its user is active, or null if the LMS doesn’t say', async () => {
   const active = async (email_verified: boolean | undefined) => {
     const judged = await judgeToken(answer(200, { ...good, access_token: jwt('x', { email_verified }) }, type))
     return judged.ok && judged.value.active
@@ -123,14 +123,14 @@ test('a token answer of another shape is not understood', async () => {
   assert.equal(silent.ok && silent.value.administrator, null)
 })
 
-test('one token serves everybody, and who asks at the same time shares the call', async () => {
+test('all calls share one token, and callers that ask at the same time share one request', async () => {
   const { sent, tokens } = clock([granting('first'), granting('second')])
   const names = (await Promise.all([tokens.get(), tokens.get(), tokens.get()])).map(nameOf)
   assert.deepEqual([...names, nameOf(await tokens.get())], ['first', 'first', 'first', 'first'])
   assert.equal(sent.length, 1)
 })
 
-test('a token is renewed a minute before its end, or a tenth of its life before', async () => {
+test('a token is renewed a minute before it expires, or a tenth of its life before', async () => {
   for (const [life, early] of [
     [3600, 60],
     [100, 10],
@@ -144,7 +144,7 @@ test('a token is renewed a minute before its end, or a tenth of its life before'
   }
 })
 
-test('a refused token is renewed once, however many were refused with it', async () => {
+test('a refused token is renewed once, however many calls were refused with it', async () => {
   const { sent, tokens } = clock([granting('first'), granting('second'), granting('third')])
   const first = await tokens.get()
   assert.ok(first.ok)
@@ -154,7 +154,7 @@ test('a refused token is renewed once, however many were refused with it', async
   assert.equal(sent.length, 2)
 })
 
-test('a failure is not kept: the next call asks again', async () => {
+test('a failure is not kept: the next call requests a token again', async () => {
   const failure: Failure = {
     kind: 'unreachable',
     endpoint: '/heartbeat',

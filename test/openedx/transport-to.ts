@@ -2,7 +2,7 @@ import type { TestContext } from 'node:test'
 import { heartbeatRequest } from '../../src/openedx/heartbeat.ts'
 import { createTransport } from '../../src/openedx/transport.ts'
 
-/** Gives what sends a heartbeat with a token to this address, by a transport of its own. */
+/** Makes a function that sends a heartbeat with a token to this address, with its own transport. */
 export function transportTo(t: TestContext, url: string, timeoutMs = 5_000) {
   const transport = createTransport({
     url: new URL(url),

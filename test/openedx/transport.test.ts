@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { createGate } from '../../src/openedx/gate.ts'
+import { createConcurrencyLimiter } from '../../src/openedx/concurrency-limiter.ts'
 import { heartbeatRequest } from '../../src/openedx/heartbeat.ts'
 import { type Call, createTransport, jsonBody, type LmsRequest } from '../../src/openedx/transport.ts'
 import { cut, hang, json, page, type Reply, startScriptedLms } from './scripted-lms.ts'
@@ -20,7 +20,7 @@ async function start(t: TestContext, options: { path?: string; concurrency?: num
     timeoutMs: options.timeoutMs ?? 5_000,
     now: () => 1_000,
     onCall: (call) => calls.push(call),
-    later: (ms, then) => timers.push({ ms, then }),
+    startTimer: (ms, then) => timers.push({ ms, then }),
   })
   t.after(() => transport.close())
   const heartbeat = () => transport.send(heartbeatRequest(), queued)
@@ -32,7 +32,7 @@ function failureOf(outcome: Awaited<ReturnType<ReturnType<typeof createTransport
   return outcome.failure
 }
 
-test('a request carries its body, its authorization and who we are', async (t) => {
+test('a request carries its body, its authorization and the name of this program', async (t) => {
   const { lms, transport } = await start(t, { path: '/lms/' })
   const request: LmsRequest = { ...heartbeatRequest(), method: 'DELETE', path: '/a?b=c', body: jsonBody({ é: 1 }) }
   lms.on('DELETE /lms/a', json(409, { message: 'no' }, { 'retry-after': '3' }))
@@ -56,7 +56,7 @@ test('a request carries its body, its authorization and who we are', async (t) =
   assert.equal(seen?.headers['user-agent'], 'lernito-openedx/1.2.3')
 })
 
-test('a redirect is an answer, and nothing is sent to where it leads', async (t) => {
+test('a redirect is an answer, and nothing is sent to its target', async (t) => {
   const { lms, transport } = await start(t)
   lms.on('GET /heartbeat', page(302, '', { location: `${lms.url}/elsewhere` }))
   const sent = await transport.send(heartbeatRequest(), { authorization: 'JWT abc', queued: true })
@@ -64,7 +64,7 @@ test('a redirect is an answer, and nothing is sent to where it leads', async (t)
   assert.equal(lms.seen.length, 1)
 })
 
-test('a connection that is refused or cut is no answer', async (t) => {
+test('a refused or cut connection is no answer', async (t) => {
   const { lms, heartbeat } = await start(t)
   lms.on('GET /heartbeat', cut)
   const cutOff = failureOf(await heartbeat())
@@ -80,14 +80,14 @@ test('a connection that is refused or cut is no answer', async (t) => {
   assert.equal(refused.message, "The LMS at 127.0.0.1:1 can't be reached: nothing listens there (ECONNREFUSED)")
 })
 
-test('the connection is good for the next call after one that was cut', async (t) => {
+test('after a cut connection, the next call works', async (t) => {
   const { lms, heartbeat } = await start(t)
   lms.on('GET /heartbeat', cut, json(200, {}))
   assert.equal(failureOf(await heartbeat()).kind, 'unreachable')
   assert.equal((await heartbeat()).ok, true)
 })
 
-test('an attempt ends when its time is up, before the answer or within it', async (t) => {
+test('a call ends at its timeout, before the answer or within it', async (t) => {
   const dripping: Reply = (response) => {
     response.writeHead(200)
     const drip = setInterval(() => response.write(' '), 10)
@@ -98,12 +98,12 @@ test('an attempt ends when its time is up, before the answer or within it', asyn
     lms.on('GET /heartbeat', reply)
     const late = failureOf(await heartbeat())
     assert.equal(late.kind, 'unreachable')
-    assert.match(late.message, /no whole answer within 0\.1 s/)
+    assert.match(late.message, /no complete answer within 0\.1 s/)
     assert.equal(calls.length, 1)
   }
 })
 
-test('an answer of 2 MiB is read, and a larger or endless one is cut off', async (t) => {
+test('an answer of 2 MiB is read; a larger or endless one is cut off', async (t) => {
   const { lms, heartbeat } = await start(t)
   lms.on('GET /heartbeat', (response) => response.end('x'.repeat(2 * MIB)))
   const whole = await heartbeat()
@@ -127,7 +127,7 @@ test('an answer of 2 MiB is read, and a larger or endless one is cut off', async
   await closed.promise
 })
 
-test('only so many calls are under way at once, in the order in which they came', async (t) => {
+test('calls wait in their order for a free slot', async (t) => {
   const { lms, transport } = await start(t, { concurrency: 2 })
   const open: (() => void)[] = []
   const arrivals: (() => void)[] = []
@@ -153,37 +153,37 @@ test('only so many calls are under way at once, in the order in which they came'
   assert.deepEqual(lms.seen.map(({ url }) => url).slice(2), ['/c', '/d', '/e'])
 })
 
-test('how many calls may be under way is asked anew: fewer while others have their share, more afterwards', async () => {
+test('the number of slots may change: fewer while other replicas have their share, more afterwards', async () => {
   let slots = 1
-  const gate = createGate({ slots: () => slots, later: () => {} })
-  const inside: string[] = []
-  const enter = async (name: string) => {
-    const leave = await gate.enter()
-    inside.push(name)
-    return leave
+  const limiter = createConcurrencyLimiter({ slots: () => slots, startTimer: () => {} })
+  const admitted: string[] = []
+  const acquire = async (name: string) => {
+    const release = await limiter.acquire()
+    admitted.push(name)
+    return release
   }
-  const entering = ['a', 'b', 'c', 'd'].map(enter)
+  const slot = ['a', 'b', 'c', 'd'].map(acquire)
   const settled = () => new Promise<void>((resolve) => setImmediate(resolve))
   await settled()
-  assert.deepEqual(inside, ['a'])
+  assert.deepEqual(admitted, ['a'])
   slots = 2
-  const leaveA = await entering[0]
-  leaveA?.(0)
+  const releaseA = await slot[0]
+  releaseA?.(0)
   await settled()
-  assert.deepEqual(inside, ['a', 'b', 'c'])
+  assert.deepEqual(admitted, ['a', 'b', 'c'])
   slots = 1
-  const leaveB = await entering[1]
-  leaveB?.(0)
-  leaveB?.(0)
+  const releaseB = await slot[1]
+  releaseB?.(0)
+  releaseB?.(0)
   await settled()
-  assert.deepEqual(inside, ['a', 'b', 'c'])
-  const leaveC = await entering[2]
-  leaveC?.(0)
+  assert.deepEqual(admitted, ['a', 'b', 'c'])
+  const releaseC = await slot[2]
+  releaseC?.(0)
   await settled()
-  assert.deepEqual(inside, ['a', 'b', 'c', 'd'])
+  assert.deepEqual(admitted, ['a', 'b', 'c', 'd'])
 })
 
-test('a call that timed out keeps its slot 60 s more, since the LMS still works on it', async (t) => {
+test('a call that timed out keeps its slot for another 60 s, since the LMS still works on it', async (t) => {
   const { lms, transport, heartbeat, timers } = await start(t, { concurrency: 1, timeoutMs: 100 })
   lms.on('GET /heartbeat', hang, json(200, {}))
   assert.equal(failureOf(await heartbeat()).kind, 'unreachable')
@@ -199,7 +199,7 @@ test('a call that timed out keeps its slot 60 s more, since the LMS still works 
   assert.equal((await waiting).ok, true)
 })
 
-test('every attempt is told of, with its status or none', async (t) => {
+test('every call is reported, with its status if there is one', async (t) => {
   const { lms, heartbeat, calls } = await start(t)
   lms.on('GET /heartbeat', json(503, ''), cut)
   await heartbeat()

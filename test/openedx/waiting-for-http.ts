@@ -4,12 +4,12 @@ import { listening } from '../listening.ts'
 
 const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}'
 
-/** The type of the first record of TLS. */
+/** The type of the first TLS record. */
 const HANDSHAKE = '\x16'
 
 /**
- * A plain HTTP server that reads until the head of a request is whole, as gunicorn does. A TLS handshake has no such
- * end, so it never answers one, or cuts it at once. Gives host and port.
+ * A plain HTTP server that reads to the end of a request's headers, as gunicorn does. A TLS handshake has no such end,
+ * so the server never answers one, or cuts it at once. Gives host and port.
  */
 export async function waitingForHttp(
   t: TestContext,

@@ -15,7 +15,7 @@ function lmsAt(t: TestContext, scripted: ScriptedLms) {
   return lms
 }
 
-/** Everything that the client can ask, one after another. */
+/** All calls of the client, one after another. */
 async function askAll(lms: ReturnType<typeof createLms>): Promise<boolean[]> {
   const permit = () => unlimitedBudget().acquire(new AbortController().signal)
   const person = { email: 'alice@example.com', username: 'alice', course: COURSE, mode: 'audit' }
@@ -52,7 +52,7 @@ const ROUTES = [
 ]
 
 for (const status of [301, 302, 303, 307, 308]) {
-  test(`a ${status} to another host is followed by no call, and the other host hears nothing`, async (t) => {
+  test(`no call follows a ${status} to another host, and the other host gets nothing`, async (t) => {
     const [scripted, other] = [await startScriptedLms(t), await startScriptedLms(t)]
     for (const route of ROUTES) scripted.on(route, page(status, '', { location: `${other.url}/steal` }))
     const answers = await askAll(lmsAt(t, scripted))
@@ -78,7 +78,7 @@ test('the token is in one header, the client secret in one body, and neither in 
   }
 })
 
-test('an LMS that refuses every token is asked for two, not for two a sale', async (t) => {
+test('an LMS that refuses every token gets two token requests, not two for each sale', async (t) => {
   const product = await startProduct({ env: { LERNITO_ANSWER_WITHIN_MS: '20000' } })
   t.after(() => product.stop())
   await product.lms.faults([{ path: '/api/courses/v1/courses/{id}', status: 401 }])
@@ -94,7 +94,7 @@ test('an LMS that refuses every token is asked for two, not for two a sale', asy
   assert.deepEqual([state, /refuses a token that it just gave/.test(String(reason))], ['misconfigured', true])
 })
 
-test('a token that comes back in the words of an error is left out of them', async (t) => {
+test('a token that comes back in the message of an error is left out', async (t) => {
   const scripted = await startScriptedLms(t)
   scripted.on('POST /api/enrollment/v1/enrollment', (response, seen) =>
     json(400, { message: `bad request with ${JSON.stringify(seen.headers)}` })(response, seen),

@@ -5,12 +5,12 @@ import type { CourseBreakers } from './course-breakers.ts'
 import { failAll, type Work } from './work.ts'
 
 /**
- * What follows a bulk_enroll call that failed in an LMS that is available. One person or one course may be the cause,
- * so the batch is sent again in smaller ones: each course by itself, then each half by itself, until the cause is alone
- * and holds up nobody else. Nothing is sent from here: the works are marked, stay open, and get their next calls in
- * turn with all others. A person who is the whole batch has failed.
+ * Splits a batch whose bulk_enroll call failed while the LMS is available. One person or one course may be the cause,
+ * so the batch is sent again in parts: each course separately, then each half separately, until the cause is alone and
+ * delays nobody else. This function sends nothing: it marks the works, which stay open and get their next calls in turn
+ * with all others. A batch of one person and one course fails.
  */
-export async function sendAgainInParts({
+export async function splitFailedBatch({
   batch: { works, courses },
   failure,
   breakers,
@@ -45,9 +45,10 @@ function mark(works: readonly Work[], part: object): void {
 const keptNothing = ({ status }: Failure): boolean => status === 500
 
 /**
- * The call may have taken effect for anybody, and the sale may have been refunded before the next one. Who has no
- * account can't have been enrolled, and gets the same allowance again. The others are marked: their state in
- * the LMS is read before they are enrolled, one by one. Accounts are looked up without a permit: that is not throttled.
+ * The works of people without an account. The call may have taken effect for anyone, and the sale may be refunded
+ * before the next call. A person without an account can't have been enrolled, and gets the same allowance again. The
+ * others are marked: they go one by one, and their state in the LMS is read before enrolling. Looking up accounts isn't
+ * throttled, so it needs no permit.
  */
 async function withoutAccount({
   works,
