@@ -29,16 +29,16 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
   },
   'The LMS': {
-    'the LMS can not be used; deliveries are kept and wait': {
+    'LMS unavailable; deliveries wait': {
       means: '`state` is `down`, `throttled` or `misconfigured`; `reason` is the cause.',
       action: 'See [Errors](errors.md#the-lms).',
     },
-    'the LMS is well again; work goes on': { means: 'The LMS is available again.', action: NOTHING },
-    'the LMS fails for everybody in a course; its deliveries wait': {
+    'LMS available again; work continues': { means: 'The LMS is available again.', action: NOTHING },
+    'LMS fails for everyone in a course; its deliveries wait': {
       means: 'Calls for three different people failed in `course`. It is paused until `probeAt`, then tried again.',
       action: 'Find the cause in the log of the LMS. One cause is a forum role that exists twice.',
     },
-    'the course works again; its deliveries are tried again': {
+    'LMS works for the course again; its deliveries are retried': {
       means: 'The pause of `course` ended.',
       action: NOTHING,
     },
@@ -57,20 +57,20 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     'old deliveries deleted': { means: 'They were older than `LERNITO_RETENTION_DAYS`.', action: NOTHING },
   },
   'Database and replicas': {
-    'the database can not be used; webhooks are refused until it can': {
+    'database unavailable; webhooks are refused': {
       means: '`reason` is the cause. Webhooks get 503.',
       action: 'Bring the database back. The service needs no restart.',
     },
-    'the database can be used': { means: 'The database is available again.', action: NOTHING },
+    'database available': { means: 'The database is available again.', action: NOTHING },
     'request could not be served': {
       means: 'A webhook got 503 because it could not be stored. `cause` is the reason, such as a full disk.',
       action: 'Remove the cause. The shop sends the webhook again.',
     },
-    'another replica is dead; its deliveries are taken over': {
+    'silent replica pruned; its deliveries are released': {
       means: 'A replica missed its heartbeats for 20 seconds. The other replicas claim its deliveries.',
       action: 'Find out why it stopped.',
     },
-    'unexpected error; it is tried again': {
+    'unexpected error; the work is retried': {
       means: 'Usually a result that the database does not store; see `error`.',
       action: 'Make room on the disk. Report other errors.',
     },
@@ -87,17 +87,16 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       fields: [...REFUSED, 'detail'],
     },
     'connection ended without a whole request': { means: 'A sender closed the connection early.', action: NOTHING },
-    'the shop still signs with LERNITO_WEBHOOK_SECRET_PREVIOUS. Remove that setting when this line has stopped coming':
-      {
-        means: 'At most one line a minute; `webhooks` counts them since the last line.',
-        action: 'See [Rotate a secret](../how-to/rotate-a-secret.md).',
-      },
-    'too busy; some webhooks are answered 503 until there is less to do': {
+    'the shop still signs with LERNITO_WEBHOOK_SECRET_PREVIOUS; remove that setting when this warning stops': {
+      means: 'At most one line a minute; `webhooks` counts them since the last line.',
+      action: 'See [Rotate a secret](../how-to/rotate-a-secret.md).',
+    },
+    'load shedding started; some webhooks are answered 503': {
       means:
         'The service sheds load. `shortage` is `time` (bodies over 8 KiB arrive too fast, usually an attack) or `memory` (some 8,000 webhooks at once, or thousands of slow senders).',
       action: 'In an attack, block the sender in the proxy.',
     },
-    'no longer too busy': {
+    'load shedding ended': {
       means: 'The service no longer sheds load. `refused` webhooks got 503.',
       action: 'Nothing: the shop sends its own among them again.',
     },
