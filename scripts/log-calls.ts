@@ -38,7 +38,7 @@ function callsIn(file: string, source: string): LogCall[] {
 function textsOf(argument: string, source: string): (string | null)[] {
   if (/^(['"]).*\1$/s.test(argument)) return [argument.slice(1, -1)]
   if (/^`[^$]/.test(argument)) return [argument.slice(1, -1).replaceAll(/\$\{[^}]*\}/g, '…')]
-  const constant = /^([A-Z]+)\[/.exec(argument)?.[1]
+  const constant = /^([A-Z_]+)\[/.exec(argument)?.[1]
   if (constant === undefined) return [null]
   const [, body = ''] = new RegExp(`const ${constant} = \\{([^}]*)\\}`).exec(source) ?? []
   return [...body.matchAll(/: '([^']+)'/g)].map(([, text = '']) => text)
