@@ -17,8 +17,8 @@ const results = z.array(
       z.strictObject({
         cause: z.string(),
         status: z.enum(['warning', 'failure']),
-        says: z.string(),
-        mend: z.strictObject({ plain: z.string(), tutor: z.string().nullable() }),
+        message: z.string(),
+        fix: z.strictObject({ plain: z.string(), tutor: z.string().nullable() }),
       }),
     ),
   }),
