@@ -6,17 +6,17 @@ const ENV_EXAMPLE = new URL('../.env.example', import.meta.url)
 const BEGIN = '<!-- settings: made by npm run docs -->\n'
 const END = '<!-- end of settings -->'
 
-/** .env.example as the declaration of the settings says it: required ones open, the others commented out. */
+/** The content of .env.example: required settings open, the others commented out. */
 export function envExample(): string {
   const entries = SETTINGS.map(({ name, meaning, fallback, example, required }) => {
     const assignment = `${name}=${fallback ?? ''}`
     const hint = example === undefined ? '' : `# For example ${example}\n`
     return `# ${meaning}\n${hint}${required ? assignment : `# ${assignment}`}\n`
   })
-  return `# Copy to .env and fill in; every secret can also be read from a file: NAME_FILE=/path.\n\n${entries.join('\n')}`
+  return `# Copy this file to .env and fill it in. Every secret can also come from a file: NAME_FILE=/path.\n\n${entries.join('\n')}`
 }
 
-/** The README with the table of settings as the declaration says it. */
+/** The README with the table of settings as they are declared. */
 export function withSettingsTable(readme: string): string {
   const rows = SETTINGS.map(({ name, meaning, fallback, required, secret }) => {
     const value = required ? '**required**' : fallback === undefined ? '' : `\`${fallback}\``

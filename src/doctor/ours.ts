@@ -2,7 +2,7 @@ import { KNOWN_LEVEL } from '../database/migrations.ts'
 import { AppError } from '../errors.ts'
 import { readSettings } from '../settings/read.ts'
 import type { Settings } from '../settings/settings.ts'
-import { GOOD_SECRET_LENGTH, isOpenToAll, unknownSettings } from '../settings/warnings.ts'
+import { GOOD_SECRET_LENGTH, isPlainHttpToPublicHost, unknownSettings } from '../settings/warnings.ts'
 import { type Problem, problem } from './causes.ts'
 import { type Check, check, failed, passed, skipped, type Tools } from './check.ts'
 
@@ -15,7 +15,7 @@ const SETTINGS: Check = check({
     if (Array.isArray(settings)) return failed(settings.map((line) => problem('settings.invalid', { line })))
     const open = (['LERNITO_LMS_URL', 'LERNITO_NOTIFY_URL'] as const).filter((name) => {
       const url = settings[name]
-      return url !== undefined && isOpenToAll(url)
+      return url !== undefined && isPlainHttpToPublicHost(url)
     })
     const problems = [
       ...unknownSettings(env).map((name) => problem('settings.unknown', { name })),
