@@ -17,11 +17,11 @@ const checks = (): string =>
 
 const causes = (group: Readonly<Record<string, Cause>>): string =>
   table(
-    ['cause', 'level', 'text', 'action', 'with Tutor'],
-    Object.entries(group).map(([id, { severity, says, plain, tutor }]) => [
+    ['cause', 'level', 'message', 'what to do', 'with Tutor'],
+    Object.entries(group).map(([id, { severity, message, plain, tutor }]) => [
       `\`${id}\``,
       severity,
-      ...[says, plain, tutor ?? 'the same'].map((text) => text.replaceAll('|', '\\|')),
+      ...[message, plain, tutor ?? 'the same'].map((text) => text.replaceAll('|', '\\|')),
     ]),
   )
 

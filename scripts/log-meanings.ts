@@ -17,13 +17,13 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: NOTHING,
     },
     'ready for webhooks': { means: 'The start is complete.', action: NOTHING },
-    'unfinished deliveries found; work on them goes on': {
+    'unfinished deliveries found; the service continues them': {
       means: 'The last process was killed, or stopped with work left.',
       action: NOTHING,
     },
     stopping: { means: 'The service received a signal to stop.', action: NOTHING },
     stopped: { means: 'The stop is complete.', action: NOTHING },
-    'the LMS or the database is slow; unfinished deliveries are left for the next start': {
+    'the LMS or the database is slow; unfinished deliveries wait for the next start': {
       means: 'At a stop, a call gave no answer within 6 seconds.',
       action: NOTHING,
     },
@@ -129,7 +129,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       means: '`actor` signed in to the LMS and is not staff there. Logged as warn.',
       action: 'Nothing, unless the person should be staff.',
     },
-    'a sign-in to the console failed': {
+    'console sign-in failed': {
       means: '`reason` is the cause.',
       action: 'If it is the application, correct it in the LMS: see [Use the console](../how-to/use-the-console.md).',
     },
@@ -137,7 +137,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       means: 'A page failed because of a fault in the service.',
       action: 'Report it.',
     },
-    'a notification did not arrive; it is sent again in a minute': {
+    'notification failed; the service sends it again in a minute': {
       means: 'The address in `LERNITO_NOTIFY_URL` did not accept a message.',
       action: 'Check the address if the line repeats.',
     },

@@ -6,14 +6,14 @@ const ENV_EXAMPLE = new URL('../.env.example', import.meta.url)
 const BEGIN = '<!-- settings: made by npm run docs -->\n'
 const END = '<!-- end of settings -->'
 
-/** .env.example as the settings are declared: required ones active, the others commented out. */
+/** The content of .env.example: required settings open, the others commented out. */
 export function envExample(): string {
   const entries = SETTINGS.map(({ name, meaning, fallback, example, required }) => {
     const assignment = `${name}=${fallback ?? ''}`
     const hint = example === undefined ? '' : `# For example ${example}\n`
     return `# ${meaning}\n${hint}${required ? assignment : `# ${assignment}`}\n`
   })
-  return `# Copy to .env and fill in; every secret can also be read from a file: NAME_FILE=/path.\n\n${entries.join('\n')}`
+  return `# Copy this file to .env and fill it in. Every secret can also come from a file: NAME_FILE=/path.\n\n${entries.join('\n')}`
 }
 
 /** The page with the table of settings as they are declared. Throws if the page has no place for it. */

@@ -20,10 +20,11 @@ Usage: lernito-openedx COMMAND [OPTIONS]
 Commands:
 ${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`).join('\n')}
 
-"lernito-openedx COMMAND --help" says more about each. Try it without an LMS: lernito-openedx sandbox
+For the options of a command: lernito-openedx COMMAND --help
+To try it without an LMS: lernito-openedx sandbox
 `
 
-/** Runs one command and gives the exit code: 0, 1 for an error, 2 for wrong usage. */
+/** Runs one command and returns the exit code: 0, 1 for an error, 2 for wrong usage. */
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args
   if (name === undefined) {
@@ -47,9 +48,9 @@ async function main(args: readonly string[]): Promise<number> {
   return command.run(rest)
 }
 
-// A command may wait for a timer that keeps no process alive, such as that of the call budget. Without this one the
-// process would end there, as if all were done.
-const awake = setInterval(() => {}, 60_000)
+// A command may wait for a timer that doesn't keep the process alive, such as the call budget's. Without this interval the
+// process would exit there, as if the command were done.
+const keepAlive = setInterval(() => {}, 60_000)
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
@@ -59,5 +60,5 @@ try {
   if (known && process.env.DEBUG && error.cause !== undefined) process.stderr.write(`${String(error.cause)}\n`)
   process.exitCode = known && error.code === 'usage.invalid' ? 2 : 1
 } finally {
-  clearInterval(awake)
+  clearInterval(keepAlive)
 }

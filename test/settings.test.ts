@@ -17,7 +17,7 @@ type Env = Readonly<Record<string, string | undefined>>
 
 const read = (env: Env) => readSettings({ env: { ...GOOD, ...env } })
 
-/** The lines of the refusal; none if the settings are good. */
+/** The lines of the error; none if the settings are valid. */
 function refusal(env: Env): string[] {
   try {
     readSettings({ env })
@@ -37,7 +37,7 @@ async function secretFile(t: TestContext, content: string): Promise<string> {
   return file
 }
 
-test('what is needed is enough, and the rest has the documented defaults', () => {
+test('the required settings are enough, and the others have the documented defaults', () => {
   const { settings, warnings } = readSettings({ env: { ...GOOD, PATH: '/bin', LERNITO: 'no prefix' } })
   assert.deepEqual(warnings, [])
   assert.deepEqual(settings, {
@@ -55,7 +55,7 @@ test('what is needed is enough, and the rest has the documented defaults', () =>
   })
 })
 
-test('each setting that is needed is asked for by name when it is missing or empty', () => {
+test('each required setting is named in an error if it is missing or empty', () => {
   const needed = SETTINGS.filter(({ required }) => required).map(({ name }) => name)
   assert.deepEqual(needed, Object.keys(GOOD))
   for (const missing of needed) {
@@ -98,18 +98,18 @@ const WRONG = [
       'mysql://lernito:secret@db/lernito?ssl=true',
       'postgres://lernito:secret@db/lernito',
     ],
-    says: 'must be sqlite: and a path, for example sqlite:./data/lernito.db, or of the form mysql://user:password@host:port/name, with special characters of the password written as %XX.',
+    says: 'must be sqlite: and a path, for example sqlite:./data/lernito.db, or mysql://user:password@host:port/name with special characters of the password written as %XX.',
   },
   { name: 'LERNITO_LOG_LEVEL', texts: ['loud', 'INFO'], says: 'must be debug, info, warn or error.' },
 ]
 
-test('each wrong setting is refused by one line that names it and says what to write', () => {
+test('each wrong setting gets one line that names it and says what to write', () => {
   for (const { name, texts, says } of WRONG) {
     for (const text of texts) assert.deepEqual(refusal({ ...GOOD, [name]: text }), [`${name} ${says}`], text)
   }
 })
 
-test('several that are wrong are told at once, each on its own line and once', () => {
+test('several wrong settings are reported at once, each on one line', () => {
   const lines = refusal({ LERNITO_WEBHOOK_SECRET: '123456', LERNITO_LMS_URL: 'x', LERNITO_PORT: 'y' })
   const wanted = [...Object.keys(GOOD), 'LERNITO_PORT']
   assert.deepEqual(
@@ -126,7 +126,7 @@ test('the limits themselves are allowed', () => {
 })
 
 for (const name of ['LERNITO_WEBHOOK_SECRET', 'LERNITO_WEBHOOK_SECRET_PREVIOUS']) {
-  test(`${name}: samples and very short secrets are refused, short ones warned about`, () => {
+  test(`${name}: samples and very short secrets are refused, and short ones get a warning`, () => {
     for (const text of ['YOUR_SECRET', 'your_webhook_secret', 'Your_Webhook_Secret']) {
       assert.match(refusal({ ...GOOD, [name]: text }).join('\n'), new RegExp(`^${name} is a sample.*openssl.*\\.$`))
     }
@@ -143,7 +143,7 @@ for (const name of ['LERNITO_WEBHOOK_SECRET', 'LERNITO_WEBHOOK_SECRET_PREVIOUS']
   })
 }
 
-test('a secret is read from its file, without the newline at its end', async (t) => {
+test('a secret is read from its file, without the newline at the end', async (t) => {
   for (const [content, secret] of [
     ['the-secret-in-the-file', 'the-secret-in-the-file'],
     ['the-secret-in-the-file\n', 'the-secret-in-the-file'],
@@ -158,7 +158,7 @@ test('a secret is read from its file, without the newline at its end', async (t)
   }
 })
 
-test('a secret and its file together, an unreadable file and an empty one are each refused by one line', async (t) => {
+test('a secret with its file, an unreadable file and an empty file each get one line', async (t) => {
   const file = await secretFile(t, '\n')
   const name = 'LERNITO_WEBHOOK_SECRET'
   const refusals = [
@@ -172,7 +172,10 @@ test('a secret and its file together, an unreadable file and an empty one are ea
   )
   const [both, gone, empty] = refusals.flat()
   assert.equal(both, `${name} and ${name}_FILE are both set. Keep one of them.`)
-  assert.equal(gone, `${name} can't be read from ${file}.gone. Check ${name}_FILE and its permissions.`)
+  assert.equal(
+    gone,
+    `${name} can't be read from ${file}.gone. Check the path in ${name}_FILE and the permissions of the file.`,
+  )
   assert.match(empty ?? '', /^LERNITO_WEBHOOK_SECRET is missing\./)
 })
 
@@ -183,7 +186,7 @@ test('an empty setting counts as not set', () => {
   assert.deepEqual(warnings, [])
 })
 
-test('a misspelled name is warned about, also a file for what is no secret', () => {
+test('a misspelled name gets a warning, and so does a file for a setting that is not a secret', () => {
   const { warnings } = read({ LERNITO_LMS_ULR: 'x', LERNITO_LMS_URL_FILE: '/run/secrets/url' })
   assert.deepEqual(warnings, [
     'LERNITO_LMS_ULR is not a setting of this version. Check its spelling.',
@@ -191,19 +194,19 @@ test('a misspelled name is warned about, also a file for what is no secret', () 
   ])
 })
 
-test('the slashes at the end of the address of the LMS are dropped, a path is kept', () => {
+test('slashes at the end of the LMS’s address are removed, and a path is kept', () => {
   const urlOf = (text: string): string => read({ LERNITO_LMS_URL: text }).settings.LERNITO_LMS_URL
   assert.equal(urlOf('http://lms:8000/'), 'http://lms:8000')
   assert.equal(urlOf('https://example.com/lms//'), 'https://example.com/lms')
 })
 
-test('the database may be a file, or on a server', () => {
+test('the database can be a file or on a server', () => {
   for (const url of ['sqlite:/data/l.db', 'mysql://lernito:p%40ss@db:3307/lernito', 'mysql://lernito@[::1]/lernito']) {
     assert.equal(read({ LERNITO_DATABASE_URL: url }).settings.LERNITO_DATABASE_URL, url)
   }
 })
 
-test('every setting says what it is for, and a secret that the service needs has no default', () => {
+test('every setting has a meaning, and a required secret has no default', () => {
   for (const { name, meaning, secret, fallback, required, example } of SETTINGS) {
     assert.match(name, /^LERNITO_[A-Z_]+$/)
     assert.match(meaning, /\.$/)
@@ -213,7 +216,7 @@ test('every setting says what it is for, and a secret that the service needs has
 })
 
 const ADDRESSES = ['https://lms.example.com/#top', 'https://lms.example.com/?', 'https://:pw@lms.example.com']
-test('an address of the LMS with more than host and path is refused', () => {
+test('an LMS address with more than a host and a path is refused', () => {
   for (const text of ADDRESSES) assert.equal(refusal({ ...GOOD, LERNITO_LMS_URL: text }).length, 1, text)
   for (const text of [' https://lms.example.com', 'https://lms.example.com ']) {
     assert.equal(refusal({ ...GOOD, LERNITO_LMS_URL: text }).length, 1, text)
@@ -229,13 +232,13 @@ test('proxies are trusted by their number or by their addresses', () => {
   }
 })
 
-test('where to notify may be an address whose query is its secret', () => {
+test('the address for notifications can have a query, which is its secret', () => {
   const url = 'https://chat.example.com/hooks?key=abc'
   assert.equal(read({ LERNITO_NOTIFY_URL: url }).settings.LERNITO_NOTIFY_URL, url)
   assert.match(refusal({ ...GOOD, LERNITO_NOTIFY_URL: 'chat' })[0] ?? '', /^LERNITO_NOTIFY_URL must be a URL/)
 })
 
-test('an LMS, or a place to notify, that is reached by http:// over the open internet is warned about', () => {
+test('http:// over the public internet, to the LMS or for notifications, gets a warning', () => {
   const warned = (name: string, url: string): boolean => {
     const { warnings } = read({ [name]: url })
     for (const warning of warnings) {
@@ -259,7 +262,7 @@ test('an LMS, or a place to notify, that is reached by http:// over the open int
   }
 })
 
-test('the check of certificates can not be turned off for the whole process', () => {
+test('the check of certificates cannot be turned off for the whole process', () => {
   const [line = '', ...more] = refusal({ ...GOOD, NODE_TLS_REJECT_UNAUTHORIZED: '0' })
   assert.deepEqual(more, [])
   assert.match(line, /^NODE_TLS_REJECT_UNAUTHORIZED=0 turns off .*Remove it\. .*NODE_EXTRA_CA_CERTS/)

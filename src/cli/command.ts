@@ -7,15 +7,15 @@ export interface Command {
   readonly name: string
   readonly summary: string
   readonly help: string
-  /** Gives the exit code. Throws AppError; usage.invalid for wrong arguments. */
+  /** Returns the exit code. Throws AppError; usage.invalid for wrong arguments. */
   readonly run: (args: readonly string[]) => Promise<number>
 }
 
-/** Ends the program with exit code 2. `message` says what is wrong and where the help is. */
+/** An error that ends the program with exit code 2. `message` says what is wrong and where the help is. */
 export const usageError = (message: string, cause?: unknown): AppError =>
   new AppError('usage.invalid', message, { cause })
 
-/** parseArgs whose complaint names the command's own help. */
+/** parseArgs with an error that names the command's help. Throws AppError usage.invalid. */
 export function parseOptions<const Config extends ParseArgsConfig>(
   command: string,
   config: Config,
@@ -28,16 +28,16 @@ export function parseOptions<const Config extends ParseArgsConfig>(
   }
 }
 
-/** The file .env in the working folder, if there is one; what is set already counts more. */
+/** Loads the file .env in the working folder, if there is one. Variables that are set already take precedence. */
 export function loadDotEnv(): void {
   if (existsSync('.env')) process.loadEnvFile('.env')
 }
 
-/** The settings as a part of a command's help, made of their declaration. */
+/** The settings as a section of a command's help, generated from their declaration. */
 export function settingsHelp(): string {
   const lines = SETTINGS.map(({ name, meaning, fallback, required }) => {
-    const membership = required ? 'required' : fallback === undefined ? 'optional' : `default ${fallback}`
-    return `  ${name} (${membership})\n      ${meaning}`
+    const presence = required ? 'required' : fallback === undefined ? 'optional' : `default ${fallback}`
+    return `  ${name} (${presence})\n      ${meaning}`
   })
   return `Settings (environment variables, or a file .env in the working folder):\n${lines.join('\n')}\n`
 }

@@ -9,7 +9,7 @@ import { columns, plain, plainJson, timeText } from './plain.ts'
 const PAGE = 500
 const HEAD = ['ID', 'STATE', 'LAST ACTIVE', 'E-MAIL', 'COURSES', 'OUTCOME']
 
-/** `deliveries list`; see the command's help. */
+/** The command `deliveries list`. */
 export async function listDeliveries(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseOptions('deliveries', {
     args: [...args],
@@ -32,9 +32,9 @@ export async function listDeliveries(args: readonly string[]): Promise<number> {
       if (values.json) process.stdout.write(items.map((item) => `${plainJson(item)}\n`).join(''))
       else if (items.length > 0) process.stdout.write(columns([...(shown === 0 ? [HEAD] : []), ...items.map(line)]))
       shown += items.length
-      if (isCut) process.stderr.write(`There may be more than these ${shown}: --limit N or --all\n`)
+      if (isCut) process.stderr.write(`There may be more than these ${shown}. Use --limit N or --all\n`)
     }
-    if (shown === 0 && !values.json) process.stderr.write('No delivery was found.\n')
+    if (shown === 0 && !values.json) process.stderr.write('No delivery found.\n')
     return 0
   })
 }
@@ -44,7 +44,7 @@ function readLimit(text: string): number {
   throw usageError(`--limit ${text} is not a number above 0.`)
 }
 
-/** Also through stretches in which a search finds nothing for long. `isCut`: the limit is reached, and there may be more. */
+/** A page may be empty: a search reads a bounded number of rows. `isCut`: the limit is reached, and there may be more. */
 async function* pages({
   operations,
   filter,
@@ -65,8 +65,8 @@ async function* pages({
 }
 
 function line({ id, state, activeAt, email, courseIds, outcome, dueAt }: Summary): string[] {
-  const next = dueAt === null ? '' : `next try ${timeText(dueAt)}`
-  const came = outcome === null ? '' : describeOutcome(outcome)
-  const what = [came, state === 'waiting' ? next : ''].filter((text) => text !== '').join('; ')
-  return [id, state, timeText(activeAt), plain(email ?? '-'), plain(courseIds.join(', ')), plain(what)]
+  const next = dueAt === null ? '' : `next attempt ${timeText(dueAt)}`
+  const result = outcome === null ? '' : describeOutcome(outcome)
+  const summary = [result, state === 'waiting' ? next : ''].filter((text) => text !== '').join('; ')
+  return [id, state, timeText(activeAt), plain(email ?? '-'), plain(courseIds.join(', ')), plain(summary)]
 }

@@ -9,9 +9,9 @@ import { operator, withOperations } from './operations.ts'
 import { plain, plainJson } from './plain.ts'
 
 const IDS_AT_ONCE = 500
-const REST_MS = 100
+const PAUSE_MS = 100
 
-/** `deliveries replay`; see the command's help. */
+/** The command `deliveries replay`. */
 export async function replayDeliveries(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseOptions('deliveries', {
     args: [...args],
@@ -30,7 +30,7 @@ export async function replayDeliveries(args: readonly string[]): Promise<number>
     throw usageError('deliveries replay takes IDs, or a filter, or --all. See: lernito-openedx deliveries --help')
   }
   if (!filtered && (values.succeeded || values['dry-run'])) {
-    throw usageError('--succeeded and --dry-run go with a filter, not with IDs.')
+    throw usageError('--succeeded and --dry-run need a filter, not IDs. See: lernito-openedx deliveries --help')
   }
   const order = { filter, succeeded: values.succeeded }
   return withOperations(async ({ operations, context }) => {
@@ -49,13 +49,13 @@ async function replayIds({
   ids: readonly string[]
   json: boolean
 }): Promise<number> {
-  const parts: Replayed[] = []
+  const chunks: Replayed[] = []
   for (let from = 0; from < ids.length; from += IDS_AT_ONCE) {
-    const some = ids.slice(from, from + IDS_AT_ONCE).map((id) => id.toUpperCase())
-    parts.push(await operations.replay({ ids: some, by: operator() }))
+    const chunk = ids.slice(from, from + IDS_AT_ONCE).map((id) => id.toUpperCase())
+    chunks.push(await operations.replay({ ids: chunk, by: operator() }))
   }
-  const due = parts.flatMap((part) => part.due)
-  const left = parts.flatMap((part) => part.left)
+  const due = chunks.flatMap((chunk) => chunk.due)
+  const left = chunks.flatMap((chunk) => chunk.left)
   if (json) process.stdout.write(`${plainJson({ due, left })}\n`)
   else for (const id of due) process.stdout.write(`${id} is due\n`)
   for (const { id, why } of left) process.stderr.write(`${plain(id)} ${WHY[why]}\n`)
@@ -64,7 +64,7 @@ async function replayIds({
 
 const WHY = {
   unknown: 'is not in the inbox. Find it with: lernito-openedx deliveries list SEARCH',
-  'payload.invalid': 'was rejected for its payload and stays so: the shop has to send it corrected',
+  'payload.invalid': 'was rejected for its payload and stays rejected. The shop must send a corrected payload',
 } as const satisfies Record<Replayed['left'][number]['why'], string>
 
 interface Order {
@@ -79,14 +79,14 @@ async function preview({ operations, json, ...order }: Order): Promise<number> {
   if (json) process.stdout.write(`${plainJson({ count, more, sample })}\n`)
   else {
     process.stdout.write(
-      `${more ? 'more than ' : ''}${count} would be replayed${sample.length > 0 ? ', among them:' : ''}\n`,
+      `${more ? 'more than ' : ''}${count} would be replayed${sample.length > 0 ? ', for example:' : ''}\n`,
     )
     for (const { id, state, email } of sample) process.stdout.write(`${id}  ${state}  ${plain(email ?? '-')}\n`)
   }
   return 0
 }
 
-/** Takes the steps itself, so that it needs no service; one that runs helps. */
+/** Takes the steps of the bulk replay itself, so that no service has to run. A running service takes part. */
 async function replayAll({ operations, context, json, ...order }: Order & { context: WriteContext }): Promise<number> {
   const stop = new AbortController()
   const interrupt = (): void => stop.abort()
@@ -100,7 +100,7 @@ async function replayAll({ operations, context, json, ...order }: Order & { cont
       await stepReplay(context, id)
       replay = await operations.bulkReplay(id)
       process.stderr.write(`${replay?.replayed ?? 0} of ${total ?? 'many'}\n`)
-      if (replay?.state === 'running') await pause(REST_MS, stop.signal)
+      if (replay?.state === 'running') await pause(PAUSE_MS, stop.signal)
     }
   }
   const replayed = replay?.replayed ?? 0

@@ -5,7 +5,7 @@ import { parseOptions, usageError } from './command.ts'
 import { withOperations } from './operations.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'
 
-/** `deliveries show`; see the command's help. */
+/** The command `deliveries show`. */
 export async function showDelivery(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseOptions('deliveries', {
     args: [...args],
@@ -46,8 +46,8 @@ function describe({
     ['state', shown.state],
     ['received', timeText(shown.receivedAt)],
     ['last active', timeText(shown.activeAt)],
-    ['next try', shown.dueAt === null ? null : timeText(shown.dueAt)],
-    ['failed tries', `${shown.attempts}`],
+    ['next attempt', shown.dueAt === null ? null : timeText(shown.dueAt)],
+    ['failed attempts', `${shown.attempts}`],
     ['e-mail', request?.email ?? null],
     ['name', request === null ? null : `${request.name} ${request.family}`],
     ['username', request?.username ?? null],

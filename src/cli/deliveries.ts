@@ -4,13 +4,13 @@ import { replayDeliveries } from './deliveries-replay.ts'
 import { showDelivery } from './deliveries-show.ts'
 import { FILTER_HELP } from './delivery-options.ts'
 
-const PARTS = { list: listDeliveries, show: showDelivery, replay: replayDeliveries } as const
+const SUBCOMMANDS = { list: listDeliveries, show: showDelivery, replay: replayDeliveries } as const
 
 export const deliveries: Command = {
   name: 'deliveries',
   summary: 'list, show and replay what the shop sent',
-  help: `Looks at the deliveries in the inbox, and has them worked on again. It works beside a running service, which goes on
-with what is replayed within a second, and without one. Run it where the service runs, with the same settings.
+  help: `Shows the deliveries in the inbox, and replays them. The command works with or without a running service. A running
+service attempts replayed deliveries within a second. Run the command where the service runs, with the same settings.
 
 Usage: lernito-openedx deliveries list [SEARCH] [FILTER]... [--limit N | --all] [--json]
        lernito-openedx deliveries show ID [--json]
@@ -20,23 +20,24 @@ Usage: lernito-openedx deliveries list [SEARCH] [FILTER]... [--limit N | --all] 
   SEARCH         the beginning of an address, a username, a course key or a delivery's id
 ${FILTER_HELP}
 
-list    Newest activity first.
-  --limit N      so many (default 50); --all: all there are
-  --json         a JSON object in each line
+list    Lists deliveries, the most recently active first.
+  --limit N      at most N deliveries (default 50)
+  --all          all deliveries
+  --json         one JSON object per line
 
-show    One delivery with its payload, its outcome and all that happened to it.
+show    Shows one delivery with its payload, its outcome and its timeline.
   --json         a JSON object
 
-replay  Makes deliveries due now, as if the shop had sent them again: one that has failed for good begins anew, one that
-        waits for its next try needn't wait any longer. What was rejected for its payload stays rejected: only the shop
-        can correct that. A filter means all that it finds, without those that succeeded or were handled. Ctrl-C stops
-        it: what is due by then stays due.
-  --succeeded    those that succeeded too: enrolls again whoever was unenrolled since
-  --all          every delivery, where no filter is given
-  --dry-run      only says how many and which
+replay  Makes deliveries due now, as if the shop had sent them again. A delivery that needs attention or was
+        rejected starts over, and one that waits for its next attempt is attempted now. A delivery that was rejected for
+        its payload stays rejected: only the shop can correct it. With a filter, the command replays every match except
+        deliveries that succeeded or were handled. Ctrl-C stops the command; deliveries that are due by then stay due.
+  --succeeded    also replays deliveries that succeeded: people who were unenrolled since are enrolled again
+  --all          replays every delivery; takes the place of a filter
+  --dry-run      only shows how many deliveries match, and some of them
   --json         a JSON object
 
-The exit code is 0; 1 if something could not be done, such as replaying an id that nobody knows; 2 for wrong usage.
+The exit code is 0 if everything was done, 1 if something was not, such as a replay of an unknown id, 2 for wrong usage.
 
 Examples:
   lernito-openedx deliveries list ada@example.com
@@ -44,10 +45,10 @@ Examples:
   lernito-openedx deliveries show 01KG9YS7G00000C80981646AF3
   lernito-openedx deliveries replay --state needs_attention --course course-v1:edX+DemoX+Demo_Course
 `,
-  run: async ([part = '', ...args]) => {
-    if (part !== 'list' && part !== 'show' && part !== 'replay') {
+  run: async ([name = '', ...args]) => {
+    if (name !== 'list' && name !== 'show' && name !== 'replay') {
       throw usageError('deliveries takes list, show or replay. See: lernito-openedx deliveries --help')
     }
-    return PARTS[part](args)
+    return SUBCOMMANDS[name](args)
   },
 }

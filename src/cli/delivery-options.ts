@@ -2,7 +2,7 @@ import { DELIVERY_STATES } from '../delivery/types.ts'
 import { type DeliveryFilter, filterSchema, readSearch } from '../operations/filter.ts'
 import { usageError } from './command.ts'
 
-/** The options that say which deliveries are meant, of more than one command. */
+/** The options that select deliveries, shared by several commands. */
 export const FILTER_OPTIONS = {
   email: { type: 'string' },
   username: { type: 'string' },
@@ -15,9 +15,9 @@ export const FILTER_OPTIONS = {
 export const FILTER_HELP = `  --email A      the buyer's address
   --username N   the username that the shop sent
   --course K     a course key
-  --state S      waiting, succeeded, rejected, needs_attention or handled; may be given several times
-  --since T      last active since then: 7d, 12h, 30m, or a time such as 2026-01-31 or 2026-01-31T18:00Z
-  --until T      last active before then`
+  --state S      waiting, succeeded, rejected, needs_attention or handled; repeat it for several states
+  --since T      last active at T or later: 7d, 12h or 30m ago, or a time such as 2026-01-31 or 2026-01-31T18:00Z
+  --until T      last active before T`
 
 interface FilterValues {
   readonly email?: string | undefined
@@ -28,7 +28,10 @@ interface FilterValues {
   readonly until?: string | undefined
 }
 
-/** Throws AppError usage.invalid. `search` is what an operator types in the console's search field, too. */
+/**
+ * The filter that the options and the search term describe. `search` has the syntax of the console's search field; `now`
+ * is in ms since 1970. Throws AppError usage.invalid.
+ */
 export function readFilter({
   values: { state, since, until, email, username, course },
   search = '',
@@ -49,7 +52,7 @@ export function readFilter({
   }
   const read = filterSchema.safeParse(filter)
   if (read.success) return read.data
-  throw usageError(`--state is one of ${DELIVERY_STATES.join(', ')}.`)
+  throw usageError(`--state must be one of ${DELIVERY_STATES.join(', ')}.`)
 }
 
 const UNITS = { m: 60_000, h: 3_600_000, d: 24 * 3_600_000 } as const
@@ -59,6 +62,6 @@ function readTime({ option, text, now }: { option: string; text: string; now: nu
   if (unit === 'm' || unit === 'h' || unit === 'd') return now - Number(count) * UNITS[unit]
   const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
   if (Number.isNaN(at))
-    throw usageError(`${option} ${text} is neither a time such as 2026-01-31T18:00Z nor one such as 7d.`)
+    throw usageError(`${option} ${text} is not valid. Use a time such as 2026-01-31T18:00Z, or an age such as 7d.`)
   return at
 }

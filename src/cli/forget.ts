@@ -5,32 +5,32 @@ import type { Settings } from '../settings/settings.ts'
 import { type Command, parseOptions, usageError } from './command.ts'
 import { operator, withOperations } from './operations.ts'
 
-const TRACES_LEFT = 3
+const EXIT_TRACES_LEFT = 3
 
 export const forget: Command = {
   name: 'forget',
   summary: 'erase a person from the inbox',
-  help: `Erases what the inbox knows of a person: the deliveries of this address in every state, also those that wait and are
-then not tried any more, with their events, and those that were rejected and mention it. It works beside a running
-service. In a SQLite database nothing of it can be read in the files afterwards; on MySQL the rows are deleted. Backups
-and logs are not touched. docs/explanation/privacy.md has more.
+  help: `Erases what the inbox knows of a person: the deliveries of this address in every state, with their events, and rejected
+deliveries that mention it. Deliveries that wait are not attempted any more. The command works beside a running service.
+In a SQLite database, nothing of the person can be read in the files afterwards. In MySQL, the rows are deleted. Backups
+and logs are not changed. docs/explanation/privacy.md has more.
 
 Usage: lernito-openedx forget EMAIL [--lms] [--compact] [--json]
 
-  --lms        the LMS's unused allowances for the address, too: a later registration would enroll by them. Enrollments
-               belong to the account, which the LMS retires
-  --compact    write a SQLite file of more than 64 MiB anew if something can still be read in it. Webhooks get no answer
-               meanwhile: about a second for each 100 MB
+  --lms        also delete the LMS's unused allowances for the address, which would enroll the person when they register.
+               Enrollments belong to the account, which the LMS retires.
+  --compact    rewrite a SQLite file of more than 64 MiB if something can still be read in it. Meanwhile webhooks get no
+               answer: about a second for each 100 MB.
   --json       a JSON object
 
-It may be repeated, and then finds nothing to do. The exit code is
+You can repeat the command: it then finds nothing to do. The exit code is
   0  done, or there was nothing to do
-  1  not done, or not all of it: repeat the command
+  1  not done, or only in part: repeat the command
   2  wrong usage
   3  the person is erased, but something can still be read in the free space of a large file: repeat it with --compact
 
-In Open edX's retirement pipeline, call it with the learner's original address and --lms, and treat 3 as done if you
-compact at night.
+In Open edX's retirement pipeline, call the command with the learner's original address and --lms. Treat 3 as done if
+you compact at night.
 
 Example:
   lernito-openedx forget ada@example.com --lms
@@ -56,9 +56,9 @@ Example:
       const failure = allowances !== null && 'failure' in allowances ? allowances.failure.message : null
       const deleted = allowances !== null && 'deleted' in allowances ? allowances.deleted : null
       const result = { deliveries: erased.deliveries, allowances: deleted, clean: isClean, failure }
-      process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : inWords(result))
+      process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : describe(result))
       if (failure !== null) return 1
-      return isClean ? 0 : TRACES_LEFT
+      return isClean ? 0 : EXIT_TRACES_LEFT
     })
   },
 }
@@ -78,7 +78,7 @@ async function withdraw({
   }
 }
 
-function inWords({
+function describe({
   deliveries,
   allowances,
   clean,
@@ -93,7 +93,9 @@ function inWords({
     `${deliveries} ${deliveries === 1 ? 'delivery' : 'deliveries'} erased`,
     ...(allowances === null ? [] : [`${allowances} unused ${allowances === 1 ? 'allowance' : 'allowances'} deleted`]),
     ...(failure === null ? [] : [`The allowances could not be deleted: ${failure}. Repeat the command.`]),
-    ...(clean ? [] : ['Something of it can still be read in the free space of the file. Repeat it with --compact.']),
+    ...(clean
+      ? []
+      : ['Something of it can still be read in the free space of the file. Repeat the command with --compact.']),
   ]
     .map((line) => `${line}\n`)
     .join('')

@@ -13,11 +13,11 @@ import { readSettings } from '../settings/read.ts'
 import type { Settings } from '../settings/settings.ts'
 import { loadDotEnv } from './command.ts'
 
-const LOOK_MS = 10_000
+const INSPECT_MS = 10_000
 
 /**
- * Opens the inbox beside a service that may be running, lends it to `use` and closes it. Neither makes a database nor
- * brings one up to date. Throws AppError of the settings.* and database.* codes.
+ * Opens the inbox, calls `use` with it and closes it. A service may be running on it. Neither creates nor migrates a
+ * database. Throws AppError of the settings.* and database.* codes.
  */
 export async function withOperations<Result>(
   use: (opened: { operations: Operations; context: WriteContext; settings: Settings; scrub: Scrub }) => Promise<Result>,
@@ -53,7 +53,7 @@ async function assertUsable(url: string): Promise<void> {
     url,
     now: Date.now,
     deadAfterMs: TIMING.deadAfterMs,
-    signal: AbortSignal.timeout(LOOK_MS),
+    signal: AbortSignal.timeout(INSPECT_MS),
   })
   const { name } = inspected
   if (!inspected.ok) throw unusable(name, inspected.reason)
@@ -61,16 +61,19 @@ async function assertUsable(url: string): Promise<void> {
   if (level === 0) {
     throw new AppError(
       'database.unreachable',
-      `There is no inbox in ${name}. Run this where the service runs, with its settings; LERNITO_DATABASE_URL says where the inbox is.`,
+      `There is no inbox in ${name}. Run this command where the service runs, with its settings. LERNITO_DATABASE_URL names the inbox.`,
     )
   }
   if (oldestCode > KNOWN_LEVEL) {
-    throw new AppError('database.too_new', `A newer lernito-openedx works with ${name}. Use that version's command.`)
+    throw new AppError(
+      'database.too_new',
+      `A newer version of lernito-openedx has migrated ${name}. Use the command of that version.`,
+    )
   }
   if (level < KNOWN_LEVEL) {
     throw new AppError(
       'database.too_old',
-      `The database ${name} is not up to date. Start the service in this version, or run: lernito-openedx migrate`,
+      `The database ${name} is not up to date. Start this version of the service, or run: lernito-openedx migrate`,
     )
   }
 }
@@ -78,5 +81,5 @@ async function assertUsable(url: string): Promise<void> {
 const unusable = (name: string, reason: string): AppError =>
   new AppError('database.unreachable', `The database ${name} can't be used: ${reason}. Check LERNITO_DATABASE_URL.`)
 
-/** Who did it, for the audit. */
+/** The actor for the audit. */
 export const operator = (): string => `${userInfo().username} (command line)`

@@ -11,11 +11,11 @@ const FORMS = ['original', 'readme', 'raw'] as const satisfies readonly Signatur
 /** The value of --form. Throws AppError usage.invalid. */
 export function readForm(name: string): SignatureForm {
   const form = FORMS.find((one) => one === name)
-  if (form === undefined) throw usageError(`--form ${name} is unknown. It is original, readme or raw.`)
+  if (form === undefined) throw usageError(`--form ${name} is unknown. Use original, readme or raw.`)
   return form
 }
 
-/** The one file that is named, or standard input. Throws AppError usage.invalid for several, file.unreadable. */
+/** The content of the named file, or of standard input. Throws AppError usage.invalid for several files, file.unreadable. */
 export async function readInput({
   command,
   positionals,
@@ -26,7 +26,7 @@ export async function readInput({
   const [file = '-', ...more] = positionals
   if (more.length > 0) throw usageError(`${command} takes one file. See: lernito-openedx ${command} --help`)
   try {
-    // As a stream: a synchronous read of a pipe fails while its writer has not written yet (EAGAIN).
+    // As a stream: a synchronous read of a pipe fails with EAGAIN before its writer has written.
     return await (file === '-' ? buffer(process.stdin) : readFile(file))
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
@@ -41,8 +41,9 @@ export async function readInput({
 }
 
 /**
- * From where the service reads it: the environment, .env, or the file of LERNITO_WEBHOOK_SECRET_FILE. Not from an
- * argument, which everyone on the machine could read. Throws AppError settings.invalid without one.
+ * The webhook secret from where the service reads it: the environment, .env, or the file of
+ * LERNITO_WEBHOOK_SECRET_FILE. There is no option for it, because everyone on the machine can read a process's arguments.
+ * Throws AppError settings.invalid if it is missing.
  */
 export function readWebhookSecret(): string {
   loadDotEnv()
@@ -54,7 +55,7 @@ export function readWebhookSecret(): string {
   )
 }
 
-/** Throws AppError payload.unsignable with what keeps the payload from being signed in this form. */
+/** The signature of `body` in this form. Throws AppError payload.unsignable if the form can't be made of it. */
 export function signPayload(input: { body: Buffer; form: SignatureForm; secret: string }): string {
   try {
     return sign(input)

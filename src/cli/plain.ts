@@ -1,19 +1,19 @@
 import { escapeInvisible } from '../telemetry/sanitize.ts'
 
-/** All that a terminal may act on, or not show: senders choose names and addresses, and the LMS its words. */
+/** Characters that a terminal acts on or hides. Senders choose names and addresses, and the LMS its messages. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu
 
-/** A text of somebody else for a terminal: one line, and nothing in it moves the cursor. */
+/** A text from outside for a terminal: one line, and nothing in it moves the cursor. */
 export const plain = (text: string): string => text.replace(INVISIBLE, '\u{fffd}')
 
-/** The same for JSON, which can spell them. */
+/** The same for JSON, which escapes those characters. */
 export const plainJson = (value: unknown, indent?: number): string =>
   escapeInvisible(JSON.stringify(value, null, indent))
 
 /** A time (ms since 1970) in UTC, to the second. */
 export const timeText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')}Z`
 
-/** Columns that stand one below the other, the last as long as it is. */
+/** Rows as aligned columns. The last column isn't padded. */
 export function columns(rows: readonly (readonly string[])[]): string {
   const last = Math.max(0, ...rows.map((row) => row.length)) - 1
   const widths = Array.from({ length: last }, (_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))

@@ -8,37 +8,37 @@ import { readFilter } from './delivery-options.ts'
 import { operator, withOperations } from './operations.ts'
 import { plain, plainJson } from './plain.ts'
 
-/** Of the service's budget: it goes on enrolling meanwhile. */
-const PART = 4
+/** A quarter of the service's call budget: the service continues to enroll meanwhile. */
+const BUDGET_PART = 4
 const PROGRESS_EVERY = 100
 
 export const reconcile: Command = {
   name: 'reconcile',
-  summary: 'ask the LMS whether what was reported as done still stands',
-  help: `Asks the LMS about every delivery that succeeded: whether the buyer is enrolled, or is allowed to be. It changes
-nothing, works beside a running service, and uses a quarter of LERNITO_LMS_CALLS_PER_MINUTE, so it takes a while: with
-the default about 25 deliveries a minute.
+  summary: 'check in the LMS that reported enrollments still stand',
+  help: `Checks every delivery that succeeded: is the buyer still enrolled in the LMS, or still has an allowance? It changes
+nothing without --fix, works beside a running service, and uses a quarter of LERNITO_LMS_CALLS_PER_MINUTE. With the
+default that is about 25 deliveries a minute.
 
 Usage: lernito-openedx reconcile [--since T] [--fix [--allow EMAIL]...] [--json]
 
-  --since T       only deliveries with activity since then: 7d, 12h, or a time such as 2026-01-31
-  --fix           enrolls again the people who were reported as enrolled, have an account, and no enrollment row at
-                  all, as after a restore of the LMS. An inactive row means that somebody unenrolled the person; that is
-                  never touched.
-  --allow EMAIL   with --fix, makes this person's allowance again, or enrolls the person who has registered since. The
-                  allowance may have been deleted as the refund, so each has to be named. May be given several times.
-  --json          a JSON object with all that does not stand
+  --since T       only deliveries that were active at T or later: 7d or 12h ago, or a time such as 2026-01-31
+  --fix           enroll the people again who were reported as enrolled and have an account, but no enrollment row at
+                  all, as after a restore of the LMS. An inactive row means that the person was unenrolled; the command
+                  never changes one.
+  --allow EMAIL   with --fix, create this person's allowance again, or enroll the person if they have registered since.
+                  The allowance may have been deleted as a refund, so name each person. Repeat it for several people.
+  --json          a JSON object with everything that doesn't stand
 
-  missing             reported as enrolled; the person has an account and was never enrolled, as far as the LMS knows
-  allowance_missing   reported as allowed; no enrollment, and no allowance that would make one
-  unenrolled          somebody unenrolled the person in the LMS since
-  account_gone        was enrolled, and no account has this address any more
-  retired             the account was deleted at the person's wish
-  other_account       the LMS takes the address for that of another account
+  missing             reported as enrolled; the person has an account, and the LMS has no enrollment row
+  allowance_missing   reported as allowed; the LMS has neither an enrollment nor an unused allowance
+  unenrolled          the person was unenrolled in the LMS since
+  account_gone        the person was enrolled, and no account has this address any more
+  retired             the account was retired at the person's request
+  other_account       the LMS matches the address to an account with another address
   unclear             the LMS can't tell: more than 100 enrollments, or an address with a comma
 
-The exit code is 0 if nothing is missing or all of it was repaired; 1 if something is missing, or the LMS could not be
-asked to the end; 2 for wrong usage.
+The exit code is 0 if nothing is missing or everything was repaired; 1 if something is missing, or if the check of the
+LMS could not be completed; 2 for wrong usage.
 
 Example:
   lernito-openedx reconcile --since 7d
@@ -58,7 +58,7 @@ Example:
     process.once('SIGINT', () => stop.abort())
     return withOperations(async ({ operations, context, settings }) => {
       const { lms } = openLms(settings)
-      const budget = partOfBudget({ settings, part: PART })
+      const budget = partOfBudget({ settings, part: BUDGET_PART })
       const findings: Reconciled[] = []
       try {
         const result = await reconcileAll({
@@ -76,14 +76,14 @@ Example:
             else process.stdout.write(line(finding))
           },
           onProgress: (deliveries) => {
-            if (deliveries % PROGRESS_EVERY === 0) process.stderr.write(`${deliveries} deliveries looked at\n`)
+            if (deliveries % PROGRESS_EVERY === 0) process.stderr.write(`${deliveries} deliveries checked\n`)
           },
         })
         process.stdout.write(values.json ? `${plainJson({ ...result, findings }, 2)}\n` : summary(result))
         if (result.failure !== null) {
-          process.stderr.write(`The LMS could not be asked about the rest: ${result.failure.message}\n`)
+          process.stderr.write(`The rest could not be checked in the LMS: ${result.failure.message}\n`)
         }
-        return isWell(result) && !stop.signal.aborted ? 0 : 1
+        return isComplete(result) && !stop.signal.aborted ? 0 : 1
       } finally {
         await lms.close()
       }
@@ -92,17 +92,17 @@ Example:
 }
 
 function line({ deliveryId, email, course, standing, repaired, words }: Reconciled): string {
-  const became = repaired === null ? '' : `  ${repaired ? 'repaired' : 'not repaired'}: ${plain(words)}`
-  return `${deliveryId}  ${standing}  ${plain(email)}  ${plain(course)}${became}\n`
+  const result = repaired === null ? '' : `  ${repaired ? 'repaired' : 'not repaired'}: ${plain(words)}`
+  return `${deliveryId}  ${standing}  ${plain(email)}  ${plain(course)}${result}\n`
 }
 
 function summary({ deliveries, counts, repaired }: Reconciliation): string {
   const found = STANDINGS.filter((standing) => counts[standing] > 0).map(
     (standing) => `${standing} ${counts[standing]}`,
   )
-  const mended = repaired > 0 ? `; repaired ${repaired}` : ''
-  return `${deliveries} deliveries looked at; courses: ${found.join(', ') || 'none'}${mended}\n`
+  const fixed = repaired > 0 ? `; repaired ${repaired}` : ''
+  return `${deliveries} deliveries checked; courses: ${found.join(', ') || 'none'}${fixed}\n`
 }
 
-const isWell = ({ counts, repaired, failure }: Reconciliation): boolean =>
+const isComplete = ({ counts, repaired, failure }: Reconciliation): boolean =>
   failure === null && counts.missing + counts.allowance_missing === repaired

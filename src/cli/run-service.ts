@@ -1,9 +1,9 @@
 const HARD_STOP_MS = 7_800
 
 /**
- * Starts, waits for SIGTERM or SIGINT, and stops; gives the exit code. A signal that comes during the start counts as
- * soon as that is over. If something hangs all the same, the process ends within 8 s and `drainMs` of the signal:
- * everything accepted is in the database. Throws what `start` throws.
+ * Starts, waits for SIGTERM or SIGINT, and stops; returns the exit code. A signal during the start takes effect after
+ * the start. If the stop hangs, the process exits within 8 s and `drainMs` of the signal: every accepted delivery is in
+ * the database. Throws what `start` throws.
  */
 export async function runUntilSignal({
   start,
@@ -12,16 +12,16 @@ export async function runUntilSignal({
 }: {
   start: () => Promise<unknown>
   stop: () => Promise<void>
-  /** How long `stop` serves on before it stops. */
+  /** How long `stop` keeps serving first, ms. */
   drainMs?: number
 }): Promise<number> {
   const signalled = new Promise<void>((resolve) => {
-    const hear = (): void => {
+    const onSignal = (): void => {
       setTimeout(() => process.exit(1), HARD_STOP_MS + drainMs).unref()
       resolve()
     }
-    process.once('SIGTERM', hear)
-    process.once('SIGINT', hear)
+    process.once('SIGTERM', onSignal)
+    process.once('SIGINT', onSignal)
   })
   await start()
   await signalled

@@ -6,18 +6,19 @@ import type { World } from '../stand-in/world.ts'
 import { createLog } from '../telemetry/log.ts'
 import { runUntilSignal } from './run-service.ts'
 
-/** The webhook secret, unless LERNITO_WEBHOOK_SECRET says otherwise. */
+/** The webhook secret, unless LERNITO_WEBHOOK_SECRET is set. */
 export const SANDBOX_SECRET = 'lernito-sandbox-secret'
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
 
 /**
- * Runs the service against a stand-in LMS until a signal comes, and gives the exit code. Throws AppError: of the
- * settings.* and database.* codes, address.in_use, or sandbox.world_invalid if the world has no application for it.
+ * Runs the service against a stand-in LMS until a signal comes, and returns the exit code. Throws AppError of the
+ * settings.* and database.* codes, address.in_use, or sandbox.world_invalid if the world has no application that the
+ * service can use.
  */
 export async function runSandboxService(at: {
   lmsUrl: string
   world: World
-  /** Of the stand-in, which learns the console's address as soon as the service has one. */
+  /** The stand-in's redirect URIs by client id. The console's is added once the service has an address. */
   redirectUris: Record<string, string[]>
   servicePort: number
   data: string
@@ -30,7 +31,7 @@ export async function runSandboxService(at: {
       ...process.env,
       ...credentials(at.world),
       ...(operator?.env ?? { LERNITO_CONSOLE_CLIENT_ID: '' }),
-      // Those of a real installation may be in the environment.
+      // The environment may hold the values of a real installation.
       LERNITO_PUBLIC_URL: '',
       LERNITO_LMS_PUBLIC_URL: '',
       LERNITO_WEBHOOK_SECRET: secret,
@@ -59,7 +60,7 @@ export async function runSandboxService(at: {
   return runUntilSignal({ start, stop: service.stop })
 }
 
-/** A port that is taken is told with the option that chooses another. */
+/** Names the option that chooses another port if the port is in use. Throws what `starting` throws. */
 export async function namingOption<Started>(option: string, starting: Promise<Started>): Promise<Started> {
   try {
     return await starting
@@ -68,13 +69,13 @@ export async function namingOption<Started>(option: string, starting: Promise<St
     const deeper = cause.cause instanceof Error ? cause.cause.message : cause.message
     throw new AppError(
       'address.in_use',
-      `The port of ${option} can't be used: ${deeper}. Stop what listens there, or choose another with ${option}.`,
+      `The port of ${option} can't be used: ${deeper}. Stop the program that listens there, or choose another with ${option}.`,
       { cause },
     )
   }
 }
 
-/** Of the world's first application that a service can use. */
+/** The credentials of the world's first application that a service can use. */
 function credentials({ applications }: World): Record<string, string> {
   const ours = applications.find(({ grant, staff }) => grant === 'client-credentials' && staff)
   if (ours === undefined) {
@@ -86,7 +87,7 @@ function credentials({ applications }: World): Record<string, string> {
   return { LERNITO_LMS_CLIENT_ID: ours.client_id, LERNITO_LMS_CLIENT_SECRET: ours.client_secret }
 }
 
-/** Who can sign in to the console, and by which application; null if the world has no such. */
+/** A person who can sign in to the console, and the application for it; null if the world lacks one of them. */
 function operatorOf({ applications, people }: World) {
   const application = applications.find(({ grant }) => grant === 'authorization-code')
   const person = people.find(({ staff, active }) => staff && active)
@@ -117,22 +118,22 @@ lernito-openedx is running against a stand-in LMS, on this machine only.
   Webhook        ${webhook}
   Stand-in LMS   ${lmsUrl}/${operator === null ? '' : `\n  Console        ${url}/lernito/console/`}
 
-1. Sell a course to somebody who has an account (in a second terminal, in this folder):
+1. Sell a course to a person who has an account (in a second terminal, in this folder):
 
 ${send('alice@example.com')}
 
-   See it on the dashboard: sign in at ${lmsUrl}/login as alice@example.com with the password ${password}
+   The course is on the dashboard: sign in at ${lmsUrl}/login as alice@example.com with the password ${password}
 
-2. Sell it to somebody unknown:
+2. Sell it to a person without an account:
 
 ${send('newcomer@example.com')}
 
-   Register with that address at ${lmsUrl}/register and activate: the course is on the dashboard.
+   Register with that address at ${lmsUrl}/register and activate the account: the course is on the dashboard.
 ${
   operator === null
     ? ''
     : `
-3. See in the console what became of both: sign in as ${operator.email} with the password ${password}
+3. See both sales in the console: sign in as ${operator.email} with the password ${password}
 `
 }
 Ctrl+C stops everything. The log of the service follows.

@@ -11,23 +11,23 @@ import { namingOption, runSandboxService, SANDBOX_SECRET } from './sandbox-servi
 
 export const sandbox: Command = {
   name: 'sandbox',
-  summary: 'try it: a stand-in LMS and the service, on this machine',
-  help: `Runs a stand-in LMS and the service against it, on loopback only. Nothing to install, nothing to configure, and
-everything is forgotten at the end.
+  summary: 'try it: run a stand-in LMS and the service on this machine',
+  help: `Runs a stand-in LMS and the service against it, on loopback only. There is nothing to install or to configure, and
+nothing is kept at the end.
 
 Usage: lernito-openedx sandbox [OPTIONS]
 
-  --lms-only             the stand-in LMS alone
+  --lms-only             run only the stand-in LMS
   --port N               the stand-in's port (default 8791)
   --service-port N       the service's port (default 8790)
   --world FILE           courses, people and applications of the stand-in, as JSON
-  --throttle N|off       calls a minute that the stand-in allows to staff (default 120, as a real LMS)
+  --throttle N|off       calls a minute that the stand-in allows staff (default 120, as in a stock LMS)
   --bulk on|off          whether the stand-in has bulk_enroll (default on)
   --cost none|measured   whether its calls take as long as those of a real LMS (default none)
   --data DIR             keep the service's database in this folder
 
-The webhook secret is ${SANDBOX_SECRET}, unless LERNITO_WEBHOOK_SECRET says otherwise; the service's other
-settings count as in "lernito-openedx serve --help".
+The webhook secret is ${SANDBOX_SECRET}, unless LERNITO_WEBHOOK_SECRET is set. The service's other settings have
+the meaning and the default that "lernito-openedx serve --help" shows.
 
 Example:
   lernito-openedx sandbox --throttle 120 --cost measured
@@ -74,7 +74,7 @@ Example:
   },
 }
 
-/** In the folder that is given, or in one that is gone afterwards. */
+/** Calls `use` with the given folder, or with a temporary one that is deleted afterwards. */
 async function inFolder(given: string | undefined, use: (folder: string) => Promise<number>): Promise<number> {
   if (given !== undefined) return use(given)
   const folder = mkdtempSync(join(tmpdir(), 'lernito-sandbox-'))
@@ -98,7 +98,7 @@ function count(name: string, text: string): number {
 
 function oneOf<const Choice extends string>(name: string, text: string, choices: readonly Choice[]): Choice {
   const choice = choices.find((one) => one === text)
-  if (choice === undefined) throw usageError(`--${name} is one of ${choices.join(', ')}, not ${text}.`)
+  if (choice === undefined) throw usageError(`--${name} must be one of ${choices.join(', ')}, not ${text}.`)
   return choice
 }
 

@@ -11,15 +11,17 @@ export const send: Command = {
 
 Usage: lernito-openedx send [FILE | --email ADDRESS --course KEY …] [--url URL] [--form original|readme|raw]
 
-  FILE        a payload; "-" reads standard input. Without it one is built of:
+  FILE        the payload; "-" reads standard input. Without FILE, the command builds a payload from these options:
   --email     the buyer's e-mail address
-  --course    a course key; may be given several times
-  --name, --family, --username    the buyer's names (default: made of the address)
+  --course    a course key; repeat the option for several courses
+  --name, --family, --username    the buyer's names (default: the local part of the address)
   --url       the webhook (default http://127.0.0.1:8790/api/lernito/webhook/)
-  --form      what is signed; see "lernito-openedx sign --help"
+  --form      which form of the payload is signed; see "lernito-openedx sign --help"
 
-LERNITO_WEBHOOK_SECRET is the secret, also from .env or from the file that LERNITO_WEBHOOK_SECRET_FILE names.
-The exit code is 0 if the answer is 2xx, else 1.
+The secret is LERNITO_WEBHOOK_SECRET, from the environment, from .env, or from the file that LERNITO_WEBHOOK_SECRET_FILE
+names.
+
+The exit code is 0 if the answer is 2xx, otherwise 1.
 
 Example, against the sandbox:
   LERNITO_WEBHOOK_SECRET=lernito-sandbox-secret lernito-openedx send \\

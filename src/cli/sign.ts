@@ -4,16 +4,17 @@ import { readForm, readInput, readWebhookSecret, signPayload } from './payload-i
 export const sign: Command = {
   name: 'sign',
   summary: 'print the signature of a payload',
-  help: `Prints the X-Lernito-Signature of a JSON payload: what the shop should send with it.
+  help: `Prints the value of X-Lernito-Signature that the shop should send with a JSON payload.
 
 Usage: lernito-openedx sign [FILE] [--form original|readme|raw]
 
-  FILE      the payload; "-" or nothing reads standard input
-  --form    original  the compact sorted JSON, as the original plugin's code checks it (default)
-            readme    the sorted JSON with spaces, as the script in its README signs it
+  FILE      the payload; "-" or no FILE reads standard input
+  --form    original  the compact sorted JSON that the original plugin's code verifies (default)
+            readme    the sorted JSON with spaces that the script in the original's README signs
             raw       the bytes as they are
 
-LERNITO_WEBHOOK_SECRET is the secret, also from .env or from the file that LERNITO_WEBHOOK_SECRET_FILE names.
+The secret is LERNITO_WEBHOOK_SECRET, from the environment, from .env, or from the file that LERNITO_WEBHOOK_SECRET_FILE
+names.
 
 Example:
   LERNITO_WEBHOOK_SECRET=lernito-sandbox-secret lernito-openedx sign payload.json

@@ -7,19 +7,19 @@ import { allowancesRequest, judgeAllowances } from '../openedx/enrollment-allowe
 import { enrollmentListRequest, judgeEnrollmentList } from '../openedx/enrollment-list.ts'
 import { call, callProblem, unreachedCall } from './calls.ts'
 import { problem } from './causes.ts'
-import { type Check, check, ill, skipped, well } from './check.ts'
+import { type Check, check, failed, passed, skipped } from './check.ts'
 
-/** Nobody has it: .invalid is reserved for that (RFC 2606). */
+/** An address that nobody has: .invalid is reserved (RFC 2606). */
 const NOBODY = 'lernito-doctor@example.invalid'
-/** So many courses are looked through, and so many ids are shown. */
+/** The number of courses that are read, and of course keys that are shown. */
 const PAGE_SIZE = 50
 const SHOWN = 5
 
 const COURSES: Check = check({
   id: 'lms.courses',
-  about: 'whether the service user sees courses, and which the shop can sell',
+  about: 'whether the service user sees courses, and which courses the shop can sell',
   needs: ['settings', 'lms.token'],
-  look: async (facts, tools) => {
+  examine: async (facts, tools) => {
     const { username } = facts['lms.token']
     const listed = await call({
       facts,
@@ -27,21 +27,21 @@ const COURSES: Check = check({
       request: courseListRequest({ username, pageSize: PAGE_SIZE }),
       judge: (answer) => judgeCourseList(answer, { username }),
     })
-    // It has a limit of its own, and the service never asks for it: the enrolling calls may have room all the same.
+    // The list has its own limit, and the service never reads it. The enrolling calls may work anyway.
     if (!listed.ok && listed.problem.cause === 'call.throttled') {
-      return ill([problem('courses.throttled', {})], { 'lms.courses': null })
+      return failed([problem('courses.throttled', {})], { 'lms.courses': null })
     }
-    if (!listed.ok) return ill([listed.problem])
+    if (!listed.ok) return failed([listed.problem])
     const { count, courses } = listed.value
     const first = courses.find(({ open }) => open) ?? courses[0]
     const request = first === undefined ? null : courseRequest({ key: first.key, username })
-    if (first === undefined || request === null) return ill([problem('courses.none', {})], { 'lms.courses': null })
+    if (first === undefined || request === null) return failed([problem('courses.none', {})], { 'lms.courses': null })
 
     const read = await call({ facts, tools, request, judge: judgeCourse })
-    if (!read.ok) return ill([read.problem])
-    if (read.value === null) return ill([problem('courses.unseen', { course: first.key })])
+    if (!read.ok) return failed([read.problem])
+    if (read.value === null) return failed([problem('courses.unseen', { course: first.key })])
     const gives = { 'lms.courses': read.value.key }
-    return first.open ? well(sellable(count, courses), gives) : ill([problem('courses.none_open', {})], gives)
+    return first.open ? passed(sellable(count, courses), gives) : failed([problem('courses.none_open', {})], gives)
   },
 })
 
@@ -53,50 +53,50 @@ function sellable(count: number, courses: readonly ListedCourse[]): string {
 
 const ACCOUNTS: Check = check({
   id: 'lms.accounts',
-  about: 'whether it may look up accounts by e-mail',
+  about: 'whether the service user may look up accounts by e-mail address',
   needs: ['settings', 'lms.token', 'lms.staff'],
-  look: async (facts, tools) => {
+  examine: async (facts, tools) => {
     const of = { email: NOBODY }
     const judge = (answer: Parameters<typeof judgeAccount>[0]) => judgeAccount(answer, of)
     const read = await call({ facts, tools, request: accountRequest(of), judge })
-    return read.ok ? well('asked for an address that nobody has') : ill([read.problem])
+    return read.ok ? passed('read with an address that nobody has') : failed([read.problem])
   },
 })
 
 const ENROLLMENT: Check = check({
   id: 'lms.enrollment',
-  about: 'whether it may read enrollments',
+  about: 'whether the service user may read enrollments',
   needs: ['settings', 'lms.token', 'lms.staff', 'lms.courses'],
-  look: async (facts, tools) => {
+  examine: async (facts, tools) => {
     const course = facts['lms.courses']
-    if (course === null) return skipped('no course is known to ask about')
+    if (course === null) return skipped('no course is known')
     const of = { username: facts['lms.token'].username, course }
     const judge = (answer: Parameters<typeof judgeEnrollment>[0]) => judgeEnrollment(answer, of)
     const read = await call({ facts, tools, request: enrollmentRequest(of), judge })
-    return read.ok ? well('asked for its own') : ill([read.problem])
+    return read.ok ? passed('read its own enrollment') : failed([read.problem])
   },
 })
 
 const ENROLLMENT_LIST: Check = check({
   id: 'lms.enrollment_list',
-  about: 'whether it may list the enrollments of an address, as reconcile does',
+  about: 'whether the service user may list the enrollments of an address, as reconcile does',
   needs: ['settings', 'lms.token', 'lms.staff'],
-  look: async (facts, tools) => {
+  examine: async (facts, tools) => {
     const request = enrollmentListRequest({ email: NOBODY })
     const read = await call({ facts, tools, request, judge: judgeEnrollmentList })
-    return read.ok ? well('asked for an address that nobody has') : ill([read.problem])
+    return read.ok ? passed('read with an address that nobody has') : failed([read.problem])
   },
 })
 
 const ENROLLMENT_ALLOWED: Check = check({
   id: 'lms.enrollment_allowed',
-  about: 'whether it may read allowances',
+  about: 'whether the service user may read allowances',
   needs: ['settings', 'lms.token', 'lms.staff'],
-  look: async (facts, tools) => {
+  examine: async (facts, tools) => {
     const of = { email: NOBODY }
     const judge = (answer: Parameters<typeof judgeAllowances>[0]) => judgeAllowances(answer, of)
     const read = await call({ facts, tools, request: allowancesRequest(of), judge })
-    return read.ok ? well('asked for an address that nobody has') : ill([read.problem])
+    return read.ok ? passed('read with an address that nobody has') : failed([read.problem])
   },
 })
 
@@ -104,29 +104,29 @@ const BULK: Check = check({
   id: 'lms.bulk_enroll',
   about: 'whether the LMS has bulk_enroll',
   needs: ['settings', 'lms'],
-  look: async ({ settings }, { askLms }) => {
+  examine: async ({ settings }, { askLms }) => {
     const request = bulkAvailableRequest()
-    const heard = await askLms({ settings, request })
-    if (!heard.ok) return ill([unreachedCall(heard, request.endpoint)])
-    const judged = judgeBulkAvailable(heard.answer)
-    if (!judged.ok) return ill([callProblem(judged.failure)])
-    if (judged.value) return well('up to 50 people are enrolled in one call')
+    const response = await askLms({ settings, request })
+    if (!response.ok) return failed([unreachedCall(response, request.endpoint)])
+    const judged = judgeBulkAvailable(response.answer)
+    if (!judged.ok) return failed([callProblem(judged.failure)])
+    if (judged.value) return passed('one call enrolls up to 50 people')
     const paced = settings.LERNITO_LMS_CALLS_PER_MINUTE > 0
-    return ill([problem(paced ? 'bulk.off' : 'bulk.off_without_budget', {})])
+    return failed([problem(paced ? 'bulk.off' : 'bulk.off_without_budget', {})])
   },
 })
 
-/** What a stock LMS allows to staff (recorded: throttle.json). What is really set can't be asked for. */
+/** The calls a minute that a stock LMS allows staff (recorded: throttle.json). No API tells the real limit. */
 const STOCK_CALLS = 120
 
 const THROTTLE: Check = check({
   id: 'lms.throttle',
   about: 'LERNITO_LMS_CALLS_PER_MINUTE, compared with the throttle of a stock LMS',
   needs: ['settings'],
-  look: ({ settings: { LERNITO_LMS_CALLS_PER_MINUTE: calls } }) => {
-    if (calls === 0) return ill([problem('throttle.unlimited', {})])
-    if (calls > STOCK_CALLS) return ill([problem('throttle.above_stock', { setting: String(calls) })])
-    return well(`${calls} of ${STOCK_CALLS}`)
+  examine: ({ settings: { LERNITO_LMS_CALLS_PER_MINUTE: calls } }) => {
+    if (calls === 0) return failed([problem('throttle.unlimited', {})])
+    if (calls > STOCK_CALLS) return failed([problem('throttle.above_stock', { setting: String(calls) })])
+    return passed(`${calls} of ${STOCK_CALLS} calls a minute`)
   },
 })
 

@@ -5,7 +5,7 @@ import { type Problem, problem } from './causes.ts'
 import type { Facts, Tools } from './check.ts'
 import type { Unreached } from './probe.ts'
 
-/** Makes one harmless call as the service user, and judges it as the service does. */
+/** Makes one call as the service user that changes nothing, and judges the answer as the service does. */
 export async function call<T>(of: {
   facts: Pick<Facts, 'settings' | 'lms.token'>
   tools: Tools
@@ -14,19 +14,19 @@ export async function call<T>(of: {
 }): Promise<{ readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: Problem }> {
   const { facts, tools, request, judge } = of
   const { settings, 'lms.token': token } = facts
-  const heard = await tools.askLms({ settings, request, token: token.value })
-  if (!heard.ok) return { ok: false, problem: unreachedCall(heard, request.endpoint) }
-  const judged = judge(heard.answer)
+  const response = await tools.askLms({ settings, request, token: token.value })
+  if (!response.ok) return { ok: false, problem: unreachedCall(response, request.endpoint) }
+  const judged = judge(response.answer)
   return judged.ok ? judged : { ok: false, problem: callProblem(judged.failure) }
 }
 
-/** The LMS answered its heartbeat, but not this call. */
-export function unreachedCall({ hindrance, code }: Unreached, endpoint: Endpoint): Problem {
-  if (hindrance === 'timeout') return problem('call.timeout', { endpoint })
+/** The problem with an LMS that answers its heartbeat, but not this call. */
+export function unreachedCall({ obstacle, code }: Unreached, endpoint: Endpoint): Problem {
+  if (obstacle === 'timeout') return problem('call.timeout', { endpoint })
   return problem('call.failed', { message: `The connection ends without an answer from ${endpoint} (${code})` })
 }
 
-/** What is behind the failure of a call that has nothing to do with a person or a course. */
+/** The problem behind the failure of a call that isn't about a person or a course. */
 export function callProblem({ kind, endpoint, status, message }: Failure): Problem {
   if (kind === 'throttled') return problem('call.throttled', { endpoint })
   if (kind === 'unauthorized') return problem('call.token_refused', { endpoint })

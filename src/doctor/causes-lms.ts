@@ -1,228 +1,238 @@
 import type { Cause } from './causes-ours.ts'
 
-const REINIT = '`tutor config save`, then `tutor local do init --limit=lernito` and `tutor local start -d`.'
+const REINIT = 'Run `tutor config save`, then `tutor local do init --limit=lernito` and `tutor local start -d`.'
 const PLAIN_URL =
-  'Inside its network the LMS is http://lms:8000: `tutor config save --unset LERNITO_LMS_URL`, then `tutor local start -d`.'
-/** A flat setting since Willow; a dict before. Both lines do no harm in any release. */
+  "Inside Tutor's network, the LMS is http://lms:8000: run `tutor config save --unset LERNITO_LMS_URL`, then `tutor local start -d`."
+/** A flat setting since Willow, a key of FEATURES before. Each line is harmless in every release. */
 const BULK_ON =
-  "Write both `FEATURES['ENABLE_BULK_ENROLLMENT_VIEW'] = True` and `ENABLE_BULK_ENROLLMENT_VIEW = True` in the LMS's settings, and restart it: releases up to Verawood read the first, later ones the second."
-const BULK_ON_TUTOR = 'The plugin sets it: `tutor config save`, then `tutor local restart lms`.'
+  "Add both `FEATURES['ENABLE_BULK_ENROLLMENT_VIEW'] = True` and `ENABLE_BULK_ENROLLMENT_VIEW = True` to the LMS's settings, and restart the LMS. Releases up to Verawood read the first, later releases the second."
+const BULK_ON_TUTOR = 'The plugin sets it: run `tutor config save`, then `tutor local restart lms`.'
 const LMS_LOG = 'See `tutor local logs --tail=100 lms`.'
-const MORE_IN_LOG = 'The log of the LMS at this time says more.'
+const MORE_IN_LOG = 'For details, see the log of the LMS at this time.'
 
-/** Of the LMS and of its API. */
+/** The causes in the LMS and its APIs. */
 export const LMS_CAUSES = {
   'lms.dns': {
     severity: 'failure',
-    says: 'The host {host} of LERNITO_LMS_URL does not resolve ({code}).',
-    plain: "Correct LERNITO_LMS_URL, or this machine's DNS.",
+    message: 'The host {host} of LERNITO_LMS_URL does not resolve ({code}), so deliveries wait.',
+    plain: 'Correct LERNITO_LMS_URL, or the DNS of this machine.',
     tutor:
-      'The name lms is known inside its network only: `tutor local start -d`, and run this as `tutor local do lernito-doctor`.',
+      "The name lms resolves only inside Tutor's network: run `tutor local start -d`, then `tutor local do lernito-doctor`.",
   },
   'lms.refused': {
     severity: 'failure',
-    says: 'Nothing accepts connections at {host}, which is LERNITO_LMS_URL ({code}).',
-    plain: 'Start the LMS. If it runs: check host and port in LERNITO_LMS_URL, and the firewall between.',
-    tutor: `\`tutor local start -d lms\`. ${LMS_LOG}`,
+    message: 'Nothing accepts connections at {host}, the host of LERNITO_LMS_URL ({code}), so deliveries wait.',
+    plain: 'Start the LMS. If it is running, check the host and port in LERNITO_LMS_URL, and the firewall.',
+    tutor: `Run \`tutor local start -d lms\`. ${LMS_LOG}`,
   },
   'lms.tls': {
     severity: 'failure',
-    says: 'The TLS connection to {host}, which is LERNITO_LMS_URL, fails ({code}).',
+    message: 'The TLS connection to {host}, the host of LERNITO_LMS_URL, fails ({code}), so deliveries wait.',
     plain:
-      "Renew the LMS's certificate, or write the name that it is for. If its authority is your own, name that one's certificate file in NODE_EXTRA_CA_CERTS. Where the LMS speaks plain HTTP, write http://.",
+      "Renew the LMS's certificate, or use the host name of the certificate in LERNITO_LMS_URL. For a certificate authority of your own, set NODE_EXTRA_CA_CERTS to the file of its certificate. If the LMS serves plain HTTP, use http://.",
     tutor: PLAIN_URL,
   },
   'lms.plain_http': {
     severity: 'failure',
-    says: 'LERNITO_LMS_URL begins with https://, and what listens at {host} speaks plain HTTP and no TLS.',
-    plain: 'Write http:// in LERNITO_LMS_URL, or the port that speaks TLS.',
+    message: 'LERNITO_LMS_URL begins with https://, but the server at {host} speaks plain HTTP without TLS.',
+    plain: 'Use http:// in LERNITO_LMS_URL, or the port that speaks TLS.',
     tutor: PLAIN_URL,
   },
   'lms.timeout': {
     severity: 'failure',
-    says: 'The LMS at {host} gave no answer in time.',
-    plain: 'See whether all its workers are busy, or its database hangs.',
-    tutor: `\`tutor local restart lms\`. ${LMS_LOG}`,
+    message: 'The LMS at {host} does not answer in time.',
+    plain: 'Check whether all workers of the LMS are busy, or its database hangs.',
+    tutor: `Run \`tutor local restart lms\`. ${LMS_LOG}`,
   },
   'lms.cut': {
     severity: 'failure',
-    says: 'The connection to {host}, which is LERNITO_LMS_URL, ends without an answer ({code}).',
-    plain: 'Check the port in LERNITO_LMS_URL, and whether https:// has to stand there.',
+    message: 'The connection to {host}, the host of LERNITO_LMS_URL, ends without an answer ({code}).',
+    plain: 'Check the port in LERNITO_LMS_URL, and whether it needs https://.',
     tutor: LMS_LOG,
   },
   'lms.redirects': {
     severity: 'failure',
-    says: 'LERNITO_LMS_URL redirects to {target}. Redirects are not followed, for a token must not travel.',
-    plain: "Write the LMS's own address in LERNITO_LMS_URL, with https:// or http:// as it has it.",
+    message:
+      'LERNITO_LMS_URL redirects to {target}. The service does not follow redirects, because it must not send its token to another host.',
+    plain: "Set LERNITO_LMS_URL to the LMS's own address, with the right one of https:// and http://.",
     tutor: PLAIN_URL,
   },
   'lms.refuses_host': {
     severity: 'failure',
-    says: 'What answers at {host} refuses the call as such (400).',
+    message: 'The server at {host} refuses every request (400).',
     plain:
-      'Write an address in LERNITO_LMS_URL whose host is in the ALLOWED_HOSTS of the LMS, and https:// if that port speaks TLS.',
+      'Set LERNITO_LMS_URL to an address whose host is in the ALLOWED_HOSTS of the LMS, with https:// if that port speaks TLS.',
     tutor: PLAIN_URL,
   },
   'lms.unavailable': {
     severity: 'failure',
-    says: 'The proxy before the LMS answers {status}: the LMS behind it is down, starting, or in maintenance.',
-    plain: 'Start the LMS, and look into its log.',
-    tutor: `\`tutor local start -d lms\`. ${LMS_LOG}`,
+    message: 'The proxy in front of the LMS answers {status}: the LMS is down, starting, or in maintenance.',
+    plain: 'Start the LMS, and check its log.',
+    tutor: `Run \`tutor local start -d lms\`. ${LMS_LOG}`,
   },
   'lms.broken': {
     severity: 'failure',
-    says: 'The LMS answers, but is not well: {parts}.',
-    plain: 'Look into the log of the LMS, and at its databases MySQL and MongoDB.',
-    tutor: `\`tutor local start -d mysql mongodb\`. ${LMS_LOG}`,
+    message: 'The LMS answers, but it is not healthy: {parts}.',
+    plain: 'Check the log of the LMS, and its databases MySQL and MongoDB.',
+    tutor: `Run \`tutor local start -d mysql mongodb\`. ${LMS_LOG}`,
   },
   'lms.not_lms': {
     severity: 'failure',
-    says: 'What answers at {host} does not answer /heartbeat as an LMS does ({status}).',
-    plain: "LERNITO_LMS_URL must be the LMS's address, not that of another site or of a micro-frontend.",
+    message: 'The server at {host} does not answer /heartbeat as an LMS does ({status}).',
+    plain: 'Set LERNITO_LMS_URL to the address of the LMS, not of another site or of a micro-frontend.',
     tutor: PLAIN_URL,
   },
   'token.invalid_client': {
     severity: 'failure',
-    says: 'The LMS does not know LERNITO_LMS_CLIENT_ID with LERNITO_LMS_CLIENT_SECRET (invalid_client).',
+    message:
+      'The LMS has no application with LERNITO_LMS_CLIENT_ID and LERNITO_LMS_CLIENT_SECRET, so it gives the service no token (invalid_client).',
     plain:
-      'In the LMS: `./manage.py lms create_dot_application --grant-type client-credentials --client-id "$LERNITO_LMS_CLIENT_ID" --client-secret "$LERNITO_LMS_CLIENT_SECRET" --skip-authorization --update lernito lernito`.',
-    tutor: `The secret was perhaps not saved when the plugin was enabled: ${REINIT}`,
+      'Run in the LMS: `./manage.py lms create_dot_application --grant-type client-credentials --client-id "$LERNITO_LMS_CLIENT_ID" --client-secret "$LERNITO_LMS_CLIENT_SECRET" --skip-authorization --update lernito lernito`.',
+    tutor: `The secret may not have been saved when the plugin was enabled. ${REINIT}`,
   },
   'token.grant_type': {
     severity: 'failure',
-    says: 'The application LERNITO_LMS_CLIENT_ID may not get a token by client credentials ({error}).',
+    message: 'The application LERNITO_LMS_CLIENT_ID may not get a token with client credentials ({error}).',
     plain:
-      "Give it the grant type client credentials in the LMS's admin (Django OAuth Toolkit, Applications). The console's application is another one.",
+      "Set its grant type to client credentials in the LMS's admin (Django OAuth Toolkit, Applications). The console uses a different application.",
     tutor: REINIT,
   },
   'token.rate_limited': {
     severity: 'warning',
-    says: 'The LMS gives out no tokens for now (429): the rate limit of its token endpoint, by address.',
+    message: 'The LMS refuses tokens (429): this address has reached the rate limit of its token endpoint.',
     plain:
-      'Programs that share an address, as the LMS sees it, ask for more than 120 tokens a minute together. Find them by its access log. Run doctor again after a minute.',
+      'Programs that share this address request more than 120 tokens a minute together. Find them in the access log of the LMS. Run doctor again after a minute.',
     tutor: null,
   },
   'token.barred': {
     severity: 'failure',
-    says: 'Something before the LMS lets nobody ask for a token: its token endpoint answers 403.',
-    plain: 'Let the proxy or the firewall before the LMS pass POST /oauth2/access_token from this machine.',
+    message: 'A proxy or firewall in front of the LMS blocks token requests: the token endpoint answers 403.',
+    plain: 'Allow POST /oauth2/access_token from this machine in the proxy or firewall in front of the LMS.',
     tutor: PLAIN_URL,
   },
   'token.not_jwt': {
     severity: 'failure',
-    says: 'The LMS gave a token that is not a JWT.',
-    plain: 'Its release is older than this service supports, or its OAuth was changed. Upgrade the LMS.',
+    message: 'The LMS issues a token that is not a JWT, so the service cannot use it.',
+    plain: 'Upgrade the LMS: its release is older than this service supports, or its OAuth was customized.',
     tutor: null,
   },
   'token.refused': {
     severity: 'failure',
-    says: 'The LMS gives no token ({error}).',
+    message: 'The LMS refuses the service a token ({error}).',
     plain:
-      "Look at the application LERNITO_LMS_CLIENT_ID in the LMS's admin (Django OAuth Toolkit, Applications): it must be confidential and have a user.",
+      "Check the application LERNITO_LMS_CLIENT_ID in the LMS's admin (Django OAuth Toolkit, Applications): it must be confidential and have a user.",
     tutor: REINIT,
   },
   'staff.not_staff': {
     severity: 'failure',
-    says: 'The user {username} of the application LERNITO_LMS_CLIENT_ID is not staff in the LMS.',
+    message:
+      'The user {username} of the application LERNITO_LMS_CLIENT_ID is not staff in the LMS, so the service may not enroll anyone.',
     plain:
-      "Tick Staff status of this user in the LMS's admin (Users), or in the LMS: `./manage.py lms manage_user USERNAME THEIR-EMAIL --staff`.",
-    tutor: '`tutor local do init --limit=lernito`.',
+      "Select Staff status for this user in the LMS's admin (Users). Or run in the LMS: `./manage.py lms manage_user USERNAME THEIR-EMAIL --staff`.",
+    tutor: 'Run `tutor local do init --limit=lernito`.',
   },
   'staff.inactive': {
     severity: 'warning',
-    says: 'The user {username} of the application LERNITO_LMS_CLIENT_ID is not active in the LMS.',
+    message:
+      'The user {username} of the application LERNITO_LMS_CLIENT_ID is not active in the LMS. The LMS gives it tokens and accepts its calls anyway.',
     plain:
-      "The LMS gives it tokens and takes its calls all the same. Tick Active of this user in the LMS's admin (Users). If it was unticked to lock the service out: untick Staff status, which does that.",
+      "Select Active for this user in the LMS's admin (Users). To lock the service out, clear Staff status instead.",
     tutor: null,
   },
   'call.forbidden': {
     severity: 'failure',
-    says: 'The service user may not use {endpoint} ({status}).',
-    plain: "Tick Staff status of the application's user in the LMS's admin (Users).",
-    tutor: '`tutor local do init --limit=lernito`.',
+    message: 'The service user may not use {endpoint} ({status}).',
+    plain: "Select Staff status for the application's user in the LMS's admin (Users).",
+    tutor: 'Run `tutor local do init --limit=lernito`.',
   },
   'call.missing': {
     severity: 'failure',
-    says: 'There is no {endpoint} (404).',
+    message: 'The server at LERNITO_LMS_URL has no {endpoint} (404).',
     plain:
-      "LERNITO_LMS_URL must be the LMS's address, not Studio's. If it is, this release of Open edX lacks the API: upgrade it.",
+      'Set LERNITO_LMS_URL to the address of the LMS, not of Studio. If it is right, this release of Open edX lacks the API: upgrade it.',
     tutor: PLAIN_URL,
   },
   'call.token_refused': {
     severity: 'failure',
-    says: '{endpoint} refuses the token that the LMS has just given (401).',
-    plain: 'Have the machines of the LMS set their clocks by NTP, and all of them run with the same JWT_AUTH settings.',
-    tutor: '`tutor config save`, then `tutor local restart lms`.',
+    message: '{endpoint} refuses the token that the LMS has just issued (401).',
+    plain: 'Synchronize the clocks of the LMS machines by NTP, and run all of them with the same JWT_AUTH settings.',
+    tutor: 'Run `tutor config save`, then `tutor local restart lms`.',
   },
   'call.throttled': {
     severity: 'warning',
-    says: '{endpoint} answers 429: the LMS throttles the service user now.',
+    message: '{endpoint} answers 429: the LMS throttles the service user, so enrollments are slower.',
     plain:
-      'Give the service a user of its own, and set LERNITO_LMS_CALLS_PER_MINUTE ten below the throttle of the LMS (120 a minute unless you changed it).',
+      'Give the service a user of its own, and set LERNITO_LMS_CALLS_PER_MINUTE to ten less than the throttle of the LMS (120 a minute unless you changed it).',
     tutor: null,
   },
   'call.timeout': {
     severity: 'failure',
-    says: '{endpoint} gave no answer in time, while /heartbeat does.',
-    plain: `See whether the workers of the LMS are busy. ${MORE_IN_LOG}`,
+    message: '{endpoint} does not answer in time, although /heartbeat does.',
+    plain: `Check whether all workers of the LMS are busy. ${MORE_IN_LOG}`,
     tutor: LMS_LOG,
   },
   'call.failed': {
     severity: 'failure',
-    says: '{message}.',
+    message: '{message}.',
     plain: MORE_IN_LOG,
     tutor: LMS_LOG,
   },
   'courses.throttled': {
     severity: 'warning',
-    says: 'The course list answers 429. It has a limit of its own, 40 calls a minute for staff, and counts the enrolling calls too.',
+    message:
+      'The course list answers 429. It has its own limit of 40 calls a minute for staff, and counts the enrolling calls too.',
     plain:
-      'Nothing: the service does not use the list, and this says nothing about the limit of the enrolling calls. To see the courses, run doctor again after a minute with few sales.',
+      'No action is needed: the service does not use the list, and the enrolling calls have another limit. To see the courses, run doctor again after a minute with few sales.',
     tutor: null,
   },
   'courses.none': {
     severity: 'warning',
-    says: 'The LMS lists no course, so there is nothing to sell.',
-    plain: 'Publish a course in Studio; its id is what the shop sends as courseIds.',
-    tutor: 'For a first try: `tutor local do importdemocourse`.',
+    message: 'The LMS lists no course, so there is nothing to sell.',
+    plain: 'Publish a course in Studio. The shop sends its course key in courseIds.',
+    tutor: 'To try it with the demo course, run `tutor local do importdemocourse`.',
   },
   'courses.none_open': {
     severity: 'warning',
-    says: 'None of the courses is open: their enrollment has ended or not begun, or they are hidden or by invitation.',
+    message: 'No course is open: enrollment has ended or not begun, or the courses are hidden or by invitation only.',
     plain:
-      'Nothing, if you sell such courses on purpose: buyers are enrolled all the same. Otherwise set the enrollment dates in Studio.',
+      'No action is needed if you sell such courses on purpose: buyers are enrolled anyway. Otherwise set the enrollment dates in Studio.',
     tutor: null,
   },
   'courses.unseen': {
     severity: 'failure',
-    says: 'The LMS lists {course}, but says that it does not exist when it is asked for.',
-    plain: "Tick Staff status of the application's user in the LMS's admin (Users). Sales of this course would fail.",
-    tutor: '`tutor local do init --limit=lernito`.',
+    message:
+      'The LMS lists {course}, but answers that it does not exist when the service reads it. Sales of this course fail.',
+    plain: "Select Staff status for the application's user in the LMS's admin (Users).",
+    tutor: 'Run `tutor local do init --limit=lernito`.',
   },
   'bulk.off': {
     severity: 'warning',
-    says: 'The LMS has no bulk_enroll: people are enrolled one by one, 40 to 80 a minute under its throttle.',
+    message:
+      'The LMS has no bulk_enroll: the service enrolls people one by one, 40 to 80 a minute under the throttle of the LMS.',
     plain: BULK_ON,
     tutor: BULK_ON_TUTOR,
   },
   'bulk.off_without_budget': {
     severity: 'warning',
-    says: 'The LMS has no bulk_enroll, so people are enrolled one by one; LERNITO_LMS_CALLS_PER_MINUTE is 0, and the LMS throttles enrollment_allowed whatever is turned off.',
+    message:
+      'The LMS has no bulk_enroll, so the service enrolls people one by one. LERNITO_LMS_CALLS_PER_MINUTE is 0, but the LMS always throttles enrollment_allowed.',
     plain: `${BULK_ON} Or set LERNITO_LMS_CALLS_PER_MINUTE to 110.`,
-    tutor: `${BULK_ON_TUTOR} Or \`tutor config save --set LERNITO_LMS_CALLS_PER_MINUTE=110\`, then \`tutor local start -d\`.`,
+    tutor: `${BULK_ON_TUTOR} Or run \`tutor config save --set LERNITO_LMS_CALLS_PER_MINUTE=110\`, then \`tutor local start -d\`.`,
   },
   'throttle.above_stock': {
     severity: 'warning',
-    says: 'LERNITO_LMS_CALLS_PER_MINUTE is {setting}, and an LMS allows 120 to staff unless its throttle was raised.',
-    plain: 'Nothing, if you raised it for the service user. Otherwise set LERNITO_LMS_CALLS_PER_MINUTE to 110.',
-    tutor: '`tutor config save --unset LERNITO_LMS_CALLS_PER_MINUTE`, then `tutor local start -d`.',
+    message:
+      'LERNITO_LMS_CALLS_PER_MINUTE is {setting}, but a stock LMS allows staff 120 calls a minute and refuses the others.',
+    plain:
+      'No action is needed if you raised the throttle for the service user. Otherwise set LERNITO_LMS_CALLS_PER_MINUTE to 110.',
+    tutor: 'Run `tutor config save --unset LERNITO_LMS_CALLS_PER_MINUTE`, then `tutor local start -d`.',
   },
   'throttle.unlimited': {
     severity: 'warning',
-    says: 'LERNITO_LMS_CALLS_PER_MINUTE is 0, and an LMS throttles unless that was turned off.',
+    message: 'LERNITO_LMS_CALLS_PER_MINUTE is 0, but an LMS throttles unless its throttle was turned off.',
     plain:
-      "Nothing, if you turned it off (Rate limit configurations in the LMS's admin) and the LMS has bulk_enroll. That lifts the limit of bulk_enroll and enrollment, and not that of enrollment_allowed. Otherwise set LERNITO_LMS_CALLS_PER_MINUTE to 110.",
+      "No action is needed if you turned the throttle off (Rate limit configurations in the LMS's admin) and the LMS has bulk_enroll. This lifts the limit of bulk_enroll and enrollment, but not of enrollment_allowed. Otherwise set LERNITO_LMS_CALLS_PER_MINUTE to 110.",
     tutor:
-      'Nothing, if LERNITO_LIFT_LMS_THROTTLE is true and `tutor local do init --limit=lernito` has run since. Otherwise `tutor config save --unset LERNITO_LMS_CALLS_PER_MINUTE`, then `tutor local start -d`.',
+      'No action is needed if LERNITO_LIFT_LMS_THROTTLE is true and `tutor local do init --limit=lernito` has run since. Otherwise run `tutor config save --unset LERNITO_LMS_CALLS_PER_MINUTE`, then `tutor local start -d`.',
   },
 } as const satisfies Record<string, Cause>

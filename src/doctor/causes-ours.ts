@@ -1,119 +1,125 @@
 /**
- * What can be wrong. `says` is the cause in words; {names} in it are filled in. `plain` and `tutor` say what mends it:
- * commands are in backquotes and hold nothing that came from elsewhere, so that they can be copied. `tutor` is null
- * where it makes no difference.
+ * What can be wrong. `message` states the cause and its effect; {names} in it are filled in. `plain` and `tutor` state
+ * the fix: commands are in backquotes and hold nothing from outside, so that they are safe to copy. `tutor` is null if
+ * the fix is the same with Tutor.
  */
 export interface Cause {
   readonly severity: 'warning' | 'failure'
-  readonly says: string
+  readonly message: string
   readonly plain: string
   readonly tutor: string | null
 }
 
-/** Of the service itself: its settings, its database and the clocks. */
+/** The causes in the service itself: its settings, its database and the clocks. */
 export const OUR_CAUSES = {
   'settings.invalid': {
     severity: 'failure',
-    says: '{line}',
-    plain: 'Set it right in the environment of the service or in its `.env`, and restart it.',
+    message: '{line}',
+    plain: 'Correct the setting in the environment of the service or in its `.env`, and restart the service.',
     tutor:
-      'The plugin fills in all that you have not set yourself: `tutor config save`. Change a value with `tutor config save --set NAME=VALUE`, then `tutor local start -d`.',
+      'Run `tutor config save`: the plugin fills in every value that you have not set. To change a value, run `tutor config save --set NAME=VALUE`, then `tutor local start -d`.',
   },
   'settings.unknown': {
     severity: 'warning',
-    says: '{name} is not a setting of this version and has no effect.',
-    plain: 'Check its spelling, or remove it.',
+    message: '{name} is not a setting of this version, so it has no effect.',
+    plain: 'Correct its spelling, or remove it.',
     tutor: null,
   },
   'settings.plain_http': {
     severity: 'warning',
-    says: '{name} is http:// to a public host: whoever is in between can read and change what is sent.',
-    plain: 'Write https://.',
+    message: '{name} is http:// to a public host: anyone on the network in between can read and change the traffic.',
+    plain: 'Use https:// in this setting, and restart the service.',
     tutor:
-      '`tutor config save --unset LERNITO_LMS_URL` (it is http://lms:8000 then, inside its network) or `tutor config save --set LERNITO_NOTIFY_URL=https://…`, then `tutor local start -d`.',
+      "Run `tutor config save --unset LERNITO_LMS_URL` (the default is http://lms:8000, inside Tutor's network) or `tutor config save --set LERNITO_NOTIFY_URL=https://…`, then `tutor local start -d`.",
   },
   'secret.short': {
     severity: 'warning',
-    says: '{name} has fewer than 16 characters and could be guessed.',
+    message: '{name} has fewer than 16 characters: an attacker could guess it and sign webhooks.',
     plain:
-      'Make a new one with `openssl rand -hex 32` and give it to the shop. Until the shop signs with it, keep the old one as LERNITO_WEBHOOK_SECRET_PREVIOUS.',
-    tutor: `\`tutor config save --set "LERNITO_WEBHOOK_SECRET_PREVIOUS='THE-OLD-ONE'" --set "LERNITO_WEBHOOK_SECRET='$(openssl rand -hex 32)'"\`, then \`tutor local start -d\`; \`tutor lernito info\` shows what to give to the shop.`,
+      'Create a new secret with `openssl rand -hex 32`, and give it to the shop. Keep the old one as LERNITO_WEBHOOK_SECRET_PREVIOUS until the shop signs with the new one.',
+    tutor: `Run \`tutor config save --set "LERNITO_WEBHOOK_SECRET_PREVIOUS='THE-OLD-ONE'" --set "LERNITO_WEBHOOK_SECRET='$(openssl rand -hex 32)'"\`, then \`tutor local start -d\`. \`tutor lernito info\` shows the secret for the shop.`,
   },
   'secret.space': {
     severity: 'warning',
-    says: '{name} begins or ends with white space, which counts as part of it.',
-    plain: "Remove it, unless the shop's has it too: every signature would be refused.",
-    tutor: `\`tutor config save --set "LERNITO_WEBHOOK_SECRET='THE-SECRET'"\`, then \`tutor local start -d\`.`,
+    message:
+      '{name} begins or ends with white space, which is part of the secret: every signature is refused unless the shop uses the same white space.',
+    plain: "Remove the white space, unless the shop's secret has it too.",
+    tutor: `Run \`tutor config save --set "LERNITO_WEBHOOK_SECRET='THE-SECRET'"\`, then \`tutor local start -d\`.`,
   },
   'secret.quoted': {
     severity: 'warning',
-    says: '{name} stands in quotation marks, which count as part of it.',
+    message:
+      '{name} is in quotation marks, which are part of the secret: every signature is refused unless the shop uses the same quotation marks.',
     plain:
-      "Remove them, unless the shop's has them too: every signature would be refused. The env_file of Docker, for example, does not take them off.",
-    tutor: `\`tutor config save --set "LERNITO_WEBHOOK_SECRET='THE-SECRET'"\`, then \`tutor local start -d\`.`,
+      "Remove the quotation marks, unless the shop's secret has them too. An env_file of Docker, for example, keeps them.",
+    tutor: `Run \`tutor config save --set "LERNITO_WEBHOOK_SECRET='THE-SECRET'"\`, then \`tutor local start -d\`.`,
   },
   'secret.previous': {
     severity: 'warning',
-    says: 'LERNITO_WEBHOOK_SECRET_PREVIOUS is still set: what is signed with the old secret is accepted.',
-    plain: 'Remove it as soon as the shop signs with the new secret, and restart the service.',
+    message:
+      'LERNITO_WEBHOOK_SECRET_PREVIOUS is still set: the service accepts webhooks that are signed with the old secret.',
+    plain: 'Once the shop signs with the new secret, remove the setting and restart the service.',
     tutor:
-      'As soon as the shop signs with the new secret: `tutor config save --unset LERNITO_WEBHOOK_SECRET_PREVIOUS`, then `tutor local start -d`.',
+      'Once the shop signs with the new secret, run `tutor config save --unset LERNITO_WEBHOOK_SECRET_PREVIOUS`, then `tutor local start -d`.',
   },
   'database.not_writable': {
     severity: 'failure',
-    says: "The database {name} can't be written: {reason}.",
+    message: "The service can't write to the database {name}, so it does not start: {reason}.",
     plain:
-      'Let LERNITO_DATABASE_URL name a file in a folder of a local disk that the user of the service may write to. If doctor ran as another user than the service, run it as that one.',
+      'Set LERNITO_DATABASE_URL to a file on a local disk, in a folder that the user of the service can write to. If you ran doctor as another user, run it again as the user of the service.',
     tutor: null,
   },
   'database.unreachable': {
     severity: 'failure',
-    says: "The database {name} can't be reached: {reason}.",
-    plain: 'Start it, check host and port in LERNITO_DATABASE_URL, and the firewall between.',
+    message: "The service can't reach the database {name}: {reason}.",
+    plain: 'Start the database. If it is running, check the host and port in LERNITO_DATABASE_URL, and the firewall.',
     tutor:
-      '`tutor local start -d mysql`. If the database is outside Tutor: `tutor config printvalue MYSQL_HOST` and `tutor config printvalue MYSQL_PORT`.',
+      'Run `tutor local start -d mysql`. If the database is outside Tutor, check `tutor config printvalue MYSQL_HOST` and `tutor config printvalue MYSQL_PORT`.',
   },
   'database.access_denied': {
     severity: 'failure',
-    says: 'The database {name} refuses the user or the password of LERNITO_DATABASE_URL.',
+    message: 'The database {name} refuses the user or the password of LERNITO_DATABASE_URL.',
     plain:
-      "Correct them (special characters of the password are written as %XX), or set the password in the database: `ALTER USER 'lernito'@'%' IDENTIFIED BY 'THE-PASSWORD'`.",
-    tutor: '`tutor config save`, then `tutor local do init --limit=lernito` and `tutor local start -d`.',
+      "Correct them in LERNITO_DATABASE_URL, with special characters of the password as %XX. Or set the password in the database: `ALTER USER 'lernito'@'%' IDENTIFIED BY 'THE-PASSWORD'`.",
+    tutor: 'Run `tutor config save`, then `tutor local do init --limit=lernito` and `tutor local start -d`.',
   },
   'database.missing': {
     severity: 'failure',
-    says: 'There is no database {name}.',
-    plain: 'Make it, under the name that LERNITO_DATABASE_URL has: `CREATE DATABASE lernito CHARACTER SET utf8mb4`.',
-    tutor: '`tutor local do init --limit=lernito`.',
+    message: 'The database {name} does not exist.',
+    plain: 'Create it with the name in LERNITO_DATABASE_URL: `CREATE DATABASE lernito CHARACTER SET utf8mb4`.',
+    tutor: 'Run `tutor local do init --limit=lernito`.',
   },
   'database.no_right': {
     severity: 'failure',
-    says: 'The user of LERNITO_DATABASE_URL may not use the database {name}, or there is none of this name.',
-    plain: "`GRANT ALL ON lernito.* TO 'lernito'@'%'`, with the database and the user of LERNITO_DATABASE_URL.",
-    tutor: '`tutor local do init --limit=lernito`.',
+    message: 'The user of LERNITO_DATABASE_URL may not use the database {name}, or no database has this name.',
+    plain: "Run `GRANT ALL ON lernito.* TO 'lernito'@'%'` with the database and the user of LERNITO_DATABASE_URL.",
+    tutor: 'Run `tutor local do init --limit=lernito`.',
   },
   'database.unusable': {
     severity: 'failure',
-    says: "The database {name} can't be used: {reason}.",
-    plain: 'Set right what it says. A damaged or foreign file: restore the backup, or name another file.',
-    tutor: 'The log of the database may say more: `tutor local logs --tail=100 mysql`.',
+    message: "The service can't use the database {name}: {reason}.",
+    plain:
+      'Fix the reported problem. If the file is damaged or belongs to another program, restore the backup, or set LERNITO_DATABASE_URL to another file.',
+    tutor: 'Fix the reported problem. For details, see `tutor local logs --tail=100 mysql`.',
   },
   'database.too_new': {
     severity: 'failure',
-    says: 'The database was migrated by a newer version: it needs level {needed}, and this one knows {known}.',
-    plain: 'Start that version or a newer one, or restore the backup from before the upgrade.',
+    message:
+      'A newer version has migrated the database: it needs level {needed}, but this version supports level {known}, so this version cannot use it.',
+    plain: 'Start the newer version, or restore the backup from before the upgrade.',
     tutor: null,
   },
   'clock.off': {
     severity: 'warning',
-    says: "The clock of {whose} is {difference} this machine's.",
-    plain: 'Have all machines set their clocks by NTP: `timedatectl set-ntp true`.',
+    message: "The clock of {whose} is {difference} this machine's.",
+    plain: 'Synchronize the clocks of all machines by NTP: `timedatectl set-ntp true`.',
     tutor: null,
   },
   'clock.wrong': {
     severity: 'failure',
-    says: "The clock of {whose} is {difference} this machine's: waiting times and tokens go wrong.",
-    plain: 'Have all machines set their clocks by NTP: `timedatectl set-ntp true`.',
+    message:
+      "The clock of {whose} is {difference} this machine's: retries come at the wrong time, and tokens may be refused.",
+    plain: 'Synchronize the clocks of all machines by NTP: `timedatectl set-ntp true`.',
     tutor: null,
   },
 } as const satisfies Record<string, Cause>

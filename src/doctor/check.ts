@@ -5,15 +5,15 @@ import type { Settings } from '../settings/settings.ts'
 import type { Problem } from './causes.ts'
 import type { Probe, Reached, Unreached } from './probe.ts'
 
-/** What checks hand on to those that need it, by the id of the check that finds it out. */
+/** What checks find out for other checks, by the id of the check that finds it. */
 export interface Facts {
   readonly settings: Settings
   readonly database: Inspection
-  /** The heartbeat's answer. */
+  /** The answer to the heartbeat. */
   readonly lms: Reached
   readonly 'lms.token': Pick<Token, 'value' | 'username' | 'administrator' | 'active'>
   readonly 'lms.staff': true
-  /** A course of the LMS; null: none is known. */
+  /** The key of a course in the LMS; null if none is known. */
   readonly 'lms.courses': string | null
 }
 
@@ -35,16 +35,16 @@ export type CheckId =
   | 'console.sign_in'
   | 'public_url'
 
-/** What came of a check. `skipped`: it was not made, and `detail` says why. */
+/** The result of a check. `skipped`: it did not run, and `detail` says why. */
 export interface Finding {
   readonly problems: readonly Problem[]
-  /** What was found, in words. */
+  /** What the check found; null if the problems say it. */
   readonly detail: string | null
   readonly skipped: boolean
   readonly gives: Partial<Facts>
 }
 
-/** What the checks work with; nothing of it changes anything. */
+/** What the checks work with. Nothing here changes anything. */
 export interface Tools {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly now: () => number
@@ -56,26 +56,26 @@ export interface Tools {
 
 export interface Check {
   readonly id: CheckId
-  /** What is checked, in words. */
+  /** What the check is about, for people. */
   readonly about: string
   readonly needs: readonly (keyof Facts)[]
   readonly run: (facts: Partial<Facts>, tools: Tools) => Promise<Finding>
 }
 
-/** Declares a check. It is skipped where something that it needs was not found out. */
+/** Declares a check. It is skipped if another check did not find what it needs. */
 export function check<Need extends keyof Facts>(of: {
   id: CheckId
   about: string
   needs: readonly Need[]
-  look: (facts: Pick<Facts, Need>, tools: Tools) => Finding | Promise<Finding>
+  examine: (facts: Pick<Facts, Need>, tools: Tools) => Finding | Promise<Finding>
 }): Check {
-  const { id, about, needs, look } = of
+  const { id, about, needs, examine } = of
   return {
     id,
     about,
     needs,
     run: async (facts, tools) => {
-      if (hasAll(facts, needs)) return look(facts, tools)
+      if (hasAll(facts, needs)) return examine(facts, tools)
       return skipped(`needs ${needs.find((need) => facts[need] === undefined)} first`)
     },
   }
@@ -88,17 +88,17 @@ function hasAll<Need extends keyof Facts>(
   return needs.every((need) => facts[need] !== undefined)
 }
 
-/** `detail`: what was found, in words. `gives`: what other checks need of it. */
-export function well(detail: string, gives: Partial<Facts> = {}): Finding {
+/** A check without problems. `detail`: what it found. `gives`: what other checks need from it. */
+export function passed(detail: string, gives: Partial<Facts> = {}): Finding {
   return { problems: [], detail, skipped: false, gives }
 }
 
-/** What is found out in spite of the problems is given on all the same. */
-export function ill(problems: readonly Problem[], gives: Partial<Facts> = {}): Finding {
+/** A check that found problems. `gives`: what it found for other checks in spite of them. */
+export function failed(problems: readonly Problem[], gives: Partial<Facts> = {}): Finding {
   return { problems, detail: null, skipped: false, gives }
 }
 
-/** A check that was not made. */
+/** A check that did not run, and why. */
 export function skipped(why: string): Finding {
   return { problems: [], detail: why, skipped: true, gives: {} }
 }

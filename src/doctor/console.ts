@@ -3,27 +3,27 @@ import { oauthError, tokenRequest } from '../openedx/token-endpoint.ts'
 import type { Settings } from '../settings/settings.ts'
 import { unreachedCall } from './calls.ts'
 import { type Problem, problem } from './causes.ts'
-import { type Check, check, ill, skipped, well } from './check.ts'
+import { type Check, check, failed, passed, skipped } from './check.ts'
 import type { Reached } from './probe.ts'
 
 const NO_CONSOLE = 'LERNITO_CONSOLE_CLIENT_ID is not set, so there is no console'
 
-/** Where the LMS sends browsers back to after the sign-in. It must be registered to the letter. */
+/** Where the LMS sends browsers back after the sign-in. The application must have exactly this redirect URI. */
 const redirectUri = (publicUrl: string): string => `${publicUrl}/lernito/console/callback`
 
 /**
- * The token endpoint looks at the application before it looks at the code, so a code that was never given tells
- * whether the application is right: `invalid_grant` then (recorded: sign-in.json, 'the code again'; oauth.json, 'wrong
+ * The token endpoint checks the application before the code. So a code that was never issued shows whether the
+ * application is right: then the error is `invalid_grant` (recorded: sign-in.json, 'the code again'; oauth.json, 'wrong
  * client secret').
  */
 const APPLICATION: Check = check({
   id: 'console.application',
-  about: 'whether the LMS knows the application of the console, with its secret',
+  about: "whether the LMS has the console's application, with its secret",
   needs: ['settings', 'lms'],
-  look: async ({ settings }, { askLms }) => {
+  examine: async ({ settings }, { askLms }) => {
     const { LERNITO_CONSOLE_CLIENT_ID: id, LERNITO_CONSOLE_CLIENT_SECRET: secret, LERNITO_PUBLIC_URL: url } = settings
     if (!id) return skipped(NO_CONSOLE)
-    if (!secret) return ill([problem('console.no_secret', {})])
+    if (!secret) return failed([problem('console.no_secret', {})])
     const request = tokenRequest(
       new URLSearchParams({
         grant_type: 'authorization_code',
@@ -34,13 +34,13 @@ const APPLICATION: Check = check({
         code_verifier: 'lernito-doctor',
       }),
     )
-    const heard = await askLms({ settings, request })
-    if (!heard.ok) return ill([unreachedCall(heard, request.endpoint)])
-    const error = oauthError(heard.answer)
-    if (error === 'invalid_grant') return well('with this secret, for signing in')
-    if (error === 'invalid_client') return ill([problem('console.invalid_client', {})])
-    if (error !== null) return ill([problem('console.grant_type', { error })])
-    return ill([problem('console.failed', { status: String(heard.answer.status) })])
+    const response = await askLms({ settings, request })
+    if (!response.ok) return failed([unreachedCall(response, request.endpoint)])
+    const error = oauthError(response.answer)
+    if (error === 'invalid_grant') return passed('the application exists, with this secret')
+    if (error === 'invalid_client') return failed([problem('console.invalid_client', {})])
+    if (error !== null) return failed([problem('console.grant_type', { error })])
+    return failed([problem('console.failed', { status: String(response.answer.status) })])
   },
 })
 
@@ -58,24 +58,24 @@ function signInUrl(settings: Settings, publicUrl: string): string {
 }
 
 /**
- * Whoever is signed out is redirected to the sign-in page first; only afterwards a stock LMS compares the redirect URI
- * (recorded: sign-in.json, 'authorize, signed out' and 'authorize with an unregistered redirect'). So a wrong one can't
- * be found here, and the right one is told.
+ * A stock LMS redirects signed-out people to the sign-in page first, and compares the redirect URI only afterwards
+ * (recorded: sign-in.json, 'authorize, signed out' and 'authorize with an unregistered redirect'). So this check can't
+ * find a wrong one, and shows the right one.
  */
 const SIGN_IN: Check = check({
   id: 'console.sign_in',
-  about: 'whether the sign-in of the console leads to the sign-in page of the LMS',
+  about: "whether the console's sign-in leads to the sign-in page of the LMS",
   needs: ['settings', 'lms'],
-  look: async ({ settings }, { probe }) => {
+  examine: async ({ settings }, { probe }) => {
     const { LERNITO_CONSOLE_CLIENT_ID: id, LERNITO_PUBLIC_URL: publicUrl } = settings
     if (!id) return skipped(NO_CONSOLE)
-    if (!publicUrl) return ill([problem('console.no_public_url', {})])
+    if (!publicUrl) return failed([problem('console.no_public_url', {})])
     const url = signInUrl(settings, publicUrl)
-    const heard = await probe({ method: 'GET', url })
-    if (!heard.ok) return ill([problem('console.unreachable', { host: new URL(url).host, code: heard.code })])
-    const wrong = signInProblem(heard, redirectUri(publicUrl))
-    if (wrong !== null) return ill([wrong])
-    return well(`the LMS compares the redirect URI after the sign-in only; it must be ${redirectUri(publicUrl)}`)
+    const response = await probe({ method: 'GET', url })
+    if (!response.ok) return failed([problem('console.unreachable', { host: new URL(url).host, code: response.code })])
+    const wrong = signInProblem(response, redirectUri(publicUrl))
+    if (wrong !== null) return failed([wrong])
+    return passed(`the LMS checks the redirect URI only after a sign-in; it must be ${redirectUri(publicUrl)}`)
   },
 })
 
@@ -85,7 +85,7 @@ function signInProblem({ answer }: Reached, back: string): Problem | null {
     return problem('console.no_sign_in', { status: String(status) })
   }
   if (!location.startsWith(back)) return null
-  return problem('console.refused', { error: URL.parse(location)?.searchParams.get('error') ?? 'without a reason' })
+  return problem('console.refused', { error: URL.parse(location)?.searchParams.get('error') ?? 'no reason given' })
 }
 
 export const CONSOLE_CHECKS: readonly Check[] = [APPLICATION, SIGN_IN]

@@ -9,7 +9,7 @@ import { OUR_CHECKS } from './ours.ts'
 import { OUTSIDE_CHECKS } from './outside.ts'
 import { createProbe } from './probe.ts'
 
-/** All checks in the order in which they are told; what one needs comes before it. */
+/** All checks in the order of the results. A check comes after the checks that it needs. */
 export const CHECKS: readonly Check[] = [
   ...OUR_CHECKS,
   ...LMS_CHECKS,
@@ -18,17 +18,17 @@ export const CHECKS: readonly Check[] = [
   ...OUTSIDE_CHECKS,
 ]
 
-/** What came of one check. The ids of checks and causes are stable; the words are not. */
+/** The result of one check. The ids of checks and causes are stable; the texts are not. */
 export interface Result {
   readonly id: CheckId
   readonly about: string
   readonly status: 'ok' | 'warning' | 'failure' | 'skipped'
-  /** What was found, or why it was not looked for; null where the problems say it. */
+  /** What the check found, or why it was skipped; null if the problems say it. */
   readonly detail: string | null
   readonly problems: readonly Problem[]
 }
 
-/** A request takes at most `callMs`, all together `totalMs`. */
+/** A request takes at most `callMs`, all checks together at most `totalMs`. */
 export interface Deadlines {
   readonly callMs: number
   readonly totalMs: number
@@ -36,8 +36,8 @@ export interface Deadlines {
 export const DEADLINES: Deadlines = { callMs: 4_000, totalMs: 14_000 }
 
 /**
- * Makes all checks, each as soon as what it needs is known, and gives the results in the order of CHECKS. Nothing is
- * changed by it, neither here nor in the LMS.
+ * Runs all checks, each as soon as the checks that it needs are done, and returns the results in the order of CHECKS. It
+ * changes nothing, neither here nor in the LMS.
  * @param from.env the environment variables
  */
 export async function examine(from: {

@@ -7,30 +7,32 @@ import { oauthError, tokenRequest } from '../openedx/token-endpoint.ts'
 import type { Settings } from '../settings/settings.ts'
 import { callProblem, unreachedCall } from './calls.ts'
 import { type Problem, problem } from './causes.ts'
-import { type Check, check, ill, type Tools, well } from './check.ts'
+import { type Check, check, failed, passed, type Tools } from './check.ts'
 import { clockProblems } from './ours.ts'
 import type { Unreached } from './probe.ts'
 
 const REACHABLE: Check = check({
   id: 'lms',
-  about: 'whether the LMS answers at LERNITO_LMS_URL and is well',
+  about: 'whether the LMS answers at LERNITO_LMS_URL and is healthy',
   needs: ['settings'],
-  look: async ({ settings }, tools) => {
+  examine: async ({ settings }, tools) => {
     const { host } = new URL(settings.LERNITO_LMS_URL)
-    const heard = await tools.askLms({ settings, request: heartbeatRequest() })
-    if (!heard.ok) return ill([(await withoutTls({ settings, unreached: heard, tools })) ?? unreachedLms(heard, host)])
-    if (judgeHeartbeat(heard.answer).ok) return well(settings.LERNITO_LMS_URL, { lms: heard })
-    return ill([strangeHeartbeat(heard.answer, host)])
+    const response = await tools.askLms({ settings, request: heartbeatRequest() })
+    if (!response.ok)
+      return failed([(await withoutTls({ settings, unreached: response, tools })) ?? unreachedLms(response, host)])
+    if (judgeHeartbeat(response.answer).ok) return passed(settings.LERNITO_LMS_URL, { lms: response })
+    return failed([strangeHeartbeat(response.answer, host)])
   },
 })
 
-/** An answer in plain HTTP to the handshake. */
+/** The server answered the handshake in plain HTTP. */
 const ANSWERED_PLAINLY = /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)$/
-/** What comes of a handshake that is cut, or that nobody finishes. */
+/** The server cut the handshake, or did not finish it. */
 const NO_HANDSHAKE = /^(EPROTO|ECONNRESET|UND_ERR_SOCKET|UND_ERR_CONNECT_TIMEOUT)$/
 
 /**
- * Whether https:// leads to a port without TLS: asks there for the heartbeat in plain HTTP, without any secret.
+ * The problem if https:// leads to a port without TLS, which it finds out by a heartbeat in plain HTTP without any
+ * secret; null if it doesn't.
  */
 async function withoutTls(of: {
   settings: Settings
@@ -38,34 +40,34 @@ async function withoutTls(of: {
   tools: Pick<Tools, 'askLms'>
 }): Promise<Problem | null> {
   const { settings, unreached, tools } = of
-  const { hindrance, code } = unreached
+  const { obstacle, code } = unreached
   const { host, protocol } = new URL(settings.LERNITO_LMS_URL)
   if (protocol !== 'https:') return null
   if (ANSWERED_PLAINLY.test(code)) return problem('lms.plain_http', { host })
-  if (!NO_HANDSHAKE.test(code) && hindrance !== 'timeout') return null
+  if (!NO_HANDSHAKE.test(code) && obstacle !== 'timeout') return null
   const plain = { ...settings, LERNITO_LMS_URL: plainUrl(settings.LERNITO_LMS_URL) }
-  const heard = await tools.askLms({ settings: plain, request: heartbeatRequest() })
-  if (heard.ok) return isOfTlsPort(heard.answer) ? null : problem('lms.plain_http', { host })
-  // It takes connections, so the one for TLS was taken too, and nothing came of the handshake.
-  const taken = code === 'UND_ERR_CONNECT_TIMEOUT' && heard.hindrance === 'timeout'
+  const response = await tools.askLms({ settings: plain, request: heartbeatRequest() })
+  if (response.ok) return isOfTlsPort(response.answer) ? null : problem('lms.plain_http', { host })
+  // The port accepts connections, so it accepted the one for TLS too, but did not finish the handshake.
+  const taken = code === 'UND_ERR_CONNECT_TIMEOUT' && response.obstacle === 'timeout'
   return taken ? problem('lms.tls', { host, code }) : null
 }
 
 /** A port that speaks TLS answers plain HTTP with 400, with a redirect to itself, or not at all. */
 const isOfTlsPort = ({ status }: Answer): boolean => status >= 300 && status <= 400
 
-/** The same port in plain HTTP: without a port in it, https:// means 443. */
+/** The address of the same port in plain HTTP. Without a port, https:// means 443. */
 export function plainUrl(httpsUrl: string): string {
   const { hostname, port, pathname } = new URL(httpsUrl)
   return `http://${hostname}:${port || '443'}${pathname.replace(/\/+$/, '')}`
 }
 
-function unreachedLms({ hindrance, code }: Unreached, host: string): Problem {
-  if (hindrance === 'timeout') return problem('lms.timeout', { host })
-  return problem(`lms.${hindrance}`, { host, code })
+function unreachedLms({ obstacle, code }: Unreached, host: string): Problem {
+  if (obstacle === 'timeout') return problem('lms.timeout', { host })
+  return problem(`lms.${obstacle}`, { host, code })
 }
 
-/** A heartbeat names the parts that fail, with status 503 (Open edX, openedx/core/djangoapps/heartbeat/views.py). */
+/** A heartbeat with status 503 names the parts that fail (Open edX, openedx/core/djangoapps/heartbeat/views.py). */
 const parts = z.record(z.string(), z.object({ status: z.boolean() }))
 
 function strangeHeartbeat(answer: Answer, host: string): Problem {
@@ -73,7 +75,7 @@ function strangeHeartbeat(answer: Answer, host: string): Problem {
   const read = parts.safeParse(jsonOf(answer))
   if (read.success && answer.status !== 200) {
     const failing = Object.entries(read.data).filter(([, { status }]) => !status)
-    return problem('lms.broken', { parts: `${failing.map(([name]) => name).join(' and ') || 'something'} fails` })
+    return problem('lms.broken', { parts: `${failing.map(([name]) => name).join(' and ') || 'a part'} fails` })
   }
   if (answer.status >= 300 && answer.status < 400) return problem('lms.redirects', { target: originOf(answer) })
   if (answer.status === 400) return problem('lms.refuses_host', { host })
@@ -82,27 +84,27 @@ function strangeHeartbeat(answer: Answer, host: string): Problem {
   return problem('lms.not_lms', { host, status })
 }
 
-/** Where an answer redirects to, without the path, which may hold anything. */
+/** The origin that an answer redirects to. The path may hold anything and is left out. */
 export function originOf({ location }: Answer): string {
   return location !== null && URL.canParse(location) ? new URL(location).origin : 'another path'
 }
 
 const CLOCK: Check = check({
   id: 'lms.clock',
-  about: 'the clock of the LMS, compared with that of this machine',
+  about: "the LMS's clock, compared with this machine's",
   needs: ['lms'],
-  look: ({ lms: { clock } }) => {
-    if (clock === null) return well('the LMS tells no time')
+  examine: ({ lms: { clock } }) => {
+    if (clock === null) return passed('the answer has no time')
     const problems = clockProblems('the LMS', clock)
-    return problems.length > 0 ? ill(problems) : well('within 5 seconds')
+    return problems.length > 0 ? failed(problems) : passed('within 5 seconds')
   },
 })
 
 const TOKEN: Check = check({
   id: 'lms.token',
-  about: 'whether the LMS gives the service a token',
+  about: 'whether the LMS issues the service a token',
   needs: ['settings', 'lms'],
-  look: async ({ settings }, { askLms }) => {
+  examine: async ({ settings }, { askLms }) => {
     const request = tokenRequest(
       new URLSearchParams({
         grant_type: 'client_credentials',
@@ -111,11 +113,11 @@ const TOKEN: Check = check({
         token_type: 'jwt',
       }),
     )
-    const heard = await askLms({ settings, request })
-    if (!heard.ok) return ill([unreachedCall(heard, request.endpoint)])
-    const judged = await judgeToken(heard.answer)
-    if (!judged.ok) return ill([tokenProblem(heard.answer, judged.failure)])
-    return well(`for the user ${judged.value.username}`, { 'lms.token': judged.value })
+    const response = await askLms({ settings, request })
+    if (!response.ok) return failed([unreachedCall(response, request.endpoint)])
+    const judged = await judgeToken(response.answer)
+    if (!judged.ok) return failed([tokenProblem(response.answer, judged.failure)])
+    return passed(`for the user ${judged.value.username}`, { 'lms.token': judged.value })
   },
 })
 
@@ -135,11 +137,11 @@ const STAFF: Check = check({
   id: 'lms.staff',
   about: 'whether the user of the token is staff in the LMS, and active',
   needs: ['lms.token'],
-  look: ({ 'lms.token': { username, administrator, active } }) => {
+  examine: ({ 'lms.token': { username, administrator, active } }) => {
     const inactive = active === false ? [problem('staff.inactive', { username })] : []
-    if (administrator === false) return ill([problem('staff.not_staff', { username }), ...inactive])
-    if (inactive.length > 0) return ill(inactive, { 'lms.staff': true })
-    return well(administrator ? username : 'the token does not say; the calls tell', { 'lms.staff': true })
+    if (administrator === false) return failed([problem('staff.not_staff', { username }), ...inactive])
+    if (inactive.length > 0) return failed(inactive, { 'lms.staff': true })
+    return passed(administrator ? username : 'the token does not say; the checks of the APIs do', { 'lms.staff': true })
   },
 })
 

@@ -2,30 +2,30 @@ import { KNOWN_LEVEL } from '../database/migrations.ts'
 import { AppError } from '../errors.ts'
 import { readSettings } from '../settings/read.ts'
 import type { Settings } from '../settings/settings.ts'
-import { GOOD_SECRET_LENGTH, isOpenToAll, unknownSettings } from '../settings/warnings.ts'
+import { GOOD_SECRET_LENGTH, isPlainHttpToPublicHost, unknownSettings } from '../settings/warnings.ts'
 import { type Problem, problem } from './causes.ts'
-import { type Check, check, ill, skipped, type Tools, well } from './check.ts'
+import { type Check, check, failed, passed, skipped, type Tools } from './check.ts'
 
 const SETTINGS: Check = check({
   id: 'settings',
-  about: 'whether all settings are there and well formed',
+  about: 'whether all settings are present and valid',
   needs: [],
-  look: (_facts, { env }) => {
+  examine: (_facts, { env }) => {
     const settings = settingsOrLines(env)
-    if (Array.isArray(settings)) return ill(settings.map((line) => problem('settings.invalid', { line })))
+    if (Array.isArray(settings)) return failed(settings.map((line) => problem('settings.invalid', { line })))
     const open = (['LERNITO_LMS_URL', 'LERNITO_NOTIFY_URL'] as const).filter((name) => {
       const url = settings[name]
-      return url !== undefined && isOpenToAll(url)
+      return url !== undefined && isPlainHttpToPublicHost(url)
     })
     const problems = [
       ...unknownSettings(env).map((name) => problem('settings.unknown', { name })),
       ...open.map((name) => problem('settings.plain_http', { name })),
     ]
-    return problems.length > 0 ? ill(problems, { settings }) : well('all are well formed', { settings })
+    return problems.length > 0 ? failed(problems, { settings }) : passed('all settings are valid', { settings })
   },
 })
 
-/** The settings, or a line for each that is wrong. */
+/** The settings, or a line for each wrong one. */
 function settingsOrLines(env: Tools['env']): Settings | string[] {
   try {
     return readSettings({ env }).settings
@@ -45,65 +45,65 @@ function secretProblems(name: string, secret: string): Problem[] {
 
 const SECRET: Check = check({
   id: 'webhook.secret',
-  about: 'the webhook secret: its length, slips in it, and whether an older one still counts',
+  about: 'the webhook secret: its length, common mistakes, and whether the previous one is still accepted',
   needs: ['settings'],
-  look: ({ settings }) => {
+  examine: ({ settings }) => {
     const { LERNITO_WEBHOOK_SECRET: secret, LERNITO_WEBHOOK_SECRET_PREVIOUS: previous } = settings
     const problems = [
       ...secretProblems('LERNITO_WEBHOOK_SECRET', secret),
       ...(previous === undefined ? [] : secretProblems('LERNITO_WEBHOOK_SECRET_PREVIOUS', previous)),
       ...(previous === undefined ? [] : [problem('secret.previous', {})]),
     ]
-    return problems.length > 0 ? ill(problems) : well('one secret, long enough')
+    return problems.length > 0 ? failed(problems) : passed('one secret, of sufficient length')
   },
 })
 
 const DATABASE: Check = check({
   id: 'database',
-  about: 'whether the database can be reached and used',
+  about: 'whether the service can reach and use the database',
   needs: ['settings'],
-  look: async ({ settings }, { inspect }) => {
+  examine: async ({ settings }, { inspect }) => {
     const { name, ...inspected } = await inspect(settings)
-    if (inspected.ok) return well(name, { database: inspected.found })
+    if (inspected.ok) return passed(name, { database: inspected.found })
     const { obstacle, reason } = inspected
-    return ill([problem(`database.${obstacle}`, { name, reason })])
+    return failed([problem(`database.${obstacle}`, { name, reason })])
   },
 })
 
 const LEVEL: Check = check({
   id: 'database.level',
-  about: 'whether its tables fit this version',
+  about: 'whether the tables of the database fit this version',
   needs: ['database'],
-  look: ({ database: { level, oldestCode } }) => {
+  examine: ({ database: { level, oldestCode } }) => {
     const known = String(KNOWN_LEVEL)
-    if (oldestCode > KNOWN_LEVEL) return ill([problem('database.too_new', { needed: String(oldestCode), known })])
-    if (level === 0) return well('not migrated yet; the service does it at its start')
-    if (level < KNOWN_LEVEL) return well(`level ${level} of ${known}; the service migrates it at its next start`)
-    return well(
-      level > KNOWN_LEVEL ? `level ${level}, of a newer version that this one can work with` : `level ${level}`,
+    if (oldestCode > KNOWN_LEVEL) return failed([problem('database.too_new', { needed: String(oldestCode), known })])
+    if (level === 0) return passed('not migrated yet; the service migrates it at its start')
+    if (level < KNOWN_LEVEL) return passed(`level ${level} of ${known}; the service migrates it at its next start`)
+    return passed(
+      level > KNOWN_LEVEL ? `level ${level}, of a newer version that this version can work with` : `level ${level}`,
     )
   },
 })
 
-/** Services come and go: whether one runs is told, and nothing is held against it. */
+/** Services come and go, so neither a running nor a missing one is a problem. */
 const SERVICES: Check = check({
   id: 'database.services',
-  about: 'which services work on it now; for information only',
+  about: 'the services that use the database now (information only)',
   needs: ['settings', 'database'],
-  look: ({ settings, database: { services } }) => {
+  examine: ({ settings, database: { services } }) => {
     const { alive, silent } = services
     if (!settings.LERNITO_DATABASE_URL.startsWith('mysql:')) {
-      return well(alive > 0 ? 'a service is running on this file' : 'no service is running on this file now')
+      return passed(alive > 0 ? 'a service is running on this file' : 'no service is running on this file')
     }
-    const dead = silent > 0 ? `; ${silent} ended without a word and ${silent === 1 ? 'is' : 'are'} taken for dead` : ''
-    return well(`${alive} ${alive === 1 ? 'service is' : 'services are'} alive${dead}`)
+    const dead = silent > 0 ? `; ${silent} stopped sending heartbeats` : ''
+    return passed(`${alive} ${alive === 1 ? 'service is' : 'services are'} alive${dead}`)
   },
 })
 
 const OFF_MS = 5_000
 const WRONG_MS = 60_000
 
-/** A clock that is seconds off only confuses; waiting times and tokens are counted in minutes. */
+/** A clock that is seconds off only confuses. One that is minutes off affects retries and tokens. */
 export function clockProblems(whose: string, clock: { readonly theirs: number; readonly ours: number }): Problem[] {
   const ahead = clock.theirs - clock.ours
   const off = Math.abs(ahead)
@@ -114,12 +114,12 @@ export function clockProblems(whose: string, clock: { readonly theirs: number; r
 
 const DATABASE_CLOCK: Check = check({
   id: 'database.clock',
-  about: 'its clock, compared with that of this machine',
+  about: "the database's clock, compared with this machine's",
   needs: ['database'],
-  look: ({ database: { clock } }) => {
-    if (clock === null) return skipped('SQLite goes by the clock of this machine')
+  examine: ({ database: { clock } }) => {
+    if (clock === null) return skipped('SQLite uses the clock of this machine')
     const problems = clockProblems('the database', clock)
-    return problems.length > 0 ? ill(problems) : well('within 5 seconds')
+    return problems.length > 0 ? failed(problems) : passed('within 5 seconds')
   },
 })
 

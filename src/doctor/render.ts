@@ -7,29 +7,29 @@ const ID_WIDTH = 24
 const INDENT = ' '.repeat(STATUS_WIDTH)
 
 /**
- * The results for people: a line for each check, and below it, where something is wrong, the cause and what mends it.
- * What is mended in the same way, as wrong settings are, stands together.
+ * The results for people: a line for each check, and below it the causes and the fixes of its problems. Problems with
+ * the same fix, such as wrong settings, share it.
  */
 export function render(results: readonly Result[]): string {
   const lines = results.flatMap(({ id, about, status, detail, problems }) => {
     const head = `${status.padEnd(STATUS_WIDTH)}${id.padEnd(ID_WIDTH)}${detail ?? about}`
-    const below = alike(problems).flatMap((group) => ['', ...renderAlike(group)])
+    const below = withSameFix(problems).flatMap((group) => ['', ...renderGroup(group)])
     return [head, ...below, ...(below.length === 0 ? [] : [''])]
   })
   return `${lines.join('\n').trimEnd()}\n\n${summary(results)}\n`
 }
 
-function alike(problems: readonly Problem[]): Problem[][] {
-  const groups = Map.groupBy(problems, ({ mend: { plain, tutor } }) => `${plain}\n${tutor}`)
+function withSameFix(problems: readonly Problem[]): Problem[][] {
+  const groups = Map.groupBy(problems, ({ fix: { plain, tutor } }) => `${plain}\n${tutor}`)
   return [...groups.values()]
 }
 
-function renderAlike(group: readonly Problem[]): string[] {
+function renderGroup(group: readonly Problem[]): string[] {
   const [first] = group
   if (first === undefined) return []
-  const { plain, tutor } = first.mend
-  const todo = [`  What to do: ${plain}`, ...(tutor === null ? [] : [`  With Tutor: ${tutor}`])]
-  return [...group.map(({ says }) => says), ...todo].map((line) => `${INDENT}${line}`)
+  const { plain, tutor } = first.fix
+  const fix = [`  What to do: ${plain}`, ...(tutor === null ? [] : [`  With Tutor: ${tutor}`])]
+  return [...group.map(({ message }) => message), ...fix].map((line) => `${INDENT}${line}`)
 }
 
 function summary(results: readonly Result[]): string {

@@ -2,58 +2,94 @@ import type { FastifyInstance } from 'fastify'
 import { type ConsoleParts, consoleRoutes } from '../console/routes.ts'
 import type { SignInEvent } from '../console/sign-in-pages.ts'
 import { callbackOf, siteOf } from '../console/site.ts'
+import type { openInbox } from '../inbox/open-inbox.ts'
 import { createSignIn } from '../openedx/sign-in.ts'
-import type { Call } from '../openedx/transport.ts'
+import { createOperations } from '../operations/create-operations.ts'
 import type { Settings } from '../settings/settings.ts'
 import { errorFields, type Log } from '../telemetry/log.ts'
+import type { Observer } from '../telemetry/observer.ts'
 import { VERSION } from '../version.ts'
+import type { createWork } from './work.ts'
 
 const LOOPBACK = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/
 
-/** The console, if the settings turn it on; the log says how to, or how the LMS has to know it. */
-export function mountConsole({
-  settings,
-  log,
-  onCall,
-  ...parts
-}: { settings: Settings; log: Log; onCall: (call: Call) => void } & Pick<
-  ConsoleParts,
-  'app' | 'db' | 'operations' | 'liveState' | 'refusedSenders' | 'secrets' | 'now' | 'guard'
->): void {
+interface MountParts extends Pick<ConsoleParts, 'app' | 'refusedSenders' | 'secrets'> {
+  readonly settings: Settings
+  readonly log: Log
+  readonly opened: Pick<
+    ReturnType<typeof openInbox>,
+    'database' | 'inbox' | 'context' | 'replicas' | 'availability' | 'now'
+  >
+  readonly work: Pick<ReturnType<typeof createWork>, 'breakerState' | 'pausedCourses' | 'budgetFullness'>
+  readonly observer: Observer
+}
+
+/** The console, if the settings turn it on. The log has its addresses, or says how to turn it on. */
+export function mountConsole(parts: MountParts): void {
+  const { settings, log, app } = parts
   const { LERNITO_CONSOLE_CLIENT_ID: clientId, LERNITO_CONSOLE_CLIENT_SECRET: clientSecret } = settings
   if (clientId === undefined) {
-    parts.app.addHook('onListen', async () =>
+    app.addHook('onListen', async () =>
       log.info('the console is off; LERNITO_CONSOLE_CLIENT_ID turns it on, see docs/how-to/use-the-console.md'),
     )
     return
   }
   const missing = missingSetting(settings)
   if (missing !== null || clientSecret === undefined) {
-    // Sales are taken all the same: they don't depend on the console.
+    // A warning and no error: sales don't depend on the console.
     log.warn(`the console is off: set ${missing}, or remove LERNITO_CONSOLE_CLIENT_ID`)
     return
   }
+  addConsole({ ...parts, clientId, clientSecret })
+}
+
+function addConsole({
+  settings,
+  log,
+  app,
+  opened,
+  work,
+  observer,
+  refusedSenders,
+  secrets,
+  clientId,
+  clientSecret,
+}: MountParts & { clientId: string; clientSecret: string }): void {
+  const { database, inbox, context, replicas, availability, now } = opened
+  const { guard } = availability
   const lmsUrl = settings.LERNITO_LMS_PUBLIC_URL ?? settings.LERNITO_LMS_URL
-  const publicUrl = (): string => settings.LERNITO_PUBLIC_URL ?? ownUrl(parts.app, settings.LERNITO_HOST)
-  const signIn = createSignIn({
-    lmsUrl: settings.LERNITO_LMS_URL,
-    publicUrl: lmsUrl,
-    clientId,
-    clientSecret,
-    version: VERSION,
-    now: parts.now,
-    onCall,
-  })
-  parts.app.addHook('onListen', async () => {
+  const publicUrl = (): string => settings.LERNITO_PUBLIC_URL ?? ownUrl(app, settings.LERNITO_HOST)
+  app.addHook('onListen', async () => {
     const site = siteOf(publicUrl())
     log.info({ url: `${site.origin}${site.base}/`, callback: callbackOf(site) }, 'the console is on')
   })
   consoleRoutes({
-    ...parts,
-    signIn,
+    app,
+    db: database.db,
+    operations: createOperations({
+      context,
+      guard,
+      replicas: replicas.liveCount,
+      publish: observer.onEvent,
+      onDue: inbox.claimOrphansSoon,
+    }),
+    liveState: { breaker: work.breakerState, pausedCourses: work.pausedCourses, budget: work.budgetFullness },
+    refusedSenders,
+    signIn: createSignIn({
+      lmsUrl: settings.LERNITO_LMS_URL,
+      publicUrl: lmsUrl,
+      clientId,
+      clientSecret,
+      version: VERSION,
+      now,
+      onCall: observer.onCall,
+    }),
     publicUrl,
     lmsUrl,
     clientSecret,
+    secrets,
+    now,
+    guard,
     onSignIn: (event) => logSignIn(log, event),
     onError: (error) => log.error(errorFields(error), 'unexpected error in the console'),
   })
@@ -67,7 +103,7 @@ function missingSetting(settings: Settings): string | null {
   return 'LERNITO_PUBLIC_URL, the address at which operators reach this service'
 }
 
-/** Where this service listens, for a browser on the same machine. */
+/** The address of this service for a browser on the same machine. */
 function ownUrl(app: FastifyInstance, host: string): string {
   const address = app.server.address()
   const port = address !== null && typeof address === 'object' ? address.port : 0
@@ -81,6 +117,6 @@ const SIGN_IN_MESSAGES = {
 } as const
 
 function logSignIn(log: Log, event: SignInEvent): void {
-  if (event.kind === 'failed') log.warn({ reason: event.reason }, 'a sign-in to the console failed')
+  if (event.kind === 'failed') log.warn({ reason: event.reason }, 'console sign-in failed')
   else log[event.kind === 'not_staff' ? 'warn' : 'info']({ actor: event.username }, SIGN_IN_MESSAGES[event.kind])
 }

@@ -3,18 +3,18 @@ import type { Flood, Refusals } from '../webhook/refusals.ts'
 
 const MINUTE_MS = 60_000
 
-/** Tells of each flood once a minute as long as the app runs, and at the end. */
-export function tellFloods(from: {
+/** Reports the floods of refused requests once a minute while the app runs, and once more when it closes. */
+export function reportFloods(from: {
   app: FastifyInstance
   refusals: readonly Refusals[]
   onFlood: (flood: Flood) => void
 }): void {
-  const tell = (): void => {
+  const report = (): void => {
     for (const refusals of from.refusals) refusals.endMinute().forEach(from.onFlood)
   }
-  const everyMinute = setInterval(tell, MINUTE_MS).unref()
+  const everyMinute = setInterval(report, MINUTE_MS).unref()
   from.app.addHook('onClose', async () => {
     clearInterval(everyMinute)
-    tell()
+    report()
   })
 }

@@ -3,8 +3,8 @@ import { createLms, type Lms } from '../openedx/lms.ts'
 import type { Settings } from '../settings/settings.ts'
 import { VERSION } from '../version.ts'
 
-/** The client of the LMS that the settings name; see createLms for the rest. To be closed. */
-export function lmsOf({
+/** The client of the LMS that the settings name; see createLms for the rest. The caller closes it. */
+export function createLmsClient({
   settings,
   ...rest
 }: { settings: Settings } & Pick<Parameters<typeof createLms>[0], 'concurrency' | 'mayCall' | 'now' | 'onCall'>): Lms {
@@ -17,23 +17,24 @@ export function lmsOf({
   })
 }
 
-/** The right to so many calls a minute; 0 is no limit, as LERNITO_LMS_CALLS_PER_MINUTE has it. */
-export function budgetOf(pace: Parameters<typeof createBudget>[0]): Budget {
+/** A call budget of `callsPerMinute`; 0 means no limit, as in LERNITO_LMS_CALLS_PER_MINUTE. */
+export function createCallBudget(pace: Parameters<typeof createBudget>[0]): Budget {
   return pace.callsPerMinute === 0 ? unlimitedBudget() : createBudget(pace)
 }
 
 /**
- * The LMS as a command sees it that makes a few calls beside the service: one at a time, and without a budget, since it
- * can't know what the service spends. A call that the LMS throttles fails, and the command says so. To be closed.
+ * The client for a command that makes a few calls beside the service: one at a time, and without a call budget, because
+ * the command can't know what the service spends. A call that the LMS throttles fails, and the command reports it. The
+ * caller closes the client.
  */
 export function openLms(settings: Settings): { lms: Lms; acquire: () => Promise<Permit> } {
-  const { signal } = new AbortController() // never aborted: there is nothing to wait for
+  const { signal } = new AbortController() // never aborted, because an unlimited budget never waits
   const budget = unlimitedBudget()
-  return { lms: lmsOf({ settings, concurrency: () => 1 }), acquire: () => budget.acquire(signal) }
+  return { lms: createLmsClient({ settings, concurrency: () => 1 }), acquire: () => budget.acquire(signal) }
 }
 
-/** For a command that makes many calls beside the service: a part of the service's budget, such as a quarter (4). */
+/** For a command that makes many calls beside the service: a share of the service's call budget; `part` 4 is a quarter. */
 export function partOfBudget({ settings, part }: { settings: Settings; part: number }): Budget {
   const callsPerMinute = settings.LERNITO_LMS_CALLS_PER_MINUTE / part
-  return budgetOf({ callsPerMinute, now: Date.now, replicas: () => 1, lastUsedAt: null })
+  return createCallBudget({ callsPerMinute, now: Date.now, replicas: () => 1, lastUsedAt: null })
 }

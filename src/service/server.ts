@@ -11,28 +11,28 @@ import type { Observer } from '../telemetry/observer.ts'
 import { VERSION } from '../version.ts'
 import { createRefusals, type Refuser } from '../webhook/refusals.ts'
 import { BODY_LIMIT, WEBHOOK_PATHS, webhookRoutes } from '../webhook/route.ts'
-import { tellFloods } from './floods.ts'
+import { reportFloods } from './floods.ts'
 
 interface ServerParts {
   readonly settings: Settings
   readonly log: Log
   readonly now: () => number
   readonly inbox: Pick<Inbox, 'submit'>
-  /** Of the webhooks, the current one first. */
+  /** The secrets of the webhook, the current one first. */
   readonly secrets: readonly string[]
   readonly metrics: Metrics
   readonly observer: Observer
-  /** Why no webhook can be accepted at the moment; null: it can. */
+  /** Why the database can't accept a webhook now; null if it can. */
   readonly databaseReason: () => string | null
-  /** Aborted when proxies are to send nothing more. */
+  /** Aborted when proxies should send nothing more. */
   readonly leaving: AbortSignal
-  /** Aborted when no new request is served. */
+  /** Aborted when the service serves no new request. */
   readonly stopping: AbortSignal
 }
 
 /**
- * The HTTP server with every route but the console's; it listens to nothing yet. `refusers` are the addresses of which
- * most webhooks were refused lately, those first.
+ * The HTTP server with every route except the console's; it doesn't listen yet. `refusers` returns the addresses with
+ * the most webhooks refused lately, in that order.
  */
 export function buildServer({
   settings,
@@ -55,7 +55,7 @@ export function buildServer({
     stopping,
     onRefused: (refused) => observer.onRequestRefused(refused, requests.note(refused)),
   })
-  tellFloods({ app, refusals: [requests, webhooks], onFlood: observer.onFlood })
+  reportFloods({ app, refusals: [requests, webhooks], onFlood: observer.onFlood })
   shedLoad({ app, paths: WEBHOOK_PATHS, bodyLimit: BODY_LIMIT, onBegin: observer.onBusy, onEnd: observer.onCalm })
   healthRoutes({ app, leaving, ready: async () => databaseReason() })
   openApiRoute({ app, version: VERSION })

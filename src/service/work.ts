@@ -9,7 +9,7 @@ import type { Lms } from '../openedx/lms.ts'
 import { runBulkReplays } from '../operations/bulk-replay-loop.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Observer } from '../telemetry/observer.ts'
-import { budgetOf } from './lms.ts'
+import { createCallBudget } from './lms.ts'
 
 interface WorkParts {
   readonly settings: Settings
@@ -18,15 +18,15 @@ interface WorkParts {
     'database' | 'inbox' | 'context' | 'replicas' | 'availability' | 'now'
   >
   readonly lms: Lms
-  /** How many calls may be under way at once: the most that it may ever be, and what it is now. */
+  /** How many calls may be in flight at once: `most` is the upper limit, `now` the current limit. */
   readonly concurrency: { readonly most: number; readonly now: () => number }
   readonly observer: Observer
   readonly random: () => number
-  /** Aborted at the stop. */
+  /** Aborted when the service stops. */
   readonly signal: AbortSignal
 }
 
-/** What the service does besides answering: it enrolls, replays what operators ordered, and deletes what is old. */
+/** The background work of the service: it enrolls, replays what operators ordered, and deletes old deliveries. */
 export function createWork({ settings, opened, lms, concurrency, observer, random, signal }: WorkParts) {
   const { database, inbox, context, replicas, availability, now } = opened
   const { guard } = availability
@@ -36,21 +36,27 @@ export function createWork({ settings, opened, lms, concurrency, observer, rando
   let begun: { readonly breaker: CircuitBreaker; readonly budget: Budget } | null = null
 
   return {
-    /** How the LMS stands to us; null before the work has begun. */
+    /** The state of the LMS's circuit breaker; null before the work has begun. */
     breakerState: () => begun?.breaker.state() ?? null,
 
-    /** The courses for which the LMS fails and that are paused therefore, the longest first. */
+    /** The courses that are paused because the LMS fails for them, the longest pause first. */
     pausedCourses: breakers.paused,
 
     /** How full the call budget is, from 0 to 1; null before the work has begun. */
     budgetFullness: () => begun?.budget.fullness() ?? null,
 
-    /** Works until the signal is aborted and what is in flight has been settled. The database has to be up to date. */
+    /** Works until the signal is aborted and everything in flight is settled. The database must be up to date. */
     run: async (): Promise<void> => {
       const callsPerMinute = settings.LERNITO_LMS_CALLS_PER_MINUTE
-      // If it can't be told when the last call was, or another replica may make some, it may have been just now.
+      // Where the time of the last call is unknown, or another replica may make calls too, it may have been just now.
       const lastUsedAt = replicas.liveCount() > 1 ? now() : await inbox.lastActivityAt().catch(now)
-      const budget = budgetOf({ callsPerMinute, now, replicas: replicas.liveCount, member: replicas.me, lastUsedAt })
+      const budget = createCallBudget({
+        callsPerMinute,
+        now,
+        replicas: replicas.liveCount,
+        member: replicas.me,
+        lastUsedAt,
+      })
       const breaker = createCircuitBreaker({ lms, inbox, budget, now, onChange: observer.onBreaker })
       begun = { breaker, budget }
       await Promise.all([

@@ -3,7 +3,7 @@ import { z } from 'zod'
 
 const SAMPLES = ['your_secret', 'your_webhook_secret', '123456']
 
-/** What is too short is refused; see warnings.ts for what is only warned about. */
+/** Refuses secrets that are far too short or public; warnings.ts warns about weak ones. */
 export const webhookSecret = z
   .string({ error: 'is missing. Set it to the secret that the shop signs its webhooks with' })
   .min(8, { error: 'is too short. Use at least 16 random characters, for example from: openssl rand -hex 32' })
@@ -11,7 +11,7 @@ export const webhookSecret = z
     error: 'is a sample from the documentation. Use a secret of your own, for example from: openssl rand -hex 32',
   })
 
-/** Both ends are allowed. */
+/** A whole number from `least` to `most`, both included. */
 export const wholeNumber = (least: number, most: number) =>
   z
     .string()
@@ -21,7 +21,7 @@ export const wholeNumber = (least: number, most: number) =>
       error: `must be a whole number from ${least} to ${most}`,
     })
 
-/** An address that paths are added to: without a slash at its end. */
+/** A base address that paths are appended to. Slashes at its end are removed. */
 export const httpUrl = z
   .string({ error: 'is missing. Set it to the address of the LMS, for example https://lms.example.com' })
   .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
@@ -30,14 +30,14 @@ export const httpUrl = z
   .regex(/^[^\s?#@]*$/, { error: 'must be a plain address without user name, ? or #' })
   .transform((text) => text.replace(/\/+$/, ''))
 
-/** An address that is called as it is: the path and query of a chat's webhook are its secret. */
+/** An address that is called unchanged: the path and query of a chat's webhook are its secret. */
 export const httpUrlWithQuery = z
   .string()
   .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
     error: 'must be a URL that begins with https:// or http://',
   })
 
-/** As Fastify's trustProxy takes it: a number of hops, or addresses and networks. */
+/** A number of hops, or a list of addresses and networks. */
 export const trustedProxies = z
   .string()
   .refine((text) => /^\d{1,2}$/.test(text) || text.split(',').every((part) => isAddressOrNetwork(part.trim())), {
@@ -51,10 +51,10 @@ function isAddressOrNetwork(text: string): boolean {
   return version !== 0 && rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)
 }
 
-/** What openDatabase takes. */
+/** A URL that openDatabase takes. */
 export const databaseUrl = z.string().refine((text) => /^sqlite:.+/.test(text) || isMysqlUrl(text), {
   error:
-    'must be sqlite: and a path, for example sqlite:./data/lernito.db, or of the form mysql://user:password@host:port/name, with special characters of the password written as %XX',
+    'must be sqlite: and a path, for example sqlite:./data/lernito.db, or mysql://user:password@host:port/name with special characters of the password written as %XX',
 })
 
 function isMysqlUrl(text: string): boolean {
@@ -64,5 +64,5 @@ function isMysqlUrl(text: string): boolean {
   return protocol === 'mysql:' && named && search === '' && hash === '' && /^(%[0-9a-f]{2}|[^%])*$/i.test(password)
 }
 
-/** Any text. `what` completes the complaint about its absence. */
+/** Any text. `what` completes the error message if it is missing. */
 export const needed = (what: string) => z.string({ error: `is missing. Set it to ${what}` })

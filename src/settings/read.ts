@@ -3,15 +3,15 @@ import { AppError } from '../errors.ts'
 import { SETTINGS, SETTINGS_SCHEMA, type Settings } from './settings.ts'
 import { warningsFor } from './warnings.ts'
 
-/** Not a setting of ours, but Node.js would obey it in every connection that doesn't say otherwise. */
+/** Not a setting of this service, but Node.js would apply it to every connection that doesn't override it. */
 const NO_CHECK =
-  'NODE_TLS_REJECT_UNAUTHORIZED=0 turns off the check of certificates: anybody in between could take the token. Remove it. For a certificate authority of your own, set NODE_EXTRA_CA_CERTS to the file of its certificate.'
+  'NODE_TLS_REJECT_UNAUTHORIZED=0 turns off the check of certificates: an attacker on the network could steal the token. Remove it. For a certificate authority of your own, set NODE_EXTRA_CA_CERTS to the file of its certificate.'
 
 type Env = Readonly<Record<string, string | undefined>>
 
 /**
- * Reads the settings from environment variables; an empty one counts as not set. Gives the settings and what an
- * operator should know about them. Throws AppError settings.invalid with a line for each setting that is wrong.
+ * Reads the settings from environment variables. An empty variable counts as not set. Returns the settings, and warnings
+ * for the operator. Throws AppError settings.invalid with a line for each wrong setting.
  */
 export function readSettings({ env }: { env: Env }): { settings: Settings; warnings: string[] } {
   const { given, unreadable } = readGiven(env)
@@ -19,14 +19,14 @@ export function readSettings({ env }: { env: Env }): { settings: Settings; warni
   const wrong = new Map(unreadable)
   for (const { path, message } of result.error?.issues ?? []) {
     const name = String(path[0])
-    if (!wrong.has(name)) wrong.set(name, `${name} ${message}.`) // one complaint about each is enough to begin with
+    if (!wrong.has(name)) wrong.set(name, `${name} ${message}.`) // the first error of each is enough
   }
   const lines = [...(env.NODE_TLS_REJECT_UNAUTHORIZED === '0' ? [NO_CHECK] : []), ...wrong.values()]
   if (!result.success || lines.length > 0) throw new AppError('settings.invalid', lines.join('\n'))
   return { settings: result.data, warnings: warningsFor({ env, settings: result.data }) }
 }
 
-/** The text of each setting that has one. `unreadable`: by their names, why a secret could not be read. */
+/** The text of each setting that is set. `unreadable`: why a secret could not be read, by its name. */
 function readGiven(env: Env): { given: Record<string, string>; unreadable: Map<string, string> } {
   const given: Record<string, string> = {}
   const unreadable = new Map<string, string>()
@@ -42,7 +42,7 @@ function readGiven(env: Env): { given: Record<string, string>; unreadable: Map<s
   return { given, unreadable }
 }
 
-/** A secret, or what the file of NAME_FILE holds. Throws AppError settings.invalid if both are set, or no file is there. */
+/** A secret from NAME, or from the file that NAME_FILE names. Throws AppError settings.invalid if both are set, or the file can't be read. */
 export function readSecret({ env, name }: { env: Env; name: string }): string | undefined {
   const file = env[`${name}_FILE`]
   if (!file) return env[name]
@@ -54,7 +54,7 @@ export function readSecret({ env, name }: { env: Env; name: string }): string | 
   } catch (cause) {
     throw new AppError(
       'settings.invalid',
-      `${name} can't be read from ${file}. Check ${name}_FILE and its permissions.`,
+      `${name} can't be read from ${file}. Check the path in ${name}_FILE and the permissions of the file.`,
       {
         cause,
       },

@@ -2,113 +2,112 @@ import { z } from 'zod'
 import { databaseUrl, httpUrl, httpUrlWithQuery, needed, trustedProxies, webhookSecret, wholeNumber } from './checks.ts'
 
 export interface About {
-  /** What it is for, in a sentence or two; the README's table and .env.example are made of these. */
+  /** What the setting is, as a noun phrase. The table of settings and .env.example are generated from these. */
   readonly meaning: string
   readonly fallback?: string
   readonly example?: string
-  /** A secret may also be read from the file that NAME_FILE names, and is never shown. */
+  /** The value can come from the file that NAME_FILE names, and is never shown. */
   readonly secret?: true
 }
 const about = z.registry<About>()
 
-/** Every setting once: name, meaning, default, check. */
+/** Every setting once: its name, meaning, default and check. */
 export const SETTINGS_SCHEMA = z.object({
   LERNITO_WEBHOOK_SECRET: webhookSecret.register(about, {
     meaning: 'The secret that the shop signs its webhooks with.',
-    example: 'from: openssl rand -hex 32',
+    example: 'the output of: openssl rand -hex 32',
     secret: true,
   }),
   LERNITO_WEBHOOK_SECRET_PREVIOUS: webhookSecret.optional().register(about, {
-    meaning: 'The secret before it, still accepted while the shop changes over. Remove it afterwards.',
+    meaning: 'The previous webhook secret, accepted while the shop switches to the new one. Remove it afterwards.',
     secret: true,
   }),
   LERNITO_LMS_URL: httpUrl.register(about, {
-    meaning: 'Where the service reaches the LMS; beside a Tutor LMS that is http://lms:8000.',
+    meaning: "The address at which the service reaches the LMS; inside Tutor's network, http://lms:8000.",
     example: 'https://lms.example.com',
   }),
-  LERNITO_LMS_CLIENT_ID: needed(
-    'the client id of the OAuth application that was made for this service in the LMS',
-  ).register(about, {
-    meaning: 'The client id of the OAuth application (grant type client credentials) whose user is staff in the LMS.',
+  LERNITO_LMS_CLIENT_ID: needed('the client ID of the OAuth application for this service in the LMS').register(about, {
+    meaning:
+      "The client ID of the service's OAuth application in the LMS: grant type client credentials, with a user that is staff.",
     example: 'lernito',
   }),
-  LERNITO_LMS_CLIENT_SECRET: needed(
-    'the client secret of the OAuth application that was made for this service in the LMS',
-  ).register(about, {
-    meaning: 'The client secret of that application.',
-    example: 'as the LMS shows it',
-    secret: true,
-  }),
+  LERNITO_LMS_CLIENT_SECRET: needed('the client secret of the OAuth application for this service in the LMS').register(
+    about,
+    {
+      meaning: "The client secret of the service's OAuth application.",
+      example: 'the value that the LMS shows',
+      secret: true,
+    },
+  ),
   LERNITO_LMS_PUBLIC_URL: httpUrl.optional().register(about, {
     meaning:
-      "Where people's browsers reach the LMS, for the console's sign-in and links, if that is not LERNITO_LMS_URL.",
+      "The address at which browsers reach the LMS, for the console's sign-in and links, if it differs from LERNITO_LMS_URL.",
     example: 'https://lms.example.com',
   }),
   LERNITO_LMS_CALLS_PER_MINUTE: wholeNumber(0, 1_000_000).register(about, {
     meaning:
-      'How many of the calls that the LMS throttles are made in a minute, by all replicas together. The stock throttle is 120; 0 is no limit.',
+      'The call budget: the calls a minute that all replicas together make to throttled APIs of the LMS. A stock LMS allows 120. 0 means no limit.',
     fallback: '110',
   }),
   LERNITO_LMS_CONCURRENCY: wholeNumber(1, 32).register(about, {
-    meaning:
-      'How many calls to the LMS run at once, by all replicas together. An LMS with two workers has no room for more.',
+    meaning: 'The concurrent calls to the LMS of all replicas together. An LMS with two workers serves no more than 2.',
     fallback: '2',
   }),
   LERNITO_DATABASE_URL: databaseUrl.register(about, {
     meaning:
-      'The database of the inbox: sqlite: and a path, or mysql://user:password@host:port/name for MySQL or MariaDB, which several replicas can share. Special characters of the password are written as %XX.',
+      'The database: sqlite: and a path, or mysql://user:password@host:port/name for MySQL or MariaDB, which several replicas can share. Write special characters of the password as %XX.',
     fallback: 'sqlite:./data/lernito.db',
     secret: true,
   }),
   LERNITO_HOST: z.string().register(about, {
-    meaning: 'The address to listen on. 0.0.0.0 in a container; 127.0.0.1 behind a proxy on the same machine.',
+    meaning: 'The address to listen on: 0.0.0.0 in a container, 127.0.0.1 behind a proxy on the same machine.',
     fallback: '127.0.0.1',
   }),
   LERNITO_PORT: wholeNumber(0, 65535).register(about, { meaning: 'The port to listen on.', fallback: '8790' }),
   LERNITO_PUBLIC_URL: httpUrl.optional().register(about, {
-    meaning: 'Where the shop and the operators reach this service. The console needs it to come back from the sign-in.',
+    meaning: 'The address at which the shop and operators reach this service. The console needs it for the sign-in.',
     example: 'https://lms.example.com',
   }),
   LERNITO_TRUSTED_PROXIES: trustedProxies.register(about, {
     meaning:
-      'The proxies in front whose X-Forwarded-For is believed: how many there are in a row, or their addresses with commas between. 0 is none.',
+      'Trusted reverse proxies: a hop count or a comma-separated list of addresses. The service takes the client address from the X-Forwarded-For of a trusted proxy. 0 trusts none.',
     fallback: '0',
   }),
   LERNITO_ANSWER_WITHIN_MS: wholeNumber(0, 120_000).register(about, {
     meaning:
-      'How long a webhook waits for its enrollment, in milliseconds, before it is answered 500 and goes on in the background. 0 answers 202 as soon as the delivery is stored.',
+      'The time in milliseconds that a webhook waits for its enrollment. After it, the answer is 500 and the service continues in the background. 0 answers 202 as soon as the delivery is stored.',
     fallback: '8000',
   }),
   LERNITO_DRAIN_MS: wholeNumber(0, 10_000).register(about, {
     meaning:
-      'How long the service serves on after SIGTERM, in milliseconds, while /healthz and /readyz answer 503 already. A proxy that asks for /readyz more often than that sends nothing to a closed door. 0 if none asks.',
+      'The time in milliseconds that the service keeps serving after SIGTERM, while /healthz and /readyz already answer 503. Set it to more than the interval at which a proxy checks /readyz, and to 0 if none does.',
     fallback: '0',
   }),
   LERNITO_RETENTION_DAYS: wholeNumber(1, 36_500).register(about, {
     meaning:
-      'How many days a finished delivery is kept after its last activity. What waits or needs attention is never deleted.',
+      'The days that a finished delivery is kept after its last activity. Deliveries that wait or need attention are never deleted.',
     fallback: '90',
   }),
   LERNITO_CONSOLE_CLIENT_ID: z.string().optional().register(about, {
     meaning:
-      'The client id of the OAuth application (grant type authorization code) by which operators sign in to the console. Without it there is no console.',
+      "The client ID of the console's OAuth application in the LMS: grant type authorization code. Without it, there is no console.",
     example: 'lernito-console',
   }),
   LERNITO_CONSOLE_CLIENT_SECRET: z.string().optional().register(about, {
-    meaning: 'The client secret of that application.',
+    meaning: "The client secret of the console's OAuth application.",
     secret: true,
   }),
   LERNITO_NOTIFY_URL: httpUrlWithQuery.optional().register(about, {
     meaning:
-      'Where the service posts {"text": …} when somebody has to look, as the incoming webhooks of Slack, Mattermost and others take it.',
+      'The address to which the service posts {"text": …} when an operator must act: an incoming webhook of Slack, Mattermost or another chat.',
     secret: true,
   }),
   LERNITO_LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error'], { error: 'must be debug, info, warn or error' })
-    .register(about, { meaning: 'How much is logged: debug, info, warn or error.', fallback: 'info' }),
+    .register(about, { meaning: 'The log level: debug, info, warn or error.', fallback: 'info' }),
 })
 
-/** What the declaration says of each setting, in its order. `required`: the service doesn't start without it. */
+/** Each setting as it is declared, in order. `required`: the service doesn't start without it. */
 export const SETTINGS: readonly (About & { readonly name: string; readonly required: boolean })[] = Object.entries(
   SETTINGS_SCHEMA.shape,
 ).map(([name, check]) => {

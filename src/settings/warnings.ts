@@ -1,23 +1,23 @@
 import { BlockList, isIP } from 'node:net'
 import { SETTINGS, type Settings } from './settings.ts'
 
-/** A shorter secret is accepted, since the shop may hold it already, and warned about. */
+/** A shorter secret gets a warning. It is accepted, because the shop may use it already. */
 export const GOOD_SECRET_LENGTH = 16
 
 type Env = Readonly<Record<string, string | undefined>>
 
-/** What an operator should know about settings that are accepted: a sentence or two each, without a secret. */
+/** Warnings about settings that are accepted: a sentence or two each, without a secret. */
 export function warningsFor({ env, settings }: { env: Env; settings: Settings }): string[] {
   const { LERNITO_WEBHOOK_SECRET, LERNITO_WEBHOOK_SECRET_PREVIOUS, LERNITO_LMS_URL, LERNITO_NOTIFY_URL } = settings
   return [
     ...Object.entries({ LERNITO_WEBHOOK_SECRET, LERNITO_WEBHOOK_SECRET_PREVIOUS }).flatMap(aboutSecret),
-    ...(isOpenToAll(LERNITO_LMS_URL)
+    ...(isPlainHttpToPublicHost(LERNITO_LMS_URL)
       ? [
-          'LERNITO_LMS_URL is http:// to a public host: whoever is in between reads the token and the addresses of the buyers. Use https://.',
+          "LERNITO_LMS_URL is http:// to a public host: anyone on the network in between can read the token and the buyers' addresses. Use https://.",
         ]
       : []),
-    ...(LERNITO_NOTIFY_URL !== undefined && isOpenToAll(LERNITO_NOTIFY_URL)
-      ? ['LERNITO_NOTIFY_URL is http:// to a public host, and its address is its secret. Use https://.']
+    ...(LERNITO_NOTIFY_URL !== undefined && isPlainHttpToPublicHost(LERNITO_NOTIFY_URL)
+      ? ['LERNITO_NOTIFY_URL is http:// to a public host, but its address is a secret. Use https://.']
       : []),
     ...unknownSettings(env).map((name) => `${name} is not a setting of this version. Check its spelling.`),
   ]
@@ -26,17 +26,17 @@ export function warningsFor({ env, settings }: { env: Env; settings: Settings })
 function aboutSecret([name, secret]: [string, string | undefined]): string[] {
   if (secret === undefined) return []
   const short = `${name} is shorter than ${GOOD_SECRET_LENGTH} characters and could be guessed. Agree on a longer one with the shop.`
-  const spaces = `${name} begins or ends with white space. If the shop's does not, every signature will be refused.`
+  const spaces = `${name} begins or ends with white space. If the shop's secret does not, every signature is refused.`
   return [...(secret.length < GOOD_SECRET_LENGTH ? [short] : []), ...(secret.trim() !== secret ? [spaces] : [])]
 }
 
-/** The names in the environment that look like settings and are none. */
+/** The names in the environment that look like settings but are not. */
 export function unknownSettings(env: Env): string[] {
   const known = new Set(SETTINGS.flatMap(({ name, secret }) => (secret ? [name, `${name}_FILE`] : [name])))
   return Object.keys(env).filter((name) => name.startsWith('LERNITO_') && !known.has(name))
 }
 
-/** Addresses that don't lead through other people's networks. */
+/** Addresses that no traffic reaches through public networks. */
 const OWN = new BlockList()
 for (const [network, bits] of [
   ['127.0.0.0', 8],
@@ -52,11 +52,11 @@ OWN.addAddress('::1', 'ipv6')
 OWN.addSubnet('fc00::', 7, 'ipv6')
 OWN.addSubnet('fe80::', 10, 'ipv6')
 
-/** A name of one label is looked up in the own network only; these endings are never registered, or mean a cluster. */
+/** A name of one label resolves only in the local network; these endings are never registered, or belong to a cluster. */
 const OWN_NAME = /^[^.]+$|\.(localhost|local|internal|svc|lan|home\.arpa|test|invalid)$/
 
-/** Whether calls go unencrypted to a host that may lie in the open internet. Names are not looked up. */
-export function isOpenToAll(url: string): boolean {
+/** Whether calls go unencrypted to a host that may be on the public internet. Names are not resolved. */
+export function isPlainHttpToPublicHost(url: string): boolean {
   const { protocol, hostname } = new URL(url)
   if (protocol !== 'http:') return false
   const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')

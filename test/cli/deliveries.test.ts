@@ -18,7 +18,7 @@ const linesOf = (stdout: string) =>
 const person = (name: string) => accepted(arrival({ email: `${name}@x.example`, username: name }))
 
 describe('deliveries list', { concurrency: 2 }, () => {
-  test('prints a line for each delivery, newest activity first, with what came of it', async (t) => {
+  test('prints a line for each delivery with its outcome, the most recently active first', async (t) => {
     const { store, command } = await inboxOf(t)
     const [ada = '', alan = ''] = await store([person('ada'), person('alan')])
     await store([settled(needsAttention(ada))])
@@ -27,11 +27,11 @@ describe('deliveries list', { concurrency: 2 }, () => {
     const [head, first, second, ...more] = stdout.split('\n')
     assert.match(head ?? '', /^ID +STATE +LAST ACTIVE +E-MAIL +COURSES +OUTCOME$/)
     assert.match(first ?? '', new RegExp(`^${ada}  needs_attention  .{20}  ada@x.example .*the LMS has no course `))
-    assert.match(second ?? '', new RegExp(`^${alan}  waiting .* next try `))
+    assert.match(second ?? '', new RegExp(`^${alan}  waiting .* next attempt `))
     assert.deepEqual(more, [''])
   })
 
-  test('searches and filters, and gives a JSON object a line', async (t) => {
+  test('searches and filters, and prints one JSON object per line', async (t) => {
     const { store, command } = await inboxOf(t)
     const [ada = '', alan = ''] = await store([person('ada'), person('alan'), accepted(rejectedArrival())])
     await store([settled(succeeded(ada))])
@@ -49,15 +49,15 @@ describe('deliveries list', { concurrency: 2 }, () => {
     assert.equal((await list('--all')).length, 3)
   })
 
-  test('says so when it found nothing, or may not have shown all', async (t) => {
+  test('says if it found nothing, or may not have shown everything', async (t) => {
     const { store, command } = await inboxOf(t)
-    assert.equal((await command('deliveries', 'list', 'nobody')).stderr, 'No delivery was found.\n')
+    assert.equal((await command('deliveries', 'list', 'nobody')).stderr, 'No delivery found.\n')
     await store([person('ada'), person('alan')])
     const { stderr } = await command('deliveries', 'list', '--limit', '1')
-    assert.equal(stderr, 'There may be more than these 1: --limit N or --all\n')
+    assert.equal(stderr, 'There may be more than these 1. Use --limit N or --all\n')
   })
 
-  test('what a sender wrote does nothing to the terminal', async (t) => {
+  test('text from a sender cannot control the terminal', async (t) => {
     const { store, command } = await inboxOf(t)
     const evil = arrival({ email: 'a@x.example', username: 'a', courseIds: ['\u001b[2J\u202eedX\nforged'] })
     const [id = ''] = await store([accepted(evil)])
@@ -68,12 +68,12 @@ describe('deliveries list', { concurrency: 2 }, () => {
     }
   })
 
-  test('wrong usage is named, exit code 2', async (t) => {
+  test('wrong usage gets a message that names it and exit code 2', async (t) => {
     const { command } = await inboxOf(t)
     for (const [args, said] of [
       [[], /list, show or replay/],
       [['list', 'a', 'b'], /one SEARCH/],
-      [['list', '--state', 'done'], /--state is one of waiting, /],
+      [['list', '--state', 'done'], /--state must be one of waiting, /],
       [['list', '--since', 'yesterday'], /--since yesterday/],
       [['list', '--limit', '0'], /--limit 0/],
       [['list', '--limit', '5', '--all'], /contradict/],
@@ -89,8 +89,8 @@ describe('deliveries list', { concurrency: 2 }, () => {
   })
 })
 
-describe('a database that is not there, or not up to date', { concurrency: 2 }, () => {
-  test('no file: it says where it looked and makes none, exit code 1', async (t) => {
+describe('a database that does not exist, or is not up to date', { concurrency: 2 }, () => {
+  test('without a file, the command names the path, creates no file, and exits with 1', async (t) => {
     const folder = temporaryFolder(t)
     const env = serveEnv({ folder, lmsUrl: 'http://127.0.0.1:9' })
     for (const args of [
@@ -104,7 +104,7 @@ describe('a database that is not there, or not up to date', { concurrency: 2 }, 
     assert.equal(existsSync(join(folder, 'lernito.db')), false)
   })
 
-  test('an older level: it names the command that mends it, exit code 1', async (t) => {
+  test('with an older level, the command names the command that migrates it, and exits with 1', async (t) => {
     const { file, command } = await inboxOf(t)
     const db = new DatabaseSync(file)
     db.exec('delete from migrations where id > 6')
@@ -116,7 +116,7 @@ describe('a database that is not there, or not up to date', { concurrency: 2 }, 
 })
 
 describe('deliveries show', () => {
-  test('prints the payload, the outcome and the timeline; --json all of it', async (t) => {
+  test('prints the payload, the outcome and the timeline, with --json too', async (t) => {
     const { store, command } = await inboxOf(t)
     const [id = ''] = await store([person('ada')])
     await store([settled(succeeded(id))])
@@ -140,7 +140,7 @@ describe('deliveries show', () => {
     )
   })
 
-  test('an id that nobody knows: exit code 1, and how to find it', async (t) => {
+  test('an unknown id gets exit code 1 and a hint how to find the right one', async (t) => {
     const { command } = await inboxOf(t)
     const { code, stdout, stderr } = await command('deliveries', 'show', 'X')
     assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
@@ -149,7 +149,7 @@ describe('deliveries show', () => {
 })
 
 describe('deliveries replay', { concurrency: 2 }, () => {
-  test('makes those that are named due, and says of each other why not, exit code 1', async (t) => {
+  test('makes named deliveries due; says why for each that it can’t, with exit code 1', async (t) => {
     const { store, command, states } = await inboxOf(t)
     const [ada = '', wrong = ''] = await store([person('ada'), accepted(rejectedArrival())])
     await store([settled(needsAttention(ada))])
@@ -163,7 +163,7 @@ describe('deliveries replay', { concurrency: 2 }, () => {
     assert.match(stdout, /replayed +by \S+ \(command line\)$/m)
   })
 
-  test('makes due what a filter finds, without what succeeded; --dry-run only says what', async (t) => {
+  test('makes the matches of a filter due, except those that succeeded; --dry-run only lists them', async (t) => {
     const { store, command, states } = await inboxOf(t)
     const names = Array.from({ length: 250 }, (_, i) => `p${i}`)
     const ids = await store(names.map(person))
@@ -171,7 +171,7 @@ describe('deliveries replay', { concurrency: 2 }, () => {
     const dry = await command('deliveries', 'replay', '--all', '--dry-run')
     assert.match(
       dry.stdout,
-      /^230 would be replayed, among them:\n(\w{26} {2}needs_attention {2}p\d+@x\.example\n){10}$/,
+      /^230 would be replayed, for example:\n(\w{26} {2}needs_attention {2}p\d+@x\.example\n){10}$/,
     )
     const { code, stdout, stderr } = await command('deliveries', 'replay', '--course', COURSE)
     assert.deepEqual([code, stdout], [0, '230 due\n'])
@@ -183,7 +183,7 @@ describe('deliveries replay', { concurrency: 2 }, () => {
     assert.deepEqual(result, { state: 'done', replayed: 20 })
   })
 
-  test('Ctrl-C stops it: what is due stays due, the rest is left', async (t) => {
+  test('Ctrl-C stops it: deliveries that are due stay due, the rest is unchanged', async (t) => {
     const { store, env, states } = await inboxOf(t)
     const ids = await store(Array.from({ length: 1000 }, (_, i) => person(`p${i}`)))
     await store(ids.map((id) => settled(needsAttention(id))))
@@ -197,7 +197,7 @@ describe('deliveries replay', { concurrency: 2 }, () => {
     assert.ok(waiting >= 200 && waiting < 1000, `${waiting}`)
   })
 
-  test('killed in the middle, the next service carries it to its end, and each delivery once', async (t) => {
+  test('killed midway, it is finished by the next service, and each delivery is replayed once', async (t) => {
     const lms = await startLms(t)
     const { store, env, folder } = await inboxOf(t, { lmsUrl: lms.url })
     const ids = await store(Array.from({ length: 700 }, (_, i) => person(`p${i}`)))
@@ -205,7 +205,7 @@ describe('deliveries replay', { concurrency: 2 }, () => {
     const running = start({ t, args: ['deliveries', 'replay', '--all'], env })
     running.child.stderr?.once('data', () => running.child.kill('SIGKILL'))
     assert.equal((await running.ended).signal, 'SIGKILL')
-    await lms.faults([{ method: 'POST', status: 503 }]) // so that they wait, and show their place in the queue
+    await lms.faults([{ method: 'POST', status: 503 }]) // so that they wait, and keep their place in the queue
     await startServe({ t, folder, lmsUrl: lms.url })
     const db = new DatabaseSync(join(folder, 'lernito.db'))
     t.after(() => db.close())
@@ -219,13 +219,13 @@ describe('deliveries replay', { concurrency: 2 }, () => {
     assert.deepEqual([one("select count(*) from events where kind = 'replayed'"), one(twice)], [700, 0])
   })
 
-  test('a service that runs beside it works on what is replayed within a second', async (t) => {
+  test('a running service attempts a replayed delivery within a second', async (t) => {
     const folder = temporaryFolder(t)
     const lms = await startLms(t, { bulk: false })
     const full = 'course-v1:Lernito+Full+2026'
     const { url } = await startServe({ t, folder, lmsUrl: lms.url })
     assert.equal((await sell({ url, email: 'grace@example.com', courseIds: [full] }))?.status, 400)
-    // In the LMS: somebody gives their place back.
+    // In the LMS, another learner gives their place back.
     await lms.seed({ enrollments: [{ email: 'heidi@example.com', course: full, mode: 'audit', active: false }] })
     const env = serveEnv({ folder, lmsUrl: lms.url })
     const [found] = linesOf((await run({ args: ['deliveries', 'list', '--json'], env })).stdout)

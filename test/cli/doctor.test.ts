@@ -17,15 +17,15 @@ const results = z.array(
       z.strictObject({
         cause: z.string(),
         status: z.enum(['warning', 'failure']),
-        says: z.string(),
-        mend: z.strictObject({ plain: z.string(), tutor: z.string().nullable() }),
+        message: z.string(),
+        fix: z.strictObject({ plain: z.string(), tutor: z.string().nullable() }),
       }),
     ),
   }),
 )
 
 describe('doctor', { concurrency: 2 }, () => {
-  test('where all is well: a line for each check and a summary, exit code 0', async (t) => {
+  test('prints a line for each check and a summary, with exit code 0 if all checks pass', async (t) => {
     const { url } = await startLms(t)
     const env = serveEnv({ folder: temporaryFolder(t), lmsUrl: url })
     const { code, stdout, stderr } = await run({ args: ['doctor'], env })
@@ -34,7 +34,7 @@ describe('doctor', { concurrency: 2 }, () => {
     assert.match(stdout, /\n\n\d+ ok, \d skipped\.\n$/)
   })
 
-  test('warnings alone are no failure: exit code 0', async (t) => {
+  test('a warning is not a failure: the exit code is 0', async (t) => {
     const { url } = await startLms(t, { bulk: false })
     const env = serveEnv({ folder: temporaryFolder(t), lmsUrl: url })
     const { code, stdout } = await run({ args: ['doctor'], env })
@@ -43,7 +43,7 @@ describe('doctor', { concurrency: 2 }, () => {
     assert.match(stdout, /ENABLE_BULK_ENROLLMENT_VIEW/)
   })
 
-  test('a failure: its cause and what mends it, exit code 1, and no secret is shown', async (t) => {
+  test('a failure shows its cause and its fix but no secret, and the exit code is 1', async (t) => {
     const { url } = await startLms(t)
     const env = serveEnv({ folder: temporaryFolder(t), lmsUrl: url })
     const wrong = { ...env, LERNITO_LMS_CLIENT_SECRET: 'wrong-client-secret' }
@@ -56,7 +56,7 @@ describe('doctor', { concurrency: 2 }, () => {
     for (const secret of [SECRET, 'wrong-client-secret']) assert.ok(!stdout.includes(secret))
   })
 
-  test('--json: an array with stable ids, causes and what mends them', async (t) => {
+  test('--json prints an array with stable ids, causes and fixes', async (t) => {
     const env = serveEnv({ folder: temporaryFolder(t), lmsUrl: 'http://127.0.0.1:9' })
     const { code, stdout } = await run({ args: ['doctor', '--json'], env })
     assert.equal(code, 1)
@@ -80,7 +80,7 @@ describe('doctor', { concurrency: 2 }, () => {
     assert.match(stdout, /^ok {7}settings /)
   })
 
-  test('a wrong option: exit code 2', async () => {
+  test('an unknown option gets exit code 2', async () => {
     const { code, stdout, stderr } = await run({ args: ['doctor', '--fix'] })
     assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
     assert.match(stderr, /--fix.*\n.*lernito-openedx doctor --help\n$/)

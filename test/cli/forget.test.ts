@@ -13,7 +13,7 @@ const traceIn = (file: string, text: string): boolean =>
   ['', '-wal', '-shm'].some((end) => existsSync(file + end) && readFileSync(file + end).includes(text))
 
 describe('forget', { concurrency: 2 }, () => {
-  test('erases the person from the tables and the files; again there is nothing to do, exit code 0 both times', async (t) => {
+  test('erases the person from the tables and the files; repeated, it has nothing to do, both with exit code 0', async (t) => {
     const { store, command, states, file } = await inboxOf(t)
     const webhook = arrival({ email: EMAIL, username: 'countess' })
     const [id = '', other = ''] = await store([accepted(webhook), accepted(arrival({ email: 'alan@x.example' }))])
@@ -28,7 +28,7 @@ describe('forget', { concurrency: 2 }, () => {
     assert.deepEqual(JSON.parse(again.stdout), { deliveries: 0, allowances: null, clean: true, failure: null })
   })
 
-  test('--lms deletes the allowances that nobody has used, and no others', async (t) => {
+  test('--lms deletes the unused allowances, and no others', async (t) => {
     const lms = await startLms(t)
     const { command } = await inboxOf(t, { lmsUrl: lms.url })
     const [one, two, three] = [
@@ -57,7 +57,7 @@ describe('forget', { concurrency: 2 }, () => {
     )
   })
 
-  test('an LMS that can’t be asked: the person is erased, the exit code is 1, and the next time the rest is done', async (t) => {
+  test('with a failing LMS, the person is erased and the exit code is 1; repeated, it deletes the allowances', async (t) => {
     const lms = await startLms(t)
     const { store, command, states } = await inboxOf(t, { lmsUrl: lms.url })
     const [id = ''] = await store([accepted(arrival({ email: EMAIL }))])
@@ -77,7 +77,7 @@ describe('forget', { concurrency: 2 }, () => {
     assert.deepEqual((await lms.state()).allowances, [])
   })
 
-  test('works beside a service, which goes on and leaves no trace either', async (t) => {
+  test('works beside a running service, which continues and leaves no trace either', async (t) => {
     const folder = temporaryFolder(t)
     const lms = await startLms(t)
     const { url } = await startServe({ t, folder, lmsUrl: lms.url })
@@ -94,7 +94,7 @@ describe('forget', { concurrency: 2 }, () => {
     )
   })
 
-  test('a large file is written anew only with --compact; until then the exit code is 3', async (t) => {
+  test('rewrites a large file only with --compact; without it the exit code is 3', async (t) => {
     const { store, command, file } = await inboxOf(t)
     await store([accepted(arrival({ email: EMAIL }))])
     const filling = Buffer.alloc(1_000_000, `${EMAIL} `) // as a copy that was left in free space would be
@@ -109,7 +109,7 @@ describe('forget', { concurrency: 2 }, () => {
     assert.ok(readFileSync(file).length <= before)
   })
 
-  test('wrong usage is named, exit code 2', async (t) => {
+  test('wrong usage gets a message that names it and exit code 2', async (t) => {
     const { command } = await inboxOf(t)
     for (const args of [[], ['ada'], ['a@b', 'c@d'], ['a@b,c@d'], ['a b@c']]) {
       const { code, stdout, stderr } = await command('forget', ...args)

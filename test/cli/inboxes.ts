@@ -9,7 +9,7 @@ import { serveEnv } from '../service/serving.ts'
 
 const NOBODY = 'http://127.0.0.1:9'
 
-/** The command line beside an inbox of its own, in which no service works. */
+/** The command line with an inbox of its own that no service works on. */
 export async function inboxOf(t: TestContext, { lmsUrl = NOBODY }: { lmsUrl?: string } = {}) {
   const folder = temporaryFolder(t)
   const env = serveEnv({ folder, lmsUrl })
@@ -27,7 +27,7 @@ export async function inboxOf(t: TestContext, { lmsUrl = NOBODY }: { lmsUrl?: st
     folder,
     env,
     file,
-    /** Stores these as a service that has ended since; gives their ids. */
+    /** Stores these as a service that has ended since. Returns their ids. */
     store: (writes: readonly Write[]): Promise<string[]> =>
       withDatabase(async ({ store, database: { db } }) => {
         const written = await store.write(writes)

@@ -10,32 +10,32 @@ import { ROOT, run } from '../service/process.ts'
 const COMMANDS = ['serve', 'sandbox', 'sign', 'send', 'doctor', 'deliveries', 'reconcile', 'forget', 'migrate']
 
 describe('the command line', { concurrency: 2 }, () => {
-  test('without a command: the usage on standard error, exit code 2', async () => {
+  test('without a command, it prints the usage to standard error and exits with 2', async () => {
     const { code, stdout, stderr } = await run({ args: [] })
     assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
     for (const name of COMMANDS) assert.match(stderr, new RegExp(`^  ${name} `, 'm'))
   })
 
-  test('an unknown command is named, with a hint, exit code 2', async () => {
+  test('an unknown command gets a message that names it, a hint, and exit code 2', async () => {
     const { code, stdout, stderr } = await run({ args: ['srve'] })
     assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
     assert.match(stderr, /^.*"srve".*lernito-openedx --help\n$/)
   })
 
-  test('an unknown option is named, with the command’s help, exit code 2', async () => {
+  test('an unknown option gets a message that names it and the command’s help, and exit code 2', async () => {
     const { code, stdout, stderr } = await run({ args: ['serve', '--prot', '1'] })
     assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
     assert.match(stderr, /--prot/)
     assert.match(stderr, /lernito-openedx serve --help\n$/)
   })
 
-  test('--help lists the commands, exit code 0', async () => {
+  test('--help lists the commands, with exit code 0', async () => {
     const { code, stdout, stderr } = await run({ args: ['--help'] })
     assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
     for (const name of COMMANDS) assert.match(stdout, new RegExp(`^  ${name} `, 'm'))
   })
 
-  test('--version is that of package.json', async () => {
+  test('--version prints the version of package.json', async () => {
     const { version } = z
       .object({ version: z.string() })
       .parse(JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')))
@@ -43,7 +43,7 @@ describe('the command line', { concurrency: 2 }, () => {
   })
 
   for (const name of COMMANDS) {
-    test(`${name} --help shows how to call it and an example, exit code 0`, async () => {
+    test(`${name} --help shows the usage and an example, with exit code 0`, async () => {
       const { code, stdout, stderr } = await run({ args: [name, '--help'] })
       assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
       assert.match(stdout, new RegExp(`^Usage: lernito-openedx ${name}`, 'm'))
@@ -69,7 +69,7 @@ describe('the command line', { concurrency: 2 }, () => {
 
   const old = oldNode()
   if (old !== null) {
-    test('under a Node.js that is too old, bin/lernito-openedx.js says in one line what to do, exit code 1', async () => {
+    test('under a Node.js that is too old, bin/lernito-openedx.js says in one line what to do, and exits with 1', async () => {
       const { code, stdout, stderr } = await run({
         command: [old, join(ROOT, 'bin/lernito-openedx.js')],
         args: ['serve'],

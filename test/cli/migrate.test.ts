@@ -9,7 +9,7 @@ const NOBODY = 'http://127.0.0.1:9'
 const migrate = (env: Record<string, string>) => run({ args: ['migrate'], env })
 
 describe('migrate', { concurrency: 2 }, () => {
-  test('makes the tables of a new SQLite file, and again changes nothing', async (t) => {
+  test('creates the tables of a new SQLite file; repeated, it changes nothing', async (t) => {
     const folder = temporaryFolder(t)
     for (const _time of ['first', 'second']) {
       const { code, stdout, stderr } = await migrate(serveEnv({ folder, lmsUrl: NOBODY }))
@@ -19,7 +19,7 @@ describe('migrate', { concurrency: 2 }, () => {
     }
   })
 
-  test('works beside a service that is running, which goes on', async (t) => {
+  test('works beside a running service, which continues', async (t) => {
     const folder = temporaryFolder(t)
     const lms = await startLms(t)
     const { url } = await startServe({ t, folder, lmsUrl: lms.url })
@@ -27,7 +27,7 @@ describe('migrate', { concurrency: 2 }, () => {
     assert.equal((await sell({ url, email: 'alice@example.com' }))?.status, 200)
   })
 
-  test('a wrong setting that is not the database’s is told too, exit code 1', async (t) => {
+  test('reports wrong settings of other parts too, with exit code 1', async (t) => {
     const env = { ...serveEnv({ folder: temporaryFolder(t), lmsUrl: NOBODY }), LERNITO_WEBHOOK_SECRET: 'YOUR_SECRET' }
     const { code, stdout, stderr } = await migrate(env)
     assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
@@ -42,7 +42,7 @@ describe('migrate on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, () =
   })
   after(() => mariadb.remove())
 
-  test('one line says what is missing while the database is not there; then it is made up to date', async () => {
+  test('without the database, one line says what is missing; once it exists, it is migrated', async () => {
     const { name, url } = mariadb.newName()
     const env = { ...serveEnv({ folder: '.', lmsUrl: NOBODY }), LERNITO_DATABASE_URL: url }
     const early = await migrate(env)

@@ -43,15 +43,15 @@ describe('reconcile', () => {
   })
   after(() => product.stop())
 
-  test('what stands is counted, and the exit code is 0', async () => {
+  test('counts what stands, with exit code 0', async () => {
     const { code, stdout, stderr } = await reconcile()
     assert.deepEqual(
       { code, stdout, stderr },
-      { code: 0, stdout: '4 deliveries looked at; courses: stands 5\n', stderr: '' },
+      { code: 0, stdout: '4 deliveries checked; courses: stands 5\n', stderr: '' },
     )
   })
 
-  test('what the LMS lost is told, and nothing is changed without --fix', async () => {
+  test('reports what the LMS lost, and changes nothing without --fix', async () => {
     await product.lms.reset()
     await product.lms.seed({ enrollments: [{ email: ERIN, course: DEMO, mode: 'audit', active: false }] })
     const before = await product.lms.state()
@@ -69,10 +69,10 @@ describe('reconcile', () => {
     assert.deepEqual(await product.lms.state(), before)
   })
 
-  test('--fix enrolls whom the LMS has no row of, and allows whom --allow names; others it leaves alone', async () => {
+  test('--fix enrolls people without a row and allows people that --allow names; it changes nobody else', async () => {
     const { code, stdout } = await reconcile(['--fix', '--allow', 'Nobody@Example.com'])
-    assert.match(stdout, /4 deliveries looked at; courses: unenrolled 1, missing 2, allowance_missing 2; repaired 3\n$/)
-    assert.equal(code, 1, 'one allowance is missing still')
+    assert.match(stdout, /4 deliveries checked; courses: unenrolled 1, missing 2, allowance_missing 2; repaired 3\n$/)
+    assert.equal(code, 1, 'one allowance is still missing')
     const { enrollments, allowances } = await product.lms.state()
     const ofUs = [ALICE, ERIN, NOBODY, SECOND]
     assert.deepEqual(
@@ -91,7 +91,7 @@ describe('reconcile', () => {
     )
   })
 
-  test('a repair is in the delivery’s timeline and in the audit, with who did it', async () => {
+  test('a repair is in the delivery’s timeline and in the audit, with its actor', async () => {
     const { db, close } = openDatabase({ url: `sqlite:${join(product.folder, 'lernito.db')}`, serve: false })
     const events = await db.selectFrom('events').select(['actor', 'detail']).where('kind', '=', 'repaired').execute()
     await close()
@@ -103,24 +103,24 @@ describe('reconcile', () => {
     assert.ok(events.every(({ actor }) => actor?.endsWith('(command line)')))
   })
 
-  test('an LMS that can’t be asked ends it with the reason, exit code 1', async () => {
+  test('a failing LMS ends the command with the reason and exit code 1', async () => {
     await product.lms.faults([{ path: '/api/enrollment/v1/enrollments', status: 503 }])
     const { code, stderr } = await reconcile()
     await product.lms.noFaults()
     assert.equal(code, 1)
-    assert.match(stderr, /^The LMS could not be asked about the rest: .*503/)
+    assert.match(stderr, /^The rest could not be checked in the LMS: .*503/)
   })
 
-  test('a throttle is waited for, as long as the LMS says', async () => {
+  test('waits as long as a throttling LMS asks', async () => {
     await product.lms.faults([{ path: '/api/enrollment/v1/enrollments', status: 429, retryAfter: 1, times: 2 }])
     const { stdout } = await reconcile()
-    assert.match(stdout, /^.*4 deliveries looked at/m)
+    assert.match(stdout, /^.*4 deliveries checked/m)
   })
 
-  test('with its part of the budget used up, it waits, and looks at all deliveries', async () => {
+  test('with its part of the call budget used up, it waits, and then checks all deliveries', async () => {
     for (const name of ['a', 'b', 'c', 'd']) await product.sell({ email: `${name}@example.com` })
     const { code, stdout } = await reconcile([], '104') // of which its quarter is 7 calls at once
-    assert.match(stdout, /^.*8 deliveries looked at/m)
-    assert.equal(code, 1, 'one allowance is missing still')
+    assert.match(stdout, /^.*8 deliveries checked/m)
+    assert.equal(code, 1, 'one allowance is still missing')
   })
 })

@@ -9,14 +9,14 @@ import { startLms } from '../service/serving.ts'
 
 const FREE_PORTS = ['--port', '0', '--service-port', '0']
 
-/** What it prints about itself, once that is whole. */
+/** The welcome text, once it is complete. */
 const welcomeOf = ({ stdout }: Running): Promise<string> =>
   until('the welcome', () => stdout().match(/^lernito-openedx is running.*^Ctrl\+C [^\n]*$/ms)?.[0])
 
 const lmsOf = (welcome: string): string => welcome.match(/^ *Stand-in LMS +(http:\S+)\/$/m)?.[1] ?? ''
 
 describe('sandbox', { concurrency: 2 }, () => {
-  test('its two printed commands, run as they are, enroll alice and allow a newcomer', async (t) => {
+  test('the two commands that it prints, run as they are, enroll alice and allow a newcomer', async (t) => {
     const running = start({ t, args: ['sandbox', ...FREE_PORTS], env: { TMPDIR: temporaryFolder(t) } })
     const welcome = await welcomeOf(running)
     const webhook = welcome.match(/^ *Webhook +(http:\S+)$/m)?.[1] ?? ''
@@ -51,7 +51,7 @@ describe('sandbox', { concurrency: 2 }, () => {
     assert.ok(running.log().some(({ event }) => event === 'succeeded'))
   })
 
-  test('the console is on; the printed account signs in and sees what was sold', async (t) => {
+  test('the console is on, and the printed account signs in and sees the sales', async (t) => {
     const running = start({ t, args: ['sandbox', ...FREE_PORTS], env: { TMPDIR: temporaryFolder(t) } })
     const welcome = await welcomeOf(running)
     const page = welcome.match(/^ *Console +(http:\S+)$/m)?.[1] ?? ''
@@ -64,7 +64,7 @@ describe('sandbox', { concurrency: 2 }, () => {
     assert.match((await visitor.get(page)).text, /no sale has come in yet/)
   })
 
-  test('LERNITO_WEBHOOK_SECRET counts, and is not printed', async (t) => {
+  test('uses LERNITO_WEBHOOK_SECRET, and does not print it', async (t) => {
     const env = { LERNITO_WEBHOOK_SECRET: SECRET, TMPDIR: temporaryFolder(t) }
     const running = start({ t, args: ['sandbox', ...FREE_PORTS], env })
     const webhook = (await welcomeOf(running)).match(/^ *Webhook +(http:\S+)$/m)?.[1] ?? ''
@@ -73,7 +73,7 @@ describe('sandbox', { concurrency: 2 }, () => {
     assert.ok(!running.stdout().includes(SECRET))
   })
 
-  test('--data keeps the database there; without it nothing is left', async (t) => {
+  test('--data keeps the database there; without it, nothing is kept', async (t) => {
     const [data, temporary] = [temporaryFolder(t), temporaryFolder(t)]
     for (const args of [['--data', data], []]) {
       const running = start({ t, args: ['sandbox', ...FREE_PORTS, ...args], env: { TMPDIR: temporary } })
@@ -86,7 +86,7 @@ describe('sandbox', { concurrency: 2 }, () => {
     assert.ok(existsSync(join(data, 'lernito.db')))
   })
 
-  test('--lms-only runs the stand-in alone, with the world of a file and without bulk_enroll where asked', async (t) => {
+  test('--lms-only runs only the stand-in, with the world of --world and, with --bulk off, without bulk_enroll', async (t) => {
     const cwd = temporaryFolder(t)
     const course = { id: 'course-v1:My+Own+Course', name: 'My own' }
     const world = { applications: [], people: [], courses: [course], password_of_people: 'secret' }
@@ -109,14 +109,14 @@ describe('sandbox', { concurrency: 2 }, () => {
     '--cost': 'high',
   }
   for (const [option, value] of Object.entries(wrong)) {
-    test(`${option} ${value} is wrong usage: one line that names the option, exit code 2`, async () => {
+    test(`${option} ${value} gets one line that names the option, and exit code 2`, async () => {
       const { code, stdout, stderr } = await run({ args: ['sandbox', ...FREE_PORTS, option, value] })
       assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
       assert.match(stderr, new RegExp(`^${option} [^\n]+\n$`))
     })
   }
 
-  test('a world that is missing, no JSON, wrong or without an application: one line that says where, exit code 1', async (t) => {
+  test('a world that is missing, not JSON, wrong or without an application gets one line that says where, and exit code 1', async (t) => {
     const [cwd, temporary] = [temporaryFolder(t), temporaryFolder(t)]
     writeFileSync(join(cwd, 'text.json'), 'nonsense')
     writeFileSync(join(cwd, 'wrong.json'), '{"applications": [], "people": [{"username": "a"}]}')
@@ -138,7 +138,7 @@ describe('sandbox', { concurrency: 2 }, () => {
     }
   })
 
-  test('a taken port: one line that says what to do and names the option, exit code 1', async (t) => {
+  test('a port in use gets one line that says what to do and names the option, and exit code 1', async (t) => {
     const { port } = new URL((await startLms(t)).url)
     for (const option of ['--port', '--service-port']) {
       const { code, stderr } = await run({ args: ['sandbox', ...FREE_PORTS, option, port] })

@@ -16,18 +16,18 @@ before(async () => {
 })
 after(() => product.stop())
 
-/** Runs `send` against the product, with its output by lines. */
+/** Runs `send` against the product. Returns its output as lines. */
 async function send(args: readonly string[], more: { cwd?: string; input?: string } = {}) {
   const { code, stdout, stderr } = await run({ args: ['send', '--url', product.webhook, ...args], env, ...more })
   return { code, stderr, lines: stdout.trimEnd().split('\n') }
 }
 
-/** Allowances with this address, by course. */
+/** The courses of the allowances with this address. */
 const allowed = async (email: string): Promise<string[]> =>
   (await product.lms.state()).allowances.filter((row) => row.email === email).map(({ course }) => course)
 
 describe('send', { concurrency: 2 }, () => {
-  test('builds a payload, prints status, answer and the delivery’s id, exit code 0', async () => {
+  test('builds a payload, and prints the status, the answer and the delivery’s id, with exit code 0', async () => {
     const args = ['--email', 'built@example.com', '--course', DEMO, '--course', PYTHON, '--name', 'Zoë']
     const { code, stderr, lines } = await send(args)
     assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
@@ -47,14 +47,14 @@ describe('send', { concurrency: 2 }, () => {
   })
 
   for (const form of ['original', 'readme', 'raw']) {
-    test(`takes standard input, signed in the form ${form}`, async () => {
+    test(`takes standard input, and signs it in the form ${form}`, async () => {
       const email = `${form}@example.com`
       assert.equal((await send(['-', '--form', form], { input: payload({ email }) })).code, 0)
       assert.deepEqual(await allowed(email), [DEMO])
     })
   }
 
-  test('an answer 4xx is printed like any other, exit code 1', async () => {
+  test('prints a 4xx answer like any other, with exit code 1', async () => {
     const { code, stderr, lines } = await send(['--email', 'no address', '--course', DEMO])
     assert.deepEqual({ code, stderr }, { code: 1, stderr: '' })
     assert.deepEqual(lines.slice(0, 2), [
@@ -64,7 +64,7 @@ describe('send', { concurrency: 2 }, () => {
     assert.match(lines[2] ?? '', ID)
   })
 
-  test('a refused signature has no delivery, exit code 1', async () => {
+  test('a refused signature has no delivery id, and exit code 1', async () => {
     const args = ['send', '--url', product.webhook, '--email', 'a@example.com', '--course', DEMO]
     const { code, stdout } = await run({ args, env: { LERNITO_WEBHOOK_SECRET: 'another-secret-of-16' } })
     assert.deepEqual(
@@ -77,16 +77,16 @@ describe('send', { concurrency: 2 }, () => {
   const errors: Record<string, { args: string[]; code: number; says: RegExp; env?: Record<string, string> }> = {
     'neither file nor buyer': { args: [], code: 2, says: /FILE, or --email and --course.* --help/ },
     'a buyer without a course': { args: ['--email', 'a@example.com'], code: 2, says: /--course/ },
-    'a URL that is none': { args: [...buyer, '--url', 'nonsense'], code: 2, says: /--url nonsense/ },
-    'a URL of another kind': { args: [...buyer, '--url', 'ftp://shop/'], code: 2, says: /--url ftp:\/\/shop\// },
+    'a --url that is not a URL': { args: [...buyer, '--url', 'nonsense'], code: 2, says: /--url nonsense/ },
+    'a URL of another scheme': { args: [...buyer, '--url', 'ftp://shop/'], code: 2, says: /--url ftp:\/\/shop\// },
     'a file and a buyer': { args: ['sale.json', ...buyer], code: 2, says: /--email/ },
     'two files': { args: ['a.json', 'b.json'], code: 2, says: /one file/ },
     'an unknown form': { args: [...buyer, '--form', 'xml'], code: 2, says: /original, readme or raw/ },
-    'a file that is not there': { args: ['no-such.json'], code: 1, says: /no-such\.json/ },
+    'a missing file': { args: ['no-such.json'], code: 1, says: /no-such\.json/ },
     'no secret': { args: buyer, code: 1, says: /^LERNITO_WEBHOOK_SECRET is missing\. Set it/, env: {} },
   }
   for (const [what, { args, code, says, env: own = env }] of Object.entries(errors)) {
-    test(`${what}: one line on standard error, exit code ${code}`, async () => {
+    test(`${what}: one line on standard error, and exit code ${code}`, async () => {
       const ended = await run({ args: ['send', ...args], env: own })
       assert.deepEqual({ code: ended.code, stdout: ended.stdout }, { code, stdout: '' })
       assert.match(ended.stderr, says)
@@ -94,7 +94,7 @@ describe('send', { concurrency: 2 }, () => {
     })
   }
 
-  test('where nothing listens: one line that says so, exit code 1', async () => {
+  test('if nothing listens, one line says so, and the exit code is 1', async () => {
     const closed = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => closed.once('listening', resolve))
     const address = closed.address()

@@ -8,7 +8,7 @@ import { sell, serveEnv, startLms, startServe } from '../service/serving.ts'
 
 const NOBODY = 'http://127.0.0.1:9'
 
-/** Runs a `serve` that is to fail, and gives the lines of its standard error. */
+/** Runs a `serve` that must fail, and returns the lines of its standard error. */
 async function failing({ env, cwd }: { env: Record<string, string>; cwd: string }): Promise<string[]> {
   const { code, stdout, stderr } = await run({ args: ['serve'], env, cwd })
   assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
@@ -17,7 +17,7 @@ async function failing({ env, cwd }: { env: Record<string, string>; cwd: string 
 }
 
 describe('serve', { concurrency: 2 }, () => {
-  test('without settings: a line for each that is missing, which says what to write, exit code 1', async (t) => {
+  test('without settings, a line for each missing one says what to set, and the exit code is 1', async (t) => {
     const lines = await failing({ env: {}, cwd: temporaryFolder(t) })
     assert.deepEqual(
       lines.map((line) => line.split(' is missing. Set it to ')[0]),
@@ -25,7 +25,7 @@ describe('serve', { concurrency: 2 }, () => {
     )
   })
 
-  test('with wrong settings: a line for each of them, exit code 1, and no secret is shown', async (t) => {
+  test('with wrong settings, a line names each without showing a secret, and the exit code is 1', async (t) => {
     const cwd = temporaryFolder(t)
     const wrong = {
       LERNITO_WEBHOOK_SECRET: '123456',
@@ -40,7 +40,7 @@ describe('serve', { concurrency: 2 }, () => {
     assert.ok(!lines.join().includes('123456'))
   })
 
-  test('a database that can’t be opened: one line that names the setting, exit code 1', async (t) => {
+  test('a database that can’t be opened gets one line that names the setting, and exit code 1', async (t) => {
     const cwd = temporaryFolder(t)
     writeFileSync(join(cwd, 'file'), '')
     const [line = '', ...more] = await failing({ env: serveEnv({ folder: join(cwd, 'file'), lmsUrl: NOBODY }), cwd })
@@ -48,7 +48,7 @@ describe('serve', { concurrency: 2 }, () => {
     assert.match(line, /lernito\.db can't be opened .*LERNITO_DATABASE_URL/)
   })
 
-  test('reads .env in the working folder; the environment goes before it', async (t) => {
+  test('reads .env in the working folder; the environment takes precedence', async (t) => {
     const cwd = temporaryFolder(t)
     const settings = {
       ...serveEnv({ folder: 'data', lmsUrl: 'http://127.0.0.1:9/from-file' }),
@@ -62,7 +62,7 @@ describe('serve', { concurrency: 2 }, () => {
     assert.match(String(url), /^http:\/\/127\.0\.0\.1:\d+$/)
   })
 
-  test('a taken port: one line that says what to do, exit code 1', async (t) => {
+  test('a port in use gets one line that says what to do, and exit code 1', async (t) => {
     const cwd = temporaryFolder(t)
     const { port } = new URL((await startLms(t)).url)
     const env = { ...serveEnv({ folder: cwd, lmsUrl: NOBODY }), LERNITO_PORT: port }
@@ -71,7 +71,7 @@ describe('serve', { concurrency: 2 }, () => {
     assert.match(line, new RegExp(`127\\.0\\.0\\.1 port ${port}.*LERNITO_PORT`))
   })
 
-  test('a second one on the same SQLite file is refused in one line; the first goes on', async (t) => {
+  test('a second service on the same SQLite file is refused in one line; the first continues', async (t) => {
     const cwd = temporaryFolder(t)
     const lms = await startLms(t)
     const first = await startServe({ t, folder: cwd, lmsUrl: lms.url })
@@ -81,7 +81,7 @@ describe('serve', { concurrency: 2 }, () => {
     assert.equal((await sell({ url: first.url, email: 'alice@example.com' }))?.status, 200)
   })
 
-  test('standard output is JSON lines, with a warning for a guessable secret and for an unknown setting', async (t) => {
+  test('standard output is JSON lines, with a warning for a guessable secret and an unknown setting', async (t) => {
     const env = { LERNITO_WEBHOOK_SECRET: 'short-one', LERNITO_POTR: '1' }
     const running = await startServe({ t, folder: temporaryFolder(t), lmsUrl: NOBODY, env })
     assert.equal((await exchange({ url: `${running.url}/readyz`, method: 'GET' })).status, 200)

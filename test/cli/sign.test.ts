@@ -18,7 +18,7 @@ function recorded(name: string): { body: string; signature: string | undefined }
 }
 
 describe('sign', { concurrency: 2 }, () => {
-  test('prints the signature that the original plugin accepted, of a file', async (t) => {
+  test('prints the signature of a file that the original plugin accepted', async (t) => {
     const { body, signature } = recorded('unknown person, one course')
     const cwd = temporaryFolder(t)
     writeFileSync(join(cwd, 'payload.json'), body)
@@ -26,14 +26,14 @@ describe('sign', { concurrency: 2 }, () => {
     assert.deepEqual(ended, { code: 0, signal: null, stdout: `${signature}\n`, stderr: '' })
   })
 
-  test('and of standard input, with or without "-"', async () => {
+  test('prints the signature of standard input, with or without "-"', async () => {
     const { body, signature } = recorded('non-ASCII name, sent as UTF-8')
     for (const args of [['sign'], ['sign', '-']]) {
       assert.equal((await run({ args, env, input: body })).stdout, `${signature}\n`)
     }
   })
 
-  test('waits for a slow writer of standard input', async () => {
+  test('waits for a slow writer on standard input', async () => {
     const { body, signature } = recorded('unknown person, one course')
     const slow = async function* () {
       yield body.slice(0, 9)
@@ -56,7 +56,7 @@ describe('sign', { concurrency: 2 }, () => {
     })
   }
 
-  test('the secret may be in .env or in a file, as the service reads it', async (t) => {
+  test('reads the secret from .env or from a file, as the service does', async (t) => {
     const { body, signature } = recorded('unknown person, one course')
     const cwd = temporaryFolder(t)
     writeFileSync(join(cwd, 'secret'), `${SECRET}\n`)
@@ -68,13 +68,13 @@ describe('sign', { concurrency: 2 }, () => {
 
   const errors: Record<string, { args: string[]; code: number; says: RegExp; env?: Record<string, string> }> = {
     'a body that is not JSON': { args: ['sign', '-'], code: 1, says: /can't be signed: .*line 1 column 2/ },
-    'a file that is not there': { args: ['sign', 'no-such.json'], code: 1, says: /from no-such\.json: ENOENT/ },
+    'a missing file': { args: ['sign', 'no-such.json'], code: 1, says: /from no-such\.json: ENOENT/ },
     'no secret': { args: ['sign'], code: 1, says: /^LERNITO_WEBHOOK_SECRET is missing\. Set it/, env: {} },
     'two files': { args: ['sign', 'a.json', 'b.json'], code: 2, says: /one file.* --help/ },
     'an unknown form': { args: ['sign', '--form', 'xml'], code: 2, says: /xml .* original, readme or raw/ },
   }
   for (const [what, { args, code, says, env: own = env }] of Object.entries(errors)) {
-    test(`${what}: one line on standard error, exit code ${code}`, async () => {
+    test(`${what}: one line on standard error, and exit code ${code}`, async () => {
       const ended = await run({ args, env: own, input: '{nonsense' })
       assert.deepEqual({ code: ended.code, stdout: ended.stdout }, { code, stdout: '' })
       assert.match(ended.stderr, says)

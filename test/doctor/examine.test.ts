@@ -8,7 +8,7 @@ import { envFor, examined, resultOf, silent } from './examining.ts'
 
 const CONSOLE = { LERNITO_CONSOLE_CLIENT_ID: 'console-client', LERNITO_CONSOLE_CLIENT_SECRET: 'console-client-secret' }
 
-/** Doctor beside a product that is all well. */
+/** Doctor beside a service without problems. */
 async function wellProduct(t: { after: (done: () => Promise<void>) => void }) {
   const product = await startProduct()
   t.after(() => product.stop())
@@ -16,7 +16,7 @@ async function wellProduct(t: { after: (done: () => Promise<void>) => void }) {
   return { product, env: { ...serveEnv({ folder, lmsUrl }), ...CONSOLE, LERNITO_PUBLIC_URL: url } }
 }
 
-test('where all is well every check is made, but that of a clock that SQLite does not have', async (t) => {
+test('without problems every check runs, except that of the database’s clock, which SQLite lacks', async (t) => {
   const { env } = await wellProduct(t)
   const results = await examined({ env })
   assert.deepEqual(
@@ -29,7 +29,7 @@ test('where all is well every check is made, but that of a clock that SQLite doe
   )
 })
 
-test('nothing is changed: the LMS is only read from, and the service takes no delivery', async (t) => {
+test('doctor changes nothing: it only reads from the LMS, and sends the service no delivery', async (t) => {
   const { product, env } = await wellProduct(t)
   await product.sell({ email: 'alice@example.com', courseIds: [DEMO] })
   const deliveries = (): number => product.log.filter(({ delivery }) => delivery !== undefined).length
@@ -46,7 +46,7 @@ test('nothing is changed: the LMS is only read from, and the service takes no de
   )
 })
 
-test('an LMS that hangs is waited for once, and what needs it is skipped', { timeout: 10_000 }, async (t) => {
+test('doctor waits once for an LMS that hangs, and skips the checks that need it', { timeout: 10_000 }, async (t) => {
   const env = envFor({ t, lmsUrl: `http://${await silent(t)}` })
   const results = await examined({ env, deadlines: { callMs: 300, totalMs: 100_000 } })
   assert.equal(resultOf(results, 'lms').status, 'failure')
@@ -56,7 +56,7 @@ test('an LMS that hangs is waited for once, and what needs it is skipped', { tim
   assert.equal(resultOf(results, 'lms.enrollment').detail, 'needs lms.token first')
 })
 
-test('slow answers one after the other are cut when the time is over', { timeout: 10_000 }, async (t) => {
+test('slow answers one after another are cut off when the time is over', { timeout: 10_000 }, async (t) => {
   const lms = await startHoldingLms(t)
   await lms.faults([{ path: '/api/courses/v1/courses/', delayMs: 1 }])
   const env = envFor({ t, lmsUrl: lms.url })
@@ -68,20 +68,20 @@ test('slow answers one after the other are cut when the time is over', { timeout
   )
 })
 
-test('a database that hangs is not waited for longer than a call', { timeout: 10_000 }, async (t) => {
+test('doctor waits for a database that hangs no longer than for a call', { timeout: 10_000 }, async (t) => {
   const host = await silent(t)
   const env = { ...envFor({ t, lmsUrl: 'http://127.0.0.1:9' }), LERNITO_DATABASE_URL: `mysql://lernito:pw@${host}/x` }
   const results = await examined({ env, deadlines: { callMs: 300, totalMs: 100_000 } })
   const [problem] = resultOf(results, 'database').problems
   assert.equal(problem?.cause, 'database.unreachable')
-  assert.match(problem.says, /no answer in time/)
+  assert.match(problem.message, /no answer in time/)
 })
 
-test('all together ends within 15 seconds', () => {
+test('all checks together end within 15 seconds', () => {
   assert.ok(DEADLINES.totalMs <= 14_000 && DEADLINES.callMs <= DEADLINES.totalMs / 3)
 })
 
-test('what a check needs comes before it, and no id is there twice', () => {
+test('a check comes after the checks that it needs, and ids are unique', () => {
   const before = new Set<string>()
   for (const { id, needs } of CHECKS) {
     for (const need of needs) assert.ok(before.has(need), `${id} comes before ${need}, which it needs`)
@@ -90,6 +90,6 @@ test('what a check needs comes before it, and no id is there twice', () => {
   }
 })
 
-test('commands that mend hold nothing that came from elsewhere', () => {
+test('the commands of a fix hold nothing from outside', () => {
   for (const [id, { plain, tutor }] of Object.entries(CAUSES)) assert.doesNotMatch(`${plain}${tutor}`, /\{\w+\}/, id)
 })

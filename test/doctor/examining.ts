@@ -22,7 +22,7 @@ import { serveEnv, startLms } from '../service/serving.ts'
 
 type Env = Record<string, string>
 
-/** What must never be shown: the secrets that these tests set, and any token (a JWT begins so). */
+/** What no output may hold: the secrets that these tests set, and any token (a JWT begins with this). */
 const SECRETS = [
   SECRET,
   'lernito-client-secret',
@@ -32,11 +32,11 @@ const SECRETS = [
   'eyJ',
 ]
 
-/** Settings of a service in a new folder, which fit a stand-in LMS. */
+/** Settings of a service in a new folder that fit a stand-in LMS. */
 export const envFor = ({ t, lmsUrl }: { t: TestContext; lmsUrl: string }): Env =>
   serveEnv({ folder: temporaryFolder(t), lmsUrl })
 
-/** Makes all checks; whatever they find, no secret is in what is shown of it. */
+/** Runs all checks, and asserts that no output of theirs holds a secret. */
 export async function examined(from: { env: Env; now?: () => number; deadlines?: Deadlines }): Promise<Result[]> {
   const results = await examine({ now: Date.now, ...from })
   const shown = `${render(results)}${JSON.stringify(results)}`
@@ -56,11 +56,11 @@ export interface Case {
   readonly rule: string
   readonly found: CheckId
   readonly broken: (t: TestContext) => Promise<Result[]>
-  /** Why it can't be tested on this machine. */
+  /** Why this machine can't run the test. */
   readonly skip?: string
 }
 
-/** A stand-in that is broken in one way: by its options, by faults, or by the settings with which it is called. */
+/** A stand-in that is broken in one way: by its options, by faults, or by the settings that call it. */
 export const standIn = (how: { lms?: StandInOptions; faults?: readonly object[]; env?: Env }): Case['broken'] => {
   return async (t) => {
     const lms = await startLms(t, how.lms)
@@ -77,12 +77,12 @@ export const inWorld = (change: (world: World) => Partial<World>, env: Env = {})
   }
 }
 
-/** A test for each cause of a group: the check finds it and nothing else, at its level. */
+/** A test for each cause of a group: the check finds this cause at its level, and no other. */
 export function testCauses<Id extends CauseId>(
   causes: Readonly<Record<Id, unknown>>,
   cases: Readonly<Record<Id, Case>>,
 ): void {
-  test('every cause has its test', () => assert.deepEqual(Object.keys(cases).sort(), Object.keys(causes).sort()))
+  test('every cause has a test', () => assert.deepEqual(Object.keys(cases).sort(), Object.keys(causes).sort()))
   for (const [cause, { rule, found, broken, skip }] of Object.entries<Case>(cases)) {
     test(`${cause}: ${rule}`, { skip: skip ?? false }, async (t) => {
       const result = resultOf(await broken(t), found)
@@ -98,7 +98,7 @@ export function testCauses<Id extends CauseId>(
   }
 }
 
-/** A host and port at which nothing listens. */
+/** A host and port where nothing listens. */
 export async function nobody(t: TestContext): Promise<string> {
   const server = createTcpServer()
   const { host } = await listening(t, server)
@@ -107,7 +107,7 @@ export async function nobody(t: TestContext): Promise<string> {
   return host
 }
 
-/** A host and port that does something with each connection: hangs, or cuts it. */
+/** A host and port that treats each connection the same: it hangs, or cuts it. */
 export async function silent(t: TestContext, onConnection: (socket: Socket) => void = () => {}): Promise<string> {
   const sockets = new Set<Socket>()
   const server = createTcpServer((socket) => {
@@ -120,7 +120,7 @@ export async function silent(t: TestContext, onConnection: (socket: Socket) => v
   return (await listening(t, server)).host
 }
 
-/** A server with a certificate that nobody vouches for. */
+/** A server with a self-signed certificate. */
 export async function selfSigned(t: TestContext): Promise<string> {
   const folder = temporaryFolder(t)
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
@@ -138,18 +138,18 @@ export async function selfSigned(t: TestContext): Promise<string> {
 
 export const NO_OPENSSL = spawnSync('openssl', ['version']).error === undefined ? undefined : 'no openssl here'
 
-/** A plain HTTP server that answers every request alike. */
+/** A plain HTTP server that gives every request the same answer. */
 export async function answering(t: TestContext, status: number, headers: Record<string, string> = {}): Promise<string> {
   const server = createServer((_request, response) => response.writeHead(status, headers).end())
   return (await listening(t, server)).host
 }
 
-/** Something other than an LMS at LERNITO_LMS_URL. */
+/** A server at LERNITO_LMS_URL that is not an LMS. */
 export const lmsAt = (url: string): Case['broken'] => {
   return async (t) => examined({ env: envFor({ t, lmsUrl: url }) })
 }
 
-/** The service user has just made so many enrolling calls at an LMS with this limit for them. */
+/** The service user has just made `calls` enrolling calls at an LMS with this limit for them. */
 export async function enrolledBefore(t: TestContext, calls: number, throttle = 120): Promise<Result[]> {
   const lms = await startLms(t, { throttle })
   const token = await getToken({ url: lms.url, client: 'lernito' })
@@ -161,8 +161,8 @@ export async function enrolledBefore(t: TestContext, calls: number, throttle = 1
   return examined({ env: envFor({ t, lmsUrl: lms.url }) })
 }
 
-/** What a check has found wrong, as `cause: words`. */
+/** The problems that a check found, as `cause: message`. */
 export const problemOf = (results: readonly Result[], id: Result['id']) => {
   const { problems } = resultOf(results, id)
-  return problems.map(({ cause, says }) => `${cause}: ${says}`).join()
+  return problems.map(({ cause, message }) => `${cause}: ${message}`).join()
 }

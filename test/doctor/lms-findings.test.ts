@@ -24,7 +24,7 @@ import {
 
 const ACCOUNTS = '/api/user/v1/accounts'
 
-test('https:// to a port that speaks plain HTTP is told as that, whether it answers the handshake or cuts it', async (t) => {
+test('https:// to a port that speaks plain HTTP is reported as such, whether the port answers the handshake or cuts it', async (t) => {
   const { url } = await startLms(t)
   const host = await waitingForHttp(t, 'cuts a handshake')
   for (const lmsUrl of [url.replace('http:', 'https:'), `https://${host}`]) {
@@ -32,13 +32,13 @@ test('https:// to a port that speaks plain HTTP is told as that, whether it answ
   }
 })
 
-test('a port that takes the connection and finishes no TLS handshake is not told as one at which nothing listens', async (t) => {
+test('a port that accepts the connection but finishes no TLS handshake is not reported as refused', async (t) => {
   const env = envFor({ t, lmsUrl: `https://${await silent(t)}` })
   const results = await examined({ env, deadlines: { callMs: 1_200, totalMs: 5_000 } })
   assert.match(problemOf(results, 'lms'), /^lms\.tls: /)
 })
 
-test('plain HTTP is asked for at the port of https://, and not at that of http://', () => {
+test('plain HTTP is tried at the port of https://, not at that of http://', () => {
   assert.deepEqual(['https://lms.example.com', 'https://lms.example.com:8443/lms/', 'https://[::1]'].map(plainUrl), [
     'http://lms.example.com:443',
     'http://lms.example.com:8443/lms',
@@ -46,22 +46,22 @@ test('plain HTTP is asked for at the port of https://, and not at that of http:/
   ])
 })
 
-test('an LMS that speaks TLS and hangs is told as one that gives no answer', {
+test('an LMS that speaks TLS and hangs is reported as not answering', {
   skip: NO_OPENSSL ?? false,
 }, async (t) => {
   const certificate = certificateFor(t, { name: 'localhost' })
   const tls = await startTls(t, { ...certificate, to: `http://${await silent(t)}` })
-  // A process of its own: NODE_EXTRA_CA_CERTS is read at its start.
+  // In a process of its own, because Node.js reads NODE_EXTRA_CA_CERTS at its start.
   const env = { ...envFor({ t, lmsUrl: tls.url }), NODE_EXTRA_CA_CERTS: certificate.file }
   const { stdout } = await run({ args: ['doctor'], env, cwd: temporaryFolder(t) })
-  assert.match(stdout, /The LMS at localhost:\d+ gave no answer in time\./)
+  assert.match(stdout, /The LMS at localhost:\d+ does not answer in time\./)
 })
 
-test('a bad certificate is not told as plain HTTP', { skip: NO_OPENSSL ?? false }, async (t) => {
+test('a bad certificate is not reported as plain HTTP', { skip: NO_OPENSSL ?? false }, async (t) => {
   assert.match(problemOf(await lmsAt(`https://${await selfSigned(t)}`)(t), 'lms'), /^lms\.tls: /)
 })
 
-test('four calls are made that the LMS throttles, as the guide says', async (t) => {
+test('doctor makes four calls that the LMS throttles, as the guide says', async (t) => {
   const lms = await startLms(t, { throttle: 120 })
   await examined({ env: envFor({ t, lmsUrl: lms.url }) })
   const { calls } = z
@@ -78,7 +78,7 @@ test('four calls are made that the LMS throttles, as the guide says', async (t) 
   assert.match(readDocument('docs/reference/doctor.md'), /four of the calls that the LMS throttles/)
 })
 
-test('where the course list is throttled the enrolling calls are told as well, and nothing is wrong with them', async (t) => {
+test('a throttled course list is reported, and the enrolling calls still pass', async (t) => {
   const results = await enrolledBefore(t, 45)
   const causes = results.flatMap(({ problems }) => problems.map(({ cause }) => cause))
   assert.deepEqual(
@@ -90,10 +90,10 @@ test('where the course list is throttled the enrolling calls are told as well, a
     ['ok', 'ok'],
   )
   const enrollment = resultOf(results, 'lms.enrollment')
-  assert.deepEqual([enrollment.status, enrollment.detail], ['skipped', 'no course is known to ask about'])
+  assert.deepEqual([enrollment.status, enrollment.detail], ['skipped', 'no course is known'])
 })
 
-test('certificates are checked even where NODE_TLS_REJECT_UNAUTHORIZED turns that off', {
+test('certificates are checked even if NODE_TLS_REJECT_UNAUTHORIZED turns that off', {
   skip: NO_OPENSSL ?? false,
 }, async (t) => {
   process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
@@ -104,18 +104,18 @@ test('certificates are checked even where NODE_TLS_REJECT_UNAUTHORIZED turns tha
   )
 })
 
-test('what fails in the LMS is named', async (t) => {
+test('the failing parts of the LMS are named', async (t) => {
   const body = { sql: { status: false }, modulestore: { status: false } }
   const results = await standIn({ faults: [{ path: '/heartbeat', status: 503, body }] })(t)
   assert.match(problemOf(results, 'lms'), /sql and modulestore fails/)
 })
 
-test('an API that cuts the connection is told with its path', async (t) => {
+test('an API that cuts the connection is reported with its path', async (t) => {
   const results = await standIn({ faults: [{ path: ACCOUNTS, drop: 'before' }] })(t)
   assert.match(problemOf(results, 'lms.accounts'), /^call\.failed: .*\/api\/user\/v1\/accounts/)
 })
 
-test('a throttle is told for each API that it hits, and is no failure', async (t) => {
+test('a throttle is reported for each API that it hits, as a warning', async (t) => {
   const results = await enrolledBefore(t, 1, 1)
   assert.deepEqual(
     results.flatMap(({ id, problems }) => (problems.some(({ cause }) => cause === 'call.throttled') ? [id] : [])),
@@ -124,20 +124,20 @@ test('a throttle is told for each API that it hits, and is no failure', async (t
   assert.ok(results.every(({ status }) => status !== 'failure'))
 })
 
-test('the course list names ids that can be sold now, and not those that are closed, hidden or by invitation', async (t) => {
+test('the course list names courses that can be sold now, but none that is closed, hidden or by invitation only', async (t) => {
   const { detail } = resultOf(await standIn({})(t), 'lms.courses')
   assert.match(detail ?? '', /^11 in all; .*course-v1:edX\+DemoX\+Demo_Course/)
   assert.doesNotMatch(detail ?? '', /Closed|Hidden|Invite|edX\/Old/)
 })
 
-test('one open course is enough, wherever it stands in the list', async (t) => {
+test('one open course is enough, wherever it is in the list', async (t) => {
   const ids = ['course-v1:Lernito+Closed+2026', 'course-v1:Lernito+PY101+2026']
   const some = inWorld(({ courses }) => ({ courses: courses.filter(({ id }) => ids.includes(id)), enrollments: [] }))
   const { status, detail } = resultOf(await some(t), 'lms.courses')
   assert.deepEqual([status, detail], ['ok', `2 in all; courseIds that the shop can send: ${ids[1]}`])
 })
 
-test('where the token does not say whether its user is staff, the calls tell', async (t) => {
+test('if the token does not say whether its user is staff, the checks of the APIs decide', async (t) => {
   const scripted = await startScriptedLms(t)
   const claims = Buffer.from(JSON.stringify({ preferred_username: 'lernito' })).toString('base64url')
   scripted.on('GET /heartbeat', json(200, { sql: { status: true } }))

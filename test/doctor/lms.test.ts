@@ -28,18 +28,18 @@ const throttled = (t: TestContext): Promise<Result[]> => enrolledBefore(t, 1, 1)
 const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
   'lms.dns': { rule: 'a host that does not resolve', found: 'lms', broken: lmsAt('http://no-such-host.invalid') },
   'lms.refused': {
-    rule: 'a port at which nothing listens',
+    rule: 'a port where nothing listens',
     found: 'lms',
     broken: async (t) => lmsAt(`http://${await nobody(t)}`)(t),
   },
   'lms.tls': {
-    rule: 'a certificate that nobody vouches for',
+    rule: 'a self-signed certificate',
     found: 'lms',
     broken: async (t) => lmsAt(`https://${await selfSigned(t)}`)(t),
     ...(NO_OPENSSL === undefined ? {} : { skip: NO_OPENSSL }),
   },
   'lms.plain_http': {
-    rule: 'https:// to a port that waits for plain HTTP',
+    rule: 'https:// to a port that speaks plain HTTP',
     found: 'lms',
     broken: async (t) => {
       const env = envFor({ t, lmsUrl: `https://${await waitingForHttp(t)}` })
@@ -47,7 +47,7 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
     },
   },
   'lms.timeout': {
-    rule: 'a port that takes the connection and says nothing',
+    rule: 'a port that accepts the connection and sends nothing',
     found: 'lms',
     broken: async (t) => {
       const env = envFor({ t, lmsUrl: `http://${await silent(t)}` })
@@ -78,7 +78,7 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
     broken: standIn({ faults: [{ status: 502 }] }),
   },
   'lms.broken': {
-    rule: 'an LMS whose database is away',
+    rule: 'an LMS whose database is down',
     found: 'lms',
     broken: standIn({
       faults: [
@@ -108,22 +108,22 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
     }),
   },
   'token.rate_limited': {
-    rule: 'too many tokens asked for from this address',
+    rule: 'too many token requests from this address',
     found: 'lms.token',
     broken: async (t) => {
-      // The limit counts by the minute of the clock, which stands still here.
+      // The limit counts by the minute of the clock, which does not move here.
       const lms = await startLms(t, { throttle: 120, now: () => Date.UTC(2026, 10, 24) })
       for (let call = 0; call < 120; call++) await fetch(`${lms.url}${TOKEN}`, { method: 'POST' })
       return examined({ env: envFor({ t, lmsUrl: lms.url }) })
     },
   },
   'token.barred': {
-    rule: 'a proxy that lets nobody ask for tokens',
+    rule: 'a proxy that blocks token requests',
     found: 'lms.token',
     broken: standIn({ faults: [{ path: TOKEN, status: 403 }] }),
   },
   'token.not_jwt': {
-    rule: 'an LMS that knows no JWT',
+    rule: 'an LMS that issues no JWT',
     found: 'lms.token',
     broken: standIn({
       faults: [
@@ -167,17 +167,17 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
     broken: standIn({ faults: [{ path: COURSES, status: 404 }] }),
   },
   'call.token_refused': {
-    rule: 'an API that refuses the token that the LMS gave',
+    rule: 'an API that refuses the token that the LMS issued',
     found: 'lms.accounts',
     broken: standIn({ faults: [{ path: ACCOUNTS, status: 401, body: { detail: 'Token has expired.' } }] }),
   },
   'call.throttled': {
-    rule: 'a throttle that others have used up',
+    rule: 'a throttle that other programs have used up',
     found: 'lms.enrollment_list',
     broken: throttled,
   },
   'call.timeout': {
-    rule: 'an API that hangs while the heartbeat is well',
+    rule: 'an API that hangs while the heartbeat answers',
     found: 'lms.accounts',
     broken: async (t) => {
       const lms = await startHoldingLms(t)
@@ -186,7 +186,7 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
     },
   },
   'call.failed': {
-    rule: 'an API that breaks',
+    rule: 'an API that fails',
     found: 'lms.accounts',
     broken: standIn({ faults: [{ path: ACCOUNTS, status: 500 }] }),
   },
@@ -201,7 +201,7 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
     broken: inWorld(() => ({ courses: [], enrollments: [] })),
   },
   'courses.none_open': {
-    rule: 'an LMS whose only course is by invitation',
+    rule: 'an LMS whose only course is by invitation only',
     found: 'lms.courses',
     broken: inWorld(({ courses }) => ({
       courses: courses.filter((course) => course.invitation_only),
@@ -209,7 +209,7 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
     })),
   },
   'courses.unseen': {
-    rule: 'a course that is listed and then not there',
+    rule: 'a course that is listed but can’t be read',
     found: 'lms.courses',
     broken: standIn({
       faults: [{ path: '/api/courses/v1/courses/{id}', status: 404, body: { developer_message: 'Course not found.' } }],
@@ -221,7 +221,7 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
     broken: standIn({ lms: { bulk: false }, env: { LERNITO_LMS_CALLS_PER_MINUTE: '110' } }),
   },
   'bulk.off_without_budget': {
-    rule: 'an LMS without bulk_enroll, and no limit of our own for calls that it throttles',
+    rule: 'an LMS without bulk_enroll, and no call budget',
     found: 'lms.bulk_enroll',
     broken: standIn({ lms: { bulk: false }, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } }),
   },
@@ -231,7 +231,7 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
     broken: standIn({ env: { LERNITO_LMS_CALLS_PER_MINUTE: '121' } }),
   },
   'throttle.unlimited': {
-    rule: 'no limit of calls',
+    rule: 'no limit on calls',
     found: 'lms.throttle',
     broken: standIn({ env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } }),
   },

@@ -18,7 +18,7 @@ after(() => server?.remove())
 
 type Environment = Record<string, string>
 
-/** Only the service's own side: no LMS is there. */
+/** A service without an LMS: only its own checks matter. */
 const alone = (changes: (folder: string) => Environment | Promise<Environment>): Case['broken'] => {
   return async (t) => {
     const folder = temporaryFolder(t)
@@ -38,17 +38,17 @@ const clockOff = (ms: number): Case['broken'] => {
 
 const CASES: Readonly<Record<keyof typeof OUR_CAUSES, Case>> = {
   'settings.invalid': {
-    rule: 'a setting that is no number',
+    rule: 'a setting that is not a number',
     found: 'settings',
     broken: alone(() => ({ LERNITO_PORT: 'eighty' })),
   },
   'settings.unknown': {
-    rule: 'a setting with a slip in its name',
+    rule: 'a setting with a typo in its name',
     found: 'settings',
     broken: alone(() => ({ LERNITO_POTR: '8790' })),
   },
   'settings.plain_http': {
-    rule: 'messages over plain HTTP to a public host',
+    rule: 'notifications over plain HTTP to a public host',
     found: 'settings',
     broken: alone(() => ({ LERNITO_NOTIFY_URL: 'http://chat.example.com/hooks/x' })),
   },
@@ -73,7 +73,7 @@ const CASES: Readonly<Record<keyof typeof OUR_CAUSES, Case>> = {
     broken: alone(() => ({ LERNITO_WEBHOOK_SECRET_PREVIOUS: 'the secret before this one' })),
   },
   'database.not_writable': {
-    rule: 'a file where the folder of SQLite should be',
+    rule: 'a file in place of the folder of the SQLite database',
     found: 'database',
     broken: alone((folder) => {
       writeFileSync(join(folder, 'file'), '')
@@ -98,13 +98,13 @@ const CASES: Readonly<Record<keyof typeof OUR_CAUSES, Case>> = {
     ...MARIADB,
   },
   'database.no_right': {
-    rule: 'a database of MariaDB that belongs to others',
+    rule: 'a MariaDB database that the user may not use',
     found: 'database',
     broken: alone(async () => at((await server?.newDatabase())?.url.replace(/[^/]*$/, 'mysql') ?? '')),
     ...MARIADB,
   },
   'database.unusable': {
-    rule: 'a file that is no database',
+    rule: 'a file that is not a database',
     found: 'database',
     broken: alone((folder) => {
       writeFileSync(join(folder, 'lernito.db'), 'not a database, but long enough to be taken for one'.repeat(20))
@@ -133,10 +133,10 @@ async function migrateBeyond(url: string): Promise<void> {
 
 testCauses(OUR_CAUSES, CASES)
 
-test('all wrong settings are told at once, and nothing else is looked at', async () => {
+test('all wrong settings are reported at once, and the other checks are skipped', async () => {
   const results = await examined({ env: { LERNITO_PORT: 'eighty' } })
   const [settings, ...others] = results
-  assert.deepEqual(settings?.problems.map(({ says }) => says.split(' ')[0]).sort(), [
+  assert.deepEqual(settings?.problems.map(({ message }) => message.split(' ')[0]).sort(), [
     'LERNITO_LMS_CLIENT_ID',
     'LERNITO_LMS_CLIENT_SECRET',
     'LERNITO_LMS_URL',
@@ -149,24 +149,24 @@ test('all wrong settings are told at once, and nothing else is looked at', async
   }
 })
 
-test('a secret with several faults is told all of them, with the name of the setting', async (t) => {
+test('all problems of a secret are reported, with the name of the setting', async (t) => {
   const results = await alone(() => ({ LERNITO_WEBHOOK_SECRET_PREVIOUS: ' short-one' }))(t)
   const { problems } = resultOf(results, 'webhook.secret')
   assert.deepEqual(
     problems.map(({ cause }) => cause),
     ['secret.short', 'secret.space', 'secret.previous'],
   )
-  assert.ok(problems.every(({ says }) => says.startsWith('LERNITO_WEBHOOK_SECRET_PREVIOUS ')))
+  assert.ok(problems.every(({ message }) => message.startsWith('LERNITO_WEBHOOK_SECRET_PREVIOUS ')))
 })
 
-test('a database that is not there yet is well: the service makes it', async (t) => {
+test('a database file that does not exist yet is no problem: the service creates it', async (t) => {
   const results = await alone(() => ({}))(t)
   assert.equal(resultOf(results, 'database').status, 'ok')
   assert.match(resultOf(results, 'database.level').detail ?? '', /^not migrated yet/)
   assert.match(resultOf(results, 'database.services').detail ?? '', /^no service/)
 })
 
-test('a service that runs on the file is told, and goes on', async (t) => {
+test('a service that runs on the file is reported, and continues', async (t) => {
   const folder = temporaryFolder(t)
   const serving = await startServe({ t, folder, lmsUrl: NOBODY })
   const results = await examined({ env: serveEnv({ folder, lmsUrl: NOBODY }) })
@@ -185,13 +185,13 @@ describe('on MariaDB', MARIADB, () => {
     return resultOf(await examined({ env }), 'database.services').detail
   }
 
-  test('the services that are alive are counted, and those that ended without a word', async (t) => {
+  test('services that are alive and services that stopped sending heartbeats are counted', async (t) => {
     const { url = '' } = (await server?.newDatabase()) ?? {}
     assert.equal(await services(url), '0 services are alive')
     await startServe({ t, folder: '.', lmsUrl: NOBODY, env: { LERNITO_DATABASE_URL: url } })
     assert.equal(await services(url), '1 service is alive')
     await server?.administer(`insert into ${url.split('/').at(-1)}.replicas values ('old', 1000)`)
-    assert.match((await services(url)) ?? '', /^1 service is alive; 1 ended without a word/)
+    assert.match((await services(url)) ?? '', /^1 service is alive; 1 stopped sending heartbeats/)
   })
 
   test('the clock of the database is compared with this machine’s', async () => {
@@ -200,12 +200,12 @@ describe('on MariaDB', MARIADB, () => {
     assert.equal(resultOf(await examined({ env }), 'database.clock').status, 'ok')
     const late = resultOf(await examined({ env, now: () => Date.now() + 20_000 }), 'database.clock')
     assert.deepEqual(
-      late.problems.map(({ says }) => says),
+      late.problems.map(({ message }) => message),
       ["The clock of the database is 20 s behind this machine's."],
     )
   })
 
-  test('the name of the database is shown, and not its password', async () => {
+  test('the name of the database is shown, but not its password', async () => {
     const { url = '' } = (await server?.newDatabase()) ?? {}
     const env = { ...serveEnv({ folder: '.', lmsUrl: NOBODY }), LERNITO_DATABASE_URL: url }
     assert.match(resultOf(await examined({ env }), 'database').detail ?? '', /^lernito_\d+ at 127\.0\.0\.1:\d+$/)

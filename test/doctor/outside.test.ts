@@ -37,20 +37,20 @@ const recordings = z
   })
   .parse(JSON.parse(readFileSync(new URL('../recordings/lernito-webhook.json', import.meta.url), 'utf8')))
 
-/** What the original plugin answers to a method, as recorded. */
+/** The original plugin's recorded answer to a method. */
 function original(method: 'GET' | 'OPTIONS'): { status: number; body: unknown } {
   const found = recordings.cases.find(({ name }) => name === method)
   assert.ok(found)
   return found.response
 }
 
-/** The console at a stand-in LMS. */
+/** Settings of a console whose LMS is a stand-in. */
 const console = ({ env = {}, faults = [] }: { env?: Env; faults?: readonly object[] }): Case['broken'] =>
   standIn({ faults, env: { ...CONSOLE, ...env } })
 
 const without = (name: keyof typeof CONSOLE): Env => ({ [name]: '' })
 
-/** Somebody at LERNITO_PUBLIC_URL who answers as a test says. */
+/** A server at LERNITO_PUBLIC_URL that answers as the test says. */
 const publicly = (script: (web: ScriptedLms) => void): Case['broken'] => {
   return async (t) => {
     const web = await startScriptedLms(t)
@@ -72,7 +72,7 @@ const CASES: Readonly<Record<keyof typeof OUTSIDE_CAUSES, Case>> = {
     broken: console({ env: without('LERNITO_CONSOLE_CLIENT_SECRET') }),
   },
   'console.no_public_url': {
-    rule: 'a console without an address to come back to',
+    rule: 'a console without a public address',
     found: 'console.sign_in',
     broken: console({ env: without('LERNITO_PUBLIC_URL') }),
   },
@@ -92,12 +92,12 @@ const CASES: Readonly<Record<keyof typeof OUTSIDE_CAUSES, Case>> = {
     }),
   },
   'console.failed': {
-    rule: 'a token endpoint that counts calls',
+    rule: 'a token endpoint that limits calls',
     found: 'console.application',
     broken: console({ faults: [{ path: '/oauth2/access_token', status: 429, body: '<html>' }] }),
   },
   'console.unreachable': {
-    rule: 'a public address of the LMS at which nothing listens',
+    rule: 'a public address of the LMS where nothing listens',
     found: 'console.sign_in',
     broken: async (t) => console({ env: { LERNITO_LMS_PUBLIC_URL: `http://${await nobody(t)}` } })(t),
   },
@@ -130,7 +130,7 @@ const CASES: Readonly<Record<keyof typeof OUTSIDE_CAUSES, Case>> = {
     },
   },
   'public.tls': {
-    rule: 'a public address with a certificate that nobody vouches for',
+    rule: 'a public address with a self-signed certificate',
     found: 'public_url',
     broken: async (t) => publicAt(`https://${await selfSigned(t)}`)(t),
     ...(NO_OPENSSL === undefined ? {} : { skip: NO_OPENSSL }),
@@ -177,7 +177,7 @@ const CASES: Readonly<Record<keyof typeof OUTSIDE_CAUSES, Case>> = {
   },
 }
 
-/** Has the original plugin answer at a path. */
+/** Makes the original plugin answer at a path. */
 function mount(web: ScriptedLms, path: string): void {
   for (const method of ['GET', 'OPTIONS'] as const) {
     const { status, body } = original(method)
@@ -187,9 +187,9 @@ function mount(web: ScriptedLms, path: string): void {
 
 testCauses(OUTSIDE_CAUSES, CASES)
 
-const saysOf = (results: readonly Result[], id: Result['id']): string =>
+const problemsOf = (results: readonly Result[], id: Result['id']): string =>
   resultOf(results, id)
-    .problems.map(({ says }) => says)
+    .problems.map(({ message }) => message)
     .join()
 
 const productWith = async (t: TestContext) => {
@@ -198,7 +198,7 @@ const productWith = async (t: TestContext) => {
   return product
 }
 
-test('the console is well where the LMS knows its application, and its redirect URI is told', async (t) => {
+test('the checks of the console pass if the LMS has its application, and they show the redirect URI', async (t) => {
   const results = await console({})(t)
   assert.equal(resultOf(results, 'console.application').status, 'ok')
   const { status, detail } = resultOf(results, 'console.sign_in')
@@ -206,7 +206,7 @@ test('the console is well where the LMS knows its application, and its redirect 
   assert.match(detail ?? '', /https:\/\/lernito\.example\.com\/lernito\/console\/callback$/)
 })
 
-test('without a console nothing is asked about it', async (t) => {
+test('without a console, its checks are skipped', async (t) => {
   const results = await console({ env: without('LERNITO_CONSOLE_CLIENT_ID') })(t)
   assert.deepEqual(
     [resultOf(results, 'console.application').status, resultOf(results, 'console.sign_in').status],
@@ -214,27 +214,27 @@ test('without a console nothing is asked about it', async (t) => {
   )
 })
 
-test('a wrong secret of the console’s application is told', async (t) => {
+test('a wrong secret of the console’s application is reported', async (t) => {
   const results = await console({ env: { LERNITO_CONSOLE_CLIENT_SECRET: 'another' } })(t)
-  assert.match(saysOf(results, 'console.application'), /invalid_client/)
+  assert.match(problemsOf(results, 'console.application'), /invalid_client/)
 })
 
-test('the service is known by its own words at the public address', async (t) => {
+test('this service is recognized at the public address by its own answer', async (t) => {
   const product = await productWith(t)
   const { status, detail } = resultOf(await publicAt(product.url)(t), 'public_url')
-  assert.deepEqual([status, detail], ['ok', `the shop sends to ${product.url}${WEBHOOK}`])
+  assert.deepEqual([status, detail], ['ok', `the shop sends webhooks to ${product.url}${WEBHOOK}`])
 })
 
-test('the original plugin is found at the path where it really mounts, behind the service’s public address too', async (t) => {
+test('the original plugin is found at the path where it mounts, even behind the service’s public address', async (t) => {
   const ours = { success: false, message: 'Method "GET" not allowed.', detail: 'Method "GET" not allowed.' }
   const results = await publicly((web) => {
     web.on(`GET ${WEBHOOK}`, json(405, ours))
     mount(web, '/lernito/webhook/')
   })(t)
-  assert.match(saysOf(results, 'public_url'), /\/lernito\/webhook\/ the original Django plugin answers/)
+  assert.match(problemsOf(results, 'public_url'), /original Django plugin in the LMS answers at .*\/lernito\/webhook\//)
 })
 
-test('this service behind LERNITO_LMS_URL is not taken for the original plugin', async (t) => {
+test('this service behind LERNITO_LMS_URL is not mistaken for the original plugin', async (t) => {
   const product = await productWith(t)
   const [lms, web] = [await startLms(t), await startScriptedLms(t)]
   web.on('GET /heartbeat', json(200, { sql: { status: true } }))
@@ -248,7 +248,7 @@ test('this service behind LERNITO_LMS_URL is not taken for the original plugin',
   assert.deepEqual([direct.status, direct.detail], ['ok', 'it is not mounted'])
 })
 
-test('another API that refuses GET at the webhook’s path is not taken for the original plugin', async (t) => {
+test('another API that refuses GET at the webhook’s path is not mistaken for the original plugin', async (t) => {
   const results = await publicly((web) => web.on(`GET ${WEBHOOK}`, json(405, original('GET').body)))(t)
-  assert.match(saysOf(results, 'public_url'), /something else answers \(405\)/)
+  assert.match(problemsOf(results, 'public_url'), /Another server answers at .* \(405\)/)
 })

@@ -23,49 +23,49 @@ const RESULTS: readonly Result[] = [
   },
 ]
 
-test('a line for each check; under a fault its cause and what mends it, with Tutor and without', () => {
+test('each check has a line, and each problem has its cause and its fix below, with Tutor and without', () => {
   assert.equal(
     render(RESULTS),
     `ok       settings                all are well formed
 failure  database                whether the database can be used
 
-         There is no database lernito at mysql:3306.
-           What to do: Make it, under the name that LERNITO_DATABASE_URL has: \`CREATE DATABASE lernito CHARACTER SET utf8mb4\`.
-           With Tutor: \`tutor local do init --limit=lernito\`.
+         The database lernito at mysql:3306 does not exist.
+           What to do: Create it with the name in LERNITO_DATABASE_URL: \`CREATE DATABASE lernito CHARACTER SET utf8mb4\`.
+           With Tutor: Run \`tutor local do init --limit=lernito\`.
 
 skipped  database.level          needs database first
 warning  webhook.secret          the webhook secret
 
-         LERNITO_POTR is not a setting of this version and has no effect.
-           What to do: Check its spelling, or remove it.
+         LERNITO_POTR is not a setting of this version, so it has no effect.
+           What to do: Correct its spelling, or remove it.
 
 1 failure, 1 warning, 1 ok, 1 skipped.
 `,
   )
 })
 
-test('what is mended in the same way stands together, with that once', () => {
+test('problems with the same fix share it', () => {
   const problems = ['A', 'B'].map((name) => problem('settings.unknown', { name }))
   assert.equal(
     render([{ id: 'settings', about: 'the settings', status: 'warning', detail: null, problems }]),
     `warning  settings                the settings
 
-         A is not a setting of this version and has no effect.
-         B is not a setting of this version and has no effect.
-           What to do: Check its spelling, or remove it.
+         A is not a setting of this version, so it has no effect.
+         B is not a setting of this version, so it has no effect.
+           What to do: Correct its spelling, or remove it.
 
 1 warning.
 `,
   )
 })
 
-test('several of a kind are counted in the plural', () => {
+test('counts above one are in the plural', () => {
   const [ok, failure, skipped, warning] = RESULTS
   const all = [ok, ok, failure, failure, skipped, skipped, warning, warning].filter((one) => one !== undefined)
   assert.match(render(all), /\n2 failures, 2 warnings, 2 ok, 2 skipped\.\n$/)
 })
 
-test('what an answer brings along can not forge a line or turn the reading direction', () => {
-  const { says } = problem('staff.not_staff', { username: 'x\nok       lms.token \u202e' })
-  assert.doesNotMatch(says, /[\n\u202e]/)
+test('text from an answer cannot forge a line or reverse the reading direction', () => {
+  const { message } = problem('staff.not_staff', { username: 'x\nok       lms.token \u202e' })
+  assert.doesNotMatch(message, /[\n\u202e]/)
 })

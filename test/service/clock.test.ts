@@ -8,7 +8,7 @@ import { BULK } from './serving.ts'
 const DAY_MS = 24 * 3_600_000
 
 for (const days of [1, 3]) {
-  test(`the clock was ${days} days ahead and is right at the next start: a retry comes when it would have come`, async (t) => {
+  test(`after a clock that was ${days} days ahead is corrected, the next start retries on the original schedule`, async (t) => {
     const env = { LERNITO_ANSWER_WITHIN_MS: '0' }
     const wrong = await startProduct({ now: () => Date.now() + days * DAY_MS, env })
     await wrong.lms.faults([{ method: 'POST', path: BULK, status: 500 }])
@@ -26,7 +26,7 @@ for (const days of [1, 3]) {
   })
 }
 
-test('a time further ahead than any retry waits is brought forward to now at the start', async (t) => {
+test('a start brings an attempt forward that is scheduled further ahead than any retry', async (t) => {
   const env = { LERNITO_ANSWER_WITHIN_MS: '0' }
   const before = await startProduct({ env })
   await before.lms.faults([{ method: 'POST', path: BULK, status: 500 }])

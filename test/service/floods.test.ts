@@ -6,7 +6,7 @@ import { exchange, startProduct } from '../harness.ts'
 
 const TIMES = 40
 
-/** Sends what is no HTTP, and waits until the service has closed the connection. */
+/** Sends bytes that are not HTTP, and waits until the service closes the connection. */
 async function sendNonsense(url: string): Promise<void> {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname, () => socket.write('nonsense\r\n\r\n'))
@@ -14,7 +14,7 @@ async function sendNonsense(url: string): Promise<void> {
   await once(socket, 'close')
 }
 
-test('a flood has a few lines, and one at the end: of webhooks, and of what is no request for the webhook', async () => {
+test('a flood of refusals gets a few log lines and one summary, for webhooks and for other requests apart', async () => {
   const product = await startProduct()
   const headers = { 'content-type': 'application/json' }
   for (let i = 0; i < TIMES; i++) {

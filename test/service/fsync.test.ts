@@ -9,7 +9,7 @@ import { sell, startServe } from './serving.ts'
 const canTrace = spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0
 const SALES = 5
 
-/** What of a trace matters here, in order: the write-ahead log written, synced to the disk, and an answer sent. */
+/** The steps of a trace that this test is about, in order: write-ahead log written, synced to disk, answer sent. */
 function stepsOf(trace: string): ('written' | 'synced' | 'answered')[] {
   const syncing = new Set<string>()
   return trace.split('\n').flatMap((line) => {
@@ -25,7 +25,7 @@ function stepsOf(trace: string): ('written' | 'synced' | 'answered')[] {
   })
 }
 
-test('an accepted sale is on the disk before its sender is answered', {
+test('an accepted sale is on disk before the sender gets its answer', {
   timeout: 60_000,
   skip: canTrace ? false : 'no strace on this machine; to run it: apt-get install strace',
 }, async (t) => {
@@ -37,7 +37,7 @@ test('an accepted sale is on the disk before its sender is answered', {
     folder,
     lmsUrl: 'http://127.0.0.1:9',
     env: { LERNITO_ANSWER_WITHIN_MS: '0' },
-    // -D: the process that is started is the service, which hears the signals, and not the tracer
+    // -D: the started process is the service and not the tracer, so that it receives the signals
     command: [
       'strace',
       '-D',

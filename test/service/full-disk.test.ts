@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { ROOT, temporaryFolder } from './process.ts'
 import { sell, startLms, startServe, storedDeliveries } from './serving.ts'
 
-/** The shell lets no file of the service grow beyond 2048 blocks, which fails a write as a full disk does. */
+/** The shell limits each file of the service to 2048 blocks: a larger write fails as on a full disk. */
 const LITTLE_ROOM = [
   'sh',
   '-c',
@@ -13,7 +13,7 @@ const LITTLE_ROOM = [
   join(ROOT, 'src/main.ts'),
 ] as const
 
-test('a full disk: 503 and nothing stored; sent again when there is room, the same sale is accepted', async (t) => {
+test('with a full disk a sale gets 503 and is not stored; sent again once there is room, it is accepted', async (t) => {
   const folder = temporaryFolder(t)
   const lms = await startLms(t)
   const env = { LERNITO_ANSWER_WITHIN_MS: '0', NODE_COMPILE_CACHE: '' }

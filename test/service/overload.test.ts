@@ -11,12 +11,12 @@ const SENDERS = 120
 const SALES = 40
 const KIB = 1024
 
-/** Dear to read and to write again, and wrongly signed. */
+/** Expensive to parse and to canonicalize, with a wrong signature. */
 const HOSTILE = `[${'1e15,'.repeat(13_000)}0]`
 
 /**
- * So many connections that send it again when they have an answer: at once, or a moment after a 503, so that it is the
- * service and not this process that has most to do. Gives how often each status was answered up to now.
+ * Opens SENDERS connections that each send it again after an answer: at once, or a moment after a 503, so that the
+ * service and not this process has the most work. Returns how often each status was answered so far.
  */
 function flood(url: string, signal: AbortSignal): Map<string, number> {
   const { port } = new URL(url)
@@ -38,7 +38,7 @@ function flood(url: string, signal: AbortSignal): Map<string, number> {
   return statuses
 }
 
-/** A sale whose body is large: the name of its course comes with much white space. */
+/** A sale with a large body: its course key is padded with white space. */
 async function sellLarge(url: string, email: string): Promise<number> {
   const body = payload({ email }).replace(DEMO, DEMO + ' '.repeat(9 * KIB))
   const signature = sign({ body, form: 'raw', secret: SECRET })
@@ -46,7 +46,7 @@ async function sellLarge(url: string, email: string): Promise<number> {
   return (await exchange({ url: `${url}/api/lernito/webhook/`, headers, body })).status
 }
 
-test('under a flood of hostile bodies: 503 for some, health for all, and every sale that was accepted is enrolled', async (t) => {
+test('under a flood of hostile bodies some webhooks get 503, /healthz answers, and every accepted sale is enrolled', async (t) => {
   const folder = temporaryFolder(t)
   const lms = await startLms(t)
   const env = { LERNITO_LMS_CALLS_PER_MINUTE: '0' }

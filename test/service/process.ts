@@ -15,7 +15,7 @@ const WAIT_MS = 15_000
 
 type Env = Record<string, string>
 
-/** Nothing of this process's settings; the compile cache halves the time that a start takes. */
+/** None of this process's settings. The compile cache halves the time of a start. */
 const BASE_ENV: Env = {
   PATH: [BIN, process.env.PATH ?? ''].join(delimiter),
   HOME: process.env.HOME ?? tmpdir(),
@@ -40,9 +40,9 @@ interface Start {
   readonly args: readonly string[]
   readonly env?: Env
   readonly cwd?: string
-  /** For standard input, which is empty otherwise. */
+  /** Text for standard input, which is empty without it. */
   readonly input?: string | Uint8Array | Readable
-  /** What is run with the arguments, if not this Node.js with the command line's own file. */
+  /** The program that gets the arguments; by default this Node.js with the command line's main file. */
   readonly command?: readonly [string, ...string[]]
 }
 const THIS = [process.execPath, MAIN] as const
@@ -53,18 +53,18 @@ export interface Running {
   /** The lines of standard output that are JSON. */
   readonly log: () => LogLine[]
   readonly ended: Promise<Ended>
-  /** The first log line that fits; fails after 15 s or when the process ends without it. */
+  /** The first matching log line. Fails after 15 s, or when the process ends without one. */
   readonly logged: (fits: (line: LogLine) => boolean) => Promise<LogLine>
 }
 
-/** A folder that is gone at the end of the test. */
+/** A folder that is deleted at the end of the test. */
 export function temporaryFolder(t: Cleanup): string {
   const folder = mkdtempSync(join(tmpdir(), 'lernito-test-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   return folder
 }
 
-/** Starts the command line as a process, in a folder without a .env; it is killed at the end of the test. */
+/** Starts the command line as a process in a folder without a .env. The end of the test kills it. */
 export function start({
   t,
   args,
@@ -96,7 +96,7 @@ export function start({
       .slice(0, -1)
       .filter((line) => line.startsWith('{'))
   const log = (): LogLine[] => lines().map((line) => logLine.parse(JSON.parse(line)))
-  // What `deliveries` prints is no log: the operator asked for it.
+  // The output of `deliveries` is not a log: the operator asked for it.
   if (args[0] !== 'deliveries') watchLog({ lines: () => [...lines(), ...output.stderr.split('\n')], env })
   return {
     child,
@@ -112,7 +112,7 @@ export function start({
   }
 }
 
-/** Runs the command line to its end. */
+/** Runs the command line until it exits. */
 export async function run(what: Start): Promise<Ended> {
   const cleanups: (() => void)[] = []
   const { child, ended } = start({ ...what, t: { after: (done) => cleanups.push(done) } })
@@ -122,7 +122,7 @@ export async function run(what: Start): Promise<Ended> {
   return result
 }
 
-/** The first value that `look` gives, asked every 10 ms. Throws after 15 s. */
+/** The first value that `look` returns, called every 10 ms. Throws after 15 s. */
 export async function until<Value>(
   what: string,
   look: () => Value | undefined | Promise<Value | undefined>,

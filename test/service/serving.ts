@@ -42,7 +42,7 @@ export async function startServe({
   return { ...running, url: z.string().parse(url) }
 }
 
-/** Posts a sale as the shop does; null if the connection ended without an answer. */
+/** Posts a sale as the shop does. Returns null if the connection ends without an answer. */
 export async function sell({ url, ...buyer }: Buyer & { url: string }): Promise<Answered | null> {
   const body = payload(buyer)
   const signature = sign({ body, form: 'original', secret: SECRET })
@@ -58,8 +58,8 @@ export async function startLms(t: Pick<TestContext, 'after'>, options: StandInOp
 }
 
 /**
- * A stand-in whose delayed calls hang until `release`: `arrived` resolves when the first of them has come in. Which
- * calls are delayed, a fault with any delayMs says.
+ * A stand-in LMS whose delayed calls hang until `release`. A fault with any delayMs says which calls those are;
+ * `arrived` resolves when the first of them comes in.
  */
 export async function startHoldingLms(t: TestContext) {
   const arrival = Promise.withResolvers<void>()
@@ -74,7 +74,7 @@ export async function startHoldingLms(t: TestContext) {
   return { ...lms, arrived: arrival.promise, release: hold.resolve }
 }
 
-/** What the inbox holds, oldest first. */
+/** The deliveries in the inbox, the oldest first. */
 export async function storedDeliveries(folder: string) {
   const { db, close } = openDatabase({ url: `sqlite:${join(folder, 'lernito.db')}`, serve: false })
   const rows = await db

@@ -11,7 +11,7 @@ const ALICE = 'alice@example.com'
 const HELD = { method: 'POST', path: BULK, delayMs: 1, times: 1 }
 const ENROLLED = { email: ALICE, course: DEMO, mode: 'audit', active: true }
 
-/** Sends SIGTERM and gives how the process ended, and after how many ms. */
+/** Sends SIGTERM, and returns how the process ended and after how many ms. */
 async function stop({ child, ended }: Running) {
   const began = performance.now()
   child.kill('SIGTERM')
@@ -32,7 +32,7 @@ const isClosed = (url: string): Promise<true | undefined> => {
 }
 
 describe('SIGTERM stops the service', { concurrency: 4 }, () => {
-  test('at once where nothing is in flight, also with an open connection of a proxy', async (t) => {
+  test('at once if nothing is in flight, even if a proxy keeps a connection open', async (t) => {
     const folder = temporaryFolder(t)
     const serving = await startServe({ t, folder, lmsUrl: 'http://127.0.0.1:9' })
     const agent = new Agent({ keepAlive: true })
@@ -44,7 +44,7 @@ describe('SIGTERM stops the service', { concurrency: 4 }, () => {
     assert.ok(ms < 2000, `it took ${ms} ms`)
   })
 
-  test('soon, though one connection has sent nothing and another half a request', async (t) => {
+  test('soon, even if one connection has sent nothing and another half a request', async (t) => {
     const serving = await startServe({ t, folder: temporaryFolder(t), lmsUrl: 'http://127.0.0.1:9' })
     for (const text of ['', 'POST /api/lernito/webhook/ HTTP/1.1\r\nhost: shop\r\ncontent-length: 9\r\n\r\n{']) {
       const socket = connect({ host: '127.0.0.1', port: Number(new URL(serving.url).port) })
@@ -58,14 +58,14 @@ describe('SIGTERM stops the service', { concurrency: 4 }, () => {
     assert.ok(ms < 3000, `it took ${ms} ms`)
   })
 
-  test('as Ctrl+C does', async (t) => {
+  test('as SIGINT (Ctrl+C) does', async (t) => {
     const serving = await startServe({ t, folder: temporaryFolder(t), lmsUrl: 'http://127.0.0.1:9' })
     serving.child.kill('SIGINT')
     const { code, signal } = await serving.ended
     assert.deepEqual({ code, signal }, { code: 0, signal: null })
   })
 
-  test('after what is in flight is enrolled, stored and answered; nobody else gets in meanwhile', async (t) => {
+  test('after work in flight is enrolled, stored and answered; meanwhile no new request is served', async (t) => {
     const folder = temporaryFolder(t)
     const lms = await startHoldingLms(t)
     await lms.faults([HELD])
@@ -87,7 +87,7 @@ describe('SIGTERM stops the service', { concurrency: 4 }, () => {
     )
   })
 
-  test('after LERNITO_DRAIN_MS, in which it serves on and tells proxies by /healthz and /readyz that it leaves', async (t) => {
+  test('after LERNITO_DRAIN_MS, while it keeps serving and answers 503 to /healthz and /readyz', async (t) => {
     const lms = await startLms(t)
     const env = { LERNITO_DRAIN_MS: '3000' }
     const serving = await startServe({ t, folder: temporaryFolder(t), lmsUrl: lms.url, env })
@@ -105,7 +105,7 @@ describe('SIGTERM stops the service', { concurrency: 4 }, () => {
     assert.ok(ms >= 3000 && ms < 6000, `it took ${ms} ms`)
   })
 
-  test('within 8 s though the LMS never answers; the next start, right after, enrolls who was left', async (t) => {
+  test('within 8 s even if the LMS never answers; the next start enrolls the person who was in flight', async (t) => {
     const folder = temporaryFolder(t)
     const hanging = await startHoldingLms(t)
     await hanging.faults([{ ...HELD, drop: 'before' }])

@@ -9,7 +9,7 @@ const ENROLLMENT = '/api/enrollment/v1/enrollment'
 const ALICE = 'alice@example.com'
 const PEOPLE = [ALICE, 'Dave@Example.com', 'erin@example.com', 'frank@example.com', 'grace@example.com']
 
-/** Everybody who has the demo course, or will have it after registering. */
+/** Everyone who has the demo course, or gets it when they register. */
 const served = ({ enrollments, allowances }: State): Set<string> =>
   new Set(
     [...enrollments.filter(({ active }) => active), ...allowances.filter(({ auto_enroll }) => auto_enroll)]
@@ -18,7 +18,7 @@ const served = ({ enrollments, allowances }: State): Set<string> =>
   )
 
 describe('SIGKILL loses nothing that was accepted', { concurrency: 3 }, () => {
-  test('killed between accepting and enrolling: the next start enrolls the person, once', async (t) => {
+  test('killed between accepting and enrolling, the next start enrolls the person once', async (t) => {
     const folder = temporaryFolder(t)
     const lms = await startHoldingLms(t)
     await lms.faults([{ method: 'POST', path: BULK, delayMs: 1, drop: 'before', times: 1 }])
@@ -40,7 +40,7 @@ describe('SIGKILL loses nothing that was accepted', { concurrency: 3 }, () => {
       enrollments.filter(({ email }) => email === ALICE),
       [{ email: ALICE, course: DEMO, mode: 'audit', active: true }],
     )
-    // An attempt may have taken effect, so the person's state is read before they are enrolled by the single API.
+    // An attempt may have taken effect, so the service reads the person's state, then enrolls by the single API.
     const done = (await lms.calls()).filter(
       ({ method, path, status }) => method === 'POST' && [BULK, ENROLLMENT].includes(path) && status === 200,
     )
@@ -51,7 +51,7 @@ describe('SIGKILL loses nothing that was accepted', { concurrency: 3 }, () => {
     assert.deepEqual(await storedDeliveries(folder), [{ id: delivery, email: ALICE, state: 'succeeded', attempts: 0 }])
   })
 
-  test('killed after the LMS has enrolled and before that is stored: the next start settles it, nothing is doubled', async (t) => {
+  test('killed after the LMS enrolled and before the result was stored, the next start settles it without a second row', async (t) => {
     const folder = temporaryFolder(t)
     const lms = await startHoldingLms(t)
     await lms.faults([{ method: 'POST', path: BULK, delayMs: 1, times: 1 }])
@@ -72,9 +72,9 @@ describe('SIGKILL loses nothing that was accepted', { concurrency: 3 }, () => {
     assert.deepEqual(await storedDeliveries(folder), [{ id: delivery, email: ALICE, state: 'succeeded', attempts: 0 }])
   })
 
-  test('killed at any moment under load: whoever was accepted has the course after the next start', async (t) => {
+  test('killed at any moment under load, every accepted buyer has the course after the next start', async (t) => {
     const folder = temporaryFolder(t)
-    const lms = await startLms(t, { cost: 'measured', bulk: false }) // person by person, so that it takes a second
+    const lms = await startLms(t, { cost: 'measured', bulk: false }) // one person a call, so that it takes a second
     const first = await startServe({ t, folder, lmsUrl: lms.url })
     const accepted: string[] = []
     const sender = async (number: number): Promise<void> => {
