@@ -47,7 +47,7 @@ export function openInbox({
 }) {
   const { deadAfterMs } = timing
   // A dead replica's unfinished transaction is gone before the replica is pruned, so that its locks block nothing.
-  const database = openDatabase({ url, serve: true, silentMs: deadAfterMs / 2 })
+  const database = openDatabase({ url, serve: true, idleTimeoutMs: deadAfterMs / 2 })
   const clock = createDatabaseClock({ database, wall })
   const { now } = clock
   const context = { database, now, newId: createIds({ now }), random }

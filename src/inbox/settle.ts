@@ -1,5 +1,5 @@
 import type { DeliveryRow } from '../database/schema.ts'
-import { OVERTAKEN } from '../database/transaction.ts'
+import { ROW_CHANGED } from '../database/transaction.ts'
 import type { EventKind, Settlement } from '../delivery/types.ts'
 import type { Change, TransactionContext } from './events.ts'
 import { toProgress } from './rows.ts'
@@ -83,7 +83,7 @@ async function writeAlike({ trx, at }: TransactionContext, group: readonly Judge
     .where('state', '=', effect === 'stopped' ? 'handled' : 'waiting')
   if (effect === 'final') update = update.where('generation', '=', settlement.generation)
   const { numUpdatedRows } = await update.executeTakeFirst()
-  if (Number(numUpdatedRows) !== ids.length) throw OVERTAKEN
+  if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
 }
 
 function columns({ effect, settlement, owner, isFirstSuccess }: Judged, at: number): Partial<DeliveryRow> {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Availability, tryTwice } from '../database/availability.ts'
+import { type Availability, retryOnce } from '../database/availability.ts'
 import type { DatabaseClock } from '../database/clock.ts'
 import type { Database } from '../database/dialect.ts'
 import { migrate } from '../database/migrations.ts'
@@ -63,7 +63,7 @@ export function createMembership(parts: MembershipParts): Membership {
   }
 
   const fail = (error: unknown): void => {
-    if (leaving.signal.aborted || dialect.troubleOf(error) === 'conflict') return // a conflict is over by the next beat
+    if (leaving.signal.aborted || dialect.errorKindOf(error) === 'conflict') return // a conflict is over by the next beat
     if (dialect.exclusive && entered) return // the file is there; whatever stores something in it reports what is wrong
     if (entered) failedAt = performance.now()
     availability.note(error)
@@ -71,7 +71,7 @@ export function createMembership(parts: MembershipParts): Membership {
 
   const step = async (onEntered: (left: number) => void): Promise<void> => {
     if (!entered) return onEntered(await enter())
-    await tryTwice({ dialect, work: () => beat(parts, { failedAt }) })
+    await retryOnce({ dialect, work: () => beat(parts, { failedAt }) })
   }
 
   const run = async (onEntered: (left: number) => void): Promise<void> => {

@@ -175,7 +175,7 @@ if (onSqlite()) {
       return texts.filter((text) => raw.includes(text.toLowerCase()))
     }
     assert.ok(traced().length > 0, 'the write-ahead log still has them')
-    assert.equal(await database.scrub({ traces: found, atAnySize: false }), true)
+    assert.equal(await database.vacuum({ traces: found, evenIfLarge: false }), true)
     assert.deepEqual(traced(), [])
     assert.equal((await bench.rows('deliveries')).length, people.length - wanted.length)
     const { rows } = await sql<{ integrity_check: string }>`pragma integrity_check`.execute(bench.db)

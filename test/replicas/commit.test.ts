@@ -137,7 +137,7 @@ if (hasMariaDb()) {
 
   test('a replica that is paused in a transaction does not keep its locks: it can be buried', async (t) => {
     const { url, remove } = await server.newDatabase()
-    const paused = openDatabase({ url, serve: true, silentMs: 1000 })
+    const paused = openDatabase({ url, serve: true, idleTimeoutMs: 1000 })
     const living = openDatabase({ url, serve: true })
     await migrate({ database: paused, now })
     const dead = await joined({ database: paused, me: 'dead', now })
