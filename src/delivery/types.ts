@@ -83,7 +83,7 @@ export interface Delivery {
 }
 
 /** A verified webhook on its way in: with a request that is worked on, or with the reason why it never will be. */
-export interface Arrival {
+export interface VerifiedWebhook {
   readonly digest: string
   readonly form: string
   readonly body: Uint8Array

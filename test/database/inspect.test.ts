@@ -33,12 +33,12 @@ function obstacle(inspected: Inspected): string {
 }
 
 /** Holds a service's lock as the inspection does, but for longer. */
-const LOOK_FOR_50_MS = `
+const INSPECT_FOR_50_MS = `
   const { parentPort, workerData } = require('node:worker_threads')
   const lock = new (require('node:sqlite').DatabaseSync)(workerData, { readOnly: true })
   lock.exec('BEGIN')
   lock.prepare('select 1 from sqlite_master').all()
-  parentPort.postMessage('looking')
+  parentPort.postMessage('inspecting')
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
   lock.close()`
 
@@ -113,9 +113,9 @@ describe('a SQLite file', () => {
     const file = join(temporaryFolder(t), 'lernito.db')
     const url = `sqlite:${file}`
     await openDatabase({ url, serve: true }).close()
-    const looker = new Worker(LOOK_FOR_50_MS, { eval: true, workerData: `${file}.lock` })
-    const ended = once(looker, 'exit')
-    await once(looker, 'message')
+    const inspector = new Worker(INSPECT_FOR_50_MS, { eval: true, workerData: `${file}.lock` })
+    const ended = once(inspector, 'exit')
+    await once(inspector, 'message')
     await openDatabase({ url, serve: true }).close()
     await ended
   })
