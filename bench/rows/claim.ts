@@ -84,7 +84,7 @@ async function timeOfAccept(store: Store, round: number): Promise<number> {
     const request = requestOf(2 * MANY + round * GROUP + n)
     const body = Buffer.from(JSON.stringify(request))
     const digest = createHash('sha256').update(body).digest('hex')
-    return { kind: 'accept', arrival: { digest, form: 'original', body, request, reason: null } }
+    return { kind: 'accept', webhook: { digest, form: 'original', body, request, reason: null } }
   })
   const began = performance.now()
   await store.write(writes)

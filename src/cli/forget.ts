@@ -49,9 +49,9 @@ Example:
     if (email === undefined || more.length > 0 || !/^[^\s,]+@[^\s,]+$/.test(email.trim())) {
       throw usageError('forget takes one e-mail address. See: lernito-openedx forget --help')
     }
-    return withOperations(async ({ context, settings, scrub }) => {
+    return withOperations(async ({ context, settings, vacuum }) => {
       const erased = await forgetPerson(context, { email, by: operator() })
-      const isClean = await scrub({ traces: erased.traces, atAnySize: values.compact })
+      const isClean = await vacuum({ traces: erased.traces, evenIfLarge: values.compact })
       const allowances = values.lms ? await withdraw({ settings, email }) : null
       const failure = allowances !== null && 'failure' in allowances ? allowances.failure.message : null
       const deleted = allowances !== null && 'deleted' in allowances ? allowances.deleted : null

@@ -20,7 +20,12 @@ const INSPECT_MS = 10_000
  * database. Throws AppError of the settings.* and database.* codes.
  */
 export async function withOperations<Result>(
-  use: (opened: { operations: Operations; context: WriteContext; settings: Settings; scrub: Scrub }) => Promise<Result>,
+  use: (opened: {
+    operations: Operations
+    context: WriteContext
+    settings: Settings
+    vacuum: Vacuum
+  }) => Promise<Result>,
 ): Promise<Result> {
   loadDotEnv()
   const { settings } = readSettings({ env: process.env })
@@ -37,16 +42,16 @@ export async function withOperations<Result>(
   })
   try {
     await measure()
-    return await use({ operations, context, settings, scrub: database.scrub })
+    return await use({ operations, context, settings, vacuum: database.vacuum })
   } catch (error) {
-    if (database.dialect.troubleOf(error) !== 'unavailable') throw error
+    if (database.dialect.errorKindOf(error) !== 'unavailable') throw error
     throw unusable(database.name, error instanceof Error ? error.message : String(error))
   } finally {
     await database.close()
   }
 }
 
-type Scrub = ReturnType<typeof openDatabase>['scrub']
+type Vacuum = ReturnType<typeof openDatabase>['vacuum']
 
 async function assertUsable(url: string): Promise<void> {
   const inspected = await inspectDatabase({

@@ -7,18 +7,18 @@ const QUICK_MS = 500
 const AGAIN_MS = 20
 
 export interface Availability {
-  /** Why the database can't be used at the moment, for an operator; null while it can. */
+  /** Why the database can't be used now, for an operator; null while it can. */
   reason(): string | null
-  /** Notes what the last look at the database came to; null: all is well. */
+  /** Records the result of the last access to the database: the error, or null for success. */
   note(error: unknown): void
   /**
-   * Does the work, unless the database is known to be away: then, and when it turns out to be, it throws AppError
-   * database.unreachable. So one who looks regularly waits for the database, and everybody else fails at once.
+   * Runs `work`. Throws AppError database.unreachable at once while the database is known to be unavailable, and when
+   * `work` finds it unavailable. So only the heartbeat waits for the database; every other caller fails fast.
    */
   guard<T>(work: () => Promise<T>): Promise<T>
 }
 
-/** `onChange` is told when the reason changes, and not of each failure. */
+/** Tracks whether the database can be used. `onChange` gets each new reason once, not each failure. */
 export function createAvailability({
   database: { dialect, name },
   onChange,
@@ -26,7 +26,7 @@ export function createAvailability({
   database: Pick<Database, 'dialect' | 'name'>
   onChange: (reason: string | null) => void
 }): Availability {
-  // A server is asked only after the start; until then nobody knows.
+  // The service asks a server only after the start; until then the answer is unknown.
   let reason = dialect.exclusive ? null : `The database ${name} has not answered yet.`
 
   const change = (next: string | null): void => {
@@ -42,9 +42,9 @@ export function createAvailability({
     guard: async (work) => {
       if (reason !== null) throw away(reason)
       try {
-        return await tryTwice({ dialect, work })
+        return await retryOnce({ dialect, work })
       } catch (error) {
-        if (dialect.troubleOf(error) !== 'unavailable') throw error
+        if (dialect.errorKindOf(error) !== 'unavailable') throw error
         const text = describe(error, name)
         change(text)
         throw away(text, error)
@@ -54,10 +54,11 @@ export function createAvailability({
 }
 
 /**
- * A connection that was idle may turn out to be closed, as after a restart of the server or a pause of this process:
- * that alone doesn't mean that the database is away. `work` must not mind to be done again.
+ * Runs `work`, and once more if it fails quickly because the database is unavailable. A connection that was idle may
+ * turn out to be closed, for example after a restart of the server or a pause of this process. That alone doesn't mean
+ * that the database is unavailable. `work` must be safe to repeat.
  */
-export async function tryTwice<T>({
+export async function retryOnce<T>({
   dialect,
   work,
 }: {
@@ -68,23 +69,23 @@ export async function tryTwice<T>({
   try {
     return await work()
   } catch (error) {
-    if (dialect.troubleOf(error) !== 'unavailable' || performance.now() - began > QUICK_MS) throw error
-    await delay(AGAIN_MS) // meanwhile the other closed connections are noticed
+    if (dialect.errorKindOf(error) !== 'unavailable' || performance.now() - began > QUICK_MS) throw error
+    await delay(AGAIN_MS) // gives the pool time to notice its other closed connections
     return await work()
   }
 }
 
-/** Whether it says that the database is away, and nothing more: whoever watches over that tells of it. */
+/** Whether the error says only that the database is unavailable, which `Availability` already reports. */
 export const isUnreachable = (error: unknown): boolean =>
   error instanceof AppError && error.code === 'database.unreachable'
 
 function describe(error: unknown, name: string): string {
   if (error instanceof AppError) return error.message
-  return `The database ${name} can't be used: ${reasonOf(error)}. It is tried again until it can.`
+  return `The database ${name} can't be used: ${reasonOf(error)}. The service retries until it can.`
 }
 
 /**
- * The cause in the database's words, without a full stop. Node.js gives an error without a message when it tried
+ * The cause as the database words it, without a full stop. Node.js throws an error without a message after it tried
  * several addresses.
  */
 export function reasonOf(error: unknown): string {

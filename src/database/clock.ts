@@ -1,21 +1,21 @@
 import { sql } from 'kysely'
 import type { Database } from './dialect.ts'
 
-/** An answer that took longer (ms) says too little about the moment at which the clock was read. */
+/** An answer that takes longer (ms) says too little about when the server read its clock. */
 const SLOW_MS = 1000
 
 export interface DatabaseClock {
   /** ms since 1970, a whole number */
   now(): number
-  /** To be called at each heartbeat. Throws what the database throws. */
+  /** Call it at each heartbeat. Throws what the database throws. */
   measure(): Promise<void>
 }
 
 /**
- * The clock by which times are written into rows and compared with them: the database's, for the replicas' own clocks
- * differ. Between two measurements it runs on with this process's monotonic clock, so that neither a wrong clock of this
- * machine nor one that is set changes anything. Before the first, and for SQLite, whose clock is this machine's, it is
- * `wall` (ms since 1970).
+ * The clock for all times that are written into rows or compared with them. It is the database's clock, because the
+ * clocks of the replicas differ. Between two measurements it advances with this process's monotonic clock, so a wrong or
+ * adjusted clock on this machine changes nothing. Before the first measurement it is `wall` (ms since 1970). On SQLite
+ * it is always `wall`, because the database's clock is this machine's.
  */
 export function createDatabaseClock({
   database: { db, dialect },

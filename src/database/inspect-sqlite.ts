@@ -5,20 +5,20 @@ import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import type { Inspected, Inspection } from './inspection.ts'
 import { isBusy } from './sqlite.ts'
-import { assertOnePath, realFile } from './sqlite-file.ts'
+import { assertSinglePath, resolveSymlinks } from './sqlite-file.ts'
 
 const BUSY_TIMEOUT_MS = 1000
 
 const tables = z.array(z.object({ name: z.string() }))
 const migrations = z.array(z.object({ oldest_code: z.number() }))
 
-/** inspectDatabase for one file. */
+/** See inspectDatabase. */
 export function inspectSqlite({ file: name }: { file: string }): Inspected {
-  const obstacle = obstacleToWriting(resolve(name))
+  const obstacle = writeObstacle(resolve(name))
   if (obstacle !== null) return { ok: false, name, obstacle: 'not_writable', reason: obstacle }
   try {
-    const file = existsSync(dirname(resolve(name))) ? realFile(name) : name
-    assertOnePath(file)
+    const file = existsSync(dirname(resolve(name))) ? resolveSymlinks(name) : name
+    assertSinglePath(file)
     const alive = isServed(file) ? 1 : 0
     return { ok: true, name, found: { ...readLevel(file), clock: null, services: { alive, silent: 0 } } }
   } catch (error) {
@@ -26,8 +26,8 @@ export function inspectSqlite({ file: name }: { file: string }): Inspected {
   }
 }
 
-/** What keeps the service from writing, or from making the file and its folder; null: nothing. */
-function obstacleToWriting(file: string): string | null {
+/** What prevents the service from writing, or from creating the file and its folder; null: nothing. */
+function writeObstacle(file: string): string | null {
   if (existsSync(file))
     return statSync(file).isFile() ? (unwritable(file) ?? unwritable(dirname(file))) : `${file} is not a file`
   let folder = dirname(file)
@@ -46,7 +46,7 @@ function unwritable(path: string): string | null {
 
 function readLevel(file: string): Pick<Inspection, 'level' | 'oldestCode'> {
   if (!existsSync(file)) return { level: 0, oldestCode: 0 }
-  const connection = openToRead(file)
+  const connection = openReadOnly(file)
   try {
     const named = tables.parse(connection.prepare("select name from sqlite_master where name = 'migrations'").all())
     if (named.length === 0) return { level: 0, oldestCode: 0 }
@@ -58,17 +58,17 @@ function readLevel(file: string): Pick<Inspection, 'level' | 'oldestCode'> {
 }
 
 /**
- * A reader of a WAL file makes the files -wal and -shm where they are missing, and can't delete them: the service's
- * user might not be allowed to write to them then. Where they are missing nobody has the database open, so that it can
- * be read as a file that doesn't change.
+ * Opens the file without leaving files behind. A reader of a WAL database creates the files -wal and -shm if they are
+ * missing, and can't delete them. The service's user might then lack the permission to write to them. If they are
+ * missing, no process has the database open, so it can be read as immutable.
  */
-function openToRead(file: string): DatabaseSync {
+function openReadOnly(file: string): DatabaseSync {
   const location = pathToFileURL(file)
   if (!existsSync(`${file}-wal`)) location.searchParams.set('immutable', '1')
   return new DatabaseSync(location, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
 }
 
-/** Whether a service holds FILE.lock. A start waits longer for it than this look takes. */
+/** Whether a service holds FILE.lock. A starting service waits for the lock longer than this check takes. */
 function isServed(file: string): boolean {
   if (!existsSync(`${file}.lock`)) return false
   const lock = new DatabaseSync(`${file}.lock`, { readOnly: true, timeout: 0 })

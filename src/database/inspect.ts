@@ -7,13 +7,13 @@ import type { Inspected, Inspection } from './inspection.ts'
 import { serverErrorOf } from './mysql-errors.ts'
 
 /**
- * Looks at the inbox's database without changing anything; see openDatabase for the URL. Neither the file of SQLite nor
- * tables are made. Ends when `signal` is aborted.
+ * Inspects the inbox's database without changing anything: it creates neither a SQLite file nor tables. See openDatabase
+ * for the URL. Ends when `signal` is aborted.
  */
 export async function inspectDatabase(from: {
   url: string
   now: () => number
-  /** After so long a silence a replica counts as dead, ms. */
+  /** A replica without a heartbeat for this long counts as dead, ms. */
   deadAfterMs: number
   signal: AbortSignal
 }): Promise<Inspected> {
@@ -28,8 +28,8 @@ export async function inspectDatabase(from: {
     return { ok: true, name, found: await Promise.race([inspectServer({ database, now, deadAfterMs }), late]) }
   } catch (error) {
     const known = serverErrorOf(error)?.obstacle
-    const away = database.dialect.troubleOf(error) === 'unavailable' ? 'unreachable' : 'unusable'
-    return { ok: false, name, obstacle: known ?? away, reason: reasonOf(error) }
+    const general = database.dialect.errorKindOf(error) === 'unavailable' ? 'unreachable' : 'unusable'
+    return { ok: false, name, obstacle: known ?? general, reason: reasonOf(error) }
   } finally {
     await database.close()
   }

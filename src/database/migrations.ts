@@ -9,11 +9,11 @@ interface Migration {
   readonly up: (db: Kysely<Tables>, tableOptions: RawBuilder<unknown>) => Promise<void>
 }
 
-/** SQLite reads mediumtext and mediumblob as text and blob; MySQL's plain text and blob end at 65,535 bytes. */
+/** SQLite treats mediumtext and mediumblob as text and blob. MySQL's text and blob hold at most 65,535 bytes. */
 const longText = sql`mediumtext`
 const longBytes = sql`mediumblob`
 
-/** In order, one DDL statement each, since MySQL commits after every one. What has been released never changes. */
+/** In order, with one DDL statement each, because MySQL commits after each. A released migration never changes. */
 const MIGRATIONS: readonly Migration[] = [
   {
     oldestCode: 1,
@@ -39,7 +39,7 @@ const MIGRATIONS: readonly Migration[] = [
         .execute(),
   },
   {
-    // Ends in email so that finding the next due people reads the index alone.
+    // The last column is email, so that the query for due rows reads the index alone.
     oldestCode: 1,
     up: (db) =>
       db.schema
@@ -96,7 +96,7 @@ const MIGRATIONS: readonly Migration[] = [
   { oldestCode: 1, up: (db) => db.schema.alterTable('deliveries').addColumn('course', 'varchar(255)').execute() },
   { oldestCode: 1, up: (db) => db.schema.alterTable('deliveries').addColumn('enrolled_at', 'bigint').execute() },
   { oldestCode: 1, up: (db) => db.schema.alterTable('deliveries').addColumn('replayed_at', 'bigint').execute() },
-  // A person has few deliveries, so that these two are sorted after they were read. A course or a state has many.
+  // A person has few deliveries, so a query by person can sort the rows it reads. A course or a state has many.
   { oldestCode: 1, up: (db) => createIndex(db, 'deliveries_email', ['email', 'id']) },
   { oldestCode: 1, up: (db) => createIndex(db, 'deliveries_username', ['username', 'id']) },
   { oldestCode: 1, up: (db) => createIndex(db, 'deliveries_course', ['course', 'active_at', 'id']) },
@@ -173,12 +173,12 @@ const MIGRATIONS: readonly Migration[] = [
   { oldestCode: 1, up: (db) => addCounter(db, 'effect_unknown') },
 ]
 
-/** How many migrations this code knows: the level to which it brings a database. */
+/** The number of migrations that this code knows: the level to which it migrates a database. */
 export const KNOWN_LEVEL = MIGRATIONS.length
 
 type Column = keyof Tables['deliveries']
 
-/** With a default, because an older replica beside this one inserts rows without it. */
+/** With a default, because an older replica on the same database inserts rows without the column. */
 const addCounter = (db: Kysely<Tables>, name: Column): Promise<void> =>
   db.schema
     .alterTable('deliveries')
@@ -189,12 +189,12 @@ const createIndex = (db: Kysely<Tables>, name: string, columns: Column[]): Promi
   db.schema.createIndex(name).on('deliveries').columns(columns).execute()
 
 /**
- * Brings the database to this code's level. A database of newer code is used as long as its migrations allow code as
- * old as this one. Throws AppError database.too_new otherwise.
+ * Migrates the database to this code's level. A database of newer code can be used if its migrations allow code of this
+ * level; otherwise it throws AppError database.too_new.
  *
- * Several may migrate at once, and one may be killed in the middle. SQLite gives a transaction to one process at a time
- * and undoes it if that dies. MySQL commits after each statement: what another one made, or one that died before it
- * could say so, counts as done.
+ * Several processes may migrate at the same time, and one may be killed halfway. SQLite allows one transaction at a time
+ * and rolls it back if its process dies. MySQL commits after each statement, so a step counts as done if its object
+ * exists: another process created it, or one that died before it could record the step.
  */
 export function migrate({
   database: { db, dialect },
@@ -211,7 +211,7 @@ export function migrate({
       try {
         await up(trx, dialect.tableOptions)
       } catch (error) {
-        if (dialect.troubleOf(error) !== 'exists') throw error
+        if (dialect.errorKindOf(error) !== 'exists') throw error
       }
       const row = { id, oldest_code: oldestCode, applied_at: now() }
       await trx.insertInto('migrations').ignore().values(row).execute()

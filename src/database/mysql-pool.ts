@@ -3,7 +3,7 @@ import type { MysqlPool, MysqlPoolConnection } from 'kysely'
 import { createPool, type Pool, type PoolConnection, type ResultSetHeader, type RowDataPacket } from 'mysql2'
 
 const CONNECT_MS = 3000
-/** For one statement; longer than it may wait for a lock. */
+/** For one statement; longer than its wait for a lock. */
 const STATEMENT_MS = 5000
 const LOCK_WAIT_SECONDS = 3
 const END_MS = 300
@@ -18,10 +18,10 @@ export interface Server {
 }
 
 /**
- * Connections to a MySQL or MariaDB server, made when they are needed. Nothing waits without end: not for a connection,
- * not for a statement (only for one that changes the schema), and not at the end.
+ * Connections to a MySQL or MariaDB server, opened on demand. Every wait is bounded: for a connection, for a statement
+ * (except one that changes the schema), and at the end.
  */
-export function createBoundedPool({ server, silentMs }: { server: Server; silentMs: number }): MysqlPool {
+export function createBoundedPool({ server, idleTimeoutMs }: { server: Server; idleTimeoutMs: number }): MysqlPool {
   const sockets = new Set<Socket>()
   const open = (): Socket => {
     const socket = connect({ host: server.host, port: server.port, noDelay: true, keepAlive: true })
@@ -35,10 +35,10 @@ export function createBoundedPool({ server, silentMs }: { server: Server; silent
     supportBigNumbers: true,
     connectTimeout: CONNECT_MS,
     connectionLimit: CONNECTIONS,
-    maxIdle: CONNECTIONS - 1, // below the limit: only then mysql2 closes idle connections, before the server does
-    idleTimeout: silentMs / 2,
+    maxIdle: CONNECTIONS - 1, // only below the limit does mysql2 close idle connections, before the server does
+    idleTimeout: idleTimeoutMs / 2,
   })
-  prepareSessions({ pool, silentMs })
+  prepareSessions({ pool, idleTimeoutMs })
   return {
     getConnection: (callback) =>
       pool.getConnection((error, connection) => callback(error, error ? connection : bounded(connection))),
@@ -47,8 +47,8 @@ export function createBoundedPool({ server, silentMs }: { server: Server; silent
         for (const socket of sockets) socket.destroy()
         callback(null)
       }, END_MS)
-      // The driver ends when it has said goodbye. It is the server that closes the connections; one that hangs does
-      // not, and would hold up the end of the process.
+      // The driver is done once it has sent its farewell. The server closes the connections; if it hangs, it doesn't,
+      // and the open sockets would keep the process alive.
       pool.end(async () => {
         await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve))))
         clearTimeout(cut)
@@ -58,12 +58,12 @@ export function createBoundedPool({ server, silentMs }: { server: Server; silent
   }
 }
 
-function prepareSessions({ pool, silentMs }: { pool: Pool; silentMs: number }): void {
-  const seconds = Math.max(1, Math.floor(silentMs / 1000))
+function prepareSessions({ pool, idleTimeoutMs }: { pool: Pool; idleTimeoutMs: number }): void {
+  const seconds = Math.max(1, Math.floor(idleTimeoutMs / 1000))
   const statements = [
-    'set session transaction isolation level read committed', // as Django does; without it inserts lock gaps
-    // Another SQL mode could read our escaped texts differently, and local time repeats an hour each year. A paused
-    // replica's transaction must not keep its locks: the default wait_timeout is 8 hours.
+    'set session transaction isolation level read committed', // as in Django; the default makes inserts lock gaps
+    // Another SQL mode could read our escaped texts differently, and local time repeats an hour each year. The
+    // transaction of a paused replica must not keep its locks: the default wait_timeout is 8 hours.
     `set session sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS}, wait_timeout = ${seconds}`,
   ]
   pool.on('connection', (connection) => {
@@ -78,8 +78,8 @@ function prepareSessions({ pool, silentMs }: { pool: Pool; silentMs: number }): 
 const CHANGES_SCHEMA = /^(create|alter|drop) /i
 
 /**
- * One use of a connection: a statement that takes too long ends it, and its transaction with it. The driver's own
- * timeout is not used: it goes on running after the connection is lost, and holds up the end of the process.
+ * One use of a connection. A statement that takes too long ends the connection, and its transaction with it. The
+ * driver's own timer isn't used, because it keeps running after the connection is lost and keeps the process alive.
  */
 function bounded(connection: PoolConnection): MysqlPoolConnection {
   return {
@@ -91,7 +91,7 @@ function bounded(connection: PoolConnection): MysqlPoolConnection {
     query: (sql, values, callback) => {
       const end = (error: unknown, result: RowDataPacket[] | ResultSetHeader): void => {
         clearTimeout(timer)
-        // A connection that can't roll back is closed, which rolls back too; the reason is the statement before it.
+        // Closing a connection that can't roll back also rolls back. The caller needs the earlier statement's error.
         if (error && sql === 'rollback') connection.destroy()
         callback?.(sql === 'rollback' ? null : error, error ? [] : result)
       }

@@ -11,32 +11,32 @@ const DIALECT: Dialect = {
   tableOptions: sql`engine = InnoDB default charset = utf8mb4 collate = utf8mb4_bin`,
   clock: sql<number>`cast(unix_timestamp(now(3)) * 1000 as signed)`,
   exclusive: false,
-  troubleOf: (error) => {
+  errorKindOf: (error) => {
     if (!(error instanceof Error)) return 'other'
-    const known = serverErrorOf(error)?.trouble
+    const known = serverErrorOf(error)?.kind
     if (known !== undefined) return known
     if ('fatal' in error && error.fatal === true) return 'unavailable'
-    // A system's error, such as ECONNREFUSED, or the driver's own PROTOCOL_CONNECTION_LOST and the like.
+    // A system error such as ECONNREFUSED, or one of the driver's own, such as PROTOCOL_CONNECTION_LOST.
     return 'code' in error && /^(E[A-Z]+$|PROTOCOL_|POOL_)/.test(String(error.code)) ? 'unavailable' : 'other'
   },
 }
 
-/** An inbox on a MySQL or MariaDB server; see openDatabase. Connects when it is first used. */
-export function openMysql({ url, silentMs }: { url: string; silentMs: number }): Database {
+/** The inbox's database on a MySQL or MariaDB server; see openDatabase. Connects on first use. */
+export function openMysql({ url, idleTimeoutMs }: { url: string; idleTimeoutMs: number }): Database {
   const server = readServer(url)
   const db = new Kysely<Tables>({
-    dialect: new MysqlDialect({ pool: async () => createBoundedPool({ server, silentMs }) }),
+    dialect: new MysqlDialect({ pool: async () => createBoundedPool({ server, idleTimeoutMs }) }),
   })
   return {
     db,
     dialect: DIALECT,
-    name: `${server.database} at ${server.host}:${server.port}`, // without an @, which the log takes for an e-mail's
-    scrub: async () => true, // its files are the server's; see docs/explanation/privacy.md
+    name: `${server.database} at ${server.host}:${server.port}`, // no @, or the log masks it as an e-mail address
+    vacuum: async () => true, // the files belong to the server; see docs/explanation/privacy.md
     close: () => db.destroy(),
   }
 }
 
-/** What is wrong with the URL is not said in its own words: they may hold the password. */
+/** The error quotes nothing of the URL, which may hold the password. */
 function readServer(url: string): Server {
   try {
     const { hostname, port, username, password, pathname } = new URL(url)

@@ -3,8 +3,8 @@ import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
 const OWNER_ONLY = 0o600
 
 /**
- * Makes a file that only its owner may read and write, whatever the umask says; one that is there already becomes so.
- * It is not opened: closing it would drop the locks that this process may hold on it.
+ * Creates a file that only its owner may read and write, whatever the umask, or gives an existing file these
+ * permissions. An existing file is not opened, because closing it would drop this process's locks on it.
  * Throws what the file system throws.
  */
 export function makePrivate(file: string): void {
@@ -16,7 +16,7 @@ export function makePrivate(file: string): void {
   keepPrivate(file)
 }
 
-/** The same for a file that need not be there. */
+/** The same for a file that may not exist: it is not created. */
 export function keepPrivate(file: string): void {
   const mode = statSync(file, { throwIfNoEntry: false })?.mode
   if (mode === undefined || (mode & 0o777) === OWNER_ONLY) return

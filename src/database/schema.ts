@@ -1,7 +1,7 @@
 import type { Generated } from 'kysely'
 import type { DeliveryState, EventKind } from '../delivery/types.ts'
 
-/** The tables as Kysely sees them; migrations.ts makes them. Times are milliseconds since 1970. */
+/** The tables as Kysely sees them; migrations.ts creates them. Times are milliseconds since 1970. */
 export interface DeliveryRow {
   id: string
   digest: string
@@ -17,11 +17,11 @@ export interface DeliveryRow {
   body: Uint8Array
   request: string | null
   outcome: string | null
-  /** In lower case, for the search; '' without one, null in a row that older code made (see backfill.ts). */
+  /** In lower case, for search. '' if there is none, null in a row that older code inserted (see backfill.ts). */
   username: string | null
-  /** The first course key, in the same way; the others are in further_courses. */
+  /** The first course key, likewise; the others are in further_courses. */
   course: string | null
-  /** The first success. */
+  /** When the delivery first succeeded. */
   enrolled_at: number | null
   replayed_at: number | null
   generation: number
@@ -29,7 +29,7 @@ export interface DeliveryRow {
   effect_unknown: number
 }
 
-/** For deliveries of several courses, so that each is found; active_at is the delivery's. */
+/** The second and further courses of a delivery, so that a search finds it by each. active_at is the delivery's. */
 export interface FurtherCourseRow {
   delivery_id: string
   course: string
@@ -45,13 +45,13 @@ export interface EventRow {
   actor: string | null
 }
 
-/** Where the events are that have an actor; a bulk replay is one of them, its deliveries' own events are not. */
+/** The audit: references to events with an actor. A bulk replay is one entry; the events of its deliveries are none. */
 export interface AuditRow {
   event_id: string
   delivery_id: string
 }
 
-/** An operator's order to replay what a filter finds; `came_to_*` is the place of the last one looked at. */
+/** An operator's order to replay what a filter finds. `came_to_*` is the position of the last row it looked at. */
 export interface BulkReplayRow {
   id: string
   filter: string
@@ -66,7 +66,7 @@ export interface BulkReplayRow {
   came_to_id: string
 }
 
-/** Counts of one UTC day, so that no page has to scan the deliveries. */
+/** Counts for one UTC day, so that no page has to scan the deliveries. */
 export interface CounterRow {
   day: string
   name: string
@@ -79,7 +79,7 @@ export interface ReplicaRow {
   seen_at: number
 }
 
-/** Who is signed in to the console. `id` is the hash of the token in the browser. */
+/** A person who is signed in to the console. `id` is the hash of the token in the browser. */
 export interface ConsoleSessionRow {
   id: string
   username: string
@@ -95,7 +95,7 @@ export interface MigrationRow {
   applied_at: number
 }
 
-/** The columns with a default, which older code leaves out when it inserts. */
+/** Columns with a default: older code inserts rows without them. */
 type Defaults = 'generation' | 'effect_unknown'
 
 export interface Tables {

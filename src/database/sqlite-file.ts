@@ -3,42 +3,42 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { AppError } from '../errors.ts'
 
 /**
- * The path of a file behind all symbolic links, as SQLite takes it too: it names the write-ahead log and the shared
- * memory after that path, and this service its lock. The file need not be there, but its folder.
+ * Follows all symbolic links to the real path of a file, as SQLite does. SQLite names its write-ahead log and shared
+ * memory after that path, and this service its lock. The folder must exist; the file need not.
  * Throws what the file system throws.
  */
-export function realFile(file: string): string {
+export function resolveSymlinks(file: string): string {
   const path = join(realpathSync(dirname(resolve(file))), basename(file))
   const stats = lstatSync(path, { throwIfNoEntry: false })
   if (stats === undefined || !stats.isSymbolicLink()) return path
   if (statSync(path, { throwIfNoEntry: false }) !== undefined) return realpathSync(path)
-  return realFile(resolve(dirname(path), readlinkSync(path)))
+  return resolveSymlinks(resolve(dirname(path), readlinkSync(path)))
 }
 
 /**
- * Throws AppError database.unreachable for a file that has a second path which no symbolic link tells of: a hard link,
- * or a mount of the file itself. Who opens it by the other path has another write-ahead log and another lock, so that
- * what one stores is lost and the file becomes corrupt. `file` is a path as realFile gives it.
+ * Throws AppError database.unreachable for a file with a second path that isn't a symbolic link: a hard link, or a mount
+ * of the file itself. A process that opens it by the other path uses another write-ahead log and another lock. Then
+ * stored data is lost and the file becomes corrupt. `file` is a path from resolveSymlinks.
  */
-export function assertOnePath(file: string): void {
+export function assertSinglePath(file: string): void {
   const stats = statSync(file, { throwIfNoEntry: false })
   if (stats === undefined || !stats.isFile()) return
   const folder = dirname(file)
   if (stats.nlink > 1) {
     throw new AppError(
       'database.unreachable',
-      `The database ${file} has ${stats.nlink} names (hard links), and whoever opens it by another one destroys it. Stop everything that uses it, remove the other names (\`find / -xdev -samefile ${file}\` lists them), and start again.`,
+      `The database ${file} has ${stats.nlink} names (hard links), and a program that opens it by another one corrupts it. Stop everything that uses it, remove the other names (\`find / -xdev -samefile ${file}\` lists them), and start again.`,
     )
   }
   if (stats.dev !== statSync(folder).dev || mountPoints().includes(file)) {
     throw new AppError(
       'database.unreachable',
-      `The database ${file} is itself a mount point, so that its write-ahead log would lie outside of what is mounted and be lost. Mount the folder ${folder} instead, with all files in it.`,
+      `The database ${file} is itself a mount point, so its write-ahead log would be outside the mount and would be lost. Mount the folder ${folder} instead, with all files in it.`,
     )
   }
 }
 
-/** Where something is mounted, as this process sees it; none on a system without Linux's list. */
+/** All mount points that this process sees; none on a system without Linux's list of them. */
 function mountPoints(): string[] {
   try {
     const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')

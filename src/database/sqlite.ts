@@ -6,33 +6,33 @@ import { AppError } from '../errors.ts'
 import type { Database, Dialect } from './dialect.ts'
 import { keepPrivate, makePrivate } from './private-files.ts'
 import type { Tables } from './schema.ts'
-import { scrubSqlite } from './scrub-sqlite.ts'
-import { assertOnePath, realFile } from './sqlite-file.ts'
+import { assertSinglePath, resolveSymlinks } from './sqlite-file.ts'
+import { vacuumSqlite } from './vacuum-sqlite.ts'
 
-/** How long a statement waits while another process, such as a command beside the service, writes: ms. */
+/** How long a statement waits while another process writes, such as a command: ms. */
 const BUSY_TIMEOUT_MS = 5000
 const WAL_AGAIN_MS = 10
-/** Longer than whoever only looks whether a service holds the lock; see inspect.ts. */
+/** Longer than inspect-sqlite.ts holds the lock to check for a service. */
 const LOCK_TIMEOUT_MS = 200
 
 const DIALECT: Dialect = {
   tableOptions: sql``,
   clock: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
   exclusive: true,
-  troubleOf: () => 'other',
+  errorKindOf: () => 'other',
 }
 
 /**
- * Opens an inbox in one file, making the file and its folder if need be. Only their owner may read them: they hold
- * names and addresses. Symbolic links are followed first.
- * Throws AppError database.unreachable if it can't be opened or has more than one path (see assertOnePath),
+ * Opens the inbox's database in a SQLite file. Creates the file and its folder if they don't exist. Only their owner may
+ * read them, because they hold names and addresses. Symbolic links are followed first.
+ * Throws AppError database.unreachable if the file can't be opened or has more than one path (see assertSinglePath), and
  * database.in_use if another service holds it (`serve`).
  */
 export function openSqlite({ file: given, serve }: { file: string; serve: boolean }): Database {
   try {
     mkdirSync(dirname(given), { recursive: true, mode: 0o700 })
-    const file = realFile(given)
-    assertOnePath(file)
+    const file = resolveSymlinks(given)
+    assertSinglePath(file)
     const release = serve ? lockForServe(file) : () => {}
     try {
       const db = new Kysely<Tables>({ dialect: sqliteDialect(file) })
@@ -40,7 +40,7 @@ export function openSqlite({ file: given, serve }: { file: string; serve: boolea
         db,
         dialect: DIALECT,
         name: given,
-        scrub: (order) => scrubSqlite({ db, file, ...order }),
+        vacuum: (options) => vacuumSqlite({ db, file, ...options }),
         close: async () => {
           await db.destroy()
           release()
@@ -63,12 +63,12 @@ export function openSqlite({ file: given, serve }: { file: string; serve: boolea
 
 /** Kysely's own SQLite dialect over Node's built-in SQLite. */
 function sqliteDialect(file: string): SqliteDialect {
-  makePrivate(file) // SQLite gives the files that it makes beside it the same mode
-  for (const beside of ['-wal', '-shm', '.lock-journal']) keepPrivate(`${file}${beside}`)
+  makePrivate(file) // SQLite creates its other files with the same mode
+  for (const suffix of ['-wal', '-shm', '.lock-journal']) keepPrivate(`${file}${suffix}`)
   const connection = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
-  useWal(connection)
+  enableWal(connection)
   connection.exec('PRAGMA synchronous = FULL')
-  connection.exec('PRAGMA secure_delete = ON') // what is erased is overwritten; see scrub-sqlite.ts
+  connection.exec('PRAGMA secure_delete = ON') // overwrites deleted rows; see vacuum-sqlite.ts
   const database: SqliteDatabase = {
     close: () => connection.close(),
     prepare: (sql) => {
@@ -85,15 +85,15 @@ function sqliteDialect(file: string): SqliteDialect {
 }
 
 function adapted(sql: string, connection: DatabaseSync): string {
-  // A deferred transaction that reads first fails at once when a command wrote in between (SQLITE_BUSY_SNAPSHOT).
+  // A deferred transaction that begins with a read fails at once if a command has written since (SQLITE_BUSY_SNAPSHOT).
   if (sql === 'begin') return 'begin immediate'
-  // On a full disk SQLite has rolled back by itself; its refusal to do so again would hide the reason.
+  // On a full disk SQLite rolls back by itself. The error of a second rollback would hide the reason.
   if (sql === 'rollback' && !connection.isTransaction) return 'select 1'
   return sql
 }
 
-/** A new file changes to WAL once; two processes that do so at once are refused by SQLite without its timeout. */
-function useWal(connection: DatabaseSync): void {
+/** A new file is switched to WAL once. SQLite refuses two processes that do it at once, without waiting its timeout. */
+function enableWal(connection: DatabaseSync): void {
   for (let waited = 0; ; waited += WAL_AGAIN_MS) {
     try {
       connection.exec('PRAGMA journal_mode = WAL')
@@ -112,19 +112,19 @@ function inputValue(value: unknown): SQLInputValue {
   throw new TypeError(`SQLite can't store a ${typeof value}`)
 }
 
-/** A connection that nobody refers to any more is closed by the garbage collection, and its lock is gone. */
-const held = new Set<DatabaseSync>()
+/** Keeps the locks: garbage collection closes a connection without references, and its lock is gone. */
+const heldLocks = new Set<DatabaseSync>()
 
 /**
- * Holds FILE.lock for the life of this process. The kernel lets go of it however the process dies, so no stale lock
- * can keep a service from starting.
+ * Holds FILE.lock until the returned function or the end of this process releases it. The kernel releases the lock
+ * however the process dies, so no stale lock can prevent a start.
  */
 function lockForServe(file: string): () => void {
   makePrivate(`${file}.lock`)
   const lock = new DatabaseSync(`${file}.lock`, { timeout: LOCK_TIMEOUT_MS })
   try {
     lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
-    assertNotOpenElsewhere(file)
+    assertNotOpenByOtherPath(file)
   } catch (cause) {
     lock.close()
     if (!isBusy(cause)) throw cause
@@ -134,19 +134,19 @@ function lockForServe(file: string): () => void {
       { cause },
     )
   }
-  held.add(lock)
+  heldLocks.add(lock)
   return () => {
-    held.delete(lock)
+    heldLocks.delete(lock)
     lock.close()
   }
 }
 
 /**
- * FILE.lock is named after the path, SQLite's own locks hold on the inode. Whoever has the file open by this path has
- * FILE-wal beside it; where that is missing, anybody who has it open opened it by another path, before it was renamed
- * or its other name removed. Throws SQLite's SQLITE_BUSY then.
+ * Throws SQLITE_BUSY if a process has the file open by another path, from before it was renamed or its other name was
+ * removed. FILE.lock is named after the path, but SQLite's own locks are on the inode. A process that has the file open
+ * by this path keeps FILE-wal next to it. If that is missing and the file is locked, the other path was used.
  */
-function assertNotOpenElsewhere(file: string): void {
+function assertNotOpenByOtherPath(file: string): void {
   const isOpenHere = (): boolean => existsSync(`${file}-wal`)
   if (!existsSync(file) || isOpenHere()) return
   const probe = new DatabaseSync(file, { timeout: LOCK_TIMEOUT_MS })
@@ -159,6 +159,6 @@ function assertNotOpenElsewhere(file: string): void {
   }
 }
 
-/** Whether SQLite says that someone else holds the lock; the low byte is its SQLITE_BUSY in all its kinds. */
+/** Whether the error is one of SQLite's SQLITE_BUSY codes: another connection holds the lock. The low byte tells. */
 export const isBusy = (error: unknown): boolean =>
   error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 5

@@ -3,19 +3,20 @@ import type { Transaction } from 'kysely'
 import type { Database } from './dialect.ts'
 import type { Tables } from './schema.ts'
 
-const TRIES = { conflict: 10, unavailable: 3 } as const
-const AGAIN_MS = 20
-/** Nobody waits for a webhook's answer much longer than this. */
-const LONG_MS = 3000
+const MAX_ATTEMPTS = { conflict: 10, unavailable: 3 } as const
+const BACKOFF_MS = 20
+/** No retry after this time: a sender waits for the answer to its webhook. */
+const GIVE_UP_MS = 3000
 
-/** To be thrown in a transaction that read something which another one changed before it could write. */
-export const OVERTAKEN = new Error('a row was changed by another transaction in between')
+/** Throw it in a transaction if another one changed a row between this one's read and write: it is retried. */
+export const ROW_CHANGED = new Error('a row was changed by another transaction in between')
 
 /**
- * Runs `body` in a transaction, and again if another one was in the way or the connection was lost. A connection lost
- * during the commit leaves open whether it took effect: then `isStored` is asked, after the next try has done its
- * statements. They wait for the locks of the one before, so that its end is known by then; if it is stored, the next
- * try is undone and the first one's result is given. Throws what the last try threw.
+ * Runs `body` in a transaction. Retries after a conflict with another transaction or a lost connection. After a
+ * connection lost during the commit, it is unknown whether the commit took effect. Then the next attempt runs its
+ * statements and asks `isStored`. Its statements wait for the locks of the attempt before, so that attempt has ended by
+ * then. If that attempt was stored, the new one is rolled back and the stored result is returned. Throws what the last
+ * attempt threw.
  */
 export async function inTransaction<Result>({
   database: { db, dialect },
@@ -30,10 +31,10 @@ export async function inTransaction<Result>({
   isStored: (trx: Transaction<Tables>, result: Result) => Promise<boolean>
 }): Promise<Result> {
   const began = performance.now()
-  let unsure: Held<Result> | null = null
-  for (let tries = 1; ; tries++) {
-    const before: Held<Result> | null = unsure
-    const committing: Held<Result>[] = []
+  let uncertain: Attempt<Result> | null = null
+  for (let attempt = 1; ; attempt++) {
+    const before: Attempt<Result> | null = uncertain
+    const committing: Attempt<Result>[] = []
     try {
       return await db.transaction().execute(async (trx) => {
         const result = await body(trx)
@@ -43,18 +44,19 @@ export async function inTransaction<Result>({
       })
     } catch (error) {
       if (error === STORED && before !== null) return before.result
-      const trouble = error === OVERTAKEN ? 'conflict' : dialect.troubleOf(error)
-      if (trouble !== 'conflict' && trouble !== 'unavailable') throw error
-      if (tries >= TRIES[trouble] || performance.now() - began > LONG_MS) throw error
-      unsure = committing[0] ?? before
+      const kind = error === ROW_CHANGED ? 'conflict' : dialect.errorKindOf(error)
+      if (kind !== 'conflict' && kind !== 'unavailable') throw error
+      if (attempt >= MAX_ATTEMPTS[kind] || performance.now() - began > GIVE_UP_MS) throw error
+      uncertain = committing[0] ?? before
     }
-    await delay(AGAIN_MS * tries * (0.5 + random()))
+    await delay(BACKOFF_MS * attempt * (0.5 + random()))
   }
 }
 
-interface Held<Result> {
+/** An attempt whose commit has begun. */
+interface Attempt<Result> {
   readonly result: Result
 }
 
-/** Undoes a try that turned out not to be needed. */
-const STORED = new Error('an earlier try is stored')
+/** Rolls back an attempt that is not needed. */
+const STORED = new Error('an earlier attempt is stored')

@@ -1,6 +1,6 @@
 import type { Database } from './dialect.ts'
 
-/** What a change of the database is made with. */
+/** What every write to the database needs. */
 export interface WriteContext {
   readonly database: Pick<Database, 'db' | 'dialect'>
   /** ms since 1970 */

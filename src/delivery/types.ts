@@ -87,7 +87,7 @@ export interface Delivery {
 /**
  * A verified webhook before it is stored: with a request to work on, or with the reason why there will be no attempt.
  */
-export interface Arrival {
+export interface VerifiedWebhook {
   readonly digest: string
   readonly form: string
   readonly body: Uint8Array

@@ -4,7 +4,7 @@ import type { Delivery } from '../delivery/types.ts'
 
 type Attempt = Pick<Delivery, 'id' | 'generation'>
 
-/** See Store.beginAttempt. `me`: null if this replica was given up for dead. */
+/** See Store.beginAttempt. `me`: null if the others have pruned this replica. */
 export async function beginAttempt({
   trx,
   me,
@@ -76,7 +76,7 @@ export async function stillOurs({
   return new Set(rows.map(({ id }) => id))
 }
 
-/** See Store.releaseStopped. It reads first, because nearly always there is nothing to release. */
+/** See Store.releaseStopped. It reads first, because there is almost never anything to release. */
 export async function releaseStopped({
   db,
   me,

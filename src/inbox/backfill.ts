@@ -5,15 +5,15 @@ import { type Background, runBackgroundLoop } from './background-loop.ts'
 import { readRequest } from './rows.ts'
 import { insertFurtherCourses, type SearchTerms, searchTermsOf } from './search-terms.ts'
 
-/** So few at once that no writer waits long, with a rest in between that is longer than the step. */
+/** Small steps, so that no writer waits long, and a rest between them that is longer than a step. */
 const STEP = 100
 const REST_MS = 100
 const MINUTE_MS = 60_000
 
 /**
- * Gives deliveries that older code stored what they are found by: one step, of at most 100. An older replica beside
- * this one goes on storing such, so there is no end after which none can come; what is done is marked in the row, and
- * an index finds the rest. Gives how many there were.
+ * Adds the search terms to deliveries that older code stored without them: one step of at most 100 deliveries. An older
+ * replica on the same database keeps storing such rows, so the backfill never ends. A filled row has a username, and an
+ * index finds the others. Resolves to how many deliveries the step filled.
  */
 export async function backfillStep({ database, random }: Pick<WriteContext, 'database' | 'random'>): Promise<number> {
   const rows = await database.db
@@ -40,7 +40,7 @@ export async function backfillStep({ database, random }: Pick<WriteContext, 'dat
       }
       const several = filled.filter(({ searchTerms }) => searchTerms.courses.length > 1)
       if (several.length === 0) return
-      // Read when the rows are locked: one that is settled meanwhile would keep its old place in the list.
+      // Read after the rows are locked: otherwise a row that is settled meanwhile keeps its old position in lists.
       const active = await trx
         .selectFrom('deliveries')
         .select(['id', 'active_at'])
@@ -65,16 +65,16 @@ export async function backfillStep({ database, random }: Pick<WriteContext, 'dat
 }
 
 function searchTermsOfRow({ request, email }: Pick<DeliveryRow, 'request' | 'email'>): SearchTerms {
-  const address: SearchTerms = { email, username: '', courses: [] }
-  if (request === null) return address
+  const emailOnly: SearchTerms = { email, username: '', courses: [] }
+  if (request === null) return emailOnly
   try {
     return searchTermsOf(readRequest(request))
   } catch {
-    return address // the row can't be read: whoever works on it says so, and it is found by its address alone
+    return emailOnly // the row can't be read; the claim reports that
   }
 }
 
-/** Fills in what older code left out, a minute after another, until the signal is aborted. Work goes on meanwhile. */
+/** Runs the backfill in the background: looks for unfilled rows every minute, until the signal is aborted. */
 export function runBackfill({
   context,
   guard,

@@ -1,17 +1,17 @@
 import { type Availability, isUnreachable } from '../database/availability.ts'
 import { pause } from '../pause.ts'
 
-/** What every work in the background is given. */
+/** What every background loop needs. */
 export interface Background {
   readonly guard: Availability['guard']
-  /** Told of what went wrong, but not that the database is away. It is tried again. */
+  /** Gets every error except that the database is unavailable. The round is retried. */
   readonly onError: (error: unknown) => void
   readonly signal: AbortSignal
 }
 
 /**
- * Does a round of work again and again, until the signal is aborted. `round` gives how long to rest before the next one
- * (ms); after one that threw, that is `againMs`.
+ * Repeats a round of work until the signal is aborted. `round` resolves to the rest before the next round (ms); after a
+ * round that throws, the rest is `againMs`.
  */
 export async function runBackgroundLoop({
   round,

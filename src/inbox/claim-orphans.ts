@@ -5,84 +5,94 @@ import { inTransaction } from '../database/transaction.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 import { correctFutureTimes } from './clock-rollback.ts'
 
-/**
- * Claims due rows of nobody for this replica, up to `limit`, oldest first; of several replicas that do so at once each
- * gets others. A replica claims its part of what is free, and more only as it gets done with that: the call budget is
- * shared in the same way, so that one which holds everything would leave the part of the others unused.
- */
-export function createClaimOrphans({
-  database,
-  replicas,
-  now,
-  random,
-}: {
-  database: Pick<Database, 'db' | 'dialect'>
-  replicas: Pick<Replicas, 'me' | 'beat' | 'liveCount'>
-  now: () => number
-  random: () => number
-}): (limit: number) => Promise<void> {
-  const { db } = database
-  /** What this replica has claimed here and not got done with. */
-  let claimed: readonly string[] = []
-
-  const stillDue = async (ids: readonly string[]): Promise<string[]> => {
-    if (ids.length === 0) return []
-    const rows = await db
-      .selectFrom('deliveries')
-      .select('id')
-      .where('id', 'in', ids)
-      .where('owner', '=', replicas.me())
-      .where('state', '=', 'waiting')
-      .where('due_at', '<=', now())
-      .execute()
-    return rows.map(({ id }) => id)
-  }
-
-  /** How many of so many free rows are this replica's part. */
-  const partOf = async (free: number): Promise<number> => {
-    claimed = await stillDue(claimed)
-    const sharedBy = replicas.liveCount()
-    return sharedBy === 1 ? free : Math.max(0, Math.ceil(free / sharedBy) - claimed.length)
-  }
-
-  return async (limit) => {
-    const free = await db
-      .selectFrom('deliveries')
-      .select('id')
-      .where('owner', 'is', null)
-      .where('state', '=', 'waiting')
-      .where('due_at', '<=', now())
-      .orderBy('due_at')
-      .orderBy('id')
-      .limit(limit)
-      .execute()
-    if (free.length === 0) return
-    const part = free.slice(0, await partOf(free.length))
-    if (part.length === 0) return
-    const ids = part.map(({ id }) => id).sort()
-    claimed = [...claimed, ...ids] // where another replica was first, the next look finds that they are not ours
-    await inTransaction({
-      database,
-      random,
-      body: async (trx): Promise<void> => {
-        const me = await replicas.beat(trx)
-        if (me === null) return
-        await trx
-          .updateTable('deliveries')
-          .set({ owner: me })
-          .where('id', 'in', ids)
-          .where('owner', 'is', null)
-          .where('state', '=', 'waiting')
-          .execute()
-      },
-      isStored: async () => false,
-    })
-  }
+interface ClaimOrphansParts {
+  readonly database: Pick<Database, 'db' | 'dialect'>
+  readonly replicas: Pick<Replicas, 'me' | 'beat' | 'liveCount'>
+  /** ms since 1970 */
+  readonly now: () => number
+  /** From 0 to 1, as Math.random gives it. */
+  readonly random: () => number
 }
 
 /**
- * Claims what a dead process left, and corrects times that were written by a clock that was ahead. Gives how many
- * deliveries were claimed. Only while no other replica can serve this database. `now`: ms since 1970.
+ * Claims up to `limit` due orphans for this replica, oldest first. Replicas that do so at the same time claim different
+ * rows. Each claims only its share of the orphans, and more as it finishes those. The call budget is shared in the same
+ * way, so if one replica held all orphans, the budget of the others would be unused.
+ */
+export function createClaimOrphans(parts: ClaimOrphansParts): (limit: number) => Promise<void> {
+  /** The orphans that this replica has claimed and not finished. */
+  let claimed: readonly string[] = []
+
+  return async (limit) => {
+    const orphans = await dueOrphans(parts, limit)
+    if (orphans.length === 0) return
+    claimed = await stillDue(parts, claimed)
+    const ids = orphans.slice(0, shareOf(parts, { orphans: orphans.length, claimed: claimed.length })).sort()
+    if (ids.length === 0) return
+    claimed = [...claimed, ...ids] // stillDue removes those that another replica claimed first
+    await claimRows(parts, ids)
+  }
+}
+
+async function dueOrphans({ database: { db }, now }: ClaimOrphansParts, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('deliveries')
+    .select('id')
+    .where('owner', 'is', null)
+    .where('state', '=', 'waiting')
+    .where('due_at', '<=', now())
+    .orderBy('due_at')
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+async function stillDue(
+  { database: { db }, replicas, now }: ClaimOrphansParts,
+  ids: readonly string[],
+): Promise<string[]> {
+  if (ids.length === 0) return []
+  const rows = await db
+    .selectFrom('deliveries')
+    .select('id')
+    .where('id', 'in', ids)
+    .where('owner', '=', replicas.me())
+    .where('state', '=', 'waiting')
+    .where('due_at', '<=', now())
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+/** How many of the orphans are this replica's share, less those that it has claimed and not finished. */
+function shareOf({ replicas }: ClaimOrphansParts, { orphans, claimed }: { orphans: number; claimed: number }): number {
+  const sharedBy = replicas.liveCount()
+  return sharedBy === 1 ? orphans : Math.max(0, Math.ceil(orphans / sharedBy) - claimed)
+}
+
+/** Claims those that no other replica has claimed meanwhile; none if the others have pruned this replica. */
+async function claimRows({ database, replicas, random }: ClaimOrphansParts, ids: readonly string[]): Promise<void> {
+  await inTransaction({
+    database,
+    random,
+    body: async (trx): Promise<void> => {
+      const me = await replicas.beat(trx)
+      if (me === null) return
+      await trx
+        .updateTable('deliveries')
+        .set({ owner: me })
+        .where('id', 'in', ids)
+        .where('owner', 'is', null)
+        .where('state', '=', 'waiting')
+        .execute()
+    },
+    isStored: async () => false, // writing it twice does no harm
+  })
+}
+
+/**
+ * Claims what a dead process left, and corrects times that were written while the clock was ahead. Resolves to how many
+ * deliveries were claimed. Call it only while no other replica can serve this database. `now`: ms since 1970.
  */
 export async function claimAll({
   db,

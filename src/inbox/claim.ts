@@ -11,13 +11,13 @@ interface ClaimParts {
   readonly store: Pick<Store, 'due' | 'readClaimed'>
   readonly claimed: Claimed
   readonly waiters: Pick<Waiters, 'awaited' | 'isAwaited'>
-  /** Told of each event after it is stored. */
+  /** Called with each event after it is stored. */
   readonly publish: (event: DeliveryEvent) => void
 }
 
 /**
- * Claims due deliveries of this replica: all that a sender waits for, and up to `max` others, oldest first. The awaited
- * ones come first and don't count, so that a long backlog delays no new sale.
+ * Claims due deliveries of this replica: all that a sender waits for, and up to `max` others, oldest first. Those with a
+ * waiting sender come first and don't count against `max`, so that a long backlog delays no new sale.
  */
 export async function claimDue(parts: ClaimParts, max: number): Promise<Delivery[]> {
   const ids: string[] = []
@@ -32,7 +32,7 @@ export async function claimDue(parts: ClaimParts, max: number): Promise<Delivery
   }
 }
 
-/** Nearly always the first page has all due rows, and then nothing more is read. */
+/** The first page almost always holds all due rows; then nothing more is read. */
 async function awaitedRows({ store, claimed, waiters }: ClaimParts, page: readonly DueRow[]): Promise<DueRow[]> {
   if (page.length < PAGE) return page.filter(({ id }) => waiters.isAwaited(id))
   const unclaimed = [...waiters.awaited()].filter((id) => !claimed.has(id))
@@ -59,7 +59,7 @@ function claimInto(
   for (const row of rows) if (ids.length < most && parts.claimed.claim(row)) ids.push(row.id)
 }
 
-/** Reads the whole rows, and releases the claims of those that are no longer ours or due. */
+/** Reads the full rows, and releases the claims on those that are no longer ours or due. */
 async function readAll({ store, claimed, publish }: ClaimParts, ids: readonly string[]): Promise<Delivery[]> {
   const { deliveries, events } = await store.readClaimed(ids)
   for (const event of events) publish(event)

@@ -1,21 +1,21 @@
 import type { DueRow } from './due.ts'
 
 /**
- * The deliveries that this process has claimed and not settled or released, in memory. A person has one claimed delivery
- * at a time, so that no two calls about the same person are under way.
+ * The deliveries that this process has claimed and not yet settled or released, in memory. A person has at most one
+ * claimed delivery at a time, so that two calls about the same person never overlap.
  */
 export interface Claimed {
   has(id: string): boolean
-  /** false: it is claimed already, or another delivery of this person is. */
+  /** false: the delivery is claimed already, or another delivery of the person is. */
   claim(row: DueRow): boolean
-  /** Notes under which name of this replica the row was read. */
+  /** Records the name of this replica under which the row was read. */
   setOwner(id: string, owner: string | null): void
-  /** null: it is not claimed. */
+  /** null: the delivery is not claimed. */
   ownerOf(id: string): string | null
   release(ids: readonly string[]): void
   beginCall(ids: readonly string[]): void
   endCall(ids: readonly string[]): void
-  /** Those with a call under way, or whose result is being stored. */
+  /** The deliveries with a call in flight, or whose result is being stored. */
   inCall(): ReadonlySet<string>
 }
 

@@ -1,12 +1,13 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 
-/** Smaller steps are the clock's own corrections; a second's delay does no harm. */
+/** Smaller steps are ordinary clock corrections; a delay of a second does no harm. */
 const NOTICED_MS = 1000
 
 /**
- * Notices that the clock was set back. An attempt that was scheduled by the old clock would wait until that time comes
- * again, so it is brought forward by as much. Call it again and again; the next call makes up for a failure.
+ * Detects that the clock was set back. An attempt that was scheduled by the old clock would wait until that time comes
+ * again, so it is brought forward by the same amount. Call the returned function regularly; after a failure, the next
+ * call catches up.
  * @param from.bringForward brings the scheduled attempts forward by this many ms
  */
 export function createClockRollback({
@@ -44,8 +45,8 @@ export async function bringForward({ db, owner, now, ms }: Scheduled & { ms: num
 }
 
 /**
- * Corrects the times of scheduled attempts that were written while the clock was ahead of what it is now. A row that was
- * last changed in the future says by how much; none may be further ahead than `longestWaitMs`.
+ * Corrects the times of scheduled attempts that were written while the clock was ahead. A row that was last changed in
+ * the future shows by how much. No attempt may be further ahead than `longestWaitMs`.
  */
 export async function correctFutureTimes({
   db,

@@ -2,8 +2,9 @@ import { sql, type Transaction } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 
 /**
- * Adds to the counters of the UTC day of `at` (ms), inside the transaction that made them true. The last thing that a
- * transaction does, since all replicas count in the same rows; sorted by name, so that two of them can't deadlock.
+ * Increments the counters for the UTC day of `at` (ms), in the transaction of the counted changes. Call it last in the
+ * transaction, because all replicas update the same rows. The updates are sorted by name, so that two replicas can't
+ * deadlock.
  */
 export async function count({
   trx,
@@ -19,7 +20,7 @@ export async function count({
   for (const name of names) sums.set(name, (sums.get(name) ?? 0) + 1)
   for (const [name, sum] of [...sums].sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (await add({ trx, day, name, sum })) continue
-    // Inserting first, every day but once in vain, would lock the row in a way that deadlocks on MySQL.
+    // Update first: an insert, which almost always finds the row, would lock it in a way that deadlocks on MySQL.
     await trx.insertInto('counters').ignore().values({ day, name, count: 0 }).execute()
     await add({ trx, day, name, sum })
   }

@@ -3,21 +3,21 @@ import type { Tables } from '../database/schema.ts'
 import type { Progress } from '../delivery/types.ts'
 import { toProgress } from './rows.ts'
 
-/** A place in the list of due rows: oldest first, then by id. */
+/** A position in the list of due rows, which is sorted by age, then by id. */
 export interface DueRow {
   readonly id: string
   readonly email: string | null
   readonly dueAt: number
 }
 
-/** Which due rows to list: at most `limit`, those behind `after`, or only those of the ids `among`. */
+/** Which due rows to list: at most `limit`, only those that follow `after`, or only those with an id in `among`. */
 export interface DueQuery {
   readonly limit: number
   readonly after?: DueRow | null
   readonly among?: readonly string[]
 }
 
-/** The due rows that `owner` has, oldest first, from the index alone. `now`: ms since 1970. */
+/** The due rows of `owner`, oldest first, from the index alone. `now`: ms since 1970. */
 export async function dueRows({
   db,
   owner,
@@ -43,7 +43,7 @@ export async function dueRows({
   return rows.map((row) => ({ id: row.id, email: row.email, dueAt: row.due_at ?? 0 }))
 }
 
-/** How far deliveries are, including those of other replicas. */
+/** The progress of deliveries, including those of other replicas. */
 export async function progressOf({
   db,
   ids,
@@ -59,7 +59,7 @@ export async function progressOf({
   return rows.map((row) => ({ id: row.id, progress: toProgress(row) }))
 }
 
-/** When a delivery last arrived, was attempted or was settled (ms since 1970); null if there is none. */
+/** When a delivery was last received, attempted or settled (ms since 1970); null if there is none. */
 export async function lastActivityAt(db: Kysely<Tables>): Promise<number | null> {
   const last = await db.selectFrom('deliveries').select('active_at').orderBy('active_at', 'desc').limit(1).execute()
   return last[0]?.active_at ?? null

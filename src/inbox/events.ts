@@ -7,7 +7,7 @@ import { timeToEnrollmentCounter } from './time-to-enrollment.ts'
 
 export const MAX_ACTOR = 254
 
-/** What the statements of one transaction share: the transaction, its time (ms), this replica, and a source of ids. */
+/** What the statements of one transaction share: the transaction, its time (ms), this replica and an id generator. */
 export interface TransactionContext {
   readonly trx: Transaction<Tables>
   readonly at: number
@@ -15,44 +15,45 @@ export interface TransactionContext {
   readonly newId: () => string
 }
 
+/** An event before it is stored. */
 export interface EventDraft {
   readonly deliveryId: string
   readonly kind: EventKind
   readonly detail: string
-  /** Who did it, where somebody did: at most 254 characters of it are kept. */
+  /** The operator, if one caused the event. It is cut to 254 characters. */
   readonly actor?: string
   /** From received to the first success, ms. */
   readonly timeToEnrollmentMs?: number
 }
 
-/** What a write came to for one delivery. */
+/** The result of a write for one delivery. */
 export interface Change {
   readonly id: string
   readonly progress: Progress
-  /** Whose row it is now; null: nobody's, or nobody needs it any more. */
+  /** The replica that owns the row now; null: none. */
   readonly owner: string | null
-  readonly happened: readonly EventDraft[]
+  readonly drafts: readonly EventDraft[]
 }
 
-/** Stores the events and counts them, in the transaction that makes them true. */
+/** Stores and counts events, in the transaction of the changes that they record. */
 export async function insertEvents(
   { trx, at, newId }: Omit<TransactionContext, 'me'>,
-  happened: readonly EventDraft[],
+  drafts: readonly EventDraft[],
 ): Promise<DeliveryEvent[]> {
-  const events = happened.map((one) => ({ ...one, id: newId(), at, actor: one.actor?.slice(0, MAX_ACTOR) ?? null }))
+  const events = drafts.map((draft) => ({ ...draft, id: newId(), at, actor: draft.actor?.slice(0, MAX_ACTOR) ?? null }))
   if (events.length === 0) return events
   const rows = events.map(({ deliveryId, timeToEnrollmentMs, ...event }) => ({ ...event, delivery_id: deliveryId }))
-  for (const part of inChunks(rows, ({ detail }) => detail.length)) {
-    await trx.insertInto('events').values(part).execute()
+  for (const chunk of inChunks(rows, ({ detail }) => detail.length)) {
+    await trx.insertInto('events').values(chunk).execute()
   }
-  const waits = events.flatMap(({ timeToEnrollmentMs }) =>
+  const times = events.flatMap(({ timeToEnrollmentMs }) =>
     timeToEnrollmentMs === undefined ? [] : [timeToEnrollmentCounter(timeToEnrollmentMs)],
   )
-  await count({ trx, at, names: [...events.map((event) => event.kind), ...waits] })
+  await count({ trx, at, names: [...events.map((event) => event.kind), ...times] })
   return events
 }
 
-/** Lists events as the changes of an operator; see AuditRow. */
+/** Adds events to the audit; see AuditRow. */
 export async function insertAudit(
   { trx }: Pick<TransactionContext, 'trx'>,
   events: readonly Pick<DeliveryEvent, 'id' | 'deliveryId'>[],
@@ -62,7 +63,7 @@ export async function insertAudit(
   await trx.insertInto('audit').values(rows).execute()
 }
 
-/** Whether the transaction that gave these events was committed: it stored all of them or none. */
+/** Whether the transaction that inserted these events was committed: it stored all of them or none. */
 export async function areStored(trx: Transaction<Tables>, events: readonly DeliveryEvent[]): Promise<boolean> {
   const [event] = events
   if (event === undefined) return false

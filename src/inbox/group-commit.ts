@@ -1,16 +1,16 @@
 import { setImmediate as turn } from 'node:timers/promises'
 
-interface Waiting<Item, Result> {
+interface Queued<Item, Result> {
   readonly item: Item
   readonly resolve: (result: Result) => void
   readonly reject: (reason: unknown) => void
 }
 
 /**
- * Group commit: what arrives while one write runs goes into the next one together. `write` gets the items in order and
- * gives one result per item, in order. If a group fails, each of its items is written alone, so that one bad item fails
- * nobody else; unless `isHopeless` says of the reason that no item would fare better. Groups don't overlap, and
- * everything that waits for one group runs before the next group starts.
+ * Group commit: items that are submitted during a write go into the next write together. `write` gets the items in order
+ * and resolves to one result per item, in order. If a group fails, each item is written alone, so that a bad item fails
+ * alone; unless `isHopeless` says of the error that single items would fail too. Groups don't overlap, and all callers
+ * that wait for a group continue before the next group starts.
  */
 export function createGroupCommit<Item, Result>({
   write,
@@ -21,10 +21,10 @@ export function createGroupCommit<Item, Result>({
   max: number
   isHopeless: (reason: unknown) => boolean
 }): (item: Item) => Promise<Result> {
-  let queue: Waiting<Item, Result>[] = []
+  let queue: Queued<Item, Result>[] = []
   let running = false
 
-  const writeOne = async ({ item, resolve, reject }: Waiting<Item, Result>): Promise<void> => {
+  const writeOne = async ({ item, resolve, reject }: Queued<Item, Result>): Promise<void> => {
     try {
       const [result] = await write([item])
       if (result === undefined) throw new Error('the write gave no result')
@@ -34,7 +34,7 @@ export function createGroupCommit<Item, Result>({
     }
   }
 
-  const writeGroup = async (group: readonly Waiting<Item, Result>[]): Promise<void> => {
+  const writeGroup = async (group: readonly Queued<Item, Result>[]): Promise<void> => {
     try {
       const results = await write(group.map(({ item }) => item))
       for (const [i, { resolve, reject }] of group.entries()) {
@@ -51,7 +51,7 @@ export function createGroupCommit<Item, Result>({
   const drain = async (): Promise<void> => {
     running = true
     while (queue.length > 0) {
-      await turn() // lets the requests of this turn join, and those who waited for the last group go on
+      await turn() // lets the requests of this turn join, and the callers of the last group continue
       const group = queue.slice(0, max)
       queue = queue.slice(max)
       await writeGroup(group)

@@ -1,5 +1,5 @@
 import { isUnreachable } from '../database/availability.ts'
-import type { Arrival, Delivery, DeliveryEvent, Progress, Settlement } from '../delivery/types.ts'
+import type { Delivery, DeliveryEvent, Progress, Settlement, VerifiedWebhook } from '../delivery/types.ts'
 import { AppError } from '../errors.ts'
 import { pause as wait } from '../pause.ts'
 import { createWakeUp } from '../wake-up.ts'
@@ -14,30 +14,30 @@ import { createWaiters } from './waiters.ts'
 import type { Write, Written } from './write.ts'
 
 const GROUP_MAX = 200
-/** How often to look for deliveries of no replica, which a dead replica or a command has left. */
+/** How often to look for orphans, which a dead replica or a command leaves. */
 const CLAIM_ORPHANS_MS = 1000
-/** How often to release deliveries that an operator has stopped: the operator waits for it. */
+/** How often to release deliveries that an operator has stopped. The operator waits for it. */
 const RELEASE_STOPPED_MS = 500
 const SETTLE_RETRY_MS = 1000
 
 interface InboxParts {
   readonly store: Store
   readonly now: () => number
-  /** Told of each event after it is stored. */
+  /** Called with each event after it is stored. */
   readonly publish: (event: DeliveryEvent) => void
-  /** Told when the database refuses something, which is retried. Not told that it can't be reached. */
+  /** Called with each database error except that it can't be reached. The work is retried. */
   readonly onError: (error: unknown) => void
 }
 
 /**
- * The meeting point of the webhook and the worker. The table is the queue; memory holds only who waits for an answer and
- * what is claimed.
+ * The queue between the webhook and the worker. The table is the queue; memory holds only the waiting senders and the
+ * claims.
  */
 export function createInbox(parts: InboxParts): Inbox {
   const state = createInboxState(parts)
   const { store, waiters, claimed, wakeUp } = state
   return {
-    submit: (arrival, deadline) => submit(state, arrival, deadline),
+    submit: (webhook, deadline) => submit(state, webhook, deadline),
     claim: (max, signal) => claim(state, max, signal),
     isAwaited: waiters.isAwaited,
     lastActivityAt: store.lastActivityAt,
@@ -88,12 +88,12 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
     remote: createRemoteDeliveries({
       read: store.progress,
       isMine: (owner) => owner === store.me(),
-      tell: waiters.tell,
+      notify: waiters.notify,
       onError: report,
     }),
     closing: new AbortController(),
     paused: false,
-    /** When these are next to be looked for, ms of the monotonic clock. */
+    /** When to do these next, ms of the monotonic clock. */
     claimOrphansAt: Number.NEGATIVE_INFINITY,
     releaseStoppedAt: Number.NEGATIVE_INFINITY,
   }
@@ -102,10 +102,10 @@ type State = ReturnType<typeof createInboxState>
 
 async function submit(
   { write, publish, paused, closing, waiters, remote, wakeUp }: State,
-  arrival: Arrival,
+  webhook: VerifiedWebhook,
   deadline: number | null,
 ): Promise<{ id: string; progress: Progress | null }> {
-  const { id, progress, owner, events } = await write({ kind: 'accept', arrival }).catch(notStored)
+  const { id, progress, owner, events } = await write({ kind: 'accept', webhook }).catch(notStored)
   for (const event of events) publish(event)
   if (progress.state !== 'waiting') return { id, progress }
   if (deadline === null || paused || closing.signal.aborted) {
@@ -122,7 +122,7 @@ async function claim(state: State, max: number, signal: AbortSignal): Promise<De
   while (!signal.aborted) {
     const woken = state.wakeUp.listen()
     await releaseStopped(state)
-    const deliveries = state.paused ? [] : await claimNow(state, max).catch(noneWhileAway)
+    const deliveries = state.paused ? [] : await claimNow(state, max).catch(noneIfUnreachable)
     if (deliveries.length > 0) return deliveries
     await woken(RELEASE_STOPPED_MS, signal)
   }
@@ -161,7 +161,7 @@ async function beginAttempt(
   return begun
 }
 
-/** The effect is in the LMS by now, so the result is kept until the database takes it. */
+/** The LMS already has the effect of the attempt, so the result is kept until the database stores it. */
 async function settleUntilStored(state: State, settlement: Settlement): Promise<void> {
   const { store, write, publish, claimed, waiters, wakeUp, closing, report } = state
   const { id } = settlement
@@ -171,7 +171,7 @@ async function settleUntilStored(state: State, settlement: Settlement): Promise<
       const { events, progress } = await write({ kind: 'settle', settlement, owner })
       claimed.release([id])
       for (const event of events) publish(event)
-      waiters.tell(id, progress)
+      waiters.notify(id, progress)
       wakeUp.wake()
       return
     } catch (error) {
@@ -182,7 +182,7 @@ async function settleUntilStored(state: State, settlement: Settlement): Promise<
   }
 }
 
-const noneWhileAway = (error: unknown): Delivery[] => {
+const noneIfUnreachable = (error: unknown): Delivery[] => {
   if (isUnreachable(error)) return []
   throw error
 }

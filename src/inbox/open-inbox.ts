@@ -10,10 +10,30 @@ import { TIMING, type Timing } from '../replicas/timing.ts'
 import { createInbox } from './inbox.ts'
 import { createStore, guardStore } from './store.ts'
 
+interface InboxOptions {
+  url: string
+  timing?: Timing
+  /** Gives a new name for this replica at each call, of at most 36 characters. */
+  newName: () => string
+  /** This machine's clock, ms since 1970. */
+  now: () => number
+  /** No attempt is scheduled further ahead than this, ms. */
+  longestWaitMs: number
+  random: () => number
+  /** Called with each event after it is stored. */
+  publish: (event: DeliveryEvent) => void
+  /** Called with each unexpected error. The work is retried. */
+  onError: (error: unknown) => void
+  /** Called with the reason when the database becomes unavailable, and with null when it is available again. */
+  onAvailability: (reason: string | null) => void
+  /** Called with the number of deliveries that pruned replicas left, which any replica may claim now. */
+  onReleased: (deliveries: number) => void
+}
+
 /**
- * The inbox of a service, with its database and its membership; see openDatabase for the URL and for what it throws. It
- * asks nothing of the database before the membership enters it. `now` in the result is the clock by which its times are
- * to be read.
+ * Opens the inbox of a service, with its database and its membership. See openDatabase for the URL and for what it
+ * throws. Sends no statement to the database before the membership enters it. Read the inbox's times by the clock `now`
+ * of the result.
  */
 export function openInbox({
   url,
@@ -26,28 +46,10 @@ export function openInbox({
   onError,
   onAvailability,
   onReleased,
-}: {
-  url: string
-  timing?: Timing
-  /** Gives another name for this replica each time, of at most 36 characters. */
-  newName: () => string
-  /** This machine's clock. */
-  now: () => number
-  /** No attempt is scheduled further ahead than this, ms. */
-  longestWaitMs: number
-  random: () => number
-  /** Told of each event after it is stored. */
-  publish: (event: DeliveryEvent) => void
-  /** Told of what should not happen; it is retried. */
-  onError: (error: unknown) => void
-  /** Told when the database becomes unavailable, and why, and when it is available again (null). */
-  onAvailability: (reason: string | null) => void
-  /** Told how many deliveries of pruned replicas any replica may claim now. */
-  onReleased: (deliveries: number) => void
-}) {
+}: InboxOptions) {
   const { deadAfterMs } = timing
-  // A dead replica's unfinished transaction is gone before the replica is pruned, so that its locks block nothing.
-  const database = openDatabase({ url, serve: true, silentMs: deadAfterMs / 2 })
+  // The server ends a dead replica's open transaction before the replica is pruned, so that its locks block nothing.
+  const database = openDatabase({ url, serve: true, idleTimeoutMs: deadAfterMs / 2 })
   const clock = createDatabaseClock({ database, wall })
   const { now } = clock
   const context = { database, now, newId: createIds({ now }), random }

@@ -6,18 +6,18 @@ import { toDelivery, unreadable } from './rows.ts'
 import { touchFurtherCourses } from './search-terms.ts'
 
 /** `me`: this replica's name. */
-interface Reading extends WriteContext {
+interface ReplicaContext extends WriteContext {
   readonly me: string
 }
 
 /**
- * The whole rows, in the order of `ids`; one that is no longer due, or no longer `me`'s, is left out. So is one that
- * can't be read: it is taken out of the queue for a person to look at, and holds up no other; `events` tell of that.
+ * The full rows, in the order of `ids`, without those that are no longer due or no longer belong to `me`. A row that
+ * can't be read leaves the queue and needs attention, so that it delays no other; `events` record that.
  */
 export async function readClaimed({
   ids,
   ...context
-}: Reading & { ids: readonly string[] }): Promise<{ deliveries: Delivery[]; events: DeliveryEvent[] }> {
+}: ReplicaContext & { ids: readonly string[] }): Promise<{ deliveries: Delivery[]; events: DeliveryEvent[] }> {
   if (ids.length === 0) return { deliveries: [], events: [] }
   const rows = await context.database.db
     .selectFrom('deliveries')
@@ -28,36 +28,36 @@ export async function readClaimed({
     .where('due_at', '<=', context.now())
     .execute()
   const byId = new Map<string, Delivery>()
-  const bad = new Map<string, Reason>()
+  const reasons = new Map<string, Reason>()
   for (const row of rows) {
     try {
-      if (row.request === null) bad.set(row.id, EMPTY)
+      if (row.request === null) reasons.set(row.id, NO_REQUEST)
       else byId.set(row.id, toDelivery(row))
     } catch (error) {
-      bad.set(row.id, unreadable(error))
+      reasons.set(row.id, unreadable(error))
     }
   }
-  const events = bad.size === 0 ? [] : await setAside({ ...context, bad })
+  const events = reasons.size === 0 ? [] : await removeUnreadable({ ...context, reasons })
   return { deliveries: ids.flatMap((id) => byId.get(id) ?? []), events }
 }
 
-const EMPTY: Reason = { code: 'row.unreadable', subject: 'it holds no request' }
+const NO_REQUEST: Reason = { code: 'row.unreadable', subject: 'it holds no request' }
 
-async function setAside({
+async function removeUnreadable({
   database,
   now,
   newId,
   random,
   me,
-  bad,
-}: Reading & { bad: ReadonlyMap<string, Reason> }): Promise<DeliveryEvent[]> {
+  reasons,
+}: ReplicaContext & { reasons: ReadonlyMap<string, Reason> }): Promise<DeliveryEvent[]> {
   return inTransaction({
     database,
     random,
     body: async (trx) => {
       const at = now()
-      const happened: EventDraft[] = []
-      for (const [id, reason] of [...bad].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const drafts: EventDraft[] = []
+      for (const [id, reason] of [...reasons].sort(([a], [b]) => (a < b ? -1 : 1))) {
         const outcome = JSON.stringify({ courses: {}, reason })
         const { numUpdatedRows } = await trx
           .updateTable('deliveries')
@@ -68,11 +68,11 @@ async function setAside({
           .executeTakeFirst()
         if (numUpdatedRows === 0n) continue
         const detail = `the stored row can't be read: ${reason.subject}`
-        happened.push({ deliveryId: id, kind: 'needs_attention', detail })
+        drafts.push({ deliveryId: id, kind: 'needs_attention', detail })
       }
-      const ids = happened.map(({ deliveryId }) => deliveryId)
+      const ids = drafts.map(({ deliveryId }) => deliveryId)
       await touchFurtherCourses({ trx, at }, ids)
-      return insertEvents({ trx, at, newId }, happened)
+      return insertEvents({ trx, at, newId }, drafts)
     },
     isStored: areStored,
   })

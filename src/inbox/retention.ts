@@ -5,24 +5,25 @@ import type { DeliveryState } from '../delivery/types.ts'
 import { pause } from '../pause.ts'
 import { type Background, runBackgroundLoop } from './background-loop.ts'
 
-/** So few at once that no writer waits long, with a rest in between that is longer than the step. */
+/** Small steps, so that no writer waits long, and a rest between them that is longer than a step. */
 const STEP = 200
 const REST_MS = 100
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
-/** Nothing remains to be done about these. Of the others somebody who paid has not got the course yet. */
+/** Nothing remains to be done about these. Behind each of the others is a buyer without the course. */
 const FINISHED = ['succeeded', 'rejected', 'handled'] as const satisfies readonly DeliveryState[]
 
 /**
- * Deletes finished deliveries whose last activity lies before `before` (ms since 1970), with their events: one step, of
- * at most 200. What waits or needs attention is never deleted, however old. Gives how many rows were deleted.
+ * Deletes finished deliveries whose last activity was before `before` (ms since 1970), with their events: one step of at
+ * most 200 deliveries. Deliveries that wait or need attention are never deleted, however old. Resolves to how many
+ * deliveries were deleted.
  */
 export async function purgeStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
   const ids = (await findOld({ db, before })).sort() // unsorted, two replicas deadlock
   if (ids.length === 0) return 0
   return db.transaction().execute(async (trx) => {
-    // A repeat may have brought one back to life meanwhile: only what is still old and finished goes.
+    // A repeat may have requeued one meanwhile: delete only those that are still old and finished.
     const { numDeletedRows } = await trx
       .deleteFrom('deliveries')
       .where('id', 'in', ids)
@@ -30,21 +31,21 @@ export async function purgeStep({ db, before }: { db: Kysely<Tables>; before: nu
       .where('state', 'in', FINISHED)
       .executeTakeFirst()
     const kept = await trx.selectFrom('deliveries').select('id').where('id', 'in', ids).execute()
-    const gone = ids.filter((id) => !kept.some((row) => row.id === id))
-    if (gone.length === 0) return 0
-    await trx.deleteFrom('further_courses').where('delivery_id', 'in', gone).execute()
-    await trx.deleteFrom('events').where('delivery_id', 'in', gone).execute()
+    const deleted = ids.filter((id) => !kept.some((row) => row.id === id))
+    if (deleted.length === 0) return 0
+    await trx.deleteFrom('further_courses').where('delivery_id', 'in', deleted).execute()
+    await trx.deleteFrom('events').where('delivery_id', 'in', deleted).execute()
     return Number(numDeletedRows)
   })
 }
 
-/** One state after the other, each along its own index: what is kept for ever is never read. */
+/** One state after the other, each by its part of the index, so that rows that are kept are never read. */
 async function findOld({ db, before }: { db: Kysely<Tables>; before: number }): Promise<string[]> {
   const ids: string[] = []
   for (const state of FINISHED) {
     const rows = await db
       .selectFrom('deliveries')
-      .modifyFront(sql`/*+ INDEX(deliveries deliveries_state) */`) // MySQL else walks along all states
+      .modifyFront(sql`/*+ INDEX(deliveries deliveries_state) */`) // otherwise MySQL reads all states
       .select('id')
       .where('state', '=', state)
       .where('active_at', '<', before)
@@ -58,8 +59,8 @@ async function findOld({ db, before }: { db: Kysely<Tables>; before: number }): 
 }
 
 /**
- * Deletes the entries of the audit that are as old, with the events that belong to no delivery, and the orders of bulk
- * replays that have ended: one step, of at most 200 entries. Gives how many those were.
+ * Deletes audit entries from before `before` with their events that belong to no delivery, and bulk replays that have
+ * ended: one step of at most 200 entries. Resolves to how many entries were deleted.
  */
 export async function purgeAuditStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
   await db.deleteFrom('bulk_replays').where('started_at', '<', before).where('state', '!=', 'running').execute()
@@ -79,7 +80,7 @@ export async function purgeAuditStep({ db, before }: { db: Kysely<Tables>; befor
   return old.length
 }
 
-/** Deletes what is older than `days`, every hour, until the signal is aborted. Several replicas may do it at once. */
+/** Deletes what is older than `days`, every hour, until the signal is aborted. Replicas may do it at the same time. */
 export function runRetention({
   db,
   days,
@@ -90,11 +91,11 @@ export function runRetention({
   db: Kysely<Tables>
   days: number
   now: () => number
-  /** Told how many deliveries were deleted, if any. */
+  /** Called with the number of deleted deliveries, if any. */
   onPurged: (deliveries: number) => void
 }): Promise<void> {
   const { guard, signal } = background
-  /** With a rest after each, until one finds nothing. */
+  /** Repeats the step, with a rest after each, until it finds nothing. */
   const inSteps = async (step: () => Promise<number>): Promise<void> => {
     while (!signal.aborted && (await guard(step)) > 0) await pause(REST_MS, signal)
   }

@@ -21,7 +21,7 @@ const outcomeSchema = z.object({
   reason: z.object({ code: z.enum(REASON_CODES), subject: z.string() }).nullable(),
 })
 
-/** A row as the rest of the program knows it. The JSON in it is our own, checked all the same: a wrong one throws. */
+/** A row as the rest of the program uses it. Checks the stored JSON: throws ZodError or SyntaxError if it is wrong. */
 export function toDelivery(row: DeliveryRow): Delivery {
   return {
     id: row.id,
@@ -42,18 +42,18 @@ export function toDelivery(row: DeliveryRow): Delivery {
   }
 }
 
-/** Throws nothing: what can't be read is the reason why it isn't done. */
+/** Never throws: if the outcome can't be read, that becomes the reason. */
 export function toProgress({
   state,
   due_at,
   outcome,
   generation,
 }: Pick<DeliveryRow, 'state' | 'due_at' | 'outcome' | 'generation'>): Progress {
-  return { state, dueAt: due_at, outcome: outcome === null ? NOTHING : readLeniently(outcome), generation }
+  return { state, dueAt: due_at, outcome: outcome === null ? NO_OUTCOME : readOutcomeOrReason(outcome), generation }
 }
-const NOTHING: Outcome = { courses: {}, reason: null }
+const NO_OUTCOME: Outcome = { courses: {}, reason: null }
 
-function readLeniently(text: string): Outcome {
+function readOutcomeOrReason(text: string): Outcome {
   try {
     return readOutcome(text)
   } catch (error) {
@@ -61,15 +61,15 @@ function readLeniently(text: string): Outcome {
   }
 }
 
-/** Said of a row that is not as this program writes it; without its contents, for the log gets it too. */
-export const unreadable = (error: unknown): Reason => ({ code: 'row.unreadable', subject: complaint(error) })
+/** The reason for a row that this program can't have written. It quotes no content, because the log gets it. */
+export const unreadable = (error: unknown): Reason => ({ code: 'row.unreadable', subject: describeError(error) })
 
-function complaint(error: unknown): string {
+function describeError(error: unknown): string {
   if (!(error instanceof z.ZodError)) return 'its JSON is damaged'
   const [issue] = error.issues
   return issue === undefined ? '' : `${issue.path.join('.')}: ${issue.message}`
 }
 
-/** The columns `request` and `outcome`. Throw ZodError or SyntaxError for what is not as this program writes it. */
+/** Parse the columns `request` and `outcome`. Throw ZodError or SyntaxError for a text that this program can't have written. */
 export const readRequest = (text: string): EnrollmentRequest => requestSchema.parse(JSON.parse(text))
 export const readOutcome = (text: string): Outcome => outcomeSchema.parse(JSON.parse(text))

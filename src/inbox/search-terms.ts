@@ -4,24 +4,24 @@ import type { TransactionContext } from './events.ts'
 
 const MAX_EMAIL = 254
 const MAX_TEXT = 255
-/** More courses than this are not searched for; nobody sells so many at once. */
+/** Search finds a delivery by at most this many courses; no shop sells more at once. */
 const MAX_COURSES = 50
 
-/** What a delivery is found by. */
+/** The texts by which a search finds a delivery. */
 export interface SearchTerms {
   readonly email: string | null
   readonly username: string
   readonly courses: readonly string[]
 }
 
-/** A text as it is stored and searched for. Lower-casing can lengthen a text ("İ"), and MySQL cuts what is too long. */
+/** A text as it is stored and searched for. Cut after lower-casing, which can lengthen a text ("İ"), to fit its column. */
 const term = (text: string, max: number): string => text.trim().toLowerCase().slice(0, max)
-/** An address, or its beginning. */
+/** An e-mail address or its beginning. */
 export const emailTerm = (text: string): string => term(text, MAX_EMAIL)
 /** A username or a course key. */
 export const textTerm = (text: string): string => term(text, MAX_TEXT)
 
-/** What a delivery is found by, out of what its payload says. */
+/** The search terms in a payload. */
 export function searchTermsOf({ email, username = '', courseIds = [] }: About): SearchTerms {
   return {
     email: email === undefined ? null : emailTerm(email),
@@ -30,7 +30,7 @@ export function searchTermsOf({ email, username = '', courseIds = [] }: About): 
   }
 }
 
-/** Makes deliveries of several courses findable by each; the first is in their own row. */
+/** Stores all courses but the first, which is in the delivery's own row, so that a search finds a delivery by each. */
 export async function insertFurtherCourses(
   { trx }: Pick<TransactionContext, 'trx'>,
   deliveries: readonly { readonly id: string; readonly activeAt: number; readonly courses: readonly string[] }[],
@@ -38,12 +38,12 @@ export async function insertFurtherCourses(
   const rows = deliveries.flatMap(({ id, activeAt, courses }) =>
     courses.slice(1).map((course) => ({ delivery_id: id, course, active_at: activeAt })),
   )
-  for (const part of inChunks(rows, ({ course }) => course.length)) {
-    await trx.insertInto('further_courses').ignore().values(part).execute()
+  for (const chunk of inChunks(rows, ({ course }) => course.length)) {
+    await trx.insertInto('further_courses').ignore().values(chunk).execute()
   }
 }
 
-/** To be called wherever the active_at of deliveries is set, after it. */
+/** Call it after each statement that sets the active_at of deliveries. */
 export async function touchFurtherCourses(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
   ids: readonly string[],

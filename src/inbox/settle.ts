@@ -1,5 +1,5 @@
 import type { DeliveryRow } from '../database/schema.ts'
-import { OVERTAKEN } from '../database/transaction.ts'
+import { ROW_CHANGED } from '../database/transaction.ts'
 import type { EventKind, Settlement } from '../delivery/types.ts'
 import type { Change, TransactionContext } from './events.ts'
 import { toProgress } from './rows.ts'
@@ -12,23 +12,24 @@ export interface SettleRequest {
 }
 
 /**
- * Writes the results of attempts, all in one transaction; equal results share a statement. What a result may change
+ * Stores the results of attempts, all in one transaction; equal results share a statement. What a result may change
  * depends on the row:
- * - `final`: still the owner's, still waiting, and nobody asked again since the attempt began: it gets the result.
- * - `outdated`: the shop or an operator asked again meanwhile: the row stays in the queue for the next attempt, and
- *   the result answers only those who asked before.
- * - `stopped`: an operator marked it as handled during the attempt: only the courses that were done are kept.
- * - `lost`: another replica has it, or it was erased: nothing changes, and nothing is reported.
+ * - `final`: it is still the owner's and waiting, and neither repeated nor replayed since the attempt began. It gets the
+ *   result.
+ * - `outdated`: the shop sent it again or an operator replayed it during the attempt. The row stays in the queue for the
+ *   next attempt, and the result answers only the earlier webhooks.
+ * - `stopped`: an operator marked it as handled during the attempt. It keeps only the finished courses.
+ * - `lost`: another replica owns it, or it was erased. Nothing changes, and no event is stored.
  */
-export async function settle(writing: TransactionContext, settlings: readonly SettleRequest[]): Promise<Change[]> {
-  if (settlings.length === 0) return []
-  const stored = await readRows(writing, settlings)
-  const judged = settlings.map((settling): Judged => judge(settling, stored.get(settling.settlement.id)))
-  const alike = Map.groupBy(judged, groupKey)
-  for (const group of alike.values()) await writeAlike(writing, group)
+export async function settle(context: TransactionContext, requests: readonly SettleRequest[]): Promise<Change[]> {
+  if (requests.length === 0) return []
+  const stored = await readRows(context, requests)
+  const judged = requests.map((request): Judged => judge(request, stored.get(request.settlement.id)))
+  const groups = Map.groupBy(judged, groupKey)
+  for (const group of groups.values()) await writeEqual(context, group)
   const changed = judged.filter(({ effect }) => effect !== 'lost').map(({ settlement }) => settlement.id)
-  await touchFurtherCourses(writing, changed.sort())
-  return judged.map((one) => changeOf(writing, one))
+  await touchFurtherCourses(context, changed.sort())
+  return judged.map((one) => changeOf(context, one))
 }
 
 type Stored = Pick<DeliveryRow, 'owner' | 'state' | 'due_at' | 'outcome' | 'received_at' | 'enrolled_at' | 'generation'>
@@ -39,10 +40,10 @@ interface Judged extends SettleRequest {
   readonly isFirstSuccess: boolean
 }
 
-function judge(settling: SettleRequest, row: Stored | undefined): Judged {
-  const { settlement, owner } = settling
+function judge(request: SettleRequest, row: Stored | undefined): Judged {
+  const { settlement, owner } = request
   const isFirstSuccess = settlement.state === 'succeeded' && row?.enrolled_at === null
-  const of = (effect: Judged['effect']): Judged => ({ ...settling, effect, row, isFirstSuccess })
+  const of = (effect: Judged['effect']): Judged => ({ ...request, effect, row, isFirstSuccess })
   if (row === undefined || row.owner !== owner) return of('lost')
   if (row.state === 'handled') return of('stopped')
   if (row.state !== 'waiting') return of('lost')
@@ -54,23 +55,20 @@ function groupKey({ effect, settlement: one, owner, isFirstSuccess }: Judged): s
   return JSON.stringify([effect, state, outcome, dueAt, attempts, generation, effectUnknown, owner, isFirstSuccess])
 }
 
-async function readRows(
-  { trx }: TransactionContext,
-  settlings: readonly SettleRequest[],
-): Promise<Map<string, Stored>> {
+async function readRows({ trx }: TransactionContext, requests: readonly SettleRequest[]): Promise<Map<string, Stored>> {
   const rows = await trx
     .selectFrom('deliveries')
     .select(['id', 'owner', 'state', 'due_at', 'outcome', 'received_at', 'enrolled_at', 'generation'])
     .where(
       'id',
       'in',
-      settlings.map(({ settlement }) => settlement.id),
+      requests.map(({ settlement }) => settlement.id),
     )
     .execute()
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-async function writeAlike({ trx, at }: TransactionContext, group: readonly Judged[]): Promise<void> {
+async function writeEqual({ trx, at }: TransactionContext, group: readonly Judged[]): Promise<void> {
   const [first] = group
   if (first === undefined || first.effect === 'lost') return
   const { effect, settlement, owner } = first
@@ -83,7 +81,7 @@ async function writeAlike({ trx, at }: TransactionContext, group: readonly Judge
     .where('state', '=', effect === 'stopped' ? 'handled' : 'waiting')
   if (effect === 'final') update = update.where('generation', '=', settlement.generation)
   const { numUpdatedRows } = await update.executeTakeFirst()
-  if (Number(numUpdatedRows) !== ids.length) throw OVERTAKEN
+  if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
 }
 
 function columns({ effect, settlement, owner, isFirstSuccess }: Judged, at: number): Partial<DeliveryRow> {
@@ -102,7 +100,7 @@ function columns({ effect, settlement, owner, isFirstSuccess }: Judged, at: numb
   }
 }
 
-/** Without its owner the row shows that no call is under way any more: see untilReleased. */
+/** A row without an owner shows that no call is in flight any more: see untilReleased. */
 const stoppedColumns = ({ settlement }: Judged): Partial<DeliveryRow> => ({
   outcome: JSON.stringify({ courses: settlement.outcome.courses, reason: null }),
   owner: null,
@@ -110,14 +108,14 @@ const stoppedColumns = ({ settlement }: Judged): Partial<DeliveryRow> => ({
 
 function changeOf({ at }: TransactionContext, { effect, settlement, owner, row, isFirstSuccess }: Judged): Change {
   const { id, detail, dueAt } = settlement
-  if (row === undefined) return { id, progress: settlement, owner: null, happened: [] }
+  if (row === undefined) return { id, progress: settlement, owner: null, drafts: [] }
   if (effect === 'lost' || effect === 'stopped') {
-    return { id, progress: toProgress(row), owner: effect === 'lost' ? row.owner : null, happened: [] }
+    return { id, progress: toProgress(row), owner: effect === 'lost' ? row.owner : null, drafts: [] }
   }
-  const took = isFirstSuccess ? { timeToEnrollmentMs: Math.max(0, at - row.received_at) } : {}
-  const happened = [{ deliveryId: id, kind: kindOf(settlement), detail, ...took }]
-  if (effect === 'final') return { id, progress: settlement, owner: dueAt === null ? null : owner, happened }
-  return { id, progress: dueAt === null ? settlement : toProgress(row), owner, happened }
+  const time = isFirstSuccess ? { timeToEnrollmentMs: Math.max(0, at - row.received_at) } : {}
+  const drafts = [{ deliveryId: id, kind: kindOf(settlement), detail, ...time }]
+  if (effect === 'final') return { id, progress: settlement, owner: dueAt === null ? null : owner, drafts }
+  return { id, progress: dueAt === null ? settlement : toProgress(row), owner, drafts }
 }
 
 const kindOf = ({ state }: Settlement): EventKind => (state === 'waiting' ? 'retry_scheduled' : state)

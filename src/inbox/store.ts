@@ -11,8 +11,8 @@ import { readClaimed } from './read-claimed.ts'
 import { type Write, type Written, writeGroup } from './write.ts'
 
 /**
- * The statements of the queue, the same text for SQLite and MySQL. This replica works on the rows that it owns, and
- * settles no others.
+ * The statements of the queue, with the same text for SQLite and MySQL. This replica attempts and settles only the rows
+ * that it owns.
  */
 export interface Store {
   /** This replica's name. */
@@ -21,17 +21,17 @@ export interface Store {
   write(writes: readonly Write[]): Promise<Written[]>
   /** Due rows of this replica, oldest first. */
   due(query: DueQuery): Promise<DueRow[]>
-  /** The whole rows, in the order of `ids`, without those that are no longer ours or due. See readClaimed. */
+  /** The full rows, in the order of `ids`, without those that are no longer ours or due. See readClaimed. */
   readClaimed(ids: readonly string[]): Promise<{ deliveries: Delivery[]; events: DeliveryEvent[] }>
   /**
-   * Notes that an attempt begins, before its first call to the LMS: from then on its effect is unknown until it is
-   * settled. Gives the deliveries whose attempt may begin: still ours, still waiting, and not sent again since they were
-   * read.
+   * Records that attempts begin, before their first call to the LMS: from then on their effect is unknown until they are
+   * settled. Resolves to the deliveries whose attempt may begin: still ours, still waiting, and not sent again since
+   * they were read.
    */
   beginAttempt(attempts: readonly Pick<Delivery, 'id' | 'generation'>[]): Promise<Set<string>>
-  /** Releases the deliveries that an operator has stopped, except those with a call under way (`inCall`). */
+  /** Releases the deliveries that an operator has stopped, except those with a call in flight (`inCall`). */
   releaseStopped(inCall: ReadonlySet<string>): Promise<void>
-  /** Which of these rows are still ours and still wait: an operator may have handled or erased one. */
+  /** Which of these rows are still ours and still wait. An operator may have handled or erased one. */
   stillOurs(ids: readonly string[]): Promise<Set<string>>
   progress(ids: readonly string[]): Promise<{ id: string; progress: Progress }[]>
   /** Claims up to `limit` due rows of no replica. See createClaimOrphans. */
@@ -39,7 +39,7 @@ export interface Store {
   /** Brings the scheduled attempts of this replica forward by `ms`. */
   bringForward(ms: number): Promise<void>
   lastActivityAt(): Promise<number | null>
-  /** Claims what a dead process left. Only while no other replica can serve this database. */
+  /** Claims what a dead process left. Call it only while no other replica can serve this database. */
   claimAll(longestWaitMs: number): Promise<number>
 }
 
@@ -61,7 +61,7 @@ export function createStore({
         database,
         random,
         body: async (trx) => beginAttempt({ trx, me: await replicas.beat(trx), attempts }),
-        isStored: async () => false, // it may be written twice
+        isStored: async () => false, // writing it twice does no harm
       }),
     releaseStopped: (inCall) => releaseStopped({ db, me: me(), inCall }),
     stillOurs: (ids) => stillOurs({ db, me: me(), ids }),
@@ -73,7 +73,7 @@ export function createStore({
   }
 }
 
-/** The same store, which fails at once while the database is known to be away. */
+/** The same store, but it fails at once while the database is known to be unavailable. */
 export function guardStore(store: Store, { guard }: Availability): Store {
   return {
     me: store.me,

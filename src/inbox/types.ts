@@ -1,44 +1,44 @@
-import type { Arrival, Delivery, Progress, Settlement } from '../delivery/types.ts'
+import type { Delivery, Progress, Settlement, VerifiedWebhook } from '../delivery/types.ts'
 
-/** The queue as the webhook and the worker see it. Neither knows the other. */
+/** The queue as the webhook and the worker use it. Neither knows the other. */
 export interface Inbox {
   /**
-   * Stores the arrival, then waits until it is settled or it is clear that it won't be before `deadline` (ms since
-   * 1970; null: don't wait). Throws AppError database.unreachable, and then nothing is stored.
+   * Stores the webhook, then waits until its delivery is settled or it is clear that it won't be before `deadline` (ms
+   * since 1970; null: don't wait). Throws AppError database.unreachable if nothing was stored.
    */
-  submit(arrival: Arrival, deadline: number | null): Promise<{ id: string; progress: Progress | null }>
+  submit(webhook: VerifiedWebhook, deadline: number | null): Promise<{ id: string; progress: Progress | null }>
   /**
-   * Up to `max` due deliveries, oldest first, and all that a sender waits for; waits until there is one. A person has
-   * one claimed delivery at a time, until it is settled or released. Gives none only after the signal is aborted. Throws
-   * what the database throws, but waits for one that can't be reached.
+   * Claims up to `max` due deliveries, oldest first, and all that a sender waits for; waits until there is at least one.
+   * A person has one claimed delivery at a time, until it is settled or released. Resolves to none only after the signal
+   * is aborted. Throws what the database throws, but waits while the database can't be reached.
    */
   claim(max: number, signal: AbortSignal): Promise<Delivery[]>
   isAwaited(id: string): boolean
   lastActivityAt(): Promise<number | null>
   /**
-   * Whether a claimed delivery is still this replica's to work on. It isn't when the others have pruned this replica, as
-   * after a pause of the whole process: then another one has it.
+   * Whether a claimed delivery still belongs to this replica. It doesn't if the others have pruned this replica, for
+   * example after a pause of the whole process: then another replica has it.
    */
   isMine(id: string): boolean
   /**
-   * Notes that an attempt begins, right before its first call to the LMS. Gives the deliveries whose attempt may begin:
-   * an operator may have handled or erased one since it was claimed, or the shop may have sent it again. None while the
-   * database is away, because then nothing confirms whose they are.
+   * Records that attempts begin, right before their first call to the LMS. Resolves to the deliveries whose attempt may
+   * begin: an operator may have handled or erased one since it was claimed, or the shop may have sent it again. Resolves
+   * to none while the database is unavailable, because nothing confirms their owner then.
    */
   beginAttempt(deliveries: readonly Pick<Delivery, 'id' | 'generation'>[]): Promise<ReadonlySet<string>>
-  /** No call is under way for these deliveries: one that an operator has stopped can be released. */
+  /** No call is in flight for these deliveries any more: those that an operator has stopped can be released. */
   endCall(ids: readonly string[]): void
-  /** Between two calls of an attempt: whether the delivery still is ours to work on. Throws what the database throws. */
+  /** Between two calls of an attempt: whether the delivery is still ours. Throws what the database throws. */
   mayContinue(id: string): Promise<boolean>
-  /** There are deliveries of no replica: the next claim looks for them at once. */
+  /** Makes the next claim look for orphans at once. */
   claimOrphansSoon(): void
-  /** Gives claimed deliveries back without a result; nothing is stored. */
+  /** Ends claims without a result; nothing is stored. */
   release(ids: readonly string[]): void
-  /** Stores the result of each attempt, and answers those who wait. Ends when all of it is stored. */
+  /** Stores the result of each attempt, and answers the waiting senders. Resolves when all results are stored. */
   settle(settlements: readonly Settlement[]): Promise<void>
-  /** Nothing can be claimed until `resume`, and nobody waits for an answer: there will be none for a while. */
+  /** Stops claims until `resume`. Answers all waiting senders at once, because there will be no result for a while. */
   pause(): void
   resume(): void
-  /** The end: senders who still wait learn that the delivery is kept, and results that can't be stored are dropped. */
+  /** Ends the inbox: waiting senders learn that their delivery is kept, and results that can't be stored are dropped. */
   close(): void
 }

@@ -1,31 +1,31 @@
 import type { Progress } from '../delivery/types.ts'
 
 /**
- * So many senders may wait at once: each holds some 32 KiB. More could not be answered in time by the quickest LMS
- * measured, which enrolls 440 a second, and each waits for 8 seconds.
+ * How many senders may wait at the same time. Each uses about 32 KiB and waits for 8 seconds. The fastest LMS that was
+ * measured enrolls 440 a second, so it could not answer more in time.
  */
 export const WAITING_MAX = 4_000
 
-type Tell = (progress: Progress | null) => void
+type Waiter = (progress: Progress | null) => void
 
 export interface Waiters {
   /**
-   * Resolves when an attempt that began after the webhook of this `generation` has settled the delivery, or as soon as it is clear that it won't be before `deadline` (ms since
-   * 1970): the next try lies later, nobody is working, too many wait already, or the time is up. `null` stands for all
-   * but the first.
+   * Resolves when an attempt that began after the webhook of this `generation` has settled the delivery. Resolves earlier
+   * as soon as it is clear that none will do so before `deadline` (ms since 1970): to the progress if the next attempt is
+   * scheduled later; to null if the inbox is paused, too many senders wait already, or the time is up.
    */
   wait(of: { id: string; generation: number; deadline: number }): Promise<Progress | null>
-  tell(id: string, progress: Progress): void
+  notify(id: string, progress: Progress): void
   isAwaited(id: string): boolean
-  /** The deliveries that are waited for, those first that came first. */
+  /** The deliveries that senders wait for, in the order in which the waiting began. */
   awaited(): Iterable<string>
-  /** Nobody is working for now: whoever waits learns it at once. */
+  /** Ends all waiting at once, without an answer. */
   giveUp(): void
 }
 
-/** Who waits for the answer to a delivery, in this process. `now`: ms since 1970. */
+/** The senders that wait for the result of a delivery, in this process. `now`: ms since 1970. */
 export function createWaiters({ now }: { now: () => number }): Waiters {
-  const waiting = new Map<string, Set<Tell>>()
+  const waiting = new Map<string, Set<Waiter>>()
   let count = 0
 
   return {
@@ -33,27 +33,27 @@ export function createWaiters({ now }: { now: () => number }): Waiters {
       new Promise((resolve) => {
         if (count >= WAITING_MAX) return resolve(null)
         count++
-        const own = waiting.get(id) ?? new Set()
-        const done: Tell = (progress) => {
+        const waiters = waiting.get(id) ?? new Set()
+        const waiter: Waiter = (progress) => {
           const isOlder = progress !== null && progress.generation < generation
           if (isOlder) return
-          const anotherTryFits = progress !== null && progress.dueAt !== null && progress.dueAt < deadline
-          if (anotherTryFits) return
+          const anotherAttemptFits = progress !== null && progress.dueAt !== null && progress.dueAt < deadline
+          if (anotherAttemptFits) return
           clearTimeout(timer)
-          if (own.delete(done)) count--
-          if (own.size === 0) waiting.delete(id)
+          if (waiters.delete(waiter)) count--
+          if (waiters.size === 0) waiting.delete(id)
           resolve(progress)
         }
-        const timer = setTimeout(() => done(null), Math.max(0, deadline - now()))
-        waiting.set(id, own.add(done))
+        const timer = setTimeout(() => waiter(null), Math.max(0, deadline - now()))
+        waiting.set(id, waiters.add(waiter))
       }),
-    tell: (id, progress) => {
-      for (const done of [...(waiting.get(id) ?? [])]) done(progress)
+    notify: (id, progress) => {
+      for (const waiter of [...(waiting.get(id) ?? [])]) waiter(progress)
     },
     isAwaited: (id) => waiting.has(id),
     awaited: () => waiting.keys(),
     giveUp: () => {
-      for (const own of [...waiting.values()]) for (const done of [...own]) done(null)
+      for (const waiters of [...waiting.values()]) for (const waiter of [...waiters]) waiter(null)
     },
   }
 }

@@ -1,13 +1,13 @@
 import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
-import type { Arrival, DeliveryEvent } from '../delivery/types.ts'
+import type { DeliveryEvent, VerifiedWebhook } from '../delivery/types.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 import { accept } from './accept.ts'
 import { areStored, type Change, insertEvents, type TransactionContext } from './events.ts'
 import { type SettleRequest, settle } from './settle.ts'
 
 export type Write =
-  | { readonly kind: 'accept'; readonly arrival: Arrival }
+  | { readonly kind: 'accept'; readonly webhook: VerifiedWebhook }
   | ({ readonly kind: 'settle' } & SettleRequest)
 
 export interface Written extends Pick<Change, 'id' | 'progress' | 'owner'> {
@@ -19,9 +19,9 @@ interface Writer extends WriteContext {
 }
 
 /**
- * Stores arrivals and results in one transaction. Results come first: a repeat that arrives together with the result of
- * its row is processed again. Gives what was written in the order of `writes`; if it throws, nothing is stored. A
- * replica that the others have pruned joins again under another name before it writes.
+ * Stores verified webhooks and results of attempts in one transaction. Results come first, so that a repeat in the same
+ * group as the result of its row is processed again. Resolves to what was written, in the order of `writes`; if it
+ * throws, nothing is stored. A replica that the others have pruned joins under another name before it writes.
  */
 export async function writeGroup(writer: Writer, writes: readonly Write[]): Promise<Written[]> {
   const me = writer.replicas.me()
@@ -51,9 +51,9 @@ function writeAsMember(writer: Writer, writes: readonly Write[]): Promise<Writte
 
 async function writeAll(context: TransactionContext, writes: readonly Write[]): Promise<Written[]> {
   const requests = writes.filter((write) => write.kind === 'settle')
-  const arrivals = writes.flatMap((write) => (write.kind === 'accept' ? [write.arrival] : []))
+  const webhooks = writes.flatMap((write) => (write.kind === 'accept' ? [write.webhook] : []))
   const settled = await settle(context, requests)
-  const accepted = await accept(context, arrivals)
+  const accepted = await accept(context, webhooks)
   const written = await storeEvents(context, [...settled, ...accepted])
   const results = { settle: written.splice(0, settled.length), accept: written }
   return writes.map(({ kind }) => {
@@ -64,7 +64,7 @@ async function writeAll(context: TransactionContext, writes: readonly Write[]): 
 }
 
 async function storeEvents(context: TransactionContext, changes: readonly Change[]): Promise<Written[]> {
-  const drafts = changes.flatMap(({ happened }) => happened)
-  const events = await insertEvents(context, drafts)
-  return changes.map(({ happened, ...change }) => ({ ...change, events: events.splice(0, happened.length) }))
+  const allDrafts = changes.flatMap(({ drafts }) => drafts)
+  const events = await insertEvents(context, allDrafts)
+  return changes.map(({ drafts, ...change }) => ({ ...change, events: events.splice(0, drafts.length) }))
 }

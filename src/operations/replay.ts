@@ -1,4 +1,4 @@
-import { OVERTAKEN } from '../database/transaction.ts'
+import { ROW_CHANGED } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryState } from '../delivery/types.ts'
 import type { EventDraft } from '../inbox/events.ts'
@@ -78,7 +78,7 @@ async function bringForward({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids
     .where('id', 'in', ids)
     .where('state', '=', 'waiting')
     .executeTakeFirst()
-  if (Number(numUpdatedRows) !== ids.length) throw OVERTAKEN
+  if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
 }
 
 async function requeue({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids: readonly string[]): Promise<void> {
@@ -100,7 +100,7 @@ async function requeue({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids: rea
     .where('id', 'in', ids)
     .where('state', '!=', 'waiting')
     .executeTakeFirst()
-  if (Number(numUpdatedRows) !== ids.length) throw OVERTAKEN
+  if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
 }
 
 /** Records that reconcile enrolled a person again because the LMS had lost the enrollment. */
@@ -133,7 +133,7 @@ export async function markHandled(
       .where('id', '=', id)
       .where('state', '=', state)
       .executeTakeFirst()
-    if (numUpdatedRows === 0n) throw OVERTAKEN
+    if (numUpdatedRows === 0n) throw ROW_CHANGED
     await touchFurtherCourses(writing, [id])
     const event = { deliveryId: id, kind: 'handled', detail: note.slice(0, NOTE_MAX), actor: by } as const
     return { result: { kind: 'handled' }, listed: [event] }

@@ -3,21 +3,21 @@ import type { Database } from '../database/dialect.ts'
 import type { Tables } from '../database/schema.ts'
 
 export interface Heartbeat {
-  /** This replica's name; another one after the others have pruned it. */
+  /** This replica's name. It changes after the others have pruned this replica. */
   me(): string
   join(): Promise<void>
   /**
-   * Tells the others that this replica is alive; gives its name, or null if they have pruned it. In a transaction it
-   * also blocks pruning until the end, so that no row can become the property of a replica that is gone.
+   * Shows the others that this replica is alive. Resolves to its name, or to null if they have pruned it. In a transaction
+   * it also blocks pruning until the end, so that no row can get an owner that is gone.
    */
   beat(on?: Kysely<Tables>): Promise<string | null>
-  /** Joins under another name, unless that has happened since the replica was called `lost`. */
+  /** Joins under another name, unless this replica no longer has the name `lost`. */
   rejoin(lost: string): Promise<void>
 }
 
 /**
- * The heartbeat of one replica: its row in the table, with the time by the database's clock.
- * @param from.newName gives another name each time, of at most 36 characters
+ * The heartbeat of one replica: the time in its row, by the database's clock.
+ * @param from.newName gives a new name at each call, of at most 36 characters
  */
 export function createHeartbeat({
   database: { db, dialect },

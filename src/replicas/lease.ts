@@ -1,19 +1,19 @@
 import { AppError } from '../errors.ts'
 
 /**
- * The right of this replica to work. Others may take its deliveries over when it has been silent for `forMs`, so its
- * own right ends then at the latest, counted from the moment at which the last confirmed heartbeat was sent.
+ * This replica's right to call the LMS. Others may claim its deliveries when it has sent no heartbeat for `forMs`, so its
+ * own right ends by then, counted from when the last confirmed heartbeat was sent.
  */
 export interface Lease {
-  /** A heartbeat that was sent at `sentAt` (ms of the monotonic clock) was confirmed. */
+  /** Call it when the database confirms a heartbeat that was sent at `sentAt` (ms of the monotonic clock). */
   extend(sentAt: number): void
-  /** Aborted when the lease ends: for a call that begins now. Throws AppError lease.lost if it has ended. */
+  /** For a call that begins now: a signal that is aborted when the lease ends. Throws AppError lease.lost if it has ended. */
   signal(): AbortSignal
 }
 
 /**
- * @param from.forMs how long a replica may be silent before others take over, ms
- * @param from.clock the monotonic clock, ms; it runs on while the process is stopped
+ * @param from.forMs how long a replica may send no heartbeat before others claim its deliveries, ms
+ * @param from.clock the monotonic clock, ms; it advances while the process is stopped
  */
 export function createLease({ forMs, clock }: { forMs: number; clock: () => number }): Lease {
   let endsAt = Number.NEGATIVE_INFINITY
@@ -28,7 +28,7 @@ export function createLease({ forMs, clock }: { forMs: number; clock: () => numb
 
   return {
     extend: (sentAt) => {
-      if (clock() >= endsAt) ending.abort(lost()) // calls of the old lease end, even if the timer is late
+      if (clock() >= endsAt) ending.abort(lost()) // ends the calls of the old lease, even if the timer is late
       endsAt = Math.max(endsAt, sentAt + forMs)
       if (endsAt <= clock()) return
       if (ending.signal.aborted) ending = new AbortController()
@@ -36,7 +36,7 @@ export function createLease({ forMs, clock }: { forMs: number; clock: () => numb
       watch()
     },
     signal: () => {
-      // After a stop of the whole process, work may continue before the timer does.
+      // After a pause of the whole process, this may run before the timer does.
       if (clock() >= endsAt) ending.abort(lost())
       ending.signal.throwIfAborted()
       return ending.signal

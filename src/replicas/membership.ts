@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Availability, tryTwice } from '../database/availability.ts'
+import { type Availability, retryOnce } from '../database/availability.ts'
 import type { DatabaseClock } from '../database/clock.ts'
 import type { Database } from '../database/dialect.ts'
 import { migrate } from '../database/migrations.ts'
@@ -18,32 +18,32 @@ interface MembershipParts {
   readonly availability: Availability
   readonly clock: DatabaseClock
   readonly timing: Timing
-  /** Where no other replica can be alive: claims what a dead process left; gives how many deliveries. */
+  /** If no other replica can be alive: claims what a dead process left. Resolves to how many deliveries. */
   readonly claimAll: () => Promise<number>
-  /** Told how many deliveries of pruned replicas any replica may claim now. */
+  /** Called with the number of deliveries that pruned replicas left, which any replica may claim now. */
   readonly onReleased: (deliveries: number) => void
 }
 
 export interface Membership {
   /**
-   * Migrates, joins, and where no other replica can be alive claims what a dead process left: gives how many deliveries.
-   * Throws what the database throws.
+   * Migrates and joins. If no other replica can be alive, claims what a dead process left, and resolves to how many
+   * deliveries. Throws what the database throws.
    */
   enter(): Promise<number>
-  /** Enters as soon as the database allows it, unless that has been done, and beats until it leaves. */
+  /** Enters as soon as the database is available, unless it has entered already, and sends heartbeats until it leaves. */
   run(onEntered: (left: number) => void): void
-  /** Call it when the database turns out to be away: the next heartbeat comes at once. */
+  /** Call it when the database becomes unavailable: the next heartbeat is sent at once. */
   wake(): void
   /**
-   * Stops the heartbeat. The others claim the unfinished deliveries at once or, if that can't be written within 500 ms,
-   * when they prune this replica.
+   * Stops the heartbeat and releases the unfinished deliveries, so that the others claim them at once. If the release
+   * can't be written within 500 ms, they claim them when they prune this replica.
    */
   leave(): Promise<void>
 }
 
 /**
- * This replica's membership of the database: it joins, beats, prunes the dead and leaves. While the database is away, it
- * is the one part that keeps trying.
+ * This replica's membership of the database: it joins, sends heartbeats, prunes dead replicas and leaves. While the
+ * database is unavailable, it is the only part that keeps retrying.
  */
 export function createMembership(parts: MembershipParts): Membership {
   const { replicas, availability, timing } = parts
@@ -63,15 +63,15 @@ export function createMembership(parts: MembershipParts): Membership {
   }
 
   const fail = (error: unknown): void => {
-    if (leaving.signal.aborted || dialect.troubleOf(error) === 'conflict') return // a conflict is over by the next beat
-    if (dialect.exclusive && entered) return // the file is there; whatever stores something in it reports what is wrong
+    if (leaving.signal.aborted || dialect.errorKindOf(error) === 'conflict') return // a conflict is over by the next heartbeat
+    if (dialect.exclusive && entered) return // the file is open; the writes themselves report errors
     if (entered) failedAt = performance.now()
     availability.note(error)
   }
 
   const step = async (onEntered: (left: number) => void): Promise<void> => {
     if (!entered) return onEntered(await enter())
-    await tryTwice({ dialect, work: () => beat(parts, { failedAt }) })
+    await retryOnce({ dialect, work: () => beat(parts, { failedAt }) })
   }
 
   const run = async (onEntered: (left: number) => void): Promise<void> => {
@@ -102,27 +102,27 @@ async function join({ database, replicas, lease, clock, claimAll }: MembershipPa
   const sentAt = performance.now()
   await replicas.join()
   lease.extend(sentAt)
-  await replicas.findDead() // of those that start together only the first can find itself alone
+  await replicas.findDead() // counts the live replicas: of those that start together, only the first counts itself alone
   if (!database.dialect.exclusive) return 0
   await replicas.removeOthers()
   return claimAll()
 }
 
-/** `failedAt`: when the database was last away, ms of the monotonic clock. */
+/** `failedAt`: when the database was last unavailable, ms of the monotonic clock. */
 async function beat(
   { database, replicas, lease, availability, clock, timing, onReleased }: MembershipParts,
   { failedAt }: { failedAt: number },
 ): Promise<void> {
   const me = replicas.me()
   const sentAt = performance.now()
-  // On SQLite the lock on the file keeps others out. The lease still ends when the whole process is stopped for long.
+  // On SQLite the lock on the file keeps others out. The lease still ends if the whole process is paused for long.
   if (database.dialect.exclusive) lease.extend(sentAt)
   if ((await replicas.beat()) === null) await replicas.rejoin(me)
   lease.extend(sentAt)
   availability.note(null)
   await clock.measure()
   const dead = await replicas.findDead()
-  // While the database was away no replica could beat: the others get as long as they would have had.
+  // While the database was unavailable, no replica could send a heartbeat: give the others their full time again.
   if (performance.now() - failedAt < timing.deadAfterMs) return
   const released = await replicas.prune(dead)
   if (released > 0) onReleased(released)

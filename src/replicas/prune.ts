@@ -2,13 +2,14 @@ import type { Kysely } from 'kysely'
 import type { Database } from '../database/dialect.ts'
 import type { Tables } from '../database/schema.ts'
 
-/** How many deliveries one transaction releases. */
+/** How many deliveries one statement releases. */
 const STEP = 1000
 
 /**
- * Removes a replica that has been silent for `silentMs`, unless it has beaten since, and releases its deliveries: they
- * belong to no replica then, and any may claim them. Gives how many. Most are released in steps before, so that no
- * transaction is long; those that arrived meanwhile, in the transaction that removes the replica.
+ * Removes a replica that has sent no heartbeat for `silentMs`, and releases its deliveries: they become orphans, which
+ * any replica may claim. If it has sent a heartbeat since, it stays. Resolves to how many deliveries were released. Most
+ * are released in steps beforehand, so that no transaction is long. The transaction that removes the replica releases
+ * the deliveries that it has accepted meanwhile.
  */
 export async function pruneReplica({
   database: { db, dialect },
@@ -39,7 +40,7 @@ async function releaseAll(on: Kysely<Tables>, owner: string): Promise<number> {
   }
 }
 
-/** Includes those that an operator has stopped. By their ids, because MariaDB would scan the table. */
+/** Includes deliveries that an operator has stopped. Updates by id, because MariaDB would scan the table. */
 async function releaseStep(on: Kysely<Tables>, owner: string): Promise<number> {
   const rows = await on
     .selectFrom('deliveries')

@@ -3,23 +3,23 @@ import { createHeartbeat, type Heartbeat } from './heartbeat.ts'
 import { pruneReplica } from './prune.ts'
 
 export interface Replicas extends Heartbeat {
-  /** How many replicas are alive, this one included, as of the last `findDead`: at least 1. */
+  /** How many replicas are alive as of the last `findDead`, including this one: at least 1. */
   liveCount(): number
-  /** Counts the replicas that are alive, and gives the names of those that have been silent for too long. */
+  /** Counts the live replicas, and resolves to the names of those that have been silent for too long. */
   findDead(): Promise<string[]>
-  /** Removes silent replicas, unless they have beaten since; gives how many deliveries they left. */
+  /** Removes silent replicas, unless they have sent a heartbeat since. Resolves to how many deliveries were released. */
   prune(dead: readonly string[]): Promise<number>
-  /** Where no other replica can be alive: removes all others. Their deliveries are for Store.claimAll. */
+  /** If no other replica can be alive: removes all others. Store.claimAll claims their deliveries. */
   removeOthers(): Promise<void>
   /** Removes this replica, so that others claim its deliveries at once. */
   leave(): Promise<void>
 }
 
 /**
- * The services that share the database. The replica has the heartbeat, not each row; all are timed by the database's
- * own clock. A delivery belongs to the replica that it names as its owner, and to no replica without one.
- * @param from.newName gives another name each time, of at most 36 characters
- * @param from.deadAfterMs after this silence the others prune a replica
+ * The services that share the database. Each replica has one heartbeat, not one for each row. All heartbeats are timed by
+ * the database's own clock. A delivery belongs to the replica that it names as its owner; without one it is an orphan.
+ * @param from.newName gives a new name at each call, of at most 36 characters
+ * @param from.deadAfterMs how long a replica may be silent before the others prune it
  */
 export function createReplicas({
   database,

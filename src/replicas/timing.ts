@@ -1,4 +1,4 @@
-/** How a replica shows the others that it is alive, and when they prune it: ms by the database's clock. */
+/** How often a replica sends a heartbeat, and after how long a silence the others prune it: ms. */
 export interface Timing {
   readonly heartbeatMs: number
   readonly deadAfterMs: number

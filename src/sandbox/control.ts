@@ -1,11 +1,11 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { AppError } from '../errors.ts'
 import type { Answer } from '../stand-in/answers.ts'
-import { activate } from '../stand-in/enrolling.ts'
+import { activate } from '../stand-in/enrollment-rules.ts'
 import { faultSchema } from '../stand-in/faults.ts'
 import type { Lms } from '../stand-in/lms.ts'
-import { addPerson, seed } from '../stand-in/population.ts'
+import { addPerson, seed } from '../stand-in/populate.ts'
 import { allowanceRow, enrollmentRow, readWorld } from '../stand-in/world.ts'
 import { readBody } from '../stand-in-api/bodies.ts'
 import { send } from '../stand-in-api/views.ts'
@@ -26,78 +26,103 @@ const activateSchema = z.strictObject({ email: z.string().min(1) })
 const faultsSchema = z.strictObject({ faults: z.array(faultSchema) })
 
 const done: Answer = { status: 200, body: { ok: true } }
-const wrong = (message: string): Answer => ({ status: 400, body: { error: message } })
+const invalid = (message: string): Answer => ({ status: 400, body: { error: message } })
+/** `problem`: null for success. */
+const doneOr = (problem: string | null): Answer => (problem === null ? done : invalid(problem))
 
-/** The body as the schema reads it, or the 400 that says what is wrong and where. */
+type Handler = (request: FastifyRequest, reply: FastifyReply) => FastifyReply
+
+/** A handler that answers a body that the schema accepts, and refuses any other with 400 and the reason. */
+const handle =
+  <T>(schema: z.ZodType<T>, answerTo: (body: T) => Answer): Handler =>
+  (request, reply) => {
+    const body = read(request, schema)
+    return send(reply, 'answer' in body ? body.answer : answerTo(body.value))
+  }
+
 function read<T>(request: FastifyRequest, schema: z.ZodType<T>): { value: T } | { answer: Answer } {
   const bytes = request.body instanceof Uint8Array ? request.body : new Uint8Array()
   const body = readBody({ bytes, contentType: 'application/json' })
-  if (!('data' in body)) return { answer: wrong(body.detail) }
+  if (!('data' in body)) return { answer: invalid(body.detail) }
   const parsed = schema.safeParse(body.data)
   if (parsed.success) return { value: parsed.data }
   const [issue] = parsed.error.issues
-  return { answer: wrong(`${issue?.path.join('.') || 'the body'}: ${issue?.message}`) }
+  return { answer: invalid(`${issue?.path.join('.') || 'the body'}: ${issue?.message}`) }
 }
 
-/** The control API: what tests and operators use to look into the stand-in and to make it fail. */
-export function addControl({ app, lms }: { app: FastifyInstance; lms: Lms }): void {
+interface Parts {
+  readonly app: FastifyInstance
+  readonly lms: Lms
+}
+
+/** The control API, with which tests and operators inspect the stand-in and make it fail. */
+export function addControl({ app, lms }: Parts): void {
+  addStateRoutes({ app, lms })
+  addPeopleRoutes({ app, lms })
+  addFaultRoutes({ app, lms })
+  addCallRoutes({ app, lms })
+}
+
+function addStateRoutes({ app, lms }: Parts): void {
   const { state } = lms
-
   app.get('/sandbox/state', (_request, reply) => send(reply, { status: 200, body: state.snapshot() }))
+  app.post(
+    '/sandbox/reset',
+    handle(z.json(), (world) => reset(lms, world)),
+  )
+  app.post(
+    '/sandbox/seed',
+    handle(seedSchema, (rows) => doneOr(seed({ state, ...rows }))),
+  )
+}
 
-  app.post('/sandbox/reset', (request, reply) => {
-    // No body and an empty one are the same here: the world that the stand-in started with.
-    const body = read(request, z.json())
-    if ('answer' in body) return send(reply, body.answer)
-    const first = body.value === null || (typeof body.value === 'object' && Object.keys(body.value).length === 0)
-    try {
-      if (first && !Array.isArray(body.value)) lms.reset()
-      else lms.reset(readWorld(body.value))
-    } catch (error) {
-      if (error instanceof AppError) return send(reply, wrong(error.message))
-      throw error
-    }
-    return send(reply, done)
-  })
+/** Without a world, or with an empty one, the stand-in returns to the world that it started with. */
+function reset(lms: Lms, world: unknown): Answer {
+  const isEmpty = world === null || (typeof world === 'object' && Object.keys(world).length === 0)
+  try {
+    if (isEmpty && !Array.isArray(world)) lms.reset()
+    else lms.reset(readWorld(world))
+    return done
+  } catch (error) {
+    if (error instanceof AppError) return invalid(error.message)
+    throw error
+  }
+}
 
-  app.post('/sandbox/seed', (request, reply) => {
-    const body = read(request, seedSchema)
-    if ('answer' in body) return send(reply, body.answer)
-    const problem = seed({ state, ...body.value })
-    return send(reply, problem === null ? done : wrong(problem))
-  })
+function addPeopleRoutes({ app, lms }: Parts): void {
+  const { state } = lms
+  app.post(
+    '/sandbox/people',
+    handle(personSchema, (person) => doneOr(addPerson({ state, world: lms.world(), person }))),
+  )
+  app.post(
+    '/sandbox/activate',
+    handle(activateSchema, ({ email }) => {
+      const person = state.findPerson({ email })
+      if (!person) return invalid(`${email} has no account`)
+      const { missingCourse } = activate({ state, world: lms.world(), now: lms.now() }, person)
+      if (missingCourse === null) return done
+      return invalid(`the activation failed: there is an allowance for ${missingCourse}, which doesn't exist`)
+    }),
+  )
+}
 
-  app.post('/sandbox/people', (request, reply) => {
-    const body = read(request, personSchema)
-    if ('answer' in body) return send(reply, body.answer)
-    const problem = addPerson({ state, world: lms.world(), person: body.value })
-    return send(reply, problem === null ? done : wrong(problem))
-  })
-
-  app.post('/sandbox/activate', (request, reply) => {
-    const body = read(request, activateSchema)
-    if ('answer' in body) return send(reply, body.answer)
-    const person = state.findPerson(body.value)
-    if (!person) return send(reply, wrong(`${body.value.email} has no account`))
-    const { missingCourse } = activate({ state, world: lms.world(), now: lms.now() }, person)
-    if (missingCourse === null) return send(reply, done)
-    return send(reply, wrong(`the activation broke: there is an allowance for ${missingCourse}, which doesn't exist`))
-  })
-
-  app.post('/sandbox/faults', (request, reply) => {
-    const body = read(request, faultsSchema)
-    if ('answer' in body) return send(reply, body.answer)
-    lms.faults.add(body.value.faults)
-    return send(reply, done)
-  })
-
+function addFaultRoutes({ app, lms }: Parts): void {
+  app.post(
+    '/sandbox/faults',
+    handle(faultsSchema, ({ faults }) => {
+      lms.faults.add(faults)
+      return done
+    }),
+  )
   app.delete('/sandbox/faults', (_request, reply) => {
     lms.faults.clear()
     return send(reply, done)
   })
+}
 
+function addCallRoutes({ app, lms }: Parts): void {
   app.get('/sandbox/calls', (_request, reply) => send(reply, { status: 200, body: { calls: lms.calls.list() } }))
-
   app.delete('/sandbox/calls', (_request, reply) => {
     lms.calls.reset()
     return send(reply, done)

@@ -1,8 +1,8 @@
 import { readWorld } from '../stand-in/world.ts'
 
 /**
- * The world that a newcomer finds: the applications, people and courses that the README's samples name.
- * It is the same as test/recordings/lms/world.json (a test keeps them equal).
+ * The default world, with the applications, people and courses of the README's examples. It equals
+ * test/recordings/lms/world.json; a test checks that.
  */
 export const defaultWorld = readWorld({
   staff_service_user: 'lernito_service',

@@ -8,7 +8,7 @@ const pathOf = (request: FastifyRequest) => request.url.split('?')[0] ?? ''
 const patternOf = (request: FastifyRequest) => request.routeOptions.config.pattern ?? pathOf(request)
 const isControl = (request: FastifyRequest) => /^\/sandbox(\/|$)/.test(pathOf(request))
 
-/** All that a call says: its URL and, if there is one, its body. */
+/** The text of a call: its URL and, if it has one, its body. */
 function textOf({ url, body }: FastifyRequest): string {
   const sent = body instanceof Uint8Array ? Buffer.from(body).toString('utf8') : ''
   return `${decode(url)}\n${sent}`
@@ -22,7 +22,7 @@ function decode(url: string): string {
   }
 }
 
-/** The answer that a fault gives in the LMS's place. */
+/** The answer of a fault, instead of the LMS's. */
 function faultAnswer({ status = 200, retryAfter, body, contentType }: Fault): Answer {
   const seconds = Number(retryAfter)
   const plain = status === 429 ? throttled('detail', Number.isInteger(seconds) ? seconds : 1) : errorPage(status)
@@ -33,38 +33,38 @@ function faultAnswer({ status = 200, retryAfter, body, contentType }: Fault): An
   return { status, headers, body: body === undefined ? plain.body : body }
 }
 
-/** Cuts the connection without an answer. */
-function cut({ request, lms }: { request: FastifyRequest; lms: Lms }): void {
+/** Closes the connection without an answer. */
+function dropConnection({ request, lms }: { request: FastifyRequest; lms: Lms }): void {
   lms.calls.count({ method: request.method, path: patternOf(request), status: 0 })
   request.raw.socket.destroy()
 }
 
-/** Counts every call and plays the faults that are set, on every route but the control API's. */
+/** Counts every call and applies the faults that are set, on every route except those of the control API. */
 export function addFaultHooks({ app, lms }: { app: FastifyInstance; lms: Lms }): void {
   app.decorateRequest('fault', null)
 
-  const play = async (request: FastifyRequest, reply: FastifyReply, text: string | null) => {
+  const applyFault = async (request: FastifyRequest, reply: FastifyReply, text: string | null) => {
     if (isControl(request) || request.fault !== null) return
-    const fault = lms.faults.take({ method: request.method, path: pathOf(request), pattern: patternOf(request), text })
+    const fault = lms.faults.match({ method: request.method, path: pathOf(request), pattern: patternOf(request), text })
     if (!fault) return
     request.fault = fault
     const answered = fault.status !== undefined || fault.body !== undefined
     const isView = request.routeOptions.config.view === true
-    // A view waits by itself: the delay is part of the time in which its call holds its rows and its worker.
+    // A view waits itself, because its call holds its rows and its worker during the delay.
     if (answered || fault.drop === 'before' || !isView) await lms.sleep(fault.delayMs ?? 0)
     if (fault.drop === 'before') {
-      cut({ request, lms })
+      dropConnection({ request, lms })
       return reply.hijack()
     }
     if (answered) return send(reply, faultAnswer(fault))
   }
-  app.addHook('onRequest', (request, reply) => play(request, reply, null))
-  app.addHook('preHandler', (request, reply) => play(request, reply, textOf(request)))
+  app.addHook('onRequest', (request, reply) => applyFault(request, reply, null))
+  app.addHook('preHandler', (request, reply) => applyFault(request, reply, textOf(request)))
 
   app.addHook('onSend', async (request, reply, payload) => {
     if (isControl(request)) return payload
     if (request.fault?.drop === 'after') {
-      cut({ request, lms })
+      dropConnection({ request, lms })
       return payload
     }
     lms.calls.count({ method: request.method, path: patternOf(request), status: reply.statusCode })

@@ -23,7 +23,7 @@ import { addSignIn } from './pages/sign-in.ts'
 import { addStartPage } from './pages/start.ts'
 import { addSupportPages } from './pages/support.ts'
 
-/** All may be left out: the default world, the stock throttle of 120, bulk on, no cost, the real clock and randomness. */
+/** The defaults: the default world, the stock throttle of 120, bulk on, no cost, the real clock and randomness. */
 export type StandInOptions = Partial<LmsOptions>
 export type RunningStandIn = { url: string; app: FastifyInstance; close: () => Promise<void> }
 
@@ -52,7 +52,7 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
   })
   const app = Fastify({ forceCloseConnections: true, bodyLimit: maxBodyBytes, routerOptions: { maxParamLength: 5000 } })
 
-  // Views read the raw bytes themselves, since the LMS parses only after it has checked who calls.
+  // Views parse the raw bytes themselves, because the LMS parses only after it has checked the caller.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   app.setNotFoundHandler((_request, reply) => send(reply, errorPage(404)))
@@ -88,7 +88,7 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
 
 /**
  * Builds the stand-in and listens on `host` (127.0.0.1) and `port` (0: any free one).
- * Throws AppError 'sandbox.not_loopback' for a host that others could reach, 'address.in_use' for a taken port.
+ * Throws AppError 'sandbox.not_loopback' for a host that other machines could reach, 'address.in_use' for a port in use.
  */
 export async function startStandIn({
   host = '127.0.0.1',
@@ -98,7 +98,7 @@ export async function startStandIn({
   if (!loopback.test(host)) {
     throw new AppError(
       'sandbox.not_loopback',
-      `The stand-in LMS listens on loopback only, since its password and control API are open to all: use 127.0.0.1, not ${host}.`,
+      `The stand-in LMS listens on loopback only, because its passwords and control API are open to everyone: use 127.0.0.1, not ${host}.`,
     )
   }
   const app = createStandIn(options)

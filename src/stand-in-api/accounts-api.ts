@@ -1,6 +1,6 @@
 import { type Answer, forbidden, timestamp, wholeSeconds } from '../stand-in/answers.ts'
-import { isRetired } from '../stand-in/enrolling.ts'
-import type { Person } from '../stand-in/state.ts'
+import { isRetired } from '../stand-in/enrollment-rules.ts'
+import type { Person } from '../stand-in/people.ts'
 import type { Call, View } from './views.ts'
 
 /** GET /api/user/v1/accounts and /api/user/v1/me. Rules: recordings, accounts.json, retired.json and sign-in.json. */
@@ -26,13 +26,13 @@ export const accountViews: View[] = [
 ]
 
 function listAccounts(call: Call): Answer {
-  const { caller, query, registrar, host } = call
-  const { state } = registrar
+  const { caller, query, context, host } = call
+  const { state } = context
   const usernames = query.get('username')?.split(',').filter(Boolean) ?? []
   const email = query.get('email')
   if (usernames.length === 0 && email) {
     if (!caller?.staff) return forbidden('detail')
-    if (isRetired(registrar, email)) {
+    if (isRetired(context, email)) {
       const error_msg = 'This email is associated to a retired account.'
       return { status: 404, body: { error_msg, can_cancel_retirement: false, retirement_id: null } }
     }
@@ -48,7 +48,7 @@ function listAccounts(call: Call): Answer {
   return { status: 200, body }
 }
 
-/** What others may see of an account with the default privacy. */
+/** What other users see of an account with the default privacy. */
 function publicAccount({ username }: Person, host: string) {
   const image = (size: number) => `http://${host}/static/images/profiles/default_${size}.png`
   return {
@@ -83,7 +83,7 @@ function account(person: Person, host: string) {
     extended_profile: [],
     gender: null,
     state: null,
-    // Recorded: registration.json, 'the account, before activation': the form leaves empty texts behind.
+    // The form stores empty texts (recorded: registration.json, 'the account, before activation').
     goals: registration ? '' : null,
     is_active: person.active,
     last_login: person.lastLogin === null ? null : timestamp(person.lastLogin),

@@ -1,6 +1,6 @@
+import type { Allowance } from '../stand-in/allowances.ts'
 import { type Answer, errorPage, timestamp } from '../stand-in/answers.ts'
 import { parseCourseKey } from '../stand-in/course-keys.ts'
-import type { Allowance } from '../stand-in/state.ts'
 import { fieldsOf, textOf } from './bodies.ts'
 import type { Call, View } from './views.ts'
 
@@ -9,7 +9,7 @@ export const allowanceViews: View[] = [
   {
     url: '/api/enrollment/v1/enrollment_allowed/',
     pattern: '/api/enrollment/v1/enrollment_allowed/',
-    // The view has the LMS's default authentication: an opaque Bearer token is nothing to it.
+    // The view uses the LMS's default authentication, which ignores an opaque Bearer token.
     accepts: 'jwt',
     access: 'staff',
     errors: 'detail',
@@ -23,13 +23,13 @@ function serialized({ email, course, autoEnroll, created, personId }: Allowance)
   return { email, course_id: course, auto_enroll: autoEnroll, created: timestamp(created), user: personId }
 }
 
-function listAllowances({ query, registrar }: Call): Answer {
+function listAllowances({ query, context }: Call): Answer {
   const email = query.get('email')
-  return { status: 200, body: email ? registrar.state.listAllowances(email).map(serialized) : [] }
+  return { status: 200, body: email ? context.state.listAllowances(email).map(serialized) : [] }
 }
 
-/** The address and course that a call names, or the answer to one that doesn't. */
-function named({ data }: Call): { email: string; asked: string; course: string } | Answer {
+/** The address and course of a call, or the answer to a call that names none. */
+function targetOf({ data }: Call): { email: string; asked: string; course: string } | Answer {
   const fields = fieldsOf(data)
   const email = textOf(fields?.email)
   const asked = textOf(fields?.course_id)
@@ -38,18 +38,18 @@ function named({ data }: Call): { email: string; asked: string; course: string }
     return { status: 400, body: { message } }
   }
   const key = parseCourseKey(asked)
-  // Recorded: 'malformed key'. The real LMS breaks here too.
+  // The real LMS fails here too (recorded: 'malformed key').
   return key ? { email, asked, course: key.id } : errorPage(500)
 }
 
-/** Neither the course nor the address is looked at (recorded: 'no such course is not noticed', 'not an e-mail'). */
+/** Checks neither the course nor the address (recorded: 'no such course is not noticed', 'not an e-mail'). */
 function createAllowance(call: Call): Answer {
-  const target = named(call)
+  const target = targetOf(call)
   if ('status' in target) return target
   const { email, asked, course } = target
-  const { state } = call.registrar
+  const { state } = call.context
   if (state.allowance(email, course)) {
-    state.countAlready()
+    state.countUnchanged()
     const message = `An enrollment allowed with email ${email} and course ${asked} already exists.`
     return { status: 409, body: { message } }
   }
@@ -58,13 +58,13 @@ function createAllowance(call: Call): Answer {
 }
 
 function deleteAllowance(call: Call): Answer {
-  const target = named(call)
+  const target = targetOf(call)
   if ('status' in target) return target
   const { email, asked, course } = target
-  if (!call.registrar.state.allowance(email, course)) {
+  if (!call.context.state.allowance(email, course)) {
     const message = `An enrollment allowed with email ${email} and course ${asked} doesn't exists.`
     return { status: 404, body: { message } }
   }
-  call.registrar.state.deleteAllowance(email, course)
+  call.context.state.deleteAllowance(email, course)
   return { status: 204 }
 }

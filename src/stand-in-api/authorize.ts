@@ -2,7 +2,7 @@ import { type Answer, errorPage } from '../stand-in/answers.ts'
 import type { Application } from '../stand-in/world.ts'
 import type { Call, View } from './views.ts'
 
-/** GET /oauth2/authorize: sign-in of a person for an application. Rules: recordings, sign-in.json. */
+/** GET /oauth2/authorize: a person signs in to an application. Rules: recordings, sign-in.json. */
 export const authorizeView: View = {
   url: '/oauth2/authorize',
   pattern: '/oauth2/authorize',
@@ -17,7 +17,7 @@ function redirect(location: string): Answer {
   return { status: 302, headers: { location }, body: '' }
 }
 
-/** Percent-encodes as Python's urllib.parse.quote does, which leaves / alone. */
+/** Percent-encodes as Python's urllib.parse.quote does, which keeps /. */
 function quote(text: string): string {
   const hex = (character: string) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`
   return encodeURIComponent(text)
@@ -36,7 +36,7 @@ function authorize(call: Call): Answer {
   if (!person) return redirect(`/login?next=${quote(url)}`)
   const application = lms.world().applications.find(({ client_id }) => client_id === query.get('client_id'))
   const redirectUri = query.get('redirect_uri') ?? ''
-  // Recorded: 'authorize with an unregistered redirect'. The LMS finds no page for this error and breaks.
+  // The LMS has no page for this error and fails (recorded: 'authorize with an unregistered redirect').
   if (!application || !redirectUrisOf(call, application).includes(redirectUri)) return errorPage(500)
   const back = (parameters: Record<string, string>) => {
     const target = new URL(redirectUri)

@@ -1,12 +1,12 @@
 import type { Json } from './json.ts'
 import { readJson } from './json.ts'
 
-/** A request's body as the LMS's parsers read it, or how Django REST framework refuses it. */
+/** A request's body as the LMS's parsers read it, or Django REST framework's refusal. */
 export type Body = { data: Json } | { status: 400 | 415; detail: string }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Reads a body by its content type: JSON or a form. None at all is an empty object. */
+/** Reads a body by its content type, JSON or a form. An empty body is an empty object. */
 export function readBody({ bytes, contentType }: { bytes: Uint8Array; contentType: string | undefined }): Body {
   if (bytes.length === 0) return { data: {} }
   const type = (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? ''
@@ -31,12 +31,12 @@ export function readBody({ bytes, contentType }: { bytes: Uint8Array; contentTyp
   return read.ok ? { data: read.value } : { status: 400, detail: `JSON parse error - ${read.message}` }
 }
 
-/** The body's fields, or null where it is a list, a text or a number. */
+/** The body's fields, or null if it is a list, a text or a number. */
 export function fieldsOf(data: Json): Record<string, Json> | null {
   return typeof data === 'object' && data !== null && !Array.isArray(data) ? data : null
 }
 
-/** A field as text, as the LMS would look it up: numbers and booleans spelled out, null and what isn't there as ''. */
+/** A field as the text that the LMS uses: numbers and booleans as text, null and a missing field as ''. */
 export function textOf(value: Json | undefined): string {
   if (value === undefined || value === null) return ''
   return typeof value === 'object' ? JSON.stringify(value) : String(value)

@@ -2,12 +2,18 @@ import { type Answer, errorPage } from '../stand-in/answers.ts'
 import { parseCourseKey } from '../stand-in/course-keys.ts'
 import type { Verdict } from '../stand-in/deadlock.ts'
 import { isEmailAddress } from '../stand-in/email-addresses.ts'
-import { type EmailState, emailState, enrollByEmail, type Registrar, unenrollByEmail } from '../stand-in/enrolling.ts'
+import {
+  type EmailState,
+  type EnrollmentContext,
+  emailState,
+  enrollByEmail,
+  unenrollByEmail,
+} from '../stand-in/enrollment-rules.ts'
 import { fieldsOf, textOf } from './bodies.ts'
 import type { Json } from './json.ts'
 import type { Call, View } from './views.ts'
 
-/** POST /api/bulk_enroll/v1/bulk_enroll, staff only, where the LMS has it. Rules: recordings, bulk-enroll.json. */
+/** POST /api/bulk_enroll/v1/bulk_enroll, staff only, if the LMS has it. Rules: recordings, bulk-enroll.json. */
 export const bulkView: View = {
   url: '/api/bulk_enroll/v1/bulk_enroll',
   pattern: '/api/bulk_enroll/v1/bulk_enroll',
@@ -19,7 +25,7 @@ export const bulkView: View = {
   handlers: { POST: bulkEnroll },
   locks: (call) => {
     const read = readRequest(call.data)
-    return 'errors' in read ? [] : splitList(read.identifiers).map((name) => emailOf(call.registrar, name))
+    return 'errors' in read ? [] : splitList(read.identifiers).map((name) => emailOf(call.context, name))
   },
 }
 
@@ -38,13 +44,13 @@ type PersonResult =
 const required = 'This field is required.'
 const isNull = 'This field may not be null.'
 
-/** Identifiers are parted by commas and any white space. */
+/** Identifiers are separated by commas and white space. */
 function splitList(text: string): string[] {
   return text.split(/[\s,]+/).filter(Boolean)
 }
 
-/** An identifier with @ is an address, one without is a username; a person's stored address is what counts. */
-function emailOf({ state }: Registrar, identifier: string): string {
+/** The stored address of a person. An identifier with @ is an address, one without is a username. */
+function emailOf({ state }: EnrollmentContext, identifier: string): string {
   const person = state.findPerson(identifier.includes('@') ? { email: identifier } : { username: identifier })
   return person?.email ?? identifier
 }
@@ -57,7 +63,7 @@ function readText(value: Json | undefined): { text: string } | { error: string }
   return text === '' ? { error: 'This field may not be blank.' } : { text }
 }
 
-/** A list counts with its first item alone (recorded: 'courses as a list'); no text means no courses. */
+/** Of a list, only the first item counts (recorded: 'courses as a list'). An empty text means no courses. */
 function readCourses(value: Json | undefined): { courses: string[] } | { error: string } {
   if (value === undefined) return { error: required }
   if (value === null) return { error: isNull }
@@ -84,7 +90,7 @@ function readAction(value: Json | undefined): { action: 'enroll' | 'unenroll' } 
   return { error: `"${textOf(value)}" is not a valid choice.` }
 }
 
-/** Reads the body as the view's serializer does; all that is wrong is told at once, by field. */
+/** Reads the body as the view's serializer does. Returns all errors, by field. */
 function readRequest(data: Json): Request | { errors: Record<string, string[]> } {
   const fields = fieldsOf(data)
   if (!fields) {
@@ -117,7 +123,7 @@ function readRequest(data: Json): Request | { errors: Record<string, string[]> }
   }
 }
 
-function bulkEnroll({ data, registrar, fault }: Call, verdict: Verdict): Answer {
+function bulkEnroll({ data, context, fault }: Call, verdict: Verdict): Answer {
   if (verdict === 'rolled_back') return errorPage(500)
   const request = readRequest(data)
   if ('errors' in request) return { status: 400, body: request.errors }
@@ -128,7 +134,7 @@ function bulkEnroll({ data, registrar, fault }: Call, verdict: Verdict): Answer 
       const isLast = courseIndex === request.courses.length - 1 && index === identifiers.length - 1
       if (fault?.error && course.includes(fault.naming ?? '')) return { identifier, error: true }
       if (isLast && verdict === 'rolled_back_on_last') return { identifier, error: true }
-      return changePerson(registrar, request, identifier, course)
+      return changePerson(context, request, identifier, course)
     })
     return [course, { action, auto_enroll: autoEnroll, results }]
   })
@@ -136,12 +142,12 @@ function bulkEnroll({ data, registrar, fault }: Call, verdict: Verdict): Answer 
   return { status: 200, body }
 }
 
-function changePerson(registrar: Registrar, request: Request, identifier: string, course: string): PersonResult {
-  const email = emailOf(registrar, identifier)
+function changePerson(context: EnrollmentContext, request: Request, identifier: string, course: string): PersonResult {
+  const email = emailOf(context, identifier)
   if (!isEmailAddress(email)) return { identifier, invalidIdentifier: true }
   const key = parseCourseKey(course)?.id ?? course
-  const before = emailState(registrar, email, key)
-  if (request.action === 'enroll') enrollByEmail(registrar, email, key, request.autoEnroll)
-  else unenrollByEmail(registrar, email, key)
-  return { identifier, before, after: emailState(registrar, email, key) }
+  const before = emailState(context, email, key)
+  if (request.action === 'enroll') enrollByEmail(context, email, key, request.autoEnroll)
+  else unenrollByEmail(context, email, key)
+  return { identifier, before, after: emailState(context, email, key) }
 }

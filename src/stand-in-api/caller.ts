@@ -1,8 +1,10 @@
 import { type Answer, type ErrorStyle, notAuthenticated } from '../stand-in/answers.ts'
-import type { Person, State } from '../stand-in/state.ts'
-import type { TokenCheck, Tokens } from '../stand-in/tokens.ts'
+import type { TokenCheck } from '../stand-in/jwt.ts'
+import type { Person } from '../stand-in/people.ts'
+import type { State } from '../stand-in/state.ts'
+import type { Tokens } from '../stand-in/tokens.ts'
 
-/** Which authorization headers a view looks at. */
+/** The kinds of authorization that a view accepts. */
 export type Accepts = 'nothing' | 'jwt' | 'jwt_or_bearer'
 
 const jwtRefusals = { invalid: 'Invalid token.', expired: 'Token has expired.', nonexistent: 'Invalid token.' }
@@ -13,8 +15,8 @@ const bearerRefusals = {
 }
 
 /**
- * Finds who calls by the Authorization header: a person, null for nobody, or the 401 that answers a bad token.
- * A JWT must be sent as `JWT`, an opaque token as `Bearer`; a JWT sent as `Bearer` is a token that nobody knows.
+ * Finds the caller by the Authorization header: a person, null without authorization, or the 401 for a bad token.
+ * A JWT must be sent as `JWT`, and an opaque token as `Bearer`. A JWT that is sent as `Bearer` is an unknown token.
  */
 export function findCaller({
   authorization,

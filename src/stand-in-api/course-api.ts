@@ -29,7 +29,7 @@ export const courseViews: View[] = [
   },
 ]
 
-/** Only staff may look through another person's eyes. */
+/** Only staff may ask for the courses that another person sees. */
 function mayAskFor({ caller, query }: Call): boolean {
   const username = query.get('username')
   return !username || caller?.staff === true || caller?.username === username
@@ -45,7 +45,7 @@ function readCourse(call: Call): Answer {
   }
   if (!mayAskFor(call)) return forbidden('developer_message')
   const course = call.lms.state.findCourse(parsed.id)
-  // Seen in a real LMS with CCX off, and not recorded: it doesn't get as far as to say that there is none.
+  // A real LMS with CCX off fails before it can answer 404 (seen, not recorded).
   if (!course && key.startsWith('ccx-v1:')) return errorPage(500)
   if (!course) return { status: 404, body: { developer_message: 'Course not found.' } }
   const username = call.query.get('username')
@@ -84,7 +84,7 @@ function listCourses(call: Call): Answer {
 function summary(course: Course, host: string) {
   const key = parseCourseKey(course.id)
   const start = new Date(course.start ?? '2020-01-01')
-  // The start that Open edX takes for "not set yet" (recorded: sequence.json, 68).
+  // Open edX treats this start as "not set yet" (recorded: sequence.json, 68).
   const unset = start.getTime() === Date.UTC(2030, 0, 1)
   const image = '/static/x.jpg'
   return {

@@ -1,14 +1,15 @@
 import { type Answer, errorPage, timestamp, wholeSeconds } from '../stand-in/answers.ts'
 import { looksLikeCourseKey, parseCourseKey } from '../stand-in/course-keys.ts'
-import { modesOf, type Registrar } from '../stand-in/enrolling.ts'
-import { enrollSingly, type SingleOutcome } from '../stand-in/enrollment-change.ts'
-import type { Enrollment, Person } from '../stand-in/state.ts'
+import { changeEnrollment, type SingleOutcome } from '../stand-in/enrollment-change.ts'
+import { type EnrollmentContext, modesOf } from '../stand-in/enrollment-rules.ts'
+import type { Enrollment } from '../stand-in/enrollments.ts'
+import type { Person } from '../stand-in/people.ts'
 import { fieldsOf, textOf } from './bodies.ts'
 import type { Call, View } from './views.ts'
 
 const shared = { accepts: 'jwt_or_bearer', access: 'account', errors: 'detail', throttled: 'enrolling' } as const
 
-/** The Enrollment API v1, but for its list. Rules: recordings, enrollment-v1.json and modes-and-inactive.json. */
+/** The Enrollment API v1 except its list. Rules: recordings, enrollment-v1.json and modes-and-inactive.json. */
 export const enrollmentViews: View[] = [
   {
     ...shared,
@@ -27,7 +28,7 @@ export const enrollmentViews: View[] = [
     ...shared,
     url: '/api/enrollment/v1/course/*',
     pattern: '/api/enrollment/v1/course/{course_id}',
-    // This view looks at no token, so its callers are told apart by their address alone.
+    // This view ignores tokens, so its throttle can distinguish callers only by their network address.
     accepts: 'nothing',
     access: 'anyone',
     handlers: { GET: readCourseDetails },
@@ -36,9 +37,9 @@ export const enrollmentViews: View[] = [
 
 const prices: Record<string, number> = { verified: 50, professional: 100 }
 
-/** A course as the Enrollment API describes it, or null where no such course is. */
-function courseDetails(registrar: Registrar, courseId: string) {
-  const course = registrar.state.findCourse(courseId)
+/** A course as the Enrollment API describes it, or null if there is no such course. */
+function courseDetails(context: EnrollmentContext, courseId: string) {
+  const course = context.state.findCourse(courseId)
   if (!course) return null
   return {
     course_id: course.id,
@@ -48,9 +49,9 @@ function courseDetails(registrar: Registrar, courseId: string) {
     course_start: wholeSeconds(course.start ?? '2020-01-01'),
     course_end: course.end === undefined ? null : wholeSeconds(course.end),
     invite_only: course.invitation_only === true,
-    course_modes: modesOf(registrar, course.id).map((slug) => ({
+    course_modes: modesOf(context, course.id).map((slug) => ({
       slug,
-      // The mode that a course has by default is named, those it was given aren't (recorded).
+      // Only the default mode has a name; modes that were added to a course have their slug as the name (recorded).
       name: course.modes ? slug : slug.charAt(0).toUpperCase() + slug.slice(1),
       min_price: prices[slug] ?? 0,
       suggested_prices: '',
@@ -64,12 +65,12 @@ function courseDetails(registrar: Registrar, courseId: string) {
   }
 }
 
-function details(registrar: Registrar, { username }: Person, { created, mode, active, course }: Enrollment) {
-  const course_details = courseDetails(registrar, course)
+function details(context: EnrollmentContext, { username }: Person, { created, mode, active, course }: Enrollment) {
+  const course_details = courseDetails(context, course)
   return { created: timestamp(created), mode, is_active: active, course_details, user: username }
 }
 
-function postEnrollment({ data, registrar, caller }: Call): Answer {
+function postEnrollment({ data, context, caller }: Call): Answer {
   const fields = fieldsOf(data)
   const courseFields = fieldsOf(fields?.course_details ?? null)
   const asked = textOf(courseFields?.course_id)
@@ -79,19 +80,19 @@ function postEnrollment({ data, registrar, caller }: Call): Answer {
   if (!key) return refuse(400, `No course '${asked}' found for enrollment`)
   const email = textOf(fields.email)
   const named = textOf(fields.user)
-  if (!named && email && caller.staff && !registrar.state.findPerson({ email })) {
+  if (!named && email && caller.staff && !context.state.findPerson({ email })) {
     return refuse(406, `The user with the email address ${email} does not exist.`)
   }
-  const byEmail = email && caller.staff ? registrar.state.findPerson({ email })?.username : undefined
+  const byEmail = email && caller.staff ? context.state.findPerson({ email })?.username : undefined
   const username = named || byEmail || caller.username
-  // Somebody else, and not staff: 404, so that nothing can be learned (recorded).
+  // A caller who isn't staff gets a 404 for any other person, so that it reveals nothing (recorded).
   if (!caller.staff && (username !== caller.username || (!named && email && email !== caller.email)))
     return { status: 404 }
   const mode = textOf(fields.mode)
   if (!caller.staff && !['', 'audit', 'honor'].includes(mode)) {
     return refuse(403, `User does not have permission to create enrollment with mode [${mode}].`)
   }
-  const person = registrar.state.findPerson({ username })
+  const person = context.state.findPerson({ username })
   if (!person) return refuse(406, `The user ${username} does not exist.`)
   const { is_active: active = null, force_enrollment: force = null } = fields
   if (active !== null && typeof active !== 'boolean') {
@@ -101,14 +102,14 @@ function postEnrollment({ data, registrar, caller }: Call): Answer {
     return refuse(400, `'${textOf(force)}' is an invalid force enrollment status.`)
   }
   const change = { mode: mode === '' ? null : mode, active, force: force === true && caller.staff, staff: caller.staff }
-  const outcome = enrollSingly({ registrar, person, courseId: key.id, ...change })
-  if ('enrollment' in outcome) return { status: 200, body: details(registrar, person, outcome.enrollment) }
-  const more = outcome.refusal === 'no_mode' ? { course_details: courseDetails(registrar, key.id) } : {}
-  return refuse(400, refusalWords({ outcome, person, courseId: key.id, mode: mode === '' ? 'None' : mode }), more)
+  const outcome = changeEnrollment({ context, person, courseId: key.id, ...change })
+  if ('enrollment' in outcome) return { status: 200, body: details(context, person, outcome.enrollment) }
+  const more = outcome.refusal === 'no_mode' ? { course_details: courseDetails(context, key.id) } : {}
+  return refuse(400, refusalMessage({ outcome, person, courseId: key.id, mode: mode === '' ? 'None' : mode }), more)
 }
 
-/** How the Enrollment API words a change that it doesn't make (recorded: enrollment-v1.json, status 400). */
-function refusalWords(of: {
+/** The Enrollment API's message for a change that it refuses (recorded: enrollment-v1.json, status 400). */
+function refusalMessage(of: {
   outcome: Exclude<SingleOutcome, { enrollment: Enrollment }>
   person: Person
   courseId: string
@@ -129,8 +130,8 @@ function refusalWords(of: {
   }
 }
 
-/** One person's enrollment, active or not; 200 without a body where there is none (recorded: 'read, not enrolled'). */
-function readEnrollment({ params, caller, registrar }: Call): Answer {
+/** One person's enrollment, active or not; 200 without a body if there is none (recorded: 'read, not enrolled'). */
+function readEnrollment({ params, caller, context }: Call): Answer {
   const [first = '', ...rest] = (params['*'] ?? '').split(',')
   const [username, key] = rest.length > 0 ? [first, rest.join(',')] : [caller?.username ?? '', first]
   if (!looksLikeCourseKey(key)) return errorPage(404)
@@ -140,24 +141,24 @@ function readEnrollment({ params, caller, registrar }: Call): Answer {
     const where = `for user '${username}' in course '${key}'`
     return { status: 400, body: { message: `An error occurred while retrieving enrollments ${where}` } }
   }
-  const person = registrar.state.findPerson({ username })
-  const enrollment = person && registrar.state.enrollment(person.id, parsed.id)
-  return enrollment ? { status: 200, body: details(registrar, person, enrollment) } : { status: 200 }
+  const person = context.state.findPerson({ username })
+  const enrollment = person && context.state.enrollment(person.id, parsed.id)
+  return enrollment ? { status: 200, body: details(context, person, enrollment) } : { status: 200 }
 }
 
-/** The active enrollments of the caller or, for staff, of `?user=`. */
-function listMine({ query, caller, registrar }: Call): Answer {
+/** The active enrollments of the caller or, if the caller is staff, of `?user=`. */
+function listMine({ query, caller, context }: Call): Answer {
   const username = query.get('user') ?? caller?.username ?? ''
-  const person = registrar.state.findPerson({ username })
+  const person = context.state.findPerson({ username })
   const visible = person && (person.id === caller?.id || caller?.staff) ? person : null
-  const rows = visible ? registrar.state.listEnrollments(visible.id).filter(({ active }) => active) : []
-  return { status: 200, body: visible ? rows.map((row) => details(registrar, visible, row)) : [] }
+  const rows = visible ? context.state.listEnrollments(visible.id).filter(({ active }) => active) : []
+  return { status: 200, body: visible ? rows.map((row) => details(context, visible, row)) : [] }
 }
 
-function readCourseDetails({ params, registrar }: Call): Answer {
+function readCourseDetails({ params, context }: Call): Answer {
   const key = params['*'] ?? ''
   if (!looksLikeCourseKey(key)) return errorPage(404)
-  const found = courseDetails(registrar, key)
+  const found = courseDetails(context, key)
   if (found) return { status: 200, body: found }
   return { status: 400, body: { message: `No course found for course ID '${key}'` } }
 }

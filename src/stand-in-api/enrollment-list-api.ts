@@ -20,9 +20,9 @@ export const enrollmentListViews: View[] = [
 
 const list = (text: string | null) => text?.split(',').map((item) => item.trim()) ?? null
 
-/** Active and inactive enrollments, newest first, by course, usernames or e-mail addresses; pages by a cursor. */
-function listEnrollments({ query, registrar, host }: Call): Answer {
-  const { state } = registrar
+/** Active and inactive enrollments, newest first, by course, usernames or e-mail addresses, in pages with a cursor. */
+function listEnrollments({ query, context, host }: Call): Answer {
+  const { state } = context
   const courseId = query.get('course_id')
   const key = courseId ? parseCourseKey(courseId) : null
   if (courseId && !key) {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Answer } from '../stand-in/answers.ts'
 import type { Lms } from '../stand-in/lms.ts'
-import type { Person } from '../stand-in/state.ts'
+import type { Person } from '../stand-in/people.ts'
 import type { Application } from '../stand-in/world.ts'
 import { fieldsOf, textOf } from './bodies.ts'
 import type { Json } from './json.ts'
@@ -25,7 +25,7 @@ function refuse(error: string, description?: string): Answer {
   return { status: 400, body: { error, ...(description ? { error_description: description } : {}) } }
 }
 
-/** The application whose id and secret the call carries, in the form or by HTTP Basic; null if they are wrong. */
+/** The application with the id and secret of the call, in the form or by HTTP Basic; null if they are wrong. */
 function findApplication({
   fields,
   authorization,
@@ -79,10 +79,10 @@ function issueToken({ data, authorization, lms, host }: Call): Answer {
 /** A call with a grant that its application may use. */
 type TokenCall = { lms: Lms; application: Application; fields: Record<string, Json>; host: string }
 
-/** A code is good once, for the application, redirect and PKCE verifier that it was asked with. */
+/** A code is valid once, with the application, redirect and PKCE verifier of its authorization request. */
 function redeemCode({ lms, application, fields, host }: TokenCall): Answer {
   if (textOf(fields.code) === '') return refuse('invalid_request', 'Missing code parameter.')
-  const grant = lms.tokens.takeCode(textOf(fields.code))
+  const grant = lms.tokens.consumeCode(textOf(fields.code))
   if (!grant || grant.clientId !== application.client_id) return refuse('invalid_grant')
   if (grant.redirectUri !== textOf(fields.redirect_uri)) return refuse('invalid_request', 'Mismatching redirect URI.')
   const verifier = textOf(fields.code_verifier)
@@ -94,10 +94,10 @@ function redeemCode({ lms, application, fields, host }: TokenCall): Answer {
   return tokenAnswer({ lms, person, application, scopes: grant.scopes, fields, host })
 }
 
-/** Asks once more who this is, and with which flags. A token that was used is nobody's. */
+/** Issues a new token with the person's current flags. A used refresh token is invalid. */
 function refreshToken({ lms, application, fields, host }: TokenCall): Answer {
   if (textOf(fields.refresh_token) === '') return refuse('invalid_request', 'Missing refresh token parameter.')
-  const found = lms.tokens.takeRefresh(textOf(fields.refresh_token))
+  const found = lms.tokens.consumeRefreshToken(textOf(fields.refresh_token))
   const person = found === null ? undefined : lms.state.findPerson({ username: found.username })
   if (!found || !person || found.clientId !== application.client_id) return refuse('invalid_grant')
   return tokenAnswer({ lms, person, application, scopes: found.scopes, fields, host })
@@ -114,7 +114,7 @@ function tokenAnswer({
   const jwt = textOf(fields.token_type).toLowerCase() === 'jwt'
   const grant = application.grant
   const token = jwt ? lms.tokens.issueJwt({ person, grant, scopes, host }) : lms.tokens.issueOpaque({ person })
-  const stands = { username: person.username, clientId: application.client_id, scopes }
-  const refresh = grant === 'authorization-code' ? { refresh_token: lms.tokens.issueRefresh(stands) } : {}
+  const refreshable = { username: person.username, clientId: application.client_id, scopes }
+  const refresh = grant === 'authorization-code' ? { refresh_token: lms.tokens.issueRefreshToken(refreshable) } : {}
   return { status: 200, body: { ...token, scope: scopes.join(' '), ...refresh } }
 }

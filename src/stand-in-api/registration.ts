@@ -1,12 +1,12 @@
 import type { Answer } from '../stand-in/answers.ts'
 import { isEmailAddress } from '../stand-in/email-addresses.ts'
-import { isRetired } from '../stand-in/enrolling.ts'
+import { isRetired } from '../stand-in/enrollment-rules.ts'
 import type { Lms } from '../stand-in/lms.ts'
-import type { Person } from '../stand-in/state.ts'
+import type { Person } from '../stand-in/people.ts'
 import { fieldsOf, textOf } from './bodies.ts'
 import type { View } from './views.ts'
 
-/** What a person fills in to register. */
+/** The fields of the registration form. */
 export type RegistrationForm = {
   email: string
   username: string
@@ -14,12 +14,12 @@ export type RegistrationForm = {
   password: string
   country: string | null
 }
-/** What is wrong with it, in words, by field. */
+/** A message for each wrong field. */
 export type RegistrationErrors = Partial<Record<'email' | 'username' | 'name' | 'password', string>>
 
 const minPassword = 8
 
-/** Registers a person whose account is not active yet: allowances wait for the activation (recorded: registration.json). */
+/** Registers a person with an inactive account. Allowances wait for its activation (recorded: registration.json). */
 export function register(
   lms: Lms,
   form: RegistrationForm,
@@ -32,8 +32,8 @@ export function register(
   if (name.trim() === '') wrong.name = 'Enter your full name'
   if (password.length < minPassword) wrong.password = `This password is too short: it needs ${minPassword} characters`
   if (Object.keys(wrong).length > 0) return { taken: false, errors: wrong }
-  const registrar = { state, world: lms.world(), now: lms.now() }
-  if (state.findPerson({ email }) || isRetired(registrar, email)) {
+  const context = { state, world: lms.world(), now: lms.now() }
+  if (state.findPerson({ email }) || isRetired(context, email)) {
     wrong.email = 'This email is already associated with an existing or previous account'
   }
   if (state.findPerson({ username })) wrong.username = 'It looks like this username is already taken'

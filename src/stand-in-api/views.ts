@@ -10,10 +10,10 @@ import {
 } from '../stand-in/answers.ts'
 import { callCost, costsByAnswer } from '../stand-in/cost.ts'
 import type { Verdict } from '../stand-in/deadlock.ts'
-import type { Registrar } from '../stand-in/enrolling.ts'
+import type { EnrollmentContext } from '../stand-in/enrollment-rules.ts'
 import type { Fault } from '../stand-in/faults.ts'
 import type { Lms } from '../stand-in/lms.ts'
-import type { Person } from '../stand-in/state.ts'
+import type { Person } from '../stand-in/people.ts'
 import type { ThrottledAs } from '../stand-in/throttle.ts'
 import { readBody } from './bodies.ts'
 import { type Accepts, findCaller } from './caller.ts'
@@ -21,12 +21,12 @@ import type { Json } from './json.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
-/** What a view's handler is told of a call. `params` are the path's, `data` is the parsed body. */
+/** A call as a view's handler gets it. `params` are the parameters of the path, `data` is the parsed body. */
 export type Call = {
   lms: Lms
-  registrar: Registrar
+  context: EnrollmentContext
   caller: Person | null
-  /** What the control API has set for this call. */
+  /** The fault that the control API has set for this call. */
   fault: Fault | null
   query: URLSearchParams
   params: Record<string, string>
@@ -37,20 +37,20 @@ export type Call = {
   url: string
 }
 
-/** One endpoint of the LMS. `handle` runs at once and whole, when the call's time is over: a request is a transaction. */
+/** One endpoint of the LMS. A handler runs synchronously at the end of its call's time: a request is a transaction. */
 export type View = {
   url: string
-  /** The path as /sandbox/calls shows it and /sandbox/faults may name it. */
+  /** The path that /sandbox/calls shows, and that /sandbox/faults may name. */
   pattern: string
   accepts: Accepts
   access: 'anyone' | 'account' | 'staff'
   errors: ErrorStyle
-  /** By what its calls are counted, `address` being the caller's; false: by nothing. */
+  /** The throttle that counts its calls; `address` counts by the caller's network address. */
   throttled: ThrottledAs | 'address' | false
-  /** Whether its handlers can enroll or allow; with `--cost measured` they are weighed by what they change. */
+  /** Whether its handlers can enroll or allow. With `--cost measured`, their changes determine the cost of a call. */
   enrolls?: boolean
   handlers: Partial<Record<Method, (call: Call, verdict: Verdict) => Answer>>
-  /** The addresses whose rows the call locks while it runs, in its order (bulk_enroll only). */
+  /** The addresses whose rows the call locks while it runs, in this order (bulk_enroll only). */
   locks?: (call: Call) => string[]
 }
 
@@ -70,7 +70,7 @@ function isMethod(method: string): method is Method {
   return allMethods.some((known) => known === method)
 }
 
-/** Whose call it is and whether they may make it: the checks that come before the handler, in the LMS's order. */
+/** Checks who calls and whether they may: the checks before the handler, in the LMS's order. */
 function admit(lms: Lms, view: View, request: FastifyRequest): { caller: Person | null } | { refusal: Answer } {
   const { accepts, errors, access } = view
   const { authorization } = request.headers
@@ -80,7 +80,7 @@ function admit(lms: Lms, view: View, request: FastifyRequest): { caller: Person 
   if (access !== 'anyone' && !caller) {
     return { refusal: notAuthenticated(errors, 'Authentication credentials were not provided.') }
   }
-  // Who may not call isn't counted (recorded: throttle.json, 'non-staff: the 41st call within a minute' is a 403).
+  // A forbidden call isn't counted (recorded: throttle.json, 'non-staff: the 41st call within a minute' is a 403).
   if (access === 'staff' && !caller?.staff) return { refusal: forbidden(errors) }
   if (view.throttled === 'address') {
     // A page without Retry-After (Open edX, static_template_view/views.py, `render_429`).
@@ -94,7 +94,7 @@ function admit(lms: Lms, view: View, request: FastifyRequest): { caller: Person 
   return { caller }
 }
 
-/** Checks a call: answers it already, or says what is to be run for it. */
+/** Checks a call. Returns the answer if the checks decide it, else the function that runs its handler. */
 function prepare(
   lms: Lms,
   view: View,
@@ -109,7 +109,7 @@ function prepare(
   if (!('data' in body)) return { answer: { status: body.status, body: { detail: body.detail } } }
   const call: Call = {
     lms,
-    registrar: { state: lms.state, world: lms.world(), now: lms.now() },
+    context: { state: lms.state, world: lms.world(), now: lms.now() },
     caller: admitted.caller,
     fault: request.fault,
     query: new URLSearchParams(request.url.split('?').slice(1).join('?')),
@@ -123,21 +123,21 @@ function prepare(
   return { call, run: (verdict) => handler(call, verdict) }
 }
 
-/** How long a call takes: the delay that a fault asks for and, with `--cost measured`, what it does. */
+/** How long a call takes, ms: the delay of its fault and, with `--cost measured`, the cost of what it does. */
 function timeOf(lms: Lms, view: View, run: (() => Answer) | null, delayMs: number): number {
   if (!lms.workers.measured) return delayMs
-  // What the call will do is found by doing it and taking it back.
+  // A trial run that is rolled back shows what the call will change and answer.
   const { tally, value: answer } = lms.state.atomically(() => {
-    const tried = view.enrolls || costsByAnswer(view.pattern)
-    return { keep: false, value: tried ? (run?.() ?? null) : null }
+    const needsTrial = view.enrolls || costsByAnswer(view.pattern)
+    return { keep: false, value: needsTrial ? (run?.() ?? null) : null }
   })
   return delayMs + callCost({ pattern: view.pattern, tally, answer })
 }
 
-/** Runs one call from its place in the queue to its answer. What it changes is seen when its time is over, or never. */
+/** Runs one call, from the queue for a worker to its answer. Its changes become visible at the end of its time, or never. */
 async function serve(lms: Lms, view: View, request: FastifyRequest, delayMs: number): Promise<Answer> {
   const beganAt = lms.now()
-  const leave = await lms.workers.enter()
+  const releaseWorker = await lms.workers.acquire()
   try {
     const prepared = prepare(lms, view, request)
     if ('answer' in prepared) {
@@ -160,21 +160,21 @@ async function serve(lms: Lms, view: View, request: FastifyRequest, delayMs: num
       release()
     }
   } finally {
-    leave()
+    releaseWorker()
   }
 }
 
-/** Sends an answer with exactly the content type that the LMS would give it. */
+/** Sends an answer with exactly the LMS's content type. */
 export function send(reply: FastifyReply, { status, headers = {}, body }: Answer): FastifyReply {
   reply.code(status)
   if (body === undefined) return reply.headers(headers).send()
   const type = typeof body === 'string' ? 'text/html; charset=utf-8' : 'application/json'
-  // As bytes, since Fastify would add a charset to a text's type.
+  // As bytes, because Fastify adds a charset to the content type of a text.
   const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
   return reply.headers({ 'content-type': type, ...headers }).send(bytes)
 }
 
-/** Adds a view's route. Methods that it doesn't have answer 405, after the same checks as the others. */
+/** Adds a view's route. Other methods answer 405, after the same checks. */
 export function addView({ app, lms, view }: { app: FastifyInstance; lms: Lms; view: View }): void {
   app.route({
     method: allMethods,

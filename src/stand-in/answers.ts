@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 
-/** What a view answers. A string body is an HTML page, an object is JSON, none is an empty answer without a type. */
+/** The answer of a view. A string body is an HTML page, an object is JSON, and no body is an empty answer without a type. */
 export type Answer = { status: number; headers?: Record<string, string>; body?: unknown }
 
 const titles: Record<number, string> = {
@@ -12,7 +12,7 @@ const titles: Record<number, string> = {
   504: 'Gateway Timeout',
 }
 
-/** The whole HTML page that the LMS (or the proxy before it) shows instead of JSON. */
+/** The HTML page that the LMS, or the proxy in front of it, sends instead of JSON. */
 export function errorPage(status: number): Answer {
   const title = titles[status] ?? `Error ${status}`
   const page = html`<!DOCTYPE html>
@@ -22,7 +22,7 @@ export function errorPage(status: number): Answer {
   return { status, body: page }
 }
 
-/** How Django REST framework words a refusal in this view: `{"detail": …}`, or edX's `{"developer_message": …}`. */
+/** The form of a refusal in this view: Django REST framework's `{"detail": …}`, or edX's `{"developer_message": …}`. */
 export type ErrorStyle = 'detail' | 'developer_message'
 
 export function notAuthenticated(
@@ -39,7 +39,7 @@ export function forbidden(style: ErrorStyle): Answer {
 }
 
 /**
- * 429 (recorded: throttle.json). Only views that word refusals as `detail` send Retry-After. `seconds` is null where the
+ * The answer 429 (recorded: throttle.json). Only views with the style `detail` send Retry-After. `seconds` is null if the
  * LMS names no time.
  */
 export function throttled(style: ErrorStyle, seconds: number | null): Answer {
@@ -53,12 +53,12 @@ export function methodNotAllowed(style: ErrorStyle, method: string, allowed: str
   return { status: 405, headers: { allow }, body: { [style]: `Method "${method}" not allowed.` } }
 }
 
-/** A time as the LMS writes it: `2026-11-24T15:12:51.825675Z`. Takes milliseconds since 1970. */
+/** A time in the LMS's format: `2026-11-24T15:12:51.825675Z`. Takes milliseconds since 1970. */
 export function timestamp(milliseconds: number): string {
   return new Date(milliseconds).toISOString().replace('Z', '000Z')
 }
 
-/** A time without its fraction: `2020-01-01T00:00:00Z`. Takes milliseconds since 1970, or text that a date is in. */
+/** A time without its fraction: `2020-01-01T00:00:00Z`. Takes milliseconds since 1970, or a date as text. */
 export function wholeSeconds(time: number | string): string {
   return new Date(time).toISOString().replace(/\.\d+Z$/, 'Z')
 }

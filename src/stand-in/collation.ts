@@ -2,7 +2,7 @@
 // (recorded: bulk-enroll.json, 'non-ASCII and quoted addresses': josé@example.com finds jose@example.com).
 const letters: Record<string, string> = { ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', ł: 'l', đ: 'd', ı: 'i' }
 
-/** The form under which the LMS's database takes two texts as equal. The stored spelling is never changed by it. */
+/** The form that the LMS's database compares: two texts are equal if their folded forms are. Rows keep their spelling. */
 export function fold(text: string): string {
   return text
     .toLowerCase()
@@ -13,7 +13,7 @@ export function fold(text: string): string {
     .replace(/ +$/, '')
 }
 
-/** Order of two texts as the database's ORDER BY gives it (by their folded forms). Negative, zero or positive. */
+/** Compares two texts as the database's ORDER BY does, by their folded forms: negative, zero or positive. */
 export function compareFolded(a: string, b: string): number {
   const left = fold(a)
   const right = fold(b)

@@ -1,7 +1,7 @@
 import type { Answer } from './answers.ts'
-import type { Tally } from './state.ts'
+import type { Tally } from './transactions.ts'
 
-/** 'measured': an LMS of two workers that takes its time, as measured. 'none': it answers at once. */
+/** 'measured': the LMS has two workers, and calls take as long as measured. 'none': it answers at once. */
 export type Cost = 'none' | 'measured'
 export type Workers = ReturnType<typeof createWorkers>
 
@@ -9,11 +9,11 @@ const workerCount = 2
 
 const CALL_MS = 20
 const NEW_ALLOWANCE_MS = 4.1
-/** By two calls at once, which slow each other down here; one call at a time takes some 14.5 ms a person. */
+/** For two calls at a time, which slow each other down. One call at a time takes about 14.5 ms a person. */
 const NEW_ENROLLMENT_MS = 20
-const ALREADY_MS = 4
+const UNCHANGED_MS = 4
 
-/** What a call costs by the rows that it answers with, in place of CALL_MS (recorded: lms-newer/costs-lists.json). */
+/** The cost of calls that depends on the rows in the answer, instead of CALL_MS (recorded: lms-newer/costs-lists.json). */
 const LOOK_UPS = new Map<string, { callMs: number; rowMs: number }>([
   ['/api/user/v1/accounts', { callMs: 9, rowMs: 2.4 }],
   ['/api/enrollment/v1/enrollments', { callMs: 12, rowMs: 0.34 }],
@@ -21,16 +21,16 @@ const LOOK_UPS = new Map<string, { callMs: number; rowMs: number }>([
   ['/api/enrollment/v1/enrollment_allowed/', { callMs: 8, rowMs: 0 }],
 ])
 
-/** Whether the cost of this view's calls depends on their answers. Such a view is run on trial: it may change rows alone. */
+/** Whether the cost of this view's calls depends on their answers. Its handlers run twice, so they may change only rows. */
 export const costsByAnswer = (pattern: string): boolean => LOOK_UPS.has(pattern)
 
 /**
- * Milliseconds that a call holds a worker, by its view, by what it changes, and by its answer; null: it was refused
- * before its view ran (test/recordings/README.md, 'Cost of a call').
+ * How long a call holds a worker, ms, by its view, its changes and its answer. A null answer means that the call was
+ * refused before its view ran (test/recordings/README.md, 'Cost of a call').
  */
 export function callCost({
   pattern,
-  tally: { newEnrollments, newAllowances, already },
+  tally: { newEnrollments, newAllowances, unchanged },
   answer,
 }: {
   pattern: string
@@ -39,21 +39,21 @@ export function callCost({
 }): number {
   const lookUp = answer === null ? undefined : LOOK_UPS.get(pattern)
   const callMs = lookUp === undefined ? CALL_MS : lookUp.callMs + lookUp.rowMs * countRows(answer?.body)
-  return callMs + NEW_ALLOWANCE_MS * newAllowances + NEW_ENROLLMENT_MS * newEnrollments + ALREADY_MS * already
+  return callMs + NEW_ALLOWANCE_MS * newAllowances + NEW_ENROLLMENT_MS * newEnrollments + UNCHANGED_MS * unchanged
 }
 
-/** The LMS answers rows as a list, or as a page with a list of `results`. */
+/** The LMS answers with a list of rows, or with a page that has a list of `results`. */
 function countRows(body: unknown): number {
   const rows = typeof body === 'object' && body !== null && 'results' in body ? body.results : body
   return Array.isArray(rows) ? rows.length : 0
 }
 
-/** The LMS's workers. `enter` waits in a queue for a free one; what it returns gives it back. */
+/** The LMS's workers. `acquire` waits in a queue for a free one; the returned function releases it. */
 export function createWorkers({ cost }: { cost: Cost }) {
   const queue: (() => void)[] = []
   let free = workerCount
 
-  async function enter(): Promise<() => void> {
+  async function acquire(): Promise<() => void> {
     if (cost === 'none') return () => {}
     if (free > 0) free -= 1
     else await new Promise<void>((resolve) => queue.push(resolve))
@@ -64,5 +64,5 @@ export function createWorkers({ cost }: { cost: Cost }) {
     }
   }
 
-  return { enter, measured: cost === 'measured' }
+  return { acquire, measured: cost === 'measured' }
 }

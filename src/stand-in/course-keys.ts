@@ -1,4 +1,4 @@
-/** A course key that the LMS can read. `id` is the spelling it stores: without branch and version. */
+/** A course key that the LMS can read. `id` is the spelling that it stores, without branch and version. */
 export type CourseKey = { id: string; org: string; number: string; deprecated: boolean }
 
 const part = '[\\p{L}\\p{N}_\\-~.:]+'
@@ -11,8 +11,8 @@ const libraryV1 = new RegExp(`^library-v1:(${part})\\+(${part})(?:\\+(${part}))?
 const oldStyle = /^([\p{L}\p{N}_\-~.%]+)\/([\p{L}\p{N}_\-~.%]+)\/([\p{L}\p{N}_\-~.%]+)$/u
 
 /**
- * Reads a course key as CourseKey.from_string does: course-v1, ccx-v1, library-v1 and the old org/course/run.
- * Returns null for a text that is no key. Branch and version are left out of `id`, since no table keeps them.
+ * Parses a course key as CourseKey.from_string does: course-v1, ccx-v1, library-v1 and the old org/course/run.
+ * Returns null if the text isn't a course key. `id` has no branch and version, because no table keeps them.
  */
 export function parseCourseKey(text: string): CourseKey | null {
   const course = courseV1.exec(text)
@@ -28,8 +28,8 @@ export function parseCourseKey(text: string): CourseKey | null {
 }
 
 /**
- * Whether a path segment is routed to a course view at all: three parts joined by + or /.
- * What isn't gets the HTML 404 (recorded: courses.json, 'a malformed key' and 'a library key').
+ * Whether the LMS routes a path segment to a course view: three parts joined by + or /.
+ * Any other segment gets the HTML 404 (recorded: courses.json, 'a malformed key' and 'a library key').
  */
 export function looksLikeCourseKey(text: string): boolean {
   return /^[^/+]+[/+][^/+]+[/+][^/?]+$/.test(text)

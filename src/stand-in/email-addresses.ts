@@ -4,7 +4,7 @@ const local = /^[-!#$%&'*+/=?^_`{}|~0-9a-z]+(?:\.[-!#$%&'*+/=?^_`{}|~0-9a-z]+)*$
 const domain = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z0-9-]{2,63})(?<!-)$/iu
 const maxLength = 320
 
-/** Whether Django's EmailValidator takes the address: an ASCII local part, a domain with a dot, also a non-ASCII one. */
+/** Whether Django's EmailValidator accepts the address: an ASCII local part, and a domain with a dot, even non-ASCII. */
 export function isEmailAddress(text: string): boolean {
   const at = text.lastIndexOf('@')
   if (at < 1 || text.length > maxLength || !local.test(text.slice(0, at))) return false

@@ -1,5 +1,6 @@
-import { defaultModeOf, enroll, isClosed, isFull, modesOf, type Registrar } from './enrolling.ts'
-import type { Enrollment, Person } from './state.ts'
+import { defaultModeOf, type EnrollmentContext, enroll, isClosed, isFull, modesOf } from './enrollment-rules.ts'
+import type { Enrollment } from './enrollments.ts'
+import type { Person } from './people.ts'
 
 export type SingleOutcome =
   | { enrollment: Enrollment }
@@ -7,12 +8,12 @@ export type SingleOutcome =
   | { refusal: 'mode_mismatch'; current: string }
 
 /**
- * What POST /api/enrollment/v1/enrollment does for one person and course: changes the enrollment there is, or makes one.
- * `mode` and `active` are null where the call doesn't say. Staff who change an enrollment skip the checks of dates and
- * places; making one, or asking for what is there already, is checked (recorded: sequence.json, 246 and 347).
+ * Changes a person's enrollment in a course, or creates it, as POST /api/enrollment/v1/enrollment does. `mode` and
+ * `active` are null if the call doesn't name them. Staff who change an enrollment skip the checks of dates and places.
+ * They don't skip them when they create one or change nothing (recorded: sequence.json, 246 and 347).
  */
-export function enrollSingly({
-  registrar,
+export function changeEnrollment({
+  context,
   person,
   courseId,
   mode,
@@ -20,7 +21,7 @@ export function enrollSingly({
   force,
   staff,
 }: {
-  registrar: Registrar
+  context: EnrollmentContext
   person: Person
   courseId: string
   mode: string | null
@@ -28,7 +29,7 @@ export function enrollSingly({
   force: boolean
   staff: boolean
 }): SingleOutcome {
-  const { state } = registrar
+  const { state } = context
   const save = (row: { mode: string; active: boolean }): SingleOutcome => {
     return { enrollment: state.saveEnrollment({ personId: person.id, course: courseId, ...row }) }
   }
@@ -39,19 +40,19 @@ export function enrollSingly({
   if (current && staff && (modeChanged || activeChanged)) {
     if (modeChanged && activeChanged && !active) return { refusal: 'mode_mismatch', current: current.mode }
     if (mode !== null && !course) return { refusal: 'no_course' }
-    if (mode !== null && !modesOf(registrar, courseId).includes(mode)) return { refusal: 'no_mode' }
-    // Without a mode named, a former one comes back (recorded: modes-and-inactive.json).
+    if (mode !== null && !modesOf(context, courseId).includes(mode)) return { refusal: 'no_mode' }
+    // Without a mode in the call, the former mode stays (recorded: modes-and-inactive.json).
     return save({ mode: mode ?? current.mode, active: active ?? current.active })
   }
   if (!course) return { refusal: 'no_course' }
-  const wanted = mode ?? defaultModeOf(registrar, courseId)
-  if (!modesOf(registrar, courseId).includes(wanted)) return { refusal: 'no_mode' }
-  if (!force && isClosed(registrar, person, courseId)) return { refusal: 'closed_or_full' }
-  if (isFull(registrar, courseId)) return { refusal: 'closed_or_full' }
+  const wanted = mode ?? defaultModeOf(context, courseId)
+  if (!modesOf(context, courseId).includes(wanted)) return { refusal: 'no_mode' }
+  if (!force && isClosed(context, person, courseId)) return { refusal: 'closed_or_full' }
+  if (isFull(context, courseId)) return { refusal: 'closed_or_full' }
   if (current?.active) {
-    state.countAlready()
+    state.countUnchanged()
     return { enrollment: current }
   }
-  enroll(registrar, person, courseId, wanted)
+  enroll(context, person, courseId, wanted)
   return save({ mode: wanted, active: active ?? true })
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** A fault that the control API asks for. */
+/** A fault that the control API sets. */
 export const faultSchema = z
   .strictObject({
     method: z
@@ -9,14 +9,14 @@ export const faultSchema = z
       .transform((method) => method.toUpperCase())
       .optional(),
     path: z.string().startsWith('/').optional(),
-    /** Only calls with this text in the URL or the body: a course key, or an address. */
+    /** Only for calls with this text in the URL or the body, such as a course key or an address. */
     naming: z.string().min(1).optional(),
     status: z.int().min(200).max(599).optional(),
     times: z.int().positive().optional(),
     retryAfter: z.union([z.int().nonnegative(), z.string()]).optional(),
     delayMs: z.number().nonnegative().max(600_000).optional(),
     drop: z.enum(['before', 'after']).optional(),
-    /** bulk_enroll does its work, but fails for each person in the courses that `naming` names. */
+    /** bulk_enroll runs, but fails for each person in the courses that `naming` names. */
     error: z.literal(true).optional(),
     body: z.json().optional(),
     contentType: z.string().min(1).optional(),
@@ -30,42 +30,43 @@ export const faultSchema = z
     error: 'has retryAfter, which needs a status',
   })
   .refine(({ status, body, drop }) => drop === undefined || (status === undefined && body === undefined), {
-    error: 'has drop beside status or body: a cut connection carries no answer',
+    error: 'has drop together with status or body: a dropped connection carries no answer',
   })
 
 export type Fault = z.infer<typeof faultSchema>
 export type Faults = ReturnType<typeof createFaults>
 
-/** Holds the faults that are set. Each call takes the first that fits it; `times` counts down. */
+/** Holds the faults that are set. Each call gets the first one that matches it, at most `times` times. */
 export function createFaults() {
-  let set: { fault: Fault; left: number }[] = []
+  let active: { fault: Fault; left: number }[] = []
 
   function add(faults: Fault[]): void {
-    set.push(...faults.map((fault) => ({ fault, left: fault.times ?? Number.POSITIVE_INFINITY })))
+    active.push(...faults.map((fault) => ({ fault, left: fault.times ?? Number.POSITIVE_INFINITY })))
   }
 
   /**
-   * `path` is the path called, `pattern` its route's pattern; a fault may name either. `text` is the URL and the body,
-   * in which the faults with `naming` look; with null the others are taken, before the body is read.
+   * The fault for a call, or null. A fault may name the `path` of the call or its route's `pattern`. Faults with `naming`
+   * match against `text`, which is the URL and the body. If `text` is null, because the body has not been read, only the
+   * faults without `naming` match.
    */
-  function take(call: { method: string; path: string; pattern: string; text: string | null }): Fault | null {
+  function match(call: { method: string; path: string; pattern: string; text: string | null }): Fault | null {
     const { method, path, pattern, text } = call
-    const found = set.find(({ fault }) => {
+    const found = active.find(({ fault }) => {
       const { naming } = fault
       if (text === null ? naming !== undefined : naming === undefined || !text.includes(naming)) return false
       return (fault.method ?? method) === method && [path, pattern].includes(fault.path ?? path)
     })
     if (!found) return null
     found.left -= 1
-    if (found.left <= 0) set = set.filter((other) => other !== found)
+    if (found.left <= 0) active = active.filter((other) => other !== found)
     return found.fault
   }
 
   return {
     add,
-    take,
+    match,
     clear: () => {
-      set = []
+      active = []
     },
   }
 }

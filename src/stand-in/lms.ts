@@ -1,19 +1,20 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { type CallLog, createCallLog } from './calls.ts'
+import { type CallLog, createCallLog } from './call-log.ts'
 import { type Cost, createWorkers, type Workers } from './cost.ts'
 import { createRowLocks, type RowLocks } from './deadlock.ts'
 import { createFaults, type Faults } from './faults.ts'
-import { populate } from './population.ts'
+import { populate } from './populate.ts'
 import { createSessions, type Sessions } from './sessions.ts'
-import { createState, type Effect, type State } from './state.ts'
+import { createState, type State } from './state.ts'
 import { type AddressLimit, createAddressLimit, createThrottle, type Throttle, type ThrottleRate } from './throttle.ts'
 import { createTokens, type Random, type Tokens } from './tokens.ts'
+import type { Effect } from './transactions.ts'
 import type { World } from './world.ts'
 
-/** What one call changed. `beganAt` is when it came in, `at` when the change was kept: milliseconds since 1970. */
+/** The changes of one call. `beganAt` is when the call came in, `at` when its changes were kept: ms since 1970. */
 export type Changes = { user: string; beganAt: number; at: number; effects: readonly Effect[] }
 
-/** How the stand-in behaves. `now` gives milliseconds since 1970, `sleep` waits milliseconds. */
+/** How the stand-in behaves. `now` gives ms since 1970, `sleep` waits for a number of ms. */
 export type LmsOptions = {
   world: World
   throttle: ThrottleRate
@@ -22,13 +23,13 @@ export type LmsOptions = {
   now: () => number
   sleep: (milliseconds: number) => Promise<void>
   random: Random
-  /** Where an authorization-code application may send people back to, besides its own redirect_uri. By client id. */
+  /** Additional redirect URIs of authorization-code applications, by client id. */
   redirectUris: Record<string, string[]>
-  /** Told what each call changed, in the order in which the changes were kept. */
+  /** Called with the changes of each call, in the order in which they were kept. */
   onChanges: (changes: Changes) => void
 }
 
-/** All parts of one stand-in, wired. */
+/** All parts of one stand-in. */
 export type Lms = Omit<LmsOptions, 'throttle' | 'cost' | 'world'> & {
   state: State
   tokens: Tokens
@@ -40,7 +41,7 @@ export type Lms = Omit<LmsOptions, 'throttle' | 'cost' | 'world'> & {
   calls: CallLog
   sessions: Sessions
   world: () => World
-  /** Forgets everything that happened and begins with this world, or with the one it started with. Tokens stay good. */
+  /** Deletes all data and loads this world, or the one that the stand-in started with. Tokens stay valid. */
   reset: (world?: World) => void
 }
 
@@ -79,7 +80,7 @@ export function createLms(options: LmsOptions): Lms {
   }
 }
 
-/** The default `sleep`: a real timer that doesn't keep the process alive by itself. */
+/** The default `sleep`: a real timer. */
 export async function sleep(milliseconds: number): Promise<void> {
   if (milliseconds > 0) await wait(milliseconds)
 }

@@ -4,7 +4,7 @@ export type Sessions = ReturnType<typeof createSessions>
 
 const cookieName = 'sandbox_session'
 
-/** Browser sessions of the stand-in's pages: a random cookie that stands for a username. */
+/** Browser sessions of the stand-in's pages: a random cookie for each username. */
 export function createSessions({ tokens }: { tokens: Tokens }) {
   const sessions = new Map<string, string>()
 
@@ -20,9 +20,9 @@ export function createSessions({ tokens }: { tokens: Tokens }) {
       sessions.set(id, username)
       return `${cookieName}=${id}; Path=/; HttpOnly; SameSite=Lax`
     },
-    /** Takes the Cookie header; returns who is signed in, or null. */
+    /** Takes the Cookie header; returns the username that is signed in, or null. */
     usernameOf: (cookies: string | undefined): string | null => sessions.get(idOf(cookies)) ?? null,
-    /** Takes the Cookie header; signs that session out and returns the Set-Cookie header that removes it. */
+    /** Takes the Cookie header; ends that session and returns the Set-Cookie header that removes its cookie. */
     end: (cookies: string | undefined): string => {
       sessions.delete(idOf(cookies))
       return `${cookieName}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0`

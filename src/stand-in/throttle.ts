@@ -1,22 +1,22 @@
-/** Calls a minute for staff; others have a third of it (recorded: throttle.json, 120 and 40). */
+/** Calls a minute for staff; other users have a third of it (recorded: throttle.json, 120 and 40). */
 export type ThrottleRate = number | 'off'
 export type Throttle = ReturnType<typeof createThrottle>
 export type AddressLimit = ReturnType<typeof createAddressLimit>
 
-/** The views that count calls for each user. */
+/** The kinds of views that are throttled by user. */
 export type ThrottledAs = 'enrolling' | 'course_list'
 
 const windowMs = 60_000
 
-/** Of the rate: the course list has 40 for staff and 20 for others (Open edX, course_api/views.py, `CourseListUserThrottle`). */
+/** Shares of the rate. The course list allows 40 for staff and 20 for others (Open edX, course_api/views.py, `CourseListUserThrottle`). */
 const shares = { enrolling: { staff: 1, others: 1 / 3 }, course_list: { staff: 1 / 3, others: 1 / 6 } } as const
 
 /**
- * Django REST framework's throttle: a sliding minute for each user. All views write into one history, and each compares
- * it with its own limit, so that enrolling calls use up the course list too (openedx/edx-platform#38850 parts them; the
- * releases up to Verawood are without it).
- * `admit` counts the call, or says how many whole seconds there are to wait; null where there were even more calls than
- * this view allows: Django REST framework names no time then.
+ * Django REST framework's throttle: a sliding minute for each user. All views share one history, and each compares it
+ * with its own limit, so that enrolling calls also use up the limit of the course list. openedx/edx-platform#38850
+ * separates them; releases up to Verawood don't have it.
+ * `admit` counts the call, or returns how many whole seconds to wait. The wait is null if the history has more calls than
+ * this view allows, because Django REST framework names no time then.
  */
 export function createThrottle({ rate, now }: { rate: ThrottleRate; now: () => number }) {
   const calls = new Map<string, number[]>()
@@ -48,8 +48,8 @@ export function createThrottle({ rate, now }: { rate: ThrottleRate; now: () => n
 const callsByAddress = 120
 
 /**
- * The limit of the token endpoint: so many calls in a minute by the clock from one address, refused ones included.
- * `admit` counts the call and says whether it may pass.
+ * The limit of the token endpoint: calls from one address in each minute of the clock, including refused ones.
+ * `admit` counts the call and returns whether it may pass.
  */
 export function createAddressLimit({ off, now }: { off: boolean; now: () => number }) {
   const calls = new Map<string, { minute: number; count: number }>()

@@ -9,7 +9,7 @@ const application = z.strictObject({
   client_id: z.string().min(1),
   client_secret: z.string().min(1),
   grant: z.enum(['client-credentials', 'authorization-code']),
-  /** The account that a client-credentials application acts as. It need not be among the people. */
+  /** The account that a client-credentials application acts as. It may be missing from the people. */
   user: z.string().min(1).optional(),
   staff: z.boolean().nullable().optional(),
   redirect_uri: z.union([z.string(), z.array(z.string())]).optional(),
@@ -37,7 +37,7 @@ const course = z.strictObject({
   modes: z.array(z.string().min(1)).min(1).optional(),
 })
 
-/** An enrollment as the world, /sandbox/seed and /sandbox/state write it. */
+/** An enrollment in the world, in /sandbox/seed and in /sandbox/state. */
 export const enrollmentRow = z.strictObject({
   email: z.string().min(1),
   course: z.string().refine((text) => parseCourseKey(text) !== null, 'must be a course key'),
@@ -45,7 +45,7 @@ export const enrollmentRow = z.strictObject({
   active: z.boolean(),
 })
 
-/** An allowance (CourseEnrollmentAllowed) as the world, /sandbox/seed and /sandbox/state write it. */
+/** An allowance (CourseEnrollmentAllowed) in the world, in /sandbox/seed and in /sandbox/state. */
 export const allowanceRow = z.strictObject({
   email: z.string().min(1),
   course: z.string().refine((text) => parseCourseKey(text) !== null, 'must be a course key'),
@@ -72,14 +72,14 @@ export type Course = World['courses'][number]
 export type EnrollmentRow = z.infer<typeof enrollmentRow>
 export type AllowanceRow = z.infer<typeof allowanceRow>
 
-function firstTwice(texts: string[]): string | undefined {
+function firstDuplicate(texts: string[]): string | undefined {
   const seen = new Set<string>()
   return texts.find((text) => seen.size === seen.add(fold(text)).size)
 }
 
 /**
- * Checks a world in the shape of test/recordings/lms/world.json: applications, people, courses, enrollments.
- * Throws AppError 'sandbox.world_invalid', which names the first thing that is wrong and where.
+ * Checks a world of the form of test/recordings/lms/world.json: applications, people, courses, enrollments.
+ * Throws AppError 'sandbox.world_invalid', which names the first problem and its place.
  */
 export function readWorld(input: unknown): World {
   const read = world.safeParse(input)
@@ -89,19 +89,19 @@ export function readWorld(input: unknown): World {
     throw new AppError('sandbox.world_invalid', `The world is wrong at ${where}: ${issue?.message}.`)
   }
   const { people, courses, applications, enrollments, allowances } = read.data
-  const twice =
-    firstTwice(people.map(({ email }) => email)) ??
-    firstTwice(people.map(({ username }) => username)) ??
-    firstTwice(courses.map(({ id }) => id)) ??
-    firstTwice(applications.map(({ client_id }) => client_id))
-  if (twice !== undefined) throw new AppError('sandbox.world_invalid', `The world names ${twice} twice.`)
+  const duplicate =
+    firstDuplicate(people.map(({ email }) => email)) ??
+    firstDuplicate(people.map(({ username }) => username)) ??
+    firstDuplicate(courses.map(({ id }) => id)) ??
+    firstDuplicate(applications.map(({ client_id }) => client_id))
+  if (duplicate !== undefined) throw new AppError('sandbox.world_invalid', `The world names ${duplicate} twice.`)
   const known = new Set(people.map(({ email }) => fold(email)))
   const used = allowances.filter((row) => row.used)
-  const stray = [...enrollments, ...used].find(({ email }) => !known.has(fold(email)))
-  if (stray)
+  const unknown = [...enrollments, ...used].find(({ email }) => !known.has(fold(email)))
+  if (unknown)
     throw new AppError(
       'sandbox.world_invalid',
-      `The world enrolls or lets in ${stray.email}, who is not among its people.`,
+      `The world has an enrollment or a used allowance of ${unknown.email}, who is not among its people.`,
     )
   return read.data
 }

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Arrival } from '../delivery/types.ts'
+import type { VerifiedWebhook } from '../delivery/types.ts'
 import type { Inbox } from '../inbox/types.ts'
 import { type Answer, accepted, answer } from './answers.ts'
 import { mediaTypeRefusal, methodRefusal, type Received, type RefusalCode, type Refused, receive } from './receive.ts'
@@ -52,10 +52,10 @@ export function webhookRoutes({
   }
   const others = app.supportedMethods.filter((method) => method !== 'POST' && method !== 'OPTIONS')
 
-  const submit = async (arrival: Arrival): Promise<{ id: string; reply: Answer }> => {
-    const courseCount = arrival.request?.courseIds.length ?? 0
+  const submit = async (webhook: VerifiedWebhook): Promise<{ id: string; reply: Answer }> => {
+    const courseCount = webhook.request?.courseIds.length ?? 0
     const deadline = answerWithinMs === 0 ? null : now() + answerWithinMs
-    const { id, progress } = await inbox.submit(arrival, deadline)
+    const { id, progress } = await inbox.submit(webhook, deadline)
     const waits = deadline !== null || progress !== null
     return { id, reply: waits ? answer(progress, courseCount) : accepted(courseCount) }
   }
@@ -96,7 +96,7 @@ export function webhookRoutes({
   })
 }
 
-function arrivalOf(received: Exclude<Received, Refused>, body: Uint8Array): Arrival {
+function arrivalOf(received: Exclude<Received, Refused>, body: Uint8Array): VerifiedWebhook {
   const { digest, form } = received
   if (received.kind === 'signed') return { digest, form, body, request: received.request, reason: null }
   const reason = { code: 'payload.invalid', subject: JSON.stringify(received.errors) } as const

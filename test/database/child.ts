@@ -3,8 +3,8 @@ import { migrate } from '../../src/database/migrations.ts'
 import { accepted, arrival, joined } from '../inbox/harness.ts'
 
 /**
- * A process of its own for tests: `child.ts MODE URL`. `migrate` migrates as soon as a line comes in, `serve` stores a
- * delivery as the replica "dead" and then holds the database until it is killed. Both print a line when they are ready.
+ * A separate process for tests: `child.ts MODE URL`. `migrate` migrates when it reads a line; `serve` stores a
+ * delivery as the replica "dead" and then holds the database until it is killed. Both print a line once they are ready.
  */
 const [mode, url = ''] = process.argv.slice(2)
 const now = Date.now

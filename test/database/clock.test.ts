@@ -5,7 +5,7 @@ import { onSqlite, setUp } from '../inbox/harness.ts'
 
 const HOUR_MS = 3_600_000
 
-test('what is written is timed by a server’s clock, whatever this machine’s says or is set to; a file has no other clock', async (t) => {
+test('stored times follow the server’s clock, whatever this machine’s clock shows; SQLite uses this machine’s clock', async (t) => {
   const { database } = await setUp(t)
   let ahead = HOUR_MS
   const clock = createDatabaseClock({ database, wall: () => Date.now() + ahead })

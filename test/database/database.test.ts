@@ -17,14 +17,14 @@ const storeOn = async (url: string, me: string, serve: boolean) => {
   return { ...database, ...(await joined({ database, me, now })) }
 }
 
-test('the folders of the database are made', async (t) => {
+test('missing folders of the database are created', async (t) => {
   const url = (await emptyUrl(t)).replace('lernito.db', 'a/b/lernito.db')
   const { close } = openDatabase({ url, serve: true })
   await close()
   assert((await readdir(url.replace('sqlite:', '').replace('/lernito.db', ''))).includes('lernito.db'))
 })
 
-test('a second serve on one file is refused, and may start when the first has closed', async (t) => {
+test('a second service on one file is refused until the first has closed it', async (t) => {
   const url = await emptyUrl(t)
   const first = openDatabase({ url, serve: true })
   assert.throws(() => openDatabase({ url, serve: true }), refused('database.in_use'))
@@ -32,7 +32,7 @@ test('a second serve on one file is refused, and may start when the first has cl
   await openDatabase({ url, serve: true }).close()
 })
 
-test('a command reads and writes beside a service', async (t) => {
+test('a command reads and writes while a service runs', async (t) => {
   const url = await emptyUrl(t)
   const service = await storeOn(url, 'service', true)
   const command = await storeOn(url, 'service', false)
@@ -44,7 +44,7 @@ test('a command reads and writes beside a service', async (t) => {
   await service.close()
 })
 
-test('a transaction that reads first can write afterwards: nobody else writes in between', async (t) => {
+test('a transaction that begins with a read can write: no other connection writes in between', async (t) => {
   const url = await emptyUrl(t)
   const database = openDatabase({ url, serve: false })
   const { db, close } = database
@@ -60,7 +60,7 @@ test('a transaction that reads first can write afterwards: nobody else writes in
   await close()
 })
 
-test('a service that is killed frees the file at once, and the next one takes over its rows', {
+test('a killed service releases the file at once, and the next one claims its rows', {
   timeout: 10_000,
 }, async (t) => {
   const url = await emptyUrl(t)
@@ -77,7 +77,7 @@ test('a service that is killed frees the file at once, and the next one takes ov
   await next.close()
 })
 
-test('a file that is not a database is refused, and not kept locked', async (t) => {
+test('a file that is not a database is refused and its lock released', async (t) => {
   const url = await emptyUrl(t)
   const file = url.replace('sqlite:', '')
   await writeFile(file, 'this was never a database, '.repeat(100))
@@ -94,13 +94,13 @@ test('a file that is not a database is refused, and not kept locked', async (t) 
   }
 })
 
-test('a lock file that cannot be used is not taken for another service', async (t) => {
+test('an unusable lock file is not mistaken for another service', async (t) => {
   const url = await emptyUrl(t)
   await writeFile(`${url.replace('sqlite:', '')}.lock`, 'this was never a database, '.repeat(100))
   assert.throws(() => openDatabase({ url, serve: true }), refused('database.unreachable'))
 })
 
-test('a folder that cannot be made is refused', async (t) => {
+test('a folder that cannot be created is refused', async (t) => {
   const url = await emptyUrl(t)
   await writeFile(url.replace('sqlite:', ''), '')
   assert.throws(() => openDatabase({ url: `${url}/lernito.db`, serve: false }), refused('database.unreachable'))

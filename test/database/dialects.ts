@@ -2,7 +2,7 @@ import { CompiledQuery, type Kysely, sql } from 'kysely'
 import type { Database } from '../../src/database/dialect.ts'
 import type { Tables } from '../../src/database/schema.ts'
 
-/** What a test has to say differently to each kind of database. */
+/** What tests have to phrase differently for each kind of database. */
 
 const isMysql = ({ dialect }: Pick<Database, 'dialect'>): boolean => !dialect.exclusive
 
@@ -22,7 +22,7 @@ export async function refuseInserts({
   await sql.raw(`create trigger full before insert on ${table} ${body}`).execute(database.db)
 }
 
-/** Undoes a migration that made a table, an index, or a column of `deliveries`. */
+/** Reverts a migration that created a table, an index, or a column of `deliveries`. */
 export async function undo({ database, what }: { database: Database; what: string }): Promise<void> {
   const [kind, name = ''] = what.split(' ')
   const table = name.startsWith('further_courses') ? 'further_courses' : 'deliveries'
@@ -30,7 +30,7 @@ export async function undo({ database, what }: { database: Database; what: strin
   await sql.raw(`${kind === 'column' ? `alter table ${table} ` : ''}drop ${what}${where}`).execute(database.db)
 }
 
-/** All tables, columns and indexes, in a form to be compared. */
+/** All tables, columns and indexes, for comparison. */
 export async function layoutOf(database: Database): Promise<unknown[]> {
   const { rows } = isMysql(database)
     ? await sql`

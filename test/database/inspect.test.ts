@@ -32,13 +32,13 @@ function obstacle(inspected: Inspected): string {
   return inspected.obstacle
 }
 
-/** Holds a service's lock as one who looks at it does, but for longer. */
-const LOOK_FOR_50_MS = `
+/** Holds a service's lock as the inspection does, but for longer. */
+const INSPECT_FOR_50_MS = `
   const { parentPort, workerData } = require('node:worker_threads')
   const lock = new (require('node:sqlite').DatabaseSync)(workerData, { readOnly: true })
   lock.exec('BEGIN')
   lock.prepare('select 1 from sqlite_master').all()
-  parentPort.postMessage('looking')
+  parentPort.postMessage('inspecting')
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
   lock.close()`
 
@@ -58,14 +58,14 @@ async function migrated(url: string): Promise<void> {
 }
 
 describe('a SQLite file', () => {
-  test('that is not there yet has no level, and is not made', async (t) => {
+  test('that doesn’t exist has level 0, and is not created', async (t) => {
     const folder = temporaryFolder(t)
     const { level, oldestCode, services } = found(await inspect(`sqlite:${join(folder, 'new', 'data', 'lernito.db')}`))
     assert.deepEqual({ level, oldestCode, services }, { level: 0, oldestCode: 0, services: { alive: 0, silent: 0 } })
     assert.deepEqual(readdirSync(folder), [])
   })
 
-  test('is looked at without leaving a trace', async (t) => {
+  test('is inspected without leaving a trace', async (t) => {
     const folder = temporaryFolder(t)
     await migrated(`sqlite:${join(folder, 'lernito.db')}`)
     const before = contents(folder)
@@ -77,7 +77,7 @@ describe('a SQLite file', () => {
     assert.deepEqual(contents(folder), before)
   })
 
-  test('of another program has no level, and its journal mode stays', async (t) => {
+  test('of another program has level 0, and keeps its journal mode', async (t) => {
     const folder = temporaryFolder(t)
     const file = join(folder, 'lernito.db')
     writeFileSync(file, '')
@@ -85,7 +85,7 @@ describe('a SQLite file', () => {
     assert.deepEqual(contents(folder).length, 1)
   })
 
-  test('that a service holds counts one, also right after its start, and none after its end', async (t) => {
+  test('has one service from its start on, and none after its end', async (t) => {
     const folder = temporaryFolder(t)
     const serving = await startServe({ t, folder, lmsUrl: 'http://127.0.0.1:9' })
     assert.deepEqual(found(await inFolder(folder)), {
@@ -99,7 +99,7 @@ describe('a SQLite file', () => {
     assert.equal(found(await inFolder(folder)).services.alive, 0)
   })
 
-  test('whose service was killed is read with all that its log holds', async (t) => {
+  test('of a killed service is read with its write-ahead log', async (t) => {
     const folder = temporaryFolder(t)
     const serving = await startServe({ t, folder, lmsUrl: 'http://127.0.0.1:9' })
     serving.child.kill('SIGKILL')
@@ -109,18 +109,18 @@ describe('a SQLite file', () => {
     assert.deepEqual({ level, alive: services.alive }, { level: KNOWN_LEVEL, alive: 0 })
   })
 
-  test('keeps no service from starting while somebody looks whether one runs', async (t) => {
+  test('lets a service start during an inspection', async (t) => {
     const file = join(temporaryFolder(t), 'lernito.db')
     const url = `sqlite:${file}`
     await openDatabase({ url, serve: true }).close()
-    const looker = new Worker(LOOK_FOR_50_MS, { eval: true, workerData: `${file}.lock` })
-    const ended = once(looker, 'exit')
-    await once(looker, 'message')
+    const inspector = new Worker(INSPECT_FOR_50_MS, { eval: true, workerData: `${file}.lock` })
+    const ended = once(inspector, 'exit')
+    await once(inspector, 'message')
     await openDatabase({ url, serve: true }).close()
     await ended
   })
 
-  test('can not be one where there is a folder, or below a file, or in another format', async (t) => {
+  test('is unusable if it is a folder, below a file, or in another format', async (t) => {
     const folder = temporaryFolder(t)
     mkdirSync(join(folder, 'lernito.db'))
     assert.equal(obstacle(await inFolder(folder)), 'not_writable')
@@ -129,7 +129,7 @@ describe('a SQLite file', () => {
     assert.equal(obstacle(await inspect(`sqlite:${join(folder, 'text', 'lernito.db')}`)), 'not_writable')
   })
 
-  test('that this user may not write to is told', (t) => {
+  test('that this user may not write to is reported as such', (t) => {
     const folder = temporaryFolder(t)
     chmodSync(folder, 0o755)
     writeFileSync(join(folder, 'lernito.db'), '')
@@ -150,7 +150,7 @@ describe('a SQLite file', () => {
   })
 })
 
-test('why a database can not be used is said as a part of a sentence, and with what mends it where the server does not', () => {
+test('the reason why a database cannot be used fits into a sentence, and names a fix if the server’s message does not', () => {
   assert.equal(reasonOf(new Error('Access denied. Account is locked.')), 'Access denied. Account is locked')
   assert.equal(reasonOf(Object.assign(new Error(''), { code: 'ECONNREFUSED' })), 'ECONNREFUSED')
   const insecure = Object.assign(new Error('Connections using insecure transport are prohibited.'), { errno: 3159 })
@@ -162,14 +162,14 @@ describe('a database on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, a
   after(() => server?.remove())
   const empty = async (): Promise<string> => (await server?.newDatabase())?.url ?? ''
 
-  test('that is empty has no level, and gets no tables', async () => {
+  test('that is empty has level 0, and gets no tables', async () => {
     const url = await empty()
     assert.equal(found(await inspect(url)).level, 0)
     const rows = await server?.administer(`show tables in ${url.split('/').at(-1)}`)
     assert.deepEqual(rows, [])
   })
 
-  test('that is migrated tells its level, its clock, and who is alive', async () => {
+  test('that is migrated shows its level, its clock, and which replicas are alive', async () => {
     const url = await empty()
     await migrated(url)
     const name = url.split('/').at(-1)
@@ -182,7 +182,7 @@ describe('a database on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, a
     assert.ok(clock !== null && Math.abs(clock.theirs - clock.ours) < 2_000)
   })
 
-  test('without a server, a right, a database or the password tells which', async () => {
+  test('without a server, a privilege, a database or the right password is reported as such', async () => {
     const url = await empty()
     assert.equal(obstacle(await inspect(url.replace(/:\d+\//, ':9/'))), 'unreachable')
     assert.equal(obstacle(await inspect(url.replace(/[^/]*$/, 'mysql'))), 'no_right')
@@ -194,7 +194,7 @@ describe('a database on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, a
     ['locked', 'account lock'],
     ['to change the password', 'password expire'],
   ] as const) {
-    test(`whose user is ${what} says so, and counts as one that is away for now`, async (t) => {
+    test(`whose user is ${what} is reported as such, and counts as unavailable`, async (t) => {
       const url = await empty()
       await server?.administer(`create user late@'%' identified by 'late'; grant all on *.* to late@'%'`)
       t.after(() => server?.administer('drop user late'))
@@ -205,7 +205,7 @@ describe('a database on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, a
       const database = openDatabase({ url: theirs, serve: true })
       t.after(database.close)
       const refused = await database.db.introspection.getTables().catch((error: unknown) => error)
-      assert.equal(database.dialect.troubleOf(refused), 'unavailable')
+      assert.equal(database.dialect.errorKindOf(refused), 'unavailable')
     })
   }
 })

@@ -12,7 +12,7 @@ import { startChild } from './processes.ts'
 
 const now = () => START
 
-/** What each migration makes, in the same order. */
+/** What each migration creates, in the same order. */
 const MADE = [
   'table deliveries',
   'index deliveries_due',
@@ -37,7 +37,7 @@ const MADE = [
   'column effect_unknown',
 ]
 
-/** Of the columns that the first migration makes. */
+/** Of the columns that the first migration creates. */
 const oldRow: Omit<
   DeliveryRow,
   'username' | 'course' | 'enrolled_at' | 'replayed_at' | 'generation' | 'effect_unknown'
@@ -106,7 +106,7 @@ test('migrating again changes nothing', async () => {
   })
 })
 
-test('processes that open and migrate a new database at once all succeed', { timeout: 10_000 }, async (t) => {
+test('processes that open and migrate a new database at the same time all succeed', { timeout: 10_000 }, async (t) => {
   const url = await emptyUrl(t)
   const children = await Promise.all([1, 2, 3].map(() => startChild(t, 'migrate', url)))
   const ends = children.map((child) => once(child, 'exit'))
@@ -118,7 +118,7 @@ test('processes that open and migrate a new database at once all succeed', { tim
 })
 
 for (const from of MADE.keys()) {
-  test(`a database with ${from} of the migrations is brought up to date and keeps its rows`, async () => {
+  test(`a database with ${from} of the migrations gets the rest and keeps its rows`, async () => {
     await withDatabase(async (database) => {
       await migrate({ database, now })
       const wanted = await layoutOf(database)
@@ -137,7 +137,7 @@ for (const from of MADE.keys()) {
   })
 }
 
-test('a database of newer code is used as long as this code is not too old for it', async () => {
+test('a database of newer code is used unless this code is too old for it', async () => {
   await withDatabase(async (database) => {
     await migrate({ database, now })
     const newer = { id: MADE.length + 1, oldest_code: MADE.length, applied_at: START }
@@ -148,7 +148,7 @@ test('a database of newer code is used as long as this code is not too old for i
   })
 })
 
-test('a database that needs newer code is refused and left as it is', async () => {
+test('a database that needs newer code is refused and not changed', async () => {
   await withDatabase(async (database) => {
     await migrate({ database, now })
     const newer = { id: MADE.length + 1, oldest_code: MADE.length + 1, applied_at: START }
@@ -165,9 +165,9 @@ test('a database that needs newer code is refused and left as it is', async () =
   })
 })
 
-// SQLite undoes what a process that dies had not finished.
+// SQLite rolls back the unfinished transaction of a process that dies.
 if (!onSqlite()) {
-  test('what one that died had made before it could say so counts as done', async () => {
+  test('a step that a dead process finished but did not record counts as done', async () => {
     await withDatabase(async (database) => {
       await migrate({ database, now })
       const before = [await applied(database), await layoutOf(database)]
@@ -178,7 +178,7 @@ if (!onSqlite()) {
     })
   })
 
-  test('texts are compared letter by letter, whatever the database was made for', async () => {
+  test('texts are compared exactly, letter case included, whatever the default collation of the database', async () => {
     await withDatabase(async (database) => {
       await migrate({ database, now })
       const columns = await layoutOf(database)

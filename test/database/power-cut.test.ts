@@ -6,13 +6,13 @@ import { sql } from 'kysely'
 import { openDatabase } from '../../src/database/database.ts'
 import { accepted, arrival, setUp } from '../inbox/harness.ts'
 
-/** What a power cut leaves of the write-ahead log: all up to `length`, and perhaps a block of rubbish behind it. */
+/** What a power cut leaves of the write-ahead log: everything up to `length`, and perhaps a garbage block after it. */
 interface Left {
   readonly length: number
   readonly rubbish: Buffer
 }
 
-test('a copy of the files as a power cut leaves them opens, and has all that was stored before it', async (t) => {
+test('after a power cut the database opens and holds everything that was stored before', async (t) => {
   const { url, store, db: serving } = await setUp(t)
   const { rows: synced } = await sql<{ synchronous: number }>`pragma synchronous`.execute(serving)
   assert.equal(synced[0]?.synchronous, 2, 'FULL: each commit is synced; test/service/fsync.test.ts sees it done')
@@ -21,7 +21,7 @@ test('a copy of the files as a power cut leaves them opens, and has all that was
   for (let order = 0; order < 6; order++) {
     const email = `buyer${order}@example.com`
     await store.write([accepted(arrival({ email }))])
-    stored.push({ email, length: statSync(`${file}-wal`).size }) // from here on its sender may have been answered
+    stored.push({ email, length: statSync(`${file}-wal`).size }) // from now on the sender may have its answer
   }
   const log = readFileSync(`${file}-wal`)
 

@@ -37,7 +37,7 @@ for (const mask of [0o000, 0o022, 0o077, 0o277]) {
   })
 }
 
-test('a folder that is made for the database is open to its owner alone; one that is there is left as it is', async (t) => {
+test('only the owner may open a folder that is created for the database; an existing folder is not changed', async (t) => {
   const url = await emptyUrl(t)
   const folder = dirname(url.slice('sqlite:'.length))
   chmodSync(folder, 0o755)
@@ -46,7 +46,7 @@ test('a folder that is made for the database is open to its owner alone; one tha
   assert.deepEqual([modeOf(join(folder, 'a')), modeOf(join(folder, 'a/b')), modeOf(folder)], ['700', '700', '755'])
 })
 
-test('the files of a database that others could read become private, those of a killed service too', async (t) => {
+test('database files that others could read become private, even those of a killed service', async (t) => {
   const url = await emptyUrl(t)
   const folder = dirname(url.slice('sqlite:'.length))
   const dead = await startChild(t, 'serve', url)
@@ -59,7 +59,7 @@ test('the files of a database that others could read become private, those of a 
   assert.deepEqual(modesIn(folder), owners(ALL))
 })
 
-test('a command that opens a database makes its files private too', async (t) => {
+test('a command that opens a database makes its files private', async (t) => {
   const url = await emptyUrl(t)
   const folder = dirname(url.slice('sqlite:'.length))
   withUmask(t, 0)
@@ -69,15 +69,15 @@ test('a command that opens a database makes its files private too', async (t) =>
   await database.close()
 })
 
-test('a database that is opened twice keeps its lock: the second look at its mode does not drop it', async (t) => {
+test('a database that is opened twice keeps its lock: the second check of its mode does not release it', async (t) => {
   const url = await emptyUrl(t)
   await open(t, url)
   assert.throws(() => openDatabase({ url, serve: true }), /serves .* already/)
-  // Another process sees the locks as the kernel has them.
+  // Only another process sees the locks as the kernel does.
   await assert.rejects(startChild(t, 'serve', url), /the child ended/)
 })
 
-test('a name that leads to no file is told as that', async (t) => {
+test('a name that leads to no file is reported with the setting to fix', async (t) => {
   const url = await emptyUrl(t)
   const file = url.slice('sqlite:'.length)
   mkdirSync(file)

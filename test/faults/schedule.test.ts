@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createIds } from '../../src/delivery/ids.ts'
-import type { Arrival } from '../../src/delivery/types.ts'
+import type { VerifiedWebhook } from '../../src/delivery/types.ts'
 import { LONGEST_WAIT_MS, RETRY_SCHEDULE_MS } from '../../src/enrollment/schedule.ts'
 import { settlement } from '../../src/enrollment/settlement.ts'
 import { beginWork, failed, record } from '../../src/enrollment/work.ts'
@@ -18,7 +18,7 @@ const FAILURE = {
   mayHaveTakenEffect: false,
 } as const
 
-const arrival = (name: string): Arrival => {
+const arrival = (name: string): VerifiedWebhook => {
   const request = { email: `${name}@example.com`, name, family: 'B', username: 'c', courseIds: [DEMO] }
   return { digest: name.padEnd(64, '0'), form: 'raw', body: Buffer.from(name), request, reason: null }
 }

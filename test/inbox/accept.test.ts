@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Arrival } from '../../src/delivery/types.ts'
+import type { VerifiedWebhook } from '../../src/delivery/types.ts'
 import { refuseInserts } from '../database/dialects.ts'
 import {
   accepted,
@@ -21,7 +21,7 @@ import {
 const NOTHING = { courses: {}, reason: null }
 const DAY = '2026-01-31'
 
-test('a new delivery is stored whole: waiting, due at once and owned by this replica', async (t) => {
+test('a new delivery is stored complete: waiting, due at once and owned by this replica', async (t) => {
   const { store, row } = await setUp(t)
   const webhook = arrival({ email: 'Ada@Example.com' })
   const { id, progress } = only(await store.write([accepted(webhook)]))
@@ -51,7 +51,7 @@ test('a new delivery is stored whole: waiting, due at once and owned by this rep
   assert.deepEqual(only((await store.readClaimed([id])).deliveries).request, webhook.request)
 })
 
-test('a repeat of a queued delivery begins anew on its row: due now, no attempts, no results, the same owner', async (t) => {
+test('a repeat of a queued delivery restarts it on its row: due now, no attempts, no results, the same owner', async (t) => {
   const { store, row, replica, clock, ...bench } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))
   const half = { ...retry(id, START + 3_600_000, 6), outcome: succeeded(id).outcome }
@@ -63,13 +63,13 @@ test('a repeat of a queued delivery begins anew on its row: due now, no attempts
   const { owner, due_at, attempts, received_at, active_at, outcome } = await row(id)
   assert.deepEqual([owner, due_at, attempts], ['replica-1', START + 1000, 0])
   assert.deepEqual([received_at, active_at], [START, START + 1000])
-  assert.equal(outcome, null, 'a result from before the repeat is not true any more')
+  assert.equal(outcome, null, 'a result from before the repeat may be wrong now')
   assert.deepEqual(await timeline(bench, id), ['received', 'retry_scheduled', 'repeated'])
 })
 
 for (const end of [succeeded, needsAttention]) {
   const { state } = end('')
-  test(`a repeat of one that is ${state} comes back to life on its own row, for whoever got it`, async (t) => {
+  test(`a repeat of a delivery in state ${state} requeues its row, for the replica that received the repeat`, async (t) => {
     const { store, row, rows, replica, clock, ...bench } = await setUp(t)
     const { id } = only(await store.write([accepted(arrival())]))
     await store.write([settled({ ...end(id), attempts: 3 })])
@@ -90,7 +90,7 @@ for (const end of [succeeded, needsAttention]) {
   })
 }
 
-test('a rejected arrival is stored with its reason, settled, and never handed out', async (t) => {
+test('a rejected webhook is stored with its reason, settled, and never claimed', async (t) => {
   const { store, row, ...bench } = await setUp(t)
   const webhook = rejectedArrival()
   const { id, progress, events } = only(await store.write([accepted(webhook)]))
@@ -117,7 +117,7 @@ test('a rejected arrival is stored with its reason, settled, and never handed ou
   assert.deepEqual(await store.due({ limit: 10, after: null }), [])
 })
 
-test('the same webhook twice in one group is one row, received and repeated', async (t) => {
+test('the same webhook twice in one group is one row with the events received and repeated', async (t) => {
   const { store, rows, ...bench } = await setUp(t)
   const [one, other, two] = await store.write([
     accepted(arrival()),
@@ -135,7 +135,7 @@ test('the same webhook twice in one group is one row, received and repeated', as
   assert.deepEqual(await timeline(bench, one.id), ['received', 'repeated'])
 })
 
-test('events are counted by the UTC day of their writing', async (t) => {
+test('events are counted for the UTC day on which they are stored', async (t) => {
   const { store, clock, ...bench } = await setUp(t)
   const [one, two] = await store.write([accepted(arrival()), accepted(arrival({ order: 2 })), accepted(arrival())])
   assert(one && two)
@@ -155,7 +155,7 @@ test('events are counted by the UTC day of their writing', async (t) => {
 })
 
 for (const table of ['events', 'counters'] as const) {
-  test(`what can't be written to ${table} leaves nothing anywhere, and nothing is published`, async (t) => {
+  test(`a failed insert into ${table} leaves nothing in any table, and publishes nothing`, async (t) => {
     const { inbox, database, rows, published } = await setUp(t)
     await refuseInserts({ database, table })
     await assert.rejects(inbox.submit(arrival(), null), { code: 'database.unreachable' })
@@ -168,12 +168,12 @@ test('the body is kept byte for byte', async (t) => {
   const { store, row } = await setUp(t)
   const bytes = Buffer.from(Array.from({ length: 65_536 }, (_, i) => (i * 7 + (i >> 8)) & 0xff))
   const bodies = [Buffer.alloc(0), Buffer.from('\u0000{"a": 1}\r\n\u0000'), Buffer.from([0xff, 0xfe, 0x80]), bytes]
-  const arrivals = bodies.map((body, i): Arrival => ({ ...arrival({ order: i }), body }))
+  const arrivals = bodies.map((body, i): VerifiedWebhook => ({ ...arrival({ order: i }), body }))
   const stored = await store.write(arrivals.map(accepted))
   for (const [i, { id }] of stored.entries()) assert.deepEqual(Buffer.from((await row(id)).body), bodies[i])
 })
 
-test('an address that grows by lower-casing is cut to the width of its column', async (t) => {
+test('an address that grows when it is lower-cased is cut to the width of its column', async (t) => {
   const { store, row } = await setUp(t)
   const email = `${'İ'.repeat(200)}@example.com`
   const { id } = only(await store.write([accepted(arrival({ email }))]))
@@ -181,11 +181,11 @@ test('an address that grows by lower-casing is cut to the width of its column', 
   assert.equal(only((await store.readClaimed([id])).deliveries).request?.email, email)
 })
 
-test('200 webhooks as big as they may be are stored in one group, with all that is said of them', async (t) => {
+test('200 webhooks of the largest size are stored in one group, with all their events', async (t) => {
   const { store, rows } = await setUp(t)
   const body = Buffer.alloc(65_536, 'x')
   const reason = { code: 'payload.invalid', subject: JSON.stringify('é'.repeat(100_000)) } as const
-  const arrivals = Array.from({ length: 200 }, (_, i): Arrival => {
+  const arrivals = Array.from({ length: 200 }, (_, i): VerifiedWebhook => {
     const one = { ...arrival({ order: i }), body }
     return i % 2 === 0 ? one : { ...one, request: null, reason }
   })

@@ -20,7 +20,7 @@ async function claimed(bench: Replica): Promise<string> {
 const begin = ({ inbox }: Replica, id: string, generation = 0) => inbox.beginAttempt([{ id, generation }])
 const effectOf = async ({ row }: Replica, id: string) => (await row(id)).effect_unknown
 
-test('from the beginning of an attempt its effect is unknown, until it is settled', async (t) => {
+test('the effect of an attempt is unknown from its start until it is settled', async (t) => {
   const bench = await setUp(t)
   const id = await claimed(bench)
   assert.equal(await effectOf(bench, id), 0)
@@ -33,7 +33,7 @@ test('from the beginning of an attempt its effect is unknown, until it is settle
   assert.equal(only((await bench.store.readClaimed([id])).deliveries).effectUnknown, true)
 })
 
-test('no attempt begins on what was handled, sent again, or taken over since it was claimed', async (t) => {
+test('no attempt begins on a delivery that was handled, sent again or claimed by another replica since it was claimed here', async (t) => {
   const bench = await setUp(t)
   const id = await claimed(bench)
   assert.deepEqual(await begin(bench, id, 7), new Set())
@@ -44,7 +44,7 @@ test('no attempt begins on what was handled, sent again, or taken over since it 
   assert.deepEqual(await begin(bench, id, 1), new Set())
 })
 
-test('no attempt begins while the database cannot say whose the delivery is', async (t) => {
+test('no attempt begins while the database cannot confirm the owner of the delivery', async (t) => {
   const bench = await setUp(t)
   const away = await bench.replica('replica-2', (store) => ({
     ...store,
@@ -53,7 +53,7 @@ test('no attempt begins while the database cannot say whose the delivery is', as
   assert.deepEqual(await begin(away, 'any'), new Set())
 })
 
-test('the effect stays unknown when the shop sends again, and is forgotten when an operator replays', async (t) => {
+test('the effect stays unknown when the shop sends again, and is reset when an operator replays', async (t) => {
   const bench = await setUp(t)
   const id = await claimed(bench)
   await begin(bench, id)
@@ -65,7 +65,7 @@ test('the effect stays unknown when the shop sends again, and is forgotten when 
 })
 
 test(
-  'who marks a delivery as handled waits until its call has ended, and what that call did is kept',
+  'an operator who marks a delivery as handled waits until its call has ended, and the result of that call is kept',
   quick,
   async (t) => {
     const bench = await setUp(t)
@@ -75,44 +75,48 @@ test(
     await begin(bench, id)
     await bench.operations.markHandled({ id, note: 'refunded', by })
     assert.equal(await bench.inbox.mayContinue(id), false)
-    const taking = bench.inbox.claim(10, stop.signal) // as the worker does all the time: gives back what was stopped
+    const claiming = bench.inbox.claim(10, stop.signal) // releases what was stopped, as the worker does all the time
     let ended = false
     const released = untilReleased(bench.context, { ids: [id], silentMs: LONG }).then(() => {
       ended = true
     })
-    await delay(700) // longer than the pause between two looks
+    await delay(700) // longer than the interval between two checks
     assert.equal(ended, false)
     await bench.inbox.settle([{ ...retry(id, START), outcome: succeeded(id).outcome }])
     await released
     const { state, outcome, owner } = await bench.row(id)
     assert.deepEqual([state, outcome, owner], ['handled', JSON.stringify(succeeded(id).outcome), null])
     stop.abort()
-    await taking
+    await claiming
   },
 )
 
-test('one that is claimed but in no call is given back at once', quick, async (t) => {
+test('a claimed delivery without a call in flight is released at once', quick, async (t) => {
   const bench = await setUp(t)
   const stop = new AbortController()
   const id = await claimed(bench)
   await bench.operations.markHandled({ id, note: '', by })
-  const taking = bench.inbox.claim(10, stop.signal)
+  const claiming = bench.inbox.claim(10, stop.signal)
   await untilReleased(bench.context, { ids: [id], silentMs: LONG })
   assert.equal((await bench.row(id)).owner, null)
   stop.abort()
-  await taking
+  await claiming
 })
 
-test('nobody waits for a replica that has been silent for so long that it may not call any more', quick, async (t) => {
-  const bench = await setUp(t)
-  const id = await claimed(bench)
-  await begin(bench, id)
-  await silence(bench)
-  await bench.operations.markHandled({ id, note: '', by })
-  await untilReleased(bench.context, { ids: [id], silentMs: LONG })
-})
+test(
+  'an operator does not wait for a replica that has been silent for so long that it may not call any more',
+  quick,
+  async (t) => {
+    const bench = await setUp(t)
+    const id = await claimed(bench)
+    await begin(bench, id)
+    await silence(bench)
+    await bench.operations.markHandled({ id, note: '', by })
+    await untilReleased(bench.context, { ids: [id], silentMs: LONG })
+  },
+)
 
-test('a person is erased only after the call under way has ended', quick, async (t) => {
+test('a person is erased only after the call in flight has ended', quick, async (t) => {
   const bench = await setUp(t)
   const id = await claimed(bench)
   await begin(bench, id)
@@ -123,7 +127,7 @@ test('a person is erased only after the call under way has ended', quick, async 
   assert.deepEqual(await bench.rows('deliveries'), [])
 })
 
-test('a first success during which the shop sent again counts, and the delivery stays queued', async (t) => {
+test('a first success counts even if the shop sends again during its attempt, and the delivery stays queued', async (t) => {
   const bench = await setUp(t)
   const id = await claimed(bench)
   await bench.store.write([accepted(arrival({ email: EMAIL }))])

@@ -13,13 +13,13 @@ import {
   succeeded,
 } from './harness.ts'
 
-/** As code stored it that knew neither usernames nor courses. */
+/** Makes the rows look as older code stored them, which knew neither usernames nor courses. */
 async function age({ db }: Replica): Promise<void> {
   await db.updateTable('deliveries').set({ username: null, course: null, enrolled_at: null }).execute()
   await db.deleteFrom('further_courses').execute()
 }
 
-test('what older code stored is found by username and by each of its courses', async (t) => {
+test('a delivery that older code stored is found by its username and by each of its courses', async (t) => {
   const bench = await setUp(t)
   const { store, operations, context } = bench
   const courseIds = ['course-v1:edX+One+1', 'course-v1:edX+Two+2']
@@ -41,7 +41,7 @@ test('what older code stored is found by username and by each of its courses', a
   assert.equal((await bench.row(broken)).username, '')
 })
 
-test('a first success of older code is not counted as one again', async (t) => {
+test('a first success that older code stored is not counted again', async (t) => {
   const bench = await setUp(t)
   const { id } = only(await bench.store.write([accepted(arrival())]))
   await bench.store.write([settled(succeeded(id))])
@@ -57,7 +57,7 @@ test('a first success of older code is not counted as one again', async (t) => {
   )
 })
 
-test('it goes in small steps until all is filled in, beside the webhooks', async (t) => {
+test('the backfill runs in small steps until all rows are filled, while webhooks are stored', async (t) => {
   const bench = await setUp(t)
   const people = Array.from({ length: 250 }, (_, i) => arrival({ email: `p${i}@x.example`, username: `u${i}` }))
   await bench.store.write(people.map(accepted))

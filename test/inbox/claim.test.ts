@@ -5,7 +5,7 @@ import { arrival, only, retry, START, setUp, succeeded } from './harness.ts'
 
 const quick = { timeout: 5000 }
 
-test('the oldest are taken first, and no more than asked for', quick, async (t) => {
+test('the oldest deliveries are claimed first, and at most as many as requested', quick, async (t) => {
   const bench = await setUp(t)
   const ids: string[] = []
   for (const at of [START, START - 2000, START - 1000]) {
@@ -17,7 +17,7 @@ test('the oldest are taken first, and no more than asked for', quick, async (t) 
   assert.deepEqual(await claimIds(bench, 2), [ids[0]])
 })
 
-test('a person is handed out once at a time, however the address is written', quick, async (t) => {
+test('a person has one claimed delivery at a time, however the address is written', quick, async (t) => {
   const bench = await setUp(t)
   const [first, second, other, third] = [
     await submit(bench, 'Ada@Example.com', 1),
@@ -33,7 +33,7 @@ test('a person is handed out once at a time, however the address is written', qu
   assert.deepEqual(await claimIds(bench), [third])
 })
 
-test('those behind 500 deliveries of one person are found', quick, async (t) => {
+test('a delivery behind 500 deliveries of one person is claimed', quick, async (t) => {
   const bench = await setUp(t)
   const crowd = Array.from({ length: 500 }, (_, i) => bench.inbox.submit(arrival({ order: i }), null))
   const [first] = await Promise.all(crowd)
@@ -43,7 +43,7 @@ test('those behind 500 deliveries of one person are found', quick, async (t) => 
   assert.deepEqual(await claimNow(bench), [])
 })
 
-test('when the clock is set back, a retry comes after as long a time as was meant', quick, async (t) => {
+test('when the clock is set back, the time until a retry stays the same', quick, async (t) => {
   const bench = await setUp(t)
   const id = await submit(bench, 'a@x.example')
   assert.deepEqual(await claimIds(bench), [id])
@@ -57,23 +57,23 @@ test('when the clock is set back, a retry comes after as long a time as was mean
   assert.deepEqual(await claimIds(bench), [id])
 })
 
-test('two that take at once never get the same delivery', quick, async (t) => {
+test('two claims at the same time never get the same delivery', quick, async (t) => {
   const bench = await setUp(t)
   const ids = await Promise.all(Array.from({ length: 20 }, (_, i) => submit(bench, `p${i}@x.example`)))
-  const taken = await Promise.all([claimIds(bench, 12), claimIds(bench, 12)])
-  assert.deepEqual(taken.flat().sort(), ids.sort())
+  const claimed = await Promise.all([claimIds(bench, 12), claimIds(bench, 12)])
+  assert.deepEqual(claimed.flat().sort(), ids.sort())
 })
 
-test('one who takes waits until something arrives', quick, async (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] }) // no polling: only a ring wakes
+test('a claim waits until a delivery is stored', quick, async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] }) // no polling: only the wake-up signal wakes it
   const bench = await setUp(t)
-  const taking = claimIds(bench)
+  const claiming = claimIds(bench)
   await new Promise(setImmediate)
   const id = await submit(bench, 'a@x.example')
-  assert.deepEqual(await taking, [id])
+  assert.deepEqual(await claiming, [id])
 })
 
-test('what arrives while somebody is looking is not missed', quick, async (t) => {
+test('a delivery that is stored during a claim is not missed', quick, async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const bench = await setUp(t)
   let arrives: Promise<string> | null = null
@@ -89,27 +89,27 @@ test('what arrives while somebody is looking is not missed', quick, async (t) =>
   assert.deepEqual(await claimIds(other), [await arrives])
 })
 
-test('the next delivery of a person is handed out as soon as the one before is settled', quick, async (t) => {
+test('the next delivery of a person is claimed as soon as the previous one is settled', quick, async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const bench = await setUp(t)
   const first = await submit(bench, 'a@x.example', 1)
   const second = await submit(bench, 'a@x.example', 2)
   assert.deepEqual(await claimIds(bench), [first])
-  const taking = claimIds(bench)
+  const claiming = claimIds(bench)
   await new Promise(setImmediate)
   await bench.inbox.settle([succeeded(first)])
-  assert.deepEqual(await taking, [second])
+  assert.deepEqual(await claiming, [second])
 })
 
-test('what a command made due is found without a ring', quick, async (t) => {
+test('a delivery that a command made due is claimed without a wake-up signal', quick, async (t) => {
   const bench = await setUp(t)
   const command = await bench.replica('replica-1')
-  const taking = claimIds(bench)
+  const claiming = claimIds(bench)
   const id = await submit(command, 'a@x.example')
-  assert.deepEqual(await taking, [id])
+  assert.deepEqual(await claiming, [id])
 })
 
-test('a retry is handed out when it is due and not before', quick, async (t) => {
+test('a retry is claimed when it is due and not before', quick, async (t) => {
   const bench = await setUp(t)
   const id = await submit(bench, 'a@x.example')
   await claimIds(bench)
@@ -121,7 +121,7 @@ test('a retry is handed out when it is due and not before', quick, async (t) => 
 })
 
 test(
-  'a row that is settled between looking and taking is not handed out, and its person stays free',
+  'a row that is settled between listing and claiming is not claimed, and its person can be claimed again',
   quick,
   async (t) => {
     const bench = await setUp(t)
@@ -148,7 +148,7 @@ test(
   },
 )
 
-test('what the database refuses to read is reported, and can be taken afterwards', quick, async (t) => {
+test('a failed read is reported, and its delivery can be claimed afterwards', quick, async (t) => {
   const bench = await setUp(t)
   let fails = true
   const other = await bench.replica('replica-1', (store) => ({

@@ -5,14 +5,14 @@ const running = new AbortController().signal
 export const submit = async ({ inbox }: Replica, email: string, order = 1): Promise<string> =>
   (await inbox.submit(arrival({ email, order }), null)).id
 
-/** Waits until there is something to be taken. */
+/** Waits until there is something to claim. */
 export const claimIds = async ({ inbox }: Replica, max = 10, signal = running): Promise<string[]> =>
   (await inbox.claim(max, signal)).map(({ id }) => id)
 
-/** What is there to be taken at this moment. */
+/** Claims what is due now, without waiting. */
 export async function claimNow(bench: Replica): Promise<string[]> {
   const stop = new AbortController()
-  const taking = claimIds(bench, 10, stop.signal)
-  stop.abort() // what was begun before the abort is still given out
-  return taking
+  const claiming = claimIds(bench, 10, stop.signal)
+  stop.abort() // a claim that has begun still ends
+  return claiming
 }

@@ -6,7 +6,7 @@ const double = (items: readonly number[]): number[] => items.map((item) => item 
 
 const isHopeless = (reason: unknown): boolean => String(reason).includes('away')
 
-/** A group write whose end the test decides; `started` resolves when it begins. */
+/** A group write that ends when the test says so; `started` resolves when it begins. */
 function held() {
   const groups: (readonly number[])[] = []
   let started = Promise.withResolvers<void>()
@@ -26,7 +26,7 @@ function held() {
   return { groups, write, finish, started: () => started.promise }
 }
 
-test('what comes in one turn is one group, and each gets its own result', async () => {
+test('items of one turn of the event loop form one group, and each gets its own result', async () => {
   const groups: (readonly number[])[] = []
   const write = createGroupCommit<number, number>({
     write: async (items) => {
@@ -41,7 +41,7 @@ test('what comes in one turn is one group, and each gets its own result', async 
   assert.equal(await write(4), 8)
 })
 
-test('what comes while a group is written goes into the next one; groups do not overlap', async () => {
+test('items that arrive during a write form the next group; groups do not overlap', async () => {
   const { groups, write, finish, started } = held()
   const one = createGroupCommit({ write, max: 10, isHopeless })
   const first = one(1)
@@ -71,7 +71,7 @@ test('a group has at most max items, and the order is kept', async () => {
   assert.deepEqual(groups, [[1, 2], [3, 4], [5]])
 })
 
-test('whoever waited for a group goes on before the next group starts', async () => {
+test('the callers of a group continue before the next group starts', async () => {
   const order: string[] = []
   const write = createGroupCommit<string, string>({
     write: async (items) => {
@@ -90,7 +90,7 @@ test('whoever waited for a group goes on before the next group starts', async ()
   assert.deepEqual(order, ['write a', 'after a', 'write b', 'after b'])
 })
 
-test('a bad item fails alone, and what came meanwhile is written too', async () => {
+test('a bad item fails alone, and items that arrive meanwhile are written', async () => {
   const write = createGroupCommit<number, number>({
     write: async (items) => {
       if (items.includes(2)) throw new Error('bad item')
@@ -107,21 +107,21 @@ test('a bad item fails alone, and what came meanwhile is written too', async () 
   assert.equal(await write(4), 8)
 })
 
-test('an item that is alone in its group is tried once', async () => {
-  let tries = 0
+test('an item that is alone in its group is attempted once', async () => {
+  let attempts = 0
   const write = createGroupCommit<number, number>({
     write: async () => {
-      tries++
+      attempts++
       throw new Error('bad item')
     },
     max: 10,
     isHopeless,
   })
   await assert.rejects(write(1), /bad item/)
-  assert.equal(tries, 1)
+  assert.equal(attempts, 1)
 })
 
-test('a write that gives too few results fails those that got none', async () => {
+test('a write with too few results fails the items without one', async () => {
   const write = createGroupCommit<number, number>({
     write: async (items) => double(items.slice(0, 1)),
     max: 10,
@@ -132,11 +132,11 @@ test('a write that gives too few results fails those that got none', async () =>
   assert.equal(second.status, 'rejected')
 })
 
-test('where no item would fare better, all fail at once', async () => {
-  let tries = 0
+test('if single items would fail too, the whole group fails at once', async () => {
+  let attempts = 0
   const write = createGroupCommit<number, number>({
     write: async (items) => {
-      tries++
+      attempts++
       if (items.includes(2)) throw new Error('the database is away')
       return double(items)
     },
@@ -148,6 +148,6 @@ test('where no item would fare better, all fail at once', async () => {
     results.map(({ status }) => status),
     ['rejected', 'rejected', 'rejected'],
   )
-  assert.equal(tries, 1)
+  assert.equal(attempts, 1)
   assert.equal(await write(4), 8)
 })

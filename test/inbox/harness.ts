@@ -9,7 +9,7 @@ import type { Database } from '../../src/database/dialect.ts'
 import { migrate } from '../../src/database/migrations.ts'
 import type { DeliveryRow, Tables } from '../../src/database/schema.ts'
 import { createIds } from '../../src/delivery/ids.ts'
-import type { Arrival, DeliveryEvent, Outcome, Settlement } from '../../src/delivery/types.ts'
+import type { DeliveryEvent, Outcome, Settlement, VerifiedWebhook } from '../../src/delivery/types.ts'
 import { createInbox } from '../../src/inbox/inbox.ts'
 import { createStore, type Store } from '../../src/inbox/store.ts'
 import type { Write } from '../../src/inbox/write.ts'
@@ -36,12 +36,12 @@ export const onSqlite = (): boolean => newDatabase === emptyFile
 /** A new and empty database. */
 export const emptyDatabase = (): Promise<EmptyDatabase> => newDatabase()
 
-/** Lets all tests that come run on another kind of database; see mariadb.test.ts. */
+/** Runs all following tests on another kind of database; see mariadb.test.ts. */
 export const useDatabases = (make: () => Promise<EmptyDatabase>): void => {
   newDatabase = make
 }
 
-/** As emptyDatabase; removed at the end of the test. */
+/** Like emptyDatabase, but removed at the end of the test. */
 export async function emptyUrl(t: TestContext): Promise<string> {
   const { url, remove } = await emptyDatabase()
   t.after(remove)
@@ -50,7 +50,7 @@ export async function emptyUrl(t: TestContext): Promise<string> {
 
 /**
  * A migrated database with one replica, and a way to open more on it. The clock stands still until a test moves it.
- * All is closed and removed at the end of the test.
+ * Everything is closed and removed at the end of the test.
  */
 export async function setUp(t: TestContext) {
   const { url, remove } = await emptyDatabase()
@@ -61,7 +61,7 @@ export async function setUp(t: TestContext) {
     for (const close of closers) await close()
     await remove()
   })
-  /** `wrap` stands between the inbox and its store. */
+  /** `wrap` may replace functions of the store that the inbox uses. */
   const replica = async (me: string, wrap = (store: Store): Store => store) => {
     const database = openDatabase({ url, serve: false })
     const { db, close } = database
@@ -87,7 +87,7 @@ export async function setUp(t: TestContext) {
       replicas: replicas.liveCount,
       publish: (event) => published.push(event),
       onDue: inbox.claimOrphansSoon,
-      silentMs: 0, // no replica of these tests beats
+      silentMs: 0, // no replica of these tests sends heartbeats
     })
     closers.push(async () => {
       inbox.close()
@@ -116,7 +116,7 @@ export async function setUp(t: TestContext) {
 }
 export type Replica = Awaited<ReturnType<Awaited<ReturnType<typeof setUp>>['replica']>>
 
-/** A store for a replica of this name, which has joined. Later it is called me-2, me-3 and so on. */
+/** The store of a replica that has joined under this name. When it joins again, its name is me-2, me-3 and so on. */
 export async function joined({
   database,
   me,
@@ -136,7 +136,7 @@ export async function joined({
   return { replicas, store }
 }
 
-/** As if nothing had been heard of this replica for two minutes. */
+/** Makes the last heartbeat of this replica two minutes old. */
 export async function silence({ db, replicas }: Replica): Promise<void> {
   await db
     .updateTable('replicas')
@@ -156,17 +156,17 @@ export function arrival({
   username?: string
   courseIds?: readonly string[]
   order?: number
-} = {}): Arrival {
+} = {}): VerifiedWebhook {
   const request = { email, name: 'Ada', family: 'Lovelace', username, courseIds }
   const body = Buffer.from(JSON.stringify({ ...request, order }))
   return { digest: createHash('sha256').update(body).digest('hex'), form: 'original', body, request, reason: null }
 }
 
-export function rejectedArrival(): Arrival {
+export function rejectedArrival(): VerifiedWebhook {
   return { ...arrival(), request: null, reason: { code: 'payload.invalid', subject: '{"email":["Required"]}' } }
 }
 
-export const accepted = (one: Arrival): Write => ({ kind: 'accept', arrival: one })
+export const accepted = (webhook: VerifiedWebhook): Write => ({ kind: 'accept', webhook })
 export const settled = (settlement: Settlement): Write => settledBy('replica-1', settlement)
 export const settledBy = (owner: string, settlement: Settlement): Write => ({ kind: 'settle', settlement, owner })
 
@@ -212,7 +212,7 @@ export function retry(id: string, dueAt: number, attempts = 1, generation = 0): 
   }
 }
 
-/** What happened to a delivery, in order, as stored. */
+/** The kinds of a delivery's stored events, in order. */
 export async function timeline({ db }: Pick<Replica, 'db'>, id: string): Promise<string[]> {
   const rows = await db.selectFrom('events').select('kind').where('delivery_id', '=', id).orderBy('id').execute()
   return rows.map(({ kind }) => kind)

@@ -5,42 +5,42 @@ import { setUp, succeeded } from './harness.ts'
 
 const quick = { timeout: 5000 }
 
-test('an abort ends the taking, also one from before', quick, async (t) => {
+test('an abort ends a claim, even if it comes before the claim', quick, async (t) => {
   const bench = await setUp(t)
   const stop = new AbortController()
-  const taking = claimIds(bench, 10, stop.signal)
+  const claiming = claimIds(bench, 10, stop.signal)
   await new Promise(setImmediate)
   stop.abort()
-  assert.deepEqual(await taking, [])
+  assert.deepEqual(await claiming, [])
   const id = await submit(bench, 'a@x.example')
   assert.deepEqual(await claimIds(bench, 10, stop.signal), [])
   assert.deepEqual(await claimIds(bench), [id])
 })
 
-test('nothing is handed out during a pause, and everything after it', quick, async (t) => {
+test('nothing is claimed during a pause, and everything after it', quick, async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const bench = await setUp(t)
   bench.inbox.pause()
   const stop = new AbortController()
-  const taking = claimIds(bench, 10, stop.signal)
-  const id = await submit(bench, 'a@x.example') // rings
+  const claiming = claimIds(bench, 10, stop.signal)
+  const id = await submit(bench, 'a@x.example') // sends the wake-up signal
   await new Promise(setImmediate)
   stop.abort()
-  assert.deepEqual(await taking, [])
+  assert.deepEqual(await claiming, [])
   const waiting = claimIds(bench)
   await new Promise(setImmediate)
   bench.inbox.resume()
   assert.deepEqual(await waiting, [id])
 })
 
-test('a pause also stops one who is just taking', quick, async (t) => {
+test('a pause stops a claim in progress', quick, async (t) => {
   const bench = await setUp(t)
   const id = await submit(bench, 'a@x.example')
-  const taking = claimIds(bench)
+  const claiming = claimIds(bench)
   bench.inbox.pause()
   await new Promise(setImmediate)
   bench.inbox.resume()
-  assert.deepEqual(await taking, [id])
+  assert.deepEqual(await claiming, [id])
   await bench.inbox.settle([succeeded(id)])
 
   const next = await submit(bench, 'a@x.example', 2)

@@ -4,12 +4,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { claimIds, claimNow, submit } from './claiming.ts'
 import { arrival, only, type Replica, retry, START, setUp, silence, succeeded, timeline } from './harness.ts'
 
-/** Replicas at work at the same time, which SQLite doesn't have; mariadb.test.ts runs these. */
+/** Several replicas at the same time, which SQLite can't have; mariadb.test.ts runs these. */
 
 const DEADLINE = START + 60_000
 const quick = { timeout: 5000 }
 
-/** What happens to a replica that is paused for so long that another one gives it up. */
+/** Prunes a replica as another one does after a long pause. */
 async function giveUp(lost: Replica, { replicas }: Replica): Promise<void> {
   const { me, beat, rejoin } = lost.replicas
   const name = me()
@@ -19,7 +19,7 @@ async function giveUp(lost: Replica, { replicas }: Replica): Promise<void> {
   await rejoin(name)
 }
 
-test('rows of nobody are taken, as a command or a dead replica leaves them', quick, async (t) => {
+test('orphans that a command or a dead replica leaves are claimed', quick, async (t) => {
   const bench = await setUp(t)
   const taking = claimIds(bench)
   const id = await submit(await bench.replica('replica-2'), 'a@x.example')
@@ -32,7 +32,7 @@ test('the same webhook at two replicas is one delivery, and both senders get its
   const other = await bench.replica('replica-2')
   const [here, there] = [bench, other].map(({ inbox }) => inbox.submit(arrival(), DEADLINE))
   await Promise.race([claimIds(bench), claimIds(other)])
-  while ((await bench.rows('events')).length < 2) await delay(10) // a repeat after the end is worked on again
+  while ((await bench.rows('events')).length < 2) await delay(10) // a repeat after the settlement would start another attempt
   const { id, owner } = only(await bench.db.selectFrom('deliveries').select(['id', 'owner']).execute())
   const worker = owner === 'replica-1' ? bench : other
   // The attempt may have begun before the second webhook, which then gets the answer of the next attempt.
@@ -49,7 +49,7 @@ test('the same webhook at two replicas is one delivery, and both senders get its
 })
 
 test(
-  'a next try of another replica after the deadline is the answer here, one before it is waited for',
+  'a sender waits for another replica’s next attempt before the deadline, and gets its answer at once if that is later',
   quick,
   async (t) => {
     const bench = await setUp(t)
@@ -62,7 +62,7 @@ test(
     })
     assert.deepEqual(await claimIds(other), [id])
     await other.inbox.settle([retry(id, DEADLINE - 1, 1, 1)])
-    await bench.inbox.submit(arrival({ email: 'b@x.example' }), null) // a turn or more of the database
+    await bench.inbox.submit(arrival({ email: 'b@x.example' }), null) // gives the database at least one turn
     assert.equal(told, false)
     bench.clock.at = DEADLINE - 1
     assert.deepEqual(await claimIds(other), [id])
@@ -71,23 +71,27 @@ test(
   },
 )
 
-test('who waits at a replica that was given up for dead is told what another one made of it', quick, async (t) => {
-  const bench = await setUp(t)
-  const other = await bench.replica('replica-2')
-  const answered = bench.inbox.submit(arrival(), DEADLINE)
-  const id = only(await claimIds(bench))
-  assert(bench.inbox.isMine(id))
-  await giveUp(bench, other)
-  assert.equal(bench.inbox.isMine(id), false)
-  bench.clock.at += 1
-  assert.deepEqual(await claimIds(other), [id])
-  await other.inbox.settle([succeeded(id)])
-  await bench.inbox.settle([retry(id, DEADLINE)])
-  assert.equal((await answered).progress?.state, 'succeeded')
-  assert.deepEqual(await timeline(bench, id), ['received', 'succeeded'])
-})
+test(
+  'a sender that waits at a pruned replica gets the result of the replica that claimed the delivery',
+  quick,
+  async (t) => {
+    const bench = await setUp(t)
+    const other = await bench.replica('replica-2')
+    const answered = bench.inbox.submit(arrival(), DEADLINE)
+    const id = only(await claimIds(bench))
+    assert(bench.inbox.isMine(id))
+    await giveUp(bench, other)
+    assert.equal(bench.inbox.isMine(id), false)
+    bench.clock.at += 1
+    assert.deepEqual(await claimIds(other), [id])
+    await other.inbox.settle([succeeded(id)])
+    await bench.inbox.settle([retry(id, DEADLINE)])
+    assert.equal((await answered).progress?.state, 'succeeded')
+    assert.deepEqual(await timeline(bench, id), ['received', 'succeeded'])
+  },
+)
 
-test('what is let go can be handed out again', quick, async (t) => {
+test('a released delivery can be claimed again', quick, async (t) => {
   const bench = await setUp(t)
   const id = await submit(bench, 'a@x.example')
   assert.deepEqual(await claimIds(bench), [id])

@@ -16,11 +16,11 @@ import {
 
 const DEADLINE = START + 60_000
 const running = new AbortController().signal
-const quick = { timeout: 5000 } // whoever waits for the deadline instead of the event fails by it
+const quick = { timeout: 5000 } // a test that waits for the deadline instead of the event fails by it
 
 const claimOne = async ({ inbox }: Replica): Promise<Delivery> => only(await inbox.claim(10, running))
 
-test('whoever submits waits, and gets what the work came to', quick, async (t) => {
+test('a submit waits for the result of the attempt and resolves to it', quick, async (t) => {
   const bench = await setUp(t)
   for (const end of [succeeded, needsAttention]) {
     const answered = bench.inbox.submit(arrival({ email: end.name }), DEADLINE)
@@ -32,7 +32,7 @@ test('whoever submits waits, and gets what the work came to', quick, async (t) =
 })
 
 test(
-  'an attempt answers the equal webhooks that came before it, and the next attempt those that came during it',
+  'an attempt answers the equal webhooks from before its start, and the next attempt those that arrive during it',
   quick,
   async (t) => {
     const bench = await setUp(t)
@@ -44,7 +44,7 @@ test(
     await bench.inbox.settle([first])
     for (const answer of await Promise.all(before)) assert.deepEqual(answer, { id, progress: first })
     const next = await claimOne(bench)
-    assert.deepEqual([next.id, next.outcome, next.generation], [id, null, 2], 'two that came together count once')
+    assert.deepEqual([next.id, next.outcome, next.generation], [id, null, 2], 'two that arrived together count once')
     const second = succeeded(id, 'allowed', 2)
     await bench.inbox.settle([second])
     assert.deepEqual(await during, { id, progress: second })
@@ -63,21 +63,17 @@ test('a repeat during the last attempt restarts the schedule', quick, async (t) 
   assert.deepEqual([state, attempts], ['waiting', 0])
 })
 
-test(
-  'a queued delivery that is sent again is answered with nothing from before: a done course is done again',
-  quick,
-  async (t) => {
-    const bench = await setUp(t)
-    const { id } = await bench.inbox.submit(arrival(), null)
-    await claimOne(bench)
-    await bench.inbox.settle([{ ...retry(id, START + 5000), outcome: succeeded(id).outcome }])
-    void bench.inbox.submit(arrival(), DEADLINE)
-    const { outcome, generation } = await claimOne(bench)
-    assert.deepEqual([outcome, generation], [null, 1])
-  },
-)
+test('a repeat of a queued delivery gets no earlier result: a finished course is enrolled again', quick, async (t) => {
+  const bench = await setUp(t)
+  const { id } = await bench.inbox.submit(arrival(), null)
+  await claimOne(bench)
+  await bench.inbox.settle([{ ...retry(id, START + 5000), outcome: succeeded(id).outcome }])
+  void bench.inbox.submit(arrival(), DEADLINE)
+  const { outcome, generation } = await claimOne(bench)
+  assert.deepEqual([outcome, generation], [null, 1])
+})
 
-test('a repeat of a finished delivery waits for the work to be done again', quick, async (t) => {
+test('a repeat of a finished delivery waits for a new attempt', quick, async (t) => {
   const bench = await setUp(t)
   const { id } = await bench.inbox.submit(arrival(), null)
   await claimOne(bench)
@@ -89,7 +85,7 @@ test('a repeat of a finished delivery waits for the work to be done again', quic
 })
 
 for (const order of ['result first', 'repeat first']) {
-  test(`a repeat that comes with the result of its row is not answered with it (${order})`, quick, async (t) => {
+  test(`a repeat in the same group as the result of its row does not get that result (${order})`, quick, async (t) => {
     const bench = await setUp(t)
     const first = bench.inbox.submit(arrival(), DEADLINE)
     const { id } = await claimOne(bench)
@@ -105,7 +101,7 @@ for (const order of ['result first', 'repeat first']) {
   })
 }
 
-test('a rejected webhook is answered at once, and so is one that nobody waits for', quick, async (t) => {
+test('a rejected webhook is answered at once, and so is one without a deadline', quick, async (t) => {
   const { inbox } = await setUp(t)
   const webhook = rejectedArrival()
   const { progress } = await inbox.submit(webhook, DEADLINE)
@@ -118,26 +114,26 @@ test('a rejected webhook is answered at once, and so is one that nobody waits fo
   assert.equal((await inbox.submit(arrival({ order: 2 }), null)).progress, null)
 })
 
-test('when the deadline passes there is no answer, and the delivery is still worked on', quick, async (t) => {
+test('after the deadline there is no answer, and the delivery is still attempted', quick, async (t) => {
   const bench = await setUp(t)
   const { id, progress } = await bench.inbox.submit(arrival(), START + 5)
   assert.equal(progress, null)
   assert.equal((await claimOne(bench)).id, id)
 })
 
-test('a next try before the deadline is waited for', quick, async (t) => {
+test('a sender waits for the next attempt if it is before the deadline', quick, async (t) => {
   const bench = await setUp(t)
   const answered = bench.inbox.submit(arrival(), DEADLINE)
   const { id } = await claimOne(bench)
   await bench.inbox.settle([retry(id, DEADLINE - 1)])
   bench.clock.at = DEADLINE - 1
-  bench.inbox.resume() // rings
+  bench.inbox.resume() // sends the wake-up signal
   assert.equal((await claimOne(bench)).attempts, 1)
   await bench.inbox.settle([succeeded(id)])
   assert.deepEqual((await answered).progress, succeeded(id))
 })
 
-test('a next try at the deadline or later is the answer, at once', quick, async (t) => {
+test('a next attempt at the deadline or later is answered at once', quick, async (t) => {
   const bench = await setUp(t)
   const answered = bench.inbox.submit(arrival(), DEADLINE)
   const { id } = await claimOne(bench)
@@ -145,7 +141,7 @@ test('a next try at the deadline or later is the answer, at once', quick, async 
   assert.deepEqual((await answered).progress, retry(id, DEADLINE))
 })
 
-test('a pause tells those who wait, and nobody waits while it lasts', quick, async (t) => {
+test('a pause answers the waiting senders, and no sender waits during it', quick, async (t) => {
   const bench = await setUp(t)
   const waiting = bench.inbox.submit(arrival(), DEADLINE)
   const { id } = await claimOne(bench)
@@ -154,14 +150,14 @@ test('a pause tells those who wait, and nobody waits while it lasts', quick, asy
   assert.deepEqual(await bench.inbox.submit(arrival(), DEADLINE), { id, progress: null })
   bench.inbox.resume()
   const answered = bench.inbox.submit(arrival(), DEADLINE)
-  await bench.inbox.submit(arrival(), null) // the one before is stored by then
+  await bench.inbox.submit(arrival(), null) // by then the previous one is stored
   await bench.inbox.settle([succeeded(id)])
   const { generation } = await claimOne(bench)
   await bench.inbox.settle([succeeded(id, 'enrolled', generation)])
   assert.deepEqual(await answered, { id, progress: succeeded(id, 'enrolled', generation) })
 })
 
-test('closing tells those who wait, and nobody waits afterwards', quick, async (t) => {
+test('a close answers the waiting senders, and no sender waits afterwards', quick, async (t) => {
   const { inbox } = await setUp(t)
   const stored = inbox.submit(arrival(), null)
   const waiting = inbox.submit(arrival(), DEADLINE)
@@ -172,19 +168,25 @@ test('closing tells those who wait, and nobody waits afterwards', quick, async (
   assert.equal((await late).progress, null)
 })
 
-test('500 webhooks at once, some of them equal, are each stored and published exactly once', quick, async (t) => {
-  const bench = await setUp(t)
-  const numbers = Array.from({ length: 500 }, (_, i) => (i * 7) % 180)
-  const answers = await Promise.all(numbers.map((n) => bench.inbox.submit(arrival({ email: `p${n}@x.example` }), null)))
-  const idOf = new Map(numbers.map((n, i) => [n, answers[i]?.id]))
-  assert.equal(new Set(idOf.values()).size, 180)
-  for (const [i, n] of numbers.entries()) assert.equal(answers[i]?.id, idOf.get(n))
-  const rows = await bench.db.selectFrom('events').selectAll().orderBy('id').execute()
-  assert.equal(rows.length, 500)
-  assert.deepEqual(
-    bench.published.map(({ id }) => id).sort(),
-    rows.map(({ id }) => id),
-  )
-  for (const id of idOf.values()) assert.equal(rows.find((row) => row.delivery_id === id)?.kind, 'received')
-  assert.equal(rows.filter(({ kind }) => kind === 'received').length, 180)
-})
+test(
+  '500 webhooks at the same time, some of them equal, are each stored and published exactly once',
+  quick,
+  async (t) => {
+    const bench = await setUp(t)
+    const numbers = Array.from({ length: 500 }, (_, i) => (i * 7) % 180)
+    const answers = await Promise.all(
+      numbers.map((n) => bench.inbox.submit(arrival({ email: `p${n}@x.example` }), null)),
+    )
+    const idOf = new Map(numbers.map((n, i) => [n, answers[i]?.id]))
+    assert.equal(new Set(idOf.values()).size, 180)
+    for (const [i, n] of numbers.entries()) assert.equal(answers[i]?.id, idOf.get(n))
+    const rows = await bench.db.selectFrom('events').selectAll().orderBy('id').execute()
+    assert.equal(rows.length, 500)
+    assert.deepEqual(
+      bench.published.map(({ id }) => id).sort(),
+      rows.map(({ id }) => id),
+    )
+    for (const id of idOf.values()) assert.equal(rows.find((row) => row.delivery_id === id)?.kind, 'received')
+    assert.equal(rows.filter(({ kind }) => kind === 'received').length, 180)
+  },
+)

@@ -2,7 +2,7 @@ import { after, test } from 'node:test'
 import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
 import { useDatabases } from './harness.ts'
 
-/** The same tests of the inbox once more, on a server. */
+/** Runs the tests of the inbox again, on a server. */
 if (hasMariaDb()) {
   const server = await startMariaDb()
   after(server.remove)
@@ -28,8 +28,8 @@ if (hasMariaDb()) {
   await import('./settle.test.ts')
   await import('./store.test.ts')
   await import('../operations/timeline.test.ts')
-  await import('../database/trouble.test.ts')
+  await import('../database/write-failures.test.ts')
   await import('./unreadable.test.ts')
 } else {
-  test('test/deliveries on MariaDB, and test/replicas', { skip: HOW_TO_RUN }, () => {})
+  test('test/inbox and test/replicas on MariaDB', { skip: HOW_TO_RUN }, () => {})
 }

@@ -5,7 +5,7 @@ import { runInNewContext } from 'node:vm'
 const TIMES = 2000
 const ROUNDS = 6
 
-/** How many bytes each `use` leaves in memory: a leak grows in every round, the rest of the process only in some. */
+/** How many bytes each `use` leaves in memory. A leak grows in every round, the rest of the process only in some. */
 export async function bytesKept(use: () => Promise<unknown>): Promise<number> {
   setFlagsFromString('--expose-gc')
   const gc: unknown = runInNewContext('gc')
@@ -18,5 +18,5 @@ export async function bytesKept(use: () => Promise<unknown>): Promise<number> {
     gc()
     growths.push((process.memoryUsage().heapUsed - before) / TIMES)
   }
-  return Math.min(...growths.slice(1)) // what is there before the first round was not yet collected
+  return Math.min(...growths.slice(1)) // the first round also frees garbage from before
 }

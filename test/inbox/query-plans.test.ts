@@ -8,7 +8,7 @@ import { accepted, arrival, joined, only, onSqlite, type Replica, START, settled
 
 const ROWS = 2000
 
-/** So many finished deliveries, and some that wait: with a handful of rows every plan is a scan. */
+/** How many finished deliveries to store, besides some that wait: with few rows every plan is a scan. */
 async function fill({ db, store }: Replica): Promise<void> {
   for (let from = 0; from < ROWS; from += 200) {
     const emails = Array.from({ length: 200 }, (_, i) => `p${from + i}@x.example`)
@@ -18,7 +18,7 @@ async function fill({ db, store }: Replica): Promise<void> {
   await sql.raw(onSqlite() ? 'analyze' : 'analyze table deliveries, events, counters, replicas').execute(db)
 }
 
-test('looking for due rows reads the index alone and sorts nothing, on the first page and on the next', async (t) => {
+test('the query for due rows reads the index alone and sorts nothing, on the first page and on the next', async (t) => {
   const bench = await setUp(t)
   await fill(bench)
   const plans = await plansOf(bench.database, async (db) => {
@@ -44,7 +44,7 @@ test('looking for due rows reads the index alone and sorts nothing, on the first
   }
 })
 
-test('what the inbox does finds its rows by an index, whatever is stored besides', async (t) => {
+test('every statement of the inbox finds its rows by an index', async (t) => {
   const bench = await setUp(t)
   await fill(bench)
   const { id } = only(await bench.store.due({ limit: 1, after: null }))
@@ -69,7 +69,7 @@ test('what the inbox does finds its rows by an index, whatever is stored besides
   }
 })
 
-test('retention finds what is too old by an index, however much is kept besides', async (t) => {
+test('retention finds old rows by an index, however many rows are kept', async (t) => {
   const bench = await setUp(t)
   await fill(bench)
   const plans = await plansOf(bench.database, async (db) => {

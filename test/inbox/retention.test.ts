@@ -5,7 +5,7 @@ import { accepted, arrival, needsAttention, retry, START, settled, setUp, succee
 
 const DAY_MS = 24 * 3_600_000
 
-test('a finished delivery goes with its events once its last activity is too old, and not before', async (t) => {
+test('a finished delivery is deleted with its events once its last activity is too old, and not before', async (t) => {
   const { store, db, clock, rows } = await setUp(t)
   const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
   clock.at += 1000
@@ -15,7 +15,7 @@ test('a finished delivery goes with its events once its last activity is too old
   assert.deepEqual([await rows('deliveries'), await rows('events')], [[], []])
 })
 
-test('what still waits is never deleted, however old it is', async (t) => {
+test('a waiting delivery is never deleted, however old it is', async (t) => {
   const { store, db, rows } = await setUp(t)
   const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
   await store.write([settled(retry(id, START + DAY_MS))])
@@ -23,7 +23,7 @@ test('what still waits is never deleted, however old it is', async (t) => {
   assert.equal((await rows('deliveries')).length, 1)
 })
 
-test('what needs attention is never deleted, however old it is, and holds up no other', async (t) => {
+test('a delivery that needs attention is never deleted, however old it is, and delays no other deletion', async (t) => {
   const { store, db, rows, operations } = await setUp(t)
   const emails = Array.from({ length: 250 }, (_, i) => `p${i}@example.com`)
   const open = await store.write(emails.map((email) => accepted(arrival({ email }))))
@@ -49,7 +49,7 @@ test('a repeat counts as activity', async (t) => {
   assert.deepEqual(await timeline({ db }, id), ['received', 'succeeded', 'repeated', 'succeeded'])
 })
 
-test('it goes in small steps until nothing is too old, and keeps the rest', async (t) => {
+test('retention deletes in small steps until nothing is too old, and keeps the rest', async (t) => {
   const { store, db, clock, rows } = await setUp(t)
   const emails = Array.from({ length: 450 }, (_, i) => `p${i}@example.com`)
   const old = await store.write(emails.map((email) => accepted(arrival({ email }))))
@@ -85,7 +85,7 @@ test('it goes in small steps until nothing is too old, and keeps the rest', asyn
   assert.equal((await rows('events')).length, 1)
 })
 
-test('courses go with their delivery; entries of the audit and ended bulk replays when they are as old', async (t) => {
+test('courses are deleted with their delivery; audit entries and ended bulk replays at the same age', async (t) => {
   const { store, db, operations, clock, rows } = await setUp(t)
   const courseIds = ['course-v1:a+b+1', 'course-v1:a+b+2']
   const [one] = await store.write([accepted(arrival({ courseIds }))])

@@ -20,7 +20,7 @@ const accept = async ({ store }: Replica, emails: readonly string[]): Promise<st
   return stored.map(({ id }) => id)
 }
 
-test('a final result ends the delivery and frees it of its owner', async (t) => {
+test('a final result settles the delivery and clears its owner', async (t) => {
   const bench = await setUp(t)
   const [one = '', two = ''] = await accept(bench, ['a@x.example', 'b@x.example'])
   bench.clock.at += 500
@@ -40,7 +40,7 @@ test('a final result ends the delivery and frees it of its owner', async (t) => 
   assert.equal(written[0]?.events[0]?.detail, succeeded(one).detail)
 })
 
-test('a retry keeps the owner and sets when the next try is due', async (t) => {
+test('a retry keeps the owner and sets when the next attempt is due', async (t) => {
   const bench = await setUp(t)
   const [id = ''] = await accept(bench, ['a@x.example'])
   await bench.store.write([settled(retry(id, START + 5000, 3))])
@@ -49,7 +49,7 @@ test('a retry keeps the owner and sets when the next try is due', async (t) => {
   assert.deepEqual(await timeline(bench, id), ['received', 'retry_scheduled'])
 })
 
-test('equal results in one group are each told and written with their own detail', async (t) => {
+test('equal results in one group are each published and stored with their own detail', async (t) => {
   const bench = await setUp(t)
   const ids = await accept(bench, ['a@x.example', 'b@x.example', 'c@x.example'])
   const results = ids.map((id, i) => ({ ...succeeded(id, i === 1 ? 'allowed' : 'enrolled'), detail: `person ${i}` }))
@@ -61,7 +61,7 @@ test('equal results in one group are each told and written with their own detail
   for (const { id, outcome } of results) assert.equal((await bench.row(id)).outcome, JSON.stringify(outcome))
 })
 
-test('results in one group that differ in their tries alone keep each its own', async (t) => {
+test('results in one group that differ only in their number of attempts each keep their own', async (t) => {
   const bench = await setUp(t)
   const ids = await accept(bench, ['a@x.example', 'b@x.example', 'c@x.example'])
   await bench.store.write(ids.map((id, i) => settled(retry(id, START + 5000, [3, 1, 3][i]))))
@@ -72,7 +72,7 @@ test('results in one group that differ in their tries alone keep each its own', 
   )
 })
 
-test('equal results of work that was begun under different names are each written for its own', async (t) => {
+test('equal results of attempts under different replica names are stored for their own names', async (t) => {
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
   const [mine = ''] = await accept(bench, ['a@x.example'])
@@ -91,7 +91,7 @@ test('equal results of work that was begun under different names are each writte
   )
 })
 
-test('the time of the first success is stored with a success alone, and stays', async (t) => {
+test('the time of the first success is stored only with a success, and never changes', async (t) => {
   const bench = await setUp(t)
   const [id = ''] = await accept(bench, ['a@x.example'])
   const enrolledAfter = async (settlement: ReturnType<typeof retry>): Promise<number | null> => {
@@ -108,7 +108,7 @@ test('the time of the first success is stored with a success alone, and stays', 
 })
 
 for (const result of [succeeded, (id: string) => retry(id, START + 5000)]) {
-  test(`${result('').state}: a row that went to another replica is left alone and gets no event`, async (t) => {
+  test(`${result('').state}: a row that another replica owns is not changed and gets no event`, async (t) => {
     const bench = await setUp(t)
     const [lost = '', mine = ''] = await accept(bench, ['a@x.example', 'b@x.example'])
     const other = await bench.replica('replica-2')
@@ -125,11 +125,11 @@ for (const result of [succeeded, (id: string) => retry(id, START + 5000)]) {
   })
 }
 
-test('a row that is settled already is left alone and gets no second event', async (t) => {
+test('a row that is settled already is not changed and gets no second event', async (t) => {
   const bench = await setUp(t)
   const [id = ''] = await accept(bench, ['a@x.example'])
   await bench.store.write([settled(succeeded(id))])
-  await bench.db.updateTable('deliveries').set({ owner: 'replica-1' }).execute() // the state alone decides
+  await bench.db.updateTable('deliveries').set({ owner: 'replica-1' }).execute() // only the state decides
   const before = await bench.row(id)
   bench.clock.at += 500
   for (const late of [needsAttention(id), succeeded(id), retry(id, START)]) {
@@ -140,7 +140,7 @@ test('a row that is settled already is left alone and gets no second event', asy
 })
 
 for (const order of ['result first', 'repeat first']) {
-  test(`a repeat in one group with the result of its row is worked on again (${order})`, async (t) => {
+  test(`a repeat in the same group as the result of its row starts another attempt (${order})`, async (t) => {
     const bench = await setUp(t)
     const [id = ''] = await accept(bench, ['a@x.example'])
     const writes = [settled(succeeded(id)), accepted(arrival({ email: 'a@x.example' }))]

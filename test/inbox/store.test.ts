@@ -15,7 +15,7 @@ import {
   succeeded,
 } from './harness.ts'
 
-test('due rows come oldest first, then in the order of their arrival, and page by page without gaps', async (t) => {
+test('due rows are listed oldest first, then in the order in which they were received, and page by page without gaps', async (t) => {
   const { store, clock } = await setUp(t)
   const ids: string[] = []
   for (const at of [START, START, START - 1000, START + 1000, START, START + 1000]) {
@@ -40,7 +40,7 @@ test('due rows come oldest first, then in the order of their arrival, and page b
   }
 })
 
-test('only rows that are due now, waiting and ours are handed out', async (t) => {
+test('only rows that are due, waiting and ours are listed', async (t) => {
   const { store, replica, clock } = await setUp(t)
   const other = await replica('replica-2')
   const [done, later, , due] = await store.write([
@@ -67,7 +67,7 @@ test('only rows that are due now, waiting and ours are handed out', async (t) =>
   assert.deepEqual(await store.readClaimed([]), { deliveries: [], events: [] })
 })
 
-test('a take-over makes all unfinished rows ours, those of nobody too, and leaves the rest', async (t) => {
+test('claimAll claims all unfinished rows, orphans included, and leaves the rest', async (t) => {
   const { store, replica, db, row } = await setUp(t)
   const dead = await replica('dead')
   const [lost, orphan, done] = await dead.store.write([1, 2, 3].map((order) => accepted(arrival({ order }))))

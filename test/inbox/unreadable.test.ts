@@ -12,7 +12,7 @@ const DAMAGED = [
 ] as const
 
 for (const [column, text] of DAMAGED) {
-  test(`a row with ${column} ${text} needs attention and holds up no other`, quick, async (t) => {
+  test(`a row with ${column} ${text} needs attention and delays no other`, quick, async (t) => {
     const bench = await setUp(t)
     const { inbox, db, published, row } = bench
     const bad = await submit(bench, 'ada@x.example')
@@ -30,7 +30,7 @@ for (const [column, text] of DAMAGED) {
     const event = only(published)
     assert.deepEqual([event.deliveryId, event.kind], [bad, 'needs_attention'])
     assert.match(event.detail, /^the stored row can't be read: /)
-    assert.ok(!`${event.detail}${outcome}`.includes('ada@x'), 'the log shows nothing of what is in it')
+    assert.ok(!`${event.detail}${outcome}`.includes('ada@x'), 'the log shows nothing of its content')
     assert.deepEqual(await timeline(bench, bad), ['received', 'needs_attention'])
     await inbox.settle([succeeded(good)])
     const next = await submit(bench, 'ada@x.example', 2)
@@ -38,7 +38,7 @@ for (const [column, text] of DAMAGED) {
   })
 }
 
-test('once it is mended a replay has it worked on', quick, async (t) => {
+test('after a repair, a replay attempts it', quick, async (t) => {
   const bench = await setUp(t)
   const id = await submit(bench, 'ada@x.example')
   const { request } = await bench.row(id)
@@ -52,7 +52,7 @@ test('once it is mended a replay has it worked on', quick, async (t) => {
   assert.deepEqual(await claimNow(bench), [id])
 })
 
-test('a damaged outcome of a finished delivery stops nobody who asks for it', quick, async (t) => {
+test('a finished delivery with a damaged outcome can be repeated', quick, async (t) => {
   const bench = await setUp(t)
   const id = await submit(bench, 'ada@x.example')
   await bench.db.updateTable('deliveries').set({ outcome: '{' }).execute()

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { sql } from 'kysely'
-import type { Arrival } from '../../src/delivery/types.ts'
+import type { VerifiedWebhook } from '../../src/delivery/types.ts'
 import { forget, mentions } from '../../src/operations/forget.ts'
 import { claimNow, submit } from '../inbox/claiming.ts'
 import {
@@ -24,7 +24,7 @@ const by = 'retirement'
 const EMAIL = 'Ada@x.example'
 
 /** A webhook with an invalid payload: only its body is known. */
-function rejectedWith(body: string): Arrival {
+function rejectedWith(body: string): VerifiedWebhook {
   const digest = createHash('sha256').update(body).digest('hex')
   const reason = { code: 'payload.invalid', subject: '{}' } as const
   return { digest, form: 'raw', body: Buffer.from(body), request: null, reason }
@@ -151,7 +151,7 @@ if (onSqlite()) {
     const { store, database, context, url } = bench
     const file = url.replace('sqlite:', '')
     const names = Array.from({ length: 3000 }, (_, i) => `Person${(i * 7919) % 3001}q`)
-    const people = names.map((name): Arrival => {
+    const people = names.map((name): VerifiedWebhook => {
       const request = { email: `${name}@x.example`, name, family: `${name}son`, username: `${name}u`, courseIds: ['c'] }
       const body = Buffer.from(JSON.stringify({ ...request, more: 'x'.repeat((name.length * 97) % 700) }))
       return { digest: createHash('sha256').update(body).digest('hex'), form: 'raw', body, request, reason: null }
@@ -174,8 +174,8 @@ if (onSqlite()) {
         .toLowerCase()
       return texts.filter((text) => raw.includes(text.toLowerCase()))
     }
-    assert.ok(traced().length > 0, 'the write-ahead log still has traces')
-    assert.equal(await database.scrub({ traces: found, atAnySize: false }), true)
+    assert.ok(traced().length > 0, 'the write-ahead log still has them')
+    assert.equal(await database.vacuum({ traces: found, evenIfLarge: false }), true)
     assert.deepEqual(traced(), [])
     assert.equal((await bench.rows('deliveries')).length, people.length - wanted.length)
     const { rows } = await sql<{ integrity_check: string }>`pragma integrity_check`.execute(bench.db)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Arrival } from '../../src/delivery/types.ts'
+import type { VerifiedWebhook } from '../../src/delivery/types.ts'
 import { AppError } from '../../src/errors.ts'
 import { type DeliveryFilter, readSearch } from '../../src/operations/filter.ts'
 import type { Found } from '../../src/operations/operations.ts'
@@ -22,7 +22,7 @@ import {
 type Bench = Awaited<ReturnType<typeof setUp>>
 
 /** Stores deliveries one second apart; returns their ids. */
-async function storeAll({ store, clock }: Bench, arrivals: readonly Arrival[]): Promise<string[]> {
+async function storeAll({ store, clock }: Bench, arrivals: readonly VerifiedWebhook[]): Promise<string[]> {
   const ids: string[] = []
   for (const one of arrivals) {
     ids.push(only(await store.write([accepted(one)])).id)

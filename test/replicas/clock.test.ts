@@ -15,7 +15,7 @@ if (hasMariaDb()) {
   after(server.remove)
 
   describe('a replica whose clock is ahead of the database', { concurrency: 2 }, () => {
-    test('by 100 days: it deletes what is too old, and nothing fresh', async (t) => {
+    test('by 100 days deletes only what is too old by the database’s clock', async (t) => {
       const { url: databaseUrl } = await server.newDatabase()
       const lms = await startLms(t)
       const right = await startReplica({ t, databaseUrl, lmsUrl: lms.url })
@@ -32,7 +32,7 @@ if (hasMariaDb()) {
       )
     })
 
-    test('by an hour: a repeat that it receives is worked on now, and its ids sort among the others', async (t) => {
+    test('by an hour attempts a repeat at once, and its ids sort among the others', async (t) => {
       const { url: databaseUrl } = await server.newDatabase()
       const lms = await startLms(t)
       await lms.faults([{ method: 'POST', status: 500 }])

@@ -20,7 +20,7 @@ import { hasMariaDb, startMariaDb } from '../mariadb.ts'
 import { until } from '../service/process.ts'
 import { startProxy } from './proxy.ts'
 
-/** A test/replicas file without MariaDB has no tests; test/inbox/mariadb.test.ts says so. */
+/** Without MariaDB this file has no tests; test/inbox/mariadb.test.ts reports that. */
 if (hasMariaDb()) {
   const server = await startMariaDb()
   after(server.remove)
@@ -28,7 +28,7 @@ if (hasMariaDb()) {
 
   for (const when of ['before', 'after'] as const) {
     const name = when === 'before' ? 'it took effect' : 'its answer came back'
-    test(`a connection lost in a commit, before ${name}: nothing is lost, nothing is doubled`, async (t) => {
+    test(`a connection lost in a commit before ${name}: nothing is lost or stored twice`, async (t) => {
       const { url, remove } = await server.newDatabase()
       const proxy = await startProxy({ t, port: server.port })
       const database = openDatabase({ url: url.replace(`:${server.port}/`, `:${proxy.port}/`), serve: false })
@@ -73,15 +73,15 @@ if (hasMariaDb()) {
     })
   }
 
-  /** Until a transaction waits for a row that another one has locked. */
+  /** Waits until a transaction waits for a row that another one has locked. */
   const untilLocked = (): Promise<true> =>
     until('the lock', async () => {
-      await delay(120) // MariaDB makes this list anew only after 100 ms without a look at it
+      await delay(120) // MariaDB refreshes this list only after 100 ms without a read
       const rows = await server.administer("select 1 from information_schema.innodb_trx where trx_state = 'LOCK WAIT'")
       return (Array.isArray(rows) && rows.length > 0) || undefined
     })
 
-  /** A migrated database with a replica, and a second connection to stand in its way. */
+  /** A migrated database with a replica, and a second connection that can block it. */
   async function setUp(t: TestContext) {
     const { url, remove } = await server.newDatabase()
     const [database, rival] = [openDatabase({ url, serve: true }), openDatabase({ url, serve: true })]
@@ -94,7 +94,7 @@ if (hasMariaDb()) {
     return { db: database.db, store, rival: rival.db }
   }
 
-  test('a deadlock is overcome by another try, and nothing is doubled', async (t) => {
+  test('a transaction is retried after a deadlock, and nothing is stored twice', async (t) => {
     const { db, store, rival } = await setUp(t)
     const stored = await store.write([1, 2].map((order) => accepted(arrival({ order }))))
     const [first = '', second = ''] = stored.map(({ id }) => id)
@@ -102,12 +102,12 @@ if (hasMariaDb()) {
       trx.updateTable('deliveries').set({ attempts: 7 }).where('id', '=', id).execute()
     const settling = await rival.transaction().execute(async (trx) => {
       const ballast = Array.from({ length: 100 }, (_, i) => ({ day: 'x', name: `${i}`, count: i }))
-      await trx.insertInto('counters').values(ballast).execute() // so that the other one is the victim
+      await trx.insertInto('counters').values(ballast).execute() // makes the other transaction the victim
       await lock(trx, second)
       const settling = store.write([first, second].map((id) => settled(succeeded(id))))
       await untilLocked()
       await lock(trx, first)
-      return { settling } // a promise alone would be waited for here
+      return { settling } // in an object, because a bare promise would be awaited here
     })
     const written = await settling.settling
     assert.deepEqual(
@@ -117,7 +117,7 @@ if (hasMariaDb()) {
     for (const id of [first, second]) assert.deepEqual(await timeline({ db }, id), ['received', 'succeeded'])
   })
 
-  test('a webhook that another replica is just storing is a repeat, also beside other writes', async (t) => {
+  test('a webhook that another replica is storing at the same time is a repeat, even in a group with other writes', async (t) => {
     const { db, store, rival } = await setUp(t)
     const { id } = only(await store.write([accepted(arrival())]))
     const row = await db.selectFrom('deliveries').selectAll().executeTakeFirstOrThrow()
@@ -135,9 +135,9 @@ if (hasMariaDb()) {
     assert.deepEqual([repeat?.id, repeat?.events.map(({ kind }) => kind)], ['theirs', ['repeated']])
   })
 
-  test('a replica that is paused in a transaction does not keep its locks: it can be buried', async (t) => {
+  test('a replica that is paused in a transaction loses its locks and can be pruned', async (t) => {
     const { url, remove } = await server.newDatabase()
-    const paused = openDatabase({ url, serve: true, silentMs: 1000 })
+    const paused = openDatabase({ url, serve: true, idleTimeoutMs: 1000 })
     const living = openDatabase({ url, serve: true })
     await migrate({ database: paused, now })
     const dead = await joined({ database: paused, me: 'dead', now })
@@ -161,7 +161,7 @@ if (hasMariaDb()) {
     await assert.rejects(transaction)
   })
 
-  test('the end leaves no connection open, also if the server hangs', async (t) => {
+  test('closing leaves no connection open, even if the server hangs', async (t) => {
     const { url, remove } = await server.newDatabase()
     const proxy = await startProxy({ t, port: server.port })
     const database = openDatabase({ url: url.replace(`:${server.port}/`, `:${proxy.port}/`), serve: false })
@@ -176,7 +176,7 @@ if (hasMariaDb()) {
     await until('the end of the connections', async () => !proxy.isUsed() || undefined)
   })
 
-  test('replicas that write the same rows in other orders all get through', { timeout: 30_000 }, async (t) => {
+  test('replicas that write the same rows in different orders all succeed', { timeout: 30_000 }, async (t) => {
     const { url, remove } = await server.newDatabase()
     const databases = [1, 2, 3].map(() => openDatabase({ url, serve: false }))
     t.after(async () => {

@@ -11,11 +11,11 @@ function setUp(forMs: number) {
   return { clock, lease: createLease({ forMs, clock: () => clock.at }) }
 }
 
-test('nothing may be called before the first heartbeat is confirmed', () => {
+test('no call may begin before the first heartbeat is confirmed', () => {
   assert.throws(() => setUp(100).lease.signal(), isLost)
 })
 
-test('the lease runs from the time at which the heartbeat was sent, not from its confirmation', () => {
+test('the lease starts when the heartbeat is sent, not when it is confirmed', () => {
   const { clock, lease } = setUp(100)
   clock.at = 1080
   lease.extend(1000)
@@ -24,17 +24,17 @@ test('the lease runs from the time at which the heartbeat was sent, not from its
   assert.throws(() => lease.signal(), isLost)
 })
 
-test('a heartbeat that is confirmed after the lease ended cuts the calls of the old lease and begins a new one', () => {
+test('a heartbeat that is confirmed after the end of the lease aborts the calls of the old lease and begins a new one', () => {
   const { clock, lease } = setUp(100)
   lease.extend(1000)
   const old = lease.signal()
-  clock.at = 5000 // the whole process was stopped: its timers did not run
+  clock.at = 5000 // the whole process was paused: its timers did not run
   lease.extend(4990)
   assert.equal(old.aborted, true)
   assert.equal(lease.signal().aborted, false)
 })
 
-test('each heartbeat extends the lease of the calls under way', () => {
+test('each heartbeat extends the lease of the calls in flight', () => {
   const { clock, lease } = setUp(100)
   lease.extend(1000)
   const call = lease.signal()
@@ -45,7 +45,7 @@ test('each heartbeat extends the lease of the calls under way', () => {
   assert.equal(call.aborted, false)
 })
 
-test('a call under way is cut when the lease ends by itself', { timeout: 5000 }, async () => {
+test('a call in flight is aborted when the lease ends', { timeout: 5000 }, async () => {
   const lease = createLease({ forMs: 30, clock: () => performance.now() })
   lease.extend(performance.now())
   const keepAlive = setInterval(() => {}, 1000)

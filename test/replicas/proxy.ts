@@ -2,12 +2,12 @@ import { connect, createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { listening } from '../listening.ts'
 
-/** The driver's question, MySQL's with the count of its attributes (0) and of their sets (1) before the statement. */
+/** The driver's query packet. For MySQL the number of attributes (0) and of their sets (1) precedes the statement. */
 const COMMITS = ['\u0003commit', '\u0003\u0000\u0001commit'].map((text) => Buffer.from(text))
 
 /**
- * Stands between the service and its database. `loseCommit` cuts the connection at the next commit: before the server
- * sees it, or when the server has done it and its answer is on the way. `down` cuts all and takes no more.
+ * A TCP proxy between the service and its database. `loseCommit` cuts the connection at the next commit: before the server
+ * receives it, or after the commit and before its answer is delivered. `down` cuts all connections and accepts no more.
  */
 export async function startProxy({ t, port }: { t: TestContext; port: number }) {
   const sockets = new Set<Socket>()

@@ -4,7 +4,7 @@ import { readSettings } from '../../src/settings/read.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 
 /**
- * `serve`, but a replica is given up for dead after one second instead of twenty, and its machine's clock is
+ * `serve`, but a silent replica is pruned after one second instead of twenty, and its machine's clock is
  * TEST_CLOCK_AHEAD_MS ahead.
  */
 const { settings } = readSettings({ env: process.env })

@@ -24,7 +24,7 @@ const owners = async ({ db }: Replica): Promise<(string | null)[]> =>
 const names = async ({ db }: Replica): Promise<string[]> =>
   (await db.selectFrom('replicas').select('id').orderBy('id').execute()).map(({ id }) => id)
 
-test('replicas see each other: those that beat are counted, those silent for long are dead', async (t) => {
+test('replicas with a recent heartbeat are counted, and those silent for long are dead', async (t) => {
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
   assert.deepEqual(await bench.replicas.findDead(), [])
@@ -36,7 +36,7 @@ test('replicas see each other: those that beat are counted, those silent for lon
   assert.deepEqual(await bench.replicas.findDead(), [])
 })
 
-test('who buries a dead replica frees what it left unfinished, and nothing else', async (t) => {
+test('pruning a dead replica releases its unfinished deliveries and nothing else', async (t) => {
   const bench = await setUp(t)
   const dead = await bench.replica('dead')
   const [done = '', late = '', due = ''] = await store(dead, ['a@x.example', 'b@x.example', 'c@x.example'])
@@ -58,7 +58,7 @@ test('who buries a dead replica frees what it left unfinished, and nothing else'
   )
 })
 
-test('a replica that has been heard of since is not buried', async (t) => {
+test('a replica that has sent a heartbeat since is not pruned', async (t) => {
   const bench = await setUp(t)
   const slow = await bench.replica('slow')
   await silence(slow)
@@ -68,7 +68,7 @@ test('a replica that has been heard of since is not buried', async (t) => {
   assert.equal(await slow.replicas.beat(), 'slow')
 })
 
-test('thousands of a dead replica are freed, in steps', async (t) => {
+test('thousands of deliveries of a dead replica are released in steps', async (t) => {
   const bench = await setUp(t)
   const dead = await bench.replica('dead')
   for (let from = 0; from < 2400; from += 200) {
@@ -82,14 +82,14 @@ test('thousands of a dead replica are freed, in steps', async (t) => {
   assert.deepEqual(new Set(await owners(bench)), new Set([null]))
 })
 
-test('a replica that leaves frees its rows at once', async (t) => {
+test('a replica that leaves releases its rows at once', async (t) => {
   const bench = await setUp(t)
   await store(bench, ['a@x.example'])
   await bench.replicas.leave()
   assert.deepEqual([await owners(bench), await names(bench)], [[null], []])
 })
 
-test('what was accepted by one that had been given up for dead belongs to its new name', async (t) => {
+test('a delivery that a pruned replica accepts belongs to its new name', async (t) => {
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
   await silence(bench)
@@ -101,7 +101,7 @@ test('what was accepted by one that had been given up for dead belongs to its ne
   assert.deepEqual(await names(bench), ['replica-1-2', 'replica-2'])
 })
 
-test('a result of one that was given up for dead changes nothing, also when it has the row again', async (t) => {
+test('a result of a pruned replica changes nothing, even if it owns the row again', async (t) => {
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
   const [id = ''] = await store(bench, ['a@x.example'])
@@ -115,7 +115,7 @@ test('a result of one that was given up for dead changes nothing, also when it h
   assert.equal((await bench.row(id)).state, 'waiting')
 })
 
-test('a result that comes too late tells what others made of the delivery', async (t) => {
+test('a late result answers with the progress that other replicas have stored', async (t) => {
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
   const [id = ''] = await store(bench, ['a@x.example'])
@@ -135,14 +135,14 @@ test('a result that comes too late tells what others made of the delivery', asyn
   assert.deepEqual(await timeline(bench, id), ['received', 'succeeded'])
 })
 
-test('a rejoin happens once, whoever asks for it', async (t) => {
+test('concurrent rejoins happen once', async (t) => {
   const bench = await setUp(t)
   await Promise.all([bench.replicas.rejoin('replica-1'), bench.replicas.rejoin('replica-1')])
   await bench.replicas.rejoin('replica-1')
   assert.equal(bench.replicas.me(), 'replica-1-2')
 })
 
-test('rows of nobody are shared out: each goes to one, oldest first, and only when it is due', async (t) => {
+test('each orphan goes to one replica, oldest first, and only when it is due', async (t) => {
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
   const ids: string[] = []
@@ -158,9 +158,9 @@ test('rows of nobody are shared out: each goes to one, oldest first, and only wh
     (await bench.store.due({ limit: 10 })).map(({ id }) => id),
     ids.slice(0, 2),
   )
-  for (let look = 0; look < 3; look++) {
+  for (let round = 0; round < 3; round++) {
     const first = bench.store.claimOrphans(10)
-    if (onSqlite()) await first // two at once in one process would wait for each other
+    if (onSqlite()) await first // two at the same time in one process would wait for each other
     await Promise.all([first, other.store.claimOrphans(10)])
   }
   const shared = [...(await bench.store.due({ limit: 10 })), ...(await other.store.due({ limit: 10 }))]
@@ -170,7 +170,7 @@ test('rows of nobody are shared out: each goes to one, oldest first, and only wh
 
 const dueOf = async ({ store }: Replica): Promise<string[]> => (await store.due({ limit: 500 })).map(({ id }) => id)
 
-test('survivors share what a dead replica left: each claims its part, and more as soon as it has done that', async (t) => {
+test('survivors share the orphans of a dead replica: each claims its share, and more as soon as it has finished that', async (t) => {
   const bench = await setUp(t)
   const dead = await bench.replica('dead')
   const other = await bench.replica('replica-2')
@@ -181,9 +181,9 @@ test('survivors share what a dead replica left: each claims its part, and more a
   await silence(dead)
   await bench.replicas.prune(await bench.replicas.findDead())
   await other.replicas.findDead()
-  for (let look = 0; look < 10; look++) {
+  for (let round = 0; round < 10; round++) {
     await bench.store.claimOrphans(1000)
-    if (look > 0) await other.store.claimOrphans(1000)
+    if (round > 0) await other.store.claimOrphans(1000)
   }
   assert.equal((await dueOf(bench)).length, 75)
   assert.ok((await dueOf(other)).length >= 37, `the other has ${(await dueOf(other)).length}`)
@@ -203,7 +203,7 @@ test('survivors share what a dead replica left: each claims its part, and more a
   assert.ok(Math.min(...done) >= 70, `at the same pace both are busy to the end: ${done}`)
 })
 
-test('the only replica claims all that is free', async (t) => {
+test('the only replica claims all orphans', async (t) => {
   const bench = await setUp(t)
   await store(bench, ['a@x.example', 'b@x.example', 'c@x.example'])
   await bench.db.updateTable('deliveries').set({ owner: null }).execute()

@@ -12,7 +12,7 @@ export interface Serving extends Running {
   readonly url: string
 }
 
-/** A replica as a process, as soon as it listens, or (`ready`) as soon as it accepts webhooks. */
+/** Starts a replica as a process. Resolves as soon as it listens or, with `ready`, as soon as it accepts webhooks. */
 export async function startReplica({
   t,
   databaseUrl,
@@ -34,7 +34,7 @@ export async function startReplica({
 
 const readiness = z.object({ status: z.string(), reason: z.string().optional() })
 
-/** What /readyz says. */
+/** The answer of /readyz. */
 export async function readyz({ url }: Pick<Serving, 'url'>): Promise<{ status: number; reason: string | undefined }> {
   const { status, text } = await exchange({ url: `${url}/readyz`, method: 'GET' })
   return { status, reason: readiness.parse(JSON.parse(text)).reason }
@@ -46,7 +46,7 @@ export const untilReady = (serving: Pick<Serving, 'url'>): Promise<true> =>
 export const untilNotReady = (serving: Pick<Serving, 'url'>): Promise<string> =>
   until('a reason', async () => (await readyz(serving)).reason)
 
-/** The replicas that the database knows, dead or alive. */
+/** The replicas in the database, dead or alive. */
 export async function replicaNames(databaseUrl: string): Promise<string[]> {
   const { db, close } = openDatabase({ url: databaseUrl, serve: false })
   try {
@@ -56,7 +56,7 @@ export async function replicaNames(databaseUrl: string): Promise<string[]> {
   }
 }
 
-/** What the database holds: the deliveries, each with what happened to it. */
+/** The deliveries in the database, each with the kinds of its events. */
 export async function inspect(databaseUrl: string) {
   const { db, close } = openDatabase({ url: databaseUrl, serve: false })
   try {

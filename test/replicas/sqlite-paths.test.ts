@@ -12,7 +12,7 @@ const MAIN = join(ROOT, 'src/main.ts')
 const mayMount = spawnSync('unshare', ['-m', 'true']).status === 0
 const IN_USE = /^Another lernito-openedx serves \S+ already\. Stop it first/
 
-/** Runs `serve`, which is to be refused, on this file; `mount` is a command of the shell that comes before it. */
+/** Runs `serve`, which should be refused, on this file; `mount` is a shell command that runs first. */
 function serve({ file, mount }: { file: string; mount?: string }): Promise<Ended> {
   const env = { ...serveEnv({ folder: '.', lmsUrl: NOWHERE }), LERNITO_DATABASE_URL: `sqlite:${file}` }
   if (mount === undefined) return run({ args: ['serve'], env })
@@ -55,7 +55,7 @@ test('a file that was renamed while a service has it open is refused as in use',
   refused(await serve({ file: moved }), IN_USE)
 })
 
-test('a symbolic link leads to the file: a second service is refused, and a command reads the same log', async (t) => {
+test('through a symbolic link, a second service is refused, and a command reads the same write-ahead log', async (t) => {
   const { folder, file } = await startInbox(t)
   mkdirSync(join(folder, 'elsewhere'))
   const link = join(folder, 'elsewhere', 'link.db')
@@ -66,7 +66,7 @@ test('a symbolic link leads to the file: a second service is refused, and a comm
   assert.deepEqual(readdirSync(join(folder, 'elsewhere')), ['link.db'])
 })
 
-test('a symbolic link to a file that is not there yet: a service on each of the two paths is one too many', async (t) => {
+test('a symbolic link to a file that doesn’t exist yet and the file itself together allow one service', async (t) => {
   const folder = temporaryFolder(t)
   mkdirSync(join(folder, 'links'))
   symlinkSync('../lernito.db', join(folder, 'links', 'lernito.db'))
@@ -76,7 +76,7 @@ test('a symbolic link to a file that is not there yet: a service on each of the 
 
 const byRoot = { skip: mayMount ? false : 'only root may mount' }
 
-test('a file that is itself mounted is refused with what to do, and its folder stays as it was', byRoot, async (t) => {
+test('a file that is itself mounted is refused with what to do, and its folder does not change', byRoot, async (t) => {
   const { folder, file, child, ended } = await startInbox(t)
   const place = join(folder, 'a place')
   mkdirSync(place)
@@ -92,7 +92,7 @@ test('a file that is itself mounted is refused with what to do, and its folder s
   assert.deepEqual(readdirSync(place), ['lernito.db'])
 })
 
-test('a folder that is mounted at two paths holds one file: a second service is refused', byRoot, async (t) => {
+test('a second service on a folder that is mounted at two paths is refused', byRoot, async (t) => {
   const { folder } = await startInbox(t)
   const other = temporaryFolder(t)
   refused(await serve({ file: join(other, 'lernito.db'), mount: `mount --bind '${folder}' '${other}'` }), IN_USE)

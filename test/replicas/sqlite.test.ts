@@ -5,7 +5,7 @@ import { startProduct } from '../harness.ts'
 import { run, temporaryFolder, until } from '../service/process.ts'
 import { serveEnv, startServe } from '../service/serving.ts'
 
-test('a service on SQLite keeps its right to call the LMS for as long as it runs', async (t) => {
+test('a service on SQLite keeps its lease for as long as it runs', async (t) => {
   const product = await startProduct({ timing: { heartbeatMs: 50, deadAfterMs: 200 } })
   t.after(() => product.stop())
   const database = openDatabase({ url: `sqlite:${product.folder}/lernito.db`, serve: false })
@@ -17,7 +17,7 @@ test('a service on SQLite keeps its right to call the LMS for as long as it runs
   assert.equal((await product.sell({ email: 'ada@example.com' })).status, 200)
 })
 
-test('a second service on one SQLite file is refused with one line that says what to do', async (t) => {
+test('a second service on a SQLite file is refused with one line that says what to do', async (t) => {
   const folder = temporaryFolder(t)
   const lmsUrl = 'http://127.0.0.1:9'
   await startServe({ t, folder, lmsUrl })

@@ -20,11 +20,11 @@ if (hasMariaDb()) {
   after(server.remove)
 
   describe('several replicas on one database', { concurrency: 2 }, () => {
-    test('what a killed replica had accepted is enrolled by another one within 2 s', async (t) => {
+    test('another replica enrolls what a killed replica accepted within 2 s', async (t) => {
       const { url: databaseUrl } = await server.newDatabase()
       const lms = await startHoldingLms(t)
       await lms.faults([{ ...HELD, drop: 'before' }])
-      const env = { LERNITO_LMS_CALLS_PER_MINUTE: '0' } // the bucket of one that has just joined is empty
+      const env = { LERNITO_LMS_CALLS_PER_MINUTE: '0' } // the call budget of a new replica is empty at first
       const first = await startReplica({ t, databaseUrl, lmsUrl: lms.url, env })
       const second = await startReplica({ t, databaseUrl, lmsUrl: lms.url, env })
       const answer = sell({ url: first.url, email: ALICE })
@@ -34,7 +34,7 @@ if (hasMariaDb()) {
       assert.equal(await answer, null)
       await second.logged(({ event }) => event === 'succeeded')
       const ms = performance.now() - killed
-      t.diagnostic(`taken over, enrolled and settled after ${Math.round(ms)} ms`)
+      t.diagnostic(`claimed by another replica, enrolled and settled after ${Math.round(ms)} ms`)
       assert.ok(ms < 2000, `it took ${ms} ms`)
       const { enrollments } = await lms.state()
       assert.deepEqual(
@@ -45,7 +45,7 @@ if (hasMariaDb()) {
       assert.deepEqual(delivery?.happened, ['received', 'succeeded'])
     })
 
-    test('what a stopped replica has in hand goes to another one at once', async (t) => {
+    test('the claimed deliveries of a stopped replica go to another one at once', async (t) => {
       const { url: databaseUrl } = await server.newDatabase()
       const lms = await startHoldingLms(t)
       const timing = { LERNITO_ANSWER_WITHIN_MS: '60000' }
@@ -60,7 +60,7 @@ if (hasMariaDb()) {
       assert.ok(!second.log().some(({ msg }) => msg.startsWith('silent replica pruned')))
     })
 
-    test('what a dead replica leaves is shared by the others, so that none of them has nothing to do', async (t) => {
+    test('the other replicas share the orphans of a dead one, so that each has work', async (t) => {
       const { url: databaseUrl } = await server.newDatabase()
       const lms = await startLms(t, { bulk: false })
       await lms.faults([{ method: 'POST', path: '/api/enrollment/v1/enrollment_allowed/', delayMs: 20 }])
@@ -75,21 +75,21 @@ if (hasMariaDb()) {
       assert.ok(Math.min(...done()) >= 40, done().join(' and '))
     })
 
-    test('a replica that was paused and taken over wakes up and does no harm', async (t) => {
+    test('a replica that was pruned during a pause does no harm after it', async (t) => {
       const { url: databaseUrl } = await server.newDatabase()
       const lms = await startHoldingLms(t)
       await lms.faults([HELD])
-      const sleeper = await startReplica({ t, databaseUrl, lmsUrl: lms.url })
+      const paused = await startReplica({ t, databaseUrl, lmsUrl: lms.url })
       const other = await startReplica({ t, databaseUrl, lmsUrl: lms.url })
-      const answer = sell({ url: sleeper.url, email: ALICE })
+      const answer = sell({ url: paused.url, email: ALICE })
       await lms.arrived
-      sleeper.child.kill('SIGSTOP')
+      paused.child.kill('SIGSTOP')
       await other.logged(({ event }) => event === 'succeeded')
-      lms.release() // the answer that the sleeper finds when it wakes up
-      sleeper.child.kill('SIGCONT')
+      lms.release() // the answer that the paused replica reads when it continues
+      paused.child.kill('SIGCONT')
       assert.equal((await answer)?.status, 200)
-      assert.equal((await sell({ url: sleeper.url, email: 'bob@example.com' }))?.status, 200)
-      assert.equal((await readyz(sleeper)).status, 200)
+      assert.equal((await sell({ url: paused.url, email: 'bob@example.com' }))?.status, 200)
+      assert.equal((await readyz(paused)).status, 200)
       const rows = await inspect(databaseUrl)
       assert.deepEqual(
         rows.map(({ email, state, owner, happened }) => [email, state, owner, happened]),
@@ -98,43 +98,46 @@ if (hasMariaDb()) {
           ['bob@example.com', 'succeeded', null, ['received', 'succeeded']],
         ],
       )
-      const settled = sleeper.log().filter(({ event, delivery }) => event === 'succeeded' && delivery === rows[0]?.id)
+      const settled = paused.log().filter(({ event, delivery }) => event === 'succeeded' && delivery === rows[0]?.id)
       assert.deepEqual(settled, [])
       assert.deepEqual(
-        sleeper.log().filter(({ level }) => level === 'error'),
+        paused.log().filter(({ level }) => level === 'error'),
         [],
       )
     })
 
-    test('what others took over is dropped from the hand: a replica that wakes up calls the LMS for none of it', async (t) => {
+    test('after a pause, a replica makes no LMS call for deliveries that others have claimed', async (t) => {
       const { url: databaseUrl } = await server.newDatabase()
       const lms = await startHoldingLms(t)
       await lms.faults([HELD])
       const env = { LERNITO_LMS_CONCURRENCY: '1', LERNITO_ANSWER_WITHIN_MS: '60000' }
-      const sleeper = await startReplica({ t, databaseUrl, lmsUrl: lms.url, env })
+      const paused = await startReplica({ t, databaseUrl, lmsUrl: lms.url, env })
       const other = await startReplica({ t, databaseUrl, lmsUrl: lms.url, env })
-      const held = sell({ url: sleeper.url, email: ALICE })
+      const held = sell({ url: paused.url, email: ALICE })
       await lms.arrived
-      const inHand = sell({ url: sleeper.url, email: 'bob@example.com', courseIds: [PYTHON] })
+      const claimed = sell({ url: paused.url, email: 'bob@example.com', courseIds: [PYTHON] })
       await until('the second delivery', async () => (await inspect(databaseUrl))[1])
-      sleeper.child.kill('SIGSTOP')
+      paused.child.kill('SIGSTOP')
       await until('the other one’s results', () => {
         const done = other.log().filter(({ event }) => event === 'succeeded')
         return done.length === 2 || undefined
       })
       const [before] = await replicaNames(databaseUrl)
       assert.ok(before)
-      sleeper.child.kill('SIGCONT')
-      await until('the sleeper’s new name', async () => (await replicaNames(databaseUrl)).length === 2 || undefined)
+      paused.child.kill('SIGCONT')
+      await until(
+        'the new name of the paused replica',
+        async () => (await replicaNames(databaseUrl)).length === 2 || undefined,
+      )
       const calls = await bulkCalls(lms)
       lms.release()
       assert.equal((await held)?.status, 200)
-      assert.equal((await inHand)?.status, 200)
-      assert.equal((await sell({ url: sleeper.url, email: 'carol@example.com' }))?.status, 200)
+      assert.equal((await claimed)?.status, 200)
+      assert.equal((await sell({ url: paused.url, email: 'carol@example.com' }))?.status, 200)
       assert.equal((await bulkCalls(lms)) - calls, 2, 'the held call, and the one for carol')
     })
 
-    test('the same sale posted to two replicas at once is one delivery, and both senders are told', async (t) => {
+    test('the same sale posted to two replicas at once is one delivery, and both senders get its answer', async (t) => {
       const { url: databaseUrl } = await server.newDatabase()
       const lms = await startLms(t)
       const replicas = await Promise.all([1, 2].map(() => startReplica({ t, databaseUrl, lmsUrl: lms.url })))
@@ -157,7 +160,7 @@ if (hasMariaDb()) {
       }
     })
 
-    test('four that start at once on an empty database migrate it together', async (t) => {
+    test('four replicas that start at the same time on an empty database all migrate it', async (t) => {
       const { url: databaseUrl } = await server.newDatabase()
       const replicas = await Promise.all(
         [1, 2, 3, 4].map(() => startReplica({ t, databaseUrl, lmsUrl: 'http://127.0.0.1:9' })),

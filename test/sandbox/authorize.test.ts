@@ -13,7 +13,7 @@ async function signIn(lms: Lms): Promise<string> {
   return response.headers.get('set-cookie') ?? ''
 }
 
-/** Asks for a code as the admin; `changes` replaces parameters. Returns the parameters that came back. */
+/** Requests a code as the admin; `changes` replaces parameters. Returns the parameters of the redirect. */
 async function authorize(lms: Lms, changes: Record<string, string> = {}): Promise<URLSearchParams> {
   const query = new URLSearchParams({
     response_type: 'code',
@@ -43,7 +43,7 @@ async function redeem(lms: Lms, code: string | null, changes: Record<string, str
   return { status: response.status, error: Object(await response.json()).error }
 }
 
-test('a code is good only with the verifier and the redirect address that it was asked with', async () => {
+test('a code is valid only with the verifier and the redirect URI of its request', async () => {
   await using lms = await startRecordedWorld()
   const code = async () => (await authorize(lms)).get('code')
   assert.deepEqual(await redeem(lms, await code()), { status: 200, error: undefined })
@@ -57,7 +57,7 @@ test('a code is good only with the verifier and the redirect address that it was
   assert.equal((await redeem(lms, spent)).error, 'invalid_grant')
 })
 
-test('a code is good for ten minutes', async () => {
+test('a code is valid for ten minutes', async () => {
   const clock = createClock()
   await using lms = await startRecordedWorld({ now: clock.now })
   const code = (await authorize(lms)).get('code')
@@ -65,7 +65,7 @@ test('a code is good for ten minutes', async () => {
   assert.equal((await redeem(lms, code)).error, 'invalid_grant')
 })
 
-test('a request that asks for something else goes back with an error and the state', async () => {
+test('an unsupported request is redirected with an error and its state', async () => {
   await using lms = await startRecordedWorld()
   const token = await authorize(lms, { response_type: 'token' })
   assert.deepEqual(Object.fromEntries(token), { error: 'unsupported_response_type', state: 'xyz' })
@@ -73,7 +73,7 @@ test('a request that asks for something else goes back with an error and the sta
   assert.deepEqual(Object.fromEntries(method), { error: 'invalid_request', state: 'xyz' })
 })
 
-test('an application gets tokens by its own grant only', async () => {
+test('an application gets tokens only by its own grant', async () => {
   await using lms = await startRecordedWorld()
   const console = await redeem(lms, '', { grant_type: 'client_credentials' })
   assert.deepEqual(console, { status: 400, error: 'unauthorized_client' })
@@ -82,7 +82,7 @@ test('an application gets tokens by its own grant only', async () => {
   assert.deepEqual(await redeem(lms, code, service), { status: 400, error: 'unauthorized_client' })
 })
 
-test('a refresh token asks once more who this is, with the flags of now, and is good once', async () => {
+test('a refresh token is valid once, and gives a token with the current flags of the person', async () => {
   await using lms = await startRecordedWorld()
   const answerOf = async (fields: Record<string, string>) => {
     const client = { client_id: 'console-client', client_secret: 'console-client-secret', token_type: 'jwt' }

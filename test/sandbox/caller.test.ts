@@ -13,7 +13,7 @@ async function ask(lms: Lms, path: string, authorization: string) {
   return { status: response.status, body: Object(await response.json()) }
 }
 
-test('a JWT is good for an hour', async () => {
+test('a JWT is valid for an hour', async () => {
   const clock = createClock()
   await using lms = await startRecordedWorld({ now: clock.now })
   clock.advance(3_599_000)
@@ -42,7 +42,7 @@ test('a JWT of another key, or changed in its claims, is refused', async () => {
   }
 })
 
-test('an opaque token goes as Bearer, a JWT sent as Bearer is unknown, and allowances take no Bearer at all', async () => {
+test('an opaque token is valid as Bearer, a JWT is not, and the allowance API accepts no Bearer token', async () => {
   await using lms = await startRecordedWorld()
   const opaque = await getToken({ url: lms.url, client: 'lernito', type: 'bearer' })
   assert.equal((await ask(lms, enrollments, `Bearer ${opaque}`)).status, 200)
@@ -54,7 +54,7 @@ test('an opaque token goes as Bearer, a JWT sent as Bearer is unknown, and allow
   assert.deepEqual(refused, { status: 401, body: { detail: 'Authentication credentials were not provided.' } })
 })
 
-test('an opaque token is good for ten hours', async () => {
+test('an opaque token is valid for ten hours', async () => {
   const clock = createClock()
   await using lms = await startRecordedWorld({ now: clock.now })
   const opaque = await getToken({ url: lms.url, client: 'lernito', type: 'bearer' })
@@ -70,7 +70,7 @@ test('a header with too many parts or too few is refused', async () => {
   assert.match((await ask(lms, allowances, `JWT ${lms.staff} x`)).body.detail, /should not contain spaces/)
 })
 
-test('a token of an account that the world no longer has is refused', async () => {
+test('a token of a deleted account is refused', async () => {
   await using lms = await startRecordedWorld()
   await control(lms, 'reset', { applications: [], people: [], courses: [], password_of_people: 'x' })
   assert.equal((await ask(lms, allowances, `JWT ${lms.staff}`)).status, 401)

@@ -7,7 +7,7 @@ import { bulk, bulkPath, control, demo, post } from './requests.ts'
 
 const pairs = (told: readonly Changes[]) => told.map(({ effects }) => effects.map(({ kind, email }) => [kind, email]))
 
-test('what each call changes is told, and of what it finds as it should be nothing', async () => {
+test('the changes of each call are reported, but not what it finds unchanged', async () => {
   const told: Changes[] = []
   await using lms = await startRecordedWorld({ onChanges: (changes) => told.push(changes) })
   await bulk(lms, ['alice@example.com', 'nobody@x.org'])
@@ -27,7 +27,7 @@ test('what each call changes is told, and of what it finds as it should be nothi
   assert.ok(told.every(({ user, effects }) => user !== '' && effects.every(({ course }) => course === demo)))
 })
 
-test('it is told when the call came in and when its changes were kept, and nothing of a call that kept none', async () => {
+test('changes are reported with the times of the call and of the commit, and not for a call that is rolled back', async () => {
   const clock = createClock()
   const told: Changes[] = []
   const onChanges = (changes: Changes): void => void told.push(changes)

@@ -1,7 +1,7 @@
-/** Real milliseconds after which a sleep that was awaited counts as missing. */
+/** How long to wait for a sleep to begin before it counts as missing, real ms. */
 const patience = 5000
 
-/** A clock that a test moves by hand. `slept` resolves once so many sleeps have begun, however late they come. */
+/** A clock that a test moves. `slept` resolves once this many sleeps have begun, however late. */
 export function createClock(start = Date.UTC(2026, 10, 24)) {
   let time = start
   let begun = 0

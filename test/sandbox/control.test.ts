@@ -30,7 +30,7 @@ test('state shows enrollments and allowances by e-mail, then course, letter case
   )
 })
 
-test('seed adds rows and replaces those that are there', async () => {
+test('seed adds rows and replaces existing ones', async () => {
   await using lms = await startRecordedWorld()
   const alice = { email: 'ALICE@example.com', course: demo, mode: 'verified', active: false }
   const allowance = { email: 'new@example.com', course: demo, auto_enroll: false, used: false }
@@ -55,7 +55,7 @@ test('seed adds rows and replaces those that are there', async () => {
   )
 })
 
-test('reset goes back to the first world, or begins with the one given; tokens stay good', async () => {
+test('reset returns to the first world, or loads the given one; tokens stay valid', async () => {
   await using lms = await startRecordedWorld()
   await bulk(lms, ['new@example.com'])
   await control(lms, 'faults', { faults: [{ path: '/heartbeat', status: 500 }] })
@@ -110,13 +110,13 @@ test('activate turns allowances with auto_enroll into enrollments, once', async 
   await refused(lms, 'activate', { email: 'nobody@example.com' }, /nobody@example.com has no account/)
 })
 
-test('an allowance for a missing course breaks the activation, and nothing of it is kept', async () => {
+test('an allowance for a missing course makes the activation fail, and nothing is kept', async () => {
   await using lms = await startRecordedWorld()
   await bulk(lms, ['bob@example.com'], [demo, 'course-v1:No+Such+Course'])
   await refused(lms, 'activate', { email: 'bob@example.com' }, /course-v1:No\+Such\+Course, which doesn't exist/)
 })
 
-test('calls are counted by method, pattern and status, the control API’s own left out', async () => {
+test('calls are counted by method, pattern and status, except those of the control API', async () => {
   await using lms = await startRecordedWorld()
   const calls = async () => Object(await (await control(lms, 'calls', undefined, 'GET')).json()).calls
   assert.deepEqual(await calls(), [{ method: 'POST', path: '/oauth2/access_token', status: 200, count: 2 }])
@@ -135,7 +135,7 @@ test('calls are counted by method, pattern and status, the control API’s own l
   ])
 })
 
-test('a control request that is no JSON, or names a field that isn’t there, is refused with the reason', async () => {
+test('a control request that isn’t JSON, or has an unknown field, is refused with the reason', async () => {
   await using lms = await startRecordedWorld()
   const broken = await fetch(`${lms.url}/sandbox/seed`, { method: 'POST', body: '{"enrollments":' })
   assert.equal(broken.status, 400)

@@ -4,11 +4,11 @@ import { test } from 'node:test'
 import { z } from 'zod'
 import type { Answer } from '../../src/stand-in/answers.ts'
 import { callCost, createWorkers } from '../../src/stand-in/cost.ts'
-import type { Tally } from '../../src/stand-in/state.ts'
+import type { Tally } from '../../src/stand-in/transactions.ts'
 import { startRecordedWorld } from './recording.ts'
 import { bulk, bulkPath, control, demo, get, post } from './requests.ts'
 
-const nothing = { newAllowances: 0, newEnrollments: 0, already: 0 }
+const nothing = { newAllowances: 0, newEnrollments: 0, unchanged: 0 }
 const enrolling = (tally: Partial<Tally>) =>
   callCost({ pattern: bulkPath, tally: { ...nothing, ...tally }, answer: { status: 200, body: {} } })
 const lookUp = (pattern: string, answer: Answer) => callCost({ pattern, tally: nothing, answer })
@@ -24,12 +24,12 @@ function assertNear(found: number, recorded: number, within: number, what: strin
   assert.ok(Math.abs(found - recorded) <= within * recorded, `${what}: ${found} against ${recorded}`)
 }
 
-test('a call costs 20 ms, 4.1 for each new allowance, 20 for each new enrollment, 4 for each person already there', () => {
+test('a call costs 20 ms, 4.1 for each new allowance, 20 for each new enrollment, 4 for each unchanged person', () => {
   assert.equal(enrolling({}), 20)
-  assert.equal(enrolling({ newAllowances: 50, newEnrollments: 2, already: 7 }), 20 + 205 + 40 + 28)
+  assert.equal(enrolling({ newAllowances: 50, newEnrollments: 2, unchanged: 7 }), 20 + 205 + 40 + 28)
 })
 
-test('a call of unknown people takes as long as recorded at every size', async () => {
+test('a call for unknown people takes as long as recorded at every size', async () => {
   const recorded = (await readCosts('costs-2.json', batches)).filter(
     ({ api, kind }) => api === 'bulk' && kind === 'unknown',
   )
@@ -42,7 +42,7 @@ test('a call of unknown people takes as long as recorded at every size', async (
   }
 })
 
-test('two calls of 50 at once enroll as many a second as recorded', () => {
+test('two calls of 50 at a time enroll as many people a second as recorded', () => {
   const rate = (callMs: number) => (2 * 50 * 1000) / callMs
   // The recorded rates: test/recordings/README.md, 'Cost of a call'.
   assertNear(rate(enrolling({ newAllowances: 50 })), 439, 0.05, 'unknown people a second')
@@ -75,7 +75,7 @@ test('a look-up costs the LMS CPU that was recorded for it', async () => {
   for (const [index, [found, cpuMs]] of cases.entries()) assertNear(found, cpuMs, 0.1, `case ${index}`)
 })
 
-test('the measured cost of a call is what it does, and it does it once', async () => {
+test('the measured cost depends on what a call does, and the call does it once', async () => {
   const slept: number[] = []
   const sleep = async (milliseconds: number) => void slept.push(milliseconds)
   await using lms = await startRecordedWorld({ cost: 'measured', sleep })
@@ -108,27 +108,27 @@ test('without a cost a call takes no time', async () => {
   assert.deepEqual(slept, [])
 })
 
-test('the LMS has two workers; who comes third waits for the first that is free, in order', async () => {
+test('the LMS has two workers; further calls wait in order for the first free worker', async () => {
   const workers = createWorkers({ cost: 'measured' })
-  const entered: string[] = []
-  const enter = async (name: string) => {
-    const leave = await workers.enter()
-    entered.push(name)
-    return leave
+  const acquired: string[] = []
+  const acquire = async (name: string) => {
+    const release = await workers.acquire()
+    acquired.push(name)
+    return release
   }
-  const leaveFirst = await enter('first')
-  const leaveSecond = await enter('second')
-  const third = enter('third')
-  const fourth = enter('fourth')
+  const releaseFirst = await acquire('first')
+  const releaseSecond = await acquire('second')
+  const third = acquire('third')
+  const fourth = acquire('fourth')
   await new Promise(setImmediate)
-  assert.deepEqual(entered, ['first', 'second'])
-  leaveSecond()
-  const leaveThird = await third
-  assert.deepEqual(entered, ['first', 'second', 'third'])
-  leaveFirst()
-  leaveThird()
+  assert.deepEqual(acquired, ['first', 'second'])
+  releaseSecond()
+  const releaseThird = await third
+  assert.deepEqual(acquired, ['first', 'second', 'third'])
+  releaseFirst()
+  releaseThird()
   await fourth
-  assert.deepEqual(entered, ['first', 'second', 'third', 'fourth'])
+  assert.deepEqual(acquired, ['first', 'second', 'third', 'fourth'])
 })
 
 test('more calls than workers are all answered', async () => {

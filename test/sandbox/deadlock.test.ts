@@ -5,7 +5,7 @@ import { createClock } from './clock.ts'
 import { startRecordedWorld } from './recording.ts'
 import { bulk, bulkPath, control } from './requests.ts'
 
-/** Two bulk calls that run at the same time: the second begins while the first is under way. */
+/** Two overlapping bulk calls: the second begins during the first. */
 async function overlap(first: string[], second: string[]) {
   const clock = createClock()
   await using lms = await startRecordedWorld({ now: clock.now, sleep: clock.sleep })
@@ -22,7 +22,7 @@ async function overlap(first: string[], second: string[]) {
 
 const emails = (rows: { email: string }[]) => rows.map(({ email }) => email)
 
-test('overlapping bulk calls in another order: the later one answers 500 and nothing of it is kept', async () => {
+test('of overlapping bulk calls in different order, the later one answers 500, and nothing of it is kept', async () => {
   const { a, b, after } = await overlap(['p1@x.org', 'p2@x.org'], ['p2@x.org', 'p1@x.org', 'p3@x.org'])
   assert.equal(a.status, 200)
   assert.equal(b.status, 500)
@@ -30,7 +30,7 @@ test('overlapping bulk calls in another order: the later one answers 500 and not
   assert.deepEqual(emails(after.allowances), ['p1@x.org', 'p2@x.org'])
 })
 
-test('a clash on the last person: 200 with an error on that one, and nothing of the call is kept', async () => {
+test('a deadlock on the last person gives a 200 with an error on that person, and nothing of the call is kept', async () => {
   const { a, b, after } = await overlap(['p1@x.org', 'p2@x.org'], ['p3@x.org', 'P2@x.org', 'p1@x.org'])
   assert.equal(a.status, 200)
   assert.equal(b.status, 200)
@@ -42,18 +42,18 @@ test('a clash on the last person: 200 with an error on that one, and nothing of 
   assert.deepEqual(emails(after.allowances), ['p1@x.org', 'p2@x.org'])
 })
 
-test('overlapping bulk calls with the identifiers in the same order both go through', async () => {
+test('overlapping bulk calls with the identifiers in the same order both succeed', async () => {
   const { a, b, after } = await overlap(['p1@x.org', 'p2@x.org'], ['p1@x.org', 'p2@x.org', 'p3@x.org'])
   assert.deepEqual([a.status, b.status], [200, 200])
   assert.deepEqual(emails(after.allowances), ['p1@x.org', 'p2@x.org', 'p3@x.org'])
 })
 
-test('a bulk call is seen whole or not at all: nothing of it before it ends', async () => {
+test('the changes of a bulk call become visible together, when it ends', async () => {
   const { during } = await overlap(['p1@x.org'], ['p2@x.org'])
   assert.deepEqual(during.allowances, [])
 })
 
-test('a call that ended locks nothing any more, and one address in common never clashes', () => {
+test('a call that has ended locks nothing, and one common address never causes a deadlock', () => {
   const locks = createRowLocks()
   const first = locks.begin(['a', 'b'])
   assert.equal(locks.begin(['c', 'b']).verdict, 'clear')

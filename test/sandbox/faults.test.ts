@@ -4,7 +4,7 @@ import { createClock } from './clock.ts'
 import { startRecordedWorld } from './recording.ts'
 import { bulk, bulkPath, control, demo, get } from './requests.ts'
 
-test('a fault with a status answers in the place of the LMS, so many times, with Retry-After', async () => {
+test('a fault with a status answers instead of the LMS, as many times as set, with Retry-After', async () => {
   await using lms = await startRecordedWorld()
   const fault = { method: 'post', path: bulkPath, status: 503, times: 2, retryAfter: 5 }
   assert.equal((await control(lms, 'faults', { faults: [fault] })).status, 200)
@@ -19,7 +19,7 @@ test('a fault with a status answers in the place of the LMS, so many times, with
   assert.equal((await bulk(lms, ['new@example.com'])).status, 200)
 })
 
-test('a fault without times lasts until it is deleted; without a path it meets every call but /sandbox', async () => {
+test('a fault without times lasts until it is deleted; without a path it applies to every call except /sandbox', async () => {
   await using lms = await startRecordedWorld()
   await control(lms, 'faults', { faults: [{ status: 500 }] })
   for (const path of ['/heartbeat', '/', '/login', '/api/user/v1/me', '/no/such/path', '/heartbeat']) {
@@ -45,7 +45,7 @@ test('a fault names a path or a route’s pattern', async () => {
   assert.equal((await get(lms, `${path}?username=alice`)).status, 504)
 })
 
-test('a fault may bring its own body: HTML where JSON is due, or the wrong JSON', async () => {
+test('a fault may have its own body: HTML instead of JSON, or the wrong JSON', async () => {
   await using lms = await startRecordedWorld()
   const html = { path: '/heartbeat', body: '<p>maintenance</p>', times: 1 }
   const json = { path: '/heartbeat', status: 201, body: { odd: [1] }, times: 1 }
@@ -61,7 +61,7 @@ test('a fault may bring its own body: HTML where JSON is due, or the wrong JSON'
   assert.equal(await third.text(), '{"half":')
 })
 
-test('drop before cuts the connection and nothing happens', async () => {
+test('drop before closes the connection, and the call changes nothing', async () => {
   await using lms = await startRecordedWorld()
   await control(lms, 'faults', { faults: [{ path: bulkPath, drop: 'before', times: 1 }] })
   await assert.rejects(bulk(lms, ['new@example.com']))
@@ -69,7 +69,7 @@ test('drop before cuts the connection and nothing happens', async () => {
   assert.equal((await bulk(lms, ['new@example.com'])).status, 200)
 })
 
-test('drop after cuts the connection when all is done', async () => {
+test('drop after closes the connection once the call has made its changes', async () => {
   await using lms = await startRecordedWorld()
   await control(lms, 'faults', { faults: [{ path: bulkPath, drop: 'after', times: 1 }] })
   await assert.rejects(bulk(lms, ['new@example.com']))
@@ -81,7 +81,7 @@ test('drop after cuts the connection when all is done', async () => {
   assert.deepEqual(calls.at(-1), { method: 'GET', path: '/', status: 0, count: 1 })
 })
 
-test('delayMs makes the LMS late: it does its work, then answers', async () => {
+test('delayMs delays the LMS, which still makes the changes and then answers', async () => {
   const clock = createClock()
   await using lms = await startRecordedWorld({ now: clock.now, sleep: clock.sleep })
   await control(lms, 'faults', { faults: [{ path: bulkPath, delayMs: 700, times: 1 }] })
@@ -98,11 +98,11 @@ test('delayMs makes the LMS late: it does its work, then answers', async () => {
   await assert.rejects(answer)
   assert.deepEqual((await lms.state()).allowances, [])
   clock.advance(700)
-  // Who gave up waiting doesn't stop the LMS.
+  // A caller that stops waiting doesn't stop the LMS.
   assert.equal((await lms.state()).allowances.length, 1)
 })
 
-test('a fault may name a course or a person: it meets the calls with them in the URL or the body, and no others', async () => {
+test('a fault may name a course or a person: it applies only to calls with them in the URL or the body', async () => {
   await using lms = await startRecordedWorld()
   const bad = 'bad@example.com'
   const faults = [
@@ -117,7 +117,7 @@ test('a fault may name a course or a person: it meets the calls with them in the
   assert.equal((await get(lms, '/api/user/v1/accounts?email=alice%40example.com')).status, 200)
 })
 
-test('bulk_enroll can be made to answer `error` for everybody in one course', async () => {
+test('a fault makes bulk_enroll answer `error` for every person in one course', async () => {
   await using lms = await startRecordedWorld()
   await control(lms, 'faults', { faults: [{ path: bulkPath, naming: demo, error: true }] })
   const response = await bulk(lms, ['new@example.com'])
@@ -133,7 +133,7 @@ test('wrong faults are refused with 400 and a reason', async () => {
     [{}, /does nothing/],
     [{ status: 99 }, /status/],
     [{ status: 503, times: 0 }, /times/],
-    [{ status: 503, drop: 'before' }, /drop beside status/],
+    [{ status: 503, drop: 'before' }, /drop together with status/],
     [{ retryAfter: 5, delayMs: 1 }, /retryAfter, which needs a status/],
     [{ path: 'heartbeat', status: 500 }, /path/],
     [{ status: 500, tmies: 1 }, /tmies/],

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { startRecordedWorld } from './recording.ts'
 import { bulk, control, demo, type Lms, post } from './requests.ts'
 
-/** A browser without scripts: keeps the session cookie, posts forms, follows redirects only when told. */
+/** A browser without scripts: keeps the session cookie, posts forms, and follows redirects only on request. */
 function browser(lms: Lms) {
   let cookie = ''
   async function open(path: string, form?: Record<string, string>) {
@@ -55,7 +55,7 @@ test('a buyer registers, activates, signs in and finds the course on the dashboa
   assert.ok(html.includes('New &#60;Comer&#62;'), 'what people type is escaped')
 })
 
-test('the dashboard says plainly when there are no courses, and leaves out what was unenrolled', async () => {
+test('the dashboard says when there are no courses, and leaves out unenrolled ones', async () => {
   await using lms = await startRecordedWorld()
   await control(lms, 'seed', {
     enrollments: [{ email: 'alice@example.com', course: demo, mode: 'audit', active: false }],
@@ -81,7 +81,7 @@ test('the sign-in page shows the sandbox’s password; a wrong one is refused; s
   assert.equal((await open('/dashboard')).status, 302)
 })
 
-test('signing in never leads to another server', async () => {
+test('signing in never redirects to another server', async () => {
   await using lms = await startRecordedWorld()
   const { open } = browser(lms)
   for (const next of ['https://evil.test/', '//evil.test/', '/\\evil.test', '']) {
@@ -89,7 +89,7 @@ test('signing in never leads to another server', async () => {
   }
 })
 
-test('what is wrong in the form is said beside the field, and the rest is kept', async () => {
+test('an error in the form is shown next to its field, and the other values are kept', async () => {
   await using lms = await startRecordedWorld()
   const { open } = browser(lms)
   const wrong = await open('/register', { email: 'x@y', username: 'a b', name: '', password: 'short' })
@@ -106,7 +106,7 @@ test('what is wrong in the form is said beside the field, and the rest is kept',
   assert.equal((await open('/register', { ...newcomer, email: 'retired@example.com' })).status, 409)
 })
 
-test('an activation link that leads nowhere is a 404; one that breaks on a missing course is a 500', async () => {
+test('an unknown activation link is a 404; an activation that fails on a missing course is a 500', async () => {
   await using lms = await startRecordedWorld()
   const { open } = browser(lms)
   assert.equal((await open('/activate/0123')).status, 404)
@@ -120,14 +120,14 @@ test('an activation link that leads nowhere is a 404; one that breaks on a missi
   assert.equal((await open('/login', { login: 'newcomer', password: newcomer.password })).status, 400)
 })
 
-test('pages forbid scripts and foreign content', async () => {
+test('pages forbid scripts and content from other servers', async () => {
   await using lms = await startRecordedWorld()
   const response = await fetch(`${lms.url}/login`)
   assert.match(response.headers.get('content-security-policy') ?? '', /default-src 'none'/)
   assert.doesNotMatch(await response.text(), /<script/)
 })
 
-test('staff see what a person is enrolled in and allowed into; others do not', async () => {
+test('only staff see the enrollments and allowances of a person', async () => {
   await using lms = await startRecordedWorld()
   await bulk(lms, ['alice@example.com', newcomer.email])
   const staff = browser(lms)
@@ -145,7 +145,7 @@ test('staff see what a person is enrolled in and allowed into; others do not', a
   assert.equal((await learner.open('/support/enrollment?user=alice')).status, 403)
 })
 
-test('a course has an about page, and what is no course has none', async () => {
+test('a course has an about page, and an unknown key has none', async () => {
   await using lms = await startRecordedWorld()
   const { open } = browser(lms)
   assert.match((await open(`/courses/${demo}/about`)).html, /Demonstration Course/)

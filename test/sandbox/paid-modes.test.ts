@@ -6,7 +6,7 @@ import { readWorld } from '../../src/stand-in/world.ts'
 import { startRecordedWorld } from './recording.ts'
 
 const ENROLL = '/api/enrollment/v1/enrollment'
-/** The stand-in has no mode whose sale has ended, and keeps no attributes of an enrollment. */
+/** The stand-in has no expired modes, and stores no enrollment attributes. */
 const LEFT_OUT = ['course-v1:Lernito+Expired+2026', 'enrollment_attributes']
 
 const recording = z.object({
@@ -31,7 +31,7 @@ const newer = z.object({
 const read = (file: string): unknown =>
   JSON.parse(readFileSync(new URL(`../recordings/lms-newer/${file}`, import.meta.url), 'utf8'))
 
-/** The people and courses of these recordings that lms/world.json has not, without what the stand-in can't keep. */
+/** The people and courses of these recordings that lms/world.json lacks, without what the stand-in can't store. */
 function withNewer(world: ReturnType<typeof readWorld>) {
   const { people, courses } = newer.parse(read('world.json'))
   const morePeople = people.filter(({ extra }) => extra).map(({ extra: _, ...person }) => person)
@@ -47,13 +47,13 @@ function withNewer(world: ReturnType<typeof readWorld>) {
 
 const about = z.object({ message: z.string(), mode: z.string(), is_active: z.boolean(), user: z.string() }).partial()
 
-test('enrolls singly as recorded in paid-modes.json, with a mode named and without', async () => {
+test('enrolls one person as recorded in paid-modes.json, with and without a mode', async () => {
   const { exchanges } = recording.parse(read('paid-modes.json'))
   const singly = exchanges.filter(({ request }) => {
     const isIt = request.method === 'POST' && request.path === ENROLL
     return isIt && !LEFT_OUT.some((text) => JSON.stringify(request.json).includes(text))
   })
-  // The later ones build on what calls of another API did.
+  // The later exchanges depend on calls of another API.
   const last = singly.findIndex(({ name }) => name === 'after that, enrolled again with audit named')
   const replayed = singly.slice(0, last + 1)
   assert.equal(replayed.length, 39)

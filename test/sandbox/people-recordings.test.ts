@@ -11,7 +11,7 @@ async function signIn(lms: Lms, login: string): Promise<string> {
   return response.headers.get('set-cookie')?.split(';')[0] ?? ''
 }
 
-test('answers as recorded in registration.json: an allowance fires on activation, not on registration', async () => {
+test('answers as recorded in registration.json: an allowance enrolls on activation, not on registration', async () => {
   await using lms = await startRecordedWorld()
   const { exchanges, state_after } = await readRecording('registration.json')
   assert.ok(state_after && 'before_activation' in state_after)
@@ -52,7 +52,7 @@ test('answers as recorded in sign-in.json: authorization code with PKCE', async 
     if (name === 'authorize with an unregistered redirect') headers.cookie = await signIn(lms, 'admin')
     if (name === 'authorize, signed in as a learner') headers.cookie = await signIn(lms, 'alice@example.com')
     if (name === 'who am I') headers.authorization = `JWT ${token}`
-    // The recorded challenge belongs to a verifier that wasn't kept; signed out, it only has to come back as it is.
+    // The verifier of the recorded challenge is unknown. Signed out, the challenge only has to be in the redirect.
     const mine = /code_challenge=[\w-]+/
     const path = headers.cookie ? request.path.replace(mine, `code_challenge=${challengeOf(verifier)}`) : request.path
     const fields = {

@@ -37,7 +37,7 @@ export type Rows = z.infer<typeof rows>
 
 const folder = new URL('../recordings/lms/', import.meta.url)
 
-/** Reads one recording of the real LMS by its file name. */
+/** Reads a recording of the real LMS by its file name. */
 export async function readRecording(name: string): Promise<Recording> {
   return recordingSchema.parse(JSON.parse(await readFile(new URL(name, folder), 'utf8')))
 }
@@ -48,7 +48,7 @@ export async function recordedWorld() {
 
 const tokenAnswer = z.looseObject({ access_token: z.string() })
 
-/** Gets a token of an application as a client would: a JWT, or an opaque one. */
+/** Gets a token for an application as a client does: a JWT or an opaque token. */
 export async function getToken({
   url,
   client,
@@ -68,7 +68,7 @@ export async function getToken({
   return tokenAnswer.parse(await response.json()).access_token
 }
 
-/** A fresh stand-in with the recorded world, changed if need be, and how to put a recorded request to it. */
+/** A new stand-in with the recorded world or a variant of it, and a function that sends recorded requests to it. */
 export async function startRecordedWorld(options: StandInOptions = {}, change = (world: World): World => world) {
   const { url, close } = await startStandIn({ world: change(await recordedWorld()), throttle: 'off', ...options })
   const staff = await getToken({ url, client: 'lernito' })
@@ -96,17 +96,17 @@ export async function startRecordedWorld(options: StandInOptions = {}, change = 
   return { url, close, staff, plain, send, state, seed, [Symbol.asyncDispose]: close }
 }
 
-/** Fields that no two LMSs share: times, numbers and secrets. */
+/** Fields that differ between any two LMSs: times, numbers and secrets. */
 const volatile = new Set(['created', 'date_joined', 'activation_key', 'access_token', 'refresh_token'])
 const numbers = new Set(['id', 'user_id', 'user'])
 
-/** An answer's body without what may differ: volatile fields, the host's name, pagination cursors. */
+/** An answer's body without the parts that may differ: volatile fields, the host name, pagination cursors. */
 export function comparable(value: unknown, url: string): unknown {
   if (typeof value === 'string') return value.replace(url, 'http://lms.test').replace(/cursor=[^&]+/, 'cursor=…')
   if (Array.isArray(value)) return value.map((item) => comparable(item, url))
   if (typeof value !== 'object' || value === null) return value
   const fields = Object.entries(value).map(([name, field]) => {
-    // Whether somebody signed in before is no part of the world that was recorded.
+    // The recorded world doesn't say whether a person has signed in before.
     if (name === 'last_login') return [name, '…']
     if (volatile.has(name)) return [name, field === null ? null : '…']
     if (numbers.has(name) && typeof field === 'number') return [name, '…']
@@ -115,7 +115,7 @@ export function comparable(value: unknown, url: string): unknown {
   return Object.fromEntries(fields)
 }
 
-/** Puts one exchange to the stand-in and compares status, body and headers with the recorded ones. */
+/** Sends the request of an exchange to the stand-in, and compares status, body and headers with the recorded ones. */
 export async function compare({ response, exchange, url }: { response: Response; exchange: Exchange; url: string }) {
   const { name, response: recorded } = exchange
   assert.ok(recorded)

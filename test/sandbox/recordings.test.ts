@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { compare, readRecording, startRecordedWorld } from './recording.ts'
 
-/** Replays the exchanges one after the other; those that are no request set the state up ('before'). */
+/** Replays the exchanges one after the other. Those without a request prepare the state ('before'). */
 async function replay(name: string, lms: Awaited<ReturnType<typeof startRecordedWorld>>): Promise<number> {
   const recording = await readRecording(name)
   let count = 0

@@ -10,7 +10,7 @@ export function post({ url, path, json, token }: { url: string; path: string; js
   return fetch(url + path, { method: 'POST', headers, body: JSON.stringify(json) })
 }
 
-/** One bulk call of the staff application that enrolls these people in these courses (one unless told otherwise). */
+/** One bulk call of the staff application that enrolls these people in these courses (one by default). */
 export function bulk(lms: Lms, identifiers: string[], courses = [demo]) {
   const json = { action: 'enroll', auto_enroll: true, courses: courses.join(','), identifiers: identifiers.join(',') }
   return post({ url: lms.url, path: bulkPath, json, token: lms.staff })

@@ -5,7 +5,7 @@ import { looksLikeCourseKey, parseCourseKey } from '../../src/stand-in/course-ke
 import { isEmailAddress } from '../../src/stand-in/email-addresses.ts'
 import { readJson } from '../../src/stand-in-api/json.ts'
 
-test('letter case, accents and trailing spaces make no difference; other signs do', () => {
+test('letter case, accents and trailing spaces make no difference; other characters do', () => {
   for (const same of ['JOSÉ@Example.com', 'jose\u0301@example.com', 'josé@example.com  ']) {
     assert.equal(fold(same), 'jose@example.com')
   }
@@ -16,7 +16,7 @@ test('letter case, accents and trailing spaces make no difference; other signs d
   assert.equal(compareFolded('É', 'e'), 0)
 })
 
-test('course keys are read as recorded, and kept without branch and version', () => {
+test('course keys are parsed as recorded, and stored without branch and version', () => {
   const demo = 'course-v1:edX+DemoX+Demo_Course'
   for (const key of [demo, `${demo}+branch@draft-branch`, `${demo}+version@519665f6223ebd6980884f2b`]) {
     assert.equal(parseCourseKey(key)?.id, demo)
@@ -54,7 +54,7 @@ test('course keys are read as recorded, and kept without branch and version', ()
   assert.equal(looksLikeCourseKey('library-v1:edX+Lib'), false)
 })
 
-test('addresses are checked as Django does it', () => {
+test('addresses are checked as in Django', () => {
   for (const address of ["o'neil@example.com", 'a+b@example.com', 'user@exämple.com', 'a@localhost', 'a@b.例え']) {
     assert.ok(isEmailAddress(address), address)
   }
@@ -71,7 +71,7 @@ test('addresses are checked as Django does it', () => {
   }
 })
 
-test('JSON is read like JSON.parse, and refused in Python’s words', () => {
+test('JSON is read like JSON.parse, and refused with Python’s messages', () => {
   const texts = [
     '{"a":[1,-2.5e3,true,null,"\\u00e9\\n\\"x"],"b":{}}',
     ' [ ] ',

@@ -10,7 +10,7 @@ const refusal = (code: string, words: RegExp) => (error: unknown) => {
   return error instanceof AppError && error.code === code && words.test(error.message)
 }
 
-test('the stand-in refuses to listen where others could reach it', async () => {
+test('the stand-in refuses to listen where other machines can reach it', async () => {
   for (const host of ['0.0.0.0', '::', '192.168.1.2', 'lms.example.com', '127.0.0.1.evil.test']) {
     await assert.rejects(startStandIn({ host }), refusal('sandbox.not_loopback', /loopback only/))
   }
@@ -18,7 +18,7 @@ test('the stand-in refuses to listen where others could reach it', async () => {
   assert.equal(new URL(lms.url).hostname, '127.0.0.1')
 })
 
-test('a taken port is named', async () => {
+test('the error for a port in use names the port', async () => {
   await using lms = await startRecordedWorld()
   const port = Number(new URL(lms.url).port)
   await assert.rejects(startStandIn({ port }), refusal('address.in_use', new RegExp(`Port ${port}`)))
@@ -30,7 +30,7 @@ test('the default world is the recorded one', async () => {
   assert.deepEqual(defaultWorld, world)
 })
 
-test('a wrong world is refused with what is wrong and where', async () => {
+test('a wrong world is refused with the problem and its place', async () => {
   const world = await recordedWorld()
   for (const [wrong, words] of [
     [null, /the world/],
@@ -61,7 +61,7 @@ test('an unknown path answers the LMS’s HTML 404, whatever the method', async 
   }
 })
 
-test('the caller may add redirect addresses for an application', async () => {
+test('the options may add redirect URIs for an application', async () => {
   const mine = 'http://127.0.0.1:8790/lernito/console/callback'
   await using lms = await startRecordedWorld({ redirectUris: { 'console-client': [mine] } })
   const body = new URLSearchParams({ login: 'admin', password: 'pw-Test-123' })
@@ -74,7 +74,7 @@ test('the caller may add redirect addresses for an application', async () => {
   }
 })
 
-test('no wrong input makes the stand-in break', async () => {
+test('no wrong input makes the stand-in fail', async () => {
   await using lms = await startRecordedWorld()
   const bodies = [
     '',

@@ -5,7 +5,7 @@ import { createClock } from './clock.ts'
 import { startRecordedWorld } from './recording.ts'
 import { bulk, control, demo, get, post } from './requests.ts'
 
-test('staff have the rate, others a third of it, each for themselves', () => {
+test('each staff user has the full rate, and each other user a third of it', () => {
   const throttle = createThrottle({ rate: 9, now: () => 0 })
   const admitted = (user: string, staff: boolean) => {
     const calls = Array.from({ length: 12 }, () => throttle.admit({ view: 'enrolling', user, staff }))
@@ -16,7 +16,7 @@ test('staff have the rate, others a third of it, each for themselves', () => {
   assert.equal(admitted('third', false), 3)
 })
 
-test('the minute slides: each call is forgotten after 60 s, and refused calls are never counted', () => {
+test('the minute slides: a call stops counting after 60 s, and refused calls never count', () => {
   const clock = createClock()
   const throttle = createThrottle({ rate: 2, now: clock.now })
   const waits = () => {
@@ -34,7 +34,7 @@ test('the minute slides: each call is forgotten after 60 s, and refused calls ar
   assert.equal(waits(), 10)
 })
 
-test('all enrollment views and bulk share one count; a course and accounts have none', async () => {
+test('all enrollment views and bulk share one count; a single course and accounts are not throttled', async () => {
   await using lms = await startRecordedWorld({ throttle: 4 })
   assert.equal((await bulk(lms, ['new@example.com'])).status, 200)
   assert.equal((await get(lms, '/api/enrollment/v1/enrollments?username=alice')).status, 200)
@@ -54,7 +54,7 @@ test('all enrollment views and bulk share one count; a course and accounts have 
 
 const COURSE_LIST = '/api/courses/v1/courses/'
 
-test('the course list has a third of the rate, on one count with the enrolling calls', async () => {
+test('the course list has a third of the rate, and shares its count with the enrolling calls', async () => {
   await using lms = await startRecordedWorld({ throttle: 12 })
   for (let call = 0; call < 3; call++) assert.equal((await bulk(lms, ['new@example.com'])).status, 200)
   assert.equal((await get(lms, COURSE_LIST)).status, 200)
@@ -70,7 +70,7 @@ test('the course list has a third of the rate, on one count with the enrolling c
   assert.equal((await bulk(lms, ['new@example.com'])).status, 429)
 })
 
-test('the token endpoint takes 120 calls a minute from an address, then answers with a page that names no time', async () => {
+test('the token endpoint accepts 120 calls a minute from an address, then answers with a page without a wait time', async () => {
   const clock = createClock()
   await using lms = await startRecordedWorld({ throttle: 120, now: clock.now })
   const ask = () => fetch(`${lms.url}/oauth2/access_token`, { method: 'POST' })
@@ -84,7 +84,7 @@ test('the token endpoint takes 120 calls a minute from an address, then answers 
   assert.equal((await ask()).status, 400)
 })
 
-test('each address has its own calls of the token endpoint, and with the throttle off there is no limit', () => {
+test('each address has its own limit at the token endpoint, and without the throttle there is no limit', () => {
   const limit = createAddressLimit({ off: false, now: () => 0 })
   const admitted = (address: string) => Array.from({ length: 130 }, () => limit.admit(address)).filter(Boolean).length
   assert.deepEqual([admitted('10.0.0.1'), admitted('10.0.0.2')], [120, 120])

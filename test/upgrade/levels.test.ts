@@ -13,9 +13,9 @@ const [list = '', ...LEVELS] = readFileSync(join(import.meta.dirname, 'levels.sq
   .split('\n')
   .filter((line) => line !== '' && !line.startsWith('--'))
 
-/** Yesterday: what is older than LERNITO_RETENTION_DAYS is deleted. */
+/** Yesterday, because anything older than LERNITO_RETENTION_DAYS is deleted. */
 const AT = Date.now() - 86_400_000
-/** What was stored before an upgrade: a sale that waits, one that is done, and one that a person has to look at. */
+/** What was stored before an upgrade: a waiting sale, a finished one, and one that needs attention. */
 const SALES = [
   { id: '01KGA000000000000000000001', state: 'waiting', email: 'alice@example.com', outcome: null },
   {
@@ -32,7 +32,7 @@ const SALES = [
   },
 ] as const
 
-/** A database of a level with what that level's version stored: written by the kept statements, not by today's code. */
+/** A database of an earlier level with rows of that version, written by the kept statements and not by today's code. */
 function databaseOf(t: TestContext, level: number): string {
   const folder = temporaryFolder(t)
   const db = new DatabaseSync(join(folder, 'lernito.db'))
@@ -77,13 +77,13 @@ before(async () => {
   await database.close()
 })
 
-test('levels.sql has the statement of each migration, and together they make what the migrations make', async (t) => {
+test('levels.sql has the statement of each migration, and together they create the same schema', async (t) => {
   assert.equal(LEVELS.length, today.levels, 'append to levels.sql what the new migration sends to SQLite')
   assert.deepEqual(await layout(databaseOf(t, LEVELS.length)), today.layout)
 })
 
 for (let level = 1; level <= LEVELS.length; level++) {
-  test(`a database of level ${level} is brought up to date, keeps what it holds, and what waits in it is done`, async (t) => {
+  test(`a database of level ${level} is migrated and keeps its rows, and its waiting deliveries are done`, async (t) => {
     const folder = databaseOf(t, level)
     const product = await startProduct({ folder })
     t.after(() => product.stop({ keep: true }))

@@ -1,14 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import type { Lms } from '../../stand-in/lms.ts'
-import { goTo, page, sendPage } from './layout.ts'
-import { visitor } from './visitor.ts'
+import { page, redirectTo, sendPage } from './layout.ts'
+import { signedInPerson } from './page-request.ts'
 
-/** /dashboard: the courses in which the person who is signed in is enrolled. */
+/** /dashboard: the courses in which the signed-in person is enrolled. */
 export function addDashboard({ app, lms }: { app: FastifyInstance; lms: Lms }): void {
   app.get('/dashboard', { config: { pattern: '/dashboard' } }, (request, reply) => {
-    const person = visitor(lms, request)
-    if (!person) return goTo(reply, '/login?next=/dashboard')
+    const person = signedInPerson(lms, request)
+    if (!person) return redirectTo(reply, '/login?next=/dashboard')
     const courses = lms.state
       .listEnrollments(person.id)
       .filter(({ active }) => active)

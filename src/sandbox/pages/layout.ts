@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
-import type { Person } from '../../stand-in/state.ts'
+import type { Person } from '../../stand-in/people.ts'
 import { send } from '../../stand-in-api/views.ts'
 
 const style = `
@@ -28,7 +28,7 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; overflow-wrap: break-word; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--line); }
 `
 
-/** One whole page. `main` is HTML that is escaped already; `person` is who is signed in. */
+/** A complete page. `main` is escaped HTML; `person` is signed in. */
 export function page({ title, person, main }: { title: string; person: Person | null; main: string }): string {
   const account = person
     ? html`<a href="/dashboard">Dashboard</a> <a href="/logout">Sign out</a>`
@@ -43,7 +43,7 @@ export function page({ title, person, main }: { title: string; person: Person | 
 </head>
 <body>
 <header><strong><a href="/">Stand-in LMS</a></strong> <nav>!${account}</nav></header>
-<p class="note">This is a stand-in for trying things out. It isn't Open edX, and it forgets everything when it stops.</p>
+<p class="note">This stand-in LMS is for trying out lernito-openedx. It isn't Open edX, and it forgets everything when it stops.</p>
 <main>
 <h1>${title}</h1>
 !${main}
@@ -53,7 +53,7 @@ export function page({ title, person, main }: { title: string; person: Person | 
 `
 }
 
-/** A labelled input; what is wrong with it is said beside it. */
+/** A labeled input, with its error message next to it. */
 export function field({
   name,
   label,
@@ -77,7 +77,7 @@ export function field({
 `
 }
 
-/** Sends a page; scripts and foreign content are forbidden in it. */
+/** Sends a page. Its policy forbids scripts and content from other servers. */
 export function sendPage(reply: FastifyReply, status: number, body: string, headers: Record<string, string> = {}) {
   const policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
   return send(reply, {
@@ -87,7 +87,7 @@ export function sendPage(reply: FastifyReply, status: number, body: string, head
   })
 }
 
-/** Sends the browser on to another page. */
-export function goTo(reply: FastifyReply, location: string, headers: Record<string, string> = {}) {
+/** Redirects the browser to another page. */
+export function redirectTo(reply: FastifyReply, location: string, headers: Record<string, string> = {}) {
   return send(reply, { status: 302, headers: { location, ...headers }, body: '' })
 }

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import { activate } from '../../stand-in/enrolling.ts'
+import { activate } from '../../stand-in/enrollment-rules.ts'
 import type { Lms } from '../../stand-in/lms.ts'
 import { type RegistrationErrors, register } from '../../stand-in-api/registration.ts'
 import { field, page, sendPage } from './layout.ts'
-import { formReader, queryOf, visitor } from './visitor.ts'
+import { formReader, queryOf, signedInPerson } from './page-request.ts'
 
 type Values = { email: string; username: string; name: string }
 
@@ -21,13 +21,13 @@ function form(values: Values, errors: RegistrationErrors): string {
 `
 }
 
-/** /register, and /activate/{key}, to which a real LMS's e-mail would lead. */
+/** /register, and /activate/{key}, to which the e-mail of a real LMS leads. */
 export function addRegistration({ app, lms }: { app: FastifyInstance; lms: Lms }): void {
   const show = (title: string, main: string) => page({ title, person: null, main })
 
   app.get('/register', { config: { pattern: '/register' } }, (request, reply) => {
     const main = form({ email: queryOf(request, 'email'), username: '', name: '' }, {})
-    return sendPage(reply, 200, page({ title: 'Register', person: visitor(lms, request), main }))
+    return sendPage(reply, 200, page({ title: 'Register', person: signedInPerson(lms, request), main }))
   })
 
   app.post('/register', { config: { pattern: '/register' } }, (request, reply) => {
@@ -35,7 +35,7 @@ export function addRegistration({ app, lms }: { app: FastifyInstance; lms: Lms }
     const values = { email: read('email').trim(), username: read('username').trim(), name: read('name').trim() }
     const done = register(lms, { ...values, password: read('password'), country: null })
     if ('errors' in done) return sendPage(reply, done.taken ? 409 : 400, show('Register', form(values, done.errors)))
-    const main = html`<p>The account ${done.person.username} is made, but not active yet. A real LMS would now send an e-mail
+    const main = html`<p>The account ${done.person.username} is created, but not active yet. A real LMS now sends an e-mail
 to ${done.person.email} with this link:</p>
 <p><a class="button" href="/activate/${done.person.activationKey}">Activate the account</a></p>
 <p>Courses that were bought for this address appear on the dashboard once the account is active.</p>
@@ -55,7 +55,7 @@ to ${done.person.email} with this link:</p>
       const { missingCourse } = activate({ state: lms.state, world: lms.world(), now: lms.now() }, person)
       if (missingCourse !== null) {
         // As in the real LMS: test/recordings/README.md, 'Seen besides'.
-        const main = html`<p class="wrong">The activation broke, as it does in Open edX: ${person.email} was allowed into
+        const main = html`<p class="wrong">The activation failed, as it does in Open edX: ${person.email} has an allowance for
 <code>${missingCourse}</code>, a course that doesn't exist. Delete that allowance, then follow the link again.</p>`
         return sendPage(reply, 500, show('Server error', main))
       }

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import type { Lms } from '../../stand-in/lms.ts'
-import { field, goTo, page, sendPage } from './layout.ts'
-import { formReader, queryOf, visitor } from './visitor.ts'
+import { field, page, redirectTo, sendPage } from './layout.ts'
+import { formReader, queryOf, signedInPerson } from './page-request.ts'
 
-/** Where to go after signing in: a page of this server, never another one's. */
+/** The page to show after signing in: always on this server. */
 function localPath(next: string): string {
   return /^\/(?![/\\])/.test(next) ? next : '/dashboard'
 }
@@ -15,7 +15,7 @@ function form({ lms, next, login, error }: { lms: Lms; next: string; login: stri
   const staff = people.find((person) => person.staff)
   const known = [learner, staff].filter((person) => person !== undefined).map(({ email }) => email)
   return html`<p class="note">The people of this sandbox have the password <code>${password_of_people}</code>. Try
-${known.join(' or ')}. Who registered here uses the password that they chose.</p>
+${known.join(' or ')}. If you registered here, use the password that you chose.</p>
 !${error === '' ? '' : `<p class="wrong" role="alert">${error}</p>`}
 <form method="post" action="/login">
 <input type="hidden" name="next" value="${next}">
@@ -27,11 +27,11 @@ ${known.join(' or ')}. Who registered here uses the password that they chose.</p
 `
 }
 
-/** /login and /logout. A person whose account isn't active can't sign in; the page then shows the activation link. */
+/** /login and /logout. A person with an inactive account can't sign in; the page then shows the activation link. */
 export function addSignIn({ app, lms }: { app: FastifyInstance; lms: Lms }): void {
   app.get('/login', { config: { pattern: '/login' } }, (request, reply) => {
     const main = form({ lms, next: queryOf(request, 'next'), login: queryOf(request, 'login'), error: '' })
-    return sendPage(reply, 200, page({ title: 'Sign in', person: visitor(lms, request), main }))
+    return sendPage(reply, 200, page({ title: 'Sign in', person: signedInPerson(lms, request), main }))
   })
 
   app.post('/login', { config: { pattern: '/login' } }, (request, reply) => {
@@ -42,16 +42,16 @@ export function addSignIn({ app, lms }: { app: FastifyInstance; lms: Lms }): voi
     const known = person && person.password === read('password')
     if (known && person.active) {
       lms.state.savePerson({ ...person, lastLogin: lms.now() })
-      return goTo(reply, localPath(next), { 'set-cookie': lms.sessions.begin(person.username) })
+      return redirectTo(reply, localPath(next), { 'set-cookie': lms.sessions.begin(person.username) })
     }
     const error = known
       ? html`This account isn't active yet. <a href="/activate/${person.activationKey}">Activate it</a>, then sign in.`
       : 'The e-mail address (or username) and password don’t match an account.'
     const main = form({ lms, next, login, error })
-    return sendPage(reply, 400, page({ title: 'Sign in', person: visitor(lms, request), main }))
+    return sendPage(reply, 400, page({ title: 'Sign in', person: signedInPerson(lms, request), main }))
   })
 
   app.get('/logout', { config: { pattern: '/logout' } }, (request, reply) => {
-    return goTo(reply, '/', { 'set-cookie': lms.sessions.end(request.headers.cookie) })
+    return redirectTo(reply, '/', { 'set-cookie': lms.sessions.end(request.headers.cookie) })
   })
 }

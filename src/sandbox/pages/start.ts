@@ -2,9 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import type { Lms } from '../../stand-in/lms.ts'
 import { page, sendPage } from './layout.ts'
-import { visitor } from './visitor.ts'
+import { signedInPerson } from './page-request.ts'
 
-/** The start page: what this is, where to go, and who and what is in its world. */
+/** The start page: what this server is, its pages, and the people and courses of its world. */
 export function addStartPage({ app, lms }: { app: FastifyInstance; lms: Lms }): void {
   app.get('/', { config: { pattern: '/' } }, (request, reply) => {
     const { people, courses } = lms.world()
@@ -15,8 +15,8 @@ export function addStartPage({ app, lms }: { app: FastifyInstance; lms: Lms }): 
     const courseRow = ({ id, name }: (typeof courses)[number]) =>
       html`<tr><td>${name}</td><td><code>${id}</code></td></tr>`
     const main = html`<p>This server answers the API calls of lernito-openedx like the LMS of an Open edX site, and has
-the few pages that a learner needs. With it the whole way of a sale can be tried out: a webhook comes in, and the course
-appears on the buyer's dashboard.</p>
+the few pages that a learner needs. Use it to try out a sale from end to end: a webhook comes in, and the course appears
+on the buyer's dashboard.</p>
 <p><a class="button" href="/register">Register</a> <a class="button" href="/login">Sign in</a>
 <a class="button" href="/dashboard">Dashboard</a></p>
 <h2>People</h2>
@@ -27,9 +27,9 @@ appears on the buyer's dashboard.</p>
 <table><thead><tr><th>Name</th><th>Key</th></tr></thead>
 <tbody>!${courses.map(courseRow).join('\n')}</tbody></table>
 <h2>Behind the scenes</h2>
-<p>All enrollments and allowances as JSON: <a href="/sandbox/state">/sandbox/state</a>. All calls that were made:
+<p>All enrollments and allowances as JSON: <a href="/sandbox/state">/sandbox/state</a>. Counts of all calls:
 <a href="/sandbox/calls">/sandbox/calls</a>.</p>
 `
-    return sendPage(reply, 200, page({ title: 'What is this?', person: visitor(lms, request), main }))
+    return sendPage(reply, 200, page({ title: 'What is this?', person: signedInPerson(lms, request), main }))
   })
 }

@@ -1,14 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import type { Lms } from '../../stand-in/lms.ts'
-import { goTo, page, sendPage } from './layout.ts'
-import { queryOf, visitor } from './visitor.ts'
+import { page, redirectTo, sendPage } from './layout.ts'
+import { queryOf, signedInPerson } from './page-request.ts'
 
-/** /support/enrollment and a course's about page: where the console's links lead, at the addresses of the real LMS. */
+/** /support/enrollment and a course's about page, at the addresses of the real LMS: the console links to them. */
 export function addSupportPages({ app, lms }: { app: FastifyInstance; lms: Lms }): void {
   app.get('/support/enrollment', { config: { pattern: '/support/enrollment' } }, (request, reply) => {
-    const staff = visitor(lms, request)
-    if (!staff) return goTo(reply, `/login?next=${encodeURIComponent(request.url)}`)
+    const staff = signedInPerson(lms, request)
+    if (!staff) return redirectTo(reply, `/login?next=${encodeURIComponent(request.url)}`)
     if (!staff.staff) {
       return sendPage(reply, 403, page({ title: 'For staff only', person: staff, main: '<p>Sign in as staff.</p>' }))
     }
@@ -37,9 +37,9 @@ export function addSupportPages({ app, lms }: { app: FastifyInstance; lms: Lms }
     { config: { pattern: '/courses/{course}/about' } },
     (request, reply) => {
       const course = lms.state.findCourse(request.params['*'].replace(/\/about$/, ''))
-      const person = visitor(lms, request)
+      const person = signedInPerson(lms, request)
       if (!course) {
-        return sendPage(reply, 404, page({ title: 'No such course', person, main: '<p>Its key leads nowhere.</p>' }))
+        return sendPage(reply, 404, page({ title: 'No such course', person, main: '<p>No course has this key.</p>' }))
       }
       const main = html`<p><code>${course.id}</code></p>`
       return sendPage(reply, 200, page({ title: course.name, person, main }))

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Effect } from '../../../src/stand-in/state.ts'
+import type { Effect } from '../../../src/stand-in/transactions.ts'
 
 /** One POST of a sale. Times are ms since 1970; without an answer, `answeredAt` is the end of the connection. */
 export interface Sending {

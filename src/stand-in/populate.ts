@@ -2,12 +2,12 @@ import { parseCourseKey } from './course-keys.ts'
 import type { State } from './state.ts'
 import type { AllowanceRow, EnrollmentRow, World } from './world.ts'
 
-/** A name made of a username, as the recorded accounts have it: bob_inactive is Bob_Inactive. */
+/** The full name for a username, as in the recorded accounts: Bob_Inactive for bob_inactive. */
 function nameOf(username: string): string {
   return username.replace(/\p{L}+/gu, (word) => word.charAt(0).toUpperCase() + word.slice(1).toLowerCase())
 }
 
-/** Fills the empty state with a world: its people, the accounts its applications act as, its enrollments. */
+/** Loads a world into the state: its people, the accounts of its applications, its enrollments and allowances. */
 export function populate({ state, world }: { state: State; world: World }): void {
   state.clear(world)
   const account = { password: world.password_of_people, lastLogin: null, registration: null }
@@ -16,7 +16,7 @@ export function populate({ state, world }: { state: State; world: World }): void
   }
   for (const { user, staff } of world.applications) {
     if (user === undefined || state.findPerson({ username: user })) continue
-    // Recorded: oauth.json, 'client credentials, JWT': lernito_service has the address lernito@lms.test.
+    // lernito_service has the address lernito@lms.test (recorded: oauth.json, 'client credentials, JWT').
     const email = `${user.replace(/_service$/, '')}@lms.test`
     state.savePerson({
       ...account,
@@ -32,8 +32,8 @@ export function populate({ state, world }: { state: State; world: World }): void
 }
 
 /**
- * Adds or replaces enrollments and allowances as given, without any of the LMS's rules.
- * Returns null, or in words what is wrong; then nothing is changed.
+ * Adds or replaces enrollments and allowances without applying the LMS's rules. Returns null, or a message that says what
+ * is wrong; then nothing is changed.
  */
 export function seed({
   state,
@@ -44,10 +44,10 @@ export function seed({
   enrollments: EnrollmentRow[]
   allowances: AllowanceRow[]
 }): string | null {
-  const stranger =
+  const unknown =
     enrollments.find(({ email }) => !state.findPerson({ email })) ??
     allowances.find(({ email, used }) => used && !state.findPerson({ email }))
-  if (stranger) return `${stranger.email} has no account: add it first with POST /sandbox/people`
+  if (unknown) return `${unknown.email} has no account: add it first with POST /sandbox/people`
   for (const { email, course, mode, active } of enrollments) {
     const person = state.findPerson({ email })
     if (person) state.saveEnrollment({ personId: person.id, course: storedKey(course), mode, active })
@@ -60,8 +60,8 @@ export function seed({
 }
 
 /**
- * Adds a person with an active or inactive account, or replaces the one with this address, or with the address that the
- * account had `formerly`. Null, or what is wrong.
+ * Adds a person with an active or inactive account. Replaces the account with this address, or with the address in
+ * `formerly`. Returns null, or a message that says what is wrong.
  */
 export function addPerson({
   state,

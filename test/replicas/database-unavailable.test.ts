@@ -15,7 +15,7 @@ async function ownServer(t: TestContext): Promise<MariaDb> {
   return server
 }
 
-/** Posts a sale that has to be refused for now; gives after how many ms it was. */
+/** Posts a sale and checks that it is refused with 503; resolves to the time that took, ms. */
 async function refused({ url }: Serving, email: string): Promise<number> {
   const began = performance.now()
   const answer = await sell({ url, email })
@@ -46,7 +46,7 @@ if (hasMariaDb()) {
       assert.equal((await sell({ url: replica.url, email: 'alice@example.com' }))?.status, 200)
     })
 
-    test('a service that starts before the server and the user does, too, and never shows the password', async (t) => {
+    test('a service that starts before the server and the user waits for them, and never shows the password', async (t) => {
       const server = await ownServer(t)
       const { url: databaseUrl } = await server.newDatabase()
       await server.administer('rename user lernito to later')
@@ -57,18 +57,18 @@ if (hasMariaDb()) {
       await until('the reason', async () => (await readyz(replica)).reason?.includes('ECONNREFUSED') || undefined)
       await server.start()
       await until('the reason', async () => (await readyz(replica)).reason?.includes('Access denied') || undefined)
-      await delay(2500) // some tries
+      await delay(2500) // several attempts
       await server.administer('rename user later to lernito')
       await untilReady(replica)
       assert.equal((await sell({ url: replica.url, email: 'alice@example.com' }))?.status, 200)
-      assert.equal(errorsOf(replica).length, 2, 'a line when the reason changes, not one for each try')
+      assert.equal(errorsOf(replica).length, 2, 'a line when the reason changes, not one for each attempt')
       replica.child.kill('SIGTERM')
       const { stdout, stderr, code } = await replica.ended
       assert.equal(code, 0)
       for (const secret of [PASSWORD, encodeURIComponent(PASSWORD)]) assert.ok(!`${stdout}${stderr}`.includes(secret))
     })
 
-    test('a server that says nothing any more: 503 soon, then at once; all is well when it is back', async (t) => {
+    test('when the server hangs, the answer is a 503, first after a short wait, then at once, until the server is back', async (t) => {
       const server = await ownServer(t)
       const { url: databaseUrl } = await server.newDatabase()
       const lms = await startLms(t)
@@ -84,7 +84,7 @@ if (hasMariaDb()) {
       await untilReady(replica)
       assert.equal((await sell({ url: replica.url, email: 'bob@example.com' }))?.status, 200)
       const unexpected = replica.log().filter(({ msg }) => msg.startsWith('unexpected error'))
-      assert.deepEqual(unexpected, [], 'what runs beside the worker doesn’t complain of it again and again')
+      assert.deepEqual(unexpected, [], 'the background loops do not log it again and again')
     })
 
     test('SIGTERM ends the service within 8 s', async (t) => {
@@ -97,7 +97,7 @@ if (hasMariaDb()) {
       ]
       server.signal('SIGSTOP')
       const stopped = performance.now()
-      silent.child.kill('SIGTERM') // before it knows
+      silent.child.kill('SIGTERM') // before it notices
       assert.equal((await silent.ended).code, 0)
       assert.ok(performance.now() - stopped < 8000)
       await server.stop('SIGKILL')
@@ -108,7 +108,9 @@ if (hasMariaDb()) {
       assert.ok(performance.now() - began < 8000)
     })
 
-    test('killed and started again under load: all that was accepted is enrolled', { timeout: 60_000 }, async (t) => {
+    test('after a kill and restart of the server under load, all accepted sales are enrolled', {
+      timeout: 60_000,
+    }, async (t) => {
       const server = await ownServer(t)
       const { url: databaseUrl } = await server.newDatabase()
       const lms = await startLms(t)
@@ -133,7 +135,7 @@ if (hasMariaDb()) {
         await delay(700)
         await server.stop(signal)
         await Promise.all(replicas.map(untilNotReady))
-        await delay(1200) // longer than the silence after which a replica is given up for dead
+        await delay(1200) // longer than the silence after which a replica is pruned
         await server.start()
         await Promise.all(replicas.map(untilReady))
       }

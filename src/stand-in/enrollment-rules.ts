@@ -1,22 +1,23 @@
-import type { Person, State } from './state.ts'
+import type { Person } from './people.ts'
+import type { State } from './state.ts'
 import type { World } from './world.ts'
 
-/** What the rules of enrolling are told: the tables, the world (for courses and modes) and the time. */
-export type Registrar = { state: State; world: World; now: number }
+/** What the enrollment rules need: the tables, the world (for modes and retired addresses) and the time, ms since 1970. */
+export type EnrollmentContext = { state: State; world: World; now: number }
 
-/** The modes that a course offers; a course that names none has the LMS's default mode. */
-export function modesOf({ state, world }: Registrar, course: string): string[] {
+/** The modes that a course offers; a course without modes has the LMS's default mode. */
+export function modesOf({ state, world }: EnrollmentContext, course: string): string[] {
   return state.findCourse(course)?.modes ?? [world.default_mode]
 }
 
-/** audit where the course has it, else honor, else the LMS's default (recorded: bulk-enroll.json, honor and professional). */
-export function defaultModeOf(registrar: Registrar, course: string): string {
-  const modes = modesOf(registrar, course)
-  return ['audit', 'honor'].find((mode) => modes.includes(mode)) ?? registrar.world.default_mode
+/** audit if the course has it, else honor, else the LMS's default (recorded: bulk-enroll.json, honor and professional). */
+export function defaultModeOf(context: EnrollmentContext, course: string): string {
+  const modes = modesOf(context, course)
+  return ['audit', 'honor'].find((mode) => modes.includes(mode)) ?? context.world.default_mode
 }
 
-/** Whether enrollment is closed to this person: outside its dates, unless an allowance that is theirs opens it. */
-export function isClosed({ state, now }: Registrar, person: Person, courseId: string): boolean {
+/** Whether the course is outside its enrollment dates for this person. Staff and people with an allowance are exempt. */
+export function isClosed({ state, now }: EnrollmentContext, person: Person, courseId: string): boolean {
   const allowance = state.allowance(person.email, courseId)
   if (allowance && (allowance.personId === null || allowance.personId === person.id)) return false
   const course = state.findCourse(courseId)
@@ -26,7 +27,7 @@ export function isClosed({ state, now }: Registrar, person: Person, courseId: st
 }
 
 /** Whether the course has as many active enrollments as it allows. Staff aren't counted. */
-export function isFull({ state }: Registrar, courseId: string): boolean {
+export function isFull({ state }: EnrollmentContext, courseId: string): boolean {
   const course = state.findCourse(courseId)
   if (course?.max_student_enrollments_allowed === undefined) return false
   const enrolled = state.listEnrollments().filter(({ course: id, active, personId }) => {
@@ -35,19 +36,19 @@ export function isFull({ state }: Registrar, courseId: string): boolean {
   return enrolled.length >= course.max_student_enrollments_allowed
 }
 
-/** Enrolls without asking whether the course is open or full, and links the person's unused allowance to them. */
-export function enroll({ state }: Registrar, person: Person, course: string, mode: string): void {
-  if (state.enrollment(person.id, course)?.active === true) state.countAlready()
+/** Enrolls without checking whether the course is closed or full, and marks the person's unused allowance as used. */
+export function enroll({ state }: EnrollmentContext, person: Person, course: string, mode: string): void {
+  if (state.enrollment(person.id, course)?.active === true) state.countUnchanged()
   state.saveEnrollment({ personId: person.id, course, mode, active: true })
   const allowance = state.allowance(person.email, course)
   if (allowance && allowance.personId === null) state.saveAllowance({ ...allowance, personId: person.id })
 }
 
-/** What the bulk view says of a person and a course. */
+/** The state of a person in a course, as the bulk view reports it. */
 export type EmailState = { user: boolean; enrollment: boolean; allowed: boolean; auto_enroll: boolean }
 
-/** The state of an address in a course, as the bulk view reads it before and after. */
-export function emailState({ state }: Registrar, email: string, course: string): EmailState {
+/** The state of an address in a course, as the bulk view reads it before and after its change. */
+export function emailState({ state }: EnrollmentContext, email: string, course: string): EmailState {
   const person = state.findPerson({ email })
   const allowance = state.allowance(email, course)
   // An allowance that another account used isn't this person's.
@@ -61,43 +62,44 @@ export function emailState({ state }: Registrar, email: string, course: string):
 }
 
 /** Whether the address belonged to an account that was retired. The LMS compares hashes of the lower-cased address. */
-export function isRetired({ world }: Registrar, email: string): boolean {
+export function isRetired({ world }: EnrollmentContext, email: string): boolean {
   return world.retired_emails.some((retired) => retired.toLowerCase() === email.toLowerCase())
 }
 
 /** Enrolls an active person; gives an inactive or unknown one an allowance; does nothing for a retired one. */
-export function enrollByEmail(registrar: Registrar, email: string, course: string, autoEnroll: boolean): void {
-  const { state } = registrar
+export function enrollByEmail(context: EnrollmentContext, email: string, course: string, autoEnroll: boolean): void {
+  const { state } = context
   const person = state.findPerson({ email })
   if (person?.active) {
     const current = state.enrollment(person.id, course)
-    // Someone unenrolled comes back in the default mode (recorded: modes-and-inactive.json, 'the same by bulk').
-    enroll(registrar, person, course, current?.active ? current.mode : defaultModeOf(registrar, course))
+    // An unenrolled person is enrolled in the default mode again (recorded: modes-and-inactive.json, 'the same by bulk').
+    enroll(context, person, course, current?.active ? current.mode : defaultModeOf(context, course))
     return
   }
-  if (isRetired(registrar, email)) return
+  if (isRetired(context, email)) return
   const allowance = state.allowance(email, course)
-  if (allowance) state.countAlready()
+  if (allowance) state.countUnchanged()
   state.saveAllowance({ email, course, autoEnroll, personId: allowance?.personId ?? null })
 }
 
-/** Unenrolls a person who is enrolled and deletes the allowance that there is. */
-export function unenrollByEmail(registrar: Registrar, email: string, course: string): void {
-  const { state } = registrar
+/** Unenrolls a person, and deletes their allowance. */
+export function unenrollByEmail(context: EnrollmentContext, email: string, course: string): void {
+  const { state } = context
   const person = state.findPerson({ email })
   const current = person && state.enrollment(person.id, course)
-  const before = emailState(registrar, email, course)
+  const before = emailState(context, email, course)
   if (person && current?.active)
     state.saveEnrollment({ personId: person.id, course, mode: current.mode, active: false })
   if (before.allowed) state.deleteAllowance(email, course)
 }
 
 /**
- * Activates an account and enrolls it wherever an allowance with auto_enroll waits, full courses included.
- * An allowance for a course that doesn't exist breaks it: returns that course's key and changes nothing.
+ * Activates an account, and enrolls it in every course with a waiting allowance with auto_enroll, even if the course is
+ * full. An allowance for a course that doesn't exist makes the activation fail: it returns that course's key and changes
+ * nothing.
  */
-export function activate(registrar: Registrar, person: Person): { missingCourse: string | null } {
-  const { state } = registrar
+export function activate(context: EnrollmentContext, person: Person): { missingCourse: string | null } {
+  const { state } = context
   return state.atomically<{ missingCourse: string | null }>(() => {
     if (person.active) return { keep: true, value: { missingCourse: null } }
     const active = state.savePerson({ ...person, active: true })
@@ -110,8 +112,8 @@ export function activate(registrar: Registrar, person: Person): { missingCourse:
         continue
       }
       if (!state.findCourse(allowance.course)) return { keep: false, value: { missingCourse: allowance.course } }
-      if (isClosed(registrar, active, allowance.course)) continue
-      enroll(registrar, active, allowance.course, defaultModeOf(registrar, allowance.course))
+      if (isClosed(context, active, allowance.course)) continue
+      enroll(context, active, allowance.course, defaultModeOf(context, allowance.course))
     }
     return { keep: true, value: { missingCourse: null } }
   }).value

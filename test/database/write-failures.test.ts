@@ -16,7 +16,7 @@ const onFullDisk = async (t: TestContext): Promise<void> => {
   const published = bench.published.length
   const events = await bench.rows('events')
 
-  await sql`pragma max_page_count = 1`.execute(db) // never less than what is in use
+  await sql`pragma max_page_count = 1`.execute(db) // SQLite keeps at least the pages in use
   const big = { ...arrival({ email: 'big@x.example' }), body: Buffer.alloc(60_000, 'x') }
   await assert.rejects(inbox.submit(big, START + 60_000), (error: Error) => {
     assert.match(String(error.cause), /database or disk is full/)
@@ -37,10 +37,10 @@ const onFullDisk = async (t: TestContext): Promise<void> => {
   assert.deepEqual(await timeline(bench, id), ['received', 'succeeded'])
   assert.equal((await inbox.submit(big, null)).progress, null)
 }
-// Where a disk can be full without filling the machine's: a server has no limit of its own.
+// Only on SQLite, where a limit simulates a full disk: a server has no such limit.
 if (onSqlite()) test(fullDisk, { timeout: 10_000 }, onFullDisk)
 
-test('nothing is published and nobody is answered before the write has ended', quick, async (t) => {
+test('nothing is published and no sender is answered before the write has ended', quick, async (t) => {
   const bench = await setUp(t)
   const seen: number[] = []
   const { inbox, published } = await bench.replica('replica-2', (store) => ({
@@ -63,7 +63,7 @@ test('nothing is published and nobody is answered before the write has ended', q
   )
 })
 
-test('until its result is stored a person is not handed out again; a close lets the result go', quick, async (t) => {
+test('until a result is stored, its person is not claimed again; a close drops the result', quick, async (t) => {
   const bench = await setUp(t)
   const { inbox, failed } = await bench.replica('replica-2', (store) => ({
     ...store,

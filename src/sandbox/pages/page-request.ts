@@ -1,15 +1,15 @@
 import type { FastifyRequest } from 'fastify'
 import type { Lms } from '../../stand-in/lms.ts'
-import type { Person } from '../../stand-in/state.ts'
+import type { Person } from '../../stand-in/people.ts'
 import { fieldsOf, readBody, textOf } from '../../stand-in-api/bodies.ts'
 
-/** Who is signed in in this browser, or null. */
-export function visitor(lms: Lms, request: FastifyRequest): Person | null {
+/** The person who is signed in in this browser, or null. */
+export function signedInPerson(lms: Lms, request: FastifyRequest): Person | null {
   const username = lms.sessions.usernameOf(request.headers.cookie)
   return (username === null ? undefined : lms.state.findPerson({ username })) ?? null
 }
 
-/** Reads fields of a posted form; those that are missing or can't be read are empty. */
+/** Reads the fields of a posted form. A field that is missing or can't be read is ''. */
 export function formReader(request: FastifyRequest): (name: string) => string {
   const bytes = request.body instanceof Uint8Array ? request.body : new Uint8Array()
   const body = readBody({ bytes, contentType: request.headers['content-type'] })
@@ -17,7 +17,7 @@ export function formReader(request: FastifyRequest): (name: string) => string {
   return (name) => textOf(fields[name])
 }
 
-/** A parameter of the page's own address. */
+/** A query parameter of the page's URL; '' if it is missing. */
 export function queryOf(request: FastifyRequest, name: string): string {
   return new URL(request.url, 'http://stand-in').searchParams.get(name) ?? ''
 }

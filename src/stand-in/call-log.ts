@@ -1,7 +1,7 @@
 export type CallLog = ReturnType<typeof createCallLog>
 type CallCount = { method: string; path: string; status: number; count: number }
 
-/** Counts calls by method, route pattern and status. Status 0 is a connection that a fault cut. */
+/** Counts calls by method, route pattern and status. Status 0 means that a fault dropped the connection. */
 export function createCallLog() {
   const counts = new Map<string, CallCount>()
 
