@@ -61,7 +61,7 @@ describe('sandbox', { concurrency: 2 }, () => {
     await visitor.post(`${lmsOf(welcome)}/login`, { login, password })
     const back = await visitor.get((await visitor.get(begun.location)).location)
     assert.deepEqual([back.status, back.location], [303, '/lernito/console/'])
-    assert.match((await visitor.get(page)).text, /no sale has come in yet/)
+    assert.match((await visitor.get(page)).text, /The service has received no webhook yet/)
   })
 
   test('uses LERNITO_WEBHOOK_SECRET, and does not print it', async (t) => {
