@@ -7,22 +7,22 @@ import { createConnections } from './connections.ts'
 import { answerErrors, refuseWith } from './errors.ts'
 import { HEADER_BYTES, HEADERS_MS, MAX_HEADERS, type OnRefused, REQUEST_MS } from './refusals.ts'
 import { screen } from './screening.ts'
-import { believeOnlyAddresses, type TrustedProxies, trustOf } from './trusted-proxies.ts'
+import { ignoreForwardedNonAddresses, type TrustedProxies, trustProxyOption } from './trusted-proxies.ts'
 
-/** Longer than Caddy's 120 s: a proxy that reuses a connection just closed answers 502. */
+/** Longer than Caddy's 120 s: a proxy that reuses a connection that was just closed answers 502. */
 const KEEP_ALIVE_MS = 150_000
-/** Of a body that was answered before it had come in, so much is still read, for the sender to see the answer. */
+/** How much of a body is still read after an early answer, so that the sender sees the answer. */
 const REST_BYTES = 8 * 1024 * 1024
 
 /**
- * The HTTP server without its routes: limits of size and time, and what is answered when a request can't be served.
- * No body is read but by the parsers that a room registers for its own routes: Fastify's own would give any stranger's
- * text to JSON.parse (see signature/json.ts).
+ * The HTTP server without its routes: limits on size and time, and the answers to requests that can't be served. Only
+ * the parsers that a room registers for its own routes read bodies: Fastify's own parser would give text from any sender
+ * to JSON.parse (see signature/json.ts).
  * @param from.bodyLimit in bytes
- * @param from.trustedProxies whose X-Forwarded-For is believed
- * @param from.stopping aborted at the stop: from then on each answer closes its connection, which a proxy would keep
- *   open, so that the stop doesn't wait for it
- * @param from.mostConnections how many connections there may be; see connection-limit.ts
+ * @param from.trustedProxies the proxies whose X-Forwarded-For counts
+ * @param from.stopping aborted at the stop: from then on each answer closes its connection. A proxy would keep it open,
+ *   and the stop would wait for it.
+ * @param from.maxConnections see connection-limit.ts
  */
 export function createApp({
   log,
@@ -30,43 +30,43 @@ export function createApp({
   trustedProxies,
   stopping,
   onRefused,
-  mostConnections,
+  maxConnections,
 }: {
   log: Log
   bodyLimit: number
   trustedProxies: TrustedProxies
   stopping: AbortSignal
   onRefused: OnRefused
-  mostConnections?: number
+  maxConnections?: number
 }): FastifyInstance {
   const connections = createConnections({ log, onRefused })
   const app = fastify({
     bodyLimit,
-    trustProxy: trustOf(trustedProxies),
+    trustProxy: trustProxyOption(trustedProxies),
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: REQUEST_MS,
     http: {
       headersTimeout: HEADERS_MS,
-      connectionsCheckingInterval: 500, // without it, Node looks for slow requests only every 30 s
+      connectionsCheckingInterval: 500, // by default, Node checks for slow requests only every 30 s
       maxHeaderSize: HEADER_BYTES,
-      requireHostHeader: false, // Node would answer without a body; screen() looks
+      requireHostHeader: false, // Node would answer without a body; screen() checks it
     },
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
-    return503OnClosing: false, // the hook below answers, as it does everywhere else
+    return503OnClosing: false, // the hook below answers, in the usual form
     clientErrorHandler: connections.onClientError,
     frameworkErrors: (_error, request, reply) => refuseWith({ code: 'bad_url', onRefused, request, reply }),
   })
   connections.watch(app.server)
-  limitConnections({ server: app.server, log, most: mostConnections })
-  app.server.maxHeadersCount = MAX_HEADERS + 1 // Node drops the others; one too many is enough to see it
+  limitConnections({ server: app.server, log, most: maxConnections })
+  app.server.maxHeadersCount = MAX_HEADERS + 1 // Node drops the rest; one too many is enough to notice
   app.removeAllContentTypeParsers()
   const known = new Set(app.supportedMethods)
   for (const method of METHODS) if (!known.has(method) && method !== 'CONNECT') app.addHttpMethod(method)
-  believeOnlyAddresses(app)
+  ignoreForwardedNonAddresses(app)
   const distrusted = new WeakSet<Socket>()
   app.addHook('onRequest', (request, reply, done) => {
     const { socket } = request.raw
-    if (distrusted.has(socket)) return void reply.hijack() // where that request began is anybody's guess
+    if (distrusted.has(socket)) return void reply.hijack() // nobody can tell where that request begins
     const code = stopping.aborted ? 'stopping' : screen(request.raw)
     if (code === null) return done()
     distrusted.add(socket)
@@ -74,14 +74,14 @@ export function createApp({
   })
   app.addHook('onSend', (request, reply, _payload, done) => {
     if (stopping.aborted) reply.header('connection', 'close')
-    if (!request.raw.complete) limitRest(request.raw)
+    if (!request.raw.complete) limitUnreadBody(request.raw)
     done()
   })
   answerErrors({ app, log, onRefused })
   return app
 }
 
-function limitRest(request: IncomingMessage): void {
+function limitUnreadBody(request: IncomingMessage): void {
   let left = REST_BYTES
   request.on('data', (chunk: Buffer) => {
     left -= chunk.length

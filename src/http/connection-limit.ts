@@ -2,17 +2,17 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Log } from '../telemetry/log.ts'
 
-/** More than whole webhooks fit into the memory, of which there may be 8,000 (see pressure.ts). */
+/** More than the 8,000 webhooks that fit into memory at once (see load-shedding.ts). */
 const MOST_CONNECTIONS = 10_000
-const TOLD_EVERY_MS = 60_000
+const LOG_EVERY_MS = 60_000
 
 /**
- * Bounds how many connections there are. Where there is one too many, the one that has waited longest for a whole
- * request is cut: it is silent, kept open after an answer, or slow. The newest is never cut, so that whoever opens
- * connections by the thousand cuts off the own ones before a sale. No answer is sent on it, since the next request could
- * take it for its own. One whose request has come in whole is never cut.
+ * Limits the number of connections. When there is one too many, the server cuts the connection that has waited longest
+ * for a complete request: it is silent, kept alive after an answer, or slow. It never cuts the newest, so a client that
+ * opens thousands of connections loses its own before a sale is lost. It sends no answer on the connection, because the
+ * next request could take it for its own. It never cuts a connection whose request is complete.
  *
- * @param from.most how many there may be
+ * @param from.most the limit
  */
 export function limitConnections({
   server,
@@ -23,16 +23,16 @@ export function limitConnections({
   log: Log
   most?: number | undefined
 }): void {
-  const waiting = new Set<Socket>() // the one that has waited longest comes first
+  const waiting = new Set<Socket>() // the longest wait first
   let open = 0
-  let toldAt = Number.NEGATIVE_INFINITY
+  let loggedAt = Number.NEGATIVE_INFINITY
 
   const cutOldest = (): void => {
     const [oldest] = waiting
     if (oldest === undefined) return
     waiting.delete(oldest)
-    if (performance.now() - toldAt >= TOLD_EVERY_MS) {
-      toldAt = performance.now()
+    if (performance.now() - loggedAt >= LOG_EVERY_MS) {
+      loggedAt = performance.now()
       log.warn({ ip: oldest.remoteAddress, most }, 'too many connections; those without a whole request are cut')
     }
     oldest.destroy()

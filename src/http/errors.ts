@@ -3,14 +3,14 @@ import { AppError, type ErrorCode } from '../errors.ts'
 import { errorFields, type Log } from '../telemetry/log.ts'
 import { bodyOf, type OnRefused, type RefusalCode, refusalOf } from './refusals.ts'
 
-/** The codes that can come out of a request; every other error is our own fault and shows no detail. */
+/** The error codes that a request can cause. Every other error is a bug and shows no detail. */
 const UNAVAILABLE = {
   'database.unreachable': 'The delivery could not be stored and is not accepted. Send it again later',
 } as const satisfies Partial<Record<ErrorCode, string>>
 
 const RETRY_AFTER_SECONDS = 30
 
-/** Answers a refusal, and tells of it. */
+/** Sends a refusal, and reports it. */
 export function refuseWith({
   code,
   onRefused,
@@ -28,7 +28,7 @@ export function refuseWith({
   return reply.code(refusal.status).send(bodyOf(refusal))
 }
 
-/** The one place that turns an error into an HTTP answer. What is inside stays inside: the log has it. */
+/** The one place that turns an error into an HTTP answer. Details of internal errors only go to the log. */
 export function answerErrors({ app, log, onRefused }: { app: FastifyInstance; log: Log; onRefused: OnRefused }): void {
   app.setErrorHandler<FastifyError | AppError>((error, request, reply) => {
     if (error instanceof AppError && isUnavailable(error.code)) {
@@ -39,12 +39,12 @@ export function answerErrors({ app, log, onRefused }: { app: FastifyInstance; lo
         .send({ success: false, message: UNAVAILABLE[error.code] })
     }
     const { destroyed, complete } = request.raw
-    if (destroyed && !complete) return reply.send() // nobody is there any more, and connections.ts has logged it
+    if (destroyed && !complete) return reply.send() // the sender is gone, and connections.ts has logged it
     const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500
     if (status >= 400 && status < 500) {
       if (request.is404) return refuseWith({ code: 'not_found', onRefused, request, reply })
       if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-        // Fastify closes the connection; app.ts reads the rest, or the sender's system may throw the answer away.
+        // Fastify closes the connection. app.ts reads the rest first: otherwise the sender's system may discard the answer.
         return refuseWith({ code: 'body_too_large', onRefused, request, reply: reply.removeHeader('connection') })
       }
       onRefused({ code: error.code, status, ip: request.ip })

@@ -1,4 +1,4 @@
-/** What one webhook holds. */
+/** The memory of one webhook. */
 interface Held {
   readonly bytes: number
   /** Answers it and cuts its connection. */
@@ -7,22 +7,22 @@ interface Held {
 
 /** A webhook that was admitted. */
 export interface Admitted {
-  /** Its body has come in whole: from now on it is finished, whatever else comes. */
+  /** Its body is complete: it now keeps its memory until `release`. */
   complete(): void
-  /** It is answered or gone. To be called once. */
+  /** It is answered, or its sender is gone. To be called once. */
   release(): void
 }
 
 /**
- * Bounds what all webhooks under way hold. Those that have come in whole keep their place; those that haven't give way
- * to what comes later, the oldest first. Thousands of slow senders therefore push out one another, and not a sale, which
- * is there in a moment.
+ * Bounds the memory of all webhooks in flight. Complete webhooks keep their place. Incomplete ones give way to later
+ * ones, the oldest first. So thousands of slow senders push out one another, and not a sale, which is complete within a
+ * moment.
  *
- * @param from.memoryBytes how much all together may hold
+ * @param from.memoryBytes the limit for all together
  */
 export function createHeldMemory({ memoryBytes }: { memoryBytes: number }) {
-  const incomplete = new Set<Held>() // in the order in which they began
-  let [wholeBytes, incompleteBytes] = [0, 0]
+  const incomplete = new Set<Held>() // the oldest first
+  let [completeBytes, incompleteBytes] = [0, 0]
 
   const remove = (held: Held): boolean => {
     if (!incomplete.delete(held)) return false
@@ -31,28 +31,28 @@ export function createHeldMemory({ memoryBytes }: { memoryBytes: number }) {
   }
   const makeRoom = (): void => {
     for (const oldest of incomplete) {
-      if (wholeBytes + incompleteBytes <= memoryBytes) return
+      if (completeBytes + incompleteBytes <= memoryBytes) return
       remove(oldest)
       oldest.giveWay()
     }
   }
 
   return {
-    /** Admits one whose headers are there; null if the whole ones leave it no room. */
+    /** Admits a webhook whose headers have come in. Returns null if complete webhooks leave no room for it. */
     admit: (held: Held): Admitted | null => {
-      if (wholeBytes + held.bytes > memoryBytes) return null
+      if (completeBytes + held.bytes > memoryBytes) return null
       incomplete.add(held)
       incompleteBytes += held.bytes
       makeRoom()
-      let isWhole = false
+      let isComplete = false
       return {
         complete: () => {
           if (!remove(held)) return
-          isWhole = true
-          wholeBytes += held.bytes
+          isComplete = true
+          completeBytes += held.bytes
         },
         release: () => {
-          if (isWhole) wholeBytes -= held.bytes
+          if (isComplete) completeBytes -= held.bytes
           else remove(held)
         },
       }

@@ -1,13 +1,13 @@
-/** An answer that says no before any route has looked at the request. */
+/** An answer that refuses a request before it reaches a route. */
 export interface Refusal {
   readonly status: number
-  /** For the log: one of few, and nothing of it comes from the sender. */
+  /** For the log: one of a fixed list, and never text from the sender. */
   readonly code: string
   /** For the sender: what is wrong and what to do. */
   readonly message: string
 }
 
-/** Told of every refusal. `detail` is Node's or Fastify's code for what is wrong. */
+/** Called for every refusal. `detail` is Node's or Fastify's error code. */
 export type OnRefused = (refused: {
   readonly code: string
   readonly status: number
@@ -23,7 +23,7 @@ export const MAX_HEADERS = 100
 const LIMITS = `${HEADER_BYTES / 1024} KiB or ${MAX_HEADERS} headers`
 const TIMES = `${HEADERS_MS / 1000} seconds for the headers, ${REQUEST_MS / 1000} seconds in all`
 
-/** Every refusal that is not of a route. */
+/** Every refusal that no route gives. */
 export const REFUSALS = {
   malformed: {
     status: 400,
@@ -46,8 +46,8 @@ export const REFUSALS = {
 } as const satisfies Record<string, Omit<Refusal, 'code'>>
 export type RefusalCode = keyof typeof REFUSALS
 
-/** The status and the words of a refusal, by its code. */
+/** The status and the message of a refusal, by its code. */
 export const refusalOf = (code: RefusalCode): Refusal => ({ code, ...REFUSALS[code] })
 
-/** What the body of every refusal looks like, as those of the webhook do. */
+/** The body of a refusal, in the form of the webhook's answers. */
 export const bodyOf = ({ message }: Refusal): { success: false; message: string } => ({ success: false, message })

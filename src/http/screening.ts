@@ -4,9 +4,9 @@ import { MAX_HEADERS, type RefusalCode } from './refusals.ts'
 type Head = Pick<IncomingMessage, 'httpVersion' | 'rawHeaders' | 'headers'>
 
 /**
- * What is wrong with a request that Node's parser lets through, though another program on its way may read it in
- * another way and take a part of it for a request of its own; null if nothing is (RFC 9112, 3.2, 6.1 and 11.2).
- * Node keeps the first of two values where there may be one, and drops headers that are too many: both without a word.
+ * What is wrong with a request that Node's parser accepts, but that a proxy may read differently and take a part of for
+ * another request; null if nothing is wrong (RFC 9112, 3.2, 6.1 and 11.2). Of two values where one is allowed, Node
+ * keeps the first; of too many headers, it drops the rest. It reports neither.
  */
 export function screen({ httpVersion, rawHeaders, headers }: Head): RefusalCode | null {
   if (rawHeaders.length > 2 * MAX_HEADERS) return 'headers_too_large'

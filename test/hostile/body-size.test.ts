@@ -29,7 +29,7 @@ const post = (body: string): Promise<Answered> =>
     headers: { 'content-type': 'application/json', 'x-lernito-signature': sign({ body, form: 'raw', secret: SECRET }) },
     body,
   })
-/** A sale of so many bytes: white space counts. */
+/** A sale of this many bytes, padded with white space. */
 const saleOf = (bytes: number, email: string): string => {
   const sale = payload({ email })
   return sale.slice(0, -1) + ' '.repeat(bytes - sale.length) + sale.slice(-1)
@@ -68,12 +68,12 @@ for (const [how, bytesOf] of [
   }
 }
 
-test('413 is logged by a code, without anything of the sender’s', () => {
+test('a 413 is logged by a code, without text from the sender', () => {
   const line = product.log.find(({ status }) => status === 413)
   assert.deepEqual([line?.code, line?.msg, line?.ip], ['body_too_large', 'request refused', '127.0.0.1'])
 })
 
-/** Sends 64 KiB after 64 KiB until the service ends the connection. Gives the statuses and the MiB that it took. */
+/** Sends chunks of 64 KiB until the service ends the connection. Returns the statuses and the MiB that it read. */
 async function pour({ url, head, chunks }: { url: string; head: string; chunks: boolean }) {
   const connection = await openRaw({ url })
   const piece = Buffer.from(chunks ? `10000\r\n${'x'.repeat(BODY_LIMIT)}\r\n` : 'x'.repeat(BODY_LIMIT))
@@ -100,7 +100,7 @@ const POURED = [
 ] as const
 
 for (const [name, head, status] of POURED) {
-  test(`${name}: ${status} at once; 8 MiB later the connection is cut`, async () => {
+  test(`${name}: ${status} at once, and 8 MiB later the connection is cut`, async () => {
     const { statuses, mib } = await pour({ url: product.url, head, chunks: head.endsWith('chunked') })
     assert.deepEqual(statuses, [status])
     assert.ok(mib < 20, `${mib} MiB were sent`) // what the two systems hold between the programs counts too
@@ -124,12 +124,12 @@ test('500 MiB of endless bodies are not kept in memory', { skip: process.platfor
   const poured = await pourMib(500)
   const [later, most] = [mibOf('VmRSS'), mibOf('VmHWM')]
   t.diagnostic(`${before.toFixed()} MiB, after ${poured.toFixed()} MiB ${later.toFixed()}, ${most.toFixed()} at most`)
-  // What the garbage collector leaves lying varies by some tens of MiB; what is kept would be 500.
+  // What the garbage collector has not freed yet varies by tens of MiB. Kept bodies would be 500.
   assert.ok(later < before + 100, `${before} MiB before, ${later} after`)
   assert.ok(most < before + 150, `${before} MiB before, ${most} at most`)
 })
 
-describe('what 64 KiB can hold', () => {
+describe('bodies within 64 KiB', () => {
   const fields = '"email":"much@example.com","name":"N","family":"F","username":"u"'
   const sale = (courseIds: string, more = ''): string => `{${fields},"courseIds":[${courseIds}]${more}}`
   const demo = '"course-v1:edX+DemoX+Demo_Course"'
@@ -148,7 +148,7 @@ describe('what 64 KiB can hold', () => {
     [10_000, 400],
     [1_000_000, 413],
   ] as const) {
-    test(`lists in lists, ${depth} deep: ${status}`, async () => {
+    test(`lists nested ${depth} deep get ${status}`, async () => {
       const body = sale(demo, `,"more":${'['.repeat(depth)}${']'.repeat(depth)}`)
       const answered = await quickly(body)
       assert.equal(answered.status, status)
@@ -157,12 +157,12 @@ describe('what 64 KiB can hold', () => {
     })
   }
 
-  test('objects in objects, 10,000 deep: 400', async () => {
+  test('objects nested 10,000 deep get 400', async () => {
     const answered = await quickly('{"a":'.repeat(10_000))
     assert.equal(answered.status, 400)
   })
 
-  test('100,000 keys, 100,000 courses and a text of 1 MB are 413', async () => {
+  test('100,000 keys, 100,000 courses and a text of 1 MB each get 413', async () => {
     const keys = Array.from({ length: 100_000 }, (_, n) => `"${n}":0`).join()
     const statuses = []
     for (const body of [
@@ -175,18 +175,18 @@ describe('what 64 KiB can hold', () => {
     assert.deepEqual(statuses, [413, 413, 413])
   })
 
-  test('a sale with 6,000 fields that nobody knows is a sale', async () => {
+  test('a sale with 6,000 unknown fields is accepted', async () => {
     const more = Array.from({ length: 6_000 }, (_, n) => `,"${n}":0`).join('')
     assert.equal((await quickly(sale(demo, more))).status, 200)
   })
 
-  test('keys that collide in a hash of whole numbers take no longer than others', async () => {
-    // V8 once put these into one bucket: they are equal in their lowest 12 bits.
+  test('keys that collide in a hash of integers take no longer than others', async () => {
+    // V8 once put these into one bucket, because their lowest 12 bits are equal.
     const colliding = Array.from({ length: 4_000 }, (_, n) => `,"${1_048_576 + n * 4096}":0`).join('')
     assert.equal((await quickly(sale(demo, colliding))).status, 200)
   })
 
-  test('the same key 9,000 times: the last one counts', async () => {
+  test('of the same key 9,000 times, the last one counts', async () => {
     const body = sale(demo, ',"a":0'.repeat(9_000)).replace('"a":0}', '"email":"last@example.com"}')
     assert.equal((await quickly(body)).status, 200)
     assert.ok((await product.lms.state()).allowances.some(({ email }) => email === 'last@example.com'))
@@ -198,7 +198,7 @@ describe('what 64 KiB can hold', () => {
     assert.equal(Object.keys(Object(Object(message).courseIds)).length, 13_000)
   })
 
-  test('32,000 malformed course keys: the first is named', async () => {
+  test('of 32,000 malformed course keys, the first is named', async () => {
     const refused = refusedAs(await quickly(sale(Array(32_000).fill('1').join())))
     assert.deepEqual(refused, [400, 'Invalid course key format: 1'])
   })
@@ -211,7 +211,7 @@ describe('what 64 KiB can hold', () => {
     )
   })
 
-  test('a sale of 1,000 courses is done: there is no other limit than the size of the body', async () => {
+  test('a sale of 1,000 courses is enrolled: the only limit is the size of the body', async () => {
     const body = payload({ email: 'bundle@example.com', courseIds: COURSES })
     assert.ok(body.length < BODY_LIMIT)
     const { status, text } = await post(body)

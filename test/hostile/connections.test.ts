@@ -5,7 +5,7 @@ import { BULK, storedDeliveries } from '../service/serving.ts'
 import { body, headers, inChunks, LENGTH, length, open } from './one-sale.ts'
 import { askRaw, chunked, openRaw, requestBytes, signedHeaders, webhookBytes } from './raw.ts'
 
-describe('several things on one connection', () => {
+describe('several requests on one connection', () => {
   let product: Product
   before(async () => {
     product = await startProduct()
@@ -14,7 +14,7 @@ describe('several things on one connection', () => {
   beforeEach(() => product.log.splice(0))
   const ask = (bytes: Uint8Array) => askRaw({ url: product.url, bytes })
 
-  test('CONNECT is 405: this is no proxy', async () => {
+  test('CONNECT gets 405: the service is not a proxy', async () => {
     const connection = await openRaw({ url: product.url })
     connection.send('CONNECT lms.example:443 HTTP/1.1\r\nHost: lms.example:443\r\n\r\nGET / HTTP/1.1\r\n\r\n')
     const answers = await connection.untilClosed()
@@ -26,14 +26,14 @@ describe('several things on one connection', () => {
 
   for (const [name, sent] of Object.entries({
     CONNECT: 'CONNECT lms.example:443 HTTP/1.1\r\nHost: lms.example:443\r\n\r\n',
-    'no HTTP': 'Good morning!\r\n\r\n',
+    'text that is not HTTP': 'Good morning!\r\n\r\n',
     'two lengths': requestBytes({ headers: [...open, [LENGTH, length], [LENGTH, '4']], body }),
     'a bad chunk': inChunks('zz\r\n'),
     'an odd Expect': requestBytes({ headers: [...headers, ['Expect', 'a-miracle']], body }),
-    'too large headers': requestBytes({ headers: [...headers, ['X', 'y'.repeat(16 * 1024)]], body }),
-    'too large a body': inChunks(chunked('x'.repeat(70_000))),
+    'headers that are too large': requestBytes({ headers: [...headers, ['X', 'y'.repeat(16 * 1024)]], body }),
+    'a body that is too large': inChunks(chunked('x'.repeat(70_000))),
   })) {
-    test(`who sends ${name} and is gone before or after the answer, or sends on, hurts nobody`, async () => {
+    test(`a client that sends ${name} and then hangs up or keeps sending affects no other client`, async () => {
       for (let i = 0; i < 30; i++) {
         const connection = await openRaw({ url: product.url })
         connection.send(sent)
@@ -61,11 +61,11 @@ describe('several things on one connection', () => {
   })
 
   for (const [name, after] of Object.entries({
-    'what is no HTTP': 'Good morning!\r\n\r\n',
+    'text that is not HTTP': 'Good morning!\r\n\r\n',
     'a body longer than its Content-Length': 'more',
     'a request with a bad chunk': inChunks('zz\r\n').toString('latin1'),
   })) {
-    test(`after a webhook that is still worked on comes ${name}: its own answer comes first`, async () => {
+    test(`a webhook in flight is answered before ${name} that follows it`, async () => {
       await product.lms.faults([{ method: 'POST', path: BULK, delayMs: 200, times: 1 }])
       const connection = await openRaw({ url: product.url })
       connection.send(
@@ -79,7 +79,7 @@ describe('several things on one connection', () => {
     })
   }
 
-  test('what follows a webhook with Connection: close is not looked at, and the webhook has its answer', async () => {
+  test('bytes after a webhook with Connection: close are ignored, and the webhook gets its answer', async () => {
     await product.lms.faults([{ method: 'POST', path: BULK, delayMs: 200, times: 1 }])
     const connection = await openRaw({ url: product.url })
     const last = webhookBytes({ email: 'last@example.com', add: [['Connection', 'close']] })
@@ -104,7 +104,7 @@ describe('several things on one connection', () => {
     )
   })
 
-  test('a Content-Length that is too short: what is left over is no part of the webhook', async () => {
+  test('with a Content-Length that is too short, the surplus is not part of the webhook', async () => {
     const connection = await openRaw({ url: product.url })
     connection.send(requestBytes({ headers: [...open, [LENGTH, String(Number(length) - 1)]], body }))
     const answers = await connection.untilClosed()

@@ -6,16 +6,16 @@ import { SIGNATURE_FORMS } from '../../src/signature/forms.ts'
 import { sign } from '../../src/signature/signature.ts'
 import { receive } from '../../src/webhook/receive.ts'
 
-// Watched, not replaced: the real function still compares. Time itself is not measured, since a shared machine's says
-// nothing.
+// Observed, not replaced: the real function still compares. The time is not measured, because on a shared machine it
+// proves nothing.
 const compared = mock.method(crypto, 'timingSafeEqual')
 syncBuiltinESMExports()
 
 const SECRETS = ['current-secret-of-the-shop', 'previous-secret-of-the-shop'] as const
-/** Its five forms are five different texts. */
+/** A body whose five forms are five different texts. */
 const BODY = '{"name": "Zoë",  "email":"a@b.example"}'
 
-/** The comparisons that one webhook costs, each as the lengths of both sides. */
+/** The comparisons for one webhook, each as the lengths of both sides. */
 function comparisonsOf(signature: string, secrets: readonly string[] = SECRETS): (number | undefined)[][] {
   compared.mock.resetCalls()
   receive({
@@ -28,13 +28,13 @@ function comparisonsOf(signature: string, secrets: readonly string[] = SECRETS):
 
 const ALL = Array.from({ length: SIGNATURE_FORMS.length * SECRETS.length }, () => [32, 32])
 
-test('a signature costs the same comparisons, each over 32 bytes, whichever form and secret it is of', () => {
+test('a signature costs the same comparisons of 32 bytes, whatever its form and secret', () => {
   for (const secret of SECRETS) {
     for (const form of SIGNATURE_FORMS) assert.deepEqual(comparisonsOf(sign({ body: BODY, form, secret })), ALL)
   }
 })
 
-test('and so does one that is of none, wherever it differs from the right one', () => {
+test('a wrong signature costs the same comparisons, wherever it differs from the right one', () => {
   const good = sign({ body: BODY, form: 'raw', secret: SECRETS[0] })
   for (const at of [0, 1, 31, 32, 62, 63]) {
     const wrong = good.slice(0, at) + (good[at] === '0' ? '1' : '0') + good.slice(at + 1)
@@ -43,7 +43,7 @@ test('and so does one that is of none, wherever it differs from the right one', 
   assert.deepEqual(comparisonsOf('0'.repeat(64)), ALL)
 })
 
-test('what can be no signature is refused by its form alone: nothing is compared with it', () => {
+test('a value that can’t be a signature is refused by its form, without a comparison', () => {
   for (const text of ['', 'ab', 'A'.repeat(64), '0'.repeat(63), '0'.repeat(65)]) {
     assert.deepEqual(comparisonsOf(text), [])
   }

@@ -6,12 +6,12 @@ import { type Answered, exchange, type Product, payload, SECRET, startProduct } 
 import { until } from '../service/process.ts'
 import { BULK, storedDeliveries } from '../service/serving.ts'
 
-// That a repeat joins one in flight, and brings back who was unenrolled, is in test/webhook and test/enrollment.
+// test/webhook and test/enrollment test that a repeat joins one in flight, and enrolls a person again.
 
 const DAY_MS = 86_400_000
 const ALICE = 'alice@example.com'
 const SALE = payload({ email: ALICE })
-/** One signature, over the meaning: it holds for every spelling. */
+/** One signature over the canonical form, which is valid for every spelling. */
 const CAPTURED = sign({ body: SALE, form: 'original', secret: SECRET })
 const spelled = (number: number): string => {
   const members = Object.entries(JSON.parse(SALE)).map(([key, value]) => `"${key}":${JSON.stringify(value)}`)
@@ -29,7 +29,7 @@ const idOf = ({ headers }: Answered): string => String(headers['x-lernito-delive
 const eventsOf = (product: Product, id: string): unknown[] =>
   product.log.filter(({ delivery }) => delivery === id).map(({ event }) => event)
 
-test('fifty copies at once, each in another order and spacing: one delivery, one enrollment, one answer', async (t) => {
+test('fifty copies at once, each in another order and spacing, are one delivery with one enrollment and one answer', async (t) => {
   const product = await startProduct()
   t.after(() => product.stop())
   await product.lms.faults([{ method: 'POST', path: BULK, delayMs: 200, times: 1 }])
@@ -48,7 +48,7 @@ test('fifty copies at once, each in another order and spacing: one delivery, one
   assert.equal(enrollments.filter(({ email }) => email === ALICE).length, 1)
 })
 
-test('the same again, right away and a year later: the same delivery, and nothing changes in the LMS', async (t) => {
+test('a copy, right away or a year later, is the same delivery and changes nothing in the LMS', async (t) => {
   let skipped = 0
   const env = { LERNITO_RETENTION_DAYS: '1000' }
   const product = await startProduct({ env, now: () => Date.now() + skipped })
@@ -62,7 +62,7 @@ test('the same again, right away and a year later: the same delivery, and nothin
   }
 })
 
-test('the same after a restart is the same delivery; after it was deleted for its age it is a new one, and is done', async (t) => {
+test('a copy after a restart is the same delivery; after retention deleted it, a copy is a new one and is enrolled', async (t) => {
   const first = await startProduct()
   const folder = first.folder
   t.after(() => rmSync(folder, { recursive: true, force: true }))
@@ -85,7 +85,7 @@ test('the same after a restart is the same delivery; after it was deleted for it
   assert.equal(enrollments.filter(({ email }) => email === ALICE).length, 1)
 })
 
-test('the same after a person had to look at it is tried again, with a schedule of its own', async (t) => {
+test('a copy of a delivery that needs attention is attempted again, on a new schedule', async (t) => {
   const product = await startProduct({ lms: { bulk: false } })
   t.after(() => product.stop())
   const refusing = { method: 'POST', path: '/api/enrollment/v1/enrollment', status: 400, body: '{"message":"no room"}' }

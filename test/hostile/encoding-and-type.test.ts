@@ -6,7 +6,7 @@ import { type Product, payload, SECRET, startProduct } from '../harness.ts'
 import { storedDeliveries } from '../service/serving.ts'
 import { askRaw, type Header, openRaw, type RawAnswer, requestBytes } from './raw.ts'
 
-// Which types and charsets are read, and what is said of bytes that are not UTF-8, is in test/webhook and the recordings.
+// test/webhook and the recordings test which types and charsets are read, and the answer to bytes that are not UTF-8.
 
 let product: Product
 before(async () => {
@@ -23,7 +23,7 @@ interface Sent {
   readonly type: string | null
   readonly encoding?: string
 }
-/** Signed over the bytes that are sent. */
+/** A webhook that is signed over the bytes that it sends. */
 const post = ({ body, type, encoding }: Sent): Promise<RawAnswer> => {
   const headers: Header[] = [
     ['Host', 'x'],
@@ -36,7 +36,7 @@ const post = ({ body, type, encoding }: Sent): Promise<RawAnswer> => {
 }
 
 const JSON_TYPE = 'application/json'
-/** 10 MB of a valid sale in 11 KB. */
+/** A valid sale of 10 MB, compressed to 11 KB. */
 const bomb = gzipSync(`${' '.repeat(10_000_000)}${SALE}`)
 const NOT_READ: Readonly<Record<string, Sent>> = {
   'no type': { body: SALE, type: null },
@@ -65,7 +65,7 @@ const NOT_READ: Readonly<Record<string, Sent>> = {
   'an empty encoding': { body: SALE, type: JSON_TYPE, encoding: '' },
 }
 for (const [name, sent] of Object.entries(NOT_READ)) {
-  test(`${name}, and signed all the same: 415, with what was sent named, and nothing is stored`, async () => {
+  test(`${name}, with a valid signature: 415 that names the type, and nothing is stored`, async () => {
     const { status, text } = await post(sent)
     assert.equal(status, 415)
     assert.match(JSON.parse(text).message, /^Unsupported (media type|content encoding) ".*" in request\.$/)
@@ -86,7 +86,7 @@ const NOT_JSON: Readonly<Record<string, string | Uint8Array>> = {
   'a surrogate as UTF-8': Buffer.concat([Buffer.from('{"x":"'), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from('"}')]),
 }
 for (const [name, body] of Object.entries(NOT_JSON)) {
-  test(`${name}, and signed all the same: 400, and nothing is stored`, async () => {
+  test(`${name}, with a valid signature: 400, and nothing is stored`, async () => {
     const { status, text } = await post({ body, type: JSON_TYPE })
     assert.equal(status, 400)
     assert.match(JSON.parse(text).message, /^JSON parse error - /)
@@ -94,7 +94,7 @@ for (const [name, body] of Object.entries(NOT_JSON)) {
   })
 }
 
-test('characters that are cut by the borders of chunks and packets are whole again', async () => {
+test('characters that are split between chunks and packets are read whole', async () => {
   const body = Buffer.from(payload({ email: 'whole@example.com', name: 'Zoë 😀 例え' }))
   const headers: Header[] = [
     ['Host', 'x'],

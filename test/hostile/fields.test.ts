@@ -3,8 +3,8 @@ import { after, before, beforeEach, describe, test } from 'node:test'
 import { sign } from '../../src/signature/signature.ts'
 import { type Answered, DEMO, exchange, type Product, SECRET, startProduct } from '../harness.ts'
 
-// Missing fields, types, lengths and some hundred addresses and keys are in the recordings; what an address or a key
-// may do to the LMS is in test/openedx.
+// The recordings test missing fields, types, lengths and some hundred addresses and keys. test/openedx tests what an
+// address or a key may do to the LMS.
 
 for (const bulk of [true, false]) {
   describe(`fields, at an LMS ${bulk ? 'with' : 'without'} bulk_enroll`, () => {
@@ -25,7 +25,7 @@ for (const bulk of [true, false]) {
       const answered = await exchange({ url: product.webhook, headers, body })
       return { ...answered, message: JSON.parse(answered.text).message }
     }
-    /** Who has which course now, and did not at the beginning: as "address course". */
+    /** The enrollments and allowances since the beginning, as "address course". */
     const gained = async (): Promise<string[]> => {
       const { allowances, enrollments } = await product.lms.state()
       const first = new Set(atFirst)
@@ -57,7 +57,7 @@ for (const bulk of [true, false]) {
       'a lone surrogate': 'a\ud800@example.com',
     }
     for (const [name, email] of Object.entries(REFUSED)) {
-      test(`an e-mail address with ${name} is 400, and nobody gets anything`, async () => {
+      test(`an e-mail address with ${name} gets 400, and nobody is enrolled`, async () => {
         const { status, message } = await sell({ email })
         assert.equal(status, 400)
         assert.ok(JSON.stringify(message).includes('Enter a valid email address.'), JSON.stringify(message))
@@ -65,7 +65,7 @@ for (const bulk of [true, false]) {
       })
     }
 
-    // A comma, a quote or a space would make two people of one in bulk_enroll's list.
+    // A comma, a quote or a space would split one person into two in bulk_enroll's list.
     const TAKEN: Readonly<Record<string, readonly [sent: string, stored: string]>> = {
       'a comma in quotes': ['"a,b"@example.com', '"a,b"@example.com'],
       'another address in quotes': ['"a@evil.example,"@example.com', '"a@evil.example,"@example.com'],
@@ -82,7 +82,7 @@ for (const bulk of [true, false]) {
       '254 characters': [`${'a'.repeat(242)}@example.com`, `${'a'.repeat(242)}@example.com`],
     }
     for (const [name, [email, stored]] of Object.entries(TAKEN)) {
-      test(`an e-mail address with ${name} is one person, who gets the course and nobody else`, async () => {
+      test(`an e-mail address with ${name} is one person, and only this person gets the course`, async () => {
         const { status } = await sell({ email })
         assert.equal(status, 200)
         assert.deepEqual(await gained(), [`${stored} ${DEMO}`])
@@ -99,14 +99,14 @@ for (const bulk of [true, false]) {
       'a template': '{{7*7}}#{7*7}<%= 7*7 %>',
       'letters of SQL': "Robert'); DROP TABLE deliveries;--",
     })) {
-      test(`a name, a family name and a user name with ${name} are taken and do nothing`, async () => {
+      test(`a name, a family name and a username with ${name} are accepted and have no effect`, async () => {
         const { status } = await sell({ name: text, family: text, username: text })
         assert.equal(status, 200)
         assert.deepEqual(await gained(), [`buyer@example.com ${DEMO}`])
       })
     }
 
-    test('a NUL in a name is 400', async () => {
+    test('a NUL in a name gets 400', async () => {
       const { status, message } = await sell({ name: 'a\0b' })
       assert.deepEqual([status, message], [400, { name: ['Null characters are not allowed.'] }])
     })
@@ -123,7 +123,7 @@ for (const bulk of [true, false]) {
     )
     KEYS.push('http://evil.example/', '//evil.example/', 'course-v1:еdX+DemoX+Demo_Course', '<script>', "' or 1=1 --")
     for (const key of KEYS) {
-      test(`the course key ${JSON.stringify(key)} is 400 or means the course that it names, and reaches nothing else`, async () => {
+      test(`the course key ${JSON.stringify(key)} gets 400 or means the course that it names, and reaches no other`, async () => {
         const { status, message } = await sell({ courseIds: [DEMO, key] })
         const means = await gained()
         if (status === 200) assert.deepEqual([key.trim(), means], [DEMO, [`buyer@example.com ${DEMO}`]])
@@ -136,7 +136,7 @@ for (const bulk of [true, false]) {
       })
     }
 
-    test('of known and unknown courses nothing is done, whichever comes first', async () => {
+    test('with a known and an unknown course, nobody is enrolled in either, whichever comes first', async () => {
       for (const courseIds of [
         [DEMO, 'course-v1:No+Such+Course'],
         ['course-v1:No+Such+Course', DEMO],

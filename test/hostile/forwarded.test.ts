@@ -6,7 +6,7 @@ import { type Product, startProduct } from '../harness.ts'
 import { ROOT } from '../service/process.ts'
 import { askRaw, EVERY_LINE, type Header, requestBytes } from './raw.ts'
 
-/** The address that the log has for an unsigned webhook with these headers, which comes from 127.0.0.1. */
+/** The address in the log for an unsigned webhook from 127.0.0.1 with these headers. */
 async function addressSeen(product: Product, values: readonly string[]): Promise<unknown> {
   product.log.splice(0)
   const headers: Header[] = [
@@ -59,7 +59,7 @@ const NO_ADDRESSES = [
 ]
 
 for (const { proxies, seen } of CASES) {
-  test(`LERNITO_TRUSTED_PROXIES=${proxies}: X-Forwarded-For is believed just so far`, async (t) => {
+  test(`LERNITO_TRUSTED_PROXIES=${proxies}: X-Forwarded-For counts only as far as proxies are trusted`, async (t) => {
     const product = await startProduct({ env: { ...EVERY_LINE, LERNITO_TRUSTED_PROXIES: proxies } })
     t.after(() => product.stop())
     for (const [value, address] of Object.entries(seen)) {

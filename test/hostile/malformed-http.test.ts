@@ -5,7 +5,7 @@ import { storedDeliveries } from '../service/serving.ts'
 import { body, headers, inChunks, LENGTH, length, open, size, withHead } from './one-sale.ts'
 import { chunked, EVERY_LINE, openRaw, requestBytes, signedHeaders, WEBHOOK, webhookBytes } from './raw.ts'
 
-/** What must never be taken for a request of its own. */
+/** Text that must never be taken for a separate request. */
 const smuggled = webhookBytes({ email: 'smuggled@example.com' }).toString('latin1')
 
 const MALFORMED: Readonly<Record<string, Uint8Array>> = {
@@ -76,7 +76,7 @@ const MALFORMED: Readonly<Record<string, Uint8Array>> = {
   'nothing that is HTTP': Buffer.from('Good morning!\r\n\r\n'),
 }
 
-describe('what is not HTTP as it should be', () => {
+describe('malformed HTTP', () => {
   let product: Product
   before(async () => {
     product = await startProduct({ env: EVERY_LINE })
@@ -85,7 +85,7 @@ describe('what is not HTTP as it should be', () => {
   beforeEach(() => product.log.splice(0))
 
   for (const [name, bytes] of Object.entries(MALFORMED)) {
-    test(`${name}: one answer, 400 in JSON, and the connection is closed; nothing of it is stored`, async () => {
+    test(`${name}: one 400 in JSON, the connection is closed, and nothing is stored`, async () => {
       const connection = await openRaw({ url: product.url })
       connection.send(bytes)
       const [answer, ...more] = await connection.untilClosed()

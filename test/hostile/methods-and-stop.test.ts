@@ -18,12 +18,12 @@ describe('methods', () => {
 
   const ask = (method: string, path: string) => {
     const headers = Object.fromEntries(signedHeaders(body))
-    // Node's client sends a body with any method that it knows.
+    // Node's client sends a body with every method that it supports.
     return exchange({ url: product.url + path, method, headers, body })
   }
 
   for (const method of METHODS.filter((one) => !['POST', 'OPTIONS', 'CONNECT'].includes(one))) {
-    test(`${method} is 405 on the webhook, signed or not, and 404 elsewhere`, async () => {
+    test(`${method} gets 405 on the webhook, signed or not, and 404 elsewhere`, async () => {
       for (const path of ['/api/lernito/webhook/', '/lernito/webhook']) {
         const { status, headers, text } = await ask(method, path)
         assert.deepEqual([status, headers.allow, headers.location], [405, 'POST, OPTIONS', undefined])
@@ -36,7 +36,7 @@ describe('methods', () => {
     })
   }
 
-  test('a method is refused before its type and body are looked at', async () => {
+  test('a method is refused before its media type and body are checked', async () => {
     for (const headers of [{ 'content-type': 'nonsense' }, { 'content-type': 'text/plain' }, {}]) {
       const { status } = await exchange({ url: product.webhook, method: 'PUT', headers, body: 'x'.repeat(100_000) })
       assert.equal(status, 405)
@@ -50,7 +50,7 @@ describe('methods', () => {
     }
   })
 
-  test('each refusal is one log line, with a code and nothing of the sender’s but its address', async (t) => {
+  test('each refusal is one log line with a code, and only the address is from the sender', async (t) => {
     const own = await startProduct()
     t.after(() => own.stop())
     own.log.splice(0)
@@ -65,7 +65,7 @@ describe('methods', () => {
     )
   })
 
-  test('each answer of the webhook is counted by its status, and nothing else is', async () => {
+  test('each answer of the webhook is counted by its status, and no other answer is', async () => {
     const counted = async (): Promise<string[]> => {
       const { text } = await exchange({ url: `${product.url}/metrics`, method: 'GET' })
       return text.split('\n').filter((line) => line.startsWith('lernito_webhook_answers_total{'))
@@ -83,12 +83,12 @@ describe('methods', () => {
     ])
   })
 
-  test('nothing of all this was stored', async () => {
+  test('none of these requests is stored', async () => {
     assert.deepEqual(await storedDeliveries(product.folder), [])
   })
 })
 
-test('a request that comes in while the service stops is 503 with Retry-After, and not stored', async () => {
+test('a request that comes in during the stop gets 503 with Retry-After, and is not stored', async () => {
   const product = await startProduct()
   const connection = await openRaw(product)
   const late = requestBytes({ headers: signedHeaders(body), body })

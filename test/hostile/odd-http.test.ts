@@ -4,7 +4,7 @@ import { type Product, startProduct } from '../harness.ts'
 import { body, headers, inChunks, size, withHead } from './one-sale.ts'
 import { askRaw, chunked, EVERY_LINE, type Header, openRaw, requestBytes, signedHeaders, WEBHOOK } from './raw.ts'
 
-describe('what is odd, and is HTTP', () => {
+describe('unusual but valid HTTP', () => {
   let product: Product
   before(async () => {
     product = await startProduct({ env: EVERY_LINE })
@@ -50,7 +50,7 @@ describe('what is odd, and is HTTP', () => {
     'a method in a header': requestBytes({ headers: [...headers, ['X-HTTP-Method-Override', 'DELETE']], body }),
   }
   for (const [name, bytes] of Object.entries(ACCEPTED)) {
-    test(`${name}: taken, and answered without naming any address`, async () => {
+    test(`${name}: accepted, and the answer names no address`, async () => {
       const answer = await ask(bytes)
       assert.equal(answer.status, 200, answer.text)
       assert.doesNotMatch(JSON.stringify(answer), /evil|location/)
@@ -66,14 +66,14 @@ describe('what is odd, and is HTTP', () => {
   )
   ELSEWHERE.push('/api\\lernito\\webhook\\', '/api/lernito/webhook/index.html', '/%61pi%2flernito%2fwebhook', '*')
   for (const path of ELSEWHERE) {
-    test(`the path ${path} is 404`, async () => {
+    test(`the path ${path} gets 404`, async () => {
       const { status, text } = await ask(requestBytes({ path, headers, body }))
       assert.deepEqual([status, text.slice(0, 37)], [404, '{"success":false,"message":"Not found'])
     })
   }
 
   for (const path of ['/%zz', '/api/lernito/webhook/%', '/%c0%ae', 'http:///x']) {
-    test(`the path ${path} is 400, and not said again`, async () => {
+    test(`the path ${path} gets 400, and the answer does not repeat it`, async () => {
       const { status, text } = await ask(requestBytes({ path, headers, body }))
       assert.equal(status, 400)
       assert.match(text, /^{"success":false,"message":"The path is not a valid one\./)
@@ -84,7 +84,7 @@ describe('what is odd, and is HTTP', () => {
     })
   }
 
-  test('101 headers are 431, though Node would only drop what is too many', async () => {
+  test('101 headers get 431, where Node would only drop the surplus', async () => {
     const add = Array.from({ length: 97 }, (): Header => ['X', 'y'])
     const connection = await openRaw({ url: product.url })
     connection.send(requestBytes({ headers: [...headers, ...add], body }))
@@ -99,7 +99,7 @@ describe('what is odd, and is HTTP', () => {
     'a path': requestBytes({ path: `/${'y'.repeat(16 * 1024)}`, headers, body }),
     'an endless header': Buffer.from(`POST ${WEBHOOK} HTTP/1.1\r\nX: ${'y'.repeat(200_000)}`),
   })) {
-    test(`more than 16 KiB before the body (${name}) are 431, and the connection is closed`, async () => {
+    test(`more than 16 KiB before the body (${name}) get 431, and the connection is closed`, async () => {
       const connection = await openRaw({ url: product.url })
       connection.send(bytes)
       const answers = await connection.untilClosed()
@@ -114,7 +114,7 @@ describe('what is odd, and is HTTP', () => {
     })
   }
 
-  test('Expect: 100-continue is told to go on before it sends the body', async () => {
+  test('Expect: 100-continue gets 100 before the body is sent', async () => {
     const connection = await openRaw({ url: product.url })
     connection.send(requestBytes({ headers: [...headers, ['Expect', '100-continue']] }))
     await connection.heard('HTTP/1.1 100 Continue\r\n\r\n')
@@ -123,7 +123,7 @@ describe('what is odd, and is HTTP', () => {
     connection.destroy()
   })
 
-  test('any other Expect is 417, in JSON', async () => {
+  test('any other Expect gets 417 in JSON', async () => {
     const { status, text } = await ask(requestBytes({ headers: [...headers, ['Expect', 'a-miracle']], body }))
     assert.equal(status, 417)
     assert.match(text, /^{"success":false,"message":"The only Expect is 100-continue/)

@@ -1,17 +1,17 @@
 import { payload } from '../harness.ts'
 import { type Header, requestBytes, signedHeaders } from './raw.ts'
 
-/** One sale, its headers in the form raw, and what is made of them. */
+/** One sale with its headers as raw text, and variants of it. */
 export const body = payload({ email: 'whole@example.com' })
 export const LENGTH = 'Content-Length'
 export const headers = signedHeaders(body)
-/** The same without a length. */
+/** The same without Content-Length. */
 export const open = signedHeaders(body, { without: [LENGTH] })
 export const length = String(Buffer.byteLength(body))
-/** The size of a chunk with the whole body. */
+/** The size of one chunk with the whole body, in hex. */
 export const size = Buffer.byteLength(body).toString(16)
 
-/** The sale with a body as it is sent in chunks, right or wrong. */
+/** The sale with a chunked body, valid or not. */
 export const inChunks = (sent: string, add: readonly Header[] = []): Buffer =>
   requestBytes({ headers: [...open, ['Transfer-Encoding', 'chunked'], ...add], body: sent })
 

@@ -4,21 +4,21 @@ import { sign } from '../../src/signature/signature.ts'
 import { payload, SECRET } from '../harness.ts'
 import { until } from '../service/process.ts'
 
-/** For the service: then each refusal has a log line of its own, however many there are of one address. */
+/** Settings that give each refusal its own log line, however many one address causes. */
 export const EVERY_LINE = { LERNITO_LOG_LEVEL: 'debug' }
 
 export const WEBHOOK = '/api/lernito/webhook/'
 
 export interface RawAnswer {
   readonly status: number
-  /** Names in lower case; of two equal names the last. */
+  /** By names in lower case. Of two equal names, the last one counts. */
   readonly headers: Readonly<Record<string, string>>
   readonly text: string
 }
 
 export type Header = readonly [name: string, value: string]
 
-/** The headers of a webhook that is right, in the form raw; `without` names those to leave out. */
+/** The headers of a valid webhook as raw text. `without` names those to leave out. */
 export function signedHeaders(
   body: string | Uint8Array,
   { without = [] }: { without?: readonly string[] } = {},
@@ -32,7 +32,7 @@ export function signedHeaders(
   return headers.filter(([name]) => !without.includes(name))
 }
 
-/** The bytes of a request, exactly as said. */
+/** The bytes of a request, exactly as given. */
 export function requestBytes({
   method = 'POST',
   path = WEBHOOK,
@@ -50,7 +50,7 @@ export function requestBytes({
   return Buffer.concat([Buffer.from(lines.join('\r\n'), 'latin1'), Buffer.from(body)])
 }
 
-/** A webhook that is right in all, but for headers that are added or left out. */
+/** A valid webhook with headers added or left out. */
 export function webhookBytes({
   email = 'raw@example.com',
   body = payload({ email }),
@@ -65,11 +65,11 @@ export function webhookBytes({
   return requestBytes({ headers: [...signedHeaders(body, { without }), ...add], body })
 }
 
-/** A body in chunks, with its end. */
+/** A chunked body, with its last chunk. */
 export const chunked = (...chunks: readonly string[]): string =>
   `${chunks.map((chunk) => `${Buffer.byteLength(chunk).toString(16)}\r\n${chunk}\r\n`).join('')}0\r\n\r\n`
 
-/** A connection on which anything can be sent. */
+/** A connection that sends any bytes. */
 export async function openRaw({ url }: { url: string }) {
   const { hostname, port } = new URL(url)
   const socket: Socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
@@ -93,17 +93,17 @@ export async function openRaw({ url }: { url: string }) {
     answers,
     isClosed: () => isClosed,
     send: (bytes: string | Uint8Array): void => void socket.write(bytes),
-    /** The first so many answers; fails where the connection ends with fewer. */
+    /** The first `count` answers. Fails if the connection ends with fewer. */
     first: (count: number): Promise<RawAnswer[]> =>
       until(`answer ${count}`, () => {
         const all = answers()
         if (all.length < count && isClosed) throw new Error(`the connection ended with: ${received.toString('latin1')}`)
         return all.length < count ? undefined : all.slice(0, count)
       }),
-    /** Fails if exactly these bytes are not what has come within 15 s. */
+    /** Fails unless exactly these bytes come within 15 s. */
     heard: (text: string): Promise<true> =>
       until(JSON.stringify(text), () => received.toString('latin1') === text || undefined),
-    /** All that was answered until the service closed the connection. */
+    /** All answers until the service closes the connection. */
     untilClosed: async (): Promise<RawAnswer[]> => {
       await until('the end of the connection', () => isClosed || undefined)
       return answers()
@@ -113,7 +113,7 @@ export async function openRaw({ url }: { url: string }) {
 }
 export type RawConnection = Awaited<ReturnType<typeof openRaw>>
 
-/** Sends the bytes and gives the first answer; the connection is cut then. */
+/** Sends the bytes, returns the first answer, and cuts the connection. */
 export async function askRaw({ url, bytes }: { url: string; bytes: string | Uint8Array }): Promise<RawAnswer> {
   const connection = await openRaw({ url })
   connection.send(bytes)
@@ -123,7 +123,7 @@ export async function askRaw({ url, bytes }: { url: string; bytes: string | Uint
   return answer
 }
 
-/** The complete answers in what has come so far, but for "100 Continue". Throws for what is no HTTP answer. */
+/** The complete answers in the text, except "100 Continue". Throws if the text is not an HTTP answer. */
 function readAnswers(bytes: Buffer): RawAnswer[] {
   const answers: RawAnswer[] = []
   let rest = bytes.toString('latin1')

@@ -5,7 +5,7 @@ import { type Product, payload, SECRET, startProduct } from '../harness.ts'
 import { storedDeliveries } from '../service/serving.ts'
 import { askRaw, chunked, type Header, requestBytes, signedHeaders } from './raw.ts'
 
-// What else verify refuses is in test/signature; that no answer tells which secrets there are, in test/webhook.
+// test/signature tests what else verify refuses; test/webhook tests that no answer reveals which secrets exist.
 
 const PREVIOUS = 'the-secret-before-it'
 const body = payload({ email: 'header@example.com' })
@@ -73,12 +73,12 @@ for (const [name, signatures] of Object.entries(REFUSED)) {
   })
 }
 
-test('signature: 16 KB are 431, before anything looks at them', async () => {
+test('signature: 16 KB get 431 before the signature is checked', async () => {
   const { status, headers } = await ask([[NAME, 'a'.repeat(16 * 1024)]])
   assert.deepEqual([status, headers.connection], [431, 'close'])
 })
 
-test('signature: in a trailer behind the body it counts for nothing', async () => {
+test('signature: in a trailer after the body it is ignored', async () => {
   const headers: Header[] = [
     ...signedHeaders(body, { without: [NAME, 'Content-Length'] }),
     ['Transfer-Encoding', 'chunked'],
@@ -88,11 +88,11 @@ test('signature: in a trailer behind the body it counts for nothing', async () =
   assert.equal((await askRaw({ url: product.url, bytes: requestBytes({ headers, body: sent }) })).status, 401)
 })
 
-test('signature: white space around it is none of it, as HTTP says, and the name has any letter case', async () => {
+test('signature: white space around it is not part of it, as in HTTP, and the header name is case-insensitive', async () => {
   assert.equal((await ask([[NAME.toUpperCase(), ` \t ${good} \t`]])).status, 200)
 })
 
-test('signature: of the previous secret it is accepted where that is set, and 401 where it is not any more', async () => {
+test('signature: with the previous secret it is accepted while that is set, and gets 401 once it is removed', async () => {
   const old = sign({ body, form: 'original', secret: PREVIOUS })
   assert.equal((await ask([[NAME, old]])).status, 200)
   assert.equal((await ask([[NAME, old]], without.url)).status, 401)

@@ -9,21 +9,21 @@ import { openRaw, requestBytes, signedHeaders, webhookBytes } from './raw.ts'
 const TOO_SLOW =
   '{"success":false,"message":"The request did not come in time: 5 seconds for the headers, 10 seconds in all. Send it again"}'
 const [HEADERS_S, REQUEST_S] = [5, 10]
-/** The service looks twice a second; the rest is for a busy machine. */
+/** The service checks twice a second. The rest is for a busy machine. */
 const SPARE_S = 4
 
 const body = payload({ email: 'slow@example.com' })
 const whole = requestBytes({ headers: signedHeaders(body), body })
 const head = whole.subarray(0, whole.length - body.length)
 
-describe('who is slow', { concurrency: true }, () => {
+describe('slow clients', { concurrency: true }, () => {
   let product: Product
   before(async () => {
     product = await startProduct()
   })
   after(() => product.stop())
 
-  /** Sends a first part, then the rest byte by byte; gives what was answered and when the connection ended, in s. */
+  /** Sends a first part, then the rest byte by byte. Returns the answer, and after how many seconds the connection ended. */
   const slowly = async ({ first, rest = '' }: { first: Uint8Array; rest?: string | Uint8Array }) => {
     const connection = await openRaw({ url: product.url })
     connection.send(first)
@@ -58,13 +58,13 @@ describe('who is slow', { concurrency: true }, () => {
     })
   }
 
-  test('who connects and sends nothing is cut after 5 s without a word', async () => {
+  test('a client that connects and sends nothing is cut after 5 s without an answer', async () => {
     const { answers, seconds } = await slowly({ first: Buffer.alloc(0) })
     between(seconds, HEADERS_S)
     assert.deepEqual(answers, [])
   })
 
-  test('after an answer the connection is kept: 11 s later it takes the next webhook, and a slow one is 408', async () => {
+  test('after an answer the connection stays open: 11 s later it serves a webhook, and a slow one gets 408', async () => {
     const connection = await openRaw({ url: product.url })
     connection.send(webhookBytes({ email: 'kept@example.com' }))
     const [first] = await connection.first(1)
@@ -80,7 +80,7 @@ describe('who is slow', { concurrency: true }, () => {
     )
   })
 
-  test('a slow request behind one that is worked on: the first one is answered, then the connection ends', async (t) => {
+  test('if a slow request follows one in flight, the first one is answered, and then the connection ends', async (t) => {
     const own = await startProduct()
     t.after(() => own.stop())
     await own.lms.faults([{ method: 'POST', path: BULK, delayMs: 6500, times: 1 }])
@@ -94,7 +94,7 @@ describe('who is slow', { concurrency: true }, () => {
   })
 })
 
-test('1,000 connections that send nothing or too little keep no sale from being taken, and are cut', async (t) => {
+test('1,000 connections that send nothing or too little are cut, and every sale is accepted meanwhile', async (t) => {
   const product = await startProduct()
   t.after(() => product.stop())
   const connections = await Promise.all(
@@ -120,7 +120,7 @@ const openAt = (product: Product): Promise<number> =>
     product.service.app.server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))),
   )
 
-describe('who hangs up', () => {
+describe('clients that hang up', () => {
   let product: Product
   before(async () => {
     product = await startProduct()
@@ -128,7 +128,7 @@ describe('who hangs up', () => {
   after(() => product.stop())
   const emails = async () => (await storedDeliveries(product.folder)).map(({ email }) => email)
 
-  test('after a whole request, with one half of the connection: no answer, and the delivery is done all the same', async () => {
+  test('half-closing after a complete request: no answer, but the delivery is enrolled', async () => {
     const connection = await openRaw({ url: product.url })
     connection.socket.end(webhookBytes({ email: 'half@example.com' }))
     assert.deepEqual(await connection.untilClosed(), [])
@@ -137,7 +137,7 @@ describe('who hangs up', () => {
   })
 
   for (const [name, sent] of Object.entries({ headers: head.subarray(0, 40), body: whole.subarray(0, -1) })) {
-    test(`in the middle of the ${name}, with one half of the connection: 400, and nothing is stored`, async () => {
+    test(`half-closing in the middle of the ${name}: 400, and nothing is stored`, async () => {
       const connection = await openRaw({ url: product.url })
       connection.socket.end(sent)
       const [answer] = await connection.untilClosed()
@@ -148,7 +148,7 @@ describe('who hangs up', () => {
   }
 
   for (const cut of ['destroy', 'resetAndDestroy'] as const) {
-    test(`in the middle of the body (${cut}): no half of a delivery is stored, no error is logged`, async () => {
+    test(`hanging up in the middle of the body (${cut}): nothing is stored, and no error is logged`, async () => {
       const before = product.log.length
       const others = await openAt(product)
       const connection = await openRaw({ url: product.url })
@@ -167,7 +167,7 @@ describe('who hangs up', () => {
     })
   }
 
-  test('after a whole request and before its answer: the delivery is stored and the buyer enrolled', async () => {
+  test('hanging up after a complete request and before its answer: the delivery is stored and the buyer enrolled', async () => {
     await product.lms.faults([{ method: 'POST', path: BULK, delayMs: 200, times: 1 }])
     const connection = await openRaw({ url: product.url })
     connection.send(webhookBytes({ email: 'alice@example.com' }))

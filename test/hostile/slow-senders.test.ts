@@ -7,7 +7,7 @@ import { sell, startLms, startServe } from '../service/serving.ts'
 
 const SLOW = 3100
 const SALES = 30
-/** Enough to be the size of the largest body, and never sent to its end. */
+/** The size of the largest body, which is never sent completely. */
 const HEAD = [
   'POST /api/lernito/webhook/ HTTP/1.1',
   'Host: shop.example',
@@ -16,10 +16,10 @@ const HEAD = [
   'Expect: 100-continue', // so that the service tells when it has begun to read the body
 ].join('\r\n')
 
-/** Few enough that none is refused because a round of the event loop is long. */
+/** Few enough that none is refused because an iteration of the event loop is long. */
 const AT_ONCE = 8
 
-/** Begins so many webhooks and leaves them unfinished, from the addresses in turn; gives their sockets. */
+/** Begins `count` webhooks from the addresses in turn, and leaves them unfinished. Returns their sockets. */
 async function openSlow({ url, count, addresses }: { url: string; count: number; addresses: readonly string[] }) {
   const { port } = new URL(url)
   const open = async (number: number): Promise<Socket> => {
@@ -51,7 +51,7 @@ describe('3,100 slow webhooks without a signature keep no sale out', () => {
   })
 
   for (const [name, addresses] of [
-    ['from one address, the one of the shop', ['127.0.0.1']],
+    ['from one address, which is the shop’s', ['127.0.0.1']],
     ['from 100 addresses', Array.from({ length: 100 }, (_, i) => `127.0.1.${i + 1}`)],
   ] as const) {
     test(name, async (t) => {

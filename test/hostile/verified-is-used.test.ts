@@ -17,14 +17,14 @@ const post = (body: string, signature: string, path = '/api/lernito/webhook/', m
 const postSigned = (body: string): Promise<Answered> => post(body, sign({ body, form: 'raw', secret: SECRET }))
 const allowed = async (): Promise<string[]> => (await product.lms.state()).allowances.map(({ email }) => email)
 
-/** What falsifies a later JSON.parse in Node 24, whoever calls it (nodejs/node#63785). */
+/** A text that makes a later JSON.parse in Node 24 wrong, wherever it is called (nodejs/node#63785). */
 const POISON = '{"email":[],"\\\\":0}'
 const keysAfterwards = (): string[][] =>
   ['{"email":1,"\\u00e9":2}', '{"email":1,"\\n":2}', '{"email":1,"\\u0041bc":2}'].map((text) =>
     Object.keys(JSON.parse(text)),
   )
 
-test('what a stranger posts falsifies no JSON that is read in this process afterwards, wherever it is posted', async () => {
+test('text from an unknown sender does not corrupt JSON that this process reads later, wherever it was posted', async () => {
   for (const [method, path] of [
     ['POST', '/api/lernito/webhook/'],
     ['POST', '/lernito/webhook/'],
@@ -56,7 +56,7 @@ test('what a stranger posts falsifies no JSON that is read in this process after
   ])
 })
 
-// The same sale in other spellings: the signature of the first holds for all, and so must its meaning.
+// The same sale in other spellings: the signature of the first is valid for all, so they must all mean the same.
 const SALE = payload({ email: 'buyer@example.com' })
 const CAPTURED = sign({ body: SALE, form: 'original', secret: SECRET })
 const rest = SALE.slice(SALE.indexOf(',')) // behind the e-mail, which comes first
@@ -70,7 +70,7 @@ const SPELLINGS: Readonly<Record<string, string>> = {
   '6,000 other e-mails before it': `{${'"email":"t@e.xx",'.repeat(3_500)}${SALE.slice(1)}`,
 }
 for (const [name, body] of Object.entries(SPELLINGS)) {
-  test(`${name}: a captured signature verifies, and it is the captured sale and no other`, async () => {
+  test(`${name}: a captured signature verifies only for the captured sale`, async () => {
     const first = await post(SALE, CAPTURED)
     await product.lms.reset()
     const answered = await post(body, CAPTURED)
@@ -99,7 +99,7 @@ for (const [name, body] of Object.entries(ALTERED)) {
     assert.deepEqual(await allowed(), [])
   })
 
-  test(`${name}: signed by the shop itself, the fields are what the signed text says and nothing else`, async () => {
+  test(`${name}: signed by the shop, the fields are exactly those of the signed text`, async () => {
     const { status } = await postSigned(body)
     assert.equal(status, 200)
     const last = name.includes('behind it') ? 'thief@example.com' : 'buyer@example.com'
@@ -108,7 +108,7 @@ for (const [name, body] of Object.entries(ALTERED)) {
   })
 }
 
-test('fields that only a prototype has are missing', async () => {
+test('fields that exist only on a prototype are missing', async () => {
   for (const key of ['__proto__', 'constructor']) {
     const answered = await postSigned(`{"${key}":${SALE}}`)
     assert.equal(answered.status, 400)
@@ -122,17 +122,17 @@ test('fields that only a prototype has are missing', async () => {
   }
 })
 
-test('whole numbers as keys, in any order and number, change nothing about the fields around them', async () => {
+test('integers as keys, in any order and number, do not change other fields', async () => {
   const numbers = Array.from({ length: 4_000 }, (_, n) => `"${(n * 7919) % 4001}":"thief@example.com"`)
   const half = numbers.length / 2
   const body = `{${numbers.slice(0, half).join()},${SALE.slice(1, -1)},${numbers.slice(half).join()}}`
-  // Longer than the limit of a body, so with shorter values.
+  // This would exceed the limit of a body, so the values are shorter.
   const short = body.replaceAll('thief@example.com', 't')
   assert.equal((await post(short, sign({ body: short, form: 'original', secret: SECRET }))).status, 200)
   assert.deepEqual(await allowed(), ['buyer@example.com'])
 })
 
-test('what was used is what is stored: the body to the byte, and the fields that were read from it', async () => {
+test('the stored delivery is what was verified: the body to the byte, and the fields that were read from it', async () => {
   const body = ` {"email" : "kept@example.com", "courseIds":["${DEMO}"],"name":"\\u0041","family":"F","username":"u","n":1.00} `
   const answered = await postSigned(body)
   assert.equal(answered.status, 200)

@@ -7,10 +7,10 @@ import { watchedLog } from '../log-watch.ts'
 import { until } from '../service/process.ts'
 
 const MOST = 5
-/** What does not come fails the test. */
+/** The limit for an answer to come. */
 const soon = () => ({ signal: AbortSignal.timeout(5000) })
 
-/** A server with at most five connections, with a route that answers and one that answers only after `letGo`. */
+/** A server with at most five connections: one route answers at once, one only after `release`. */
 async function setUp(t: TestContext) {
   const { log, lines } = watchedLog({ level: 'warn', env: {} })
   const app = createApp({
@@ -19,7 +19,7 @@ async function setUp(t: TestContext) {
     trustedProxies: 0,
     stopping: new AbortController().signal,
     onRefused: () => {},
-    mostConnections: MOST,
+    maxConnections: MOST,
   })
   const held = Promise.withResolvers<void>()
   let holding = 0
@@ -54,13 +54,13 @@ async function setUp(t: TestContext) {
     socket.write(text)
     return String((await coming)[0]).slice(0, 12)
   }
-  return { lines, open, answered, letGo: held.resolve, holding: () => holding }
+  return { lines, open, answered, release: held.resolve, holding: () => holding }
 }
 
 const request = (path: string, body = 'x'): string =>
   `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: x/y\r\ncontent-length: 1\r\n\r\n${body}`
 
-test('where there are too many connections, the one that has waited longest for a whole request is cut', async (t) => {
+test('with too many connections, the one that has waited longest for a complete request is cut', async (t) => {
   const { lines, open, answered } = await setUp(t)
   const silent = await open()
   const inHeaders = await open('POST /at-once HTTP/1.1\r\nhost:')
@@ -74,24 +74,24 @@ test('where there are too many connections, the one that has waited longest for 
     assert.equal(await answered(await open(), request('/at-once')), 'HTTP/1.1 200')
     await closed
   }
-  const told = lines.filter(({ msg }) => /^too many connections/.test(String(msg)))
+  const logged = lines.filter(({ msg }) => /^too many connections/.test(String(msg)))
   assert.deepEqual(
-    told.map(({ level, ip, most }) => [level, ip, most]),
+    logged.map(({ level, ip, most }) => [level, ip, most]),
     [['warn', '127.0.0.1', MOST]],
   )
 })
 
-test('one whose request has come in whole is never cut, with a body or without', async (t) => {
-  const { open, answered, letGo, holding } = await setUp(t)
+test('a connection whose request is complete is never cut, with a body or without', async (t) => {
+  const { open, answered, release, holding } = await setUp(t)
   const whole = [await open(), await open()]
   const answers = [answered(whole[0], request('/held')), answered(whole[1], 'GET /held HTTP/1.1\r\nhost: x\r\n\r\n')]
   await until('both requests', () => holding() === 2 || undefined)
   for (let i = 0; i < 2 * MOST; i++) assert.equal(await answered(await open(), request('/at-once')), 'HTTP/1.1 200')
-  letGo()
+  release()
   assert.deepEqual(await Promise.all(answers), ['HTTP/1.1 200', 'HTTP/1.1 200'])
 })
 
-test('connections that end make room', async (t) => {
+test('connections that end make room for others', async (t) => {
   const { lines, open } = await setUp(t)
   for (let i = 0; i < 3 * MOST; i++) {
     const socket = await open()

@@ -12,8 +12,11 @@ const BODY_LIMIT = 64 * KIB
 const TOO_BUSY =
   '{"success":false,"message":"The service is too busy, and the delivery is not accepted. Send it again later"}'
 
-/** A server with a webhook, one that answers only after `letGo`, and one that takes 15 ms for each. */
-async function setUp(t: TestContext, { loop, memoryBytes = 2 ** 30 }: { loop?: Loop; memoryBytes?: number } = {}) {
+/** A server with three webhooks: one answers at once, one only after `release`, one takes 15 ms per request. */
+async function startServer(
+  t: TestContext,
+  { loop, memoryBytes = 2 ** 30 }: { loop?: Loop; memoryBytes?: number } = {},
+) {
   const { log } = watchedLog({ level: 'silent', env: {} })
   const app = createApp({
     log,
@@ -25,12 +28,12 @@ async function setUp(t: TestContext, { loop, memoryBytes = 2 ** 30 }: { loop?: L
   const began: Shortage[] = []
   const ended: number[] = []
   const paths = ['/hook/', '/held/', '/slow/']
-  const told = {
+  const callbacks = {
     onBegin: (shortage: Shortage) => began.push(shortage),
     onEnd: (refused: number) => ended.push(refused),
   }
   const options = { memoryBytes, ...(loop === undefined ? {} : { loop }) }
-  shedLoad({ app, paths, bodyLimit: BODY_LIMIT, ...told, ...options })
+  shedLoad({ app, paths, bodyLimit: BODY_LIMIT, ...callbacks, ...options })
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   const read: number[] = []
   const take = async ({ body }: { body: unknown }): Promise<string> => {
@@ -42,9 +45,9 @@ async function setUp(t: TestContext, { loop, memoryBytes = 2 ** 30 }: { loop?: L
   app.post('/other', take)
   const held = Promise.withResolvers<void>()
   app.post('/held/', async (request) => {
-    const said = await take(request)
+    const answer = await take(request)
     await held.promise
-    return said
+    return answer
   })
   app.post('/slow/', async (request) => {
     for (const end = performance.now() + 15; performance.now() < end; );
@@ -55,7 +58,7 @@ async function setUp(t: TestContext, { loop, memoryBytes = 2 ** 30 }: { loop?: L
     app.server.closeAllConnections()
     return app.close()
   })
-  return { app, port: Number(new URL(url).port), began, ended, read, letGo: held.resolve }
+  return { app, port: Number(new URL(url).port), began, ended, read, release: held.resolve }
 }
 
 const head = (length: number, start = 'POST /hook/'): string =>
@@ -69,14 +72,14 @@ async function open(port: number, text: string): Promise<Socket> {
   return socket
 }
 
-/** A webhook whose headers have been read, and whose body of so many bytes has not come. */
+/** A webhook whose headers have been read, but whose body of `length` bytes has not come. */
 async function openAndWait(port: number, length: number): Promise<Socket> {
   const socket = await open(port, head(length).replace('\r\n\r\n', '\r\nexpect: 100-continue\r\n\r\n'))
   await once(socket, 'data')
   return socket
 }
 
-/** The next answer, as far as its length says. */
+/** The next answer on the connection, to its announced length. */
 async function answerOn(socket: Socket): Promise<string> {
   let text = ''
   for await (const [chunk] of on(socket, 'data', { close: ['close'] })) {
@@ -97,11 +100,11 @@ async function ask(port: number, text: string): Promise<string> {
 
 const large = head(64 * KIB) + 'x'.repeat(64 * KIB)
 
-/** The event loop stays in one round, which has spent so many ms on large bodies. */
-async function longRound(t: TestContext, ms: number) {
+/** The event loop stays in one iteration that has spent `ms` on large bodies. */
+async function longIteration(t: TestContext, ms: number) {
   let now = 0
-  const server = await setUp(t, { loop: { round: () => 7, now: () => now } })
-  // Eight looks are always taken, two for each body: before and after it is read.
+  const server = await startServer(t, { loop: { iteration: () => 7, now: () => now } })
+  // Eight checks are free, two for each body: before and after it is read.
   for (let i = 0; i < 4; i++) assert.match(await ask(server.port, large), /^HTTP\/1\.1 200 /)
   server.read.length = 0
   now = ms
@@ -114,24 +117,24 @@ function assertBusy(answer: string): void {
   assert.ok(answer.endsWith(TOO_BUSY), answer)
 }
 
-test('in a long round of the event loop a large body is refused before any of it has come', async (t) => {
-  const { port, read } = await longRound(t, 21)
+test('in a long iteration of the event loop, a large body is refused before any of it has come', async (t) => {
+  const { port, read } = await longIteration(t, 21)
   assertBusy(await ask(port, head(8 * KIB + 1)))
   assertBusy(await ask(port, 'POST /hook/?a HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n'))
   assert.deepEqual(read, [])
 })
 
-test('an ordinary body is taken in a long round, and a large one in a short round', async (t) => {
-  const long = await longRound(t, 10_000)
+test('an ordinary body is accepted in a long iteration, and a large one in a short iteration', async (t) => {
+  const long = await longIteration(t, 10_000)
   assert.match(await ask(long.port, head(8 * KIB) + 'x'.repeat(8 * KIB)), /^HTTP\/1\.1 200 /)
-  const short = await longRound(t, 20)
+  const short = await longIteration(t, 20)
   assert.match(await ask(short.port, large), /^HTTP\/1\.1 200 /)
 })
 
-test('a large body that was let in is not looked at if the round has become long meanwhile', async (t) => {
-  const { port, read, spend } = await longRound(t, 20)
+test('a large body that was admitted is refused if the iteration has become long meanwhile', async (t) => {
+  const { port, read, spend } = await longIteration(t, 20)
   const socket = await open(port, head(10 * KIB) + 'x'.repeat(KIB))
-  assert.match(await ask(port, `${head(1)}x`), /^HTTP\/1\.1 200 /) // so the first one's headers have been read
+  assert.match(await ask(port, `${head(1)}x`), /^HTTP\/1\.1 200 /) // by now the first one's headers have been read
   spend(1)
   socket.write('x'.repeat(9 * KIB))
   assertBusy(await answerOn(socket))
@@ -139,9 +142,9 @@ test('a large body that was let in is not looked at if the round has become long
   assert.deepEqual(read, [1])
 })
 
-test('four large bodies are taken in any round, however long it has become after the first', async (t) => {
+test('every iteration accepts four large bodies, however long it becomes after the first', async (t) => {
   let now = 0
-  const { port } = await setUp(t, { loop: { round: () => 7, now: () => now } })
+  const { port } = await startServer(t, { loop: { iteration: () => 7, now: () => now } })
   for (let i = 0; i < 4; i++) {
     assert.match(await ask(port, large), /^HTTP\/1\.1 200 /)
     now = 10_000
@@ -149,19 +152,19 @@ test('four large bodies are taken in any round, however long it has become after
   assertBusy(await ask(port, large))
 })
 
-test('the next round has time of its own', async (t) => {
-  let [round, now] = [1, 0]
-  const { port, began } = await setUp(t, { loop: { round: () => round, now: () => now } })
+test('the next iteration has its own time', async (t) => {
+  let [iteration, now] = [1, 0]
+  const { port, began } = await startServer(t, { loop: { iteration: () => iteration, now: () => now } })
   for (let i = 0; i < 20; i++) {
     assert.match(await ask(port, large), /^HTTP\/1\.1 200 /)
-    round++
+    iteration++
     now += 1000
   }
   assert.deepEqual(began, [])
 })
 
-test('a connection is of use after a 503: what comes of the body is thrown away', async (t) => {
-  const { port } = await longRound(t, 21)
+test('a connection is usable after a 503: the body that still comes is discarded', async (t) => {
+  const { port } = await longIteration(t, 21)
   const socket = await open(port, head(64 * KIB))
   assertBusy(await answerOn(socket))
   socket.write(`${'x'.repeat(64 * KIB)}${head(2)}ok`)
@@ -169,8 +172,8 @@ test('a connection is of use after a 503: what comes of the body is thrown away'
   socket.destroy()
 })
 
-test('where each body takes long for real, only some of those that come at once are read', async (t) => {
-  const { port, began, read } = await setUp(t)
+test('if each body really takes long, only some of those that come at once are read', async (t) => {
+  const { port, began, read } = await startServer(t)
   const sockets = await Promise.all(Array.from({ length: 20 }, () => open(port, '')))
   assert.match(await ask(port, `${head(2)}ok`), /^HTTP\/1\.1 200 /) // by now all connections are accepted
   for (const socket of sockets) socket.write(large.replace('/hook/', '/slow/'))
@@ -185,27 +188,27 @@ test('where each body takes long for real, only some of those that come at once 
 })
 
 test('other paths and methods are never refused', async (t) => {
-  const { port, began } = await setUp(t, { memoryBytes: 0 })
+  const { port, began } = await startServer(t, { memoryBytes: 0 })
   assert.match(await ask(port, large.replace('/hook/', '/other')), /^HTTP\/1\.1 200 /)
   assert.match(await ask(port, 'GET /hook/ HTTP/1.1\r\nhost: x\r\n\r\n'), /^HTTP\/1\.1 200 /)
   assert.deepEqual(began, [])
 })
 
-test('what all requests under way may hold is bounded: 32 KiB each, and the body that it announces', async (t) => {
-  const { port, began, read, letGo } = await setUp(t, { memoryBytes: 200 * KIB })
+test('the memory of all requests in flight is bounded: 32 KiB for each, and the body that it announces', async (t) => {
+  const { port, began, read, release } = await startServer(t, { memoryBytes: 200 * KIB })
   const whole = await Promise.all([1, 2].map(() => open(port, large.replace('/hook/', '/held/'))))
   await until('both bodies', () => read.length === 2 || undefined)
   assertBusy(await ask(port, `${head(1)}x`))
   assert.deepEqual(began, ['memory'])
-  letGo()
+  release()
   for (const socket of whole) assert.match(await answerOn(socket), /^HTTP\/1\.1 200 /)
   assert.match(await ask(port, `${head(1)}x`), /^HTTP\/1\.1 200 /)
   assert.equal(read.at(-1), 1)
   for (const socket of whole) socket.destroy()
 })
 
-test('a webhook that has not come in whole gives way to one that comes later, the oldest first', async (t) => {
-  const { port, began, read } = await setUp(t, { memoryBytes: 200 * KIB })
+test('an incomplete webhook gives way to a later one, the oldest first', async (t) => {
+  const { port, began, read } = await startServer(t, { memoryBytes: 200 * KIB })
   const oldest = await openAndWait(port, 64 * KIB)
   const answering = answerOn(oldest)
   const other = await openAndWait(port, 64 * KIB)
@@ -221,19 +224,19 @@ test('a webhook that has not come in whole gives way to one that comes later, th
   other.destroy()
 })
 
-test('one that has come in whole gives way to none, however many others begin', async (t) => {
-  const { port, read, letGo } = await setUp(t, { memoryBytes: 200 * KIB })
+test('a complete webhook never gives way, however many others begin', async (t) => {
+  const { port, read, release } = await startServer(t, { memoryBytes: 200 * KIB })
   const whole = await open(port, large.replace('/hook/', '/held/'))
   await until('its body', () => read.length === 1 || undefined)
   const slow = []
   for (let i = 0; i < 5; i++) slow.push(await openAndWait(port, 64 * KIB))
-  letGo()
+  release()
   assert.match(await answerOn(whole), /^HTTP\/1\.1 200 /)
   for (const socket of [whole, ...slow]) socket.destroy()
 })
 
-test('whatever becomes of a request, it gives back what it held', async (t) => {
-  const { port, began } = await setUp(t, { memoryBytes: 96 * KIB }) // one at a time
+test('a request releases its memory, however it ends', async (t) => {
+  const { port, began } = await startServer(t, { memoryBytes: 96 * KIB }) // one at a time
   const ways = [
     () => ask(port, large),
     () => ask(port, head(64 * KIB + 1)), // 413
@@ -249,8 +252,8 @@ test('whatever becomes of a request, it gives back what it held', async (t) => {
   assert.deepEqual(began, ['memory'])
 })
 
-test('the pressure is told when it begins, and when nothing was refused for 10 s', async (t) => {
-  const { app, port, began, ended } = await longRound(t, 21)
+test('load shedding is reported when it begins, and when nothing was refused for 10 s', async (t) => {
+  const { app, port, began, ended } = await longIteration(t, 21)
   assert.deepEqual(began, [])
   t.mock.timers.enable({ apis: ['setTimeout'] })
   for (let i = 0; i < 3; i++) assertBusy(await ask(port, head(9 * KIB)))
