@@ -80,6 +80,26 @@ test('no file in src is longer than 250 lines', () => {
   assert.deepEqual(long, [])
 })
 
+/** Each function or constant with a block at the top level of a file, with its length in lines. */
+function blocksOf(file: string): { name: string; lines: number }[] {
+  const lines = textOf(file).split('\n')
+  return lines.flatMap((line, start) => {
+    const name = /^(?:export )?(?:async )?function\*? (\w+)|^(?:export )?const (\w+) = .*=> [{(]$/.exec(line)
+    if (name === null) return []
+    const end = lines.findIndex((other, at) => at > start && /^[})]/.test(other) && !/\{$/.test(other))
+    return [{ name: `${file} ${name[1] ?? name[2]}`, lines: end - start + 1 }]
+  })
+}
+
+test('no function is longer than 60 lines', () => {
+  const blocks = FILES.flatMap(blocksOf)
+  assert.ok(blocks.length > 800, `${blocks.length}`)
+  assert.deepEqual(
+    blocks.filter(({ lines }) => lines > 60),
+    [],
+  )
+})
+
 test('imports keep the direction: a room imports only what its row allows', () => {
   const wrong = FILES.flatMap((file) => {
     const room = roomOf(file)
