@@ -47,7 +47,7 @@ test('every curl example of the guide does what it says, one after the other', a
 /** What src/sandbox/control.ts registers. */
 function controlRoutes(): string[] {
   const source = readFileSync(join(ROOT, 'src/sandbox/control.ts'), 'utf8')
-  const routes = [...source.matchAll(/app\.(get|post|delete)\('([^']+)'/g)]
+  const routes = [...source.matchAll(/app\.(get|post|delete)\(\s*'([^']+)'/g)]
   return routes.map(([, method = '', path]) => `${method.toUpperCase()} ${path}`).sort()
 }
 
