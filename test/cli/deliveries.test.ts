@@ -80,7 +80,7 @@ describe('deliveries list', { concurrency: 2 }, () => {
       [['show'], /one ID/],
       [['replay'], /IDs, or a filter/],
       [['replay', 'X', '--state', 'waiting'], /IDs, or a filter/],
-      [['replay', 'X', '--dry-run'], /not with IDs/],
+      [['replay', 'X', '--dry-run'], /need a filter, not IDs/],
     ] as const) {
       const { code, stdout, stderr } = await command('deliveries', ...args)
       assert.deepEqual({ code, stdout }, { code: 2, stdout: '' }, args.join(' '))
