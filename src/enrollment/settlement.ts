@@ -1,7 +1,7 @@
 import { describeOutcome } from '../delivery/describe.ts'
 import { type Outcome, type Settlement, STATE_OF_REASON } from '../delivery/types.ts'
 import { costsNoAttempt } from './breaker-state.ts'
-import { nextAttemptAt } from './schedule.ts'
+import { nextAttemptAt } from './retry-schedule.ts'
 import type { Work } from './work.ts'
 
 /**
