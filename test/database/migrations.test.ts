@@ -35,16 +35,38 @@ const MADE = [
   'table console_sessions',
   'column generation',
   'column effect_unknown',
+  'update deliveries',
+  'update events',
+  'update counters',
+  'update bulk_replays',
+  'column enrolled of bulk_replays',
+  'column standings',
+  'column source',
+  'column replaces',
+  'column replaced_by',
+  'table leases',
+  'table withdrawals',
+  'index withdrawals_delivery',
+  'index withdrawals_due',
 ]
 
 /** Of the columns that the first migration creates. */
 const oldRow: Omit<
   DeliveryRow,
-  'username' | 'course' | 'enrolled_at' | 'replayed_at' | 'generation' | 'effect_unknown'
+  | 'username'
+  | 'course'
+  | 'enrolled_at'
+  | 'replayed_at'
+  | 'generation'
+  | 'effect_unknown'
+  | 'standings'
+  | 'source'
+  | 'replaces'
+  | 'replaced_by'
 > = {
   id: 'OLD',
   digest: 'old',
-  state: 'succeeded',
+  state: 'enrolled',
   owner: null,
   due_at: null,
   attempts: 0,
