@@ -98,7 +98,7 @@ describe('when the service is killed at a step of a delivery', { concurrency: 3,
     unlock()
     const before = await at.lms.state()
     assert.ok(before.enrollments.some(({ email }) => email === ALICE))
-    assert.deepEqual(new Set((await deliveriesIn(at.database)).map(({ state }) => state)), new Set(['waiting']))
+    assert.deepEqual(new Set((await deliveriesIn(at.database)).map(({ state }) => state)), new Set(['queued']))
     await recover(at, 'between the effect and the settle')
   })
 
