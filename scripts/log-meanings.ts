@@ -148,7 +148,9 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
 export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   received: 'A webhook with a valid signature was stored. `detail` names the form of the signature.',
   repeated: 'The shop sent the same sale again.',
-  succeeded: 'The buyer is enrolled, or allowed until they have an active account.',
+  enrolled: 'The buyer is enrolled in every course.',
+  pre_enrolled: 'In at least one course, an allowance waits until the buyer has an active account.',
+  claimed: 'The follow-up found the buyer of a pre-enrolled delivery enrolled in every course.',
   rejected: 'The payload is wrong, so no attempt is made.',
   needs_attention: 'An operator has to act; logged as warn.',
   retry_scheduled:
@@ -156,6 +158,12 @@ export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   replayed: '`actor` replayed the delivery.',
   handled: '`actor` marked it as handled; `detail` is the note.',
   repaired: '`reconcile --fix` enrolled the buyer again.',
+  checked: '`actor` checked the courses in the LMS; `detail` is the result.',
+  standing_changed: 'The follow-up found a change in the LMS; `detail` names it.',
+  corrected: '`actor` corrected the delivery; `detail` names the other one.',
+  withdrawal_requested: '`actor` ordered to withdraw the buyer from courses; `detail` names them.',
+  withdrawal_failed: 'A course could not be withdrawn; `detail` is the reason. Logged as warn.',
+  withdrawn: 'The buyer was taken out of the courses that `detail` names.',
   forgotten: 'A person was erased. The line has no `delivery`.',
   bulk_replay_started: '`actor` started a bulk replay. The line has no `delivery`.',
   bulk_replay_stopped: '`actor` stopped a bulk replay. The line has no `delivery`.',
