@@ -11,8 +11,10 @@ import { courseViews } from '../stand-in-api/course-api.ts'
 import { enrollmentViews } from '../stand-in-api/enrollment-api.ts'
 import { enrollmentListViews } from '../stand-in-api/enrollment-list-api.ts'
 import { addHeartbeat } from '../stand-in-api/heartbeat.ts'
+import { modifyView } from '../stand-in-api/modify-api.ts'
 import { tokenView } from '../stand-in-api/oauth.ts'
 import { registrationView } from '../stand-in-api/registration.ts'
+import { searchEmailsView } from '../stand-in-api/search-emails-api.ts'
 import { addView, send } from '../stand-in-api/views.ts'
 import { addControl } from './control.ts'
 import { defaultWorld } from './default-world.ts'
@@ -23,7 +25,7 @@ import { addSignIn } from './pages/sign-in.ts'
 import { addStartPage } from './pages/start.ts'
 import { addSupportPages } from './pages/support.ts'
 
-/** The defaults: the default world, the stock throttle of 120, bulk on, no cost, the real clock and randomness. */
+/** The defaults: the default world, the stock throttle of 120, all APIs, no cost, the real clock and randomness. */
 export type StandInOptions = Partial<LmsOptions>
 export type RunningStandIn = { url: string; app: FastifyInstance; close: () => Promise<void> }
 
@@ -42,6 +44,8 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
     world: defaultWorld,
     throttle: 120,
     bulk: true,
+    modify: true,
+    searchEmails: true,
     cost: 'none',
     now: Date.now,
     sleep,
@@ -74,7 +78,9 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
     ...enrollmentViews,
     ...enrollmentListViews,
     ...allowanceViews,
+    searchEmailsView({ has: lms.searchEmails }),
     ...(lms.bulk ? [bulkView] : []),
+    ...(lms.modify ? [modifyView] : []),
   ]
   for (const view of views) addView({ app, lms, view })
   for (const path of slashless) {

@@ -38,7 +38,8 @@ function listEnrollments({ query, context, host }: Call): Answer {
   const size = asked >= 1 ? Math.min(Math.floor(asked), maxPageSize) : maxPageSize
   const rows = state.listEnrollments().flatMap((row) => {
     const person = state.findPerson({ id: row.personId })
-    if (!person || (key && fold(row.course) !== fold(key.id))) return []
+    // An enrollment in a course that doesn't exist is left out (recorded: sequence-modify.json, 251).
+    if (!person || !state.findCourse(row.course) || (key && fold(row.course) !== fold(key.id))) return []
     if (usernames && !usernames.includes(fold(person.username))) return []
     if (emails && !emails.includes(fold(person.email))) return []
     return row.id < before ? [{ ...row, username: person.username }] : []

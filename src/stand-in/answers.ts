@@ -1,7 +1,10 @@
 import { html } from 'ghtml'
 
-/** The answer of a view. A string body is an HTML page, an object is JSON, and no body is an empty answer without a type. */
-export type Answer = { status: number; headers?: Record<string, string>; body?: unknown }
+/**
+ * The answer of a view. A string body is an HTML page, an object is JSON, and no body is an empty answer without a type.
+ * With `rollsBack`, nothing of the call is kept although its status is below 500.
+ */
+export type Answer = { status: number; headers?: Record<string, string>; body?: unknown; rollsBack?: true }
 
 const titles: Record<number, string> = {
   404: 'Page not found',
