@@ -6,8 +6,9 @@ import { createLms, type LmsOptions, sleep } from '../stand-in/lms.ts'
 import { accountViews } from '../stand-in-api/accounts-api.ts'
 import { allowanceViews } from '../stand-in-api/allowance-api.ts'
 import { authorizeView } from '../stand-in-api/authorize.ts'
-import { bulkView } from '../stand-in-api/bulk-api.ts'
+import { bulkView, dashboardEnrollmentView } from '../stand-in-api/bulk-api.ts'
 import { courseViews } from '../stand-in-api/course-api.ts'
+import { courseModesView } from '../stand-in-api/course-details.ts'
 import { enrollmentViews } from '../stand-in-api/enrollment-api.ts'
 import { enrollmentListViews } from '../stand-in-api/enrollment-list-api.ts'
 import { addHeartbeat } from '../stand-in-api/heartbeat.ts'
@@ -36,6 +37,9 @@ const slashless = [
   '/api/user/v2/account/registration',
 ]
 const maxBodyBytes = 10 * 1024 * 1024
+/** The limit of gunicorn, bytes, and its answer (recorded: people-lists.json, 'enrollments: 100 long addresses'). */
+const maxRequestLine = 4094
+const tooLongRequest = { ...errorPage(400), headers: { 'content-type': 'text/html' } }
 const loopback = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/
 
 /** Builds the stand-in LMS: a Fastify app that listens to nothing yet. */
@@ -64,6 +68,10 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
     send(reply, errorPage(error.statusCode ?? 500)),
   )
 
+  app.addHook('onRequest', async (request, reply) => {
+    const line = `${request.method} ${request.url} HTTP/1.1`
+    if (line.length > maxRequestLine) return send(reply, tooLongRequest)
+  })
   addFaultHooks({ app, lms })
   addControl({ app, lms })
   addHeartbeat({ app })
@@ -74,11 +82,13 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
     authorizeView,
     registrationView,
     ...courseViews,
+    courseModesView,
     ...accountViews,
     ...enrollmentViews,
     ...enrollmentListViews,
     ...allowanceViews,
     searchEmailsView({ has: lms.searchEmails }),
+    dashboardEnrollmentView,
     ...(lms.bulk ? [bulkView] : []),
     ...(lms.modify ? [modifyView] : []),
   ]

@@ -41,6 +41,21 @@ export const bulkView: View = {
   },
 }
 
+/**
+ * POST /courses/{course_id}/instructor/api/students_update_enrollment, of the instructor dashboard: what bulk_enroll calls
+ * for each of its courses (recorded: email-students.json, 'legacy dashboard view').
+ */
+export const dashboardEnrollmentView: View = {
+  url: '/courses/:course/instructor/api/students_update_enrollment',
+  pattern: '/courses/{course_id}/instructor/api/students_update_enrollment',
+  accepts: 'jwt',
+  access: 'staff',
+  errors: 'detail',
+  throttled: false,
+  enrolls: true,
+  handlers: { POST: updateEnrollment },
+}
+
 type Request = {
   identifiers: string
   courses: string[]
@@ -118,6 +133,14 @@ function bulkEnroll(call: Call, verdict: Verdict): Answer {
   }
   const body = { auto_enroll: autoEnroll, email_students: email, action, courses: Object.fromEntries(results) }
   return { status: 200, body }
+}
+
+function updateEnrollment(call: Call): Answer {
+  const course = call.params.course ?? ''
+  const request = readRequest({ ...fieldsOf(call.data), courses: course })
+  if ('errors' in request) return { status: 400, body: request.errors }
+  const results = changeCourse(call, request, course, false)
+  return { status: 200, body: { action: request.action, auto_enroll: request.autoEnroll, results } }
 }
 
 /** Changes each person in one course. With `failsLast`, the last one is answered with an error. */

@@ -112,11 +112,25 @@ function paramsOf(request: FastifyRequest): Record<string, string> {
   return Object.fromEntries(Object.entries(Object(request.params)).map(([name, value]) => [name, String(value)]))
 }
 
+/** The header Allow of a view (recorded: email-students.json). */
+function allowedMethods(handlers: View['handlers']): string {
+  return [...Object.keys(handlers), ...(handlers.GET ? ['HEAD'] : []), 'OPTIONS'].join(', ')
+}
+
+/** The answer with the header Allow, which Django REST framework adds to every answer of its views. */
+function withAllow({ accepts, handlers }: View, answer: Answer): Answer {
+  if (accepts === 'nothing' || typeof answer.body === 'string') return answer
+  return { ...answer, headers: { allow: allowedMethods(handlers), ...answer.headers } }
+}
+
 /** The answer to OPTIONS (recorded: enrollments-modify.json, 'method OPTIONS'). */
 function description({ handlers }: View, { name, description }: { name: string; description: string }): Answer {
   const parses = ['application/json', 'application/x-www-form-urlencoded', 'multipart/form-data']
-  const allow = [...Object.keys(handlers), 'OPTIONS'].join(', ')
-  return { status: 200, headers: { allow }, body: { name, description, renders: ['application/json'], parses } }
+  return {
+    status: 200,
+    headers: { allow: allowedMethods(handlers) },
+    body: { name, description, renders: ['application/json'], parses },
+  }
 }
 
 /** Checks a call. Returns the answer if the checks decide it, else the function that runs its handler. */
@@ -131,7 +145,7 @@ function prepare(
   if ('refusal' in admitted) return { answer: admitted.refusal }
   if (request.method === 'OPTIONS' && view.describes) return { answer: description(view, view.describes) }
   const handler = isMethod(request.method) ? view.handlers[request.method] : undefined
-  if (!handler) return { answer: methodNotAllowed(view.errors, request.method, Object.keys(view.handlers)) }
+  if (!handler) return { answer: methodNotAllowed(view.errors, request.method, allowedMethods(view.handlers)) }
   const bytes = request.body instanceof Uint8Array ? request.body : new Uint8Array()
   const contentType = request.headers['content-type']
   const body = readBody({ bytes, contentType, forms: view.jsonOnly !== true })
@@ -212,7 +226,7 @@ export function addView({ app, lms, view }: { app: FastifyInstance; lms: Lms; vi
     url: view.url,
     config: { pattern: view.pattern, view: true },
     handler: async (request, reply) => {
-      return send(reply, await serve(lms, view, request, request.fault?.delayMs ?? 0))
+      return send(reply, withAllow(view, await serve(lms, view, request, request.fault?.delayMs ?? 0)))
     },
   })
 }

@@ -7,6 +7,7 @@ import { html } from 'ghtml'
 export type Answer = { status: number; headers?: Record<string, string>; body?: unknown; rollsBack?: true }
 
 const titles: Record<number, string> = {
+  400: 'Bad Request',
   404: 'Page not found',
   429: 'Too Many Requests',
   500: 'Server error',
@@ -51,8 +52,7 @@ export function throttled(style: ErrorStyle, seconds: number | null): Answer {
   return { status: 429, body, ...(style === 'detail' ? { headers: { 'retry-after': String(seconds) } } : {}) }
 }
 
-export function methodNotAllowed(style: ErrorStyle, method: string, allowed: string[]): Answer {
-  const allow = [...allowed, 'OPTIONS'].join(', ')
+export function methodNotAllowed(style: ErrorStyle, method: string, allow: string): Answer {
   return { status: 405, headers: { allow }, body: { [style]: `Method "${method}" not allowed.` } }
 }
 

@@ -6,9 +6,14 @@ import type { World } from './world.ts'
 /** What the enrollment rules need: the tables, the world (for modes and retired addresses) and the time, ms since 1970. */
 export type EnrollmentContext = { state: State; world: World; now: number }
 
-/** The modes that a course offers; a course without modes has the LMS's default mode. */
-export function modesOf({ state, world }: EnrollmentContext, course: string): string[] {
-  return state.findCourse(course)?.modes ?? [world.default_mode]
+/** The modes that a course sells, or also those whose sale has ended. A course without modes has the LMS's default one. */
+export function modesOf(
+  { state, world, now }: EnrollmentContext,
+  course: string,
+  { ended = false }: { ended?: boolean } = {},
+): string[] {
+  const { modes = [world.default_mode], mode_ends: ends = {} } = state.findCourse(course) ?? {}
+  return modes.filter((mode) => ended || ends[mode] === undefined || now < Date.parse(ends[mode]))
 }
 
 /** audit if the course has it, else honor, else the LMS's default (recorded: bulk-enroll.json, honor and professional). */

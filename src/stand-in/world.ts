@@ -39,7 +39,7 @@ const course = z.strictObject({
   modes: z.array(z.string().min(1)).min(1).optional(),
   /** When the sale of a mode ends. */
   mode_ends: z.record(z.string(), date).optional(),
-  /** The price of each mode, if it isn't the usual one. */
+  /** The price of its modes, if it isn't the usual one. */
   min_price: z.int().nonnegative().optional(),
 })
 

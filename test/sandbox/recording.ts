@@ -74,21 +74,19 @@ export async function startRecordedWorld(options: StandInOptions = {}, change = 
   const { url, close } = await startStandIn({ world: change(await recordedWorld()), throttle: 'off', ...options })
   const staff = await getToken({ url, client: 'lernito' })
   const plain = await getToken({ url, client: 'plain' })
-  const opaque = await getToken({ url, client: 'lernito', type: 'bearer' })
-  const course = await getToken({ url, client: 'course' }).catch(() => '')
-  const authorizations: [placeholder: string, authorization: string][] = [
-    ['Bearer <opaque token of the staff', `Bearer ${opaque}`],
-    ['Bearer <the staff application', `Bearer ${staff}`],
-    ['<token of the staff', `JWT ${staff}`],
-    ['<token of a non-staff', `JWT ${plain}`],
-    ['<token of an application whose user is staff of', `JWT ${course}`],
+  const authorizations: [placeholder: string, authorization: () => Promise<string>][] = [
+    ['Bearer <opaque', async () => `Bearer ${await getToken({ url, client: 'lernito', type: 'bearer' })}`],
+    ['Bearer <the staff', async () => `Bearer ${staff}`],
+    ['<token of the staff', async () => `JWT ${staff}`],
+    ['<token of a non-staff', async () => `JWT ${plain}`],
+    ['<token of an application whose user is staff of', async () => `JWT ${await getToken({ url, client: 'course' })}`],
   ]
 
   async function send(request: RecordedRequest): Promise<Response> {
     const headers = new Headers(request.headers)
     const recorded = headers.get('authorization')
     const found = authorizations.find(([placeholder]) => recorded?.includes(placeholder))
-    if (found) headers.set('authorization', found[1])
+    if (found) headers.set('authorization', await found[1]())
     const { method, path, json, form, text, raw } = request
     const body = json !== undefined ? JSON.stringify(json) : form ? new URLSearchParams(form) : (raw ?? text ?? null)
     return await fetch(new URL(path, url), { method, headers, body, redirect: 'manual' })
