@@ -23,7 +23,7 @@ import {
   readBoolean,
   readText,
 } from './serializers.ts'
-import type { Call, View } from './views.ts'
+import type { Call, View } from './view.ts'
 
 /** POST /api/bulk_enroll/v1/bulk_enroll, staff only, if the LMS has it. Rules: recordings, bulk-enroll.json and unenroll.json. */
 export const bulkView: View = {

@@ -2,7 +2,7 @@ import { type Answer, timestamp } from '../stand-in/answers.ts'
 import { fold } from '../stand-in/collation.ts'
 import { parseCourseKey } from '../stand-in/course-keys.ts'
 import type { Enrollment } from '../stand-in/enrollments.ts'
-import type { Call, View } from './views.ts'
+import type { Call, View } from './view.ts'
 
 const path = '/api/enrollment/v1/enrollments'
 const maxPageSize = 100
