@@ -167,7 +167,7 @@ function changePerson(context: EnrollmentContext, request: Request, email: strin
 
 /**
  * Writes the audit row of a change, in which the learner, and not the caller, is who enrolled. A person with an account who
- * isn't enrolled by the call gets the `transition` of the person before (recorded: unenroll.json, 'bulk set-up', and
+ * isn't enrolled by the call gets the `transition` of the person before (recorded: unenroll.json, exchange 20, and
  * email-students.json, 'bulk: not activated, retired, invalid'). Returns the transition that was written.
  */
 function auditChange(of: {
