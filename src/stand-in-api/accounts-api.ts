@@ -1,7 +1,7 @@
 import { type Answer, forbidden, timestamp, wholeSeconds } from '../stand-in/answers.ts'
 import { isRetired } from '../stand-in/enrollment-rules.ts'
 import type { Person } from '../stand-in/people.ts'
-import type { Call, View } from './views.ts'
+import type { Call, View } from './view.ts'
 
 /** GET /api/user/v1/accounts and /api/user/v1/me. Rules: recordings, accounts.json, retired.json and sign-in.json. */
 export const accountViews: View[] = [
@@ -29,7 +29,7 @@ function listAccounts(call: Call): Answer {
   const { caller, query, context, host } = call
   const { state } = context
   const usernames = query.get('username')?.split(',').filter(Boolean) ?? []
-  const email = query.get('email')
+  const email = query.getAll('email').at(-1)
   if (usernames.length === 0 && email) {
     if (!caller?.staff) return forbidden('detail')
     if (isRetired(context, email)) {

@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import {
   type Answer,
-  type ErrorStyle,
   errorPage,
   forbidden,
   methodNotAllowed,
@@ -10,49 +9,12 @@ import {
 } from '../stand-in/answers.ts'
 import { callCost, costsByAnswer } from '../stand-in/cost.ts'
 import type { Verdict } from '../stand-in/deadlock.ts'
-import type { EnrollmentContext } from '../stand-in/enrollment-rules.ts'
 import type { Fault } from '../stand-in/faults.ts'
 import type { Lms } from '../stand-in/lms.ts'
 import type { Person } from '../stand-in/people.ts'
-import type { ThrottledAs } from '../stand-in/throttle.ts'
 import { readBody } from './bodies.ts'
-import { type Accepts, findCaller } from './caller.ts'
-import type { Json } from './json.ts'
-
-export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-
-/** A call as a view's handler gets it. `params` are the parameters of the path, `data` is the parsed body. */
-export type Call = {
-  lms: Lms
-  context: EnrollmentContext
-  caller: Person | null
-  /** The fault that the control API has set for this call. */
-  fault: Fault | null
-  query: URLSearchParams
-  params: Record<string, string>
-  data: Json
-  authorization: string | undefined
-  cookies: string | undefined
-  host: string
-  url: string
-}
-
-/** One endpoint of the LMS. A handler runs synchronously at the end of its call's time: a request is a transaction. */
-export type View = {
-  url: string
-  /** The path that /sandbox/calls shows, and that /sandbox/faults may name. */
-  pattern: string
-  accepts: Accepts
-  access: 'anyone' | 'account' | 'staff'
-  errors: ErrorStyle
-  /** The throttle that counts its calls; `address` counts by the caller's network address. */
-  throttled: ThrottledAs | 'address' | false
-  /** Whether its handlers can enroll or allow. With `--cost measured`, their changes determine the cost of a call. */
-  enrolls?: boolean
-  handlers: Partial<Record<Method, (call: Call, verdict: Verdict) => Answer>>
-  /** The addresses whose rows the call locks while it runs, in this order (bulk_enroll only). */
-  locks?: (call: Call) => string[]
-}
+import { findCaller } from './caller.ts'
+import type { Call, Method, View } from './view.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -82,6 +44,8 @@ function admit(lms: Lms, view: View, request: FastifyRequest): { caller: Person 
   }
   // A forbidden call isn't counted (recorded: throttle.json, 'non-staff: the 41st call within a minute' is a 403).
   if (access === 'staff' && !caller?.staff) return { refusal: forbidden(errors) }
+  const refusal = typeof access === 'function' && caller ? access({ lms, caller, params: paramsOf(request) }) : null
+  if (refusal) return { refusal }
   if (view.throttled === 'address') {
     // A page without Retry-After (Open edX, static_template_view/views.py, `render_429`).
     return lms.addressLimit.admit(request.ip) ? { caller } : { refusal: errorPage(429) }
@@ -94,27 +58,55 @@ function admit(lms: Lms, view: View, request: FastifyRequest): { caller: Person 
   return { caller }
 }
 
+function paramsOf(request: FastifyRequest): Record<string, string> {
+  return Object.fromEntries(Object.entries(Object(request.params)).map(([name, value]) => [name, String(value)]))
+}
+
+/** The header Allow of a view (recorded: email-students.json). */
+function allowedMethods(handlers: View['handlers']): string {
+  return [...Object.keys(handlers), ...(handlers.GET ? ['HEAD'] : []), 'OPTIONS'].join(', ')
+}
+
+/** The answer with the header Allow, which Django REST framework adds to every answer of its views. */
+function withAllow({ accepts, handlers }: View, answer: Answer): Answer {
+  if (accepts === 'nothing' || typeof answer.body === 'string') return answer
+  return { ...answer, headers: { allow: allowedMethods(handlers), ...answer.headers } }
+}
+
+/** The answer to OPTIONS (recorded: enrollments-modify.json, 'method OPTIONS'). */
+function description({ handlers }: View, { name, description }: { name: string; description: string }): Answer {
+  const parses = ['application/json', 'application/x-www-form-urlencoded', 'multipart/form-data']
+  return {
+    status: 200,
+    headers: { allow: allowedMethods(handlers) },
+    body: { name, description, renders: ['application/json'], parses },
+  }
+}
+
+type Prepared = { answer: Answer } | { call: Call; run: (verdict: Verdict) => Answer }
+
 /** Checks a call. Returns the answer if the checks decide it, else the function that runs its handler. */
-function prepare(
-  lms: Lms,
-  view: View,
-  request: FastifyRequest,
-): { answer: Answer } | { call: Call; run: (verdict: Verdict) => Answer } {
+function prepare(lms: Lms, view: View, request: FastifyRequest): Prepared {
+  const params = paramsOf(request)
+  if (view.serves && !view.serves({ params })) return { answer: errorPage(404) }
   const admitted = admit(lms, view, request)
   if ('refusal' in admitted) return { answer: admitted.refusal }
+  if (request.method === 'OPTIONS' && view.describes) return { answer: description(view, view.describes) }
   const handler = isMethod(request.method) ? view.handlers[request.method] : undefined
-  if (!handler) return { answer: methodNotAllowed(view.errors, request.method, Object.keys(view.handlers)) }
+  if (!handler) return { answer: methodNotAllowed(view.errors, request.method, allowedMethods(view.handlers)) }
   const bytes = request.body instanceof Uint8Array ? request.body : new Uint8Array()
-  const body = readBody({ bytes, contentType: request.headers['content-type'] })
-  if (!('data' in body)) return { answer: { status: body.status, body: { detail: body.detail } } }
+  const contentType = request.headers['content-type']
+  const body = readBody({ bytes, contentType, forms: view.jsonOnly !== true })
+  if (!('data' in body)) return { answer: { status: body.status, body: { [view.errors]: body.detail } } }
   const call: Call = {
     lms,
     context: { state: lms.state, world: lms.world(), now: lms.now() },
     caller: admitted.caller,
     fault: request.fault,
     query: new URLSearchParams(request.url.split('?').slice(1).join('?')),
-    params: Object.fromEntries(Object.entries(Object(request.params)).map(([name, value]) => [name, String(value)])),
+    params,
     data: body.data,
+    form: body.form,
     authorization: request.headers.authorization,
     cookies: request.headers.cookie,
     host: request.headers.host ?? '',
@@ -124,14 +116,26 @@ function prepare(
 }
 
 /** How long a call takes, ms: the delay of its fault and, with `--cost measured`, the cost of what it does. */
-function timeOf(lms: Lms, view: View, run: (() => Answer) | null, delayMs: number): number {
+function timeOf({
+  lms,
+  view,
+  prepared,
+  delayMs,
+}: {
+  lms: Lms
+  view: View
+  prepared: Prepared
+  delayMs: number
+}): number {
   if (!lms.workers.measured) return delayMs
+  const { pattern } = view
   // A trial run that is rolled back shows what the call will change and answer.
-  const { tally, value: answer } = lms.state.atomically(() => {
-    const needsTrial = view.enrolls || costsByAnswer(view.pattern)
-    return { keep: false, value: needsTrial ? (run?.() ?? null) : null }
+  const { tally, mails, value } = lms.state.atomically(() => {
+    const needsTrial = 'run' in prepared && (view.enrolls || costsByAnswer(pattern))
+    return { keep: false, value: needsTrial ? prepared.run('clear') : null }
   })
-  return delayMs + callCost({ pattern: view.pattern, tally, answer })
+  const asked = 'call' in prepared ? view.countAsked?.(prepared.call) : undefined
+  return delayMs + callCost({ pattern, tally, mails: mails.length, asked: asked ?? 0, answer: value })
 }
 
 /** Runs one call, from the queue for a worker to its answer. Its changes become visible at the end of its time, or never. */
@@ -141,19 +145,20 @@ async function serve(lms: Lms, view: View, request: FastifyRequest, delayMs: num
   try {
     const prepared = prepare(lms, view, request)
     if ('answer' in prepared) {
-      const time = timeOf(lms, view, null, delayMs)
+      const time = timeOf({ lms, view, prepared, delayMs })
       if (time > 0) await lms.sleep(time)
       return prepared.answer
     }
     const { call, run } = prepared
     const { verdict, release } = lms.locks.begin(view.locks?.(call) ?? [])
     try {
-      const time = timeOf(lms, view, () => run('clear'), delayMs)
+      const time = timeOf({ lms, view, prepared, delayMs })
       if (time > 0) await lms.sleep(time)
-      const { value, effects } = lms.state.atomically(() => {
+      const { value, effects, mails } = lms.state.atomically(() => {
         const value = run(verdict)
-        return { keep: verdict === 'clear' && value.status < 500, value }
+        return { keep: verdict === 'clear' && value.status < 500 && value.rollsBack !== true, value }
       })
+      lms.mails.send(mails)
       if (effects.length > 0) lms.onChanges({ user: call.caller?.username ?? '', beganAt, at: lms.now(), effects })
       return value
     } finally {
@@ -177,11 +182,11 @@ export function send(reply: FastifyReply, { status, headers = {}, body }: Answer
 /** Adds a view's route. Other methods answer 405, after the same checks. */
 export function addView({ app, lms, view }: { app: FastifyInstance; lms: Lms; view: View }): void {
   app.route({
-    method: allMethods,
+    method: view.describes ? [...allMethods, 'OPTIONS'] : allMethods,
     url: view.url,
     config: { pattern: view.pattern, view: true },
     handler: async (request, reply) => {
-      return send(reply, await serve(lms, view, request, request.fault?.delayMs ?? 0))
+      return send(reply, withAllow(view, await serve(lms, view, request, request.fault?.delayMs ?? 0)))
     },
   })
 }
