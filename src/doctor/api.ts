@@ -5,6 +5,7 @@ import { courseRequest, judgeCourse } from '../openedx/courses.ts'
 import { enrollmentRequest, judgeEnrollment } from '../openedx/enrollment.ts'
 import { allowancesRequest, judgeAllowances } from '../openedx/enrollment-allowed.ts'
 import { enrollmentListRequest, judgeEnrollmentList } from '../openedx/enrollment-list.ts'
+import { judgeModifyAvailable, modifyAvailableRequest } from '../openedx/instructor-enrollments.ts'
 import { call, callProblem, unreachedCall } from './calls.ts'
 import { problem } from './causes.ts'
 import { type Check, check, failed, passed, skipped } from './check.ts'
@@ -102,7 +103,7 @@ const ENROLLMENT_ALLOWED: Check = check({
 
 const BULK: Check = check({
   id: 'lms.bulk_enroll',
-  about: 'whether the LMS has bulk_enroll',
+  about: 'whether the LMS can enroll several people in a call, with bulk_enroll or enrollments/modify',
   needs: ['settings', 'lms'],
   examine: async ({ settings }, { askLms }) => {
     const request = bulkAvailableRequest()
@@ -110,7 +111,13 @@ const BULK: Check = check({
     if (!response.ok) return failed([unreachedCall(response, request.endpoint)])
     const judged = judgeBulkAvailable(response.answer)
     if (!judged.ok) return failed([callProblem(judged.failure)])
-    if (judged.value) return passed('one call enrolls up to 50 people')
+    const other = await askLms({ settings, request: modifyAvailableRequest() })
+    const modify = other.ok ? judgeModifyAvailable(other.answer) : null
+    const hasModify = modify?.ok === true && modify.value
+    if (judged.value || hasModify) {
+      const apis = [...(judged.value ? ['bulk_enroll'] : []), ...(hasModify ? ['enrollments/modify'] : [])]
+      return passed(`one call of ${apis.join(' or ')} enrolls up to 50 people`)
+    }
     const paced = settings.LERNITO_LMS_CALLS_PER_MINUTE > 0
     return failed([problem(paced ? 'bulk.off' : 'bulk.off_without_budget', {})])
   },

@@ -208,14 +208,14 @@ export const LMS_CAUSES = {
   'bulk.off': {
     severity: 'warning',
     message:
-      'The LMS has no bulk_enroll: the service enrolls people one by one, 40 to 80 a minute under the throttle of the LMS.',
+      'The LMS has neither bulk_enroll nor enrollments/modify: the service enrolls people one by one, 40 to 80 a minute under the throttle of the LMS.',
     plain: BULK_ON,
     tutor: BULK_ON_TUTOR,
   },
   'bulk.off_without_budget': {
     severity: 'warning',
     message:
-      'The LMS has no bulk_enroll, so the service enrolls people one by one. LERNITO_LMS_CALLS_PER_MINUTE is 0, but the LMS always throttles enrollment_allowed.',
+      'The LMS has neither bulk_enroll nor enrollments/modify, so the service enrolls people one by one. LERNITO_LMS_CALLS_PER_MINUTE is 0, but the LMS always throttles enrollment_allowed.',
     plain: `${BULK_ON} Or set LERNITO_LMS_CALLS_PER_MINUTE to 110.`,
     tutor: `${BULK_ON_TUTOR} Or run \`tutor config save --set LERNITO_LMS_CALLS_PER_MINUTE=110\`, then \`tutor local start -d\`.`,
   },
@@ -231,7 +231,7 @@ export const LMS_CAUSES = {
     severity: 'warning',
     message: 'LERNITO_LMS_CALLS_PER_MINUTE is 0, but an LMS throttles unless its throttle was turned off.',
     plain:
-      "No action is needed if you turned the throttle off (Rate limit configurations in the LMS's admin) and the LMS has bulk_enroll. This lifts the limit of bulk_enroll and enrollment, but not of enrollment_allowed. Otherwise set LERNITO_LMS_CALLS_PER_MINUTE to 110.",
+      "No action is needed if you turned the throttle off (Rate limit configurations in the LMS's admin) and the LMS has bulk_enroll or enrollments/modify. This lifts the limit of bulk_enroll and enrollment, but not of enrollment_allowed. Otherwise set LERNITO_LMS_CALLS_PER_MINUTE to 110.",
     tutor:
       'No action is needed if LERNITO_LIFT_LMS_THROTTLE is true and `tutor local do init --limit=lernito` has run since. Otherwise run `tutor config save --unset LERNITO_LMS_CALLS_PER_MINUTE`, then `tutor local start -d`.',
   },

@@ -216,14 +216,14 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
     }),
   },
   'bulk.off': {
-    rule: 'an LMS without ENABLE_BULK_ENROLLMENT_VIEW',
+    rule: 'an LMS without ENABLE_BULK_ENROLLMENT_VIEW and without enrollments/modify',
     found: 'lms.bulk_enroll',
-    broken: standIn({ lms: { bulk: false }, env: { LERNITO_LMS_CALLS_PER_MINUTE: '110' } }),
+    broken: standIn({ lms: { bulk: false, modify: false }, env: { LERNITO_LMS_CALLS_PER_MINUTE: '110' } }),
   },
   'bulk.off_without_budget': {
-    rule: 'an LMS without bulk_enroll, and no call budget',
+    rule: 'an LMS without bulk_enroll and enrollments/modify, and no call budget',
     found: 'lms.bulk_enroll',
-    broken: standIn({ lms: { bulk: false }, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } }),
+    broken: standIn({ lms: { bulk: false, modify: false }, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } }),
   },
   'throttle.above_stock': {
     rule: 'more calls a minute than a stock LMS allows',
