@@ -1,3 +1,4 @@
+import { modesFrom } from '../enrollment/course-mode.ts'
 import { STANDINGS } from '../enrollment/reconcile.ts'
 import { type Reconciled, type Reconciliation, reconcileAll } from '../enrollment/reconcile-all.ts'
 import { noteRepair } from '../operations/replay.ts'
@@ -67,6 +68,7 @@ Example:
           acquire: () => budget.acquire(stop.signal),
           since: from,
           fix: values.fix,
+          modeOf: modesFrom(settings.LERNITO_COURSE_MODE),
           named: new Set(values.allow.map((email) => email.toLowerCase())),
           signal: stop.signal,
           sleep: (ms) => pause(ms, stop.signal),

@@ -2,6 +2,7 @@ import { DONE_STATES } from '../delivery/types.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { Operations, Summary } from '../operations/operations.ts'
 import { throttledFor } from './breaker-state.ts'
+import type { ModeOf } from './course-mode.ts'
 import type { CallContext } from './pair.ts'
 import { checkReported, type Finding, isRepairable, type Reported, repair, type Standing } from './reconcile.ts'
 
@@ -39,6 +40,8 @@ interface ReconcileOptions extends CallContext {
   /** Only deliveries with activity since then (ms since 1970), or null for all. */
   readonly since: number | null
   readonly fix: boolean
+  /** LERNITO_COURSE_MODE */
+  readonly modeOf?: ModeOf
   /** Lowercase addresses whose allowances may be made again. */
   readonly named: ReadonlySet<string>
   /** Waits `ms`, or until the signal is aborted. */

@@ -1,6 +1,7 @@
 import type { CourseResult } from '../delivery/types.ts'
 import { type EnrollmentRow, listCanName } from '../openedx/enrollment-list.ts'
 import { type Failure, type Judged, succeeded } from '../openedx/failure.ts'
+import type { ModeOf } from './course-mode.ts'
 import { isOpen } from './enroll-account.ts'
 import { enrollSingly } from './enroll-singly.ts'
 import type { CallContext } from './pair.ts'
@@ -126,10 +127,13 @@ export function isRepairable({ standing, email }: Finding, { named }: { named: R
  */
 export async function repair({
   finding: { email, course, standing: found },
+  modeOf = () => null,
   ...context
-}: CallContext & { finding: Finding }): Promise<{ readonly done: boolean; readonly words: string }> {
+}: CallContext & { finding: Finding; modeOf?: ModeOf }): Promise<{ readonly done: boolean; readonly words: string }> {
   const prior = found === 'missing' ? 'effect_unknown' : 'unasked'
-  const result = await enrollSingly({ ...context, email, course, prior })
+  const slug = modeOf(course)
+  const mode = slug === null ? null : { slug, mayUpgrade: false, mayRestore: false }
+  const result = await enrollSingly({ ...context, email, course, prior, mode })
   if (result.kind === 'done') return { done: true, words: `${result.result} in ${course}` }
   const why =
     result.kind === 'failure' ? result.failure.message : `${result.reason.code} ${result.reason.subject}`.trim()

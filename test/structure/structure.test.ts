@@ -48,7 +48,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   http: ['errors', 'telemetry'],
   openapi: [],
-  settings: ['errors'],
+  settings: ['course-key', 'errors'],
   webhook: ['signature', 'inbox', 'delivery', 'network'],
   console: ['operations', 'database', 'delivery', 'openedx', 'sign-in', 'course-key', 'signature', 'network', 'errors'],
   doctor: ['database', 'replicas', 'openedx', 'settings', 'errors'],
