@@ -69,7 +69,7 @@ function insertDeliveries({ file, stored, due }: { file: string; stored: number;
     insert.run(
       id,
       createHash('sha256').update(request).digest('hex'),
-      isDue ? 'waiting' : isFailed ? 'needs_attention' : 'succeeded',
+      isDue ? 'queued' : isFailed ? 'needs_attention' : 'enrolled',
       isDue ? ME : null,
       isDue ? clock.at : null,
       0,

@@ -98,7 +98,7 @@ async function timeOfSettle(store: Store): Promise<number> {
   const writes = due.map(({ id }): Write => {
     const settlement = {
       id,
-      state: 'succeeded',
+      state: 'enrolled',
       outcome,
       generation: 0,
       effectUnknown: false,

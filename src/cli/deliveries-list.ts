@@ -67,6 +67,6 @@ async function* pages({
 function line({ id, state, activeAt, email, courseIds, outcome, dueAt }: Summary): string[] {
   const next = dueAt === null ? '' : `next attempt ${timeText(dueAt)}`
   const result = outcome === null ? '' : describeOutcome(outcome)
-  const summary = [result, state === 'waiting' ? next : ''].filter((text) => text !== '').join('; ')
+  const summary = [result, state === 'queued' ? next : ''].filter((text) => text !== '').join('; ')
   return [id, state, timeText(activeAt), plain(email ?? '-'), plain(courseIds.join(', ')), plain(summary)]
 }

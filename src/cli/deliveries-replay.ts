@@ -19,7 +19,7 @@ export async function replayDeliveries(args: readonly string[]): Promise<number>
     options: {
       ...FILTER_OPTIONS,
       all: { type: 'boolean', default: false },
-      succeeded: { type: 'boolean', default: false },
+      enrolled: { type: 'boolean', default: false },
       'dry-run': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
@@ -29,10 +29,10 @@ export async function replayDeliveries(args: readonly string[]): Promise<number>
   if (filtered === positionals.length > 0) {
     throw usageError('deliveries replay takes IDs, or a filter, or --all. See: lernito-openedx deliveries --help')
   }
-  if (!filtered && (values.succeeded || values['dry-run'])) {
-    throw usageError('--succeeded and --dry-run need a filter, not IDs. See: lernito-openedx deliveries --help')
+  if (!filtered && (values.enrolled || values['dry-run'])) {
+    throw usageError('--enrolled and --dry-run need a filter, not IDs. See: lernito-openedx deliveries --help')
   }
-  const order = { filter, succeeded: values.succeeded }
+  const order = { filter, enrolled: values.enrolled }
   return withOperations(async ({ operations, context }) => {
     if (!filtered) return replayIds({ operations, ids: positionals, json: values.json })
     if (values['dry-run']) return preview({ operations, ...order, json: values.json })
@@ -70,7 +70,7 @@ const WHY = {
 interface Order {
   readonly operations: Operations
   readonly filter: DeliveryFilter
-  readonly succeeded: boolean
+  readonly enrolled: boolean
   readonly json: boolean
 }
 

@@ -15,7 +15,7 @@ service attempts replayed deliveries within a second. Run the command where the 
 Usage: lernito-openedx deliveries list [SEARCH] [FILTER]... [--limit N | --all] [--json]
        lernito-openedx deliveries show ID [--json]
        lernito-openedx deliveries replay ID... [--json]
-       lernito-openedx deliveries replay FILTER... [--succeeded] [--dry-run] [--json]
+       lernito-openedx deliveries replay FILTER... [--enrolled] [--dry-run] [--json]
 
   SEARCH         the beginning of an address, a username, a course key or a delivery's id
 ${FILTER_HELP}
@@ -31,8 +31,8 @@ show    Shows one delivery with its payload, its outcome and its timeline.
 replay  Makes deliveries due now, as if the shop had sent them again. A delivery that needs attention or was
         rejected starts over, and one that waits for its next attempt is attempted now. A delivery that was rejected for
         its payload stays rejected: only the shop can correct it. With a filter, the command replays every match except
-        deliveries that succeeded or were handled. Ctrl-C stops the command; deliveries that are due by then stay due.
-  --succeeded    also replays deliveries that succeeded: people who were unenrolled since are enrolled again
+        deliveries that are enrolled, pre-enrolled, handled or withdrawn. Ctrl-C stops the command; deliveries that are due by then stay due.
+  --enrolled     also replays enrolled and pre-enrolled deliveries: people who were unenrolled since are enrolled again
   --all          replays every delivery; takes the place of a filter
   --dry-run      only shows how many deliveries match, and some of them
   --json         a JSON object

@@ -15,7 +15,7 @@ const PROGRESS_EVERY = 100
 export const reconcile: Command = {
   name: 'reconcile',
   summary: 'check in the LMS that reported enrollments still stand',
-  help: `Checks every delivery that succeeded: is the buyer still enrolled in the LMS, or still has an allowance? It changes
+  help: `Checks every delivery that is enrolled or pre-enrolled: is the buyer still enrolled in the LMS, or still has an allowance? It changes
 nothing without --fix, works beside a running service, and uses a quarter of LERNITO_LMS_CALLS_PER_MINUTE. With the
 default that is about 25 deliveries a minute.
 

@@ -12,7 +12,8 @@ const PLOT = HEIGHT - TOP - BOTTOM
 
 const SERIES = [
   { name: 'received', of: (day: DayCounts) => day.received },
-  { name: 'succeeded', of: (day: DayCounts) => day.succeeded },
+  { name: 'enrolled', of: (day: DayCounts) => day.enrolled },
+  { name: 'preEnrolled', of: (day: DayCounts) => day.preEnrolled },
   { name: 'attention', of: (day: DayCounts) => day.needsAttention },
 ] as const
 

@@ -68,7 +68,7 @@ function deliveryHtml(of: {
   const poll = html`<div hx-get="${here}" hx-trigger="every 3s" hx-target="#delivery" hx-select="#delivery" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none"></div>`
   const payload = Buffer.from(delivery.body).toString('utf8')
   return html`<div id="delivery">
-!${delivery.state === 'waiting' ? poll : ''}
+!${delivery.state === 'queued' ? poll : ''}
 !${outcomeHtml(delivery)}
 !${actionsHtml(delivery, session, here)}
 <h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
@@ -89,7 +89,7 @@ function actionsHtml({ state, outcome }: Shown, session: Session, here: string):
   const csrf = csrfField(session)
   const replayable = outcome?.reason?.code !== 'payload.invalid'
   const replay = html`<form method="post" action="${here}/replay">!${csrf}<button>${words.replay}</button></form>`
-  const open = state !== 'succeeded' && state !== 'handled'
+  const open = state !== 'handled'
   const handled = html`<details><summary>${words.handled}</summary>
 <form method="post" action="${here}/handled" class="stack">!${csrf}<p>${words.handledHelp}</p>
 <label for="note">${words.note}</label><textarea id="note" name="note" rows="2" required maxlength="${NOTE_MAX}"></textarea>

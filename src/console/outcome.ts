@@ -16,7 +16,7 @@ export function outcomeHtml({ state, outcome, unreadable, dueAt }: Shown): strin
     reason === null
       ? ''
       : html`<p>${fill(words.reasons[reason.code].what, { subject: reason.subject })}</p><p>${words.reasons[reason.code].todo}</p>`
-  const next = state === 'waiting' && dueAt !== null ? html`<p>${words.nextAttemptAt} !${timeHtml(dueAt)}.</p>` : ''
+  const next = state === 'queued' && dueAt !== null ? html`<p>${words.nextAttemptAt} !${timeHtml(dueAt)}.</p>` : ''
   const text = reason === null || state === 'handled' ? html`<p>${words.states[state].text}</p>` : ''
   return html`<div class="note ${grade}"><h2>${title}</h2>!${text}!${why}!${next}</div>`
 }
@@ -27,7 +27,7 @@ export function coursesHtml({ request, outcome, state }: Shown, lmsUrl: string):
   const isDone = (key: string): boolean => done.some(([other]) => sameCourse(key, other))
   const open = [...new Set(request?.courseIds ?? [])].filter((key) => !isDone(key))
   if (done.length + open.length === 0) return html`<p>${words.noCourses}</p>`
-  const rest = state === 'waiting' ? words.pending : words.notDone
+  const rest = state === 'queued' ? words.pending : words.notDone
   const rows = [
     ...done.map(([key, result]) => html`<li>!${courseHtml(key, lmsUrl)}<br>${words.results[result]}</li>`),
     ...open.map((key) => html`<li>!${courseHtml(key, lmsUrl)}<br>${rest}</li>`),

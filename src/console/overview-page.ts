@@ -72,19 +72,20 @@ function problemsHtml(problems: readonly Problem[], { days }: Overview, { origin
   return html`<div class="note good"><h2>${message.title}</h2><p>${message.text}</p></div>`
 }
 
-function figuresHtml({ days, waiting, needsAttention }: Overview, base: string): string {
+function figuresHtml({ days, queued, preEnrolled, needsAttention }: Overview, base: string): string {
   const today = days.at(-1)
   const sum = (of: (day: DayCounts) => number): number => days.reduce((total, day) => total + of(day), 0)
   const events = [
     { name: words.received, of: (day: DayCounts) => day.received },
-    { name: words.succeeded, of: (day: DayCounts) => day.succeeded },
+    { name: words.enrolled, of: (day: DayCounts) => day.enrolled + day.claimed },
   ].map(({ name, of }) => {
     const most = fill(words.inMonth, { count: numberText(sum(of)) })
     return html`<div><dt>${name}</dt><dd><strong>${numberText(today === undefined ? 0 : of(today))}</strong> <span>${words.today}</span></dd><dd class="quiet">${most}</dd></div>`
   })
   const month = sum(({ needsAttention: count }) => count)
   const current = [
-    { name: words.waiting, count: waiting, state: 'waiting', more: words.retried },
+    { name: words.queued, count: queued, state: 'queued', more: words.retried },
+    { name: words.preEnrolled, count: preEnrolled, state: 'pre_enrolled', more: words.followed },
     {
       name: words.attention,
       count: needsAttention,
@@ -118,14 +119,14 @@ function currentHtml(of: {
   now: number
 }): string {
   const { overview, breaker, budget, base, now } = of
-  const { oldestWaiting, replicas } = overview
+  const { oldestQueued, replicas } = overview
   const since = breaker === null || !isOpen(breaker) ? '' : html` ${words.since} !${timeHtml(breaker.since)}`
   const kind = breaker?.kind ?? 'unknown'
   const used = budget === null ? null : Math.round((1 - budget) * 100)
   const oldest =
-    oldestWaiting === null
+    oldestQueued === null
       ? html`${words.none}`
-      : html`<a href="${base}/deliveries/${oldestWaiting.id}">${durationText(Math.max(0, now - oldestWaiting.receivedAt))}</a>`
+      : html`<a href="${base}/deliveries/${oldestQueued.id}">${durationText(Math.max(0, now - oldestQueued.receivedAt))}</a>`
   const rows = [
     [words.lms, html`<span class="breaker ${kind}">${words.breaker[kind]}</span>!${since}`],
     [words.oldest, oldest],

@@ -68,7 +68,7 @@ function courseProblems(paused: readonly PausedCourseView[], now: number): Probl
       reason: message,
       next,
     })
-    const path = `/deliveries${queryText({ q: course, state: 'waiting' })}`
+    const path = `/deliveries${queryText({ q: course, state: 'queued' })}`
     return { grade: 'bad', ...text, path, action: words.viewAll }
   })
   const more = paused.length - named.length
@@ -88,15 +88,15 @@ function attentionProblems({ needsAttention }: Overview): Problem[] {
 /** While the LMS answers: either the call budget explains the wait, or a delivery waits too long. */
 function waitingProblems(of: { overview: Overview; budget: number | null; now: number }): Problem[] {
   const { overview, budget, now } = of
-  const { oldestWaiting, waiting } = overview
-  if (budget !== null && budget < BUDGET_EMPTY && waiting.count > 0) {
-    const text = fillBoth(words.budget, { waiting: countText(waiting) })
+  const { oldestQueued, queued } = overview
+  if (budget !== null && budget < BUDGET_EMPTY && queued.count > 0) {
+    const text = fillBoth(words.budget, { queued: countText(queued) })
     return [{ grade: 'warning', ...text, path: null, action: '' }]
   }
-  const waits = oldestWaiting === null ? 0 : now - oldestWaiting.receivedAt
-  if (oldestWaiting === null || waits <= LONG_WAIT_MS) return []
-  const text = fillBoth(words.waiting, { waits: durationText(waits) })
-  return [{ grade: 'warning', ...text, path: `/deliveries/${oldestWaiting.id}`, action: words.viewOne }]
+  const waits = oldestQueued === null ? 0 : now - oldestQueued.receivedAt
+  if (oldestQueued === null || waits <= LONG_WAIT_MS) return []
+  const text = fillBoth(words.queued, { waits: durationText(waits) })
+  return [{ grade: 'warning', ...text, path: `/deliveries/${oldestQueued.id}`, action: words.viewOne }]
 }
 
 function signatureProblems(refusedSenders: readonly RefusedSender[], now: number): Problem[] {

@@ -25,16 +25,16 @@ export function addReplayPages({
 }): void {
   scope.get('/replay', async (request, reply) => {
     const parameters = new URL(request.url, site().origin).searchParams
-    const [query, succeeded] = [readQuery(parameters), parameters.get('succeeded') === 'yes']
-    const preview = await operations.previewReplay({ filter: filterOf(query), succeeded })
+    const [query, enrolled] = [readQuery(parameters), parameters.get('enrolled') === 'yes']
+    const preview = await operations.previewReplay({ filter: filterOf(query), enrolled })
     const session = sessionOf(request)
-    const main = previewHtml({ preview, query, succeeded, session, base: site().base })
+    const main = previewHtml({ preview, query, enrolled, session, base: site().base })
     return sendPage({ reply, site: site(), session, title: words.title, current: '/deliveries', main })
   })
 
   scope.post('/replay', async (request, reply) => {
     const form = formOf(request)
-    const order = { filter: filterOf(readQuery(form)), succeeded: form.get('succeeded') === 'yes' }
+    const order = { filter: filterOf(readQuery(form)), enrolled: form.get('enrolled') === 'yes' }
     const { id } = await operations.startReplay({ ...order, by: sessionOf(request).username })
     return reply.redirect(`${site().base}/replays/${id}`, 303)
   })
@@ -59,19 +59,19 @@ const hidden = (name: string, value: string): string => html`<input type="hidden
 function previewHtml(of: {
   preview: Preview
   query: ListQuery
-  succeeded: boolean
+  enrolled: boolean
   session: Session
   base: string
 }): string {
-  const { preview, query, succeeded, session, base } = of
+  const { preview, query, enrolled, session, base } = of
   const fields = Object.entries(query)
     .map(([name, value]) => hidden(name, value))
     .join('')
   const count = countText(preview)
   const choose = html`<form method="get" action="${base}/replay" hx-get="${base}/replay" hx-trigger="change" hx-target="#preview" hx-select="#preview" class="stack">!${fields}
-<div><input type="checkbox" id="succeeded" name="succeeded" value="yes"!${succeeded ? ' checked' : ''}> <label for="succeeded">${words.alsoSucceeded}</label></div>
+<div><input type="checkbox" id="enrolled" name="enrolled" value="yes"!${enrolled ? ' checked' : ''}> <label for="enrolled">${words.alsoEnrolled}</label></div>
 <noscript><button class="second">${words.update}</button></noscript></form>`
-  const start = html`<form method="post" action="${base}/replay">!${csrfField(session)}!${fields}!${succeeded ? hidden('succeeded', 'yes') : ''}
+  const start = html`<form method="post" action="${base}/replay">!${csrfField(session)}!${fields}!${enrolled ? hidden('enrolled', 'yes') : ''}
 <button>${fill(words.start, { count })}</button></form>`
   const found =
     preview.count === 0
@@ -82,7 +82,7 @@ function previewHtml(of: {
 }
 
 function progressHtml(bulk: BulkReplay, session: Session, base: string): string {
-  const { id, state, total, replayed, by, startedAt, endedAt, succeeded, filter } = bulk
+  const { id, state, total, replayed, by, startedAt, endedAt, enrolled, filter } = bulk
   const running = state === 'running'
   const here = `${base}/replays/${id}`
   const of =
@@ -99,7 +99,7 @@ function progressHtml(bulk: BulkReplay, session: Session, base: string): string 
 <div class="note ${state === 'done' ? 'good' : ''}"><h2>${words.states[state]}</h2><p role="status">${of}</p>!${bar}</div>
 !${running ? stop : ''}
 <p>${words.paceNote}</p>
-<dl class="facts"><div><dt>${words.which}</dt><dd>!${filterHtml(filter)}!${succeeded ? html` ${words.withSucceeded}` : ''}</dd></div>
+<dl class="facts"><div><dt>${words.which}</dt><dd>!${filterHtml(filter)}!${enrolled ? html` ${words.withEnrolled}` : ''}</dd></div>
 <div><dt>${words.startedBy}</dt><dd>${by}</dd></div><div><dt>${words.startedAt}</dt><dd>!${timeHtml(startedAt)}</dd></div>
 !${endedAt === null ? '' : html`<div><dt>${words.endedAt}</dt><dd>!${timeHtml(endedAt)}</dd></div>`}</dl></div>`
 }

@@ -1,13 +1,8 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Database } from './dialect.ts'
+import { type Migration, STATE_MIGRATIONS } from './migrations-states.ts'
 import type { Tables } from './schema.ts'
-
-interface Migration {
-  /** The lowest number of migrations that code must know to work with a database that has this one. */
-  readonly oldestCode: number
-  readonly up: (db: Kysely<Tables>, tableOptions: RawBuilder<unknown>) => Promise<void>
-}
 
 /** SQLite treats mediumtext and mediumblob as text and blob. MySQL's text and blob hold at most 65,535 bytes. */
 const longText = sql`mediumtext`
@@ -171,6 +166,7 @@ const MIGRATIONS: readonly Migration[] = [
   },
   { oldestCode: 1, up: (db) => addCounter(db, 'generation') },
   { oldestCode: 1, up: (db) => addCounter(db, 'effect_unknown') },
+  ...STATE_MIGRATIONS,
 ]
 
 /** The number of migrations that this code knows: the level to which it migrates a database. */

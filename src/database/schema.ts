@@ -1,5 +1,5 @@
 import type { Generated } from 'kysely'
-import type { DeliveryState, EventKind } from '../delivery/types.ts'
+import type { DeliveryState, EventKind, Source } from '../delivery/types.ts'
 
 /** The tables as Kysely sees them; migrations.ts creates them. Times are milliseconds since 1970. */
 export interface DeliveryRow {
@@ -21,12 +21,17 @@ export interface DeliveryRow {
   username: string | null
   /** The first course key, likewise; the others are in further_courses. */
   course: string | null
-  /** When the delivery first succeeded. */
+  /** When its courses were first enrolled or pre-enrolled. */
   enrolled_at: number | null
   replayed_at: number | null
   generation: number
   /** 1 from the start of an attempt until its effect in the LMS is known. */
   effect_unknown: number
+  /** JSON: what the last check found in the LMS for each course; null before the first check. */
+  standings: string | null
+  source: Source
+  replaces: string | null
+  replaced_by: string | null
 }
 
 /** The second and further courses of a delivery, so that a search finds it by each. active_at is the delivery's. */
@@ -55,7 +60,8 @@ export interface AuditRow {
 export interface BulkReplayRow {
   id: string
   filter: string
-  succeeded: number
+  /** 1 if it includes deliveries that are enrolled or pre-enrolled. */
+  enrolled: number
   actor: string
   started_at: number
   ended_at: number | null
@@ -79,6 +85,35 @@ export interface ReplicaRow {
   seen_at: number
 }
 
+/**
+ * Who does a task that only one replica may do at a time. `until` is a time of the database's clock: after it, another
+ * replica may take over.
+ */
+export interface LeaseRow {
+  name: string
+  owner: string
+  until: number
+}
+
+/**
+ * An operator's or the shop's order to take a buyer out of courses again. `courses` is a JSON list of true course keys.
+ * Without `ended_at`, it is still to be done: `due_at` is the time of its next attempt.
+ */
+export interface WithdrawalRow {
+  id: string
+  delivery_id: string
+  courses: string
+  /** 1 if the order names paid modes too. */
+  paid: number
+  actor: string
+  requested_at: number
+  due_at: number
+  attempts: number
+  ended_at: number | null
+  /** JSON: what became of each course; null before the end. */
+  result: string | null
+}
+
 /** A person who is signed in to the console. `id` is the hash of the token in the browser. */
 export interface ConsoleSessionRow {
   id: string
@@ -96,7 +131,7 @@ export interface MigrationRow {
 }
 
 /** Columns with a default: older code inserts rows without them. */
-type Defaults = 'generation' | 'effect_unknown'
+type Defaults = 'generation' | 'effect_unknown' | 'source' | 'standings' | 'replaces' | 'replaced_by'
 
 export interface Tables {
   deliveries: Omit<DeliveryRow, Defaults> & { [Name in Defaults]: Generated<DeliveryRow[Name]> }
@@ -104,6 +139,8 @@ export interface Tables {
   events: EventRow
   audit: AuditRow
   bulk_replays: BulkReplayRow
+  leases: LeaseRow
+  withdrawals: WithdrawalRow
   counters: CounterRow
   replicas: ReplicaRow
   console_sessions: ConsoleSessionRow

@@ -14,6 +14,7 @@ const DESCRIPTIONS = {
   'person.retired': () => 'the address belongs to a retired account',
   'person.unenrolled': (subject) => `unenrolled from ${subject} in the LMS since the sale`,
   'person.other_account': (subject) => `the LMS matches the address to an account with another address, ${subject}`,
+  'enrollment.missing': (subject) => `the buyer has an active account, and the LMS has no enrollment in ${subject}`,
   'lms.refused': (subject) => `the LMS refused: ${subject}`,
   'retries.exhausted': (subject) => `retries exhausted: ${subject}`,
   'row.unreadable': (subject) => `the stored row can't be read: ${subject}`,

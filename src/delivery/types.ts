@@ -10,8 +10,22 @@ export interface EnrollmentRequest {
 /** The fields of a payload that could be read as text, unchecked. */
 export type About = Partial<EnrollmentRequest>
 
-/** `handled`: an operator has taken care of it by other means, and the service makes no further attempt. */
-export const DELIVERY_STATES = ['waiting', 'succeeded', 'rejected', 'needs_attention', 'handled'] as const
+/**
+ * - `queued`: stored; in an attempt, or due for another one.
+ * - `enrolled`: the buyer is enrolled in every course.
+ * - `pre_enrolled`: in at least one course, an allowance waits for the buyer's account. The follow-up makes it enrolled.
+ * - `handled`: an operator has taken care of it by other means, and the service makes no further attempt.
+ * - `withdrawn`: the buyer was taken out of every course again.
+ */
+export const DELIVERY_STATES = [
+  'queued',
+  'enrolled',
+  'pre_enrolled',
+  'needs_attention',
+  'rejected',
+  'handled',
+  'withdrawn',
+] as const
 export type DeliveryState = (typeof DELIVERY_STATES)[number]
 
 export const REASON_CODES = [
@@ -21,6 +35,7 @@ export const REASON_CODES = [
   'person.retired',
   'person.unenrolled',
   'person.other_account',
+  'enrollment.missing',
   'lms.refused',
   'retries.exhausted',
   'row.unreadable',
@@ -57,10 +72,64 @@ export const STATE_OF_REASON = {
   'person.retired': 'needs_attention',
   'person.unenrolled': 'needs_attention',
   'person.other_account': 'needs_attention',
+  'enrollment.missing': 'needs_attention',
   'lms.refused': 'needs_attention',
   'retries.exhausted': 'needs_attention',
   'row.unreadable': 'needs_attention',
 } as const satisfies Record<ReasonCode, DeliveryState>
+
+/** The states in which every course of a delivery has an enrollment or an allowance. */
+export const DONE_STATES = ['enrolled', 'pre_enrolled'] as const satisfies readonly DeliveryState[]
+export const isDone = (state: DeliveryState): boolean => state === 'enrolled' || state === 'pre_enrolled'
+
+/** The states in which an operator stopped a delivery. A replica that is in a call for it then releases it. */
+export const STOPPED_STATES = ['handled', 'withdrawn'] as const satisfies readonly DeliveryState[]
+export const isStopped = (state: DeliveryState): boolean => state === 'handled' || state === 'withdrawn'
+
+/** The state of a delivery with this outcome, which has no further attempt. */
+export function stateOfOutcome({ courses, reason }: Outcome): DeliveryState {
+  if (reason !== null) return STATE_OF_REASON[reason.code]
+  return Object.values(courses).includes('allowed') ? 'pre_enrolled' : 'enrolled'
+}
+
+/**
+ * What the LMS has for the buyer in one course:
+ * - `enrolled`: an active enrollment.
+ * - `no_account`: nobody has registered with the address; the allowance waits.
+ * - `not_activated`: the account exists and has no enrollment; the buyer has to activate it.
+ * - `unenrolled`: an inactive enrollment. Somebody unenrolled the buyer.
+ * - `missing`: the account is active, and has no enrollment; or there is neither an account nor an allowance.
+ * - `retired`: the buyer had the account deleted.
+ * - `other_account`: the LMS matches the address to an account with another address.
+ */
+export const STANDINGS = [
+  'enrolled',
+  'no_account',
+  'not_activated',
+  'unenrolled',
+  'missing',
+  'retired',
+  'other_account',
+] as const
+export type Standing = (typeof STANDINGS)[number]
+
+/** A standing as the last check found it. Times are ms since 1970. */
+export interface CourseStanding {
+  readonly standing: Standing
+  /** The course mode, if there is an enrollment. */
+  readonly mode: string | null
+  readonly checkedAt: number
+  /** When a check first found this standing, and how many checks in a row have found it. */
+  readonly since: number
+  readonly checks: number
+}
+
+/** By true course key. */
+export type Standings = Readonly<Record<string, CourseStanding>>
+
+/** Who made the delivery: the shop's webhook, an operator's correction of another delivery, or a test sale. */
+export const SOURCES = ['shop', 'correction', 'test'] as const
+export type Source = (typeof SOURCES)[number]
 
 /** One webhook with a valid signature. Times are milliseconds since 1970. */
 export interface Delivery {
@@ -82,6 +151,12 @@ export interface Delivery {
   readonly body: Uint8Array
   readonly request: EnrollmentRequest | null
   readonly outcome: Outcome | null
+  /** What the checks since the last result have found. */
+  readonly standings: Standings
+  readonly source: Source
+  /** The delivery that this one corrects, and the one that corrects it. */
+  readonly replaces: string | null
+  readonly replacedBy: string | null
 }
 
 /**
@@ -95,6 +170,8 @@ export interface VerifiedWebhook {
   /** Without a request: what could be read of the payload, so that operators can find the delivery. */
   readonly about?: About
   readonly reason: Reason | null
+  /** Absent: the shop. */
+  readonly source?: Source
 }
 
 /** The result of an attempt. `dueAt` (ms since 1970) is set only if another attempt follows. */
@@ -118,13 +195,21 @@ export type Progress = Pick<Settlement, 'state' | 'outcome' | 'dueAt' | 'generat
 export type EventKind =
   | 'received'
   | 'repeated'
-  | 'succeeded'
+  | 'enrolled'
+  | 'pre_enrolled'
+  | 'claimed'
   | 'rejected'
   | 'needs_attention'
   | 'retry_scheduled'
   | 'replayed'
   | 'handled'
   | 'repaired'
+  | 'checked'
+  | 'standing_changed'
+  | 'corrected'
+  | 'withdrawal_requested'
+  | 'withdrawal_failed'
+  | 'withdrawn'
   | 'forgotten'
   | 'bulk_replay_started'
   | 'bulk_replay_stopped'

@@ -1,3 +1,4 @@
+import { DONE_STATES } from '../delivery/types.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { Operations, Summary } from '../operations/operations.ts'
 import { throttledFor } from './breaker-state.ts'
@@ -55,7 +56,7 @@ interface ReconcileOptions extends CallContext {
  */
 export async function reconcileAll(options: ReconcileOptions): Promise<Reconciliation> {
   const { operations, since, signal } = options
-  const filter = { states: ['succeeded' as const], ...(since === null ? {} : { from: since }) }
+  const filter = { states: [...DONE_STATES], ...(since === null ? {} : { from: since }) }
   const counts: Record<Standing, number> = { ...NONE }
   const seen = new Set<string>()
   let [deliveries, repaired] = [0, 0]

@@ -1,5 +1,5 @@
 import { describeOutcome } from '../delivery/describe.ts'
-import { type Outcome, type Settlement, STATE_OF_REASON } from '../delivery/types.ts'
+import { type Outcome, type Settlement, stateOfOutcome } from '../delivery/types.ts'
 import { costsNoAttempt } from './breaker-state.ts'
 import { nextAttemptAt } from './schedule.ts'
 import type { Work } from './work.ts'
@@ -30,14 +30,14 @@ export function settlement({
   const effectUnknown = staysUnknown || failures.some(({ mayHaveTakenEffect }) => mayHaveTakenEffect)
   const base = { id: delivery.id, generation: delivery.generation, effectUnknown }
   if (work.stopped) {
-    const again = { ...base, state: 'waiting', outcome: { courses, reason: null }, effectUnknown: true } as const
+    const again = { ...base, state: 'queued', outcome: { courses, reason: null }, effectUnknown: true } as const
     return { ...again, attempts: delivery.attempts, dueAt: now, detail: 'stopped between two calls' }
   }
   if (failure === undefined) {
     const [reason = null] = reasons
     return final({ base, attempts: delivery.attempts, outcome: { courses, reason } })
   }
-  const again = { ...base, state: 'waiting', outcome: { courses, reason: null } } as const
+  const again = { ...base, state: 'queued', outcome: { courses, reason: null } } as const
   const free = failures.find(({ kind }) => costsNoAttempt(kind)) ?? (isOpen ? failure : undefined)
   if (free !== undefined) {
     const { attempts } = delivery
@@ -66,6 +66,5 @@ function final({
   attempts: number
   outcome: Outcome
 }): Settlement {
-  const state = outcome.reason === null ? 'succeeded' : STATE_OF_REASON[outcome.reason.code]
-  return { ...base, state, outcome, dueAt: null, attempts, detail: describeOutcome(outcome) }
+  return { ...base, state: stateOfOutcome(outcome), outcome, dueAt: null, attempts, detail: describeOutcome(outcome) }
 }

@@ -36,7 +36,7 @@ export async function accept(context: TransactionContext, webhooks: readonly Ver
     context,
     accepted.flatMap(({ id, isNew, courses }) => (isNew ? [{ id, activeAt: context.at, courses }] : [])),
   )
-  const repeats = accepted.filter(({ isNew, row }) => !isNew && row.state === 'waiting')
+  const repeats = accepted.filter(({ isNew, row }) => !isNew && row.state === 'queued')
   const requeued = await requeue(context, new Map(repeats.map((one) => [one.id, one])))
   return accepted.map(({ id, isNew, row }) => {
     const { owner, generation } = requeued.get(id) ?? { owner: isNew ? row.owner : null, generation: row.generation }
@@ -68,18 +68,18 @@ async function requeue(
   const ids = [...repeats.keys()].sort()
   if (ids.length === 0) return new Map()
   const { trx, at, me } = context
-  const again = { state: 'waiting', due_at: at, attempts: 0, active_at: at, outcome: null } as const
+  const again = { state: 'queued', due_at: at, attempts: 0, active_at: at, outcome: null, standings: null } as const
   await trx
     .updateTable('deliveries')
     .set((eb) => ({ ...again, generation: eb('generation', '+', 1) }))
     .where('id', 'in', ids)
-    .where('state', '=', 'waiting')
+    .where('state', '=', 'queued')
     .execute()
   await trx
     .updateTable('deliveries')
     .set((eb) => ({ ...again, owner: me, settled_at: null, generation: eb('generation', '+', 1) }))
     .where('id', 'in', ids)
-    .where('state', '!=', 'waiting')
+    .where('state', '!=', 'queued')
     .execute()
   await touchFurtherCourses(context, ids)
   const rows = await trx
@@ -110,7 +110,7 @@ function newRow({ at, me, newId }: TransactionContext, webhook: VerifiedWebhook)
   const row: DeliveryRow = {
     id: newId(),
     digest: webhook.digest,
-    state: rejected ? 'rejected' : 'waiting',
+    state: rejected ? 'rejected' : 'queued',
     owner: rejected ? null : me,
     due_at: rejected ? null : at,
     attempts: 0,
@@ -128,6 +128,10 @@ function newRow({ at, me, newId }: TransactionContext, webhook: VerifiedWebhook)
     replayed_at: null,
     generation: 0,
     effect_unknown: 0,
+    standings: null,
+    source: webhook.source ?? 'shop',
+    replaces: null,
+    replaced_by: null,
   }
   return { row, courses }
 }

@@ -1,6 +1,6 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { Tables } from '../database/schema.ts'
-import type { Delivery } from '../delivery/types.ts'
+import { type Delivery, STOPPED_STATES } from '../delivery/types.ts'
 
 type Attempt = Pick<Delivery, 'id' | 'generation'>
 
@@ -23,7 +23,7 @@ export async function beginAttempt({
       .set({ effect_unknown: 1 })
       .where('id', 'in', ids)
       .where('owner', '=', me)
-      .where('state', '=', 'waiting')
+      .where('state', '=', 'queued')
       .where('generation', '=', generation)
       .executeTakeFirst()
     const all = Number(numUpdatedRows) === ids.length
@@ -49,7 +49,7 @@ async function markedOf({
     .select('id')
     .where('id', 'in', ids)
     .where('owner', '=', me)
-    .where('state', '=', 'waiting')
+    .where('state', '=', 'queued')
     .where('generation', '=', generation)
     .execute()
   return rows.map(({ id }) => id)
@@ -71,7 +71,7 @@ export async function stillOurs({
     .select('id')
     .where('id', 'in', ids)
     .where('owner', '=', me)
-    .where('state', '=', 'waiting')
+    .where('state', '=', 'queued')
     .execute()
   return new Set(rows.map(({ id }) => id))
 }
@@ -90,7 +90,7 @@ export async function releaseStopped({
     .selectFrom('deliveries')
     .select('id')
     .where('owner', '=', me)
-    .where('state', '=', 'handled')
+    .where('state', 'in', STOPPED_STATES)
     .execute()
   const ids = rows.map(({ id }) => id).filter((id) => !inCall.has(id))
   if (ids.length === 0) return
@@ -99,6 +99,6 @@ export async function releaseStopped({
     .set({ owner: null })
     .where('id', 'in', ids)
     .where('owner', '=', me)
-    .where('state', '=', 'handled')
+    .where('state', 'in', STOPPED_STATES)
     .execute()
 }

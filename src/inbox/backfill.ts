@@ -1,6 +1,8 @@
+import { renameStates } from '../database/rename-states.ts'
 import type { DeliveryRow } from '../database/schema.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
+import { isDone } from '../delivery/types.ts'
 import { type Background, runBackgroundLoop } from './background-loop.ts'
 import { readRequest } from './rows.ts'
 import { insertFurtherCourses, type SearchTerms, searchTermsOf } from './search-terms.ts'
@@ -13,9 +15,11 @@ const MINUTE_MS = 60_000
 /**
  * Adds the search terms to deliveries that older code stored without them: one step of at most 100 deliveries. An older
  * replica on the same database keeps storing such rows, so the backfill never ends. A filled row has a username, and an
- * index finds the others. Resolves to how many deliveries the step filled.
+ * index finds the others. It also renames the states that such a replica stores. Resolves to how many deliveries the
+ * step filled.
  */
 export async function backfillStep({ database, random }: Pick<WriteContext, 'database' | 'random'>): Promise<number> {
+  await renameStates(database.db)
   const rows = await database.db
     .selectFrom('deliveries')
     .select(['id', 'state', 'settled_at', 'request', 'email'])
@@ -30,7 +34,7 @@ export async function backfillStep({ database, random }: Pick<WriteContext, 'dat
     random,
     body: async (trx) => {
       for (const { row, searchTerms } of filled) {
-        const enrolled = row.state === 'succeeded' ? { enrolled_at: row.settled_at } : {}
+        const enrolled = isDone(row.state) ? { enrolled_at: row.settled_at } : {}
         await trx
           .updateTable('deliveries')
           .set({ username: searchTerms.username, course: searchTerms.courses[0] ?? null, ...enrolled })

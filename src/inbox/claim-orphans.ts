@@ -39,7 +39,7 @@ async function dueOrphans({ database: { db }, now }: ClaimOrphansParts, limit: n
     .selectFrom('deliveries')
     .select('id')
     .where('owner', 'is', null)
-    .where('state', '=', 'waiting')
+    .where('state', '=', 'queued')
     .where('due_at', '<=', now())
     .orderBy('due_at')
     .orderBy('id')
@@ -58,7 +58,7 @@ async function stillDue(
     .select('id')
     .where('id', 'in', ids)
     .where('owner', '=', replicas.me())
-    .where('state', '=', 'waiting')
+    .where('state', '=', 'queued')
     .where('due_at', '<=', now())
     .execute()
   return rows.map(({ id }) => id)
@@ -83,7 +83,7 @@ async function claimRows({ database, replicas, random }: ClaimOrphansParts, ids:
         .set({ owner: me })
         .where('id', 'in', ids)
         .where('owner', 'is', null)
-        .where('state', '=', 'waiting')
+        .where('state', '=', 'queued')
         .execute()
     },
     isStored: async () => false, // writing it twice does no harm
@@ -108,7 +108,7 @@ export async function claimAll({
   const { numUpdatedRows } = await db
     .updateTable('deliveries')
     .set({ owner: me })
-    .where('state', '=', 'waiting')
+    .where('state', '=', 'queued')
     .where((eb) => eb.or([eb('owner', '!=', me), eb('owner', 'is', null)]))
     .executeTakeFirst()
   await db.updateTable('deliveries').set({ owner: null }).where('state', '=', 'handled').execute()

@@ -39,7 +39,7 @@ export async function bringForward({ db, owner, now, ms }: Scheduled & { ms: num
     .updateTable('deliveries')
     .set((eb) => ({ due_at: eb('due_at', '-', ms) }))
     .where('owner', '=', owner)
-    .where('state', '=', 'waiting')
+    .where('state', '=', 'queued')
     .where('due_at', '>', now)
     .execute()
 }
@@ -54,7 +54,7 @@ export async function correctFutureTimes({
   now,
   longestWaitMs,
 }: Scheduled & { longestWaitMs: number }): Promise<void> {
-  const mine = db.updateTable('deliveries').where('owner', '=', owner).where('state', '=', 'waiting')
+  const mine = db.updateTable('deliveries').where('owner', '=', owner).where('state', '=', 'queued')
   await mine
     .set((eb) => ({ due_at: eb('due_at', '-', eb.parens('active_at', '-', now)) }))
     .where('due_at', '>', now)

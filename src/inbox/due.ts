@@ -31,7 +31,7 @@ export async function dueRows({
     .selectFrom('deliveries')
     .select(['id', 'email', 'due_at'])
     .where('owner', '=', owner)
-    .where('state', '=', 'waiting')
+    .where('state', '=', 'queued')
     .where('due_at', '<=', now)
   if (among !== undefined) query = query.where('id', 'in', among)
   if (after !== null) {

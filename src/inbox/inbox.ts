@@ -107,7 +107,7 @@ async function submit(
 ): Promise<{ id: string; progress: Progress | null }> {
   const { id, progress, owner, events } = await write({ kind: 'accept', webhook }).catch(notStored)
   for (const event of events) publish(event)
-  if (progress.state !== 'waiting') return { id, progress }
+  if (progress.state !== 'queued') return { id, progress }
   if (deadline === null || paused || closing.signal.aborted) {
     wakeUp.wake()
     return { id, progress: null }

@@ -24,7 +24,7 @@ export async function readClaimed({
     .selectAll()
     .where('id', 'in', ids)
     .where('owner', '=', context.me)
-    .where('state', '=', 'waiting')
+    .where('state', '=', 'queued')
     .where('due_at', '<=', context.now())
     .execute()
   const byId = new Map<string, Delivery>()
@@ -64,7 +64,7 @@ async function removeUnreadable({
           .set({ state: 'needs_attention', outcome, due_at: null, owner: null, settled_at: at, active_at: at })
           .where('id', '=', id)
           .where('owner', '=', me)
-          .where('state', '=', 'waiting')
+          .where('state', '=', 'queued')
           .executeTakeFirst()
         if (numUpdatedRows === 0n) continue
         const detail = `the stored row can't be read: ${reason.subject}`

@@ -12,7 +12,7 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
 /** Nothing remains to be done about these. Behind each of the others is a buyer without the course. */
-const FINISHED = ['succeeded', 'rejected', 'handled'] as const satisfies readonly DeliveryState[]
+const FINISHED = ['enrolled', 'rejected', 'handled', 'withdrawn'] as const satisfies readonly DeliveryState[]
 
 /**
  * Deletes finished deliveries whose last activity was before `before` (ms since 1970), with their events: one step of at

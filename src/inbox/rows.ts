@@ -7,6 +7,8 @@ import {
   type Progress,
   REASON_CODES,
   type Reason,
+  STANDINGS,
+  type Standings,
 } from '../delivery/types.ts'
 
 const requestSchema = z.object({
@@ -20,6 +22,17 @@ const outcomeSchema = z.object({
   courses: z.record(z.string(), z.enum(['enrolled', 'allowed'])),
   reason: z.object({ code: z.enum(REASON_CODES), subject: z.string() }).nullable(),
 })
+
+const standingsSchema = z.record(
+  z.string(),
+  z.object({
+    standing: z.enum(STANDINGS),
+    mode: z.string().nullable(),
+    checkedAt: z.number(),
+    since: z.number(),
+    checks: z.number(),
+  }),
+)
 
 /** A row as the rest of the program uses it. Checks the stored JSON: throws ZodError or SyntaxError if it is wrong. */
 export function toDelivery(row: DeliveryRow): Delivery {
@@ -39,6 +52,10 @@ export function toDelivery(row: DeliveryRow): Delivery {
     body: row.body,
     request: row.request === null ? null : readRequest(row.request),
     outcome: row.outcome === null ? null : readOutcome(row.outcome),
+    standings: row.standings === null ? {} : readStandings(row.standings),
+    source: row.source,
+    replaces: row.replaces,
+    replacedBy: row.replaced_by,
   }
 }
 
@@ -70,6 +87,7 @@ function describeError(error: unknown): string {
   return issue === undefined ? '' : `${issue.path.join('.')}: ${issue.message}`
 }
 
-/** Parse the columns `request` and `outcome`. Throw ZodError or SyntaxError for a text that this program can't have written. */
+/** Parse the columns `request`, `outcome` and `standings`. Throw ZodError or SyntaxError for a text that this program can't have written. */
 export const readRequest = (text: string): EnrollmentRequest => requestSchema.parse(JSON.parse(text))
 export const readOutcome = (text: string): Outcome => outcomeSchema.parse(JSON.parse(text))
+export const readStandings = (text: string): Standings => standingsSchema.parse(JSON.parse(text))

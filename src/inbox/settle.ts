@@ -1,6 +1,6 @@
 import type { DeliveryRow } from '../database/schema.ts'
 import { ROW_CHANGED } from '../database/transaction.ts'
-import type { EventKind, Settlement } from '../delivery/types.ts'
+import { type EventKind, isDone, isStopped, type Settlement, STOPPED_STATES } from '../delivery/types.ts'
 import type { Change, TransactionContext } from './events.ts'
 import { toProgress } from './rows.ts'
 import { touchFurtherCourses } from './search-terms.ts'
@@ -14,11 +14,11 @@ export interface SettleRequest {
 /**
  * Stores the results of attempts, all in one transaction; equal results share a statement. What a result may change
  * depends on the row:
- * - `final`: it is still the owner's and waiting, and neither repeated nor replayed since the attempt began. It gets the
+ * - `final`: it is still the owner's and queued, and neither repeated nor replayed since the attempt began. It gets the
  *   result.
  * - `outdated`: the shop sent it again or an operator replayed it during the attempt. The row stays in the queue for the
  *   next attempt, and the result answers only the earlier webhooks.
- * - `stopped`: an operator marked it as handled during the attempt. It keeps only the finished courses.
+ * - `stopped`: an operator handled or withdrew it during the attempt. It keeps only the finished courses.
  * - `lost`: another replica owns it, or it was erased. Nothing changes, and no event is stored.
  */
 export async function settle(context: TransactionContext, requests: readonly SettleRequest[]): Promise<Change[]> {
@@ -42,11 +42,11 @@ interface Judged extends SettleRequest {
 
 function judge(request: SettleRequest, row: Stored | undefined): Judged {
   const { settlement, owner } = request
-  const isFirstSuccess = settlement.state === 'succeeded' && row?.enrolled_at === null
+  const isFirstSuccess = isDone(settlement.state) && row?.enrolled_at === null
   const of = (effect: Judged['effect']): Judged => ({ ...request, effect, row, isFirstSuccess })
   if (row === undefined || row.owner !== owner) return of('lost')
-  if (row.state === 'handled') return of('stopped')
-  if (row.state !== 'waiting') return of('lost')
+  if (isStopped(row.state)) return of('stopped')
+  if (row.state !== 'queued') return of('lost')
   return of(row.generation === settlement.generation ? 'final' : 'outdated')
 }
 
@@ -78,7 +78,7 @@ async function writeEqual({ trx, at }: TransactionContext, group: readonly Judge
     .set(effect === 'stopped' ? stoppedColumns(first) : columns(first, at))
     .where('id', 'in', ids)
     .where('owner', '=', owner)
-    .where('state', '=', effect === 'stopped' ? 'handled' : 'waiting')
+    .where('state', 'in', effect === 'stopped' ? STOPPED_STATES : ['queued'])
   if (effect === 'final') update = update.where('generation', '=', settlement.generation)
   const { numUpdatedRows } = await update.executeTakeFirst()
   if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
@@ -93,6 +93,7 @@ function columns({ effect, settlement, owner, isFirstSuccess }: Judged, at: numb
     ...known,
     state,
     outcome: JSON.stringify(outcome),
+    standings: null,
     due_at: dueAt,
     attempts,
     settled_at: final ? at : null,
@@ -118,4 +119,4 @@ function changeOf({ at }: TransactionContext, { effect, settlement, owner, row, 
   return { id, progress: dueAt === null ? settlement : toProgress(row), owner, drafts }
 }
 
-const kindOf = ({ state }: Settlement): EventKind => (state === 'waiting' ? 'retry_scheduled' : state)
+const kindOf = ({ state }: Settlement): EventKind => (state === 'queued' ? 'retry_scheduled' : state)

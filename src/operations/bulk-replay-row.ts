@@ -7,7 +7,7 @@ export function bulkReplayOf({ filter, actor, ...row }: BulkReplayRow): BulkRepl
   return {
     id: row.id,
     filter: filterSchema.parse(JSON.parse(filter)),
-    succeeded: row.succeeded !== 0,
+    enrolled: row.enrolled !== 0,
     by: actor,
     startedAt: row.started_at,
     endedAt: row.ended_at,

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { BulkReplayRow, Tables } from '../database/schema.ts'
 import type { WriteContext } from '../database/write-context.ts'
-import type { DeliveryState } from '../delivery/types.ts'
+import { type DeliveryState, DONE_STATES, isDone } from '../delivery/types.ts'
 import { type EventDraft, MAX_ACTOR } from '../inbox/events.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
 import { bulkReplayOf } from './bulk-replay-row.ts'
@@ -16,25 +16,25 @@ const LISTED = 20
 const STEP = 200
 
 /**
- * Returns the filter of a bulk replay. It excludes deliveries that succeeded unless `succeeded` is true, and handled
- * deliveries unless the filter names that state.
+ * Returns the filter of a bulk replay. It excludes enrolled and pre-enrolled deliveries unless `enrolled` is true, and
+ * handled and withdrawn ones unless the filter names that state.
  */
-export function replayable(filter: DeliveryFilter, succeeded: boolean): DeliveryFilter & { states: DeliveryState[] } {
-  const named = filter.states ?? ['waiting', 'rejected', 'needs_attention', 'succeeded']
-  return { ...filter, states: named.filter((state) => state !== 'succeeded' || succeeded) }
+export function replayable(filter: DeliveryFilter, enrolled: boolean): DeliveryFilter & { states: DeliveryState[] } {
+  const named = filter.states ?? ['queued', 'rejected', 'needs_attention', ...DONE_STATES]
+  return { ...filter, states: named.filter((state) => !isDone(state) || enrolled) }
 }
 
 /** Stores a bulk replay; see Operations.startReplay. */
 export async function startReplay(
   context: WriteContext,
-  { filter, succeeded, by }: { filter: DeliveryFilter; succeeded: boolean; by: string },
+  { filter, enrolled, by }: { filter: DeliveryFilter; enrolled: boolean; by: string },
 ): Promise<AuditedResult<BulkReplay>> {
-  const { count, more } = await preview({ db: context.database.db, filter: replayable(filter, succeeded) })
+  const { count, more } = await preview({ db: context.database.db, filter: replayable(filter, enrolled) })
   return auditedChange(context, async ({ trx, at, newId }) => {
     const row: BulkReplayRow = {
       id: newId(),
       filter: JSON.stringify(filter),
-      succeeded: succeeded ? 1 : 0,
+      enrolled: enrolled ? 1 : 0,
       actor: by.slice(0, MAX_ACTOR),
       started_at: at,
       ended_at: null,
@@ -101,8 +101,8 @@ export async function stepReplay(
   const { db } = context.database
   const row = await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined || row.state !== 'running') return null
-  const { filter: given, succeeded, by } = bulkReplayOf(row)
-  const filter = replayable(given, succeeded)
+  const { filter: given, enrolled, by } = bulkReplayOf(row)
+  const filter = replayable(given, enrolled)
   const after = { activeAt: row.came_to_at, id: row.came_to_id }
   const { found, next } = await search({ db, filter, after, limit: STEP })
   const reached = next ?? found.at(-1) ?? after

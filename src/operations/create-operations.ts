@@ -51,9 +51,8 @@ export function createOperations({
       if (handled.kind === 'handled') await guard(() => untilReleased(context, { ids: [order.id], silentMs }))
       return handled
     },
-    previewReplay: ({ filter, succeeded = false }) =>
-      guard(() => preview({ db, filter: replayable(filter, succeeded) })),
-    startReplay: ({ succeeded = false, ...order }) => change(() => startReplay(context, { ...order, succeeded })),
+    previewReplay: ({ filter, enrolled = false }) => guard(() => preview({ db, filter: replayable(filter, enrolled) })),
+    startReplay: ({ enrolled = false, ...order }) => change(() => startReplay(context, { ...order, enrolled })),
     bulkReplay: (id) => guard(() => readReplay(db, id)),
     bulkReplays: () => guard(() => listReplays(db)),
     stopReplay: (order) => change(() => stopReplay(context, order)),

@@ -58,7 +58,7 @@ export async function forget(
   return { deliveries: erased, traces: [...traces] }
 }
 
-/** Marks waiting deliveries as handled, so that their owner makes no further call, and waits for calls in flight. */
+/** Marks queued deliveries as handled, so that their owner makes no further call, and waits for calls in flight. */
 async function stopWork(
   context: WriteContext,
   { address, by, silentMs }: { address: string; by: string; silentMs: number },
@@ -68,7 +68,7 @@ async function stopWork(
       .selectFrom('deliveries')
       .select('id')
       .where('email', '=', address)
-      .where('state', '=', 'waiting')
+      .where('state', '=', 'queued')
       .limit(STEP)
       .execute()
     if (rows.length === 0) return

@@ -57,7 +57,7 @@ export async function show({ db, id }: { db: Kysely<Tables>; id: string }): Prom
   try {
     return { ...toDelivery(row), activeAt: row.active_at, unreadable: null }
   } catch (error) {
-    const empty = toDelivery({ ...row, request: null, outcome: null })
+    const empty = toDelivery({ ...row, request: null, outcome: null, standings: null })
     return { ...empty, activeAt: row.active_at, unreadable: unreadable(error).subject }
   }
 }

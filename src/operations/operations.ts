@@ -48,18 +48,15 @@ export interface Replayed {
   readonly left: readonly { readonly id: string; readonly why: 'unknown' | 'payload.invalid' }[]
 }
 
-/** `already`: the delivery is in this final state, so there is nothing to stop. */
-export type Handled =
-  | { readonly kind: 'handled' }
-  | { readonly kind: 'already'; readonly state: 'succeeded' | 'handled' }
-  | { readonly kind: 'unknown' }
+/** `already`: an operator has handled it before. */
+export type Handled = { readonly kind: 'handled' } | { readonly kind: 'already' } | { readonly kind: 'unknown' }
 
 /** A replay of all deliveries that match a filter, in steps. `running` until it is `done` or an operator stops it. */
 export interface BulkReplay {
   readonly id: string
   readonly filter: DeliveryFilter
-  /** Whether it includes deliveries that succeeded. */
-  readonly succeeded: boolean
+  /** Whether it includes deliveries that are enrolled or pre-enrolled. */
+  readonly enrolled: boolean
   readonly by: string
   readonly startedAt: number
   readonly endedAt: number | null
@@ -86,7 +83,9 @@ export interface DayCounts {
   readonly day: string
   readonly received: number
   readonly repeated: number
-  readonly succeeded: number
+  readonly enrolled: number
+  readonly preEnrolled: number
+  readonly claimed: number
   readonly rejected: number
   readonly needsAttention: number
   readonly retries: number
@@ -98,10 +97,11 @@ export interface Overview {
   /** The time from arrival to the first success, over these days, in seconds; null without a success. */
   readonly secondsToEnrollment: { readonly median: number; readonly p95: number; readonly count: number } | null
   /** Counted up to 10,000; `more`: there are more. */
-  readonly waiting: { readonly count: number; readonly more: boolean }
+  readonly queued: { readonly count: number; readonly more: boolean }
+  readonly preEnrolled: { readonly count: number; readonly more: boolean }
   readonly needsAttention: { readonly count: number; readonly more: boolean }
-  /** The waiting delivery that was received first; null if none waits. */
-  readonly oldestWaiting: { readonly id: string; readonly receivedAt: number } | null
+  /** The queued delivery that was received first; null if there is none. */
+  readonly oldestQueued: { readonly id: string; readonly receivedAt: number } | null
   /** How many replicas of this database are alive. */
   readonly replicas: number
 }
@@ -128,14 +128,14 @@ export interface Operations {
   /** Makes at most 500 deliveries due now. Settled deliveries start again; an attempt in progress is not disturbed. */
   replay(order: { ids: readonly string[]; by: string }): Promise<Replayed>
 
-  /** Records that an operator took care of a delivery by other means: attempts stop. A repeat or a replay starts it again. */
+  /** Records that an operator took care of a delivery by other means, in any state: attempts stop. A repeat or a replay starts it again. */
   markHandled(order: { id: string; note: string; by: string }): Promise<Handled>
 
-  /** Shows what a bulk replay of this filter makes due. It excludes deliveries that succeeded unless `succeeded` is true. */
-  previewReplay(query: { filter: DeliveryFilter; succeeded?: boolean }): Promise<Preview>
+  /** Shows what a bulk replay of this filter makes due. It excludes enrolled and pre-enrolled ones unless `enrolled` is true. */
+  previewReplay(query: { filter: DeliveryFilter; enrolled?: boolean }): Promise<Preview>
 
   /** Stores a bulk replay. Any replica of the service runs it in steps, even after a restart. */
-  startReplay(order: { filter: DeliveryFilter; succeeded?: boolean; by: string }): Promise<BulkReplay>
+  startReplay(order: { filter: DeliveryFilter; enrolled?: boolean; by: string }): Promise<BulkReplay>
 
   /** Returns null if it does not exist. */
   bulkReplay(id: string): Promise<BulkReplay | null>

@@ -33,22 +33,25 @@ export async function overview({
   return {
     days: days.map((day) => countsOf(day, ofDay.get(day) ?? [])),
     secondsToEnrollment: timeToEnrollmentSummary(counters),
-    waiting: await countState(db, 'waiting'),
+    queued: await countState(db, 'queued'),
+    preEnrolled: await countState(db, 'pre_enrolled'),
     needsAttention: await countState(db, 'needs_attention'),
-    oldestWaiting: await oldestWaiting(db),
+    oldestQueued: await oldestQueued(db),
     replicas,
   }
 }
 
-/** Returns the backlog for the metrics. Both counts stop at 10,000; the time is null if no delivery waits. */
+/** Returns the backlog for the metrics. The counts stop at 10,000; the time is null if no delivery is queued. */
 export async function readBacklog(
   db: Kysely<Tables>,
-): Promise<{ waiting: number; needsAttention: number; oldestReceivedAt: number | null }> {
-  const waiting = await countState(db, 'waiting')
+): Promise<{ queued: number; preEnrolled: number; needsAttention: number; oldestReceivedAt: number | null }> {
+  const queued = await countState(db, 'queued')
+  const preEnrolled = await countState(db, 'pre_enrolled')
   const needsAttention = await countState(db, 'needs_attention')
-  const oldest = await oldestWaiting(db)
+  const oldest = await oldestQueued(db)
   return {
-    waiting: waiting.count,
+    queued: queued.count,
+    preEnrolled: preEnrolled.count,
     needsAttention: needsAttention.count,
     oldestReceivedAt: oldest?.receivedAt ?? null,
   }
@@ -60,7 +63,9 @@ function countsOf(day: string, counters: readonly CounterRow[]): DayCounts {
     day,
     received: count('received'),
     repeated: count('repeated'),
-    succeeded: count('succeeded'),
+    enrolled: count('enrolled'),
+    preEnrolled: count('pre_enrolled'),
+    claimed: count('claimed'),
     rejected: count('rejected'),
     needsAttention: count('needs_attention'),
     retries: count('retry_scheduled'),
@@ -83,15 +88,15 @@ async function countState(db: Kysely<Tables>, state: DeliveryState): Promise<{ c
 }
 
 /**
- * Ids sort by the time of arrival. If more than 10,000 deliveries wait, it reads those with the oldest activity.
+ * Ids sort by the time of arrival. If more than 10,000 deliveries are queued, it reads those with the oldest activity.
  */
-async function oldestWaiting(db: Kysely<Tables>): Promise<Overview['oldestWaiting']> {
+async function oldestQueued(db: Kysely<Tables>): Promise<Overview['oldestQueued']> {
   const { id } = await db
     .selectFrom(
       db
         .selectFrom('deliveries')
         .select('id')
-        .where('state', '=', 'waiting')
+        .where('state', '=', 'queued')
         .orderBy('active_at')
         .limit(COUNT_MAX)
         .as('some'),

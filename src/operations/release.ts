@@ -1,10 +1,11 @@
 import type { WriteContext } from '../database/write-context.ts'
+import { STOPPED_STATES } from '../delivery/types.ts'
 import { pause } from '../pause.ts'
 
 const POLL_MS = 100
 
 /**
- * Waits until no call to the LMS is in flight for deliveries that were just marked as handled. Their owner notices the
+ * Waits until no call to the LMS is in flight for deliveries that an operator just stopped. Their owner notices the
  * mark between two calls and releases them. A silent owner whose lease has ended can make no more calls, so there is no
  * wait for it.
  * @param of.silentMs the silence after which the lease has ended
@@ -20,7 +21,7 @@ export async function untilReleased(
       .selectFrom('deliveries')
       .select('owner')
       .where('id', 'in', ids)
-      .where('state', '=', 'handled')
+      .where('state', 'in', STOPPED_STATES)
       .where('owner', 'is not', null)
       .execute()
     const owners = [...new Set(held.flatMap(({ owner }) => owner ?? []))]

@@ -30,7 +30,7 @@ export const replayed = ({ id, by, detail }: { id: string; by: string; detail: s
 })
 
 /**
- * Makes deliveries due now, inside a transaction. A waiting delivery is brought forward, and nothing else about it
+ * Makes deliveries due now, inside a transaction. A queued delivery is brought forward, and nothing else about it
  * changes: an attempt in progress settles it as usual. A settled delivery starts again, as after a repeat from the
  * sender. With `states`, deliveries that are now in another state are left out.
  */
@@ -47,11 +47,11 @@ export async function makeDue(
     .where('id', 'in', sorted)
     .execute()
   const wanted = rows.filter(({ state }) => states === undefined || states.includes(state))
-  const waiting = wanted.filter(({ state }) => state === 'waiting').map(({ id }) => id)
-  const settled = wanted.filter(({ state, empty }) => state !== 'waiting' && !empty).map(({ id }) => id)
-  await bringForward(writing, waiting)
+  const queued = wanted.filter(({ state }) => state === 'queued').map(({ id }) => id)
+  const settled = wanted.filter(({ state, empty }) => state !== 'queued' && !empty).map(({ id }) => id)
+  await bringForward(writing, queued)
   await requeue(writing, settled)
-  const due = [...waiting, ...settled].sort()
+  const due = [...queued, ...settled].sort()
   await touchFurtherCourses(writing, due)
   const known = new Set(rows.map(({ id }) => id))
   return {
@@ -59,7 +59,7 @@ export async function makeDue(
     left: [
       ...sorted.filter((id) => !known.has(id)).map((id) => ({ id, why: 'unknown' as const })),
       ...wanted
-        .filter(({ state, empty }) => state !== 'waiting' && empty)
+        .filter(({ state, empty }) => state !== 'queued' && empty)
         .map(({ id }) => ({ id, why: 'payload.invalid' as const })),
     ],
   }
@@ -76,7 +76,7 @@ async function bringForward({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids
       replayed_at: at,
     }))
     .where('id', 'in', ids)
-    .where('state', '=', 'waiting')
+    .where('state', '=', 'queued')
     .executeTakeFirst()
   if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
 }
@@ -86,19 +86,20 @@ async function requeue({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids: rea
   const { numUpdatedRows } = await trx
     .updateTable('deliveries')
     .set((eb) => ({
-      state: 'waiting',
+      state: 'queued',
       due_at: at,
       attempts: 0,
       owner: null,
       settled_at: null,
       outcome: null,
+      standings: null,
       active_at: at,
       replayed_at: at,
       effect_unknown: 0, // an explicit replay enrolls, whatever an earlier attempt did
       generation: eb('generation', '+', 1),
     }))
     .where('id', 'in', ids)
-    .where('state', '!=', 'waiting')
+    .where('state', '!=', 'queued')
     .executeTakeFirst()
   if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
 }
@@ -124,9 +125,9 @@ export async function markHandled(
     const row = await trx.selectFrom('deliveries').select('state').where('id', '=', id).executeTakeFirst()
     if (row === undefined) return { result: { kind: 'unknown' }, listed: [] }
     const { state } = row
-    if (state === 'succeeded' || state === 'handled') return { result: { kind: 'already', state }, listed: [] }
-    // A waiting delivery keeps its owner, which releases it when no call is in flight: see untilReleased.
-    const owner = state === 'waiting' ? {} : { owner: null }
+    if (state === 'handled') return { result: { kind: 'already' }, listed: [] }
+    // A queued delivery keeps its owner, which releases it when no call is in flight: see untilReleased.
+    const owner = state === 'queued' ? {} : { owner: null }
     const { numUpdatedRows } = await trx
       .updateTable('deliveries')
       .set({ state: 'handled', due_at: null, settled_at: at, active_at: at, ...owner })

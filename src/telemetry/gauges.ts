@@ -13,7 +13,8 @@ const BACKLOG_MS = 5_000
 
 /** The backlog in the database. The time is in ms since 1970. */
 export interface Backlog {
-  readonly waiting: number
+  readonly queued: number
+  readonly preEnrolled: number
   readonly needsAttention: number
   readonly oldestReceivedAt: number | null
 }
@@ -91,15 +92,20 @@ function addBacklogGauges(registry: Registry, sources: GaugeSources): void {
       },
     })
   }
-  gauge('lernito_deliveries_waiting', 'Deliveries that wait for their enrollment.', ({ waiting }) => waiting)
+  gauge('lernito_deliveries_queued', 'Deliveries in an attempt, or due for another one.', ({ queued }) => queued)
+  gauge(
+    'lernito_deliveries_pre_enrolled',
+    'Deliveries that wait for the buyer to register and activate.',
+    ({ preEnrolled }) => preEnrolled,
+  )
   gauge(
     'lernito_deliveries_needing_attention',
     'Deliveries that need an operator.',
     ({ needsAttention }) => needsAttention,
   )
   gauge(
-    'lernito_oldest_waiting_seconds',
-    'Time since the arrival of the oldest waiting delivery; 0 if none waits.',
+    'lernito_oldest_queued_seconds',
+    'Time since the arrival of the oldest queued delivery; 0 if none is queued.',
     ({ oldestReceivedAt: at }) => (at === null ? 0 : Math.max(0, sources.now() - at) / 1000),
   )
 }

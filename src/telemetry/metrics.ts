@@ -5,6 +5,7 @@ import { addGauges, type GaugeSources } from './gauges.ts'
 
 /** From one call to a fast LMS to a backlog of one day. */
 const ENROLLMENT_SECONDS = [0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 300, 1800, 3600, 6 * 3600, 24 * 3600]
+const FINAL_STATES = DELIVERY_STATES.filter((state) => state !== 'queued')
 const CALL_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30]
 
 /**
@@ -68,12 +69,11 @@ function webhookMetrics(registers: Registry[]) {
 function deliveryMetrics(registers: Registry[]) {
   const events = new Counter({
     name: 'lernito_delivery_events_total',
-    help: 'Events of deliveries: received, repeated, succeeded, rejected, needs_attention, retry_scheduled and others.',
+    help: 'Events of deliveries: received, repeated, enrolled, pre_enrolled, claimed, rejected, needs_attention, retry_scheduled and others.',
     labelNames: ['kind'],
     registers,
   })
-  for (const kind of ['received', 'repeated', 'retry_scheduled', ...DELIVERY_STATES.filter((one) => one !== 'waiting')])
-    events.inc({ kind }, 0)
+  for (const kind of ['received', 'repeated', 'retry_scheduled', 'claimed', ...FINAL_STATES]) events.inc({ kind }, 0)
   const enrollmentSeconds = new Histogram({
     name: 'lernito_enrollment_seconds',
     help: 'Time from the arrival of a delivery to its enrollment or allowance.',

@@ -37,7 +37,7 @@ export function createNotifier({
   const watch = watchAlertConditions({
     later,
     onAlert: (alert) => queue.send(alertText(alert)),
-    onRecovered: () => queue.send('lernito-openedx: the LMS is available again, and waiting deliveries are retried.'),
+    onRecovered: () => queue.send('lernito-openedx: the LMS is available again, and queued deliveries are retried.'),
   })
 
   return {

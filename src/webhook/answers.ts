@@ -1,4 +1,4 @@
-import type { Outcome, Progress, Reason, ReasonCode } from '../delivery/types.ts'
+import { isStopped, type Outcome, type Progress, type Reason, type ReasonCode } from '../delivery/types.ts'
 
 /** What the sender gets. `message` is a text, or the invalid fields with what is wrong with each. */
 export interface Answer {
@@ -17,6 +17,7 @@ const REFUSALS = {
   'person.retired': () => refuse('This email address belongs to a retired account and cannot be enrolled'),
   'person.unenrolled': (subject) => refuse(`This person was unenrolled from ${subject} since the sale`),
   'person.other_account': () => refuse('The LMS matches this email address to an account with another address'),
+  'enrollment.missing': () => NOT_YET,
   'lms.refused': (subject) => refuse(`The LMS refused the enrollment: ${subject}`),
   'retries.exhausted': () => NOT_YET,
   'row.unreadable': () => NOT_YET,
@@ -27,7 +28,7 @@ const REFUSALS = {
  * number of course keys in the payload, each counted as often as it was sent. Pure; never stored.
  */
 export function answer(progress: Progress | null, courseCount: number): Answer {
-  if (progress === null || progress.state === 'waiting' || progress.state === 'handled') return NOT_YET
+  if (progress === null || progress.state === 'queued' || isStopped(progress.state)) return NOT_YET
   const { reason } = progress.outcome
   if (reason !== null) return REFUSALS[reason.code](reason.subject)
   return { status: 200, body: { success: true, message: success(progress.outcome, courseCount) } }

@@ -101,9 +101,9 @@ test('everything works without JavaScript', async () => {
   await page.getByRole('button', { name: 'Replay' }).click()
   await page.getByText('The delivery is due now').waitFor()
   await page.goto(`${product.console}/replay?q=nobody@`)
-  await page.getByLabel('Include deliveries that succeeded').check()
+  await page.getByLabel('Include deliveries that are enrolled or pre-enrolled').check()
   await page.getByRole('button', { name: 'Update' }).click()
-  assert.ok(await page.getByLabel('Include deliveries that succeeded').isChecked())
+  assert.ok(await page.getByLabel('Include deliveries that are enrolled or pre-enrolled').isChecked())
 })
 
 test('the keyboard reaches everything, and the first stop is the link to the content', async () => {
@@ -126,7 +126,7 @@ test('a bulk replay has a preview, shows its progress, and is listed in the chan
   await page.goto(`${product.console}/deliveries?q=buyer-`)
   await page.getByRole('link', { name: 'Replay all of these' }).click()
   await page.getByText('There is nothing to replay').waitFor()
-  await page.getByLabel('Include deliveries that succeeded').check()
+  await page.getByLabel('Include deliveries that are enrolled or pre-enrolled').check()
   await page.getByText('Deliveries to replay: 60.').waitFor()
   await assertAccessible(page, 'the preview')
   await page.getByRole('button', { name: 'Replay 60' }).click()

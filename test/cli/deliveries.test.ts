@@ -27,7 +27,7 @@ describe('deliveries list', { concurrency: 2 }, () => {
     const [head, first, second, ...more] = stdout.split('\n')
     assert.match(head ?? '', /^ID +STATE +LAST ACTIVE +E-MAIL +COURSES +OUTCOME$/)
     assert.match(first ?? '', new RegExp(`^${ada}  needs_attention  .{20}  ada@x.example .*the LMS has no course `))
-    assert.match(second ?? '', new RegExp(`^${alan}  waiting .* next attempt `))
+    assert.match(second ?? '', new RegExp(`^${alan}  queued .* next attempt `))
     assert.deepEqual(more, [''])
   })
 
@@ -41,7 +41,7 @@ describe('deliveries list', { concurrency: 2 }, () => {
       return linesOf(stdout).map(({ id }) => id)
     }
     assert.deepEqual(await list('ada@x'), [ada])
-    assert.deepEqual(await list('--state', 'waiting', '--state', 'succeeded'), [ada, alan])
+    assert.deepEqual(await list('--state', 'queued', '--state', 'enrolled'), [ada, alan])
     assert.deepEqual(await list('--course', COURSE, '--username', 'alan'), [alan])
     assert.deepEqual(await list('--since', '1h', '--email', 'alan@x.example'), [alan])
     assert.deepEqual(await list('--until', '2020-01-01'), [])
@@ -73,13 +73,13 @@ describe('deliveries list', { concurrency: 2 }, () => {
     for (const [args, said] of [
       [[], /list, show or replay/],
       [['list', 'a', 'b'], /one SEARCH/],
-      [['list', '--state', 'done'], /--state must be one of waiting, /],
+      [['list', '--state', 'done'], /--state must be one of queued, /],
       [['list', '--since', 'yesterday'], /--since yesterday/],
       [['list', '--limit', '0'], /--limit 0/],
       [['list', '--limit', '5', '--all'], /contradict/],
       [['show'], /one ID/],
       [['replay'], /IDs, or a filter/],
-      [['replay', 'X', '--state', 'waiting'], /IDs, or a filter/],
+      [['replay', 'X', '--state', 'queued'], /IDs, or a filter/],
       [['replay', 'X', '--dry-run'], /need a filter, not IDs/],
     ] as const) {
       const { code, stdout, stderr } = await command('deliveries', ...args)
@@ -123,10 +123,10 @@ describe('deliveries show', () => {
     const { code, stdout, stderr } = await command('deliveries', 'show', id.toLowerCase())
     assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
     for (const said of [
-      /^state +succeeded$/m,
+      /^state +enrolled$/m,
       /^payload +\{"email":"ada@x/m,
       /Z {2}received +signed over/,
-      /Z {2}succeeded {2}/,
+      /Z {2}enrolled {2}/,
     ]) {
       assert.match(stdout, said)
     }
@@ -136,7 +136,7 @@ describe('deliveries show', () => {
     assert.deepEqual([shown.id, JSON.parse(shown.body).email], [id, 'ada@x.example'])
     assert.deepEqual(
       shown.timeline.map(({ kind }) => kind),
-      ['received', 'succeeded'],
+      ['received', 'enrolled'],
     )
   })
 
@@ -156,7 +156,7 @@ describe('deliveries replay', { concurrency: 2 }, () => {
     const all = await command('deliveries', 'replay', ada, wrong, 'x')
     assert.deepEqual([all.code, all.stdout], [1, `${ada} is due\n`])
     assert.match(all.stderr, new RegExp(`^X is not in the inbox.*\\n${wrong} was rejected for its payload.*\\n$`))
-    assert.deepEqual(await states(), { [ada]: 'waiting', [wrong]: 'rejected' })
+    assert.deepEqual(await states(), { [ada]: 'queued', [wrong]: 'rejected' })
     const one = await command('deliveries', 'replay', ada, '--json')
     assert.deepEqual([one.code, JSON.parse(one.stdout)], [0, { due: [ada], left: [] }])
     const { stdout } = await command('deliveries', 'show', ada)
@@ -176,9 +176,9 @@ describe('deliveries replay', { concurrency: 2 }, () => {
     const { code, stdout, stderr } = await command('deliveries', 'replay', '--course', COURSE)
     assert.deepEqual([code, stdout], [0, '230 due\n'])
     assert.equal(stderr, '200 of 230\n230 of 230\n')
-    const counts = Object.values(await states()).filter((state) => state === 'waiting').length
+    const counts = Object.values(await states()).filter((state) => state === 'queued').length
     assert.equal(counts, 230)
-    const again = await command('deliveries', 'replay', '--state', 'succeeded', '--succeeded', '--json')
+    const again = await command('deliveries', 'replay', '--state', 'enrolled', '--enrolled', '--json')
     const result = z.object({ state: z.string(), replayed: z.number() }).parse(JSON.parse(again.stdout))
     assert.deepEqual(result, { state: 'done', replayed: 20 })
   })
@@ -192,7 +192,7 @@ describe('deliveries replay', { concurrency: 2 }, () => {
     const { code, stdout } = await running.ended
     assert.equal(code, 1)
     const [, due = ''] = /^(\d+) due; stopped\n$/.exec(stdout) ?? []
-    const waiting = Object.values(await states()).filter((state) => state === 'waiting').length
+    const waiting = Object.values(await states()).filter((state) => state === 'queued').length
     assert.equal(waiting, Number(due))
     assert.ok(waiting >= 200 && waiting < 1000, `${waiting}`)
   })

@@ -21,7 +21,7 @@ describe('forget', { concurrency: 2 }, () => {
     assert.ok(traceIn(file, EMAIL))
     const { code, stdout, stderr } = await command('forget', ` ${EMAIL.toUpperCase()} `)
     assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: '1 delivery erased\n', stderr: '' })
-    assert.deepEqual(await states(), { [other]: 'waiting' })
+    assert.deepEqual(await states(), { [other]: 'queued' })
     for (const text of [EMAIL, 'countess', webhook.digest]) assert.equal(traceIn(file, text), false, text)
     const again = await command('forget', EMAIL, '--json')
     assert.equal(again.code, 0)

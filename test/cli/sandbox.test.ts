@@ -48,7 +48,7 @@ describe('sandbox', { concurrency: 2 }, () => {
       others.map((line) => JSON.stringify(JSON.parse(line))),
       others,
     )
-    assert.ok(running.log().some(({ event }) => event === 'succeeded'))
+    assert.ok(running.log().some(({ event }) => event === 'enrolled'))
   })
 
   test('the console is on, and the printed account signs in and sees the sales', async (t) => {

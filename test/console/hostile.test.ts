@@ -32,7 +32,7 @@ async function sell(fields: Record<string, unknown>): Promise<string> {
 describe('text from a stranger', () => {
   const pages = async (id: string): Promise<string[]> =>
     Promise.all(
-      ['/', '/deliveries', `/deliveries/${id}`, '/changes', '/replay', '/replay?succeeded=yes'].map(async (path) => {
+      ['/', '/deliveries', `/deliveries/${id}`, '/changes', '/replay', '/replay?enrolled=yes'].map(async (path) => {
         const seen = await someone.see(path)
         assert.equal(seen.status, 200, path)
         return seen.text
@@ -77,7 +77,7 @@ describe('text from a stranger', () => {
 
   test('in the address of a page is shown as text or not at all', async () => {
     for (const path of ['/deliveries', '/replay', '/changes', '/signature', '/']) {
-      for (const name of ['q', 'state', 'from', 'to', 'done', 'succeeded']) {
+      for (const name of ['q', 'state', 'from', 'to', 'done', 'enrolled']) {
         const { text } = await someone.see(`${path}?${new URLSearchParams({ [name]: mark(name) })}`)
         assert.doesNotMatch(text, RAW, `${path}?${name}`)
       }

@@ -33,7 +33,7 @@ describe('the overview', () => {
     assert.match(text, /Received 1 today \(UTC\) 1 in 30 days/)
     assert.match(text, /Succeeded 1 today \(UTC\) 1 in 30 days/)
     assert.match(text, /Of 1 enrollments, half finished within .+ of the sale/)
-    assert.match(text, /LMS available Oldest waiting delivery none Call budget used .*% Running replicas 1/)
+    assert.match(text, /LMS available Oldest queued delivery none Call budget used .*% Running replicas 1/)
   })
 
   test('shows that a delivery needs attention, and links to it', async () => {
@@ -61,7 +61,7 @@ describe('the list', () => {
     [`q=${encodeURIComponent(DEMO)}`]: ['alice@example.com'],
     'q=nobody@': [],
     'state=needs_attention': ['lost@example.com'],
-    'state=succeeded&q=alice': ['alice@example.com'],
+    'state=enrolled&q=alice': ['alice@example.com'],
     'from=2020-01-01&to=2020-01-02': [],
     [`from=${TODAY}&to=${TODAY}`]: ['lost@example.com', 'alice@example.com'],
     'from=2020-01-01': ['lost@example.com', 'alice@example.com'],
@@ -186,7 +186,7 @@ describe('a bulk replay', () => {
     const without = await read('/replay?q=p-')
     assert.match(without, /Deliveries to replay: 3\./)
     assert.ok(without.includes('p-1@example.com') && !without.includes('p-4@example.com'))
-    assert.match(await read('/replay?q=p-&succeeded=yes'), /Deliveries to replay: 4\./)
+    assert.match(await read('/replay?q=p-&enrolled=yes'), /Deliveries to replay: 4\./)
     const sent = await someone.send('/replay', { q: 'p-', state: '', from: '', to: '' })
     assert.match(sent.location, /^\/lernito\/console\/replays\/\w+$/)
     const path = sent.location.slice('/lernito/console'.length)
@@ -197,7 +197,7 @@ describe('a bulk replay', () => {
   })
 
   test('can be stopped', async () => {
-    const sent = await someone.send('/replay', { q: 'many-', succeeded: 'yes' })
+    const sent = await someone.send('/replay', { q: 'many-', enrolled: 'yes' })
     const path = sent.location.slice('/lernito/console'.length)
     const stopped = await someone.send(`${path}/stop`)
     assert.equal(stopped.location, sent.location)
@@ -220,7 +220,7 @@ describe('refused webhooks', () => {
 
 describe('an LMS that is down', () => {
   test('is shown with its start and with the fact that nothing is lost; the page still works', async () => {
-    await readUntil('/', /Oldest waiting delivery none/) // the replayed deliveries above are settled
+    await readUntil('/', /Oldest queued delivery none/) // the replayed deliveries above are settled
     await product.lms.faults([{ status: 503 }])
     await product.sell({ email: 'waits@example.com' })
     const text = await readUntil('/', /has been unavailable/)

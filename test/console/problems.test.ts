@@ -11,9 +11,10 @@ const NONE = { count: 0, more: false }
 const quiet: Overview = {
   days: [],
   secondsToEnrollment: null,
-  waiting: NONE,
+  queued: NONE,
+  preEnrolled: NONE,
   needsAttention: NONE,
-  oldestWaiting: null,
+  oldestQueued: null,
   replicas: 1,
 }
 const CLOSED: BreakerView = { kind: 'closed' }
@@ -23,8 +24,8 @@ const open = (kind: 'down' | 'throttled' | 'misconfigured'): BreakerView => ({
   failure: { message: 'The reason' },
 })
 const waitingSince = (minutes: number): Partial<Overview> => ({
-  waiting: { count: 7, more: false },
-  oldestWaiting: { id: 'ID', receivedAt: now - minutes * MINUTE_MS },
+  queued: { count: 7, more: false },
+  oldestQueued: { id: 'ID', receivedAt: now - minutes * MINUTE_MS },
 })
 const sender = (of: Partial<RefusedSender>): RefusedSender => ({
   address: '192.0.2.1',
@@ -83,7 +84,7 @@ test('a paused course is named with its duration, cause, and next attempt, and l
   assert.equal(soon?.title, `The LMS has been failing for ${course} for 25 min`)
   assert.match(soon?.text ?? '', /^The LMS failed \(500\)\. .* the next attempt is in 4 min\./)
   assert.match(passed?.text ?? '', /the service attempts the next of them at once/)
-  assert.equal(soon?.path, '/deliveries?q=course-v1%3ALernito%2BPY101%2B2026&state=waiting')
+  assert.equal(soon?.path, '/deliveries?q=course-v1%3ALernito%2BPY101%2B2026&state=queued')
 })
 
 test('five paused courses are named, and the others are counted', () => {
@@ -102,7 +103,7 @@ test('deliveries that need attention are counted, with a singular for one, and l
 
 test('a long wait is a problem, unless the LMS or the call budget explains it', () => {
   const overview = waitingSince(11)
-  assert.deepEqual(titles(look({ overview })), ['A delivery has been waiting for 11 min'])
+  assert.deepEqual(titles(look({ overview })), ['A delivery has been queued for 11 min'])
   assert.equal(look({ overview })[0]?.path, '/deliveries/ID')
   assert.deepEqual(titles(look({ overview, budget: 0.01 })), ['The call budget is used up'])
   assert.deepEqual(titles(look({ overview, breaker: open('down') })), ['The LMS has been unavailable for 1 h 30 min'])

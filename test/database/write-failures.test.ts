@@ -29,12 +29,12 @@ const onFullDisk = async (t: TestContext): Promise<void> => {
   assert.deepEqual(await bench.rows('events'), events)
   assert.equal((await bench.rows('deliveries')).length, 2)
   assert.equal(bench.published.length, published)
-  assert.equal((await bench.row(id)).state, 'waiting')
+  assert.equal((await bench.row(id)).state, 'queued')
 
   await sql`pragma max_page_count = 100000`.execute(db)
   await settling
   assert.deepEqual(await answered, { id, progress: result })
-  assert.deepEqual(await timeline(bench, id), ['received', 'succeeded'])
+  assert.deepEqual(await timeline(bench, id), ['received', 'enrolled'])
   assert.equal((await inbox.submit(big, null)).progress, null)
 }
 // Only on SQLite, where a limit simulates a full disk: a server has no such limit.
@@ -59,7 +59,7 @@ test('nothing is published and no sender is answered before the write has ended'
   assert.deepEqual(seen, [0, 1])
   assert.deepEqual(
     published.map(({ kind }) => kind),
-    ['received', 'succeeded'],
+    ['received', 'enrolled'],
   )
 })
 
@@ -83,5 +83,5 @@ test('until a result is stored, its person is not claimed again; a close drops t
   assert.deepEqual(await taking, [])
   inbox.close()
   await settling
-  assert.equal((await bench.row(id)).state, 'waiting')
+  assert.equal((await bench.row(id)).state, 'queued')
 })

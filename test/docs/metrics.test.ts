@@ -14,7 +14,7 @@ test('the table of metrics has every metric of our own with its type and labels,
     budgetFullness: () => 1,
     replicas: () => 1,
     databaseReason: () => null,
-    backlog: async () => ({ waiting: 0, needsAttention: 0, oldestReceivedAt: null }),
+    backlog: async () => ({ queued: 0, preEnrolled: 0, needsAttention: 0, oldestReceivedAt: null }),
   })
   const own = METRICS.parse(registry.getMetricsAsArray()).filter(({ name }) => name.startsWith('lernito_'))
   const [rows = []] = tables(readDocument('docs/reference/metrics.md'))

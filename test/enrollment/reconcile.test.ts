@@ -180,7 +180,7 @@ async function reconcileOne({
 }: Pick<Awaited<ReturnType<typeof setUp>>, 'context'> & { signal: AbortSignal }) {
   const summary = {
     id: 'one',
-    state: 'succeeded',
+    state: 'enrolled',
     email: ALICE,
     username: 'alice',
     courseIds: [DEMO],

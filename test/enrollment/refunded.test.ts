@@ -72,7 +72,7 @@ test('a buyer who is unenrolled while the answer of their call is lost stays une
   assert.deepEqual(outcome?.reason, { code: 'person.unenrolled', subject: DEMO })
   assert.deepEqual(await enrollmentsOf(lms), [{ email: ALICE, course: DEMO, mode: 'audit', active: false }])
   await operations.replay({ ids: [id], by })
-  await settled(id, 'succeeded')
+  await settled(id, 'enrolled')
   assert.equal((await enrollmentsOf(lms))[0]?.active, true)
 })
 

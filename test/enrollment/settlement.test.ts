@@ -39,7 +39,7 @@ test('a failure costs an attempt, unless the LMS throttles, is misconfigured or 
   ] as const) {
     const failure = failed({ ...unreachable.failure, kind })
     const after = settled(aWork({ courses: [A], attempts: 3 }), { [A]: failure })
-    assert.deepEqual([after.state, after.attempts], ['waiting', attempts], kind)
+    assert.deepEqual([after.state, after.attempts], ['queued', attempts], kind)
   }
 })
 
@@ -47,17 +47,17 @@ test('a misconfigured LMS never uses up the schedule', () => {
   assert.ok(unreachable.kind === 'failure')
   const misconfigured = failed({ ...unreachable.failure, kind: 'misconfigured' })
   const after = settled(aWork({ courses: [A], attempts: RETRY_SCHEDULE_MS.length }), { [A]: misconfigured })
-  assert.equal(after.state, 'waiting')
+  assert.equal(after.state, 'queued')
 })
 
-test('a delivery with all courses done succeeded, and says which are enrolled and which allowed', () => {
+test('a delivery with an allowance in a course is pre-enrolled, and says which courses are enrolled and which allowed', () => {
   const { state, outcome, dueAt, detail } = settled(aWork({ courses: [A, B] }), {
     [A]: done('enrolled'),
     [B]: done('allowed'),
   })
   assert.deepEqual(
     { state, dueAt, outcome },
-    { state: 'succeeded', dueAt: null, outcome: { courses: { [A]: 'enrolled', [B]: 'allowed' }, reason: null } },
+    { state: 'pre_enrolled', dueAt: null, outcome: { courses: { [A]: 'enrolled', [B]: 'allowed' }, reason: null } },
   )
   assert.equal(detail, `enrolled in ${A}; allowed in ${B}`)
 })
@@ -86,13 +86,13 @@ test('a failure waits for the next attempt and keeps the results, even if anothe
   })
   assert.deepEqual(
     { state, dueAt, attempts, outcome },
-    { state: 'waiting', dueAt: 1_030_000, attempts: 2, outcome: { courses: { [A]: 'allowed' }, reason: null } },
+    { state: 'queued', dueAt: 1_030_000, attempts: 2, outcome: { courses: { [A]: 'allowed' }, reason: null } },
   )
 })
 
 test('after the last attempt, the delivery needs attention', () => {
   const last = settled(aWork({ courses: [A], attempts: RETRY_SCHEDULE_MS.length - 1 }), { [A]: unreachable })
-  assert.equal(last.state, 'waiting')
+  assert.equal(last.state, 'queued')
   const over = settled(aWork({ courses: [A], attempts: RETRY_SCHEDULE_MS.length }), { [A]: unreachable })
   assert.equal(over.state, 'needs_attention')
   assert.deepEqual(over.outcome.reason, { code: 'retries.exhausted', subject: 'the LMS does not answer' })
@@ -101,11 +101,11 @@ test('after the last attempt, the delivery needs attention', () => {
 test('a failure costs no attempt while the circuit breaker is open; a throttle or misconfiguration never costs one', () => {
   const throttled = failed({ kind: 'throttled', message: 'slow down', retryAfterMs: 58_000, mayHaveTakenEffect: false })
   const waits = settled(aWork({ courses: [A], attempts: 12 }), { [A]: throttled })
-  assert.deepEqual([waits.state, waits.attempts, waits.dueAt], ['waiting', 12, 1_058_000])
+  assert.deepEqual([waits.state, waits.attempts, waits.dueAt], ['queued', 12, 1_058_000])
   const work = aWork({ courses: [A], attempts: 12 })
   record({ work, course: A, result: unreachable })
   const held = settlement({ work, now: 0, random: () => 0.5, isOpen: true })
-  assert.deepEqual([held.state, held.attempts, held.dueAt], ['waiting', 12, 0])
+  assert.deepEqual([held.state, held.attempts, held.dueAt], ['queued', 12, 0])
 })
 
 test('a paused course costs an attempt and waits for the next probe, or for the schedule if that is later', () => {
@@ -118,7 +118,7 @@ test('a paused course costs an attempt and waits for the next probe, or for the 
     const work = aWork({ courses: [A, B], attempts })
     recordPause({ work, paused })
     const after = settled(work, { [B]: done('enrolled') })
-    assert.deepEqual([after.state, after.attempts, after.dueAt], ['waiting', attempts + 1, dueAt])
+    assert.deepEqual([after.state, after.attempts, after.dueAt], ['queued', attempts + 1, dueAt])
     assert.deepEqual(after.outcome.courses, { [B]: 'enrolled' })
   }
 })

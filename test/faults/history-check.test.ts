@@ -11,7 +11,7 @@ const EMAIL = 'known1@example.com'
 const COURSE = 'course-v1:Lernito+H0+2026'
 const NOTHING: State = { enrollments: [], allowances: [] }
 const ENROLLED: State = { ...NOTHING, enrollments: [{ email: EMAIL, course: COURSE, mode: 'audit', active: true }] }
-const SETTLED: Row = { email: EMAIL, state: 'succeeded', isOpen: false, reason: null }
+const SETTLED: Row = { email: EMAIL, state: 'enrolled', isOpen: false, reason: null }
 
 const sale = (change: Partial<Sale> = {}): Sale => ({
   name: 'sale0',

@@ -98,7 +98,7 @@ describe('SIGKILL at each step of a delivery’s way', { concurrency: 3, timeout
     unlock()
     const before = await at.lms.state()
     assert.ok(before.enrollments.some(({ email }) => email === ALICE))
-    assert.deepEqual(new Set((await deliveriesIn(at.database)).map(({ state }) => state)), new Set(['waiting']))
+    assert.deepEqual(new Set((await deliveriesIn(at.database)).map(({ state }) => state)), new Set(['queued']))
     await recover(at, 'between the effect and the settle')
   })
 

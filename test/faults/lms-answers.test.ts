@@ -94,7 +94,7 @@ describe('an answer of the LMS that is no good', { concurrency: 6, timeout: 120_
     assert.ok(failed >= 5, `${failed} calls failed`) // from 41 down to one
     const others = (await deliveriesIn(product.database)).filter(({ email }) => email !== poison)
     assert.deepEqual(new Set(others.map(({ attempts }) => attempts)), new Set([0]))
-    const waiting = (await deliveriesIn(product.database)).filter(({ state }) => state === 'waiting')
+    const waiting = (await deliveriesIn(product.database)).filter(({ state }) => state === 'queued')
     assert.deepEqual(
       waiting.map(({ email }) => email),
       [poison],

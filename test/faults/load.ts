@@ -89,7 +89,7 @@ export const untilNothingWaits = (url: string): Promise<true> =>
   until('the end of the work', async () => {
     const { db, close } = openDatabase({ url, serve: false })
     try {
-      const waiting = await db.selectFrom('deliveries').select('id').where('state', '=', 'waiting').limit(1).execute()
+      const waiting = await db.selectFrom('deliveries').select('id').where('state', '=', 'queued').limit(1).execute()
       return waiting.length === 0 || undefined
     } finally {
       await close()

@@ -101,7 +101,7 @@ test('whatever comes over a socket: no crash, no 5xx, nothing stored that is not
     const emails = PROBES.map((_, i) => `probe${i}@example.com`).sort()
     assert.deepEqual(
       stored.map(({ email, state }) => [email, state]),
-      emails.map((email) => [email, 'succeeded']),
+      emails.map((email) => [email, 'enrolled']),
     )
   } finally {
     await product.stop()

@@ -21,16 +21,16 @@ import {
 const NOTHING = { courses: {}, reason: null }
 const DAY = '2026-01-31'
 
-test('a new delivery is stored complete: waiting, due at once and owned by this replica', async (t) => {
+test('a new delivery is stored complete: queued, due at once and owned by this replica', async (t) => {
   const { store, row } = await setUp(t)
   const webhook = arrival({ email: 'Ada@Example.com' })
   const { id, progress } = only(await store.write([accepted(webhook)]))
-  assert.deepEqual(progress, { state: 'waiting', dueAt: START, outcome: NOTHING, generation: 0 })
+  assert.deepEqual(progress, { state: 'queued', dueAt: START, outcome: NOTHING, generation: 0 })
   const { body, request, ...rest } = await row(id)
   assert.deepEqual(rest, {
     id,
     digest: webhook.digest,
-    state: 'waiting',
+    state: 'queued',
     owner: 'replica-1',
     due_at: START,
     attempts: 0,
@@ -46,6 +46,10 @@ test('a new delivery is stored complete: waiting, due at once and owned by this 
     replayed_at: null,
     generation: 0,
     effect_unknown: 0,
+    standings: null,
+    source: 'shop',
+    replaces: null,
+    replaced_by: null,
   })
   assert.deepEqual(Buffer.from(body), webhook.body)
   assert.deepEqual(only((await store.readClaimed([id])).deliveries).request, webhook.request)
@@ -79,11 +83,11 @@ for (const end of [succeeded, needsAttention]) {
     const again = only(await other.store.write([accepted(arrival())]))
     assert.deepEqual(
       [again.id, again.progress],
-      [id, { state: 'waiting', dueAt: clock.at, outcome: NOTHING, generation: 1 }],
+      [id, { state: 'queued', dueAt: clock.at, outcome: NOTHING, generation: 1 }],
     )
     assert.equal(again.owner, 'replica-2')
     const { owner, state: now, due_at, attempts, settled_at, active_at, received_at, outcome } = await row(id)
-    assert.deepEqual([now, owner, due_at, attempts], ['waiting', 'replica-2', clock.at, 0])
+    assert.deepEqual([now, owner, due_at, attempts], ['queued', 'replica-2', clock.at, 0])
     assert.deepEqual([settled_at, outcome, received_at, active_at], [null, null, START, clock.at])
     assert.equal((await rows('deliveries')).length, 1)
     assert.deepEqual(await timeline(bench, id), ['received', state, 'repeated'])
@@ -140,7 +144,7 @@ test('events are counted for the UTC day on which they are stored', async (t) =>
   const [one, two] = await store.write([accepted(arrival()), accepted(arrival({ order: 2 })), accepted(arrival())])
   assert(one && two)
   await store.write([settled(succeeded(one.id)), settled(succeeded(two.id))])
-  const succeededAtOnce = { [`${DAY} succeeded`]: 2, [`${DAY} seconds_to_enrollment_le_0.1`]: 2 }
+  const succeededAtOnce = { [`${DAY} enrolled`]: 2, [`${DAY} seconds_to_enrollment_le_0.1`]: 2 }
   assert.deepEqual(await counters(bench), { [`${DAY} received`]: 2, [`${DAY} repeated`]: 1, ...succeededAtOnce })
   clock.at = Date.UTC(2026, 1, 1)
   await store.write([accepted(arrival())])

@@ -134,7 +134,7 @@ test('a first success counts even if the shop sends again during its attempt, an
   bench.clock.at += 500
   await bench.inbox.settle([succeeded(id)])
   const { state, enrolled_at, outcome } = await bench.row(id)
-  assert.deepEqual([state, enrolled_at, outcome], ['waiting', START + 500, null])
+  assert.deepEqual([state, enrolled_at, outcome], ['queued', START + 500, null])
 })
 
 test('a replica that the others have pruned begins no attempt', async (t) => {

@@ -174,7 +174,7 @@ export function succeeded(id: string, result: 'enrolled' | 'allowed' = 'enrolled
   const outcome: Outcome = { courses: { [COURSE]: result }, reason: null }
   return {
     id,
-    state: 'succeeded',
+    state: 'enrolled',
     outcome,
     dueAt: null,
     attempts: 0,
@@ -202,7 +202,7 @@ export function retry(id: string, dueAt: number, attempts = 1, generation = 0): 
   const outcome: Outcome = { courses: {}, reason: null }
   return {
     id,
-    state: 'waiting',
+    state: 'queued',
     outcome,
     dueAt,
     attempts,

@@ -42,10 +42,10 @@ test('the same webhook at two replicas is one delivery, and both senders get its
   }
   for (const answer of await Promise.all([here, there])) {
     assert.equal(answer?.id, id)
-    assert.equal(answer?.progress?.state, 'succeeded')
+    assert.equal(answer?.progress?.state, 'enrolled')
     assert.deepEqual(answer?.progress?.outcome, succeeded(id).outcome)
   }
-  assert.deepEqual((await timeline(bench, id)).slice(0, 3).sort(), ['received', 'repeated', 'succeeded'])
+  assert.deepEqual((await timeline(bench, id)).slice(0, 3).sort(), ['enrolled', 'received', 'repeated'])
 })
 
 test(
@@ -86,8 +86,8 @@ test(
     assert.deepEqual(await claimIds(other), [id])
     await other.inbox.settle([succeeded(id)])
     await bench.inbox.settle([retry(id, DEADLINE)])
-    assert.equal((await answered).progress?.state, 'succeeded')
-    assert.deepEqual(await timeline(bench, id), ['received', 'succeeded'])
+    assert.equal((await answered).progress?.state, 'enrolled')
+    assert.deepEqual(await timeline(bench, id), ['received', 'enrolled'])
   },
 )
 

@@ -48,7 +48,7 @@ test(
     const second = succeeded(id, 'allowed', 2)
     await bench.inbox.settle([second])
     assert.deepEqual(await during, { id, progress: second })
-    const kinds = ['received', 'repeated', 'repeated', 'repeated', 'succeeded', 'succeeded']
+    const kinds = ['received', 'repeated', 'repeated', 'repeated', 'enrolled', 'enrolled']
     assert.deepEqual(await timeline(bench, id), kinds)
   },
 )
@@ -60,7 +60,7 @@ test('a repeat during the last attempt restarts the schedule', quick, async (t) 
   await bench.inbox.submit(arrival(), null)
   await bench.inbox.settle([needsAttention(id)])
   const { state, attempts } = await claimOne(bench)
-  assert.deepEqual([state, attempts], ['waiting', 0])
+  assert.deepEqual([state, attempts], ['queued', 0])
 })
 
 test('a repeat of a queued delivery gets no earlier result: a finished course is enrolled again', quick, async (t) => {
@@ -93,7 +93,7 @@ for (const order of ['result first', 'repeat first']) {
     const settling = order === 'result first' ? settle() : null
     const repeat = bench.inbox.submit(arrival(), DEADLINE)
     await (settling ?? settle())
-    assert.deepEqual(await timeline(bench, id), ['received', 'succeeded', 'repeated'])
+    assert.deepEqual(await timeline(bench, id), ['received', 'enrolled', 'repeated'])
     assert.deepEqual((await first).progress, succeeded(id))
     assert.equal((await claimOne(bench)).id, id)
     await bench.inbox.settle([succeeded(id, 'allowed', 1)])

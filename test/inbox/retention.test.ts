@@ -46,7 +46,7 @@ test('a repeat counts as activity', async (t) => {
   await store.write([accepted(arrival())])
   await store.write([settled(succeeded(id))])
   assert.equal(await purgeStep({ db, before: START + DAY_MS }), 0)
-  assert.deepEqual(await timeline({ db }, id), ['received', 'succeeded', 'repeated', 'succeeded'])
+  assert.deepEqual(await timeline({ db }, id), ['received', 'enrolled', 'repeated', 'enrolled'])
 })
 
 test('retention deletes in small steps until nothing is too old, and keeps the rest', async (t) => {

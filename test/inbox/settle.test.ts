@@ -45,7 +45,7 @@ test('a retry keeps the owner and sets when the next attempt is due', async (t) 
   const [id = ''] = await accept(bench, ['a@x.example'])
   await bench.store.write([settled(retry(id, START + 5000, 3))])
   const { state, owner, due_at, settled_at, attempts } = await bench.row(id)
-  assert.deepEqual([state, owner, due_at, settled_at, attempts], ['waiting', 'replica-1', START + 5000, null, 3])
+  assert.deepEqual([state, owner, due_at, settled_at, attempts], ['queued', 'replica-1', START + 5000, null, 3])
   assert.deepEqual(await timeline(bench, id), ['received', 'retry_scheduled'])
 })
 
@@ -136,7 +136,7 @@ test('a row that is settled already is not changed and gets no second event', as
     assert.deepEqual(only(await bench.store.write([settled(late)])).events, [])
     assert.deepEqual(await bench.row(id), before)
   }
-  assert.deepEqual(await timeline(bench, id), ['received', 'succeeded'])
+  assert.deepEqual(await timeline(bench, id), ['received', 'enrolled'])
 })
 
 for (const order of ['result first', 'repeat first']) {
@@ -146,9 +146,9 @@ for (const order of ['result first', 'repeat first']) {
     const writes = [settled(succeeded(id)), accepted(arrival({ email: 'a@x.example' }))]
     if (order === 'repeat first') writes.reverse()
     const written = await bench.store.write(writes)
-    assert.deepEqual(written.map(({ progress }) => progress.state).sort(), ['succeeded', 'waiting'])
+    assert.deepEqual(written.map(({ progress }) => progress.state).sort(), ['enrolled', 'queued'])
     const { state, owner, outcome } = await bench.row(id)
-    assert.deepEqual([state, owner, outcome], ['waiting', 'replica-1', null])
-    assert.deepEqual(await timeline(bench, id), ['received', 'succeeded', 'repeated'])
+    assert.deepEqual([state, owner, outcome], ['queued', 'replica-1', null])
+    assert.deepEqual(await timeline(bench, id), ['received', 'enrolled', 'repeated'])
   })
 }

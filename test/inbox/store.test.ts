@@ -104,10 +104,10 @@ test('a bad write fails alone in its group, and the others are stored', async (t
   assert.deepEqual(
     (await db.selectFrom('deliveries').selectAll().execute()).map(({ form, state }) => [form, state]).sort(),
     [
-      ['original', 'succeeded'],
-      ['original', 'waiting'],
-      ['original', 'waiting'],
+      ['original', 'enrolled'],
+      ['original', 'queued'],
+      ['original', 'queued'],
     ],
   )
-  assert.deepEqual(published.map(({ kind }) => kind).sort(), ['received', 'received', 'succeeded'])
+  assert.deepEqual(published.map(({ kind }) => kind).sort(), ['enrolled', 'received', 'received'])
 })

@@ -7,8 +7,8 @@ import { bytesKept } from './memory.ts'
 const NOW = 1_769_860_800_000
 const DEADLINE = NOW + 60_000
 const outcome = { courses: {}, reason: null }
-const done: Progress = { state: 'succeeded', outcome, dueAt: null, generation: 0 }
-const retryAt = (dueAt: number): Progress => ({ state: 'waiting', outcome, dueAt, generation: 0 })
+const done: Progress = { state: 'enrolled', outcome, dueAt: null, generation: 0 }
+const retryAt = (dueAt: number): Progress => ({ state: 'queued', outcome, dueAt, generation: 0 })
 
 const create = () => createWaiters({ now: () => NOW })
 

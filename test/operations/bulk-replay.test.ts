@@ -58,11 +58,11 @@ test('the preview counts the deliveries to replay, without those that succeeded 
   const preview = await operations.previewReplay({ filter: {} })
   assert.deepEqual([preview.count, preview.more], [2, false])
   assert.deepEqual(new Set(preview.sample.map(({ id }) => id)), new Set([a.id, d.id]))
-  assert.equal((await operations.previewReplay({ filter: {}, succeeded: true })).count, 3)
-  assert.equal((await operations.previewReplay({ filter: { states: ['succeeded', 'needs_attention'] } })).count, 1)
-  assert.equal((await operations.previewReplay({ filter: { states: ['succeeded'] }, succeeded: true })).count, 1)
+  assert.equal((await operations.previewReplay({ filter: {}, enrolled: true })).count, 3)
+  assert.equal((await operations.previewReplay({ filter: { states: ['enrolled', 'needs_attention'] } })).count, 1)
+  assert.equal((await operations.previewReplay({ filter: { states: ['enrolled'] }, enrolled: true })).count, 1)
   assert.equal((await operations.previewReplay({ filter: { states: ['handled'] } })).count, 1)
-  assert.equal((await operations.previewReplay({ filter: { states: ['succeeded'] } })).count, 0)
+  assert.equal((await operations.previewReplay({ filter: { states: ['enrolled'] } })).count, 0)
 })
 
 test('a bulk replay makes matching deliveries due, 200 at a time, and each timeline names the operator', async (t) => {
@@ -71,7 +71,7 @@ test('a bulk replay makes matching deliveries due, 200 at a time, and each timel
   const { id, ...order } = await bench.operations.startReplay({ filter: { states: ['needs_attention'] }, by })
   assert.deepEqual(order, {
     filter: { states: ['needs_attention'] },
-    succeeded: false,
+    enrolled: false,
     by,
     startedAt: bench.clock.at,
     endedAt: null,
@@ -88,7 +88,7 @@ test('a bulk replay makes matching deliveries due, 200 at a time, and each timel
     dues.push(step.result.due)
   }
   assert.deepEqual(dues, [200, 200, 50])
-  assert.deepEqual(await states(bench), { waiting: 450 })
+  assert.deepEqual(await states(bench), { queued: 450 })
   const done = await bench.operations.bulkReplay(id)
   assert.deepEqual([done?.state, done?.replayed, done?.endedAt], ['done', 450, bench.clock.at - 1000])
   for (const one of [ids[0] ?? '', ids.at(-1) ?? '']) {
@@ -105,7 +105,7 @@ test('a bulk replay includes only deliveries last active before its start, each 
   const late = only(await bench.store.write([accepted(arrival({ email: 'late@x.example' }))])).id
   await bench.store.write([settled(needsAttention(late))])
   await stepReplay(bench.context, id)
-  assert.deepEqual(await states(bench), { waiting: 3, needs_attention: 1 })
+  assert.deepEqual(await states(bench), { queued: 3, needs_attention: 1 })
   await bench.store.write([settled({ ...needsAttention(first) })])
   assert.equal(await stepReplay(bench.context, id), null)
   assert.deepEqual((await timeline(bench, first)).filter((kind) => kind === 'replayed').length, 1)
@@ -119,7 +119,7 @@ test('a delivery that succeeded since the search is left unchanged', async (t) =
   const makeFoundDue = () =>
     bench.db.transaction().execute((trx) => makeDue({ trx, at: bench.clock.at }, { ids: [id], states }))
   assert.deepEqual(await makeFoundDue(), { due: [], left: [] })
-  assert.equal((await bench.row(id)).state, 'succeeded')
+  assert.equal((await bench.row(id)).state, 'enrolled')
 })
 
 test('a stop ends a bulk replay after the current step; due deliveries stay due', async (t) => {
@@ -131,7 +131,7 @@ test('a stop ends a bulk replay after the current step; due deliveries stay due'
   const stopped = await bench.operations.stopReplay({ id, by: 'bob' })
   assert.deepEqual([stopped?.state, stopped?.replayed, stopped?.endedAt], ['stopped', 200, bench.clock.at])
   assert.equal(await stepReplay(bench.context, id), null)
-  assert.deepEqual(await states(bench), { waiting: 200, needs_attention: 50 })
+  assert.deepEqual(await states(bench), { queued: 200, needs_attention: 50 })
   assert.deepEqual(await bench.operations.stopReplay({ id, by: 'carol' }), stopped)
   assert.equal((await bench.operations.audit({})).items.length, 2)
   assert.equal(await bench.operations.stopReplay({ id: 'NONE', by }), null)
@@ -162,7 +162,7 @@ test('a step that fails is repeated as a whole, and no delivery is lost or repla
   const before = await readReplay(bench.db, id)
   await assert.rejects(stepReplay(bench.context, id), /no room/)
   assert.deepEqual(await readReplay(bench.db, id), before)
-  assert.deepEqual(await states(bench), { waiting: 200, needs_attention: 50 })
+  assert.deepEqual(await states(bench), { queued: 200, needs_attention: 50 })
 })
 
 test('several replicas share a bulk replay, each delivery once, and it continues after a restart', async (t) => {
@@ -205,6 +205,6 @@ test('a bulk replay skips deliveries whose payload contains no sale', async (t) 
   const { id, total } = await bench.operations.startReplay({ filter: {}, by })
   assert.equal(total, 2)
   assert.deepEqual((await stepReplay(bench.context, id))?.result, { due: 1, isLast: true })
-  assert.deepEqual(await states(bench), { rejected: 1, waiting: 1 })
+  assert.deepEqual(await states(bench), { rejected: 1, queued: 1 })
   assert.equal((await bench.row(waits)).due_at, bench.clock.at)
 })

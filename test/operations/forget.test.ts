@@ -127,7 +127,7 @@ test('bulk replays whose filter names the person are erased, and only those', as
   for (const filter of [{ email: EMAIL }, { emailPrefix: 'ada@' }, { word: 'countess' }, { username: 'Countess' }]) {
     await operations.startReplay({ filter, by: 'alice' })
   }
-  const kept = [{ email: 'other@x.example' }, { emailPrefix: 'a' }, { states: ['waiting' as const] }]
+  const kept = [{ email: 'other@x.example' }, { emailPrefix: 'a' }, { states: ['queued' as const] }]
   for (const filter of kept) await operations.startReplay({ filter, by: 'alice' })
   await forget(context, { email: EMAIL, by, silentMs: 0 })
   assert.deepEqual((await operations.bulkReplays()).map(({ filter }) => filter).toReversed(), kept)

@@ -52,7 +52,7 @@ test('a summary has the data and the progress of a delivery', async (t) => {
   await bench.store.write([settled(retry(id, START + 60_000, 3))])
   assert.deepEqual(only((await bench.operations.list({ filter: {} })).items), {
     id,
-    state: 'waiting',
+    state: 'queued',
     email: 'Ada@Example.com',
     username: 'Ada',
     courseIds: [COURSE],
@@ -119,26 +119,26 @@ test('a list can be filtered by state and by the time of the last activity', asy
   )
   const [wrong = ''] = await storeAll(bench, [rejectedArrival()])
   await bench.store.write([settled(succeeded(done)), settled(needsAttention(attention))])
-  assert.deepEqual(await find(bench, { states: ['waiting'] }), [waits])
-  assert.deepEqual(await find(bench, { states: ['rejected', 'needs_attention', 'waiting'] }), [attention, wrong, waits])
+  assert.deepEqual(await find(bench, { states: ['queued'] }), [waits])
+  assert.deepEqual(await find(bench, { states: ['rejected', 'needs_attention', 'queued'] }), [attention, wrong, waits])
   assert.deepEqual(await find(bench, { states: [] }), [])
   const at = START + 4000 // all were stored before, two are settled now
   assert.deepEqual(await find(bench, { from: at }), [attention, done])
   assert.deepEqual(await find(bench, { to: at }), [wrong, waits])
   assert.deepEqual(await find(bench, { from: START + 2000, to: START + 3000 }), [waits])
-  assert.deepEqual(await find(bench, { states: ['waiting', 'succeeded'], from: at }), [done])
+  assert.deepEqual(await find(bench, { states: ['queued', 'enrolled'], from: at }), [done])
   assert.deepEqual(await find(bench, { states: ['needs_attention'], course: COURSE }), [attention])
-  assert.deepEqual(await find(bench, { states: ['waiting'], course: 'course-v1:edX+None+1' }), [])
+  assert.deepEqual(await find(bench, { states: ['queued'], course: 'course-v1:edX+None+1' }), [])
   assert.deepEqual(await find(bench, { emailPrefix: 'b', to: at }), [])
 })
 
 for (const [name, filter] of Object.entries<DeliveryFilter>({
   'all deliveries': {},
-  'several states': { states: ['waiting', 'rejected', 'succeeded', 'needs_attention'] },
+  'several states': { states: ['queued', 'rejected', 'enrolled', 'needs_attention'] },
   'the beginning of an address': { emailPrefix: 'p' },
   'a course': { course: COURSE },
-  'a further course and a state': { course: 'course-v1:edX+Second+2026', states: ['waiting'] },
-  'a username and a state': { username: 'same', states: ['waiting'] },
+  'a further course and a state': { course: 'course-v1:edX+Second+2026', states: ['queued'] },
+  'a username and a state': { username: 'same', states: ['queued'] },
 })) {
   test(`pages of ${name} return each delivery once, even if new ones arrive in between`, async (t) => {
     const bench = await setUp(t)

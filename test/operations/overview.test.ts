@@ -36,10 +36,28 @@ test('the overview counts each of the last 30 days, today last, including days w
   ])
   const { days } = await operations.overview()
   assert.equal(days.length, 30)
-  const none = { received: 0, repeated: 0, succeeded: 0, rejected: 0, needsAttention: 0, retries: 0 }
-  assert.deepEqual(days[0], { ...none, day: '2026-01-02', received: 1, succeeded: 1 })
+  const none = {
+    received: 0,
+    repeated: 0,
+    enrolled: 0,
+    preEnrolled: 0,
+    claimed: 0,
+    rejected: 0,
+    needsAttention: 0,
+    retries: 0,
+  }
+  assert.deepEqual(days[0], { ...none, day: '2026-01-02', received: 1, enrolled: 1 })
   assert.deepEqual(days[1], { ...none, day: '2026-01-03' })
-  const today = { received: 3, repeated: 1, succeeded: 0, rejected: 1, needsAttention: 1, retries: 1 }
+  const today = {
+    received: 3,
+    repeated: 1,
+    enrolled: 0,
+    preEnrolled: 0,
+    claimed: 0,
+    rejected: 1,
+    needsAttention: 1,
+    retries: 1,
+  }
   assert.deepEqual(days[29], { day: '2026-01-31', ...today })
 })
 
@@ -48,8 +66,13 @@ test('the overview counts waiting deliveries and those that need attention, and 
   const { store, operations, clock } = bench
   const none = { count: 0, more: false }
   const empty = await operations.overview()
-  assert.deepEqual([empty.waiting, empty.needsAttention, empty.oldestWaiting, empty.replicas], [none, none, null, 1])
-  assert.deepEqual(await readBacklog(bench.db), { waiting: 0, needsAttention: 0, oldestReceivedAt: null })
+  assert.deepEqual([empty.queued, empty.needsAttention, empty.oldestQueued, empty.replicas], [none, none, null, 1])
+  assert.deepEqual(await readBacklog(bench.db), {
+    queued: 0,
+    preEnrolled: 0,
+    needsAttention: 0,
+    oldestReceivedAt: null,
+  })
 
   const [done, oldest] = await store.write([accepted(person(0)), accepted(person(1))])
   assert(done && oldest)
@@ -59,10 +82,15 @@ test('the overview counts waiting deliveries and those that need attention, and 
   clock.at += 1000
   await store.write([settled(retry(oldest.id, START + DAY_MS))]) // it is the one with the latest activity, too
   const found = await operations.overview()
-  assert.deepEqual(found.waiting, { count: 2, more: false })
+  assert.deepEqual(found.queued, { count: 2, more: false })
   assert.deepEqual(found.needsAttention, { count: 1, more: false })
-  assert.deepEqual(found.oldestWaiting, { id: oldest.id, receivedAt: START })
-  assert.deepEqual(await readBacklog(bench.db), { waiting: 2, needsAttention: 1, oldestReceivedAt: START })
+  assert.deepEqual(found.oldestQueued, { id: oldest.id, receivedAt: START })
+  assert.deepEqual(await readBacklog(bench.db), {
+    queued: 2,
+    preEnrolled: 0,
+    needsAttention: 1,
+    oldestReceivedAt: START,
+  })
 })
 
 test('the time to enrollment runs from the first arrival to the first success, and counts once', async (t) => {
@@ -76,7 +104,7 @@ test('the time to enrollment runs from the first arrival to the first success, a
     published.map(({ kind, timeToEnrollmentMs }) => [kind, timeToEnrollmentMs]),
     [
       ['received', undefined],
-      ['succeeded', 4500],
+      ['enrolled', 4500],
     ],
   )
   clock.at += DAY_MS

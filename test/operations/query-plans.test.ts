@@ -73,7 +73,7 @@ const FILTERS: Readonly<Record<string, DeliveryFilter>> = {
   'a course': { course: COURSE },
   'a further course': { course: OTHER },
   'a state': { states: ['needs_attention'] },
-  'several states': { states: ['waiting', 'needs_attention', 'rejected'] },
+  'several states': { states: ['queued', 'needs_attention', 'rejected'] },
   'a course and a state': { course: COURSE, states: ['needs_attention'] },
 }
 

@@ -33,7 +33,7 @@ test('a settled delivery that is replayed starts again, and can be claimed at on
   clock.at += HOUR_MS
   assert.deepEqual(await operations.replay({ ids: [id], by }), { due: [id], left: [] })
   const { state, due_at, attempts, settled_at, outcome, active_at, replayed_at, owner, received_at } = await row(id)
-  assert.deepEqual([state, due_at, attempts, settled_at, outcome, owner], ['waiting', clock.at, 0, null, null, null])
+  assert.deepEqual([state, due_at, attempts, settled_at, outcome, owner], ['queued', clock.at, 0, null, null, null])
   assert.deepEqual([received_at, active_at, replayed_at], [START, clock.at, clock.at])
   const taken = only(await inbox.claim(10, running))
   assert.deepEqual([taken.id, taken.replayedAt], [id, clock.at])
@@ -67,8 +67,8 @@ test('a replay does not let a delivery in an attempt be claimed twice, and the r
   await bench.operations.replay({ ids: [id], by })
   assert.deepEqual(await claimNow(bench), [])
   await bench.inbox.settle([succeeded(id)])
-  assert.equal((await bench.row(id)).state, 'succeeded')
-  assert.deepEqual(await timeline(bench, id), ['received', 'replayed', 'succeeded'])
+  assert.equal((await bench.row(id)).state, 'enrolled')
+  assert.deepEqual(await timeline(bench, id), ['received', 'replayed', 'enrolled'])
 })
 
 test('a delivery that was rejected for its payload stays rejected, and an unknown id is reported', async (t) => {
@@ -116,16 +116,18 @@ test('a handled delivery is not attempted again, and its timeline shows who hand
   assert.deepEqual([state, due_at, owner, settled_at], ['handled', null, null, START])
   const { kind, detail, actor } = (await operations.timeline(id)).at(-1) ?? {}
   assert.deepEqual([kind, detail, actor], ['handled', 'enrolled by hand', by])
-  assert.deepEqual(await operations.markHandled({ id, note: 'again', by }), { kind: 'already', state: 'handled' })
+  assert.deepEqual(await operations.markHandled({ id, note: 'again', by }), { kind: 'already' })
   assert.deepEqual(await operations.markHandled({ id: 'NONE', note: '', by }), { kind: 'unknown' })
 })
 
-test('a delivery that succeeded can’t be marked as handled', async (t) => {
+test('a delivery of any state can be marked as handled', async (t) => {
   const { store, operations, row } = await setUp(t)
-  const { id } = only(await store.write([accepted(arrival())]))
-  await store.write([settled(succeeded(id))])
-  assert.deepEqual(await operations.markHandled({ id, note: '', by }), { kind: 'already', state: 'succeeded' })
-  assert.equal((await row(id)).state, 'succeeded')
+  for (const [place, end] of [succeeded, needsAttention].entries()) {
+    const { id } = only(await store.write([accepted(arrival({ email: `${place}@example.com` }))]))
+    await store.write([settled(end(id))])
+    assert.deepEqual(await operations.markHandled({ id, note: '', by }), { kind: 'handled' })
+    assert.equal((await row(id)).state, 'handled')
+  }
 })
 
 test('a result that arrives after an operator handled the delivery changes nothing', async (t) => {
@@ -146,10 +148,10 @@ test('a repeat or a replay starts a handled delivery again', async (t) => {
   const { id } = only(await store.write([accepted(arrival())]))
   await operations.markHandled({ id, note: '', by })
   await store.write([accepted(arrival())])
-  assert.equal((await row(id)).state, 'waiting')
+  assert.equal((await row(id)).state, 'queued')
   await operations.markHandled({ id, note: '', by })
   assert.deepEqual((await operations.replay({ ids: [id], by })).due, [id])
-  assert.equal((await row(id)).state, 'waiting')
+  assert.equal((await row(id)).state, 'queued')
 })
 
 test('a repeat of a delivery that older code rejected is stored with its request, and can be found by it', async (t) => {
@@ -181,7 +183,7 @@ test('replays of a delivery at the same time give one result, and an event for e
     bench.store.write(emails.map((email) => accepted(arrival({ email })))),
   ])
   for (const id of ids) {
-    assert.equal((await bench.row(id)).state, 'waiting')
+    assert.equal((await bench.row(id)).state, 'queued')
     const kinds = await timeline(bench, id)
     assert.deepEqual(kinds.toSorted(), ['needs_attention', 'received', 'repeated', 'replayed', 'replayed'])
   }
@@ -206,8 +208,8 @@ if (!onSqlite()) {
     })
     const { result } = await replay({ ...bench.context, database: { ...bench.database, db } }, { ids: [id], by })
     assert.deepEqual(result.due, [id])
-    assert.equal((await bench.row(id)).state, 'waiting')
+    assert.equal((await bench.row(id)).state, 'queued')
     const kinds = await timeline(bench, id) // two replicas' ids of one moment come in no order
-    assert.deepEqual(kinds.toSorted(), ['received', 'replayed', 'succeeded'])
+    assert.deepEqual(kinds.toSorted(), ['enrolled', 'received', 'replayed'])
   })
 }

@@ -50,7 +50,7 @@ test('each page needs bounded work, and all pages together return every match, h
 
   assert.equal(all(await read({ emailPrefix: 'new' })), OTHERS)
   assert.equal(all(await read({ username: 'shared', emailPrefix: 'old12' })), 111)
-  assert.equal(all(await read({ username: 'shared', states: ['waiting'], course: 'course-v1:edX+Old+1' })), PEOPLE)
+  assert.equal(all(await read({ username: 'shared', states: ['queued'], course: 'course-v1:edX+Old+1' })), PEOPLE)
 
   // The index of courses finds these at once, wherever they are.
   const [byCourse] = await read({ course: 'course-v1:edX+Old+1' })
@@ -59,6 +59,6 @@ test('each page needs bounded work, and all pages together return every match, h
   const preview = await operations.previewReplay({ filter: {} })
   assert.deepEqual([preview.count, preview.more, preview.sample.length], [2000, true, 10])
   assert.equal((await operations.startReplay({ filter: {}, by: 'alice' })).total, null)
-  const { waiting } = await operations.overview()
-  assert.deepEqual(waiting, { count: 10_000, more: true })
+  const { queued } = await operations.overview()
+  assert.deepEqual(queued, { count: 10_000, more: true })
 })

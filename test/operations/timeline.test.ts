@@ -15,7 +15,7 @@ test('the timeline lists the events of one delivery, oldest first', async (t) =>
     events.map(({ kind, actor }) => [kind, actor]),
     [
       ['received', null],
-      ['succeeded', null],
+      ['enrolled', null],
       ['replayed', 'alice'],
     ],
   )

@@ -55,20 +55,20 @@ if (hasMariaDb()) {
       const result = only(await store.write([settled(succeeded(one.id))]))
       assert.equal(proxy.lost(), 2)
       assert.deepEqual(result.progress, succeeded(one.id))
-      assert.equal(only(result.events).kind, 'succeeded')
-      assert.deepEqual(await timeline({ db }, one.id), ['received', 'succeeded'])
+      assert.equal(only(result.events).kind, 'enrolled')
+      assert.deepEqual(await timeline({ db }, one.id), ['received', 'enrolled'])
 
       proxy.loseCommit(when)
       const again = only(await store.write([accepted(arrival())]))
       assert.equal(proxy.lost(), 3)
       assert.equal(again.id, one.id)
-      assert.deepEqual(await timeline({ db }, one.id), ['received', 'succeeded', 'repeated'])
+      assert.deepEqual(await timeline({ db }, one.id), ['received', 'enrolled', 'repeated'])
       assert.deepEqual(await counters({ db }), {
         '2026-01-31 received': 2,
         '2026-01-31 rejected': 1,
         '2026-01-31 repeated': 1,
         '2026-01-31 seconds_to_enrollment_le_0.1': 1,
-        '2026-01-31 succeeded': 1,
+        '2026-01-31 enrolled': 1,
       })
     })
   }
@@ -114,7 +114,7 @@ if (hasMariaDb()) {
       written.map(({ events }) => events.length),
       [1, 1],
     )
-    for (const id of [first, second]) assert.deepEqual(await timeline({ db }, id), ['received', 'succeeded'])
+    for (const id of [first, second]) assert.deepEqual(await timeline({ db }, id), ['received', 'enrolled'])
   })
 
   test('a webhook that another replica is storing at the same time is a repeat, even in a group with other writes', async (t) => {

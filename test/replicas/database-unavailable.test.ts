@@ -144,7 +144,7 @@ if (hasMariaDb()) {
       await Promise.all(sellers)
       const rows = await until('the end of the work', async () => {
         const rows = await inspect(databaseUrl)
-        return rows.every(({ state }) => state === 'succeeded') ? rows : undefined
+        return rows.every(({ state }) => state === 'enrolled') ? rows : undefined
       })
       const enrolled = buyers(await lms.state())
       t.diagnostic(
@@ -157,7 +157,7 @@ if (hasMariaDb()) {
       )
       for (const { log } of replicas) assert.ok(!log().some(({ msg }) => msg.startsWith('silent replica pruned')))
       for (const { email, happened } of rows) {
-        assert.deepEqual(happened.filter((kind) => kind !== 'repeated').sort(), ['received', 'succeeded'], email ?? '')
+        assert.deepEqual(happened.filter((kind) => kind !== 'repeated').sort(), ['pre_enrolled', 'received'], email ?? '')
       }
     })
   })

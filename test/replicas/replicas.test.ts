@@ -50,10 +50,10 @@ test('pruning a dead replica releases its unfinished deliveries and nothing else
   assert.deepEqual(
     states.map(({ owner, state }) => [owner, state]),
     [
-      [null, 'succeeded'],
-      [null, 'waiting'],
-      [null, 'waiting'],
-      ['replica-1', 'waiting'],
+      [null, 'enrolled'],
+      [null, 'queued'],
+      [null, 'queued'],
+      ['replica-1', 'queued'],
     ],
   )
 })
@@ -111,8 +111,8 @@ test('a result of a pruned replica changes nothing, even if it owns the row agai
   await bench.store.claimOrphans(10)
   assert.equal((await bench.row(id)).owner, 'replica-1-2')
   const written = only(await bench.store.write([settledBy('replica-1', succeeded(id))]))
-  assert.deepEqual([written.events, written.progress.state], [[], 'waiting'])
-  assert.equal((await bench.row(id)).state, 'waiting')
+  assert.deepEqual([written.events, written.progress.state], [[], 'queued'])
+  assert.equal((await bench.row(id)).state, 'queued')
 })
 
 test('a late result answers with the progress that other replicas have stored', async (t) => {
@@ -127,12 +127,12 @@ test('a late result answers with the progress that other replicas have stored', 
   const { events, progress } = only(await bench.store.write([settledBy('replica-1', retry(id, START + 5000))]))
   assert.deepEqual(events, [])
   assert.deepEqual(progress, {
-    state: 'succeeded',
+    state: 'enrolled',
     outcome: succeeded(id, 'allowed').outcome,
     dueAt: null,
     generation: 0,
   })
-  assert.deepEqual(await timeline(bench, id), ['received', 'succeeded'])
+  assert.deepEqual(await timeline(bench, id), ['received', 'enrolled'])
 })
 
 test('concurrent rejoins happen once', async (t) => {

@@ -32,7 +32,7 @@ if (hasMariaDb()) {
       first.child.kill('SIGKILL')
       const killed = performance.now()
       assert.equal(await answer, null)
-      await second.logged(({ event }) => event === 'succeeded')
+      await second.logged(({ event }) => event === 'enrolled')
       const ms = performance.now() - killed
       t.diagnostic(`claimed by another replica, enrolled and settled after ${Math.round(ms)} ms`)
       assert.ok(ms < 2000, `it took ${ms} ms`)
@@ -42,7 +42,7 @@ if (hasMariaDb()) {
         [ENROLLED],
       )
       const [delivery] = await inspect(databaseUrl)
-      assert.deepEqual(delivery?.happened, ['received', 'succeeded'])
+      assert.deepEqual(delivery?.happened, ['received', 'enrolled'])
     })
 
     test('the claimed deliveries of a stopped replica go to another one at once', async (t) => {
@@ -56,7 +56,7 @@ if (hasMariaDb()) {
       first.child.kill('SIGTERM')
       assert.equal((await first.ended).code, 0)
       await answer
-      await second.logged(({ event }) => event === 'succeeded')
+      await second.logged(({ event }) => event === 'enrolled')
       assert.ok(!second.log().some(({ msg }) => msg.startsWith('silent replica pruned')))
     })
 
@@ -69,7 +69,7 @@ if (hasMariaDb()) {
       const others = await Promise.all([1, 2].map(() => startReplica({ t, databaseUrl, lmsUrl: lms.url, env })))
       await Promise.all(Array.from({ length: 150 }, (_, i) => sell({ url: dying.url, email: `buyer${i}@example.com` })))
       dying.child.kill('SIGKILL')
-      const done = (): number[] => others.map(({ log }) => log().filter(({ event }) => event === 'succeeded').length)
+      const done = (): number[] => others.map(({ log }) => log().filter(({ event }) => event === 'enrolled').length)
       await until('all of them', () => done().reduce((sum, count) => sum + count, 0) === 150 || undefined)
       t.diagnostic(`enrolled by the one and the other: ${done().join(' and ')}`)
       assert.ok(Math.min(...done()) >= 40, done().join(' and '))
@@ -84,7 +84,7 @@ if (hasMariaDb()) {
       const answer = sell({ url: paused.url, email: ALICE })
       await lms.arrived
       paused.child.kill('SIGSTOP')
-      await other.logged(({ event }) => event === 'succeeded')
+      await other.logged(({ event }) => event === 'enrolled')
       lms.release() // the answer that the paused replica reads when it continues
       paused.child.kill('SIGCONT')
       assert.equal((await answer)?.status, 200)
@@ -94,11 +94,11 @@ if (hasMariaDb()) {
       assert.deepEqual(
         rows.map(({ email, state, owner, happened }) => [email, state, owner, happened]),
         [
-          [ALICE, 'succeeded', null, ['received', 'succeeded']],
-          ['bob@example.com', 'succeeded', null, ['received', 'succeeded']],
+          [ALICE, 'enrolled', null, ['received', 'enrolled']],
+          ['bob@example.com', 'enrolled', null, ['received', 'enrolled']],
         ],
       )
-      const settled = paused.log().filter(({ event, delivery }) => event === 'succeeded' && delivery === rows[0]?.id)
+      const settled = paused.log().filter(({ event, delivery }) => event === 'enrolled' && delivery === rows[0]?.id)
       assert.deepEqual(settled, [])
       assert.deepEqual(
         paused.log().filter(({ level }) => level === 'error'),
@@ -119,7 +119,7 @@ if (hasMariaDb()) {
       await until('the second delivery', async () => (await inspect(databaseUrl))[1])
       paused.child.kill('SIGSTOP')
       await until('the other one’s results', () => {
-        const done = other.log().filter(({ event }) => event === 'succeeded')
+        const done = other.log().filter(({ event }) => event === 'enrolled')
         return done.length === 2 || undefined
       })
       const [before] = await replicaNames(databaseUrl)

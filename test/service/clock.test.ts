@@ -22,7 +22,7 @@ for (const days of [1, 3]) {
     const { due_at } = await db.selectFrom('deliveries').select('due_at').executeTakeFirstOrThrow()
     const comesIn = Number(due_at) - Date.now()
     assert.ok(comesIn > 1_000 && comesIn < 5_500, `after ${comesIn} ms`)
-    await until('the end', () => right.log.find(({ event }) => event === 'succeeded'))
+    await until('the end', () => right.log.find(({ event }) => event === 'enrolled'))
   })
 }
 
@@ -46,13 +46,13 @@ test('a start brings an attempt forward that is scheduled further ahead than any
   await postpone('near@example.com', 26)
   const next = await startProduct({ folder: before.folder, env })
   t.after(() => next.stop())
-  await until('the far one', () => next.log.find(({ event }) => event === 'succeeded'))
+  await until('the far one', () => next.log.find(({ event }) => event === 'enrolled'))
   const rows = await db.selectFrom('deliveries').select(['email', 'state']).orderBy('email').execute()
   assert.deepEqual(
     rows.map(({ email, state }) => [email, state]),
     [
-      ['far@example.com', 'succeeded'],
-      ['near@example.com', 'waiting'],
+      ['far@example.com', 'enrolled'],
+      ['near@example.com', 'queued'],
     ],
   )
 })

@@ -83,7 +83,7 @@ describe('SIGTERM stops the service', { concurrency: 4 }, () => {
     assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
     assert.deepEqual(
       (await storedDeliveries(folder)).map(({ state }) => state),
-      ['succeeded'],
+      ['enrolled'],
     )
   })
 
@@ -124,7 +124,7 @@ describe('SIGTERM stops the service', { concurrency: 4 }, () => {
 
     const healthy = await startLms(t)
     const second = await startServe({ t, folder, lmsUrl: healthy.url })
-    await second.logged(({ event }) => event === 'succeeded')
+    await second.logged(({ event }) => event === 'enrolled')
     const { enrollments } = await healthy.state()
     assert.deepEqual(
       enrollments.filter(({ email }) => email === ALICE),

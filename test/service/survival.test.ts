@@ -34,7 +34,7 @@ describe('SIGKILL loses nothing that was accepted', { concurrency: 3 }, () => {
     const second = await startServe({ t, folder, lmsUrl: lms.url })
     const found = await second.logged(({ msg }) => msg.startsWith('unfinished deliveries found'))
     assert.equal(found.deliveries, 1)
-    const { delivery } = await second.logged(({ event }) => event === 'succeeded')
+    const { delivery } = await second.logged(({ event }) => event === 'enrolled')
     const { enrollments } = await lms.state()
     assert.deepEqual(
       enrollments.filter(({ email }) => email === ALICE),
@@ -48,7 +48,7 @@ describe('SIGKILL loses nothing that was accepted', { concurrency: 3 }, () => {
       done.map(({ count }) => count),
       [1],
     )
-    assert.deepEqual(await storedDeliveries(folder), [{ id: delivery, email: ALICE, state: 'succeeded', attempts: 0 }])
+    assert.deepEqual(await storedDeliveries(folder), [{ id: delivery, email: ALICE, state: 'enrolled', attempts: 0 }])
   })
 
   test('killed after the LMS enrolled and before the result was stored, the next start settles it without a second row', async (t) => {
@@ -67,9 +67,9 @@ describe('SIGKILL loses nothing that was accepted', { concurrency: 3 }, () => {
     const before = await lms.state()
 
     const second = await startServe({ t, folder, lmsUrl: lms.url })
-    const { delivery } = await second.logged(({ event }) => event === 'succeeded')
+    const { delivery } = await second.logged(({ event }) => event === 'enrolled')
     assert.deepEqual(await lms.state(), before)
-    assert.deepEqual(await storedDeliveries(folder), [{ id: delivery, email: ALICE, state: 'succeeded', attempts: 0 }])
+    assert.deepEqual(await storedDeliveries(folder), [{ id: delivery, email: ALICE, state: 'enrolled', attempts: 0 }])
   })
 
   test('killed at any moment under load, every accepted buyer has the course after the next start', async (t) => {
@@ -97,7 +97,7 @@ describe('SIGKILL loses nothing that was accepted', { concurrency: 3 }, () => {
     await startServe({ t, folder, lmsUrl: lms.url })
     await until('the end of the work', async () => {
       const rows = await storedDeliveries(folder)
-      return rows.every(({ state }) => state === 'succeeded') || undefined
+      return rows.every(({ state }) => state === 'enrolled') || undefined
     })
     assert.deepEqual(missing(stored, served(await lms.state())), [], moment)
   })

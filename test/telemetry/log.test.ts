@@ -68,7 +68,7 @@ test('an event of a delivery that needs attention is a warning, every other even
   const levelOf = (kind: DeliveryEvent['kind']): unknown =>
     JSON.parse(lineOf((log) => logEvent(log, { id: 'e', deliveryId: 'd', at: 0, kind, detail: '', actor: null }))).level
   assert.equal(levelOf('needs_attention'), 'warn')
-  for (const kind of ['received', 'succeeded', 'rejected', 'retry_scheduled', 'replayed'] as const) {
+  for (const kind of ['received', 'enrolled', 'rejected', 'retry_scheduled', 'replayed'] as const) {
     assert.equal(levelOf(kind), 'info', kind)
   }
 })

@@ -14,7 +14,7 @@ function setUp() {
   const state = {
     at: 100_000,
     breaker: 'closed' as 'closed' | 'down',
-    backlog: async (): Promise<Backlog> => ({ waiting: 3, needsAttention: 2, oldestReceivedAt: 40_000 }),
+    backlog: async (): Promise<Backlog> => ({ queued: 3, preEnrolled: 1, needsAttention: 2, oldestReceivedAt: 40_000 }),
     reads: 0,
   }
   const metrics = createMetrics({
@@ -47,9 +47,10 @@ test('the gauges have the values of their sources at the scrape', async () => {
   const { state, lines } = setUp()
   assert.deepEqual(await lines('lernito_call_budget'), ['lernito_call_budget_used_ratio 0.75'])
   assert.deepEqual(await lines('lernito_courses'), ['lernito_courses_paused 4'])
-  assert.deepEqual(await lines('lernito_oldest'), ['lernito_oldest_waiting_seconds 60'])
+  assert.deepEqual(await lines('lernito_oldest'), ['lernito_oldest_queued_seconds 60'])
   assert.deepEqual(await lines('lernito_deliveries_'), [
-    'lernito_deliveries_waiting 3',
+    'lernito_deliveries_queued 3',
+    'lernito_deliveries_pre_enrolled 1',
     'lernito_deliveries_needing_attention 2',
   ])
   state.breaker = 'down'
@@ -77,11 +78,11 @@ test('while the database is unavailable, the backlog is missing and not 0', asyn
   await lines('')
   state.at += 5_000
   state.backlog = () => Promise.reject(new Error('away'))
-  assert.deepEqual(await lines('lernito_deliveries_waiting'), [])
+  assert.deepEqual(await lines('lernito_deliveries_queued'), [])
   assert.deepEqual(await lines('lernito_oldest'), [])
   state.at += 5_000
-  state.backlog = async () => ({ waiting: 0, needsAttention: 0, oldestReceivedAt: null })
-  assert.deepEqual(await lines('lernito_oldest'), ['lernito_oldest_waiting_seconds 0'])
+  state.backlog = async () => ({ queued: 0, preEnrolled: 0, needsAttention: 0, oldestReceivedAt: null })
+  assert.deepEqual(await lines('lernito_oldest'), ['lernito_oldest_queued_seconds 0'])
 })
 
 test('events are counted with a few fixed labels', async () => {
@@ -93,7 +94,7 @@ test('events are counted with a few fixed labels', async () => {
     id: 'e',
     deliveryId: 'd',
     at: 0,
-    kind: 'succeeded',
+    kind: 'enrolled',
     detail: '',
     actor: null,
     timeToEnrollmentMs: 1500,
@@ -104,9 +105,7 @@ test('events are counted with a few fixed labels', async () => {
     'lernito_webhook_refused_total{reason="signature"} 1',
     'lernito_webhook_previous_secret_total 1',
   ])
-  assert.ok(
-    (await lines('lernito_delivery_events_total')).includes('lernito_delivery_events_total{kind="succeeded"} 1'),
-  )
+  assert.ok((await lines('lernito_delivery_events_total')).includes('lernito_delivery_events_total{kind="enrolled"} 1'))
   assert.deepEqual(await lines('lernito_enrollment_seconds_sum'), ['lernito_enrollment_seconds_sum 1.5'])
   assert.deepEqual(await lines('lernito_lms_calls_total'), [
     'lernito_lms_calls_total{endpoint="/heartbeat",method="GET",status="none"} 1',

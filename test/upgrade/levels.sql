@@ -22,3 +22,16 @@ create table if not exists "bulk_replays" ("id" varchar(26) not null primary key
 create table if not exists "console_sessions" ("id" varchar(64) not null primary key, "username" varchar(254) not null, "refresh_token" mediumtext, "started_at" bigint not null, "confirmed_at" bigint not null, "renew_at" bigint not null);
 alter table "deliveries" add column "generation" integer default 0 not null;
 alter table "deliveries" add column "effect_unknown" integer default 0 not null;
+update deliveries set state = case when state = 'waiting' then 'queued' when outcome like '%:"allowed"%' then 'pre_enrolled' else 'enrolled' end where state in ('waiting', 'succeeded');
+update events set kind = case when detail like '%allowed in %' then 'pre_enrolled' else 'enrolled' end where kind = 'succeeded';
+update counters set name = 'enrolled' where name = 'succeeded';
+update bulk_replays set filter = replace(replace(filter, '"waiting"', '"queued"'), '"succeeded"', '"enrolled","pre_enrolled"');
+alter table bulk_replays rename column succeeded to enrolled;
+alter table "deliveries" add column "standings" mediumtext;
+alter table "deliveries" add column "source" varchar(16) default 'shop' not null;
+alter table "deliveries" add column "replaces" varchar(26);
+alter table "deliveries" add column "replaced_by" varchar(26);
+create table if not exists "leases" ("name" varchar(48) not null primary key, "owner" varchar(36) not null, "until" bigint not null);
+create table if not exists "withdrawals" ("id" varchar(26) not null primary key, "delivery_id" varchar(26) not null, "courses" mediumtext not null, "paid" integer not null, "actor" varchar(254) not null, "requested_at" bigint not null, "due_at" bigint not null, "attempts" integer not null, "ended_at" bigint, "result" mediumtext);
+create index "withdrawals_delivery" on "withdrawals" ("delivery_id", "id");
+create index "withdrawals_due" on "withdrawals" ("ended_at", "due_at", "id");

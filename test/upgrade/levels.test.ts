@@ -15,14 +15,22 @@ const [list = '', ...LEVELS] = readFileSync(join(import.meta.dirname, 'levels.sq
 
 /** Yesterday, because anything older than LERNITO_RETENTION_DAYS is deleted. */
 const AT = Date.now() - 86_400_000
-/** What was stored before an upgrade: a waiting sale, a finished one, and one that needs attention. */
+/** The level that renamed the states. */
+const STATES_LEVEL = 22
+/** What was stored before an upgrade: a queued sale, two finished ones, and one that needs attention. */
 const SALES = [
-  { id: '01KGA000000000000000000001', state: 'waiting', email: 'alice@example.com', outcome: null },
+  { id: '01KGA000000000000000000001', state: 'queued', email: 'alice@example.com', outcome: null },
   {
     id: '01KGA000000000000000000002',
-    state: 'succeeded',
+    state: 'enrolled',
     email: 'dave@example.com',
     outcome: JSON.stringify({ courses: { [DEMO]: 'enrolled' }, reason: null }),
+  },
+  {
+    id: '01KGA000000000000000000004',
+    state: 'pre_enrolled',
+    email: 'nobody@example.com',
+    outcome: JSON.stringify({ courses: { [DEMO]: 'allowed' }, reason: null }),
   },
   {
     id: '01KGA000000000000000000003',
@@ -32,21 +40,28 @@ const SALES = [
   },
 ] as const
 
+/** The state as code of that level stored it. */
+function stateAt(level: number, state: (typeof SALES)[number]['state']): string {
+  if (level >= STATES_LEVEL) return state
+  if (state === 'queued') return 'waiting'
+  return state === 'needs_attention' ? state : 'succeeded'
+}
+
 /** A database of an earlier level with rows of that version, written by the kept statements and not by today's code. */
 function databaseOf(t: TestContext, level: number): string {
   const folder = temporaryFolder(t)
   const db = new DatabaseSync(join(folder, 'lernito.db'))
   for (const statement of [list, ...LEVELS.slice(0, level)]) db.exec(statement)
-  const applied = db.prepare('insert into migrations values (?, 1, ?)')
-  for (let id = 1; id <= level; id++) applied.run(id, AT)
+  const applied = db.prepare('insert into migrations values (?, ?, ?)')
+  for (let id = 1; id <= level; id++) applied.run(id, id < STATES_LEVEL ? 1 : STATES_LEVEL, AT)
   const insert = db.prepare(
     `insert into deliveries (id, digest, state, owner, due_at, attempts, received_at, settled_at, active_at, email, form,
       body, request, outcome) values (?, ?, ?, null, ?, 1, ?, ?, ?, ?, 'canonical', ?, ?, ?)`,
   )
   for (const { id, state, email, outcome } of SALES) {
-    const [dueAt, settledAt] = state === 'waiting' ? [AT, null] : [null, AT]
+    const [dueAt, settledAt] = state === 'queued' ? [AT, null] : [null, AT]
     const request = payload({ email })
-    insert.run(id, id, state, dueAt, AT, settledAt, AT, email, Buffer.from(request), request, outcome)
+    insert.run(id, id, stateAt(level, state), dueAt, AT, settledAt, AT, email, Buffer.from(request), request, outcome)
   }
   const has = (table: string): boolean =>
     LEVELS.slice(0, level).some((statement) => statement.includes(` "${table}" (`))
@@ -83,18 +98,18 @@ test('levels.sql has the statement of each migration, and together they create t
 })
 
 for (let level = 1; level <= LEVELS.length; level++) {
-  test(`a database of level ${level} is migrated and keeps its rows, and its waiting deliveries are done`, async (t) => {
+  test(`a database of level ${level} is migrated and keeps its rows, and its queued deliveries are done`, async (t) => {
     const folder = databaseOf(t, level)
     const product = await startProduct({ folder })
     t.after(() => product.stop({ keep: true }))
     const db = new DatabaseSync(join(folder, 'lernito.db'), { readOnly: true })
     t.after(() => db.close())
     const stateOf = (id: string) => db.prepare('select state, email, outcome from deliveries where id = ?').get(id)
-    const [waiting, ...others] = SALES
-    await until('the enrollment', () => (stateOf(waiting.id)?.state === 'succeeded' ? true : undefined))
+    const [queued, ...others] = SALES
+    await until('the enrollment', () => (stateOf(queued.id)?.state === 'enrolled' ? true : undefined))
     for (const { id, state, email, outcome } of others) assert.deepEqual({ ...stateOf(id) }, { state, email, outcome })
     const { enrollments } = await product.lms.state()
-    assert.ok(enrollments.some(({ email, course }) => email === waiting.email && course === DEMO))
+    assert.ok(enrollments.some(({ email, course }) => email === queued.email && course === DEMO))
     assert.equal((await product.sell({ email: 'new@example.com' })).status, 200)
     assert.deepEqual(await layout(folder), today.layout)
   })

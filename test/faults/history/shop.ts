@@ -17,7 +17,7 @@ export interface Row {
 
 const requestSchema = z.object({ name: z.string() })
 const outcomeSchema = z.object({ reason: z.object({ code: z.string() }).nullable() })
-const OPEN_STATES = ['waiting', 'queued']
+const OPEN_STATES = ['queued', 'queued']
 const KINDS = ['known', 'idle', 'new'] as const
 type Kind = (typeof KINDS)[number]
 

@@ -1,0 +1,109 @@
+import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { renameStates } from './rename-states.ts'
+import type { Tables } from './schema.ts'
+
+export interface Migration {
+  /** The lowest number of migrations that code must know to work with a database that has this one. */
+  readonly oldestCode: number
+  readonly up: (db: Kysely<Tables>, tableOptions: RawBuilder<unknown>) => Promise<void>
+}
+
+/** The level that has the new states. Older code would neither find nor understand them. */
+const STATES_LEVEL = 22
+
+/** Migrations 22 and later: the states that say what is true in the LMS, and what operators can change. */
+export const STATE_MIGRATIONS: readonly Migration[] = [
+  { oldestCode: STATES_LEVEL, up: renameStates },
+  {
+    oldestCode: STATES_LEVEL,
+    up: async (db) => {
+      await sql`update events set kind = case when detail like '%allowed in %' then 'pre_enrolled' else 'enrolled' end where kind = 'succeeded'`.execute(
+        db,
+      )
+    },
+  },
+  {
+    oldestCode: STATES_LEVEL,
+    up: async (db) => {
+      await db.updateTable('counters').set({ name: 'enrolled' }).where('name', '=', 'succeeded').execute()
+    },
+  },
+  {
+    oldestCode: STATES_LEVEL,
+    up: async (db) => {
+      await sql`update bulk_replays set filter = replace(replace(filter, '"waiting"', '"queued"'), '"succeeded"', '"enrolled","pre_enrolled"')`.execute(
+        db,
+      )
+    },
+  },
+  { oldestCode: STATES_LEVEL, up: renameBulkReplayColumn },
+  {
+    oldestCode: STATES_LEVEL,
+    up: (db) => db.schema.alterTable('deliveries').addColumn('standings', sql`mediumtext`).execute(),
+  },
+  {
+    oldestCode: STATES_LEVEL,
+    up: (db) =>
+      db.schema
+        .alterTable('deliveries')
+        .addColumn('source', 'varchar(16)', (column) => column.notNull().defaultTo('shop'))
+        .execute(),
+  },
+  {
+    oldestCode: STATES_LEVEL,
+    up: (db) => db.schema.alterTable('deliveries').addColumn('replaces', 'varchar(26)').execute(),
+  },
+  {
+    oldestCode: STATES_LEVEL,
+    up: (db) => db.schema.alterTable('deliveries').addColumn('replaced_by', 'varchar(26)').execute(),
+  },
+  {
+    oldestCode: STATES_LEVEL,
+    up: (db, tableOptions) =>
+      db.schema
+        .createTable('leases')
+        .ifNotExists()
+        .addColumn('name', 'varchar(48)', (column) => column.primaryKey().notNull())
+        .addColumn('owner', 'varchar(36)', (column) => column.notNull())
+        .addColumn('until', 'bigint', (column) => column.notNull())
+        .modifyEnd(tableOptions)
+        .execute(),
+  },
+  {
+    oldestCode: STATES_LEVEL,
+    up: (db, tableOptions) =>
+      db.schema
+        .createTable('withdrawals')
+        .ifNotExists()
+        .addColumn('id', 'varchar(26)', (column) => column.primaryKey().notNull())
+        .addColumn('delivery_id', 'varchar(26)', (column) => column.notNull())
+        .addColumn('courses', sql`mediumtext`, (column) => column.notNull())
+        .addColumn('paid', 'integer', (column) => column.notNull())
+        .addColumn('actor', 'varchar(254)', (column) => column.notNull())
+        .addColumn('requested_at', 'bigint', (column) => column.notNull())
+        .addColumn('due_at', 'bigint', (column) => column.notNull())
+        .addColumn('attempts', 'integer', (column) => column.notNull())
+        .addColumn('ended_at', 'bigint')
+        .addColumn('result', sql`mediumtext`)
+        .modifyEnd(tableOptions)
+        .execute(),
+  },
+  {
+    oldestCode: STATES_LEVEL,
+    up: (db) =>
+      db.schema.createIndex('withdrawals_delivery').on('withdrawals').columns(['delivery_id', 'id']).execute(),
+  },
+  {
+    oldestCode: STATES_LEVEL,
+    up: (db) =>
+      db.schema.createIndex('withdrawals_due').on('withdrawals').columns(['ended_at', 'due_at', 'id']).execute(),
+  },
+]
+
+/** MySQL commits each statement, so an interrupted migration may have renamed the column already. */
+async function renameBulkReplayColumn(db: Kysely<Tables>): Promise<void> {
+  const tables = await db.introspection.getTables()
+  const columns = tables.find(({ name }) => name === 'bulk_replays')?.columns ?? []
+  if (columns.some(({ name }) => name === 'enrolled')) return
+  await sql`alter table bulk_replays rename column succeeded to enrolled`.execute(db)
+}
