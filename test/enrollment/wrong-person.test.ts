@@ -3,6 +3,7 @@ import { after, beforeEach, describe, test } from 'node:test'
 import { withdrawAllowances } from '../../src/enrollment/withdraw.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
 import { DEMO, type Product, startProduct } from '../harness.ts'
+import { LMS_KINDS } from '../lms-kinds.ts'
 import { startSingly } from './singly.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
@@ -12,9 +13,9 @@ const OTHERS = [
   ['erın@example.com', 'e***@example.com'],
 ] as const
 
-for (const bulk of [true, false]) {
-  describe(`an LMS ${bulk ? 'with' : 'without'} bulk_enroll`, async () => {
-    const product: Product = await startProduct({ lms: { bulk } })
+for (const { kind, lms: apis } of LMS_KINDS) {
+  describe(kind, async () => {
+    const product: Product = await startProduct({ lms: apis })
     const { lms, sell } = product
     after(() => product.stop())
     beforeEach(() => lms.reset())

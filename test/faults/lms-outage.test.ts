@@ -104,7 +104,7 @@ describe('an LMS that can’t be used for a while', { concurrency: 8, timeout: 1
   })
 
   test('no budget before an LMS that throttles at 20 a minute: at most two 429s for each minute waited', async (t) => {
-    const product = await setUp(t, { throttle: 20, bulk: false })
+    const product = await setUp(t, { throttle: 20, bulk: false, modify: false })
     const newcomers = Array.from({ length: 25 }, (_, i) => `newcomer${i}@example.com`) // one call for each
     await Promise.all(newcomers.map((email) => product.ledger.sell(product.url, { email })))
     await untilWell(product, 90_000)
@@ -137,7 +137,7 @@ describe('an LMS that can’t be used for a while', { concurrency: 8, timeout: 1
   })
 
   test('the bulk flag off: one by one', async (t) => {
-    const product = await setUp(t, { bulk: false })
+    const product = await setUp(t, { bulk: false, modify: false })
     const { statuses } = await sellAll(product, 'sale')
     assert.deepEqual(statuses, new Set([200]))
     assert.deepEqual(product.blocked(), [])

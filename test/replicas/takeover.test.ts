@@ -62,7 +62,7 @@ if (hasMariaDb()) {
 
     test('the other replicas share the orphans of a dead one, so that each has work', async (t) => {
       const { url: databaseUrl } = await server.newDatabase()
-      const lms = await startLms(t, { bulk: false })
+      const lms = await startLms(t, { bulk: false, modify: false })
       await lms.faults([{ method: 'POST', path: '/api/enrollment/v1/enrollment_allowed/', delayMs: 20 }])
       const env = { LERNITO_ANSWER_WITHIN_MS: '0', LERNITO_LMS_CALLS_PER_MINUTE: '0' }
       const dying = await startReplica({ t, databaseUrl, lmsUrl: 'http://127.0.0.1:9', env })
