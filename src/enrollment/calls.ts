@@ -25,7 +25,7 @@ const INTERNAL: WorkFailure = {
 
 interface Calling {
   readonly inbox: Pick<Inbox, 'mayContinue'>
-  readonly inFlight: Pick<InFlight, 'beginAttempt' | 'releaseLost'>
+  readonly inFlight: Pick<InFlight, 'beginAttempt' | 'releaseLost' | 'idle'>
   readonly chooser: CallChooser
   readonly breaker: CircuitBreaker
   readonly budget: Budget
@@ -73,14 +73,14 @@ async function make(calling: Calling, { chosen, route }: Call): Promise<void> {
 }
 
 async function attempt(calling: Calling, batch: Batch, route: Route): Promise<void> {
-  const { breaker, breakers, newId, onError, signal } = calling
+  const { breaker, breakers, inFlight, newId, onError, signal } = calling
   const isUp = (): boolean => !isOpen(breaker.state())
   const acquireFor = (work: Work): Promise<Permit> => acquireForWork(calling, work)
   const context = { batch, lms: breaker.lms, breakers, isUp, acquireFor }
   try {
     if (route.kind === 'none') failAll({ ...batch, failure: route.failure })
     else if (route.kind === 'single') await enrollOneByOne(context)
-    else await enrollInBatch({ ...context, route, newId })
+    else await enrollInBatch({ ...context, route, waiting: inFlight.idle(), newId })
   } catch (error) {
     if (signal.aborted) return // it isn't settled, so it is due at the next start
     onError(error)

@@ -1,9 +1,9 @@
 import type { Budget, Permit } from '../openedx/budget.ts'
 import { modifyCanName } from '../openedx/instructor-enrollments.ts'
+import type { Lms } from '../openedx/lms.ts'
 import { pause } from '../pause.ts'
 import { BATCH_PEOPLE, BATCH_PEOPLE_AT_MOST, type Batch, isSingly } from './batches.ts'
 import type { CallChooser, ChosenCall } from './call-chooser.ts'
-import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { InFlight } from './in-flight.ts'
 import type { WorkFailure } from './work.ts'
 
@@ -33,7 +33,7 @@ export interface Call {
 interface Choosing {
   readonly chooser: CallChooser
   readonly inFlight: Pick<InFlight, 'releaseLost'>
-  readonly breaker: CircuitBreaker
+  readonly breaker: { readonly lms: Pick<Lms, 'bulkAvailable' | 'modifyAvailable'> }
   readonly budget: Budget
   readonly signal: AbortSignal
 }

@@ -73,16 +73,18 @@ type BatchRoute = Extract<Route, { kind: 'bulk' | 'modify' }>
  * and apart from the people who may have caused a failure. HTTP 200 isn't success: each person is judged, and if any
  * result has `error`, the answer proves nothing (after a database deadlock, the LMS answers 200 and has rolled everything
  * back).
+ * @param of.waiting the works that are in no call
  * @param of.newId makes the id of the batch, which the LMS's audit and the timelines of its deliveries name
  */
 export async function enrollInBatch({
   route,
+  waiting,
   newId,
   ...context
-}: BatchContext & { route: BatchRoute; newId: () => string }): Promise<void> {
+}: BatchContext & { route: BatchRoute; waiting: readonly Work[]; newId: () => string }): Promise<void> {
   const { lms, breakers, isUp } = context
   try {
-    const batch = await leaveOutOthers({ batch: context.batch, lms })
+    const batch = await leaveOutOthers({ batch: context.batch, lms, waiting })
     if (batch.works.length === 0) return
     const answer = await call({ batch, lms, route, reason: reasonOf(batch, newId) })
     if (answer.ok && answer.value !== null) takeAnswer({ batch, breakers, route }, answer.value)

@@ -21,6 +21,8 @@ export interface Work {
   alone: boolean
   /** What a batch of this attempt found or made for the person, by course, where that needs further calls. */
   readonly prior: Map<string, PriorKnowledge>
+  /** When the LMS last told whether it takes the address for another person's, by performance.now(); null if never. */
+  searchedAt: number | null
   /** The ids of the batches of this attempt, as the LMS's audit names them. */
   readonly batches: string[]
   /** The attempt had to stop between two calls: this replica no longer owns the delivery. */
@@ -79,6 +81,7 @@ export function beginWork({
     failures: [],
     alone: !batchCanName(request.email),
     prior: new Map(),
+    searchedAt: null,
     batches: [],
     stopped: false,
     suspect: false,

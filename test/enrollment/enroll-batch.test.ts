@@ -40,7 +40,10 @@ async function enroll(works: readonly Work[]): Promise<number[]> {
     sizes.push(batch.works.length)
     const context = { batch, breakers, isUp: () => isUp, lms, acquireFor: acquire }
     if (isSingly(batch)) await enrollOneByOne(context)
-    else await enrollInBatch({ ...context, route: { kind: 'bulk', permit: await acquire() }, newId: () => 'BATCH' })
+    else {
+      const route = { kind: 'bulk', permit: await acquire() } as const
+      await enrollInBatch({ ...context, route, waiting: [], newId: () => 'BATCH' })
+    }
   }
 }
 

@@ -34,6 +34,22 @@ for (const { kind, lms: apis } of LMS_KINDS) {
       })
     }
 
+    test('a sale to an ASCII address that the LMS takes for another person’s enrolls nobody, and the rest of its batch', async () => {
+      await lms.people({ email: 'user@exämple.com', username: 'umlaut', active: true })
+      const [wrong, right] = await Promise.all([
+        sell({ email: 'user@example.com' }),
+        sell({ email: 'new@example.com' }),
+      ])
+      assert.deepEqual([wrong.status, right.status], [400, 200])
+      assert.match(wrong.text, /account with another address/)
+      const { enrollments, allowances } = await lms.state()
+      assert.ok(enrollments.every(({ email }) => email !== 'user@exämple.com'))
+      assert.deepEqual(
+        allowances.map(({ email }) => email),
+        ['new@example.com'],
+      )
+    })
+
     test('an address in another letter case, or outside ASCII, is enrolled in its own account', async () => {
       await lms.people({ email: 'user@exämple.com', username: 'umlaut', active: true })
       for (const email of ['ALICE@example.com', 'dave@example.com', 'user@exämple.com', 'User@EXÄMPLE.com']) {
