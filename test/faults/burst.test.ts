@@ -6,21 +6,21 @@ import { type Buyer, DEMO } from '../harness.ts'
 import { temporaryFolder } from '../service/process.ts'
 import { sell, startLms, startServe } from '../service/serving.ts'
 
-/** How few and how fast depends on the machine: the figures are in the bench, `throttled-burst` and `many-courses`. */
+/** The exact figures depend on the machine; the bench measures them in `throttled-burst` and `many-courses`. */
 const STOCK = { LERNITO_LMS_CALLS_PER_MINUTE: '110' }
 const THROTTLED = ['/api/bulk_enroll/v1/bulk_enroll', '/api/enrollment/v1/']
 
-/** The service in a process of its own: in one with a thousand senders, these would be what is measured. */
-async function setUp(t: TestContext, options: StandInOptions = {}) {
+/** Starts the service in its own process, so that the thousand senders don't slow it down. */
+async function setUp(t: TestContext, options: StandInOptions = {}, env: Record<string, string> = {}) {
   const lms = await startLms(t, { throttle: 120, cost: 'measured', ...options })
-  const serving = await startServe({ t, folder: temporaryFolder(t), lmsUrl: lms.url, env: STOCK })
+  const serving = await startServe({ t, folder: temporaryFolder(t), lmsUrl: lms.url, env: { ...STOCK, ...env } })
   return { lms, sell: (buyer: Buyer) => sell({ url: serving.url, ...buyer }) }
 }
 type Product = Awaited<ReturnType<typeof setUp>>
 
 const throttledCalls = async ({ lms }: Product): Promise<{ count: number; refused: number }> => {
   const calls = (await lms.calls()).filter(({ path }) => THROTTLED.some((prefix) => path.startsWith(prefix)))
-  const authorized = calls.filter(({ status }) => status !== 401) // bulk_enroll is looked for without authorization
+  const authorized = calls.filter(({ status }) => status !== 401) // the service checks for bulk_enroll without authorization
   const sum = (rows: typeof calls): number => rows.reduce((total, { count }) => total + count, 0)
   return { count: sum(authorized), refused: sum(calls.filter(({ status }) => status === 429)) }
 }
@@ -33,7 +33,7 @@ const untilAllowed = async ({ lms }: Product, pairs: number): Promise<void> => {
   }
 }
 
-test('1,000 webhooks at once for one course: all enrolled by few calls, and no 429', async (t) => {
+test('1,000 webhooks at once for one course are enrolled in at most 100 calls, without a 429', async (t) => {
   const product = await setUp(t, { modify: false })
   const began = performance.now()
   const emails = Array.from({ length: 1000 }, (_, i) => `burst${i}@example.com`)
@@ -58,8 +58,9 @@ const sales = Array.from({ length: 1000 }, (_, i) => ({
 
 for (const bulk of [true, false]) {
   const apis = bulk ? 'bulk_enroll and enrollments/modify' : 'enrollments/modify only'
-  test(`1,000 webhooks of 1 to 3 out of 30 courses are all answered 200 by an LMS with ${apis}, and no 429`, async (t) => {
-    const product = await setUp(t, { world, bulk })
+  test(`1,000 webhooks of 1 to 3 out of 30 courses are all answered 200 by an LMS with ${apis}, without a 429`, async (t) => {
+    // A busy machine needs more than the usual 8 s; without modify, it takes 20 s.
+    const product = await setUp(t, { world, bulk }, { LERNITO_ANSWER_WITHIN_MS: '15000' })
     const began = performance.now()
     const sold = await Promise.all(sales.map((sale) => product.sell(sale)))
     const seconds = (performance.now() - began) / 1000
@@ -76,7 +77,7 @@ for (const bulk of [true, false]) {
   })
 }
 
-test('1,000 webhooks of 1 to 3 out of 30 courses need a small part of their calls, and no 429', async (t) => {
+test('1,000 webhooks of 1 to 3 out of 30 courses are enrolled in at most 200 calls, without a 429', async (t) => {
   const product = await setUp(t, { world, modify: false })
   await Promise.all(sales.map((sale) => product.sell(sale)))
   await untilAllowed(
