@@ -110,7 +110,7 @@ export interface WithdrawalRow {
   due_at: number
   attempts: number
   ended_at: number | null
-  /** JSON: what became of each course; null before the end. */
+  /** JSON: the result of each course; null before the end. */
   result: string | null
 }
 

@@ -32,7 +32,7 @@ const buyers = ({ enrollments, allowances }: State): Set<string> =>
   new Set([...enrollments, ...allowances].map(({ email }) => email.toLowerCase()))
 
 if (hasMariaDb()) {
-  describe('while the database is away', { concurrency: 2 }, () => {
+  describe('while the database is unavailable', { concurrency: 2 }, () => {
     test('a service that starts before its database exists waits for it', async (t) => {
       const server = await ownServer(t)
       const { name, url: databaseUrl } = server.newName()
@@ -157,7 +157,11 @@ if (hasMariaDb()) {
       )
       for (const { log } of replicas) assert.ok(!log().some(({ msg }) => msg.startsWith('silent replica pruned')))
       for (const { email, happened } of rows) {
-        assert.deepEqual(happened.filter((kind) => kind !== 'repeated').sort(), ['pre_enrolled', 'received'], email ?? '')
+        assert.deepEqual(
+          happened.filter((kind) => kind !== 'repeated').sort(),
+          ['pre_enrolled', 'received'],
+          email ?? '',
+        )
       }
     })
   })
