@@ -56,10 +56,10 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
     return ids
   }
 
-  /** One round; `asking` replaces parts of what its calls wait for. */
-  const round = (asking: Partial<Asking> = {}) =>
+  /** One round; `asking` replaces parts of what its calls wait for. `at`: another replica makes it. */
+  const round = (asking: Partial<Asking> = {}, at = context) =>
     followUpRound({
-      context,
+      context: at,
       asking: { lms, acquire, beforeCall: async () => {}, rest: async () => {}, ...asking },
       guard: (work) => work(),
       publish,
