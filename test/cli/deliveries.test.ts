@@ -221,7 +221,7 @@ describe('deliveries replay', { concurrency: 2 }, () => {
 
   test('a running service attempts a replayed delivery within a second', async (t) => {
     const folder = temporaryFolder(t)
-    const lms = await startLms(t, { bulk: false })
+    const lms = await startLms(t, { bulk: false, modify: false })
     const full = 'course-v1:Lernito+Full+2026'
     const { url } = await startServe({ t, folder, lmsUrl: lms.url })
     assert.equal((await sell({ url, email: 'grace@example.com', courseIds: [full] }))?.status, 400)
