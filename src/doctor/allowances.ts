@@ -4,7 +4,7 @@ import { call } from './calls.ts'
 import { problem } from './causes.ts'
 import { type Check, check, failed, passed } from './check.ts'
 
-/** So many courses are looked up, one call each. */
+/** At most this many courses are looked up, one call each. */
 const MAX_COURSES = 50
 /** An LMS with CCX off fails for these keys, so that it says nothing about the course (see lookUpCourse). */
 const CCX = /^ccx-v1:/

@@ -10,7 +10,7 @@ import { storeChecks } from './store-checks.ts'
 
 /** The most people of one course in a call. */
 const PEOPLE_OF_COURSE = 100
-/** So many calls in a row that fail end the round: it isn't about one person or one course. */
+/** This many failed calls in a row end the round: the cause isn't one person or one course. */
 const FAILURES_IN_A_ROW = 3
 
 export interface RoundResult {
@@ -45,7 +45,7 @@ interface Registered {
 }
 
 /**
- * Looks up all pre-enrolled buyers in the LMS, and stores what became of them: 1,000 addresses a call, and for those
+ * Looks up all pre-enrolled buyers in the LMS, and stores their standings: 1,000 addresses a call, and for those
  * with an account their enrollments, 100 people of a course a call. A call that fails leaves its people to the next
  * round. A failure that isn't about some people, such as an LMS that is down, ends the round.
  */
