@@ -5,7 +5,7 @@ import { SEARCH_ADDRESSES } from '../openedx/search-emails.ts'
 import { type Asking, askAccount, findAccounts, readRows } from './look-ups.ts'
 import { coursesWith, type Reported, reportedInState } from './reported.ts'
 import type { Check } from './result.ts'
-import { isDueToAsk, type Seen, type SeenAccount, type SeenRow } from './seen.ts'
+import { isDueToAsk, type SeenAccount, type SeenRow } from './seen.ts'
 import { storeChecks } from './store-checks.ts'
 
 /** The most people of one course in a call. */
@@ -126,7 +126,7 @@ async function list({ asking, failures, store }: Round, course: string, people: 
     if (person.open.size > 0) continue
     const seen = await seenOf(asking, person)
     failures.note(seen)
-    if (seen.ok) checks.push(checkOf(person.reported, seen.value, person.askedAt))
+    if (seen.ok) checks.push({ ...person, seen: seen.value })
   }
   await store(checks)
 }
@@ -145,16 +145,12 @@ function withAccount(reported: Reported, accounts: ReadonlyMap<string, SeenAccou
 function checkWithoutRows(reported: Reported, account: SeenAccount, askedAt: number): Check[] {
   if ('username' in account) return []
   const courses = new Set(coursesWith('allowed', reported.outcome))
-  return [checkOf(reported, { account, rows: new Map(), courses, allowed: null }, askedAt)]
+  return [{ reported, seen: { account, rows: new Map(), courses, allowed: null }, askedAt }]
 }
 
 function registeredOf({ reported, account }: WithAccount, askedAt: number): Registered[] {
   if (!('username' in account)) return []
   return [{ reported, account, askedAt, rows: new Map(), open: new Set(coursesWith('allowed', reported.outcome)) }]
-}
-
-const checkOf = ({ id, state, generation }: Reported, seen: Seen, askedAt: number): Check => {
-  return { id, state, generation, seen, askedAt }
 }
 
 /** Asks whether the account is active where that is due, to tell a missing enrollment from a missing activation. */

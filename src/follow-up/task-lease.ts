@@ -19,7 +19,7 @@ interface LeaseOptions {
   readonly name: string
   /** This replica's name. */
   readonly me: () => string
-  /** It ends by itself so long after its last renewal. */
+  /** How long it lasts after a renewal, ms. */
   readonly forMs: number
   /** The longest rest: a row with a later end was written before the clock was set back. */
   readonly longestMs: number
