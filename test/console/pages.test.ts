@@ -31,7 +31,7 @@ describe('the overview', () => {
     const text = await read('/')
     assert.match(text, /Everything works/)
     assert.match(text, /Received 1 today \(UTC\) 1 in 30 days/)
-    assert.match(text, /Succeeded 1 today \(UTC\) 1 in 30 days/)
+    assert.match(text, /Enrolled 1 today \(UTC\) 1 in 30 days/)
     assert.match(text, /Of 1 enrollments, half finished within .+ of the sale/)
     assert.match(text, /LMS available Oldest queued delivery none Call budget used .*% Running replicas 1/)
   })
@@ -98,12 +98,12 @@ describe('the list', () => {
 })
 
 describe('a delivery', () => {
-  test('that succeeded shows the result of each course, and links to the course and the person in the LMS', async () => {
+  test('that is enrolled shows the result of each course, and links to the course and the person in the LMS', async () => {
     const id = idOf(
       await product.sell({ email: 'erin@example.com', courseIds: [DEMO, 'course-v1:Lernito+PY101+2026'] }),
     )
     const text = await read(`/deliveries/${id}`)
-    assert.match(text, /Succeeded You don’t need to do anything/)
+    assert.match(text, /Enrolled The buyer is enrolled in every course. You don’t need to do anything/)
     assert.match(text, new RegExp(`${DEMO.replaceAll('+', '\\+')} enrolled`))
     const links = linksOf(await someone.see(`/deliveries/${id}`))
     assert.ok(links.includes(`${product.lmsUrl}/courses/${DEMO}/about`))
@@ -226,7 +226,7 @@ describe('an LMS that is down', () => {
     const text = await readUntil('/', /has been unavailable/)
     assert.match(text, /The LMS is not available \(503\)\. New sales are stored and wait\. Nothing is lost/)
     assert.match(text, /LMS unreachable since/)
-    assert.match(text, /Waiting 1 now/)
+    assert.match(text, /Queued 1 now/)
     await product.lms.noFaults()
   })
 })
