@@ -1,4 +1,4 @@
-import { describeOutcome } from '../delivery/describe.ts'
+import { describeOutcome, describeStandings } from '../delivery/describe.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import { parseOptions, usageError } from './command.ts'
@@ -41,6 +41,9 @@ function describe({
   timeline: readonly DeliveryEvent[]
 }): string {
   const { request, outcome, unreadable } = shown
+  const checkedAt = Object.values(shown.standings)
+    .map((one) => one.checkedAt)
+    .sort()[0]
   const facts: [string, string | null][] = [
     ['delivery', shown.id],
     ['state', shown.state],
@@ -53,6 +56,8 @@ function describe({
     ['username', request?.username ?? null],
     ['courses', request === null ? null : request.courseIds.join(', ')],
     ['outcome', outcome === null ? null : describeOutcome(outcome) || 'none yet'],
+    ['in the LMS', describeStandings(shown.standings) || null],
+    ['checked', checkedAt === undefined ? null : timeText(checkedAt)],
     ['unreadable', unreadable],
     ['signed over', shown.form],
     ['payload', body.replace(/\s+/g, ' ')],
