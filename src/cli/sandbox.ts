@@ -23,6 +23,7 @@ Usage: lernito-openedx sandbox [OPTIONS]
   --world FILE           courses, people and applications of the stand-in, as JSON
   --throttle N|off       calls a minute that the stand-in allows staff (default 120, as in a stock LMS)
   --bulk on|off          whether the stand-in has bulk_enroll (default on)
+  --modify on|off        whether the stand-in has enrollments/modify (default on)
   --cost none|measured   whether its calls take as long as those of a real LMS (default none)
   --data DIR             keep the service's database in this folder
 
@@ -42,6 +43,7 @@ Example:
         world: { type: 'string' },
         throttle: { type: 'string', default: '120' },
         bulk: { type: 'string', default: 'on' },
+        modify: { type: 'string', default: 'on' },
         cost: { type: 'string', default: 'none' },
         data: { type: 'string' },
       },
@@ -57,6 +59,7 @@ Example:
         port: port('port', values.port),
         throttle: values.throttle === 'off' ? 'off' : count('throttle', values.throttle),
         bulk: oneOf('bulk', values.bulk, ['on', 'off']) === 'on',
+        modify: oneOf('modify', values.modify, ['on', 'off']) === 'on',
         cost: oneOf('cost', values.cost, ['none', 'measured']),
       }),
     )

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { AppError } from '../errors.ts'
-import type { Answer } from '../stand-in/answers.ts'
+import { type Answer, timestamp } from '../stand-in/answers.ts'
 import { activate } from '../stand-in/enrollment-rules.ts'
 import { faultSchema } from '../stand-in/faults.ts'
 import type { Lms } from '../stand-in/lms.ts'
@@ -61,6 +61,7 @@ export function addControl({ app, lms }: Parts): void {
   addPeopleRoutes({ app, lms })
   addFaultRoutes({ app, lms })
   addCallRoutes({ app, lms })
+  addTraceRoutes({ app, lms })
 }
 
 function addStateRoutes({ app, lms }: Parts): void {
@@ -126,5 +127,27 @@ function addCallRoutes({ app, lms }: Parts): void {
   app.delete('/sandbox/calls', (_request, reply) => {
     lms.calls.reset()
     return send(reply, done)
+  })
+}
+
+/** What the calls left besides enrollments and allowances: the mails that were sent, and the LMS's audit. */
+function addTraceRoutes({ app, lms }: Parts): void {
+  app.get('/sandbox/mails', (_request, reply) => {
+    const mails = lms.mails.list().map((mail) => ({ ...mail, at: timestamp(mail.at) }))
+    return send(reply, { status: 200, body: { mails } })
+  })
+  app.delete('/sandbox/mails', (_request, reply) => {
+    lms.mails.reset()
+    return send(reply, done)
+  })
+  app.get('/sandbox/audit', (_request, reply) => {
+    const audit = lms.state.listAudit().map(({ enrolledBy, email, transition, reason, enrollment }) => ({
+      enrolled_by: enrolledBy,
+      enrolled_email: email,
+      state_transition: transition,
+      reason,
+      enrollment: enrollment && { user: enrollment.username, course: enrollment.course },
+    }))
+    return send(reply, { status: 200, body: { audit } })
   })
 }

@@ -6,13 +6,16 @@ import { createLms, type LmsOptions, sleep } from '../stand-in/lms.ts'
 import { accountViews } from '../stand-in-api/accounts-api.ts'
 import { allowanceViews } from '../stand-in-api/allowance-api.ts'
 import { authorizeView } from '../stand-in-api/authorize.ts'
-import { bulkView } from '../stand-in-api/bulk-api.ts'
+import { bulkView, dashboardEnrollmentView } from '../stand-in-api/bulk-api.ts'
 import { courseViews } from '../stand-in-api/course-api.ts'
+import { courseModesView } from '../stand-in-api/course-details.ts'
 import { enrollmentViews } from '../stand-in-api/enrollment-api.ts'
 import { enrollmentListViews } from '../stand-in-api/enrollment-list-api.ts'
 import { addHeartbeat } from '../stand-in-api/heartbeat.ts'
+import { modifyView } from '../stand-in-api/modify-api.ts'
 import { tokenView } from '../stand-in-api/oauth.ts'
 import { registrationView } from '../stand-in-api/registration.ts'
+import { searchEmailsView } from '../stand-in-api/search-emails-api.ts'
 import { addView, send } from '../stand-in-api/views.ts'
 import { addControl } from './control.ts'
 import { defaultWorld } from './default-world.ts'
@@ -23,7 +26,7 @@ import { addSignIn } from './pages/sign-in.ts'
 import { addStartPage } from './pages/start.ts'
 import { addSupportPages } from './pages/support.ts'
 
-/** The defaults: the default world, the stock throttle of 120, bulk on, no cost, the real clock and randomness. */
+/** The defaults: the default world, the stock throttle of 120, all APIs, no cost, the real clock and randomness. */
 export type StandInOptions = Partial<LmsOptions>
 export type RunningStandIn = { url: string; app: FastifyInstance; close: () => Promise<void> }
 
@@ -34,6 +37,9 @@ const slashless = [
   '/api/user/v2/account/registration',
 ]
 const maxBodyBytes = 10 * 1024 * 1024
+/** The limit of gunicorn, bytes, and its answer (recorded: people-lists.json, 'enrollments: 100 long addresses'). */
+const maxRequestLine = 4094
+const tooLongRequest = { ...errorPage(400), headers: { 'content-type': 'text/html' } }
 const loopback = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/
 
 /** Builds the stand-in LMS: a Fastify app that listens to nothing yet. */
@@ -42,6 +48,8 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
     world: defaultWorld,
     throttle: 120,
     bulk: true,
+    modify: true,
+    searchEmails: true,
     cost: 'none',
     now: Date.now,
     sleep,
@@ -60,6 +68,10 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
     send(reply, errorPage(error.statusCode ?? 500)),
   )
 
+  app.addHook('onRequest', async (request, reply) => {
+    const line = `${request.method} ${request.url} HTTP/1.1`
+    if (line.length > maxRequestLine) return send(reply, tooLongRequest)
+  })
   addFaultHooks({ app, lms })
   addControl({ app, lms })
   addHeartbeat({ app })
@@ -70,11 +82,15 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
     authorizeView,
     registrationView,
     ...courseViews,
+    courseModesView,
     ...accountViews,
     ...enrollmentViews,
     ...enrollmentListViews,
     ...allowanceViews,
+    searchEmailsView({ has: lms.searchEmails }),
+    dashboardEnrollmentView,
     ...(lms.bulk ? [bulkView] : []),
+    ...(lms.modify ? [modifyView] : []),
   ]
   for (const view of views) addView({ app, lms, view })
   for (const path of slashless) {

@@ -29,7 +29,7 @@ function listAccounts(call: Call): Answer {
   const { caller, query, context, host } = call
   const { state } = context
   const usernames = query.get('username')?.split(',').filter(Boolean) ?? []
-  const email = query.get('email')
+  const email = query.getAll('email').at(-1)
   if (usernames.length === 0 && email) {
     if (!caller?.staff) return forbidden('detail')
     if (isRetired(context, email)) {

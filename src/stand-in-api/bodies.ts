@@ -2,16 +2,28 @@ import type { Json } from './json.ts'
 import { readJson } from './json.ts'
 
 /** A request's body as the LMS's parsers read it, or Django REST framework's refusal. */
-export type Body = { data: Json } | { status: 400 | 415; detail: string }
+export type Body = { data: Json; form: URLSearchParams | null } | { status: 400 | 415; detail: string }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Reads a body by its content type, JSON or a form. An empty body is an empty object. */
-export function readBody({ bytes, contentType }: { bytes: Uint8Array; contentType: string | undefined }): Body {
-  if (bytes.length === 0) return { data: {} }
+/**
+ * Reads a body by its content type, JSON or, if `forms` is true, a form. An empty body is an empty object. `data` has the
+ * last value of a form's field, `form` has all of them.
+ */
+export function readBody({
+  bytes,
+  contentType,
+  forms = true,
+}: {
+  bytes: Uint8Array
+  contentType: string | undefined
+  forms?: boolean
+}): Body {
+  if (bytes.length === 0) return { data: {}, form: null }
   const type = (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? ''
-  if (type === 'application/x-www-form-urlencoded') {
-    return { data: Object.fromEntries(new URLSearchParams(Buffer.from(bytes).toString())) }
+  if (forms && type === 'application/x-www-form-urlencoded') {
+    const form = new URLSearchParams(Buffer.from(bytes).toString())
+    return { data: Object.fromEntries(form), form }
   }
   if (type !== 'application/json')
     return { status: 415, detail: `Unsupported media type "${contentType ?? ''}" in request.` }
@@ -28,7 +40,7 @@ export function readBody({ bytes, contentType }: { bytes: Uint8Array; contentTyp
     }
   }
   const read = readJson(text)
-  return read.ok ? { data: read.value } : { status: 400, detail: `JSON parse error - ${read.message}` }
+  return read.ok ? { data: read.value, form: null } : { status: 400, detail: `JSON parse error - ${read.message}` }
 }
 
 /** The body's fields, or null if it is a list, a text or a number. */

@@ -1,10 +1,12 @@
-import { type Answer, errorPage, timestamp, wholeSeconds } from '../stand-in/answers.ts'
+import { type Answer, errorPage, timestamp } from '../stand-in/answers.ts'
 import { looksLikeCourseKey, parseCourseKey } from '../stand-in/course-keys.ts'
 import { changeEnrollment, type SingleOutcome } from '../stand-in/enrollment-change.ts'
-import { type EnrollmentContext, modesOf } from '../stand-in/enrollment-rules.ts'
+import type { EnrollmentContext } from '../stand-in/enrollment-rules.ts'
 import type { Enrollment } from '../stand-in/enrollments.ts'
 import type { Person } from '../stand-in/people.ts'
 import { fieldsOf, textOf } from './bodies.ts'
+import { courseDetails } from './course-details.ts'
+import type { Json } from './json.ts'
 import type { Call, View } from './views.ts'
 
 const shared = { accepts: 'jwt_or_bearer', access: 'account', errors: 'detail', throttled: 'enrolling' } as const
@@ -34,36 +36,6 @@ export const enrollmentViews: View[] = [
     handlers: { GET: readCourseDetails },
   },
 ]
-
-const prices: Record<string, number> = { verified: 50, professional: 100 }
-
-/** A course as the Enrollment API describes it, or null if there is no such course. */
-function courseDetails(context: EnrollmentContext, courseId: string) {
-  const course = context.state.findCourse(courseId)
-  if (!course) return null
-  return {
-    course_id: course.id,
-    course_name: course.name,
-    enrollment_start: course.enrollment_start === undefined ? null : wholeSeconds(course.enrollment_start),
-    enrollment_end: course.enrollment_end === undefined ? null : wholeSeconds(course.enrollment_end),
-    course_start: wholeSeconds(course.start ?? '2020-01-01'),
-    course_end: course.end === undefined ? null : wholeSeconds(course.end),
-    invite_only: course.invitation_only === true,
-    course_modes: modesOf(context, course.id).map((slug) => ({
-      slug,
-      // Only the default mode has a name; modes that were added to a course have their slug as the name (recorded).
-      name: course.modes ? slug : slug.charAt(0).toUpperCase() + slug.slice(1),
-      min_price: prices[slug] ?? 0,
-      suggested_prices: '',
-      currency: 'usd',
-      expiration_datetime: null,
-      description: null,
-      sku: null,
-      bulk_sku: null,
-    })),
-    pacing_type: 'Self Paced',
-  }
-}
 
 function details(context: EnrollmentContext, { username }: Person, { created, mode, active, course }: Enrollment) {
   const course_details = courseDetails(context, course)
@@ -103,14 +75,30 @@ function postEnrollment({ data, context, caller }: Call): Answer {
   }
   const change = { mode: mode === '' ? null : mode, active, force: force === true && caller.staff, staff: caller.staff }
   const outcome = changeEnrollment({ context, person, courseId: key.id, ...change })
-  if ('enrollment' in outcome) return { status: 200, body: details(context, person, outcome.enrollment) }
+  if ('enrollment' in outcome) {
+    const missing = outcome.changed ? missingInAttributes(fields.enrollment_attributes) : null
+    if (missing !== null) return refuse(400, missing, { localizedMessage: missing })
+    return { status: 200, body: details(context, person, outcome.enrollment) }
+  }
   const more = outcome.refusal === 'no_mode' ? { course_details: courseDetails(context, key.id) } : {}
   return refuse(400, refusalMessage({ outcome, person, courseId: key.id, mode: mode === '' ? 'None' : mode }), more)
 }
 
+/**
+ * What the LMS finds missing in the attributes of a new or changed enrollment, which is kept all the same; null if nothing.
+ * The stand-in doesn't store attributes (recorded: paid-modes.json, 'SURPRISE: attribute without a value').
+ */
+function missingInAttributes(attributes: Json | undefined): string | null {
+  const all = Array.isArray(attributes) ? attributes : []
+  const names = all.flatMap((one) =>
+    ['namespace', 'name', 'value'].filter((name) => fieldsOf(one)?.[name] === undefined),
+  )
+  return names[0] === undefined ? null : `'${names[0]}' not in enrollment attribute`
+}
+
 /** The Enrollment API's message for a change that it refuses (recorded: enrollment-v1.json, status 400). */
 function refusalMessage(of: {
-  outcome: Exclude<SingleOutcome, { enrollment: Enrollment }>
+  outcome: Exclude<SingleOutcome, { enrollment: Enrollment; changed: boolean }>
   person: Person
   courseId: string
   mode: string
@@ -155,10 +143,10 @@ function listMine({ query, caller, context }: Call): Answer {
   return { status: 200, body: visible ? rows.map((row) => details(context, visible, row)) : [] }
 }
 
-function readCourseDetails({ params, context }: Call): Answer {
+function readCourseDetails({ params, query, context }: Call): Answer {
   const key = params['*'] ?? ''
   if (!looksLikeCourseKey(key)) return errorPage(404)
-  const found = courseDetails(context, key)
+  const found = courseDetails(context, key, { ended: query.get('include_expired') === '1' })
   if (found) return { status: 200, body: found }
   return { status: 400, body: { message: `No course found for course ID '${key}'` } }
 }

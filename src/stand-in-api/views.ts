@@ -31,11 +31,16 @@ export type Call = {
   query: URLSearchParams
   params: Record<string, string>
   data: Json
+  /** The fields of a form; null for any other body. */
+  form: URLSearchParams | null
   authorization: string | undefined
   cookies: string | undefined
   host: string
   url: string
 }
+
+/** A call whose caller is known, before its body is read. */
+export type Visit = { lms: Lms; caller: Person; params: Record<string, string> }
 
 /** One endpoint of the LMS. A handler runs synchronously at the end of its call's time: a request is a transaction. */
 export type View = {
@@ -43,14 +48,21 @@ export type View = {
   /** The path that /sandbox/calls shows, and that /sandbox/faults may name. */
   pattern: string
   accepts: Accepts
-  access: 'anyone' | 'account' | 'staff'
+  /** Who may call. A function gets a caller with an account, and returns the refusal or null. */
+  access: 'anyone' | 'account' | 'staff' | ((visit: Visit) => Answer | null)
   errors: ErrorStyle
   /** The throttle that counts its calls; `address` counts by the caller's network address. */
   throttled: ThrottledAs | 'address' | false
   /** Whether its handlers can enroll or allow. With `--cost measured`, their changes determine the cost of a call. */
   enrolls?: boolean
+  /** Whether the LMS routes this path to the view; if not, the call gets the 404 page. */
+  serves?: (path: Pick<Visit, 'params'>) => boolean
+  /** Whether it reads JSON only, and no forms. */
+  jsonOnly?: boolean
+  /** Its answer to OPTIONS. */
+  describes?: { name: string; description: string }
   handlers: Partial<Record<Method, (call: Call, verdict: Verdict) => Answer>>
-  /** The addresses whose rows the call locks while it runs, in this order (bulk_enroll only). */
+  /** The addresses whose rows the call locks while it runs, in this order (batch views only). */
   locks?: (call: Call) => string[]
 }
 
@@ -82,6 +94,8 @@ function admit(lms: Lms, view: View, request: FastifyRequest): { caller: Person 
   }
   // A forbidden call isn't counted (recorded: throttle.json, 'non-staff: the 41st call within a minute' is a 403).
   if (access === 'staff' && !caller?.staff) return { refusal: forbidden(errors) }
+  const refusal = typeof access === 'function' && caller ? access({ lms, caller, params: paramsOf(request) }) : null
+  if (refusal) return { refusal }
   if (view.throttled === 'address') {
     // A page without Retry-After (Open edX, static_template_view/views.py, `render_429`).
     return lms.addressLimit.admit(request.ip) ? { caller } : { refusal: errorPage(429) }
@@ -94,27 +108,57 @@ function admit(lms: Lms, view: View, request: FastifyRequest): { caller: Person 
   return { caller }
 }
 
+function paramsOf(request: FastifyRequest): Record<string, string> {
+  return Object.fromEntries(Object.entries(Object(request.params)).map(([name, value]) => [name, String(value)]))
+}
+
+/** The header Allow of a view (recorded: email-students.json). */
+function allowedMethods(handlers: View['handlers']): string {
+  return [...Object.keys(handlers), ...(handlers.GET ? ['HEAD'] : []), 'OPTIONS'].join(', ')
+}
+
+/** The answer with the header Allow, which Django REST framework adds to every answer of its views. */
+function withAllow({ accepts, handlers }: View, answer: Answer): Answer {
+  if (accepts === 'nothing' || typeof answer.body === 'string') return answer
+  return { ...answer, headers: { allow: allowedMethods(handlers), ...answer.headers } }
+}
+
+/** The answer to OPTIONS (recorded: enrollments-modify.json, 'method OPTIONS'). */
+function description({ handlers }: View, { name, description }: { name: string; description: string }): Answer {
+  const parses = ['application/json', 'application/x-www-form-urlencoded', 'multipart/form-data']
+  return {
+    status: 200,
+    headers: { allow: allowedMethods(handlers) },
+    body: { name, description, renders: ['application/json'], parses },
+  }
+}
+
 /** Checks a call. Returns the answer if the checks decide it, else the function that runs its handler. */
 function prepare(
   lms: Lms,
   view: View,
   request: FastifyRequest,
 ): { answer: Answer } | { call: Call; run: (verdict: Verdict) => Answer } {
+  const params = paramsOf(request)
+  if (view.serves && !view.serves({ params })) return { answer: errorPage(404) }
   const admitted = admit(lms, view, request)
   if ('refusal' in admitted) return { answer: admitted.refusal }
+  if (request.method === 'OPTIONS' && view.describes) return { answer: description(view, view.describes) }
   const handler = isMethod(request.method) ? view.handlers[request.method] : undefined
-  if (!handler) return { answer: methodNotAllowed(view.errors, request.method, Object.keys(view.handlers)) }
+  if (!handler) return { answer: methodNotAllowed(view.errors, request.method, allowedMethods(view.handlers)) }
   const bytes = request.body instanceof Uint8Array ? request.body : new Uint8Array()
-  const body = readBody({ bytes, contentType: request.headers['content-type'] })
-  if (!('data' in body)) return { answer: { status: body.status, body: { detail: body.detail } } }
+  const contentType = request.headers['content-type']
+  const body = readBody({ bytes, contentType, forms: view.jsonOnly !== true })
+  if (!('data' in body)) return { answer: { status: body.status, body: { [view.errors]: body.detail } } }
   const call: Call = {
     lms,
     context: { state: lms.state, world: lms.world(), now: lms.now() },
     caller: admitted.caller,
     fault: request.fault,
     query: new URLSearchParams(request.url.split('?').slice(1).join('?')),
-    params: Object.fromEntries(Object.entries(Object(request.params)).map(([name, value]) => [name, String(value)])),
+    params,
     data: body.data,
+    form: body.form,
     authorization: request.headers.authorization,
     cookies: request.headers.cookie,
     host: request.headers.host ?? '',
@@ -150,10 +194,11 @@ async function serve(lms: Lms, view: View, request: FastifyRequest, delayMs: num
     try {
       const time = timeOf(lms, view, () => run('clear'), delayMs)
       if (time > 0) await lms.sleep(time)
-      const { value, effects } = lms.state.atomically(() => {
+      const { value, effects, mails } = lms.state.atomically(() => {
         const value = run(verdict)
-        return { keep: verdict === 'clear' && value.status < 500, value }
+        return { keep: verdict === 'clear' && value.status < 500 && value.rollsBack !== true, value }
       })
+      lms.mails.send(mails)
       if (effects.length > 0) lms.onChanges({ user: call.caller?.username ?? '', beganAt, at: lms.now(), effects })
       return value
     } finally {
@@ -177,11 +222,11 @@ export function send(reply: FastifyReply, { status, headers = {}, body }: Answer
 /** Adds a view's route. Other methods answer 405, after the same checks. */
 export function addView({ app, lms, view }: { app: FastifyInstance; lms: Lms; view: View }): void {
   app.route({
-    method: allMethods,
+    method: view.describes ? [...allMethods, 'OPTIONS'] : allMethods,
     url: view.url,
     config: { pattern: view.pattern, view: true },
     handler: async (request, reply) => {
-      return send(reply, await serve(lms, view, request, request.fault?.delayMs ?? 0))
+      return send(reply, withAllow(view, await serve(lms, view, request, request.fault?.delayMs ?? 0)))
     },
   })
 }

@@ -1,9 +1,13 @@
 import { html } from 'ghtml'
 
-/** The answer of a view. A string body is an HTML page, an object is JSON, and no body is an empty answer without a type. */
-export type Answer = { status: number; headers?: Record<string, string>; body?: unknown }
+/**
+ * The answer of a view. A string body is an HTML page, an object is JSON, and no body is an empty answer without a type.
+ * With `rollsBack`, nothing of the call is kept although its status is below 500.
+ */
+export type Answer = { status: number; headers?: Record<string, string>; body?: unknown; rollsBack?: true }
 
 const titles: Record<number, string> = {
+  400: 'Bad Request',
   404: 'Page not found',
   429: 'Too Many Requests',
   500: 'Server error',
@@ -48,8 +52,7 @@ export function throttled(style: ErrorStyle, seconds: number | null): Answer {
   return { status: 429, body, ...(style === 'detail' ? { headers: { 'retry-after': String(seconds) } } : {}) }
 }
 
-export function methodNotAllowed(style: ErrorStyle, method: string, allowed: string[]): Answer {
-  const allow = [...allowed, 'OPTIONS'].join(', ')
+export function methodNotAllowed(style: ErrorStyle, method: string, allow: string): Answer {
   return { status: 405, headers: { allow }, body: { [style]: `Method "${method}" not allowed.` } }
 }
 

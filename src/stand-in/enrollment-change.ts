@@ -3,7 +3,7 @@ import type { Enrollment } from './enrollments.ts'
 import type { Person } from './people.ts'
 
 export type SingleOutcome =
-  | { enrollment: Enrollment }
+  | { enrollment: Enrollment; changed: boolean }
   | { refusal: 'no_course' | 'no_mode' | 'closed_or_full' }
   | { refusal: 'mode_mismatch'; current: string }
 
@@ -31,7 +31,7 @@ export function changeEnrollment({
 }): SingleOutcome {
   const { state } = context
   const save = (row: { mode: string; active: boolean }): SingleOutcome => {
-    return { enrollment: state.saveEnrollment({ personId: person.id, course: courseId, ...row }) }
+    return { enrollment: state.saveEnrollment({ personId: person.id, course: courseId, ...row }), changed: true }
   }
   const course = state.findCourse(courseId)
   const current = state.enrollment(person.id, courseId)
@@ -46,12 +46,13 @@ export function changeEnrollment({
   }
   if (!course) return { refusal: 'no_course' }
   const wanted = mode ?? defaultModeOf(context, courseId)
-  if (!modesOf(context, courseId).includes(wanted)) return { refusal: 'no_mode' }
+  // Recorded: paid-modes.json, 'verified whose sale has ended, named, force_enrollment'.
+  if (!modesOf(context, courseId, { ended: force }).includes(wanted)) return { refusal: 'no_mode' }
   if (!force && isClosed(context, person, courseId)) return { refusal: 'closed_or_full' }
   if (isFull(context, courseId)) return { refusal: 'closed_or_full' }
   if (current?.active) {
     state.countUnchanged()
-    return { enrollment: current }
+    return { enrollment: current, changed: false }
   }
   enroll(context, person, courseId, wanted)
   return save({ mode: wanted, active: active ?? true })

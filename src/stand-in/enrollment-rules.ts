@@ -1,3 +1,4 @@
+import { TRANSITIONS } from './audit.ts'
 import type { Person } from './people.ts'
 import type { State } from './state.ts'
 import type { World } from './world.ts'
@@ -5,9 +6,14 @@ import type { World } from './world.ts'
 /** What the enrollment rules need: the tables, the world (for modes and retired addresses) and the time, ms since 1970. */
 export type EnrollmentContext = { state: State; world: World; now: number }
 
-/** The modes that a course offers; a course without modes has the LMS's default mode. */
-export function modesOf({ state, world }: EnrollmentContext, course: string): string[] {
-  return state.findCourse(course)?.modes ?? [world.default_mode]
+/** The modes that a course sells, or also those whose sale has ended. A course without modes has the LMS's default one. */
+export function modesOf(
+  { state, world, now }: EnrollmentContext,
+  course: string,
+  { ended = false }: { ended?: boolean } = {},
+): string[] {
+  const { modes = [world.default_mode], mode_ends: ends = {} } = state.findCourse(course) ?? {}
+  return modes.filter((mode) => ended || ends[mode] === undefined || now < Date.parse(ends[mode]))
 }
 
 /** audit if the course has it, else honor, else the LMS's default (recorded: bulk-enroll.json, honor and professional). */
@@ -44,53 +50,9 @@ export function enroll({ state }: EnrollmentContext, person: Person, course: str
   if (allowance && allowance.personId === null) state.saveAllowance({ ...allowance, personId: person.id })
 }
 
-/** The state of a person in a course, as the bulk view reports it. */
-export type EmailState = { user: boolean; enrollment: boolean; allowed: boolean; auto_enroll: boolean }
-
-/** The state of an address in a course, as the bulk view reads it before and after its change. */
-export function emailState({ state }: EnrollmentContext, email: string, course: string): EmailState {
-  const person = state.findPerson({ email })
-  const allowance = state.allowance(email, course)
-  // An allowance that another account used isn't this person's.
-  const mine = allowance && (!person || allowance.personId === null || allowance.personId === person.id)
-  return {
-    user: person !== undefined,
-    enrollment: person !== undefined && state.enrollment(person.id, course)?.active === true,
-    allowed: mine === true,
-    auto_enroll: mine === true && allowance.autoEnroll,
-  }
-}
-
 /** Whether the address belonged to an account that was retired. The LMS compares hashes of the lower-cased address. */
 export function isRetired({ world }: EnrollmentContext, email: string): boolean {
   return world.retired_emails.some((retired) => retired.toLowerCase() === email.toLowerCase())
-}
-
-/** Enrolls an active person; gives an inactive or unknown one an allowance; does nothing for a retired one. */
-export function enrollByEmail(context: EnrollmentContext, email: string, course: string, autoEnroll: boolean): void {
-  const { state } = context
-  const person = state.findPerson({ email })
-  if (person?.active) {
-    const current = state.enrollment(person.id, course)
-    // An unenrolled person is enrolled in the default mode again (recorded: modes-and-inactive.json, 'the same by bulk').
-    enroll(context, person, course, current?.active ? current.mode : defaultModeOf(context, course))
-    return
-  }
-  if (isRetired(context, email)) return
-  const allowance = state.allowance(email, course)
-  if (allowance) state.countUnchanged()
-  state.saveAllowance({ email, course, autoEnroll, personId: allowance?.personId ?? null })
-}
-
-/** Unenrolls a person, and deletes their allowance. */
-export function unenrollByEmail(context: EnrollmentContext, email: string, course: string): void {
-  const { state } = context
-  const person = state.findPerson({ email })
-  const current = person && state.enrollment(person.id, course)
-  const before = emailState(context, email, course)
-  if (person && current?.active)
-    state.saveEnrollment({ personId: person.id, course, mode: current.mode, active: false })
-  if (before.allowed) state.deleteAllowance(email, course)
 }
 
 /**
@@ -114,7 +76,15 @@ export function activate(context: EnrollmentContext, person: Person): { missingC
       if (!state.findCourse(allowance.course)) return { keep: false, value: { missingCourse: allowance.course } }
       if (isClosed(context, active, allowance.course)) continue
       enroll(context, active, allowance.course, defaultModeOf(context, allowance.course))
+      auditActivation(context, active, allowance.course)
     }
     return { keep: true, value: { missingCourse: null } }
   }).value
+}
+
+/** The audit row of an activation repeats who enrolled and why from the person's newest one (recorded: paid-modes.json). */
+function auditActivation({ state }: EnrollmentContext, { email, username }: Person, course: string): void {
+  const last = state.lastAudit(email)
+  if (!last) return
+  state.saveAudit({ ...last, email, transition: TRANSITIONS.allowedToEnrolled, enrollment: { username, course } })
 }

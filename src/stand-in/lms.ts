@@ -3,6 +3,7 @@ import { type CallLog, createCallLog } from './call-log.ts'
 import { type Cost, createWorkers, type Workers } from './cost.ts'
 import { createRowLocks, type RowLocks } from './deadlock.ts'
 import { createFaults, type Faults } from './faults.ts'
+import { createMails, type Mails } from './mails.ts'
 import { populate } from './populate.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { createState, type State } from './state.ts'
@@ -19,6 +20,10 @@ export type LmsOptions = {
   world: World
   throttle: ThrottleRate
   bulk: boolean
+  /** Whether it has the view `enrollments/modify`. */
+  modify: boolean
+  /** Whether it has `accounts/search_emails`. */
+  searchEmails: boolean
   cost: Cost
   now: () => number
   sleep: (milliseconds: number) => Promise<void>
@@ -39,6 +44,7 @@ export type Lms = Omit<LmsOptions, 'throttle' | 'cost' | 'world'> & {
   locks: RowLocks
   faults: Faults
   calls: CallLog
+  mails: Mails
   sessions: Sessions
   world: () => World
   /** Deletes all data and loads this world, or the one that the stand-in started with. Tokens stay valid. */
@@ -53,13 +59,14 @@ export function createLms(options: LmsOptions): Lms {
   const addressLimit = createAddressLimit({ off: options.throttle === 'off', now })
   const faults = createFaults()
   const calls = createCallLog()
+  const mails = createMails({ now })
   const sessions = createSessions({ tokens })
   let world = options.world
 
   function reset(next: World = options.world): void {
     world = next
     populate({ state, world })
-    for (const part of [throttle, addressLimit, calls, sessions]) part.reset()
+    for (const part of [throttle, addressLimit, calls, mails, sessions]) part.reset()
     faults.clear()
   }
   reset()
@@ -74,6 +81,7 @@ export function createLms(options: LmsOptions): Lms {
     locks: createRowLocks(),
     faults,
     calls,
+    mails,
     sessions,
     world: () => world,
     reset,

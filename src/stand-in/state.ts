@@ -1,4 +1,5 @@
 import { createAllowances } from './allowances.ts'
+import { createAudit } from './audit.ts'
 import { compareFolded, fold } from './collation.ts'
 import { parseCourseKey } from './course-keys.ts'
 import { createEnrollments } from './enrollments.ts'
@@ -19,6 +20,7 @@ export function createState({ now, newKey }: { now: () => number; newKey: () => 
   const people = createPeople({ transactions, newId, newKey, now })
   const enrollments = createEnrollments({ transactions, newId, emailOf: people.emailOf, now })
   const allowances = createAllowances({ transactions, newId, now })
+  const audit = createAudit({ transactions, newId })
   const courses = createCourses()
 
   /** Everything, in the order of the recordings' state_after: by e-mail, then course. */
@@ -42,15 +44,20 @@ export function createState({ now, newKey }: { now: () => number; newKey: () => 
     saveAllowance: allowances.save,
     deleteAllowance: allowances.remove,
     listAllowances: allowances.list,
+    saveAudit: audit.save,
+    lastAudit: audit.last,
+    listAudit: audit.list,
     findCourse: courses.find,
+    findCourseInModulestore: courses.findInModulestore,
     courses: courses.list,
     atomically: transactions.atomically,
+    mail: transactions.mail,
     /** Call it for each person whom a call finds enrolled or allowed already. */
     countUnchanged: () => transactions.count('unchanged'),
     snapshot,
     /** Deletes everything and loads the courses of a new world. */
     clear: (world: World): void => {
-      for (const table of [people, enrollments, allowances]) table.clear()
+      for (const table of [people, enrollments, allowances, audit]) table.clear()
       courses.replace(world.courses)
     },
   }
@@ -61,6 +68,15 @@ function createCourses() {
   return {
     /** The course of a key, in any spelling that the LMS accepts, or undefined. */
     find: (key: string): Course | undefined => courses.get(fold(parseCourseKey(key)?.id ?? key)),
+    /**
+     * The course of a key in exactly its letter case. No modulestore holds a course with an old key any more (recorded:
+     * enrollments-modify.json, 'an old-style key' and 'key in another letter case').
+     */
+    findInModulestore: (key: string): Course | undefined => {
+      const parsed = parseCourseKey(key)
+      const course = parsed === null || parsed.deprecated ? undefined : courses.get(fold(parsed.id))
+      return course?.id === parsed?.id ? course : undefined
+    },
     list: (): Course[] => [...courses.values()].sort((a, b) => compareFolded(a.id, b.id)),
     replace: (all: readonly Course[]): void => {
       courses.clear()

@@ -1,3 +1,5 @@
+import type { Mail } from './mails.ts'
+
 /** How many enrollments and allowances a call changed, or found unchanged. The measured cost is calculated from it. */
 export type Tally = { newEnrollments: number; newAllowances: number; unchanged: number }
 
@@ -7,6 +9,8 @@ export type Effect = {
   readonly email: string
   readonly course: string
 }
+/** What a request did. */
+export type Done<T> = { value: T; tally: Tally; effects: Effect[]; mails: Mail[] }
 export type Transactions = ReturnType<typeof createTransactions>
 
 /** The transactions of the stand-in's database. Its tables make their changes through `put`, which records the undo. */
@@ -14,6 +18,7 @@ export function createTransactions() {
   let undo: (() => void)[] | null = null
   let tally: Tally = noChanges()
   let effects: Effect[] = []
+  let mails: Mail[] = []
 
   return {
     /** Stores a row, or deletes it if `row` is undefined. */
@@ -29,19 +34,24 @@ export function createTransactions() {
     record: (effect: Effect): void => {
       effects.push(effect)
     },
+    mail: (mail: Mail): void => {
+      mails.push(mail)
+    },
     /**
      * Runs `work` as the LMS runs a request (ATOMIC_REQUESTS): its changes are rolled back if it throws or its `keep` is
-     * false. `effects` are the changes that were kept.
+     * false. `effects` are the changes that were kept. `mails` are the mails that it sent: a rollback doesn't take them back
+     * (recorded: email-students.json, 'bulk: no such course with email_students').
      */
-    atomically: <T>(work: () => { keep: boolean; value: T }): { value: T; tally: Tally; effects: Effect[] } => {
+    atomically: <T>(work: () => { keep: boolean; value: T }): Done<T> => {
       undo = []
       effects = []
+      mails = []
       tally = noChanges()
       let keep = false
       try {
         const done = work()
         keep = done.keep
-        return { value: done.value, tally, effects: keep ? effects : [] }
+        return { value: done.value, tally, effects: keep ? effects : [], mails }
       } finally {
         const steps = undo.reverse()
         undo = null

@@ -12,6 +12,8 @@ const application = z.strictObject({
   /** The account that a client-credentials application acts as. It may be missing from the people. */
   user: z.string().min(1).optional(),
   staff: z.boolean().nullable().optional(),
+  /** The courses of whose staff its account is. */
+  course_staff_of: z.array(z.string()).optional(),
   redirect_uri: z.union([z.string(), z.array(z.string())]).optional(),
 })
 
@@ -35,6 +37,10 @@ const course = z.strictObject({
   invitation_only: z.boolean().optional(),
   visible_to_staff_only: z.boolean().optional(),
   modes: z.array(z.string().min(1)).min(1).optional(),
+  /** When the sale of a mode ends. */
+  mode_ends: z.record(z.string(), date).optional(),
+  /** The price of its modes, if it isn't the usual one. */
+  min_price: z.int().nonnegative().optional(),
 })
 
 /** An enrollment in the world, in /sandbox/seed and in /sandbox/state. */

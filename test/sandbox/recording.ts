@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { type StandInOptions, startStandIn } from '../../src/sandbox/stand-in.ts'
 import { allowanceRow, enrollmentRow, readWorld, type World } from '../../src/stand-in/world.ts'
 
-const rows = z.object({ enrollments: z.array(enrollmentRow), allowances: z.array(allowanceRow) })
+export const rows = z.object({ enrollments: z.array(enrollmentRow), allowances: z.array(allowanceRow) })
 const recordingSchema = z.object({
   state_after: z.union([rows, z.object({ before_activation: rows, after_activation: rows })]).optional(),
   exchanges: z.array(
@@ -18,6 +18,7 @@ const recordingSchema = z.object({
           headers: z.record(z.string(), z.string()).optional(),
           json: z.unknown().optional(),
           text: z.string().optional(),
+          raw: z.string().optional(),
           form: z.record(z.string(), z.string()).optional(),
         })
         .optional(),
@@ -55,7 +56,7 @@ export async function getToken({
   type = 'jwt',
 }: {
   url: string
-  client: 'lernito' | 'plain'
+  client: 'lernito' | 'plain' | 'course'
   type?: 'jwt' | 'bearer'
 }): Promise<string> {
   const body = new URLSearchParams({
@@ -73,14 +74,21 @@ export async function startRecordedWorld(options: StandInOptions = {}, change = 
   const { url, close } = await startStandIn({ world: change(await recordedWorld()), throttle: 'off', ...options })
   const staff = await getToken({ url, client: 'lernito' })
   const plain = await getToken({ url, client: 'plain' })
+  const authorizations: [placeholder: string, authorization: () => Promise<string>][] = [
+    ['Bearer <opaque', async () => `Bearer ${await getToken({ url, client: 'lernito', type: 'bearer' })}`],
+    ['Bearer <the staff', async () => `Bearer ${staff}`],
+    ['<token of the staff', async () => `JWT ${staff}`],
+    ['<token of a non-staff', async () => `JWT ${plain}`],
+    ['<token of an application whose user is staff of', async () => `JWT ${await getToken({ url, client: 'course' })}`],
+  ]
 
   async function send(request: RecordedRequest): Promise<Response> {
     const headers = new Headers(request.headers)
-    const authorization = headers.get('authorization')
-    if (authorization?.includes('<token of the staff')) headers.set('authorization', `JWT ${staff}`)
-    if (authorization?.includes('<token of a non-staff')) headers.set('authorization', `JWT ${plain}`)
-    const { method, path, json, form, text } = request
-    const body = json !== undefined ? JSON.stringify(json) : form ? new URLSearchParams(form) : (text ?? null)
+    const recorded = headers.get('authorization')
+    const found = authorizations.find(([placeholder]) => recorded?.includes(placeholder))
+    if (found) headers.set('authorization', await found[1]())
+    const { method, path, json, form, text, raw } = request
+    const body = json !== undefined ? JSON.stringify(json) : form ? new URLSearchParams(form) : (raw ?? text ?? null)
     return await fetch(new URL(path, url), { method, headers, body, redirect: 'manual' })
   }
 
