@@ -4,7 +4,7 @@ import { canonicalJson } from '../signature/canonical.ts'
 import { checkJson, type Json, JsonSyntaxError, readJson } from '../signature/json.ts'
 import { isSignature, type Match, verify } from '../signature/signature.ts'
 import { readUtf8, Utf8Error } from '../signature/utf8.ts'
-import { aboutOf, type FieldErrors, readPayload } from './payload.ts'
+import { aboutOf, type FieldErrors, readPayload } from '../payload/rules.ts'
 
 /** As Node gives them: names in lower case, several values of one name joined with ", ". */
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
