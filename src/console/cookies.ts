@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Attempt } from '../openedx/sign-in.ts'
+import type { Attempt } from '../sign-in.ts'
 import { SESSION_MS } from './sessions.ts'
 import type { Site } from './site.ts'
 

@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
+import { isCourseKey } from '../course-key.ts'
 import type { DeliveryState } from '../delivery/types.ts'
-import { isCourseKey } from '../openedx/course-key.ts'
 import { fill, TEXTS } from './texts.ts'
 
 const SECOND_MS = 1000

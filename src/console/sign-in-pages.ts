@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Failure } from '../openedx/failure.ts'
-import type { Person, SignIn } from '../openedx/sign-in.ts'
+import type { Person, SignIn } from '../sign-in.ts'
 import { clearSession, consumeAttempt, readSession, setAttempt, setSession } from './cookies.ts'
 import { knownBrowser, rememberBrowser } from './known-browser.ts'
 import { messagePage, sendPage } from './layout.ts'

@@ -1,5 +1,5 @@
+import type { PersonResult } from '../openedx/batch-answer.ts'
 import type { Permit } from '../openedx/budget.ts'
-import type { PersonResult } from '../openedx/bulk-enroll.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { Batch } from './batches.ts'
 import type { CourseBreakers } from './course-breakers.ts'
@@ -54,7 +54,13 @@ const isInDoubt = ({ kind }: Pick<Failure, 'kind'>): boolean => kind === 'server
 export async function enrollInBulk(of: BatchContext & { permit: Permit }): Promise<void> {
   const { batch, permit, breakers, isUp, ...context } = of
   const { courses, works } = batch
-  const answer = await context.lms.bulkEnroll(permit, { courses, emails: works.map((work) => work.request.email) })
+  const answer = await context.lms.bulkEnroll(permit, {
+    action: 'enroll',
+    courses,
+    emails: works.map((work) => work.request.email),
+    reason: 'Lernito',
+    emailStudents: false,
+  })
   if (!answer.ok) {
     const { failure } = answer
     if (isInDoubt(failure) && isUp()) await splitFailedBatch({ batch, failure, breakers, lms: context.lms })

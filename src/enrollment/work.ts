@@ -1,5 +1,5 @@
 import type { CourseResult, Delivery, EnrollmentRequest, Reason } from '../delivery/types.ts'
-import { bulkCanName } from '../openedx/bulk-enroll.ts'
+import { batchCanName } from '../openedx/batch-answer.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { PausedCourse } from './course-breakers.ts'
 
@@ -72,7 +72,7 @@ export function beginWork({
     done: results,
     reasons: [],
     failures: [],
-    alone: !bulkCanName(request.email),
+    alone: !batchCanName(request.email),
     stopped: false,
     suspect: false,
     part: null,

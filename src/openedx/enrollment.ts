@@ -95,6 +95,25 @@ function judgeEnrolled(answer: Answer, asked: { username: string; course: string
   return succeeded({ active, mode })
 }
 
+/**
+ * Unenrolls a person. Only for one who has an enrollment: for anyone else, the LMS makes an inactive one (recorded:
+ * lms-newer/unenroll.json, 'v1: is_active false for a person never enrolled …'). Names no mode: another one than that of
+ * the enrollment is refused (recorded there, 'v1: is_active false with another mode named').
+ */
+export function unenrollRequest(of: { username: string; course: string }): LmsRequest {
+  const body = { user: of.username, is_active: false, course_details: { course_id: of.course } }
+  return { method: 'POST', endpoint: ENROLL_ENDPOINT, path: ENROLL_ENDPOINT, body: jsonBody(body) }
+}
+
+/** The enrollment after unenrolling, which keeps its mode. An enrollment that is still active is not understood. */
+export function judgeUnenroll(
+  answer: Answer,
+  asked: { username: string; course: string },
+): Judged<{ active: boolean; mode: string }> {
+  const judged = judgeEnroll(answer, asked)
+  return judged.ok && judged.value.active ? notUnderstood(answer, ENROLL_ENDPOINT) : judged
+}
+
 const refusalBody = z.object({ message: z.string() })
 
 /** The LMS's message about this person or course (recorded: enrollment-v1.json, statuses 400 and 406), or null. */

@@ -6,7 +6,7 @@ import { after, test } from 'node:test'
 import { createSessions } from '../../src/console/sessions.ts'
 import { openDatabase } from '../../src/database/database.ts'
 import { migrate } from '../../src/database/migrations.ts'
-import type { Person } from '../../src/openedx/sign-in.ts'
+import type { Person } from '../../src/sign-in.ts'
 
 const MINUTE_MS = 60_000
 const folder = mkdtempSync(join(tmpdir(), 'lernito-test-'))

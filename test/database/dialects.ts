@@ -25,7 +25,12 @@ export async function refuseInserts({
 /** Reverts a migration that created a table, an index, or a column of `deliveries`. */
 export async function undo({ database, what }: { database: Database; what: string }): Promise<void> {
   const [kind, name = ''] = what.split(' ')
-  const table = name.startsWith('further_courses') ? 'further_courses' : 'deliveries'
+  if (kind === 'update') return // the update is repeated without harm
+  if (kind === 'rename') {
+    await sql.raw('alter table bulk_replays rename column enrolled to succeeded').execute(database.db)
+    return
+  }
+  const table = ['further_courses', 'withdrawals'].find((one) => name.startsWith(one)) ?? 'deliveries'
   const where = isMysql(database) && kind === 'index' ? ` on ${table}` : ''
   await sql.raw(`${kind === 'column' ? `alter table ${table} ` : ''}drop ${what}${where}`).execute(database.db)
 }

@@ -90,7 +90,7 @@ describe('a SQLite file', () => {
     const serving = await startServe({ t, folder, lmsUrl: 'http://127.0.0.1:9' })
     assert.deepEqual(found(await inFolder(folder)), {
       level: KNOWN_LEVEL,
-      oldestCode: 1,
+      oldestCode: 22,
       clock: null,
       services: { alive: 1, silent: 0 },
     })
@@ -177,7 +177,7 @@ describe('a database on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, a
     const { level, oldestCode, clock, services } = found(await inspect(url))
     assert.deepEqual(
       { level, oldestCode, services },
-      { level: KNOWN_LEVEL, oldestCode: 1, services: { alive: 1, silent: 1 } },
+      { level: KNOWN_LEVEL, oldestCode: 22, services: { alive: 1, silent: 1 } },
     )
     assert.ok(clock !== null && Math.abs(clock.theirs - clock.ours) < 2_000)
   })

@@ -50,7 +50,7 @@ test('a repeat uses the cached course; a replay asks the LMS again, once for all
   assert.equal(await courseCalls(), 0)
   await operations.replay({ ids: [id, other], by: 'alice' })
   await until('the end of both', async () =>
-    (await stateOf(id)) === 'enrolled' && (await stateOf(other)) === 'enrolled' ? true : undefined,
+    (await stateOf(id)) === 'pre_enrolled' && (await stateOf(other)) === 'pre_enrolled' ? true : undefined,
   )
   assert.equal(await courseCalls(), 1)
 })
@@ -71,7 +71,7 @@ for (const [what, end] of Object.entries({
     await end(idOf(waiting))
     hold.released.resolve()
     await first
-    await until('the other one', async () => ((await stateOf(idOf(going))) === 'enrolled' ? true : undefined))
+    await until('the other one', async () => ((await stateOf(idOf(going))) === 'pre_enrolled' ? true : undefined))
     const { allowances } = await lms.state()
     assert.deepEqual(
       allowances.map(({ email }) => email),

@@ -50,14 +50,14 @@ test('a misconfigured LMS never uses up the schedule', () => {
   assert.equal(after.state, 'queued')
 })
 
-test('a delivery with all courses done succeeded, and says which are enrolled and which allowed', () => {
+test('a delivery with an allowance in a course is pre-enrolled, and says which courses are enrolled and which allowed', () => {
   const { state, outcome, dueAt, detail } = settled(aWork({ courses: [A, B] }), {
     [A]: done('enrolled'),
     [B]: done('allowed'),
   })
   assert.deepEqual(
     { state, dueAt, outcome },
-    { state: 'enrolled', dueAt: null, outcome: { courses: { [A]: 'enrolled', [B]: 'allowed' }, reason: null } },
+    { state: 'pre_enrolled', dueAt: null, outcome: { courses: { [A]: 'enrolled', [B]: 'allowed' }, reason: null } },
   )
   assert.equal(detail, `enrolled in ${A}; allowed in ${B}`)
 })

@@ -55,6 +55,6 @@ test('a delivery with an unexpected error at its start is retried, and delays no
   await until('the error', failed)
   broken = false
   await product.sell({ email: 'first@example.com', name: 'Again' })
-  const all = async () => product.log.filter(({ event }) => event === 'enrolled').length === 2 || undefined
+  const all = async () => product.log.filter(({ event }) => event === 'pre_enrolled').length === 2 || undefined
   await until('both sales', all)
 })

@@ -21,7 +21,7 @@ import {
 const NOTHING = { courses: {}, reason: null }
 const DAY = '2026-01-31'
 
-test('a new delivery is stored complete: waiting, due at once and owned by this replica', async (t) => {
+test('a new delivery is stored complete: queued, due at once and owned by this replica', async (t) => {
   const { store, row } = await setUp(t)
   const webhook = arrival({ email: 'Ada@Example.com' })
   const { id, progress } = only(await store.write([accepted(webhook)]))
@@ -46,6 +46,10 @@ test('a new delivery is stored complete: waiting, due at once and owned by this 
     replayed_at: null,
     generation: 0,
     effect_unknown: 0,
+    standings: null,
+    source: 'shop',
+    replaces: null,
+    replaced_by: null,
   })
   assert.deepEqual(Buffer.from(body), webhook.body)
   assert.deepEqual(only((await store.readClaimed([id])).deliveries).request, webhook.request)

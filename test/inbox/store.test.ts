@@ -109,5 +109,5 @@ test('a bad write fails alone in its group, and the others are stored', async (t
       ['original', 'queued'],
     ],
   )
-  assert.deepEqual(published.map(({ kind }) => kind).sort(), ['received', 'received', 'enrolled'])
+  assert.deepEqual(published.map(({ kind }) => kind).sort(), ['enrolled', 'received', 'received'])
 })

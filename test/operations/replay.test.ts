@@ -116,16 +116,18 @@ test('a handled delivery is not attempted again, and its timeline shows who hand
   assert.deepEqual([state, due_at, owner, settled_at], ['handled', null, null, START])
   const { kind, detail, actor } = (await operations.timeline(id)).at(-1) ?? {}
   assert.deepEqual([kind, detail, actor], ['handled', 'enrolled by hand', by])
-  assert.deepEqual(await operations.markHandled({ id, note: 'again', by }), { kind: 'already', state: 'handled' })
+  assert.deepEqual(await operations.markHandled({ id, note: 'again', by }), { kind: 'already' })
   assert.deepEqual(await operations.markHandled({ id: 'NONE', note: '', by }), { kind: 'unknown' })
 })
 
-test('a delivery that succeeded can’t be marked as handled', async (t) => {
+test('a delivery of any state can be marked as handled', async (t) => {
   const { store, operations, row } = await setUp(t)
-  const { id } = only(await store.write([accepted(arrival())]))
-  await store.write([settled(succeeded(id))])
-  assert.deepEqual(await operations.markHandled({ id, note: '', by }), { kind: 'already', state: 'enrolled' })
-  assert.equal((await row(id)).state, 'enrolled')
+  for (const [place, end] of [succeeded, needsAttention].entries()) {
+    const { id } = only(await store.write([accepted(arrival({ email: `${place}@example.com` }))]))
+    await store.write([settled(end(id))])
+    assert.deepEqual(await operations.markHandled({ id, note: '', by }), { kind: 'handled' })
+    assert.equal((await row(id)).state, 'handled')
+  }
 })
 
 test('a result that arrives after an operator handled the delivery changes nothing', async (t) => {
@@ -208,6 +210,6 @@ if (!onSqlite()) {
     assert.deepEqual(result.due, [id])
     assert.equal((await bench.row(id)).state, 'queued')
     const kinds = await timeline(bench, id) // two replicas' ids of one moment come in no order
-    assert.deepEqual(kinds.toSorted(), ['received', 'replayed', 'enrolled'])
+    assert.deepEqual(kinds.toSorted(), ['enrolled', 'received', 'replayed'])
   })
 }

@@ -50,6 +50,7 @@ test('the gauges have the values of their sources at the scrape', async () => {
   assert.deepEqual(await lines('lernito_oldest'), ['lernito_oldest_queued_seconds 60'])
   assert.deepEqual(await lines('lernito_deliveries_'), [
     'lernito_deliveries_queued 3',
+    'lernito_deliveries_pre_enrolled 1',
     'lernito_deliveries_needing_attention 2',
   ])
   state.breaker = 'down'

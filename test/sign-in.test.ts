@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { createSignIn, judgePerson, type SignIn } from '../../src/openedx/sign-in.ts'
-import { answer, answerOf, exchangeOf, recorded, verdict } from './recorded.ts'
-import { jwt } from './scripted-lms.ts'
+import { createSignIn, judgePerson, type SignIn } from '../src/sign-in.ts'
+import { answer, answerOf, exchangeOf, recorded, verdict } from './openedx/recorded.ts'
+import { jwt } from './openedx/scripted-lms.ts'
 
 const type = { 'content-type': 'application/json' }
 const redirectUri = 'http://127.0.0.1:8080/console/callback'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { isCourseKey, parentOfCcx } from '../../src/openedx/course-key.ts'
+import { isCourseKey, parentOfCcx } from '../src/course-key.ts'
 
 const cases = z.object({
   cases: z.array(
@@ -20,7 +20,7 @@ function read(path: string): unknown {
 
 /** The keys in the original's messages of this form, trimmed. */
 function keysNamed(file: string, before: string, after: string): string[] {
-  return cases.parse(read(`../recordings/${file}.json`)).cases.flatMap(({ response }) => {
+  return cases.parse(read(`./recordings/${file}.json`)).cases.flatMap(({ response }) => {
     const message = response.body?.message
     if (typeof message !== 'string' || !message.startsWith(before) || !message.endsWith(after)) return []
     return [message.slice(before.length, message.length - after.length)]
@@ -48,7 +48,7 @@ for (const [file, malformed, missing] of [
 }
 
 test('the key of every course in the recorded LMS is well-formed', () => {
-  const world = z.object({ courses: z.array(z.object({ id: z.string() })) }).parse(read('../recordings/lms/world.json'))
+  const world = z.object({ courses: z.array(z.object({ id: z.string() })) }).parse(read('./recordings/lms/world.json'))
   assert.ok(world.courses.every(({ id }) => isCourseKey(id)))
 })
 
@@ -58,7 +58,7 @@ test('a branch or a version may follow a key, as in the recorded webhooks that e
 })
 
 test('a key is accepted exactly if edx-opaque-keys accepts it (vectors/course-keys.py)', () => {
-  const vectors = z.array(z.tuple([z.string(), z.boolean()])).parse(read('./vectors/course-keys.json'))
+  const vectors = z.array(z.tuple([z.string(), z.boolean()])).parse(read('./openedx/vectors/course-keys.json'))
   assert.equal(vectors.length, 700)
   assert.deepEqual(
     vectors.filter(([text, taken]) => isCourseKey(text) !== taken),

@@ -1,9 +1,9 @@
 import * as oauth from 'oauth4webapi'
 import { z } from 'zod'
-import type { Answer } from './answer.ts'
-import { type Failed, failed, type Judged, succeeded } from './failure.ts'
-import { askForToken, claimsOf, judgeGrant, TOKEN_ENDPOINT } from './token-endpoint.ts'
-import { type Call, createTransport, type LmsRequest, type Transport } from './transport.ts'
+import type { Answer } from './openedx/answer.ts'
+import { type Failed, failed, type Judged, succeeded } from './openedx/failure.ts'
+import { askForToken, claimsOf, judgeGrant, TOKEN_ENDPOINT } from './openedx/token-endpoint.ts'
+import { type Call, createTransport, type LmsRequest, type Transport } from './openedx/transport.ts'
 
 /** Two scopes: the profile has the staff flag; without the e-mail, the LMS's own page asks for less. */
 const SCOPE = 'profile email'
