@@ -105,12 +105,18 @@ export interface WithdrawalRow {
   courses: string
   /** 1 if the order names paid modes too. */
   paid: number
+  /** The generation of the delivery when it was ordered. A repeat or a replay since then supersedes the order. */
+  generation: number
+  /** The replica that carries it out. If no replica has this name any more, another one may claim the order. */
+  owner: string | null
+  /** 1 from the first call that may change something in the LMS. */
+  effect_unknown: number
   actor: string
   requested_at: number
   due_at: number
   attempts: number
   ended_at: number | null
-  /** JSON: what became of each course; null before the end. */
+  /** JSON: what became of each course so far, and why the last attempt failed; null before the first attempt. */
   result: string | null
 }
 

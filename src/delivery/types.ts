@@ -225,4 +225,6 @@ export interface DeliveryEvent {
   readonly actor: string | null
   /** From receiving to the first success, in ms. Absent from all other events, and from those read back. */
   readonly timeToEnrollmentMs?: number
+  /** Of a test sale. Absent from events read back, too. */
+  readonly isTest?: true
 }

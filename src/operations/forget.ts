@@ -8,8 +8,8 @@ import { type AuditedContext, auditedChange } from './audited-change.ts'
 import { bulkReplayOf } from './bulk-replay-row.ts'
 import { type Position, streamDeliveries } from './candidates.ts'
 import type { DeliveryFilter } from './filter.ts'
+import { markHandled } from './handle.ts'
 import { untilReleased } from './release.ts'
-import { markHandled } from './replay.ts'
 
 const STEP = 100
 

@@ -27,10 +27,11 @@ export function createLog({ level, destination }: { level: string; destination?:
 
 /** Logs an event of a delivery's timeline. `delivery` is the delivery's id, by which all its lines can be found. */
 export function logEvent(log: Log, event: DeliveryEvent): void {
-  const { deliveryId, kind, detail, actor } = event
+  const { deliveryId, kind, detail, actor, isTest } = event
   const of = deliveryId === '' ? {} : { delivery: deliveryId }
-  const fields = { ...of, event: kind, detail, ...(actor === null ? {} : { actor }) }
+  const fields = { ...of, event: kind, detail, ...(actor === null ? {} : { actor }), ...(isTest ? { test: true } : {}) }
   if (kind === 'needs_attention') log.warn(fields, 'delivery needs attention')
+  else if (kind === 'withdrawal_failed') log.warn(fields, 'withdrawal failed')
   else log.info(fields, `${deliveryId === '' ? 'deliveries:' : 'delivery'} ${kind.replaceAll('_', ' ')}`)
 }
 

@@ -157,7 +157,11 @@ if (hasMariaDb()) {
       )
       for (const { log } of replicas) assert.ok(!log().some(({ msg }) => msg.startsWith('silent replica pruned')))
       for (const { email, happened } of rows) {
-        assert.deepEqual(happened.filter((kind) => kind !== 'repeated').sort(), ['pre_enrolled', 'received'], email ?? '')
+        assert.deepEqual(
+          happened.filter((kind) => kind !== 'repeated').sort(),
+          ['pre_enrolled', 'received'],
+          email ?? '',
+        )
       }
     })
   })
