@@ -113,3 +113,26 @@ export async function noteRepair(
     return { result: null, listed: [event] }
   })
 }
+
+/**
+ * Starts a delivery again, in a transaction, as a repeat from the shop does: what attempts that began before report
+ * doesn't count. A queued delivery keeps its owner, which may be attempting it.
+ */
+export async function processAgain(writing: Pick<AuditedContext, 'trx' | 'at'>, id: string): Promise<void> {
+  const { trx, at } = writing
+  const again = { state: 'queued', due_at: at, attempts: 0, outcome: null, standings: null, active_at: at } as const
+  const anew = { ...again, replayed_at: at, settled_at: null, effect_unknown: 0 }
+  await trx
+    .updateTable('deliveries')
+    .set((eb) => ({ ...anew, generation: eb('generation', '+', 1) }))
+    .where('id', '=', id)
+    .where('state', '=', 'queued')
+    .execute()
+  await trx
+    .updateTable('deliveries')
+    .set((eb) => ({ ...anew, owner: null, generation: eb('generation', '+', 1) }))
+    .where('id', '=', id)
+    .where('state', '!=', 'queued')
+    .execute()
+  await touchFurtherCourses(writing, [id])
+}

@@ -1,5 +1,7 @@
+import { isOpen } from '../enrollment/breaker-state.ts'
 import { type CircuitBreaker, createCircuitBreaker } from '../enrollment/circuit-breaker.ts'
 import { type CourseBreakers, createCourseBreakers } from '../enrollment/course-breakers.ts'
+import type { CallContext } from '../enrollment/pair.ts'
 import { runWorker } from '../enrollment/worker.ts'
 import { runBackfill } from '../inbox/backfill.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
@@ -9,6 +11,7 @@ import type { Lms } from '../openedx/lms.ts'
 import { runBulkReplays } from '../operations/bulk-replay-loop.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Observer } from '../telemetry/observer.ts'
+import { runWithdrawals } from '../withdrawal/run-withdrawals.ts'
 import { createCallBudget } from './lms.ts'
 
 interface WorkParts {
@@ -45,6 +48,13 @@ export function createWork({ settings, opened, lms, concurrency, observer, rando
     /** How full the call budget is, from 0 to 1; null before the work has begun. */
     budgetFullness: () => begun?.budget.fullness() ?? null,
 
+    /** The LMS and the call budget, for what an operator asks of the LMS; null before the work has begun. */
+    lmsAccess: (): CallContext | null => {
+      if (begun === null) return null
+      const { breaker, budget } = begun
+      return { lms: breaker.lms, acquire: () => budget.acquire(signal) }
+    },
+
     /** Works until the signal is aborted and everything in flight is settled. The database must be up to date. */
     run: async (): Promise<void> => {
       const callsPerMinute = settings.LERNITO_LMS_CALLS_PER_MINUTE
@@ -76,6 +86,20 @@ export function createWork({ settings, opened, lms, concurrency, observer, rando
           onStepped: (events) => {
             for (const event of events) observer.onEvent(event)
             inbox.claimOrphansSoon()
+          },
+          onError,
+          signal,
+        }),
+        runWithdrawals({
+          context,
+          guard,
+          replicas,
+          lms: breaker.lms,
+          acquire: () => budget.acquire(signal),
+          isOpen: () => isOpen(breaker.state()),
+          onEvents: (events) => {
+            for (const event of events) observer.onEvent(event)
+            if (events.some(({ kind }) => kind === 'replayed')) inbox.claimOrphansSoon()
           },
           onError,
           signal,
