@@ -1,3 +1,6 @@
+import { type Judged, succeeded } from './failure.ts'
+import type { LookUps } from './look-ups.ts'
+
 /** A key that differs from another in at most this share of its characters is probably a typing error. */
 const SIMILAR = 0.2
 
@@ -34,4 +37,19 @@ function editDistance(a: string, b: string): number {
     row = next
   }
   return row[b.length] ?? 0
+}
+
+/**
+ * Looks a course up as an operator wrote it. `key`: the course as the LMS spells it; null if there is none. `closest`: in
+ * that case, the key of a similar course, if there is one.
+ */
+export async function findCourse(
+  lms: Pick<LookUps, 'course' | 'courseKeys'>,
+  written: string,
+): Promise<Judged<{ readonly key: string | null; readonly closest: string | null }>> {
+  const found = await lms.course(written)
+  if (!found.ok) return found
+  if (found.value !== null) return succeeded({ key: found.value.key, closest: null })
+  const listed = await lms.courseKeys()
+  return listed.ok ? succeeded({ key: null, closest: closestCourse({ key: written, keys: listed.value }) }) : listed
 }
