@@ -1,6 +1,6 @@
 import { fastify } from 'fastify'
 
-/** A Fastify route that reads the body and answers 202: what the framework costs, and nothing besides. */
+/** A Fastify route that only reads the body and answers 202: the cost of the framework. */
 const app = fastify()
 app.removeAllContentTypeParsers()
 app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))

@@ -5,14 +5,14 @@ import { authorize, enroll } from './lms-client.ts'
 export interface CallPerPerson {
   readonly seconds: number
   readonly calls: number
-  /** What each 429 asked for in its Retry-After, which was waited. */
+  /** The Retry-After of each 429, in seconds; the client waited as long. */
   readonly waits: readonly number[]
 }
 
 /**
- * The client that a shop's integration usually is: a token, then one call for each person, a few at once; on a 429 all
- * wait as long as its Retry-After says. It ends when everybody is enrolled. The original is not such a client: it runs
- * inside the LMS, and no throttle counts it.
+ * A typical client of a shop: it gets a token, then makes one call for each person, a few at once. After a 429 all wait
+ * as long as its Retry-After says. It ends when all people are enrolled. The original is not such a client: it runs
+ * inside the LMS, and no throttle counts its calls.
  */
 export async function callPerPerson({
   lmsUrl,

@@ -3,14 +3,14 @@ import { connect, type Socket } from 'node:net'
 export interface Answer {
   readonly status: number
   readonly body: string
-  /** The seconds in Retry-After; null without it. */
+  /** Retry-After in seconds; null if the answer has none. */
   readonly retryAfter: number | null
-  /** From when it was asked for to its last byte. */
+  /** The time from sending the request to the last byte of the answer. */
   readonly ms: number
 }
 
 export interface Connection {
-  /** Sends a whole request as bytes. Answers come in the order of the requests; several may be under way (pipelining). */
+  /** Sends a whole request as bytes. Answers come in the order of the requests; several can be in flight (pipelining). */
   send(request: Uint8Array): Promise<Answer>
   close(): void
 }
@@ -22,8 +22,8 @@ interface Pending {
 }
 
 /**
- * A keep-alive connection that costs so little of the CPU that what it measures is the server. It reads answers with
- * Content-Length only, which all servers of the bench give.
+ * A keep-alive connection that uses little CPU, so that it measures the server and not itself. It reads only answers with
+ * Content-Length, which all servers of the bench send.
  */
 export async function openConnection(url: string): Promise<Connection> {
   const { hostname, port } = new URL(url)
@@ -43,7 +43,7 @@ export async function openConnection(url: string): Promise<Connection> {
     for (let answer = firstAnswer(unread); answer !== null; answer = firstAnswer(unread)) {
       unread = unread.subarray(answer.bytes)
       const one = pending.shift()
-      if (one === undefined) throw new Error('an answer came that nobody asked for')
+      if (one === undefined) throw new Error('the server sent an answer without a request')
       const { status, body, retryAfter } = answer
       one.resolve({ status, body, retryAfter, ms: performance.now() - one.began })
     }
@@ -76,7 +76,7 @@ function endQuietly(socket: Socket, pending: Pending[]): void {
 
 const HEAD_END = Buffer.from('\r\n\r\n')
 
-/** The first whole answer in what has come in, and how many bytes it takes; null if it isn't whole yet. */
+/** Returns the first complete answer in the received bytes, with its size; null if none is complete yet. */
 function firstAnswer(unread: Buffer): (Omit<Answer, 'ms'> & { bytes: number }) | null {
   const headEnd = unread.indexOf(HEAD_END)
   if (headEnd === -1) return null
@@ -98,7 +98,7 @@ function numberOf(head: string, field: RegExp): number | null {
   return digits === undefined ? null : Number(digits)
 }
 
-/** A whole POST request of JSON as bytes. */
+/** Returns a whole POST request with a JSON body, as bytes. */
 export function postRequest({
   url,
   headers = {},

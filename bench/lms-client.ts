@@ -4,7 +4,7 @@ import { APPLICATION } from './world.ts'
 
 export const BULK_ENROLL = '/api/bulk_enroll/v1/bulk_enroll'
 
-/** What the LMS's throttle counts: calls of these views. */
+/** The paths of the views whose calls the LMS's throttle counts. */
 const THROTTLED = /bulk_enroll|\/api\/enrollment\//
 
 const token = z.object({ access_token: z.string() })
@@ -14,7 +14,7 @@ const state = z.object({
   allowances: z.array(z.object({ email: z.string(), course: z.string() })),
 })
 
-/** A token as every client of the LMS gets it, as the value of the Authorization header. */
+/** Asks the LMS for a token, and returns it as the value of the Authorization header. */
 export async function authorize(lmsUrl: string): Promise<string> {
   const { client_id, client_secret } = APPLICATION
   const form = { grant_type: 'client_credentials', token_type: 'JWT', client_id, client_secret }
@@ -22,7 +22,7 @@ export async function authorize(lmsUrl: string): Promise<string> {
   return `JWT ${token.parse(await answer.json()).access_token}`
 }
 
-/** The call that enrolls these people in one course, as a whole request. */
+/** Returns the call that enrolls these people in one course, as a whole request. */
 export function enroll(from: {
   lmsUrl: string
   authorization: string
@@ -35,7 +35,7 @@ export function enroll(from: {
   return postRequest({ url: lmsUrl + BULK_ENROLL, headers: { authorization }, body: JSON.stringify(call) })
 }
 
-/** How many calls that the throttle counts the stand-in has answered, those that it refused apart. */
+/** Returns the number of throttled calls that the stand-in has answered, and the number that it refused with 429. */
 export async function throttledCalls(lmsUrl: string): Promise<{ answered: number; refused: number }> {
   const answer = await fetch(`${lmsUrl}/sandbox/calls`)
   const counted = calls.parse(await answer.json()).calls.filter(({ path }) => THROTTLED.test(path))
@@ -44,14 +44,14 @@ export async function throttledCalls(lmsUrl: string): Promise<{ answered: number
   return { answered: sum(false), refused: sum(true) }
 }
 
-/** How many (person, course) pairs are in the stand-in: active enrollments and allowances. */
+/** Returns the number of (person, course) pairs in the stand-in: active enrollments and allowances. */
 export async function pairsIn(lmsUrl: string): Promise<number> {
   const answer = await fetch(`${lmsUrl}/sandbox/state`)
   const { enrollments, allowances } = state.parse(await answer.json())
   return enrollments.filter(({ active }) => active).length + allowances.length
 }
 
-/** Every enrolling call takes so long from now on. */
+/** Makes every enrolling call take this long from now on. */
 export async function delayEnrolling(lmsUrl: string, delayMs: number): Promise<void> {
   const answer = await fetch(`${lmsUrl}/sandbox/faults`, {
     method: 'POST',

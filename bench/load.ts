@@ -3,13 +3,13 @@ import { type Answer, type Connection, openConnection } from './http-client.ts'
 
 export interface Load {
   readonly seconds: number
-  /** How many answers had each status. */
+  /** The number of answers by status. */
   readonly statuses: Readonly<Record<string, number>>
-  /** How long each answer took, in ms, in no order. */
+  /** The duration of each answer in ms, unordered. */
   readonly latencies: readonly number[]
 }
 
-/** Counts answers as they come. */
+/** Counts answers. */
 export function createTally() {
   const statuses: Record<string, number> = {}
   const latencies: number[] = []
@@ -24,9 +24,9 @@ export function createTally() {
 }
 
 /**
- * So many senders on a connection each; every one sends its next request when it has the answer to the last. With
- * `pipeline` each has that many requests under way. Ends when `next` gives null and all answers are there; the time
- * begins when all connections are open.
+ * Sends requests from `senders` connections. Each sends its next request after the answer to the previous one, or keeps
+ * `pipeline` requests in flight. Ends when `next` returns null and all answers have arrived. The time starts when all
+ * connections are open.
  */
 export async function load({
   url,
@@ -51,24 +51,24 @@ export async function load({
   return { seconds, statuses: tally.statuses, latencies: tally.latencies }
 }
 
-/** Gives one after the other, then null. */
+/** Returns a function that returns the items in order, then null. */
 export function each<Item>(items: readonly Item[]): () => Item | null {
   let index = 0
   return () => items[index++] ?? null
 }
 
-/** Sends at even distances, whether the answers are there or not: on a free connection, or on a new one. */
+/** Sends at a constant rate, without waiting for answers: on an idle connection, or on a new one. */
 export async function paced({
   streams,
   everyMs,
 }: {
-  /** One request of each in every step, the second half a step after the first, and so on. */
+  /** Each step sends one request of each stream, evenly spaced within the step. */
   streams: readonly { url: string; requests: readonly Uint8Array[] }[]
   everyMs: number
 }): Promise<Load[]> {
   const runs = streams.map((stream) => ({ ...stream, tally: createTally(), free: [] as Connection[] }))
   const all: Connection[] = []
-  const underWay: Promise<void>[] = []
+  const inFlight: Promise<void>[] = []
   const steps = Math.max(...streams.map(({ requests }) => requests.length))
   const began = performance.now()
   for (let step = 0; step < steps; step++) {
@@ -83,16 +83,16 @@ export async function paced({
         tally.add(answer)
         free.push(connection)
       })
-      underWay.push(answered)
+      inFlight.push(answered)
     }
   }
-  await Promise.all(underWay)
+  await Promise.all(inFlight)
   const seconds = (performance.now() - began) / 1000
   for (const connection of all) connection.close()
   return runs.map(({ tally }) => ({ seconds, statuses: tally.statuses, latencies: tally.latencies }))
 }
 
-/** The value below which this share of the values lies: 0.5 is the median. NaN without values. */
+/** Returns the quantile of the values: a share of 0.5 is the median. NaN if there are no values. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN

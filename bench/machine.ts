@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { quantile } from './load.ts'
 import { round } from './row.ts'
 
-/** What the figures depend on besides the code. `folder`: where the databases of the bench are. */
+/** The facts about the machine that the figures depend on. `folder` is where the databases of the bench are. */
 export function machineFacts({ folder }: { folder: string }): Record<string, number | string> {
   const processors = cpus()
   const fsyncs = fsyncTimes(join(folder, 'fsync'))
@@ -22,7 +22,7 @@ export function machineFacts({ folder }: { folder: string }): Record<string, num
   }
 }
 
-/** Whether others than the bench have used more than a quarter of the processors in the last minute. */
+/** Whether the load of the last minute, before the bench, was more than a quarter of the processors. */
 export const isBusy = (): boolean => (loadavg()[0] ?? 0) > cpus().length / 4
 
 function fsyncTimes(file: string): number[] {

@@ -61,18 +61,19 @@ async function main(): Promise<number> {
       help: { type: 'boolean', default: false },
     },
   })
-  const strange = values.only.find((name) => !ROWS.some((row) => row.name === name))
-  if (values.help || strange !== undefined) {
-    process.stderr.write(strange === undefined ? USAGE : `There is no row "${strange}".\n\n${USAGE}`)
-    return strange === undefined ? 0 : 2
+  const unknown = values.only.find((name) => !ROWS.some((row) => row.name === name))
+  if (values.help || unknown !== undefined) {
+    process.stderr.write(unknown === undefined ? USAGE : `There is no row "${unknown}".\n\n${USAGE}`)
+    return unknown === undefined ? 0 : 2
   }
-  // Not in the folder for temporary files, which is in memory on many machines: fsync would cost nothing.
+  // On many machines the folder for temporary files is in memory, where fsync costs nothing.
   const folder = join(import.meta.dirname, '../data', `bench-${process.pid}`)
   mkdirSync(folder, { recursive: true })
   try {
     const facts = { version: VERSION, date: new Date().toISOString(), ...machineFacts({ folder }) }
     say(`lernito-openedx bench\n${factLines(facts)}\n`)
-    if (isBusy()) say('Other programs keep this machine busy: times and rates will be worse than it can do.\n')
+    if (isBusy())
+      say('Other programs use the processors: expect times and rates that are worse than this machine can reach.\n')
     const results: Result[] = []
     const failures: { name: string; error: string }[] = []
     for (const row of ROWS.filter(({ name }) => values.only.length === 0 || values.only.includes(name))) {

@@ -2,14 +2,13 @@ import { createServer } from 'node:http'
 import { parseArgs } from 'node:util'
 
 /**
- * What the original plugin costs its LMS, as a server: one of two workers is held for `--ms` for each webhook, first
- * come, first served, and then it is answered. It keeps the time of the workers by arithmetic, so that a timer that
- * rings late costs it nothing. Nothing is read or checked: in all besides the LMS's own work it is faster than the
- * original.
+ * A server that models the cost of the original plugin: each webhook occupies one of two workers for `--ms`, first come,
+ * first served, and is then answered. It computes when a worker is free, so that a late timer costs no time. It reads
+ * and checks nothing, so apart from the LMS's work it is faster than the original.
  */
 const { values } = parseArgs({ options: { ms: { type: 'string' } } })
 const costMs = Number(values.ms)
-if (!(costMs > 0)) throw new Error('--ms must say how long a webhook holds a worker')
+if (!(costMs > 0)) throw new Error('--ms must be the time that a webhook occupies a worker')
 const freeAt: [number, number] = [0, 0]
 
 const server = createServer((request, response) => {

@@ -17,14 +17,14 @@ export interface Running {
   stop(): Promise<void>
 }
 
-/** Starts the processes of one row, each with its output in a file of its own, in a folder that is gone at the end. */
+/** Starts the processes of one row. Each writes its output to its own file, in a folder that is removed at the end. */
 export interface Stage {
   readonly folder: string
-  /** The stand-in LMS alone. Nothing said is as it is by default. */
+  /** Starts only the stand-in LMS. An option that is left out has its default. */
   standIn(options: { world: World; throttle?: number | 'off'; cost?: 'none' | 'measured' }): Promise<Running>
-  /** `lernito-openedx serve` on SQLite, with the settings' defaults besides `env`. */
+  /** Starts `lernito-openedx serve` on SQLite, with the default settings except those in `env`. */
   service(options: { lmsUrl: string; env?: Record<string, string> }): Promise<Running>
-  /** A program of the bench, which says where it listens. */
+  /** Starts a program of the bench, which prints its address. */
   program(file: string, args: readonly string[]): Promise<Running>
   end(): Promise<void>
 }
@@ -86,12 +86,12 @@ async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, 'exit')
   child.kill('SIGTERM')
-  const hurry = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
+  const forced = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
   await ended
-  clearTimeout(hurry)
+  clearTimeout(forced)
 }
 
-/** The memory of a process that is in RAM (RSS), in MiB; only Linux tells. */
+/** Returns the resident memory (RSS) of a process in MiB; Linux only. */
 export function memoryOf(pid: number): number {
   const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
   if (kib === undefined) throw new Error(`/proc/${pid}/status has no VmRSS`)

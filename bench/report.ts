@@ -1,6 +1,6 @@
 import { type Result, type Row, round } from './row.ts'
 
-/** One line of the table. A missed goal says by how much. */
+/** Returns the parts and the notes of a result, one a line. */
 export function resultLines(result: Result): string {
   const parts = Object.entries(result.parts).map(([name, value]) => `      ${name}: ${value}`)
   const notes = (result.notes ?? []).map((note) => `      (${note})`)

@@ -1,20 +1,20 @@
 import type { Stage } from './processes.ts'
 
-/** One of the design's figures: how it is measured, and its goal. */
+/** A figure: how the bench measures it, and its goal. */
 export interface Row {
-  /** For `--only`. */
+  /** The name for `--only`. */
   readonly name: string
   readonly title: string
   readonly goal: { readonly at: 'least' | 'most'; readonly value: number; readonly unit: string }
-  /** Roughly how long it takes, in seconds. */
+  /** About how long it takes, in seconds. */
   readonly takes: number
   run(stage: Stage): Promise<Measured>
 }
 
 export interface Measured {
-  /** The figure that the goal is about. */
+  /** The figure that is compared with the goal. */
   readonly value: number
-  /** What it is made of, by name with the unit in it; and sentences on what was assumed. */
+  /** The values behind the figure, by a name with the unit. `notes` state the conditions and assumptions. */
   readonly parts: Readonly<Record<string, number | string>>
   readonly notes?: readonly string[]
 }
@@ -30,7 +30,7 @@ export interface Result extends Measured {
 export const isMet = ({ at, value: goal }: Row['goal'], value: number): boolean =>
   at === 'least' ? value >= goal : value <= goal
 
-/** Cuts the digits that mean nothing: three that count. */
+/** Rounds to three significant digits, or to an integer from 100. */
 export function round(value: number): number {
   return Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3))
 }

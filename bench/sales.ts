@@ -10,12 +10,12 @@ export interface Sale {
 
 const PATH = '/api/lernito/webhook/'
 
-/** One sale of course 0 to each of so many people, from the person with the number `from` on. */
+/** Returns `count` sales of course 0, one to each person, starting with person number `from`. */
 export function salesOfOneCourse({ count, from = 0 }: { count: number; from?: number }): Sale[] {
   return Array.from({ length: count }, (_, n) => ({ email: emailOf(from + n), courseIds: [courseKey(0)] }))
 }
 
-/** A sale of 1 to 3 courses out of so many to each of so many people; the same ones at every run. */
+/** Returns `count` sales of 1 to 3 of the `courses` courses, one to each person; the same in every run. */
 export function salesOfManyCourses({ count, courses }: { count: number; courses: number }): Sale[] {
   const random = seeded(20_260_131)
   return Array.from({ length: count }, (_, n) => {
@@ -26,7 +26,7 @@ export function salesOfManyCourses({ count, courses }: { count: number; courses:
   })
 }
 
-/** Webhooks as the shop sends them, signed over the original's form; whole requests, so that sending costs nothing. */
+/** Returns webhooks as the shop sends them, signed in the original's form, as whole requests, so that sending is cheap. */
 export function webhooks({ url, sales }: { url: string; sales: readonly Sale[] }): Buffer[] {
   return sales.map(({ email, courseIds }) => {
     const body = JSON.stringify({ email, name: 'Ada', family: 'Lovelace', username: 'ada.lovelace', courseIds })
@@ -35,13 +35,13 @@ export function webhooks({ url, sales }: { url: string; sales: readonly Sale[] }
   })
 }
 
-/** A webhook without a signature. */
+/** Returns a webhook without a signature. */
 export function unsignedWebhook({ url }: { url: string }): Buffer {
   const body = JSON.stringify({ email: emailOf(0), name: 'A', family: 'B', username: 'c', courseIds: [courseKey(0)] })
   return postRequest({ url: url + PATH, body })
 }
 
-/** Mulberry32: numbers from 0 to 1 that look random and are the same for the same seed. */
+/** Mulberry32: pseudo-random numbers from 0 to 1, the same for the same seed. */
 function seeded(seed: number): () => number {
   let state = seed
   return () => {

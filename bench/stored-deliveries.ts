@@ -13,15 +13,16 @@ const ME = 'bench-replica'
 const COLUMNS =
   'id, digest, state, owner, due_at, attempts, received_at, settled_at, active_at, email, form, body, request, outcome, username, course, enrolled_at'
 export const COURSES = 30
-/** One of so many needs attention, and one of so many has a second course. */
+/** One in FAILED deliveries needs attention, and one in SEVERAL has a second course. */
 const FAILED = 200
 const SEVERAL = 10
-/** Received so many ms one after the other, up to now. */
+/** The time between two deliveries in ms; the last one is received now. */
 const APART_MS = 100
 
 /**
- * A store on a SQLite file of `stored` deliveries for 30 courses, of which the last `due` are due and this replica's,
- * and of the others one in 200 needs attention and the rest has succeeded. The rows are put in beside the store, since to accept a million one by one would take too long.
+ * Returns a store on a SQLite file with `stored` deliveries for 30 courses. The last `due` are due and belong to this
+ * replica. Of the others one in 200 needs attention, and the rest has succeeded. It inserts the rows directly, because
+ * accepting a million deliveries one by one takes too long.
  */
 export async function storeOf({ file, stored, due }: { file: string; stored: number; due: number }) {
   const database = openDatabase({ url: `sqlite:${file}`, serve: false })

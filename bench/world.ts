@@ -1,4 +1,4 @@
-/** The application that the service and the bench's own clients use in the stand-in. */
+/** The OAuth application that the service and the clients of the bench use in the stand-in. */
 export const APPLICATION = {
   client_id: 'lernito-client',
   client_secret: 'lernito-client-secret',
@@ -7,7 +7,7 @@ export const APPLICATION = {
   staff: true,
 } as const
 
-/** A file for `sandbox --world`. */
+/** The content of a file for `sandbox --world`. */
 export interface World {
   readonly applications: readonly (typeof APPLICATION)[]
   readonly people: readonly { username: string; email: string; active: boolean }[]
@@ -18,7 +18,7 @@ export interface World {
 export const courseKey = (number: number): string => `course-v1:Bench+C${number}+2026`
 export const emailOf = (number: number): string => `buyer${number}@example.com`
 
-/** A world of so many courses (courseKey(0), …) and of so many people with an account (emailOf(0), …). */
+/** Returns a world with this number of courses (courseKey(0), …) and of people with an account (emailOf(0), …). */
 export function makeWorld({ courses = 1, people = 0 }: { courses?: number; people?: number } = {}): World {
   return {
     applications: [APPLICATION],

@@ -3,8 +3,8 @@ import { cpSync, rmSync } from 'node:fs'
 import { extname, join } from 'node:path'
 
 /**
- * Builds the published package's code from src into dist: JavaScript and types by tsc, and beside them every file that
- * is no TypeScript, such as the console's css. A checkout never runs it: Node.js takes the TypeScript as it is.
+ * Builds the code of the published package from src into dist: tsc writes JavaScript and types, and every other file,
+ * such as the console's CSS, is copied. A checkout doesn't need it, because Node.js runs the TypeScript.
  */
 const ROOT = join(import.meta.dirname, '..')
 const [SRC, DIST] = [join(ROOT, 'src'), join(ROOT, 'dist')]

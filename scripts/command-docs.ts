@@ -17,10 +17,10 @@ it prints one of these [messages](errors.md#messages-of-the-commands).
 const helpOf = (args: readonly string[]): string =>
   execFileSync(process.execPath, [MAIN, ...args, '--help'], { encoding: 'utf8' })
 
-/** The list of settings in the help of serve has a page of its own. */
+/** Removes the settings from the help of serve: they have their own page. */
 const withoutSettings = (help: string): string => help.replace(/\nSettings \([^\n]*\):\n( +[^\n]*\n)+/, '')
 
-/** docs/reference/commands.md, made of the help that the commands print. Throws if the program can't be run. */
+/** Returns docs/reference/commands.md, generated from the help of the commands. Throws if the program can't be run. */
 export function commandsPage(): string {
   const usage = helpOf([])
   const commands = [...usage.matchAll(/^ {2}(\w+) +(.+)$/gm)].map(([, name = '', summary = '']) => ({ name, summary }))

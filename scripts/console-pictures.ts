@@ -16,7 +16,7 @@ const FULL = 'course-v1:Lernito+Full+2026'
 const DESKTOP = { viewport: { width: 1100, height: 760 }, timezoneId: 'Europe/Berlin' }
 const PHONE = { viewport: { width: 390, height: 780 }, timezoneId: 'Europe/Berlin', colorScheme: 'dark' as const }
 
-/** Sells as the shop does, also what can't be sold. */
+/** Sends a sale as the shop does, including invalid ones. */
 async function sell(product: WithConsole, name: string, courseIds: readonly string[], email?: string): Promise<void> {
   const body = JSON.stringify({
     email: email ?? `${name.toLowerCase()}@example.com`,
@@ -30,7 +30,7 @@ async function sell(product: WithConsole, name: string, courseIds: readonly stri
   await exchange({ url: product.webhook, headers, body })
 }
 
-/** A day of a shop: most succeed, one course is full, one key is wrong, one address is none. */
+/** A day of sales: most succeed, one course is full, one course key is wrong, one address is invalid. */
 async function sellAll(product: WithConsole): Promise<void> {
   for (const name of ['Alice', 'Erin', 'Frank', 'Jose', 'Dave', 'Nora', 'Oleg']) await sell(product, name, [DEMO])
   await sell(product, 'Ulrike', [PYTHON, DEMO])
@@ -39,7 +39,7 @@ async function sellAll(product: WithConsole): Promise<void> {
   await sell(product, 'Victor', ['course-v1:Lernito+PY102+2026'])
 }
 
-/** The counters of the days before, as the service would have written them. */
+/** Inserts the counters of the previous days, as the service would have written them. */
 function rememberMonth(folder: string): void {
   const database = new DatabaseSync(`${folder}/lernito.db`)
   const insert = database.prepare('insert or ignore into counters (day, name, count) values (?, ?, ?)')
@@ -87,7 +87,7 @@ async function takePictures(browser: Browser, product: WithConsole): Promise<voi
   await picture(phone.page, 'outage-phone-dark')
 }
 
-/** Pictures of the console for the documents: `npm run pictures`. */
+/** `npm run pictures` takes the pictures of the console for the documents. */
 mkdirSync(FOLDER, { recursive: true })
 const product = await startWithConsole({ lms: { bulk: false }, env: { LERNITO_LMS_CALLS_PER_MINUTE: '110' } })
 try {

@@ -25,7 +25,7 @@ const causes = (group: Readonly<Record<string, Cause>>): string =>
     ]),
   )
 
-/** The tables of the page, by the name of their place in it. */
+/** The tables of the page, by the name of their marker. */
 const TABLES: Readonly<Record<string, () => string>> = {
   checks,
   'causes of ours': () => causes(OUR_CAUSES),
@@ -33,7 +33,7 @@ const TABLES: Readonly<Record<string, () => string>> = {
   'causes outside': () => causes(OUTSIDE_CAUSES),
 }
 
-/** docs/reference/doctor.md with its tables as the code has them. Throws if the place of one is missing. */
+/** Returns docs/reference/doctor.md with the tables generated from the code. Throws if a marker is missing. */
 export function withDoctorTables(guide: string): string {
   return Object.entries(TABLES).reduce((text, [name, make]) => {
     const begin = `<!-- ${name}: made by npm run docs -->\n`

@@ -4,20 +4,20 @@ import { fileURLToPath } from 'node:url'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const CALL = /\blog\??(?:\.(?<level>debug|info|warn|error)|\[(?<choice>[^\]]+)\])\(/g
 const LEVEL = /'(debug|info|warn|error)'/g
-/** What errorFields of src/telemetry/log.ts gives. */
+/** The fields that errorFields in src/telemetry/log.ts returns. */
 const ERROR_FIELDS = ['error', 'cause', 'stack']
 
-/** One call of the log in the source. */
+/** A call of the logger in the source. */
 export interface LogCall {
   readonly file: string
-  /** The message, with … for what differs; null: it is not written in the call. */
+  /** The message, with … for its variable parts; null if the call doesn't contain it. */
   readonly text: string | null
   readonly level: string
-  /** The names in the call's object; null: the object is not written in the call. */
+  /** The names in the call's object; null if the call doesn't contain the object. */
   readonly fields: readonly string[] | null
 }
 
-/** Every call of a log in src, in the order of files and lines. */
+/** Returns every call of a logger in src, in the order of files and lines. */
 export function logCalls(): LogCall[] {
   return globSync('src/**/*.ts', { cwd: ROOT })
     .sort()
@@ -34,7 +34,7 @@ function callsIn(file: string, source: string): LogCall[] {
   })
 }
 
-/** The messages that an argument can stand for: a text, or one of a constant's texts. */
+/** Returns the messages that an argument can be: a literal text, or each text of a constant. */
 function textsOf(argument: string, source: string): (string | null)[] {
   if (/^(['"]).*\1$/s.test(argument)) return [argument.slice(1, -1)]
   if (/^`[^$]/.test(argument)) return [argument.slice(1, -1).replaceAll(/\$\{[^}]*\}/g, '…')]
@@ -44,7 +44,7 @@ function textsOf(argument: string, source: string): (string | null)[] {
   return [...body.matchAll(/: '([^']+)'/g)].map(([, text = '']) => text)
 }
 
-/** The names of an object as it is written. */
+/** Returns the names in the source of an object. */
 function fieldsOf(argument: string): string[] | null {
   if (argument.startsWith('errorFields(')) return ERROR_FIELDS
   if (!argument.startsWith('{')) return null
@@ -57,7 +57,7 @@ function fieldsOf(argument: string): string[] | null {
 const OPENING = '([{'
 const CLOSING = ')]}'
 
-/** What stands between the parenthesis that opened before `start` and the one that closes it. */
+/** Returns the source from `start`, just after an opening parenthesis, to the matching closing one. */
 function argumentsAt(source: string, start: number): string {
   let depth = 0
   for (const { at, character } of outsideTexts(source, start)) {
@@ -67,7 +67,7 @@ function argumentsAt(source: string, start: number): string {
   return ''
 }
 
-/** The parts between the commas that are in no bracket. */
+/** Splits at the commas that are not inside brackets. */
 function split(text: string): string[] {
   const parts = []
   let [depth, from] = [0, 0]
@@ -81,7 +81,7 @@ function split(text: string): string[] {
   return [...parts, text.slice(from)].map((part) => part.trim()).filter((part) => part !== '')
 }
 
-/** The characters of a source from `start` on that are in no text and no comment at the end of a line. */
+/** Yields the characters of a source from `start` that are not in a string or a line comment. */
 function* outsideTexts(source: string, start: number): Generator<{ at: number; character: string }> {
   let quote: string | null = null
   for (let at = start; at < source.length; at++) {

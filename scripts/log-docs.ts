@@ -11,7 +11,7 @@ const table = (heading: readonly string[], rows: readonly (readonly string[])[])
 
 const code = (text: string): string => `\`${text}\``
 
-/** The events of deliveries as their type declares them. */
+/** Returns the kinds of delivery events, as their type declares them. */
 export function eventKinds(): string[] {
   const declared = globSync('src/**/*.ts', { cwd: ROOT }).flatMap(
     (file) => /type EventKind =((?:\s+\| '\w+')+)/.exec(readFileSync(`${ROOT}/${file}`, 'utf8'))?.[1] ?? [],
@@ -19,10 +19,12 @@ export function eventKinds(): string[] {
   return [...(declared[0] ?? '').matchAll(/'(\w+)'/g)].map(([, kind = '']) => kind)
 }
 
-/** What is logged and has no meaning, and what has a meaning and is not logged. */
+/** Returns the logged messages without a meaning, and the meanings of messages that are not logged. */
 export function differences(): { without: string[]; unused: string[] } {
   const calls = logCalls()
-  const texts = calls.flatMap(({ file, text }) => text ?? (file in UNWRITTEN ? [] : [`an unwritten text in ${file}`]))
+  const texts = calls.flatMap(
+    ({ file, text }) => text ?? (file in UNWRITTEN ? [] : [`a message that is not a literal, in ${file}`]),
+  )
   const known = Object.values(MEANINGS).flatMap((topic) => Object.keys(topic))
   const kinds = eventKinds()
   return {
@@ -34,7 +36,7 @@ export function differences(): { without: string[]; unused: string[] } {
   }
 }
 
-/** The tables of all messages that the source logs. Throws where one has no meaning. */
+/** Returns the tables of all messages that the source logs. Throws if one has no meaning. */
 function messages(): string {
   const { without } = differences()
   if (without.length > 0) throw new Error(`scripts/log-meanings.ts lacks:\n  ${without.join('\n  ')}`)
@@ -59,7 +61,7 @@ const events = (): string =>
 
 const PARTS: Readonly<Record<string, () => string>> = { messages, events }
 
-/** The page with the tables as the source has them. Throws if a place or a meaning is missing. */
+/** Returns the page with the tables generated from the source. Throws if a marker or a meaning is missing. */
 export function withLogTables(page: string): string {
   return Object.entries(PARTS).reduce((text, [name, make]) => {
     const begin = `<!-- ${name}: made by npm run docs -->\n`
@@ -75,5 +77,5 @@ if (import.meta.main) {
   writeFileSync(PAGE, withLogTables(readFileSync(PAGE, 'utf8')))
   const { unused } = differences()
   if (unused.length > 0)
-    process.stderr.write(`scripts/log-meanings.ts has what is not logged:\n  ${unused.join('\n  ')}\n`)
+    process.stderr.write(`scripts/log-meanings.ts has messages that are not logged:\n  ${unused.join('\n  ')}\n`)
 }

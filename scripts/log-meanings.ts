@@ -1,15 +1,15 @@
-/** What a line of the log means for the operator, and what to do. */
+/** The meaning of a log line for the operator, and the action to take. */
 export interface Meaning {
   readonly means: string
   readonly action: string
-  /** The fields of the line, where the source passes them on as a whole. */
+  /** The fields of the line, if the source passes them in a variable. */
   readonly fields?: readonly string[]
 }
 
 const NOTHING = 'Nothing.'
 const REFUSED = ['code', 'status', 'ip']
 
-/** The messages by topic, as the source has them; … for what differs. npm run docs fails where one is missing. */
+/** The messages by topic, as in the source, with … for variable parts. `npm run docs` fails if one is missing. */
 export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>>> = {
   'Start and stop': {
     listening: {
@@ -82,7 +82,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       fields: REFUSED,
     },
     'request refused': {
-      means: 'The request was no webhook: another path, invalid HTTP, too slow, too large.',
+      means: 'The request was not a webhook: another path, invalid HTTP, too slow, too large.',
       action: 'See [Errors](errors.md#answers-to-the-shop).',
       fields: [...REFUSED, 'detail'],
     },
@@ -98,7 +98,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'load shedding ended': {
       means: 'The service no longer sheds load. `refused` webhooks got 503.',
-      action: 'Nothing: the shop sends its own among them again.',
+      action: 'Nothing: the shop sends the refused webhooks again.',
     },
     'too many connections; those without a whole request are cut': {
       means:
@@ -144,24 +144,32 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
   },
 }
 
-/** What each event of a delivery means. A line with an event has the message `delivery` and the event in words. */
+/** The meaning of each event of a delivery. A line with an event has the message `delivery` and the event as a text. */
 export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   received: 'A webhook with a valid signature was stored. `detail` names the form of the signature.',
   repeated: 'The shop sent the same sale again.',
-  succeeded: 'The buyer is enrolled, or allowed until they have an active account.',
+  enrolled: 'The buyer is enrolled in every course.',
+  pre_enrolled: 'In at least one course, an allowance waits until the buyer has an active account.',
+  claimed: 'The follow-up found the buyer of a pre-enrolled delivery enrolled in every course.',
   rejected: 'The payload is wrong, so no attempt is made.',
   needs_attention: 'An operator has to act; logged as warn.',
   retry_scheduled:
-    '`detail` is the number of the attempt and its failure. No attempt is counted where the LMS as a whole was the cause.',
-  replayed: '`actor` had the delivery processed again.',
+    '`detail` is the number of the attempt and its failure. The attempt is not counted if the LMS as a whole failed.',
+  replayed: '`actor` replayed the delivery.',
   handled: '`actor` marked it as handled; `detail` is the note.',
   repaired: '`reconcile --fix` enrolled the buyer again.',
-  forgotten: 'A person was erased. Without `delivery`.',
-  bulk_replay_started: '`actor` started a replay of many. Without `delivery`.',
-  bulk_replay_stopped: '`actor` stopped a replay of many. Without `delivery`.',
+  checked: '`actor` checked the courses in the LMS; `detail` is the result.',
+  standing_changed: 'The follow-up found a change in the LMS; `detail` names it.',
+  corrected: '`actor` corrected the delivery; `detail` names the other one.',
+  withdrawal_requested: '`actor` ordered to withdraw the buyer from courses; `detail` names them.',
+  withdrawal_failed: 'A course could not be withdrawn; `detail` is the reason. Logged as warn.',
+  withdrawn: 'The buyer was taken out of the courses that `detail` names.',
+  forgotten: 'A person was erased. The line has no `delivery`.',
+  bulk_replay_started: '`actor` started a bulk replay. The line has no `delivery`.',
+  bulk_replay_stopped: '`actor` stopped a bulk replay. The line has no `delivery`.',
 }
 
-/** Calls whose message is not written in them, by file: what they log is elsewhere on the page. */
+/** Calls whose message is not a literal, by file. The page describes their messages elsewhere. */
 export const UNWRITTEN: Readonly<Record<string, string>> = {
   'src/cli/serve.ts': 'warnings about settings',
   'src/cli/sandbox-service.ts': 'warnings about settings',

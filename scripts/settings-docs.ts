@@ -6,7 +6,7 @@ const ENV_EXAMPLE = new URL('../.env.example', import.meta.url)
 const BEGIN = '<!-- settings: made by npm run docs -->\n'
 const END = '<!-- end of settings -->'
 
-/** The content of .env.example: required settings open, the others commented out. */
+/** Returns the content of .env.example, in which optional settings are commented out. */
 export function envExample(): string {
   const entries = SETTINGS.map(({ name, meaning, fallback, example, required }) => {
     const assignment = `${name}=${fallback ?? ''}`
@@ -16,7 +16,7 @@ export function envExample(): string {
   return `# Copy this file to .env and fill it in. Every secret can also come from a file: NAME_FILE=/path.\n\n${entries.join('\n')}`
 }
 
-/** The page with the table of settings as they are declared. Throws if the page has no place for it. */
+/** Returns the page with the table of declared settings. Throws if the page has no marker for it. */
 export function withSettingsTable(page: string): string {
   const rows = SETTINGS.map(({ name, meaning, fallback, required, secret }) => {
     const value = required ? '**required**' : fallback === undefined ? '' : `\`${fallback}\``

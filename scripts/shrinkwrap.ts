@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { z } from 'zod'
 
 /**
- * Writes npm-shrinkwrap.json, by which `npm install lernito-openedx` takes the packages that were tested and no newer
- * ones. It is package-lock.json without what is only for development and without where each package was downloaded from:
- * every user has a registry of their own, and the hashes say what is right. npm runs it when it packs and removes the
- * file afterwards, since in a checkout npm would take it for the lock file.
+ * Writes npm-shrinkwrap.json, which makes `npm install lernito-openedx` install the tested versions of all packages. It
+ * is package-lock.json without the packages for development and without download addresses: users may have another
+ * registry, and the hashes identify each package. `npm pack` runs it and removes the file afterwards, because in a
+ * checkout npm would use it as the lock file.
  */
 const ROOT = join(import.meta.dirname, '..')
 

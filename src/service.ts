@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { createIds } from './delivery/ids.ts'
-import { LONGEST_WAIT_MS } from './enrollment/schedule.ts'
+import { LONGEST_WAIT_MS } from './enrollment/retry-schedule.ts'
 import { openInbox } from './inbox/open-inbox.ts'
 import type { Timing } from './replicas/timing.ts'
 import { mountConsole } from './service/console.ts'

@@ -19,7 +19,7 @@ export interface Answered {
   readonly text: string
 }
 
-/** One HTTP request over a real socket, with exactly these headers. */
+/** Sends one HTTP request over a real socket, with exactly these headers. */
 export function exchange({
   url,
   method = 'POST',
@@ -66,7 +66,7 @@ const callsSchema = z.object({
   calls: z.array(z.object({ method: z.string(), path: z.string(), status: z.number(), count: z.number() })),
 })
 
-/** The stand-in's control API, as a test uses it. */
+/** A client of the stand-in's control API. */
 export function control(lmsUrl: string) {
   const call = async (method: string, path: string, json?: unknown): Promise<unknown> => {
     const text = json === undefined ? '' : JSON.stringify(json)
@@ -100,7 +100,7 @@ export interface Buyer {
 export const payload = ({ email, courseIds = [DEMO], name = 'New' }: Buyer): string =>
   JSON.stringify({ email, name, family: 'Comer', username: 'newcomer', courseIds })
 
-/** The whole product in this process: the service on a SQLite file of its own, the stand-in behind it. */
+/** Starts the service, on its own SQLite file, and a stand-in LMS in this process. */
 export async function startProduct({
   lms: lmsOptions = {},
   env = {},
@@ -125,7 +125,7 @@ export async function startProduct({
     LERNITO_LMS_CLIENT_SECRET: 'lernito-client-secret',
     LERNITO_DATABASE_URL: `sqlite:${join(folder, 'lernito.db')}`,
     LERNITO_PORT: '0',
-    LERNITO_LMS_CALLS_PER_MINUTE: '0', // the stand-in doesn't throttle here either
+    LERNITO_LMS_CALLS_PER_MINUTE: '0', // no call budget, because the stand-in doesn't throttle
     ...env,
   }
   const { settings } = readSettings({ env: given })
@@ -141,7 +141,7 @@ export async function startProduct({
     log: lines,
     service,
     folder,
-    /** Posts a sale as the shop does, signed over the original's form. */
+    /** Posts a sale as the shop does, signed in the original's form. */
     sell: async (buyer: Buyer): Promise<Answered & { json: unknown }> => {
       const body = payload(buyer)
       const signature = sign({ body, form: 'original', secret: SECRET })
@@ -157,7 +157,7 @@ export async function startProduct({
   }
 }
 
-/** A stand-in that is left open would keep a failed test's process alive. */
+/** Closes the stand-in after an error: an open one would keep the process of a failed test alive. */
 async function closingOnError<T>({ close }: RunningStandIn, work: () => T | Promise<T>): Promise<T> {
   try {
     return await work()

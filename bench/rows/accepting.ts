@@ -7,7 +7,7 @@ const WARM_UP = 4_000
 const WEBHOOKS = 20_000
 const SENDERS = 256
 
-/** The bare route is measured before and after ours, and counts with the mean of both. */
+/** The bare route is measured before and after the service, and the mean of both counts. */
 export const accepting: Row = {
   name: 'accepting',
   title: 'stored with fsync and answered 202, one replica / a bare Fastify route that reads the body',
@@ -37,7 +37,7 @@ export const accepting: Row = {
         'ours, median ms': round(quantile(ours.latencies, 0.5)),
         'ours, p99 ms': round(quantile(ours.latencies, 0.99)),
       },
-      notes: [`${WEBHOOKS} different webhooks, ${SENDERS} senders; the service enrolls meanwhile, as always.`],
+      notes: [`${WEBHOOKS} different webhooks, ${SENDERS} senders; the service enrolls at the same time.`],
     }
   },
 }

@@ -10,8 +10,8 @@ const EVERY_MS = 20
 const LMS_MS = 20
 
 /**
- * Webhooks and direct calls of the same kind alternate, 10 ms apart, so that both see the same machine. What we add is
- * the p99 of the webhooks minus the median of the direct calls: whatever the machine does to a webhook counts as ours.
+ * Webhooks and direct calls of the same kind alternate, 10 ms apart, so that both run under the same conditions. The
+ * added latency is the p99 of the webhooks minus the median of the direct calls, so every delay of a webhook counts.
  */
 export const addedLatency: Row = {
   name: 'added-latency',

@@ -30,16 +30,16 @@ export const manyCourses: Row = {
     for (; done < pairs && performance.now() - began < END_MS; done = await pairsIn(lms.url)) await delay(250)
     const seconds = (performance.now() - began) / 1000
     if (done !== pairs)
-      throw new Error(`${done} of ${pairs} (person, course) pairs are there after ${round(seconds)} s`)
+      throw new Error(`${done} of ${pairs} (person, course) pairs are in the LMS after ${round(seconds)} s`)
     const { answered, refused } = await throttledCalls(lms.url)
     return {
       value: answered + refused,
       parts: {
-        'pairs of person and course': pairs,
+        '(person, course) pairs': pairs,
         'calls, if each had up to 50 people of one course': callsOf50(sales),
         'pairs a call': round(pairs / answered),
         '429s': refused,
-        'all enrolled after, s': round(seconds),
+        'until all are enrolled, s': round(seconds),
         "original's model, which no throttle counts, s, computed": round(secondsOfOriginal(pairs)),
         answers: JSON.stringify(answers.statuses),
       },
@@ -50,7 +50,7 @@ export const manyCourses: Row = {
   },
 }
 
-/** If everybody were there before the first call, and no call were larger. */
+/** The number of calls if all sales had arrived before the first call, with at most 50 people a call. */
 function callsOf50(sales: readonly Sale[]): number {
   const buyers = Map.groupBy(
     sales.flatMap(({ courseIds }) => courseIds),

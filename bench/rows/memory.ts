@@ -45,7 +45,7 @@ export const memory: Row = {
         'rejected requests/s': round(REQUESTS / seconds),
       },
       notes: [
-        `Before: after ${WARM_UP} rejected requests, since a process that has served nobody yet is still compiling its code. ${SENDERS} senders, each with one request under way.`,
+        `"Before" is after ${WARM_UP} rejected requests, because a new process still compiles its code. ${SENDERS} senders, each with one request in flight.`,
       ],
     }
   },

@@ -9,7 +9,7 @@ const WARM_UP = 30
 const TIMES = 60
 const PREVIOUS = 'lernito-bench-secret-before'
 
-/** Microseconds of processor time, of the garbage collector's threads too. */
+/** Returns the CPU time of `work` in microseconds, including that of the garbage collector's threads. */
 function cost(work: () => void): number {
   for (let i = 0; i < WARM_UP; i++) work()
   const before = process.cpuUsage()
@@ -26,7 +26,7 @@ function refuse(body: Buffer, signature: string | undefined): void {
 
 export const refusing: Row = {
   name: 'refusing',
-  title: 'to refuse 64 KiB of hostile JSON without a signature / one HMAC and a look at the UTF-8, CPU',
+  title: 'CPU to refuse 64 KiB of hostile JSON without a signature / one HMAC and a UTF-8 check',
   goal: { at: 'most', value: 15, unit: 'times' },
   takes: 15,
   run: async () => {
@@ -50,12 +50,12 @@ export const refusing: Row = {
     return {
       value: mean('unsigned') / mean('least'),
       parts: {
-        'one HMAC and a look at the UTF-8, ms': round(mean('least') / 1000),
+        'one HMAC and a UTF-8 check, ms': round(mean('least') / 1000),
         'without a signature, ms': round(mean('unsigned') / 1000),
         'without a signature, the worst': worst('unsigned'),
-        'with a wrong one and two secrets, ms': round(mean('wrong') / 1000),
-        'with a wrong one and two secrets, times': round(mean('wrong') / mean('least')),
-        'with a wrong one and two secrets, the worst': worst('wrong'),
+        'with a wrong signature and two secrets, ms': round(mean('wrong') / 1000),
+        'with a wrong signature and two secrets, times': round(mean('wrong') / mean('least')),
+        'with a wrong signature and two secrets, the worst': worst('wrong'),
       },
       notes: [
         `Means over ${measured.length} kinds of bodies. A wrong signature takes up to ten HMACs: five forms, two secrets.`,

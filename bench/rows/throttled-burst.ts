@@ -8,7 +8,7 @@ import { courseKey, emailOf, makeWorld } from '../world.ts'
 
 const WEBHOOKS = 1_000
 const THROTTLE = 120
-/** A few more than the throttle lets through in its first minute, so that one wait is seen. */
+/** A few more than the throttle allows in its first minute, so that the client waits once. */
 const MEASURED = THROTTLE + 10
 
 export const throttledBurst: Row = {
@@ -21,7 +21,7 @@ export const throttledBurst: Row = {
     const lms = await stage.standIn({ world, throttle: THROTTLE })
     const service = await stage.service({ lmsUrl: lms.url })
     const other = await stage.standIn({ world, throttle: THROTTLE })
-    // Meanwhile our service idles, and its bucket fills, as that of a service that has been running for a while.
+    // Meanwhile the service is idle and its call budget fills up, as it does in a service that has run for a while.
     const emails = Array.from({ length: MEASURED }, (_, n) => emailOf(n))
     const baseline = await callPerPerson({ lmsUrl: other.url, emails, course: courseKey(0) })
     await other.stop()
@@ -30,7 +30,7 @@ export const throttledBurst: Row = {
     const ours = await load({ url: service.url, senders: WEBHOOKS, next: each(sales) })
     const done = await pairsIn(lms.url)
     const { answered, refused } = await throttledCalls(lms.url)
-    if (done !== WEBHOOKS) throw new Error(`${done} of ${WEBHOOKS} are enrolled when all is answered`)
+    if (done !== WEBHOOKS) throw new Error(`${done} of ${WEBHOOKS} are enrolled after all answers`)
     const baselineSeconds = secondsOfAll(baseline)
     return {
       value: baselineSeconds / ours.seconds,
@@ -44,13 +44,13 @@ export const throttledBurst: Row = {
         "original's model, which no throttle counts, s, computed": round(secondsOfOriginal(WEBHOOKS)),
       },
       notes: [
-        `The call-per-person client ran for ${MEASURED} people, with one 429 and its Retry-After of ${baseline.waits[0]} s. The rest is computed: the throttle lets ${THROTTLE} calls through, then asks for that wait.`,
+        `The call-per-person client ran for ${MEASURED} people, with one 429 and its Retry-After of ${baseline.waits[0]} s. The rest is computed: the throttle allows ${THROTTLE} calls, then requires that wait.`,
       ],
     }
   },
 }
 
-/** Each full count of the throttle but the last is followed by a wait; calls as fast as they were measured. */
+/** Each full quota of the throttle except the last is followed by a wait. Calls are as fast as measured. */
 function secondsOfAll({ seconds, calls, waits }: CallPerPerson): number {
   const [wait = 0] = waits
   const callSeconds = (seconds - waits.reduce((sum, one) => sum + one, 0)) / calls

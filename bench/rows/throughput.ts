@@ -9,7 +9,7 @@ import { courseKey, makeWorld } from '../world.ts'
 const WEBHOOKS = 2_000
 const SENDERS = 256
 
-/** Ours behind a stand-in with measured cost against the model of the original, both under the same load. */
+/** Compares the service, with a stand-in of measured cost, with the model of the original under the same load. */
 function throughput({
   name,
   title,
@@ -21,9 +21,9 @@ function throughput({
   name: string
   title: string
   least: number
-  /** How long the original holds one of two workers for a webhook. */
+  /** How long the original occupies one of two workers for a webhook. */
   originalMs: number
-  /** How many of the buyers have an account. */
+  /** The number of buyers who have an account. */
   people: number
   takes: number
 }): Row {
@@ -61,9 +61,7 @@ function throughput({
           'ours, median ms': round(quantile(ours.latencies, 0.5)),
           "original's model, median ms": round(quantile(original.latencies, 0.5)),
         },
-        notes: [
-          `The model holds one of 2 workers for ${originalMs} ms for each webhook, the fastest that was recorded.`,
-        ],
+        notes: [`In the model each webhook occupies one of 2 workers for ${originalMs} ms, the fastest recorded time.`],
       }
     },
   }

@@ -97,7 +97,7 @@ export function stateOfOutcome({ courses, reason }: Outcome): DeliveryState {
  * - `enrolled`: an active enrollment.
  * - `no_account`: nobody has registered with the address; the allowance waits.
  * - `not_activated`: the account exists and has no enrollment; the buyer has to activate it.
- * - `unenrolled`: an inactive enrollment. Somebody unenrolled the buyer.
+ * - `unenrolled`: an inactive enrollment. The buyer was unenrolled.
  * - `missing`: the account is active, and has no enrollment; or there is neither an account nor an allowance.
  * - `retired`: the buyer had the account deleted.
  * - `other_account`: the LMS matches the address to an account with another address.

@@ -1,7 +1,7 @@
 import { describeOutcome } from '../delivery/describe.ts'
 import { type Outcome, type Settlement, stateOfOutcome } from '../delivery/types.ts'
 import { costsNoAttempt } from './breaker-state.ts'
-import { nextAttemptAt } from './schedule.ts'
+import { nextAttemptAt } from './retry-schedule.ts'
 import type { Work } from './work.ts'
 
 /**
@@ -41,7 +41,7 @@ export function settlement({
   const free = failures.find(({ kind }) => costsNoAttempt(kind)) ?? (isOpen ? failure : undefined)
   if (free !== undefined) {
     const { attempts } = delivery
-    return { ...again, attempts, dueAt: now + (free.retryAfterMs ?? 0), detail: `no attempt spent: ${free.message}` }
+    return { ...again, attempts, dueAt: now + (free.retryAfterMs ?? 0), detail: `no attempt counted: ${free.message}` }
   }
   const attempts = delivery.attempts + 1
   const dueAt = nextAttemptAt({ failures: attempts, now, random })

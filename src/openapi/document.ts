@@ -1,18 +1,22 @@
 import { SCHEMAS, type SchemaName } from './schemas.ts'
 
 const FORMS =
-  'HMAC-SHA256 with the shared secret, as 64 lower-case hex digits. Signed is the raw body, or its JSON as Python ' +
-  'writes it with sorted keys: json.dumps(body, sort_keys=True), with or without separators=(",", ":") and ' +
+  'HMAC-SHA256 with the shared secret, as 64 lower-case hex digits. The signature is of the raw body, or of its JSON as ' +
+  'Python writes it with sorted keys: json.dumps(body, sort_keys=True), with or without separators=(",", ":") and ' +
   'ensure_ascii=False.'
 
 const DELIVERY = {
   'X-Lernito-Delivery': {
-    description: "The delivery's id, for questions to the operator. Only with a good signature.",
+    description: "The delivery's id, for questions to the operator. Sent only if the signature is valid.",
     schema: { type: 'string', pattern: '^[0-9A-HJKMNP-TV-Z]{26}$' },
   },
 }
 const RETRY_AFTER = {
-  'Retry-After': { description: 'Seconds.', required: true, schema: { type: 'integer', minimum: 1 } },
+  'Retry-After': {
+    description: 'The number of seconds to wait.',
+    required: true,
+    schema: { type: 'integer', minimum: 1 },
+  },
 }
 
 const json = (schema: object) => ({ 'application/json': { schema } })
@@ -24,23 +28,34 @@ const answer = (description: string, name: SchemaName, headers?: object) => ({
   content: json(ref(name)),
 })
 
-/** The answers to a webhook; docs/reference/webhook.md says what a sender does with each. */
+/** The answers to a webhook; docs/reference/webhook.md describes what a sender does with each. */
 const ANSWERS = {
-  200: answer('Enrolled, or allowed until the buyer has an active account.', 'Done', DELIVERY),
-  202: answer('Stored; instead of 200, 400 for a course key and 500 where nobody is waited for.', 'Done', DELIVERY),
+  200: answer('The buyer is enrolled, or pre-enrolled until they have an active account.', 'Done', DELIVERY),
+  202: answer(
+    'The sale is stored. Sent instead of 200, 500 and the 400 for a course if the service is set not to wait.',
+    'Done',
+    DELIVERY,
+  ),
   400: {
     description:
-      'No JSON, wrong fields, a malformed course key, no such course, or refused by the LMS. Repeating does not help.',
+      'Not JSON, invalid fields, a malformed course key, a course that does not exist, or a refusal of the LMS. Sending it again does not help.',
     headers: DELIVERY,
     content: json({ anyOf: [ref('Invalid'), ref('Refused')] }),
   },
-  401: answer('No signature, or a wrong one.', 'Refused'),
-  408: answer('Not sent in time: 5 seconds for the headers, 10 in all. Nothing is stored.', 'Refused'),
+  401: answer('The signature is missing or wrong.', 'Refused'),
+  408: answer(
+    'The request took too long: over 5 seconds for the headers, or over 10 in total. Nothing is stored.',
+    'Refused',
+  ),
   413: answer('The body is larger than 64 KiB (65,536 bytes).', 'Refused'),
-  415: answer('Not application/json in UTF-8, or compressed.', 'Refused'),
-  431: answer('More than 100 headers, or 16 KiB of them.', 'Refused'),
-  500: answer('Stored, and not done in time: it goes on by itself. Repeating does no harm.', 'Refused', DELIVERY),
-  503: answer('Not stored. Send it again.', 'Refused', RETRY_AFTER),
+  415: answer('The body is not application/json in UTF-8, or is compressed.', 'Refused'),
+  431: answer('More than 100 headers, or more than 16 KiB of headers.', 'Refused'),
+  500: answer(
+    'The sale is stored, but not enrolled in time. The service continues. Sending it again does no harm.',
+    'Refused',
+    DELIVERY,
+  ),
+  503: answer('The sale is not stored. Send it again.', 'Refused', RETRY_AFTER),
 }
 
 const webhook = (operation: string, summary: string) => ({
@@ -54,7 +69,7 @@ const webhook = (operation: string, summary: string) => ({
   },
   options: {
     operationId: `${operation}Description`,
-    summary: 'How the original plugin describes itself',
+    summary: 'The description that the original plugin gives of itself',
     tags: ['webhook'],
     responses: { 200: answer('A description.', 'Description') },
   },
@@ -75,19 +90,19 @@ export const openApiDocument = ({ version }: { version: string }) => ({
   },
   servers: [{ url: '/' }],
   tags: [
-    { name: 'webhook', description: 'What the shop sends.' },
-    { name: 'health', description: 'What a load balancer or a cluster asks.' },
+    { name: 'webhook', description: 'The requests of the shop.' },
+    { name: 'health', description: 'The checks of a load balancer or a cluster.' },
   ],
   paths: {
     '/api/lernito/webhook/': webhook('sell', 'Enroll a buyer'),
-    '/lernito/webhook/': webhook('sellAtOldPath', 'The same, at the path where the original plugin has it'),
-    '/healthz': get('alive', 'Is the process alive, and staying?', {
-      200: answer('It is.', 'Alive'),
-      503: answer('It has been told to stop.', 'Stopping'),
+    '/lernito/webhook/': webhook('sellAtOldPath', 'The same, at the path of the original plugin'),
+    '/healthz': get('alive', 'Whether the process is alive and not stopping', {
+      200: answer('It is alive.', 'Alive'),
+      503: answer('It is stopping.', 'Stopping'),
     }),
-    '/readyz': get('ready', 'Does it accept webhooks?', {
-      200: answer('It does.', 'Ready'),
-      503: answer('The database is away, or the service is stopping.', 'NotReady'),
+    '/readyz': get('ready', 'Whether it accepts webhooks', {
+      200: answer('It accepts webhooks.', 'Ready'),
+      503: answer('The database is unavailable, or the service is stopping.', 'NotReady'),
     }),
     '/lernito/openapi.json': {
       get: {

@@ -1,6 +1,6 @@
-/** What Python's `str.strip` takes off: an engine's own `\s` differs from it, and from the next engine's. */
+/** The characters that Python's `str.strip` removes. What `\s` matches differs from this, and between engines. */
 const SPACE = '\\t-\\r\\u001c- \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
-/** Not empty when it is trimmed, and without a NUL. */
+/** Not empty after trimming, and without NUL. */
 const PATTERN = `^[^\\u0000]*[^${SPACE}\\u0000][^\\u0000]*$`
 
 const text = (description: string, more: object = {}) => ({
@@ -12,25 +12,25 @@ const text = (description: string, more: object = {}) => ({
   ...more,
 })
 
-/** The payload of a webhook. What a schema can't say stands in the descriptions; docs/reference/webhook.md has every rule. */
+/** The payload of a webhook. The descriptions state what a schema can't; docs/reference/webhook.md has every rule. */
 const Sale = {
   type: 'object',
   description:
-    'A sale. Texts are trimmed, and a number is taken as the text that Python writes for it. Further fields are ignored.',
+    'A sale. Texts are trimmed, and a number counts as the text that Python writes for it. Other fields are ignored.',
   required: ['email', 'name', 'family', 'username', 'courseIds'],
   properties: {
     email: {
-      description: "The buyer's address, by which they are enrolled. Django 4.2 decides what is one.",
+      description: "The buyer's address, by which they are enrolled. It must be valid by the rules of Django 4.2.",
       type: 'string',
       format: 'email',
       minLength: 1,
       maxLength: 254,
     },
-    name: text('Checked, without effect on the enrollment.'),
-    family: text('Checked, without effect on the enrollment.'),
-    username: text('Checked, without effect on the enrollment.'),
+    name: text('Checked, but has no effect on the enrollment.'),
+    family: text('Checked, but has no effect on the enrollment.'),
+    username: text('Checked, but has no effect on the enrollment.'),
     courseIds: {
-      description: 'Checked one by one; if one is wrong, the buyer is enrolled in none.',
+      description: 'Each key is checked; if one is wrong, the buyer is enrolled in none of the courses.',
       type: 'array',
       minItems: 1,
       items: {
@@ -66,8 +66,11 @@ const Done = closed({ success: { const: true }, message: { type: 'string' } })
 const Refused = closed(
   {
     success: { const: false },
-    message: { description: 'Why, in words.', type: 'string' },
-    detail: { description: 'The same as message, where the original plugin has only this.', type: 'string' },
+    message: { description: 'The reason, as a text.', type: 'string' },
+    detail: {
+      description: 'The same text as message, in the answers where the original plugin has only detail.',
+      type: 'string',
+    },
   },
   ['detail'],
 )
@@ -75,7 +78,7 @@ const Refused = closed(
 const Invalid = closed({
   success: { const: false },
   message: {
-    description: 'What is wrong, by field; in a list, by the index of the wrong entry from 0.',
+    description: 'The errors by field; in a list, by the index of the wrong entry, from 0.',
     type: 'object',
     minProperties: 1,
     additionalProperties: {
@@ -96,7 +99,7 @@ const Stopping = closed({ status: { const: 'stopping' } })
 const Ready = closed({ status: { const: 'ready' } })
 const NotReady = closed({ status: { const: 'not ready' }, reason: { type: 'string' } })
 
-/** What goes in and what comes out, as JSON Schema. */
+/** The requests and the answers, as JSON Schema. */
 export const SCHEMAS = { Sale, Done, Refused, Invalid, Description, Alive, Stopping, Ready, NotReady } as const
 
 export type SchemaName = keyof typeof SCHEMAS

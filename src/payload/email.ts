@@ -1,15 +1,15 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import { domainToAscii } from './idna.ts'
 
-/** Django refuses what is longer before it looks at it. */
+/** Django refuses a longer text without parsing it. */
 const MAX_LENGTH = 320
-/** The longest IPv6 address without an IPv4 address in it; Django refuses longer ones. */
+/** The length of the longest IPv6 address that contains no IPv4 address; Django refuses longer ones. */
 const MAX_IPV6_LENGTH = 39
 const MAX_LABEL_LENGTH = 63
 
 /**
- * Python's IGNORECASE lets four letters outside ASCII count as A to Z: İ and ı, ſ (a long s) and the Kelvin sign.
- * So does Django, which compiles its rule with that flag.
+ * With Python's IGNORECASE, four letters outside ASCII match A to Z: İ, ı, ſ (a long s) and the Kelvin sign. Django
+ * compiles its rule with that flag.
  */
 const MORE_LETTERS = '\u0130\u0131\u017f\u212a'
 const ATOM = new RegExp(`^[-!#$%&'*+/=?^_\`{|}~0-9A-Za-z${MORE_LETTERS}]+$`)
@@ -19,7 +19,7 @@ const NOT_QUOTABLE = '\0\t\n\r "\\'
 const NOT_ESCAPABLE = '\0\n\r'
 
 /**
- * Whether Django 4.2's EmailValidator takes the text as an e-mail address. Takes time in proportion to the length.
+ * Whether Django 4.2's EmailValidator accepts the text as an e-mail address. The time is proportional to the length.
  * Recorded: lernito-webhook.json, group "email".
  */
 export function isEmail(text: string): boolean {
@@ -61,5 +61,5 @@ function isDomain(text: string): boolean {
 const isLabel = (label: string): boolean =>
   LABEL.test(label) && label.length <= MAX_LABEL_LENGTH && !label.endsWith('-')
 
-/** A hyphen at its beginning passes: Django's rule for the last label differs from that for the others. */
+/** The last label may begin with a hyphen: Django's rule for it differs from the rule for the others. */
 const isTopLabel = (label: string): boolean => isLabel(label) && label.length >= 2

@@ -1,25 +1,25 @@
 /**
  * Domain names outside ASCII as Python's "idna" codec encodes them: IDNA 2003 (RFC 3490), with nameprep (RFC 3491) and
- * Punycode (RFC 3492). Node's own domainToASCII follows the later UTS #46, which refuses other names. What came to
- * Unicode after its version 3.2, of 2002, is normalized as today: Python leaves it as it is, a few symbols differ.
+ * Punycode (RFC 3492). Node's own domainToASCII follows the later UTS #46, which refuses other names. Python leaves
+ * characters newer than Unicode 3.2 (2002) unchanged. This code normalizes them, so a few symbols have another result.
  */
 
 const MAX_LABEL_LENGTH = 63
 const DOTS = /[.\u3002\uff0e\uff61]/u
 const IS_ASCII = /^[\0-\u007f]*$/u
 
-/** Nameprep leaves these out (RFC 3454, table B.1). */
+/** Nameprep removes these (RFC 3454, table B.1). */
 const LEFT_OUT = /[\u034f\u180b-\u180d\ufe00-\ufe0f]|[\u00ad\u1806\u200b-\u200d\u2060\ufeff]/gu
-/** Nameprep refuses these (tables C.1.2 to C.9), as far as they are left after normalization. */
+/** Nameprep refuses these (tables C.1.2 to C.9), without those that normalization replaces. */
 const PROHIBITED =
   /[\u0340\u0341\u0080-\u009f\u06dd\u070f\u1680\u180e\u200e\u200f\u2028-\u202e\u2061-\u2063\u206a-\u206f\u2ff0-\u2ffb\ufff9-\ufffd\u{1d173}-\u{1d17a}\u{e0001}\u{e0020}-\u{e007f}\p{Co}\p{Cs}\p{NChar}]/u
-/** Table D.1, without what normalization replaces. */
+/** Table D.1, without the characters that normalization replaces. */
 const RIGHT_TO_LEFT =
   /[\u05be\u05c0\u05c3\u05d0-\u05ea\u05f0-\u05f4\u061b\u061f\u0621-\u063a\u0640-\u064a\u066d-\u066f\u0671-\u06d5\u06dd\u06e5\u06e6\u06fa-\u06fe\u0700-\u070d\u0710\u0712-\u072c\u0780-\u07a5\u07b1\ufe73]/u
-/** Table D.2 in short: letters and spacing marks of every other script. */
+/** Table D.2, abridged: letters and spacing marks of every other script. */
 const LEFT_TO_RIGHT = /[[\p{L}\p{Mc}\p{Nl}]--[\p{sc=Hebr}\p{sc=Arab}\p{sc=Syrc}\p{sc=Thaa}\u0640]]/v
 
-/** The domain in ASCII; null where Python raises UnicodeError. */
+/** Returns the domain in ASCII, or null if Python raises UnicodeError for it. */
 export function domainToAscii(domain: string): string | null {
   const labels = domain.split(DOTS)
   if (labels.at(-1) === '') return null
@@ -43,9 +43,9 @@ function nameprep(label: string): string | null {
   return LEFT_TO_RIGHT.test(folded) || !ends.every((char) => RIGHT_TO_LEFT.test(char)) ? null : folded
 }
 
-/** Both cases of a letter become the same: table B.2. */
+/** Case folding, as in table B.2. */
 const fold = (char: string): string => lower(lower(char).normalize('NFKC'))
-/** By way of upper case, so that ß becomes ss; not so ı, which would become i. */
+/** Goes through upper case, so that ß becomes ss. Leaves ı as it is, which would otherwise become i. */
 const lower = (text: string): string =>
   Array.from(text, (char) => (char === 'ı' ? char : char.toUpperCase().toLowerCase())).join('')
 
@@ -54,7 +54,7 @@ const encoded = (label: string): string | null => (label.startsWith('xn--') ? nu
 const BASE = 36
 const DIGITS = 'abcdefghijklmnopqrstuvwxyz0123456789'
 
-/** RFC 3492, section 6.3, with its parameters for domain names. */
+/** RFC 3492, section 6.3, with the parameters for domain names. */
 function punycode(label: string): string {
   const points = Array.from(label, (char) => char.codePointAt(0) ?? 0)
   const basic = label.replace(/[^\0-\u007f]/gu, '')

@@ -3,7 +3,7 @@ import { pythonNumber } from '../signature/canonical.ts'
 import { isArray, isFloat, isObject, type Json, JsonNumber } from '../signature/json.ts'
 import { isEmail } from './email.ts'
 
-/** What is wrong with each field, as Django REST framework (DRF) words it; for a list, with each wrong entry's index. */
+/** The errors of each field in the words of Django REST framework (DRF); of a list, by the index of each wrong entry. */
 export type FieldErrors = Readonly<Record<string, readonly string[] | Readonly<Record<string, readonly string[]>>>>
 
 export type Payload = { readonly request: EnrollmentRequest } | { readonly errors: FieldErrors }
@@ -11,16 +11,16 @@ export type Payload = { readonly request: EnrollmentRequest } | { readonly error
 type Read<Value, Errors = readonly string[]> = { readonly value: Value } | { readonly errors: Errors }
 
 interface TextRule {
-  /** Said of a boolean, a list or an object. */
+  /** The error for a boolean, a list or an object. */
   readonly invalid: string
-  /** All complaints about the trimmed text, in DRF's order. */
+  /** Returns all errors of the trimmed text, in DRF's order. */
   readonly check: (text: string) => readonly string[]
 }
 
 const MAX_LENGTH = 255
 /**
- * What Open edX's column holds. The original has no such rule: it fails with a 500 when all else is right (recorded:
- * lernito-webhook.json, "email 256 characters"), so this is looked at last.
+ * The size of Open edX's column. The original has no such rule: it fails with a 500 if everything else is valid
+ * (recorded: lernito-webhook.json, "email 256 characters"), so this check comes last.
  */
 const MAX_EMAIL_LENGTH = 254
 
@@ -40,8 +40,8 @@ const EMAIL: TextRule = {
 }
 
 /**
- * Applies the payload rules of the original plugin, a DRF 3.16 serializer, in its order and its words. Texts come out
- * trimmed and numbers as text (recorded: lernito-webhook.json, groups "fields", "email" and "body").
+ * Applies the payload rules of the original plugin, a DRF 3.16 serializer, in its order and with its texts. In the
+ * request, texts are trimmed and numbers are texts (recorded: lernito-webhook.json, groups "fields", "email" and "body").
  */
 export function readPayload(json: Json): Payload {
   if (json === null) return { errors: { non_field_errors: ['No data provided'] } }
@@ -72,7 +72,7 @@ export function readPayload(json: Json): Payload {
   }
 }
 
-/** What a payload that was refused is about, as far as it says so in texts: for an operator who looks for it. */
+/** The searchable fields of a refused payload, where they are texts, so that an operator can find it. */
 export function aboutOf(json: Json): About {
   if (!isObject(json)) return {}
   const textOf = (node: Json | undefined): string[] => (typeof node === 'string' ? [node.toWellFormed()] : [])
@@ -130,7 +130,7 @@ function forbiddenCharacters(text: string): readonly string[] {
   return [...errors, `Surrogate characters are not allowed: U+${code}.`]
 }
 
-/** What `str.strip` takes for white space. JavaScript's trim takes U+FEFF too, but not U+001C to U+001F and U+0085. */
+/** White space as in `str.strip`. JavaScript's trim also removes U+FEFF, but not U+001C to U+001F and U+0085. */
 const isSpace = (char: string): boolean => /[^\S\ufeff]/.test(char) || '\x1c\x1d\x1e\x1f\x85'.includes(char)
 
 function pythonStrip(text: string): string {

@@ -8,7 +8,7 @@ import type { Lms } from '../stand-in/lms.ts'
 import { addPerson, seed } from '../stand-in/populate.ts'
 import { allowanceRow, enrollmentRow, readWorld } from '../stand-in/world.ts'
 import { readBody } from '../stand-in-api/bodies.ts'
-import { send } from '../stand-in-api/views.ts'
+import { send } from '../stand-in-api/serve.ts'
 
 const seedSchema = z.strictObject({
   enrollments: z.array(enrollmentRow).default([]),

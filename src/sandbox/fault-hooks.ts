@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Answer, errorPage, throttled } from '../stand-in/answers.ts'
 import type { Fault } from '../stand-in/faults.ts'
 import type { Lms } from '../stand-in/lms.ts'
-import { send } from '../stand-in-api/views.ts'
+import { send } from '../stand-in-api/serve.ts'
 
 const pathOf = (request: FastifyRequest) => request.url.split('?')[0] ?? ''
 const patternOf = (request: FastifyRequest) => request.routeOptions.config.pattern ?? pathOf(request)

@@ -16,11 +16,12 @@ import { modifyView } from '../stand-in-api/modify-api.ts'
 import { tokenView } from '../stand-in-api/oauth.ts'
 import { registrationView } from '../stand-in-api/registration.ts'
 import { searchEmailsView } from '../stand-in-api/search-emails-api.ts'
-import { addView, send } from '../stand-in-api/views.ts'
+import { addView, send } from '../stand-in-api/serve.ts'
 import { addControl } from './control.ts'
 import { defaultWorld } from './default-world.ts'
 import { addFaultHooks } from './fault-hooks.ts'
 import { addDashboard } from './pages/dashboard.ts'
+import { addMails } from './pages/mails.ts'
 import { addRegistration } from './pages/register.ts'
 import { addSignIn } from './pages/sign-in.ts'
 import { addStartPage } from './pages/start.ts'
@@ -75,7 +76,7 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
   addFaultHooks({ app, lms })
   addControl({ app, lms })
   addHeartbeat({ app })
-  for (const addPages of [addStartPage, addRegistration, addSignIn, addDashboard, addSupportPages])
+  for (const addPages of [addStartPage, addRegistration, addSignIn, addDashboard, addMails, addSupportPages])
     addPages({ app, lms })
   const views = [
     tokenView,

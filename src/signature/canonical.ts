@@ -15,8 +15,8 @@ const SHORT_ESCAPES = new Map([
 ])
 
 /**
- * Writes a tree of readJson as Python's `json.dumps(…, sort_keys=True)` does, to the byte. A lone surrogate stays one
- * unless `ascii` escapes it: Python can't encode that text as UTF-8 (see signature.ts).
+ * Writes a tree of readJson as Python's `json.dumps(…, sort_keys=True)` does, byte for byte. A lone surrogate is kept
+ * unless `ascii` escapes it; Python can't encode such a text as UTF-8 (see signature.ts).
  */
 export function canonicalJson(tree: Json, { spaces, ascii }: Style): string {
   const compact = compactJson(tree)
@@ -24,7 +24,7 @@ export function canonicalJson(tree: Json, { spaces, ascii }: Style): string {
   return ascii ? text.toString('latin1') : unescaped(text)
 }
 
-/** `json.dumps(tree, sort_keys=True, separators=(",", ":"))` as bytes: without spaces, and ASCII throughout. */
+/** `json.dumps(tree, sort_keys=True, separators=(",", ":"))` as bytes: no spaces, only ASCII. */
 export function compactJson(tree: Json): Buffer {
   let bytes = Buffer.allocUnsafe(1024)
   let length = 0
@@ -35,7 +35,7 @@ export function compactJson(tree: Json): Buffer {
     bytes.copy(larger, 0, 0, length)
     bytes = larger
   }
-  /** Of a text that is ASCII. */
+  /** The text must be ASCII. */
   const put = (text: string): void => {
     reserve(text.length)
     for (let at = 0; at < text.length; at++) bytes[length++] = text.charCodeAt(at)
@@ -87,8 +87,8 @@ export function compactJson(tree: Json): Buffer {
 }
 
 /**
- * Adds the space behind each comma and colon. The four styles say the same, so the tree is walked and sorted once, and
- * the other three are made of the first.
+ * Adds a space after each comma and colon. The four styles differ only in spaces and escapes, so the tree is walked and
+ * sorted once, and the other three styles are made from the first.
  */
 export function spaced(compact: Buffer): Buffer {
   const bytes = Buffer.allocUnsafe(2 * compact.length)
@@ -104,7 +104,7 @@ export function spaced(compact: Buffer): Buffer {
   return bytes.subarray(0, length)
 }
 
-/** As `ensure_ascii=False` writes it, where only controls, the quote and the backslash are escaped. */
+/** The same JSON as `ensure_ascii=False` writes it, which escapes only control characters, quotes and backslashes. */
 export function unescaped(ascii: Buffer): string {
   const utf16 = Buffer.allocUnsafe(2 * ascii.length)
   let length = 0
@@ -126,7 +126,7 @@ export function unescaped(ascii: Buffer): string {
   return utf16.toString('utf16le', 0, length)
 }
 
-/** Of the four digits that putEscaped wrote. */
+/** Reads the four digits that putEscaped wrote. */
 function hexUnit(ascii: Buffer, start: number): number {
   let unit = 0
   for (let at = start; at < start + 4; at++) {
@@ -136,15 +136,16 @@ function hexUnit(ascii: Buffer, start: number): number {
   return unit
 }
 
-/** `json.dumps` has its own word for infinity (1e400 reads as one). */
+/** `json.dumps` writes infinity (which 1e400 is read as) differently from `str()`. */
 function numberText(number: JsonNumber): string {
   const text = pythonNumber(number)
   return text.endsWith('f') ? text.replace('inf', 'Infinity') : text
 }
 
 /**
- * Python's `str()` of a number. An int keeps its digits, but -0 is 0. A float is the shortest text that reads as the
- * same float, as in JavaScript, but with an exponent below 1e-4 and from 1e16 on; too large a one is `inf`.
+ * Python's `str()` of a number. An int keeps its digits, except that -0 becomes 0. A float becomes the shortest text that
+ * reads as the same float, as in JavaScript, but with an exponent below 1e-4 and from 1e16. One that is too large is
+ * `inf`.
  */
 export function pythonNumber(number: JsonNumber): string {
   if (!isFloat(number)) return number.digits === '-0' ? '0' : number.digits
@@ -156,12 +157,12 @@ export function pythonNumber(number: JsonNumber): string {
   return Number.isInteger(value) ? `${value}.0` : String(value)
 }
 
-/** Python's exponent has at least two. */
+/** Python's exponent has at least two digits. */
 const withTwoDigits = (text: string): string => text.replace(/(?<=e[+-])\d$/, '0$&')
 
-/** Python sorts by code point. JavaScript does by UTF-16 unit: U+1F600 comes after U+FB00 there, before it here. */
+/** Sorts by code point, as Python does. JavaScript sorts by UTF-16 unit, which puts U+1F600 before U+FB00. */
 function sorted(keys: string[]): string[] {
-  // Below the surrogates both orders are the same, and sorting without a function is several times as fast.
+  // For text below the surrogates both orders are the same, and sorting without a function is several times faster.
   return keys.some((key) => /[\ud800-\uffff]/.test(key)) ? keys.sort(compareCodePoints) : keys.sort()
 }
 

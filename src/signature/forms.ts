@@ -1,11 +1,11 @@
 /**
- * What of a body is signed: `raw` the bytes as they are sent; `original` Python's
- * `json.dumps(body, sort_keys=True, separators=(",", ":"))`, which the original plugin expects; `readme` the same
- * without `separators`, as the original's README script signs; and both with `ensure_ascii=False`.
+ * What a signature signs: `raw`, the bytes as they are sent; `original`, Python's
+ * `json.dumps(body, sort_keys=True, separators=(",", ":"))`, which the original plugin expects; `readme`, the same
+ * without `separators`, as in the script of the original's README; `…_utf8`, the two with `ensure_ascii=False`.
  */
 export type SignatureForm = 'raw' | 'original' | 'readme' | 'original_utf8' | 'readme_utf8'
 
-/** In the order in which verify names them: a body that is in the original's form already counts as raw. */
+/** In verify's order of preference: a body that is sent in the original's form counts as raw. */
 export const SIGNATURE_FORMS = [
   'raw',
   'original',
@@ -16,13 +16,13 @@ export const SIGNATURE_FORMS = [
 
 /** How JSON is written. */
 export interface Style {
-  /** A space after each comma and colon, as `json.dumps` writes unless told otherwise. */
+  /** A space after each comma and colon, the default of `json.dumps`. */
   readonly spaces: boolean
   /** Everything outside ASCII escaped as \uXXXX (Python's `ensure_ascii`). */
   readonly ascii: boolean
 }
 
-/** How each form but the raw one writes the JSON. */
+/** How each form except raw writes the JSON. */
 export const STYLES: Readonly<Record<Exclude<SignatureForm, 'raw'>, Style>> = {
   original: { spaces: false, ascii: true },
   readme: { spaces: true, ascii: true },

@@ -1,10 +1,10 @@
-/** What the reader of JSON needs to know of a text at one place, by the codes of its characters. */
+/** Helpers of the JSON reader that examine a text at one position, by character codes. */
 
 const LINE_FEED = 0x0a
 const [PLUS, MINUS, POINT, ZERO, NINE] = [0x2b, 0x2d, 0x2e, 0x30, 0x39]
 const [UPPER_A, UPPER_E, UPPER_F, LOWER_A, LOWER_E, LOWER_F] = [0x41, 0x45, 0x46, 0x61, 0x65, 0x66]
 
-/** Where the number ends that begins at `start`; of `1.e5` that is behind the 1. `start` if none begins there. */
+/** The end of the number that begins at `start`, or `start` if none does. Of `1.e5`, only the 1 is a number. */
 export function endOfNumber(text: string, start: number): number {
   let end = start
   let code = text.charCodeAt(end)
@@ -32,14 +32,14 @@ function endOfDigits(text: string, start: number): number {
   return end
 }
 
-/** Of a number: whether it has neither point nor exponent. */
+/** Whether a number has neither a decimal point nor an exponent. */
 export const isWhole = (digits: string): boolean =>
   endOfDigits(digits, digits.charCodeAt(0) === MINUS ? 1 : 0) === digits.length
 
-/** False for NaN, which stands behind the end of a text. */
+/** False for NaN, which charCodeAt returns after the end of a text. */
 const isDigit = (code: number): boolean => code >= ZERO && code <= NINE
 
-/** The UTF-16 unit that four hex digits name; -1 if they aren't four. */
+/** The UTF-16 code unit that four hex digits denote; -1 if there aren't four. */
 export function hexUnit(text: string, start: number): number {
   let unit = 0
   for (let at = start; at < start + 4; at++) {
@@ -56,7 +56,7 @@ function hexDigit(code: number): number {
   return code >= UPPER_A && code <= UPPER_F ? code - UPPER_A + 10 : -1
 }
 
-/** As Python counts: code points, where JavaScript's index counts UTF-16 units. Lines and columns from 1, `char` from 0. */
+/** Counts code points, as Python does; `index` counts UTF-16 units. Lines and columns start at 1, `char` at 0. */
 export function positionOf(text: string, index: number): { line: number; column: number; char: number } {
   let [line, lineStart, char] = [1, 0, 0]
   for (let at = 0; at < index; at++) {

@@ -1,14 +1,14 @@
 /**
- * Reads JSON as Python's `json.loads` does: the same language, the same words and position for what is wrong (CPython
- * 3.11 and 3.12; NaN and Infinity refused as Django REST framework's strict parser refuses them).
+ * Reads JSON as Python's `json.loads` does: it accepts the same texts, and its errors have the same text and position
+ * (CPython 3.11 and 3.12). It refuses NaN and Infinity, as Django REST framework's strict parser does.
  *
- * `JSON.parse` is no choice here: it loses the digits of numbers, has other words for errors, and in Node 24 a key in
- * one text can falsify an escaped key in the next one (nodejs/node#63785).
+ * `JSON.parse` can't be used here: it loses the digits of numbers, words its errors differently, and in Node 24 a key in
+ * one text can corrupt an escaped key in the next one (nodejs/node#63785).
  */
 
 import { endOfNumber, hexUnit, isWhole, positionOf } from './json-scan.ts'
 
-/** A number as it was written: `1.0`, `1.00` and `1` are three. */
+/** A number as it was written: `1.0`, `1.00` and `1` are different. */
 export class JsonNumber {
   readonly digits: string
   constructor(digits: string) {
@@ -16,22 +16,22 @@ export class JsonNumber {
   }
 }
 
-/** Objects are Maps: `__proto__` is a key like any other, and the last of two equal keys wins. */
+/** Objects are Maps: `__proto__` is an ordinary key, and the last of several equal keys wins. */
 export type Json = null | boolean | string | JsonNumber | readonly Json[] | ReadonlyMap<string, Json>
 
-/** The text is not JSON. `message` is what Python says, without the "JSON parse error - " that DRF puts before it. */
+/** The text is not JSON. `message` is Python's message, without the prefix "JSON parse error - " that DRF adds. */
 export class JsonSyntaxError extends Error {
   override readonly name = 'JsonSyntaxError'
 }
 
 export const isArray = (node: Json): node is readonly Json[] => Array.isArray(node)
 export const isObject = (node: Json): node is ReadonlyMap<string, Json> => node instanceof Map
-/** Python makes an int of a number without point and exponent, a float of every other. */
+/** Python reads a number without a decimal point and an exponent as an int, and every other as a float. */
 export const isFloat = ({ digits }: JsonNumber): boolean => !isWhole(digits)
 
-/** Python's own limit is about 1,000 frames, less those of the web framework around it; 500 is recorded as read. */
+/** Python's limit is about 1,000 frames, minus those of the web framework; a depth of 500 is recorded as accepted. */
 const MAX_DEPTH = 900
-/** `sys.int_info.default_max_str_digits`; floats may have more. */
+/** `sys.int_info.default_max_str_digits`, the limit for ints; a float may have more digits. */
 const MAX_DIGITS = 4300
 
 const WORDS = [
@@ -51,28 +51,28 @@ const ESCAPES = new Map([
   ['t', '\t'],
 ])
 
-// Codes of characters. Behind the end of a text there is NaN, which equals none of them.
+// Character codes. After the end of a text, charCodeAt returns NaN, which equals none of them.
 const [TAB, LINE_FEED, RETURN, SPACE] = [0x09, 0x0a, 0x0d, 0x20]
 const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c]
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d]
 
-/** Reads one JSON document. Throws JsonSyntaxError and nothing else; the time it takes grows with the length only. */
+/** Reads one JSON document. Throws only JsonSyntaxError. The time depends only on the length of the text. */
 export const readJson = (text: string): Json => new Reader(text, true).readDocument()
 
-/** Throws what readJson throws, and keeps nothing of the document: for one that nobody has signed. */
+/** Throws what readJson throws, but builds no tree: for an unsigned document. */
 export const checkJson = (text: string): void => void new Reader(text, false).readDocument()
 
-/** What stands for every list and every object where nothing is kept. */
+/** Used for every list and every object if no tree is built. */
 const NO_ITEMS: Json[] = []
 const NO_MEMBERS = new Map<string, Json>()
 
 /**
- * Whoever can reach the service can have it read a body, so this has to be cheap. It goes by the codes of characters,
- * and looks at each once where it can: to start a regular expression takes longer than most tokens are long.
+ * Anyone who can reach the service can make it read a body, so this has to be cheap. It compares character codes and
+ * reads each once where it can: starting a regular expression takes longer than reading most tokens.
  */
 class Reader {
   private readonly text: string
-  /** Without it the tree is left empty. */
+  /** If false, no tree is built. */
   private readonly keep: boolean
   private at = 0
 
@@ -89,7 +89,7 @@ class Reader {
     return tree
   }
 
-  /** Gives what stands behind the white space. */
+  /** Returns the code of the next character that is not white space. */
   private skipSpace(): number {
     const { text } = this
     let { at } = this
@@ -99,13 +99,13 @@ class Reader {
     return code
   }
 
-  /** Gives what stands behind this character and the white space after it. */
+  /** Skips this character and white space, and returns the code of the character after them. */
   private next(): number {
     this.at++
     return this.skipSpace()
   }
 
-  /** `first` is the code of its first character, at this place. */
+  /** `first` is the code of the character at this position, the first of the value. */
   private readValue(first: number, depth: number): Json {
     if (first === QUOTE) return this.readString()
     if (first === OPEN_OBJECT || first === OPEN_LIST) {
@@ -192,12 +192,12 @@ class Reader {
     if (letter !== 'u') throw this.failure('Invalid \\escape', index - 1)
     const unit = hexUnit(this.text, this.at)
     this.at += 4
-    // CPython wants a character after the four digits before it looks at them.
+    // CPython requires a character after the four digits before it reads them.
     if (unit === -1 || this.at === this.text.length) throw this.failure('Invalid \\uXXXX escape', index)
     return String.fromCharCode(unit)
   }
 
-  /** Steps over the closing bracket or quote. */
+  /** Skips the closing bracket or quote. */
   private closed<Value>(value: Value): Value {
     this.at++
     return value

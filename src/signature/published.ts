@@ -4,8 +4,8 @@ import { type Match, sign as signBody, verify as verifyBody } from './signature.
 import { readUtf8, Utf8Error } from './utf8.ts'
 
 /**
- * The entry `lernito-openedx/signature` of the published package, for those who send webhooks or test that they do.
- * It needs Node.js and nothing else.
+ * The export `lernito-openedx/signature` of the published package, for programs that send webhooks and for their tests.
+ * It needs only Node.js.
  */
 
 export type { Match, SignatureForm }
@@ -14,9 +14,9 @@ export type { Match, SignatureForm }
 export const SIGNATURE_HEADER = 'X-Lernito-Signature'
 
 /**
- * The value of the header for a body: 64 lower-case hex digits. `body` is what is sent, to the byte; `form` says what
- * of it is signed, the body as it is if left out. Throws an Error with the reason if a form other than raw needs to
- * read the body as JSON and can't.
+ * Returns the value of the header for a body: 64 lower-case hex digits. `body` must be exactly what you send; `form`
+ * states what the signature signs, by default the raw body. Throws an Error with the reason if a form other than raw is
+ * asked for and the body is not JSON.
  */
 export function sign({
   body,
@@ -31,8 +31,8 @@ export function sign({
 }
 
 /**
- * Judges a signature as the service does: the form and the number of the secret (from 0) that it was made with, or null
- * if it is none of a JSON body with one of the secrets. `signature` is the header's value as it came.
+ * Verifies a signature as the service does. Returns the form and the index of the secret that it was made with, or null
+ * if it matches none, or the body is not JSON. `signature` is the header's value as received.
  */
 export function verify({
   body,

@@ -4,13 +4,13 @@ import { type SignatureForm, STYLES } from './forms.ts'
 import { type Json, readJson } from './json.ts'
 import { readUtf8 } from './utf8.ts'
 
-/** `secretIndex` tells which of the secrets matched, so that an operator can see when the previous one is out of use. */
+/** `secretIndex` is the index of the secret that matched, so that an operator sees whether the previous one is in use. */
 export interface Match {
   readonly form: SignatureForm
   readonly secretIndex: number
 }
 
-/** The text can't be signed in this form: it holds a lone surrogate, which has no UTF-8. */
+/** The text can't be signed in this form: it contains a lone surrogate, which UTF-8 can't encode. */
 export class UnsignableError extends Error {
   override readonly name = 'UnsignableError'
 }
@@ -22,14 +22,14 @@ interface Signable {
 
 const SIGNATURE = /^[0-9a-f]{64}$/
 
-/** Whether a value of X-Lernito-Signature can be a signature at all: exactly 64 lower-case hex digits. */
+/** Whether a value of X-Lernito-Signature has the form of a signature: exactly 64 lower-case hex digits. */
 export const isSignature = (header: string | undefined): header is string =>
   header !== undefined && SIGNATURE.test(header)
 
 /**
- * The value of X-Lernito-Signature for a body: HMAC-SHA256 as 64 lower-case hex digits. `body` is a JSON document, as
- * text or as UTF-8 bytes; an empty one counts as `{}`. Throws JsonSyntaxError or Utf8Error if a form other than raw
- * needs to read the body and can't, UnsignableError for a lone surrogate in a UTF-8 form.
+ * Returns the value of X-Lernito-Signature for a body: HMAC-SHA256 as 64 lower-case hex digits. `body` is a JSON
+ * document, as text or as UTF-8 bytes; an empty one counts as `{}`. Throws JsonSyntaxError or Utf8Error if a form other
+ * than raw can't read the body, and UnsignableError for a lone surrogate in a UTF-8 form.
  */
 export function sign(input: { body: string | Uint8Array; form: SignatureForm; secret: string }): string {
   const body = input.body.length === 0 ? '{}' : input.body
@@ -42,10 +42,10 @@ export function sign(input: { body: string | Uint8Array; form: SignatureForm; se
 }
 
 /**
- * Finds the form and the secret that a signature was made with. `body` is the body as it came, `json` what readJson
- * made of it, `header` the value of X-Lernito-Signature (Node joins a doubled one with ", ", so it never matches).
- * Every form is tried with every secret, and each comparison takes the same time: how long it takes tells nothing
- * about a secret. Null if nothing matches.
+ * Finds the form and the secret that a signature was made with; null if none matches. `body` is the body as received,
+ * `json` the result of readJson, `header` the value of X-Lernito-Signature (Node joins repeated headers with ", ", which
+ * never matches). It compares every form with every secret, each in constant time, so the duration reveals nothing about
+ * a secret.
  */
 export function verify(input: {
   body: string | Uint8Array
@@ -67,11 +67,11 @@ export function verify(input: {
 }
 
 /**
- * What may have been signed, in the order of the forms. Which they are depends on the body alone. A text that Python
- * could not encode is left out: nobody can have signed it.
+ * What may have been signed, in the order of the forms. It depends only on the body. A text that Python can't encode is
+ * left out, because no sender can have signed it.
  */
 function signables({ body, json }: { body: string | Uint8Array; json: Json }): Signable[] {
-  // Recorded: lernito-webhook.json, "empty body, canonical {} signed" is read, "empty body" signed as raw is refused.
+  // Recorded: lernito-webhook.json, "empty body, canonical {} signed" is accepted, "empty body" signed as raw is refused.
   const raw: Signable = { form: 'raw', signed: body.length === 0 ? '{}' : body }
   const canonical = compactJson(json)
   const readme = spaced(canonical)
@@ -79,7 +79,7 @@ function signables({ body, json }: { body: string | Uint8Array; json: Json }): S
     { form: 'original', signed: canonical },
     { form: 'readme', signed: readme },
   ]
-  // Without an escape in it, the form in UTF-8 is the same text.
+  // If the text has no escape, the UTF-8 form is the same text.
   const inUtf8 = canonical.includes('\\u') ? unescaped(canonical) : null
   if (inUtf8 === null || !inUtf8.isWellFormed()) return [raw, ...inAscii]
   return [

@@ -1,20 +1,20 @@
-/** The bytes are not UTF-8. `message` is what Python's decoder says. */
+/** The bytes are not UTF-8. `message` is that of Python's decoder. */
 export class Utf8Error extends Error {
   override readonly name = 'Utf8Error'
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Decodes strictly, as Python's `bytes.decode()`: nothing is replaced, a byte order mark is kept. Throws Utf8Error. */
+/** Decodes strictly, as Python's `bytes.decode()`: replaces nothing and keeps a byte order mark. Throws Utf8Error. */
 export function readUtf8(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes)
   } catch {
-    throw new Utf8Error(complaint(bytes))
+    throw new Utf8Error(firstError(bytes))
   }
 }
 
-function complaint(bytes: Uint8Array): string {
+function firstError(bytes: Uint8Array): string {
   let at = 0
   for (;;) {
     const found = sequence(bytes, at)
@@ -23,22 +23,22 @@ function complaint(bytes: Uint8Array): string {
   }
 }
 
-/** The length of the sequence that starts at `at`, or Python's words for what is wrong with it. */
+/** Returns the length of the sequence that starts at `at`, or Python's message if it is invalid. */
 function sequence(bytes: Uint8Array, at: number): number | string {
   const lead = bytes[at] ?? 0
   if (lead < 0x80) return 1
-  if (lead < 0xc2 || lead > 0xf4) return words(bytes, at, 1, 'invalid start byte')
+  if (lead < 0xc2 || lead > 0xf4) return describe(bytes, at, 1, 'invalid start byte')
   const length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
   for (let i = 1; i < length; i++) {
     const byte = bytes[at + i]
-    if (byte === undefined) return words(bytes, at, i, 'unexpected end of data')
+    if (byte === undefined) return describe(bytes, at, i, 'unexpected end of data')
     const [low, high] = i === 1 ? secondByte(lead) : [0x80, 0xbf]
-    if (byte < low || byte > high) return words(bytes, at, i, 'invalid continuation byte')
+    if (byte < low || byte > high) return describe(bytes, at, i, 'invalid continuation byte')
   }
   return length
 }
 
-/** Narrower after four leads: no overlong forms (E0, F0), no surrogates (ED), nothing above U+10FFFF (F4). */
+/** After four lead bytes fewer are valid: no overlong forms (E0, F0), no surrogates (ED), nothing above U+10FFFF (F4). */
 function secondByte(lead: number): readonly [number, number] {
   if (lead === 0xe0) return [0xa0, 0xbf]
   if (lead === 0xed) return [0x80, 0x9f]
@@ -47,7 +47,7 @@ function secondByte(lead: number): readonly [number, number] {
   return [0x80, 0xbf]
 }
 
-function words(bytes: Uint8Array, at: number, length: number, reason: string): string {
+function describe(bytes: Uint8Array, at: number, length: number, reason: string): string {
   const which =
     length === 1
       ? `byte 0x${(bytes[at] ?? 0).toString(16).padStart(2, '0')} in position ${at}`

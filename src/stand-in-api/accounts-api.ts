@@ -1,7 +1,7 @@
 import { type Answer, forbidden, timestamp, wholeSeconds } from '../stand-in/answers.ts'
 import { isRetired } from '../stand-in/enrollment-rules.ts'
 import type { Person } from '../stand-in/people.ts'
-import type { Call, View } from './views.ts'
+import type { Call, View } from './view.ts'
 
 /** GET /api/user/v1/accounts and /api/user/v1/me. Rules: recordings, accounts.json, retired.json and sign-in.json. */
 export const accountViews: View[] = [

@@ -2,7 +2,7 @@ import type { Allowance } from '../stand-in/allowances.ts'
 import { type Answer, errorPage, timestamp } from '../stand-in/answers.ts'
 import { parseCourseKey } from '../stand-in/course-keys.ts'
 import { fieldsOf, textOf } from './bodies.ts'
-import type { Call, View } from './views.ts'
+import type { Call, View } from './view.ts'
 
 /** /api/enrollment/v1/enrollment_allowed/, staff only. Rules: recordings, enrollment-allowed.json. */
 export const allowanceViews: View[] = [

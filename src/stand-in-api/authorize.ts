@@ -1,6 +1,6 @@
 import { type Answer, errorPage } from '../stand-in/answers.ts'
 import type { Application } from '../stand-in/world.ts'
-import type { Call, View } from './views.ts'
+import type { Call, View } from './view.ts'
 
 /** GET /oauth2/authorize: a person signs in to an application. Rules: recordings, sign-in.json. */
 export const authorizeView: View = {

@@ -23,7 +23,7 @@ import {
   readBoolean,
   readText,
 } from './serializers.ts'
-import type { Call, View } from './views.ts'
+import type { Call, View } from './view.ts'
 
 /** POST /api/bulk_enroll/v1/bulk_enroll, staff only, if the LMS has it. Rules: recordings, bulk-enroll.json and unenroll.json. */
 export const bulkView: View = {
@@ -167,7 +167,7 @@ function changePerson(context: EnrollmentContext, request: Request, email: strin
 
 /**
  * Writes the audit row of a change, in which the learner, and not the caller, is who enrolled. A person with an account who
- * isn't enrolled by the call gets the `transition` of the person before (recorded: unenroll.json, 'bulk set-up', and
+ * isn't enrolled by the call gets the `transition` of the person before (recorded: unenroll.json, exchange 20, and
  * email-students.json, 'bulk: not activated, retired, invalid'). Returns the transition that was written.
  */
 function auditChange(of: {

@@ -1,7 +1,7 @@
 import { type Answer, errorPage, forbidden, wholeSeconds } from '../stand-in/answers.ts'
 import { looksLikeCourseKey, parseCourseKey } from '../stand-in/course-keys.ts'
 import type { Course } from '../stand-in/world.ts'
-import type { Call, View } from './views.ts'
+import type { Call, View } from './view.ts'
 
 const defaultPageSize = 10
 const maxPageSize = 100

@@ -1,7 +1,7 @@
 import { timestamp, wholeSeconds } from '../stand-in/answers.ts'
 import { type EnrollmentContext, modesOf } from '../stand-in/enrollment-rules.ts'
 import type { Course } from '../stand-in/world.ts'
-import type { Call, View } from './views.ts'
+import type { Call, View } from './view.ts'
 
 const prices: Record<string, number> = { verified: 50, professional: 100, 'no-id-professional': 100 }
 

@@ -7,7 +7,7 @@ import type { Person } from '../stand-in/people.ts'
 import { fieldsOf, textOf } from './bodies.ts'
 import { courseDetails } from './course-details.ts'
 import type { Json } from './json.ts'
-import type { Call, View } from './views.ts'
+import type { Call, View } from './view.ts'
 
 const shared = { accepts: 'jwt_or_bearer', access: 'account', errors: 'detail', throttled: 'enrolling' } as const
 

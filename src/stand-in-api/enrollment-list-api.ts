@@ -2,9 +2,8 @@ import { type Answer, timestamp } from '../stand-in/answers.ts'
 import { fold } from '../stand-in/collation.ts'
 import { parseCourseKey } from '../stand-in/course-keys.ts'
 import type { Enrollment } from '../stand-in/enrollments.ts'
-import type { Call, View } from './views.ts'
+import type { Call, View } from './view.ts'
 
-const path = '/api/enrollment/v1/enrollments'
 const maxPageSize = 100
 const maxPeople = 100
 const usernameRule = 'Usernames can only contain letters (A-Z, a-z), numerals (0-9), underscores (_), and hyphens (-).'
@@ -12,8 +11,8 @@ const usernameRule = 'Usernames can only contain letters (A-Z, a-z), numerals (0
 /** GET /api/enrollment/v1/enrollments, staff only. Rules: recordings, enrollment-v1.json and people-lists.json. */
 export const enrollmentListViews: View[] = [
   {
-    url: path,
-    pattern: path,
+    url: '/api/enrollment/v1/enrollments',
+    pattern: '/api/enrollment/v1/enrollments',
     accepts: 'jwt_or_bearer',
     access: 'staff',
     errors: 'developer_message',
@@ -43,7 +42,7 @@ function listEnrollments({ query, context, host }: Call): Answer {
     const parameters = new URLSearchParams(query)
     parameters.set('cursor', Buffer.from(cursor).toString('base64url'))
     parameters.sort()
-    return `http://${host}${path}?${parameters}`
+    return `http://${host}/api/enrollment/v1/enrollments?${parameters}`
   }
   const results = page.rows.map(({ created, mode, active, username, course }) => {
     return { created: timestamp(created), mode, is_active: active, user: username, course_id: course }

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { send } from './views.ts'
+import { send } from './serve.ts'
 
 /** GET /heartbeat (recorded: bulk-enroll-off.json, 'heartbeat'). It doesn't need a worker. */
 export function addHeartbeat({ app }: { app: FastifyInstance }): void {

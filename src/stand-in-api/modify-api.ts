@@ -9,7 +9,7 @@ import type { Course } from '../stand-in/world.ts'
 import { fieldsOf } from './bodies.ts'
 import type { Json } from './json.ts'
 import { errorsOf, notAnObject, readAction, readBoolean, readText, readTexts } from './serializers.ts'
-import type { Call, View, Visit } from './views.ts'
+import type { Call, View, Visit } from './view.ts'
 
 const suffix = '/enrollments/modify'
 const maxIdentifier = 255

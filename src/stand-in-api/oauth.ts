@@ -5,7 +5,7 @@ import type { Person } from '../stand-in/people.ts'
 import type { Application } from '../stand-in/world.ts'
 import { fieldsOf, textOf } from './bodies.ts'
 import type { Json } from './json.ts'
-import type { Call, View } from './views.ts'
+import type { Call, View } from './view.ts'
 
 /** POST /oauth2/access_token. Rules: recordings, oauth.json and sign-in.json. */
 export const tokenView: View = {

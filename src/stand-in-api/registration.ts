@@ -4,7 +4,7 @@ import { isRetired } from '../stand-in/enrollment-rules.ts'
 import type { Lms } from '../stand-in/lms.ts'
 import type { Person } from '../stand-in/people.ts'
 import { fieldsOf, textOf } from './bodies.ts'
-import type { View } from './views.ts'
+import type { View } from './view.ts'
 
 /** The fields of the registration form. */
 export type RegistrationForm = {

@@ -2,7 +2,7 @@ import { type Answer, errorPage } from '../stand-in/answers.ts'
 import type { Person } from '../stand-in/people.ts'
 import { fieldsOf } from './bodies.ts'
 import type { Json } from './json.ts'
-import type { Call, View } from './views.ts'
+import type { Call, View } from './view.ts'
 
 /**
  * POST /api/user/v1/accounts/search_emails, staff only: the accounts of many addresses. Rules: recordings,
@@ -22,6 +22,7 @@ export function searchEmailsView({ has }: { has: boolean }): View {
       GET: ({ caller }) => ({ status: 200, body: { username: caller?.username ?? '' } }),
       ...(has ? { POST: searchEmails } : {}),
     },
+    countAsked: ({ data }) => itemsOf(fieldsOf(data)?.emails ?? [])?.length ?? 0,
   }
 }
 

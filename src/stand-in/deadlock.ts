@@ -1,7 +1,8 @@
 import { fold } from './collation.ts'
 
 /**
- * The result of a bulk call that overlaps another (recorded: test/recordings/README.md, 'Seen besides').
+ * The result of a batch call that overlaps another (recorded: test/recordings/README.md, 'Seen besides', for bulk_enroll,
+ * and enrollments-modify.json, 'DEADLOCK', for both batch views).
  * 'clear': it succeeds. 'rolled_back': 500, and nothing is kept. 'rolled_back_on_last': 200 with an error on the last
  * person, but nothing is kept.
  */
@@ -9,7 +10,7 @@ export type Verdict = 'clear' | 'rolled_back' | 'rolled_back_on_last'
 export type RowLocks = ReturnType<typeof createRowLocks>
 
 /**
- * The row locks of bulk calls in progress. Each call locks the addresses that it names, in that order. Of two calls that
+ * The row locks of batch calls in progress. Each call locks the addresses that it names, in that order. Of two calls that
  * lock two addresses in opposite order, the later one is the victim of the deadlock.
  */
 export function createRowLocks() {

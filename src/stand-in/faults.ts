@@ -16,7 +16,7 @@ export const faultSchema = z
     retryAfter: z.union([z.int().nonnegative(), z.string()]).optional(),
     delayMs: z.number().nonnegative().max(600_000).optional(),
     drop: z.enum(['before', 'after']).optional(),
-    /** bulk_enroll runs, but fails for each person in the courses that `naming` names. */
+    /** bulk_enroll and modify run, but fail for each person in the courses that `naming` names. */
     error: z.literal(true).optional(),
     body: z.json().optional(),
     contentType: z.string().min(1).optional(),

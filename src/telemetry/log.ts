@@ -1,5 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
-import type { DeliveryEvent } from '../delivery/types.ts'
+import type { DeliveryEvent, EventKind } from '../delivery/types.ts'
 import { escapeInvisible, sanitize, sanitizeFields } from './sanitize.ts'
 
 export type Log = Logger
@@ -25,14 +25,21 @@ export function createLog({ level, destination }: { level: string; destination?:
   return destination === undefined ? pino(options) : pino(options, destination)
 }
 
+/** The words of the events whose kind is not a sentence with underscores for spaces. */
+const WORDS: Partial<Record<EventKind, string>> = {
+  pre_enrolled: 'pre-enrolled',
+  standing_changed: 'changed in the LMS',
+  checked: 'checked in the LMS',
+}
+
 /** Logs an event of a delivery's timeline. `delivery` is the delivery's id, by which all its lines can be found. */
 export function logEvent(log: Log, event: DeliveryEvent): void {
   const { deliveryId, kind, detail, actor, isTest } = event
   const of = deliveryId === '' ? {} : { delivery: deliveryId }
   const fields = { ...of, event: kind, detail, ...(actor === null ? {} : { actor }), ...(isTest ? { test: true } : {}) }
+  const message = `${deliveryId === '' ? 'deliveries:' : 'delivery'} ${WORDS[kind] ?? kind.replaceAll('_', ' ')}`
   if (kind === 'needs_attention') log.warn(fields, 'delivery needs attention')
-  else if (kind === 'withdrawal_failed') log.warn(fields, 'withdrawal failed')
-  else log.info(fields, `${deliveryId === '' ? 'deliveries:' : 'delivery'} ${kind.replaceAll('_', ' ')}`)
+  else log[kind === 'withdrawal_failed' ? 'warn' : 'info'](fields, message)
 }
 
 /** Returns an error as fields of a log line; `cause` is the message of its cause. */

@@ -1,15 +1,15 @@
 import { isStopped, type Outcome, type Progress, type Reason, type ReasonCode } from '../delivery/types.ts'
 
-/** What the sender gets. `message` is a text, or the invalid fields with what is wrong with each. */
+/** The answer to the sender. `message` is a text, or an object that lists what is wrong with each invalid field. */
 export interface Answer {
   readonly status: number
   readonly body: { readonly success: boolean; readonly message: unknown }
 }
 
-/** Nothing is lost by it: the delivery is stored and goes on in the background. */
+/** The sale is not lost: the delivery is stored, and the service continues to process it. */
 const NOT_YET: Answer = { status: 500, body: { success: false, message: 'Internal server error' } }
 
-/** The words of the original plugin where it has any (recorded: lernito-webhook.json). */
+/** The original plugin's texts, where it has one (recorded: lernito-webhook.json). */
 const REFUSALS = {
   'payload.invalid': (subject) => refuse(fieldErrors(subject)),
   'course_key.malformed': (subject) => refuse(`Invalid course key format: ${subject}`),
@@ -24,8 +24,8 @@ const REFUSALS = {
 } as const satisfies Record<ReasonCode, (subject: Reason['subject']) => Answer>
 
 /**
- * The answer to a delivery that has come to `progress` (null: nobody is working on it for now). `courseCount` is the
- * number of course keys in the payload, each counted as often as it was sent. Pure; never stored.
+ * The answer to a delivery with this `progress`; null if no result is expected before the deadline. `courseCount` is the
+ * number of course keys in the payload, including repeated ones. Pure; the answer is never stored.
  */
 export function answer(progress: Progress | null, courseCount: number): Answer {
   if (progress === null || progress.state === 'queued' || isStopped(progress.state)) return NOT_YET
@@ -34,7 +34,7 @@ export function answer(progress: Progress | null, courseCount: number): Answer {
   return { status: 200, body: { success: true, message: success(progress.outcome, courseCount) } }
 }
 
-/** LERNITO_ANSWER_WITHIN_MS=0: the sender doesn't wait for the enrollment. */
+/** The answer with LERNITO_ANSWER_WITHIN_MS=0, where the sender doesn't wait for the enrollment. */
 export const accepted = (courseCount: number): Answer => ({
   status: 202,
   body: { success: true, message: `Accepted for ${courseCount} course(s)` },
@@ -47,5 +47,5 @@ function success({ courses }: Outcome, courseCount: number): string {
 
 const refuse = (message: unknown): Answer => ({ status: 400, body: { success: false, message } })
 
-/** The subject of payload.invalid is JSON that this service wrote itself. */
+/** The subject of payload.invalid is JSON that this service wrote. */
 const fieldErrors = (subject: string): unknown => JSON.parse(subject)

@@ -5,14 +5,14 @@ import { checkJson, type Json, JsonSyntaxError, readJson } from '../signature/js
 import { isSignature, type Match, verify } from '../signature/signature.ts'
 import { readUtf8, Utf8Error } from '../signature/utf8.ts'
 
-/** As Node gives them: names in lower case, several values of one name joined with ", ". */
+/** As Node provides them: names in lower case, several values of one name joined with ", ". */
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
 
-/** Few enough to be a metric's label. `json`: the body is not JSON in UTF-8. */
+/** They are also values of a metric label, so keep them few. `json`: the body is not JSON in UTF-8. */
 export const REFUSAL_CODES = ['method', 'media_type', 'encoding', 'json', 'signature'] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
 
-/** Not signed, or nobody can tell: answered and counted, never stored. */
+/** Not signed, or the signature can't be checked: answered and counted, never stored. */
 export interface Refused {
   readonly kind: 'refused'
   readonly status: 400 | 401 | 405 | 415
@@ -25,7 +25,7 @@ interface Verified extends Match {
   readonly digest: string
 }
 
-/** Signed, but against the payload rules: stored as rejected. */
+/** Signed, but it breaks the payload rules: stored as rejected. */
 export interface Invalid extends Verified {
   readonly kind: 'invalid'
   readonly errors: FieldErrors
@@ -41,8 +41,8 @@ export type Received = Refused | Invalid | Signed
 
 /**
  * Judges one webhook, in a fixed order: media type, UTF-8 and JSON, signature, payload rules. The original reads the
- * body before it looks at the signature, so what is not JSON gets a 400 without one (recorded: lernito-webhook.json,
- * "not JSON and no signature"). Pure; throws nothing, whatever a sender sends.
+ * body before it checks the signature, so a body that is not JSON gets a 400 even without one (recorded:
+ * lernito-webhook.json, "not JSON and no signature"). Pure; throws nothing, whatever the sender sends.
  */
 export function receive(input: { headers: Headers; body: Uint8Array; secrets: readonly string[] }): Received {
   const { body, secrets } = input
@@ -64,10 +64,10 @@ export function receive(input: { headers: Headers; body: Uint8Array; secrets: re
     : { kind: 'signed', ...verified, request: payload.request }
 }
 
-/** Before receive, as mediaTypeRefusal is: in the words of DRF. */
+/** The answer to a method that is not allowed, in DRF's words. The route checks it before it calls receive. */
 export const methodRefusal = (method: string): Refused => refused(405, 'method', `Method "${method}" not allowed.`)
 
-/** The first step of receive, which needs no body: the answer to a type that is not read, or null. */
+/** The first step of receive, which needs no body: returns the answer to an unsupported media type, or null. */
 export function mediaTypeRefusal(headers: Headers): Refused | null {
   const type = headerOf(headers, 'content-type') ?? ''
   const [mediaType = '', ...parameters] = type.split(';')
@@ -79,15 +79,15 @@ export function mediaTypeRefusal(headers: Headers): Refused | null {
   return refused(415, 'encoding', `Unsupported content encoding "${encoding}" in request.`)
 }
 
-/** True for a parameter that isn't a charset, too. */
+/** True also for a parameter other than charset. */
 function isUtf8(parameter: string): boolean {
   const [name = '', value = ''] = parameter.split('=', 2)
   return name.trim().toLowerCase() !== 'charset' || /^\s*("?)utf-?8\1\s*$/i.test(value)
 }
 
 /**
- * An empty body is an empty object: DRF doesn't parse it (recorded: "empty body, canonical {} signed"). One that will be
- * refused for want of a signature is only checked, and null stands for it.
+ * An empty body counts as an empty object, because DRF doesn't parse it (recorded: "empty body, canonical {} signed"). A
+ * body without a signature is only checked, because it is refused anyway; the result is null.
  */
 function readBody(body: Uint8Array, isSigned: boolean): Json | JsonSyntaxError | Utf8Error {
   try {
@@ -106,7 +106,7 @@ function headerOf(headers: Headers, name: string): string | undefined {
   return typeof value === 'string' || value === undefined ? value : value.join(', ')
 }
 
-/** DRF words these in `detail`; our own answers all have `message`. */
+/** DRF puts these texts in `detail`; all answers of this service have `message`. */
 function refused(status: 400 | 405 | 415, code: RefusalCode, text: string): Refused {
   return { kind: 'refused', status, code, body: { success: false, message: text, detail: text } }
 }

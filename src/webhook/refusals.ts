@@ -1,19 +1,19 @@
 import { networkOf } from '../network.ts'
 
-/** So many addresses are told apart, whoever has more of them: the memory is bounded. */
+/** How many addresses are counted at a time, so that a sender with more of them can't fill the memory. */
 const ADDRESSES_MAX = 1000
-/** So many refusals of an address, and so many in all, are worth a log line of their own in a minute. */
+/** How many refusals get their own log line in a minute: from one address, and in total. */
 const SINGLE_MAX = 5
-const SINGLE_MAX_IN_ALL = 100
-/** So many addresses are named at the end of a minute; the others share one line. */
+const SINGLE_MAX_TOTAL = 100
+/** How many addresses get their own line at the end of a minute; the others share one line. */
 const NAMED_MAX = 10
-/** What was refused so long ago counts half when it is asked who floods most. */
+/** A refusal this long ago counts half when addresses are ranked. */
 const HALF_LIFE_MS = 10 * 60_000
 const FORGOTTEN_MS = 24 * 3_600_000
 
 type Counts = Record<string, number>
 
-/** What was refused of an address since `since` (ms since 1970). */
+/** What was refused from an address since `since` (ms since 1970), by code. */
 export interface Refuser {
   readonly address: string
   readonly refused: number
@@ -22,7 +22,7 @@ export interface Refuser {
   readonly lastAt: number
 }
 
-/** What was refused of one address in a minute, or of several together: then `address` is null. `text` says it. */
+/** What was refused in a minute from one address, or from several together (`address` is null). `text` is for the log. */
 export interface Flood {
   readonly address: string | null
   readonly refused: number
@@ -34,15 +34,25 @@ interface Entry {
   readonly since: number
   readonly codes: Counts
   lastAt: number
-  /** What it weighs, as a base 2 logarithm reckoned for 1970: entries can be compared whatever the time is. */
+  /** Its weight in the ranking, as a base 2 logarithm, scaled to 1970 so that entries compare at any time. */
   score: number
   minute: Counts
+  /** How many refusals of this minute got their own log line. */
   singles: number
 }
 
+/** Addresses that are no longer counted separately in this minute. */
+interface Others {
+  addresses: number
+  readonly minute: Counts
+}
+
 /**
- * Counts by address what is refused without being stored, under codes of which there are few. If there is no room, the
- * address that weighs least gives way: a thousand that come once push out one another, and not the one that floods.
+ * Counts by address what is refused without being stored. The codes of the refusals must be few. When the table is full,
+ * the address with the lowest score is dropped: a thousand addresses that come once each displace one another, and not
+ * the one that floods.
+ * @param from.of what is refused, for the log line
+ * @param from.now in ms since 1970
  */
 export function createRefusals({ of, now }: { of: 'webhooks' | 'requests'; now: () => number }) {
   const entries = new Map<string, Entry>()
@@ -52,67 +62,83 @@ export function createRefusals({ of, now }: { of: 'webhooks' | 'requests'; now: 
   const entryOf = (address: string, at: number): Entry => {
     const known = entries.get(address)
     if (known !== undefined) return known
-    const least = entries.size < ADDRESSES_MAX ? undefined : leastOf(entries.values())
-    if (least !== undefined) entries.delete(least.address)
-    if (least !== undefined && isFlood(least)) addTo(others, least)
-    const entry = { address, since: at, lastAt: at, codes: {}, score: Number.NEGATIVE_INFINITY, minute: {}, singles: 0 }
-    entries.set(address, entry)
-    return entry
+    if (entries.size === ADDRESSES_MAX) dropLowest(entries, others)
+    const added = newEntry(address, at)
+    entries.set(address, added)
+    return added
   }
 
   return {
-    /** Counts one. True: it is one of too many for a log line each, and will be in what endMinute gives. */
+    /** Counts one refusal. True if it is one of too many for a log line each: endMinute reports it. */
     note: ({ code, ip = '' }: { code: string; ip?: string | undefined }): boolean => {
       const at = now()
       const entry = entryOf(networkOf(ip), at)
-      for (const counts of [entry.codes, entry.minute]) add(counts, code)
-      entry.lastAt = at
-      entry.score = at / HALF_LIFE_MS + Math.log2(2 ** (entry.score - at / HALF_LIFE_MS) + 1)
-      if (entry.singles === SINGLE_MAX || singles === SINGLE_MAX_IN_ALL) return true
+      countRefusal(entry, code, at)
+      if (entry.singles === SINGLE_MAX || singles === SINGLE_MAX_TOTAL) return true
       entry.singles++
       singles++
       return false
     },
 
     /**
-     * To be called every minute. Gives the addresses of which more was refused than is told singly, the largest first,
-     * and one entry for those that nobody tells apart any more; then it begins anew.
+     * Ends a minute; call it once a minute. Returns the addresses with refusals that got no log line, the largest number
+     * first, and one more entry for all addresses beyond the first ten.
      */
     endMinute: (): Flood[] => {
-      const floods = [...entries.values()].filter(isFlood).sort((a, b) => countOf(b.minute) - countOf(a.minute))
-      const named = floods.slice(0, NAMED_MAX).map(({ address, minute }) => floodOf(of, address, minute))
-      for (const entry of floods.slice(NAMED_MAX)) addTo(others, entry)
-      const shared = others.addresses === 0 ? [] : [floodOf(of, others, others.minute)]
-      for (const entry of entries.values()) {
-        entry.minute = {}
-        entry.singles = 0
-        if (entry.lastAt < now() - FORGOTTEN_MS) entries.delete(entry.address)
-      }
+      const floods = floodsOf({ of, entries, others })
+      startMinute(entries, now() - FORGOTTEN_MS)
       singles = 0
       others = noOthers()
-      return [...named, ...shared]
+      return floods
     },
 
-    /** Of which addresses most was refused lately, those first. */
+    /** The `count` addresses with the most refusals lately, the highest score first. */
     top: (count: number): Refuser[] =>
       [...entries.values()]
         .sort((a, b) => b.score - a.score)
         .slice(0, count)
-        .map(({ address, codes, since, lastAt }) => ({
-          address,
-          refused: countOf(codes),
-          codes: { ...codes },
-          since,
-          lastAt,
-        })),
+        .map(refuserOf),
   }
 }
 export type Refusals = ReturnType<typeof createRefusals>
 
-function leastOf(entries: Iterable<Entry>): Entry | undefined {
-  let least: Entry | undefined
-  for (const entry of entries) if (least === undefined || entry.score < least.score) least = entry
-  return least
+function newEntry(address: string, at: number): Entry {
+  return { address, since: at, lastAt: at, codes: {}, score: Number.NEGATIVE_INFINITY, minute: {}, singles: 0 }
+}
+
+function countRefusal(entry: Entry, code: string, at: number): void {
+  for (const counts of [entry.codes, entry.minute]) add(counts, code)
+  entry.lastAt = at
+  entry.score = at / HALF_LIFE_MS + Math.log2(2 ** (entry.score - at / HALF_LIFE_MS) + 1)
+}
+
+/** Makes room for one address; what it floods in this minute is still reported, with the others. */
+function dropLowest(entries: Map<string, Entry>, others: Others): void {
+  let lowest: Entry | undefined
+  for (const entry of entries.values()) if (lowest === undefined || entry.score < lowest.score) lowest = entry
+  if (lowest === undefined) return
+  entries.delete(lowest.address)
+  if (isFlood(lowest)) addTo(others, lowest)
+}
+
+function floodsOf(from: { of: string; entries: ReadonlyMap<string, Entry>; others: Others }): Flood[] {
+  const { of, entries, others } = from
+  const floods = [...entries.values()].filter(isFlood).sort((a, b) => countOf(b.minute) - countOf(a.minute))
+  const named = floods.slice(0, NAMED_MAX).map(({ address, minute }) => floodOf(of, address, minute))
+  for (const entry of floods.slice(NAMED_MAX)) addTo(others, entry)
+  return others.addresses === 0 ? named : [...named, floodOf(of, others, others.minute)]
+}
+
+function startMinute(entries: Map<string, Entry>, forgottenBefore: number): void {
+  for (const entry of entries.values()) {
+    entry.minute = {}
+    entry.singles = 0
+    if (entry.lastAt < forgottenBefore) entries.delete(entry.address)
+  }
+}
+
+function refuserOf({ address, codes, since, lastAt }: Entry): Refuser {
+  return { address, refused: countOf(codes), codes: { ...codes }, since, lastAt }
 }
 
 const isFlood = ({ minute, singles }: Entry): boolean => countOf(minute) > singles
@@ -123,12 +149,6 @@ function add(counts: Counts, code: string, count = 1): void {
   counts[code] = (counts[code] ?? 0) + count
 }
 
-/** Addresses that nobody tells apart. */
-interface Others {
-  addresses: number
-  readonly minute: Counts
-}
-
 const noOthers = (): Others => ({ addresses: 0, minute: {} })
 
 function addTo(others: Others, { minute }: Entry): void {
@@ -136,10 +156,10 @@ function addTo(others: Others, { minute }: Entry): void {
   for (const [code, count] of Object.entries(minute)) add(others.minute, code, count)
 }
 
-function floodOf(of: string, whom: string | Others, minute: Readonly<Counts>): Flood {
-  const [address, words] = typeof whom === 'string' ? [whom, whom] : [null, `${whom.addresses} other addresses`]
+function floodOf(of: string, source: string | Others, minute: Readonly<Counts>): Flood {
+  const [address, name] = typeof source === 'string' ? [source, source] : [null, `${source.addresses} other addresses`]
   const refused = countOf(minute)
   const codes = Object.entries(minute).sort(([, a], [, b]) => b - a)
-  const why = codes.map(([code, count]) => `${code} ${count}`).join(', ')
-  return { address, refused, text: `refused ${refused} ${of} from ${words} in the last minute: ${why}` }
+  const byCode = codes.map(([code, count]) => `${code} ${count}`).join(', ')
+  return { address, refused, text: `refused ${refused} ${of} from ${name} in the last minute: ${byCode}` }
 }

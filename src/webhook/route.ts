@@ -6,12 +6,12 @@ import { mediaTypeRefusal, methodRefusal, type Received, type RefusalCode, type 
 
 export const BODY_LIMIT = 64 * 1024
 
-/** The path that the original documents, and the one where it really mounts. A slash at the end may be left out. */
+/** The path that the original documents, and the one that it really uses. The final slash is optional. */
 export const WEBHOOK_PATHS = ['/api/lernito/webhook/', '/lernito/webhook/']
 
 const ALLOW = 'POST, OPTIONS'
 
-/** How the original describes itself (recorded: lernito-webhook.json, "OPTIONS"), to the word. */
+/** The original's description of itself, word for word (recorded: lernito-webhook.json, "OPTIONS"). */
 const DESCRIPTION = {
   name: 'Lernito Webhook',
   description: 'API View for handling Lernito webhooks.\nProcesses user enrollment requests from Lernito service.',
@@ -22,20 +22,20 @@ const DESCRIPTION = {
 interface Webhook {
   readonly app: FastifyInstance
   readonly inbox: Pick<Inbox, 'submit'>
-  /** The current one first. */
+  /** The current secret first. */
   readonly secrets: readonly string[]
-  /** How long the sender waits for its enrollment, ms; 0: not at all. */
+  /** How long the sender waits for the enrollment, in ms; 0: it doesn't wait. */
   readonly answerWithinMs: number
   readonly now: () => number
-  /** Told of what is refused without being stored. */
+  /** Called for each request that is refused without being stored. */
   readonly onRefused: (refused: { code: RefusalCode; status: number; ip: string }) => void
-  /** Told the status of every answer, of those too. */
+  /** Called with the status of every answer, including refusals. */
   readonly onAnswer: (status: number) => void
-  /** Told of each webhook that was not signed with the current secret, but with one before it. */
+  /** Called for each webhook that is signed with the previous secret. */
   readonly onPreviousSecret: () => void
 }
 
-/** Lernito's webhook: verified, stored, and answered when the enrollment is done or can't be done in time. */
+/** Adds the routes of Lernito's webhook. A sale is answered when it is enrolled, or when that takes too long. */
 export function webhookRoutes({
   app,
   inbox,
@@ -62,7 +62,7 @@ export function webhookRoutes({
 
   app.register(async (scope) => {
     scope.addHook('onResponse', async ({ raw: { complete, destroyed } }, { statusCode }) => {
-      if (complete || !destroyed) onAnswer(statusCode) // else the sender is gone, in the middle of the body
+      if (complete || !destroyed) onAnswer(statusCode) // otherwise the sender disconnected while it sent the body
     })
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
@@ -80,8 +80,8 @@ export function webhookRoutes({
           const received = receive({ headers: request.headers, body, secrets })
           if (received.kind === 'refused') return refuse(request, reply, received)
           if (received.secretIndex > 0) onPreviousSecret()
-          const { id, reply: said } = await submit(arrivalOf(received, body))
-          return reply.code(said.status).header('x-lernito-delivery', id).send(said.body)
+          const { id, reply: given } = await submit(arrivalOf(received, body))
+          return reply.code(given.status).header('x-lernito-delivery', id).send(given.body)
         },
       })
       scope.route({

@@ -15,7 +15,7 @@ test('each line of bad input names the test that proves what happens, or the rea
   assert.deepEqual(unproven, [])
 })
 
-test('every test that the list names is there', () => {
+test('every test that the list names exists', () => {
   const named = rows.flatMap(([, proof = '']) => filesIn(proof))
   const missing = [...new Set(named)].filter((file) => !existsSync(join(ROOT, 'test', file)))
   assert.deepEqual(missing, [])

@@ -9,6 +9,6 @@ test('the page of commands is what the commands print with --help', () => {
   assert.equal(page, commandsPage(), 'docs/reference/commands.md is out of date: run npm run docs')
 })
 
-test('the page of commands leaves the list of settings to the page of settings', () => {
+test('the page of commands has no list of settings', () => {
   assert.doesNotMatch(section(page, '## serve'), /LERNITO_PORT/)
 })

@@ -62,7 +62,7 @@ for (const [name, ask] of Object.entries(CASES)) {
   test(`the answer to ${name} is as documented`, async () => assertDocumented(await ask()))
 }
 
-test('the answer of a service that is not waited for is as documented', async (t) => {
+test('the answer with LERNITO_ANSWER_WITHIN_MS=0 is as documented', async (t) => {
   const hasty = await startProduct({ env: { LERNITO_ANSWER_WITHIN_MS: '0' } })
   t.after(() => hasty.stop())
   const answered = await postSigned(payload({ email: 'alice@example.com' }), hasty)
@@ -81,7 +81,7 @@ test('the answer when nothing can be stored is as documented, and has no deliver
   assert.equal(answered.headers['x-lernito-delivery'], undefined)
 })
 
-test('the answer when there is too much to do is as documented', async () => {
+test('the answer under overload is as documented', async () => {
   const dear = `[${'1e15,'.repeat(13_000)}0]`
   const unsigned = { 'x-lernito-signature': '0'.repeat(64) }
   for (;;) {
@@ -94,6 +94,6 @@ test('the answer when there is too much to do is as documented', async () => {
   }
 })
 
-test('every documented answer was met', () => {
+test('every documented answer occurs', () => {
   assert.deepEqual([...met].sort(), documented.map(({ status, body }) => `${status} ${body}`).sort())
 })

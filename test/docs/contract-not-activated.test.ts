@@ -46,7 +46,7 @@ test('a full course and a paid-only one: a buyer who has not activated is allowe
   assert.deepEqual((await enrolledIn(all)).sort(), [`${FULL} audit`, `${PAID} audit`])
 })
 
-test('an earlier allowance of a buyer who has not activated is deleted with bulk_enroll, and stays without', async (t) => {
+test('an earlier allowance of a buyer who has not activated is deleted with bulk_enroll, and stays without it', async (t) => {
   assert.match(
     stated(/^an allowance that a buyer/),
     /^deleted once they are enrolled .*; stays where the LMS has none$/,
@@ -71,7 +71,7 @@ test('Content-Type: application/* is refused', async (t) => {
   assert.equal((await exchange({ url: all.webhook, headers, body })).status, 415)
 })
 
-test('an address of 255 characters is refused as one of 256 is, and one of 254 is taken', async (t) => {
+test('an address of 255 or 256 characters is refused, and one of 254 is accepted', async (t) => {
   const all = await product(t, true)
   const domain = `@${'a'.repeat(60)}.${'b'.repeat(60)}.${'c'.repeat(60)}.com`
   const statuses = []

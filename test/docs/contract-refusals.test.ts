@@ -6,7 +6,7 @@ import { codes, readDocument, section, tables } from './documents.ts'
 const contract = readDocument('docs/reference/webhook.md')
 
 // That each is answered so is tested in test/hostile.
-test('the contract has every refusal of what is no webhook yet: status, code and message', () => {
+test('the contract has the status, code and message of every refusal before the signature is verified', () => {
   const [answers = []] = tables(section(contract, '## Answers'))
   const [rows = []] = tables(section(contract, '### What is refused before it is a webhook'))
   const inAnswers = (message: string): boolean => answers.some(([, body = '']) => body.includes(message))
@@ -20,7 +20,7 @@ test('the contract has every refusal of what is no webhook yet: status, code and
   assert.ok(expected.length > 8)
 })
 
-test('the contract has their limits', () => {
+test('the contract has the limits of requests', () => {
   const request = section(contract, '## Request')
   for (const limit of ['At most 100, and 16 KiB', 'within 5 seconds', '65,536 bytes', 'within 10 seconds']) {
     assert.ok(request.includes(limit), limit)

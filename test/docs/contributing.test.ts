@@ -24,7 +24,7 @@ test('every npm script that CONTRIBUTING names is in package.json', () => {
   )
 })
 
-test('every file that CONTRIBUTING names is there', () => {
+test('every file that CONTRIBUTING names exists', () => {
   const paths = named.filter((code) => /^(src|test|scripts|deploy)\/[^ ]+$/.test(code))
   assert.ok(paths.length > 20)
   assert.deepEqual(
@@ -47,7 +47,7 @@ test('every variable that CONTRIBUTING names is read by the tests', () => {
   )
 })
 
-test('the table of rooms says what test/structure allows', () => {
+test('the table of rooms matches test/structure', () => {
   const source = readDocument('test/structure/structure.test.ts')
   const [, declared = ''] = /MAY_IMPORT[^{]*\{(.*?)\n\}/s.exec(source) ?? []
   const allowed = [...declared.matchAll(/'?([a-z-]+)'?: \[([^\]]*)\]/g)].map(([, room, rooms = '']) => [
@@ -62,7 +62,7 @@ test('the table of rooms says what test/structure allows', () => {
   )
 })
 
-test('the decision about refusals has the states as they are', () => {
+test('the decision about refusals has the same states as the code', () => {
   const [rows = []] = tables(readDocument('docs/decisions/0006-rejected-or-needs-attention.md'))
   const states = rows.map(([reason = '', state = '']) => [codes(reason)[0], state.replaceAll(' ', '_')])
   assert.deepEqual(states, Object.entries(STATE_OF_REASON))

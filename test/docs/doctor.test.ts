@@ -13,7 +13,7 @@ const firstCells = (heading: string): string[] =>
     .flat()
     .flatMap(([cell = '']) => codes(cell))
 
-test('the guide has the tables of checks and causes as they are declared', () => {
+test('the guide has the generated tables of checks and causes', () => {
   assert.equal(guide, withDoctorTables(guide), `docs/reference/doctor.md: ${REMEDY}`)
 })
 

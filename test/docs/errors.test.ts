@@ -37,7 +37,7 @@ test('no row has an empty cell', () => {
   assert.ok(cells.every((cell) => cell !== ''))
 })
 
-test('the messages that it quotes are in the source, to the word', () => {
+test('the messages that it quotes are in the source, word for word', () => {
   const second = tables(section(page, '## Messages of the commands'))
     .flat()
     .map(([, message = '']) => message)

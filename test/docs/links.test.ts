@@ -90,7 +90,7 @@ test('a reader who starts at the README reaches every page by links', () => {
   )
 })
 
-test('the index names every page of docs but the single decisions', () => {
+test('the index names every page of docs except single decisions', () => {
   const named = new Set(linksIn(INDEX).map(({ target }) => target))
   const pages = globSync('docs/**/*.{md,json}', { cwd: ROOT }).filter(
     (path) => path !== INDEX && !path.startsWith('docs/decisions/0'),

@@ -11,7 +11,7 @@ test('every message of the log has a meaning', () => {
   assert.deepEqual(without, [], `say in scripts/log-meanings.ts what they mean; unused there: ${unused.join('; ')}`)
 })
 
-test('the page of messages is what the source logs', () => {
+test('the page of messages is generated from the source', () => {
   assert.equal(page, withLogTables(page), 'docs/reference/log-messages.md is out of date: run npm run docs')
 })
 

@@ -23,7 +23,7 @@ test('docs/explanation/privacy.md has every table of the database', () => {
   )
 })
 
-test('each table is annotated in the words of OEP-30, or said to hold nothing about anybody', () => {
+test('each table is annotated in the words of OEP-30, or stated to hold no personal data', () => {
   for (const [name = '', pii = '', types = '', retirements = ''] of rows) {
     if (pii.startsWith('no_pii')) {
       assert.deepEqual([types, retirements], ['', ''], name)
@@ -42,7 +42,7 @@ test('each table is annotated in the words of OEP-30, or said to hold nothing ab
   }
 })
 
-test('SECURITY.md names a private way to report, and no address that somebody made up', () => {
+test('SECURITY.md names a private way to report, and no invented address', () => {
   const policy = readDocument('SECURITY.md')
   assert.match(policy, /Report it privately, by a security advisory/)
   assert.doesNotMatch(policy, /\S@\S|https?:\/\//)

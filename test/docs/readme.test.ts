@@ -12,13 +12,13 @@ const WORDS_BEFORE_TABLES = 300
 const readme = readDocument('README.md')
 const packageFile = z.object({ scripts: z.record(z.string(), z.string()) })
 
-test('the README says what it is and how to try it in the words of one minute', () => {
+test('the README says what it is and how to try it, and takes a minute to read', () => {
   const [beginning = ''] = readme.split('\n## Where to go next\n')
   assert.notEqual(beginning, readme)
   assert.ok(beginning.split(/\s+/).length <= WORDS_BEFORE_TABLES, `${beginning.split(/\s+/).length} words`)
 })
 
-test('the README has one picture, and it is there', () => {
+test('the README has one picture, which exists', () => {
   const pictures = [...readme.matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, path = '']) => path)
   assert.equal(pictures.length, 1)
   assert.deepEqual(
@@ -27,7 +27,7 @@ test('the README has one picture, and it is there', () => {
   )
 })
 
-test('the README tries it with git clone and two commands that npm has', () => {
+test('the README has git clone and two commands that exist', () => {
   const [block = ''] = codeBlocks(section(readme, '## Try it'), 'sh')
   assert.deepEqual(block.split('\n'), [
     'git clone REPOSITORY_URL lernito-openedx',

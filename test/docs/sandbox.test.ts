@@ -24,7 +24,7 @@ before(async () => {
 })
 after(() => standIn.close())
 
-test('every curl example of the guide does what it says, one after the other', async () => {
+test('the curl examples of the guide work in their order', async () => {
   const called = new Set<string>()
   for (const example of examples) {
     const { path = '', body = '', method = body === '' ? 'GET' : 'POST' } = CURL.exec(example)?.groups ?? {}
@@ -51,7 +51,7 @@ function controlRoutes(): string[] {
   return routes.map(([, method = '', path]) => `${method.toUpperCase()} ${path}`).sort()
 }
 
-test('the guide shows the state and the calls as they are', async () => {
+test('the guide shows the real state and calls', async () => {
   const { state, reset, calls } = control(standIn.url)
   await reset()
   const [shownState = '', shownCalls = ''] = codeBlocks(api, 'json')
@@ -60,7 +60,7 @@ test('the guide shows the state and the calls as they are', async () => {
   assert.deepEqual(JSON.parse(shownCalls), { calls: await calls() })
 })
 
-test('the guide’s table of options has those of the command', () => {
+test('the guide’s table of options matches the command', () => {
   const [rows = []] = tables(section(guide, '## Starting it'))
   const options = [...sandbox.help.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, option]) => option)
   assert.deepEqual(
@@ -69,7 +69,7 @@ test('the guide’s table of options has those of the command', () => {
   )
 })
 
-test('the guide names all people and courses of the world, and its example of a world is read', () => {
+test('the guide names all people and courses of the world, and its example of a world is valid', () => {
   const world = section(guide, '## Its world')
   const [people = [], courses = []] = tables(world)
   const named = (rows: readonly string[][]): string[] => rows.flatMap(([cell = '']) => codes(cell)).sort()

@@ -79,7 +79,7 @@ for (const { heading, block, program, file, signAll } of LANGUAGES) {
     return (await run(program, [file], options)).stdout
   }
 
-  test(`the ${heading} program has 20 lines at most`, () => {
+  test(`the ${heading} program has at most 20 lines`, () => {
     const lines = code.split('\n').filter((line) => line.trim() !== '')
     assert.ok(lines.length > 10 && lines.length <= 20, `${lines.length} lines`)
   })
@@ -96,20 +96,20 @@ for (const { heading, block, program, file, signAll } of LANGUAGES) {
     )
   })
 
-  test(`the ${heading} program sells, and prints the answer`, { skip: missing }, async () => {
+  test(`the ${heading} program sends a sale and prints the answer`, { skip: missing }, async () => {
     const said = await execute(code, { LERNITO_WEBHOOK_URL: product.webhook })
     assert.equal(said, '200 {"success":true,"message":"User enrollment status verified for 1 course(s)"}\n')
     const { enrollments } = await product.lms.state()
     assert.ok(enrollments.some(({ email, course }) => email === 'alice@example.com' && course === DEMO))
   })
 
-  test(`the ${heading} program prints a refusal too`, { skip: missing }, async () => {
+  test(`the ${heading} program prints a refusal`, { skip: missing }, async () => {
     const env = { LERNITO_WEBHOOK_URL: product.webhook, LERNITO_WEBHOOK_SECRET: 'another-secret' }
     assert.equal(await execute(code, env), '401 {"success":false,"message":"Invalid signature"}\n')
   })
 }
 
-test('the example of the module is right in all that its comments say', async () => {
+test('the example of the module does what its comments say', async () => {
   const [, code = ''] = codeBlocks(section(guide, '## JavaScript'), 'js')
   const entry = new URL('../../src/signature/published.ts', import.meta.url)
   const printing = code.replaceAll(/^((?:sign|verify)\(.*\)) \/\/.*$/gm, 'console.log(JSON.stringify($1))')
@@ -147,7 +147,7 @@ for (const [email = '', course = '', answer = ''] of trials) {
   })
 }
 
-test('the LMS goes down and comes back as the guide shows it', async () => {
+test('the LMS fails and recovers as the guide shows', async () => {
   assert.equal(trials.length, 5)
   const [, commands = ''] = codeBlocks(section(guide, '## Try it'), 'sh')
   const [down, up] = commands.split('\n').map((line) => {

@@ -5,11 +5,11 @@ import { readDocument } from './documents.ts'
 
 const REMEDY = 'it is not what src/settings/settings.ts declares: run npm run docs'
 
-test('.env.example is what the settings declare', () => {
+test('.env.example is generated from the settings', () => {
   assert.equal(readDocument('.env.example'), envExample(), `.env.example: ${REMEDY}`)
 })
 
-test('the page of settings has their table as they are declared', () => {
+test('the page of settings has the generated table', () => {
   const page = readDocument('docs/reference/settings.md')
   assert.equal(page, withSettingsTable(page), `docs/reference/settings.md: ${REMEDY}`)
 })

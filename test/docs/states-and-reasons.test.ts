@@ -25,7 +25,7 @@ test('the page says which reasons reject a delivery', () => {
   assert.deepEqual(codes(sentence), [...rejected, 'rejected', 'needs_attention'])
 })
 
-test('the texts of reasons that it quotes are in the source, to the word', () => {
+test('the texts of reasons that it quotes are in the source, word for word', () => {
   const quoted = tables(reasons).flatMap((rows) => rows.flatMap(([, text = '']) => codes(text)))
   assert.equal(quoted.length, REASON_CODES.length)
   assert.deepEqual(quotesMissingInSource(quoted), [])

@@ -59,7 +59,7 @@ test('every package is pinned, and the lock file has its hash', () => {
   assert.deepEqual(loose, [])
 })
 
-test('no package runs a script at its installation but the one that brings Node.js to the tests', () => {
+test('no package runs an install script except the one that installs Node.js', () => {
   const running = Object.entries(packages).filter(([, { hasInstallScript }]) => hasInstallScript)
   assert.deepEqual(
     running.map(([path]) => path),
@@ -67,7 +67,7 @@ test('no package runs a script at its installation but the one that brings Node.
   )
 })
 
-test('what is shipped is under licences that go with the AGPL', () => {
+test('the licences of all shipped packages are compatible with the AGPL', () => {
   const fit = ['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', 'BSD-0-Clause', '0BSD', 'Apache-2.0', 'GPL-3.0-or-later']
   const others = shipped.filter(([, { license = '' }]) => !fit.includes(license))
   assert.deepEqual(

@@ -104,7 +104,7 @@ if (missing.length === 0) {
     assert.match((await admin.get(console)).text, /needs attention/)
   })
 
-  test('the tutorial’s sale during an outage is done after it, without being sent again', async () => {
+  test('the tutorial’s sale during an outage is enrolled after it, without being sent again', async () => {
     await follow('## Survive an outage')
     await until('the enrollment', async () => (await enrolled('erin@example.com')) || undefined)
   })

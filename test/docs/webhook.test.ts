@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
-import { RETRY_SCHEDULE_MS } from '../../src/enrollment/schedule.ts'
+import { RETRY_SCHEDULE_MS } from '../../src/enrollment/retry-schedule.ts'
 import { canonicalJson } from '../../src/signature/canonical.ts'
 import { readJson } from '../../src/signature/json.ts'
 import { sign } from '../../src/signature/signature.ts'

@@ -54,12 +54,23 @@ const NOT_IN_CODE = ['mend', 'set-up', 'somebody', 'whoever', 'goes on', 'stands
   .concat(['look whether', 'in vain', 'at the moment', 'so many', 'of which', 'also when', 'given up for dead'])
   .map((words) => new RegExp(`\\b${words}\\b`, 'i'))
 
-test('no comment, message or text of the source has a word of the list', () => {
-  const files = globSync('src/**/*.{ts,json,css,js}', { cwd: ROOT })
-  assert.ok(files.length > 200)
-  const found = files.flatMap((path) => {
-    const text = readDocument(path).replaceAll(/\s*\n\s*(?:\*|\/\/)?\s*/g, ' ')
-    return NOT_IN_CODE.flatMap((word) => (word.test(text) ? [`${path}: ${word.source}`] : []))
-  })
-  assert.deepEqual(found, [])
+/** The words of the list in these texts, each a path and its text. */
+const wordsIn = (texts: readonly (readonly [path: string, text: string])[]): string[] =>
+  texts.flatMap(([path, text]) => NOT_IN_CODE.flatMap((word) => (word.test(text) ? [`${path}: ${word.source}`] : [])))
+
+test('no comment, message or text of the source, the bench or the scripts has a word of the list', () => {
+  const files = globSync(['src/**/*.{ts,json,css,js}', 'bench/**/*.ts', 'scripts/**/*.ts'], { cwd: ROOT })
+  assert.ok(files.length > 240)
+  const texts = files.map((path) => [path, readDocument(path).replaceAll(/\s*\n\s*(?:\*|\/\/)?\s*/g, ' ')] as const)
+  assert.deepEqual(wordsIn(texts), [])
+})
+
+test('no test name has a word of the list', () => {
+  const names = globSync('test/**/*.test.ts', { cwd: ROOT }).flatMap((path) =>
+    [...readDocument(path).matchAll(/\b(?:test|describe)\(\s*(['"`])(.+?)\1,/g)].map(
+      ([, , name = '']) => [`${path}, ${name}`, name] as const,
+    ),
+  )
+  assert.ok(names.length > 1000, `${names.length}`)
+  assert.deepEqual(wordsIn(names), [])
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { nextAttemptAt, RETRY_SCHEDULE_MS } from '../../src/enrollment/schedule.ts'
+import { nextAttemptAt, RETRY_SCHEDULE_MS } from '../../src/enrollment/retry-schedule.ts'
 import { settlement } from '../../src/enrollment/settlement.ts'
 import { done, failed, type PairResult, record, recordPause, refused, type Work } from '../../src/enrollment/work.ts'
 import { aWork } from './works.ts'

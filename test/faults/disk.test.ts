@@ -8,11 +8,11 @@ import { exchange } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { BULK, startLms, startServe } from '../service/serving.ts'
 import { createLedger } from './ledger.ts'
-import { deliveriesIn, untilNothingWaits } from './load.ts'
+import { deliveriesIn, untilAllSettled } from './load.ts'
 
 const run = (program: string, ...args: string[]): boolean => spawnSync(program, args).status === 0
 
-/** A folder, and a small disk in it: both are gone at the end of the test. null where this user may not mount one. */
+/** Makes a folder with a small disk in it and removes both after the test. null if this user may not mount a disk. */
 function smallDisk(t: TestContext, mount: (disk: string, image: string) => boolean) {
   const beside = mkdtempSync(join(tmpdir(), 'lernito-test-'))
   const disk = join(beside, 'disk')
@@ -27,7 +27,9 @@ function smallDisk(t: TestContext, mount: (disk: string, image: string) => boole
 
 const sale = (number: number) => ({ email: `buyer${number}@example.com`, name: 'x'.repeat(250) })
 
-test('a full disk: 503, and with space again everything goes on by itself', { timeout: 60_000 }, async (t) => {
+test('while the disk is full, webhooks get 503; when there is space again, the service continues without a restart', {
+  timeout: 60_000,
+}, async (t) => {
   const mount = (at: string): boolean => run('mount', '-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', at)
   const folder = smallDisk(t, mount)?.disk
   if (folder === undefined) return t.skip('only root may mount a disk; test/service/full-disk.test.ts does without')
@@ -38,7 +40,7 @@ test('a full disk: 503, and with space again everything goes on by itself', { ti
   const post = (number: number) => ledger.sell(serving.url, sale(number))
   for (let number = 0; number < 20; number++) assert.equal((await post(number))?.status, 200)
 
-  // One is stored and can't be settled when its work is done: that is kept until there is space.
+  // One sale is stored but can't be settled after its call. The service keeps the result until there is space.
   await lms.faults([{ method: 'POST', path: BULK, delayMs: 1000, times: 1 }])
   const inWork = post(20)
   await until('the sale', async () => (await deliveriesIn(database)).length === 21 || undefined)
@@ -55,12 +57,12 @@ test('a full disk: 503, and with space again everything goes on by itself', { ti
   rmSync(join(folder, 'ballast'))
   assert.equal((await post(number++))?.status, 200)
   assert.equal((await inWork)?.status, 200)
-  await untilNothingWaits(database)
+  await untilAllSettled(database)
   const { answered } = ledger.close('a full disk', await lms.state())
   assert.ok(answered(503) > 20)
 })
 
-test('a disk that becomes read-only: 503; nothing acknowledged is missing when it can be written again', {
+test('while the disk is read-only, webhooks get 503; when it is writable again, no accepted sale is missing', {
   timeout: 60_000,
 }, async (t) => {
   const mount = (at: string, image: string): boolean => run('mount', '-o', 'loop', image, at)
@@ -75,13 +77,13 @@ test('a disk that becomes read-only: 503; nothing acknowledged is missing when i
   const env = { LERNITO_LMS_CALLS_PER_MINUTE: '0' }
   const first = await startServe({ t, folder, lmsUrl: lms.url, env })
   for (let number = 0; number < 20; number++) await ledger.sell(first.url, sale(number))
-  // One is stored and can't be settled any more: its sender hears 500.
+  // One sale is stored but can't be settled any more, so its sender gets 500.
   await lms.faults([{ method: 'POST', path: BULK, delayMs: 1500, times: 1 }])
   const inWork = ledger.sell(first.url, sale(20))
   const database = `sqlite:${join(folder, 'lernito.db')}`
   await until('the sale', async () => (await deliveriesIn(database)).length === 21 || undefined)
 
-  assert.ok(run('mount', '-o', 'remount,abort', folder)) // as the kernel does after an error of the disk
+  assert.ok(run('mount', '-o', 'remount,abort', folder)) // as the kernel does after a disk error
   for (let number = 21; number < 31; number++) assert.equal((await ledger.sell(first.url, sale(number)))?.status, 503)
   assert.equal((await inWork)?.status, 500)
   first.child.kill('SIGKILL')
@@ -90,15 +92,15 @@ test('a disk that becomes read-only: 503; nothing acknowledged is missing when i
 
   const again = await startServe({ t, folder, lmsUrl: lms.url, env })
   assert.equal((await ledger.sell(again.url, sale(31)))?.status, 200)
-  await untilNothingWaits(database)
+  await untilAllSettled(database)
   assert.equal(ledger.close('a read-only disk', await lms.state()).answered(503), 10)
 })
 
-/** Takes all the room that is left. */
+/** Uses all the free space. */
 function fill(file: string): void {
   for (let size = 65_536; size >= 512; size /= 2) {
     try {
       for (;;) writeFileSync(file, new Uint8Array(size), { flag: 'a' })
-    } catch {} // no room for so much: less is tried
+    } catch {} // no space for this size; try a smaller one
   }
 }

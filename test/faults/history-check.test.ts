@@ -30,7 +30,7 @@ const kept = (kind: Kept['kind'], at: number, beganAt = at - 10): Kept => ({
   at,
 })
 
-/** The numbers of the rules that are broken. */
+/** Returns the numbers of the broken rules. */
 function broken(of: { sales?: Sale[]; kept?: Kept[]; rows?: Row[]; state?: State; callsAt?: number[] }): string[] {
   const record = createRecord()
   record.sales.push(...(of.sales ?? [sale()]))
@@ -42,8 +42,8 @@ function broken(of: { sales?: Sale[]; kept?: Kept[]; rows?: Row[]; state?: State
   return found.map(({ rule }) => rule.split(':')[0] ?? '')
 }
 
-describe('what the history checker finds', () => {
-  test('an accepted sale that is not in the LMS, unless its course fails or it was refunded since', () => {
+describe('the history checker', () => {
+  test('reports an accepted sale that is not in the LMS, unless its course fails or it was refunded since', () => {
     assert.deepEqual(broken({}), [])
     assert.deepEqual(broken({ state: NOTHING }), ['1'])
     assert.deepEqual(broken({ state: NOTHING, rows: [] }), ['1'])
@@ -54,7 +54,7 @@ describe('what the history checker finds', () => {
     assert.deepEqual(broken({ state: NOTHING, sales: [sale({ sendings: [refused] })] }), ['1'])
   })
 
-  test('a sale after a refund that is not in the LMS, unless it needs attention for that reason', () => {
+  test('reports a sale after a refund that is not in the LMS, unless it needs attention for that reason', () => {
     const before = [kept('enrolled', 50), kept('unenrolled', 60)]
     assert.deepEqual(broken({ state: NOTHING, kept: before }), ['1'])
     const stopped = { ...SETTLED, state: 'needs_attention', reason: 'person.unenrolled' }
@@ -62,7 +62,7 @@ describe('what the history checker finds', () => {
     assert.deepEqual(broken({ state: NOTHING, rows: [stopped] }), ['1'])
   })
 
-  test('a refunded person who is enrolled again, unless the call was under way or a webhook came since', () => {
+  test('reports a refunded person who is enrolled again, unless the call was in flight or a webhook came since', () => {
     const first = [kept('enrolled', 150), kept('unenrolled', 300)]
     assert.deepEqual(broken({ kept: [...first, kept('enrolled', 400)] }), ['2'])
     assert.deepEqual(broken({ kept: [...first, kept('allowed', 400)] }), ['2'])
@@ -73,19 +73,19 @@ describe('what the history checker finds', () => {
     assert.deepEqual(broken({ kept: [...first, kept('enrolled', 400)], sales: [sale({ sendings: late })] }), ['2'])
   })
 
-  test('that a webhook was received before the refund, also where its answer came later', () => {
+  test('knows that a webhook was received before the refund, even if its answer came later', () => {
     const sendings = [{ sentAt: 100, replica: 'replica0', answeredAt: 900, status: 500 }]
     const all = [kept('enrolled', 150), kept('unenrolled', 300), kept('enrolled', 400)]
     assert.deepEqual(broken({ kept: all, sales: [sale({ sendings })] }), ['2'])
     assert.deepEqual(broken({ kept: all, sales: [sale({ sendings, storedAt: null })] }), ['2'])
   })
 
-  test('a person in a course that no accepted sale is for', () => {
+  test('reports a person in a course without an accepted sale', () => {
     assert.deepEqual(broken({ sales: [], rows: [] }), ['3'])
     assert.deepEqual(broken({ sales: [sale({ courses: ['course-v1:Lernito+H1+2026'] })], rows: [] }), ['1', '3'])
   })
 
-  test('more throttled calls in any minute than the budget allows', () => {
+  test('reports more throttled calls in a minute than the budget allows', () => {
     assert.deepEqual(broken({ callsAt: [0, 1, 2, 60_001, 60_002] }), [])
     assert.deepEqual(broken({ callsAt: [0, 30_000, 59_000, 59_999] }), ['4'])
   })

@@ -4,20 +4,20 @@ import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
 import { runHistory } from './history/run.ts'
 
 /**
- * More than the default of 110, with which what is left at the end takes minutes: each start begins with an empty
- * bucket.
+ * More than the default of 110, with which the remaining work at the end takes minutes, because each start begins with
+ * an empty call budget.
  */
 const CALLS_PER_MINUTE = 330
 const timeout = 300_000 + Number(process.env.HISTORY_SECONDS ?? 0) * 2000
 
-test('a random history on SQLite: who bought is enrolled, who was refunded stays out, nobody else is in', {
+test('in a random history on SQLite, every buyer is enrolled, no refunded buyer comes back, and nobody else is enrolled', {
   timeout,
 }, async (t) => {
   const database = (folder: string) => ({ url: `sqlite:${join(folder, 'lernito.db')}`, mariadbPort: null })
   await runHistory({ t, title: 'history on SQLite', replicas: 1, callsPerMinute: CALLS_PER_MINUTE, database })
 })
 
-test('a random history on three replicas with MariaDB: the same', {
+test('in a random history on three replicas with MariaDB, the same rules hold', {
   timeout,
   skip: hasMariaDb() ? false : HOW_TO_RUN,
 }, async (t) => {

@@ -6,14 +6,14 @@ import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
 import { temporaryFolder } from '../service/process.ts'
 import { startLms, startServe } from '../service/serving.ts'
 import { createLedger } from './ledger.ts'
-import { createRounds, sales, seededRandom, untilNothingWaits, WORLD } from './load.ts'
+import { createRounds, sales, seededRandom, untilAllSettled, WORLD } from './load.ts'
 
 const SALES = 20
 const REPLICAS = 3
 const WINDOW_MS = 400
 const command = [process.execPath, join(import.meta.dirname, 'quick-replica.ts')] as const
 
-test('SIGKILL of one of three replicas under load, again and again, on MariaDB: what was accepted is enrolled', {
+test('when one of three replicas on MariaDB is killed under load, again and again, every accepted sale is enrolled', {
   timeout: 600_000,
   skip: hasMariaDb() ? false : HOW_TO_RUN,
 }, async (t) => {
@@ -34,7 +34,7 @@ test('SIGKILL of one of three replicas under load, again and again, on MariaDB: 
   const note = (replica: (typeof replicas)[number] | undefined): void => {
     freed += replica?.log().filter(({ msg }) => msg.startsWith('silent replica pruned')).length ?? 0
   }
-  while (rounds.goesOn()) {
+  while (rounds.next()) {
     const name = `round${rounds.done()}`
     const loading = Promise.all(
       sales({ name, count: SALES, random }).map((sale, i) => ledger.sell(replicas[i % REPLICAS]?.url ?? '', sale)),
@@ -45,13 +45,13 @@ test('SIGKILL of one of three replicas under load, again and again, on MariaDB: 
     victim?.child.kill('SIGKILL')
     await victim?.ended
     note(victim)
-    // Its work is taken over while the next rounds run; one in five waits for that, so that there is something to take.
+    // The other replicas claim its work during the next rounds. Every fifth round waits for that, so that work remains.
     const [started, answers] = await Promise.all([serve(), loading])
     replicas[index] = started
     if (answers.includes(null)) cutShort++
-    if (rounds.done() % 5 === 0) await untilNothingWaits(url)
+    if (rounds.done() % 5 === 0) await untilAllSettled(url)
   }
-  await untilNothingWaits(url)
+  await untilAllSettled(url)
   for (const replica of replicas) note(replica)
   const more = `, rounds ${rounds.done()}, of them cut short ${cutShort}, takeovers ${freed}, seed ${seed}`
   ledger.close('SIGKILL of one of 3 replicas under load, MariaDB', await lms.state(), more)

@@ -5,11 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { temporaryFolder } from '../service/process.ts'
 import { startLms, startServe } from '../service/serving.ts'
 import { createLedger } from './ledger.ts'
-import { createRounds, sales, seededRandom, untilNothingWaits, WORLD } from './load.ts'
+import { createRounds, sales, seededRandom, untilAllSettled, WORLD } from './load.ts'
 
 const SALES = 20
 
-test('SIGKILL at any moment under load, again and again, on SQLite: what was accepted is enrolled', {
+test('when the service on SQLite is killed under load, again and again, every accepted sale is enrolled', {
   timeout: 600_000,
 }, async (t) => {
   const folder = temporaryFolder(t)
@@ -18,7 +18,7 @@ test('SIGKILL at any moment under load, again and again, on SQLite: what was acc
   const ledger = createLedger({ before: await lms.state() })
   const { seed, random } = seededRandom()
   const serve = () => startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
-  /** Gives how long it took, in ms, or null if some got no answer. */
+  /** Returns how long it took in ms, or null if some senders got no answer. */
   const load = async (serving: { url: string }, name: string): Promise<number | null> => {
     const began = performance.now()
     const answers = await Promise.all(
@@ -28,20 +28,20 @@ test('SIGKILL at any moment under load, again and again, on SQLite: what was acc
   }
 
   let serving = await serve()
-  let unhurtMs = (await load(serving, 'unhurt')) ?? 0
+  let undisturbedMs = (await load(serving, 'undisturbed')) ?? 0
   assert.equal(ledger.counts(await lms.state()).answered(200), SALES)
 
   const rounds = createRounds({ withinMs: 150_000 })
   let cutShort = 0
-  while (rounds.goesOn()) {
+  while (rounds.next()) {
     const loading = load(serving, `round${rounds.done()}`)
-    await delay(random() * unhurtMs)
+    await delay(random() * undisturbedMs)
     serving.child.kill('SIGKILL')
     const [ms] = await Promise.all([loading, serving.ended])
     if (ms === null) cutShort++
-    else unhurtMs = ms // the first one is slower
+    else undisturbedMs = ms // the first one is slower
     serving = await serve()
-    await untilNothingWaits(url)
+    await untilAllSettled(url)
   }
   const more = `, rounds ${rounds.done()}, of them cut short ${cutShort}, seed ${seed}`
   ledger.close('SIGKILL under load, SQLite', await lms.state(), more)

@@ -8,7 +8,7 @@ import { exchange } from '../harness.ts'
 import { start, temporaryFolder, until } from '../service/process.ts'
 import { BULK, serveEnv, startHoldingLms, startServe } from '../service/serving.ts'
 import { createLedger } from './ledger.ts'
-import { deliveriesIn, seededRandom, untilNothingWaits } from './load.ts'
+import { deliveriesIn, seededRandom, untilAllSettled } from './load.ts'
 
 const ALICE = 'alice@example.com'
 const NEW = 'new@example.com'
@@ -19,7 +19,7 @@ async function setUp(t: TestContext) {
   const lms = await startHoldingLms(t)
   const ledger = createLedger({ before: await lms.state() })
   const serve = () => startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
-  /** Nobody else can write until it is called. */
+  /** Locks the database until the returned function is called. */
   const lock = (): (() => void) => {
     const other = new DatabaseSync(file, { timeout: 4000 })
     other.exec('begin immediate')
@@ -30,10 +30,10 @@ async function setUp(t: TestContext) {
 }
 type SetUp = Awaited<ReturnType<typeof setUp>>
 
-/** Starts again, sends what got no answer again, as a shop does, and closes the account. */
+/** Starts the service again, repeats the sales without an answer as a shop does, and closes the ledger. */
 async function recover({ serve, ledger, lms, database }: SetUp, step: string): Promise<void> {
   const again = await serve()
-  await untilNothingWaits(database)
+  await untilAllSettled(database)
   const stored = (await deliveriesIn(database)).length
   for (const { sale, answered } of [...ledger.sold]) if (answered === null) await ledger.sell(again.url, sale)
   const { answered } = ledger.close(`SIGKILL ${step}`, await lms.state(), `, stored before the kill ${stored}`)
@@ -41,14 +41,14 @@ async function recover({ serve, ledger, lms, database }: SetUp, step: string): P
   assert.equal((await deliveriesIn(database)).length, 2)
 }
 
-/** The service waits for the database in the one thread that it has. */
+/** Whether the service's only thread is blocked by the wait for the database. */
 const isStuck = async ({ url }: { url: string }): Promise<true | undefined> => {
   const alive = exchange({ url: `${url}/healthz`, method: 'GET' }).catch(() => null)
   return (await Promise.race([alive, delay(500, 'silence')])) === 'silence' || undefined
 }
 
-describe('SIGKILL at each step of a delivery’s way', { concurrency: 3, timeout: 120_000 }, () => {
-  test('before the accept commits: no answer, nothing stored, nobody enrolled; sent again it is enrolled', async (t) => {
+describe('when the service is killed at a step of a delivery', { concurrency: 3, timeout: 120_000 }, () => {
+  test('before the accept commits: nothing is stored, and the sale is enrolled when the shop sends it again', async (t) => {
     const at = await setUp(t)
     const first = await at.serve()
     const unlock = at.lock()
@@ -63,13 +63,13 @@ describe('SIGKILL at each step of a delivery’s way', { concurrency: 3, timeout
   })
 
   const CALLS: Readonly<Record<string, object>> = {
-    'after the accept, while a token is asked for': { path: '/oauth2/access_token', drop: 'before' },
-    'after the accept, while the course is looked up': { path: '/api/courses/v1/courses/{id}', drop: 'before' },
-    'during the call that enrolls, before its effect': { method: 'POST', path: BULK, drop: 'before' },
-    'during the call that enrolls, which has its effect after': { method: 'POST', path: BULK },
+    'after the accept, during the token request': { path: '/oauth2/access_token', drop: 'before' },
+    'after the accept, during the lookup of the course': { path: '/api/courses/v1/courses/{id}', drop: 'before' },
+    'during the call that enrolls, which has no effect': { method: 'POST', path: BULK, drop: 'before' },
+    'during the call that enrolls, which takes effect afterwards': { method: 'POST', path: BULK },
   }
   for (const [step, fault] of Object.entries(CALLS)) {
-    test(`${step}: the next start enrolls`, async (t) => {
+    test(`${step}: the next start enrolls the buyer`, async (t) => {
       const at = await setUp(t)
       await at.lms.faults([{ ...fault, delayMs: 1, times: 1 }])
       const first = await at.serve()
@@ -83,7 +83,7 @@ describe('SIGKILL at each step of a delivery’s way', { concurrency: 3, timeout
     })
   }
 
-  test('between the LMS’s effect and the settle: the next start settles, and nobody is enrolled twice', async (t) => {
+  test('between the effect in the LMS and the settlement: the next start settles, and nobody is enrolled twice', async (t) => {
     const at = await setUp(t)
     await at.lms.faults([{ method: 'POST', path: BULK, delayMs: 1, times: 1 }])
     const first = await at.serve()
@@ -102,7 +102,7 @@ describe('SIGKILL at each step of a delivery’s way', { concurrency: 3, timeout
     await recover(at, 'between the effect and the settle')
   })
 
-  test('during the first start’s migration, ten times: the next start goes on from there', async (t) => {
+  test('during the migration of the first start, ten times: the next start continues the migration', async (t) => {
     const at = await setUp(t)
     const { seed, random } = seededRandom()
     let unfinished = 0

@@ -7,13 +7,13 @@ export interface Sale {
   readonly courseIds: readonly string[]
 }
 
-/** 200 and 202, and 500 too, which says that the sale is stored and goes on. */
+/** 200, 202, or 500, which means that the sale is stored and the service continues. */
 const isAccepted = (status: number): boolean => status === 200 || status === 202 || status === 500
 
 const pairsOf = ({ email, courseIds }: Sale): string[] =>
   courseIds.map((course) => `${email.toLowerCase()} in ${course}`)
 
-/** Who has which course, or will have it on activation. */
+/** Returns who is enrolled in which course, or will be on activation. */
 const pairsIn = ({ enrollments, allowances }: State): Set<string> =>
   new Set(
     [...enrollments.filter(({ active }) => active), ...allowances.filter((one) => one.auto_enroll)].map(
@@ -21,7 +21,7 @@ const pairsIn = ({ enrollments, allowances }: State): Set<string> =>
     ),
   )
 
-/** Keeps account of sales: what was sent, how each was answered, and what the LMS has of it at the end. */
+/** Records the sales that were sent and their answers, and compares them with the LMS at the end. */
 export function createLedger({ before }: { before: State }) {
   const had = pairsIn(before)
   const sold: { sale: Sale; answered: Answered | null }[] = []
@@ -47,7 +47,7 @@ export function createLedger({ before }: { before: State }) {
     counts,
     sold,
 
-    /** Posts a sale to the service at `url` as the shop does, and writes down how it was answered. */
+    /** Posts a sale to the service at `url` as the shop does, and records its answer. */
     sell: async (url: string, { email, courseIds = [DEMO] }: Buyer): Promise<Answered | null> => {
       const sale = { email, courseIds }
       const answered = await sell({ url, ...sale })
@@ -56,8 +56,8 @@ export function createLedger({ before }: { before: State }) {
     },
 
     /**
-     * At the end of the work: prints one line of counts, and fails if a sale is lost that was accepted, or somebody is
-     * in a course that was not bought.
+     * Call it when all work is done. Prints one line of counts. Fails if an accepted sale is lost, or if a person is in a
+     * course that they did not buy.
      */
     close: (title: string, state: State, more = ''): ReturnType<typeof counts> => {
       const result = counts(state)

@@ -11,20 +11,20 @@ const PEOPLE = Array.from({ length: 200 }, (_, i) => ({
   active: true,
 }))
 
-/** Five courses, and 200 people who have an account; whoever else buys has none. */
+/** Five more courses, and 200 people with an account; other buyers have none. */
 export const WORLD = {
   ...defaultWorld,
   people: [...defaultWorld.people, ...PEOPLE],
   courses: [...defaultWorld.courses, ...COURSES],
 }
 
-/** Chance that can be had again: FAULT_SEED, or a new seed each time. */
+/** Random numbers that FAULT_SEED reproduces; without it, the seed is new each time. */
 export function seededRandom(): { seed: number; random: () => number } {
   const seed = Number(process.env.FAULT_SEED ?? randomInt(2 ** 31))
   return { seed, random: randomFrom(seed) }
 }
 
-/** Chance from a seed, from 0 to 1 and never 1: mulberry32. */
+/** Random numbers from 0 to 1, without 1, from a seed: mulberry32. */
 export function randomFrom(seed: number): () => number {
   let state = seed
   return () => {
@@ -54,15 +54,15 @@ export function sales({
 }
 
 /**
- * How many rounds: exactly FAULT_ROUNDS if that is set, else up to 100 within a time. Gives a function to be asked
- * before each round.
+ * Counts rounds: exactly FAULT_ROUNDS if it is set, otherwise up to 100 within a time. Call `next` before each round; it
+ * returns false when there are no more.
  */
-export function createRounds({ withinMs }: { withinMs: number }): { goesOn: () => boolean; done: () => number } {
+export function createRounds({ withinMs }: { withinMs: number }): { next: () => boolean; done: () => number } {
   const asked = process.env.FAULT_ROUNDS === undefined ? null : Number(process.env.FAULT_ROUNDS)
   const began = performance.now()
   let rounds = 0
   return {
-    goesOn: () => {
+    next: () => {
       if (asked === null ? rounds >= 100 || performance.now() - began > withinMs : rounds >= asked) return false
       rounds++
       return true
@@ -71,7 +71,7 @@ export function createRounds({ withinMs }: { withinMs: number }): { goesOn: () =
   }
 }
 
-/** Every delivery of a database, oldest first. */
+/** Returns every delivery of a database, oldest first. */
 export async function deliveriesIn(url: string) {
   const { db, close } = openDatabase({ url, serve: false })
   try {
@@ -84,8 +84,8 @@ export async function deliveriesIn(url: string) {
   }
 }
 
-/** Waits until no delivery in the database is waiting, at most 15 s. */
-export const untilNothingWaits = (url: string): Promise<true> =>
+/** Waits until every delivery in the database is settled, at most 15 s. */
+export const untilAllSettled = (url: string): Promise<true> =>
   until('the end of the work', async () => {
     const { db, close } = openDatabase({ url, serve: false })
     try {

@@ -8,7 +8,7 @@ import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
 import { start, temporaryFolder, until } from '../service/process.ts'
 import { serveEnv, startLms } from '../service/serving.ts'
 import { createLedger } from './ledger.ts'
-import { sales, seededRandom, untilNothingWaits, WORLD } from './load.ts'
+import { sales, seededRandom, untilAllSettled, WORLD } from './load.ts'
 
 const SENDERS = 10
 const command = [process.execPath, join(import.meta.dirname, 'quick-replica.ts')] as const
@@ -23,7 +23,7 @@ const isReady = async (url: string): Promise<boolean> =>
   (await exchange({ url: `${url}/readyz`, method: 'GET' })).status === 200
 
 describe('MariaDB', { timeout: 180_000, skip: hasMariaDb() ? false : HOW_TO_RUN }, () => {
-  test('killed and restarted under load, three times: webhooks get 503 meanwhile; what was accepted is enrolled', async (t) => {
+  test('while MariaDB is down under load, webhooks get 503; afterwards every accepted sale is enrolled', async (t) => {
     const mariadb = await setUp(t)
     const { url: database } = await mariadb.newDatabase()
     const product = await startProduct({
@@ -60,13 +60,13 @@ describe('MariaDB', { timeout: 180_000, skip: hasMariaDb() ? false : HOW_TO_RUN 
     await delay(500)
     over.abort()
     await sending
-    await untilNothingWaits(database)
+    await untilAllSettled(database)
     const more = `, back at most ${Math.round(backMs)} ms after it was, seed ${seed}`
     const counts = ledger.close('MariaDB killed 3 times under load', await product.lms.state(), more)
     assert.deepEqual([counts.unanswered, counts.refused], [0, counts.answered(503)])
   })
 
-  test('three replicas start at once on an empty database and one is killed in the migration: the others finish it', async (t) => {
+  test('when one of three replicas is killed while it migrates an empty database, the others finish the migration', async (t) => {
     const mariadb = await setUp(t)
     const lms = await startLms(t)
     const ledger = createLedger({ before: await lms.state() })

@@ -9,7 +9,7 @@ const THROTTLED = [BULK, '/api/enrollment/v1/enrollment', '/api/enrollment/v1/en
 const SALES = 400
 const MINUTE_MS = 60_000
 
-test('three replicas that start together, one that is killed and one that joins: in no minute more calls than the LMS allows', {
+test('three replicas stay within the LMS’s throttle in every minute, even if one is killed and another joins', {
   timeout: 240_000,
   skip: hasMariaDb() ? false : HOW_TO_RUN,
 }, async (t) => {

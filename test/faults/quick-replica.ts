@@ -3,7 +3,7 @@ import { buildService } from '../../src/service.ts'
 import { readSettings } from '../../src/settings/read.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 
-/** `serve`, but for the heartbeat between replicas: one that is dead is given up after 1 s. CLOCK_AHEAD_MS sets its clock. */
+/** `serve` with a short heartbeat: a silent replica is pruned after 1 s. CLOCK_AHEAD_MS offsets its clock. */
 const { settings } = readSettings({ env: process.env })
 const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
 const timing = { heartbeatMs: 250, deadAfterMs: 1000 }

@@ -89,7 +89,7 @@ function read(text: string): Json | JsonSyntaxError {
 /** Infinity is written by Python and read by nobody. */
 const hasInfinity = (canonical: string): boolean => canonical.replace(/"(?:[^"\\]|\\.)*"/g, '').includes('Infinity')
 
-test('any bytes are read or refused; what is read is written in four styles, each of which reads as the same', (t) => {
+test('any bytes are read or refused, and all four written styles of a text read as the same', (t) => {
   const fuzzing = startFuzzing(t, { share: 'json' })
   const property = fc.property(
     anything,

@@ -108,7 +108,7 @@ function assertUsed(request: EnrollmentRequest, all: readonly Member[]): void {
   }
 }
 
-test('what is signed is judged by its fields and used as it was signed; whatever else comes is refused', (t) => {
+test('a signed body is judged by its fields and used as it was signed; every other body is refused', (t) => {
   const fuzzing = startFuzzing(t, { share: 'payload' })
   const property = fc.property(
     members,

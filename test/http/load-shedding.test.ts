@@ -131,7 +131,7 @@ test('an ordinary body is accepted in a long iteration, and a large one in a sho
   assert.match(await ask(short.port, large), /^HTTP\/1\.1 200 /)
 })
 
-test('a large body that was admitted is refused if the iteration has become long meanwhile', async (t) => {
+test('an admitted large body is refused if the iteration becomes long meanwhile', async (t) => {
   const { port, read, spend } = await longIteration(t, 20)
   const socket = await open(port, head(10 * KIB) + 'x'.repeat(KIB))
   assert.match(await ask(port, `${head(1)}x`), /^HTTP\/1\.1 200 /) // by now the first one's headers have been read
@@ -172,7 +172,7 @@ test('a connection is usable after a 503: the body that still comes is discarded
   socket.destroy()
 })
 
-test('if each body really takes long, only some of those that come at once are read', async (t) => {
+test('if each body takes long, only some of several simultaneous ones are read', async (t) => {
   const { port, began, read } = await startServer(t)
   const sockets = await Promise.all(Array.from({ length: 20 }, () => open(port, '')))
   assert.match(await ask(port, `${head(2)}ok`), /^HTTP\/1\.1 200 /) // by now all connections are accepted

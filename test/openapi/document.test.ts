@@ -80,7 +80,7 @@ describe('the document and the service', () => {
   }
 })
 
-test('what can not be done or stored now is answered as described', async (t) => {
+test('the answer is as described when the LMS or the database is unavailable', async (t) => {
   const product = await startProduct({ env: { LERNITO_ANSWER_WITHIN_MS: '4000' } })
   t.after(() => product.stop())
   await product.lms.faults([{ status: 503 }])
@@ -91,7 +91,7 @@ test('what can not be done or stored now is answered as described', async (t) =>
   assert.equal(complaintOf({ path: '/readyz', method: 'GET', ...ready }), null)
 })
 
-test('a service that leaves says so as described', async (t) => {
+test('the answer of a stopping service is as described', async (t) => {
   const lms = await startLms(t)
   const serving = await startServe({
     t,
@@ -131,7 +131,7 @@ describe('the schema of the payload', () => {
     }
   })
 
-  test('every recorded payload that is accepted fits when its texts are trimmed', () => {
+  test('every accepted recorded payload matches the schema when its texts are trimmed', () => {
     const accepted = readable.filter((recorded) => statusOf(recorded) === 200)
     assert.ok(accepted.length > 80)
     const misfits = accepted.filter(({ request }) => !fits(request.body))
@@ -141,7 +141,7 @@ describe('the schema of the payload', () => {
     )
   })
 
-  test('what misses a field, or has one of a wrong type or length, does not fit', () => {
+  test('a payload without a field, or with a wrong type or length, does not match the schema', () => {
     const good = JSON.parse(payload({ email: 'alice@example.com', courseIds: [DEMO] }))
     assert.ok(fits(JSON.stringify(good)))
     for (const field of Object.keys(good)) {

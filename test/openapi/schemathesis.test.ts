@@ -10,7 +10,7 @@ test('docs/reference/openapi.json is a valid OpenAPI document', { skip: skipWith
   assert.match(await check({ name: 'openapi-spec-validator', args: ['docs/reference/openapi.json'] }), /OK/)
 })
 
-test('what schemathesis makes of the document is answered as described', { skip: skipWithoutTools }, async (t) => {
+test('the requests that schemathesis generates are answered as described', { skip: skipWithoutTools }, async (t) => {
   const product = await startProduct()
   t.after(() => product.stop())
   const said = await check({

@@ -32,7 +32,7 @@ describe('the guide’s way from a checkout', () => {
     assert.equal(status, 0, stderr)
   }
 
-  test('it builds the package, and installs this build with the versions that were tested', async () => {
+  test('it builds the package and installs it with the tested versions', async () => {
     mkdirSync(repository)
     copyCheckout(repository)
     const git = (...args: string[]) =>
@@ -56,7 +56,7 @@ describe('the guide’s way from a checkout', () => {
   })
 })
 
-test('the script of the guide that runs a command as the service’s user is shell that works', () => {
+test('the guide’s script that runs a command as the service’s user works', () => {
   const [script = ''] = codeBlocks(section(GUIDE, '### 2. Create the user, the settings and the unit'), 'sh').filter(
     (block) => block.startsWith('cat >'),
   )

@@ -49,7 +49,7 @@ const filled = (secret = "'a-secret-of-the-shop'"): string =>
   EXAMPLE.replace(/^(LERNITO_WEBHOOK_SECRET)=$/m, `$1=${secret.replaceAll('$', '$$$$')}`).replace(/=$/gm, '=Letters0')
 
 describe('deploy/docker/compose.yaml', { skip: skipWithoutTools }, () => {
-  test('without a value that it needs it says which, and where to write it', async (t) => {
+  test('without a required value, it names the value and where to set it', async (t) => {
     const needed = [...EXAMPLE.matchAll(/^(LERNITO_\w+)=/gm)].map(([, name = '']) => name)
     assert.equal(needed.length, 6)
     await assert.rejects(configOf(t, ''), ({ message }: Error) => {
@@ -58,7 +58,7 @@ describe('deploy/docker/compose.yaml', { skip: skipWithoutTools }, () => {
     })
   })
 
-  test('with the filled example its service starts with settings that are right, and no unknown one', async (t) => {
+  test('with the completed example, its settings are valid and none is unknown', async (t) => {
     const { names, service } = await configOf(t, filled())
     assert.deepEqual(names, ['caddy', 'lernito', 'mysql'])
     const { environment } = service('lernito')
@@ -70,7 +70,7 @@ describe('deploy/docker/compose.yaml', { skip: skipWithoutTools }, () => {
     assert.deepEqual(readSettings({ env: environment }).warnings, [])
   })
 
-  test('its service and its database agree', async (t) => {
+  test('its service can connect to its database', async (t) => {
     const { service } = await configOf(t, filled())
     const { hostname, username, password, pathname } = new URL(
       service('lernito').environment.LERNITO_DATABASE_URL ?? '',
@@ -82,13 +82,13 @@ describe('deploy/docker/compose.yaml', { skip: skipWithoutTools }, () => {
     )
   })
 
-  test('a secret of odd characters between single quotes arrives as it is', async (t) => {
+  test('a secret of unusual characters in single quotes is passed unchanged', async (t) => {
     const odd = 'a$b $c $$  "d" #e: \\f%'
     const { service } = await configOf(t, filled(`'${odd}'`))
     assert.equal(service('lernito').environment.LERNITO_WEBHOOK_SECRET, odd)
   })
 
-  test('only Caddy can be reached from outside, and the service can do no more than it must', async (t) => {
+  test('only Caddy can be reached from outside, and the service has minimal privileges', async (t) => {
     const { names, service } = await configOf(t, filled())
     const open = names.filter((name) => service(name).ports.length > 0)
     assert.deepEqual(open, ['caddy'])
@@ -97,7 +97,7 @@ describe('deploy/docker/compose.yaml', { skip: skipWithoutTools }, () => {
   })
 })
 
-test('every name in example.env is used in compose.yaml, and the other way round', () => {
+test('example.env and compose.yaml use the same names', () => {
   const compose = readDocument('deploy/docker/compose.yaml')
   const used = [...compose.matchAll(/\$\{(LERNITO_\w+)/g)].map(([, name]) => name)
   const offered = [...EXAMPLE.matchAll(/^(?:# )?(LERNITO_\w+)=/gm)].map(([, name]) => name)
@@ -105,7 +105,7 @@ test('every name in example.env is used in compose.yaml, and the other way round
 })
 
 describe('deploy/docker/Caddyfile', { skip: skipWithoutTools }, () => {
-  test('Caddy takes it as it is formatted', async () => {
+  test('Caddy accepts it and its format', async () => {
     assert.equal(await check({ name: 'caddy', args: ['fmt', 'deploy/docker/Caddyfile'] }), CADDYFILE)
     const args = ['validate', '--adapter', 'caddyfile', '--config', 'deploy/docker/Caddyfile']
     await check({ name: 'caddy', args, env: { LERNITO_DOMAIN: 'lernito.example.com' } })
@@ -129,7 +129,7 @@ describe('deploy/docker/Caddyfile', { skip: skipWithoutTools }, () => {
     return { url, get, serve }
   }
 
-  test('a webhook gets through it, also one that comes while the service starts; what is not public does not', async (t) => {
+  test('it forwards a webhook, even during the start of the service, and no private path', async (t) => {
     const { url, get, serve } = await startCaddy(t)
     const early = sell({ url, email: 'early@example.com' })
     await serve()
@@ -139,7 +139,7 @@ describe('deploy/docker/Caddyfile', { skip: skipWithoutTools }, () => {
     for (const path of ['/', '/healthz', '/readyz', '/metrics', '/api/other']) assert.equal(await get(path), 404, path)
   })
 
-  test('a restart of the service costs no webhook', async (t) => {
+  test('no webhook is lost in a restart of the service', async (t) => {
     const { url, serve } = await startCaddy(t)
     const first = await serve()
     const statuses: (number | undefined)[] = []

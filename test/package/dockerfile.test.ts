@@ -21,17 +21,17 @@ const only = (word: string): string => {
   return found[0]?.text ?? ''
 }
 
-test('hadolint has nothing against the Dockerfile', { skip: skipWithoutTools }, async () => {
+test('hadolint finds nothing in the Dockerfile', { skip: skipWithoutTools }, async () => {
   await check({ name: 'hadolint', args: ['--failure-threshold=style', 'deploy/docker/Dockerfile'] })
 })
 
-test('every stage is of the one base, whose digest can be given', () => {
+test('every stage uses the same base image, whose digest can be set', () => {
   const [argument] = instructions
   assert.equal(`${argument?.word} ${argument?.text}`, 'ARG NODE_IMAGE=node:24-slim')
   for (const { base } of stages) assert.match(base, /^\$\{NODE_IMAGE\}$/)
 })
 
-test('the last stage runs nothing, so it needs no machine of its platform', () => {
+test('the last stage runs no command, so it builds on any platform', () => {
   assert.deepEqual(
     final.instructions.filter(({ word }) => word === 'RUN'),
     [],
@@ -46,7 +46,7 @@ test('the image has a user by number, exec forms, a volume for the database and 
   assert.deepEqual(labels, ['title', 'description', 'licenses', 'version'])
 })
 
-test('only what the image is made of gets into the build', () => {
+test('the build context has only the files of the image', () => {
   const files = contextFiles()
   const roots = new Set(files.map((file) => file.split('/')[0] ?? ''))
   const wanted = ['.npmrc', 'bin', 'package-lock.json', 'package.json', 'scripts', 'src', 'tsconfig.build.json']
@@ -57,7 +57,7 @@ test('only what the image is made of gets into the build', () => {
   )
 })
 
-describe('what the steps of the Dockerfile make', () => {
+describe('the result of the steps of the Dockerfile', () => {
   const { folder, remove } = openFolder('lernito-image-')
   let root: string
   before(() => {
@@ -87,7 +87,7 @@ describe('what the steps of the Dockerfile make', () => {
     assert.ok(lstatSync(join(root, 'app/bin/lernito-openedx')).isSymbolicLink())
   })
 
-  test('it starts as its user from a read-only folder, is healthy, enrolls, and ends at SIGTERM', async (t) => {
+  test('it starts as its user from a read-only folder, is healthy, enrolls, and stops on SIGTERM', async (t) => {
     makeReadOnly(join(root, 'app'))
     const inRoot = (text: string): string => text.replace(/(^|[:"])\/(app|data)\b/g, `$1${root}/$2`)
     const env = { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` }

@@ -45,13 +45,13 @@ const { selector, template } = deployment.spec
 const [container] = template.spec.containers
 
 for (const version of ['1.30', '1.37']) {
-  test(`the files are right for Kubernetes ${version}`, { skip: skipWithoutTools }, async () => {
+  test(`the files are valid for Kubernetes ${version}`, { skip: skipWithoutTools }, async () => {
     assert.equal(FILES.length, 4)
     await check({ name: 'kubernetes-validate', args: ['--strict', '-k', version, ...FILES] })
   })
 }
 
-test('service, budget and ingress are about the pods of the deployment', () => {
+test('service, disruption budget and ingress select the pods of the deployment', () => {
   assert.deepEqual(template.metadata.labels, selector.matchLabels)
   const service = z.object({ metadata: z.object({ name: z.string() }), spec: z.object({ selector: labels }) })
   const { metadata, spec } = service.parse(read('service'))
@@ -64,7 +64,7 @@ test('service, budget and ingress are about the pods of the deployment', () => {
   assert.deepEqual(backends, [metadata.name, metadata.name])
 })
 
-test('the pod has the user, the port and the probes of the image, and settings that there are', () => {
+test('the pod has the user, port and probes of the image, and only existing settings', () => {
   const dockerfile = readDocument('deploy/docker/Dockerfile')
   const { runAsUser, runAsGroup } = template.spec.securityContext
   assert.ok(dockerfile.includes(`\nUSER ${runAsUser}:${runAsGroup}\n`))
@@ -83,7 +83,7 @@ test('a pod has time to drain and to stop before it is killed', () => {
   assert.ok(drain + 8_000 < template.spec.terminationGracePeriodSeconds * 1000)
 })
 
-test('the guide makes the secret that the pods read', () => {
+test('the guide creates the secret that the pods read', () => {
   const guide = readDocument('docs/how-to/install.md')
   assert.ok(guide.includes(`kubectl create secret generic ${container.envFrom[0].secretRef.name} `))
 })

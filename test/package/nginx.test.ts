@@ -59,7 +59,7 @@ describe('the guide’s configuration of nginx', { skip }, () => {
     assert.equal(status, 0, stderr)
   })
 
-  test('a signed webhook gets through it, with the sender’s address; what is not public does not', async (t) => {
+  test('it forwards a signed webhook with the sender’s address, and no private path', async (t) => {
     const { folder, certificate, inside, url, args } = await configuration(t)
     const lms = await startLms(t)
     const env = { LERNITO_PORT: String(inside), LERNITO_TRUSTED_PROXIES: '1' }
@@ -80,7 +80,7 @@ describe('the guide’s configuration of nginx', { skip }, () => {
     assert.equal(refused.ip, SENDER)
   })
 
-  test('while the service is down it answers 502, which the shop sends again', async (t) => {
+  test('while the service is down, it answers 502, after which the shop sends the webhook again', async (t) => {
     const { certificate, url, args } = await configuration(t)
     start({ t, command: ['nginx'], args })
     await until('nginx', () => get(url, '/', certificate))

@@ -46,20 +46,20 @@ test('the package has the built code and what stands beside it, the types of its
   assert.deepEqual(packed.files, [...always, ...code, ...types, ...assets, ...forOperators].sort())
 })
 
-describe('what is installed with the package', () => {
-  test('every package is there in the version that was tested, and no other one', () => {
+describe('the installed dependencies', () => {
+  test('they are exactly the tested versions', () => {
     const present = packagesOf(join(folder, 'site/node_modules/.package-lock.json'))
     assert.deepEqual(present, packagesOf(join(ROOT, 'package-lock.json')))
     assert.ok(present.length > 50)
   })
 
-  test('so it is where the package is unpacked, and installed in its own folder', async () => {
+  test('they are the same if the package is unpacked and installed in its own folder', async () => {
     const unpacked = await unpack({ tarball: packed.tarball, folder: join(folder, 'unpacked') })
     const present = packagesOf(join(unpacked, 'node_modules/.package-lock.json'))
     assert.deepEqual(present, packagesOf(join(ROOT, 'package-lock.json')))
   })
 
-  test('the list of the versions names no address to download from, and is gone from the checkout', () => {
+  test('npm-shrinkwrap.json has no download addresses, and is removed from the checkout', () => {
     const list = readFileSync(join(installed, 'npm-shrinkwrap.json'), 'utf8')
     const text = list.replaceAll(/"funding": (?:"[^"]*"|\{[^}]*\}|\[[^\]]*\])/g, '')
     assert.doesNotMatch(text, /resolved|:\/\/|registry/)
@@ -69,7 +69,7 @@ describe('what is installed with the package', () => {
 })
 
 describe('the installed package', { concurrency: 2 }, () => {
-  test('lernito-openedx --version is that of the package', async () => {
+  test('lernito-openedx --version prints the version of the package', async () => {
     const { version } = z
       .object({ version: z.string() })
       .parse(JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')))
@@ -77,7 +77,7 @@ describe('the installed package', { concurrency: 2 }, () => {
     assert.deepEqual(result, { code: 0, signal: null, stdout: `${version}\n`, stderr: '' })
   })
 
-  test('the sandbox takes a webhook that lernito-openedx send signs, and has all files of the console', async (t) => {
+  test('the sandbox accepts a webhook from lernito-openedx send, and serves all files of the console', async (t) => {
     const sandbox = start({ t, command: [BIN], args: ['sandbox', '--port', '0', '--service-port', '0'] })
     const { url } = await sandbox.logged(({ msg }) => msg === 'ready for webhooks')
     const sent = await run({
@@ -98,7 +98,7 @@ describe('the installed package', { concurrency: 2 }, () => {
     assert.equal((await sandbox.ended).code, 0)
   })
 
-  test('it serves as another user, from a folder in which nobody can write', async (t) => {
+  test('it runs as another user, from a read-only folder', async (t) => {
     const site = join(folder, 'site')
     makeReadOnly(site)
     const [program = '', ...more] = [...asSomebodyElse, 'test', '-w', installed]
@@ -144,7 +144,7 @@ console.log(JSON.stringify([SIGNATURE_HEADER, signature, original, verify({ body
     ])
   })
 
-  test('its types are there, need no others, and refuse a form that does not exist', () => {
+  test('its types are included, need no others, and refuse an unknown form', () => {
     const shop = join(folder, 'typed-shop')
     cpSync(join(folder, 'shop'), shop, { recursive: true })
     const options = ['--noEmit', '--strict', '--module', 'nodenext', '--types', '', '--lib', 'es2024,dom']

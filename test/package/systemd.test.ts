@@ -16,7 +16,7 @@ const skip = has('systemd-analyze') ? false : 'no systemd-analyze on this machin
 
 const analyze = (...args: string[]) => spawnSync('systemd-analyze', args, { encoding: 'utf8' })
 
-test('systemd finds no mistake in the unit', { skip }, (t) => {
+test('systemd finds no error in the unit', { skip }, (t) => {
   // It looks for the program, which is not installed here.
   const file = join(temporaryFolder(t), 'lernito-openedx.service')
   writeFileSync(file, unit.replace(/^ExecStart=\S+/m, `ExecStart=${process.execPath}`))
@@ -26,16 +26,16 @@ test('systemd finds no mistake in the unit', { skip }, (t) => {
   assert.match(analyze('verify', file).stderr, /protect home value/)
 })
 
-test('systemd rates what the unit leaves open at 2.0 of 10 or less', { skip }, () => {
+test('systemd rates the exposure of the unit at 2.0 of 10 or less', { skip }, () => {
   const { status, stdout } = analyze('security', '--offline=true', '--threshold=20', UNIT)
   assert.equal(status, 0, stdout)
 })
 
-test('the service may compile while it runs', () => {
+test('the unit allows Node.js to compile at run time', () => {
   assert.deepEqual(valuesOf('MemoryDenyWriteExecute'), [])
 })
 
-test('the service starts with what the unit sets, and ends with code 0 at SIGTERM', async (t) => {
+test('the service starts with the unit’s settings, and stops on SIGTERM with exit code 0', async (t) => {
   const folder = temporaryFolder(t)
   const lms = await startLms(t)
   const inFolder = (text: string): string => text.replaceAll('/var/lib/lernito', folder)
@@ -51,7 +51,7 @@ test('the service starts with what the unit sets, and ends with code 0 at SIGTER
   assert.equal((await running.ended).code, 0)
 })
 
-test('the guide makes the user, the folders and the file that the unit names', () => {
+test('the guide creates the user, the folders and the file that the unit names', () => {
   const guide = readDocument('docs/how-to/install.md')
   const [program = ''] = valuesOf('ExecStart')[0]?.split(' ') ?? []
   const prefix = dirname(dirname(dirname(program)))

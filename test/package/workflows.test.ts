@@ -28,27 +28,27 @@ const jobs = FILES.flatMap((file) => {
 const steps = jobs.flatMap(({ name, steps }) => steps.map((one) => ({ job: name, ...one })))
 const runs = steps.flatMap(({ run }) => (run === undefined ? [] : [run]))
 
-test('there are workflows that test and that release', () => {
+test('there are workflows for tests and for releases', () => {
   assert.deepEqual(FILES, ['.github/workflows/release.yml', '.github/workflows/test.yml'])
 })
 
-test('the forge takes the workflows and the file of Dependabot', { skip: skipWithoutTools }, async () => {
+test('the workflows and the Dependabot file match their schemas', { skip: skipWithoutTools }, async () => {
   await check({ name: 'check-jsonschema', args: ['--builtin-schema', 'vendor.github-workflows', ...FILES] })
   const args = ['--builtin-schema', 'vendor.dependabot', '.github/dependabot.yml']
   await check({ name: 'check-jsonschema', args })
 })
 
-test('zizmor finds nothing that could be misused', { skip: skipWithoutTools }, async () => {
+test('zizmor finds no vulnerability', { skip: skipWithoutTools }, async () => {
   await check({ name: 'zizmor', args: ['--offline', '--no-progress', '.github'] })
 })
 
-test('every action is pinned to a commit, with its version behind it', () => {
+test('every action is pinned to a commit, with its version in a comment', () => {
   const used = FILES.flatMap((file) => [...textOf(file).matchAll(/uses: (.*)/g)].map(([, action = '']) => action))
   assert.ok(used.length > 5)
   for (const action of used) assert.match(action, /^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
 })
 
-test('one action has one pin', () => {
+test('each action has only one pin', () => {
   const pins = new Map<string, Set<string>>()
   for (const { uses = '' } of steps) {
     const [name = '', pin = ''] = uses.split('@')
@@ -57,7 +57,7 @@ test('one action has one pin', () => {
   for (const [name, set] of pins) assert.equal(set.size, 1, name)
 })
 
-test('every job may read only, but for what it publishes', () => {
+test('every job has read permission only, except for what it publishes', () => {
   for (const { all } of jobs) assert.deepEqual(all, { contents: 'read' })
   const more = jobs.flatMap(({ name, permissions: own = {} }) =>
     Object.entries(own).flatMap(([what, level]) => (level === 'write' ? [`${name} ${what}`] : [])),
@@ -72,11 +72,11 @@ test('no job keeps the token of its checkout', () => {
   for (const { with: options } of checkouts) assert.equal(options?.['persist-credentials'], false)
 })
 
-test('what comes from outside reaches a shell by the environment only', () => {
+test('untrusted values reach a shell only through the environment', () => {
   for (const run of runs) assert.doesNotMatch(run, /\$\{\{/)
 })
 
-test('the npm scripts and files that the steps run are there', () => {
+test('the npm scripts and files that the steps run exist', () => {
   const { scripts } = z.object({ scripts: z.record(z.string(), z.string()) }).parse(JSON.parse(textOf('package.json')))
   const all = runs.join('\n')
   const called = [...all.matchAll(/npm run ([\w:]+)/g)].map(([, name = '']) => name)
@@ -93,7 +93,7 @@ test('the npm scripts and files that the steps run are there', () => {
   )
 })
 
-test('the shell can read each step', () => {
+test('each step is valid shell', () => {
   for (const run of runs) {
     const { status, stderr } = spawnSync('bash', ['-n', '-c', run], { encoding: 'utf8' })
     assert.equal(status, 0, stderr)

@@ -27,7 +27,7 @@ const nameOf = (text: string): unknown => {
   return 'request' in payload ? payload.request.name : payload.errors.name
 }
 
-test('a good payload becomes a request, other fields are left out', () => {
+test('a valid payload becomes a request without the other fields', () => {
   assert.deepEqual(
     readPayload(readJson(`{"phone":1,"courseIds":["a","b"],"email":"a@b.co","name":"N","family":"F","username":"u"}`)),
     {
@@ -36,7 +36,7 @@ test('a good payload becomes a request, other fields are left out', () => {
   )
 })
 
-test('numbers become the text that Python makes of them', () => {
+test('numbers become the text that Python writes', () => {
   const texts = { '7': '7', '-0': '0', '1.50': '1.5', '1.0': '1.0', '1e16': '1e+16', '-0.0': '-0.0', '1e400': 'inf' }
   for (const [number, expected] of Object.entries(texts)) assert.equal(nameOf(number), expected)
   assert.equal(nameOf('123456789012345678901234567890'), '123456789012345678901234567890')
@@ -44,12 +44,12 @@ test('numbers become the text that Python makes of them', () => {
   assert.deepEqual('request' in payload && payload.request.courseIds, ['7', '1e-07', '-inf'])
 })
 
-test('a digit too many makes a number too long as well', () => {
+test('a number with too many digits is too long', () => {
   assert.equal(nameOf('1'.repeat(255)), '1'.repeat(255))
   assert.deepEqual(nameOf('1'.repeat(256)), ['Ensure this field has no more than 255 characters.'])
 })
 
-test('what Python calls white space is trimmed, nothing else', () => {
+test('only what Python considers white space is trimmed', () => {
   const space =
     '\\t\\n\\u000b\\f\\r\\u001c\\u001d\\u001e\\u001f \\u0085\\u00a0\\u1680\\u2000\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
   assert.equal(nameOf(`"${space}a b${space}"`), 'a b')
@@ -58,7 +58,7 @@ test('what Python calls white space is trimmed, nothing else', () => {
     assert.equal(nameOf(`"${other}a${other}"`), `${other}a${other}`)
 })
 
-test('a long run of white space inside is no trouble', () => {
+test('a long run of white space inside a text is checked quickly', () => {
   const start = performance.now()
   assert.deepEqual(nameOf(`"a${' '.repeat(1_000_000)}a"`), ['Ensure this field has no more than 255 characters.'])
   assert.ok(performance.now() - start < 1000)
@@ -69,7 +69,7 @@ test('length is counted in code points, after trimming', () => {
   assert.deepEqual(nameOf(`"${'😀'.repeat(256)}"`), ['Ensure this field has no more than 255 characters.'])
 })
 
-test('all complaints about one text are given: length, NUL, the first surrogate', () => {
+test('all errors of a text are listed: length, NUL, the first surrogate', () => {
   assert.deepEqual(nameOf(`"\\u0000\\udfff\\ud800${'x'.repeat(300)}"`), [
     'Ensure this field has no more than 255 characters.',
     'Null characters are not allowed.',
@@ -85,7 +85,7 @@ test('all complaints about one text are given: length, NUL, the first surrogate'
   assert.equal(nameOf('"\\ud83d\\ude00"'), '😀')
 })
 
-test('a blank text is only blank, whatever else would be wrong with it', () => {
+test('a blank text gets only the error that it is blank', () => {
   assert.deepEqual(nameOf(`"${' '.repeat(300)}"`), ['This field may not be blank.'])
 })
 
@@ -100,7 +100,7 @@ test('errors come in the order name, family, username, email, courseIds', () => 
   ])
 })
 
-test('each wrong entry of courseIds is named by its index', () => {
+test('the error of each wrong entry of courseIds has its index', () => {
   assert.deepEqual(errors(read({ courseIds: '["a",null,[],"",true,{},"b\\u0000"]' })), {
     courseIds: {
       1: ['This field may not be null.'],
@@ -113,13 +113,13 @@ test('each wrong entry of courseIds is named by its index', () => {
   })
 })
 
-test('an empty list of courses is complained about only when all fields are right', () => {
+test('an empty list of courses is an error only if all fields are valid', () => {
   const none = { non_field_errors: ['At least one courseId must be provided'] }
   assert.deepEqual(errors(read({ courseIds: '[]' })), none)
   assert.deepEqual(errors(read({ courseIds: '[]', name: null })), { name: ['This field is required.'] })
 })
 
-test('an address over 254 characters is complained about only when all else is right', () => {
+test('an address over 254 characters is an error only if everything else is valid', () => {
   const of = (length: number): string => `"${'a'.repeat(length - 5)}@b.co"`
   assert.equal(errors(read({ email: of(254) })), 'none')
   const long = { email: ['Ensure this field has no more than 254 characters.'] }
@@ -129,7 +129,7 @@ test('an address over 254 characters is complained about only when all else is r
   assert.deepEqual(errors(read({ email: of(255), name: 'null' })), { name: ['This field may not be null.'] })
 })
 
-test('what is not an object is named by its type in Python', () => {
+test('the error for a payload that is not an object names its Python type', () => {
   const types = { '[]': 'list', '"x"': 'str', '1': 'int', '1e1': 'float', false: 'bool' }
   for (const [text, type] of Object.entries(types)) {
     const message = `Invalid data. Expected a dictionary, but got ${type}.`
@@ -138,7 +138,7 @@ test('what is not an object is named by its type in Python', () => {
   assert.deepEqual(readPayload(null), { errors: { non_field_errors: ['No data provided'] } })
 })
 
-test('a payload that is refused says what it is about as far as it has texts for it', () => {
+test('the searchable texts of a refused payload are kept', () => {
   const about = (text: string): unknown => aboutOf(readJson(text))
   assert.deepEqual(about('{"email":"ada@x","username":7,"courseIds":["a",null,"b"],"name":"Ada"}'), {
     email: 'ada@x',

@@ -15,7 +15,7 @@ const bytesIn = (folder: string): string =>
     .map((name) => readFileSync(join(folder, name)).toString('latin1'))
     .join()
 
-test('when retention has deleted all that was stored, nothing of it is left in the database’s files', async (t) => {
+test('when retention has deleted everything, nothing of it is left in the database’s files', async (t) => {
   const folder = temporaryFolder(t)
   const product = await startProduct({ folder })
   const people = Array.from({ length: 120 }, (_, i) => `buyer.number.${i}@example.com`)

@@ -14,14 +14,14 @@ function runLeaking(leak: 'yes' | 'no') {
   return spawnSync(process.execPath, ['--test', file], { env: { ...env, LEAK: leak }, encoding: 'utf8' })
 }
 
-test('a file of tests fails if a service that it started logged a secret, though every test in it passes', () => {
+test('a test file fails if a service that it started logged a secret, even if every test passes', () => {
   const { status, stdout } = runLeaking('yes')
   assert.equal(status, 1)
   assert.match(stdout, /leaking\.ts shows what no log may/)
   assert.equal(runLeaking('no').status, 0)
 })
 
-test('a secret, a signature, a token and a whole address are found in any field; what is masked is none', () => {
+test('a secret, a signature, a token and a whole address are found in any field; masked values are not reported', () => {
   const secrets = ['a-secret-of-this-shop']
   const line = (detail: string): string => JSON.stringify({ level: 'info', detail, msg: 'said' })
   const found = (text: string): string[] =>
@@ -45,7 +45,7 @@ test('a secret, a signature, a token and a whole address are found in any field;
   }
 })
 
-test('the secrets that are looked for are those of the settings, with the password of the database', () => {
+test('the watched secrets are those of the settings, including the password of the database', () => {
   const env = {
     LERNITO_WEBHOOK_SECRET: 'a-secret-of-this-shop',
     LERNITO_LMS_CLIENT_SECRET: 'a-secret-of-the-lms',
@@ -62,7 +62,7 @@ test('the secrets that are looked for are those of the settings, with the passwo
   ])
 })
 
-test('no test makes a log that nobody watches', () => {
+test('every log of a test is watched', () => {
   // Those of processes are watched by test/service/process.ts, which starts them.
   const allowed = ['log-watch.ts', 'telemetry/log.test.ts', 'replicas/replica.ts', 'faults/quick-replica.ts']
   const makers = globSync('**/*.ts', { cwd: TESTS }).filter((file) =>

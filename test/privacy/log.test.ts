@@ -72,7 +72,7 @@ test('whatever a request without a signature holds in its headers, path and body
   assert.ok(product.log.filter(({ msg }) => msg === 'webhook refused').length >= 5) // the rest is one line a minute
 })
 
-test('whatever is no HTTP at all', async (t) => {
+test('bytes that are not HTTP', async (t) => {
   const product = await start(t)
   for (const text of NASTY) {
     const sent = request(product.webhook, { method: 'POST', headers: { 'content-length': '1' } })

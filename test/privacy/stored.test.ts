@@ -74,7 +74,7 @@ async function assertOnlyOwn(folder: string, seen: readonly Seen[]): Promise<voi
   assert.ok(rowsOf(BOB).includes(BOB) && !rowsOf(BOB).includes(ALICE), rowsOf(BOB))
 }
 
-test('of a bulk answer that names others only each person’s own result is stored', async (t) => {
+test('of a bulk answer only each person’s own result is stored', async (t) => {
   const { lms, sellAll, folder } = await setUp(t)
   lms.on(
     `POST ${BULK}`,
@@ -88,7 +88,7 @@ test('of a bulk answer that names others only each person’s own result is stor
   await assertOnlyOwn(folder, lms.seenAt(`POST ${BULK}`))
 })
 
-test('of an answer in which one has an error, and of those that follow it, nothing of others is stored', async (t) => {
+test('of an answer with an error for one person, and of the next answers, nothing about other people is stored', async (t) => {
   const { lms, sellAll, folder } = await setUp(t)
   lms.on(
     `POST ${BULK}`,
@@ -113,7 +113,7 @@ for (const [what, reply] of Object.entries({
   'JSON of another shape': json(200, { people: [ALICE, BOB, STRANGER, MARK] }),
   'a throttle that names them': json(429, { detail: `${ALICE} ${BOB} ${STRANGER} ${MARK}` }),
 })) {
-  test(`${what}: its words are in nobody’s row`, async (t) => {
+  test(`${what}: its text is in no row`, async (t) => {
     const { lms, sellAll, folder } = await setUp(t)
     lms.on(`POST ${BULK}`, reply)
     const answers = await sellAll([{ email: ALICE }, { email: BOB }])
@@ -131,7 +131,7 @@ const echo: Reply = (response, seen) => {
   })(response, seen)
 }
 
-test('an LMS that gives back what it was sent gets no token and no secret into a row or an answer', async (t) => {
+test('if the LMS echoes requests, no token or secret gets into a row or an answer', async (t) => {
   const { lms, sellAll, folder, log } = await setUp(t)
   lms.on(`GET ${BULK}`, page(404, ''))
   lms.on('GET /api/user/v1/accounts', json(200, [{ username: 'alice', is_active: true, email: ALICE }]))
@@ -146,7 +146,7 @@ test('an LMS that gives back what it was sent gets no token and no secret into a
   }
 })
 
-test('a token endpoint that gives back what it was sent gets the client secret into nothing', async (t) => {
+test('if the token endpoint echoes requests, the client secret is stored and logged nowhere', async (t) => {
   const { lms, sellAll, folder, log } = await setUp(t)
   lms.on('POST /oauth2/access_token', echo)
   const [answered] = await sellAll([{ email: ALICE }])
@@ -157,7 +157,7 @@ test('a token endpoint that gives back what it was sent gets the client secret i
   }
 })
 
-test('words of the LMS of a megabyte, with all that acts on a terminal, are one short line everywhere', async (t) => {
+test('a message of the LMS of a megabyte with terminal control characters becomes one short line everywhere', async (t) => {
   const { lms, sellAll, folder, log } = await setUp(t)
   const words = `\u001b[31m\r\n{"level":"error"}\u2028\u009b\u202e${'x'.repeat(1_000_000)}`
   lms.on(`GET ${BULK}`, page(404, ''))

@@ -14,7 +14,7 @@ if (hasMariaDb()) {
   const server = await startMariaDb()
   after(server.remove)
 
-  describe('a replica whose clock is ahead of the database', { concurrency: 2 }, () => {
+  describe('a replica whose clock is ahead of the database’s', { concurrency: 2 }, () => {
     test('by 100 days deletes only what is too old by the database’s clock', async (t) => {
       const { url: databaseUrl } = await server.newDatabase()
       const lms = await startLms(t)

@@ -32,7 +32,7 @@ const buyers = ({ enrollments, allowances }: State): Set<string> =>
   new Set([...enrollments, ...allowances].map(({ email }) => email.toLowerCase()))
 
 if (hasMariaDb()) {
-  describe('while the database is away', { concurrency: 2 }, () => {
+  describe('while the database is unavailable', { concurrency: 2 }, () => {
     test('a service that starts before its database exists waits for it', async (t) => {
       const server = await ownServer(t)
       const { name, url: databaseUrl } = server.newName()

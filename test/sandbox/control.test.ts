@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { recordedWorld, startRecordedWorld } from './recording.ts'
-import { bulk, bulkPath, control, demo, get, type Lms } from './requests.ts'
+import { bulk, bulkPath, control, demo, get, type Lms, modifyPath, post } from './requests.ts'
 
 const heidi = { email: 'heidi@example.com', course: 'course-v1:Lernito+Full+2026', mode: 'audit', active: true }
 
@@ -141,4 +141,30 @@ test('a control request that isn’t JSON, or has an unknown field, is refused w
   assert.equal(broken.status, 400)
   assert.match(await broken.text(), /Expecting value: line 1 column 16/)
   await refused(lms, 'seed', { enrolments: [] }, /enrolments/)
+})
+
+test('mails and audit rows are listed, and a reset deletes them', async () => {
+  await using lms = await startRecordedWorld()
+  const list = async (path: string) => Object(await (await control(lms, path, undefined, 'GET')).json())
+  const json = { action: 'enroll', identifier: ['alice@example.com'], email_students: true, reason: 'Lernito 4711' }
+  const enroll = () => post({ url: lms.url, path: modifyPath(), json, token: lms.staff })
+  assert.equal((await enroll()).status, 200)
+  const { mails } = await list('mails')
+  const [{ at, ...mail }] = mails
+  assert.match(at, /^20\d\d-.*Z$/)
+  const subject = 'You have been enrolled in Demonstration Course'
+  assert.deepEqual([mails.length, mail], [1, { to: 'alice@example.com', kind: 'enrolled', subject, course: demo }])
+  const row = {
+    enrolled_by: 'lernito_service',
+    enrolled_email: 'alice@example.com',
+    state_transition: 'from unenrolled to enrolled',
+    reason: 'Lernito 4711',
+    enrollment: { user: 'alice', course: demo },
+  }
+  assert.deepEqual(await list('audit'), { audit: [row] })
+  assert.equal((await control(lms, 'mails', undefined, 'DELETE')).status, 200)
+  assert.deepEqual(await list('mails'), { mails: [] })
+  await enroll()
+  await control(lms, 'reset')
+  assert.deepEqual([await list('mails'), await list('audit')], [{ mails: [] }, { audit: [] }])
 })

@@ -6,12 +6,13 @@ import type { Answer } from '../../src/stand-in/answers.ts'
 import { callCost, createWorkers } from '../../src/stand-in/cost.ts'
 import type { Tally } from '../../src/stand-in/transactions.ts'
 import { startRecordedWorld } from './recording.ts'
-import { bulk, bulkPath, control, demo, get, post } from './requests.ts'
+import { bulk, bulkPath, control, demo, get, modify, post } from './requests.ts'
 
 const nothing = { newAllowances: 0, newEnrollments: 0, unchanged: 0 }
-const enrolling = (tally: Partial<Tally>) =>
-  callCost({ pattern: bulkPath, tally: { ...nothing, ...tally }, answer: { status: 200, body: {} } })
-const lookUp = (pattern: string, answer: Answer) => callCost({ pattern, tally: nothing, answer })
+const enrolling = (tally: Partial<Tally>, { pattern = bulkPath, mails = 0 } = {}) =>
+  callCost({ pattern, tally: { ...nothing, ...tally }, mails, answer: { status: 200, body: {} } })
+const modifying = { pattern: '/api/instructor/v2/courses/{course_id}/enrollments/modify' }
+const lookUp = (pattern: string, answer: Answer, asked = 0) => callCost({ pattern, tally: nothing, asked, answer })
 
 const batches = z.array(z.object({ api: z.string(), kind: z.string(), size: z.number(), ms_per_call: z.number() }))
 const lookUps = z.array(z.object({ what: z.string(), asked: z.number(), lms_cpu_ms_per_call: z.number() }))
@@ -29,18 +30,26 @@ test('a call costs 20 ms, 4.1 for each new allowance, 20 for each new enrollment
   assert.equal(enrolling({ newAllowances: 50, newEnrollments: 2, unchanged: 7 }), 20 + 205 + 40 + 28)
 })
 
-test('a call for unknown people takes as long as recorded at every size', async () => {
-  const recorded = (await readCosts('costs-2.json', batches)).filter(
-    ({ api, kind }) => api === 'bulk' && kind === 'unknown',
-  )
-  const sizes = new Set(recorded.map(({ size }) => size))
-  assert.deepEqual([...sizes], [1, 10, 50, 100, 200, 500, 1000])
-  for (const size of sizes) {
-    const rounds = recorded.filter((one) => one.size === size)
-    const mean = rounds.reduce((sum, { ms_per_call }) => sum + ms_per_call, 0) / rounds.length
-    assertNear(enrolling({ newAllowances: size }), mean, 0.2, `${size} unknown people`)
-  }
+test('a call of modify costs 10 ms more, and each mail 12', () => {
+  assert.equal(enrolling({ newAllowances: 50, newEnrollments: 2, unchanged: 7 }, modifying), 30 + 205 + 40 + 28)
+  assert.equal(enrolling({ newAllowances: 1 }, { mails: 1 }), 20 + 4.1 + 12)
 })
+
+const batchViews = { bulk: {}, modify: modifying } as const
+
+for (const [api, view] of Object.entries(batchViews))
+  test(`a call of ${api} for unknown people takes as long as recorded at every size`, async () => {
+    const recorded = (await readCosts('costs-2.json', batches)).filter(
+      (one) => one.api === api && one.kind === 'unknown',
+    )
+    const sizes = new Set(recorded.map(({ size }) => size))
+    assert.deepEqual([...sizes], [1, 10, 50, 100, 200, 500, 1000])
+    for (const size of sizes) {
+      const rounds = recorded.filter((one) => one.size === size)
+      const mean = rounds.reduce((sum, { ms_per_call }) => sum + ms_per_call, 0) / rounds.length
+      assertNear(enrolling({ newAllowances: size }, view), mean, 0.2, `${size} unknown people`)
+    }
+  })
 
 test('two calls of 50 at a time enroll as many people a second as recorded', () => {
   const rate = (callMs: number) => (2 * 50 * 1000) / callMs
@@ -59,6 +68,7 @@ test('a look-up costs the LMS CPU that was recorded for it', async () => {
   const accounts = '/api/user/v1/accounts'
   const list = '/api/enrollment/v1/enrollments'
   const answerOf = (count: number): Answer => ({ status: count === 0 ? 404 : 200, body: Array(count).fill({}) })
+  const search = '/api/user/v1/accounts/search_emails'
   const pageOf = (count: number): Answer => ({ status: 200, body: { results: Array(count).fill({}) } })
   const cases: [found: number, recorded: number][] = [
     [lookUp(accounts, answerOf(0)), cpu('accounts?email=, unknown', 1)],
@@ -69,6 +79,16 @@ test('a look-up costs the LMS CPU that was recorded for it', async () => {
     [lookUp(list, pageOf(2)), cpu('enrollments?username=', 1)],
     [lookUp(list, pageOf(20)), cpu('enrollments?username=', 10)],
     [lookUp(list, pageOf(100)), cpu('enrollments?username=', 100)],
+    [lookUp(list, pageOf(100)), cpu('enrollments?course_id=&username=', 100)],
+    ...[1, 10, 100, 1000].map((count): [number, number] => [
+      lookUp(search, answerOf(count), count),
+      cpu('search_emails, all exist', count),
+    ]),
+    ...[100, 1000, 10_000].map((count): [number, number] => [
+      lookUp(search, answerOf(0), count),
+      cpu('search_emails, none exists', count),
+    ]),
+    [lookUp(search, answerOf(100), 1000), cpu('search_emails, 10 % exist', 1000)],
     [lookUp('/api/enrollment/v1/enrollment_allowed/', pageOf(0)), cpu('enrollment_allowed?email=', 1)],
     [lookUp('/api/enrollment/v1/enrollment/{username},{course_id}', { status: 200 }), cpu('enrollment/{user}', 1)],
   ]
@@ -93,11 +113,14 @@ test('the measured cost depends on what a call does, and the call does it once',
   await get(lms, '/api/enrollment/v1/enrollments?email=alice%40example.com,erin%40example.com')
   await get(lms, '/api/enrollment/v1/enrollment_allowed/?email=bob%40example.com')
   await get(lms, '/api/courses/v1/courses/')
+  const emails = ['alice@example.com', 'nobody@example.com']
+  await post({ url: lms.url, path: '/api/user/v1/accounts/search_emails', json: { emails }, token: lms.staff })
+  await modify(lms, ['frank@example.com', 'new@example.com'])
   await fetch(`${lms.url}/heartbeat`)
   await control(lms, 'state', undefined, 'GET')
-  assert.deepEqual(slept, [9 + 2.4, 9, 12, 12 + 2 * 0.34, 8, 20])
+  assert.deepEqual(slept, [9 + 2.4, 9, 12, 12 + 2 * 0.34, 8, 20, 9 + 0.055 + 2 * 0.0016, 30 + 20 + 4])
   const { enrollments, allowances } = await lms.state()
-  assert.equal(enrollments.length, 3)
+  assert.equal(enrollments.length, 4)
   assert.equal(allowances.length, 2)
 })
 

@@ -3,16 +3,20 @@ import { test } from 'node:test'
 import { createRowLocks } from '../../src/stand-in/deadlock.ts'
 import { createClock } from './clock.ts'
 import { startRecordedWorld } from './recording.ts'
-import { bulk, bulkPath, control } from './requests.ts'
+import { bulk, bulkPath, control, type Lms, modify, modifyPath } from './requests.ts'
 
-/** Two overlapping bulk calls: the second begins during the first. */
-async function overlap(first: string[], second: string[]) {
+type Send = (lms: Lms, people: string[]) => Promise<Response>
+
+/** Two overlapping batch calls, of bulk_enroll or of modify: the second begins during the first. */
+async function overlap(first: string[], second: string[], send: Send = bulk) {
   const clock = createClock()
   await using lms = await startRecordedWorld({ now: clock.now, sleep: clock.sleep })
-  await control(lms, 'faults', { faults: [{ method: 'POST', path: bulkPath, delayMs: 1000 }] })
-  const one = bulk(lms, first)
+  await control(lms, 'faults', {
+    faults: [bulkPath, modifyPath()].map((path) => ({ method: 'POST', path, delayMs: 1000 })),
+  })
+  const one = send(lms, first)
   await clock.slept(1)
-  const two = bulk(lms, second)
+  const two = send(lms, second)
   await clock.slept(2)
   const during = await lms.state()
   clock.advance(1000)
@@ -46,6 +50,20 @@ test('overlapping bulk calls with the identifiers in the same order both succeed
   const { a, b, after } = await overlap(['p1@x.org', 'p2@x.org'], ['p1@x.org', 'p2@x.org', 'p3@x.org'])
   assert.deepEqual([a.status, b.status], [200, 200])
   assert.deepEqual(emails(after.allowances), ['p1@x.org', 'p2@x.org', 'p3@x.org'])
+})
+
+test('modify deadlocks like bulk_enroll, and calls with the addresses in the same order both succeed', async () => {
+  const opposite = await overlap(['p1@x.org', 'p2@x.org'], ['p2@x.org', 'p1@x.org', 'p3@x.org'], modify)
+  assert.deepEqual([opposite.a.status, opposite.b.status], [200, 500])
+  assert.deepEqual(emails(opposite.after.allowances), ['p1@x.org', 'p2@x.org'])
+  const onLast = await overlap(['p1@x.org', 'p2@x.org'], ['p3@x.org', 'P2@x.org', 'p1@x.org'], modify)
+  assert.equal(onLast.b.status, 200)
+  const { results } = JSON.parse(onLast.b.text)
+  assert.equal(results[1].after.allowed, true)
+  assert.deepEqual(results[2], { identifier: 'p1@x.org', error: true })
+  assert.deepEqual(emails(onLast.after.allowances), ['p1@x.org', 'p2@x.org'])
+  const sorted = await overlap(['p1@x.org', 'p2@x.org'], ['p1@x.org', 'p2@x.org', 'p3@x.org'], modify)
+  assert.deepEqual([sorted.a.status, sorted.b.status], [200, 200])
 })
 
 test('the changes of a bulk call become visible together, when it ends', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createClock } from './clock.ts'
 import { startRecordedWorld } from './recording.ts'
-import { bulk, bulkPath, control, demo, get } from './requests.ts'
+import { bulk, bulkPath, control, demo, get, modify } from './requests.ts'
 
 test('a fault with a status answers instead of the LMS, as many times as set, with Retry-After', async () => {
   await using lms = await startRecordedWorld()
@@ -125,6 +125,16 @@ test('a fault makes bulk_enroll answer `error` for every person in one course', 
   const { courses } = Object(await response.json())
   assert.deepEqual(courses[demo].results, [{ identifier: 'new@example.com', error: true }])
   assert.deepEqual((await lms.state()).allowances, [])
+})
+
+test('a fault makes modify answer `error` for every person in one course', async () => {
+  await using lms = await startRecordedWorld()
+  const path = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
+  await control(lms, 'faults', { faults: [{ path, naming: demo, error: true }] })
+  const { results } = Object(await (await modify(lms, ['new@example.com'])).json())
+  assert.deepEqual(results, [{ identifier: 'new@example.com', error: true }])
+  assert.equal((await modify(lms, ['new@example.com'], 'course-v1:Lernito+PY101+2026')).status, 200)
+  assert.equal((await lms.state()).allowances.length, 1)
 })
 
 test('wrong faults are refused with 400 and a reason', async () => {

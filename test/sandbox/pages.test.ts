@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startRecordedWorld } from './recording.ts'
-import { bulk, control, demo, type Lms, post } from './requests.ts'
+import { bulk, control, demo, type Lms, modifyPath, post } from './requests.ts'
 
 /** A browser without scripts: keeps the session cookie, posts forms, and follows redirects only on request. */
 function browser(lms: Lms) {
@@ -151,4 +151,19 @@ test('a course has an about page, and an unknown key has none', async () => {
   assert.match((await open(`/courses/${demo}/about`)).html, /Demonstration Course/)
   assert.match((await open('/courses/edX/Old/2014/about')).html, /Old key style/)
   assert.equal((await open('/courses/course-v1:No+Such+Course/about')).status, 404)
+})
+
+test('the mails page shows the mails of calls with email_students, newest first', async () => {
+  await using lms = await startRecordedWorld()
+  const { open } = browser(lms)
+  assert.match((await open('/')).html, /href="\/mails"/)
+  assert.match((await open('/mails')).html, /No mails yet/)
+  const json = { action: 'enroll', identifier: ['alice@example.com', 'x&y@example.com'], email_students: true }
+  await post({ url: lms.url, path: modifyPath(), json, token: lms.staff })
+  const { html } = await open('/mails')
+  assert.match(
+    html,
+    /x&#38;y@example.com.*invited to register for Demonstration.*alice@example.com.*enrolled in Demon/s,
+  )
+  assert.ok(html.includes(demo))
 })

@@ -16,6 +16,15 @@ export function bulk(lms: Lms, identifiers: string[], courses = [demo]) {
   return post({ url: lms.url, path: bulkPath, json, token: lms.staff })
 }
 
+/** The path of enrollments/modify of a course. */
+export const modifyPath = (course = demo) => `/api/instructor/v2/courses/${course}/enrollments/modify`
+
+/** One modify call of the staff application that enrolls these people in a course. */
+export function modify(lms: Lms, identifier: string[], course = demo) {
+  const json = { action: 'enroll', auto_enroll: true, identifier }
+  return post({ url: lms.url, path: modifyPath(course), json, token: lms.staff })
+}
+
 /** GETs with the staff application's token. */
 export function get(lms: Lms, path: string, token = lms.staff) {
   return fetch(lms.url + path, { headers: { authorization: `JWT ${token}` }, redirect: 'manual' })

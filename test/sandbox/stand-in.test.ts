@@ -5,6 +5,7 @@ import { defaultWorld } from '../../src/sandbox/default-world.ts'
 import { startStandIn } from '../../src/sandbox/stand-in.ts'
 import { readWorld } from '../../src/stand-in/world.ts'
 import { recordedWorld, startRecordedWorld } from './recording.ts'
+import { modifyPath, post } from './requests.ts'
 
 const refusal = (code: string, words: RegExp) => (error: unknown) => {
   return error instanceof AppError && error.code === code && words.test(error.message)
@@ -168,4 +169,13 @@ test('no wrong input makes the stand-in fail', async () => {
       assert.ok(response.status < 500, `${path}${query}: ${response.status}`)
     }
   }
+})
+
+test('without modify its path gives the 404 page; without search_emails its path takes no POST', async () => {
+  await using lms = await startRecordedWorld({ modify: false, searchEmails: false })
+  const missing = await fetch(lms.url + modifyPath(), { method: 'POST' })
+  assert.deepEqual([missing.status, missing.headers.get('content-type')], [404, 'text/html; charset=utf-8'])
+  const path = '/api/user/v1/accounts/search_emails'
+  const search = await post({ url: lms.url, path, json: { emails: ['alice@example.com'] }, token: lms.staff })
+  assert.deepEqual([search.status, await search.json()], [405, { detail: 'Method "POST" not allowed.' }])
 })

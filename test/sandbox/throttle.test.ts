@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { createAddressLimit, createThrottle } from '../../src/stand-in/throttle.ts'
 import { createClock } from './clock.ts'
 import { startRecordedWorld } from './recording.ts'
-import { bulk, control, demo, get, post } from './requests.ts'
+import { bulk, control, demo, get, modify, post } from './requests.ts'
 
 test('each staff user has the full rate, and each other user a third of it', () => {
   const throttle = createThrottle({ rate: 9, now: () => 0 })
@@ -50,6 +50,17 @@ test('all enrollment views and bulk share one count; a single course and account
   assert.equal((await get(lms, `/api/courses/v1/courses/${demo}`)).status, 200)
   await control(lms, 'reset')
   assert.equal((await bulk(lms, ['new@example.com'])).status, 200)
+})
+
+test('modify and search_emails are not throttled, not even while bulk_enroll is', async () => {
+  await using lms = await startRecordedWorld({ throttle: 3 })
+  const search = { url: lms.url, path: '/api/user/v1/accounts/search_emails', json: { emails: [] }, token: lms.staff }
+  for (let call = 0; call < 10; call++) assert.equal((await modify(lms, ['new@example.com'])).status, 200)
+  for (let call = 0; call < 10; call++) assert.equal((await post(search)).status, 200)
+  for (let call = 0; call < 3; call++) assert.equal((await bulk(lms, ['new@example.com'])).status, 200)
+  assert.equal((await bulk(lms, ['new@example.com'])).status, 429)
+  assert.equal((await modify(lms, ['new@example.com'])).status, 200)
+  assert.equal((await post(search)).status, 200)
 })
 
 const COURSE_LIST = '/api/courses/v1/courses/'

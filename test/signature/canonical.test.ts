@@ -16,7 +16,7 @@ test('keys are sorted by code point, in nested objects too', () => {
   assert.equal(utf8, '{"z":3,"ﬀ":2,"😀":1}')
 })
 
-test('keys with surrogates are sorted by code point among those without, however many they share', () => {
+test('keys with and without surrogates are sorted by code point, even with a common prefix', () => {
   const keys = ['\u{10ffff}', '\uffff', '\u{10000}b', '\u{10000}a', '\ue000', '\ud7ff', '\ud800', 'z', '']
   const text = `{${keys.map((key) => `${JSON.stringify(key)}:0`).join()}}`
   const order = ['', 'z', '\ud7ff', '\ud800', '\ue000', '\uffff', '\u{10000}a', '\u{10000}b', '\u{10ffff}']
@@ -24,17 +24,17 @@ test('keys with surrogates are sorted by code point among those without, however
   assert.equal(utf8, `{${order.map((key) => `"${key}":0`).join()}}`)
 })
 
-test('a key comes before the keys that it begins', () => {
+test('a key comes before the keys that it is a prefix of', () => {
   assert.equal(compact('{"aa": 1, "a": 2, "": 3}'), '{"":3,"a":2,"aa":1}')
 })
 
-test('ASCII style escapes what is outside printable ASCII, the other style control characters only', () => {
+test('the ASCII style escapes everything outside printable ASCII, the other style only control characters', () => {
   const tree = readJson('"\\u007fé\\u2028😀\\/\\b\\u001B\\ud800"')
   assert.equal(canonicalJson(tree, COMPACT), '"\\u007f\\u00e9\\u2028\\ud83d\\ude00/\\b\\u001b\\ud800"')
   assert.equal(canonicalJson(tree, { spaces: false, ascii: false }), '"\x7fé\u2028😀/\\b\\u001b\ud800"')
 })
 
-test('what looks like an escape, a comma or a colon inside a text is left alone in every style', () => {
+test('an escape, a comma or a colon inside a text stays unchanged in every style', () => {
   const tree = readJson('{"\\\\u00e9,:\\"": "\\\\\\u00e9", "a": ["\\\\", ",", "\\u001f:"]}')
   const forms = {
     canonical: '{"\\\\u00e9,:\\"":"\\\\\\u00e9","a":["\\\\",",","\\u001f:"]}',
@@ -77,11 +77,11 @@ test('numbers are written as Python writes them', () => {
   for (const [digits, expected] of Object.entries(cases)) assert.equal(pythonNumber(new JsonNumber(digits)), expected)
 })
 
-test('infinity has the name that json.dumps gives it', () => {
+test('infinity is written as json.dumps writes it', () => {
   assert.equal(compact('[1e400, -1e400, "inf"]'), '[Infinity,-Infinity,"inf"]')
 })
 
-test('the canonical form of a canonical form is itself', () => {
+test('the canonical form of canonical JSON is the same', () => {
   fc.assert(
     fc.property(fc.json({ stringUnit: 'binary' }), fc.constantFrom(...STYLES), (text, style) => {
       const once = canonicalJson(readJson(text), style)
@@ -90,7 +90,7 @@ test('the canonical form of a canonical form is itself', () => {
   )
 })
 
-test('order of keys and white space do not matter', () => {
+test('the order of keys and white space makes no difference', () => {
   const value = fc.oneof(fc.integer(), fc.string({ unit: 'binary' }), fc.dictionary(fc.string(), fc.boolean()))
   const members = fc.uniqueArray(fc.tuple(fc.string({ unit: 'binary' }), value), { selector: ([key]) => key })
   const shuffled = members.chain((all) =>

@@ -7,21 +7,21 @@ import { sign as signBody } from '../../src/signature/signature.ts'
 const SECRET = 'current-secret-of-the-shop'
 const BODY = '{"name": "Zoë", "n": 1.50}'
 
-test('the body is signed as it is, unless another form is asked for', () => {
+test('the raw body is signed unless another form is asked for', () => {
   assert.equal(sign({ body: BODY, secret: SECRET }), signBody({ body: BODY, form: 'raw', secret: SECRET }))
   for (const form of SIGNATURE_FORMS) {
     assert.equal(sign({ body: BODY, secret: SECRET, form }), signBody({ body: BODY, form, secret: SECRET }))
   }
 })
 
-test('what it signs it verifies, in text and in bytes, and the empty body too', () => {
+test('it verifies what it signs, as a text and as bytes, and an empty body', () => {
   for (const body of [BODY, Buffer.from(BODY), '', new Uint8Array()]) {
     const match = verify({ body, signature: sign({ body, secret: SECRET }), secrets: ['another-secret', SECRET] })
     assert.deepEqual(match, { form: 'raw', secretIndex: 1 })
   }
 })
 
-test('what the service does not accept is null: no signature, a wrong one, no JSON, no UTF-8', () => {
+test('verify returns null for a missing or wrong signature, and for a body that is not JSON or not UTF-8', () => {
   const secrets = [SECRET]
   assert.equal(verify({ body: BODY, signature: undefined, secrets }), null)
   assert.equal(verify({ body: BODY, signature: sign({ body: '{}', secret: SECRET }), secrets }), null)
@@ -30,6 +30,6 @@ test('what the service does not accept is null: no signature, a wrong one, no JS
   }
 })
 
-test('a form that reads the body says why it can not', () => {
+test('a form that reads the body throws an error with the reason if it can’t', () => {
   assert.throws(() => sign({ body: '{', secret: SECRET, form: 'original' }), /Expecting property name/)
 })

@@ -68,13 +68,13 @@ function python(command: string, seed: number, count: number): { version: string
   return { version: Version.parse(JSON.parse(first)).join('.'), lines }
 }
 
-test('20,000 kept texts have the four forms that Python gave them', () => {
+test('20,000 stored texts get the same four forms as in Python', () => {
   const vectors = rows(FormsDigest, kept('canonical.jsonl.gz'))
   assert.equal(vectors.length, 20_000)
   for (const [text, expected] of vectors) assert.equal(digest(formsOf(text)), expected, text)
 })
 
-test('5,000 kept damaged texts are refused in the words and at the position of Python', () => {
+test('5,000 stored damaged texts are refused with Python’s message and position', () => {
   const vectors = rows(Damaged, kept('damaged.jsonl.gz'))
   assert.equal(vectors.length, 5_000)
   for (const [text, expected] of vectors) {
@@ -87,14 +87,14 @@ test('5,000 kept damaged texts are refused in the words and at the position of P
   }
 })
 
-test('3,000 kept byte strings that are not UTF-8 are refused in the words of Python', () => {
+test('3,000 stored byte strings that are not UTF-8 are refused with Python’s message', () => {
   const vectors = rows(Damaged, kept('utf8.jsonl.gz'))
   assert.equal(vectors.length, 3_000)
   for (const [hex, expected] of vectors) assert.equal(utf8ErrorOf(hex), expected, hex)
 })
 
 // The kept vectors above say the same where there is no Python: nothing is skipped.
-test('20,000 fresh texts have the four forms that the Python of this machine gives them', (t) => {
+test('20,000 new texts get the same four forms as in the installed Python', (t) => {
   const seed = randomInt(2 ** 31)
   const answer = python('canonical', seed, 20_000)
   t.diagnostic(answer === null ? 'no python3 here: kept vectors only' : `Python ${answer.version}, seed ${seed}`)
@@ -105,7 +105,7 @@ test('20,000 fresh texts have the four forms that the Python of this machine giv
 })
 
 // Python 3.13 changed the words for a trailing comma. Open edX runs 3.11 and 3.12.
-test('5,000 fresh damaged texts are refused in the words of a Python 3.11 or 3.12 on this machine', (t) => {
+test('5,000 new damaged texts are refused with the message of an installed Python 3.11 or 3.12', (t) => {
   const seed = randomInt(2 ** 31)
   const answer = python('damaged', seed, 5_000)
   const speaks = answer !== null && ['3.11', '3.12'].includes(answer.version)
@@ -118,7 +118,7 @@ test('5,000 fresh damaged texts are refused in the words of a Python 3.11 or 3.1
   for (const [text, expected] of vectors) assert.equal(errorOf(text), expected, `seed ${seed}: ${text}`)
 })
 
-test('3,000 fresh byte strings are refused in the words of the Python of this machine', (t) => {
+test('3,000 new byte strings are refused with the message of the installed Python', (t) => {
   const seed = randomInt(2 ** 31)
   const answer = python('utf8', seed, 3_000)
   t.diagnostic(answer === null ? 'no python3 here: kept vectors only' : `Python ${answer.version}, seed ${seed}`)

@@ -30,7 +30,7 @@ test('each form signs its own text', () => {
   }
 })
 
-test('verify names the form and the secret that matched', () => {
+test('verify returns the form and the secret that matched', () => {
   for (const form of SIGNATURE_FORMS) {
     const header = sign({ body: BODY, form, secret: PREVIOUS })
     assert.deepEqual(check(BODY, header, [SECRET, PREVIOUS]), { form, secretIndex: 1 })
@@ -40,7 +40,7 @@ test('verify names the form and the secret that matched', () => {
   }
 })
 
-test('a body that is sent in canonical form counts as raw, the first form in the list', () => {
+test('a body that is sent in canonical form counts as raw', () => {
   assert.deepEqual(check('{"a":1}', hmac('{"a":1}')), { form: 'raw', secretIndex: 0 })
   assert.deepEqual(check('{"a": 1}', hmac('{"a":1}')), { form: 'original', secretIndex: 0 })
 })
@@ -77,20 +77,20 @@ test('the header is 64 lower-case hex digits and nothing else', () => {
   assert.notEqual(check(BODY, good), null)
 })
 
-test('one changed digit anywhere is refused', () => {
+test('a signature with one changed digit is refused', () => {
   const good = sign({ body: BODY, form: 'raw', secret: SECRET })
   for (let i = 0; i < 64; i++) {
     assert.equal(check(BODY, good.slice(0, i) + (good[i] === '0' ? '1' : '0') + good.slice(i + 1)), null)
   }
 })
 
-test('an empty body counts as {} in every form, raw too', () => {
+test('an empty body counts as {} in every form, including raw', () => {
   for (const form of SIGNATURE_FORMS) assert.equal(sign({ body: '', form, secret: SECRET }), hmac('{}'))
   assert.notEqual(check('', hmac('{}')), null)
   assert.equal(check('', hmac('')), null)
 })
 
-test('a lone surrogate has no UTF-8: such a form never matches and can not be signed', () => {
+test('a text with a lone surrogate never matches in a UTF-8 form and can’t be signed in one', () => {
   const body = '{"name": "\\ud800"}'
   assert.throws(() => sign({ body, form: 'original_utf8', secret: SECRET }), UnsignableError)
   assert.throws(() => sign({ body, form: 'readme_utf8', secret: SECRET }), UnsignableError)
@@ -100,13 +100,13 @@ test('a lone surrogate has no UTF-8: such a form never matches and can not be si
   assert.deepEqual(check(body, hmac('{"name":"\\ud800"}')), { form: 'original', secretIndex: 0 })
 })
 
-test('a body that can not be read can be signed raw only', () => {
+test('a body that is not JSON can only be signed raw', () => {
   assert.throws(() => sign({ body: '{', form: 'original', secret: SECRET }), JsonSyntaxError)
   assert.throws(() => sign({ body: Buffer.from([0xff]), form: 'original', secret: SECRET }), Utf8Error)
   assert.equal(sign({ body: '{', form: 'raw', secret: SECRET }), hmac('{'))
 })
 
-test('what is signed verifies, whatever the body and the form', () => {
+test('every signed body verifies in every form', () => {
   fc.assert(
     fc.property(fc.json({ stringUnit: 'binary' }), fc.constantFrom(...SIGNATURE_FORMS), (body, form) => {
       if (!readable(body)) return

@@ -7,7 +7,7 @@ const ROOT = join(import.meta.dirname, '../..')
 const FILES = globSync('src/**/*.ts', { cwd: ROOT }).sort()
 const textOf = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 
-/** A file's room: its folder under src, or its own name for the files that stand beside the rooms. */
+/** A file's room: its folder under src, or its own name for a file beside the rooms. */
 const roomOf = (file: string): string => file.split('/').slice(1, 2)[0]?.replace(/\.ts$/, '') ?? ''
 
 /** What each room may import: data flows one way, and only the service knows all. */
@@ -129,7 +129,7 @@ test('no room is over 2,500 lines, so that each holds one thing', () => {
   )
 })
 
-test('no two files import each other in a circle', () => {
+test('no files import each other in a circle', () => {
   const finished = new Set<string>()
   const visit = (file: string, path: readonly string[]): void => {
     assert.ok(!path.includes(file), `a circle: ${[...path, file].join(' -> ')}`)
@@ -140,7 +140,7 @@ test('no two files import each other in a circle', () => {
   for (const file of FILES) visit(file, [])
 })
 
-test('JSON.parse never sees a sender’s body: it stands only where our own or the LMS’s JSON is read', () => {
+test('only code that reads the service’s own or the LMS’s JSON uses JSON.parse, so it never reads a sender’s body', () => {
   const allowed = [
     'src/inbox/rows.ts',
     'src/operations/bulk-replay-row.ts',

@@ -32,7 +32,7 @@ function post({ body = BODY, form = 'original', secret = SECRET, headers = {} }:
 const refusal = (received: Received): unknown =>
   received.kind === 'refused' ? [received.status, received.code, received.body.message] : received.kind
 
-test('a good webhook gives its request, the form, the secret and the digest of its canonical JSON', () => {
+test('a valid webhook gives its request, the form, the secret and the digest of its canonical JSON', () => {
   const text = `{"courseIds":["course-v1:edX+DemoX+Demo_Course"],"email":"a@b.example","family":"F","name":"N","username":"u"}`
   assert.deepEqual(post({ form: 'readme', secret: PREVIOUS }), {
     kind: 'signed',
@@ -43,7 +43,7 @@ test('a good webhook gives its request, the form, the secret and the digest of i
   })
 })
 
-test('signed against the payload rules is invalid, with form, secret and digest', () => {
+test('a signed webhook that breaks the payload rules is invalid, with form, secret and digest', () => {
   const received = post({ body: '["x"]' })
   assert.deepEqual(received, {
     kind: 'invalid',
@@ -70,7 +70,7 @@ test('application/json is accepted in any letter case and with parameters', () =
   for (const type of types) assert.equal(post({ headers: { 'content-type': type } }).kind, 'signed', type)
 })
 
-test('every other media type or charset is 415 and named as it was sent', () => {
+test('every other media type or charset gets 415, which names it as it was sent', () => {
   const types = ['', 'text/plain', 'application/vnd.api+json', 'application/jsonp', 'json', 'multipart/form-data']
   types.push(
     'application/json, application/json',
@@ -95,7 +95,7 @@ test('every other media type or charset is 415 and named as it was sent', () => 
   ])
 })
 
-test('a content encoding other than identity is 415', () => {
+test('a content encoding other than identity gets 415', () => {
   for (const encoding of ['gzip', 'br', 'identity, gzip', 'x']) {
     const message = `Unsupported content encoding "${encoding}" in request.`
     assert.deepEqual(refusal(post({ headers: { 'content-encoding': encoding } })), [415, 'encoding', message])
@@ -103,7 +103,7 @@ test('a content encoding other than identity is 415', () => {
   assert.equal(post({ headers: { 'content-encoding': 'Identity' } }).kind, 'signed')
 })
 
-test('a body that is not UTF-8 is 400 and never repaired', () => {
+test('a body that is not UTF-8 gets 400 and is never repaired', () => {
   const said = (bytes: number[]): unknown => refusal(post({ body: Uint8Array.from(bytes) }))
   const words = (what: string): unknown => [400, 'json', `JSON parse error - 'utf-8' codec can't decode ${what}`]
   assert.deepEqual(said([0x22, 0xff, 0x22]), words('byte 0xff in position 1: invalid start byte'))
@@ -117,7 +117,7 @@ test('UTF-16 is not JSON, with or without a byte order mark', () => {
   assert.equal(post({ body: Buffer.from('\ufeff{}', 'utf16le') }).kind, 'refused')
 })
 
-test('type comes before JSON, JSON before the signature, the signature before the fields', () => {
+test('the media type is checked before the JSON, the JSON before the signature, the signature before the fields', () => {
   const bad = { 'content-type': 'text/plain', 'x-lernito-signature': 'x' }
   const broken = '{'
   assert.deepEqual(refusal(post({ body: broken, headers: bad })), [
@@ -137,7 +137,7 @@ test('type comes before JSON, JSON before the signature, the signature before th
   ])
 })
 
-test('a 401 says nothing but that the signature is wrong, a 400 has what DRF calls detail too', () => {
+test('a 401 says only that the signature is wrong, and a 400 has DRF’s detail as well', () => {
   const unsigned = post({ headers: { 'x-lernito-signature': undefined } })
   assert.deepEqual(unsigned.kind === 'refused' && unsigned.body, { success: false, message: 'Invalid signature' })
   const text = 'JSON parse error - Expecting property name enclosed in double quotes: line 1 column 2 (char 1)'
@@ -145,7 +145,7 @@ test('a 401 says nothing but that the signature is wrong, a 400 has what DRF cal
   assert.deepEqual(broken.kind === 'refused' && broken.body, { success: false, message: text, detail: text })
 })
 
-test('a doubled signature header is refused, joined or as a list, the good one first or last', () => {
+test('a repeated signature header is refused, joined or as a list, with the valid one first or last', () => {
   const good = sign({ body: BODY, form: 'original', secret: SECRET })
   const bad = '0'.repeat(64)
   for (const doubled of [`${good}, ${bad}`, `${bad}, ${good}`, `${good}, ${good}`, [good, bad], [bad, good]]) {
@@ -154,25 +154,25 @@ test('a doubled signature header is refused, joined or as a list, the good one f
   assert.equal(post({ headers: { 'x-lernito-signature': [good] } }).kind, 'signed')
 })
 
-test('of a key that comes twice the value that was signed is the value that is used', () => {
+test('of a key that occurs twice, the value that was signed is used', () => {
   const received = post({ body: `{"email":"x@evil.example",${BODY.slice(1)}` })
   assert.equal(received.kind === 'signed' && received.request.email, 'a@b.example')
 })
 
-test('__proto__ in a payload is a field that is ignored', () => {
+test('a field __proto__ in a payload is ignored', () => {
   const received = post({ body: `{"__proto__":{"email":"x@evil.example"},${BODY.slice(1)}` })
   assert.equal(received.kind === 'signed' && received.request.email, 'a@b.example')
   const absent = post({ body: '{"__proto__":{"email":"x@evil.example"}}' })
   assert.deepEqual(absent.kind === 'invalid' && absent.errors.email, ['This field is required.'])
 })
 
-test('nesting beyond what is read is a 400', () => {
+test('a body that is nested too deep gets 400', () => {
   const depth = 10_000
   const message = 'JSON parse error - Nesting deeper than 900 levels: line 1 column 901 (char 900)'
   assert.deepEqual(refusal(post({ body: Buffer.from('['.repeat(depth)) })), [400, 'json', message])
 })
 
-test('whatever the bytes and headers are, the answer is a refusal and nothing is thrown', () => {
+test('any bytes and headers without a valid signature are refused, and nothing is thrown', () => {
   const header = fc.option(fc.string({ unit: 'binary' }), { nil: undefined })
   const body = fc.oneof(fc.uint8Array(), fc.string({ unit: 'binary' }).map(Buffer.from), fc.json().map(Buffer.from))
   fc.assert(

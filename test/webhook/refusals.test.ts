@@ -23,14 +23,14 @@ function setUp() {
 const addresses = (count: number): string[] =>
   Array.from({ length: count }, (_, i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`)
 
-test('a few refusals are told singly, and the minute has nothing to add', () => {
+test('a few refusals get a log line each, and the minute has no summary', () => {
   const { refusals, refuse } = setUp()
   assert.equal(refuse('192.0.2.1', 5), 5)
   assert.equal(refuse('192.0.2.2', 1, 'json'), 1)
   assert.deepEqual(refusals.endMinute(), [])
 })
 
-test('a flood is told once a minute for its address, with all that was refused of it', () => {
+test('a flood gets one summary a minute for its address, with all of its refusals', () => {
   const { refusals, refuse } = setUp()
   assert.equal(refuse('192.0.2.1', 200), 5)
   assert.equal(refuse('192.0.2.1', 3, 'json'), 0)
@@ -42,14 +42,14 @@ test('a flood is told once a minute for its address, with all that was refused o
   assert.equal(refusals.endMinute()[0]?.refused, 7)
 })
 
-test('the addresses of one IPv6 network flood together', () => {
+test('the addresses of one IPv6 network are counted together', () => {
   const { refusals, refuse } = setUp()
   for (let i = 0; i < 100; i++) refuse(`2001:db8::${i.toString(16)}`, 1)
   const text = 'refused 100 webhooks from 2001:db8:0:0::/64 in the last minute: signature 100'
   assert.deepEqual(refusals.endMinute(), [{ address: '2001:db8:0:0::/64', refused: 100, text }])
 })
 
-test('whatever comes from wherever: at most 100 single lines a minute, and 11 at its end', () => {
+test('any number of senders gets at most 100 single lines a minute, and 11 at its end', () => {
   const { refusals, refuse } = setUp()
   let singly = 0
   for (const [i, ip] of addresses(5000).entries()) singly += refuse(ip, i < 20 ? 200 - i : 2)
@@ -66,7 +66,7 @@ test('whatever comes from wherever: at most 100 single lines a minute, and 11 at
   )
 })
 
-test('a thousand addresses are told apart: one that floods stays when others come once each', () => {
+test('a thousand addresses are counted, and one that floods stays when others come once each', () => {
   const { refusals, refuse } = setUp()
   refuse('192.0.2.1', 50)
   for (const ip of addresses(3000)) refuse(ip, 1)
@@ -77,7 +77,7 @@ test('a thousand addresses are told apart: one that floods stays when others com
   assert.equal(refusals.top(5000).length, 1000)
 })
 
-test('the top is of those who flood lately: ten minutes halve what came before', () => {
+test('the top ranks recent refusals higher: after ten minutes a refusal counts half', () => {
   const { clock, refusals, refuse } = setUp()
   refuse('192.0.2.1', 100)
   clock.at += 30 * MINUTE
@@ -119,7 +119,7 @@ test('a clock that is set back does no harm', () => {
   assert.equal(refusals.endMinute()[0]?.refused, 20)
 })
 
-test('each minute has its 100 single lines anew', () => {
+test('each minute has its own 100 single lines', () => {
   const refusals = createRefusals({ of: 'webhooks', now: () => 0 })
   for (let minute = 0; minute < 3; minute++) {
     const singles = Array.from({ length: 150 }, (_, i) => refusals.note({ code: 'json', ip: `192.0.2.${i}` }))

@@ -42,7 +42,7 @@ describe('the webhook over HTTP', () => {
 
   for (const path of ['/api/lernito/webhook', '/lernito/webhook']) {
     for (const rest of ['', '/', '?shop=1', '/?a=/b&c']) {
-      test(`${path}${rest} takes a sale, and never redirects`, async () => {
+      test(`${path}${rest} accepts a sale, and never redirects`, async () => {
         const body = payload({ email: 'path@example.com' })
         const answered = await exchange({ url: product.url + path + rest, headers: signed(body), body })
         assert.equal(answered.status, 200)
@@ -52,7 +52,7 @@ describe('the webhook over HTTP', () => {
   }
 
   for (const path of ['/', '/api/lernito', '/api/lernito/webhook/more', '/api/webhook/', '/lernito/webhooks']) {
-    test(`${path} is 404, in JSON`, async () => {
+    test(`${path} gets 404 in JSON`, async () => {
       const body = payload({ email: 'path@example.com' })
       const answered = await exchange({ url: product.url + path, headers: signed(body), body })
       assert.equal(answered.status, 404)
@@ -60,13 +60,13 @@ describe('the webhook over HTTP', () => {
     })
   }
 
-  test('a body of 64 KiB is read, whether its length is told or not', async () => {
+  test('a body of 64 KiB is read, with or without Content-Length', async () => {
     const body = bodyOf(BODY_LIMIT)
     assert.equal((await exchange({ url: product.webhook, headers: signed('{}'), body })).status, 401)
     assert.equal(await postChunked(product.webhook, body), 401)
   })
 
-  test('one byte more is 413, whether its length is told or not', async () => {
+  test('one byte more gets 413, with or without Content-Length', async () => {
     const body = bodyOf(BODY_LIMIT + 1)
     const answered = await exchange({ url: product.webhook, headers: signed('{}'), body })
     assert.equal(answered.status, 413)
@@ -74,13 +74,13 @@ describe('the webhook over HTTP', () => {
     assert.equal(await postChunked(product.webhook, body), 413)
   })
 
-  test('the previous secret still counts, any other does not', async () => {
+  test('the previous secret is accepted, and no other', async () => {
     const body = payload({ email: 'previous@example.com' })
     assert.equal((await exchange({ url: product.webhook, headers: signed(body, previous), body })).status, 200)
     assert.equal((await exchange({ url: product.webhook, headers: signed(body, `${SECRET}2`), body })).status, 401)
   })
 
-  test('x-lernito-delivery names the delivery, also of one that was rejected; what isn’t stored has none', async () => {
+  test('x-lernito-delivery names the delivery, even a rejected one; a request that isn’t stored has none', async () => {
     const id = /^[0-9A-Z]{26}$/
     const enrolled = await product.sell({ email: 'id@example.com' })
     const rejected = await product.sell({ email: 'no address' })
@@ -114,7 +114,7 @@ describe('the webhook over HTTP', () => {
   })
 })
 
-test('log lines carry the delivery’s id, and neither a secret, nor a signature, nor a whole e-mail address', async (t) => {
+test('log lines have the delivery’s id, but no secret, signature or whole e-mail address', async (t) => {
   const product = await startProduct({ env: { LERNITO_LOG_LEVEL: 'debug', LERNITO_ANSWER_WITHIN_MS: '1000' } })
   t.after(() => product.stop())
   const address = 'secretive.person@example.com'
@@ -151,7 +151,7 @@ async function success(log: readonly Record<string, unknown>[]): Promise<Record<
   throw new Error('no delivery succeeded within 10 s')
 }
 
-test('LERNITO_ANSWER_WITHIN_MS=0: 202 as soon as it is stored; the enrollment follows', async (t) => {
+test('with LERNITO_ANSWER_WITHIN_MS=0 a sale gets 202 as soon as it is stored, and is enrolled afterwards', async (t) => {
   const product = await startProduct({ env: { LERNITO_ANSWER_WITHIN_MS: '0' } })
   t.after(() => product.stop())
   await product.lms.faults([{ path: COURSE, delayMs: 300, times: 1 }])
@@ -163,7 +163,7 @@ test('LERNITO_ANSWER_WITHIN_MS=0: 202 as soon as it is stored; the enrollment fo
   assert.deepEqual(allowances, [{ email: 'later@example.com', course: DEMO, auto_enroll: true, used: false }])
 })
 
-test('an LMS slower than LERNITO_ANSWER_WITHIN_MS: 500 when the time is up; the enrollment follows', async (t) => {
+test('if the LMS is slower than LERNITO_ANSWER_WITHIN_MS, a sale gets 500 then, and is enrolled afterwards', async (t) => {
   const product = await startProduct({ env: { LERNITO_ANSWER_WITHIN_MS: '200' } })
   t.after(() => product.stop())
   await product.lms.faults([{ path: COURSE, delayMs: 700, times: 1 }])
@@ -175,7 +175,7 @@ test('an LMS slower than LERNITO_ANSWER_WITHIN_MS: 500 when the time is up; the 
   assert.equal((await success(product.log)).delivery, headers['x-lernito-delivery'])
 })
 
-test('an LMS that is down: 500 at once where no try fits the time; tried again by itself when it is back', async (t) => {
+test('while the LMS is down, a sale gets 500 at once, and is enrolled when the LMS is back', async (t) => {
   const folder = temporaryFolder(t)
   const lms = await startLms(t)
   const env = { ...serveEnv({ folder, lmsUrl: lms.url }), LERNITO_ANSWER_WITHIN_MS: '3000' }

@@ -39,7 +39,7 @@ const PROBES: Readonly<Record<string, { path?: string; headers: Record<string, s
   },
 }
 
-describe('an answer to who has no secret', async () => {
+describe('an answer to a sender without a secret', async () => {
   const products: Product[] = []
   for (const env of Object.values(SECRETS)) products.push(await startProduct({ env }))
   after(() => Promise.all(products.map((product) => product.stop())))
@@ -56,14 +56,14 @@ describe('an answer to who has no secret', async () => {
   }
 
   for (const [name, probe] of Object.entries(PROBES)) {
-    test(`${name}: it is the same to the last byte, whichever secrets there are`, async () => {
+    test(`${name}: it is the same byte for byte with any secrets`, async () => {
       const [first, ...others] = await Promise.all(products.map((product) => ask(product, probe)))
       assert.ok(first !== undefined && others.length === 2 && first.status >= 400 && first.status < 500)
       for (const other of others) assert.deepEqual(other, first)
     })
   }
 
-  test('a signature that is wrong in its first digit is answered as one that is wrong in its last', async () => {
+  test('a signature with a wrong first digit gets the same answer as one with a wrong last digit', async () => {
     const [product] = products
     assert.ok(product)
     const [first, last, none] = ['a wrong first digit', 'a wrong last digit', 'no signature'].map(
@@ -75,7 +75,7 @@ describe('an answer to who has no secret', async () => {
   })
 })
 
-test('what is refused before the signature is looked at never comes near a secret', () => {
+test('a request that is refused before its signature is checked uses no secret', () => {
   const secrets: readonly string[] = new Proxy([], {
     get: () => {
       throw new Error('a secret was looked at')

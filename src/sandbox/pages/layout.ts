@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
 import type { Person } from '../../stand-in/people.ts'
-import { send } from '../../stand-in-api/views.ts'
+import { send } from '../../stand-in-api/serve.ts'
 
 const style = `
 :root { color-scheme: light dark; --line: #8886; --accent: #06688f; --wrong: #b3261e; }

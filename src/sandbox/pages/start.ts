@@ -18,7 +18,7 @@ export function addStartPage({ app, lms }: { app: FastifyInstance; lms: Lms }): 
 the few pages that a learner needs. Use it to try out a sale from end to end: a webhook comes in, and the course appears
 on the buyer's dashboard.</p>
 <p><a class="button" href="/register">Register</a> <a class="button" href="/login">Sign in</a>
-<a class="button" href="/dashboard">Dashboard</a></p>
+<a class="button" href="/dashboard">Dashboard</a> <a class="button" href="/mails">Mails</a></p>
 <h2>People</h2>
 <table><thead><tr><th>Username</th><th>E-mail address</th><th>Account</th></tr></thead>
 <tbody>!${people.map(personRow).join('\n')}</tbody></table>
@@ -27,8 +27,8 @@ on the buyer's dashboard.</p>
 <table><thead><tr><th>Name</th><th>Key</th></tr></thead>
 <tbody>!${courses.map(courseRow).join('\n')}</tbody></table>
 <h2>Behind the scenes</h2>
-<p>All enrollments and allowances as JSON: <a href="/sandbox/state">/sandbox/state</a>. Counts of all calls:
-<a href="/sandbox/calls">/sandbox/calls</a>.</p>
+<p>All enrollments and allowances as JSON: <a href="/sandbox/state">/sandbox/state</a>. The LMS's audit of batch calls:
+<a href="/sandbox/audit">/sandbox/audit</a>. Counts of all calls: <a href="/sandbox/calls">/sandbox/calls</a>.</p>
 `
     return sendPage(reply, 200, page({ title: 'What is this?', person: signedInPerson(lms, request), main }))
   })

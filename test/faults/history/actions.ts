@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { page } from '../door.ts'
+import { page } from '../fault-proxy.ts'
 import type { Chance } from './chance.ts'
 import { type FaultName, isEnrolling, isThrottled, REPLIES } from './faults.ts'
 import type { Replica } from './replicas.ts'
 import { free, occupying, refund, type World } from './world.ts'
 
-/** Something that happens. It ends when its trouble is over, and by then others have happened beside it. */
+/** An action of the history. It ends when its fault is over; other actions run at the same time. */
 export type Action = (world: World, chance: Chance) => Promise<void>
 
 const sale: Action = async ({ record, shop, replicas }, chance) => {
@@ -22,7 +22,7 @@ const repeat: Action = async ({ record, shop, replicas }, chance) => {
   if (former.length > 0) shop.repeat(chance.pick(former), chance.pick(replicas))
 }
 
-/** Of something that is settled: that its first attempt comes only afterwards is ruled out. */
+/** Refunds a settled sale, so that its first attempt can't come afterwards. */
 const refundSettled: Action = async (world, chance) => {
   const { record, shop } = world
   const readAt = Date.now()
@@ -40,7 +40,7 @@ const refundSettled: Action = async (world, chance) => {
   shop.reserved.delete(email)
 }
 
-/** Buyers without an account make one; it is not active yet. */
+/** A buyer without an account registers; the account is not active yet. */
 const register: Action = async ({ record, lms }, chance) => {
   const emails = record.sales.map(({ email }) => email)
   const strangers = emails.filter((email) => email.startsWith('new') && !record.registered.has(email))
@@ -99,7 +99,7 @@ const partition: Action = async (world, chance) => {
   })
 }
 
-/** A replica to which something may be done now; of several one stays as it is, and one alone is spared at times. */
+/** Returns a replica that is free for an action, or null. Of several one is always left alone, a single one sometimes. */
 export function spare(world: World, chance: Chance): Replica | null {
   const idle = free(world)
   const isAlone = world.replicas.length === 1
@@ -107,7 +107,7 @@ export function spare(world: World, chance: Chance): Replica | null {
   return chance.pick(idle)
 }
 
-/** The LMS is away for a while, its heartbeat too. */
+/** The LMS and its heartbeat are unavailable for a while. */
 const outage: Action = async ({ record, lms }, chance) => {
   let isOver = false
   lms.addFault({ name: 'outage', fits: () => !isOver, reply: () => page(503), left: Number.POSITIVE_INFINITY })

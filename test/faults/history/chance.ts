@@ -1,15 +1,15 @@
 import { randomFrom } from '../load.ts'
 
-/** Choices that a seed decides. */
+/** Random choices from a seed. */
 export interface Chance {
   /** A whole number from `least` to `most`. */
   between(least: number, most: number): number
   happens(probability: number): boolean
   /** @throws Error for an empty list */
   pick<One>(from: readonly One[]): One
-  /** A name, each with its weight. */
+  /** Returns one of the names, by their weights. */
   weighted<Name extends string>(weights: readonly (readonly [Name, number])[]): Name
-  /** Choices of their own: how many of them are made changes nothing here. */
+  /** Returns independent choices: their number doesn't change the choices here. */
   branch(): Chance
 }
 

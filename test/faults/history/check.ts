@@ -6,7 +6,7 @@ import type { Row } from './shop.ts'
 
 export interface Violation {
   readonly rule: string
-  /** null where it is about nobody in particular. */
+  /** null if it is not about one person. */
   readonly email: string | null
 }
 
@@ -14,7 +14,7 @@ const MINUTE_MS = 60_000
 const ACCEPTED = [200, 202, 500] // 500 says that the sale is stored
 export const keyOf = (email: string, course: string): string => `${email.toLowerCase()} in ${course}`
 
-/** What the record, the stored deliveries and the LMS must not show at the end. `mostCalls` is for any minute. */
+/** Returns the violations in the record, the stored deliveries and the LMS at the end. `mostCalls` is the limit a minute. */
 export function check(from: {
   record: Record
   rows: ReadonlyMap<string, Row>
@@ -66,7 +66,7 @@ export function check(from: {
   return [...missing, ...returned, ...strangers, ...overspent]
 }
 
-/** What operators took away, oldest first, by person and course. */
+/** Returns the operators' refunds, oldest first, by person and course. */
 export const refundsIn = ({ kept }: Pick<Record, 'kept'>): Map<string, Kept[]> =>
   Map.groupBy(
     kept.filter(({ by, kind }) => by === 'operator' && (kind === 'unenrolled' || kind === 'disallowed')),
@@ -75,14 +75,14 @@ export const refundsIn = ({ kept }: Pick<Record, 'kept'>): Map<string, Kept[]> =
 
 const wasAccepted = ({ status }: Sending): boolean => status !== null && ACCEPTED.includes(status)
 
-/** Whether one of its webhooks was accepted and no refund came after it was sent. */
+/** Whether one of its webhooks was accepted and no refund came after that webhook was sent. */
 function mustHave({ sale, isStored, refunds }: { sale: Sale; isStored: boolean; refunds: Kept[] }): boolean {
-  // Of a sale that is stored without an answer nobody knows which webhook did it: any refund may have come after.
+  // If a sale is stored without an answer, any of its webhooks may have been stored, so a refund may have come later.
   if (isStored && refunds.length === 0) return true
   return sale.sendings.some((one) => wasAccepted(one) && refunds.every(({ at }) => at < one.sentAt))
 }
 
-/** Whether a webhook of this sale may have been received between a refund and what was kept after it. */
+/** Whether a webhook of this sale may have been received between a refund and the later change in the LMS. */
 function mayFollow(from: { sale: Sale; refund: Kept; one: Kept; record: Record }): boolean {
   const { sale, refund, one, record } = from
   const first = record.kept.find(
@@ -90,10 +90,10 @@ function mayFollow(from: { sale: Sale; refund: Kept; one: Kept; record: Record }
       by === 'service' && kind !== 'disallowed' && keyOf(email, course) === keyOf(one.email, one.course),
   )
   return sale.sendings.some((sending, i) => {
-    // Of a connection that ended without an answer nobody knows when its webhook was stored.
+    // If a connection ended without an answer, it is unknown when its webhook was stored.
     const bounds = [sending.status === null ? null : sending.answeredAt]
     if (i === 0) bounds.push(sale.storedAt)
-    // What the LMS kept of the only webhook there was shows that it had been received.
+    // If there was only one webhook, a change in the LMS shows that it had been received.
     if (i === 0 && sale.sendings.length === 1 && isOnly(record, sale)) bounds.push(first?.at ?? null)
     const receivedBy = Math.min(...bounds.map((at) => at ?? Number.POSITIVE_INFINITY))
     return sending.sentAt <= one.at && receivedBy >= refund.at
@@ -103,7 +103,7 @@ function mayFollow(from: { sale: Sale; refund: Kept; one: Kept; record: Record }
 const isOnly = (record: Record, sale: Sale): boolean =>
   record.sales.every((other) => other === sale || other.email !== sale.email)
 
-/** The most throttled calls in any minute. */
+/** Returns the largest number of throttled calls in any minute. */
 export function busiestMinute(calls: readonly Called[]): number {
   const times = calls.filter(isThrottled).map(({ at }) => at)
   let begin = 0
@@ -115,7 +115,7 @@ export function busiestMinute(calls: readonly Called[]): number {
   return worst
 }
 
-/** Who has which course, or will have it on activation: to an account that is active an allowance is nothing. */
+/** Returns who is enrolled in which course, or will be on activation. An allowance of an active account has no effect. */
 export function pairsIn({ enrollments, allowances }: State, { registered }: Pick<Record, 'registered'>): Set<string> {
   const active = enrollments.filter((row) => row.active)
   const waiting = allowances.filter(

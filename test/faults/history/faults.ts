@@ -1,26 +1,26 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { BULK } from '../../service/serving.ts'
-import { answerOf, type Knock, page, type Reply } from '../door.ts'
+import { answerOf, type LmsCall, page, type Reply } from '../fault-proxy.ts'
 
-/** What happens to the next `left` calls that fit. */
+/** A fault for the next `left` calls that fit. */
 export interface Fault {
   readonly name: string
-  readonly fits: (knock: Knock) => boolean
-  readonly reply: (knock: Knock) => Reply
+  readonly fits: (call: LmsCall) => boolean
+  readonly reply: (call: LmsCall) => Reply
   left: number
 }
 
 const ENROLLING = [BULK, '/api/enrollment/v1/enrollment', '/api/enrollment/v1/enrollment_allowed/']
-export const isEnrolling = ({ method, path }: Pick<Knock, 'method' | 'path'>): boolean =>
+export const isEnrolling = ({ method, path }: Pick<LmsCall, 'method' | 'path'>): boolean =>
   method === 'POST' && ENROLLING.includes(path)
 
-/** Whether the LMS's throttle counts it. bulk_enroll is looked for by GET without authorization, which isn't counted. */
-export const isThrottled = ({ method, path }: Pick<Knock, 'method' | 'path'>): boolean =>
+/** Whether the LMS's throttle counts it. The check for bulk_enroll is a GET without authorization, which isn't counted. */
+export const isThrottled = ({ method, path }: Pick<LmsCall, 'method' | 'path'>): boolean =>
   path === BULK ? method === 'POST' : path.startsWith('/api/enrollment/v1/')
 
 /** Whether a call is about this person, by address or username. */
-export function names({ path, body }: Pick<Knock, 'path' | 'body'>, email: string): boolean {
+export function names({ path, body }: Pick<LmsCall, 'path' | 'body'>, email: string): boolean {
   const username = email.split('@')[0] ?? ''
   return new RegExp(`\\b${username}\\b`).test(`${decodeURIComponent(path)} ${body}`)
 }
@@ -33,9 +33,9 @@ const json =
 const bulkSchema = z.object({ identifiers: z.string(), courses: z.string() })
 const NOTHING = { user: false, enrollment: false, allowed: false, auto_enroll: false }
 
-/** A bulk_enroll that breaks for some of its people; since one broke, nothing is kept. */
-function bulkError(knock: Knock, breaks: (index: number, all: number) => boolean): Reply {
-  const { identifiers, courses } = bulkSchema.parse(JSON.parse(knock.body))
+/** The answer of a bulk_enroll that fails for some people, which makes the LMS roll back all of it. */
+function bulkError(call: LmsCall, breaks: (index: number, all: number) => boolean): Reply {
+  const { identifiers, courses } = bulkSchema.parse(JSON.parse(call.body))
   const people = identifiers.split(',')
   const results = people.map((identifier, i) =>
     breaks(i, people.length) ? { identifier, error: true } : { identifier, before: NOTHING, after: NOTHING },
@@ -44,27 +44,27 @@ function bulkError(knock: Knock, breaks: (index: number, all: number) => boolean
   return json(200, { action: 'enroll', auto_enroll: true, email_students: false, courses: Object.fromEntries(each) })
 }
 
-export const failingCourse = (knock: Knock): Reply => (knock.path === BULK ? bulkError(knock, () => true) : page(500))
+export const failingCourse = (call: LmsCall): Reply => (call.path === BULK ? bulkError(call, () => true) : page(500))
 
 const THROTTLED = { detail: 'Request was throttled. Expected available in 1 second.' }
 
-/** How each fault of the LMS answers a call. */
+/** The reply of each fault to a call. */
 export const REPLIES = {
   'error 500': () => page(500),
   '429': () => json(429, THROTTLED, { 'retry-after': '1' }),
   'cut before': () => (response) => void response.destroy(),
   hang: () => (response) => void delay(2500).then(() => response.destroy()),
-  'lost answer': (knock) => (response) => void knock.pass().then(() => response.destroy()),
-  'slow answer': (knock) => heldAnswer(knock, delay(1500)),
-  deadlock: (knock) => (knock.path === BULK ? bulkError(knock, (i, all) => i === all - 1) : page(500)),
-} as const satisfies { [name: string]: (knock: Knock) => Reply }
+  'lost answer': (call) => (response) => void call.forward().then(() => response.destroy()),
+  'slow answer': (call) => heldAnswer(call, delay(1500)),
+  deadlock: (call) => (call.path === BULK ? bulkError(call, (i, all) => i === all - 1) : page(500)),
+} as const satisfies { [name: string]: (call: LmsCall) => Reply }
 export type FaultName = keyof typeof REPLIES
 
-/** What the call does is done at once; its answer comes when `until` has come. */
+/** Carries out the call at once, but sends its answer only after `until`. */
 export const heldAnswer =
-  (knock: Knock, until: Promise<unknown>): Reply =>
+  (call: LmsCall, until: Promise<unknown>): Reply =>
   (response) =>
-    void knock.pass().then(async (passed) => {
+    void call.forward().then(async (passed) => {
       await until
       answerOf(passed)(response)
     })

@@ -6,21 +6,21 @@ import { HEALTHY } from './lms.ts'
 import { type Sale, within } from './record.ts'
 import { isEnrolled, occupying, refund, type World } from './world.ts'
 
-/** For a first call to come, even where the call budget is used up. */
+/** Time for a first call, even if the call budget is used up. */
 const CALL_MS = 12_000
-/** For others to give up a replica and do what it left. */
+/** Time for the other replicas to prune a replica and do its work. */
 const TAKEOVER_MS = 8000
 
-/** The answer to the call that enrolled is lost; the buyer is unenrolled before the next attempt. */
+/** The answer to the enrolling call is lost, and the buyer is unenrolled before the next attempt. */
 const refundAfterLost: Action = async (world, chance) => {
   const { lms, shop, replicas } = world
   const email = shop.fresh(chance.pick(['known', 'known', 'idle']))
   const course = chance.pick(HEALTHY)
-  // Of the inactive the first call makes an allowance only, and the second enrolls.
+  // For an inactive account the first call only makes an allowance, and the second one enrolls.
   let before = email.startsWith('idle') ? 1 : 0
   lms.addFault({
     name: 'lost answer, then a refund',
-    fits: (knock) => isEnrolling(knock) && names(knock, email) && before-- === 0,
+    fits: (call) => isEnrolling(call) && names(call, email) && before-- === 0,
     reply: REPLIES['lost answer'],
     left: 1,
   })
@@ -30,7 +30,7 @@ const refundAfterLost: Action = async (world, chance) => {
   world.record.count('refunds after a lost answer')
 }
 
-/** A process dies after a call enrolled and before it knows; the buyer is unenrolled before it is up again. */
+/** A process is killed before it gets the answer of an enrolling call, and the buyer is unenrolled before it restarts. */
 const refundAfterKill: Action = async (world, chance) => {
   const replica = spare(world, chance)
   if (replica === null) return
@@ -51,11 +51,11 @@ const refundAfterKill: Action = async (world, chance) => {
   })
 }
 
-/** A process is stopped in the middle of one person's calls; others do the work, and the buyer is unenrolled. */
+/** A process is paused between the calls for one person; others do the work, and the buyer is unenrolled. */
 const refundWhilePaused: Action = async (world, chance) => {
   const replica = world.replicas.length > 1 ? spare(world, chance) : null
   if (replica === null) return
-  const buyer = { email: world.shop.fresh('idle'), course: chance.pick(HEALTHY) } // whom several calls are about
+  const buyer = { email: world.shop.fresh('idle'), course: chance.pick(HEALTHY) } // an inactive account needs several calls
   await occupying(replica, async () => {
     const held = hold(world, [buyer.email])
     const sales = world.shop.sellApart([buyer], replica)
@@ -64,7 +64,7 @@ const refundWhilePaused: Action = async (world, chance) => {
       replica.freeze()
       await refundSettled(world, sales, 'while paused')
       held.release()
-      await delay(100) // the answer is there when it runs again
+      await delay(100) // the answer has arrived when it runs again
       replica.thaw()
     }
     held.release()
@@ -76,7 +76,7 @@ const refundWhileCutOff: Action = async (world, chance) => {
   const replica = spare(world, chance)
   const cutOff = replica?.cutOff ?? null
   if (replica === null || cutOff === null) return
-  // Of different courses, so that the first call is not about them all.
+  // The courses differ, so that the first call doesn't cover all buyers.
   const courses = [...new Set(Array.from({ length: 4 }, () => chance.pick(HEALTHY)))]
   const buyers = courses.map((course) => ({ email: world.shop.fresh('known'), course }))
   await occupying(replica, async () => {
@@ -95,13 +95,13 @@ const refundWhileCutOff: Action = async (world, chance) => {
   })
 }
 
-/** Whether the first bulk call came that is about any of them; its answer is held until `release`. */
+/** Holds the answer to the first bulk call for any of these people until `release`. `hit`: whether the call came. */
 function hold({ lms }: World, emails: readonly string[]): { hit: () => boolean; release: () => void } {
   const until = Promise.withResolvers<void>()
   const fault: Fault = {
     name: 'held answer',
-    fits: (knock) => knock.path === BULK && emails.some((email) => names(knock, email)),
-    reply: (knock) => heldAnswer(knock, until.promise),
+    fits: (call) => call.path === BULK && emails.some((email) => names(call, email)),
+    reply: (call) => heldAnswer(call, until.promise),
     left: 1,
   }
   lms.addFault(fault)
@@ -118,7 +118,7 @@ const areStored = ({ shop }: World, sales: readonly Sale[]): Promise<boolean> =>
     100,
   )
 
-/** Has each of these sales refunded as soon as it is settled, if it is within the time. */
+/** Refunds each of these sales as soon as it is settled, within a time limit. */
 async function refundSettled(world: World, sales: readonly Sale[], when: string): Promise<void> {
   const left = new Set(sales)
   const look = async (): Promise<boolean> => {

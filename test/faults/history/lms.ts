@@ -4,12 +4,12 @@ import { z } from 'zod'
 import { defaultWorld } from '../../../src/sandbox/default-world.ts'
 import { exchange } from '../../harness.ts'
 import { BULK, startLms } from '../../service/serving.ts'
-import { type Knock, type Reply, startDoor } from '../door.ts'
+import { type LmsCall, type Reply, startFaultProxy } from '../fault-proxy.ts'
 import { type Fault, failingCourse, isEnrolling } from './faults.ts'
 import type { Record } from './record.ts'
 
 export const HEALTHY = Array.from({ length: 6 }, (_, i) => `course-v1:Lernito+H${i}+2026`)
-/** For everybody in it the LMS breaks, to the end. */
+/** The LMS fails for everyone in this course, until the end. */
 export const FAILING = 'course-v1:Lernito+Failing+2026'
 const OPERATOR = { client_id: 'operator', client_secret: 'operator-secret' }
 const PEOPLE = 3000
@@ -31,7 +31,7 @@ const WORLD = {
 
 const tokenSchema = z.object({ access_token: z.string() })
 
-/** The stand-in LMS, which records what every call changed, with a door for each replica, where its faults are. */
+/** Starts the stand-in LMS, which records the changes of every call, and makes a fault proxy for each replica. */
 export async function startHistoryLms({ t, record }: { t: TestContext; record: Record }) {
   const faults: Fault[] = []
   const lms = await startLms(t, {
@@ -43,15 +43,15 @@ export async function startHistoryLms({ t, record }: { t: TestContext; record: R
     },
   })
 
-  const faultOf = (knock: Knock): { name: string; reply: Reply } | null => {
-    const fault = faults.find(({ left, fits }) => left > 0 && fits(knock))
+  const faultOf = (call: LmsCall): { name: string; reply: Reply } | null => {
+    const fault = faults.find(({ left, fits }) => left > 0 && fits(call))
     if (fault === undefined) {
-      if (!isEnrolling(knock) || !knock.body.includes(FAILING)) return null
-      return { name: 'failing course', reply: failingCourse(knock) }
+      if (!isEnrolling(call) || !call.body.includes(FAILING)) return null
+      return { name: 'failing course', reply: failingCourse(call) }
     }
     fault.left--
     record.count(`fault ${fault.name}`)
-    return { name: fault.name, reply: fault.reply(knock) }
+    return { name: fault.name, reply: fault.reply(call) }
   }
 
   const token = async (): Promise<string> => {
@@ -65,24 +65,24 @@ export async function startHistoryLms({ t, record }: { t: TestContext; record: R
   return {
     ...lms,
 
-    /** Where one replica reaches the LMS. */
-    doorFor: async (replica: string): Promise<string> => {
-      const door = await startDoor(t)
-      door.leadsTo(lms.url)
-      door.onKnock((knock) => {
-        const fault = faultOf(knock)
-        const { method, path, body } = knock
+    /** Starts a replica's fault proxy and returns its URL. */
+    proxyFor: async (replica: string): Promise<string> => {
+      const proxy = await startFaultProxy(t)
+      proxy.forwardTo(lms.url)
+      proxy.onCall((call) => {
+        const fault = faultOf(call)
+        const { method, path, body } = call
         record.calls.push({ at: Date.now(), replica, method, path, body, fault: fault?.name ?? null })
         return fault?.reply ?? null
       })
-      return door.url
+      return proxy.url
     },
 
-    /** Has calls meet a fault: those that come first, or, before others, those that are meant by name. */
+    /** Adds a fault. It goes before the older ones. */
     addFault: (fault: Fault): void => void faults.unshift(fault),
     endFaults: (): void => void faults.splice(0),
 
-    /** An operator unenrolls, as after a refund; an allowance is deleted. Past the door: no fault is met. */
+    /** Unenrolls as an operator does after a refund, and deletes an allowance. It bypasses the proxy and its faults. */
     unenroll: async (email: string, course: string): Promise<void> => {
       const body = JSON.stringify({ action: 'unenroll', auto_enroll: false, courses: course, identifiers: email })
       const headers = { 'content-type': 'application/json', authorization }

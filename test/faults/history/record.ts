@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Effect } from '../../../src/stand-in/transactions.ts'
 
-/** One POST of a sale. Times are ms since 1970; without an answer, `answeredAt` is the end of the connection. */
+/** One POST of a sale. Times are in ms since 1970. Without an answer, `answeredAt` is when the connection ended. */
 export interface Sending {
   readonly sentAt: number
   readonly replica: string
@@ -9,39 +9,39 @@ export interface Sending {
   status: number | null
 }
 
-/** What the shop sold, once or again: each repeat has the same payload. */
+/** A sale of the shop. Its repeats have the same payload. */
 export interface Sale {
   /** The payload's `name`, by which the stored delivery is found. */
   readonly name: string
   readonly email: string
   readonly courses: readonly string[]
   readonly sendings: Sending[]
-  /** When it was first seen in the database. */
+  /** When the test first saw it in the database. */
   storedAt: number | null
 }
 
-/** A change that the LMS kept. `beganAt` is when the call for it came in. */
+/** A change that the LMS committed. `beganAt` is when its call arrived. */
 export interface Kept extends Effect {
   readonly by: 'service' | 'operator'
   readonly beganAt: number
   readonly at: number
 }
 
-/** A call of the service, as it came in before the LMS. */
+/** A call of the service, as it arrived at the fault proxy. */
 export interface Called {
   readonly at: number
   readonly replica: string
   readonly method: string
   readonly path: string
   readonly body: string
-  /** The fault that it met. */
+  /** The fault that it got. */
   readonly fault: string | null
 }
 
-/** All else that belongs to a person's history. */
+/** Another entry of a person's history. */
 interface Note {
   readonly at: number
-  /** Whom it is about; null: everybody. */
+  /** The person that it is about; null: everyone. */
   readonly email: string | null
   readonly text: string
 }
@@ -52,7 +52,7 @@ export function createRecord() {
   const calls: Called[] = []
   const notes: Note[] = []
   const counts = new Map<string, number>()
-  /** Who made an account, and whether it is active yet. */
+  /** The people who registered, and whether their account is active. */
   const registered = new Map<string, { isActive: boolean }>()
   return {
     sales,
@@ -71,7 +71,7 @@ export function createRecord() {
 }
 export type Record = ReturnType<typeof createRecord>
 
-/** Whether `look` became true within `ms`, asked every `everyMs`. */
+/** Checks `look` every `everyMs`, and returns whether it became true within `ms`. */
 export async function within(ms: number, look: () => boolean | Promise<boolean>, everyMs = 20): Promise<boolean> {
   for (const end = performance.now() + ms; performance.now() < end; await delay(everyMs)) {
     if (await look()) return true

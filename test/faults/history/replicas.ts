@@ -7,24 +7,25 @@ import type { HistoryLms } from './lms.ts'
 import type { Record } from './record.ts'
 
 const command = [process.execPath, join(import.meta.dirname, '../quick-replica.ts')] as const
-/** Answered 202 at once, or as soon as it is known what came of the sale. */
+/** 0 answers 202 at once; otherwise the sender waits for the result. */
 const ANSWER_WITHIN_MS = ['0', '2000', '8000']
-/** A process of the service, started anew under the same name after each end. */
+
+/** A process of the service, restarted under the same name after each end. */
 export interface Replica {
   readonly name: string
   url(): string
-  /** Something is done to it: nothing else may be. */
+  /** True while an action uses it; no other action may. */
   busy: boolean
   start(chance: Chance): Promise<void>
-  /** SIGKILL, or a stop that it is asked for. */
+  /** Kills it, or stops it gracefully. */
   end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
   freeze(): void
   thaw(): void
-  /** Takes its database away; null where that is a file. */
+  /** Cuts it off from its database; null for SQLite. */
   readonly cutOff: ((isCut: boolean) => void) | null
 }
 
-/** A replica, not started. `mariadb` is its port where replicas share one, null for SQLite. */
+/** Makes a replica without starting it. `mariadbPort` is null for SQLite. */
 export async function createReplica(from: {
   t: TestContext
   name: string
@@ -34,14 +35,14 @@ export async function createReplica(from: {
   lms: HistoryLms
   record: Record
   readonly callsPerMinute: number
-  /** How far its clock may be ahead of ours or behind it. */
+  /** The largest offset of its clock from the test's. */
   clockMs: number
 }): Promise<Replica> {
   const { t, name, folder, lms, record } = from
-  const doorUrl = await lms.doorFor(name)
-  const proxy = from.mariadbPort === null ? null : await startProxy({ t, port: from.mariadbPort })
+  const proxyUrl = await lms.proxyFor(name)
+  const databaseProxy = from.mariadbPort === null ? null : await startProxy({ t, port: from.mariadbPort })
   const url = new URL(from.databaseUrl)
-  if (proxy !== null) url.port = String(proxy.port)
+  if (databaseProxy !== null) url.port = String(databaseProxy.port)
   let serving: Awaited<ReturnType<typeof startServe>> | null = null
 
   return {
@@ -57,7 +58,7 @@ export async function createReplica(from: {
         LERNITO_ANSWER_WITHIN_MS: within,
         CLOCK_AHEAD_MS: String(ahead),
       }
-      serving = await startServe({ t, folder, lmsUrl: doorUrl, env, command })
+      serving = await startServe({ t, folder, lmsUrl: proxyUrl, env, command })
       if (ahead !== 0) record.count('clock offset')
       record.note(`${name} started, its clock ${ahead} ms ahead, answers within ${within} ms`)
     },
@@ -75,12 +76,12 @@ export async function createReplica(from: {
       serving?.child.kill('SIGCONT')
     },
     cutOff:
-      proxy === null
+      databaseProxy === null
         ? null
         : (isCut) => {
             record.note(`${name} is ${isCut ? 'cut off from' : 'back at'} the database`)
-            if (isCut) proxy.down()
-            else proxy.up()
+            if (isCut) databaseProxy.down()
+            else databaseProxy.up()
           },
   }
 }

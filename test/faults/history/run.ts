@@ -15,13 +15,13 @@ import { createShop, type Row } from './shop.ts'
 import { storyOf } from './story.ts'
 import type { World } from './world.ts'
 
-/** For how long new things begin; then all that began is finished. */
+/** How long new actions start. Then those that have started are finished. */
 const SECONDS = Number(process.env.HISTORY_SECONDS ?? 30)
 const CLOCK_MS = Number(process.env.HISTORY_CLOCK_MS ?? 5000)
 const WITHOUT = (process.env.HISTORY_WITHOUT ?? '').split(',').filter((name) => name !== '')
-/** For what is left at the end: it takes as long as the call budget makes it. */
+/** The time for the remaining work at the end, which depends on the call budget. */
 const DRAIN_MS = 120_000
-/** Then a sender sends again what still waits; nobody does so for who was refunded, whose next attempt may come by then. */
+/** When the shop repeats unsettled sales, and when it stops waiting for the next attempt of a refunded one. */
 const SEND_AGAIN_MS = 4000
 const REFUNDED_MS = 15_000
 const SPARE_CALLS = 10
@@ -30,18 +30,19 @@ const HAPPENINGS = { ...ACTIONS, ...INCIDENTS }
 type Happening = keyof typeof HAPPENINGS
 const isHappening = (name: string): name is Happening => Object.hasOwn(HAPPENINGS, name)
 
-/** Has things happen as a seed decides, to replicas of one database, and checks what the LMS has at the end. */
+/** Runs random actions from a seed on the replicas of one database, and checks the LMS at the end. */
 export async function runHistory(from: {
   t: TestContext
   title: string
   replicas: number
-  /** What the calls of all of them together keep to. */
+  /** The call budget that all replicas share. */
   callsPerMinute: number
   database: (folder: string) => { url: string; mariadbPort: number | null }
 }): Promise<void> {
   const { t, title } = from
   const callsPerMinute = Number(process.env.HISTORY_CALLS ?? from.callsPerMinute)
-  for (const name of WITHOUT) assert.ok(isHappening(name), `HISTORY_WITHOUT names ${name}, which nothing is called`)
+  for (const name of WITHOUT)
+    assert.ok(isHappening(name), `HISTORY_WITHOUT names ${name}, which is no action or incident`)
   const seed = Number(process.env.HISTORY_SEED ?? randomInt(2 ** 31))
   t.diagnostic(`HISTORY_SEED=${seed}`)
   const chance = createChance(seed)
@@ -81,7 +82,7 @@ export async function runHistory(from: {
   assert.equal(found.length, 0, `HISTORY_SEED=${seed}\n${[...found, ...stories].join('\n')}`)
 }
 
-/** Begins one thing after the other, a few each second, and ends when the last of them has ended. */
+/** Starts a few actions each second, and ends when all have ended. */
 async function happen(world: World, chance: Chance): Promise<void> {
   const weights = Object.entries(HAPPENINGS).flatMap(([name, [, weight]]): [Happening, number][] =>
     isHappening(name) && !WITHOUT.includes(name) ? [[name, weight]] : [],
@@ -98,7 +99,7 @@ async function happen(world: World, chance: Chance): Promise<void> {
   await Promise.all(under)
 }
 
-/** Until nothing is left to do but for the course that fails; gives whether it came to that. */
+/** Waits until only work for the failing course is left. Returns whether that happened in time. */
 async function drain(world: World, chance: Chance): Promise<boolean> {
   const { record, lms, shop, replicas } = world
   const began = performance.now()
@@ -127,7 +128,7 @@ async function drain(world: World, chance: Chance): Promise<boolean> {
   return done
 }
 
-/** Who has which course, and, with `refunded`, who had it until it was refunded. */
+/** Returns who is enrolled in which course and, with `refunded`, also who was until the refund. */
 const settledPairs = ({ record }: World, state: State, refunded: boolean): Set<string> =>
   new Set([...pairsIn(state, record), ...(refunded ? refundsIn(record).keys() : [])])
 

@@ -21,10 +21,10 @@ const OPEN_STATES = ['queued', 'queued']
 const KINDS = ['known', 'idle', 'new'] as const
 type Kind = (typeof KINDS)[number]
 
-/** The shop: who buys what, and what is sent about it. */
+/** The shop: makes sales and sends their webhooks. */
 export function createShop({ record, databaseUrl }: { record: Record; databaseUrl: string }) {
   const numbers = { known: 0, idle: 0, new: 0 }
-  /** Whom only one thing is about: nothing else may be. */
+  /** People whom one incident uses; no other action may. */
   const reserved = new Set<string>()
   const answers = new Set<Promise<void>>()
 
@@ -35,7 +35,7 @@ export function createShop({ record, databaseUrl }: { record: Record; databaseUr
     return sale
   }
 
-  /** Posts it, and doesn't wait for the answer. */
+  /** Posts a sale without waiting for the answer. */
   const send = (sale: Sale, replica: Replica): void => {
     const sending = { sentAt: Date.now(), replica: replica.name, answeredAt: null, status: null }
     sale.sendings.push(sending)
@@ -58,7 +58,7 @@ export function createShop({ record, databaseUrl }: { record: Record; databaseUr
       send(sale, replica)
     },
 
-    /** Sales to people whom nothing else is about, neither now nor later. */
+    /** Makes sales to people whom no other action uses, now or later. */
     sellApart: (buyers: readonly { email: string; course: string }[], replica: Replica): Sale[] =>
       buyers.map(({ email, course }) => {
         reserved.add(email)
@@ -67,10 +67,10 @@ export function createShop({ record, databaseUrl }: { record: Record; databaseUr
         return sale
       }),
 
-    /** A person who has bought nothing. */
+    /** Returns a person who has bought nothing yet. */
     fresh: (kind: Kind): string => `${kind}${numbers[kind]++}@example.com`,
 
-    /** One, two or three courses, and now and then the one that fails. */
+    /** Returns one, two or three courses, and sometimes the failing one as well. */
     courses: (chance: Chance): string[] => {
       const count = chance.pick([1, 1, 1, 2, 2, 3])
       const healthy = Array.from({ length: count }, () => chance.pick(HEALTHY))
@@ -79,7 +79,7 @@ export function createShop({ record, databaseUrl }: { record: Record; databaseUr
 
     reserved,
 
-    /** All deliveries, by the name of their sale. */
+    /** Returns all deliveries by the name of their sale. */
     rows: async (): Promise<Map<string, Row>> => {
       const stored = await deliveriesIn(databaseUrl)
       const rows = stored.map(({ email, state, request, outcome }): [string, Row] => {
@@ -93,7 +93,7 @@ export function createShop({ record, databaseUrl }: { record: Record; databaseUr
       return byName
     },
 
-    /** Until the shop has heard of every sale, or its connection has ended. */
+    /** Waits until every webhook is answered, or its connection has ended. */
     allAnswered: async (): Promise<void> => void (await Promise.all(answers)),
   }
 }

@@ -2,7 +2,7 @@ import { names } from './faults.ts'
 import type { Record } from './record.ts'
 import type { Row } from './shop.ts'
 
-/** All that the record has of one person, and of the replicas meanwhile, in the order in which it happened. */
+/** Returns the history of one person and of the replicas at that time, in order, as a text. */
 export function storyOf({
   record,
   rows,
@@ -18,7 +18,10 @@ export function storyOf({
     ...sales.flatMap(({ name, courses, sendings }) =>
       sendings.flatMap(({ sentAt, replica, answeredAt, status }, i) => [
         { at: sentAt, text: `${i === 0 ? 'sale' : 'repeat'} ${name} of ${courses.join(', ')} sent to ${replica}` },
-        { at: answeredAt ?? Number.POSITIVE_INFINITY, text: `${name} answered ${status ?? 'by nothing'}` },
+        {
+          at: answeredAt ?? Number.POSITIVE_INFINITY,
+          text: `${name} ${status === null ? 'got no answer' : `answered ${status}`}`,
+        },
       ]),
     ),
     ...sales.flatMap(({ name, storedAt: at }) =>
@@ -27,14 +30,14 @@ export function storyOf({
     ...record.calls
       .filter((call) => names(call, email))
       .map(({ at, replica, method, path, body, fault }) => {
-        const met = fault === null ? '' : `, which meets: ${fault}`
+        const met = fault === null ? '' : `, which gets the fault: ${fault}`
         return { at, text: `${replica} calls ${method} ${path} ${body}${met}` }
       }),
     ...record.kept
       .filter((one) => one.email === email)
       .map(({ at, by, kind, course, beganAt }) => ({
         at,
-        text: `the LMS keeps, for the ${by}: ${kind} in ${course} (call ${at - beganAt} ms before)`,
+        text: `the LMS commits, for the ${by}: ${kind} in ${course} (the call came ${at - beganAt} ms before)`,
       })),
   ].sort((a, b) => a.at - b.at)
   const began = Math.min(...sales.flatMap(({ sendings }) => sendings.map(({ sentAt }) => sentAt)))

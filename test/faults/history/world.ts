@@ -3,7 +3,7 @@ import type { Record } from './record.ts'
 import type { Replica } from './replicas.ts'
 import type { Shop } from './shop.ts'
 
-/** All that takes part in a history. */
+/** Everything that takes part in a history. */
 export interface World {
   readonly record: Record
   readonly lms: HistoryLms
@@ -11,10 +11,10 @@ export interface World {
   readonly replicas: readonly Replica[]
 }
 
-/** Replicas to which nothing is done. */
+/** Returns the replicas that no action uses. */
 export const free = ({ replicas }: World): Replica[] => replicas.filter(({ busy }) => !busy)
 
-/** Keeps a replica for `work` alone. */
+/** Reserves a replica for `work`. */
 export async function occupying(replica: Replica, work: () => Promise<void>): Promise<void> {
   replica.busy = true
   try {
@@ -24,11 +24,11 @@ export async function occupying(replica: Replica, work: () => Promise<void>): Pr
   }
 }
 
-/** Whether the LMS has kept, for the service, that this person is in the course. */
+/** Whether the service has enrolled this person in the course. */
 export const isEnrolled = ({ record }: World, email: string, course: string): boolean =>
   record.kept.some((one) => one.kind === 'enrolled' && one.email === email && one.course === course)
 
-/** Has an operator refund, and counts it. */
+/** Refunds as an operator does, and counts it. */
 export async function refund({ record, lms }: World, email: string, course: string): Promise<void> {
   record.count('refunds')
   record.note(`an operator unenrolls from ${course}`, email)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { createIds } from '../../src/delivery/ids.ts'
 import type { VerifiedWebhook } from '../../src/delivery/types.ts'
-import { LONGEST_WAIT_MS, RETRY_SCHEDULE_MS } from '../../src/enrollment/schedule.ts'
+import { LONGEST_WAIT_MS, RETRY_SCHEDULE_MS } from '../../src/enrollment/retry-schedule.ts'
 import { settlement } from '../../src/enrollment/settlement.ts'
 import { beginWork, failed, record } from '../../src/enrollment/work.ts'
 import { openInbox } from '../../src/inbox/open-inbox.ts'
@@ -28,7 +28,7 @@ for (const [random, factor] of [
   [0.5, 1],
   [1, 1.1],
 ] as const) {
-  test(`a delivery that always fails is tried by the schedule times ${factor} and never in between, then needs attention`, async (t) => {
+  test(`a delivery that always fails is attempted by the schedule times ${factor}, never in between, then needs attention`, async (t) => {
     const began = performance.now()
     const start = Date.UTC(2026, 0, 1)
     const clock = { at: start }
@@ -52,7 +52,7 @@ for (const [random, factor] of [
     await membership.enter()
     const { id } = await inbox.submit(arrival('fails'), null)
 
-    /** Takes what is due, which must be this one alone, and settles it as failed or done. */
+    /** Claims the due deliveries, which must be only this one, and settles it as failed or done. */
     const work = async (expected: string, fails: boolean) => {
       const [delivery, ...more] = await inbox.claim(10, signal)
       assert.ok(delivery?.request)
@@ -64,18 +64,18 @@ for (const [random, factor] of [
       return settled
     }
 
-    const tries: number[] = []
+    const waits: number[] = []
     let last = await work(id, true)
     while (last.dueAt !== null) {
-      tries.push(last.dueAt - clock.at)
+      waits.push(last.dueAt - clock.at)
       clock.at = last.dueAt - 1
-      const between = await inbox.submit(arrival(`other${tries.length}`), null)
-      await work(between.id, false) // the other one alone is due, a millisecond before
+      const between = await inbox.submit(arrival(`other${waits.length}`), null)
+      await work(between.id, false) // a millisecond before, only the other one is due
       clock.at = last.dueAt
       last = await work(id, true)
     }
     assert.deepEqual(
-      tries,
+      waits,
       RETRY_SCHEDULE_MS.map((ms) => Math.round(ms * factor)),
     )
     assert.equal(last.state, 'needs_attention')
@@ -83,10 +83,10 @@ for (const [random, factor] of [
     clock.at += 1000 * HOUR_MS
     const later = await inbox.submit(arrival('later'), null)
     await work(later.id, false)
-    const hours = (tries.reduce((sum, ms) => sum + ms, 0) / HOUR_MS).toFixed(1)
+    const hours = (waits.reduce((sum, ms) => sum + ms, 0) / HOUR_MS).toFixed(1)
     const ms = Math.round(performance.now() - began)
     process.stdout.write(
-      `# a delivery that always fails: ${tries.length + 1} tries in ${hours} hours, in ${ms} ms here\n`,
+      `# a delivery that always fails: ${waits.length + 1} attempts in ${hours} hours of the test’s clock, in ${ms} ms\n`,
     )
   })
 }

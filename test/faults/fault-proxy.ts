@@ -3,46 +3,46 @@ import type { TestContext } from 'node:test'
 import { type Answered, exchange } from '../harness.ts'
 import { listening } from '../listening.ts'
 
-export interface Knock {
+export interface LmsCall {
   readonly method: string
-  /** Without its query. */
+  /** Without the query. */
   readonly path: string
   readonly body: string
-  /** Has the LMS carry out the call, and gives its answer; null if it cut the connection. */
-  readonly pass: () => Promise<Answered | null>
+  /** Forwards the call to the LMS and returns its answer; null if the LMS cut the connection. */
+  readonly forward: () => Promise<Answered | null>
 }
 export type Reply = (response: ServerResponse) => void
 
 /**
- * Stands before the stand-in LMS and passes every call on, but for those to which `trouble` has a reply of its own.
- * For what the stand-in's faults can't say: trouble with one person only, and answers without an end.
+ * A proxy in front of the stand-in LMS. It forwards every call unless `onCall` returns its own reply. It makes faults
+ * that the stand-in can't: those of one person only, and endless answers.
  */
-export async function startDoor(t: TestContext) {
+export async function startFaultProxy(t: TestContext) {
   let lmsUrl = ''
-  let trouble: (knock: Knock) => Reply | null = () => null
+  let replyFor: (call: LmsCall) => Reply | null = () => null
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk)
     const body = Buffer.concat(chunks).toString()
     const { method = '', url = '' } = request
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]))
-    const pass = () => exchange({ url: `${lmsUrl}${url}`, method, headers, body }).catch(() => null)
-    const reply = trouble({ method, path: url.split('?')[0] ?? '', body, pass })
-    return reply === null ? answerOf(await pass())(response) : reply(response)
+    const forward = () => exchange({ url: `${lmsUrl}${url}`, method, headers, body }).catch(() => null)
+    const reply = replyFor({ method, path: url.split('?')[0] ?? '', body, forward })
+    return reply === null ? answerOf(await forward())(response) : reply(response)
   })
   const { host } = await listening(t, server)
   return {
     url: `http://${host}`,
-    leadsTo: (url: string): void => {
+    forwardTo: (url: string): void => {
       lmsUrl = url
     },
-    onKnock: (next: typeof trouble): void => {
-      trouble = next
+    onCall: (next: typeof replyFor): void => {
+      replyFor = next
     },
   }
 }
 
-/** What the LMS answered; without an answer the connection is cut. */
+/** Sends the LMS's answer; cuts the connection if there is none. */
 export const answerOf =
   (passed: Answered | null): Reply =>
   (response) => {
@@ -50,13 +50,13 @@ export const answerOf =
     else response.writeHead(passed.status, passed.headers).end(passed.text)
   }
 
-/** A page of HTML. */
+/** Sends an HTML page. */
 export const page =
   (status: number): Reply =>
   (response) =>
     void response.writeHead(status, { 'content-type': 'text/html' }).end('<html>Error</html>')
 
-/** JSON that has no end. */
+/** Sends JSON that never ends. */
 export const endless: Reply = (response) => {
   response.writeHead(200, { 'content-type': 'application/json' })
   const more = (): void => {

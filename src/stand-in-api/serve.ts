@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import {
   type Answer,
-  type ErrorStyle,
   errorPage,
   forbidden,
   methodNotAllowed,
@@ -10,61 +9,12 @@ import {
 } from '../stand-in/answers.ts'
 import { callCost, costsByAnswer } from '../stand-in/cost.ts'
 import type { Verdict } from '../stand-in/deadlock.ts'
-import type { EnrollmentContext } from '../stand-in/enrollment-rules.ts'
 import type { Fault } from '../stand-in/faults.ts'
 import type { Lms } from '../stand-in/lms.ts'
 import type { Person } from '../stand-in/people.ts'
-import type { ThrottledAs } from '../stand-in/throttle.ts'
 import { readBody } from './bodies.ts'
-import { type Accepts, findCaller } from './caller.ts'
-import type { Json } from './json.ts'
-
-export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-
-/** A call as a view's handler gets it. `params` are the parameters of the path, `data` is the parsed body. */
-export type Call = {
-  lms: Lms
-  context: EnrollmentContext
-  caller: Person | null
-  /** The fault that the control API has set for this call. */
-  fault: Fault | null
-  query: URLSearchParams
-  params: Record<string, string>
-  data: Json
-  /** The fields of a form; null for any other body. */
-  form: URLSearchParams | null
-  authorization: string | undefined
-  cookies: string | undefined
-  host: string
-  url: string
-}
-
-/** A call whose caller is known, before its body is read. */
-export type Visit = { lms: Lms; caller: Person; params: Record<string, string> }
-
-/** One endpoint of the LMS. A handler runs synchronously at the end of its call's time: a request is a transaction. */
-export type View = {
-  url: string
-  /** The path that /sandbox/calls shows, and that /sandbox/faults may name. */
-  pattern: string
-  accepts: Accepts
-  /** Who may call. A function gets a caller with an account, and returns the refusal or null. */
-  access: 'anyone' | 'account' | 'staff' | ((visit: Visit) => Answer | null)
-  errors: ErrorStyle
-  /** The throttle that counts its calls; `address` counts by the caller's network address. */
-  throttled: ThrottledAs | 'address' | false
-  /** Whether its handlers can enroll or allow. With `--cost measured`, their changes determine the cost of a call. */
-  enrolls?: boolean
-  /** Whether the LMS routes this path to the view; if not, the call gets the 404 page. */
-  serves?: (path: Pick<Visit, 'params'>) => boolean
-  /** Whether it reads JSON only, and no forms. */
-  jsonOnly?: boolean
-  /** Its answer to OPTIONS. */
-  describes?: { name: string; description: string }
-  handlers: Partial<Record<Method, (call: Call, verdict: Verdict) => Answer>>
-  /** The addresses whose rows the call locks while it runs, in this order (batch views only). */
-  locks?: (call: Call) => string[]
-}
+import { findCaller } from './caller.ts'
+import type { Call, Method, View } from './view.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -133,12 +83,10 @@ function description({ handlers }: View, { name, description }: { name: string; 
   }
 }
 
+type Prepared = { answer: Answer } | { call: Call; run: (verdict: Verdict) => Answer }
+
 /** Checks a call. Returns the answer if the checks decide it, else the function that runs its handler. */
-function prepare(
-  lms: Lms,
-  view: View,
-  request: FastifyRequest,
-): { answer: Answer } | { call: Call; run: (verdict: Verdict) => Answer } {
+function prepare(lms: Lms, view: View, request: FastifyRequest): Prepared {
   const params = paramsOf(request)
   if (view.serves && !view.serves({ params })) return { answer: errorPage(404) }
   const admitted = admit(lms, view, request)
@@ -168,14 +116,26 @@ function prepare(
 }
 
 /** How long a call takes, ms: the delay of its fault and, with `--cost measured`, the cost of what it does. */
-function timeOf(lms: Lms, view: View, run: (() => Answer) | null, delayMs: number): number {
+function timeOf({
+  lms,
+  view,
+  prepared,
+  delayMs,
+}: {
+  lms: Lms
+  view: View
+  prepared: Prepared
+  delayMs: number
+}): number {
   if (!lms.workers.measured) return delayMs
+  const { pattern } = view
   // A trial run that is rolled back shows what the call will change and answer.
-  const { tally, value: answer } = lms.state.atomically(() => {
-    const needsTrial = view.enrolls || costsByAnswer(view.pattern)
-    return { keep: false, value: needsTrial ? (run?.() ?? null) : null }
+  const { tally, mails, value } = lms.state.atomically(() => {
+    const needsTrial = 'run' in prepared && (view.enrolls || costsByAnswer(pattern))
+    return { keep: false, value: needsTrial ? prepared.run('clear') : null }
   })
-  return delayMs + callCost({ pattern: view.pattern, tally, answer })
+  const asked = 'call' in prepared ? view.countAsked?.(prepared.call) : undefined
+  return delayMs + callCost({ pattern, tally, mails: mails.length, asked: asked ?? 0, answer: value })
 }
 
 /** Runs one call, from the queue for a worker to its answer. Its changes become visible at the end of its time, or never. */
@@ -185,14 +145,14 @@ async function serve(lms: Lms, view: View, request: FastifyRequest, delayMs: num
   try {
     const prepared = prepare(lms, view, request)
     if ('answer' in prepared) {
-      const time = timeOf(lms, view, null, delayMs)
+      const time = timeOf({ lms, view, prepared, delayMs })
       if (time > 0) await lms.sleep(time)
       return prepared.answer
     }
     const { call, run } = prepared
     const { verdict, release } = lms.locks.begin(view.locks?.(call) ?? [])
     try {
-      const time = timeOf(lms, view, () => run('clear'), delayMs)
+      const time = timeOf({ lms, view, prepared, delayMs })
       if (time > 0) await lms.sleep(time)
       const { value, effects, mails } = lms.state.atomically(() => {
         const value = run(verdict)
