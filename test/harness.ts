@@ -60,7 +60,9 @@ const stateSchema = z.object({
 })
 export type State = z.infer<typeof stateSchema>
 
-const auditSchema = z.object({ audit: z.array(z.object({ enrolled_email: z.string().nullable(), reason: z.string().nullable() })) })
+const auditSchema = z.object({
+  audit: z.array(z.object({ enrolled_email: z.string().nullable(), reason: z.string().nullable() })),
+})
 
 const callsSchema = z.object({
   calls: z.array(z.object({ method: z.string(), path: z.string(), status: z.number(), count: z.number() })),

@@ -1,19 +1,26 @@
 import { type Command, usageError } from './command.ts'
+import { checkDeliveries } from './deliveries-check.ts'
 import { listDeliveries } from './deliveries-list.ts'
 import { replayDeliveries } from './deliveries-replay.ts'
 import { showDelivery } from './deliveries-show.ts'
 import { FILTER_HELP } from './delivery-options.ts'
 
-const SUBCOMMANDS = { list: listDeliveries, show: showDelivery, replay: replayDeliveries } as const
+const SUBCOMMANDS = {
+  list: listDeliveries,
+  show: showDelivery,
+  replay: replayDeliveries,
+  check: checkDeliveries,
+} as const
 
 export const deliveries: Command = {
   name: 'deliveries',
-  summary: 'list, show and replay what the shop sent',
+  summary: 'list, show, check and replay what the shop sent',
   help: `Shows the deliveries in the inbox, and replays them. The command works with or without a running service. A running
 service attempts replayed deliveries within a second. Run the command where the service runs, with the same settings.
 
 Usage: lernito-openedx deliveries list [SEARCH] [FILTER]... [--limit N | --all] [--json]
        lernito-openedx deliveries show ID [--json]
+       lernito-openedx deliveries check ID... [--json]
        lernito-openedx deliveries replay ID... [--json]
        lernito-openedx deliveries replay FILTER... [--enrolled] [--dry-run] [--json]
 
@@ -27,6 +34,10 @@ list    Lists deliveries, the most recently active first.
 
 show    Shows one delivery with its payload, its outcome and its timeline.
   --json         a JSON object
+
+check   Looks up what the LMS has for the buyers now, in each course, and stores it with the delivery. It enrolls nobody. A
+        delivery that is pre-enrolled becomes enrolled if the buyer is.
+  --json         a JSON array
 
 replay  Makes deliveries due now, as if the shop had sent them again. A delivery that needs attention or was
         rejected starts over, and one that waits for its next attempt is attempted now. A delivery that was rejected for
@@ -46,8 +57,8 @@ Examples:
   lernito-openedx deliveries replay --state needs_attention --course course-v1:edX+DemoX+Demo_Course
 `,
   run: async ([name = '', ...args]) => {
-    if (name !== 'list' && name !== 'show' && name !== 'replay') {
-      throw usageError('deliveries takes list, show or replay. See: lernito-openedx deliveries --help')
+    if (name !== 'list' && name !== 'show' && name !== 'check' && name !== 'replay') {
+      throw usageError('deliveries takes list, show, check or replay. See: lernito-openedx deliveries --help')
     }
     return SUBCOMMANDS[name](args)
   },

@@ -3,6 +3,7 @@ import type { FastifyError, FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
+import type { CheckedNow } from '../follow-up/check-now.ts'
 import type { Operations } from '../operations/operations.ts'
 import type { SignIn } from '../sign-in.ts'
 import { addChanges } from './changes-page.ts'
@@ -31,6 +32,8 @@ export interface ConsoleParts {
   readonly db: Kysely<Tables>
   readonly operations: Operations
   readonly liveState: LiveState
+  /** Looks up what the LMS has for these deliveries now, and stores it; see src/follow-up/check-now.ts. */
+  readonly checkNow: (order: { ids: readonly string[]; by: string }) => Promise<CheckedNow[]>
   /** The addresses of refused webhooks, those with the most recent refusals first. */
   readonly refusedSenders: (count: number) => readonly RefusedSender[]
   readonly signIn: SignIn

@@ -139,6 +139,8 @@ export interface MigrationRow {
 /** Columns with a default: older code inserts rows without them. */
 type Defaults = 'generation' | 'effect_unknown' | 'source' | 'standings' | 'replaces' | 'replaced_by'
 
+type WithdrawalDefaults = 'generation' | 'owner' | 'effect_unknown'
+
 export interface Tables {
   deliveries: Omit<DeliveryRow, Defaults> & { [Name in Defaults]: Generated<DeliveryRow[Name]> }
   further_courses: FurtherCourseRow
@@ -146,7 +148,9 @@ export interface Tables {
   audit: AuditRow
   bulk_replays: BulkReplayRow
   leases: LeaseRow
-  withdrawals: WithdrawalRow
+  withdrawals: Omit<WithdrawalRow, WithdrawalDefaults> & {
+    [Name in WithdrawalDefaults]: Generated<WithdrawalRow[Name]>
+  }
   counters: CounterRow
   replicas: ReplicaRow
   console_sessions: ConsoleSessionRow

@@ -20,7 +20,7 @@ interface MountParts extends Pick<ConsoleParts, 'app' | 'refusedSenders' | 'secr
     ReturnType<typeof openInbox>,
     'database' | 'inbox' | 'context' | 'replicas' | 'availability' | 'now'
   >
-  readonly work: Pick<ReturnType<typeof createWork>, 'breakerState' | 'pausedCourses' | 'budgetFullness'>
+  readonly work: Pick<ReturnType<typeof createWork>, 'breakerState' | 'pausedCourses' | 'budgetFullness' | 'checkNow'>
   readonly observer: Observer
 }
 
@@ -74,6 +74,7 @@ function addConsole({
       onDue: inbox.claimOrphansSoon,
     }),
     liveState: { breaker: work.breakerState, pausedCourses: work.pausedCourses, budget: work.budgetFullness },
+    checkNow: work.checkNow,
     refusedSenders,
     signIn: createSignIn({
       lmsUrl: settings.LERNITO_LMS_URL,

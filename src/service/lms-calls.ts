@@ -7,13 +7,7 @@ import { whatStands } from '../withdrawal/what-stands.ts'
 const NOT_STARTED = 'The service has just started, and makes no calls to the LMS yet'
 
 /** Answers what the console asks the LMS. `access`: null before the work has begun. */
-export function createLmsCalls({
-  access,
-  checkNow,
-}: {
-  access: () => CallContext | null
-  checkNow: LmsCalls['checkNow']
-}): LmsCalls {
+export function createLmsCalls(access: () => CallContext | null): LmsCalls {
   async function ask<Value>(call: (context: CallContext) => Promise<Judged<Value>>): Promise<Answered<Value>> {
     const context = access()
     if (context === null) return { ok: false, message: NOT_STARTED }
@@ -23,6 +17,5 @@ export function createLmsCalls({
   return {
     whatStands: (of) => ask((context) => whatStands({ ...context, ...of })),
     findCourse: (key) => ask(({ lms }) => findCourse(lms, key)),
-    checkNow,
   }
 }

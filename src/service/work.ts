@@ -1,4 +1,3 @@
-import { isOpen } from '../enrollment/breaker-state.ts'
 import { type CircuitBreaker, createCircuitBreaker } from '../enrollment/circuit-breaker.ts'
 import { type CourseBreakers, createCourseBreakers } from '../enrollment/course-breakers.ts'
 import type { CallContext } from '../enrollment/pair.ts'
@@ -11,8 +10,9 @@ import type { Lms } from '../openedx/lms.ts'
 import { runBulkReplays } from '../operations/bulk-replay-loop.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Observer } from '../telemetry/observer.ts'
-import { runWithdrawals } from '../withdrawal/run-withdrawals.ts'
+import { createCheckNow, startFollowUp } from './follow-up.ts'
 import { createCallBudget } from './lms.ts'
+import { startWithdrawals } from './withdrawals.ts'
 
 interface WorkParts {
   readonly settings: Settings
@@ -25,16 +25,20 @@ interface WorkParts {
   readonly concurrency: { readonly most: number; readonly now: () => number }
   readonly observer: Observer
   readonly random: () => number
+  /** From the start of a round of the follow-up to the next one, ms. */
+  readonly followUpMs: number
   /** Aborted when the service stops. */
   readonly signal: AbortSignal
 }
 
-/** The background work of the service: it enrolls, replays what operators ordered, and deletes old deliveries. */
-export function createWork({ settings, opened, lms, concurrency, observer, random, signal }: WorkParts) {
-  const { database, inbox, context, replicas, availability, now } = opened
-  const { guard } = availability
+/**
+ * The background work of the service: it enrolls, follows up pre-enrolled buyers, replays what operators ordered, and
+ * deletes old deliveries.
+ */
+export function createWork(parts: WorkParts) {
+  const { settings, opened, lms, concurrency, observer, random, signal } = parts
+  const { inbox, replicas, now } = opened
   const { onError } = observer
-  const days = settings.LERNITO_RETENTION_DAYS
   const breakers: CourseBreakers = createCourseBreakers({ now, onChange: observer.onCourse })
   let begun: { readonly breaker: CircuitBreaker; readonly budget: Budget } | null = null
 
@@ -47,6 +51,9 @@ export function createWork({ settings, opened, lms, concurrency, observer, rando
 
     /** How full the call budget is, from 0 to 1; null before the work has begun. */
     budgetFullness: () => begun?.budget.fullness() ?? null,
+
+    /** Looks up deliveries in the LMS now, for an operator. */
+    checkNow: createCheckNow({ ...parts, begun: () => begun }),
 
     /** The LMS and the call budget, for what an operator asks of the LMS; null before the work has begun. */
     lmsAccess: (): CallContext | null => {
@@ -71,41 +78,40 @@ export function createWork({ settings, opened, lms, concurrency, observer, rando
       begun = { breaker, budget }
       await Promise.all([
         runWorker({ inbox, breaker, breakers, budget, concurrency, now, random, onError, signal }),
-        runRetention({
-          db: database.db,
-          days,
-          now,
-          guard,
-          onPurged: (deliveries) => observer.onPurged({ deliveries, days }),
-          onError,
-          signal,
-        }),
-        runBulkReplays({
-          context,
-          guard,
-          onStepped: (events) => {
-            for (const event of events) observer.onEvent(event)
-            inbox.claimOrphansSoon()
-          },
-          onError,
-          signal,
-        }),
-        runWithdrawals({
-          context,
-          guard,
-          replicas,
-          lms: breaker.lms,
-          acquire: () => budget.acquire(signal),
-          isOpen: () => isOpen(breaker.state()),
-          onEvents: (events) => {
-            for (const event of events) observer.onEvent(event)
-            if (events.some(({ kind }) => kind === 'replayed')) inbox.claimOrphansSoon()
-          },
-          onError,
-          signal,
-        }),
-        runBackfill({ context, guard, onError, signal }),
+        startFollowUp({ ...parts, intervalMs: parts.followUpMs, breaker, budget }),
+        startWithdrawals({ ...parts, breaker, budget }),
+        maintain(parts),
       ])
     },
   }
+}
+
+/** The loops that work on the database only. */
+async function maintain({ settings, opened, observer, signal }: WorkParts): Promise<void> {
+  const { database, inbox, context, availability, now } = opened
+  const { guard } = availability
+  const { onError } = observer
+  const days = settings.LERNITO_RETENTION_DAYS
+  await Promise.all([
+    runRetention({
+      db: database.db,
+      days,
+      now,
+      guard,
+      onPurged: (deliveries) => observer.onPurged({ deliveries, days }),
+      onError,
+      signal,
+    }),
+    runBulkReplays({
+      context,
+      guard,
+      onStepped: (events) => {
+        for (const event of events) observer.onEvent(event)
+        inbox.claimOrphansSoon()
+      },
+      onError,
+      signal,
+    }),
+    runBackfill({ context, guard, onError, signal }),
+  ])
 }
