@@ -59,6 +59,30 @@ export function createOperations({
       if (handled.kind === 'handled') await stopped([order.id])
       return handled
     },
+    ...changesInLms({ context, guard, change, stopped }),
+    previewReplay: ({ filter, enrolled = false }) => guard(() => preview({ db, filter: replayable(filter, enrolled) })),
+    startReplay: ({ enrolled = false, ...order }) => change(() => startReplay(context, { ...order, enrolled })),
+    bulkReplay: (id) => guard(() => readReplay(db, id)),
+    bulkReplays: () => guard(() => listReplays(db)),
+    stopReplay: (order) => change(() => stopReplay(context, order)),
+  }
+}
+
+/** The operations that lead to calls to the LMS for one person. */
+function changesInLms({
+  context,
+  guard,
+  change,
+  stopped,
+}: {
+  context: WriteContext
+  guard: Availability['guard']
+  change: <Result>(work: () => Promise<AuditedResult<Result>>) => Promise<Result>
+  /** Resolves when no call for these deliveries is in flight. */
+  stopped: (ids: readonly string[]) => Promise<void>
+}): Pick<Operations, 'correct' | 'previewCorrection' | 'withdrawable' | 'withdraw' | 'withdrawals' | 'testSale'> {
+  const { db } = context.database
+  return {
     correct: async (correction) => {
       const corrected = await change(() => correct(context, correction))
       if (corrected.kind === 'corrected') await stopped([correction.id])
@@ -77,10 +101,5 @@ export function createOperations({
     withdraw: (order) => change(() => orderWithdrawal(context, order)),
     withdrawals: (id) => guard(() => listWithdrawals(db, id)),
     testSale: (sale) => change(() => sellTest(context, sale)),
-    previewReplay: ({ filter, enrolled = false }) => guard(() => preview({ db, filter: replayable(filter, enrolled) })),
-    startReplay: ({ enrolled = false, ...order }) => change(() => startReplay(context, { ...order, enrolled })),
-    bulkReplay: (id) => guard(() => readReplay(db, id)),
-    bulkReplays: () => guard(() => listReplays(db)),
-    stopReplay: (order) => change(() => stopReplay(context, order)),
   }
 }

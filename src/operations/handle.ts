@@ -2,9 +2,13 @@ import { ROW_CHANGED } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { touchFurtherCourses } from '../inbox/search-terms.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
-import type { Handled } from './operations.ts'
 
 const NOTE_MAX = 1000
+
+/** `already`: an operator has handled it before. */
+export interface Handled {
+  readonly kind: 'handled' | 'already' | 'unknown'
+}
 
 /** See Operations.markHandled. Stores the first 1,000 characters of the note. */
 export async function markHandled(

@@ -1,6 +1,7 @@
 import type { Delivery, DeliveryEvent, DeliveryState, EnrollmentRequest, Outcome, Source } from '../delivery/types.ts'
 import type { Changes, Corrected, Correction } from './correct.ts'
 import type { DeliveryFilter } from './filter.ts'
+import type { Handled } from './handle.ts'
 import type { TestSale, TestSold } from './test-sale.ts'
 import type { WithdrawalOrder, WithdrawalOrdered } from './withdraw.ts'
 import type { Withdrawable } from './withdrawable.ts'
@@ -53,9 +54,6 @@ export interface Replayed {
    */
   readonly left: readonly { readonly id: string; readonly why: 'unknown' | 'payload.invalid' }[]
 }
-
-/** `already`: an operator has handled it before. */
-export type Handled = { readonly kind: 'handled' } | { readonly kind: 'already' } | { readonly kind: 'unknown' }
 
 /** A replay of all deliveries that match a filter, in steps. `running` until it is `done` or an operator stops it. */
 export interface BulkReplay {

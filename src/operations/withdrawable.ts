@@ -38,17 +38,16 @@ export const readWithdrawable = (trx: Pick<Transaction<Tables>, 'selectFrom'>, i
 /**
  * What a delivery can be withdrawn from: what it reported, and what an attempt without a report may have done. It can't
  * have done anything in a course that it never reported, unless an attempt has an unknown effect, an earlier generation
- * of it succeeded, or it is still queued. What was withdrawn before is left out. null if its row has no readable request.
+ * of it succeeded, or it is still queued. Courses that the buyer is known to be out of are left out. null if its row has no readable request.
  */
 export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
   try {
     if (row.request === null) return null
     const { email, courseIds } = readRequest(row.request)
     const reported = row.outcome === null ? {} : readOutcome(row.outcome).courses
-    const withdrawn = Object.keys(row.standings === null ? {} : readStandings(row.standings)).filter(
-      (course) => reported[course] === undefined,
-    )
-    const known = [...Object.keys(reported), ...withdrawn]
+    const standings = Object.entries(row.standings === null ? {} : readStandings(row.standings))
+    const gone = standings.filter(([, { standing }]) => standing === 'unenrolled' || standing === 'missing')
+    const known = [...Object.keys(reported), ...gone.map(([course]) => course)]
     const isPossible = row.state === 'queued' || row.effect_unknown !== 0 || row.enrolled_at !== null
     const others = [...new Set(isPossible && row.state !== 'withdrawn' ? courseIds : [])].filter(
       (sent) => !known.some((course) => isSameCourse(sent, course)),

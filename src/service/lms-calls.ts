@@ -1,6 +1,6 @@
 import type { Answered, LmsCalls } from '../console/lms-calls.ts'
+import { findCourse } from '../enrollment/closest-course.ts'
 import type { CallContext } from '../enrollment/pair.ts'
-import { findCourse } from '../openedx/closest-course.ts'
 import type { Judged } from '../openedx/failure.ts'
 import { whatStands } from '../withdrawal/what-stands.ts'
 

@@ -1,5 +1,5 @@
-import { type Judged, succeeded } from './failure.ts'
-import type { LookUps } from './look-ups.ts'
+import { type Judged, succeeded } from '../openedx/failure.ts'
+import type { LookUps } from '../openedx/look-ups.ts'
 
 /** A key that differs from another in at most this share of its characters is probably a typing error. */
 const SIMILAR = 0.2
