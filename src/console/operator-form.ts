@@ -45,9 +45,10 @@ export const hiddenSaleFields = ({ email, courses }: SaleForm): string =>
 export function errorsHtml(errors: FieldErrors): string {
   const items = Object.entries(errors).flatMap(([field, problems]) => {
     if (isList(problems)) return problems.map((problem) => fill(words.field, { field, problem }))
-    return Object.entries(problems).flatMap(([index, some]) =>
-      some.map((problem) => fill(words.entry, { field, line: `${Number(index) + 1}`, problem })),
-    )
+    return Object.entries(problems).flatMap(([index, some]) => {
+      const line = String(Number(index) + 1)
+      return some.map((problem) => fill(words.entry, { field, line, problem }))
+    })
   })
   return html`<div class="note bad" role="alert"><p>${words.errors}</p><ul>!${items.map((item) => html`<li>${item}</li>`).join('')}</ul></div>`
 }

@@ -31,7 +31,7 @@ describe('the overview', () => {
     const text = await read('/')
     assert.match(text, /Everything works/)
     assert.match(text, /Received 1 today \(UTC\) 1 in 30 days/)
-    assert.match(text, /Succeeded 1 today \(UTC\) 1 in 30 days/)
+    assert.match(text, /Enrolled 1 today \(UTC\) 1 in 30 days/)
     assert.match(text, /Of 1 enrollments, half finished within .+ of the sale/)
     assert.match(text, /LMS available Oldest queued delivery none Call budget used .*% Running replicas 1/)
   })
@@ -103,8 +103,8 @@ describe('a delivery', () => {
       await product.sell({ email: 'erin@example.com', courseIds: [DEMO, 'course-v1:Lernito+PY101+2026'] }),
     )
     const text = await read(`/deliveries/${id}`)
-    assert.match(text, /Succeeded You don’t need to do anything/)
-    assert.match(text, new RegExp(`${DEMO.replaceAll('+', '\\+')} enrolled`))
+    assert.match(text, /Enrolled The buyer is enrolled in every course/)
+    assert.match(text, new RegExp(`${DEMO.replaceAll('+', '\\+')} Reported: enrolled`))
     const links = linksOf(await someone.see(`/deliveries/${id}`))
     assert.ok(links.includes(`${product.lmsUrl}/courses/${DEMO}/about`))
     assert.ok(links.includes(`${product.lmsUrl}/support/enrollment?user=erin%40example.com`))
@@ -118,7 +118,7 @@ describe('a delivery', () => {
   test('of a course key in another letter case names the course once, with its true key', async () => {
     const id = idOf(await product.sell({ email: 'frank@example.com', courseIds: [DEMO.toLowerCase()] }))
     const text = await read(`/deliveries/${id}`)
-    assert.match(text, /Courses course-v1:edX\+DemoX\+Demo_Course enrolled What happened/)
+    assert.match(text, /Courses course-v1:edX\+DemoX\+Demo_Course Reported: enrolled. What happened/)
   })
 
   test('that needs attention shows the reason and what to do; a replay then enrolls, and the page names who did it', async () => {
@@ -226,7 +226,7 @@ describe('an LMS that is down', () => {
     const text = await readUntil('/', /has been unavailable/)
     assert.match(text, /The LMS is not available \(503\)\. New sales are stored and wait\. Nothing is lost/)
     assert.match(text, /LMS unreachable since/)
-    assert.match(text, /Waiting 1 now/)
+    assert.match(text, /Queued 1 now/)
     await product.lms.noFaults()
   })
 })
