@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import { isStopped } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import type { Session } from '../session/sessions.ts'
 import { csrfField } from './layout.ts'
@@ -37,6 +38,6 @@ export function actionsHtml(of: { delivery: Shown; session: Session; here: strin
 <button class="second">${words.markHandled}</button></form></details>`
   return html`<div class="actions">!${replayable ? button('replay', words.replay, '') : ''}
 !${state === 'queued' || request === null ? '' : button('check', words.check, 'second')}
-!${replacedBy === null ? link('correct', words.correct) : ''}!${canWithdraw ? link('withdraw', words.withdraw) : ''}
+!${replacedBy === null || !isStopped(state) ? link('correct', words.correct) : ''}!${canWithdraw ? link('withdraw', words.withdraw) : ''}
 !${state === 'handled' ? '' : handled}</div>`
 }

@@ -1,11 +1,12 @@
 import type { WriteContext } from '../database/write-context.ts'
-import type { EnrollmentRequest, VerifiedWebhook } from '../delivery/types.ts'
+import { type EnrollmentRequest, isStopped, type VerifiedWebhook } from '../delivery/types.ts'
 import { accept } from '../inbox/accept.ts'
 import type { EventDraft } from '../inbox/events.ts'
 import { correctedSale } from '../payload/operator-sale.ts'
 import type { FieldErrors } from '../payload/rules.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
 import { setHandled } from './handle.ts'
+import { lockDelivery } from './lock.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
 
 /** The address or the courses that a delivery should have had. What is absent stays as it is. */
@@ -41,6 +42,7 @@ export type Corrected =
 export async function correct(context: WriteContext, correction: Correction): Promise<AuditedResult<Corrected>> {
   const { id, withdraw, by } = correction
   return auditedChange<Corrected>(context, async (writing) => {
+    await lockDelivery(writing, id)
     const planned = await planCorrection(writing, correction)
     if (planned.kind !== 'planned') return { result: planned, listed: [] }
     const replacement = await storeReplacement(writing, { id, webhook: planned.webhook })
@@ -66,11 +68,12 @@ export async function planCorrection(
 ): Promise<Planned> {
   const row = await trx
     .selectFrom('deliveries')
-    .select(['digest', 'body', 'replaced_by'])
+    .select(['digest', 'body', 'state', 'replaced_by'])
     .where('id', '=', id)
     .executeTakeFirst()
   if (row === undefined) return { kind: 'unknown' }
-  if (row.replaced_by !== null) return { kind: 'already', id: row.replaced_by }
+  // If the shop has sent it again since, it is at work again, and can be corrected again.
+  if (row.replaced_by !== null && isStopped(row.state)) return { kind: 'already', id: row.replaced_by }
   const sale = correctedSale({ body: row.body, email, courseIds })
   if ('errors' in sale) return { kind: 'invalid', errors: sale.errors }
   return sale.webhook.digest === row.digest ? { kind: 'unchanged' } : { kind: 'planned', ...sale }

@@ -6,6 +6,7 @@ import { type EventDraft, MAX_ACTOR } from '../inbox/events.ts'
 import { touchFurtherCourses } from '../inbox/search-terms.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
 import { setHandled } from './handle.ts'
+import { lockDelivery } from './lock.ts'
 import { readWithdrawable, type Withdrawable, type WithdrawableRow, withdrawableOf } from './withdrawable.ts'
 import { type Withdrawal, withdrawalOf } from './withdrawal-row.ts'
 
@@ -36,23 +37,18 @@ export async function orderWithdrawal(
   order: WithdrawalOrder,
 ): Promise<AuditedResult<WithdrawalOrdered>> {
   return auditedChange(context, async (writing) => {
+    await lockDelivery(writing, order.id)
     const { result, drafts } = await storeWithdrawal(writing, order)
     return { result, listed: drafts }
   })
 }
 
-/** Stores an order in a transaction, and stops the delivery if it is queued. */
+/** Stores an order in a transaction that has locked the delivery, and stops the delivery if it is queued. */
 export async function storeWithdrawal(
   writing: AuditedContext,
   order: WithdrawalOrder,
 ): Promise<{ result: WithdrawalOrdered; drafts: readonly EventDraft[] }> {
   const { trx, at, newId } = writing
-  // This locks the row, so that two orders at once come one after the other.
-  await trx
-    .updateTable('deliveries')
-    .set((eb) => ({ generation: eb.ref('generation') }))
-    .where('id', '=', order.id)
-    .execute()
   const row = await readWithdrawable(trx, order.id)
   if (row === undefined) return { result: { kind: 'unknown' }, drafts: [] }
   const pending = await trx
