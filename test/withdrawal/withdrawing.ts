@@ -7,6 +7,20 @@ import type { StandInOptions } from '../../src/sandbox/stand-in.ts'
 import { startProduct } from '../harness.ts'
 import { until } from '../service/process.ts'
 
+/** The operations over a connection of their own, as a command has them beside a service. */
+export function operationsOn(url: string) {
+  const database = openDatabase({ url, serve: false })
+  const context = { database, now: Date.now, newId: createIds({ now: Date.now }), random: Math.random }
+  const operations = createOperations({
+    context,
+    guard: (work) => work(),
+    replicas: () => 1,
+    publish: () => {},
+    onDue: () => {},
+  })
+  return { context, operations, close: () => database.close() }
+}
+
 /** The whole product, and the operations over a second connection, as a command has them beside the service. */
 export async function startWithOperations({
   lms = {},
@@ -16,15 +30,7 @@ export async function startWithOperations({
   env?: Record<string, string>
 } = {}) {
   const product = await startProduct({ lms, env })
-  const database = openDatabase({ url: `sqlite:${product.folder}/lernito.db`, serve: false })
-  const context = { database, now: Date.now, newId: createIds({ now: Date.now }), random: Math.random }
-  const operations = createOperations({
-    context,
-    guard: (work) => work(),
-    replicas: () => 1,
-    publish: () => {},
-    onDue: () => {},
-  })
+  const { context, operations, close } = operationsOn(`sqlite:${product.folder}/lernito.db`)
   const show = async (id: string) => {
     const shown = await operations.show(id)
     if (shown === null) throw new Error(`there is no delivery ${id}`)
@@ -52,7 +58,7 @@ export async function startWithOperations({
     },
     kinds: async (id: string) => (await operations.timeline(id)).map(({ kind }) => kind),
     stopAll: async () => {
-      await database.close()
+      await close()
       await product.stop()
     },
   }
