@@ -60,6 +60,10 @@ const stateSchema = z.object({
 })
 export type State = z.infer<typeof stateSchema>
 
+const auditSchema = z.object({
+  audit: z.array(z.object({ enrolled_email: z.string().nullable(), reason: z.string().nullable() })),
+})
+
 const callsSchema = z.object({
   calls: z.array(z.object({ method: z.string(), path: z.string(), status: z.number(), count: z.number() })),
 })
@@ -82,6 +86,8 @@ export function control(lmsUrl: string) {
     activate: (email: string) => call('POST', 'activate', { email }),
     faults: (faults: readonly object[]) => call('POST', 'faults', { faults }),
     noFaults: () => call('DELETE', 'faults'),
+    /** The rows of the LMS's own audit. */
+    audit: async () => auditSchema.parse(await call('GET', 'audit')).audit,
     calls: async () => callsSchema.parse(await call('GET', 'calls')).calls,
     forgetCalls: () => call('DELETE', 'calls'),
   }

@@ -231,4 +231,6 @@ export interface DeliveryEvent {
   readonly timeToEnrollmentMs?: number
   /** Likewise of a `claimed` event: from receiving until the follow-up found the buyer enrolled, in ms. */
   readonly timeToClaimMs?: number
+  /** Of a test sale. Absent from events read back, too. */
+  readonly isTest?: true
 }

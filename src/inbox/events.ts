@@ -26,6 +26,7 @@ export interface EventDraft {
   readonly timeToEnrollmentMs?: number
   /** From received to the enrollment of a buyer who was pre-enrolled, ms. */
   readonly timeToClaimMs?: number
+  readonly isTest?: true
 }
 
 /** The result of a write for one delivery. */
@@ -44,7 +45,7 @@ export async function insertEvents(
 ): Promise<DeliveryEvent[]> {
   const events = drafts.map((draft) => ({ ...draft, id: newId(), at, actor: draft.actor?.slice(0, MAX_ACTOR) ?? null }))
   if (events.length === 0) return events
-  const rows = events.map(({ deliveryId, timeToEnrollmentMs, timeToClaimMs, ...event }) => ({
+  const rows = events.map(({ deliveryId, timeToEnrollmentMs, timeToClaimMs, isTest, ...event }) => ({
     ...event,
     delivery_id: deliveryId,
   }))

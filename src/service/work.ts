@@ -1,6 +1,7 @@
 import { type CircuitBreaker, createCircuitBreaker } from '../enrollment/circuit-breaker.ts'
 import { type CourseBreakers, createCourseBreakers } from '../enrollment/course-breakers.ts'
 import { modesFrom } from '../enrollment/course-mode.ts'
+import type { CallContext } from '../enrollment/pair.ts'
 import { runWorker } from '../enrollment/worker.ts'
 import { runBackfill } from '../inbox/backfill.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
@@ -12,6 +13,7 @@ import type { Settings } from '../settings/settings.ts'
 import type { Observer } from '../telemetry/observer.ts'
 import { createCheckNow, startFollowUp } from './follow-up.ts'
 import { createCallBudget } from './lms.ts'
+import { startWithdrawals } from './withdrawals.ts'
 
 interface WorkParts {
   readonly settings: Settings
@@ -56,6 +58,13 @@ export function createWork(parts: WorkParts) {
     /** Looks up deliveries in the LMS now, for an operator. */
     checkNow: createCheckNow({ ...parts, begun: () => begun }),
 
+    /** The LMS and the call budget, for what an operator asks of the LMS; null before the work has begun. */
+    lmsAccess: (): CallContext | null => {
+      if (begun === null) return null
+      const { breaker, budget } = begun
+      return { lms: breaker.lms, acquire: () => budget.acquire(signal) }
+    },
+
     /** Works until the signal is aborted and everything in flight is settled. The database must be up to date. */
     run: async (): Promise<void> => {
       const callsPerMinute = settings.LERNITO_LMS_CALLS_PER_MINUTE
@@ -73,6 +82,7 @@ export function createWork(parts: WorkParts) {
       await Promise.all([
         runWorker({ inbox, breaker, breakers, budget, options, concurrency, now, random, onError, signal }),
         startFollowUp({ ...parts, intervalMs: parts.followUpMs, breaker, budget }),
+        startWithdrawals({ ...parts, breaker, budget }),
         maintain(parts),
       ])
     },

@@ -71,7 +71,7 @@ describe('deliveries list', { concurrency: 2 }, () => {
   test('wrong usage gets a message that names it and exit code 2', async (t) => {
     const { command } = await inboxOf(t)
     for (const [args, said] of [
-      [[], /list, show, check or replay/],
+      [[], /deliveries takes list, show, replay, check, handle, correct, withdraw, test-sale/],
       [['list', 'a', 'b'], /one SEARCH/],
       [['list', '--state', 'done'], /--state must be one of queued, /],
       [['list', '--since', 'yesterday'], /--since yesterday/],
