@@ -23,6 +23,7 @@ const COLUMNS: readonly (readonly [name: string, of: (one: Summary) => string])[
         .map(([key, result]) => `${key} ${result}`)
         .join(', '),
   ],
+  ['source', ({ source }) => source],
   ['reason', ({ outcome }) => outcome?.reason?.code ?? ''],
   ['reason_about', ({ outcome }) => outcome?.reason?.subject ?? ''],
 ]

@@ -3,13 +3,13 @@ import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import { DELIVERY_STATES } from '../delivery/types.ts'
 import type { Found, Operations, Summary } from '../operations/operations.ts'
+import type { Site } from '../session/site.ts'
 import { csvPages } from './csv.ts'
-import { stateHtml, timeHtml } from './format.ts'
+import { stateHtml, testHtml, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
 import { filterOf, isEmpty, type ListQuery, queryText, readQuery } from './list-query.ts'
 import { listTable } from './list-table.ts'
-import type { Site } from './site.ts'
 import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.deliveries
@@ -63,7 +63,8 @@ function formHtml({ q, state, from, to }: ListQuery, base: string): string {
 <div><label for="to">${words.to}</label><input type="date" id="to" name="to" value="${to}"></div>
 <button>${words.find}</button>
 <p id="help" class="quiet">${words.help}</p>
-</form>`
+</form>
+<p class="tools"><a href="${base}/test-sale">${TEXTS.testSale.link}</a></p>`
 }
 
 function resultsHtml(of: { found: Found; query: ListQuery; first: boolean; base: string }): string {
@@ -92,7 +93,7 @@ function resultsHtml(of: { found: Found; query: ListQuery; first: boolean; base:
 export const tableHtml = (items: readonly Summary[], base: string): string =>
   listTable({ columns: words.columns, rows: items.map((item) => cellsOf(item, base)) })
 
-function cellsOf({ id, state, email, username, courseIds, activeAt }: Summary, base: string): string[] {
+function cellsOf({ id, state, email, username, courseIds, activeAt, source }: Summary, base: string): string[] {
   const shown = courseIds.slice(0, COURSES_MAX).map((key) => html`<code>${key}</code>`)
   const more =
     courseIds.length > COURSES_MAX
@@ -100,7 +101,7 @@ function cellsOf({ id, state, email, username, courseIds, activeAt }: Summary, b
       : ''
   const who = username === null || username === '' ? '' : html`<br><span class="quiet">${username}</span>`
   return [
-    stateHtml(state),
+    html`<div>!${stateHtml(state)} !${testHtml(source)}</div>`,
     html`<div><a href="${base}/deliveries/${id}">${email ?? words.noEmail}</a>!${who}</div>`,
     html`<div>!${shown.join('<br>')} !${more}</div>`,
     timeHtml(activeAt),

@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import { isCourseKey } from '../course-key.ts'
-import type { DeliveryState } from '../delivery/types.ts'
+import type { DeliveryState, Source } from '../delivery/types.ts'
 import { fill, TEXTS } from './texts.ts'
 
 const SECOND_MS = 1000
@@ -45,6 +45,10 @@ export function durationText(ms: number): string {
 /** The word carries the meaning; the color only helps to find it. */
 export const stateHtml = (state: DeliveryState): string =>
   html`<span class="state ${state.replace('_', '-')}">${TEXTS.states[state]}</span>`
+
+/** Marks a test sale; '' for all others. */
+export const testHtml = (source: Source): string =>
+  source === 'test' ? html`<span class="state test">${TEXTS.test}</span>` : ''
 
 /** Links to the course in the LMS. Text that isn't a course key, or would link to another page of the LMS, gets no link. */
 export function courseHtml(key: string, lmsUrl: string): string {

@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
-import type { Session } from './sessions.ts'
-import type { Site } from './site.ts'
+import type { Session } from '../session/sessions.ts'
+import type { Site } from '../session/site.ts'
 import { fileUrl } from './static-files.ts'
 import { TEXTS } from './texts.ts'
 

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import type { DayCounts, Operations, Overview } from '../operations/operations.ts'
+import type { Site } from '../session/site.ts'
 import { chartHtml } from './chart.ts'
 import { countText, durationText, numberText, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
@@ -9,7 +10,6 @@ import { queryText } from './list-query.ts'
 import { type BreakerView, isOpen, type LiveState } from './live-state.ts'
 import { type Problem, problemsOf } from './problems.ts'
 import type { RefusedSender } from './refused-page.ts'
-import type { Site } from './site.ts'
 import { fill, fillBoth, TEXTS } from './texts.ts'
 
 const words = TEXTS.overview

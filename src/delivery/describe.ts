@@ -1,4 +1,4 @@
-import type { Outcome, Reason } from './types.ts'
+import type { Outcome, Reason, Standing, Standings } from './types.ts'
 
 /** Describes an outcome in one line, for timelines and operators. */
 export function describeOutcome({ courses, reason }: Outcome): string {
@@ -22,3 +22,20 @@ const DESCRIPTIONS = {
 } as const satisfies Record<Reason['code'], (subject: string) => string>
 
 const describeReason = ({ code, subject }: Reason): string => DESCRIPTIONS[code](subject)
+
+const STANDING_WORDS = {
+  enrolled: 'enrolled',
+  no_account: 'no account',
+  not_activated: 'account not activated',
+  unenrolled: 'unenrolled',
+  missing: 'no enrollment',
+  retired: 'account retired',
+  other_account: 'another address has the account',
+} as const satisfies Record<Standing, string>
+
+/** Describes standings in one line, for timelines and operators. */
+export function describeStandings(standings: Standings): string {
+  return Object.entries(standings)
+    .map(([course, { standing, mode }]) => `${course}: ${STANDING_WORDS[standing]}${mode === null ? '' : ` (${mode})`}`)
+    .join('; ')
+}

@@ -100,7 +100,7 @@ export function stateOfOutcome({ courses, reason }: Outcome): DeliveryState {
  * - `no_account`: nobody has registered with the address; the allowance waits.
  * - `not_activated`: the account exists and has no enrollment; the buyer has to activate it.
  * - `unenrolled`: an inactive enrollment. The buyer was unenrolled.
- * - `missing`: the account is active, and has no enrollment; or there is neither an account nor an allowance.
+ * - `missing`: no enrollment, and nothing that will make one: the account is active, or there is no allowance.
  * - `retired`: the buyer had the account deleted.
  * - `other_account`: the LMS matches the address to an account with another address.
  */
@@ -121,7 +121,7 @@ export interface CourseStanding {
   /** The course mode, if there is an enrollment. */
   readonly mode: string | null
   readonly checkedAt: number
-  /** When a check first found this standing, and how many checks in a row have found it. */
+  /** When a check first found this standing, and how many stored checks in a row have found it. */
   readonly since: number
   readonly checks: number
 }
@@ -229,4 +229,8 @@ export interface DeliveryEvent {
   readonly actor: string | null
   /** From receiving to the first success, in ms. Absent from all other events, and from those read back. */
   readonly timeToEnrollmentMs?: number
+  /** Likewise of a `claimed` event: from receiving until the follow-up found the buyer enrolled, in ms. */
+  readonly timeToClaimMs?: number
+  /** Of a test sale. Absent from events read back, too. */
+  readonly isTest?: true
 }

@@ -30,6 +30,7 @@ export type CheckId =
   | 'lms.enrollment'
   | 'lms.enrollment_list'
   | 'lms.enrollment_allowed'
+  | 'lms.allowances'
   | 'lms.throttle'
   | 'lms.course_mode'
   | 'lms.email_students'

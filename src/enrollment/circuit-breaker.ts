@@ -163,6 +163,7 @@ function watched(lms: Lms, watch: Watch): Lms {
   return {
     ...lms,
     course: (key, since) => watch(() => lms.course(key, since), { proves: false }),
+    courseKeys: () => watch(() => lms.courseKeys(), OPTIONAL),
     account: (email) => watch(() => lms.account(email)),
     searchEmails: (emails) => watch(() => lms.searchEmails(emails), OPTIONAL),
     bulkAvailable: () => watch(() => lms.bulkAvailable(), { proves: false }),

@@ -1,6 +1,6 @@
 import type { Account } from '../openedx/accounts.ts'
 import type { Enrollment } from '../openedx/enrollment.ts'
-import type { Allowance } from '../openedx/enrollment-allowed.ts'
+import { enrollsOnActivation } from '../openedx/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../openedx/failure.ts'
 import { changeMode, FREE_MODES, modeMissing } from './course-mode.ts'
 import type { Pair, PriorKnowledge, WantedMode } from './pair.ts'
@@ -80,8 +80,5 @@ function modeFor(row: Enrollment | null): { mode: string | null; lost: string | 
 /** Whether the person has an allowance that will enroll them in this course on activation. */
 export async function isOpenlyAllowed({ lms, acquire, email, course }: Pair): Promise<Judged<boolean>> {
   const listed = await lms.allowances(await acquire(), { email })
-  return listed.ok ? succeeded(listed.value.some((one) => one.course === course && isOpen(one))) : listed
+  return listed.ok ? succeeded(listed.value.some((one) => one.course === course && enrollsOnActivation(one))) : listed
 }
-
-/** Whether the allowance enrolls the person who activates an account with this address. */
-export const isOpen = ({ autoEnroll, used, other }: Allowance): boolean => autoEnroll && !used && other === null

@@ -1,7 +1,7 @@
 import { inChunks } from '../database/chunks.ts'
 import type { DeliveryRow } from '../database/schema.ts'
 import { describeOutcome } from '../delivery/describe.ts'
-import type { Outcome, VerifiedWebhook } from '../delivery/types.ts'
+import type { Outcome, Source, VerifiedWebhook } from '../delivery/types.ts'
 import type { Change, EventDraft, TransactionContext } from './events.ts'
 import { toProgress } from './rows.ts'
 import { insertFurtherCourses, searchTermsOf, touchFurtherCourses } from './search-terms.ts'
@@ -13,12 +13,15 @@ interface Accepted {
   readonly courses: readonly string[]
 }
 
+/** `me`: the replica that is to attempt the deliveries; null: any of them. */
+type AcceptContext = Omit<TransactionContext, 'me'> & { readonly me: string | null }
+
 /**
  * Stores verified webhooks, all in one transaction. A repeat (same digest) is processed from the beginning on its own
  * row, with a new schedule and without earlier results, because the person may have been unenrolled since. Its new
  * generation prevents an attempt in progress from answering it. Results are in the order of `webhooks`.
  */
-export async function accept(context: TransactionContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
+export async function accept(context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
   if (webhooks.length === 0) return []
   const { trx } = context
   const candidates = webhooks.map((webhook) => newRow(context, webhook))
@@ -46,14 +49,22 @@ export async function accept(context: TransactionContext, webhooks: readonly Ver
 }
 
 function draftEvents({ id, isNew, row, outcome }: Omit<Accepted, 'courses'> & { outcome: Outcome }): EventDraft[] {
+  const test = row.source === 'test' ? ({ isTest: true } as const) : {}
   const received = {
     deliveryId: id,
     kind: isNew ? 'received' : 'repeated',
-    detail: `signed over: ${row.form}`,
+    detail: ORIGIN[row.source](row.form),
+    ...test,
   } as const
   if (row.state !== 'rejected') return [received]
-  return [received, { deliveryId: id, kind: 'rejected', detail: describeOutcome(outcome) }]
+  return [received, { deliveryId: id, kind: 'rejected', detail: describeOutcome(outcome), ...test }]
 }
+
+const ORIGIN = {
+  shop: (form) => `signed over: ${form}`,
+  correction: () => 'a correction by an operator',
+  test: () => 'a test sale by an operator',
+} as const satisfies Record<Source, (form: string) => string>
 
 const sizeOf = ({ body, request, outcome }: DeliveryRow): number =>
   body.length + (request?.length ?? 0) + (outcome?.length ?? 0)
@@ -61,10 +72,7 @@ const sizeOf = ({ body, request, outcome }: DeliveryRow): number =>
 type Requeued = Pick<DeliveryRow, 'owner' | 'generation'>
 
 /** A queued row keeps its owner, which may be attempting it. A finished one becomes ours. */
-async function requeue(
-  context: TransactionContext,
-  repeats: ReadonlyMap<string, Accepted>,
-): Promise<Map<string, Requeued>> {
+async function requeue(context: AcceptContext, repeats: ReadonlyMap<string, Accepted>): Promise<Map<string, Requeued>> {
   const ids = [...repeats.keys()].sort()
   if (ids.length === 0) return new Map()
   const { trx, at, me } = context
@@ -92,7 +100,7 @@ async function requeue(
 }
 
 /** For a delivery that older code rejected by stricter rules: now it has a request. */
-async function storeRequest(context: TransactionContext, repeat: Accepted | undefined): Promise<void> {
+async function storeRequest(context: AcceptContext, repeat: Accepted | undefined): Promise<void> {
   if (repeat === undefined) return
   const { id, row, courses } = repeat
   const { email, form, body, request, username, course } = row
@@ -104,7 +112,7 @@ async function storeRequest(context: TransactionContext, repeat: Accepted | unde
   await insertFurtherCourses(context, [{ id, activeAt: context.at, courses }])
 }
 
-function newRow({ at, me, newId }: TransactionContext, webhook: VerifiedWebhook): Pick<Accepted, 'row' | 'courses'> {
+function newRow({ at, me, newId }: AcceptContext, webhook: VerifiedWebhook): Pick<Accepted, 'row' | 'courses'> {
   const rejected = webhook.reason !== null
   const { email, username, courses } = searchTermsOf(webhook.request ?? webhook.about ?? {})
   const row: DeliveryRow = {

@@ -10,11 +10,14 @@ const ENROLL_ENDPOINT = '/api/enrollment/v1/enrollment'
 export interface Enrollment {
   readonly active: boolean
   readonly mode: string
+  /** When the person was first enrolled, in ms since 1970. */
+  readonly created: number
   /** Slugs of the course modes that the course offers now. */
   readonly courseModes: readonly string[]
 }
 
 const enrollment = z.object({
+  created: z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
   user: z.string(),
   is_active: z.boolean(),
   mode: z.string(),
@@ -36,9 +39,9 @@ export function judgeEnrollment(
   if (answer.text === '') return succeeded(null)
   const read = readAs(answer, READ_ENDPOINT, enrollment)
   if (!read.ok) return read
-  const { user, is_active: active, mode, course_details: course } = read.value
+  const { user, is_active: active, mode, created, course_details: course } = read.value
   if (user !== asked.username || course.course_id !== asked.course) return notUnderstood(answer, READ_ENDPOINT)
-  return succeeded({ active, mode, courseModes: course.course_modes.map(({ slug }) => slug) })
+  return succeeded({ active, mode, created, courseModes: course.course_modes.map(({ slug }) => slug) })
 }
 
 /**

@@ -2,6 +2,7 @@ import { type Account, accountRequest, judgeAccount } from './accounts.ts'
 import type { Ask } from './ask.ts'
 import { AVAILABILITY_MS } from './batch-calls.ts'
 import { createCache } from './cache.ts'
+import { listCourseKeys } from './course-list.ts'
 import { type Course, canBeCourse, lookUpCourse } from './courses.ts'
 import { type Judged, succeeded } from './failure.ts'
 import { type FoundAccounts, judgeSearchEmails, searchEmailsRequest } from './search-emails.ts'
@@ -12,7 +13,7 @@ const COURSE_MS = 5 * 60_000
 const MISSING_COURSE_REST_MS = 250
 const MAX_COURSES = 5_000
 
-/** What the LMS tells about courses and people. It throttles none of it. */
+/** What the LMS tells about courses and people. It throttles none of it but the list of courses. */
 export interface LookUps {
   /**
    * The course with its true key, or null if there is none now. A course is kept for 5 min, unless it was requested
@@ -20,6 +21,8 @@ export interface LookUps {
    * after this call begins.
    */
   course(key: string, since?: number): Promise<Judged<Course | null>>
+  /** The keys of the courses that the service user sees, at most 2,000. Kept for 5 min. */
+  courseKeys(): Promise<Judged<readonly string[]>>
   account(email: string): Promise<Judged<Account>>
   /**
    * The accounts of these addresses. null if the LMS lets the service user search none; it is then asked again after
@@ -39,6 +42,7 @@ export function createLookUps(parts: Parts): LookUps {
   const { ask } = parts
   return {
     course: courseLookUp(parts),
+    courseKeys: courseList(parts),
     account: (email) => ask(accountRequest({ email }), (answer) => judgeAccount(answer, { email })),
     searchEmails: emailSearch(parts),
   }
@@ -53,6 +57,16 @@ function courseLookUp({ ask, tokens, now }: Parts): LookUps['course'] {
     load: (key) => lookUpCourse({ key, serviceUser: tokens.get, ask }),
   })
   return async (key, since) => (canBeCourse(key) ? courses.get(key, since) : succeeded(null))
+}
+
+function courseList({ ask, tokens, now }: Parts): LookUps['courseKeys'] {
+  const lists = createCache<readonly string[]>({
+    now,
+    max: 1,
+    ttlMs: () => COURSE_MS,
+    load: () => listCourseKeys({ serviceUser: tokens.get, ask }),
+  })
+  return () => lists.get('')
 }
 
 function emailSearch({ ask, now }: Omit<Parts, 'tokens'>): LookUps['searchEmails'] {

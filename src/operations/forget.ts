@@ -8,8 +8,9 @@ import { type AuditedContext, auditedChange } from './audited-change.ts'
 import { bulkReplayOf } from './bulk-replay-row.ts'
 import { type Position, streamDeliveries } from './candidates.ts'
 import type { DeliveryFilter } from './filter.ts'
+import { markHandled } from './handle.ts'
 import { untilReleased } from './release.ts'
-import { markHandled } from './replay.ts'
+import { stopWithdrawals } from './stop-withdrawals.ts'
 
 const STEP = 100
 
@@ -58,11 +59,15 @@ export async function forget(
   return { deliveries: erased, traces: [...traces] }
 }
 
-/** Marks queued deliveries as handled, so that their owner makes no further call, and waits for calls in flight. */
+/**
+ * Marks queued deliveries as handled and ends withdrawals, so that their owner makes no further call, and waits for calls
+ * in flight.
+ */
 async function stopWork(
   context: WriteContext,
   { address, by, silentMs }: { address: string; by: string; silentMs: number },
 ): Promise<void> {
+  await stopWithdrawals(context, { address, silentMs })
   for (;;) {
     const rows = await context.database.db
       .selectFrom('deliveries')
@@ -97,6 +102,7 @@ async function erase(
   // Delete the rows first: a replica that settles one of them now either comes before, or finds no row and adds no event.
   await trx.deleteFrom('deliveries').where('id', 'in', found).execute()
   await trx.deleteFrom('further_courses').where('delivery_id', 'in', found).execute()
+  await trx.deleteFrom('withdrawals').where('delivery_id', 'in', found).execute()
   const noted = await eraseEvents(trx, found)
   const result = rows.map(({ digest, email, ...row }) => {
     const texts = [digest, email ?? '', row.username ? row.username + row.id : '', ...(noted.get(row.id) ?? [])]

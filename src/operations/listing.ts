@@ -85,6 +85,7 @@ async function summaries({
       'email',
       'username',
       'course',
+      'source',
     ])
     .where('id', 'in', ids)
     .execute()
@@ -104,6 +105,7 @@ async function summaries({
       attempts: row.attempts,
       dueAt: row.due_at,
       outcome: orNull(readOutcome, row.outcome),
+      source: row.source,
     }
     return [summary]
   })

@@ -1,5 +1,11 @@
-import type { Delivery, DeliveryEvent, DeliveryState, Outcome } from '../delivery/types.ts'
+import type { Delivery, DeliveryEvent, DeliveryState, EnrollmentRequest, Outcome, Source } from '../delivery/types.ts'
+import type { Changes, Corrected, Correction } from './correct.ts'
 import type { DeliveryFilter } from './filter.ts'
+import type { Handled } from './handle.ts'
+import type { TestSale, TestSold } from './test-sale.ts'
+import type { WithdrawalOrder, WithdrawalOrdered } from './withdraw.ts'
+import type { Withdrawable } from './withdrawable.ts'
+import type { Withdrawal } from './withdrawal-row.ts'
 
 /** A delivery as one line of a list. Times are ms since 1970. */
 export interface Summary {
@@ -15,6 +21,7 @@ export interface Summary {
   readonly dueAt: number | null
   /** null if there is no result yet, or if the stored result can't be read. */
   readonly outcome: Outcome | null
+  readonly source: Source
 }
 
 export interface Page<Item> {
@@ -47,9 +54,6 @@ export interface Replayed {
    */
   readonly left: readonly { readonly id: string; readonly why: 'unknown' | 'payload.invalid' }[]
 }
-
-/** `already`: an operator has handled it before. */
-export type Handled = { readonly kind: 'handled' } | { readonly kind: 'already' } | { readonly kind: 'unknown' }
 
 /** A replay of all deliveries that match a filter, in steps. `running` until it is `done` or an operator stops it. */
 export interface BulkReplay {
@@ -106,6 +110,11 @@ export interface Overview {
   readonly replicas: number
 }
 
+/** `planned`: the corrected sale, after the payload rules. The others are as in Corrected. */
+export type PlannedCorrection =
+  | { readonly kind: 'planned'; readonly request: EnrollmentRequest }
+  | Exclude<Corrected, { kind: 'corrected' }>
+
 /**
  * What operators can read and change, for the console and the command line. `by` names the operator (at most 254
  * characters): each change stores an event with that actor in the same transaction. Every function throws AppError
@@ -130,6 +139,30 @@ export interface Operations {
 
   /** Records that an operator took care of a delivery by other means, in any state: attempts stop. A repeat or a replay starts it again. */
   markHandled(order: { id: string; note: string; by: string }): Promise<Handled>
+
+  /**
+   * Replaces a delivery by a corrected one with another address or other courses. The old one becomes handled, and is
+   * withdrawn if the correction says so. Resolves when no call to the LMS for the old one is in flight.
+   */
+  correct(correction: Correction): Promise<Corrected>
+
+  /** Shows what a correction would store, or why it is refused. Changes nothing. */
+  previewCorrection(correction: Changes & { id: string }): Promise<PlannedCorrection>
+
+  /** What a delivery can be withdrawn from; null if it does not exist, or if its row can't be read. */
+  withdrawable(id: string): Promise<Withdrawable | null>
+
+  /**
+   * Stores an order to take the buyer out of courses that the delivery reported. Any replica of the service carries it
+   * out, even after a restart. A queued delivery becomes handled at once.
+   */
+  withdraw(order: WithdrawalOrder): Promise<WithdrawalOrdered>
+
+  /** Returns the latest 20 orders for a delivery, newest first. */
+  withdrawals(id: string): Promise<readonly Withdrawal[]>
+
+  /** Stores a sale as if the shop had sent it, marked as a test. */
+  testSale(sale: TestSale): Promise<TestSold>
 
   /** Shows what a bulk replay of this filter makes due. It excludes enrolled and pre-enrolled ones unless `enrolled` is true. */
   previewReplay(query: { filter: DeliveryFilter; enrolled?: boolean }): Promise<Preview>

@@ -1,14 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import { type ConsoleParts, consoleRoutes } from '../console/routes.ts'
 import type { SignInEvent } from '../console/sign-in-pages.ts'
-import { callbackOf, siteOf } from '../console/site.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
 import { createOperations } from '../operations/create-operations.ts'
+import { callbackOf, siteOf } from '../session/site.ts'
 import type { Settings } from '../settings/settings.ts'
 import { createSignIn } from '../sign-in.ts'
 import { errorFields, type Log } from '../telemetry/log.ts'
 import type { Observer } from '../telemetry/observer.ts'
 import { VERSION } from '../version.ts'
+import { createLmsCalls } from './lms-calls.ts'
 import type { createWork } from './work.ts'
 
 const LOOPBACK = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/
@@ -20,7 +21,10 @@ interface MountParts extends Pick<ConsoleParts, 'app' | 'refusedSenders' | 'secr
     ReturnType<typeof openInbox>,
     'database' | 'inbox' | 'context' | 'replicas' | 'availability' | 'now'
   >
-  readonly work: Pick<ReturnType<typeof createWork>, 'breakerState' | 'pausedCourses' | 'budgetFullness'>
+  readonly work: Pick<
+    ReturnType<typeof createWork>,
+    'breakerState' | 'pausedCourses' | 'budgetFullness' | 'checkNow' | 'lmsAccess'
+  >
   readonly observer: Observer
 }
 
@@ -74,6 +78,8 @@ function addConsole({
       onDue: inbox.claimOrphansSoon,
     }),
     liveState: { breaker: work.breakerState, pausedCourses: work.pausedCourses, budget: work.budgetFullness },
+    lms: createLmsCalls(work.lmsAccess),
+    checkNow: work.checkNow,
     refusedSenders,
     signIn: createSignIn({
       lmsUrl: settings.LERNITO_LMS_URL,

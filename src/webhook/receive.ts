@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
 import type { About, EnrollmentRequest } from '../delivery/types.ts'
-import { canonicalJson } from '../signature/canonical.ts'
+import { digestOf } from '../payload/digest.ts'
+import { aboutOf, type FieldErrors, readPayload } from '../payload/rules.ts'
 import { checkJson, type Json, JsonSyntaxError, readJson } from '../signature/json.ts'
 import { isSignature, type Match, verify } from '../signature/signature.ts'
 import { readUtf8, Utf8Error } from '../signature/utf8.ts'
-import { aboutOf, type FieldErrors, readPayload } from './payload.ts'
 
 /** As Node provides them: names in lower case, several values of one name joined with ", ". */
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
@@ -106,11 +105,6 @@ function headerOf(headers: Headers, name: string): string | undefined {
   const value = headers[name]
   return typeof value === 'string' || value === undefined ? value : value.join(', ')
 }
-
-const digestOf = (json: Json): string =>
-  createHash('sha256')
-    .update(canonicalJson(json, { spaces: false, ascii: true }))
-    .digest('hex')
 
 /** DRF puts these texts in `detail`; all answers of this service have `message`. */
 function refused(status: 400 | 405 | 415, code: RefusalCode, text: string): Refused {

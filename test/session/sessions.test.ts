@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { createSessions } from '../../src/console/sessions.ts'
 import { openDatabase } from '../../src/database/database.ts'
 import { migrate } from '../../src/database/migrations.ts'
+import { createSessions } from '../../src/session/sessions.ts'
 import type { Person } from '../../src/sign-in.ts'
 
 const MINUTE_MS = 60_000

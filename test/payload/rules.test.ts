@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { aboutOf, type Payload, readPayload } from '../../src/payload/rules.ts'
 import { readJson } from '../../src/signature/json.ts'
-import { aboutOf, type Payload, readPayload } from '../../src/webhook/payload.ts'
 
 /**
  * Expected values are those of a Django REST framework 3.16.1 serializer with the original's fields, but for the limit

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isEmail } from '../../src/webhook/email.ts'
-import { domainToAscii } from '../../src/webhook/idna.ts'
+import { isEmail } from '../../src/payload/email.ts'
+import { domainToAscii } from '../../src/payload/idna.ts'
 
 /** Expected values are those of Django 4.2.30 on Python 3.11, besides the recorded ones (receive-recorded.test.ts). */
 function check(expected: boolean, addresses: readonly string[]): void {

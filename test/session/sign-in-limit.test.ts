@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createSignInLimit } from '../../src/console/sign-in-limit.ts'
+import { createSignInLimit } from '../../src/session/sign-in-limit.ts'
 import { bytesKept } from '../inbox/memory.ts'
 
 const MINUTE_MS = 60_000
