@@ -50,7 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   http: ['errors', 'telemetry'],
   openapi: [],
-  settings: ['errors'],
+  settings: ['course-key', 'errors'],
   webhook: ['signature', 'inbox', 'delivery', 'network'],
   console: [
     'operations',
