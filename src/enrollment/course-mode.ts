@@ -15,6 +15,21 @@ export function modesFrom(
   return (course) => setting?.byCourse.get(course) ?? setting?.all ?? null
 }
 
+/** The true key of a course, and the slug of a course mode. */
+export interface ModeInCourse {
+  readonly course: string
+  readonly mode: string
+}
+
+/**
+ * Whether an active enrollment in this mode is to be changed to that of the setting. Only a free mode is: a buyer who was
+ * pre-enrolled has the default mode of the LMS.
+ */
+export function isModePending({ modeOf, course, mode }: ModeInCourse & { modeOf: ModeOf }): boolean {
+  const wanted = modeOf(course)
+  return wanted !== null && wanted !== mode && FREE_MODES.includes(mode)
+}
+
 interface ModeChange extends Pick<CallContext, 'lms' | 'acquire'> {
   /** The true key of the course. */
   readonly course: string

@@ -23,6 +23,7 @@ async function reconciled({ context, lms, publish }: FollowUp & { publish?: () =
     context,
     lms,
     acquire,
+    isModePending: () => false,
     since: null,
     fix: false,
     named: new Set(),
