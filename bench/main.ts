@@ -9,6 +9,7 @@ import { isMet, type Result, type Row } from './row.ts'
 import { accepting } from './rows/accepting.ts'
 import { addedLatency } from './rows/added-latency.ts'
 import { claim } from './rows/claim.ts'
+import { followUp } from './rows/follow-up.ts'
 import { manyCourses } from './rows/many-courses.ts'
 import { memory } from './rows/memory.ts'
 import { pages } from './rows/pages.ts'
@@ -25,6 +26,7 @@ const ROWS: readonly Row[] = [
   accepting,
   claim,
   pages,
+  followUp,
   refusing,
   memory,
 ]

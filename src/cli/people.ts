@@ -116,8 +116,8 @@ function describeSale({ id, state, source, receivedAt, request, outcome, standin
   return columns(facts.flatMap(([name, text]) => (text === null ? [] : [[name, plain(text)]])))
 }
 
-/** The time of the latest check; null without one. */
+/** The time of the oldest check; null without one. */
 function checkedAt(standings: Sale['standings']): string | null {
   const times = Object.values(standings).map((one) => one.checkedAt)
-  return times.length === 0 ? null : timeText(Math.max(...times))
+  return times.length === 0 ? null : timeText(Math.min(...times))
 }

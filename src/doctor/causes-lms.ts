@@ -205,6 +205,14 @@ export const LMS_CAUSES = {
     plain: "Select Staff status for the application's user in the LMS's admin (Users).",
     tutor: 'Run `tutor local do init --limit=lernito`.',
   },
+  'allowances.dangling': {
+    severity: 'failure',
+    message:
+      'Buyers wait for {course}, which the LMS no longer has. An allowance for a missing course makes the LMS fail when the buyer activates an account.',
+    plain:
+      'Run `lernito-openedx reconcile --fix`: it deletes these allowances, and their deliveries then need attention. Or create the course again.',
+    tutor: 'Run `tutor local exec lernito lernito-openedx reconcile --fix`, or create the course again.',
+  },
   'bulk.off': {
     severity: 'warning',
     message:

@@ -28,6 +28,7 @@ export type CheckId =
   | 'lms.enrollment'
   | 'lms.enrollment_list'
   | 'lms.enrollment_allowed'
+  | 'lms.allowances'
   | 'lms.bulk_enroll'
   | 'lms.throttle'
   | 'lms.plugin'

@@ -1,5 +1,6 @@
 import { inspectDatabase } from '../database/inspect.ts'
 import { TIMING } from '../replicas/timing.ts'
+import { ALLOWANCE_CHECKS } from './allowances.ts'
 import { API_CHECKS } from './api.ts'
 import type { Problem } from './causes.ts'
 import type { Check, CheckId, Facts, Finding, Tools } from './check.ts'
@@ -14,6 +15,7 @@ export const CHECKS: readonly Check[] = [
   ...OUR_CHECKS,
   ...LMS_CHECKS,
   ...API_CHECKS,
+  ...ALLOWANCE_CHECKS,
   ...CONSOLE_CHECKS,
   ...OUTSIDE_CHECKS,
 ]

@@ -2,6 +2,7 @@ import type { CourseResult, Delivery, EnrollmentRequest, Reason } from '../deliv
 import { batchCanName } from '../openedx/batch-answer.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { PausedCourse } from './course-breakers.ts'
+import type { PriorKnowledge } from './pair.ts'
 
 /** The parts of a failure that decide the next step and go into the timeline. */
 export type WorkFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs' | 'mayHaveTakenEffect'>
@@ -16,8 +17,14 @@ export interface Work {
   /** The reasons against a course or the person. The first one goes to the sender. */
   readonly reasons: Reason[]
   readonly failures: WorkFailure[]
-  /** Not in a batch with others: its address can't be sent in bulk, or its state has to be read before enrolling. */
+  /** Not in a batch: its address can't be sent in one, its state has to be read first, or it needs further calls. */
   alone: boolean
+  /** What a batch of this attempt found or made for the person, by course, where that needs further calls. */
+  readonly prior: Map<string, PriorKnowledge>
+  /** When the LMS last told whether it takes the address for another person's, by performance.now(); null if never. */
+  searchedAt: number | null
+  /** The ids of the batches of this attempt, as the LMS's audit names them. */
+  readonly batches: string[]
   /** The attempt had to stop between two calls: this replica no longer owns the delivery. */
   stopped: boolean
   /** A batch probably failed because of this person, who goes singly, after all others. */
@@ -73,6 +80,9 @@ export function beginWork({
     reasons: [],
     failures: [],
     alone: !batchCanName(request.email),
+    prior: new Map(),
+    searchedAt: null,
+    batches: [],
     stopped: false,
     suspect: false,
     part: null,

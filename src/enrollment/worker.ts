@@ -1,3 +1,4 @@
+import { createIds } from '../delivery/ids.ts'
 import type { Delivery } from '../delivery/types.ts'
 import type { Inbox } from '../inbox/types.ts'
 import type { Budget } from '../openedx/budget.ts'
@@ -80,7 +81,8 @@ export async function runWorker(worker: Worker): Promise<void> {
     }
   }
 
-  const calling = { ...worker, inFlight, chooser, wakeUp, onCalled: () => finish(inFlight.idle()) }
+  const onCalled = (): void => finish(inFlight.idle())
+  const calling = { ...worker, inFlight, chooser, wakeUp, newId: createIds({ now }), onCalled }
   /** One of the loops that make calls. It rests while other replicas have its share. */
   const caller = (number: number): Promise<void> =>
     number < concurrency.now() ? makeNextCall(calling) : wakeUp.listen()(AGAIN_MS, signal)

@@ -46,9 +46,9 @@ export async function checkNow({
   const people = await peopleOf(asking, settled)
   const seen = people.ok ? await lookUpAll(asking, people.value) : people
   if (!seen.ok) return ids.map((id) => ({ id, failure: seen.failure.message }))
-  const checks = settled.flatMap(({ id, state, generation, email }) => {
-    const person = seen.value.get(email)
-    return person === undefined ? [] : [{ id, state, generation, seen: person, askedAt }]
+  const checks = settled.flatMap((reported) => {
+    const person = seen.value.get(reported.email)
+    return person === undefined ? [] : [{ reported, seen: person, askedAt }]
   })
   const stored = await storeChecks(context, { checks, by, guard: (work) => work(), publish })
   return ids.map((id) => {

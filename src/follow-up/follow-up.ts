@@ -9,7 +9,7 @@ import { areSalesWaitedFor } from './waiting-sales.ts'
 
 /** The time from the start of a round to the next one. */
 export const FOLLOW_UP_MS = 15 * 60_000
-/** The lease ends so long after its last renewal: longer than a call to the LMS takes. */
+/** How long the lease lasts after a renewal: longer than a call to the LMS takes. */
 const LEASE_MS = 60_000
 /** How often a replica without the lease tries to take it. */
 const POLL_MS = 30_000

@@ -4,7 +4,7 @@ import { SEARCH_ADDRESSES } from '../openedx/search-emails.ts'
 import { type Asking, askAccount, findAccounts, findOneByOne, readRows, throttled } from './look-ups.ts'
 import type { Seen, SeenAccount, SeenRow } from './seen.ts'
 
-/** Up to so many people are looked up one by one, which also tells whether their accounts are active. */
+/** Up to this many people are looked up one by one, which also tells whether their accounts are active. */
 const FEW = 3
 
 /** A person and the true course keys to ask about. */

@@ -96,9 +96,9 @@ async function checkPatiently(
     const askedAt = context.now()
     const seen = await lookUpAll(asking, people)
     if (seen.ok) {
-      const checks = deliveries.flatMap(({ id, state, generation, email }) => {
-        const person = seen.value.get(email)
-        return person === undefined ? [] : [{ id, state, generation, seen: person, askedAt }]
+      const checks = deliveries.flatMap((reported) => {
+        const person = seen.value.get(reported.email)
+        return person === undefined ? [] : [{ reported, seen: person, askedAt }]
       })
       await storeChecks(context, { checks, guard: (work) => work(), publish })
       return seen

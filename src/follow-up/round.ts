@@ -5,12 +5,12 @@ import { SEARCH_ADDRESSES } from '../openedx/search-emails.ts'
 import { type Asking, askAccount, findAccounts, readRows } from './look-ups.ts'
 import { coursesWith, type Reported, reportedInState } from './reported.ts'
 import type { Check } from './result.ts'
-import { isDueToAsk, type Seen, type SeenAccount, type SeenRow } from './seen.ts'
+import { isDueToAsk, type SeenAccount, type SeenRow } from './seen.ts'
 import { storeChecks } from './store-checks.ts'
 
 /** The most people of one course in a call. */
 const PEOPLE_OF_COURSE = 100
-/** So many calls in a row that fail end the round: it isn't about one person or one course. */
+/** This many failed calls in a row end the round: the cause isn't one person or one course. */
 const FAILURES_IN_A_ROW = 3
 
 export interface RoundResult {
@@ -45,91 +45,90 @@ interface Registered {
 }
 
 /**
- * Looks up all pre-enrolled buyers in the LMS, and stores what became of them: 1,000 addresses a call, and for those
+ * Looks up all pre-enrolled buyers in the LMS, and stores their standings: 1,000 addresses a call, and for those
  * with an account their enrollments, 100 people of a course a call. A call that fails leaves its people to the next
  * round. A failure that isn't about some people, such as an LMS that is down, ends the round.
  */
 export async function followUpRound(options: RoundOptions): Promise<RoundResult> {
-  const round = createRound(options)
   const { context, guard } = options
+  const round = beginRound(options)
   let complete = true
   try {
     const page: Reported[] = []
     for await (const chunk of reportedInState({ db: context.database.db, guard, state: 'pre_enrolled' })) {
       page.push(...chunk)
-      while (page.length >= SEARCH_ADDRESSES) await round.search(page.splice(0, SEARCH_ADDRESSES))
+      while (page.length >= SEARCH_ADDRESSES) await search(round, page.splice(0, SEARCH_ADDRESSES))
     }
-    await round.search(page)
-    await round.listRest()
+    await search(round, page)
+    await listCourses(round, 1)
   } catch (error) {
     if (error !== ROUND_OVER) throw error
     complete = false
   }
-  return { ...round.result(), complete }
+  const { deliveries, events, failures } = round
+  return { deliveries, events, failure: failures.first(), complete }
 }
 
-function createRound(options: RoundOptions) {
-  const { context, asking } = options
-  /** By course: buyers whose enrollment in it has to be read. */
-  const toList = new Map<string, Registered[]>()
-  const failures = createFailures()
-  let [deliveries, events] = [0, 0]
+function beginRound(options: RoundOptions) {
+  const round = {
+    asking: options.asking,
+    now: options.context.now,
+    failures: createFailures(),
+    /** By course: buyers whose enrollment in it has to be read. */
+    toList: new Map<string, Registered[]>(),
+    deliveries: 0,
+    events: 0,
+    store: (checks: readonly Check[]) => storeChecks(options.context, { ...options, checks, publish }),
+  }
   const publish = (event: DeliveryEvent): void => {
-    events++
+    round.events++
     options.publish(event)
   }
-  const store = (checks: readonly Check[]) => storeChecks(context, { ...options, checks, publish })
+  return round
+}
+type Round = ReturnType<typeof beginRound>
 
-  /** Reads who of these people is enrolled in the course, and stores whose courses are all read now. */
-  const list = async (course: string, people: readonly Registered[]): Promise<void> => {
-    const listed = await readRows(asking, { course, usernames: people.map(({ account }) => account.username) })
-    failures.note(listed)
-    if (!listed.ok) return
-    const checks: Check[] = []
-    for (const person of people) {
-      const row = listed.value.get(person.account.username)
-      if (row !== undefined) person.rows.set(course, row)
-      person.open.delete(course)
-      if (person.open.size > 0) continue
-      const seen = await seenOf(asking, person)
-      failures.note(seen)
-      if (seen.ok) checks.push(checkOf(person.reported, seen.value, person.askedAt))
+/** Looks up the accounts of these deliveries, and makes the calls for the enrollments that are full by then. */
+async function search(round: Round, page: readonly Reported[]): Promise<void> {
+  if (page.length === 0) return
+  const { asking, now, failures, toList, store } = round
+  const askedAt = now()
+  for await (const accounts of findAccounts(asking, [...new Set(page.map(({ email }) => email))])) {
+    failures.note(accounts)
+    if (!accounts.ok) continue
+    const found = page.flatMap((reported) => withAccount(reported, accounts.value))
+    round.deliveries += found.length
+    await store(found.flatMap(({ reported, account }) => checkWithoutRows(reported, account, askedAt)))
+    for (const person of found.flatMap((one) => registeredOf(one, askedAt))) {
+      for (const course of person.open) toList.set(course, [...(toList.get(course) ?? []), person])
     }
-    await store(checks)
+    await listCourses(round, PEOPLE_OF_COURSE)
   }
+}
 
-  /** Lists the courses for which at least `least` people wait, in calls that are full if there are more of them. */
-  const listCourses = async (least: number): Promise<void> => {
-    for (const [course, people] of toList) {
-      while (people.length >= least) await list(course, people.splice(0, PEOPLE_OF_COURSE))
-    }
+/** Lists the courses for which at least `least` people wait, in calls that are full if there are more of them. */
+async function listCourses(round: Round, least: number): Promise<void> {
+  for (const [course, people] of round.toList) {
+    while (people.length >= least) await list(round, course, people.splice(0, PEOPLE_OF_COURSE))
   }
+}
 
-  return {
-    /** Looks up the accounts of these deliveries. */
-    search: async (page: readonly Reported[]): Promise<void> => {
-      if (page.length === 0) return
-      const askedAt = context.now()
-      for await (const accounts of findAccounts(asking, [...new Set(page.map(({ email }) => email))])) {
-        failures.note(accounts)
-        if (!accounts.ok) continue
-        const found = page.flatMap((reported) => withAccount(reported, accounts.value))
-        deliveries += found.length
-        await store(found.flatMap(({ reported, account }) => checkWithoutRows(reported, account, askedAt)))
-        for (const person of found.flatMap((one) => registeredOf(one, askedAt))) {
-          for (const course of person.open)
-            toList
-              .set(course, toList.get(course) ?? [])
-              .get(course)
-              ?.push(person)
-        }
-        await listCourses(PEOPLE_OF_COURSE)
-      }
-    },
-    /** Reads the enrollments of those for whom no call was full. */
-    listRest: () => listCourses(1),
-    result: () => ({ deliveries, events, failure: failures.first() }),
+/** Reads who of these people is enrolled in the course, and stores whose courses are all read now. */
+async function list({ asking, failures, store }: Round, course: string, people: readonly Registered[]): Promise<void> {
+  const listed = await readRows(asking, { course, usernames: people.map(({ account }) => account.username) })
+  failures.note(listed)
+  if (!listed.ok) return
+  const checks: Check[] = []
+  for (const person of people) {
+    const row = listed.value.get(person.account.username)
+    if (row !== undefined) person.rows.set(course, row)
+    person.open.delete(course)
+    if (person.open.size > 0) continue
+    const seen = await seenOf(asking, person)
+    failures.note(seen)
+    if (seen.ok) checks.push({ ...person, seen: seen.value })
   }
+  await store(checks)
 }
 
 interface WithAccount {
@@ -146,16 +145,12 @@ function withAccount(reported: Reported, accounts: ReadonlyMap<string, SeenAccou
 function checkWithoutRows(reported: Reported, account: SeenAccount, askedAt: number): Check[] {
   if ('username' in account) return []
   const courses = new Set(coursesWith('allowed', reported.outcome))
-  return [checkOf(reported, { account, rows: new Map(), courses, allowed: null }, askedAt)]
+  return [{ reported, seen: { account, rows: new Map(), courses, allowed: null }, askedAt }]
 }
 
 function registeredOf({ reported, account }: WithAccount, askedAt: number): Registered[] {
   if (!('username' in account)) return []
   return [{ reported, account, askedAt, rows: new Map(), open: new Set(coursesWith('allowed', reported.outcome)) }]
-}
-
-const checkOf = ({ id, state, generation }: Reported, seen: Seen, askedAt: number): Check => {
-  return { id, state, generation, seen, askedAt }
 }
 
 /** Asks whether the account is active where that is due, to tell a missing enrollment from a missing activation. */

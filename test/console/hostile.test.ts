@@ -5,7 +5,7 @@ import { sign } from '../../src/signature/signature.ts'
 import { exchange, SECRET } from '../harness.ts'
 import { operator, startWithConsole } from './harness.ts'
 
-const product = await startWithConsole({ lms: { bulk: false } })
+const product = await startWithConsole({ lms: { bulk: false, modify: false } })
 after(() => product.stop())
 const someone = await operator(product)
 

@@ -12,7 +12,7 @@ const met = new Set<string>()
 
 let product: Product
 before(async () => {
-  product = await startProduct({ lms: { bulk: false }, env: { LERNITO_ANSWER_WITHIN_MS: '4000' } })
+  product = await startProduct({ lms: { bulk: false, modify: false }, env: { LERNITO_ANSWER_WITHIN_MS: '4000' } })
 })
 after(() => product.stop())
 beforeEach(() => product.lms.reset())

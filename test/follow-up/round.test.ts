@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ROUND_OVER } from '../../src/follow-up/round.ts'
 import { DEMO } from '../harness.ts'
+import { START } from '../inbox/harness.ts'
 import { ACCOUNTS, callsTo, DAY_MS, history, LIST, MINUTE_MS, PYTHON, register, SEARCH, setUp } from './harness.ts'
 
 const ADA = 'ada@x.example'
@@ -88,6 +89,20 @@ test('from the third check and a day on, the LMS is asked once a day whether the
   assert.deepEqual(await bench.standings(id), { [DEMO]: 'missing' })
 })
 
+test('an account that was seen only once before is not asked about, however long ago that was', async (t) => {
+  const bench = await setUp(t)
+  await bench.sell([{ email: ADA }])
+  await register(bench, ADA, false)
+  const asked: number[] = []
+  for (const hours of [0, 30, 49]) {
+    bench.clock.at = START + hours * 60 * MINUTE_MS
+    await bench.forgetCalls()
+    await bench.round()
+    asked.push(...(await callsTo(bench, ACCOUNTS)))
+  }
+  assert.deepEqual(asked, [0, 0, 1])
+})
+
 test('a buyer who activates between two calls of a check is not missing', async (t) => {
   const bench = await setUp(t)
   await bench.seed({ allowances: [allowance(ADA)] })
@@ -172,14 +187,14 @@ test('a check whose look-up began before a stored one changes nothing', async (t
   const id = await bench.sellOne({ email: ADA })
   const searchEmails = async (emails: readonly string[]) => {
     const found = await bench.lms.searchEmails(emails)
-    await register(bench, ADA)
-    await bench.seed({ enrollments: [enrollment(ADA, { active: false })] })
+    await register(bench, ADA, false)
     bench.later(1)
     await bench.check([id])
     return found
   }
+  await bench.seed({ allowances: [allowance(ADA)] })
   await bench.round({ lms: { ...bench.lms, searchEmails } })
-  assert.deepEqual(await bench.standings(id), { [DEMO]: 'unenrolled' })
+  assert.deepEqual(await bench.standings(id), { [DEMO]: 'not_activated' })
 })
 
 test('a delivery with a pending withdrawal is left alone', async (t) => {
