@@ -107,7 +107,11 @@ async function personHtml(
   const check = html`<form method="post" action="${here ?? ''}/check">!${csrf}<button>${words.check}</button></form>`
   const forget = html`<form method="post" action="${base}/people/forget">!${csrf}<input type="hidden" name="email" value="${email}"><button class="second">${words.forget}</button></form>`
   const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, base })}`
-  return html`!${accountHtml(account, lmsUrl)}
+  const request = sales.find((sale) => sale.request !== null)?.request
+  const name = request
+    ? fill(words.buyer, { name: `${request.name} ${request.family}`, username: request.username })
+    : ''
+  return html`!${name === '' ? '' : html`<p class="quiet">${name}</p>`}!${accountHtml(account, lmsUrl)}
 <div class="actions">!${here !== null && checkable(person).length > 0 ? check : ''}!${forget}</div>
 !${salesHtml(person, { base, lmsUrl })}
 !${sales.length === 0 ? '' : history}`

@@ -71,7 +71,7 @@ function orderHtml(of: FormOf & { person: Person; isWrong: boolean }): string {
 <h2>${words.kept}</h2>!${list(words.keptItems)}
 <form method="post" action="${base}/people/forget" class="stack">!${csrfField(session)}<input type="hidden" name="email" value="${email}">
 <div><input type="checkbox" id="allowances" name="allowances" value="yes"!${allowances ? ' checked' : ''}> <label for="allowances">${words.allowances}</label><p class="quiet">${words.allowancesHelp}</p></div>
-<label for="confirm">${words.type}</label><input id="confirm" name="confirm" size="40" spellcheck="false" autocomplete="off" required>
+<label for="confirm">${fill(words.type, { email })}</label><input id="confirm" name="confirm" size="40" spellcheck="false" autocomplete="off" required>
 <button>${words.confirm}</button></form>`
 }
 

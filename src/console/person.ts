@@ -25,7 +25,7 @@ export function accountHtml(account: Answered<Account>, lmsUrl: string): string 
     name === null
       ? ''
       : html`<p>${words.username} ${name} · <a href="${supportUrl(name, lmsUrl)}">${TEXTS.delivery.inLms}</a></p>`
-  return html`<div class="note ${grade}"><h2>${words.account}: ${title}</h2><p>${fill(words.accounts[status].text, { address })}</p>!${link}</div>`
+  return html`<div class="note ${grade}"><h2>${title}</h2><p>${fill(words.accounts[status].text, { address })}</p>!${link}</div>`
 }
 
 /** Returns the sales of a person with what is known about each course, newest first. */
