@@ -2,7 +2,7 @@ import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent, DeliveryState, Standings } from '../delivery/types.ts'
 import type { Permit } from '../openedx/budget.ts'
 import { type Judged, succeeded } from '../openedx/failure.ts'
-import { lookUpAll } from './look-up-all.ts'
+import { lookUpAll, seenIn } from './look-up-all.ts'
 import type { Asking } from './look-ups.ts'
 import { type Reported, readReported } from './reported.ts'
 import { storeChecks } from './store-checks.ts'
@@ -48,9 +48,11 @@ export async function checkNow({
   const people = await peopleOf(asking, settled)
   const seen = people.ok ? await lookUpAll(asking, people.value) : people
   if (!seen.ok) return ids.map((id) => ({ id, failure: seen.failure.message }))
+  const coursesOf = new Map(people.ok ? people.value.map(({ id, courses }) => [id, courses]) : [])
   const checks = settled.flatMap((reported) => {
     const person = seen.value.get(reported.email)
-    return person === undefined ? [] : [{ reported, seen: person, askedAt }]
+    const courses = coursesOf.get(reported.id) ?? []
+    return person === undefined ? [] : [{ reported, seen: seenIn(courses, person), askedAt }]
   })
   const stored = await storeChecks(context, { checks, by, guard: (work) => work(), publish })
   return ids.map((id) => {
@@ -59,20 +61,23 @@ export async function checkNow({
   })
 }
 
-/** The true keys of the courses that were bought, where the LMS has them, and of those that were reported. */
+/**
+ * For each delivery, the true keys of the courses that were bought, where the LMS has them, and of those that were
+ * reported.
+ */
 async function peopleOf(
   { lms }: Asking,
   deliveries: readonly Reported[],
-): Promise<Judged<{ email: string; courses: string[] }[]>> {
+): Promise<Judged<{ id: string; email: string; courses: string[] }[]>> {
   const people = []
-  for (const { email, courseIds, outcome } of deliveries) {
+  for (const { id, email, courseIds, outcome } of deliveries) {
     const courses = new Set(Object.keys(outcome.courses))
     for (const key of courseIds.filter((one) => !courses.has(one))) {
       const course = await lms.course(key)
       if (!course.ok) return course
       if (course.value !== null) courses.add(course.value.key)
     }
-    people.push({ email, courses: [...courses] })
+    people.push({ id, email, courses: [...courses] })
   }
   return succeeded(people)
 }

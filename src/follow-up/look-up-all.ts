@@ -13,6 +13,9 @@ export interface Person {
   readonly courses: readonly string[]
 }
 
+/** What was seen in these courses only: another sale to the same person has other ones. */
+export const seenIn = (courses: readonly string[], seen: Seen): Seen => ({ ...seen, courses: new Set(courses) })
+
 /**
  * Looks up everything about these people, by address: the account with whether it is active, the enrollments,
  * and, where an allowance matters, the allowances. The first failure of the LMS ends it.

@@ -5,7 +5,7 @@ import type { Failure, Judged } from '../openedx/failure.ts'
 import type { Lms } from '../openedx/lms.ts'
 import { noteRepair } from '../operations/replay.ts'
 import { type createDanglingCheck, deleteDangling } from './dangling.ts'
-import { lookUpAll } from './look-up-all.ts'
+import { lookUpAll, seenIn } from './look-up-all.ts'
 import type { Asking } from './look-ups.ts'
 import { type Reported, readReported } from './reported.ts'
 import { type Seen, standingIn } from './seen.ts'
@@ -100,7 +100,8 @@ async function checkPatiently(
     if (seen.ok) {
       const checks = deliveries.flatMap((reported) => {
         const person = seen.value.get(reported.email)
-        return person === undefined ? [] : [{ reported, seen: person, askedAt }]
+        const courses = Object.keys(reported.outcome.courses)
+        return person === undefined ? [] : [{ reported, seen: seenIn(courses, person), askedAt }]
       })
       await storeChecks(context, { checks, guard: (work) => work(), publish })
       return seen

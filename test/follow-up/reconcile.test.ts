@@ -204,6 +204,18 @@ test('a course that a person bought twice is counted once, and both deliveries k
   for (const id of ids) assert.deepEqual(await bench.standings(id), { [DEMO]: 'enrolled' })
 })
 
+test('two sales to one person that are checked together keep their own courses', async (t) => {
+  const bench = await setUp(t)
+  const [one = '', two = ''] = await bench.sell([
+    { email: ALICE, courses: { [DEMO]: 'enrolled' } },
+    { email: ALICE, order: 2, courses: { [PYTHON]: 'enrolled' } },
+  ])
+  await bench.seed({ enrollments: [enrollment(ALICE, true)] })
+  await reconciled(bench)
+  assert.deepEqual(await bench.standings(one), { [DEMO]: 'enrolled' })
+  assert.deepEqual(await bench.standings(two), { [PYTHON]: 'missing' })
+})
+
 test('an allowance for a course that the LMS no longer has is found, and deleted with --fix', async (t) => {
   const bench = await setUp(t)
   const id = await bench.sellOne({ email: NOBODY, courses: { [GONE]: 'allowed', [DEMO]: 'allowed' } })

@@ -1,7 +1,7 @@
-import { canonicalJson } from '../signature/canonical.ts'
-import { SIGNATURE_FORMS, type SignatureForm, STYLES } from '../signature/forms.ts'
-import { type Json, JsonSyntaxError, readJson } from '../signature/json.ts'
-import { verify } from '../signature/signature.ts'
+import { canonicalJson } from './canonical.ts'
+import { SIGNATURE_FORMS, type SignatureForm, STYLES } from './forms.ts'
+import { type Json, JsonSyntaxError, readJson } from './json.ts'
+import { verify } from './signature.ts'
 
 /** A change to the header, the body, or the secret after which the signature matches. */
 export type Adjustment =
