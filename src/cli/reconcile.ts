@@ -1,5 +1,5 @@
 import { STANDINGS } from '../delivery/types.ts'
-import { modesFrom } from '../enrollment/course-mode.ts'
+import { isModePending, modesFrom } from '../enrollment/course-mode.ts'
 import { repair } from '../enrollment/repair.ts'
 import { type Reconciliation, reconcile as reconcileAll } from '../follow-up/reconcile.ts'
 import type { Finding } from '../follow-up/reconcile-chunk.ts'
@@ -77,6 +77,7 @@ Example:
           acquire,
           since: from,
           fix: values.fix,
+          isModePending: (of) => isModePending({ modeOf, ...of }),
           named: new Set(values.allow.map((email) => email.toLowerCase())),
           enroll: (of) => repair({ lms, acquire, modeOf, ...of }),
           by: operator(),

@@ -16,8 +16,8 @@ export const CHECKS: readonly Check[] = [
   ...OUR_CHECKS,
   ...LMS_CHECKS,
   ...API_CHECKS,
-  ...ENROLLING_CHECKS,
   ...ALLOWANCE_CHECKS,
+  ...ENROLLING_CHECKS,
   ...CONSOLE_CHECKS,
   ...OUTSIDE_CHECKS,
 ]
