@@ -4,8 +4,8 @@ import type { Pair } from './pair.ts'
 
 /**
  * Enrolls a person in one course again, for reconcile. A person who was unenrolled stays unenrolled, unless `isNamed`:
- * then the operator wants it and named the person. `modeOf` tells the course mode of LERNITO_COURSE_MODE. Resolves to whether it succeeded, and to a description of the
- * result.
+ * then the operator wants it and named the person. `modeOf` tells the course mode of LERNITO_COURSE_MODE. Resolves to
+ * whether it succeeded, and to a description of the result.
  * @throws what `acquire` rejects with
  */
 export async function repair({
