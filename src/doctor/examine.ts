@@ -5,6 +5,7 @@ import { API_CHECKS } from './api.ts'
 import type { Problem } from './causes.ts'
 import type { Check, CheckId, Facts, Finding, Tools } from './check.ts'
 import { CONSOLE_CHECKS } from './console.ts'
+import { ENROLLING_CHECKS } from './enrolling.ts'
 import { LMS_CHECKS } from './lms.ts'
 import { OUR_CHECKS } from './ours.ts'
 import { OUTSIDE_CHECKS } from './outside.ts'
@@ -16,6 +17,7 @@ export const CHECKS: readonly Check[] = [
   ...LMS_CHECKS,
   ...API_CHECKS,
   ...ALLOWANCE_CHECKS,
+  ...ENROLLING_CHECKS,
   ...CONSOLE_CHECKS,
   ...OUTSIDE_CHECKS,
 ]

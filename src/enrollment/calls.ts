@@ -10,7 +10,8 @@ import type { CallChooser } from './call-chooser.ts'
 import { type Call, chooseCall, type Route } from './choose-api.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { CourseBreakers } from './course-breakers.ts'
-import { enrollInBatch, enrollOneByOne } from './enroll-batch.ts'
+import { enrollInBatch } from './enroll-batch.ts'
+import { type EnrollingOptions, enrollOneByOne } from './enroll-one-by-one.ts'
 import type { InFlight } from './in-flight.ts'
 import { failAll, STOPPED, stop, type Work, type WorkFailure } from './work.ts'
 
@@ -34,6 +35,7 @@ interface Calling {
   readonly wakeUp: WakeUp
   /** Runs after each call. Some works may be finished, by this call or because a course was paused. */
   readonly onCalled: () => void
+  readonly options: EnrollingOptions
   /** Makes the id of a batch. */
   readonly newId: () => string
   readonly onError: (error: unknown) => void
@@ -73,10 +75,10 @@ async function make(calling: Calling, { chosen, route }: Call): Promise<void> {
 }
 
 async function attempt(calling: Calling, batch: Batch, route: Route): Promise<void> {
-  const { breaker, breakers, inFlight, newId, onError, signal } = calling
+  const { breaker, breakers, inFlight, options, newId, onError, signal } = calling
   const isUp = (): boolean => !isOpen(breaker.state())
   const acquireFor = (work: Work): Promise<Permit> => acquireForWork(calling, work)
-  const context = { batch, lms: breaker.lms, breakers, isUp, acquireFor }
+  const context = { batch, lms: breaker.lms, breakers, options, isUp, acquireFor }
   try {
     if (route.kind === 'none') failAll({ ...batch, failure: route.failure })
     else if (route.kind === 'single') await enrollOneByOne(context)

@@ -1,69 +1,13 @@
 import type { BatchAnswer, PersonResult } from '../openedx/batch-answer.ts'
-import type { Permit } from '../openedx/budget.ts'
-import type { Failure, Judged } from '../openedx/failure.ts'
+import type { Judged } from '../openedx/failure.ts'
 import type { Batch } from './batches.ts'
 import type { Route } from './choose-api.ts'
-import type { CourseBreakers } from './course-breakers.ts'
-import { enrollSingly } from './enroll-singly.ts'
+import { type BatchContext, isInDoubt } from './enroll-one-by-one.ts'
 import { leaveOutOthers } from './leave-out-others.ts'
-import type { CallContext, PriorKnowledge } from './pair.ts'
+import { noteMails, partToMail } from './mails.ts'
+import type { PriorKnowledge } from './pair.ts'
 import { splitFailedBatch } from './split-batch.ts'
-import { done, failAll, type PairResult, record, refused, STOPPED, stop, type Work } from './work.ts'
-
-export interface BatchContext extends Pick<CallContext, 'lms'> {
-  readonly batch: Batch
-  /** As CallContext.acquire, for calls about one delivery. Rejects with STOPPED if this replica no longer owns it. */
-  readonly acquireFor: (work: Work) => Promise<Permit>
-  readonly breakers: Pick<CourseBreakers, 'succeeded' | 'failed'>
-  /** Whether the LMS as a whole is available. If so, a failure is about a person or a course. */
-  readonly isUp: () => boolean
-}
-
-/** Enrolls a batch person by person and course by course, and records the results in its works. */
-export async function enrollOneByOne({ batch, breakers, isUp, ...context }: BatchContext): Promise<void> {
-  for (const work of batch.works) {
-    for (const course of batch.courses) {
-      const { email } = work.request
-      const result = await singly({ ...context, work, course })
-      if (result === null) break
-      const isCourseFailure = result.kind === 'failure' && isInDoubt(result.failure) && isUp()
-      if (isCourseFailure) breakers.failed(course, { people: [email], message: result.failure.message })
-      if (showsThatCourseWorks(result)) breakers.succeeded(course)
-      record({ work, course, result: withFirstError(work, result) })
-    }
-  }
-}
-
-/** null if the work was stopped between two calls. */
-async function singly({
-  lms,
-  acquireFor,
-  work,
-  course,
-}: Pick<BatchContext, 'lms' | 'acquireFor'> & { work: Work; course: string }): Promise<PairResult | null> {
-  try {
-    const acquire = (): Promise<Permit> => acquireFor(work)
-    const prior = work.prior.get(course) ?? (work.readFirst ? 'effect_unknown' : 'unasked')
-    return await enrollSingly({ lms, acquire, email: work.request.email, course, prior })
-  } catch (error) {
-    if (error !== STOPPED) throw error
-    stop(work)
-    return null
-  }
-}
-
-/** A refusal of the person doesn't prove that the course works. */
-const showsThatCourseWorks = (result: PairResult): boolean =>
-  result.kind === 'done' || (result.kind === 'reason' && result.reason.code === 'lms.refused')
-
-/** The batch's error is the cause. The LMS's message about the single call may be about that call only. */
-function withFirstError({ firstError }: Work, result: PairResult): PairResult {
-  if (firstError === null || result.kind !== 'reason' || result.reason.code !== 'lms.refused') return result
-  return refused({ ...result.reason, subject: `${firstError}; singly: ${result.reason.subject}` })
-}
-
-/** Failures that may be about a person or a course, while the LMS as a whole is available. */
-const isInDoubt = ({ kind }: Pick<Failure, 'kind'>): boolean => kind === 'server_error' || kind === 'unreachable'
+import { done, failAll, record, refused, type Work } from './work.ts'
 
 type BatchRoute = Extract<Route, { kind: 'bulk' | 'modify' }>
 
@@ -82,12 +26,16 @@ export async function enrollInBatch({
   newId,
   ...context
 }: BatchContext & { route: BatchRoute; waiting: readonly Work[]; newId: () => string }): Promise<void> {
-  const { lms, breakers, isUp } = context
+  const { lms, breakers, isUp, options } = context
   try {
-    const batch = await leaveOutOthers({ batch: context.batch, lms, waiting })
+    const found = await leaveOutOthers({ batch: context.batch, lms, waiting, modeOf: options.modeOf })
+    const { batch, mail } = partToMail(found, options)
     if (batch.works.length === 0) return
-    const answer = await call({ batch, lms, route, reason: reasonOf(batch, newId) })
-    if (answer.ok && answer.value !== null) takeAnswer({ batch, breakers, route }, answer.value)
+    if (mail) noteMails(batch)
+    const answer = await call({ batch, lms, route, reason: reasonOf(batch, newId), emailStudents: mail })
+    // A mail stays sent, whatever became of the call.
+    if (mail && mayHaveMailed(answer)) for (const work of batch.works) work.effectUnknown = true
+    if (answer.ok && answer.value !== null) takeAnswer({ batch, breakers, route, options }, answer.value)
     else if (answer.ok) recordMissingCourse(batch)
     else if (isInDoubt(answer.failure) && isUp()) {
       await splitFailedBatch({ batch, failure: answer.failure, breakers, lms })
@@ -95,6 +43,11 @@ export async function enrollInBatch({
   } finally {
     if (route.kind === 'bulk') route.permit.release() // if the call wasn't made
   }
+}
+
+/** Whether a call that proved nothing may have sent its mails. */
+function mayHaveMailed(answer: Judged<BatchAnswer<'enroll'> | null>): boolean {
+  return answer.ok ? answer.value?.proof === false : isInDoubt(answer.failure)
 }
 
 /** What the LMS's audit says: one sale, or the batch whose id the attempts of its deliveries name. */
@@ -112,11 +65,12 @@ function call({
   lms,
   route,
   reason,
-}: Pick<BatchContext, 'batch' | 'lms'> & { route: BatchRoute; reason: string }): Promise<
+  emailStudents,
+}: Pick<BatchContext, 'batch' | 'lms'> & { route: BatchRoute; reason: string; emailStudents: boolean }): Promise<
   Judged<BatchAnswer<'enroll'> | null>
 > {
   const emails = works.map((work) => work.request.email)
-  const common = { action: 'enroll', emails, reason, emailStudents: false } as const
+  const common = { action: 'enroll', emails, reason, emailStudents } as const
   if (route.kind === 'bulk') return lms.bulkEnroll(route.permit, { ...common, courses })
   const [course = ''] = courses
   return lms.modify({ ...common, course })
@@ -132,7 +86,7 @@ function recordMissingCourse({ works, courses }: Batch): void {
 }
 
 function takeAnswer(
-  { batch, breakers, route }: Pick<BatchContext, 'batch' | 'breakers'> & { route: BatchRoute },
+  { batch, breakers, route, options }: Pick<BatchContext, 'batch' | 'breakers' | 'options'> & { route: BatchRoute },
   { proof, results }: BatchAnswer<'enroll'>,
 ): void {
   const resultOf = (work: Work, course: string): PersonResult => results.get(course)?.get(work.request.email) ?? 'error'
@@ -143,7 +97,9 @@ function takeAnswer(
   for (const course of batch.courses) breakers.succeeded(course)
   for (const work of batch.works) {
     work.part = null
-    for (const course of batch.courses) conclude({ work, course, result: resultOf(work, course) })
+    for (const course of batch.courses) {
+      conclude({ work, course, result: resultOf(work, course), hasMode: options.modeOf(course) !== null })
+    }
   }
 }
 
@@ -164,6 +120,7 @@ function markSuspects(
 }
 
 const PRIOR = {
+  enrolled: 'unasked',
   allowed_before: 'allowed_before',
   inactive: 'allowed_by_bulk',
   enrolled_and_allowed: 'enrolled_and_allowed',
@@ -174,15 +131,26 @@ const PRIOR = {
 
 /**
  * Records the result of one person. One that needs further calls gets them singly, apart from the batch, whose other
- * people then don't wait for them. Until then, the effect of this call is unknown to the next attempt.
+ * people then don't wait for them. Until then, the effect of this call is unknown to the next attempt. A person who was
+ * enrolled needs one if the course has a mode of the setting: they registered after the search.
  */
-function conclude({ work, course, result }: { work: Work; course: string; result: PersonResult }): void {
-  if (result === 'enrolled' || result === 'allowed') record({ work, course, result: done(result) })
+function conclude({
+  work,
+  course,
+  result,
+  hasMode,
+}: {
+  work: Work
+  course: string
+  result: PersonResult
+  hasMode: boolean
+}): void {
+  if (result === 'allowed' || (result === 'enrolled' && !hasMode)) record({ work, course, result: done(result) })
   else if (result === 'retired') {
     record({ work, course, result: refused({ code: 'person.retired', subject: '' }) })
   } else {
     work.prior.set(course, PRIOR[result])
     work.alone = true
-    if (PRIOR[result] !== 'unasked') work.effectUnknown = true
+    if (result === 'enrolled' || PRIOR[result] !== 'unasked') work.effectUnknown = true
   }
 }

@@ -19,6 +19,10 @@ export interface Work {
   readonly failures: WorkFailure[]
   /** Not in a batch: its address can't be sent in one, its state has to be read first, or it needs further calls. */
   alone: boolean
+  /** Whether the LMS has an account with the address, as of `searchedAt`; null if it didn't tell. */
+  hasAccount: boolean | null
+  /** Courses about which the LMS may have mailed the person in this attempt. */
+  readonly mailed: Set<string>
   /** What a batch of this attempt found or made for the person, by course, where that needs further calls. */
   readonly prior: Map<string, PriorKnowledge>
   /** When the LMS last told whether it takes the address for another person's, by performance.now(); null if never. */
@@ -46,13 +50,14 @@ export interface Work {
 /** The result for one person in one course. */
 export type PairResult =
   | { readonly kind: 'done'; readonly result: CourseResult }
-  | { readonly kind: 'reason'; readonly reason: Reason }
+  | { readonly kind: 'reason'; readonly reason: Reason; readonly result?: CourseResult }
   | { readonly kind: 'failure'; readonly failure: WorkFailure }
 
 /** The enrollment or allowance is in the LMS. */
 export const done = (result: CourseResult): PairResult => ({ kind: 'done', result })
-/** There is a reason against it, and another attempt can't help. */
-export const refused = (reason: Reason): PairResult => ({ kind: 'reason', reason })
+/** There is a reason against it, and another attempt can't help. `result`: what is in the LMS despite it. */
+export const refused = (reason: Reason, result?: CourseResult): PairResult =>
+  result === undefined ? { kind: 'reason', reason } : { kind: 'reason', reason, result }
 /** A call failed. If the LMS refused it, the result is final, since another attempt would change nothing. */
 export const failed = (failure: WorkFailure): PairResult =>
   failure.kind === 'refused' ? refused({ code: 'lms.refused', subject: failure.message }) : { kind: 'failure', failure }
@@ -82,6 +87,8 @@ export function beginWork({
     alone: !batchCanName(request.email),
     prior: new Map(),
     searchedAt: null,
+    hasAccount: null,
+    mailed: new Set(),
     batches: [],
     stopped: false,
     suspect: false,
@@ -107,7 +114,10 @@ export function stop(work: Work): void {
 export function record({ work, course, result }: { work: Work; course: string; result: PairResult }): void {
   work.open.delete(course)
   if (result.kind === 'done') work.done.set(course, result.result)
-  if (result.kind === 'reason') work.reasons.push(result.reason)
+  if (result.kind === 'reason') {
+    work.reasons.push(result.reason)
+    if (result.result !== undefined) work.done.set(course, result.result)
+  }
   if (result.kind === 'failure') work.failures.push(result.failure)
 }
 

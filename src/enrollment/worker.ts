@@ -10,6 +10,7 @@ import { createCallChooser } from './call-chooser.ts'
 import { makeNextCall } from './calls.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { CourseBreakers } from './course-breakers.ts'
+import type { EnrollingOptions } from './enroll-one-by-one.ts'
 import { createInFlight } from './in-flight.ts'
 import { settlement } from './settlement.ts'
 import { recordPause, type Work } from './work.ts'
@@ -23,6 +24,7 @@ interface Worker {
   readonly breaker: CircuitBreaker
   readonly breakers: CourseBreakers
   readonly budget: Budget
+  readonly options: EnrollingOptions
   /** How many batches may be in flight at once: the most ever, and the number now. */
   readonly concurrency: { readonly most: number; readonly now: () => number }
   readonly now: () => number

@@ -18,7 +18,7 @@ export type CheckedNow =
 /**
  * Looks up at once what the LMS has for at most CHECK_MAX deliveries in any settled state, stores it, and records in
  * each timeline who asked. Enrolls nobody. A pre-enrolled delivery changes its state by what was found, as in the
- * follow-up; no other one does. Resolves to one result for each id, in their order.
+ * follow-up, but not before it has the course mode of the setting; no other delivery does. Resolves to one result for each id, in their order.
  * @param of.by the operator, at most 254 characters
  * @throws what `acquire` rejects with, and what the database throws
  */
@@ -28,18 +28,20 @@ export async function checkNow({
   acquire,
   ids,
   by,
+  isModePending,
   publish = () => {},
 }: {
   context: WriteContext
   lms: Asking['lms']
   acquire: () => Promise<Permit>
+  isModePending: Asking['isModePending']
   ids: readonly string[]
   by: string
   /** Called with each event after it is stored. */
   publish?: (event: DeliveryEvent) => void
 }): Promise<CheckedNow[]> {
   if (ids.length > CHECK_MAX) throw new Error(`check at most ${CHECK_MAX} deliveries at once, not ${ids.length}`)
-  const asking = { lms, acquire, beforeCall: async () => {}, rest: async () => {} }
+  const asking = { lms, acquire, isModePending, beforeCall: async () => {}, rest: async () => {} }
   const found = new Map((await readReported(context.database.db, ids)).map((one) => [one.id, one]))
   const settled = [...found.values()].filter(({ state }) => state !== 'queued')
   const askedAt = context.now()

@@ -37,6 +37,7 @@ export interface ChunkOptions {
   readonly lms: Asking['lms'] & Pick<Lms, 'disallow'>
   /** Uses a part of the service's call budget, so that both together stay below the LMS's throttle. */
   readonly acquire: () => Promise<Permit>
+  readonly isModePending: Asking['isModePending']
   readonly dangling: ReturnType<typeof createDanglingCheck>
   /** Aborted when the command has to end. */
   readonly signal: AbortSignal
@@ -87,10 +88,11 @@ export async function reconcileChunk(
 
 /** Looks up what the LMS has for these people, and stores it. */
 async function checkPatiently(
-  { context, lms, acquire, signal, sleep, publish }: ChunkOptions,
+  { context, lms, acquire, isModePending, signal, sleep, publish }: ChunkOptions,
   deliveries: readonly Reported[],
 ): Promise<Judged<Map<string, Seen>>> {
-  const asking = { lms, acquire, beforeCall: async () => signal.throwIfAborted(), rest: async () => {} }
+  const beforeCall = async (): Promise<void> => signal.throwIfAborted()
+  const asking = { lms, acquire, isModePending, beforeCall, rest: async () => {} }
   const people = deliveries.map(({ email, outcome }) => ({ email, courses: Object.keys(outcome.courses) }))
   for (;;) {
     const askedAt = context.now()

@@ -82,13 +82,17 @@ function nextOutcome({
   const wasMissing = state === 'needs_attention' && outcome.reason?.code === 'enrollment.missing'
   if (state !== 'pre_enrolled' && !wasMissing) return null
   const waiting = coursesWith('allowed', outcome)
-  const claimed = waiting.filter((course) => standings[course]?.standing === 'enrolled')
+  const rowOf = (course: string) => seen.rows.get(course)
+  const claimed = waiting.filter(
+    (course) => standings[course]?.standing === 'enrolled' && (wasMissing || !rowOf(course)?.modePending),
+  )
   const courses = { ...outcome.courses, ...Object.fromEntries(claimed.map((course) => [course, 'enrolled' as const])) }
-  if (claimed.length > 0 && claimed.length === waiting.length) {
+  const [against = null] = waiting.flatMap((course) => rowOf(course)?.against ?? [])
+  if (claimed.length > 0 && claimed.length === waiting.length && against === null) {
     return { state: 'enrolled', outcome: { courses, reason: null } }
   }
   if (wasMissing) return null
-  const reason = reasonAgainst({ waiting, standings, account: seen.account })
+  const reason = reasonAgainst({ waiting, standings, account: seen.account }) ?? against
   if (reason !== null) return { state: 'needs_attention', outcome: { courses, reason } }
   return claimed.length === 0 ? null : { state, outcome: { courses, reason: null } }
 }

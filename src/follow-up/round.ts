@@ -1,11 +1,11 @@
 import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
-import type { Failure } from '../openedx/failure.ts'
+import type { Permit } from '../openedx/budget.ts'
 import { SEARCH_ADDRESSES } from '../openedx/search-emails.ts'
-import { type Asking, askAccount, findAccounts, readRows } from './look-ups.ts'
+import { type Asking, askAccount, findAccounts, type ModeApplied, permitFor, readRows } from './look-ups.ts'
 import { coursesWith, type Reported, reportedInState } from './reported.ts'
 import type { Check } from './result.ts'
-import { isDueToAsk, type SeenAccount, type SeenRow } from './seen.ts'
+import { isDueToAsk, type Seen, type SeenAccount, type SeenRow } from './seen.ts'
 import { storeChecks } from './store-checks.ts'
 
 /** The most people of one course in a call. */
@@ -18,13 +18,23 @@ export interface RoundResult {
   readonly deliveries: number
   readonly events: number
   /** The first failure of a call; null if there was none. */
-  readonly failure: Failure | null
+  readonly failure: CallFailure | null
   /** Whether it came to the end. */
   readonly complete: boolean
 }
 
+type CallFailure = Extract<ModeApplied, { kind: 'failure' }>['failure']
+
+/** Changes an enrolled person to the course mode of the setting. `acquire` waits for the right to make a call. */
+export type ApplyMode = (of: {
+  username: string
+  course: string
+  acquire: () => Promise<Permit>
+}) => Promise<ModeApplied>
+
 interface RoundOptions {
   readonly context: WriteContext
+  readonly applyMode: ApplyMode
   /** Rejects with ROUND_OVER if the round has to stop. */
   readonly asking: Asking
   readonly guard: <T>(work: () => Promise<T>) => Promise<T>
@@ -72,6 +82,7 @@ export async function followUpRound(options: RoundOptions): Promise<RoundResult>
 function beginRound(options: RoundOptions) {
   const round = {
     asking: options.asking,
+    applyMode: options.applyMode,
     now: options.context.now,
     failures: createFailures(),
     /** By course: buyers whose enrollment in it has to be read. */
@@ -114,7 +125,8 @@ async function listCourses(round: Round, least: number): Promise<void> {
 }
 
 /** Reads who of these people is enrolled in the course, and stores whose courses are all read now. */
-async function list({ asking, failures, store }: Round, course: string, people: readonly Registered[]): Promise<void> {
+async function list(round: Round, course: string, people: readonly Registered[]): Promise<void> {
+  const { asking, failures, store } = round
   const listed = await readRows(asking, { course, usernames: people.map(({ account }) => account.username) })
   failures.note(listed)
   if (!listed.ok) return
@@ -126,7 +138,9 @@ async function list({ asking, failures, store }: Round, course: string, people: 
     if (person.open.size > 0) continue
     const seen = await seenOf(asking, person)
     failures.note(seen)
-    if (seen.ok) checks.push({ ...person, seen: seen.value })
+    if (!seen.ok) continue
+    const rows = await withModes(round, person.account.username, seen.value.rows)
+    checks.push({ ...person, seen: { ...seen.value, rows } })
   }
   await store(checks)
 }
@@ -162,13 +176,35 @@ async function seenOf(asking: Asking, { reported, account, askedAt, rows }: Regi
   return { ok: true, value: { account: { status: 'registered', username }, rows, courses, allowed: null } }
 }
 
+/** The enrollments after the change to the course mode of the setting. Where that fails, the next round tries again. */
+async function withModes(
+  { asking, applyMode, failures }: Round,
+  username: string,
+  rows: Seen['rows'],
+): Promise<Seen['rows']> {
+  const changed = new Map(rows)
+  for (const [course, row] of rows) {
+    if (!row.modePending) continue
+    const result = await applyMode({ username, course, acquire: () => permitFor(asking) })
+    if (result.kind === 'failure') failures.note({ ok: false, failure: result.failure })
+    else changed.set(course, rowAfter(row, result))
+  }
+  return changed
+}
+
+function rowAfter(row: SeenRow, result: Exclude<ModeApplied, { kind: 'failure' }>): SeenRow {
+  if (result.kind === 'applied') return { ...row, mode: result.mode, modePending: false }
+  if (result.reason.code === 'person.unenrolled') return { ...row, active: false, modePending: false }
+  return { ...row, modePending: false, against: result.reason }
+}
+
 /** Counts the calls that failed, and ends the round where going on is no use. */
 function createFailures() {
-  let first: Failure | null = null
+  let first: CallFailure | null = null
   let inARow = 0
   return {
     first: () => first,
-    note: (judged: { readonly ok: true } | { readonly ok: false; readonly failure: Failure }): void => {
+    note: (judged: { readonly ok: true } | { readonly ok: false; readonly failure: CallFailure }): void => {
       if (judged.ok) {
         inARow = 0
         return

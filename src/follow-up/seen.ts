@@ -18,6 +18,10 @@ export type SeenAccount =
 export interface SeenRow {
   readonly active: boolean
   readonly mode: string
+  /** The person is enrolled, but not yet in the mode of the setting. */
+  readonly modePending: boolean
+  /** Why the person does not get that mode; null if they do, or if nobody has tried. */
+  readonly against: Reason | null
 }
 
 /** What the LMS has for one person. */

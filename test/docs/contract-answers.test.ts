@@ -69,6 +69,13 @@ test('the answer with LERNITO_ANSWER_WITHIN_MS=0 is as documented', async (t) =>
   assertDocumented(answered)
 })
 
+test('the answer for a course without the mode of LERNITO_COURSE_MODE is as documented', async (t) => {
+  const demanding = await startProduct({ env: { LERNITO_COURSE_MODE: 'verified' } })
+  t.after(() => demanding.stop())
+  const body = payload({ email: 'alice@example.com', courseIds: ['course-v1:Lernito+PY101+2026'] })
+  assertDocumented(await postSigned(body, demanding))
+})
+
 test('the answer when nothing can be stored is as documented, and has no delivery', async (t) => {
   const broken = await startProduct()
   t.after(() => broken.stop())

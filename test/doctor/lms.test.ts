@@ -242,26 +242,6 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
     found: 'lms.allowances',
     broken: async (t) => waitingFor(t, [DEMO, 'course-v1:No+Such+Course']),
   },
-  'bulk.off': {
-    rule: 'an LMS without ENABLE_BULK_ENROLLMENT_VIEW',
-    found: 'lms.bulk_enroll',
-    broken: standIn({ lms: { bulk: false }, env: { LERNITO_LMS_CALLS_PER_MINUTE: '110' } }),
-  },
-  'bulk.off_without_budget': {
-    rule: 'an LMS without bulk_enroll, and no call budget',
-    found: 'lms.bulk_enroll',
-    broken: standIn({ lms: { bulk: false }, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } }),
-  },
-  'throttle.above_stock': {
-    rule: 'more calls a minute than a stock LMS allows',
-    found: 'lms.throttle',
-    broken: standIn({ env: { LERNITO_LMS_CALLS_PER_MINUTE: '121' } }),
-  },
-  'throttle.unlimited': {
-    rule: 'no limit on calls',
-    found: 'lms.throttle',
-    broken: standIn({ env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } }),
-  },
 }
 
 testCauses(LMS_CAUSES, CASES)

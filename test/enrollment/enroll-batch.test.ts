@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { isSingly, nextBatch } from '../../src/enrollment/batches.ts'
 import { type CourseBreakers, createCourseBreakers } from '../../src/enrollment/course-breakers.ts'
-import { enrollInBatch, enrollOneByOne } from '../../src/enrollment/enroll-batch.ts'
+import { enrollInBatch } from '../../src/enrollment/enroll-batch.ts'
+import { enrollOneByOne } from '../../src/enrollment/enroll-one-by-one.ts'
 import type { Work } from '../../src/enrollment/work.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
 import { startStandIn } from '../../src/sandbox/stand-in.ts'
@@ -38,7 +39,8 @@ async function enroll(works: readonly Work[]): Promise<number[]> {
     const batch = nextBatch({ works: open, scope: 'sets', now: 0, healthOf: breakers.healthOf })
     if (batch === null) return sizes
     sizes.push(batch.works.length)
-    const context = { batch, breakers, isUp: () => isUp, lms, acquireFor: acquire }
+    const options = { emailStudents: false, modeOf: () => null }
+    const context = { batch, breakers, options, isUp: () => isUp, lms, acquireFor: acquire }
     if (isSingly(batch)) await enrollOneByOne(context)
     else {
       const route = { kind: 'bulk', permit: await acquire() } as const

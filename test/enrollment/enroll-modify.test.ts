@@ -3,7 +3,8 @@ import { after, beforeEach, test } from 'node:test'
 import { z } from 'zod'
 import { isSingly, nextBatch } from '../../src/enrollment/batches.ts'
 import { type CourseBreakers, createCourseBreakers } from '../../src/enrollment/course-breakers.ts'
-import { enrollInBatch, enrollOneByOne } from '../../src/enrollment/enroll-batch.ts'
+import { enrollInBatch } from '../../src/enrollment/enroll-batch.ts'
+import { type EnrollingOptions, enrollOneByOne } from '../../src/enrollment/enroll-one-by-one.ts'
 import type { Work } from '../../src/enrollment/work.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
 import { startStandIn } from '../../src/sandbox/stand-in.ts'
@@ -23,11 +24,13 @@ const MODIFY = { method: 'POST', path: '/api/instructor/v2/courses/{course_id}/e
 
 let breakers: CourseBreakers
 let batches: number
+let options: EnrollingOptions
 beforeEach(async () => {
   await sandbox.reset()
   await sandbox.forgetCalls()
   breakers = createCourseBreakers({ now: () => 0, onChange: () => {} })
   batches = 0
+  options = { emailStudents: false, modeOf: () => null }
 })
 
 const acquire = () => budget.acquire(new AbortController().signal)
@@ -37,7 +40,7 @@ async function callOnce(works: readonly Work[], waiting: readonly Work[] = []): 
   const open = works.filter((work) => work.open.size > 0)
   const batch = nextBatch({ works: open, scope: 'courses', now: 0, healthOf: breakers.healthOf })
   if (batch === null) return 0
-  const context = { batch, breakers, isUp: () => true, lms, acquireFor: acquire }
+  const context = { batch, breakers, options, isUp: () => true, lms, acquireFor: acquire }
   if (isSingly(batch)) await enrollOneByOne(context)
   else await enrollInBatch({ ...context, route: { kind: 'modify' }, waiting, newId: () => `BATCH${++batches}` })
   return batch.works.length
@@ -185,11 +188,35 @@ test('without a working search the batch is made as it is; if the LMS can’t be
   assert.equal(await callsOf(MODIFY.path), 0)
 })
 
-test('a person for whom the batch would enroll somebody else goes singly, and the others are enrolled', async () => {
+test('a person for whom the batch would enroll another one goes singly, and the others are enrolled', async () => {
   await sandbox.people({ email: 'user@exämple.com', username: 'umlaut', active: true })
   const [user, alice] = [work('user'), work('alice')]
   assert.deepEqual(await enroll([user, alice]), [2, 1])
   assert.deepEqual(user.reasons, [{ code: 'person.other_account', subject: 'u***@exämple.com' }])
   assert.equal(alice.done.size, 1)
   assert.ok((await sandbox.state()).enrollments.every(({ email }) => email !== 'user@exämple.com'))
+})
+
+for (const fault of [{ status: 500 }, { naming: DEMO, error: true }] as const) {
+  test(`after ${Object.keys(fault).join(' and ')} from a call with mails, the next attempt counts them as mailed`, async () => {
+    options = { ...options, emailStudents: true }
+    await sandbox.faults([{ ...MODIFY, ...fault, times: 1 }])
+    const works = [work('alice'), work('new')]
+    await callOnce(works)
+    assert.deepEqual(
+      works.map(({ effectUnknown, mailed }) => [effectUnknown, [...mailed]]),
+      works.map(() => [true, [DEMO]]),
+    )
+  })
+}
+
+test('people who may be mailed and those who may not go in separate calls', async () => {
+  options = { ...options, emailStudents: true }
+  const works = [work('new1'), work('new2'), work('new3')]
+  works[1]?.mailed.add(DEMO)
+  assert.deepEqual(await enroll(works), [3, 1])
+  const { text } = await exchange({ url: `${standIn.url}/sandbox/mails`, method: 'GET' })
+  const mails = z.object({ mails: z.array(z.object({ to: z.string() })) }).parse(JSON.parse(text)).mails
+  assert.deepEqual(mails.map(({ to }) => to).sort(), ['new1@example.com', 'new3@example.com'])
+  for (const each of works) assert.equal(each.done.size, 1)
 })

@@ -4,7 +4,7 @@ import { type CourseResult, type DeliveryEvent, type Outcome, stateOfOutcome } f
 import { checkNow } from '../../src/follow-up/check-now.ts'
 import type { Asking } from '../../src/follow-up/look-ups.ts'
 import { type Reported, readReported } from '../../src/follow-up/reported.ts'
-import { followUpRound } from '../../src/follow-up/round.ts'
+import { type ApplyMode, followUpRound } from '../../src/follow-up/round.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
 import type { Lms } from '../../src/openedx/lms.ts'
 import { type StandInOptions, startStandIn } from '../../src/sandbox/stand-in.ts'
@@ -20,6 +20,10 @@ export const LIST = '/api/enrollment/v1/enrollments'
 export const ACCOUNTS = '/api/user/v1/accounts'
 
 export const acquire = () => unlimitedBudget().acquire(new AbortController().signal)
+
+const noMode: ApplyMode = async () => {
+  throw new Error('no mode is pending')
+}
 
 interface Sale {
   readonly email: string
@@ -60,10 +64,11 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
   }
 
   /** One round; `asking` replaces parts of what its calls wait for. `at`: another replica makes it. */
-  const round = (asking: Partial<Asking> = {}, at = context) =>
+  const round = (asking: Partial<Asking> = {}, at = context, applyMode = noMode) =>
     followUpRound({
       context: at,
-      asking: { lms, acquire, beforeCall: async () => {}, rest: async () => {}, ...asking },
+      asking: { lms, acquire, isModePending: () => false, beforeCall: async () => {}, rest: async () => {}, ...asking },
+      applyMode,
       guard: (work) => work(),
       publish,
     })
@@ -86,8 +91,8 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
     later: (ms: number): void => {
       clock.at += ms
     },
-    check: (ids: readonly string[], asked: Partial<Lms> = {}) =>
-      checkNow({ context, lms: { ...lms, ...asked }, acquire, ids, by: 'ada', publish }),
+    check: (ids: readonly string[], asked: Partial<Lms> = {}, isModePending = () => false) =>
+      checkNow({ context, lms: { ...lms, ...asked }, acquire, isModePending, ids, by: 'ada', publish }),
   }
 }
 export type FollowUp = Awaited<ReturnType<typeof setUp>>

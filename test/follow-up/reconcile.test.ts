@@ -23,10 +23,11 @@ async function reconciled({ context, lms, publish }: FollowUp & { publish?: () =
     context,
     lms,
     acquire,
+    isModePending: () => false,
     since: null,
     fix: false,
     named: new Set(),
-    enroll: (of) => repair({ lms, acquire, ...of }),
+    enroll: (of) => repair({ lms, acquire, modeOf: () => null, ...of }),
     by: 'ada',
     signal: new AbortController().signal,
     sleep: async (ms) => void slept.push(ms),
@@ -154,7 +155,7 @@ test('a person who was unenrolled between the check and the repair stays unenrol
     fix: true,
     enroll: async (of) => {
       await bench.seed({ enrollments: [enrollment(ALICE, false)] })
-      return repair({ lms, acquire, ...of })
+      return repair({ lms, acquire, modeOf: () => null, ...of })
     },
   })
   assert.deepEqual(

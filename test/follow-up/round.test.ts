@@ -1,11 +1,25 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ROUND_OVER } from '../../src/follow-up/round.ts'
+import { applyMode, isModePending, type ModeInCourse } from '../../src/enrollment/course-mode.ts'
+import { type ApplyMode, ROUND_OVER } from '../../src/follow-up/round.ts'
 import { DEMO } from '../harness.ts'
 import { START } from '../inbox/harness.ts'
-import { ACCOUNTS, callsTo, DAY_MS, history, LIST, MINUTE_MS, PYTHON, register, SEARCH, setUp } from './harness.ts'
+import {
+  ACCOUNTS,
+  callsTo,
+  DAY_MS,
+  type FollowUp,
+  history,
+  LIST,
+  MINUTE_MS,
+  PYTHON,
+  register,
+  SEARCH,
+  setUp,
+} from './harness.ts'
 
 const ADA = 'ada@x.example'
+const HONOR = 'course-v1:Lernito+Honor+2026'
 const allowance = (email: string, course = DEMO) => ({ email, course, auto_enroll: true, used: false })
 const enrollment = (email: string, { course = DEMO, active = true } = {}) => ({ email, course, mode: 'audit', active })
 
@@ -310,3 +324,64 @@ test('a round that stops before any of its calls loses nothing and repeats nothi
   assert.deepEqual(states, ['enrolled', 'needs_attention', 'enrolled'])
   for (const id of ids) assert.equal((await history(bench, id)).length, 1)
 })
+
+/** Tells that a mode is pending for an enrollment in a free mode, and changes it in the LMS as the service does. */
+function honor(bench: FollowUp) {
+  const modeOf = () => 'honor'
+  const asking = { isModePending: (of: ModeInCourse) => isModePending({ modeOf, ...of }) }
+  const apply: ApplyMode = async (of) => {
+    const result = await applyMode({ lms: bench.lms, mode: 'honor', ...of })
+    return result.kind === 'done' ? { kind: 'applied', mode: 'honor' } : result
+  }
+  return { asking, apply }
+}
+
+test('a buyer who was pre-enrolled gets the course mode of the setting before the delivery is enrolled', async (t) => {
+  const bench = await setUp(t)
+  const { asking, apply } = honor(bench)
+  const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'allowed' } })
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [enrollment(ADA, { course: HONOR })] })
+  await bench.check([id], {}, () => true)
+  assert.equal((await bench.row(id)).state, 'pre_enrolled', 'a check alone changes no mode')
+  bench.later(1)
+  const unreachable = { kind: 'unreachable', message: 'no answer', retryAfterMs: null } as const
+  const cut = await bench.round(asking, bench.context, async (of) => {
+    await apply(of)
+    return { kind: 'failure', failure: unreachable }
+  })
+  assert.deepEqual([cut.complete, (await bench.row(id)).state], [false, 'pre_enrolled'])
+  assert.deepEqual(await modesIn(bench), ['honor'])
+  await bench.forgetCalls()
+  await bench.round(asking, bench.context, apply)
+  assert.deepEqual(await callsTo(bench, '/api/enrollment/v1/enrollment'), [0], 'the mode is there')
+  const { state, standings } = await bench.delivery(id)
+  assert.deepEqual([state, standings[HONOR]?.mode], ['enrolled', 'honor'])
+})
+
+test('a course that lacks the mode of the setting leaves the buyer enrolled, and needs attention', async (t) => {
+  const bench = await setUp(t)
+  const { asking, apply } = honor(bench)
+  const id = await bench.sellOne({ email: ADA })
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [enrollment(ADA)] })
+  await bench.round(asking, bench.context, apply)
+  const { state, outcome } = await bench.delivery(id)
+  const reason = { code: 'course.mode_missing', subject: DEMO }
+  assert.deepEqual([state, outcome], ['needs_attention', { courses: { [DEMO]: 'enrolled' }, reason }])
+  assert.deepEqual(await modesIn(bench), ['audit'])
+})
+
+test('a paid mode that the buyer has by now stays', async (t) => {
+  const bench = await setUp(t)
+  const { asking, apply } = honor(bench)
+  const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'allowed' } })
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [{ ...enrollment(ADA, { course: HONOR }), mode: 'verified' }] })
+  await bench.round(asking, bench.context, apply)
+  assert.equal((await bench.row(id)).state, 'enrolled')
+  assert.deepEqual(await modesIn(bench), ['verified'])
+})
+
+const modesIn = async ({ state }: FollowUp): Promise<string[]> =>
+  (await state()).enrollments.filter(({ email }) => email === ADA).map(({ mode }) => mode)

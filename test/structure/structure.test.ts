@@ -53,7 +53,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   http: ['errors', 'telemetry'],
   openapi: [],
-  settings: ['errors'],
+  settings: ['course-key', 'errors'],
   webhook: ['payload', 'signature', 'inbox', 'delivery', 'network'],
   payload: ['signature', 'delivery'],
   console: [
