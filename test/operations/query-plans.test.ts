@@ -40,7 +40,8 @@ async function fill({ db, store, operations }: Replica, clock: { at: number }): 
     clock.at += 1000
   }
   await operations.replay({ ids: all.slice(0, 40), by: 'alice' })
-  const tables = 'deliveries, events, counters, audit, further_courses, bulk_replays'
+  for (const id of all.slice(100, 160)) await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  const tables = 'deliveries, events, counters, audit, further_courses, bulk_replays, withdrawals'
   await sql.raw(onSqlite() ? 'analyze' : `analyze table ${tables}`).execute(db)
   return all
 }
