@@ -103,10 +103,18 @@ export const STATE_MIGRATIONS: readonly Migration[] = [
   },
 ]
 
-/** MySQL commits each statement, so an interrupted migration may have renamed the column already. */
+/** MySQL commits each statement, so an interrupted migration, or another process now, may have renamed the column. */
 async function renameBulkReplayColumn(db: Kysely<Tables>): Promise<void> {
+  if (await isRenamed(db)) return
+  try {
+    await sql`alter table bulk_replays rename column succeeded to enrolled`.execute(db)
+  } catch (error) {
+    if (!(await isRenamed(db))) throw error
+  }
+}
+
+async function isRenamed(db: Kysely<Tables>): Promise<boolean> {
   const tables = await db.introspection.getTables()
   const columns = tables.find(({ name }) => name === 'bulk_replays')?.columns ?? []
-  if (columns.some(({ name }) => name === 'enrolled')) return
-  await sql`alter table bulk_replays rename column succeeded to enrolled`.execute(db)
+  return columns.some(({ name }) => name === 'enrolled')
 }

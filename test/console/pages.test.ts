@@ -98,7 +98,7 @@ describe('the list', () => {
 })
 
 describe('a delivery', () => {
-  test('that succeeded shows the result of each course, and links to the course and the person in the LMS', async () => {
+  test('that is enrolled shows the result of each course, and links to the course and the person in the LMS', async () => {
     const id = idOf(
       await product.sell({ email: 'erin@example.com', courseIds: [DEMO, 'course-v1:Lernito+PY101+2026'] }),
     )

@@ -101,7 +101,7 @@ test('no bytes on a socket cause a crash, a 5xx or an unsigned stored webhook, a
     const emails = PROBES.map((_, i) => `probe${i}@example.com`).sort()
     assert.deepEqual(
       stored.map(({ email, state }) => [email, state]),
-      emails.map((email) => [email, 'enrolled']),
+      emails.map((email) => [email, 'pre_enrolled']),
     )
   } finally {
     await product.stop()

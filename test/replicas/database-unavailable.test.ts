@@ -144,7 +144,7 @@ if (hasMariaDb()) {
       await Promise.all(sellers)
       const rows = await until('the end of the work', async () => {
         const rows = await inspect(databaseUrl)
-        return rows.every(({ state }) => state === 'enrolled') ? rows : undefined
+        return rows.every(({ state }) => state === 'pre_enrolled') ? rows : undefined
       })
       const enrolled = buyers(await lms.state())
       t.diagnostic(

@@ -69,7 +69,7 @@ if (hasMariaDb()) {
       const others = await Promise.all([1, 2].map(() => startReplica({ t, databaseUrl, lmsUrl: lms.url, env })))
       await Promise.all(Array.from({ length: 150 }, (_, i) => sell({ url: dying.url, email: `buyer${i}@example.com` })))
       dying.child.kill('SIGKILL')
-      const done = (): number[] => others.map(({ log }) => log().filter(({ event }) => event === 'enrolled').length)
+      const done = (): number[] => others.map(({ log }) => log().filter(({ event }) => event === 'pre_enrolled').length)
       await until('all of them', () => done().reduce((sum, count) => sum + count, 0) === 150 || undefined)
       t.diagnostic(`enrolled by the one and the other: ${done().join(' and ')}`)
       assert.ok(Math.min(...done()) >= 40, done().join(' and '))

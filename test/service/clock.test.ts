@@ -46,12 +46,12 @@ test('a start brings an attempt forward that is scheduled further ahead than any
   await postpone('near@example.com', 26)
   const next = await startProduct({ folder: before.folder, env })
   t.after(() => next.stop())
-  await until('the far one', () => next.log.find(({ event }) => event === 'enrolled'))
+  await until('the far one', () => next.log.find(({ event }) => event === 'pre_enrolled'))
   const rows = await db.selectFrom('deliveries').select(['email', 'state']).orderBy('email').execute()
   assert.deepEqual(
     rows.map(({ email, state }) => [email, state]),
     [
-      ['far@example.com', 'enrolled'],
+      ['far@example.com', 'pre_enrolled'],
       ['near@example.com', 'queued'],
     ],
   )

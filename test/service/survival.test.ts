@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
 import { describe, test } from 'node:test'
+import { isDone } from '../../src/delivery/types.ts'
 import { DEMO, type State } from '../harness.ts'
 import { temporaryFolder, until } from './process.ts'
 import { BULK, sell, startHoldingLms, startLms, startServe, storedDeliveries } from './serving.ts'
@@ -97,7 +98,7 @@ describe('SIGKILL loses nothing that was accepted', { concurrency: 3 }, () => {
     await startServe({ t, folder, lmsUrl: lms.url })
     await until('the end of the work', async () => {
       const rows = await storedDeliveries(folder)
-      return rows.every(({ state }) => state === 'enrolled') || undefined
+      return rows.every(({ state }) => isDone(state)) || undefined
     })
     assert.deepEqual(missing(stored, served(await lms.state())), [], moment)
   })

@@ -106,9 +106,9 @@ describe('the webhook over HTTP', () => {
     assert.equal(first, second)
     const events = product.log.filter(({ delivery }) => delivery === first).map(({ event }) => event)
     // A webhook that arrives during an attempt gets the result of the next one.
-    assert.deepEqual(events.slice(0, 3).sort(), ['enrolled', 'received', 'repeated'])
+    assert.deepEqual(events.slice(0, 3).sort(), ['pre_enrolled', 'received', 'repeated'])
     assert.ok(
-      events.slice(3).every((event) => event === 'enrolled'),
+      events.slice(3).every((event) => event === 'pre_enrolled'),
       String(events),
     )
   })
@@ -130,7 +130,7 @@ test('log lines have the delivery’s id, but no secret, signature or whole e-ma
   const lines = product.log.map((line) => JSON.stringify(line))
   const id = String(sold.headers['x-lernito-delivery'])
   const own = product.log.filter(({ delivery }) => delivery === id).map(({ event }) => event)
-  assert.deepEqual(own, ['received', 'enrolled'])
+  assert.deepEqual(own, ['received', 'pre_enrolled'])
   assert.ok(lines.some((line) => line.includes('s***@example.com is not a course key')))
   const { 'x-lernito-signature': signature = '' } = signed(body)
   for (const hidden of [SECRET, 'lernito-client-secret', signature, '0'.repeat(64), address, 'secretive.person']) {
@@ -141,14 +141,14 @@ test('log lines have the delivery’s id, but no secret, signature or whole e-ma
   }
 })
 
-/** The log line that says that a delivery succeeded, once it is there. */
+/** The log line that says that a delivery is pre-enrolled, once it is there. */
 async function success(log: readonly Record<string, unknown>[]): Promise<Record<string, unknown>> {
   for (let i = 0; i < 1000; i++) {
-    const line = log.find(({ event }) => event === 'enrolled')
+    const line = log.find(({ event }) => event === 'pre_enrolled')
     if (line !== undefined) return line
     await delay(10)
   }
-  throw new Error('no delivery succeeded within 10 s')
+  throw new Error('no delivery was pre-enrolled within 10 s')
 }
 
 test('with LERNITO_ANSWER_WITHIN_MS=0 a sale gets 202 as soon as it is stored, and is enrolled afterwards', async (t) => {
@@ -157,7 +157,7 @@ test('with LERNITO_ANSWER_WITHIN_MS=0 a sale gets 202 as soon as it is stored, a
   await product.lms.faults([{ path: COURSE, delayMs: 300, times: 1 }])
   const { status, json, headers } = await product.sell({ email: 'later@example.com' })
   assert.deepEqual({ status, json }, { status: 202, json: { success: true, message: 'Accepted for 1 course(s)' } })
-  assert.ok(!product.log.some(({ event }) => event === 'enrolled'))
+  assert.ok(!product.log.some(({ event }) => event === 'pre_enrolled'))
   assert.equal((await success(product.log)).delivery, headers['x-lernito-delivery'])
   const { allowances } = await product.lms.state()
   assert.deepEqual(allowances, [{ email: 'later@example.com', course: DEMO, auto_enroll: true, used: false }])

@@ -44,6 +44,7 @@ export async function runHistory(from: {
   for (const name of WITHOUT)
     assert.ok(isHappening(name), `HISTORY_WITHOUT names ${name}, which is no action or incident`)
   const seed = Number(process.env.HISTORY_SEED ?? randomInt(2 ** 31))
+  assert.ok(Number.isInteger(seed), 'HISTORY_SEED must be one whole number')
   t.diagnostic(`HISTORY_SEED=${seed}`)
   const chance = createChance(seed)
   const folder = temporaryFolder(t)
