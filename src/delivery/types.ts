@@ -210,6 +210,7 @@ export type EventKind =
   | 'withdrawal_requested'
   | 'withdrawal_failed'
   | 'withdrawn'
+  | 'sent_again'
   | 'forgotten'
   | 'bulk_replay_started'
   | 'bulk_replay_stopped'

@@ -1,5 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { isPrivateAddress } from '../network.ts'
+import { keyOf } from '../signature/standard.ts'
 
 const SAMPLES = ['your_secret', 'your_webhook_secret', '123456']
 
@@ -36,6 +38,40 @@ export const httpUrlWithQuery = z
   .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
     error: 'must be a URL that begins with https:// or http://',
   })
+
+/**
+ * The address that gets events: https, or http to a host on this machine or in a private network that is written as an
+ * address, or as localhost.
+ */
+export const eventsUrl = z
+  .string()
+  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
+    error: 'must be a URL that begins with https://, for example https://shop.example.com/lernito-events',
+    abort: true,
+  })
+  .refine((text) => new URL(text).username === '' && new URL(text).password === '' && !text.includes('#'), {
+    error: 'must be a URL without user name, password and #',
+    abort: true,
+  })
+  .refine((text) => new URL(text).protocol === 'https:' || isPrivateHost(new URL(text).hostname), {
+    error:
+      'must begin with https://. Only an address of this machine or of a private network, such as 127.0.0.1, may be http://',
+  })
+
+function isPrivateHost(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '')
+  return host === 'localhost' || (isIP(host) !== 0 && isPrivateAddress(host))
+}
+
+/** The key for signing events, as Standard Webhooks writes it: whsec_ and base64 of 24 to 64 bytes. */
+export const eventsSecret = z
+  .string()
+  .refine((text) => text.startsWith('whsec_') && isKeyLength(keyOf(text)?.length ?? 0), {
+    error:
+      'must be whsec_ followed by 24 to 64 random bytes in base64, for example: echo "whsec_$(openssl rand -base64 32)"',
+  })
+
+const isKeyLength = (bytes: number): boolean => bytes >= 24 && bytes <= 64
 
 /** A number of hops, or a list of addresses and networks. */
 export const trustedProxies = z

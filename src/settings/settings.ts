@@ -1,5 +1,15 @@
 import { z } from 'zod'
-import { databaseUrl, httpUrl, httpUrlWithQuery, needed, trustedProxies, webhookSecret, wholeNumber } from './checks.ts'
+import {
+  databaseUrl,
+  eventsSecret,
+  eventsUrl,
+  httpUrl,
+  httpUrlWithQuery,
+  needed,
+  trustedProxies,
+  webhookSecret,
+  wholeNumber,
+} from './checks.ts'
 
 export interface About {
   /** What the setting is, as a noun phrase. The table of settings and .env.example are generated from these. */
@@ -100,6 +110,17 @@ export const SETTINGS_SCHEMA = z.object({
   LERNITO_NOTIFY_URL: httpUrlWithQuery.optional().register(about, {
     meaning:
       'The address to which the service posts {"text": …} when an operator must act: an incoming webhook of Slack, Mattermost or another chat.',
+    secret: true,
+  }),
+  LERNITO_EVENTS_URL: eventsUrl.optional().register(about, {
+    meaning:
+      "The shop's endpoint for events: the service posts there what becomes of each sale. A host name must not resolve to a private address; an address may be private. Needs LERNITO_EVENTS_SECRET.",
+    example: 'https://shop.example.com/lernito-events',
+  }),
+  LERNITO_EVENTS_SECRET: eventsSecret.optional().register(about, {
+    meaning:
+      'The secret that the service signs events with, by Standard Webhooks: whsec_ and base64 of 24 to 64 bytes.',
+    example: 'the output of: echo "whsec_$(openssl rand -base64 32)"',
     secret: true,
   }),
   LERNITO_LOG_LEVEL: z

@@ -48,6 +48,10 @@ const MADE = [
   'table withdrawals',
   'index withdrawals_delivery',
   'index withdrawals_due',
+  'table outbox',
+  'index outbox_due',
+  'index outbox_delivery',
+  'table endpoints',
 ]
 
 /** Of the columns that the first migration creates. */

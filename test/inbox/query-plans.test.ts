@@ -28,6 +28,7 @@ test('the query for due rows reads the index alone and sorts nothing, on the fir
       now: () => START,
       newId: () => '',
       random: () => 0.5,
+      hasOutbox: false,
     })
     const [after = null] = await due({ limit: 1, after: null })
     assert(after)
