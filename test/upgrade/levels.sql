@@ -35,3 +35,5 @@ create table if not exists "leases" ("name" varchar(48) not null primary key, "o
 create table if not exists "withdrawals" ("id" varchar(26) not null primary key, "delivery_id" varchar(26) not null, "courses" mediumtext not null, "paid" integer not null, "actor" varchar(254) not null, "requested_at" bigint not null, "due_at" bigint not null, "attempts" integer not null, "ended_at" bigint, "result" mediumtext);
 create index "withdrawals_delivery" on "withdrawals" ("delivery_id", "id");
 create index "withdrawals_due" on "withdrawals" ("ended_at", "due_at", "id");
+alter table "deliveries" add column "webhook_id" varchar(256);
+create unique index "deliveries_webhook_id" on "deliveries" ("webhook_id");
