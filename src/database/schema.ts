@@ -32,6 +32,8 @@ export interface DeliveryRow {
   source: Source
   replaces: string | null
   replaced_by: string | null
+  /** The webhook-id that the delivery first came with; null if the shop signs without one. */
+  webhook_id: string | null
 }
 
 /** The second and further courses of a delivery, so that a search finds it by each. active_at is the delivery's. */
@@ -175,7 +177,7 @@ export interface MigrationRow {
 }
 
 /** Columns with a default: older code inserts rows without them. */
-type Defaults = 'generation' | 'effect_unknown' | 'source' | 'standings' | 'replaces' | 'replaced_by'
+type Defaults = 'generation' | 'effect_unknown' | 'source' | 'standings' | 'replaces' | 'replaced_by' | 'webhook_id'
 
 type WithdrawalDefaults = 'generation' | 'owner' | 'effect_unknown'
 

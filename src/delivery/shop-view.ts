@@ -27,6 +27,8 @@ export function eventOfState(state: DeliveryState): ShopEventKind | null {
  */
 export interface ShopView {
   readonly id: string
+  /** The webhook-id that the shop sent the sale with, if it signs by Standard Webhooks. */
+  readonly webhookId: string | null
   readonly state: DeliveryState
   /** The true course keys that are done. `pre_enrolled`: the buyer is enrolled as soon as they have an active account. */
   readonly courses: readonly { readonly id: string; readonly result: 'enrolled' | 'pre_enrolled' }[]
@@ -40,6 +42,7 @@ export interface ShopView {
 
 interface Seen {
   readonly id: string
+  readonly webhookId: string | null
   readonly state: DeliveryState
   readonly outcome: Outcome | null
   readonly replaces: string | null
@@ -48,10 +51,11 @@ interface Seen {
 }
 
 /** What the shop may see of a delivery. Pure. */
-export function shopView({ id, state, outcome, replaces, replacedBy, isTest }: Seen): ShopView {
+export function shopView({ id, webhookId, state, outcome, replaces, replacedBy, isTest }: Seen): ShopView {
   const { courses, reason } = outcome ?? { courses: {}, reason: null }
   return {
     id,
+    webhookId,
     state,
     courses: Object.entries(courses).map(([course, result]) => ({ id: course, result: RESULTS[result] })),
     reason: reason === null ? null : { code: reason.code, message: MESSAGES[reason.code](reason.subject) },

@@ -157,6 +157,8 @@ export interface Delivery {
   /** The delivery that this one corrects, and the one that corrects it. */
   readonly replaces: string | null
   readonly replacedBy: string | null
+  /** The webhook-id that it first came with; null if the shop signs without one. */
+  readonly webhookId: string | null
 }
 
 /**
@@ -172,6 +174,8 @@ export interface VerifiedWebhook {
   readonly reason: Reason | null
   /** Absent: the shop. */
   readonly source?: Source
+  /** The shop's name for this webhook, if it signs by Standard Webhooks: the same id is the same delivery. */
+  readonly webhookId?: string
 }
 
 /** The result of an attempt. `dueAt` (ms since 1970) is set only if another attempt follows. */
@@ -195,6 +199,7 @@ export type Progress = Pick<Settlement, 'state' | 'outcome' | 'dueAt' | 'generat
 export type EventKind =
   | 'received'
   | 'repeated'
+  | 'id_reused'
   | 'enrolled'
   | 'pre_enrolled'
   | 'claimed'

@@ -39,6 +39,11 @@ export interface Change {
   /** The replica that owns the row now; null: none. */
   readonly owner: string | null
   readonly drafts: readonly EventDraft[]
+  /**
+   * Set if a webhook came under the webhook-id of another sale: the number of course keys of that sale, whose result is
+   * the answer.
+   */
+  readonly courseCount?: number
 }
 
 /**

@@ -8,7 +8,17 @@ import { toProgress } from './rows.ts'
 /** How long an event for the shop is sent again and again: 3 days, ms. */
 export const EVENT_LIFE_MS = 3 * 24 * 3_600_000
 
-const COLUMNS = ['id', 'state', 'due_at', 'outcome', 'generation', 'source', 'replaces', 'replaced_by'] as const
+const COLUMNS = [
+  'id',
+  'webhook_id',
+  'state',
+  'due_at',
+  'outcome',
+  'generation',
+  'source',
+  'replaces',
+  'replaced_by',
+] as const
 type Row = Pick<DeliveryRow, (typeof COLUMNS)[number]>
 
 /**
@@ -76,6 +86,7 @@ export async function readRows(
 const viewOf = (row: Row): ShopView =>
   shopView({
     id: row.id,
+    webhookId: row.webhook_id,
     state: row.state,
     outcome: row.outcome === null ? null : toProgress(row).outcome,
     replaces: row.replaces,

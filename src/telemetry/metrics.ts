@@ -88,7 +88,8 @@ function deliveryMetrics(registers: Registry[]) {
     labelNames: ['kind'],
     registers,
   })
-  for (const kind of ['received', 'repeated', 'retry_scheduled', 'claimed', ...FINAL_STATES]) events.inc({ kind }, 0)
+  for (const kind of ['received', 'repeated', 'id_reused', 'retry_scheduled', 'claimed', ...FINAL_STATES])
+    events.inc({ kind }, 0)
   const enrollmentSeconds = new Histogram({
     name: 'lernito_enrollment_seconds',
     help: 'Time from the arrival of a delivery to its enrollment or allowance.',

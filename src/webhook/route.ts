@@ -53,9 +53,8 @@ export function webhookRoutes({
   const others = app.supportedMethods.filter((method) => method !== 'POST' && method !== 'OPTIONS')
 
   const submit = async (webhook: VerifiedWebhook): Promise<{ id: string; reply: Answer }> => {
-    const courseCount = webhook.request?.courseIds.length ?? 0
     const deadline = answerWithinMs === 0 ? null : now() + answerWithinMs
-    const { id, progress } = await inbox.submit(webhook, deadline)
+    const { id, progress, courseCount = webhook.request?.courseIds.length ?? 0 } = await inbox.submit(webhook, deadline)
     const waits = deadline !== null || progress !== null
     return { id, reply: waits ? answer(progress, courseCount) : accepted(courseCount) }
   }
@@ -77,7 +76,7 @@ export function webhookRoutes({
         },
         handler: async (request, reply) => {
           const body = request.body instanceof Uint8Array ? request.body : new Uint8Array()
-          const received = receive({ headers: request.headers, body, secrets })
+          const received = receive({ headers: request.headers, body, secrets, now: now() })
           if (received.kind === 'refused') return refuse(request, reply, received)
           if (received.secretIndex > 0) onPreviousSecret()
           const { id, reply: given } = await submit(arrivalOf(received, body))
@@ -97,8 +96,9 @@ export function webhookRoutes({
 }
 
 function arrivalOf(received: Exclude<Received, Refused>, body: Uint8Array): VerifiedWebhook {
-  const { digest, form } = received
-  if (received.kind === 'signed') return { digest, form, body, request: received.request, reason: null }
+  const { digest, form, webhookId } = received
+  const verified = { digest, form, body, ...(webhookId === undefined ? {} : { webhookId }) }
+  if (received.kind === 'signed') return { ...verified, request: received.request, reason: null }
   const reason = { code: 'payload.invalid', subject: JSON.stringify(received.errors) } as const
-  return { digest, form, body, request: null, about: received.about, reason }
+  return { ...verified, request: null, about: received.about, reason }
 }

@@ -22,6 +22,7 @@ function comparisonsOf(signature: string, secrets: readonly string[] = SECRETS):
     headers: { 'content-type': 'application/json', 'x-lernito-signature': signature },
     body: Buffer.from(BODY),
     secrets,
+    now: 0,
   })
   return compared.mock.calls.map(({ arguments: sides }) => sides.map(({ byteLength }) => byteLength))
 }

@@ -12,6 +12,7 @@ const bodySchema = z.strictObject({
   timestamp: z.iso.datetime(),
   data: z.strictObject({
     id: z.string(),
+    webhookId: z.string().nullable(),
     state: z.string(),
     courses: z.array(z.strictObject({ id: z.string(), result: z.enum(['enrolled', 'pre_enrolled']) })),
     reason: z.strictObject({ code: z.string(), message: z.string() }).nullable(),

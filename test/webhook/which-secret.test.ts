@@ -81,22 +81,29 @@ test('a request that is refused before its signature is checked uses no secret',
       throw new Error('a secret was looked at')
     },
   })
+  const now = 0
   const header = { 'x-lernito-signature': ours }
   const refusals = [
-    receive({ headers: { ...header, 'content-type': type }, body: Buffer.from('{"email":'), secrets }),
-    receive({ headers: { ...header, 'content-type': type }, body: Buffer.from([0xff]), secrets }),
-    receive({ headers: { ...header, 'content-type': 'text/plain' }, body: Buffer.from(BODY), secrets }),
+    receive({ headers: { ...header, 'content-type': type }, body: Buffer.from('{"email":'), secrets, now }),
+    receive({ headers: { ...header, 'content-type': type }, body: Buffer.from([0xff]), secrets, now }),
+    receive({ headers: { ...header, 'content-type': 'text/plain' }, body: Buffer.from(BODY), secrets, now }),
     receive({
       headers: { ...header, 'content-type': type, 'content-encoding': 'gzip' },
       body: Buffer.from(BODY),
       secrets,
+      now,
     }),
-    receive({ headers: { 'content-type': type, 'x-lernito-signature': 'no hex' }, body: Buffer.from(BODY), secrets }),
+    receive({
+      headers: { 'content-type': type, 'x-lernito-signature': 'no hex' },
+      body: Buffer.from(BODY),
+      secrets,
+      now,
+    }),
   ]
   assert.deepEqual(
     refusals.map((refusal) => refusal.kind === 'refused' && refusal.status),
     [400, 400, 415, 415, 401],
   )
-  const good = { headers: { ...header, 'content-type': type }, body: Buffer.from(BODY), secrets }
+  const good = { headers: { ...header, 'content-type': type }, body: Buffer.from(BODY), secrets, now }
   assert.throws(() => receive(good), /a secret was looked at/)
 })
