@@ -10,6 +10,7 @@ import { createLmsClient } from './service/lms.ts'
 import { hasOutbox, wakingOutbox } from './service/outbox.ts'
 import { createReporting } from './service/reporting.ts'
 import { buildServer } from './service/server.ts'
+import { createStatusOf } from './service/status.ts'
 import { createWork } from './service/work.ts'
 import type { Settings } from './settings/settings.ts'
 import type { Log } from './telemetry/log.ts'
@@ -71,6 +72,7 @@ export function buildService({
     log,
     now: opened.now,
     inbox: opened.inbox,
+    statusOf: createStatusOf(opened),
     secrets,
     metrics,
     observer,

@@ -1,12 +1,16 @@
+import type { Kysely } from 'kysely'
 import { inChunks } from '../database/chunks.ts'
-import type { DeliveryRow, OutboxRow } from '../database/schema.ts'
+import type { DeliveryRow, OutboxRow, Tables } from '../database/schema.ts'
 import { isShopEvent, SHOP_EVENT_TYPES, type ShopEventKind, type ShopView, shopView } from '../delivery/shop-view.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
-import type { TransactionContext } from './events.ts'
 import { toProgress } from './rows.ts'
 
 /** How long an event for the shop is sent again and again: 3 days, ms. */
 export const EVENT_LIFE_MS = 3 * 24 * 3_600_000
+
+interface Reading {
+  readonly trx: Pick<Kysely<Tables>, 'selectFrom'>
+}
 
 const COLUMNS = [
   'id',
@@ -27,7 +31,7 @@ type Row = Pick<DeliveryRow, (typeof COLUMNS)[number]>
  * attempt, and the next attempt has the result.
  */
 export async function insertShopEvents(
-  context: Pick<TransactionContext, 'trx' | 'at'>,
+  context: { readonly trx: Kysely<Tables>; readonly at: number },
   events: readonly DeliveryEvent[],
 ): Promise<void> {
   const told = events.flatMap(({ id, deliveryId, kind }) => (isShopEvent(kind) ? [{ id, deliveryId, kind }] : []))
@@ -45,10 +49,7 @@ export async function insertShopEvents(
 }
 
 /** What the shop sees of these deliveries, by id. Those that don't exist are left out. */
-export async function readShopViews(
-  context: Pick<TransactionContext, 'trx'>,
-  ids: readonly string[],
-): Promise<ReadonlyMap<string, ShopView>> {
+export async function readShopViews(context: Reading, ids: readonly string[]): Promise<ReadonlyMap<string, ShopView>> {
   const rows = await readRows(context, ids)
   return new Map([...rows].map(([id, row]) => [id, viewOf(row)]))
 }
@@ -73,10 +74,7 @@ export function outboxRow(of: { id: string; kind: ShopEventKind; at: number; row
 }
 
 /** The rows of these deliveries, as far as the shop may see them, by id. */
-export async function readRows(
-  { trx }: Pick<TransactionContext, 'trx'>,
-  ids: readonly string[],
-): Promise<ReadonlyMap<string, Row>> {
+export async function readRows({ trx }: Reading, ids: readonly string[]): Promise<ReadonlyMap<string, Row>> {
   const wanted = [...new Set(ids)]
   if (wanted.length === 0) return new Map()
   const rows = await trx.selectFrom('deliveries').select(COLUMNS).where('id', 'in', wanted).execute()

@@ -33,52 +33,71 @@ export interface Refused {
 }
 
 /** `digest` is the SHA-256 of the canonical JSON in hex: equal for bodies that mean the same. */
-interface Verified extends Authenticated {
+interface Stored extends Authenticated {
   readonly digest: string
 }
 
 /** Signed, but it breaks the payload rules: stored as rejected. */
-export interface Invalid extends Verified {
+export interface Invalid extends Stored {
   readonly kind: 'invalid'
   readonly errors: FieldErrors
   readonly about: About
 }
 
-export interface Signed extends Verified {
+export interface Signed extends Stored {
   readonly kind: 'signed'
   readonly request: EnrollmentRequest
 }
 
 export type Received = Refused | Invalid | Signed
 
-/**
- * Judges one webhook, in a fixed order: media type, UTF-8 and JSON, signature, payload rules. The original reads the
- * body before it checks the signature, so a body that is not JSON gets a 400 even without one (recorded:
- * lernito-webhook.json, "not JSON and no signature"). Pure; throws nothing, whatever the sender sends.
- */
-export function receive(input: {
-  headers: Headers
-  body: Uint8Array
+/** A request whose signature is right. */
+export interface Verified {
+  readonly kind: 'verified'
+  readonly json: Json
+  readonly authenticated: Authenticated
+}
+
+interface Request {
+  readonly headers: Headers
+  readonly body: Uint8Array
   /** The current secret first. */
-  secrets: readonly string[]
+  readonly secrets: readonly string[]
   /** In ms since 1970. */
-  now: number
-}): Received {
-  const { body, secrets, now } = input
-  const unsupported = mediaTypeRefusal(input.headers)
+  readonly now: number
+}
+
+/**
+ * Judges one webhook, in a fixed order: media type, UTF-8 and JSON, signature, payload rules. Pure; throws nothing,
+ * whatever the sender sends.
+ */
+export function receive(request: Request): Received {
+  const verified = verifyRequest(request)
+  if (verified.kind === 'refused') return verified
+  const { json, authenticated } = verified
+  const signed = { ...authenticated, digest: digestOf(json) }
+  const payload = readPayload(json)
+  return 'errors' in payload
+    ? { kind: 'invalid', ...signed, errors: payload.errors, about: aboutOf(json) }
+    : { kind: 'signed', ...signed, request: payload.request }
+}
+
+/**
+ * The first steps of receive, which every request of the shop goes through. The original reads the body before it checks
+ * the signature, so a body that is not JSON gets a 400 even without one (recorded: lernito-webhook.json, "not JSON and no
+ * signature").
+ */
+export function verifyRequest({ headers, body, secrets, now }: Request): Refused | Verified {
+  const unsupported = mediaTypeRefusal(headers)
   if (unsupported !== null) return unsupported
-  const claim = claimOf(input.headers)
+  const claim = claimOf(headers)
   const json = readBody(body, claim.kind !== 'fault')
   if (json instanceof JsonSyntaxError || json instanceof Utf8Error) {
     return refused(400, 'json', `JSON parse error - ${json.message}`)
   }
   const authenticated = authenticate({ claim, body, json, secrets, now })
   if (typeof authenticated === 'string') return unauthenticated(authenticated)
-  const verified = { ...authenticated, digest: digestOf(json) }
-  const payload = readPayload(json)
-  return 'errors' in payload
-    ? { kind: 'invalid', ...verified, errors: payload.errors, about: aboutOf(json) }
-    : { kind: 'signed', ...verified, request: payload.request }
+  return { kind: 'verified', json, authenticated }
 }
 
 /** The answer to a method that is not allowed, in DRF's words. The route checks it before it calls receive. */

@@ -19,20 +19,24 @@ const DESCRIPTION = {
   parses: ['application/json', 'application/x-www-form-urlencoded', 'multipart/form-data'],
 }
 
-interface Webhook {
+/** What the routes for the shop's requests need. */
+export interface OfShop {
   readonly app: FastifyInstance
-  readonly inbox: Pick<Inbox, 'submit'>
   /** The current secret first. */
   readonly secrets: readonly string[]
-  /** How long the sender waits for the enrollment, in ms; 0: it doesn't wait. */
-  readonly answerWithinMs: number
   readonly now: () => number
   /** Called for each request that is refused without being stored. */
   readonly onRefused: (refused: { code: RefusalCode; status: number; ip: string }) => void
+  /** Called for each request that is signed with the previous secret. */
+  readonly onPreviousSecret: () => void
+}
+
+interface Webhook extends OfShop {
+  readonly inbox: Pick<Inbox, 'submit'>
+  /** How long the sender waits for the enrollment, in ms; 0: it doesn't wait. */
+  readonly answerWithinMs: number
   /** Called with the status of every answer, including refusals. */
   readonly onAnswer: (status: number) => void
-  /** Called for each webhook that is signed with the previous secret. */
-  readonly onPreviousSecret: () => void
 }
 
 /** Adds the routes of Lernito's webhook. A sale is answered when it is enrolled, or when that takes too long. */
