@@ -1,6 +1,6 @@
 import { Pool } from 'undici'
 import { STANDARD_HEADERS, signStandard } from '../signature/standard.ts'
-import { PrivateAddressError, publicLookup } from './public-lookup.ts'
+import { PrivateAddressError, publicLookup, type Resolve } from './public-lookup.ts'
 
 /** How long an attempt may take, from connecting to the status of the answer, ms. */
 export const SEND_TIMEOUT_MS = 15_000
@@ -42,13 +42,14 @@ export function createPoster(from: {
   connections: number
   now: () => number
   timeoutMs?: number
+  resolve?: Resolve
 }): Poster {
   const { secret, userAgent, connections, now, timeoutMs = SEND_TIMEOUT_MS } = from
   const url = new URL(from.url)
   const pool = new Pool(url.origin, {
     connections,
     // Set explicitly: NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default.
-    connect: { timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized: true, lookup: publicLookup(url) },
+    connect: { timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized: true, lookup: publicLookup(url, from.resolve) },
     allowH2: false,
     // Our own timeout covers the whole attempt; these two run on a coarse clock.
     headersTimeout: 0,

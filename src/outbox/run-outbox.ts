@@ -1,5 +1,6 @@
 import { isUnreachable } from '../database/availability.ts'
 import type { WriteContext } from '../database/write-context.ts'
+import { AppError } from '../errors.ts'
 import type { Background } from '../inbox/background-loop.ts'
 import { createGroupCommit } from '../inbox/group-commit.ts'
 import { pause } from '../pause.ts'
@@ -98,13 +99,15 @@ async function prepare({ database: { db }, now }: WriteContext, url: string): Pr
 async function sendNext(from: Outbox, { inFlight, ...state }: State): Promise<number> {
   const { context, replicas, guard, wakeUp } = from
   const max = CONCURRENCY - inFlight.size
-  if (max === 0) return 0
+  if (max === 0 || rightOf(from) === null) return 0
   const claimed = await guard(() => claimEvents({ context, replicas, max, inFlight: new Set(inFlight.keys()) }))
   for (const event of claimed) {
-    const sending = send(from, { ...state, inFlight }, event).finally(() => {
-      inFlight.delete(event.id)
-      wakeUp.wake()
-    })
+    const sending = send(from, { ...state, inFlight }, event)
+      .catch(state.report)
+      .finally(() => {
+        inFlight.delete(event.id)
+        wakeUp.wake()
+      })
     inFlight.set(event.id, sending)
   }
   return claimed.length
@@ -120,12 +123,18 @@ async function send(from: Outbox, state: State, event: ClaimedEvent): Promise<vo
   from.onSent({ ...stored, event: { id, deliveryId, type, attempts: attempts + 1 }, posted, ms })
 }
 
-async function post({ poster, maySend, onError }: Outbox, { stop }: State, event: ClaimedEvent): Promise<Posted> {
+async function post(from: Outbox, { stop }: State, event: ClaimedEvent): Promise<Posted> {
+  const right = rightOf(from)
+  return right === null ? { kind: 'stopped' } : from.poster.post(event, AbortSignal.any([stop, right]))
+}
+
+/** The signal that ends this replica's right to send; null if it has none now. */
+function rightOf({ maySend }: Outbox): AbortSignal | null {
   try {
-    return await poster.post(event, AbortSignal.any([stop, maySend()]))
+    return maySend()
   } catch (error) {
-    onError(error)
-    return { kind: 'stopped' }
+    if (error instanceof AppError && error.code === 'lease.lost') return null
+    throw error
   }
 }
 

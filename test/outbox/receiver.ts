@@ -34,9 +34,9 @@ const accept: Answer = (_got, response) => void response.writeHead(204).end()
 
 /**
  * The shop's endpoint: an HTTP server that verifies each event by the text of Standard Webhooks 1.0, without our own code.
- * `answer` is 204 until a test sets another.
+ * `answer` is 204 until a test sets another. `now`: its clock, ms since 1970.
  */
-export async function startReceiver(t: Pick<TestContext, 'after'>, { port = 0 } = {}) {
+export async function startReceiver(t: Pick<TestContext, 'after'>, { now = Date.now }: { now?: () => number } = {}) {
   const got: Got[] = []
   const wrong: string[] = []
   const state: { answer: Answer; open: number; most: number } = { answer: accept, open: 0, most: 0 }
@@ -48,7 +48,7 @@ export async function startReceiver(t: Pick<TestContext, 'after'>, { port = 0 } 
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
       const text = Buffer.concat(chunks).toString('utf8')
-      const complaint = complaintOf(request, text)
+      const complaint = complaintOf(request, text, now())
       if (complaint !== null) {
         wrong.push(complaint)
         return void response.writeHead(401).end()
@@ -59,7 +59,6 @@ export async function startReceiver(t: Pick<TestContext, 'after'>, { port = 0 } 
     })
   })
   const { host } = await listening(t, server)
-  void port
   return {
     url: `http://${host}/events?shop=1`,
     got,
@@ -85,12 +84,12 @@ export const statusAnswer =
   (_got, response) =>
     void response.writeHead(status, headers).end()
 
-function complaintOf(request: IncomingMessage, text: string): string | null {
+function complaintOf(request: IncomingMessage, text: string, now: number): string | null {
   const { webhookId, timestampS } = idOf(request)
   if (request.method !== 'POST') return `method ${request.method}`
   if (request.headers['content-type'] !== 'application/json') return `content type ${request.headers['content-type']}`
   if (!/^[0-9A-HJKMNP-TV-Z]{26}$/.test(webhookId)) return `id ${webhookId}`
-  if (Math.abs(Date.now() / 1000 - timestampS) > 300) return `timestamp ${timestampS}`
+  if (Math.abs(now / 1000 - timestampS) > 300) return `timestamp ${timestampS}`
   const key = Buffer.from(EVENTS_SECRET.slice('whsec_'.length), 'base64')
   const right = createHmac('sha256', key).update(`${webhookId}.${timestampS}.${text}`).digest('base64')
   return request.headers['webhook-signature'] === `v1,${right}` ? null : 'signature'
