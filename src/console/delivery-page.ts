@@ -22,6 +22,8 @@ interface Parts {
   readonly operations: Pick<Operations, 'show' | 'timeline' | 'replay' | 'markHandled' | 'withdrawals' | 'withdrawable'>
   readonly checkNow: (order: { ids: readonly string[]; by: string }) => Promise<CheckedNow[]>
   readonly lmsUrl: string
+  /** Whether the shop gets events. */
+  readonly tellsShop: boolean
 }
 type WithId = { Params: { id: string } }
 
@@ -46,8 +48,7 @@ export function addDelivery(parts: Parts): void {
     const canWithdraw = (withdrawable?.courses.length ?? 0) > 0
     const { base } = site()
     const main =
-      doneHtml(request) +
-      deliveryHtml({ delivery, events, withdrawals, canWithdraw, session, base, lmsUrl: parts.lmsUrl })
+      doneHtml(request) + deliveryHtml({ ...parts, delivery, events, withdrawals, canWithdraw, session, base })
     const title = delivery.request?.email ?? words.untitled
     return sendPage({ reply, site: site(), session, title, current: '/deliveries', main })
   })
@@ -80,11 +81,12 @@ function deliveryHtml(of: {
   events: readonly DeliveryEvent[]
   withdrawals: readonly Withdrawal[]
   canWithdraw: boolean
+  tellsShop: boolean
   session: Session
   base: string
   lmsUrl: string
 }): string {
-  const { delivery, events, withdrawals, canWithdraw, session, base, lmsUrl } = of
+  const { delivery, events, withdrawals, canWithdraw, tellsShop, session, base, lmsUrl } = of
   const here = `${base}/deliveries/${delivery.id}`
   const poll = html`<div hx-get="${here}" hx-trigger="every 3s" hx-target="#delivery" hx-select="#delivery" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none"></div>`
   const payload = Buffer.from(delivery.body).toString('utf8')
@@ -92,7 +94,7 @@ function deliveryHtml(of: {
   return html`<div id="delivery">
 !${isMoving ? poll : ''}
 !${linksHtml(delivery, base)}!${outcomeHtml(delivery)}
-!${actionsHtml({ delivery, session, here, canWithdraw })}
+!${actionsHtml({ delivery, session, here, canWithdraw, tellsShop })}
 <h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
 !${withdrawalsHtml(withdrawals)}
 <h2>${words.timeline}</h2>!${timelineHtml(events)}

@@ -12,6 +12,7 @@ const PAGES = [
   { path: '/', label: TEXTS.nav.overview },
   { path: '/deliveries', label: TEXTS.nav.deliveries },
   { path: '/refused', label: TEXTS.nav.refused },
+  { path: '/events', label: TEXTS.nav.events },
   { path: '/changes', label: TEXTS.nav.changes },
   { path: '/signature', label: TEXTS.nav.signature },
 ] as const

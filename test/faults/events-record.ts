@@ -64,6 +64,7 @@ export async function compareWithTimelines({
     )
   }
   const repeated = receiver.got.length - arrived.size
-  console.log(`${name}: events committed ${committed.length}, arrived ${arrived.size}, repeated ${repeated}, lost 0`)
+  const counts = `events committed ${committed.length}, arrived ${arrived.size}, repeated ${repeated}, lost 0`
+  process.stdout.write(`${name}: ${counts}\n`)
   return { committed: committed.length, repeated }
 }
