@@ -1,3 +1,4 @@
+import { EVENT_WEBHOOKS } from './events.ts'
 import { SCHEMAS, type SchemaName } from './schemas.ts'
 
 const FORMS =
@@ -75,6 +76,31 @@ const webhook = (operation: string, summary: string) => ({
   },
 })
 
+const STATUS_ANSWERS = {
+  200: answer('What became of these deliveries.', 'Status'),
+  400: {
+    description: 'Not JSON, or invalid fields.',
+    content: json({ anyOf: [ref('Invalid'), ref('Refused')] }),
+  },
+  401: ANSWERS[401],
+  408: answer('The request took too long: over 5 seconds for the headers, or over 10 in total.', 'Refused'),
+  413: ANSWERS[413],
+  415: ANSWERS[415],
+  431: ANSWERS[431],
+  503: answer('The service is too busy, stopping, or has no database. Ask again.', 'Refused', RETRY_AFTER),
+}
+
+const STATUS = {
+  post: {
+    operationId: 'status',
+    summary: 'What became of sales',
+    tags: ['webhook'],
+    security: [{ signature: [] }],
+    requestBody: { required: true, content: json(ref('StatusRequest')) },
+    responses: STATUS_ANSWERS,
+  },
+}
+
 const get = (operationId: string, summary: string, responses: object) => ({
   get: { operationId, summary, tags: ['health'], responses },
 })
@@ -91,11 +117,13 @@ export const openApiDocument = ({ version }: { version: string }) => ({
   servers: [{ url: '/' }],
   tags: [
     { name: 'webhook', description: 'The requests of the shop.' },
+    { name: 'events', description: 'What the service posts to the shop.' },
     { name: 'health', description: 'The checks of a load balancer or a cluster.' },
   ],
   paths: {
     '/api/lernito/webhook/': webhook('sell', 'Enroll a buyer'),
     '/lernito/webhook/': webhook('sellAtOldPath', 'The same, at the path of the original plugin'),
+    '/api/lernito/status/': STATUS,
     '/healthz': get('alive', 'Whether the process is alive and not stopping', {
       200: answer('It is alive.', 'Alive'),
       503: answer('It is stopping.', 'Stopping'),
@@ -113,6 +141,7 @@ export const openApiDocument = ({ version }: { version: string }) => ({
       },
     },
   },
+  webhooks: EVENT_WEBHOOKS,
   components: {
     securitySchemes: {
       signature: { type: 'apiKey', in: 'header', name: 'X-Lernito-Signature', description: FORMS },
