@@ -1,9 +1,11 @@
 import { inspectDatabase } from '../database/inspect.ts'
+import type { Resolve } from '../outbox/public-lookup.ts'
 import { TIMING } from '../replicas/timing.ts'
 import { API_CHECKS } from './api.ts'
 import type { Problem } from './causes.ts'
 import type { Check, CheckId, Facts, Finding, Tools } from './check.ts'
 import { CONSOLE_CHECKS } from './console.ts'
+import { EVENTS_CHECKS } from './events.ts'
 import { LMS_CHECKS } from './lms.ts'
 import { OUR_CHECKS } from './ours.ts'
 import { OUTSIDE_CHECKS } from './outside.ts'
@@ -16,6 +18,7 @@ export const CHECKS: readonly Check[] = [
   ...API_CHECKS,
   ...CONSOLE_CHECKS,
   ...OUTSIDE_CHECKS,
+  ...EVENTS_CHECKS,
 ]
 
 /** The result of one check. The ids of checks and causes are stable; the texts are not. */
@@ -44,14 +47,17 @@ export async function examine(from: {
   env: Tools['env']
   now: () => number
   deadlines?: Deadlines
+  resolve?: Resolve | undefined
 }): Promise<Result[]> {
-  const { env, now, deadlines = DEADLINES } = from
+  const { env, now, deadlines = DEADLINES, resolve } = from
   const over = AbortSignal.timeout(deadlines.totalMs)
   const { probe, close } = createProbe({ callMs: deadlines.callMs, signal: over, now })
   const tools: Tools = {
     env,
     now,
     probe,
+    callMs: deadlines.callMs,
+    resolve,
     askLms: ({ settings, request: { method, path, body }, token }) => {
       if (method === 'DELETE') throw new Error('doctor deletes nothing')
       const authorization = token === undefined ? {} : { authorization: `JWT ${token}` }

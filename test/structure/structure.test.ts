@@ -76,7 +76,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'errors',
   ],
   session: ['database', 'openedx', 'sign-in', 'network'],
-  doctor: ['database', 'follow-up', 'replicas', 'openedx', 'settings', 'errors'],
+  doctor: ['database', 'follow-up', 'outbox', 'replicas', 'openedx', 'settings', 'errors'],
   enrollment: ['inbox', 'operations', 'database', 'delivery', 'openedx', 'course-key', 'errors', 'pause', 'wake-up'],
   'follow-up': ['inbox', 'operations', 'database', 'delivery', 'openedx', 'pause'],
   withdrawal: ['enrollment', 'operations', 'inbox', 'replicas', 'database', 'delivery', 'openedx', 'errors'],
