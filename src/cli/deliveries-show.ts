@@ -55,6 +55,7 @@ function describe({
     ['outcome', outcome === null ? null : describeOutcome(outcome) || 'none yet'],
     ['unreadable', unreadable],
     ['signed over', shown.form],
+    ['webhook-id', shown.webhookId],
     ['payload', body.replace(/\s+/g, ' ')],
   ]
   const rows = facts.flatMap(([name, text]) => (text === null ? [] : [[name, plain(text)]]))

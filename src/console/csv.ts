@@ -25,6 +25,7 @@ const COLUMNS: readonly (readonly [name: string, of: (one: Summary) => string])[
   ],
   ['reason', ({ outcome }) => outcome?.reason?.code ?? ''],
   ['reason_about', ({ outcome }) => outcome?.reason?.subject ?? ''],
+  ['webhook_id', ({ webhookId }) => webhookId ?? ''],
 ]
 
 /**

@@ -107,7 +107,7 @@ function timelineHtml(events: readonly DeliveryEvent[]): string {
 }
 
 function factsHtml(delivery: Shown, lmsUrl: string): string {
-  const { id, request, receivedAt, activeAt, dueAt, attempts, form, state } = delivery
+  const { id, request, receivedAt, activeAt, dueAt, attempts, form, state, webhookId } = delivery
   const rows = [
     [words.state, stateHtml(state)],
     ...(request === null ? [] : buyerRows(request, lmsUrl)),
@@ -116,6 +116,7 @@ function factsHtml(delivery: Shown, lmsUrl: string): string {
     ...(dueAt === null ? [] : [[words.due, timeHtml(dueAt)]]),
     [words.attempts, html`${attempts}`],
     [words.form, html`${formName(form)}`],
+    ...(webhookId === null ? [] : [[words.webhookId, html`<code>${webhookId}</code>`]]),
     [words.id, html`<code>${id}</code>`],
   ]
   return html`<dl class="facts">!${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`).join('')}</dl>`
@@ -131,4 +132,5 @@ function buyerRows({ email, name, family, username }: NonNullable<Shown['request
 }
 
 const formName = (form: string): string =>
-  Object.entries(TEXTS.signature.forms).find(([name]) => name === form)?.[1] ?? form
+  Object.entries({ ...TEXTS.signature.forms, standard: words.standardForm }).find(([name]) => name === form)?.[1] ??
+  form

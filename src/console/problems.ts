@@ -101,10 +101,21 @@ function waitingProblems(of: { overview: Overview; budget: number | null; now: n
 
 function signatureProblems(refusedSenders: readonly RefusedSender[], now: number): Problem[] {
   const found = refusedSenders.find(
-    ({ codes, lastAt }) => (codes.signature ?? 0) >= MANY_REFUSED && lastAt > now - RECENT_MS,
+    (sender) => wrongSignatures(sender) >= MANY_REFUSED && sender.lastAt > now - RECENT_MS,
   )
   if (found === undefined) return []
-  const count = numberText(found.codes.signature ?? 0)
+  const count = numberText(wrongSignatures(found))
   const text = fillBoth(words.refused, { count, address: found.address })
   return [{ grade: 'warning', ...text, path: '/refused', action: words.viewRefused }]
 }
+
+/** Every fault of a signature: the service answers them alike, and the page of refused webhooks names each. */
+const wrongSignatures = ({ codes }: RefusedSender): number =>
+  [
+    codes.signature,
+    codes.signature_format,
+    codes.webhook_id,
+    codes.timestamp,
+    codes.too_old,
+    codes.too_new,
+  ].reduce<number>((total, count = 0) => total + count, 0)

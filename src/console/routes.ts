@@ -114,6 +114,6 @@ function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, 
   addReplayPages({ scope, site, operations })
   addChanges({ scope, site, operations })
   addRefused({ scope, site, refusedSenders })
-  addSignaturePage({ scope, site, secrets })
+  addSignaturePage({ scope, site, secrets, now })
   addSignInPages({ scope, site, signIn, sessions, lmsUrl, clientSecret, now, onSignIn })
 }

@@ -85,6 +85,7 @@ async function summaries({
       'email',
       'username',
       'course',
+      'webhook_id',
     ])
     .where('id', 'in', ids)
     .execute()
@@ -104,6 +105,7 @@ async function summaries({
       attempts: row.attempts,
       dueAt: row.due_at,
       outcome: orNull(readOutcome, row.outcome),
+      webhookId: row.webhook_id,
     }
     return [summary]
   })

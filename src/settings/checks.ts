@@ -10,6 +10,22 @@ export const webhookSecret = z
   .refine((text) => !SAMPLES.includes(text.toLowerCase()), {
     error: 'is a sample from the documentation. Use a secret of your own, for example from: openssl rand -hex 32',
   })
+  .refine((text) => standardKeyLength(text) !== null, {
+    error:
+      'begins with whsec_, so the rest must be base64 of at least 8 bytes. Create one of 32: openssl rand -base64 32',
+  })
+
+const STANDARD = /^whsec_((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?)$/
+
+/**
+ * How many bytes the key of Standard Webhooks has that a secret stands for: after whsec_, the rest as base64; otherwise
+ * the secret itself. null if that can't be used.
+ */
+export function standardKeyLength(secret: string): number | null {
+  if (!secret.startsWith('whsec_')) return Buffer.byteLength(secret)
+  const length = Buffer.from(STANDARD.exec(secret)?.[1] ?? '', 'base64').length
+  return length < 8 ? null : length
+}
 
 /** A whole number from `least` to `most`, both included. */
 export const wholeNumber = (least: number, most: number) =>

@@ -14,7 +14,8 @@ const about = z.registry<About>()
 /** Every setting once: its name, meaning, default and check. */
 export const SETTINGS_SCHEMA = z.object({
   LERNITO_WEBHOOK_SECRET: webhookSecret.register(about, {
-    meaning: 'The secret that the shop signs its webhooks with.',
+    meaning:
+      'The secret that the shop signs its webhooks with. For Standard Webhooks, what follows whsec_ is read as base64.',
     example: 'the output of: openssl rand -hex 32',
     secret: true,
   }),

@@ -189,6 +189,7 @@ async function reconcileOne({
     attempts: 0,
     dueAt: null,
     outcome: { courses: { [DEMO]: 'enrolled' }, reason: null },
+    webhookId: null,
   } as const
   const slept: number[] = []
   const findings: Reconciled[] = []
