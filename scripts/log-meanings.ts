@@ -146,8 +146,11 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
 
 /** The meaning of each event of a delivery. A line with an event has the message `delivery` and the event as a text. */
 export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
-  received: 'A webhook with a valid signature was stored. `detail` names the form of the signature.',
+  received:
+    'A webhook with a valid signature was stored. `detail` names the form of the signature, and the `webhook-id` if there is one.',
   repeated: 'The shop sent the same sale again.',
+  id_reused:
+    'Another sale came under the `webhook-id` of this one. It was not processed and got the answer of this one. Ask the shop for the sale, and have it sent under an id of its own. Logged as warn.',
   enrolled: 'The buyer is enrolled in every course.',
   pre_enrolled: 'In at least one course, an allowance waits until the buyer has an active account.',
   claimed: 'The follow-up found the buyer of a pre-enrolled delivery enrolled in every course.',
