@@ -18,7 +18,7 @@ interface Accepted {
  * Stores verified webhooks, all in one transaction. A repeat (same digest) is processed from the beginning on its own
  * row, with a new schedule and without earlier results, because the person may have been unenrolled since. Its new
  * generation prevents an attempt in progress from answering it. Another body under a known webhook-id changes nothing and
- * gets the result of the sale that has the id (decision 21). Results are in the order of `webhooks`.
+ * gets the result of the sale that has the id (decision 23). Results are in the order of `webhooks`.
  */
 export async function accept(context: TransactionContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
   const changes: Change[] = []
