@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { ENROLLING_CAUSES } from '../src/doctor/causes-enrolling.ts'
 import { LMS_CAUSES } from '../src/doctor/causes-lms.ts'
 import { type Cause, OUR_CAUSES } from '../src/doctor/causes-ours.ts'
 import { OUTSIDE_CAUSES } from '../src/doctor/causes-outside.ts'
@@ -30,6 +31,7 @@ const TABLES: Readonly<Record<string, () => string>> = {
   checks,
   'causes of ours': () => causes(OUR_CAUSES),
   'causes in the LMS': () => causes(LMS_CAUSES),
+  'causes in enrolling': () => causes(ENROLLING_CAUSES),
   'causes outside': () => causes(OUTSIDE_CAUSES),
 }
 

@@ -54,6 +54,17 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'See [States and reasons](states-and-reasons.md#reasons).',
       fields: ['delivery', 'event', 'detail', 'actor'],
     },
+    'pre-enrolled buyers followed up': {
+      means:
+        'A round of the follow-up. `events` counts the changes; each has a line of its own. Without any, logged as debug.',
+      action: NOTHING,
+      fields: ['deliveries', 'events', 'complete'],
+    },
+    'follow-up of pre-enrolled buyers failed in part': {
+      means: '`reason` is the failure of the first call that failed. The next round looks up who was left out.',
+      action: 'If the line repeats, see [Errors](errors.md#the-lms).',
+      fields: ['deliveries', 'events', 'complete', 'reason'],
+    },
     'old deliveries deleted': { means: 'They were older than `LERNITO_RETENTION_DAYS`.', action: NOTHING },
   },
   'Database and replicas': {

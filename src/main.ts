@@ -3,6 +3,7 @@ import { deliveries } from './cli/deliveries.ts'
 import { doctor } from './cli/doctor.ts'
 import { forget } from './cli/forget.ts'
 import { migrate } from './cli/migrate.ts'
+import { people } from './cli/people.ts'
 import { reconcile } from './cli/reconcile.ts'
 import { sandbox } from './cli/sandbox.ts'
 import { send } from './cli/send.ts'
@@ -11,7 +12,18 @@ import { sign } from './cli/sign.ts'
 import { AppError } from './errors.ts'
 import { VERSION } from './version.ts'
 
-const COMMANDS: readonly Command[] = [serve, sandbox, sign, send, doctor, deliveries, reconcile, forget, migrate]
+const COMMANDS: readonly Command[] = [
+  serve,
+  sandbox,
+  sign,
+  send,
+  doctor,
+  deliveries,
+  people,
+  reconcile,
+  forget,
+  migrate,
+]
 
 const USAGE = `lernito-openedx: enrolls the buyers of a Lernito course shop in Open edX
 

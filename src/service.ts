@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { createIds } from './delivery/ids.ts'
 import { LONGEST_WAIT_MS } from './enrollment/retry-schedule.ts'
+import { FOLLOW_UP_MS } from './follow-up/follow-up.ts'
 import { openInbox } from './inbox/open-inbox.ts'
 import type { Timing } from './replicas/timing.ts'
 import { mountConsole } from './service/console.ts'
@@ -21,13 +22,22 @@ interface ServiceParts {
   readonly random?: () => number
   /** Of the heartbeat between replicas. */
   readonly timing?: Timing | undefined
+  /** From the start of a round of the follow-up to the next one, ms. */
+  readonly followUpMs?: number | undefined
 }
 
 /**
  * Wires the parts by hand. Opens the database, and listens to nothing before `start`. Throws AppError of the
  * database.* codes.
  */
-export function buildService({ settings, log, now = Date.now, random = Math.random, timing }: ServiceParts) {
+export function buildService({
+  settings,
+  log,
+  now = Date.now,
+  random = Math.random,
+  timing,
+  followUpMs = FOLLOW_UP_MS,
+}: ServiceParts) {
   const leaving = new AbortController()
   const stopping = new AbortController()
   const { observer, metrics, notifier } = createReporting({ settings, log, now, sources: () => ({ opened, work }) })
@@ -40,7 +50,7 @@ export function buildService({ settings, log, now = Date.now, random = Math.rand
     now: opened.now,
     onCall: observer.onCall,
   })
-  const work = createWork({ settings, opened, lms, concurrency, observer, random, signal: stopping.signal })
+  const work = createWork({ settings, opened, lms, concurrency, observer, random, followUpMs, signal: stopping.signal })
   const secrets = webhookSecrets(settings)
   const { app, refusers } = buildServer({
     settings,

@@ -60,6 +60,10 @@ const stateSchema = z.object({
 })
 export type State = z.infer<typeof stateSchema>
 
+const auditSchema = z.object({
+  audit: z.array(z.object({ enrolled_email: z.string().nullable(), reason: z.string().nullable() })),
+})
+
 const callsSchema = z.object({
   calls: z.array(z.object({ method: z.string(), path: z.string(), status: z.number(), count: z.number() })),
 })
@@ -82,6 +86,8 @@ export function control(lmsUrl: string) {
     activate: (email: string) => call('POST', 'activate', { email }),
     faults: (faults: readonly object[]) => call('POST', 'faults', { faults }),
     noFaults: () => call('DELETE', 'faults'),
+    /** The rows of the LMS's own audit. */
+    audit: async () => auditSchema.parse(await call('GET', 'audit')).audit,
     calls: async () => callsSchema.parse(await call('GET', 'calls')).calls,
     forgetCalls: () => call('DELETE', 'calls'),
   }
@@ -104,6 +110,7 @@ export async function startProduct({
   now = Date.now,
   timing = TIMING,
   random = Math.random,
+  followUpMs,
 }: {
   lms?: StandInOptions
   env?: Record<string, string>
@@ -112,6 +119,8 @@ export async function startProduct({
   now?: () => number
   timing?: Timing
   random?: () => number
+  /** From the start of a round of the follow-up to the next one, ms. */
+  followUpMs?: number
 } = {}) {
   const standIn: RunningStandIn = await startStandIn({ throttle: 'off', ...lmsOptions })
   const given = {
@@ -126,7 +135,7 @@ export async function startProduct({
   }
   const { settings } = readSettings({ env: given })
   const { log, lines } = watchedLog({ level: settings.LERNITO_LOG_LEVEL, env: given })
-  const service = await closingOnError(standIn, () => buildService({ settings, log, now, random, timing }))
+  const service = await closingOnError(standIn, () => buildService({ settings, log, now, random, timing, followUpMs }))
   const url = await closingOnError(standIn, () => service.start())
   const webhook = `${url}/api/lernito/webhook/`
   return {

@@ -44,6 +44,7 @@ test('the required settings are enough, and the others have the documented defau
     ...GOOD,
     LERNITO_LMS_CALLS_PER_MINUTE: 110,
     LERNITO_LMS_CONCURRENCY: 2,
+    LERNITO_EMAIL_STUDENTS: false,
     LERNITO_DATABASE_URL: 'sqlite:./data/lernito.db',
     LERNITO_HOST: '127.0.0.1',
     LERNITO_PORT: 8790,
@@ -287,4 +288,37 @@ test('the check of certificates cannot be turned off for the whole process', () 
   assert.match(line, /^NODE_TLS_REJECT_UNAUTHORIZED=0 turns off .*Remove it\. .*NODE_EXTRA_CA_CERTS/)
   assert.equal(refusal({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }).length, 5)
   for (const value of ['1', '']) assert.deepEqual(refusal({ ...GOOD, NODE_TLS_REJECT_UNAUTHORIZED: value }), [])
+})
+
+test('LERNITO_EMAIL_STUDENTS is on or off', () => {
+  assert.equal(read({ LERNITO_EMAIL_STUDENTS: 'on' }).settings.LERNITO_EMAIL_STUDENTS, true)
+  assert.equal(read({ LERNITO_EMAIL_STUDENTS: 'off' }).settings.LERNITO_EMAIL_STUDENTS, false)
+  assert.match(refusal({ ...GOOD, LERNITO_EMAIL_STUDENTS: 'true' }).join(), /LERNITO_EMAIL_STUDENTS must be on or off/)
+})
+
+test('LERNITO_COURSE_MODE is one mode for all courses, or a mode for each course key', () => {
+  const modes = (text: string) => read({ LERNITO_COURSE_MODE: text }).settings.LERNITO_COURSE_MODE
+  assert.equal(modes(''), undefined)
+  assert.deepEqual(modes(' honor '), { all: 'honor', byCourse: new Map() })
+  const byCourse = new Map([
+    ['course-v1:a+b+c', 'verified'],
+    ['edX/Old/2014', 'no-id-professional'],
+  ])
+  assert.deepEqual(modes('course-v1:a+b+c=verified , edX/Old/2014=no-id-professional'), { all: null, byCourse })
+  for (const bad of [
+    'two words',
+    'course-v1:a+b=verified',
+    'course-v1:a+b+c=',
+    'course-v1:a+b+c=a=b',
+    'honor,verified',
+    ',',
+  ]) {
+    assert.match(
+      refusal({ ...GOOD, LERNITO_COURSE_MODE: bad }).join(),
+      /LERNITO_COURSE_MODE must be a course mode such as honor/,
+      bad,
+    )
+  }
+  const twice = 'course-v1:a+b+c=audit,course-v1:a+b+c=honor'
+  assert.match(refusal({ ...GOOD, LERNITO_COURSE_MODE: twice }).join(), /LERNITO_COURSE_MODE names a course twice/)
 })

@@ -64,9 +64,10 @@ async function* pages({
   }
 }
 
-function line({ id, state, activeAt, email, courseIds, outcome, dueAt }: Summary): string[] {
+function line({ id, state, activeAt, email, courseIds, outcome, dueAt, source }: Summary): string[] {
   const next = dueAt === null ? '' : `next attempt ${timeText(dueAt)}`
   const result = outcome === null ? '' : describeOutcome(outcome)
   const summary = [result, state === 'queued' ? next : ''].filter((text) => text !== '').join('; ')
-  return [id, state, timeText(activeAt), plain(email ?? '-'), plain(courseIds.join(', ')), plain(summary)]
+  const shownState = source === 'test' ? `${state} (test)` : state
+  return [id, shownState, timeText(activeAt), plain(email ?? '-'), plain(courseIds.join(', ')), plain(summary)]
 }

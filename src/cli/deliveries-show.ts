@@ -1,8 +1,9 @@
-import { describeOutcome } from '../delivery/describe.ts'
+import { describeOutcome, describeStandings } from '../delivery/describe.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
+import { describeWithdrawal, type Withdrawal } from '../operations/withdrawal-row.ts'
 import { parseOptions, usageError } from './command.ts'
-import { withOperations } from './operations.ts'
+import { noDelivery, withOperations } from './operations.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'
 
 /** The command `deliveries show`. */
@@ -18,14 +19,14 @@ export async function showDelivery(args: readonly string[]): Promise<number> {
   }
   return withOperations(async ({ operations }) => {
     const shown = await operations.show(id.toUpperCase())
-    if (shown === null) {
-      process.stderr.write(`There is no delivery ${plain(id)}. Find it with: lernito-openedx deliveries list SEARCH\n`)
-      return 1
-    }
+    if (shown === null) return noDelivery(id)
     const timeline = await operations.timeline(shown.id)
+    const withdrawals = await operations.withdrawals(shown.id)
     const body = Buffer.from(shown.body).toString()
     process.stdout.write(
-      values.json ? `${plainJson({ ...shown, body, timeline }, 2)}\n` : describe({ shown, body, timeline }),
+      values.json
+        ? `${plainJson({ ...shown, body, timeline, withdrawals }, 2)}\n`
+        : describe({ shown, body, timeline, withdrawals }),
     )
     return 0
   })
@@ -35,12 +36,17 @@ function describe({
   shown,
   body,
   timeline,
+  withdrawals,
 }: {
   shown: Shown
   body: string
   timeline: readonly DeliveryEvent[]
+  withdrawals: readonly Withdrawal[]
 }): string {
   const { request, outcome, unreadable } = shown
+  const checkedAt = Object.values(shown.standings)
+    .map((one) => one.checkedAt)
+    .sort()[0]
   const facts: [string, string | null][] = [
     ['delivery', shown.id],
     ['state', shown.state],
@@ -53,8 +59,13 @@ function describe({
     ['username', request?.username ?? null],
     ['courses', request === null ? null : request.courseIds.join(', ')],
     ['outcome', outcome === null ? null : describeOutcome(outcome) || 'none yet'],
+    ['in the LMS', describeStandings(shown.standings) || null],
+    ['checked', checkedAt === undefined ? null : timeText(checkedAt)],
     ['unreadable', unreadable],
-    ['signed over', shown.form],
+    ['replaces', shown.replaces],
+    ['replaced by', shown.replacedBy],
+    ['withdrawal', withdrawals.map(describeOrder).join('; ') || null],
+    ...source(shown),
     ['webhook-id', shown.webhookId],
     ['payload', body.replace(/\s+/g, ' ')],
   ]
@@ -67,4 +78,15 @@ function describe({
     ]
   })
   return `${columns(rows)}\n${columns(events)}`
+}
+
+const source = ({ source: from, form }: Shown): [string, string][] =>
+  from === 'shop' ? [['signed over', form]] : [['source', from]]
+
+/** The progress of a withdrawal. */
+function describeOrder({ by, endedAt, dueAt, result }: Withdrawal): string {
+  const found = result === null ? '' : `: ${describeWithdrawal(result)}`
+  return endedAt === null
+    ? `requested by ${by}, next attempt ${timeText(dueAt)}${found}`
+    : `requested by ${by}, ended ${timeText(endedAt)}${found}`
 }

@@ -12,6 +12,7 @@ import { TIMING } from '../replicas/timing.ts'
 import { readSettings } from '../settings/read.ts'
 import type { Settings } from '../settings/settings.ts'
 import { loadDotEnv } from './command.ts'
+import { plain } from './plain.ts'
 
 const INSPECT_MS = 10_000
 
@@ -88,3 +89,9 @@ const unusable = (name: string, reason: string): AppError =>
 
 /** The actor for the audit. */
 export const operator = (): string => `${userInfo().username} (command line)`
+
+/** Says that there is no delivery with this id. Returns the exit code. */
+export function noDelivery(id: string): number {
+  process.stderr.write(`There is no delivery ${plain(id)}. Find it with: lernito-openedx deliveries list SEARCH\n`)
+  return 1
+}

@@ -1,6 +1,8 @@
-import { STANDINGS } from '../enrollment/reconcile.ts'
-import { type Reconciled, type Reconciliation, reconcileAll } from '../enrollment/reconcile-all.ts'
-import { noteRepair } from '../operations/replay.ts'
+import { STANDINGS } from '../delivery/types.ts'
+import { isModePending, modesFrom } from '../enrollment/course-mode.ts'
+import { repair } from '../enrollment/repair.ts'
+import { type Reconciliation, reconcile as reconcileAll } from '../follow-up/reconcile.ts'
+import type { Finding } from '../follow-up/reconcile-chunk.ts'
 import { pause } from '../pause.ts'
 import { openLms, partOfBudget } from '../service/lms.ts'
 import { type Command, parseOptions } from './command.ts'
@@ -15,30 +17,35 @@ const PROGRESS_EVERY = 100
 export const reconcile: Command = {
   name: 'reconcile',
   summary: 'check in the LMS that reported enrollments still stand',
-  help: `Checks every delivery that is enrolled or pre-enrolled: is the buyer still enrolled in the LMS, or still has an allowance? It changes
-nothing without --fix, works beside a running service, and uses a quarter of LERNITO_LMS_CALLS_PER_MINUTE. With the
-default that is about 25 deliveries a minute.
+  help: `Checks every delivery that is enrolled or pre-enrolled: what does the LMS have for the buyer now? It stores what it
+finds, so that the console shows it. It changes nothing in the LMS without --fix, works beside a running service, and
+uses a quarter of LERNITO_LMS_CALLS_PER_MINUTE. With the default that is at least 25 deliveries a minute, and many more
+if their buyers have accounts.
 
 Usage: lernito-openedx reconcile [--since T] [--fix [--allow EMAIL]...] [--json]
 
   --since T       only deliveries that were active at T or later: 7d or 12h ago, or a time such as 2026-01-31
   --fix           enroll the people again who were reported as enrolled and have an account, but no enrollment row at
                   all, as after a restore of the LMS. An inactive row means that the person was unenrolled; the command
-                  never changes one.
+                  never changes one. Also delete dangling allowances; their deliveries then need attention.
   --allow EMAIL   with --fix, create this person's allowance again, or enroll the person if they have registered since.
                   The allowance may have been deleted as a refund, so name each person. Repeat it for several people.
-  --json          a JSON object with everything that doesn't stand
+  --json          a JSON object with everything that needs you
 
-  missing             reported as enrolled; the person has an account, and the LMS has no enrollment row
-  allowance_missing   reported as allowed; the LMS has neither an enrollment nor an unused allowance
+The result counts the courses by standing. Those that need you have a line each:
+
+  enrolled            an active enrollment
+  no_account          nobody has registered with the address, and an allowance waits
+  not_activated       the person has registered and not activated the account, and an allowance waits
+  missing             no enrollment, and no allowance that would make one
   unenrolled          the person was unenrolled in the LMS since
-  account_gone        the person was enrolled, and no account has this address any more
   retired             the account was retired at the person's request
   other_account       the LMS matches the address to an account with another address
-  unclear             the LMS can't tell: more than 100 enrollments, or an address with a comma
+  dangling            an allowance for a course that the LMS no longer has: nobody can activate an account with the
+                      address
 
-The exit code is 0 if nothing is missing or everything was repaired; 1 if something is missing, or if the check of the
-LMS could not be completed; 2 for wrong usage.
+The exit code is 0 if there is nothing to repair or everything was repaired; 1 if something can be repaired, or if the
+check of the LMS could not be completed; 2 for wrong usage.
 
 Example:
   lernito-openedx reconcile --since 7d
@@ -56,27 +63,35 @@ Example:
     const { from = null } = readFilter({ values: { since: values.since }, now: Date.now() })
     const stop = new AbortController()
     process.once('SIGINT', () => stop.abort())
-    return withOperations(async ({ operations, context, settings }) => {
+    return withOperations(async ({ context, settings }) => {
       const { lms } = openLms(settings)
       const budget = partOfBudget({ settings, part: BUDGET_PART })
-      const findings: Reconciled[] = []
+      const acquire = () => budget.acquire(stop.signal)
+      const modeOf = modesFrom(settings.LERNITO_COURSE_MODE)
+      const findings: Finding[] = []
+      let reported = 0
       try {
         const result = await reconcileAll({
-          operations,
+          context,
           lms,
-          acquire: () => budget.acquire(stop.signal),
+          acquire,
           since: from,
           fix: values.fix,
+          isModePending: (of) => isModePending({ modeOf, ...of }),
           named: new Set(values.allow.map((email) => email.toLowerCase())),
+          enroll: (of) => repair({ lms, acquire, modeOf, ...of }),
+          by: operator(),
           signal: stop.signal,
           sleep: (ms) => pause(ms, stop.signal),
-          onFinding: async (finding) => {
-            if (finding.repaired) await noteRepair(context, { id: finding.deliveryId, by: operator(), ...finding })
+          publish: () => {},
+          onFinding: (finding) => {
             if (values.json) findings.push(finding)
             else process.stdout.write(line(finding))
           },
           onProgress: (deliveries) => {
-            if (deliveries % PROGRESS_EVERY === 0) process.stderr.write(`${deliveries} deliveries checked\n`)
+            if (deliveries - reported < PROGRESS_EVERY) return
+            process.stderr.write(`${deliveries} deliveries checked\n`)
+            reported = deliveries
           },
         })
         process.stdout.write(values.json ? `${plainJson({ ...result, findings }, 2)}\n` : summary(result))
@@ -91,18 +106,18 @@ Example:
   },
 }
 
-function line({ deliveryId, email, course, standing, repaired, words }: Reconciled): string {
+function line({ deliveryId, email, course, standing, repaired, words }: Finding): string {
   const result = repaired === null ? '' : `  ${repaired ? 'repaired' : 'not repaired'}: ${plain(words)}`
   return `${deliveryId}  ${standing}  ${plain(email)}  ${plain(course)}${result}\n`
 }
 
 function summary({ deliveries, counts, repaired }: Reconciliation): string {
-  const found = STANDINGS.filter((standing) => counts[standing] > 0).map(
-    (standing) => `${standing} ${counts[standing]}`,
-  )
+  const found = [...STANDINGS, 'dangling' as const].flatMap((standing) => {
+    const count = counts[standing] ?? 0
+    return count > 0 ? [`${standing} ${count}`] : []
+  })
   const fixed = repaired > 0 ? `; repaired ${repaired}` : ''
   return `${deliveries} deliveries checked; courses: ${found.join(', ') || 'none'}${fixed}\n`
 }
 
-const isComplete = ({ counts, repaired, failure }: Reconciliation): boolean =>
-  failure === null && counts.missing + counts.allowance_missing === repaired
+const isComplete = ({ unrepaired, failure }: Reconciliation): boolean => failure === null && unrepaired === 0

@@ -8,6 +8,8 @@ import { runUntilSignal } from './run-service.ts'
 
 /** The webhook secret, unless LERNITO_WEBHOOK_SECRET is set. */
 export const SANDBOX_SECRET = 'lernito-sandbox-secret'
+/** So that a person who tries it sees a delivery become enrolled soon after the buyer activates the account. */
+const FOLLOW_UP_MS = 5_000
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
 
 /**
@@ -43,7 +45,7 @@ export async function runSandboxService(at: {
   })
   const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
   for (const warning of warnings) log.warn(warning)
-  const service = buildService({ settings, log })
+  const service = buildService({ settings, log, followUpMs: FOLLOW_UP_MS })
   const start = async (): Promise<void> => {
     const url = await namingOption('--service-port', service.start())
     if (operator !== null) at.redirectUris[operator.env.LERNITO_CONSOLE_CLIENT_ID] = [`${url}/lernito/console/callback`]

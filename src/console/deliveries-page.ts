@@ -2,20 +2,25 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import { DELIVERY_STATES } from '../delivery/types.ts'
+import { csvPages } from '../operations/csv.ts'
+import { filterOf, isEmpty, type ListQuery, queryText, readQuery } from '../operations/list-query.ts'
 import type { Found, Operations, Summary } from '../operations/operations.ts'
-import { csvPages } from './csv.ts'
-import { stateHtml, timeHtml } from './format.ts'
+import { isWholeAddress } from '../operations/people.ts'
+import type { Session } from '../session/sessions.ts'
+import type { Site } from '../session/site.ts'
+import { stateHtml, testHtml, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
-import { filterOf, isEmpty, type ListQuery, queryText, readQuery } from './list-query.ts'
 import { listTable } from './list-table.ts'
-import type { Site } from './site.ts'
+import { personButton } from './people-page.ts'
 import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.deliveries
 const PAGE = 50
 /** The list shows at most this many course keys of a delivery. */
 const COURSES_MAX = 2
+/** While somebody is still typing an address, it most likely has no dot and no two letters after it yet. */
+const WHOLE_DOMAIN = /@[^@]+\.[^@.]{2,}$/
 
 /** Adds the list of deliveries, with search, filters and pages, and the same list as a CSV file. */
 export function addDeliveries({
@@ -34,11 +39,12 @@ export function addDeliveries({
   scope.get(path, async (request, reply) => {
     const { base, origin } = site()
     const parameters = new URL(request.url, origin).searchParams
+    const session = sessionOf(request)
     const [query, after] = [readQuery(parameters), parameters.get('after')]
     const found = await operations.list({ filter: filterOf(query), limit: PAGE, after })
     const main = html`!${formHtml(query, base)}
-<div id="results" aria-live="polite">!${resultsHtml({ found, query, first: after === null, base })}</div>`
-    return sendPage({ reply, site: site(), session: sessionOf(request), title: words.title, current: path, main })
+<div id="results" aria-live="polite">!${personHtml({ query, session, base })}!${resultsHtml({ found, query, first: after === null, base })}</div>`
+    return sendPage({ reply, site: site(), session, title: words.title, current: path, main })
   })
 
   scope.get(`${path}.csv`, (request, reply) => {
@@ -63,7 +69,13 @@ function formHtml({ q, state, from, to }: ListQuery, base: string): string {
 <div><label for="to">${words.to}</label><input type="date" id="to" name="to" value="${to}"></div>
 <button>${words.find}</button>
 <p id="help" class="quiet">${words.help}</p>
-</form>`
+</form>
+<p class="tools"><a href="${base}/test-sale">${TEXTS.testSale.link}</a></p>`
+}
+
+/** Leads from a search for a whole address to its owner, even if nothing was sold to it. */
+function personHtml({ query: { q }, ...of }: { query: ListQuery; session: Session; base: string }): string {
+  return isWholeAddress(q) && WHOLE_DOMAIN.test(q) ? personButton({ ...of, email: q }) : ''
 }
 
 function resultsHtml(of: { found: Found; query: ListQuery; first: boolean; base: string }): string {
@@ -92,7 +104,7 @@ function resultsHtml(of: { found: Found; query: ListQuery; first: boolean; base:
 export const tableHtml = (items: readonly Summary[], base: string): string =>
   listTable({ columns: words.columns, rows: items.map((item) => cellsOf(item, base)) })
 
-function cellsOf({ id, state, email, username, courseIds, activeAt }: Summary, base: string): string[] {
+function cellsOf({ id, state, email, username, courseIds, activeAt, source }: Summary, base: string): string[] {
   const shown = courseIds.slice(0, COURSES_MAX).map((key) => html`<code>${key}</code>`)
   const more =
     courseIds.length > COURSES_MAX
@@ -100,7 +112,7 @@ function cellsOf({ id, state, email, username, courseIds, activeAt }: Summary, b
       : ''
   const who = username === null || username === '' ? '' : html`<br><span class="quiet">${username}</span>`
   return [
-    stateHtml(state),
+    html`<div>!${stateHtml(state)} !${testHtml(source)}</div>`,
     html`<div><a href="${base}/deliveries/${id}">${email ?? words.noEmail}</a>!${who}</div>`,
     html`<div>!${shown.join('<br>')} !${more}</div>`,
     timeHtml(activeAt),

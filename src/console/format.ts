@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
-import type { DeliveryState } from '../delivery/types.ts'
-import { isCourseKey } from '../openedx/course-key.ts'
+import { isCourseKey } from '../course-key.ts'
+import type { DeliveryState, Source } from '../delivery/types.ts'
 import { fill, TEXTS } from './texts.ts'
 
 const SECOND_MS = 1000
@@ -46,6 +46,10 @@ export function durationText(ms: number): string {
 export const stateHtml = (state: DeliveryState): string =>
   html`<span class="state ${state.replace('_', '-')}">${TEXTS.states[state]}</span>`
 
+/** Marks a test sale; '' for all others. */
+export const testHtml = (source: Source): string =>
+  source === 'test' ? html`<span class="state test">${TEXTS.test}</span>` : ''
+
 /** Links to the course in the LMS. Text that isn't a course key, or would link to another page of the LMS, gets no link. */
 export function courseHtml(key: string, lmsUrl: string): string {
   const hasDotSegment = key.split('/').some((part) => part === '.' || part === '..')
@@ -55,5 +59,5 @@ export function courseHtml(key: string, lmsUrl: string): string {
 }
 
 /** Returns the address of the LMS's page about a person's enrollments, which accepts an e-mail address or a username. */
-export const personUrl = (email: string, lmsUrl: string): string =>
+export const supportUrl = (email: string, lmsUrl: string): string =>
   `${lmsUrl}/support/enrollment?user=${encodeURIComponent(email)}`

@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
-import type { Session } from './sessions.ts'
-import type { Site } from './site.ts'
+import type { Session } from '../session/sessions.ts'
+import type { Site } from '../session/site.ts'
 import { fileUrl } from './static-files.ts'
 import { TEXTS } from './texts.ts'
 
@@ -11,6 +11,7 @@ const HTMX = 'includeIndicatorCSS:false, history:reload, defaultSwap:outerHTML'
 const PAGES = [
   { path: '/', label: TEXTS.nav.overview },
   { path: '/deliveries', label: TEXTS.nav.deliveries },
+  { path: '/people', label: TEXTS.nav.people },
   { path: '/refused', label: TEXTS.nav.refused },
   { path: '/changes', label: TEXTS.nav.changes },
   { path: '/signature', label: TEXTS.nav.signature },

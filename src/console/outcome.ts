@@ -1,6 +1,9 @@
 import { html } from 'ghtml'
+import { isSameCourse } from '../delivery/same-course.ts'
+import type { Reason } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import { courseHtml, timeHtml } from './format.ts'
+import { standingHtml } from './standing.ts'
 import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.outcome
@@ -12,31 +15,39 @@ export function outcomeHtml({ state, outcome, unreadable, dueAt }: Shown): strin
     return html`<div class="note bad"><h2>${words.unreadable}</h2><p>${unreadable}</p></div>`
   }
   const reason = outcome?.reason ?? null
-  const why =
-    reason === null
-      ? ''
-      : html`<p>${fill(words.reasons[reason.code].what, { subject: reason.subject })}</p><p>${words.reasons[reason.code].todo}</p>`
+  const why = reason === null ? '' : html`<p>${reasonText(reason)}</p><p>${words.reasons[reason.code].todo}</p>`
   const next = state === 'queued' && dueAt !== null ? html`<p>${words.nextAttemptAt} !${timeHtml(dueAt)}.</p>` : ''
   const text = reason === null || state === 'handled' ? html`<p>${words.states[state].text}</p>` : ''
   return html`<div class="note ${grade}"><h2>${title}</h2>!${text}!${why}!${next}</div>`
 }
 
-/** Returns the result of each course: under the LMS's key if it was enrolled, else under the key that the shop sent. */
-export function coursesHtml({ request, outcome, state }: Shown, lmsUrl: string): string {
+/** Returns why a delivery did not succeed, in a sentence. */
+export const reasonText = ({ code, subject }: Reason): string => fill(words.reasons[code].what, { subject })
+
+/**
+ * Returns the result of each course: under the LMS's key if it was enrolled, else under the key that the shop sent. With
+ * what the last check found in the LMS.
+ */
+export function coursesHtml(
+  { request, outcome, state, standings }: Pick<Shown, 'request' | 'outcome' | 'state' | 'standings'>,
+  lmsUrl: string,
+): string {
   const done = Object.entries(outcome?.courses ?? {})
-  const isDone = (key: string): boolean => done.some(([other]) => sameCourse(key, other))
-  const open = [...new Set(request?.courseIds ?? [])].filter((key) => !isDone(key))
-  if (done.length + open.length === 0) return html`<p>${words.noCourses}</p>`
+  const gone = Object.keys(standings).filter((key) => outcome?.courses[key] === undefined)
+  const known = [...done.map(([key]) => key), ...gone]
+  const isKnown = (key: string): boolean => known.some((other) => isSameCourse(key, other))
+  const open = [...new Set(request?.courseIds ?? [])].filter((key) => !isKnown(key))
+  if (known.length + open.length === 0) return html`<p>${words.noCourses}</p>`
   const rest = state === 'queued' ? words.pending : words.notDone
+  const row = (key: string, result: string): string => {
+    const standing = standings[key]
+    const live = standing === undefined ? '' : html`<br>!${standingHtml(standing)}`
+    return html`<li>!${courseHtml(key, lmsUrl)}<br>${result}!${live}</li>`
+  }
   const rows = [
-    ...done.map(([key, result]) => html`<li>!${courseHtml(key, lmsUrl)}<br>${words.results[result]}</li>`),
-    ...open.map((key) => html`<li>!${courseHtml(key, lmsUrl)}<br>${rest}</li>`),
+    ...done.map(([key, result]) => row(key, fill(words.reported, { result: words.results[result] }))),
+    ...gone.map((key) => row(key, state === 'withdrawn' ? words.withdrawn : rest)),
+    ...open.map((key) => row(key, rest)),
   ]
   return html`<ul class="courses">!${rows.join('')}</ul>`
-}
-
-/** The LMS finds a course by a key in another letter case, or with a branch or a version, and returns the course's true key. */
-function sameCourse(sent: string, found: string): boolean {
-  const plain = (key: string): string => key.replace(/\+(branch|version)@[^+]+/g, '').toLowerCase()
-  return plain(sent) === plain(found)
 }

@@ -1,15 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
+import { queryText } from '../operations/list-query.ts'
 import type { DayCounts, Operations, Overview } from '../operations/operations.ts'
+import type { Site } from '../session/site.ts'
 import { chartHtml } from './chart.ts'
 import { countText, durationText, numberText, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
-import { queryText } from './list-query.ts'
 import { type BreakerView, isOpen, type LiveState } from './live-state.ts'
 import { type Problem, problemsOf } from './problems.ts'
 import type { RefusedSender } from './refused-page.ts'
-import type { Site } from './site.ts'
 import { fill, fillBoth, TEXTS } from './texts.ts'
 
 const words = TEXTS.overview

@@ -1,6 +1,6 @@
+import { queryText } from '../operations/list-query.ts'
 import type { Overview } from '../operations/operations.ts'
 import { countText, durationText, numberText } from './format.ts'
-import { queryText } from './list-query.ts'
 import { type BreakerView, isOpen, type PausedCourseView } from './live-state.ts'
 import type { RefusedSender } from './refused-page.ts'
 import { fill, fillBoth, TEXTS } from './texts.ts'
@@ -111,11 +111,5 @@ function signatureProblems(refusedSenders: readonly RefusedSender[], now: number
 
 /** Every fault of a signature: the service answers them alike, and the page of refused webhooks names each. */
 const wrongSignatures = ({ codes }: RefusedSender): number =>
-  [
-    codes.signature,
-    codes.signature_format,
-    codes.webhook_id,
-    codes.timestamp,
-    codes.too_old,
-    codes.too_new,
-  ].reduce<number>((total, count = 0) => total + count, 0)
+  SIGNATURE_FAULTS.reduce((total, fault) => total + (codes[fault] ?? 0), 0)
+const SIGNATURE_FAULTS = ['signature', 'signature_format', 'webhook_id', 'timestamp', 'too_old', 'too_new'] as const

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
+import type { Site } from '../session/site.ts'
 import { numberText, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
 import { listTable } from './list-table.ts'
-import type { Site } from './site.ts'
 import { TEXTS } from './texts.ts'
 
 const words = TEXTS.refused

@@ -3,23 +3,30 @@ import type { FastifyError, FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
-import type { SignIn } from '../openedx/sign-in.ts'
+import type { CheckedNow } from '../follow-up/check-now.ts'
 import type { Operations } from '../operations/operations.ts'
+import { createSessions, type Sessions } from '../session/sessions.ts'
+import { CONSOLE_PATH, type Site, siteOf } from '../session/site.ts'
+import type { SignIn } from '../sign-in.ts'
 import { addChanges } from './changes-page.ts'
+import { addCorrection } from './correct-page.ts'
 import { addDeliveries } from './deliveries-page.ts'
 import { addDelivery } from './delivery-page.ts'
 import { addGuard } from './guard.ts'
 import { messagePage, sendPage } from './layout.ts'
 import type { LiveState } from './live-state.ts'
+import type { LmsCalls } from './lms-calls.ts'
 import { addOverview } from './overview-page.ts'
+import { addPeople } from './people-page.ts'
+import { addForget, type ForgetAnswer, type ForgetOrder } from './person-forget-page.ts'
 import { addRefused, type RefusedSender } from './refused-page.ts'
 import { addReplayPages } from './replay-pages.ts'
-import { createSessions, type Sessions } from './sessions.ts'
 import { addSignInPages, type SignInEvent } from './sign-in-pages.ts'
 import { addSignaturePage } from './signature-page.ts'
-import { CONSOLE_PATH, type Site, siteOf } from './site.ts'
 import { addStaticFiles } from './static-files.ts'
+import { addTestSale } from './test-sale-page.ts'
 import { TEXTS } from './texts.ts'
+import { addWithdrawal } from './withdraw-page.ts'
 
 /** The signature checker accepts a body of 64 KiB, and a form may write each byte as three. */
 const BODY_LIMIT = 256 * 1024
@@ -31,6 +38,11 @@ export interface ConsoleParts {
   readonly db: Kysely<Tables>
   readonly operations: Operations
   readonly liveState: LiveState
+  readonly lms: LmsCalls
+  /** Looks up what the LMS has for these deliveries now, and stores it; see src/follow-up/check-now.ts. */
+  readonly checkNow: (order: { ids: readonly string[]; by: string }) => Promise<CheckedNow[]>
+  /** Erases a person; see src/service/forget.ts. */
+  readonly forget: (order: ForgetOrder) => Promise<ForgetAnswer>
   /** The addresses of refused webhooks, those with the most recent refusals first. */
   readonly refusedSenders: (count: number) => readonly RefusedSender[]
   readonly signIn: SignIn
@@ -106,11 +118,29 @@ function answerErrors(scope: FastifyInstance, site: () => Site, { onError }: Con
 }
 
 function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, parts: ConsoleParts): void {
-  const { operations, liveState, refusedSenders, signIn, lmsUrl, clientSecret, secrets, now, onSignIn } = parts
+  const {
+    operations,
+    liveState,
+    lms,
+    checkNow,
+    forget,
+    refusedSenders,
+    signIn,
+    lmsUrl,
+    clientSecret,
+    secrets,
+    now,
+    onSignIn,
+  } = parts
   addStaticFiles({ scope })
   addOverview({ scope, site, operations, liveState, refusedSenders, now })
   addDeliveries({ scope, site, operations, now })
-  addDelivery({ scope, site, operations, lmsUrl })
+  addDelivery({ scope, site, operations, checkNow, lmsUrl })
+  addCorrection({ scope, site, operations, lms })
+  addWithdrawal({ scope, site, operations, lms, lmsUrl })
+  addPeople({ scope, site, operations, lms, checkNow, lmsUrl })
+  addForget({ scope, site, operations, forget })
+  addTestSale({ scope, site, operations })
   addReplayPages({ scope, site, operations })
   addChanges({ scope, site, operations })
   addRefused({ scope, site, refusedSenders })

@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Failure } from '../openedx/failure.ts'
-import type { Person, SignIn } from '../openedx/sign-in.ts'
-import { clearSession, consumeAttempt, readSession, setAttempt, setSession } from './cookies.ts'
-import { knownBrowser, rememberBrowser } from './known-browser.ts'
+import { clearSession, consumeAttempt, readSession, setAttempt, setSession } from '../session/cookies.ts'
+import { knownBrowser, rememberBrowser } from '../session/known-browser.ts'
+import type { Sessions } from '../session/sessions.ts'
+import { createSignInLimit, type SignInLimit } from '../session/sign-in-limit.ts'
+import { callbackOf, pageOf, type Site } from '../session/site.ts'
+import type { Person, SignIn } from '../sign-in.ts'
 import { messagePage, sendPage } from './layout.ts'
-import type { Sessions } from './sessions.ts'
-import { createSignInLimit, type SignInLimit } from './sign-in-limit.ts'
-import { callbackOf, pageOf, type Site } from './site.ts'
 import { fillBoth, TEXTS } from './texts.ts'
 
 /** For the log: who signed in or out, and whom the LMS or this service refused. */

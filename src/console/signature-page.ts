@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
+import type { Site } from '../session/site.ts'
+import { type Examined, type Expected, examine } from '../signature/examine.ts'
 import { formOf, sessionOf } from './guard.ts'
 import { csrfField, sendPage } from './layout.ts'
-import { type Examined, type Expected, examine } from './signature-check.ts'
-import type { Site } from './site.ts'
 import { standardHtml } from './standard-result.ts'
 import { fill, TEXTS } from './texts.ts'
 

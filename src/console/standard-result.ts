@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
+import { jsonProblem } from '../signature/examine.ts'
+import { examineStandard } from '../signature/examine-standard.ts'
 import { durationText } from './format.ts'
-import { jsonProblem } from './signature-check.ts'
-import { examineStandard } from './standard-check.ts'
 import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.signature

@@ -107,12 +107,18 @@ export interface WithdrawalRow {
   courses: string
   /** 1 if the order names paid modes too. */
   paid: number
+  /** The generation of the delivery when it was ordered. A repeat or a replay since then supersedes the order. */
+  generation: number
+  /** The replica that carries it out. If no replica has this name any more, another one may claim the order. */
+  owner: string | null
+  /** 1 from the first call that may change something in the LMS. */
+  effect_unknown: number
   actor: string
   requested_at: number
   due_at: number
   attempts: number
   ended_at: number | null
-  /** JSON: the result of each course; null before the end. */
+  /** JSON: the result of each course so far, and why the last attempt failed; null before the first attempt. */
   result: string | null
 }
 
@@ -135,6 +141,8 @@ export interface MigrationRow {
 /** Columns with a default: older code inserts rows without them. */
 type Defaults = 'generation' | 'effect_unknown' | 'source' | 'standings' | 'replaces' | 'replaced_by' | 'webhook_id'
 
+type WithdrawalDefaults = 'generation' | 'owner' | 'effect_unknown'
+
 export interface Tables {
   deliveries: Omit<DeliveryRow, Defaults> & { [Name in Defaults]: Generated<DeliveryRow[Name]> }
   further_courses: FurtherCourseRow
@@ -142,7 +150,9 @@ export interface Tables {
   audit: AuditRow
   bulk_replays: BulkReplayRow
   leases: LeaseRow
-  withdrawals: WithdrawalRow
+  withdrawals: Omit<WithdrawalRow, WithdrawalDefaults> & {
+    [Name in WithdrawalDefaults]: Generated<WithdrawalRow[Name]>
+  }
   counters: CounterRow
   replicas: ReplicaRow
   console_sessions: ConsoleSessionRow

@@ -36,6 +36,7 @@ export const REASON_CODES = [
   'person.unenrolled',
   'person.other_account',
   'enrollment.missing',
+  'course.mode_missing',
   'lms.refused',
   'retries.exhausted',
   'row.unreadable',
@@ -73,6 +74,7 @@ export const STATE_OF_REASON = {
   'person.unenrolled': 'needs_attention',
   'person.other_account': 'needs_attention',
   'enrollment.missing': 'needs_attention',
+  'course.mode_missing': 'needs_attention',
   'lms.refused': 'needs_attention',
   'retries.exhausted': 'needs_attention',
   'row.unreadable': 'needs_attention',
@@ -98,7 +100,7 @@ export function stateOfOutcome({ courses, reason }: Outcome): DeliveryState {
  * - `no_account`: nobody has registered with the address; the allowance waits.
  * - `not_activated`: the account exists and has no enrollment; the buyer has to activate it.
  * - `unenrolled`: an inactive enrollment. The buyer was unenrolled.
- * - `missing`: the account is active, and has no enrollment; or there is neither an account nor an allowance.
+ * - `missing`: no enrollment, and nothing that will make one: the account is active, or there is no allowance.
  * - `retired`: the buyer had the account deleted.
  * - `other_account`: the LMS matches the address to an account with another address.
  */
@@ -119,7 +121,7 @@ export interface CourseStanding {
   /** The course mode, if there is an enrollment. */
   readonly mode: string | null
   readonly checkedAt: number
-  /** When a check first found this standing, and how many checks in a row have found it. */
+  /** When a check first found this standing, and how many stored checks in a row have found it. */
   readonly since: number
   readonly checks: number
 }
@@ -141,6 +143,8 @@ export interface Delivery {
   readonly attempts: number
   readonly receivedAt: number
   readonly settledAt: number | null
+  /** When an attempt first enrolled or pre-enrolled the buyer in every course; null if none did. */
+  readonly enrolledAt: number | null
   /** When an operator last replayed it: answers of the LMS from before that are out of date. */
   readonly replayedAt: number | null
   /** Counts the webhooks and replays of this delivery. An attempt answers only those that came before it began. */
@@ -230,4 +234,8 @@ export interface DeliveryEvent {
   readonly actor: string | null
   /** From receiving to the first success, in ms. Absent from all other events, and from those read back. */
   readonly timeToEnrollmentMs?: number
+  /** Likewise of a `claimed` event: from receiving until the follow-up found the buyer enrolled, in ms. */
+  readonly timeToClaimMs?: number
+  /** Of a test sale. Absent from events read back, too. */
+  readonly isTest?: true
 }

@@ -1,5 +1,6 @@
 import type { Account } from '../openedx/accounts.ts'
-import { enrollAccount, isOpen } from './enroll-account.ts'
+import { enrollsOnActivation } from '../openedx/enrollment-allowed.ts'
+import { enrollAccount } from './enroll-account.ts'
 import type { Pair, PriorKnowledge } from './pair.ts'
 import { done, failed, inDoubt, type PairResult, refused } from './work.ts'
 
@@ -30,7 +31,7 @@ export async function allow(pair: Pair, prior: 'unasked' | 'effect_unknown' | 'a
   const found = listed.value.find((one) => one.course.toLowerCase() === course.toLowerCase())
   if (found === undefined) return makeAllowance(pair, prior)
   if (found.other !== null) return refused({ code: 'person.other_account', subject: found.other })
-  if (found.course === course && isOpen(found)) return done('allowed')
+  if (found.course === course && enrollsOnActivation(found)) return done('allowed')
   if (found.used && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
   const deleted = await lms.disallow(await acquire(), { email, course })
   return deleted.ok ? inDoubt(await makeAllowance(pair, prior)) : failed(deleted.failure)

@@ -108,15 +108,16 @@ function createWatch({ lms, now }: BreakerOptions, { current, become }: StateHol
     return handling
   }
 
-  return async (call, { permit, proves = true } = {}) => {
+  return async (call, { permit, proves = true, learnsFrom = () => true } = {}) => {
     const state = current()
     if (isOpen(state)) {
       permit?.release()
       return { ok: false, failure: openFailure(state, now()) }
     }
     const judged = await call()
-    if (!judged.ok) await handleOnce(judged.failure)
-    else if (proves) become(afterSuccess(current()))
+    if (!judged.ok) {
+      if (learnsFrom(judged.failure)) await handleOnce(judged.failure)
+    } else if (proves) become(afterSuccess(current()))
     return judged
   }
 }
@@ -145,19 +146,34 @@ async function probe(
   return (await lms.allowances(await budget.acquire(signal), { email: NOBODY })).ok
 }
 
-/** `proves` is false if a successful answer may come from the client's cache. */
-type Watch = <T>(call: () => Promise<Judged<T>>, options?: { permit?: Permit; proves?: boolean }) => Promise<Judged<T>>
+interface WatchOptions {
+  readonly permit?: Permit
+  /** false if a successful answer may come from the client's cache. */
+  readonly proves?: boolean
+  /** Which failures count. */
+  readonly learnsFrom?: (failure: Failure) => boolean
+}
+type Watch = <T>(call: () => Promise<Judged<T>>, options?: WatchOptions) => Promise<Judged<T>>
+
+/** A call that the service can do without: its other failures may be about this API only. */
+const OPTIONAL: WatchOptions = { proves: false, learnsFrom: ({ kind }) => kind === 'unreachable' }
 
 /** Watches all methods except those that tell the state of the LMS. */
 function watched(lms: Lms, watch: Watch): Lms {
   return {
     ...lms,
     course: (key, since) => watch(() => lms.course(key, since), { proves: false }),
+    courseKeys: () => watch(() => lms.courseKeys(), OPTIONAL),
     account: (email) => watch(() => lms.account(email)),
+    searchEmails: (emails) => watch(() => lms.searchEmails(emails), OPTIONAL),
     bulkAvailable: () => watch(() => lms.bulkAvailable(), { proves: false }),
     bulkEnroll: (permit, call) => watch(() => lms.bulkEnroll(permit, call), { permit }),
+    modifyAvailable: () => watch(() => lms.modifyAvailable(), OPTIONAL),
+    modify: (call) => watch(() => lms.modify(call)),
     enrollment: (permit, of) => watch(() => lms.enrollment(permit, of), { permit }),
     enrollments: (permit, of) => watch(() => lms.enrollments(permit, of), { permit }),
+    enrollmentsOfCourse: (permit, of) => watch(() => lms.enrollmentsOfCourse(permit, of), { permit }),
+    unenroll: (permit, of) => watch(() => lms.unenroll(permit, of), { permit }),
     enroll: (permit, of) => watch(() => lms.enroll(permit, of), { permit }),
     allow: (permit, of) => watch(() => lms.allow(permit, of), { permit }),
     allowances: (permit, of) => watch(() => lms.allowances(permit, of), { permit }),

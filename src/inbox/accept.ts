@@ -1,7 +1,7 @@
 import { inChunks } from '../database/chunks.ts'
 import type { DeliveryRow } from '../database/schema.ts'
 import { describeOutcome } from '../delivery/describe.ts'
-import type { Outcome, VerifiedWebhook } from '../delivery/types.ts'
+import type { Outcome, Source, VerifiedWebhook } from '../delivery/types.ts'
 import type { Change, EventDraft, TransactionContext } from './events.ts'
 import { idReused, readAnswers, readKnown, storeWebhookIds } from './known.ts'
 import { toProgress } from './rows.ts'
@@ -14,13 +14,16 @@ interface Accepted {
   readonly courses: readonly string[]
 }
 
+/** `me`: the replica that is to attempt the deliveries; null: any of them. */
+type AcceptContext = Omit<TransactionContext, 'me'> & { readonly me: string | null }
+
 /**
  * Stores verified webhooks, all in one transaction. A repeat (same digest) is processed from the beginning on its own
  * row, with a new schedule and without earlier results, because the person may have been unenrolled since. Its new
  * generation prevents an attempt in progress from answering it. Another body under a known webhook-id changes nothing and
  * gets the result of the sale that has the id (decision 23). Results are in the order of `webhooks`.
  */
-export async function accept(context: TransactionContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
+export async function accept(context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
   const changes: Change[] = []
   for (const part of partsOf(webhooks)) changes.push(...(await acceptPart(context, part)))
   return changes
@@ -45,7 +48,7 @@ function partsOf(webhooks: readonly VerifiedWebhook[]): VerifiedWebhook[][] {
   return parts
 }
 
-async function acceptPart(context: TransactionContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
+async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
   const { trx } = context
   const candidates = webhooks.map((webhook) => newRow(context, webhook))
   const sorted = candidates
@@ -79,15 +82,22 @@ async function acceptPart(context: TransactionContext, webhooks: readonly Verifi
 }
 
 function draftEvents({ id, isNew, row, outcome }: Omit<Accepted, 'courses'> & { outcome: Outcome }): EventDraft[] {
-  const name = row.webhook_id === null ? '' : `, webhook-id ${row.webhook_id}`
+  const test = row.source === 'test' ? ({ isTest: true } as const) : {}
   const received = {
     deliveryId: id,
     kind: isNew ? 'received' : 'repeated',
-    detail: `signed over: ${row.form}${name}`,
+    detail: ORIGIN[row.source](row),
+    ...test,
   } as const
   if (row.state !== 'rejected') return [received]
-  return [received, { deliveryId: id, kind: 'rejected', detail: describeOutcome(outcome) }]
+  return [received, { deliveryId: id, kind: 'rejected', detail: describeOutcome(outcome), ...test }]
 }
+
+const ORIGIN = {
+  shop: ({ form, webhook_id }) => `signed over: ${form}${webhook_id === null ? '' : `, webhook-id ${webhook_id}`}`,
+  correction: () => 'a correction by an operator',
+  test: () => 'a test sale by an operator',
+} as const satisfies Record<Source, (row: DeliveryRow) => string>
 
 const sizeOf = ({ body, request, outcome }: DeliveryRow): number =>
   body.length + (request?.length ?? 0) + (outcome?.length ?? 0)
@@ -95,10 +105,7 @@ const sizeOf = ({ body, request, outcome }: DeliveryRow): number =>
 type Requeued = Pick<DeliveryRow, 'owner' | 'generation'>
 
 /** A queued row keeps its owner, which may be attempting it. A finished one becomes ours. */
-async function requeue(
-  context: TransactionContext,
-  repeats: ReadonlyMap<string, Accepted>,
-): Promise<Map<string, Requeued>> {
+async function requeue(context: AcceptContext, repeats: ReadonlyMap<string, Accepted>): Promise<Map<string, Requeued>> {
   const ids = [...repeats.keys()].sort()
   if (ids.length === 0) return new Map()
   const { trx, at, me } = context
@@ -126,7 +133,7 @@ async function requeue(
 }
 
 /** For a delivery that older code rejected by stricter rules: now it has a request. */
-async function storeRequest(context: TransactionContext, repeat: Accepted | undefined): Promise<void> {
+async function storeRequest(context: AcceptContext, repeat: Accepted | undefined): Promise<void> {
   if (repeat === undefined) return
   const { id, row, courses } = repeat
   const { email, form, body, request, username, course } = row
@@ -138,7 +145,7 @@ async function storeRequest(context: TransactionContext, repeat: Accepted | unde
   await insertFurtherCourses(context, [{ id, activeAt: context.at, courses }])
 }
 
-function newRow({ at, me, newId }: TransactionContext, webhook: VerifiedWebhook): Pick<Accepted, 'row' | 'courses'> {
+function newRow({ at, me, newId }: AcceptContext, webhook: VerifiedWebhook): Pick<Accepted, 'row' | 'courses'> {
   const rejected = webhook.reason !== null
   const { email, username, courses } = searchTermsOf(webhook.request ?? webhook.about ?? {})
   const row: DeliveryRow = {

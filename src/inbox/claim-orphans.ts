@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Database } from '../database/dialect.ts'
 import type { Tables } from '../database/schema.ts'
 import { inTransaction } from '../database/transaction.ts'
+import { STOPPED_STATES } from '../delivery/types.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 import { correctFutureTimes } from './clock-rollback.ts'
 
@@ -111,7 +112,7 @@ export async function claimAll({
     .where('state', '=', 'queued')
     .where((eb) => eb.or([eb('owner', '!=', me), eb('owner', 'is', null)]))
     .executeTakeFirst()
-  await db.updateTable('deliveries').set({ owner: null }).where('state', '=', 'handled').execute()
+  await db.updateTable('deliveries').set({ owner: null }).where('state', 'in', STOPPED_STATES).execute()
   await correctFutureTimes({ db, owner: me, now, longestWaitMs })
   return Number(numUpdatedRows)
 }

@@ -24,6 +24,9 @@ export interface EventDraft {
   readonly actor?: string
   /** From received to the first success, ms. */
   readonly timeToEnrollmentMs?: number
+  /** From received to the enrollment of a buyer who was pre-enrolled, ms. */
+  readonly timeToClaimMs?: number
+  readonly isTest?: true
 }
 
 /** The result of a write for one delivery. */
@@ -47,7 +50,10 @@ export async function insertEvents(
 ): Promise<DeliveryEvent[]> {
   const events = drafts.map((draft) => ({ ...draft, id: newId(), at, actor: draft.actor?.slice(0, MAX_ACTOR) ?? null }))
   if (events.length === 0) return events
-  const rows = events.map(({ deliveryId, timeToEnrollmentMs, ...event }) => ({ ...event, delivery_id: deliveryId }))
+  const rows = events.map(({ deliveryId, timeToEnrollmentMs, timeToClaimMs, isTest, ...event }) => ({
+    ...event,
+    delivery_id: deliveryId,
+  }))
   for (const chunk of inChunks(rows, ({ detail }) => detail.length)) {
     await trx.insertInto('events').values(chunk).execute()
   }

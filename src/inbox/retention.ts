@@ -35,6 +35,7 @@ export async function purgeStep({ db, before }: { db: Kysely<Tables>; before: nu
     if (deleted.length === 0) return 0
     await trx.deleteFrom('further_courses').where('delivery_id', 'in', deleted).execute()
     await trx.deleteFrom('events').where('delivery_id', 'in', deleted).execute()
+    await trx.deleteFrom('withdrawals').where('delivery_id', 'in', deleted).execute()
     return Number(numDeletedRows)
   })
 }

@@ -32,7 +32,8 @@ export async function settle(context: TransactionContext, requests: readonly Set
   return judged.map((one) => changeOf(context, one))
 }
 
-type Stored = Pick<DeliveryRow, 'owner' | 'state' | 'due_at' | 'outcome' | 'received_at' | 'enrolled_at' | 'generation'>
+type Stored = Pick<DeliveryRow, (typeof COLUMNS)[number]>
+const COLUMNS = ['owner', 'state', 'due_at', 'outcome', 'received_at', 'enrolled_at', 'generation', 'source'] as const
 
 interface Judged extends SettleRequest {
   readonly effect: 'final' | 'outdated' | 'stopped' | 'lost'
@@ -58,7 +59,7 @@ function groupKey({ effect, settlement: one, owner, isFirstSuccess }: Judged): s
 async function readRows({ trx }: TransactionContext, requests: readonly SettleRequest[]): Promise<Map<string, Stored>> {
   const rows = await trx
     .selectFrom('deliveries')
-    .select(['id', 'owner', 'state', 'due_at', 'outcome', 'received_at', 'enrolled_at', 'generation'])
+    .select(['id', ...COLUMNS])
     .where(
       'id',
       'in',
@@ -114,7 +115,8 @@ function changeOf({ at }: TransactionContext, { effect, settlement, owner, row, 
     return { id, progress: toProgress(row), owner: effect === 'lost' ? row.owner : null, drafts: [] }
   }
   const time = isFirstSuccess ? { timeToEnrollmentMs: Math.max(0, at - row.received_at) } : {}
-  const drafts = [{ deliveryId: id, kind: kindOf(settlement), detail, ...time }]
+  const test = row.source === 'test' ? ({ isTest: true } as const) : {}
+  const drafts = [{ deliveryId: id, kind: kindOf(settlement), detail, ...time, ...test }]
   if (effect === 'final') return { id, progress: settlement, owner: dueAt === null ? null : owner, drafts }
   return { id, progress: dueAt === null ? settlement : toProgress(row), owner, drafts }
 }

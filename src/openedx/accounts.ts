@@ -25,7 +25,7 @@ const retired = z.object({ error_msg: z.string() })
  * Wider than the LMS's own rule (letters, digits, spaces and `.@_+-`). It only has to keep a name within its segment of
  * a path, even behind a proxy that decodes paths.
  */
-function isUsername(text: string): boolean {
+export function isUsername(text: string): boolean {
   return /^[^/\\?#%\p{Cc}\p{Cs}]+$/u.test(text)
 }
 

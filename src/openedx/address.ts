@@ -9,9 +9,19 @@ const isAscii = (text: string): boolean => /^[\0-\x7f]*$/.test(text)
  * k, so an ASCII address never equals one that isn't ASCII.
  */
 export function isSameAddress(a: string, b: string): boolean {
-  const plain = (text: string): string => text.normalize('NFC').toLowerCase()
-  return isAscii(a) === isAscii(b) && plain(a) === plain(b)
+  return addressKey(a) === addressKey(b)
 }
+
+/** A text that two addresses share if they belong to the same person; see isSameAddress. */
+export const addressKey = (address: string): string =>
+  `${isAscii(address) ? 'ascii' : 'other'} ${address.normalize('NFC').toLowerCase()}`
+
+/**
+ * A text that two addresses share if the LMS's database most likely takes them for each other: without accents, and with
+ * plain forms of compatibility characters. It doesn't cover every rule of the collation.
+ */
+export const addressLikeness = (address: string): string =>
+  address.normalize('NFKD').replace(/\p{M}/gu, '').replaceAll('ı', 'i').replaceAll('ß', 'ss').trimEnd().toLowerCase()
 
 /** An address for a log or an operator, without the person's name: `a***@example.com`. At most 300 characters. */
 export function maskAddress(address: string): string {

@@ -1,71 +1,31 @@
 import { z } from 'zod'
 import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from './answer.ts'
+import {
+  type BatchAction,
+  type BatchAnswer,
+  type BatchCall,
+  identifiersOf,
+  type PersonRow,
+  people,
+  personResult,
+  type ResultOf,
+} from './batch-answer.ts'
 import { failed, type Judged, succeeded } from './failure.ts'
 import { jsonBody, type LmsRequest } from './transport.ts'
 
 /** No slash at the end: with one, the LMS has no such page (recorded: bulk-enroll.json, 'trailing slash'). */
 const ENDPOINT = '/api/bulk_enroll/v1/bulk_enroll'
 
-/**
- * What the LMS has for one person in one course after the call:
- * - `inactive`: the person registered and has not activated, so the call made only an allowance.
- * - `enrolled_and_allowed`: both. Either the person activated long ago, or the person has not activated, was enrolled
- *   singly, and now also got an allowance (recorded: sequence.json, '132').
- * - `allowed_before`: there was an allowance before the call. An account that now has another address may have used it;
- *   the answer doesn't say.
- * - `inactive_not_allowed`: the person registered and has not activated, and another account has used the course's
- *   allowance for the address.
- * - `retired`: neither enrolled nor allowed.
- * - `invalid`: not an address for the LMS.
- */
-export type PersonResult =
-  | 'enrolled'
-  | 'enrolled_and_allowed'
-  | 'allowed'
-  | 'allowed_before'
-  | 'inactive'
-  | 'inactive_not_allowed'
-  | 'retired'
-  | 'invalid'
-  | 'error'
-
-export interface BulkAnswer {
-  /** false if any result is `error`: the LMS may then have rolled back the whole call. */
-  readonly proof: boolean
-  /** By course key, then by address, each spelled as in the call. */
-  readonly results: ReadonlyMap<string, ReadonlyMap<string, PersonResult>>
-}
-
-export interface BulkCall {
+export interface BulkCall<A extends BatchAction = BatchAction> extends BatchCall<A> {
   readonly courses: readonly string[]
-  readonly emails: readonly string[]
 }
 
-const person = z.union([
-  z.object({ identifier: z.string(), error: z.literal(true) }),
-  z.object({ identifier: z.string(), invalidIdentifier: z.literal(true) }),
-  z.object({
-    identifier: z.string(),
-    before: z.object({ allowed: z.boolean() }),
-    after: z.object({ user: z.boolean(), enrollment: z.boolean(), allowed: z.boolean(), auto_enroll: z.boolean() }),
-  }),
-])
 const bulk = z.object({
   courses: z.record(
     z.string(),
-    z.object({ action: z.literal('enroll'), auto_enroll: z.literal(true), results: z.array(person) }),
+    z.object({ action: z.enum(['enroll', 'unenroll']), auto_enroll: z.literal(true), results: people }),
   ),
 })
-
-/**
- * Whether an address may be sent to bulk_enroll. It splits its list at commas and white space, so it would enroll an
- * address inside a quoted one instead (recorded: bulk-enroll.json, 'non-ASCII and quoted addresses'). It takes a text
- * without `@` for a username. For josé@ it enrolls jose@, and names josé@ in its answer (recorded there), so an address
- * that isn't plain ASCII may not be sent either.
- */
-export function bulkCanName(email: string): boolean {
-  return email.includes('@') && /^[!-~]+$/.test(email) && !/[,"]/.test(email)
-}
 
 /** Needs no authorization, so it doesn't count against the throttle. */
 export function bulkAvailableRequest(): LmsRequest {
@@ -83,31 +43,24 @@ export function judgeBulkAvailable(answer: Answer): Judged<boolean> {
 }
 
 /**
- * Enrolls every person in every course. With auto_enroll, people without an account get an allowance, or their
- * allowance is repaired. The identifiers are sorted: two calls at once that name the same people in another order
- * deadlock in the LMS.
- * @throws Error for an address that bulkCanName rejects
+ * Enrolls or unenrolls every person in every course. With auto_enroll, enrolling gives people without an account an
+ * allowance, or repairs theirs; unenrolling ignores it (recorded: lms-newer/unenroll.json).
+ * @throws Error for an address that batchCanName rejects
  */
 export function bulkEnrollRequest(call: BulkCall): LmsRequest {
-  if (!call.emails.every(bulkCanName)) throw new Error('bulk_enroll would split this address: enroll it singly')
   const body = {
-    action: 'enroll',
+    action: call.action,
     auto_enroll: true,
-    email_students: false,
+    email_students: call.emailStudents,
     courses: call.courses.join(','),
-    identifiers: sorted(call.emails).join(','),
+    identifiers: identifiersOf(call).join(','),
+    reason: call.reason,
   }
   return { method: 'POST', endpoint: ENDPOINT, path: ENDPOINT, body: jsonBody(body) }
 }
 
-/** By lowercase address, since the LMS locks its rows regardless of letter case. */
-function sorted(emails: readonly string[]): string[] {
-  const byName = [...new Set(emails)].map((email) => ({ email, name: email.toLowerCase() }))
-  return byName.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)).map(({ email }) => email)
-}
-
 /** If the answer leaves out a person or course of the call, the whole answer counts as not understood. */
-export function judgeBulkEnroll(answer: Answer, call: BulkCall): Judged<BulkAnswer> {
+export function judgeBulkEnroll<A extends BatchAction>(answer: Answer, call: BulkCall<A>): Judged<BatchAnswer<A>> {
   if (answer.status === 400) return judgeRefusal(answer)
   if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
   const read = readAs(answer, ENDPOINT, bulk)
@@ -115,43 +68,38 @@ export function judgeBulkEnroll(answer: Answer, call: BulkCall): Judged<BulkAnsw
 
   const asked = new Set(call.emails)
   const answered = new Map(Object.entries(read.value.courses))
-  const results = new Map<string, ReadonlyMap<string, PersonResult>>()
+  const results = new Map<string, ReadonlyMap<string, ResultOf[A]>>()
   let proof = true
   for (const course of call.courses) {
-    const rows = answered.get(course)?.results ?? []
-    const people = peopleIn(rows, asked)
-    if (people === null) return notUnderstood(answer, ENDPOINT)
-    results.set(course, people)
+    const found = answered.get(course)
+    const rows = found?.action === call.action ? found.results : []
+    const answeredPeople = peopleIn({ action: call.action, rows, asked })
+    if (answeredPeople === null) return notUnderstood(answer, ENDPOINT)
+    results.set(course, answeredPeople)
     if (rows.some((row) => 'error' in row)) proof = false
   }
   return succeeded({ proof, results })
 }
 
-type Row = z.infer<typeof person>
-
 /**
  * The result of each person in the call; null if one is missing, or if any result is of a kind that was never recorded.
  */
-function peopleIn(rows: readonly Row[], asked: ReadonlySet<string>): Map<string, PersonResult> | null {
-  const people = new Map<string, PersonResult>()
+function peopleIn<A extends BatchAction>({
+  action,
+  rows,
+  asked,
+}: {
+  action: A
+  rows: readonly PersonRow[]
+  asked: ReadonlySet<string>
+}): Map<string, ResultOf[A]> | null {
+  const found = new Map<string, ResultOf[A]>()
   for (const row of rows) {
-    const result = personResult(row)
+    const result = personResult(action, row)
     if (result === null) return null
-    if (asked.has(row.identifier)) people.set(row.identifier, result)
+    if (asked.has(row.identifier)) found.set(row.identifier, result)
   }
-  return people.size === asked.size ? people : null
-}
-
-function personResult(row: Row): PersonResult | null {
-  if ('error' in row) return 'error'
-  if ('invalidIdentifier' in row) return 'invalid'
-  const { user, enrollment, allowed, auto_enroll: autoEnroll } = row.after
-  if (enrollment) return allowed && autoEnroll ? 'enrolled_and_allowed' : 'enrolled'
-  if (!allowed) return user ? 'inactive_not_allowed' : 'retired'
-  // The call requested auto_enroll. An allowance without it was never recorded as a result.
-  if (!autoEnroll) return null
-  if (user) return 'inactive'
-  return row.before.allowed ? 'allowed_before' : 'allowed'
+  return found.size === asked.size ? found : null
 }
 
 const badCourses = z.object({ courses: z.array(z.string()).min(1) })

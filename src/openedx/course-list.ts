@@ -27,9 +27,11 @@ const list = z.object({
   pagination: z.object({ count: z.int().nonnegative() }),
 })
 
-/** Requests the first courses that the service user sees, by key (recorded: courses.json, 'course list'). */
-export function courseListRequest(of: { username: string; pageSize: number }): LmsRequest {
-  const query = new URLSearchParams({ username: of.username, page_size: String(of.pageSize) })
+/** Requests a page of the courses that the service user sees, by key (recorded: courses.json, 'course list'). */
+export function courseListRequest(of: { username: string; pageSize: number; page?: number }): LmsRequest {
+  const { username, pageSize, page = 1 } = of
+  const query = new URLSearchParams({ username, page_size: String(pageSize) })
+  if (page > 1) query.set('page', String(page))
   return { method: 'GET', endpoint: ENDPOINT, path: `${ENDPOINT}?${query}`, body: null }
 }
 
@@ -54,4 +56,28 @@ function isOpen(row: Row, now: number): boolean {
   const begun = row.enrollment_start === null || row.enrollment_start <= now
   const ended = row.enrollment_end !== null && row.enrollment_end <= now
   return begun && !ended && !row.invitation_only && !row.hidden
+}
+
+/** The most that the LMS puts on a page. */
+const PAGE_SIZE = 100
+/** An LMS with more courses is asked for the first 2,000. */
+const PAGES_MAX = 20
+
+/** The keys of the courses that the service user sees, at most 2,000 of them. */
+export async function listCourseKeys(from: {
+  serviceUser: () => Promise<Judged<{ readonly username: string }>>
+  ask: <T>(request: LmsRequest, judge: (answer: Answer) => Judged<T>) => Promise<Judged<T>>
+}): Promise<Judged<readonly string[]>> {
+  const user = await from.serviceUser()
+  if (!user.ok) return user
+  const { username } = user.value
+  const keys: string[] = []
+  for (let page = 1; page <= PAGES_MAX; page++) {
+    const request = courseListRequest({ username, pageSize: PAGE_SIZE, page })
+    const listed = await from.ask(request, (answer) => judgeCourseList(answer, { username }))
+    if (!listed.ok) return listed
+    keys.push(...listed.value.courses.map(({ key }) => key))
+    if (page * PAGE_SIZE >= listed.value.count) break
+  }
+  return succeeded(keys)
 }

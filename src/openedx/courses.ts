@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { isCourseKey, parentOfCcx } from '../course-key.ts'
 import { type Answer, jsonOf, judgeOther, readAs } from './answer.ts'
-import { isCourseKey, parentOfCcx } from './course-key.ts'
 import { type Judged, succeeded } from './failure.ts'
 import type { LmsRequest } from './transport.ts'
 

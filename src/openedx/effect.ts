@@ -6,9 +6,12 @@ interface Sent {
   readonly endpoint: Endpoint
 }
 
-/** Whether a call changes enrollments or allowances. A token request doesn't count: it can be repeated at will. */
+/** These only read, whatever their method is. A token request counts too: it can be repeated at will. */
+const READS: ReadonlySet<Endpoint> = new Set(['/oauth2/access_token', '/api/user/v1/accounts/search_emails'])
+
+/** Whether a call changes enrollments or allowances. */
 export function changesSomething({ method, endpoint }: Sent): boolean {
-  return method !== 'GET' && endpoint !== '/oauth2/access_token'
+  return method !== 'GET' && !READS.has(endpoint)
 }
 
 /** Errors that end a call before its first byte is sent: no connection, or no TLS on it. */

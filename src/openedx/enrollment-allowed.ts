@@ -21,6 +21,10 @@ export interface Allowance {
   readonly other: string | null
 }
 
+/** Whether the allowance enrolls the person who activates an account with this address. */
+export const enrollsOnActivation = ({ autoEnroll, used, other }: Allowance): boolean =>
+  autoEnroll && !used && other === null
+
 const allowance = z.object({ email: z.string(), course_id: z.string(), auto_enroll: z.boolean(), user: z.unknown() })
 const created = z.object({ course_id: z.string(), auto_enroll: z.literal(true) })
 const message = z.object({ message: z.string() })

@@ -10,11 +10,14 @@ const ENROLL_ENDPOINT = '/api/enrollment/v1/enrollment'
 export interface Enrollment {
   readonly active: boolean
   readonly mode: string
+  /** When the person was first enrolled, in ms since 1970. */
+  readonly created: number
   /** Slugs of the course modes that the course offers now. */
   readonly courseModes: readonly string[]
 }
 
 const enrollment = z.object({
+  created: z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
   user: z.string(),
   is_active: z.boolean(),
   mode: z.string(),
@@ -36,9 +39,9 @@ export function judgeEnrollment(
   if (answer.text === '') return succeeded(null)
   const read = readAs(answer, READ_ENDPOINT, enrollment)
   if (!read.ok) return read
-  const { user, is_active: active, mode, course_details: course } = read.value
+  const { user, is_active: active, mode, created, course_details: course } = read.value
   if (user !== asked.username || course.course_id !== asked.course) return notUnderstood(answer, READ_ENDPOINT)
-  return succeeded({ active, mode, courseModes: course.course_modes.map(({ slug }) => slug) })
+  return succeeded({ active, mode, created, courseModes: course.course_modes.map(({ slug }) => slug) })
 }
 
 /**
@@ -93,6 +96,25 @@ function judgeEnrolled(answer: Answer, asked: { username: string; course: string
   }
   if (course.course_id !== asked.course) return notUnderstood(answer, endpoint)
   return succeeded({ active, mode })
+}
+
+/**
+ * Unenrolls a person. Only for one who has an enrollment: for anyone else, the LMS makes an inactive one (recorded:
+ * lms-newer/unenroll.json, 'v1: is_active false for a person never enrolled …'). Names no mode: another one than that of
+ * the enrollment is refused (recorded there, 'v1: is_active false with another mode named').
+ */
+export function unenrollRequest(of: { username: string; course: string }): LmsRequest {
+  const body = { user: of.username, is_active: false, course_details: { course_id: of.course } }
+  return { method: 'POST', endpoint: ENROLL_ENDPOINT, path: ENROLL_ENDPOINT, body: jsonBody(body) }
+}
+
+/** The enrollment after unenrolling, which keeps its mode. An enrollment that is still active is not understood. */
+export function judgeUnenroll(
+  answer: Answer,
+  asked: { username: string; course: string },
+): Judged<{ active: boolean; mode: string }> {
+  const judged = judgeEnroll(answer, asked)
+  return judged.ok && judged.value.active ? notUnderstood(answer, ENROLL_ENDPOINT) : judged
 }
 
 const refusalBody = z.object({ message: z.string() })

@@ -15,10 +15,13 @@ export type Endpoint =
   | '/api/courses/v1/courses/'
   | '/api/courses/v1/courses/{course}'
   | '/api/user/v1/accounts'
+  | '/api/user/v1/accounts/search_emails'
   | '/api/bulk_enroll/v1/bulk_enroll'
+  | '/api/instructor/v2/courses/{course}/enrollments/modify'
   | '/api/enrollment/v1/enrollment'
   | '/api/enrollment/v1/enrollment/{username},{course}'
   | '/api/enrollment/v1/enrollments'
+  | '/api/enrollment/v1/course/{course}'
   | '/api/enrollment/v1/enrollment_allowed/'
   | '/heartbeat'
 

@@ -1,15 +1,23 @@
 import type { Availability } from '../database/availability.ts'
 import type { WriteContext } from '../database/write-context.ts'
-import type { DeliveryEvent } from '../delivery/types.ts'
+import type { DeliveryEvent, EventKind } from '../delivery/types.ts'
 import { TIMING } from '../replicas/timing.ts'
 import type { AuditedResult } from './audited-change.ts'
 import { listReplays, readReplay, replayable, startReplay, stopReplay } from './bulk-replay.ts'
+import { correct, planCorrection } from './correct.ts'
+import { markHandled } from './handle.ts'
 import { list, preview, show } from './listing.ts'
 import type { Operations } from './operations.ts'
 import { overview } from './overview.ts'
+import { buyerOf, person } from './people.ts'
 import { untilReleased } from './release.ts'
-import { markHandled, replay } from './replay.ts'
+import { replay } from './replay.ts'
+import { sellTest } from './test-sale.ts'
 import { audit, timeline } from './timeline.ts'
+import { listWithdrawals, orderWithdrawal } from './withdraw.ts'
+import { readWithdrawable, withdrawableOf } from './withdrawable.ts'
+
+const MAKES_DUE: ReadonlySet<EventKind> = new Set(['replayed', 'received', 'repeated'])
 
 /**
  * Creates the operations of a service or a command. `publish` is called with each event after it is stored, and `onDue`
@@ -36,25 +44,65 @@ export function createOperations({
   const change = async <Result>(work: () => Promise<AuditedResult<Result>>): Promise<Result> => {
     const { result, events } = await guard(work)
     for (const event of events) publish(event)
-    if (events.some(({ kind }) => kind === 'replayed')) onDue()
+    if (events.some(({ kind }) => MAKES_DUE.has(kind))) onDue()
     return result
   }
+  const stopped = (ids: readonly string[]): Promise<void> => guard(() => untilReleased(context, { ids, silentMs }))
   return {
     list: (query) => guard(() => list({ db, ...query })),
     show: (id) => guard(() => show({ db, id })),
     timeline: (id) => guard(() => timeline({ db, id })),
+    person: (email) => guard(() => person({ db, email })),
+    buyerOf: (id) => guard(() => buyerOf({ db, id })),
     audit: (query) => guard(() => audit({ db, ...query })),
     overview: () => guard(() => overview({ db, now: context.now(), replicas: replicas() })),
     replay: (order) => change(() => replay(context, order)),
     markHandled: async (order) => {
       const handled = await change(() => markHandled(context, order))
-      if (handled.kind === 'handled') await guard(() => untilReleased(context, { ids: [order.id], silentMs }))
+      if (handled.kind === 'handled') await stopped([order.id])
       return handled
     },
+    ...changesInLms({ context, guard, change, stopped }),
     previewReplay: ({ filter, enrolled = false }) => guard(() => preview({ db, filter: replayable(filter, enrolled) })),
     startReplay: ({ enrolled = false, ...order }) => change(() => startReplay(context, { ...order, enrolled })),
     bulkReplay: (id) => guard(() => readReplay(db, id)),
     bulkReplays: () => guard(() => listReplays(db)),
     stopReplay: (order) => change(() => stopReplay(context, order)),
+  }
+}
+
+/** The operations that lead to calls to the LMS for one person. */
+function changesInLms({
+  context,
+  guard,
+  change,
+  stopped,
+}: {
+  context: WriteContext
+  guard: Availability['guard']
+  change: <Result>(work: () => Promise<AuditedResult<Result>>) => Promise<Result>
+  /** Resolves when no call for these deliveries is in flight. */
+  stopped: (ids: readonly string[]) => Promise<void>
+}): Pick<Operations, 'correct' | 'previewCorrection' | 'withdrawable' | 'withdraw' | 'withdrawals' | 'testSale'> {
+  const { db } = context.database
+  return {
+    correct: async (correction) => {
+      const corrected = await change(() => correct(context, correction))
+      if (corrected.kind === 'corrected') await stopped([correction.id])
+      return corrected
+    },
+    previewCorrection: (of) =>
+      guard(async () => {
+        const planned = await planCorrection({ trx: db }, of)
+        return planned.kind === 'planned' ? { kind: 'planned', request: planned.request } : planned
+      }),
+    withdrawable: (id) =>
+      guard(async () => {
+        const row = await readWithdrawable(db, id)
+        return row === undefined ? null : withdrawableOf(row)
+      }),
+    withdraw: (order) => change(() => orderWithdrawal(context, order)),
+    withdrawals: (id) => guard(() => listWithdrawals(db, id)),
+    testSale: (sale) => change(() => sellTest(context, sale)),
   }
 }

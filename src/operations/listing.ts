@@ -85,6 +85,7 @@ async function summaries({
       'email',
       'username',
       'course',
+      'source',
       'webhook_id',
     ])
     .where('id', 'in', ids)
@@ -105,6 +106,7 @@ async function summaries({
       attempts: row.attempts,
       dueAt: row.due_at,
       outcome: orNull(readOutcome, row.outcome),
+      source: row.source,
       webhookId: row.webhook_id,
     }
     return [summary]

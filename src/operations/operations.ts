@@ -1,5 +1,11 @@
-import type { Delivery, DeliveryEvent, DeliveryState, Outcome } from '../delivery/types.ts'
+import type { Delivery, DeliveryEvent, DeliveryState, EnrollmentRequest, Outcome, Source } from '../delivery/types.ts'
+import type { Changes, Corrected, Correction } from './correct.ts'
 import type { DeliveryFilter } from './filter.ts'
+import type { Handled } from './handle.ts'
+import type { TestSale, TestSold } from './test-sale.ts'
+import type { WithdrawalOrder, WithdrawalOrdered } from './withdraw.ts'
+import type { Withdrawable } from './withdrawable.ts'
+import type { Withdrawal } from './withdrawal-row.ts'
 
 /** A delivery as one line of a list. Times are ms since 1970. */
 export interface Summary {
@@ -15,6 +21,7 @@ export interface Summary {
   readonly dueAt: number | null
   /** null if there is no result yet, or if the stored result can't be read. */
   readonly outcome: Outcome | null
+  readonly source: Source
   /** The webhook-id that it first came with; null if the shop signs without one. */
   readonly webhookId: string | null
 }
@@ -39,6 +46,34 @@ export interface Shown extends Delivery {
   readonly unreadable: string | null
 }
 
+/** One sale of a person, without its payload. `unreadable` as in Shown. */
+export type Sale = Pick<
+  Shown,
+  | 'id'
+  | 'state'
+  | 'source'
+  | 'receivedAt'
+  | 'activeAt'
+  | 'dueAt'
+  | 'request'
+  | 'outcome'
+  | 'standings'
+  | 'replacedBy'
+  | 'unreadable'
+>
+
+/** The owner of an address, as the deliveries show them. */
+export interface Person {
+  /** As the newest sale has it; as it was asked for if there is no sale. */
+  readonly email: string
+  /** At most 100, the latest received first. */
+  readonly sales: readonly Sale[]
+  readonly hasMoreSales: boolean
+  /** What happened to these sales, oldest first: at most the last 500 events. */
+  readonly timeline: readonly DeliveryEvent[]
+  readonly hasMoreEvents: boolean
+}
+
 /** The result of a replay for each delivery. */
 export interface Replayed {
   /** Due now. */
@@ -49,9 +84,6 @@ export interface Replayed {
    */
   readonly left: readonly { readonly id: string; readonly why: 'unknown' | 'payload.invalid' }[]
 }
-
-/** `already`: an operator has handled it before. */
-export type Handled = { readonly kind: 'handled' } | { readonly kind: 'already' } | { readonly kind: 'unknown' }
 
 /** A replay of all deliveries that match a filter, in steps. `running` until it is `done` or an operator stops it. */
 export interface BulkReplay {
@@ -108,6 +140,11 @@ export interface Overview {
   readonly replicas: number
 }
 
+/** `planned`: the corrected sale, after the payload rules. The others are as in Corrected. */
+export type PlannedCorrection =
+  | { readonly kind: 'planned'; readonly request: EnrollmentRequest }
+  | Exclude<Corrected, { kind: 'corrected' }>
+
 /**
  * What operators can read and change, for the console and the command line. `by` names the operator (at most 254
  * characters): each change stores an event with that actor in the same transaction. Every function throws AppError
@@ -122,6 +159,12 @@ export interface Operations {
   /** Returns the last 500 events of a delivery, oldest first. */
   timeline(id: string): Promise<readonly DeliveryEvent[]>
 
+  /** The sales of an address, in any letter case. Without a sale, the lists are empty. */
+  person(email: string): Promise<Person>
+
+  /** The same for the buyer of a delivery; null if the delivery does not exist, or names no address. */
+  buyerOf(id: string): Promise<Person | null>
+
   /** Lists the changes by operators, newest first. A bulk replay is one entry. Events of no delivery have '' as deliveryId. */
   audit(query: { limit?: number; after?: string | null }): Promise<Page<DeliveryEvent>>
 
@@ -132,6 +175,30 @@ export interface Operations {
 
   /** Records that an operator took care of a delivery by other means, in any state: attempts stop. A repeat or a replay starts it again. */
   markHandled(order: { id: string; note: string; by: string }): Promise<Handled>
+
+  /**
+   * Replaces a delivery by a corrected one with another address or other courses. The old one becomes handled, and is
+   * withdrawn if the correction says so. Resolves when no call to the LMS for the old one is in flight.
+   */
+  correct(correction: Correction): Promise<Corrected>
+
+  /** Shows what a correction would store, or why it is refused. Changes nothing. */
+  previewCorrection(correction: Changes & { id: string }): Promise<PlannedCorrection>
+
+  /** What a delivery can be withdrawn from; null if it does not exist, or if its row can't be read. */
+  withdrawable(id: string): Promise<Withdrawable | null>
+
+  /**
+   * Stores an order to take the buyer out of courses that the delivery reported. Any replica of the service carries it
+   * out, even after a restart. A queued delivery becomes handled at once.
+   */
+  withdraw(order: WithdrawalOrder): Promise<WithdrawalOrdered>
+
+  /** Returns the latest 20 orders for a delivery, newest first. */
+  withdrawals(id: string): Promise<readonly Withdrawal[]>
+
+  /** Stores a sale as if the shop had sent it, marked as a test. */
+  testSale(sale: TestSale): Promise<TestSold>
 
   /** Shows what a bulk replay of this filter makes due. It excludes enrolled and pre-enrolled ones unless `enrolled` is true. */
   previewReplay(query: { filter: DeliveryFilter; enrolled?: boolean }): Promise<Preview>

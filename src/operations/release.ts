@@ -11,12 +11,12 @@ const POLL_MS = 100
  * @param of.silentMs the silence after which the lease has ended
  */
 export async function untilReleased(
-  { database: { db, dialect } }: Pick<WriteContext, 'database'>,
+  { database }: Pick<WriteContext, 'database'>,
   { ids, silentMs }: { ids: readonly string[]; silentMs: number },
 ): Promise<void> {
   if (ids.length === 0) return
-  const never = new AbortController().signal
-  for (;;) {
+  const { db } = database
+  const owners = async (): Promise<(string | null)[]> => {
     const held = await db
       .selectFrom('deliveries')
       .select('owner')
@@ -24,7 +24,23 @@ export async function untilReleased(
       .where('state', 'in', STOPPED_STATES)
       .where('owner', 'is not', null)
       .execute()
-    const owners = [...new Set(held.flatMap(({ owner }) => owner ?? []))]
+    return held.map(({ owner }) => owner)
+  }
+  await untilFree({ database, owners, silentMs })
+}
+
+/** Waits until no live replica is an owner any more. `owners` is asked again and again. */
+export async function untilFree({
+  database: { db, dialect },
+  owners: ask,
+  silentMs,
+}: Pick<WriteContext, 'database'> & {
+  owners: () => Promise<readonly (string | null)[]>
+  silentMs: number
+}): Promise<void> {
+  const never = new AbortController().signal
+  for (;;) {
+    const owners = [...new Set((await ask()).flatMap((owner) => owner ?? []))]
     if (owners.length === 0) return
     const alive = await db
       .selectFrom('replicas')

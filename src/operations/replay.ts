@@ -4,10 +4,9 @@ import type { DeliveryState } from '../delivery/types.ts'
 import type { EventDraft } from '../inbox/events.ts'
 import { touchFurtherCourses } from '../inbox/search-terms.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
-import type { Handled, Replayed } from './operations.ts'
+import type { Replayed } from './operations.ts'
 
 const REPLAY_MAX = 500
-const NOTE_MAX = 1000
 
 /** See Operations.replay. Throws Error for more than 500 ids. */
 export async function replay(
@@ -115,28 +114,25 @@ export async function noteRepair(
   })
 }
 
-/** See Operations.markHandled. Stores the first 1,000 characters of the note. */
-export async function markHandled(
-  context: WriteContext,
-  { id, note, by }: { id: string; note: string; by: string },
-): Promise<AuditedResult<Handled>> {
-  return auditedChange<Handled>(context, async (writing) => {
-    const { trx, at } = writing
-    const row = await trx.selectFrom('deliveries').select('state').where('id', '=', id).executeTakeFirst()
-    if (row === undefined) return { result: { kind: 'unknown' }, listed: [] }
-    const { state } = row
-    if (state === 'handled') return { result: { kind: 'already' }, listed: [] }
-    // A queued delivery keeps its owner, which releases it when no call is in flight: see untilReleased.
-    const owner = state === 'queued' ? {} : { owner: null }
-    const { numUpdatedRows } = await trx
-      .updateTable('deliveries')
-      .set({ state: 'handled', due_at: null, settled_at: at, active_at: at, ...owner })
-      .where('id', '=', id)
-      .where('state', '=', state)
-      .executeTakeFirst()
-    if (numUpdatedRows === 0n) throw ROW_CHANGED
-    await touchFurtherCourses(writing, [id])
-    const event = { deliveryId: id, kind: 'handled', detail: note.slice(0, NOTE_MAX), actor: by } as const
-    return { result: { kind: 'handled' }, listed: [event] }
-  })
+/**
+ * Starts a delivery again, in a transaction, as a repeat from the shop does: what attempts that began before report
+ * doesn't count. A queued delivery keeps its owner, which may be attempting it.
+ */
+export async function processAgain(writing: Pick<AuditedContext, 'trx' | 'at'>, id: string): Promise<void> {
+  const { trx, at } = writing
+  const again = { state: 'queued', due_at: at, attempts: 0, outcome: null, standings: null, active_at: at } as const
+  const anew = { ...again, replayed_at: at, settled_at: null, effect_unknown: 0 }
+  await trx
+    .updateTable('deliveries')
+    .set((eb) => ({ ...anew, generation: eb('generation', '+', 1) }))
+    .where('id', '=', id)
+    .where('state', '=', 'queued')
+    .execute()
+  await trx
+    .updateTable('deliveries')
+    .set((eb) => ({ ...anew, owner: null, generation: eb('generation', '+', 1) }))
+    .where('id', '=', id)
+    .where('state', '!=', 'queued')
+    .execute()
+  await touchFurtherCourses(writing, [id])
 }

@@ -1,14 +1,16 @@
 import type { FastifyInstance } from 'fastify'
 import { type ConsoleParts, consoleRoutes } from '../console/routes.ts'
 import type { SignInEvent } from '../console/sign-in-pages.ts'
-import { callbackOf, siteOf } from '../console/site.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
-import { createSignIn } from '../openedx/sign-in.ts'
 import { createOperations } from '../operations/create-operations.ts'
+import { callbackOf, siteOf } from '../session/site.ts'
 import type { Settings } from '../settings/settings.ts'
+import { createSignIn } from '../sign-in.ts'
 import { errorFields, type Log } from '../telemetry/log.ts'
 import type { Observer } from '../telemetry/observer.ts'
 import { VERSION } from '../version.ts'
+import { createForget } from './forget.ts'
+import { createLmsCalls } from './lms-calls.ts'
 import type { createWork } from './work.ts'
 
 const LOOPBACK = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/
@@ -20,7 +22,10 @@ interface MountParts extends Pick<ConsoleParts, 'app' | 'refusedSenders' | 'secr
     ReturnType<typeof openInbox>,
     'database' | 'inbox' | 'context' | 'replicas' | 'availability' | 'now'
   >
-  readonly work: Pick<ReturnType<typeof createWork>, 'breakerState' | 'pausedCourses' | 'budgetFullness'>
+  readonly work: Pick<
+    ReturnType<typeof createWork>,
+    'breakerState' | 'pausedCourses' | 'budgetFullness' | 'checkNow' | 'lmsAccess'
+  >
   readonly observer: Observer
 }
 
@@ -74,6 +79,9 @@ function addConsole({
       onDue: inbox.claimOrphansSoon,
     }),
     liveState: { breaker: work.breakerState, pausedCourses: work.pausedCourses, budget: work.budgetFullness },
+    lms: createLmsCalls(work.lmsAccess),
+    checkNow: work.checkNow,
+    forget: forgetFor({ opened, work, observer, log }),
     refusedSenders,
     signIn: createSignIn({
       lmsUrl: settings.LERNITO_LMS_URL,
@@ -92,6 +100,15 @@ function addConsole({
     guard,
     onSignIn: (event) => logSignIn(log, event),
     onError: (error) => log.error(errorFields(error), 'unexpected error in the console'),
+  })
+}
+
+function forgetFor({ opened, work, observer, log }: Pick<MountParts, 'opened' | 'work' | 'observer' | 'log'>) {
+  return createForget({
+    opened,
+    access: work.lmsAccess,
+    publish: observer.onEvent,
+    onLateError: (error) => log.error(errorFields(error), 'a person could not be erased; repeat it in the console'),
   })
 }
 

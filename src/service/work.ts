@@ -1,5 +1,7 @@
 import { type CircuitBreaker, createCircuitBreaker } from '../enrollment/circuit-breaker.ts'
 import { type CourseBreakers, createCourseBreakers } from '../enrollment/course-breakers.ts'
+import { modesFrom } from '../enrollment/course-mode.ts'
+import type { CallContext } from '../enrollment/pair.ts'
 import { runWorker } from '../enrollment/worker.ts'
 import { runBackfill } from '../inbox/backfill.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
@@ -9,7 +11,9 @@ import type { Lms } from '../openedx/lms.ts'
 import { runBulkReplays } from '../operations/bulk-replay-loop.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Observer } from '../telemetry/observer.ts'
+import { createCheckNow, startFollowUp } from './follow-up.ts'
 import { createCallBudget } from './lms.ts'
+import { startWithdrawals } from './withdrawals.ts'
 
 interface WorkParts {
   readonly settings: Settings
@@ -22,16 +26,22 @@ interface WorkParts {
   readonly concurrency: { readonly most: number; readonly now: () => number }
   readonly observer: Observer
   readonly random: () => number
+  /** From the start of a round of the follow-up to the next one, ms. */
+  readonly followUpMs: number
   /** Aborted when the service stops. */
   readonly signal: AbortSignal
 }
 
-/** The background work of the service: it enrolls, replays what operators ordered, and deletes old deliveries. */
-export function createWork({ settings, opened, lms, concurrency, observer, random, signal }: WorkParts) {
-  const { database, inbox, context, replicas, availability, now } = opened
-  const { guard } = availability
+/**
+ * The background work of the service: it enrolls, follows up pre-enrolled buyers, replays what operators ordered, and
+ * deletes old deliveries.
+ */
+export function createWork(parts: WorkParts) {
+  const { settings, opened, lms, concurrency, observer, random, signal } = parts
+  const { inbox, replicas, now } = opened
   const { onError } = observer
-  const days = settings.LERNITO_RETENTION_DAYS
+  const { LERNITO_EMAIL_STUDENTS: emailStudents, LERNITO_COURSE_MODE: modes } = settings
+  const options = { emailStudents, modeOf: modesFrom(modes) }
   const breakers: CourseBreakers = createCourseBreakers({ now, onChange: observer.onCourse })
   let begun: { readonly breaker: CircuitBreaker; readonly budget: Budget } | null = null
 
@@ -44,6 +54,16 @@ export function createWork({ settings, opened, lms, concurrency, observer, rando
 
     /** How full the call budget is, from 0 to 1; null before the work has begun. */
     budgetFullness: () => begun?.budget.fullness() ?? null,
+
+    /** Looks up deliveries in the LMS now, for an operator. */
+    checkNow: createCheckNow({ ...parts, begun: () => begun }),
+
+    /** The LMS and the call budget, for what an operator asks of the LMS; null before the work has begun. */
+    lmsAccess: (): CallContext | null => {
+      if (begun === null) return null
+      const { breaker, budget } = begun
+      return { lms: breaker.lms, acquire: () => budget.acquire(signal) }
+    },
 
     /** Works until the signal is aborted and everything in flight is settled. The database must be up to date. */
     run: async (): Promise<void> => {
@@ -60,28 +80,41 @@ export function createWork({ settings, opened, lms, concurrency, observer, rando
       const breaker = createCircuitBreaker({ lms, inbox, budget, now, onChange: observer.onBreaker })
       begun = { breaker, budget }
       await Promise.all([
-        runWorker({ inbox, breaker, breakers, budget, concurrency, now, random, onError, signal }),
-        runRetention({
-          db: database.db,
-          days,
-          now,
-          guard,
-          onPurged: (deliveries) => observer.onPurged({ deliveries, days }),
-          onError,
-          signal,
-        }),
-        runBulkReplays({
-          context,
-          guard,
-          onStepped: (events) => {
-            for (const event of events) observer.onEvent(event)
-            inbox.claimOrphansSoon()
-          },
-          onError,
-          signal,
-        }),
-        runBackfill({ context, guard, onError, signal }),
+        runWorker({ inbox, breaker, breakers, budget, options, concurrency, now, random, onError, signal }),
+        startFollowUp({ ...parts, intervalMs: parts.followUpMs, breaker, budget }),
+        startWithdrawals({ ...parts, breaker, budget }),
+        maintain(parts),
       ])
     },
   }
+}
+
+/** The loops that work on the database only. */
+async function maintain({ settings, opened, observer, signal }: WorkParts): Promise<void> {
+  const { database, inbox, context, availability, now } = opened
+  const { guard } = availability
+  const { onError } = observer
+  const days = settings.LERNITO_RETENTION_DAYS
+  await Promise.all([
+    runRetention({
+      db: database.db,
+      days,
+      now,
+      guard,
+      onPurged: (deliveries) => observer.onPurged({ deliveries, days }),
+      onError,
+      signal,
+    }),
+    runBulkReplays({
+      context,
+      guard,
+      onStepped: (events) => {
+        for (const event of events) observer.onEvent(event)
+        inbox.claimOrphansSoon()
+      },
+      onError,
+      signal,
+    }),
+    runBackfill({ context, guard, onError, signal }),
+  ])
 }

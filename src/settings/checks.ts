@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { isCourseKey } from '../course-key.ts'
 
 const SAMPLES = ['your_secret', 'your_webhook_secret', '123456']
 
@@ -78,6 +79,38 @@ function isMysqlUrl(text: string): boolean {
   const { protocol, hostname, username, password, pathname, search, hash } = new URL(text)
   const named = hostname !== '' && username !== '' && /^\/[^/]+$/.test(pathname)
   return protocol === 'mysql:' && named && search === '' && hash === '' && /^(%[0-9a-f]{2}|[^%])*$/i.test(password)
+}
+
+export const onOrOff = z.enum(['on', 'off'], { error: 'must be on or off' }).transform((text) => text === 'on')
+
+/** The mode of each course: `all` is for those that aren't named. */
+export interface CourseModes {
+  readonly all: string | null
+  readonly byCourse: ReadonlyMap<string, string>
+}
+
+/** A slug, or key=slug entries separated by commas. No course key has a comma or an equals sign. */
+export const courseModes = z
+  .string()
+  .refine((text) => isSlug(text.trim()) || entriesOf(text).every(([key, slug]) => isCourseKey(key) && isSlug(slug)), {
+    error:
+      'must be a course mode such as honor, or entries such as course-v1:Org+Course+Run=verified, with commas between',
+  })
+  .refine((text) => new Set(entriesOf(text).map(([key]) => key)).size === entriesOf(text).length, {
+    error: 'names a course twice',
+  })
+  .transform((text): CourseModes => {
+    if (isSlug(text.trim())) return { all: text.trim(), byCourse: new Map() }
+    return { all: null, byCourse: new Map(entriesOf(text)) }
+  })
+
+const isSlug = (text: string): boolean => /^[A-Za-z0-9_-]{1,100}$/.test(text)
+
+function entriesOf(text: string): [string, string][] {
+  return text.split(',').map((entry) => {
+    const [key = '', slug = '', ...rest] = entry.trim().split('=')
+    return [key.trim(), rest.length > 0 ? '' : slug.trim()]
+  })
 }
 
 /** Any text. `what` completes the error message if it is missing. */

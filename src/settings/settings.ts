@@ -1,5 +1,15 @@
 import { z } from 'zod'
-import { databaseUrl, httpUrl, httpUrlWithQuery, needed, trustedProxies, webhookSecret, wholeNumber } from './checks.ts'
+import {
+  courseModes,
+  databaseUrl,
+  httpUrl,
+  httpUrlWithQuery,
+  needed,
+  onOrOff,
+  trustedProxies,
+  webhookSecret,
+  wholeNumber,
+} from './checks.ts'
 
 export interface About {
   /** What the setting is, as a noun phrase. The table of settings and .env.example are generated from these. */
@@ -53,6 +63,16 @@ export const SETTINGS_SCHEMA = z.object({
   LERNITO_LMS_CONCURRENCY: wholeNumber(1, 32).register(about, {
     meaning: 'The concurrent calls to the LMS of all replicas together. An LMS with two workers serves no more than 2.',
     fallback: '2',
+  }),
+  LERNITO_EMAIL_STUDENTS: onOrOff.register(about, {
+    meaning:
+      'Whether the LMS sends its own mail to each buyer whom a batch enrolls: on or off. It is sent once for each sale and course. Buyers who are enrolled singly get none.',
+    fallback: 'off',
+  }),
+  LERNITO_COURSE_MODE: courseModes.optional().register(about, {
+    meaning:
+      "The course mode to enroll buyers in: one slug for all courses, or a comma-separated list of key=slug. Without it, the LMS chooses the course's default mode.",
+    example: 'course-v1:Org+Course+Run=verified',
   }),
   LERNITO_DATABASE_URL: databaseUrl.register(about, {
     meaning:

@@ -35,9 +35,9 @@ const WORDS: Partial<Record<EventKind, string>> = {
 
 /** Logs an event of a delivery's timeline. `delivery` is the delivery's id, by which all its lines can be found. */
 export function logEvent(log: Log, event: DeliveryEvent): void {
-  const { deliveryId, kind, detail, actor } = event
+  const { deliveryId, kind, detail, actor, isTest } = event
   const of = deliveryId === '' ? {} : { delivery: deliveryId }
-  const fields = { ...of, event: kind, detail, ...(actor === null ? {} : { actor }) }
+  const fields = { ...of, event: kind, detail, ...(actor === null ? {} : { actor }), ...(isTest ? { test: true } : {}) }
   const message = `${deliveryId === '' ? 'deliveries:' : 'delivery'} ${WORDS[kind] ?? kind.replaceAll('_', ' ')}`
   if (kind === 'needs_attention') log.warn(fields, 'delivery needs attention')
   else log[kind === 'withdrawal_failed' || kind === 'id_reused' ? 'warn' : 'info'](fields, message)

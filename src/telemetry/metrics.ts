@@ -5,6 +5,8 @@ import { addGauges, type GaugeSources } from './gauges.ts'
 
 /** From one call to a fast LMS to a backlog of one day. */
 const ENROLLMENT_SECONDS = [0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 300, 1800, 3600, 6 * 3600, 24 * 3600]
+/** From an hour to a quarter: a buyer registers when they want the course. */
+const CLAIM_SECONDS = [1, 24, 3 * 24, 7 * 24, 30 * 24, 90 * 24].map((hours) => hours * 3600)
 const FINAL_STATES = DELIVERY_STATES.filter((state) => state !== 'queued')
 const CALL_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30]
 
@@ -16,7 +18,7 @@ export function createMetrics(sources: GaugeSources) {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const { answers, refused, previousSecret } = webhookMetrics([registry])
-  const { events, enrollmentSeconds } = deliveryMetrics([registry])
+  const { events, enrollmentSeconds, claimSeconds, rounds } = deliveryMetrics([registry])
   const { calls, callSeconds } = lmsMetrics([registry])
   addGauges({ registry, sources })
 
@@ -25,10 +27,13 @@ export function createMetrics(sources: GaugeSources) {
     onAnswer: (status: number): void => answers.inc({ status }),
     onRefused: (reason: string): void => refused.inc({ reason }),
     onPreviousSecret: (): void => previousSecret.inc(),
-    onEvent: ({ kind, timeToEnrollmentMs }: DeliveryEvent): void => {
+    onEvent: ({ kind, timeToEnrollmentMs, timeToClaimMs }: DeliveryEvent): void => {
       events.inc({ kind })
+      if (timeToClaimMs !== undefined) claimSeconds.observe(timeToClaimMs / 1000)
       if (timeToEnrollmentMs !== undefined) enrollmentSeconds.observe(timeToEnrollmentMs / 1000)
     },
+    onFollowUp: ({ complete }: { complete: boolean }): void =>
+      rounds.inc({ result: complete ? 'complete' : 'stopped' }),
     onCall: ({ endpoint, method, status, ms }: LmsCall): void => {
       calls.inc({ endpoint, method, status: status ?? 'none' })
       callSeconds.observe({ endpoint }, ms / 1000)
@@ -81,7 +86,20 @@ function deliveryMetrics(registers: Registry[]) {
     buckets: ENROLLMENT_SECONDS,
     registers,
   })
-  return { events, enrollmentSeconds }
+  const claimSeconds = new Histogram({
+    name: 'lernito_claim_seconds',
+    help: 'Time from the arrival of a delivery until its buyer, who had no active account, was found enrolled.',
+    buckets: CLAIM_SECONDS,
+    registers,
+  })
+  const rounds = new Counter({
+    name: 'lernito_follow_up_rounds_total',
+    help: 'Rounds of the follow-up of pre-enrolled buyers, by result: complete, or stopped before the end.',
+    labelNames: ['result'],
+    registers,
+  })
+  for (const result of ['complete', 'stopped']) rounds.inc({ result }, 0)
+  return { events, enrollmentSeconds, claimSeconds, rounds }
 }
 
 function lmsMetrics(registers: Registry[]) {

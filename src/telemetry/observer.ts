@@ -11,6 +11,14 @@ export type CourseReport =
   | { readonly kind: 'works'; readonly course: string }
   | { readonly kind: 'paused'; readonly course: string; readonly probeAt: number; readonly message: string }
 
+/** A round of the follow-up; see src/follow-up/round.ts. */
+export interface FollowUpReport {
+  readonly deliveries: number
+  readonly events: number
+  readonly complete: boolean
+  readonly reason: string | null
+}
+
 interface ObserverParts {
   readonly log: Log
   readonly metrics: Metrics
@@ -31,6 +39,15 @@ function observeDeliveries({ log, metrics, notifier }: ObserverParts) {
       logEvent(log, event)
       metrics.onEvent(event)
       notifier?.onEvent(event)
+    },
+    /**
+     * After a round of the follow-up. `events` counts what it found and stored; each has a line of its own. `reason`: the
+     * failure of a call; null if there was none.
+     */
+    onFollowUp: ({ reason, complete, ...fields }: FollowUpReport): void => {
+      metrics.onFollowUp({ complete })
+      if (reason !== null) log.warn({ ...fields, complete, reason }, 'follow-up of pre-enrolled buyers failed in part')
+      else log[fields.events === 0 ? 'debug' : 'info']({ ...fields, complete }, 'pre-enrolled buyers followed up')
     },
     onPurged: ({ deliveries, days }: { deliveries: number; days: number }): void =>
       log.info({ deliveries, days }, 'old deliveries deleted'),

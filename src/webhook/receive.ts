@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto'
 import type { About, EnrollmentRequest } from '../delivery/types.ts'
-import { canonicalJson } from '../signature/canonical.ts'
+import { digestOf } from '../payload/digest.ts'
+import { aboutOf, type FieldErrors, readPayload } from '../payload/rules.ts'
 import { checkJson, type Json, JsonSyntaxError, readJson } from '../signature/json.ts'
 import type { StandardFault } from '../signature/standard.ts'
 import { readUtf8, Utf8Error } from '../signature/utf8.ts'
 import { type Authenticated, authenticate, claimOf, type Headers, headerOf } from './authenticate.ts'
-import { aboutOf, type FieldErrors, readPayload } from './payload.ts'
 
 /**
  * They are also values of a metric label, so keep them few. `json`: the body is not JSON in UTF-8. From `signature` on:
@@ -118,11 +117,6 @@ function readBody(body: Uint8Array, isSigned: boolean): Json | JsonSyntaxError |
     throw error
   }
 }
-
-const digestOf = (json: Json): string =>
-  createHash('sha256')
-    .update(canonicalJson(json, { spaces: false, ascii: true }))
-    .digest('hex')
 
 /** The cause is for the log: the answer is the same for each, so that it tells a stranger nothing. */
 const unauthenticated = (code: StandardFault): Refused => ({

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { isEmail } from '../../src/webhook/email.ts'
+import { isEmail } from '../../src/payload/email.ts'
 import { ROOT } from './documents.ts'
 
 test('the address of the service user is one with which the admin of Django can save the user', () => {

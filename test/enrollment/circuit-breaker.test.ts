@@ -4,6 +4,7 @@ import { type CircuitBreaker, createCircuitBreaker } from '../../src/enrollment/
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
 import { type RunningStandIn, startStandIn } from '../../src/sandbox/stand-in.ts'
 import { control, DEMO } from '../harness.ts'
+import { ENROLL } from '../openedx/calls.ts'
 import { lmsAt } from './lms-at.ts'
 
 const BULK = '/api/bulk_enroll/v1/bulk_enroll'
@@ -51,7 +52,7 @@ afterEach(() => stop())
 const sandbox = () => control(standIn.url)
 const sell = async () => {
   const permit = await budget.acquire(new AbortController().signal)
-  return breaker.lms.bulkEnroll(permit, { courses: [DEMO], emails: ['new@example.com'] })
+  return breaker.lms.bulkEnroll(permit, { ...ENROLL, courses: [DEMO], emails: ['new@example.com'] })
 }
 const kindOf = async (): Promise<string> => {
   const judged = await sell()
@@ -144,7 +145,10 @@ test('an unused permit goes back to the budget', async () => {
   await sandbox().faults([{ status: 503 }])
   await kindOf()
   let givenBack = 0
-  await breaker.lms.bulkEnroll({ spend: () => {}, release: () => givenBack++ }, { courses: [DEMO], emails: ['a@b.cd'] })
+  await breaker.lms.bulkEnroll(
+    { spend: () => {}, release: () => givenBack++ },
+    { ...ENROLL, courses: [DEMO], emails: ['a@b.cd'] },
+  )
   assert.equal(givenBack, 1)
 })
 

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { batchCanName } from '../../src/openedx/batch-answer.ts'
 import {
   bulkAvailableRequest,
-  bulkCanName,
   bulkEnrollRequest,
   judgeBulkAvailable,
   judgeBulkEnroll,
 } from '../../src/openedx/bulk-enroll.ts'
+import { ENROLL } from './calls.ts'
 import { answer, answerOf, asked, exchangeOf, verdict } from './recorded.ts'
 
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
@@ -27,9 +28,9 @@ test('a bulk call is as recorded, with each address once and in sorted order', (
   const courses = [DEMO, 'course-v1:Lernito+PY101+2026']
   const like = exchangeOf('bulk-enroll', 'two courses').request
   const identifiers = 'alice@example.com,fresh@example.com,grace@example.com'
-  const request = bulkEnrollRequest({ courses, emails })
-  assert.deepEqual(asked(request), asked({ ...like, json: { ...like.json, identifiers } }))
-  const body = asked(bulkEnrollRequest({ courses, emails: ['b@x.com', 'A@x.com', 'C@x.com'] })).body
+  const request = bulkEnrollRequest({ ...ENROLL, courses, emails })
+  assert.deepEqual(asked(request), asked({ ...like, json: { ...like.json, identifiers, reason: ENROLL.reason } }))
+  const body = asked(bulkEnrollRequest({ ...ENROLL, courses, emails: ['b@x.com', 'A@x.com', 'C@x.com'] })).body
   assert.equal(body.identifiers, 'A@x.com,b@x.com,C@x.com')
 })
 
@@ -44,16 +45,17 @@ test('an address that bulk_enroll would split, or take for a username or another
     'a\u0085b@x.com',
     'frank',
   ]
-  assert.deepEqual(bad.filter(bulkCanName), [])
-  for (const email of bad) assert.throws(() => bulkEnrollRequest({ courses: [DEMO], emails: [email] }), /singly/)
-  assert.ok(["o'neil@example.com", 'a+b@example.com', 'new@xn--exmple-cua.com'].every(bulkCanName))
+  assert.deepEqual(bad.filter(batchCanName), [])
+  for (const email of bad)
+    assert.throws(() => bulkEnrollRequest({ ...ENROLL, courses: [DEMO], emails: [email] }), /singly/)
+  assert.ok(["o'neil@example.com", 'a+b@example.com', 'new@xn--exmple-cua.com'].every(batchCanName))
 })
 
 const row = { user: true, enrollment: true, allowed: false, auto_enroll: false }
 function made(results: object[], action = 'enroll') {
   return answer(200, { courses: { [DEMO]: { action, auto_enroll: true, results } } })
 }
-const call = { courses: [DEMO], emails: ['a@x.com', 'b@x.com'] }
+const call = { ...ENROLL, courses: [DEMO], emails: ['a@x.com', 'b@x.com'] }
 
 test('if any result is an error, the answer proves nothing', () => {
   const found = judgeBulkEnroll(

@@ -1,20 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type BulkCall, judgeBulkEnroll } from '../../src/openedx/bulk-enroll.ts'
+import { ENROLL } from './calls.ts'
 import { answerOf, type Exchange, exchangeOf, recorded } from './recorded.ts'
 
 const PATH = '/api/bulk_enroll/v1/bulk_enroll'
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
 
 /** The courses and people that a recorded call names, split as the LMS splits them. */
-function meant({ request }: Exchange): BulkCall {
+function meant({ request }: Exchange): BulkCall<'enroll'> {
   const list = (field: unknown) =>
     Array.isArray(field)
       ? field.map(String)
       : String(field ?? '')
           .split(/[\s,]+/)
           .filter(Boolean)
-  return { courses: list(request.json?.courses), emails: list(request.json?.identifiers) }
+  return { ...ENROLL, courses: list(request.json?.courses), emails: list(request.json?.identifiers) }
 }
 
 function judged(exchange: Exchange) {

@@ -7,6 +7,7 @@ import type { Judged } from '../../src/openedx/failure.ts'
 import { createLms, type Lms } from '../../src/openedx/lms.ts'
 import { tokenRequest } from '../../src/openedx/token-endpoint.ts'
 import { createTransport, type LmsRequest } from '../../src/openedx/transport.ts'
+import { ENROLL } from './calls.ts'
 import { hasOpenssl, selfSigned, startTls } from './certificates.ts'
 import { cut, hang, json, page, type Reply, startScriptedLms } from './scripted-lms.ts'
 
@@ -14,6 +15,7 @@ const of = { email: 'new@example.com', course: 'course-v1:edX+DemoX+Demo_Course'
 const ALLOWED = '/api/enrollment/v1/enrollment_allowed/'
 const ENROLLMENT = '/api/enrollment/v1/enrollment'
 const BULK = '/api/bulk_enroll/v1/bulk_enroll'
+const MODIFY = `/api/instructor/v2/courses/${encodeURIComponent(of.course)}/enrollments/modify`
 
 /** Every call that changes something, with its route. */
 const CHANGES = {
@@ -21,7 +23,9 @@ const CHANGES = {
   [`DELETE ${ALLOWED}`]: async (lms: Lms) => lms.disallow(await permit(), of),
   [`POST ${ENROLLMENT}`]: async (lms: Lms) =>
     lms.enroll(await permit(), { username: 'new', course: of.course, mode: null }),
-  [`POST ${BULK}`]: async (lms: Lms) => lms.bulkEnroll(await permit(), { courses: [of.course], emails: [of.email] }),
+  [`POST ${MODIFY}`]: async (lms: Lms) => lms.modify({ ...ENROLL, course: of.course, emails: [of.email] }),
+  [`POST ${BULK}`]: async (lms: Lms) =>
+    lms.bulkEnroll(await permit(), { ...ENROLL, courses: [of.course], emails: [of.email] }),
 } as const
 
 const permit = () => unlimitedBudget().acquire(new AbortController().signal)
@@ -98,8 +102,12 @@ test('a read never takes effect, whatever the answer is', async (t) => {
   for (const reply of [cut, page(500, 'Server error'), json(200, 'odd')]) {
     scripted.on(`GET ${ALLOWED}`, reply)
     scripted.on('GET /api/user/v1/accounts', reply)
+    scripted.on('POST /api/user/v1/accounts/search_emails', reply)
+    scripted.on(`POST ${MODIFY.replace('edX%2BDemoX%2BDemo_Course', 'x%2By%2Bz')}`, reply)
     assert.equal(inDoubt(await lms.allowances(await permit(), of)), false)
     assert.equal(inDoubt(await lms.account(of.email)), false)
+    assert.equal(inDoubt(await lms.searchEmails([of.email])), false)
+    assert.equal(inDoubt(await lms.modifyAvailable()), false)
   }
 })
 

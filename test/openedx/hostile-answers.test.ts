@@ -7,14 +7,18 @@ import { judgeAccount } from '../../src/openedx/accounts.ts'
 import { type Answer, judgeOther } from '../../src/openedx/answer.ts'
 import { judgeBulkAvailable, judgeBulkEnroll } from '../../src/openedx/bulk-enroll.ts'
 import { judgeCourseList } from '../../src/openedx/course-list.ts'
+import { judgeCourseModes } from '../../src/openedx/course-modes.ts'
 import { judgeCourse } from '../../src/openedx/courses.ts'
-import { judgeEnroll, judgeEnrollment } from '../../src/openedx/enrollment.ts'
+import { judgeEnroll, judgeEnrollment, judgeUnenroll } from '../../src/openedx/enrollment.ts'
 import { judgeAllow, judgeAllowances, judgeDisallow } from '../../src/openedx/enrollment-allowed.ts'
-import { judgeEnrollmentList } from '../../src/openedx/enrollment-list.ts'
+import { judgeCourseEnrollmentList, judgeEnrollmentList } from '../../src/openedx/enrollment-list.ts'
 import type { Judged } from '../../src/openedx/failure.ts'
 import { judgeHeartbeat } from '../../src/openedx/heartbeat.ts'
+import { judgeModify, judgeModifyAvailable } from '../../src/openedx/instructor-enrollments.ts'
+import { judgeSearchEmails } from '../../src/openedx/search-emails.ts'
 import { judgeToken } from '../../src/openedx/token.ts'
 import { listening } from '../listening.ts'
+import { ENROLL } from './calls.ts'
 import { answer } from './recorded.ts'
 import { type Reply, startScriptedLms } from './scripted-lms.ts'
 import { transportTo } from './transport-to.ts'
@@ -26,15 +30,22 @@ const person = { username: 'alice', course: COURSE }
 const JUDGES: Readonly<Record<string, (answer: Answer) => Judged<unknown> | Promise<Judged<unknown>>>> = {
   account: (answer) => judgeAccount(answer, { email: EMAIL }),
   course: judgeCourse,
+  'course modes': judgeCourseModes,
   'course list': (answer) => judgeCourseList(answer, { username: 'lernito_service' }),
   'bulk available': judgeBulkAvailable,
-  bulk: (answer) => judgeBulkEnroll(answer, { courses: [COURSE], emails: [EMAIL] }),
+  bulk: (answer) => judgeBulkEnroll(answer, { ...ENROLL, courses: [COURSE], emails: [EMAIL] }),
+  'modify available': judgeModifyAvailable,
+  modify: (answer) => judgeModify(answer, { ...ENROLL, course: COURSE, emails: [EMAIL] }),
+  'search by e-mail': (answer) => judgeSearchEmails(answer, { emails: [EMAIL] }),
   enrollment: (answer) => judgeEnrollment(answer, person),
   enroll: (answer) => judgeEnroll(answer, person),
   allow: (answer) => judgeAllow(answer, { course: COURSE }),
   allowances: (answer) => judgeAllowances(answer, { email: EMAIL }),
   disallow: judgeDisallow,
+  unenroll: (answer) => judgeUnenroll(answer, person),
   'enrollment list': judgeEnrollmentList,
+  'enrollment list of a course': (answer) =>
+    judgeCourseEnrollmentList(answer, { course: COURSE, usernames: ['alice'] }),
   heartbeat: judgeHeartbeat,
   token: judgeToken,
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type Permit, unlimitedBudget } from '../../src/openedx/budget.ts'
 import { createLms } from '../../src/openedx/lms.ts'
+import { ENROLL } from './calls.ts'
 import { exchangeOf, verdict } from './recorded.ts'
 import { cut, json, jwt, page, type Reply, startScriptedLms, token } from './scripted-lms.ts'
 
@@ -154,16 +155,70 @@ test('bulk_enroll is detected without a token, and the result is kept until a ca
   assert.equal(verdict(await lms.bulkAvailable()), true)
   assert.equal(scripted.seenAt(`GET ${BULK}`)[0]?.headers.authorization, undefined)
   scripted.on(`POST ${BULK}`, replay('bulk-enroll-off', 'bulk enrolment when the flag is off'))
-  const call = { courses: [DEMO], emails: ['alice@example.com'] }
+  const call = { ...ENROLL, courses: [DEMO], emails: ['alice@example.com'] }
   assert.equal(verdict(await lms.bulkEnroll(await permit(), call)), 'misconfigured')
   assert.equal(verdict(await lms.bulkAvailable()), false)
+})
+
+const MODIFY = (course: string): string =>
+  `POST /api/instructor/v2/courses/${encodeURIComponent(course)}/enrollments/modify`
+const NEWER = '../lms-newer/enrollments-modify'
+
+test('modify is detected without a token, and looked for again after 5 min, or when a call finds it gone', async (t) => {
+  const { scripted, lms, at } = await start(t)
+  const probe = MODIFY('course-v1:x+y+z')
+  const there = replay(NEWER, 'no authorization, a placeholder key (probe without knowing a course)')
+  const gone = replay(NEWER, 'a path that does not exist below it, no authorization')
+  scripted.on(probe, gone, there, there, gone)
+  assert.equal(verdict(await lms.modifyAvailable()), false)
+  at.ms += 299_999
+  assert.equal(verdict(await lms.modifyAvailable()), false)
+  at.ms += 1
+  assert.equal(verdict(await lms.modifyAvailable()), true)
+  assert.ok(scripted.seenAt(probe).every(({ headers }) => headers.authorization === undefined))
+
+  const call = { ...ENROLL, course: DEMO, emails: ['n1@example.com'] }
+  scripted.on(MODIFY(DEMO), replay(NEWER, 'an unknown address'), page(404, 'Page not found'))
+  assert.equal((await lms.modify(call)).ok, true)
+  assert.equal(verdict(await lms.modify(call)), 'misconfigured')
+  await lms.modifyAvailable()
+  assert.equal(verdict(await lms.modifyAvailable()), true)
+  assert.equal(scripted.seenAt(probe).length, 3)
+})
+
+test('a missing course says nothing about whether the LMS has modify', async (t) => {
+  const { scripted, lms } = await start(t)
+  const probe = MODIFY('course-v1:x+y+z')
+  scripted.on(probe, replay(NEWER, 'no authorization, a placeholder key (probe without knowing a course)'))
+  scripted.on(MODIFY(DEMO), replay(NEWER, 'no such course'))
+  await lms.modifyAvailable()
+  assert.equal(verdict(await lms.modify({ ...ENROLL, course: DEMO, emails: ['n1@example.com'] })), null)
+  await lms.modifyAvailable()
+  assert.equal(scripted.seenAt(probe).length, 1)
+})
+
+test('an LMS that has no search of addresses is asked for it once in 5 min', async (t) => {
+  const { scripted, lms, at } = await start(t)
+  const route = 'POST /api/user/v1/accounts/search_emails'
+  const found = replay('../lms-newer/people-lists', 'search_emails: two that exist, not in alphabetic order')
+  scripted.on(route, page(404, 'Page not found'), found)
+  const search = async () => {
+    const judged = await lms.searchEmails(['alice@example.com', 'erin@example.com'])
+    return [judged.ok && judged.value !== null, scripted.seenAt(route).length]
+  }
+  assert.deepEqual(await search(), [false, 1])
+  at.ms += 299_999
+  assert.deepEqual(await search(), [false, 1])
+  at.ms += 1
+  assert.deepEqual(await search(), [true, 2])
+  assert.deepEqual(await search(), [true, 3])
 })
 
 test('a call that the LMS throttles spends its permit, which is good for one call', async (t) => {
   const { scripted, lms } = await start(t)
   scripted.on(`POST ${BULK}`, replay('throttle', 'the 121st call within a minute'))
   const once = await permit()
-  const call = { courses: [DEMO], emails: ['alice@example.com'] }
+  const call = { ...ENROLL, courses: [DEMO], emails: ['alice@example.com'] }
   const judged = await lms.bulkEnroll(once, call)
   assert.ok(!judged.ok)
   assert.deepEqual([judged.failure.kind, judged.failure.retryAfterMs], ['throttled', 58_000])

@@ -4,15 +4,24 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { accountRequest, judgeAccount } from '../../src/openedx/accounts.ts'
-import { bulkAvailableRequest, bulkCanName, bulkEnrollRequest } from '../../src/openedx/bulk-enroll.ts'
+import { batchCanName } from '../../src/openedx/batch-answer.ts'
+import { bulkAvailableRequest, bulkEnrollRequest } from '../../src/openedx/bulk-enroll.ts'
 import { courseListRequest } from '../../src/openedx/course-list.ts'
+import { courseModesRequest } from '../../src/openedx/course-modes.ts'
 import { courseRequest, judgeCourse } from '../../src/openedx/courses.ts'
-import { enrollmentRequest, enrollRequest } from '../../src/openedx/enrollment.ts'
+import { enrollmentRequest, enrollRequest, unenrollRequest } from '../../src/openedx/enrollment.ts'
 import { allowancesRequest, allowRequest, disallowRequest } from '../../src/openedx/enrollment-allowed.ts'
-import { enrollmentListRequest } from '../../src/openedx/enrollment-list.ts'
+import {
+  courseEnrollmentListRequest,
+  enrollmentListRequest,
+  listCanNameUser,
+} from '../../src/openedx/enrollment-list.ts'
 import { heartbeatRequest } from '../../src/openedx/heartbeat.ts'
+import { modifyAvailableRequest, modifyCanName, modifyRequest } from '../../src/openedx/instructor-enrollments.ts'
+import { searchEmailsRequest } from '../../src/openedx/search-emails.ts'
 import { tokenRequest } from '../../src/openedx/token-endpoint.ts'
 import type { LmsRequest } from '../../src/openedx/transport.ts'
+import { ENROLL } from './calls.ts'
 import { answer } from './recorded.ts'
 
 const ORIGIN = 'https://lms.test'
@@ -126,6 +135,16 @@ test('a key and a username from an answer of the LMS stay within their segments 
   fc.assert(property, RUNS)
 })
 
+test('a key of the settings stays within its segment of the path of the course modes', () => {
+  const property = fc.property(takenKey, (course) => {
+    const url = parsed(courseModesRequest({ course }), '/api/enrollment/v1/course/')
+    assertQuery(url, {})
+    const rest = url.pathname.slice(`${PREFIX}/api/enrollment/v1/course/`.length)
+    assert.equal(rest.split('/').map(decodeURIComponent).join('/'), course)
+  })
+  fc.assert(property, RUNS)
+})
+
 test('no value in a body changes the path or the fields', () => {
   const property = fc.property(hostile, takenKey, fc.option(hostile), (text, course, mode) => {
     const allow = allowRequest({ email: text, course })
@@ -155,12 +174,19 @@ test('no code from a browser changes the path or the other fields of the form', 
 
 test('no address and no key adds a person or a course to a bulk call, which has both in lists with commas', () => {
   const name = fc.tuple(hostile, hostile).map(([a, b]) => `${a}@${b}`)
-  const emails = fc.uniqueArray(name.filter(bulkCanName), { minLength: 1, maxLength: 5 })
+  const emails = fc.uniqueArray(name.filter(batchCanName), { minLength: 1, maxLength: 5 })
   const property = fc.property(emails, fc.uniqueArray(takenKey, { minLength: 1, maxLength: 3 }), (people, courses) => {
-    const request = bulkEnrollRequest({ courses, emails: people })
+    const request = bulkEnrollRequest({ ...ENROLL, courses, emails: people })
     assert.equal(parsed(request, '/api/bulk_enroll/v1/bulk_enroll').search, '')
     const body = Object(jsonIn(request))
-    assert.deepEqual(Object.keys(body).sort(), ['action', 'auto_enroll', 'courses', 'email_students', 'identifiers'])
+    assert.deepEqual(Object.keys(body).sort(), [
+      'action',
+      'auto_enroll',
+      'courses',
+      'email_students',
+      'identifiers',
+      'reason',
+    ])
     // The LMS splits both at commas, and the people also at white space (recorded: bulk-enroll.json).
     assert.deepEqual(new Set(body.identifiers.split(/[\s,]+/)), new Set(people))
     assert.deepEqual(body.courses.split(','), courses)
@@ -168,9 +194,41 @@ test('no address and no key adds a person or a course to a bulk call, which has 
   fc.assert(property, RUNS)
 })
 
+test('a course key from an answer of the LMS stays within its segment of the path of modify, and each address is one item', () => {
+  const name = fc.tuple(hostile, hostile).map(([a, b]) => `${a}@${b}`)
+  const emails = fc.uniqueArray(name.filter(batchCanName), { minLength: 1, maxLength: 5 })
+  const property = fc.property(emails, takenKey.filter(modifyCanName), hostile, (people, course, reason) => {
+    const request = modifyRequest({ ...ENROLL, course, emails: people, reason })
+    const url = parsed(request, '/api/instructor/v2/courses/')
+    const [segment = '', ...rest] = url.pathname.slice(`${PREFIX}/api/instructor/v2/courses/`.length).split('/')
+    assert.deepEqual([decodeURIComponent(segment), ...rest, url.search], [course, 'enrollments', 'modify', ''])
+    const { identifier, ...others } = Object(jsonIn(request))
+    assert.deepEqual(new Set(identifier), new Set(people))
+    assert.deepEqual(others, { action: 'enroll', auto_enroll: true, email_students: false, reason })
+  })
+  fc.assert(property, RUNS)
+})
+
+test('the other requests about several people have no value in their path but those of their query', () => {
+  const names = fc.array(part.filter(listCanNameUser), { minLength: 1, maxLength: 5 })
+  const property = fc.property(fc.array(hostile), names, takenKey, (emails, usernames, course) => {
+    const search = searchEmailsRequest({ emails })
+    assert.equal(parsed(search, '/api/user/v1/accounts/search_emails').search, '')
+    assert.deepEqual(jsonIn(search), { emails })
+    const list = parsed(courseEnrollmentListRequest({ course, usernames }), '/api/enrollment/v1/enrollments')
+    assertQuery(list, { course_id: course, username: usernames.join(','), page_size: '100' })
+    const unenroll = unenrollRequest({ username: emails[0] ?? '', course })
+    assert.equal(parsed(unenroll, '/api/enrollment/v1/enrollment').search, '')
+    const fields = { user: emails[0] ?? '', is_active: false, course_details: { course_id: course } }
+    assert.deepEqual(jsonIn(unenroll), fields)
+  })
+  fc.assert(property, RUNS)
+})
+
 test('each request without input goes to its own route', () => {
   assert.equal(parsed(heartbeatRequest(), '/heartbeat').search, '')
   assert.equal(parsed(bulkAvailableRequest(), '/api/bulk_enroll/v1/bulk_enroll').search, '')
+  assert.equal(parsed(modifyAvailableRequest(), '/api/instructor/v2/courses/').search, '')
 })
 
 test('every function that builds a request is tested here', () => {

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { type Permit, unlimitedBudget } from '../../src/openedx/budget.ts'
 import { createLms } from '../../src/openedx/lms.ts'
 import { type StandInOptions, startStandIn } from '../../src/sandbox/stand-in.ts'
+import { ENROLL } from './calls.ts'
 import { verdict } from './recorded.ts'
 
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
@@ -61,7 +62,7 @@ test('the client makes all calls of a sale, and the LMS then has its enrollments
   assert.equal(verdict(await lms.bulkAvailable()), true)
 
   const emails = ['bob@example.com', 'new@example.com', 'alice@example.com', 'retired@example.com']
-  const judged = await lms.bulkEnroll(await permit(), { courses: [DEMO, FULL], emails })
+  const judged = await lms.bulkEnroll(await permit(), { ...ENROLL, courses: [DEMO, FULL], emails })
   assert.ok(judged.ok)
   assert.equal(judged.value.proof, true)
   for (const course of [DEMO, FULL]) {
@@ -80,7 +81,7 @@ test('a person who has not activated is enrolled singly, and the allowance of th
   const { lms, state } = await start(t)
   const bob = { username: 'bob_inactive', course: HONOR }
   const allowance = { email: 'bob@example.com', course: HONOR }
-  await lms.bulkEnroll(await permit(), { courses: [HONOR], emails: [allowance.email] })
+  await lms.bulkEnroll(await permit(), { ...ENROLL, courses: [HONOR], emails: [allowance.email] })
   assert.deepEqual(verdict(await lms.allowances(await permit(), allowance)), [
     { course: HONOR, autoEnroll: true, used: false, other: null },
   ])
@@ -97,7 +98,7 @@ test('a person who has not activated is enrolled singly, and the allowance of th
 test('without bulk_enroll, an unknown person is allowed singly, and a full course refuses', async (t) => {
   const { lms, state } = await start(t, { bulk: false })
   assert.equal(verdict(await lms.bulkAvailable()), false)
-  const call = { courses: [DEMO], emails: ['new@example.com'] }
+  const call = { ...ENROLL, courses: [DEMO], emails: ['new@example.com'] }
   assert.equal(verdict(await lms.bulkEnroll(await permit(), call)), 'misconfigured')
   const odd = { email: '"a, b"@example.com', course: DEMO }
   assert.equal(verdict(await lms.allow(await permit(), odd)), 'created')
@@ -115,7 +116,7 @@ test('a service user who is not staff is a misconfiguration for every call, and 
   const person = { username: 'alice', course: DEMO, mode: null }
   const judged = [
     await lms.account('alice@example.com'),
-    await lms.bulkEnroll(await permit(), { courses: [DEMO], emails: ['alice@example.com'] }),
+    await lms.bulkEnroll(await permit(), { ...ENROLL, courses: [DEMO], emails: ['alice@example.com'] }),
     await lms.enroll(await permit(), person),
     await lms.allow(await permit(), { email: 'new@example.com', course: DEMO }),
     await lms.allowances(await permit(), { email: 'new@example.com' }),
@@ -128,7 +129,7 @@ test('a service user who is not staff is a misconfiguration for every call, and 
 
 test('a throttle, a server error and a cut connection are different kinds of failure', async (t) => {
   const { lms, fault } = await start(t, { throttle: 1 })
-  const call = { courses: [DEMO], emails: ['alice@example.com'] }
+  const call = { ...ENROLL, courses: [DEMO], emails: ['alice@example.com'] }
   const path = '/api/bulk_enroll/v1/bulk_enroll'
   for (const [set, kind] of [
     [{ status: 503, retryAfter: 5 }, 'unreachable'],

@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
 import { createLms } from '../../src/openedx/lms.ts'
 import { startProduct } from '../harness.ts'
+import { ENROLL } from './calls.ts'
 import { json, page, type ScriptedLms, startScriptedLms } from './scripted-lms.ts'
 
 const COURSE = 'course-v1:edX+DemoX+Demo_Course'
@@ -25,17 +26,26 @@ async function askAll(lms: ReturnType<typeof createLms>): Promise<boolean[]> {
     await lms.bulkAvailable(),
     await lms.course(COURSE),
     await lms.account(person.email),
-    await lms.bulkEnroll(await permit(), { courses: [COURSE], emails: [person.email] }),
+    await lms.bulkEnroll(await permit(), { ...ENROLL, courses: [COURSE], emails: [person.email] }),
     await lms.enrollment(await permit(), person),
     await lms.enroll(await permit(), person),
     await lms.allow(await permit(), person),
     await lms.allowances(await permit(), person),
     await lms.disallow(await permit(), person),
     await lms.enrollments(await permit(), person),
+    await lms.enrollmentsOfCourse(await permit(), { course: COURSE, usernames: ['alice'] }),
+    await lms.unenroll(await permit(), person),
+    await lms.modifyAvailable(),
+    await lms.modify({ ...ENROLL, course: COURSE, emails: [person.email] }),
+    await lms.searchEmails([person.email]),
+    await lms.courseKeys(),
   ]
   assert.equal(Object.keys(lms).length, answers.length + 1, 'the client has a call that is not asked here')
   return answers.map(({ ok }) => ok)
 }
+
+const modifyPath = (course: string): string =>
+  `/api/instructor/v2/courses/${encodeURIComponent(course)}/enrollments/modify`
 
 const ROUTES = [
   'GET /heartbeat',
@@ -49,6 +59,12 @@ const ROUTES = [
   'GET /api/enrollment/v1/enrollment_allowed/',
   'DELETE /api/enrollment/v1/enrollment_allowed/',
   'GET /api/enrollment/v1/enrollments',
+  'GET /api/enrollment/v1/enrollments', // of a course
+  'POST /api/enrollment/v1/enrollment', // to unenroll
+  `POST ${modifyPath('course-v1:x+y+z')}`,
+  `POST ${modifyPath(COURSE)}`,
+  'POST /api/user/v1/accounts/search_emails',
+  'GET /api/courses/v1/courses/',
 ]
 
 for (const status of [301, 302, 303, 307, 308]) {

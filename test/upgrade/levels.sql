@@ -32,7 +32,7 @@ alter table "deliveries" add column "source" varchar(16) default 'shop' not null
 alter table "deliveries" add column "replaces" varchar(26);
 alter table "deliveries" add column "replaced_by" varchar(26);
 create table if not exists "leases" ("name" varchar(48) not null primary key, "owner" varchar(36) not null, "until" bigint not null);
-create table if not exists "withdrawals" ("id" varchar(26) not null primary key, "delivery_id" varchar(26) not null, "courses" mediumtext not null, "paid" integer not null, "actor" varchar(254) not null, "requested_at" bigint not null, "due_at" bigint not null, "attempts" integer not null, "ended_at" bigint, "result" mediumtext);
+create table if not exists "withdrawals" ("id" varchar(26) not null primary key, "delivery_id" varchar(26) not null, "courses" mediumtext not null, "paid" integer not null, "generation" integer default 0 not null, "owner" varchar(36), "effect_unknown" integer default 0 not null, "actor" varchar(254) not null, "requested_at" bigint not null, "due_at" bigint not null, "attempts" integer not null, "ended_at" bigint, "result" mediumtext);
 create index "withdrawals_delivery" on "withdrawals" ("delivery_id", "id");
 create index "withdrawals_due" on "withdrawals" ("ended_at", "due_at", "id");
 alter table "deliveries" add column "webhook_id" varchar(256);

@@ -1,0 +1,125 @@
+import { z } from 'zod'
+
+/** What a batch does for its people. `unenroll` also deletes their allowances. */
+export type BatchAction = 'enroll' | 'unenroll'
+
+/** The people of a call of bulk_enroll or enrollments/modify, and what the LMS does for them. */
+export interface BatchCall<A extends BatchAction> {
+  readonly action: A
+  /** Each satisfies batchCanName. */
+  readonly emails: readonly string[]
+  /** Names the sale in the LMS's audit (ManualEnrollmentAudit). The learner never sees it. */
+  readonly reason: string
+  /** Whether the LMS sends its own mail to each of them. It does so again in each repeat of the call. */
+  readonly emailStudents: boolean
+}
+
+/**
+ * What the LMS has for one person in one course after a call that enrolls:
+ * - `inactive`: the person registered and has not activated, so the call made only an allowance.
+ * - `enrolled_and_allowed`: both. Either the person activated long ago, or the person has not activated, was enrolled
+ *   singly, and now also got an allowance (recorded: sequence.json, '132').
+ * - `allowed_before`: there was an allowance before the call. An account that now has another address may have used it;
+ *   the answer doesn't say.
+ * - `inactive_not_allowed`: the person registered and has not activated, and another account has used the course's
+ *   allowance for the address.
+ * - `retired`: neither enrolled nor allowed.
+ * - `invalid`: not an address for the LMS.
+ */
+export type PersonResult =
+  | 'enrolled'
+  | 'enrolled_and_allowed'
+  | 'allowed'
+  | 'allowed_before'
+  | 'inactive'
+  | 'inactive_not_allowed'
+  | 'retired'
+  | 'invalid'
+  | 'error'
+
+/**
+ * What a call that unenrolls found for one person in one course. Afterwards there is neither an active enrollment nor
+ * an allowance.
+ * - `unenrolled`: the person was enrolled.
+ * - `disallowed`: the person had only an allowance.
+ * - `nothing`: neither.
+ */
+export type UnenrollResult = 'unenrolled' | 'disallowed' | 'nothing' | 'invalid' | 'error'
+
+/** The results of a person for each action. */
+export interface ResultOf {
+  readonly enroll: PersonResult
+  readonly unenroll: UnenrollResult
+}
+
+export interface BatchAnswer<A extends BatchAction> {
+  /** false if any result is `error`: the LMS may then have rolled back the whole call. */
+  readonly proof: boolean
+  /** By course key, then by address, each spelled as in the call. */
+  readonly results: ReadonlyMap<string, ReadonlyMap<string, ResultOf[A]>>
+}
+
+/** bulk_enroll writes `invalidIdentifier`, and modify `invalid_identifier`. */
+const person = z.union([
+  z.object({ identifier: z.string(), error: z.literal(true) }),
+  z.object({ identifier: z.string(), invalidIdentifier: z.literal(true) }),
+  z.object({ identifier: z.string(), invalid_identifier: z.literal(true) }),
+  z.object({
+    identifier: z.string(),
+    before: z.object({ enrollment: z.boolean(), allowed: z.boolean() }),
+    after: z.object({ user: z.boolean(), enrollment: z.boolean(), allowed: z.boolean(), auto_enroll: z.boolean() }),
+  }),
+])
+/** The people of one course, as both APIs answer. */
+export const people = z.array(person)
+export type PersonRow = z.infer<typeof person>
+
+/** The longest address in a batch. modify refuses the whole call for a longer one (recorded: '256 characters'). */
+const MAX_ADDRESS = 255
+
+/**
+ * Whether an address may be sent in a batch. bulk_enroll splits its list at commas and white space, so it would enroll
+ * an address inside a quoted one instead (recorded: bulk-enroll.json, 'non-ASCII and quoted addresses'). Both APIs take
+ * a text without `@` for a username. For josé@ bulk_enroll enrolls jose@, and names josé@ in its answer (recorded
+ * there), so an address that isn't plain ASCII may not be sent either.
+ */
+export function batchCanName(email: string): boolean {
+  return email.includes('@') && /^[!-~]+$/.test(email) && !/[,"]/.test(email) && email.length <= MAX_ADDRESS
+}
+
+/**
+ * The addresses of a call, each once, by lowercase address: two calls at once that name the same people in another
+ * order deadlock in the LMS, which locks its rows regardless of letter case.
+ * @throws Error for an address that batchCanName rejects
+ */
+export function identifiersOf({ emails }: { readonly emails: readonly string[] }): string[] {
+  if (!emails.every(batchCanName)) throw new Error('a batch would name another person: enroll this address singly')
+  const byName = [...new Set(emails)].map((email) => ({ email, name: email.toLowerCase() }))
+  return byName.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)).map(({ email }) => email)
+}
+
+/** The result of one person; null if it is of a kind that was never recorded. */
+export function personResult<A extends BatchAction>(action: A, row: PersonRow): ResultOf[A] | null {
+  return RESULTS[action](row)
+}
+
+const RESULTS: { readonly [A in BatchAction]: (row: PersonRow) => ResultOf[A] | null } = {
+  enroll: (row) => {
+    if ('error' in row) return 'error'
+    if (!('after' in row)) return 'invalid'
+    const { user, enrollment, allowed, auto_enroll: autoEnroll } = row.after
+    if (enrollment) return allowed && autoEnroll ? 'enrolled_and_allowed' : 'enrolled'
+    if (!allowed) return user ? 'inactive_not_allowed' : 'retired'
+    // The call requested auto_enroll. An allowance without it was never recorded as a result.
+    if (!autoEnroll) return null
+    if (user) return 'inactive'
+    return row.before.allowed ? 'allowed_before' : 'allowed'
+  },
+  unenroll: (row) => {
+    if ('error' in row) return 'error'
+    if (!('after' in row)) return 'invalid'
+    if (row.after.enrollment || row.after.allowed) return null
+    if (row.before.enrollment) return 'unenrolled'
+    return row.before.allowed ? 'disallowed' : 'nothing'
+  },
+}

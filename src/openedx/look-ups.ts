@@ -1,0 +1,84 @@
+import { type Account, accountRequest, judgeAccount } from './accounts.ts'
+import type { Ask } from './ask.ts'
+import { AVAILABILITY_MS } from './batch-calls.ts'
+import { createCache } from './cache.ts'
+import { listCourseKeys } from './course-list.ts'
+import { type Course, canBeCourse, lookUpCourse } from './courses.ts'
+import { type Judged, succeeded } from './failure.ts'
+import { type FoundAccounts, judgeSearchEmails, searchEmailsRequest } from './search-emails.ts'
+import type { Tokens } from './token.ts'
+
+const COURSE_MS = 5 * 60_000
+/** Sales of a missing course cost the LMS at most one look-up in this time, however many there are. */
+const MISSING_COURSE_REST_MS = 250
+const MAX_COURSES = 5_000
+
+/** What the LMS tells about courses and people. It throttles none of it but the list of courses. */
+export interface LookUps {
+  /**
+   * The course with its true key, or null if there is none now. A course is kept for 5 min, unless it was requested
+   * before `since` (ms since 1970). A missing one is never kept: someone may have just created it, so the LMS is asked
+   * after this call begins.
+   */
+  course(key: string, since?: number): Promise<Judged<Course | null>>
+  /** The keys of the courses that the service user sees, at most 2,000. Kept for 5 min. */
+  courseKeys(): Promise<Judged<readonly string[]>>
+  account(email: string): Promise<Judged<Account>>
+  /**
+   * The accounts of these addresses. null if the LMS lets the service user search none; it is then asked again after
+   * 5 min.
+   * @throws Error for more than SEARCH_ADDRESSES addresses
+   */
+  searchEmails(emails: readonly string[]): Promise<Judged<FoundAccounts | null>>
+}
+
+interface Parts {
+  readonly ask: Ask
+  readonly tokens: Tokens
+  readonly now: () => number
+}
+
+export function createLookUps(parts: Parts): LookUps {
+  const { ask } = parts
+  return {
+    course: courseLookUp(parts),
+    courseKeys: courseList(parts),
+    account: (email) => ask(accountRequest({ email }), (answer) => judgeAccount(answer, { email })),
+    searchEmails: emailSearch(parts),
+  }
+}
+
+function courseLookUp({ ask, tokens, now }: Parts): LookUps['course'] {
+  const courses = createCache<Course | null>({
+    now,
+    max: MAX_COURSES,
+    ttlMs: (course) => (course === null ? 0 : COURSE_MS),
+    restMs: MISSING_COURSE_REST_MS,
+    load: (key) => lookUpCourse({ key, serviceUser: tokens.get, ask }),
+  })
+  return async (key, since) => (canBeCourse(key) ? courses.get(key, since) : succeeded(null))
+}
+
+function courseList({ ask, tokens, now }: Parts): LookUps['courseKeys'] {
+  const lists = createCache<readonly string[]>({
+    now,
+    max: 1,
+    ttlMs: () => COURSE_MS,
+    load: () => listCourseKeys({ serviceUser: tokens.get, ask }),
+  })
+  return () => lists.get('')
+}
+
+function emailSearch({ ask, now }: Omit<Parts, 'tokens'>): LookUps['searchEmails'] {
+  let missingSince: number | null = null
+  const isMissing = (): boolean => {
+    const age = missingSince === null ? null : now() - missingSince
+    return age !== null && age >= 0 && age < AVAILABILITY_MS // a clock that was set back ends it
+  }
+  return async (emails) => {
+    if (isMissing()) return succeeded(null)
+    const found = await ask(searchEmailsRequest({ emails }), (answer) => judgeSearchEmails(answer, { emails }))
+    missingSince = found.ok && found.value === null ? now() : null
+    return found
+  }
+}

@@ -1,0 +1,42 @@
+import { DELIVERY_STATES, type DeliveryState } from '../delivery/types.ts'
+import { type DeliveryFilter, readSearch } from './filter.ts'
+
+const DAY_MS = 24 * 3_600_000
+
+/** The query of a list's address, which also fills the form above the list. Days are UTC, `YYYY-MM-DD`. */
+export interface ListQuery {
+  readonly q: string
+  readonly state: DeliveryState | ''
+  readonly from: string
+  /** The last day, inclusive. */
+  readonly to: string
+}
+
+/** Reads an address or a form; an invalid value counts as missing. */
+export function readQuery(parameters: URLSearchParams): ListQuery {
+  const state = DELIVERY_STATES.find((one) => one === parameters.get('state')) ?? ''
+  const day = (name: string): string => {
+    const text = parameters.get(name) ?? ''
+    return /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text)) ? text : ''
+  }
+  return { q: (parameters.get('q') ?? '').trim().slice(0, 300), state, from: day('from'), to: day('to') }
+}
+
+/** Returns the filter of a query. It includes all of the last day, UTC. */
+export function filterOf({ q, state, from, to }: ListQuery): DeliveryFilter {
+  return {
+    ...readSearch(q),
+    ...(state === '' ? {} : { states: [state] }),
+    ...(from === '' ? {} : { from: Date.parse(from) }),
+    ...(to === '' ? {} : { to: Date.parse(to) + DAY_MS }),
+  }
+}
+
+/** Returns the query as the end of an address, with its question mark; empty if it has no condition. */
+export function queryText(query: Partial<ListQuery> & { after?: string }): string {
+  const given = Object.entries(query).filter(([, value]) => value !== '' && value !== undefined)
+  return given.length === 0 ? '' : `?${new URLSearchParams(given)}`
+}
+
+/** Whether a query has no condition and so matches all deliveries. */
+export const isEmpty = (query: ListQuery): boolean => queryText(query) === ''

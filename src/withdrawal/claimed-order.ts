@@ -1,0 +1,121 @@
+import type { Kysely } from 'kysely'
+import type { DeliveryRow, Tables, WithdrawalRow } from '../database/schema.ts'
+import { inTransaction } from '../database/transaction.ts'
+import type { WriteContext } from '../database/write-context.ts'
+import type { Replicas } from '../replicas/replicas.ts'
+
+/** How many due orders to look at. Other replicas may claim the first ones. */
+const PAGE = 20
+
+/** An order that this replica carries out under the name `owner`, and its delivery as it was when it was claimed. */
+export interface ClaimedOrder {
+  readonly row: WithdrawalRow
+  readonly owner: string
+  readonly delivery: DeliveryRow
+}
+
+/**
+ * Claims the next due order, the oldest first; null if there is none. An order whose owner is no longer a replica is
+ * free: a replica is removed only after its lease has ended, so it can make no more calls. Orders for a delivery that is
+ * still in a call are left for later: see untilReleased. Orders for a delivery that was erased are deleted.
+ */
+export async function claimOrder({
+  context: { database, random, now },
+  replicas,
+}: {
+  context: WriteContext
+  replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin'>
+}): Promise<ClaimedOrder | null> {
+  const { db } = database
+  const due = await db
+    .selectFrom('withdrawals')
+    .selectAll()
+    .where('ended_at', 'is', null)
+    .where('due_at', '<=', now())
+    .orderBy('due_at')
+    .orderBy('id')
+    .limit(PAGE)
+    .execute()
+  const free = due.length === 0 ? [] : await freeOf(db, due, replicas.me())
+  for (const row of free) {
+    const delivery = await db.selectFrom('deliveries').selectAll().where('id', '=', row.delivery_id).executeTakeFirst()
+    if (delivery === undefined) await db.deleteFrom('withdrawals').where('id', '=', row.id).execute()
+    else if (delivery.owner === null || delivery.state === 'queued') {
+      const owner = await inTransaction({
+        database,
+        random,
+        body: async (trx) => {
+          const me = await replicas.beat(trx) // blocks pruning, so that the owner can't be gone
+          return me !== null && (await setOwner(trx, { row, owner: me })) ? me : null
+        },
+        isStored: async () => false, // claiming it twice does no harm
+      })
+      if (owner !== null) return { row: { ...row, owner }, owner, delivery }
+    }
+  }
+  return null
+}
+
+/**
+ * The orders without an owner, those whose owner is gone, and those of this replica. It carries out one at a time, so
+ * these are left over from an attempt whose end the database could not store.
+ */
+async function freeOf(db: Kysely<Tables>, rows: readonly WithdrawalRow[], me: string): Promise<WithdrawalRow[]> {
+  const replicas = await db.selectFrom('replicas').select('id').execute()
+  const others = new Set(replicas.map(({ id }) => id).filter((id) => id !== me))
+  return rows.filter(({ owner }) => owner === null || !others.has(owner))
+}
+
+async function setOwner(on: Kysely<Tables>, { row, owner }: { row: WithdrawalRow; owner: string }): Promise<boolean> {
+  const { numUpdatedRows } = await on
+    .updateTable('withdrawals')
+    .set({ owner })
+    .where('id', '=', row.id)
+    .where('ended_at', 'is', null)
+    .where('owner', row.owner === null ? 'is' : '=', row.owner)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
+/**
+ * Whether the order may go on: it is still this replica's, has not ended, and the delivery was neither sent again nor
+ * replayed since it was ordered.
+ */
+export async function mayContinue(db: Kysely<Tables>, { row, owner }: ClaimedOrder): Promise<boolean> {
+  const found = await db
+    .selectFrom('withdrawals')
+    .innerJoin('deliveries', 'deliveries.id', 'withdrawals.delivery_id')
+    .select('deliveries.generation')
+    .where('withdrawals.id', '=', row.id)
+    .where('withdrawals.owner', '=', owner)
+    .where('withdrawals.ended_at', 'is', null)
+    .executeTakeFirst()
+  return found !== undefined && found.generation === row.generation
+}
+
+/** Records, before a call that changes something in the LMS, that the order may have an effect from now on. */
+export async function noteEffect(db: Kysely<Tables>, { row, owner }: ClaimedOrder): Promise<void> {
+  await db
+    .updateTable('withdrawals')
+    .set({ effect_unknown: 1 })
+    .where('id', '=', row.id)
+    .where('owner', '=', owner)
+    .execute()
+}
+
+/** Releases an order for a later attempt. `failed`: how the attempt ended; absent: it did not begin. */
+export async function releaseOrder(
+  db: Kysely<Tables>,
+  {
+    order: { row, owner },
+    dueAt,
+    failed,
+  }: { order: ClaimedOrder; dueAt: number; failed?: { readonly attempts: number; readonly result: string } },
+): Promise<void> {
+  await db
+    .updateTable('withdrawals')
+    .set({ owner: null, due_at: dueAt, ...failed })
+    .where('id', '=', row.id)
+    .where('owner', '=', owner)
+    .execute()
+}

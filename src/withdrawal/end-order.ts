@@ -1,0 +1,137 @@
+import type { DeliveryRow } from '../database/schema.ts'
+import { ROW_CHANGED } from '../database/transaction.ts'
+import type { WriteContext } from '../database/write-context.ts'
+import { isSameCourse } from '../delivery/same-course.ts'
+import {
+  type CourseStanding,
+  isDone,
+  isStopped,
+  type Outcome,
+  type Standings,
+  stateOfOutcome,
+} from '../delivery/types.ts'
+import type { EventDraft } from '../inbox/events.ts'
+import { readOutcome, readStandings } from '../inbox/rows.ts'
+import { touchFurtherCourses } from '../inbox/search-terms.ts'
+import { type AuditedContext, type AuditedResult, auditedChange } from '../operations/audited-change.ts'
+import { processAgain } from '../operations/replay.ts'
+import { readWithdrawable } from '../operations/withdrawable.ts'
+import { describeWithdrawal, type WithdrawalResult } from '../operations/withdrawal-row.ts'
+import { type ClaimedOrder, releaseOrder } from './claimed-order.ts'
+
+const SUPERSEDED = 'the sale was sent again or replayed after the withdrawal was ordered'
+
+/**
+ * Stores the result of an order, and what it means for the delivery, in one transaction. The delivery loses the courses
+ * that the buyer was taken out of. Without any left, it is withdrawn. If the delivery was sent again or replayed in the
+ * meantime, the order ends without effect on it, and see supersede. Resolves to `lost` if the order is no longer this
+ * replica's.
+ */
+export async function endOrder(
+  context: WriteContext,
+  { order, result }: { order: ClaimedOrder; result: WithdrawalResult },
+): Promise<AuditedResult<'ended' | 'superseded' | 'lost'>> {
+  return auditedChange(context, async (writing) => {
+    if (!(await markEnded(writing, order, result))) return { result: 'lost', listed: [] }
+    const delivery = await readWithdrawable(writing.trx, order.row.delivery_id)
+    if (delivery === undefined) return { result: 'ended', listed: [] }
+    if (delivery.generation !== order.row.generation) {
+      return { result: 'superseded', listed: [], others: await supersede(writing, order, delivery) }
+    }
+    const outcome = delivery.outcome === null ? { courses: {}, reason: null } : readOutcome(delivery.outcome)
+    const isGone = (course: string): boolean =>
+      Object.entries(result.courses).some(([key, { kind }]) => kind !== 'kept' && isSameCourse(key, course))
+    const left = Object.fromEntries(Object.entries(outcome.courses).filter(([course]) => !isGone(course)))
+    const kept = Object.values(result.courses).some(({ kind }) => kind === 'kept') || result.message !== ''
+    const isWithdrawn = Object.keys(left).length === 0 && !kept
+    const { state } = delivery
+    const rest: Outcome = { courses: left, reason: isWithdrawn ? null : outcome.reason }
+    const newState = isWithdrawn ? ('withdrawn' as const) : isDone(state) ? stateOfOutcome(rest) : state
+    const { trx, at } = writing
+    const standings = delivery.standings === null ? {} : readStandings(delivery.standings)
+    const { numUpdatedRows } = await trx
+      .updateTable('deliveries')
+      .set({
+        state: newState,
+        outcome: JSON.stringify(rest),
+        standings: JSON.stringify({ ...standings, ...goneStandings(result, at) }),
+        active_at: at,
+        ...(isWithdrawn ? { due_at: null, settled_at: at, effect_unknown: 0 } : {}),
+      })
+      .where('id', '=', delivery.id)
+      .where('generation', '=', delivery.generation)
+      .where('state', '=', state)
+      .executeTakeFirst()
+    if (numUpdatedRows === 0n) throw ROW_CHANGED
+    await touchFurtherCourses(writing, [delivery.id])
+    const detail = describeWithdrawal(result)
+    const draft: EventDraft = { deliveryId: delivery.id, kind: kept ? 'withdrawal_failed' : 'withdrawn', detail }
+    return { result: 'ended', listed: [], others: [draft] }
+  })
+}
+
+/**
+ * Ends an order that must not go on because the sale came again, and see supersede. Otherwise, as after the person was
+ * erased, only releases it.
+ */
+export async function endSuperseded(context: WriteContext, order: ClaimedOrder): Promise<AuditedResult<null>> {
+  return auditedChange<null>(context, async (writing) => {
+    const delivery = await readWithdrawable(writing.trx, order.row.delivery_id)
+    if (delivery === undefined || delivery.generation === order.row.generation) {
+      await releaseOrder(writing.trx, { order, dueAt: writing.at })
+      return { result: null, listed: [] }
+    }
+    if (!(await markEnded(writing, order, { courses: {}, message: SUPERSEDED }))) return { result: null, listed: [] }
+    return { result: null, listed: [], others: await supersede(writing, order, delivery) }
+  })
+}
+
+async function markEnded({ trx, at }: AuditedContext, { row, owner }: ClaimedOrder, result: WithdrawalResult) {
+  const { numUpdatedRows } = await trx
+    .updateTable('withdrawals')
+    .set({ owner: null, ended_at: at, result: JSON.stringify(result) })
+    .where('id', '=', row.id)
+    .where('owner', '=', owner)
+    .where('ended_at', 'is', null)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
+/**
+ * The shop or an operator wants the person in the course again, and that came after the order. If a call of the order
+ * may have taken effect, it may have undone the newer enrollment, so the sale is processed once more.
+ */
+async function supersede(
+  writing: AuditedContext,
+  { row }: ClaimedOrder,
+  { state }: Pick<DeliveryRow, 'state'>,
+): Promise<EventDraft[]> {
+  const deliveryId = row.delivery_id
+  const { trx } = writing
+  const result: WithdrawalResult = { courses: {}, message: SUPERSEDED }
+  const mine = trx
+    .updateTable('withdrawals')
+    .set({ result: JSON.stringify(result) })
+    .where('id', '=', row.id)
+  await mine.execute()
+  const stored = await trx
+    .selectFrom('withdrawals')
+    .select('effect_unknown')
+    .where('id', '=', row.id)
+    .executeTakeFirst()
+  const failed: EventDraft = { deliveryId, kind: 'withdrawal_failed', detail: SUPERSEDED }
+  if (stored?.effect_unknown !== 1 || isStopped(state)) return [failed]
+  await processAgain(writing, deliveryId)
+  return [failed, { deliveryId, kind: 'replayed', detail: 'the withdrawal may have undone the enrollment' }]
+}
+
+/** The standings of the courses that the buyer was taken out of. */
+function goneStandings({ courses }: WithdrawalResult, at: number): Standings {
+  const entries = Object.entries(courses).flatMap(([course, { kind, mode }]): [string, CourseStanding][] => {
+    if (kind === 'kept') return []
+    // An inactive enrollment has a mode.
+    const standing = mode === null ? 'missing' : 'unenrolled'
+    return [[course, { standing, mode, checkedAt: at, since: at, checks: 1 }]]
+  })
+  return Object.fromEntries(entries)
+}

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { temporaryFolder, until } from '../service/process.ts'
+import { sell, startHoldingLms, startServe } from '../service/serving.ts'
+import { ended, operationsOn } from '../withdrawal/withdrawing.ts'
+
+const ALICE = 'alice@example.com'
+const ENROLLMENT = '/api/enrollment/v1/enrollment/{username},{course_id}'
+const ALLOWANCES = '/api/enrollment/v1/enrollment_allowed/'
+const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
+const once = { delayMs: 1, times: 1 }
+
+/** The calls of a withdrawal, in their order. */
+const CALLS: Readonly<Record<string, object>> = {
+  'while the account is looked up': { method: 'GET', path: '/api/user/v1/accounts', ...once },
+  'while the allowances are read': { method: 'GET', path: ALLOWANCES, ...once },
+  'while the enrollment is read': { method: 'GET', path: ENROLLMENT, ...once },
+  'during the call that unenrolls, before its effect': { method: 'POST', path: MODIFY, drop: 'before', ...once },
+  'during the call that unenrolls, after its effect': { method: 'POST', path: MODIFY, ...once },
+}
+
+describe('SIGKILL at each step of a withdrawal', { concurrency: 2, timeout: 120_000 }, () => {
+  for (const [step, fault] of Object.entries(CALLS)) {
+    test(`${step}: the next start withdraws`, async (t) => {
+      const folder = temporaryFolder(t)
+      const lms = await startHoldingLms(t)
+      const serve = () => startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
+      const first = await serve()
+      const id = String((await sell({ url: first.url, email: ALICE }))?.headers['x-lernito-delivery'])
+      const { operations, close } = operationsOn(`sqlite:${folder}/lernito.db`)
+      t.after(close)
+      await lms.faults([fault])
+      await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+      await lms.arrived
+      first.child.kill('SIGKILL')
+      await first.ended
+      lms.release()
+      await serve()
+      const { endedAt } = await ended({ operations }, id)
+      assert.notEqual(endedAt, null)
+      assert.equal((await operations.show(id))?.state, 'withdrawn')
+      const { enrollments } = await lms.state()
+      assert.deepEqual(
+        enrollments.filter(({ email }) => email === ALICE).map(({ active }) => active),
+        [false],
+      )
+      const kinds = (await operations.timeline(id)).map(({ kind }) => kind)
+      assert.equal(kinds.filter((kind) => kind === 'withdrawn').length, 1)
+    })
+  }
+
+  test('right after the order is stored: the next start withdraws', async (t) => {
+    const folder = temporaryFolder(t)
+    const lms = await startHoldingLms(t)
+    const serve = () => startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
+    const first = await serve()
+    const id = String((await sell({ url: first.url, email: ALICE }))?.headers['x-lernito-delivery'])
+    first.child.kill('SIGKILL')
+    await first.ended
+    const { operations, close } = operationsOn(`sqlite:${folder}/lernito.db`)
+    t.after(close)
+    await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+    await serve()
+    await until('the end', async () => ((await operations.show(id))?.state === 'withdrawn' ? true : undefined))
+  })
+})

@@ -1,0 +1,18 @@
+import { after, test } from 'node:test'
+import { useDatabases } from '../inbox/harness.ts'
+import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+
+/** Runs the tests of the follow-up again, on a server. */
+if (hasMariaDb()) {
+  const server = await startMariaDb()
+  after(server.remove)
+  useDatabases(server.newDatabase)
+  await import('./check-now.test.ts')
+  await import('./follow-up.test.ts')
+  await import('./query-plans.test.ts')
+  await import('./reconcile.test.ts')
+  await import('./round.test.ts')
+  await import('./task-lease.test.ts')
+} else {
+  test('test/follow-up on MariaDB', { skip: HOW_TO_RUN }, () => {})
+}
