@@ -144,6 +144,10 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       means: '`reason` is the cause.',
       action: 'If it is the application, correct it in the LMS: see [Use the console](../how-to/use-the-console.md).',
     },
+    'a person could not be erased; repeat it in the console': {
+      means: 'The operator’s page was answered before the work failed. The person may be erased in part.',
+      action: 'Remove the cause that `error` names, and repeat it.',
+    },
     'unexpected error in the console': {
       means: 'A page failed because of a fault in the service.',
       action: 'Report it.',

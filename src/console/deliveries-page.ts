@@ -19,7 +19,7 @@ const words = TEXTS.deliveries
 const PAGE = 50
 /** The list shows at most this many course keys of a delivery. */
 const COURSES_MAX = 2
-/** While somebody is still typing an address, it most likely has no dot and no two letters after it yet. */
+/** While an operator is still typing an address, it most likely has no dot and no two letters after it yet. */
 const WHOLE_DOMAIN = /@[^@]+\.[^@.]{2,}$/
 
 /** Adds the list of deliveries, with search, filters and pages, and the same list as a CSV file. */

@@ -9,7 +9,7 @@ import { timeline } from './timeline.ts'
 const SALES_MAX = 100
 const EVENTS_MAX = 500
 
-/** Everything but the payload, of which 100 can be large. */
+/** Everything but the payload: 100 payloads can be large. */
 const COLUMNS = [
   'id',
   'state',

@@ -44,7 +44,7 @@ test('it erases all deliveries from the tables and the files, and the audit says
   assert.ok(product.log.some(({ event, actor }) => event === 'forgotten' && actor === 'admin'))
 })
 
-test('repeated, it finds nothing to do, and the service goes on', async () => {
+test('repeated, it finds nothing to do, and the service still accepts sales', async () => {
   const email = 'again@example.com'
   await idOf(email)
   await forget({ email, confirm: email })
