@@ -9,7 +9,8 @@ import { isMet, type Result, type Row } from './row.ts'
 import { accepting } from './rows/accepting.ts'
 import { addedLatency } from './rows/added-latency.ts'
 import { claim } from './rows/claim.ts'
-import { manyCourses } from './rows/many-courses.ts'
+import { followUp } from './rows/follow-up.ts'
+import { manyCourses, manyCoursesWithModify } from './rows/many-courses.ts'
 import { memory } from './rows/memory.ts'
 import { pages } from './rows/pages.ts'
 import { refusing } from './rows/refusing.ts'
@@ -21,10 +22,12 @@ const ROWS: readonly Row[] = [
   existingPeople,
   throttledBurst,
   manyCourses,
+  manyCoursesWithModify,
   addedLatency,
   accepting,
   claim,
   pages,
+  followUp,
   refusing,
   memory,
 ]
@@ -33,7 +36,7 @@ const USAGE = `Measures the figures of docs/explanation/performance.md on this m
 
 Usage: npm run bench -- [--only NAME]... [--json FILE]
 
-${ROWS.map(({ name, title, takes }) => `  ${name.padEnd(17)}${title} (about ${takes} s)`).join('\n')}
+${ROWS.map(({ name, title, takes }) => `  ${name.padEnd(21)}${title} (about ${takes} s)`).join('\n')}
 
 The exit code is 0 whether the goals are met or not, and 1 if something could not be measured.
 `

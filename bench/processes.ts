@@ -21,7 +21,13 @@ export interface Running {
 export interface Stage {
   readonly folder: string
   /** Starts only the stand-in LMS. An option that is left out has its default. */
-  standIn(options: { world: World; throttle?: number | 'off'; cost?: 'none' | 'measured' }): Promise<Running>
+  standIn(options: {
+    world: World
+    throttle?: number | 'off'
+    cost?: 'none' | 'measured'
+    /** Whether the stand-in has enrollments/modify. */
+    modify?: boolean
+  }): Promise<Running>
   /** Starts `lernito-openedx serve` on SQLite, with the default settings except those in `env`. */
   service(options: { lmsUrl: string; env?: Record<string, string> }): Promise<Running>
   /** Starts a program of the bench, which prints its address. */
@@ -49,10 +55,22 @@ export function createStage({ folder }: { folder: string }): Stage {
 
   return {
     folder,
-    standIn: ({ world, throttle = 120, cost = 'measured' }) => {
+    standIn: ({ world, throttle = 120, cost = 'measured', modify = true }) => {
       const file = join(folder, `world-${running.length}.json`)
       writeFileSync(file, JSON.stringify(world))
-      const options = ['--lms-only', '--port', '0', '--world', file, '--throttle', String(throttle), '--cost', cost]
+      const options = [
+        '--lms-only',
+        '--port',
+        '0',
+        '--world',
+        file,
+        '--throttle',
+        String(throttle),
+        '--cost',
+        cost,
+        '--modify',
+        modify ? 'on' : 'off',
+      ]
       return start([join(ROOT, 'src/main.ts'), 'sandbox', ...options], /stand-in LMS is at (http\S+?)\/?\s/)
     },
     service: ({ lmsUrl, env = {} }) =>

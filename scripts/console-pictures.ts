@@ -49,7 +49,7 @@ function rememberMonth(folder: string): void {
     const attention = ago % 9 === 4 ? 2 : 0
     const counts = {
       received,
-      succeeded: received - attention - (ago % 5 === 0 ? 1 : 0),
+      enrolled: received - attention - (ago % 5 === 0 ? 1 : 0),
       needs_attention: attention,
       seconds_to_enrollment_le_1: received - 3,
       seconds_to_enrollment_le_8: 2,

@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { ENROLLING_CAUSES } from '../src/doctor/causes-enrolling.ts'
 import { EVENTS_CAUSES } from '../src/doctor/causes-events.ts'
 import { LMS_CAUSES } from '../src/doctor/causes-lms.ts'
 import { type Cause, OUR_CAUSES } from '../src/doctor/causes-ours.ts'
@@ -31,6 +32,7 @@ const TABLES: Readonly<Record<string, () => string>> = {
   checks,
   'causes of ours': () => causes(OUR_CAUSES),
   'causes in the LMS': () => causes(LMS_CAUSES),
+  'causes in enrolling': () => causes(ENROLLING_CAUSES),
   'causes outside': () => causes(OUTSIDE_CAUSES),
   'causes of events': () => causes(EVENTS_CAUSES),
 }

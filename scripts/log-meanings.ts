@@ -54,6 +54,17 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       action: 'See [States and reasons](states-and-reasons.md#reasons).',
       fields: ['delivery', 'event', 'detail', 'actor'],
     },
+    'pre-enrolled buyers followed up': {
+      means:
+        'A round of the follow-up. `events` counts the changes; each has a line of its own. Without any, logged as debug.',
+      action: NOTHING,
+      fields: ['deliveries', 'events', 'complete'],
+    },
+    'follow-up of pre-enrolled buyers failed in part': {
+      means: '`reason` is the failure of the first call that failed. The next round looks up who was left out.',
+      action: 'If the line repeats, see [Errors](errors.md#the-lms).',
+      fields: ['deliveries', 'events', 'complete', 'reason'],
+    },
     'old deliveries deleted': { means: 'They were older than `LERNITO_RETENTION_DAYS`.', action: NOTHING },
   },
   'Database and replicas': {
@@ -133,6 +144,10 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       means: '`reason` is the cause.',
       action: 'If it is the application, correct it in the LMS: see [Use the console](../how-to/use-the-console.md).',
     },
+    'a person could not be erased; repeat it in the console': {
+      means: 'The operator’s page was answered before the work failed. The person may be erased in part.',
+      action: 'Remove the cause that `error` names, and repeat it.',
+    },
     'unexpected error in the console': {
       means: 'A page failed because of a fault in the service.',
       action: 'Report it.',
@@ -146,8 +161,11 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
 
 /** The meaning of each event of a delivery. A line with an event has the message `delivery` and the event as a text. */
 export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
-  received: 'A webhook with a valid signature was stored. `detail` names the form of the signature.',
+  received:
+    'A webhook with a valid signature was stored. `detail` names the form of the signature, and the `webhook-id` if there is one.',
   repeated: 'The shop sent the same sale again.',
+  id_reused:
+    'Another sale came under the `webhook-id` of this one. It was not processed and got the answer of this one. Ask the shop for the sale, and have it sent under an id of its own. Logged as warn.',
   enrolled: 'The buyer is enrolled in every course.',
   pre_enrolled: 'In at least one course, an allowance waits until the buyer has an active account.',
   claimed: 'The follow-up found the buyer of a pre-enrolled delivery enrolled in every course.',

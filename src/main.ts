@@ -4,6 +4,7 @@ import { doctor } from './cli/doctor.ts'
 import { events } from './cli/events.ts'
 import { forget } from './cli/forget.ts'
 import { migrate } from './cli/migrate.ts'
+import { people } from './cli/people.ts'
 import { reconcile } from './cli/reconcile.ts'
 import { sandbox } from './cli/sandbox.ts'
 import { send } from './cli/send.ts'
@@ -20,6 +21,7 @@ const COMMANDS: readonly Command[] = [
   doctor,
   deliveries,
   events,
+  people,
   reconcile,
   forget,
   migrate,

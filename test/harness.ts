@@ -110,6 +110,7 @@ export async function startProduct({
   now = Date.now,
   timing = TIMING,
   random = Math.random,
+  followUpMs,
 }: {
   lms?: StandInOptions
   env?: Record<string, string>
@@ -118,6 +119,8 @@ export async function startProduct({
   now?: () => number
   timing?: Timing
   random?: () => number
+  /** From the start of a round of the follow-up to the next one, ms. */
+  followUpMs?: number
 } = {}) {
   const standIn: RunningStandIn = await startStandIn({ throttle: 'off', ...lmsOptions })
   const given = {
@@ -132,7 +135,7 @@ export async function startProduct({
   }
   const { settings } = readSettings({ env: given })
   const { log, lines } = watchedLog({ level: settings.LERNITO_LOG_LEVEL, env: given })
-  const service = await closingOnError(standIn, () => buildService({ settings, log, now, random, timing }))
+  const service = await closingOnError(standIn, () => buildService({ settings, log, now, random, timing, followUpMs }))
   const url = await closingOnError(standIn, () => service.start())
   const webhook = `${url}/api/lernito/webhook/`
   return {

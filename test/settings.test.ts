@@ -44,6 +44,7 @@ test('the required settings are enough, and the others have the documented defau
     ...GOOD,
     LERNITO_LMS_CALLS_PER_MINUTE: 110,
     LERNITO_LMS_CONCURRENCY: 2,
+    LERNITO_EMAIL_STUDENTS: false,
     LERNITO_DATABASE_URL: 'sqlite:./data/lernito.db',
     LERNITO_HOST: '127.0.0.1',
     LERNITO_PORT: 8790,
@@ -140,6 +141,25 @@ for (const name of ['LERNITO_WEBHOOK_SECRET', 'LERNITO_WEBHOOK_SECRET_PREVIOUS']
     }
     assert.deepEqual(read({ [name]: 'sixteen-letters!' }).warnings, [])
     assert.match(read({ [name]: 'a-secret-of-this-shop ' }).warnings.join('\n'), new RegExp(`^${name} .*white space`))
+  })
+}
+
+for (const name of ['LERNITO_WEBHOOK_SECRET', 'LERNITO_WEBHOOK_SECRET_PREVIOUS']) {
+  test(`${name}: after whsec_ it must have base64 of at least 8 bytes, and fewer than 24 get a warning`, () => {
+    const key = (bytes: number): string => `whsec_${Buffer.alloc(bytes, 'key').toString('base64')}`
+    for (const text of ['whsec_', 'whsec_not-base64-at-all', `${key(24)}=`, `${key(24)} `, key(0), key(7)]) {
+      assert.match(
+        refusal({ ...GOOD, [name]: text }).join('\n'),
+        new RegExp(`^${name} (begins with whsec_|is too short)`),
+      )
+    }
+    assert.match(read({ [name]: key(23) }).warnings.join('\n'), new RegExp(`^${name} .*fewer than 24 bytes`))
+    for (const text of [key(24), key(64), key(25).replace(/=+$/, ''), 'WHSEC_is-no-prefix', ' whsec_no-prefix']) {
+      assert.deepEqual(
+        read({ [name]: text }).warnings.filter((one) => !one.includes('white space')),
+        [],
+      )
+    }
   })
 }
 
@@ -268,4 +288,37 @@ test('the check of certificates cannot be turned off for the whole process', () 
   assert.match(line, /^NODE_TLS_REJECT_UNAUTHORIZED=0 turns off .*Remove it\. .*NODE_EXTRA_CA_CERTS/)
   assert.equal(refusal({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }).length, 5)
   for (const value of ['1', '']) assert.deepEqual(refusal({ ...GOOD, NODE_TLS_REJECT_UNAUTHORIZED: value }), [])
+})
+
+test('LERNITO_EMAIL_STUDENTS is on or off', () => {
+  assert.equal(read({ LERNITO_EMAIL_STUDENTS: 'on' }).settings.LERNITO_EMAIL_STUDENTS, true)
+  assert.equal(read({ LERNITO_EMAIL_STUDENTS: 'off' }).settings.LERNITO_EMAIL_STUDENTS, false)
+  assert.match(refusal({ ...GOOD, LERNITO_EMAIL_STUDENTS: 'true' }).join(), /LERNITO_EMAIL_STUDENTS must be on or off/)
+})
+
+test('LERNITO_COURSE_MODE is one mode for all courses, or a mode for each course key', () => {
+  const modes = (text: string) => read({ LERNITO_COURSE_MODE: text }).settings.LERNITO_COURSE_MODE
+  assert.equal(modes(''), undefined)
+  assert.deepEqual(modes(' honor '), { all: 'honor', byCourse: new Map() })
+  const byCourse = new Map([
+    ['course-v1:a+b+c', 'verified'],
+    ['edX/Old/2014', 'no-id-professional'],
+  ])
+  assert.deepEqual(modes('course-v1:a+b+c=verified , edX/Old/2014=no-id-professional'), { all: null, byCourse })
+  for (const bad of [
+    'two words',
+    'course-v1:a+b=verified',
+    'course-v1:a+b+c=',
+    'course-v1:a+b+c=a=b',
+    'honor,verified',
+    ',',
+  ]) {
+    assert.match(
+      refusal({ ...GOOD, LERNITO_COURSE_MODE: bad }).join(),
+      /LERNITO_COURSE_MODE must be a course mode such as honor/,
+      bad,
+    )
+  }
+  const twice = 'course-v1:a+b+c=audit,course-v1:a+b+c=honor'
+  assert.match(refusal({ ...GOOD, LERNITO_COURSE_MODE: twice }).join(), /LERNITO_COURSE_MODE names a course twice/)
 })

@@ -18,7 +18,7 @@ export const throttledBurst: Row = {
   takes: 75,
   run: async (stage) => {
     const world = makeWorld()
-    const lms = await stage.standIn({ world, throttle: THROTTLE })
+    const lms = await stage.standIn({ world, throttle: THROTTLE, modify: false })
     const service = await stage.service({ lmsUrl: lms.url })
     const other = await stage.standIn({ world, throttle: THROTTLE })
     // Meanwhile the service is idle and its call budget fills up, as it does in a service that has run for a while.

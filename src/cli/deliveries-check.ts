@@ -1,4 +1,5 @@
 import type { Standings } from '../delivery/types.ts'
+import { isModePending, type ModeInCourse, modesFrom } from '../enrollment/course-mode.ts'
 import { CHECK_MAX, type CheckedNow, checkNow } from '../follow-up/check-now.ts'
 import { openLms } from '../service/lms.ts'
 import { parseOptions, usageError } from './command.ts'
@@ -18,11 +19,13 @@ export async function checkDeliveries(args: readonly string[]): Promise<number> 
   const ids = [...new Set(positionals.map((id) => id.toUpperCase()))]
   return withOperations(async ({ context, settings }) => {
     const { lms, acquire } = openLms(settings)
+    const modeOf = modesFrom(settings.LERNITO_COURSE_MODE)
+    const how = { context, lms, acquire, isModePending: (of: ModeInCourse) => isModePending({ modeOf, ...of }) }
     const checked: CheckedNow[] = []
     try {
       for (let from = 0; from < ids.length; from += CHECK_MAX) {
         const some = ids.slice(from, from + CHECK_MAX)
-        checked.push(...(await checkNow({ context, lms, acquire, ids: some, by: operator() })))
+        checked.push(...(await checkNow({ ...how, ids: some, by: operator() })))
       }
     } finally {
       await lms.close()

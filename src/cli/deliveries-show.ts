@@ -44,6 +44,9 @@ function describe({
   withdrawals: readonly Withdrawal[]
 }): string {
   const { request, outcome, unreadable } = shown
+  const checkedAt = Object.values(shown.standings)
+    .map((one) => one.checkedAt)
+    .sort()[0]
   const facts: [string, string | null][] = [
     ['delivery', shown.id],
     ['state', shown.state],
@@ -57,11 +60,13 @@ function describe({
     ['courses', request === null ? null : request.courseIds.join(', ')],
     ['outcome', outcome === null ? null : describeOutcome(outcome) || 'none yet'],
     ['in the LMS', describeStandings(shown.standings) || null],
+    ['checked', checkedAt === undefined ? null : timeText(checkedAt)],
     ['unreadable', unreadable],
     ['replaces', shown.replaces],
     ['replaced by', shown.replacedBy],
     ['withdrawal', withdrawals.map(describeOrder).join('; ') || null],
     ...source(shown),
+    ['webhook-id', shown.webhookId],
     ['payload', body.replace(/\s+/g, ' ')],
   ]
   const rows = facts.flatMap(([name, text]) => (text === null ? [] : [[name, plain(text)]]))

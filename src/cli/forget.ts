@@ -1,7 +1,6 @@
-import { withdrawAllowances } from '../enrollment/withdraw.ts'
-import { forget as forgetPerson } from '../operations/forget.ts'
+import { isWholeAddress } from '../operations/people.ts'
 import { openLms } from '../service/lms.ts'
-import type { Settings } from '../settings/settings.ts'
+import { type ForgottenPerson, forgetPerson } from '../withdrawal/forget-person.ts'
 import { type Command, parseOptions, usageError } from './command.ts'
 import { operator, withOperations } from './operations.ts'
 
@@ -46,49 +45,25 @@ Example:
       },
     })
     const [email, ...more] = positionals
-    if (email === undefined || more.length > 0 || !/^[^\s,]+@[^\s,]+$/.test(email.trim())) {
+    if (email === undefined || more.length > 0 || !isWholeAddress(email.trim())) {
       throw usageError('forget takes one e-mail address. See: lernito-openedx forget --help')
     }
     return withOperations(async ({ context, settings, vacuum }) => {
-      const erased = await forgetPerson(context, { email, by: operator() })
-      const isClean = await vacuum({ traces: erased.traces, evenIfLarge: values.compact })
-      const allowances = values.lms ? await withdraw({ settings, email }) : null
-      const failure = allowances !== null && 'failure' in allowances ? allowances.failure.message : null
-      const deleted = allowances !== null && 'deleted' in allowances ? allowances.deleted : null
-      const result = { deliveries: erased.deliveries, allowances: deleted, clean: isClean, failure }
-      process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : describe(result))
-      if (failure !== null) return 1
-      return isClean ? 0 : EXIT_TRACES_LEFT
+      const calls = values.lms ? openLms(settings) : null
+      try {
+        const { compact, json } = values
+        const result = await forgetPerson({ context, vacuum, email, by: operator(), compact, calls })
+        process.stdout.write(json ? `${JSON.stringify(result)}\n` : describe(result))
+        if (result.failure !== null) return 1
+        return result.clean ? 0 : EXIT_TRACES_LEFT
+      } finally {
+        await calls?.lms.close()
+      }
     })
   },
 }
 
-async function withdraw({
-  settings,
-  email,
-}: {
-  settings: Settings
-  email: string
-}): Promise<Awaited<ReturnType<typeof withdrawAllowances>>> {
-  const { lms, acquire } = openLms(settings)
-  try {
-    return await withdrawAllowances({ email: email.trim(), lms, acquire })
-  } finally {
-    await lms.close()
-  }
-}
-
-function describe({
-  deliveries,
-  allowances,
-  clean,
-  failure,
-}: {
-  deliveries: number
-  allowances: number | null
-  clean: boolean
-  failure: string | null
-}): string {
+function describe({ deliveries, allowances, clean, failure }: ForgottenPerson): string {
   return [
     `${deliveries} ${deliveries === 1 ? 'delivery' : 'deliveries'} erased`,
     ...(allowances === null ? [] : [`${allowances} unused ${allowances === 1 ? 'allowance' : 'allowances'} deleted`]),

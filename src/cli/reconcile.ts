@@ -1,4 +1,5 @@
 import { STANDINGS } from '../delivery/types.ts'
+import { isModePending, modesFrom } from '../enrollment/course-mode.ts'
 import { repair } from '../enrollment/repair.ts'
 import { type Reconciliation, reconcile as reconcileAll } from '../follow-up/reconcile.ts'
 import type { Finding } from '../follow-up/reconcile-chunk.ts'
@@ -66,6 +67,7 @@ Example:
       const { lms } = openLms(settings)
       const budget = partOfBudget({ settings, part: BUDGET_PART })
       const acquire = () => budget.acquire(stop.signal)
+      const modeOf = modesFrom(settings.LERNITO_COURSE_MODE)
       const findings: Finding[] = []
       let reported = 0
       try {
@@ -75,8 +77,9 @@ Example:
           acquire,
           since: from,
           fix: values.fix,
+          isModePending: (of) => isModePending({ modeOf, ...of }),
           named: new Set(values.allow.map((email) => email.toLowerCase())),
-          enroll: (of) => repair({ lms, acquire, ...of }),
+          enroll: (of) => repair({ lms, acquire, modeOf, ...of }),
           by: operator(),
           signal: stop.signal,
           sleep: (ms) => pause(ms, stop.signal),

@@ -2,20 +2,25 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import { DELIVERY_STATES } from '../delivery/types.ts'
+import { csvPages } from '../operations/csv.ts'
+import { filterOf, isEmpty, type ListQuery, queryText, readQuery } from '../operations/list-query.ts'
 import type { Found, Operations, Summary } from '../operations/operations.ts'
+import { isWholeAddress } from '../operations/people.ts'
+import type { Session } from '../session/sessions.ts'
 import type { Site } from '../session/site.ts'
-import { csvPages } from './csv.ts'
 import { stateHtml, testHtml, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
-import { filterOf, isEmpty, type ListQuery, queryText, readQuery } from './list-query.ts'
 import { listTable } from './list-table.ts'
+import { personButton } from './people-page.ts'
 import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.deliveries
 const PAGE = 50
 /** The list shows at most this many course keys of a delivery. */
 const COURSES_MAX = 2
+/** While an operator is still typing an address, it most likely has no dot and no two letters after it yet. */
+const WHOLE_DOMAIN = /@[^@]+\.[^@.]{2,}$/
 
 /** Adds the list of deliveries, with search, filters and pages, and the same list as a CSV file. */
 export function addDeliveries({
@@ -34,11 +39,12 @@ export function addDeliveries({
   scope.get(path, async (request, reply) => {
     const { base, origin } = site()
     const parameters = new URL(request.url, origin).searchParams
+    const session = sessionOf(request)
     const [query, after] = [readQuery(parameters), parameters.get('after')]
     const found = await operations.list({ filter: filterOf(query), limit: PAGE, after })
     const main = html`!${formHtml(query, base)}
-<div id="results" aria-live="polite">!${resultsHtml({ found, query, first: after === null, base })}</div>`
-    return sendPage({ reply, site: site(), session: sessionOf(request), title: words.title, current: path, main })
+<div id="results" aria-live="polite">!${personHtml({ query, session, base })}!${resultsHtml({ found, query, first: after === null, base })}</div>`
+    return sendPage({ reply, site: site(), session, title: words.title, current: path, main })
   })
 
   scope.get(`${path}.csv`, (request, reply) => {
@@ -65,6 +71,11 @@ function formHtml({ q, state, from, to }: ListQuery, base: string): string {
 <p id="help" class="quiet">${words.help}</p>
 </form>
 <p class="tools"><a href="${base}/test-sale">${TEXTS.testSale.link}</a></p>`
+}
+
+/** Leads from a search for a whole address to its owner, even if nothing was sold to it. */
+function personHtml({ query: { q }, ...of }: { query: ListQuery; session: Session; base: string }): string {
+  return isWholeAddress(q) && WHOLE_DOMAIN.test(q) ? personButton({ ...of, email: q }) : ''
 }
 
 function resultsHtml(of: { found: Found; query: ListQuery; first: boolean; base: string }): string {

@@ -14,9 +14,12 @@ export const NOTE_MAX = 1000
 export type Done = keyof typeof words.done
 
 /** Shows the result of the form that led to this page. The address can select only one of these texts. */
-export function doneHtml(request: FastifyRequest): string {
+export function doneHtml(
+  request: FastifyRequest,
+  texts: Readonly<Record<string, { grade: string; text: string }>> = words.done,
+): string {
   const name = new URL(request.url, 'http://console').searchParams.get('done')
-  const [, message] = Object.entries(words.done).find(([one]) => one === name) ?? []
+  const [, message] = Object.entries(texts).find(([one]) => one === name) ?? []
   return message === undefined ? '' : html`<p class="note ${message.grade}" role="status">${message.text}</p>`
 }
 

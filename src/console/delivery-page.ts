@@ -7,11 +7,12 @@ import type { Withdrawal } from '../operations/withdrawal-row.ts'
 import type { Session } from '../session/sessions.ts'
 import type { Site } from '../session/site.ts'
 import { actionsHtml, type Done, doneHtml, NOTE_MAX } from './delivery-actions.ts'
-import { personUrl, stateHtml, testHtml, timeHtml } from './format.ts'
+import { stateHtml, supportUrl, testHtml, timeHtml } from './format.ts'
 import { formOf, sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
 import { coursesHtml, outcomeHtml } from './outcome.ts'
-import { fill, TEXTS } from './texts.ts'
+import { TEXTS } from './texts.ts'
+import { timelineHtml } from './timeline.ts'
 import { isPending, withdrawalsHtml } from './withdrawals.ts'
 
 const words = TEXTS.delivery
@@ -97,33 +98,26 @@ function deliveryHtml(of: {
 !${actionsHtml({ delivery, session, here, canWithdraw, tellsShop })}
 <h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
 !${withdrawalsHtml(withdrawals)}
-<h2>${words.timeline}</h2>!${timelineHtml(events)}
+<h2>${words.timeline}</h2>!${timelineHtml({ events })}
 <h2>${words.details}</h2>!${factsHtml(delivery, lmsUrl)}
 <h2>${words.payload}</h2><pre tabindex="0" aria-label="${words.payload}">${payload}</pre>
 </div>`
 }
 
-/** Links to the delivery that corrects this one, and to the one that it corrects. */
-function linksHtml({ replaces, replacedBy }: Shown, base: string): string {
+/** Links to the buyer, to the delivery that corrects this one, and to the one that it corrects. */
+function linksHtml({ id, request, replaces, replacedBy }: Shown, base: string): string {
   const note = (text: string, id: string): string =>
     html`<p class="note">${text} <a href="${base}/deliveries/${id}">${id}</a>.</p>`
+  const person = html`<p class="tools"><a href="${base}/people/${id}">${words.person}</a></p>`
   return (
+    (request === null ? '' : person) +
     (replacedBy === null ? '' : note(words.replacedNote, replacedBy)) +
     (replaces === null ? '' : note(words.replacesNote, replaces))
   )
 }
 
-function timelineHtml(events: readonly DeliveryEvent[]): string {
-  const items = events.map(({ at, kind, detail, actor }) => {
-    const by = actor === null ? '' : html` <span class="quiet">${fill(words.by, { actor })}</span>`
-    const more = detail === '' ? '' : html`<p>${detail}</p>`
-    return html`<li class="${kind.replaceAll('_', '-')}"><strong>${TEXTS.events[kind]}</strong>!${by} <span class="quiet">!${timeHtml(at)}</span>!${more}</li>`
-  })
-  return html`<ol class="timeline">!${items.join('')}</ol>`
-}
-
 function factsHtml(delivery: Shown, lmsUrl: string): string {
-  const { id, request, receivedAt, activeAt, dueAt, attempts, form, state, source } = delivery
+  const { id, request, receivedAt, activeAt, dueAt, attempts, form, state, source, webhookId } = delivery
   const rows = [
     [words.state, `${stateHtml(state)} ${testHtml(source)}`],
     ...(request === null ? [] : buyerRows(request, lmsUrl)),
@@ -132,13 +126,14 @@ function factsHtml(delivery: Shown, lmsUrl: string): string {
     ...(dueAt === null ? [] : [[words.due, timeHtml(dueAt)]]),
     [words.attempts, html`${attempts}`],
     source === 'shop' ? [words.form, html`${formName(form)}`] : [words.source, html`${words.sources[source]}`],
+    ...(webhookId === null ? [] : [[words.webhookId, html`<code>${webhookId}</code>`]]),
     [words.id, html`<code>${id}</code>`],
   ]
   return html`<dl class="facts">!${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`).join('')}</dl>`
 }
 
 function buyerRows({ email, name, family, username }: NonNullable<Shown['request']>, lmsUrl: string): string[][] {
-  const link = html`<a href="${personUrl(email, lmsUrl)}">${email}</a> <span class="quiet">${words.inLms}</span>`
+  const link = html`${email} <a href="${supportUrl(email, lmsUrl)}">${words.inLms}</a>`
   return [
     [words.email, link],
     [words.name, html`${name} ${family}`],
@@ -147,4 +142,5 @@ function buyerRows({ email, name, family, username }: NonNullable<Shown['request
 }
 
 const formName = (form: string): string =>
-  Object.entries(TEXTS.signature.forms).find(([name]) => name === form)?.[1] ?? form
+  Object.entries({ ...TEXTS.signature.forms, standard: words.standardForm }).find(([name]) => name === form)?.[1] ??
+  form

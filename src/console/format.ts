@@ -59,5 +59,5 @@ export function courseHtml(key: string, lmsUrl: string): string {
 }
 
 /** Returns the address of the LMS's page about a person's enrollments, which accepts an e-mail address or a username. */
-export const personUrl = (email: string, lmsUrl: string): string =>
+export const supportUrl = (email: string, lmsUrl: string): string =>
   `${lmsUrl}/support/enrollment?user=${encodeURIComponent(email)}`

@@ -11,6 +11,7 @@ const HTMX = 'includeIndicatorCSS:false, history:reload, defaultSwap:outerHTML'
 const PAGES = [
   { path: '/', label: TEXTS.nav.overview },
   { path: '/deliveries', label: TEXTS.nav.deliveries },
+  { path: '/people', label: TEXTS.nav.people },
   { path: '/refused', label: TEXTS.nav.refused },
   { path: '/events', label: TEXTS.nav.events },
   { path: '/changes', label: TEXTS.nav.changes },

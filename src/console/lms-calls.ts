@@ -1,3 +1,4 @@
+import type { Account } from '../openedx/accounts.ts'
 import type { LiveCourse } from '../withdrawal/what-stands.ts'
 
 /** What the LMS answered, or why there is no answer, in one line. */
@@ -9,6 +10,8 @@ export type Answered<Value> =
 export interface LmsCalls {
   /** What the LMS has for the person in these courses now. */
   readonly whatStands: (of: { email: string; courses: readonly string[] }) => Promise<Answered<readonly LiveCourse[]>>
+  /** The account that the LMS has for an address now. Answers within 5 s. */
+  readonly account: (email: string) => Promise<Answered<Account>>
   /** `key`: the course as the LMS spells it; null if there is none. `closest`: a similar course, in that case. */
   readonly findCourse: (
     key: string,

@@ -1,5 +1,6 @@
 import { html } from 'ghtml'
 import { isSameCourse } from '../delivery/same-course.ts'
+import type { Reason } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import { courseHtml, timeHtml } from './format.ts'
 import { standingHtml } from './standing.ts'
@@ -14,20 +15,23 @@ export function outcomeHtml({ state, outcome, unreadable, dueAt }: Shown): strin
     return html`<div class="note bad"><h2>${words.unreadable}</h2><p>${unreadable}</p></div>`
   }
   const reason = outcome?.reason ?? null
-  const why =
-    reason === null
-      ? ''
-      : html`<p>${fill(words.reasons[reason.code].what, { subject: reason.subject })}</p><p>${words.reasons[reason.code].todo}</p>`
+  const why = reason === null ? '' : html`<p>${reasonText(reason)}</p><p>${words.reasons[reason.code].todo}</p>`
   const next = state === 'queued' && dueAt !== null ? html`<p>${words.nextAttemptAt} !${timeHtml(dueAt)}.</p>` : ''
   const text = reason === null || state === 'handled' ? html`<p>${words.states[state].text}</p>` : ''
   return html`<div class="note ${grade}"><h2>${title}</h2>!${text}!${why}!${next}</div>`
 }
 
+/** Returns why a delivery did not succeed, in a sentence. */
+export const reasonText = ({ code, subject }: Reason): string => fill(words.reasons[code].what, { subject })
+
 /**
  * Returns the result of each course: under the LMS's key if it was enrolled, else under the key that the shop sent. With
  * what the last check found in the LMS.
  */
-export function coursesHtml({ request, outcome, state, standings }: Shown, lmsUrl: string): string {
+export function coursesHtml(
+  { request, outcome, state, standings }: Pick<Shown, 'request' | 'outcome' | 'state' | 'standings'>,
+  lmsUrl: string,
+): string {
   const done = Object.entries(outcome?.courses ?? {})
   const gone = Object.keys(standings).filter((key) => outcome?.courses[key] === undefined)
   const known = [...done.map(([key]) => key), ...gone]

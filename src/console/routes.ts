@@ -19,6 +19,8 @@ import { messagePage, sendPage } from './layout.ts'
 import type { LiveState } from './live-state.ts'
 import type { LmsCalls } from './lms-calls.ts'
 import { addOverview } from './overview-page.ts'
+import { addPeople } from './people-page.ts'
+import { addForget, type ForgetAnswer, type ForgetOrder } from './person-forget-page.ts'
 import { addRefused, type RefusedSender } from './refused-page.ts'
 import { addReplayPages } from './replay-pages.ts'
 import { addSignInPages, type SignInEvent } from './sign-in-pages.ts'
@@ -43,6 +45,8 @@ export interface ConsoleParts {
   readonly lms: LmsCalls
   /** Looks up what the LMS has for these deliveries now, and stores it; see src/follow-up/check-now.ts. */
   readonly checkNow: (order: { ids: readonly string[]; by: string }) => Promise<CheckedNow[]>
+  /** Erases a person; see src/service/forget.ts. */
+  readonly forget: (order: ForgetOrder) => Promise<ForgetAnswer>
   /** The addresses of refused webhooks, those with the most recent refusals first. */
   readonly refusedSenders: (count: number) => readonly RefusedSender[]
   readonly signIn: SignIn
@@ -118,19 +122,33 @@ function answerErrors(scope: FastifyInstance, site: () => Site, { onError }: Con
 }
 
 function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, parts: ConsoleParts): void {
-  const { operations, liveState, lms, checkNow, refusedSenders, signIn, lmsUrl, clientSecret, secrets, now, onSignIn } =
-    parts
+  const {
+    operations,
+    liveState,
+    lms,
+    checkNow,
+    forget,
+    refusedSenders,
+    signIn,
+    lmsUrl,
+    clientSecret,
+    secrets,
+    now,
+    onSignIn,
+  } = parts
   addStaticFiles({ scope })
   addOverview({ scope, site, operations, liveState, refusedSenders, now })
   addDeliveries({ scope, site, operations, now })
   addDelivery({ scope, site, operations, checkNow, lmsUrl, tellsShop: parts.shopEvents !== null })
   addCorrection({ scope, site, operations, lms })
   addWithdrawal({ scope, site, operations, lms, lmsUrl })
+  addPeople({ scope, site, operations, lms, checkNow, lmsUrl })
+  addForget({ scope, site, operations, forget })
   addTestSale({ scope, site, operations })
   addReplayPages({ scope, site, operations })
   addEvents({ scope, site, shopEvents: parts.shopEvents })
   addChanges({ scope, site, operations })
   addRefused({ scope, site, refusedSenders })
-  addSignaturePage({ scope, site, secrets })
+  addSignaturePage({ scope, site, secrets, now })
   addSignInPages({ scope, site, signIn, sessions, lmsUrl, clientSecret, now, onSignIn })
 }

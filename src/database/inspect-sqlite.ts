@@ -3,13 +3,14 @@ import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
-import type { Inspected, Inspection } from './inspection.ts'
+import { type Inspected, type Inspection, PRE_ENROLLED_LEVEL, PRE_ENROLLED_SQL } from './inspection.ts'
 import { isBusy } from './sqlite.ts'
 import { assertSinglePath, resolveSymlinks } from './sqlite-file.ts'
 
 const BUSY_TIMEOUT_MS = 1000
 
 const tables = z.array(z.object({ name: z.string() }))
+const outcomes = z.array(z.object({ outcome: z.string() }))
 const migrations = z.array(z.object({ oldest_code: z.number() }))
 
 /** See inspectDatabase. */
@@ -20,7 +21,7 @@ export function inspectSqlite({ file: name }: { file: string }): Inspected {
     const file = existsSync(dirname(resolve(name))) ? resolveSymlinks(name) : name
     assertSinglePath(file)
     const alive = isServed(file) ? 1 : 0
-    return { ok: true, name, found: { ...readLevel(file), clock: null, services: { alive, silent: 0 } } }
+    return { ok: true, name, found: { ...readContent(file), clock: null, services: { alive, silent: 0 } } }
   } catch (error) {
     return { ok: false, name, obstacle: 'unusable', reason: error instanceof Error ? error.message : String(error) }
   }
@@ -44,14 +45,22 @@ function unwritable(path: string): string | null {
   }
 }
 
-function readLevel(file: string): Pick<Inspection, 'level' | 'oldestCode'> {
-  if (!existsSync(file)) return { level: 0, oldestCode: 0 }
+const EMPTY = { level: 0, oldestCode: 0, preEnrolled: [] }
+
+function readContent(file: string): Pick<Inspection, 'level' | 'oldestCode' | 'preEnrolled'> {
+  if (!existsSync(file)) return EMPTY
   const connection = openReadOnly(file)
   try {
     const named = tables.parse(connection.prepare("select name from sqlite_master where name = 'migrations'").all())
-    if (named.length === 0) return { level: 0, oldestCode: 0 }
+    if (named.length === 0) return EMPTY
     const applied = migrations.parse(connection.prepare('select oldest_code from migrations').all())
-    return { level: applied.length, oldestCode: Math.max(0, ...applied.map(({ oldest_code }) => oldest_code)) }
+    const isOld = applied.length < PRE_ENROLLED_LEVEL
+    const preEnrolled = isOld ? [] : outcomes.parse(connection.prepare(PRE_ENROLLED_SQL).all())
+    return {
+      level: applied.length,
+      oldestCode: Math.max(0, ...applied.map(({ oldest_code }) => oldest_code)),
+      preEnrolled: preEnrolled.map(({ outcome }) => outcome),
+    }
   } finally {
     connection.close()
   }

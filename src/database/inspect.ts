@@ -3,7 +3,7 @@ import { reasonOf } from './availability.ts'
 import { openDatabase } from './database.ts'
 import type { Database } from './dialect.ts'
 import { inspectSqlite } from './inspect-sqlite.ts'
-import type { Inspected, Inspection } from './inspection.ts'
+import { type Inspected, type Inspection, PRE_ENROLLED_LEVEL, PRE_ENROLLED_SQL } from './inspection.ts'
 import { serverErrorOf } from './mysql-errors.ts'
 
 /**
@@ -59,10 +59,13 @@ async function inspectServer({
         .execute()
     : []
   const alive = replicas.filter(({ silent }) => Number(silent) < deadAfterMs).length
+  const preEnrolled =
+    applied.length < PRE_ENROLLED_LEVEL ? [] : (await sql.raw<{ outcome: string }>(PRE_ENROLLED_SQL).execute(db)).rows
   return {
     level: applied.length,
     oldestCode: Math.max(0, ...applied.map(({ oldest_code }) => oldest_code)),
     clock,
     services: { alive, silent: replicas.length - alive },
+    preEnrolled: preEnrolled.map(({ outcome }) => outcome),
   }
 }

@@ -118,7 +118,7 @@ export interface WithdrawalRow {
   due_at: number
   attempts: number
   ended_at: number | null
-  /** JSON: what became of each course so far, and why the last attempt failed; null before the first attempt. */
+  /** JSON: the result of each course so far, and why the last attempt failed; null before the first attempt. */
   result: string | null
 }
 

@@ -34,6 +34,7 @@ export async function vacuumSqlite({
   // Otherwise SQLite puts its copy into the folder for temporary files.
   if (isSmall) await sql`pragma temp_store = memory`.execute(db)
   await sql`vacuum`.execute(db)
+  await sql`pragma temp_store = default`.execute(db) // a service keeps the connection
   await truncateLog(db)
   return true
 }

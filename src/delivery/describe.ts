@@ -15,6 +15,7 @@ const DESCRIPTIONS = {
   'person.unenrolled': (subject) => `unenrolled from ${subject} in the LMS since the sale`,
   'person.other_account': (subject) => `the LMS matches the address to an account with another address, ${subject}`,
   'enrollment.missing': (subject) => `the buyer has an active account, and the LMS has no enrollment in ${subject}`,
+  'course.mode_missing': (subject) => `${subject} does not have the course mode that LERNITO_COURSE_MODE names`,
   'lms.refused': (subject) => `the LMS refused: ${subject}`,
   'retries.exhausted': (subject) => `retries exhausted: ${subject}`,
   'row.unreadable': (subject) => `the stored row can't be read: ${subject}`,

@@ -75,6 +75,7 @@ const MESSAGES = {
   'payload.invalid': () => 'The payload is invalid. The answer to the webhook says which fields.',
   'course_key.malformed': (subject) => `Invalid course key format: ${subject}`,
   'course.missing': (subject) => `Course ${subject} does not exist`,
+  'course.mode_missing': (subject) => `Course ${subject} does not have the configured course mode`,
   'person.retired': () => 'The email address belongs to a retired account',
   'person.unenrolled': (subject) => `The person was unenrolled from ${subject} since the sale`,
   'person.other_account': () => 'The LMS matches the email address to an account with another address',

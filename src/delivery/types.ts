@@ -36,6 +36,7 @@ export const REASON_CODES = [
   'person.unenrolled',
   'person.other_account',
   'enrollment.missing',
+  'course.mode_missing',
   'lms.refused',
   'retries.exhausted',
   'row.unreadable',
@@ -73,6 +74,7 @@ export const STATE_OF_REASON = {
   'person.unenrolled': 'needs_attention',
   'person.other_account': 'needs_attention',
   'enrollment.missing': 'needs_attention',
+  'course.mode_missing': 'needs_attention',
   'lms.refused': 'needs_attention',
   'retries.exhausted': 'needs_attention',
   'row.unreadable': 'needs_attention',
@@ -141,6 +143,8 @@ export interface Delivery {
   readonly attempts: number
   readonly receivedAt: number
   readonly settledAt: number | null
+  /** When an attempt first enrolled or pre-enrolled the buyer in every course; null if none did. */
+  readonly enrolledAt: number | null
   /** When an operator last replayed it: answers of the LMS from before that are out of date. */
   readonly replayedAt: number | null
   /** Counts the webhooks and replays of this delivery. An attempt answers only those that came before it began. */

@@ -1,11 +1,10 @@
 import { accountRequest, judgeAccount } from '../openedx/accounts.ts'
-import { bulkAvailableRequest, judgeBulkAvailable } from '../openedx/bulk-enroll.ts'
 import { courseListRequest, judgeCourseList, type ListedCourse } from '../openedx/course-list.ts'
 import { courseRequest, judgeCourse } from '../openedx/courses.ts'
 import { enrollmentRequest, judgeEnrollment } from '../openedx/enrollment.ts'
 import { allowancesRequest, judgeAllowances } from '../openedx/enrollment-allowed.ts'
 import { enrollmentListRequest, judgeEnrollmentList } from '../openedx/enrollment-list.ts'
-import { call, callProblem, unreachedCall } from './calls.ts'
+import { call } from './calls.ts'
 import { problem } from './causes.ts'
 import { type Check, check, failed, passed, skipped } from './check.ts'
 
@@ -100,42 +99,4 @@ const ENROLLMENT_ALLOWED: Check = check({
   },
 })
 
-const BULK: Check = check({
-  id: 'lms.bulk_enroll',
-  about: 'whether the LMS has bulk_enroll',
-  needs: ['settings', 'lms'],
-  examine: async ({ settings }, { askLms }) => {
-    const request = bulkAvailableRequest()
-    const response = await askLms({ settings, request })
-    if (!response.ok) return failed([unreachedCall(response, request.endpoint)])
-    const judged = judgeBulkAvailable(response.answer)
-    if (!judged.ok) return failed([callProblem(judged.failure)])
-    if (judged.value) return passed('one call enrolls up to 50 people')
-    const paced = settings.LERNITO_LMS_CALLS_PER_MINUTE > 0
-    return failed([problem(paced ? 'bulk.off' : 'bulk.off_without_budget', {})])
-  },
-})
-
-/** The calls a minute that a stock LMS allows staff (recorded: throttle.json). No API tells the real limit. */
-const STOCK_CALLS = 120
-
-const THROTTLE: Check = check({
-  id: 'lms.throttle',
-  about: 'LERNITO_LMS_CALLS_PER_MINUTE, compared with the throttle of a stock LMS',
-  needs: ['settings'],
-  examine: ({ settings: { LERNITO_LMS_CALLS_PER_MINUTE: calls } }) => {
-    if (calls === 0) return failed([problem('throttle.unlimited', {})])
-    if (calls > STOCK_CALLS) return failed([problem('throttle.above_stock', { setting: String(calls) })])
-    return passed(`${calls} of ${STOCK_CALLS} calls a minute`)
-  },
-})
-
-export const API_CHECKS: readonly Check[] = [
-  COURSES,
-  ACCOUNTS,
-  ENROLLMENT,
-  ENROLLMENT_LIST,
-  ENROLLMENT_ALLOWED,
-  BULK,
-  THROTTLE,
-]
+export const API_CHECKS: readonly Check[] = [COURSES, ACCOUNTS, ENROLLMENT, ENROLLMENT_LIST, ENROLLMENT_ALLOWED]

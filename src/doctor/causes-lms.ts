@@ -3,10 +3,6 @@ import type { Cause } from './causes-ours.ts'
 const REINIT = 'Run `tutor config save`, then `tutor local do init --limit=lernito` and `tutor local start -d`.'
 const PLAIN_URL =
   "Inside Tutor's network, the LMS is http://lms:8000: run `tutor config save --unset LERNITO_LMS_URL`, then `tutor local start -d`."
-/** A flat setting since Willow, a key of FEATURES before. Each line is harmless in every release. */
-const BULK_ON =
-  "Add both `FEATURES['ENABLE_BULK_ENROLLMENT_VIEW'] = True` and `ENABLE_BULK_ENROLLMENT_VIEW = True` to the LMS's settings, and restart the LMS. Releases up to Verawood read the first, later releases the second."
-const BULK_ON_TUTOR = 'The plugin sets it: run `tutor config save`, then `tutor local restart lms`.'
 const LMS_LOG = 'See `tutor local logs --tail=100 lms`.'
 const MORE_IN_LOG = 'For details, see the log of the LMS at this time.'
 
@@ -205,34 +201,12 @@ export const LMS_CAUSES = {
     plain: "Select Staff status for the application's user in the LMS's admin (Users).",
     tutor: 'Run `tutor local do init --limit=lernito`.',
   },
-  'bulk.off': {
-    severity: 'warning',
+  'allowances.dangling': {
+    severity: 'failure',
     message:
-      'The LMS has no bulk_enroll: the service enrolls people one by one, 40 to 80 a minute under the throttle of the LMS.',
-    plain: BULK_ON,
-    tutor: BULK_ON_TUTOR,
-  },
-  'bulk.off_without_budget': {
-    severity: 'warning',
-    message:
-      'The LMS has no bulk_enroll, so the service enrolls people one by one. LERNITO_LMS_CALLS_PER_MINUTE is 0, but the LMS always throttles enrollment_allowed.',
-    plain: `${BULK_ON} Or set LERNITO_LMS_CALLS_PER_MINUTE to 110.`,
-    tutor: `${BULK_ON_TUTOR} Or run \`tutor config save --set LERNITO_LMS_CALLS_PER_MINUTE=110\`, then \`tutor local start -d\`.`,
-  },
-  'throttle.above_stock': {
-    severity: 'warning',
-    message:
-      'LERNITO_LMS_CALLS_PER_MINUTE is {setting}, but a stock LMS allows staff 120 calls a minute and refuses the others.',
+      'Buyers wait for {course}, which the LMS no longer has. An allowance for a missing course makes the LMS fail when the buyer activates an account.',
     plain:
-      'No action is needed if you raised the throttle for the service user. Otherwise set LERNITO_LMS_CALLS_PER_MINUTE to 110.',
-    tutor: 'Run `tutor config save --unset LERNITO_LMS_CALLS_PER_MINUTE`, then `tutor local start -d`.',
-  },
-  'throttle.unlimited': {
-    severity: 'warning',
-    message: 'LERNITO_LMS_CALLS_PER_MINUTE is 0, but an LMS throttles unless its throttle was turned off.',
-    plain:
-      "No action is needed if you turned the throttle off (Rate limit configurations in the LMS's admin) and the LMS has bulk_enroll. This lifts the limit of bulk_enroll and enrollment, but not of enrollment_allowed. Otherwise set LERNITO_LMS_CALLS_PER_MINUTE to 110.",
-    tutor:
-      'No action is needed if LERNITO_LIFT_LMS_THROTTLE is true and `tutor local do init --limit=lernito` has run since. Otherwise run `tutor config save --unset LERNITO_LMS_CALLS_PER_MINUTE`, then `tutor local start -d`.',
+      'Run `lernito-openedx reconcile --fix`: it deletes these allowances, and their deliveries then need attention. Or create the course again.',
+    tutor: 'Run `tutor local exec lernito lernito-openedx reconcile --fix`, or create the course again.',
   },
 } as const satisfies Record<string, Cause>

@@ -16,6 +16,8 @@ export interface Facts {
   readonly 'lms.staff': true
   /** The key of a course in the LMS; null if none is known. */
   readonly 'lms.courses': string | null
+  /** Whether the LMS has an API that enrolls several people in a call. */
+  readonly 'lms.bulk_enroll': boolean
 }
 
 export type CheckId =
@@ -29,8 +31,10 @@ export type CheckId =
   | 'lms.enrollment'
   | 'lms.enrollment_list'
   | 'lms.enrollment_allowed'
-  | 'lms.bulk_enroll'
+  | 'lms.allowances'
   | 'lms.throttle'
+  | 'lms.course_mode'
+  | 'lms.email_students'
   | 'lms.plugin'
   | 'console.application'
   | 'console.sign_in'

@@ -1,10 +1,12 @@
 import { inspectDatabase } from '../database/inspect.ts'
 import type { Resolve } from '../outbox/public-lookup.ts'
 import { TIMING } from '../replicas/timing.ts'
+import { ALLOWANCE_CHECKS } from './allowances.ts'
 import { API_CHECKS } from './api.ts'
 import type { Problem } from './causes.ts'
 import type { Check, CheckId, Facts, Finding, Tools } from './check.ts'
 import { CONSOLE_CHECKS } from './console.ts'
+import { ENROLLING_CHECKS } from './enrolling.ts'
 import { EVENTS_CHECKS } from './events.ts'
 import { LMS_CHECKS } from './lms.ts'
 import { OUR_CHECKS } from './ours.ts'
@@ -16,6 +18,8 @@ export const CHECKS: readonly Check[] = [
   ...OUR_CHECKS,
   ...LMS_CHECKS,
   ...API_CHECKS,
+  ...ALLOWANCE_CHECKS,
+  ...ENROLLING_CHECKS,
   ...CONSOLE_CHECKS,
   ...OUTSIDE_CHECKS,
   ...EVENTS_CHECKS,

@@ -14,13 +14,24 @@ export interface Batch {
   readonly works: readonly Work[]
 }
 
+/**
+ * What one call may be for:
+ * - `sets`: several people and several courses, as bulk_enroll takes them.
+ * - `courses`: several people and one course, as enrollments/modify takes them.
+ * - `singles`: one person, through the single APIs.
+ */
+export type Scope = 'sets' | 'courses' | 'singles'
+
 interface Choice {
   /** Oldest first. */
   readonly works: readonly Work[]
-  /** Whether the LMS has bulk_enroll. */
-  readonly bulk: boolean
+  readonly scope: Scope
   /** ms since 1970 */
   readonly now: number
+  /** Whether a call for several people may name this course. */
+  readonly mayBatch?: (course: string) => boolean
+  /** Whether to leave out the calls through the single APIs, which need permits. */
+  readonly withoutSingles?: boolean
   /** Whether a sender waits for the answer. If so, the work comes before any backlog. */
   readonly isAwaited?: (work: Work) => boolean
   /** The most people in a call. */
@@ -36,17 +47,17 @@ interface Choice {
 /**
  * Chooses the next call, or null if there is none. It is for one course with all who wait for it, or for one set of
  * courses with all who wait for exactly that set, whichever serves more (person, course) pairs. A batch never enrolls
- * anyone in a course that they didn't buy. Without `bulk`, and for a work that has to go alone, it is for one person.
- * Suspects and probes of paused courses come after all others.
+ * anyone in a course that they didn't buy. For a work that has to go alone, it is for one person. Suspects and probes of
+ * paused courses come after all others.
  */
 export function nextBatch(choice: Choice): Batch | null {
-  const { withoutDoubtful = false, suspectsFirst = false } = choice
-  if (withoutDoubtful) return healthyBatch(choice)
+  const { withoutDoubtful = false, withoutSingles = false, suspectsFirst = false } = choice
+  if (withoutDoubtful || withoutSingles) return healthyBatch(choice)
   if (suspectsFirst) return suspectBatch(choice) ?? healthyBatch(choice)
   return healthyBatch(choice) ?? suspectBatch(choice)
 }
 
-/** Whether the batch goes through the single APIs, even if the LMS has bulk_enroll. */
+/** Whether the batch goes through the single APIs, whatever else the LMS has. */
 export const isSingly = ({ works }: Batch): boolean => works.some(({ alone, suspect }) => alone || suspect)
 
 /** Whether a call is likely to fail. Such calls share one slot, which leaves the others to healthy calls. */
@@ -56,6 +67,7 @@ export const isDoubtful = ({ works, courses }: Batch, healthOf: (course: string)
 
 const HEALTHY = (): CourseHealth => 'healthy'
 const NOBODY = (): boolean => false
+const ANY = (): boolean => true
 
 /** The works that a sender waits for first, then the others. */
 function inOrder(works: readonly Work[], isAwaited: (work: Work) => boolean): readonly Work[] {
@@ -63,36 +75,40 @@ function inOrder(works: readonly Work[], isAwaited: (work: Work) => boolean): re
   return awaited.length === 0 ? works : [...awaited, ...works.filter((work) => !isAwaited(work))]
 }
 
-function healthyBatch({
-  works: all,
-  bulk,
-  now,
-  isAwaited = NOBODY,
-  people = BATCH_PEOPLE,
-  healthOf = HEALTHY,
-  withoutDoubtful = false,
-}: Choice): Batch | null {
-  const usable = (course: string): boolean => {
-    const one = healthOf(course)
-    return one === 'healthy' || (one === 'doubtful' && !withoutDoubtful)
-  }
-  const able = all.filter(({ suspect, part, open }) => {
-    return !suspect && !(withoutDoubtful && part !== null) && [...open].some(usable)
-  })
-  const works = inOrder(able, isAwaited)
+function healthyBatch(choice: Choice): Batch | null {
+  const { scope, now, isAwaited = NOBODY, people = BATCH_PEOPLE, withoutSingles = false, mayBatch = ANY } = choice
+  const usable = usableIn(choice)
+  const takes = (course: string): boolean => usable(course) && mayBatch(course)
+  const goesAlone = ({ alone, open }: Work): boolean => alone || ![...open].some(takes)
+  const works = inOrder(ableIn(choice, usable), isAwaited).filter((work) => !withoutSingles || !goesAlone(work))
   const [oldest] = works
   if (oldest === undefined) return null
-  const anyAwaited = isAwaited(oldest)
   const single = (work: Work): Batch => ({ courses: [...work.open].filter(usable).sort(), works: [work] })
   const impatient = now - (oldest.delivery.dueAt ?? now) >= PATIENCE_MS
-  if (!bulk || (oldest.alone && impatient)) return single(oldest)
+  if (scope === 'singles' || (goesAlone(oldest) && impatient)) return single(oldest)
 
+  const anyAwaited = isAwaited(oldest)
   const isEligible = ({ works: [foremost = oldest] }: Batch): boolean =>
     impatient ? foremost === oldest : !anyAwaited || isAwaited(foremost)
-  const [best = single(oldest)] = candidates({ works: works.filter((work) => !work.alone), people, usable })
+  const [best = single(oldest)] = candidates({ works: works.filter((work) => !work.alone), people, takes, scope })
     .filter(isEligible)
     .sort((a, b) => pairs(b) - pairs(a)) // the sort is stable: of equals, the older one stays first
   return best
+}
+
+/** Tells which courses may be in a healthy call. */
+function usableIn({ healthOf = HEALTHY, withoutDoubtful = false }: Choice): (course: string) => boolean {
+  return (course) => {
+    const health = healthOf(course)
+    return health === 'healthy' || (health === 'doubtful' && !withoutDoubtful)
+  }
+}
+
+/** The works that may be in a healthy call. */
+function ableIn({ works, withoutDoubtful = false }: Choice, usable: (course: string) => boolean): readonly Work[] {
+  return works.filter(({ suspect, part, open }) => {
+    return !suspect && !(withoutDoubtful && part !== null) && [...open].some(usable)
+  })
 }
 
 /** One person in one course, as a probe, or a suspect in all courses that take calls. */
@@ -107,20 +123,23 @@ function suspectBatch({ works, isAwaited = NOBODY, healthOf = HEALTHY }: Choice)
   return null
 }
 
-/** For each course, and each set of courses, the first `people` works that wait for it. */
+/** For each course, and each set of courses if the scope has sets, the first `people` works that wait for it. */
 function candidates({
   works,
   people,
-  usable,
+  takes,
+  scope,
 }: {
   works: readonly Work[]
   people: number
-  usable: (course: string) => boolean
+  takes: (course: string) => boolean
+  scope: Scope
 }): Batch[] {
   const parts = new Map<object | null, Map<string, { courses: readonly string[]; works: Work[] }>>()
   for (const work of works) {
-    const all = [...work.open].filter(usable).sort()
-    const sets = [...all.map((course) => [course]), ...(all.length > 1 && !work.courseByCourse ? [all] : [])]
+    const all = [...work.open].filter(takes).sort()
+    const isSet = scope === 'sets' && all.length > 1 && !work.courseByCourse
+    const sets = [...all.map((course) => [course]), ...(isSet ? [all] : [])]
     const found = parts.get(work.part) ?? new Map<string, { courses: readonly string[]; works: Work[] }>()
     parts.set(work.part, found)
     for (const courses of sets) {

@@ -1,4 +1,4 @@
-import { type Batch, isDoubtful, nextBatch } from './batches.ts'
+import { type Batch, isDoubtful, isSingly, nextBatch, type Scope } from './batches.ts'
 import type { CourseBreakers } from './course-breakers.ts'
 import type { InFlight } from './in-flight.ts'
 import type { Work } from './work.ts'
@@ -22,12 +22,16 @@ export interface CallChooser {
   peek(of: Wanted): Batch | null
   /** Chooses the next call and reserves its works in the same step, so that no other call can take them. */
   choose(of: Wanted): ChosenCall | null
+  /** How many calls in flight go through the single APIs. */
+  singleCalls(): number
 }
 
-/** `bulk`: whether the LMS has bulk_enroll. `people`: the most people in a call. */
+/** What the next call may be: see nextBatch. `people`: the most people in it. */
 interface Wanted {
-  readonly bulk: boolean
+  readonly scope: Scope
   readonly people: number
+  readonly mayBatch?: (course: string) => boolean
+  readonly withoutSingles?: boolean
 }
 
 /**
@@ -48,15 +52,15 @@ export function createCallChooser({
 }): CallChooser {
   let backlogCalls = 0
   let doubtfulCalls = 0
+  let singleCalls = 0
   let doubtfulAt = performance.now()
 
-  const peek = ({ bulk, people }: Wanted): Batch | null =>
+  const peek = (wanted: Wanted): Batch | null =>
     nextBatch({
+      ...wanted,
       works: backlogCalls > 0 ? inFlight.idle().filter(isAwaited) : inFlight.idle(),
-      bulk,
       now: now(),
       isAwaited,
-      people,
       healthOf: breakers.healthOf,
       withoutDoubtful: doubtfulCalls > 0,
       suspectsFirst: performance.now() - doubtfulAt >= DOUBTFUL_TURN_MS,
@@ -64,13 +68,16 @@ export function createCallChooser({
 
   return {
     peek,
+    singleCalls: () => singleCalls,
     choose: (wanted) => {
       const batch = peek(wanted)
       if (batch === null) return null
       const isBacklog = !batch.works.some(isAwaited)
       const doubtful = isDoubtful(batch, breakers.healthOf)
+      const isSingle = isSingly(batch) || !batch.courses.every(wanted.mayBatch ?? (() => true))
       if (isBacklog) backlogCalls++
       if (doubtful) doubtfulCalls++
+      if (isSingle) singleCalls++
       if (doubtful) doubtfulAt = performance.now()
       breakers.beginCall(batch.courses)
       inFlight.beginCall(batch.works)
@@ -79,6 +86,7 @@ export function createCallChooser({
         isBacklog,
         end: () => {
           if (doubtful) doubtfulCalls--
+          if (isSingle) singleCalls--
           breakers.endCall(batch.courses)
           inFlight.endCall(batch.works)
         },

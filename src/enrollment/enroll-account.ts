@@ -2,31 +2,60 @@ import type { Account } from '../openedx/accounts.ts'
 import type { Enrollment } from '../openedx/enrollment.ts'
 import { enrollsOnActivation } from '../openedx/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../openedx/failure.ts'
-import type { Pair, PriorKnowledge } from './pair.ts'
+import { changeMode, FREE_MODES, modeMissing } from './course-mode.ts'
+import type { Pair, PriorKnowledge, WantedMode } from './pair.ts'
 import { done, failed, type PairResult, refused } from './work.ts'
 
 /** The account of a person, activated or not. */
 export type RegisteredAccount = Extract<Account, { username: string }>
-
-/** The free course modes, in the LMS's own order of preference. */
-const FREE_MODES = ['audit', 'honor']
 
 /**
  * Enrolls a person who has an account, activated or not. It reads the enrollment first: a call that names a mode would
  * downgrade an active verified enrollment (recorded: modes-and-inactive.json, 'active in verified, enrolled singly with
  * mode honor'). It activates an inactive enrollment. With `effect_unknown`, it leaves that alone and gives the reason
  * person.unenrolled.
+ *
+ * With a mode of the setting, it enrolls in that mode, or changes an active free mode to it. If the course lacks it, the
+ * person is enrolled all the same, with the reason course.mode_missing.
  */
-export async function enrollAccount(
-  { lms, acquire, course }: Pair,
-  { username }: RegisteredAccount,
-  prior: PriorKnowledge,
-): Promise<PairResult> {
+export async function enrollAccount(pair: Pair, person: RegisteredAccount, prior: PriorKnowledge): Promise<PairResult> {
+  const { lms, acquire, course, mode: wanted = null } = pair
+  const { username } = person
   const read = await lms.enrollment(await acquire(), { username, course })
   if (!read.ok) return failed(read.failure)
   const row = read.value
-  if (row?.active) return done('enrolled')
+  if (row?.active) {
+    const mayChange = wanted !== null && (wanted.mayUpgrade || FREE_MODES.includes(wanted.slug))
+    return mayChange ? changeMode({ ...pair, username, mode: wanted.slug }, row) : done('enrolled')
+  }
   if (row !== null && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
+  if (wanted !== null && mayName(wanted, row)) {
+    const named = await lms.enroll(await acquire(), { username, course, mode: wanted.slug })
+    if (named.ok) return done('enrolled')
+    if (named.failure.kind !== 'refused' || !isAboutMode(named.failure.message, wanted.slug)) {
+      return failed(named.failure)
+    }
+  }
+  const enrolled = await enrollInDefaultMode(pair, username, row)
+  const isMissing = wanted !== null && !(row?.courseModes.includes(wanted.slug) ?? false)
+  return enrolled.kind === 'done' && isMissing ? modeMissing(course) : enrolled
+}
+
+/** Whether to ask for the mode: unless the course lacks it, or the person lost it and it isn't paid for again. */
+function mayName({ slug, mayRestore }: WantedMode, row: Enrollment | null): boolean {
+  if (row === null) return true
+  const isLost = row.mode === slug && !FREE_MODES.includes(slug)
+  return row.courseModes.includes(slug) && (mayRestore || !isLost)
+}
+
+/** Recorded: lms-newer/paid-modes.json, 'verified only, audit named'. */
+const isAboutMode = (message: string, mode: string): boolean => message.includes(`[${mode}] course mode is expired`)
+
+async function enrollInDefaultMode(
+  { lms, acquire, course }: Pair,
+  username: string,
+  row: Enrollment | null,
+): Promise<PairResult> {
   const { mode, lost } = modeFor(row)
   const enrolled = await lms.enroll(await acquire(), { username, course, mode })
   if (enrolled.ok) return done('enrolled')

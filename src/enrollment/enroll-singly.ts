@@ -41,7 +41,8 @@ async function enrollAs(pair: Pair, prior: PriorKnowledge): Promise<PairResult> 
 }
 
 async function enrollRegistered(pair: Pair, prior: PriorKnowledge, person: RegisteredAccount): Promise<PairResult> {
-  const enrolled = prior === 'enrolled_and_allowed' ? done('enrolled') : await enrollAccount(pair, person, prior)
+  const isEnrolled = prior === 'enrolled_and_allowed' && (pair.mode ?? null) === null
+  const enrolled = isEnrolled ? done('enrolled') : await enrollAccount(pair, person, prior)
   if (prior === 'unasked' || person.status === 'active' || enrolled.kind === 'failure') return enrolled
   if (enrolled.kind === 'reason' && enrolled.reason.code === 'lms.refused') {
     const allowed = prior === 'allowed_by_bulk' ? { ok: true as const, value: true } : await isOpenlyAllowed(pair)

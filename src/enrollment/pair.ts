@@ -15,6 +15,19 @@ export interface CallContext {
 export interface Pair extends CallContext {
   readonly email: string
   readonly course: string
+  /** The course mode of the setting; absent if the LMS chooses. */
+  readonly mode?: WantedMode | null
+}
+
+/** A course mode that LERNITO_COURSE_MODE names. */
+export interface WantedMode {
+  readonly slug: string
+  /**
+   * Whether a person who has a free mode, or was unenrolled from a paid one, may get a paid mode. Otherwise the person
+   * may have lost it since the sale, and it isn't given back for free.
+   */
+  readonly mayUpgrade: boolean
+  readonly mayRestore: boolean
 }
 
 /**

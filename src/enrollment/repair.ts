@@ -1,18 +1,25 @@
+import type { ModeOf } from './course-mode.ts'
 import { enrollSingly } from './enroll-singly.ts'
 import type { Pair } from './pair.ts'
 
 /**
  * Enrolls a person in one course again, for reconcile. A person who was unenrolled stays unenrolled, unless `isNamed`:
- * then the operator wants it and named the person. Resolves to whether it succeeded, and to a description of the
- * result.
+ * then the operator wants it and named the person. A paid mode isn't given back. Resolves to whether it succeeded, and
+ * to a description of the result.
  * @throws what `acquire` rejects with
  */
 export async function repair({
   isNamed,
+  modeOf,
   ...pair
-}: Pair & { isNamed: boolean }): Promise<{ readonly done: boolean; readonly words: string }> {
+}: Omit<Pair, 'mode'> & { isNamed: boolean; modeOf: ModeOf }): Promise<{
+  readonly done: boolean
+  readonly words: string
+}> {
   const { course } = pair
-  const result = await enrollSingly({ ...pair, prior: isNamed ? 'unasked' : 'effect_unknown' })
+  const slug = modeOf(course)
+  const mode = slug === null ? null : { slug, mayUpgrade: false, mayRestore: false }
+  const result = await enrollSingly({ ...pair, mode, prior: isNamed ? 'unasked' : 'effect_unknown' })
   if (result.kind === 'done') return { done: true, words: `${result.result} in ${course}` }
   const why =
     result.kind === 'failure' ? result.failure.message : `${result.reason.code} ${result.reason.subject}`.trim()

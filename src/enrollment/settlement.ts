@@ -22,6 +22,27 @@ export function settlement({
   /** Whether the circuit breaker of the LMS is open. */
   isOpen?: boolean
 }): Settlement {
+  const settled = settlementOf({ work, now, random, isOpen })
+  return { ...settled, detail: settled.detail + describeBatches(work) }
+}
+
+/** The id with which the LMS's audit (ManualEnrollmentAudit) names the calls of the attempt. */
+function describeBatches({ batches }: Work): string {
+  if (batches.length === 0) return ''
+  return ` (${batches.length === 1 ? 'batch' : 'batches'} ${batches.join(', ')})`
+}
+
+function settlementOf({
+  work,
+  now,
+  random,
+  isOpen,
+}: {
+  work: Work
+  now: number
+  random: () => number
+  isOpen: boolean
+}): Settlement {
   const { delivery, done, reasons, failures } = work
   const courses = Object.fromEntries(done)
   const [failure] = failures

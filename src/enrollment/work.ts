@@ -2,6 +2,7 @@ import type { CourseResult, Delivery, EnrollmentRequest, Reason } from '../deliv
 import { batchCanName } from '../openedx/batch-answer.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { PausedCourse } from './course-breakers.ts'
+import type { PriorKnowledge } from './pair.ts'
 
 /** The parts of a failure that decide the next step and go into the timeline. */
 export type WorkFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs' | 'mayHaveTakenEffect'>
@@ -16,8 +17,18 @@ export interface Work {
   /** The reasons against a course or the person. The first one goes to the sender. */
   readonly reasons: Reason[]
   readonly failures: WorkFailure[]
-  /** Not in a batch with others: its address can't be sent in bulk, or its state has to be read before enrolling. */
+  /** Not in a batch: its address can't be sent in one, its state has to be read first, or it needs further calls. */
   alone: boolean
+  /** Whether the LMS has an account with the address, as of `searchedAt`; null if it didn't tell. */
+  hasAccount: boolean | null
+  /** Courses about which the LMS may have mailed the person in this attempt. */
+  readonly mailed: Set<string>
+  /** What a batch of this attempt found or made for the person, by course, where that needs further calls. */
+  readonly prior: Map<string, PriorKnowledge>
+  /** When the LMS last told whether it takes the address for another person's, by performance.now(); null if never. */
+  searchedAt: number | null
+  /** The ids of the batches of this attempt, as the LMS's audit names them. */
+  readonly batches: string[]
   /** The attempt had to stop between two calls: this replica no longer owns the delivery. */
   stopped: boolean
   /** A batch probably failed because of this person, who goes singly, after all others. */
@@ -39,13 +50,14 @@ export interface Work {
 /** The result for one person in one course. */
 export type PairResult =
   | { readonly kind: 'done'; readonly result: CourseResult }
-  | { readonly kind: 'reason'; readonly reason: Reason }
+  | { readonly kind: 'reason'; readonly reason: Reason; readonly result?: CourseResult }
   | { readonly kind: 'failure'; readonly failure: WorkFailure }
 
 /** The enrollment or allowance is in the LMS. */
 export const done = (result: CourseResult): PairResult => ({ kind: 'done', result })
-/** There is a reason against it, and another attempt can't help. */
-export const refused = (reason: Reason): PairResult => ({ kind: 'reason', reason })
+/** There is a reason against it, and another attempt can't help. `result`: what is in the LMS despite it. */
+export const refused = (reason: Reason, result?: CourseResult): PairResult =>
+  result === undefined ? { kind: 'reason', reason } : { kind: 'reason', reason, result }
 /** A call failed. If the LMS refused it, the result is final, since another attempt would change nothing. */
 export const failed = (failure: WorkFailure): PairResult =>
   failure.kind === 'refused' ? refused({ code: 'lms.refused', subject: failure.message }) : { kind: 'failure', failure }
@@ -73,6 +85,11 @@ export function beginWork({
     reasons: [],
     failures: [],
     alone: !batchCanName(request.email),
+    prior: new Map(),
+    searchedAt: null,
+    hasAccount: null,
+    mailed: new Set(),
+    batches: [],
     stopped: false,
     suspect: false,
     part: null,
@@ -97,7 +114,10 @@ export function stop(work: Work): void {
 export function record({ work, course, result }: { work: Work; course: string; result: PairResult }): void {
   work.open.delete(course)
   if (result.kind === 'done') work.done.set(course, result.result)
-  if (result.kind === 'reason') work.reasons.push(result.reason)
+  if (result.kind === 'reason') {
+    work.reasons.push(result.reason)
+    if (result.result !== undefined) work.done.set(course, result.result)
+  }
   if (result.kind === 'failure') work.failures.push(result.failure)
 }
 

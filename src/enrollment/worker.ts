@@ -1,3 +1,4 @@
+import { createIds } from '../delivery/ids.ts'
 import type { Delivery } from '../delivery/types.ts'
 import type { Inbox } from '../inbox/types.ts'
 import type { Budget } from '../openedx/budget.ts'
@@ -9,6 +10,7 @@ import { createCallChooser } from './call-chooser.ts'
 import { makeNextCall } from './calls.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { CourseBreakers } from './course-breakers.ts'
+import type { EnrollingOptions } from './enroll-one-by-one.ts'
 import { createInFlight } from './in-flight.ts'
 import { settlement } from './settlement.ts'
 import { recordPause, type Work } from './work.ts'
@@ -22,6 +24,7 @@ interface Worker {
   readonly breaker: CircuitBreaker
   readonly breakers: CourseBreakers
   readonly budget: Budget
+  readonly options: EnrollingOptions
   /** How many batches may be in flight at once: the most ever, and the number now. */
   readonly concurrency: { readonly most: number; readonly now: () => number }
   readonly now: () => number
@@ -80,7 +83,8 @@ export async function runWorker(worker: Worker): Promise<void> {
     }
   }
 
-  const calling = { ...worker, inFlight, chooser, wakeUp, onCalled: () => finish(inFlight.idle()) }
+  const onCalled = (): void => finish(inFlight.idle())
+  const calling = { ...worker, inFlight, chooser, wakeUp, newId: createIds({ now }), onCalled }
   /** One of the loops that make calls. It rests while other replicas have its share. */
   const caller = (number: number): Promise<void> =>
     number < concurrency.now() ? makeNextCall(calling) : wakeUp.listen()(AGAIN_MS, signal)

@@ -3,13 +3,13 @@ import type { DeliveryEvent } from '../delivery/types.ts'
 import { type Background, runBackgroundLoop } from '../inbox/background-loop.ts'
 import { pause } from '../pause.ts'
 import type { Asking } from './look-ups.ts'
-import { followUpRound, ROUND_OVER, type RoundResult } from './round.ts'
+import { type ApplyMode, followUpRound, ROUND_OVER, type RoundResult } from './round.ts'
 import { createTaskLease, type TaskLease } from './task-lease.ts'
 import { areSalesWaitedFor } from './waiting-sales.ts'
 
 /** The time from the start of a round to the next one. */
 export const FOLLOW_UP_MS = 15 * 60_000
-/** The lease ends so long after its last renewal: longer than a call to the LMS takes. */
+/** How long the lease lasts after a renewal: longer than a call to the LMS takes. */
 const LEASE_MS = 60_000
 /** How often a replica without the lease tries to take it. */
 const POLL_MS = 30_000
@@ -21,7 +21,8 @@ const PUT_OFF_POLL_MS = 250
 /** An LMS without search_emails is asked for 30 accounts a minute: 9 to 12 ms of its time each. */
 const SLOW_REST_MS = 2_000
 
-interface FollowUpOptions extends Background, Pick<Asking, 'lms' | 'acquire'> {
+interface FollowUpOptions extends Background, Pick<Asking, 'lms' | 'acquire' | 'isModePending'> {
+  readonly applyMode: ApplyMode
   readonly context: WriteContext
   /** This replica's name. */
   readonly me: () => string
@@ -65,7 +66,7 @@ export function runFollowUp(options: FollowUpOptions): Promise<void> {
 
 /** What each call of a round waits for. */
 function askingOf(
-  { context, guard, lms, acquire, isLmsUnavailable, signal }: FollowUpOptions,
+  { context, guard, lms, acquire, isModePending, isLmsUnavailable, signal }: FollowUpOptions,
   lease: TaskLease,
 ): Asking {
   const { db } = context.database
@@ -74,6 +75,7 @@ function askingOf(
   }
   return {
     lms,
+    isModePending,
     acquire: () =>
       acquire().catch((error: unknown) => {
         throw signal.aborted ? ROUND_OVER : error

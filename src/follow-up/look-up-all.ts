@@ -4,7 +4,7 @@ import { SEARCH_ADDRESSES } from '../openedx/search-emails.ts'
 import { type Asking, askAccount, findAccounts, findOneByOne, readRows, throttled } from './look-ups.ts'
 import type { Seen, SeenAccount, SeenRow } from './seen.ts'
 
-/** Up to so many people are looked up one by one, which also tells whether their accounts are active. */
+/** Up to this many people are looked up one by one, which also tells whether their accounts are active. */
 const FEW = 3
 
 /** A person and the true course keys to ask about. */
@@ -12,6 +12,9 @@ export interface Person {
   readonly email: string
   readonly courses: readonly string[]
 }
+
+/** What was seen in these courses only: another sale to the same person has other ones. */
+export const seenIn = (courses: readonly string[], seen: Seen): Seen => ({ ...seen, courses: new Set(courses) })
 
 /**
  * Looks up everything about these people, by address: the account with whether it is active, the enrollments,

@@ -1,8 +1,15 @@
+import type { Reason } from '../delivery/types.ts'
 import type { Permit } from '../openedx/budget.ts'
 import { groupsForCourseList, listCanNameUser } from '../openedx/enrollment-list.ts'
-import { type Judged, succeeded } from '../openedx/failure.ts'
+import { type Failure, type Judged, succeeded } from '../openedx/failure.ts'
 import type { Lms } from '../openedx/lms.ts'
 import type { Seen, SeenAccount, SeenRow } from './seen.ts'
+
+/** The result of the change to the course mode of the setting: the new mode, or why there is none. */
+export type ModeApplied =
+  | { readonly kind: 'applied'; readonly mode: string }
+  | { readonly kind: 'reason'; readonly reason: Reason }
+  | { readonly kind: 'failure'; readonly failure: Pick<Failure, 'kind' | 'message' | 'retryAfterMs'> }
 
 /** What every look-up needs. */
 export interface Asking {
@@ -13,6 +20,8 @@ export interface Asking {
   readonly beforeCall: () => Promise<void>
   /** The rest before each look-up of an account if the LMS lacks search_emails. */
   readonly rest: () => Promise<void>
+  /** Whether the setting names another course mode for an active enrollment. */
+  readonly isModePending: (of: { course: string; mode: string }) => boolean
 }
 
 /**
@@ -74,18 +83,31 @@ export async function readRows(
       asking.lms.enrollmentsOfCourse(permit, { course, usernames: group }),
     )
     if (!listed.ok) return listed
-    for (const { username, active, mode } of listed.value) rows.set(username, { active, mode })
+    for (const { username, ...row } of listed.value) rows.set(username, seenRow(asking, course, row))
   }
   for (const username of distinct.filter((name) => !listCanNameUser(name))) {
     const read = await throttled(asking, (permit) => asking.lms.enrollment(permit, { username, course }))
     if (!read.ok) return read
-    if (read.value !== null) rows.set(username, { active: read.value.active, mode: read.value.mode })
+    if (read.value !== null) rows.set(username, seenRow(asking, course, read.value))
   }
   return succeeded(rows)
 }
 
+function seenRow(
+  { isModePending }: Asking,
+  course: string,
+  { active, mode }: Pick<SeenRow, 'active' | 'mode'>,
+): SeenRow {
+  return { active, mode, modePending: active && isModePending({ course, mode }), against: null }
+}
+
 /** Makes a call that the LMS throttles. */
-export async function throttled<T>({ acquire, beforeCall }: Asking, call: (permit: Permit) => Promise<T>): Promise<T> {
+export async function throttled<T>(asking: Asking, call: (permit: Permit) => Promise<T>): Promise<T> {
+  return call(await permitFor(asking))
+}
+
+/** Waits for the right to make one throttled call now. */
+export async function permitFor({ acquire, beforeCall }: Asking): Promise<Permit> {
   const permit = await acquire()
   try {
     await beforeCall()
@@ -93,7 +115,7 @@ export async function throttled<T>({ acquire, beforeCall }: Asking, call: (permi
     permit.release()
     throw error
   }
-  return call(permit)
+  return permit
 }
 
 /**

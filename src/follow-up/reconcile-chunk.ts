@@ -5,7 +5,7 @@ import type { Failure, Judged } from '../openedx/failure.ts'
 import type { Lms } from '../openedx/lms.ts'
 import { noteRepair } from '../operations/replay.ts'
 import { type createDanglingCheck, deleteDangling } from './dangling.ts'
-import { lookUpAll } from './look-up-all.ts'
+import { lookUpAll, seenIn } from './look-up-all.ts'
 import type { Asking } from './look-ups.ts'
 import { type Reported, readReported } from './reported.ts'
 import { type Seen, standingIn } from './seen.ts'
@@ -37,6 +37,7 @@ export interface ChunkOptions {
   readonly lms: Asking['lms'] & Pick<Lms, 'disallow'>
   /** Uses a part of the service's call budget, so that both together stay below the LMS's throttle. */
   readonly acquire: () => Promise<Permit>
+  readonly isModePending: Asking['isModePending']
   readonly dangling: ReturnType<typeof createDanglingCheck>
   /** Aborted when the command has to end. */
   readonly signal: AbortSignal
@@ -87,18 +88,20 @@ export async function reconcileChunk(
 
 /** Looks up what the LMS has for these people, and stores it. */
 async function checkPatiently(
-  { context, lms, acquire, signal, sleep, publish }: ChunkOptions,
+  { context, lms, acquire, isModePending, signal, sleep, publish }: ChunkOptions,
   deliveries: readonly Reported[],
 ): Promise<Judged<Map<string, Seen>>> {
-  const asking = { lms, acquire, beforeCall: async () => signal.throwIfAborted(), rest: async () => {} }
+  const beforeCall = async (): Promise<void> => signal.throwIfAborted()
+  const asking = { lms, acquire, isModePending, beforeCall, rest: async () => {} }
   const people = deliveries.map(({ email, outcome }) => ({ email, courses: Object.keys(outcome.courses) }))
   for (;;) {
     const askedAt = context.now()
     const seen = await lookUpAll(asking, people)
     if (seen.ok) {
-      const checks = deliveries.flatMap(({ id, state, generation, email }) => {
-        const person = seen.value.get(email)
-        return person === undefined ? [] : [{ id, state, generation, seen: person, askedAt }]
+      const checks = deliveries.flatMap((reported) => {
+        const person = seen.value.get(reported.email)
+        const courses = Object.keys(reported.outcome.courses)
+        return person === undefined ? [] : [{ reported, seen: seenIn(courses, person), askedAt }]
       })
       await storeChecks(context, { checks, guard: (work) => work(), publish })
       return seen

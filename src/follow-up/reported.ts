@@ -27,6 +27,18 @@ const COLUMNS = ['id', 'state', 'generation', 'request', 'outcome', 'standings']
 export const coursesWith = (result: CourseResult, { courses }: Outcome): string[] =>
   Object.keys(courses).filter((course) => courses[course] === result)
 
+/** The courses for which buyers wait, by true course key, from stored outcomes. Skips what can't be read. */
+export function waitingCourses(outcomes: readonly string[]): string[] {
+  const courses = outcomes.flatMap((text) => {
+    try {
+      return coursesWith('allowed', readOutcome(text))
+    } catch {
+      return []
+    }
+  })
+  return [...new Set(courses)]
+}
+
 /** The deliveries with these ids, without those that hold no request or can't be read. */
 export async function readReported(db: Kysely<Tables>, ids: readonly string[]): Promise<Reported[]> {
   if (ids.length === 0) return []

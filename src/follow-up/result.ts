@@ -6,8 +6,10 @@ import { isNews, isWorthStoring, reasonAgainst, type Seen, standingAfter } from 
 
 const [MINUTE_MS, HOUR_MS, DAY_MS] = [60_000, 3_600_000, 86_400_000]
 
-/** What was seen for a delivery, and the state and the generation in which it was read. */
-export interface Check extends Pick<Reported, 'id' | 'state' | 'generation'> {
+/** What was seen for a delivery. */
+export interface Check {
+  /** The delivery as it was read before. */
+  readonly reported: Reported
   readonly seen: Seen
   /** When the look-up began, ms since 1970: what others have stored since is kept. */
   readonly askedAt: number
@@ -40,14 +42,21 @@ export function resultOfCheck(of: Of): Checked {
   const { check, outcome, standings: before, by } = of
   const isOutdated = [...check.seen.courses].some((course) => (before[course]?.checkedAt ?? 0) > check.askedAt)
   const standings = isOutdated ? before : mergedStandings(of)
-  const checked = { deliveryId: check.id, kind: 'checked', detail: describeStandings(standings) } as const
+  const checked = { deliveryId: check.reported.id, kind: 'checked', detail: describeStandings(standings) } as const
   const asked = by === null ? [] : [{ ...checked, actor: by }]
   const next = outcome === null || isOutdated ? null : nextOutcome({ check, outcome, standings })
-  if (next === null || next.state === check.state) {
+  if (next === null || next.state === check.reported.state) {
     const news = by === null ? newsOf(of, standings) : []
-    return { state: check.state, outcome: next?.outcome ?? outcome, standings, drafts: [...asked, ...news] }
+    return { state: check.reported.state, outcome: next?.outcome ?? outcome, standings, drafts: [...asked, ...news] }
   }
   return { ...next, standings, drafts: [...asked, moveOf(of, next)] }
+}
+
+/** Whether there is nothing to store, by the delivery as it was read. */
+export function changesNothing(check: Check): boolean {
+  const { outcome, standings } = check.reported
+  const after = resultOfCheck({ check, outcome, standings, receivedAt: 0, at: 0, by: null })
+  return after.standings === standings && after.outcome === outcome
 }
 
 function mergedStandings({ check: { seen, askedAt }, standings: before, by }: Of): Standings {
@@ -61,7 +70,7 @@ function mergedStandings({ check: { seen, askedAt }, standings: before, by }: Of
 
 /** The state and the outcome if the check changes one of them; else null. */
 function nextOutcome({
-  check: { state, seen },
+  check: { reported, seen },
   outcome,
   standings,
 }: {
@@ -69,30 +78,35 @@ function nextOutcome({
   outcome: Outcome
   standings: Standings
 }): { state: DeliveryState; outcome: Outcome } | null {
+  const { state } = reported
   const wasMissing = state === 'needs_attention' && outcome.reason?.code === 'enrollment.missing'
   if (state !== 'pre_enrolled' && !wasMissing) return null
   const waiting = coursesWith('allowed', outcome)
-  const claimed = waiting.filter((course) => standings[course]?.standing === 'enrolled')
+  const rowOf = (course: string) => seen.rows.get(course)
+  const claimed = waiting.filter(
+    (course) => standings[course]?.standing === 'enrolled' && (wasMissing || !rowOf(course)?.modePending),
+  )
   const courses = { ...outcome.courses, ...Object.fromEntries(claimed.map((course) => [course, 'enrolled' as const])) }
-  if (claimed.length > 0 && claimed.length === waiting.length) {
+  const [against = null] = waiting.flatMap((course) => rowOf(course)?.against ?? [])
+  if (claimed.length > 0 && claimed.length === waiting.length && against === null) {
     return { state: 'enrolled', outcome: { courses, reason: null } }
   }
   if (wasMissing) return null
-  const reason = reasonAgainst({ waiting, standings, account: seen.account })
+  const reason = reasonAgainst({ waiting, standings, account: seen.account }) ?? against
   if (reason !== null) return { state: 'needs_attention', outcome: { courses, reason } }
   return claimed.length === 0 ? null : { state, outcome: { courses, reason: null } }
 }
 
 /** The event of a delivery that changes its state. */
 function moveOf(
-  { check: { id }, receivedAt, at }: Of,
+  { check: { reported }, receivedAt, at }: Of,
   { state, outcome }: { state: DeliveryState; outcome: Outcome },
 ): EventDraft {
   const detail = describeOutcome(outcome)
-  if (state !== 'enrolled') return { deliveryId: id, kind: 'needs_attention', detail }
+  if (state !== 'enrolled') return { deliveryId: reported.id, kind: 'needs_attention', detail }
   const timeToClaimMs = Math.max(0, at - receivedAt)
   return {
-    deliveryId: id,
+    deliveryId: reported.id,
     kind: 'claimed',
     detail: `${detail}, ${spanOf(timeToClaimMs)} after the sale`,
     timeToClaimMs,
@@ -104,7 +118,9 @@ function newsOf({ check, outcome, standings: before }: Of, after: Standings): Ev
     return standing !== before[course] && isNews(outcome?.courses[course], before[course], standing)
   })
   if (news.length === 0) return []
-  return [{ deliveryId: check.id, kind: 'standing_changed', detail: describeStandings(Object.fromEntries(news)) }]
+  return [
+    { deliveryId: check.reported.id, kind: 'standing_changed', detail: describeStandings(Object.fromEntries(news)) },
+  ]
 }
 
 /** A span of time in its two largest units: `3 d 4 h`. */

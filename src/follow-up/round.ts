@@ -1,8 +1,8 @@
 import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
-import type { Failure } from '../openedx/failure.ts'
+import type { Permit } from '../openedx/budget.ts'
 import { SEARCH_ADDRESSES } from '../openedx/search-emails.ts'
-import { type Asking, askAccount, findAccounts, readRows } from './look-ups.ts'
+import { type Asking, askAccount, findAccounts, type ModeApplied, permitFor, readRows } from './look-ups.ts'
 import { coursesWith, type Reported, reportedInState } from './reported.ts'
 import type { Check } from './result.ts'
 import { isDueToAsk, type Seen, type SeenAccount, type SeenRow } from './seen.ts'
@@ -10,7 +10,7 @@ import { storeChecks } from './store-checks.ts'
 
 /** The most people of one course in a call. */
 const PEOPLE_OF_COURSE = 100
-/** So many calls in a row that fail end the round: it isn't about one person or one course. */
+/** This many failed calls in a row end the round: the cause isn't one person or one course. */
 const FAILURES_IN_A_ROW = 3
 
 export interface RoundResult {
@@ -18,13 +18,23 @@ export interface RoundResult {
   readonly deliveries: number
   readonly events: number
   /** The first failure of a call; null if there was none. */
-  readonly failure: Failure | null
+  readonly failure: CallFailure | null
   /** Whether it came to the end. */
   readonly complete: boolean
 }
 
+type CallFailure = Extract<ModeApplied, { kind: 'failure' }>['failure']
+
+/** Changes an enrolled person to the course mode of the setting. `acquire` waits for the right to make a call. */
+export type ApplyMode = (of: {
+  username: string
+  course: string
+  acquire: () => Promise<Permit>
+}) => Promise<ModeApplied>
+
 interface RoundOptions {
   readonly context: WriteContext
+  readonly applyMode: ApplyMode
   /** Rejects with ROUND_OVER if the round has to stop. */
   readonly asking: Asking
   readonly guard: <T>(work: () => Promise<T>) => Promise<T>
@@ -45,91 +55,94 @@ interface Registered {
 }
 
 /**
- * Looks up all pre-enrolled buyers in the LMS, and stores what became of them: 1,000 addresses a call, and for those
+ * Looks up all pre-enrolled buyers in the LMS, and stores their standings: 1,000 addresses a call, and for those
  * with an account their enrollments, 100 people of a course a call. A call that fails leaves its people to the next
  * round. A failure that isn't about some people, such as an LMS that is down, ends the round.
  */
 export async function followUpRound(options: RoundOptions): Promise<RoundResult> {
-  const round = createRound(options)
   const { context, guard } = options
+  const round = beginRound(options)
   let complete = true
   try {
     const page: Reported[] = []
     for await (const chunk of reportedInState({ db: context.database.db, guard, state: 'pre_enrolled' })) {
       page.push(...chunk)
-      while (page.length >= SEARCH_ADDRESSES) await round.search(page.splice(0, SEARCH_ADDRESSES))
+      while (page.length >= SEARCH_ADDRESSES) await search(round, page.splice(0, SEARCH_ADDRESSES))
     }
-    await round.search(page)
-    await round.listRest()
+    await search(round, page)
+    await listCourses(round, 1)
   } catch (error) {
     if (error !== ROUND_OVER) throw error
     complete = false
   }
-  return { ...round.result(), complete }
+  const { deliveries, events, failures } = round
+  return { deliveries, events, failure: failures.first(), complete }
 }
 
-function createRound(options: RoundOptions) {
-  const { context, asking } = options
-  /** By course: buyers whose enrollment in it has to be read. */
-  const toList = new Map<string, Registered[]>()
-  const failures = createFailures()
-  let [deliveries, events] = [0, 0]
+function beginRound(options: RoundOptions) {
+  const round = {
+    asking: options.asking,
+    applyMode: options.applyMode,
+    now: options.context.now,
+    failures: createFailures(),
+    /** By course: buyers whose enrollment in it has to be read. */
+    toList: new Map<string, Registered[]>(),
+    deliveries: 0,
+    events: 0,
+    store: (checks: readonly Check[]) => storeChecks(options.context, { ...options, checks, publish }),
+  }
   const publish = (event: DeliveryEvent): void => {
-    events++
+    round.events++
     options.publish(event)
   }
-  const store = (checks: readonly Check[]) => storeChecks(context, { ...options, checks, publish })
+  return round
+}
+type Round = ReturnType<typeof beginRound>
 
-  /** Reads who of these people is enrolled in the course, and stores whose courses are all read now. */
-  const list = async (course: string, people: readonly Registered[]): Promise<void> => {
-    const listed = await readRows(asking, { course, usernames: people.map(({ account }) => account.username) })
-    failures.note(listed)
-    if (!listed.ok) return
-    const checks: Check[] = []
-    for (const person of people) {
-      const row = listed.value.get(person.account.username)
-      if (row !== undefined) person.rows.set(course, row)
-      person.open.delete(course)
-      if (person.open.size > 0) continue
-      const seen = await seenOf(asking, person)
-      failures.note(seen)
-      if (seen.ok) checks.push(checkOf(person.reported, seen.value, person.askedAt))
+/** Looks up the accounts of these deliveries, and makes the calls for the enrollments that are full by then. */
+async function search(round: Round, page: readonly Reported[]): Promise<void> {
+  if (page.length === 0) return
+  const { asking, now, failures, toList, store } = round
+  const askedAt = now()
+  for await (const accounts of findAccounts(asking, [...new Set(page.map(({ email }) => email))])) {
+    failures.note(accounts)
+    if (!accounts.ok) continue
+    const found = page.flatMap((reported) => withAccount(reported, accounts.value))
+    round.deliveries += found.length
+    await store(found.flatMap(({ reported, account }) => checkWithoutRows(reported, account, askedAt)))
+    for (const person of found.flatMap((one) => registeredOf(one, askedAt))) {
+      for (const course of person.open) toList.set(course, [...(toList.get(course) ?? []), person])
     }
-    await store(checks)
+    await listCourses(round, PEOPLE_OF_COURSE)
   }
+}
 
-  /** Lists the courses for which at least `least` people wait, in calls that are full if there are more of them. */
-  const listCourses = async (least: number): Promise<void> => {
-    for (const [course, people] of toList) {
-      while (people.length >= least) await list(course, people.splice(0, PEOPLE_OF_COURSE))
-    }
+/** Lists the courses for which at least `least` people wait, in calls that are full if there are more of them. */
+async function listCourses(round: Round, least: number): Promise<void> {
+  for (const [course, people] of round.toList) {
+    while (people.length >= least) await list(round, course, people.splice(0, PEOPLE_OF_COURSE))
   }
+}
 
-  return {
-    /** Looks up the accounts of these deliveries. */
-    search: async (page: readonly Reported[]): Promise<void> => {
-      if (page.length === 0) return
-      const askedAt = context.now()
-      for await (const accounts of findAccounts(asking, [...new Set(page.map(({ email }) => email))])) {
-        failures.note(accounts)
-        if (!accounts.ok) continue
-        const found = page.flatMap((reported) => withAccount(reported, accounts.value))
-        deliveries += found.length
-        await store(found.flatMap(({ reported, account }) => checkWithoutRows(reported, account, askedAt)))
-        for (const person of found.flatMap((one) => registeredOf(one, askedAt))) {
-          for (const course of person.open)
-            toList
-              .set(course, toList.get(course) ?? [])
-              .get(course)
-              ?.push(person)
-        }
-        await listCourses(PEOPLE_OF_COURSE)
-      }
-    },
-    /** Reads the enrollments of those for whom no call was full. */
-    listRest: () => listCourses(1),
-    result: () => ({ deliveries, events, failure: failures.first() }),
+/** Reads who of these people is enrolled in the course, and stores whose courses are all read now. */
+async function list(round: Round, course: string, people: readonly Registered[]): Promise<void> {
+  const { asking, failures, store } = round
+  const listed = await readRows(asking, { course, usernames: people.map(({ account }) => account.username) })
+  failures.note(listed)
+  if (!listed.ok) return
+  const checks: Check[] = []
+  for (const person of people) {
+    const row = listed.value.get(person.account.username)
+    if (row !== undefined) person.rows.set(course, row)
+    person.open.delete(course)
+    if (person.open.size > 0) continue
+    const seen = await seenOf(asking, person)
+    failures.note(seen)
+    if (!seen.ok) continue
+    const rows = await withModes(round, person.account.username, seen.value.rows)
+    checks.push({ ...person, seen: { ...seen.value, rows } })
   }
+  await store(checks)
 }
 
 interface WithAccount {
@@ -146,16 +159,12 @@ function withAccount(reported: Reported, accounts: ReadonlyMap<string, SeenAccou
 function checkWithoutRows(reported: Reported, account: SeenAccount, askedAt: number): Check[] {
   if ('username' in account) return []
   const courses = new Set(coursesWith('allowed', reported.outcome))
-  return [checkOf(reported, { account, rows: new Map(), courses, allowed: null }, askedAt)]
+  return [{ reported, seen: { account, rows: new Map(), courses, allowed: null }, askedAt }]
 }
 
 function registeredOf({ reported, account }: WithAccount, askedAt: number): Registered[] {
   if (!('username' in account)) return []
   return [{ reported, account, askedAt, rows: new Map(), open: new Set(coursesWith('allowed', reported.outcome)) }]
-}
-
-const checkOf = ({ id, state, generation }: Reported, seen: Seen, askedAt: number): Check => {
-  return { id, state, generation, seen, askedAt }
 }
 
 /** Asks whether the account is active where that is due, to tell a missing enrollment from a missing activation. */
@@ -167,13 +176,35 @@ async function seenOf(asking: Asking, { reported, account, askedAt, rows }: Regi
   return { ok: true, value: { account: { status: 'registered', username }, rows, courses, allowed: null } }
 }
 
+/** The enrollments after the change to the course mode of the setting. Where that fails, the next round tries again. */
+async function withModes(
+  { asking, applyMode, failures }: Round,
+  username: string,
+  rows: Seen['rows'],
+): Promise<Seen['rows']> {
+  const changed = new Map(rows)
+  for (const [course, row] of rows) {
+    if (!row.modePending) continue
+    const result = await applyMode({ username, course, acquire: () => permitFor(asking) })
+    if (result.kind === 'failure') failures.note({ ok: false, failure: result.failure })
+    else changed.set(course, rowAfter(row, result))
+  }
+  return changed
+}
+
+function rowAfter(row: SeenRow, result: Exclude<ModeApplied, { kind: 'failure' }>): SeenRow {
+  if (result.kind === 'applied') return { ...row, mode: result.mode, modePending: false }
+  if (result.reason.code === 'person.unenrolled') return { ...row, active: false, modePending: false }
+  return { ...row, modePending: false, against: result.reason }
+}
+
 /** Counts the calls that failed, and ends the round where going on is no use. */
 function createFailures() {
-  let first: Failure | null = null
+  let first: CallFailure | null = null
   let inARow = 0
   return {
     first: () => first,
-    note: (judged: { readonly ok: true } | { readonly ok: false; readonly failure: Failure }): void => {
+    note: (judged: { readonly ok: true } | { readonly ok: false; readonly failure: CallFailure }): void => {
       if (judged.ok) {
         inARow = 0
         return

@@ -3,7 +3,7 @@ import type { CourseResult, CourseStanding, Reason, Standing, Standings } from '
 const DAY_MS = 24 * 3_600_000
 /** An unchanged standing is stored again after this time, so that a round writes few rows and its time stays recent. */
 const STORE_AGAIN_MS = 6 * 3_600_000
-/** So many checks in a row must find an account without an enrollment before the LMS is asked whether it is active. */
+/** This many checks in a row must find an account without an enrollment before the LMS is asked whether it is active. */
 const CHECKS_BEFORE_ASKING = 3
 
 /**
@@ -18,6 +18,10 @@ export type SeenAccount =
 export interface SeenRow {
   readonly active: boolean
   readonly mode: string
+  /** The person is enrolled, but not yet in the mode of the setting. */
+  readonly modePending: boolean
+  /** Why the person does not get that mode; null if they do, or if nobody has tried. */
+  readonly against: Reason | null
 }
 
 /** What the LMS has for one person. */

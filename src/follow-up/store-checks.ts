@@ -7,13 +7,13 @@ import type { EventDraft } from '../inbox/events.ts'
 import { readOutcome, readStandings } from '../inbox/rows.ts'
 import { touchFurtherCourses } from '../inbox/search-terms.ts'
 import { type AuditedContext, auditedChange } from '../operations/audited-change.ts'
-import { type Check, resultOfCheck } from './result.ts'
+import { type Check, changesNothing, resultOfCheck } from './result.ts'
 
 /** Small steps with a rest between them, so that webhooks get their turn. */
-const STEP = 100
+const STEP = 200
 const REST_MS = 20
 
-/** What the database has after a check; null if nothing was stored, because the delivery has changed since. */
+/** What the database has after a check was stored; null if it was not, because the delivery has changed since. */
 export type Stored = { readonly state: DeliveryState; readonly standings: Standings } | null
 
 /**
@@ -39,9 +39,10 @@ export async function storeChecks(
   },
 ): Promise<ReadonlyMap<string, Stored>> {
   const all = new Map<string, Stored>()
-  for (let from = 0; from < checks.length; from += STEP) {
+  const worthIt = by === null ? checks.filter((check) => !changesNothing(check)) : checks
+  for (let from = 0; from < worthIt.length; from += STEP) {
     if (from > 0) await delay(REST_MS)
-    const step = checks.slice(from, from + STEP)
+    const step = worthIt.slice(from, from + STEP)
     const { result, events } = await guard(() => auditedChange(context, (writing) => storeStep(writing, step, by)))
     for (const event of events) publish(event)
     for (const [id, stored] of result) all.set(id, stored)
@@ -64,10 +65,10 @@ async function storeStep(
   checks: readonly Check[],
   by: string | null,
 ): Promise<{ result: Map<string, Stored>; listed: EventDraft[]; others: EventDraft[] }> {
-  const ids = [...new Set(checks.map(({ id }) => id))].sort() // unsorted, two of them deadlock on MySQL
+  const ids = [...new Set(checks.map(({ reported }) => reported.id))].sort() // unsorted, two of them deadlock on MySQL
   const rows = await readRows(writing, ids)
   const writes = checks.flatMap((check) => {
-    const row = rows.get(check.id)
+    const row = rows.get(check.reported.id)
     return row === undefined ? [] : (writeOf(check, row, { at: writing.at, by }) ?? [])
   })
   const changed = writes.filter(({ row, set }) => set.standings !== row.standings || set.outcome !== row.outcome)
@@ -76,7 +77,9 @@ async function storeStep(
   await touchFurtherCourses(writing, moved.sort())
   const drafts = writes.flatMap((write) => write.drafts)
   return {
-    result: new Map(checks.map(({ id }) => [id, writes.find(({ row }) => row.id === id)?.stored ?? null])),
+    result: new Map(
+      checks.map(({ reported: { id } }) => [id, writes.find(({ row }) => row.id === id)?.stored ?? null]),
+    ),
     listed: drafts.filter(({ actor }) => actor !== undefined),
     others: drafts.filter(({ actor }) => actor === undefined),
   }
@@ -96,7 +99,7 @@ async function readRows({ trx }: AuditedContext, ids: readonly string[]): Promis
 }
 
 function writeOf(check: Check, row: Row, { at, by }: { at: number; by: string | null }): Write | null {
-  if (row.state !== check.state || row.generation !== check.generation) return null
+  if (row.state !== check.reported.state || row.generation !== check.reported.generation) return null
   const standings = row.standings === null ? {} : readStandings(row.standings)
   const outcome = row.outcome === null ? null : readOutcome(row.outcome)
   const after = resultOfCheck({ check, outcome, standings, receivedAt: row.received_at, at, by })
@@ -126,7 +129,7 @@ async function writeEqual({ trx, at }: AuditedContext, group: readonly Write[]):
     .updateTable('deliveries')
     .set(set.state === row.state ? set : { ...set, settled_at: at, active_at: at })
     .where('id', 'in', ids)
-    .where('state', '=', row.state)
+    .where(({ eb, fn, val }) => eb(fn.coalesce('state', val('')), '=', row.state)) // as a plain column, SQLite would search by it
     .where('generation', '=', row.generation)
     .where('standings', row.standings === null ? 'is' : '=', row.standings)
     .executeTakeFirst()

@@ -14,71 +14,78 @@ const NOBODY = ''
 /** Renewed after this part of its time, so that one slow statement doesn't lose it. */
 const RENEW_AFTER = 0.25
 
+interface LeaseOptions {
+  readonly database: Pick<Database, 'db' | 'dialect'>
+  readonly name: string
+  /** This replica's name. */
+  readonly me: () => string
+  /** How long it lasts after a renewal, ms. */
+  readonly forMs: number
+  /** The longest rest: a row with a later end was written before the clock was set back. */
+  readonly longestMs: number
+  /** The monotonic clock, ms. */
+  readonly clock: () => number
+}
+
 /**
- * A lease that a replica holds while it works, and that ends by itself `forMs` after its last renewal, for example
- * because the replica died. Between two turns, the same row holds the time of the next one.
- * @param from.me this replica's name
- * @param from.longestMs the longest rest: a row with a later end was written before the clock was set back
- * @param from.clock the monotonic clock, ms
+ * A lease that a replica holds while it works. It ends by itself if the replica dies. Between two turns, the same row
+ * holds the time of the next one.
  */
-export function createTaskLease({
-  database: { db, dialect },
-  name,
-  me,
-  forMs,
-  longestMs,
-  clock,
-}: {
-  database: Pick<Database, 'db' | 'dialect'>
-  name: string
-  me: () => string
-  forMs: number
-  longestMs: number
-  clock: () => number
-}): TaskLease {
+export function createTaskLease(options: LeaseOptions): TaskLease {
+  const { me, forMs, clock } = options
   let holder = NOBODY
   let renewedAt = Number.NEGATIVE_INFINITY
-
-  const until = async (owner: string, ms: number): Promise<boolean> => {
-    const { numUpdatedRows } = await db
-      .updateTable('leases')
-      .set((eb) => ({ owner, until: eb(dialect.clock, '+', ms) }))
-      .where('name', '=', name)
-      .where('owner', '=', holder)
-      .executeTakeFirst()
-    return numUpdatedRows > 0n
-  }
-
   return {
     take: async () => {
-      holder = me()
       const sentAt = clock()
-      const row = await db.selectFrom('leases').select('name').where('name', '=', name).executeTakeFirst()
-      if (row === undefined) await db.insertInto('leases').ignore().values({ name, owner: NOBODY, until: 0 }).execute()
-      const { numUpdatedRows } = await db
-        .updateTable('leases')
-        .set((eb) => ({ owner: holder, until: eb(dialect.clock, '+', forMs) }))
-        .where('name', '=', name)
-        .where((eb) =>
-          eb.or([
-            eb('owner', '=', holder),
-            eb('until', '<=', dialect.clock),
-            eb('until', '>', eb(dialect.clock, '+', longestMs)),
-          ]),
-        )
-        .executeTakeFirst()
+      holder = me()
       renewedAt = sentAt
-      return numUpdatedRows > 0n
+      return takeFor(options, holder)
     },
     hold: async () => {
       const sentAt = clock()
       if (sentAt - renewedAt < forMs * RENEW_AFTER) return true
-      const renewed = await until(holder, forMs)
+      const renewed = await pass(options, { from: holder, to: holder, ms: forMs })
       renewedAt = renewed ? sentAt : Number.NEGATIVE_INFINITY
       return renewed
     },
     rest: async (ms) => {
-      await until(NOBODY, ms)
+      await pass(options, { from: holder, to: NOBODY, ms })
     },
   }
+}
+
+async function takeFor(
+  { database: { db, dialect }, name, forMs, longestMs }: LeaseOptions,
+  owner: string,
+): Promise<boolean> {
+  const row = await db.selectFrom('leases').select('name').where('name', '=', name).executeTakeFirst()
+  if (row === undefined) await db.insertInto('leases').ignore().values({ name, owner: NOBODY, until: 0 }).execute()
+  const { numUpdatedRows } = await db
+    .updateTable('leases')
+    .set((eb) => ({ owner, until: eb(dialect.clock, '+', forMs) }))
+    .where('name', '=', name)
+    .where((eb) =>
+      eb.or([
+        eb('owner', '=', owner),
+        eb('until', '<=', dialect.clock),
+        eb('until', '>', eb(dialect.clock, '+', longestMs)),
+      ]),
+    )
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
+/** false: `from` does not have the lease any more. */
+async function pass(
+  { database: { db, dialect }, name }: LeaseOptions,
+  { from, to, ms }: { from: string; to: string; ms: number },
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('leases')
+    .set((eb) => ({ owner: to, until: eb(dialect.clock, '+', ms) }))
+    .where('name', '=', name)
+    .where('owner', '=', from)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
 }

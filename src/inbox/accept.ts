@@ -21,7 +21,7 @@ type AcceptContext = Omit<TransactionContext, 'me'> & { readonly me: string | nu
  * Stores verified webhooks, all in one transaction. A repeat (same digest) is processed from the beginning on its own
  * row, with a new schedule and without earlier results, because the person may have been unenrolled since. Its new
  * generation prevents an attempt in progress from answering it. Another body under a known webhook-id changes nothing and
- * gets the result of the sale that has the id (decision 21). Results are in the order of `webhooks`.
+ * gets the result of the sale that has the id (decision 23). Results are in the order of `webhooks`.
  */
 export async function accept(context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
   const changes: Change[] = []
@@ -83,11 +83,10 @@ async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWeb
 
 function draftEvents({ id, isNew, row, outcome }: Omit<Accepted, 'courses'> & { outcome: Outcome }): EventDraft[] {
   const test = row.source === 'test' ? ({ isTest: true } as const) : {}
-  const name = row.webhook_id === null ? '' : `, webhook-id ${row.webhook_id}`
   const received = {
     deliveryId: id,
     kind: isNew ? 'received' : 'repeated',
-    detail: ORIGIN[row.source](row.form) + name,
+    detail: ORIGIN[row.source](row),
     ...test,
   } as const
   if (row.state !== 'rejected') return [received]
@@ -95,10 +94,10 @@ function draftEvents({ id, isNew, row, outcome }: Omit<Accepted, 'courses'> & { 
 }
 
 const ORIGIN = {
-  shop: (form) => `signed over: ${form}`,
+  shop: ({ form, webhook_id }) => `signed over: ${form}${webhook_id === null ? '' : `, webhook-id ${webhook_id}`}`,
   correction: () => 'a correction by an operator',
   test: () => 'a test sale by an operator',
-} as const satisfies Record<Source, (form: string) => string>
+} as const satisfies Record<Source, (row: DeliveryRow) => string>
 
 const sizeOf = ({ body, request, outcome }: DeliveryRow): number =>
   body.length + (request?.length ?? 0) + (outcome?.length ?? 0)

@@ -45,6 +45,7 @@ export function toDelivery(row: DeliveryRow): Delivery {
     attempts: row.attempts,
     receivedAt: row.received_at,
     settledAt: row.settled_at,
+    enrolledAt: row.enrolled_at,
     replayedAt: row.replayed_at,
     generation: row.generation,
     effectUnknown: row.effect_unknown !== 0,

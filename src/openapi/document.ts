@@ -6,6 +6,30 @@ const FORMS =
   'Python writes it with sorted keys: json.dumps(body, sort_keys=True), with or without separators=(",", ":") and ' +
   'ensure_ascii=False.'
 
+const STANDARD =
+  'Standard Webhooks 1.0: "v1," and the HMAC-SHA256 of the webhook-id, the webhook-timestamp and the raw body, joined with ' +
+  'dots, in base64; at most 20 signatures, separated by spaces. The key is what follows whsec_ in the secret, decoded ' +
+  'from base64, or else the secret as UTF-8. If this header is there, X-Lernito-Signature is ignored.'
+
+/** The other two headers of Standard Webhooks. Without webhook-signature, they are ignored. */
+const STANDARD_PARAMETERS = [
+  {
+    name: 'webhook-id',
+    in: 'header',
+    description:
+      "Required with webhook-signature: the shop's name for this webhook, which it keeps when it sends the webhook again. " +
+      'Another sale under a known id is not processed, and gets the answer of the first one.',
+    schema: { type: 'string', pattern: '^[!-~]{1,256}$' },
+  },
+  {
+    name: 'webhook-timestamp',
+    in: 'header',
+    description:
+      "Required with webhook-signature: the time in whole seconds since 1970, at most 300 from the service's clock.",
+    schema: { type: 'string', pattern: '^(0|[1-9][0-9]{0,11})$' },
+  },
+]
+
 const DELIVERY = {
   'X-Lernito-Delivery': {
     description: "The delivery's id, for questions to the operator. Sent only if the signature is valid.",
@@ -43,7 +67,7 @@ const ANSWERS = {
     headers: DELIVERY,
     content: json({ anyOf: [ref('Invalid'), ref('Refused')] }),
   },
-  401: answer('The signature is missing or wrong.', 'Refused'),
+  401: answer('The signature is missing, wrong or too old.', 'Refused'),
   408: answer(
     'The request took too long: over 5 seconds for the headers, or over 10 in total. Nothing is stored.',
     'Refused',
@@ -64,7 +88,8 @@ const webhook = (operation: string, summary: string) => ({
     operationId: `${operation}`,
     summary,
     tags: ['webhook'],
-    security: [{ signature: [] }],
+    security: [{ signature: [] }, { standardWebhooks: [] }],
+    parameters: STANDARD_PARAMETERS,
     requestBody: { required: true, content: json(ref('Sale')) },
     responses: ANSWERS,
   },
@@ -145,6 +170,7 @@ export const openApiDocument = ({ version }: { version: string }) => ({
   components: {
     securitySchemes: {
       signature: { type: 'apiKey', in: 'header', name: 'X-Lernito-Signature', description: FORMS },
+      standardWebhooks: { type: 'apiKey', in: 'header', name: 'webhook-signature', description: STANDARD },
     },
     schemas: SCHEMAS,
   },

@@ -15,6 +15,11 @@ export interface Permit {
 export interface Budget {
   /** Waits for a permit, first come, first served. Rejects with the signal's reason when the signal is aborted. */
   acquire(signal: AbortSignal): Promise<Permit>
+  /**
+   * A permit if there is one at once and no caller waits for it; else null. Leaves `reserve`, a part of the bucket from 0
+   * to 1, to other callers.
+   */
+  tryAcquire(reserve: number): Permit | null
   /** How full the bucket is, from 0 to 1. Always 1 if there is no limit. */
   fullness(): number
 }
@@ -34,6 +39,7 @@ export function unlimitedBudget(): Budget {
       signal.throwIfAborted()
       return singleUsePermit(() => {})
     },
+    tryAcquire: () => singleUsePermit(() => {}),
     fullness: () => 1,
   }
 }
@@ -107,6 +113,10 @@ export function createBudget(from: BucketOptions & { startTimer?: StartTimer }):
         queue.push(waiter)
         grantPermits()
       }),
+    tryAcquire: (reserve) => {
+      grantPermits()
+      return queue.length === 0 && bucket.take(reserve) ? singleUsePermit(putBack) : null
+    },
     fullness: () => {
       bucket.refill()
       return bucket.fullness()
@@ -134,9 +144,9 @@ function createBucket({ callsPerMinute, now, replicas, member = () => '', lastUs
       name = member()
       filledAt = at // this goes back too, if the clock was set back
     },
-    /** Takes a permit out; false if there is none. */
-    take: (): boolean => {
-      if (permits < 1) return false
+    /** Takes a permit out; false if there is none, or if less than the part `reserve` of the bucket would be left. */
+    take: (reserve = 0): boolean => {
+      if (permits < 1 || permits - 1 < reserve * size()) return false
       permits--
       return true
     },

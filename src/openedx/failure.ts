@@ -21,6 +21,7 @@ export type Endpoint =
   | '/api/enrollment/v1/enrollment'
   | '/api/enrollment/v1/enrollment/{username},{course}'
   | '/api/enrollment/v1/enrollments'
+  | '/api/enrollment/v1/course/{course}'
   | '/api/enrollment/v1/enrollment_allowed/'
   | '/heartbeat'
 

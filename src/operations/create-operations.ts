@@ -9,6 +9,7 @@ import { markHandled } from './handle.ts'
 import { list, preview, show } from './listing.ts'
 import type { Operations } from './operations.ts'
 import { overview } from './overview.ts'
+import { buyerOf, person } from './people.ts'
 import { untilReleased } from './release.ts'
 import { replay } from './replay.ts'
 import { sellTest } from './test-sale.ts'
@@ -51,6 +52,8 @@ export function createOperations({
     list: (query) => guard(() => list({ db, ...query })),
     show: (id) => guard(() => show({ db, id })),
     timeline: (id) => guard(() => timeline({ db, id })),
+    person: (email) => guard(() => person({ db, email })),
+    buyerOf: (id) => guard(() => buyerOf({ db, id })),
     audit: (query) => guard(() => audit({ db, ...query })),
     overview: () => guard(() => overview({ db, now: context.now(), replicas: replicas() })),
     replay: (order) => change(() => replay(context, order)),

@@ -1,6 +1,7 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
 import type { WriteContext } from '../database/write-context.ts'
+import type { DeliveryEvent } from '../delivery/types.ts'
 import type { EventDraft } from '../inbox/events.ts'
 import { emailTerm, textTerm } from '../inbox/search-terms.ts'
 import { TIMING } from '../replicas/timing.ts'
@@ -30,19 +31,26 @@ export interface Forgotten {
  * the address; and bulk replays whose filter names it. The audit then shows that a person was forgotten, but not who. It
  * works in steps, each in one transaction, and can be repeated safely.
  * @param order.silentMs a replica that is silent for this long may no longer call the LMS
+ * @param order.publish called with each event after it is stored
  */
 export async function forget(
   context: WriteContext,
-  { email, by, silentMs = TIMING.deadAfterMs }: { email: string; by: string; silentMs?: number },
+  {
+    email,
+    by,
+    silentMs = TIMING.deadAfterMs,
+    publish = () => {},
+  }: { email: string; by: string; silentMs?: number; publish?: (event: DeliveryEvent) => void },
 ): Promise<Forgotten> {
   const { db } = context.database
   const address = emailTerm(email)
   const traces = new Set([email.trim(), address])
   const usernames = new Set<string>()
   let erased = 0
-  await stopWork(context, { address, by, silentMs })
+  await stopWork(context, { address, by, silentMs, publish })
   const eraseAll = async (ids: readonly string[]): Promise<number> => {
-    const { result } = await auditedChange(context, (writing) => erase(writing, { ids, by }))
+    const { result, events } = await auditedChange(context, (writing) => erase(writing, { ids, by }))
+    for (const event of events) publish(event)
     for (const row of result) {
       for (const text of row.traces) traces.add(text)
       if (row.username) usernames.add(row.username)
@@ -65,7 +73,12 @@ export async function forget(
  */
 async function stopWork(
   context: WriteContext,
-  { address, by, silentMs }: { address: string; by: string; silentMs: number },
+  {
+    address,
+    by,
+    silentMs,
+    publish,
+  }: { address: string; by: string; silentMs: number; publish: (event: DeliveryEvent) => void },
 ): Promise<void> {
   await stopWithdrawals(context, { address, silentMs })
   for (;;) {
@@ -78,7 +91,10 @@ async function stopWork(
       .execute()
     if (rows.length === 0) return
     const ids = rows.map(({ id }) => id)
-    for (const id of ids) await markHandled(context, { id, note: 'to be erased', by })
+    for (const id of ids) {
+      const { events } = await markHandled(context, { id, note: 'to be erased', by })
+      for (const event of events) publish(event)
+    }
     await untilReleased(context, { ids, silentMs })
   }
 }

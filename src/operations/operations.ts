@@ -22,6 +22,8 @@ export interface Summary {
   /** null if there is no result yet, or if the stored result can't be read. */
   readonly outcome: Outcome | null
   readonly source: Source
+  /** The webhook-id that it first came with; null if the shop signs without one. */
+  readonly webhookId: string | null
 }
 
 export interface Page<Item> {
@@ -42,6 +44,34 @@ export interface Found extends Page<Summary> {
 export interface Shown extends Delivery {
   readonly activeAt: number
   readonly unreadable: string | null
+}
+
+/** One sale of a person, without its payload. `unreadable` as in Shown. */
+export type Sale = Pick<
+  Shown,
+  | 'id'
+  | 'state'
+  | 'source'
+  | 'receivedAt'
+  | 'activeAt'
+  | 'dueAt'
+  | 'request'
+  | 'outcome'
+  | 'standings'
+  | 'replacedBy'
+  | 'unreadable'
+>
+
+/** The owner of an address, as the deliveries show them. */
+export interface Person {
+  /** As the newest sale has it; as it was asked for if there is no sale. */
+  readonly email: string
+  /** At most 100, the latest received first. */
+  readonly sales: readonly Sale[]
+  readonly hasMoreSales: boolean
+  /** What happened to these sales, oldest first: at most the last 500 events. */
+  readonly timeline: readonly DeliveryEvent[]
+  readonly hasMoreEvents: boolean
 }
 
 /** The result of a replay for each delivery. */
@@ -128,6 +158,12 @@ export interface Operations {
 
   /** Returns the last 500 events of a delivery, oldest first. */
   timeline(id: string): Promise<readonly DeliveryEvent[]>
+
+  /** The sales of an address, in any letter case. Without a sale, the lists are empty. */
+  person(email: string): Promise<Person>
+
+  /** The same for the buyer of a delivery; null if the delivery does not exist, or names no address. */
+  buyerOf(id: string): Promise<Person | null>
 
   /** Lists the changes by operators, newest first. A bulk replay is one entry. Events of no delivery have '' as deliveryId. */
   audit(query: { limit?: number; after?: string | null }): Promise<Page<DeliveryEvent>>

@@ -23,8 +23,8 @@ export interface WithdrawalOrder {
 /**
  * - `ordered`: stored; the service carries it out.
  * - `pending`: an earlier order for the delivery has not ended. Nothing was stored.
- * - `refused`: nothing was stored. `not_reported`: the delivery never reported `course`, so it may be somebody else's
- *   doing. `nothing`: there is nothing to withdraw. `queued`: a queued delivery can only be withdrawn as a whole.
+ * - `refused`: nothing was stored. `not_reported`: the delivery never reported `course`, so this service didn't
+ *   put the buyer there. `nothing`: there is nothing to withdraw. `queued`: a queued delivery can only be withdrawn as a whole.
  */
 export type WithdrawalOrdered =
   | { readonly kind: 'ordered' | 'pending'; readonly withdrawal: Withdrawal }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { WithdrawalRow } from '../database/schema.ts'
 
 /**
- * What became of one course:
+ * The result for one course:
  * - `unenrolled`: there was an active enrollment, in `mode`.
  * - `disallowed`: there was only an allowance.
  * - `nothing`: there was neither.

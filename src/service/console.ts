@@ -10,6 +10,7 @@ import { createSignIn } from '../sign-in.ts'
 import { errorFields, type Log } from '../telemetry/log.ts'
 import type { Observer } from '../telemetry/observer.ts'
 import { VERSION } from '../version.ts'
+import { createForget } from './forget.ts'
 import { createLmsCalls } from './lms-calls.ts'
 import { hasOutbox } from './outbox.ts'
 import type { createWork } from './work.ts'
@@ -83,6 +84,7 @@ function addConsole({
     liveState: { breaker: work.breakerState, pausedCourses: work.pausedCourses, budget: work.budgetFullness },
     lms: createLmsCalls(work.lmsAccess),
     checkNow: work.checkNow,
+    forget: forgetFor({ opened, work, observer, log }),
     refusedSenders,
     signIn: createSignIn({
       lmsUrl: settings.LERNITO_LMS_URL,
@@ -101,6 +103,15 @@ function addConsole({
     guard,
     onSignIn: (event) => logSignIn(log, event),
     onError: (error) => log.error(errorFields(error), 'unexpected error in the console'),
+  })
+}
+
+function forgetFor({ opened, work, observer, log }: Pick<MountParts, 'opened' | 'work' | 'observer' | 'log'>) {
+  return createForget({
+    opened,
+    access: work.lmsAccess,
+    publish: observer.onEvent,
+    onLateError: (error) => log.error(errorFields(error), 'a person could not be erased; repeat it in the console'),
   })
 }
 

@@ -1,7 +1,10 @@
 import { isOpen } from '../enrollment/breaker-state.ts'
 import type { CircuitBreaker } from '../enrollment/circuit-breaker.ts'
+import { applyMode, isModePending, type ModeInCourse, type ModeOf, modesFrom } from '../enrollment/course-mode.ts'
 import { type CheckedNow, checkNow } from '../follow-up/check-now.ts'
 import { runFollowUp } from '../follow-up/follow-up.ts'
+import type { ModeApplied } from '../follow-up/look-ups.ts'
+import type { ApplyMode } from '../follow-up/round.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
 import type { Budget, Permit } from '../openedx/budget.ts'
 import type { Lms } from '../openedx/lms.ts'
@@ -44,6 +47,7 @@ export function startFollowUp({
   breaker,
   budget,
 }: FollowUpParts & Begun): Promise<void> {
+  const modeOf = modesFrom(settings.LERNITO_COURSE_MODE)
   const part = createCallBudget({
     callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE / BUDGET_PART,
     now,
@@ -60,6 +64,8 @@ export function startFollowUp({
       ;(await part.acquire(signal)).spend()
       return budget.acquire(signal)
     },
+    isModePending: (of) => isModePending({ modeOf, ...of }),
+    applyMode: (of) => applyModeOf({ lms, modeOf, ...of }),
     isLmsUnavailable: () => isOpen(breaker.state()),
     intervalMs,
     publish: observer.onEvent,
@@ -69,14 +75,27 @@ export function startFollowUp({
   })
 }
 
+async function applyModeOf({
+  modeOf,
+  ...change
+}: Parameters<ApplyMode>[0] & { lms: Lms; modeOf: ModeOf }): Promise<ModeApplied> {
+  const mode = modeOf(change.course)
+  if (mode === null) throw new Error('there is no mode to apply')
+  const result = await applyMode({ ...change, mode })
+  return result.kind === 'done' ? { kind: 'applied', mode } : result
+}
+
 /** Looks up deliveries in the LMS for an operator; see checkNow. `begun`: null before the work has begun. */
 export function createCheckNow({
+  settings,
   opened: { context, availability },
   lms,
   observer,
   signal,
   begun,
-}: Omit<FollowUpParts, 'settings' | 'intervalMs'> & { begun: () => Begun | null }) {
+}: Omit<FollowUpParts, 'intervalMs'> & { begun: () => Begun | null }) {
+  const modeOf = modesFrom(settings.LERNITO_COURSE_MODE)
+  const how = { context, lms, isModePending: (of: ModeInCourse) => isModePending({ modeOf, ...of }) }
   const acquireFrom = (budget: Budget): Promise<Permit> =>
     budget.acquire(AbortSignal.any([signal, AbortSignal.timeout(OPERATOR_WAITS_MS)]))
   return async ({ ids, by }: { ids: readonly string[]; by: string }): Promise<CheckedNow[]> => {
@@ -91,7 +110,7 @@ export function createCheckNow({
         throw error
       })
     try {
-      return await availability.guard(() => checkNow({ context, lms, acquire, ids, by, publish: observer.onEvent }))
+      return await availability.guard(() => checkNow({ ...how, acquire, ids, by, publish: observer.onEvent }))
     } catch (error) {
       if (isBusy) return fail('the call budget is used up: try again in a minute')
       throw error

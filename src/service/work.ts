@@ -1,5 +1,6 @@
 import { type CircuitBreaker, createCircuitBreaker } from '../enrollment/circuit-breaker.ts'
 import { type CourseBreakers, createCourseBreakers } from '../enrollment/course-breakers.ts'
+import { modesFrom } from '../enrollment/course-mode.ts'
 import type { CallContext } from '../enrollment/pair.ts'
 import { runWorker } from '../enrollment/worker.ts'
 import { runBackfill } from '../inbox/backfill.ts'
@@ -43,6 +44,8 @@ export function createWork(parts: WorkParts) {
   const { settings, opened, lms, concurrency, observer, random, signal } = parts
   const { inbox, replicas, now } = opened
   const { onError } = observer
+  const { LERNITO_EMAIL_STUDENTS: emailStudents, LERNITO_COURSE_MODE: modes } = settings
+  const options = { emailStudents, modeOf: modesFrom(modes) }
   const breakers: CourseBreakers = createCourseBreakers({ now, onChange: observer.onCourse })
   let begun: { readonly breaker: CircuitBreaker; readonly budget: Budget } | null = null
 
@@ -81,7 +84,7 @@ export function createWork(parts: WorkParts) {
       const breaker = createCircuitBreaker({ lms, inbox, budget, now, onChange: observer.onBreaker })
       begun = { breaker, budget }
       await Promise.all([
-        runWorker({ inbox, breaker, breakers, budget, concurrency, now, random, onError, signal }),
+        runWorker({ inbox, breaker, breakers, budget, options, concurrency, now, random, onError, signal }),
         startFollowUp({ ...parts, intervalMs: parts.followUpMs, breaker, budget }),
         startWithdrawals({ ...parts, breaker, budget }),
         startOutbox({ ...parts, wakeUp: parts.outboxWakeUp }),

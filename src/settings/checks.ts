@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { isCourseKey } from '../course-key.ts'
 import { isPrivateAddress } from '../network.ts'
-import { keyOf } from '../signature/standard.ts'
 
 const SAMPLES = ['your_secret', 'your_webhook_secret', '123456']
 
@@ -12,6 +12,22 @@ export const webhookSecret = z
   .refine((text) => !SAMPLES.includes(text.toLowerCase()), {
     error: 'is a sample from the documentation. Use a secret of your own, for example from: openssl rand -hex 32',
   })
+  .refine((text) => standardKeyLength(text) !== null, {
+    error:
+      'begins with whsec_, so the rest must be base64 of at least 8 bytes. Create one of 32: openssl rand -base64 32',
+  })
+
+const STANDARD = /^whsec_((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?)$/
+
+/**
+ * How many bytes the key of Standard Webhooks has that a secret stands for: after whsec_, the rest as base64; otherwise
+ * the secret itself. null if that can't be used.
+ */
+export function standardKeyLength(secret: string): number | null {
+  if (!secret.startsWith('whsec_')) return Buffer.byteLength(secret)
+  const length = Buffer.from(STANDARD.exec(secret)?.[1] ?? '', 'base64').length
+  return length < 8 ? null : length
+}
 
 /** A whole number from `least` to `most`, both included. */
 export const wholeNumber = (least: number, most: number) =>
@@ -66,7 +82,7 @@ function isPrivateHost(hostname: string): boolean {
 /** The key for signing events, as Standard Webhooks writes it: whsec_ and base64 of 24 to 64 bytes. */
 export const eventsSecret = z
   .string()
-  .refine((text) => text.startsWith('whsec_') && isKeyLength(keyOf(text)?.length ?? 0), {
+  .refine((text) => text.startsWith('whsec_') && isKeyLength(standardKeyLength(text) ?? 0), {
     error:
       'must be whsec_ followed by 24 to 64 random bytes in base64, for example: echo "whsec_$(openssl rand -base64 32)"',
   })
@@ -98,6 +114,38 @@ function isMysqlUrl(text: string): boolean {
   const { protocol, hostname, username, password, pathname, search, hash } = new URL(text)
   const named = hostname !== '' && username !== '' && /^\/[^/]+$/.test(pathname)
   return protocol === 'mysql:' && named && search === '' && hash === '' && /^(%[0-9a-f]{2}|[^%])*$/i.test(password)
+}
+
+export const onOrOff = z.enum(['on', 'off'], { error: 'must be on or off' }).transform((text) => text === 'on')
+
+/** The mode of each course: `all` is for those that aren't named. */
+export interface CourseModes {
+  readonly all: string | null
+  readonly byCourse: ReadonlyMap<string, string>
+}
+
+/** A slug, or key=slug entries separated by commas. No course key has a comma or an equals sign. */
+export const courseModes = z
+  .string()
+  .refine((text) => isSlug(text.trim()) || entriesOf(text).every(([key, slug]) => isCourseKey(key) && isSlug(slug)), {
+    error:
+      'must be a course mode such as honor, or entries such as course-v1:Org+Course+Run=verified, with commas between',
+  })
+  .refine((text) => new Set(entriesOf(text).map(([key]) => key)).size === entriesOf(text).length, {
+    error: 'names a course twice',
+  })
+  .transform((text): CourseModes => {
+    if (isSlug(text.trim())) return { all: text.trim(), byCourse: new Map() }
+    return { all: null, byCourse: new Map(entriesOf(text)) }
+  })
+
+const isSlug = (text: string): boolean => /^[A-Za-z0-9_-]{1,100}$/.test(text)
+
+function entriesOf(text: string): [string, string][] {
+  return text.split(',').map((entry) => {
+    const [key = '', slug = '', ...rest] = entry.trim().split('=')
+    return [key.trim(), rest.length > 0 ? '' : slug.trim()]
+  })
 }
 
 /** Any text. `what` completes the error message if it is missing. */

@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import {
+  courseModes,
   databaseUrl,
   eventsSecret,
   eventsUrl,
   httpUrl,
   httpUrlWithQuery,
   needed,
+  onOrOff,
   trustedProxies,
   webhookSecret,
   wholeNumber,
@@ -24,7 +26,8 @@ const about = z.registry<About>()
 /** Every setting once: its name, meaning, default and check. */
 export const SETTINGS_SCHEMA = z.object({
   LERNITO_WEBHOOK_SECRET: webhookSecret.register(about, {
-    meaning: 'The secret that the shop signs its webhooks with.',
+    meaning:
+      'The secret that the shop signs its webhooks with. For Standard Webhooks, what follows whsec_ is read as base64.',
     example: 'the output of: openssl rand -hex 32',
     secret: true,
   }),
@@ -62,6 +65,16 @@ export const SETTINGS_SCHEMA = z.object({
   LERNITO_LMS_CONCURRENCY: wholeNumber(1, 32).register(about, {
     meaning: 'The concurrent calls to the LMS of all replicas together. An LMS with two workers serves no more than 2.',
     fallback: '2',
+  }),
+  LERNITO_EMAIL_STUDENTS: onOrOff.register(about, {
+    meaning:
+      'Whether the LMS sends its own mail to each buyer whom a batch enrolls: on or off. It is sent once for each sale and course. Buyers who are enrolled singly get none.',
+    fallback: 'off',
+  }),
+  LERNITO_COURSE_MODE: courseModes.optional().register(about, {
+    meaning:
+      "The course mode to enroll buyers in: one slug for all courses, or a comma-separated list of key=slug. Without it, the LMS chooses the course's default mode.",
+    example: 'course-v1:Org+Course+Run=verified',
   }),
   LERNITO_DATABASE_URL: databaseUrl.register(about, {
     meaning:

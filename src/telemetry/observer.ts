@@ -54,7 +54,7 @@ function observeDeliveries({ log, metrics, notifier }: ObserverParts) {
     onFollowUp: ({ reason, complete, ...fields }: FollowUpReport): void => {
       metrics.onFollowUp({ complete })
       if (reason !== null) log.warn({ ...fields, complete, reason }, 'follow-up of pre-enrolled buyers failed in part')
-      else log[fields.events > 0 ? 'info' : 'debug']({ ...fields, complete }, 'pre-enrolled buyers followed up')
+      else log[fields.events === 0 ? 'debug' : 'info']({ ...fields, complete }, 'pre-enrolled buyers followed up')
     },
     onPurged: ({ deliveries, days }: { deliveries: number; days: number }): void =>
       log.info({ deliveries, days }, 'old deliveries deleted'),

@@ -18,6 +18,7 @@ const REFUSALS = {
   'person.unenrolled': (subject) => refuse(`This person was unenrolled from ${subject} since the sale`),
   'person.other_account': () => refuse('The LMS matches this email address to an account with another address'),
   'enrollment.missing': () => NOT_YET,
+  'course.mode_missing': (subject) => refuse(`Course ${subject} does not have the configured course mode`),
   'lms.refused': (subject) => refuse(`The LMS refused the enrollment: ${subject}`),
   'retries.exhausted': () => NOT_YET,
   'row.unreadable': () => NOT_YET,

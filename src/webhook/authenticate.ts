@@ -28,8 +28,8 @@ export interface Authenticated {
 }
 
 /**
- * Reads the signature in the headers. If there is a webhook-signature, only Standard Webhooks counts: a sender that has
- * switched to it is then safe from captured requests, even if it still sends X-Lernito-Signature too.
+ * Reads the signature in the headers. If there is a webhook-signature, only Standard Webhooks counts, so that a wrong or
+ * old one is never accepted for the other header.
  */
 export function claimOf(headers: Headers): Claim {
   const signature = headerOf(headers, STANDARD_HEADERS.signature)

@@ -5,7 +5,7 @@ import { launchBrowser } from './browser.ts'
 import { openConsole } from './console.ts'
 
 const FULL = 'course-v1:Lernito+Full+2026'
-const product = await startWithConsole({ lms: { bulk: false } })
+const product = await startWithConsole({ lms: { bulk: false, modify: false } })
 const browser = await launchBrowser()
 after(async () => {
   await browser.close()

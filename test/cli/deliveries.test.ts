@@ -221,7 +221,7 @@ describe('deliveries replay', { concurrency: 2 }, () => {
 
   test('a running service attempts a replayed delivery within a second', async (t) => {
     const folder = temporaryFolder(t)
-    const lms = await startLms(t, { bulk: false })
+    const lms = await startLms(t, { bulk: false, modify: false })
     const full = 'course-v1:Lernito+Full+2026'
     const { url } = await startServe({ t, folder, lmsUrl: lms.url })
     assert.equal((await sell({ url, email: 'grace@example.com', courseIds: [full] }))?.status, 400)
@@ -237,5 +237,37 @@ describe('deliveries replay', { concurrency: 2 }, () => {
       return enrollments.find(({ email, course, active }) => email === 'grace@example.com' && course === full && active)
     })
     assert.ok(performance.now() - began < 2000, `${performance.now() - began} ms`)
+  })
+})
+
+describe('deliveries check', { concurrency: 2 }, () => {
+  test('prints what the LMS has for the buyer in each course, and `show` has it afterwards', async (t) => {
+    const lms = await startLms(t)
+    const { store, command, states } = await inboxOf(t, { lmsUrl: lms.url })
+    const [ada = ''] = await store([person('ada')])
+    await store([settled({ ...succeeded(ada, 'allowed'), state: 'pre_enrolled' })])
+    await lms.people({ email: 'ada@x.example', username: 'ada', active: true })
+    await lms.seed({ enrollments: [{ email: 'ada@x.example', course: COURSE, mode: 'audit', active: true }] })
+    const { code, stdout, stderr } = await command('deliveries', 'check', ada.toLowerCase())
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    assert.equal(stdout, `${ada}  enrolled  enrolled (audit)  ${COURSE}\n`)
+    assert.deepEqual(await states(), { [ada]: 'enrolled' })
+    const shown = (await command('deliveries', 'show', ada)).stdout
+    assert.match(shown, /^in the LMS +course-v1:edX\+DemoX\+Demo_Course: enrolled \(audit\)\nchecked +20/m)
+    assert.match(shown, / checked .*, by .* \(command line\)\n/)
+  })
+
+  test('says what it can’t check, with exit code 1', async (t) => {
+    const lms = await startLms(t)
+    const { store, command } = await inboxOf(t, { lmsUrl: lms.url })
+    const [ada = ''] = await store([person('ada')])
+    const { code, stdout, stderr } = await command('deliveries', 'check', ada, 'NONE', '--json')
+    assert.equal(code, 1)
+    assert.equal(JSON.parse(stdout).length, 2)
+    assert.equal(
+      stderr,
+      `${ada} could not be checked: it is queued: the next attempt checks it\nNONE could not be checked: there is no such delivery, or it holds no sale\n`,
+    )
+    assert.equal((await command('deliveries', 'check')).code, 2)
   })
 })

@@ -35,7 +35,7 @@ describe('doctor', { concurrency: 2 }, () => {
   })
 
   test('a warning is not a failure: the exit code is 0', async (t) => {
-    const { url } = await startLms(t, { bulk: false })
+    const { url } = await startLms(t, { bulk: false, modify: false })
     const env = serveEnv({ folder: temporaryFolder(t), lmsUrl: url })
     const { code, stdout } = await run({ args: ['doctor'], env })
     assert.equal(code, 0)

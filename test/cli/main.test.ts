@@ -7,7 +7,18 @@ import { z } from 'zod'
 import { SETTINGS } from '../../src/settings/settings.ts'
 import { ROOT, run } from '../service/process.ts'
 
-const COMMANDS = ['serve', 'sandbox', 'sign', 'send', 'doctor', 'deliveries', 'reconcile', 'forget', 'migrate']
+const COMMANDS = [
+  'serve',
+  'sandbox',
+  'sign',
+  'send',
+  'doctor',
+  'deliveries',
+  'people',
+  'reconcile',
+  'forget',
+  'migrate',
+]
 
 describe('the command line', { concurrency: 2 }, () => {
   test('without a command, it prints the usage to standard error and exits with 2', async () => {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { cell } from '../../src/console/csv.ts'
+import { cell } from '../../src/operations/csv.ts'
 import { sign } from '../../src/signature/signature.ts'
 import { exchange, SECRET } from '../harness.ts'
 import { operator, startWithConsole } from './harness.ts'
 
-const product = await startWithConsole({ lms: { bulk: false } })
+const product = await startWithConsole({ lms: { bulk: false, modify: false } })
 after(() => product.stop())
 const someone = await operator(product)
 

@@ -122,7 +122,7 @@ describe('a delivery', () => {
   })
 
   test('that needs attention shows the reason and what to do; a replay then enrolls, and the page names who did it', async () => {
-    const bulk = await startWithConsole({ lms: { bulk: false } })
+    const bulk = await startWithConsole({ lms: { bulk: false, modify: false } })
     const staff = await operator(bulk)
     const id = idOf(await bulk.sell({ email: 'grace@example.com', courseIds: [FULL] }))
     const before = (await staff.see(`/deliveries/${id}`)).text

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { after, describe, test } from 'node:test'
-import { examine } from '../../src/console/signature-check.ts'
+import { examine } from '../../src/signature/examine.ts'
 import { sign } from '../../src/signature/signature.ts'
 import { SECRET } from '../harness.ts'
 import { operator, startWithConsole } from './harness.ts'

@@ -93,6 +93,7 @@ describe('a SQLite file', () => {
       oldestCode: 22,
       clock: null,
       services: { alive: 1, silent: 0 },
+      preEnrolled: [],
     })
     serving.child.kill('SIGTERM')
     await serving.ended

@@ -12,7 +12,7 @@ const met = new Set<string>()
 
 let product: Product
 before(async () => {
-  product = await startProduct({ lms: { bulk: false }, env: { LERNITO_ANSWER_WITHIN_MS: '4000' } })
+  product = await startProduct({ lms: { bulk: false, modify: false }, env: { LERNITO_ANSWER_WITHIN_MS: '4000' } })
 })
 after(() => product.stop())
 beforeEach(() => product.lms.reset())
@@ -67,6 +67,13 @@ test('the answer with LERNITO_ANSWER_WITHIN_MS=0 is as documented', async (t) =>
   t.after(() => hasty.stop())
   const answered = await postSigned(payload({ email: 'alice@example.com' }), hasty)
   assertDocumented(answered)
+})
+
+test('the answer for a course without the mode of LERNITO_COURSE_MODE is as documented', async (t) => {
+  const demanding = await startProduct({ env: { LERNITO_COURSE_MODE: 'verified' } })
+  t.after(() => demanding.stop())
+  const body = payload({ email: 'alice@example.com', courseIds: ['course-v1:Lernito+PY101+2026'] })
+  assertDocumented(await postSigned(body, demanding))
 })
 
 test('the answer when nothing can be stored is as documented, and has no delivery', async (t) => {

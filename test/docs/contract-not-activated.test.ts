@@ -21,7 +21,7 @@ function stated(about: RegExp): string {
 }
 
 async function product(t: { after: (done: () => Promise<void>) => void }, bulk: boolean): Promise<Product> {
-  const started = await startProduct({ lms: { bulk } })
+  const started = await startProduct({ lms: { bulk, modify: bulk } })
   t.after(() => started.stop())
   return started
 }

@@ -46,7 +46,10 @@ function commands(id: string): string[] {
 test('every command of the how-to guides runs beside the service', async () => {
   const { headers } = await product.sell({ email: 'ada@example.com' })
   const lines = commands(String(headers['x-lernito-delivery']))
-  assert.deepEqual(new Set(lines.map((line) => line.split(' ')[0])), new Set(['deliveries', 'reconcile', 'send']))
+  assert.deepEqual(
+    new Set(lines.map((line) => line.split(' ')[0])),
+    new Set(['deliveries', 'people', 'reconcile', 'send']),
+  )
   assert.ok(lines.length >= 7)
   for (const line of lines) {
     const { code, stderr } = await command(line.split(' '))

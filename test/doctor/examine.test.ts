@@ -16,7 +16,7 @@ async function wellProduct(t: { after: (done: () => Promise<void>) => void }) {
   return { product, env: { ...serveEnv({ folder, lmsUrl }), ...CONSOLE, LERNITO_PUBLIC_URL: url } }
 }
 
-test('without problems every check runs, except that of the database’s clock, which SQLite lacks', async (t) => {
+test('without problems every check runs, except those of what is not set, and of the database’s clock, which SQLite lacks', async (t) => {
   const { env } = await wellProduct(t)
   const results = await examined({ env })
   assert.deepEqual(
@@ -27,6 +27,8 @@ test('without problems every check runs, except that of the database’s clock, 
     results.filter(({ status }) => status !== 'ok').map(({ id, status }) => [id, status]),
     [
       ['database.clock', 'skipped'],
+      ['lms.course_mode', 'skipped'],
+      ['lms.email_students', 'skipped'],
       ['events.endpoint', 'skipped'],
     ],
   )
@@ -45,7 +47,11 @@ test('doctor changes nothing: it only reads from the LMS, and sends the service 
   assert.ok(calls.length > 8)
   assert.deepEqual(
     calls.filter(({ method }) => method !== 'GET').map(({ method, path }) => `${method} ${path}`),
-    ['POST /oauth2/access_token', 'POST /oauth2/access_token'], // the service's own, and one with a code that is none
+    [
+      'POST /oauth2/access_token', // the service's own, and one with a code that is none
+      'POST /oauth2/access_token',
+      'POST /api/instructor/v2/courses/{course_id}/enrollments/modify', // without a token and a body
+    ],
   )
 })
 

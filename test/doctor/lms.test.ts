@@ -1,6 +1,11 @@
-import type { TestContext } from 'node:test'
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { openDatabase } from '../../src/database/database.ts'
+import { migrate } from '../../src/database/migrations.ts'
 import { LMS_CAUSES } from '../../src/doctor/causes-lms.ts'
 import type { Result } from '../../src/doctor/examine.ts'
+import { DEMO } from '../harness.ts'
+import { accepted, arrival, joined, settled, succeeded } from '../inbox/harness.ts'
 import { waitingForHttp } from '../openedx/waiting-for-http.ts'
 import { startHoldingLms, startLms } from '../service/serving.ts'
 import {
@@ -13,6 +18,7 @@ import {
   lmsAt,
   NO_OPENSSL,
   nobody,
+  resultOf,
   selfSigned,
   silent,
   standIn,
@@ -24,6 +30,22 @@ const TOKEN = '/oauth2/access_token'
 const COURSES = '/api/courses/v1/courses/'
 
 const throttled = (t: TestContext): Promise<Result[]> => enrolledBefore(t, 1, 1)
+
+/** Buyers wait for these courses. */
+async function waitingFor(t: TestContext, courses: readonly string[]): Promise<Result[]> {
+  const { url } = await startLms(t)
+  const env = envFor({ t, lmsUrl: url })
+  const database = openDatabase({ url: env.LERNITO_DATABASE_URL ?? '', serve: false })
+  await migrate({ database, now: Date.now })
+  const { store } = await joined({ database, me: 'replica-1', now: Date.now })
+  for (const course of courses) {
+    const [sale] = await store.write([accepted(arrival({ email: `${course.length}@x.example`, courseIds: [course] }))])
+    const outcome = { courses: { [course]: 'allowed' }, reason: null } as const
+    await store.write([settled({ ...succeeded(sale?.id ?? ''), state: 'pre_enrolled', outcome })])
+  }
+  await database.close()
+  return examined({ env })
+}
 
 const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
   'lms.dns': { rule: 'a host that does not resolve', found: 'lms', broken: lmsAt('http://no-such-host.invalid') },
@@ -215,26 +237,16 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
       faults: [{ path: '/api/courses/v1/courses/{id}', status: 404, body: { developer_message: 'Course not found.' } }],
     }),
   },
-  'bulk.off': {
-    rule: 'an LMS without ENABLE_BULK_ENROLLMENT_VIEW',
-    found: 'lms.bulk_enroll',
-    broken: standIn({ lms: { bulk: false }, env: { LERNITO_LMS_CALLS_PER_MINUTE: '110' } }),
-  },
-  'bulk.off_without_budget': {
-    rule: 'an LMS without bulk_enroll, and no call budget',
-    found: 'lms.bulk_enroll',
-    broken: standIn({ lms: { bulk: false }, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } }),
-  },
-  'throttle.above_stock': {
-    rule: 'more calls a minute than a stock LMS allows',
-    found: 'lms.throttle',
-    broken: standIn({ env: { LERNITO_LMS_CALLS_PER_MINUTE: '121' } }),
-  },
-  'throttle.unlimited': {
-    rule: 'no limit on calls',
-    found: 'lms.throttle',
-    broken: standIn({ env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } }),
+  'allowances.dangling': {
+    rule: 'a course that buyers wait for, and that the LMS does not have',
+    found: 'lms.allowances',
+    broken: async (t) => waitingFor(t, [DEMO, 'course-v1:No+Such+Course']),
   },
 }
 
 testCauses(LMS_CAUSES, CASES)
+
+test('courses that buyers wait for and that the LMS has are no problem', async (t) => {
+  const { status, detail } = resultOf(await waitingFor(t, [DEMO]), 'lms.allowances')
+  assert.deepEqual([status, detail], ['ok', 'looked up: 1'])
+})

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import type { PairResult } from '../../src/enrollment/work.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
 import { DEMO, startProduct } from '../harness.ts'
+import { LMS_KINDS } from '../lms-kinds.ts'
 import { type Singly, startSingly } from './singly.ts'
 
 const NEW = 'new@example.com'
@@ -107,10 +108,10 @@ test('an allowance for the course key in another letter case is made again with 
   }
 })
 
-for (const bulk of [true, false]) {
-  describe(`an LMS ${bulk ? 'with' : 'without'} bulk_enroll`, () => {
+for (const { kind, lms: apis } of LMS_KINDS) {
+  describe(kind, () => {
     test('an allowance that another account has used is made again, and enrolls the buyer', async (t) => {
-      const product = await startProduct({ lms: { bulk } })
+      const product = await startProduct({ lms: apis })
       t.after(() => product.stop())
       const { lms, sell } = product
       await lms.seed({ allowances: [open] })
@@ -126,7 +127,7 @@ for (const bulk of [true, false]) {
     })
 
     test('a person who has not activated is enrolled, even if another account has used the allowance for the address', async (t) => {
-      const product = await startProduct({ lms: { bulk } })
+      const product = await startProduct({ lms: apis })
       t.after(() => product.stop())
       const { lms, sell } = product
       await lms.seed({ allowances: [open] })

@@ -7,7 +7,7 @@ import type { Work } from '../../src/enrollment/work.ts'
 import { aWork } from './works.ts'
 
 const [A, B, C] = ['course-v1:x+A+1', 'course-v1:x+B+1', 'course-v1:x+C+1'] as const
-const wanted = { bulk: true, people: 50 }
+const wanted = { scope: 'sets', people: 50 } as const
 
 function setUp(works: readonly Work[], awaited: readonly Work[] = works) {
   const clock = { now: 0 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
 import { DEMO, type Product, startProduct } from '../harness.ts'
+import { LMS_KINDS } from '../lms-kinds.ts'
 
 const HONOR = 'course-v1:Lernito+Honor+2026'
 const PYTHON = 'course-v1:Lernito+PY101+2026'
@@ -10,9 +11,9 @@ const PRO = 'course-v1:Lernito+Pro+2026'
 const rowsOf = <Row extends { email: string }>(rows: readonly Row[], email: string): Omit<Row, 'email'>[] =>
   rows.filter((row) => row.email === email).map(({ email: _, ...row }) => row)
 
-for (const bulk of [true, false]) {
-  describe(`an LMS ${bulk ? 'with' : 'without'} bulk_enroll`, async () => {
-    const product: Product = await startProduct({ lms: { bulk } })
+for (const { kind, lms: apis } of LMS_KINDS) {
+  describe(kind, async () => {
+    const product: Product = await startProduct({ lms: apis })
     const { lms, sell } = product
     after(() => product.stop())
     beforeEach(() => lms.reset())
@@ -117,7 +118,7 @@ for (const bulk of [true, false]) {
 }
 
 describe('without bulk_enroll, what the LMS refuses', async () => {
-  const product: Product = await startProduct({ lms: { bulk: false } })
+  const product: Product = await startProduct({ lms: { bulk: false, modify: false } })
   after(() => product.stop())
 
   for (const [what, course] of [

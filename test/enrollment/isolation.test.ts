@@ -3,10 +3,13 @@ import { type TestContext, test } from 'node:test'
 import { defaultWorld } from '../../src/sandbox/default-world.ts'
 import type { StandInOptions } from '../../src/sandbox/stand-in.ts'
 import { DEMO, type Product, startProduct } from '../harness.ts'
+import { LMS_KINDS } from '../lms-kinds.ts'
 import { until } from '../service/process.ts'
 
 const BULK = '/api/bulk_enroll/v1/bulk_enroll'
+const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
 const SINGLE = '/api/enrollment/v1/enrollment'
+const SEARCH = '/api/user/v1/accounts/search_emails'
 const ALLOW = '/api/enrollment/v1/enrollment_allowed/'
 const BROKEN = 'course-v1:Lernito+Broken+2026'
 const HEALTHY = Array.from({ length: 8 }, (_, i) => `course-v1:Lernito+Healthy${i}+2026`)
@@ -17,6 +20,7 @@ const HEALTHY = Array.from({ length: 8 }, (_, i) => `course-v1:Lernito+Healthy${
  */
 const FAILS_FOR_ALL = [
   { method: 'POST', path: BULK, naming: BROKEN, error: true },
+  { method: 'POST', path: MODIFY, naming: BROKEN, error: true },
   { method: 'POST', path: SINGLE, naming: BROKEN, status: 500, delayMs: 300 },
   { method: 'POST', path: ALLOW, naming: BROKEN, status: 500, delayMs: 300 },
 ] as const
@@ -60,9 +64,9 @@ async function sellAll({ sell }: Product, buyers: readonly { email: string; cour
 const statuses = (sold: readonly Sold[]): number[] => sold.map(({ status }) => status)
 const slowest = (sold: readonly Sold[]): number => Math.max(...sold.map(({ ms }) => ms))
 
-for (const bulk of [true, false]) {
-  test(`${bulk ? 'with' : 'without'} bulk_enroll, eight healthy sales beside a hundred of a course that fails for everyone are all answered 200`, async (t) => {
-    const product = await start(t, { known: 60, lms: { bulk } })
+for (const { kind, lms } of LMS_KINDS) {
+  test(`${kind}: eight healthy sales beside a hundred of a course that fails for everyone are all answered 200`, async (t) => {
+    const product = await start(t, { known: 60, lms })
     await product.lms.faults(FAILS_FOR_ALL)
     const failing = Array.from({ length: 100 }, (_, i) => ({
       email: i < 50 ? `known${i}@example.com` : `new${i}@example.com`,
@@ -74,7 +78,9 @@ for (const bulk of [true, false]) {
     }))
     const failed = sellAll(product, failing)
     await until('the first single call', async () =>
-      (await product.lms.calls()).some(({ path, status }) => path !== BULK && status === 500) ? true : undefined,
+      (await product.lms.calls()).some(({ path, status }) => [SINGLE, ALLOW].includes(path) && status === 500)
+        ? true
+        : undefined,
     )
     const sold = await sellAll(product, healthy)
     const told = await failed
@@ -128,7 +134,7 @@ test('a delivery for a paused course gets its other courses now, and a repeat ge
     (await product.lms.state()).allowances.map(({ email, course }) => [email, course]),
     [[both.email, healthy]],
   )
-  const made = (await product.lms.calls()).filter(({ method }) => method === 'POST')
+  const made = (await product.lms.calls()).filter(({ method, path }) => method === 'POST' && path !== SEARCH)
   assert.deepEqual(made, [{ method: 'POST', path: BULK, status: 200, count: 1 }], 'no call for the paused course')
 
   await product.lms.noFaults()

@@ -20,7 +20,7 @@ const [FIRST = '', SECOND = ''] = [...COURSES].sort() // the order in which they
 const by = 'an operator'
 
 /** A product whose delayed LMS calls hang until `release`, with what an operator uses beside it. */
-async function start({ bulk }: { bulk: boolean }) {
+async function start({ batch }: { batch: boolean }) {
   const arrived = Promise.withResolvers<void>()
   const held = Promise.withResolvers<void>()
   const sleep = async (ms: number): Promise<void> => {
@@ -28,7 +28,10 @@ async function start({ bulk }: { bulk: boolean }) {
     arrived.resolve()
     await held.promise
   }
-  const product = await startProduct({ lms: { bulk, sleep }, env: { LERNITO_ANSWER_WITHIN_MS: '500' } })
+  const product = await startProduct({
+    lms: { bulk: batch, modify: false, sleep },
+    env: { LERNITO_ANSWER_WITHIN_MS: '500' },
+  })
   const database = openDatabase({ url: `sqlite:${product.folder}/lernito.db`, serve: false })
   const context = {
     database,
@@ -63,7 +66,7 @@ const enrollmentsOf = async ({ state }: Pick<Product['lms'], 'state'>) =>
   (await state()).enrollments.filter(({ email }) => email === ALICE)
 
 test('a buyer who is unenrolled while the answer of their call is lost stays unenrolled until an operator replays', async () => {
-  const { lms, sell, operations, idOf, settled, arrived, release } = await start({ bulk: true })
+  const { lms, sell, operations, idOf, settled, arrived, release } = await start({ batch: true })
   await lms.faults([
     { path: BULK, method: 'POST', drop: 'after', times: 1 },
     { path: ENROLLMENT, method: 'GET', delayMs: 1, times: 1 },
@@ -83,7 +86,7 @@ test('a buyer who is unenrolled while the answer of their call is lost stays une
 })
 
 test('a delivery that is marked as handled in the middle gets no further course, and shows those that it got', async () => {
-  const { lms, sell, operations, idOf, arrived, release } = await start({ bulk: false })
+  const { lms, sell, operations, idOf, arrived, release } = await start({ batch: false })
   await lms.faults([{ path: ENROLLMENT, method: 'GET', naming: SECOND, delayMs: 1, times: 1 }])
   void sell({ email: ALICE, courseIds: COURSES })
   await arrived
@@ -97,7 +100,7 @@ test('a delivery that is marked as handled in the middle gets no further course,
 })
 
 test('a person who is erased in the middle has no allowance afterwards, however long the call takes', async () => {
-  const { lms, lmsUrl, sell, context, idOf, arrived, release } = await start({ bulk: false })
+  const { lms, lmsUrl, sell, context, idOf, arrived, release } = await start({ batch: false })
   await lms.faults([{ path: ALLOWED, method: 'POST', delayMs: 1, times: 1 }])
   void sell({ email: NOBODY, courseIds: COURSES })
   await arrived

@@ -18,6 +18,15 @@ function settled(work: Work, results: Record<string, PairResult>) {
   return settlement({ work, now: 1_000_000, random: () => 0.5 })
 }
 
+test('the result of an attempt names the batches in which the person was', () => {
+  const work = aWork({ courses: [A, B] })
+  assert.equal(settled(work, { [A]: done('enrolled') }).detail, `enrolled in ${A}`)
+  work.batches.push('01A')
+  assert.equal(settled(work, { [B]: done('allowed') }).detail, `enrolled in ${A}; allowed in ${B} (batch 01A)`)
+  work.batches.push('01B')
+  assert.equal(settled(work, { [A]: unreachable }).detail, 'attempt 1: the LMS does not answer (batches 01A, 01B)')
+})
+
 test('the retry schedule is 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, 8 h, 12 h, 24 h, 24 h', () => {
   const minutes = RETRY_SCHEDULE_MS.map((ms) => ms / 60_000)
   assert.deepEqual(minutes, [5 / 60, 0.5, 2, 10, 30, 60, 120, 240, 480, 720, 1440, 1440])

@@ -28,6 +28,7 @@ export function aWork({
     attempts,
     receivedAt: dueAt,
     settledAt: null,
+    enrolledAt: null,
     replayedAt: null,
     generation: 0,
     effectUnknown: false,

@@ -3,6 +3,7 @@ import { after, beforeEach, describe, test } from 'node:test'
 import { withdrawAllowances } from '../../src/enrollment/withdraw.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
 import { DEMO, type Product, startProduct } from '../harness.ts'
+import { LMS_KINDS } from '../lms-kinds.ts'
 import { startSingly } from './singly.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
@@ -12,9 +13,9 @@ const OTHERS = [
   ['erın@example.com', 'e***@example.com'],
 ] as const
 
-for (const bulk of [true, false]) {
-  describe(`an LMS ${bulk ? 'with' : 'without'} bulk_enroll`, async () => {
-    const product: Product = await startProduct({ lms: { bulk } })
+for (const { kind, lms: apis } of LMS_KINDS) {
+  describe(kind, async () => {
+    const product: Product = await startProduct({ lms: apis })
     const { lms, sell } = product
     after(() => product.stop())
     beforeEach(() => lms.reset())
@@ -32,6 +33,22 @@ for (const bulk of [true, false]) {
         assert.ok(String(line?.detail).includes(masked), String(line?.detail))
       })
     }
+
+    test('a sale to an ASCII address that the LMS takes for another person’s enrolls nobody, and the rest of its batch', async () => {
+      await lms.people({ email: 'user@exämple.com', username: 'umlaut', active: true })
+      const [wrong, right] = await Promise.all([
+        sell({ email: 'user@example.com' }),
+        sell({ email: 'new@example.com' }),
+      ])
+      assert.deepEqual([wrong.status, right.status], [400, 200])
+      assert.match(wrong.text, /account with another address/)
+      const { enrollments, allowances } = await lms.state()
+      assert.ok(enrollments.every(({ email }) => email !== 'user@exämple.com'))
+      assert.deepEqual(
+        allowances.map(({ email }) => email),
+        ['new@example.com'],
+      )
+    })
 
     test('an address in another letter case, or outside ASCII, is enrolled in its own account', async () => {
       await lms.people({ email: 'user@exämple.com', username: 'umlaut', active: true })

@@ -104,7 +104,7 @@ describe('an LMS that is unavailable for a while', { concurrency: 8, timeout: 18
   })
 
   test('without a call budget, an LMS that allows 20 calls a minute gives at most two 429s in each pause', async (t) => {
-    const product = await setUp(t, { throttle: 20, bulk: false })
+    const product = await setUp(t, { throttle: 20, bulk: false, modify: false })
     const newcomers = Array.from({ length: 25 }, (_, i) => `newcomer${i}@example.com`) // one call each
     await Promise.all(newcomers.map((email) => product.ledger.sell(product.url, { email })))
     await untilRecovered(product, 90_000)
@@ -137,7 +137,7 @@ describe('an LMS that is unavailable for a while', { concurrency: 8, timeout: 18
   })
 
   test('without bulk_enroll, buyers are enrolled one by one', async (t) => {
-    const product = await setUp(t, { bulk: false })
+    const product = await setUp(t, { bulk: false, modify: false })
     const { statuses } = await sellAll(product, 'sale')
     assert.deepEqual(statuses, new Set([200]))
     assert.deepEqual(product.blocked(), [])

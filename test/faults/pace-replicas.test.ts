@@ -16,7 +16,7 @@ test('three replicas stay within the LMS’s throttle in every minute, even if o
   const mariadb = await startMariaDb()
   t.after(mariadb.remove)
   const { url } = await mariadb.newDatabase()
-  const lms = await startLms(t, { bulk: false })
+  const lms = await startLms(t, { bulk: false, modify: false })
   const folder = temporaryFolder(t)
   const env = { LERNITO_DATABASE_URL: url, LERNITO_LMS_CALLS_PER_MINUTE: '110', LERNITO_ANSWER_WITHIN_MS: '0' }
   const serve = () => startServe({ t, folder, lmsUrl: lms.url, env })

@@ -3,9 +3,14 @@ import { buildService } from '../../src/service.ts'
 import { readSettings } from '../../src/settings/read.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 
-/** `serve` with a short heartbeat: a silent replica is pruned after 1 s. CLOCK_AHEAD_MS offsets its clock. */
+/**
+ * `serve`, but a replica without a heartbeat counts as dead after 1 s. CLOCK_AHEAD_MS sets its clock, and FOLLOW_UP_MS
+ * the time from one round of the follow-up to the next.
+ */
 const { settings } = readSettings({ env: process.env })
 const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
 const timing = { heartbeatMs: 250, deadAfterMs: 1000 }
-const aheadMs = Number(process.env.CLOCK_AHEAD_MS ?? 0)
-process.exitCode = await runUntilSignal(buildService({ settings, log, timing, now: () => Date.now() + aheadMs }))
+const { CLOCK_AHEAD_MS: aheadMs = 0, FOLLOW_UP_MS } = process.env
+const followUpMs = FOLLOW_UP_MS === undefined ? undefined : Number(FOLLOW_UP_MS)
+const now = (): number => Date.now() + Number(aheadMs)
+process.exitCode = await runUntilSignal(buildService({ settings, log, timing, followUpMs, now }))

@@ -119,3 +119,16 @@ test('a delivery that is replayed during its check stays queued', async (t) => {
   const { state, standings } = await bench.row(id)
   assert.deepEqual([state, standings], ['queued', null])
 })
+
+test('two sales to one person that are checked together keep their own courses', async (t) => {
+  const bench = await setUp(t)
+  const [one = '', two = ''] = await bench.sell([
+    { email: ADA, courses: { [DEMO]: 'enrolled' } },
+    { email: ADA, order: 2, courses: { [PYTHON]: 'enrolled' } },
+  ])
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [enrollment(ADA), enrollment(ADA, { course: PYTHON, active: false })] })
+  await bench.check([one, two])
+  assert.deepEqual(await bench.standings(one), { [DEMO]: 'enrolled' })
+  assert.deepEqual(await bench.standings(two), { [PYTHON]: 'unenrolled' })
+})

@@ -25,6 +25,8 @@ function started(
     me: () => replica.me,
     lms: bench.lms,
     acquire,
+    isModePending: () => false,
+    applyMode: async () => ({ kind: 'applied', mode: 'audit' }),
     isLmsUnavailable,
     intervalMs: 100,
     publish: (event) => void bench.events.push(event),

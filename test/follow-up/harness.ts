@@ -4,7 +4,7 @@ import { type CourseResult, type DeliveryEvent, type Outcome, stateOfOutcome } f
 import { checkNow } from '../../src/follow-up/check-now.ts'
 import type { Asking } from '../../src/follow-up/look-ups.ts'
 import { type Reported, readReported } from '../../src/follow-up/reported.ts'
-import { followUpRound } from '../../src/follow-up/round.ts'
+import { type ApplyMode, followUpRound } from '../../src/follow-up/round.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
 import type { Lms } from '../../src/openedx/lms.ts'
 import { type StandInOptions, startStandIn } from '../../src/sandbox/stand-in.ts'
@@ -21,11 +21,17 @@ export const ACCOUNTS = '/api/user/v1/accounts'
 
 export const acquire = () => unlimitedBudget().acquire(new AbortController().signal)
 
+const noMode: ApplyMode = async () => {
+  throw new Error('no mode is pending')
+}
+
 interface Sale {
   readonly email: string
   readonly order?: number
   readonly courses?: Readonly<Record<string, CourseResult>>
 }
+/** The most sales in one statement. */
+const AT_ONCE = 500
 const ALLOWED = { [DEMO]: 'allowed' } as const
 
 /** A database, a stand-in LMS, and the follow-up between them. The clock of the database stands still. */
@@ -43,6 +49,7 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
 
   /** Stores sales with these results. Returns their ids. */
   const sell = async (sales: readonly Sale[]): Promise<string[]> => {
+    if (sales.length > AT_ONCE) return [...(await sell(sales.slice(0, AT_ONCE))), ...(await sell(sales.slice(AT_ONCE)))]
     const webhooks = sales.map(({ email, order = 1, courses = ALLOWED }) =>
       accepted(arrival({ email, order, courseIds: Object.keys(courses) })),
     )
@@ -57,10 +64,11 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
   }
 
   /** One round; `asking` replaces parts of what its calls wait for. `at`: another replica makes it. */
-  const round = (asking: Partial<Asking> = {}, at = context) =>
+  const round = (asking: Partial<Asking> = {}, at = context, applyMode = noMode) =>
     followUpRound({
       context: at,
-      asking: { lms, acquire, beforeCall: async () => {}, rest: async () => {}, ...asking },
+      asking: { lms, acquire, isModePending: () => false, beforeCall: async () => {}, rest: async () => {}, ...asking },
+      applyMode,
       guard: (work) => work(),
       publish,
     })
@@ -83,8 +91,8 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
     later: (ms: number): void => {
       clock.at += ms
     },
-    check: (ids: readonly string[], asked: Partial<Lms> = {}) =>
-      checkNow({ context, lms: { ...lms, ...asked }, acquire, ids, by: 'ada', publish }),
+    check: (ids: readonly string[], asked: Partial<Lms> = {}, isModePending = () => false) =>
+      checkNow({ context, lms: { ...lms, ...asked }, acquire, isModePending, ids, by: 'ada', publish }),
   }
 }
 export type FollowUp = Awaited<ReturnType<typeof setUp>>

@@ -9,6 +9,7 @@ if (hasMariaDb()) {
   useDatabases(server.newDatabase)
   await import('./check-now.test.ts')
   await import('./follow-up.test.ts')
+  await import('./query-plans.test.ts')
   await import('./reconcile.test.ts')
   await import('./round.test.ts')
   await import('./task-lease.test.ts')

@@ -23,10 +23,11 @@ async function reconciled({ context, lms, publish }: FollowUp & { publish?: () =
     context,
     lms,
     acquire,
+    isModePending: () => false,
     since: null,
     fix: false,
     named: new Set(),
-    enroll: (of) => repair({ lms, acquire, ...of }),
+    enroll: (of) => repair({ lms, acquire, modeOf: () => null, ...of }),
     by: 'ada',
     signal: new AbortController().signal,
     sleep: async (ms) => void slept.push(ms),
@@ -154,7 +155,7 @@ test('a person who was unenrolled between the check and the repair stays unenrol
     fix: true,
     enroll: async (of) => {
       await bench.seed({ enrollments: [enrollment(ALICE, false)] })
-      return repair({ lms, acquire, ...of })
+      return repair({ lms, acquire, modeOf: () => null, ...of })
     },
   })
   assert.deepEqual(
@@ -201,6 +202,18 @@ test('a course that a person bought twice is counted once, and both deliveries k
   const { counts, deliveries } = await reconciled(bench)
   assert.deepEqual([counts, deliveries], [{ enrolled: 1 }, 2])
   for (const id of ids) assert.deepEqual(await bench.standings(id), { [DEMO]: 'enrolled' })
+})
+
+test('two sales to one person that are checked together keep their own courses', async (t) => {
+  const bench = await setUp(t)
+  const [one = '', two = ''] = await bench.sell([
+    { email: ALICE, courses: { [DEMO]: 'enrolled' } },
+    { email: ALICE, order: 2, courses: { [PYTHON]: 'enrolled' } },
+  ])
+  await bench.seed({ enrollments: [enrollment(ALICE, true)] })
+  await reconciled(bench)
+  assert.deepEqual(await bench.standings(one), { [DEMO]: 'enrolled' })
+  assert.deepEqual(await bench.standings(two), { [PYTHON]: 'missing' })
 })
 
 test('an allowance for a course that the LMS no longer has is found, and deleted with --fix', async (t) => {

@@ -1,10 +1,25 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ROUND_OVER } from '../../src/follow-up/round.ts'
+import { applyMode, isModePending, type ModeInCourse } from '../../src/enrollment/course-mode.ts'
+import { type ApplyMode, ROUND_OVER } from '../../src/follow-up/round.ts'
 import { DEMO } from '../harness.ts'
-import { ACCOUNTS, callsTo, DAY_MS, history, LIST, MINUTE_MS, PYTHON, register, SEARCH, setUp } from './harness.ts'
+import { START } from '../inbox/harness.ts'
+import {
+  ACCOUNTS,
+  callsTo,
+  DAY_MS,
+  type FollowUp,
+  history,
+  LIST,
+  MINUTE_MS,
+  PYTHON,
+  register,
+  SEARCH,
+  setUp,
+} from './harness.ts'
 
 const ADA = 'ada@x.example'
+const HONOR = 'course-v1:Lernito+Honor+2026'
 const allowance = (email: string, course = DEMO) => ({ email, course, auto_enroll: true, used: false })
 const enrollment = (email: string, { course = DEMO, active = true } = {}) => ({ email, course, mode: 'audit', active })
 
@@ -86,6 +101,20 @@ test('from the third check and a day on, the LMS is asked once a day whether the
   const { state, outcome } = await bench.delivery(id)
   assert.deepEqual([state, outcome.reason], ['needs_attention', { code: 'enrollment.missing', subject: DEMO }])
   assert.deepEqual(await bench.standings(id), { [DEMO]: 'missing' })
+})
+
+test('an account that was seen only once before is not asked about, however long ago that was', async (t) => {
+  const bench = await setUp(t)
+  await bench.sell([{ email: ADA }])
+  await register(bench, ADA, false)
+  const asked: number[] = []
+  for (const hours of [0, 30, 49]) {
+    bench.clock.at = START + hours * 60 * MINUTE_MS
+    await bench.forgetCalls()
+    await bench.round()
+    asked.push(...(await callsTo(bench, ACCOUNTS)))
+  }
+  assert.deepEqual(asked, [0, 0, 1])
 })
 
 test('a buyer who activates between two calls of a check is not missing', async (t) => {
@@ -172,14 +201,14 @@ test('a check whose look-up began before a stored one changes nothing', async (t
   const id = await bench.sellOne({ email: ADA })
   const searchEmails = async (emails: readonly string[]) => {
     const found = await bench.lms.searchEmails(emails)
-    await register(bench, ADA)
-    await bench.seed({ enrollments: [enrollment(ADA, { active: false })] })
+    await register(bench, ADA, false)
     bench.later(1)
     await bench.check([id])
     return found
   }
+  await bench.seed({ allowances: [allowance(ADA)] })
   await bench.round({ lms: { ...bench.lms, searchEmails } })
-  assert.deepEqual(await bench.standings(id), { [DEMO]: 'unenrolled' })
+  assert.deepEqual(await bench.standings(id), { [DEMO]: 'not_activated' })
 })
 
 test('a delivery with a pending withdrawal is left alone', async (t) => {
@@ -295,3 +324,64 @@ test('a round that stops before any of its calls loses nothing and repeats nothi
   assert.deepEqual(states, ['enrolled', 'needs_attention', 'enrolled'])
   for (const id of ids) assert.equal((await history(bench, id)).length, 1)
 })
+
+/** Tells that a mode is pending for an enrollment in a free mode, and changes it in the LMS as the service does. */
+function honor(bench: FollowUp) {
+  const modeOf = () => 'honor'
+  const asking = { isModePending: (of: ModeInCourse) => isModePending({ modeOf, ...of }) }
+  const apply: ApplyMode = async (of) => {
+    const result = await applyMode({ lms: bench.lms, mode: 'honor', ...of })
+    return result.kind === 'done' ? { kind: 'applied', mode: 'honor' } : result
+  }
+  return { asking, apply }
+}
+
+test('a buyer who was pre-enrolled gets the course mode of the setting before the delivery is enrolled', async (t) => {
+  const bench = await setUp(t)
+  const { asking, apply } = honor(bench)
+  const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'allowed' } })
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [enrollment(ADA, { course: HONOR })] })
+  await bench.check([id], {}, () => true)
+  assert.equal((await bench.row(id)).state, 'pre_enrolled', 'a check alone changes no mode')
+  bench.later(1)
+  const unreachable = { kind: 'unreachable', message: 'no answer', retryAfterMs: null } as const
+  const cut = await bench.round(asking, bench.context, async (of) => {
+    await apply(of)
+    return { kind: 'failure', failure: unreachable }
+  })
+  assert.deepEqual([cut.complete, (await bench.row(id)).state], [false, 'pre_enrolled'])
+  assert.deepEqual(await modesIn(bench), ['honor'])
+  await bench.forgetCalls()
+  await bench.round(asking, bench.context, apply)
+  assert.deepEqual(await callsTo(bench, '/api/enrollment/v1/enrollment'), [0], 'the mode is there')
+  const { state, standings } = await bench.delivery(id)
+  assert.deepEqual([state, standings[HONOR]?.mode], ['enrolled', 'honor'])
+})
+
+test('a course that lacks the mode of the setting leaves the buyer enrolled, and needs attention', async (t) => {
+  const bench = await setUp(t)
+  const { asking, apply } = honor(bench)
+  const id = await bench.sellOne({ email: ADA })
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [enrollment(ADA)] })
+  await bench.round(asking, bench.context, apply)
+  const { state, outcome } = await bench.delivery(id)
+  const reason = { code: 'course.mode_missing', subject: DEMO }
+  assert.deepEqual([state, outcome], ['needs_attention', { courses: { [DEMO]: 'enrolled' }, reason }])
+  assert.deepEqual(await modesIn(bench), ['audit'])
+})
+
+test('a paid mode that the buyer has by now stays', async (t) => {
+  const bench = await setUp(t)
+  const { asking, apply } = honor(bench)
+  const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'allowed' } })
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [{ ...enrollment(ADA, { course: HONOR }), mode: 'verified' }] })
+  await bench.round(asking, bench.context, apply)
+  assert.equal((await bench.row(id)).state, 'enrolled')
+  assert.deepEqual(await modesIn(bench), ['verified'])
+})
+
+const modesIn = async ({ state }: FollowUp): Promise<string[]> =>
+  (await state()).enrollments.filter(({ email }) => email === ADA).map(({ mode }) => mode)

@@ -86,7 +86,7 @@ test('a copy after a restart is the same delivery; after retention deleted it, a
 })
 
 test('a copy of a delivery that needs attention is attempted again, on a new schedule', async (t) => {
-  const product = await startProduct({ lms: { bulk: false } })
+  const product = await startProduct({ lms: { bulk: false, modify: false } })
   t.after(() => product.stop())
   const refusing = { method: 'POST', path: '/api/enrollment/v1/enrollment', status: 400, body: '{"message":"no room"}' }
   await product.lms.faults([refusing])

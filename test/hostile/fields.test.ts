@@ -2,15 +2,16 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { sign } from '../../src/signature/signature.ts'
 import { type Answered, DEMO, exchange, type Product, SECRET, startProduct } from '../harness.ts'
+import { LMS_KINDS } from '../lms-kinds.ts'
 
 // The recordings test missing fields, types, lengths and some hundred addresses and keys. test/openedx tests what an
 // address or a key may do to the LMS.
 
-for (const bulk of [true, false]) {
-  describe(`fields, at an LMS ${bulk ? 'with' : 'without'} bulk_enroll`, () => {
+for (const { kind, lms } of LMS_KINDS) {
+  describe(`fields, at ${kind}`, () => {
     let product: Product
     before(async () => {
-      product = await startProduct({ lms: { bulk } })
+      product = await startProduct({ lms })
     })
     after(() => product.stop())
     beforeEach(() => product.lms.reset())

@@ -6,13 +6,14 @@ import { accepted, arrival, needsAttention, retry, START, settled, setUp, succee
 const DAY_MS = 24 * 3_600_000
 
 test('a finished delivery is deleted with its events once its last activity is too old, and not before', async (t) => {
-  const { store, db, clock, rows } = await setUp(t)
+  const { store, db, clock, rows, operations } = await setUp(t)
   const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
   clock.at += 1000
   await store.write([settled(succeeded(id))])
+  await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
   assert.equal(await purgeStep({ db, before: START + 1000 }), 0)
   assert.equal(await purgeStep({ db, before: START + 1001 }), 1)
-  assert.deepEqual([await rows('deliveries'), await rows('events')], [[], []])
+  assert.deepEqual([await rows('deliveries'), await rows('events'), await rows('withdrawals')], [[], [], []])
 })
 
 test('a waiting delivery is never deleted, however old it is', async (t) => {

@@ -263,3 +263,26 @@ test('a permit is good for one call', async () => {
   assert.throws(() => permit.spend(), /one call/)
   await assert.rejects(unlimitedBudget().acquire(AbortSignal.abort(new Error('stopped'))), /stopped/)
 })
+
+test('tryAcquire gives a permit only if one is there at once, nobody waits for it, and the reserve is left', async () => {
+  const time = clock()
+  const budget = createBudget({ callsPerMinute: 110, ...time, replicas: () => 1, lastUsedAt: null })
+  for (let taken = 0; taken < 20; taken++) assert.ok(budget.tryAcquire(1 / 3))
+  assert.equal(budget.tryAcquire(1 / 3), null)
+  const permits = Array.from({ length: 10 }, () => budget.tryAcquire(0))
+  assert.ok(permits.every((permit) => permit !== null))
+  assert.equal(budget.tryAcquire(0), null)
+  let got: Permit | null = null
+  const waiting = budget.acquire(signal).then((permit) => {
+    got = permit
+  })
+  await time.pass(700)
+  assert.equal(budget.tryAcquire(0), null)
+  await time.pass(100)
+  await waiting
+  assert.ok(got)
+  assert.equal(budget.tryAcquire(0), null)
+  permits[0]?.release()
+  assert.ok(budget.tryAcquire(0))
+  assert.ok(unlimitedBudget().tryAcquire(1 / 3))
+})

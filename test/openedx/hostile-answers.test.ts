@@ -7,6 +7,7 @@ import { judgeAccount } from '../../src/openedx/accounts.ts'
 import { type Answer, judgeOther } from '../../src/openedx/answer.ts'
 import { judgeBulkAvailable, judgeBulkEnroll } from '../../src/openedx/bulk-enroll.ts'
 import { judgeCourseList } from '../../src/openedx/course-list.ts'
+import { judgeCourseModes } from '../../src/openedx/course-modes.ts'
 import { judgeCourse } from '../../src/openedx/courses.ts'
 import { judgeEnroll, judgeEnrollment, judgeUnenroll } from '../../src/openedx/enrollment.ts'
 import { judgeAllow, judgeAllowances, judgeDisallow } from '../../src/openedx/enrollment-allowed.ts'
@@ -29,6 +30,7 @@ const person = { username: 'alice', course: COURSE }
 const JUDGES: Readonly<Record<string, (answer: Answer) => Judged<unknown> | Promise<Judged<unknown>>>> = {
   account: (answer) => judgeAccount(answer, { email: EMAIL }),
   course: judgeCourse,
+  'course modes': judgeCourseModes,
   'course list': (answer) => judgeCourseList(answer, { username: 'lernito_service' }),
   'bulk available': judgeBulkAvailable,
   bulk: (answer) => judgeBulkEnroll(answer, { ...ENROLL, courses: [COURSE], emails: [EMAIL] }),

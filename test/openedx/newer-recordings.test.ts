@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isSameAddress } from '../../src/openedx/address.ts'
 import { type BulkCall, judgeBulkEnroll } from '../../src/openedx/bulk-enroll.ts'
+import { judgeCourseModes } from '../../src/openedx/course-modes.ts'
 import { judgeEnroll, judgeUnenroll, unenrollRequest } from '../../src/openedx/enrollment.ts'
 import { judgeDisallow } from '../../src/openedx/enrollment-allowed.ts'
 import { ENROLL } from './calls.ts'
@@ -114,5 +115,25 @@ test('email-students.json: the answers to calls with mails are judged as those w
     'enroll: proof true': 6,
     'enroll: server_error': 1, // one of the courses is missing
     'unenroll: proof true': 2,
+  })
+})
+
+test('paid-modes.json, enrollment-v1.json: the recorded modes of each course are read', () => {
+  const calls = [PAID, 'enrollment-v1']
+    .flatMap(recorded)
+    .filter(({ request }) => /^\/api\/enrollment\/v1\/course\/[^?]+$/.test(request.path))
+  const modes = calls.map((exchange) => [exchange.name, verdict(judgeCourseModes(answerOf(exchange)))])
+  assert.deepEqual(Object.fromEntries(modes), {
+    'modes of a course: audit and verified': ['audit', 'verified'],
+    'modes of a course: honor and verified': ['honor', 'verified'],
+    'modes of a course: verified only': ['verified'],
+    'modes of a course: professional only': ['professional'],
+    'modes of a course: no-id-professional only': ['no-id-professional'],
+    'modes of a course: audit, and verified whose sale has ended': ['audit'],
+    'modes of a course: honor with a price': ['honor'],
+    'modes of a course: no mode rows at all': ['audit'],
+    'course enrolment details (modes)': ['audit'],
+    'course enrolment details, honor and verified': ['honor', 'verified'],
+    'course enrolment details, no such course': null,
   })
 })

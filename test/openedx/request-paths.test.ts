@@ -7,6 +7,7 @@ import { accountRequest, judgeAccount } from '../../src/openedx/accounts.ts'
 import { batchCanName } from '../../src/openedx/batch-answer.ts'
 import { bulkAvailableRequest, bulkEnrollRequest } from '../../src/openedx/bulk-enroll.ts'
 import { courseListRequest } from '../../src/openedx/course-list.ts'
+import { courseModesRequest } from '../../src/openedx/course-modes.ts'
 import { courseRequest, judgeCourse } from '../../src/openedx/courses.ts'
 import { enrollmentRequest, enrollRequest, unenrollRequest } from '../../src/openedx/enrollment.ts'
 import { allowancesRequest, allowRequest, disallowRequest } from '../../src/openedx/enrollment-allowed.ts'
@@ -130,6 +131,16 @@ test('a key and a username from an answer of the LMS stay within their segments 
     const [person = '', ...rest] = url.pathname.slice(`${PREFIX}/api/enrollment/v1/enrollment/`.length).split(',')
     assert.equal(decodeURIComponent(person), username)
     assert.equal(rest.join(',').split('/').map(decodeURIComponent).join('/'), course)
+  })
+  fc.assert(property, RUNS)
+})
+
+test('a key of the settings stays within its segment of the path of the course modes', () => {
+  const property = fc.property(takenKey, (course) => {
+    const url = parsed(courseModesRequest({ course }), '/api/enrollment/v1/course/')
+    assertQuery(url, {})
+    const rest = url.pathname.slice(`${PREFIX}/api/enrollment/v1/course/`.length)
+    assert.equal(rest.split('/').map(decodeURIComponent).join('/'), course)
   })
   fc.assert(property, RUNS)
 })

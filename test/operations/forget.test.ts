@@ -19,6 +19,7 @@ import {
   setUp,
   succeeded,
 } from '../inbox/harness.ts'
+import { until } from '../service/process.ts'
 
 const by = 'retirement'
 const EMAIL = 'Ada@x.example'
@@ -36,6 +37,7 @@ async function everything({ rows }: Replica): Promise<string> {
     await rows('events'),
     await rows('further_courses'),
     await rows('bulk_replays'),
+    await rows('withdrawals'),
   ]
   const text = (value: unknown): unknown => (value instanceof Uint8Array ? Buffer.from(value).toString() : value)
   return JSON.stringify(tables, (_, value) => text(value))
@@ -56,6 +58,7 @@ test('forget erases a person’s deliveries in any state, with all related rows,
   assert(one && two && three)
   await store.write([settled(succeeded(one.id)), settled(retry(two.id, START + 1000))])
   await operations.markHandled({ id: three.id, note: 'Ada got her money back', by: 'alice' })
+  await operations.withdraw({ id: one.id, courses: null, paid: false, by: 'alice' })
   const wrong = only(await store.write([accepted(rejectedWith('{"email": ["\\u0061DA@x.example"]}'))]))
   assert.ok((await everything(bench)).includes('countess'))
 
@@ -79,6 +82,24 @@ test('forget erases a person’s deliveries in any state, with all related rows,
     assert.ok(!rest.includes(trace), trace)
   }
   assert.equal((await bench.rows('further_courses')).length, 1)
+  assert.deepEqual(await bench.rows('withdrawals'), [])
+})
+
+test('forget ends a withdrawal, and waits until no call for it is in flight', async (t) => {
+  const { store, operations, context, rows, db } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
+  await store.write([settled(succeeded(id))])
+  await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  await db.updateTable('withdrawals').set({ owner: 'replica-1' }).execute()
+  const forgetting = forget(context, { email: EMAIL, by, silentMs: 60_000 })
+  await until('the end of the order', async () => {
+    const row = await db.selectFrom('withdrawals').select('ended_at').executeTakeFirst()
+    return row?.ended_at !== null || undefined
+  })
+  assert.equal((await rows('deliveries')).length, 1)
+  await db.updateTable('withdrawals').set({ owner: null }).execute()
+  assert.equal((await forgetting).deliveries, 1)
+  assert.deepEqual(await rows('withdrawals'), [])
 })
 
 test('the audit shows only that a person was forgotten and by whom; a second time erases nothing', async (t) => {

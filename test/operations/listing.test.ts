@@ -61,6 +61,8 @@ test('a summary has the data and the progress of a delivery', async (t) => {
     attempts: 3,
     dueAt: START + 60_000,
     outcome: { courses: {}, reason: null },
+    source: 'shop',
+    webhookId: null,
   })
 })
 

@@ -114,6 +114,8 @@ test('every other operation of the console and the command line finds its rows t
     })
     await operations.show(one)
     await operations.timeline(one)
+    await operations.person('p7@x.example')
+    await operations.buyerOf(two)
     const { next } = await operations.audit({ limit: 5 })
     await operations.audit({ limit: 5, after: next })
     await operations.overview()

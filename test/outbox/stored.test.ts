@@ -135,7 +135,13 @@ test('no event quotes what the LMS or our own database says, because that may na
     return shopView({ ...seen, outcome }).reason?.message.includes(secret)
   })
   // The subjects of these are course keys as the shop sent them.
-  assert.deepEqual(quoting, ['course_key.malformed', 'course.missing', 'person.unenrolled', 'enrollment.missing'])
+  assert.deepEqual(quoting, [
+    'course_key.malformed',
+    'course.missing',
+    'course.mode_missing',
+    'person.unenrolled',
+    'enrollment.missing',
+  ])
 })
 
 test('every state that the shop can act on has an event', () => {

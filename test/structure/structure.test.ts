@@ -56,7 +56,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   http: ['errors', 'telemetry'],
   openapi: [],
-  settings: ['signature', 'network', 'errors'],
+  settings: ['course-key', 'network', 'errors'],
   webhook: ['payload', 'signature', 'inbox', 'delivery', 'network'],
   payload: ['signature', 'delivery'],
   console: [

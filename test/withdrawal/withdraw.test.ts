@@ -78,6 +78,18 @@ test('another person’s account is never touched', async () => {
   assert.equal((await rowOf('zoë@example.com', DEMO))?.active, true)
 })
 
+test('the allowance of another address, which the LMS’s database takes for the buyer’s, stays', async () => {
+  await lms.people({ email: 'zoe@example.com', username: 'zoe', active: true })
+  const id = await sold('zoe@example.com', [PYTHON])
+  await lms.seed({ allowances: [{ email: 'zoë@example.com', course: PYTHON, auto_enroll: true, used: false }] })
+  await withdraw(id)
+  assert.equal((await rowOf('zoe@example.com', PYTHON))?.active, false)
+  assert.deepEqual(
+    (await lms.state()).allowances.map(({ email }) => email),
+    ['zoë@example.com'],
+  )
+})
+
 test('a buyer who was enrolled and whose account is gone keeps the report, with the reason', async () => {
   await lms.people({ email: 'carl@example.com', username: 'carl', active: true })
   const id = await sold('carl@example.com')

@@ -15,7 +15,7 @@ const sleep = async (ms: number): Promise<void> => {
   await hold.released.promise
 }
 const product = await startWithOperations({ lms: { sleep }, env: { LERNITO_ANSWER_WITHIN_MS: '500' } })
-const { lms, sell, sold, stateOf, kinds, operations } = product
+const { lms, sell, sold, withdraw, stateOf, kinds, operations } = product
 after(() => product.stopAll())
 beforeEach(async () => {
   await lms.noFaults()
@@ -43,6 +43,9 @@ test('a queued delivery is stopped first, and its call in flight is awaited', as
   assert.equal((await operations.withdraw({ id, ...order })).kind, 'ordered')
   assert.equal(await stateOf(id), 'handled')
   await answered
+  // A later order is carried out meanwhile, so the loop has seen this one.
+  const other = await sold('erin@example.com')
+  await withdraw(other)
   assert.equal((await operations.withdrawals(id))[0]?.endedAt, null, 'the call is still in flight')
   hold.released.resolve()
   const { result } = await ended(product, id)
@@ -102,7 +105,9 @@ test('an order that a replay came after ends without touching the LMS', async ()
 
 test('an enrollment that an LMS reports as gone and that still stands is tried again', async () => {
   const id = await sold('alice@example.com')
-  const answer = { action: 'unenroll', auto_enroll: true, results: [] }
+  const state = { user: true, enrollment: true, allowed: false, auto_enroll: false }
+  const result = { identifier: 'alice@example.com', before: state, after: { ...state, enrollment: false } }
+  const answer = { action: 'unenroll', auto_enroll: true, results: [result] }
   await lms.faults([{ path: MODIFY, status: 200, body: answer, times: 1 }])
   await operations.withdraw({ id, ...order })
   await until('a failed attempt', async () => ((await operations.withdrawals(id))[0]?.attempts ? true : undefined))

@@ -28,6 +28,8 @@ SETTINGS = {
         "LERNITO_ANSWER_WITHIN_MS": 5000,
         "LERNITO_RETENTION_DAYS": 30,
         "LERNITO_LMS_CONCURRENCY": 1,
+        "LERNITO_EMAIL_STUDENTS": True,  # as YAML reads on
+        "LERNITO_COURSE_MODE": "course-v1:Org+Course+Run=verified",
         "LERNITO_NOTIFY_URL": "https://chat.example.org/hooks/abc?x=1",
         "LERNITO_LOG_LEVEL": "debug",
         "LERNITO_LIFT_LMS_THROTTLE": True,

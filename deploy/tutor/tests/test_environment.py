@@ -84,7 +84,12 @@ def test_can_set_every_setting_that_the_service_has(sites, version):
     read = as_the_service_reads(site.container_environment())
     # A new setting of the service: name it in tutorlernito/settings.py, or compute it in environment.py.
     assert [name for name in read["names"] if name not in site.container_environment()] == []
-    for name in ("LERNITO_ANSWER_WITHIN_MS", "LERNITO_RETENTION_DAYS", "LERNITO_LMS_CONCURRENCY"):
+    for name in (
+        "LERNITO_ANSWER_WITHIN_MS",
+        "LERNITO_RETENTION_DAYS",
+        "LERNITO_LMS_CONCURRENCY",
+        "LERNITO_EMAIL_STUDENTS",
+    ):
         assert read["settings"][name] == site.settings[name]
     for name in ("LERNITO_NOTIFY_URL", "LERNITO_LOG_LEVEL", "LERNITO_WEBHOOK_SECRET_PREVIOUS"):
         assert read["settings"][name] == site.settings[name]

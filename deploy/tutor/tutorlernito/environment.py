@@ -43,7 +43,14 @@ def container_environment(get: t.Callable[[str], t.Any], *, dev: bool = False) -
     }
     for name in HANDED_ON:
         values.setdefault(name, get(name))
-    return {name: str(value) for name, value in values.items() if str(value) != ""}
+    return {name: word(value) for name, value in values.items() if word(value) != ""}
+
+
+def word(value: t.Any) -> str:
+    """A value as the service reads it. YAML reads on and off as truth values."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
 
 
 def public_url(get: t.Callable[[str], t.Any], *, dev: bool = False) -> str:

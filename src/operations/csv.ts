@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import type { DeliveryFilter } from '../operations/filter.ts'
-import type { Operations, Summary } from '../operations/operations.ts'
+import type { DeliveryFilter } from './filter.ts'
+import type { Operations, Summary } from './operations.ts'
 
 const PAGE = 500
 /** Without it, Excel reads the file in its legacy code page. */
@@ -26,6 +26,7 @@ const COLUMNS: readonly (readonly [name: string, of: (one: Summary) => string])[
   ['source', ({ source }) => source],
   ['reason', ({ outcome }) => outcome?.reason?.code ?? ''],
   ['reason_about', ({ outcome }) => outcome?.reason?.subject ?? ''],
+  ['webhook_id', ({ webhookId }) => webhookId ?? ''],
 ]
 
 /**

@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as delay } from 'node:timers/promises'
+import { z } from 'zod'
+import { openDatabase } from '../../src/database/database.ts'
+import { migrate } from '../../src/database/migrations.ts'
+import { createIds } from '../../src/delivery/ids.ts'
+import type { Stage } from '../processes.ts'
+import { type Row, round } from '../row.ts'
+import { courseKey, emailOf, makeWorld } from '../world.ts'
+
+const BUYERS = 100_000
+const REGISTERED = 1_000
+const ROUND_MS = 300_000
+const COLUMNS =
+  'id, digest, state, attempts, received_at, settled_at, active_at, email, form, body, request, outcome, username, course, enrolled_at'
+const SEARCH = '/api/user/v1/accounts/search_emails'
+const LIST = '/api/enrollment/v1/enrollments'
+/** LMS CPU, ms (recorded: lms-newer/costs-lists.json): search_emails of 1,000 addresses, a list of 100 rows. */
+const RECORDED = { search: 11, found: 0.054, list: 12, row: 0.34 }
+
+const callsSchema = z.object({ calls: z.array(z.object({ path: z.string(), count: z.number() })) })
+
+export const followUp: Row = {
+  name: 'follow-up',
+  title: 'one round of the follow-up: 10^5 pre-enrolled buyers, 1 % of them newly registered',
+  goal: { at: 'most', value: 110, unit: 'calls' },
+  takes: 60,
+  run: async (stage) => {
+    const one = await measured(stage, { courses: 1 })
+    const many = await measured(stage, { courses: 30 })
+    return {
+      value: one.calls,
+      parts: {
+        'LMS CPU by the recorded cost, s (goal: at most 8)': round(one.cpuSeconds),
+        'calls of search_emails': one.search,
+        'calls for enrollments, one course': one.list,
+        'round, s': round(one.seconds),
+        'calls in all, 30 courses': many.calls,
+        'LMS CPU, 30 courses, s': round(many.cpuSeconds),
+      },
+      notes: [
+        'No throttle and no call budget, so that the round takes no longer than its calls. With the default budget, the calls for enrollments take half a minute more for each ten.',
+      ],
+    }
+  },
+}
+
+async function measured(stage: Stage, { courses }: { courses: number }) {
+  const lms = await stage.standIn({ world: makeWorld({ courses, people: REGISTERED }), throttle: 'off' })
+  const enrollments = Array.from({ length: REGISTERED }, (_, n) => {
+    return { email: emailOf(n), course: courseKey(n % courses), mode: 'audit', active: true }
+  })
+  await post(`${lms.url}/sandbox/seed`, { enrollments })
+  const file = join(stage.folder, `waiting-${courses}.db`)
+  await storeWaiting({ file, courses })
+  const began = performance.now()
+  const env = { LERNITO_DATABASE_URL: `sqlite:${file}`, LERNITO_LMS_CALLS_PER_MINUTE: '0' }
+  const service = await stage.service({ lmsUrl: lms.url, env })
+  await roundEnded(file)
+  const seconds = (performance.now() - began) / 1000
+  const answer = await fetch(`${lms.url}/sandbox/calls`)
+  const { calls } = callsSchema.parse(await answer.json())
+  await service.stop()
+  await lms.stop()
+  const countOf = (path: string): number =>
+    calls.filter((call) => call.path === path).reduce((sum, { count }) => sum + count, 0)
+  const [search, list] = [countOf(SEARCH), countOf(LIST)]
+  const enrolled = countIn(file, "select count(*) as count from deliveries where state = 'enrolled'")
+  if (enrolled !== REGISTERED) throw new Error(`${enrolled} of ${REGISTERED} became enrolled`)
+  const cpuMs =
+    search * RECORDED.search + REGISTERED * RECORDED.found + list * RECORDED.list + REGISTERED * RECORDED.row
+  return { calls: search + list, search, list, cpuSeconds: cpuMs / 1000, seconds }
+}
+
+async function post(url: string, json: object): Promise<void> {
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(json),
+  })
+  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`)
+}
+
+/** The round ends when its lease rests. */
+async function roundEnded(file: string): Promise<void> {
+  for (const end = performance.now() + ROUND_MS; performance.now() < end; await delay(100)) {
+    if (countIn(file, "select count(*) as count from leases where owner = '' and until > 0") > 0) return
+  }
+  throw new Error('the round did not end')
+}
+
+function countIn(file: string, sql: string): number {
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 })
+  try {
+    return Number(database.prepare(sql).get()?.count)
+  } finally {
+    database.close()
+  }
+}
+
+/** Stores the sales directly, because accepting each would take too long. */
+async function storeWaiting({ file, courses }: { file: string; courses: number }): Promise<void> {
+  const migrated = openDatabase({ url: `sqlite:${file}`, serve: false })
+  await migrate({ database: migrated, now: Date.now })
+  await migrated.close()
+  const database = new DatabaseSync(file)
+  const insert = database.prepare(`insert into deliveries (${COLUMNS}) values (${COLUMNS.replace(/\w+/g, '?')})`)
+  const newId = createIds({ now: Date.now })
+  const at = Date.now()
+  database.exec('PRAGMA synchronous = OFF; BEGIN')
+  for (let n = 0; n < BUYERS; n++) {
+    const course = courseKey(n % courses)
+    const request = { email: emailOf(n), name: 'Ada', family: 'Lovelace', username: `buyer${n}`, courseIds: [course] }
+    const text = JSON.stringify(request)
+    const outcome = JSON.stringify({ courses: { [course]: 'allowed' }, reason: null })
+    const digest = createHash('sha256').update(text).digest('hex')
+    const terms = [request.username, course.toLowerCase(), at]
+    insert.run(
+      newId(),
+      digest,
+      'pre_enrolled',
+      0,
+      at,
+      at,
+      at + n,
+      emailOf(n),
+      'original',
+      Buffer.from(text),
+      text,
+      outcome,
+      ...terms,
+    )
+  }
+  database.exec('COMMIT')
+  database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  database.close()
+}

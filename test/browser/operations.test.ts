@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import type { Page } from 'playwright-core'
+import { startWithConsole } from '../console/harness.ts'
+import { DEMO } from '../harness.ts'
+import { until } from '../service/process.ts'
+import { launchBrowser } from './browser.ts'
+import { assertAccessible, LOOKS, openConsole } from './console.ts'
+
+const HONOR = 'course-v1:Lernito+Honor+2026'
+const TYPO = 'course-v1:edX+DemoX+Demo_Curse'
+const product = await startWithConsole()
+const browser = await launchBrowser()
+after(async () => {
+  await browser.close()
+  await product.stop()
+})
+const idOf = async (email: string, courseIds = [DEMO]): Promise<string> =>
+  String((await product.sell({ email, courseIds })).headers['x-lernito-delivery'])
+const activeOf = async (email: string): Promise<boolean | undefined> =>
+  (await product.lms.state()).enrollments.find((row) => row.email === email)?.active
+const open = (page: Page, path: string) => page.goto(product.console + path)
+/** The delivery's page updates by itself. */
+const seen = (page: Page, text: string | RegExp) => page.getByText(text).first().waitFor()
+
+for (const { name, ...look } of LOOKS) {
+  test(`the pages of the operations are accessible: ${name}`, async () => {
+    const { page, wrong } = await openConsole(browser, product, look)
+    const id = await idOf('dave@example.com', [DEMO, HONOR])
+    const lost = await idOf('look@example.com', [TYPO])
+    for (const path of [
+      `/deliveries/${id}/correct`,
+      `/deliveries/${lost}/correct`,
+      `/deliveries/${id}/withdraw`,
+      '/test-sale',
+    ]) {
+      await open(page, path)
+      await assertAccessible(page, `${path} ${name}`)
+    }
+    await open(page, `/deliveries/${lost}/correct`)
+    await page.getByRole('button', { name: `Use ${DEMO}` }).click()
+    await page.getByRole('heading', { name: 'What happens' }).waitFor()
+    await assertAccessible(page, `the preview ${name}`)
+    await page.getByLabel('E-mail').fill('no address')
+    await page.getByRole('button', { name: 'Preview' }).click()
+    await seen(page, 'email: Enter a valid email address.')
+    await assertAccessible(page, `the errors ${name}`)
+    assert.deepEqual(wrong, [])
+  })
+}
+
+for (const javaScriptEnabled of [true, false]) {
+  const without = javaScriptEnabled ? '' : ', without JavaScript'
+  const user = javaScriptEnabled ? 'a' : 'b'
+
+  test(`an operator corrects a mistyped address and withdraws the old one${without}`, async () => {
+    const { page } = await openConsole(browser, product, { javaScriptEnabled })
+    const right = javaScriptEnabled ? 'alice@example.com' : 'erin@example.com'
+    const wrongAddress = `${user}-mistyped@example.com`
+    const id = await idOf(wrongAddress)
+    await open(page, `/deliveries/${id}`)
+    await page.getByRole('link', { name: 'Correct' }).click()
+    await page.getByLabel('E-mail').fill(right)
+    await page.getByRole('button', { name: 'Preview' }).click()
+    await seen(page, `A new delivery for ${right} in:`)
+    await page.getByLabel(`Take ${wrongAddress} out of the courses`).check()
+    await page.getByRole('button', { name: 'Correct the delivery' }).click()
+    await seen(page, 'This is the corrected sale.')
+    await seen(page, 'This delivery replaces')
+    await page.getByRole('link', { name: id }).click()
+    await seen(page, 'This delivery was replaced by')
+    await until('the withdrawal', async () => {
+      const { allowances } = await product.lms.state()
+      return allowances.every(({ email }) => email !== wrongAddress) || undefined
+    })
+    await until('the enrollment', async () => (await activeOf(right)) || undefined)
+    const withdrawn = page.getByRole('heading', { name: 'Withdrawn', exact: true })
+    await until('the state', async () => (await page.reload()) && ((await withdrawn.count()) > 0 || undefined))
+  })
+
+  test(`an operator uses the closest course key for one that the LMS does not have${without}`, async () => {
+    const { page } = await openConsole(browser, product, { javaScriptEnabled })
+    const id = await idOf(`${user}-course@example.com`, [TYPO])
+    await open(page, `/deliveries/${id}`)
+    await page.getByRole('link', { name: 'Correct' }).click()
+    await seen(page, `The LMS has no course ${TYPO}. The closest course is:`)
+    await page.getByRole('button', { name: `Use ${DEMO}` }).click()
+    await seen(page, 'The LMS has this course.')
+    await page.getByRole('button', { name: 'Correct the delivery' }).click()
+    await seen(page, 'This is the corrected sale.')
+    await until('the allowance', async () => {
+      const { allowances } = await product.lms.state()
+      return allowances.some(({ email }) => email === `${user}-course@example.com`) || undefined
+    })
+  })
+
+  test(`an operator withdraws a buyer from one course, and from a paid mode only after a second confirmation${without}`, async () => {
+    const { page } = await openConsole(browser, product, { javaScriptEnabled })
+    const buyer = javaScriptEnabled ? 'frank@example.com' : 'grace@example.com'
+    const id = await idOf(buyer, [HONOR])
+    await product.lms.seed({ enrollments: [{ email: buyer, course: HONOR, mode: 'verified', active: true }] })
+    await open(page, `/deliveries/${id}`)
+    await page.getByRole('link', { name: 'Withdraw' }).click()
+    await seen(page, 'In the LMS: enrolled, course mode verified.')
+    await page.getByRole('button', { name: 'Withdraw' }).click()
+    await seen(page, 'Select “Also take away paid course modes” to include it.')
+    assert.equal(await activeOf(buyer), true)
+    await page.getByLabel('Also take away paid course modes').check()
+    await page.getByRole('button', { name: 'Withdraw' }).click()
+    await seen(page, 'The withdrawal is stored.')
+    await until('the withdrawal', async () => ((await activeOf(buyer)) === false ? true : undefined))
+    const withdrawn = page.getByRole('heading', { name: 'Withdrawn', exact: true })
+    // Without JavaScript, the page doesn't update by itself.
+    if (!javaScriptEnabled) {
+      await until('the state', async () => (await page.reload()) && ((await withdrawn.count()) > 0 || undefined))
+    }
+    await withdrawn.waitFor()
+    await seen(page, 'Requested by admin')
+  })
+
+  test(`an operator makes a test sale, checks it in the LMS, and sees the mark${without}`, async () => {
+    const { page } = await openConsole(browser, product, { javaScriptEnabled })
+    const address = `${user}-test@example.com`
+    await open(page, '/deliveries')
+    await page.getByRole('link', { name: 'Test sale' }).click()
+    await page.getByLabel('E-mail').fill('nobody')
+    await page.getByLabel('Course keys').fill(DEMO)
+    await page.getByRole('button', { name: 'Sell' }).click()
+    await seen(page, 'email: Enter a valid email address.')
+    await page.getByLabel('E-mail').fill(address)
+    await page.getByRole('button', { name: 'Sell' }).click()
+    await seen(page, 'This is the test sale.')
+    await until('the allowance', async () => {
+      return (await product.lms.state()).allowances.some(({ email }) => email === address) || undefined
+    })
+    await page.reload()
+    await page.getByRole('button', { name: 'Check now' }).click()
+    await seen(page, 'Checked in the LMS.')
+    await seen(page, 'In the LMS: nobody has registered with this address; the allowance waits.')
+    await open(page, `/deliveries?q=${address}`)
+    assert.equal(await page.locator('.state.test').count(), 1)
+  })
+
+  test(`an operator marks an enrolled delivery as handled${without}`, async () => {
+    const { page } = await openConsole(browser, product, { javaScriptEnabled })
+    const id = await idOf(`${user}-handled@example.com`)
+    await open(page, `/deliveries/${id}`)
+    await page.getByText('Handled by other means?').click()
+    await page.getByLabel('What was done').fill('refunded by hand')
+    await page.getByRole('button', { name: 'Mark as handled' }).click()
+    await seen(page, 'Marked as handled.')
+    assert.equal(await page.getByText('Handled by other means?').count(), 0)
+  })
+}

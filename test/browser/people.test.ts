@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { startWithConsole } from '../console/harness.ts'
+import { DEMO } from '../harness.ts'
+import { launchBrowser } from './browser.ts'
+import { assertAccessible, LOOKS, openConsole } from './console.ts'
+
+const product = await startWithConsole()
+const browser = await launchBrowser()
+after(async () => {
+  await browser.close()
+  await product.stop()
+})
+const PERSON = 'alice@example.com'
+await product.sell({ email: PERSON })
+await product.sell({ email: PERSON, courseIds: ['course-v1:Lernito+PY101+2026', 'course-v1:Lernito+Honor+2026'] })
+await product.sell({ email: PERSON, courseIds: ['course-v1:No+Such+Course'] })
+
+for (const { name, ...look } of LOOKS) {
+  test(`an operator finds a person, checks the sales and erases another person: ${name}`, async () => {
+    const { page, wrong } = await openConsole(browser, product, look)
+    await page.getByRole('link', { name: 'People' }).click()
+    await assertAccessible(page, `the search ${name}`)
+    await page.getByLabel('E-mail address').fill('not an address')
+    await page.getByRole('button', { name: 'Show the person' }).click()
+    await page.getByText('Enter one whole e-mail address').waitFor()
+    await assertAccessible(page, `the refused search ${name}`)
+    await page.getByLabel('E-mail address').fill(PERSON)
+    await page.getByRole('button', { name: 'Show the person' }).click()
+    await page.getByRole('heading', { level: 1, name: PERSON }).waitFor()
+    await page.getByRole('heading', { name: 'Active account in the LMS' }).waitFor()
+    assert.equal(await page.getByRole('row').count(), 4)
+    assert.doesNotMatch(page.url(), /alice|@|%40/)
+    await page.getByRole('button', { name: 'Check now' }).click()
+    await page.getByText('The sales below show what was found').waitFor()
+    await assertAccessible(page, `the person ${name}`)
+
+    const email = `leaves-${LOOKS.findIndex((one) => one.name === name)}@example.com`
+    await product.sell({ email, courseIds: [DEMO] })
+    await page.goto(`${product.console}/deliveries`)
+    await page.getByLabel('Search', { exact: true }).fill(email)
+    await page.getByRole('button', { name: `Show everything about ${email}` }).click()
+    await page.getByRole('heading', { name: 'No account in the LMS' }).waitFor()
+    await page.getByRole('button', { name: 'Forget this person' }).click()
+    await page.getByRole('heading', { name: 'What is erased' }).waitFor()
+    await assertAccessible(page, `the order ${name}`)
+    await page.getByLabel(`To confirm, type ${email}`).fill(PERSON)
+    await page.getByRole('button', { name: 'Erase' }).click()
+    await page.getByText('Nothing changed').waitFor()
+    await assertAccessible(page, `the refused order ${name}`)
+    await page.getByLabel('Also delete the unused allowances').check()
+    await page.getByLabel(`To confirm, type ${email}`).fill(email)
+    await page.getByRole('button', { name: 'Erase' }).click()
+    await page.getByText('Deliveries erased: 1.').waitFor()
+    await page.getByText('Unused allowances deleted in the LMS: 1.').waitFor()
+    await assertAccessible(page, `the result ${name}`)
+    await page.getByRole('link', { name: 'See the changes' }).click()
+    await page.getByText('Erased a person').first().waitFor()
+    assert.deepEqual(wrong, [])
+  })
+}

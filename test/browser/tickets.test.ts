@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import type { Page } from 'playwright-core'
+import { sign } from '../../src/signature/signature.ts'
+import { startWithConsole } from '../console/harness.ts'
+import { DEMO, exchange, payload } from '../harness.ts'
+import { until } from '../service/process.ts'
+import { BULK } from '../service/serving.ts'
+import { launchBrowser } from './browser.ts'
+import { openConsole } from './console.ts'
+
+/** The tickets of docs/how-to/answer-a-support-ticket.md, each solved in the console by mouse and a few words alone. */
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const TYPO = 'course-v1:Lernito+PY11+2026'
+const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
+const product = await startWithConsole({ env: { LERNITO_ANSWER_WITHIN_MS: '300' } })
+const browser = await launchBrowser()
+after(async () => {
+  await browser.close()
+  await product.stop()
+})
+const { lms, sell } = product
+const has = (email: string, course = DEMO) =>
+  until(`${email} in the course`, async () => {
+    const { enrollments, allowances } = await lms.state()
+    const found = [...enrollments.filter(({ active }) => active), ...allowances]
+    return found.some((row) => row.email === email && row.course === course) || undefined
+  })
+const hasNothing = (email: string) =>
+  until(`nothing for ${email}`, async () => {
+    const { enrollments, allowances } = await lms.state()
+    const found = [...enrollments.filter(({ active }) => active), ...allowances]
+    return found.every((row) => row.email !== email) || undefined
+  })
+const seen = (page: Page, text: string | RegExp) => page.getByText(text).first().waitFor()
+
+/** Finds a buyer as the playbook says: search under Deliveries, and open the delivery. */
+async function find(page: Page, email: string): Promise<void> {
+  await page.getByRole('link', { name: 'Deliveries', exact: true }).click()
+  await page.getByLabel('Search', { exact: true }).fill(email)
+  await page.getByRole('button', { name: 'Search' }).click()
+  await page.getByRole('link', { name: email }).click()
+}
+
+test('ticket 1: “I paid and can’t see my course”', async () => {
+  await sell({ email: 'patient@example.com' })
+  const { page } = await openConsole(browser, product)
+  await find(page, 'patient@example.com')
+  await page.getByRole('heading', { name: 'Pre-enrolled' }).waitFor()
+  await page.getByRole('button', { name: 'Check now' }).click()
+  await seen(page, 'nobody has registered with this address')
+  // The buyer registers, and activates the account.
+  await lms.people({ email: 'patient@example.com', username: 'patient', active: false })
+  await lms.activate('patient@example.com')
+  await page.getByRole('button', { name: 'Check now' }).click()
+  await page.getByRole('heading', { name: 'Enrolled', exact: true }).waitFor()
+  await seen(page, 'In the LMS: enrolled, course mode audit.')
+})
+
+test('ticket 2: “The product has a wrong course key”', async () => {
+  await sell({ email: 'alice@example.com', courseIds: [TYPO] })
+  const { page } = await openConsole(browser, product)
+  await find(page, 'alice@example.com')
+  await seen(page, `The LMS has no course ${TYPO}.`)
+  await page.getByRole('link', { name: 'Correct' }).click()
+  await page.getByRole('button', { name: `Use ${PYTHON}` }).click()
+  await page.getByRole('button', { name: 'Correct the delivery' }).click()
+  await seen(page, 'This is the corrected sale.')
+  await has('alice@example.com', PYTHON)
+})
+
+test('ticket 3: “The LMS was down”', async () => {
+  await lms.faults([BULK, MODIFY].map((path) => ({ path, status: 503 })).concat({ path: '/heartbeat', status: 503 }))
+  await sell({ email: 'erin@example.com' })
+  const { page } = await openConsole(browser, product).catch(() => openConsole(browser, product))
+  await page.getByRole('heading', { name: /The LMS has been unavailable/ }).waitFor()
+  await lms.noFaults()
+  await has('erin@example.com')
+  await find(page, 'erin@example.com')
+  await page.getByRole('heading', { name: 'Enrolled', exact: true }).waitFor()
+})
+
+test('ticket 4: “The secret changed”', async () => {
+  const body = payload({ email: 'refused@example.com' })
+  const signature = sign({ body, form: 'original', secret: 'another-secret' })
+  const headers = { 'content-type': 'application/json', 'x-lernito-signature': signature }
+  for (let i = 0; i < 6; i++) assert.equal((await exchange({ url: product.webhook, headers, body })).status, 401)
+  const { page } = await openConsole(browser, product)
+  await page.getByRole('heading', { name: 'Webhooks with a wrong signature keep arriving' }).waitFor()
+  await page.getByRole('link', { name: 'Signature checker' }).click()
+  await page.getByLabel('Body').fill(body)
+  await page.getByLabel('X-Lernito-Signature').fill(signature)
+  await page.getByRole('button', { name: 'Check' }).click()
+  await seen(page, 'The signature does not match')
+  await seen(page, 'its secret differs from LERNITO_WEBHOOK_SECRET')
+})
+
+test('ticket 5: “I paid with another address”', async () => {
+  await sell({ email: 'at-work@example.com' })
+  const { page } = await openConsole(browser, product)
+  await find(page, 'at-work@example.com')
+  await page.getByRole('link', { name: 'Correct' }).click()
+  await page.getByLabel('E-mail').fill('grace@example.com')
+  await page.getByRole('button', { name: 'Preview' }).click()
+  await page.getByLabel('Take at-work@example.com out of the courses').check()
+  await page.getByRole('button', { name: 'Correct the delivery' }).click()
+  await seen(page, 'This is the corrected sale.')
+  await has('grace@example.com')
+  await hasNothing('at-work@example.com')
+})
+
+test('ticket 6: “Refund”', async () => {
+  await sell({ email: 'frank@example.com' })
+  const { page } = await openConsole(browser, product)
+  await find(page, 'frank@example.com')
+  await page.getByRole('link', { name: 'Withdraw' }).click()
+  await page.getByRole('button', { name: 'Withdraw' }).click()
+  await seen(page, 'The withdrawal is stored.')
+  await hasNothing('frank@example.com')
+  await page.getByRole('heading', { name: 'Withdrawn', exact: true }).waitFor()
+})

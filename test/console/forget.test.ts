@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { after, test } from 'node:test'
+import { DEMO } from '../harness.ts'
+import { until } from '../service/process.ts'
+import { operator, readable, startWithConsole } from './harness.ts'
+
+const ALLOWANCES = '/api/enrollment/v1/enrollment_allowed/'
+const product = await startWithConsole()
+after(() => product.stop())
+const someone = await operator(product)
+const idOf = async (email: string, courseIds: readonly string[] = [DEMO]): Promise<string> =>
+  String((await product.sell({ email, courseIds })).headers['x-lernito-delivery'])
+const forget = async (form: Record<string, string>) => someone.send('/people/forget', form)
+const isStored = async (id: string): Promise<boolean> => (await someone.see(`/deliveries/${id}`)).status === 200
+const allowancesOf = async (of: string) => (await product.lms.state()).allowances.filter(({ email }) => email === of)
+
+test('it first shows what is erased and what stays, and erases nothing until the operator types the address', async () => {
+  const email = 'ada@example.com'
+  const id = await idOf(email)
+  const asked = readable(await forget({ email }))
+  assert.match(asked, /You can’t undo it\..*What is erased Sales of this address.*: 1\..*What stays/)
+  assert.match(asked, /To confirm, type ada@example\.com/)
+  for (const confirm of ['', 'bob@example.com', 'ada@example', 'yes']) {
+    assert.match(readable(await forget({ email, confirm })), /Nothing changed\. The address that you typed is not ada@/)
+  }
+  assert.ok(await isStored(id))
+})
+
+test('it erases all deliveries from the tables and the files, and the audit says who did it but not whom', async () => {
+  const email = 'countess@example.com'
+  const ids = [await idOf(email), await idOf(email, ['course-v1:No+Such+Course'])]
+  const other = await idOf('other@example.com')
+  const done = readable(await forget({ email: email.toUpperCase(), confirm: ` ${email}` }))
+  assert.match(done, /Erased Deliveries erased: 2\. See the changes/)
+  for (const id of ids) assert.equal(await isStored(id), false)
+  assert.ok(await isStored(other))
+  for (const end of ['', '-wal'])
+    assert.ok(!readFileSync(`${product.folder}/lernito.db${end}`).includes('countess'), end)
+  const changes = readable(await someone.see('/changes'))
+  assert.match(changes, /admin Erased a person .* 2 deliveries/)
+  assert.ok(!changes.includes('countess'))
+  assert.equal((await allowancesOf(email)).length, 1, 'the LMS is left alone')
+  assert.ok(product.log.some(({ event, actor }) => event === 'forgotten' && actor === 'admin'))
+})
+
+test('repeated, it finds nothing to do, and the service still accepts sales', async () => {
+  const email = 'again@example.com'
+  await idOf(email)
+  await forget({ email, confirm: email })
+  assert.match(readable(await forget({ email, confirm: email })), /Deliveries erased: 0\./)
+  assert.equal((await product.sell({ email })).status, 200)
+})
+
+test('it deletes the LMS’s unused allowances if asked, and says so if that fails', async () => {
+  const email = 'leaves@example.com'
+  await idOf(email)
+  await product.lms.faults([{ path: ALLOWANCES, status: 400, body: {} }])
+  const failed = readable(await forget({ email, confirm: email, allowances: 'yes' }))
+  assert.match(failed, /Deliveries erased: 1\. The allowances could not be deleted in the LMS: .+\. Repeat it when/)
+  await product.lms.noFaults()
+  const done = await until('the allowance is deleted', async () => {
+    const text = readable(await forget({ email, confirm: email, allowances: 'yes' }))
+    return text.includes('could not') ? undefined : text
+  })
+  assert.match(done, /Deliveries erased: 0\. Unused allowances deleted in the LMS: 1\./)
+  assert.deepEqual(await allowancesOf(email), [])
+})
+
+test('a text that is no whole address leads back to the search for a person', async () => {
+  for (const email of ['', 'ada', 'a b@c.example']) {
+    const seen = await forget({ email, confirm: email })
+    assert.deepEqual([seen.status, seen.location], [303, '/lernito/console/people'])
+  }
+})

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+import { sign } from '../../src/signature/signature.ts'
+import { DEMO, exchange, SECRET } from '../harness.ts'
+import { until } from '../service/process.ts'
+import { linksOf, operator, readable, startWithConsole } from './harness.ts'
+
+const MISSING = 'course-v1:No+Such+Course'
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const ACCOUNTS = '/api/user/v1/accounts'
+let ahead = 0
+const now = (): number => Date.now() + ahead
+const product = await startWithConsole({ now, lms: { now } })
+after(() => product.stop())
+const someone = await operator(product, now)
+const idOf = async (email: string, courseIds: readonly string[] = [DEMO]): Promise<string> =>
+  String((await product.sell({ email, courseIds })).headers['x-lernito-delivery'])
+const read = async (path: string): Promise<string> => readable(await someone.see(path))
+
+describe('the page of a person', () => {
+  const accounts: [email: string, words: RegExp][] = [
+    ['newcomer@example.com', /No account in the LMS Nobody has registered with this address/],
+    ['bob@example.com', /Registered in the LMS, but not activated .* Username: bob_inactive · in the LMS/],
+    ['alice@example.com', /Active account in the LMS The buyer can sign in .* Username: alice · in the LMS/],
+    ['retired@example.com', /Retired account in the LMS The owner had the account deleted/],
+    ['josé@example.com', /The account in the LMS has another address .* the account of j\*\*\*@example\.com,/],
+  ]
+  for (const [email, words] of accounts) {
+    test(`shows the account that the LMS has for ${email} now`, async () => {
+      const id = await idOf(email)
+      assert.match(await read(`/people/${id}`), words)
+    })
+  }
+
+  test('links to the account in the LMS', async () => {
+    const seen = await someone.see(`/people/${await idOf('erin@example.com')}`)
+    assert.ok(linksOf(seen).includes(`${product.lmsUrl}/support/enrollment?user=erin`))
+  })
+
+  test('has all sales with their states, newest first, and one timeline whose entries name their sale', async () => {
+    const email = 'frank@example.com'
+    const enrolled = await idOf(email)
+    const lost = await idOf(email.toUpperCase(), [MISSING])
+    const handled = await idOf(email, [PYTHON])
+    await someone.send(`/deliveries/${handled}/handled`, { note: 'refunded by hand' })
+    for (const id of [enrolled, lost, handled]) {
+      const text = await read(`/people/${id}`)
+      assert.match(
+        text,
+        new RegExp(`Sales .*Handled .*${handled}.* Needs attention .*${lost}.* Enrolled .*${enrolled}`),
+      )
+      assert.match(text, /The LMS has no course course-v1:No\+Such\+Course\. .* not enrolled/)
+      assert.match(
+        text,
+        new RegExp(
+          `What happened Received .*${enrolled}.*Enrolled .*${enrolled}.*Received .*${lost}.*Marked as handled by admin .*${handled} refunded by hand`,
+        ),
+      )
+    }
+  })
+
+  test('is reached from each delivery of the person and from a search for the whole address, and from no other search', async () => {
+    const id = await idOf('grace@example.com')
+    const delivery = await someone.see(`/deliveries/${id}`)
+    assert.ok(linksOf(delivery).includes(`/lernito/console/people/${id}`))
+    const search = await someone.see('/deliveries?q=grace@example.com')
+    assert.match(search.text, /action="\/lernito\/console\/people"[\s\S]*name="email" value="grace@example.com"/)
+    for (const q of ['grace@', 'grace@example', 'newcomer', DEMO, '']) {
+      const { text } = await someone.see(`/deliveries?q=${encodeURIComponent(q)}`)
+      assert.doesNotMatch(text, /Show everything about/, q)
+    }
+    const sent = await someone.send('/people', { email: ' GRACE@example.com ' })
+    assert.deepEqual([sent.status, sent.location], [303, `/lernito/console/people/${id}`])
+  })
+
+  test('has no address of a person in its own address, its links or the log', async () => {
+    const id = await idOf('heidi@example.com')
+    const seen = await someone.see(`/people/${id}`)
+    const own = linksOf(seen).filter((link) => link.startsWith('/'))
+    assert.ok(own.length > 8)
+    for (const link of own) assert.doesNotMatch(link, /heidi|@|%40/)
+  })
+
+  test('of an address without a sale shows the account and what to do', async () => {
+    const seen = await someone.send('/people', { email: 'jose@example.com' })
+    assert.equal(seen.status, 200)
+    const text = readable(seen)
+    assert.match(
+      text,
+      /Active account in the LMS .* jose .* No sale for this address is stored\. The buyer may have used/,
+    )
+    assert.doesNotMatch(text, /Check now|What happened/)
+  })
+
+  test('of something that is no whole address asks for one', async () => {
+    for (const email of [
+      '',
+      'alice',
+      'alice@',
+      'a b@c.example',
+      'a@b.example,c@d.example',
+      `${'x'.repeat(250)}@example.com`,
+    ]) {
+      const seen = await someone.send('/people', { email })
+      assert.match(readable(seen), /Enter one whole e-mail address/, email)
+    }
+    assert.match(await read('/people'), /E-mail address Show the person/)
+  })
+
+  test('of a delivery that does not exist, or names no address, gives a 404', async () => {
+    const nobody = await idOf('no address')
+    for (const id of ['01JBBBBBBBBBBBBBBBBBBBBBBB', 'x', '%00', nobody]) {
+      assert.equal((await someone.see(`/people/${id}`)).status, 404, id)
+      assert.equal((await someone.send(`/people/${id}/check`)).status, 404, id)
+    }
+  })
+
+  test('checks all sales at once, and stores what it finds with who asked', async () => {
+    const email = 'waits@example.com'
+    const [demo, python] = [await idOf(email), await idOf(email, [PYTHON])]
+    await product.lms.people({ email, username: 'waits', active: false })
+    await product.lms.activate(email)
+    const sent = await someone.send(`/people/${demo}/check`)
+    assert.equal(sent.location, `/lernito/console/people/${demo}?done=checked`)
+    const text = await read(`/people/${python}?done=checked`)
+    assert.match(text, /Checked in the LMS\. The sales below/)
+    assert.equal(text.match(/In the LMS: enrolled, course mode audit\. Checked/g)?.length, 2)
+    assert.equal(text.match(/Checked in the LMS by admin/g)?.length, 2)
+  })
+
+  test('shows hostile text as text', async () => {
+    const email = '"<img/src=x/onerror=alert(1)>"@example.com'
+    const mark = '<img src=x onerror=alert(1)><script>alert(2)</script>'
+    const body = JSON.stringify({ email, name: mark, family: mark, username: mark, courseIds: [mark] })
+    const signature = sign({ body, form: 'original', secret: SECRET })
+    const headers = { 'content-type': 'application/json', 'x-lernito-signature': signature }
+    const answered = await exchange({ url: product.webhook, headers, body })
+    const pages = [
+      await someone.see(`/people/${answered.headers['x-lernito-delivery']}`),
+      await someone.see(`/deliveries?q=${encodeURIComponent(email)}`),
+      await someone.send('/people', { email: '"<script>alert(1)</script>"@x.example' }),
+      await someone.send('/people', { email: `${mark}@x.example` }),
+      await someone.send('/people/forget', { email }),
+      await someone.send('/people/forget', { email, confirm: mark }),
+    ]
+    for (const { status, text } of pages) {
+      assert.equal(status, 200)
+      assert.doesNotMatch(text, /<img|<script>/)
+      assert.match(text, /&#60;(img|script)/)
+    }
+  })
+})
+
+describe('while the LMS is down', () => {
+  test('the page shows what is stored, says that the LMS can’t be asked, and works even for an operator whom the LMS can’t confirm', async () => {
+    const id = await idOf('oleg@example.com')
+    await product.lms.faults([{ status: 503 }])
+    assert.match(
+      await read(`/people/${id}`),
+      /The LMS can’t be asked now .*503.* Sales .* Pre-enrolled .* What happened/,
+    )
+    const checked = await someone.send(`/people/${id}/check`)
+    assert.ok(checked.location.endsWith('?done=unchecked'))
+    ahead += 70 * 60_000
+    const text = await until('an unconfirmed session', async () => {
+      const seen = await read(`/people/${id}`)
+      return seen.includes('cannot confirm') ? seen : undefined
+    })
+    assert.match(text, /Sales .* Pre-enrolled/)
+    assert.equal(
+      (await someone.send('/people', { email: 'oleg@example.com' })).location,
+      `/lernito/console/people/${id}`,
+    )
+    assert.equal((await someone.send('/people', { email: 'nobody@example.com' })).status, 200)
+    assert.equal((await someone.send('/people/forget', { email: 'oleg@example.com' })).status, 503)
+    await product.lms.noFaults()
+  })
+
+  test('an LMS that does not answer delays the page for some seconds only', async (t) => {
+    const held = Promise.withResolvers<void>()
+    const sleep = async (ms: number): Promise<void> => (ms === 0 ? undefined : held.promise)
+    const slow = await startWithConsole({ lms: { sleep } })
+    t.after(async () => {
+      held.resolve()
+      await slow.stop()
+    })
+    const staff = await operator(slow)
+    const sold = await slow.sell({ email: 'alice@example.com' })
+    await slow.lms.faults([{ path: ACCOUNTS, method: 'GET', delayMs: 1 }])
+    const seen = await staff.see(`/people/${sold.headers['x-lernito-delivery']}`)
+    assert.match(readable(seen), /The LMS can’t be asked now The LMS did not answer in time\. .* Sales .* Enrolled/)
+  })
+})

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ENROLLING_CAUSES } from '../../src/doctor/causes-enrolling.ts'
+import { DEMO } from '../harness.ts'
+import { type Case, resultOf, standIn, testCauses } from './examining.ts'
+
+const HONOR = 'course-v1:Lernito+Honor+2026'
+
+const CASES: Readonly<Record<keyof typeof ENROLLING_CAUSES, Case>> = {
+  'bulk.off': {
+    rule: 'an LMS without ENABLE_BULK_ENROLLMENT_VIEW and without enrollments/modify',
+    found: 'lms.bulk_enroll',
+    broken: standIn({ lms: { bulk: false, modify: false }, env: { LERNITO_LMS_CALLS_PER_MINUTE: '110' } }),
+  },
+  'bulk.off_without_budget': {
+    rule: 'an LMS without bulk_enroll and enrollments/modify, and no call budget',
+    found: 'lms.bulk_enroll',
+    broken: standIn({ lms: { bulk: false, modify: false }, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } }),
+  },
+  'throttle.above_stock': {
+    rule: 'more calls a minute than a stock LMS allows',
+    found: 'lms.throttle',
+    broken: standIn({ env: { LERNITO_LMS_CALLS_PER_MINUTE: '121' } }),
+  },
+  'throttle.unlimited': {
+    rule: 'no limit on calls',
+    found: 'lms.throttle',
+    broken: standIn({ env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } }),
+  },
+  'mode.missing': {
+    rule: 'a course that lacks the mode of LERNITO_COURSE_MODE',
+    found: 'lms.course_mode',
+    broken: standIn({ env: { LERNITO_COURSE_MODE: `${HONOR}=verified,${DEMO}=verified` } }),
+  },
+  'mode.no_course': {
+    rule: 'a course of LERNITO_COURSE_MODE that the LMS does not have',
+    found: 'lms.course_mode',
+    broken: standIn({ env: { LERNITO_COURSE_MODE: 'course-v1:No+Such+Course=verified' } }),
+  },
+  'mails.without_batches': {
+    rule: 'LERNITO_EMAIL_STUDENTS at an LMS that has only the single APIs',
+    found: 'lms.email_students',
+    broken: standIn({ lms: { bulk: false, modify: false }, env: { LERNITO_EMAIL_STUDENTS: 'on' } }),
+  },
+}
+
+testCauses(ENROLLING_CAUSES, CASES)
+
+test('with modes that the courses have, and mails that the LMS can be asked for, both checks pass', async (t) => {
+  const env = { LERNITO_COURSE_MODE: `${HONOR}=verified`, LERNITO_EMAIL_STUDENTS: 'on' }
+  const results = await standIn({ env })(t)
+  assert.deepEqual(resultOf(results, 'lms.course_mode').detail, '1 checked')
+  assert.match(resultOf(results, 'lms.email_students').detail ?? '', /whether the LMS can send them cannot be checked/)
+})
+
+test('one mode for all courses is checked at one course', async (t) => {
+  const results = await standIn({ env: { LERNITO_COURSE_MODE: 'verified' } })(t)
+  assert.deepEqual(
+    resultOf(results, 'lms.course_mode').problems.map(({ cause }) => cause),
+    ['mode.missing'],
+  )
+})
+
+test('an LMS with enrollments/modify needs no bulk_enroll', async (t) => {
+  const results = await standIn({ lms: { bulk: false } })(t)
+  assert.equal(resultOf(results, 'lms.bulk_enroll').detail, 'one call of enrollments/modify enrolls up to 50 people')
+})

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { createAvailability } from '../../src/database/availability.ts'
+import { openDatabase } from '../../src/database/database.ts'
+import type { Database } from '../../src/database/dialect.ts'
+import { createIds } from '../../src/delivery/ids.ts'
+import { AppError } from '../../src/errors.ts'
+import { createForget } from '../../src/service/forget.ts'
+import { startProduct } from '../harness.ts'
+import { BULK } from './serving.ts'
+
+const EMAIL = 'ada@x.example'
+const order = { email: EMAIL, by: 'admin', allowances: false }
+const nothing = { kind: 'forgotten', deliveries: 0, allowances: null, clean: true, failure: null }
+
+/** A product whose delayed calls to the LMS hang until `release`, and the way to erase people over another connection. */
+async function start(t: TestContext, { waitMs, vacuum }: { waitMs: number; vacuum?: Database['vacuum'] }) {
+  const arrived = Promise.withResolvers<void>()
+  const held = Promise.withResolvers<void>()
+  const sleep = async (ms: number): Promise<void> => {
+    if (ms === 0) return
+    arrived.resolve()
+    await held.promise
+  }
+  const product = await startProduct({ lms: { sleep }, env: { LERNITO_ANSWER_WITHIN_MS: '500' } })
+  const database = openDatabase({ url: `sqlite:${product.folder}/lernito.db`, serve: false })
+  t.after(async () => {
+    held.resolve()
+    await database.close()
+    await product.stop()
+  })
+  const opened = {
+    database: { ...database, vacuum: vacuum ?? database.vacuum },
+    context: { database, now: Date.now, newId: createIds({ now: Date.now }), random: Math.random, hasOutbox: false },
+    availability: createAvailability({ database, onChange: () => {} }),
+  }
+  const errors: unknown[] = []
+  const onLateError = (error: unknown): void => void errors.push(error)
+  const forget = createForget({ opened, access: () => null, publish: () => {}, onLateError, waitMs })
+  const holdCall = async (): Promise<void> => {
+    await product.lms.faults([{ path: BULK, method: 'POST', delayMs: 1, times: 1 }])
+    void product.sell({ email: EMAIL })
+    await arrived.promise
+  }
+  return { ...product, forget, holdCall, release: held.resolve, errors }
+}
+
+test('an order that takes longer than its page waits continues, and the same order again gets its result', async (t) => {
+  const { forget, holdCall, release } = await start(t, { waitMs: 50 })
+  await holdCall()
+  assert.deepEqual(await forget(order), { kind: 'in_progress' })
+  assert.deepEqual(await forget({ ...order, email: EMAIL.toUpperCase() }), { kind: 'in_progress' })
+  release()
+  let answer = await forget(order)
+  while (answer.kind === 'in_progress') answer = await forget(order)
+  assert.deepEqual(answer, { ...nothing, deliveries: 1 })
+  assert.deepEqual(await forget(order), nothing)
+})
+
+test('what fails after its page was answered is reported once, and the order can be repeated', async (t) => {
+  const failure = new Error('the disk is full')
+  const failed = Promise.withResolvers<never>()
+  const { forget, errors } = await start(t, { waitMs: 50, vacuum: () => failed.promise })
+  assert.deepEqual([await forget(order), await forget(order)], [{ kind: 'in_progress' }, { kind: 'in_progress' }])
+  failed.reject(failure)
+  await assert.rejects(forget(order), failure)
+  assert.deepEqual(errors, [failure])
+})
+
+test('another reader of the file leaves traces in it, and that is no failure', async (t) => {
+  const busy = new AppError('database.busy', 'busy')
+  const { forget } = await start(t, { waitMs: 60_000, vacuum: () => Promise.reject(busy) })
+  assert.deepEqual(await forget(order), { ...nothing, clean: false })
+})
+
+test('before the service calls the LMS, the person is erased and the allowances are not', async (t) => {
+  const { forget } = await start(t, { waitMs: 60_000 })
+  const answer = await forget({ ...order, allowances: true })
+  assert.deepEqual(answer, {
+    ...nothing,
+    failure: 'The service has just started, and makes no calls to the LMS yet',
+  })
+})
