@@ -102,7 +102,7 @@ const webhook = (operation: string, summary: string) => ({
 })
 
 const STATUS_ANSWERS = {
-  200: answer('What became of these deliveries.', 'Status'),
+  200: answer('The state and the result of each delivery.', 'Status'),
   400: {
     description: 'Not JSON, or invalid fields.',
     content: json({ anyOf: [ref('Invalid'), ref('Refused')] }),
@@ -118,7 +118,7 @@ const STATUS_ANSWERS = {
 const STATUS = {
   post: {
     operationId: 'status',
-    summary: 'What became of sales',
+    summary: 'Ask for the results of sales',
     tags: ['webhook'],
     security: [{ signature: [] }],
     requestBody: { required: true, content: json(ref('StatusRequest')) },

@@ -9,7 +9,7 @@ import { resumeEndpoint } from './endpoint.ts'
 const FAILED_MAX = 1000
 
 /**
- * What became of an order for one delivery.
+ * The result of an order for one delivery.
  * - `sent`: an event with its state now is stored, under a new id.
  * - `nothing`: no event tells of its state: it is queued, or an operator has handled it.
  */

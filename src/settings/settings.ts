@@ -127,7 +127,7 @@ export const SETTINGS_SCHEMA = z.object({
   }),
   LERNITO_EVENTS_URL: eventsUrl.optional().register(about, {
     meaning:
-      "The shop's endpoint for events: the service posts there what becomes of each sale. A host name must not resolve to a private address; an address may be private. Needs LERNITO_EVENTS_SECRET.",
+      "The shop's endpoint for events: the service posts the result of each sale there. A host name must not resolve to a private address; an address may be private. Needs LERNITO_EVENTS_SECRET.",
     example: 'https://shop.example.com/lernito-events',
   }),
   LERNITO_EVENTS_SECRET: eventsSecret.optional().register(about, {

@@ -15,7 +15,7 @@ const ID = /^[0-9A-HJKMNP-TV-Z]{26}$/
 export type StatusOf = (ids: readonly string[]) => Promise<ReadonlyMap<string, ShopView> | null>
 
 /**
- * Adds the route at which the shop asks what became of its sales. A request is signed as a webhook is, and what is wrong
+ * Adds the route at which the shop asks for the results of its sales. A request is signed as a webhook is, and what is wrong
  * with it is answered as for a webhook.
  */
 export function statusRoute({
