@@ -21,6 +21,7 @@ if (hasMariaDb()) {
   await import('../operations/listing.test.ts')
   await import('../database/migrations.test.ts')
   await import('../operations/overview.test.ts')
+  await import('../operations/people.test.ts')
   await import('./query-plans.test.ts')
   await import('../operations/replay.test.ts')
   await import('../replicas/replicas.test.ts')
