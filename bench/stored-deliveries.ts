@@ -31,8 +31,15 @@ export async function storeOf({ file, stored, due }: { file: string; stored: num
   const replicas = createReplicas({ database, newName: () => ME, deadAfterMs: 20_000 })
   await replicas.join()
   insertDeliveries({ file, stored, due })
-  const store: Store = createStore({ database, replicas, now, newId: createIds({ now }), random: Math.random })
-  const context = { database, now, newId: createIds({ now }), random: Math.random }
+  const store: Store = createStore({
+    database,
+    replicas,
+    now,
+    newId: createIds({ now }),
+    random: Math.random,
+    hasOutbox: false,
+  })
+  const context = { database, now, newId: createIds({ now }), random: Math.random, hasOutbox: false }
   return {
     store,
     operations: createOperations({

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { ENROLLING_CAUSES } from '../src/doctor/causes-enrolling.ts'
+import { EVENTS_CAUSES } from '../src/doctor/causes-events.ts'
 import { LMS_CAUSES } from '../src/doctor/causes-lms.ts'
 import { type Cause, OUR_CAUSES } from '../src/doctor/causes-ours.ts'
 import { OUTSIDE_CAUSES } from '../src/doctor/causes-outside.ts'
@@ -33,6 +34,7 @@ const TABLES: Readonly<Record<string, () => string>> = {
   'causes in the LMS': () => causes(LMS_CAUSES),
   'causes in enrolling': () => causes(ENROLLING_CAUSES),
   'causes outside': () => causes(OUTSIDE_CAUSES),
+  'causes of events': () => causes(EVENTS_CAUSES),
 }
 
 /** Returns docs/reference/doctor.md with the tables generated from the code. Throws if a marker is missing. */

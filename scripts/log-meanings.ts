@@ -67,6 +67,34 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'old deliveries deleted': { means: 'They were older than `LERNITO_RETENTION_DAYS`.', action: NOTHING },
   },
+  'Events for the shop': {
+    'event sent to the shop': {
+      means: 'The endpoint accepted an event. `eventId` is its webhook-id, `attempts` the number of attempts.',
+      action: NOTHING,
+    },
+    'event for the shop failed; it is sent again': {
+      means: '`reason` is the cause; the next attempt is at `retryAt`, or later while the endpoint is down.',
+      action: 'Nothing, unless it repeats: then tell the developers of the shop.',
+    },
+    'event for the shop given up': {
+      means: 'The last attempt, after three days, failed.',
+      action: 'Fix the cause, then send again under **Events** in the console or with `events resend --failed`.',
+    },
+    'events for the shop given up after three days': {
+      means: 'The endpoint has been down. `events` is their number.',
+      action: 'The same.',
+    },
+    "the shop's endpoint fails; events wait": {
+      means: 'Three attempts in a row failed; `reason` is the cause. One event at a time is sent until one succeeds.',
+      action: 'Tell the developers of the shop. Sales are enrolled as usual.',
+    },
+    "the shop's endpoint accepts events again": { means: 'All events are sent.', action: NOTHING },
+    "the shop's endpoint wants no more events; none is sent until an operator sends again": {
+      means: 'It answered 410 Gone.',
+      action:
+        'Ask the developers of the shop. To resume, set another `LERNITO_EVENTS_URL`, or run `events resend --failed`.',
+    },
+  },
   'Database and replicas': {
     'database unavailable; webhooks are refused': {
       means: '`reason` is the cause. Webhooks get 503.',
@@ -161,8 +189,11 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
 
 /** The meaning of each event of a delivery. A line with an event has the message `delivery` and the event as a text. */
 export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
-  received: 'A webhook with a valid signature was stored. `detail` names the form of the signature.',
+  received:
+    'A webhook with a valid signature was stored. `detail` names the form of the signature, and the `webhook-id` if there is one.',
   repeated: 'The shop sent the same sale again.',
+  id_reused:
+    'Another sale came under the `webhook-id` of this one. It was not processed and got the answer of this one. Ask the shop for the sale, and have it sent under an id of its own. Logged as warn.',
   enrolled: 'The buyer is enrolled in every course.',
   pre_enrolled: 'In at least one course, an allowance waits until the buyer has an active account.',
   claimed: 'The follow-up found the buyer of a pre-enrolled delivery enrolled in every course.',
@@ -179,6 +210,8 @@ export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   withdrawal_requested: '`actor` ordered to withdraw the buyer from courses; `detail` names them.',
   withdrawal_failed: 'A course could not be withdrawn; `detail` is the reason. Logged as warn.',
   withdrawn: 'The buyer was taken out of the courses that `detail` names.',
+  sent_again:
+    '`actor` sent the state of the delivery to the shop again. For all failed events, the line has no `delivery`.',
   forgotten: 'A person was erased. The line has no `delivery`.',
   bulk_replay_started: '`actor` started a bulk replay. The line has no `delivery`.',
   bulk_replay_stopped: '`actor` stopped a bulk replay. The line has no `delivery`.',

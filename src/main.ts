@@ -1,6 +1,7 @@
 import { type Command, usageError } from './cli/command.ts'
 import { deliveries } from './cli/deliveries.ts'
 import { doctor } from './cli/doctor.ts'
+import { events } from './cli/events.ts'
 import { forget } from './cli/forget.ts'
 import { migrate } from './cli/migrate.ts'
 import { people } from './cli/people.ts'
@@ -19,6 +20,7 @@ const COMMANDS: readonly Command[] = [
   send,
   doctor,
   deliveries,
+  events,
   people,
   reconcile,
   forget,

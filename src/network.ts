@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from 'node:net'
+import { BlockList, isIPv4, isIPv6 } from 'node:net'
 
 /**
  * The network that an address belongs to: an IPv4 address itself, or the first 64 bits of an IPv6 address, since one
@@ -12,6 +12,57 @@ export function networkOf(ip: string): string {
   if (groups.slice(0, 6).join() === '0,0,0,0,0,65535') return [a >> 8, a & 0xff, b >> 8, b & 0xff].join('.')
   const prefix = groups.slice(0, 4).map((group) => group.toString(16))
   return `${prefix.join(':')}::/64`
+}
+
+/**
+ * Whether an address is not one of a host on the public internet: loopback, private and link-local networks, addresses
+ * for special use (RFC 6890), and IPv6 addresses that stand for one of those in IPv4. A text that is no address counts
+ * as private.
+ */
+export function isPrivateAddress(ip: string): boolean {
+  if (isIPv4(ip)) return PRIVATE.check(ip, 'ipv4')
+  if (!isIPv6(ip)) return true
+  const inIPv4 = embeddedIPv4(groupsOf(ip))
+  return inIPv4 === null ? PRIVATE.check(ip.replace(/%.*/, ''), 'ipv6') : PRIVATE.check(inIPv4, 'ipv4')
+}
+
+const PRIVATE = new BlockList()
+for (const network of [
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.0.2.0/24',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  '198.51.100.0/24',
+  '203.0.113.0/24',
+  '224.0.0.0/4',
+  '240.0.0.0/4',
+  '::/128',
+  '::1/128',
+  '100::/64',
+  '2001::/23',
+  '2001:db8::/32',
+  'fc00::/7',
+  'fe80::/10',
+  'fec0::/10',
+  'ff00::/8',
+]) {
+  const [address = '', bits = ''] = network.split('/')
+  PRIVATE.addSubnet(address, Number(bits), address.includes(':') ? 'ipv6' : 'ipv4')
+}
+
+/** The IPv4 address that an IPv6 address contains: mapped, compatible, NAT64 (RFC 6052) or 6to4 (RFC 3056). Else null. */
+function embeddedIPv4(groups: readonly number[]): string | null {
+  const prefix = groups.slice(0, 6).join()
+  const isLast = prefix === '0,0,0,0,0,65535' || prefix === '100,65435,0,0,0,0'
+  const isCompatible = prefix === '0,0,0,0,0,0' && (groups[6] ?? 0) > 0
+  const pair = isLast || isCompatible ? groups.slice(6) : groups[0] === 0x2002 ? groups.slice(1, 3) : null
+  return pair === null ? null : pair.flatMap((group) => [group >> 8, group & 0xff]).join('.')
 }
 
 /** The eight numbers of an IPv6 address, without its zone. */

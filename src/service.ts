@@ -7,12 +7,15 @@ import type { Timing } from './replicas/timing.ts'
 import { mountConsole } from './service/console.ts'
 import { createLifecycle } from './service/lifecycle.ts'
 import { createLmsClient } from './service/lms.ts'
+import { hasOutbox, wakingOutbox } from './service/outbox.ts'
 import { createReporting } from './service/reporting.ts'
 import { buildServer } from './service/server.ts'
+import { createStatusOf } from './service/status.ts'
 import { createWork } from './service/work.ts'
 import type { Settings } from './settings/settings.ts'
 import type { Log } from './telemetry/log.ts'
 import type { Observer } from './telemetry/observer.ts'
+import { createWakeUp } from './wake-up.ts'
 
 interface ServiceParts {
   readonly settings: Settings
@@ -40,7 +43,9 @@ export function buildService({
 }: ServiceParts) {
   const leaving = new AbortController()
   const stopping = new AbortController()
-  const { observer, metrics, notifier } = createReporting({ settings, log, now, sources: () => ({ opened, work }) })
+  const outboxWakeUp = createWakeUp()
+  const { metrics, notifier, ...reporting } = createReporting({ settings, log, now, sources: () => ({ opened, work }) })
+  const observer = wakingOutbox(reporting.observer, outboxWakeUp)
   const opened = openServiceInbox({ settings, now, random, timing, observer })
   const concurrency = concurrencyOf({ settings, liveCount: opened.replicas.liveCount })
   const lms = createLmsClient({
@@ -50,13 +55,24 @@ export function buildService({
     now: opened.now,
     onCall: observer.onCall,
   })
-  const work = createWork({ settings, opened, lms, concurrency, observer, random, followUpMs, signal: stopping.signal })
+  const work = createWork({
+    settings,
+    opened,
+    lms,
+    concurrency,
+    observer,
+    outboxWakeUp,
+    random,
+    followUpMs,
+    signal: stopping.signal,
+  })
   const secrets = webhookSecrets(settings)
   const { app, refusers } = buildServer({
     settings,
     log,
     now: opened.now,
     inbox: opened.inbox,
+    statusOf: createStatusOf(opened),
     secrets,
     metrics,
     observer,
@@ -84,6 +100,7 @@ function openServiceInbox({
     now,
     longestWaitMs: LONGEST_WAIT_MS,
     random,
+    hasOutbox: hasOutbox(settings),
     publish: observer.onEvent,
     onError: observer.onError,
     onAvailability: observer.onDatabase,

@@ -66,6 +66,7 @@ function describe({
     ['replaced by', shown.replacedBy],
     ['withdrawal', withdrawals.map(describeOrder).join('; ') || null],
     ...source(shown),
+    ['webhook-id', shown.webhookId],
     ['payload', body.replace(/\s+/g, ' ')],
   ]
   const rows = facts.flatMap(([name, text]) => (text === null ? [] : [[name, plain(text)]]))

@@ -33,7 +33,8 @@ export async function withOperations<Result>(
   await assertUsable(settings.LERNITO_DATABASE_URL)
   const database = openDatabase({ url: settings.LERNITO_DATABASE_URL, serve: false })
   const { now, measure } = createDatabaseClock({ database, wall: Date.now })
-  const context = { database, now, newId: createIds({ now }), random: Math.random }
+  const hasOutbox = settings.LERNITO_EVENTS_URL !== undefined
+  const context = { database, now, newId: createIds({ now }), random: Math.random, hasOutbox }
   const operations = createOperations({
     context,
     guard: (work) => work(),

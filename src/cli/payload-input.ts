@@ -1,15 +1,17 @@
+import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
 import { AppError } from '../errors.ts'
 import { readSecret } from '../settings/read.ts'
 import type { SignatureForm } from '../signature/forms.ts'
+import { signStandardWebhook } from '../signature/published.ts'
 import { sign } from '../signature/signature.ts'
 import { loadDotEnv, usageError } from './command.ts'
 
 const FORMS = ['original', 'readme', 'raw'] as const satisfies readonly SignatureForm[]
 
 /** The value of --form. Throws AppError usage.invalid. */
-export function readForm(name: string): SignatureForm {
+function readForm(name: string): SignatureForm {
   const form = FORMS.find((one) => one === name)
   if (form === undefined) throw usageError(`--form ${name} is unknown. Use original, readme or raw.`)
   return form
@@ -55,10 +57,32 @@ export function readWebhookSecret(): string {
   )
 }
 
-/** The signature of `body` in this form. Throws AppError payload.unsignable if the form can't be made of it. */
-export function signPayload(input: { body: Buffer; form: SignatureForm; secret: string }): string {
+/** How to sign: in a form for X-Lernito-Signature, or by Standard Webhooks under an id. */
+export type Signing = { readonly form: SignatureForm } | { readonly id: string }
+
+/**
+ * The values of --form, --standard and --id. A missing id becomes a new one. Throws AppError usage.invalid.
+ */
+export function readSigning(values: {
+  form?: string | undefined
+  standard: boolean
+  id?: string | undefined
+}): Signing {
+  const { form, standard, id } = values
+  if (standard && form !== undefined) throw usageError('--standard and --form exclude each other. Use one of them.')
+  if (!standard && id !== undefined) throw usageError('--id needs --standard: X-Lernito-Signature has no id.')
+  return standard ? { id: id ?? `msg_${randomUUID()}` } : { form: readForm(form ?? 'original') }
+}
+
+/**
+ * The headers that sign `body`, in the order in which they are printed. Throws AppError payload.unsignable if the form
+ * can't be made of it, or if the id or the secret can't be used.
+ */
+export function signatureHeaders(input: { body: Buffer; signing: Signing; secret: string }): Record<string, string> {
+  const { body, signing, secret } = input
   try {
-    return sign(input)
+    if ('id' in signing) return signStandardWebhook({ id: signing.id, body, secret })
+    return { 'x-lernito-signature': sign({ body, form: signing.form, secret }) }
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new AppError('payload.unsignable', `The payload can't be signed: ${why}`, { cause })

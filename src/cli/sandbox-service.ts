@@ -4,6 +4,7 @@ import { buildService } from '../service.ts'
 import { readSettings } from '../settings/read.ts'
 import type { World } from '../stand-in/world.ts'
 import { createLog } from '../telemetry/log.ts'
+import { SANDBOX_EVENTS_SECRET } from './events-listen.ts'
 import { runUntilSignal } from './run-service.ts'
 
 /** The webhook secret, unless LERNITO_WEBHOOK_SECRET is set. */
@@ -24,8 +25,10 @@ export async function runSandboxService(at: {
   redirectUris: Record<string, string[]>
   servicePort: number
   data: string
+  /** Where the service sends its events; null: nowhere. */
+  eventsUrl: string | null
 }): Promise<number> {
-  const { lmsUrl, servicePort, data } = at
+  const { lmsUrl, servicePort, data, eventsUrl } = at
   const operator = operatorOf(at.world)
   const secret = process.env.LERNITO_WEBHOOK_SECRET || SANDBOX_SECRET
   const { settings, warnings } = readSettings({
@@ -36,6 +39,8 @@ export async function runSandboxService(at: {
       // The environment may hold the values of a real installation.
       LERNITO_PUBLIC_URL: '',
       LERNITO_LMS_PUBLIC_URL: '',
+      LERNITO_EVENTS_URL: eventsUrl ?? '',
+      LERNITO_EVENTS_SECRET: eventsUrl === null ? '' : process.env.LERNITO_EVENTS_SECRET || SANDBOX_EVENTS_SECRET,
       LERNITO_WEBHOOK_SECRET: secret,
       LERNITO_LMS_URL: lmsUrl,
       LERNITO_HOST: '127.0.0.1',

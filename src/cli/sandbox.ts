@@ -26,6 +26,7 @@ Usage: lernito-openedx sandbox [OPTIONS]
   --modify on|off        whether the stand-in has enrollments/modify (default on)
   --cost none|measured   whether its calls take as long as those of a real LMS (default none)
   --data DIR             keep the service's database in this folder
+  --events URL           send events there, for example to http://127.0.0.1:8792/ where "events listen" prints them
 
 The webhook secret is ${SANDBOX_SECRET}, unless LERNITO_WEBHOOK_SECRET is set. The service's other settings have
 the meaning and the default that "lernito-openedx serve --help" shows.
@@ -46,6 +47,7 @@ Example:
         modify: { type: 'string', default: 'on' },
         cost: { type: 'string', default: 'none' },
         data: { type: 'string' },
+        events: { type: 'string' },
       },
     })
     const servicePort = port('service-port', values['service-port'])
@@ -69,7 +71,14 @@ Example:
         return await runUntilSignal({ start, stop: lms.close })
       }
       return await inFolder(values.data, (data) =>
-        runSandboxService({ lmsUrl: lms.url, world, redirectUris, servicePort, data }),
+        runSandboxService({
+          lmsUrl: lms.url,
+          world,
+          redirectUris,
+          servicePort,
+          data,
+          eventsUrl: values.events ?? null,
+        }),
       )
     } finally {
       await lms.close()

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts'
 import { type Command, parseOptions, usageError } from './command.ts'
-import { readForm, readInput, readWebhookSecret, signPayload } from './payload-input.ts'
+import { readInput, readSigning, readWebhookSecret, signatureHeaders } from './payload-input.ts'
 
 const TIMEOUT_MS = 130_000
 
@@ -9,7 +9,8 @@ export const send: Command = {
   summary: 'sign a payload, post it, and print the answer',
   help: `Signs a payload, posts it as Lernito does, and prints the status, the answer and the delivery's id.
 
-Usage: lernito-openedx send [FILE | --email ADDRESS --course KEY …] [--url URL] [--form original|readme|raw]
+Usage: lernito-openedx send [FILE | --email ADDRESS --course KEY …] [--url URL]
+                            [--form original|readme|raw | --standard [--id ID]]
 
   FILE        the payload; "-" reads standard input. Without FILE, the command builds a payload from these options:
   --email     the buyer's e-mail address
@@ -17,6 +18,8 @@ Usage: lernito-openedx send [FILE | --email ADDRESS --course KEY …] [--url URL
   --name, --family, --username    the buyer's names (default: the local part of the address)
   --url       the webhook (default http://127.0.0.1:8790/api/lernito/webhook/)
   --form      which form of the payload is signed; see "lernito-openedx sign --help"
+  --standard  sign by Standard Webhooks, and print the webhook-id
+  --id        the webhook-id (default: a new one). To send the same webhook again, repeat its id.
 
 The secret is LERNITO_WEBHOOK_SECRET, from the environment, from .env, or from the file that LERNITO_WEBHOOK_SECRET_FILE
 names.
@@ -38,7 +41,9 @@ Example, against the sandbox:
         family: { type: 'string' },
         username: { type: 'string' },
         url: { type: 'string', default: 'http://127.0.0.1:8790/api/lernito/webhook/' },
-        form: { type: 'string', default: 'original' },
+        form: { type: 'string' },
+        standard: { type: 'boolean', default: false },
+        id: { type: 'string' },
       },
     })
     if (!/^https?:$/.test(URL.parse(values.url)?.protocol ?? '')) {
@@ -47,13 +52,14 @@ Example, against the sandbox:
     if (positionals.length > 0 && (values.email !== undefined || values.course.length > 0)) {
       throw usageError('send takes a FILE, or --email and --course, not both. See: lernito-openedx send --help')
     }
-    const form = readForm(values.form)
+    const signing = readSigning(values)
     const secret = readWebhookSecret()
     const body = positionals.length > 0 ? await readInput({ command: 'send', positionals }) : build(values)
-    const response = await post({ url: values.url, body, signature: signPayload({ body, form, secret }) })
+    const response = await post({ url: values.url, body, headers: signatureHeaders({ body, signing, secret }) })
     const delivery = response.headers.get('x-lernito-delivery')
     process.stdout.write(`${response.status} ${response.statusText}\n${(await response.text()).trim()}\n`)
     if (delivery !== null) process.stdout.write(`delivery ${delivery}\n`)
+    if ('id' in signing) process.stdout.write(`webhook-id ${signing.id}\n`)
     return response.ok ? 0 : 1
   },
 }
@@ -81,11 +87,12 @@ function build({ email, course, name, family, username }: Fields): Buffer {
   return Buffer.from(JSON.stringify(payload))
 }
 
-async function post({ url, body, signature }: { url: string; body: Buffer; signature: string }): Promise<Response> {
+async function post(of: { url: string; body: Buffer; headers: Record<string, string> }): Promise<Response> {
+  const { url, body, headers } = of
   try {
     return await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'x-lernito-signature': signature },
+      headers: { 'content-type': 'application/json', ...headers },
       body: new Uint8Array(body),
       redirect: 'manual',
       signal: AbortSignal.timeout(TIMEOUT_MS),

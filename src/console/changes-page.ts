@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import type { DeliveryEvent } from '../delivery/types.ts'
+import { queryText } from '../operations/list-query.ts'
 import type { BulkReplay, Operations } from '../operations/operations.ts'
 import type { Site } from '../session/site.ts'
 import { numberText, timeHtml } from './format.ts'
 import { sessionOf } from './guard.ts'
 import { sendPage } from './layout.ts'
-import { queryText } from './list-query.ts'
 import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.changes

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import { eventOfState } from '../delivery/shop-view.ts'
 import { isStopped } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import type { Session } from '../session/sessions.ts'
@@ -25,9 +26,16 @@ export function doneHtml(
 /**
  * What an operator can do with a delivery.
  * @param of.canWithdraw whether there is something to withdraw
+ * @param of.tellsShop whether the shop gets events
  */
-export function actionsHtml(of: { delivery: Shown; session: Session; here: string; canWithdraw: boolean }): string {
-  const { delivery, session, here, canWithdraw } = of
+export function actionsHtml(of: {
+  delivery: Shown
+  session: Session
+  here: string
+  canWithdraw: boolean
+  tellsShop: boolean
+}): string {
+  const { delivery, session, here, canWithdraw, tellsShop } = of
   const { state, outcome, replacedBy, request } = delivery
   const csrf = csrfField(session)
   const replayable = outcome?.reason?.code !== 'payload.invalid'
@@ -42,5 +50,6 @@ export function actionsHtml(of: { delivery: Shown; session: Session; here: strin
   return html`<div class="actions">!${replayable ? button('replay', words.replay, '') : ''}
 !${state === 'queued' || request === null ? '' : button('check', words.check, 'second')}
 !${replacedBy === null || !isStopped(state) ? link('correct', words.correct) : ''}!${canWithdraw ? link('withdraw', words.withdraw) : ''}
+!${tellsShop && eventOfState(state) !== null ? button('send-again', words.sendAgain, 'second') : ''}
 !${state === 'handled' ? '' : handled}</div>`
 }

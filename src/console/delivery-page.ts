@@ -23,6 +23,8 @@ interface Parts {
   readonly operations: Pick<Operations, 'show' | 'timeline' | 'replay' | 'markHandled' | 'withdrawals' | 'withdrawable'>
   readonly checkNow: (order: { ids: readonly string[]; by: string }) => Promise<CheckedNow[]>
   readonly lmsUrl: string
+  /** Whether the shop gets events. */
+  readonly tellsShop: boolean
 }
 type WithId = { Params: { id: string } }
 
@@ -47,8 +49,7 @@ export function addDelivery(parts: Parts): void {
     const canWithdraw = (withdrawable?.courses.length ?? 0) > 0
     const { base } = site()
     const main =
-      doneHtml(request) +
-      deliveryHtml({ delivery, events, withdrawals, canWithdraw, session, base, lmsUrl: parts.lmsUrl })
+      doneHtml(request) + deliveryHtml({ ...parts, delivery, events, withdrawals, canWithdraw, session, base })
     const title = delivery.request?.email ?? words.untitled
     return sendPage({ reply, site: site(), session, title, current: '/deliveries', main })
   })
@@ -81,11 +82,12 @@ function deliveryHtml(of: {
   events: readonly DeliveryEvent[]
   withdrawals: readonly Withdrawal[]
   canWithdraw: boolean
+  tellsShop: boolean
   session: Session
   base: string
   lmsUrl: string
 }): string {
-  const { delivery, events, withdrawals, canWithdraw, session, base, lmsUrl } = of
+  const { delivery, events, withdrawals, canWithdraw, tellsShop, session, base, lmsUrl } = of
   const here = `${base}/deliveries/${delivery.id}`
   const poll = html`<div hx-get="${here}" hx-trigger="every 3s" hx-target="#delivery" hx-select="#delivery" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none"></div>`
   const payload = Buffer.from(delivery.body).toString('utf8')
@@ -93,7 +95,7 @@ function deliveryHtml(of: {
   return html`<div id="delivery">
 !${isMoving ? poll : ''}
 !${linksHtml(delivery, base)}!${outcomeHtml(delivery)}
-!${actionsHtml({ delivery, session, here, canWithdraw })}
+!${actionsHtml({ delivery, session, here, canWithdraw, tellsShop })}
 <h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
 !${withdrawalsHtml(withdrawals)}
 <h2>${words.timeline}</h2>!${timelineHtml({ events })}
@@ -115,7 +117,7 @@ function linksHtml({ id, request, replaces, replacedBy }: Shown, base: string): 
 }
 
 function factsHtml(delivery: Shown, lmsUrl: string): string {
-  const { id, request, receivedAt, activeAt, dueAt, attempts, form, state, source } = delivery
+  const { id, request, receivedAt, activeAt, dueAt, attempts, form, state, source, webhookId } = delivery
   const rows = [
     [words.state, `${stateHtml(state)} ${testHtml(source)}`],
     ...(request === null ? [] : buyerRows(request, lmsUrl)),
@@ -124,6 +126,7 @@ function factsHtml(delivery: Shown, lmsUrl: string): string {
     ...(dueAt === null ? [] : [[words.due, timeHtml(dueAt)]]),
     [words.attempts, html`${attempts}`],
     source === 'shop' ? [words.form, html`${formName(form)}`] : [words.source, html`${words.sources[source]}`],
+    ...(webhookId === null ? [] : [[words.webhookId, html`<code>${webhookId}</code>`]]),
     [words.id, html`<code>${id}</code>`],
   ]
   return html`<dl class="facts">!${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`).join('')}</dl>`
@@ -139,4 +142,5 @@ function buyerRows({ email, name, family, username }: NonNullable<Shown['request
 }
 
 const formName = (form: string): string =>
-  Object.entries(TEXTS.signature.forms).find(([name]) => name === form)?.[1] ?? form
+  Object.entries({ ...TEXTS.signature.forms, standard: words.standardForm }).find(([name]) => name === form)?.[1] ??
+  form

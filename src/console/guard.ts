@@ -1,9 +1,9 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { readSession } from '../session/cookies.ts'
+import { setHeaders } from '../session/headers.ts'
 import type { Session, Sessions } from '../session/sessions.ts'
 import type { Site } from '../session/site.ts'
-import { setHeaders } from './headers.ts'
 import { messagePage, sendPage } from './layout.ts'
 import { TEXTS } from './texts.ts'
 

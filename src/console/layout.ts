@@ -13,6 +13,7 @@ const PAGES = [
   { path: '/deliveries', label: TEXTS.nav.deliveries },
   { path: '/people', label: TEXTS.nav.people },
   { path: '/refused', label: TEXTS.nav.refused },
+  { path: '/events', label: TEXTS.nav.events },
   { path: '/changes', label: TEXTS.nav.changes },
   { path: '/signature', label: TEXTS.nav.signature },
 ] as const

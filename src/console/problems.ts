@@ -1,6 +1,6 @@
+import { queryText } from '../operations/list-query.ts'
 import type { Overview } from '../operations/operations.ts'
 import { countText, durationText, numberText } from './format.ts'
-import { queryText } from './list-query.ts'
 import { type BreakerView, isOpen, type PausedCourseView } from './live-state.ts'
 import type { RefusedSender } from './refused-page.ts'
 import { fill, fillBoth, TEXTS } from './texts.ts'
@@ -101,10 +101,15 @@ function waitingProblems(of: { overview: Overview; budget: number | null; now: n
 
 function signatureProblems(refusedSenders: readonly RefusedSender[], now: number): Problem[] {
   const found = refusedSenders.find(
-    ({ codes, lastAt }) => (codes.signature ?? 0) >= MANY_REFUSED && lastAt > now - RECENT_MS,
+    (sender) => wrongSignatures(sender) >= MANY_REFUSED && sender.lastAt > now - RECENT_MS,
   )
   if (found === undefined) return []
-  const count = numberText(found.codes.signature ?? 0)
+  const count = numberText(wrongSignatures(found))
   const text = fillBoth(words.refused, { count, address: found.address })
   return [{ grade: 'warning', ...text, path: '/refused', action: words.viewRefused }]
 }
+
+/** Every fault of a signature: the service answers them alike, and the page of refused webhooks names each. */
+const wrongSignatures = ({ codes }: RefusedSender): number =>
+  SIGNATURE_FAULTS.reduce((total, fault) => total + (codes[fault] ?? 0), 0)
+const SIGNATURE_FAULTS = ['signature', 'signature_format', 'webhook_id', 'timestamp', 'too_old', 'too_new'] as const

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
+import { filterOf, type ListQuery, queryText, readQuery } from '../operations/list-query.ts'
 import type { BulkReplay, Operations, Preview } from '../operations/operations.ts'
 import type { Session } from '../session/sessions.ts'
 import type { Site } from '../session/site.ts'
@@ -8,7 +9,6 @@ import { filterHtml } from './filter-description.ts'
 import { countText, numberText, timeHtml } from './format.ts'
 import { formOf, sessionOf } from './guard.ts'
 import { csrfField, sendPage } from './layout.ts'
-import { filterOf, type ListQuery, queryText, readQuery } from './list-query.ts'
 import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.replay

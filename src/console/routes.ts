@@ -5,6 +5,7 @@ import type { Tables } from '../database/schema.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
 import type { CheckedNow } from '../follow-up/check-now.ts'
 import type { Operations } from '../operations/operations.ts'
+import type { ShopEvents } from '../outbox/shop-events.ts'
 import { createSessions, type Sessions } from '../session/sessions.ts'
 import { CONSOLE_PATH, type Site, siteOf } from '../session/site.ts'
 import type { SignIn } from '../sign-in.ts'
@@ -12,6 +13,7 @@ import { addChanges } from './changes-page.ts'
 import { addCorrection } from './correct-page.ts'
 import { addDeliveries } from './deliveries-page.ts'
 import { addDelivery } from './delivery-page.ts'
+import { addEvents } from './events-page.ts'
 import { addGuard } from './guard.ts'
 import { messagePage, sendPage } from './layout.ts'
 import type { LiveState } from './live-state.ts'
@@ -37,6 +39,8 @@ export interface ConsoleParts {
   readonly app: FastifyInstance
   readonly db: Kysely<Tables>
   readonly operations: Operations
+  /** null: LERNITO_EVENTS_URL is not set. */
+  readonly shopEvents: ShopEvents | null
   readonly liveState: LiveState
   readonly lms: LmsCalls
   /** Looks up what the LMS has for these deliveries now, and stores it; see src/follow-up/check-now.ts. */
@@ -135,15 +139,16 @@ function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, 
   addStaticFiles({ scope })
   addOverview({ scope, site, operations, liveState, refusedSenders, now })
   addDeliveries({ scope, site, operations, now })
-  addDelivery({ scope, site, operations, checkNow, lmsUrl })
+  addDelivery({ scope, site, operations, checkNow, lmsUrl, tellsShop: parts.shopEvents !== null })
   addCorrection({ scope, site, operations, lms })
   addWithdrawal({ scope, site, operations, lms, lmsUrl })
   addPeople({ scope, site, operations, lms, checkNow, lmsUrl })
   addForget({ scope, site, operations, forget })
   addTestSale({ scope, site, operations })
   addReplayPages({ scope, site, operations })
+  addEvents({ scope, site, shopEvents: parts.shopEvents })
   addChanges({ scope, site, operations })
   addRefused({ scope, site, refusedSenders })
-  addSignaturePage({ scope, site, secrets })
+  addSignaturePage({ scope, site, secrets, now })
   addSignInPages({ scope, site, signIn, sessions, lmsUrl, clientSecret, now, onSignIn })
 }

@@ -4,6 +4,7 @@ import type { Site } from '../session/site.ts'
 import { type Examined, type Expected, examine } from '../signature/examine.ts'
 import { formOf, sessionOf } from './guard.ts'
 import { csrfField, sendPage } from './layout.ts'
+import { standardHtml } from './standard-result.ts'
 import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.signature
@@ -18,31 +19,49 @@ export function addSignaturePage({
   scope,
   site,
   secrets,
+  now,
 }: {
   scope: FastifyInstance
   site: () => Site
   /** The current one first. */
   secrets: readonly string[]
+  /** In ms since 1970. */
+  now: () => number
 }): void {
   const path = '/signature'
 
   scope.get(path, (request, reply) => {
     const session = sessionOf(request)
-    const main = formHtml({ action: site().base + path, csrf: csrfField(session), body: '', header: '', result: '' })
+    const action = site().base + path
+    const empty = { body: '', header: '', id: '', timestamp: '', result: '' }
+    const main = formHtml({ action, csrf: csrfField(session), ...empty })
     return sendPage({ reply, site: site(), session, title: words.title, current: path, main })
   })
 
   scope.post(path, { config: { unconfirmed: true } }, (request, reply) => {
     const session = sessionOf(request)
     const form = formOf(request)
-    const [body, header] = [form.get('body') ?? '', form.get('header') ?? '']
-    const result = resultHtml(examine({ body, header, secrets }), body)
-    const main = formHtml({ action: site().base + path, csrf: csrfField(session), body, header, result })
+    const field = (name: string): string => form.get(name) ?? ''
+    const [body, header, id, timestamp] = [field('body'), field('header'), field('id'), field('timestamp')]
+    const isStandard = id !== '' || timestamp !== '' || /^\s*v\d/.test(header)
+    const result = isStandard
+      ? standardHtml({ body, id, timestamp, signature: header, secrets, now: now() })
+      : resultHtml(examine({ body, header, secrets }), body)
+    const action = site().base + path
+    const main = formHtml({ action, csrf: csrfField(session), body, header, id, timestamp, result })
     return sendPage({ reply, site: site(), session, title: words.title, current: path, main })
   })
 }
 
-function formHtml(of: { action: string; csrf: string; body: string; header: string; result: string }): string {
+function formHtml(of: {
+  action: string
+  csrf: string
+  body: string
+  header: string
+  id: string
+  timestamp: string
+  result: string
+}): string {
   return html`<p>${words.intro}</p>
 <form method="post" action="${of.action}" hx-post="${of.action}" hx-target="#result" hx-select="#result" class="stack">
 !${of.csrf}
@@ -50,7 +69,11 @@ function formHtml(of: { action: string; csrf: string; body: string; header: stri
 <textarea id="body" name="body" rows="8" spellcheck="false" autocomplete="off" maxlength="65536">
 ${of.body}</textarea>
 <label for="header">${words.header}</label>
-<input id="header" name="header" value="${of.header}" spellcheck="false" autocomplete="off" maxlength="300">
+<input id="header" name="header" value="${of.header}" spellcheck="false" autocomplete="off" maxlength="1500">
+<label for="id">${words.id}</label>
+<input id="id" name="id" value="${of.id}" spellcheck="false" autocomplete="off" maxlength="300">
+<label for="timestamp">${words.timestamp}</label>
+<input id="timestamp" name="timestamp" value="${of.timestamp}" spellcheck="false" autocomplete="off" maxlength="30">
 <button>${words.check}</button>
 </form>
 <div id="result" aria-live="polite">!${of.result}</div>`

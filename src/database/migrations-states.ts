@@ -101,6 +101,15 @@ export const STATE_MIGRATIONS: readonly Migration[] = [
     up: (db) =>
       db.schema.createIndex('withdrawals_due').on('withdrawals').columns(['ended_at', 'due_at', 'id']).execute(),
   },
+  {
+    oldestCode: STATES_LEVEL,
+    up: (db) => db.schema.alterTable('deliveries').addColumn('webhook_id', 'varchar(256)').execute(),
+  },
+  {
+    // One delivery for each webhook-id, whichever replica receives it. Both databases allow any number of nulls.
+    oldestCode: STATES_LEVEL,
+    up: (db) => db.schema.createIndex('deliveries_webhook_id').on('deliveries').column('webhook_id').unique().execute(),
+  },
 ]
 
 /** MySQL commits each statement, so an interrupted migration, or another process now, may have renamed the column. */

@@ -32,6 +32,8 @@ export interface DeliveryRow {
   source: Source
   replaces: string | null
   replaced_by: string | null
+  /** The webhook-id that the delivery first came with; null if the shop signs without one. */
+  webhook_id: string | null
 }
 
 /** The second and further courses of a delivery, so that a search finds it by each. active_at is the delivery's. */
@@ -130,6 +132,44 @@ export interface ConsoleSessionRow {
   renew_at: number
 }
 
+/** An event for the shop that was not delivered yet. `body` is the JSON that is sent, and holds no personal data. */
+export interface OutboxRow {
+  id: string
+  delivery_id: string
+  type: string
+  body: string
+  created_at: number
+  due_at: number
+  /** An attempt that fails after this time is the last one. */
+  expires_at: number
+  attempts: number
+  /** The replica that is sending it. */
+  owner: string | null
+  /** When the last attempt failed: it is sent no more unless an operator sends it again. */
+  failed_at: number | null
+  /** Why the latest attempt failed. */
+  error: string | null
+}
+
+/** What all replicas know of the shop's endpoint for events. There is one row, 'shop'. */
+export interface EndpointRow {
+  name: string
+  /** SHA-256 of LERNITO_EVENTS_URL in hex: another address starts anew. */
+  url_digest: string
+  /** `down`: one event at a time is sent, as a probe. `gone`: it answered 410, and nothing is sent. */
+  state: 'up' | 'down' | 'gone'
+  /** Failed attempts since the latest success. */
+  failures: number
+  /** Since when it is not up. */
+  since: number | null
+  /** When the next probe may be sent. */
+  probe_at: number
+  error: string | null
+  error_at: number | null
+  /** About when it last accepted an event. */
+  sent_at: number | null
+}
+
 export interface MigrationRow {
   id: number
   oldest_code: number
@@ -137,7 +177,7 @@ export interface MigrationRow {
 }
 
 /** Columns with a default: older code inserts rows without them. */
-type Defaults = 'generation' | 'effect_unknown' | 'source' | 'standings' | 'replaces' | 'replaced_by'
+type Defaults = 'generation' | 'effect_unknown' | 'source' | 'standings' | 'replaces' | 'replaced_by' | 'webhook_id'
 
 type WithdrawalDefaults = 'generation' | 'owner' | 'effect_unknown'
 
@@ -151,6 +191,8 @@ export interface Tables {
   withdrawals: Omit<WithdrawalRow, WithdrawalDefaults> & {
     [Name in WithdrawalDefaults]: Generated<WithdrawalRow[Name]>
   }
+  outbox: OutboxRow
+  endpoints: EndpointRow
   counters: CounterRow
   replicas: ReplicaRow
   console_sessions: ConsoleSessionRow

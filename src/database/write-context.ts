@@ -8,4 +8,6 @@ export interface WriteContext {
   readonly newId: () => string
   /** From 0 to 1, as Math.random gives it. */
   readonly random: () => number
+  /** Whether the shop gets events: each change then stores those that it causes, in its own transaction. */
+  readonly hasOutbox: boolean
 }

@@ -161,6 +161,8 @@ export interface Delivery {
   /** The delivery that this one corrects, and the one that corrects it. */
   readonly replaces: string | null
   readonly replacedBy: string | null
+  /** The webhook-id that it first came with; null if the shop signs without one. */
+  readonly webhookId: string | null
 }
 
 /**
@@ -176,6 +178,8 @@ export interface VerifiedWebhook {
   readonly reason: Reason | null
   /** Absent: the shop. */
   readonly source?: Source
+  /** The shop's name for this webhook, if it signs by Standard Webhooks: the same id is the same delivery. */
+  readonly webhookId?: string
 }
 
 /** The result of an attempt. `dueAt` (ms since 1970) is set only if another attempt follows. */
@@ -199,6 +203,7 @@ export type Progress = Pick<Settlement, 'state' | 'outcome' | 'dueAt' | 'generat
 export type EventKind =
   | 'received'
   | 'repeated'
+  | 'id_reused'
   | 'enrolled'
   | 'pre_enrolled'
   | 'claimed'
@@ -214,6 +219,7 @@ export type EventKind =
   | 'withdrawal_requested'
   | 'withdrawal_failed'
   | 'withdrawn'
+  | 'sent_again'
   | 'forgotten'
   | 'bulk_replay_started'
   | 'bulk_replay_stopped'

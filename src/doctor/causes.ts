@@ -1,11 +1,18 @@
 import { oneLine } from '../openedx/failure.ts'
 import { ENROLLING_CAUSES } from './causes-enrolling.ts'
+import { EVENTS_CAUSES } from './causes-events.ts'
 import { LMS_CAUSES } from './causes-lms.ts'
 import { type Cause, OUR_CAUSES } from './causes-ours.ts'
 import { OUTSIDE_CAUSES } from './causes-outside.ts'
 
 /** Everything that doctor can find, by a stable id. */
-export const CAUSES = { ...OUR_CAUSES, ...LMS_CAUSES, ...ENROLLING_CAUSES, ...OUTSIDE_CAUSES } as const
+export const CAUSES = {
+  ...OUR_CAUSES,
+  ...LMS_CAUSES,
+  ...ENROLLING_CAUSES,
+  ...OUTSIDE_CAUSES,
+  ...EVENTS_CAUSES,
+} as const
 export type CauseId = keyof typeof CAUSES
 
 /** A cause that a check found. */

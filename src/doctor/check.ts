@@ -1,6 +1,7 @@
 import type { Inspected, Inspection } from '../database/inspection.ts'
 import type { Token } from '../openedx/token.ts'
 import type { LmsRequest } from '../openedx/transport.ts'
+import type { Resolve } from '../outbox/public-lookup.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Problem } from './causes.ts'
 import type { Probe, Reached, Unreached } from './probe.ts'
@@ -38,6 +39,7 @@ export type CheckId =
   | 'console.application'
   | 'console.sign_in'
   | 'public_url'
+  | 'events.endpoint'
 
 /** The result of a check. `skipped`: it did not run, and `detail` says why. */
 export interface Finding {
@@ -56,6 +58,10 @@ export interface Tools {
   /** A request to the LMS at LERNITO_LMS_URL. */
   readonly askLms: (of: { settings: Settings; request: LmsRequest; token?: string }) => Promise<Reached | Unreached>
   readonly inspect: (settings: Settings) => Promise<Inspected>
+  /** The limit for one connection, ms. */
+  readonly callMs: number
+  /** Looks up host names; absent: the system does. */
+  readonly resolve?: Resolve | undefined
 }
 
 export interface Check {

@@ -1,4 +1,5 @@
 import { inspectDatabase } from '../database/inspect.ts'
+import type { Resolve } from '../outbox/public-lookup.ts'
 import { TIMING } from '../replicas/timing.ts'
 import { ALLOWANCE_CHECKS } from './allowances.ts'
 import { API_CHECKS } from './api.ts'
@@ -6,6 +7,7 @@ import type { Problem } from './causes.ts'
 import type { Check, CheckId, Facts, Finding, Tools } from './check.ts'
 import { CONSOLE_CHECKS } from './console.ts'
 import { ENROLLING_CHECKS } from './enrolling.ts'
+import { EVENTS_CHECKS } from './events.ts'
 import { LMS_CHECKS } from './lms.ts'
 import { OUR_CHECKS } from './ours.ts'
 import { OUTSIDE_CHECKS } from './outside.ts'
@@ -20,6 +22,7 @@ export const CHECKS: readonly Check[] = [
   ...ENROLLING_CHECKS,
   ...CONSOLE_CHECKS,
   ...OUTSIDE_CHECKS,
+  ...EVENTS_CHECKS,
 ]
 
 /** The result of one check. The ids of checks and causes are stable; the texts are not. */
@@ -48,14 +51,17 @@ export async function examine(from: {
   env: Tools['env']
   now: () => number
   deadlines?: Deadlines
+  resolve?: Resolve | undefined
 }): Promise<Result[]> {
-  const { env, now, deadlines = DEADLINES } = from
+  const { env, now, deadlines = DEADLINES, resolve } = from
   const over = AbortSignal.timeout(deadlines.totalMs)
   const { probe, close } = createProbe({ callMs: deadlines.callMs, signal: over, now })
   const tools: Tools = {
     env,
     now,
     probe,
+    callMs: deadlines.callMs,
+    resolve,
     askLms: ({ settings, request: { method, path, body }, token }) => {
       if (method === 'DELETE') throw new Error('doctor deletes nothing')
       const authorization = token === undefined ? {} : { authorization: `JWT ${token}` }

@@ -3,6 +3,7 @@ import type { DeliveryRow } from '../database/schema.ts'
 import { describeOutcome } from '../delivery/describe.ts'
 import type { Outcome, Source, VerifiedWebhook } from '../delivery/types.ts'
 import type { Change, EventDraft, TransactionContext } from './events.ts'
+import { idReused, readAnswers, readKnown, storeWebhookIds } from './known.ts'
 import { toProgress } from './rows.ts'
 import { insertFurtherCourses, searchTermsOf, touchFurtherCourses } from './search-terms.ts'
 
@@ -19,29 +20,61 @@ type AcceptContext = Omit<TransactionContext, 'me'> & { readonly me: string | nu
 /**
  * Stores verified webhooks, all in one transaction. A repeat (same digest) is processed from the beginning on its own
  * row, with a new schedule and without earlier results, because the person may have been unenrolled since. Its new
- * generation prevents an attempt in progress from answering it. Results are in the order of `webhooks`.
+ * generation prevents an attempt in progress from answering it. Another body under a known webhook-id changes nothing and
+ * gets the result of the sale that has the id (decision 23). Results are in the order of `webhooks`.
  */
 export async function accept(context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
-  if (webhooks.length === 0) return []
+  const changes: Change[] = []
+  for (const part of partsOf(webhooks)) changes.push(...(await acceptPart(context, part)))
+  return changes
+}
+
+/** Ends a part before a webhook-id comes with a second body, so that the body that came first is the one that is stored. */
+function partsOf(webhooks: readonly VerifiedWebhook[]): VerifiedWebhook[][] {
+  const parts: VerifiedWebhook[][] = []
+  let part: VerifiedWebhook[] = []
+  let digests = new Map<string, string>()
+  for (const webhook of webhooks) {
+    const { webhookId, digest } = webhook
+    const isReused = webhookId !== undefined && (digests.get(webhookId) ?? digest) !== digest
+    if (parts.length === 0 || isReused) {
+      part = []
+      parts.push(part)
+      digests = new Map()
+    }
+    part.push(webhook)
+    if (webhookId !== undefined) digests.set(webhookId, digest)
+  }
+  return parts
+}
+
+async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
   const { trx } = context
   const candidates = webhooks.map((webhook) => newRow(context, webhook))
-  const sorted = candidates.map(({ row }) => row).sort((a, b) => (a.digest < b.digest ? -1 : 1)) // unsorted, two groups deadlock on MySQL
+  const sorted = candidates
+    .map(({ row }) => row)
+    .sort((a, b) => Number(a.digest > b.digest) - Number(a.digest < b.digest)) // unsorted, two groups deadlock on MySQL
   for (const chunk of inChunks(sorted, sizeOf)) await trx.insertInto('deliveries').ignore().values(chunk).execute()
-  const digests = [...new Set(sorted.map((row) => row.digest))]
-  const stored = await trx.selectFrom('deliveries').select(['id', 'digest']).where('digest', 'in', digests).execute()
-  const idOf = new Map(stored.map((row) => [row.digest, row.id]))
+  const known = await readKnown(context, sorted)
   const accepted = candidates.map(({ row, courses }): Accepted => {
-    const id = idOf.get(row.digest)
-    if (id === undefined) throw new Error(`delivery ${row.id} was not stored`)
+    const id = known.idOf(row)
     return { id, isNew: id === row.id, row, courses }
   })
+  const ours = accepted.filter(({ row }) => !known.isReused(row))
   await insertFurtherCourses(
     context,
-    accepted.flatMap(({ id, isNew, courses }) => (isNew ? [{ id, activeAt: context.at, courses }] : [])),
+    ours.flatMap(({ id, isNew, courses }) => (isNew ? [{ id, activeAt: context.at, courses }] : [])),
   )
-  const repeats = accepted.filter(({ isNew, row }) => !isNew && row.state === 'queued')
+  await storeWebhookIds(context, ours)
+  const repeats = ours.filter(({ isNew, row }) => !isNew && row.state === 'queued')
   const requeued = await requeue(context, new Map(repeats.map((one) => [one.id, one])))
+  const answers = await readAnswers(
+    context,
+    accepted.filter(({ row }) => known.isReused(row)),
+  )
   return accepted.map(({ id, isNew, row }) => {
+    const answer = known.isReused(row) ? answers.get(id) : undefined
+    if (answer !== undefined) return { id, ...answer, drafts: [idReused(id, row)] }
     const { owner, generation } = requeued.get(id) ?? { owner: isNew ? row.owner : null, generation: row.generation }
     const progress = toProgress({ ...row, generation })
     return { id, progress, owner, drafts: draftEvents({ id, isNew, row, outcome: progress.outcome }) }
@@ -53,7 +86,7 @@ function draftEvents({ id, isNew, row, outcome }: Omit<Accepted, 'courses'> & { 
   const received = {
     deliveryId: id,
     kind: isNew ? 'received' : 'repeated',
-    detail: ORIGIN[row.source](row.form),
+    detail: ORIGIN[row.source](row),
     ...test,
   } as const
   if (row.state !== 'rejected') return [received]
@@ -61,10 +94,10 @@ function draftEvents({ id, isNew, row, outcome }: Omit<Accepted, 'courses'> & { 
 }
 
 const ORIGIN = {
-  shop: (form) => `signed over: ${form}`,
+  shop: ({ form, webhook_id }) => `signed over: ${form}${webhook_id === null ? '' : `, webhook-id ${webhook_id}`}`,
   correction: () => 'a correction by an operator',
   test: () => 'a test sale by an operator',
-} as const satisfies Record<Source, (form: string) => string>
+} as const satisfies Record<Source, (row: DeliveryRow) => string>
 
 const sizeOf = ({ body, request, outcome }: DeliveryRow): number =>
   body.length + (request?.length ?? 0) + (outcome?.length ?? 0)
@@ -140,6 +173,7 @@ function newRow({ at, me, newId }: AcceptContext, webhook: VerifiedWebhook): Pic
     source: webhook.source ?? 'shop',
     replaces: null,
     replaced_by: null,
+    webhook_id: webhook.webhookId ?? null,
   }
   return { row, courses }
 }

@@ -3,6 +3,7 @@ import { inChunks } from '../database/chunks.ts'
 import type { Tables } from '../database/schema.ts'
 import type { DeliveryEvent, EventKind, Progress } from '../delivery/types.ts'
 import { count } from './counters.ts'
+import { insertShopEvents } from './outbox.ts'
 import { timeToEnrollmentCounter } from './time-to-enrollment.ts'
 
 export const MAX_ACTOR = 254
@@ -13,6 +14,8 @@ export interface TransactionContext {
   readonly at: number
   readonly me: string
   readonly newId: () => string
+  /** See WriteContext. */
+  readonly hasOutbox: boolean
 }
 
 /** An event before it is stored. */
@@ -36,11 +39,19 @@ export interface Change {
   /** The replica that owns the row now; null: none. */
   readonly owner: string | null
   readonly drafts: readonly EventDraft[]
+  /**
+   * Set if a webhook came under the webhook-id of another sale: the number of course keys of that sale, whose result is
+   * the answer.
+   */
+  readonly courseCount?: number
 }
 
-/** Stores and counts events, in the transaction of the changes that they record. */
+/**
+ * Stores and counts events, in the transaction of the changes that they record, and after these changes. Those that
+ * concern the shop are stored in the outbox too, if there is one.
+ */
 export async function insertEvents(
-  { trx, at, newId }: Omit<TransactionContext, 'me'>,
+  { trx, at, newId, hasOutbox }: Omit<TransactionContext, 'me'>,
   drafts: readonly EventDraft[],
 ): Promise<DeliveryEvent[]> {
   const events = drafts.map((draft) => ({ ...draft, id: newId(), at, actor: draft.actor?.slice(0, MAX_ACTOR) ?? null }))
@@ -52,6 +63,7 @@ export async function insertEvents(
   for (const chunk of inChunks(rows, ({ detail }) => detail.length)) {
     await trx.insertInto('events').values(chunk).execute()
   }
+  if (hasOutbox) await insertShopEvents({ trx, at }, events)
   const times = events.flatMap(({ timeToEnrollmentMs }) =>
     timeToEnrollmentMs === undefined ? [] : [timeToEnrollmentCounter(timeToEnrollmentMs)],
   )

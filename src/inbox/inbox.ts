@@ -1,5 +1,5 @@
 import { isUnreachable } from '../database/availability.ts'
-import type { Delivery, DeliveryEvent, Progress, Settlement, VerifiedWebhook } from '../delivery/types.ts'
+import type { Delivery, DeliveryEvent, Settlement, VerifiedWebhook } from '../delivery/types.ts'
 import { AppError } from '../errors.ts'
 import { pause as wait } from '../pause.ts'
 import { createWakeUp } from '../wake-up.ts'
@@ -9,7 +9,7 @@ import { createClockRollback } from './clock-rollback.ts'
 import { createGroupCommit } from './group-commit.ts'
 import { createRemoteDeliveries } from './remote-deliveries.ts'
 import type { Store } from './store.ts'
-import type { Inbox } from './types.ts'
+import type { Inbox, Submitted } from './types.ts'
 import { createWaiters } from './waiters.ts'
 import type { Write, Written } from './write.ts'
 
@@ -104,18 +104,19 @@ async function submit(
   { write, publish, paused, closing, waiters, remote, wakeUp }: State,
   webhook: VerifiedWebhook,
   deadline: number | null,
-): Promise<{ id: string; progress: Progress | null }> {
-  const { id, progress, owner, events } = await write({ kind: 'accept', webhook }).catch(notStored)
+): Promise<Submitted> {
+  const { id, progress, owner, courseCount, events } = await write({ kind: 'accept', webhook }).catch(notStored)
   for (const event of events) publish(event)
-  if (progress.state !== 'queued') return { id, progress }
+  const of = { id, ...(courseCount === undefined ? {} : { courseCount }) }
+  if (progress.state !== 'queued') return { ...of, progress }
   if (deadline === null || paused || closing.signal.aborted) {
     wakeUp.wake()
-    return { id, progress: null }
+    return { ...of, progress: null }
   }
   const settled = waiters.wait({ id, generation: progress.generation, deadline })
   const unfollow = remote.follow(id, owner)
   wakeUp.wake()
-  return { id, progress: await settled.finally(unfollow) }
+  return { ...of, progress: await settled.finally(unfollow) }
 }
 
 async function claim(state: State, max: number, signal: AbortSignal): Promise<Delivery[]> {

@@ -20,6 +20,8 @@ interface InboxOptions {
   /** No attempt is scheduled further ahead than this, ms. */
   longestWaitMs: number
   random: () => number
+  /** Whether the shop gets events. */
+  hasOutbox: boolean
   /** Called with each event after it is stored. */
   publish: (event: DeliveryEvent) => void
   /** Called with each unexpected error. The work is retried. */
@@ -42,6 +44,7 @@ export function openInbox({
   now: wall,
   longestWaitMs,
   random,
+  hasOutbox,
   publish,
   onError,
   onAvailability,
@@ -52,7 +55,7 @@ export function openInbox({
   const database = openDatabase({ url, serve: true, idleTimeoutMs: deadAfterMs / 2 })
   const clock = createDatabaseClock({ database, wall })
   const { now } = clock
-  const context = { database, now, newId: createIds({ now }), random }
+  const context = { database, now, newId: createIds({ now }), random, hasOutbox }
   const availability = createAvailability({
     database,
     onChange: (reason) => {

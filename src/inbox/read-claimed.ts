@@ -48,6 +48,7 @@ async function removeUnreadable({
   now,
   newId,
   random,
+  hasOutbox,
   me,
   reasons,
 }: ReplicaContext & { reasons: ReadonlyMap<string, Reason> }): Promise<DeliveryEvent[]> {
@@ -72,7 +73,7 @@ async function removeUnreadable({
       }
       const ids = drafts.map(({ deliveryId }) => deliveryId)
       await touchFurtherCourses({ trx, at }, ids)
-      return insertEvents({ trx, at, newId }, drafts)
+      return insertEvents({ trx, at, newId, hasOutbox }, drafts)
     },
     isStored: areStored,
   })

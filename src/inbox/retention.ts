@@ -81,6 +81,27 @@ export async function purgeAuditStep({ db, before }: { db: Kysely<Tables>; befor
   return old.length
 }
 
+/** How long an event that the shop does not have is kept at least: longer than it is sent again and again. */
+const UNSENT_MS = 7 * DAY_MS
+
+/**
+ * Deletes events that the shop never got and that are older than `before` (ms since 1970): one step of at most 200. They
+ * were given up, or nothing sends them any more.
+ */
+export async function purgeOutboxStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
+  const old = await db
+    .selectFrom('outbox')
+    .select('id')
+    .where('id', '<', idPrefix(before))
+    .orderBy('id')
+    .limit(STEP)
+    .execute()
+  if (old.length === 0) return 0
+  const ids = old.map(({ id }) => id)
+  await db.deleteFrom('outbox').where('id', 'in', ids).execute()
+  return ids.length
+}
+
 /** Deletes what is older than `days`, every hour, until the signal is aborted. Replicas may do it at the same time. */
 export function runRetention({
   db,
@@ -110,6 +131,7 @@ export function runRetention({
         return deliveries
       })
       await inSteps(() => purgeAuditStep({ db, before }))
+      await inSteps(() => purgeOutboxStep({ db, before: Math.min(before, now() - UNSENT_MS) }))
     } finally {
       if (purged > 0) onPurged(purged)
     }

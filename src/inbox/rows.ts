@@ -57,6 +57,7 @@ export function toDelivery(row: DeliveryRow): Delivery {
     source: row.source,
     replaces: row.replaces,
     replacedBy: row.replaced_by,
+    webhookId: row.webhook_id,
   }
 }
 

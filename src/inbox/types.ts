@@ -1,12 +1,20 @@
 import type { Delivery, Progress, Settlement, VerifiedWebhook } from '../delivery/types.ts'
 
+/** `progress`: null if there was no result in time. */
+export interface Submitted {
+  readonly id: string
+  readonly progress: Progress | null
+  /** Set if the webhook-id is that of another sale: the number of course keys of that sale, whose progress this is. */
+  readonly courseCount?: number
+}
+
 /** The queue as the webhook and the worker use it. Neither knows the other. */
 export interface Inbox {
   /**
    * Stores the webhook, then waits until its delivery is settled or it is clear that it won't be before `deadline` (ms
    * since 1970; null: don't wait). Throws AppError database.unreachable if nothing was stored.
    */
-  submit(webhook: VerifiedWebhook, deadline: number | null): Promise<{ id: string; progress: Progress | null }>
+  submit(webhook: VerifiedWebhook, deadline: number | null): Promise<Submitted>
   /**
    * Claims up to `max` due deliveries, oldest first, and all that a sender waits for; waits until there is at least one.
    * A person has one claimed delivery at a time, until it is settled or released. Resolves to none only after the signal

@@ -10,7 +10,7 @@ export type Write =
   | { readonly kind: 'accept'; readonly webhook: VerifiedWebhook }
   | ({ readonly kind: 'settle' } & SettleRequest)
 
-export interface Written extends Pick<Change, 'id' | 'progress' | 'owner'> {
+export interface Written extends Pick<Change, 'id' | 'progress' | 'owner' | 'courseCount'> {
   readonly events: readonly DeliveryEvent[]
 }
 
@@ -33,13 +33,13 @@ export async function writeGroup(writer: Writer, writes: readonly Write[]): Prom
 
 /** null: the others have pruned this replica, and nothing is stored. */
 function writeAsMember(writer: Writer, writes: readonly Write[]): Promise<Written[] | null> {
-  const { database, random, now, newId, replicas } = writer
+  const { database, random, now, newId, hasOutbox, replicas } = writer
   return inTransaction({
     database,
     random,
     body: async (trx) => {
       const me = await replicas.beat(trx)
-      return me === null ? null : writeAll({ trx, at: now(), me, newId }, writes)
+      return me === null ? null : writeAll({ trx, at: now(), me, newId, hasOutbox }, writes)
     },
     isStored: async (trx, written) =>
       areStored(

@@ -1,9 +1,34 @@
+import { EVENT_WEBHOOKS } from './events.ts'
 import { SCHEMAS, type SchemaName } from './schemas.ts'
 
 const FORMS =
   'HMAC-SHA256 with the shared secret, as 64 lower-case hex digits. The signature is of the raw body, or of its JSON as ' +
   'Python writes it with sorted keys: json.dumps(body, sort_keys=True), with or without separators=(",", ":") and ' +
   'ensure_ascii=False.'
+
+const STANDARD =
+  'Standard Webhooks 1.0: "v1," and the HMAC-SHA256 of the webhook-id, the webhook-timestamp and the raw body, joined with ' +
+  'dots, in base64; at most 20 signatures, separated by spaces. The key is what follows whsec_ in the secret, decoded ' +
+  'from base64, or else the secret as UTF-8. If this header is there, X-Lernito-Signature is ignored.'
+
+/** The other two headers of Standard Webhooks. Without webhook-signature, they are ignored. */
+const STANDARD_PARAMETERS = [
+  {
+    name: 'webhook-id',
+    in: 'header',
+    description:
+      "Required with webhook-signature: the shop's name for this webhook, which it keeps when it sends the webhook again. " +
+      'Another sale under a known id is not processed, and gets the answer of the first one.',
+    schema: { type: 'string', pattern: '^[!-~]{1,256}$' },
+  },
+  {
+    name: 'webhook-timestamp',
+    in: 'header',
+    description:
+      "Required with webhook-signature: the time in whole seconds since 1970, at most 300 from the service's clock.",
+    schema: { type: 'string', pattern: '^(0|[1-9][0-9]{0,11})$' },
+  },
+]
 
 const DELIVERY = {
   'X-Lernito-Delivery': {
@@ -42,7 +67,7 @@ const ANSWERS = {
     headers: DELIVERY,
     content: json({ anyOf: [ref('Invalid'), ref('Refused')] }),
   },
-  401: answer('The signature is missing or wrong.', 'Refused'),
+  401: answer('The signature is missing, wrong or too old.', 'Refused'),
   408: answer(
     'The request took too long: over 5 seconds for the headers, or over 10 in total. Nothing is stored.',
     'Refused',
@@ -63,7 +88,8 @@ const webhook = (operation: string, summary: string) => ({
     operationId: `${operation}`,
     summary,
     tags: ['webhook'],
-    security: [{ signature: [] }],
+    security: [{ signature: [] }, { standardWebhooks: [] }],
+    parameters: STANDARD_PARAMETERS,
     requestBody: { required: true, content: json(ref('Sale')) },
     responses: ANSWERS,
   },
@@ -74,6 +100,31 @@ const webhook = (operation: string, summary: string) => ({
     responses: { 200: answer('A description.', 'Description') },
   },
 })
+
+const STATUS_ANSWERS = {
+  200: answer('The state and the result of each delivery.', 'Status'),
+  400: {
+    description: 'Not JSON, or invalid fields.',
+    content: json({ anyOf: [ref('Invalid'), ref('Refused')] }),
+  },
+  401: ANSWERS[401],
+  408: answer('The request took too long: over 5 seconds for the headers, or over 10 in total.', 'Refused'),
+  413: ANSWERS[413],
+  415: ANSWERS[415],
+  431: ANSWERS[431],
+  503: answer('The service is too busy, stopping, or has no database. Ask again.', 'Refused', RETRY_AFTER),
+}
+
+const STATUS = {
+  post: {
+    operationId: 'status',
+    summary: 'Ask for the results of sales',
+    tags: ['webhook'],
+    security: [{ signature: [] }],
+    requestBody: { required: true, content: json(ref('StatusRequest')) },
+    responses: STATUS_ANSWERS,
+  },
+}
 
 const get = (operationId: string, summary: string, responses: object) => ({
   get: { operationId, summary, tags: ['health'], responses },
@@ -91,11 +142,13 @@ export const openApiDocument = ({ version }: { version: string }) => ({
   servers: [{ url: '/' }],
   tags: [
     { name: 'webhook', description: 'The requests of the shop.' },
+    { name: 'events', description: 'What the service posts to the shop.' },
     { name: 'health', description: 'The checks of a load balancer or a cluster.' },
   ],
   paths: {
     '/api/lernito/webhook/': webhook('sell', 'Enroll a buyer'),
     '/lernito/webhook/': webhook('sellAtOldPath', 'The same, at the path of the original plugin'),
+    '/api/lernito/status/': STATUS,
     '/healthz': get('alive', 'Whether the process is alive and not stopping', {
       200: answer('It is alive.', 'Alive'),
       503: answer('It is stopping.', 'Stopping'),
@@ -113,9 +166,11 @@ export const openApiDocument = ({ version }: { version: string }) => ({
       },
     },
   },
+  webhooks: EVENT_WEBHOOKS,
   components: {
     securitySchemes: {
       signature: { type: 'apiKey', in: 'header', name: 'X-Lernito-Signature', description: FORMS },
+      standardWebhooks: { type: 'apiKey', in: 'header', name: 'webhook-signature', description: STANDARD },
     },
     schemas: SCHEMAS,
   },

@@ -1,16 +1,5 @@
-/** The characters that Python's `str.strip` removes. What `\s` matches differs from this, and between engines. */
-const SPACE = '\\t-\\r\\u001c- \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
-/** Not empty after trimming, and without NUL. */
-const PATTERN = `^[^\\u0000]*[^${SPACE}\\u0000][^\\u0000]*$`
-
-const text = (description: string, more: object = {}) => ({
-  description,
-  type: ['string', 'number'],
-  minLength: 1,
-  maxLength: 255,
-  pattern: PATTERN,
-  ...more,
-})
+import { DELIVERY_SCHEMAS } from './delivery-schemas.ts'
+import { closed, text } from './schema-parts.ts'
 
 /** The payload of a webhook. The descriptions state what a schema can't; docs/reference/webhook.md has every rule. */
 const Sale = {
@@ -51,13 +40,6 @@ const Sale = {
     },
   ],
 }
-
-const closed = (properties: Readonly<Record<string, unknown>>, optional: readonly string[] = []) => ({
-  type: 'object',
-  required: Object.keys(properties).filter((name) => !optional.includes(name)),
-  properties,
-  additionalProperties: false,
-})
 
 const complaints = { type: 'array', items: { type: 'string' }, minItems: 1 }
 
@@ -100,6 +82,17 @@ const Ready = closed({ status: { const: 'ready' } })
 const NotReady = closed({ status: { const: 'not ready' }, reason: { type: 'string' } })
 
 /** The requests and the answers, as JSON Schema. */
-export const SCHEMAS = { Sale, Done, Refused, Invalid, Description, Alive, Stopping, Ready, NotReady } as const
+export const SCHEMAS = {
+  Sale,
+  Done,
+  Refused,
+  Invalid,
+  Description,
+  ...DELIVERY_SCHEMAS,
+  Alive,
+  Stopping,
+  Ready,
+  NotReady,
+} as const
 
 export type SchemaName = keyof typeof SCHEMAS

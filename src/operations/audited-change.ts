@@ -17,7 +17,7 @@ export interface AuditedResult<Result> {
  * `others` appear only in the timelines of their deliveries.
  */
 export async function auditedChange<Result>(
-  { database, now, newId, random }: WriteContext,
+  { database, now, newId, random, hasOutbox }: WriteContext,
   change: (
     context: AuditedContext,
   ) => Promise<{ result: Result; listed: readonly EventDraft[]; others?: readonly EventDraft[] }>,
@@ -26,7 +26,7 @@ export async function auditedChange<Result>(
     database,
     random,
     body: async (trx) => {
-      const writing = { trx, at: now(), newId }
+      const writing = { trx, at: now(), newId, hasOutbox }
       const { result, listed, others = [] } = await change(writing)
       const events = await insertEvents(writing, await withTests(writing, [...listed, ...others]))
       await insertAudit(writing, events.slice(0, listed.length))

@@ -26,6 +26,7 @@ const COLUMNS: readonly (readonly [name: string, of: (one: Summary) => string])[
   ['source', ({ source }) => source],
   ['reason', ({ outcome }) => outcome?.reason?.code ?? ''],
   ['reason_about', ({ outcome }) => outcome?.reason?.subject ?? ''],
+  ['webhook_id', ({ webhookId }) => webhookId ?? ''],
 ]
 
 /**

@@ -86,6 +86,7 @@ async function summaries({
       'username',
       'course',
       'source',
+      'webhook_id',
     ])
     .where('id', 'in', ids)
     .execute()
@@ -106,6 +107,7 @@ async function summaries({
       dueAt: row.due_at,
       outcome: orNull(readOutcome, row.outcome),
       source: row.source,
+      webhookId: row.webhook_id,
     }
     return [summary]
   })

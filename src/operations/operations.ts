@@ -22,6 +22,8 @@ export interface Summary {
   /** null if there is no result yet, or if the stored result can't be read. */
   readonly outcome: Outcome | null
   readonly source: Source
+  /** The webhook-id that it first came with; null if the shop signs without one. */
+  readonly webhookId: string | null
 }
 
 export interface Page<Item> {

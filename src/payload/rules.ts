@@ -52,7 +52,7 @@ export function readPayload(json: Json): Payload {
   const family = readText(json.get('family'), TEXT)
   const username = readText(json.get('username'), TEXT)
   const email = readText(json.get('email'), EMAIL)
-  const courseIds = readCourseIds(json.get('courseIds'))
+  const courseIds = readTexts(json.get('courseIds'))
   if ('errors' in name || 'errors' in family || 'errors' in username || 'errors' in email || 'errors' in courseIds) {
     return { errors: errorsOf({ name, family, username, email, courseIds }) }
   }
@@ -102,7 +102,8 @@ function readText(node: Json | undefined, rule: TextRule): Read<string> {
   return errors.length > 0 ? { errors } : { value }
 }
 
-function readCourseIds(node: Json | undefined): Read<readonly string[], FieldErrors[string]> {
+/** A list of texts, by the rules for a text. */
+export function readTexts(node: Json | undefined): Read<readonly string[], FieldErrors[string]> {
   if (node === undefined) return { errors: [REQUIRED] }
   if (node === null) return { errors: [NULL] }
   if (!isArray(node)) return { errors: [`Expected a list of items but got type "${pythonType(node)}".`] }

@@ -3,6 +3,7 @@ import { type ConsoleParts, consoleRoutes } from '../console/routes.ts'
 import type { SignInEvent } from '../console/sign-in-pages.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
 import { createOperations } from '../operations/create-operations.ts'
+import { createShopEvents } from '../outbox/shop-events.ts'
 import { callbackOf, siteOf } from '../session/site.ts'
 import type { Settings } from '../settings/settings.ts'
 import { createSignIn } from '../sign-in.ts'
@@ -11,6 +12,7 @@ import type { Observer } from '../telemetry/observer.ts'
 import { VERSION } from '../version.ts'
 import { createForget } from './forget.ts'
 import { createLmsCalls } from './lms-calls.ts'
+import { hasOutbox } from './outbox.ts'
 import type { createWork } from './work.ts'
 
 const LOOPBACK = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/
@@ -78,6 +80,7 @@ function addConsole({
       publish: observer.onEvent,
       onDue: inbox.claimOrphansSoon,
     }),
+    shopEvents: hasOutbox(settings) ? createShopEvents({ context, guard, publish: observer.onEvent }) : null,
     liveState: { breaker: work.breakerState, pausedCourses: work.pausedCourses, budget: work.budgetFullness },
     lms: createLmsCalls(work.lmsAccess),
     checkNow: work.checkNow,

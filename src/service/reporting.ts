@@ -1,5 +1,6 @@
 import type { openInbox } from '../inbox/open-inbox.ts'
 import { readBacklog } from '../operations/overview.ts'
+import { readOutboxBacklog } from '../outbox/list-events.ts'
 import type { Settings } from '../settings/settings.ts'
 import { errorFields, type Log } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
@@ -36,7 +37,9 @@ export function createReporting({
     databaseReason: () => sources().opened.availability.reason(),
     backlog: () => {
       const { availability, database } = sources().opened
-      return availability.guard(() => readBacklog(database.db))
+      return availability.guard(async () => {
+        return { ...(await readBacklog(database.db)), outbox: await readOutboxBacklog(database.db) }
+      })
     },
   })
   const notifier = createNotifierFor({ settings, log })

@@ -10,7 +10,8 @@ import { type Metrics, metricsRoute } from '../telemetry/metrics.ts'
 import type { Observer } from '../telemetry/observer.ts'
 import { VERSION } from '../version.ts'
 import { createRefusals, type Refuser } from '../webhook/refusals.ts'
-import { BODY_LIMIT, WEBHOOK_PATHS, webhookRoutes } from '../webhook/route.ts'
+import { BODY_LIMIT, type OfShop, WEBHOOK_PATHS, webhookRoutes } from '../webhook/route.ts'
+import { STATUS_PATH, type StatusOf, statusRoute } from '../webhook/status-route.ts'
 import { reportFloods } from './floods.ts'
 
 interface ServerParts {
@@ -18,6 +19,7 @@ interface ServerParts {
   readonly log: Log
   readonly now: () => number
   readonly inbox: Pick<Inbox, 'submit'>
+  readonly statusOf: StatusOf
   /** The secrets of the webhook, the current one first. */
   readonly secrets: readonly string[]
   readonly metrics: Metrics
@@ -39,6 +41,7 @@ export function buildServer({
   log,
   now,
   inbox,
+  statusOf,
   secrets,
   metrics,
   observer,
@@ -56,19 +59,25 @@ export function buildServer({
     onRefused: (refused) => observer.onRequestRefused(refused, requests.note(refused)),
   })
   reportFloods({ app, refusals: [requests, webhooks], onFlood: observer.onFlood })
-  shedLoad({ app, paths: WEBHOOK_PATHS, bodyLimit: BODY_LIMIT, onBegin: observer.onBusy, onEnd: observer.onCalm })
+  shedLoad({
+    app,
+    paths: [...WEBHOOK_PATHS, STATUS_PATH],
+    bodyLimit: BODY_LIMIT,
+    onBegin: observer.onBusy,
+    onEnd: observer.onCalm,
+  })
   healthRoutes({ app, leaving, ready: async () => databaseReason() })
   openApiRoute({ app, version: VERSION })
   metricsRoute({ app, metrics })
-  webhookRoutes({
+  const ofShop: OfShop = {
     app,
-    inbox,
     secrets,
-    answerWithinMs: settings.LERNITO_ANSWER_WITHIN_MS,
     now,
     onRefused: (refused) => observer.onRefused(refused, webhooks.note(refused)),
-    onAnswer: metrics.onAnswer,
     onPreviousSecret: observer.onPreviousSecret,
-  })
+  }
+  const answerWithinMs = settings.LERNITO_ANSWER_WITHIN_MS
+  webhookRoutes({ ...ofShop, inbox, answerWithinMs, onAnswer: metrics.onAnswer })
+  statusRoute({ ...ofShop, statusOf })
   return { app, refusers: webhooks.top }
 }

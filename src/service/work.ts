@@ -11,20 +11,24 @@ import type { Lms } from '../openedx/lms.ts'
 import { runBulkReplays } from '../operations/bulk-replay-loop.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Observer } from '../telemetry/observer.ts'
+import type { WakeUp } from '../wake-up.ts'
 import { createCheckNow, startFollowUp } from './follow-up.ts'
 import { createCallBudget } from './lms.ts'
+import { startOutbox } from './outbox.ts'
 import { startWithdrawals } from './withdrawals.ts'
 
 interface WorkParts {
   readonly settings: Settings
   readonly opened: Pick<
     ReturnType<typeof openInbox>,
-    'database' | 'inbox' | 'context' | 'replicas' | 'availability' | 'now'
+    'database' | 'inbox' | 'context' | 'replicas' | 'availability' | 'lease' | 'now'
   >
   readonly lms: Lms
   /** How many calls may be in flight at once: `most` is the upper limit, `now` the current limit. */
   readonly concurrency: { readonly most: number; readonly now: () => number }
   readonly observer: Observer
+  /** Woken when an event for the shop was stored. */
+  readonly outboxWakeUp: WakeUp
   readonly random: () => number
   /** From the start of a round of the follow-up to the next one, ms. */
   readonly followUpMs: number
@@ -33,8 +37,8 @@ interface WorkParts {
 }
 
 /**
- * The background work of the service: it enrolls, follows up pre-enrolled buyers, replays what operators ordered, and
- * deletes old deliveries.
+ * The background work of the service: it enrolls, follows up pre-enrolled buyers, sends events to the shop, replays
+ * what operators ordered, and deletes old deliveries.
  */
 export function createWork(parts: WorkParts) {
   const { settings, opened, lms, concurrency, observer, random, signal } = parts
@@ -83,6 +87,7 @@ export function createWork(parts: WorkParts) {
         runWorker({ inbox, breaker, breakers, budget, options, concurrency, now, random, onError, signal }),
         startFollowUp({ ...parts, intervalMs: parts.followUpMs, breaker, budget }),
         startWithdrawals({ ...parts, breaker, budget }),
+        startOutbox({ ...parts, wakeUp: parts.outboxWakeUp }),
         maintain(parts),
       ])
     },

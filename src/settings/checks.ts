@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isCourseKey } from '../course-key.ts'
+import { isPrivateAddress } from '../network.ts'
 
 const SAMPLES = ['your_secret', 'your_webhook_secret', '123456']
 
@@ -11,6 +12,22 @@ export const webhookSecret = z
   .refine((text) => !SAMPLES.includes(text.toLowerCase()), {
     error: 'is a sample from the documentation. Use a secret of your own, for example from: openssl rand -hex 32',
   })
+  .refine((text) => standardKeyLength(text) !== null, {
+    error:
+      'begins with whsec_, so the rest must be base64 of at least 8 bytes. Create one of 32: openssl rand -base64 32',
+  })
+
+const STANDARD = /^whsec_((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?)$/
+
+/**
+ * How many bytes the key of Standard Webhooks has that a secret stands for: after whsec_, the rest as base64; otherwise
+ * the secret itself. null if that can't be used.
+ */
+export function standardKeyLength(secret: string): number | null {
+  if (!secret.startsWith('whsec_')) return Buffer.byteLength(secret)
+  const length = Buffer.from(STANDARD.exec(secret)?.[1] ?? '', 'base64').length
+  return length < 8 ? null : length
+}
 
 /** A whole number from `least` to `most`, both included. */
 export const wholeNumber = (least: number, most: number) =>
@@ -37,6 +54,40 @@ export const httpUrlWithQuery = z
   .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
     error: 'must be a URL that begins with https:// or http://',
   })
+
+/**
+ * The address that gets events: https, or http to a host on this machine or in a private network that is written as an
+ * address, or as localhost.
+ */
+export const eventsUrl = z
+  .string()
+  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
+    error: 'must be a URL that begins with https://, for example https://shop.example.com/lernito-events',
+    abort: true,
+  })
+  .refine((text) => new URL(text).username === '' && new URL(text).password === '' && !text.includes('#'), {
+    error: 'must be a URL without user name, password and #',
+    abort: true,
+  })
+  .refine((text) => new URL(text).protocol === 'https:' || isPrivateHost(new URL(text).hostname), {
+    error:
+      'must begin with https://. Only an address of this machine or of a private network, such as 127.0.0.1, may be http://',
+  })
+
+function isPrivateHost(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '')
+  return host === 'localhost' || (isIP(host) !== 0 && isPrivateAddress(host))
+}
+
+/** The key for signing events, as Standard Webhooks writes it: whsec_ and base64 of 24 to 64 bytes. */
+export const eventsSecret = z
+  .string()
+  .refine((text) => text.startsWith('whsec_') && isKeyLength(standardKeyLength(text) ?? 0), {
+    error:
+      'must be whsec_ followed by 24 to 64 random bytes in base64, for example: echo "whsec_$(openssl rand -base64 32)"',
+  })
+
+const isKeyLength = (bytes: number): boolean => bytes >= 24 && bytes <= 64
 
 /** A number of hops, or a list of addresses and networks. */
 export const trustedProxies = z

@@ -7,6 +7,9 @@ import { warningsFor } from './warnings.ts'
 const NO_CHECK =
   'NODE_TLS_REJECT_UNAUTHORIZED=0 turns off the check of certificates: an attacker on the network could steal the token. Remove it. For a certificate authority of your own, set NODE_EXTRA_CA_CERTS to the file of its certificate.'
 
+/** Neither works without the other. */
+const EVENTS: readonly string[] = ['LERNITO_EVENTS_URL', 'LERNITO_EVENTS_SECRET']
+
 type Env = Readonly<Record<string, string | undefined>>
 
 /**
@@ -20,6 +23,10 @@ export function readSettings({ env }: { env: Env }): { settings: Settings; warni
   for (const { path, message } of result.error?.issues ?? []) {
     const name = String(path[0])
     if (!wrong.has(name)) wrong.set(name, `${name} ${message}.`) // the first error of each is enough
+  }
+  for (const [one, other] of [EVENTS, [...EVENTS].reverse()]) {
+    if (one === undefined || other === undefined || given[one] === undefined || given[other] !== undefined) continue
+    if (!wrong.has(other)) wrong.set(other, `${other} is missing. ${one} needs it: set both, or none.`)
   }
   const lines = [...(env.NODE_TLS_REJECT_UNAUTHORIZED === '0' ? [NO_CHECK] : []), ...wrong.values()]
   if (!result.success || lines.length > 0) throw new AppError('settings.invalid', lines.join('\n'))

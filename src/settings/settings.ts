@@ -2,6 +2,8 @@ import { z } from 'zod'
 import {
   courseModes,
   databaseUrl,
+  eventsSecret,
+  eventsUrl,
   httpUrl,
   httpUrlWithQuery,
   needed,
@@ -24,7 +26,8 @@ const about = z.registry<About>()
 /** Every setting once: its name, meaning, default and check. */
 export const SETTINGS_SCHEMA = z.object({
   LERNITO_WEBHOOK_SECRET: webhookSecret.register(about, {
-    meaning: 'The secret that the shop signs its webhooks with.',
+    meaning:
+      'The secret that the shop signs its webhooks with. For Standard Webhooks, what follows whsec_ is read as base64.',
     example: 'the output of: openssl rand -hex 32',
     secret: true,
   }),
@@ -120,6 +123,17 @@ export const SETTINGS_SCHEMA = z.object({
   LERNITO_NOTIFY_URL: httpUrlWithQuery.optional().register(about, {
     meaning:
       'The address to which the service posts {"text": …} when an operator must act: an incoming webhook of Slack, Mattermost or another chat.',
+    secret: true,
+  }),
+  LERNITO_EVENTS_URL: eventsUrl.optional().register(about, {
+    meaning:
+      "The shop's endpoint for events: the service posts the result of each sale there. A host name must not resolve to a private address; an address may be private. Needs LERNITO_EVENTS_SECRET.",
+    example: 'https://shop.example.com/lernito-events',
+  }),
+  LERNITO_EVENTS_SECRET: eventsSecret.optional().register(about, {
+    meaning:
+      'The secret that the service signs events with, by Standard Webhooks: whsec_ and base64 of 24 to 64 bytes.',
+    example: 'the output of: echo "whsec_$(openssl rand -base64 32)"',
     secret: true,
   }),
   LERNITO_LOG_LEVEL: z

@@ -1,8 +1,11 @@
 import { BlockList, isIP } from 'node:net'
+import { standardKeyLength } from './checks.ts'
 import { SETTINGS, type Settings } from './settings.ts'
 
 /** A shorter secret gets a warning. It is accepted, because the shop may use it already. */
 export const GOOD_SECRET_LENGTH = 16
+/** What Standard Webhooks asks for of a secret that begins with whsec_. */
+const GOOD_KEY_BYTES = 24
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -26,8 +29,14 @@ export function warningsFor({ env, settings }: { env: Env; settings: Settings })
 function aboutSecret([name, secret]: [string, string | undefined]): string[] {
   if (secret === undefined) return []
   const short = `${name} is shorter than ${GOOD_SECRET_LENGTH} characters and could be guessed. Agree on a longer one with the shop.`
+  const key = `${name} stands for a key of fewer than ${GOOD_KEY_BYTES} bytes, which Standard Webhooks asks for. Agree on a longer one with the shop.`
+  const isShortKey = secret.startsWith('whsec_') && (standardKeyLength(secret) ?? 0) < GOOD_KEY_BYTES
   const spaces = `${name} begins or ends with white space. If the shop's secret does not, every signature is refused.`
-  return [...(secret.length < GOOD_SECRET_LENGTH ? [short] : []), ...(secret.trim() !== secret ? [spaces] : [])]
+  return [
+    ...(secret.length < GOOD_SECRET_LENGTH ? [short] : []),
+    ...(isShortKey ? [key] : []),
+    ...(secret.trim() !== secret ? [spaces] : []),
+  ]
 }
 
 /** The names in the environment that look like settings but are not. */

@@ -41,7 +41,7 @@ export interface Examined {
  * @param from.secrets the current one first
  */
 export function examine(from: { body: string; header: string; secrets: readonly string[] }): Examined {
-  const body = from.body.replaceAll('\r\n', '\n')
+  const body = asSent(from.body)
   const json = jsonOf(body)
   const headers = readings(from.header)
   const texts = variants(body)
@@ -70,6 +70,12 @@ export function examine(from: { body: string; header: string; secrets: readonly 
   }
 }
 
+/** A browser sends a text field with CRLF for each line break. */
+export const asSent = (field: string): string => field.replaceAll('\r\n', '\n')
+
+/** Why the body in a text field is not JSON, or null. */
+export const jsonProblem = (field: string): string | null => jsonOf(asSent(field)).problem
+
 function jsonOf(body: string): { value: Json; problem: string | null } {
   try {
     return { value: readJson(body === '' ? '{}' : body), problem: null }
@@ -95,9 +101,11 @@ function readings(header: string): { value: string; adjustments: Adjustment[] }[
   ]
 }
 
+type LineBreaks = Extract<Adjustment, 'line_breaks' | 'last_line_break'>
+
 /** The possible bodies before a text field or an editor changed the line breaks. */
-function variants(body: string): { body: string; adjustments: Adjustment[] }[] {
-  const others: { body: string; adjustments: Adjustment[] }[] = [
+export function variants(body: string): { body: string; adjustments: LineBreaks[] }[] {
+  const others: { body: string; adjustments: LineBreaks[] }[] = [
     { body: body.replaceAll('\n', '\r\n'), adjustments: ['line_breaks'] },
     { body: body.endsWith('\n') ? body.slice(0, -1) : `${body}\n`, adjustments: ['last_line_break'] },
   ]

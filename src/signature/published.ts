@@ -1,6 +1,7 @@
 import type { SignatureForm } from './forms.ts'
 import { JsonSyntaxError, readJson } from './json.ts'
 import { type Match, sign as signBody, verify as verifyBody } from './signature.ts'
+import { STANDARD_HEADERS, signStandard } from './standard.ts'
 import { readUtf8, Utf8Error } from './utf8.ts'
 
 /**
@@ -50,5 +51,30 @@ export function verify({
   } catch (error) {
     if (error instanceof JsonSyntaxError || error instanceof Utf8Error) return null
     throw error
+  }
+}
+
+/**
+ * Returns the three headers of Standard Webhooks 1.0 for a body. `body` must be exactly what you send. `id` is your name
+ * for this webhook, of 1 to 256 printable ASCII characters without spaces: keep it when you send the same webhook again.
+ * `now` is the time in ms since 1970, which you take anew each time. What follows `whsec_` in the secret is read as
+ * base64; another secret is used as UTF-8. Throws an Error with the reason for an id or a secret that can't be used.
+ */
+export function signStandardWebhook({
+  id,
+  body,
+  secret,
+  now = Date.now(),
+}: {
+  id: string
+  body: string | Uint8Array
+  secret: string
+  now?: number
+}): { 'webhook-id': string; 'webhook-timestamp': string; 'webhook-signature': string } {
+  const timestamp = Math.floor(now / 1000)
+  return {
+    [STANDARD_HEADERS.id]: id,
+    [STANDARD_HEADERS.timestamp]: String(timestamp),
+    [STANDARD_HEADERS.signature]: signStandard({ id, timestamp, body, secret }),
   }
 }

@@ -17,6 +17,8 @@ export interface Backlog {
   readonly preEnrolled: number
   readonly needsAttention: number
   readonly oldestReceivedAt: number | null
+  /** Events that wait for the shop's endpoint, those that were given up, and the time of the oldest that waits. */
+  readonly outbox: { readonly pending: number; readonly failed: number; readonly oldestAt: number | null }
 }
 
 /** The sources that each scrape reads. */
@@ -107,6 +109,17 @@ function addBacklogGauges(registry: Registry, sources: GaugeSources): void {
     'lernito_oldest_queued_seconds',
     'Time since the arrival of the oldest queued delivery; 0 if none is queued.',
     ({ oldestReceivedAt: at }) => (at === null ? 0 : Math.max(0, sources.now() - at) / 1000),
+  )
+  gauge('lernito_outbox_backlog', 'Events that wait to be sent to the shop.', ({ outbox }) => outbox.pending)
+  gauge(
+    'lernito_outbox_failed',
+    'Events for the shop that were given up after three days.',
+    ({ outbox }) => outbox.failed,
+  )
+  gauge(
+    'lernito_outbox_oldest_seconds',
+    'Age of the oldest event that waits to be sent to the shop; 0 if none does.',
+    ({ outbox: { oldestAt: at } }) => (at === null ? 0 : Math.max(0, sources.now() - at) / 1000),
   )
 }
 

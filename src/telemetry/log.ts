@@ -30,6 +30,7 @@ const WORDS: Partial<Record<EventKind, string>> = {
   pre_enrolled: 'pre-enrolled',
   standing_changed: 'changed in the LMS',
   checked: 'checked in the LMS',
+  id_reused: 'has a webhook-id that another sale came under',
 }
 
 /** Logs an event of a delivery's timeline. `delivery` is the delivery's id, by which all its lines can be found. */
@@ -39,7 +40,7 @@ export function logEvent(log: Log, event: DeliveryEvent): void {
   const fields = { ...of, event: kind, detail, ...(actor === null ? {} : { actor }), ...(isTest ? { test: true } : {}) }
   const message = `${deliveryId === '' ? 'deliveries:' : 'delivery'} ${WORDS[kind] ?? kind.replaceAll('_', ' ')}`
   if (kind === 'needs_attention') log.warn(fields, 'delivery needs attention')
-  else log[kind === 'withdrawal_failed' ? 'warn' : 'info'](fields, message)
+  else log[kind === 'withdrawal_failed' || kind === 'id_reused' ? 'warn' : 'info'](fields, message)
 }
 
 /** Returns an error as fields of a log line; `cause` is the message of its cause. */

@@ -20,6 +20,12 @@ export function createMetrics(sources: GaugeSources) {
   const { answers, refused, previousSecret } = webhookMetrics([registry])
   const { events, enrollmentSeconds, claimSeconds, rounds } = deliveryMetrics([registry])
   const { calls, callSeconds } = lmsMetrics([registry])
+  const sent = new Counter({
+    name: 'lernito_events_sent_total',
+    help: 'Attempts to send an event to the shop, by the status of the answer; "none" without an answer.',
+    labelNames: ['status'],
+    registers: [registry],
+  })
   addGauges({ registry, sources })
 
   return {
@@ -34,6 +40,7 @@ export function createMetrics(sources: GaugeSources) {
     },
     onFollowUp: ({ complete }: { complete: boolean }): void =>
       rounds.inc({ result: complete ? 'complete' : 'stopped' }),
+    onEventSent: (status: number | null): void => sent.inc({ status: statusClass(status) }),
     onCall: ({ endpoint, method, status, ms }: LmsCall): void => {
       calls.inc({ endpoint, method, status: status ?? 'none' })
       callSeconds.observe({ endpoint }, ms / 1000)
@@ -41,6 +48,9 @@ export function createMetrics(sources: GaugeSources) {
   }
 }
 export type Metrics = ReturnType<typeof createMetrics>
+
+/** The shop's endpoint chooses the status, so the label has only its class. */
+const statusClass = (status: number | null): string => (status === null ? 'none' : `${Math.floor(status / 100)}xx`)
 
 /** One call to the LMS. `endpoint` is a route's pattern; `status` is null without an answer. */
 export interface LmsCall {
@@ -78,7 +88,8 @@ function deliveryMetrics(registers: Registry[]) {
     labelNames: ['kind'],
     registers,
   })
-  for (const kind of ['received', 'repeated', 'retry_scheduled', 'claimed', ...FINAL_STATES]) events.inc({ kind }, 0)
+  for (const kind of ['received', 'repeated', 'id_reused', 'retry_scheduled', 'claimed', ...FINAL_STATES])
+    events.inc({ kind }, 0)
   const enrollmentSeconds = new Histogram({
     name: 'lernito_enrollment_seconds',
     help: 'Time from the arrival of a delivery to its enrollment or allowance.',

@@ -4,6 +4,7 @@ import type { BreakerReport } from './alert-conditions.ts'
 import { errorFields, type Log, logEvent } from './log.ts'
 import type { LmsCall, Metrics } from './metrics.ts'
 import type { Notifier } from './notify.ts'
+import { observeOutbox } from './outbox.ts'
 import { warnOfPreviousSecret } from './previous-secret.ts'
 
 /** Whether the LMS fails for a course or works for it again; see src/enrollment/course-breaker.ts. */
@@ -29,7 +30,13 @@ interface ObserverParts {
 
 /** Creates the callbacks of the other rooms. Each one writes a log line, counts a metric, sends a notification, or several of these. */
 export function createObserver(parts: ObserverParts) {
-  return { ...observeDeliveries(parts), ...observeRequests(parts), ...observeLms(parts), ...observeReplica(parts) }
+  return {
+    ...observeDeliveries(parts),
+    ...observeRequests(parts),
+    ...observeLms(parts),
+    ...observeReplica(parts),
+    onEventSent: observeOutbox(parts),
+  }
 }
 export type Observer = ReturnType<typeof createObserver>
 

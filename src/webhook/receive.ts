@@ -2,14 +2,26 @@ import type { About, EnrollmentRequest } from '../delivery/types.ts'
 import { digestOf } from '../payload/digest.ts'
 import { aboutOf, type FieldErrors, readPayload } from '../payload/rules.ts'
 import { checkJson, type Json, JsonSyntaxError, readJson } from '../signature/json.ts'
-import { isSignature, type Match, verify } from '../signature/signature.ts'
+import type { StandardFault } from '../signature/standard.ts'
 import { readUtf8, Utf8Error } from '../signature/utf8.ts'
+import { type Authenticated, authenticate, claimOf, type Headers, headerOf } from './authenticate.ts'
 
-/** As Node provides them: names in lower case, several values of one name joined with ", ". */
-export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
-
-/** They are also values of a metric label, so keep them few. `json`: the body is not JSON in UTF-8. */
-export const REFUSAL_CODES = ['method', 'media_type', 'encoding', 'json', 'signature'] as const
+/**
+ * They are also values of a metric label, so keep them few. `json`: the body is not JSON in UTF-8. From `signature` on:
+ * the faults of a signature, which all get the same answer.
+ */
+export const REFUSAL_CODES = [
+  'method',
+  'media_type',
+  'encoding',
+  'json',
+  'signature',
+  'signature_format',
+  'webhook_id',
+  'timestamp',
+  'too_old',
+  'too_new',
+] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
 
 /** Not signed, or the signature can't be checked: answered and counted, never stored. */
@@ -21,47 +33,71 @@ export interface Refused {
 }
 
 /** `digest` is the SHA-256 of the canonical JSON in hex: equal for bodies that mean the same. */
-interface Verified extends Match {
+interface Stored extends Authenticated {
   readonly digest: string
 }
 
 /** Signed, but it breaks the payload rules: stored as rejected. */
-export interface Invalid extends Verified {
+export interface Invalid extends Stored {
   readonly kind: 'invalid'
   readonly errors: FieldErrors
   readonly about: About
 }
 
-export interface Signed extends Verified {
+export interface Signed extends Stored {
   readonly kind: 'signed'
   readonly request: EnrollmentRequest
 }
 
 export type Received = Refused | Invalid | Signed
 
+/** A request whose signature is right. */
+export interface Verified {
+  readonly kind: 'verified'
+  readonly json: Json
+  readonly authenticated: Authenticated
+}
+
+interface Request {
+  readonly headers: Headers
+  readonly body: Uint8Array
+  /** The current secret first. */
+  readonly secrets: readonly string[]
+  /** In ms since 1970. */
+  readonly now: number
+}
+
 /**
- * Judges one webhook, in a fixed order: media type, UTF-8 and JSON, signature, payload rules. The original reads the
- * body before it checks the signature, so a body that is not JSON gets a 400 even without one (recorded:
- * lernito-webhook.json, "not JSON and no signature"). Pure; throws nothing, whatever the sender sends.
+ * Judges one webhook, in a fixed order: media type, UTF-8 and JSON, signature, payload rules. Pure; throws nothing,
+ * whatever the sender sends.
  */
-export function receive(input: { headers: Headers; body: Uint8Array; secrets: readonly string[] }): Received {
-  const { body, secrets } = input
-  const unsupported = mediaTypeRefusal(input.headers)
+export function receive(request: Request): Received {
+  const verified = verifyRequest(request)
+  if (verified.kind === 'refused') return verified
+  const { json, authenticated } = verified
+  const signed = { ...authenticated, digest: digestOf(json) }
+  const payload = readPayload(json)
+  return 'errors' in payload
+    ? { kind: 'invalid', ...signed, errors: payload.errors, about: aboutOf(json) }
+    : { kind: 'signed', ...signed, request: payload.request }
+}
+
+/**
+ * The first steps of receive, which every request of the shop goes through. The original reads the body before it checks
+ * the signature, so a body that is not JSON gets a 400 even without one (recorded: lernito-webhook.json, "not JSON and no
+ * signature").
+ */
+export function verifyRequest({ headers, body, secrets, now }: Request): Refused | Verified {
+  const unsupported = mediaTypeRefusal(headers)
   if (unsupported !== null) return unsupported
-  const header = headerOf(input.headers, 'x-lernito-signature')
-  const json = readBody(body, isSignature(header))
+  const claim = claimOf(headers)
+  const json = readBody(body, claim.kind !== 'fault')
   if (json instanceof JsonSyntaxError || json instanceof Utf8Error) {
     return refused(400, 'json', `JSON parse error - ${json.message}`)
   }
-  const match = verify({ body, json, header, secrets })
-  if (match === null) {
-    return { kind: 'refused', status: 401, code: 'signature', body: { success: false, message: 'Invalid signature' } }
-  }
-  const verified = { ...match, digest: digestOf(json) }
-  const payload = readPayload(json)
-  return 'errors' in payload
-    ? { kind: 'invalid', ...verified, errors: payload.errors, about: aboutOf(json) }
-    : { kind: 'signed', ...verified, request: payload.request }
+  const authenticated = authenticate({ claim, body, json, secrets, now })
+  if (typeof authenticated === 'string') return unauthenticated(authenticated)
+  return { kind: 'verified', json, authenticated }
 }
 
 /** The answer to a method that is not allowed, in DRF's words. The route checks it before it calls receive. */
@@ -101,10 +137,13 @@ function readBody(body: Uint8Array, isSigned: boolean): Json | JsonSyntaxError |
   }
 }
 
-function headerOf(headers: Headers, name: string): string | undefined {
-  const value = headers[name]
-  return typeof value === 'string' || value === undefined ? value : value.join(', ')
-}
+/** The cause is for the log: the answer is the same for each, so that it tells a stranger nothing. */
+const unauthenticated = (code: StandardFault): Refused => ({
+  kind: 'refused',
+  status: 401,
+  code,
+  body: { success: false, message: 'Invalid signature' },
+})
 
 /** DRF puts these texts in `detail`; all answers of this service have `message`. */
 function refused(status: 400 | 405 | 415, code: RefusalCode, text: string): Refused {

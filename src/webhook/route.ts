@@ -19,20 +19,24 @@ const DESCRIPTION = {
   parses: ['application/json', 'application/x-www-form-urlencoded', 'multipart/form-data'],
 }
 
-interface Webhook {
+/** What the routes for the shop's requests need. */
+export interface OfShop {
   readonly app: FastifyInstance
-  readonly inbox: Pick<Inbox, 'submit'>
   /** The current secret first. */
   readonly secrets: readonly string[]
-  /** How long the sender waits for the enrollment, in ms; 0: it doesn't wait. */
-  readonly answerWithinMs: number
   readonly now: () => number
   /** Called for each request that is refused without being stored. */
   readonly onRefused: (refused: { code: RefusalCode; status: number; ip: string }) => void
+  /** Called for each request that is signed with the previous secret. */
+  readonly onPreviousSecret: () => void
+}
+
+interface Webhook extends OfShop {
+  readonly inbox: Pick<Inbox, 'submit'>
+  /** How long the sender waits for the enrollment, in ms; 0: it doesn't wait. */
+  readonly answerWithinMs: number
   /** Called with the status of every answer, including refusals. */
   readonly onAnswer: (status: number) => void
-  /** Called for each webhook that is signed with the previous secret. */
-  readonly onPreviousSecret: () => void
 }
 
 /** Adds the routes of Lernito's webhook. A sale is answered when it is enrolled, or when that takes too long. */
@@ -53,9 +57,8 @@ export function webhookRoutes({
   const others = app.supportedMethods.filter((method) => method !== 'POST' && method !== 'OPTIONS')
 
   const submit = async (webhook: VerifiedWebhook): Promise<{ id: string; reply: Answer }> => {
-    const courseCount = webhook.request?.courseIds.length ?? 0
     const deadline = answerWithinMs === 0 ? null : now() + answerWithinMs
-    const { id, progress } = await inbox.submit(webhook, deadline)
+    const { id, progress, courseCount = webhook.request?.courseIds.length ?? 0 } = await inbox.submit(webhook, deadline)
     const waits = deadline !== null || progress !== null
     return { id, reply: waits ? answer(progress, courseCount) : accepted(courseCount) }
   }
@@ -77,7 +80,7 @@ export function webhookRoutes({
         },
         handler: async (request, reply) => {
           const body = request.body instanceof Uint8Array ? request.body : new Uint8Array()
-          const received = receive({ headers: request.headers, body, secrets })
+          const received = receive({ headers: request.headers, body, secrets, now: now() })
           if (received.kind === 'refused') return refuse(request, reply, received)
           if (received.secretIndex > 0) onPreviousSecret()
           const { id, reply: given } = await submit(arrivalOf(received, body))
@@ -97,8 +100,9 @@ export function webhookRoutes({
 }
 
 function arrivalOf(received: Exclude<Received, Refused>, body: Uint8Array): VerifiedWebhook {
-  const { digest, form } = received
-  if (received.kind === 'signed') return { digest, form, body, request: received.request, reason: null }
+  const { digest, form, webhookId } = received
+  const verified = { digest, form, body, ...(webhookId === undefined ? {} : { webhookId }) }
+  if (received.kind === 'signed') return { ...verified, request: received.request, reason: null }
   const reason = { code: 'payload.invalid', subject: JSON.stringify(received.errors) } as const
-  return { digest, form, body, request: null, about: received.about, reason }
+  return { ...verified, request: null, about: received.about, reason }
 }

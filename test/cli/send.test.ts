@@ -54,6 +54,17 @@ describe('send', { concurrency: 2 }, () => {
     })
   }
 
+  test('--standard signs by Standard Webhooks, and its id makes another sale a repeat of the first', async () => {
+    const first = await send(['--standard', '--email', 'standard@example.com', '--course', DEMO])
+    const [, , delivery, line = ''] = first.lines
+    assert.equal(first.code, 0)
+    const [, id = ''] = /^webhook-id (msg_[0-9a-f-]{36})$/.exec(line) ?? []
+    const second = await send(['--standard', '--id', id, '--email', 'other@example.com', '--course', PYTHON])
+    assert.deepEqual([second.code, second.lines[2], second.lines[3]], [0, delivery, line])
+    assert.deepEqual(await allowed('standard@example.com'), [DEMO])
+    assert.deepEqual(await allowed('other@example.com'), [])
+  })
+
   test('prints a 4xx answer like any other, with exit code 1', async () => {
     const { code, stderr, lines } = await send(['--email', 'no address', '--course', DEMO])
     assert.deepEqual({ code, stderr }, { code: 1, stderr: '' })
@@ -82,6 +93,7 @@ describe('send', { concurrency: 2 }, () => {
     'a file and a buyer': { args: ['sale.json', ...buyer], code: 2, says: /--email/ },
     'two files': { args: ['a.json', 'b.json'], code: 2, says: /one file/ },
     'an unknown form': { args: [...buyer, '--form', 'xml'], code: 2, says: /original, readme or raw/ },
+    '--standard with a form': { args: [...buyer, '--standard', '--form', 'raw'], code: 2, says: /exclude each other/ },
     'a missing file': { args: ['no-such.json'], code: 1, says: /no-such\.json/ },
     'no secret': { args: buyer, code: 1, says: /^LERNITO_WEBHOOK_SECRET is missing\. Set it/, env: {} },
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { signStandard } from '../../src/signature/standard.ts'
 import { SECRET } from '../harness.ts'
 import { run, temporaryFolder } from '../service/process.ts'
 import { type RecordedCase, recordedCases } from '../webhook/recorded-cases.ts'
@@ -56,6 +57,34 @@ describe('sign', { concurrency: 2 }, () => {
     })
   }
 
+  test('--standard prints the three headers of Standard Webhooks, which verify for the bytes', async () => {
+    const { body } = recorded('unknown person, one course')
+    const args = ['sign', '--standard', '--id', 'order-1']
+    const { code, stdout } = await run({ args, env, input: body })
+    assert.equal(code, 0)
+    const headers = new Map(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => [line.split(': ')[0], line.split(': ')[1]]),
+    )
+    assert.deepEqual([...headers.keys()], ['webhook-id', 'webhook-timestamp', 'webhook-signature'])
+    assert.equal(headers.get('webhook-id'), 'order-1')
+    const timestamp = Number(headers.get('webhook-timestamp'))
+    assert.ok(Math.abs(timestamp - Date.now() / 1000) < 60)
+    assert.equal(headers.get('webhook-signature'), signStandard({ id: 'order-1', timestamp, body, secret: SECRET }))
+  })
+
+  test('--standard signs bytes that are not JSON too, and makes up a new id each time', async () => {
+    const ids = await Promise.all(
+      [1, 2].map(
+        async () => (await run({ args: ['sign', '--standard'], env, input: '{nonsense' })).stdout.split('\n')[0],
+      ),
+    )
+    for (const id of ids) assert.match(id ?? '', /^webhook-id: msg_[0-9a-f-]{36}$/)
+    assert.notEqual(ids[0], ids[1])
+  })
+
   test('reads the secret from .env or from a file, as the service does', async (t) => {
     const { body, signature } = recorded('unknown person, one course')
     const cwd = temporaryFolder(t)
@@ -71,6 +100,15 @@ describe('sign', { concurrency: 2 }, () => {
     'a missing file': { args: ['sign', 'no-such.json'], code: 1, says: /from no-such\.json: ENOENT/ },
     'no secret': { args: ['sign'], code: 1, says: /^LERNITO_WEBHOOK_SECRET is missing\. Set it/, env: {} },
     'two files': { args: ['sign', 'a.json', 'b.json'], code: 2, says: /one file.* --help/ },
+    '--standard with a form': { args: ['sign', '--standard', '--form', 'raw'], code: 2, says: /exclude each other/ },
+    'an id without --standard': { args: ['sign', '--id', 'x'], code: 2, says: /--id needs --standard/ },
+    'an id that no service accepts': { args: ['sign', '--standard', '--id', 'a b'], code: 1, says: /printable ASCII/ },
+    'a secret that is no base64 after whsec_': {
+      args: ['sign', '--standard'],
+      code: 1,
+      says: /can't be signed: .*whsec_/,
+      env: { LERNITO_WEBHOOK_SECRET: 'whsec_not-base64' },
+    },
     'an unknown form': { args: ['sign', '--form', 'xml'], code: 2, says: /xml .* original, readme or raw/ },
   }
   for (const [what, { args, code, says, env: own = env }] of Object.entries(errors)) {

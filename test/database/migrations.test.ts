@@ -48,6 +48,12 @@ const MADE = [
   'table withdrawals',
   'index withdrawals_delivery',
   'index withdrawals_due',
+  'column webhook_id',
+  'index deliveries_webhook_id',
+  'table outbox',
+  'index outbox_due',
+  'index outbox_delivery',
+  'table endpoints',
 ]
 
 /** Of the columns that the first migration creates. */
@@ -63,6 +69,7 @@ const oldRow: Omit<
   | 'source'
   | 'replaces'
   | 'replaced_by'
+  | 'webhook_id'
 > = {
   id: 'OLD',
   digest: 'old',

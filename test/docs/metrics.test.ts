@@ -14,7 +14,13 @@ test('the table of metrics has every metric of our own with its type and labels,
     budgetFullness: () => 1,
     replicas: () => 1,
     databaseReason: () => null,
-    backlog: async () => ({ queued: 0, preEnrolled: 0, needsAttention: 0, oldestReceivedAt: null }),
+    backlog: async () => ({
+      queued: 0,
+      preEnrolled: 0,
+      needsAttention: 0,
+      oldestReceivedAt: null,
+      outbox: { pending: 0, failed: 0, oldestAt: null },
+    }),
   })
   const own = METRICS.parse(registry.getMetricsAsArray()).filter(({ name }) => name.startsWith('lernito_'))
   const [rows = []] = tables(readDocument('docs/reference/metrics.md'))

@@ -4,9 +4,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
 import { promisify } from 'node:util'
+import { z } from 'zod'
 import { canonicalJson } from '../../src/signature/canonical.ts'
 import { readJson } from '../../src/signature/json.ts'
 import { sign } from '../../src/signature/signature.ts'
+import { signStandard } from '../../src/signature/standard.ts'
 import { DEMO, exchange, type Product, payload, startProduct } from '../harness.ts'
 import { has } from '../package/tools.ts'
 import { until } from '../service/process.ts'
@@ -22,8 +24,10 @@ interface Language {
   readonly block: string
   readonly program: string
   readonly file: string
-  /** Prints the signatures of the bodies in vectors.json, one a line, each body as its bytes in hex. */
+  /** Prints the signatures of the webhooks in vectors.json, one a line, each body as its bytes in hex. */
   readonly signAll: string
+  /** The same with X-Lernito-Signature. */
+  readonly signAllLernito: string
 }
 
 const LANGUAGES: readonly Language[] = [
@@ -32,14 +36,19 @@ const LANGUAGES: readonly Language[] = [
     block: 'python',
     program: 'python3',
     file: 'sell.py',
-    signAll: `for hex, secret in json.load(open("vectors.json")): print(sign(bytes.fromhex(hex), secret))`,
+    signAll: `for hex, key, name, at in json.load(open("vectors.json")): print(sign(bytes.fromhex(hex), key, name, at))`,
+    signAllLernito: `import json
+for hex, key in json.load(open("vectors.json")): print(sign(bytes.fromhex(hex), key))`,
   },
   {
     heading: 'PHP',
     block: 'php',
     program: 'php',
     file: 'sell.php',
-    signAll: `foreach (json_decode(file_get_contents('vectors.json')) as [$hex, $key]) echo sign(hex2bin($hex), $key), "\\n";`,
+    signAll: `foreach (json_decode(file_get_contents('vectors.json')) as [$hex, $key, $id, $at])
+  echo sign(hex2bin($hex), $key, $id, $at), "\\n";`,
+    signAllLernito: `foreach (json_decode(file_get_contents('vectors.json')) as [$hex, $key])
+  echo sign(hex2bin($hex), $key), "\\n";`,
   },
   {
     heading: 'JavaScript',
@@ -47,6 +56,9 @@ const LANGUAGES: readonly Language[] = [
     program: process.execPath,
     file: 'sell.mjs',
     signAll: `const { readFileSync } = await import('node:fs')
+for (const [hex, key, id, at] of JSON.parse(readFileSync('vectors.json')))
+  console.log(sign(Buffer.from(hex, 'hex'), key, id, at))`,
+    signAllLernito: `const { readFileSync } = await import('node:fs')
 for (const [hex, key] of JSON.parse(readFileSync('vectors.json'))) console.log(sign(Buffer.from(hex, 'hex'), key))`,
   },
 ]
@@ -70,7 +82,22 @@ const golden = recordedCases('lernito-webhook.json')
     return { body, signature: request.headers['x-lernito-signature'] }
   })
 
-for (const { heading, block, program, file, signAll } of LANGUAGES) {
+/** What the reference libraries have signed. */
+const standard = z
+  .object({
+    cases: z.array(
+      z.object({
+        secret: z.string(),
+        id: z.string(),
+        timestamp: z.number(),
+        body: z.string(),
+        signatures: z.object({ javascript: z.string() }),
+      }),
+    ),
+  })
+  .parse(JSON.parse(readDocument('test/signature/vectors/standard-webhooks.json'))).cases
+
+for (const { heading, block, program, file, signAll, signAllLernito } of LANGUAGES) {
   const missing = has(program) || process.env.CI ? false : `no ${program} on this machine`
   const [code = ''] = codeBlocks(section(guide, `## ${heading}`), block)
   const execute = async (text: string, env = {}): Promise<string> => {
@@ -84,12 +111,29 @@ for (const { heading, block, program, file, signAll } of LANGUAGES) {
     assert.ok(lines.length > 10 && lines.length <= 20, `${lines.length} lines`)
   })
 
-  test(`the ${heading} program signs as the recorded sales are signed`, { skip: missing }, async () => {
-    assert.ok(golden.length > 90)
-    const vectors = golden.map(({ body }) => [Buffer.from(body).toString('hex'), 'lernito-test-secret'])
+  const [lernito = ''] = codeBlocks(section(guide, '## X-Lernito-Signature'), block)
+
+  test(`the ${heading} program signs as the libraries of Standard Webhooks do`, { skip: missing }, async () => {
+    const vectors = standard.map(({ body, secret, id, timestamp }) => [
+      Buffer.from(body).toString('hex'),
+      secret,
+      id,
+      timestamp,
+    ])
     writeFileSync(join(product.folder, 'vectors.json'), JSON.stringify(vectors))
     const withoutCall = code.slice(0, code.lastIndexOf('\n\n'))
     const signatures = (await execute(`${withoutCall}\n${signAll}\n`)).trimEnd().split('\n')
+    assert.deepEqual(
+      signatures,
+      standard.map(({ signatures: made }) => made.javascript),
+    )
+  })
+
+  test(`X-Lernito-Signature in ${heading} is that of the recorded sales`, { skip: missing }, async () => {
+    assert.ok(golden.length > 90)
+    const vectors = golden.map(({ body }) => [Buffer.from(body).toString('hex'), 'lernito-test-secret'])
+    writeFileSync(join(product.folder, 'vectors.json'), JSON.stringify(vectors))
+    const signatures = (await execute(`${lernito}\n${signAllLernito}\n`)).trimEnd().split('\n')
     assert.deepEqual(
       signatures,
       golden.map(({ signature }) => signature),
@@ -103,6 +147,14 @@ for (const { heading, block, program, file, signAll } of LANGUAGES) {
     assert.ok(enrollments.some(({ email, course }) => email === 'alice@example.com' && course === DEMO))
   })
 
+  test(`the ${heading} program sends with a secret that begins with whsec_`, { skip: missing }, async (t) => {
+    const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+    const other = await startProduct({ env: { LERNITO_WEBHOOK_SECRET: secret } })
+    t.after(() => other.stop())
+    const said = await execute(code, { LERNITO_WEBHOOK_URL: other.webhook, LERNITO_WEBHOOK_SECRET: secret })
+    assert.match(said, /^200 /)
+  })
+
   test(`the ${heading} program prints a refusal`, { skip: missing }, async () => {
     const env = { LERNITO_WEBHOOK_URL: product.webhook, LERNITO_WEBHOOK_SECRET: 'another-secret' }
     assert.equal(await execute(code, env), '401 {"success":false,"message":"Invalid signature"}\n')
@@ -112,22 +164,30 @@ for (const { heading, block, program, file, signAll } of LANGUAGES) {
 test('the example of the module does what its comments say', async () => {
   const [, code = ''] = codeBlocks(section(guide, '## JavaScript'), 'js')
   const entry = new URL('../../src/signature/published.ts', import.meta.url)
-  const printing = code.replaceAll(/^((?:sign|verify)\(.*\)) \/\/.*$/gm, 'console.log(JSON.stringify($1))')
+  const printing = code.replaceAll(
+    /^((?:sign|signStandardWebhook|verify)\(.*\)) \/\/.*$/gm,
+    'console.log(JSON.stringify($1))',
+  )
   const file = join(product.folder, 'module.mjs')
   writeFileSync(file, printing.replace("'lernito-openedx/signature'", JSON.stringify(entry.href)))
   const { stdout } = await run(process.execPath, [file])
   const body = '{"name": "Zoë"}'
-  assert.deepEqual(
-    stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line)),
-    [
-      sign({ body, secret: 'the-secret', form: 'raw' }),
-      sign({ body, secret: 'the-secret', form: 'original' }),
-      { form: 'raw', secretIndex: 0 },
-    ],
-  )
+  const [headers, ...printed] = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const timestamp = Number(headers['webhook-timestamp'])
+  assert.ok(Math.abs(Date.now() / 1000 - timestamp) < 60)
+  assert.deepEqual(headers, {
+    'webhook-id': 'msg_1',
+    'webhook-timestamp': String(timestamp),
+    'webhook-signature': signStandard({ id: 'msg_1', timestamp, body, secret: 'the-secret' }),
+  })
+  assert.deepEqual(printed, [
+    sign({ body, secret: 'the-secret', form: 'raw' }),
+    sign({ body, secret: 'the-secret', form: 'original' }),
+    { form: 'raw', secretIndex: 0 },
+  ])
   const forms = [...code.matchAll(/'(original|readme)\w*'/g)].map(([, form]) => form)
   assert.deepEqual(forms, ['original', 'readme'])
 })

@@ -5,6 +5,7 @@ import { RETRY_SCHEDULE_MS } from '../../src/enrollment/retry-schedule.ts'
 import { canonicalJson } from '../../src/signature/canonical.ts'
 import { readJson } from '../../src/signature/json.ts'
 import { sign } from '../../src/signature/signature.ts'
+import { signStandard } from '../../src/signature/standard.ts'
 import { DIFFERENCES } from '../webhook/intended-differences.ts'
 import { codeBlocks, readDocument, section, tables } from './documents.ts'
 
@@ -12,7 +13,7 @@ const contract = readDocument('docs/reference/webhook.md')
 const secret = 'lernito-sandbox-secret'
 const example = section(contract, '### A worked example')
 const [body = ''] = codeBlocks(example, 'json')
-const [raw = '', original = '', readme = ''] = codeBlocks(example, 'text')
+const [raw = '', original = '', readme = '', standard = ''] = codeBlocks(example, 'text')
 
 const hmac = (text: string): string => createHmac('sha256', secret).update(text).digest('hex')
 
@@ -21,6 +22,11 @@ test('the worked example: the secret, the length of the body and its raw signatu
   assert.ok(example.includes(`over those ${Buffer.byteLength(body)} bytes`))
   assert.equal(raw, hmac(body))
   assert.equal(raw, sign({ body, form: 'raw', secret }))
+})
+
+test('the worked example: the signature of Standard Webhooks is as stated, for the id and the time that it names', () => {
+  const [, id = '', timestamp = ''] = /`webhook-id: (\S+)` and `webhook-timestamp: (\d+)`/.exec(example) ?? []
+  assert.equal(standard, signStandard({ id, timestamp: Number(timestamp), body, secret }))
 })
 
 for (const [form, block, spaces] of [

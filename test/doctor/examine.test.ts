@@ -29,6 +29,7 @@ test('without problems every check runs, except those of what is not set, and of
       ['database.clock', 'skipped'],
       ['lms.course_mode', 'skipped'],
       ['lms.email_students', 'skipped'],
+      ['events.endpoint', 'skipped'],
     ],
   )
 })

@@ -11,6 +11,7 @@ import { CAUSES, type CauseId } from '../../src/doctor/causes.ts'
 import type { CheckId } from '../../src/doctor/check.ts'
 import { type Deadlines, examine, type Result } from '../../src/doctor/examine.ts'
 import { render } from '../../src/doctor/render.ts'
+import type { Resolve } from '../../src/outbox/public-lookup.ts'
 import type { StandInOptions } from '../../src/sandbox/stand-in.ts'
 import type { World } from '../../src/stand-in/world.ts'
 import { exchange, SECRET } from '../harness.ts'
@@ -37,7 +38,12 @@ export const envFor = ({ t, lmsUrl }: { t: TestContext; lmsUrl: string }): Env =
   serveEnv({ folder: temporaryFolder(t), lmsUrl })
 
 /** Runs all checks, and asserts that no output of theirs holds a secret. */
-export async function examined(from: { env: Env; now?: () => number; deadlines?: Deadlines }): Promise<Result[]> {
+export async function examined(from: {
+  env: Env
+  now?: () => number
+  deadlines?: Deadlines
+  resolve?: Resolve
+}): Promise<Result[]> {
   const results = await examine({ now: Date.now, ...from })
   const shown = `${render(results)}${JSON.stringify(results)}`
   for (const secret of SECRETS) assert.ok(!shown.includes(secret), `a secret is shown: ${shown}`)

@@ -23,7 +23,7 @@ const product = await startProduct({
 const { lms, sell } = product
 /** A second connection, as a command has it beside the service. */
 const database = openDatabase({ url: `sqlite:${product.folder}/lernito.db`, serve: false })
-const context = { database, now: Date.now, newId: createIds({ now: Date.now }), random: Math.random }
+const context = { database, now: Date.now, newId: createIds({ now: Date.now }), random: Math.random, hasOutbox: false }
 const operations = createOperations({
   context,
   guard: (work) => work(),

@@ -33,7 +33,13 @@ async function start({ batch }: { batch: boolean }) {
     env: { LERNITO_ANSWER_WITHIN_MS: '500' },
   })
   const database = openDatabase({ url: `sqlite:${product.folder}/lernito.db`, serve: false })
-  const context = { database, now: Date.now, newId: createIds({ now: Date.now }), random: Math.random }
+  const context = {
+    database,
+    now: Date.now,
+    newId: createIds({ now: Date.now }),
+    random: Math.random,
+    hasOutbox: false,
+  }
   const operations = createOperations({
     context,
     guard: (work) => work(),

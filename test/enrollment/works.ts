@@ -36,6 +36,7 @@ export function aWork({
     source: 'shop',
     replaces: null,
     replacedBy: null,
+    webhookId: null,
     form: 'raw',
     body: new Uint8Array(),
     request,

@@ -54,16 +54,19 @@ export function sales({
 }
 
 /**
- * Counts rounds: exactly FAULT_ROUNDS if it is set, otherwise up to 100 within a time. Call `next` before each round; it
+ * Counts rounds: exactly FAULT_ROUNDS if it is set, otherwise up to `most` within a time. Call `next` before each round; it
  * returns false when there are no more.
  */
-export function createRounds({ withinMs }: { withinMs: number }): { next: () => boolean; done: () => number } {
+export function createRounds({ withinMs, most = 100 }: { withinMs: number; most?: number }): {
+  next: () => boolean
+  done: () => number
+} {
   const asked = process.env.FAULT_ROUNDS === undefined ? null : Number(process.env.FAULT_ROUNDS)
   const began = performance.now()
   let rounds = 0
   return {
     next: () => {
-      if (asked === null ? rounds >= 100 || performance.now() - began > withinMs : rounds >= asked) return false
+      if (asked === null ? rounds >= most || performance.now() - began > withinMs : rounds >= asked) return false
       rounds++
       return true
     },

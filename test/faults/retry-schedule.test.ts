@@ -40,6 +40,7 @@ for (const [random, factor] of [
       now,
       longestWaitMs: LONGEST_WAIT_MS,
       random: () => random,
+      hasOutbox: false,
       publish: () => {},
       onError: (error) => assert.fail(String(error)),
       onAvailability: () => {},

@@ -82,6 +82,7 @@ const judge = (body: Buffer, signature: string | undefined): Received =>
     headers: { 'content-type': 'application/json', 'x-lernito-signature': signature },
     body,
     secrets: [SECRET, PREVIOUS],
+    now: 0,
   })
 
 function signatureOf(body: Buffer, form: SignatureForm, secret: string): string | null {
@@ -124,7 +125,10 @@ test('a signed body is judged by its fields and used as it was signed; every oth
         const changed = mutated(body, mutations)
         const received = judge(changed, signature)
         // A mutation may leave the meaning as it was, and with it the signature of a form that is made of the meaning.
-        if (received.kind !== 'refused') assert.equal(signatureOf(changed, received.form, secret), signature)
+        if (received.kind !== 'refused') {
+          assert.ok(received.form !== 'standard')
+          assert.equal(signatureOf(changed, received.form, secret), signature)
+        }
         fuzzing.count(received.kind === 'refused' ? `mutated: ${received.status}` : 'mutated, with the same meaning')
       } else {
         assert.equal(judge(body, undefined).kind, 'refused')

@@ -4,6 +4,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { mock, test } from 'node:test'
 import { SIGNATURE_FORMS } from '../../src/signature/forms.ts'
 import { sign } from '../../src/signature/signature.ts'
+import { signStandard } from '../../src/signature/standard.ts'
 import { receive } from '../../src/webhook/receive.ts'
 
 // Observed, not replaced: the real function still compares. The time is not measured, because on a shared machine it
@@ -22,6 +23,7 @@ function comparisonsOf(signature: string, secrets: readonly string[] = SECRETS):
     headers: { 'content-type': 'application/json', 'x-lernito-signature': signature },
     body: Buffer.from(BODY),
     secrets,
+    now: 0,
   })
   return compared.mock.calls.map(({ arguments: sides }) => sides.map(({ byteLength }) => byteLength))
 }
@@ -47,4 +49,28 @@ test('a value that can’t be a signature is refused by its form, without a comp
   for (const text of ['', 'ab', 'A'.repeat(64), '0'.repeat(63), '0'.repeat(65)]) {
     assert.deepEqual(comparisonsOf(text), [])
   }
+})
+
+/** The comparisons for one webhook with these values of webhook-signature. */
+function standardComparisons(...signatures: string[]): (number | undefined)[][] {
+  compared.mock.resetCalls()
+  const headers = { 'webhook-id': 'msg_1', 'webhook-timestamp': '0', 'webhook-signature': signatures.join(' ') }
+  receive({
+    headers: { 'content-type': 'application/json', ...headers },
+    body: Buffer.from(BODY),
+    secrets: SECRETS,
+    now: 0,
+  })
+  return compared.mock.calls.map(({ arguments: sides }) => sides.map(({ byteLength }) => byteLength))
+}
+
+test('a webhook-signature costs one comparison with each secret, whatever matches, and wherever it differs', () => {
+  const right = SECRETS.map((secret) => signStandard({ id: 'msg_1', timestamp: 0, body: BODY, secret }))
+  const [first = '', second = ''] = right
+  const wrong = [3, 20, 45].map((at) => first.slice(0, at) + (first[at] === 'A' ? 'B' : 'A') + first.slice(at + 1))
+  for (const one of [first, second, ...wrong]) {
+    assert.deepEqual(standardComparisons(one), Array(2).fill([44, 44]))
+    assert.deepEqual(standardComparisons(one, second), Array(4).fill([44, 44]))
+  }
+  assert.deepEqual(standardComparisons('v1,short'), [])
 })

@@ -50,6 +50,7 @@ test('a new delivery is stored complete: queued, due at once and owned by this r
     source: 'shop',
     replaces: null,
     replaced_by: null,
+    webhook_id: null,
   })
   assert.deepEqual(Buffer.from(body), webhook.body)
   assert.deepEqual(only((await store.readClaimed([id])).deliveries).request, webhook.request)

@@ -52,7 +52,7 @@ export async function emptyUrl(t: TestContext): Promise<string> {
  * A migrated database with one replica, and a way to open more on it. The clock stands still until a test moves it.
  * Everything is closed and removed at the end of the test.
  */
-export async function setUp(t: TestContext) {
+export async function setUp(t: TestContext, { hasOutbox = false } = {}) {
   const { url, remove } = await emptyDatabase()
   const clock = { at: START }
   const now = () => clock.at
@@ -67,7 +67,7 @@ export async function setUp(t: TestContext) {
     const { db, close } = database
     await migrate({ database, now })
     const newId = createIds({ now })
-    const { replicas, store } = await joined({ database, me, now, newId })
+    const { replicas, store } = await joined({ database, me, now, newId, hasOutbox })
     const published: DeliveryEvent[] = []
     const errors: unknown[] = []
     const failed = Promise.withResolvers<void>()
@@ -80,7 +80,7 @@ export async function setUp(t: TestContext) {
         failed.resolve()
       },
     })
-    const context = { database, now, newId, random: () => 0.5 }
+    const context = { database, now, newId, random: () => 0.5, hasOutbox }
     const operations = createOperations({
       context,
       guard: (work) => work(),
@@ -122,17 +122,19 @@ export async function joined({
   me,
   now,
   newId = createIds({ now }),
+  hasOutbox = false,
 }: {
   database: Database
   me: string
   now: () => number
   newId?: () => string
+  hasOutbox?: boolean
 }) {
   let names = 0
   const newName = (): string => (++names === 1 ? me : `${me}-${names}`)
   const replicas = createReplicas({ database, newName, deadAfterMs: 60_000 })
   await replicas.join()
-  const store = createStore({ database, replicas, now, newId, random: () => 0.5 })
+  const store = createStore({ database, replicas, now, newId, random: () => 0.5, hasOutbox })
   return { replicas, store }
 }
 

@@ -31,6 +31,7 @@ if (hasMariaDb()) {
   await import('../operations/timeline.test.ts')
   await import('../database/write-failures.test.ts')
   await import('./unreadable.test.ts')
+  await import('./webhook-id.test.ts')
 } else {
   test('test/inbox and test/replicas on MariaDB', { skip: HOW_TO_RUN }, () => {})
 }

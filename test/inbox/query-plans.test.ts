@@ -28,6 +28,7 @@ test('the query for due rows reads the index alone and sorts nothing, on the fir
       now: () => START,
       newId: () => '',
       random: () => 0.5,
+      hasOutbox: false,
     })
     const [after = null] = await due({ limit: 1, after: null })
     assert(after)
@@ -53,6 +54,8 @@ test('every statement of the inbox finds its rows by an index', async (t) => {
     const { replicas, store } = await joined({ database, me: 'replica-1', now: () => START })
     await store.write([accepted(arrival({ email: 'new@x.example' })), settled(succeeded(id))])
     await store.write([accepted(arrival({ email: 'new@x.example' })), accepted(arrival({ email: 'p0@x.example' }))])
+    const named = { ...arrival({ email: 'p0@x.example' }), webhookId: 'msg_1' }
+    await store.write([accepted(named), accepted({ ...arrival({ order: 2 }), webhookId: 'msg_1' })])
     await store.readClaimed([id])
     await store.progress([id])
     await store.due({ limit: 10, among: [id] })

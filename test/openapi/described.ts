@@ -8,8 +8,10 @@ const response = z.object({
   content,
 })
 const operation = z.object({ requestBody: z.object({ content }).optional(), responses: z.record(z.string(), response) })
+const operations = z.record(z.string(), z.record(z.string(), operation))
 const documentShape = z.object({
-  paths: z.record(z.string(), z.record(z.string(), operation)),
+  paths: operations,
+  webhooks: operations,
   components: z.object({ schemas: z.record(z.string(), schema) }),
 })
 

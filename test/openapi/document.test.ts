@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { openApiFile } from '../../scripts/openapi-docs.ts'
+import { SHOP_EVENT_TYPES } from '../../src/delivery/shop-view.ts'
 import { sign } from '../../src/signature/signature.ts'
 import { readDocument } from '../docs/documents.ts'
 import { DEMO, exchange, type Product, payload, SECRET, startProduct } from '../harness.ts'
+import { EVENTS_SECRET, startReceiver } from '../outbox/receiver.ts'
 import { temporaryFolder } from '../service/process.ts'
 import { startLms, startServe } from '../service/serving.ts'
 import { DIFFERENCES } from '../webhook/intended-differences.ts'
@@ -72,7 +74,17 @@ describe('the document and the service', () => {
     '/healthz': { method: 'GET', path: '/healthz' },
     '/readyz': { method: 'GET', path: '/readyz' },
   }
-  for (const [name, request] of Object.entries(cases)) {
+  const ask = (body: string) => ({ method: 'POST', path: '/api/lernito/status/', headers: signed(body), body })
+  const statusCases = {
+    'a request for the status': ask('{"deliveries": ["01KGA000000000000000000001", "x"]}'),
+    'a request for the status with wrong fields': ask('{"deliveries": [{}]}'),
+    'a request for the status without a signature': {
+      ...ask('{}'),
+      headers: { 'content-type': 'application/json' },
+    },
+    'too large a request for the status': ask(long),
+  }
+  for (const [name, request] of Object.entries({ ...cases, ...statusCases })) {
     test(`the answer to ${name} is as described`, async () => {
       const answered = await exchange({ url: product.url + request.path, ...request })
       assert.equal(complaintOf({ ...request, ...answered }), null)
@@ -89,6 +101,41 @@ test('the answer is as described when the LMS or the database is unavailable', a
   assert.equal(complaintOf({ path: WEBHOOK, method: 'POST', ...failed }), null)
   const ready = await exchange({ url: `${product.url}/readyz`, method: 'GET' })
   assert.equal(complaintOf({ path: '/readyz', method: 'GET', ...ready }), null)
+})
+
+test('the status of a delivery, and the event about it, are as described', async (t) => {
+  const receiver = await startReceiver(t)
+  const product = await startProduct({
+    env: { LERNITO_EVENTS_URL: receiver.url, LERNITO_EVENTS_SECRET: EVENTS_SECRET },
+  })
+  t.after(() => product.stop())
+  const ids: string[] = []
+  for (const courseIds of [[DEMO], ['course-v1:No+Such+Course'], ['nonsense']]) {
+    const { headers } = await product.sell({ email: 'alice@example.com', courseIds })
+    ids.push(String(headers['x-lernito-delivery']))
+  }
+  const body = JSON.stringify({ deliveries: ids })
+  const path = '/api/lernito/status/'
+  const answered = await exchange({
+    url: product.url + path,
+    headers: {
+      'content-type': 'application/json',
+      'x-lernito-signature': sign({ body, form: 'raw', secret: SECRET }),
+    },
+    body,
+  })
+  assert.equal(answered.status, 200)
+  assert.equal(complaintOf({ path, method: 'POST', ...answered }), null)
+  for (const id of ids) {
+    const { text, type } = await receiver.received(({ data }) => data.id === id)
+    const described = DESCRIBED.webhooks[type]?.post?.requestBody?.content?.['application/json'].schema
+    const { error } = checkOf(described).safeParse(JSON.parse(text))
+    assert.equal(error, undefined, type)
+  }
+})
+
+test('every event has a webhook in the document', () => {
+  assert.deepEqual(Object.keys(DESCRIBED.webhooks).sort(), Object.values(SHOP_EVENT_TYPES).sort())
 })
 
 test('the answer of a stopping service is as described', async (t) => {

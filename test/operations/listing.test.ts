@@ -62,6 +62,7 @@ test('a summary has the data and the progress of a delivery', async (t) => {
     dueAt: START + 60_000,
     outcome: { courses: {}, reason: null },
     source: 'shop',
+    webhookId: null,
   })
 })
 

@@ -31,7 +31,7 @@ async function start(t: TestContext, { waitMs, vacuum }: { waitMs: number; vacuu
   })
   const opened = {
     database: { ...database, vacuum: vacuum ?? database.vacuum },
-    context: { database, now: Date.now, newId: createIds({ now: Date.now }), random: Math.random },
+    context: { database, now: Date.now, newId: createIds({ now: Date.now }), random: Math.random, hasOutbox: false },
     availability: createAvailability({ database, onChange: () => {} }),
   }
   const errors: unknown[] = []

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SIGNATURE_FORMS } from '../../src/signature/forms.ts'
-import { sign, verify } from '../../src/signature/published.ts'
+import { sign, signStandardWebhook, verify } from '../../src/signature/published.ts'
 import { sign as signBody } from '../../src/signature/signature.ts'
 
 const SECRET = 'current-secret-of-the-shop'
@@ -32,4 +32,21 @@ test('verify returns null for a missing or wrong signature, and for a body that 
 
 test('a form that reads the body throws an error with the reason if it can’t', () => {
   assert.throws(() => sign({ body: '{', secret: SECRET, form: 'original' }), /Expecting property name/)
+})
+
+test('it signs by Standard Webhooks: the published example, with the three headers', () => {
+  const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
+  const headers = signStandardWebhook({
+    id: 'msg_p5jXN8AQM9LWM0D4loKWxJek',
+    body: '{"test": 2432232314}',
+    secret,
+    now: 1_614_265_330_999,
+  })
+  assert.deepEqual(headers, {
+    'webhook-id': 'msg_p5jXN8AQM9LWM0D4loKWxJek',
+    'webhook-timestamp': '1614265330',
+    'webhook-signature': 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
+  })
+  assert.throws(() => signStandardWebhook({ id: 'a b', body: '', secret }), /The id must have 1 to 256/)
+  assert.throws(() => signStandardWebhook({ id: 'a', body: '', secret: 'whsec_?' }), /not base64/)
 })

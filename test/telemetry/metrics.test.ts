@@ -14,7 +14,13 @@ function setUp() {
   const state = {
     at: 100_000,
     breaker: 'closed' as 'closed' | 'down',
-    backlog: async (): Promise<Backlog> => ({ queued: 3, preEnrolled: 1, needsAttention: 2, oldestReceivedAt: 40_000 }),
+    backlog: async (): Promise<Backlog> => ({
+      queued: 3,
+      preEnrolled: 1,
+      needsAttention: 2,
+      oldestReceivedAt: 40_000,
+      outbox: { pending: 5, failed: 2, oldestAt: 40_000 },
+    }),
     reads: 0,
   }
   const metrics = createMetrics({
@@ -81,7 +87,13 @@ test('while the database is unavailable, the backlog is missing and not 0', asyn
   assert.deepEqual(await lines('lernito_deliveries_queued'), [])
   assert.deepEqual(await lines('lernito_oldest'), [])
   state.at += 5_000
-  state.backlog = async () => ({ queued: 0, preEnrolled: 0, needsAttention: 0, oldestReceivedAt: null })
+  state.backlog = async () => ({
+    queued: 0,
+    preEnrolled: 0,
+    needsAttention: 0,
+    oldestReceivedAt: null,
+    outbox: { pending: 0, failed: 0, oldestAt: null },
+  })
   assert.deepEqual(await lines('lernito_oldest'), ['lernito_oldest_queued_seconds 0'])
 })
 

@@ -35,3 +35,9 @@ create table if not exists "leases" ("name" varchar(48) not null primary key, "o
 create table if not exists "withdrawals" ("id" varchar(26) not null primary key, "delivery_id" varchar(26) not null, "courses" mediumtext not null, "paid" integer not null, "generation" integer default 0 not null, "owner" varchar(36), "effect_unknown" integer default 0 not null, "actor" varchar(254) not null, "requested_at" bigint not null, "due_at" bigint not null, "attempts" integer not null, "ended_at" bigint, "result" mediumtext);
 create index "withdrawals_delivery" on "withdrawals" ("delivery_id", "id");
 create index "withdrawals_due" on "withdrawals" ("ended_at", "due_at", "id");
+alter table "deliveries" add column "webhook_id" varchar(256);
+create unique index "deliveries_webhook_id" on "deliveries" ("webhook_id");
+create table if not exists "outbox" ("id" varchar(26) not null primary key, "delivery_id" varchar(26) not null, "type" varchar(32) not null, "body" mediumtext not null, "created_at" bigint not null, "due_at" bigint not null, "expires_at" bigint not null, "attempts" integer not null, "owner" varchar(36), "failed_at" bigint, "error" mediumtext);
+create index "outbox_due" on "outbox" ("failed_at", "due_at", "id");
+create index "outbox_delivery" on "outbox" ("delivery_id", "failed_at", "id");
+create table if not exists "endpoints" ("name" varchar(16) not null primary key, "url_digest" varchar(64) not null, "state" varchar(8) not null, "failures" integer not null, "since" bigint, "probe_at" bigint not null, "error" mediumtext, "error_at" bigint, "sent_at" bigint);

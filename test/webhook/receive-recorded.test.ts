@@ -14,7 +14,7 @@ const SIGNED: Said = { kind: 'signed' }
 const OF_THE_LMS = /^(Course |Invalid course key format|This email address belongs)/
 
 function say({ request }: RecordedCase): Said {
-  const received = receive({ headers: request.headers, body: Buffer.from(request.body), secrets: [SECRET] })
+  const received = receive({ headers: request.headers, body: Buffer.from(request.body), secrets: [SECRET], now: 0 })
   if (received.kind === 'signed') return SIGNED
   if (received.kind === 'refused') return { status: received.status, body: received.body }
   return { status: 400, body: { success: false, message: received.errors } }

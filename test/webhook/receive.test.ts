@@ -4,10 +4,12 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { SignatureForm } from '../../src/signature/forms.ts'
 import { sign } from '../../src/signature/signature.ts'
-import { type Headers, mediaTypeRefusal, type Received, receive } from '../../src/webhook/receive.ts'
+import type { Headers } from '../../src/webhook/authenticate.ts'
+import { mediaTypeRefusal, type Received, receive } from '../../src/webhook/receive.ts'
 
 const SECRET = 'current-secret-of-the-shop'
 const PREVIOUS = 'previous-secret-of-the-shop'
+const NOW = Date.UTC(2026, 0, 31)
 const JSON_TYPE = { 'content-type': 'application/json' }
 const PAYLOAD = { courseIds: ['course-v1:edX+DemoX+Demo_Course'], email: 'a@b.example', family: 'F', name: 'N' }
 const BODY = JSON.stringify({ ...PAYLOAD, username: 'u' })
@@ -26,6 +28,7 @@ function post({ body = BODY, form = 'original', secret = SECRET, headers = {} }:
     headers: { ...JSON_TYPE, 'x-lernito-signature': signature, ...headers },
     body: Buffer.from(body),
     secrets: [SECRET, PREVIOUS],
+    now: NOW,
   })
 }
 
@@ -178,7 +181,7 @@ test('any bytes and headers without a valid signature are refused, and nothing i
   fc.assert(
     fc.property(header, body, (signature, bytes) => {
       const headers = { ...JSON_TYPE, 'x-lernito-signature': signature }
-      assert.equal(receive({ headers, body: bytes, secrets: [SECRET] }).kind, 'refused')
+      assert.equal(receive({ headers, body: bytes, secrets: [SECRET], now: NOW }).kind, 'refused')
     }),
   )
 })
@@ -191,7 +194,7 @@ test('a body without a signature gets the same 400 or 401 as one with a wrong si
     fc.array(piece).map((all) => Buffer.from(all.join(''))),
   )
   const answered = (bytes: Uint8Array, signature: string | undefined): Received =>
-    receive({ headers: { ...JSON_TYPE, 'x-lernito-signature': signature }, body: bytes, secrets: [SECRET] })
+    receive({ headers: { ...JSON_TYPE, 'x-lernito-signature': signature }, body: bytes, secrets: [SECRET], now: NOW })
   fc.assert(
     fc.property(body, (bytes) => assert.deepEqual(answered(bytes, undefined), answered(bytes, '0'.repeat(64)))),
     { numRuns: 3000 },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { sign } from '../../src/signature/signature.ts'
+import { signStandard } from '../../src/signature/standard.ts'
 import { receive } from '../../src/webhook/receive.ts'
 import { type Answered, exchange, type Product, payload, startProduct } from '../harness.ts'
 
@@ -20,6 +21,16 @@ const flipped = (signature: string, at: number): string =>
   `${signature.slice(0, at)}${signature[at] === '0' ? '1' : '0'}${signature.slice(at + 1)}`
 const ours = signed('first-secret-of-a-shop')
 
+const seconds = (): string => String(Math.floor(Date.now() / 1000))
+/** For the time 0, which is too old. */
+const OURS = signStandard({ id: 'msg_1', timestamp: 0, body: BODY, secret: 'first-secret-of-a-shop' })
+const standard = (timestamp: string): Record<string, string> => ({
+  'content-type': type,
+  'webhook-id': 'msg_1',
+  'webhook-timestamp': timestamp,
+  'webhook-signature': OURS,
+})
+
 /** What somebody without a secret can send; some guesses are wrong by one digit of what the first service takes. */
 const PROBES: Readonly<Record<string, { path?: string; headers: Record<string, string>; body?: string }>> = {
   'an unknown path': { path: '/no/such/path', headers: { 'content-type': type } },
@@ -34,6 +45,10 @@ const PROBES: Readonly<Record<string, { path?: string; headers: Record<string, s
   'no hex': { headers: { 'content-type': type, 'x-lernito-signature': 'sha256=1' } },
   'a wrong first digit': { headers: { 'content-type': type, 'x-lernito-signature': flipped(ours, 0) } },
   'a wrong last digit': { headers: { 'content-type': type, 'x-lernito-signature': flipped(ours, 63) } },
+  'a webhook-signature without an id': { headers: { 'content-type': type, 'webhook-signature': OURS } },
+  'an old webhook-signature': { headers: standard('0') },
+  'a wrong webhook-signature': { headers: { ...standard(seconds()), 'webhook-signature': `v1,${'A'.repeat(43)}=` } },
+  'a webhook-signature of another time': { headers: { ...standard(seconds()), 'webhook-signature': OURS } },
   'the signature of a secret that nobody has': {
     headers: { 'content-type': type, 'x-lernito-signature': signed('no') },
   },
@@ -72,6 +87,9 @@ describe('an answer to a sender without a secret', async () => {
     assert.ok(first && last && none)
     assert.deepEqual(await ask(product, first), await ask(product, last))
     assert.deepEqual(await ask(product, first), await ask(product, none))
+    const old = PROBES['an old webhook-signature']
+    assert.ok(old)
+    assert.deepEqual(await ask(product, first), await ask(product, old))
   })
 })
 
@@ -81,22 +99,31 @@ test('a request that is refused before its signature is checked uses no secret',
       throw new Error('a secret was looked at')
     },
   })
+  const now = 0
   const header = { 'x-lernito-signature': ours }
   const refusals = [
-    receive({ headers: { ...header, 'content-type': type }, body: Buffer.from('{"email":'), secrets }),
-    receive({ headers: { ...header, 'content-type': type }, body: Buffer.from([0xff]), secrets }),
-    receive({ headers: { ...header, 'content-type': 'text/plain' }, body: Buffer.from(BODY), secrets }),
+    receive({ headers: { ...header, 'content-type': type }, body: Buffer.from('{"email":'), secrets, now }),
+    receive({ headers: { ...header, 'content-type': type }, body: Buffer.from([0xff]), secrets, now }),
+    receive({ headers: { ...header, 'content-type': 'text/plain' }, body: Buffer.from(BODY), secrets, now }),
     receive({
       headers: { ...header, 'content-type': type, 'content-encoding': 'gzip' },
       body: Buffer.from(BODY),
       secrets,
+      now,
     }),
-    receive({ headers: { 'content-type': type, 'x-lernito-signature': 'no hex' }, body: Buffer.from(BODY), secrets }),
+    receive({ headers: { ...standard('x'), ...header }, body: Buffer.from(BODY), secrets, now }),
+    receive({ headers: standard('0'), body: Buffer.from('{"email":'), secrets, now }),
+    receive({
+      headers: { 'content-type': type, 'x-lernito-signature': 'no hex' },
+      body: Buffer.from(BODY),
+      secrets,
+      now,
+    }),
   ]
   assert.deepEqual(
     refusals.map((refusal) => refusal.kind === 'refused' && refusal.status),
-    [400, 400, 415, 415, 401],
+    [400, 400, 415, 415, 401, 400, 401],
   )
-  const good = { headers: { ...header, 'content-type': type }, body: Buffer.from(BODY), secrets }
+  const good = { headers: { ...header, 'content-type': type }, body: Buffer.from(BODY), secrets, now }
   assert.throws(() => receive(good), /a secret was looked at/)
 })

@@ -10,7 +10,13 @@ import { until } from '../service/process.ts'
 /** The operations over a connection of their own, as a command has them beside a service. */
 export function operationsOn(url: string) {
   const database = openDatabase({ url, serve: false })
-  const context = { database, now: Date.now, newId: createIds({ now: Date.now }), random: Math.random }
+  const context = {
+    database,
+    now: Date.now,
+    newId: createIds({ now: Date.now }),
+    random: Math.random,
+    hasOutbox: false,
+  }
   const operations = createOperations({
     context,
     guard: (work) => work(),

@@ -1,6 +1,7 @@
 import { DELIVERY_STATES, type DeliveryState } from '../delivery/types.ts'
-import { type DeliveryFilter, readSearch } from '../operations/filter.ts'
-import { DAY_MS } from './format.ts'
+import { type DeliveryFilter, readSearch } from './filter.ts'
+
+const DAY_MS = 24 * 3_600_000
 
 /** The query of a list's address, which also fills the form above the list. Days are UTC, `YYYY-MM-DD`. */
 export interface ListQuery {

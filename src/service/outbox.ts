@@ -1,0 +1,53 @@
+import { isShopEvent } from '../delivery/shop-view.ts'
+import type { DeliveryEvent } from '../delivery/types.ts'
+import type { openInbox } from '../inbox/open-inbox.ts'
+import { createPoster } from '../outbox/post-event.ts'
+import { CONCURRENCY, runOutbox } from '../outbox/run-outbox.ts'
+import type { Settings } from '../settings/settings.ts'
+import type { Observer } from '../telemetry/observer.ts'
+import { VERSION } from '../version.ts'
+import type { WakeUp } from '../wake-up.ts'
+
+/** Whether the shop gets events. */
+export const hasOutbox = ({ LERNITO_EVENTS_URL: url }: Settings): boolean => url !== undefined
+
+/** The same observer, which also wakes the outbox when there may be something to send. */
+export const wakingOutbox = (observer: Observer, wakeUp: WakeUp): Observer => ({
+  ...observer,
+  onEvent: (event: DeliveryEvent): void => {
+    observer.onEvent(event)
+    if (isShopEvent(event.kind) || event.kind === 'sent_again') wakeUp.wake()
+  },
+})
+
+/** Sends events to the shop until the signal is aborted, if LERNITO_EVENTS_URL is set. */
+export async function startOutbox({
+  settings: { LERNITO_EVENTS_URL: url, LERNITO_EVENTS_SECRET: secret },
+  opened: { context, replicas, availability, lease },
+  observer,
+  wakeUp,
+  signal,
+}: {
+  settings: Settings
+  opened: Pick<ReturnType<typeof openInbox>, 'context' | 'replicas' | 'availability' | 'lease'>
+  observer: Observer
+  wakeUp: WakeUp
+  signal: AbortSignal
+}): Promise<void> {
+  if (url === undefined || secret === undefined) return
+  const userAgent = `lernito-openedx/${VERSION}`
+  const poster = createPoster({ url, secret, userAgent, connections: CONCURRENCY, now: context.now })
+  await runOutbox({
+    context,
+    replicas,
+    guard: availability.guard,
+    url,
+    poster,
+    maySend: lease.signal,
+    wakeUp,
+    onSent: observer.onEventSent,
+    onError: observer.onError,
+    signal,
+  })
+  await poster.close()
+}

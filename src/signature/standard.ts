@@ -1,0 +1,129 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+
+/**
+ * Signatures by Standard Webhooks 1.0 (standardwebhooks.com): HMAC-SHA256 over the id, the time and the bytes of the
+ * body. The reference library for JavaScript isn't used, because it reads the body with JSON.parse (decision 2).
+ */
+
+/** The names of the headers, in lower case. */
+export const STANDARD_HEADERS = {
+  id: 'webhook-id',
+  timestamp: 'webhook-timestamp',
+  signature: 'webhook-signature',
+} as const
+
+/** The name of this form of signature, beside those in forms.ts. */
+export const STANDARD_FORM = 'standard'
+
+/** How far the timestamp may differ from the receiver's clock, in seconds; the reference libraries have the same limit. */
+export const TOLERANCE_S = 300
+export const ID_MAX = 256
+/** A sender gives one signature for each valid secret, so there are rarely more than two. */
+export const SIGNATURES_MAX = 20
+
+/** Printable ASCII without spaces. Node joins repeated headers with ", ", so a repeated id never matches. */
+const ID = new RegExp(`^[!-~]{1,${ID_MAX}}$`)
+/** Whole seconds since 1970, without a leading zero. */
+const TIMESTAMP = /^(?:0|[1-9]\d{0,11})$/
+const ENTRY = /^[^,]+,[^,]+$/
+const V1 = /^v1,([A-Za-z0-9+/]{43}=)$/
+const SECRET_PREFIX = 'whsec_'
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
+
+/**
+ * Why a request doesn't verify.
+ * - `webhook_id`: the id is missing, too long, or has a space or a character outside printable ASCII.
+ * - `timestamp`: it is missing or no whole number of seconds.
+ * - `signature_format`: no entry is `v1,` and 44 characters of base64, or there are too many entries, or one of them is
+ *   not a version, a comma and a value.
+ * - `signature`: no entry matches.
+ * - `too_old`, `too_new`: the signature is right, but the timestamp is too far from our clock.
+ */
+export type StandardFault = 'webhook_id' | 'timestamp' | 'signature_format' | 'signature' | 'too_old' | 'too_new'
+
+/** The three headers of a request, read but not verified. */
+export interface StandardSignature {
+  readonly id: string
+  /** As it was sent, because it is signed. */
+  readonly timestamp: string
+  /** The v1 signatures in base64, of 44 characters each. */
+  readonly signatures: readonly string[]
+}
+
+/** Reads the values of the three headers, as received. Returns the first fault if a value doesn't have its form. */
+export function readStandard(headers: {
+  id: string | undefined
+  timestamp: string | undefined
+  signature: string
+}): StandardSignature | StandardFault {
+  const { id, timestamp, signature } = headers
+  if (id === undefined || !ID.test(id)) return 'webhook_id'
+  if (timestamp === undefined || !TIMESTAMP.test(timestamp)) return 'timestamp'
+  const entries = signature.split(' ').filter((entry) => entry !== '')
+  if (entries.length > SIGNATURES_MAX || !entries.every((entry) => ENTRY.test(entry))) return 'signature_format'
+  // Other versions, such as v1a for public keys, are for receivers that know them.
+  const signatures = entries.flatMap((entry) => V1.exec(entry)?.[1] ?? [])
+  return signatures.length > 0 ? { id, timestamp, signatures } : 'signature_format'
+}
+
+/**
+ * Verifies a request. Returns the index of the secret that matched, or the fault. It compares every signature with every
+ * secret, each in constant time, and checks the time last, so that a fault of time tells of a right signature.
+ * @param of.body the body as received
+ * @param of.now ms since 1970
+ */
+export function verifyStandard(of: {
+  standard: StandardSignature
+  body: string | Uint8Array
+  secrets: readonly string[]
+  now: number
+}): { readonly secretIndex: number } | StandardFault {
+  const { standard, body, secrets, now } = of
+  const given = standard.signatures.map((signature) => Buffer.from(signature))
+  let matched: number | null = null
+  for (const [secretIndex, secret] of secrets.entries()) {
+    const key = keyOf(secret)
+    if (key === null) continue
+    const right = Buffer.from(hmac({ ...standard, key, body }))
+    for (const signature of given) {
+      const equal = timingSafeEqual(signature, right)
+      if (equal && matched === null) matched = secretIndex
+    }
+  }
+  if (matched === null) return 'signature'
+  const age = Math.floor(now / 1000) - Number(standard.timestamp)
+  if (age > TOLERANCE_S) return 'too_old'
+  return age < -TOLERANCE_S ? 'too_new' : { secretIndex: matched }
+}
+
+/**
+ * Returns the value of webhook-signature: `v1,` and base64.
+ * @param of.timestamp whole seconds since 1970
+ * @throws an Error with the reason for an id or a timestamp that no receiver accepts, and for a secret that begins with
+ * whsec_ without base64 after it
+ */
+export function signStandard(of: { id: string; timestamp: number; body: string | Uint8Array; secret: string }): string {
+  const { id, body, secret } = of
+  const timestamp = String(of.timestamp)
+  if (!ID.test(id)) throw new Error(`The id must have 1 to ${ID_MAX} printable ASCII characters and no space`)
+  if (!TIMESTAMP.test(timestamp)) throw new Error('The timestamp must be a whole number of seconds since 1970')
+  const key = keyOf(secret)
+  if (key === null) throw new Error('The secret begins with whsec_, but the rest is not base64')
+  return `v1,${hmac({ id, timestamp, key, body })}`
+}
+
+/**
+ * The key that a secret stands for: after `whsec_`, the rest as base64; otherwise the secret as UTF-8. null if the rest is
+ * not base64, or empty.
+ */
+export function keyOf(secret: string): Buffer | null {
+  if (!secret.startsWith(SECRET_PREFIX)) return Buffer.from(secret)
+  const rest = secret.slice(SECRET_PREFIX.length)
+  return rest !== '' && BASE64.test(rest) ? Buffer.from(rest, 'base64') : null
+}
+
+/** The signature in base64. */
+function hmac(of: { id: string; timestamp: string; key: Buffer; body: string | Uint8Array }): string {
+  const { id, timestamp, key, body } = of
+  return createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest('base64')
+}

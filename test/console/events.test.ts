@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { EVENTS_SECRET, startReceiver, statusAnswer } from '../outbox/receiver.ts'
+import { until } from '../service/process.ts'
+import { operator, readable, startWithConsole } from './harness.ts'
+
+async function setUp(t: TestContext) {
+  const receiver = await startReceiver(t)
+  const env = { LERNITO_EVENTS_URL: receiver.url, LERNITO_EVENTS_SECRET: EVENTS_SECRET }
+  const product = await startWithConsole({ env })
+  t.after(() => product.stop())
+  const someone = await operator(product)
+  const pageWith = (words: RegExp): Promise<string> =>
+    until(`the page with ${words}`, async () => {
+      const text = readable(await someone.see('/events'))
+      return words.test(text) ? text : undefined
+    })
+  const sold = async (email: string): Promise<string> =>
+    String((await product.sell({ email })).headers['x-lernito-delivery'])
+  return { receiver, someone, pageWith, sold }
+}
+
+test('the page of events says that the shop has every event', async (t) => {
+  const { pageWith, sold, receiver } = await setUp(t)
+  await sold('alice@example.com')
+  await receiver.received(({ type }) => type === 'delivery.enrolled')
+  await pageWith(
+    /The shop’s endpoint works\. Last accepted: .* Waiting: 0\. Given up after three days: 0\. The shop has every event\./,
+  )
+})
+
+test('the page shows what waits and why, and an operator sends again after a 410', async (t) => {
+  const { pageWith, sold, receiver, someone } = await setUp(t)
+  receiver.answer(statusAnswer(410))
+  const id = await sold('alice@example.com')
+  const text = await pageWith(/answered 410 Gone: it wants no more events\. Nothing is sent until you send again/)
+  assert.match(text, /Waiting: 1\. The oldest is from/)
+  assert.match(text, new RegExp(`delivery\\.enrolled ${id}`))
+  assert.match(text, /Last error: the endpoint answered 410 Gone/)
+  receiver.answer(null)
+  const answered = await someone.send('/events/send-again')
+  assert.equal(answered.status, 303)
+  assert.match(answered.location, /\/events\?again=0$/)
+  await receiver.received(({ data }) => data.id === id)
+  await pageWith(/The shop has every event/)
+  assert.match(readable(await someone.see('/changes')), /Sent to the shop again/)
+})
+
+test("a delivery's page tells the shop of it again", async (t) => {
+  const { sold, receiver, someone } = await setUp(t)
+  const id = await sold('alice@example.com')
+  await until('the event', () => (receiver.types(id).length === 1 ? true : undefined))
+  assert.match(readable(await someone.see(`/deliveries/${id}`)), /Tell the shop again/)
+  const { location } = await someone.send(`/deliveries/${id}/send-again`)
+  assert.match(location, /\?done=sentAgain$/)
+  await until('the second event', () => (receiver.types(id).length === 2 ? true : undefined))
+  assert.equal(new Set(receiver.got.map(({ webhookId }) => webhookId)).size, 2)
+  assert.match(readable(await someone.see(`/deliveries/${id}`)), /Sent to the shop again by \S+ .* as enrolled/)
+  assert.equal((await someone.send('/deliveries/01KGA000000000000000000001/send-again')).status, 404)
+})
+
+test('without LERNITO_EVENTS_URL the page says so, and nothing can be sent', async (t) => {
+  const product = await startWithConsole()
+  t.after(() => product.stop())
+  const someone = await operator(product)
+  const { headers } = await product.sell({ email: 'alice@example.com' })
+  const id = String(headers['x-lernito-delivery'])
+  assert.match(readable(await someone.see('/events')), /LERNITO_EVENTS_URL is not set/)
+  assert.doesNotMatch(readable(await someone.see(`/deliveries/${id}`)), /Tell the shop again/)
+  assert.equal((await someone.send('/events/send-again')).status, 404)
+  assert.equal((await someone.send(`/deliveries/${id}/send-again`)).status, 404)
+})

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { EVENTS_CAUSES } from '../../src/doctor/causes-events.ts'
+import { EVENTS_SECRET, startReceiver } from '../outbox/receiver.ts'
+import {
+  type Case,
+  envFor,
+  examined,
+  NO_OPENSSL,
+  nobody,
+  resultOf,
+  selfSigned,
+  silent,
+  testCauses,
+} from './examining.ts'
+
+const envWith = async (t: TestContext, url: string) => ({
+  ...envFor({ t, lmsUrl: `http://${await nobody(t)}` }),
+  LERNITO_EVENTS_URL: url,
+  LERNITO_EVENTS_SECRET: EVENTS_SECRET,
+})
+const endpointAt = async (t: TestContext, url: string) => examined({ env: await envWith(t, url) })
+
+const CASES: Readonly<Record<keyof typeof EVENTS_CAUSES, Case>> = {
+  'events.private': {
+    rule: 'a host name that resolves to a private address',
+    found: 'events.endpoint',
+    broken: async (t) =>
+      examined({
+        env: await envWith(t, 'https://shop.example/events'),
+        resolve: (_hostname, _options, callback) => callback(null, [{ address: '10.0.0.5', family: 4 }]),
+      }),
+  },
+  'events.unreachable': {
+    rule: 'an endpoint where nothing listens',
+    found: 'events.endpoint',
+    broken: async (t) => endpointAt(t, `http://${await nobody(t)}/events`),
+  },
+  'events.tls': {
+    rule: 'an endpoint whose certificate nobody trusts',
+    found: 'events.endpoint',
+    broken: async (t) => endpointAt(t, `https://${await selfSigned(t)}/events`),
+    ...(NO_OPENSSL === undefined ? {} : { skip: NO_OPENSSL }),
+  },
+}
+testCauses(EVENTS_CAUSES, CASES)
+
+test('an endpoint that accepts the connection is fine, and gets no request', async (t) => {
+  const receiver = await startReceiver(t)
+  const result = resultOf(await endpointAt(t, receiver.url), 'events.endpoint')
+  assert.equal(result.status, 'ok')
+  assert.deepEqual([receiver.got, receiver.wrong], [[], []])
+})
+
+test('an endpoint that never ends the TLS handshake, or a host without a name, ends within the time of a call', async (t) => {
+  const env = await envWith(t, `https://${await silent(t)}/events`)
+  const deadlines = { callMs: 300, totalMs: 5_000 }
+  const [found] = resultOf(await examined({ env, deadlines }), 'events.endpoint').problems
+  assert.equal(found?.cause, 'events.tls')
+  const lost = { ...env, LERNITO_EVENTS_URL: 'https://no-such-host.invalid/' }
+  const [missing] = resultOf(await examined({ env: lost }), 'events.endpoint').problems
+  assert.equal(missing?.cause, 'events.unreachable')
+})
+
+test('without LERNITO_EVENTS_URL the check is skipped', async (t) => {
+  const env = envFor({ t, lmsUrl: `http://${await nobody(t)}` })
+  assert.equal(resultOf(await examined({ env }), 'events.endpoint').status, 'skipped')
+})

@@ -1,0 +1,101 @@
+import { createHmac } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { TestContext } from 'node:test'
+import { z } from 'zod'
+import { listening } from '../listening.ts'
+import { until } from '../service/process.ts'
+
+export const EVENTS_SECRET = `whsec_${Buffer.from('lernito-events-test-secret-000001').toString('base64')}`
+
+const bodySchema = z.strictObject({
+  type: z.string(),
+  timestamp: z.iso.datetime(),
+  data: z.strictObject({
+    id: z.string(),
+    webhookId: z.string().nullable(),
+    state: z.string(),
+    courses: z.array(z.strictObject({ id: z.string(), result: z.enum(['enrolled', 'pre_enrolled']) })),
+    reason: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+    replaces: z.string().nullable(),
+    replacedBy: z.string().nullable(),
+    test: z.boolean(),
+  }),
+})
+
+/** A request with a valid signature. */
+export interface Got extends z.infer<typeof bodySchema> {
+  readonly webhookId: string
+  readonly timestampS: number
+  readonly text: string
+}
+
+type Answer = (got: Got, response: ServerResponse) => void
+const accept: Answer = (_got, response) => void response.writeHead(204).end()
+
+/**
+ * The shop's endpoint: an HTTP server that verifies each event by the text of Standard Webhooks 1.0, without our own code.
+ * `answer` is 204 until a test sets another. `now`: its clock, ms since 1970.
+ */
+export async function startReceiver(t: Pick<TestContext, 'after'>, { now = Date.now }: { now?: () => number } = {}) {
+  const got: Got[] = []
+  const wrong: string[] = []
+  const state: { answer: Answer; open: number; most: number } = { answer: accept, open: 0, most: 0 }
+  const server = createServer((request, response) => {
+    state.open++
+    state.most = Math.max(state.most, state.open)
+    response.on('close', () => state.open--)
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      const text = Buffer.concat(chunks).toString('utf8')
+      const complaint = complaintOf(request, text, now())
+      if (complaint !== null) {
+        wrong.push(complaint)
+        return void response.writeHead(401).end()
+      }
+      const one = { ...bodySchema.parse(JSON.parse(text)), ...idOf(request), text }
+      got.push(one)
+      state.answer(one, response)
+    })
+  })
+  const { host } = await listening(t, server)
+  return {
+    url: `http://${host}/events?shop=1`,
+    got,
+    /** What did not verify, in words. */
+    wrong,
+    /** How many requests were open at once, at most. */
+    most: () => state.most,
+    answer: (next: Answer | null) => {
+      state.answer = next ?? accept
+    },
+    types: (id: string) => got.filter(({ data }) => data.id === id).map(({ type }) => type),
+    received: (fits: (one: Got) => boolean): Promise<Got> => until('an event', () => got.find(fits)),
+    close: () => {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+export type Receiver = Awaited<ReturnType<typeof startReceiver>>
+
+export const statusAnswer =
+  (status: number, headers: Record<string, string> = {}): Answer =>
+  (_got, response) =>
+    void response.writeHead(status, headers).end()
+
+function complaintOf(request: IncomingMessage, text: string, now: number): string | null {
+  const { webhookId, timestampS } = idOf(request)
+  if (request.method !== 'POST') return `method ${request.method}`
+  if (request.headers['content-type'] !== 'application/json') return `content type ${request.headers['content-type']}`
+  if (!/^[0-9A-HJKMNP-TV-Z]{26}$/.test(webhookId)) return `id ${webhookId}`
+  if (Math.abs(now / 1000 - timestampS) > 300) return `timestamp ${timestampS}`
+  const key = Buffer.from(EVENTS_SECRET.slice('whsec_'.length), 'base64')
+  const right = createHmac('sha256', key).update(`${webhookId}.${timestampS}.${text}`).digest('base64')
+  return request.headers['webhook-signature'] === `v1,${right}` ? null : 'signature'
+}
+
+const idOf = ({ headers }: IncomingMessage) => ({
+  webhookId: String(headers['webhook-id']),
+  timestampS: Number(headers['webhook-timestamp']),
+})
