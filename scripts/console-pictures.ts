@@ -8,7 +8,7 @@ import { openConsole } from '../test/browser/console.ts'
 import { startWithConsole, type WithConsole } from '../test/console/harness.ts'
 import { exchange, SECRET } from '../test/harness.ts'
 
-const FOLDER = fileURLToPath(new URL('../docs/pictures/', import.meta.url))
+const FOLDER = fileURLToPath(new URL('../docs/pictures', import.meta.url))
 const DAY_MS = 24 * 60 * 60_000
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
 const PYTHON = 'course-v1:Lernito+PY101+2026'

@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
+import { numberText } from '../console-layout/format.ts'
+import { TEXTS } from '../console-layout/texts.ts'
 import type { DayCounts } from '../operations/operations.ts'
-import { numberText } from './format.ts'
-import { TEXTS } from './texts.ts'
 
 const WIDTH = 720
 const HEIGHT = 210

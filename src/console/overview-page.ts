@@ -1,16 +1,16 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
+import { countText, durationText, numberText, timeHtml } from '../console-layout/format.ts'
+import { sessionOf } from '../console-layout/guard.ts'
+import { sendPage } from '../console-layout/layout.ts'
+import { type BreakerView, isOpen, type LiveState } from '../console-layout/live-state.ts'
+import { fill, fillBoth, TEXTS } from '../console-layout/texts.ts'
+import type { RefusedSender } from '../console-shop/refused-page.ts'
 import { queryText } from '../operations/list-query.ts'
 import type { DayCounts, Operations, Overview } from '../operations/operations.ts'
 import type { Site } from '../session/site.ts'
 import { chartHtml } from './chart.ts'
-import { countText, durationText, numberText, timeHtml } from './format.ts'
-import { sessionOf } from './guard.ts'
-import { sendPage } from './layout.ts'
-import { type BreakerView, isOpen, type LiveState } from './live-state.ts'
 import { type Problem, problemsOf } from './problems.ts'
-import type { RefusedSender } from './refused-page.ts'
-import { fill, fillBoth, TEXTS } from './texts.ts'
 
 const words = TEXTS.overview
 /** How many addresses of refused webhooks are checked for a problem. */

@@ -1,9 +1,9 @@
+import { countText, durationText, numberText } from '../console-layout/format.ts'
+import { type BreakerView, isOpen, type PausedCourseView } from '../console-layout/live-state.ts'
+import { fill, fillBoth, TEXTS } from '../console-layout/texts.ts'
+import type { RefusedSender } from '../console-shop/refused-page.ts'
 import { queryText } from '../operations/list-query.ts'
 import type { Overview } from '../operations/operations.ts'
-import { countText, durationText, numberText } from './format.ts'
-import { type BreakerView, isOpen, type PausedCourseView } from './live-state.ts'
-import type { RefusedSender } from './refused-page.ts'
-import { fill, fillBoth, TEXTS } from './texts.ts'
 
 const words = TEXTS.problems
 

@@ -1,4 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { messagePage, sendPage } from '../console-layout/layout.ts'
+import { fillBoth, TEXTS } from '../console-layout/texts.ts'
 import type { Failure } from '../openedx/failure.ts'
 import { clearSession, consumeAttempt, readSession, setAttempt, setSession } from '../session/cookies.ts'
 import { knownBrowser, rememberBrowser } from '../session/known-browser.ts'
@@ -6,8 +8,6 @@ import type { Sessions } from '../session/sessions.ts'
 import { createSignInLimit, type SignInLimit } from '../session/sign-in-limit.ts'
 import { callbackOf, pageOf, type Site } from '../session/site.ts'
 import type { Person, SignIn } from '../sign-in.ts'
-import { messagePage, sendPage } from './layout.ts'
-import { fillBoth, TEXTS } from './texts.ts'
 
 /** For the log: who signed in or out, and whom the LMS or this service refused. */
 export type SignInEvent =

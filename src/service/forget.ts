@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ForgetAnswer, ForgetOrder } from '../console/person-forget-page.ts'
+import type { ForgetAnswer, ForgetOrder } from '../console-actions/person-forget-page.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import type { CallContext } from '../enrollment/pair.ts'
 import { AppError } from '../errors.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Answered, LmsCalls } from '../console/lms-calls.ts'
+import type { Answered, LmsCalls } from '../console-layout/lms-calls.ts'
 import { findCourse } from '../enrollment/closest-course.ts'
 import type { CallContext } from '../enrollment/pair.ts'
 import { AppError } from '../errors.ts'

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { SESSION_MS } from '../session/sessions.ts'
 import type { Attempt } from '../sign-in.ts'
+import { SESSION_MS } from './sessions.ts'
 import type { Site } from './site.ts'
 
 /** Time to sign in at the LMS, in seconds. The LMS's code is valid for as long (recorded: sign-in.json redeems it at once). */

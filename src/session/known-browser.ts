@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { cookieOptions } from '../session/cookies.ts'
+import { cookieOptions } from './cookies.ts'
 import type { Site } from './site.ts'
 
 const KNOWN_MS = 180 * 24 * 3_600_000

@@ -2,8 +2,8 @@ import { createHash, createHmac, randomBytes } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import type { ConsoleSessionRow, Tables } from '../database/schema.ts'
 import type { Failure } from '../openedx/failure.ts'
-import { seal, unseal } from '../session/seal.ts'
 import type { Person, SignIn } from '../sign-in.ts'
+import { seal, unseal } from './seal.ts'
 
 const MINUTE_MS = 60_000
 const SEAL_USE = 'refresh token'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { BreakerView, PausedCourseView } from '../../src/console/live-state.ts'
 import { type Problem, problemsOf } from '../../src/console/problems.ts'
-import type { RefusedSender } from '../../src/console/refused-page.ts'
+import type { BreakerView, PausedCourseView } from '../../src/console-layout/live-state.ts'
+import type { RefusedSender } from '../../src/console-shop/refused-page.ts'
 import type { Overview } from '../../src/operations/operations.ts'
 
 const now = Date.UTC(2026, 10, 24, 12)

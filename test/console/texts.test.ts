@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fill, TEXTS } from '../../src/console/texts.ts'
+import { fill, TEXTS } from '../../src/console-layout/texts.ts'
 
-const FOLDER = join(import.meta.dirname, '../../src/console')
-const SOURCES = globSync('*.ts', { cwd: FOLDER })
-  .filter((file) => file !== 'texts.ts')
+const FOLDER = join(import.meta.dirname, '../../src')
+const SOURCES = globSync('console{,-*}/*.ts', { cwd: FOLDER })
+  .filter((file) => file !== 'console-layout/texts.ts')
   .map((file) => ({ file, text: readFileSync(join(FOLDER, file), 'utf8') }))
 
 const placeholders = (text: string): string[] =>

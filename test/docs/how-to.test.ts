@@ -50,7 +50,7 @@ test('every setting that a guide names is one of the service, of its compose fil
 })
 
 test('every button, page and title that a guide names exists in the console', () => {
-  const texts = JSON.stringify(JSON.parse(readFileSync(join(ROOT, 'src/console/texts.json'), 'utf8')))
+  const texts = JSON.stringify(JSON.parse(readFileSync(join(ROOT, 'src/console-layout/texts.json'), 'utf8')))
   const bold = GUIDES.filter(({ path }) => /console|support/.test(path)).flatMap(({ text }) => [
     ...text.replaceAll(/\n(?!\|) */g, ' ').matchAll(/\*\*([^*]+)\*\*|^\| "([^"]+)"|"(Webhooks with [^"]+)"/gm),
   ])

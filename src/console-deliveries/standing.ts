@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
+import { timeHtml } from '../console-layout/format.ts'
+import { fill, TEXTS } from '../console-layout/texts.ts'
 import type { CourseStanding } from '../delivery/types.ts'
-import { timeHtml } from './format.ts'
-import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.outcome
 

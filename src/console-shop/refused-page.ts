@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
+import { numberText, timeHtml } from '../console-layout/format.ts'
+import { sessionOf } from '../console-layout/guard.ts'
+import { sendPage } from '../console-layout/layout.ts'
+import { listTable } from '../console-layout/list-table.ts'
+import { TEXTS } from '../console-layout/texts.ts'
 import type { Site } from '../session/site.ts'
-import { numberText, timeHtml } from './format.ts'
-import { sessionOf } from './guard.ts'
-import { sendPage } from './layout.ts'
-import { listTable } from './list-table.ts'
-import { TEXTS } from './texts.ts'
 
 const words = TEXTS.refused
 const SHOWN = 50

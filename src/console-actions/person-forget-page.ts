@@ -1,15 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
+import { readEmail } from '../console-deliveries/people-page.ts'
+import { countText, numberText } from '../console-layout/format.ts'
+import { formOf, sessionOf } from '../console-layout/guard.ts'
+import { csrfField, sendPage } from '../console-layout/layout.ts'
+import { fill, TEXTS } from '../console-layout/texts.ts'
 import type { Operations, Person } from '../operations/operations.ts'
 import { isWholeAddress } from '../operations/people.ts'
 import type { Session } from '../session/sessions.ts'
 import type { Site } from '../session/site.ts'
 import type { ForgottenPerson } from '../withdrawal/forget-person.ts'
-import { countText, numberText } from './format.ts'
-import { formOf, sessionOf } from './guard.ts'
-import { csrfField, sendPage } from './layout.ts'
-import { readEmail } from './people-page.ts'
-import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.forget
 

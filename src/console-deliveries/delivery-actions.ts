@@ -1,11 +1,11 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import { csrfField } from '../console-layout/layout.ts'
+import { TEXTS } from '../console-layout/texts.ts'
 import { eventOfState } from '../delivery/shop-view.ts'
 import { isStopped } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import type { Session } from '../session/sessions.ts'
-import { csrfField } from './layout.ts'
-import { TEXTS } from './texts.ts'
 
 const words = TEXTS.delivery
 export const NOTE_MAX = 1000

@@ -1,8 +1,8 @@
 import { html } from 'ghtml'
+import { durationText } from '../console-layout/format.ts'
+import { fill, TEXTS } from '../console-layout/texts.ts'
 import { jsonProblem } from '../signature/examine.ts'
 import { examineStandard } from '../signature/examine-standard.ts'
-import { durationText } from './format.ts'
-import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.signature
 const adjustmentTexts = { ...words.adjustments, ...words.standard.adjustments }

@@ -1,15 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
+import { tableHtml } from '../console-deliveries/deliveries-page.ts'
+import { filterHtml } from '../console-deliveries/filter-description.ts'
+import { countText, numberText, timeHtml } from '../console-layout/format.ts'
+import { formOf, sessionOf } from '../console-layout/guard.ts'
+import { csrfField, sendPage } from '../console-layout/layout.ts'
+import { fill, TEXTS } from '../console-layout/texts.ts'
 import { filterOf, type ListQuery, queryText, readQuery } from '../operations/list-query.ts'
 import type { BulkReplay, Operations, Preview } from '../operations/operations.ts'
 import type { Session } from '../session/sessions.ts'
 import type { Site } from '../session/site.ts'
-import { tableHtml } from './deliveries-page.ts'
-import { filterHtml } from './filter-description.ts'
-import { countText, numberText, timeHtml } from './format.ts'
-import { formOf, sessionOf } from './guard.ts'
-import { csrfField, sendPage } from './layout.ts'
-import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.replay
 

@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
+import { timeHtml } from '../console-layout/format.ts'
+import { fill, TEXTS } from '../console-layout/texts.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
-import { timeHtml } from './format.ts'
-import { fill, TEXTS } from './texts.ts'
 
 /**
  * Returns events as a list, in their order.

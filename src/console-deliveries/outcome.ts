@@ -1,10 +1,10 @@
 import { html } from 'ghtml'
+import { courseHtml, timeHtml } from '../console-layout/format.ts'
+import { fill, TEXTS } from '../console-layout/texts.ts'
 import { isSameCourse } from '../delivery/same-course.ts'
 import type { Reason } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
-import { courseHtml, timeHtml } from './format.ts'
 import { standingHtml } from './standing.ts'
-import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.outcome
 

@@ -1,14 +1,21 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
+import { formOf, sessionOf } from '../console-layout/guard.ts'
+import { csrfField, sendPage } from '../console-layout/layout.ts'
+import type { LmsCalls } from '../console-layout/lms-calls.ts'
+import {
+  courseIdsOf,
+  errorsHtml,
+  hiddenSaleFields,
+  readSaleForm,
+  type SaleForm,
+  saleFields,
+} from '../console-layout/operator-form.ts'
+import { fill, TEXTS } from '../console-layout/texts.ts'
 import type { Changes } from '../operations/correct.ts'
 import type { Operations, PlannedCorrection, Shown } from '../operations/operations.ts'
 import type { Session } from '../session/sessions.ts'
 import type { Site } from '../session/site.ts'
-import { formOf, sessionOf } from './guard.ts'
-import { csrfField, sendPage } from './layout.ts'
-import type { LmsCalls } from './lms-calls.ts'
-import { courseIdsOf, errorsHtml, hiddenSaleFields, readSaleForm, type SaleForm, saleFields } from './operator-form.ts'
-import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.correct
 

@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
+import { formOf, sessionOf } from '../console-layout/guard.ts'
+import { csrfField, sendPage } from '../console-layout/layout.ts'
+import { fill, TEXTS } from '../console-layout/texts.ts'
 import type { Site } from '../session/site.ts'
 import { type Examined, type Expected, examine } from '../signature/examine.ts'
-import { formOf, sessionOf } from './guard.ts'
-import { csrfField, sendPage } from './layout.ts'
 import { standardHtml } from './standard-result.ts'
-import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.signature
 /** The number of characters shown before the first difference. */

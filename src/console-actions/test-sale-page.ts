@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
+import { formOf, sessionOf } from '../console-layout/guard.ts'
+import { csrfField, sendPage } from '../console-layout/layout.ts'
+import { courseIdsOf, errorsHtml, readSaleForm, type SaleForm, saleFields } from '../console-layout/operator-form.ts'
+import { TEXTS } from '../console-layout/texts.ts'
 import type { Operations } from '../operations/operations.ts'
 import type { Session } from '../session/sessions.ts'
 import type { Site } from '../session/site.ts'
-import { formOf, sessionOf } from './guard.ts'
-import { csrfField, sendPage } from './layout.ts'
-import { courseIdsOf, errorsHtml, readSaleForm, type SaleForm, saleFields } from './operator-form.ts'
-import { TEXTS } from './texts.ts'
 
 const words = TEXTS.testSale
 const NONCE_MAX = 64

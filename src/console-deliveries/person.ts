@@ -1,12 +1,12 @@
 import { html } from 'ghtml'
+import { stateHtml, supportUrl, testHtml, timeHtml } from '../console-layout/format.ts'
+import { listTable } from '../console-layout/list-table.ts'
+import type { Answered } from '../console-layout/lms-calls.ts'
+import { fill, fillBoth, TEXTS } from '../console-layout/texts.ts'
 import type { Account } from '../openedx/accounts.ts'
 import { queryText } from '../operations/list-query.ts'
 import type { Person, Sale } from '../operations/operations.ts'
-import { stateHtml, supportUrl, testHtml, timeHtml } from './format.ts'
-import { listTable } from './list-table.ts'
-import type { Answered } from './lms-calls.ts'
 import { coursesHtml, reasonText } from './outcome.ts'
-import { fill, fillBoth, TEXTS } from './texts.ts'
 
 const words = TEXTS.people
 
