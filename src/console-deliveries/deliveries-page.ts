@@ -5,6 +5,7 @@ import { stateHtml, testHtml, timeHtml } from '../console-layout/format.ts'
 import { sessionOf } from '../console-layout/guard.ts'
 import { sendPage } from '../console-layout/layout.ts'
 import { listTable } from '../console-layout/list-table.ts'
+import { menuPath } from '../console-layout/navigation.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import { DELIVERY_STATES } from '../delivery/types.ts'
 import { csvPages } from '../operations/csv.ts'
@@ -44,7 +45,9 @@ export function addDeliveries({
     const found = await operations.list({ filter: filterOf(query), limit: PAGE, after })
     const main = html`!${formHtml(query, base)}
 <div id="results" aria-live="polite">!${personHtml({ query, session, base })}!${resultsHtml({ found, query, first: after === null, base })}</div>`
-    return sendPage({ reply, site: site(), session, title: words.title, current: path, main })
+    const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
+    const search = { text: query.q, form: 'filters' }
+    return sendPage({ reply, site: site(), session, title: words.title, current, search, main })
   })
 
   scope.get(`${path}.csv`, (request, reply) => {
@@ -57,13 +60,12 @@ export function addDeliveries({
   })
 }
 
-function formHtml({ q, state, from, to }: ListQuery, base: string): string {
+function formHtml({ state, from, to }: ListQuery, base: string): string {
   const options = DELIVERY_STATES.map(
     (one) => html`<option value="${one}"!${one === state ? ' selected' : ''}>${TEXTS.states[one]}</option>`,
   )
   const action = `${base}/deliveries`
-  return html`<form method="get" action="${action}" role="search" class="row" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace">
-<div class="wide"><label for="q">${words.search}</label><input type="search" id="q" name="q" value="${q}" placeholder="${words.hint}" maxlength="300" autocomplete="off" aria-describedby="help"></div>
+  return html`<form method="get" action="${action}" id="filters" class="row" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace">
 <div><label for="state">${words.state}</label><select id="state" name="state"><option value="">${words.all}</option>!${options.join('')}</select></div>
 <div><label for="from">${words.from}</label><input type="date" id="from" name="from" value="${from}"></div>
 <div><label for="to">${words.to}</label><input type="date" id="to" name="to" value="${to}"></div>

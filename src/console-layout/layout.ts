@@ -2,21 +2,19 @@ import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
 import type { Session } from '../session/sessions.ts'
 import type { Site } from '../session/site.ts'
+import { type ConsoleStatus, healthHtml } from './health-line.ts'
+import { type MenuPath, navigationHtml } from './navigation.ts'
 import { fileUrl } from './static-files.ts'
 import { TEXTS } from './texts.ts'
 
 /** htmx adds no style, which the policy forbids. Going back reloads a page. */
 const HTMX = 'includeIndicatorCSS:false, history:reload, defaultSwap:outerHTML'
 
-const PAGES = [
-  { path: '/', label: TEXTS.nav.overview },
-  { path: '/deliveries', label: TEXTS.nav.deliveries },
-  { path: '/people', label: TEXTS.nav.people },
-  { path: '/refused', label: TEXTS.nav.refused },
-  { path: '/events', label: TEXTS.nav.events },
-  { path: '/changes', label: TEXTS.nav.changes },
-  { path: '/signature', label: TEXTS.nav.signature },
-] as const
+/** A page above this one, for the way back. `path` is below the console's base. */
+export interface Crumb {
+  readonly path: string
+  readonly label: string
+}
 
 export interface Page {
   readonly site: Site
@@ -26,25 +24,52 @@ export interface Page {
   /** Escaped HTML. */
   readonly main: string
   /** The page of the menu that this page belongs to. */
-  readonly current?: (typeof PAGES)[number]['path']
+  readonly current?: MenuPath
+  /** The pages above this one, the topmost first. */
+  readonly crumbs?: readonly Crumb[]
+  /** Escaped HTML below the title. */
+  readonly intro?: string
+  /** On a page that searches itself: the text in the search field, and the id of the form that the field belongs to. */
+  readonly search?: { readonly text: string; readonly form: string }
 }
 
-function menu({ site, session, current }: Page): string {
-  if (session === null) return ''
-  const links = PAGES.map(
-    ({ path, label }) =>
-      html`<li><a href="${site.base}${path}"!${path === current ? ' aria-current="page"' : ''}>${label}</a></li>`,
-  )
-  return html`<nav aria-label="${TEXTS.nav.label}"><ul>!${links.join('')}</ul></nav>
-<form method="post" action="${site.base}/sign-out" class="who">
-!${csrfField(session)}<span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button>
-</form>`
+/** The menu beside the page, and the search above it. Without a session, only the name of the product. */
+function frameHtml({ site: { base }, session, current, search, status }: Page & WithStatus): {
+  side: string
+  top: string
+} {
+  if (session === null) {
+    return { side: '', top: html`<header class="plain"><a class="name" href="${base}/">${TEXTS.product}</a></header>` }
+  }
+  const counts = status?.counts ?? null
+  const side = navigationHtml({ base, session, current, counts, csrf: csrfField(session) })
+  const health = status === null ? '' : healthHtml(status, base)
+  return { side, top: html`<header class="top">!${searchHtml(base, search)}!${health}</header>` }
+}
+
+function searchHtml(base: string, search: Page['search']): string {
+  const { label, hint, key } = TEXTS.search
+  const belongs = search === undefined ? '' : html` form="${search.form}"`
+  const field = html`<label for="q" class="unseen">${label}</label><input type="search" id="q" name="q" value="${search?.text ?? ''}" placeholder="${hint}" maxlength="300" autocomplete="off" spellcheck="false" aria-keyshortcuts="/"!${belongs}><kbd>${key}</kbd>`
+  return search === undefined
+    ? html`<form method="get" action="${base}/deliveries" role="search">!${field}</form>`
+    : html`<div role="search">!${field}</div>`
+}
+
+const crumbsHtml = (crumbs: readonly Crumb[], base: string): string =>
+  crumbs.length === 0
+    ? ''
+    : html`<nav aria-label="${TEXTS.breadcrumbs}" class="crumbs"><ol>!${crumbs.map(({ path, label }) => html`<li><a href="${base}${path}">${label}</a></li>`).join('')}</ol></nav>`
+
+interface WithStatus {
+  readonly status: ConsoleStatus | null
 }
 
 /** Returns a complete page. */
-export function page(of: Page): string {
-  const { site, title, main, session } = of
+export function page(of: Page & WithStatus): string {
+  const { site, title, main, session, crumbs = [], intro } = of
   const file = (name: string): string => site.base + fileUrl(name)
+  const { side, top } = frameHtml(of)
   const warning =
     session === null || session.confirmed ? '' : html`<p class="note warning" role="status">${TEXTS.unconfirmed}</p>`
   return html`<!DOCTYPE html>
@@ -59,14 +84,16 @@ export function page(of: Page): string {
 <link rel="stylesheet" href="${file('console.css')}">
 <script src="${file('htmx.js')}" defer></script>
 <script src="${file('times.js')}" defer></script>
+<script src="${file('keys.js')}" defer></script>
 </head>
 <body>
 <a class="skip" href="#main">${TEXTS.skip}</a>
-<header><a class="name" href="${site.base}/">${TEXTS.product}</a>!${menu(of)}</header>
+<div class="!${session === null ? 'open' : 'shell'}">!${side}<div class="page">!${top}
 <main id="main" tabindex="-1">
-!${warning}<h1>${title}</h1>
+!${warning}!${crumbsHtml(crumbs, site.base)}<h1>${title}</h1>
+!${intro === undefined ? '' : html`<p class="intro">!${intro}</p>`}
 !${main}
-</main>
+</main></div></div>
 </body>
 </html>
 `
@@ -74,7 +101,8 @@ export function page(of: Page): string {
 
 /** Answers with a complete page. */
 export function sendPage({ reply, status = 200, ...of }: Page & { reply: FastifyReply; status?: number }) {
-  return reply.code(status).type('text/html; charset=utf-8').send(page(of))
+  const shown = page({ ...of, status: reply.request.status })
+  return reply.code(status).type('text/html; charset=utf-8').send(shown)
 }
 
 /** Returns a message with a link to the next step, if there is one. */

@@ -13,7 +13,9 @@ import { addGuard } from '../console-layout/guard.ts'
 import { messagePage, sendPage } from '../console-layout/layout.ts'
 import type { LiveState } from '../console-layout/live-state.ts'
 import type { LmsCalls } from '../console-layout/lms-calls.ts'
+import type { StateCounts } from '../console-layout/navigation.ts'
 import { addStaticFiles } from '../console-layout/static-files.ts'
+import { addStatus } from '../console-layout/status.ts'
 import { TEXTS } from '../console-layout/texts.ts'
 import { addEvents } from '../console-shop/events-page.ts'
 import { addRefused, type RefusedSender } from '../console-shop/refused-page.ts'
@@ -41,6 +43,8 @@ export interface ConsoleParts {
   readonly operations: Operations
   /** null: LERNITO_EVENTS_URL is not set. */
   readonly shopEvents: ShopEvents | null
+  /** The deliveries in the states that need somebody; see readBacklog. */
+  readonly readCounts: () => Promise<StateCounts>
   readonly liveState: LiveState
   readonly lms: LmsCalls
   /** Looks up what the LMS has for these deliveries now, and stores it; see src/follow-up/check-now.ts. */
@@ -137,6 +141,7 @@ function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, 
     onSignIn,
   } = parts
   addStaticFiles({ scope })
+  addStatus({ scope, site, readCounts: parts.readCounts, liveState, now })
   addOverview({ scope, site, operations, liveState, refusedSenders, now })
   addDeliveries({ scope, site, operations, now })
   addDelivery({ scope, site, operations, checkNow, lmsUrl, tellsShop: parts.shopEvents !== null })

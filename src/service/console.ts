@@ -3,6 +3,7 @@ import { type ConsoleParts, consoleRoutes } from '../console/routes.ts'
 import type { SignInEvent } from '../console/sign-in-pages.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
 import { createOperations } from '../operations/create-operations.ts'
+import { readBacklog } from '../operations/overview.ts'
 import { createShopEvents } from '../outbox/shop-events.ts'
 import { callbackOf, siteOf } from '../session/site.ts'
 import type { Settings } from '../settings/settings.ts'
@@ -81,6 +82,7 @@ function addConsole({
       onDue: inbox.claimOrphansSoon,
     }),
     shopEvents: hasOutbox(settings) ? createShopEvents({ context, guard, publish: observer.onEvent }) : null,
+    readCounts: () => guard(() => readBacklog(database.db)),
     liveState: { breaker: work.breakerState, pausedCourses: work.pausedCourses, budget: work.budgetFullness },
     lms: createLmsCalls(work.lmsAccess),
     checkNow: work.checkNow,

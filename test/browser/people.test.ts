@@ -38,7 +38,7 @@ for (const { name, ...look } of LOOKS) {
     const email = `leaves-${LOOKS.findIndex((one) => one.name === name)}@example.com`
     await product.sell({ email, courseIds: [DEMO] })
     await page.goto(`${product.console}/deliveries`)
-    await page.getByLabel('Search', { exact: true }).fill(email)
+    await page.getByLabel('Search deliveries').fill(email)
     await page.getByRole('button', { name: `Show everything about ${email}` }).click()
     await page.getByRole('heading', { name: 'No account in the LMS' }).waitFor()
     await page.getByRole('button', { name: 'Forget this person' }).click()

@@ -37,7 +37,7 @@ const seen = (page: Page, text: string | RegExp) => page.getByText(text).first()
 /** Finds a buyer as the playbook says: search under Deliveries, and open the delivery. */
 async function find(page: Page, email: string): Promise<void> {
   await page.getByRole('link', { name: 'Deliveries', exact: true }).click()
-  await page.getByLabel('Search', { exact: true }).fill(email)
+  await page.getByLabel('Search deliveries').fill(email)
   await page.getByRole('button', { name: 'Search' }).click()
   await page.getByRole('link', { name: email }).click()
 }

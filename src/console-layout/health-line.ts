@@ -1,0 +1,31 @@
+import { html } from 'ghtml'
+import { timeHtml } from './format.ts'
+import { type BreakerView, isOpen } from './live-state.ts'
+import { backlogText, type StateCounts } from './navigation.ts'
+import { fill, TEXTS } from './texts.ts'
+
+const words = TEXTS.status
+
+/** What every page shows beside its own content. */
+export interface ConsoleStatus {
+  /** null while the database can't be read. */
+  readonly counts: StateCounts | null
+  /** The state of the circuit breaker; null until the worker has started. */
+  readonly breaker: BreakerView | null
+  /** The unused share of the call budget, from 0 to 1; null until the worker has started. */
+  readonly budget: number | null
+}
+
+/** Returns the line about the LMS, the queue and the call budget; it updates itself. */
+export function healthHtml({ counts, breaker, budget }: ConsoleStatus, base: string): string {
+  const kind = breaker?.kind ?? 'unknown'
+  const since = breaker === null || !isOpen(breaker) ? '' : html` ${words.since} !${timeHtml(breaker.since)}`
+  const queued =
+    counts === null
+      ? ''
+      : html`<a href="${base}/deliveries?state=queued">${fill(words.queued, { count: backlogText(counts.queued) })}</a>`
+  const used =
+    budget === null ? '' : html`<span>${fill(words.budget, { percent: `${Math.round((1 - budget) * 100)}` })}</span>`
+  return html`<div id="health" hx-get="${base}/status" hx-trigger="every 10s" hx-select="#health" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none">
+<span class="breaker ${kind}">${words.lms[kind]}!${since}</span> !${queued} !${used}</div>`
+}

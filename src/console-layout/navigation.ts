@@ -1,0 +1,64 @@
+import { html } from 'ghtml'
+import type { Session } from '../session/sessions.ts'
+import { numberText } from './format.ts'
+import { fill, TEXTS } from './texts.ts'
+
+/** The number of deliveries in a state; counting stops at COUNTED_MAX. */
+export interface StateCounts {
+  readonly queued: number
+  readonly preEnrolled: number
+  readonly needsAttention: number
+}
+
+/** The counts of the backlog stop here; see readBacklog. */
+const COUNTED_MAX = 10_000
+
+const PAGES = [
+  { path: '/', label: TEXTS.nav.overview },
+  { path: '/deliveries', label: TEXTS.nav.deliveries },
+  { path: '/deliveries?state=needs_attention', label: TEXTS.nav.needsAttention, count: 'needsAttention' },
+  { path: '/deliveries?state=pre_enrolled', label: TEXTS.nav.preEnrolled, count: 'preEnrolled' },
+  { path: '/people', label: TEXTS.nav.people },
+  { path: '/refused', label: TEXTS.nav.refused },
+  { path: '/events', label: TEXTS.nav.events },
+  { path: '/changes', label: TEXTS.nav.changes },
+  { path: '/signature', label: TEXTS.nav.signature },
+] as const satisfies readonly { path: string; label: string; count?: keyof StateCounts }[]
+
+/** A page of the menu, by its path below the console's base. */
+export type MenuPath = (typeof PAGES)[number]['path']
+
+/** Returns the page of the menu with this path; undefined if there is none. */
+export const menuPath = (path: string): MenuPath | undefined => PAGES.find((one) => one.path === path)?.path
+
+/** Writes a count that stops at its limit. */
+export const backlogText = (count: number): string =>
+  count > COUNTED_MAX ? fill(TEXTS.moreThan, { count: numberText(COUNTED_MAX) }) : numberText(count)
+
+/**
+ * Returns the menu, with how many deliveries need somebody; it updates itself.
+ * @param of.counts null if they can't be read now
+ * @param of.csrf the hidden field of the sign-out form, as HTML
+ */
+export function navigationHtml(of: {
+  base: string
+  session: Session
+  current: MenuPath | undefined
+  counts: StateCounts | null
+  csrf: string
+}): string {
+  const { base, session, current, counts, csrf } = of
+  const links = PAGES.map((one) => {
+    const count = counts !== null && 'count' in one ? counts[one.count] : 0
+    const badge = count === 0 ? '' : countHtml(count, 'count' in one ? one.count : '')
+    const mark = one.path === current ? ' aria-current="page"' : ''
+    return html`<li><a href="${base}${one.path}"!${mark}>${one.label}!${badge}</a></li>`
+  })
+  const refresh = `${base}/status?page=${encodeURIComponent(current ?? '')}`
+  return html`<nav aria-label="${TEXTS.nav.label}" class="side"><a class="name" href="${base}/">${TEXTS.product}</a>
+<ul id="menu" hx-get="${refresh}" hx-trigger="every 15s" hx-select="#menu" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none">!${links.join('\n')}</ul>
+<form method="post" action="${base}/sign-out" class="who">!${csrf}<span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button></form></nav>`
+}
+
+const countHtml = (count: number, of: string): string =>
+  html` <span class="count ${of === 'needsAttention' ? 'bad' : ''}">${backlogText(count)}</span>`
