@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { csrfField } from '../console-layout/layout.ts'
+import { type BreakerView, isOpen } from '../console-layout/live-state.ts'
 import { TEXTS } from '../console-layout/texts.ts'
 import { eventOfState } from '../delivery/shop-view.ts'
 import { isStopped } from '../delivery/types.ts'
@@ -24,9 +25,24 @@ export function doneHtml(
 }
 
 /**
- * What an operator can do with a delivery.
+ * The result of the form that led to a delivery's page. A replay is shown only until the delivery settles: then the page
+ * shows its result, and an earlier promise would contradict it.
+ */
+export function deliveryDoneHtml(of: {
+  request: FastifyRequest
+  delivery: Pick<Shown, 'state'>
+  breaker: BreakerView | null
+}): string {
+  const waits = of.breaker !== null && isOpen(of.breaker)
+  const replayed = of.delivery.state !== 'queued' ? 'replayedDone' : waits ? 'replayedWaits' : 'replayed'
+  return doneHtml(of.request, { ...words.done, replayed: words.done[replayed] })
+}
+
+/**
+ * What an operator can do with a delivery: first what its state asks for, the rest on demand.
  * @param of.canWithdraw whether there is something to withdraw
  * @param of.tellsShop whether the shop gets events
+ * @param of.replies the texts to copy, as escaped HTML
  */
 export function actionsHtml(of: {
   delivery: Shown
@@ -34,22 +50,66 @@ export function actionsHtml(of: {
   here: string
   canWithdraw: boolean
   tellsShop: boolean
+  replies: string
 }): string {
-  const { delivery, session, here, canWithdraw, tellsShop } = of
+  const { delivery, canWithdraw, tellsShop, replies } = of
   const { state, outcome, replacedBy, request } = delivery
+  const canReplay = outcome?.reason?.code !== 'payload.invalid'
+  const canCheck = state !== 'queued' && request !== null
+  const canCorrect = replacedBy === null || !isStopped(state)
+  const all = [
+    ...(canReplay ? ['replay' as const] : []),
+    ...(canCheck ? ['check' as const] : []),
+    ...(canCorrect ? ['correct' as const] : []),
+    ...(canWithdraw ? ['withdraw' as const] : []),
+    ...(tellsShop && eventOfState(state) !== null ? ['send-again' as const] : []),
+    ...(state === 'handled' ? [] : ['handled' as const]),
+  ]
+  const wanted = firstOf(delivery)
+  const first = wanted.filter((one) => all.includes(one))
+  const more = all.filter((one) => !first.includes(one)).map((one) => actionHtml(of, one, 'second'))
+  const rest =
+    more.length === 0
+      ? ''
+      : html`<details class="more"><summary class="button second">${words.more}</summary><div class="actions">!${more.join('\n')}</div></details>`
+  return html`<div class="actions">!${first.map((one, index) => actionHtml(of, one, index === 0 ? '' : 'second')).join('\n')}
+!${replies}
+!${rest}</div>`
+}
+
+type Action = 'replay' | 'check' | 'correct' | 'withdraw' | 'send-again' | 'handled'
+
+/** What helps most likely, the likeliest first. */
+function firstOf({ state, outcome }: Pick<Shown, 'state' | 'outcome'>): readonly Action[] {
+  const code = outcome?.reason?.code
+  if (state === 'pre_enrolled') return ['check', 'correct']
+  if (state === 'enrolled') return ['check', 'withdraw']
+  if (state === 'rejected' || code === 'person.retired' || code === 'person.other_account')
+    return ['correct', 'handled']
+  if (state === 'needs_attention') return ['replay', 'correct', 'handled']
+  return ['replay']
+}
+
+function actionHtml({ session, here }: { session: Session; here: string }, action: Action, look: string): string {
   const csrf = csrfField(session)
-  const replayable = outcome?.reason?.code !== 'payload.invalid'
-  const button = (path: string, label: string, look: string): string =>
-    html`<form method="post" action="${here}/${path}">!${csrf}<button class="${look}">${label}</button></form>`
-  const link = (path: string, label: string): string =>
-    html`<a class="button second" href="${here}/${path}">${label}</a>`
-  const handled = html`<details><summary>${words.handled}</summary>
+  const link = (label: string): string => html`<a class="button ${look}" href="${here}/${action}">${label}</a>`
+  const button = (label: string): string =>
+    html`<form method="post" action="${here}/${action}">!${csrf}<button class="${look}">${label}</button></form>`
+  switch (action) {
+    case 'replay':
+      return button(words.replay)
+    case 'check':
+      return button(words.check)
+    case 'send-again':
+      return button(words.sendAgain)
+    case 'correct':
+      return link(words.correct)
+    case 'withdraw':
+      return link(words.withdraw)
+    case 'handled':
+      return html`<details><summary class="button second">${words.handled}</summary>
 <form method="post" action="${here}/handled" class="stack">!${csrf}<p>${words.handledHelp}</p>
 <label for="note">${words.note}</label><textarea id="note" name="note" rows="2" required maxlength="${NOTE_MAX}"></textarea>
 <button class="second">${words.markHandled}</button></form></details>`
-  return html`<div class="actions">!${replayable ? button('replay', words.replay, '') : ''}
-!${state === 'queued' || request === null ? '' : button('check', words.check, 'second')}
-!${replacedBy === null || !isStopped(state) ? link('correct', words.correct) : ''}!${canWithdraw ? link('withdraw', words.withdraw) : ''}
-!${tellsShop && eventOfState(state) !== null ? button('send-again', words.sendAgain, 'second') : ''}
-!${state === 'handled' ? '' : handled}</div>`
+  }
 }

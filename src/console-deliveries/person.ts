@@ -6,7 +6,8 @@ import { fill, fillBoth, TEXTS } from '../console-layout/texts.ts'
 import type { Account } from '../openedx/accounts.ts'
 import { queryText } from '../operations/list-query.ts'
 import type { Person, Sale } from '../operations/operations.ts'
-import { coursesHtml, reasonText } from './outcome.ts'
+import { courseListHtml } from './course-table.ts'
+import { reasonText } from './outcome.ts'
 
 const words = TEXTS.people
 
@@ -44,7 +45,7 @@ function cellsOf(sale: Sale, { base, lmsUrl }: { base: string; lmsUrl: string })
   const why = unreadable ?? (outcome === null || outcome.reason === null ? null : reasonText(outcome.reason))
   return [
     html`<div>!${stateHtml(state)} !${testHtml(source)}</div>`,
-    html`<div>!${why === null ? '' : html`<p>${why}</p>`}!${coursesHtml(sale, lmsUrl)}</div>`,
+    html`<div>!${why === null ? '' : html`<p>${why}</p>`}!${courseListHtml(sale, lmsUrl)}</div>`,
     html`<div><a href="${base}/deliveries/${id}"><code>${id}</code></a><br>!${timeHtml(receivedAt)}</div>`,
   ]
 }

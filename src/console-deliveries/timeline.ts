@@ -13,7 +13,7 @@ export function timelineHtml({ events, base }: { events: readonly DeliveryEvent[
     const link =
       base === undefined ? '' : html` <a href="${base}/deliveries/${deliveryId}"><code>${deliveryId}</code></a>`
     const more = detail === '' ? '' : html`<p>${detail}</p>`
-    return html`<li class="${kind.replaceAll('_', '-')}"><strong>${TEXTS.events[kind]}</strong>!${by} <span class="quiet">!${timeHtml(at)}</span>!${link}!${more}</li>`
+    return html`<li class="${kind.replaceAll('_', '-')}"><strong>${TEXTS.events[kind]}</strong>!${by} <span class="quiet">!${timeHtml(at, 'seconds')}</span>!${link}!${more}</li>`
   })
   return html`<ol class="timeline">!${items.join('')}</ol>`
 }

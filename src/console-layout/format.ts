@@ -9,12 +9,21 @@ const HOUR_MS = 60 * MINUTE_MS
 export const DAY_MS = 24 * HOUR_MS
 
 const SHORT = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
+const SECONDS = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'UTC' })
 const NUMBER = new Intl.NumberFormat('en')
 
-/** Returns a time (ms since 1970) in UTC; the script times.js rewrites it in the reader's zone, with the full time on hover. */
-export function timeHtml(ms: number): string {
-  return html`<time datetime="${new Date(ms).toISOString()}">${SHORT.format(ms)} UTC</time>`
+/**
+ * Returns a time (ms since 1970) in UTC, to the minute or the second. The script times.js rewrites it in the reader's zone,
+ * with the full time on hover.
+ */
+export function timeHtml(ms: number, to: 'minutes' | 'seconds' = 'minutes'): string {
+  const text = to === 'minutes' ? SHORT.format(ms) : SECONDS.format(ms)
+  return html`<time datetime="${new Date(ms).toISOString()}" data-look="${to}">${text} UTC</time>`
 }
+
+/** Returns a time (ms since 1970) in UTC, which times.js rewrites as the time since then: `4 min ago`. */
+export const agoHtml = (ms: number): string =>
+  html`<time datetime="${new Date(ms).toISOString()}" data-look="ago">${SHORT.format(ms)} UTC</time>`
 
 /** Writes 1234 as `1,234`. */
 export const numberText = (count: number): string => NUMBER.format(count)

@@ -1,9 +1,10 @@
-/** The state of the circuit breaker on this replica; `since` is in ms since 1970. The worker's circuit breaker sets it. */
+/** The state of the circuit breaker on this replica; `since` and `probeAt` are in ms since 1970. The worker's circuit breaker sets it. */
 export type BreakerView =
   | { readonly kind: 'closed' | 'half_open' }
   | {
       readonly kind: 'down' | 'throttled' | 'misconfigured'
       readonly since: number
+      readonly probeAt: number
       readonly failure: { readonly message: string }
     }
 

@@ -22,6 +22,7 @@ function readFiles(): ReadonlyMap<string, File> {
   const files: [name: string, type: string, bytes: Buffer][] = [
     ['console.css', 'text/css', Buffer.from(brandVariables(css) + css)],
     ['times.js', 'text/javascript', ownFile('times.js')],
+    ['copy.js', 'text/javascript', ownFile('copy.js')],
     ['keys.js', 'text/javascript', ownFile('keys.js')],
     ['icon.svg', 'image/svg+xml', ownFile('icon.svg')],
     ['htmx.js', 'text/javascript', packageFile('htmx.org/dist/htmx.min.js')],

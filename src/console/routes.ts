@@ -144,7 +144,15 @@ function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, 
   addStatus({ scope, site, readCounts: parts.readCounts, liveState, now })
   addOverview({ scope, site, operations, liveState, refusedSenders, now })
   addDeliveries({ scope, site, operations, now })
-  addDelivery({ scope, site, operations, checkNow, lmsUrl, tellsShop: parts.shopEvents !== null })
+  addDelivery({
+    scope,
+    site,
+    operations,
+    checkNow,
+    lmsUrl,
+    breaker: liveState.breaker,
+    tellsShop: parts.shopEvents !== null,
+  })
   addCorrection({ scope, site, operations, lms })
   addWithdrawal({ scope, site, operations, lms, lmsUrl })
   addPeople({ scope, site, operations, lms, checkNow, lmsUrl })

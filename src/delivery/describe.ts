@@ -1,3 +1,4 @@
+import { fieldErrorsText } from './field-errors.ts'
 import type { Outcome, Reason, Standing, Standings } from './types.ts'
 
 /** Describes an outcome in one line, for timelines and operators. */
@@ -8,7 +9,7 @@ export function describeOutcome({ courses, reason }: Outcome): string {
 }
 
 const DESCRIPTIONS = {
-  'payload.invalid': (subject) => `the payload is invalid: ${subject}`,
+  'payload.invalid': (subject) => `the payload is invalid: ${fieldErrorsText(subject)}`,
   'course_key.malformed': (subject) => `${subject} is not a course key`,
   'course.missing': (subject) => `the LMS has no course ${subject}`,
   'person.retired': () => 'the address belongs to a retired account',

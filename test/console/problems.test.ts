@@ -21,6 +21,7 @@ const CLOSED: BreakerView = { kind: 'closed' }
 const open = (kind: 'down' | 'throttled' | 'misconfigured'): BreakerView => ({
   kind,
   since: now - 90 * MINUTE_MS,
+  probeAt: now + MINUTE_MS,
   failure: { message: 'The reason' },
 })
 const waitingSince = (minutes: number): Partial<Overview> => ({

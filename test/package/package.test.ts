@@ -90,7 +90,7 @@ describe('the installed package', { concurrency: 2 }, () => {
       /^200 OK\n\{"success":true,"message":"User enrollment status verified for 1 course\(s\)"\}/,
     )
     // Of its own files and of other packages.
-    for (const file of ['console.css', 'times.js', 'keys.js', 'icon.svg', 'htmx.js']) {
+    for (const file of ['console.css', 'times.js', 'keys.js', 'copy.js', 'icon.svg', 'htmx.js']) {
       const served = await exchange({ url: `${url}/lernito/console/static/${file}`, method: 'GET' })
       assert.deepEqual([served.status, served.text.length > 100], [200, true], file)
     }

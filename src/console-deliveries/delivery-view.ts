@@ -1,0 +1,67 @@
+import { html } from 'ghtml'
+import type { BreakerView } from '../console-layout/live-state.ts'
+import { TEXTS } from '../console-layout/texts.ts'
+import type { DeliveryEvent } from '../delivery/types.ts'
+import type { Shown } from '../operations/operations.ts'
+import type { Withdrawal } from '../operations/withdrawal-row.ts'
+import type { Session } from '../session/sessions.ts'
+import { coursesHtml } from './course-table.ts'
+import { actionsHtml } from './delivery-actions.ts'
+import { factsHtml, payloadHtml } from './delivery-facts.ts'
+import { outcomeHtml } from './outcome.ts'
+import { repliesHtml } from './replies.ts'
+import { timelineHtml } from './timeline.ts'
+import { isPending, withdrawalsHtml } from './withdrawals.ts'
+
+const words = TEXTS.delivery
+
+/** What the page of a delivery shows. */
+export interface DeliveryView {
+  readonly delivery: Shown
+  readonly events: readonly DeliveryEvent[]
+  readonly withdrawals: readonly Withdrawal[]
+  /** Whether there is something to withdraw. */
+  readonly canWithdraw: boolean
+  /** Whether the shop gets events. */
+  readonly tellsShop: boolean
+  readonly breaker: BreakerView | null
+  /** The result of the form that led here, as escaped HTML. */
+  readonly done: string
+  readonly session: Session
+  readonly base: string
+  readonly lmsUrl: string
+}
+
+/** Returns the page of a delivery: first what to do, then what happened. It follows the delivery until it settles. */
+export function deliveryHtml(of: DeliveryView): string {
+  const { delivery, events, withdrawals, breaker, done, session, base, lmsUrl } = of
+  const here = `${base}/deliveries/${delivery.id}`
+  const poll = html`<div hx-get="${here}" hx-trigger="every 2s" hx-target="#delivery" hx-select="#delivery" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none"></div>`
+  const isMoving = delivery.state === 'queued' || withdrawals.some(isPending)
+  const actions = actionsHtml({ ...of, session, here, replies: repliesHtml(delivery, lmsUrl) })
+  return html`<div id="delivery" class="columns">
+<div>!${isMoving ? poll : ''}!${done}
+!${outcomeHtml({ delivery, breaker, actions })}!${linksHtml(delivery, base)}
+<h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
+!${withdrawalsHtml(withdrawals)}
+<h2>${words.timeline}</h2>!${timelineHtml({ events })}</div>
+<aside aria-label="${words.details}">!${factsHtml(delivery, lmsUrl)}!${payloadHtml(delivery)}</aside>
+</div>`
+}
+
+/** The buyer's name, and the way to everything about them. */
+export function introHtml({ id, request }: Pick<Shown, 'id' | 'request'>, base: string): string {
+  if (request === null) return ''
+  const name = `${request.name} ${request.family}`.trim()
+  return html`${name === '' ? '' : `${name} · `}<a href="${base}/people/${id}">${words.person}</a>`
+}
+
+/** Links to the delivery that corrects this one, and to the one that it corrects. */
+function linksHtml({ replaces, replacedBy }: Shown, base: string): string {
+  const note = (text: string, id: string): string =>
+    html`<p class="note">${text} <a href="${base}/deliveries/${id}">${id}</a>.</p>`
+  return (
+    (replacedBy === null ? '' : note(words.replacedNote, replacedBy)) +
+    (replaces === null ? '' : note(words.replacesNote, replaces))
+  )
+}

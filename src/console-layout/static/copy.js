@@ -1,0 +1,21 @@
+// A button with data-copies copies the text of a field. The buttons are hidden until this script can work.
+
+function prepare() {
+  for (const button of document.querySelectorAll('button[data-copies][hidden]')) button.hidden = false
+}
+
+document.addEventListener('click', async ({ target }) => {
+  const button = target instanceof Element ? target.closest('button[data-copies]') : null
+  if (button === null) return
+  const field = document.getElementById(button.dataset.copies)
+  field.select()
+  try {
+    await navigator.clipboard.writeText(field.value)
+    button.textContent = button.dataset.copied
+  } catch {
+    // Without permission, or on an http page, the text stays selected, so that the keyboard can copy it.
+  }
+})
+
+prepare()
+document.addEventListener('htmx:after:swap', prepare)

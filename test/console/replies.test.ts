@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { repliesTo } from '../../src/console-deliveries/replies.ts'
+import { DELIVERY_STATES, type DeliveryState, REASON_CODES, STATE_OF_REASON } from '../../src/delivery/types.ts'
+
+const LMS = 'https://lms.example.com'
+const request = {
+  email: 'nora@example.com',
+  name: 'Nora',
+  family: 'Berg',
+  username: 'nora',
+  courseIds: ['course-v1:A+B+C', 'course-v1:D+E+F'],
+}
+const ofState = (state: DeliveryState) =>
+  repliesTo({ id: 'ONE', state, request, outcome: { courses: {}, reason: null } }, LMS)
+const ofReason = (code: (typeof REASON_CODES)[number], subject = 'the subject') =>
+  repliesTo(
+    { id: 'ONE', state: STATE_OF_REASON[code], request, outcome: { courses: {}, reason: { code, subject } } },
+    LMS,
+  )
+
+test('each reason has a reply to the buyer, by name, without an empty place', () => {
+  for (const code of REASON_CODES) {
+    const [buyer] = ofReason(code)
+    assert.equal(buyer?.to, 'buyer', code)
+    assert.match(buyer.text, /^Hello Nora,\n\n/)
+    assert.doesNotMatch(buyer.text, /[{}]|undefined/)
+  }
+})
+
+test('each state without a reason has a reply to the buyer, except those that always have a reason', () => {
+  const silent = DELIVERY_STATES.filter((state) => ofState(state).length === 0)
+  assert.deepEqual(silent, ['needs_attention', 'rejected'])
+})
+
+test('a reply names the address, the courses and the LMS that the buyer needs', () => {
+  const text = ofState('pre_enrolled')[0]?.text ?? ''
+  for (const part of [request.email, LMS, ...request.courseIds]) assert.ok(text.includes(part), part)
+})
+
+test('the shop is told the field and the fault in words, and the delivery', () => {
+  const shop = ofReason('payload.invalid', '{"email":["Enter a valid email address."],"courseIds":{"1":["Too long."]}}')
+  assert.match(
+    shop.at(-1)?.text ?? '',
+    /^Delivery ONE .*: email: Enter a valid email address; courseIds, entry 2: Too long\. Correct/,
+  )
+})
+
+test('a delivery that an operator handled is answered by that, and no longer by its reason', () => {
+  const told = repliesTo(
+    {
+      id: 'ONE',
+      state: 'handled',
+      request,
+      outcome: { courses: {}, reason: { code: 'course.missing', subject: 'X' } },
+    },
+    LMS,
+  )
+  assert.deepEqual(
+    told.map(({ to }) => to),
+    ['buyer'],
+  )
+  assert.match(told[0]?.text ?? '', /taken care of/)
+})
+
+test('a sale without a readable request has no reply to the buyer', () => {
+  const outcome = { courses: {}, reason: { code: 'payload.invalid', subject: '{}' } } as const
+  assert.deepEqual(
+    repliesTo({ id: 'ONE', state: 'rejected', request: null, outcome }, LMS).map(({ to }) => to),
+    ['shop'],
+  )
+})
