@@ -87,7 +87,7 @@ function listText({ course, state }: { course: string; state: string }, console:
 
 function withdrawalText({ subject, count }: NoticeRow, console: ConsoleUrl): string {
   if (subject === '') return `${count} more withdrawals failed. ${seeText('changes', 'deliveries list', console)}`
-  const what = 'A withdrawal failed, and the buyer may still be in a course.'
+  const what = 'a withdrawal failed, and the buyer may still be in a course.'
   return `${what} ${seeText(`deliveries/${subject}`, `deliveries show ${subject}`, console)}`
 }
 

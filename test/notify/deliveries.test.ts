@@ -159,7 +159,7 @@ test('a withdrawal that failed gives a text with a link to its delivery, and one
   const link = `https://lms.example.com/lernito/console/deliveries/${id}`
   assert.equal(
     chat.texts[1],
-    `lernito-openedx: A withdrawal failed, and the buyer may still be in a course. See ${link}`,
+    `lernito-openedx: a withdrawal failed, and the buyer may still be in a course. See ${link}`,
   )
   assert.equal((await db.selectFrom('notices').where('kind', '=', 'withdrawal').selectAll().execute())[0]?.count, 0)
 })
