@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { temporaryFolder } from '../service/process.ts'
 import { startLms } from '../service/serving.ts'
 import { startChat } from './chat.ts'
-import { startNotifying } from './serving.ts'
+import { startNotifying, untilStored } from './serving.ts'
 
 const FIRST = 'course-v1:edX+First+2026'
 
@@ -16,6 +16,7 @@ test('over a SIGKILL and a restart, a text that the receiver refused is sent, an
   const before = await startNotifying(parts)
   await before.fail(FIRST)
   await chat.received(/course-v1:edX\+First/)
+  await untilStored(databaseUrl) // a kill before that may send it again
   chat.answer({ status: 500 })
   await before.fail('course-v1:edX+Second+2026')
   const failed = await before.logged(({ msg }) => msg === 'notification failed; the service sends it again')

@@ -1,7 +1,8 @@
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { type Running, start } from '../service/process.ts'
+import { openDatabase } from '../../src/database/database.ts'
+import { type Running, start, until } from '../service/process.ts'
 import { sell, serveEnv } from '../service/serving.ts'
 
 const REPLICA = fileURLToPath(new URL('replica.ts', import.meta.url))
@@ -34,10 +35,17 @@ export async function startNotifying({
     ...running,
     url,
     fail: async (course) =>
-      void (await sell({ url, email: `p${++people}-${course.length}@x.example`, courseIds: [course] })),
+      void (await sell({ url, email: `p${++people}-${running.child.pid}@x.example`, courseIds: [course] })),
   }
 }
 
 /** How often a process has sent a text. */
 export const sentBy = ({ log }: Pick<Running, 'log'>): number =>
   log().filter(({ msg }) => msg === 'notification sent').length
+
+/** Resolves when the database has stored that a text was sent. */
+export async function untilStored(databaseUrl: string): Promise<void> {
+  const { db, close } = openDatabase({ url: databaseUrl, serve: false })
+  const told = () => db.selectFrom('notices').select('id').where('texts', '>', 0).executeTakeFirst()
+  await until('a stored text', told).finally(close)
+}
