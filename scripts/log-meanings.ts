@@ -180,9 +180,14 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       means: 'A page failed because of a fault in the service.',
       action: 'Report it.',
     },
-    'notification failed; the service sends it again in a minute': {
-      means: 'The address in `LERNITO_NOTIFY_URL` did not accept a message.',
-      action: 'Check the address if the line repeats.',
+    'notification sent': {
+      means: 'The receiver accepted a message. `causes` is how many it tells of.',
+      action: NOTHING,
+    },
+    'notification failed; the service sends it again': {
+      means:
+        'The address in `LERNITO_NOTIFY_URL` did not accept a message; `reason` says why. The pauses grow up to 15 minutes.',
+      action: 'If the line repeats, run `lernito-openedx notify test`, and check the address.',
     },
   },
 }
@@ -215,6 +220,8 @@ export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
   forgotten: 'A person was erased. The line has no `delivery`.',
   bulk_replay_started: '`actor` started a bulk replay. The line has no `delivery`.',
   bulk_replay_stopped: '`actor` stopped a bulk replay. The line has no `delivery`.',
+  notification_tested:
+    '`actor` sent a test notification; `detail` is what the receiver answered. The line has no `delivery`.',
 }
 
 /** Calls whose message is not a literal, by file. The page describes their messages elsewhere. */

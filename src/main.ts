@@ -4,6 +4,7 @@ import { doctor } from './cli/doctor.ts'
 import { events } from './cli/events.ts'
 import { forget } from './cli/forget.ts'
 import { migrate } from './cli/migrate.ts'
+import { notify } from './cli/notify.ts'
 import { people } from './cli/people.ts'
 import { reconcile } from './cli/reconcile.ts'
 import { sandbox } from './cli/sandbox.ts'
@@ -21,6 +22,7 @@ const COMMANDS: readonly Command[] = [
   doctor,
   deliveries,
   events,
+  notify,
   people,
   reconcile,
   forget,

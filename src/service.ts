@@ -3,6 +3,7 @@ import { createIds } from './delivery/ids.ts'
 import { LONGEST_WAIT_MS } from './enrollment/retry-schedule.ts'
 import { FOLLOW_UP_MS } from './follow-up/follow-up.ts'
 import { openInbox } from './inbox/open-inbox.ts'
+import { NOTIFY_TIMING, type NotifyTiming } from './notify/notifier.ts'
 import type { Timing } from './replicas/timing.ts'
 import { mountConsole } from './service/console.ts'
 import { createLifecycle } from './service/lifecycle.ts'
@@ -27,6 +28,8 @@ interface ServiceParts {
   readonly timing?: Timing | undefined
   /** From the start of a round of the follow-up to the next one, ms. */
   readonly followUpMs?: number | undefined
+  /** Of the notifications for operators. */
+  readonly notifyTiming?: NotifyTiming | undefined
 }
 
 /**
@@ -40,11 +43,12 @@ export function buildService({
   random = Math.random,
   timing,
   followUpMs = FOLLOW_UP_MS,
+  notifyTiming = NOTIFY_TIMING,
 }: ServiceParts) {
   const leaving = new AbortController()
   const stopping = new AbortController()
   const outboxWakeUp = createWakeUp()
-  const { metrics, notifier, ...reporting } = createReporting({ settings, log, now, sources: () => ({ opened, work }) })
+  const { metrics, outages, ...reporting } = createReporting({ settings, log, now, sources: () => ({ opened, work }) })
   const observer = wakingOutbox(reporting.observer, outboxWakeUp)
   const opened = openServiceInbox({ settings, now, random, timing, observer })
   const concurrency = concurrencyOf({ settings, liveCount: opened.replicas.liveCount })
@@ -64,6 +68,8 @@ export function buildService({
     outboxWakeUp,
     random,
     followUpMs,
+    outages,
+    notifyTiming,
     signal: stopping.signal,
   })
   const secrets = webhookSecrets(settings)
@@ -81,7 +87,7 @@ export function buildService({
     stopping: stopping.signal,
   })
   mountConsole({ settings, log, app, opened, work, observer, refusedSenders: refusers, secrets })
-  return { app, ...createLifecycle({ settings, log, app, opened, lms, work, notifier, leaving, stopping }) }
+  return { app, ...createLifecycle({ settings, log, app, opened, lms, work, leaving, stopping }) }
 }
 export type Service = ReturnType<typeof buildService>
 

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Server } from 'node:net'
-import type { TestContext } from 'node:test'
 
 /** Has a server of whatever kind listen on a free port of loopback until the test ends. `host` is `127.0.0.1:PORT`. */
 export async function listening(
-  t: Pick<TestContext, 'after'>,
+  t: { readonly after: (done: () => void) => void },
   server: Server & { closeAllConnections?: () => void },
 ): Promise<{ host: string; port: number }> {
   server.listen(0, '127.0.0.1')

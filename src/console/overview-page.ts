@@ -11,6 +11,7 @@ import type { DayCounts, Operations, Overview } from '../operations/operations.t
 import type { Site } from '../session/site.ts'
 import { chartHtml } from './chart.ts'
 import { type Problem, problemsOf } from './problems.ts'
+import { testNotificationHtml } from './test-notification.ts'
 
 const words = TEXTS.overview
 /** How many addresses of refused webhooks are checked for a problem. */
@@ -23,6 +24,7 @@ export function addOverview({
   operations,
   liveState,
   refusedSenders,
+  canNotify,
   now,
 }: {
   scope: FastifyInstance
@@ -30,10 +32,13 @@ export function addOverview({
   operations: Pick<Operations, 'overview'>
   liveState: LiveState
   refusedSenders: (count: number) => readonly RefusedSender[]
+  /** Whether LERNITO_NOTIFY_URL is set. */
+  canNotify: boolean
   now: () => number
 }): void {
   scope.get('/', async (request, reply) => {
     const { base } = site()
+    const session = sessionOf(request)
     const overview = await operations.overview()
     const [breaker, budget] = [liveState.breaker(), liveState.budget()]
     const problems = problemsOf({
@@ -52,8 +57,8 @@ export function addOverview({
 !${paceHtml(overview)}
 <h2>${words.current}</h2>
 !${currentHtml({ overview, breaker, budget, base, now: now() })}
-</div>`
-    return sendPage({ reply, site: site(), session: sessionOf(request), title: words.title, current: '/', main })
+</div>!${canNotify ? testNotificationHtml({ base, session }) : ''}`
+    return sendPage({ reply, site: site(), session, title: words.title, current: '/', main })
   })
 }
 

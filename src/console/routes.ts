@@ -23,6 +23,7 @@ import { addSignaturePage } from '../console-shop/signature-page.ts'
 import type { Tables } from '../database/schema.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
 import type { CheckedNow } from '../follow-up/check-now.ts'
+import type { TestNotification } from '../notify/test-notification.ts'
 import type { Operations } from '../operations/operations.ts'
 import type { ShopEvents } from '../outbox/shop-events.ts'
 import { createSessions, type Sessions } from '../session/sessions.ts'
@@ -31,6 +32,7 @@ import type { SignIn } from '../sign-in.ts'
 import { addChanges } from './changes-page.ts'
 import { addOverview } from './overview-page.ts'
 import { addSignInPages, type SignInEvent } from './sign-in-pages.ts'
+import { addTestNotification } from './test-notification.ts'
 
 /** The signature checker accepts a body of 64 KiB, and a form may write each byte as three. */
 const BODY_LIMIT = 256 * 1024
@@ -45,6 +47,8 @@ export interface ConsoleParts {
   readonly shopEvents: ShopEvents | null
   /** The deliveries in the states that need somebody; see readBacklog. */
   readonly readCounts: () => Promise<StateCounts>
+  /** null: LERNITO_NOTIFY_URL is not set. */
+  readonly testNotification: TestNotification | null
   readonly liveState: LiveState
   readonly lms: LmsCalls
   /** Looks up what the LMS has for these deliveries now, and stores it; see src/follow-up/check-now.ts. */
@@ -142,7 +146,9 @@ function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, 
   } = parts
   addStaticFiles({ scope })
   addStatus({ scope, site, readCounts: parts.readCounts, liveState, now })
-  addOverview({ scope, site, operations, liveState, refusedSenders, now })
+  const canNotify = parts.testNotification !== null
+  addOverview({ scope, site, operations, liveState, refusedSenders, canNotify, now })
+  addTestNotification({ scope, site, testNotification: parts.testNotification })
   addDeliveries({ scope, site, operations, now })
   addDelivery({
     scope,

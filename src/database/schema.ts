@@ -170,6 +170,34 @@ export interface EndpointRow {
   sent_at: number | null
 }
 
+/** A cause that operators are notified of. The table is small: see MAX_CAUSES in src/notify/notices.ts. */
+export interface NoticeRow {
+  /** SHA-256 in hex of what makes the cause: see noticeId. */
+  id: string
+  kind: 'delivery' | 'withdrawal' | 'lms' | 'events'
+  /** The code of the reason, or of the fault. */
+  code: string
+  /** A course key, or the id of a delivery; '' if there is none. */
+  subject: string
+  /** What the LMS or the shop's endpoint said; '' if it said nothing. */
+  detail: string
+  first_at: number
+  last_at: number
+  /** How many came since the last text. Of a fault: 1 until a text told of it. */
+  count: number
+  /** How many texts told of it. */
+  texts: number
+  /** When the last of them was sent. */
+  sent_at: number | null
+}
+
+/** Up to where the rows of a table were counted for notifications. */
+export interface NoticePositionRow {
+  name: string
+  at: number
+  id: string
+}
+
 export interface MigrationRow {
   id: number
   oldest_code: number
@@ -193,6 +221,8 @@ export interface Tables {
   }
   outbox: OutboxRow
   endpoints: EndpointRow
+  notices: NoticeRow
+  notice_positions: NoticePositionRow
   counters: CounterRow
   replicas: ReplicaRow
   console_sessions: ConsoleSessionRow

@@ -223,6 +223,7 @@ export type EventKind =
   | 'forgotten'
   | 'bulk_replay_started'
   | 'bulk_replay_stopped'
+  | 'notification_tested'
 
 /** One thing that happened to a delivery: timeline row, log line, metric and, with an actor, audit log. */
 export interface DeliveryEvent {

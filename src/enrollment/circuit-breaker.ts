@@ -24,6 +24,8 @@ export interface CircuitBreaker {
   readonly lms: Lms
   /** Resolves when the circuit breaker is not open, or when the signal is aborted. */
   whenClosed(signal: AbortSignal): Promise<void>
+  /** Whether the cause of an outage is gone, which another replica may have noticed. Changes nothing. */
+  probe(kind: OpenState['kind'], signal: AbortSignal): Promise<boolean>
   /** Probes the LMS while the circuit breaker is open, until the signal is aborted. */
   run(signal: AbortSignal): Promise<void>
 }
@@ -53,6 +55,7 @@ export function createCircuitBreaker(from: BreakerOptions): CircuitBreaker {
     whenClosed: async (signal) => {
       while (isOpen(current()) && !signal.aborted) await orAborted(changed(), signal)
     },
+    probe: (kind, signal) => probe(from, { kind }, signal),
     run: async (signal) => {
       while (!signal.aborted) {
         const state = current()
@@ -131,19 +134,22 @@ async function probeWhenDue(
 ): Promise<void> {
   await sleep(Math.max(0, open.probeAt - now()), signal)
   if (signal.aborted) return
-  // It rejects if the signal ended its wait for a permit.
-  const succeeded = await probe({ lms, budget }, open, signal).catch(() => false)
+  const succeeded = await probe({ lms, budget }, open, signal)
   become(afterProbe(current(), { succeeded, now: now() }))
 }
 
 async function probe(
   { lms, budget }: Pick<BreakerOptions, 'lms' | 'budget'>,
-  { kind }: OpenState,
+  { kind }: Pick<OpenState, 'kind'>,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (kind === 'throttled') return true
-  if (kind === 'down') return (await lms.heartbeat()).ok
-  return (await lms.allowances(await budget.acquire(signal), { email: NOBODY })).ok
+  try {
+    if (kind === 'down') return (await lms.heartbeat()).ok
+    return (await lms.allowances(await budget.acquire(signal), { email: NOBODY })).ok
+  } catch {
+    return false // the signal ended the wait for a permit, or this replica has lost its lease
+  }
 }
 
 interface WatchOptions {

@@ -2,9 +2,9 @@ import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import { type Background, runBackgroundLoop } from '../inbox/background-loop.ts'
 import { pause } from '../pause.ts'
+import { createTaskLease, type TaskLease } from '../replicas/task-lease.ts'
 import type { Asking } from './look-ups.ts'
 import { type ApplyMode, followUpRound, ROUND_OVER, type RoundResult } from './round.ts'
-import { createTaskLease, type TaskLease } from './task-lease.ts'
 import { areSalesWaitedFor } from './waiting-sales.ts'
 
 /** The time from the start of a round to the next one. */

@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import type { WithdrawalRow } from '../database/schema.ts'
 
+/** How the message of an order begins that ended because its last attempt failed. */
+export const EXHAUSTED = 'retries exhausted'
+
 /**
  * The result for one course:
  * - `unenrolled`: there was an active enrollment, in `mode`.

@@ -48,6 +48,15 @@ export interface Outbox extends OutboxBacklog {
 
 /** How many events wait, how many were given up, and when the oldest that waits was stored. */
 export async function readOutboxBacklog(db: Kysely<Tables>): Promise<OutboxBacklog> {
+  return {
+    pending: await countOf(db, 'is'),
+    failed: await countOf(db, 'is not'),
+    oldestAt: await readOldestWaiting(db),
+  }
+}
+
+/** When the oldest event that waits was stored, ms since 1970; null if none waits. */
+export async function readOldestWaiting(db: Kysely<Tables>): Promise<number | null> {
   const oldest = await db
     .selectFrom('outbox')
     .select('created_at')
@@ -55,11 +64,7 @@ export async function readOutboxBacklog(db: Kysely<Tables>): Promise<OutboxBackl
     .orderBy('id')
     .limit(1)
     .executeTakeFirst()
-  return {
-    pending: await countOf(db, 'is'),
-    failed: await countOf(db, 'is not'),
-    oldestAt: oldest?.created_at ?? null,
-  }
+  return oldest?.created_at ?? null
 }
 
 /** The whole of it for operators. */

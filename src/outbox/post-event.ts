@@ -1,10 +1,10 @@
 import { Pool } from 'undici'
 import { STANDARD_HEADERS, signStandard } from '../signature/standard.ts'
-import { PrivateAddressError, publicLookup, type Resolve } from './public-lookup.ts'
+import { CONNECT_TIMEOUT_MS, connectionCause } from './connection-cause.ts'
+import { publicLookup, type Resolve } from './public-lookup.ts'
 
 /** How long an attempt may take, from connecting to the status of the answer, ms. */
 export const SEND_TIMEOUT_MS = 15_000
-const CONNECT_TIMEOUT_MS = 10_000
 /** How much of an answer is read, so that its connection can be used again. What it says doesn't matter. */
 const ANSWER_BYTES = 16 * 1024
 /** These statuses refuse the event, and say nothing about the next one. */
@@ -82,7 +82,7 @@ export function createPoster(from: {
       return postedOf(statusCode, headers.location)
     } catch (error) {
       if (stop.aborted) return { kind: 'stopped' }
-      const why = timeout.aborted ? `no answer within ${timeoutMs / 1000} s` : describe(error)
+      const why = timeout.aborted ? `no answer within ${timeoutMs / 1000} s` : connectionCause(error)
       return { kind: 'failed', status: null, message: `${url.host} can't be reached: ${why}`, isRefusal: false }
     }
   }
@@ -106,26 +106,4 @@ function postedOf(status: number, location: string | string[] | undefined): Post
 function originOf(location: string | string[] | undefined): string {
   const target = URL.parse(String(location))
   return target === null ? 'another address' : target.origin
-}
-
-const CAUSES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ENOTFOUND: 'there is no such host',
-  UND_ERR_CONNECT_TIMEOUT: `no connection within ${CONNECT_TIMEOUT_MS / 1000} s`,
-  UND_ERR_SOCKET: 'the connection was cut',
-  ECONNRESET: 'the connection was cut',
-  CERT_HAS_EXPIRED: 'its certificate has expired',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'this machine does not trust the authority that issued its certificate',
-  SELF_SIGNED_CERT_IN_CHAIN: 'this machine does not trust the authority that issued its certificate',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'this machine does not trust the authority that issued its certificate',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
-}
-
-function describe(error: unknown): string {
-  if (error instanceof PrivateAddressError) return error.message
-  if (error instanceof AggregateError && error.errors.length > 0) return describe(error.errors[0])
-  if (!(error instanceof Error)) return String(error)
-  const code = 'code' in error ? String(error.code) : ''
-  const cause = CAUSES[code]
-  return cause === undefined ? code || error.message.slice(0, 200) : `${cause} (${code})`
 }

@@ -13,6 +13,7 @@ import type { Observer } from '../telemetry/observer.ts'
 import { VERSION } from '../version.ts'
 import { createForget } from './forget.ts'
 import { createLmsCalls } from './lms-calls.ts'
+import { testNotificationOf } from './notifications.ts'
 import { hasOutbox } from './outbox.ts'
 import type { createWork } from './work.ts'
 
@@ -83,6 +84,7 @@ function addConsole({
     }),
     shopEvents: hasOutbox(settings) ? createShopEvents({ context, guard, publish: observer.onEvent }) : null,
     readCounts: () => guard(() => readBacklog(database.db)),
+    testNotification: testNotificationOf({ settings, opened, observer }),
     liveState: { breaker: work.breakerState, pausedCourses: work.pausedCourses, budget: work.budgetFullness },
     lms: createLmsCalls(work.lmsAccess),
     checkNow: work.checkNow,

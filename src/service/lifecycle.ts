@@ -5,7 +5,6 @@ import type { openInbox } from '../inbox/open-inbox.ts'
 import type { Lms } from '../openedx/lms.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { Notifier } from '../telemetry/notify.ts'
 
 /** A stop ends within 8 s; container runtimes kill the process after 10 s. */
 const STOP_MS = 6_000
@@ -19,7 +18,6 @@ interface LifecycleParts {
   readonly opened: Pick<ReturnType<typeof openInbox>, 'database' | 'inbox' | 'membership'>
   readonly lms: Pick<Lms, 'close'>
   readonly work: { readonly run: () => Promise<void> }
-  readonly notifier: Pick<Notifier, 'stop'> | null
   /** Aborted first: proxies see that the service leaves. */
   readonly leaving: AbortController
   /** Aborted next: no new request is served, and no new work begins. */
@@ -67,14 +65,12 @@ export function createLifecycle(parts: LifecycleParts) {
       if (settings.LERNITO_DRAIN_MS > 0) await delay(settings.LERNITO_DRAIN_MS)
       stopping.abort()
       const closed = app.close()
-      const notified = parts.notifier?.stop()
       await finishWork(parts, working)
       const left = membership.leave()
       await closeConnections(app, closed)
       await left
       await parts.lms.close()
       await database.close()
-      await Promise.race([notified, delay(LINGER_MS, undefined, { ref: false })])
       log.info('stopped')
     },
   }

@@ -1,11 +1,12 @@
 import type { openInbox } from '../inbox/open-inbox.ts'
+import { watchOutages } from '../notify/outage.ts'
 import { readBacklog } from '../operations/overview.ts'
 import { readOutboxBacklog } from '../outbox/list-events.ts'
 import type { Settings } from '../settings/settings.ts'
-import { errorFields, type Log } from '../telemetry/log.ts'
+import type { Log } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
-import { createNotifier, type Notifier, textPoster } from '../telemetry/notify.ts'
 import { createObserver } from '../telemetry/observer.ts'
+import { hasNotifications } from './notifications.ts'
 import type { createWork } from './work.ts'
 
 interface Sources {
@@ -14,7 +15,7 @@ interface Sources {
 }
 
 /**
- * The log, the metrics and the notifications. `sources` is asked at each scrape of the metrics and never before: its
+ * The metrics, the observer, and what it knows of outages of the LMS. `sources` is asked at each scrape of the metrics and never before: its
  * parts report to this observer, so they are created after it.
  */
 export function createReporting({
@@ -42,17 +43,6 @@ export function createReporting({
       })
     },
   })
-  const notifier = createNotifierFor({ settings, log })
-  return { metrics, notifier, observer: createObserver({ log, metrics, notifier, now }) }
-}
-
-/** The notifier that posts to LERNITO_NOTIFY_URL; null without that setting. */
-function createNotifierFor({ settings, log }: { settings: Settings; log: Log }): Notifier | null {
-  const { LERNITO_NOTIFY_URL: url, LERNITO_PUBLIC_URL: publicUrl, LERNITO_CONSOLE_CLIENT_ID: clientId } = settings
-  if (url === undefined) return null
-  return createNotifier({
-    post: textPoster({ url }),
-    console: publicUrl !== undefined && clientId !== undefined ? `${publicUrl}/lernito/console/` : null,
-    onError: (error) => log.warn(errorFields(error), 'notification failed; the service sends it again in a minute'),
-  })
+  const outages = hasNotifications(settings) ? watchOutages({ clock: () => performance.now() }) : null
+  return { metrics, outages, observer: createObserver({ log, metrics, outages, now }) }
 }

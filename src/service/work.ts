@@ -6,6 +6,8 @@ import { runWorker } from '../enrollment/worker.ts'
 import { runBackfill } from '../inbox/backfill.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
 import { runRetention } from '../inbox/retention.ts'
+import type { NotifyTiming } from '../notify/notifier.ts'
+import type { OutageWatch } from '../notify/outage.ts'
 import type { Budget } from '../openedx/budget.ts'
 import type { Lms } from '../openedx/lms.ts'
 import { runBulkReplays } from '../operations/bulk-replay-loop.ts'
@@ -14,6 +16,7 @@ import type { Observer } from '../telemetry/observer.ts'
 import type { WakeUp } from '../wake-up.ts'
 import { createCheckNow, startFollowUp } from './follow-up.ts'
 import { createCallBudget } from './lms.ts'
+import { startNotifier } from './notifications.ts'
 import { startOutbox } from './outbox.ts'
 import { startWithdrawals } from './withdrawals.ts'
 
@@ -32,13 +35,16 @@ interface WorkParts {
   readonly random: () => number
   /** From the start of a round of the follow-up to the next one, ms. */
   readonly followUpMs: number
+  /** What the circuit breaker has reported; null without notifications. */
+  readonly outages: OutageWatch | null
+  readonly notifyTiming: NotifyTiming
   /** Aborted when the service stops. */
   readonly signal: AbortSignal
 }
 
 /**
- * The background work of the service: it enrolls, follows up pre-enrolled buyers, sends events to the shop, replays
- * what operators ordered, and deletes old deliveries.
+ * The background work of the service: it enrolls, follows up pre-enrolled buyers, sends events to the shop, notifies
+ * operators, replays what they ordered, and deletes old deliveries.
  */
 export function createWork(parts: WorkParts) {
   const { settings, opened, lms, concurrency, observer, random, signal } = parts
@@ -88,6 +94,7 @@ export function createWork(parts: WorkParts) {
         startFollowUp({ ...parts, intervalMs: parts.followUpMs, breaker, budget }),
         startWithdrawals({ ...parts, breaker, budget }),
         startOutbox({ ...parts, wakeUp: parts.outboxWakeUp }),
+        startNotifier({ ...parts, breaker }),
         maintain(parts),
       ])
     },

@@ -1,5 +1,13 @@
 import { Gauge, type Registry } from 'prom-client'
-import type { BreakerReport } from './alert-conditions.ts'
+
+/** The state of the circuit breaker. `since` is in ms since 1970. */
+export type BreakerReport =
+  | { readonly kind: 'closed' | 'half_open' }
+  | {
+      readonly kind: 'down' | 'throttled' | 'misconfigured'
+      readonly since: number
+      readonly failure: { readonly message: string }
+    }
 
 const BREAKER_STATES = [
   'closed',

@@ -26,6 +26,12 @@ export function createMetrics(sources: GaugeSources) {
     labelNames: ['status'],
     registers: [registry],
   })
+  const notified = new Counter({
+    name: 'lernito_notifications_total',
+    help: 'Attempts to send a notification to operators, by the status of the answer; "none" without an answer.',
+    labelNames: ['status'],
+    registers: [registry],
+  })
   addGauges({ registry, sources })
 
   return {
@@ -41,6 +47,7 @@ export function createMetrics(sources: GaugeSources) {
     onFollowUp: ({ complete }: { complete: boolean }): void =>
       rounds.inc({ result: complete ? 'complete' : 'stopped' }),
     onEventSent: (status: number | null): void => sent.inc({ status: statusClass(status) }),
+    onNotified: (status: number | null): void => notified.inc({ status: statusClass(status) }),
     onCall: ({ endpoint, method, status, ms }: LmsCall): void => {
       calls.inc({ endpoint, method, status: status ?? 'none' })
       callSeconds.observe({ endpoint }, ms / 1000)
@@ -49,7 +56,7 @@ export function createMetrics(sources: GaugeSources) {
 }
 export type Metrics = ReturnType<typeof createMetrics>
 
-/** The shop's endpoint chooses the status, so the label has only its class. */
+/** Who answers chooses the status, so the label has only its class. */
 const statusClass = (status: number | null): string => (status === null ? 'none' : `${Math.floor(status / 100)}xx`)
 
 /** One call to the LMS. `endpoint` is a route's pattern; `status` is null without an answer. */

@@ -1,9 +1,9 @@
 import type { DeliveryEvent } from '../delivery/types.ts'
 import { AppError } from '../errors.ts'
-import type { BreakerReport } from './alert-conditions.ts'
+import type { BreakerReport } from './gauges.ts'
 import { errorFields, type Log, logEvent } from './log.ts'
 import type { LmsCall, Metrics } from './metrics.ts'
-import type { Notifier } from './notify.ts'
+import { observeNotifications } from './notifications.ts'
 import { observeOutbox } from './outbox.ts'
 import { warnOfPreviousSecret } from './previous-secret.ts'
 
@@ -23,12 +23,13 @@ export interface FollowUpReport {
 interface ObserverParts {
   readonly log: Log
   readonly metrics: Metrics
-  readonly notifier: Pick<Notifier, 'onEvent' | 'onBreaker'> | null
+  /** Takes each change of the circuit breaker for the notifications; null if there are none. */
+  readonly outages: { onBreaker(report: BreakerReport): void } | null
   /** In ms since 1970. */
   readonly now: () => number
 }
 
-/** Creates the callbacks of the other rooms. Each one writes a log line, counts a metric, sends a notification, or several of these. */
+/** Creates the callbacks of the other rooms. Each one writes a log line, counts a metric, or both. */
 export function createObserver(parts: ObserverParts) {
   return {
     ...observeDeliveries(parts),
@@ -36,16 +37,16 @@ export function createObserver(parts: ObserverParts) {
     ...observeLms(parts),
     ...observeReplica(parts),
     onEventSent: observeOutbox(parts),
+    onNotified: observeNotifications(parts),
   }
 }
 export type Observer = ReturnType<typeof createObserver>
 
-function observeDeliveries({ log, metrics, notifier }: ObserverParts) {
+function observeDeliveries({ log, metrics }: ObserverParts) {
   return {
     onEvent: (event: DeliveryEvent): void => {
       logEvent(log, event)
       metrics.onEvent(event)
-      notifier?.onEvent(event)
     },
     /**
      * After a round of the follow-up. `events` counts what it found and stored; each has a line of its own. `reason`: the
@@ -86,7 +87,7 @@ function observeRequests({ log, metrics, now }: ObserverParts) {
   }
 }
 
-function observeLms({ log, metrics, notifier }: ObserverParts) {
+function observeLms({ log, metrics, outages }: ObserverParts) {
   return {
     onCall: (call: LmsCall): void => {
       log.debug(call, 'LMS call')
@@ -94,7 +95,7 @@ function observeLms({ log, metrics, notifier }: ObserverParts) {
     },
     /** The LMS can't be used, and why, or it can be used again: one line for each change. */
     onBreaker: (report: BreakerReport): void => {
-      notifier?.onBreaker(report)
+      outages?.onBreaker(report)
       if (!('since' in report)) log.info('LMS available again; work continues')
       else log.warn({ state: report.kind, reason: report.failure.message }, 'LMS unavailable; deliveries wait')
     },

@@ -7,7 +7,7 @@ import { nextAttemptAt } from '../enrollment/retry-schedule.ts'
 import { AppError } from '../errors.ts'
 import { type Background, runBackgroundLoop } from '../inbox/background-loop.ts'
 import type { Failure } from '../openedx/failure.ts'
-import { type WithdrawalResult, withdrawalOf } from '../operations/withdrawal-row.ts'
+import { EXHAUSTED, type WithdrawalResult, withdrawalOf } from '../operations/withdrawal-row.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 import { type ClaimedOrder, claimOrder, mayContinue, noteEffect, releaseOrder } from './claimed-order.ts'
 import { endOrder, endSuperseded } from './end-order.ts'
@@ -106,7 +106,7 @@ async function again(
   const dueAt = isFree
     ? now + Math.max(POLL_MS, failure.retryAfterMs ?? 0)
     : nextAttemptAt({ failures: attempts, now, random })
-  if (dueAt === null) return end(from, order, { courses, message: `retries exhausted: ${failure.message}` })
+  if (dueAt === null) return end(from, order, { courses, message: `${EXHAUSTED}: ${failure.message}` })
   const result: WithdrawalResult = { courses, message: failure.message }
   const failed = { attempts, result: JSON.stringify(result) }
   await guard(() => releaseOrder(context.database.db, { order, dueAt, failed }))

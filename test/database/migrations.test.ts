@@ -54,6 +54,8 @@ const MADE = [
   'index outbox_due',
   'index outbox_delivery',
   'table endpoints',
+  'table notices',
+  'table notice_positions',
 ]
 
 /** Of the columns that the first migration creates. */

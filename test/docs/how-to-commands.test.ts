@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { DEMO, type Product, SECRET, startProduct } from '../harness.ts'
+import { startChat } from '../notify/chat.ts'
 import { run } from '../service/process.ts'
 import { codeBlocks, codes, DOCUMENTS, readDocument, section } from './documents.ts'
 
@@ -11,6 +12,7 @@ const GUIDES = DOCUMENTS.filter((path) => path.startsWith('docs/how-to/'))
 /** These look at a whole installation, or stand for any command: others test them. */
 const LEFT_OUT = ['doctor', 'migrate', 'COMMAND']
 
+const chat = await startChat({ after })
 let product: Product
 before(async () => {
   product = await startProduct()
@@ -27,6 +29,7 @@ const command = (args: readonly string[], database = join(product.folder, 'lerni
       LERNITO_LMS_CLIENT_ID: 'lernito-client',
       LERNITO_LMS_CLIENT_SECRET: 'lernito-client-secret',
       LERNITO_LMS_CALLS_PER_MINUTE: '0',
+      LERNITO_NOTIFY_URL: chat.url,
       LERNITO_DATABASE_URL: `sqlite:${database}`,
     },
   })
@@ -48,7 +51,7 @@ test('every command of the how-to guides runs beside the service', async () => {
   const lines = commands(String(headers['x-lernito-delivery']))
   assert.deepEqual(
     new Set(lines.map((line) => line.split(' ')[0])),
-    new Set(['deliveries', 'people', 'reconcile', 'send']),
+    new Set(['deliveries', 'notify', 'people', 'reconcile', 'send']),
   )
   assert.ok(lines.length >= 7)
   for (const line of lines) {

@@ -64,7 +64,13 @@ test('the watched secrets are those of the settings, including the password of t
 
 test('every log of a test is watched', () => {
   // Those of processes are watched by test/service/process.ts, which starts them.
-  const allowed = ['log-watch.ts', 'telemetry/log.test.ts', 'replicas/replica.ts', 'faults/quick-replica.ts']
+  const allowed = [
+    'log-watch.ts',
+    'telemetry/log.test.ts',
+    'replicas/replica.ts',
+    'notify/replica.ts',
+    'faults/quick-replica.ts',
+  ]
   const makers = globSync('**/*.ts', { cwd: TESTS }).filter((file) =>
     /\bcreateLog\(/.test(readFileSync(join(TESTS, file), 'utf8')),
   )

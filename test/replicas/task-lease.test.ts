@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { createTaskLease } from '../../src/follow-up/task-lease.ts'
+import { createTaskLease } from '../../src/replicas/task-lease.ts'
 import { type Replica, setUp } from '../inbox/harness.ts'
 
 const FOR_MS = 60_000

@@ -1,0 +1,15 @@
+import { after, test } from 'node:test'
+import { useDatabases } from '../inbox/harness.ts'
+import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+
+/** Runs those tests of the notifications again that depend on the database, on a server, and those of real replicas. */
+if (hasMariaDb()) {
+  const server = await startMariaDb()
+  after(server.remove)
+  useDatabases(server.newDatabase)
+  await import('./sending.test.ts')
+  await import('./query-plans.test.ts')
+  await import('./notify-replicas.ts')
+} else {
+  test('test/notify on MariaDB', { skip: HOW_TO_RUN }, () => {})
+}
