@@ -29,6 +29,8 @@ interface WorkParts {
   readonly observer: Observer
   /** Woken when an event for the shop was stored. */
   readonly outboxWakeUp: WakeUp
+  /** Woken when a refund was stored. */
+  readonly withdrawalsWakeUp: WakeUp
   readonly random: () => number
   /** From the start of a round of the follow-up to the next one, ms. */
   readonly followUpMs: number
@@ -86,7 +88,7 @@ export function createWork(parts: WorkParts) {
       await Promise.all([
         runWorker({ inbox, breaker, breakers, budget, options, concurrency, now, random, onError, signal }),
         startFollowUp({ ...parts, intervalMs: parts.followUpMs, breaker, budget }),
-        startWithdrawals({ ...parts, breaker, budget }),
+        startWithdrawals({ ...parts, wakeUp: parts.withdrawalsWakeUp, breaker, budget }),
         startOutbox({ ...parts, wakeUp: parts.outboxWakeUp }),
         maintain(parts),
       ])

@@ -2,7 +2,15 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { VerifiedWebhook } from '../delivery/types.ts'
 import type { Inbox } from '../inbox/types.ts'
 import { type Answer, accepted, answer } from './answers.ts'
-import { mediaTypeRefusal, methodRefusal, type Received, type RefusalCode, type Refused, receive } from './receive.ts'
+import {
+  mediaTypeRefusal,
+  methodRefusal,
+  misusedId,
+  type Received,
+  type RefusalCode,
+  type Refused,
+  receive,
+} from './receive.ts'
 
 export const BODY_LIMIT = 64 * 1024
 
@@ -35,6 +43,8 @@ interface Webhook extends OfShop {
   readonly inbox: Pick<Inbox, 'submit'>
   /** How long the sender waits for the enrollment, in ms; 0: it doesn't wait. */
   readonly answerWithinMs: number
+  /** Called when a sale comes under the webhook-id of a refund. */
+  readonly onRefundId: (webhookId: string) => void
   /** Called with the status of every answer, including refusals. */
   readonly onAnswer: (status: number) => void
 }
@@ -47,6 +57,7 @@ export function webhookRoutes({
   answerWithinMs,
   now,
   onRefused,
+  onRefundId,
   onAnswer,
   onPreviousSecret,
 }: Webhook): void {
@@ -56,9 +67,12 @@ export function webhookRoutes({
   }
   const others = app.supportedMethods.filter((method) => method !== 'POST' && method !== 'OPTIONS')
 
-  const submit = async (webhook: VerifiedWebhook): Promise<{ id: string; reply: Answer }> => {
+  /** null: the webhook-id is that of a refund. */
+  const submit = async (webhook: VerifiedWebhook): Promise<{ id: string; reply: Answer } | null> => {
     const deadline = answerWithinMs === 0 ? null : now() + answerWithinMs
-    const { id, progress, courseCount = webhook.request?.courseIds.length ?? 0 } = await inbox.submit(webhook, deadline)
+    const submitted = await inbox.submit(webhook, deadline)
+    if (submitted.isRefundId) return null
+    const { id, progress, courseCount = webhook.request?.courseIds.length ?? 0 } = submitted
     const waits = deadline !== null || progress !== null
     return { id, reply: waits ? answer(progress, courseCount) : accepted(courseCount) }
   }
@@ -83,7 +97,12 @@ export function webhookRoutes({
           const received = receive({ headers: request.headers, body, secrets, now: now() })
           if (received.kind === 'refused') return refuse(request, reply, received)
           if (received.secretIndex > 0) onPreviousSecret()
-          const { id, reply: given } = await submit(arrivalOf(received, body))
+          const submitted = await submit(arrivalOf(received, body))
+          if (submitted === null) {
+            onRefundId(received.webhookId ?? '')
+            return refuse(request, reply, misusedId('refund_id'))
+          }
+          const { id, reply: given } = submitted
           return reply.code(given.status).header('x-lernito-delivery', id).send(given.body)
         },
       })

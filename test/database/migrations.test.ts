@@ -54,6 +54,9 @@ const MADE = [
   'index outbox_due',
   'index outbox_delivery',
   'table endpoints',
+  'table webhook_ids',
+  'index webhook_ids_delivery',
+  'column refund_id',
 ]
 
 /** Of the columns that the first migration creates. */

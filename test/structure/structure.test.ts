@@ -59,7 +59,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: ['errors', 'telemetry'],
   openapi: [],
   settings: ['course-key', 'network', 'errors'],
-  webhook: ['payload', 'signature', 'inbox', 'delivery', 'network'],
+  webhook: ['payload', 'signature', 'inbox', 'delivery', 'course-key', 'network'],
   payload: ['signature', 'delivery'],
   console: [
     'console-layout',
@@ -84,7 +84,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   doctor: ['database', 'follow-up', 'outbox', 'replicas', 'openedx', 'settings', 'errors'],
   enrollment: ['inbox', 'operations', 'database', 'delivery', 'openedx', 'course-key', 'errors', 'pause', 'wake-up'],
   'follow-up': ['inbox', 'operations', 'database', 'delivery', 'openedx', 'pause'],
-  withdrawal: ['enrollment', 'operations', 'inbox', 'replicas', 'database', 'delivery', 'openedx', 'errors'],
+  withdrawal: ['enrollment', 'operations', 'inbox', 'replicas', 'database', 'delivery', 'openedx', 'errors', 'wake-up'],
   outbox: [
     'operations',
     'inbox',
