@@ -1,6 +1,6 @@
 import type { Answer } from './answers.ts'
 
-/** `withdrawn`: what became of the withdrawals; null if they have not all ended. */
+/** `withdrawn`: the result of the withdrawals; null if they have not all ended. */
 export type RefundResult =
   | {
       readonly kind: 'accepted'

@@ -50,17 +50,8 @@ interface Webhook extends OfShop {
 }
 
 /** Adds the routes of Lernito's webhook. A sale is answered when it is enrolled, or when that takes too long. */
-export function webhookRoutes({
-  app,
-  inbox,
-  secrets,
-  answerWithinMs,
-  now,
-  onRefused,
-  onRefundId,
-  onAnswer,
-  onPreviousSecret,
-}: Webhook): void {
+export function webhookRoutes(parts: Webhook): void {
+  const { app, inbox, answerWithinMs, now, onRefused } = parts
   const refuse = (request: FastifyRequest, reply: FastifyReply, refused: Refused): FastifyReply => {
     onRefused({ code: refused.code, status: refused.status, ip: request.ip })
     return reply.code(refused.status).send(refused.body)
@@ -79,7 +70,7 @@ export function webhookRoutes({
 
   app.register(async (scope) => {
     scope.addHook('onResponse', async ({ raw: { complete, destroyed } }, { statusCode }) => {
-      if (complete || !destroyed) onAnswer(statusCode) // otherwise the sender disconnected while it sent the body
+      if (complete || !destroyed) parts.onAnswer(statusCode) // otherwise the sender disconnected while it sent the body
     })
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
@@ -94,12 +85,12 @@ export function webhookRoutes({
         },
         handler: async (request, reply) => {
           const body = request.body instanceof Uint8Array ? request.body : new Uint8Array()
-          const received = receive({ headers: request.headers, body, secrets, now: now() })
+          const received = receive({ headers: request.headers, body, secrets: parts.secrets, now: now() })
           if (received.kind === 'refused') return refuse(request, reply, received)
-          if (received.secretIndex > 0) onPreviousSecret()
+          if (received.secretIndex > 0) parts.onPreviousSecret()
           const submitted = await submit(arrivalOf(received, body))
           if (submitted === null) {
-            onRefundId(received.webhookId ?? '')
+            parts.onRefundId(received.webhookId ?? '')
             return refuse(request, reply, misusedId('refund_id'))
           }
           const { id, reply: given } = submitted

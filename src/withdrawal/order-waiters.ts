@@ -9,7 +9,7 @@ const POLL_MS = 250
 const WAITING_MAX = 1000
 
 /**
- * What became of withdrawals that have all ended:
+ * The result of withdrawals that have all ended:
  * - `done`: nothing of them stands, unless the buyer has bought it again.
  * - `kept`: the LMS, or a rule of this service, kept the buyer in a course.
  * - `failed`: the LMS failed until the last attempt.

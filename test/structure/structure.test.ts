@@ -185,6 +185,7 @@ test('only code that reads the service’s own or the LMS’s JSON uses JSON.par
     'src/inbox/rows.ts',
     'src/operations/bulk-replay-row.ts',
     'src/operations/withdrawal-row.ts',
+    'src/withdrawal/refund-id.ts',
     'src/openedx/',
     'src/sandbox/',
     'src/stand-in/',
