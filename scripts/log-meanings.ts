@@ -67,6 +67,21 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
     'old deliveries deleted': { means: 'They were older than `LERNITO_RETENTION_DAYS`.', action: NOTHING },
   },
+  Refunds: {
+    'refund received': {
+      means:
+        'A signed refund. `result` is `accepted`, `repeat` (the same `webhook-id` again, which changes nothing), `never_sold` (answered 404), `id_reused` (another payload under a known id, which was not processed) or `sale_id` (under the `webhook-id` of a sale, which was refused). `deliveries` are those that it concerns, `courses` the number of course keys. The last three are warnings.',
+      action:
+        'For `never_sold`, compare the shop’s order with the deliveries. For `sale_id` and `id_reused`, have the shop send each refund under an id of its own. If it does, this was a captured sale: see [Security](../explanation/security.md#who-can-do-what).',
+      fields: ['result', 'deliveries', 'courses'],
+    },
+    'sale refused; its webhook-id is that of a refund': {
+      means: 'A signed sale came under the `webhook-id` of a refund. Nothing was stored.',
+      action:
+        'Have the shop send each sale under an id of its own. If it does, this was a captured refund: see [Security](../explanation/security.md#who-can-do-what).',
+      fields: ['webhookId'],
+    },
+  },
   'Events for the shop': {
     'event sent to the shop': {
       means: 'The endpoint accepted an event. `eventId` is its webhook-id, `attempts` the number of attempts.',

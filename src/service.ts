@@ -9,6 +9,7 @@ import { mountConsole } from './service/console.ts'
 import { createLifecycle } from './service/lifecycle.ts'
 import { createLmsClient } from './service/lms.ts'
 import { hasOutbox, wakingOutbox } from './service/outbox.ts'
+import { createRefundOf } from './service/refunds.ts'
 import { createReporting } from './service/reporting.ts'
 import { buildServer } from './service/server.ts'
 import { createStatusOf } from './service/status.ts'
@@ -48,6 +49,7 @@ export function buildService({
   const leaving = new AbortController()
   const stopping = new AbortController()
   const outboxWakeUp = createWakeUp()
+  const withdrawalsWakeUp = createWakeUp()
   const { metrics, outages, ...reporting } = createReporting({ settings, log, now, sources: () => ({ opened, work }) })
   const observer = wakingOutbox(reporting.observer, outboxWakeUp)
   const opened = openServiceInbox({ settings, now, random, timing, observer })
@@ -66,6 +68,7 @@ export function buildService({
     concurrency,
     observer,
     outboxWakeUp,
+    withdrawalsWakeUp,
     random,
     followUpMs,
     outages,
@@ -79,6 +82,9 @@ export function buildService({
     now: opened.now,
     inbox: opened.inbox,
     statusOf: createStatusOf(opened),
+    refundOf: settings.LERNITO_REFUNDS
+      ? createRefundOf({ opened, observer, wakeUp: withdrawalsWakeUp, signal: stopping.signal })
+      : null,
     secrets,
     metrics,
     observer,

@@ -50,6 +50,7 @@ test('the required settings are enough, and the others have the documented defau
     LERNITO_PORT: 8790,
     LERNITO_TRUSTED_PROXIES: 0,
     LERNITO_ANSWER_WITHIN_MS: 8000,
+    LERNITO_REFUNDS: false,
     LERNITO_DRAIN_MS: 0,
     LERNITO_RETENTION_DAYS: 90,
     LERNITO_LOG_LEVEL: 'info',

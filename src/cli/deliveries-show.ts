@@ -84,9 +84,10 @@ const source = ({ source: from, form }: Shown): [string, string][] =>
   from === 'shop' ? [['signed over', form]] : [['source', from]]
 
 /** The progress of a withdrawal. */
-function describeOrder({ by, endedAt, dueAt, result }: Withdrawal): string {
+function describeOrder({ by, isRefund, endedAt, dueAt, result }: Withdrawal): string {
   const found = result === null ? '' : `: ${describeWithdrawal(result)}`
+  const from = isRefund ? 'refund from the shop' : `requested by ${by}`
   return endedAt === null
-    ? `requested by ${by}, next attempt ${timeText(dueAt)}${found}`
-    : `requested by ${by}, ended ${timeText(endedAt)}${found}`
+    ? `${from}, next attempt ${timeText(dueAt)}${found}`
+    : `${from}, ended ${timeText(endedAt)}${found}`
 }

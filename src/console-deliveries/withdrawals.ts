@@ -15,13 +15,13 @@ export function withdrawalsHtml(withdrawals: readonly Withdrawal[]): string {
 }
 
 function withdrawalHtml(withdrawal: Withdrawal): string {
-  const { by, requestedAt, courses, paid, result } = withdrawal
+  const { by, isRefund, requestedAt, courses, paid, result } = withdrawal
   const items = courses.map((course) => {
     const found = result?.courses[course]
     const what = found === undefined ? '' : kindText(found)
     return html`<li><code>${course}</code> ${what}</li>`
   })
-  return html`<li><strong>${fill(words.requested, { by })}</strong> <span class="quiet">!${timeHtml(requestedAt)}</span>
+  return html`<li><strong>${isRefund ? words.refund : fill(words.requested, { by })}</strong> <span class="quiet">!${timeHtml(requestedAt)}</span>
 <p>!${progressHtml(withdrawal)}!${paid ? html` ${words.includesPaid}` : ''}</p><ul>!${items.join('')}</ul></li>`
 }
 

@@ -36,7 +36,7 @@ export const backlogText = (count: number): string =>
   count > COUNTED_MAX ? fill(TEXTS.moreThan, { count: numberText(COUNTED_MAX) }) : numberText(count)
 
 /**
- * Returns the menu, with how many deliveries need somebody; it updates itself.
+ * Returns the menu, with how many deliveries need a person; it updates itself.
  * @param of.counts null if they can't be read now
  * @param of.csrf the hidden field of the sign-out form, as HTML
  */

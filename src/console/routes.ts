@@ -45,7 +45,7 @@ export interface ConsoleParts {
   readonly operations: Operations
   /** null: LERNITO_EVENTS_URL is not set. */
   readonly shopEvents: ShopEvents | null
-  /** The deliveries in the states that need somebody; see readBacklog. */
+  /** The deliveries in the states that need a person; see readBacklog. */
   readonly readCounts: () => Promise<StateCounts>
   /** null: LERNITO_NOTIFY_URL is not set. */
   readonly testNotification: TestNotification | null

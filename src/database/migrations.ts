@@ -3,6 +3,7 @@ import { AppError } from '../errors.ts'
 import type { Database } from './dialect.ts'
 import { NOTICE_MIGRATIONS } from './migrations-notices.ts'
 import { OUTBOX_MIGRATIONS } from './migrations-outbox.ts'
+import { REFUND_MIGRATIONS } from './migrations-refunds.ts'
 import { type Migration, STATE_MIGRATIONS } from './migrations-states.ts'
 import type { Tables } from './schema.ts'
 
@@ -171,6 +172,7 @@ const MIGRATIONS: readonly Migration[] = [
   ...STATE_MIGRATIONS,
   ...OUTBOX_MIGRATIONS,
   ...NOTICE_MIGRATIONS,
+  ...REFUND_MIGRATIONS,
 ]
 
 /** The number of migrations that this code knows: the level to which it migrates a database. */

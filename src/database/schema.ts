@@ -120,6 +120,23 @@ export interface WithdrawalRow {
   ended_at: number | null
   /** JSON: the result of each course so far, and why the last attempt failed; null before the first attempt. */
   result: string | null
+  /** The refund by the shop that ordered it; null if an operator did. */
+  refund_id: string | null
+}
+
+/**
+ * The webhook-ids that are not in the row of a delivery. `refund`: the shop sent a refund under it. `sale`: a repeat of
+ * the delivery came under it, and the delivery has another one.
+ */
+export interface WebhookIdRow {
+  webhook_id: string
+  purpose: 'refund' | 'sale'
+  /** Of a refund, one of the deliveries that it concerns; '' if it concerns none. */
+  delivery_id: string
+  /** Of a refund that was accepted: the digest of its payload, and a JSON list of the withdrawals that it waits for. */
+  digest: string | null
+  orders: string | null
+  received_at: number
 }
 
 /** A person who is signed in to the console. `id` is the hash of the token in the browser. */
@@ -207,7 +224,7 @@ export interface MigrationRow {
 /** Columns with a default: older code inserts rows without them. */
 type Defaults = 'generation' | 'effect_unknown' | 'source' | 'standings' | 'replaces' | 'replaced_by' | 'webhook_id'
 
-type WithdrawalDefaults = 'generation' | 'owner' | 'effect_unknown'
+type WithdrawalDefaults = 'generation' | 'owner' | 'effect_unknown' | 'refund_id'
 
 export interface Tables {
   deliveries: Omit<DeliveryRow, Defaults> & { [Name in Defaults]: Generated<DeliveryRow[Name]> }
@@ -219,6 +236,7 @@ export interface Tables {
   withdrawals: Omit<WithdrawalRow, WithdrawalDefaults> & {
     [Name in WithdrawalDefaults]: Generated<WithdrawalRow[Name]>
   }
+  webhook_ids: WebhookIdRow
   outbox: OutboxRow
   endpoints: EndpointRow
   notices: NoticeRow

@@ -129,8 +129,11 @@ export interface CourseStanding {
 /** By true course key. */
 export type Standings = Readonly<Record<string, CourseStanding>>
 
-/** Who made the delivery: the shop's webhook, an operator's correction of another delivery, or a test sale. */
-export const SOURCES = ['shop', 'correction', 'test'] as const
+/**
+ * Who made the delivery: the shop's webhook, an operator's correction of another delivery, an operator's test sale, or a
+ * refund by the shop that left some courses of another delivery.
+ */
+export const SOURCES = ['shop', 'correction', 'test', 'refund'] as const
 export type Source = (typeof SOURCES)[number]
 
 /** One webhook with a valid signature. Times are milliseconds since 1970. */

@@ -6,6 +6,7 @@ import type { Change, EventDraft, TransactionContext } from './events.ts'
 import { idReused, readAnswers, readKnown, storeWebhookIds } from './known.ts'
 import { toProgress } from './rows.ts'
 import { insertFurtherCourses, searchTermsOf, touchFurtherCourses } from './search-terms.ts'
+import { blockRefundIds, exceptRefundIds, storeFurtherIds } from './webhook-ids.ts'
 
 interface Accepted {
   readonly id: string
@@ -25,7 +26,8 @@ type AcceptContext = Omit<TransactionContext, 'me'> & { readonly me: string | nu
  */
 export async function accept(context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
   const changes: Change[] = []
-  for (const part of partsOf(webhooks)) changes.push(...(await acceptPart(context, part)))
+  for (const part of partsOf(webhooks))
+    changes.push(...(await exceptRefundIds(context, part, (sales) => acceptPart(context, sales))))
   return changes
 }
 
@@ -66,6 +68,11 @@ async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWeb
     ours.flatMap(({ id, isNew, courses }) => (isNew ? [{ id, activeAt: context.at, courses }] : [])),
   )
   await storeWebhookIds(context, ours)
+  await storeFurtherIds(
+    context,
+    ours.filter(({ row }) => known.isRenamed(row)),
+  )
+  await blockRefundIds(context, webhooks)
   const repeats = ours.filter(({ isNew, row }) => !isNew && row.state === 'queued')
   const requeued = await requeue(context, new Map(repeats.map((one) => [one.id, one])))
   const answers = await readAnswers(
@@ -97,6 +104,7 @@ const ORIGIN = {
   shop: ({ form, webhook_id }) => `signed over: ${form}${webhook_id === null ? '' : `, webhook-id ${webhook_id}`}`,
   correction: () => 'a correction by an operator',
   test: () => 'a test sale by an operator',
+  refund: () => 'what a refund left of another delivery',
 } as const satisfies Record<Source, (row: DeliveryRow) => string>
 
 const sizeOf = ({ body, request, outcome }: DeliveryRow): number =>

@@ -44,6 +44,8 @@ export interface Change {
    * the answer.
    */
   readonly courseCount?: number
+  /** The webhook came under the webhook-id of a refund. Nothing was stored, and `id` is ''. */
+  readonly isRefundId?: true
 }
 
 /**

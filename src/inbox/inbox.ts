@@ -105,7 +105,10 @@ async function submit(
   webhook: VerifiedWebhook,
   deadline: number | null,
 ): Promise<Submitted> {
-  const { id, progress, owner, courseCount, events } = await write({ kind: 'accept', webhook }).catch(notStored)
+  const { id, progress, owner, courseCount, isRefundId, events } = await write({ kind: 'accept', webhook }).catch(
+    notStored,
+  )
+  if (isRefundId) return { id, progress: null, isRefundId }
   for (const event of events) publish(event)
   const of = { id, ...(courseCount === undefined ? {} : { courseCount }) }
   if (progress.state !== 'queued') return { ...of, progress }

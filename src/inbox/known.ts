@@ -8,6 +8,8 @@ export interface Known {
   idOf(row: DeliveryRow): string
   /** Whether the delivery with this webhook-id is another sale. */
   isReused(row: DeliveryRow): boolean
+  /** Whether this is a repeat under another webhook-id than that of its delivery. */
+  isRenamed(row: DeliveryRow): boolean
 }
 
 /** Reads what is stored for these rows, after their insertion. */
@@ -21,6 +23,7 @@ export async function readKnown(
   const bySale = await select.where('digest', 'in', digests).execute()
   const byName = names.length === 0 ? [] : await select.where('webhook_id', 'in', names).execute()
   const idOfDigest = new Map(bySale.map((row) => [row.digest, row.id]))
+  const nameOfDigest = new Map(bySale.map((row) => [row.digest, row.webhook_id]))
   const named = new Map(byName.map((row) => [row.webhook_id, row]))
   const namedAs = ({ webhook_id }: DeliveryRow) => (webhook_id === null ? undefined : named.get(webhook_id))
   return {
@@ -33,6 +36,7 @@ export async function readKnown(
       const other = namedAs(row)
       return other !== undefined && other.digest !== row.digest
     },
+    isRenamed: (row) => row.webhook_id !== null && (nameOfDigest.get(row.digest) ?? row.webhook_id) !== row.webhook_id,
   }
 }
 

@@ -6,6 +6,8 @@ export interface Submitted {
   readonly progress: Progress | null
   /** Set if the webhook-id is that of another sale: the number of course keys of that sale, whose progress this is. */
   readonly courseCount?: number
+  /** The webhook-id is that of a refund: nothing was stored, and `id` is ''. */
+  readonly isRefundId?: true
 }
 
 /** The queue as the webhook and the worker use it. Neither knows the other. */

@@ -10,7 +10,7 @@ export type Write =
   | { readonly kind: 'accept'; readonly webhook: VerifiedWebhook }
   | ({ readonly kind: 'settle' } & SettleRequest)
 
-export interface Written extends Pick<Change, 'id' | 'progress' | 'owner' | 'courseCount'> {
+export interface Written extends Pick<Change, 'id' | 'progress' | 'owner' | 'courseCount' | 'isRefundId'> {
   readonly events: readonly DeliveryEvent[]
 }
 

@@ -126,6 +126,36 @@ const STATUS = {
   },
 }
 
+const REFUND_ANSWERS = {
+  ...ANSWERS,
+  200: answer('The buyer is out of every course, or has bought it again since.', 'Done', DELIVERY),
+  202: answer('The refund is stored, and not carried out in time. The service continues.', 'Done', DELIVERY),
+  400: {
+    description:
+      'Not JSON, invalid fields, a malformed course key, the webhook-id of a sale, or a course that the buyer could not be withdrawn from.',
+    headers: DELIVERY,
+    content: json({ anyOf: [ref('Invalid'), ref('Refused')] }),
+  },
+  404: answer(
+    'No sale of one of the courses to this buyer is known, and nothing is withdrawn. Or refunds are off.',
+    'Refused',
+  ),
+  500: answer('The LMS failed until the last attempt. Ask the operator.', 'Refused', DELIVERY),
+  503: answer('The refund is not stored. Send it again.', 'Refused', RETRY_AFTER),
+}
+
+const REFUND = {
+  post: {
+    operationId: 'refund',
+    summary: 'Take a buyer out of courses again, if the operator has turned refunds on',
+    tags: ['webhook'],
+    security: [{ signature: [] }, { standardWebhooks: [] }],
+    parameters: STANDARD_PARAMETERS,
+    requestBody: { required: true, content: json(ref('Sale')) },
+    responses: REFUND_ANSWERS,
+  },
+}
+
 const get = (operationId: string, summary: string, responses: object) => ({
   get: { operationId, summary, tags: ['health'], responses },
 })
@@ -149,6 +179,7 @@ export const openApiDocument = ({ version }: { version: string }) => ({
     '/api/lernito/webhook/': webhook('sell', 'Enroll a buyer'),
     '/lernito/webhook/': webhook('sellAtOldPath', 'The same, at the path of the original plugin'),
     '/api/lernito/status/': STATUS,
+    '/api/lernito/refund/': REFUND,
     '/healthz': get('alive', 'Whether the process is alive and not stopping', {
       200: answer('It is alive.', 'Alive'),
       503: answer('It is stopping.', 'Stopping'),

@@ -1,3 +1,4 @@
+import type { DeliveryRow } from '../database/schema.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { type EnrollmentRequest, isStopped, type VerifiedWebhook } from '../delivery/types.ts'
 import { accept } from '../inbox/accept.ts'
@@ -101,4 +102,28 @@ async function closeReplaced(
   const row = await writing.trx.selectFrom('deliveries').select('state').where('id', '=', id).executeTakeFirst()
   const isHandled = row?.state !== 'withdrawn' && (await setHandled(writing, id)) === 'handled'
   return [{ deliveryId: id, kind: isHandled ? 'handled' : 'corrected', detail: `replaced by ${replacedBy}`, actor: by }]
+}
+
+/**
+ * Stores another delivery for the courses that a refund leaves of one that it has stopped, and links both. If an attempt
+ * of the stopped delivery may have had an effect, the other one reads before it enrolls, so that nobody who was unenrolled
+ * since comes back. Returns the events to store.
+ */
+export async function closeByRest(
+  writing: AuditedContext,
+  { row, rest, by }: { row: DeliveryRow; rest: readonly string[]; by: string },
+): Promise<EventDraft[]> {
+  const { id, body, state, source } = row
+  const sale = correctedSale({ body, courseIds: rest, source: source === 'test' ? source : 'refund' })
+  if ('errors' in sale) throw new Error(`the rest of delivery ${id} breaks the payload rules`)
+  const replacement = await storeReplacement(writing, { id, webhook: sale.webhook })
+  if (state !== 'queued' || row.effect_unknown !== 0) {
+    const update = writing.trx.updateTable('deliveries').set({ effect_unknown: 1 })
+    await update.where('id', '=', replacement.id).execute()
+  }
+  return [
+    ...replacement.drafts,
+    { deliveryId: id, kind: 'corrected', detail: `replaced by ${replacement.id} for ${rest.join(', ')}`, actor: by },
+    { deliveryId: replacement.id, kind: 'corrected', detail: `replaces ${id}`, actor: by },
+  ]
 }

@@ -119,6 +119,7 @@ async function erase(
   await trx.deleteFrom('deliveries').where('id', 'in', found).execute()
   await trx.deleteFrom('further_courses').where('delivery_id', 'in', found).execute()
   await trx.deleteFrom('withdrawals').where('delivery_id', 'in', found).execute()
+  await trx.deleteFrom('webhook_ids').where('delivery_id', 'in', found).execute()
   await trx.deleteFrom('outbox').where('delivery_id', 'in', found).execute()
   const noted = await eraseEvents(trx, found)
   const result = rows.map(({ digest, email, ...row }) => {

@@ -48,7 +48,7 @@ export async function storeWithdrawal(
   writing: AuditedContext,
   order: WithdrawalOrder,
 ): Promise<{ result: WithdrawalOrdered; drafts: readonly EventDraft[] }> {
-  const { trx, at, newId } = writing
+  const { trx } = writing
   const row = await readWithdrawable(trx, order.id)
   if (row === undefined) return { result: { kind: 'unknown' }, drafts: [] }
   const pending = await trx
@@ -60,14 +60,35 @@ export async function storeWithdrawal(
   if (pending !== undefined) return { result: { kind: 'pending', withdrawal: withdrawalOf(pending) }, drafts: [] }
   const chosen = chooseCourses(withdrawableOf(row), order.courses)
   if (!Array.isArray(chosen)) return { result: chosen, drafts: [] }
-  const stored = newRow({ id: newId(), order, row, courses: chosen, at })
-  await trx.insertInto('withdrawals').values(stored).execute()
-  if (row.state === 'queued') await setHandled(writing, order.id)
-  await trx.updateTable('deliveries').set({ active_at: at }).where('id', '=', order.id).execute()
-  await touchFurtherCourses(writing, [order.id])
-  const detail = `from ${chosen.join(', ')}${order.paid ? ', paid course modes too' : ''}`
-  const draft: EventDraft = { deliveryId: order.id, kind: 'withdrawal_requested', detail, actor: order.by }
+  const { stored, draft } = await insertOrder(writing, { order, row, courses: chosen, stops: row.state === 'queued' })
   return { result: { kind: 'ordered', withdrawal: withdrawalOf(stored) }, drafts: [draft] }
+}
+
+/**
+ * Stores an order without further checks, in a transaction that has locked the delivery. `stops`: ends the work on the
+ * delivery. `refundId`: absent if an operator orders it.
+ */
+export async function insertOrder(
+  writing: AuditedContext,
+  of: {
+    order: Pick<WithdrawalOrder, 'paid' | 'by'>
+    row: WithdrawableRow
+    courses: readonly string[]
+    stops: boolean
+    refundId?: string
+  },
+): Promise<{ stored: WithdrawalRow; draft: EventDraft }> {
+  const { trx, at, newId } = writing
+  const { order, row, courses, stops, refundId } = of
+  const { id } = row
+  const stored = { ...newRow({ id: newId(), order, row, courses, at }), refund_id: refundId ?? null }
+  await trx.insertInto('withdrawals').values(stored).execute()
+  if (stops) await setHandled(writing, id)
+  await trx.updateTable('deliveries').set({ active_at: at }).where('id', '=', id).execute()
+  await touchFurtherCourses(writing, [id])
+  const from = `from ${courses.join(', ')}${order.paid ? ', paid course modes too' : ''}`
+  const detail = refundId === undefined ? from : `refund from the shop: ${from}`
+  return { stored, draft: { deliveryId: id, kind: 'withdrawal_requested', detail, actor: order.by } }
 }
 
 /** The courses of the order, spelled as the delivery has them; or the refusal. */
@@ -90,7 +111,7 @@ function chooseCourses(
 
 function newRow(of: {
   id: string
-  order: WithdrawalOrder
+  order: Pick<WithdrawalOrder, 'paid' | 'by'>
   row: WithdrawableRow
   courses: readonly string[]
   at: number
@@ -110,6 +131,7 @@ function newRow(of: {
     attempts: 0,
     ended_at: null,
     result: null,
+    refund_id: null,
   }
 }
 

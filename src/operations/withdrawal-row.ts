@@ -8,7 +8,7 @@ export const EXHAUSTED = 'retries exhausted'
  * The result for one course:
  * - `unenrolled`: there was an active enrollment, in `mode`.
  * - `disallowed`: there was only an allowance.
- * - `nothing`: there was neither.
+ * - `nothing`: there was neither; or, with `why`, the buyer has bought the course again.
  * - `kept`: nothing was changed; `why` gives the reason.
  */
 export const WITHDRAWN_KINDS = ['unenrolled', 'disallowed', 'nothing', 'kept'] as const
@@ -33,6 +33,8 @@ export interface Withdrawal {
   /** Whether it includes paid course modes. */
   readonly paid: boolean
   readonly by: string
+  /** Whether the shop ordered it, by a refund. */
+  readonly isRefund: boolean
   readonly requestedAt: number
   /** The next attempt, if it has not ended. */
   readonly dueAt: number
@@ -50,6 +52,7 @@ export function withdrawalOf(row: WithdrawalRow): Withdrawal {
     courses: z.array(z.string()).parse(JSON.parse(row.courses)),
     paid: row.paid !== 0,
     by: row.actor,
+    isRefund: row.refund_id !== null,
     requestedAt: row.requested_at,
     dueAt: row.due_at,
     attempts: row.attempts,
@@ -61,7 +64,7 @@ export function withdrawalOf(row: WithdrawalRow): Withdrawal {
 /** Describes the courses of a result, for timelines: what was done, and what was left alone and why. */
 export function describeWithdrawal({ courses, message }: WithdrawalResult): string {
   const parts = Object.entries(courses).map(([course, { kind, mode, why }]) => {
-    if (kind === 'kept') return `${course}: ${why}`
+    if (kind === 'kept' || why !== '') return `${course}: ${why}`
     return `${DESCRIPTIONS[kind]} ${course}${mode === null ? '' : ` (${mode})`}`
   })
   return [...parts, ...(message === '' ? [] : [message])].join('; ')

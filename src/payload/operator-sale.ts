@@ -14,20 +14,22 @@ export type OperatorSale =
  * A sale again, with another address, other courses, or both. All other fields of its payload stay, so that the
  * corrections of two sales differ wherever the sales do.
  * @param of.body the payload as the shop sent it
+ * @param of.source who makes it; absent: an operator
  */
 export function correctedSale(of: {
   body: Uint8Array
   email?: string | undefined
   courseIds?: readonly string[] | undefined
+  source?: Exclude<Source, 'shop'>
 }): OperatorSale {
-  const { email, courseIds } = of
+  const { email, courseIds, source = 'correction' } = of
   const json = readBody(of.body)
-  if (!isObject(json)) return saleOf(json, 'correction')
+  if (!isObject(json)) return saleOf(json, source)
   const changes = [
     ...(email === undefined ? [] : [['email', email] as const]),
     ...(courseIds === undefined ? [] : [['courseIds', courseIds] as const]),
   ]
-  return saleOf(new Map<string, Json>([...json, ...changes]), 'correction')
+  return saleOf(new Map<string, Json>([...json, ...changes]), source)
 }
 
 /** A sale to try the way from the webhook to the LMS. `nonce` makes it another delivery than all test sales before. */

@@ -9,6 +9,7 @@ import type { Log } from '../telemetry/log.ts'
 import { type Metrics, metricsRoute } from '../telemetry/metrics.ts'
 import type { Observer } from '../telemetry/observer.ts'
 import { VERSION } from '../version.ts'
+import { REFUND_PATH, type RefundOf, refundRoute } from '../webhook/refund-route.ts'
 import { createRefusals, type Refuser } from '../webhook/refusals.ts'
 import { BODY_LIMIT, type OfShop, WEBHOOK_PATHS, webhookRoutes } from '../webhook/route.ts'
 import { STATUS_PATH, type StatusOf, statusRoute } from '../webhook/status-route.ts'
@@ -20,6 +21,8 @@ interface ServerParts {
   readonly now: () => number
   readonly inbox: Pick<Inbox, 'submit'>
   readonly statusOf: StatusOf
+  /** null: there are no refunds. */
+  readonly refundOf: RefundOf | null
   /** The secrets of the webhook, the current one first. */
   readonly secrets: readonly string[]
   readonly metrics: Metrics
@@ -42,6 +45,7 @@ export function buildServer({
   now,
   inbox,
   statusOf,
+  refundOf,
   secrets,
   metrics,
   observer,
@@ -61,7 +65,7 @@ export function buildServer({
   reportFloods({ app, refusals: [requests, webhooks], onFlood: observer.onFlood })
   shedLoad({
     app,
-    paths: [...WEBHOOK_PATHS, STATUS_PATH],
+    paths: [...WEBHOOK_PATHS, STATUS_PATH, REFUND_PATH],
     bodyLimit: BODY_LIMIT,
     onBegin: observer.onBusy,
     onEnd: observer.onCalm,
@@ -77,7 +81,16 @@ export function buildServer({
     onPreviousSecret: observer.onPreviousSecret,
   }
   const answerWithinMs = settings.LERNITO_ANSWER_WITHIN_MS
-  webhookRoutes({ ...ofShop, inbox, answerWithinMs, onAnswer: metrics.onAnswer })
+  webhookRoutes({
+    ...ofShop,
+    inbox,
+    answerWithinMs,
+    onRefundId: observer.onRefundId,
+    onAnswer: metrics.onAnswer,
+  })
   statusRoute({ ...ofShop, statusOf })
+  if (refundOf !== null) {
+    refundRoute({ ...ofShop, refundOf, answerWithinMs, onAnswer: metrics.onRefundAnswer, onRefund: observer.onRefund })
+  }
   return { app, refusers: webhooks.top }
 }

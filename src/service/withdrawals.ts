@@ -3,6 +3,7 @@ import type { CircuitBreaker } from '../enrollment/circuit-breaker.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
 import type { Budget } from '../openedx/budget.ts'
 import type { Observer } from '../telemetry/observer.ts'
+import type { WakeUp } from '../wake-up.ts'
 import { runWithdrawals } from '../withdrawal/run-withdrawals.ts'
 
 /** Carries out the withdrawals that were ordered, until the signal is aborted. */
@@ -11,12 +12,14 @@ export function startWithdrawals({
   observer,
   breaker,
   budget,
+  wakeUp,
   signal,
 }: {
   opened: Pick<ReturnType<typeof openInbox>, 'context' | 'replicas' | 'availability' | 'inbox'>
   observer: Observer
   breaker: CircuitBreaker
   budget: Budget
+  wakeUp: WakeUp
   signal: AbortSignal
 }): Promise<void> {
   return runWithdrawals({
@@ -25,6 +28,7 @@ export function startWithdrawals({
     replicas,
     lms: breaker.lms,
     acquire: () => budget.acquire(signal),
+    wakeUp,
     isOpen: () => isOpen(breaker.state()),
     onEvents: (events) => {
       for (const event of events) observer.onEvent(event)

@@ -32,6 +32,8 @@ interface WorkParts {
   readonly observer: Observer
   /** Woken when an event for the shop was stored. */
   readonly outboxWakeUp: WakeUp
+  /** Woken when a refund was stored. */
+  readonly withdrawalsWakeUp: WakeUp
   readonly random: () => number
   /** From the start of a round of the follow-up to the next one, ms. */
   readonly followUpMs: number
@@ -92,7 +94,7 @@ export function createWork(parts: WorkParts) {
       await Promise.all([
         runWorker({ inbox, breaker, breakers, budget, options, concurrency, now, random, onError, signal }),
         startFollowUp({ ...parts, intervalMs: parts.followUpMs, breaker, budget }),
-        startWithdrawals({ ...parts, breaker, budget }),
+        startWithdrawals({ ...parts, wakeUp: parts.withdrawalsWakeUp, breaker, budget }),
         startOutbox({ ...parts, wakeUp: parts.outboxWakeUp }),
         startNotifier({ ...parts, breaker }),
         maintain(parts),

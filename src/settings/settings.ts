@@ -101,6 +101,11 @@ export const SETTINGS_SCHEMA = z.object({
       'The time in milliseconds that a webhook waits for its enrollment. After it, the answer is 500 and the service continues in the background. 0 answers 202 as soon as the delivery is stored.',
     fallback: '8000',
   }),
+  LERNITO_REFUNDS: onOrOff.register(about, {
+    meaning:
+      'Whether the shop may take buyers out of courses again by POST /api/lernito/refund/: on or off. Off, the path answers 404.',
+    fallback: 'off',
+  }),
   LERNITO_DRAIN_MS: wholeNumber(0, 10_000).register(about, {
     meaning:
       'The time in milliseconds that the service keeps serving after SIGTERM, while /healthz and /readyz already answer 503. Set it to more than the interval at which a proxy checks /readyz, and to 0 if none does.',

@@ -17,7 +17,7 @@ const CALL_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30]
 export function createMetrics(sources: GaugeSources) {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  const { answers, refused, previousSecret } = webhookMetrics([registry])
+  const { answers, refunds, refused, previousSecret } = webhookMetrics([registry])
   const { events, enrollmentSeconds, claimSeconds, rounds } = deliveryMetrics([registry])
   const { calls, callSeconds } = lmsMetrics([registry])
   const sent = new Counter({
@@ -37,6 +37,7 @@ export function createMetrics(sources: GaugeSources) {
   return {
     registry,
     onAnswer: (status: number): void => answers.inc({ status }),
+    onRefundAnswer: (status: number): void => refunds.inc({ status }),
     onRefused: (reason: string): void => refused.inc({ reason }),
     onPreviousSecret: (): void => previousSecret.inc(),
     onEvent: ({ kind, timeToEnrollmentMs, timeToClaimMs }: DeliveryEvent): void => {
@@ -74,6 +75,12 @@ function webhookMetrics(registers: Registry[]) {
     labelNames: ['status'],
     registers,
   })
+  const refunds = new Counter({
+    name: 'lernito_refund_answers_total',
+    help: 'Requests for a refund, by the status of the answer.',
+    labelNames: ['status'],
+    registers,
+  })
   const refused = new Counter({
     name: 'lernito_webhook_refused_total',
     help: 'Webhooks that were refused without being stored, by reason.',
@@ -85,7 +92,7 @@ function webhookMetrics(registers: Registry[]) {
     help: 'Webhooks that were signed with LERNITO_WEBHOOK_SECRET_PREVIOUS.',
     registers,
   })
-  return { answers, refused, previousSecret }
+  return { answers, refunds, refused, previousSecret }
 }
 
 function deliveryMetrics(registers: Registry[]) {

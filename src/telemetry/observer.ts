@@ -73,6 +73,11 @@ function observeRequests({ log, metrics, now }: ObserverParts) {
     /** The same for a request that is refused before it reaches a route. */
     onRequestRefused: (refused: object, isFlood: boolean): void =>
       log[isFlood ? 'debug' : 'info'](refused, 'request refused'),
+    /** A signed refund, and what it means. `deliveries`: those that it concerns. */
+    onRefund: (refund: { result: string; deliveries: readonly string[]; courses: number }): void =>
+      log[refund.result === 'accepted' || refund.result === 'repeat' ? 'info' : 'warn'](refund, 'refund received'),
+    onRefundId: (webhookId: string): void =>
+      log.warn({ webhookId }, 'sale refused; its webhook-id is that of a refund'),
     onPreviousSecret: (): void => {
       metrics.onPreviousSecret()
       warn()

@@ -7,8 +7,9 @@ import { readUtf8, Utf8Error } from '../signature/utf8.ts'
 import { type Authenticated, authenticate, claimOf, type Headers, headerOf } from './authenticate.ts'
 
 /**
- * They are also values of a metric label, so keep them few. `json`: the body is not JSON in UTF-8. From `signature` on:
- * the faults of a signature, which all get the same answer.
+ * They are also values of a metric label, so keep them few. `json`: the body is not JSON in UTF-8. From `signature` to
+ * `too_new`: the faults of a signature, which all get the same answer. `refund_id`, `sale_id`: signed, but a sale under
+ * the webhook-id of a refund, and the reverse.
  */
 export const REFUSAL_CODES = [
   'method',
@@ -21,6 +22,8 @@ export const REFUSAL_CODES = [
   'timestamp',
   'too_old',
   'too_new',
+  'refund_id',
+  'sale_id',
 ] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
 
@@ -99,6 +102,19 @@ export function verifyRequest({ headers, body, secrets, now }: Request): Refused
   if (typeof authenticated === 'string') return unauthenticated(authenticated)
   return { kind: 'verified', json, authenticated }
 }
+
+const MISUSED_IDS = {
+  refund_id: 'This webhook-id is that of a refund. Send the sale under an id of its own',
+  sale_id: 'This webhook-id is that of a sale. Send the refund under an id of its own',
+} as const
+
+/** The answer to a signed request whose webhook-id belongs to one of the other kind: it may be a captured one. */
+export const misusedId = (code: keyof typeof MISUSED_IDS): Refused => ({
+  kind: 'refused',
+  status: 400,
+  code,
+  body: { success: false, message: MISUSED_IDS[code] },
+})
 
 /** The answer to a method that is not allowed, in DRF's words. The route checks it before it calls receive. */
 export const methodRefusal = (method: string): Refused => refused(405, 'method', `Method "${method}" not allowed.`)

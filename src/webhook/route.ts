@@ -2,7 +2,15 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { VerifiedWebhook } from '../delivery/types.ts'
 import type { Inbox } from '../inbox/types.ts'
 import { type Answer, accepted, answer } from './answers.ts'
-import { mediaTypeRefusal, methodRefusal, type Received, type RefusalCode, type Refused, receive } from './receive.ts'
+import {
+  mediaTypeRefusal,
+  methodRefusal,
+  misusedId,
+  type Received,
+  type RefusalCode,
+  type Refused,
+  receive,
+} from './receive.ts'
 
 export const BODY_LIMIT = 64 * 1024
 
@@ -35,37 +43,34 @@ interface Webhook extends OfShop {
   readonly inbox: Pick<Inbox, 'submit'>
   /** How long the sender waits for the enrollment, in ms; 0: it doesn't wait. */
   readonly answerWithinMs: number
+  /** Called when a sale comes under the webhook-id of a refund. */
+  readonly onRefundId: (webhookId: string) => void
   /** Called with the status of every answer, including refusals. */
   readonly onAnswer: (status: number) => void
 }
 
 /** Adds the routes of Lernito's webhook. A sale is answered when it is enrolled, or when that takes too long. */
-export function webhookRoutes({
-  app,
-  inbox,
-  secrets,
-  answerWithinMs,
-  now,
-  onRefused,
-  onAnswer,
-  onPreviousSecret,
-}: Webhook): void {
+export function webhookRoutes(parts: Webhook): void {
+  const { app, inbox, answerWithinMs, now, onRefused } = parts
   const refuse = (request: FastifyRequest, reply: FastifyReply, refused: Refused): FastifyReply => {
     onRefused({ code: refused.code, status: refused.status, ip: request.ip })
     return reply.code(refused.status).send(refused.body)
   }
   const others = app.supportedMethods.filter((method) => method !== 'POST' && method !== 'OPTIONS')
 
-  const submit = async (webhook: VerifiedWebhook): Promise<{ id: string; reply: Answer }> => {
+  /** null: the webhook-id is that of a refund. */
+  const submit = async (webhook: VerifiedWebhook): Promise<{ id: string; reply: Answer } | null> => {
     const deadline = answerWithinMs === 0 ? null : now() + answerWithinMs
-    const { id, progress, courseCount = webhook.request?.courseIds.length ?? 0 } = await inbox.submit(webhook, deadline)
+    const submitted = await inbox.submit(webhook, deadline)
+    if (submitted.isRefundId) return null
+    const { id, progress, courseCount = webhook.request?.courseIds.length ?? 0 } = submitted
     const waits = deadline !== null || progress !== null
     return { id, reply: waits ? answer(progress, courseCount) : accepted(courseCount) }
   }
 
   app.register(async (scope) => {
     scope.addHook('onResponse', async ({ raw: { complete, destroyed } }, { statusCode }) => {
-      if (complete || !destroyed) onAnswer(statusCode) // otherwise the sender disconnected while it sent the body
+      if (complete || !destroyed) parts.onAnswer(statusCode) // otherwise the sender disconnected while it sent the body
     })
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
@@ -80,10 +85,15 @@ export function webhookRoutes({
         },
         handler: async (request, reply) => {
           const body = request.body instanceof Uint8Array ? request.body : new Uint8Array()
-          const received = receive({ headers: request.headers, body, secrets, now: now() })
+          const received = receive({ headers: request.headers, body, secrets: parts.secrets, now: now() })
           if (received.kind === 'refused') return refuse(request, reply, received)
-          if (received.secretIndex > 0) onPreviousSecret()
-          const { id, reply: given } = await submit(arrivalOf(received, body))
+          if (received.secretIndex > 0) parts.onPreviousSecret()
+          const submitted = await submit(arrivalOf(received, body))
+          if (submitted === null) {
+            parts.onRefundId(received.webhookId ?? '')
+            return refuse(request, reply, misusedId('refund_id'))
+          }
+          const { id, reply: given } = submitted
           return reply.code(given.status).header('x-lernito-delivery', id).send(given.body)
         },
       })

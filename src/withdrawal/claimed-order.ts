@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../database/schema.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
+import { lockDelivery } from '../operations/lock.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 
 /** How many due orders to look at. Other replicas may claim the first ones. */
@@ -17,7 +18,8 @@ export interface ClaimedOrder {
 /**
  * Claims the next due order, the oldest first; null if there is none. An order whose owner is no longer a replica is
  * free: a replica is removed only after its lease has ended, so it can make no more calls. Orders for a delivery that is
- * still in a call are left for later: see untilReleased. Orders for a delivery that was erased are deleted.
+ * still in a call are left for later: see untilReleased. So are those for a delivery that another order is carried out
+ * for: a refund can come while one is open. Orders for a delivery that was erased are deleted.
  */
 export async function claimOrder({
   context: { database, random, now },
@@ -46,7 +48,9 @@ export async function claimOrder({
         random,
         body: async (trx) => {
           const me = await replicas.beat(trx) // blocks pruning, so that the owner can't be gone
-          return me !== null && (await setOwner(trx, { row, owner: me })) ? me : null
+          await lockDelivery({ trx }, row.delivery_id)
+          if (me === null || (await isInProgress(trx, row))) return null
+          return (await setOwner(trx, { row, owner: me })) ? me : null
         },
         isStored: async () => false, // claiming it twice does no harm
       })
@@ -64,6 +68,19 @@ async function freeOf(db: Kysely<Tables>, rows: readonly WithdrawalRow[], me: st
   const replicas = await db.selectFrom('replicas').select('id').execute()
   const others = new Set(replicas.map(({ id }) => id).filter((id) => id !== me))
   return rows.filter(({ owner }) => owner === null || !others.has(owner))
+}
+
+/** Whether another order for the same delivery is carried out. Ask it while the delivery is locked. */
+async function isInProgress(on: Kysely<Tables>, { id, delivery_id }: WithdrawalRow): Promise<boolean> {
+  const other = await on
+    .selectFrom('withdrawals')
+    .select('id')
+    .where('delivery_id', '=', delivery_id)
+    .where('id', '!=', id)
+    .where('ended_at', 'is', null)
+    .where('owner', 'is not', null)
+    .executeTakeFirst()
+  return other !== undefined
 }
 
 async function setOwner(on: Kysely<Tables>, { row, owner }: { row: WithdrawalRow; owner: string }): Promise<boolean> {

@@ -18,8 +18,9 @@ import { processAgain } from '../operations/replay.ts'
 import { readWithdrawable } from '../operations/withdrawable.ts'
 import { describeWithdrawal, type WithdrawalResult } from '../operations/withdrawal-row.ts'
 import { type ClaimedOrder, releaseOrder } from './claimed-order.ts'
+import { soldAgain } from './sold-again.ts'
 
-const SUPERSEDED = 'the sale was sent again or replayed after the withdrawal was ordered'
+export const SUPERSEDED = 'the sale was sent again or replayed after the withdrawal was ordered'
 
 /**
  * Stores the result of an order, and what it means for the delivery, in one transaction. The delivery loses the courses
@@ -66,7 +67,7 @@ export async function endOrder(
     await touchFurtherCourses(writing, [delivery.id])
     const detail = describeWithdrawal(result)
     const draft: EventDraft = { deliveryId: delivery.id, kind: kept ? 'withdrawal_failed' : 'withdrawn', detail }
-    return { result: 'ended', listed: [], others: [draft] }
+    return { result: 'ended', listed: [], others: [draft, ...(await restoreSoldAgain(writing, order, result))] }
   })
 }
 
@@ -104,7 +105,7 @@ async function markEnded({ trx, at }: AuditedContext, { row, owner }: ClaimedOrd
 async function supersede(
   writing: AuditedContext,
   { row }: ClaimedOrder,
-  { state }: Pick<DeliveryRow, 'state'>,
+  { state, generation }: Pick<DeliveryRow, 'state' | 'generation'>,
 ): Promise<EventDraft[]> {
   const deliveryId = row.delivery_id
   const { trx } = writing
@@ -121,14 +122,60 @@ async function supersede(
     .executeTakeFirst()
   const failed: EventDraft = { deliveryId, kind: 'withdrawal_failed', detail: SUPERSEDED }
   if (stored?.effect_unknown !== 1 || isStopped(state)) return [failed]
+  // A refund that came after that sale is the newest statement.
+  if (await hasCurrentOrder(trx, { id: deliveryId, generation })) return [failed]
   await processAgain(writing, deliveryId)
-  return [failed, { deliveryId, kind: 'replayed', detail: 'the withdrawal may have undone the enrollment' }]
+  return [failed, undone(deliveryId)]
+}
+
+const undone = (deliveryId: string): EventDraft => ({
+  deliveryId,
+  kind: 'replayed',
+  detail: 'the withdrawal may have undone the enrollment',
+})
+
+async function hasCurrentOrder(
+  trx: AuditedContext['trx'],
+  { id, generation }: Pick<DeliveryRow, 'id' | 'generation'>,
+): Promise<boolean> {
+  const current = await trx
+    .selectFrom('withdrawals')
+    .select('id')
+    .where('delivery_id', '=', id)
+    .where('generation', '=', generation)
+    .executeTakeFirst()
+  return current !== undefined
+}
+
+/**
+ * The buyer may have bought a refunded course again, as another delivery, while the refund was carried out. If a call of
+ * it may have taken effect, it may have undone that enrollment, so these deliveries are processed once more.
+ */
+async function restoreSoldAgain(
+  writing: AuditedContext,
+  { row }: ClaimedOrder,
+  { courses }: WithdrawalResult,
+): Promise<EventDraft[]> {
+  const { trx } = writing
+  const stored = await trx
+    .selectFrom('withdrawals')
+    .select('effect_unknown')
+    .where('id', '=', row.id)
+    .executeTakeFirst()
+  if (stored?.effect_unknown !== 1) return []
+  const found = new Set<string>()
+  for (const course of Object.keys(courses)) {
+    for (const id of await soldAgain(trx, { order: row, course })) found.add(id)
+  }
+  const ids = [...found].sort()
+  for (const id of ids) await processAgain(writing, id)
+  return ids.map(undone)
 }
 
 /** The standings of the courses that the buyer was taken out of. */
 function goneStandings({ courses }: WithdrawalResult, at: number): Standings {
-  const entries = Object.entries(courses).flatMap(([course, { kind, mode }]): [string, CourseStanding][] => {
-    if (kind === 'kept') return []
+  const entries = Object.entries(courses).flatMap(([course, { kind, mode, why }]): [string, CourseStanding][] => {
+    if (kind === 'kept' || why !== '') return []
     // An inactive enrollment has a mode.
     const standing = mode === null ? 'missing' : 'unenrolled'
     return [[course, { standing, mode, checkedAt: at, since: at, checks: 1 }]]

@@ -9,8 +9,10 @@ import { type Background, runBackgroundLoop } from '../inbox/background-loop.ts'
 import type { Failure } from '../openedx/failure.ts'
 import { EXHAUSTED, type WithdrawalResult, withdrawalOf } from '../operations/withdrawal-row.ts'
 import type { Replicas } from '../replicas/replicas.ts'
+import type { WakeUp } from '../wake-up.ts'
 import { type ClaimedOrder, claimOrder, mayContinue, noteEffect, releaseOrder } from './claimed-order.ts'
 import { endOrder, endSuperseded } from './end-order.ts'
+import { soldAgain } from './sold-again.ts'
 import { type Attempted, withdrawPerson } from './withdraw-person.ts'
 
 /** An operator waits for it, and an idle look costs one statement. */
@@ -19,6 +21,8 @@ const POLL_MS = 1000
 interface Withdrawals extends Background, CallContext {
   readonly context: WriteContext
   readonly replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin'>
+  /** Woken when an order was stored here. */
+  readonly wakeUp: WakeUp
   /** Whether the circuit breaker of the LMS is open: failures then cost no attempt. */
   readonly isOpen: () => boolean
   /** Called with the events of an order, after they are stored. */
@@ -35,10 +39,11 @@ const STOPPED = new Error('the withdrawal must not go on')
  */
 export function runWithdrawals(from: Withdrawals): Promise<void> {
   const round = async (): Promise<number> => {
+    const woken = from.wakeUp.listen()
     if (from.isOpen()) return POLL_MS
     const order = await from.guard(() => claimOrder(from))
-    if (order === null) return POLL_MS
-    await carryOut(from, order)
+    if (order === null) await woken(POLL_MS, from.signal)
+    else await carryOut(from, order)
     return 0
   }
   return runBackgroundLoop({ ...from, round, againMs: POLL_MS })
@@ -76,6 +81,7 @@ function attempt(from: Withdrawals, order: ClaimedOrder): Promise<Attempted> {
   return withdrawPerson({
     order: withdrawalOf(order.row),
     delivery: order.delivery,
+    isSoldAgain: (course) => guard(async () => (await soldAgain(db, { order: order.row, course })).length > 0),
     lms,
     acquire: async () => {
       const permit = await acquire()

@@ -11,6 +11,8 @@ export interface Attempted {
   readonly failure: Failure | null
 }
 
+const SOLD_AGAIN = 'the buyer has bought it again since'
+
 /**
  * Takes the buyer of a delivery out of the courses of an order, one after the other. A course that the delivery never
  * reported is looked at only if an attempt may have taken effect without a report.
@@ -19,11 +21,14 @@ export interface Attempted {
 export async function withdrawPerson({
   order,
   delivery,
+  isSoldAgain,
   ...context
 }: CallContext &
   Pick<CourseOrder, 'beforeChange'> & {
     order: Withdrawal
     delivery: DeliveryRow
+    /** Whether the buyer has bought a course again since the order. Asked before each course. */
+    isSoldAgain: (course: string) => Promise<boolean>
   }): Promise<Attempted> {
   const { email } = readRequest(delivery.request ?? 'null')
   const reported = delivery.outcome === null ? {} : readOutcome(delivery.outcome).courses
@@ -43,6 +48,10 @@ export async function withdrawPerson({
   const person = { ...context, email, account: account.value, allowances: allowances.value }
   const reason = `Lernito ${delivery.id}`
   for (const course of concerned) {
+    if (await isSoldAgain(course)) {
+      results.set(course, { kind: 'nothing', mode: null, why: SOLD_AGAIN })
+      continue
+    }
     const wasEnrolled = reported[course] === 'enrolled'
     const withdrawn = await withdrawCourse({ ...person, course, wasEnrolled, paid: order.paid, reason })
     if ('done' in withdrawn) results.set(course, withdrawn.done)

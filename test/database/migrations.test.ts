@@ -56,6 +56,9 @@ const MADE = [
   'table endpoints',
   'table notices',
   'table notice_positions',
+  'table webhook_ids',
+  'index webhook_ids_delivery',
+  'column refund_id',
 ]
 
 /** Of the columns that the first migration creates. */

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { DEMO } from '../harness.ts'
 import { temporaryFolder, until } from '../service/process.ts'
-import { sell, startHoldingLms, startServe } from '../service/serving.ts'
+import { BULK, sell, startHoldingLms, startServe } from '../service/serving.ts'
+import { refund } from '../withdrawal/refunding.ts'
 import { ended, operationsOn } from '../withdrawal/withdrawing.ts'
 
 const ALICE = 'alice@example.com'
+const PYTHON = 'course-v1:Lernito+PY101+2026'
 const ENROLLMENT = '/api/enrollment/v1/enrollment/{username},{course_id}'
 const ALLOWANCES = '/api/enrollment/v1/enrollment_allowed/'
 const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
@@ -62,5 +65,32 @@ describe('SIGKILL at each step of a withdrawal', { concurrency: 2, timeout: 120_
     await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
     await serve()
     await until('the end', async () => ((await operations.show(id))?.state === 'withdrawn' ? true : undefined))
+  })
+
+  test('during a call for a sale that a refund stops in part: the next start withdraws, and enrolls the rest', async (t) => {
+    const folder = temporaryFolder(t)
+    const lms = await startHoldingLms(t)
+    const env = { LERNITO_LMS_CALLS_PER_MINUTE: '0', LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '0' }
+    const serve = () => startServe({ t, folder, lmsUrl: lms.url, env })
+    const first = await serve()
+    await lms.faults([{ method: 'POST', path: BULK, ...once }])
+    const sale = { url: first.url, email: ALICE, courseIds: [DEMO, PYTHON] }
+    const id = String((await sell(sale))?.headers['x-lernito-delivery'])
+    await lms.arrived
+    assert.equal((await refund({ url: first.url, email: ALICE, courseIds: [DEMO] })).status, 202)
+    first.child.kill('SIGKILL')
+    await first.ended
+    lms.release()
+    await serve()
+    const { operations, close } = operationsOn(`sqlite:${folder}/lernito.db`)
+    t.after(close)
+    await ended({ operations }, id)
+    const rest = (await operations.show(id))?.replacedBy ?? ''
+    await until('the rest', async () => (await operations.show(rest))?.state === 'enrolled' || undefined)
+    const active = (await lms.state()).enrollments.filter((row) => row.email === ALICE && row.active)
+    assert.deepEqual(
+      active.map(({ course }) => course),
+      [PYTHON],
+    )
   })
 })

@@ -25,7 +25,7 @@ test('docs/reference/openapi.json is what the service serves', () => {
 describe('the document and the service', () => {
   let product: Product
   before(async () => {
-    product = await startProduct({ lms: { bulk: false, modify: false } })
+    product = await startProduct({ lms: { bulk: false, modify: false }, env: { LERNITO_REFUNDS: 'on' } })
   })
   after(() => product.stop())
 

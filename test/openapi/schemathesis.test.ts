@@ -11,7 +11,7 @@ test('docs/reference/openapi.json is a valid OpenAPI document', { skip: skipWith
 })
 
 test('the requests that schemathesis generates are answered as described', { skip: skipWithoutTools }, async (t) => {
-  const product = await startProduct()
+  const product = await startProduct({ env: { LERNITO_REFUNDS: 'on' } })
   t.after(() => product.stop())
   const said = await check({
     name: 'schemathesis',

@@ -61,7 +61,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: ['errors', 'telemetry'],
   openapi: [],
   settings: ['course-key', 'network', 'errors'],
-  webhook: ['payload', 'signature', 'inbox', 'delivery', 'network'],
+  webhook: ['payload', 'signature', 'inbox', 'delivery', 'course-key', 'network'],
   payload: ['signature', 'delivery'],
   console: [
     'console-layout',
@@ -87,7 +87,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   doctor: ['database', 'follow-up', 'outbox', 'replicas', 'openedx', 'settings', 'errors'],
   enrollment: ['inbox', 'operations', 'database', 'delivery', 'openedx', 'course-key', 'errors', 'pause', 'wake-up'],
   'follow-up': ['inbox', 'operations', 'replicas', 'database', 'delivery', 'openedx', 'pause'],
-  withdrawal: ['enrollment', 'operations', 'inbox', 'replicas', 'database', 'delivery', 'openedx', 'errors'],
+  withdrawal: ['enrollment', 'operations', 'inbox', 'replicas', 'database', 'delivery', 'openedx', 'errors', 'wake-up'],
   outbox: [
     'operations',
     'inbox',
@@ -190,6 +190,7 @@ test('only code that reads the service’s own or the LMS’s JSON uses JSON.par
     'src/inbox/rows.ts',
     'src/operations/bulk-replay-row.ts',
     'src/operations/withdrawal-row.ts',
+    'src/withdrawal/refund-id.ts',
     'src/openedx/',
     'src/sandbox/',
     'src/stand-in/',

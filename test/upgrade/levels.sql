@@ -43,3 +43,6 @@ create index "outbox_delivery" on "outbox" ("delivery_id", "failed_at", "id");
 create table if not exists "endpoints" ("name" varchar(16) not null primary key, "url_digest" varchar(64) not null, "state" varchar(8) not null, "failures" integer not null, "since" bigint, "probe_at" bigint not null, "error" mediumtext, "error_at" bigint, "sent_at" bigint);
 create table if not exists "notices" ("id" varchar(64) not null primary key, "kind" varchar(16) not null, "code" varchar(32) not null, "subject" varchar(255) not null, "detail" mediumtext not null, "first_at" bigint not null, "last_at" bigint not null, "count" integer not null, "texts" integer not null, "sent_at" bigint);
 create table if not exists "notice_positions" ("name" varchar(32) not null primary key, "at" bigint not null, "id" varchar(26) not null);
+create table if not exists "webhook_ids" ("webhook_id" varchar(256) not null primary key, "purpose" varchar(8) not null, "delivery_id" varchar(26) not null, "digest" varchar(64), "orders" mediumtext, "received_at" bigint not null);
+create index "webhook_ids_delivery" on "webhook_ids" ("delivery_id", "received_at");
+alter table "withdrawals" add column "refund_id" varchar(26);

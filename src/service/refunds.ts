@@ -1,0 +1,41 @@
+import { AppError } from '../errors.ts'
+import type { openInbox } from '../inbox/open-inbox.ts'
+import type { Observer } from '../telemetry/observer.ts'
+import type { WakeUp } from '../wake-up.ts'
+import type { RefundOf } from '../webhook/refund-route.ts'
+import { createOrderWaiters } from '../withdrawal/order-waiters.ts'
+import { storeRefund } from '../withdrawal/store-refund.ts'
+
+/**
+ * Stores a refund, and waits for its withdrawals until they have ended or the deadline is over. Throws AppError
+ * database.unreachable if nothing was stored.
+ * @param from.wakeUp wakes the loop that carries out withdrawals
+ * @param from.signal aborted at the stop: then nobody waits any longer
+ */
+export function createRefundOf({
+  opened: { context, availability, inbox },
+  observer,
+  wakeUp,
+  signal,
+}: {
+  opened: Pick<ReturnType<typeof openInbox>, 'context' | 'availability' | 'inbox'>
+  observer: Observer
+  wakeUp: WakeUp
+  signal: AbortSignal
+}): RefundOf {
+  const { guard } = availability
+  const { database, now } = context
+  const waiters = createOrderWaiters({ db: database.db, guard, now, onError: observer.onError, signal })
+  return async (refund, deadline) => {
+    const { result, events } = await guard(() => storeRefund(context, refund)).catch(notStored)
+    for (const event of events) observer.onEvent(event)
+    if (result.kind !== 'accepted') return result
+    wakeUp.wake()
+    inbox.claimOrphansSoon() // for the courses that the refund leaves of a delivery
+    return { ...result, withdrawn: await waiters.wait({ ids: result.orders, deadline }) }
+  }
+}
+
+const notStored = (cause: unknown): never => {
+  throw new AppError('database.unreachable', 'A refund could not be stored; it was not accepted.', { cause })
+}
