@@ -26,6 +26,7 @@ export function createMetrics(sources: GaugeSources) {
     labelNames: ['status'],
     registers: [registry],
   })
+  for (const status of ['2xx', '3xx', '4xx', '5xx', 'none']) sent.inc({ status }, 0)
   addGauges({ registry, sources })
 
   return {
