@@ -323,3 +323,23 @@ test('LERNITO_COURSE_MODE is one mode for all courses, or a mode for each course
   const twice = 'course-v1:a+b+c=audit,course-v1:a+b+c=honor'
   assert.match(refusal({ ...GOOD, LERNITO_COURSE_MODE: twice }).join(), /LERNITO_COURSE_MODE names a course twice/)
 })
+
+test('events need both settings, an address that is safe to call, and a secret as Standard Webhooks writes it', () => {
+  const url = 'https://shop.example.com/events'
+  const secret = `whsec_${Buffer.alloc(24, 1).toString('base64')}`
+  const both =
+    (LERNITO_EVENTS_URL: string, LERNITO_EVENTS_SECRET = secret) =>
+    () =>
+      read({ LERNITO_EVENTS_URL, LERNITO_EVENTS_SECRET })
+  assert.equal(both(url)().settings.LERNITO_EVENTS_URL, url)
+  for (const own of ['http://127.0.0.1:8792/', 'http://10.0.0.5/x', 'http://localhost/']) both(own)()
+  assert.throws(() => read({ LERNITO_EVENTS_URL: url }), /LERNITO_EVENTS_SECRET is missing/)
+  assert.throws(() => read({ LERNITO_EVENTS_SECRET: secret }), /LERNITO_EVENTS_URL is missing/)
+  for (const wrong of ['http://shop.example.com/', 'https://a:b@shop.example.com/', 'ftp://x/', `${url}#x`]) {
+    assert.throws(both(wrong), /LERNITO_EVENTS_URL must/)
+  }
+  for (const wrong of ['a'.repeat(40), 'whsec_', `whsec_${Buffer.alloc(23).toString('base64')}`, 'whsec_ö']) {
+    assert.throws(both(url, wrong), /LERNITO_EVENTS_SECRET must be whsec_/)
+  }
+  assert.throws(both(url, `whsec_${Buffer.alloc(65).toString('base64')}`), /24 to 64/)
+})

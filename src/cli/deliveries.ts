@@ -40,7 +40,8 @@ Usage: lernito-openedx deliveries list [SEARCH] [FILTER]... [--limit N | --all] 
        lernito-openedx deliveries withdraw ID [--course K]... [--paid] [--dry-run] [--json]
        lernito-openedx deliveries test-sale EMAIL --course K... [--json]
 
-  SEARCH         the beginning of an address, a username, a course key or a delivery's id
+  SEARCH         the beginning of an address, a username, a course key, a delivery's id or
+                 a webhook-id
 ${FILTER_HELP}
 
 list    Lists deliveries, the most recently active first.

@@ -15,11 +15,16 @@ export interface Candidate extends Position {
   readonly email: string | null
   readonly username: string | null
   readonly course: string | null
+  readonly webhookId: string | null
 }
 
-const COLUMNS = ['id', 'active_at', 'state', 'email', 'username', 'course'] as const
+const COLUMNS = ['id', 'active_at', 'state', 'email', 'username', 'course', 'webhook_id'] as const
 type LightRow = Pick<DeliveryRow, (typeof COLUMNS)[number]>
-const candidate = ({ active_at, ...row }: LightRow): Candidate => ({ ...row, activeAt: active_at })
+const candidate = ({ active_at, webhook_id, ...row }: LightRow): Candidate => ({
+  ...row,
+  activeAt: active_at,
+  webhookId: webhook_id,
+})
 
 export interface Chunk {
   readonly candidates: readonly Candidate[]
@@ -103,6 +108,12 @@ export function streamFurtherCourses({
     })
     return { candidates, isLast: places.length < limit }
   }
+}
+
+/** Returns the delivery with this webhook-id, if there is one. */
+export async function byWebhookId(db: Kysely<Tables>, webhookId: string): Promise<Candidate[]> {
+  const rows = await db.selectFrom('deliveries').select(COLUMNS).where('webhook_id', '=', webhookId).execute()
+  return rows.map(candidate)
 }
 
 /** Returns candidates by id in no particular order, without deliveries that no longer exist. */

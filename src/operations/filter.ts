@@ -14,7 +14,7 @@ export const filterSchema = z.strictObject({
   username: z.string().optional(),
   /** A course key as the shop sent it. */
   course: z.string().optional(),
-  /** A search word: the beginning of an address, or a username. */
+  /** A search word: the beginning of an address, a username, or a webhook-id, which alone is compared exactly. */
   word: z.string().optional(),
   states: z.array(z.enum(DELIVERY_STATES)).optional(),
   /** `from` is inclusive, `to` is exclusive. */
@@ -25,7 +25,7 @@ export type DeliveryFilter = Readonly<z.infer<typeof filterSchema>>
 
 const COURSE = /^course-v1:|^[^/@\s]+\/[^/@\s]+\/[^/@\s]+$/
 
-/** Reads the text of a search field: a delivery's id, a course key, an address or its beginning, or a username. */
+/** Reads the text of a search field: a delivery's id, a course key, an address or its beginning, a username, or a webhook-id. */
 export function readSearch(text: string): DeliveryFilter {
   const word = text.trim()
   if (word === '') return {}

@@ -4,6 +4,7 @@ import type { Tables } from '../database/schema.ts'
 import { emailTerm, textTerm } from '../inbox/search-terms.ts'
 import {
   byIds,
+  byWebhookId,
   type Candidate,
   type Chunk,
   countPeople,
@@ -73,10 +74,13 @@ async function matchingSet({ db, filter }: Query): Promise<Candidate[] | null> {
   const byBeginning =
     emailPrefix === undefined ? null : await readSet(db, [{ column: 'email', value: emailPrefix, beginning: true }])
   if (byBeginning !== null || word === undefined) return byBeginning
-  return readSet(db, [
+  const people = await readSet(db, [
     { column: 'username', value: word },
     { column: 'email', value: word, beginning: true },
   ])
+  if (people === null) return null
+  const named = (await byWebhookId(db, word)).filter((one) => people.every(({ id: other }) => other !== one.id))
+  return [...people, ...named]
 }
 
 async function readSet(db: Kysely<Tables>, all: readonly People[]): Promise<Candidate[] | null> {
@@ -162,7 +166,7 @@ async function matching(
       (email === undefined || one.email === emailTerm(email)) &&
       (emailPrefix === undefined || begins(one.email, emailPrefix)) &&
       (username === undefined || one.username === textTerm(username)) &&
-      (word === undefined || one.username === textTerm(word) || begins(one.email, word)),
+      (word === undefined || one.username === textTerm(word) || begins(one.email, word) || one.webhookId === word),
   )
   if (course === undefined) return rest
   const ids = rest.filter((one) => one.course !== textTerm(course)).map((one) => one.id)

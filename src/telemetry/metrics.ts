@@ -26,6 +26,7 @@ export function createMetrics(sources: GaugeSources) {
     labelNames: ['status'],
     registers: [registry],
   })
+  for (const status of ['2xx', '3xx', '4xx', '5xx', 'none']) sent.inc({ status }, 0)
   const notified = new Counter({
     name: 'lernito_notifications_total',
     help: 'Attempts to send a notification to operators, by the status of the answer; "none" without an answer.',

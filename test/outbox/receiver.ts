@@ -1,6 +1,6 @@
-import { createHmac } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { TestContext } from 'node:test'
+import { Webhook, WebhookVerificationError } from 'standardwebhooks'
 import { z } from 'zod'
 import { listening } from '../listening.ts'
 import { until } from '../service/process.ts'
@@ -33,10 +33,10 @@ type Answer = (got: Got, response: ServerResponse) => void
 const accept: Answer = (_got, response) => void response.writeHead(204).end()
 
 /**
- * The shop's endpoint: an HTTP server that verifies each event by the text of Standard Webhooks 1.0, without our own code.
- * `answer` is 204 until a test sets another. `now`: its clock, ms since 1970.
+ * The shop's endpoint: an HTTP server that verifies each event with the reference library of Standard Webhooks. `answer` is
+ * 204 until a test sets another. `now`: the clock of a test, ms since 1970; without it, the library has the real one.
  */
-export async function startReceiver(t: Pick<TestContext, 'after'>, { now = Date.now }: { now?: () => number } = {}) {
+export async function startReceiver(t: Pick<TestContext, 'after'>, { now }: { now?: () => number } = {}) {
   const got: Got[] = []
   const wrong: string[] = []
   const state: { answer: Answer; open: number; most: number } = { answer: accept, open: 0, most: 0 }
@@ -48,7 +48,7 @@ export async function startReceiver(t: Pick<TestContext, 'after'>, { now = Date.
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
       const text = Buffer.concat(chunks).toString('utf8')
-      const complaint = complaintOf(request, text, now())
+      const complaint = complaintOf(request, text, now)
       if (complaint !== null) {
         wrong.push(complaint)
         return void response.writeHead(401).end()
@@ -84,15 +84,36 @@ export const statusAnswer =
   (_got, response) =>
     void response.writeHead(status, headers).end()
 
-function complaintOf(request: IncomingMessage, text: string, now: number): string | null {
-  const { webhookId, timestampS } = idOf(request)
+const library = new Webhook(EVENTS_SECRET)
+
+function complaintOf(request: IncomingMessage, text: string, now?: () => number): string | null {
+  const { webhookId } = idOf(request)
   if (request.method !== 'POST') return `method ${request.method}`
   if (request.headers['content-type'] !== 'application/json') return `content type ${request.headers['content-type']}`
   if (!/^[0-9A-HJKMNP-TV-Z]{26}$/.test(webhookId)) return `id ${webhookId}`
+  return now === undefined ? complaintOfLibrary(request, text) : complaintAt(request, text, now())
+}
+
+function complaintOfLibrary({ headers }: IncomingMessage, text: string): string | null {
+  try {
+    library.verify(text, {
+      'webhook-id': String(headers['webhook-id']),
+      'webhook-timestamp': String(headers['webhook-timestamp']),
+      'webhook-signature': String(headers['webhook-signature']),
+    })
+    return null
+  } catch (error) {
+    if (error instanceof WebhookVerificationError) return error.message
+    throw error
+  }
+}
+
+/** The library's `verify` takes no clock, its `sign` does. */
+function complaintAt(request: IncomingMessage, text: string, now: number): string | null {
+  const { webhookId, timestampS } = idOf(request)
   if (Math.abs(now / 1000 - timestampS) > 300) return `timestamp ${timestampS}`
-  const key = Buffer.from(EVENTS_SECRET.slice('whsec_'.length), 'base64')
-  const right = createHmac('sha256', key).update(`${webhookId}.${timestampS}.${text}`).digest('base64')
-  return request.headers['webhook-signature'] === `v1,${right}` ? null : 'signature'
+  const right = library.sign(webhookId, new Date(timestampS * 1000), text)
+  return request.headers['webhook-signature'] === right ? null : 'signature'
 }
 
 const idOf = ({ headers }: IncomingMessage) => ({

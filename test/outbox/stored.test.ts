@@ -138,9 +138,9 @@ test('no event quotes what the LMS or our own database says, because that may na
   assert.deepEqual(quoting, [
     'course_key.malformed',
     'course.missing',
-    'course.mode_missing',
     'person.unenrolled',
     'enrollment.missing',
+    'course.mode_missing',
   ])
 })
 

@@ -34,7 +34,7 @@ const recordingSchema = z.object({ state_after: rows, exchanges: z.array(exchang
 export type NewerExchange = z.infer<typeof exchangeSchema>
 type Effect = z.infer<typeof effectSchema>
 
-const folder = new URL('../recordings/lms-newer', import.meta.url)
+const folder = new URL('../recordings/lms-newer/', import.meta.url)
 
 async function readJsonFile(name: string): Promise<unknown> {
   const text = await readFile(new URL(name, folder), 'utf8')

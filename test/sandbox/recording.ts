@@ -36,7 +36,7 @@ export type Exchange = Recording['exchanges'][number]
 export type RecordedRequest = NonNullable<Exchange['request']>
 export type Rows = z.infer<typeof rows>
 
-const folder = new URL('../recordings/lms', import.meta.url)
+const folder = new URL('../recordings/lms/', import.meta.url)
 
 /** Reads a recording of the real LMS by its file name. */
 export async function readRecording(name: string): Promise<Recording> {

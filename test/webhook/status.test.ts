@@ -28,7 +28,7 @@ async function setUp(t: TestContext) {
   return { ...product, post, ask, standard, statusUrl: url }
 }
 
-test('the shop learns what became of its sales, in the order in which it asks, and which ids are unknown', async (t) => {
+test('the shop learns the results of its sales, in the order in which it asks, and which ids are unknown', async (t) => {
   const { sold, ask, standard } = await setUp(t)
   const enrolled = await sold('alice@example.com')
   const missing = await sold('alice@example.com', ['course-v1:No+Such+Course'])

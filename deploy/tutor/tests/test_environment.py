@@ -91,6 +91,12 @@ def test_can_set_every_setting_that_the_service_has(sites, version):
         "LERNITO_EMAIL_STUDENTS",
     ):
         assert read["settings"][name] == site.settings[name]
-    for name in ("LERNITO_NOTIFY_URL", "LERNITO_LOG_LEVEL", "LERNITO_WEBHOOK_SECRET_PREVIOUS"):
+    for name in (
+        "LERNITO_NOTIFY_URL",
+        "LERNITO_EVENTS_URL",
+        "LERNITO_EVENTS_SECRET",
+        "LERNITO_LOG_LEVEL",
+        "LERNITO_WEBHOOK_SECRET_PREVIOUS",
+    ):
         assert read["settings"][name] == site.settings[name]
     assert read["settings"]["LERNITO_LMS_CALLS_PER_MINUTE"] == 0, "the LMS's limit is lifted, so ours is too"
