@@ -2,6 +2,7 @@ import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Database } from './dialect.ts'
 import { OUTBOX_MIGRATIONS } from './migrations-outbox.ts'
+import { SEARCH_MIGRATIONS } from './migrations-search.ts'
 import { type Migration, STATE_MIGRATIONS } from './migrations-states.ts'
 import type { Tables } from './schema.ts'
 
@@ -169,6 +170,7 @@ const MIGRATIONS: readonly Migration[] = [
   { oldestCode: 1, up: (db) => addCounter(db, 'effect_unknown') },
   ...STATE_MIGRATIONS,
   ...OUTBOX_MIGRATIONS,
+  ...SEARCH_MIGRATIONS,
 ]
 
 /** The number of migrations that this code knows: the level to which it migrates a database. */
@@ -207,7 +209,7 @@ export function migrate({
       const id = index + 1
       if (done.has(id)) continue
       try {
-        await up(trx, dialect.tableOptions)
+        await up(trx, dialect.tableOptions, dialect.keyedOptions)
       } catch (error) {
         if (dialect.errorKindOf(error) !== 'exists') throw error
       }

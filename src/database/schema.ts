@@ -34,6 +34,15 @@ export interface DeliveryRow {
   replaced_by: string | null
   /** The webhook-id that the delivery first came with; null if the shop signs without one. */
   webhook_id: string | null
+  /** What a search finds it by, and by which version of the rules; see src/words/words.ts. null if it has none yet. */
+  words: string | null
+  words_version: number
+}
+
+/** One word of a delivery's text, cut to 32 characters, so that a search finds the delivery by it. */
+export interface SearchWordRow {
+  token: string
+  delivery_id: string
 }
 
 /** The second and further courses of a delivery, so that a search finds it by each. active_at is the delivery's. */
@@ -177,13 +186,23 @@ export interface MigrationRow {
 }
 
 /** Columns with a default: older code inserts rows without them. */
-type Defaults = 'generation' | 'effect_unknown' | 'source' | 'standings' | 'replaces' | 'replaced_by' | 'webhook_id'
+type Defaults =
+  | 'generation'
+  | 'effect_unknown'
+  | 'source'
+  | 'standings'
+  | 'replaces'
+  | 'replaced_by'
+  | 'webhook_id'
+  | 'words'
+  | 'words_version'
 
 type WithdrawalDefaults = 'generation' | 'owner' | 'effect_unknown'
 
 export interface Tables {
   deliveries: Omit<DeliveryRow, Defaults> & { [Name in Defaults]: Generated<DeliveryRow[Name]> }
   further_courses: FurtherCourseRow
+  search_words: SearchWordRow
   events: EventRow
   audit: AuditRow
   bulk_replays: BulkReplayRow

@@ -54,6 +54,10 @@ const MADE = [
   'index outbox_due',
   'index outbox_delivery',
   'table endpoints',
+  'table search_words',
+  'column words',
+  'column words_version',
+  'index deliveries_words_version',
 ]
 
 /** Of the columns that the first migration creates. */
@@ -70,6 +74,8 @@ const oldRow: Omit<
   | 'replaces'
   | 'replaced_by'
   | 'webhook_id'
+  | 'words'
+  | 'words_version'
 > = {
   id: 'OLD',
   digest: 'old',

@@ -41,3 +41,7 @@ create table if not exists "outbox" ("id" varchar(26) not null primary key, "del
 create index "outbox_due" on "outbox" ("failed_at", "due_at", "id");
 create index "outbox_delivery" on "outbox" ("delivery_id", "failed_at", "id");
 create table if not exists "endpoints" ("name" varchar(16) not null primary key, "url_digest" varchar(64) not null, "state" varchar(8) not null, "failures" integer not null, "since" bigint, "probe_at" bigint not null, "error" mediumtext, "error_at" bigint, "sent_at" bigint);
+create table if not exists "search_words" ("token" varchar(32) not null, "delivery_id" varchar(26) not null, constraint "search_words_key" primary key ("token", "delivery_id")) without rowid;
+alter table "deliveries" add column "words" mediumtext;
+alter table "deliveries" add column "words_version" integer default 0 not null;
+create index "deliveries_words_version" on "deliveries" ("words_version", "id");
