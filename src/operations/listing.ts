@@ -2,10 +2,10 @@ import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { AppError } from '../errors.ts'
 import { readOutcome, readRequest, toDelivery, unreadable } from '../inbox/rows.ts'
-import type { Candidate, Position } from './candidates.ts'
-import type { DeliveryFilter } from './filter.ts'
+import type { Candidate, Position } from '../search/candidates.ts'
+import type { DeliveryFilter } from '../search/filter.ts'
+import { search } from '../search/search.ts'
 import type { Found, Preview, Shown, Summary } from './operations.ts'
-import { search } from './search.ts'
 
 const PAGE = 50
 const PAGE_MAX = 500

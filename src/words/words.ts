@@ -50,7 +50,7 @@ export interface Phrase {
   readonly text: string
   /** The same for a course key, where it may also begin in the middle of a word, unless a separator came first. */
   readonly fragment: string
-  /** Words in the index, of which each match has all. */
+  /** Words in the index: a match has all of them. */
   readonly tokens: readonly Token[]
 }
 

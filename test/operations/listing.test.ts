@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { VerifiedWebhook } from '../../src/delivery/types.ts'
 import { AppError } from '../../src/errors.ts'
-import { type DeliveryFilter, readSearch } from '../../src/operations/filter.ts'
 import type { Found } from '../../src/operations/operations.ts'
+import { type DeliveryFilter, readSearch } from '../../src/search/filter.ts'
 import {
   accepted,
   arrival,

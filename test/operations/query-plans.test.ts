@@ -4,8 +4,8 @@ import { sql } from 'kysely'
 import { backfillStep, backfillWordsStep } from '../../src/inbox/backfill.ts'
 import { stepReplay } from '../../src/operations/bulk-replay.ts'
 import { createOperations } from '../../src/operations/create-operations.ts'
-import type { DeliveryFilter } from '../../src/operations/filter.ts'
 import { forget } from '../../src/operations/forget.ts'
+import type { DeliveryFilter } from '../../src/search/filter.ts'
 import { plansOf } from '../database/dialects.ts'
 import {
   accepted,
