@@ -7,17 +7,20 @@ import { createIds } from '../src/delivery/ids.ts'
 import { createStore, type Store } from '../src/inbox/store.ts'
 import { createOperations } from '../src/operations/create-operations.ts'
 import { createReplicas } from '../src/replicas/replicas.ts'
+import { textOfWords, tokensOf, WORDS_VERSION } from '../src/words/words.ts'
 import { courseKey, emailOf } from './world.ts'
 
 const ME = 'bench-replica'
 const COLUMNS =
-  'id, digest, state, owner, due_at, attempts, received_at, settled_at, active_at, email, form, body, request, outcome, username, course, enrolled_at'
+  'id, digest, state, owner, due_at, attempts, received_at, settled_at, active_at, email, form, body, request, outcome, username, course, enrolled_at, words, words_version'
 export const COURSES = 30
 /** One in FAILED deliveries needs attention, and one in SEVERAL has a second course. */
 const FAILED = 200
 const SEVERAL = 10
 /** The time between two deliveries in ms; the last one is received now. */
 const APART_MS = 100
+/** More than a search sorts in memory. */
+const OLD = 20_000
 
 /**
  * Returns a store on a SQLite file with `stored` deliveries for 30 courses. The last `due` are due and belong to this
@@ -61,6 +64,7 @@ function insertDeliveries({ file, stored, due }: { file: string; stored: number;
   const direct = new DatabaseSync(file)
   const insert = direct.prepare(`insert into deliveries (${COLUMNS}) values (${COLUMNS.replace(/\w+/g, '?')})`)
   const insertFurther = direct.prepare('insert into further_courses (delivery_id, course, active_at) values (?, ?, ?)')
+  const insertWord = direct.prepare('insert into search_words (token, delivery_id) values (?, ?)')
   const first = Date.now() - stored * APART_MS
   const clock = { at: first }
   const newId = createIds({ now: () => clock.at })
@@ -71,8 +75,9 @@ function insertDeliveries({ file, stored, due }: { file: string; stored: number;
     const isDue = n >= stored - due
     clock.at = first + n * APART_MS
     const isFailed = !isDue && n % FAILED === 7
-    const { username, courseIds } = requestOf(n)
+    const { email, name, family, username, courseIds } = requestOf(n)
     const request = JSON.stringify(requestOf(n))
+    const words = textOfWords([email, `${name} ${family}`, username])
     const id = newId()
     insert.run(
       id,
@@ -92,7 +97,10 @@ function insertDeliveries({ file, stored, due }: { file: string; stored: number;
       username,
       courseIds[0]?.toLowerCase() ?? null,
       isDue || isFailed ? null : clock.at,
+      words,
+      WORDS_VERSION,
     )
+    for (const token of tokensOf(words)) insertWord.run(token, id)
     if (n % SEVERAL === 0) insertFurther.run(id, courseKey((n + 1) % COURSES).toLowerCase(), clock.at)
   }
   direct.exec('COMMIT')
@@ -100,10 +108,14 @@ function insertDeliveries({ file, stored, due }: { file: string; stored: number;
   direct.close()
 }
 
+/** The first buyers have a name of their own, one in 50 of the others has another one, and the rest share a third. */
+const familyOf = (number: number): string =>
+  number < OLD ? 'Curie' : number % 50 === 0 ? 'Hopper' : `Lovelace Byron${number % 5000}`
+
 export const requestOf = (number: number) => ({
   email: emailOf(number),
   name: 'Ada',
-  family: 'Lovelace',
+  family: familyOf(number),
   username: `buyer${number}`,
   courseIds: [courseKey(number % COURSES)],
 })

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import type { DeliveryFilter } from '../../src/operations/filter.ts'
 import type { Operations } from '../../src/operations/operations.ts'
+import type { DeliveryFilter } from '../../src/search/filter.ts'
 import { quantile } from '../load.ts'
 import { type Row, round } from '../row.ts'
 import { storeOf } from '../stored-deliveries.ts'
@@ -24,6 +24,19 @@ const SEARCHES: Readonly<Record<string, DeliveryFilter>> = {
   'a common prefix, needs attention': { emailPrefix: 'buyer1', states: ['needs_attention'] },
   'a prefix of all, rejected (none)': { emailPrefix: 'b', states: ['rejected'] },
   'a common prefix in old rows, a course': { emailPrefix: 'buyer1', course: courseKey(7) },
+  'find an address': { find: emailOf(7) },
+  'find a rare name': { find: 'byron77' },
+  'find a name of old buyers only': { find: 'curie' },
+  'find a name of one in 50': { find: 'Hopper' },
+  'find a name of nearly all': { find: 'lovelace' },
+  'find a domain of all': { find: '@example.com' },
+  'find two names, one of all': { find: 'lovelace byron77' },
+  'find a name of all, needs attention': { find: 'ada', states: ['needs_attention'] },
+  'find a name of all, rejected (none)': { find: 'ada', states: ['rejected'] },
+  'find a beginning of all names': { find: 'b' },
+  'find a fragment of a course key': { find: courseKey(7).slice(-9) },
+  'find a fragment of all course keys': { find: 'course-v1' },
+  'find nothing': { find: 'nobody.like@this' },
 }
 
 type Question = (operations: Operations) => Promise<unknown>

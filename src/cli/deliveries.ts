@@ -40,8 +40,7 @@ Usage: lernito-openedx deliveries list [SEARCH] [FILTER]... [--limit N | --all] 
        lernito-openedx deliveries withdraw ID [--course K]... [--paid] [--dry-run] [--json]
        lernito-openedx deliveries test-sale EMAIL --course K... [--json]
 
-  SEARCH         the beginning of an address, a username, a course key, a delivery's id or
-                 a webhook-id
+  SEARCH         parts of the address, the name, the username or a course key, or the beginning of an id
 ${FILTER_HELP}
 
 list    Lists deliveries, the most recently active first.

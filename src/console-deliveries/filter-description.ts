@@ -1,13 +1,13 @@
 import { html } from 'ghtml'
 import { timeHtml } from '../console-layout/format.ts'
 import { TEXTS } from '../console-layout/texts.ts'
-import type { DeliveryFilter } from '../operations/filter.ts'
+import type { DeliveryFilter } from '../search/filter.ts'
 
 const words = TEXTS.filter
 
 /** Describes in words which deliveries a filter matches. */
 export function filterHtml(filter: DeliveryFilter): string {
-  const { id, email, emailPrefix, username, course, word, states, from, to } = filter
+  const { id, email, emailPrefix, username, course, word, find, states, from, to } = filter
   const texts = [
     [words.id, id],
     [words.email, email],
@@ -15,6 +15,7 @@ export function filterHtml(filter: DeliveryFilter): string {
     [words.username, username],
     [words.course, course],
     [words.word, word],
+    [words.find, find],
     [words.states, states?.map((state) => TEXTS.states[state]).join(', ')],
   ] as const
   const conditions = [

@@ -5,7 +5,11 @@ import type { Tables } from './schema.ts'
 export interface Migration {
   /** The lowest number of migrations that code must know to work with a database that has this one. */
   readonly oldestCode: number
-  readonly up: (db: Kysely<Tables>, tableOptions: RawBuilder<unknown>) => Promise<void>
+  readonly up: (
+    db: Kysely<Tables>,
+    tableOptions: RawBuilder<unknown>,
+    keyedOptions: RawBuilder<unknown>,
+  ) => Promise<void>
 }
 
 /** The level that has the new states. Older code would neither find nor understand them. */

@@ -7,8 +7,11 @@ import type { Tables } from './schema.ts'
 
 const DEFAULT_PORT = 3306
 
+const TABLE_OPTIONS = sql`engine = InnoDB default charset = utf8mb4 collate = utf8mb4_bin`
+
 const DIALECT: Dialect = {
-  tableOptions: sql`engine = InnoDB default charset = utf8mb4 collate = utf8mb4_bin`,
+  tableOptions: TABLE_OPTIONS,
+  keyedOptions: TABLE_OPTIONS,
   clock: sql<number>`cast(unix_timestamp(now(3)) * 1000 as signed)`,
   exclusive: false,
   errorKindOf: (error) => {

@@ -1,5 +1,6 @@
 import type { Generated } from 'kysely'
 import type { DeliveryState, EventKind, Source } from '../delivery/types.ts'
+import type { EndpointRow, NoticePositionRow, NoticeRow, OutboxRow } from './schema-sending.ts'
 
 /** The tables as Kysely sees them; migrations.ts creates them. Times are milliseconds since 1970. */
 export interface DeliveryRow {
@@ -34,6 +35,15 @@ export interface DeliveryRow {
   replaced_by: string | null
   /** The webhook-id that the delivery first came with; null if the shop signs without one. */
   webhook_id: string | null
+  /** What a search finds it by, and by which version of the rules; see src/words/words.ts. null if it has none yet. */
+  words: string | null
+  words_version: number
+}
+
+/** One word of a delivery's text, cut to 32 characters, so that a search finds the delivery by it. */
+export interface SearchWordRow {
+  token: string
+  delivery_id: string
 }
 
 /** The second and further courses of a delivery, so that a search finds it by each. active_at is the delivery's. */
@@ -149,72 +159,6 @@ export interface ConsoleSessionRow {
   renew_at: number
 }
 
-/** An event for the shop that was not delivered yet. `body` is the JSON that is sent, and holds no personal data. */
-export interface OutboxRow {
-  id: string
-  delivery_id: string
-  type: string
-  body: string
-  created_at: number
-  due_at: number
-  /** An attempt that fails after this time is the last one. */
-  expires_at: number
-  attempts: number
-  /** The replica that is sending it. */
-  owner: string | null
-  /** When the last attempt failed: it is sent no more unless an operator sends it again. */
-  failed_at: number | null
-  /** Why the latest attempt failed. */
-  error: string | null
-}
-
-/** What all replicas know of the shop's endpoint for events. There is one row, 'shop'. */
-export interface EndpointRow {
-  name: string
-  /** SHA-256 of LERNITO_EVENTS_URL in hex: another address starts anew. */
-  url_digest: string
-  /** `down`: one event at a time is sent, as a probe. `gone`: it answered 410, and nothing is sent. */
-  state: 'up' | 'down' | 'gone'
-  /** Failed attempts since the latest success. */
-  failures: number
-  /** Since when it is not up. */
-  since: number | null
-  /** When the next probe may be sent. */
-  probe_at: number
-  error: string | null
-  error_at: number | null
-  /** About when it last accepted an event. */
-  sent_at: number | null
-}
-
-/** A cause that operators are notified of. The table is small: see MAX_CAUSES in src/notify/notices.ts. */
-export interface NoticeRow {
-  /** SHA-256 in hex of what makes the cause: see noticeId. */
-  id: string
-  kind: 'delivery' | 'withdrawal' | 'lms' | 'events'
-  /** The code of the reason, or of the fault. */
-  code: string
-  /** A course key, or the id of a delivery; '' if there is none. */
-  subject: string
-  /** What the LMS or the shop's endpoint said; '' if it said nothing. */
-  detail: string
-  first_at: number
-  last_at: number
-  /** How many came since the last text. Of a fault: 1 until a text told of it. */
-  count: number
-  /** How many texts told of it. */
-  texts: number
-  /** When the last of them was sent. */
-  sent_at: number | null
-}
-
-/** Up to where the rows of a table were counted for notifications. */
-export interface NoticePositionRow {
-  name: string
-  at: number
-  id: string
-}
-
 export interface MigrationRow {
   id: number
   oldest_code: number
@@ -222,13 +166,23 @@ export interface MigrationRow {
 }
 
 /** Columns with a default: older code inserts rows without them. */
-type Defaults = 'generation' | 'effect_unknown' | 'source' | 'standings' | 'replaces' | 'replaced_by' | 'webhook_id'
+type Defaults =
+  | 'generation'
+  | 'effect_unknown'
+  | 'source'
+  | 'standings'
+  | 'replaces'
+  | 'replaced_by'
+  | 'webhook_id'
+  | 'words'
+  | 'words_version'
 
 type WithdrawalDefaults = 'generation' | 'owner' | 'effect_unknown' | 'refund_id'
 
 export interface Tables {
   deliveries: Omit<DeliveryRow, Defaults> & { [Name in Defaults]: Generated<DeliveryRow[Name]> }
   further_courses: FurtherCourseRow
+  search_words: SearchWordRow
   events: EventRow
   audit: AuditRow
   bulk_replays: BulkReplayRow

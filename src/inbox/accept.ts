@@ -2,6 +2,8 @@ import { inChunks } from '../database/chunks.ts'
 import type { DeliveryRow } from '../database/schema.ts'
 import { describeOutcome } from '../delivery/describe.ts'
 import type { Outcome, Source, VerifiedWebhook } from '../delivery/types.ts'
+import { indexWords, readWords, unindexWords } from '../words/index-words.ts'
+import { WORDS_VERSION } from '../words/words.ts'
 import type { Change, EventDraft, TransactionContext } from './events.ts'
 import { idReused, readAnswers, readKnown, storeWebhookIds } from './known.ts'
 import { toProgress } from './rows.ts'
@@ -66,6 +68,10 @@ async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWeb
   await insertFurtherCourses(
     context,
     ours.flatMap(({ id, isNew, courses }) => (isNew ? [{ id, activeAt: context.at, courses }] : [])),
+  )
+  await indexWords(
+    trx,
+    ours.flatMap(({ id, isNew, row }) => (isNew ? [{ id, words: row.words }] : [])),
   )
   await storeWebhookIds(context, ours)
   await storeFurtherIds(
@@ -144,18 +150,21 @@ async function requeue(context: AcceptContext, repeats: ReadonlyMap<string, Acce
 async function storeRequest(context: AcceptContext, repeat: Accepted | undefined): Promise<void> {
   if (repeat === undefined) return
   const { id, row, courses } = repeat
-  const { email, form, body, request, username, course } = row
-  await context.trx
+  const { email, form, body, request, username, course, words, words_version } = row
+  const { trx } = context
+  await unindexWords(trx, await readWords(trx, [id]))
+  await trx
     .updateTable('deliveries')
-    .set({ email, form, body, request, username, course })
+    .set({ email, form, body, request, username, course, words, words_version })
     .where('id', '=', id)
     .execute()
   await insertFurtherCourses(context, [{ id, activeAt: context.at, courses }])
+  await indexWords(trx, [{ id, words }])
 }
 
 function newRow({ at, me, newId }: AcceptContext, webhook: VerifiedWebhook): Pick<Accepted, 'row' | 'courses'> {
   const rejected = webhook.reason !== null
-  const { email, username, courses } = searchTermsOf(webhook.request ?? webhook.about ?? {})
+  const { email, username, courses, words } = searchTermsOf(webhook.request ?? webhook.about ?? {})
   const row: DeliveryRow = {
     id: newId(),
     digest: webhook.digest,
@@ -182,6 +191,8 @@ function newRow({ at, me, newId }: AcceptContext, webhook: VerifiedWebhook): Pic
     replaces: null,
     replaced_by: null,
     webhook_id: webhook.webhookId ?? null,
+    words,
+    words_version: WORDS_VERSION,
   }
   return { row, courses }
 }

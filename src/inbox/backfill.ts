@@ -3,6 +3,8 @@ import type { DeliveryRow } from '../database/schema.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { isDone } from '../delivery/types.ts'
+import { indexWords, unindexWords } from '../words/index-words.ts'
+import { WORDS_VERSION } from '../words/words.ts'
 import { type Background, runBackgroundLoop } from './background-loop.ts'
 import { readRequest } from './rows.ts'
 import { insertFurtherCourses, type SearchTerms, searchTermsOf } from './search-terms.ts'
@@ -69,13 +71,59 @@ export async function backfillStep({ database, random }: Pick<WriteContext, 'dat
 }
 
 function searchTermsOfRow({ request, email }: Pick<DeliveryRow, 'request' | 'email'>): SearchTerms {
-  const emailOnly: SearchTerms = { email, username: '', courses: [] }
+  const emailOnly = searchTermsOf({ email: email ?? '' })
   if (request === null) return emailOnly
   try {
     return searchTermsOf(readRequest(request))
   } catch {
     return emailOnly // the row can't be read; the claim reports that
   }
+}
+
+/**
+ * Adds the words to deliveries that older code stored without them, or by older rules: one step of at most 100
+ * deliveries, the latest first. Resolves to how many deliveries the step filled.
+ */
+export async function backfillWordsStep({
+  database,
+  random,
+}: Pick<WriteContext, 'database' | 'random'>): Promise<number> {
+  const rows = await database.db
+    .selectFrom('deliveries')
+    .select(['id', 'request', 'email', 'words'])
+    .where('words_version', '<', WORDS_VERSION)
+    .orderBy('words_version', 'desc')
+    .orderBy('id', 'desc')
+    .limit(STEP)
+    .execute()
+  if (rows.length === 0) return 0
+  await inTransaction({
+    database,
+    random,
+    body: async (trx) => {
+      const filled = []
+      for (const row of rows.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
+        const { words } = searchTermsOfRow(row)
+        const { numUpdatedRows } = await trx
+          .updateTable('deliveries')
+          .set({ words, words_version: WORDS_VERSION })
+          .where('id', '=', row.id)
+          .where('words_version', '<', WORDS_VERSION)
+          .executeTakeFirst()
+        if (numUpdatedRows > 0n) filled.push({ row, words }) // else it was erased, or filled by another replica
+      }
+      await unindexWords(
+        trx,
+        filled.map(({ row }) => row),
+      )
+      await indexWords(
+        trx,
+        filled.map(({ row, words }) => ({ id: row.id, words })),
+      )
+    },
+    isStored: async () => false,
+  })
+  return rows.length
 }
 
 /** Runs the backfill in the background: looks for unfilled rows every minute, until the signal is aborted. */
@@ -85,7 +133,7 @@ export function runBackfill({
   ...background
 }: Background & { context: Pick<WriteContext, 'database' | 'random'> }): Promise<void> {
   const round = async (): Promise<number> => {
-    const filled = await guard(() => backfillStep(context))
+    const filled = (await guard(() => backfillStep(context))) + (await guard(() => backfillWordsStep(context)))
     return filled > 0 ? REST_MS : MINUTE_MS
   }
   return runBackgroundLoop({ ...background, round, againMs: MINUTE_MS })

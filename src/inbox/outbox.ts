@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { inChunks } from '../database/chunks.ts'
-import type { DeliveryRow, OutboxRow, Tables } from '../database/schema.ts'
+import type { DeliveryRow, Tables } from '../database/schema.ts'
+import type { OutboxRow } from '../database/schema-sending.ts'
 import { isShopEvent, SHOP_EVENT_TYPES, type ShopEventKind, type ShopView, shopView } from '../delivery/shop-view.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import { toProgress } from './rows.ts'

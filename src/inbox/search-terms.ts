@@ -1,5 +1,6 @@
 import { inChunks } from '../database/chunks.ts'
 import type { About } from '../delivery/types.ts'
+import { textOfWords } from '../words/words.ts'
 import type { TransactionContext } from './events.ts'
 
 const MAX_EMAIL = 254
@@ -12,6 +13,8 @@ export interface SearchTerms {
   readonly email: string | null
   readonly username: string
   readonly courses: readonly string[]
+  /** The words of everything but the courses; see textOfWords. */
+  readonly words: string
 }
 
 /** A text as it is stored and searched for. Cut after lower-casing, which can lengthen a text ("İ"), to fit its column. */
@@ -22,11 +25,12 @@ export const emailTerm = (text: string): string => term(text, MAX_EMAIL)
 export const textTerm = (text: string): string => term(text, MAX_TEXT)
 
 /** The search terms in a payload. */
-export function searchTermsOf({ email, username = '', courseIds = [] }: About): SearchTerms {
+export function searchTermsOf({ email, name = '', family = '', username = '', courseIds = [] }: About): SearchTerms {
   return {
     email: email === undefined ? null : emailTerm(email),
     username: textTerm(username),
     courses: [...new Set(courseIds.map(textTerm))].filter((course) => course !== '').slice(0, MAX_COURSES),
+    words: textOfWords([email, `${name} ${family}`, username]),
   }
 }
 

@@ -1,6 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { z } from 'zod'
-import type { NoticePositionRow, Tables, WithdrawalRow } from '../database/schema.ts'
+import type { Tables, WithdrawalRow } from '../database/schema.ts'
+import type { NoticePositionRow } from '../database/schema-sending.ts'
 import { inTransaction, ROW_CHANGED } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import type { Reason, ReasonCode } from '../delivery/types.ts'

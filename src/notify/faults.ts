@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
-import type { NoticeRow, Tables } from '../database/schema.ts'
+import type { Tables } from '../database/schema.ts'
+import type { NoticeRow } from '../database/schema-sending.ts'
 import { readEndpoint } from '../outbox/endpoint.ts'
 import { readOldestWaiting } from '../outbox/list-events.ts'
 import { faultId } from './notices.ts'

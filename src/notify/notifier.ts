@@ -1,5 +1,5 @@
 import type { Availability } from '../database/availability.ts'
-import type { NoticeRow } from '../database/schema.ts'
+import type { NoticeRow } from '../database/schema-sending.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { createTaskLease, type TaskLease } from '../replicas/task-lease.ts'

@@ -1,4 +1,4 @@
-import type { NoticeRow } from '../database/schema.ts'
+import type { NoticeRow } from '../database/schema-sending.ts'
 import { REASON_CODES, type ReasonCode, STATE_OF_REASON } from '../delivery/types.ts'
 import { sanitize } from '../telemetry/sanitize.ts'
 import { isFault } from './notices.ts'

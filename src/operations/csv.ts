@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { DeliveryFilter } from './filter.ts'
+import type { DeliveryFilter } from '../search/filter.ts'
 import type { Operations, Summary } from './operations.ts'
 
 const PAGE = 500

@@ -5,11 +5,14 @@ import type { DeliveryEvent } from '../delivery/types.ts'
 import type { EventDraft } from '../inbox/events.ts'
 import { emailTerm, textTerm } from '../inbox/search-terms.ts'
 import { TIMING } from '../replicas/timing.ts'
+import { type Position, streamDeliveries } from '../search/candidates.ts'
+import type { DeliveryFilter } from '../search/filter.ts'
+import { unindexWords } from '../words/index-words.ts'
+import { allTokensOf, phrasesOf, spaced } from '../words/words.ts'
 import { type AuditedContext, auditedChange } from './audited-change.ts'
 import { bulkReplayOf } from './bulk-replay-row.ts'
-import { type Position, streamDeliveries } from './candidates.ts'
-import type { DeliveryFilter } from './filter.ts'
 import { markHandled } from './handle.ts'
+import { lockDeliveries } from './lock.ts'
 import { untilReleased } from './release.ts'
 import { stopWithdrawals } from './stop-withdrawals.ts'
 
@@ -46,6 +49,7 @@ export async function forget(
   const address = emailTerm(email)
   const traces = new Set([email.trim(), address])
   const usernames = new Set<string>()
+  const texts = new Set<string>()
   let erased = 0
   await stopWork(context, { address, by, silentMs, publish })
   const eraseAll = async (ids: readonly string[]): Promise<number> => {
@@ -54,6 +58,7 @@ export async function forget(
     for (const row of result) {
       for (const text of row.traces) traces.add(text)
       if (row.username) usernames.add(row.username)
+      if (row.words) texts.add(row.words)
     }
     erased += result.length
     return result.length
@@ -63,7 +68,7 @@ export async function forget(
     if (rows.length === 0 || (await eraseAll(rows.map(({ id }) => id))) === 0) break
   }
   for await (const ids of rejectedMentioning(db, address)) await eraseAll(ids)
-  await forgetBulkReplays(db, { address, usernames })
+  await forgetBulkReplays(db, { address, usernames, texts })
   return { deliveries: erased, traces: [...traces] }
 }
 
@@ -99,7 +104,7 @@ async function stopWork(
   }
 }
 
-interface Erased extends Pick<DeliveryRow, 'id' | 'username'> {
+interface Erased extends Pick<DeliveryRow, 'id' | 'username' | 'words'> {
   readonly traces: readonly string[]
 }
 
@@ -108,9 +113,10 @@ async function erase(
   { ids, by }: { ids: readonly string[]; by: string },
 ): Promise<{ result: Erased[]; listed: EventDraft[] }> {
   const { trx } = writing
+  await lockDeliveries(writing, ids) // so that the index of words has nothing of them but what is read here
   const rows = await trx
     .selectFrom('deliveries')
-    .select(['id', 'digest', 'email', 'username'])
+    .select(['id', 'digest', 'email', 'username', 'words'])
     .where('id', 'in', ids)
     .execute()
   const found = rows.map(({ id }) => id).sort()
@@ -118,12 +124,20 @@ async function erase(
   // Delete the rows first: a replica that settles one of them now either comes before, or finds no row and adds no event.
   await trx.deleteFrom('deliveries').where('id', 'in', found).execute()
   await trx.deleteFrom('further_courses').where('delivery_id', 'in', found).execute()
+  await unindexWords(trx, rows)
   await trx.deleteFrom('withdrawals').where('delivery_id', 'in', found).execute()
   await trx.deleteFrom('webhook_ids').where('delivery_id', 'in', found).execute()
   await trx.deleteFrom('outbox').where('delivery_id', 'in', found).execute()
   const noted = await eraseEvents(trx, found)
   const result = rows.map(({ digest, email, ...row }) => {
-    const texts = [digest, email ?? '', row.username ? row.username + row.id : '', ...(noted.get(row.id) ?? [])]
+    const indexed = allTokensOf(row.words ?? '').map((token) => token + row.id)
+    const texts = [
+      digest,
+      email ?? '',
+      row.username ? row.username + row.id : '',
+      ...(noted.get(row.id) ?? []),
+      ...indexed,
+    ]
     return { ...row, traces: texts.filter((text) => text !== '') }
   })
   const detail = found.length === 1 ? '1 delivery' : `${found.length} deliveries`
@@ -176,13 +190,21 @@ export function mentions(body: Uint8Array, address: string): boolean {
 /** The filter of a bulk replay can name the person. A running one would find no more deliveries. */
 async function forgetBulkReplays(
   db: Kysely<Tables>,
-  { address, usernames }: { address: string; usernames: ReadonlySet<string> },
+  {
+    address,
+    usernames,
+    texts,
+  }: { address: string; usernames: ReadonlySet<string> /** The words of each delivery. */; texts: ReadonlySet<string> },
 ): Promise<void> {
-  const names = ({ email, emailPrefix, username, word }: DeliveryFilter): boolean => {
+  const person = [...texts, spaced(address)]
+  const finds = (text: string): boolean =>
+    phrasesOf(text).some((phrase) => person.some((words) => words.includes(phrase.text)))
+  const names = ({ email, emailPrefix, username, word, find }: DeliveryFilter): boolean => {
     const beginnings = [emailPrefix, word].filter((text) => text?.includes('@'))
     return (
       [email, ...beginnings].some((text) => text !== undefined && address.startsWith(emailTerm(text))) ||
-      [username, word].some((text) => text !== undefined && usernames.has(textTerm(text)))
+      [username, word].some((text) => text !== undefined && usernames.has(textTerm(text))) ||
+      (find !== undefined && finds(find))
     )
   }
   const rows = await db.selectFrom('bulk_replays').selectAll().execute()

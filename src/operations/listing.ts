@@ -2,10 +2,10 @@ import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { AppError } from '../errors.ts'
 import { readOutcome, readRequest, toDelivery, unreadable } from '../inbox/rows.ts'
-import type { Candidate, Position } from './candidates.ts'
-import type { DeliveryFilter } from './filter.ts'
+import type { Candidate, Position } from '../search/candidates.ts'
+import type { DeliveryFilter } from '../search/filter.ts'
+import { search } from '../search/search.ts'
 import type { Found, Preview, Shown, Summary } from './operations.ts'
-import { search } from './search.ts'
 
 const PAGE = 50
 const PAGE_MAX = 500
@@ -123,13 +123,14 @@ function orNull<T>(read: (text: string) => T, text: string | null): T | null {
   }
 }
 
-const cursorOf = ({ activeAt, id }: Position): string => Buffer.from(`${activeAt} ${id}`).toString('base64url')
+const cursorOf = ({ activeAt, id, isReceived }: Position): string =>
+  Buffer.from(`${isReceived === true ? 'r' : ''}${activeAt} ${id}`).toString('base64url')
 
 function readCursor(text: string | null): Position | null {
   if (text === null) return null
-  const [, at, id] = /^(\d{1,15}) (\w{1,26})$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
+  const [, isReceived, at, id] = /^(r?)(\d{1,15}) (\w{1,26})$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
   if (at === undefined || id === undefined) {
     throw new AppError('query.invalid', 'The address of this page is damaged. Begin with the first page.')
   }
-  return { activeAt: Number(at), id }
+  return { activeAt: Number(at), id, ...(isReceived === 'r' ? { isReceived: true as const } : {}) }
 }

@@ -1,6 +1,6 @@
 import type { Delivery, DeliveryEvent, DeliveryState, EnrollmentRequest, Outcome, Source } from '../delivery/types.ts'
+import type { DeliveryFilter } from '../search/filter.ts'
 import type { Changes, Corrected, Correction } from './correct.ts'
-import type { DeliveryFilter } from './filter.ts'
 import type { Handled } from './handle.ts'
 import type { TestSale, TestSold } from './test-sale.ts'
 import type { WithdrawalOrder, WithdrawalOrdered } from './withdraw.ts'

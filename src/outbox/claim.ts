@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
-import type { OutboxRow, Tables } from '../database/schema.ts'
+import type { Tables } from '../database/schema.ts'
+import type { OutboxRow } from '../database/schema-sending.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import type { Replicas } from '../replicas/replicas.ts'

@@ -1,5 +1,6 @@
 import type { Transaction } from 'kysely'
-import type { EndpointRow, Tables } from '../database/schema.ts'
+import type { Tables } from '../database/schema.ts'
+import type { EndpointRow } from '../database/schema-sending.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { idPrefix } from '../delivery/ids.ts'

@@ -59,6 +59,10 @@ const MADE = [
   'table webhook_ids',
   'index webhook_ids_delivery',
   'column refund_id',
+  'table search_words',
+  'column words',
+  'column words_version',
+  'index deliveries_words_version',
 ]
 
 /** Of the columns that the first migration creates. */
@@ -75,6 +79,8 @@ const oldRow: Omit<
   | 'replaces'
   | 'replaced_by'
   | 'webhook_id'
+  | 'words'
+  | 'words_version'
 > = {
   id: 'OLD',
   digest: 'old',

@@ -51,6 +51,8 @@ test('a new delivery is stored complete: queued, due at once and owned by this r
     replaces: null,
     replaced_by: null,
     webhook_id: null,
+    words: ' ada example com \n ada lovelace \n ada ',
+    words_version: 1,
   })
   assert.deepEqual(Buffer.from(body), webhook.body)
   assert.deepEqual(only((await store.readClaimed([id])).deliveries).request, webhook.request)

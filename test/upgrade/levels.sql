@@ -46,3 +46,7 @@ create table if not exists "notice_positions" ("name" varchar(32) not null prima
 create table if not exists "webhook_ids" ("webhook_id" varchar(256) not null primary key, "purpose" varchar(8) not null, "delivery_id" varchar(26) not null, "digest" varchar(64), "orders" mediumtext, "received_at" bigint not null);
 create index "webhook_ids_delivery" on "webhook_ids" ("delivery_id", "received_at");
 alter table "withdrawals" add column "refund_id" varchar(26);
+create table if not exists "search_words" ("token" varchar(32) not null, "delivery_id" varchar(26) not null, constraint "search_words_key" primary key ("token", "delivery_id")) without rowid;
+alter table "deliveries" add column "words" mediumtext;
+alter table "deliveries" add column "words_version" integer default 0 not null;
+create index "deliveries_words_version" on "deliveries" ("words_version", "id");

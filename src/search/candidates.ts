@@ -7,6 +7,8 @@ import type { DeliveryFilter } from './filter.ts'
 export interface Position {
   readonly activeAt: number
   readonly id: string
+  /** Set in a list that is in the order of receiving instead, by id alone. */
+  readonly isReceived?: true
 }
 
 /** The fields of a delivery with which a search decides whether it matches. */
@@ -16,9 +18,10 @@ export interface Candidate extends Position {
   readonly username: string | null
   readonly course: string | null
   readonly webhookId: string | null
+  readonly words: string | null
 }
 
-const COLUMNS = ['id', 'active_at', 'state', 'email', 'username', 'course', 'webhook_id'] as const
+const COLUMNS = ['id', 'active_at', 'state', 'email', 'username', 'course', 'webhook_id', 'words'] as const
 type LightRow = Pick<DeliveryRow, (typeof COLUMNS)[number]>
 const candidate = ({ active_at, webhook_id, ...row }: LightRow): Candidate => ({
   ...row,
@@ -123,6 +126,21 @@ export async function byIds(db: Kysely<Tables>, ids: readonly string[]): Promise
   return rows.map(candidate)
 }
 
+/** Counts the deliveries in these states, in the index alone, up to `most` of each. */
+export async function countStates(
+  db: Kysely<Tables>,
+  states: readonly DeliveryRow['state'][],
+  most: number,
+): Promise<number> {
+  let sum = 0
+  for (const state of new Set(states)) {
+    const some = db.selectFrom('deliveries').select('id').where('state', '=', state).limit(most).as('some')
+    const counted = db.selectFrom(some).select(({ fn }) => fn.countAll<number>().as('count'))
+    sum += Number((await counted.executeTakeFirstOrThrow()).count)
+  }
+  return sum
+}
+
 /** One person, or everyone whose address begins with `value`. */
 export interface People {
   readonly column: 'email' | 'username'
@@ -171,6 +189,32 @@ function ofPeople<Output>(
 ): SelectQueryBuilder<Tables, 'deliveries', Output> {
   const low = column === 'email' ? emailTerm(value) : textTerm(value)
   return beginning ? query.where(column, '>=', low).where(column, '<=', low + LAST) : query.where(column, '=', low)
+}
+
+/** Returns the second and further courses of these deliveries, by id. */
+export async function furtherCoursesOf(db: Kysely<Tables>, ids: readonly string[]): Promise<Map<string, string[]>> {
+  if (ids.length === 0) return new Map()
+  const query = db.selectFrom('further_courses').select(['delivery_id', 'course'])
+  const rows = await query.where('delivery_id', 'in', ids).execute()
+  const byDelivery = Map.groupBy(rows, ({ delivery_id }) => delivery_id)
+  return new Map([...byDelivery].map(([id, found]) => [id, found.map(({ course }) => course)]))
+}
+
+/** Returns up to `limit` ids of deliveries whose own id or webhook-id begins with a text. */
+export async function idsBeginning(db: Kysely<Tables>, text: string, limit: number): Promise<string[]> {
+  const found = new Set<string>()
+  for (const [column, low] of [
+    ['id', text.toUpperCase()],
+    ['webhook_id', text],
+  ] as const) {
+    const query = db
+      .selectFrom('deliveries')
+      .select('id')
+      .where(column, '>=', low)
+      .where(column, '<=', low + LAST)
+    for (const { id } of await query.limit(limit).execute()) found.add(id)
+  }
+  return [...found]
 }
 
 /** Returns which of these deliveries have the course, but not as their first course. */

@@ -8,6 +8,7 @@ import {
   type Candidate,
   type Chunk,
   countPeople,
+  countStates,
   type People,
   type Position,
   readPeople,
@@ -17,6 +18,7 @@ import {
   withFurtherCourse,
 } from './candidates.ts'
 import type { DeliveryFilter } from './filter.ts'
+import { createFinder, type Finder } from './finder.ts'
 
 /** The rows of one statement in a long search: a few ms of SQLite, which blocks the process meanwhile. */
 const CHUNK = 500
@@ -44,24 +46,38 @@ interface Query {
 /**
  * Finds up to `limit` deliveries after `after`, with bounded work in small statements, whatever is stored. It finds people
  * by their indexes and sorts them afterwards, unless there are too many. Other searches walk along the indexes that are in
- * the list's order, and skip what doesn't match.
+ * the list's order, and skip what doesn't match. Only where very many deliveries have a word, the list is in the order of
+ * receiving, as the index of words is; a search that continues after a position of the list's own order keeps that order.
  */
-export async function search(query: Query): Promise<Matches> {
-  const { db, filter, after, limit } = query
+export async function search({ db, filter, after, limit }: Query): Promise<Matches> {
+  const finder = filter.find === undefined ? null : await createFinder(db, filter.find)
+  const query: Finding = { db, filter, after, limit, finder }
   const set = await matchingSet(query)
   if (set !== null) {
-    const wanted = await matching(db, filter, set)
+    const wanted = await matching(query, set)
     return page(wanted.filter((one) => isAfter(one, after)).sort(byPosition), limit)
   }
-  const { id, email, emailPrefix, username, word, ...walked } = filter
-  const narrow = [email, emailPrefix, username, word].some((one) => one !== undefined)
-  const [first, second] = walks(db, walked)
+  const { id, email, emailPrefix, username, word, find, ...walked } = filter
+  const narrow = [email, emailPrefix, username, word, find].some((one) => one !== undefined)
+  const all = walks(query, walked)
+  const [first] = all
   if (first === undefined) return { found: [], next: null, cut: false }
-  if (second !== undefined) {
-    const few = await shortWalk([first, second], after)
-    if (few !== null) return page(await matching(db, filter, few), limit)
+  if (all.length > 1) {
+    const few = await shortWalk(all, after)
+    if (few !== null) return page(await matching(query, few), limit)
   }
-  return walk(query, first, narrow || second !== undefined ? CHUNK : limit + 1)
+  const isReceived = finder?.set === null && (after === null || after.isReceived === true)
+  const isByState = filter.states !== undefined && (await countStates(db, filter.states, READ_MAX)) < READ_MAX
+  if (isReceived && !isByState && finder.latest !== null) return walkReceived(query, finder.latest)
+  return walk(query, first, narrow || all.length > 1 ? chunkOf(first, limit) : limit + 1)
+}
+
+/** Many streams get fewer rows each. */
+const chunkOf = (streams: readonly Stream[], limit: number): number =>
+  Math.min(CHUNK, Math.max(limit + 1, Math.floor((2 * CHUNK) / streams.length)))
+
+interface Finding extends Query {
+  readonly finder: Finder | null
 }
 
 /** Returns all candidates for the id or person in the filter; null if there are too many, or no such condition. */
@@ -99,16 +115,31 @@ async function readSet(db: Kysely<Tables>, all: readonly People[]): Promise<Cand
   return [...found.values()]
 }
 
-/** Returns the possible walks: by course, by states, or, without either condition, through all deliveries. */
-function walks(db: Kysely<Tables>, { course, states, ...range }: DeliveryFilter): Stream[][] {
+/** Returns the possible walks: by text, by course, by states, or, without these conditions, through all deliveries. */
+function walks({ db, finder }: Finding, { course, states, ...range }: DeliveryFilter): Stream[][] {
+  const byText = finder === null || finder.set === null || finder.courses === null ? [] : [finding(db, finder, range)]
   const byCourse =
     course === undefined
       ? []
       : [[streamDeliveries({ db, range, only: { course } }), streamFurtherCourses({ db, range, course })]]
   const byState =
     states === undefined ? [] : [[...new Set(states)].map((state) => streamDeliveries({ db, range, only: { state } }))]
-  const some = [...byCourse, ...byState]
+  const some = [...byText, ...byCourse, ...byState]
   return some.length > 0 ? some : [[streamDeliveries({ db, range })]]
+}
+
+/** Streams what a text finds: by words, sorted in memory, and by courses. */
+function finding(db: Kysely<Tables>, { set, courses }: Finder, range: DeliveryFilter): Stream[] {
+  const sorted = (set ?? []).toSorted(byPosition)
+  const inMemory: Stream = async (after, limit) => {
+    const rest = sorted.filter((one) => isAfter(one, after))
+    return { candidates: rest.slice(0, limit), isLast: rest.length < limit }
+  }
+  const byCourse = (courses ?? []).flatMap((course) => [
+    streamDeliveries({ db, range, only: { course } }),
+    streamFurtherCourses({ db, range, course }),
+  ])
+  return [inMemory, ...byCourse]
 }
 
 /** Returns all candidates of a walk that ends within one chunk; null if none does. */
@@ -120,17 +151,38 @@ async function shortWalk(some: readonly Stream[][], after: Position | null): Pro
   return null
 }
 
-async function walk({ db, filter, after, limit }: Query, streams: Stream[], size: number): Promise<Matches> {
+async function walk(query: Finding, streams: Stream[], size: number): Promise<Matches> {
+  const { after, limit } = query
   const found: Candidate[] = []
   let place = after
   for (let rowsRead = 0; rowsRead < READ_MAX; rowsRead += size * streams.length) {
     const chunk = await nextChunk(streams, place, size)
-    found.push(...(await matching(db, filter, chunk.candidates)))
+    found.push(...(await matching(query, chunk.candidates)))
     if (found.length > limit || chunk.isLast) return page(found, limit)
     place = chunk.candidates.at(-1) ?? place
   }
   return { found, next: place, cut: true }
 }
+
+/** Walks along the index of words, which is in the order of receiving. */
+async function walkReceived(query: Finding, latest: NonNullable<Finder['latest']>): Promise<Matches> {
+  const found: Candidate[] = []
+  let place: Position | null = query.after
+  for (let rowsRead = 0; rowsRead < READ_MAX; rowsRead += CHUNK) {
+    const chunk = await latest(place, CHUNK)
+    found.push(...(await matching(query, chunk)))
+    const isLast = chunk.length < CHUNK
+    if (found.length > query.limit || isLast) {
+      const matches = page(found, query.limit)
+      return { ...matches, next: matches.next === null ? null : received(matches.next) }
+    }
+    place = chunk.at(-1) ?? place
+    await turn()
+  }
+  return { found, next: place === null ? null : received(place), cut: true }
+}
+
+const received = ({ activeAt, id }: Position): Position => ({ activeAt, id, isReceived: true })
 
 async function nextChunk(streams: readonly Stream[], after: Position | null, size: number): Promise<Chunk> {
   const chunks: Chunk[] = []
@@ -138,7 +190,8 @@ async function nextChunk(streams: readonly Stream[], after: Position | null, siz
     chunks.push(await stream(after, size))
     await turn()
   }
-  const candidates = chunks.flatMap((chunk) => chunk.candidates).sort(byPosition)
+  const all = chunks.flatMap((chunk) => chunk.candidates).sort(byPosition)
+  const candidates = all.filter(({ id }, i) => all[i - 1]?.id !== id) // two streams may have the same delivery
   return {
     candidates: candidates.slice(0, size),
     isLast: candidates.length <= size && chunks.every(({ isLast }) => isLast),
@@ -151,11 +204,7 @@ function page(found: readonly Candidate[], limit: number): Matches {
 }
 
 /** Returns the candidates that meet every condition, in their order. */
-async function matching(
-  db: Kysely<Tables>,
-  filter: DeliveryFilter,
-  candidates: readonly Candidate[],
-): Promise<Candidate[]> {
+async function matching({ db, filter, finder }: Finding, candidates: readonly Candidate[]): Promise<Candidate[]> {
   const { id, email, emailPrefix, username, course, word, states, from, to } = filter
   const rest = candidates.filter(
     (one) =>
@@ -168,13 +217,14 @@ async function matching(
       (username === undefined || one.username === textTerm(username)) &&
       (word === undefined || one.username === textTerm(word) || begins(one.email, word) || one.webhookId === word),
   )
-  if (course === undefined) return rest
-  const ids = rest.filter((one) => one.course !== textTerm(course)).map((one) => one.id)
+  const found = finder === null ? rest : await finder.matching(rest)
+  if (course === undefined) return found
+  const ids = found.filter((one) => one.course !== textTerm(course)).map((one) => one.id)
   const further = new Set<string>()
   for (let i = 0; i < ids.length; i += CHUNK) {
     for (const one of await withFurtherCourse(db, { ids: ids.slice(i, i + CHUNK), course })) further.add(one)
   }
-  return rest.filter((one) => one.course === textTerm(course) || further.has(one.id))
+  return found.filter((one) => one.course === textTerm(course) || further.has(one.id))
 }
 
 const begins = (email: string | null, prefix: string): boolean => email?.startsWith(emailTerm(prefix)) ?? false

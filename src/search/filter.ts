@@ -14,7 +14,9 @@ export const filterSchema = z.strictObject({
   username: z.string().optional(),
   /** A course key as the shop sent it. */
   course: z.string().optional(),
-  /** A search word: the beginning of an address, a username, or a webhook-id, which alone is compared exactly. */
+  /** The text of a search: parts of an address, name, username or course key, or the beginning of an id; see finder.ts. */
+  find: z.string().optional(),
+  /** What a search for one word was before `find`: the beginning of an address, or a username. */
   word: z.string().optional(),
   states: z.array(z.enum(DELIVERY_STATES)).optional(),
   /** `from` is inclusive, `to` is exclusive. */
@@ -23,13 +25,8 @@ export const filterSchema = z.strictObject({
 })
 export type DeliveryFilter = Readonly<z.infer<typeof filterSchema>>
 
-const COURSE = /^course-v1:|^[^/@\s]+\/[^/@\s]+\/[^/@\s]+$/
-
-/** Reads the text of a search field: a delivery's id, a course key, an address or its beginning, a username, or a webhook-id. */
+/** Reads the text of a search field. */
 export function readSearch(text: string): DeliveryFilter {
-  const word = text.trim()
-  if (word === '') return {}
-  if (/^[0-9A-Z]{26}$/i.test(word)) return { id: word.toUpperCase() }
-  if (COURSE.test(word)) return { course: word }
-  return word.includes('@') ? { emailPrefix: word } : { word }
+  const find = text.trim()
+  return find === '' ? {} : { find }
 }

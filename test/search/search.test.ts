@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { type DeliveryFilter, readSearch } from '../../src/operations/filter.ts'
 import type { Found } from '../../src/operations/operations.ts'
+import { type DeliveryFilter, readSearch } from '../../src/search/filter.ts'
 import { accepted, arrival, COURSE, setUp } from '../inbox/harness.ts'
 
 const PEOPLE = 6000
@@ -63,13 +63,13 @@ test('each page needs bounded work, and all pages together return every match, h
   assert.deepEqual(queued, { count: 10_000, more: true })
 })
 
-test('a search for a webhook-id finds its delivery, and only by the whole id in its own letter case', async (t) => {
+test('a search for a webhook-id finds its delivery, by the whole id or its beginning', async (t) => {
   const { store, operations } = await setUp(t)
   const sale = arrival({ email: 'ada@x.example', username: 'ada' })
   const [stored] = await store.write([accepted({ ...sale, webhookId: 'msg_Order-7' }), accepted(arrival({ order: 2 }))])
   const found = async (q: string): Promise<string[]> =>
     (await operations.list({ filter: readSearch(q) })).items.map(({ id }) => id)
   assert.deepEqual(await found(' msg_Order-7 '), [stored?.id])
-  assert.deepEqual(await found('msg_Order'), [])
-  assert.deepEqual(await found('msg_order-7'), [])
+  assert.deepEqual(await found('msg_Order'), [stored?.id])
+  assert.deepEqual(await found('msg_Orders'), [])
 })

@@ -1,0 +1,35 @@
+import { sql } from 'kysely'
+import type { Migration } from './migrations-states.ts'
+
+/** Older code stores deliveries without these columns, and works with a database that has them. */
+const LEVEL = 22
+
+/** The index of words, by which a search finds a delivery. */
+export const SEARCH_MIGRATIONS: readonly Migration[] = [
+  {
+    oldestCode: LEVEL,
+    up: (db, _tableOptions, keyedOptions) =>
+      db.schema
+        .createTable('search_words')
+        .ifNotExists()
+        .addColumn('token', 'varchar(32)', (column) => column.notNull())
+        .addColumn('delivery_id', 'varchar(26)', (column) => column.notNull())
+        .addPrimaryKeyConstraint('search_words_key', ['token', 'delivery_id'])
+        .modifyEnd(keyedOptions)
+        .execute(),
+  },
+  { oldestCode: LEVEL, up: (db) => db.schema.alterTable('deliveries').addColumn('words', sql`mediumtext`).execute() },
+  {
+    oldestCode: LEVEL,
+    up: (db) =>
+      db.schema
+        .alterTable('deliveries')
+        .addColumn('words_version', 'integer', (column) => column.notNull().defaultTo(0))
+        .execute(),
+  },
+  {
+    oldestCode: LEVEL,
+    up: (db) =>
+      db.schema.createIndex('deliveries_words_version').on('deliveries').columns(['words_version', 'id']).execute(),
+  },
+]
