@@ -2,6 +2,7 @@ import { describeOutcome } from '../delivery/describe.ts'
 import type { Found, Operations, Summary } from '../operations/operations.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
 import { parseOptions, usageError } from './command.ts'
+import { listCauses } from './deliveries-group.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import { withOperations } from './operations.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'
@@ -18,12 +19,19 @@ export async function listDeliveries(args: readonly string[]): Promise<number> {
       ...FILTER_OPTIONS,
       limit: { type: 'string' },
       all: { type: 'boolean', default: false },
+      group: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   })
   const [search = '', ...more] = positionals
   if (more.length > 0) throw usageError('deliveries list takes one SEARCH. See: lernito-openedx deliveries --help')
   if (values.all && values.limit !== undefined) throw usageError('--limit and --all contradict each other.')
+  if (values.group) {
+    const { json, group, all, limit, ...conditions } = values
+    if (all || limit !== undefined || search !== '' || Object.keys(conditions).length > 0)
+      throw usageError('--group takes no SEARCH, FILTER, --limit or --all.')
+    return listCauses(json)
+  }
   const limit = values.all ? Number.POSITIVE_INFINITY : readLimit(values.limit ?? '50')
   const filter = readFilter({ values, search, now: Date.now() })
   return withOperations(async ({ operations }) => {

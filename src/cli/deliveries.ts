@@ -31,6 +31,7 @@ first. A running service attempts the delivery, or carries out the withdrawal, w
 recorded with your name. Run the command where the service runs, with the same settings.
 
 Usage: lernito-openedx deliveries list [SEARCH] [FILTER]... [--limit N | --all] [--json]
+       lernito-openedx deliveries list --group [--json]
        lernito-openedx deliveries show ID [--json]
        lernito-openedx deliveries check ID... [--json]
        lernito-openedx deliveries replay ID... [--json]
@@ -46,6 +47,7 @@ ${FILTER_HELP}
 list    Lists deliveries, the most recently active first.
   --limit N      at most N deliveries (default 50)
   --all          all deliveries
+  --group        only what needs attention or was rejected, counted by reason and course, with the newest delivery of each
   --json         one JSON object per line
 
 show    Shows one delivery with its payload, its outcome and its timeline.

@@ -32,4 +32,14 @@ export const SEARCH_MIGRATIONS: readonly Migration[] = [
     up: (db) =>
       db.schema.createIndex('deliveries_words_version').on('deliveries').columns(['words_version', 'id']).execute(),
   },
+  {
+    // Has all columns of the reports about sales, which then read the index alone.
+    oldestCode: LEVEL,
+    up: (db) =>
+      db.schema
+        .createIndex('deliveries_received')
+        .on('deliveries')
+        .columns(['received_at', 'state', 'course'])
+        .execute(),
+  },
 ]

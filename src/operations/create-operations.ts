@@ -2,6 +2,10 @@ import type { Availability } from '../database/availability.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent, EventKind } from '../delivery/types.ts'
 import { TIMING } from '../replicas/timing.ts'
+import { readCauses } from '../reports/causes.ts'
+import { countByState } from '../reports/counts.ts'
+import { salesByCourse, salesByDay, salesByHour } from '../reports/sales.ts'
+import { neighborsOf } from '../search/neighbors.ts'
 import type { AuditedResult } from './audited-change.ts'
 import { listReplays, readReplay, replayable, startReplay, stopReplay } from './bulk-replay.ts'
 import { correct, planCorrection } from './correct.ts'
@@ -56,6 +60,7 @@ export function createOperations({
     buyerOf: (id) => guard(() => buyerOf({ db, id })),
     audit: (query) => guard(() => audit({ db, ...query })),
     overview: () => guard(() => overview({ db, now: context.now(), replicas: replicas() })),
+    ...reports({ context, guard }),
     replay: (order) => change(() => replay(context, order)),
     markHandled: async (order) => {
       const handled = await change(() => markHandled(context, order))
@@ -68,6 +73,25 @@ export function createOperations({
     bulkReplay: (id) => guard(() => readReplay(db, id)),
     bulkReplays: () => guard(() => listReplays(db)),
     stopReplay: (order) => change(() => stopReplay(context, order)),
+  }
+}
+
+/** What the pages show about many deliveries at once. */
+function reports({
+  context,
+  guard,
+}: {
+  context: WriteContext
+  guard: Availability['guard']
+}): Pick<Operations, 'causes' | 'countByState' | 'sales' | 'salesByCourse' | 'neighbors'> {
+  const { db } = context.database
+  const now = (): { db: typeof db; now: number } => ({ db, now: context.now() })
+  return {
+    causes: (query) => guard(() => readCauses({ db, ...query })),
+    countByState: () => guard(() => countByState(db)),
+    sales: (by) => guard(() => (by === 'hour' ? salesByHour(now()) : salesByDay(now()))),
+    salesByCourse: () => guard(() => salesByCourse(now())),
+    neighbors: (query) => guard(() => neighborsOf({ db, ...query })),
   }
 }
 

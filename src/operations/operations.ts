@@ -1,5 +1,9 @@
 import type { Delivery, DeliveryEvent, DeliveryState, EnrollmentRequest, Outcome, Source } from '../delivery/types.ts'
+import type { Causes } from '../reports/causes.ts'
+import type { Count } from '../reports/counts.ts'
+import type { CourseSales, SalesReport } from '../reports/sales.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
+import type { Neighbors } from '../search/neighbors.ts'
 import type { Changes, Corrected, Correction } from './correct.ts'
 import type { Handled } from './handle.ts'
 import type { TestSale, TestSold } from './test-sale.ts'
@@ -169,6 +173,21 @@ export interface Operations {
   audit(query: { limit?: number; after?: string | null }): Promise<Page<DeliveryEvent>>
 
   overview(): Promise<Overview>
+
+  /** Groups the deliveries that need attention or were rejected by reason and course: the latest 5,000 of each state. */
+  causes(query?: { states?: readonly ('needs_attention' | 'rejected')[] }): Promise<Causes>
+
+  /** Counts the deliveries by state, each once, up to 10,000. */
+  countByState(): Promise<Readonly<Record<DeliveryState, Count>>>
+
+  /** Counts the sales of the last 48 hours by hour and of the last 30 UTC days by day, each once by its state now. */
+  sales(by: 'hour' | 'day'): Promise<SalesReport>
+
+  /** Counts the sales of the last 30 days by their first course and their state. */
+  salesByCourse(): Promise<{ readonly courses: readonly CourseSales[]; readonly countedFrom: number | null }>
+
+  /** Returns the deliveries above and below a delivery in the list with this filter. */
+  neighbors(query: { id: string; filter: DeliveryFilter }): Promise<Neighbors>
 
   /** Makes at most 500 deliveries due now. Settled deliveries start again; an attempt in progress is not disturbed. */
   replay(order: { ids: readonly string[]; by: string }): Promise<Replayed>

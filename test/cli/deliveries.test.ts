@@ -49,6 +49,22 @@ describe('deliveries list', { concurrency: 2 }, () => {
     assert.equal((await list('--all')).length, 3)
   })
 
+  test('--group counts what needs attention by reason and course', async (t) => {
+    const { store, command } = await inboxOf(t)
+    assert.match((await command('deliveries', 'list', '--group')).stderr, /^No delivery needs attention/)
+    const [ada = '', alan = ''] = await store([person('ada'), person('alan'), accepted(rejectedArrival())])
+    await store([settled(needsAttention(ada)), settled(needsAttention(alan))])
+    const { code, stdout } = await command('deliveries', 'list', '--group')
+    const [head, first, second] = stdout.split('\n')
+    assert.equal(code, 0)
+    assert.match(head ?? '', /^COUNT +STATE +REASON +COURSE +FIRST +LAST +NEWEST$/)
+    assert.match(first ?? '', /^2 +needs_attention +course.missing +course-v1:edX\+DemoX\+Demo_Course {2}/)
+    assert.match(second ?? '', /^1 +rejected +payload.invalid +- {2}/)
+    const json = await command('deliveries', 'list', '--group', '--json')
+    assert.match(json.stdout, /^\{"state":"needs_attention","code":"course.missing",.*"count":2,/)
+    assert.equal((await command('deliveries', 'list', '--group', '--all')).code, 2)
+  })
+
   test('says if it found nothing, or may not have shown everything', async (t) => {
     const { store, command } = await inboxOf(t)
     assert.equal((await command('deliveries', 'list', 'nobody')).stderr, 'No delivery found.\n')

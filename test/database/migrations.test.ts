@@ -63,6 +63,7 @@ const MADE = [
   'column words',
   'column words_version',
   'index deliveries_words_version',
+  'index deliveries_received',
 ]
 
 /** Of the columns that the first migration creates. */

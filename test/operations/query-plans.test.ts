@@ -5,7 +5,11 @@ import { backfillStep, backfillWordsStep } from '../../src/inbox/backfill.ts'
 import { stepReplay } from '../../src/operations/bulk-replay.ts'
 import { createOperations } from '../../src/operations/create-operations.ts'
 import { forget } from '../../src/operations/forget.ts'
+import { readCauses } from '../../src/reports/causes.ts'
+import { countByState } from '../../src/reports/counts.ts'
+import { salesByCourse, salesByHour } from '../../src/reports/sales.ts'
 import type { DeliveryFilter } from '../../src/search/filter.ts'
+import { neighborsOf } from '../../src/search/neighbors.ts'
 import { plansOf } from '../database/dialects.ts'
 import {
   accepted,
@@ -102,6 +106,26 @@ for (const [name, filter] of Object.entries(FILTERS)) {
     assertCheap(plans)
   })
 }
+
+test('the reports read the deliveries through an index', async (t) => {
+  const bench = await setUp(t)
+  const [one = ''] = await fill(bench, bench.clock)
+  const plans = await plansOf(bench.database, async (db) => {
+    const now = bench.clock.at
+    await readCauses({ db })
+    await countByState(db)
+    await salesByHour({ db, now })
+    await salesByCourse({ db, now })
+    await neighborsOf({ db, id: one, filter: {} })
+    await neighborsOf({ db, id: one, filter: { states: ['queued', 'needs_attention'] } })
+  })
+  assert.ok(plans.length > 10, `${plans.length}`)
+  for (const { sql, plan } of plans) {
+    const read = plan.filter((line) => (onSqlite() ? /(SEARCH|SCAN) deliveries/ : / deliveries_|PRIMARY/).test(line))
+    assert.ok(read.length > 0, `${sql}\n${plan.join('\n')}`)
+    for (const line of read) assert.match(line, onSqlite() ? /USING .*INDEX/ : /^(range|ref|const|index)/, sql)
+  }
+})
 
 test('every other operation of the console and the command line finds its rows through an index', async (t) => {
   const bench = await setUp(t)

@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ['cli', 'errors', 'version'],
   cli: [
     'service',
+    'reports',
     'search',
     'doctor',
     'enrollment',
@@ -102,7 +103,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'wake-up',
   ],
   notify: ['outbox', 'operations', 'inbox', 'replicas', 'database', 'delivery', 'telemetry'],
-  operations: ['search', 'payload', 'inbox', 'words', 'replicas', 'database', 'delivery', 'errors', 'pause'],
+  operations: ['reports', 'search', 'payload', 'inbox', 'words', 'replicas', 'database', 'delivery', 'errors', 'pause'],
+  reports: ['inbox', 'database', 'delivery'],
   search: ['inbox', 'words', 'database', 'delivery'],
   inbox: ['words', 'replicas', 'database', 'delivery', 'errors', 'pause', 'wake-up'],
   words: ['database'],

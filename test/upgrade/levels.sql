@@ -50,3 +50,4 @@ create table if not exists "search_words" ("token" varchar(32) not null, "delive
 alter table "deliveries" add column "words" mediumtext;
 alter table "deliveries" add column "words_version" integer default 0 not null;
 create index "deliveries_words_version" on "deliveries" ("words_version", "id");
+create index "deliveries_received" on "deliveries" ("received_at", "state", "course");

@@ -1,0 +1,126 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { type Kysely, sql } from 'kysely'
+import type { Tables } from '../database/schema.ts'
+import type { DeliveryState, ReasonCode } from '../delivery/types.ts'
+import { readOutcome } from '../inbox/rows.ts'
+
+/** The latest deliveries of each state that are grouped, and how many of them one statement reads. */
+const GROUPED_MAX = 5000
+const CHUNK = 500
+const EXAMPLES = 5
+const CAUSES_MAX = 100
+
+/** Deliveries that failed for the same reason. Times are ms since 1970. */
+export interface Cause {
+  readonly state: 'needs_attention' | 'rejected'
+  readonly code: ReasonCode
+  /** The course key as the shop sent it, if the reason is about a course; null if it is about the person or the payload. */
+  readonly course: string | null
+  readonly count: number
+  /** When the first and the last of them got this result. */
+  readonly firstAt: number
+  readonly lastAt: number
+  /** The latest ones. */
+  readonly examples: readonly string[]
+}
+
+export interface Causes {
+  /** The most frequent first, at most 100. */
+  readonly causes: readonly Cause[]
+  /** Whether there are more deliveries than were grouped: the latest 5,000 of each state. */
+  readonly isCut: boolean
+}
+
+/** Groups the deliveries in these states by reason and course. */
+export async function readCauses({
+  db,
+  states = ['needs_attention', 'rejected'],
+}: {
+  db: Kysely<Tables>
+  states?: readonly Cause['state'][]
+}): Promise<Causes> {
+  const groups = new Map<string, Cause & { examples: string[] }>()
+  let isCut = false
+  for (const state of states) {
+    const count = await eachOf(db, state, (one) => addTo(groups, { ...one, state }))
+    isCut ||= count > GROUPED_MAX
+  }
+  const sorted = [...groups.values()].sort((a, b) => b.count - a.count || b.lastAt - a.lastAt)
+  return { causes: sorted.slice(0, CAUSES_MAX), isCut: isCut || sorted.length > CAUSES_MAX }
+}
+
+interface Failed {
+  readonly id: string
+  readonly at: number
+  readonly outcome: string | null
+  readonly course: string | null
+}
+
+/** Calls `use` with each of the latest deliveries in a state. Resolves to how many it found. */
+async function eachOf(db: Kysely<Tables>, state: DeliveryState, use: (one: Failed) => void): Promise<number> {
+  let after: { active_at: number; id: string } | null = null
+  for (let count = 0; ; ) {
+    const place: typeof after = after
+    let query = db
+      .selectFrom('deliveries')
+      .modifyFront(sql`/*+ INDEX(deliveries deliveries_state) */`)
+      .select(['id', 'active_at', 'settled_at', 'outcome', 'course'])
+      .where('state', '=', state)
+    if (place !== null) {
+      query = query
+        .where('active_at', '<=', place.active_at)
+        .where((eb) => eb.or([eb('active_at', '<', place.active_at), eb('id', '<', place.id)]))
+    }
+    const rows = await query.orderBy('active_at', 'desc').orderBy('id', 'desc').limit(CHUNK).execute()
+    for (const { id, settled_at, active_at, outcome, course } of rows.slice(0, GROUPED_MAX - count)) {
+      use({ id, at: settled_at ?? active_at, outcome, course })
+    }
+    count += rows.length
+    after = rows.at(-1) ?? null
+    if (rows.length < CHUNK || count > GROUPED_MAX) return count
+    await turn()
+  }
+}
+
+function addTo(
+  groups: Map<string, Cause & { examples: string[] }>,
+  { id, at, outcome, course: first, state }: Failed & Pick<Cause, 'state'>,
+): void {
+  const reason = reasonOf(outcome)
+  if (reason === null) return
+  const { code } = reason
+  const course = { subject: reason.subject, first, none: null }[COURSE_OF[code]]
+  const key = JSON.stringify([state, code, course?.toLowerCase()])
+  const group = groups.get(key)
+  if (group === undefined) {
+    groups.set(key, { state, code, course, count: 1, firstAt: at, lastAt: at, examples: [id] })
+    return
+  }
+  const { examples, count, firstAt, lastAt } = group
+  if (examples.length < EXAMPLES) examples.push(id)
+  const times = { firstAt: Math.min(firstAt, at), lastAt: Math.max(lastAt, at) }
+  groups.set(key, { ...group, ...times, count: count + 1 })
+}
+
+/** Where a reason has its course: its subject, or the delivery's first course; or it is about none. */
+const COURSE_OF = {
+  'payload.invalid': 'none',
+  'course_key.malformed': 'subject',
+  'course.missing': 'subject',
+  'course.mode_missing': 'subject',
+  'person.retired': 'none',
+  'person.unenrolled': 'subject',
+  'person.other_account': 'none',
+  'enrollment.missing': 'subject',
+  'lms.refused': 'first',
+  'retries.exhausted': 'first',
+  'row.unreadable': 'none',
+} as const satisfies Record<ReasonCode, 'subject' | 'first' | 'none'>
+
+function reasonOf(outcome: string | null) {
+  try {
+    return outcome === null ? null : readOutcome(outcome).reason
+  } catch {
+    return { code: 'row.unreadable', subject: '' } as const
+  }
+}

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Outcome, Settlement } from '../../src/delivery/types.ts'
+import {
+  accepted,
+  arrival,
+  COURSE,
+  needsAttention,
+  only,
+  rejectedArrival,
+  START,
+  settled,
+  setUp,
+  succeeded,
+} from '../inbox/harness.ts'
+
+const HOUR_MS = 3_600_000
+const OTHER = 'course-v1:edX+Other+2026'
+const person = (n: number, courseIds = [COURSE]) => arrival({ email: `p${n}@x.example`, courseIds })
+
+const failing = (id: string, code: 'course.missing' | 'lms.refused', subject: string): Settlement => {
+  const outcome: Outcome = { courses: {}, reason: { code, subject } }
+  return { ...needsAttention(id), outcome }
+}
+
+test('the causes group what needs attention or was rejected by reason and course, the most frequent first', async (t) => {
+  const { store, operations, clock, db } = await setUp(t)
+  const ids = (await store.write(Array.from({ length: 9 }, (_, n) => accepted(person(n))))).map(({ id }) => id)
+  const [a = '', b = '', c = '', d = '', e = '', f = '', g = ''] = ids
+  await store.write([a, b, c].map((id) => settled(failing(id, 'course.missing', OTHER))))
+  clock.at += HOUR_MS
+  await store.write([settled(failing(d, 'course.missing', OTHER.toUpperCase()))])
+  await store.write([
+    settled(failing(e, 'lms.refused', 'one text')),
+    settled(failing(f, 'lms.refused', 'another text')),
+  ])
+  await store.write([settled(succeeded(g))])
+  const rejected = only(await store.write([accepted(rejectedArrival())])).id
+  const { causes, isCut } = await operations.causes()
+  assert.equal(isCut, false)
+  assert.deepEqual(
+    causes.map(({ state, code, course, count }) => [state, code, course?.toLowerCase(), count]),
+    [
+      ['needs_attention', 'course.missing', OTHER.toLowerCase(), 4],
+      ['needs_attention', 'lms.refused', COURSE.toLowerCase(), 2],
+      ['rejected', 'payload.invalid', undefined, 1],
+    ],
+  )
+  assert.deepEqual([causes[0]?.firstAt, causes[0]?.lastAt, causes[0]?.examples], [START, START + HOUR_MS, [d, c, b, a]])
+  assert.deepEqual(causes[2]?.examples, [rejected])
+  assert.equal((await operations.causes({ states: ['rejected'] })).causes.length, 1)
+  await db.updateTable('deliveries').set({ outcome: '{' }).where('id', '=', a).execute()
+  assert.deepEqual((await operations.causes()).causes.map(({ code }) => code).sort(), [
+    'course.missing',
+    'lms.refused',
+    'payload.invalid',
+    'row.unreadable',
+  ])
+})
+
+test('the latest 5,000 of a state are grouped', async (t) => {
+  const { store, operations, clock } = await setUp(t)
+  for (let from = 0; from < 5200; from += 200) {
+    const some = Array.from({ length: 200 }, (_, i) => accepted(person(from + i)))
+    const ids = (await store.write(some)).map(({ id }) => id)
+    clock.at += 1000
+    await store.write(ids.map((id) => settled(needsAttention(id))))
+  }
+  const { causes, isCut } = await operations.causes()
+  assert.deepEqual([only(causes).count, only(causes).examples.length, isCut], [5000, 5, true])
+})
+
+test('each delivery counts once, in the state that it has now', async (t) => {
+  const { store, operations } = await setUp(t)
+  const ids = (await store.write([accepted(person(1)), accepted(person(2))])).map(({ id }) => id)
+  await store.write([settled(succeeded(ids[0] ?? ''))])
+  await store.write([accepted(person(1))]) // a repeat
+  await store.write([settled(succeeded(ids[0] ?? '', 'enrolled', 1))])
+  const counts = await operations.countByState()
+  assert.deepEqual([counts.enrolled, counts.queued.count, counts.rejected.count], [{ count: 1, more: false }, 1, 0])
+})
+
+test('sales are counted by the time of receiving and by their state now', async (t) => {
+  const { store, operations, clock } = await setUp(t)
+  const [old] = await store.write([accepted(person(1))])
+  clock.at += 50 * HOUR_MS
+  const some = await store.write([accepted(person(2)), accepted(person(3, [OTHER])), accepted(rejectedArrival())])
+  clock.at += HOUR_MS
+  await store.write([settled(succeeded(old?.id ?? '')), settled(succeeded(some[0]?.id ?? ''))])
+  const hours = await operations.sales('hour')
+  assert.deepEqual([hours.bars.length, hours.countedFrom], [48, null])
+  assert.deepEqual(hours.bars.slice(-2), [
+    { from: START + 50 * HOUR_MS, counts: { enrolled: 1, queued: 1, rejected: 1 } },
+    { from: START + 51 * HOUR_MS, counts: {} },
+  ])
+  assert.ok(hours.bars.slice(0, -2).every(({ counts }) => Object.keys(counts).length === 0))
+  const days = await operations.sales('day')
+  assert.equal(days.bars.length, 30)
+  assert.deepEqual(
+    days.bars.slice(-3).map(({ counts }) => counts),
+    [{ enrolled: 1 }, {}, { enrolled: 1, queued: 1, rejected: 1 }],
+  )
+  const { courses } = await operations.salesByCourse()
+  assert.deepEqual(courses, [
+    { course: COURSE.toLowerCase(), counts: { enrolled: 2 } },
+    { course: OTHER.toLowerCase(), counts: { queued: 1 } },
+  ])
+})
+
+test('the neighbors of a delivery are those above and below it in the list, with any filter', async (t) => {
+  const { store, operations, clock } = await setUp(t)
+  for (let n = 0; n < 6; n++) {
+    await store.write([accepted(person(n, n % 2 === 0 ? [COURSE] : [OTHER]))])
+    if (n % 3 === 0) clock.at += 1000
+  }
+  for (const filter of [{}, { states: ['queued' as const] }, { course: COURSE }, { find: 'x.example' }]) {
+    const ids = (await operations.list({ filter })).items.map(({ id }) => id)
+    for (const [i, id] of ids.entries()) {
+      const wanted = { previous: ids[i - 1] ?? null, next: ids[i + 1] ?? null }
+      assert.deepEqual(await operations.neighbors({ id, filter }), wanted)
+    }
+  }
+  const [first] = (await operations.list({ filter: {} })).items
+  const none = { previous: null, next: null }
+  assert.deepEqual(await operations.neighbors({ id: first?.id ?? '', filter: { states: ['rejected'] } }), none)
+  assert.deepEqual(await operations.neighbors({ id: first?.id ?? '', filter: { find: 'nobody' } }), none)
+  assert.deepEqual(await operations.neighbors({ id: 'X', filter: {} }), none)
+})
