@@ -1,68 +1,102 @@
 import { html } from 'ghtml'
 import { numberText } from '../console-layout/format.ts'
-import { TEXTS } from '../console-layout/texts.ts'
-import type { DayCounts } from '../operations/operations.ts'
+import { fill, TEXTS } from '../console-layout/texts.ts'
+import type { Bar, SalesReport } from '../reports/sales.ts'
+import { chartTableHtml, countOf, SERIES, type Series, spanText } from './chart-series.ts'
 
-const WIDTH = 720
-const HEIGHT = 210
-const LEFT = 64
-const TOP = 20
-const BOTTOM = 28
+const words = TEXTS.chart
+const WIDTH = 960
+const HEIGHT = 200
+const LEFT = 40
+const TOP = 12
+const BOTTOM = 24
 const PLOT = HEIGHT - TOP - BOTTOM
 
-const SERIES = [
-  { name: 'received', of: (day: DayCounts) => day.received },
-  { name: 'enrolled', of: (day: DayCounts) => day.enrolled },
-  { name: 'preEnrolled', of: (day: DayCounts) => day.preEnrolled },
-  { name: 'attention', of: (day: DayCounts) => day.needsAttention },
-] as const
+/** A time without the LMS or the database; ms since 1970. `to` is null while it lasts. */
+export interface Band {
+  readonly from: number
+  readonly to: number | null
+}
 
 /**
- * Draws bars for each day on the server, so that they show without a script. The table below has the same numbers for
- * readers who can't see the bars.
+ * Draws the sales of each hour or day on the server, stacked by their state, so that they show without a script. The
+ * table below has the same numbers for readers who can't see the bars.
+ * @param of.now ms since 1970
  */
-export function chartHtml(days: readonly DayCounts[]): string {
-  const top = niceTop(Math.max(1, ...days.flatMap((day) => SERIES.map(({ of }) => of(day)))))
-  const step = (WIDTH - LEFT) / Math.max(1, days.length)
-  const bar = (step * 0.8) / SERIES.length
+export function chartHtml(of: { sales: SalesReport; by: 'hour' | 'day'; bands: readonly Band[]; now: number }): string {
+  const { sales, by, bands } = of
+  const { bars } = sales
+  const most = Math.max(1, ...bars.map((bar) => SERIES.reduce((sum, series) => sum + countOf(bar, series), 0)))
+  const top = niceTop(most)
+  const step = (WIDTH - LEFT) / Math.max(1, bars.length)
   const y = (value: number): number => TOP + PLOT * (1 - value / top)
   const lines = [0, top / 2, top].map(
     (value) => html`<line class="grid" x1="${LEFT}" x2="${WIDTH}" y1="${y(value)}" y2="${y(value)}"/>
 <text class="axis" x="${LEFT - 6}" y="${y(value) + 4}" text-anchor="end">${numberText(value)}</text>`,
   )
-  const bars = days.flatMap((day, index) =>
-    SERIES.map(({ name, of }, place) => {
-      const value = of(day)
-      if (value === 0) return ''
-      const x = LEFT + index * step + step * 0.1 + place * bar
-      const height = Math.max(1, (PLOT * value) / top)
-      const label = `${dayText(day.day)}: ${TEXTS.chart[name]} ${numberText(value)}`
-      return html`<rect class="bar ${name}" x="${round(x)}" y="${round(TOP + PLOT - height)}" width="${round(bar)}" height="${round(height)}"><title>${label}</title></rect>`
-    }),
-  )
-  const labels = days.map((day, index) =>
-    (days.length - 1 - index) % 7 === 0
-      ? html`<text class="axis" x="${round(LEFT + (index + 0.5) * step)}" y="${HEIGHT - 6}" text-anchor="${index === days.length - 1 ? 'end' : 'middle'}">${dayText(day.day)}</text>`
-      : '',
-  )
-  const legend = SERIES.map(({ name }) => html`<li><span class="key ${name}"></span>${TEXTS.chart[name]}</li>`)
+  const stacks = bars.map((bar, index) => stackHtml({ bar, by, x: LEFT + (index + 0.15) * step, width: step * 0.7, y }))
+  const label = fill(words.label, { span: words.spans[by] })
+  const shown = SERIES.filter((series) => series.isMain || bars.some((bar) => countOf(bar, series) > 0))
+  const legend = shown.map(({ name }) => html`<li><span class="key ${name}"></span>${words[name]}</li>`)
+  const outage = bands.length === 0 ? '' : html`<li><span class="key outage"></span>${words.outage}</li>`
+  const cut = sales.countedFrom === null ? '' : html`<p class="quiet">${words.cut}</p>`
   return html`<figure class="chart">
-<figcaption><ul class="legend">!${legend.join('')}</ul></figcaption>
-<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${TEXTS.chart.label}">!${lines.join('')}!${bars.join('')}!${labels.join('')}</svg>
-!${tableHtml(days)}
+<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}">!${bandsHtml({ ...of, step })}!${lines.join('')}!${stacks.join('')}!${labelsHtml(bars, by, step)}</svg>
+<figcaption><ul class="legend">!${legend.join('')}!${outage}</ul></figcaption>
+!${chartTableHtml({ bars, by, shown })}!${cut}
 </figure>`
 }
 
-function tableHtml(days: readonly DayCounts[]): string {
-  const rows = days
-    .toReversed()
-    .map(
-      (day) =>
-        html`<tr><th scope="row">${dayText(day.day)}</th>!${SERIES.map(({ of }) => html`<td>${numberText(of(day))}</td>`).join('')}</tr>`,
+function stackHtml(of: {
+  bar: Bar
+  by: 'hour' | 'day'
+  x: number
+  width: number
+  y: (value: number) => number
+}): string {
+  const { bar, by, x, width, y } = of
+  let below = 0
+  const parts = SERIES.map((series: Series) => {
+    const value = countOf(bar, series)
+    if (value === 0) return ''
+    const [upper, lower] = [y(below + value), y(below)]
+    below += value
+    return html`<rect class="bar ${series.name}" x="${round(x)}" y="${round(upper)}" width="${round(width)}" height="${round(Math.max(1, lower - upper))}"><title>${spanText(bar.from, by)}: ${words[series.name]} ${numberText(value)}</title></rect>`
+  })
+  return parts.join('')
+}
+
+/** Times without the LMS, behind the bars. */
+function bandsHtml(of: {
+  sales: SalesReport
+  by: 'hour' | 'day'
+  bands: readonly Band[]
+  now: number
+  step: number
+}): string {
+  const { sales, by, bands, now, step } = of
+  const first = sales.bars[0]?.from ?? now
+  const span = by === 'hour' ? 3_600_000 : 86_400_000
+  const x = (time: number): number => LEFT + Math.min(sales.bars.length, Math.max(0, (time - first) / span)) * step
+  return bands
+    .map(({ from, to }) => {
+      const [left, right] = [x(from), x(to ?? now)]
+      return right <= LEFT
+        ? ''
+        : html`<rect class="outage" x="${round(left)}" y="${TOP}" width="${round(Math.max(3, right - left))}" height="${PLOT}"/>`
+    })
+    .join('')
+}
+
+function labelsHtml(bars: readonly Bar[], by: 'hour' | 'day', step: number): string {
+  const every = by === 'hour' ? 12 : 7
+  return bars
+    .map(({ from }, index) =>
+      (bars.length - 1 - index) % every === 0
+        ? html`<text class="axis" x="${round(LEFT + (index + 0.5) * step)}" y="${HEIGHT - 6}" text-anchor="${index === bars.length - 1 ? 'end' : 'middle'}">${spanText(from, by)}</text>`
+        : '',
     )
-  return html`<details><summary>${TEXTS.chart.table}</summary>
-<div class="scroll" role="region" aria-label="${TEXTS.chart.table}" tabindex="0"><table class="numbers"><thead><tr><th scope="col">${TEXTS.chart.day}</th>!${SERIES.map(({ name }) => html`<th scope="col">${TEXTS.chart[name]}</th>`).join('')}</tr></thead>
-<tbody>!${rows.join('')}</tbody></table></div></details>`
+    .join('')
 }
 
 /** Returns 2, 4, 10, 20, 40, 100, and so on: a number whose half is whole too. */
@@ -72,5 +106,3 @@ function niceTop(most: number): number {
 }
 
 const round = (value: number): number => Math.round(value * 10) / 10
-const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })
-const dayText = (day: string): string => DAY.format(Date.parse(day))

@@ -1,68 +1,96 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import { countText, durationText, numberText, timeHtml } from '../console-layout/format.ts'
+import { durationText, numberText, timeHtml } from '../console-layout/format.ts'
 import { sessionOf } from '../console-layout/guard.ts'
 import { sendPage } from '../console-layout/layout.ts'
 import { type BreakerView, isOpen, type LiveState } from '../console-layout/live-state.ts'
-import { fill, fillBoth, TEXTS } from '../console-layout/texts.ts'
+import type { LmsCalls } from '../console-layout/lms-calls.ts'
+import { fillBoth, TEXTS } from '../console-layout/texts.ts'
 import type { RefusedSender } from '../console-shop/refused-page.ts'
-import { queryText } from '../operations/list-query.ts'
-import type { DayCounts, Operations, Overview } from '../operations/operations.ts'
+import type { Operations, Overview } from '../operations/operations.ts'
 import type { Site } from '../session/site.ts'
+import { causesHtml } from './causes-table.ts'
 import { chartHtml } from './chart.ts'
+import { createClosestCourses } from './closest-courses.ts'
+import { courseSalesHtml } from './course-sales.ts'
 import { type Problem, problemsOf } from './problems.ts'
 import { testNotificationHtml } from './test-notification.ts'
+import { tilesHtml } from './tiles.ts'
 
 const words = TEXTS.overview
 /** How many addresses of refused webhooks are checked for a problem. */
 const SENDERS_MAX = 10
 
-/** Adds the page that shows whether the service works, its problems first; it updates itself. */
-export function addOverview({
-  scope,
-  site,
-  operations,
-  liveState,
-  refusedSenders,
-  canNotify,
-  now,
-}: {
-  scope: FastifyInstance
-  site: () => Site
-  operations: Pick<Operations, 'overview'>
-  liveState: LiveState
-  refusedSenders: (count: number) => readonly RefusedSender[]
+interface Parts {
+  readonly scope: FastifyInstance
+  readonly site: () => Site
+  readonly operations: Pick<Operations, 'overview' | 'causes' | 'countByState' | 'sales' | 'salesByCourse'>
+  readonly liveState: LiveState
+  readonly lms: Pick<LmsCalls, 'findCourse'>
+  readonly refusedSenders: (count: number) => readonly RefusedSender[]
   /** Whether LERNITO_NOTIFY_URL is set. */
-  canNotify: boolean
-  now: () => number
-}): void {
-  scope.get('/', async (request, reply) => {
+  readonly canNotify: boolean
+  readonly now: () => number
+}
+
+/** Adds the page that shows whether the service works, its problems first; it updates itself. */
+export function addOverview(parts: Parts): void {
+  const { scope, site, canNotify } = parts
+  const closestCourses = createClosestCourses({ findCourse: parts.lms.findCourse, now: parts.now })
+  scope.get<{ Querystring: { by?: string } }>('/', async (request, reply) => {
     const { base } = site()
     const session = sessionOf(request)
-    const overview = await operations.overview()
-    const [breaker, budget] = [liveState.breaker(), liveState.budget()]
-    const problems = problemsOf({
-      overview,
-      breaker,
-      pausedCourses: liveState.pausedCourses(),
-      budget,
-      refusedSenders: refusedSenders(SENDERS_MAX),
-      now: now(),
-    })
-    const main = html`<div id="overview" hx-get="${base}/" hx-trigger="every 10s" hx-select="#overview" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none">
-<div role="status">!${problemsHtml(problems, overview, site())}</div>
-!${figuresHtml(overview, base)}
-<h2>${words.month}</h2>
-!${chartHtml(overview.days)}
-!${paceHtml(overview)}
-<h2>${words.current}</h2>
-!${currentHtml({ overview, breaker, budget, base, now: now() })}
-</div>!${canNotify ? testNotificationHtml({ base, session }) : ''}`
-    return sendPage({ reply, site: site(), session, title: words.title, current: '/', main })
+    const by = request.query.by === 'hour' ? 'hour' : 'day'
+    const here = by === 'hour' ? `${base}/?by=hour` : `${base}/`
+    const main = html`<div id="overview" hx-get="${here}" hx-trigger="every 10s" hx-select="#overview" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none">
+!${await overviewHtml(parts, { by, closestCourses })}</div>!${canNotify ? testNotificationHtml({ base, session }) : ''}`
+    return sendPage({ reply, site: site(), session, title: words.title, intro: words.intro, current: '/', main })
   })
 }
 
-function problemsHtml(problems: readonly Problem[], { days }: Overview, { origin, base }: Site): string {
+async function overviewHtml(
+  { site, operations, liveState, refusedSenders, now: clock }: Parts,
+  { by, closestCourses }: { by: 'hour' | 'day'; closestCourses: ReturnType<typeof createClosestCourses> },
+): Promise<string> {
+  const { base } = site()
+  const now = clock()
+  const [overview, counts, found, sales, byCourse] = await Promise.all([
+    operations.overview(),
+    operations.countByState(),
+    operations.causes({ states: ['needs_attention'] }),
+    operations.sales(by),
+    operations.salesByCourse(),
+  ])
+  const [breaker, budget] = [liveState.breaker(), liveState.budget()]
+  const live = { breaker, pausedCourses: liveState.pausedCourses(), budget }
+  const problems = problemsOf({ overview, ...live, refusedSenders: refusedSenders(SENDERS_MAX), now })
+  const attention = causesHtml({ found, count: counts.needs_attention, closest: closestCourses(found), base })
+  const today = overview.days.at(-1)?.received ?? 0
+  const pace = overview.secondsToEnrollment
+  return html`<div role="status">!${problemsHtml(problems, attention !== '', overview, site())}</div>
+!${attention}
+!${tilesHtml({ counts, causes: found.causes.length, today, pace, base })}
+!${chartHeadHtml(by, base)}
+!${chartHtml({ sales, by, bands: [], now })}
+!${courseSalesHtml(byCourse.courses, base)}
+<h2>${words.current}</h2>
+!${currentHtml({ overview, breaker, budget, base, now })}`
+}
+
+function chartHeadHtml(by: 'hour' | 'day', base: string): string {
+  const { title, switch: names } = TEXTS.chart
+  const other =
+    by === 'hour' ? html`<a href="${base}/">${names.day}</a>` : html`<a href="${base}/?by=hour">${names.hour}</a>`
+  return html`<div class="head"><h2>${title[by]}</h2>!${other}</div>`
+}
+
+function problemsHtml(
+  problems: readonly Problem[],
+  needsAttention: boolean,
+  { days }: Overview,
+  { origin, base }: Site,
+): string {
+  if (problems.length === 0 && needsAttention) return ''
   if (problems.length > 0) {
     return problems
       .map(
@@ -75,45 +103,6 @@ function problemsHtml(problems: readonly Problem[], { days }: Overview, { origin
   const webhook = `${origin}${base.replace(/\/lernito\/console$/, '')}/api/lernito/webhook/`
   const message = isUnused ? fillBoth(words.nothingYet, { webhook }) : words.healthy
   return html`<div class="note good"><h2>${message.title}</h2><p>${message.text}</p></div>`
-}
-
-function figuresHtml({ days, queued, preEnrolled, needsAttention }: Overview, base: string): string {
-  const today = days.at(-1)
-  const sum = (of: (day: DayCounts) => number): number => days.reduce((total, day) => total + of(day), 0)
-  const events = [
-    { name: words.received, of: (day: DayCounts) => day.received },
-    { name: words.enrolled, of: (day: DayCounts) => day.enrolled + day.claimed },
-  ].map(({ name, of }) => {
-    const most = fill(words.inMonth, { count: numberText(sum(of)) })
-    return html`<div><dt>${name}</dt><dd><strong>${numberText(today === undefined ? 0 : of(today))}</strong> <span>${words.today}</span></dd><dd class="quiet">${most}</dd></div>`
-  })
-  const month = sum(({ needsAttention: count }) => count)
-  const current = [
-    { name: words.queued, count: queued, state: 'queued', more: words.retried },
-    { name: words.preEnrolled, count: preEnrolled, state: 'pre_enrolled', more: words.followed },
-    {
-      name: words.attention,
-      count: needsAttention,
-      state: 'needs_attention',
-      more: fill(words.inMonth, { count: numberText(month) }),
-    },
-  ] as const
-  const links = current.map(({ name, count, state, more }) => {
-    const href = `${base}/deliveries${queryText({ state })}`
-    return html`<div class="${count.count > 0 ? state.replace('_', '-') : ''}"><dt>${name}</dt><dd><a href="${href}"><strong>${countText(count)}</strong> <span>${words.currently}</span></a></dd><dd class="quiet">${more}</dd></div>`
-  })
-  return html`<dl class="figures">!${[...events, ...links].join('')}</dl>`
-}
-
-function paceHtml({ secondsToEnrollment }: Overview): string {
-  if (secondsToEnrollment === null) return ''
-  const { median, p95, count } = secondsToEnrollment
-  const pace = fill(words.pace, {
-    median: durationText(median * 1000),
-    p95: durationText(p95 * 1000),
-    count: numberText(count),
-  })
-  return html`<p>${pace}</p>`
 }
 
 function currentHtml(of: {

@@ -147,7 +147,7 @@ function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, 
   addStaticFiles({ scope })
   addStatus({ scope, site, readCounts: parts.readCounts, liveState, now })
   const canNotify = parts.testNotification !== null
-  addOverview({ scope, site, operations, liveState, refusedSenders, canNotify, now })
+  addOverview({ scope, site, operations, liveState, lms, refusedSenders, canNotify, now })
   addTestNotification({ scope, site, testNotification: parts.testNotification })
   addDeliveries({ scope, site, operations, now })
   addDelivery({

@@ -1,4 +1,4 @@
-import { DELIVERY_STATES, type DeliveryState } from '../delivery/types.ts'
+import { DELIVERY_STATES, type DeliveryState, REASON_CODES, type ReasonCode } from '../delivery/types.ts'
 import { type DeliveryFilter, readSearch } from '../search/filter.ts'
 
 const DAY_MS = 24 * 3_600_000
@@ -10,6 +10,9 @@ export interface ListQuery {
   readonly from: string
   /** The last day, inclusive. */
   readonly to: string
+  /** The code of the reason why they failed, and the course that it is about. */
+  readonly cause: ReasonCode | ''
+  readonly about: string
 }
 
 /** Reads an address or a form; an invalid value counts as missing. */
@@ -19,15 +22,19 @@ export function readQuery(parameters: URLSearchParams): ListQuery {
     const text = parameters.get(name) ?? ''
     return /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text)) ? text : ''
   }
-  return { q: (parameters.get('q') ?? '').trim().slice(0, 300), state, from: day('from'), to: day('to') }
+  const text = (name: string): string => (parameters.get(name) ?? '').trim().slice(0, 300)
+  const cause = REASON_CODES.find((one) => one === parameters.get('cause')) ?? ''
+  return { q: text('q'), state, from: day('from'), to: day('to'), cause, about: cause === '' ? '' : text('about') }
 }
 
 /** Returns the filter of a query. It includes all of the last day, UTC. */
-export function filterOf({ q, state, from, to }: ListQuery): DeliveryFilter {
+export function filterOf({ q, state, from, to, cause, about }: ListQuery): DeliveryFilter {
   return {
     ...readSearch(q),
     ...(state === '' ? {} : { states: [state] }),
     ...(from === '' ? {} : { from: Date.parse(from) }),
+    ...(cause === '' ? {} : { cause }),
+    ...(about === '' ? {} : { about }),
     ...(to === '' ? {} : { to: Date.parse(to) + DAY_MS }),
   }
 }

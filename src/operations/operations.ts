@@ -127,6 +127,8 @@ export interface DayCounts {
   readonly rejected: number
   readonly needsAttention: number
   readonly retries: number
+  /** Sales that came under the webhook-id of another one. */
+  readonly idReused: number
 }
 
 export interface Overview {

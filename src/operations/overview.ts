@@ -69,6 +69,7 @@ function countsOf(day: string, counters: readonly CounterRow[]): DayCounts {
     rejected: count('rejected'),
     needsAttention: count('needs_attention'),
     retries: count('retry_scheduled'),
+    idReused: count('id_reused'),
   }
 }
 

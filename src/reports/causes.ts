@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import type { DeliveryState, ReasonCode } from '../delivery/types.ts'
-import { readOutcome } from '../inbox/rows.ts'
+import { causeOf } from '../search/cause.ts'
 
 /** The latest deliveries of each state that are grouped, and how many of them one statement reads. */
 const GROUPED_MAX = 5000
@@ -86,10 +86,9 @@ function addTo(
   groups: Map<string, Cause & { examples: string[] }>,
   { id, at, outcome, course: first, state }: Failed & Pick<Cause, 'state'>,
 ): void {
-  const reason = reasonOf(outcome)
-  if (reason === null) return
-  const { code } = reason
-  const course = { subject: reason.subject, first, none: null }[COURSE_OF[code]]
+  const cause = causeOf({ outcome, course: first })
+  if (cause === null) return
+  const { code, course } = cause
   const key = JSON.stringify([state, code, course?.toLowerCase()])
   const group = groups.get(key)
   if (group === undefined) {
@@ -100,27 +99,4 @@ function addTo(
   if (examples.length < EXAMPLES) examples.push(id)
   const times = { firstAt: Math.min(firstAt, at), lastAt: Math.max(lastAt, at) }
   groups.set(key, { ...group, ...times, count: count + 1 })
-}
-
-/** Where a reason has its course: its subject, or the delivery's first course; or it is about none. */
-const COURSE_OF = {
-  'payload.invalid': 'none',
-  'course_key.malformed': 'subject',
-  'course.missing': 'subject',
-  'course.mode_missing': 'subject',
-  'person.retired': 'none',
-  'person.unenrolled': 'subject',
-  'person.other_account': 'none',
-  'enrollment.missing': 'subject',
-  'lms.refused': 'first',
-  'retries.exhausted': 'first',
-  'row.unreadable': 'none',
-} as const satisfies Record<ReasonCode, 'subject' | 'first' | 'none'>
-
-function reasonOf(outcome: string | null) {
-  try {
-    return outcome === null ? null : readOutcome(outcome).reason
-  } catch {
-    return { code: 'row.unreadable', subject: '' } as const
-  }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DELIVERY_STATES } from '../delivery/types.ts'
+import { DELIVERY_STATES, REASON_CODES } from '../delivery/types.ts'
 
 /**
  * Selects deliveries. All given conditions must be true; without a condition, it selects all deliveries. Letter case does
@@ -18,6 +18,10 @@ export const filterSchema = z.strictObject({
   find: z.string().optional(),
   /** What a search for one word was before `find`: the beginning of an address, or a username. */
   word: z.string().optional(),
+  /** Why it failed: the code of the reason. */
+  cause: z.enum(REASON_CODES).optional(),
+  /** With `cause`: the course that the reason is about. */
+  about: z.string().optional(),
   states: z.array(z.enum(DELIVERY_STATES)).optional(),
   /** `from` is inclusive, `to` is exclusive. */
   from: z.number().optional(),

@@ -17,6 +17,7 @@ import {
   streamFurtherCourses,
   withFurtherCourse,
 } from './candidates.ts'
+import { withCause } from './cause.ts'
 import type { DeliveryFilter } from './filter.ts'
 import { createFinder, type Finder } from './finder.ts'
 
@@ -57,8 +58,8 @@ export async function search({ db, filter, after, limit }: Query): Promise<Match
     const wanted = await matching(query, set)
     return page(wanted.filter((one) => isAfter(one, after)).sort(byPosition), limit)
   }
-  const { id, email, emailPrefix, username, word, find, ...walked } = filter
-  const narrow = [email, emailPrefix, username, word, find].some((one) => one !== undefined)
+  const { id, email, emailPrefix, username, word, find, cause, about, ...walked } = filter
+  const narrow = [email, emailPrefix, username, word, find, cause].some((one) => one !== undefined)
   const all = walks(query, walked)
   const [first] = all
   if (first === undefined) return { found: [], next: null, cut: false }
@@ -217,7 +218,9 @@ async function matching({ db, filter, finder }: Finding, candidates: readonly Ca
       (username === undefined || one.username === textTerm(username)) &&
       (word === undefined || one.username === textTerm(word) || begins(one.email, word) || one.webhookId === word),
   )
-  const found = finder === null ? rest : await finder.matching(rest)
+  const ofCause =
+    filter.cause === undefined ? rest : await withCause(db, rest, { code: filter.cause, course: filter.about })
+  const found = finder === null ? ofCause : await finder.matching(ofCause)
   if (course === undefined) return found
   const ids = found.filter((one) => one.course !== textTerm(course)).map((one) => one.id)
   const further = new Set<string>()

@@ -17,6 +17,18 @@ const quiet: Overview = {
   oldestQueued: null,
   replicas: 1,
 }
+const dayWith = (idReused: number): Overview['days'][number] => ({
+  day: '2026-11-24',
+  received: 0,
+  repeated: 0,
+  enrolled: 0,
+  preEnrolled: 0,
+  claimed: 0,
+  rejected: 0,
+  needsAttention: 0,
+  retries: 0,
+  idReused,
+})
 const CLOSED: BreakerView = { kind: 'closed' }
 const open = (kind: 'down' | 'throttled' | 'misconfigured'): BreakerView => ({
   kind,
@@ -94,12 +106,10 @@ test('five paused courses are named, and the others are counted', () => {
   assert.equal(problems.at(-1)?.title, 'The LMS is failing for 4 more courses')
 })
 
-test('deliveries that need attention are counted, with a singular for one, and link to the list', () => {
-  const of = (count: number, more = false) => look({ overview: { needsAttention: { count, more } } })[0]
-  assert.equal(of(1)?.title, 'One delivery needs attention')
-  assert.equal(of(1234)?.title, '1,234 deliveries need attention')
-  assert.equal(of(10_000, true)?.title, 'more than 10,000 deliveries need attention')
-  assert.equal(of(1)?.path, '/deliveries?state=needs_attention')
+test('a sender that reuses webhook-ids is a problem, for today and yesterday only', () => {
+  const of = (idReused: number[]): Problem[] => look({ overview: { days: idReused.map(dayWith) } })
+  assert.match(of([0, 0, 3, 4])[0]?.text ?? '', /^7 sales came under a webhook-id/)
+  assert.deepEqual(of([5, 0, 0]), [])
 })
 
 test('a long wait is a problem, unless the LMS or the call budget explains it', () => {
@@ -120,13 +130,12 @@ test('wrong signatures that keep arriving are a problem; few, old, or other refu
 
 test('the most serious problem comes first', () => {
   const all = look({
-    overview: { ...waitingSince(60), needsAttention: { count: 2, more: false } },
+    overview: waitingSince(60),
     breaker: open('down'),
     refusedSenders: [sender({})],
   })
   assert.deepEqual(titles(all), [
     'The LMS has been unavailable for 1 h 30 min',
-    '2 deliveries need attention',
     'Webhooks with a wrong signature keep arriving',
   ])
 })

@@ -45,6 +45,7 @@ test('the overview counts each of the last 30 days, today last, including days w
     rejected: 0,
     needsAttention: 0,
     retries: 0,
+    idReused: 0,
   }
   assert.deepEqual(days[0], { ...none, day: '2026-01-02', received: 1, enrolled: 1 })
   assert.deepEqual(days[1], { ...none, day: '2026-01-03' })
@@ -57,6 +58,7 @@ test('the overview counts each of the last 30 days, today last, including days w
     rejected: 1,
     needsAttention: 1,
     retries: 1,
+    idReused: 0,
   }
   assert.deepEqual(days[29], { day: '2026-01-31', ...today })
 })

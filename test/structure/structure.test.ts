@@ -66,6 +66,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   webhook: ['payload', 'signature', 'inbox', 'delivery', 'course-key', 'network'],
   payload: ['signature', 'delivery'],
   console: [
+    'reports',
     'console-layout',
     'console-deliveries',
     'console-actions',
@@ -104,7 +105,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   notify: ['outbox', 'operations', 'inbox', 'replicas', 'database', 'delivery', 'telemetry'],
   operations: ['reports', 'search', 'payload', 'inbox', 'words', 'replicas', 'database', 'delivery', 'errors', 'pause'],
-  reports: ['inbox', 'database', 'delivery'],
+  reports: ['search', 'inbox', 'database', 'delivery'],
   search: ['inbox', 'words', 'database', 'delivery'],
   inbox: ['words', 'replicas', 'database', 'delivery', 'errors', 'pause', 'wake-up'],
   words: ['database'],

@@ -1,0 +1,59 @@
+import { html } from 'ghtml'
+import { agoHtml, countText, numberText } from '../console-layout/format.ts'
+import { listTable } from '../console-layout/list-table.ts'
+import { fill, TEXTS } from '../console-layout/texts.ts'
+import { queryText } from '../operations/list-query.ts'
+import type { Cause, Causes } from '../reports/causes.ts'
+import type { Count } from '../reports/counts.ts'
+
+const words = TEXTS.overview
+/** The overview shows this many causes; the list has the others. */
+const SHOWN = 12
+
+/**
+ * Returns the box with what needs attention, grouped by cause, each with a replay of its group; '' if nothing does.
+ * @param of.closest the existing course that a missing one looks like, by the key as the shop sent it
+ */
+export function causesHtml(of: {
+  found: Causes
+  count: Count
+  closest: ReadonlyMap<string, string>
+  base: string
+}): string {
+  const { found, count, closest, base } = of
+  const causes = found.causes.filter(({ state }) => state === 'needs_attention')
+  if (count.count === 0 || causes.length === 0) return ''
+  const from =
+    causes.length === 1 ? words.attention.oneCause : fill(words.attention.causes, { count: numberText(causes.length) })
+  const title =
+    count.count === 1 && !count.more
+      ? words.attention.one
+      : fill(words.attention.many, { count: countText(count), causes: from })
+  const rows = causes.slice(0, SHOWN).map((cause) => cellsOf(cause, closest, base))
+  const cut = found.isCut || causes.length > SHOWN ? html`<p class="quiet">${words.attention.cut}</p>` : ''
+  return html`<section class="note bad" aria-labelledby="causes"><h2 id="causes">${title}</h2><p>${words.attention.text}</p>
+!${listTable({ columns: words.attention.columns, rows })}!${cut}</section>`
+}
+
+function cellsOf(cause: Cause, closest: ReadonlyMap<string, string>, base: string): string[] {
+  const { state, code, course, count, firstAt, lastAt, examples } = cause
+  const query = queryText({ state, cause: code, about: course ?? '' })
+  const [only] = examples
+  const list = count === 1 && only !== undefined ? `${base}/deliveries/${only}` : `${base}/deliveries${query}`
+  const key = course === null ? '' : html` <code>${course}</code>`
+  const similar = course === null ? undefined : closest.get(course)
+  const looksLike = similar === undefined ? '' : `${fill(words.attention.looksLike, { course: similar })} `
+  const action = NEEDS_OTHERS.includes(code)
+    ? html`<a class="button second" href="${list}">${words.attention.open}</a>`
+    : html`<a class="button second" href="${base}/replay${query}">${fill(words.attention.replay, { count: numberText(count) })}</a>`
+  return [
+    html`<div><a href="${list}">${TEXTS.causes[code].name}!${key}</a><br><span class="quiet">${looksLike}${TEXTS.causes[code].todo}</span></div>`,
+    numberText(count),
+    html`<div>!${agoHtml(firstAt)}</div>`,
+    html`<div>!${agoHtml(lastAt)}</div>`,
+    action,
+  ]
+}
+
+/** A replay alone can't help: somebody has to ask the buyer or the shop first. */
+const NEEDS_OTHERS: readonly Cause['code'][] = ['person.retired', 'person.other_account', 'row.unreadable']

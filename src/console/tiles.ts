@@ -1,0 +1,74 @@
+import { html } from 'ghtml'
+import { countText, durationText, numberText } from '../console-layout/format.ts'
+import { fill, TEXTS } from '../console-layout/texts.ts'
+import type { DeliveryState } from '../delivery/types.ts'
+import { queryText } from '../operations/list-query.ts'
+import type { Overview } from '../operations/operations.ts'
+import type { Count } from '../reports/counts.ts'
+
+const words = TEXTS.overview
+
+/** Returns the figures above the chart. They add up: each stored delivery is counted once, by its state. */
+export function tilesHtml(of: {
+  counts: Readonly<Record<DeliveryState, Count>>
+  /** How many causes need attention. */
+  causes: number
+  today: number
+  pace: Overview['secondsToEnrollment']
+  base: string
+}): string {
+  const { counts, causes, today, pace, base } = of
+  const closed = sum([counts.handled, counts.withdrawn])
+  const attention =
+    causes === 0
+      ? words.tiles.noCause
+      : causes === 1
+        ? words.tiles.oneCause
+        : fill(words.tiles.causes, { count: numberText(causes) })
+  const tiles = [
+    tile({
+      name: words.tiles.sales,
+      count: sum(Object.values(counts)),
+      more: fill(words.tiles.today, { count: numberText(today) }),
+    }),
+    tile({ name: words.tiles.enrolled, count: counts.enrolled, more: paceText(pace), state: 'enrolled', base }),
+    tile({ name: words.tiles.waiting, count: counts.queued, more: words.tiles.retried, state: 'queued', base }),
+    tile({
+      name: words.tiles.preEnrolled,
+      count: counts.pre_enrolled,
+      more: words.tiles.followed,
+      state: 'pre_enrolled',
+      base,
+    }),
+    tile({
+      name: words.tiles.needsAttention,
+      count: counts.needs_attention,
+      more: attention,
+      state: 'needs_attention',
+      base,
+    }),
+    tile({ name: words.tiles.rejected, count: counts.rejected, more: words.tiles.wrongData, state: 'rejected', base }),
+    ...(closed.count === 0 ? [] : [tile({ name: words.tiles.closed, count: closed, more: words.tiles.byOperators })]),
+  ]
+  return html`<dl class="figures">!${tiles.join('\n')}</dl>`
+}
+
+function tile(of: { name: string; count: Count; more: string; state?: DeliveryState; base?: string }): string {
+  const { name, count, more, state, base } = of
+  const number = html`<strong>${countText(count)}</strong>`
+  const linked =
+    state === undefined ? number : html`<a href="${base ?? ''}/deliveries${queryText({ state })}">!${number}</a>`
+  const look = state === undefined || count.count === 0 ? '' : state.replace('_', '-')
+  return html`<div class="${look}"><dt>${name}</dt><dd>!${linked}</dd><dd class="quiet">${more}</dd></div>`
+}
+
+const sum = (counts: readonly Count[]): Count => ({
+  count: counts.reduce((total, { count }) => total + count, 0),
+  more: counts.some(({ more }) => more),
+})
+
+function paceText(pace: Overview['secondsToEnrollment']): string {
+  if (pace === null) return words.tiles.stored
+  const { median, p95 } = pace
+  return fill(TEXTS.overview.paceShort, { median: durationText(median * 1000), p95: durationText(p95 * 1000) })
+}
