@@ -3,6 +3,7 @@ import { deliveries } from './cli/deliveries.ts'
 import { doctor } from './cli/doctor.ts'
 import { events } from './cli/events.ts'
 import { forget } from './cli/forget.ts'
+import { incidents } from './cli/incidents.ts'
 import { migrate } from './cli/migrate.ts'
 import { people } from './cli/people.ts'
 import { reconcile } from './cli/reconcile.ts'
@@ -21,6 +22,7 @@ const COMMANDS: readonly Command[] = [
   doctor,
   deliveries,
   events,
+  incidents,
   people,
   reconcile,
   forget,

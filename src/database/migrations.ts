@@ -1,6 +1,7 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Database } from './dialect.ts'
+import { INCIDENT_MIGRATIONS } from './migrations-incidents.ts'
 import { OUTBOX_MIGRATIONS } from './migrations-outbox.ts'
 import { SEARCH_MIGRATIONS } from './migrations-search.ts'
 import { type Migration, STATE_MIGRATIONS } from './migrations-states.ts'
@@ -171,6 +172,7 @@ const MIGRATIONS: readonly Migration[] = [
   ...STATE_MIGRATIONS,
   ...OUTBOX_MIGRATIONS,
   ...SEARCH_MIGRATIONS,
+  ...INCIDENT_MIGRATIONS,
 ]
 
 /** The number of migrations that this code knows: the level to which it migrates a database. */

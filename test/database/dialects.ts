@@ -30,7 +30,8 @@ export async function undo({ database, what }: { database: Database; what: strin
     await sql.raw('alter table bulk_replays rename column enrolled to succeeded').execute(database.db)
     return
   }
-  const table = ['further_courses', 'withdrawals', 'outbox'].find((one) => name.startsWith(one)) ?? 'deliveries'
+  const table =
+    ['further_courses', 'withdrawals', 'outbox', 'incidents'].find((one) => name.startsWith(one)) ?? 'deliveries'
   const where = isMysql(database) && kind === 'index' ? ` on ${table}` : ''
   await sql.raw(`${kind === 'column' ? `alter table ${table} ` : ''}drop ${what}${where}`).execute(database.db)
 }

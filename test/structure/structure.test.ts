@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ['cli', 'errors', 'version'],
   cli: [
     'service',
+    'incidents',
     'reports',
     'search',
     'doctor',
@@ -35,6 +36,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'pause',
   ],
   service: [
+    'incidents',
     'settings',
     'operations',
     'inbox',
@@ -100,6 +102,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'wake-up',
   ],
   operations: ['reports', 'search', 'payload', 'inbox', 'words', 'replicas', 'database', 'delivery', 'errors', 'pause'],
+  incidents: ['inbox', 'database'],
   reports: ['inbox', 'database', 'delivery'],
   search: ['inbox', 'words', 'database', 'delivery'],
   inbox: ['words', 'replicas', 'database', 'delivery', 'errors', 'pause', 'wake-up'],
