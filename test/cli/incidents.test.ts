@@ -5,7 +5,7 @@ import { run, until } from '../service/process.ts'
 import { sell, serveEnv } from '../service/serving.ts'
 import { inboxOf } from './inboxes.ts'
 
-test('lists when the LMS was away, and how many sales waited', async (t) => {
+test('lists when the LMS was away, how many sales waited, and when the last of them was enrolled', async (t) => {
   const product = await startProduct({})
   t.after(() => product.stop())
   const env = serveEnv({ folder: product.folder, lmsUrl: 'http://127.0.0.1:9' })
@@ -17,10 +17,12 @@ test('lists when the LMS was away, and how many sales waited', async (t) => {
     async () => /"kind":"down".*"to":null/.exec(await list('--json')) ?? undefined,
   )
   assert.match(began[0], /"cause":"[^"]+503/)
-  await product.lms.faults([])
+  await product.lms.noFaults()
   const ended = await until(
     'its end',
-    async () => /"to":\d+.*"sales":\{"count":1,"more":false\}/.exec(await list('--json')) ?? undefined,
+    async () =>
+      /"to":\d+.*"sales":\{"count":1,"more":false\},"queued":0,"lastEnrolledAt":\d+/.exec(await list('--json')) ??
+      undefined,
   )
   assert.ok(ended)
   const text = await list()
