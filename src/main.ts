@@ -3,6 +3,7 @@ import { deliveries } from './cli/deliveries.ts'
 import { doctor } from './cli/doctor.ts'
 import { events } from './cli/events.ts'
 import { forget } from './cli/forget.ts'
+import { incidents } from './cli/incidents.ts'
 import { migrate } from './cli/migrate.ts'
 import { notify } from './cli/notify.ts'
 import { people } from './cli/people.ts'
@@ -23,6 +24,7 @@ const COMMANDS: readonly Command[] = [
   deliveries,
   events,
   notify,
+  incidents,
   people,
   reconcile,
   forget,

@@ -55,5 +55,5 @@ function cellsOf(cause: Cause, closest: ReadonlyMap<string, string>, base: strin
   ]
 }
 
-/** A replay alone can't help: somebody has to ask the buyer or the shop first. */
+/** A replay alone can't help: an operator has to ask the buyer or the shop first. */
 const NEEDS_OTHERS: readonly Cause['code'][] = ['person.retired', 'person.other_account', 'row.unreadable']

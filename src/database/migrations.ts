@@ -1,6 +1,7 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Database } from './dialect.ts'
+import { INCIDENT_MIGRATIONS } from './migrations-incidents.ts'
 import { NOTICE_MIGRATIONS } from './migrations-notices.ts'
 import { OUTBOX_MIGRATIONS } from './migrations-outbox.ts'
 import { REFUND_MIGRATIONS } from './migrations-refunds.ts'
@@ -175,6 +176,7 @@ const MIGRATIONS: readonly Migration[] = [
   ...NOTICE_MIGRATIONS,
   ...REFUND_MIGRATIONS,
   ...SEARCH_MIGRATIONS,
+  ...INCIDENT_MIGRATIONS,
 ]
 
 /** The number of migrations that this code knows: the level to which it migrates a database. */

@@ -159,6 +159,18 @@ export interface ConsoleSessionRow {
   renew_at: number
 }
 
+/** When the LMS or the database was away. `open_kind` is the kind until it ends, then null. */
+export interface IncidentRow {
+  id: string
+  kind: 'down' | 'throttled' | 'misconfigured' | 'database'
+  open_kind: IncidentRow['kind'] | null
+  cause: string
+  started_at: number
+  /** When a replica last reported it. */
+  seen_at: number
+  ended_at: number | null
+}
+
 export interface MigrationRow {
   id: number
   oldest_code: number
@@ -195,6 +207,7 @@ export interface Tables {
   endpoints: EndpointRow
   notices: NoticeRow
   notice_positions: NoticePositionRow
+  incidents: IncidentRow
   counters: CounterRow
   replicas: ReplicaRow
   console_sessions: ConsoleSessionRow

@@ -7,7 +7,7 @@ const DAY_MS = 24 * HOUR_MS
 const HOURS = 48
 const DAYS = 30
 /** The latest sales that one report reads, so that it stays quick however many there are. */
-const SALES_MAX = 25_000
+const SALES_MAX = 20_000
 const COURSES_MAX = 100
 
 /** How many sales of a span of time have each state now. States without a sale are absent. */

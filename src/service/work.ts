@@ -1,3 +1,4 @@
+import { type BreakerState, isOpen } from '../enrollment/breaker-state.ts'
 import { type CircuitBreaker, createCircuitBreaker } from '../enrollment/circuit-breaker.ts'
 import { type CourseBreakers, createCourseBreakers } from '../enrollment/course-breakers.ts'
 import { modesFrom } from '../enrollment/course-mode.ts'
@@ -6,6 +7,8 @@ import { runWorker } from '../enrollment/worker.ts'
 import { runBackfill } from '../inbox/backfill.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
 import { runRetention } from '../inbox/retention.ts'
+import type { Seen } from '../incidents/record.ts'
+import { watchIncidents } from '../incidents/watch-incidents.ts'
 import type { NotifyTiming } from '../notify/notifier.ts'
 import type { OutageWatch } from '../notify/outage.ts'
 import type { Budget } from '../openedx/budget.ts'
@@ -98,10 +101,30 @@ export function createWork(parts: WorkParts) {
         startOutbox({ ...parts, wakeUp: parts.outboxWakeUp }),
         startNotifier({ ...parts, breaker }),
         maintain(parts),
+        startIncidents(parts, breaker),
       ])
     },
   }
 }
+
+/** Records when the LMS or the database is away. */
+const startIncidents = (
+  { settings, opened, observer, signal }: WorkParts,
+  breaker: Pick<CircuitBreaker, 'state'>,
+): Promise<void> =>
+  watchIncidents({
+    context: opened.context,
+    guard: opened.availability.guard,
+    lms: () => incidentOf(breaker.state()),
+    database: opened.availability.reason,
+    days: settings.LERNITO_RETENTION_DAYS,
+    onError: observer.onError,
+    signal,
+  })
+
+/** A state of the circuit breaker as an incident; null if it isn't open. */
+const incidentOf = (state: BreakerState): Seen | null =>
+  isOpen(state) ? { kind: state.kind, cause: state.failure.message, since: state.since } : null
 
 /** The loops that work on the database only. */
 async function maintain({ settings, opened, observer, signal }: WorkParts): Promise<void> {

@@ -30,7 +30,7 @@ export async function undo({ database, what }: { database: Database; what: strin
     await sql.raw('alter table bulk_replays rename column enrolled to succeeded').execute(database.db)
     return
   }
-  const tables = ['further_courses', 'withdrawals', 'outbox', 'webhook_ids']
+  const tables = ['further_courses', 'withdrawals', 'outbox', 'webhook_ids', 'incidents']
   const named = tables.find((one) => name.startsWith(one)) ?? 'deliveries'
   const table = name === 'refund_id' ? 'withdrawals' : named
   const where = isMysql(database) && kind === 'index' ? ` on ${table}` : ''

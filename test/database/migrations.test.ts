@@ -64,6 +64,8 @@ const MADE = [
   'column words_version',
   'index deliveries_words_version',
   'index deliveries_received',
+  'table incidents',
+  'index incidents_started',
 ]
 
 /** Of the columns that the first migration creates. */

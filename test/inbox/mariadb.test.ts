@@ -16,6 +16,7 @@ if (hasMariaDb()) {
   await import('../operations/forget.test.ts')
   await import('../search/find.test.ts')
   await import('../reports/reports.test.ts')
+  await import('../incidents/incidents.test.ts')
   await import('./inbox.test.ts')
   await import('./inbox-pause.test.ts')
   await import('./inbox-replicas.ts')

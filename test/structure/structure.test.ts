@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ['cli', 'errors', 'version'],
   cli: [
     'service',
+    'incidents',
     'reports',
     'search',
     'doctor',
@@ -36,6 +37,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'pause',
   ],
   service: [
+    'incidents',
     'settings',
     'operations',
     'inbox',
@@ -105,6 +107,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   notify: ['outbox', 'operations', 'inbox', 'replicas', 'database', 'delivery', 'telemetry'],
   operations: ['reports', 'search', 'payload', 'inbox', 'words', 'replicas', 'database', 'delivery', 'errors', 'pause'],
+  incidents: ['inbox', 'database'],
   reports: ['search', 'inbox', 'database', 'delivery'],
   search: ['inbox', 'words', 'database', 'delivery'],
   inbox: ['words', 'replicas', 'database', 'delivery', 'errors', 'pause', 'wake-up'],

@@ -51,3 +51,5 @@ alter table "deliveries" add column "words" mediumtext;
 alter table "deliveries" add column "words_version" integer default 0 not null;
 create index "deliveries_words_version" on "deliveries" ("words_version", "id");
 create index "deliveries_received" on "deliveries" ("received_at", "state", "course");
+create table if not exists "incidents" ("id" varchar(26) not null primary key, "kind" varchar(16) not null, "open_kind" varchar(16) unique, "cause" mediumtext not null, "started_at" bigint not null, "seen_at" bigint not null, "ended_at" bigint);
+create index "incidents_started" on "incidents" ("started_at", "id");
