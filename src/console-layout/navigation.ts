@@ -21,6 +21,7 @@ const PAGES = [
   { path: '/people', label: TEXTS.nav.people },
   { path: '/refused', label: TEXTS.nav.refused },
   { path: '/events', label: TEXTS.nav.events },
+  { path: '/incidents', label: TEXTS.nav.incidents },
   { path: '/changes', label: TEXTS.nav.changes },
   { path: '/signature', label: TEXTS.nav.signature },
 ] as const satisfies readonly { path: string; label: string; count?: keyof StateCounts }[]

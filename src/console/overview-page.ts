@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import { durationText, numberText, timeHtml } from '../console-layout/format.ts'
+import { DAY_MS, durationText, numberText, timeHtml } from '../console-layout/format.ts'
 import { sessionOf } from '../console-layout/guard.ts'
 import { sendPage } from '../console-layout/layout.ts'
 import { type BreakerView, isOpen, type LiveState } from '../console-layout/live-state.ts'
@@ -13,6 +13,7 @@ import { causesHtml } from './causes-table.ts'
 import { chartHtml } from './chart.ts'
 import { createClosestCourses } from './closest-courses.ts'
 import { courseSalesHtml } from './course-sales.ts'
+import { type IncidentReports, lastIncidentHtml } from './incidents-page.ts'
 import { type Problem, problemsOf } from './problems.ts'
 import { testNotificationHtml } from './test-notification.ts'
 import { tilesHtml } from './tiles.ts'
@@ -25,6 +26,7 @@ interface Parts {
   readonly scope: FastifyInstance
   readonly site: () => Site
   readonly operations: Pick<Operations, 'overview' | 'causes' | 'countByState' | 'sales' | 'salesByCourse'>
+  readonly incidents: Pick<IncidentReports, 'between'>
   readonly liveState: LiveState
   readonly lms: Pick<LmsCalls, 'findCourse'>
   readonly refusedSenders: (count: number) => readonly RefusedSender[]
@@ -49,17 +51,19 @@ export function addOverview(parts: Parts): void {
 }
 
 async function overviewHtml(
-  { site, operations, liveState, refusedSenders, now: clock }: Parts,
+  { site, operations, incidents, liveState, refusedSenders, now: clock }: Parts,
   { by, closestCourses }: { by: 'hour' | 'day'; closestCourses: ReturnType<typeof createClosestCourses> },
 ): Promise<string> {
   const { base } = site()
   const now = clock()
-  const [overview, counts, found, sales, byCourse] = await Promise.all([
+  const from = now - (by === 'hour' ? 2 : 30) * DAY_MS
+  const [overview, counts, found, sales, byCourse, bands] = await Promise.all([
     operations.overview(),
     operations.countByState(),
     operations.causes({ states: ['needs_attention'] }),
     operations.sales(by),
     operations.salesByCourse(),
+    incidents.between({ from, to: now }),
   ])
   const [breaker, budget] = [liveState.breaker(), liveState.budget()]
   const live = { breaker, pausedCourses: liveState.pausedCourses(), budget }
@@ -71,7 +75,8 @@ async function overviewHtml(
 !${attention}
 !${tilesHtml({ counts, causes: found.causes.length, today, pace, base })}
 !${chartHeadHtml(by, base)}
-!${chartHtml({ sales, by, bands: [], now })}
+!${chartHtml({ sales, by, bands, now })}
+!${bands.length === 0 ? '' : html`<p>!${lastIncidentHtml(bands, base)}</p>`}
 !${courseSalesHtml(byCourse.courses, base)}
 <h2>${words.current}</h2>
 !${currentHtml({ overview, breaker, budget, base, now })}`

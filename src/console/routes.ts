@@ -30,6 +30,7 @@ import { createSessions, type Sessions } from '../session/sessions.ts'
 import { CONSOLE_PATH, type Site, siteOf } from '../session/site.ts'
 import type { SignIn } from '../sign-in.ts'
 import { addChanges } from './changes-page.ts'
+import { addIncidents, type IncidentReports } from './incidents-page.ts'
 import { addOverview } from './overview-page.ts'
 import { addSignInPages, type SignInEvent } from './sign-in-pages.ts'
 import { addTestNotification } from './test-notification.ts'
@@ -49,6 +50,7 @@ export interface ConsoleParts {
   readonly readCounts: () => Promise<StateCounts>
   /** null: LERNITO_NOTIFY_URL is not set. */
   readonly testNotification: TestNotification | null
+  readonly incidents: IncidentReports
   readonly liveState: LiveState
   readonly lms: LmsCalls
   /** Looks up what the LMS has for these deliveries now, and stores it; see src/follow-up/check-now.ts. */
@@ -147,7 +149,8 @@ function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, 
   addStaticFiles({ scope })
   addStatus({ scope, site, readCounts: parts.readCounts, liveState, now })
   const canNotify = parts.testNotification !== null
-  addOverview({ scope, site, operations, liveState, lms, refusedSenders, canNotify, now })
+  addIncidents({ scope, site, incidents: parts.incidents, now })
+  addOverview({ scope, site, operations, incidents: parts.incidents, liveState, lms, refusedSenders, canNotify, now })
   addTestNotification({ scope, site, testNotification: parts.testNotification })
   addDeliveries({ scope, site, operations, now })
   addDelivery({

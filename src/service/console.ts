@@ -1,7 +1,9 @@
 import type { FastifyInstance } from 'fastify'
+import type { IncidentReports } from '../console/incidents-page.ts'
 import { type ConsoleParts, consoleRoutes } from '../console/routes.ts'
 import type { SignInEvent } from '../console/sign-in-pages.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
+import { incidentsBetween, listIncidents } from '../incidents/list-incidents.ts'
 import { createOperations } from '../operations/create-operations.ts'
 import { readBacklog } from '../operations/overview.ts'
 import { createShopEvents } from '../outbox/shop-events.ts'
@@ -85,6 +87,7 @@ function addConsole({
     shopEvents: hasOutbox(settings) ? createShopEvents({ context, guard, publish: observer.onEvent }) : null,
     readCounts: () => guard(() => readBacklog(database.db)),
     testNotification: testNotificationOf({ settings, opened, observer }),
+    incidents: incidentReports(opened),
     liveState: { breaker: work.breakerState, pausedCourses: work.pausedCourses, budget: work.budgetFullness },
     lms: createLmsCalls(work.lmsAccess),
     checkNow: work.checkNow,
@@ -108,6 +111,13 @@ function addConsole({
     onSignIn: (event) => logSignIn(log, event),
     onError: (error) => log.error(errorFields(error), 'unexpected error in the console'),
   })
+}
+
+function incidentReports({ database: { db }, availability: { guard }, now }: MountParts['opened']): IncidentReports {
+  return {
+    list: (after) => guard(() => listIncidents({ db, now: now(), after })),
+    between: (of) => guard(() => incidentsBetween({ db, ...of })),
+  }
 }
 
 function forgetFor({ opened, work, observer, log }: Pick<MountParts, 'opened' | 'work' | 'observer' | 'log'>) {

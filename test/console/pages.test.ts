@@ -96,6 +96,23 @@ describe('the list', () => {
   })
 })
 
+describe('a cause', () => {
+  test('groups its deliveries, names the course that exists, and leads to their list and their replay', async () => {
+    const typo = 'course-v1:edX+DemoX+Demo_Curse'
+    for (const name of ['typo-1', 'typo-2']) await product.sell({ email: `${name}@example.com`, courseIds: [typo] })
+    const text = await readUntil('/', /Looks like course-v1:edX\+DemoX\+Demo_Course/)
+    assert.match(text, /No such course course-v1:edX\+DemoX\+Demo_Curse Looks like .* 2 .* Replay 2/)
+    const query = `state=needs_attention&cause=course.missing&about=${encodeURIComponent(typo)}`
+    const links = linksOf(await someone.see('/'))
+    assert.ok(links.includes(`/lernito/console/deliveries?${query}`), links.join('\n'))
+    assert.ok(links.includes(`/lernito/console/replay?${query}`))
+    const list = await read(`/deliveries?${query}`)
+    for (const name of ['typo-1', 'typo-2']) assert.ok(list.includes(`${name}@example.com`))
+    assert.ok(!list.includes('lost@example.com'), 'another missing course')
+    assert.match(await read(`/replay?${query}`), /cause No such course ; about the course course-v1:edX/)
+  })
+})
+
 describe('a delivery', () => {
   test('that is enrolled shows the result of each course, and links to the course and the person in the LMS', async () => {
     const id = idOf(
@@ -226,6 +243,12 @@ describe('an LMS that is down', () => {
     assert.match(text, /The LMS is not available \(503\)\. New sales are stored and wait\. Nothing is lost/)
     assert.match(text, /LMS unreachable since/)
     assert.match(text, /Queued 1 retried automatically/)
+    const during = await readUntil('/incidents', /LMS unavailable/)
+    assert.match(during, /not over yet .*LMS unavailable The LMS is not available \(503\).* 1 1 still wait/)
     await product.lms.noFaults()
+    const afterwards = await readUntil('/incidents', /LMS unavailable [^<]*\(503\).* 1 25?/)
+    assert.doesNotMatch(afterwards, /\d still wait.*\d still wait/)
+    await readUntil('/', /Latest incident: LMS unavailable .* for /)
+    assert.match((await someone.see('/')).text, /<rect class="outage"/)
   })
 })

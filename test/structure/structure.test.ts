@@ -68,6 +68,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   webhook: ['payload', 'signature', 'inbox', 'delivery', 'course-key', 'network'],
   payload: ['signature', 'delivery'],
   console: [
+    'incidents',
     'reports',
     'console-layout',
     'console-deliveries',
