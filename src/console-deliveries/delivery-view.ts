@@ -5,6 +5,7 @@ import type { DeliveryEvent } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import type { Withdrawal } from '../operations/withdrawal-row.ts'
 import type { Session } from '../session/sessions.ts'
+import { attemptsHtml } from './attempts.ts'
 import { coursesHtml } from './course-table.ts'
 import { actionsHtml } from './delivery-actions.ts'
 import { factsHtml, payloadHtml } from './delivery-facts.ts'
@@ -43,7 +44,7 @@ export function deliveryHtml(of: DeliveryView): string {
 <div>!${isMoving ? poll : ''}!${done}
 !${outcomeHtml({ delivery, breaker, actions })}!${linksHtml(delivery, base)}
 <h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
-!${withdrawalsHtml(withdrawals)}
+!${attemptsHtml(events)}!${withdrawalsHtml(withdrawals)}
 <h2>${words.timeline}</h2>!${timelineHtml({ events })}</div>
 <aside aria-label="${words.details}">!${factsHtml(delivery, lmsUrl)}!${payloadHtml(delivery)}</aside>
 </div>`

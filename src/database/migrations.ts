@@ -1,6 +1,7 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Database } from './dialect.ts'
+import { CALL_MIGRATIONS } from './migrations-calls.ts'
 import { INCIDENT_MIGRATIONS } from './migrations-incidents.ts'
 import { NOTICE_MIGRATIONS } from './migrations-notices.ts'
 import { OUTBOX_MIGRATIONS } from './migrations-outbox.ts'
@@ -177,6 +178,7 @@ const MIGRATIONS: readonly Migration[] = [
   ...REFUND_MIGRATIONS,
   ...SEARCH_MIGRATIONS,
   ...INCIDENT_MIGRATIONS,
+  ...CALL_MIGRATIONS,
 ]
 
 /** The number of migrations that this code knows: the level to which it migrates a database. */

@@ -60,6 +60,8 @@ export interface EventRow {
   kind: EventKind
   detail: string
   actor: string | null
+  /** The calls of the attempt that the event is the result of: see src/delivery/calls.ts. */
+  calls: string | null
 }
 
 /** The audit: references to events with an actor. A bulk replay is one entry; the events of its deliveries are none. */
@@ -195,7 +197,7 @@ export interface Tables {
   deliveries: Omit<DeliveryRow, Defaults> & { [Name in Defaults]: Generated<DeliveryRow[Name]> }
   further_courses: FurtherCourseRow
   search_words: SearchWordRow
-  events: EventRow
+  events: Omit<EventRow, 'calls'> & { calls: Generated<EventRow['calls']> }
   audit: AuditRow
   bulk_replays: BulkReplayRow
   leases: LeaseRow

@@ -1,3 +1,5 @@
+import type { CallNote } from './calls.ts'
+
 /** The enrollments that Lernito requests, after the payload rules: trimmed, coerced, bounded. */
 export interface EnrollmentRequest {
   readonly email: string
@@ -198,6 +200,7 @@ export interface Settlement {
   readonly effectUnknown: boolean
   /** A description for the timeline: the result, or the message of the LMS about this person. */
   readonly detail: string
+  readonly calls?: readonly CallNote[]
 }
 
 /** What the waiting senders learn. It answers the webhooks up to `generation`. */
@@ -237,6 +240,7 @@ export interface DeliveryEvent {
   readonly kind: EventKind
   readonly detail: string
   readonly actor: string | null
+  readonly calls?: readonly CallNote[]
   /** From receiving to the first success, in ms. Absent from all other events, and from those read back. */
   readonly timeToEnrollmentMs?: number
   /** Likewise of a `claimed` event: from receiving until the follow-up found the buyer enrolled, in ms. */

@@ -1,3 +1,4 @@
+import type { CallNote } from '../delivery/calls.ts'
 import type { BatchAnswer, PersonResult } from '../openedx/batch-answer.ts'
 import type { Judged } from '../openedx/failure.ts'
 import type { Batch } from './batches.ts'
@@ -32,7 +33,9 @@ export async function enrollInBatch({
     const { batch, mail } = partToMail(found, options)
     if (batch.works.length === 0) return
     if (mail) noteMails(batch)
+    const began = performance.now()
     const answer = await call({ batch, lms, route, reason: reasonOf(batch, newId), emailStudents: mail })
+    noteCall(batch, { api: NAMES[route.kind], status: statusOf(answer), ms: performance.now() - began })
     // A mail stays sent, whatever became of the call.
     if (mail && mayHaveMailed(answer)) for (const work of batch.works) work.effectUnknown = true
     if (answer.ok && answer.value !== null) takeAnswer({ batch, breakers, route, options }, answer.value)
@@ -44,6 +47,15 @@ export async function enrollInBatch({
     if (route.kind === 'bulk') route.permit.release() // if the call wasn't made
   }
 }
+
+/** For the timelines of all who were in the call. */
+function noteCall({ works }: Batch, { ms, ...call }: Omit<CallNote, 'people'>): void {
+  for (const work of works) work.calls.push({ ...call, people: works.length, ms: Math.round(ms) })
+}
+
+/** No course is a 404 of modify. */
+const statusOf = (answer: Judged<BatchAnswer<'enroll'> | null>): number | null =>
+  answer.ok ? (answer.value === null ? 404 : 200) : answer.failure.status
 
 /** Whether a call that proved nothing may have sent its mails. */
 function mayHaveMailed(answer: Judged<BatchAnswer<'enroll'> | null>): boolean {

@@ -30,7 +30,9 @@ export async function enrollOneByOne({ batch, breakers, isUp, ...context }: Batc
   for (const work of batch.works) {
     for (const course of batch.courses) {
       const { email } = work.request
+      const began = performance.now()
       const result = await singly({ ...context, work, course })
+      work.calls.push({ api: 'single', people: 1, status: null, ms: Math.round(performance.now() - began) })
       if (result === null) break
       const isCourseFailure = result.kind === 'failure' && isInDoubt(result.failure) && isUp()
       if (isCourseFailure) breakers.failed(course, { people: [email], message: result.failure.message })

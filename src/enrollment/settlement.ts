@@ -23,7 +23,7 @@ export function settlement({
   isOpen?: boolean
 }): Settlement {
   const settled = settlementOf({ work, now, random, isOpen })
-  return { ...settled, detail: settled.detail + describeBatches(work) }
+  return { ...settled, detail: settled.detail + describeBatches(work), calls: work.calls }
 }
 
 /** The id with which the LMS's audit (ManualEnrollmentAudit) names the calls of the attempt. */

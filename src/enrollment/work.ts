@@ -1,3 +1,4 @@
+import type { CallNote } from '../delivery/calls.ts'
 import type { CourseResult, Delivery, EnrollmentRequest, Reason } from '../delivery/types.ts'
 import { batchCanName } from '../openedx/batch-answer.ts'
 import type { Failure } from '../openedx/failure.ts'
@@ -29,6 +30,8 @@ export interface Work {
   searchedAt: number | null
   /** The ids of the batches of this attempt, as the LMS's audit names them. */
   readonly batches: string[]
+  /** The calls of this attempt, for its timeline. */
+  readonly calls: CallNote[]
   /** The attempt had to stop between two calls: this replica no longer owns the delivery. */
   stopped: boolean
   /** A batch probably failed because of this person, who goes singly, after all others. */
@@ -90,6 +93,7 @@ export function beginWork({
     hasAccount: null,
     mailed: new Set(),
     batches: [],
+    calls: [],
     stopped: false,
     suspect: false,
     part: null,

@@ -1,6 +1,7 @@
 import type { Transaction } from 'kysely'
 import { inChunks } from '../database/chunks.ts'
 import type { Tables } from '../database/schema.ts'
+import { type CallNote, writeCalls } from '../delivery/calls.ts'
 import type { DeliveryEvent, EventKind, Progress } from '../delivery/types.ts'
 import { count } from './counters.ts'
 import { insertShopEvents } from './outbox.ts'
@@ -25,6 +26,7 @@ export interface EventDraft {
   readonly detail: string
   /** The operator, if one caused the event. It is cut to 254 characters. */
   readonly actor?: string
+  readonly calls?: readonly CallNote[]
   /** From received to the first success, ms. */
   readonly timeToEnrollmentMs?: number
   /** From received to the enrollment of a buyer who was pre-enrolled, ms. */
@@ -58,8 +60,9 @@ export async function insertEvents(
 ): Promise<DeliveryEvent[]> {
   const events = drafts.map((draft) => ({ ...draft, id: newId(), at, actor: draft.actor?.slice(0, MAX_ACTOR) ?? null }))
   if (events.length === 0) return events
-  const rows = events.map(({ deliveryId, timeToEnrollmentMs, timeToClaimMs, isTest, ...event }) => ({
+  const rows = events.map(({ deliveryId, timeToEnrollmentMs, timeToClaimMs, isTest, calls = [], ...event }) => ({
     ...event,
+    calls: writeCalls(calls),
     delivery_id: deliveryId,
   }))
   for (const chunk of inChunks(rows, ({ detail }) => detail.length)) {

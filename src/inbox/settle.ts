@@ -109,14 +109,14 @@ const stoppedColumns = ({ settlement }: Judged): Partial<DeliveryRow> => ({
 })
 
 function changeOf({ at }: TransactionContext, { effect, settlement, owner, row, isFirstSuccess }: Judged): Change {
-  const { id, detail, dueAt } = settlement
+  const { id, detail, dueAt, calls = [] } = settlement
   if (row === undefined) return { id, progress: settlement, owner: null, drafts: [] }
   if (effect === 'lost' || effect === 'stopped') {
     return { id, progress: toProgress(row), owner: effect === 'lost' ? row.owner : null, drafts: [] }
   }
   const time = isFirstSuccess ? { timeToEnrollmentMs: Math.max(0, at - row.received_at) } : {}
   const test = row.source === 'test' ? ({ isTest: true } as const) : {}
-  const drafts = [{ deliveryId: id, kind: kindOf(settlement), detail, ...time, ...test }]
+  const drafts = [{ deliveryId: id, kind: kindOf(settlement), detail, calls, ...time, ...test }]
   if (effect === 'final') return { id, progress: settlement, owner: dueAt === null ? null : owner, drafts }
   return { id, progress: dueAt === null ? settlement : toProgress(row), owner, drafts }
 }

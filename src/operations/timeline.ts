@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { EventRow, Tables } from '../database/schema.ts'
+import { readCalls } from '../delivery/calls.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import type { Page } from './operations.ts'
 
@@ -37,7 +38,15 @@ export async function audit({
     .leftJoin('events', (join) =>
       join.onRef('events.delivery_id', '=', 'audit.delivery_id').onRef('events.id', '=', 'audit.event_id'),
     )
-    .select(['audit.event_id', 'audit.delivery_id', 'events.at', 'events.kind', 'events.detail', 'events.actor'])
+    .select([
+      'audit.event_id',
+      'audit.delivery_id',
+      'events.at',
+      'events.kind',
+      'events.detail',
+      'events.actor',
+      'events.calls',
+    ])
   if (after !== null) query = query.where('audit.event_id', '<', after)
   const rows = await query
     .orderBy('audit.event_id', 'desc')
@@ -45,13 +54,16 @@ export async function audit({
     .execute()
   const listed = rows.slice(0, most)
   return {
-    items: listed.flatMap(({ event_id, delivery_id, at, kind, detail, actor }) =>
+    items: listed.flatMap(({ event_id, delivery_id, at, kind, detail, actor, calls }) =>
       at === null || kind === null || detail === null
         ? []
-        : [eventOf({ id: event_id, delivery_id, at, kind, detail, actor })],
+        : [eventOf({ id: event_id, delivery_id, at, kind, detail, actor, calls })],
     ),
     next: rows.length > most ? (listed.at(-1)?.event_id ?? null) : null,
   }
 }
 
-const eventOf = ({ delivery_id, ...row }: EventRow): DeliveryEvent => ({ ...row, deliveryId: delivery_id })
+function eventOf({ delivery_id, calls, ...row }: EventRow): DeliveryEvent {
+  const read = readCalls(calls)
+  return { ...row, deliveryId: delivery_id, ...(read.length === 0 ? {} : { calls: read }) }
+}

@@ -121,6 +121,7 @@ describe('a delivery', () => {
     const text = await read(`/deliveries/${id}`)
     assert.match(text, /Enrolled The buyer is enrolled in every course/)
     assert.match(text, new RegExp(`${DEMO.replaceAll('+', '\\+')} enrolled not checked yet`))
+    assert.match(text, /Attempts When Call Status Took Result .* bulk_enroll 200 [\d,]+ ms Enrolled/)
     const links = linksOf(await someone.see(`/deliveries/${id}`))
     assert.ok(links.includes(`${product.lmsUrl}/courses/${DEMO}/about`))
     assert.ok(links.includes(`${product.lmsUrl}/support/enrollment?user=erin%40example.com`))
@@ -134,7 +135,7 @@ describe('a delivery', () => {
   test('of a course key in another letter case names the course once, with its true key', async () => {
     const id = idOf(await product.sell({ email: 'frank@example.com', courseIds: [DEMO.toLowerCase()] }))
     const text = await read(`/deliveries/${id}`)
-    assert.match(text, /In the LMS course-v1:edX\+DemoX\+Demo_Course enrolled not checked yet What happened/)
+    assert.match(text, /In the LMS course-v1:edX\+DemoX\+Demo_Course enrolled not checked yet Attempts/)
   })
 
   test('that needs attention shows the reason and what to do; a replay then enrolls, and the page names who did it', async (t) => {

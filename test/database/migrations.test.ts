@@ -66,6 +66,7 @@ const MADE = [
   'index deliveries_received',
   'table incidents',
   'index incidents_started',
+  'column calls',
 ]
 
 /** Of the columns that the first migration creates. */

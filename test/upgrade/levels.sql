@@ -53,3 +53,4 @@ create index "deliveries_words_version" on "deliveries" ("words_version", "id");
 create index "deliveries_received" on "deliveries" ("received_at", "state", "course");
 create table if not exists "incidents" ("id" varchar(26) not null primary key, "kind" varchar(16) not null, "open_kind" varchar(16) unique, "cause" mediumtext not null, "started_at" bigint not null, "seen_at" bigint not null, "ended_at" bigint);
 create index "incidents_started" on "incidents" ("started_at", "id");
+alter table "events" add column "calls" mediumtext;
