@@ -74,6 +74,12 @@ export interface BulkReplayRow {
   came_to_id: string
 }
 
+/** A delivery that a bulk replay made due. It holds ids alone, and is deleted some time after them. */
+export interface ReplayedDeliveryRow {
+  replay_id: string
+  delivery_id: string
+}
+
 /** Counts for one UTC day, so that no page has to scan the deliveries. */
 export interface CounterRow {
   day: string
@@ -232,6 +238,7 @@ export interface Tables {
   events: EventRow
   audit: AuditRow
   bulk_replays: BulkReplayRow
+  replayed_deliveries: ReplayedDeliveryRow
   leases: LeaseRow
   withdrawals: Omit<WithdrawalRow, WithdrawalDefaults> & {
     [Name in WithdrawalDefaults]: Generated<WithdrawalRow[Name]>

@@ -4,11 +4,12 @@ import type { DeliveryEvent, EventKind } from '../delivery/types.ts'
 import { TIMING } from '../replicas/timing.ts'
 import type { AuditedResult } from './audited-change.ts'
 import { listReplays, readReplay, replayable, startReplay, stopReplay } from './bulk-replay.ts'
+import { readResults } from './bulk-replay-results.ts'
 import { correct, planCorrection } from './correct.ts'
 import { markHandled } from './handle.ts'
 import { list, preview, show } from './listing.ts'
 import type { Operations } from './operations.ts'
-import { overview } from './overview.ts'
+import { countStates, overview } from './overview.ts'
 import { buyerOf, person } from './people.ts'
 import { untilReleased } from './release.ts'
 import { replay } from './replay.ts'
@@ -56,6 +57,7 @@ export function createOperations({
     buyerOf: (id) => guard(() => buyerOf({ db, id })),
     audit: (query) => guard(() => audit({ db, ...query })),
     overview: () => guard(() => overview({ db, now: context.now(), replicas: replicas() })),
+    stateCounts: () => guard(() => countStates(db)),
     replay: (order) => change(() => replay(context, order)),
     markHandled: async (order) => {
       const handled = await change(() => markHandled(context, order))
@@ -66,6 +68,7 @@ export function createOperations({
     previewReplay: ({ filter, enrolled = false }) => guard(() => preview({ db, filter: replayable(filter, enrolled) })),
     startReplay: ({ enrolled = false, ...order }) => change(() => startReplay(context, { ...order, enrolled })),
     bulkReplay: (id) => guard(() => readReplay(db, id)),
+    replayResults: (id) => guard(() => readResults(db, id)),
     bulkReplays: () => guard(() => listReplays(db)),
     stopReplay: (order) => change(() => stopReplay(context, order)),
   }

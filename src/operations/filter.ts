@@ -16,6 +16,8 @@ export const filterSchema = z.strictObject({
   course: z.string().optional(),
   /** A search word: the beginning of an address, a username, or a webhook-id, which alone is compared exactly. */
   word: z.string().optional(),
+  /** The id of a bulk replay that made the delivery due. */
+  replay: z.string().optional(),
   states: z.array(z.enum(DELIVERY_STATES)).optional(),
   /** `from` is inclusive, `to` is exclusive. */
   from: z.number().optional(),

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { AppError } from '../errors.ts'
-import { readOutcome, readRequest, toDelivery, unreadable } from '../inbox/rows.ts'
+import { readOutcome, readRequest, readStandings, toDelivery, unreadable } from '../inbox/rows.ts'
 import type { Candidate, Position } from './candidates.ts'
 import type { DeliveryFilter } from './filter.ts'
 import type { Found, Preview, Shown, Summary } from './operations.ts'
@@ -35,19 +35,35 @@ export async function list({
   }
 }
 
-/** Counts the deliveries that match a filter, up to 2,000, and returns the first of them; see Operations.previewReplay. */
+/** Counts the deliveries to replay that match a filter, up to 2,000, and returns the first of them; see Operations.previewReplay. */
 export async function preview({ db, filter }: { db: Kysely<Tables>; filter: DeliveryFilter }): Promise<Preview> {
   let count = 0
+  let left = 0
   let sample: readonly Candidate[] = []
   let after: Position | null = null
   for (let steps = 0; steps < COUNT_MAX / COUNT_STEP; steps++) {
     const { found, next } = await search({ db, filter, after, limit: COUNT_STEP })
     if (steps === 0) sample = found.slice(0, SAMPLE)
-    count += found.length
+    const empty = await countEmpty(db, found)
+    count += found.length - empty
+    left += empty
     after = next
     if (next === null) break
   }
-  return { count, more: after !== null, sample: await summaries({ db, candidates: sample }) }
+  return { count, left, more: after !== null, sample: await summaries({ db, candidates: sample }) }
+}
+
+/** Counts those that contain no sale, because they were rejected for their payload: a replay can't make them due. */
+async function countEmpty(db: Kysely<Tables>, candidates: readonly Candidate[]): Promise<number> {
+  const ids = candidates.filter(({ state }) => state !== 'queued').map(({ id }) => id)
+  if (ids.length === 0) return 0
+  const { count } = await db
+    .selectFrom('deliveries')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('id', 'in', ids)
+    .where('request', 'is', null)
+    .executeTakeFirstOrThrow()
+  return Number(count)
 }
 
 /** Returns one delivery with all its data, even if its row can't be read; null if it does not exist. */
@@ -87,6 +103,11 @@ async function summaries({
       'course',
       'source',
       'webhook_id',
+      'standings',
+      'settled_at',
+      'enrolled_at',
+      'replayed_at',
+      'replaced_by',
     ])
     .where('id', 'in', ids)
     .execute()
@@ -100,12 +121,18 @@ async function summaries({
       state: row.state,
       email: request?.email ?? row.email,
       username: request?.username ?? (row.username === '' ? null : row.username),
+      name: request === null ? null : `${request.name} ${request.family}`.trim(),
       courseIds: request?.courseIds ?? (row.course === null ? [] : [row.course]),
       receivedAt: row.received_at,
       activeAt: row.active_at,
       attempts: row.attempts,
       dueAt: row.due_at,
       outcome: orNull(readOutcome, row.outcome),
+      standings: orNull(readStandings, row.standings) ?? {},
+      settledAt: row.settled_at,
+      enrolledAt: row.enrolled_at,
+      replayedAt: row.replayed_at,
+      isReplaced: row.replaced_by !== null,
       source: row.source,
       webhookId: row.webhook_id,
     }

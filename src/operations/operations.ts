@@ -1,4 +1,12 @@
-import type { Delivery, DeliveryEvent, DeliveryState, EnrollmentRequest, Outcome, Source } from '../delivery/types.ts'
+import type {
+  Delivery,
+  DeliveryEvent,
+  DeliveryState,
+  EnrollmentRequest,
+  Outcome,
+  Source,
+  Standings,
+} from '../delivery/types.ts'
 import type { Changes, Corrected, Correction } from './correct.ts'
 import type { DeliveryFilter } from './filter.ts'
 import type { Handled } from './handle.ts'
@@ -14,6 +22,8 @@ export interface Summary {
   /** As the shop sent them; null where its payload had none. */
   readonly email: string | null
   readonly username: string | null
+  /** The first and the last name. */
+  readonly name: string | null
   readonly courseIds: readonly string[]
   readonly receivedAt: number
   readonly activeAt: number
@@ -21,6 +31,14 @@ export interface Summary {
   readonly dueAt: number | null
   /** null if there is no result yet, or if the stored result can't be read. */
   readonly outcome: Outcome | null
+  /** What the last check found in the LMS. */
+  readonly standings: Standings
+  /** When it got its state; null while it is queued. */
+  readonly settledAt: number | null
+  /** When its courses were first enrolled or pre-enrolled. */
+  readonly enrolledAt: number | null
+  readonly replayedAt: number | null
+  readonly isReplaced: boolean
   readonly source: Source
   /** The webhook-id that it first came with; null if the shop signs without one. */
   readonly webhookId: string | null
@@ -102,13 +120,18 @@ export interface BulkReplay {
   readonly reachedAt: number
 }
 
-/**
- * `more`: there are more than `count`. `sample`: those with the latest activity. The count includes deliveries that were
- * rejected for their payload, which the replay skips.
- */
-export interface Preview {
-  readonly count: number
+/** What came of the deliveries of a bulk replay, by their state now: of the first 10,000; `more`: there are more. */
+export interface ReplayResults {
+  readonly states: Readonly<Record<DeliveryState, number>>
   readonly more: boolean
+}
+
+/**
+ * `more`: there are more than `count`. `left`: how many more match, but were rejected for their payload, so that they
+ * can't be replayed. `sample`: those of both with the latest activity.
+ */
+export interface Preview extends Count {
+  readonly left: number
   readonly sample: readonly Summary[]
 }
 
@@ -125,15 +148,23 @@ export interface DayCounts {
   readonly retries: number
 }
 
+/** `more`: there are more than `count`. */
+export interface Count {
+  readonly count: number
+  readonly more: boolean
+}
+
+export type StateCounts = Readonly<Record<DeliveryState, Count>>
+
 export interface Overview {
   /** The last 30 UTC days, oldest first, without gaps; the last one is today. */
   readonly days: readonly DayCounts[]
   /** The time from arrival to the first success, over these days, in seconds; null without a success. */
   readonly secondsToEnrollment: { readonly median: number; readonly p95: number; readonly count: number } | null
   /** Counted up to 10,000; `more`: there are more. */
-  readonly queued: { readonly count: number; readonly more: boolean }
-  readonly preEnrolled: { readonly count: number; readonly more: boolean }
-  readonly needsAttention: { readonly count: number; readonly more: boolean }
+  readonly queued: Count
+  readonly preEnrolled: Count
+  readonly needsAttention: Count
   /** The queued delivery that was received first; null if there is none. */
   readonly oldestQueued: { readonly id: string; readonly receivedAt: number } | null
   /** How many replicas of this database are alive. */
@@ -169,6 +200,9 @@ export interface Operations {
   audit(query: { limit?: number; after?: string | null }): Promise<Page<DeliveryEvent>>
 
   overview(): Promise<Overview>
+
+  /** Counts the deliveries in each state, up to 10,000. */
+  stateCounts(): Promise<StateCounts>
 
   /** Makes at most 500 deliveries due now. Settled deliveries start again; an attempt in progress is not disturbed. */
   replay(order: { ids: readonly string[]; by: string }): Promise<Replayed>
@@ -208,6 +242,9 @@ export interface Operations {
 
   /** Returns null if it does not exist. */
   bulkReplay(id: string): Promise<BulkReplay | null>
+
+  /** What came of the deliveries of a bulk replay. Those that were deleted since are not counted. */
+  replayResults(id: string): Promise<ReplayResults>
 
   /** Returns the latest 20, newest first. */
   bulkReplays(): Promise<readonly BulkReplay[]>

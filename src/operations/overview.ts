@@ -3,7 +3,7 @@ import type { CounterRow, Tables } from '../database/schema.ts'
 import type { DeliveryState } from '../delivery/types.ts'
 import { dayOf } from '../inbox/counters.ts'
 import { timeToEnrollmentSummary } from '../inbox/time-to-enrollment.ts'
-import type { DayCounts, Overview } from './operations.ts'
+import type { Count, DayCounts, Overview, StateCounts } from './operations.ts'
 
 const DAYS = 30
 const DAY_MS = 24 * 3_600_000
@@ -72,7 +72,20 @@ function countsOf(day: string, counters: readonly CounterRow[]): DayCounts {
   }
 }
 
-async function countState(db: Kysely<Tables>, state: DeliveryState): Promise<{ count: number; more: boolean }> {
+/** Returns the number of deliveries in each state; see Operations.stateCounts. */
+export async function countStates(db: Kysely<Tables>): Promise<StateCounts> {
+  return {
+    queued: await countState(db, 'queued'),
+    enrolled: await countState(db, 'enrolled'),
+    pre_enrolled: await countState(db, 'pre_enrolled'),
+    needs_attention: await countState(db, 'needs_attention'),
+    rejected: await countState(db, 'rejected'),
+    handled: await countState(db, 'handled'),
+    withdrawn: await countState(db, 'withdrawn'),
+  }
+}
+
+async function countState(db: Kysely<Tables>, state: DeliveryState): Promise<Count> {
   const { count } = await db
     .selectFrom(
       db

@@ -8,6 +8,7 @@ import {
   type Candidate,
   type Chunk,
   countPeople,
+  idsOfReplay,
   type People,
   type Position,
   readPeople,
@@ -15,6 +16,7 @@ import {
   streamDeliveries,
   streamFurtherCourses,
   withFurtherCourse,
+  withReplay,
 } from './candidates.ts'
 import type { DeliveryFilter } from './filter.ts'
 
@@ -53,8 +55,8 @@ export async function search(query: Query): Promise<Matches> {
     const wanted = await matching(db, filter, set)
     return page(wanted.filter((one) => isAfter(one, after)).sort(byPosition), limit)
   }
-  const { id, email, emailPrefix, username, word, ...walked } = filter
-  const narrow = [email, emailPrefix, username, word].some((one) => one !== undefined)
+  const { id, email, emailPrefix, username, word, replay, ...walked } = filter
+  const narrow = [email, emailPrefix, username, word, replay].some((one) => one !== undefined)
   const [first, second] = walks(db, walked)
   if (first === undefined) return { found: [], next: null, cut: false }
   if (second !== undefined) {
@@ -64,10 +66,12 @@ export async function search(query: Query): Promise<Matches> {
   return walk(query, first, narrow || second !== undefined ? CHUNK : limit + 1)
 }
 
-/** Returns all candidates for the id or person in the filter; null if there are too many, or no such condition. */
+/** Returns all candidates for the id, bulk replay or person in the filter; null if there are too many, or no such condition. */
 async function matchingSet({ db, filter }: Query): Promise<Candidate[] | null> {
-  const { id, email, emailPrefix, username, word } = filter
+  const { id, email, emailPrefix, username, word, replay } = filter
   if (id !== undefined) return byIds(db, [id])
+  const replayed = replay === undefined ? null : await readReplayed(db, replay)
+  if (replayed !== null) return replayed
   if (email !== undefined) return readSet(db, [{ column: 'email', value: email }])
   const byName = username === undefined ? null : await readSet(db, [{ column: 'username', value: username }])
   if (byName !== null) return byName
@@ -81,6 +85,14 @@ async function matchingSet({ db, filter }: Query): Promise<Candidate[] | null> {
   if (people === null) return null
   const named = (await byWebhookId(db, word)).filter((one) => people.every(({ id: other }) => other !== one.id))
   return [...people, ...named]
+}
+
+async function readReplayed(db: Kysely<Tables>, replay: string): Promise<Candidate[] | null> {
+  const ids = await idsOfReplay(db, replay, SET_MAX + 1)
+  if (ids.length > SET_MAX) return null
+  const found: Candidate[] = []
+  for (let i = 0; i < ids.length; i += CHUNK, await turn()) found.push(...(await byIds(db, ids.slice(i, i + CHUNK))))
+  return found
 }
 
 async function readSet(db: Kysely<Tables>, all: readonly People[]): Promise<Candidate[] | null> {
@@ -156,7 +168,7 @@ async function matching(
   filter: DeliveryFilter,
   candidates: readonly Candidate[],
 ): Promise<Candidate[]> {
-  const { id, email, emailPrefix, username, course, word, states, from, to } = filter
+  const { id, email, emailPrefix, username, course, word, replay, states, from, to } = filter
   const rest = candidates.filter(
     (one) =>
       (id === undefined || one.id === id) &&
@@ -168,13 +180,31 @@ async function matching(
       (username === undefined || one.username === textTerm(username)) &&
       (word === undefined || one.username === textTerm(word) || begins(one.email, word) || one.webhookId === word),
   )
-  if (course === undefined) return rest
-  const ids = rest.filter((one) => one.course !== textTerm(course)).map((one) => one.id)
-  const further = new Set<string>()
+  const ofReplay =
+    replay === undefined
+      ? rest
+      : await those(
+          rest,
+          (ids) => withReplay(db, { ids, replay }),
+          () => false,
+        )
+  if (course === undefined) return ofReplay
+  const isFirst = (one: Candidate): boolean => one.course === textTerm(course)
+  return those(ofReplay, (ids) => withFurtherCourse(db, { ids, course }), isFirst)
+}
+
+/** Returns the candidates that match by themselves, or whose id `look` returns. It looks for the others only, in chunks. */
+async function those(
+  candidates: readonly Candidate[],
+  look: (ids: readonly string[]) => Promise<ReadonlySet<string>>,
+  matches: (one: Candidate) => boolean,
+): Promise<Candidate[]> {
+  const ids = candidates.filter((one) => !matches(one)).map((one) => one.id)
+  const found = new Set<string>()
   for (let i = 0; i < ids.length; i += CHUNK) {
-    for (const one of await withFurtherCourse(db, { ids: ids.slice(i, i + CHUNK), course })) further.add(one)
+    for (const one of await look(ids.slice(i, i + CHUNK))) found.add(one)
   }
-  return rest.filter((one) => one.course === textTerm(course) || further.has(one.id))
+  return candidates.filter((one) => matches(one) || found.has(one.id))
 }
 
 const begins = (email: string | null, prefix: string): boolean => email?.startsWith(emailTerm(prefix)) ?? false

@@ -1,5 +1,5 @@
 import { DELIVERY_STATES, type DeliveryState } from '../delivery/types.ts'
-import { type DeliveryFilter, readSearch } from './filter.ts'
+import { type DeliveryFilter, readSearch } from '../operations/filter.ts'
 
 const DAY_MS = 24 * 3_600_000
 
@@ -10,6 +10,8 @@ export interface ListQuery {
   readonly from: string
   /** The last day, inclusive. */
   readonly to: string
+  /** The id of a bulk replay. */
+  readonly replay: string
 }
 
 /** Reads an address or a form; an invalid value counts as missing. */
@@ -19,21 +21,23 @@ export function readQuery(parameters: URLSearchParams): ListQuery {
     const text = parameters.get(name) ?? ''
     return /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text)) ? text : ''
   }
-  return { q: (parameters.get('q') ?? '').trim().slice(0, 300), state, from: day('from'), to: day('to') }
+  const [replay = ''] = /^[0-9A-Z]{26}$/.exec(parameters.get('replay') ?? '') ?? []
+  return { q: (parameters.get('q') ?? '').trim().slice(0, 300), state, from: day('from'), to: day('to'), replay }
 }
 
 /** Returns the filter of a query. It includes all of the last day, UTC. */
-export function filterOf({ q, state, from, to }: ListQuery): DeliveryFilter {
+export function filterOf({ q, state, from, to, replay }: ListQuery): DeliveryFilter {
   return {
     ...readSearch(q),
     ...(state === '' ? {} : { states: [state] }),
     ...(from === '' ? {} : { from: Date.parse(from) }),
+    ...(replay === '' ? {} : { replay }),
     ...(to === '' ? {} : { to: Date.parse(to) + DAY_MS }),
   }
 }
 
 /** Returns the query as the end of an address, with its question mark; empty if it has no condition. */
-export function queryText(query: Partial<ListQuery> & { after?: string }): string {
+export function queryText(query: Partial<ListQuery> & { after?: string; skip?: string }): string {
   const given = Object.entries(query).filter(([, value]) => value !== '' && value !== undefined)
   return given.length === 0 ? '' : `?${new URLSearchParams(given)}`
 }
