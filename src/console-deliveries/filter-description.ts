@@ -7,7 +7,7 @@ const words = TEXTS.filter
 
 /** Describes in words which deliveries a filter matches. */
 export function filterHtml(filter: DeliveryFilter): string {
-  const { id, email, emailPrefix, username, course, word, states, from, to } = filter
+  const { id, email, emailPrefix, username, course, word, replay, states, from, to } = filter
   const texts = [
     [words.id, id],
     [words.email, email],
@@ -15,6 +15,7 @@ export function filterHtml(filter: DeliveryFilter): string {
     [words.username, username],
     [words.course, course],
     [words.word, word],
+    [words.replay, replay],
     [words.states, states?.map((state) => TEXTS.states[state]).join(', ')],
   ] as const
   const conditions = [

@@ -149,7 +149,7 @@ function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, 
   const canNotify = parts.testNotification !== null
   addOverview({ scope, site, operations, liveState, refusedSenders, canNotify, now })
   addTestNotification({ scope, site, testNotification: parts.testNotification })
-  addDeliveries({ scope, site, operations, now })
+  addDeliveries({ scope, site, operations, breaker: liveState.breaker, now })
   addDelivery({
     scope,
     site,
@@ -164,7 +164,7 @@ function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, 
   addPeople({ scope, site, operations, lms, checkNow, lmsUrl })
   addForget({ scope, site, operations, forget })
   addTestSale({ scope, site, operations })
-  addReplayPages({ scope, site, operations })
+  addReplayPages({ scope, site, operations, breaker: liveState.breaker, now })
   addEvents({ scope, site, shopEvents: parts.shopEvents })
   addChanges({ scope, site, operations })
   addRefused({ scope, site, refusedSenders })
