@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import type { DeliveryFilter } from '../../src/operations/filter.ts'
 import type { Operations } from '../../src/operations/operations.ts'
+import type { DeliveryFilter } from '../../src/search/filter.ts'
 import { quantile } from '../load.ts'
 import { type Row, round } from '../row.ts'
 import { storeOf } from '../stored-deliveries.ts'

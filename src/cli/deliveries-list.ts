@@ -1,6 +1,6 @@
 import { describeOutcome } from '../delivery/describe.ts'
-import type { DeliveryFilter } from '../operations/filter.ts'
 import type { Found, Operations, Summary } from '../operations/operations.ts'
+import type { DeliveryFilter } from '../search/filter.ts'
 import { parseOptions, usageError } from './command.ts'
 import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
 import { withOperations } from './operations.ts'

@@ -57,7 +57,7 @@ export function addReplayPages({ scope, site, operations, breaker, now }: Parts)
       bulk.replayed > FEW ? { items: [] } : await operations.list({ filter: { replay: id }, limit: FEW })
     const session = sessionOf(request)
     const main = progressHtml({ bulk, results, few, breaker: breaker(), now: now(), session, base: site().base })
-    return sendPage({ reply, site: site(), session, title: words.title, crumbs, current: '/changes', main })
+    return sendPage({ reply, site: site(), session, title: words.title, crumbs, current: '/deliveries', main })
   })
 
   scope.post<{ Params: { id: string } }>('/replays/:id/stop', async (request, reply) => {

@@ -6,7 +6,8 @@ import { numberText, timeHtml } from '../console-layout/format.ts'
 import { csrfField } from '../console-layout/layout.ts'
 import { type BreakerView, isOpen } from '../console-layout/live-state.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
-import type { BulkReplay, ReplayResults, Summary } from '../operations/operations.ts'
+import type { ReplayResults } from '../operations/bulk-replay-results.ts'
+import type { BulkReplay, Summary } from '../operations/operations.ts'
 import type { Session } from '../session/sessions.ts'
 
 const words = TEXTS.replay

@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import { timeHtml } from '../console-layout/format.ts'
 import { TEXTS } from '../console-layout/texts.ts'
-import type { DeliveryFilter } from '../operations/filter.ts'
+import type { DeliveryFilter } from '../search/filter.ts'
 
 const words = TEXTS.filter
 

@@ -2,8 +2,8 @@ import { html } from 'ghtml'
 import { countText } from '../console-layout/format.ts'
 import { TEXTS } from '../console-layout/texts.ts'
 import { DELIVERY_STATES, type DeliveryState } from '../delivery/types.ts'
-import { readSearch } from '../operations/filter.ts'
 import type { Count, StateCounts } from '../operations/operations.ts'
+import { readSearch } from '../search/filter.ts'
 import { type ListQuery, queryText } from './list-query.ts'
 
 const words = TEXTS.deliveries
@@ -30,7 +30,7 @@ export function formHtml({ state, from, to, replay }: ListQuery, base: string): 
   )
   return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace">
 <noscript><button class="second">${words.find}</button></noscript>!${fields.join('')}
-<details class="dates"><summary class="button second">${words.dates}</summary><div class="stack">
+<details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack">
 <label for="from">${words.from}</label><input type="date" id="from" name="from" value="${from}">
 <label for="to">${words.to}</label><input type="date" id="to" name="to" value="${to}">
 <button>${words.apply}</button></div></details></form>`

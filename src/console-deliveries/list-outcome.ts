@@ -21,7 +21,7 @@ export interface Now {
 
 /** Returns in one short line what came of a delivery, or what it waits for. */
 export function outcomeLineHtml(item: Summary, { now, breaker }: Now): string {
-  const { state, outcome, isReplaced } = item
+  const { state, outcome } = item
   switch (state) {
     case 'queued':
       return waitHtml(item, { now, breaker })
@@ -30,7 +30,7 @@ export function outcomeLineHtml(item: Summary, { now, breaker }: Now): string {
     case 'pre_enrolled':
       return html`${accountText(item)}`
     case 'handled':
-      return html`${isReplaced ? words.replaced : words.handled}`
+      return handledHtml(item)
     case 'withdrawn':
       return html`${words.withdrawn}`
     case 'needs_attention':
@@ -60,6 +60,13 @@ function enrolledHtml({ receivedAt, settledAt, enrolledAt, replayedAt, standings
   const took = Math.max(SHORTEST_MS, at - receivedAt)
   const time = took < MINUTE_MS ? `${(took / 1000).toFixed(1)} ${TEXTS.units.second}` : durationText(took)
   return html`${fill(words.in, { time })}`
+}
+
+function handledHtml({ isReplaced, handled }: Summary): string {
+  if (isReplaced) return html`${words.replaced}`
+  if (handled === null || handled.note === '') return html`${words.handled}`
+  const { note, by } = handled
+  return by === null ? html`“${note}”` : html`“${note}” ${fill(TEXTS.delivery.by, { actor: by })}`
 }
 
 /** What the last check found of the buyer's account. */

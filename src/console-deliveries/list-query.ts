@@ -1,5 +1,5 @@
 import { DELIVERY_STATES, type DeliveryState } from '../delivery/types.ts'
-import { type DeliveryFilter, readSearch } from '../operations/filter.ts'
+import { type DeliveryFilter, readSearch } from '../search/filter.ts'
 
 const DAY_MS = 24 * 3_600_000
 

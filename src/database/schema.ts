@@ -1,5 +1,6 @@
 import type { Generated } from 'kysely'
 import type { DeliveryState, EventKind, Source } from '../delivery/types.ts'
+import type { BulkReplayRow, ReplayedDeliveryRow } from './schema-replays.ts'
 
 /** The tables as Kysely sees them; migrations.ts creates them. Times are milliseconds since 1970. */
 export interface DeliveryRow {
@@ -55,28 +56,6 @@ export interface EventRow {
 /** The audit: references to events with an actor. A bulk replay is one entry; the events of its deliveries are none. */
 export interface AuditRow {
   event_id: string
-  delivery_id: string
-}
-
-/** An operator's order to replay what a filter finds. `came_to_*` is the position of the last row it looked at. */
-export interface BulkReplayRow {
-  id: string
-  filter: string
-  /** 1 if it includes deliveries that are enrolled or pre-enrolled. */
-  enrolled: number
-  actor: string
-  started_at: number
-  ended_at: number | null
-  state: 'running' | 'done' | 'stopped'
-  replayed: number
-  total: number | null
-  came_to_at: number
-  came_to_id: string
-}
-
-/** A delivery that a bulk replay made due. It holds ids alone, and is deleted some time after them. */
-export interface ReplayedDeliveryRow {
-  replay_id: string
   delivery_id: string
 }
 

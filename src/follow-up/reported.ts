@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
 import type { CourseResult, DeliveryState, Outcome, Standings } from '../delivery/types.ts'
 import { readOutcome, readRequest, readStandings } from '../inbox/rows.ts'
-import { type Chunk, type Position, streamDeliveries } from '../operations/candidates.ts'
+import { type Chunk, type Position, streamDeliveries } from '../search/candidates.ts'
 
 /** The rows of one statement: a few ms of SQLite, which blocks the process meanwhile. */
 const CHUNK = 200

@@ -1,10 +1,15 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import type { DeliveryState } from '../delivery/types.ts'
-import type { ReplayResults } from './operations.ts'
 
 /** It looks up at most this many deliveries. */
 const COUNT_MAX = 10_000
+
+/** What came of the deliveries of a bulk replay, by their state now: of the first 10,000; `more`: there are more. */
+export interface ReplayResults {
+  readonly states: Readonly<Record<DeliveryState, number>>
+  readonly more: boolean
+}
 
 /** See Operations.replayResults. */
 export async function readResults(db: Kysely<Tables>, id: string): Promise<ReplayResults> {

@@ -1,5 +1,5 @@
-import type { BulkReplayRow } from '../database/schema.ts'
-import { filterSchema } from './filter.ts'
+import type { BulkReplayRow } from '../database/schema-replays.ts'
+import { filterSchema } from '../search/filter.ts'
 import type { BulkReplay } from './operations.ts'
 
 /** Converts a stored bulk replay. Throws ZodError for a filter that a newer version stored. */

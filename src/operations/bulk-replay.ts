@@ -1,15 +1,16 @@
 import type { Kysely } from 'kysely'
-import type { BulkReplayRow, Tables } from '../database/schema.ts'
+import type { Tables } from '../database/schema.ts'
+import type { BulkReplayRow } from '../database/schema-replays.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { type DeliveryState, DONE_STATES, isDone } from '../delivery/types.ts'
 import { type EventDraft, MAX_ACTOR } from '../inbox/events.ts'
+import type { DeliveryFilter } from '../search/filter.ts'
+import { search } from '../search/search.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
 import { bulkReplayOf } from './bulk-replay-row.ts'
-import type { DeliveryFilter } from './filter.ts'
 import { preview } from './listing.ts'
 import type { BulkReplay } from './operations.ts'
 import { makeDue, replayed } from './replay.ts'
-import { search } from './search.ts'
 
 const LISTED = 20
 /** The number of deliveries that one transaction makes due. */

@@ -1,11 +1,11 @@
 import type { Kysely } from 'kysely'
-import type { Tables } from '../database/schema.ts'
+import type { DeliveryRow, Tables } from '../database/schema.ts'
 import { AppError } from '../errors.ts'
 import { readOutcome, readRequest, readStandings, toDelivery, unreadable } from '../inbox/rows.ts'
-import type { Candidate, Position } from './candidates.ts'
-import type { DeliveryFilter } from './filter.ts'
+import type { Candidate, Position } from '../search/candidates.ts'
+import type { DeliveryFilter } from '../search/filter.ts'
+import { search } from '../search/search.ts'
 import type { Found, Preview, Shown, Summary } from './operations.ts'
-import { search } from './search.ts'
 
 const PAGE = 50
 const PAGE_MAX = 500
@@ -78,6 +78,27 @@ export async function show({ db, id }: { db: Kysely<Tables>; id: string }): Prom
   }
 }
 
+const COLUMNS = [
+  'id',
+  'state',
+  'received_at',
+  'active_at',
+  'attempts',
+  'due_at',
+  'request',
+  'outcome',
+  'email',
+  'username',
+  'course',
+  'source',
+  'webhook_id',
+  'standings',
+  'settled_at',
+  'enrolled_at',
+  'replayed_at',
+  'replaced_by',
+] as const satisfies readonly (keyof DeliveryRow)[]
+
 async function summaries({
   db,
   candidates,
@@ -87,57 +108,57 @@ async function summaries({
 }): Promise<Summary[]> {
   if (candidates.length === 0) return []
   const ids = candidates.map(({ id }) => id)
-  const rows = await db
-    .selectFrom('deliveries')
-    .select([
-      'id',
-      'state',
-      'received_at',
-      'active_at',
-      'attempts',
-      'due_at',
-      'request',
-      'outcome',
-      'email',
-      'username',
-      'course',
-      'source',
-      'webhook_id',
-      'standings',
-      'settled_at',
-      'enrolled_at',
-      'replayed_at',
-      'replaced_by',
-    ])
-    .where('id', 'in', ids)
-    .execute()
+  const rows = await db.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
+  const notes = await handledNotes(
+    db,
+    rows.filter(({ state }) => state === 'handled').map(({ id }) => id),
+  )
   const byId = new Map(rows.map((row) => [row.id, row]))
   return ids.flatMap((id) => {
     const row = byId.get(id)
-    if (row === undefined) return []
-    const request = orNull(readRequest, row.request)
-    const summary: Summary = {
-      id,
-      state: row.state,
-      email: request?.email ?? row.email,
-      username: request?.username ?? (row.username === '' ? null : row.username),
-      name: request === null ? null : `${request.name} ${request.family}`.trim(),
-      courseIds: request?.courseIds ?? (row.course === null ? [] : [row.course]),
-      receivedAt: row.received_at,
-      activeAt: row.active_at,
-      attempts: row.attempts,
-      dueAt: row.due_at,
-      outcome: orNull(readOutcome, row.outcome),
-      standings: orNull(readStandings, row.standings) ?? {},
-      settledAt: row.settled_at,
-      enrolledAt: row.enrolled_at,
-      replayedAt: row.replayed_at,
-      isReplaced: row.replaced_by !== null,
-      source: row.source,
-      webhookId: row.webhook_id,
-    }
-    return [summary]
+    return row === undefined ? [] : [summaryOf(row, notes.get(id) ?? null)]
   })
+}
+
+function summaryOf(row: Pick<DeliveryRow, (typeof COLUMNS)[number]>, handled: Summary['handled']): Summary {
+  const request = orNull(readRequest, row.request)
+  return {
+    id: row.id,
+    state: row.state,
+    email: request?.email ?? row.email,
+    username: request?.username ?? (row.username === '' ? null : row.username),
+    name: request === null ? null : `${request.name} ${request.family}`.trim(),
+    courseIds: request?.courseIds ?? (row.course === null ? [] : [row.course]),
+    receivedAt: row.received_at,
+    activeAt: row.active_at,
+    attempts: row.attempts,
+    dueAt: row.due_at,
+    outcome: orNull(readOutcome, row.outcome),
+    standings: orNull(readStandings, row.standings) ?? {},
+    settledAt: row.settled_at,
+    enrolledAt: row.enrolled_at,
+    replayedAt: row.replayed_at,
+    isReplaced: row.replaced_by !== null,
+    handled,
+    source: row.source,
+    webhookId: row.webhook_id,
+  }
+}
+
+/** Returns the latest note of each of these deliveries. */
+async function handledNotes(
+  db: Kysely<Tables>,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, { note: string; by: string | null }>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('events')
+    .select(['id', 'delivery_id', 'detail', 'actor'])
+    .where('delivery_id', 'in', ids)
+    .where('kind', '=', 'handled')
+    .execute()
+  rows.sort((a, b) => (a.id < b.id ? -1 : 1))
+  return new Map(rows.map(({ delivery_id, detail, actor }) => [delivery_id, { note: detail, by: actor }]))
 }
 
 /** One unreadable row must not prevent the list. */

@@ -7,9 +7,11 @@ import type {
   Source,
   Standings,
 } from '../delivery/types.ts'
+import type { DeliveryFilter } from '../search/filter.ts'
+import type { ReplayResults } from './bulk-replay-results.ts'
 import type { Changes, Corrected, Correction } from './correct.ts'
-import type { DeliveryFilter } from './filter.ts'
 import type { Handled } from './handle.ts'
+import type { Replayed } from './replay.ts'
 import type { TestSale, TestSold } from './test-sale.ts'
 import type { WithdrawalOrder, WithdrawalOrdered } from './withdraw.ts'
 import type { Withdrawable } from './withdrawable.ts'
@@ -39,6 +41,8 @@ export interface Summary {
   readonly enrolledAt: number | null
   readonly replayedAt: number | null
   readonly isReplaced: boolean
+  /** Of a delivery that an operator marked as handled. */
+  readonly handled: { readonly note: string; readonly by: string | null } | null
   readonly source: Source
   /** The webhook-id that it first came with; null if the shop signs without one. */
   readonly webhookId: string | null
@@ -92,17 +96,6 @@ export interface Person {
   readonly hasMoreEvents: boolean
 }
 
-/** The result of a replay for each delivery. */
-export interface Replayed {
-  /** Due now. */
-  readonly due: readonly string[]
-  /**
-   * Unchanged: no delivery has this id, or the delivery was rejected for its payload, which contains no sale. The shop
-   * must correct it and send it again.
-   */
-  readonly left: readonly { readonly id: string; readonly why: 'unknown' | 'payload.invalid' }[]
-}
-
 /** A replay of all deliveries that match a filter, in steps. `running` until it is `done` or an operator stops it. */
 export interface BulkReplay {
   readonly id: string
@@ -118,12 +111,6 @@ export interface BulkReplay {
   readonly total: number | null
   /** It replays from the latest activity to the oldest, and has reached this time (ms since 1970). */
   readonly reachedAt: number
-}
-
-/** What came of the deliveries of a bulk replay, by their state now: of the first 10,000; `more`: there are more. */
-export interface ReplayResults {
-  readonly states: Readonly<Record<DeliveryState, number>>
-  readonly more: boolean
 }
 
 /**

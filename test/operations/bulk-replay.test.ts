@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import type { DeliveryState } from '../../src/delivery/types.ts'
 import { readReplay, replayable, stepReplay } from '../../src/operations/bulk-replay.ts'
 import { runBulkReplays } from '../../src/operations/bulk-replay-loop.ts'
-import type { DeliveryFilter } from '../../src/operations/filter.ts'
 import { makeDue } from '../../src/operations/replay.ts'
+import type { DeliveryFilter } from '../../src/search/filter.ts'
 import { refuseInserts } from '../database/dialects.ts'
 import {
   accepted,

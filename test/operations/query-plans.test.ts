@@ -4,8 +4,8 @@ import { sql } from 'kysely'
 import { backfillStep } from '../../src/inbox/backfill.ts'
 import { stepReplay } from '../../src/operations/bulk-replay.ts'
 import { createOperations } from '../../src/operations/create-operations.ts'
-import type { DeliveryFilter } from '../../src/operations/filter.ts'
 import { forget } from '../../src/operations/forget.ts'
+import type { DeliveryFilter } from '../../src/search/filter.ts'
 import { plansOf } from '../database/dialects.ts'
 import {
   accepted,
@@ -127,6 +127,7 @@ test('every other operation of the console and the command line finds its rows t
     await stepReplay(context, id)
     await operations.replayResults(id)
     await operations.stateCounts()
+    await operations.list({ filter: { states: ['handled'] } })
     await forget(context, { email: 'p9@x.example', by: 'alice' })
     await bench.store.stillOurs([two])
     await bench.db.updateTable('deliveries').set({ username: null }).where('id', '=', two).execute()

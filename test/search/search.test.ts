@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { type DeliveryFilter, readSearch } from '../../src/operations/filter.ts'
 import type { Found } from '../../src/operations/operations.ts'
+import { type DeliveryFilter, readSearch } from '../../src/search/filter.ts'
 import { accepted, arrival, COURSE, setUp } from '../inbox/harness.ts'
 
 const PEOPLE = 6000
