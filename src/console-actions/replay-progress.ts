@@ -41,7 +41,7 @@ export function progressHtml(of: ReplayView): string {
   const { id, state, total, replayed, by, startedAt, endedAt, enrolled, filter } = bulk
   const running = state === 'running'
   const here = `${base}/replays/${id}`
-  const { grade, title } = standOf(bulk, results)
+  const { grade, title } = titleOf(bulk, results)
   const max = Math.max(1, total ?? 1)
   const bar =
     total === null || !running
@@ -59,8 +59,8 @@ export function progressHtml(of: ReplayView): string {
 !${few.length === 0 ? '' : tableHtml(few, { ...now, base })}</div>`
 }
 
-/** How it stands in one title. It is good only if nothing failed. */
-function standOf({ state }: BulkReplay, { states }: ReplayResults): { grade: string; title: string } {
+/** The progress in one title. It is good only if nothing failed. */
+function titleOf({ state }: BulkReplay, { states }: ReplayResults): { grade: string; title: string } {
   const failed = states.needs_attention + states.rejected
   const counted = Object.values(states).reduce((sum, count) => sum + count, 0)
   if (state !== 'done') return { grade: '', title: words.states[state] }

@@ -78,7 +78,9 @@ for (const javaScriptEnabled of [true, false]) {
   test(`filters are in the address, and each is a chip that removes it${without}`, async () => {
     const { page, wrong } = await openConsole(browser, product, { javaScriptEnabled })
     await open(page, '/deliveries?state=needs_attention')
-    await page.getByLabel('Search deliveries').fill('typo-')
+    if (javaScriptEnabled) await page.keyboard.press('/')
+    else await page.getByLabel('Search deliveries').focus()
+    await page.keyboard.type('typo-')
     if (!javaScriptEnabled) await page.keyboard.press('Enter')
     await page.waitForURL(/q=typo-/)
     await page.getByText('1–3 of 3').waitFor()
@@ -123,6 +125,22 @@ test('the first page updates itself, but not while something in it is focused or
   await row(page, 'live-2@example.com').waitFor()
   assert.match((await row(page, 'live-2@example.com').textContent()) ?? '', /ago|now/, 'in the reader’s words')
   assert.deepEqual(wrong, [])
+})
+
+test('a handled sale shows the note of the operator, and a row is reached and opened with the keyboard', async () => {
+  const { page } = await openConsole(browser, product)
+  const id = (await sell('handled@example.com', [MISSING])).headers['x-lernito-delivery']
+  await open(page, `/deliveries/${id}`)
+  await page.getByText('Handled by other means').click()
+  await page.getByLabel('What was done').fill('refunded, order 1182')
+  await page.getByRole('button', { name: 'Mark as handled' }).click()
+  await page.getByText('Marked as handled.').waitFor()
+  await open(page, '/deliveries?state=handled')
+  await row(page, 'handled@example.com').getByText('“refunded, order 1182” by admin').waitFor()
+  await page.getByRole('link', { name: 'Download CSV' }).focus()
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(new RegExp(String(id)))
 })
 
 test('a queued sale says that the LMS is unreachable', async () => {
