@@ -1,6 +1,7 @@
 import type { WriteContext } from '../database/write-context.ts'
 import { stepReplay } from '../operations/bulk-replay.ts'
-import type { BulkReplay, Operations, Replayed } from '../operations/operations.ts'
+import type { BulkReplay, Operations } from '../operations/operations.ts'
+import type { Replayed } from '../operations/replay.ts'
 import { pause } from '../pause.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
 import { parseOptions, usageError } from './command.ts'

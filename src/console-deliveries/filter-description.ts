@@ -7,7 +7,7 @@ const words = TEXTS.filter
 
 /** Describes in words which deliveries a filter matches. */
 export function filterHtml(filter: DeliveryFilter): string {
-  const { id, email, emailPrefix, username, course, word, find, cause, about, states, from, to } = filter
+  const { id, email, emailPrefix, username, course, word, find, cause, about, replay, states, from, to } = filter
   const texts = [
     [words.id, id],
     [words.email, email],
@@ -18,6 +18,7 @@ export function filterHtml(filter: DeliveryFilter): string {
     [words.find, find],
     [words.cause, cause === undefined ? undefined : TEXTS.causes[cause].name],
     [words.about, about],
+    [words.replay, replay],
     [words.states, states?.map((state) => TEXTS.states[state]).join(', ')],
   ] as const
   const conditions = [

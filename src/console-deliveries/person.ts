@@ -4,9 +4,9 @@ import { listTable } from '../console-layout/list-table.ts'
 import type { Answered } from '../console-layout/lms-calls.ts'
 import { fill, fillBoth, TEXTS } from '../console-layout/texts.ts'
 import type { Account } from '../openedx/accounts.ts'
-import { queryText } from '../operations/list-query.ts'
 import type { Person, Sale } from '../operations/operations.ts'
 import { courseListHtml } from './course-table.ts'
+import { queryText } from './list-query.ts'
 import { reasonText } from './outcome.ts'
 
 const words = TEXTS.people

@@ -85,6 +85,7 @@ export function page(of: Page & WithStatus): string {
 <script src="${file('htmx.js')}" defer></script>
 <script src="${file('times.js')}" defer></script>
 <script src="${file('keys.js')}" defer></script>
+<script src="${file('live.js')}" defer></script>
 <script src="${file('copy.js')}" defer></script>
 </head>
 <body>

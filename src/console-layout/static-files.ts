@@ -24,6 +24,7 @@ function readFiles(): ReadonlyMap<string, File> {
     ['times.js', 'text/javascript', ownFile('times.js')],
     ['copy.js', 'text/javascript', ownFile('copy.js')],
     ['keys.js', 'text/javascript', ownFile('keys.js')],
+    ['live.js', 'text/javascript', ownFile('live.js')],
     ['icon.svg', 'image/svg+xml', ownFile('icon.svg')],
     ['htmx.js', 'text/javascript', packageFile('htmx.org/dist/htmx.min.js')],
   ]

@@ -1,8 +1,8 @@
 import { html } from 'ghtml'
+import { queryText } from '../console-deliveries/list-query.ts'
 import { agoHtml, countText, numberText } from '../console-layout/format.ts'
 import { listTable } from '../console-layout/list-table.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
-import { queryText } from '../operations/list-query.ts'
 import type { Cause, Causes } from '../reports/causes.ts'
 import type { Count } from '../reports/counts.ts'
 

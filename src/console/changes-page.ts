@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
+import { queryText } from '../console-deliveries/list-query.ts'
 import { numberText, timeHtml } from '../console-layout/format.ts'
 import { sessionOf } from '../console-layout/guard.ts'
 import { sendPage } from '../console-layout/layout.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
-import { queryText } from '../operations/list-query.ts'
 import type { BulkReplay, Operations } from '../operations/operations.ts'
 import type { Site } from '../session/site.ts'
 

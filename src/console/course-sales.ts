@@ -1,8 +1,8 @@
 import { html } from 'ghtml'
+import { queryText } from '../console-deliveries/list-query.ts'
 import { numberText } from '../console-layout/format.ts'
 import { TEXTS } from '../console-layout/texts.ts'
 import type { DeliveryState } from '../delivery/types.ts'
-import { queryText } from '../operations/list-query.ts'
 import type { CourseSales } from '../reports/sales.ts'
 
 const words = TEXTS.overview

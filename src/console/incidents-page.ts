@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
+import { queryText } from '../console-deliveries/list-query.ts'
 import { durationText, numberText, timeHtml } from '../console-layout/format.ts'
 import { sessionOf } from '../console-layout/guard.ts'
 import { sendPage } from '../console-layout/layout.ts'
 import { listTable } from '../console-layout/list-table.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import type { Band, Incident, Incidents } from '../incidents/list-incidents.ts'
-import { queryText } from '../operations/list-query.ts'
 import type { Site } from '../session/site.ts'
 
 const words = TEXTS.incidents

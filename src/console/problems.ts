@@ -1,9 +1,9 @@
+import { queryText } from '../console-deliveries/list-query.ts'
 import { countText, durationText, numberText } from '../console-layout/format.ts'
 import { type BreakerView, isOpen, type PausedCourseView } from '../console-layout/live-state.ts'
 import { fill, fillBoth, TEXTS } from '../console-layout/texts.ts'
 import type { RefusedSender } from '../console-shop/refused-page.ts'
-import { queryText } from '../operations/list-query.ts'
-import type { Overview } from '../operations/operations.ts'
+import type { Overview } from '../operations/overview.ts'
 
 const words = TEXTS.problems
 

@@ -152,7 +152,7 @@ function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, 
   addIncidents({ scope, site, incidents: parts.incidents, now })
   addOverview({ scope, site, operations, incidents: parts.incidents, liveState, lms, refusedSenders, canNotify, now })
   addTestNotification({ scope, site, testNotification: parts.testNotification })
-  addDeliveries({ scope, site, operations, now })
+  addDeliveries({ scope, site, operations, breaker: liveState.breaker, now })
   addDelivery({
     scope,
     site,
@@ -167,7 +167,7 @@ function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, 
   addPeople({ scope, site, operations, lms, checkNow, lmsUrl })
   addForget({ scope, site, operations, forget })
   addTestSale({ scope, site, operations })
-  addReplayPages({ scope, site, operations })
+  addReplayPages({ scope, site, operations, breaker: liveState.breaker, now })
   addEvents({ scope, site, shopEvents: parts.shopEvents })
   addChanges({ scope, site, operations })
   addRefused({ scope, site, refusedSenders })

@@ -1,9 +1,9 @@
 import { html } from 'ghtml'
+import { queryText } from '../console-deliveries/list-query.ts'
 import { countText, durationText, numberText } from '../console-layout/format.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import type { DeliveryState } from '../delivery/types.ts'
-import { queryText } from '../operations/list-query.ts'
-import type { Overview } from '../operations/operations.ts'
+import type { Overview } from '../operations/overview.ts'
 import type { Count } from '../reports/counts.ts'
 
 const words = TEXTS.overview

@@ -6,6 +6,7 @@ import { INCIDENT_MIGRATIONS } from './migrations-incidents.ts'
 import { NOTICE_MIGRATIONS } from './migrations-notices.ts'
 import { OUTBOX_MIGRATIONS } from './migrations-outbox.ts'
 import { REFUND_MIGRATIONS } from './migrations-refunds.ts'
+import { REPLAY_MIGRATIONS } from './migrations-replays.ts'
 import { SEARCH_MIGRATIONS } from './migrations-search.ts'
 import { type Migration, STATE_MIGRATIONS } from './migrations-states.ts'
 import type { Tables } from './schema.ts'
@@ -179,6 +180,7 @@ const MIGRATIONS: readonly Migration[] = [
   ...SEARCH_MIGRATIONS,
   ...INCIDENT_MIGRATIONS,
   ...CALL_MIGRATIONS,
+  ...REPLAY_MIGRATIONS,
 ]
 
 /** The number of migrations that this code knows: the level to which it migrates a database. */

@@ -1,5 +1,6 @@
 import type { Generated } from 'kysely'
 import type { DeliveryState, EventKind, Source } from '../delivery/types.ts'
+import type { BulkReplayRow, ReplayedDeliveryRow } from './schema-replays.ts'
 import type { EndpointRow, NoticePositionRow, NoticeRow, OutboxRow } from './schema-sending.ts'
 
 /** The tables as Kysely sees them; migrations.ts creates them. Times are milliseconds since 1970. */
@@ -68,22 +69,6 @@ export interface EventRow {
 export interface AuditRow {
   event_id: string
   delivery_id: string
-}
-
-/** An operator's order to replay what a filter finds. `came_to_*` is the position of the last row it looked at. */
-export interface BulkReplayRow {
-  id: string
-  filter: string
-  /** 1 if it includes deliveries that are enrolled or pre-enrolled. */
-  enrolled: number
-  actor: string
-  started_at: number
-  ended_at: number | null
-  state: 'running' | 'done' | 'stopped'
-  replayed: number
-  total: number | null
-  came_to_at: number
-  came_to_id: string
 }
 
 /** Counts for one UTC day, so that no page has to scan the deliveries. */
@@ -200,6 +185,7 @@ export interface Tables {
   events: Omit<EventRow, 'calls'> & { calls: Generated<EventRow['calls']> }
   audit: AuditRow
   bulk_replays: BulkReplayRow
+  replayed_deliveries: ReplayedDeliveryRow
   leases: LeaseRow
   withdrawals: Omit<WithdrawalRow, WithdrawalDefaults> & {
     [Name in WithdrawalDefaults]: Generated<WithdrawalRow[Name]>

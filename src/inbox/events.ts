@@ -1,11 +1,11 @@
 import type { Transaction } from 'kysely'
+import { count } from '../counters/counters.ts'
+import { timeToEnrollmentCounter } from '../counters/time-to-enrollment.ts'
 import { inChunks } from '../database/chunks.ts'
 import type { Tables } from '../database/schema.ts'
 import { type CallNote, writeCalls } from '../delivery/calls.ts'
 import type { DeliveryEvent, EventKind, Progress } from '../delivery/types.ts'
-import { count } from './counters.ts'
 import { insertShopEvents } from './outbox.ts'
-import { timeToEnrollmentCounter } from './time-to-enrollment.ts'
 
 export const MAX_ACTOR = 254
 

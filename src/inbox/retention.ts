@@ -110,6 +110,36 @@ export async function purgeOutboxStep({ db, before }: { db: Kysely<Tables>; befo
   return ids.length
 }
 
+/**
+ * Deletes what is known of the deliveries of bulk replays that started before `before` (ms since 1970): one step of at
+ * most 200. They are deleted in steps, because one bulk replay can have all deliveries.
+ */
+export async function purgeReplayedStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
+  const first = await db
+    .selectFrom('replayed_deliveries')
+    .select('replay_id')
+    .where('replay_id', '<', idPrefix(before))
+    .orderBy('replay_id')
+    .limit(1)
+    .executeTakeFirst()
+  if (first === undefined) return 0
+  const { replay_id } = first
+  const rows = await db
+    .selectFrom('replayed_deliveries')
+    .select('delivery_id')
+    .where('replay_id', '=', replay_id)
+    .orderBy('delivery_id')
+    .limit(STEP)
+    .execute()
+  const ids = rows.map(({ delivery_id }) => delivery_id)
+  await db
+    .deleteFrom('replayed_deliveries')
+    .where('replay_id', '=', replay_id)
+    .where('delivery_id', 'in', ids)
+    .execute()
+  return ids.length
+}
+
 /** Deletes what is older than `days`, every hour, until the signal is aborted. Replicas may do it at the same time. */
 export function runRetention({
   db,
@@ -139,6 +169,7 @@ export function runRetention({
         return deliveries
       })
       await inSteps(() => purgeAuditStep({ db, before }))
+      await inSteps(() => purgeReplayedStep({ db, before }))
       await inSteps(() => purgeOutboxStep({ db, before: Math.min(before, now() - UNSENT_MS) }))
     } finally {
       if (purged > 0) onPurged(purged)

@@ -1,4 +1,4 @@
-import type { BulkReplayRow } from '../database/schema.ts'
+import type { BulkReplayRow } from '../database/schema-replays.ts'
 import { filterSchema } from '../search/filter.ts'
 import type { BulkReplay } from './operations.ts'
 

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
-import type { BulkReplayRow, Tables } from '../database/schema.ts'
+import type { Tables } from '../database/schema.ts'
+import type { BulkReplayRow } from '../database/schema-replays.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { type DeliveryState, DONE_STATES, isDone } from '../delivery/types.ts'
 import { type EventDraft, MAX_ACTOR } from '../inbox/events.ts'
@@ -111,7 +112,7 @@ export async function stepReplay(
     const isMine = await advance(writing, { row, reached, isLast: next === null })
     if (!isMine) return { result: null, listed: [] }
     const { due } = await makeDue(writing, { ids, states: filter.states })
-    await addReplayed(writing, { id, due: due.length })
+    await addReplayed(writing, { id, due })
     const others = due.map((one) => replayed({ id: one, by, detail: `bulk replay ${id}` }))
     return { result: { due: due.length, isLast: next === null }, listed: [], others }
   })
@@ -142,10 +143,16 @@ async function advance(
   return numUpdatedRows > 0n
 }
 
-async function addReplayed({ trx }: AuditedContext, { id, due }: { id: string; due: number }): Promise<void> {
+async function addReplayed(
+  { trx }: AuditedContext,
+  { id, due }: { id: string; due: readonly string[] },
+): Promise<void> {
+  if (due.length === 0) return
   await trx
     .updateTable('bulk_replays')
-    .set((eb) => ({ replayed: eb('replayed', '+', due) }))
+    .set((eb) => ({ replayed: eb('replayed', '+', due.length) }))
     .where('id', '=', id)
     .execute()
+  const rows = due.map((one) => ({ replay_id: id, delivery_id: one }))
+  await trx.insertInto('replayed_deliveries').values(rows).execute()
 }

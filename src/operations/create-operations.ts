@@ -8,6 +8,7 @@ import { salesByCourse, salesByDay, salesByHour } from '../reports/sales.ts'
 import { neighborsOf } from '../search/neighbors.ts'
 import type { AuditedResult } from './audited-change.ts'
 import { listReplays, readReplay, replayable, startReplay, stopReplay } from './bulk-replay.ts'
+import { readResults } from './bulk-replay-results.ts'
 import { correct, planCorrection } from './correct.ts'
 import { markHandled } from './handle.ts'
 import { list, preview, show } from './listing.ts'
@@ -71,6 +72,7 @@ export function createOperations({
     previewReplay: ({ filter, enrolled = false }) => guard(() => preview({ db, filter: replayable(filter, enrolled) })),
     startReplay: ({ enrolled = false, ...order }) => change(() => startReplay(context, { ...order, enrolled })),
     bulkReplay: (id) => guard(() => readReplay(db, id)),
+    replayResults: (id) => guard(() => readResults(db, id)),
     bulkReplays: () => guard(() => listReplays(db)),
     stopReplay: (order) => change(() => stopReplay(context, order)),
   }

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
-import type { Tables } from '../database/schema.ts'
+import type { DeliveryRow, Tables } from '../database/schema.ts'
 import { AppError } from '../errors.ts'
-import { readOutcome, readRequest, toDelivery, unreadable } from '../inbox/rows.ts'
+import { readOutcome, readRequest, readStandings, toDelivery, unreadable } from '../inbox/rows.ts'
 import type { Candidate, Position } from '../search/candidates.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
 import { search } from '../search/search.ts'
@@ -35,19 +35,35 @@ export async function list({
   }
 }
 
-/** Counts the deliveries that match a filter, up to 2,000, and returns the first of them; see Operations.previewReplay. */
+/** Counts the deliveries to replay that match a filter, up to 2,000, and returns the first of them; see Operations.previewReplay. */
 export async function preview({ db, filter }: { db: Kysely<Tables>; filter: DeliveryFilter }): Promise<Preview> {
   let count = 0
+  let left = 0
   let sample: readonly Candidate[] = []
   let after: Position | null = null
   for (let steps = 0; steps < COUNT_MAX / COUNT_STEP; steps++) {
     const { found, next } = await search({ db, filter, after, limit: COUNT_STEP })
     if (steps === 0) sample = found.slice(0, SAMPLE)
-    count += found.length
+    const empty = await countEmpty(db, found)
+    count += found.length - empty
+    left += empty
     after = next
     if (next === null) break
   }
-  return { count, more: after !== null, sample: await summaries({ db, candidates: sample }) }
+  return { count, left, more: after !== null, sample: await summaries({ db, candidates: sample }) }
+}
+
+/** Counts those that contain no sale, because they were rejected for their payload: a replay can't make them due. */
+async function countEmpty(db: Kysely<Tables>, candidates: readonly Candidate[]): Promise<number> {
+  const ids = candidates.filter(({ state }) => state !== 'queued').map(({ id }) => id)
+  if (ids.length === 0) return 0
+  const { count } = await db
+    .selectFrom('deliveries')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('id', 'in', ids)
+    .where('request', 'is', null)
+    .executeTakeFirstOrThrow()
+  return Number(count)
 }
 
 /** Returns one delivery with all its data, even if its row can't be read; null if it does not exist. */
@@ -62,6 +78,27 @@ export async function show({ db, id }: { db: Kysely<Tables>; id: string }): Prom
   }
 }
 
+const COLUMNS = [
+  'id',
+  'state',
+  'received_at',
+  'active_at',
+  'attempts',
+  'due_at',
+  'request',
+  'outcome',
+  'email',
+  'username',
+  'course',
+  'source',
+  'webhook_id',
+  'standings',
+  'settled_at',
+  'enrolled_at',
+  'replayed_at',
+  'replaced_by',
+] as const satisfies readonly (keyof DeliveryRow)[]
+
 async function summaries({
   db,
   candidates,
@@ -71,46 +108,57 @@ async function summaries({
 }): Promise<Summary[]> {
   if (candidates.length === 0) return []
   const ids = candidates.map(({ id }) => id)
-  const rows = await db
-    .selectFrom('deliveries')
-    .select([
-      'id',
-      'state',
-      'received_at',
-      'active_at',
-      'attempts',
-      'due_at',
-      'request',
-      'outcome',
-      'email',
-      'username',
-      'course',
-      'source',
-      'webhook_id',
-    ])
-    .where('id', 'in', ids)
-    .execute()
+  const rows = await db.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
+  const notes = await handledNotes(
+    db,
+    rows.filter(({ state }) => state === 'handled').map(({ id }) => id),
+  )
   const byId = new Map(rows.map((row) => [row.id, row]))
   return ids.flatMap((id) => {
     const row = byId.get(id)
-    if (row === undefined) return []
-    const request = orNull(readRequest, row.request)
-    const summary: Summary = {
-      id,
-      state: row.state,
-      email: request?.email ?? row.email,
-      username: request?.username ?? (row.username === '' ? null : row.username),
-      courseIds: request?.courseIds ?? (row.course === null ? [] : [row.course]),
-      receivedAt: row.received_at,
-      activeAt: row.active_at,
-      attempts: row.attempts,
-      dueAt: row.due_at,
-      outcome: orNull(readOutcome, row.outcome),
-      source: row.source,
-      webhookId: row.webhook_id,
-    }
-    return [summary]
+    return row === undefined ? [] : [summaryOf(row, notes.get(id) ?? null)]
   })
+}
+
+function summaryOf(row: Pick<DeliveryRow, (typeof COLUMNS)[number]>, handled: Summary['handled']): Summary {
+  const request = orNull(readRequest, row.request)
+  return {
+    id: row.id,
+    state: row.state,
+    email: request?.email ?? row.email,
+    username: request?.username ?? (row.username === '' ? null : row.username),
+    name: request === null ? null : `${request.name} ${request.family}`.trim(),
+    courseIds: request?.courseIds ?? (row.course === null ? [] : [row.course]),
+    receivedAt: row.received_at,
+    activeAt: row.active_at,
+    attempts: row.attempts,
+    dueAt: row.due_at,
+    outcome: orNull(readOutcome, row.outcome),
+    standings: orNull(readStandings, row.standings) ?? {},
+    settledAt: row.settled_at,
+    enrolledAt: row.enrolled_at,
+    replayedAt: row.replayed_at,
+    isReplaced: row.replaced_by !== null,
+    handled,
+    source: row.source,
+    webhookId: row.webhook_id,
+  }
+}
+
+/** Returns the latest note of each of these deliveries. */
+async function handledNotes(
+  db: Kysely<Tables>,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, { note: string; by: string | null }>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('events')
+    .select(['id', 'delivery_id', 'detail', 'actor'])
+    .where('delivery_id', 'in', ids)
+    .where('kind', '=', 'handled')
+    .execute()
+  rows.sort((a, b) => (a.id < b.id ? -1 : 1))
+  return new Map(rows.map(({ delivery_id, detail, actor }) => [delivery_id, { note: detail, by: actor }]))
 }
 
 /** One unreadable row must not prevent the list. */

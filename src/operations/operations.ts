@@ -1,11 +1,22 @@
-import type { Delivery, DeliveryEvent, DeliveryState, EnrollmentRequest, Outcome, Source } from '../delivery/types.ts'
+import type {
+  Delivery,
+  DeliveryEvent,
+  DeliveryState,
+  EnrollmentRequest,
+  Outcome,
+  Source,
+  Standings,
+} from '../delivery/types.ts'
 import type { Causes } from '../reports/causes.ts'
-import type { Count } from '../reports/counts.ts'
+import type { Count, StateCounts } from '../reports/counts.ts'
 import type { CourseSales, SalesReport } from '../reports/sales.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
 import type { Neighbors } from '../search/neighbors.ts'
+import type { ReplayResults } from './bulk-replay-results.ts'
 import type { Changes, Corrected, Correction } from './correct.ts'
 import type { Handled } from './handle.ts'
+import type { Overview } from './overview.ts'
+import type { Replayed } from './replay.ts'
 import type { TestSale, TestSold } from './test-sale.ts'
 import type { WithdrawalOrder, WithdrawalOrdered } from './withdraw.ts'
 import type { Withdrawable } from './withdrawable.ts'
@@ -18,6 +29,8 @@ export interface Summary {
   /** As the shop sent them; null where its payload had none. */
   readonly email: string | null
   readonly username: string | null
+  /** The first and the last name. */
+  readonly name: string | null
   readonly courseIds: readonly string[]
   readonly receivedAt: number
   readonly activeAt: number
@@ -25,6 +38,16 @@ export interface Summary {
   readonly dueAt: number | null
   /** null if there is no result yet, or if the stored result can't be read. */
   readonly outcome: Outcome | null
+  /** What the last check found in the LMS. */
+  readonly standings: Standings
+  /** When it got its state; null while it is queued. */
+  readonly settledAt: number | null
+  /** When its courses were first enrolled or pre-enrolled. */
+  readonly enrolledAt: number | null
+  readonly replayedAt: number | null
+  readonly isReplaced: boolean
+  /** Of a delivery that an operator marked as handled. */
+  readonly handled: { readonly note: string; readonly by: string | null } | null
   readonly source: Source
   /** The webhook-id that it first came with; null if the shop signs without one. */
   readonly webhookId: string | null
@@ -78,17 +101,6 @@ export interface Person {
   readonly hasMoreEvents: boolean
 }
 
-/** The result of a replay for each delivery. */
-export interface Replayed {
-  /** Due now. */
-  readonly due: readonly string[]
-  /**
-   * Unchanged: no delivery has this id, or the delivery was rejected for its payload, which contains no sale. The shop
-   * must correct it and send it again.
-   */
-  readonly left: readonly { readonly id: string; readonly why: 'unknown' | 'payload.invalid' }[]
-}
-
 /** A replay of all deliveries that match a filter, in steps. `running` until it is `done` or an operator stops it. */
 export interface BulkReplay {
   readonly id: string
@@ -107,43 +119,12 @@ export interface BulkReplay {
 }
 
 /**
- * `more`: there are more than `count`. `sample`: those with the latest activity. The count includes deliveries that were
- * rejected for their payload, which the replay skips.
+ * `more`: there are more than `count`. `left`: how many more match, but were rejected for their payload, so that they
+ * can't be replayed. `sample`: those of both with the latest activity.
  */
-export interface Preview {
-  readonly count: number
-  readonly more: boolean
+export interface Preview extends Count {
+  readonly left: number
   readonly sample: readonly Summary[]
-}
-
-/** The counts of one UTC day, `YYYY-MM-DD`. They count events, so one delivery can be in several. */
-export interface DayCounts {
-  readonly day: string
-  readonly received: number
-  readonly repeated: number
-  readonly enrolled: number
-  readonly preEnrolled: number
-  readonly claimed: number
-  readonly rejected: number
-  readonly needsAttention: number
-  readonly retries: number
-  /** Sales that came under the webhook-id of another one. */
-  readonly idReused: number
-}
-
-export interface Overview {
-  /** The last 30 UTC days, oldest first, without gaps; the last one is today. */
-  readonly days: readonly DayCounts[]
-  /** The time from arrival to the first success, over these days, in seconds; null without a success. */
-  readonly secondsToEnrollment: { readonly median: number; readonly p95: number; readonly count: number } | null
-  /** Counted up to 10,000; `more`: there are more. */
-  readonly queued: { readonly count: number; readonly more: boolean }
-  readonly preEnrolled: { readonly count: number; readonly more: boolean }
-  readonly needsAttention: { readonly count: number; readonly more: boolean }
-  /** The queued delivery that was received first; null if there is none. */
-  readonly oldestQueued: { readonly id: string; readonly receivedAt: number } | null
-  /** How many replicas of this database are alive. */
-  readonly replicas: number
 }
 
 /** `planned`: the corrected sale, after the payload rules. The others are as in Corrected. */
@@ -180,7 +161,7 @@ export interface Operations {
   causes(query?: { states?: readonly ('needs_attention' | 'rejected')[] }): Promise<Causes>
 
   /** Counts the deliveries by state, each once, up to 10,000. */
-  countByState(): Promise<Readonly<Record<DeliveryState, Count>>>
+  countByState(): Promise<StateCounts>
 
   /** Counts the sales of the last 48 hours by hour and of the last 30 UTC days by day, each once by its state now. */
   sales(by: 'hour' | 'day'): Promise<SalesReport>
@@ -229,6 +210,9 @@ export interface Operations {
 
   /** Returns null if it does not exist. */
   bulkReplay(id: string): Promise<BulkReplay | null>
+
+  /** What came of the deliveries of a bulk replay. Those that were deleted since are not counted. */
+  replayResults(id: string): Promise<ReplayResults>
 
   /** Returns the latest 20, newest first. */
   bulkReplays(): Promise<readonly BulkReplay[]>

@@ -1,14 +1,44 @@
 import type { Kysely } from 'kysely'
+import { dayOf } from '../counters/counters.ts'
+import { timeToEnrollmentSummary } from '../counters/time-to-enrollment.ts'
 import type { CounterRow, Tables } from '../database/schema.ts'
 import type { DeliveryState } from '../delivery/types.ts'
-import { dayOf } from '../inbox/counters.ts'
-import { timeToEnrollmentSummary } from '../inbox/time-to-enrollment.ts'
-import type { DayCounts, Overview } from './operations.ts'
+import type { Count } from '../reports/counts.ts'
 
 const DAYS = 30
 const DAY_MS = 24 * 3_600_000
 /** Counting stops here, so that it reads at most this many entries of an index. */
 const COUNT_MAX = 10_000
+
+/** The counts of one UTC day, `YYYY-MM-DD`. They count events, so one delivery can be in several. */
+export interface DayCounts {
+  readonly day: string
+  readonly received: number
+  readonly repeated: number
+  readonly enrolled: number
+  readonly preEnrolled: number
+  readonly claimed: number
+  readonly rejected: number
+  readonly needsAttention: number
+  readonly retries: number
+  /** Sales that came under the webhook-id of another one. */
+  readonly idReused: number
+}
+
+export interface Overview {
+  /** The last 30 UTC days, oldest first, without gaps; the last one is today. */
+  readonly days: readonly DayCounts[]
+  /** The time from arrival to the first success, over these days, in seconds; null without a success. */
+  readonly secondsToEnrollment: { readonly median: number; readonly p95: number; readonly count: number } | null
+  /** Counted up to 10,000; `more`: there are more. */
+  readonly queued: Count
+  readonly preEnrolled: Count
+  readonly needsAttention: Count
+  /** The queued delivery that was received first; null if there is none. */
+  readonly oldestQueued: { readonly id: string; readonly receivedAt: number } | null
+  /** How many replicas of this database are alive. */
+  readonly replicas: number
+}
 
 /** Returns the figures of the console's overview, read from counters and the ends of indexes; see Operations.overview. */
 export async function overview({

@@ -4,9 +4,19 @@ import type { DeliveryState } from '../delivery/types.ts'
 import type { EventDraft } from '../inbox/events.ts'
 import { touchFurtherCourses } from '../inbox/search-terms.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
-import type { Replayed } from './operations.ts'
 
 const REPLAY_MAX = 500
+
+/** The result of a replay for each delivery. */
+export interface Replayed {
+  /** Due now. */
+  readonly due: readonly string[]
+  /**
+   * Unchanged: no delivery has this id, or the delivery was rejected for its payload, which contains no sale. The shop
+   * must correct it and send it again.
+   */
+  readonly left: readonly { readonly id: string; readonly why: 'unknown' | 'payload.invalid' }[]
+}
 
 /** See Operations.replay. Throws Error for more than 500 ids. */
 export async function replay(

@@ -11,8 +11,10 @@ export interface Count {
   readonly more: boolean
 }
 
+export type StateCounts = Readonly<Record<DeliveryState, Count>>
+
 /** Counts the deliveries by their state, each once. */
-export async function countByState(db: Kysely<Tables>): Promise<Readonly<Record<DeliveryState, Count>>> {
+export async function countByState(db: Kysely<Tables>): Promise<StateCounts> {
   const counts = new Map<DeliveryState, Count>()
   for (const state of DELIVERY_STATES) {
     const some = db

@@ -22,6 +22,8 @@ export const filterSchema = z.strictObject({
   cause: z.enum(REASON_CODES).optional(),
   /** With `cause`: the course that the reason is about. */
   about: z.string().optional(),
+  /** The id of a bulk replay that made the delivery due. */
+  replay: z.string().optional(),
   states: z.array(z.enum(DELIVERY_STATES)).optional(),
   /** `from` is inclusive, `to` is exclusive. */
   from: z.number().optional(),

@@ -1,7 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
-import { emailTerm, textTerm } from '../inbox/search-terms.ts'
 import {
   byIds,
   byWebhookId,
@@ -15,11 +14,11 @@ import {
   type Stream,
   streamDeliveries,
   streamFurtherCourses,
-  withFurtherCourse,
 } from './candidates.ts'
-import { withCause } from './cause.ts'
 import type { DeliveryFilter } from './filter.ts'
 import { createFinder, type Finder } from './finder.ts'
+import { matching } from './matching.ts'
+import { idsOfReplay } from './replayed.ts'
 
 /** The rows of one statement in a long search: a few ms of SQLite, which blocks the process meanwhile. */
 const CHUNK = 500
@@ -58,8 +57,8 @@ export async function search({ db, filter, after, limit }: Query): Promise<Match
     const wanted = await matching(query, set)
     return page(wanted.filter((one) => isAfter(one, after)).sort(byPosition), limit)
   }
-  const { id, email, emailPrefix, username, word, find, cause, about, ...walked } = filter
-  const narrow = [email, emailPrefix, username, word, find, cause].some((one) => one !== undefined)
+  const { id, email, emailPrefix, username, word, find, cause, about, replay, ...walked } = filter
+  const narrow = [email, emailPrefix, username, word, find, cause, replay].some((one) => one !== undefined)
   const all = walks(query, walked)
   const [first] = all
   if (first === undefined) return { found: [], next: null, cut: false }
@@ -81,10 +80,12 @@ interface Finding extends Query {
   readonly finder: Finder | null
 }
 
-/** Returns all candidates for the id or person in the filter; null if there are too many, or no such condition. */
+/** Returns all candidates for the id, bulk replay or person in the filter; null if there are too many, or no such condition. */
 async function matchingSet({ db, filter }: Query): Promise<Candidate[] | null> {
-  const { id, email, emailPrefix, username, word } = filter
+  const { id, email, emailPrefix, username, word, replay } = filter
   if (id !== undefined) return byIds(db, [id])
+  const replayed = replay === undefined ? null : await readReplayed(db, replay)
+  if (replayed !== null) return replayed
   if (email !== undefined) return readSet(db, [{ column: 'email', value: email }])
   const byName = username === undefined ? null : await readSet(db, [{ column: 'username', value: username }])
   if (byName !== null) return byName
@@ -98,6 +99,14 @@ async function matchingSet({ db, filter }: Query): Promise<Candidate[] | null> {
   if (people === null) return null
   const named = (await byWebhookId(db, word)).filter((one) => people.every(({ id: other }) => other !== one.id))
   return [...people, ...named]
+}
+
+async function readReplayed(db: Kysely<Tables>, replay: string): Promise<Candidate[] | null> {
+  const ids = await idsOfReplay(db, replay, SET_MAX + 1)
+  if (ids.length > SET_MAX) return null
+  const found: Candidate[] = []
+  for (let i = 0; i < ids.length; i += CHUNK, await turn()) found.push(...(await byIds(db, ids.slice(i, i + CHUNK))))
+  return found
 }
 
 async function readSet(db: Kysely<Tables>, all: readonly People[]): Promise<Candidate[] | null> {
@@ -203,34 +212,6 @@ function page(found: readonly Candidate[], limit: number): Matches {
   const items = found.slice(0, limit)
   return { found: items, next: found.length > limit ? (items.at(-1) ?? null) : null, cut: false }
 }
-
-/** Returns the candidates that meet every condition, in their order. */
-async function matching({ db, filter, finder }: Finding, candidates: readonly Candidate[]): Promise<Candidate[]> {
-  const { id, email, emailPrefix, username, course, word, states, from, to } = filter
-  const rest = candidates.filter(
-    (one) =>
-      (id === undefined || one.id === id) &&
-      (states === undefined || states.includes(one.state)) &&
-      (from === undefined || one.activeAt >= from) &&
-      (to === undefined || one.activeAt < to) &&
-      (email === undefined || one.email === emailTerm(email)) &&
-      (emailPrefix === undefined || begins(one.email, emailPrefix)) &&
-      (username === undefined || one.username === textTerm(username)) &&
-      (word === undefined || one.username === textTerm(word) || begins(one.email, word) || one.webhookId === word),
-  )
-  const ofCause =
-    filter.cause === undefined ? rest : await withCause(db, rest, { code: filter.cause, course: filter.about })
-  const found = finder === null ? ofCause : await finder.matching(ofCause)
-  if (course === undefined) return found
-  const ids = found.filter((one) => one.course !== textTerm(course)).map((one) => one.id)
-  const further = new Set<string>()
-  for (let i = 0; i < ids.length; i += CHUNK) {
-    for (const one of await withFurtherCourse(db, { ids: ids.slice(i, i + CHUNK), course })) further.add(one)
-  }
-  return found.filter((one) => one.course === textTerm(course) || further.has(one.id))
-}
-
-const begins = (email: string | null, prefix: string): boolean => email?.startsWith(emailTerm(prefix)) ?? false
 
 const byPosition = (a: Position, b: Position): number => b.activeAt - a.activeAt || (a.id < b.id ? 1 : -1)
 const isAfter = (one: Position, after: Position | null): boolean => after === null || byPosition(one, after) > 0

@@ -30,7 +30,8 @@ for (const { name, ...look } of LOOKS) {
       '/',
       '/deliveries',
       '/deliveries?q=nobody@',
-      '/deliveries?q=buyer-',
+      '/deliveries?q=buyer-&from=2026-01-01&state=pre_enrolled',
+      '/deliveries?state=rejected',
       `/deliveries/${good}`,
       `/deliveries/${lost}`,
       `/deliveries/${wrongFields}`,
@@ -76,8 +77,9 @@ test('the search updates while typing, survives a reload, and has further pages'
   await page.getByRole('link', { name: 'Older' }).click()
   await page.getByRole('link', { name: 'Newest' }).waitFor()
   assert.equal(await rows.count(), 11)
-  await page.getByLabel('State').selectOption('Needs attention')
+  await page.getByRole('link', { name: 'Rejected' }).click()
   await page.getByText('No delivery matches').waitFor()
+  assert.match(page.url(), /q=buyer-/, 'a tab keeps the search')
   assert.deepEqual(wrong, [])
 })
 
@@ -128,15 +130,18 @@ test('the keyboard reaches everything, and the first stop is the link to the con
 test('a bulk replay has a preview, shows its progress, and is listed in the changes with its operator', async () => {
   const { page, wrong } = await openConsole(browser, product)
   await page.goto(`${product.console}/deliveries?q=buyer-`)
-  await page.getByRole('link', { name: 'Replay all of these' }).click()
+  await page.getByRole('link', { name: 'Replay these…' }).click()
   await page.getByText('There is nothing to replay').waitFor()
   await page.getByLabel('Include deliveries that are enrolled or pre-enrolled').check()
   await page.getByText('Deliveries to replay: 60.').waitFor()
   await assertAccessible(page, 'the preview')
   await page.getByRole('button', { name: 'Replay 60' }).click()
-  await page.getByText('60 of 60 replayed').waitFor()
-  await page.getByRole('heading', { name: 'Done' }).waitFor()
+  await page.getByRole('heading', { name: 'Done', exact: true }).waitFor({ timeout: 30_000 })
+  await page.getByText('60 replayed: 60 pre-enrolled.').waitFor()
+  assert.equal(await page.getByRole('button', { name: 'Stop' }).count(), 0)
   await assertAccessible(page, 'the progress')
+  await page.getByRole('link', { name: '60 pre-enrolled' }).click()
+  await page.getByText('1–50', { exact: true }).waitFor()
   await page.getByRole('link', { name: 'Changes' }).click()
   await page.getByRole('link', { name: '60 replayed by admin' }).waitFor()
   await assertAccessible(page, 'the changes')

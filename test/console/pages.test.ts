@@ -45,9 +45,7 @@ describe('the overview', () => {
 
 describe('the list', () => {
   const found = async (query: string): Promise<string[]> =>
-    [...(await someone.see(`/deliveries?${query}`)).text.matchAll(/deliveries\/[0-9A-Z]{26}">([^<]*)</g)].map(
-      ([, name = '']) => name,
-    )
+    [...(await someone.see(`/deliveries?${query}`)).text.matchAll(/<small>([^<]*)</g)].map(([, name = '']) => name)
 
   test('shows the newest activity first', async () => {
     assert.deepEqual(await found(''), ['lost@example.com', 'alice@example.com'])
@@ -207,8 +205,14 @@ describe('a bulk replay', () => {
     const sent = await someone.send('/replay', { q: 'p-', state: '', from: '', to: '' })
     assert.match(sent.location, /^\/lernito\/console\/replays\/\w+$/)
     const path = sent.location.slice('/lernito/console'.length)
-    const text = await readUntil(path, /Done/)
-    assert.match(text, /3 of 3 replayed/)
+    const text = await readUntil(path, /All failed again/)
+    assert.match(text, /3 replayed: 3 failed \./)
+    assert.doesNotMatch(text, /continues if you close this page/)
+    const [list = ''] = linksOf(await someone.see(path)).filter((link) => link.includes('replay='))
+    assert.match(list, /^\/lernito\/console\/deliveries\?state=needs_attention&replay=\w{26}$/)
+    const { text: failed } = await someone.see(list.slice('/lernito/console'.length))
+    for (const email of emails) assert.ok(failed.includes(email))
+    assert.match(failed, /1–3 of 3/)
     assert.match(text, /Started by admin/)
     assert.match(await read('/changes'), /3 replayed by admin Done/)
   })

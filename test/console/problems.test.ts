@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { type Problem, problemsOf } from '../../src/console/problems.ts'
 import type { BreakerView, PausedCourseView } from '../../src/console-layout/live-state.ts'
 import type { RefusedSender } from '../../src/console-shop/refused-page.ts'
-import type { Overview } from '../../src/operations/operations.ts'
+import type { Overview } from '../../src/operations/overview.ts'
 
 const now = Date.UTC(2026, 10, 24, 12)
 const MINUTE_MS = 60_000

@@ -67,6 +67,7 @@ const MADE = [
   'table incidents',
   'index incidents_started',
   'column calls',
+  'table replayed_deliveries',
 ]
 
 /** Of the columns that the first migration creates. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { purgeAuditStep, purgeStep, runRetention } from '../../src/inbox/retention.ts'
+import { purgeAuditStep, purgeReplayedStep, purgeStep, runRetention } from '../../src/inbox/retention.ts'
+import { stepReplay } from '../../src/operations/bulk-replay.ts'
 import { accepted, arrival, needsAttention, retry, START, settled, setUp, succeeded, timeline } from './harness.ts'
 
 const DAY_MS = 24 * 3_600_000
@@ -114,4 +115,19 @@ test('courses are deleted with their delivery; audit entries and ended bulk repl
     ],
   )
   assert.equal((await rows('events')).length, 2)
+})
+
+test('what is known of the deliveries of a bulk replay is deleted at the age of the bulk replay', async (t) => {
+  const { store, db, operations, context, clock, rows } = await setUp(t)
+  await store.write(Array.from({ length: 250 }, (_, i) => accepted(arrival({ email: `p${i}@x.example` }))))
+  clock.at += 1
+  const { id } = await operations.startReplay({ filter: {}, by: 'alice' })
+  await stepReplay(context, id)
+  await stepReplay(context, id)
+  assert.equal((await rows('replayed_deliveries')).length, 250)
+  assert.equal(await purgeReplayedStep({ db, before: clock.at }), 0)
+  assert.equal(await purgeReplayedStep({ db, before: clock.at + 1 }), 200)
+  assert.equal(await purgeReplayedStep({ db, before: clock.at + 1 }), 50)
+  assert.equal(await purgeReplayedStep({ db, before: clock.at + 1 }), 0)
+  assert.deepEqual(await rows('replayed_deliveries'), [])
 })

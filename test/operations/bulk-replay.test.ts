@@ -4,6 +4,7 @@ import type { DeliveryState } from '../../src/delivery/types.ts'
 import { readReplay, replayable, stepReplay } from '../../src/operations/bulk-replay.ts'
 import { runBulkReplays } from '../../src/operations/bulk-replay-loop.ts'
 import { makeDue } from '../../src/operations/replay.ts'
+import type { DeliveryFilter } from '../../src/search/filter.ts'
 import { refuseInserts } from '../database/dialects.ts'
 import {
   accepted,
@@ -196,15 +197,46 @@ test('several replicas share a bulk replay, each delivery once, and it continues
   assert.deepEqual([done?.state, done?.replayed], ['done', 450])
 })
 
-test('a bulk replay skips deliveries whose payload contains no sale', async (t) => {
+test('a bulk replay announces and replays only deliveries whose payload contains a sale', async (t) => {
   const bench = await setUp(t)
   await bench.store.write([accepted(rejectedArrival())])
   const { id: waits } = only(await bench.store.write([accepted(arrival({ email: 'w@x.example' }))]))
   await bench.store.write([settled(retry(waits, START + HOUR_MS))])
   bench.clock.at += 1000
+  const { count, left, sample } = await bench.operations.previewReplay({ filter: {} })
+  assert.deepEqual([count, left, sample.length], [1, 1, 2])
   const { id, total } = await bench.operations.startReplay({ filter: {}, by })
-  assert.equal(total, 2)
+  assert.equal(total, 1)
   assert.deepEqual((await stepReplay(bench.context, id))?.result, { due: 1, isLast: true })
   assert.deepEqual(await states(bench), { rejected: 1, queued: 1 })
   assert.equal((await bench.row(waits)).due_at, bench.clock.at)
+})
+
+test('a bulk replay knows what came of each delivery, also of those that change later', async (t) => {
+  const bench = await setUp(t)
+  const { operations, store, context } = bench
+  const [a = '', b = '', c = '', d = ''] = await failed(bench, 4)
+  await operations.markHandled({ id: d, note: '', by })
+  bench.clock.at += HOUR_MS
+  const { id } = await operations.startReplay({ filter: {}, by })
+  const results = async () => {
+    const { states, more } = await operations.replayResults(id)
+    assert.equal(more, false)
+    return Object.fromEntries(Object.entries(states).filter(([, count]) => count > 0))
+  }
+  assert.deepEqual(await results(), {})
+  await stepReplay(context, id)
+  assert.deepEqual(await results(), { queued: 3 })
+  await store.claimOrphans(50)
+  await store.write([settled(succeeded(a, 'enrolled', 1)), settled({ ...needsAttention(b), generation: 1 })])
+  assert.deepEqual(await results(), { queued: 1, enrolled: 1, needs_attention: 1 })
+  await operations.markHandled({ id: c, note: '', by })
+  assert.deepEqual(await results(), { enrolled: 1, needs_attention: 1, handled: 1 })
+  const ofReplay = async (filter: DeliveryFilter) => (await operations.list({ filter })).items.map((one) => one.id)
+  assert.deepEqual(new Set(await ofReplay({ replay: id })), new Set([a, b, c]))
+  assert.deepEqual(await ofReplay({ replay: id, states: ['needs_attention'] }), [b])
+  assert.deepEqual(await ofReplay({ replay: id, emailPrefix: 'p0' }), [a])
+  assert.deepEqual(await ofReplay({ replay: 'X' }), [])
+  const further = await operations.startReplay({ filter: { replay: id, states: ['needs_attention'] }, by })
+  assert.equal(further.total, 1)
 })

@@ -61,9 +61,30 @@ test('a summary has the data and the progress of a delivery', async (t) => {
     attempts: 3,
     dueAt: START + 60_000,
     outcome: { courses: {}, reason: null },
+    name: 'Ada Lovelace',
+    standings: {},
+    settledAt: null,
+    enrolledAt: null,
+    replayedAt: null,
+    isReplaced: false,
+    handled: null,
     source: 'shop',
     webhookId: null,
   })
+})
+
+test('a summary of a handled delivery has the latest note and its author', async (t) => {
+  const bench = await setUp(t)
+  const [id = ''] = await storeAll(bench, [arrival(), arrival({ order: 2 })])
+  const { operations } = bench
+  await operations.markHandled({ id, note: 'refunded', by: 'alice' })
+  await operations.replay({ ids: [id], by: 'alice' })
+  await operations.markHandled({ id, note: 'refunded, order 1182', by: 'bob' })
+  const { items } = await operations.list({ filter: {} })
+  assert.deepEqual(
+    items.map(({ handled }) => handled),
+    [{ note: 'refunded, order 1182', by: 'bob' }, null],
+  )
 })
 
 test('a delivery is found by address, its beginning, username, course, and id, in any letter case', async (t) => {

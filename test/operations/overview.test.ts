@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { timeToEnrollmentCounter, timeToEnrollmentSummary } from '../../src/inbox/time-to-enrollment.ts'
+import { timeToEnrollmentCounter, timeToEnrollmentSummary } from '../../src/counters/time-to-enrollment.ts'
 import { readBacklog } from '../../src/operations/overview.ts'
 import {
   accepted,

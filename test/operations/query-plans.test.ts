@@ -45,7 +45,7 @@ async function fill({ db, store, operations }: Replica, clock: { at: number }): 
   }
   await operations.replay({ ids: all.slice(0, 40), by: 'alice' })
   for (const id of all.slice(100, 160)) await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
-  const tables = 'deliveries, events, counters, audit, further_courses, bulk_replays, withdrawals'
+  const tables = 'deliveries, events, counters, audit, further_courses, bulk_replays, withdrawals, replayed_deliveries'
   await sql.raw(onSqlite() ? 'analyze' : `analyze table ${tables}`).execute(db)
   return all
 }
@@ -82,6 +82,7 @@ const FILTERS: Readonly<Record<string, DeliveryFilter>> = {
   'a further course': { course: OTHER },
   'a state': { states: ['needs_attention'] },
   'several states': { states: ['queued', 'needs_attention', 'rejected'] },
+  'a bulk replay': { replay: 'X' },
   'a course and a state': { course: COURSE, states: ['needs_attention'] },
 }
 
@@ -151,6 +152,9 @@ test('every other operation of the console and the command line finds its rows t
     await operations.markHandled({ id: one, note: '', by: 'alice' })
     const { id } = await operations.startReplay({ filter: { states: ['needs_attention'] }, by: 'alice' })
     await stepReplay(context, id)
+    await operations.replayResults(id)
+    await operations.countByState()
+    await operations.list({ filter: { states: ['handled'] } })
     await forget(context, { email: 'p9@x.example', by: 'alice' })
     await bench.store.stillOurs([two])
     await bench.db.updateTable('deliveries').set({ username: null }).where('id', '=', two).execute()

@@ -54,3 +54,4 @@ create index "deliveries_received" on "deliveries" ("received_at", "state", "cou
 create table if not exists "incidents" ("id" varchar(26) not null primary key, "kind" varchar(16) not null, "open_kind" varchar(16) unique, "cause" mediumtext not null, "started_at" bigint not null, "seen_at" bigint not null, "ended_at" bigint);
 create index "incidents_started" on "incidents" ("started_at", "id");
 alter table "events" add column "calls" mediumtext;
+create table if not exists "replayed_deliveries" ("replay_id" varchar(26) not null, "delivery_id" varchar(26) not null, constraint "replayed_deliveries_key" primary key ("replay_id", "delivery_id"));

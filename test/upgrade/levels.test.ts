@@ -66,7 +66,9 @@ function databaseOf(t: TestContext, level: number): string {
   const has = (table: string): boolean =>
     LEVELS.slice(0, level).some((statement) => statement.includes(` "${table}" (`))
   if (has('events')) {
-    const event = db.prepare(`insert into events (id, delivery_id, at, kind, detail, actor) values (?, ?, ?, 'received', 'canonical', null)`)
+    const event = db.prepare(
+      `insert into events (id, delivery_id, at, kind, detail, actor) values (?, ?, ?, 'received', 'canonical', null)`,
+    )
     for (const { id } of SALES) event.run(id, `${id.slice(0, -1)}X`, AT)
   }
   if (has('counters')) db.exec(`insert into counters values ('2026-01-31', 'received', 3)`)

@@ -13,6 +13,8 @@ export interface ListQuery {
   /** The code of the reason why they failed, and the course that it is about. */
   readonly cause: ReasonCode | ''
   readonly about: string
+  /** The id of a bulk replay. */
+  readonly replay: string
 }
 
 /** Reads an address or a form; an invalid value counts as missing. */
@@ -24,23 +26,26 @@ export function readQuery(parameters: URLSearchParams): ListQuery {
   }
   const text = (name: string): string => (parameters.get(name) ?? '').trim().slice(0, 300)
   const cause = REASON_CODES.find((one) => one === parameters.get('cause')) ?? ''
-  return { q: text('q'), state, from: day('from'), to: day('to'), cause, about: cause === '' ? '' : text('about') }
+  const about = cause === '' ? '' : text('about')
+  const [replay = ''] = /^[0-9A-Z]{26}$/.exec(parameters.get('replay') ?? '') ?? []
+  return { q: text('q'), state, from: day('from'), to: day('to'), cause, about, replay }
 }
 
 /** Returns the filter of a query. It includes all of the last day, UTC. */
-export function filterOf({ q, state, from, to, cause, about }: ListQuery): DeliveryFilter {
+export function filterOf({ q, state, from, to, cause, about, replay }: ListQuery): DeliveryFilter {
   return {
     ...readSearch(q),
     ...(state === '' ? {} : { states: [state] }),
     ...(from === '' ? {} : { from: Date.parse(from) }),
     ...(cause === '' ? {} : { cause }),
     ...(about === '' ? {} : { about }),
+    ...(replay === '' ? {} : { replay }),
     ...(to === '' ? {} : { to: Date.parse(to) + DAY_MS }),
   }
 }
 
 /** Returns the query as the end of an address, with its question mark; empty if it has no condition. */
-export function queryText(query: Partial<ListQuery> & { after?: string }): string {
+export function queryText(query: Partial<ListQuery> & { after?: string; skip?: string }): string {
   const given = Object.entries(query).filter(([, value]) => value !== '' && value !== undefined)
   return given.length === 0 ? '' : `?${new URLSearchParams(given)}`
 }

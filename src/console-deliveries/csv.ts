@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
+import type { Operations, Summary } from '../operations/operations.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
-import type { Operations, Summary } from './operations.ts'
 
 const PAGE = 500
 /** Without it, Excel reads the file in its legacy code page. */

@@ -1,0 +1,99 @@
+import { html } from 'ghtml'
+import { filterHtml } from '../console-deliveries/filter-description.ts'
+import { queryText } from '../console-deliveries/list-query.ts'
+import { tableHtml } from '../console-deliveries/list-rows.ts'
+import { numberText, timeHtml } from '../console-layout/format.ts'
+import { csrfField } from '../console-layout/layout.ts'
+import { type BreakerView, isOpen } from '../console-layout/live-state.ts'
+import { fill, TEXTS } from '../console-layout/texts.ts'
+import type { ReplayResults } from '../operations/bulk-replay-results.ts'
+import type { BulkReplay, Summary } from '../operations/operations.ts'
+import type { Session } from '../session/sessions.ts'
+
+const words = TEXTS.replay
+/** What an operator hopes for comes first, and what is still open last. */
+const ORDER = [
+  'enrolled',
+  'pre_enrolled',
+  'needs_attention',
+  'rejected',
+  'handled',
+  'withdrawn',
+  'queued',
+] as const satisfies readonly (keyof ReplayResults['states'])[]
+
+/** What the page of a bulk replay shows. */
+export interface ReplayView {
+  readonly bulk: BulkReplay
+  readonly results: ReplayResults
+  /** The deliveries themselves, if they are few. */
+  readonly few: readonly Summary[]
+  readonly breaker: BreakerView | null
+  /** ms since 1970. */
+  readonly now: number
+  readonly session: Session
+  readonly base: string
+}
+
+/** Returns the progress of a bulk replay, and what came of each delivery. It updates itself until all are settled. */
+export function progressHtml(of: ReplayView): string {
+  const { bulk, results, few, session, base, ...now } = of
+  const { id, state, total, replayed, by, startedAt, endedAt, enrolled, filter } = bulk
+  const running = state === 'running'
+  const here = `${base}/replays/${id}`
+  const { grade, title } = titleOf(bulk, results)
+  const max = Math.max(1, total ?? 1)
+  const bar =
+    total === null || !running
+      ? ''
+      : html`<progress max="${max}" value="${Math.min(replayed, max)}" aria-label="${words.progress}"></progress>`
+  const stop = html`<form method="post" action="${here}/stop">!${csrfField(session)}<button class="second">${words.stop}</button></form><p>${words.paceNote}</p>`
+  const poll = html`<div hx-get="${here}" hx-trigger="every 2s" hx-target="#progress" hx-select="#progress" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none"></div>`
+  const isMoving = running || results.states.queued > 0
+  return html`<div id="progress">!${isMoving ? poll : ''}
+<div class="note ${grade}"><h2>${title}</h2><p role="status">!${resultsHtml(of)}</p>!${bar}!${waitingHtml(of)}</div>
+!${running ? stop : ''}
+<dl class="facts"><div><dt>${words.which}</dt><dd>!${filterHtml(filter)}!${enrolled ? html` ${words.withEnrolled}` : ''}</dd></div>
+<div><dt>${words.startedBy}</dt><dd>${by}</dd></div><div><dt>${words.startedAt}</dt><dd>!${timeHtml(startedAt, 'seconds')}</dd></div>
+!${endedAt === null ? '' : html`<div><dt>${words.endedAt}</dt><dd>!${timeHtml(endedAt, 'seconds')}</dd></div>`}</dl>
+!${few.length === 0 ? '' : tableHtml(few, { ...now, base })}</div>`
+}
+
+/** The progress in one title. It is good only if nothing failed. */
+function titleOf({ state }: BulkReplay, { states }: ReplayResults): { grade: string; title: string } {
+  const failed = states.needs_attention + states.rejected
+  const counted = Object.values(states).reduce((sum, count) => sum + count, 0)
+  if (state !== 'done') return { grade: '', title: words.states[state] }
+  if (states.queued > 0) return { grade: '', title: words.states.attempting }
+  if (failed === 0) return { grade: counted === 0 ? '' : 'good', title: words.states.done }
+  return failed === counted
+    ? { grade: 'bad', title: words.states.allFailed }
+    : { grade: 'warning', title: words.states.someFailed }
+}
+
+/** How many were replayed, and how many are in each state now; each number leads to its list. */
+function resultsHtml({ bulk, results: { states, more }, base }: ReplayView): string {
+  const { id, state, total, replayed } = bulk
+  const [done, running] = [numberText(replayed), state === 'running']
+  if (replayed === 0 && !running) return html`${words.none}`
+  const links = ORDER.filter((one) => states[one] > 0).map((one) => {
+    const text = fill(words.results[one], { count: numberText(states[one]) })
+    return html`<a href="${base}/deliveries${queryText({ state: one, replay: id })}">${text}</a>`
+  })
+  const counted = Object.values(states).reduce((sum, count) => sum + count, 0)
+  const unknown = more || counted >= replayed ? [] : [fill(words.unknown, { count: numberText(replayed - counted) })]
+  const list = [...links, ...unknown.map((text) => html`${text}`)].join(', ')
+  const first = more ? html` ${fill(words.firstOnly, { count: numberText(counted) })}` : ''
+  if (!running) return html`${fill(words.replayed, { done })} !${list}.!${first}`
+  const progress =
+    total === null
+      ? fill(words.progressOpen, { done })
+      : fill(words.progressOf, { done, total: numberText(Math.max(total, replayed)) })
+  return html`${progress}!${links.length === 0 ? '' : html` ${words.replayedSoFar} !${list}.!${first}`}`
+}
+
+/** Why those that are queued don't move. */
+function waitingHtml({ breaker, results }: ReplayView): string {
+  if (breaker === null || !isOpen(breaker) || results.states.queued === 0) return ''
+  return html`<p>${words.waiting} ${TEXTS.status.lms[breaker.kind]} ${TEXTS.status.since} !${timeHtml(breaker.since)}.</p>`
+}

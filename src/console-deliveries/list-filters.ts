@@ -1,0 +1,87 @@
+import { html } from 'ghtml'
+import { countText } from '../console-layout/format.ts'
+import { TEXTS } from '../console-layout/texts.ts'
+import { DELIVERY_STATES, type DeliveryState } from '../delivery/types.ts'
+import type { Count, StateCounts } from '../reports/counts.ts'
+import { readSearch } from '../search/filter.ts'
+import { type ListQuery, queryText } from './list-query.ts'
+
+const words = TEXTS.deliveries
+const TABS: readonly (DeliveryState | '')[] = [
+  '',
+  'needs_attention',
+  'queued',
+  'pre_enrolled',
+  'enrolled',
+  'rejected',
+  'handled',
+  'withdrawn',
+]
+
+/**
+ * The form of the dates. The search field above the page belongs to it, and the list follows what is typed. Without
+ * JavaScript, the first button is the one that Enter presses.
+ */
+export function formHtml({ state, from, to, replay }: ListQuery, base: string): string {
+  const action = `${base}/deliveries`
+  const hidden = { state, replay }
+  const fields = Object.entries(hidden).map(([name, value]) =>
+    value === '' ? '' : html`<input type="hidden" name="${name}" value="${value}">`,
+  )
+  return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace">
+<noscript><button class="second">${words.find}</button></noscript>!${fields.join('')}
+<details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack">
+<label for="from">${words.from}</label><input type="date" id="from" name="from" value="${from}">
+<label for="to">${words.to}</label><input type="date" id="to" name="to" value="${to}">
+<button>${words.apply}</button></div></details></form>`
+}
+
+/**
+ * Returns a link for each state, which keeps the other filters.
+ * @param counts null if there are other filters: the counts are of all deliveries
+ */
+export function tabsHtml({
+  query,
+  counts,
+  base,
+}: {
+  query: ListQuery
+  counts: StateCounts | null
+  base: string
+}): string {
+  const tabs = TABS.map((state) => {
+    const count = counts === null ? '' : html` <span class="n">${countText(countOf(counts, state))}</span>`
+    const mark = state === query.state ? ' aria-current="page"' : ''
+    const label = state === '' ? words.all : TEXTS.states[state]
+    return html`<li><a class="tab" href="${base}/deliveries${queryText({ ...query, state })}"!${mark}>${label}!${count}</a></li>`
+  })
+  return html`<nav class="tabs" aria-label="${words.tabs}"><ul>!${tabs.join('\n')}</ul></nav>`
+}
+
+/** Counts the deliveries in a state; all of them for ''. */
+export function countOf(counts: StateCounts, state: DeliveryState | ''): Count {
+  if (state !== '') return counts[state]
+  const all = DELIVERY_STATES.map((one) => counts[one])
+  const capped = all.find(({ more }) => more)
+  return capped ?? { count: all.reduce((sum, { count }) => sum + count, 0), more: false }
+}
+
+/** Returns each filter as a link that removes it. */
+export function chipsHtml(query: ListQuery, base: string): string {
+  const { q, state, from, to, replay } = query
+  const [kind = 'word'] = Object.keys(readSearch(q))
+  const chips = [
+    { name: 'q', label: SEARCHED[kind] ?? words.chips.word, value: q },
+    { name: 'state', label: words.chips.state, value: state === '' ? '' : TEXTS.states[state] },
+    { name: 'from', label: words.chips.from, value: from },
+    { name: 'to', label: words.chips.to, value: to },
+    { name: 'replay', label: words.chips.replay, value: replay },
+  ].filter(({ value }) => value !== '')
+  const items = chips.map(({ name, label, value }) => {
+    const rest = queryText({ ...query, [name]: '' })
+    return html`<li><a class="chip" href="${base}/deliveries${rest}"><span class="unseen">${words.remove} </span>${label} <strong>${value}</strong> <span aria-hidden="true">×</span></a></li>`
+  })
+  return items.length === 0 ? '' : html`<ul class="chips" aria-label="${words.filters}">!${items.join('\n')}</ul>`
+}
+
+const SEARCHED: Readonly<Record<string, string>> = words.chips

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import type { Page } from 'playwright-core'
+import { startWithConsole } from '../console/harness.ts'
+import { DEMO } from '../harness.ts'
+import { until } from '../service/process.ts'
+import { launchBrowser } from './browser.ts'
+import { assertAccessible, LOOKS, openConsole } from './console.ts'
+
+const MISSING = 'course-v1:Lernito+Missing+2026'
+const product = await startWithConsole()
+const browser = await launchBrowser()
+after(async () => {
+  await browser.close()
+  await product.stop()
+})
+const sell = (email: string, courseIds = [DEMO]) => product.sell({ email, courseIds, name: 'Nora' })
+const open = (page: Page, path: string) => page.goto(product.console + path)
+const row = (page: Page, email: string) => page.getByRole('row').filter({ hasText: email })
+
+await sell('alice@example.com')
+await sell('newcomer@example.net')
+await sell('typo-1@example.org', [MISSING, DEMO])
+await sell('typo-2@example.org', [MISSING])
+await sell('typo-3@example.org', [MISSING])
+await sell('tom at example.com')
+for (let index = 0; index < 55; index++) await sell(`buyer-${index}@example.com`)
+
+test('each state is a tab with its count, and a row says in one line what came of the sale', async () => {
+  const { page, wrong } = await openConsole(browser, product)
+  await open(page, '/deliveries')
+  const tabs = await page.getByRole('navigation', { name: 'States' }).getByRole('link').allTextContents()
+  assert.deepEqual(tabs, [
+    'All 61',
+    'Needs attention 3',
+    'Queued 0',
+    'Pre-enrolled 56',
+    'Enrolled 1',
+    'Rejected 1',
+    'Handled 0',
+    'Withdrawn 0',
+  ])
+  await page.getByText('1–50 of 61').waitFor()
+  await page.getByRole('link', { name: 'Older' }).click()
+  await page.getByText('51–61 of 61').waitFor()
+  assert.match((await row(page, 'alice@example.com').textContent()) ?? '', /Enrolled\s+Nora.*edX\+DemoX.*in \d+\.\d s/s)
+  const lost = row(page, 'typo-1@example.org')
+  assert.match((await lost.textContent()) ?? '', /Needs attention.*Lernito\+Missing\+2026 \+1\s+No such course.*ago/s)
+  assert.equal(await lost.locator('code').getAttribute('title'), MISSING)
+  assert.match((await row(page, 'tom at').textContent()) ?? '', /Rejected.*email: Enter a valid email address/s)
+  assert.equal(await page.getByText('updates by itself').count(), 0, 'on a further page')
+  const newest = page.getByRole('link', { name: 'Newest' })
+  await newest.click()
+  await page.getByText('updates by itself').waitFor()
+  await page
+    .getByRole('link', { name: /^Needs attention 3$/ })
+    .first()
+    .click()
+  await page.getByText('1–3 of 3').waitFor()
+  assert.deepEqual(wrong, [])
+})
+
+test('rows are low at 1280 px and short cards at 390 px', async () => {
+  for (const { colorScheme, viewport } of LOOKS.filter((one) => one.colorScheme === 'light')) {
+    const { page } = await openConsole(browser, product, { colorScheme, viewport })
+    await open(page, '/deliveries')
+    const heights = await page
+      .locator('tbody tr')
+      .evaluateAll((rows) => rows.map((one) => one.getBoundingClientRect().height))
+    const most = viewport.width === 390 ? 80 : 49.5
+    assert.ok(heights.length === 50 && heights.every((height) => height <= most), `${Math.max(...heights)}`)
+  }
+})
+
+for (const javaScriptEnabled of [true, false]) {
+  const without = javaScriptEnabled ? '' : ', without JavaScript'
+
+  test(`filters are in the address, and each is a chip that removes it${without}`, async () => {
+    const { page, wrong } = await openConsole(browser, product, { javaScriptEnabled })
+    await open(page, '/deliveries?state=needs_attention')
+    if (javaScriptEnabled) await page.keyboard.press('/')
+    else await page.getByLabel('Search deliveries').focus()
+    await page.keyboard.type('typo-')
+    if (!javaScriptEnabled) await page.keyboard.press('Enter')
+    await page.waitForURL(/q=typo-/)
+    await page.getByText('1–3 of 3').waitFor()
+    await page.getByText('Dates', { exact: true }).click()
+    await page.getByLabel('Last activity until').fill('2020-01-01')
+    await page.getByRole('button', { name: 'Apply' }).click()
+    await page.getByText('No delivery matches').waitFor()
+    await page.waitForURL(/q=typo-.*to=2020-01-01/)
+    const chips = page.getByRole('list', { name: 'Filters' }).getByRole('link')
+    assert.equal(await chips.count(), 3)
+    await chips.filter({ hasText: 'Last activity until 2020-01-01' }).click()
+    await page.getByText('1–3 of 3').waitFor()
+    await chips.filter({ hasText: 'Search typo-' }).click()
+    await page.getByText('1–3 of 3').waitFor()
+    assert.match(page.url(), /\?state=needs_attention$/)
+    await chips.filter({ hasText: 'State Needs attention' }).click()
+    await page.getByText('1–50 of 61').waitFor()
+    assert.equal(await chips.count(), 0)
+    assert.deepEqual(wrong, [])
+  })
+}
+
+test('the first page updates itself, but not while something in it is focused or selected', async () => {
+  const { page, wrong } = await openConsole(browser, product)
+  await open(page, '/deliveries?q=live-')
+  await page.getByText('No delivery matches').waitFor()
+  await sell('live-1@example.com')
+  await row(page, 'live-1@example.com').waitFor()
+  const asked = () =>
+    page.waitForRequest(/deliveries\?q=live-/, { timeout: 7_000 }).then(
+      () => true,
+      () => false,
+    )
+  await page.getByRole('link', { name: 'live-1@example.com' }).focus()
+  await sell('live-2@example.com')
+  assert.equal(await asked(), false, 'while a link is focused')
+  await page.evaluate(
+    'document.activeElement.blur(); getSelection().selectAllChildren(document.querySelector("tbody"))',
+  )
+  assert.equal(await asked(), false, 'while a row is selected')
+  await page.evaluate('getSelection().removeAllRanges()')
+  await row(page, 'live-2@example.com').waitFor()
+  assert.match((await row(page, 'live-2@example.com').textContent()) ?? '', /ago|now/, 'in the reader’s words')
+  assert.deepEqual(wrong, [])
+})
+
+test('a handled sale shows the note of the operator, and a row is reached and opened with the keyboard', async () => {
+  const { page } = await openConsole(browser, product)
+  const id = (await sell('handled@example.com', [MISSING])).headers['x-lernito-delivery']
+  await open(page, `/deliveries/${id}`)
+  await page.getByText('Handled by other means').click()
+  await page.getByLabel('What was done').fill('refunded, order 1182')
+  await page.getByRole('button', { name: 'Mark as handled' }).click()
+  await page.getByText('Marked as handled.').waitFor()
+  await open(page, '/deliveries?state=handled')
+  await row(page, 'handled@example.com').getByText('“refunded, order 1182” by admin').waitFor()
+  await page.getByRole('link', { name: 'Download CSV' }).focus()
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(new RegExp(String(id)))
+})
+
+test('a queued sale says that the LMS is unreachable', async () => {
+  const { page } = await openConsole(browser, product)
+  await product.lms.faults([{ status: 503 }])
+  await sell('waits@example.com')
+  await open(page, '/deliveries?q=waits@')
+  await row(page, 'waits@example.com')
+    .getByText(/LMS unreachable since .*; continues by itself/)
+    .waitFor()
+  await product.lms.noFaults()
+  await row(page, 'waits@example.com').getByText('Waits for the buyer’s account').waitFor({ timeout: 20_000 })
+})
+
+test('a bulk replay announces what it can replay, and says what came of each, with a link to those', async () => {
+  const { page, wrong } = await openConsole(browser, product)
+  for (const email of ['mix-1@example.com', 'mix-2@example.com', 'mix-3 at example.com']) await sell(email)
+  await sell('mix-4@example.org', [MISSING])
+  await open(page, '/deliveries?q=mix-')
+  await page.getByRole('link', { name: 'Replay these…' }).click()
+  await page.getByText('1 of 2 can be replayed; 1 was rejected for its payload.').waitFor()
+  await page.getByLabel('Include deliveries that are enrolled or pre-enrolled').check()
+  await page.getByText('3 of 4 can be replayed; 1 was rejected for its payload.').waitFor()
+  await page.getByRole('button', { name: 'Replay 3' }).click()
+  await page.getByRole('heading', { name: 'Done, with failures' }).waitFor()
+  await page.getByText('3 replayed: 2 pre-enrolled, 1 failed.').waitFor()
+  assert.equal(await page.locator('.note.good').count(), 0)
+  assert.equal(await page.getByText('continues if you close this page').count(), 0)
+  assert.equal(await row(page, 'mix-').count(), 3, 'few deliveries are listed')
+  for (const { name, ...look } of LOOKS) {
+    await page.setViewportSize(look.viewport)
+    await page.emulateMedia({ colorScheme: look.colorScheme })
+    await assertAccessible(page, `what came of a bulk replay, ${name}`)
+  }
+  await page.getByRole('link', { name: '1 failed' }).click()
+  await page.getByText('1–1 of 1').waitFor()
+  await row(page, 'mix-4@example.org').waitFor()
+  await page.getByRole('link', { name: 'Replay these…' }).click()
+  await page.getByRole('button', { name: 'Replay 1' }).click()
+  await page.getByRole('heading', { name: 'All failed again' }).waitFor()
+  await until('the red box', async () => (await page.locator('.note.bad').count()) === 1 || undefined)
+  assert.deepEqual(wrong, [])
+})
