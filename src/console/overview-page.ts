@@ -5,17 +5,14 @@ import { sessionOf } from '../console-layout/guard.ts'
 import { sendPage } from '../console-layout/layout.ts'
 import { type BreakerView, isOpen, type LiveState } from '../console-layout/live-state.ts'
 import { fill, fillBoth, TEXTS } from '../console-layout/texts.ts'
-import type { RefusedSender } from '../console-shop/refused-page.ts'
 import { queryText } from '../operations/list-query.ts'
 import type { DayCounts, Operations, Overview } from '../operations/operations.ts'
+import type { SendersView } from '../senders/view.ts'
 import type { Site } from '../session/site.ts'
 import { chartHtml } from './chart.ts'
 import { type Problem, problemsOf } from './problems.ts'
-import { testNotificationHtml } from './test-notification.ts'
 
 const words = TEXTS.overview
-/** How many addresses of refused webhooks are checked for a problem. */
-const SENDERS_MAX = 10
 
 /** Adds the page that shows whether the service works, its problems first; it updates itself. */
 export function addOverview({
@@ -23,30 +20,27 @@ export function addOverview({
   site,
   operations,
   liveState,
-  refusedSenders,
-  canNotify,
+  readSenders,
   now,
 }: {
   scope: FastifyInstance
   site: () => Site
   operations: Pick<Operations, 'overview'>
   liveState: LiveState
-  refusedSenders: (count: number) => readonly RefusedSender[]
-  /** Whether LERNITO_NOTIFY_URL is set. */
-  canNotify: boolean
+  readSenders: () => Promise<SendersView>
   now: () => number
 }): void {
   scope.get('/', async (request, reply) => {
     const { base } = site()
     const session = sessionOf(request)
-    const overview = await operations.overview()
+    const [overview, { refused }] = await Promise.all([operations.overview(), readSenders()])
     const [breaker, budget] = [liveState.breaker(), liveState.budget()]
     const problems = problemsOf({
       overview,
       breaker,
       pausedCourses: liveState.pausedCourses(),
       budget,
-      refusedSenders: refusedSenders(SENDERS_MAX),
+      refusedSenders: refused,
       now: now(),
     })
     const main = html`<div id="overview" hx-get="${base}/" hx-trigger="every 10s" hx-select="#overview" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none">
@@ -57,7 +51,7 @@ export function addOverview({
 !${paceHtml(overview)}
 <h2>${words.current}</h2>
 !${currentHtml({ overview, breaker, budget, base, now: now() })}
-</div>!${canNotify ? testNotificationHtml({ base, session }) : ''}`
+</div>`
     return sendPage({ reply, site: site(), session, title: words.title, current: '/', main })
   })
 }

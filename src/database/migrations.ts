@@ -4,6 +4,7 @@ import type { Database } from './dialect.ts'
 import { NOTICE_MIGRATIONS } from './migrations-notices.ts'
 import { OUTBOX_MIGRATIONS } from './migrations-outbox.ts'
 import { REFUND_MIGRATIONS } from './migrations-refunds.ts'
+import { REFUSED_MIGRATIONS } from './migrations-refused.ts'
 import { type Migration, STATE_MIGRATIONS } from './migrations-states.ts'
 import type { Tables } from './schema.ts'
 
@@ -173,6 +174,7 @@ const MIGRATIONS: readonly Migration[] = [
   ...OUTBOX_MIGRATIONS,
   ...NOTICE_MIGRATIONS,
   ...REFUND_MIGRATIONS,
+  ...REFUSED_MIGRATIONS,
 ]
 
 /** The number of migrations that this code knows: the level to which it migrates a database. */

@@ -1,5 +1,6 @@
 import type { Generated } from 'kysely'
 import type { DeliveryState, EventKind, Source } from '../delivery/types.ts'
+import type { SenderRow } from './sender-row.ts'
 
 /** The tables as Kysely sees them; migrations.ts creates them. Times are milliseconds since 1970. */
 export interface DeliveryRow {
@@ -241,6 +242,7 @@ export interface Tables {
   endpoints: EndpointRow
   notices: NoticeRow
   notice_positions: NoticePositionRow
+  senders: SenderRow
   counters: CounterRow
   replicas: ReplicaRow
   console_sessions: ConsoleSessionRow

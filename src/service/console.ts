@@ -1,16 +1,20 @@
 import type { FastifyInstance } from 'fastify'
 import { type ConsoleParts, consoleRoutes } from '../console/routes.ts'
 import type { SignInEvent } from '../console/sign-in-pages.ts'
+import type { Setup } from '../console-setup/setup-page.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
 import { createOperations } from '../operations/create-operations.ts'
 import { readBacklog } from '../operations/overview.ts'
 import { createShopEvents } from '../outbox/shop-events.ts'
+import type { Senders } from '../senders/senders.ts'
+import { formsLately } from '../senders/signed-lately.ts'
 import { callbackOf, siteOf } from '../session/site.ts'
 import type { Settings } from '../settings/settings.ts'
 import { createSignIn } from '../sign-in.ts'
 import { errorFields, type Log } from '../telemetry/log.ts'
 import type { Observer } from '../telemetry/observer.ts'
 import { VERSION } from '../version.ts'
+import { createChecks, type Env } from './checks.ts'
 import { createForget } from './forget.ts'
 import { createLmsCalls } from './lms-calls.ts'
 import { testNotificationOf } from './notifications.ts'
@@ -19,8 +23,11 @@ import type { createWork } from './work.ts'
 
 const LOOPBACK = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/
 
-interface MountParts extends Pick<ConsoleParts, 'app' | 'refusedSenders' | 'secrets'> {
+interface MountParts extends Pick<ConsoleParts, 'app' | 'secrets'> {
   readonly settings: Settings
+  /** The environment variables that the settings were read from. */
+  readonly env: Env
+  readonly senders: Pick<Senders, 'read'>
   readonly log: Log
   readonly opened: Pick<
     ReturnType<typeof openInbox>,
@@ -59,7 +66,8 @@ function addConsole({
   opened,
   work,
   observer,
-  refusedSenders,
+  env,
+  senders,
   secrets,
   clientId,
   clientSecret,
@@ -89,7 +97,8 @@ function addConsole({
     lms: createLmsCalls(work.lmsAccess),
     checkNow: work.checkNow,
     forget: forgetFor({ opened, work, observer, log }),
-    refusedSenders,
+    readSenders: senders.read,
+    setup: setupFor({ settings, env, opened, work }),
     signIn: createSignIn({
       lmsUrl: settings.LERNITO_LMS_URL,
       publicUrl: lmsUrl,
@@ -101,6 +110,7 @@ function addConsole({
     }),
     publicUrl,
     lmsUrl,
+    clientId,
     clientSecret,
     secrets,
     now,
@@ -108,6 +118,18 @@ function addConsole({
     onSignIn: (event) => logSignIn(log, event),
     onError: (error) => log.error(errorFields(error), 'unexpected error in the console'),
   })
+}
+
+function setupFor({ settings, env, opened, work }: Pick<MountParts, 'settings' | 'env' | 'opened' | 'work'>): Setup {
+  const { database, availability, now } = opened
+  return {
+    checks: createChecks({ env, now, access: work.lmsAccess }),
+    formsLately: () => availability.guard(() => formsLately(database.db)),
+    isPublic: settings.LERNITO_PUBLIC_URL !== undefined,
+    hasPreviousSecret: settings.LERNITO_WEBHOOK_SECRET_PREVIOUS !== undefined,
+    refunds: settings.LERNITO_REFUNDS,
+    events: hasOutbox(settings),
+  }
 }
 
 function forgetFor({ opened, work, observer, log }: Pick<MountParts, 'opened' | 'work' | 'observer' | 'log'>) {

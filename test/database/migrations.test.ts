@@ -59,6 +59,7 @@ const MADE = [
   'table webhook_ids',
   'index webhook_ids_delivery',
   'column refund_id',
+  'table senders',
 ]
 
 /** Of the columns that the first migration creates. */

@@ -46,3 +46,4 @@ create table if not exists "notice_positions" ("name" varchar(32) not null prima
 create table if not exists "webhook_ids" ("webhook_id" varchar(256) not null primary key, "purpose" varchar(8) not null, "delivery_id" varchar(26) not null, "digest" varchar(64), "orders" mediumtext, "received_at" bigint not null);
 create index "webhook_ids_delivery" on "webhook_ids" ("delivery_id", "received_at");
 alter table "withdrawals" add column "refund_id" varchar(26);
+create table if not exists "senders" ("address" varchar(64) not null, "result" varchar(24) not null, "first_at" bigint not null, "last_at" bigint not null, "count" bigint not null, constraint "senders_key" primary key ("address", "result"));
