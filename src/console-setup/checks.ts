@@ -28,11 +28,12 @@ export function checksHtml({ at, results }: ChecksRun): string {
     const count = results.filter((one) => one.status === status).length
     return count === 0 ? [] : [fill(words.counts[status], { count: numberText(count) })]
   })
-  const problems = results.flatMap(({ problems: found }) => found)
-  const rows = results.map(({ id, about, status, detail, problems: found }) => [
-    html`<span class="check ${status}">${words.statuses[status]}</span>`,
+  const found = results.flatMap(({ problems }) => problems)
+  const problems = found.toSorted((a, b) => STATUSES.indexOf(a.status) - STATUSES.indexOf(b.status))
+  const rows = results.map(({ id, about, status, detail, problems: own }) => [
     html`<code>${id}</code>`,
-    html`<div>${detail ?? (found.length > 0 ? found.map(({ message }) => message).join(' ') : about)}</div>`,
+    html`<div>${detail ?? (own.length > 0 ? own.map(({ message }) => message).join(' ') : about)}</div>`,
+    html`<span class="check ${status}">${words.statuses[status]}</span>`,
   ])
   return html`<p role="status">${counts.join(', ')}. <span class="quiet">${words.checked} !${agoHtml(at)}</span></p>
 !${problems.map(problemHtml).join('')}

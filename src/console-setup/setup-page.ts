@@ -58,7 +58,7 @@ async function pageHtml(parts: SetupParts, of: { session: Session; run: ChecksRu
   const action = `${base}${PATH}/checks`
   return html`<p>${words.intro}</p>
 <section><h2>${words.checks}</h2><p>${words.checksIntro}</p>
-<form method="post" action="${action}" hx-post="${action}" hx-target="#checks" hx-select="#checks" class="actions">!${csrfField(session)}<button>${words.run}</button> <span class="quiet">${words.takes}</span></form>
+<form method="post" action="${action}" hx-post="${action}" hx-target="#checks" hx-select="#checks" class="actions">!${csrfField(session)}<button>${words.run}</button></form>
 <div id="checks" aria-live="polite">!${run === null ? '' : checksHtml(run)}</div></section>
 !${shopHtml({ site: site(), setup, senders, forms })}
 !${testsHtml({ base, session, last, canNotify })}

@@ -65,7 +65,9 @@ function repairHtml(refused: readonly RefusedSender[], base: string): string {
     return found === null || sender.address === '' ? [] : [{ sender, found }]
   })
   if (wrong.length === 0) return ''
-  const windows = wrong.slice(0, REPAIRED).map(({ sender, found }) => {
+  // Where a sender has the secret, the others are strangers.
+  const known = wrong.filter(({ sender }) => sender.signedAt !== null)
+  const windows = (known.length > 0 ? known : wrong).slice(0, REPAIRED).map(({ sender, found }) => {
     const again = isAcceptedAgain(sender, found) ? words.acceptedAgain : words.stillRefused
     return html`<li>!${addressHtml(sender.address)}: ${words.sendAgain} !${timeHtml(found.firstAt, 'seconds')} ${words.to} !${timeHtml(found.lastAt, 'seconds')}. <span class="quiet">${again}</span></li>`
   })

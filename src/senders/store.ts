@@ -61,7 +61,7 @@ export async function deleteSurplus(db: Kysely<Tables>): Promise<void> {
     .execute()
 }
 
-/** When the row at this place, from the latest one, was last raised; null if there are not so many. */
+/** When the row at this place, from the latest one, was last raised; null if there are fewer. */
 async function lastAtOf(
   db: Kysely<Tables>,
   of: { signed: boolean; place: number; others: readonly string[] },

@@ -98,7 +98,7 @@ function addConsole({
     checkNow: work.checkNow,
     forget: forgetFor({ opened, work, observer, log }),
     readSenders: senders.read,
-    setup: setupFor({ settings, env, opened, work }),
+    setup: setupFor({ settings, env, opened, work, publicUrl }),
     signIn: createSignIn({
       lmsUrl: settings.LERNITO_LMS_URL,
       publicUrl: lmsUrl,
@@ -120,10 +120,16 @@ function addConsole({
   })
 }
 
-function setupFor({ settings, env, opened, work }: Pick<MountParts, 'settings' | 'env' | 'opened' | 'work'>): Setup {
+function setupFor({
+  settings,
+  env,
+  opened,
+  work,
+  publicUrl,
+}: Pick<MountParts, 'settings' | 'env' | 'opened' | 'work'> & { publicUrl: () => string }): Setup {
   const { database, availability, now } = opened
   return {
-    checks: createChecks({ env, now, access: work.lmsAccess }),
+    checks: createChecks({ env: () => ({ ...env, LERNITO_PUBLIC_URL: publicUrl() }), now, access: work.lmsAccess }),
     formsLately: () => availability.guard(() => formsLately(database.db)),
     isPublic: settings.LERNITO_PUBLIC_URL !== undefined,
     hasPreviousSecret: settings.LERNITO_WEBHOOK_SECRET_PREVIOUS !== undefined,
