@@ -5,6 +5,8 @@ import { FOLLOW_UP_MS } from './follow-up/follow-up.ts'
 import { openInbox } from './inbox/open-inbox.ts'
 import { NOTIFY_TIMING, type NotifyTiming } from './notify/notifier.ts'
 import type { Timing } from './replicas/timing.ts'
+import { createSenders } from './senders/senders.ts'
+import type { Env } from './service/checks.ts'
 import { mountConsole } from './service/console.ts'
 import { createLifecycle } from './service/lifecycle.ts'
 import { createLmsClient } from './service/lms.ts'
@@ -21,6 +23,8 @@ import { createWakeUp } from './wake-up.ts'
 
 interface ServiceParts {
   readonly settings: Settings
+  /** The environment variables that the settings were read from; the console's checks read them again. */
+  readonly env?: Env | undefined
   readonly log: Log
   /** This machine's clock, ms since 1970. */
   readonly now?: () => number
@@ -39,6 +43,7 @@ interface ServiceParts {
  */
 export function buildService({
   settings,
+  env = process.env,
   log,
   now = Date.now,
   random = Math.random,
@@ -61,9 +66,11 @@ export function buildService({
     now: opened.now,
     onCall: observer.onCall,
   })
+  const senders = createSenders({ context: opened.context, guard: opened.availability.guard })
   const work = createWork({
     settings,
     opened,
+    senders,
     lms,
     concurrency,
     observer,
@@ -76,26 +83,28 @@ export function buildService({
     signal: stopping.signal,
   })
   const secrets = webhookSecrets(settings)
-  const { app, refusers } = buildServer({
+  const app = buildServer({
     settings,
     log,
     now: opened.now,
     inbox: opened.inbox,
     statusOf: createStatusOf(opened),
-    refundOf: settings.LERNITO_REFUNDS
-      ? createRefundOf({ opened, observer, wakeUp: withdrawalsWakeUp, signal: stopping.signal })
-      : null,
+    refundOf: refundsFor({ settings, opened, observer, wakeUp: withdrawalsWakeUp, signal: stopping.signal }),
     secrets,
+    senders,
     metrics,
     observer,
     databaseReason: opened.availability.reason,
     leaving: leaving.signal,
     stopping: stopping.signal,
   })
-  mountConsole({ settings, log, app, opened, work, observer, refusedSenders: refusers, secrets })
+  mountConsole({ settings, log, app, opened, work, observer, senders, secrets, env })
   return { app, ...createLifecycle({ settings, log, app, opened, lms, work, leaving, stopping }) }
 }
 export type Service = ReturnType<typeof buildService>
+
+const refundsFor = ({ settings, ...of }: { settings: Settings } & Parameters<typeof createRefundOf>[0]) =>
+  settings.LERNITO_REFUNDS ? createRefundOf(of) : null
 
 function openServiceInbox({
   settings,

@@ -2,6 +2,7 @@ import * as oauth from 'oauth4webapi'
 import { z } from 'zod'
 import type { Answer } from './openedx/answer.ts'
 import { type Failed, failed, type Judged, succeeded } from './openedx/failure.ts'
+import { heartbeatRequest, judgeHeartbeat } from './openedx/heartbeat.ts'
 import { askForToken, claimsOf, judgeGrant, TOKEN_ENDPOINT } from './openedx/token-endpoint.ts'
 import { type Call, createTransport, type LmsRequest, type Transport } from './openedx/transport.ts'
 
@@ -9,6 +10,8 @@ import { type Call, createTransport, type LmsRequest, type Transport } from './o
 const SCOPE = 'profile email'
 const AUTHORIZE_PATH = '/oauth2/authorize'
 const TIMEOUT_MS = 10_000
+/** A browser waits for it before each sign-in. */
+const HEARTBEAT_TIMEOUT_MS = 2_000
 const CONCURRENCY = 8
 
 /** The person who signed in, according to the LMS. */
@@ -36,6 +39,8 @@ export interface SignIn {
   finish(back: { parameters: URLSearchParams; attempt: Attempt; redirectUri: string }): Promise<Judged<Person>>
   /** Asks the LMS again who this is. `refused` if it no longer accepts the token. A refresh token is valid once. */
   renew(refreshToken: string): Promise<Judged<Person>>
+  /** Whether the LMS answers now, within 2 s. An LMS that keeps its heartbeat from this service counts as up. */
+  isLmsUp(): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -58,7 +63,8 @@ interface SignInOptions {
 /** Sign-in through the OAuth application of the console. */
 export function createSignIn(from: SignInOptions): SignIn {
   const { server, client, secret } = oauthParties(from)
-  const transport = openTransport(from)
+  const transport = openTransport(from, TIMEOUT_MS)
+  const heartbeats = openTransport(from, HEARTBEAT_TIMEOUT_MS)
 
   async function ask(grant: Parameters<typeof askForToken>[0]['grant']): Promise<Judged<Person>> {
     const send = (request: LmsRequest) => transport.send(request, { authorization: null, queued: true })
@@ -85,7 +91,15 @@ export function createSignIn(from: SignInOptions): SignIn {
     renew: (refreshToken) =>
       ask((options) => oauth.refreshTokenGrantRequest(server, client, secret, refreshToken, options)),
 
-    close: () => transport.close(),
+    async isLmsUp() {
+      const answer = await heartbeats.send(heartbeatRequest(), { authorization: null, queued: false })
+      const judged = answer.ok ? judgeHeartbeat(answer.value) : answer
+      return judged.ok || (judged.failure.kind !== 'unreachable' && judged.failure.kind !== 'server_error')
+    },
+
+    close: async () => {
+      await Promise.all([transport.close(), heartbeats.close()])
+    },
   }
 }
 
@@ -100,12 +114,15 @@ function oauthParties({ lmsUrl, publicUrl, clientId, clientSecret }: SignInOptio
 }
 
 /** Separate from the transport of the enrolling calls, so that people don't wait behind a backlog. */
-function openTransport({ lmsUrl, version, now = Date.now, onCall = () => {} }: SignInOptions): Transport {
+function openTransport(
+  { lmsUrl, version, now = Date.now, onCall = () => {} }: SignInOptions,
+  timeoutMs: number,
+): Transport {
   return createTransport({
     url: new URL(lmsUrl),
     userAgent: `lernito-openedx/${version}`,
     concurrency: () => CONCURRENCY,
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs,
     now,
     onCall,
   })

@@ -135,7 +135,9 @@ export async function startProduct({
   }
   const { settings } = readSettings({ env: given })
   const { log, lines } = watchedLog({ level: settings.LERNITO_LOG_LEVEL, env: given })
-  const service = await closingOnError(standIn, () => buildService({ settings, log, now, random, timing, followUpMs }))
+  const service = await closingOnError(standIn, () =>
+    buildService({ settings, env: given, log, now, random, timing, followUpMs }),
+  )
   const url = await closingOnError(standIn, () => service.start())
   const webhook = `${url}/api/lernito/webhook/`
   return {

@@ -31,26 +31,25 @@ export async function runSandboxService(at: {
   const { lmsUrl, servicePort, data, eventsUrl } = at
   const operator = operatorOf(at.world)
   const secret = process.env.LERNITO_WEBHOOK_SECRET || SANDBOX_SECRET
-  const { settings, warnings } = readSettings({
-    env: {
-      ...process.env,
-      ...credentials(at.world),
-      ...(operator?.env ?? { LERNITO_CONSOLE_CLIENT_ID: '' }),
-      // The environment may hold the values of a real installation.
-      LERNITO_PUBLIC_URL: '',
-      LERNITO_LMS_PUBLIC_URL: '',
-      LERNITO_EVENTS_URL: eventsUrl ?? '',
-      LERNITO_EVENTS_SECRET: eventsUrl === null ? '' : process.env.LERNITO_EVENTS_SECRET || SANDBOX_EVENTS_SECRET,
-      LERNITO_WEBHOOK_SECRET: secret,
-      LERNITO_LMS_URL: lmsUrl,
-      LERNITO_HOST: '127.0.0.1',
-      LERNITO_PORT: String(servicePort),
-      LERNITO_DATABASE_URL: `sqlite:${join(data, 'lernito.db')}`,
-    },
-  })
+  const env = {
+    ...process.env,
+    ...credentials(at.world),
+    ...(operator?.env ?? { LERNITO_CONSOLE_CLIENT_ID: '' }),
+    // The environment may hold the values of a real installation.
+    LERNITO_PUBLIC_URL: '',
+    LERNITO_LMS_PUBLIC_URL: '',
+    LERNITO_EVENTS_URL: eventsUrl ?? '',
+    LERNITO_EVENTS_SECRET: eventsUrl === null ? '' : process.env.LERNITO_EVENTS_SECRET || SANDBOX_EVENTS_SECRET,
+    LERNITO_WEBHOOK_SECRET: secret,
+    LERNITO_LMS_URL: lmsUrl,
+    LERNITO_HOST: '127.0.0.1',
+    LERNITO_PORT: String(servicePort),
+    LERNITO_DATABASE_URL: `sqlite:${join(data, 'lernito.db')}`,
+  }
+  const { settings, warnings } = readSettings({ env })
   const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
   for (const warning of warnings) log.warn(warning)
-  const service = buildService({ settings, log, followUpMs: FOLLOW_UP_MS })
+  const service = buildService({ settings, env, log, followUpMs: FOLLOW_UP_MS })
   const start = async (): Promise<void> => {
     const url = await namingOption('--service-port', service.start())
     if (operator !== null) at.redirectUris[operator.env.LERNITO_CONSOLE_CLIENT_ID] = [`${url}/lernito/console/callback`]

@@ -23,6 +23,6 @@ ${settingsHelp()}`,
     const { settings, warnings } = readSettings({ env: process.env })
     const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
     for (const warning of warnings) log.warn(warning)
-    return runUntilSignal({ ...buildService({ settings, log }), drainMs: settings.LERNITO_DRAIN_MS })
+    return runUntilSignal({ ...buildService({ settings, env: process.env, log }), drainMs: settings.LERNITO_DRAIN_MS })
   },
 }

@@ -70,3 +70,10 @@ export function courseHtml(key: string, lmsUrl: string): string {
 /** Returns the address of the LMS's page about a person's enrollments, which accepts an e-mail address or a username. */
 export const supportUrl = (email: string, lmsUrl: string): string =>
   `${lmsUrl}/support/enrollment?user=${encodeURIComponent(email)}`
+
+/** Escapes a text in which commands and names are between backticks, as doctor writes them. */
+export const withCodeHtml = (text: string): string =>
+  text
+    .split('`')
+    .map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : html`${part}`))
+    .join('')

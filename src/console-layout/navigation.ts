@@ -24,6 +24,7 @@ const PAGES = [
   { path: '/incidents', label: TEXTS.nav.incidents },
   { path: '/changes', label: TEXTS.nav.changes },
   { path: '/signature', label: TEXTS.nav.signature },
+  { path: '/setup', label: TEXTS.nav.setup },
 ] as const satisfies readonly { path: string; label: string; count?: keyof StateCounts }[]
 
 /** A page of the menu, by its path below the console's base. */

@@ -1,55 +1,78 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import { numberText, timeHtml } from '../console-layout/format.ts'
+import { numberText, timeHtml, withCodeHtml } from '../console-layout/format.ts'
 import { sessionOf } from '../console-layout/guard.ts'
 import { sendPage } from '../console-layout/layout.ts'
 import { listTable } from '../console-layout/list-table.ts'
 import { TEXTS } from '../console-layout/texts.ts'
+import { isAcceptedAgain, type RefusedSender, type SendersView, wrongSignatures } from '../senders/view.ts'
 import type { Site } from '../session/site.ts'
 
 const words = TEXTS.refused
+/** How many senders are listed, and for how many of them the page says how to repair a wrong signature. */
 const SHOWN = 50
-
-/** What the service refused from one address since `since`, and why; times in ms since 1970. */
-export interface RefusedSender {
-  readonly address: string
-  readonly refused: number
-  readonly codes: Readonly<Partial<Record<keyof typeof words.codes, number>>>
-  readonly since: number
-  readonly lastAt: number
-}
+const REPAIRED = 3
 
 /** Adds the page that shows where refused webhooks came from: the shop with a wrong secret, or a stranger. */
 export function addRefused({
   scope,
   site,
-  refusedSenders,
+  readSenders,
 }: {
   scope: FastifyInstance
   site: () => Site
-  /** The addresses with the most recent refusals first. */
-  refusedSenders: (count: number) => readonly RefusedSender[]
+  readSenders: () => Promise<SendersView>
 }): void {
   const path = '/refused'
-  scope.get(path, (request, reply) => {
+  scope.get(path, async (request, reply) => {
     const { base } = site()
-    const found = refusedSenders(SHOWN)
-    const list =
-      found.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows: found.map(cellsOf) })
-    const main = html`<p>${words.intro}</p><p>${words.todo} <a href="${base}/signature">${TEXTS.nav.signature}</a>.</p>!${list}`
+    const { refused } = await readSenders()
+    const rows = refused.slice(0, SHOWN).flatMap(rowsOf)
+    const list = rows.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows })
+    const main = html`<p>${words.intro}</p>!${repairHtml(refused, base)}!${list}`
     return sendPage({ reply, site: site(), session: sessionOf(request), title: words.title, current: path, main })
   })
 }
 
-function cellsOf({ address, refused, codes, since, lastAt }: RefusedSender): string[] {
-  const reasons = Object.entries(words.codes).flatMap(([code, text]) => {
-    const [, times] = Object.entries(codes).find(([one]) => one === code) ?? []
-    return times === undefined ? [] : [html`${text} (${numberText(times)})`]
+/** One row for each cause of a sender. */
+function rowsOf(sender: RefusedSender): string[][] {
+  const { address, causes, signedAt } = sender
+  return causes.map((cause) => {
+    const { code, count, firstAt, lastAt } = cause
+    const signed =
+      signedAt === null
+        ? html`${words.neverSigned}`
+        : html`${isAcceptedAgain(sender, cause) ? words.signedAgain : words.signedBefore} !${timeHtml(signedAt)}`
+    return [
+      html`<div>${textOf(code)}</div>`,
+      html`<div>!${addressHtml(address)}<br><span class="quiet">!${signed}</span></div>`,
+      timeHtml(firstAt),
+      timeHtml(lastAt),
+      numberText(count),
+    ]
   })
-  return [
-    html`<code>${address}</code>`,
-    numberText(refused),
-    html`<div>!${reasons.join('<br>')}</div>`,
-    html`<div>!${timeHtml(lastAt)}<br><span class="quiet">${words.since} !${timeHtml(since)}</span></div>`,
-  ]
+}
+
+const textOf = (code: string): string => Object.entries(words.codes).find(([one]) => one === code)?.[1] ?? code
+
+const addressHtml = (address: string): string =>
+  address === '' ? html`${words.others}` : html`<code>${address}</code>`
+
+/** What to do about wrong signatures, and what the shop has to send again, for the first senders of the list. */
+function repairHtml(refused: readonly RefusedSender[], base: string): string {
+  const wrong = refused.flatMap((sender) => {
+    const found = wrongSignatures(sender)
+    return found === null || sender.address === '' ? [] : [{ sender, found }]
+  })
+  if (wrong.length === 0) return ''
+  // Where a sender has the secret, the others are strangers.
+  const known = wrong.filter(({ sender }) => sender.signedAt !== null)
+  const windows = (known.length > 0 ? known : wrong).slice(0, REPAIRED).map(({ sender, found }) => {
+    const again = isAcceptedAgain(sender, found) ? words.acceptedAgain : words.stillRefused
+    return html`<li>!${addressHtml(sender.address)}: ${words.sendAgain} !${timeHtml(found.firstAt, 'seconds')} ${words.to} !${timeHtml(found.lastAt, 'seconds')}. <span class="quiet">${again}</span></li>`
+  })
+  const steps = words.steps.map((step) => html`<li>!${withCodeHtml(step)}</li>`)
+  return html`<section class="note warning"><h2>${words.repair}</h2><p>${words.ifShop}</p>
+<ol>!${steps.join('')}</ol><p>${words.windows}</p><ul>!${windows.join('')}</ul>
+<p>${words.todo} <a href="${base}/signature">${TEXTS.nav.signature}</a>.</p></section>`
 }

@@ -6,9 +6,9 @@ import { sendPage } from '../console-layout/layout.ts'
 import { type BreakerView, isOpen, type LiveState } from '../console-layout/live-state.ts'
 import type { LmsCalls } from '../console-layout/lms-calls.ts'
 import { fillBoth, TEXTS } from '../console-layout/texts.ts'
-import type { RefusedSender } from '../console-shop/refused-page.ts'
 import type { Operations } from '../operations/operations.ts'
 import type { Overview } from '../operations/overview.ts'
+import type { SendersView } from '../senders/view.ts'
 import type { Site } from '../session/site.ts'
 import { causesHtml } from './causes-table.ts'
 import { chartHtml } from './chart.ts'
@@ -16,12 +16,9 @@ import { createClosestCourses } from './closest-courses.ts'
 import { courseSalesHtml } from './course-sales.ts'
 import { type IncidentReports, lastIncidentHtml } from './incidents-page.ts'
 import { type Problem, problemsOf } from './problems.ts'
-import { testNotificationHtml } from './test-notification.ts'
 import { tilesHtml } from './tiles.ts'
 
 const words = TEXTS.overview
-/** How many addresses of refused webhooks are checked for a problem. */
-const SENDERS_MAX = 10
 
 interface Parts {
   readonly scope: FastifyInstance
@@ -30,45 +27,44 @@ interface Parts {
   readonly incidents: Pick<IncidentReports, 'between'>
   readonly liveState: LiveState
   readonly lms: Pick<LmsCalls, 'findCourse'>
-  readonly refusedSenders: (count: number) => readonly RefusedSender[]
-  /** Whether LERNITO_NOTIFY_URL is set. */
-  readonly canNotify: boolean
+  readonly readSenders: () => Promise<SendersView>
   readonly now: () => number
 }
 
 /** Adds the page that shows whether the service works, its problems first; it updates itself. */
 export function addOverview(parts: Parts): void {
-  const { scope, site, canNotify } = parts
+  const { scope, site } = parts
   const closestCourses = createClosestCourses({ findCourse: parts.lms.findCourse, now: parts.now })
   scope.get<{ Querystring: { by?: string } }>('/', async (request, reply) => {
     const { base } = site()
-    const session = sessionOf(request)
     const by = request.query.by === 'hour' ? 'hour' : 'day'
     const here = by === 'hour' ? `${base}/?by=hour` : `${base}/`
     const main = html`<div id="overview" hx-get="${here}" hx-trigger="every 10s" hx-select="#overview" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none">
-!${await overviewHtml(parts, { by, closestCourses })}</div>!${canNotify ? testNotificationHtml({ base, session }) : ''}`
+!${await overviewHtml(parts, { by, closestCourses })}</div>`
+    const session = sessionOf(request)
     return sendPage({ reply, site: site(), session, title: words.title, intro: words.intro, current: '/', main })
   })
 }
 
 async function overviewHtml(
-  { site, operations, incidents, liveState, refusedSenders, now: clock }: Parts,
+  { site, operations, incidents, liveState, readSenders, now: clock }: Parts,
   { by, closestCourses }: { by: 'hour' | 'day'; closestCourses: ReturnType<typeof createClosestCourses> },
 ): Promise<string> {
   const { base } = site()
   const now = clock()
   const from = now - (by === 'hour' ? 2 : 30) * DAY_MS
-  const [overview, counts, found, sales, byCourse, bands] = await Promise.all([
+  const [overview, counts, found, sales, byCourse, bands, { refused }] = await Promise.all([
     operations.overview(),
     operations.countByState(),
     operations.causes({ states: ['needs_attention'] }),
     operations.sales(by),
     operations.salesByCourse(),
     incidents.between({ from, to: now }),
+    readSenders(),
   ])
   const [breaker, budget] = [liveState.breaker(), liveState.budget()]
   const live = { breaker, pausedCourses: liveState.pausedCourses(), budget }
-  const problems = problemsOf({ overview, ...live, refusedSenders: refusedSenders(SENDERS_MAX), now })
+  const problems = problemsOf({ overview, ...live, refusedSenders: refused, now })
   const attention = causesHtml({ found, count: counts.needs_attention, closest: closestCourses(found), base })
   const today = overview.days.at(-1)?.received ?? 0
   const pace = overview.secondsToEnrollment

@@ -2,8 +2,8 @@ import { queryText } from '../console-deliveries/list-query.ts'
 import { countText, durationText, numberText } from '../console-layout/format.ts'
 import { type BreakerView, isOpen, type PausedCourseView } from '../console-layout/live-state.ts'
 import { fill, fillBoth, TEXTS } from '../console-layout/texts.ts'
-import type { RefusedSender } from '../console-shop/refused-page.ts'
 import type { Overview } from '../operations/overview.ts'
+import { isAcceptedAgain, type RefusedSender, wrongSignatures } from '../senders/view.ts'
 
 const words = TEXTS.problems
 
@@ -34,7 +34,7 @@ export function problemsOf(of: {
   /** The longest paused first. */
   pausedCourses: readonly PausedCourseView[]
   budget: number | null
-  /** Those with the most recent refusals first. */
+  /** See SendersView. */
   refusedSenders: readonly RefusedSender[]
   /** In ms since 1970. */
   now: number
@@ -92,19 +92,15 @@ function waitingProblems(of: { overview: Overview; budget: number | null; now: n
 }
 
 function signatureProblems(refusedSenders: readonly RefusedSender[], now: number): Problem[] {
-  const found = refusedSenders.find(
-    (sender) => wrongSignatures(sender) >= MANY_REFUSED && sender.lastAt > now - RECENT_MS,
-  )
-  if (found === undefined) return []
-  const count = numberText(wrongSignatures(found))
-  const text = fillBoth(words.refused, { count, address: found.address })
-  return [{ grade: 'warning', ...text, path: '/refused', action: words.viewRefused }]
+  for (const sender of refusedSenders) {
+    const wrong = wrongSignatures(sender)
+    if (wrong === null || wrong.count < MANY_REFUSED || wrong.lastAt <= now - RECENT_MS) continue
+    if (isAcceptedAgain(sender, wrong)) continue
+    const text = fillBoth(words.refused, { count: numberText(wrong.count), address: sender.address })
+    return [{ grade: 'warning', ...text, path: '/refused', action: words.viewRefused }]
+  }
+  return []
 }
-
-/** Every fault of a signature: the service answers them alike, and the page of refused webhooks names each. */
-const wrongSignatures = ({ codes }: RefusedSender): number =>
-  SIGNATURE_FAULTS.reduce((total, fault) => total + (codes[fault] ?? 0), 0)
-const SIGNATURE_FAULTS = ['signature', 'signature_format', 'webhook_id', 'timestamp', 'too_old', 'too_new'] as const
 
 /** Sales are lost, although each was answered like the first one: see decision 23. Today and yesterday, UTC. */
 function reusedIdProblems({ days }: Overview): Problem[] {

@@ -17,8 +17,10 @@ import type { StateCounts } from '../console-layout/navigation.ts'
 import { addStaticFiles } from '../console-layout/static-files.ts'
 import { addStatus } from '../console-layout/status.ts'
 import { TEXTS } from '../console-layout/texts.ts'
+import { addSetup, type Setup } from '../console-setup/setup-page.ts'
+import { addTestNotification } from '../console-setup/test-notification.ts'
 import { addEvents } from '../console-shop/events-page.ts'
-import { addRefused, type RefusedSender } from '../console-shop/refused-page.ts'
+import { addRefused } from '../console-shop/refused-page.ts'
 import { addSignaturePage } from '../console-shop/signature-page.ts'
 import type { Tables } from '../database/schema.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
@@ -26,6 +28,7 @@ import type { CheckedNow } from '../follow-up/check-now.ts'
 import type { TestNotification } from '../notify/test-notification.ts'
 import type { Operations } from '../operations/operations.ts'
 import type { ShopEvents } from '../outbox/shop-events.ts'
+import type { SendersView } from '../senders/view.ts'
 import { createSessions, type Sessions } from '../session/sessions.ts'
 import { CONSOLE_PATH, type Site, siteOf } from '../session/site.ts'
 import type { SignIn } from '../sign-in.ts'
@@ -33,7 +36,6 @@ import { addChanges } from './changes-page.ts'
 import { addIncidents, type IncidentReports } from './incidents-page.ts'
 import { addOverview } from './overview-page.ts'
 import { addSignInPages, type SignInEvent } from './sign-in-pages.ts'
-import { addTestNotification } from './test-notification.ts'
 
 /** The signature checker accepts a body of 64 KiB, and a form may write each byte as three. */
 const BODY_LIMIT = 256 * 1024
@@ -57,13 +59,16 @@ export interface ConsoleParts {
   readonly checkNow: (order: { ids: readonly string[]; by: string }) => Promise<CheckedNow[]>
   /** Erases a person; see src/service/forget.ts. */
   readonly forget: (order: ForgetOrder) => Promise<ForgetAnswer>
-  /** The addresses of refused webhooks, those with the most recent refusals first. */
-  readonly refusedSenders: (count: number) => readonly RefusedSender[]
+  /** Who sent webhooks lately, and what was refused. */
+  readonly readSenders: () => Promise<SendersView>
+  readonly setup: Setup
   readonly signIn: SignIn
   /** LERNITO_PUBLIC_URL, or the service's own address once it listens. */
   readonly publicUrl: () => string
   /** LERNITO_LMS_PUBLIC_URL. */
   readonly lmsUrl: string
+  /** LERNITO_CONSOLE_CLIENT_ID. */
+  readonly clientId: string
   /** LERNITO_CONSOLE_CLIENT_SECRET. */
   readonly clientSecret: string
   /** The secrets of the webhook, the current one first. */
@@ -132,25 +137,12 @@ function answerErrors(scope: FastifyInstance, site: () => Site, { onError }: Con
 }
 
 function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, parts: ConsoleParts): void {
-  const {
-    operations,
-    liveState,
-    lms,
-    checkNow,
-    forget,
-    refusedSenders,
-    signIn,
-    lmsUrl,
-    clientSecret,
-    secrets,
-    now,
-    onSignIn,
-  } = parts
+  const { operations, liveState, lms, checkNow, forget, readSenders, lmsUrl, secrets, now } = parts
   addStaticFiles({ scope })
   addStatus({ scope, site, readCounts: parts.readCounts, liveState, now })
   const canNotify = parts.testNotification !== null
   addIncidents({ scope, site, incidents: parts.incidents, now })
-  addOverview({ scope, site, operations, incidents: parts.incidents, liveState, lms, refusedSenders, canNotify, now })
+  addOverview({ scope, site, operations, incidents: parts.incidents, liveState, lms, readSenders, now })
   addTestNotification({ scope, site, testNotification: parts.testNotification })
   addDeliveries({ scope, site, operations, breaker: liveState.breaker, now })
   addDelivery({
@@ -170,7 +162,8 @@ function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, 
   addReplayPages({ scope, site, operations, breaker: liveState.breaker, now })
   addEvents({ scope, site, shopEvents: parts.shopEvents })
   addChanges({ scope, site, operations })
-  addRefused({ scope, site, refusedSenders })
+  addRefused({ scope, site, readSenders })
   addSignaturePage({ scope, site, secrets, now })
-  addSignInPages({ scope, site, signIn, sessions, lmsUrl, clientSecret, now, onSignIn })
+  addSetup({ scope, site, setup: parts.setup, readSenders, operations, canNotify, lmsUrl })
+  addSignInPages({ ...parts, scope, site, sessions, breaker: liveState.breaker })
 }

@@ -1,5 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { messagePage, sendPage } from '../console-layout/layout.ts'
+import type { BreakerView } from '../console-layout/live-state.ts'
+import type { StateCounts } from '../console-layout/navigation.ts'
 import { fillBoth, TEXTS } from '../console-layout/texts.ts'
 import type { Failure } from '../openedx/failure.ts'
 import { clearSession, consumeAttempt, readSession, setAttempt, setSession } from '../session/cookies.ts'
@@ -8,6 +10,8 @@ import type { Sessions } from '../session/sessions.ts'
 import { createSignInLimit, type SignInLimit } from '../session/sign-in-limit.ts'
 import { callbackOf, pageOf, type Site } from '../session/site.ts'
 import type { Person, SignIn } from '../sign-in.ts'
+import { createOutageCheck, outageHtml } from './lms-outage.ts'
+import { type LmsLinks, notStaffHtml, signedOutHtml } from './signed-out.ts'
 
 /** For the log: who signed in or out, and whom the LMS or this service refused. */
 export type SignInEvent =
@@ -21,11 +25,21 @@ interface SignInParts {
   readonly sessions: Sessions
   /** LERNITO_LMS_PUBLIC_URL. */
   readonly lmsUrl: string
+  /** LERNITO_CONSOLE_CLIENT_ID. */
+  readonly clientId: string
   /** LERNITO_CONSOLE_CLIENT_SECRET. */
   readonly clientSecret: string
   /** In ms since 1970. */
   readonly now: () => number
+  readonly breaker: () => BreakerView | null
+  readonly readCounts: () => Promise<StateCounts>
   readonly onSignIn: (event: SignInEvent) => void
+}
+
+interface SignInQuery {
+  readonly next?: string
+  /** Present: the LMS's sign-in opens even if the LMS does not seem to answer. */
+  readonly anyway?: string
 }
 
 interface Exchange {
@@ -35,11 +49,18 @@ interface Exchange {
 
 /** Adds the sign-in through the LMS, and the sign-out. */
 export function addSignInPages(parts: SignInParts): void {
-  const { scope, site, signIn, lmsUrl } = parts
+  const { scope, site, signIn } = parts
   const limit = createSignInLimit({ now: parts.now })
+  const outageNow = createOutageCheck({ ...parts, isLmsUp: signIn.isLmsUp })
 
-  scope.get<{ Querystring: { next?: string } }>('/sign-in', { config: { open: true } }, async (request, reply) => {
+  scope.get<{ Querystring: SignInQuery }>('/sign-in', { config: { open: true } }, async (request, reply) => {
     const next = pageOf(site(), String(request.query.next ?? ''))
+    const outage = request.query.anyway === undefined ? await outageNow() : null
+    if (outage !== null) {
+      const main = outageHtml(outage, `${site().base}/sign-in?next=${encodeURIComponent(next)}`)
+      reply.header('retry-after', 10)
+      return sendPage({ reply, site: site(), session: null, status: 503, title: TEXTS.lmsOutage.title, main })
+    }
     const { url, ...attempt } = await signIn.begin(callbackOf(site()))
     setAttempt(reply, site(), { ...attempt, next })
     return reply.redirect(url, 303)
@@ -50,14 +71,22 @@ export function addSignInPages(parts: SignInParts): void {
   scope.post('/sign-out', { config: { unconfirmed: true } }, (request, reply) => signOut(parts, { request, reply }))
 
   scope.get('/signed-out', { config: { open: true } }, async (_request, reply) =>
-    sendMessage(parts, { reply, status: 200, ...fillBoth(TEXTS.signIn.out, { lmsUrl }), link: `${site().base}/` }),
+    sendPage({
+      reply,
+      site: site(),
+      session: null,
+      title: TEXTS.signIn.out.title,
+      main: signedOutHtml(lmsLinks(parts)),
+    }),
   )
 }
 
 /** Handles a browser that returns from the LMS: it gets a session, or a page that says why not. */
 async function finish(parts: SignInParts, limit: SignInLimit, { request, reply }: Exchange): Promise<FastifyReply> {
-  const { site, signIn, lmsUrl, clientSecret, now, onSignIn } = parts
+  const { site, signIn, clientSecret, now, onSignIn } = parts
   const parameters = new URL(request.url, site().origin).searchParams
+  // From the sign-out of the LMS.
+  if (parameters.size === 0) return reply.redirect(`${site().base}/sign-in`, 303)
   const state = parameters.get('state') ?? ''
   const again = `${site().origin}${site().base}/sign-in`
   const kept = consumeAttempt(request, reply, site(), state)
@@ -80,8 +109,9 @@ async function finish(parts: SignInParts, limit: SignInLimit, { request, reply }
   const { username, administrator } = judged.value
   if (!administrator) {
     onSignIn({ kind: 'not_staff', username })
-    const text = fillBoth(TEXTS.signIn.notStaff, { username })
-    return sendMessage(parts, { reply, status: 403, ...text, link: `${lmsUrl}/logout` })
+    const { title } = TEXTS.signIn.notStaff
+    const main = notStaffHtml({ ...lmsLinks(parts), username })
+    return sendPage({ reply, site: site(), session: null, status: 403, title, main })
   }
   counted.undo()
   await beginSession(parts, { request, reply }, judged.value)
@@ -106,6 +136,8 @@ async function signOut(parts: SignInParts, { request, reply }: Exchange): Promis
   if (request.session !== null) onSignIn({ kind: 'signed_out', username: request.session.username })
   return reply.redirect(`${site().base}/signed-out`, 303)
 }
+
+const lmsLinks = ({ site, lmsUrl, clientId }: SignInParts): LmsLinks => ({ site: site(), lmsUrl, clientId })
 
 function sendMessage(
   { site }: Pick<SignInParts, 'site'>,

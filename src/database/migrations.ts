@@ -6,6 +6,7 @@ import { INCIDENT_MIGRATIONS } from './migrations-incidents.ts'
 import { NOTICE_MIGRATIONS } from './migrations-notices.ts'
 import { OUTBOX_MIGRATIONS } from './migrations-outbox.ts'
 import { REFUND_MIGRATIONS } from './migrations-refunds.ts'
+import { REFUSED_MIGRATIONS } from './migrations-refused.ts'
 import { REPLAY_MIGRATIONS } from './migrations-replays.ts'
 import { SEARCH_MIGRATIONS } from './migrations-search.ts'
 import { type Migration, STATE_MIGRATIONS } from './migrations-states.ts'
@@ -181,6 +182,7 @@ const MIGRATIONS: readonly Migration[] = [
   ...INCIDENT_MIGRATIONS,
   ...CALL_MIGRATIONS,
   ...REPLAY_MIGRATIONS,
+  ...REFUSED_MIGRATIONS,
 ]
 
 /** The number of migrations that this code knows: the level to which it migrates a database. */

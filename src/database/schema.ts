@@ -2,6 +2,7 @@ import type { Generated } from 'kysely'
 import type { DeliveryState, EventKind, Source } from '../delivery/types.ts'
 import type { BulkReplayRow, ReplayedDeliveryRow } from './schema-replays.ts'
 import type { EndpointRow, NoticePositionRow, NoticeRow, OutboxRow } from './schema-sending.ts'
+import type { SenderRow } from './sender-row.ts'
 
 /** The tables as Kysely sees them; migrations.ts creates them. Times are milliseconds since 1970. */
 export interface DeliveryRow {
@@ -196,6 +197,7 @@ export interface Tables {
   notices: NoticeRow
   notice_positions: NoticePositionRow
   incidents: IncidentRow
+  senders: SenderRow
   counters: CounterRow
   replicas: ReplicaRow
   console_sessions: ConsoleSessionRow

@@ -4,7 +4,7 @@ import { TIMING } from '../replicas/timing.ts'
 import { ALLOWANCE_CHECKS } from './allowances.ts'
 import { API_CHECKS } from './api.ts'
 import type { Problem } from './causes.ts'
-import type { Check, CheckId, Facts, Finding, Tools } from './check.ts'
+import { type Check, type CheckId, type Facts, type Finding, skipped, type Tools } from './check.ts'
 import { CONSOLE_CHECKS } from './console.ts'
 import { ENROLLING_CHECKS } from './enrolling.ts'
 import { EVENTS_CHECKS } from './events.ts'
@@ -46,14 +46,17 @@ export const DEADLINES: Deadlines = { callMs: 4_000, totalMs: 14_000 }
  * Runs all checks, each as soon as the checks that it needs are done, and returns the results in the order of CHECKS. It
  * changes nothing, neither here nor in the LMS.
  * @param from.env the environment variables
+ * @param from.acquire waits for the right to one call that the LMS throttles, at most until the signal is aborted;
+ *   resolves to whether it was given. Without it, every call is made at once.
  */
 export async function examine(from: {
   env: Tools['env']
   now: () => number
   deadlines?: Deadlines
   resolve?: Resolve | undefined
+  acquire?: (signal: AbortSignal) => Promise<boolean>
 }): Promise<Result[]> {
-  const { env, now, deadlines = DEADLINES, resolve } = from
+  const { env, now, deadlines = DEADLINES, resolve, acquire = async () => true } = from
   const over = AbortSignal.timeout(deadlines.totalMs)
   const { probe, close } = createProbe({ callMs: deadlines.callMs, signal: over, now })
   const tools: Tools = {
@@ -62,8 +65,9 @@ export async function examine(from: {
     probe,
     callMs: deadlines.callMs,
     resolve,
-    askLms: ({ settings, request: { method, path, body }, token }) => {
+    askLms: async ({ settings, request: { method, path, body, endpoint }, token }) => {
       if (method === 'DELETE') throw new Error('doctor deletes nothing')
+      if (token !== undefined && THROTTLED.test(endpoint) && !(await acquire(over))) throw NO_PERMIT
       const authorization = token === undefined ? {} : { authorization: `JWT ${token}` }
       return probe({ method, url: `${settings.LERNITO_LMS_URL}${path}`, body, ...authorization })
     },
@@ -77,7 +81,7 @@ export async function examine(from: {
     running.set(
       check.id,
       ready.then(async () => {
-        const finding = await check.run(facts, tools)
+        const finding = await check.run(facts, tools).catch(withoutPermit)
         Object.assign(facts, finding.gives)
         return resultOf(check, finding)
       }),
@@ -88,6 +92,15 @@ export async function examine(from: {
   } finally {
     await close()
   }
+}
+
+/** The APIs that share a throttle with the calls of the service (recorded: throttle.json). */
+const THROTTLED = /^\/api\/enrollment\//
+const NO_PERMIT = new Error('no permit for a throttled call')
+
+function withoutPermit(error: unknown): Finding {
+  if (error !== NO_PERMIT) throw error
+  return skipped('the call budget had no call left for it in time; check again in a minute')
 }
 
 function resultOf({ id, about }: Check, { problems, detail, skipped }: Finding): Result {

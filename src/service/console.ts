@@ -2,17 +2,21 @@ import type { FastifyInstance } from 'fastify'
 import type { IncidentReports } from '../console/incidents-page.ts'
 import { type ConsoleParts, consoleRoutes } from '../console/routes.ts'
 import type { SignInEvent } from '../console/sign-in-pages.ts'
+import type { Setup } from '../console-setup/setup-page.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
 import { incidentsBetween, listIncidents } from '../incidents/list-incidents.ts'
 import { createOperations } from '../operations/create-operations.ts'
 import { readBacklog } from '../operations/overview.ts'
 import { createShopEvents } from '../outbox/shop-events.ts'
+import type { Senders } from '../senders/senders.ts'
+import { formsLately } from '../senders/signed-lately.ts'
 import { callbackOf, siteOf } from '../session/site.ts'
 import type { Settings } from '../settings/settings.ts'
 import { createSignIn } from '../sign-in.ts'
 import { errorFields, type Log } from '../telemetry/log.ts'
 import type { Observer } from '../telemetry/observer.ts'
 import { VERSION } from '../version.ts'
+import { createChecks, type Env } from './checks.ts'
 import { createForget } from './forget.ts'
 import { createLmsCalls } from './lms-calls.ts'
 import { testNotificationOf } from './notifications.ts'
@@ -21,8 +25,11 @@ import type { createWork } from './work.ts'
 
 const LOOPBACK = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/
 
-interface MountParts extends Pick<ConsoleParts, 'app' | 'refusedSenders' | 'secrets'> {
+interface MountParts extends Pick<ConsoleParts, 'app' | 'secrets'> {
   readonly settings: Settings
+  /** The environment variables that the settings were read from. */
+  readonly env: Env
+  readonly senders: Pick<Senders, 'read'>
   readonly log: Log
   readonly opened: Pick<
     ReturnType<typeof openInbox>,
@@ -61,7 +68,8 @@ function addConsole({
   opened,
   work,
   observer,
-  refusedSenders,
+  env,
+  senders,
   secrets,
   clientId,
   clientSecret,
@@ -92,7 +100,8 @@ function addConsole({
     lms: createLmsCalls(work.lmsAccess),
     checkNow: work.checkNow,
     forget: forgetFor({ opened, work, observer, log }),
-    refusedSenders,
+    readSenders: senders.read,
+    setup: setupFor({ settings, env, opened, work, publicUrl }),
     signIn: createSignIn({
       lmsUrl: settings.LERNITO_LMS_URL,
       publicUrl: lmsUrl,
@@ -104,6 +113,7 @@ function addConsole({
     }),
     publicUrl,
     lmsUrl,
+    clientId,
     clientSecret,
     secrets,
     now,
@@ -117,6 +127,24 @@ function incidentReports({ database: { db }, availability: { guard }, now }: Mou
   return {
     list: (after) => guard(() => listIncidents({ db, now: now(), after })),
     between: (of) => guard(() => incidentsBetween({ db, ...of })),
+  }
+}
+
+function setupFor({
+  settings,
+  env,
+  opened,
+  work,
+  publicUrl,
+}: Pick<MountParts, 'settings' | 'env' | 'opened' | 'work'> & { publicUrl: () => string }): Setup {
+  const { database, availability, now } = opened
+  return {
+    checks: createChecks({ env: () => ({ ...env, LERNITO_PUBLIC_URL: publicUrl() }), now, access: work.lmsAccess }),
+    formsLately: () => availability.guard(() => formsLately(database.db)),
+    isPublic: settings.LERNITO_PUBLIC_URL !== undefined,
+    hasPreviousSecret: settings.LERNITO_WEBHOOK_SECRET_PREVIOUS !== undefined,
+    refunds: settings.LERNITO_REFUNDS,
+    events: hasOutbox(settings),
   }
 }
 

@@ -3,6 +3,7 @@ import { createApp } from '../http/app.ts'
 import { shedLoad } from '../http/load-shedding.ts'
 import type { Inbox } from '../inbox/types.ts'
 import { openApiRoute } from '../openapi/route.ts'
+import type { Senders } from '../senders/senders.ts'
 import type { Settings } from '../settings/settings.ts'
 import { healthRoutes } from '../telemetry/health.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -10,7 +11,7 @@ import { type Metrics, metricsRoute } from '../telemetry/metrics.ts'
 import type { Observer } from '../telemetry/observer.ts'
 import { VERSION } from '../version.ts'
 import { REFUND_PATH, type RefundOf, refundRoute } from '../webhook/refund-route.ts'
-import { createRefusals, type Refuser } from '../webhook/refusals.ts'
+import { createRefusals, type Refusals } from '../webhook/refusals.ts'
 import { BODY_LIMIT, type OfShop, WEBHOOK_PATHS, webhookRoutes } from '../webhook/route.ts'
 import { STATUS_PATH, type StatusOf, statusRoute } from '../webhook/status-route.ts'
 import { reportFloods } from './floods.ts'
@@ -25,6 +26,7 @@ interface ServerParts {
   readonly refundOf: RefundOf | null
   /** The secrets of the webhook, the current one first. */
   readonly secrets: readonly string[]
+  readonly senders: Pick<Senders, 'note'>
   readonly metrics: Metrics
   readonly observer: Observer
   /** Why the database can't accept a webhook now; null if it can. */
@@ -35,10 +37,7 @@ interface ServerParts {
   readonly stopping: AbortSignal
 }
 
-/**
- * The HTTP server with every route except the console's; it doesn't listen yet. `refusers` returns the addresses with
- * the most webhooks refused lately, in that order.
- */
+/** The HTTP server with every route except the console's; it doesn't listen yet. */
 export function buildServer({
   settings,
   log,
@@ -47,14 +46,15 @@ export function buildServer({
   statusOf,
   refundOf,
   secrets,
+  senders,
   metrics,
   observer,
   databaseReason,
   leaving,
   stopping,
-}: ServerParts): { app: FastifyInstance; refusers: (count: number) => Refuser[] } {
-  const requests = createRefusals({ of: 'requests', now })
-  const webhooks = createRefusals({ of: 'webhooks', now })
+}: ServerParts): FastifyInstance {
+  const requests = createRefusals({ of: 'requests' })
+  const webhooks = createRefusals({ of: 'webhooks' })
   const app = createApp({
     log,
     bodyLimit: BODY_LIMIT,
@@ -77,8 +77,7 @@ export function buildServer({
     app,
     secrets,
     now,
-    onRefused: (refused) => observer.onRefused(refused, webhooks.note(refused)),
-    onPreviousSecret: observer.onPreviousSecret,
+    ...countWebhooks({ webhooks, senders, observer }),
   }
   const answerWithinMs = settings.LERNITO_ANSWER_WITHIN_MS
   webhookRoutes({
@@ -92,5 +91,24 @@ export function buildServer({
   if (refundOf !== null) {
     refundRoute({ ...ofShop, refundOf, answerWithinMs, onAnswer: metrics.onRefundAnswer, onRefund: observer.onRefund })
   }
-  return { app, refusers: webhooks.top }
+  return app
+}
+
+/** Counts each request of the shop, refused or signed, by its sender. */
+function countWebhooks(by: {
+  webhooks: Refusals
+  senders: Pick<Senders, 'note'>
+  observer: Observer
+}): Pick<OfShop, 'onRefused' | 'onSigned'> {
+  const { webhooks, senders, observer } = by
+  return {
+    onRefused: (refused) => {
+      observer.onRefused(refused, webhooks.note(refused))
+      senders.note({ ip: refused.ip, result: refused.code })
+    },
+    onSigned: ({ ip, isPrevious }) => {
+      if (isPrevious) observer.onPreviousSecret()
+      senders.note({ ip, result: isPrevious ? 'signed_previous' : 'signed' })
+    },
+  }
 }

@@ -14,6 +14,8 @@ import type { OutageWatch } from '../notify/outage.ts'
 import type { Budget } from '../openedx/budget.ts'
 import type { Lms } from '../openedx/lms.ts'
 import { runBulkReplays } from '../operations/bulk-replay-loop.ts'
+import { runSenders } from '../senders/run-senders.ts'
+import type { Senders } from '../senders/senders.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Observer } from '../telemetry/observer.ts'
 import type { WakeUp } from '../wake-up.ts'
@@ -29,6 +31,7 @@ interface WorkParts {
     ReturnType<typeof openInbox>,
     'database' | 'inbox' | 'context' | 'replicas' | 'availability' | 'lease' | 'now'
   >
+  readonly senders: Senders
   readonly lms: Lms
   /** How many calls may be in flight at once: `most` is the upper limit, `now` the current limit. */
   readonly concurrency: { readonly most: number; readonly now: () => number }
@@ -127,7 +130,7 @@ const incidentOf = (state: BreakerState): Seen | null =>
   isOpen(state) ? { kind: state.kind, cause: state.failure.message, since: state.since } : null
 
 /** The loops that work on the database only. */
-async function maintain({ settings, opened, observer, signal }: WorkParts): Promise<void> {
+async function maintain({ settings, opened, senders, observer, signal }: WorkParts): Promise<void> {
   const { database, inbox, context, availability, now } = opened
   const { guard } = availability
   const { onError } = observer
@@ -153,5 +156,6 @@ async function maintain({ settings, opened, observer, signal }: WorkParts): Prom
       signal,
     }),
     runBackfill({ context, guard, onError, signal }),
+    runSenders({ senders, days, now, onError, signal }),
   ])
 }

@@ -52,7 +52,7 @@ export function refundRoute(parts: Refunds): void {
         const body = request.body instanceof Uint8Array ? request.body : new Uint8Array()
         const received = receive({ headers: request.headers, body, secrets: parts.secrets, now: parts.now() })
         if (received.kind === 'refused') return refuse(request, reply, received)
-        if (received.secretIndex > 0) parts.onPreviousSecret()
+        parts.onSigned({ ip: request.ip, isPrevious: received.secretIndex > 0 })
         const answered = await answerTo(parts, received)
         if ('kind' in answered) return refuse(request, reply, answered)
         const { delivery, given } = answered

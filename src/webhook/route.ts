@@ -35,8 +35,8 @@ export interface OfShop {
   readonly now: () => number
   /** Called for each request that is refused without being stored. */
   readonly onRefused: (refused: { code: RefusalCode; status: number; ip: string }) => void
-  /** Called for each request that is signed with the previous secret. */
-  readonly onPreviousSecret: () => void
+  /** Called for each request with a valid signature. `isPrevious`: the previous secret made it. */
+  readonly onSigned: (signed: { ip: string; isPrevious: boolean }) => void
 }
 
 interface Webhook extends OfShop {
@@ -87,7 +87,7 @@ export function webhookRoutes(parts: Webhook): void {
           const body = request.body instanceof Uint8Array ? request.body : new Uint8Array()
           const received = receive({ headers: request.headers, body, secrets: parts.secrets, now: now() })
           if (received.kind === 'refused') return refuse(request, reply, received)
-          if (received.secretIndex > 0) parts.onPreviousSecret()
+          parts.onSigned({ ip: request.ip, isPrevious: received.secretIndex > 0 })
           const submitted = await submit(arrivalOf(received, body))
           if (submitted === null) {
             parts.onRefundId(received.webhookId ?? '')

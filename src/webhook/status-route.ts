@@ -24,7 +24,7 @@ export function statusRoute({
   now,
   statusOf,
   onRefused,
-  onPreviousSecret,
+  onSigned,
 }: OfShop & { readonly statusOf: StatusOf }): void {
   const refuse = (request: FastifyRequest, reply: FastifyReply, refused: Refused): FastifyReply => {
     onRefused({ code: refused.code, status: refused.status, ip: request.ip })
@@ -45,7 +45,7 @@ export function statusRoute({
         const body = request.body instanceof Uint8Array ? request.body : new Uint8Array()
         const verified = verifyRequest({ headers: request.headers, body, secrets, now: now() })
         if (verified.kind === 'refused') return refuse(request, reply, verified)
-        if (verified.authenticated.secretIndex > 0) onPreviousSecret()
+        onSigned({ ip: request.ip, isPrevious: verified.authenticated.secretIndex > 0 })
         const asked = readStatusRequest(verified.json)
         if ('errors' in asked) return reply.code(400).send({ success: false, message: asked.errors })
         const found = await statusOf([...new Set(asked.ids)].filter((id) => ID.test(id)))

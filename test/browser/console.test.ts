@@ -46,6 +46,7 @@ for (const { name, ...look } of LOOKS) {
       '/changes',
       '/refused',
       '/signature',
+      '/setup',
       '/signed-out',
     ]
     for (const path of paths) {

@@ -88,9 +88,10 @@ test('ticket 2: “The product has a wrong course key”', async () => {
 })
 
 test('ticket 3: “The LMS was down”', async () => {
+  const { page, clicks } = await openOverview()
   await lms.faults([BULK, MODIFY].map((path) => ({ path, status: 503 })).concat({ path: '/heartbeat', status: 503 }))
   await sell({ email: 'erin@example.com' })
-  const { page, clicks } = await openOverview()
+  await page.reload()
   await page.getByRole('heading', { name: /The LMS has been unavailable/ }).waitFor()
   await lms.noFaults()
   await has('erin@example.com')

@@ -228,14 +228,23 @@ describe('a bulk replay', () => {
 })
 
 describe('refused webhooks', () => {
-  test('are listed by address with the reason; many wrong signatures are a problem on the overview', async () => {
-    assert.match(await read('/refused'), /No webhook was refused since the last start/)
+  test('are listed by cause and sender, with what the shop has to send again; many are a problem until the sender signs rightly', async () => {
+    assert.match(await read('/refused'), /No webhook was refused/)
     const headers = { 'content-type': 'application/json', 'x-lernito-signature': 'ab'.repeat(32) }
     for (let count = 0; count < 6; count++) await exchange({ url: product.webhook, headers, body: '{}' })
     await exchange({ url: product.webhook, headers, body: '{' })
     const text = await read('/refused')
-    assert.match(text, /127\.0\.0\.1 7 wrong or missing signature \(6\) invalid JSON \(1\)/)
+    const time = '[^ ]+ [^ ]+ [^ ]+ [\\d:]+ UTC'
+    assert.match(
+      text,
+      new RegExp(`wrong or missing signature 127\\.0\\.0\\.1 last valid signature ${time} ${time} ${time} 6`),
+    )
+    assert.match(text, /invalid JSON 127\.0\.0\.1 .* 1 $/)
+    assert.match(text, /127\.0\.0\.1 : have the shop send again from .* No valid signature came since then/)
     assert.match(await read('/'), /Webhooks with a wrong signature keep arriving 6 came from 127\.0\.0\.1/)
+    await product.sell({ email: 'alice@example.com' })
+    assert.doesNotMatch(await read('/'), /Webhooks with a wrong signature/)
+    assert.match(await read('/refused'), /have the shop send again from .* Its signatures are valid again/)
   })
 })
 

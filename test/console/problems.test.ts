@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Problem, problemsOf } from '../../src/console/problems.ts'
 import type { BreakerView, PausedCourseView } from '../../src/console-layout/live-state.ts'
-import type { RefusedSender } from '../../src/console-shop/refused-page.ts'
 import type { Overview } from '../../src/operations/overview.ts'
+import type { RefusedSender } from '../../src/senders/view.ts'
 
 const now = Date.UTC(2026, 10, 24, 12)
 const MINUTE_MS = 60_000
@@ -40,12 +40,17 @@ const waitingSince = (minutes: number): Partial<Overview> => ({
   queued: { count: 7, more: false },
   oldestQueued: { id: 'ID', receivedAt: now - minutes * MINUTE_MS },
 })
+const HOUR_MS = 60 * MINUTE_MS
+const cause = (code: string, count = 9, lastAt = now - MINUTE_MS): RefusedSender['causes'][number] => ({
+  code,
+  count,
+  firstAt: now - HOUR_MS,
+  lastAt,
+})
 const sender = (of: Partial<RefusedSender>): RefusedSender => ({
   address: '192.0.2.1',
-  refused: 9,
-  codes: { signature: 9 },
-  since: now - 60 * MINUTE_MS,
-  lastAt: now - MINUTE_MS,
+  causes: [cause('signature')],
+  signedAt: null,
   ...of,
 })
 const look = (of: {
@@ -121,11 +126,19 @@ test('a long wait is a problem, unless the LMS or the call budget explains it', 
 })
 
 test('wrong signatures that keep arriving are a problem; few, old, or other refusals are not', () => {
-  const [problem] = look({ refusedSenders: [sender({ codes: { json: 50 } }), sender({ address: '198.51.100.7' })] })
+  const [problem] = look({
+    refusedSenders: [sender({ causes: [cause('json', 50)] }), sender({ address: '198.51.100.7' })],
+  })
   assert.equal(problem?.path, '/refused')
   assert.match(problem?.text ?? '', /^9 came from 198\.51\.100\.7\./)
-  assert.deepEqual(look({ refusedSenders: [sender({ codes: { signature: 4 } })] }), [])
-  assert.deepEqual(look({ refusedSenders: [sender({ lastAt: now - 61 * MINUTE_MS })] }), [])
+  assert.deepEqual(look({ refusedSenders: [sender({ causes: [cause('signature', 4)] })] }), [])
+  assert.deepEqual(look({ refusedSenders: [sender({ causes: [cause('signature', 9, now - HOUR_MS)] })] }), [])
+})
+
+test('wrong signatures are no problem any more once the same sender has signed rightly again', () => {
+  const of = (signedAt: number) => titles(look({ refusedSenders: [sender({ signedAt })] }))
+  assert.deepEqual(of(now - 2 * MINUTE_MS), ['Webhooks with a wrong signature keep arriving'])
+  assert.deepEqual(of(now - MINUTE_MS / 2), [])
 })
 
 test('the most serious problem comes first', () => {

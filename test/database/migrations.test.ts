@@ -68,6 +68,7 @@ const MADE = [
   'index incidents_started',
   'column calls',
   'table replayed_deliveries',
+  'table senders',
 ]
 
 /** Of the columns that the first migration creates. */

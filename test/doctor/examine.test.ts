@@ -102,3 +102,30 @@ test('a check comes after the checks that it needs, and ids are unique', () => {
 test('the commands of a fix hold nothing from outside', () => {
   for (const [id, { plain, tutor }] of Object.entries(CAUSES)) assert.doesNotMatch(`${plain}${tutor}`, /\{\w+\}/, id)
 })
+
+test('a service that runs the checks pays for each throttled call, and skips the checks that it has no call for', async (t) => {
+  const { product, env } = await wellProduct(t)
+  await product.lms.forgetCalls()
+  let asked = 0
+  const acquire = async (): Promise<boolean> => {
+    asked++
+    return true
+  }
+  const paid = await examined({ env, acquire })
+  const calls = (await product.lms.calls()).filter(({ path }) => path.startsWith('/api/enrollment/'))
+  assert.ok(asked >= 3)
+  assert.equal(
+    calls.reduce((sum, { count }) => sum + count, 0),
+    asked,
+  )
+  assert.equal(resultOf(paid, 'lms.enrollment').status, 'ok')
+  const unpaid = await examined({ env, acquire: async () => false })
+  for (const id of ['lms.enrollment', 'lms.enrollment_list', 'lms.enrollment_allowed'] as const) {
+    const { status, detail } = resultOf(unpaid, id)
+    assert.deepEqual(
+      [status, detail],
+      ['skipped', 'the call budget had no call left for it in time; check again in a minute'],
+    )
+  }
+  assert.equal(resultOf(unpaid, 'lms.accounts').status, 'ok')
+})

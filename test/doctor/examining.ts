@@ -43,6 +43,7 @@ export async function examined(from: {
   now?: () => number
   deadlines?: Deadlines
   resolve?: Resolve
+  acquire?: () => Promise<boolean>
 }): Promise<Result[]> {
   const results = await examine({ now: Date.now, ...from })
   const shown = `${render(results)}${JSON.stringify(results)}`

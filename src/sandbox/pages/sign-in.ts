@@ -27,6 +27,16 @@ ${known.join(' or ')}. If you registered here, use the password that you chose.<
 `
 }
 
+/**
+ * The page to show after signing out: a redirect URI of an application if the address names both, as in Open edX
+ * (openedx/core/djangoapps/user_authn/utils.py, is_safe_login_or_logout_redirect).
+ */
+function afterSignOut({ lms, client, target }: { lms: Lms; client: string; target: string }): string {
+  const application = lms.world().applications.find(({ client_id }) => client_id === client)
+  const known = [application?.redirect_uri ?? [], lms.redirectUris[client] ?? []].flat()
+  return known.includes(target) ? target : '/'
+}
+
 /** /login and /logout. A person with an inactive account can't sign in; the page then shows the activation link. */
 export function addSignIn({ app, lms }: { app: FastifyInstance; lms: Lms }): void {
   app.get('/login', { config: { pattern: '/login' } }, (request, reply) => {
@@ -52,6 +62,11 @@ export function addSignIn({ app, lms }: { app: FastifyInstance; lms: Lms }): voi
   })
 
   app.get('/logout', { config: { pattern: '/logout' } }, (request, reply) => {
-    return redirectTo(reply, '/', { 'set-cookie': lms.sessions.end(request.headers.cookie) })
+    const target = afterSignOut({
+      lms,
+      client: queryOf(request, 'client_id'),
+      target: queryOf(request, 'redirect_url'),
+    })
+    return redirectTo(reply, target, { 'set-cookie': lms.sessions.end(request.headers.cookie) })
   })
 }

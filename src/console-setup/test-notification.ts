@@ -1,8 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
+import { timeHtml } from '../console-layout/format.ts'
 import { sessionOf } from '../console-layout/guard.ts'
 import { csrfField, messagePage, sendPage } from '../console-layout/layout.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
+import type { DeliveryEvent } from '../delivery/types.ts'
 import type { TestNotification } from '../notify/test-notification.ts'
 import type { Session } from '../session/sessions.ts'
 import type { Site } from '../session/site.ts'
@@ -28,12 +30,15 @@ export function addTestNotification({
     const text = posted.ok
       ? fill(words.sent, { status: String(posted.status) })
       : fill(words.failed, { reason: posted.message })
-    const main = messagePage({ text, action: words.back, link: `${site().base}/` })
-    return sendPage({ reply, site: site(), session, title: words.title, current: '/', main })
+    const main = messagePage({ text, action: words.back, link: `${site().base}/setup` })
+    return sendPage({ reply, site: site(), session, title: words.title, current: '/setup', main })
   })
 }
 
-/** The section with the button that sends a test notification. */
-export const testNotificationHtml = ({ base, session }: { base: string; session: Session }): string =>
-  html`<section><h2>${words.title}</h2><p>${words.intro}</p>
+/** Returns the section with the button that sends a test notification, and what came of the last one. */
+export function testNotificationHtml(of: { base: string; session: Session; last: DeliveryEvent | null }): string {
+  const { base, session, last } = of
+  const result = last === null ? '' : html`<p>${words.last} !${timeHtml(last.at)}: ${last.detail}.</p>`
+  return html`<section><h2>${words.title}</h2><p>${words.intro}</p>!${result}
 <form method="post" action="${base}${PATH}" class="actions">!${csrfField(session)}<button class="second">${words.button}</button></form></section>`
+}

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { until } from '../service/process.ts'
+import { LEARNER, linksOf, operator, readable, signIn, startWithConsole } from './harness.ts'
+import { createVisitor } from './visitor.ts'
+
+const clock = { offset: 0 }
+const product = await startWithConsole({ now: () => Date.now() + clock.offset })
+after(() => product.stop())
+const someone = await operator(product)
+/** Past the time for which sign-ins share a heartbeat. */
+const later = (): void => {
+  clock.offset += 2_000
+}
+const startSignIn = (query = '') => {
+  later()
+  return createVisitor().get(`${product.console}/sign-in${query}`)
+}
+
+test('while the LMS is down, the sign-in is a page of ours that says since when, how many wait, and that nothing is lost', async (t) => {
+  t.after(() => product.lms.noFaults())
+  await product.lms.faults([{ status: 503 }])
+  const before = await startSignIn()
+  assert.equal(before.status, 503, 'the circuit breaker is still closed')
+  assert.match(readable(before), /nobody can sign in now.* Nothing is lost.* Sales that wait: 0\./)
+  assert.doesNotMatch(readable(before), /unavailable since/)
+  await product.sell({ email: 'waits@example.com' })
+  const seen = await until('the outage', async () => {
+    const page = await startSignIn('?next=%2Flernito%2Fconsole%2Fpeople')
+    return /unavailable since/.test(page.text) ? page : undefined
+  })
+  assert.match(readable(seen), /The LMS has been unavailable since .* UTC.* Sales that wait: 1\./)
+  assert.equal(seen.headers['retry-after'], '10')
+  const [again = '', anyway = ''] = linksOf(seen).filter((link) => link.includes('/sign-in'))
+  assert.equal(again, '/lernito/console/sign-in?next=%2Flernito%2Fconsole%2Fpeople')
+  later()
+  assert.equal((await createVisitor().get(product.url + anyway)).status, 303, 'whoever knows better signs in')
+  assert.equal((await someone.see('/deliveries')).status, 200, 'a session reads on')
+  await product.lms.noFaults()
+  later()
+  const back = await createVisitor().get(product.url + again)
+  assert.equal(back.status, 303)
+  assert.ok(back.location.startsWith(`${product.lmsUrl}/oauth2/authorize`))
+})
+
+test('everybody who signs in within a second shares one heartbeat', async () => {
+  const heartbeats = async (): Promise<number> =>
+    (await product.lms.calls()).filter(({ path }) => path === '/heartbeat').reduce((sum, { count }) => sum + count, 0)
+  later()
+  await product.lms.forgetCalls()
+  await Promise.all(Array.from({ length: 20 }, () => createVisitor().get(`${product.console}/sign-in`)))
+  assert.equal(await heartbeats(), 1)
+})
+
+test('an LMS that keeps its heartbeat from the service can be signed in to', async (t) => {
+  t.after(() => product.lms.noFaults())
+  await product.lms.faults([{ path: '/heartbeat', status: 403 }])
+  assert.equal((await startSignIn()).status, 303)
+})
+
+test('who is not staff signs out of the LMS there and comes back to the sign-in of the console', async () => {
+  const visitor = createVisitor()
+  later()
+  const refused = await signIn(visitor, product, { login: LEARNER })
+  assert.equal(refused.status, 403)
+  assert.match(readable(refused), /signed in to the LMS as alice\..* manage_user alice THEIR-EMAIL --staff/)
+  const [signOut = ''] = linksOf(refused).filter((link) => link.includes('/logout'))
+  const left = await visitor.get(signOut)
+  assert.deepEqual([left.status, left.location], [302, `${product.console}/callback`])
+  const back = await visitor.get(left.location)
+  assert.deepEqual([back.status, back.location], [303, '/lernito/console/sign-in'])
+  const start = await visitor.get(product.url + back.location)
+  assert.match((await visitor.get(start.location)).location, /^\/login\?next=/)
+})
+
+test('the sign-out of the LMS leads only to a redirect URI of the application that it names', async () => {
+  const leave = async (query: string) => (await createVisitor().get(`${product.lmsUrl}/logout${query}`)).location
+  const target = encodeURIComponent(`${product.console}/callback`)
+  assert.equal(await leave(`?client_id=console-client&redirect_url=${target}`), `${product.console}/callback`)
+  assert.equal(await leave(`?redirect_url=${target}`), '/')
+  assert.equal(await leave('?client_id=console-client&redirect_url=https%3A%2F%2Fevil.test%2F'), '/')
+})
+
+test('the page after signing out has links to the console and to the sign-out of the LMS', async () => {
+  const links = linksOf(await createVisitor().get(`${product.console}/signed-out`))
+  assert.ok(links.includes('/lernito/console/'))
+  assert.ok(links.some((link) => link.startsWith(`${product.lmsUrl}/logout?client_id=console-client`)))
+})
