@@ -12,24 +12,31 @@ import { namingOption, runSandboxService, SANDBOX_SECRET } from './sandbox-servi
 export const sandbox: Command = {
   name: 'sandbox',
   summary: 'try it: run a stand-in LMS and the service on this machine',
-  help: `Runs a stand-in LMS and the service against it, on loopback only. There is nothing to install or to configure, and
-nothing is kept at the end.
+  help: `Runs a stand-in LMS and the service against it, on loopback only. There is
+nothing to install or to configure, and nothing is kept at the end.
 
 Usage: lernito-openedx sandbox [OPTIONS]
 
   --lms-only             run only the stand-in LMS
   --port N               the stand-in's port (default 8791)
   --service-port N       the service's port (default 8790)
-  --world FILE           courses, people and applications of the stand-in, as JSON
-  --throttle N|off       calls a minute that the stand-in allows staff (default 120, as in a stock LMS)
+  --world FILE           courses, people and applications of the stand-in, as
+                         JSON
+  --throttle N|off       calls a minute that the stand-in allows staff (default
+                         120, as in a stock LMS)
   --bulk on|off          whether the stand-in has bulk_enroll (default on)
-  --modify on|off        whether the stand-in has enrollments/modify (default on)
-  --cost none|measured   whether its calls take as long as those of a real LMS (default none)
+  --modify on|off        whether the stand-in has enrollments/modify (default
+                         on)
+  --cost none|measured   whether its calls take as long as those of a real LMS
+                         (default none)
   --data DIR             keep the service's database in this folder
-  --events URL           send events there, for example to http://127.0.0.1:8792/ where "events listen" prints them
+  --events URL           send events there, for example to
+                         http://127.0.0.1:8792/ where "events listen" prints
+                         them
 
-The webhook secret is ${SANDBOX_SECRET}, unless LERNITO_WEBHOOK_SECRET is set. The service's other settings have
-the meaning and the default that "lernito-openedx serve --help" shows.
+The webhook secret is ${SANDBOX_SECRET}, unless LERNITO_WEBHOOK_SECRET is
+set. The service's other settings have the meaning and the default that
+"lernito-openedx serve --help" shows.
 
 Example:
   lernito-openedx sandbox --throttle 120 --cost measured

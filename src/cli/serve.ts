@@ -7,8 +7,9 @@ import { runUntilSignal } from './run-service.ts'
 export const serve: Command = {
   name: 'serve',
   summary: 'run the service',
-  help: `Runs the service: it receives webhooks, stores them, and enrolls the buyers through the LMS's API. It logs to standard
-output as JSON lines. SIGTERM stops it within 8 seconds and LERNITO_DRAIN_MS. No accepted delivery is lost.
+  help: `Runs the service: it receives webhooks, stores them, and enrolls the buyers
+through the LMS's API. It logs to standard output as JSON lines. SIGTERM stops
+it within 8 seconds and LERNITO_DRAIN_MS. No accepted delivery is lost.
 
 Usage: lernito-openedx serve
 

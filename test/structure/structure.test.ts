@@ -12,7 +12,19 @@ const roomOf = (file: string): string => file.split('/').slice(1, 2)[0]?.replace
 
 /** What each room may import: data flows one way, and only the service knows all. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  main: ['cli', 'errors', 'version'],
+  main: ['cli', 'cli-deliveries', 'errors', 'version'],
+  'cli-deliveries': [
+    'cli',
+    'service',
+    'enrollment',
+    'follow-up',
+    'withdrawal',
+    'operations',
+    'database',
+    'delivery',
+    'settings',
+    'pause',
+  ],
   cli: [
     'service',
     'doctor',
