@@ -28,8 +28,8 @@ export const listen: Command = {
   name: 'listen',
   summary: 'receive events in development',
   help: `Receives events on 127.0.0.1, verifies each signature, and prints a line for
-each event. For development only: it answers 204 to every event that verifies, and
-401 to the others. Ctrl-C ends it.
+each event. For development only: it answers 204 to every event that verifies,
+and 401 to the others. Ctrl-C ends it.
 
 Usage: lernito-openedx events listen [--port N] [--secret SECRET] [--json]
 
