@@ -1,6 +1,7 @@
 import { buildService } from '../service.ts'
 import { readSettings } from '../settings/read.ts'
 import { createLog } from '../telemetry/log.ts'
+import { askLmsOnce } from './ask-lms.ts'
 import { type Command, loadDotEnv, parseOptions, settingsHelp } from './command.ts'
 import { runUntilSignal } from './run-service.ts'
 
@@ -24,6 +25,18 @@ ${settingsHelp()}`,
     const { settings, warnings } = readSettings({ env: process.env })
     const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
     for (const warning of warnings) log.warn(warning)
-    return runUntilSignal({ ...buildService({ settings, log }), drainMs: settings.LERNITO_DRAIN_MS })
+    const { start, stop } = buildService({ settings, log })
+    const stopping = new AbortController()
+    return runUntilSignal({
+      start: async () => {
+        await start()
+        void askLmsOnce({ settings, log, signal: stopping.signal })
+      },
+      stop: () => {
+        stopping.abort()
+        return stop()
+      },
+      drainMs: settings.LERNITO_DRAIN_MS,
+    })
   },
 }
