@@ -79,12 +79,15 @@ Example:
     return withOperations(async ({ context }) => {
       const { lms } = openLms(settings)
       const budget = partOfBudget({ settings, part: BUDGET_PART })
-      const acquire = () => budget.acquire(stop.signal)
       const modeOf = modesFrom(settings.LERNITO_COURSE_MODE)
       const findings: Finding[] = []
       const expected = { states: ['enrolled' as const, 'pre_enrolled' as const], ...(from === null ? {} : { from }) }
       const { total } = await countStates({ db: context.database.db, filter: expected })
       const progress = createProgress({ total, clock: () => performance.now() })
+      const acquire = () => {
+        progress.called()
+        return budget.acquire(stop.signal)
+      }
       try {
         const result = await reconcileAll({
           context,
@@ -120,18 +123,22 @@ Example:
 
 /**
  * Tells every few seconds on standard error how far it is, even while the call budget makes it wait. `came` takes the
- * number of deliveries checked so far; `end` must be called.
+ * number of deliveries checked so far, which grows by up to 200 at once; `called` counts a call to the LMS. `end` must be
+ * called.
  */
 function createProgress({ total, clock }: { total: number; clock: () => number }) {
   const began = clock()
-  let checked = 0
+  let [checked, calls] = [0, 0]
   const timer = setInterval(
-    () => process.stderr.write(progressText({ checked, total, ms: clock() - began })),
+    () => process.stderr.write(progressText({ checked, total, calls, ms: clock() - began })),
     PROGRESS_MS,
   )
   return {
     came: (deliveries: number): void => {
       checked = deliveries
+    },
+    called: (): void => {
+      calls++
     },
     end: (): void => clearInterval(timer),
   }
@@ -140,10 +147,11 @@ function createProgress({ total, clock }: { total: number; clock: () => number }
 /**
  * One line. What is left is estimated from the pace so far, and not before a first part is done. `ms`: since the start.
  */
-export function progressText({ checked, total, ms }: { checked: number; total: number; ms: number }): string {
+export function progressText(of: { checked: number; total: number; calls: number; ms: number }): string {
+  const { checked, total, calls, ms } = of
   const all = Math.max(checked, total) // a delivery that needs attention may be checked too
   const left = checked === 0 ? '' : `, about ${durationText((ms / checked) * (all - checked))} left`
-  return `${checked} of ${all} deliveries checked in ${durationText(ms)}${left}\n`
+  return `${checked} of ${all} deliveries checked with ${calls} calls in ${durationText(ms)}${left}\n`
 }
 
 function durationText(ms: number): string {

@@ -1,9 +1,14 @@
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { DEMO_SEED, type PastSale } from '../demo/plan.ts'
+import { sellToday } from '../demo/sell-today.ts'
+import { writePast } from '../demo/write-past.ts'
 import { AppError } from '../errors.ts'
 import { buildService } from '../service.ts'
 import { readSettings } from '../settings/read.ts'
 import type { World } from '../stand-in/world.ts'
 import { createLog } from '../telemetry/log.ts'
+import { usageError } from './command.ts'
 import { SANDBOX_EVENTS_SECRET } from './events-listen.ts'
 import { runUntilSignal } from './run-service.ts'
 import { welcome, writeEnvironment } from './sandbox-welcome.ts'
@@ -25,6 +30,8 @@ export async function runSandboxService(at: {
   redirectUris: Record<string, string[]>
   servicePort: number
   data: string
+  /** The sales that the inbox begins with, before those of today; null: none at all. */
+  past: readonly PastSale[] | null
   /** Where the service sends its events; null: nowhere. */
   eventsUrl: string | null
 }): Promise<number> {
@@ -46,6 +53,8 @@ export async function runSandboxService(at: {
   const { settings, warnings } = readSettings({
     env: { ...process.env, ...own, LERNITO_WEBHOOK_SECRET: secret, LERNITO_PORT: String(servicePort) },
   })
+  const { past } = at
+  if (past !== null) await fillInbox({ data, url: own.LERNITO_DATABASE_URL, past })
   const output = holdOutput()
   const log = createLog({ level: settings.LERNITO_LOG_LEVEL, destination: output })
   for (const warning of warnings) log.warn(warning)
@@ -53,6 +62,7 @@ export async function runSandboxService(at: {
   const start = async (): Promise<void> => {
     const url = await namingOption('--service-port', service.start())
     if (operator !== null) at.redirectUris[operator.env.LERNITO_CONSOLE_CLIENT_ID] = [`${url}/lernito/console/callback`]
+    if (past !== null) await sellToday({ webhook: `${url}/api/lernito/webhook/`, secret })
     // A secret of the reader's own is not written anywhere.
     const hasOwnSecret = secret !== SANDBOX_SECRET
     const environment = writeEnvironment({
@@ -70,6 +80,12 @@ export async function runSandboxService(at: {
     )
   }
   return runUntilSignal({ start: () => start().finally(output.release), stop: service.stop })
+}
+
+async function fillInbox(of: { data: string; url: string; past: readonly PastSale[] }): Promise<void> {
+  const { data, url, past } = of
+  if (existsSync(join(data, 'lernito.db'))) throw usageError(`--demo needs a new inbox: ${data} has one already.`)
+  await writePast({ url, sales: past, seed: DEMO_SEED })
 }
 
 /** Standard output for the log, which holds the lines back until `release`: the welcome comes first. */

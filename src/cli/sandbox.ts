@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DEMO_SEED, planPast, worldAfter } from '../demo/plan.ts'
 import { AppError } from '../errors.ts'
 import { defaultWorld } from '../sandbox/default-world.ts'
 import { startStandIn } from '../sandbox/stand-in.ts'
@@ -30,9 +31,17 @@ Usage: lernito-openedx sandbox [OPTIONS]
   --cost none|measured   whether its calls take as long as those of a real LMS
                          (default none)
   --data DIR             keep the service's database in this folder
+  --demo                 with 30 days of sales, for looking around: see below
   --events URL           send events there, for example to
                          http://127.0.0.1:8792/ where "events listen" prints
                          them
+
+With --demo, the inbox begins with sales of the last 30 days: enrolled and
+pre-enrolled buyers, a typo in a course key, a full course, a retired address,
+invalid payloads, and an outage of the LMS three days ago. The sales of today
+come as real webhooks. The stand-in then has neither bulk_enroll nor
+enrollments/modify, unless --bulk or --modify says so: they would enroll in a
+full course. --data must name a folder without a database.
 
 The webhook secret is ${SANDBOX_SECRET}, unless LERNITO_WEBHOOK_SECRET is
 set. The service's other settings have the meaning and the default that
@@ -50,15 +59,19 @@ Example:
         'service-port': { type: 'string', default: '8790' },
         world: { type: 'string' },
         throttle: { type: 'string', default: '120' },
-        bulk: { type: 'string', default: 'on' },
-        modify: { type: 'string', default: 'on' },
+        bulk: { type: 'string' },
+        modify: { type: 'string' },
         cost: { type: 'string', default: 'none' },
         data: { type: 'string' },
+        demo: { type: 'boolean', default: false },
         events: { type: 'string' },
       },
     })
     const servicePort = port('service-port', values['service-port'])
-    const world = values.world === undefined ? defaultWorld : readWorldFile(values.world)
+    const batches = values.demo ? 'off' : 'on'
+    const past = values.demo ? planPast({ seed: DEMO_SEED, now: Date.now() }) : null
+    const given = values.world === undefined ? defaultWorld : readWorldFile(values.world)
+    const world = past === null ? given : worldAfter(given, past)
     const redirectUris: Record<string, string[]> = {}
     const lms = await namingOption(
       '--port',
@@ -67,8 +80,8 @@ Example:
         redirectUris,
         port: port('port', values.port),
         throttle: values.throttle === 'off' ? 'off' : count('throttle', values.throttle),
-        bulk: oneOf('bulk', values.bulk, ['on', 'off']) === 'on',
-        modify: oneOf('modify', values.modify, ['on', 'off']) === 'on',
+        bulk: oneOf('bulk', values.bulk ?? batches, ['on', 'off']) === 'on',
+        modify: oneOf('modify', values.modify ?? batches, ['on', 'off']) === 'on',
         cost: oneOf('cost', values.cost, ['none', 'measured']),
       }),
     )
@@ -85,6 +98,7 @@ Example:
           servicePort,
           data,
           eventsUrl: values.events ?? null,
+          past,
         }),
       )
     } finally {

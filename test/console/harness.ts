@@ -12,10 +12,12 @@ export async function startWithConsole({
   env = {},
   lms = {},
   now = Date.now,
+  ...rest
 }: {
   env?: Record<string, string>
   lms?: StandInOptions
   now?: () => number
+  folder?: string
 } = {}) {
   const redirectUris: Record<string, string[]> = {}
   const product = await startProduct({
@@ -26,6 +28,7 @@ export async function startWithConsole({
       ...env,
     },
     now,
+    ...rest,
   })
   const console = `${product.url}/lernito/console`
   redirectUris['console-client'] = [`${env.LERNITO_PUBLIC_URL ?? product.url}/lernito/console/callback`]
