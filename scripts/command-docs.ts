@@ -20,15 +20,28 @@ const helpOf = (args: readonly string[]): string =>
 /** Removes the settings from the help of serve: they have their own page. */
 const withoutSettings = (help: string): string => help.replace(/\nSettings \([^\n]*\):\n( +[^\n]*\n)+/, '')
 
+const block = (heading: string, help: string): string =>
+  `${heading}\n\n\`\`\`text\n${withoutSettings(help).trimEnd()}\n\`\`\`\n`
+
+/** The names that a command's help lists as its subcommands. */
+export const subcommandsOf = (help: string): string[] =>
+  [...(/^Subcommands:\n((?: {2}.*\n)+)/m.exec(help)?.[1] ?? '').matchAll(/^ {2}([\w-]+) /gm)].map(
+    ([, name = '']) => name,
+  )
+
 /** Returns docs/reference/commands.md, generated from the help of the commands. Throws if the program can't be run. */
 export function commandsPage(): string {
   const usage = helpOf([])
   const commands = [...usage.matchAll(/^ {2}(\w+) +(.+)$/gm)].map(([, name = '', summary = '']) => ({ name, summary }))
   const rows = commands.map(({ name, summary }) => `| [\`${name}\`](#${name}) | ${summary} |\n`)
   const table = `| command | purpose |\n| --- | --- |\n${rows.join('')}`
-  const parts = commands.map(
-    ({ name }) => `## ${name}\n\n\`\`\`text\n${withoutSettings(helpOf([name])).trimEnd()}\n\`\`\`\n`,
-  )
+  const parts = commands.flatMap(({ name }) => {
+    const help = helpOf([name])
+    return [
+      block(`## ${name}`, help),
+      ...subcommandsOf(help).map((one) => block(`### ${name} ${one}`, helpOf([name, one]))),
+    ]
+  })
   return [INTRODUCTION, table, ...parts].join('\n')
 }
 

@@ -29,6 +29,11 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     },
   },
   'The LMS': {
+    'the LMS cannot be used now; sales wait until it can': {
+      means:
+        'At its start, `serve` asks the LMS once for a token. `reason` is why it got none, or why it is of no use.',
+      action: 'Run `lernito-openedx doctor`. See [Errors](errors.md#the-lms).',
+    },
     'LMS unavailable; deliveries wait': {
       means: '`state` is `down`, `throttled` or `misconfigured`; `reason` is the cause.',
       action: 'See [Errors](errors.md#the-lms).',

@@ -1,5 +1,4 @@
 import { type Command, usageError } from './cli/command.ts'
-import { deliveries } from './cli/deliveries.ts'
 import { doctor } from './cli/doctor.ts'
 import { events } from './cli/events.ts'
 import { forget } from './cli/forget.ts'
@@ -12,6 +11,7 @@ import { sandbox } from './cli/sandbox.ts'
 import { send } from './cli/send.ts'
 import { serve } from './cli/serve.ts'
 import { sign } from './cli/sign.ts'
+import { deliveries } from './cli-deliveries/deliveries.ts'
 import { AppError } from './errors.ts'
 import { VERSION } from './version.ts'
 
@@ -60,7 +60,8 @@ async function main(args: readonly string[]): Promise<number> {
   const command = COMMANDS.find((one) => one.name === name)
   if (command === undefined) throw usageError(`There is no command "${name}". See: lernito-openedx --help`)
   if (rest.includes('--help')) {
-    process.stdout.write(command.help)
+    const subcommand = command.subcommands?.find((one) => one.name === rest[0])
+    process.stdout.write((subcommand ?? command).help)
     return 0
   }
   return command.run(rest)

@@ -1,14 +1,29 @@
 import type { EndpointState, UnsentEvent } from '../outbox/list-events.ts'
 import { createShopEvents } from '../outbox/shop-events.ts'
-import { parseOptions } from './command.ts'
+import { type Command, parseOptions } from './command.ts'
 import { withOperations } from './operations.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'
 
 const HEAD = ['DELIVERY', 'EVENT', 'SINCE', 'ATTEMPTS', 'NEXT', 'LAST ERROR']
 
-/** The command `events list`. */
-export async function listEvents(args: readonly string[]): Promise<number> {
-  const { values } = parseOptions('events', {
+export const list: Command = {
+  name: 'list',
+  summary: 'show the events that the shop does not have yet',
+  help: `Shows the state of the shop's endpoint, how many events wait and how many were
+given up, and the oldest of them.
+
+Usage: lernito-openedx events list [--json]
+
+  --json         a JSON object
+
+Example:
+  lernito-openedx events list --json
+`,
+  run: listEvents,
+}
+
+async function listEvents(args: readonly string[]): Promise<number> {
+  const { values } = parseOptions('events list', {
     args: [...args],
     options: { json: { type: 'boolean', default: false } },
   })

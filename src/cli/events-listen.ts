@@ -4,11 +4,11 @@ import { z } from 'zod'
 import { AppError } from '../errors.ts'
 import { readSecret } from '../settings/read.ts'
 import { keyOf, readStandard, STANDARD_HEADERS, verifyStandard } from '../signature/standard.ts'
-import { loadDotEnv, parseOptions, usageError } from './command.ts'
+import { type Command, loadDotEnv, parseOptions, usageError } from './command.ts'
 import { plain, plainJson, timeText } from './plain.ts'
 import { runUntilSignal } from './run-service.ts'
 
-export const DEFAULT_PORT = 8792
+const DEFAULT_PORT = 8792
 /** The sandbox signs its events with this secret, unless LERNITO_EVENTS_SECRET is set. It is public. */
 export const SANDBOX_EVENTS_SECRET = 'whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNyZXQ='
 const BODY_MAX = 256 * 1024
@@ -24,9 +24,28 @@ const bodySchema = z.object({
   }),
 })
 
-/** The command `events listen`. */
-export async function listen(args: readonly string[]): Promise<number> {
-  const { values } = parseOptions('events', {
+export const listen: Command = {
+  name: 'listen',
+  summary: 'receive events in development',
+  help: `Receives events on 127.0.0.1, verifies each signature, and prints a line for
+each event. For development only: it answers 204 to every event that verifies,
+and 401 to the others. Ctrl-C ends it.
+
+Usage: lernito-openedx events listen [--port N] [--secret SECRET] [--json]
+
+  --port N       the port (default ${DEFAULT_PORT})
+  --secret S     the secret (default LERNITO_EVENTS_SECRET, or the sandbox's
+                 secret if that is not set)
+  --json         prints the body of each event
+
+Example:
+  lernito-openedx events listen --port ${DEFAULT_PORT}
+`,
+  run: listenForEvents,
+}
+
+async function listenForEvents(args: readonly string[]): Promise<number> {
+  const { values } = parseOptions('events listen', {
     args: [...args],
     options: {
       port: { type: 'string', default: String(DEFAULT_PORT) },

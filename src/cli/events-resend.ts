@@ -1,19 +1,40 @@
 import { AppError } from '../errors.ts'
 import type { SentAgain } from '../outbox/send-again.ts'
 import { createShopEvents } from '../outbox/shop-events.ts'
-import { parseOptions, usageError } from './command.ts'
+import { type Command, parseOptions, usageError } from './command.ts'
 import { operator, withOperations } from './operations.ts'
 import { plain, plainJson } from './plain.ts'
 
-/** The command `events resend`. */
-export async function resendEvents(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseOptions('events', {
+export const resend: Command = {
+  name: 'resend',
+  summary: 'send events again',
+  help: `Sends events again. A running service sends what the command stores within a
+second or two. An endpoint that answered 410 gets events again from then on.
+
+Usage: lernito-openedx events resend ID... [--json]
+       lernito-openedx events resend --failed [--json]
+
+  ID             a delivery's id: the shop gets a new event with the state of
+                 the delivery now
+  --failed       all events that were given up after three days
+  --json         a JSON object
+
+Example:
+  lernito-openedx events resend 01KG9YS7G00000C80981646AF3
+`,
+  run: resendEvents,
+}
+
+async function resendEvents(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseOptions('events resend', {
     args: [...args],
     allowPositionals: true,
     options: { failed: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
   })
   if (values.failed === positionals.length > 0) {
-    throw usageError('events resend takes the ids of deliveries, or --failed. See: lernito-openedx events --help')
+    throw usageError(
+      'events resend takes the ids of deliveries, or --failed. See: lernito-openedx events resend --help',
+    )
   }
   return withOperations(async ({ context, settings }) => {
     if (settings.LERNITO_EVENTS_URL === undefined) {

@@ -2,34 +2,39 @@ import { isWholeAddress } from '../operations/people.ts'
 import { openLms } from '../service/lms.ts'
 import { type ForgottenPerson, forgetPerson } from '../withdrawal/forget-person.ts'
 import { type Command, parseOptions, usageError } from './command.ts'
-import { operator, withOperations } from './operations.ts'
+import { operator, readLmsSettings, withOperations } from './operations.ts'
 
 const EXIT_TRACES_LEFT = 3
 
 export const forget: Command = {
   name: 'forget',
   summary: 'erase a person from the inbox',
-  help: `Erases what the inbox knows of a person: the deliveries of this address in every state, with their events, and rejected
-deliveries that mention it. Deliveries that wait are not attempted any more. The command works beside a running service.
-In a SQLite database, nothing of the person can be read in the files afterwards. In MySQL, the rows are deleted. Backups
-and logs are not changed. docs/explanation/privacy.md has more.
+  help: `Erases what the inbox knows of a person: the deliveries of this address in every
+state, with their events, and rejected deliveries that mention it. Deliveries
+that wait are not attempted any more. The command works beside a running
+service. In a SQLite database, nothing of the person can be read in the files
+afterwards. In MySQL, the rows are deleted. Backups and logs are not changed.
+docs/explanation/privacy.md has more.
 
 Usage: lernito-openedx forget EMAIL [--lms] [--compact] [--json]
 
-  --lms        also delete the LMS's unused allowances for the address, which would enroll the person when they register.
-               Enrollments belong to the account, which the LMS retires.
-  --compact    rewrite a SQLite file of more than 64 MiB if something can still be read in it. Meanwhile webhooks get no
-               answer: about a second for each 100 MB.
+  --lms        also delete the LMS's unused allowances for the address, which
+               would enroll the person when they register. Enrollments belong to
+               the account, which the LMS retires.
+  --compact    rewrite a SQLite file of more than 64 MiB if something can still
+               be read in it. Meanwhile webhooks get no answer: about a second
+               for each 100 MB.
   --json       a JSON object
 
 You can repeat the command: it then finds nothing to do. The exit code is
   0  done, or there was nothing to do
   1  not done, or only in part: repeat the command
   2  wrong usage
-  3  the person is erased, but something can still be read in the free space of a large file: repeat it with --compact
+  3  the person is erased, but something can still be read in the free space of
+     a large file: repeat it with --compact
 
-In Open edX's retirement pipeline, call the command with the learner's original address and --lms. Treat 3 as done if
-you compact at night.
+In Open edX's retirement pipeline, call the command with the learner's original
+address and --lms. Treat 3 as done if you compact at night.
 
 Example:
   lernito-openedx forget ada@example.com --lms
@@ -48,8 +53,9 @@ Example:
     if (email === undefined || more.length > 0 || !isWholeAddress(email.trim())) {
       throw usageError('forget takes one e-mail address. See: lernito-openedx forget --help')
     }
-    return withOperations(async ({ context, settings, vacuum }) => {
-      const calls = values.lms ? openLms(settings) : null
+    const settings = values.lms ? readLmsSettings() : null
+    return withOperations(async ({ context, vacuum }) => {
+      const calls = settings === null ? null : openLms(settings)
       try {
         const { compact, json } = values
         const result = await forgetPerson({ context, vacuum, email, by: operator(), compact, calls })

@@ -9,27 +9,33 @@ import { AppError } from '../errors.ts'
 import { createOperations } from '../operations/create-operations.ts'
 import type { Operations } from '../operations/operations.ts'
 import { TIMING } from '../replicas/timing.ts'
-import { readSettings } from '../settings/read.ts'
-import type { Settings } from '../settings/settings.ts'
+import { INBOX_SETTINGS, type InboxSettings, LMS_SETTINGS, type LmsSettings } from '../settings/parts.ts'
+import { readSome } from '../settings/read.ts'
 import { loadDotEnv } from './command.ts'
 import { plain } from './plain.ts'
 
 const INSPECT_MS = 10_000
 
+/** The settings for calls to the LMS. Throws AppError settings.invalid if one is missing or wrong. */
+export function readLmsSettings(): LmsSettings {
+  loadDotEnv()
+  return readSome({ env: process.env, schema: LMS_SETTINGS })
+}
+
 /**
  * Opens the inbox, calls `use` with it and closes it. A service may be running on it. Neither creates nor migrates a
- * database. Throws AppError of the settings.* and database.* codes.
+ * database, and demands no settings but those of the inbox. Throws AppError of the settings.* and database.* codes.
  */
 export async function withOperations<Result>(
   use: (opened: {
     operations: Operations
     context: WriteContext
-    settings: Settings
+    settings: InboxSettings
     vacuum: Vacuum
   }) => Promise<Result>,
 ): Promise<Result> {
   loadDotEnv()
-  const { settings } = readSettings({ env: process.env })
+  const settings = readSome({ env: process.env, schema: INBOX_SETTINGS })
   await assertUsable(settings.LERNITO_DATABASE_URL)
   const database = openDatabase({ url: settings.LERNITO_DATABASE_URL, serve: false })
   const { now, measure } = createDatabaseClock({ database, wall: Date.now })

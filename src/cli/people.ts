@@ -2,9 +2,9 @@ import { describeOutcome, describeStandings } from '../delivery/describe.ts'
 import type { Person, Sale } from '../operations/operations.ts'
 import { isWholeAddress } from '../operations/people.ts'
 import { openLms } from '../service/lms.ts'
-import type { Settings } from '../settings/settings.ts'
+import type { LmsSettings } from '../settings/parts.ts'
 import { type Command, parseOptions, usageError } from './command.ts'
-import { withOperations } from './operations.ts'
+import { readLmsSettings, withOperations } from './operations.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'
 
 const USAGE = 'people takes show and one e-mail address. See: lernito-openedx people --help'
@@ -12,8 +12,9 @@ const USAGE = 'people takes show and one e-mail address. See: lernito-openedx pe
 export const people: Command = {
   name: 'people',
   summary: 'show a person: the account in the LMS, all sales and what happened',
-  help: `Shows everything about the owner of an e-mail address: the account that the LMS has now, all sales with the result of
-each course and what the last check found in the LMS, and one timeline. It changes nothing.
+  help: `Shows everything about the owner of an e-mail address: the account that the LMS
+has now, all sales with the result of each course and what the last check found
+in the LMS, and one timeline. It changes nothing.
 
 Usage: lernito-openedx people show EMAIL [--json]
 
@@ -26,8 +27,9 @@ The account is one of
   retired         the account was deleted at its owner's request
   other address   the LMS matches the address to an account with another one
 
-The exit code is 0, or 1 if the LMS could not be asked. The sales are shown in both cases. To check the courses in the
-LMS now, use deliveries check. To erase the person, use forget.
+The exit code is 0, or 1 if the LMS could not be asked. The sales are shown in
+both cases. To check the courses in the LMS now, use deliveries check. To erase
+the person, use forget.
 
 Example:
   lernito-openedx people show ada@example.com
@@ -42,7 +44,8 @@ Example:
     const [given = '', ...more] = positionals
     const email = given.trim()
     if (more.length > 0 || !isWholeAddress(email)) throw usageError(USAGE)
-    return withOperations(async ({ operations, settings }) => {
+    const settings = readLmsSettings()
+    return withOperations(async ({ operations }) => {
       const person = await operations.person(email)
       const account = await accountOf(settings, person.email)
       const failure = account.ok ? null : account.failure.message
@@ -60,7 +63,7 @@ Example:
 
 type Looked = Awaited<ReturnType<ReturnType<typeof openLms>['lms']['account']>>
 
-async function accountOf(settings: Settings, email: string): Promise<Looked> {
+async function accountOf(settings: LmsSettings, email: string): Promise<Looked> {
   const { lms } = openLms(settings)
   try {
     return await lms.account(email)

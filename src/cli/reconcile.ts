@@ -4,48 +4,60 @@ import { repair } from '../enrollment/repair.ts'
 import { type Reconciliation, reconcile as reconcileAll } from '../follow-up/reconcile.ts'
 import type { Finding } from '../follow-up/reconcile-chunk.ts'
 import { pause } from '../pause.ts'
+import { countStates } from '../search/count-states.ts'
 import { openLms, partOfBudget } from '../service/lms.ts'
 import { type Command, parseOptions } from './command.ts'
 import { readFilter } from './delivery-options.ts'
-import { operator, withOperations } from './operations.ts'
+import { operator, readLmsSettings, withOperations } from './operations.ts'
 import { plain, plainJson } from './plain.ts'
 
 /** A quarter of the service's call budget: the service continues to enroll meanwhile. */
 const BUDGET_PART = 4
-const PROGRESS_EVERY = 100
+/** How often a line tells how far it is, ms. */
+const PROGRESS_MS = 3_000
 
 export const reconcile: Command = {
   name: 'reconcile',
   summary: 'check in the LMS that reported enrollments still stand',
-  help: `Checks every delivery that is enrolled or pre-enrolled: what does the LMS have for the buyer now? It stores what it
-finds, so that the console shows it. It changes nothing in the LMS without --fix, works beside a running service, and
-uses a quarter of LERNITO_LMS_CALLS_PER_MINUTE. With the default that is at least 25 deliveries a minute, and many more
-if their buyers have accounts.
+  help: `Checks every delivery that is enrolled or pre-enrolled: what does the LMS have
+for the buyer now? It stores what it finds, so that the console shows it. It
+changes nothing in the LMS without --fix, works beside a running service, and
+uses a quarter of LERNITO_LMS_CALLS_PER_MINUTE. With the default that is at
+least 25 deliveries a minute, and many more if their buyers have accounts.
 
 Usage: lernito-openedx reconcile [--since T] [--fix [--allow EMAIL]...] [--json]
 
-  --since T       only deliveries that were active at T or later: 7d or 12h ago, or a time such as 2026-01-31
-  --fix           enroll the people again who were reported as enrolled and have an account, but no enrollment row at
-                  all, as after a restore of the LMS. An inactive row means that the person was unenrolled; the command
-                  never changes one. Also delete dangling allowances; their deliveries then need attention.
-  --allow EMAIL   with --fix, create this person's allowance again, or enroll the person if they have registered since.
-                  The allowance may have been deleted as a refund, so name each person. Repeat it for several people.
+  --since T       only deliveries that were active at T or later: 7d or 12h ago,
+                  or a time such as 2026-01-31
+  --fix           enroll the people again who were reported as enrolled and have
+                  an account, but no enrollment row at all, as after a restore
+                  of the LMS. An inactive row means that the person was
+                  unenrolled; the command never changes one. Also delete
+                  dangling allowances; their deliveries then need attention.
+  --allow EMAIL   with --fix, create this person's allowance again, or enroll
+                  the person if they have registered since. The allowance may
+                  have been deleted as a refund, so name each person. Repeat it
+                  for several people.
   --json          a JSON object with everything that needs you
 
 The result counts the courses by standing. Those that need you have a line each:
 
   enrolled            an active enrollment
-  no_account          nobody has registered with the address, and an allowance waits
-  not_activated       the person has registered and not activated the account, and an allowance waits
+  no_account          nobody has registered with the address, and an allowance
+                      waits
+  not_activated       the person has registered and not activated the account,
+                      and an allowance waits
   missing             no enrollment, and no allowance that would make one
   unenrolled          the person was unenrolled in the LMS since
   retired             the account was retired at the person's request
-  other_account       the LMS matches the address to an account with another address
-  dangling            an allowance for a course that the LMS no longer has: nobody can activate an account with the
+  other_account       the LMS matches the address to an account with another
                       address
+  dangling            an allowance for a course that the LMS no longer has:
+                      nobody can activate an account with the address
 
-The exit code is 0 if there is nothing to repair or everything was repaired; 1 if something can be repaired, or if the
-check of the LMS could not be completed; 2 for wrong usage.
+The exit code is 0 if there is nothing to repair or everything was repaired; 1
+if something can be repaired, or if the check of the LMS could not be completed;
+2 for wrong usage.
 
 Example:
   lernito-openedx reconcile --since 7d
@@ -63,13 +75,19 @@ Example:
     const { from = null } = readFilter({ values: { since: values.since }, now: Date.now() })
     const stop = new AbortController()
     process.once('SIGINT', () => stop.abort())
-    return withOperations(async ({ context, settings }) => {
+    const settings = readLmsSettings()
+    return withOperations(async ({ context }) => {
       const { lms } = openLms(settings)
       const budget = partOfBudget({ settings, part: BUDGET_PART })
-      const acquire = () => budget.acquire(stop.signal)
       const modeOf = modesFrom(settings.LERNITO_COURSE_MODE)
       const findings: Finding[] = []
-      let reported = 0
+      const expected = { states: ['enrolled' as const, 'pre_enrolled' as const], ...(from === null ? {} : { from }) }
+      const { total } = await countStates({ db: context.database.db, filter: expected })
+      const progress = createProgress({ total, clock: () => performance.now() })
+      const acquire = () => {
+        progress.called()
+        return budget.acquire(stop.signal)
+      }
       try {
         const result = await reconcileAll({
           context,
@@ -88,11 +106,7 @@ Example:
             if (values.json) findings.push(finding)
             else process.stdout.write(line(finding))
           },
-          onProgress: (deliveries) => {
-            if (deliveries - reported < PROGRESS_EVERY) return
-            process.stderr.write(`${deliveries} deliveries checked\n`)
-            reported = deliveries
-          },
+          onProgress: progress.came,
         })
         process.stdout.write(values.json ? `${plainJson({ ...result, findings }, 2)}\n` : summary(result))
         if (result.failure !== null) {
@@ -100,10 +114,49 @@ Example:
         }
         return isComplete(result) && !stop.signal.aborted ? 0 : 1
       } finally {
+        progress.end()
         await lms.close()
       }
     })
   },
+}
+
+/**
+ * Tells every few seconds on standard error how far it is, even while the call budget makes it wait. `came` takes the
+ * number of deliveries checked so far, which grows by up to 200 at once; `called` counts a call to the LMS. `end` must be
+ * called.
+ */
+function createProgress({ total, clock }: { total: number; clock: () => number }) {
+  const began = clock()
+  let [checked, calls] = [0, 0]
+  const timer = setInterval(
+    () => process.stderr.write(progressText({ checked, total, calls, ms: clock() - began })),
+    PROGRESS_MS,
+  )
+  return {
+    came: (deliveries: number): void => {
+      checked = deliveries
+    },
+    called: (): void => {
+      calls++
+    },
+    end: (): void => clearInterval(timer),
+  }
+}
+
+/**
+ * One line. What is left is estimated from the pace so far, and not before a first part is done. `ms`: since the start.
+ */
+export function progressText(of: { checked: number; total: number; calls: number; ms: number }): string {
+  const { checked, total, calls, ms } = of
+  const all = Math.max(checked, total) // a delivery that needs attention may be checked too
+  const left = checked === 0 ? '' : `, about ${durationText((ms / checked) * (all - checked))} left`
+  return `${checked} of ${all} deliveries checked with ${calls} calls in ${durationText(ms)}${left}\n`
+}
+
+function durationText(ms: number): string {
+  if (ms < 90_000) return `${Math.ceil(ms / 1000)} s`
+  return ms < 5_400_000 ? `${Math.ceil(ms / 60_000)} min` : `${Math.ceil(ms / 3_600_000)} h`
 }
 
 function line({ deliveryId, email, course, standing, repaired, words }: Finding): string {

@@ -1,17 +1,22 @@
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { DEMO_SEED, type PastSale } from '../demo/plan.ts'
+import { sellToday } from '../demo/sell-today.ts'
+import { writePast } from '../demo/write-past.ts'
 import { AppError } from '../errors.ts'
 import { buildService } from '../service.ts'
 import { readSettings } from '../settings/read.ts'
 import type { World } from '../stand-in/world.ts'
 import { createLog } from '../telemetry/log.ts'
+import { usageError } from './command.ts'
 import { SANDBOX_EVENTS_SECRET } from './events-listen.ts'
 import { runUntilSignal } from './run-service.ts'
+import { welcome, writeEnvironment } from './sandbox-welcome.ts'
 
 /** The webhook secret, unless LERNITO_WEBHOOK_SECRET is set. */
 export const SANDBOX_SECRET = 'lernito-sandbox-secret'
 /** So that a person who tries it sees a delivery become enrolled soon after the buyer activates the account. */
 const FOLLOW_UP_MS = 5_000
-const DEMO = 'course-v1:edX+DemoX+Demo_Course'
 
 /**
  * Runs the service against a stand-in LMS until a signal comes, and returns the exit code. Throws AppError of the
@@ -25,14 +30,15 @@ export async function runSandboxService(at: {
   redirectUris: Record<string, string[]>
   servicePort: number
   data: string
+  /** The sales that the inbox begins with, before those of today; null: none at all. */
+  past: readonly PastSale[] | null
   /** Where the service sends its events; null: nowhere. */
   eventsUrl: string | null
 }): Promise<number> {
   const { lmsUrl, servicePort, data, eventsUrl } = at
   const operator = operatorOf(at.world)
   const secret = process.env.LERNITO_WEBHOOK_SECRET || SANDBOX_SECRET
-  const env = {
-    ...process.env,
+  const own = {
     ...credentials(at.world),
     ...(operator?.env ?? { LERNITO_CONSOLE_CLIENT_ID: '' }),
     // The environment may hold the values of a real installation.
@@ -40,30 +46,61 @@ export async function runSandboxService(at: {
     LERNITO_LMS_PUBLIC_URL: '',
     LERNITO_EVENTS_URL: eventsUrl ?? '',
     LERNITO_EVENTS_SECRET: eventsUrl === null ? '' : process.env.LERNITO_EVENTS_SECRET || SANDBOX_EVENTS_SECRET,
-    LERNITO_WEBHOOK_SECRET: secret,
     LERNITO_LMS_URL: lmsUrl,
     LERNITO_HOST: '127.0.0.1',
-    LERNITO_PORT: String(servicePort),
-    LERNITO_DATABASE_URL: `sqlite:${join(data, 'lernito.db')}`,
+    LERNITO_DATABASE_URL: `sqlite:${resolve(data, 'lernito.db')}`,
   }
+  const env = { ...process.env, ...own, LERNITO_WEBHOOK_SECRET: secret, LERNITO_PORT: String(servicePort) }
   const { settings, warnings } = readSettings({ env })
-  const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
+  const { past } = at
+  if (past !== null) await fillInbox({ data, url: own.LERNITO_DATABASE_URL, past })
+  const output = holdOutput()
+  const log = createLog({ level: settings.LERNITO_LOG_LEVEL, destination: output })
   for (const warning of warnings) log.warn(warning)
   const service = buildService({ settings, env, log, followUpMs: FOLLOW_UP_MS })
   const start = async (): Promise<void> => {
     const url = await namingOption('--service-port', service.start())
     if (operator !== null) at.redirectUris[operator.env.LERNITO_CONSOLE_CLIENT_ID] = [`${url}/lernito/console/callback`]
+    if (past !== null) await sellToday({ webhook: `${url}/api/lernito/webhook/`, secret })
+    // A secret of the reader's own is not written anywhere.
+    const hasOwnSecret = secret !== SANDBOX_SECRET
+    const environment = writeEnvironment({
+      file: join(data, 'sandbox.env'),
+      env: {
+        ...own,
+        LERNITO_PUBLIC_URL: url,
+        LERNITO_PORT: new URL(url).port,
+        ...(hasOwnSecret ? {} : { LERNITO_WEBHOOK_SECRET: secret }),
+      },
+    })
+    const { password_of_people: password } = at.world
     process.stdout.write(
-      welcome({
-        url,
-        lmsUrl,
-        password: at.world.password_of_people,
-        operator,
-        secret: secret === SANDBOX_SECRET ? secret : '…',
-      }),
+      welcome({ url, lmsUrl, password, operator: operator?.email ?? null, environment, hasOwnSecret }),
     )
   }
-  return runUntilSignal({ start, stop: service.stop })
+  return runUntilSignal({ start: () => start().finally(output.release), stop: service.stop })
+}
+
+async function fillInbox(of: { data: string; url: string; past: readonly PastSale[] }): Promise<void> {
+  const { data, url, past } = of
+  if (existsSync(join(data, 'lernito.db'))) throw usageError(`--demo needs a new inbox: ${data} has one already.`)
+  await writePast({ url, sales: past, seed: DEMO_SEED })
+}
+
+/** Standard output for the log, which holds the lines back until `release`: the welcome comes first. */
+function holdOutput(): { write: (line: string) => void; release: () => void } {
+  let held: string[] | null = []
+  return {
+    write: (line) => {
+      if (held === null) process.stdout.write(line)
+      else held.push(line)
+    },
+    release: () => {
+      const lines = held ?? []
+      held = null
+      process.stdout.write(lines.join(''))
+    },
+  }
 }
 
 /** Names the option that chooses another port if the port is in use. Throws what `starting` throws. */
@@ -105,44 +142,4 @@ function operatorOf({ applications, people }: World) {
       LERNITO_CONSOLE_CLIENT_SECRET: application.client_secret,
     },
   }
-}
-
-function welcome(of: {
-  url: string
-  lmsUrl: string
-  password: string
-  operator: ReturnType<typeof operatorOf>
-  secret: string
-}): string {
-  const { url, lmsUrl, password, operator, secret } = of
-  const webhook = `${url}/api/lernito/webhook/`
-  const send = (email: string): string =>
-    `  LERNITO_WEBHOOK_SECRET=${secret} npx lernito-openedx send --url ${webhook} \\\n    --email ${email} --course ${DEMO}`
-  return `
-lernito-openedx is running against a stand-in LMS, on this machine only.
-
-  Webhook        ${webhook}
-  Stand-in LMS   ${lmsUrl}/${operator === null ? '' : `\n  Console        ${url}/lernito/console/`}
-
-1. Sell a course to a person who has an account (in a second terminal, in this folder):
-
-${send('alice@example.com')}
-
-   The course is on the dashboard: sign in at ${lmsUrl}/login as alice@example.com with the password ${password}
-
-2. Sell it to a person without an account:
-
-${send('newcomer@example.com')}
-
-   Register with that address at ${lmsUrl}/register and activate the account: the course is on the dashboard.
-${
-  operator === null
-    ? ''
-    : `
-3. See both sales in the console: sign in as ${operator.email} with the password ${password}
-`
-}
-Ctrl+C stops everything. The log of the service follows.
-
-`
 }

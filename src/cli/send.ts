@@ -7,22 +7,27 @@ const TIMEOUT_MS = 130_000
 export const send: Command = {
   name: 'send',
   summary: 'sign a payload, post it, and print the answer',
-  help: `Signs a payload, posts it as Lernito does, and prints the status, the answer and the delivery's id.
+  help: `Signs a payload, posts it as Lernito does, and prints the status, the answer and
+the delivery's id.
 
 Usage: lernito-openedx send [FILE | --email ADDRESS --course KEY …] [--url URL]
                             [--form original|readme|raw | --standard [--id ID]]
 
-  FILE        the payload; "-" reads standard input. Without FILE, the command builds a payload from these options:
+  FILE        the payload; "-" reads standard input. Without FILE, the command
+              builds a payload from these options:
   --email     the buyer's e-mail address
   --course    a course key; repeat the option for several courses
-  --name, --family, --username    the buyer's names (default: the local part of the address)
+  --name, --family, --username    the buyer's names (default: the local part of
+                                  the address)
   --url       the webhook (default http://127.0.0.1:8790/api/lernito/webhook/)
-  --form      which form of the payload is signed; see "lernito-openedx sign --help"
+  --form      which form of the payload is signed; see "lernito-openedx sign
+              --help"
   --standard  sign by Standard Webhooks, and print the webhook-id
-  --id        the webhook-id (default: a new one). To send the same webhook again, repeat its id.
+  --id        the webhook-id (default: a new one). To send the same webhook
+              again, repeat its id.
 
-The secret is LERNITO_WEBHOOK_SECRET, from the environment, from .env, or from the file that LERNITO_WEBHOOK_SECRET_FILE
-names.
+The secret is LERNITO_WEBHOOK_SECRET, from the environment, from .env, or from
+the file that LERNITO_WEBHOOK_SECRET_FILE names.
 
 The exit code is 0 if the answer is 2xx, otherwise 1.
 

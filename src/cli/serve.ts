@@ -1,14 +1,16 @@
 import { buildService } from '../service.ts'
 import { readSettings } from '../settings/read.ts'
 import { createLog } from '../telemetry/log.ts'
+import { askLmsOnce } from './ask-lms.ts'
 import { type Command, loadDotEnv, parseOptions, settingsHelp } from './command.ts'
 import { runUntilSignal } from './run-service.ts'
 
 export const serve: Command = {
   name: 'serve',
   summary: 'run the service',
-  help: `Runs the service: it receives webhooks, stores them, and enrolls the buyers through the LMS's API. It logs to standard
-output as JSON lines. SIGTERM stops it within 8 seconds and LERNITO_DRAIN_MS. No accepted delivery is lost.
+  help: `Runs the service: it receives webhooks, stores them, and enrolls the buyers
+through the LMS's API. It logs to standard output as JSON lines. SIGTERM stops
+it within 8 seconds and LERNITO_DRAIN_MS. No accepted delivery is lost.
 
 Usage: lernito-openedx serve
 
@@ -23,6 +25,18 @@ ${settingsHelp()}`,
     const { settings, warnings } = readSettings({ env: process.env })
     const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
     for (const warning of warnings) log.warn(warning)
-    return runUntilSignal({ ...buildService({ settings, env: process.env, log }), drainMs: settings.LERNITO_DRAIN_MS })
+    const { start, stop } = buildService({ settings, env: process.env, log })
+    const stopping = new AbortController()
+    return runUntilSignal({
+      start: async () => {
+        await start()
+        void askLmsOnce({ settings, log, signal: stopping.signal })
+      },
+      stop: () => {
+        stopping.abort()
+        return stop()
+      },
+      drainMs: settings.LERNITO_DRAIN_MS,
+    })
   },
 }

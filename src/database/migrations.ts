@@ -1,13 +1,10 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Database } from './dialect.ts'
-import { CALL_MIGRATIONS } from './migrations-calls.ts'
-import { INCIDENT_MIGRATIONS } from './migrations-incidents.ts'
+import { CONSOLE_MIGRATIONS } from './migrations-console.ts'
 import { NOTICE_MIGRATIONS } from './migrations-notices.ts'
 import { OUTBOX_MIGRATIONS } from './migrations-outbox.ts'
 import { REFUND_MIGRATIONS } from './migrations-refunds.ts'
-import { REFUSED_MIGRATIONS } from './migrations-refused.ts'
-import { REPLAY_MIGRATIONS } from './migrations-replays.ts'
 import { SEARCH_MIGRATIONS } from './migrations-search.ts'
 import { type Migration, STATE_MIGRATIONS } from './migrations-states.ts'
 import type { Tables } from './schema.ts'
@@ -179,10 +176,7 @@ const MIGRATIONS: readonly Migration[] = [
   ...NOTICE_MIGRATIONS,
   ...REFUND_MIGRATIONS,
   ...SEARCH_MIGRATIONS,
-  ...INCIDENT_MIGRATIONS,
-  ...CALL_MIGRATIONS,
-  ...REPLAY_MIGRATIONS,
-  ...REFUSED_MIGRATIONS,
+  ...CONSOLE_MIGRATIONS,
 ]
 
 /** The number of migrations that this code knows: the level to which it migrates a database. */

@@ -54,6 +54,13 @@ export function openSqlite({ file: given, serve }: { file: string; serve: boolea
   } catch (cause) {
     if (cause instanceof AppError) throw cause
     const why = cause instanceof Error ? cause.message : String(cause)
+    if (isForeign(cause)) {
+      throw new AppError(
+        'database.unreachable',
+        `The file ${given} is not a SQLite database, or it is damaged (${why}). If it is the file of another program, correct LERNITO_DATABASE_URL. If it is yours, move it away and restore the backup.`,
+        { cause },
+      )
+    }
     throw new AppError(
       'database.unreachable',
       `The database ${given} can't be opened (${why}). Check that LERNITO_DATABASE_URL names a file in a folder that this user may write to.`,
@@ -159,6 +166,10 @@ function assertNotOpenByOtherPath(file: string): void {
     probe.close()
   }
 }
+
+/** Whether the file has no database that SQLite can read: SQLITE_CORRUPT or SQLITE_NOTADB. */
+const isForeign = (error: unknown): boolean =>
+  error instanceof Error && 'errcode' in error && [11, 26].includes(Number(error.errcode) & 0xff)
 
 /** Whether the error is one of SQLite's SQLITE_BUSY codes: another connection holds the lock. The low byte tells. */
 export const isBusy = (error: unknown): boolean =>

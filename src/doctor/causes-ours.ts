@@ -32,6 +32,14 @@ export const OUR_CAUSES = {
     tutor:
       "Run `tutor config save --unset LERNITO_LMS_URL` (the default is http://lms:8000, inside Tutor's network) or `tutor config save --set LERNITO_NOTIFY_URL=https://…`, then `tutor local start -d`.",
   },
+  'settings.sample_secret': {
+    severity: 'failure',
+    message: '{name} is a sample from the documentation: everyone knows it and can use it.',
+    plain:
+      'Create a new secret with `openssl rand -hex 32`, set it here and where the other side has it, and restart the service. For a webhook secret, keep the old one as LERNITO_WEBHOOK_SECRET_PREVIOUS until the shop signs with the new one, but not longer than a day.',
+    tutor:
+      'Run `tutor config save --unset NAME`, with the name of the setting: the plugin then makes a random secret. Then run `tutor local do init --limit=lernito` and `tutor local start -d`. `tutor lernito info` shows the secret for the shop.',
+  },
   'secret.short': {
     severity: 'warning',
     message: '{name} has fewer than 16 characters: an attacker could guess it and sign webhooks.',

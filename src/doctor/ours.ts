@@ -1,6 +1,7 @@
 import { KNOWN_LEVEL } from '../database/migrations.ts'
 import { AppError } from '../errors.ts'
 import { readSettings } from '../settings/read.ts'
+import { sampleSecrets } from '../settings/samples.ts'
 import type { Settings } from '../settings/settings.ts'
 import { GOOD_SECRET_LENGTH, isPlainHttpToPublicHost, unknownSettings } from '../settings/warnings.ts'
 import { type Problem, problem } from './causes.ts'
@@ -20,6 +21,7 @@ const SETTINGS: Check = check({
     const problems = [
       ...unknownSettings(env).map((name) => problem('settings.unknown', { name })),
       ...open.map((name) => problem('settings.plain_http', { name })),
+      ...sampleSecrets(settings).map((name) => problem('settings.sample_secret', { name })),
     ]
     return problems.length > 0 ? failed(problems, { settings }) : passed('all settings are valid', { settings })
   },

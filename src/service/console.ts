@@ -78,10 +78,7 @@ function addConsole({
   const { guard } = availability
   const lmsUrl = settings.LERNITO_LMS_PUBLIC_URL ?? settings.LERNITO_LMS_URL
   const publicUrl = (): string => settings.LERNITO_PUBLIC_URL ?? ownUrl(app, settings.LERNITO_HOST)
-  app.addHook('onListen', async () => {
-    const site = siteOf(publicUrl())
-    log.info({ url: `${site.origin}${site.base}/`, callback: callbackOf(site) }, 'the console is on')
-  })
+  app.addHook('onListen', async () => logAddresses(log, publicUrl()))
   consoleRoutes({
     app,
     db: database.db,
@@ -121,6 +118,11 @@ function addConsole({
     onSignIn: (event) => logSignIn(log, event),
     onError: (error) => log.error(errorFields(error), 'unexpected error in the console'),
   })
+}
+
+function logAddresses(log: Log, publicUrl: string): void {
+  const site = siteOf(publicUrl)
+  log.info({ url: `${site.origin}${site.base}/`, callback: callbackOf(site) }, 'the console is on')
 }
 
 function incidentReports({ database: { db }, availability: { guard }, now }: MountParts['opened']): IncidentReports {

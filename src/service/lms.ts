@@ -1,13 +1,16 @@
 import { type Budget, createBudget, type Permit, unlimitedBudget } from '../openedx/budget.ts'
 import { createLms, type Lms } from '../openedx/lms.ts'
-import type { Settings } from '../settings/settings.ts'
+import type { LmsSettings } from '../settings/parts.ts'
 import { VERSION } from '../version.ts'
 
 /** The client of the LMS that the settings name; see createLms for the rest. The caller closes it. */
 export function createLmsClient({
   settings,
   ...rest
-}: { settings: Settings } & Pick<Parameters<typeof createLms>[0], 'concurrency' | 'mayCall' | 'now' | 'onCall'>): Lms {
+}: { settings: LmsSettings } & Pick<
+  Parameters<typeof createLms>[0],
+  'concurrency' | 'mayCall' | 'now' | 'onCall'
+>): Lms {
   return createLms({
     url: settings.LERNITO_LMS_URL,
     clientId: settings.LERNITO_LMS_CLIENT_ID,
@@ -27,14 +30,14 @@ export function createCallBudget(pace: Parameters<typeof createBudget>[0]): Budg
  * the command can't know what the service spends. A call that the LMS throttles fails, and the command reports it. The
  * caller closes the client.
  */
-export function openLms(settings: Settings): { lms: Lms; acquire: () => Promise<Permit> } {
+export function openLms(settings: LmsSettings): { lms: Lms; acquire: () => Promise<Permit> } {
   const { signal } = new AbortController() // never aborted, because an unlimited budget never waits
   const budget = unlimitedBudget()
   return { lms: createLmsClient({ settings, concurrency: () => 1 }), acquire: () => budget.acquire(signal) }
 }
 
 /** For a command that makes many calls beside the service: a share of the service's call budget; `part` 4 is a quarter. */
-export function partOfBudget({ settings, part }: { settings: Settings; part: number }): Budget {
+export function partOfBudget({ settings, part }: { settings: LmsSettings; part: number }): Budget {
   const callsPerMinute = settings.LERNITO_LMS_CALLS_PER_MINUTE / part
   return createCallBudget({ callsPerMinute, now: Date.now, replicas: () => 1, lastUsedAt: null })
 }

@@ -6,6 +6,7 @@ import { createTextPoster } from '../notify/post-text.ts'
 import { runNotifier } from '../notify/run-notifier.ts'
 import { createTestNotification, type TestNotification } from '../notify/test-notification.ts'
 import type { ConsoleUrl } from '../notify/words.ts'
+import type { NotifySettings } from '../settings/parts.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Observer } from '../telemetry/observer.ts'
 import { hasOutbox } from './outbox.ts'
@@ -18,7 +19,7 @@ export const consoleUrlOf = ({
   LERNITO_PUBLIC_URL: url,
   LERNITO_CONSOLE_CLIENT_ID: id,
   LERNITO_CONSOLE_CLIENT_SECRET: secret,
-}: Settings): ConsoleUrl =>
+}: NotifySettings): ConsoleUrl =>
   url !== undefined && id !== undefined && secret !== undefined ? `${url}/lernito/console/` : null
 
 /** Sends notifications until the signal is aborted, if LERNITO_NOTIFY_URL is set. */

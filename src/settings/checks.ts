@@ -116,7 +116,8 @@ function isMysqlUrl(text: string): boolean {
   return protocol === 'mysql:' && named && search === '' && hash === '' && /^(%[0-9a-f]{2}|[^%])*$/i.test(password)
 }
 
-export const onOrOff = z.enum(['on', 'off'], { error: 'must be on or off' }).transform((text) => text === 'on')
+/** A new check for each setting: the registry of their meanings knows a check by its identity. */
+export const onOrOff = () => z.enum(['on', 'off'], { error: 'must be on or off' }).transform((text) => text === 'on')
 
 /** The mode of each course: `all` is for those that aren't named. */
 export interface CourseModes {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { z } from 'zod'
 import { AppError } from '../errors.ts'
 import { SETTINGS, SETTINGS_SCHEMA, type Settings } from './settings.ts'
 import { warningsFor } from './warnings.ts'
@@ -17,27 +18,41 @@ type Env = Readonly<Record<string, string | undefined>>
  * for the operator. Throws AppError settings.invalid with a line for each wrong setting.
  */
 export function readSettings({ env }: { env: Env }): { settings: Settings; warnings: string[] } {
-  const { given, unreadable } = readGiven(env)
-  const result = SETTINGS_SCHEMA.safeParse(given)
+  const settings = readSome({ env, schema: SETTINGS_SCHEMA })
+  return { settings, warnings: warningsFor({ env, settings }) }
+}
+
+/**
+ * Reads the settings of `schema` and no other: a command demands only those that it needs. Throws AppError
+ * settings.invalid with a line for each of them that is wrong.
+ */
+export function readSome<Schema extends z.ZodObject>({ env, schema }: { env: Env; schema: Schema }): z.output<Schema> {
+  const { given, unreadable } = readGiven(env, Object.keys(schema.shape))
+  const result = schema.safeParse(given)
   const wrong = new Map(unreadable)
   for (const { path, message } of result.error?.issues ?? []) {
     const name = String(path[0])
     if (!wrong.has(name)) wrong.set(name, `${name} ${message}.`) // the first error of each is enough
   }
   for (const [one, other] of [EVENTS, [...EVENTS].reverse()]) {
-    if (one === undefined || other === undefined || given[one] === undefined || given[other] !== undefined) continue
+    if (one === undefined || other === undefined || !(other in schema.shape)) continue
+    if (given[one] === undefined || given[other] !== undefined) continue
     if (!wrong.has(other)) wrong.set(other, `${other} is missing. ${one} needs it: set both, or none.`)
   }
   const lines = [...(env.NODE_TLS_REJECT_UNAUTHORIZED === '0' ? [NO_CHECK] : []), ...wrong.values()]
   if (!result.success || lines.length > 0) throw new AppError('settings.invalid', lines.join('\n'))
-  return { settings: result.data, warnings: warningsFor({ env, settings: result.data }) }
+  return result.data
 }
 
 /** The text of each setting that is set. `unreadable`: why a secret could not be read, by its name. */
-function readGiven(env: Env): { given: Record<string, string>; unreadable: Map<string, string> } {
+function readGiven(
+  env: Env,
+  names: readonly string[],
+): { given: Record<string, string>; unreadable: Map<string, string> } {
   const given: Record<string, string> = {}
   const unreadable = new Map<string, string>()
   for (const { name, secret, fallback } of SETTINGS) {
+    if (!names.includes(name)) continue
     try {
       const value = (secret ? readSecret({ env, name }) : env[name]) || fallback
       if (value !== undefined) given[name] = value

@@ -66,7 +66,7 @@ export const SETTINGS_SCHEMA = z.object({
     meaning: 'The concurrent calls to the LMS of all replicas together. An LMS with two workers serves no more than 2.',
     fallback: '2',
   }),
-  LERNITO_EMAIL_STUDENTS: onOrOff.register(about, {
+  LERNITO_EMAIL_STUDENTS: onOrOff().register(about, {
     meaning:
       'Whether the LMS sends its own mail to each buyer whom a batch enrolls: on or off. It is sent once for each sale and course. Buyers who are enrolled singly get none.',
     fallback: 'off',
@@ -101,7 +101,7 @@ export const SETTINGS_SCHEMA = z.object({
       'The time in milliseconds that a webhook waits for its enrollment. After it, the answer is 500 and the service continues in the background. 0 answers 202 as soon as the delivery is stored.',
     fallback: '8000',
   }),
-  LERNITO_REFUNDS: onOrOff.register(about, {
+  LERNITO_REFUNDS: onOrOff().register(about, {
     meaning:
       'Whether the shop may take buyers out of courses again by POST /api/lernito/refund/: on or off. Off, the path answers 404.',
     fallback: 'off',

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import { standardKeyLength } from './checks.ts'
+import { sampleSecrets } from './samples.ts'
 import { SETTINGS, type Settings } from './settings.ts'
 
 /** A shorter secret gets a warning. It is accepted, because the shop may use it already. */
@@ -14,6 +15,10 @@ export function warningsFor({ env, settings }: { env: Env; settings: Settings })
   const { LERNITO_WEBHOOK_SECRET, LERNITO_WEBHOOK_SECRET_PREVIOUS, LERNITO_LMS_URL, LERNITO_NOTIFY_URL } = settings
   return [
     ...Object.entries({ LERNITO_WEBHOOK_SECRET, LERNITO_WEBHOOK_SECRET_PREVIOUS }).flatMap(aboutSecret),
+    ...sampleSecrets(settings).map(
+      (name) =>
+        `${name} is a sample from the documentation, so everyone knows it and can use it. Replace it: run lernito-openedx doctor.`,
+    ),
     ...(isPlainHttpToPublicHost(LERNITO_LMS_URL)
       ? [
           "LERNITO_LMS_URL is http:// to a public host: anyone on the network in between can read the token and the buyers' addresses. Use https://.",
@@ -39,10 +44,10 @@ function aboutSecret([name, secret]: [string, string | undefined]): string[] {
   ]
 }
 
-/** The names in the environment that look like settings but are not. */
+/** The names in the environment that look like settings but are not. An empty variable counts as not set. */
 export function unknownSettings(env: Env): string[] {
   const known = new Set(SETTINGS.flatMap(({ name, secret }) => (secret ? [name, `${name}_FILE`] : [name])))
-  return Object.keys(env).filter((name) => name.startsWith('LERNITO_') && !known.has(name))
+  return Object.keys(env).filter((name) => name.startsWith('LERNITO_') && !known.has(name) && env[name] !== '')
 }
 
 /** Addresses that no traffic reaches through public networks. */

@@ -24,7 +24,8 @@ describe('deliveries list', { concurrency: 2 }, () => {
     await store([settled(needsAttention(ada))])
     const { code, stdout, stderr } = await command('deliveries', 'list')
     assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
-    const [head, first, second, ...more] = stdout.split('\n')
+    const [head, first, second, counts, ...more] = stdout.split('\n')
+    assert.equal(counts, '2 deliveries: queued 1, needs_attention 1')
     assert.match(head ?? '', /^ID +STATE +LAST ACTIVE +E-MAIL +COURSES +OUTCOME$/)
     assert.match(first ?? '', new RegExp(`^${ada}  needs_attention  .{20}  ada@x.example .*the LMS has no course `))
     assert.match(second ?? '', new RegExp(`^${alan}  queued .* next attempt `))
@@ -63,6 +64,20 @@ describe('deliveries list', { concurrency: 2 }, () => {
     const json = await command('deliveries', 'list', '--group', '--json')
     assert.match(json.stdout, /^\{"state":"needs_attention","code":"course.missing",.*"count":2,/)
     assert.equal((await command('deliveries', 'list', '--group', '--all')).code, 2)
+  })
+
+  test('counts all that match, in total and by state, also without listing them', async (t) => {
+    const { store, command } = await inboxOf(t)
+    const ids = await store(['ada', 'alan', 'bob'].map(person))
+    await store([settled(needsAttention(ids[0] ?? ''))])
+    const last = async (...args: string[]) => (await command('deliveries', 'list', ...args)).stdout.split('\n').at(-2)
+    assert.equal(await last('--limit', '1'), '3 deliveries: queued 2, needs_attention 1')
+    assert.equal(await last('--count', 'ada'), '1 delivery: needs_attention 1')
+    assert.equal(await last('--count', '--state', 'queued', '--since', '1h'), '2 deliveries: queued 2')
+    assert.equal(await last('--count', '--course', COURSE), '3 deliveries: queued 2, needs_attention 1')
+    const json = JSON.parse((await last('--count', '--json')) ?? '')
+    assert.deepEqual(json, { total: 3, states: { queued: 2, needs_attention: 1 }, more: false })
+    assert.equal(await last('--count', '--until', '2020-01-01'), '0 deliveries')
   })
 
   test('says if it found nothing, or may not have shown everything', async (t) => {

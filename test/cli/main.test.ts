@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
+import { subcommandsOf } from '../../scripts/command-docs.ts'
 import { SETTINGS } from '../../src/settings/settings.ts'
 import { ROOT, run } from '../service/process.ts'
 
@@ -14,6 +15,8 @@ const COMMANDS = [
   'send',
   'doctor',
   'deliveries',
+  'events',
+  'notify',
   'people',
   'reconcile',
   'forget',
@@ -53,20 +56,20 @@ describe('the command line', { concurrency: 2 }, () => {
     assert.deepEqual(await run({ args: ['--version'] }), { code: 0, signal: null, stdout: `${version}\n`, stderr: '' })
   })
 
-  for (const name of COMMANDS) {
-    test(`${name} --help shows the usage and an example, with exit code 0`, async () => {
-      const { code, stdout, stderr } = await run({ args: [name, '--help'] })
-      assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
-      assert.match(stdout, new RegExp(`^Usage: lernito-openedx ${name}`, 'm'))
-      assert.match(stdout, new RegExp(`^Example.*\\n(.*\\n)*?.*lernito-openedx ${name}`, 'm'))
-    })
-  }
+  test('each command and subcommand has a help of its own in 80 columns, with its usage and an example', async () => {
+    for (const name of COMMANDS) {
+      const help = await helpOf([name])
+      const subcommands = subcommandsOf(help)
+      assert.equal(subcommands.length > 0, name === 'deliveries' || name === 'events', name)
+      for (const subcommand of subcommands) assert.notEqual(await helpOf([name, subcommand]), help)
+    }
+  })
 
   test('serve --help shows every setting with its default', async () => {
     const { stdout } = await run({ args: ['serve', '--help'] })
     for (const { name, meaning, fallback } of SETTINGS) {
       const about = stdout.split(`  ${name} (`)[1]?.split('\n  LERNITO_')[0]
-      assert.ok(about?.includes(meaning), name)
+      assert.ok(about?.replaceAll(/\s+/g, ' ').includes(meaning), name)
       if (fallback !== undefined) assert.ok(about?.startsWith(`default ${fallback})`), name)
     }
   })
@@ -90,6 +93,19 @@ describe('the command line', { concurrency: 2 }, () => {
     })
   }
 })
+
+/** The help that a command prints, once it is found to be complete. */
+async function helpOf(command: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await run({ args: [...command, '--help'] })
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+  const name = command.join(' ')
+  assert.match(stdout, new RegExp(`^Usage: lernito-openedx ${name}`, 'm'))
+  assert.match(stdout, new RegExp(`^Example.*\\n(.*\\n)*?.*lernito-openedx ${name}`, 'm'))
+  // A word can't be broken: some settings name long addresses.
+  const wide = stdout.split('\n').filter((line) => line.length > 80 && line.trim().includes(' '))
+  assert.deepEqual(wide, [], name)
+  return stdout
+}
 
 /** A Node.js before 24 on this machine's PATH, outside this checkout; null where there is none. */
 function oldNode(): string | null {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { z } from 'zod'
+import { progressText } from '../../src/cli/reconcile.ts'
 import { openDatabase } from '../../src/database/database.ts'
 import { DEMO, type Product, SECRET, startProduct } from '../harness.ts'
 import { run } from '../service/process.ts'
@@ -13,6 +14,18 @@ const report = z.object({
   counts: z.record(z.string(), z.number()),
   repaired: z.number(),
   findings: z.array(z.looseObject({ email: z.string(), course: z.string(), standing: z.string() })),
+})
+
+test('the progress of reconcile says how many, how long, and about how long it still takes', () => {
+  assert.equal(
+    progressText({ checked: 0, total: 412, calls: 2, ms: 3000 }),
+    '0 of 412 deliveries checked with 2 calls in 3 s\n',
+  )
+  assert.equal(
+    progressText({ checked: 200, total: 1400, calls: 9, ms: 60_000 }),
+    '200 of 1400 deliveries checked with 9 calls in 60 s, about 6 min left\n',
+  )
+  assert.match(progressText({ checked: 3, total: 2, calls: 1, ms: 1000 }), /^3 of 3 .* about 0 s left/)
 })
 
 describe('reconcile', () => {

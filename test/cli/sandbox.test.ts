@@ -16,20 +16,26 @@ const welcomeOf = ({ stdout }: Running): Promise<string> =>
 const lmsOf = (welcome: string): string => welcome.match(/^ *Stand-in LMS +(http:\S+)\/$/m)?.[1] ?? ''
 
 describe('sandbox', { concurrency: 2 }, () => {
-  test('the two commands that it prints, run as they are, enroll alice and allow a newcomer', async (t) => {
+  test('the commands that it prints, run as they are, enroll alice, allow a newcomer and list both; doctor works too', async (t) => {
     const running = start({ t, args: ['sandbox', ...FREE_PORTS], env: { TMPDIR: temporaryFolder(t) } })
     const welcome = await welcomeOf(running)
     const webhook = welcome.match(/^ *Webhook +(http:\S+)$/m)?.[1] ?? ''
     assert.equal((await exchange({ url: webhook })).status, 415)
-    const commands = [...welcome.matchAll(/^ *LERNITO_WEBHOOK_SECRET=.*\\\n.*$/gm)].map(([command]) => command)
-    assert.equal(commands.length, 2)
+    const [source = ''] = welcome.match(/^ {2}\. .*$/m) ?? []
+    const commands = [...welcome.matchAll(/^ {2}npx (?:.*\\\n)*.*$/gm)].map(([command]) => command)
+    assert.equal(commands.length, 3)
     const npm = { npm_config_cache: temporaryFolder(t), npm_config_offline: 'true' }
-    for (const command of commands) {
-      assert.ok(command.includes(webhook))
-      const { code, stdout } = await run({ command: ['sh', '-c'], args: [command], cwd: ROOT, env: npm })
-      assert.equal(code, 0, stdout)
-      assert.match(stdout, /^200 OK\n/)
+    const follow = (command: string) =>
+      run({ command: ['sh', '-c'], args: [`${source}\n${command}`], cwd: ROOT, env: npm })
+    const [sellAlice = '', sellNewcomer = '', list = ''] = commands
+    for (const sale of [sellAlice, sellNewcomer]) {
+      const { code, stdout } = await follow(sale)
+      assert.deepEqual([code, stdout.slice(0, 7)], [0, '200 OK\n'])
     }
+    const listed = await follow(list)
+    assert.match(listed.stdout, /newcomer@example\.com .*\n.*alice@example\.com .*\n2 deliveries: /)
+    const checked = await follow('npx lernito-openedx doctor')
+    assert.equal(checked.code, 0, checked.stdout)
     const { enrollments, allowances } = await control(lmsOf(welcome)).state()
     assert.ok(
       enrollments.some(({ email, course, active }) => email === 'alice@example.com' && course === DEMO && active),
@@ -39,6 +45,7 @@ describe('sandbox', { concurrency: 2 }, () => {
     running.child.kill('SIGTERM')
     const { code, stdout, stderr } = await running.ended
     assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+    assert.ok(stdout.startsWith(`\n${welcome}`), 'no line of the log precedes the welcome')
     const others = stdout
       .split(welcome)
       .join('')
@@ -55,7 +62,7 @@ describe('sandbox', { concurrency: 2 }, () => {
     const running = start({ t, args: ['sandbox', ...FREE_PORTS], env: { TMPDIR: temporaryFolder(t) } })
     const welcome = await welcomeOf(running)
     const page = welcome.match(/^ *Console +(http:\S+)$/m)?.[1] ?? ''
-    const [, login = '', password = ''] = welcome.match(/sign in as (\S+) with the password (\S+)$/m) ?? []
+    const [, login = '', password = ''] = welcome.match(/and sign in as (\S+) with the password (\S+)$/m) ?? []
     const visitor = createVisitor()
     const begun = await visitor.get(new URL((await visitor.get(page)).location, page).href)
     await visitor.post(`${lmsOf(welcome)}/login`, { login, password })

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { exchange } from '../harness.ts'
 import { run, start, temporaryFolder } from '../service/process.ts'
-import { sell, serveEnv, startLms, startServe } from '../service/serving.ts'
+import { sell, serveEnv, startHoldingLms, startLms, startServe } from '../service/serving.ts'
 
 const NOBODY = 'http://127.0.0.1:9'
 
@@ -48,6 +48,22 @@ describe('serve', { concurrency: 2 }, () => {
     assert.match(line, /lernito\.db can't be opened .*LERNITO_DATABASE_URL/)
   })
 
+  test('a file that is no database is called that, by every command, and is left as it is', async (t) => {
+    const cwd = temporaryFolder(t)
+    const env = serveEnv({ folder: cwd, lmsUrl: NOBODY })
+    const garbage = 'not a database, but a letter to the editor. '.repeat(100)
+    writeFileSync(join(cwd, 'lernito.db'), garbage)
+    const [line = '', ...more] = await failing({ env, cwd })
+    assert.deepEqual(more, [])
+    assert.match(line, /lernito\.db is not a SQLite database, or it is damaged .*LERNITO_DATABASE_URL/)
+    for (const args of [['migrate'], ['deliveries', 'list'], ['doctor']]) {
+      const { code, stdout, stderr } = await run({ args, env, cwd })
+      assert.equal(code, 1)
+      assert.match(`${stdout}${stderr}`, /is not a (SQLite )?database/)
+    }
+    assert.equal(readFileSync(join(cwd, 'lernito.db'), 'utf8'), garbage)
+  })
+
   test('reads .env in the working folder; the environment takes precedence', async (t) => {
     const cwd = temporaryFolder(t)
     const settings = {
@@ -81,6 +97,22 @@ describe('serve', { concurrency: 2 }, () => {
     assert.equal((await sell({ url: first.url, email: 'alice@example.com' }))?.status, 200)
   })
 
+  test('at its start, it asks the LMS once, warns with the cause, and answers webhooks meanwhile', async (t) => {
+    const closed = await startServe({ t, folder: temporaryFolder(t), lmsUrl: NOBODY })
+    const warned = ({ msg }: { msg: string }): boolean => msg.startsWith('the LMS cannot be used now')
+    assert.match(String((await closed.logged(warned)).reason), /ECONNREFUSED/)
+
+    const wrong = { LERNITO_LMS_CLIENT_SECRET: 'wrong' }
+    const lms = await startHoldingLms(t)
+    await lms.faults([{ path: '/oauth2/access_token', delayMs: 1 }])
+    const running = await startServe({ t, folder: temporaryFolder(t), lmsUrl: lms.url, env: wrong })
+    await lms.arrived
+    const url = `${running.url}/api/lernito/webhook/`
+    assert.equal((await exchange({ url })).status, 415)
+    lms.release()
+    assert.match(String((await running.logged(warned)).reason), /invalid_client/)
+  })
+
   test('standard output is JSON lines, with a warning for a guessable secret and an unknown setting', async (t) => {
     const env = { LERNITO_WEBHOOK_SECRET: 'short-one', LERNITO_POTR: '1' }
     const running = await startServe({ t, folder: temporaryFolder(t), lmsUrl: NOBODY, env })
@@ -92,7 +124,7 @@ describe('serve', { concurrency: 2 }, () => {
     const warnings = running.log().filter(({ level }) => level === 'warn')
     assert.match(warnings[0]?.msg ?? '', /^LERNITO_WEBHOOK_SECRET is shorter/)
     assert.match(warnings[1]?.msg ?? '', /^LERNITO_POTR is not a setting/)
-    assert.equal(warnings.length, 2)
+    assert.ok(warnings.every(({ msg }) => /^LERNITO_|^the LMS cannot be used now/.test(msg)))
     assert.ok(!stdout.includes('short-one'))
   })
 })

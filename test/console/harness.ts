@@ -12,7 +12,7 @@ export async function startWithConsole({
   env = {},
   lms = {},
   now = Date.now,
-  folder,
+  ...rest
 }: {
   env?: Record<string, string>
   lms?: StandInOptions
@@ -28,7 +28,7 @@ export async function startWithConsole({
       ...env,
     },
     now,
-    ...(folder === undefined ? {} : { folder }),
+    ...rest,
   })
   const console = `${product.url}/lernito/console`
   redirectUris['console-client'] = [`${env.LERNITO_PUBLIC_URL ?? product.url}/lernito/console/callback`]

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { deliveries } from '../../src/cli/deliveries.ts'
 import { doctor } from '../../src/cli/doctor.ts'
 import { forget } from '../../src/cli/forget.ts'
 import { migrate } from '../../src/cli/migrate.ts'
@@ -12,6 +11,7 @@ import { notify } from '../../src/cli/notify.ts'
 import { people } from '../../src/cli/people.ts'
 import { reconcile } from '../../src/cli/reconcile.ts'
 import { send } from '../../src/cli/send.ts'
+import { deliveries } from '../../src/cli-deliveries/deliveries.ts'
 import { DELIVERY_STATES } from '../../src/delivery/types.ts'
 import { SETTINGS } from '../../src/settings/settings.ts'
 import { codeBlocks, codes, DOCUMENTS, ROOT, readDocument } from './documents.ts'
@@ -35,7 +35,8 @@ test('every command and option that a guide tells to run exists', () => {
     .filter(([line]) => !/docker|kubectl|npm/.test(line))
   assert.ok(lines.length > 12)
   const wrong = lines.flatMap(([line, name = '', rest = '']) => {
-    const help = COMMANDS.get(name)?.help
+    const command = COMMANDS.get(name)
+    const help = command && [command, ...(command.subcommands ?? [])].map((one) => one.help).join()
     if (help === undefined) return [line]
     return (rest.match(/--[a-z-]+/g) ?? []).filter((option) => !help.includes(option))
   })

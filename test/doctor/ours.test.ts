@@ -52,6 +52,11 @@ const CASES: Readonly<Record<keyof typeof OUR_CAUSES, Case>> = {
     found: 'settings',
     broken: alone(() => ({ LERNITO_NOTIFY_URL: 'http://chat.example.com/hooks/x' })),
   },
+  'settings.sample_secret': {
+    rule: 'a secret from the documentation',
+    found: 'settings',
+    broken: alone(() => ({ LERNITO_WEBHOOK_SECRET: "'the secret of the shop'" })),
+  },
   'secret.short': {
     rule: 'a secret of 15 characters',
     found: 'webhook.secret',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { z } from 'zod'
@@ -30,9 +30,11 @@ const composed = z.object({
 
 /** What docker compose makes of compose.yaml with this .env. */
 async function configOf(t: TestContext, env: string) {
-  const file = join(temporaryFolder(t), '.env')
+  const folder = temporaryFolder(t) // the file reads .env beside it
+  const [file, compose] = [join(folder, '.env'), join(folder, 'compose.yaml')]
   writeFileSync(file, env)
-  const args = ['--env-file', file, '-f', 'deploy/docker/compose.yaml', 'config', '--format', 'json']
+  copyFileSync(join(ROOT, 'deploy/docker/compose.yaml'), compose)
+  const args = ['--env-file', file, '-f', compose, 'config', '--format', 'json']
   const { services } = composed.parse(JSON.parse(await check({ name: 'docker-compose', args })))
   const service = (name: string) => {
     const found = services[name]
@@ -62,12 +64,20 @@ describe('deploy/docker/compose.yaml', { skip: skipWithoutTools }, () => {
     const { names, service } = await configOf(t, filled())
     assert.deepEqual(names, ['caddy', 'lernito', 'mysql'])
     const { environment } = service('lernito')
-    const known = new Set(SETTINGS.map(({ name }) => name))
+    assert.deepEqual(readSettings({ env: environment }).warnings, [])
+  })
+
+  test('every setting in .env reaches the service, but for those that Caddy and the database need', async (t) => {
+    const fixed = ['LERNITO_HOST', 'LERNITO_PORT', 'LERNITO_PUBLIC_URL', 'LERNITO_DATABASE_URL']
+    const others = SETTINGS.map(({ name }) => name).filter((name) => !fixed.includes(name))
+    const given = others.map((name) => `${name}=of-${name}\n`).join('')
+    const { service } = await configOf(t, `LERNITO_DOMAIN=lernito.example.com\nLERNITO_MYSQL_PASSWORD=x\n${given}`)
+    const { environment } = service('lernito')
     assert.deepEqual(
-      Object.keys(environment).filter((name) => !known.has(name)),
+      others.filter((name) => environment[name] !== `of-${name}`),
       [],
     )
-    assert.deepEqual(readSettings({ env: environment }).warnings, [])
+    assert.equal(environment.LERNITO_PUBLIC_URL, 'https://lernito.example.com')
   })
 
   test('its service can connect to its database', async (t) => {
@@ -97,11 +107,15 @@ describe('deploy/docker/compose.yaml', { skip: skipWithoutTools }, () => {
   })
 })
 
-test('example.env and compose.yaml use the same names', () => {
+test('example.env has every name that compose.yaml demands, and no other than settings', () => {
   const compose = readDocument('deploy/docker/compose.yaml')
-  const used = [...compose.matchAll(/\$\{(LERNITO_\w+)/g)].map(([, name]) => name)
-  const offered = [...EXAMPLE.matchAll(/^(?:# )?(LERNITO_\w+)=/gm)].map(([, name]) => name)
-  assert.deepEqual([...new Set(used)].sort(), offered.sort())
+  const needed = [...compose.matchAll(/\$\{(LERNITO_\w+):\?/g)].map(([, name = '']) => name)
+  const offered = [...EXAMPLE.matchAll(/^(?:# )?(LERNITO_\w+)=/gm)].map(([, name = '']) => name)
+  const known = [...needed, ...SETTINGS.map(({ name }) => name)]
+  assert.deepEqual(
+    [needed.filter((name) => !offered.includes(name)), offered.filter((name) => !known.includes(name))],
+    [[], []],
+  )
 })
 
 describe('deploy/docker/Caddyfile', { skip: skipWithoutTools }, () => {

@@ -12,7 +12,21 @@ const roomOf = (file: string): string => file.split('/').slice(1, 2)[0]?.replace
 
 /** What each room may import: data flows one way, and only the service knows all. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  main: ['cli', 'errors', 'version'],
+  main: ['cli', 'cli-deliveries', 'errors', 'version'],
+  'cli-deliveries': [
+    'search',
+    'reports',
+    'cli',
+    'service',
+    'enrollment',
+    'follow-up',
+    'withdrawal',
+    'operations',
+    'database',
+    'delivery',
+    'settings',
+    'pause',
+  ],
   cli: [
     'service',
     'incidents',
@@ -32,6 +46,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'settings',
     'telemetry',
     'signature',
+    'demo',
     'sandbox',
     'stand-in',
     'errors',
@@ -150,6 +165,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'sign-in': ['openedx'],
   telemetry: ['delivery', 'errors'],
   signature: [],
+  demo: ['operations', 'inbox', 'replicas', 'database', 'payload', 'delivery', 'signature', 'stand-in'],
   sandbox: ['stand-in', 'stand-in-api', 'errors'],
   'stand-in-api': ['stand-in'],
   'stand-in': ['errors'],

@@ -1,15 +1,38 @@
+import { type Command, parseOptions, usageError } from '../cli/command.ts'
+import { noDelivery, operator, readLmsSettings, withOperations } from '../cli/operations.ts'
+import { plain, plainJson } from '../cli/plain.ts'
 import { findCourse } from '../enrollment/closest-course.ts'
 import type { Changes, Corrected } from '../operations/correct.ts'
 import type { Operations, PlannedCorrection } from '../operations/operations.ts'
 import { openLms } from '../service/lms.ts'
-import type { Settings } from '../settings/settings.ts'
-import { parseOptions, usageError } from './command.ts'
-import { noDelivery, operator, withOperations } from './operations.ts'
-import { plain, plainJson } from './plain.ts'
+import type { LmsSettings } from '../settings/parts.ts'
 
-/** The command `deliveries correct`. */
-export async function correctDelivery(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseOptions('deliveries', {
+export const correct: Command = {
+  name: 'correct',
+  summary: 'replace a delivery by a corrected one',
+  help: `Replaces a delivery by a corrected one, which the service attempts as if the
+shop had sent it. The old one becomes handled. If the LMS has no course with a
+key, the command names the closest one. It needs the settings of the LMS.
+
+Usage: lernito-openedx deliveries correct ID [OPTIONS]
+
+  --email A      the right address
+  --course K     the right course key; repeat it for several courses. It
+                 replaces all course keys of the delivery
+  --withdraw     also takes the buyer out of the courses of the old delivery
+  --paid         with --withdraw, also takes away paid course modes
+  --dry-run      only shows what would happen
+  --json         a JSON object
+
+Example:
+  lernito-openedx deliveries correct 01KG9YS7G00000C80981646AF3 \\
+    --email ada@example.com --withdraw
+`,
+  run: correctDelivery,
+}
+
+async function correctDelivery(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseOptions('deliveries correct', {
     args: [...args],
     allowPositionals: true,
     options: {
@@ -24,12 +47,15 @@ export async function correctDelivery(args: readonly string[]): Promise<number> 
   const [given, ...more] = positionals
   const changes: Changes = { email: values.email, courseIds: values.course }
   if (given === undefined || more.length > 0 || (changes.email === undefined && changes.courseIds === undefined)) {
-    throw usageError('deliveries correct takes one ID, and --email or --course. See: lernito-openedx deliveries --help')
+    throw usageError(
+      'deliveries correct takes one ID, and --email or --course. See: lernito-openedx deliveries correct --help',
+    )
   }
   if (values.paid && !values.withdraw) throw usageError('--paid needs --withdraw.')
   const id = given.toUpperCase()
   const withdraw = values.withdraw ? { paid: values.paid } : null
-  return withOperations(async ({ operations, settings }) => {
+  const settings = readLmsSettings()
+  return withOperations(async ({ operations }) => {
     const planned = await operations.previewCorrection({ id, ...changes })
     if (planned.kind !== 'planned') return refuse({ result: planned, given, json: values.json })
     await warnOfMissingCourses(settings, planned.request.courseIds)
@@ -57,7 +83,7 @@ function reasonOf(result: Exclude<Corrected, { kind: 'corrected' | 'unknown' }>)
 }
 
 /** A missing course is no error: it may be created before the attempt. */
-async function warnOfMissingCourses(settings: Settings, courseIds: readonly string[]): Promise<void> {
+async function warnOfMissingCourses(settings: LmsSettings, courseIds: readonly string[]): Promise<void> {
   const { lms } = openLms(settings)
   try {
     for (const course of new Set(courseIds)) {

@@ -1,16 +1,39 @@
+import { type Command, parseOptions, usageError } from '../cli/command.ts'
+import { noDelivery, operator, readLmsSettings, withOperations } from '../cli/operations.ts'
+import { columns, plain, plainJson, timeText } from '../cli/plain.ts'
 import { isSameCourse } from '../delivery/same-course.ts'
 import type { WithdrawalOrdered } from '../operations/withdraw.ts'
 import type { Withdrawable } from '../operations/withdrawable.ts'
 import { openLms } from '../service/lms.ts'
-import type { Settings } from '../settings/settings.ts'
+import type { LmsSettings } from '../settings/parts.ts'
 import { type LiveCourse, whatStands } from '../withdrawal/what-stands.ts'
-import { parseOptions, usageError } from './command.ts'
-import { noDelivery, operator, withOperations } from './operations.ts'
-import { columns, plain, plainJson, timeText } from './plain.ts'
 
-/** The command `deliveries withdraw`. */
-export async function withdrawDelivery(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseOptions('deliveries', {
+export const withdraw: Command = {
+  name: 'withdraw',
+  summary: 'take a buyer out of courses again',
+  help: `Shows what the LMS has for the buyer, and takes the buyer out of courses again:
+it unenrolls them, and deletes the allowance that would enroll them later. Only
+what the delivery reported can be withdrawn. The service carries it out, and
+retries while the LMS is unavailable. A queued delivery is stopped first.
+Without --course, the command withdraws all courses. It needs the settings of
+the LMS.
+
+Usage: lernito-openedx deliveries withdraw ID [OPTIONS]
+
+  --course K     a course; repeat it for several courses
+  --paid         also takes away paid course modes, which the learner does not
+                 get back for free
+  --dry-run      only shows what the LMS has
+  --json         a JSON object
+
+Example:
+  lernito-openedx deliveries withdraw 01KG9YS7G00000C80981646AF3 --dry-run
+`,
+  run: withdrawDelivery,
+}
+
+async function withdrawDelivery(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseOptions('deliveries withdraw', {
     args: [...args],
     allowPositionals: true,
     options: {
@@ -22,11 +45,12 @@ export async function withdrawDelivery(args: readonly string[]): Promise<number>
   })
   const [given, ...more] = positionals
   if (given === undefined || more.length > 0) {
-    throw usageError('deliveries withdraw takes one ID. See: lernito-openedx deliveries --help')
+    throw usageError('deliveries withdraw takes one ID. See: lernito-openedx deliveries withdraw --help')
   }
   const id = given.toUpperCase()
   const { course: courses = null, paid, json } = values
-  return withOperations(async ({ operations, settings }) => {
+  const settings = readLmsSettings()
+  return withOperations(async ({ operations }) => {
     const withdrawable = await operations.withdrawable(id)
     if (withdrawable === null) return noDelivery(given)
     const stands = await readStands(settings, withdrawable, courses)
@@ -53,7 +77,7 @@ const describePaid = ({ course, mode }: LiveCourse): string => `${plain(course)}
 
 /** What the LMS has in the courses of the order; empty, with a message, if it can't be read now. */
 async function readStands(
-  settings: Settings,
+  settings: LmsSettings,
   { email, courses: all }: Withdrawable,
   named: readonly string[] | null,
 ): Promise<readonly LiveCourse[]> {

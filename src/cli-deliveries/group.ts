@@ -1,6 +1,6 @@
+import { withOperations } from '../cli/operations.ts'
+import { columns, plain, plainJson, timeText } from '../cli/plain.ts'
 import type { Cause } from '../reports/causes.ts'
-import { withOperations } from './operations.ts'
-import { columns, plain, plainJson, timeText } from './plain.ts'
 
 const HEAD = ['COUNT', 'STATE', 'REASON', 'COURSE', 'FIRST', 'LAST', 'NEWEST']
 

@@ -1,21 +1,35 @@
+import { type Command, parseOptions, usageError } from '../cli/command.ts'
+import { noDelivery, withOperations } from '../cli/operations.ts'
+import { columns, plain, plainJson, timeText } from '../cli/plain.ts'
 import { describeOutcome, describeStandings } from '../delivery/describe.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import { describeWithdrawal, type Withdrawal } from '../operations/withdrawal-row.ts'
-import { parseOptions, usageError } from './command.ts'
-import { noDelivery, withOperations } from './operations.ts'
-import { columns, plain, plainJson, timeText } from './plain.ts'
 
-/** The command `deliveries show`. */
-export async function showDelivery(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseOptions('deliveries', {
+export const show: Command = {
+  name: 'show',
+  summary: 'show one delivery',
+  help: `Shows one delivery with its payload, its outcome and its timeline.
+
+Usage: lernito-openedx deliveries show ID [--json]
+
+  --json         a JSON object
+
+Example:
+  lernito-openedx deliveries show 01KG9YS7G00000C80981646AF3
+`,
+  run: showDelivery,
+}
+
+async function showDelivery(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseOptions('deliveries show', {
     args: [...args],
     allowPositionals: true,
     options: { json: { type: 'boolean', default: false } },
   })
   const [id, ...more] = positionals
   if (id === undefined || more.length > 0) {
-    throw usageError('deliveries show takes one ID. See: lernito-openedx deliveries --help')
+    throw usageError('deliveries show takes one ID. See: lernito-openedx deliveries show --help')
   }
   return withOperations(async ({ operations }) => {
     const shown = await operations.show(id.toUpperCase())

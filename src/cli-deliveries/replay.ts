@@ -1,20 +1,48 @@
+import { type Command, parseOptions, usageError } from '../cli/command.ts'
+import { FILTER_HELP, FILTER_OPTIONS, readFilter } from '../cli/delivery-options.ts'
+import { operator, withOperations } from '../cli/operations.ts'
+import { plain, plainJson } from '../cli/plain.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { stepReplay } from '../operations/bulk-replay.ts'
 import type { BulkReplay, Operations } from '../operations/operations.ts'
 import type { Replayed } from '../operations/replay.ts'
 import { pause } from '../pause.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
-import { parseOptions, usageError } from './command.ts'
-import { FILTER_OPTIONS, readFilter } from './delivery-options.ts'
-import { operator, withOperations } from './operations.ts'
-import { plain, plainJson } from './plain.ts'
 
 const IDS_AT_ONCE = 500
 const PAUSE_MS = 100
 
-/** The command `deliveries replay`. */
-export async function replayDeliveries(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseOptions('deliveries', {
+export const replay: Command = {
+  name: 'replay',
+  summary: 'attempt deliveries again',
+  help: `Makes deliveries due now, as if the shop had sent them again. A delivery that
+needs attention or was rejected starts over, and one that waits for its next
+attempt is attempted now. A delivery that was rejected for its payload stays
+rejected: only the shop can correct it.
+
+Usage: lernito-openedx deliveries replay ID... [--json]
+       lernito-openedx deliveries replay FILTER... [OPTIONS]
+
+${FILTER_HELP}
+  --all          every delivery; takes the place of a filter
+  --enrolled     also replays enrolled and pre-enrolled deliveries: people who
+                 were unenrolled since are enrolled again
+  --dry-run      only shows how many deliveries match, and some of them
+  --json         a JSON object
+
+With a filter, the command replays every match except deliveries that are
+enrolled, pre-enrolled, handled or withdrawn. Ctrl-C stops the command;
+deliveries that are due by then stay due.
+
+Example:
+  lernito-openedx deliveries replay --state needs_attention \\
+    --course course-v1:edX+DemoX+Demo_Course
+`,
+  run: replayDeliveries,
+}
+
+async function replayDeliveries(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseOptions('deliveries replay', {
     args: [...args],
     allowPositionals: true,
     options: {
@@ -28,10 +56,12 @@ export async function replayDeliveries(args: readonly string[]): Promise<number>
   const filter = readFilter({ values, now: Date.now() })
   const filtered = values.all || Object.keys(filter).length > 0
   if (filtered === positionals.length > 0) {
-    throw usageError('deliveries replay takes IDs, or a filter, or --all. See: lernito-openedx deliveries --help')
+    throw usageError(
+      'deliveries replay takes IDs, or a filter, or --all. See: lernito-openedx deliveries replay --help',
+    )
   }
   if (!filtered && (values.enrolled || values['dry-run'])) {
-    throw usageError('--enrolled and --dry-run need a filter, not IDs. See: lernito-openedx deliveries --help')
+    throw usageError('--enrolled and --dry-run need a filter, not IDs. See: lernito-openedx deliveries replay --help')
   }
   const order = { filter, enrolled: values.enrolled }
   return withOperations(async ({ operations, context }) => {

@@ -1,0 +1,115 @@
+import { openDatabase } from '../database/database.ts'
+import { migrate } from '../database/migrations.ts'
+import { describeOutcome } from '../delivery/describe.ts'
+import { createIds } from '../delivery/ids.ts'
+import { type Outcome, type Settlement, stateOfOutcome, type VerifiedWebhook } from '../delivery/types.ts'
+import { createStore } from '../inbox/store.ts'
+import { markHandled } from '../operations/handle.ts'
+import { digestOf } from '../payload/digest.ts'
+import { aboutOf, readPayload } from '../payload/rules.ts'
+import { createReplicas } from '../replicas/replicas.ts'
+import { readJson } from '../signature/json.ts'
+import { type End, type PastSale, randomOf } from './plan.ts'
+
+const OPERATOR = 'admin'
+const HANDLED_AFTER_MS = 2 * 3_600_000
+const AWAY = 'no attempt counted: The LMS is not available (503)'
+
+interface Step {
+  readonly at: number
+  readonly run: () => Promise<unknown>
+}
+
+/**
+ * Writes past sales into a new inbox, by the writers of the service with a clock of the past, so that rows, timelines and
+ * counters are what the service would have left. Throws AppError of the database.* codes.
+ */
+export async function writePast({
+  url,
+  sales,
+  seed,
+}: {
+  /** LERNITO_DATABASE_URL; no service may run on it. */
+  url: string
+  sales: readonly PastSale[]
+  seed: number
+}): Promise<void> {
+  const database = openDatabase({ url, serve: false })
+  try {
+    let at = sales[0]?.at ?? 0
+    const now = (): number => at
+    await migrate({ database, now: Date.now })
+    const context = { database, now, newId: createIds({ now }), random: randomOf(seed), hasOutbox: false }
+    const replicas = createReplicas({ database, newName: () => 'demo', deadAfterMs: 60_000 })
+    await replicas.join()
+    const store = createStore({ ...context, replicas })
+    const ids = new Map<PastSale, string>()
+    const settle = (sale: PastSale, result: Omit<Settlement, 'id' | 'attempts' | 'generation' | 'effectUnknown'>) => {
+      const settlement = { ...result, id: ids.get(sale) ?? '', attempts: 0, generation: 0, effectUnknown: false }
+      return store.write([{ kind: 'settle', settlement, owner: 'demo' }])
+    }
+    const steps = sales.flatMap((sale): Step[] => {
+      const accept = async (): Promise<void> => {
+        const [written] = await store.write([{ kind: 'accept', webhook: webhookOf(sale.payload) }])
+        if (written !== undefined) ids.set(sale, written.id)
+      }
+      const accepted = { at: sale.at, run: accept }
+      if (sale.end === 'invalid') return [accepted]
+      const waits = {
+        state: 'queued',
+        outcome: { courses: {}, reason: null },
+        dueAt: sale.settledAt,
+        detail: AWAY,
+      } as const
+      return [
+        accepted,
+        ...(sale.isInOutage ? [{ at: sale.at + 2_000, run: () => settle(sale, waits) }] : []),
+        { at: sale.settledAt, run: () => settle(sale, resultOf(sale)) },
+        ...(sale.end === 'handled'
+          ? [{ at: sale.settledAt + HANDLED_AFTER_MS, run: () => handle(ids.get(sale)) }]
+          : []),
+      ]
+    })
+    const handle = (id = '') => markHandled(context, { id, note: 'Enrolled by hand in PY101.', by: OPERATOR })
+    for (const step of steps.sort((a, b) => a.at - b.at)) {
+      at = step.at // ids and rows get their times from it, in order
+      await step.run()
+    }
+    await replicas.leave()
+  } finally {
+    await database.close()
+  }
+}
+
+/** The webhook as the service reads it. */
+function webhookOf(payload: PastSale['payload']): VerifiedWebhook {
+  const text = JSON.stringify(payload)
+  const json = readJson(text)
+  const verified = { digest: digestOf(json), form: 'original', body: new TextEncoder().encode(text) }
+  const read = readPayload(json)
+  if ('request' in read) return { ...verified, request: read.request, reason: null }
+  const reason = { code: 'payload.invalid', subject: JSON.stringify(read.errors) } as const
+  return { ...verified, request: null, about: aboutOf(json), reason }
+}
+
+function resultOf({ end, payload }: PastSale): Pick<Settlement, 'state' | 'outcome' | 'dueAt' | 'detail'> {
+  const outcome = outcomeOf(end, payload)
+  return { state: stateOfOutcome(outcome), outcome, dueAt: null, detail: describeOutcome(outcome) }
+}
+
+function outcomeOf(end: End, { courseIds, username }: PastSale['payload']): Outcome {
+  const [course = ''] = courseIds
+  const refused = (code: 'course.missing' | 'lms.refused' | 'person.retired', subject: string): Outcome => ({
+    courses: {},
+    reason: { code, subject },
+  })
+  if (end === 'missing' || end === 'handled') return refused('course.missing', course)
+  if (end === 'retired') return refused('person.retired', '')
+  if (end === 'full') {
+    const whom = `for user '${username}' in course '${course}'`
+    const hint = "most likely the course is full; the LMS's log has the cause"
+    return refused('lms.refused', `An error occurred while creating the new course enrollment ${whom} (${hint})`)
+  }
+  const result = end === 'pre_enrolled' ? 'allowed' : 'enrolled'
+  return { courses: Object.fromEntries(courseIds.map((id) => [id, result])), reason: null }
+}

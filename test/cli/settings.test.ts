@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { run } from '../service/process.ts'
+import { inboxOf } from './inboxes.ts'
+
+const ID = '01KG9YS7G00000C80981646AF3'
+const LMS = ['LERNITO_LMS_URL', 'LERNITO_LMS_CLIENT_ID', 'LERNITO_LMS_CLIENT_SECRET']
+
+test('a command demands only the settings that it needs', async (t) => {
+  const { folder } = await inboxOf(t)
+  const env = { LERNITO_DATABASE_URL: `sqlite:${join(folder, 'lernito.db')}` }
+  const demanded = async (line: string): Promise<string[]> => {
+    const { stderr } = await run({ args: line.split(' '), env, cwd: folder })
+    return [...stderr.matchAll(/^(LERNITO_\w+) is missing/gm)].map(([, name = '']) => name)
+  }
+  for (const line of [
+    'deliveries list',
+    'deliveries list --count',
+    `deliveries show ${ID}`,
+    `deliveries replay ${ID}`,
+    `deliveries handle ${ID} --note x`,
+    'deliveries test-sale ada@example.com --course course-v1:a+b+c',
+    'events list',
+    'forget ada@example.com',
+  ]) {
+    assert.deepEqual(await demanded(line), [], line)
+  }
+  for (const line of [
+    `deliveries check ${ID}`,
+    `deliveries correct ${ID} --email ada@example.com`,
+    `deliveries withdraw ${ID}`,
+    'people show ada@example.com',
+    'reconcile',
+    'forget ada@example.com --lms',
+  ]) {
+    assert.deepEqual(await demanded(line), LMS, line)
+  }
+})
