@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import { agoHtml, durationText, timeHtml } from '../console-layout/format.ts'
+import { agoHtml, durationText } from '../console-layout/format.ts'
 import { type BreakerView, isOpen } from '../console-layout/live-state.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import { fieldErrorsText } from '../delivery/field-errors.ts'
@@ -45,7 +45,7 @@ const reasonLine = ({ code, subject }: Reason): string =>
 
 function waitHtml({ attempts, dueAt }: Summary, { now, breaker }: Now): string {
   if (breaker !== null && isOpen(breaker)) {
-    return html`${words.waits[breaker.kind]} !${timeHtml(breaker.since)}; ${words.continues}`
+    return html`<span title="${breaker.failure.message}">${words.waits[breaker.kind]}; ${words.continues}</span>`
   }
   if (attempts === 0 || dueAt === null || dueAt <= now) return html`${words.attempting}`
   return html`${words.next} !${agoHtml(dueAt)}`

@@ -78,8 +78,10 @@ for (const javaScriptEnabled of [true, false]) {
   test(`filters are in the address, and each is a chip that removes it${without}`, async () => {
     const { page, wrong } = await openConsole(browser, product, { javaScriptEnabled })
     await open(page, '/deliveries?state=needs_attention')
-    if (javaScriptEnabled) await page.keyboard.press('/')
-    else await page.getByLabel('Search deliveries').focus()
+    if (javaScriptEnabled) {
+      await page.locator('#filters[data-htmx-powered]').waitFor() // what is typed before is not searched for yet
+      await page.keyboard.press('/')
+    } else await page.getByLabel('Search deliveries').focus()
     await page.keyboard.type('typo-')
     if (!javaScriptEnabled) await page.keyboard.press('Enter')
     await page.waitForURL(/q=typo-/)
@@ -148,9 +150,7 @@ test('a queued sale says that the LMS is unreachable', async () => {
   await product.lms.faults([{ status: 503 }])
   await sell('waits@example.com')
   await open(page, '/deliveries?q=waits@')
-  await row(page, 'waits@example.com')
-    .getByText(/LMS unreachable since .*; continues by itself/)
-    .waitFor()
+  await row(page, 'waits@example.com').getByText('LMS unreachable; continues by itself').waitFor()
   await product.lms.noFaults()
   await row(page, 'waits@example.com').getByText('Waits for the buyer’s account').waitFor({ timeout: 20_000 })
 })

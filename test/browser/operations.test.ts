@@ -122,7 +122,7 @@ for (const javaScriptEnabled of [true, false]) {
     const { page } = await openConsole(browser, product, { javaScriptEnabled })
     const address = `${user}-test@example.com`
     await open(page, '/deliveries')
-    await page.getByRole('link', { name: 'Test sale' }).click()
+    await page.getByRole('link', { name: 'Test sale', exact: true }).click()
     await page.getByLabel('E-mail').fill('nobody')
     await page.getByLabel('Course keys').fill(DEMO)
     await page.getByRole('button', { name: 'Sell' }).click()

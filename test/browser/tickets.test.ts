@@ -55,7 +55,7 @@ async function find(page: Page, email: string): Promise<void> {
   await page.keyboard.press('/')
   await page.keyboard.type(email)
   await page.keyboard.press('Enter')
-  await page.getByRole('link', { name: email }).click()
+  await page.getByRole('row').getByRole('link', { name: email }).click()
 }
 
 test('ticket 1: “I paid and can’t see my course”', async () => {
