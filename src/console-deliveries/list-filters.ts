@@ -22,9 +22,9 @@ const TABS: readonly (DeliveryState | '')[] = [
  * The form of the dates. The search field above the page belongs to it, and the list follows what is typed. Without
  * JavaScript, the first button is the one that Enter presses.
  */
-export function formHtml({ state, from, to, replay }: ListQuery, base: string): string {
+export function formHtml({ state, from, to, cause, about, replay }: ListQuery, base: string): string {
   const action = `${base}/deliveries`
-  const hidden = { state, replay }
+  const hidden = { state, cause, about, replay }
   const fields = Object.entries(hidden).map(([name, value]) =>
     value === '' ? '' : html`<input type="hidden" name="${name}" value="${value}">`,
   )
@@ -68,13 +68,15 @@ export function countOf(counts: StateCounts, state: DeliveryState | ''): Count {
 
 /** Returns each filter as a link that removes it. */
 export function chipsHtml(query: ListQuery, base: string): string {
-  const { q, state, from, to, replay } = query
+  const { q, state, from, to, cause, about, replay } = query
   const [kind = 'word'] = Object.keys(readSearch(q))
   const chips = [
     { name: 'q', label: SEARCHED[kind] ?? words.chips.word, value: q },
     { name: 'state', label: words.chips.state, value: state === '' ? '' : TEXTS.states[state] },
     { name: 'from', label: words.chips.from, value: from },
     { name: 'to', label: words.chips.to, value: to },
+    { name: 'cause', label: words.chips.cause, value: cause === '' ? '' : TEXTS.causes[cause].name },
+    { name: 'about', label: words.chips.about, value: about },
     { name: 'replay', label: words.chips.replay, value: replay },
   ].filter(({ value }) => value !== '')
   const items = chips.map(({ name, label, value }) => {

@@ -55,7 +55,9 @@ function breakerProblems(breaker: BreakerView | null, now: number): Problem[] {
     since: durationText(now - breaker.since),
     reason: breaker.failure.message,
   })
-  return [{ grade: breaker.kind === 'throttled' ? 'warning' : 'bad', ...text, path: null, action: '' }]
+  if (breaker.kind === 'throttled') return [{ grade: 'warning', ...text, path: null, action: '' }]
+  // Doctor tells causes apart that the circuit breaker can't, and has the command that fixes each.
+  return [{ grade: 'bad', ...text, path: '/setup', action: words.openSetup }]
 }
 
 function courseProblems(paused: readonly PausedCourseView[], now: number): Problem[] {

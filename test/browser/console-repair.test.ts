@@ -17,8 +17,8 @@ test('an operator who is new to the console finds a failed delivery, reads the c
   const { page, wrong } = await openConsole(browser, product)
 
   await page.getByRole('heading', { name: 'One delivery needs attention' }).waitFor()
-  await page.getByRole('link', { name: 'View the deliveries' }).click()
-  await page.getByRole('link', { name: 'grace@example.com' }).click()
+  await page.getByRole('link', { name: /Refused by the LMS/ }).click()
+  await page.getByRole('heading', { level: 1, name: 'grace@example.com' }).waitFor()
   await page.getByText('The course is full, closed, or has no free mode').waitFor()
   const reason = (await page.locator('.note.bad').textContent()) ?? ''
   assert.match(reason, /The LMS refused the enrollment: .*full/i)
@@ -27,7 +27,7 @@ test('an operator who is new to the console finds a failed delivery, reads the c
   await product.lms.seed({ enrollments: [{ email: 'heidi@example.com', course: FULL, mode: 'audit', active: false }] })
 
   await page.getByRole('button', { name: 'Replay' }).click()
-  await page.getByText('You don’t need to do anything').waitFor()
+  await page.getByText('The buyer is enrolled in every course.').waitFor()
   assert.match((await page.locator('ol.timeline').textContent()) ?? '', /Replayed by admin/)
   const { enrollments } = await product.lms.state()
   assert.ok(enrollments.some(({ email, course, active }) => email === 'grace@example.com' && course === FULL && active))

@@ -149,12 +149,14 @@ test('a bulk replay has a preview, shows its progress, and is listed in the chan
   assert.deepEqual(wrong, [])
 })
 
-test('the open overview shows the beginning and the end of an outage without a reload', async () => {
+test('the open overview shows the beginning and the end of an outage without a reload', async (t) => {
+  t.after(() => product.lms.noFaults())
   const { page } = await openConsole(browser, product)
   await page.getByRole('heading', { name: 'Everything works' }).or(page.getByText('needs attention')).first().waitFor()
   await product.lms.faults([{ status: 503 }])
   await product.sell({ email: 'waits@example.com' })
   await page.getByText(/The LMS has been unavailable for/).waitFor({ timeout: 20_000 })
+  await page.getByText('LMS unreachable', { exact: false }).first().waitFor()
   await assertAccessible(page, 'the overview in an outage')
   assert.doesNotMatch((await page.locator('dl.facts time').textContent()) ?? '', /UTC/, 'still in the reader’s zone')
   await product.lms.noFaults()
