@@ -72,7 +72,7 @@ describe('deliveries list', { concurrency: 2 }, () => {
     await store([settled(needsAttention(ids[0] ?? ''))])
     const last = async (...args: string[]) => (await command('deliveries', 'list', ...args)).stdout.split('\n').at(-2)
     assert.equal(await last('--limit', '1'), '3 deliveries: queued 2, needs_attention 1')
-    assert.equal(await last('--count', 'ada@'), '1 delivery: needs_attention 1')
+    assert.equal(await last('--count', 'ada@x'), '1 delivery: needs_attention 1')
     assert.equal(await last('--count', '--state', 'queued', '--since', '1h'), '2 deliveries: queued 2')
     assert.equal(await last('--count', '--course', COURSE), '3 deliveries: queued 2, needs_attention 1')
     const json = JSON.parse((await last('--count', '--json')) ?? '')
