@@ -7,14 +7,18 @@ import type { CheckedNow } from '../follow-up/check-now.ts'
 import type { Operations } from '../operations/operations.ts'
 import type { Site } from '../session/site.ts'
 import { type Done, deliveryDoneHtml, NOTE_MAX } from './delivery-actions.ts'
-import { deliveryHtml, introHtml } from './delivery-view.ts'
+import { deliveryHtml, introHtml, neighborsHtml } from './delivery-view.ts'
+import { filterOf, queryText, readQuery } from './list-query.ts'
 
 const words = TEXTS.delivery
 
 interface Parts {
   readonly scope: FastifyInstance
   readonly site: () => Site
-  readonly operations: Pick<Operations, 'show' | 'timeline' | 'replay' | 'markHandled' | 'withdrawals' | 'withdrawable'>
+  readonly operations: Pick<
+    Operations,
+    'show' | 'timeline' | 'neighbors' | 'replay' | 'markHandled' | 'withdrawals' | 'withdrawable'
+  >
   readonly checkNow: (order: { ids: readonly string[]; by: string }) => Promise<CheckedNow[]>
   readonly lmsUrl: string
   /** The circuit breaker of the LMS; null until the worker has started. */
@@ -34,11 +38,13 @@ export function addDelivery(parts: Parts): void {
 
   scope.get<WithId>(path, async (request, reply) => {
     const { id } = request.params
-    const [delivery, events, withdrawals, withdrawable] = await Promise.all([
+    const query = readQuery(new URL(request.url, site().origin).searchParams)
+    const [delivery, events, withdrawals, withdrawable, neighbors] = await Promise.all([
       operations.show(id),
       operations.timeline(id),
       operations.withdrawals(id),
       operations.withdrawable(id),
+      operations.neighbors({ id, filter: filterOf(query) }),
     ])
     if (delivery === null) return reply.callNotFound()
     const session = sessionOf(request)
@@ -48,8 +54,9 @@ export function addDelivery(parts: Parts): void {
     const done = deliveryDoneHtml({ request, delivery, breaker })
     const main = deliveryHtml({ ...parts, delivery, events, withdrawals, canWithdraw, breaker, done, session, base })
     const title = delivery.request?.email ?? words.untitled
-    const crumbs = [{ path: '/deliveries', label: TEXTS.deliveries.title }]
-    const intro = introHtml(delivery, base)
+    const crumbs = [{ path: `/deliveries${queryText(query)}`, label: TEXTS.deliveries.title }]
+    const links = [introHtml(delivery, base), ...neighborsHtml(neighbors, `${base}/deliveries`, queryText(query))]
+    const intro = links.filter((link) => link !== '').join(' · ')
     return sendPage({ reply, site: site(), session, title, intro, crumbs, current: '/deliveries', main })
   })
 

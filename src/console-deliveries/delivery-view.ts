@@ -4,6 +4,7 @@ import { TEXTS } from '../console-layout/texts.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import type { Withdrawal } from '../operations/withdrawal-row.ts'
+import type { Neighbors } from '../search/neighbors.ts'
 import type { Session } from '../session/sessions.ts'
 import { attemptsHtml } from './attempts.ts'
 import { coursesHtml } from './course-table.ts'
@@ -55,6 +56,13 @@ export function introHtml({ id, request }: Pick<Shown, 'id' | 'request'>, base: 
   if (request === null) return ''
   const name = `${request.name} ${request.family}`.trim()
   return html`${name === '' ? '' : `${name} · `}<a href="${base}/people/${id}">${words.person}</a>`
+}
+
+/** Links to the deliveries above and below in the list with these filters. */
+export function neighborsHtml({ previous, next }: Neighbors, path: string, list: string): string[] {
+  const link = (id: string | null, label: string): string =>
+    id === null ? '' : html`<a href="${path}/${id}${list}">${label}</a>`
+  return [link(previous, words.previousDelivery), link(next, words.nextDelivery)]
 }
 
 /** Links to the delivery that corrects this one, and to the one that it corrects. */

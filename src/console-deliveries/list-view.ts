@@ -33,7 +33,7 @@ export function resultsHtml(of: ListView): string {
     searchedBackTo === null
       ? ''
       : html`<p class="note">${words.searched} !${timeHtml(searchedBackTo)}. ${words.searchedMore}</p>`
-  const table = items.length === 0 ? '' : tableHtml(items, { ...now, base })
+  const table = items.length === 0 ? '' : tableHtml(items, { ...now, base, list: queryText(query) })
   return html`<div id="results">!${tabsHtml({ query, counts, base })}
 <div class="chosen">!${chipsHtml(query, base)}</div>!${toolsHtml(of)}
 <div class="found">!${skip === 0 ? poll : ''}!${person}!${table}!${searched}!${pagerHtml(of)}</div></div>`

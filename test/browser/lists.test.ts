@@ -184,3 +184,20 @@ test('a bulk replay announces what it can replay, and says what came of each, wi
   await until('the red box', async () => (await page.locator('.note.bad').count()) === 1 || undefined)
   assert.deepEqual(wrong, [])
 })
+
+test('a delivery leads to its neighbors in the list that it was opened from, and back to this list', async () => {
+  for (const name of ['first', 'second', 'third']) {
+    await product.sell({ email: `${name}@neighbors.example`, courseIds: ['course-v1:No+Neighbor+Course'] })
+  }
+  const { page } = await openConsole(browser, product)
+  await page.goto(`${product.console}/deliveries?state=needs_attention&q=neighbors.example`)
+  await page.getByRole('row').getByRole('link', { name: 'second@neighbors.example' }).click()
+  await page.getByRole('link', { name: 'Older delivery' }).click()
+  await page.getByRole('heading', { level: 1, name: 'first@neighbors.example' }).waitFor()
+  assert.equal(await page.getByRole('link', { name: 'Older delivery' }).count(), 0)
+  await page.getByRole('link', { name: 'Newer delivery' }).click()
+  await page.getByRole('link', { name: 'Newer delivery' }).click()
+  await page.getByRole('heading', { level: 1, name: 'third@neighbors.example' }).waitFor()
+  await page.getByRole('navigation', { name: 'You are here' }).getByRole('link', { name: 'Deliveries' }).click()
+  assert.match(page.url(), /\?q=neighbors.example&state=needs_attention$/)
+})
