@@ -16,12 +16,12 @@ export function attemptsHtml(events: readonly DeliveryEvent[]): string {
 function cellsOf({ at, kind, detail }: DeliveryEvent, { api, people, status, ms }: CallNote): string[] {
   const others = people - 1
   const count = others === 1 ? words.withOne : fill(words.withOthers, { count: numberText(others) })
-  const name = api === 'single' ? words.single : api
+  const name = api === 'single' ? words.single : html`<code>${api}</code>`
   const isGood = status !== null && status < 300
   const shown = api === 'single' ? '' : html`<span class="${isGood ? 'good' : 'bad'}">${status ?? words.none}</span>`
   return [
     html`<div>!${timeHtml(at, 'seconds')}</div>`,
-    html`<div><code>${name}</code>!${others === 0 ? '' : html`<br><span class="quiet">${count}</span>`}</div>`,
+    html`<div class="call">!${name}!${others === 0 ? '' : html`<br><span class="quiet">${count}</span>`}</div>`,
     html`<div>!${shown}</div>`,
     html`<div>${fill(words.ms, { ms: numberText(ms) })}</div>`,
     html`<div>${TEXTS.events[kind]}!${kind === 'retry_scheduled' ? html`<br><span class="quiet">${detail}</span>` : ''}</div>`,
