@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { DEMO } from '../harness.ts'
 import { until } from '../service/process.ts'
+import { refund } from '../withdrawal/refunding.ts'
 import { startWithOperations } from '../withdrawal/withdrawing.ts'
 import { EVENTS_SECRET, startReceiver } from './receiver.ts'
 
@@ -62,4 +63,18 @@ test('the shop gets an event for each result of a sale, signed by Standard Webho
     reason: { code: 'course_key.malformed', message: 'Invalid course key format: nonsense' },
   })
   assert.equal(receiver.got.length, 4)
+})
+
+test('a refund by the shop gets its event, as a withdrawal by an operator does', async (t) => {
+  const { sold, receiver, allSent, url } = await setUp(t, { LERNITO_REFUNDS: 'on' })
+  const id = await sold('alice@example.com')
+  assert.equal((await refund({ url, email: 'alice@example.com', courseIds: [DEMO] })).status, 200)
+  await allSent()
+  assert.deepEqual(
+    receiver.got.map(({ type, data }) => [type, data.id, data.state]),
+    [
+      ['delivery.enrolled', id, 'enrolled'],
+      ['delivery.withdrawn', id, 'withdrawn'],
+    ],
+  )
 })
