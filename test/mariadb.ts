@@ -2,12 +2,12 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { type Connection, createConnection } from 'mysql2/promise'
+import { freePort } from './package/ports.ts'
 
 export const HOW_TO_RUN = 'no MariaDB on this machine; to run them: apt-get install mariadb-server'
 
@@ -147,13 +147,3 @@ export async function startMariaDb() {
   }
 }
 export type MariaDb = Awaited<ReturnType<typeof startMariaDb>>
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no free port')
-  return address.port
-}
