@@ -29,6 +29,7 @@ SETTINGS = {
         "LERNITO_RETENTION_DAYS": 30,
         "LERNITO_LMS_CONCURRENCY": 1,
         "LERNITO_EMAIL_STUDENTS": True,  # as YAML reads on
+        "LERNITO_REFUNDS": True,
         "LERNITO_COURSE_MODE": "course-v1:Org+Course+Run=verified",
         "LERNITO_NOTIFY_URL": "https://chat.example.org/hooks/abc?x=1",
         "LERNITO_EVENTS_URL": "https://shop.example.org/lernito-events",

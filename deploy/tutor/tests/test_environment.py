@@ -89,6 +89,7 @@ def test_can_set_every_setting_that_the_service_has(sites, version):
         "LERNITO_RETENTION_DAYS",
         "LERNITO_LMS_CONCURRENCY",
         "LERNITO_EMAIL_STUDENTS",
+        "LERNITO_REFUNDS",
     ):
         assert read["settings"][name] == site.settings[name]
     for name in (
