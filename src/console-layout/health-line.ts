@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
-import { timeHtml } from './format.ts'
+import type { BacklogCounts } from '../reports/counts.ts'
+import { countText, timeHtml } from './format.ts'
 import { type BreakerView, isOpen } from './live-state.ts'
-import { backlogText, type StateCounts } from './navigation.ts'
 import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.status
@@ -9,7 +9,7 @@ const words = TEXTS.status
 /** What every page shows beside its own content. */
 export interface ConsoleStatus {
   /** null while the database can't be read. */
-  readonly counts: StateCounts | null
+  readonly counts: BacklogCounts | null
   /** The state of the circuit breaker; null until the worker has started. */
   readonly breaker: BreakerView | null
   /** The unused share of the call budget, from 0 to 1; null until the worker has started. */
@@ -23,7 +23,7 @@ export function healthHtml({ counts, breaker, budget }: ConsoleStatus, base: str
   const queued =
     counts === null
       ? ''
-      : html`<a href="${base}/deliveries?state=queued">${fill(words.queued, { count: backlogText(counts.queued) })}</a>`
+      : html`<a href="${base}/deliveries?state=queued">${fill(words.queued, { count: countText(counts.queued) })}</a>`
   const used =
     budget === null ? '' : html`<span>${fill(words.budget, { percent: `${Math.round((1 - budget) * 100)}` })}</span>`
   return html`<div id="health" hx-get="${base}/status" hx-trigger="every 10s" hx-select="#health" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none">

@@ -1,23 +1,14 @@
 import { html } from 'ghtml'
+import type { BacklogCounts, Count } from '../reports/counts.ts'
 import type { Session } from '../session/sessions.ts'
-import { numberText } from './format.ts'
-import { fill, TEXTS } from './texts.ts'
-
-/** The number of deliveries in a state; counting stops at COUNTED_MAX. */
-export interface StateCounts {
-  readonly queued: number
-  readonly preEnrolled: number
-  readonly needsAttention: number
-}
-
-/** The counts of the backlog stop here; see readBacklog. */
-const COUNTED_MAX = 10_000
+import { countText } from './format.ts'
+import { TEXTS } from './texts.ts'
 
 const PAGES = [
   { path: '/', label: TEXTS.nav.overview },
   { path: '/deliveries', label: TEXTS.nav.deliveries },
-  { path: '/deliveries?state=needs_attention', label: TEXTS.nav.needsAttention, count: 'needsAttention' },
-  { path: '/deliveries?state=pre_enrolled', label: TEXTS.nav.preEnrolled, count: 'preEnrolled' },
+  { path: '/deliveries?state=needs_attention', label: TEXTS.nav.needsAttention, count: 'needs_attention' },
+  { path: '/deliveries?state=pre_enrolled', label: TEXTS.nav.preEnrolled, count: 'pre_enrolled' },
   { path: '/people', label: TEXTS.nav.people },
   { path: '/refused', label: TEXTS.nav.refused },
   { path: '/events', label: TEXTS.nav.events },
@@ -25,17 +16,13 @@ const PAGES = [
   { path: '/changes', label: TEXTS.nav.changes },
   { path: '/signature', label: TEXTS.nav.signature },
   { path: '/setup', label: TEXTS.nav.setup },
-] as const satisfies readonly { path: string; label: string; count?: keyof StateCounts }[]
+] as const satisfies readonly { path: string; label: string; count?: keyof BacklogCounts }[]
 
 /** A page of the menu, by its path below the console's base. */
 export type MenuPath = (typeof PAGES)[number]['path']
 
 /** Returns the page of the menu with this path; undefined if there is none. */
 export const menuPath = (path: string): MenuPath | undefined => PAGES.find((one) => one.path === path)?.path
-
-/** Writes a count that stops at its limit. */
-export const backlogText = (count: number): string =>
-  count > COUNTED_MAX ? fill(TEXTS.moreThan, { count: numberText(COUNTED_MAX) }) : numberText(count)
 
 /**
  * Returns the menu, with how many deliveries need a person; it updates itself.
@@ -46,13 +33,12 @@ export function navigationHtml(of: {
   base: string
   session: Session
   current: MenuPath | undefined
-  counts: StateCounts | null
+  counts: BacklogCounts | null
   csrf: string
 }): string {
   const { base, session, current, counts, csrf } = of
   const links = PAGES.map((one) => {
-    const count = counts !== null && 'count' in one ? counts[one.count] : 0
-    const badge = count === 0 ? '' : countHtml(count, 'count' in one ? one.count : '')
+    const badge = counts !== null && 'count' in one ? countHtml(counts[one.count], one.count) : ''
     const mark = one.path === current ? ' aria-current="page"' : ''
     return html`<li><a href="${base}${one.path}"!${mark}>${one.label}!${badge}</a></li>`
   })
@@ -62,5 +48,7 @@ export function navigationHtml(of: {
 <form method="post" action="${base}/sign-out" class="who">!${csrf}<span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button></form></nav>`
 }
 
-const countHtml = (count: number, of: string): string =>
-  html` <span class="count ${of === 'needsAttention' ? 'bad' : ''}">${backlogText(count)}</span>`
+const countHtml = (count: Count, of: keyof BacklogCounts): string =>
+  count.count === 0
+    ? ''
+    : html` <span class="count ${of === 'needs_attention' ? 'bad' : ''}">${countText(count)}</span>`

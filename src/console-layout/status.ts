@@ -1,10 +1,12 @@
 import type { FastifyInstance } from 'fastify'
+import type { BacklogCounts } from '../reports/counts.ts'
 import type { Site } from '../session/site.ts'
 import { sessionOf } from './guard.ts'
 import { type ConsoleStatus, healthHtml } from './health-line.ts'
 import { csrfField } from './layout.ts'
 import type { LiveState } from './live-state.ts'
-import { menuPath, navigationHtml, type StateCounts } from './navigation.ts'
+import { menuPath, navigationHtml } from './navigation.ts'
+import { shareReads } from './share-reads.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -26,18 +28,12 @@ export function addStatus({
 }: {
   scope: FastifyInstance
   site: () => Site
-  readCounts: () => Promise<StateCounts>
+  readCounts: () => Promise<BacklogCounts>
   liveState: Pick<LiveState, 'breaker' | 'budget'>
   now: () => number
 }): void {
-  let kept: { readonly counts: Promise<StateCounts | null>; readonly at: number } | null = null
-  const counts = (): Promise<StateCounts | null> => {
-    // The page itself says what is wrong with the database.
-    if (kept === null || now() - kept.at > KEPT_MS || now() < kept.at) {
-      kept = { counts: readCounts().catch(() => null), at: now() }
-    }
-    return kept.counts
-  }
+  // The page itself says what is wrong with the database.
+  const counts = shareReads({ read: () => readCounts().catch(() => null), forMs: KEPT_MS, now })
 
   const read = async (): Promise<ConsoleStatus> => ({
     counts: await counts(),

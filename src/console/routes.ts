@@ -13,7 +13,6 @@ import { addGuard } from '../console-layout/guard.ts'
 import { messagePage, sendPage } from '../console-layout/layout.ts'
 import type { LiveState } from '../console-layout/live-state.ts'
 import type { LmsCalls } from '../console-layout/lms-calls.ts'
-import type { StateCounts } from '../console-layout/navigation.ts'
 import { addStaticFiles } from '../console-layout/static-files.ts'
 import { addStatus } from '../console-layout/status.ts'
 import { TEXTS } from '../console-layout/texts.ts'
@@ -28,6 +27,7 @@ import type { CheckedNow } from '../follow-up/check-now.ts'
 import type { TestNotification } from '../notify/test-notification.ts'
 import type { Operations } from '../operations/operations.ts'
 import type { ShopEvents } from '../outbox/shop-events.ts'
+import type { BacklogCounts } from '../reports/counts.ts'
 import type { SendersView } from '../senders/view.ts'
 import { createSessions, type Sessions } from '../session/sessions.ts'
 import { CONSOLE_PATH, type Site, siteOf } from '../session/site.ts'
@@ -48,8 +48,8 @@ export interface ConsoleParts {
   readonly operations: Operations
   /** null: LERNITO_EVENTS_URL is not set. */
   readonly shopEvents: ShopEvents | null
-  /** The deliveries in the states that need a person; see readBacklog. */
-  readonly readCounts: () => Promise<StateCounts>
+  /** The deliveries in the states that need the service, the buyer or an operator. */
+  readonly readCounts: () => Promise<BacklogCounts>
   /** null: LERNITO_NOTIFY_URL is not set. */
   readonly testNotification: TestNotification | null
   readonly incidents: IncidentReports

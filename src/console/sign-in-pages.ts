@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { messagePage, sendPage } from '../console-layout/layout.ts'
 import type { BreakerView } from '../console-layout/live-state.ts'
-import type { StateCounts } from '../console-layout/navigation.ts'
 import { fillBoth, TEXTS } from '../console-layout/texts.ts'
 import type { Failure } from '../openedx/failure.ts'
+import type { BacklogCounts } from '../reports/counts.ts'
 import { clearSession, consumeAttempt, readSession, setAttempt, setSession } from '../session/cookies.ts'
 import { knownBrowser, rememberBrowser } from '../session/known-browser.ts'
 import type { Sessions } from '../session/sessions.ts'
@@ -32,7 +32,7 @@ interface SignInParts {
   /** In ms since 1970. */
   readonly now: () => number
   readonly breaker: () => BreakerView | null
-  readonly readCounts: () => Promise<StateCounts>
+  readonly readCounts: () => Promise<BacklogCounts>
   readonly onSignIn: (event: SignInEvent) => void
 }
 

@@ -2,12 +2,11 @@ import type { Kysely } from 'kysely'
 import { dayOf } from '../counters/counters.ts'
 import { timeToEnrollmentSummary } from '../counters/time-to-enrollment.ts'
 import type { CounterRow, Tables } from '../database/schema.ts'
-import type { DeliveryState } from '../delivery/types.ts'
-import type { Count } from '../reports/counts.ts'
+import { type Count, countBacklog } from '../reports/counts.ts'
 
 const DAYS = 30
 const DAY_MS = 24 * 3_600_000
-/** Counting stops here, so that it reads at most this many entries of an index. */
+/** If more are queued, the oldest is looked for among this many entries of an index. */
 const COUNT_MAX = 10_000
 
 /** The counts of one UTC day, `YYYY-MM-DD`. They count events, so one delivery can be in several. */
@@ -60,12 +59,13 @@ export async function overview({
     .where('day', '<=', days.at(-1) ?? '')
     .execute()
   const ofDay = Map.groupBy(counters, ({ day }) => day)
+  const { queued, pre_enrolled, needs_attention } = await countBacklog(db)
   return {
     days: days.map((day) => countsOf(day, ofDay.get(day) ?? [])),
     secondsToEnrollment: timeToEnrollmentSummary(counters),
-    queued: await countState(db, 'queued'),
-    preEnrolled: await countState(db, 'pre_enrolled'),
-    needsAttention: await countState(db, 'needs_attention'),
+    queued,
+    preEnrolled: pre_enrolled,
+    needsAttention: needs_attention,
     oldestQueued: await oldestQueued(db),
     replicas,
   }
@@ -75,14 +75,12 @@ export async function overview({
 export async function readBacklog(
   db: Kysely<Tables>,
 ): Promise<{ queued: number; preEnrolled: number; needsAttention: number; oldestReceivedAt: number | null }> {
-  const queued = await countState(db, 'queued')
-  const preEnrolled = await countState(db, 'pre_enrolled')
-  const needsAttention = await countState(db, 'needs_attention')
+  const { queued, pre_enrolled, needs_attention } = await countBacklog(db)
   const oldest = await oldestQueued(db)
   return {
     queued: queued.count,
-    preEnrolled: preEnrolled.count,
-    needsAttention: needsAttention.count,
+    preEnrolled: pre_enrolled.count,
+    needsAttention: needs_attention.count,
     oldestReceivedAt: oldest?.receivedAt ?? null,
   }
 }
@@ -101,21 +99,6 @@ function countsOf(day: string, counters: readonly CounterRow[]): DayCounts {
     retries: count('retry_scheduled'),
     idReused: count('id_reused'),
   }
-}
-
-async function countState(db: Kysely<Tables>, state: DeliveryState): Promise<{ count: number; more: boolean }> {
-  const { count } = await db
-    .selectFrom(
-      db
-        .selectFrom('deliveries')
-        .select('id')
-        .where('state', '=', state)
-        .limit(COUNT_MAX + 1)
-        .as('some'),
-    )
-    .select(({ fn }) => fn.countAll<number>().as('count'))
-    .executeTakeFirstOrThrow()
-  return { count: Math.min(Number(count), COUNT_MAX), more: Number(count) > COUNT_MAX }
 }
 
 /**

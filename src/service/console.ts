@@ -6,8 +6,8 @@ import type { Setup } from '../console-setup/setup-page.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
 import { incidentsBetween, listIncidents } from '../incidents/list-incidents.ts'
 import { createOperations } from '../operations/create-operations.ts'
-import { readBacklog } from '../operations/overview.ts'
 import { createShopEvents } from '../outbox/shop-events.ts'
+import { countBacklog } from '../reports/counts.ts'
 import type { Senders } from '../senders/senders.ts'
 import { formsLately } from '../senders/signed-lately.ts'
 import { callbackOf, siteOf } from '../session/site.ts'
@@ -90,7 +90,7 @@ function addConsole({
       onDue: inbox.claimOrphansSoon,
     }),
     shopEvents: hasOutbox(settings) ? createShopEvents({ context, guard, publish: observer.onEvent }) : null,
-    readCounts: () => guard(() => readBacklog(database.db)),
+    readCounts: () => guard(() => countBacklog(database.db)),
     testNotification: testNotificationOf({ settings, opened, observer }),
     incidents: incidentReports(opened),
     liveState: { breaker: work.breakerState, pausedCourses: work.pausedCourses, budget: work.budgetFullness },

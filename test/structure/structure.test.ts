@@ -53,6 +53,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'pause',
   ],
   service: [
+    'reports',
     'incidents',
     'settings',
     'operations',
@@ -119,7 +120,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'console-setup': ['console-layout', 'session', 'senders', 'doctor', 'notify', 'operations', 'delivery'],
   'console-shop': ['console-layout', 'session', 'senders', 'outbox', 'signature'],
-  'console-layout': ['session', 'withdrawal', 'payload', 'delivery', 'openedx', 'course-key'],
+  'console-layout': ['reports', 'session', 'withdrawal', 'payload', 'delivery', 'openedx', 'course-key'],
   session: ['database', 'openedx', 'sign-in', 'network'],
   senders: ['inbox', 'database', 'network'],
   doctor: ['database', 'follow-up', 'outbox', 'replicas', 'openedx', 'settings', 'errors'],

@@ -1,0 +1,20 @@
+/**
+ * Returns a function that gives everybody who asks within a time the same read, so that many readers cost one.
+ * @param of.forMs how long a read is shared, counted from its beginning, ms
+ * @param of.now ms since 1970; after a clock was set back, the next one who asks reads again
+ */
+export function shareReads<Value>({
+  read,
+  forMs,
+  now,
+}: {
+  read: () => Promise<Value>
+  forMs: number
+  now: () => number
+}): () => Promise<Value> {
+  let shared: { readonly value: Promise<Value>; readonly at: number } | null = null
+  return () => {
+    if (shared === null || now() - shared.at > forMs || now() < shared.at) shared = { value: read(), at: now() }
+    return shared.value
+  }
+}
