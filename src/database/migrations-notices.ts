@@ -1,13 +1,10 @@
 import { sql } from 'kysely'
-import type { Migration } from './migrations-states.ts'
-
-/** Older code sends its notifications from memory, and works with a database that has these tables. */
-const LEVEL = 22
+import { type Migration, STATES_LEVEL } from './migrations-states.ts'
 
 /** What operators were notified of, and up to where the deliveries and withdrawals were read for that. */
 export const NOTICE_MIGRATIONS: readonly Migration[] = [
   {
-    oldestCode: LEVEL,
+    oldestCode: STATES_LEVEL,
     up: (db, tableOptions) =>
       db.schema
         .createTable('notices')
@@ -26,7 +23,7 @@ export const NOTICE_MIGRATIONS: readonly Migration[] = [
         .execute(),
   },
   {
-    oldestCode: LEVEL,
+    oldestCode: STATES_LEVEL,
     up: (db, tableOptions) =>
       db.schema
         .createTable('notice_positions')

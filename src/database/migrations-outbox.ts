@@ -1,13 +1,10 @@
 import { sql } from 'kysely'
-import type { Migration } from './migrations-states.ts'
-
-/** Older code writes no events for the shop, and works with a database that has these tables. */
-const LEVEL = 22
+import { type Migration, STATES_LEVEL } from './migrations-states.ts'
 
 /** The transactional outbox: the events for the shop, and what is known of its endpoint. */
 export const OUTBOX_MIGRATIONS: readonly Migration[] = [
   {
-    oldestCode: LEVEL,
+    oldestCode: STATES_LEVEL,
     up: (db, tableOptions) =>
       db.schema
         .createTable('outbox')
@@ -27,16 +24,16 @@ export const OUTBOX_MIGRATIONS: readonly Migration[] = [
         .execute(),
   },
   {
-    oldestCode: LEVEL,
+    oldestCode: STATES_LEVEL,
     up: (db) => db.schema.createIndex('outbox_due').on('outbox').columns(['failed_at', 'due_at', 'id']).execute(),
   },
   {
-    oldestCode: LEVEL,
+    oldestCode: STATES_LEVEL,
     up: (db) =>
       db.schema.createIndex('outbox_delivery').on('outbox').columns(['delivery_id', 'failed_at', 'id']).execute(),
   },
   {
-    oldestCode: LEVEL,
+    oldestCode: STATES_LEVEL,
     up: (db, tableOptions) =>
       db.schema
         .createTable('endpoints')

@@ -1,13 +1,10 @@
 import { sql } from 'kysely'
-import type { Migration } from './migrations-states.ts'
-
-/** Older code makes no refunds, and works with a database that has these. */
-const LEVEL = 22
+import { type Migration, STATES_LEVEL } from './migrations-states.ts'
 
 /** Refunds: the webhook-ids that they came with, and which withdrawals they ordered. */
 export const REFUND_MIGRATIONS: readonly Migration[] = [
   {
-    oldestCode: LEVEL,
+    oldestCode: STATES_LEVEL,
     up: (db, tableOptions) =>
       db.schema
         .createTable('webhook_ids')
@@ -22,12 +19,12 @@ export const REFUND_MIGRATIONS: readonly Migration[] = [
         .execute(),
   },
   {
-    oldestCode: LEVEL,
+    oldestCode: STATES_LEVEL,
     up: (db) =>
       db.schema.createIndex('webhook_ids_delivery').on('webhook_ids').columns(['delivery_id', 'received_at']).execute(),
   },
   {
-    oldestCode: LEVEL,
+    oldestCode: STATES_LEVEL,
     up: (db) => db.schema.alterTable('withdrawals').addColumn('refund_id', 'varchar(26)').execute(),
   },
 ]

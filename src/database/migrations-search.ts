@@ -1,13 +1,10 @@
 import { sql } from 'kysely'
-import type { Migration } from './migrations-states.ts'
-
-/** Older code stores deliveries without these columns, and works with a database that has them. */
-const LEVEL = 22
+import { type Migration, STATES_LEVEL } from './migrations-states.ts'
 
 /** The index of words, by which a search finds a delivery. */
 export const SEARCH_MIGRATIONS: readonly Migration[] = [
   {
-    oldestCode: LEVEL,
+    oldestCode: STATES_LEVEL,
     up: (db, _tableOptions, keyedOptions) =>
       db.schema
         .createTable('search_words')
@@ -18,9 +15,12 @@ export const SEARCH_MIGRATIONS: readonly Migration[] = [
         .modifyEnd(keyedOptions)
         .execute(),
   },
-  { oldestCode: LEVEL, up: (db) => db.schema.alterTable('deliveries').addColumn('words', sql`mediumtext`).execute() },
   {
-    oldestCode: LEVEL,
+    oldestCode: STATES_LEVEL,
+    up: (db) => db.schema.alterTable('deliveries').addColumn('words', sql`mediumtext`).execute(),
+  },
+  {
+    oldestCode: STATES_LEVEL,
     up: (db) =>
       db.schema
         .alterTable('deliveries')
@@ -28,13 +28,13 @@ export const SEARCH_MIGRATIONS: readonly Migration[] = [
         .execute(),
   },
   {
-    oldestCode: LEVEL,
+    oldestCode: STATES_LEVEL,
     up: (db) =>
       db.schema.createIndex('deliveries_words_version').on('deliveries').columns(['words_version', 'id']).execute(),
   },
   {
     // Has all columns of the reports about sales, which then read the index alone.
-    oldestCode: LEVEL,
+    oldestCode: STATES_LEVEL,
     up: (db) =>
       db.schema
         .createIndex('deliveries_received')

@@ -12,8 +12,11 @@ export interface Migration {
   ) => Promise<void>
 }
 
-/** The level that has the new states. Older code would neither find nor understand them. */
-const STATES_LEVEL = 22
+/**
+ * The level that has the new states. Older code would neither find nor understand them. Migrations after it only add, so
+ * code that knows this level works with a database that has them.
+ */
+export const STATES_LEVEL = 22
 
 /** Migrations 22 and later: the states that say what is true in the LMS, and what operators can change. */
 export const STATE_MIGRATIONS: readonly Migration[] = [
