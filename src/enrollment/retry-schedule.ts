@@ -1,3 +1,5 @@
+import { longestSpread, spread } from '../spread.ts'
+
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
@@ -18,13 +20,12 @@ export const RETRY_SCHEDULE_MS: readonly number[] = [
   24 * HOUR,
 ]
 
-const SPREAD = 0.1
 /** The longest wait for any retry, in ms. */
-export const LONGEST_WAIT_MS = Math.max(...RETRY_SCHEDULE_MS) * (1 + SPREAD)
+export const LONGEST_WAIT_MS = longestSpread(Math.max(...RETRY_SCHEDULE_MS))
 
 /**
- * The time of the next attempt (ms since 1970) after `failures` failed attempts, ±10 % by `random` (0 to 1), so that
- * deliveries that failed together don't come back together. null at the end of the schedule.
+ * The time of the next attempt (ms since 1970) after `failures` failed attempts, spread by `random` (0 to 1). null at
+ * the end of the schedule.
  */
 export function nextAttemptAt({
   failures,
@@ -37,5 +38,5 @@ export function nextAttemptAt({
 }): number | null {
   const delay = RETRY_SCHEDULE_MS[failures - 1]
   if (delay === undefined) return null
-  return Math.round(now + delay * (1 - SPREAD + 2 * SPREAD * random()))
+  return Math.round(now + spread(delay, random))
 }

@@ -1,7 +1,5 @@
+import { CONNECT_TIMEOUT_MS, CONNECTION_CAUSES } from '../connection-causes.ts'
 import { codeOf } from './http-answer.ts'
-
-/** How long connecting may take, ms. */
-export const CONNECT_TIMEOUT_MS = 10_000
 
 const UNKNOWN_AUTHORITY =
   'this machine does not trust the authority that issued its certificate; for an authority of your own, set NODE_EXTRA_CA_CERTS to its certificate file'
@@ -9,19 +7,14 @@ const UNKNOWN_AUTHORITY =
 const NO_TLS = 'the server there does not use TLS: write http:// in LERNITO_LMS_URL, or use the port that does use TLS'
 
 const CAUSES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ENOTFOUND: 'there is no such host',
-  UND_ERR_CONNECT_TIMEOUT: `no connection within ${CONNECT_TIMEOUT_MS / 1000} s`,
+  ...CONNECTION_CAUSES,
   UND_ERR_RES_EXCEEDED_MAX_SIZE: 'its answer is larger than 2 MiB',
-  UND_ERR_SOCKET: 'the connection was cut',
-  ECONNRESET: 'the connection was cut',
   UND_ERR_DESTROYED: 'this service is stopping',
   UND_ERR_HEADERS_OVERFLOW: 'the headers of its answer are too large',
   DEPTH_ZERO_SELF_SIGNED_CERT: UNKNOWN_AUTHORITY,
   SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
-  CERT_HAS_EXPIRED: 'its certificate has expired',
   CERT_NOT_YET_VALID: "its certificate is not valid yet, or this machine's clock is wrong",
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name than that in LERNITO_LMS_URL',
   ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,

@@ -1,15 +1,8 @@
+import { CONNECTION_CAUSES } from '../connection-causes.ts'
 import { PrivateAddressError } from './public-lookup.ts'
 
-/** How long connecting may take, ms. */
-export const CONNECT_TIMEOUT_MS = 10_000
-
 const CAUSES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ENOTFOUND: 'there is no such host',
-  UND_ERR_CONNECT_TIMEOUT: `no connection within ${CONNECT_TIMEOUT_MS / 1000} s`,
-  UND_ERR_SOCKET: 'the connection was cut',
-  ECONNRESET: 'the connection was cut',
-  CERT_HAS_EXPIRED: 'its certificate has expired',
+  ...CONNECTION_CAUSES,
   DEPTH_ZERO_SELF_SIGNED_CERT: 'this machine does not trust the authority that issued its certificate',
   SELF_SIGNED_CERT_IN_CHAIN: 'this machine does not trust the authority that issued its certificate',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'this machine does not trust the authority that issued its certificate',

@@ -1,6 +1,7 @@
 import { Pool } from 'undici'
+import { CONNECT_TIMEOUT_MS } from '../connection-causes.ts'
 import { STANDARD_HEADERS, signStandard } from '../signature/standard.ts'
-import { CONNECT_TIMEOUT_MS, connectionCause } from './connection-cause.ts'
+import { connectionCause } from './connection-cause.ts'
 import { publicLookup, type Resolve } from './public-lookup.ts'
 
 /** How long an attempt may take, from connecting to the status of the answer, ms. */

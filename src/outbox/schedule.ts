@@ -1,3 +1,5 @@
+import { longestSpread, spread } from '../spread.ts'
+
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
@@ -15,12 +17,11 @@ export const EVENT_RETRIES_MS: readonly number[] = [
   8 * HOUR,
 ]
 
-const SPREAD = 0.1
 /** No attempt is scheduled further ahead than this, ms. */
-export const LONGEST_EVENT_WAIT_MS = Math.max(...EVENT_RETRIES_MS) * (1 + SPREAD)
+export const LONGEST_EVENT_WAIT_MS = longestSpread(Math.max(...EVENT_RETRIES_MS))
 
 /**
- * The time of the next attempt (ms since 1970) after `attempts` failed ones, ±10 % by `random` (0 to 1). The last attempt
+ * The time of the next attempt (ms since 1970) after `attempts` failed ones, spread by `random` (0 to 1). The last attempt
  * is at `expiresAt`. null: that was it.
  */
 export function nextSendAt({
@@ -36,7 +37,7 @@ export function nextSendAt({
 }): number | null {
   if (now >= expiresAt) return null
   const wait = EVENT_RETRIES_MS[Math.min(attempts, EVENT_RETRIES_MS.length) - 1] ?? 0
-  return Math.min(expiresAt, Math.round(now + wait * (1 - SPREAD + 2 * SPREAD * random())))
+  return Math.min(expiresAt, Math.round(now + spread(wait, random)))
 }
 
 /** After this many failures in a row, the endpoint counts as down: only one event at a time is sent, as a probe. */
