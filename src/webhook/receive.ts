@@ -76,8 +76,11 @@ interface Request {
  */
 export function receive(request: Request): Received {
   const verified = verifyRequest(request)
-  if (verified.kind === 'refused') return verified
-  const { json, authenticated } = verified
+  return verified.kind === 'refused' ? verified : readSale(verified)
+}
+
+/** The last step of receive: reads the sale of a request whose signature is right. */
+export function readSale({ json, authenticated }: Verified): Invalid | Signed {
   const signed = { ...authenticated, digest: digestOf(json) }
   const payload = readPayload(json)
   return 'errors' in payload
