@@ -5,6 +5,7 @@ import { tableHtml } from '../console-deliveries/list-rows.ts'
 import { numberText, timeHtml } from '../console-layout/format.ts'
 import { csrfField } from '../console-layout/layout.ts'
 import { type BreakerView, isOpen } from '../console-layout/live-state.ts'
+import { refreshes } from '../console-layout/refresh.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import type { ReplayResults } from '../operations/bulk-replay-results.ts'
 import type { BulkReplay, Summary } from '../operations/operations.ts'
@@ -48,7 +49,7 @@ export function progressHtml(of: ReplayView): string {
       ? ''
       : html`<progress max="${max}" value="${Math.min(replayed, max)}" aria-label="${words.progress}"></progress>`
   const stop = html`<form method="post" action="${here}/stop">!${csrfField(session)}<button class="second">${words.stop}</button></form><p>${words.paceNote}</p>`
-  const poll = html`<div hx-get="${here}" hx-trigger="every 2s" hx-target="#progress" hx-select="#progress" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none"></div>`
+  const poll = html`<div !${refreshes({ url: here, id: 'progress', seconds: 2 })}></div>`
   const isMoving = running || results.states.queued > 0
   return html`<div id="progress">!${isMoving ? poll : ''}
 <div class="note ${grade}"><h2>${title}</h2><p role="status">!${resultsHtml(of)}</p>!${bar}!${waitingHtml(of)}</div>

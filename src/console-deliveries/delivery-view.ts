@@ -1,5 +1,6 @@
 import { html } from 'ghtml'
 import type { BreakerView } from '../console-layout/live-state.ts'
+import { refreshes } from '../console-layout/refresh.ts'
 import { TEXTS } from '../console-layout/texts.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
@@ -38,7 +39,7 @@ export interface DeliveryView {
 export function deliveryHtml(of: DeliveryView): string {
   const { delivery, events, withdrawals, breaker, done, session, base, lmsUrl } = of
   const here = `${base}/deliveries/${delivery.id}`
-  const poll = html`<div hx-get="${here}" hx-trigger="every 2s" hx-target="#delivery" hx-select="#delivery" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none"></div>`
+  const poll = html`<div !${refreshes({ url: here, id: 'delivery', seconds: 2 })}></div>`
   const isMoving = delivery.state === 'queued' || withdrawals.some(isPending)
   const actions = actionsHtml({ ...of, session, here, replies: repliesHtml(delivery, lmsUrl) })
   return html`<div id="delivery" class="columns">

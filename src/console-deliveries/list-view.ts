@@ -1,5 +1,6 @@
 import { html } from 'ghtml'
 import { countText, numberText, timeHtml } from '../console-layout/format.ts'
+import { refreshes } from '../console-layout/refresh.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import type { Found } from '../operations/operations.ts'
 import type { StateCounts } from '../reports/counts.ts'
@@ -28,7 +29,7 @@ export function resultsHtml(of: ListView): string {
   const { found, query, counts, skip, person, base, ...now } = of
   const { items, searchedBackTo } = found
   const here = `${base}/deliveries`
-  const poll = html`<div hx-get="${here}${queryText(query)}" hx-trigger="every 5s" hx-target="#results" hx-select="#results" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none" data-waits-for-reader></div>`
+  const poll = html`<div !${refreshes({ url: `${here}${queryText(query)}`, id: 'results', seconds: 5 })} data-waits-for-reader></div>`
   const searched =
     searchedBackTo === null
       ? ''

@@ -2,6 +2,7 @@ import { html } from 'ghtml'
 import type { BacklogCounts } from '../reports/counts.ts'
 import { countText, timeHtml } from './format.ts'
 import { type BreakerView, isOpen } from './live-state.ts'
+import { refreshes } from './refresh.ts'
 import { fill, TEXTS } from './texts.ts'
 
 const words = TEXTS.status
@@ -26,6 +27,6 @@ export function healthHtml({ counts, breaker, budget }: ConsoleStatus, base: str
       : html`<a href="${base}/deliveries?state=queued">${fill(words.queued, { count: countText(counts.queued) })}</a>`
   const used =
     budget === null ? '' : html`<span>${fill(words.budget, { percent: `${Math.round((1 - budget) * 100)}` })}</span>`
-  return html`<div id="health" hx-get="${base}/status" hx-trigger="every 10s" hx-select="#health" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none">
+  return html`<div id="health" !${refreshes({ url: `${base}/status`, id: 'health', seconds: 10 })}>
 <span class="breaker ${kind}">${words.lms[kind]}!${since}</span> !${queued} !${used}</div>`
 }

@@ -2,6 +2,7 @@ import { html } from 'ghtml'
 import type { BacklogCounts, Count } from '../reports/counts.ts'
 import type { Session } from '../session/sessions.ts'
 import { countText } from './format.ts'
+import { refreshes } from './refresh.ts'
 import { TEXTS } from './texts.ts'
 
 const PAGES = [
@@ -44,7 +45,7 @@ export function navigationHtml(of: {
   })
   const refresh = `${base}/status?page=${encodeURIComponent(current ?? '')}`
   return html`<nav aria-label="${TEXTS.nav.label}" class="side"><a class="name" href="${base}/">${TEXTS.product}</a>
-<ul id="menu" hx-get="${refresh}" hx-trigger="every 15s" hx-select="#menu" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none">!${links.join('\n')}</ul>
+<ul id="menu" !${refreshes({ url: refresh, id: 'menu', seconds: 15 })}>!${links.join('\n')}</ul>
 <form method="post" action="${base}/sign-out" class="who">!${csrf}<span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button></form></nav>`
 }
 

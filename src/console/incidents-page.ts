@@ -5,6 +5,7 @@ import { durationText, numberText, timeHtml } from '../console-layout/format.ts'
 import { sessionOf } from '../console-layout/guard.ts'
 import { sendPage } from '../console-layout/layout.ts'
 import { listTable } from '../console-layout/list-table.ts'
+import { refreshes } from '../console-layout/refresh.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import type { Band, Incident, Incidents } from '../incidents/list-incidents.ts'
 import type { Site } from '../session/site.ts'
@@ -42,7 +43,7 @@ export function addIncidents({
       next === null
         ? ''
         : html`<p class="pages"><a class="button second" href="${base}${path}${queryText({ after: next })}">${words.older}</a></p>`
-    const main = html`<div id="incidents" hx-get="${base}${request.url.slice(request.url.indexOf(path))}" hx-trigger="every 10s" hx-select="#incidents" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none">!${list}!${older}</div>`
+    const main = html`<div id="incidents" !${refreshes({ url: `${base}${request.url.slice(request.url.indexOf(path))}`, id: 'incidents', seconds: 10 })}>!${list}!${older}</div>`
     const of = { reply, site: site(), session: sessionOf(request) }
     return sendPage({ ...of, title: words.title, intro: words.intro, current: path, main })
   })

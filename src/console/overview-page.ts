@@ -5,6 +5,7 @@ import { sessionOf } from '../console-layout/guard.ts'
 import { sendPage } from '../console-layout/layout.ts'
 import { type BreakerView, isOpen, type LiveState } from '../console-layout/live-state.ts'
 import type { LmsCalls } from '../console-layout/lms-calls.ts'
+import { refreshes } from '../console-layout/refresh.ts'
 import { fillBoth, TEXTS } from '../console-layout/texts.ts'
 import type { Operations } from '../operations/operations.ts'
 import type { Overview } from '../operations/overview.ts'
@@ -39,7 +40,7 @@ export function addOverview(parts: Parts): void {
     const { base } = site()
     const by = request.query.by === 'hour' ? 'hour' : 'day'
     const here = by === 'hour' ? `${base}/?by=hour` : `${base}/`
-    const main = html`<div id="overview" hx-get="${here}" hx-trigger="every 10s" hx-select="#overview" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none">
+    const main = html`<div id="overview" !${refreshes({ url: here, id: 'overview', seconds: 10 })}>
 !${await overviewHtml(parts, { by, closestCourses })}</div>`
     const session = sessionOf(request)
     return sendPage({ reply, site: site(), session, title: words.title, intro: words.intro, current: '/', main })
