@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { type Inspected, type Inspection, PRE_ENROLLED_LEVEL, PRE_ENROLLED_SQL } from './inspection.ts'
-import { isBusy } from './sqlite.ts'
+import { isBusy } from './sqlite-connection.ts'
 import { assertSinglePath, resolveSymlinks } from './sqlite-file.ts'
 
 const BUSY_TIMEOUT_MS = 1000

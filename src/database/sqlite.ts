@@ -1,17 +1,18 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
-import { Kysely, type SqliteDatabase, SqliteDialect, sql } from 'kysely'
+import { DatabaseSync } from 'node:sqlite'
+import { Kysely, sql } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Database, Dialect } from './dialect.ts'
 import { keepPrivate, makePrivate } from './private-files.ts'
 import type { Tables } from './schema.ts'
+import { isBusy, openReadConnection } from './sqlite-connection.ts'
+import { sqliteDialect } from './sqlite-driver.ts'
 import { assertSinglePath, resolveSymlinks } from './sqlite-file.ts'
+import { createStatements } from './sqlite-statements.ts'
+import { createWriter } from './sqlite-writer.ts'
 import { vacuumSqlite } from './vacuum-sqlite.ts'
 
-/** How long a statement waits while another process writes, such as a command: ms. */
-const BUSY_TIMEOUT_MS = 5000
-const WAL_AGAIN_MS = 10
 /** Longer than inspect-sqlite.ts holds the lock to check for a service. */
 const LOCK_TIMEOUT_MS = 200
 
@@ -36,14 +37,14 @@ export function openSqlite({ file: given, serve }: { file: string; serve: boolea
     assertSinglePath(file)
     const release = serve ? lockForServe(file) : () => {}
     try {
-      const db = new Kysely<Tables>({ dialect: sqliteDialect(file) })
+      const { db, close } = connect(file)
       return {
         db,
         dialect: DIALECT,
         name: given,
         vacuum: (options) => vacuumSqlite({ db, file, ...options }),
         close: async () => {
-          await db.destroy()
+          await close()
           release()
         },
       }
@@ -69,55 +70,19 @@ export function openSqlite({ file: given, serve }: { file: string; serve: boolea
   }
 }
 
-/** Kysely's own SQLite dialect over Node's built-in SQLite. */
-function sqliteDialect(file: string): SqliteDialect {
+/** Opens the connections. The one that reads comes first: it creates the file, and throws if it can't be used. */
+function connect(file: string): { db: Kysely<Tables>; close: () => Promise<void> } {
   makePrivate(file) // SQLite creates its other files with the same mode
   for (const suffix of ['-wal', '-shm', '.lock-journal']) keepPrivate(`${file}${suffix}`)
-  const connection = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
-  enableWal(connection)
-  connection.exec('PRAGMA synchronous = FULL')
-  connection.exec('PRAGMA secure_delete = ON') // overwrites deleted rows; see vacuum-sqlite.ts
-  const database: SqliteDatabase = {
-    close: () => connection.close(),
-    prepare: (sql) => {
-      const statement = connection.prepare(adapted(sql, connection))
-      return {
-        reader: statement.columns().length > 0,
-        all: (parameters) => statement.all(...parameters.map(inputValue)),
-        run: (parameters) => statement.run(...parameters.map(inputValue)),
-        iterate: (parameters) => statement.iterate(...parameters.map(inputValue)),
-      }
-    },
+  const reader = openReadConnection(file)
+  const writer = createWriter(file)
+  const db = new Kysely<Tables>({ dialect: sqliteDialect({ read: createStatements(reader), write: writer.run }) })
+  const close = async (): Promise<void> => {
+    await db.destroy()
+    await writer.close()
+    reader.close()
   }
-  return new SqliteDialect({ database })
-}
-
-function adapted(sql: string, connection: DatabaseSync): string {
-  // A deferred transaction that begins with a read fails at once if a command has written since (SQLITE_BUSY_SNAPSHOT).
-  if (sql === 'begin') return 'begin immediate'
-  // On a full disk SQLite rolls back by itself. The error of a second rollback would hide the reason.
-  if (sql === 'rollback' && !connection.isTransaction) return 'select 1'
-  return sql
-}
-
-/** A new file is switched to WAL once. SQLite refuses two processes that do it at once, without waiting its timeout. */
-function enableWal(connection: DatabaseSync): void {
-  for (let waited = 0; ; waited += WAL_AGAIN_MS) {
-    try {
-      connection.exec('PRAGMA journal_mode = WAL')
-      return
-    } catch (error) {
-      if (!isBusy(error) || waited >= BUSY_TIMEOUT_MS) throw error
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAL_AGAIN_MS)
-    }
-  }
-}
-
-function inputValue(value: unknown): SQLInputValue {
-  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint')
-    return value
-  if (value instanceof Uint8Array) return value
-  throw new TypeError(`SQLite can't store a ${typeof value}`)
+  return { db, close }
 }
 
 /** Keeps the locks: garbage collection closes a connection without references, and its lock is gone. */
@@ -170,7 +135,3 @@ function assertNotOpenByOtherPath(file: string): void {
 /** Whether the file has no database that SQLite can read: SQLITE_CORRUPT or SQLITE_NOTADB. */
 const isForeign = (error: unknown): boolean =>
   error instanceof Error && 'errcode' in error && [11, 26].includes(Number(error.errcode) & 0xff)
-
-/** Whether the error is one of SQLite's SQLITE_BUSY codes: another connection holds the lock. The low byte tells. */
-export const isBusy = (error: unknown): boolean =>
-  error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 5
