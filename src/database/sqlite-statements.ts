@@ -2,6 +2,8 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 
 /** The statements that are kept prepared. A busy service uses some 60 different ones. */
 const KEPT = 200
+/** Longer statements, with many rows, have many different lengths and would crowd out the others. Characters. */
+const KEPT_LENGTH = 2000
 /** SQLite copies parameters, and a kept statement holds the copies until it runs again. Bytes, about. */
 const KEPT_PARAMETERS = 256 * 1024
 
@@ -41,7 +43,8 @@ export function createStatements(
 
   return (sql, parameters) => {
     const values = parameters.map(inputValue)
-    const { statement, hasColumns } = values.reduce(sizeOf, 0) > KEPT_PARAMETERS ? prepare(sql) : keep(sql)
+    const isKept = sql.length <= KEPT_LENGTH && values.reduce(sizeOf, 0) <= KEPT_PARAMETERS
+    const { statement, hasColumns } = isKept ? keep(sql) : prepare(sql)
     if (hasColumns) return { rows: statement.all(...values), changes: null }
     return { rows: [], changes: statement.run(...values).changes }
   }

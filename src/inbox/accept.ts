@@ -1,4 +1,5 @@
 import { inChunks } from '../database/chunks.ts'
+import { insertRows } from '../database/insert-rows.ts'
 import type { DeliveryRow } from '../database/schema.ts'
 import { describeOutcome } from '../delivery/describe.ts'
 import type { Outcome, Source, VerifiedWebhook } from '../delivery/types.ts'
@@ -58,7 +59,7 @@ async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWeb
   const sorted = candidates
     .map(({ row }) => row)
     .sort((a, b) => Number(a.digest > b.digest) - Number(a.digest < b.digest)) // unsorted, two groups deadlock on MySQL
-  for (const chunk of inChunks(sorted, sizeOf)) await trx.insertInto('deliveries').ignore().values(chunk).execute()
+  for (const rows of inChunks(sorted, sizeOf)) await insertRows({ trx, into: 'deliveries', rows, ignore: true })
   const known = await readKnown(context, sorted)
   const accepted = candidates.map(({ row, courses }): Accepted => {
     const id = known.idOf(row)

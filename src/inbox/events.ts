@@ -2,6 +2,7 @@ import type { Transaction } from 'kysely'
 import { count } from '../counters/counters.ts'
 import { timeToEnrollmentCounter } from '../counters/time-to-enrollment.ts'
 import { inChunks } from '../database/chunks.ts'
+import { insertRows } from '../database/insert-rows.ts'
 import type { Tables } from '../database/schema.ts'
 import { type CallNote, writeCalls } from '../delivery/calls.ts'
 import type { DeliveryEvent, EventKind, Progress } from '../delivery/types.ts'
@@ -66,7 +67,7 @@ export async function insertEvents(
     delivery_id: deliveryId,
   }))
   for (const chunk of inChunks(rows, ({ detail }) => detail.length)) {
-    await trx.insertInto('events').values(chunk).execute()
+    await insertRows({ trx, into: 'events', rows: chunk })
   }
   if (hasOutbox) await insertShopEvents({ trx, at }, events)
   const times = events.flatMap(({ timeToEnrollmentMs }) =>

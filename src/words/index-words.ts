@@ -1,4 +1,5 @@
 import type { Kysely, Transaction } from 'kysely'
+import { insertRows } from '../database/insert-rows.ts'
 import type { Tables } from '../database/schema.ts'
 import { allTokensOf, type Token, tokensOf } from './words.ts'
 
@@ -11,10 +12,9 @@ export interface Worded {
 /** Adds deliveries to the index of words, with one statement. Call it in the transaction that stores their text. */
 export async function indexWords(trx: Transaction<Tables>, deliveries: readonly Worded[]): Promise<void> {
   const rows = deliveries.flatMap(({ id, words }) => tokensOf(words ?? '').map((token) => ({ token, delivery_id: id })))
-  if (rows.length === 0) return
   const key = ({ token, delivery_id }: (typeof rows)[number]): string => `${token} ${delivery_id}`
   const sorted = rows.toSorted((a, b) => (key(a) < key(b) ? -1 : 1)) // unsorted, two replicas deadlock on MySQL
-  await trx.insertInto('search_words').ignore().values(sorted).execute()
+  await insertRows({ trx, into: 'search_words', rows: sorted, ignore: true })
 }
 
 /** Reads the texts of deliveries, so that unindexWords can remove them from the index. */
