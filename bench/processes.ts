@@ -74,7 +74,7 @@ export function createStage({ folder }: { folder: string }): Stage {
       return start([join(ROOT, 'src/main.ts'), 'sandbox', ...options], /stand-in LMS is at (http\S+?)\/?\s/)
     },
     service: ({ lmsUrl, env = {} }) =>
-      start([join(ROOT, 'src/main.ts'), 'serve'], /"url":"(http[^"]+)"/, {
+      start([join(ROOT, 'src/main.ts'), 'serve'], /"url":"(https?:\/\/[^"/]+)"/, {
         LERNITO_WEBHOOK_SECRET: SECRET,
         LERNITO_LMS_URL: lmsUrl,
         LERNITO_LMS_CLIENT_ID: APPLICATION.client_id,

@@ -50,7 +50,7 @@ export const hasMariaDb = (): boolean => findKind() !== null
  * A MariaDB server of its own in a new folder, on a free port of loopback; to be removed at the end. A MySQL instead,
  * where MYSQLD names its program.
  */
-export async function startMariaDb() {
+export async function startMariaDb({ options: further = [] }: { options?: readonly string[] } = {}) {
   const kind = findKind()
   if (kind === null) throw new Error(HOW_TO_RUN)
   const folder = await mkdtemp(join(tmpdir(), 'lernito-mariadb-'))
@@ -75,6 +75,7 @@ export async function startMariaDb() {
     '--lower-case-table-names=0',
     '--max-connections=200',
     ...kind.options,
+    ...further,
   ]
   let child: ChildProcess | null = null
 

@@ -1,18 +1,15 @@
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Store } from '../../src/inbox/store.ts'
-import type { Write } from '../../src/inbox/write.ts'
+import { filledSqlite } from '../fill/open-filled.ts'
 import { quantile } from '../load.ts'
+import { GROUP, PAGE, timeOfAccept, timeOfClaim, timeOfSettle } from '../queue-times.ts'
 import { type Row, round } from '../row.ts'
-import { requestOf, storeOf } from '../stored-deliveries.ts'
 
 const FEW = 1_000
 const MANY = 1_000_000
 const DUE = 500
-/** The inbox claims in the same way: it reads a page of the list of due rows, then these rows. */
-const PAGE = 200
+const APART_MS = 100
 const ROUNDS = 300
-const GROUP = 50
 const GROUPS = 30
 
 export const claim: Row = {
@@ -21,9 +18,9 @@ export const claim: Row = {
   goal: { at: 'most', value: 1.5, unit: 'times' },
   takes: 60,
   run: async ({ folder }) => {
-    const few = await storeOf({ file: join(folder, 'few.db'), stored: FEW, due: DUE })
+    const few = await filledSqlite({ folder: join(folder, 'few'), stored: FEW, due: DUE, apartMs: APART_MS })
     const began = performance.now()
-    const many = await storeOf({ file: join(folder, 'many.db'), stored: MANY, due: DUE })
+    const many = await filledSqlite({ folder: join(folder, 'many'), stored: MANY, due: DUE, apartMs: APART_MS })
     const insertSeconds = (performance.now() - began) / 1000
     const claims = await alternating({ rounds: ROUNDS, few: few.store, many: many.store, time: timeOfClaim })
     const accepts = await alternating({ rounds: GROUPS, few: few.store, many: many.store, time: timeOfAccept })
@@ -39,7 +36,7 @@ export const claim: Row = {
         [`accept of ${GROUP} at 10^6, median ms`]: round(accepts.many),
         [`settle of ${GROUP} at 10^3, median ms`]: round(settles.few),
         [`settle of ${GROUP} at 10^6, median ms`]: round(settles.many),
-        'bytes for a delivery in the database, without its events': round(many.bytes / MANY),
+        'bytes for a delivery in the database': round(many.bytes / MANY),
         'inserting 10^6, s': round(insertSeconds),
       },
       notes: [
@@ -67,48 +64,4 @@ async function alternating(from: {
     times.many.push(await from.time(from.many, round))
   }
   return { few: quantile(times.few, 0.5), many: quantile(times.many, 0.5) }
-}
-
-async function timeOfClaim(store: Store): Promise<number> {
-  const began = performance.now()
-  const due = await store.due({ limit: PAGE })
-  const { deliveries: rows } = await store.readClaimed(due.map(({ id }) => id))
-  const ms = performance.now() - began
-  if (rows.length !== PAGE) throw new Error(`a claim gave ${rows.length} deliveries`)
-  return ms
-}
-
-/** A group commit of new deliveries, with its fsync. */
-async function timeOfAccept(store: Store, round: number): Promise<number> {
-  const writes = Array.from({ length: GROUP }, (_, n): Write => {
-    const request = requestOf(2 * MANY + round * GROUP + n)
-    const body = Buffer.from(JSON.stringify(request))
-    const digest = createHash('sha256').update(body).digest('hex')
-    return { kind: 'accept', webhook: { digest, form: 'original', body, request, reason: null } }
-  })
-  const began = performance.now()
-  await store.write(writes)
-  return performance.now() - began
-}
-
-/** A group commit of results for the oldest due deliveries, with its fsync. */
-async function timeOfSettle(store: Store): Promise<number> {
-  const due = await store.due({ limit: GROUP })
-  const outcome = { courses: { [requestOf(0).courseIds[0] ?? '']: 'enrolled' }, reason: null } as const
-  const writes = due.map(({ id }): Write => {
-    const settlement = {
-      id,
-      state: 'enrolled',
-      outcome,
-      generation: 0,
-      effectUnknown: false,
-      dueAt: null,
-      attempts: 0,
-      detail: 'enrolled',
-    } as const
-    return { kind: 'settle', settlement, owner: store.me() }
-  })
-  const began = performance.now()
-  await store.write(writes)
-  return performance.now() - began
 }

@@ -1,99 +1,78 @@
 import { join } from 'node:path'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
-import type { Operations } from '../../src/operations/operations.ts'
-import type { DeliveryFilter } from '../../src/search/filter.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { startMariaDb } from '../../test/mariadb.ts'
+import { operatorCookie, PAGES, timeOfPage } from '../console-pages.ts'
+import type { FilledStore } from '../fill/open-filled.ts'
+import { filledMariaDb, filledSqlite } from '../fill/open-filled.ts'
 import { quantile } from '../load.ts'
+import type { Stage } from '../processes.ts'
 import { type Row, round } from '../row.ts'
-import { storeOf } from '../stored-deliveries.ts'
-import { courseKey, emailOf } from '../world.ts'
+import { makeWorld } from '../world.ts'
 
-const FEW = 1_000
-const MANY = 1_000_000
-const DUE = 500
+const AMOUNT = { stored: 1_000_000, due: 0, apartMs: 100 }
 const ROUNDS = 15
-
-const SEARCHES: Readonly<Record<string, DeliveryFilter>> = {
-  all: {},
-  'an address': { email: emailOf(7) },
-  'a rare prefix': { emailPrefix: 'buyer123' },
-  'a prefix of all': { emailPrefix: 'b' },
-  'a username': { username: 'buyer7' },
-  'a course': { course: courseKey(7) },
-  'needs attention': { states: ['needs_attention'] },
-  'a course, needs attention': { course: courseKey(7), states: ['needs_attention'] },
-  'a common prefix, needs attention': { emailPrefix: 'buyer1', states: ['needs_attention'] },
-  'a prefix of all, rejected (none)': { emailPrefix: 'b', states: ['rejected'] },
-  'a common prefix in old rows, a course': { emailPrefix: 'buyer1', course: courseKey(7) },
-  'find an address': { find: emailOf(7) },
-  'find a rare name': { find: 'byron77' },
-  'find a name of old buyers only': { find: 'curie' },
-  'find a name of one in 50': { find: 'Hopper' },
-  'find a name of nearly all': { find: 'lovelace' },
-  'find a domain of all': { find: '@example.com' },
-  'find two names, one of all': { find: 'lovelace byron77' },
-  'find a name of all, needs attention': { find: 'ada', states: ['needs_attention'] },
-  'find a name of all, rejected (none)': { find: 'ada', states: ['rejected'] },
-  'find a beginning of all names': { find: 'b' },
-  'find a fragment of a course key': { find: courseKey(7).slice(-9) },
-  'find a fragment of all course keys': { find: 'course-v1' },
-  'find nothing': { find: 'nobody.like@this' },
-}
-
-type Question = (operations: Operations) => Promise<unknown>
-
-const QUESTIONS: Readonly<Record<string, Question>> = {
-  overview: (operations) => operations.overview(),
-  'a delivery and its timeline': async (operations) => {
-    const [first] = (await operations.list({ filter: {}, limit: 1 })).items
-    await operations.show(first?.id ?? '')
-    await operations.timeline(first?.id ?? '')
-  },
-  'the audit': (operations) => operations.audit({}),
-  ...Object.fromEntries(
-    Object.entries(SEARCHES).map(([name, filter]): [string, Question] => [
-      `list: ${name}`,
-      (operations) => operations.list({ filter }),
-    ]),
-  ),
-}
+const READY_MS = 60_000
 
 export const pages: Row = {
   name: 'pages',
-  title: 'the slowest page of the console at 10^6 stored deliveries',
+  title: 'the slowest page of the console at 10^6 stored deliveries, on SQLite and on MariaDB',
   goal: { at: 'most', value: 100, unit: 'ms' },
-  takes: 60,
-  run: async ({ folder }) => {
-    const few = await storeOf({ file: join(folder, 'few.db'), stored: FEW, due: DUE })
-    const many = await storeOf({ file: join(folder, 'many.db'), stored: MANY, due: DUE })
-    const loop = monitorEventLoopDelay({ resolution: 1 })
-    const parts: Record<string, number> = {}
-    let slowest = 0
-    for (const [name, ask] of Object.entries(QUESTIONS)) {
-      const before = await median(few.operations, ask)
-      loop.enable()
-      const after = await median(many.operations, ask)
-      loop.disable()
-      parts[`${name}: at 10^3, median ms`] = round(before)
-      parts[`${name}: at 10^6, median ms`] = round(after)
-      slowest = Math.max(slowest, after)
-    }
-    parts['longest block of the event loop, ms'] = round(loop.max / 1e6)
-    await few.close()
-    await many.close()
-    return {
-      value: slowest,
-      parts,
-      notes: [`Without HTML and HTTP; a list is its first page of 50. ${ROUNDS} times each, medians.`],
+  takes: 240,
+  run: async (stage) => {
+    const sqlite = await filledSqlite({ folder: join(stage.folder, 'sqlite'), ...AMOUNT })
+    const onSqlite = await timesOfPages(stage, sqlite)
+    sqlite.remove()
+    const mariaDb = await startMariaDb()
+    try {
+      const filled = await filledMariaDb({ folder: join(stage.folder, 'mariadb'), mariaDb, ...AMOUNT })
+      const onMariaDb = await timesOfPages(stage, filled)
+      const parts = [...partsOf('SQLite', onSqlite), ...partsOf('MariaDB', onMariaDb)]
+      return {
+        value: Math.max(...parts.map(([, ms]) => ms)),
+        parts: Object.fromEntries(parts.map(([name, ms]) => [name, round(ms)])),
+        notes: [`Over HTTP, whole pages; a list is its first page of 50. ${ROUNDS} times each, medians.`],
+      }
+    } finally {
+      await mariaDb.remove()
     }
   },
 }
 
-async function median(operations: Operations, ask: Question): Promise<number> {
-  const times: number[] = []
-  for (let round = 0; round < ROUNDS; round++) {
-    const began = performance.now()
-    await ask(operations)
-    times.push(performance.now() - began)
+const partsOf = (database: string, times: ReadonlyMap<string, number>): [string, number][] =>
+  [...times].map(([name, ms]) => [`${database}, ${name}, ms`, ms])
+
+/** The median time of each page, from a service of its own on the filled database, which is closed before. */
+export async function timesOfPages(stage: Stage, filled: FilledStore): Promise<Map<string, number>> {
+  const cookie = await operatorCookie(filled.database)
+  const [first] = (await filled.operations.list({ filter: { states: ['enrolled'] }, limit: 1 })).items
+  await filled.close()
+  const lms = await stage.standIn({ world: makeWorld({ courses: 30 }), cost: 'none' })
+  const service = await stage.service({
+    lmsUrl: lms.url,
+    env: {
+      LERNITO_DATABASE_URL: filled.url,
+      LERNITO_CONSOLE_CLIENT_ID: 'console-client',
+      LERNITO_CONSOLE_CLIENT_SECRET: 'console-client-secret',
+    },
+  })
+  await isReady(service.url)
+  const times = new Map<string, number>()
+  for (const [name, page] of Object.entries(PAGES)) {
+    const path = page.replace('{id}', first?.id ?? '')
+    const all: number[] = []
+    for (let n = 0; n < ROUNDS; n++) all.push(await timeOfPage({ url: service.url, path, cookie }))
+    times.set(name, quantile(all, 0.5))
   }
-  return quantile(times, 0.5)
+  await service.stop()
+  await lms.stop()
+  return times
+}
+
+/** On a server, the service joins the others after it has begun to listen. */
+async function isReady(url: string): Promise<void> {
+  for (const end = performance.now() + READY_MS; performance.now() < end; await delay(100)) {
+    const { ok } = await fetch(`${url}/readyz`)
+    if (ok) return
+  }
+  throw new Error('the service did not become ready')
 }
