@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
@@ -73,6 +73,36 @@ test('the licences of all shipped packages are compatible with the AGPL', () => 
   assert.deepEqual(
     others.map(([path, { license }]) => `${path}: ${license}`),
     [],
+  )
+})
+
+/** How the text of a licence begins, or words that only it has. */
+const TEXTS: Readonly<Record<string, RegExp>> = {
+  MIT: /Permission is hereby granted, free of charge/,
+  ISC: /Permission to use, copy, modify, and(?:\/or)? distribute this software for any/,
+  'BSD-3-Clause': /Redistribution and use in source and binary forms[\s\S]*(?:endorse|promote)/,
+  'BSD-0-Clause': /^Zero-Clause BSD/,
+  'Apache-2.0': /^\s*Apache License\s+Version 2\.0/,
+  'AGPL-3.0': /^\s*GNU AFFERO GENERAL PUBLIC LICENSE\s+Version 3/,
+}
+
+/** The licences whose texts a package contains. */
+function licencesIn(path: string): string[] {
+  const folder = join(ROOT, path)
+  const files = readdirSync(folder).filter((name) => /^(?:licen[cs]e|copying)/i.test(name))
+  const texts = files.map((name) => readFileSync(join(folder, name), 'utf8'))
+  return Object.keys(TEXTS).filter((name) => texts.some((text) => TEXTS[name]?.test(text)))
+}
+
+test('the licence that a shipped package names is the one whose text it contains, except where security.md says so', () => {
+  const differing = shipped.flatMap(([path, { license = '' }]) => {
+    const contained = licencesIn(path)
+    return contained.length === 0 || contained.includes(license) ? [] : [`${path}: ${license}, ${contained.join()}`]
+  })
+  assert.deepEqual(differing, ['node_modules/@openedx/brand-openedx: GPL-3.0-or-later, AGPL-3.0'])
+  assert.match(
+    readDocument('docs/explanation/security.md'),
+    /`@openedx\/brand-openedx` names GPL-3\.0-or-later in its `package\.json` and contains the text of the AGPL-3\.0/,
   )
 })
 
