@@ -44,7 +44,7 @@ export function addDelivery(parts: Parts): void {
       operations.timeline(id),
       operations.withdrawals(id),
       operations.withdrawable(id),
-      operations.neighbors({ id, filter: filterOf(query) }),
+      operations.neighbors({ id, filter: filterOf(query, request.zone) }),
     ])
     if (delivery === null) return reply.callNotFound()
     const session = sessionOf(request)

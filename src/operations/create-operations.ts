@@ -4,7 +4,7 @@ import type { DeliveryEvent, EventKind } from '../delivery/types.ts'
 import { TIMING } from '../replicas/timing.ts'
 import { readCauses } from '../reports/causes.ts'
 import { countByState } from '../reports/counts.ts'
-import { salesByCourse, salesByDay, salesByHour } from '../reports/sales.ts'
+import { salesByCourse, salesBySpan } from '../reports/sales.ts'
 import { neighborsOf } from '../search/neighbors.ts'
 import type { AuditedResult } from './audited-change.ts'
 import { listReplays, readReplay, replayable, startReplay, stopReplay } from './bulk-replay.ts'
@@ -87,12 +87,11 @@ function reports({
   guard: Availability['guard']
 }): Pick<Operations, 'causes' | 'countByState' | 'sales' | 'salesByCourse' | 'neighbors'> {
   const { db } = context.database
-  const now = (): { db: typeof db; now: number } => ({ db, now: context.now() })
   return {
     causes: (query) => guard(() => readCauses({ db, ...query })),
     countByState: () => guard(() => countByState(db)),
-    sales: (by) => guard(() => (by === 'hour' ? salesByHour(now()) : salesByDay(now()))),
-    salesByCourse: () => guard(() => salesByCourse(now())),
+    sales: (bounds) => guard(() => salesBySpan({ db, bounds })),
+    salesByCourse: () => guard(() => salesByCourse({ db, now: context.now() })),
     neighbors: (query) => guard(() => neighborsOf({ db, ...query })),
   }
 }

@@ -163,8 +163,8 @@ export interface Operations {
   /** Counts the deliveries by state, each once, up to 10,000. */
   countByState(): Promise<StateCounts>
 
-  /** Counts the sales of the last 48 hours by hour and of the last 30 UTC days by day, each once by its state now. */
-  sales(by: 'hour' | 'day'): Promise<SalesReport>
+  /** Counts the sales between these times (ms since 1970, ascending), each once by its state now; see salesBySpan. */
+  sales(bounds: readonly number[]): Promise<SalesReport>
 
   /** Counts the sales of the last 30 days by their first course and their state. */
   salesByCourse(): Promise<{ readonly courses: readonly CourseSales[]; readonly countedFrom: number | null }>
