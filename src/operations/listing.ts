@@ -1,10 +1,12 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
+import type { About } from '../delivery/types.ts'
 import { AppError } from '../errors.ts'
 import { readOutcome, readRequest, readStandings, toDelivery, unreadable } from '../inbox/rows.ts'
 import type { Candidate, Position } from '../search/candidates.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
 import { search } from '../search/search.ts'
+import { readAsSent } from './as-sent.ts'
 import type { Found, Preview, Shown, Summary } from './operations.ts'
 
 const PAGE = 50
@@ -113,22 +115,26 @@ async function summaries({
     db,
     rows.filter(({ state }) => state === 'handled').map(({ id }) => id),
   )
+  const sent = await readAsSent({ db, ids: rows.filter(({ request }) => request === null).map(({ id }) => id) })
   const byId = new Map(rows.map((row) => [row.id, row]))
   return ids.flatMap((id) => {
     const row = byId.get(id)
-    return row === undefined ? [] : [summaryOf(row, notes.get(id) ?? null)]
+    return row === undefined ? [] : [summaryOf(row, { handled: notes.get(id) ?? null, sent: sent.get(id) ?? {} })]
   })
 }
 
-function summaryOf(row: Pick<DeliveryRow, (typeof COLUMNS)[number]>, handled: Summary['handled']): Summary {
+function summaryOf(
+  row: Pick<DeliveryRow, (typeof COLUMNS)[number]>,
+  { handled, sent }: { handled: Summary['handled']; sent: About },
+): Summary {
   const request = orNull(readRequest, row.request)
   return {
     id: row.id,
     state: row.state,
-    email: request?.email ?? row.email,
-    username: request?.username ?? (row.username === '' ? null : row.username),
+    email: request?.email ?? sent.email ?? row.email,
+    username: request?.username ?? sent.username ?? (row.username === '' ? null : row.username),
     name: request === null ? null : `${request.name} ${request.family}`.trim(),
-    courseIds: request?.courseIds ?? (row.course === null ? [] : [row.course]),
+    courseIds: request?.courseIds ?? sent.courseIds ?? (row.course === null ? [] : [row.course]),
     receivedAt: row.received_at,
     activeAt: row.active_at,
     attempts: row.attempts,

@@ -1,13 +1,14 @@
 import { type Kysely, sql } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import type { DeliveryState } from '../delivery/types.ts'
+import { spellCourses } from './spelling.ts'
 
 const QUARTER_MS = 900_000
 const DAY_MS = 24 * 3_600_000
 const DAYS = 30
 /** The latest sales that one report reads, so that it stays quick however many there are. */
 const SALES_MAX = 20_000
-const COURSES_MAX = 100
+const COURSES_MAX = 20
 
 /** How many sales of a span of time have each state now. States without a sale are absent. */
 export interface Bar {
@@ -25,7 +26,7 @@ export interface SalesReport {
 }
 
 export interface CourseSales {
-  /** A course key in lower case: the first one of each sale. */
+  /** The course key as the shop sent it: the first one of each sale. In lower case if no sale with it was valid. */
   readonly course: string
   readonly counts: Bar['counts']
 }
@@ -61,7 +62,7 @@ export async function salesBySpan({
   }
 }
 
-/** Counts the sales of the last 30 days by course and state: the 100 courses with the most sales, the most first. */
+/** Counts the sales of the last 30 days by course and state: the 20 courses with the most sales, the most first. */
 export async function salesByCourse({ db, now }: { db: Kysely<Tables>; now: number }): Promise<{
   readonly courses: readonly CourseSales[]
   readonly countedFrom: number | null
@@ -74,8 +75,13 @@ export async function salesByCourse({ db, now }: { db: Kysely<Tables>; now: numb
   const byCourse = [...Map.groupBy(rows, ({ course }) => course ?? '')].filter(([course]) => course !== '')
   const courses = byCourse.map(([course, some]) => ({ course, counts: countsOf(some), sum: sumOf(some) }))
   courses.sort((a, b) => b.sum - a.sum || (a.course < b.course ? -1 : 1))
+  const most = courses.slice(0, COURSES_MAX)
+  const keys = await spellCourses(
+    db,
+    most.map(({ course }) => course),
+  )
   return {
-    courses: courses.slice(0, COURSES_MAX).map(({ course, counts }) => ({ course, counts })),
+    courses: most.map(({ course, counts }) => ({ course: keys.get(course) ?? course, counts })),
     countedFrom: cutAt(rows),
   }
 }
