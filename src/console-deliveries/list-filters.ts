@@ -2,6 +2,7 @@ import { html } from 'ghtml'
 import { countText } from '../console-layout/format.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import type { Zone } from '../console-layout/zone.ts'
+import { reasonName } from '../delivery/reason-words.ts'
 import { DELIVERY_STATES, type DeliveryState } from '../delivery/types.ts'
 import type { Count, StateCounts } from '../reports/counts.ts'
 import { readSearch } from '../search/filter.ts'
@@ -77,7 +78,7 @@ export function chipsHtml(query: ListQuery, base: string): string {
     { name: 'state', label: words.chips.state, value: state === '' ? '' : TEXTS.states[state] },
     { name: 'from', label: words.chips.from, value: from },
     { name: 'to', label: words.chips.to, value: to },
-    { name: 'cause', label: words.chips.cause, value: cause === '' ? '' : TEXTS.causes[cause].name },
+    { name: 'cause', label: words.chips.cause, value: cause === '' ? '' : reasonName(cause) },
     { name: 'about', label: words.chips.about, value: about },
     { name: 'replay', label: words.chips.replay, value: replay },
   ].filter(({ value }) => value !== '')

@@ -59,7 +59,7 @@ describe('deliveries list', { concurrency: 2 }, () => {
     const [head, first, second] = stdout.split('\n')
     assert.equal(code, 0)
     assert.match(head ?? '', /^COUNT +STATE +REASON +COURSE +FIRST +LAST +NEWEST$/)
-    assert.match(first ?? '', /^2 +needs_attention +course.missing +course-v1:edX\+DemoX\+Demo_Course {2}/)
+    assert.match(first ?? '', /^2 +needs_attention +No such course +course-v1:edX\+DemoX\+Demo_Course {2}/)
     assert.match(second ?? '', /^1 +rejected +payload.invalid +- {2}/)
     const json = await command('deliveries', 'list', '--group', '--json')
     assert.match(json.stdout, /^\{"state":"needs_attention","code":"course.missing",.*"count":2,/)
@@ -156,7 +156,7 @@ describe('deliveries show', () => {
     for (const said of [
       /^state +enrolled$/m,
       /^payload +\{"email":"ada@x/m,
-      /Z {2}received +signed over/,
+      /Z {2}received +signed text: sorted keys, no spaces, .* \(original\)/,
       /Z {2}enrolled {2}/,
     ]) {
       assert.match(stdout, said)
