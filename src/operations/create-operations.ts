@@ -11,7 +11,7 @@ import { listReplays, readReplay, replayable, startReplay, stopReplay } from './
 import { readResults } from './bulk-replay-results.ts'
 import { correct, planCorrection } from './correct.ts'
 import { markHandled } from './handle.ts'
-import { list, preview, show } from './listing.ts'
+import { list, preview, show, summaries } from './listing.ts'
 import type { Operations } from './operations.ts'
 import { overview } from './overview.ts'
 import { buyerOf, person } from './people.ts'
@@ -59,6 +59,7 @@ export function createOperations({
     timeline: (id) => guard(() => timeline({ db, id })),
     person: (email) => guard(() => person({ db, email })),
     buyerOf: (id) => guard(() => buyerOf({ db, id })),
+    summaries: (ids) => guard(() => summaries({ db, ids })),
     audit: (query) => guard(() => audit({ db, ...query })),
     overview: () => guard(() => overview({ db, now: context.now(), replicas: replicas() })),
     ...reports({ context, guard }),

@@ -31,7 +31,7 @@ export async function list({
   const most = Math.min(Math.max(1, limit), PAGE_MAX)
   const { found, next, cut } = await search({ db, filter, after: readCursor(after), limit: most })
   return {
-    items: await summaries({ db, candidates: found }),
+    items: await summaries({ db, ids: found.map(({ id }) => id) }),
     next: next === null ? null : cursorOf(next),
     searchedBackTo: cut ? (next?.activeAt ?? null) : null,
   }
@@ -52,7 +52,7 @@ export async function preview({ db, filter }: { db: Kysely<Tables>; filter: Deli
     after = next
     if (next === null) break
   }
-  return { count, left, more: after !== null, sample: await summaries({ db, candidates: sample }) }
+  return { count, left, more: after !== null, sample: await summaries({ db, ids: sample.map(({ id }) => id) }) }
 }
 
 /** Counts those that contain no sale, because they were rejected for their payload: a replay can't make them due. */
@@ -101,15 +101,9 @@ const COLUMNS = [
   'replaced_by',
 ] as const satisfies readonly (keyof DeliveryRow)[]
 
-async function summaries({
-  db,
-  candidates,
-}: {
-  db: Kysely<Tables>
-  candidates: readonly Candidate[]
-}): Promise<Summary[]> {
-  if (candidates.length === 0) return []
-  const ids = candidates.map(({ id }) => id)
+/** Returns these deliveries in this order, without those that don't exist; see Operations.summaries. */
+export async function summaries({ db, ids }: { db: Kysely<Tables>; ids: readonly string[] }): Promise<Summary[]> {
+  if (ids.length === 0) return []
   const rows = await db.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
   const notes = await handledNotes(
     db,

@@ -155,6 +155,9 @@ export interface Operations {
   /** Lists the changes by operators, newest first. A bulk replay is one entry. Events of no delivery have '' as deliveryId. */
   audit(query: { limit?: number; after?: string | null }): Promise<Page<DeliveryEvent>>
 
+  /** Returns these deliveries as lines of a list, without those that don't exist any more: at most some hundred. */
+  summaries(ids: readonly string[]): Promise<readonly Summary[]>
+
   overview(): Promise<Overview>
 
   /** Groups the deliveries that need attention or were rejected by reason and course: the latest 5,000 of each state. */

@@ -169,7 +169,10 @@ describe('a delivery', () => {
     assert.match(text, /Marked as handled\. The service no longer attempts it\./)
     assert.match(text, /refunded by hand/)
     assert.ok((await someone.send(`/deliveries/${id}/handled`, { note: 'again' })).location.endsWith('?done=already'))
-    assert.match(await read('/changes'), /admin Marked as handled delivery .* refunded by hand/)
+    assert.match(
+      await read('/changes'),
+      /admin Marked as handled · New Comer refunded@example\.com .* refunded by hand/,
+    )
   })
 
   test('with a payload that contains no sale can’t be replayed, and shows what the shop must do', async () => {

@@ -147,6 +147,7 @@ test('every other operation of the console and the command line finds its rows t
     await operations.buyerOf(two)
     const { next } = await operations.audit({ limit: 5 })
     await operations.audit({ limit: 5, after: next })
+    await operations.summaries([one, two])
     await operations.overview()
     await operations.replay({ ids: [one, two], by: 'alice' })
     await operations.markHandled({ id: one, note: '', by: 'alice' })
