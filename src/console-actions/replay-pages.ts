@@ -88,8 +88,7 @@ function previewHtml(of: {
 <noscript><button class="second">${words.update}</button></noscript></form>`
   const start = html`<form method="post" action="${base}/replay">!${csrfField(session)}!${fields}!${enrolled ? hidden('enrolled', 'yes') : ''}
 <button>${fill(words.start, { count: countText(preview) })}</button></form>`
-  const shown = preview.sample.filter(({ outcome }) => outcome?.reason?.code !== 'payload.invalid')
-  const list = shown.length === 0 ? '' : html`<h2>${words.sample}</h2>!${tableHtml(shown, sample)}`
+  const list = html`<h2>${words.sample}</h2>!${tableHtml(preview.sample, sample)}`
   const found = html`<p class="note">${foundText(preview)}</p>!${preview.count === 0 ? '' : start + list}`
   return html`<p>${words.intro}</p><p>!${filterHtml(filter)} <a href="${base}/deliveries${queryText(query)}">${words.change}</a></p>
 !${choose}<div id="preview" aria-live="polite" data-zoned>!${found}</div>`

@@ -23,6 +23,8 @@ interface Parts {
   readonly lmsUrl: string
   /** The circuit breaker of the LMS; null until the worker has started. */
   readonly breaker: LiveState['breaker']
+  /** From the start of a round of the follow-up to the next one, ms. */
+  readonly followUpMs: number
   /** Whether the shop gets events. */
   readonly tellsShop: boolean
 }

@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import { agoHtml, timeHtml } from '../console-layout/format.ts'
+import { agoHtml, durationText, timeHtml } from '../console-layout/format.ts'
 import { type BreakerView, isOpen } from '../console-layout/live-state.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import { reasonSentence } from '../delivery/reason-words.ts'
@@ -10,10 +10,16 @@ const words = TEXTS.outcome
 /**
  * Returns the box at the top of a delivery's page: its state, the reason, what an operator has to do, and the means.
  * @param of.breaker the circuit breaker: while it is open, a queued delivery waits for the LMS
+ * @param of.followUpMs the time between two checks of who has registered
  * @param of.actions the forms, as escaped HTML
  */
-export function outcomeHtml(of: { delivery: Shown; breaker: BreakerView | null; actions: string }): string {
-  const { delivery, breaker, actions } = of
+export function outcomeHtml(of: {
+  delivery: Shown
+  breaker: BreakerView | null
+  followUpMs: number
+  actions: string
+}): string {
+  const { delivery, breaker, followUpMs, actions } = of
   const { state, outcome, unreadable } = delivery
   if (unreadable !== null) {
     return html`<div class="note bad"><h2>${words.unreadable}</h2><p>${unreadable}</p>!${actions}</div>`
@@ -21,7 +27,8 @@ export function outcomeHtml(of: { delivery: Shown; breaker: BreakerView | null; 
   const { title, grade } = words.states[state]
   const reason = outcome?.reason ?? null
   const why = reason === null ? '' : html`<p>${reasonSentence(reason)} ${TEXTS.reasons[reason.code].todo}</p>`
-  const text = reason === null || state === 'handled' ? html`<p>${words.states[state].text}</p>` : ''
+  const says = fill(words.states[state].text, { interval: durationText(followUpMs) })
+  const text = reason === null || state === 'handled' ? html`<p>${says}</p>` : ''
   const next = state === 'queued' ? waitHtml(delivery, breaker) : ''
   return html`<div class="note ${grade}"><h2>${title}</h2>!${text}!${why}!${next}!${actions}</div>`
 }

@@ -7,7 +7,7 @@ import { countByState } from '../reports/counts.ts'
 import { salesByCourse, salesBySpan } from '../reports/sales.ts'
 import { neighborsOf } from '../search/neighbors.ts'
 import type { AuditedResult } from './audited-change.ts'
-import { listReplays, readReplay, replayable, startReplay, stopReplay } from './bulk-replay.ts'
+import { listReplays, readReplay, selected, startReplay, stopReplay } from './bulk-replay.ts'
 import { readResults } from './bulk-replay-results.ts'
 import { correct, planCorrection } from './correct.ts'
 import { markHandled } from './handle.ts'
@@ -70,7 +70,7 @@ export function createOperations({
       return handled
     },
     ...changesInLms({ context, guard, change, stopped }),
-    previewReplay: ({ filter, enrolled = false }) => guard(() => preview({ db, filter: replayable(filter, enrolled) })),
+    previewReplay: ({ filter, enrolled = false }) => guard(() => preview({ db, filter: selected(filter, enrolled) })),
     startReplay: ({ enrolled = false, ...order }) => change(() => startReplay(context, { ...order, enrolled })),
     bulkReplay: (id) => guard(() => readReplay(db, id)),
     replayResults: (id) => guard(() => readResults(db, id)),

@@ -41,31 +41,31 @@ export async function list({
 export async function preview({ db, filter }: { db: Kysely<Tables>; filter: DeliveryFilter }): Promise<Preview> {
   let count = 0
   let left = 0
-  let sample: readonly Candidate[] = []
+  const sample: string[] = []
   let after: Position | null = null
   for (let steps = 0; steps < COUNT_MAX / COUNT_STEP; steps++) {
     const { found, next } = await search({ db, filter, after, limit: COUNT_STEP })
-    if (steps === 0) sample = found.slice(0, SAMPLE)
-    const empty = await countEmpty(db, found)
-    count += found.length - empty
-    left += empty
+    const can = await withSale(db, found)
+    if (steps === 0) sample.push(...can.slice(0, SAMPLE).map(({ id }) => id))
+    count += can.length
+    left += found.length - can.length
     after = next
     if (next === null) break
   }
-  return { count, left, more: after !== null, sample: await summaries({ db, ids: sample.map(({ id }) => id) }) }
+  return { count, left, more: after !== null, sample: await summaries({ db, ids: sample }) }
 }
 
-/** Counts those that contain no sale, because they were rejected for their payload: a replay can't make them due. */
-async function countEmpty(db: Kysely<Tables>, candidates: readonly Candidate[]): Promise<number> {
-  const ids = candidates.filter(({ state }) => state !== 'queued').map(({ id }) => id)
-  if (ids.length === 0) return 0
-  const { count } = await db
-    .selectFrom('deliveries')
-    .select(({ fn }) => fn.countAll<number>().as('count'))
-    .where('id', 'in', ids)
-    .where('request', 'is', null)
-    .executeTakeFirstOrThrow()
-  return Number(count)
+/**
+ * Returns those that a replay can help. The others were rejected for their payload; some of them were handled since, and
+ * contain no sale.
+ */
+async function withSale(db: Kysely<Tables>, candidates: readonly Candidate[]): Promise<readonly Candidate[]> {
+  const some = candidates.filter(({ state }) => state !== 'rejected')
+  const ids = some.filter(({ state }) => state !== 'queued').map(({ id }) => id)
+  if (ids.length === 0) return some
+  const query = db.selectFrom('deliveries').select('id').where('id', 'in', ids).where('request', 'is', null)
+  const empty = new Set((await query.execute()).map(({ id }) => id))
+  return some.filter(({ id }) => !empty.has(id))
 }
 
 /** Returns one delivery with all its data, even if its row can't be read; null if it does not exist. */

@@ -6,7 +6,7 @@ const HOUR_MS = 3_600_000
 /** 20 November 2026, 16:30 UTC: in Tokyo it is the 21st already. */
 let ahead = Date.UTC(2026, 10, 20, 16, 30) - Date.now()
 const now = (): number => Date.now() + ahead
-const product = await startWithConsole({ now, lms: { now } })
+const product = await startWithConsole({ now, lms: { now }, followUpMs: 5000 })
 after(() => product.stop())
 await product.sell({ email: 'before@example.com' })
 ahead += 10 * HOUR_MS
@@ -56,6 +56,11 @@ test('times are written in the reader’s zone, and in UTC for a browser without
   const tokyo = readable(await see(`/deliveries/${id}`, 'Asia/Tokyo'))
   assert.match(tokyo, /Received 21 Nov 2026, 11:30:\d\d .* days: Asia\/Tokyo/)
   assert.doesNotMatch(tokyo, /UTC/)
+})
+
+test('the page of a pre-enrolled delivery says how often the service checks', async () => {
+  const [, id = ''] = /row-(\w+)/.exec((await see('/deliveries', 'UTC')).text) ?? []
+  assert.match(readable(await see(`/deliveries/${id}`, 'UTC')), /The service checks this every 5 s\./)
 })
 
 test('the time zone that a browser names can’t put anything else into a page', async () => {
