@@ -38,6 +38,7 @@ function chooseZone() {
 
 const locale = englishLocale()
 const timeZone = chooseZone()
+const days = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeZone })
 const minutes = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short', timeZone })
 const seconds = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium', timeZone })
 const full = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'long', timeZone })
@@ -49,13 +50,13 @@ const UNITS = [
   ['hour', 3_600],
   ['minute', 60],
 ]
-/** Older times are shown as dates. */
+/** Older times are shown as dates, which fit into the lists. */
 const RELATIVE_DAYS = 14
 
 /** Returns "4 min ago", or the date of a time that is long past. */
 function ago(time) {
   const past = (time - Date.now()) / 1000
-  if (Math.abs(past) > RELATIVE_DAYS * 86_400) return minutes.format(time)
+  if (Math.abs(past) > RELATIVE_DAYS * 86_400) return days.format(time)
   const [unit, length] = UNITS.find(([, length]) => Math.abs(past) >= length) ?? ['second', 1]
   return relative.format(Math.round(past / length), unit)
 }
