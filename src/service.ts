@@ -98,7 +98,7 @@ export function buildService({
     leaving: leaving.signal,
     stopping: stopping.signal,
   })
-  mountConsole({ settings, log, app, opened, work, observer, senders, secrets, env })
+  mountConsole({ settings, log, app, opened, work, observer, senders, secrets, env, followUpMs })
   return { app, ...createLifecycle({ settings, log, app, opened, lms, work, leaving, stopping }) }
 }
 export type Service = ReturnType<typeof buildService>

@@ -1,5 +1,6 @@
 import { withOperations } from '../cli/operations.ts'
 import { columns, plain, plainJson, timeText } from '../cli/plain.ts'
+import { reasonName } from '../delivery/reason-words.ts'
 import type { Cause } from '../reports/causes.ts'
 
 const HEAD = ['COUNT', 'STATE', 'REASON', 'COURSE', 'FIRST', 'LAST', 'NEWEST']
@@ -17,5 +18,5 @@ export function listCauses(json: boolean): Promise<number> {
 }
 
 function line({ count, state, code, course, firstAt, lastAt, examples: [newest = ''] }: Cause): string[] {
-  return [`${count}`, state, code, plain(course ?? '-'), timeText(firstAt), timeText(lastAt), newest]
+  return [`${count}`, state, reasonName(code), plain(course ?? '-'), timeText(firstAt), timeText(lastAt), newest]
 }

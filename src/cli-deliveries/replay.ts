@@ -4,7 +4,7 @@ import { operator, withOperations } from '../cli/operations.ts'
 import { plain, plainJson } from '../cli/plain.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { stepReplay } from '../operations/bulk-replay.ts'
-import type { BulkReplay, Operations } from '../operations/operations.ts'
+import type { BulkReplay, Operations, Preview } from '../operations/operations.ts'
 import type { Replayed } from '../operations/replay.ts'
 import { pause } from '../pause.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
@@ -31,7 +31,7 @@ ${FILTER_HELP}
   --json         a JSON object
 
 With a filter, the command replays every match except deliveries that are
-enrolled, pre-enrolled, handled or withdrawn. Ctrl-C stops the command;
+rejected, enrolled, pre-enrolled, handled or withdrawn. Ctrl-C stops the command;
 deliveries that are due by then stay due.
 
 Example:
@@ -106,15 +106,21 @@ interface Order {
 }
 
 async function preview({ operations, json, ...order }: Order): Promise<number> {
-  const { count, more, sample } = await operations.previewReplay(order)
-  if (json) process.stdout.write(`${plainJson({ count, more, sample })}\n`)
+  const { count, left, more, sample } = await operations.previewReplay(order)
+  if (json) process.stdout.write(`${plainJson({ count, left, more, sample })}\n`)
   else {
-    process.stdout.write(
-      `${more ? 'more than ' : ''}${count} would be replayed${sample.length > 0 ? ', for example:' : ''}\n`,
-    )
+    const example = sample.length > 0 ? ', for example:' : ''
+    process.stdout.write(`${previewText({ count, left, more })}${example}\n`)
     for (const { id, state, email } of sample) process.stdout.write(`${id}  ${state}  ${plain(email ?? '-')}\n`)
   }
   return 0
+}
+
+function previewText({ count, left, more }: Pick<Preview, 'count' | 'left' | 'more'>): string {
+  const atLeast = more ? 'more than ' : ''
+  if (left === 0) return `${atLeast}${count} can be replayed`
+  const rejected = `${left} ${left === 1 ? 'was' : 'were'} rejected for ${left === 1 ? 'its' : 'their'} payload`
+  return `${atLeast}${count + left} selected: ${rejected}, ${count} can be replayed`
 }
 
 /** Takes the steps of the bulk replay itself, so that no service has to run. A running service takes part. */

@@ -2,6 +2,7 @@ import { type Command, parseOptions, usageError } from '../cli/command.ts'
 import { noDelivery, withOperations } from '../cli/operations.ts'
 import { columns, plain, plainJson, timeText } from '../cli/plain.ts'
 import { describeOutcome, describeStandings } from '../delivery/describe.ts'
+import { detailText, formText } from '../delivery/form-words.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import { describeWithdrawal, type Withdrawal } from '../operations/withdrawal-row.ts'
@@ -88,14 +89,14 @@ function describe({
     return [
       timeText(at),
       kind,
-      plain([detail, actor === null ? '' : `by ${actor}`].filter((text) => text !== '').join(', ')),
+      plain([detailText(detail), actor === null ? '' : `by ${actor}`].filter((text) => text !== '').join(', ')),
     ]
   })
   return `${columns(rows)}\n${columns(events)}`
 }
 
 const source = ({ source: from, form }: Shown): [string, string][] =>
-  from === 'shop' ? [['signed over', form]] : [['source', from]]
+  from === 'shop' ? [['signed text', formText(form)]] : [['source', from]]
 
 /** The progress of a withdrawal. */
 function describeOrder({ by, isRefund, endedAt, dueAt, result }: Withdrawal): string {

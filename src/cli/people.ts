@@ -1,4 +1,5 @@
 import { describeOutcome, describeStandings } from '../delivery/describe.ts'
+import { detailText } from '../delivery/form-words.ts'
 import type { Person, Sale } from '../operations/operations.ts'
 import { isWholeAddress } from '../operations/people.ts'
 import { openLms } from '../service/lms.ts'
@@ -98,7 +99,7 @@ function describe({ email, sales, hasMoreSales, timeline, hasMoreEvents }: Perso
     timeText(at),
     deliveryId,
     kind,
-    plain([detail, actor === null ? '' : `by ${actor}`].filter((text) => text !== '').join(', ')),
+    plain([detailText(detail), actor === null ? '' : `by ${actor}`].filter((text) => text !== '').join(', ')),
   ])
   const cut = hasMoreEvents ? 'Earlier events are left out.\n' : ''
   const parts = [columns(facts.map((row) => row.map(plain))), ...sales.map(describeSale), cut + columns(events)]

@@ -16,8 +16,8 @@ Usage: lernito-openedx sign [FILE]
                         verifies (default)
               readme    the sorted JSON with spaces that the script in the
                         original's README signs
-              raw       the bytes as they are
-  --standard  sign the bytes as they are by Standard Webhooks
+              raw       the body as it is
+  --standard  sign the id, the time and the body as it is, by Standard Webhooks
   --id        the webhook-id (default: a new one)
 
 The secret is LERNITO_WEBHOOK_SECRET, from the environment, from .env, or from

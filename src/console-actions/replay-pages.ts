@@ -35,16 +35,17 @@ export function addReplayPages({ scope, site, operations, breaker, now }: Parts)
   scope.get('/replay', async (request, reply) => {
     const parameters = new URL(request.url, site().origin).searchParams
     const [query, enrolled] = [readQuery(parameters), parameters.get('enrolled') === 'yes']
-    const preview = await operations.previewReplay({ filter: filterOf(query), enrolled })
+    const filter = filterOf(query, request.zone)
+    const preview = await operations.previewReplay({ filter, enrolled })
     const session = sessionOf(request)
     const sample = { base: site().base, breaker: breaker(), now: now() }
-    const main = previewHtml({ preview, query, enrolled, session, sample })
+    const main = previewHtml({ preview, query, filter, enrolled, session, sample })
     return sendPage({ reply, site: site(), session, title: words.title, crumbs, current: '/deliveries', main })
   })
 
   scope.post('/replay', async (request, reply) => {
     const form = formOf(request)
-    const order = { filter: filterOf(readQuery(form)), enrolled: form.get('enrolled') === 'yes' }
+    const order = { filter: filterOf(readQuery(form), request.zone), enrolled: form.get('enrolled') === 'yes' }
     const { id } = await operations.startReplay({ ...order, by: sessionOf(request).username })
     return reply.redirect(`${site().base}/replays/${id}`, 303)
   })
@@ -72,11 +73,12 @@ const hidden = (name: string, value: string): string => html`<input type="hidden
 function previewHtml(of: {
   preview: Preview
   query: ListQuery
+  filter: ReturnType<typeof filterOf>
   enrolled: boolean
   session: Session
   sample: Parameters<typeof tableHtml>[1]
 }): string {
-  const { preview, query, enrolled, session, sample } = of
+  const { preview, query, filter, enrolled, session, sample } = of
   const { base } = sample
   const fields = Object.entries(query)
     .map(([name, value]) => hidden(name, value))
@@ -86,11 +88,10 @@ function previewHtml(of: {
 <noscript><button class="second">${words.update}</button></noscript></form>`
   const start = html`<form method="post" action="${base}/replay">!${csrfField(session)}!${fields}!${enrolled ? hidden('enrolled', 'yes') : ''}
 <button>${fill(words.start, { count: countText(preview) })}</button></form>`
-  const shown = preview.sample.filter(({ outcome }) => outcome?.reason?.code !== 'payload.invalid')
-  const list = shown.length === 0 ? '' : html`<h2>${words.sample}</h2>!${tableHtml(shown, sample)}`
+  const list = html`<h2>${words.sample}</h2>!${tableHtml(preview.sample, sample)}`
   const found = html`<p class="note">${foundText(preview)}</p>!${preview.count === 0 ? '' : start + list}`
-  return html`<p>${words.intro}</p><p>!${filterHtml(filterOf(query))} <a href="${base}/deliveries${queryText(query)}">${words.change}</a></p>
-!${choose}<div id="preview" aria-live="polite">!${found}</div>`
+  return html`<p>${words.intro}</p><p>!${filterHtml(filter)} <a href="${base}/deliveries${queryText(query)}">${words.change}</a></p>
+!${choose}<div id="preview" aria-live="polite" data-zoned>!${found}</div>`
 }
 
 /** How many a replay makes due, and how many it leaves out. */

@@ -43,20 +43,20 @@ export function addDeliveries({
     const [query, after] = [readQuery(parameters), parameters.get('after')]
     const isWhole = isEmpty({ ...query, state: '' })
     const [found, counts] = await Promise.all([
-      operations.list({ filter: filterOf(query), limit: PAGE, after }),
+      operations.list({ filter: filterOf(query, request.zone), limit: PAGE, after }),
       isWhole ? operations.countByState() : null,
     ])
     const person = personHtml({ query, session, base })
     const skip = after === null ? 0 : readSkip(parameters)
     const results = resultsHtml({ found, query, counts, skip, person, base, breaker: breaker(), now: now() })
-    const main = html`<div class="list-page">!${formHtml(query, base)}!${results}</div>`
+    const main = html`<div class="list-page">!${formHtml(query, request.zone, base)}!${results}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
     const search = { text: query.q, form: 'filters' }
     return sendPage({ reply, site: site(), session, title: TEXTS.deliveries.title, current, search, main })
   })
 
   scope.get(`${path}.csv`, (request, reply) => {
-    const filter = filterOf(readQuery(new URL(request.url, site().origin).searchParams))
+    const filter = filterOf(readQuery(new URL(request.url, site().origin).searchParams), request.zone)
     const name = `deliveries-${new Date(now()).toISOString().slice(0, 10)}.csv`
     return reply
       .type('text/csv; charset=utf-8')

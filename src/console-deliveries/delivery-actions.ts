@@ -4,7 +4,7 @@ import { csrfField } from '../console-layout/layout.ts'
 import { type BreakerView, isOpen } from '../console-layout/live-state.ts'
 import { TEXTS } from '../console-layout/texts.ts'
 import { eventOfState } from '../delivery/shop-view.ts'
-import { isStopped } from '../delivery/types.ts'
+import { isStopped, STATE_OF_REASON } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import type { Session } from '../session/sessions.ts'
 
@@ -54,7 +54,8 @@ export function actionsHtml(of: {
 }): string {
   const { delivery, canWithdraw, tellsShop, replies } = of
   const { state, outcome, replacedBy, request } = delivery
-  const canReplay = outcome?.reason?.code !== 'payload.invalid'
+  const code = outcome?.reason?.code
+  const canReplay = code === undefined || STATE_OF_REASON[code] !== 'rejected'
   const canCheck = state !== 'queued' && request !== null
   const canCorrect = replacedBy === null || !isStopped(state)
   const all = [

@@ -1,6 +1,7 @@
 import { html } from 'ghtml'
 import { stateHtml, supportUrl, testHtml, timeHtml } from '../console-layout/format.ts'
 import { TEXTS } from '../console-layout/texts.ts'
+import { formText } from '../delivery/form-words.ts'
 import type { Shown } from '../operations/operations.ts'
 import { formatJson } from './format-json.ts'
 
@@ -16,7 +17,7 @@ export function factsHtml(delivery: Shown, lmsUrl: string): string {
     [words.active, timeHtml(activeAt, 'seconds')],
     ...(dueAt === null ? [] : [[words.due, timeHtml(dueAt, 'seconds')]]),
     ...(attempts === 0 ? [] : [[words.attempts, html`${attempts}`]]),
-    source === 'shop' ? [words.form, html`${formName(form)}`] : [words.source, html`${words.sources[source]}`],
+    source === 'shop' ? [words.form, html`${formText(form)}`] : [words.source, html`${words.sources[source]}`],
     ...(webhookId === null ? [] : [[words.webhookId, html`<code>${webhookId}</code>`]]),
     [words.id, html`<code>${id}</code>`],
   ]
@@ -37,7 +38,3 @@ function buyerRows({ email, name, family, username }: NonNullable<Shown['request
     [words.username, html`${username}`],
   ]
 }
-
-const formName = (form: string): string =>
-  Object.entries({ ...TEXTS.signature.forms, standard: words.standardForm }).find(([name]) => name === form)?.[1] ??
-  form

@@ -23,6 +23,8 @@ interface Parts {
   readonly lmsUrl: string
   /** The circuit breaker of the LMS; null until the worker has started. */
   readonly breaker: LiveState['breaker']
+  /** From the start of a round of the follow-up to the next one, ms. */
+  readonly followUpMs: number
   /** Whether the shop gets events. */
   readonly tellsShop: boolean
 }
@@ -44,7 +46,7 @@ export function addDelivery(parts: Parts): void {
       operations.timeline(id),
       operations.withdrawals(id),
       operations.withdrawable(id),
-      operations.neighbors({ id, filter: filterOf(query) }),
+      operations.neighbors({ id, filter: filterOf(query, request.zone) }),
     ])
     if (delivery === null) return reply.callNotFound()
     const session = sessionOf(request)

@@ -28,6 +28,8 @@ export interface DeliveryView {
   /** Whether the shop gets events. */
   readonly tellsShop: boolean
   readonly breaker: BreakerView | null
+  /** From the start of a round of the follow-up to the next one. */
+  readonly followUpMs: number
   /** The result of the form that led here, as escaped HTML. */
   readonly done: string
   readonly session: Session
@@ -37,14 +39,14 @@ export interface DeliveryView {
 
 /** Returns the page of a delivery: first what to do, then what happened. It follows the delivery until it settles. */
 export function deliveryHtml(of: DeliveryView): string {
-  const { delivery, events, withdrawals, breaker, done, session, base, lmsUrl } = of
+  const { delivery, events, withdrawals, done, session, base, lmsUrl } = of
   const here = `${base}/deliveries/${delivery.id}`
   const poll = html`<div !${refreshes({ url: here, id: 'delivery', seconds: 2 })}></div>`
   const isMoving = delivery.state === 'queued' || withdrawals.some(isPending)
   const actions = actionsHtml({ ...of, session, here, replies: repliesHtml(delivery, lmsUrl) })
   return html`<div id="delivery" class="columns">
 <div>!${isMoving ? poll : ''}!${done}
-!${outcomeHtml({ delivery, breaker, actions })}!${linksHtml(delivery, base)}
+!${outcomeHtml({ ...of, actions })}!${linksHtml(delivery, base)}
 <h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
 !${attemptsHtml(events)}!${withdrawalsHtml(withdrawals)}
 <h2>${words.timeline}</h2>!${timelineHtml({ events })}</div>

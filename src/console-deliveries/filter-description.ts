@@ -1,6 +1,7 @@
 import { html } from 'ghtml'
 import { timeHtml } from '../console-layout/format.ts'
 import { TEXTS } from '../console-layout/texts.ts'
+import { reasonName } from '../delivery/reason-words.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
 
 const words = TEXTS.filter
@@ -16,7 +17,7 @@ export function filterHtml(filter: DeliveryFilter): string {
     [words.course, course],
     [words.word, word],
     [words.find, find],
-    [words.cause, cause === undefined ? undefined : TEXTS.causes[cause].name],
+    [words.cause, cause === undefined ? undefined : reasonName(cause)],
     [words.about, about],
     [words.replay, replay],
     [words.states, states?.map((state) => TEXTS.states[state]).join(', ')],

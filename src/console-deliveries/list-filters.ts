@@ -1,6 +1,8 @@
 import { html } from 'ghtml'
 import { countText } from '../console-layout/format.ts'
-import { TEXTS } from '../console-layout/texts.ts'
+import { fill, TEXTS } from '../console-layout/texts.ts'
+import type { Zone } from '../console-layout/zone.ts'
+import { reasonName } from '../delivery/reason-words.ts'
 import { DELIVERY_STATES, type DeliveryState } from '../delivery/types.ts'
 import type { Count, StateCounts } from '../reports/counts.ts'
 import { readSearch } from '../search/filter.ts'
@@ -22,17 +24,18 @@ const TABS: readonly (DeliveryState | '')[] = [
  * The form of the dates. The search field above the page belongs to it, and the list follows what is typed. Without
  * JavaScript, the first button is the one that Enter presses.
  */
-export function formHtml({ state, from, to, cause, about, replay }: ListQuery, base: string): string {
+export function formHtml(query: ListQuery, zone: Zone, base: string): string {
+  const { state, from, to, cause, about, replay } = query
   const action = `${base}/deliveries`
   const hidden = { state, cause, about, replay }
   const fields = Object.entries(hidden).map(([name, value]) =>
     value === '' ? '' : html`<input type="hidden" name="${name}" value="${value}">`,
   )
-  return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace">
+  return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace" data-zoned>
 <noscript><button class="second">${words.find}</button></noscript>!${fields.join('')}
 <details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack">
-<label for="from">${words.from}</label><input type="date" id="from" name="from" value="${from}">
-<label for="to">${words.to}</label><input type="date" id="to" name="to" value="${to}">
+<label for="from">${fill(words.from, { zone: zone.name })}</label><input type="date" id="from" name="from" value="${from}">
+<label for="to">${fill(words.to, { zone: zone.name })}</label><input type="date" id="to" name="to" value="${to}">
 <button>${words.apply}</button></div></details></form>`
 }
 
@@ -75,7 +78,7 @@ export function chipsHtml(query: ListQuery, base: string): string {
     { name: 'state', label: words.chips.state, value: state === '' ? '' : TEXTS.states[state] },
     { name: 'from', label: words.chips.from, value: from },
     { name: 'to', label: words.chips.to, value: to },
-    { name: 'cause', label: words.chips.cause, value: cause === '' ? '' : TEXTS.causes[cause].name },
+    { name: 'cause', label: words.chips.cause, value: cause === '' ? '' : reasonName(cause) },
     { name: 'about', label: words.chips.about, value: about },
     { name: 'replay', label: words.chips.replay, value: replay },
   ].filter(({ value }) => value !== '')

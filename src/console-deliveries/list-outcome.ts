@@ -3,6 +3,7 @@ import { agoHtml, durationText } from '../console-layout/format.ts'
 import { type BreakerView, isOpen } from '../console-layout/live-state.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import { fieldErrorsText } from '../delivery/field-errors.ts'
+import { reasonName } from '../delivery/reason-words.ts'
 import type { Reason } from '../delivery/types.ts'
 import type { Summary } from '../operations/operations.ts'
 
@@ -41,7 +42,7 @@ export function outcomeLineHtml(item: Summary, { now, breaker }: Now): string {
 
 /** A reason in a few words. What a sender did wrong is named. */
 const reasonLine = ({ code, subject }: Reason): string =>
-  code === 'payload.invalid' ? fieldErrorsText(subject) : words.reasons[code]
+  code === 'payload.invalid' ? fieldErrorsText(subject) : reasonName(code)
 
 function waitHtml({ attempts, dueAt }: Summary, { now, breaker }: Now): string {
   if (breaker !== null && isOpen(breaker)) {

@@ -1,9 +1,8 @@
+import { dayIn, type Zone } from '../console-layout/zone.ts'
 import { DELIVERY_STATES, type DeliveryState, REASON_CODES, type ReasonCode } from '../delivery/types.ts'
 import { type DeliveryFilter, readSearch } from '../search/filter.ts'
 
-const DAY_MS = 24 * 3_600_000
-
-/** The query of a list's address, which also fills the form above the list. Days are UTC, `YYYY-MM-DD`. */
+/** The query of a list's address, which also fills the form above the list. Days are `YYYY-MM-DD`. */
 export interface ListQuery {
   readonly q: string
   readonly state: DeliveryState | ''
@@ -31,16 +30,19 @@ export function readQuery(parameters: URLSearchParams): ListQuery {
   return { q: text('q'), state, from: day('from'), to: day('to'), cause, about, replay }
 }
 
-/** Returns the filter of a query. It includes all of the last day, UTC. */
-export function filterOf({ q, state, from, to, cause, about, replay }: ListQuery): DeliveryFilter {
+/**
+ * Returns the filter of a query. It includes all of the last day. The days are those of the reader's zone: an address that
+ * is sent to a reader in another zone means the days of that reader.
+ */
+export function filterOf({ q, state, from, to, cause, about, replay }: ListQuery, zone: Zone): DeliveryFilter {
   return {
     ...readSearch(q),
     ...(state === '' ? {} : { states: [state] }),
-    ...(from === '' ? {} : { from: Date.parse(from) }),
+    ...(from === '' ? {} : { from: dayIn(from, zone).from }),
     ...(cause === '' ? {} : { cause }),
     ...(about === '' ? {} : { about }),
     ...(replay === '' ? {} : { replay }),
-    ...(to === '' ? {} : { to: Date.parse(to) + DAY_MS }),
+    ...(to === '' ? {} : { to: dayIn(to, zone).to }),
   }
 }
 

@@ -1,9 +1,9 @@
 import { html } from 'ghtml'
 import { agoHtml, stateHtml, testHtml } from '../console-layout/format.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
+import { reasonSentence } from '../delivery/reason-words.ts'
 import type { Summary } from '../operations/operations.ts'
 import { type Now, outcomeLineHtml } from './list-outcome.ts'
-import { reasonText } from './outcome.ts'
 
 const words = TEXTS.deliveries
 const PREFIX = 'course-v1:'
@@ -29,7 +29,7 @@ export function tableHtml(items: readonly Summary[], { base, list = '', ...now }
 function rowHtml(item: Summary, { base, list = '', ...now }: Table): string {
   const { id, state, email, name, activeAt, source, outcome } = item
   const address = email ?? words.noEmail
-  const why = outcome === null || outcome.reason === null ? '' : html` title="${reasonText(outcome.reason)}"`
+  const why = outcome === null || outcome.reason === null ? '' : html` title="${reasonSentence(outcome.reason)}"`
   return html`<tr role="row" id="row-${id}">
 <td role="cell">!${stateHtml(state)} !${testHtml(source)}</td>
 <td role="cell"><a class="row-link" href="${base}/deliveries/${id}${list}" title="${address}"><span>${name || words.noName}</span> <small>${address}</small></a></td>

@@ -1,9 +1,8 @@
 import { html } from 'ghtml'
-import { agoHtml, timeHtml } from '../console-layout/format.ts'
+import { agoHtml, durationText, timeHtml } from '../console-layout/format.ts'
 import { type BreakerView, isOpen } from '../console-layout/live-state.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
-import { fieldErrorsText } from '../delivery/field-errors.ts'
-import type { Reason } from '../delivery/types.ts'
+import { reasonSentence } from '../delivery/reason-words.ts'
 import type { Shown } from '../operations/operations.ts'
 
 const words = TEXTS.outcome
@@ -11,18 +10,25 @@ const words = TEXTS.outcome
 /**
  * Returns the box at the top of a delivery's page: its state, the reason, what an operator has to do, and the means.
  * @param of.breaker the circuit breaker: while it is open, a queued delivery waits for the LMS
+ * @param of.followUpMs the time between two checks of who has registered
  * @param of.actions the forms, as escaped HTML
  */
-export function outcomeHtml(of: { delivery: Shown; breaker: BreakerView | null; actions: string }): string {
-  const { delivery, breaker, actions } = of
+export function outcomeHtml(of: {
+  delivery: Shown
+  breaker: BreakerView | null
+  followUpMs: number
+  actions: string
+}): string {
+  const { delivery, breaker, followUpMs, actions } = of
   const { state, outcome, unreadable } = delivery
   if (unreadable !== null) {
     return html`<div class="note bad"><h2>${words.unreadable}</h2><p>${unreadable}</p>!${actions}</div>`
   }
   const { title, grade } = words.states[state]
   const reason = outcome?.reason ?? null
-  const why = reason === null ? '' : html`<p>${reasonText(reason)} ${words.reasons[reason.code].todo}</p>`
-  const text = reason === null || state === 'handled' ? html`<p>${words.states[state].text}</p>` : ''
+  const why = reason === null ? '' : html`<p>${reasonSentence(reason)} ${TEXTS.reasons[reason.code].todo}</p>`
+  const says = fill(words.states[state].text, { interval: durationText(followUpMs) })
+  const text = reason === null || state === 'handled' ? html`<p>${says}</p>` : ''
   const next = state === 'queued' ? waitHtml(delivery, breaker) : ''
   return html`<div class="note ${grade}"><h2>${title}</h2>!${text}!${why}!${next}!${actions}</div>`
 }
@@ -34,10 +40,4 @@ function waitHtml({ dueAt }: Pick<Shown, 'dueAt'>, breaker: BreakerView | null):
     return html`<p>${fill(words.waits[kind], { reason: failure.message })} ${words.since} !${agoHtml(since)}. ${words.probedAt} !${timeHtml(probeAt, 'seconds')}.</p>`
   }
   return dueAt === null ? '' : html`<p>${words.nextAttemptAt} !${timeHtml(dueAt, 'seconds')}.</p>`
-}
-
-/** Returns why a delivery did not succeed, in a sentence. */
-export function reasonText({ code, subject }: Reason): string {
-  const about = code === 'payload.invalid' ? fieldErrorsText(subject) : subject
-  return fill(words.reasons[code].what, { subject: about.replace(/\.$/, '') })
 }

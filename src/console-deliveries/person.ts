@@ -3,11 +3,11 @@ import { stateHtml, supportUrl, testHtml, timeHtml } from '../console-layout/for
 import { listTable } from '../console-layout/list-table.ts'
 import type { Answered } from '../console-layout/lms-calls.ts'
 import { fill, fillBoth, TEXTS } from '../console-layout/texts.ts'
+import { reasonSentence } from '../delivery/reason-words.ts'
 import type { Account } from '../openedx/accounts.ts'
 import type { Person, Sale } from '../operations/operations.ts'
 import { courseListHtml } from './course-table.ts'
 import { queryText } from './list-query.ts'
-import { reasonText } from './outcome.ts'
 
 const words = TEXTS.people
 
@@ -42,7 +42,7 @@ export function salesHtml(
 
 function cellsOf(sale: Sale, { base, lmsUrl }: { base: string; lmsUrl: string }): string[] {
   const { id, state, source, outcome, unreadable, receivedAt } = sale
-  const why = unreadable ?? (outcome === null || outcome.reason === null ? null : reasonText(outcome.reason))
+  const why = unreadable ?? (outcome === null || outcome.reason === null ? null : reasonSentence(outcome.reason))
   return [
     html`<div>!${stateHtml(state)} !${testHtml(source)}</div>`,
     html`<div>!${why === null ? '' : html`<p>${why}</p>`}!${courseListHtml(sale, lmsUrl)}</div>`,

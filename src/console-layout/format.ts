@@ -13,8 +13,8 @@ const SECONDS = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyl
 const NUMBER = new Intl.NumberFormat('en')
 
 /**
- * Returns a time (ms since 1970) in UTC, to the minute or the second. The script times.js rewrites it in the reader's zone,
- * with the full time on hover.
+ * Returns a time (ms since 1970) in UTC, to the minute or the second. The page is sent with it in the reader's zone; see
+ * timesIn. The script times.js adds the full time on hover.
  */
 export function timeHtml(ms: number, to: 'minutes' | 'seconds' = 'minutes'): string {
   const text = to === 'minutes' ? SHORT.format(ms) : SECONDS.format(ms)

@@ -6,6 +6,7 @@ import type { Session, Sessions } from '../session/sessions.ts'
 import type { Site } from '../session/site.ts'
 import { messagePage, sendPage } from './layout.ts'
 import { TEXTS } from './texts.ts'
+import { type Zone, zoneOf } from './zone.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -16,6 +17,8 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     session: Session | null
+    /** The time zone of the browser. The script times.js tells it with a cookie; UTC without the script. */
+    readonly zone: Zone
   }
 }
 
@@ -28,6 +31,9 @@ export function sessionOf({ session }: FastifyRequest): Session {
 /** Returns the fields of a posted form. */
 export const formOf = ({ body }: FastifyRequest): URLSearchParams =>
   body instanceof URLSearchParams ? body : new URLSearchParams()
+
+/** A script sets it, so it has no protection, and its value is checked. */
+const ZONE_COOKIE = 'lernito_zone'
 
 const READS: readonly string[] = ['GET', 'HEAD']
 
@@ -45,6 +51,11 @@ export function addGuard({
   findSession: Sessions['find']
 }): void {
   scope.decorateRequest('session', null)
+  scope.decorateRequest('zone', {
+    getter(this: FastifyRequest) {
+      return zoneOf(this.cookies[ZONE_COOKIE])
+    },
+  })
 
   scope.addHook('onRequest', async (request, reply) => {
     setHeaders(reply)

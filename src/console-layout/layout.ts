@@ -6,6 +6,7 @@ import { type ConsoleStatus, healthHtml } from './health-line.ts'
 import { type MenuPath, navigationHtml } from './navigation.ts'
 import { fileUrl } from './static-files.ts'
 import { TEXTS } from './texts.ts'
+import { timesIn, type Zone } from './zone.ts'
 
 /** htmx adds no style, which the policy forbids. Going back reloads a page. */
 const HTMX = 'includeIndicatorCSS:false, history:reload, defaultSwap:outerHTML'
@@ -63,17 +64,19 @@ const crumbsHtml = (crumbs: readonly Crumb[], base: string): string =>
 
 interface WithStatus {
   readonly status: ConsoleStatus | null
+  /** All times of the page are in this zone. */
+  readonly zone: Zone
 }
 
 /** Returns a complete page. */
 export function page(of: Page & WithStatus): string {
-  const { site, title, main, session, crumbs = [], intro } = of
+  const { site, title, main, session, crumbs = [], intro, zone } = of
   const file = (name: string): string => site.base + fileUrl(name)
   const { side, top } = frameHtml(of)
   const warning =
     session === null || session.confirmed ? '' : html`<p class="note warning" role="status">${TEXTS.unconfirmed}</p>`
   return html`<!DOCTYPE html>
-<html lang="en">
+<html lang="en" data-zone="${zone.name}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -95,6 +98,7 @@ export function page(of: Page & WithStatus): string {
 !${warning}!${crumbsHtml(crumbs, site.base)}<h1>${title}</h1>
 !${intro === undefined ? '' : html`<p class="intro">!${intro}</p>`}
 !${main}
+!${session === null ? '' : html`<p class="zone quiet">${TEXTS.zone} <span data-zone-name>${zone.name}</span></p>`}
 </main></div></div>
 </body>
 </html>
@@ -103,8 +107,9 @@ export function page(of: Page & WithStatus): string {
 
 /** Answers with a complete page. */
 export function sendPage({ reply, status = 200, ...of }: Page & { reply: FastifyReply; status?: number }) {
-  const shown = page({ ...of, status: reply.request.status })
-  return reply.code(status).type('text/html; charset=utf-8').send(shown)
+  const { status: health, zone } = reply.request
+  const shown = page({ ...of, status: health, zone })
+  return reply.code(status).type('text/html; charset=utf-8').send(timesIn(zone, shown))
 }
 
 /** Returns a message with a link to the next step, if there is one. */

@@ -7,6 +7,7 @@ import { csrfField } from './layout.ts'
 import type { LiveState } from './live-state.ts'
 import { menuPath, navigationHtml } from './navigation.ts'
 import { shareReads } from './share-reads.ts'
+import { timesIn } from './zone.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -52,6 +53,6 @@ export function addStatus({
     const current = menuPath(String(request.query.page ?? ''))
     const status = await read()
     const menu = navigationHtml({ base, session, current, counts: status.counts, csrf: csrfField(session) })
-    return reply.type('text/html; charset=utf-8').send(menu + healthHtml(status, base))
+    return reply.type('text/html; charset=utf-8').send(timesIn(request.zone, menu + healthHtml(status, base)))
   })
 }

@@ -1,6 +1,7 @@
 import { html } from 'ghtml'
 import { timeHtml } from '../console-layout/format.ts'
 import { TEXTS } from '../console-layout/texts.ts'
+import { formText } from '../delivery/form-words.ts'
 import type { FormLately } from '../senders/signed-lately.ts'
 import type { SendersView } from '../senders/view.ts'
 import { CONSOLE_PATH, callbackOf, type Site } from '../session/site.ts'
@@ -62,14 +63,9 @@ const factsHtml = (rows: readonly (readonly [name: string, value: string])[]): s
   html`<dl class="facts">!${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`).join('')}</dl>`
 
 function formsHtml(forms: readonly FormLately[]): string {
-  const lines = forms.map(({ form, at }) => html`${formName(form)} <span class="quiet">!${timeHtml(at)}</span>`)
+  const lines = forms.map(({ form, at }) => html`${formText(form)} <span class="quiet">!${timeHtml(at)}</span>`)
   return lines.length === 0 ? html`${words.noSale}` : lines.join('<br>')
 }
-
-const formName = (form: string): string =>
-  Object.entries({ ...TEXTS.signature.forms, standard: TEXTS.delivery.standardForm }).find(
-    ([name]) => name === form,
-  )?.[1] ?? form
 
 /** Which secret the shop signs with, and what follows from that after a rotation. */
 function secretHtml({ signedAt: { current, previous } }: SendersView, hasPrevious: boolean): string {

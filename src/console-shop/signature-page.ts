@@ -3,6 +3,7 @@ import { html } from 'ghtml'
 import { formOf, sessionOf } from '../console-layout/guard.ts'
 import { csrfField, sendPage } from '../console-layout/layout.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
+import { formText } from '../delivery/form-words.ts'
 import type { Site } from '../session/site.ts'
 import { type Examined, type Expected, examine } from '../signature/examine.ts'
 import { standardHtml } from './standard-result.ts'
@@ -90,7 +91,7 @@ function resultHtml(examined: Examined, body: string): string {
   }
   const refused = adjustments.some((one) => words.adjustments[one].refused) || notJson !== null
   return html`<h2>${refused ? words.nearly : words.matches}</h2>
-<p>${fill(words.over, { form: words.forms[match.form] })}</p>
+<p>${fill(words.over, { form: formText(match.form) })}</p>
 !${match.previousSecret ? html`<p>${words.previousSecret}</p>` : ''}
 !${adjustments.map((one) => html`<p>${words.adjustments[one].text}</p>`).join('')}
 !${notJson === null ? '' : html`<p>${fill(words.notJson, { problem: notJson })}</p>`}`
@@ -102,7 +103,7 @@ function headerHtml({ headerLength, headerIsHex }: Examined): string {
 }
 
 function expectedHtml({ form, text, differsAt }: Expected, body: string): string {
-  const name = html`<h4>${words.forms[form]}</h4>`
+  const name = html`<h4>${formText(form)}</h4>`
   if (differsAt === null) return html`!${name}<p>${words.same}</p>`
   const [mine, theirs] = [[...body.replaceAll('\r\n', '\n')], [...text]]
   const around = (characters: string[]): string => {

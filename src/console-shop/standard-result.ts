@@ -1,6 +1,7 @@
 import { html } from 'ghtml'
 import { durationText } from '../console-layout/format.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
+import { formText } from '../delivery/form-words.ts'
 import { jsonProblem } from '../signature/examine.ts'
 import { examineStandard } from '../signature/examine-standard.ts'
 
@@ -24,7 +25,7 @@ export function standardHtml(given: Parameters<typeof examineStandard>[0]): stri
     ...(age === null || inTime ? [] : [timeText(age)]),
   ]
   return html`<h2>${title}</h2>
-!${match === null ? '' : html`<p>${fill(words.over, { form: words.standard.form })}</p>`}
+!${match === null ? '' : html`<p>${fill(words.over, { form: formText('standard') })}</p>`}
 !${[...problems, ...notes].map((text) => html`<p>${text}</p>`).join('')}`
 }
 

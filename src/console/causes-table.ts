@@ -3,6 +3,7 @@ import { queryText } from '../console-deliveries/list-query.ts'
 import { agoHtml, countText, numberText } from '../console-layout/format.ts'
 import { listTable } from '../console-layout/list-table.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
+import { reasonName } from '../delivery/reason-words.ts'
 import type { Cause, Causes } from '../reports/causes.ts'
 import type { Count } from '../reports/counts.ts'
 
@@ -47,7 +48,7 @@ function cellsOf(cause: Cause, closest: ReadonlyMap<string, string>, base: strin
     ? html`<a class="button second" href="${list}">${words.attention.open}</a>`
     : html`<a class="button second" href="${base}/replay${query}">${fill(words.attention.replay, { count: numberText(count) })}</a>`
   return [
-    html`<div><a href="${list}">${TEXTS.causes[code].name}!${key}</a><br><span class="quiet">${looksLike}${TEXTS.causes[code].todo}</span></div>`,
+    html`<div><a href="${list}">${reasonName(code)}!${key}</a><br><span class="quiet">${looksLike}${TEXTS.reasons[code].todoMany}</span></div>`,
     numberText(count),
     html`<div>!${agoHtml(firstAt)}</div>`,
     html`<div>!${agoHtml(lastAt)}</div>`,

@@ -6,7 +6,7 @@ import { sessionOf } from '../console-layout/guard.ts'
 import { sendPage } from '../console-layout/layout.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
-import type { BulkReplay, Operations } from '../operations/operations.ts'
+import type { BulkReplay, Operations, Summary } from '../operations/operations.ts'
 import type { Site } from '../session/site.ts'
 
 const words = TEXTS.changes
@@ -20,7 +20,7 @@ export function addChanges({
 }: {
   scope: FastifyInstance
   site: () => Site
-  operations: Pick<Operations, 'audit' | 'bulkReplays'>
+  operations: Pick<Operations, 'audit' | 'bulkReplays' | 'summaries'>
 }): void {
   scope.get('/changes', async (request, reply) => {
     const { base, origin } = site()
@@ -29,6 +29,7 @@ export function addChanges({
       operations.audit({ limit: PAGE, after }),
       after === null ? operations.bulkReplays() : [],
     ])
+    const buyers = await buyersOf(operations, items)
     const older =
       next === null
         ? ''
@@ -36,16 +37,28 @@ export function addChanges({
     const list =
       items.length === 0
         ? html`<p>${words.none}</p>`
-        : html`<ol class="timeline">!${items.map((event) => changeHtml(event, base)).join('')}</ol>`
+        : html`<ol class="timeline">!${items.map((event) => changeHtml(event, buyers, base)).join('')}</ol>`
     const main = html`<p>${words.intro}</p>!${bulkReplays.length === 0 ? '' : html`<h2>${words.bulkReplays}</h2>!${bulkReplaysHtml(bulkReplays, base)}<h2>${words.all}</h2>`}!${list}!${older}`
     return sendPage({ reply, site: site(), session: sessionOf(request), title: words.title, current: '/changes', main })
   })
 }
 
-function changeHtml({ deliveryId, at, kind, detail, actor }: DeliveryEvent, base: string): string {
-  const link = deliveryId === '' ? '' : html` <a href="${base}/deliveries/${deliveryId}">${words.delivery}</a>`
+type Buyers = ReadonlyMap<string, Pick<Summary, 'name' | 'email'>>
+
+/** Reads whom the changed deliveries are for. A person who was forgotten since is not there any more. */
+async function buyersOf(operations: Pick<Operations, 'summaries'>, changes: readonly DeliveryEvent[]): Promise<Buyers> {
+  const ids = new Set(changes.map(({ deliveryId }) => deliveryId).filter((id) => id !== ''))
+  return new Map((await operations.summaries([...ids])).map((one) => [one.id, one]))
+}
+
+function changeHtml({ deliveryId, at, kind, detail, actor }: DeliveryEvent, buyers: Buyers, base: string): string {
+  const buyer = buyers.get(deliveryId)
+  const link = buyer === undefined ? '' : html` · <a href="${base}/deliveries/${deliveryId}">!${buyerHtml(buyer)}</a>`
   return html`<li><strong>${actor ?? ''}</strong> ${TEXTS.events[kind]}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p>${detail}</p>`}</li>`
 }
+
+const buyerHtml = ({ name, email }: Pick<Summary, 'name' | 'email'>): string =>
+  html`!${name ? html`${name} ` : ''}<small>${email ?? TEXTS.deliveries.noEmail}</small>`
 
 function bulkReplaysHtml(bulkReplays: readonly BulkReplay[], base: string): string {
   const items = bulkReplays.map(({ id, by, startedAt, state, replayed }) => {

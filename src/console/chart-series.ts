@@ -1,6 +1,7 @@
 import { html } from 'ghtml'
 import { numberText } from '../console-layout/format.ts'
-import { TEXTS } from '../console-layout/texts.ts'
+import { fill, TEXTS } from '../console-layout/texts.ts'
+import type { Zone } from '../console-layout/zone.ts'
 import type { DeliveryState } from '../delivery/types.ts'
 import type { Bar } from '../reports/sales.ts'
 
@@ -27,29 +28,22 @@ export const SERIES: readonly Series[] = [
 export const countOf = ({ counts }: Pick<Bar, 'counts'>, { states }: Series): number =>
   states.reduce((sum, state) => sum + (counts[state] ?? 0), 0)
 
-const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })
-const HOUR = new Intl.DateTimeFormat('en-GB', {
-  day: 'numeric',
-  month: 'short',
-  hour: '2-digit',
-  minute: '2-digit',
-  timeZone: 'UTC',
-})
-
-/** Writes the beginning of an hour or a day (ms since 1970), in UTC. */
-export const spanText = (from: number, by: 'hour' | 'day'): string => (by === 'day' ? DAY : HOUR).format(from)
-
 /** Returns the same numbers as a table, the latest first. */
-export function chartTableHtml(of: { bars: readonly Bar[]; by: 'hour' | 'day'; shown: readonly Series[] }): string {
-  const { bars, by, shown } = of
+export function chartTableHtml(of: {
+  bars: readonly Bar[]
+  by: 'hour' | 'day'
+  zone: Zone
+  shown: readonly Series[]
+}): string {
+  const { bars, by, zone, shown } = of
   const rows = bars
     .toReversed()
     .map(
       (bar) =>
-        html`<tr><th scope="row">${spanText(bar.from, by)}</th>!${shown.map((series) => html`<td>${numberText(countOf(bar, series))}</td>`).join('')}</tr>`,
+        html`<tr><th scope="row">${zone.formats[by].format(bar.from)}</th>!${shown.map((series) => html`<td>${numberText(countOf(bar, series))}</td>`).join('')}</tr>`,
     )
   const head = shown.map(({ name }) => html`<th scope="col">${words[name]}</th>`)
   return html`<details><summary>${words.table}</summary>
-<div class="scroll" role="region" aria-label="${words.table}" tabindex="0"><table class="numbers"><thead><tr><th scope="col">${words.from}</th>!${head.join('')}</tr></thead>
+<div class="scroll" role="region" aria-label="${words.table}" tabindex="0"><table class="numbers"><thead><tr><th scope="col">${fill(words.from, { zone: zone.name })}</th>!${head.join('')}</tr></thead>
 <tbody>!${rows.join('')}</tbody></table></div></details>`
 }

@@ -1,8 +1,9 @@
 import { html } from 'ghtml'
 import { numberText } from '../console-layout/format.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
+import type { Zone } from '../console-layout/zone.ts'
 import type { Bar, SalesReport } from '../reports/sales.ts'
-import { chartTableHtml, countOf, SERIES, type Series, spanText } from './chart-series.ts'
+import { chartTableHtml, countOf, SERIES, type Series } from './chart-series.ts'
 
 const words = TEXTS.chart
 const WIDTH = 960
@@ -23,8 +24,14 @@ export interface Band {
  * table below has the same numbers for readers who can't see the bars.
  * @param of.now ms since 1970
  */
-export function chartHtml(of: { sales: SalesReport; by: 'hour' | 'day'; bands: readonly Band[]; now: number }): string {
-  const { sales, by, bands } = of
+export function chartHtml(of: {
+  sales: SalesReport
+  by: 'hour' | 'day'
+  zone: Zone
+  bands: readonly Band[]
+  now: number
+}): string {
+  const { sales, by, zone, bands } = of
   const { bars } = sales
   const most = Math.max(1, ...bars.map((bar) => SERIES.reduce((sum, series) => sum + countOf(bar, series), 0)))
   const top = niceTop(most)
@@ -34,50 +41,53 @@ export function chartHtml(of: { sales: SalesReport; by: 'hour' | 'day'; bands: r
     (value) => html`<line class="grid" x1="${LEFT}" x2="${WIDTH}" y1="${y(value)}" y2="${y(value)}"/>
 <text class="axis" x="${LEFT - 6}" y="${y(value) + 4}" text-anchor="end">${numberText(value)}</text>`,
   )
-  const stacks = bars.map((bar, index) => stackHtml({ bar, by, x: LEFT + (index + 0.15) * step, width: step * 0.7, y }))
+  const stacks = bars.map((bar, index) =>
+    stackHtml({ bar, name: zone.formats[by].format(bar.from), x: LEFT + (index + 0.15) * step, width: step * 0.7, y }),
+  )
   const label = fill(words.label, { span: words.spans[by] })
   const shown = SERIES.filter((series) => series.isMain || bars.some((bar) => countOf(bar, series) > 0))
   const legend = shown.map(({ name }) => html`<li><span class="key ${name}"></span>${words[name]}</li>`)
   const outage = bands.length === 0 ? '' : html`<li><span class="key outage"></span>${words.outage}</li>`
   const cut = sales.countedFrom === null ? '' : html`<p class="quiet">${words.cut}</p>`
   return html`<figure class="chart">
-<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}">!${bandsHtml({ ...of, step })}!${lines.join('')}!${stacks.join('')}!${labelsHtml(bars, by, step)}</svg>
+<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}">!${bandsHtml({ ...of, step })}!${lines.join('')}!${stacks.join('')}!${labelsHtml({ bars, by, zone, step })}</svg>
 <figcaption><ul class="legend">!${legend.join('')}!${outage}</ul></figcaption>
-!${chartTableHtml({ bars, by, shown })}!${cut}
+!${chartTableHtml({ bars, by, zone, shown })}!${cut}
 </figure>`
 }
 
 function stackHtml(of: {
   bar: Bar
-  by: 'hour' | 'day'
+  /** The time at which it begins. */
+  name: string
   x: number
   width: number
   y: (value: number) => number
 }): string {
-  const { bar, by, x, width, y } = of
+  const { bar, name, x, width, y } = of
   let below = 0
   const parts = SERIES.map((series: Series) => {
     const value = countOf(bar, series)
     if (value === 0) return ''
     const [upper, lower] = [y(below + value), y(below)]
     below += value
-    return html`<rect class="bar ${series.name}" x="${round(x)}" y="${round(upper)}" width="${round(width)}" height="${round(Math.max(1, lower - upper))}"><title>${spanText(bar.from, by)}: ${words[series.name]} ${numberText(value)}</title></rect>`
+    return html`<rect class="bar ${series.name}" x="${round(x)}" y="${round(upper)}" width="${round(width)}" height="${round(Math.max(1, lower - upper))}"><title>${name}: ${words[series.name]} ${numberText(value)}</title></rect>`
   })
   return parts.join('')
 }
 
 /** Times without the LMS, behind the bars. */
-function bandsHtml(of: {
-  sales: SalesReport
-  by: 'hour' | 'day'
-  bands: readonly Band[]
-  now: number
-  step: number
-}): string {
-  const { sales, by, bands, now, step } = of
-  const first = sales.bars[0]?.from ?? now
-  const span = by === 'hour' ? 3_600_000 : 86_400_000
-  const x = (time: number): number => LEFT + Math.min(sales.bars.length, Math.max(0, (time - first) / span)) * step
+function bandsHtml(of: { sales: SalesReport; bands: readonly Band[]; now: number; step: number }): string {
+  const { sales, bands, now, step } = of
+  // The bars are equally wide, although a day with a change of the clocks is longer or shorter.
+  const x = (time: number): number => {
+    const index = Math.max(
+      0,
+      sales.bars.findLastIndex(({ from }) => from <= time),
+    )
+    const { from, to } = sales.bars[index] ?? { from: time, to: time + 1 }
+    return LEFT + (index + Math.min(1, Math.max(0, (time - from) / (to - from)))) * step
+  }
   return bands
     .map(({ from, to }) => {
       const [left, right] = [x(from), x(to ?? now)]
@@ -88,12 +98,13 @@ function bandsHtml(of: {
     .join('')
 }
 
-function labelsHtml(bars: readonly Bar[], by: 'hour' | 'day', step: number): string {
+function labelsHtml(of: { bars: readonly Bar[]; by: 'hour' | 'day'; zone: Zone; step: number }): string {
+  const { bars, by, zone, step } = of
   const every = by === 'hour' ? 12 : 7
   return bars
     .map(({ from }, index) =>
       (bars.length - 1 - index) % every === 0
-        ? html`<text class="axis" x="${round(LEFT + (index + 0.5) * step)}" y="${HEIGHT - 6}" text-anchor="${index === bars.length - 1 ? 'end' : 'middle'}">${spanText(from, by)}</text>`
+        ? html`<text class="axis" x="${round(LEFT + (index + 0.5) * step)}" y="${HEIGHT - 6}" text-anchor="${index === bars.length - 1 ? 'end' : 'middle'}">${zone.formats[by].format(from)}</text>`
         : '',
     )
     .join('')

@@ -6,13 +6,11 @@ import type { DeliveryState } from '../delivery/types.ts'
 import type { CourseSales } from '../reports/sales.ts'
 
 const words = TEXTS.overview
-/** The overview shows this many courses, those with the most sales. */
-const SHOWN = 20
 
 /** Returns the sales of each course by their state; '' if nothing was sold. */
 export function courseSalesHtml(courses: readonly CourseSales[], base: string): string {
   if (courses.length === 0) return ''
-  const rows = courses.slice(0, SHOWN).map(({ course, counts }) => {
+  const rows = courses.map(({ course, counts }) => {
     const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
     const number = (state: DeliveryState): string => {
       const count = counts[state] ?? 0

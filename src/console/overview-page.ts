@@ -1,14 +1,17 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import { DAY_MS, durationText, numberText, timeHtml } from '../console-layout/format.ts'
+import { durationText, numberText, timeHtml } from '../console-layout/format.ts'
 import { sessionOf } from '../console-layout/guard.ts'
 import { sendPage } from '../console-layout/layout.ts'
 import { type BreakerView, isOpen, type LiveState } from '../console-layout/live-state.ts'
 import type { LmsCalls } from '../console-layout/lms-calls.ts'
 import { refreshes } from '../console-layout/refresh.ts'
 import { fillBoth, TEXTS } from '../console-layout/texts.ts'
+import { latestDays, latestHours, type Zone } from '../console-layout/zone.ts'
 import type { Operations } from '../operations/operations.ts'
 import type { Overview } from '../operations/overview.ts'
+import type { Count } from '../reports/counts.ts'
+import type { SalesReport } from '../reports/sales.ts'
 import type { SendersView } from '../senders/view.ts'
 import type { Site } from '../session/site.ts'
 import { causesHtml } from './causes-table.ts'
@@ -40,8 +43,8 @@ export function addOverview(parts: Parts): void {
     const { base } = site()
     const by = request.query.by === 'hour' ? 'hour' : 'day'
     const here = by === 'hour' ? `${base}/?by=hour` : `${base}/`
-    const main = html`<div id="overview" !${refreshes({ url: here, id: 'overview', seconds: 10 })}>
-!${await overviewHtml(parts, { by, closestCourses })}</div>`
+    const main = html`<div id="overview" data-zoned !${refreshes({ url: here, id: 'overview', seconds: 10 })}>
+!${await overviewHtml(parts, { by, zone: request.zone, closestCourses })}</div>`
     const session = sessionOf(request)
     return sendPage({ reply, site: site(), session, title: words.title, intro: words.intro, current: '/', main })
   })
@@ -49,35 +52,43 @@ export function addOverview(parts: Parts): void {
 
 async function overviewHtml(
   { site, operations, incidents, liveState, readSenders, now: clock }: Parts,
-  { by, closestCourses }: { by: 'hour' | 'day'; closestCourses: ReturnType<typeof createClosestCourses> },
+  of: { by: 'hour' | 'day'; zone: Zone; closestCourses: ReturnType<typeof createClosestCourses> },
 ): Promise<string> {
   const { base } = site()
+  const { by, zone, closestCourses } = of
   const now = clock()
-  const from = now - (by === 'hour' ? 2 : 30) * DAY_MS
+  const bounds = by === 'hour' ? latestHours({ now, zone, hours: 48 }) : latestDays({ now, zone, days: 30 })
   const [overview, counts, found, sales, byCourse, bands, { refused }] = await Promise.all([
     operations.overview(),
     operations.countByState(),
     operations.causes({ states: ['needs_attention'] }),
-    operations.sales(by),
+    operations.sales(bounds),
     operations.salesByCourse(),
-    incidents.between({ from, to: now }),
+    incidents.between({ from: bounds[0] ?? now, to: now }),
     readSenders(),
   ])
   const [breaker, budget] = [liveState.breaker(), liveState.budget()]
   const live = { breaker, pausedCourses: liveState.pausedCourses(), budget }
   const problems = problemsOf({ overview, ...live, refusedSenders: refused, now })
   const attention = causesHtml({ found, count: counts.needs_attention, closest: closestCourses(found), base })
-  const today = overview.days.at(-1)?.received ?? 0
+  const [midnight = now] = latestDays({ now, zone, days: 1 })
+  const today = salesSince(sales, midnight)
   const pace = overview.secondsToEnrollment
   return html`<div role="status">!${problemsHtml(problems, attention !== '', overview, site())}</div>
 !${attention}
 !${tilesHtml({ counts, causes: found.causes.length, today, pace, base })}
 !${chartHeadHtml(by, base)}
-!${chartHtml({ sales, by, bands, now })}
+!${chartHtml({ sales, by, zone, bands, now })}
 !${bands.length === 0 ? '' : html`<p>!${lastIncidentHtml(bands, base)}</p>`}
 !${courseSalesHtml(byCourse.courses, base)}
 <h2>${words.current}</h2>
 !${currentHtml({ overview, breaker, budget, base, now })}`
+}
+
+/** Counts the sales since a time (ms since 1970) at which a bar begins. */
+function salesSince({ bars, countedFrom }: SalesReport, since: number): Count {
+  const counts = bars.filter(({ from }) => from >= since).flatMap((bar) => Object.values(bar.counts))
+  return { count: counts.reduce((sum, count) => sum + count, 0), more: countedFrom !== null && countedFrom > since }
 }
 
 function chartHeadHtml(by: 'hour' | 'day', base: string): string {

@@ -57,6 +57,8 @@ export interface ConsoleParts {
   readonly lms: LmsCalls
   /** Looks up what the LMS has for these deliveries now, and stores it; see src/follow-up/check-now.ts. */
   readonly checkNow: (order: { ids: readonly string[]; by: string }) => Promise<CheckedNow[]>
+  /** From the start of a round of the follow-up to the next one, ms. */
+  readonly followUpMs: number
   /** Erases a person; see src/service/forget.ts. */
   readonly forget: (order: ForgetOrder) => Promise<ForgetAnswer>
   /** Who sent webhooks lately, and what was refused. */
@@ -152,6 +154,7 @@ function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, 
     checkNow,
     lmsUrl,
     breaker: liveState.breaker,
+    followUpMs: parts.followUpMs,
     tellsShop: parts.shopEvents !== null,
   })
   addCorrection({ scope, site, operations, lms })

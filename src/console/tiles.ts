@@ -13,7 +13,8 @@ export function tilesHtml(of: {
   counts: Readonly<Record<DeliveryState, Count>>
   /** How many causes need attention. */
   causes: number
-  today: number
+  /** The sales of today, in the reader's zone. */
+  today: Count
   pace: Overview['secondsToEnrollment']
   base: string
 }): string {
@@ -29,7 +30,7 @@ export function tilesHtml(of: {
     tile({
       name: words.tiles.sales,
       count: sum(Object.values(counts)),
-      more: fill(words.tiles.today, { count: numberText(today) }),
+      more: fill(words.tiles.today, { count: countText(today) }),
     }),
     tile({ name: words.tiles.enrolled, count: counts.enrolled, more: paceText(pace), state: 'enrolled', base }),
     tile({ name: words.tiles.waiting, count: counts.queued, more: words.tiles.retried, state: 'queued', base }),

@@ -1,5 +1,6 @@
 import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
+import { reasonText } from '../delivery/reason-words.ts'
 import type { Delivery, DeliveryEvent, Reason } from '../delivery/types.ts'
 import { areStored, type EventDraft, insertEvents } from './events.ts'
 import { toDelivery, unreadable } from './rows.ts'
@@ -68,7 +69,7 @@ async function removeUnreadable({
           .where('state', '=', 'queued')
           .executeTakeFirst()
         if (numUpdatedRows === 0n) continue
-        const detail = `the stored row can't be read: ${reason.subject}`
+        const detail = reasonText(reason)
         drafts.push({ deliveryId: id, kind: 'needs_attention', detail })
       }
       const ids = drafts.map(({ deliveryId }) => deliveryId)

@@ -1,5 +1,6 @@
 import type { NoticeRow } from '../database/schema-sending.ts'
-import { REASON_CODES, type ReasonCode, STATE_OF_REASON } from '../delivery/types.ts'
+import { reasonOfMany } from '../delivery/reason-words.ts'
+import { REASON_CODES, STATE_OF_REASON } from '../delivery/types.ts'
 import { sanitize } from '../telemetry/sanitize.ts'
 import { isFault } from './notices.ts'
 
@@ -48,24 +49,6 @@ function noticeText(notice: NoticeRow, console: ConsoleUrl): string {
   }
 }
 
-/** By reason, in the words of the console. `course` is '' if the causes of many courses are counted together. */
-const WHY = {
-  'payload.invalid': () => 'the shop sent invalid fields',
-  'course_key.malformed': () => 'the shop sent a text that is not a course key',
-  'course.missing': (course) =>
-    `the LMS has no course${course === '' ? ' with the key that the shop sent' : ` ${course}`}`,
-  'person.retired': () => 'the address belongs to a retired account',
-  'person.unenrolled': (course) => `unenrolled from ${course || 'the course'} in the LMS after the sale`,
-  'person.other_account': () => 'the LMS matches the address to an account with another address',
-  'enrollment.missing': (course) =>
-    `the buyer has an active account, and the LMS has no enrollment in ${course || 'the course'}`,
-  'course.mode_missing': (course) =>
-    `${course || 'the course'} does not have the course mode that LERNITO_COURSE_MODE names`,
-  'lms.refused': () => 'the LMS refused the enrollment',
-  'retries.exhausted': () => 'the service retried for three days, and the last attempt failed',
-  'row.unreadable': () => 'the stored delivery can’t be read',
-} as const satisfies Record<ReasonCode, (course: string) => string>
-
 function deliveryText({ code, subject, count, texts }: NoticeRow, console: ConsoleUrl): string {
   const reason = REASON_CODES.find((one) => one === code) ?? 'row.unreadable'
   const state = STATE_OF_REASON[reason]
@@ -76,7 +59,7 @@ function deliveryText({ code, subject, count, texts }: NoticeRow, console: Conso
       ? `${number} ${one ? 'delivery was' : 'deliveries were'} rejected`
       : `${number} ${one ? 'delivery needs' : 'deliveries need'} attention`
   // A course key holds no personal data: another text would have been rejected as malformed.
-  return `${what}: ${WHY[reason](subject)}. ${listText({ course: subject, state }, console)}`
+  return `${what}: ${reasonOfMany(reason, subject)}. ${listText({ course: subject, state }, console)}`
 }
 
 function listText({ course, state }: { course: string; state: string }, console: ConsoleUrl): string {

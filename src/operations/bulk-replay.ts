@@ -16,13 +16,21 @@ const LISTED = 20
 /** The number of deliveries that one transaction makes due. */
 const STEP = 200
 
+type WithStates = DeliveryFilter & { states: DeliveryState[] }
+
 /**
- * Returns the filter of a bulk replay. It excludes enrolled and pre-enrolled deliveries unless `enrolled` is true, and
- * handled and withdrawn ones unless the filter names that state.
+ * Returns the filter of what a bulk replay selects. It excludes enrolled and pre-enrolled deliveries unless `enrolled` is
+ * true, and handled and withdrawn ones unless the filter names that state.
  */
-export function replayable(filter: DeliveryFilter, enrolled: boolean): DeliveryFilter & { states: DeliveryState[] } {
+export function selected(filter: DeliveryFilter, enrolled: boolean): WithStates {
   const named = filter.states ?? ['queued', 'rejected', 'needs_attention', ...DONE_STATES]
   return { ...filter, states: named.filter((state) => !isDone(state) || enrolled) }
+}
+
+/** The same without the rejected ones: what the shop sent does not change, so a replay would reject them again. */
+function replayable(filter: DeliveryFilter, enrolled: boolean): WithStates {
+  const { states, ...rest } = selected(filter, enrolled)
+  return { ...rest, states: states.filter((state) => state !== 'rejected') }
 }
 
 /** Stores a bulk replay; see Operations.startReplay. */
@@ -30,7 +38,7 @@ export async function startReplay(
   context: WriteContext,
   { filter, enrolled, by }: { filter: DeliveryFilter; enrolled: boolean; by: string },
 ): Promise<AuditedResult<BulkReplay>> {
-  const { count, more } = await preview({ db: context.database.db, filter: replayable(filter, enrolled) })
+  const { count, more } = await preview({ db: context.database.db, filter: selected(filter, enrolled) })
   return auditedChange(context, async ({ trx, at, newId }) => {
     const row: BulkReplayRow = {
       id: newId(),

@@ -4,14 +4,14 @@ import type { DeliveryEvent, EventKind } from '../delivery/types.ts'
 import { TIMING } from '../replicas/timing.ts'
 import { readCauses } from '../reports/causes.ts'
 import { countByState } from '../reports/counts.ts'
-import { salesByCourse, salesByDay, salesByHour } from '../reports/sales.ts'
+import { salesByCourse, salesBySpan } from '../reports/sales.ts'
 import { neighborsOf } from '../search/neighbors.ts'
 import type { AuditedResult } from './audited-change.ts'
-import { listReplays, readReplay, replayable, startReplay, stopReplay } from './bulk-replay.ts'
+import { listReplays, readReplay, selected, startReplay, stopReplay } from './bulk-replay.ts'
 import { readResults } from './bulk-replay-results.ts'
 import { correct, planCorrection } from './correct.ts'
 import { markHandled } from './handle.ts'
-import { list, preview, show } from './listing.ts'
+import { list, preview, show, summaries } from './listing.ts'
 import type { Operations } from './operations.ts'
 import { overview } from './overview.ts'
 import { buyerOf, person } from './people.ts'
@@ -59,6 +59,7 @@ export function createOperations({
     timeline: (id) => guard(() => timeline({ db, id })),
     person: (email) => guard(() => person({ db, email })),
     buyerOf: (id) => guard(() => buyerOf({ db, id })),
+    summaries: (ids) => guard(() => summaries({ db, ids })),
     audit: (query) => guard(() => audit({ db, ...query })),
     overview: () => guard(() => overview({ db, now: context.now(), replicas: replicas() })),
     ...reports({ context, guard }),
@@ -69,7 +70,7 @@ export function createOperations({
       return handled
     },
     ...changesInLms({ context, guard, change, stopped }),
-    previewReplay: ({ filter, enrolled = false }) => guard(() => preview({ db, filter: replayable(filter, enrolled) })),
+    previewReplay: ({ filter, enrolled = false }) => guard(() => preview({ db, filter: selected(filter, enrolled) })),
     startReplay: ({ enrolled = false, ...order }) => change(() => startReplay(context, { ...order, enrolled })),
     bulkReplay: (id) => guard(() => readReplay(db, id)),
     replayResults: (id) => guard(() => readResults(db, id)),
@@ -87,12 +88,11 @@ function reports({
   guard: Availability['guard']
 }): Pick<Operations, 'causes' | 'countByState' | 'sales' | 'salesByCourse' | 'neighbors'> {
   const { db } = context.database
-  const now = (): { db: typeof db; now: number } => ({ db, now: context.now() })
   return {
     causes: (query) => guard(() => readCauses({ db, ...query })),
     countByState: () => guard(() => countByState(db)),
-    sales: (by) => guard(() => (by === 'hour' ? salesByHour(now()) : salesByDay(now()))),
-    salesByCourse: () => guard(() => salesByCourse(now())),
+    sales: (bounds) => guard(() => salesBySpan({ db, bounds })),
+    salesByCourse: () => guard(() => salesByCourse({ db, now: context.now() })),
     neighbors: (query) => guard(() => neighborsOf({ db, ...query })),
   }
 }

@@ -1,10 +1,12 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
+import type { About } from '../delivery/types.ts'
 import { AppError } from '../errors.ts'
 import { readOutcome, readRequest, readStandings, toDelivery, unreadable } from '../inbox/rows.ts'
 import type { Candidate, Position } from '../search/candidates.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
 import { search } from '../search/search.ts'
+import { readAsSent } from './as-sent.ts'
 import type { Found, Preview, Shown, Summary } from './operations.ts'
 
 const PAGE = 50
@@ -29,7 +31,7 @@ export async function list({
   const most = Math.min(Math.max(1, limit), PAGE_MAX)
   const { found, next, cut } = await search({ db, filter, after: readCursor(after), limit: most })
   return {
-    items: await summaries({ db, candidates: found }),
+    items: await summaries({ db, ids: found.map(({ id }) => id) }),
     next: next === null ? null : cursorOf(next),
     searchedBackTo: cut ? (next?.activeAt ?? null) : null,
   }
@@ -39,31 +41,31 @@ export async function list({
 export async function preview({ db, filter }: { db: Kysely<Tables>; filter: DeliveryFilter }): Promise<Preview> {
   let count = 0
   let left = 0
-  let sample: readonly Candidate[] = []
+  const sample: string[] = []
   let after: Position | null = null
   for (let steps = 0; steps < COUNT_MAX / COUNT_STEP; steps++) {
     const { found, next } = await search({ db, filter, after, limit: COUNT_STEP })
-    if (steps === 0) sample = found.slice(0, SAMPLE)
-    const empty = await countEmpty(db, found)
-    count += found.length - empty
-    left += empty
+    const can = await withSale(db, found)
+    if (steps === 0) sample.push(...can.slice(0, SAMPLE).map(({ id }) => id))
+    count += can.length
+    left += found.length - can.length
     after = next
     if (next === null) break
   }
-  return { count, left, more: after !== null, sample: await summaries({ db, candidates: sample }) }
+  return { count, left, more: after !== null, sample: await summaries({ db, ids: sample }) }
 }
 
-/** Counts those that contain no sale, because they were rejected for their payload: a replay can't make them due. */
-async function countEmpty(db: Kysely<Tables>, candidates: readonly Candidate[]): Promise<number> {
-  const ids = candidates.filter(({ state }) => state !== 'queued').map(({ id }) => id)
-  if (ids.length === 0) return 0
-  const { count } = await db
-    .selectFrom('deliveries')
-    .select(({ fn }) => fn.countAll<number>().as('count'))
-    .where('id', 'in', ids)
-    .where('request', 'is', null)
-    .executeTakeFirstOrThrow()
-  return Number(count)
+/**
+ * Returns those that a replay can help. The others were rejected for their payload; some of them were handled since, and
+ * contain no sale.
+ */
+async function withSale(db: Kysely<Tables>, candidates: readonly Candidate[]): Promise<readonly Candidate[]> {
+  const some = candidates.filter(({ state }) => state !== 'rejected')
+  const ids = some.filter(({ state }) => state !== 'queued').map(({ id }) => id)
+  if (ids.length === 0) return some
+  const query = db.selectFrom('deliveries').select('id').where('id', 'in', ids).where('request', 'is', null)
+  const empty = new Set((await query.execute()).map(({ id }) => id))
+  return some.filter(({ id }) => !empty.has(id))
 }
 
 /** Returns one delivery with all its data, even if its row can't be read; null if it does not exist. */
@@ -99,36 +101,34 @@ const COLUMNS = [
   'replaced_by',
 ] as const satisfies readonly (keyof DeliveryRow)[]
 
-async function summaries({
-  db,
-  candidates,
-}: {
-  db: Kysely<Tables>
-  candidates: readonly Candidate[]
-}): Promise<Summary[]> {
-  if (candidates.length === 0) return []
-  const ids = candidates.map(({ id }) => id)
+/** Returns these deliveries in this order, without those that don't exist; see Operations.summaries. */
+export async function summaries({ db, ids }: { db: Kysely<Tables>; ids: readonly string[] }): Promise<Summary[]> {
+  if (ids.length === 0) return []
   const rows = await db.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
   const notes = await handledNotes(
     db,
     rows.filter(({ state }) => state === 'handled').map(({ id }) => id),
   )
+  const sent = await readAsSent({ db, ids: rows.filter(({ request }) => request === null).map(({ id }) => id) })
   const byId = new Map(rows.map((row) => [row.id, row]))
   return ids.flatMap((id) => {
     const row = byId.get(id)
-    return row === undefined ? [] : [summaryOf(row, notes.get(id) ?? null)]
+    return row === undefined ? [] : [summaryOf(row, { handled: notes.get(id) ?? null, sent: sent.get(id) ?? {} })]
   })
 }
 
-function summaryOf(row: Pick<DeliveryRow, (typeof COLUMNS)[number]>, handled: Summary['handled']): Summary {
+function summaryOf(
+  row: Pick<DeliveryRow, (typeof COLUMNS)[number]>,
+  { handled, sent }: { handled: Summary['handled']; sent: About },
+): Summary {
   const request = orNull(readRequest, row.request)
   return {
     id: row.id,
     state: row.state,
-    email: request?.email ?? row.email,
-    username: request?.username ?? (row.username === '' ? null : row.username),
+    email: request?.email ?? sent.email ?? row.email,
+    username: request?.username ?? sent.username ?? (row.username === '' ? null : row.username),
     name: request === null ? null : `${request.name} ${request.family}`.trim(),
-    courseIds: request?.courseIds ?? (row.course === null ? [] : [row.course]),
+    courseIds: request?.courseIds ?? sent.courseIds ?? (row.course === null ? [] : [row.course]),
     receivedAt: row.received_at,
     activeAt: row.active_at,
     attempts: row.attempts,

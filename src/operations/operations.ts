@@ -120,7 +120,8 @@ export interface BulkReplay {
 
 /**
  * `more`: there are more than `count`. `left`: how many more match, but were rejected for their payload, so that they
- * can't be replayed. `sample`: those of both with the latest activity.
+ * can't be replayed. `sample`: those that can, with the latest
+ * activity.
  */
 export interface Preview extends Count {
   readonly left: number
@@ -155,6 +156,9 @@ export interface Operations {
   /** Lists the changes by operators, newest first. A bulk replay is one entry. Events of no delivery have '' as deliveryId. */
   audit(query: { limit?: number; after?: string | null }): Promise<Page<DeliveryEvent>>
 
+  /** Returns these deliveries as lines of a list, without those that don't exist any more: at most some hundred. */
+  summaries(ids: readonly string[]): Promise<readonly Summary[]>
+
   overview(): Promise<Overview>
 
   /** Groups the deliveries that need attention or were rejected by reason and course: the latest 5,000 of each state. */
@@ -163,8 +167,8 @@ export interface Operations {
   /** Counts the deliveries by state, each once, up to 10,000. */
   countByState(): Promise<StateCounts>
 
-  /** Counts the sales of the last 48 hours by hour and of the last 30 UTC days by day, each once by its state now. */
-  sales(by: 'hour' | 'day'): Promise<SalesReport>
+  /** Counts the sales between these times (ms since 1970, ascending), each once by its state now; see salesBySpan. */
+  sales(bounds: readonly number[]): Promise<SalesReport>
 
   /** Counts the sales of the last 30 days by their first course and their state. */
   salesByCourse(): Promise<{ readonly courses: readonly CourseSales[]; readonly countedFrom: number | null }>

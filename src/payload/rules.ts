@@ -1,6 +1,6 @@
 import type { About, EnrollmentRequest } from '../delivery/types.ts'
 import { pythonNumber } from '../signature/canonical.ts'
-import { isArray, isFloat, isObject, type Json, JsonNumber } from '../signature/json.ts'
+import { isArray, isFloat, isObject, type Json, JsonNumber, readJson } from '../signature/json.ts'
 import { isEmail } from './email.ts'
 
 /** The errors of each field in the words of Django REST framework (DRF); of a list, by the index of each wrong entry. */
@@ -83,6 +83,15 @@ export function aboutOf(json: Json): About {
     ...(email === undefined ? {} : { email }),
     ...(username === undefined ? {} : { username }),
     ...(courses !== undefined && isArray(courses) ? { courseIds: courses.flatMap(textOf) } : {}),
+  }
+}
+
+/** The same of a stored body; empty if it can't be read. */
+export function aboutOfBody(body: Uint8Array): About {
+  try {
+    return aboutOf(readJson(new TextDecoder().decode(body)))
+  } catch {
+    return {}
   }
 }
 

@@ -3,6 +3,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import type { DeliveryState, ReasonCode } from '../delivery/types.ts'
 import { causeOf } from '../search/cause.ts'
+import { spellCourses } from './spelling.ts'
 
 /** The latest deliveries of each state that are grouped, and how many of them one statement reads. */
 const GROUPED_MAX = 5000
@@ -46,7 +47,14 @@ export async function readCauses({
     isCut ||= count > GROUPED_MAX
   }
   const sorted = [...groups.values()].sort((a, b) => b.count - a.count || b.lastAt - a.lastAt)
-  return { causes: sorted.slice(0, CAUSES_MAX), isCut: isCut || sorted.length > CAUSES_MAX }
+  return { causes: await spell(db, sorted.slice(0, CAUSES_MAX)), isCut: isCut || sorted.length > CAUSES_MAX }
+}
+
+/** A reason that is about the first course of a delivery has its key in lower case, from the index. */
+async function spell(db: Kysely<Tables>, causes: readonly Cause[]): Promise<readonly Cause[]> {
+  const keys = causes.flatMap(({ course }) => (course !== null && course === course.toLowerCase() ? [course] : []))
+  const spelled = await spellCourses(db, [...new Set(keys)])
+  return causes.map((cause) => ({ ...cause, course: spelled.get(cause.course ?? '') ?? cause.course }))
 }
 
 interface Failed {

@@ -1,19 +1,20 @@
 import { type Kysely, sql } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import type { DeliveryState } from '../delivery/types.ts'
+import { spellCourses } from './spelling.ts'
 
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
-const HOURS = 48
+const QUARTER_MS = 900_000
+const DAY_MS = 24 * 3_600_000
 const DAYS = 30
 /** The latest sales that one report reads, so that it stays quick however many there are. */
 const SALES_MAX = 20_000
-const COURSES_MAX = 100
+const COURSES_MAX = 20
 
 /** How many sales of a span of time have each state now. States without a sale are absent. */
 export interface Bar {
-  /** The beginning of the span, ms since 1970. */
+  /** The beginning of the span and its end, ms since 1970. */
   readonly from: number
+  readonly to: number
   readonly counts: Readonly<Partial<Record<DeliveryState, number>>>
 }
 
@@ -25,53 +26,43 @@ export interface SalesReport {
 }
 
 export interface CourseSales {
-  /** A course key in lower case: the first one of each sale. */
+  /** The course key as the shop sent it: the first one of each sale. In lower case if no sale with it was valid. */
   readonly course: string
   readonly counts: Bar['counts']
 }
 
-/** Counts the sales of the last 48 hours by hour of receiving and by state, each once. `now` is in ms since 1970. */
-export const salesByHour = (of: { db: Kysely<Tables>; now: number }): Promise<SalesReport> =>
-  report({ ...of, span: HOUR_MS, bars: HOURS })
-
-/** The same for the last 30 UTC days. */
-export const salesByDay = (of: { db: Kysely<Tables>; now: number }): Promise<SalesReport> =>
-  report({ ...of, span: DAY_MS, bars: DAYS })
-
-async function report({
+/**
+ * Counts the sales by the span of time in which they were received, and by state, each once.
+ * @param of.bounds the beginning of each span, and the end of the last one: ms since 1970, ascending. The offsets of all
+ *   time zones are whole quarters of an hour, so the bounds are too.
+ */
+export async function salesBySpan({
   db,
-  now,
-  span,
-  bars,
+  bounds,
 }: {
   db: Kysely<Tables>
-  now: number
-  span: number
-  bars: number
+  bounds: readonly number[]
 }): Promise<SalesReport> {
-  const last = Math.floor(now / span)
-  const first = last - bars + 1
   const rows = await db
-    .selectFrom(latest(db, first * span).as('some'))
+    .selectFrom(latest(db, bounds[0] ?? 0).as('some'))
     .select(({ fn, ref }) => [
-      sql<number>`floor(${ref('received_at')} / ${span})`.as('span'),
+      sql<number>`floor(${ref('received_at')} / ${QUARTER_MS})`.as('quarter'),
       'state',
       fn.countAll<number>().as('count'),
       fn.min('received_at').as('earliest'),
     ])
-    .groupBy(['span', 'state'])
+    .groupBy(['quarter', 'state'])
     .execute()
-  const bySpan = Map.groupBy(rows, (row) => Number(row.span))
+  const indexOf = ({ quarter }: { quarter: number }): number =>
+    bounds.findLastIndex((bound) => bound <= Number(quarter) * QUARTER_MS)
+  const bySpan = Map.groupBy(rows, indexOf)
   return {
-    bars: Array.from({ length: bars }, (_, i) => ({
-      from: (first + i) * span,
-      counts: countsOf(bySpan.get(first + i) ?? []),
-    })),
+    bars: bounds.slice(1).map((to, i) => ({ from: bounds[i] ?? to, to, counts: countsOf(bySpan.get(i) ?? []) })),
     countedFrom: cutAt(rows),
   }
 }
 
-/** Counts the sales of the last 30 days by course and state: the 100 courses with the most sales, the most first. */
+/** Counts the sales of the last 30 days by course and state: the 20 courses with the most sales, the most first. */
 export async function salesByCourse({ db, now }: { db: Kysely<Tables>; now: number }): Promise<{
   readonly courses: readonly CourseSales[]
   readonly countedFrom: number | null
@@ -84,8 +75,13 @@ export async function salesByCourse({ db, now }: { db: Kysely<Tables>; now: numb
   const byCourse = [...Map.groupBy(rows, ({ course }) => course ?? '')].filter(([course]) => course !== '')
   const courses = byCourse.map(([course, some]) => ({ course, counts: countsOf(some), sum: sumOf(some) }))
   courses.sort((a, b) => b.sum - a.sum || (a.course < b.course ? -1 : 1))
+  const most = courses.slice(0, COURSES_MAX)
+  const keys = await spellCourses(
+    db,
+    most.map(({ course }) => course),
+  )
   return {
-    courses: courses.slice(0, COURSES_MAX).map(({ course, counts }) => ({ course, counts })),
+    courses: most.map(({ course, counts }) => ({ course: keys.get(course) ?? course, counts })),
     countedFrom: cutAt(rows),
   }
 }
@@ -105,8 +101,11 @@ interface Counted {
   readonly earliest: number
 }
 
-const countsOf = (rows: readonly Counted[]): Bar['counts'] =>
-  Object.fromEntries(rows.map(({ state, count }) => [state, Number(count)]))
+function countsOf(rows: readonly Counted[]): Bar['counts'] {
+  const counts: Partial<Record<DeliveryState, number>> = {}
+  for (const { state, count } of rows) counts[state] = (counts[state] ?? 0) + Number(count)
+  return counts
+}
 
 const sumOf = (rows: readonly Counted[]): number => rows.reduce((sum, { count }) => sum + Number(count), 0)
 

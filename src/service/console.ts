@@ -25,7 +25,7 @@ import type { createWork } from './work.ts'
 
 const LOOPBACK = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/
 
-interface MountParts extends Pick<ConsoleParts, 'app' | 'secrets'> {
+interface MountParts extends Pick<ConsoleParts, 'app' | 'secrets' | 'followUpMs'> {
   readonly settings: Settings
   /** The environment variables that the settings were read from. */
   readonly env: Env
@@ -71,6 +71,7 @@ function addConsole({
   env,
   senders,
   secrets,
+  followUpMs,
   clientId,
   clientSecret,
 }: MountParts & { clientId: string; clientSecret: string }): void {
@@ -96,6 +97,7 @@ function addConsole({
     liveState: { breaker: work.breakerState, pausedCourses: work.pausedCourses, budget: work.budgetFullness },
     lms: createLmsCalls(work.lmsAccess),
     checkNow: work.checkNow,
+    followUpMs,
     forget: forgetFor({ opened, work, observer, log }),
     readSenders: senders.read,
     setup: setupFor({ settings, env, opened, work, publicUrl }),

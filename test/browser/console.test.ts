@@ -92,6 +92,30 @@ test('times are shown in the reader’s zone, with the full time on hover', asyn
   const tokyo = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'Asia/Tokyo' })
   assert.equal(await time.textContent(), tokyo.format(utc))
   assert.match((await time.getAttribute('title')) ?? '', /GMT\+9.*UTC\)$/)
+  const [, written] = /data-look="seconds">([^<]*)/.exec(await (await page.request.get(page.url())).text()) ?? []
+  assert.equal(
+    written,
+    await page.locator('time[data-look="seconds"]').first().textContent(),
+    'as the service wrote it',
+  )
+})
+
+test('a browser that does not know its zone has everything in UTC, and says so', async () => {
+  const { page, wrong } = await openConsole(browser, product)
+  const [cookie] = (await page.context().cookies()).filter(({ name }) => name === 'lernito_zone')
+  assert.equal(cookie?.value, 'Asia/Tokyo')
+  await page.addInitScript(
+    "Intl.DateTimeFormat.prototype.resolvedOptions = () => ({ timeZone: 'Etc/Unknown', locale: 'en' })",
+  )
+  await page.goto(`${product.console}/deliveries`)
+  await page.locator('html[data-zone="UTC"]').waitFor({ state: 'attached' })
+  await page.getByText('Times and days: UTC').waitFor()
+  await page.goto(`${product.console}/deliveries/${good}`)
+  const time = page.locator('ol.timeline time').first()
+  const utc = new Date((await time.getAttribute('datetime')) ?? '')
+  const format = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'UTC' })
+  assert.equal(await time.textContent(), format.format(utc))
+  assert.deepEqual(wrong, [])
 })
 
 test('everything works without JavaScript', async () => {

@@ -37,6 +37,9 @@ export async function openConsole(
   await page.getByLabel('Password').fill(PASSWORD)
   await page.getByRole('button', { name: 'Sign in' }).click()
   await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
+  // The first page tells the service the zone, and is loaded again in it.
+  const { javaScriptEnabled = true, timezoneId = 'Asia/Tokyo' } = options
+  await page.locator(`html[data-zone="${javaScriptEnabled ? timezoneId : 'UTC'}"]`).waitFor({ state: 'attached' })
   return { page, wrong }
 }
 

@@ -59,8 +59,8 @@ describe('deliveries list', { concurrency: 2 }, () => {
     const [head, first, second] = stdout.split('\n')
     assert.equal(code, 0)
     assert.match(head ?? '', /^COUNT +STATE +REASON +COURSE +FIRST +LAST +NEWEST$/)
-    assert.match(first ?? '', /^2 +needs_attention +course.missing +course-v1:edX\+DemoX\+Demo_Course {2}/)
-    assert.match(second ?? '', /^1 +rejected +payload.invalid +- {2}/)
+    assert.match(first ?? '', /^2 +needs_attention +No such course +course-v1:edX\+DemoX\+Demo_Course {2}/)
+    assert.match(second ?? '', /^1 +rejected +Invalid fields +- {2}/)
     const json = await command('deliveries', 'list', '--group', '--json')
     assert.match(json.stdout, /^\{"state":"needs_attention","code":"course.missing",.*"count":2,/)
     assert.equal((await command('deliveries', 'list', '--group', '--all')).code, 2)
@@ -156,7 +156,7 @@ describe('deliveries show', () => {
     for (const said of [
       /^state +enrolled$/m,
       /^payload +\{"email":"ada@x/m,
-      /Z {2}received +signed over/,
+      /Z {2}received +signed text: sorted keys, no spaces, .* \(original\)/,
       /Z {2}enrolled {2}/,
     ]) {
       assert.match(stdout, said)
@@ -202,7 +202,13 @@ describe('deliveries replay', { concurrency: 2 }, () => {
     const dry = await command('deliveries', 'replay', '--all', '--dry-run')
     assert.match(
       dry.stdout,
-      /^230 would be replayed, for example:\n(\w{26} {2}needs_attention {2}p\d+@x\.example\n){10}$/,
+      /^230 can be replayed, for example:\n(\w{26} {2}needs_attention {2}p\d+@x\.example\n){10}$/,
+    )
+    await store([accepted(rejectedArrival())])
+    const withRejected = await command('deliveries', 'replay', '--all', '--dry-run')
+    assert.match(
+      withRejected.stdout,
+      /^231 selected: 1 was rejected for its payload, 230 can be replayed, for example:\n/,
     )
     const { code, stdout, stderr } = await command('deliveries', 'replay', '--course', COURSE)
     assert.deepEqual([code, stdout], [0, '230 due\n'])

@@ -18,6 +18,7 @@ export async function startWithConsole({
   lms?: StandInOptions
   now?: () => number
   folder?: string
+  followUpMs?: number
 } = {}) {
   const redirectUris: Record<string, string[]> = {}
   const product = await startProduct({

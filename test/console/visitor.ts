@@ -64,6 +64,8 @@ export function createVisitor({ now = Date.now }: { now?: () => number } = {}) {
       Object.fromEntries(
         [...jar].filter(([, one]) => one.until > now()).map(([key, { line }]) => [key.split(' ')[1] ?? '', line]),
       ),
+    /** Keeps a cookie as if a script of the page at this address had set it. */
+    setCookie: (url: string, line: string) => keep(new URL(url).host, [line]),
     forget: () => jar.clear(),
   }
 }

@@ -111,7 +111,7 @@ test('a rejected webhook is stored with its reason, settled, and never claimed',
     events.map(({ kind, detail }) => [kind, detail]),
     [
       ['received', 'signed over: original'],
-      ['rejected', 'the payload is invalid: email: Required'],
+      ['rejected', 'the shop sent invalid fields: email: Required'],
     ],
   )
   const { state, owner, due_at, settled_at, email, request } = await row(id)

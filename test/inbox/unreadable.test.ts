@@ -29,7 +29,7 @@ for (const [column, text] of DAMAGED) {
     assert.match(outcome ?? '', /"code":"row.unreadable"/)
     const event = only(published)
     assert.deepEqual([event.deliveryId, event.kind], [bad, 'needs_attention'])
-    assert.match(event.detail, /^the stored row can't be read: /)
+    assert.match(event.detail, /^the stored delivery can’t be read: /)
     assert.ok(!`${event.detail}${outcome}`.includes('ada@x'), 'the log shows nothing of its content')
     assert.deepEqual(await timeline(bench, bad), ['received', 'needs_attention'])
     await inbox.settle([succeeded(good)])

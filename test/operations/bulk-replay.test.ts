@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { DeliveryState } from '../../src/delivery/types.ts'
-import { readReplay, replayable, stepReplay } from '../../src/operations/bulk-replay.ts'
+import { readReplay, selected, stepReplay } from '../../src/operations/bulk-replay.ts'
 import { runBulkReplays } from '../../src/operations/bulk-replay-loop.ts'
 import { makeDue } from '../../src/operations/replay.ts'
 import type { DeliveryFilter } from '../../src/search/filter.ts'
@@ -116,7 +116,7 @@ test('a delivery that succeeded since the search is left unchanged', async (t) =
   const bench = await setUp(t)
   const { id } = only(await bench.store.write([accepted(arrival())]))
   await bench.store.write([settled(succeeded(id))])
-  const { states } = replayable({}, false)
+  const { states } = selected({}, false)
   const makeFoundDue = () =>
     bench.db.transaction().execute((trx) => makeDue({ trx, at: bench.clock.at }, { ids: [id], states }))
   assert.deepEqual(await makeFoundDue(), { due: [], left: [] })
@@ -197,18 +197,24 @@ test('several replicas share a bulk replay, each delivery once, and it continues
   assert.deepEqual([done?.state, done?.replayed], ['done', 450])
 })
 
-test('a bulk replay announces and replays only deliveries whose payload contains a sale', async (t) => {
+test('a bulk replay announces and replays only deliveries that were not rejected for their payload', async (t) => {
   const bench = await setUp(t)
   await bench.store.write([accepted(rejectedArrival())])
+  const malformed = only(await bench.store.write([accepted(arrival({ email: 'm@x.example' }))])).id
+  const reason = { code: 'course_key.malformed', subject: 'x' } as const
+  const result = { ...needsAttention(malformed), state: 'rejected', outcome: { courses: {}, reason } } as const
+  await bench.store.write([settled(result)])
   const { id: waits } = only(await bench.store.write([accepted(arrival({ email: 'w@x.example' }))]))
   await bench.store.write([settled(retry(waits, START + HOUR_MS))])
   bench.clock.at += 1000
   const { count, left, sample } = await bench.operations.previewReplay({ filter: {} })
-  assert.deepEqual([count, left, sample.length], [1, 1, 2])
+  assert.deepEqual([count, left, sample.map(({ id }) => id)], [1, 2, [waits]])
+  const rejected = await bench.operations.previewReplay({ filter: { states: ['rejected'] } })
+  assert.deepEqual([rejected.count, rejected.left], [0, 2])
   const { id, total } = await bench.operations.startReplay({ filter: {}, by })
   assert.equal(total, 1)
   assert.deepEqual((await stepReplay(bench.context, id))?.result, { due: 1, isLast: true })
-  assert.deepEqual(await states(bench), { rejected: 1, queued: 1 })
+  assert.deepEqual(await states(bench), { rejected: 2, queued: 1 })
   assert.equal((await bench.row(waits)).due_at, bench.clock.at)
 })
 

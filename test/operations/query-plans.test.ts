@@ -7,7 +7,7 @@ import { createOperations } from '../../src/operations/create-operations.ts'
 import { forget } from '../../src/operations/forget.ts'
 import { readCauses } from '../../src/reports/causes.ts'
 import { countByState } from '../../src/reports/counts.ts'
-import { salesByCourse, salesByHour } from '../../src/reports/sales.ts'
+import { salesByCourse, salesBySpan } from '../../src/reports/sales.ts'
 import type { DeliveryFilter } from '../../src/search/filter.ts'
 import { neighborsOf } from '../../src/search/neighbors.ts'
 import { plansOf } from '../database/dialects.ts'
@@ -115,7 +115,7 @@ test('the reports read the deliveries through an index', async (t) => {
     const now = bench.clock.at
     await readCauses({ db })
     await countByState(db)
-    await salesByHour({ db, now })
+    await salesBySpan({ db, bounds: [now - 3_600_000, now] })
     await salesByCourse({ db, now })
     await neighborsOf({ db, id: one, filter: {} })
     await neighborsOf({ db, id: one, filter: { states: ['queued', 'needs_attention'] } })
@@ -147,6 +147,7 @@ test('every other operation of the console and the command line finds its rows t
     await operations.buyerOf(two)
     const { next } = await operations.audit({ limit: 5 })
     await operations.audit({ limit: 5, after: next })
+    await operations.summaries([one, two])
     await operations.overview()
     await operations.replay({ ids: [one, two], by: 'alice' })
     await operations.markHandled({ id: one, note: '', by: 'alice' })

@@ -168,6 +168,6 @@ test('a message of the LMS of a megabyte with terminal control characters become
   assert.equal(refused?.status, 400)
   assert.ok((refused?.text.length ?? 0) < 500)
   const line = log.find(({ event }) => event === 'needs_attention')
-  assert.match(String(line?.detail), /^the LMS refused: \\u001b\[31m\\u000d\\u000a[^\p{C}\p{Zl}]+…$/u)
+  assert.match(String(line?.detail), /^the LMS refused the enrollment: \\u001b\[31m\\u000d\\u000a[^\p{C}\p{Zl}]+…$/u)
   assert.ok(!(await stored(folder)).bytes.includes('x'.repeat(1_000)))
 })

@@ -119,7 +119,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'openedx',
   ],
   'console-setup': ['console-layout', 'session', 'senders', 'doctor', 'notify', 'operations', 'delivery'],
-  'console-shop': ['console-layout', 'session', 'senders', 'outbox', 'signature'],
+  'console-shop': ['console-layout', 'session', 'senders', 'outbox', 'signature', 'delivery'],
   'console-layout': ['reports', 'session', 'withdrawal', 'payload', 'delivery', 'openedx', 'course-key'],
   session: ['database', 'openedx', 'sign-in', 'network'],
   senders: ['inbox', 'database', 'network'],

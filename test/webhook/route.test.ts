@@ -131,7 +131,7 @@ test('log lines have the delivery’s id, but no secret, signature or whole e-ma
   const id = String(sold.headers['x-lernito-delivery'])
   const own = product.log.filter(({ delivery }) => delivery === id).map(({ event }) => event)
   assert.deepEqual(own, ['received', 'pre_enrolled'])
-  assert.ok(lines.some((line) => line.includes('s***@example.com is not a course key')))
+  assert.ok(lines.some((line) => line.includes('the shop sent a text that is not a course key: s***@example.com')))
   const { 'x-lernito-signature': signature = '' } = signed(body)
   for (const hidden of [SECRET, 'lernito-client-secret', signature, '0'.repeat(64), address, 'secretive.person']) {
     assert.deepEqual(

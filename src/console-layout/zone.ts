@@ -1,0 +1,110 @@
+/** A time zone as readers have it. Without JavaScript, a browser doesn't tell, and the console shows UTC. */
+export interface Zone {
+  /** Its IANA name, such as Europe/Madrid. */
+  readonly name: string
+  /** How far its clocks are ahead of UTC at a time (ms since 1970), in ms. */
+  readonly offsetAt: (at: number) => number
+  /** Formats of a time in this zone. */
+  readonly formats: Readonly<Record<Look, Intl.DateTimeFormat>>
+}
+
+export type Look = 'minutes' | 'seconds' | 'day' | 'hour'
+
+const LOOKS = {
+  minutes: { dateStyle: 'medium', timeStyle: 'short' },
+  seconds: { dateStyle: 'medium', timeStyle: 'medium' },
+  day: { day: 'numeric', month: 'short' },
+  hour: { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' },
+} as const satisfies Record<Look, Intl.DateTimeFormatOptions>
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+/** Formats are slow to make. Operators have few zones, and more than these are made anew. */
+const KEPT_MAX = 50
+const kept = new Map<string, Zone>()
+
+/**
+ * Writes the times in a page (see timeHtml) in a zone. They are written in UTC first, because only the request knows the
+ * zone. No text that a sender chose can pass for a time: its `<` is escaped.
+ */
+export function timesIn({ name, formats }: Zone, page: string): string {
+  if (name === 'UTC') return page
+  return page.replaceAll(
+    /(<time datetime="([\dT:.Z-]+)" data-look="(\w+)">)[^<]*/g,
+    (_all, start: string, at: string, look: string) =>
+      start + (look === 'seconds' ? formats.seconds : formats.minutes).format(Date.parse(at)),
+  )
+}
+
+/** Returns the zone with this name; UTC if there is none, or if this Node.js doesn't know it. */
+export function zoneOf(name: string | undefined): Zone {
+  if (name === undefined || !/^[A-Za-z][\w+\-/]{0,63}$/.test(name)) return zoneOf('UTC')
+  const known = kept.get(name)
+  if (known !== undefined) return known
+  try {
+    const zone = createZone(name)
+    if (kept.size >= KEPT_MAX) kept.clear()
+    kept.set(name, zone)
+    return zone
+  } catch {
+    return zoneOf('UTC')
+  }
+}
+
+/** Throws RangeError for an unknown zone. */
+function createZone(timeZone: string): Zone {
+  const format = (look: Look) => new Intl.DateTimeFormat('en-GB', { ...LOOKS[look], timeZone })
+  const offset = new Intl.DateTimeFormat('en', { timeZone, timeZoneName: 'longOffset' })
+  return {
+    name: timeZone,
+    offsetAt: (at) => readOffset(offset.formatToParts(at).find(({ type }) => type === 'timeZoneName')?.value ?? ''),
+    formats: { minutes: format('minutes'), seconds: format('seconds'), day: format('day'), hour: format('hour') },
+  }
+}
+
+/** Reads `GMT`, `GMT+05:30` or, of times before there were time zones, `GMT-00:14:44`. */
+function readOffset(text: string): number {
+  const [, sign, hours, minutes, seconds = '0'] = /([+-])(\d+):(\d+)(?::(\d+))?$/.exec(text) ?? []
+  const ahead = ((Number(hours ?? 0) * 60 + Number(minutes ?? 0)) * 60 + Number(seconds)) * 1000
+  return sign === '-' ? -ahead : ahead
+}
+
+/** The day of a time (ms since 1970) in a zone, counted from 1970. */
+const dayAt = (at: number, { offsetAt }: Zone): number => Math.floor((at + offsetAt(at)) / DAY_MS)
+
+/** If the clocks skip midnight, the day begins with the first time that it has. */
+function startOf(day: number, zone: Zone): number {
+  const utc = day * DAY_MS
+  const [before, after] = [utc - zone.offsetAt(utc - DAY_MS), utc - zone.offsetAt(utc + DAY_MS)]
+  const candidates = [Math.min(before, after), Math.max(before, after)]
+  return candidates.find((at) => dayAt(at, zone) >= day) ?? before
+}
+
+/**
+ * Returns when a day begins in a zone, and when the next one does, in ms since 1970. It has 23 to 25 hours.
+ * @param day `YYYY-MM-DD`
+ */
+export function dayIn(day: string, zone: Zone): { from: number; to: number } {
+  const number = Date.parse(day) / DAY_MS
+  return { from: startOf(number, zone), to: startOf(number + 1, zone) }
+}
+
+/**
+ * Returns the bounds of the latest days in a zone, ms since 1970: the beginning of each, and the end of the one that is
+ * running.
+ */
+export function latestDays({ now, zone, days }: { now: number; zone: Zone; days: number }): number[] {
+  const first = dayAt(now, zone) - days + 1
+  return Array.from({ length: days + 1 }, (_, i) => startOf(first + i, zone))
+}
+
+/** The same of the latest hours. An hour begins when the clocks of the zone show a full one. */
+export function latestHours({ now, zone, hours }: { now: number; zone: Zone; hours: number }): number[] {
+  const startOfHour = (at: number): number => at - ((at + zone.offsetAt(at)) % HOUR_MS)
+  const bounds = [startOfHour(now) + HOUR_MS]
+  for (let at = now; bounds.length <= hours; at -= 1) {
+    at = startOfHour(at)
+    bounds.unshift(at)
+  }
+  return bounds
+}

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { dayIn, latestDays, latestHours, zoneOf } from '../../src/console-layout/zone.ts'
+
+const HOUR_MS = 3_600_000
+const iso = (at: number): string => new Date(at).toISOString().replace(':00.000Z', 'Z')
+const isoDay = (day: string, name: string): string[] => {
+  const { from, to } = dayIn(day, zoneOf(name))
+  return [iso(from), iso(to)]
+}
+
+test('a name that is no time zone stands for UTC', () => {
+  for (const name of [undefined, '', 'Etc/Unknown', '+05:17', '<script>', '../../etc', 'A'.repeat(100)]) {
+    assert.equal(zoneOf(name).name, 'UTC', name)
+  }
+  for (const name of ['Europe/Madrid', 'Asia/Calcutta', 'Etc/GMT+5', 'UTC']) assert.equal(zoneOf(name).name, name)
+})
+
+test('a day begins at midnight in the zone, and ends when the next one begins', () => {
+  assert.deepEqual(isoDay('2026-11-20', 'UTC'), ['2026-11-20T00:00Z', '2026-11-21T00:00Z'])
+  assert.deepEqual(isoDay('2026-11-20', 'Asia/Tokyo'), ['2026-11-19T15:00Z', '2026-11-20T15:00Z'])
+  assert.deepEqual(isoDay('2026-11-20', 'Asia/Kathmandu'), ['2026-11-19T18:15Z', '2026-11-20T18:15Z'])
+  assert.deepEqual(isoDay('2026-11-20', 'Pacific/Kiritimati'), ['2026-11-19T10:00Z', '2026-11-20T10:00Z'])
+})
+
+test('the day has 23 or 25 hours when the clocks change', () => {
+  const hours = (day: string, name: string): number => {
+    const { from, to } = dayIn(day, zoneOf(name))
+    return (to - from) / HOUR_MS
+  }
+  assert.deepEqual(isoDay('2026-03-29', 'Europe/Madrid'), ['2026-03-28T23:00Z', '2026-03-29T22:00Z'])
+  assert.equal(hours('2026-03-29', 'Europe/Madrid'), 23)
+  assert.equal(hours('2026-10-25', 'Europe/Madrid'), 25)
+  assert.equal(hours('2026-04-05', 'Australia/Lord_Howe'), 24.5)
+})
+
+test('a day whose midnight is skipped or repeated begins with its first moment', () => {
+  assert.deepEqual(isoDay('2026-03-29', 'Asia/Beirut'), ['2026-03-28T22:00Z', '2026-03-29T21:00Z'], 'skipped')
+  assert.deepEqual(isoDay('2026-11-01', 'America/Havana'), ['2026-11-01T04:00Z', '2026-11-02T05:00Z'], 'repeated')
+  assert.deepEqual(isoDay('2011-12-30', 'Pacific/Apia'), ['2011-12-30T10:00Z', '2011-12-30T10:00Z'], 'never was')
+})
+
+test('the latest days follow each other without gaps, and the last one is running', () => {
+  for (const name of ['UTC', 'Europe/Madrid', 'America/St_Johns', 'Asia/Beirut', 'Australia/Lord_Howe']) {
+    const zone = zoneOf(name)
+    for (let now = Date.UTC(2026, 0, 1, 0, 30); now < Date.UTC(2027, 0, 1); now += 55.5 * HOUR_MS) {
+      const days = latestDays({ now, zone, days: 30 })
+      assert.equal(days.length, 31)
+      const [start = 0, end = 0] = days.slice(-2)
+      assert.ok(start <= now && now < end, `${name} ${iso(now)}`)
+      for (const [i, from] of days.slice(0, -1).entries()) {
+        const hours = ((days[i + 1] ?? 0) - from) / HOUR_MS
+        assert.ok(hours >= 23 && hours <= 25, `${name} ${iso(from)} has ${hours} hours`)
+        assert.match(zone.formats.seconds.format(from), / (00:00|01:00):00$/)
+      }
+    }
+  }
+})
+
+test('the latest hours begin when the clocks of the zone show a full hour', () => {
+  const hours = latestHours({ now: Date.UTC(2026, 9, 25, 3, 10), zone: zoneOf('Europe/Madrid'), hours: 5 })
+  assert.deepEqual(hours.map(iso), [
+    '2026-10-24T23:00Z',
+    '2026-10-25T00:00Z',
+    '2026-10-25T01:00Z',
+    '2026-10-25T02:00Z',
+    '2026-10-25T03:00Z',
+    '2026-10-25T04:00Z',
+  ])
+  const [last] = latestHours({ now: Date.UTC(2026, 10, 20, 12, 10), zone: zoneOf('Asia/Kolkata'), hours: 1 })
+  assert.equal(iso(last ?? 0), '2026-11-20T11:30Z')
+})
