@@ -48,7 +48,7 @@ export async function readFailedWithdrawals({
     .execute()
   return failed.flatMap(({ row, found }) => {
     const delivery = deliveries.find(({ id }) => id === row.delivery_id)
-    if (delivery === undefined) return []
+    if (delivery === undefined || delivery.generation !== row.generation) return []
     const isHandled = delivery.state === 'handled' && (delivery.settled_at ?? 0) > (row.ended_at ?? 0)
     const isRepeated = orders.some((one) => one.delivery_id === row.delivery_id && one.requested_at > row.requested_at)
     return isHandled || isRepeated ? [] : [found]
