@@ -10,8 +10,8 @@ import { describeWithdrawal, type Withdrawal } from '../operations/withdrawal-ro
 export const show: Command = {
   name: 'show',
   summary: 'show one delivery',
-  help: `Shows one delivery with its payload, its outcome, what the shop was answered, and its
-timeline.
+  help: `Shows one delivery with its payload, its outcome, what the shop was
+answered, and its timeline.
 
 Usage: lernito-openedx deliveries show ID [--json]
 

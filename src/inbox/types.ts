@@ -1,12 +1,11 @@
-import type { EventPlace } from '../delivery/shop-answer.ts'
 import type { Delivery, Progress, Settlement, VerifiedWebhook } from '../delivery/types.ts'
 
 /** `progress`: null if there was no result in time. */
 export interface Submitted {
   readonly id: string
   readonly progress: Progress | null
-  /** The event that records this webhook. Absent if nothing was stored. */
-  readonly event?: EventPlace
+  /** The id of the event that records this webhook. Absent if nothing was stored. */
+  readonly eventId?: string
   /** Set if the webhook-id is that of another sale: the number of course keys of that sale, whose progress this is. */
   readonly courseCount?: number
   /** The webhook-id is that of a refund: nothing was stored, and `id` is ''. */
