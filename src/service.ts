@@ -17,6 +17,7 @@ import { buildServer } from './service/server.ts'
 import { createStatusOf } from './service/status.ts'
 import { createWork } from './service/work.ts'
 import type { Settings } from './settings/settings.ts'
+import { createShopAnswers } from './shop-answers/shop-answers.ts'
 import type { Log } from './telemetry/log.ts'
 import type { Observer } from './telemetry/observer.ts'
 import { createWakeUp } from './wake-up.ts'
@@ -66,11 +67,11 @@ export function buildService({
     now: opened.now,
     onCall: observer.onCall,
   })
-  const senders = createSenders({ context: opened.context, guard: opened.availability.guard })
+  const lazy = createLazy(opened)
   const work = createWork({
     settings,
     opened,
-    senders,
+    ...lazy,
     lms,
     concurrency,
     observer,
@@ -91,17 +92,22 @@ export function buildService({
     statusOf: createStatusOf(opened),
     refundOf: refundsFor({ settings, opened, observer, wakeUp: withdrawalsWakeUp, signal: stopping.signal }),
     secrets,
-    senders,
+    ...lazy,
     metrics,
     observer,
     databaseReason: opened.availability.reason,
     leaving: leaving.signal,
     stopping: stopping.signal,
   })
-  mountConsole({ settings, log, app, opened, work, observer, senders, secrets, env, followUpMs })
-  return { app, ...createLifecycle({ settings, log, app, opened, lms, work, leaving, stopping }) }
+  mountConsole({ settings, log, app, opened, work, observer, ...lazy, secrets, env, followUpMs })
+  return { app, ...createLifecycle({ settings, log, app, opened, lms, work, ...lazy, leaving, stopping }) }
 }
 export type Service = ReturnType<typeof buildService>
+
+/** What is noted about webhooks in memory, and stored seconds later. */
+function createLazy({ context, availability: { guard } }: ReturnType<typeof openInbox>) {
+  return { senders: createSenders({ context, guard }), shopAnswers: createShopAnswers({ context, guard }) }
+}
 
 const refundsFor = ({ settings, ...of }: { settings: Settings } & Parameters<typeof createRefundOf>[0]) =>
   settings.LERNITO_REFUNDS ? createRefundOf(of) : null

@@ -3,6 +3,7 @@ import { noDelivery, withOperations } from '../cli/operations.ts'
 import { columns, plain, plainJson, timeText } from '../cli/plain.ts'
 import { describeOutcome, describeStandings } from '../delivery/describe.ts'
 import { detailText, formText } from '../delivery/form-words.ts'
+import type { GivenAnswer, GivenAnswers } from '../delivery/shop-answer.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import { describeWithdrawal, type Withdrawal } from '../operations/withdrawal-row.ts'
@@ -10,7 +11,8 @@ import { describeWithdrawal, type Withdrawal } from '../operations/withdrawal-ro
 export const show: Command = {
   name: 'show',
   summary: 'show one delivery',
-  help: `Shows one delivery with its payload, its outcome and its timeline.
+  help: `Shows one delivery with its payload, its outcome, what the shop was
+answered, and its timeline.
 
 Usage: lernito-openedx deliveries show ID [--json]
 
@@ -37,11 +39,12 @@ async function showDelivery(args: readonly string[]): Promise<number> {
     if (shown === null) return noDelivery(id)
     const timeline = await operations.timeline(shown.id)
     const withdrawals = await operations.withdrawals(shown.id)
+    const answers = await operations.answers(shown.id)
     const body = Buffer.from(shown.body).toString()
     process.stdout.write(
       values.json
-        ? `${plainJson({ ...shown, body, timeline, withdrawals }, 2)}\n`
-        : describe({ shown, body, timeline, withdrawals }),
+        ? `${plainJson({ ...shown, body, timeline, answers, withdrawals }, 2)}\n`
+        : describe({ shown, body, timeline, answers, withdrawals }),
     )
     return 0
   })
@@ -51,11 +54,13 @@ function describe({
   shown,
   body,
   timeline,
+  answers,
   withdrawals,
 }: {
   shown: Shown
   body: string
   timeline: readonly DeliveryEvent[]
+  answers: GivenAnswers
   withdrawals: readonly Withdrawal[]
 }): string {
   const { request, outcome, unreadable } = shown
@@ -92,11 +97,31 @@ function describe({
       plain([detailText(detail), actor === null ? '' : `by ${actor}`].filter((text) => text !== '').join(', ')),
     ]
   })
-  return `${columns(rows)}\n${columns(events)}`
+  return [rows, describeAnswers(answers), events]
+    .map(columns)
+    .filter((text) => text !== '')
+    .join('\n')
 }
 
 const source = ({ source: from, form }: Shown): [string, string][] =>
   from === 'shop' ? [['signed text', formText(form)]] : [['source', from]]
+
+const ANSWERED = {
+  received: 'to the sale',
+  repeated: 'to the sale again',
+  id_reused: 'to another sale under its webhook-id',
+  withdrawal_requested: 'to a refund',
+} as const satisfies Record<GivenAnswer['to'], string>
+
+function describeAnswers({ first, omitted, last }: GivenAnswers): string[][] {
+  const line = ({ at, to, status, ms }: GivenAnswer): string[] => [
+    timeText(at),
+    status === null ? 'hung up' : `answered ${status}`,
+    `${ANSWERED[to]}, after ${ms} ms`,
+  ]
+  const gap = omitted === 0 ? [] : [['...', `${omitted} more`, '']]
+  return [...first.map(line), ...gap, ...last.map(line)]
+}
 
 /** The progress of a withdrawal. */
 function describeOrder({ by, isRefund, endedAt, dueAt, result }: Withdrawal): string {

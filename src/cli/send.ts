@@ -3,6 +3,7 @@ import { type Command, parseOptions, usageError } from './command.ts'
 import { readInput, readSigning, readWebhookSecret, signatureHeaders } from './payload-input.ts'
 
 const TIMEOUT_MS = 130_000
+const SERVICE = 'http://127.0.0.1:8790/api/lernito'
 
 export const send: Command = {
   name: 'send',
@@ -10,7 +11,8 @@ export const send: Command = {
   help: `Signs a payload, posts it as Lernito does, and prints the status, the answer and
 the delivery's id.
 
-Usage: lernito-openedx send [FILE | --email ADDRESS --course KEY …] [--url URL]
+Usage: lernito-openedx send [FILE | --email ADDRESS --course KEY …]
+                            [--refund] [--url URL]
                             [--form original|readme|raw | --standard [--id ID]]
 
   FILE        the payload; "-" reads standard input. Without FILE, the command
@@ -19,7 +21,11 @@ Usage: lernito-openedx send [FILE | --email ADDRESS --course KEY …] [--url URL
   --course    a course key; repeat the option for several courses
   --name, --family, --username    the buyer's names (default: the local part of
                                   the address)
-  --url       the webhook (default http://127.0.0.1:8790/api/lernito/webhook/)
+  --refund    send a refund: it takes the buyer out of the courses again, if
+              LERNITO_REFUNDS is on
+  --url       the webhook (default http://127.0.0.1:8790/api/lernito/webhook/),
+              or with --refund the address for refunds (default
+              http://127.0.0.1:8790/api/lernito/refund/)
   --form      which form of the payload is signed; see "lernito-openedx sign
               --help"
   --standard  sign by Standard Webhooks, and print the webhook-id
@@ -45,14 +51,16 @@ Example, against the sandbox:
         name: { type: 'string' },
         family: { type: 'string' },
         username: { type: 'string' },
-        url: { type: 'string', default: 'http://127.0.0.1:8790/api/lernito/webhook/' },
+        refund: { type: 'boolean', default: false },
+        url: { type: 'string' },
         form: { type: 'string' },
         standard: { type: 'boolean', default: false },
         id: { type: 'string' },
       },
     })
-    if (!/^https?:$/.test(URL.parse(values.url)?.protocol ?? '')) {
-      throw usageError(`--url ${values.url} is not a URL that begins with http:// or https://.`)
+    const { url = `${SERVICE}/${values.refund ? 'refund' : 'webhook'}/` } = values
+    if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
+      throw usageError(`--url ${url} is not a URL that begins with http:// or https://.`)
     }
     if (positionals.length > 0 && (values.email !== undefined || values.course.length > 0)) {
       throw usageError('send takes a FILE, or --email and --course, not both. See: lernito-openedx send --help')
@@ -60,7 +68,7 @@ Example, against the sandbox:
     const signing = readSigning(values)
     const secret = readWebhookSecret()
     const body = positionals.length > 0 ? await readInput({ command: 'send', positionals }) : build(values)
-    const response = await post({ url: values.url, body, headers: signatureHeaders({ body, signing, secret }) })
+    const response = await post({ url, body, headers: signatureHeaders({ body, signing, secret }) })
     const delivery = response.headers.get('x-lernito-delivery')
     process.stdout.write(`${response.status} ${response.statusText}\n${(await response.text()).trim()}\n`)
     if (delivery !== null) process.stdout.write(`delivery ${delivery}\n`)

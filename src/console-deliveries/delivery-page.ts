@@ -17,7 +17,7 @@ interface Parts {
   readonly site: () => Site
   readonly operations: Pick<
     Operations,
-    'show' | 'timeline' | 'neighbors' | 'replay' | 'markHandled' | 'withdrawals' | 'withdrawable'
+    'show' | 'timeline' | 'answers' | 'neighbors' | 'replay' | 'markHandled' | 'withdrawals' | 'withdrawable'
   >
   readonly checkNow: (order: { ids: readonly string[]; by: string }) => Promise<CheckedNow[]>
   readonly lmsUrl: string
@@ -41,9 +41,10 @@ export function addDelivery(parts: Parts): void {
   scope.get<WithId>(path, async (request, reply) => {
     const { id } = request.params
     const query = readQuery(new URL(request.url, site().origin).searchParams)
-    const [delivery, events, withdrawals, withdrawable, neighbors] = await Promise.all([
+    const [delivery, events, answers, withdrawals, withdrawable, neighbors] = await Promise.all([
       operations.show(id),
       operations.timeline(id),
+      operations.answers(id),
       operations.withdrawals(id),
       operations.withdrawable(id),
       operations.neighbors({ id, filter: filterOf(query, request.zone) }),
@@ -54,7 +55,8 @@ export function addDelivery(parts: Parts): void {
     const { base } = site()
     const breaker = parts.breaker()
     const done = deliveryDoneHtml({ request, delivery, breaker })
-    const main = deliveryHtml({ ...parts, delivery, events, withdrawals, canWithdraw, breaker, done, session, base })
+    const shown = { delivery, events, answers, withdrawals, canWithdraw }
+    const main = deliveryHtml({ ...parts, ...shown, breaker, done, session, base })
     const title = delivery.request?.email ?? words.untitled
     const crumbs = [{ path: `/deliveries${queryText(query)}`, label: TEXTS.deliveries.title }]
     const links = [introHtml(delivery, base), ...neighborsHtml(neighbors, `${base}/deliveries`, queryText(query))]

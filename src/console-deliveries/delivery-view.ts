@@ -2,6 +2,7 @@ import { html } from 'ghtml'
 import type { BreakerView } from '../console-layout/live-state.ts'
 import { refreshes } from '../console-layout/refresh.ts'
 import { TEXTS } from '../console-layout/texts.ts'
+import type { GivenAnswers } from '../delivery/shop-answer.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import type { Withdrawal } from '../operations/withdrawal-row.ts'
@@ -13,6 +14,7 @@ import { actionsHtml } from './delivery-actions.ts'
 import { factsHtml, payloadHtml } from './delivery-facts.ts'
 import { outcomeHtml } from './outcome.ts'
 import { repliesHtml } from './replies.ts'
+import { shopAnswersHtml } from './shop-answers.ts'
 import { timelineHtml } from './timeline.ts'
 import { isPending, withdrawalsHtml } from './withdrawals.ts'
 
@@ -22,6 +24,7 @@ const words = TEXTS.delivery
 export interface DeliveryView {
   readonly delivery: Shown
   readonly events: readonly DeliveryEvent[]
+  readonly answers: GivenAnswers
   readonly withdrawals: readonly Withdrawal[]
   /** Whether there is something to withdraw. */
   readonly canWithdraw: boolean
@@ -39,7 +42,7 @@ export interface DeliveryView {
 
 /** Returns the page of a delivery: first what to do, then what happened. It follows the delivery until it settles. */
 export function deliveryHtml(of: DeliveryView): string {
-  const { delivery, events, withdrawals, done, session, base, lmsUrl } = of
+  const { delivery, events, answers, withdrawals, done, session, base, lmsUrl } = of
   const here = `${base}/deliveries/${delivery.id}`
   const poll = html`<div !${refreshes({ url: here, id: 'delivery', seconds: 2 })}></div>`
   const isMoving = delivery.state === 'queued' || withdrawals.some(isPending)
@@ -48,7 +51,7 @@ export function deliveryHtml(of: DeliveryView): string {
 <div>!${isMoving ? poll : ''}!${done}
 !${outcomeHtml({ ...of, actions })}!${linksHtml(delivery, base)}
 <h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
-!${attemptsHtml(events)}!${withdrawalsHtml(withdrawals)}
+!${attemptsHtml(events)}!${shopAnswersHtml(answers)}!${withdrawalsHtml(withdrawals)}
 <h2>${words.timeline}</h2>!${timelineHtml({ events })}</div>
 <aside aria-label="${words.details}">!${factsHtml(delivery, lmsUrl)}!${payloadHtml(delivery)}</aside>
 </div>`

@@ -24,8 +24,8 @@ const BUDGET_EMPTY = 0.05
 /** This many wrong signatures from one address, the last of them within RECENT_MS, are no accident. */
 const MANY_REFUSED = 5
 const RECENT_MS = 60 * 60_000
-/** At most this many paused courses are named; the others have a common cause and are only counted. */
-const NAMED_COURSES_MAX = 5
+/** At most this many paused courses are named, which then have a common cause, and withdrawals. The others are counted. */
+const NAMED_MAX = 5
 
 /** Returns what is wrong, the most serious first; empty if nothing is wrong. */
 export function problemsOf(of: {
@@ -44,6 +44,7 @@ export function problemsOf(of: {
     ...breakerProblems(breaker, now),
     ...courseProblems(pausedCourses, now),
     ...(breaker === null || isOpen(breaker) ? [] : waitingProblems({ overview, budget, now })),
+    ...withdrawalProblems(overview),
     ...signatureProblems(refusedSenders, now),
     ...reusedIdProblems(overview),
   ]
@@ -61,7 +62,7 @@ function breakerProblems(breaker: BreakerView | null, now: number): Problem[] {
 }
 
 function courseProblems(paused: readonly PausedCourseView[], now: number): Problem[] {
-  const named = paused.slice(0, NAMED_COURSES_MAX).map(({ course, since, probeAt, message }): Problem => {
+  const named = paused.slice(0, NAMED_MAX).map(({ course, since, probeAt, message }): Problem => {
     const wait = Math.max(0, probeAt - now)
     const next = wait === 0 ? words.nextDelivery : fill(words.nextIn, { wait: durationText(wait) })
     const text = fillBoth(words.course, {
@@ -91,6 +92,19 @@ function waitingProblems(of: { overview: Overview; budget: number | null; now: n
   if (oldestQueued === null || waits <= LONG_WAIT_MS) return []
   const text = fillBoth(words.queued, { waits: durationText(waits) })
   return [{ grade: 'warning', ...text, path: `/deliveries/${oldestQueued.id}`, action: words.viewOne }]
+}
+
+/** Money was paid back, or an operator wanted it, and the buyer may still be in the course. */
+function withdrawalProblems({ failedWithdrawals }: Overview): Problem[] {
+  const named = failedWithdrawals.slice(0, NAMED_MAX).map(({ deliveryId, by, isRefund, result }): Problem => {
+    const who = isRefund ? words.withdrawal.refund : fill(words.withdrawal.operator, { by })
+    const text = { title: words.withdrawal.title, text: fill(words.withdrawal.text, { who, result }) }
+    return { grade: 'bad', ...text, path: `/deliveries/${deliveryId}`, action: words.viewOne }
+  })
+  const more = failedWithdrawals.length - named.length
+  if (more === 0) return named
+  const text = fillBoth(words.moreWithdrawals, { count: numberText(more) })
+  return [...named, { grade: 'bad', ...text, path: null, action: '' }]
 }
 
 function signatureProblems(refusedSenders: readonly RefusedSender[], now: number): Problem[] {

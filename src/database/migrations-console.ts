@@ -59,4 +59,9 @@ export const CONSOLE_MIGRATIONS: readonly Migration[] = [
         .modifyEnd(tableOptions)
         .execute(),
   },
+  // What the shop was answered, in the event of its request.
+  {
+    oldestCode: STATES_LEVEL,
+    up: (db) => db.schema.alterTable('events').addColumn('answer', 'varchar(64)').execute(),
+  },
 ]

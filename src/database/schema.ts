@@ -64,6 +64,8 @@ export interface EventRow {
   actor: string | null
   /** The calls of the attempt that the event is the result of: see src/delivery/calls.ts. */
   calls: string | null
+  /** What the shop was answered, if the event records a request of the shop: see src/delivery/shop-answer.ts. */
+  answer: string | null
 }
 
 /** The audit: references to events with an actor. A bulk replay is one entry; the events of its deliveries are none. */
@@ -183,7 +185,10 @@ export interface Tables {
   deliveries: Omit<DeliveryRow, Defaults> & { [Name in Defaults]: Generated<DeliveryRow[Name]> }
   further_courses: FurtherCourseRow
   search_words: SearchWordRow
-  events: Omit<EventRow, 'calls'> & { calls: Generated<EventRow['calls']> }
+  events: Omit<EventRow, 'calls' | 'answer'> & {
+    calls: Generated<EventRow['calls']>
+    answer: Generated<EventRow['answer']>
+  }
   audit: AuditRow
   bulk_replays: BulkReplayRow
   replayed_deliveries: ReplayedDeliveryRow

@@ -48,11 +48,12 @@ export type ReasonCode = (typeof REASON_CODES)[number]
 /**
  * Why a delivery did not succeed. `subject` is what the reason is about: the course key as it was sent, the field
  * errors as JSON (payload.invalid), the message of the LMS (lms.refused, retries.exhausted), or the fault in our own
- * row.
+ * row. `course`: the key of the course that lms.refused or retries.exhausted is about; absent if it isn't known.
  */
 export interface Reason {
   readonly code: ReasonCode
   readonly subject: string
+  readonly course?: string
 }
 
 export type CourseResult = 'enrolled' | 'allowed'
@@ -170,9 +171,7 @@ export interface Delivery {
   readonly webhookId: string | null
 }
 
-/**
- * A verified webhook before it is stored: with a request to work on, or with the reason why there will be no attempt.
- */
+/** A verified webhook before it is stored: with a request to work on, or the reason why there will be no attempt. */
 export interface VerifiedWebhook {
   readonly digest: string
   readonly form: string

@@ -1,19 +1,25 @@
 import { openDatabase } from '../database/database.ts'
 import { migrate } from '../database/migrations.ts'
+import type { WriteContext } from '../database/write-context.ts'
 import { describeOutcome } from '../delivery/describe.ts'
 import { createIds } from '../delivery/ids.ts'
+import type { ShopAnswer } from '../delivery/shop-answer.ts'
 import { type Outcome, type Settlement, stateOfOutcome, type VerifiedWebhook } from '../delivery/types.ts'
 import { createStore } from '../inbox/store.ts'
+import { endIncident, reportIncident } from '../incidents/record.ts'
 import { markHandled } from '../operations/handle.ts'
 import { digestOf } from '../payload/digest.ts'
 import { aboutOf, readPayload } from '../payload/rules.ts'
 import { createReplicas } from '../replicas/replicas.ts'
+import { createShopAnswers } from '../shop-answers/shop-answers.ts'
 import { readJson } from '../signature/json.ts'
 import { type End, type PastSale, randomOf } from './plan.ts'
 
 const OPERATOR = 'admin'
 const HANDLED_AFTER_MS = 2 * 3_600_000
-const AWAY = 'no attempt counted: The LMS is not available (503)'
+const AWAY = 'The LMS is not available (503)'
+/** From a sale to the end of its first attempt, while the LMS is away. */
+const FAILS_AFTER_MS = 2_000
 
 interface Step {
   readonly at: number
@@ -21,8 +27,8 @@ interface Step {
 }
 
 /**
- * Writes past sales into a new inbox, by the writers of the service with a clock of the past, so that rows, timelines and
- * counters are what the service would have left. Throws AppError of the database.* codes.
+ * Writes past sales into a new inbox, by the writers of the service with a clock of the past, so that rows, timelines,
+ * counters, answers and the incident are what the service would have left. Throws AppError of the database.* codes.
  */
 export async function writePast({
   url,
@@ -43,6 +49,7 @@ export async function writePast({
     const replicas = createReplicas({ database, newName: () => 'demo', deadAfterMs: 60_000 })
     await replicas.join()
     const store = createStore({ ...context, replicas })
+    const answers = createShopAnswers({ context, guard: (work) => work() })
     const ids = new Map<PastSale, string>()
     const settle = (sale: PastSale, result: Omit<Settlement, 'id' | 'attempts' | 'generation' | 'effectUnknown'>) => {
       const settlement = { ...result, id: ids.get(sale) ?? '', attempts: 0, generation: 0, effectUnknown: false }
@@ -51,19 +58,15 @@ export async function writePast({
     const steps = sales.flatMap((sale): Step[] => {
       const accept = async (): Promise<void> => {
         const [written] = await store.write([{ kind: 'accept', webhook: webhookOf(sale.payload) }])
-        if (written !== undefined) ids.set(sale, written.id)
+        if (written === undefined) return
+        ids.set(sale, written.id)
+        answers.note({ ...answerTo(sale), events: written.events.slice(0, 1) })
       }
       const accepted = { at: sale.at, run: accept }
       if (sale.end === 'invalid') return [accepted]
-      const waits = {
-        state: 'queued',
-        outcome: { courses: {}, reason: null },
-        dueAt: sale.settledAt,
-        detail: AWAY,
-      } as const
       return [
         accepted,
-        ...(sale.isInOutage ? [{ at: sale.at + 2_000, run: () => settle(sale, waits) }] : []),
+        ...(sale.isInOutage ? [{ at: sale.at + FAILS_AFTER_MS, run: () => settle(sale, waitOf(sale)) }] : []),
         { at: sale.settledAt, run: () => settle(sale, resultOf(sale)) },
         ...(sale.end === 'handled'
           ? [{ at: sale.settledAt + HANDLED_AFTER_MS, run: () => handle(ids.get(sale)) }]
@@ -71,14 +74,35 @@ export async function writePast({
       ]
     })
     const handle = (id = '') => markHandled(context, { id, note: 'Enrolled by hand in PY101.', by: OPERATOR })
+    steps.push(...incidentOf(context, sales))
     for (const step of steps.sort((a, b) => a.at - b.at)) {
       at = step.at // ids and rows get their times from it, in order
       await step.run()
     }
+    await answers.flush()
     await replicas.leave()
   } finally {
     await database.close()
   }
+}
+
+/** What the shop was answered, as route.ts answers it. */
+function answerTo({ at, settledAt, end, isInOutage }: PastSale): ShopAnswer {
+  const isGood = end === 'enrolled' || end === 'pre_enrolled'
+  const ms = end === 'invalid' ? 4 : isInOutage ? FAILS_AFTER_MS : settledAt - at
+  return { at: at + ms, status: isInOutage ? 500 : isGood ? 200 : 400, ms }
+}
+
+/** The outage as the service saw it: from the first sale that failed until shortly before the first of them was enrolled. */
+function incidentOf(context: WriteContext, sales: readonly PastSale[]): Step[] {
+  const late = sales.filter(({ isInOutage }) => isInOutage)
+  if (late.length === 0) return []
+  const since = Math.min(...late.map(({ at }) => at)) + FAILS_AFTER_MS
+  const end = Math.min(...late.map(({ settledAt }) => settledAt)) - 1_000
+  return [
+    { at: since, run: () => reportIncident(context, { kind: 'down', cause: AWAY, since }) },
+    { at: end, run: () => endIncident(context, { kind: 'down', at: end }) },
+  ]
 }
 
 /** The webhook as the service reads it. */
@@ -96,6 +120,14 @@ function resultOf({ end, payload }: PastSale): Pick<Settlement, 'state' | 'outco
   const outcome = outcomeOf(end, payload)
   return { state: stateOfOutcome(outcome), outcome, dueAt: null, detail: describeOutcome(outcome) }
 }
+
+/** The result of an attempt while the LMS is away. */
+const waitOf = ({ settledAt }: PastSale): Pick<Settlement, 'state' | 'outcome' | 'dueAt' | 'detail'> => ({
+  state: 'queued',
+  outcome: { courses: {}, reason: null },
+  dueAt: settledAt,
+  detail: `no attempt counted: ${AWAY}`,
+})
 
 function outcomeOf(end: End, { courseIds, username }: PastSale['payload']): Outcome {
   const [course = ''] = courseIds

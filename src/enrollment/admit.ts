@@ -21,7 +21,7 @@ export async function admit({
   const resolved = await resolveCourses({ ids: request.courseIds, lms, since: delivery.replayedAt })
   const work = beginWork({ delivery, request, courses: resolved.kind === 'courses' ? resolved.keys : [] })
   if (resolved.kind === 'reason') work.reasons.push(resolved.reason)
-  if (resolved.kind === 'failure') work.failures.push(resolved.failure)
+  if (resolved.kind === 'failure') work.failures.push({ ...resolved.failure, course: resolved.course })
   if (!delivery.effectUnknown || work.open.size === 0) return work
   const account = await lms.account(request.email)
   if (!account.ok) failAll({ works: [work], courses: [...work.open], failure: account.failure })

@@ -6,7 +6,7 @@ import type { Lms } from '../openedx/lms.ts'
 export type Resolved =
   | { readonly kind: 'courses'; readonly keys: readonly string[] }
   | { readonly kind: 'reason'; readonly reason: Reason }
-  | { readonly kind: 'failure'; readonly failure: Failure }
+  | { readonly kind: 'failure'; readonly course: string; readonly failure: Failure }
 
 /**
  * Checks the course keys as the original plugin does: one by one in their order, format before existence, so that the
@@ -29,7 +29,7 @@ export async function resolveCourses({
   for (const id of ids) {
     if (!isCourseKey(id)) return { kind: 'reason', reason: { code: 'course_key.malformed', subject: id } }
     const course = await lms.course(id, since ?? 0)
-    if (!course.ok) return { kind: 'failure', failure: course.failure }
+    if (!course.ok) return { kind: 'failure', course: id, failure: course.failure }
     if (course.value === null) return { kind: 'reason', reason: { code: 'course.missing', subject: id } }
     keys.add(course.value.key)
   }

@@ -67,7 +67,8 @@ function settlementOf({
   const attempts = delivery.attempts + 1
   const dueAt = nextAttemptAt({ failures: attempts, now, random })
   if (dueAt === null) {
-    const reason = { code: 'retries.exhausted', subject: failure.message } as const
+    const { message: subject, course } = failure
+    const reason = { code: 'retries.exhausted', subject, ...(course === undefined ? {} : { course }) } as const
     return final({ base, attempts, outcome: { courses, reason } })
   }
   return {

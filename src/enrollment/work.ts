@@ -17,7 +17,7 @@ export interface Work {
   readonly done: Map<string, CourseResult>
   /** The reasons against a course or the person. The first one goes to the sender. */
   readonly reasons: Reason[]
-  readonly failures: WorkFailure[]
+  readonly failures: (WorkFailure & { readonly course?: string })[]
   /** Not in a batch: its address can't be sent in one, its state has to be read first, or it needs further calls. */
   alone: boolean
   /** Whether the LMS has an account with the address, as of `searchedAt`; null if it didn't tell. */
@@ -119,10 +119,11 @@ export function record({ work, course, result }: { work: Work; course: string; r
   work.open.delete(course)
   if (result.kind === 'done') work.done.set(course, result.result)
   if (result.kind === 'reason') {
-    work.reasons.push(result.reason)
+    const { reason } = result
+    work.reasons.push(reason.code === 'lms.refused' ? { ...reason, course } : reason)
     if (result.result !== undefined) work.done.set(course, result.result)
   }
-  if (result.kind === 'failure') work.failures.push(result.failure)
+  if (result.kind === 'failure') work.failures.push({ ...result.failure, course })
 }
 
 /** Records the failure for all of these courses that are still open for these people. */

@@ -110,7 +110,12 @@ async function submit(
   )
   if (isRefundId) return { id, progress: null, isRefundId }
   for (const event of events) publish(event)
-  const of = { id, ...(courseCount === undefined ? {} : { courseCount }) }
+  const [event] = events // the first one records the webhook itself
+  const of = {
+    id,
+    ...(courseCount === undefined ? {} : { courseCount }),
+    ...(event === undefined ? {} : { eventId: event.id }),
+  }
   if (progress.state !== 'queued') return { ...of, progress }
   if (deadline === null || paused || closing.signal.aborted) {
     wakeUp.wake()

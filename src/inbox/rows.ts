@@ -20,7 +20,7 @@ const requestSchema = z.object({
 })
 const outcomeSchema = z.object({
   courses: z.record(z.string(), z.enum(['enrolled', 'allowed'])),
-  reason: z.object({ code: z.enum(REASON_CODES), subject: z.string() }).nullable(),
+  reason: z.object({ code: z.enum(REASON_CODES), subject: z.string(), course: z.string().exactOptional() }).nullable(),
 })
 
 const standingsSchema = z.record(

@@ -4,6 +4,8 @@ import type { Delivery, Progress, Settlement, VerifiedWebhook } from '../deliver
 export interface Submitted {
   readonly id: string
   readonly progress: Progress | null
+  /** The id of the event that records this webhook. Absent if nothing was stored. */
+  readonly eventId?: string
   /** Set if the webhook-id is that of another sale: the number of course keys of that sale, whose progress this is. */
   readonly courseCount?: number
   /** The webhook-id is that of a refund: nothing was stored, and `id` is ''. */

@@ -1,12 +1,12 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { z } from 'zod'
-import type { Tables, WithdrawalRow } from '../database/schema.ts'
+import type { Tables } from '../database/schema.ts'
 import type { NoticePositionRow } from '../database/schema-sending.ts'
 import { inTransaction, ROW_CHANGED } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import type { Reason, ReasonCode } from '../delivery/types.ts'
 import { readOutcome } from '../inbox/rows.ts'
-import { EXHAUSTED, withdrawalOf } from '../operations/withdrawal-row.ts'
+import { hasFailed, withdrawalOf } from '../operations/withdrawal-row.ts'
 import { addCounts, type Cause } from './notices.ts'
 
 /** How many rows a transaction reads, and how many transactions a look makes at most. */
@@ -148,7 +148,7 @@ const readWithdrawals: Read = async (trx, { after, upTo }) => {
   const read = isLast ? rows : rows.filter(({ ended_at }) => ended_at !== last)
   return {
     causes: read
-      .filter(hasFailed)
+      .filter((row) => orElse(false, () => hasFailed(withdrawalOf(row))))
       .map(({ delivery_id }) => ({ kind: 'withdrawal', code: 'failed', subject: delivery_id })),
     end: last === null ? null : { at: isLast ? last : last - 1, id: '' },
     isLast,
@@ -178,13 +178,6 @@ function causeOf(outcome: string | null): Cause {
 function reasonOf(outcome: string | null): Reason {
   const unreadable = { code: 'row.unreadable', subject: '' } as const
   return orElse(unreadable, () => (outcome === null ? null : readOutcome(outcome).reason) ?? unreadable)
-}
-
-/** Whether it left a course as it was. One that the sale has superseded needs no operator. */
-function hasFailed(row: WithdrawalRow): boolean {
-  const result = orElse(null, () => withdrawalOf(row).result)
-  if (result === null) return false
-  return result.message.startsWith(EXHAUSTED) || Object.values(result.courses).some(({ kind }) => kind === 'kept')
 }
 
 /** One unreadable row must not hold up the notifications of all others. */

@@ -6,6 +6,7 @@ import { readCauses } from '../reports/causes.ts'
 import { countByState } from '../reports/counts.ts'
 import { salesByCourse, salesBySpan } from '../reports/sales.ts'
 import { neighborsOf } from '../search/neighbors.ts'
+import { readAnswers } from '../shop-answers/read.ts'
 import type { AuditedResult } from './audited-change.ts'
 import { listReplays, readReplay, selected, startReplay, stopReplay } from './bulk-replay.ts'
 import { readResults } from './bulk-replay-results.ts'
@@ -57,6 +58,7 @@ export function createOperations({
     list: (query) => guard(() => list({ db, ...query })),
     show: (id) => guard(() => show({ db, id })),
     timeline: (id) => guard(() => timeline({ db, id })),
+    answers: (id) => guard(() => readAnswers({ db, id })),
     person: (email) => guard(() => person({ db, email })),
     buyerOf: (id) => guard(() => buyerOf({ db, id })),
     summaries: (ids) => guard(() => summaries({ db, ids })),

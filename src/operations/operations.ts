@@ -1,3 +1,4 @@
+import type { GivenAnswers } from '../delivery/shop-answer.ts'
 import type {
   Delivery,
   DeliveryEvent,
@@ -175,6 +176,9 @@ export interface Operations {
 
   /** Returns the deliveries above and below a delivery in the list with this filter. */
   neighbors(query: { id: string; filter: DeliveryFilter }): Promise<Neighbors>
+
+  /** What the shop was answered about a delivery. See readAnswers. */
+  answers(id: string): Promise<GivenAnswers>
 
   /** Makes at most 500 deliveries due now. Settled deliveries start again; an attempt in progress is not disturbed. */
   replay(order: { ids: readonly string[]; by: string }): Promise<Replayed>

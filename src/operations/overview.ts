@@ -3,6 +3,7 @@ import { dayOf } from '../counters/counters.ts'
 import { timeToEnrollmentSummary } from '../counters/time-to-enrollment.ts'
 import type { CounterRow, Tables } from '../database/schema.ts'
 import { type Count, countBacklog } from '../reports/counts.ts'
+import { type FailedWithdrawal, readFailedWithdrawals } from './failed-withdrawals.ts'
 
 const DAYS = 30
 const DAY_MS = 24 * 3_600_000
@@ -35,6 +36,8 @@ export interface Overview {
   readonly needsAttention: Count
   /** The queued delivery that was received first; null if there is none. */
   readonly oldestQueued: { readonly id: string; readonly receivedAt: number } | null
+  /** The latest first; see readFailedWithdrawals. */
+  readonly failedWithdrawals: readonly FailedWithdrawal[]
   /** How many replicas of this database are alive. */
   readonly replicas: number
 }
@@ -67,6 +70,7 @@ export async function overview({
     preEnrolled: pre_enrolled,
     needsAttention: needs_attention,
     oldestQueued: await oldestQueued(db),
+    failedWithdrawals: await readFailedWithdrawals({ db, now }),
     replicas,
   }
 }

@@ -12,7 +12,7 @@ const PAGE_MAX = 500
 export async function timeline({ db, id }: { db: Kysely<Tables>; id: string }): Promise<DeliveryEvent[]> {
   const rows = await db
     .selectFrom('events')
-    .selectAll()
+    .select(['id', 'delivery_id', 'at', 'kind', 'detail', 'actor', 'calls'])
     .where('delivery_id', '=', id)
     .orderBy('id', 'desc')
     .limit(EVENTS_MAX)
@@ -63,7 +63,7 @@ export async function audit({
   }
 }
 
-function eventOf({ delivery_id, calls, ...row }: EventRow): DeliveryEvent {
+function eventOf({ delivery_id, calls, ...row }: Omit<EventRow, 'answer'>): DeliveryEvent {
   const read = readCalls(calls)
   return { ...row, deliveryId: delivery_id, ...(read.length === 0 ? {} : { calls: read }) }
 }

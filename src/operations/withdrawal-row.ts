@@ -61,6 +61,11 @@ export function withdrawalOf(row: WithdrawalRow): Withdrawal {
   }
 }
 
+/** Whether it has ended and left a course as it was. One that the sale has superseded needs no operator. */
+export const hasFailed = ({ result }: Pick<Withdrawal, 'result'>): boolean =>
+  result !== null &&
+  (result.message.startsWith(EXHAUSTED) || Object.values(result.courses).some(({ kind }) => kind === 'kept'))
+
 /** Describes the courses of a result, for timelines: what was done, and what was left alone and why. */
 export function describeWithdrawal({ courses, message }: WithdrawalResult): string {
   const parts = Object.entries(courses).map(([course, { kind, mode, why }]) => {

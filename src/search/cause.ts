@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
-import type { ReasonCode } from '../delivery/types.ts'
+import type { Reason, ReasonCode } from '../delivery/types.ts'
 import { readOutcome } from '../inbox/rows.ts'
 
 /** Why deliveries failed. `course`: the key as the shop sent it, or null if the reason is about no course. */
@@ -11,13 +11,13 @@ export interface CauseOfFailure {
 
 /**
  * Returns the cause of a delivery from its stored outcome; null if it has no reason.
- * @param of.course the delivery's first course
+ * @param of.course the delivery's first course, for rows of versions that didn't store which one failed
  */
 export function causeOf({ outcome, course }: { outcome: string | null; course: string | null }): CauseOfFailure | null {
   const reason = reasonOf(outcome)
   if (reason === null) return null
   const { code, subject } = reason
-  return { code, course: { subject, first: course, none: null }[COURSE_OF[code]] }
+  return { code, course: { subject, named: reason.course ?? course, none: null }[COURSE_OF[code]] }
 }
 
 /** One statement reads the outcomes of at most this many deliveries. */
@@ -45,7 +45,7 @@ export async function withCause<Candidate extends { readonly id: string }>(
   return found
 }
 
-/** Where a reason has its course: its subject, or the delivery's first course; or it is about none. */
+/** Where a reason has its course: in its subject or its `course`; or it is about none. */
 const COURSE_OF = {
   'payload.invalid': 'none',
   'course_key.malformed': 'subject',
@@ -55,15 +55,15 @@ const COURSE_OF = {
   'person.unenrolled': 'subject',
   'person.other_account': 'none',
   'enrollment.missing': 'subject',
-  'lms.refused': 'first',
-  'retries.exhausted': 'first',
+  'lms.refused': 'named',
+  'retries.exhausted': 'named',
   'row.unreadable': 'none',
-} as const satisfies Record<ReasonCode, 'subject' | 'first' | 'none'>
+} as const satisfies Record<ReasonCode, 'subject' | 'named' | 'none'>
 
-function reasonOf(outcome: string | null) {
+function reasonOf(outcome: string | null): Reason | null {
   try {
     return outcome === null ? null : readOutcome(outcome).reason
   } catch {
-    return { code: 'row.unreadable', subject: '' } as const
+    return { code: 'row.unreadable', subject: '' }
   }
 }

@@ -4,6 +4,7 @@ import { AppError } from '../errors.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
 import type { Lms } from '../openedx/lms.ts'
 import type { Settings } from '../settings/settings.ts'
+import type { ShopAnswers } from '../shop-answers/shop-answers.ts'
 import type { Log } from '../telemetry/log.ts'
 
 /** A stop ends within 8 s; container runtimes kill the process after 10 s. */
@@ -18,6 +19,7 @@ interface LifecycleParts {
   readonly opened: Pick<ReturnType<typeof openInbox>, 'database' | 'inbox' | 'membership'>
   readonly lms: Pick<Lms, 'close'>
   readonly work: { readonly run: () => Promise<void> }
+  readonly shopAnswers: Pick<ShopAnswers, 'flush'>
   /** Aborted first: proxies see that the service leaves. */
   readonly leaving: AbortController
   /** Aborted next: no new request is served, and no new work begins. */
@@ -68,6 +70,7 @@ export function createLifecycle(parts: LifecycleParts) {
       await finishWork(parts, working)
       const left = membership.leave()
       await closeConnections(app, closed)
+      await parts.shopAnswers.flush().catch(() => {}) // not worth an error when the service stops
       await left
       await parts.lms.close()
       await database.close()

@@ -32,7 +32,8 @@ export function createRefundOf({
     if (result.kind !== 'accepted') return result
     wakeUp.wake()
     inbox.claimOrphansSoon() // for the courses that the refund leaves of a delivery
-    return { ...result, withdrawn: await waiters.wait({ ids: result.orders, deadline }) }
+    const ordered = events.filter(({ kind }) => kind === 'withdrawal_requested')
+    return { ...result, events: ordered, withdrawn: await waiters.wait({ ids: result.orders, deadline }) }
   }
 }
 

@@ -5,6 +5,7 @@ import type { Inbox } from '../inbox/types.ts'
 import { openApiRoute } from '../openapi/route.ts'
 import type { Senders } from '../senders/senders.ts'
 import type { Settings } from '../settings/settings.ts'
+import type { ShopAnswers } from '../shop-answers/shop-answers.ts'
 import { healthRoutes } from '../telemetry/health.ts'
 import type { Log } from '../telemetry/log.ts'
 import { type Metrics, metricsRoute } from '../telemetry/metrics.ts'
@@ -28,6 +29,7 @@ interface ServerParts {
   /** The secrets of the webhook, the current one first. */
   readonly secrets: readonly string[]
   readonly senders: Pick<Senders, 'note'>
+  readonly shopAnswers: Pick<ShopAnswers, 'note'>
   readonly metrics: Metrics
   readonly observer: Observer
   /** Why the database can't accept a webhook now; null if it can. */
@@ -48,6 +50,7 @@ export function buildServer({
   refundOf,
   secrets,
   senders,
+  shopAnswers,
   metrics,
   observer,
   databaseReason,
@@ -79,6 +82,7 @@ export function buildServer({
     secrets,
     now,
     ...countWebhooks({ webhooks, senders, observer }),
+    onGiven: shopAnswers.note,
   }
   const answerWithinMs = settings.LERNITO_ANSWER_WITHIN_MS
   webhookRoutes({

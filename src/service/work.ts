@@ -17,6 +17,7 @@ import { runBulkReplays } from '../operations/bulk-replay-loop.ts'
 import { runSenders } from '../senders/run-senders.ts'
 import type { Senders } from '../senders/senders.ts'
 import type { Settings } from '../settings/settings.ts'
+import { runShopAnswers, type ShopAnswers } from '../shop-answers/shop-answers.ts'
 import type { Observer } from '../telemetry/observer.ts'
 import type { WakeUp } from '../wake-up.ts'
 import { createCheckNow, startFollowUp } from './follow-up.ts'
@@ -32,6 +33,7 @@ interface WorkParts {
     'database' | 'inbox' | 'context' | 'replicas' | 'availability' | 'lease' | 'now'
   >
   readonly senders: Senders
+  readonly shopAnswers: Pick<ShopAnswers, 'flush'>
   readonly lms: Lms
   /** How many calls may be in flight at once: `most` is the upper limit, `now` the current limit. */
   readonly concurrency: { readonly most: number; readonly now: () => number }
@@ -130,7 +132,7 @@ const incidentOf = (state: BreakerState): Seen | null =>
   isOpen(state) ? { kind: state.kind, cause: state.failure.message, since: state.since } : null
 
 /** The loops that work on the database only. */
-async function maintain({ settings, opened, senders, observer, signal }: WorkParts): Promise<void> {
+async function maintain({ settings, opened, senders, shopAnswers, observer, signal }: WorkParts): Promise<void> {
   const { database, inbox, context, availability, now } = opened
   const { guard } = availability
   const { onError } = observer
@@ -157,5 +159,6 @@ async function maintain({ settings, opened, senders, observer, signal }: WorkPar
     }),
     runBackfill({ context, guard, onError, signal }),
     runSenders({ senders, days, now, onError, signal }),
+    runShopAnswers({ answers: shopAnswers, onError, signal }),
   ])
 }

@@ -1,3 +1,4 @@
+import type { EventPlace } from '../delivery/shop-answer.ts'
 import type { Answer } from './answers.ts'
 
 /** `withdrawn`: the result of the withdrawals; null if they have not all ended. */
@@ -5,6 +6,8 @@ export type RefundResult =
   | {
       readonly kind: 'accepted'
       readonly deliveries: readonly string[]
+      /** The events that record what it ordered. */
+      readonly events: readonly EventPlace[]
       readonly isRepeat: boolean
       /** A repeat under the webhook-id of a refund with another payload. */
       readonly isOther: boolean

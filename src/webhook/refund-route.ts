@@ -45,7 +45,8 @@ export function refundRoute({ refundOf, answerWithinMs, onRefund, ...parts }: Re
     onRefund({ result: nameOf(result), deliveries, courses })
     const newest = deliveries.at(-1)
     const headers = newest === undefined ? {} : { 'x-lernito-delivery': newest }
-    return { ...refundAnswer(result, courses), headers }
+    const events = 'events' in result ? result.events : []
+    return { ...refundAnswer(result, courses), headers, events }
   }
   signedRoutes({ ...parts, urls: [REFUND_PATH], handle })
 }

@@ -37,10 +37,14 @@ export function webhookRoutes({ inbox, answerWithinMs, onRefundId, ...parts }: W
       onRefundId(webhook.webhookId ?? '')
       return misusedId('refund_id')
     }
-    const { id, progress, courseCount = webhook.request?.courseIds.length ?? 0 } = submitted
+    const { id, progress, eventId, courseCount = webhook.request?.courseIds.length ?? 0 } = submitted
     const waits = deadline !== null || progress !== null
     const given = waits ? answer(progress, courseCount) : accepted(courseCount)
-    return { ...given, headers: { 'x-lernito-delivery': id } }
+    return {
+      ...given,
+      headers: { 'x-lernito-delivery': id },
+      events: eventId === undefined ? [] : [{ deliveryId: id, id: eventId }],
+    }
   }
   signedRoutes({ ...parts, urls: WEBHOOK_PATHS, description: DESCRIPTION, handle })
 }

@@ -1,4 +1,6 @@
+import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { EventPlace, ShopAnswer } from '../delivery/shop-answer.ts'
 import {
   mediaTypeRefusal,
   methodRefusal,
@@ -18,6 +20,8 @@ export interface OfShop {
   readonly onRefused: (refused: { code: RefusalCode; status: number; ip: string }) => void
   /** Called for each request with a valid signature. `isPrevious`: the previous secret made it. */
   readonly onSigned: (signed: { ip: string; isPrevious: boolean }) => void
+  /** Called when a request that was stored as events is answered, or its sender has hung up before that. */
+  readonly onGiven: (given: ShopAnswer & { readonly events: readonly EventPlace[] }) => void
 }
 
 /** The answer to a request with a valid signature. */
@@ -25,6 +29,8 @@ export interface Answered {
   readonly status: number
   readonly body: object
   readonly headers?: Readonly<Record<string, string | number>>
+  /** The events that record the request. */
+  readonly events?: readonly EventPlace[]
 }
 
 interface SignedRoutes extends OfShop {
@@ -43,7 +49,7 @@ interface SignedRoutes extends OfShop {
  * the body as received. What is wrong is refused in the same way on each of these routes.
  */
 export function signedRoutes({ app, urls, description, onAnswer, ...parts }: SignedRoutes): void {
-  const { secrets, now, onRefused, onSigned, handle } = parts
+  const { secrets, now, onRefused, onSigned, onGiven, handle } = parts
   const methods = ['POST', ...(description === undefined ? [] : ['OPTIONS'])]
   const allow = methods.join(', ')
   const refuse = (request: FastifyRequest, reply: FastifyReply, refused: Refused): FastifyReply => {
@@ -67,12 +73,15 @@ export function signedRoutes({ app, urls, description, onAnswer, ...parts }: Sig
           if (refused !== null) return refuse(request, reply, refused)
         },
         handler: async (request, reply) => {
+          const ended = endOf(reply.raw, now)
           const body = request.body instanceof Uint8Array ? request.body : new Uint8Array()
           const verified = verifyRequest({ headers: request.headers, body, secrets, now: now() })
           if (verified.kind === 'refused') return refuse(request, reply, verified)
           onSigned({ ip: request.ip, isPrevious: verified.authenticated.secretIndex > 0 })
           const answered = await handle(verified, body)
           if ('code' in answered) return refuse(request, reply, answered)
+          const { events = [] } = answered
+          if (events.length > 0) void ended.then((answer) => onGiven({ ...answer, events }))
           return reply
             .code(answered.status)
             .headers({ ...answered.headers })
@@ -90,4 +99,15 @@ export function signedRoutes({ app, urls, description, onAnswer, ...parts }: Sig
         scope.options(url, async (_, reply) => reply.header('allow', allow).send(description))
     }
   })
+}
+
+/** Resolves when the answer was sent, or the sender has hung up before it. Its time begins now. */
+function endOf(response: ServerResponse, now: () => number): Promise<ShopAnswer> {
+  const began = performance.now()
+  return new Promise((resolve) =>
+    response.once('close', () => {
+      const status = response.writableFinished ? response.statusCode : null
+      resolve({ at: now(), status, ms: Math.round(performance.now() - began) })
+    }),
+  )
 }

@@ -12,7 +12,7 @@ const env = { LERNITO_WEBHOOK_SECRET: SECRET }
 
 let product: Product
 before(async () => {
-  product = await startProduct()
+  product = await startProduct({ env: { LERNITO_REFUNDS: 'on' } })
 })
 after(() => product.stop())
 
@@ -44,6 +44,17 @@ describe('send', { concurrency: 2 }, () => {
     writeFileSync(join(cwd, 'sale.json'), payload({ email: 'file@example.com' }))
     assert.equal((await send(['sale.json'], { cwd })).code, 0)
     assert.deepEqual(await allowed('file@example.com'), [DEMO])
+  })
+
+  test('--refund takes the buyer out of the course again', async () => {
+    const of = ['--email', 'refunded@example.com', '--course', DEMO]
+    const sold = await send(of)
+    assert.deepEqual(await allowed('refunded@example.com'), [DEMO])
+    const url = `${product.url}/api/lernito/refund/`
+    const { code, lines } = await send(['--refund', '--url', url, ...of])
+    assert.deepEqual([code, lines[0], lines[2]], [0, '200 OK', sold.lines[2]])
+    assert.equal(lines[1], '{"success":true,"message":"Withdrawal verified for 1 course(s)"}')
+    assert.deepEqual(await allowed('refunded@example.com'), [])
   })
 
   for (const form of ['original', 'readme', 'raw']) {

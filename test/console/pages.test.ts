@@ -140,10 +140,12 @@ describe('a delivery', () => {
     const bulk = await startWithConsole({ lms: { bulk: false, modify: false } })
     t.after(() => bulk.stop())
     const staff = await operator(bulk)
-    const id = idOf(await bulk.sell({ email: 'grace@example.com', courseIds: [FULL] }))
+    const id = idOf(await bulk.sell({ email: 'grace@example.com', courseIds: [DEMO, FULL] }))
     const before = (await staff.see(`/deliveries/${id}`)).text
     assert.match(before, /The LMS refused the enrollment: /)
     assert.match(before, /The course is full, closed, or has no free mode/)
+    const causes = readable(await staff.see('/'))
+    assert.ok(causes.includes(`Refused by the LMS ${FULL} `), causes)
     await bulk.lms.seed({ enrollments: [{ email: 'heidi@example.com', course: FULL, mode: 'audit', active: false }] })
     const sent = await staff.send(`/deliveries/${id}/replay`)
     assert.deepEqual([sent.status, sent.location], [303, `/lernito/console/deliveries/${id}?done=replayed`])

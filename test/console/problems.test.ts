@@ -15,6 +15,7 @@ const quiet: Overview = {
   preEnrolled: NONE,
   needsAttention: NONE,
   oldestQueued: null,
+  failedWithdrawals: [],
   replicas: 1,
 }
 const dayWith = (idReused: number): Overview['days'][number] => ({
@@ -109,6 +110,17 @@ test('five paused courses are named, and the others are counted', () => {
   const problems = look({ pausedCourses: Array.from({ length: 9 }, (_, i) => pausedCourse(`course-v1:a+${i}+c`, 1)) })
   assert.equal(problems.length, 6)
   assert.equal(problems.at(-1)?.title, 'The LMS is failing for 4 more courses')
+})
+
+test('a failed withdrawal is a problem with its result and its delivery; five are named, and the others are counted', () => {
+  const failed = (isRefund: boolean) => ({ deliveryId: 'ID', by: 'alice', isRefund, result: 'course-v1:a+b+c: kept' })
+  const of = (...failedWithdrawals: ReturnType<typeof failed>[]): Problem[] => look({ overview: { failedWithdrawals } })
+  const [refund, order] = of(failed(true), failed(false))
+  assert.deepEqual([refund?.title, refund?.path], ['A withdrawal failed', '/deliveries/ID'])
+  assert.match(refund?.text ?? '', /^The shop sent a refund\. course-v1:a\+b\+c: kept\. The buyer may still have/)
+  assert.match(order?.text ?? '', /^alice requested it\. course-v1/)
+  const many = of(...Array.from({ length: 8 }, () => failed(true)))
+  assert.deepEqual([many.length, many.at(-1)?.title], [6, '3 more withdrawals failed'])
 })
 
 test('a sender that reuses webhook-ids is a problem, for today and yesterday only', () => {

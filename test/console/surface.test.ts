@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { after, describe, test } from 'node:test'
 import { exchange, startProduct } from '../harness.ts'
+import { until } from '../service/process.ts'
 import { linksOf, operator, startWithConsole } from './harness.ts'
 import { createVisitor } from './visitor.ts'
 
@@ -10,6 +11,9 @@ after(() => product.stop())
 await product.sell({ email: 'alice@example.com' })
 const sold = await product.sell({ email: 'lost@example.com', courseIds: ['course-v1:No+Such+Course'] })
 const id = String(sold.headers['x-lernito-delivery'])
+await until('the answers to the shop, which are stored in the background', async () =>
+  (stored().match(/"answer":"/g) ?? []).length === 2 ? true : undefined,
+)
 
 /** Returns every route of the server. Fastify prints them as a tree with four characters for each level. */
 function routesOf(tree: string): { path: string; methods: string[] }[] {

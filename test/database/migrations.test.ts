@@ -69,6 +69,7 @@ const MADE = [
   'column calls',
   'table replayed_deliveries',
   'table senders',
+  'column answer',
 ]
 
 /** Of the columns that the first migration creates. */

@@ -10,6 +10,7 @@ import { run, start, temporaryFolder, until } from '../service/process.ts'
 
 const NOW = Date.UTC(2026, 10, 25, 12)
 const HOUR = 3_600_000
+const MINUTE = 60_000
 
 test('the same seed and time give the same sales, and another seed gives others', () => {
   const sales = planPast({ seed: 7, now: NOW })
@@ -67,6 +68,25 @@ test('sandbox --demo serves 30 days of sales, and those of today came through th
     all('select count(*) from events e where not exists (select 1 from deliveries d where d.id = e.delivery_id)'),
     [0],
   )
+  const env = { LERNITO_DATABASE_URL: `sqlite:${join(data, 'lernito.db')}` }
+  const { stdout } = await run({ args: ['incidents', 'list', '--json'], env })
+  const [incident, ...others] = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  assert.deepEqual(others, [])
+  await until('the answers to the shop', async () =>
+    all("select id from events where kind in ('received', 'repeated') and answer is null").length === 0
+      ? true
+      : undefined,
+  )
+  const { kind, cause, from, to, sales, queued, lastEnrolledAt } = incident
+  const [late] = all("select count(*) from events where detail like 'no attempt counted: The LMS is not available%'")
+  assert.deepEqual([kind, cause, queued], ['down', 'The LMS is not available (503)', 0])
+  const atItsEnd = sales.count - Number(late) // a sale may come in the seconds before the first of the others is enrolled
+  assert.ok(atItsEnd === 0 || atItsEnd === 1, `${sales.count} sales, ${late} of them late`)
+  assert.ok(to - from > 20 * MINUTE && to - from <= 42 * MINUTE + 2000)
+  assert.ok(lastEnrolledAt > to && lastEnrolledAt < to + MINUTE)
   // What the inbox reports is what the stand-in LMS has.
   const lms = control(welcome.match(/^ *Stand-in LMS +(http:\S+)\/$/m)?.[1] ?? '')
   const { enrollments, allowances } = await lms.state()

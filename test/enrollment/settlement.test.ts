@@ -71,12 +71,16 @@ test('a delivery with an allowance in a course is pre-enrolled, and says which c
   assert.equal(detail, `enrolled in ${A}; allowed in ${B}`)
 })
 
-test('a delivery that the LMS refuses needs attention, and keeps its other results', () => {
+test('a delivery that the LMS refuses needs attention, names the refused course, and keeps its other results', () => {
   const reason = { code: 'lms.refused', subject: 'course full' } as const
   const { state, outcome, dueAt } = settled(aWork({ courses: [A, B] }), { [A]: done('enrolled'), [B]: refused(reason) })
   assert.deepEqual(
     { state, dueAt, outcome },
-    { state: 'needs_attention', dueAt: null, outcome: { courses: { [A]: 'enrolled' }, reason } },
+    {
+      state: 'needs_attention',
+      dueAt: null,
+      outcome: { courses: { [A]: 'enrolled' }, reason: { ...reason, course: B } },
+    },
   )
 })
 
@@ -104,7 +108,9 @@ test('after the last attempt, the delivery needs attention', () => {
   assert.equal(last.state, 'queued')
   const over = settled(aWork({ courses: [A], attempts: RETRY_SCHEDULE_MS.length }), { [A]: unreachable })
   assert.equal(over.state, 'needs_attention')
-  assert.deepEqual(over.outcome.reason, { code: 'retries.exhausted', subject: 'the LMS does not answer' })
+  assert.deepEqual(over.outcome.reason, { code: 'retries.exhausted', subject: 'the LMS does not answer', course: A })
+  const second = aWork({ courses: [A, B], attempts: RETRY_SCHEDULE_MS.length })
+  assert.equal(settled(second, { [A]: done('enrolled'), [B]: unreachable }).outcome.reason?.course, B)
 })
 
 test('a failure costs no attempt while the circuit breaker is open; a throttle or misconfiguration never costs one', () => {

@@ -12,6 +12,7 @@ import { createIds } from '../../src/delivery/ids.ts'
 import type { DeliveryEvent, Outcome, Settlement, VerifiedWebhook } from '../../src/delivery/types.ts'
 import { createInbox } from '../../src/inbox/inbox.ts'
 import { createStore, type Store } from '../../src/inbox/store.ts'
+import type { Submitted } from '../../src/inbox/types.ts'
 import type { Write } from '../../src/inbox/write.ts'
 import { createOperations } from '../../src/operations/create-operations.ts'
 import { createReplicas } from '../../src/replicas/replicas.ts'
@@ -32,6 +33,9 @@ async function emptyFile(): Promise<EmptyDatabase> {
 
 let newDatabase = emptyFile
 export const onSqlite = (): boolean => newDatabase === emptyFile
+
+/** What a submit resolved to, without the id of its event. */
+export const answerOf = ({ eventId: _eventId, ...answer }: Submitted): Omit<Submitted, 'eventId'> => answer
 
 /** A new and empty database. */
 export const emptyDatabase = (): Promise<EmptyDatabase> => newDatabase()

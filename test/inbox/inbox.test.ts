@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Delivery } from '../../src/delivery/types.ts'
 import {
+  answerOf,
   arrival,
   needsAttention,
   only,
@@ -27,7 +28,7 @@ test('a submit waits for the result of the attempt and resolves to it', quick, a
     const { id, request } = await claimOne(bench)
     assert.equal(request?.email, end.name)
     await bench.inbox.settle([end(id)])
-    assert.deepEqual(await answered, { id, progress: end(id) })
+    assert.deepEqual(answerOf(await answered), { id, progress: end(id) })
   }
 })
 
@@ -42,12 +43,12 @@ test(
     await bench.inbox.submit(arrival(), null)
     const first = succeeded(id, 'enrolled', 1)
     await bench.inbox.settle([first])
-    for (const answer of await Promise.all(before)) assert.deepEqual(answer, { id, progress: first })
+    for (const answer of await Promise.all(before)) assert.deepEqual(answerOf(answer), { id, progress: first })
     const next = await claimOne(bench)
     assert.deepEqual([next.id, next.outcome, next.generation], [id, null, 2], 'two that arrived together count once')
     const second = succeeded(id, 'allowed', 2)
     await bench.inbox.settle([second])
-    assert.deepEqual(await during, { id, progress: second })
+    assert.deepEqual(answerOf(await during), { id, progress: second })
     const kinds = ['received', 'repeated', 'repeated', 'repeated', 'enrolled', 'enrolled']
     assert.deepEqual(await timeline(bench, id), kinds)
   },
@@ -81,7 +82,7 @@ test('a repeat of a finished delivery waits for a new attempt', quick, async (t)
   const again = bench.inbox.submit(arrival(), DEADLINE)
   assert.equal((await claimOne(bench)).outcome, null)
   await bench.inbox.settle([succeeded(id, 'allowed', 1)])
-  assert.deepEqual(await again, { id, progress: succeeded(id, 'allowed', 1) })
+  assert.deepEqual(answerOf(await again), { id, progress: succeeded(id, 'allowed', 1) })
 })
 
 for (const order of ['result first', 'repeat first']) {
@@ -146,15 +147,15 @@ test('a pause answers the waiting senders, and no sender waits during it', quick
   const waiting = bench.inbox.submit(arrival(), DEADLINE)
   const { id } = await claimOne(bench)
   bench.inbox.pause()
-  assert.deepEqual(await waiting, { id, progress: null })
-  assert.deepEqual(await bench.inbox.submit(arrival(), DEADLINE), { id, progress: null })
+  assert.deepEqual(answerOf(await waiting), { id, progress: null })
+  assert.deepEqual(answerOf(await bench.inbox.submit(arrival(), DEADLINE)), { id, progress: null })
   bench.inbox.resume()
   const answered = bench.inbox.submit(arrival(), DEADLINE)
   await bench.inbox.submit(arrival(), null) // by then the previous one is stored
   await bench.inbox.settle([succeeded(id)])
   const { generation } = await claimOne(bench)
   await bench.inbox.settle([succeeded(id, 'enrolled', generation)])
-  assert.deepEqual(await answered, { id, progress: succeeded(id, 'enrolled', generation) })
+  assert.deepEqual(answerOf(await answered), { id, progress: succeeded(id, 'enrolled', generation) })
 })
 
 test('a close answers the waiting senders, and no sender waits afterwards', quick, async (t) => {

@@ -14,6 +14,7 @@ if (hasMariaDb()) {
   await import('../database/clock.test.ts')
   await import('../operations/query-plans.test.ts')
   await import('../operations/forget.test.ts')
+  await import('../shop-answers/shop-answers.test.ts')
   await import('../search/find.test.ts')
   await import('../reports/reports.test.ts')
   await import('../incidents/incidents.test.ts')

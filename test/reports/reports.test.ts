@@ -58,6 +58,32 @@ test('the causes group what needs attention or was rejected by reason and course
   ])
 })
 
+test('of a sale of several courses, a cause names the one that failed, and the first one if that is not known', async (t) => {
+  const { store, operations } = await setUp(t)
+  const sales = ['lms.refused', 'retries.exhausted', 'lms.refused'] as const
+  const written = await store.write(sales.map((_, n) => accepted(person(n, [COURSE, OTHER]))))
+  const courses = [OTHER, OTHER, undefined]
+  await store.write(
+    written.map(({ id }, n) => {
+      const course = courses[n]
+      const reason = { code: sales[n] ?? 'lms.refused', subject: 'full', ...(course === undefined ? {} : { course }) }
+      return settled({ ...needsAttention(id), outcome: { courses: {}, reason } })
+    }),
+  )
+  const { causes } = await operations.causes()
+  assert.deepEqual(causes.map(({ code, course }) => [code, course?.toLowerCase()]).sort(), [
+    ['lms.refused', COURSE.toLowerCase()],
+    ['lms.refused', OTHER.toLowerCase()],
+    ['retries.exhausted', OTHER.toLowerCase()],
+  ])
+  const filter = { states: ['needs_attention' as const], cause: 'lms.refused' as const, about: OTHER }
+  const { items } = await operations.list({ filter })
+  assert.deepEqual(
+    items.map(({ id }) => id),
+    [written[0]?.id],
+  )
+})
+
 test('the latest 5,000 of a state are grouped', async (t) => {
   const { store, operations, clock } = await setUp(t)
   for (let from = 0; from < 5200; from += 200) {

@@ -56,3 +56,4 @@ create index "incidents_started" on "incidents" ("started_at", "id");
 alter table "events" add column "calls" mediumtext;
 create table if not exists "replayed_deliveries" ("replay_id" varchar(26) not null, "delivery_id" varchar(26) not null, constraint "replayed_deliveries_key" primary key ("replay_id", "delivery_id"));
 create table if not exists "senders" ("address" varchar(64) not null, "result" varchar(24) not null, "first_at" bigint not null, "last_at" bigint not null, "count" bigint not null, constraint "senders_key" primary key ("address", "result"));
+alter table "events" add column "answer" varchar(64);
