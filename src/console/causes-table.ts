@@ -41,7 +41,7 @@ function cellsOf(cause: Cause, closest: ReadonlyMap<string, string>, base: strin
   const query = queryText({ state, cause: code, about: course ?? '' })
   const [only] = examples
   const list = count === 1 && only !== undefined ? `${base}/deliveries/${only}` : `${base}/deliveries${query}`
-  const key = course === null ? '' : html` <code>${course}</code>`
+  const key = course === null ? '' : html`: <code>${course}</code>`
   const similar = course === null ? undefined : closest.get(course)
   const looksLike = similar === undefined ? '' : `${fill(words.attention.looksLike, { course: similar })} `
   const action = NEEDS_OTHERS.includes(code)

@@ -76,9 +76,15 @@ function stackHtml(of: {
   return parts.join('')
 }
 
-/** Times without the LMS, behind the bars. */
-function bandsHtml(of: { sales: SalesReport; bands: readonly Band[]; now: number; step: number }): string {
-  const { sales, bands, now, step } = of
+/** Times without the LMS, behind the bars. An hour of a day would be too thin to see, so the whole days are marked. */
+function bandsHtml(of: {
+  sales: SalesReport
+  by: 'hour' | 'day'
+  bands: readonly Band[]
+  now: number
+  step: number
+}): string {
+  const { sales, by, bands, now, step } = of
   // The bars are equally wide, although a day with a change of the clocks is longer or shorter.
   const x = (time: number): number => {
     const index = Math.max(
@@ -86,11 +92,11 @@ function bandsHtml(of: { sales: SalesReport; bands: readonly Band[]; now: number
       sales.bars.findLastIndex(({ from }) => from <= time),
     )
     const { from, to } = sales.bars[index] ?? { from: time, to: time + 1 }
-    return LEFT + (index + Math.min(1, Math.max(0, (time - from) / (to - from)))) * step
+    return LEFT + (index + (by === 'day' ? 0 : Math.min(1, Math.max(0, (time - from) / (to - from))))) * step
   }
   return bands
     .map(({ from, to }) => {
-      const [left, right] = [x(from), x(to ?? now)]
+      const [left, right] = [x(from), x(to ?? now) + (by === 'day' ? step : 0)]
       return right <= LEFT
         ? ''
         : html`<rect class="outage" x="${round(left)}" y="${TOP}" width="${round(Math.max(3, right - left))}" height="${PLOT}"/>`

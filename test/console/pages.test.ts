@@ -99,7 +99,7 @@ describe('a cause', () => {
     const typo = 'course-v1:edX+DemoX+Demo_Curse'
     for (const name of ['typo-1', 'typo-2']) await product.sell({ email: `${name}@example.com`, courseIds: [typo] })
     const text = await readUntil('/', /Looks like course-v1:edX\+DemoX\+Demo_Course/)
-    assert.match(text, /No such course course-v1:edX\+DemoX\+Demo_Curse Looks like .* 2 .* Replay 2/)
+    assert.match(text, /No such course: course-v1:edX\+DemoX\+Demo_Curse Looks like .* 2 .* Replay 2/)
     const query = `state=needs_attention&cause=course.missing&about=${encodeURIComponent(typo)}`
     const links = linksOf(await someone.see('/'))
     assert.ok(links.includes(`/lernito/console/deliveries?${query}`), links.join('\n'))
@@ -145,7 +145,7 @@ describe('a delivery', () => {
     assert.match(before, /The LMS refused the enrollment: /)
     assert.match(before, /The course is full, closed, or has no free mode/)
     const causes = readable(await staff.see('/'))
-    assert.ok(causes.includes(`Refused by the LMS ${FULL} `), causes)
+    assert.ok(causes.includes(`Refused by the LMS: ${FULL} `), causes)
     await bulk.lms.seed({ enrollments: [{ email: 'heidi@example.com', course: FULL, mode: 'audit', active: false }] })
     const sent = await staff.send(`/deliveries/${id}/replay`)
     assert.deepEqual([sent.status, sent.location], [303, `/lernito/console/deliveries/${id}?done=replayed`])
