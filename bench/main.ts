@@ -14,6 +14,7 @@ import { manyCourses, manyCoursesWithModify } from './rows/many-courses.ts'
 import { memory } from './rows/memory.ts'
 import { pages } from './rows/pages.ts'
 import { refusing } from './rows/refusing.ts'
+import { slowDisk } from './rows/slow-disk.ts'
 import { throttledBurst } from './rows/throttled-burst.ts'
 import { existingPeople, unknownPeople } from './rows/throughput.ts'
 import { year } from './rows/year.ts'
@@ -25,6 +26,7 @@ const ROWS: readonly Row[] = [
   manyCourses,
   manyCoursesWithModify,
   addedLatency,
+  slowDisk,
   accepting,
   claim,
   pages,

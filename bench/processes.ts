@@ -28,8 +28,11 @@ export interface Stage {
     /** Whether the stand-in has enrollments/modify. */
     modify?: boolean
   }): Promise<Running>
-  /** Starts `lernito-openedx serve` on SQLite, with the default settings except those in `env`. */
-  service(options: { lmsUrl: string; env?: Record<string, string> }): Promise<Running>
+  /**
+   * Starts `lernito-openedx serve` on SQLite, with the default settings except those in `env`. `under`: a program and its
+   * arguments, which runs it.
+   */
+  service(options: { lmsUrl: string; env?: Record<string, string>; under?: readonly string[] }): Promise<Running>
   /** Starts a program of the bench, which prints its address. */
   program(file: string, args: readonly string[]): Promise<Running>
   end(): Promise<void>
@@ -39,10 +42,15 @@ export function createStage({ folder }: { folder: string }): Stage {
   mkdirSync(folder, { recursive: true })
   const running: Running[] = []
 
-  const start = async (args: readonly string[], says: RegExp, env: Record<string, string> = {}): Promise<Running> => {
+  const start = async (
+    args: readonly string[],
+    says: RegExp,
+    { env = {}, under = [] }: { env?: Record<string, string>; under?: readonly string[] } = {},
+  ): Promise<Running> => {
     const file = join(folder, `output-${running.length}.txt`)
     const output = openSync(file, 'w')
-    const child = spawn(process.execPath, args, {
+    const [program = process.execPath, ...further] = [...under, process.execPath, ...args]
+    const child = spawn(program, further, {
       cwd: folder,
       env: { PATH: process.env.PATH ?? '', ...env },
       stdio: ['ignore', output, output],
@@ -73,15 +81,18 @@ export function createStage({ folder }: { folder: string }): Stage {
       ]
       return start([join(ROOT, 'src/main.ts'), 'sandbox', ...options], /stand-in LMS is at (http\S+?)\/?\s/)
     },
-    service: ({ lmsUrl, env = {} }) =>
+    service: ({ lmsUrl, env = {}, under = [] }) =>
       start([join(ROOT, 'src/main.ts'), 'serve'], /"url":"(https?:\/\/[^"/]+)"/, {
-        LERNITO_WEBHOOK_SECRET: SECRET,
-        LERNITO_LMS_URL: lmsUrl,
-        LERNITO_LMS_CLIENT_ID: APPLICATION.client_id,
-        LERNITO_LMS_CLIENT_SECRET: APPLICATION.client_secret,
-        LERNITO_DATABASE_URL: `sqlite:${join(folder, 'lernito.db')}`,
-        LERNITO_PORT: '0',
-        ...env,
+        under,
+        env: {
+          LERNITO_WEBHOOK_SECRET: SECRET,
+          LERNITO_LMS_URL: lmsUrl,
+          LERNITO_LMS_CLIENT_ID: APPLICATION.client_id,
+          LERNITO_LMS_CLIENT_SECRET: APPLICATION.client_secret,
+          LERNITO_DATABASE_URL: `sqlite:${join(folder, 'lernito.db')}`,
+          LERNITO_PORT: '0',
+          ...env,
+        },
       }),
     program: (file, args) => start([join(import.meta.dirname, file), ...args], /at (http\S+)/),
     end: async () => {

@@ -9,18 +9,16 @@ import { courseKey, makeWorld } from '../world.ts'
 const WEBHOOKS = 2_000
 const SENDERS = 256
 
-/** Compares the service, with a stand-in of measured cost, with the model of the original under the same load. */
+/** Compares the service, with a stand-in of measured cost, with direct batches and with the model of the original. */
 function throughput({
   name,
   title,
-  least,
   originalMs,
   people,
   takes,
 }: {
   name: string
   title: string
-  least: number
   /** How long the original occupies one of two workers for a webhook. */
   originalMs: number
   /** The number of buyers who have an account. */
@@ -30,7 +28,7 @@ function throughput({
   return {
     name,
     title,
-    goal: { at: 'least', value: least, unit: 'times' },
+    goal: { at: 'least', value: 0.95, unit: 'times' },
     takes,
     run: async (stage) => {
       const sales = salesOfOneCourse({ count: WEBHOOKS })
@@ -52,12 +50,12 @@ function throughput({
       const model = await stage.program('original-model.ts', ['--ms', String(originalMs)])
       const original = await run(model.url)
       return {
-        value: original.seconds / ours.seconds,
+        value: directSeconds / ours.seconds,
         parts: {
           'ours, webhooks/s': round(WEBHOOKS / ours.seconds),
           "original's model, webhooks/s": round(WEBHOOKS / original.seconds),
           'direct calls of 50, two at once, enrollments/s': round(WEBHOOKS / directSeconds),
-          'ours / direct calls': round(directSeconds / ours.seconds),
+          "ours / the original's model": round(original.seconds / ours.seconds),
           'ours, median ms': round(quantile(ours.latencies, 0.5)),
           "original's model, median ms": round(quantile(original.latencies, 0.5)),
         },
@@ -69,8 +67,7 @@ function throughput({
 
 export const unknownPeople = throughput({
   name: 'unknown-people',
-  title: `${WEBHOOKS} webhooks, ${SENDERS} senders, unknown people: ours / the original`,
-  least: 1.3,
+  title: `${WEBHOOKS} webhooks, ${SENDERS} senders, unknown people: ours / direct batches of 50, two at once`,
   originalMs: ORIGINAL_MS.unknown,
   people: 0,
   takes: 25,
@@ -78,8 +75,7 @@ export const unknownPeople = throughput({
 
 export const existingPeople = throughput({
   name: 'existing-people',
-  title: `${WEBHOOKS} webhooks, ${SENDERS} senders, existing people: ours / the original`,
-  least: 1.1,
+  title: `${WEBHOOKS} webhooks, ${SENDERS} senders, existing people: ours / direct batches of 50, two at once`,
   originalMs: ORIGINAL_MS.existing,
   people: WEBHOOKS,
   takes: 75,
