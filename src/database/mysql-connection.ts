@@ -1,4 +1,4 @@
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { type Connection, createConnection, type SslOptions } from 'mysql2'
 import { hostToVerify, type Tls, tlsError } from './mysql-tls.ts'
 
@@ -66,13 +66,9 @@ export function openConnection({
   // It stays attached. A connection that breaks can report several errors, above all in its TLS handshake, and an error
   // that nobody listens to ends the process.
   driver.on('error', lose)
-  const closed = new Promise<void>((resolve) => {
-    socket.once('close', () => {
-      lose(Object.assign(new Error('the connection was closed'), { code: 'PROTOCOL_CONNECTION_LOST', fatal: true }))
-      resolve()
-    })
-  })
   socket.once('end', () => socket.destroy())
+  socket.once('close', () => lose(lostConnection()))
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
   const late = setTimeout(() => lose(timeout('connect ETIMEDOUT')), CONNECT_MS)
   driver.once('connect', () => {
     prepareSession({ driver, idleTimeoutMs }, (error) => {
@@ -88,13 +84,20 @@ export function openConnection({
     closed,
     cut: lose,
     leave: () => {
-      if (state !== 'ready') return lose(new Error('the connection is closed by this service'))
-      driver.end()
-      const cut = setTimeout(() => socket.destroy(), FAREWELL_MS)
-      void closed.then(() => clearTimeout(cut))
+      if (state === 'ready') sayFarewell({ driver, socket, closed })
+      else lose(new Error('the connection is closed by this service'))
     },
   }
 }
+
+function sayFarewell({ driver, socket, closed }: { driver: Connection; socket: Socket; closed: Promise<void> }): void {
+  driver.end()
+  const cut = setTimeout(() => socket.destroy(), FAREWELL_MS)
+  void closed.then(() => clearTimeout(cut))
+}
+
+const lostConnection = (): Error =>
+  Object.assign(new Error('the connection was closed'), { code: 'PROTOCOL_CONNECTION_LOST', fatal: true })
 
 /** What the driver reports if the server takes too long. */
 export const timeout = (text: string): Error => Object.assign(new Error(text), { code: 'ETIMEDOUT' })

@@ -13,7 +13,7 @@ type Callback = Parameters<MysqlPool['getConnection']>[0]
 
 /**
  * Connections to a MySQL or MariaDB server, opened on demand. Every wait is bounded: for a connection, for a statement
- * (except one that changes the schema), and at the end. Whoever waits for a connection gets one in turn.
+ * (except one that changes the schema), and at the end. Those who wait for a connection get one in turn.
  * docs/decisions/0029-tls-to-mysql.md says why it isn't the driver's pool.
  */
 export function createBoundedPool({ server, idleTimeoutMs }: { server: Server; idleTimeoutMs: number }): MysqlPool {

@@ -42,7 +42,7 @@ describe('the pool of connections to MariaDB', { skip: hasMariaDb() ? false : HO
       connection.query(sql, [], (error, result) => (error ? reject(error) : resolve(result)))
     })
 
-  test('there are never more than eight, and whoever waits for one gets it in turn', async (t) => {
+  test('there are never more than eight, and those who wait for one get it in turn', async (t) => {
     const { take, takeAll, ids } = await open(t)
     const used = await takeAll()
     const order: number[] = []
@@ -59,7 +59,7 @@ describe('the pool of connections to MariaDB', { skip: hasMariaDb() ? false : HO
     assert.equal((await ids()).length, MOST)
   })
 
-  test('nobody waits longer than nine seconds, and whoever gave up gets none', async (t) => {
+  test('nobody waits longer than nine seconds, and a caller that gave up gets none', async (t) => {
     const { take, takeAll } = await open(t)
     const [first] = await takeAll()
     t.mock.timers.enable({ apis: ['setTimeout'] })
@@ -108,7 +108,7 @@ describe('the pool of connections to MariaDB', { skip: hasMariaDb() ? false : HO
     await until('the end of all', async () => (await ids()).length === 0 || undefined)
   })
 
-  test('at its end all are closed, and whoever waits or comes later gets an error', async (t) => {
+  test('at its end all are closed, and a caller that waits or comes later gets an error', async (t) => {
     const { take, takeAll, end, ids } = await open(t)
     for (const connection of (await takeAll()).slice(1)) connection.release()
     await takeAllBut(take, 1)
