@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { HOW_TO_RUN, hasMariaDb } from '../mariadb.ts'
-import { startTlsMariaDb } from '../mariadb-tls.ts'
+import { NO_TLS_SERVER, startTlsMariaDb } from '../mariadb-tls.ts'
 import { start } from '../service/process.ts'
 import { faultsOf, startBreaking } from './handshake.ts'
 
@@ -13,8 +12,11 @@ import { faultsOf, startBreaking } from './handshake.ts'
 const STEPS = { end: 41, reset: 41, garble: 503 } as const
 const CHILD = join(import.meta.dirname, 'broken-handshake.ts')
 
-describe('a connection that breaks in its TLS handshake', { skip: hasMariaDb() ? false : HOW_TO_RUN }, async () => {
-  const server = hasMariaDb() ? await startTlsMariaDb() : null
+describe('a connection that breaks in its TLS handshake', {
+  concurrency: 3,
+  skip: NO_TLS_SERVER,
+}, async () => {
+  const server = NO_TLS_SERVER === false ? await startTlsMariaDb() : null
   after(() => server?.remove())
   if (server === null) return
 

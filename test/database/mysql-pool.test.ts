@@ -85,6 +85,9 @@ describe('the pool of connections to MariaDB', { skip: hasMariaDb() ? false : HO
     assert.ok(lost)
     await assert.rejects(ask(lost), { fatal: true })
     lost.release()
+    const later = take()
+    connection.release()
+    assert.deepEqual(await ask(await later), [{ 1: 1 }])
     assert.equal((await ids()).length, MOST)
   })
 
@@ -102,10 +105,13 @@ describe('the pool of connections to MariaDB', { skip: hasMariaDb() ? false : HO
     void waiting[1]?.catch(() => {}) // the end of the pool
   })
 
-  test('those that nobody uses are closed before the server closes them', async (t) => {
+  test('those that nobody uses take their leave before the server closes them', async (t) => {
+    const aborted = () => mariadb.administer("show global status like 'Aborted_clients'")
+    const before = await aborted()
     const { takeAll, ids } = await open(t, 400)
     for (const connection of await takeAll()) connection.release()
     await until('the end of all', async () => (await ids()).length === 0 || undefined)
+    assert.deepEqual(await aborted(), before)
   })
 
   test('at its end all are closed, and a caller that waits or comes later gets an error', async (t) => {

@@ -8,7 +8,7 @@ import { migrate } from '../../src/database/migrations.ts'
 import { OUR_CAUSES } from '../../src/doctor/causes-ours.ts'
 import { startHandshakeProxy } from '../database/handshake-proxy.ts'
 import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
-import { type CertificateName, startTlsMariaDb } from '../mariadb-tls.ts'
+import { type CertificateName, NO_TLS_SERVER, startTlsMariaDb } from '../mariadb-tls.ts'
 import { temporaryFolder } from '../service/process.ts'
 import { serveEnv, startLms, startServe } from '../service/serving.ts'
 import { type Case, examined, nobody, resultOf, silent, testCauses } from './examining.ts'
@@ -16,7 +16,8 @@ import { type Case, examined, nobody, resultOf, silent, testCauses } from './exa
 const NOBODY = 'http://127.0.0.1:9'
 const MARIADB = hasMariaDb() ? {} : { skip: HOW_TO_RUN }
 const server = hasMariaDb() ? await startMariaDb() : null
-const tlsServer = hasMariaDb() ? await startTlsMariaDb() : null
+const tlsServer = NO_TLS_SERVER === false ? await startTlsMariaDb() : null
+const TLS = NO_TLS_SERVER === false ? {} : { skip: NO_TLS_SERVER }
 after(() => server?.remove())
 after(() => tlsServer?.remove())
 
@@ -148,19 +149,19 @@ const CASES: Readonly<Record<keyof typeof OUR_CAUSES, Case>> = {
     rule: 'a certificate of another authority',
     found: 'database',
     broken: certified('otherAuthority'),
-    ...MARIADB,
+    ...TLS,
   },
   'database.tls_name': {
     rule: 'a certificate for another host',
     found: 'database',
     broken: certified('otherName'),
-    ...MARIADB,
+    ...TLS,
   },
   'database.tls_expired': {
     rule: 'a certificate of yesterday',
     found: 'database',
     broken: certified('expired'),
-    ...(process.env.MYSQLD === undefined ? MARIADB : { skip: 'a MySQL refuses to load such a certificate' }),
+    ...(process.env.MYSQLD === undefined ? TLS : { skip: 'a MySQL refuses to load such a certificate' }),
   },
   'database.tls_failed': {
     rule: 'a server that answers the handshake with something else',
@@ -170,7 +171,7 @@ const CASES: Readonly<Record<keyof typeof OUR_CAUSES, Case>> = {
       proxy.set({ direction: 'down', after: 200, how: 'garble' })
       return alone(async () => at(`mysql://lernito:pw@127.0.0.1:${proxy.port}/lernito?tls=verify`))(t)
     },
-    ...MARIADB,
+    ...TLS,
   },
   'database.too_new': {
     rule: 'a database that a newer version migrated',
