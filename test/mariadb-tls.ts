@@ -3,6 +3,7 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { rootCertificates } from 'node:tls'
 import { HOW_TO_RUN, hasMariaDb, startMariaDb } from './mariadb.ts'
 
 const hasOpenssl = spawnSync('openssl', ['version']).error === undefined
@@ -55,8 +56,8 @@ function makeCertificates(folder: string): void {
 }
 
 /**
- * A MariaDB server (see startMariaDb) that takes connections with TLS only. `ca` is the file of the authority that the
- * service has to trust, `otherCa` that of another one.
+ * A MariaDB server (see startMariaDb) that takes connections with TLS only. `ca` is a file with two authorities, the one
+ * that the service has to trust and a public one; `otherCa` has another one.
  */
 export async function startTlsMariaDb() {
   const folder = await mkdtemp(join(tmpdir(), 'lernito-certificates-'))
@@ -73,12 +74,11 @@ export async function startTlsMariaDb() {
   const paths = { ca: file('known.pem'), cert: file('server.pem'), key: file('server.key') }
   const tls = ['--require-secure-transport=ON', ...Object.entries(paths).map(([what, path]) => `--ssl-${what}=${path}`)]
   const mariadb = await startMariaDb({ tls })
-  writeFileSync(file('empty.pem'), '')
+  writeFileSync(file('bundle.pem'), `${rootCertificates[0]}\n${readFileSync(file('ca.pem'), 'utf8')}`)
   return {
     ...mariadb,
-    ca: file('ca.pem'),
+    ca: file('bundle.pem'),
     otherCa: file('other.pem'),
-    notPem: file('empty.pem'),
     /** Gives the running server another certificate. */
     use: async (name: CertificateName): Promise<void> => {
       put(name)

@@ -116,8 +116,11 @@ describe('a database over TLS', { skip: NO_TLS_SERVER }, async () => {
   test('with ?tls=verify, a server without TLS gets no password', async (t) => {
     const plain = await startMariaDb()
     t.after(plain.remove)
-    const { code, stderr } = await migrate(`${(await plain.newDatabase()).url}?tls=verify`)
+    const proxy = await startHandshakeProxy(t, plain.port)
+    const { url } = await plain.newDatabase()
+    const { code, stderr } = await migrate(`${url.replace(`:${plain.port}/`, `:${proxy.port}/`)}?tls=verify`)
     assert.equal(code, 1)
+    assert.equal(proxy.passed().up, 0)
     assert.match(why(stderr), /^the server offers no TLS \(HANDSHAKE_NO_SSL_SUPPORT\); .* \?tls=off$/)
   })
 
