@@ -122,6 +122,7 @@ function openServiceInbox({
   const newName = createIds({ now })
   return openInbox({
     url: settings.LERNITO_DATABASE_URL,
+    ca: settings.LERNITO_DATABASE_CA_FILE,
     ...(timing === undefined ? {} : { timing }),
     newName: () => `${hostname().slice(0, 9)}-${newName()}`,
     now,

@@ -26,13 +26,22 @@ interface Kind {
   readonly install: readonly [program: string, ...options: string[]]
   readonly program: string
   readonly options: readonly string[]
+  readonly withoutTls: string
+  /** Makes the running server read its certificate again. */
+  readonly reloadTls: string
 }
 
 function findKind(): Kind | null {
   const mysqld = process.env.MYSQLD
   if (mysqld !== undefined) {
     const options = ['--mysqlx=OFF', '--secure-file-priv=NULL', '--log-bin-trust-function-creators=1']
-    return { install: [mysqld, '--initialize-insecure', '--secure-file-priv=NULL'], program: mysqld, options }
+    return {
+      install: [mysqld, '--initialize-insecure', '--secure-file-priv=NULL'],
+      program: mysqld,
+      options,
+      withoutTls: '--tls-version=',
+      reloadTls: 'alter instance reload tls',
+    }
   }
   const program = find('mariadbd')
   const install = find('mariadb-install-db')
@@ -41,6 +50,8 @@ function findKind(): Kind | null {
     install: [install, '--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve'],
     program,
     options: ['--innodb-log-file-size=32M'],
+    withoutTls: '--skip-ssl',
+    reloadTls: 'flush ssl',
   }
 }
 
@@ -48,9 +59,15 @@ export const hasMariaDb = (): boolean => findKind() !== null
 
 /**
  * A MariaDB server of its own in a new folder, on a free port of loopback; to be removed at the end. A MySQL instead,
- * where MYSQLD names its program.
+ * where MYSQLD names its program. It offers TLS only if `tls` has its options for that.
  */
-export async function startMariaDb({ options: further = [] }: { options?: readonly string[] } = {}) {
+export async function startMariaDb({
+  tls,
+  options: further = [],
+}: {
+  tls?: readonly string[]
+  options?: readonly string[]
+} = {}) {
   const kind = findKind()
   if (kind === null) throw new Error(HOW_TO_RUN)
   const folder = await mkdtemp(join(tmpdir(), 'lernito-mariadb-'))
@@ -75,6 +92,7 @@ export async function startMariaDb({ options: further = [] }: { options?: readon
     '--lower-case-table-names=0',
     '--max-connections=200',
     ...kind.options,
+    ...(tls ?? [kind.withoutTls]),
     ...further,
   ]
   let child: ChildProcess | null = null
@@ -127,6 +145,7 @@ export async function startMariaDb({ options: further = [] }: { options?: readon
     administer,
     start,
     stop,
+    reloadTls: () => administer(kind.reloadTls),
     signal: (signal: NodeJS.Signals): void => {
       child?.kill(signal)
     },

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { rootCertificates } from 'node:tls'
 import { AppError } from '../src/errors.ts'
 import { readSettings } from '../src/settings/read.ts'
 import { SETTINGS } from '../src/settings/settings.ts'
@@ -100,7 +101,14 @@ const WRONG = [
       'mysql://lernito:secret@db/lernito?ssl=true',
       'postgres://lernito:secret@db/lernito',
     ],
-    says: 'must be sqlite: and a path, for example sqlite:./data/lernito.db, or mysql://user:password@host:port/name with special characters of the password written as %XX.',
+    says: 'must be sqlite: and a path, for example sqlite:./data/lernito.db, or mysql://user:password@host:port/name with special characters of the password written as %XX, and nothing but ?tls=verify or ?tls=off after it.',
+  },
+  {
+    name: 'LERNITO_DATABASE_URL',
+    texts: ['require', 'on', '', 'verify&ssl=true', 'off#'].map(
+      (tls) => `mysql://lernito:secret@db/lernito?tls=${tls}`,
+    ),
+    says: 'has another value of tls than verify and off. End it with ?tls=verify, or with ?tls=off inside your own network.',
   },
   { name: 'LERNITO_LOG_LEVEL', texts: ['loud', 'INFO'], says: 'must be debug, info, warn or error.' },
 ]
@@ -224,6 +232,49 @@ test('slashes at the end of the LMS’s address are removed, and a path is kept'
 test('the database can be a file or on a server', () => {
   for (const url of ['sqlite:/data/l.db', 'mysql://lernito:p%40ss@db:3307/lernito', 'mysql://lernito@[::1]/lernito']) {
     assert.equal(read({ LERNITO_DATABASE_URL: url }).settings.LERNITO_DATABASE_URL, url)
+  }
+})
+
+test('TLS to the database has a file with its authorities, which is read at the start', async (t) => {
+  const url = 'mysql://lernito:secret@db.example.com/lernito?tls=verify'
+  const authority = await secretFile(t, rootCertificates[0] ?? '')
+  const { settings, warnings } = read({ LERNITO_DATABASE_URL: url, LERNITO_DATABASE_CA_FILE: authority })
+  assert.match(settings.LERNITO_DATABASE_CA_FILE ?? '', /^-----BEGIN CERTIFICATE-----\n/)
+  assert.deepEqual(warnings, [])
+  const none = await secretFile(t, 'no certificate')
+  const broken = await secretFile(t, '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n')
+  const file = 'LERNITO_DATABASE_CA_FILE'
+  assert.deepEqual(
+    [`${none}.gone`, none, broken].map((path) => refusal({ ...GOOD, LERNITO_DATABASE_URL: url, [file]: path })),
+    [
+      [`${file} can't be read from ${none}.gone (ENOENT). Check the path, the permissions, and that the file is PEM.`],
+      [`${file} names a file without a certificate: ${none}. Write the path of a file in PEM format in it.`],
+      [
+        `${file} can't be read from ${broken} (ERR_OSSL_ASN1_WRONG_TAG). Check the path, the permissions, and that the file is PEM.`,
+      ],
+    ],
+  )
+})
+
+test('a file with authorities is refused where no TLS would use it', async (t) => {
+  const authority = await secretFile(t, rootCertificates[0] ?? '')
+  for (const url of ['sqlite:/data/l.db', 'mysql://lernito:secret@db/lernito', 'mysql://lernito@db/lernito?tls=off']) {
+    assert.deepEqual(refusal({ ...GOOD, LERNITO_DATABASE_URL: url, LERNITO_DATABASE_CA_FILE: authority }), [
+      'LERNITO_DATABASE_CA_FILE has no effect without TLS. End LERNITO_DATABASE_URL with ?tls=verify, or remove the file.',
+    ])
+  }
+})
+
+test('a database on a public host without TLS gets a warning, unless the setting says that it is on purpose', () => {
+  const warned = (host: string, end = ''): boolean =>
+    read({ LERNITO_DATABASE_URL: `mysql://lernito:secret@${host}/lernito${end}` }).warnings.length > 0
+  for (const host of ['db.eu-central-1.rds.amazonaws.com', '203.0.113.5:3307', '[2001:db8::1]']) {
+    assert.equal(warned(host), true, host)
+    for (const end of ['?tls=off', '?tls=verify']) assert.equal(warned(host, end), false, host)
+  }
+  const own = ['mysql', 'LocalHost', '127.0.0.1', '10.1.2.3:3306', '192.168.0.5', '[::1]', '[fd00::5]', 'db.internal']
+  for (const host of [...own, 'mysql.openedx.svc', 'mysql.openedx.svc.cluster.local']) {
+    assert.equal(warned(host), false, host)
   }
 })
 

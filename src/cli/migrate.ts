@@ -1,3 +1,4 @@
+import { reasonOf } from '../database/availability.ts'
 import { openDatabase } from '../database/database.ts'
 import { migrate as migrateDatabase } from '../database/migrations.ts'
 import { AppError } from '../errors.ts'
@@ -25,15 +26,15 @@ Example:
     parseOptions('migrate', { args: [...args], options: {} })
     loadDotEnv()
     const { settings } = readSettings({ env: process.env })
-    const database = openDatabase({ url: settings.LERNITO_DATABASE_URL, serve: false })
+    const { LERNITO_DATABASE_URL: url, LERNITO_DATABASE_CA_FILE: ca } = settings
+    const database = openDatabase({ url, ca, serve: false })
     try {
       await migrateDatabase({ database, now: Date.now })
     } catch (cause) {
       if (cause instanceof AppError) throw cause
-      const why = cause instanceof Error ? cause.message || cause.name : String(cause)
       throw new AppError(
         'database.unreachable',
-        `The database ${database.name} can't be used: ${why}. It must exist, and its user needs all rights in it; check LERNITO_DATABASE_URL.`,
+        `The database ${database.name} can't be used: ${reasonOf(cause)}. It must exist, and its user needs all rights in it; check LERNITO_DATABASE_URL.`,
         { cause },
       )
     } finally {

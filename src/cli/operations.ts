@@ -1,4 +1,5 @@
 import { userInfo } from 'node:os'
+import { reasonOf } from '../database/availability.ts'
 import { createDatabaseClock } from '../database/clock.ts'
 import { openDatabase } from '../database/database.ts'
 import { inspectDatabase } from '../database/inspect.ts'
@@ -36,8 +37,9 @@ export async function withOperations<Result>(
 ): Promise<Result> {
   loadDotEnv()
   const settings = readSome({ env: process.env, schema: INBOX_SETTINGS })
-  await assertUsable(settings.LERNITO_DATABASE_URL)
-  const database = openDatabase({ url: settings.LERNITO_DATABASE_URL, serve: false })
+  const { LERNITO_DATABASE_URL: url, LERNITO_DATABASE_CA_FILE: ca } = settings
+  await assertUsable({ url, ca })
+  const database = openDatabase({ url, ca, serve: false })
   const { now, measure } = createDatabaseClock({ database, wall: Date.now })
   const hasOutbox = settings.LERNITO_EVENTS_URL !== undefined
   const context = { database, now, newId: createIds({ now }), random: Math.random, hasOutbox }
@@ -53,7 +55,7 @@ export async function withOperations<Result>(
     return await use({ operations, context, settings, vacuum: database.vacuum })
   } catch (error) {
     if (database.dialect.errorKindOf(error) !== 'unavailable') throw error
-    throw unusable(database.name, error instanceof Error ? error.message : String(error))
+    throw unusable(database.name, reasonOf(error))
   } finally {
     await database.close()
   }
@@ -61,9 +63,10 @@ export async function withOperations<Result>(
 
 type Vacuum = ReturnType<typeof openDatabase>['vacuum']
 
-async function assertUsable(url: string): Promise<void> {
+async function assertUsable({ url, ca }: { url: string; ca: string | undefined }): Promise<void> {
   const inspected = await inspectDatabase({
     url,
+    ca,
     now: Date.now,
     deadAfterMs: TIMING.deadAfterMs,
     signal: AbortSignal.timeout(INSPECT_MS),

@@ -5,6 +5,7 @@ import type { Database } from './dialect.ts'
 import { inspectSqlite } from './inspect-sqlite.ts'
 import { type Inspected, type Inspection, PRE_ENROLLED_LEVEL, PRE_ENROLLED_SQL } from './inspection.ts'
 import { serverErrorOf } from './mysql-errors.ts'
+import { tlsObstacleOf } from './mysql-tls.ts'
 
 /**
  * Inspects the inbox's database without changing anything: it creates neither a SQLite file nor tables. See openDatabase
@@ -12,14 +13,15 @@ import { serverErrorOf } from './mysql-errors.ts'
  */
 export async function inspectDatabase(from: {
   url: string
+  ca?: string | null | undefined
   now: () => number
   /** A replica without a heartbeat for this long counts as dead, ms. */
   deadAfterMs: number
   signal: AbortSignal
 }): Promise<Inspected> {
-  const { url, now, deadAfterMs, signal } = from
+  const { url, ca, now, deadAfterMs, signal } = from
   if (!url.startsWith('mysql:')) return inspectSqlite({ file: url.replace(/^sqlite:/, '') })
-  const database = openDatabase({ url, serve: false })
+  const database = openDatabase({ url, ca, serve: false })
   const { name } = database
   const late = new Promise<never>((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })))
@@ -27,7 +29,7 @@ export async function inspectDatabase(from: {
   try {
     return { ok: true, name, found: await Promise.race([inspectServer({ database, now, deadAfterMs }), late]) }
   } catch (error) {
-    const known = serverErrorOf(error)?.obstacle
+    const known = serverErrorOf(error)?.obstacle ?? tlsObstacleOf(error)
     const general = database.dialect.errorKindOf(error) === 'unavailable' ? 'unreachable' : 'unusable'
     return { ok: false, name, obstacle: known ?? general, reason: reasonOf(error) }
   } finally {

@@ -2,7 +2,26 @@
  * Why a database can't be used. `not_writable` is for SQLite only; MySQL distinguishes the others. `unusable` stands for
  * any other error.
  */
-export type Obstacle = 'unreachable' | 'access_denied' | 'missing' | 'no_right' | 'not_writable' | 'unusable'
+export type Obstacle =
+  | 'unreachable'
+  | 'access_denied'
+  | 'missing'
+  | 'no_right'
+  | 'not_writable'
+  | 'unusable'
+  | TlsObstacle
+
+/**
+ * Why TLS with the server fails. `tls_required`: the server refuses a connection without TLS. `tls_failed`: the server
+ * has no version or cipher of TLS in common with this service.
+ */
+export type TlsObstacle =
+  | 'tls_required'
+  | 'tls_not_offered'
+  | 'tls_untrusted'
+  | 'tls_name'
+  | 'tls_expired'
+  | 'tls_failed'
 
 /** What a database holds, and which services use it. */
 export interface Inspection {

@@ -13,8 +13,7 @@ interface ServerError {
 const EXISTS: ServerError = { kind: 'exists' }
 const CONFLICT: ServerError = { kind: 'conflict' }
 const UNAVAILABLE: ServerError = { kind: 'unavailable' }
-const ENCRYPTED_ONLY =
-  'the server takes encrypted connections only, and this service makes none; set require_secure_transport=OFF there'
+const ENCRYPTED_ONLY = 'the server takes connections with TLS only; end LERNITO_DATABASE_URL with ?tls=verify'
 
 const ERRORS: ReadonlyMap<number, ServerError> = new Map([
   [1040, UNAVAILABLE], // too many connections
@@ -44,7 +43,7 @@ const ERRORS: ReadonlyMap<number, ServerError> = new Map([
   [3101, CONFLICT], // rolled back in the commit, because another server of the group changed the same row
   [3118, { ...UNAVAILABLE, obstacle: 'unusable' }], // the user is locked
   // MySQL only; MariaDB answers "access denied".
-  [3159, { ...UNAVAILABLE, obstacle: 'unusable', words: ENCRYPTED_ONLY }],
+  [3159, { ...UNAVAILABLE, obstacle: 'tls_required', words: ENCRYPTED_ONLY }],
   [3169, UNAVAILABLE], // the connection was killed
   [3955, { ...UNAVAILABLE, obstacle: 'unusable' }], // the user is locked after too many wrong passwords
   [4031, UNAVAILABLE], // the server closed an idle connection

@@ -1,78 +1,133 @@
-import { connect, type Socket } from 'node:net'
 import type { MysqlPool, MysqlPoolConnection } from 'kysely'
-import { createPool, type Pool, type PoolConnection, type ResultSetHeader, type RowDataPacket } from 'mysql2'
+import type { ResultSetHeader, RowDataPacket } from 'mysql2'
+import { openConnection, type Server, type ServerConnection, timeout } from './mysql-connection.ts'
+import { sslOptionsFor } from './mysql-tls.ts'
 
-const CONNECT_MS = 3000
 /** For one statement; longer than its wait for a lock. */
 const STATEMENT_MS = 5000
-const LOCK_WAIT_SECONDS = 3
-const END_MS = 300
+/** For a connection while all are in use; longer than a statement and a new connection together. */
+const WAIT_MS = 9000
 const CONNECTIONS = 8
 
-export interface Server {
-  readonly host: string
-  readonly port: number
-  readonly user: string
-  readonly password: string
-  readonly database: string
-}
+type Callback = Parameters<MysqlPool['getConnection']>[0]
 
 /**
  * Connections to a MySQL or MariaDB server, opened on demand. Every wait is bounded: for a connection, for a statement
- * (except one that changes the schema), and at the end.
+ * (except one that changes the schema), and at the end. Those who wait for a connection get one in turn.
+ * docs/decisions/0030-tls-to-mysql.md says why it isn't the driver's pool.
  */
 export function createBoundedPool({ server, idleTimeoutMs }: { server: Server; idleTimeoutMs: number }): MysqlPool {
-  const sockets = new Set<Socket>()
-  const open = (): Socket => {
-    const socket = connect({ host: server.host, port: server.port, noDelay: true, keepAlive: true })
-    sockets.add(socket)
-    return socket.once('close', () => sockets.delete(socket))
+  const ssl = server.tls === null ? null : sslOptionsFor(server.tls)
+  const all = new Set<ServerConnection>()
+  const { push, takeLatest, remove } = createIdle({ closeAfterMs: idleTimeoutMs / 2 }) // before the server does
+  const { wait, next } = createQueue()
+  let isClosed = false
+
+  const open = (callback: Callback): void => {
+    let isReady = false
+    const connection = openConnection({
+      server,
+      ssl,
+      idleTimeoutMs,
+      onReady: () => {
+        isReady = true
+        callback(null, useOf(connection, release))
+      },
+      onLost: (error) => {
+        all.delete(connection)
+        remove(connection)
+        if (!isReady) callback(error, NONE)
+        const waiting = all.size < CONNECTIONS ? next() : null
+        if (waiting !== null) open(waiting)
+      },
+    })
+    all.add(connection)
   }
-  const pool = createPool({
-    ...server,
-    stream: open,
-    charset: 'utf8mb4_bin',
-    supportBigNumbers: true,
-    connectTimeout: CONNECT_MS,
-    connectionLimit: CONNECTIONS,
-    maxIdle: CONNECTIONS - 1, // only below the limit does mysql2 close idle connections, before the server does
-    idleTimeout: idleTimeoutMs / 2,
-  })
-  prepareSessions({ pool, idleTimeoutMs })
+  const release = (connection: ServerConnection): void => {
+    if (isClosed || !all.has(connection)) return
+    const waiting = next()
+    if (waiting === null) push(connection)
+    else waiting(null, useOf(connection, release))
+  }
   return {
-    getConnection: (callback) =>
-      pool.getConnection((error, connection) => callback(error, error ? connection : bounded(connection))),
-    end: (callback) => {
-      const cut = setTimeout(() => {
-        for (const socket of sockets) socket.destroy()
-        callback(null)
-      }, END_MS)
-      // The driver is done once it has sent its farewell. The server closes the connections; if it hangs, it doesn't,
-      // and the open sockets would keep the process alive.
-      pool.end(async () => {
-        await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve))))
-        clearTimeout(cut)
-        callback(null)
-      })
+    getConnection: (callback) => {
+      const latest = takeLatest()
+      if (isClosed) callback(closed(), NONE)
+      else if (latest !== null) callback(null, useOf(latest, release))
+      else if (all.size < CONNECTIONS) open(callback)
+      else wait(callback)
+    },
+    end: async (callback) => {
+      isClosed = true
+      for (let waiting = next(); waiting !== null; waiting = next()) waiting(closed(), NONE)
+      for (const connection of all) {
+        remove(connection)
+        connection.leave()
+      }
+      await Promise.all([...all].map((connection) => connection.closed)) // an open socket would keep the process alive
+      callback(null)
     },
   }
 }
 
-function prepareSessions({ pool, idleTimeoutMs }: { pool: Pool; idleTimeoutMs: number }): void {
-  const seconds = Math.max(1, Math.floor(idleTimeoutMs / 1000))
-  const statements = [
-    'set session transaction isolation level read committed', // as in Django; the default makes inserts lock gaps
-    // Another SQL mode could read our escaped texts differently, and local time repeats an hour each year. The
-    // transaction of a paused replica must not keep its locks: the default wait_timeout is 8 hours.
-    `set session sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', innodb_lock_wait_timeout = ${LOCK_WAIT_SECONDS}, wait_timeout = ${seconds}`,
-  ]
-  pool.on('connection', (connection) => {
-    for (const sql of statements) {
-      connection.query(sql, (error) => {
-        if (error) connection.destroy()
-      })
-    }
-  })
+/** Connections that nobody uses. Each is closed `closeAfterMs` after its last use. */
+function createIdle({ closeAfterMs }: { closeAfterMs: number }) {
+  const timers = new Map<ServerConnection, NodeJS.Timeout>()
+  const remove = (connection: ServerConnection): void => {
+    clearTimeout(timers.get(connection))
+    timers.delete(connection)
+  }
+  return {
+    remove,
+    push: (connection: ServerConnection): void => {
+      const leave = (): void => {
+        timers.delete(connection)
+        connection.leave()
+      }
+      timers.set(connection, setTimeout(leave, closeAfterMs))
+    },
+    /** The one that was used last: so those that aren't needed are closed. */
+    takeLatest: (): ServerConnection | null => {
+      const latest = [...timers.keys()].at(-1) ?? null
+      if (latest !== null) remove(latest)
+      return latest
+    },
+  }
+}
+
+/** Those who wait for a connection, in their order. Nobody waits longer than WAIT_MS. */
+function createQueue() {
+  const timers = new Map<Callback, NodeJS.Timeout>()
+  return {
+    wait: (callback: Callback): void => {
+      const giveUp = (): void => {
+        timers.delete(callback)
+        callback(timeout(`no free connection within ${WAIT_MS / 1000} s`), NONE)
+      }
+      timers.set(callback, setTimeout(giveUp, WAIT_MS))
+    },
+    next: (): Callback | null => {
+      const [[callback, timer] = [null, undefined]] = timers
+      if (callback === null) return null
+      clearTimeout(timer)
+      timers.delete(callback)
+      return callback
+    },
+  }
+}
+
+const closed = (): Error => new Error('Pool is closed.')
+
+/** Kysely's type wants a connection beside an error, too. */
+const NONE: MysqlPoolConnection = {
+  config: {},
+  threadId: 0,
+  connect: () => {},
+  destroy: () => {},
+  release: () => {},
+  query: () => {
+    throw closed()
+  },
 }
 
 const CHANGES_SCHEMA = /^(create|alter|drop) /i
@@ -81,26 +136,33 @@ const CHANGES_SCHEMA = /^(create|alter|drop) /i
  * One use of a connection. A statement that takes too long ends the connection, and its transaction with it. The
  * driver's own timer isn't used, because it keeps running after the connection is lost and keeps the process alive.
  */
-function bounded(connection: PoolConnection): MysqlPoolConnection {
+function useOf(connection: ServerConnection, release: (connection: ServerConnection) => void): MysqlPoolConnection {
+  const { driver, cut } = connection
+  let isReleased = false
   return {
-    config: connection.config,
-    threadId: connection.threadId,
-    connect: (callback) => connection.connect((error) => callback?.(error)),
-    destroy: () => connection.destroy(),
-    release: () => connection.release(),
+    config: driver.config,
+    threadId: driver.threadId,
+    connect: (callback) => callback?.(null),
+    destroy: () => cut(new Error('the connection was given up')),
+    release: () => {
+      if (isReleased) return
+      isReleased = true
+      release(connection)
+    },
     query: (sql, values, callback) => {
       const end = (error: unknown, result: RowDataPacket[] | ResultSetHeader): void => {
         clearTimeout(timer)
-        // Closing a connection that can't roll back also rolls back. The caller needs the earlier statement's error.
-        if (error && sql === 'rollback') connection.destroy()
+        // Cutting a connection that can't roll back also rolls back. The caller needs the earlier statement's error.
+        if (error && sql === 'rollback') cut(new Error('the transaction could not be rolled back'))
         callback?.(sql === 'rollback' ? null : error, error ? [] : result)
       }
       const giveUp = (): void => {
-        connection.destroy()
-        end(Object.assign(new Error(`no answer within ${STATEMENT_MS / 1000} s`), { code: 'ETIMEDOUT' }), [])
+        const late = timeout(`no answer within ${STATEMENT_MS / 1000} s`)
+        end(late, []) // first: the driver then reports the cut to the same callback, which no longer matters
+        cut(late)
       }
       const timer = CHANGES_SCHEMA.test(sql) ? undefined : setTimeout(giveUp, STATEMENT_MS)
-      return connection.query<RowDataPacket[] | ResultSetHeader>(sql, values, end)
+      return driver.query<RowDataPacket[] | ResultSetHeader>(sql, values, end)
     },
   }
 }

@@ -1,8 +1,9 @@
 import { Kysely, MysqlDialect, sql } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Database, Dialect } from './dialect.ts'
+import type { Server } from './mysql-connection.ts'
 import { serverErrorOf } from './mysql-errors.ts'
-import { createBoundedPool, type Server } from './mysql-pool.ts'
+import { createBoundedPool } from './mysql-pool.ts'
 import type { Tables } from './schema.ts'
 
 const DEFAULT_PORT = 3306
@@ -25,8 +26,16 @@ const DIALECT: Dialect = {
 }
 
 /** The inbox's database on a MySQL or MariaDB server; see openDatabase. Connects on first use. */
-export function openMysql({ url, idleTimeoutMs }: { url: string; idleTimeoutMs: number }): Database {
-  const server = readServer(url)
+export function openMysql({
+  url,
+  ca,
+  idleTimeoutMs,
+}: {
+  url: string
+  ca: string | null
+  idleTimeoutMs: number
+}): Database {
+  const server = readServer({ url, ca })
   const db = new Kysely<Tables>({
     dialect: new MysqlDialect({ pool: async () => createBoundedPool({ server, idleTimeoutMs }) }),
   })
@@ -40,15 +49,16 @@ export function openMysql({ url, idleTimeoutMs }: { url: string; idleTimeoutMs: 
 }
 
 /** The error quotes nothing of the URL, which may hold the password. */
-function readServer(url: string): Server {
+function readServer({ url, ca }: { url: string; ca: string | null }): Server {
   try {
-    const { hostname, port, username, password, pathname } = new URL(url)
+    const { hostname, port, username, password, pathname, searchParams } = new URL(url)
     return {
       host: hostname.replace(/^\[|\]$/g, ''),
       port: port === '' ? DEFAULT_PORT : Number(port),
       user: decodeURIComponent(username),
       password: decodeURIComponent(password),
       database: decodeURIComponent(pathname.slice(1)),
+      tls: searchParams.get('tls') === 'verify' ? { ca } : null,
     }
   } catch {
     throw new AppError(

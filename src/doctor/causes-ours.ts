@@ -32,6 +32,14 @@ export const OUR_CAUSES = {
     tutor:
       "Run `tutor config save --unset LERNITO_LMS_URL` (the default is http://lms:8000, inside Tutor's network) or `tutor config save --set LERNITO_NOTIFY_URL=https://…`, then `tutor local start -d`.",
   },
+  'settings.plain_database': {
+    severity: 'warning',
+    message:
+      'LERNITO_DATABASE_URL names a public host without TLS: anyone on the network in between can read and change the sales.',
+    plain:
+      'End LERNITO_DATABASE_URL with ?tls=verify and restart the service. If the network in between is your own, end it with ?tls=off.',
+    tutor: 'Run `tutor config save --set LERNITO_MYSQL_TLS=verify`, then `tutor local start -d`.',
+  },
   'settings.sample_secret': {
     severity: 'failure',
     message: '{name} is a sample from the documentation: everyone knows it and can use it.',
@@ -86,7 +94,7 @@ export const OUR_CAUSES = {
   },
   'database.access_denied': {
     severity: 'failure',
-    message: 'The database {name} refuses the user or the password of LERNITO_DATABASE_URL.',
+    message: 'The database {name} refuses the user or the password of LERNITO_DATABASE_URL: {reason}.',
     plain:
       "Correct them in LERNITO_DATABASE_URL, with special characters of the password as %XX. Or set the password in the database: `ALTER USER 'lernito'@'%' IDENTIFIED BY 'THE-PASSWORD'`.",
     tutor: 'Run `tutor config save`, then `tutor local do init --limit=lernito` and `tutor local start -d`.',
@@ -109,6 +117,47 @@ export const OUR_CAUSES = {
     plain:
       'Fix the reported problem. If the file is damaged or belongs to another program, restore the backup, or set LERNITO_DATABASE_URL to another file.',
     tutor: 'Fix the reported problem. For details, see `tutor local logs --tail=100 mysql`.',
+  },
+  'database.tls_required': {
+    severity: 'failure',
+    message: 'The database {name} refuses a connection without TLS.',
+    plain:
+      'End LERNITO_DATABASE_URL with ?tls=verify and restart the service. If no public authority has signed the certificate of the server, set LERNITO_DATABASE_CA_FILE.',
+    tutor: 'Run `tutor config save --set LERNITO_MYSQL_TLS=verify`, then `tutor local start -d`.',
+  },
+  'database.tls_not_offered': {
+    severity: 'failure',
+    message: 'The database {name} offers no TLS, which ?tls=verify in LERNITO_DATABASE_URL demands.',
+    plain:
+      'Give the server a certificate (its options ssl_cert, ssl_key and ssl_ca). If the network in between is your own, end LERNITO_DATABASE_URL with ?tls=off instead.',
+    tutor: 'Run `tutor config save --set LERNITO_MYSQL_TLS=off` if the network in between is your own.',
+  },
+  'database.tls_untrusted': {
+    severity: 'failure',
+    message: 'The service does not trust the certificate of the database {name}: {reason}.',
+    plain:
+      "Set LERNITO_DATABASE_CA_FILE to a file with the certificate of the server's authority, and restart the service. Providers of databases offer it for download. If the file is set, it is that of another authority.",
+    tutor: null,
+  },
+  'database.tls_name': {
+    severity: 'failure',
+    message: 'The certificate of the database {name} is for another name: {reason}.',
+    plain:
+      'Write a name from the certificate as the host in LERNITO_DATABASE_URL. Or give the server a certificate for the host that is there now.',
+    tutor: 'Run `tutor config save --set MYSQL_HOST=NAME` with a name from the certificate.',
+  },
+  'database.tls_expired': {
+    severity: 'failure',
+    message: 'The certificate of the database {name} is not valid now: {reason}.',
+    plain:
+      'Renew the certificate on the server. If it is not valid yet, correct the clocks: `timedatectl set-ntp true`.',
+    tutor: null,
+  },
+  'database.tls_failed': {
+    severity: 'failure',
+    message: 'The database {name} and the service can agree on no form of TLS: {reason}.',
+    plain: 'Let the server support TLS 1.2 or 1.3: see its option tls_version, and its log.',
+    tutor: null,
   },
   'database.too_new': {
     severity: 'failure',

@@ -71,8 +71,8 @@ export async function examine(from: {
       const authorization = token === undefined ? {} : { authorization: `JWT ${token}` }
       return probe({ method, url: `${settings.LERNITO_LMS_URL}${path}`, body, ...authorization })
     },
-    inspect: ({ LERNITO_DATABASE_URL: url }) =>
-      inspectDatabase({ url, now, deadAfterMs: TIMING.deadAfterMs, signal: AbortSignal.timeout(deadlines.callMs) }),
+    inspect: ({ LERNITO_DATABASE_URL: url, LERNITO_DATABASE_CA_FILE: ca }) =>
+      inspectDatabase({ url, ca, now, deadAfterMs: TIMING.deadAfterMs, signal: AbortSignal.timeout(deadlines.callMs) }),
   }
   const facts: Partial<Facts> = {}
   const running = new Map<CheckId, Promise<Result>>()

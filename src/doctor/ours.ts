@@ -3,7 +3,12 @@ import { AppError } from '../errors.ts'
 import { readSettings } from '../settings/read.ts'
 import { sampleSecrets } from '../settings/samples.ts'
 import type { Settings } from '../settings/settings.ts'
-import { GOOD_SECRET_LENGTH, isPlainHttpToPublicHost, unknownSettings } from '../settings/warnings.ts'
+import {
+  GOOD_SECRET_LENGTH,
+  isPlainDatabaseOnPublicHost,
+  isPlainHttpToPublicHost,
+  unknownSettings,
+} from '../settings/warnings.ts'
 import { type Problem, problem } from './causes.ts'
 import { type Check, check, failed, passed, skipped, type Tools } from './check.ts'
 
@@ -20,6 +25,7 @@ const SETTINGS: Check = check({
     })
     const problems = [
       ...unknownSettings(env).map((name) => problem('settings.unknown', { name })),
+      ...(isPlainDatabaseOnPublicHost(settings.LERNITO_DATABASE_URL) ? [problem('settings.plain_database', {})] : []),
       ...open.map((name) => problem('settings.plain_http', { name })),
       ...sampleSecrets(settings).map((name) => problem('settings.sample_secret', { name })),
     ]

@@ -12,6 +12,7 @@ import { createStore, guardStore } from './store.ts'
 
 interface InboxOptions {
   url: string
+  ca?: string | undefined
   timing?: Timing
   /** Gives a new name for this replica at each call, of at most 36 characters. */
   newName: () => string
@@ -39,6 +40,7 @@ interface InboxOptions {
  */
 export function openInbox({
   url,
+  ca,
   timing = TIMING,
   newName,
   now: wall,
@@ -52,7 +54,7 @@ export function openInbox({
 }: InboxOptions) {
   const { deadAfterMs } = timing
   // The server ends a dead replica's open transaction before the replica is pruned, so that its locks block nothing.
-  const database = openDatabase({ url, serve: true, idleTimeoutMs: deadAfterMs / 2 })
+  const database = openDatabase({ url, ca, serve: true, idleTimeoutMs: deadAfterMs / 2 })
   const clock = createDatabaseClock({ database, wall })
   const { now } = clock
   const context = { database, now, newId: createIds({ now }), random, hasOutbox }

@@ -1,3 +1,5 @@
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isCourseKey } from '../course-key.ts'
@@ -104,17 +106,42 @@ function isAddressOrNetwork(text: string): boolean {
 }
 
 /** A URL that openDatabase takes. */
-export const databaseUrl = z.string().refine((text) => /^sqlite:.+/.test(text) || isMysqlUrl(text), {
-  error:
-    'must be sqlite: and a path, for example sqlite:./data/lernito.db, or mysql://user:password@host:port/name with special characters of the password written as %XX',
-})
+export const databaseUrl = z
+  .string()
+  .refine((text) => !/^mysql:.*\?tls=(?!(verify|off)$)/s.test(text), {
+    error:
+      'has another value of tls than verify and off. End it with ?tls=verify, or with ?tls=off inside your own network',
+    abort: true,
+  })
+  .refine((text) => /^sqlite:.+/.test(text) || isMysqlUrl(text), {
+    error:
+      'must be sqlite: and a path, for example sqlite:./data/lernito.db, or mysql://user:password@host:port/name with special characters of the password written as %XX, and nothing but ?tls=verify or ?tls=off after it',
+  })
 
 function isMysqlUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, hostname, username, password, pathname, search, hash } = new URL(text)
   const named = hostname !== '' && username !== '' && /^\/[^/]+$/.test(pathname)
-  return protocol === 'mysql:' && named && search === '' && hash === '' && /^(%[0-9a-f]{2}|[^%])*$/i.test(password)
+  const isPlain = /^(\?tls=(verify|off))?$/.test(search) && hash === ''
+  return protocol === 'mysql:' && named && isPlain && /^(%[0-9a-f]{2}|[^%])*$/i.test(password)
 }
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+
+/** The path of a file with one certificate or several as PEM; its text comes out. */
+export const certificatesFile = z.string().transform((file, context) => {
+  try {
+    const text = readFileSync(file, 'utf8')
+    const certificates = text.match(CERTIFICATE) ?? []
+    for (const certificate of certificates) new X509Certificate(certificate)
+    if (certificates.length > 0) return text
+    context.addIssue(`names a file without a certificate: ${file}. Write the path of a file in PEM format in it`)
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
+    context.addIssue(`can't be read from ${file} (${why}). Check the path, the permissions, and that the file is PEM`)
+  }
+  return z.NEVER
+})
 
 /** A new check for each setting: the registry of their meanings knows a check by its identity. */
 export const onOrOff = () => z.enum(['on', 'off'], { error: 'must be on or off' }).transform((text) => text === 'on')

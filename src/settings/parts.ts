@@ -2,7 +2,11 @@ import type { z } from 'zod'
 import { SETTINGS_SCHEMA } from './settings.ts'
 
 /** What a command needs that reads or changes the inbox. The address of the events says whether it stores them. */
-export const INBOX_SETTINGS = SETTINGS_SCHEMA.pick({ LERNITO_DATABASE_URL: true, LERNITO_EVENTS_URL: true })
+export const INBOX_SETTINGS = SETTINGS_SCHEMA.pick({
+  LERNITO_DATABASE_URL: true,
+  LERNITO_DATABASE_CA_FILE: true,
+  LERNITO_EVENTS_URL: true,
+})
 export type InboxSettings = z.output<typeof INBOX_SETTINGS>
 
 /** What a command needs that asks the LMS. */

@@ -11,6 +11,9 @@ const NO_CHECK =
 /** Neither works without the other. */
 const EVENTS: readonly string[] = ['LERNITO_EVENTS_URL', 'LERNITO_EVENTS_SECRET']
 
+const UNUSED_CA =
+  'LERNITO_DATABASE_CA_FILE has no effect without TLS. End LERNITO_DATABASE_URL with ?tls=verify, or remove the file.'
+
 type Env = Readonly<Record<string, string | undefined>>
 
 /**
@@ -38,6 +41,10 @@ export function readSome<Schema extends z.ZodObject>({ env, schema }: { env: Env
     if (one === undefined || other === undefined || !(other in schema.shape)) continue
     if (given[one] === undefined || given[other] !== undefined) continue
     if (!wrong.has(other)) wrong.set(other, `${other} is missing. ${one} needs it: set both, or none.`)
+  }
+  const { LERNITO_DATABASE_CA_FILE: ca, LERNITO_DATABASE_URL: url = '' } = given
+  if (ca !== undefined && !url.endsWith('?tls=verify') && !wrong.has('LERNITO_DATABASE_URL')) {
+    wrong.set('LERNITO_DATABASE_CA_FILE', UNUSED_CA)
   }
   const lines = [...(env.NODE_TLS_REJECT_UNAUTHORIZED === '0' ? [NO_CHECK] : []), ...wrong.values()]
   if (!result.success || lines.length > 0) throw new AppError('settings.invalid', lines.join('\n'))

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import {
+  certificatesFile,
   courseModes,
   databaseUrl,
   eventsSecret,
@@ -78,9 +79,14 @@ export const SETTINGS_SCHEMA = z.object({
   }),
   LERNITO_DATABASE_URL: databaseUrl.register(about, {
     meaning:
-      'The database: sqlite: and a path, or mysql://user:password@host:port/name for MySQL or MariaDB, which several replicas can share. Write special characters of the password as %XX.',
+      'The database: sqlite: and a path, or mysql://user:password@host:port/name for MySQL or MariaDB, which several replicas can share. Write special characters of the password as %XX. ?tls=verify at its end encrypts the connection and verifies the server.',
     fallback: 'sqlite:./data/lernito.db',
     secret: true,
+  }),
+  LERNITO_DATABASE_CA_FILE: certificatesFile.optional().register(about, {
+    meaning:
+      "The file with the certificate of the authority that signed the database server's certificate, or several, as PEM. For ?tls=verify only. Without it, those of Node.js and of the operating system are trusted.",
+    example: '/etc/lernito/database-ca.pem',
   }),
   LERNITO_HOST: z.string().register(about, {
     meaning: 'The address to listen on: 0.0.0.0 in a container, 127.0.0.1 behind a proxy on the same machine.',

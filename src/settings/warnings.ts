@@ -27,6 +27,11 @@ export function warningsFor({ env, settings }: { env: Env; settings: Settings })
     ...(LERNITO_NOTIFY_URL !== undefined && isPlainHttpToPublicHost(LERNITO_NOTIFY_URL)
       ? ['LERNITO_NOTIFY_URL is http:// to a public host, but its address is a secret. Use https://.']
       : []),
+    ...(isPlainDatabaseOnPublicHost(settings.LERNITO_DATABASE_URL)
+      ? [
+          'LERNITO_DATABASE_URL names a public host without TLS: anyone on the network in between can read and change the sales. End it with ?tls=verify, or with ?tls=off if that network is your own.',
+        ]
+      : []),
     ...unknownSettings(env).map((name) => `${name} is not a setting of this version. Check its spelling.`),
   ]
 }
@@ -72,8 +77,21 @@ const OWN_NAME = /^[^.]+$|\.(localhost|local|internal|svc|lan|home\.arpa|test|in
 /** Whether calls go unencrypted to a host that may be on the public internet. Names are not resolved. */
 export function isPlainHttpToPublicHost(url: string): boolean {
   const { protocol, hostname } = new URL(url)
-  if (protocol !== 'http:') return false
-  const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
+  return protocol === 'http:' && isPublic(hostname)
+}
+
+/** Whether the database may be on the public internet, and nobody has decided about TLS. Names are not resolved. */
+export function isPlainDatabaseOnPublicHost(url: string): boolean {
+  if (!url.startsWith('mysql:')) return false
+  const { hostname, search } = new URL(url)
+  return search === '' && isPublic(hostname)
+}
+
+function isPublic(hostname: string): boolean {
+  const host = hostname
+    .toLowerCase()
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.$/, '')
   const version = isIP(host)
   return version === 0 ? !OWN_NAME.test(host) : !OWN.check(host, version === 4 ? 'ipv4' : 'ipv6')
 }

@@ -155,7 +155,7 @@ test('the reason why a database cannot be used fits into a sentence, and names a
   assert.equal(reasonOf(new Error('Access denied. Account is locked.')), 'Access denied. Account is locked')
   assert.equal(reasonOf(Object.assign(new Error(''), { code: 'ECONNREFUSED' })), 'ECONNREFUSED')
   const insecure = Object.assign(new Error('Connections using insecure transport are prohibited.'), { errno: 3159 })
-  assert.match(reasonOf(insecure), /encrypted connections only.*set require_secure_transport=OFF there$/)
+  assert.match(reasonOf(insecure), /connections with TLS only; end LERNITO_DATABASE_URL with \?tls=verify$/)
 })
 
 describe('a database on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, async () => {

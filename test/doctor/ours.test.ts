@@ -1,20 +1,25 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { after, describe, type TestContext, test } from 'node:test'
 import { sql } from 'kysely'
 import { openDatabase } from '../../src/database/database.ts'
 import { migrate } from '../../src/database/migrations.ts'
 import { OUR_CAUSES } from '../../src/doctor/causes-ours.ts'
+import { startHandshakeProxy } from '../database/handshake-proxy.ts'
 import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
+import { type CertificateName, NO_TLS_SERVER, startTlsMariaDb } from '../mariadb-tls.ts'
 import { temporaryFolder } from '../service/process.ts'
 import { serveEnv, startLms, startServe } from '../service/serving.ts'
-import { type Case, examined, nobody, resultOf, testCauses } from './examining.ts'
+import { type Case, examined, nobody, resultOf, silent, testCauses } from './examining.ts'
 
 const NOBODY = 'http://127.0.0.1:9'
 const MARIADB = hasMariaDb() ? {} : { skip: HOW_TO_RUN }
 const server = hasMariaDb() ? await startMariaDb() : null
+const tlsServer = NO_TLS_SERVER === false ? await startTlsMariaDb() : null
+const TLS = NO_TLS_SERVER === false ? {} : { skip: NO_TLS_SERVER }
 after(() => server?.remove())
+after(() => tlsServer?.remove())
 
 type Environment = Record<string, string>
 
@@ -27,6 +32,14 @@ const alone = (changes: (folder: string) => Environment | Promise<Environment>):
 }
 
 const at = async (url: string): Promise<Environment> => ({ LERNITO_DATABASE_URL: url })
+
+/** A database over TLS whose server has this certificate. */
+const certified = (name: CertificateName): Case['broken'] =>
+  alone(async () => {
+    await tlsServer?.use(name)
+    const url = ((await tlsServer?.newDatabase())?.url ?? '').replace('127.0.0.1', 'localhost')
+    return { LERNITO_DATABASE_URL: `${url}?tls=verify`, LERNITO_DATABASE_CA_FILE: tlsServer?.ca ?? '' }
+  })
 
 const clockOff = (ms: number): Case['broken'] => {
   return async (t) => {
@@ -51,6 +64,11 @@ const CASES: Readonly<Record<keyof typeof OUR_CAUSES, Case>> = {
     rule: 'notifications over plain HTTP to a public host',
     found: 'settings',
     broken: alone(() => ({ LERNITO_NOTIFY_URL: 'http://chat.example.com/hooks/x' })),
+  },
+  'settings.plain_database': {
+    rule: 'a database on a public host without TLS',
+    found: 'settings',
+    broken: alone(() => at('mysql://lernito:pw@192.0.2.1/lernito')),
   },
   'settings.sample_secret': {
     rule: 'a secret from the documentation',
@@ -116,6 +134,45 @@ const CASES: Readonly<Record<keyof typeof OUR_CAUSES, Case>> = {
       return {}
     }),
   },
+  'database.tls_required': {
+    rule: 'a connection without TLS to a MySQL that requires it',
+    found: 'database',
+    broken: async (t) => alone(async () => at(`mysql://lernito:pw@${await insecureTransport(t)}/lernito`))(t),
+  },
+  'database.tls_not_offered': {
+    rule: 'a MariaDB without a certificate',
+    found: 'database',
+    broken: alone(async () => at(`${(await server?.newDatabase())?.url}?tls=verify`)),
+    ...MARIADB,
+  },
+  'database.tls_untrusted': {
+    rule: 'a certificate of another authority',
+    found: 'database',
+    broken: certified('otherAuthority'),
+    ...TLS,
+  },
+  'database.tls_name': {
+    rule: 'a certificate for another host',
+    found: 'database',
+    broken: certified('otherName'),
+    ...TLS,
+  },
+  'database.tls_expired': {
+    rule: 'a certificate of yesterday',
+    found: 'database',
+    broken: certified('expired'),
+    ...(process.env.MYSQLD === undefined ? TLS : { skip: 'a MySQL refuses to load such a certificate' }),
+  },
+  'database.tls_failed': {
+    rule: 'a server that answers the handshake with something else',
+    found: 'database',
+    broken: async (t) => {
+      const proxy = await startHandshakeProxy(t, tlsServer?.port ?? 0)
+      proxy.set({ direction: 'down', after: 200, how: 'garble' })
+      return alone(async () => at(`mysql://lernito:pw@127.0.0.1:${proxy.port}/lernito?tls=verify`))(t)
+    },
+    ...TLS,
+  },
   'database.too_new': {
     rule: 'a database that a newer version migrated',
     found: 'database.level',
@@ -127,6 +184,14 @@ const CASES: Readonly<Record<keyof typeof OUR_CAUSES, Case>> = {
   },
   'clock.off': { rule: 'a clock that is 20 seconds behind', found: 'lms.clock', broken: clockOff(20_000) },
   'clock.wrong': { rule: 'a clock that is two minutes ahead', found: 'lms.clock', broken: clockOff(-120_000) },
+}
+
+/** A server that refuses every client as a MySQL with require_secure_transport does. MariaDB says "access denied". */
+async function insecureTransport(t: TestContext): Promise<string> {
+  const text = '#HY000Connections using insecure transport are prohibited while --require_secure_transport=ON.'
+  const error = Buffer.concat([Buffer.from([0, 0, 0, 0, 0xff, 3159 & 0xff, 3159 >> 8]), Buffer.from(text)])
+  error.writeUInt8(error.length - 4, 0)
+  return silent(t, (socket) => socket.end(error))
 }
 
 async function migrateBeyond(url: string): Promise<void> {

@@ -1,5 +1,5 @@
 import pytest
-from support.places import NEWEST, OLDEST, VERSIONS
+from support.places import AUTHORITY, NEWEST, OLDEST, VERSIONS
 from support.site import Site
 
 #: A secret with all that YAML, compose, Jinja's neighbours and a shell could take for their own.
@@ -14,7 +14,12 @@ SETTINGS = {
         "CADDY_HTTP_PORT": 81,
         "LMS_HOST": "learn.example.org",
     },
-    "external database": {"RUN_MYSQL": False, "MYSQL_HOST": "db.example.org", "MYSQL_PORT": 3307},
+    "external database": {
+        "RUN_MYSQL": False,
+        "MYSQL_HOST": "db.example.org",
+        "MYSQL_PORT": 3307,
+        "LERNITO_MYSQL_TLS": False,  # as YAML reads off
+    },
     "nasty secrets": {
         "LERNITO_WEBHOOK_SECRET": NASTY,
         "LERNITO_MYSQL_PASSWORD": NASTY,
@@ -40,6 +45,8 @@ SETTINGS = {
         "LERNITO_DOCKER_IMAGE": "registry.example.org/ours:7",
         "LERNITO_MYSQL_DATABASE": "the-shop",
         "LERNITO_MYSQL_USERNAME": "shop",
+        "LERNITO_MYSQL_TLS": "verify",
+        "LERNITO_DATABASE_CA_FILE": str(AUTHORITY),
         "LERNITO_REPLICAS": 3,
         "LERNITO_MAX_UNAVAILABLE": "50%",
     },

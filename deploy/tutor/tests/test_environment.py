@@ -63,6 +63,7 @@ def test_has_the_secrets_and_addresses_that_the_site_has(site):
     assert unquote(url.password) == config["LERNITO_MYSQL_PASSWORD"]
     assert (url.hostname, url.port) == (config.get("MYSQL_HOST", "mysql"), config.get("MYSQL_PORT", 3306))
     assert url.path == "/" + config.get("LERNITO_MYSQL_DATABASE", "lernito")
+    assert url.query == {None: "", False: "tls=off", "verify": "tls=verify"}[site.settings.get("LERNITO_MYSQL_TLS")]
     public = ("https://" if config.get("ENABLE_HTTPS") else "http://") + config["LMS_HOST"]
     assert settings["LERNITO_PUBLIC_URL"] == settings["LERNITO_LMS_PUBLIC_URL"] == public
     assert settings["LERNITO_LMS_URL"] == "http://lms:8000"

@@ -75,7 +75,9 @@ def _database_url(get: t.Callable[[str], t.Any]) -> str:
     user, password, database = (
         quote(str(get(f"LERNITO_MYSQL_{part}")), safe="") for part in ("USERNAME", "PASSWORD", "DATABASE")
     )
-    return f"mysql://{user}:{password}@{get('MYSQL_HOST')}:{get('MYSQL_PORT')}/{database}"
+    tls = word(get("LERNITO_MYSQL_TLS"))
+    query = f"?tls={tls}" if tls else ""
+    return f"mysql://{user}:{password}@{get('MYSQL_HOST')}:{get('MYSQL_PORT')}/{database}{query}"
 
 
 def text(get: t.Callable[[str], t.Any], name: str) -> str:

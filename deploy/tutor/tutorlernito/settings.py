@@ -30,6 +30,7 @@ HANDED_ON: tuple[str, ...] = (
     "LERNITO_NOTIFY_URL",
     "LERNITO_EVENTS_URL",
     "LERNITO_EVENTS_SECRET",
+    "LERNITO_DATABASE_CA_FILE",
     "LERNITO_LOG_LEVEL",
 )
 
@@ -39,6 +40,8 @@ DEFAULTS: dict[str, t.Any] = {
     "LERNITO_DOCKER_IMAGE": "docker.io/lernito-openedx:{{ LERNITO_VERSION }}",
     "LERNITO_MYSQL_DATABASE": "lernito",
     "LERNITO_MYSQL_USERNAME": "lernito",
+    # verify or off; empty: without TLS, with a warning if MYSQL_HOST is a public host.
+    "LERNITO_MYSQL_TLS": "",
     # The staff user of the LMS that owns both OAuth applications.
     "LERNITO_SERVICE_USERNAME": "lernito",
     "LERNITO_LMS_URL": "http://lms:8000",

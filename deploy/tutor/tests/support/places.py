@@ -4,6 +4,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 REPOSITORY = PROJECT.parents[1]
+AUTHORITY = PROJECT / "tests" / "support" / "database-ca.pem"
 VENV = PROJECT / ".venv"
 TOOLS = VENV / "tools" / "bin"
 PLUGIN = VENV / "plugin"

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import { after, describe, type TestContext, test } from 'node:test'
+import type { MysqlPoolConnection } from 'kysely'
+import { z } from 'zod'
+import { createBoundedPool } from '../../src/database/mysql-pool.ts'
+import { silent } from '../doctor/examining.ts'
+import { HOW_TO_RUN, hasMariaDb, PASSWORD, startMariaDb } from '../mariadb.ts'
+import { until } from '../service/process.ts'
+
+const MOST = 8
+
+describe('the pool of connections to MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, async () => {
+  const mariadb = hasMariaDb() ? await startMariaDb() : null
+  after(() => mariadb?.remove())
+  if (mariadb === null) return
+
+  const open = async (t: TestContext, idleTimeoutMs = 60_000, port = mariadb.port) => {
+    const database = new URL((await mariadb.newDatabase()).url).pathname.slice(1)
+    const server = { host: '127.0.0.1', port, user: 'lernito', password: PASSWORD, database, tls: null }
+    const pool = createBoundedPool({ server, idleTimeoutMs })
+    const end = () => new Promise<void>((resolve) => pool.end(() => resolve()))
+    t.after(end)
+    const take = () =>
+      new Promise<MysqlPoolConnection>((resolve, reject) => {
+        pool.getConnection((error, connection) => (error ? reject(error) : resolve(connection)))
+      })
+    const takeAll = () => Promise.all(Array.from({ length: MOST }, take))
+    /** The ids of the connections as the server counts them. */
+    const ids = async (): Promise<number[]> => {
+      const rows = await mariadb.administer(
+        `select id as id from information_schema.processlist where db = '${database}' order by id`,
+      )
+      return z
+        .array(z.object({ id: z.number() }))
+        .parse(rows)
+        .map(({ id }) => id)
+    }
+    return { take, takeAll, end, ids }
+  }
+  const ask = (connection: MysqlPoolConnection, sql = 'select 1') =>
+    new Promise((resolve, reject) => {
+      connection.query(sql, [], (error, result) => (error ? reject(error) : resolve(result)))
+    })
+
+  test('there are never more than eight, and those who wait for one get it in turn', async (t) => {
+    const { take, takeAll, ids } = await open(t)
+    const used = await takeAll()
+    const order: number[] = []
+    const waiting = [1, 2, 3].map(async (number) => {
+      const connection = await take()
+      order.push(number)
+      return connection
+    })
+    assert.equal((await ids()).length, MOST)
+    assert.deepEqual(order, [])
+    for (const connection of used) connection.release()
+    for (const connection of await Promise.all(waiting)) assert.deepEqual(await ask(connection), [{ 1: 1 }])
+    assert.deepEqual(order, [1, 2, 3])
+    assert.equal((await ids()).length, MOST)
+  })
+
+  test('nobody waits longer than nine seconds, and a caller that gave up gets none', async (t) => {
+    const { take, takeAll } = await open(t)
+    const [first] = await takeAll()
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const late = assert.rejects(take(), { code: 'ETIMEDOUT', message: 'no free connection within 9 s' })
+    t.mock.timers.tick(9000)
+    await late
+    const next = take()
+    t.mock.timers.reset()
+    first?.release()
+    assert.deepEqual(await ask(await next), [{ 1: 1 }])
+  })
+
+  test('one that the server closes makes room for a new one', async (t) => {
+    const { take, takeAll, ids } = await open(t)
+    const used = await takeAll()
+    const next = take()
+    const [victim] = await ids()
+    await mariadb.administer(`kill ${victim}`)
+    const connection = await next
+    assert.notEqual(connection.threadId, victim)
+    assert.deepEqual(await ask(connection), [{ 1: 1 }])
+    const lost = used.find(({ threadId }) => threadId === victim)
+    assert.ok(lost)
+    await assert.rejects(ask(lost), { fatal: true })
+    lost.release()
+    const later = take()
+    connection.release()
+    assert.deepEqual(await ask(await later), [{ 1: 1 }])
+    assert.equal((await ids()).length, MOST)
+  })
+
+  test('one that was released twice is used once', async (t) => {
+    const { take, takeAll } = await open(t)
+    const [first] = await takeAll()
+    const waiting = [take(), take()]
+    first?.release()
+    first?.release()
+    await waiting[0]
+    assert.equal(
+      await Promise.race([waiting[1], ask(first ?? (await take())).then(() => 'still waiting')]),
+      'still waiting',
+    )
+    void waiting[1]?.catch(() => {}) // the end of the pool
+  })
+
+  test('those that nobody uses take their leave before the server closes them', async (t) => {
+    const aborted = () => mariadb.administer("show global status like 'Aborted_clients'")
+    const before = await aborted()
+    const { takeAll, ids } = await open(t, 400)
+    for (const connection of await takeAll()) connection.release()
+    await until('the end of all', async () => (await ids()).length === 0 || undefined)
+    assert.deepEqual(await aborted(), before)
+  })
+
+  test('at its end all are closed, and a caller that waits or comes later gets an error', async (t) => {
+    const { take, takeAll, end, ids } = await open(t)
+    for (const connection of (await takeAll()).slice(1)) connection.release()
+    await takeAllBut(take, 1)
+    const waiting = assert.rejects(take(), { message: 'Pool is closed.' })
+    await end()
+    await waiting
+    await assert.rejects(take(), { message: 'Pool is closed.' })
+    await until('the end of all', async () => (await ids()).length === 0 || undefined)
+  })
+
+  test('its end takes less than a second while a statement hangs, and so does a server that is being connected', async (t) => {
+    const { take, end } = await open(t)
+    const hanging = assert.rejects(ask(await take(), 'select sleep(60)'))
+    const silentPort = Number((await silent(t)).split(':')[1])
+    const other = await open(t, 60_000, silentPort)
+    const opening = assert.rejects(other.take())
+    const began = performance.now()
+    await Promise.all([end(), other.end(), hanging, opening])
+    assert.ok(performance.now() - began < 1000)
+  })
+})
+
+const takeAllBut = (take: () => Promise<MysqlPoolConnection>, used: number) =>
+  Promise.all(Array.from({ length: MOST - used }, take))
