@@ -1,7 +1,7 @@
 import { reasonOf } from '../database/availability.ts'
 import { openDatabase } from '../database/database.ts'
-import { migrate as migrateDatabase } from '../database/migrations.ts'
 import { AppError } from '../errors.ts'
+import { migrate as migrateDatabase } from '../migrations/migrations.ts'
 import { readSettings } from '../settings/read.ts'
 import { type Command, loadDotEnv, parseOptions } from './command.ts'
 

@@ -1,5 +1,5 @@
-import { KNOWN_LEVEL } from '../database/migrations.ts'
 import { AppError } from '../errors.ts'
+import { KNOWN_LEVEL } from '../migrations/migrations.ts'
 import { readSettings } from '../settings/read.ts'
 import { sampleSecrets } from '../settings/samples.ts'
 import type { Settings } from '../settings/settings.ts'

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { openDatabase } from '../../src/database/database.ts'
-import { migrate } from '../../src/database/migrations.ts'
+import { migrate } from '../../src/migrations/migrations.ts'
 import type { Write } from '../../src/inbox/write.ts'
 import { joined } from '../inbox/harness.ts'
 import { type Ended, run, temporaryFolder } from '../service/process.ts'

@@ -1,5 +1,5 @@
 import { openDatabase } from '../../src/database/database.ts'
-import { migrate } from '../../src/database/migrations.ts'
+import { migrate } from '../../src/migrations/migrations.ts'
 import { accepted, arrival, joined } from '../inbox/harness.ts'
 
 /**

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { openDatabase } from '../../src/database/database.ts'
-import { migrate } from '../../src/database/migrations.ts'
+import { migrate } from '../../src/migrations/migrations.ts'
 import { LMS_CAUSES } from '../../src/doctor/causes-lms.ts'
 import type { Result } from '../../src/doctor/examine.ts'
 import { DEMO } from '../harness.ts'

@@ -23,7 +23,7 @@ if (hasMariaDb()) {
   await import('./inbox-replicas.ts')
   await import('./claim.test.ts')
   await import('../operations/listing.test.ts')
-  await import('../database/migrations.test.ts')
+  await import('../migrations/migrations.test.ts')
   await import('../operations/overview.test.ts')
   await import('../operations/people.test.ts')
   await import('./query-plans.test.ts')

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { openDatabase } from '../../src/database/database.ts'
-import { migrate } from '../../src/database/migrations.ts'
+import { migrate } from '../../src/migrations/migrations.ts'
 import { createSessions } from '../../src/session/sessions.ts'
 import type { Person } from '../../src/sign-in.ts'
 

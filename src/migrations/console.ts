@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { type Migration, STATES_LEVEL } from './migrations-states.ts'
+import { type Migration, STATES_LEVEL } from './states.ts'
 
 /** What the console shows beyond deliveries and their events. */
 export const CONSOLE_MIGRATIONS: readonly Migration[] = [

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { type Migration, STATES_LEVEL } from './migrations-states.ts'
+import { type Migration, STATES_LEVEL } from './states.ts'
 
 /** The index of words, by which a search finds a delivery. */
 export const SEARCH_MIGRATIONS: readonly Migration[] = [

@@ -1,13 +1,13 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
+import type { Database } from '../database/dialect.ts'
+import type { Tables } from '../database/schema.ts'
 import { AppError } from '../errors.ts'
-import type { Database } from './dialect.ts'
-import { CONSOLE_MIGRATIONS } from './migrations-console.ts'
-import { NOTICE_MIGRATIONS } from './migrations-notices.ts'
-import { OUTBOX_MIGRATIONS } from './migrations-outbox.ts'
-import { REFUND_MIGRATIONS } from './migrations-refunds.ts'
-import { SEARCH_MIGRATIONS } from './migrations-search.ts'
-import { type Migration, STATE_MIGRATIONS } from './migrations-states.ts'
-import type { Tables } from './schema.ts'
+import { CONSOLE_MIGRATIONS } from './console.ts'
+import { NOTICE_MIGRATIONS } from './notices.ts'
+import { OUTBOX_MIGRATIONS } from './outbox.ts'
+import { REFUND_MIGRATIONS } from './refunds.ts'
+import { SEARCH_MIGRATIONS } from './search.ts'
+import { type Migration, STATE_MIGRATIONS } from './states.ts'
 
 /** SQLite treats mediumtext and mediumblob as text and blob. MySQL's text and blob hold at most 65,535 bytes. */
 const longText = sql`mediumtext`

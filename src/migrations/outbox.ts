@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { type Migration, STATES_LEVEL } from './migrations-states.ts'
+import { type Migration, STATES_LEVEL } from './states.ts'
 
 /** The transactional outbox: the events for the shop, and what is known of its endpoint. */
 export const OUTBOX_MIGRATIONS: readonly Migration[] = [

@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { openDatabase } from '../../src/database/database.ts'
 import type { Database } from '../../src/database/dialect.ts'
-import { migrate } from '../../src/database/migrations.ts'
 import type { DeliveryRow, MigrationRow } from '../../src/database/schema.ts'
 import { AppError } from '../../src/errors.ts'
+import { migrate } from '../../src/migrations/migrations.ts'
+import { layoutOf, undo } from '../database/dialects.ts'
+import { startChild } from '../database/processes.ts'
 import { accepted, arrival, emptyDatabase, emptyUrl, joined, only, onSqlite, START } from '../inbox/harness.ts'
-import { layoutOf, undo } from './dialects.ts'
-import { startChild } from './processes.ts'
 
 const now = () => START
 

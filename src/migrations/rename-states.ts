@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import type { Tables } from './schema.ts'
+import type { Tables } from '../database/schema.ts'
 
 /**
  * Gives deliveries of older code their new states: `waiting` is now `queued`, and `succeeded` is `pre_enrolled` if a

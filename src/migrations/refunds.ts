@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { type Migration, STATES_LEVEL } from './migrations-states.ts'
+import { type Migration, STATES_LEVEL } from './states.ts'
 
 /** Refunds: the webhook-ids that they came with, and which withdrawals they ordered. */
 export const REFUND_MIGRATIONS: readonly Migration[] = [

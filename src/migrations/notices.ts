@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { type Migration, STATES_LEVEL } from './migrations-states.ts'
+import { type Migration, STATES_LEVEL } from './states.ts'
 
 /** What operators were notified of, and up to where the deliveries and withdrawals were read for that. */
 export const NOTICE_MIGRATIONS: readonly Migration[] = [

@@ -1,6 +1,6 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
+import type { Tables } from '../database/schema.ts'
 import { renameStates } from './rename-states.ts'
-import type { Tables } from './schema.ts'
 
 export interface Migration {
   /** The lowest number of migrations that code must know to work with a database that has this one. */
