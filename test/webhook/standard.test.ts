@@ -268,7 +268,7 @@ test('operators see the id on the page, in the list as CSV, in the command, and 
   const page = await someone.see(`/deliveries/${delivery}`)
   assert.match(readable(page), /Webhook id of the shop =cmd\|"<script>/)
   assert.ok(!page.text.includes('<script>alert'))
-  assert.match(page.text, /id, time and body \(Standard Webhooks\)/)
+  assert.match(page.text, /the id, the time and the body as it is \(Standard Webhooks\)/)
   const csv = await someone.see('/deliveries.csv')
   assert.match(csv.text, /"webhook_id"\r\n/)
   assert.ok(csv.text.includes(`"'=cmd|""<script>alert(1)</script>"`))
