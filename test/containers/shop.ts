@@ -96,4 +96,5 @@ export function createShop({ domain, port, ca }: { domain: string; port: number;
 
   return { ask, sell, open, close: () => agent.destroy() }
 }
+export type Load = ReturnType<Shop['open']>
 export type Shop = ReturnType<typeof createShop>
