@@ -11,9 +11,12 @@ network=
 
 # Ends what runs outside of the namespaces; the end of the first process inside ends all others there.
 end() {
+  # unshare ignores softer signals. The shell would print who was killed.
   # shellcheck disable=SC2086 # Either may not have started.
-  kill $namespaces $network 2>/dev/null || true
-  wait
+  {
+    kill -KILL $namespaces $network || true
+    wait
+  } 2>/dev/null
   rm -rf "$work"
 }
 
@@ -22,13 +25,15 @@ outside() {
   trap end EXIT
   trap 'exit 130' INT TERM
   work=$(mktemp -d)
-  unshare --net --mount --pid --fork --kill-child --mount-proc -- "$0" --inside "$work" "$@" &
+  setpriv --pdeathsig KILL -- \
+    unshare --net --mount --pid --fork --kill-child --mount-proc -- "$0" --inside "$work" "$@" &
   namespaces=$!
   until inside=$(pgrep --parent "$namespaces"); do
     kill -0 "$namespaces"
     sleep 0.02
   done
-  slirp4netns --configure --mtu=65520 --disable-host-loopback "$inside" tap0 >"$work/slirp4netns.log" 2>&1 &
+  setpriv --pdeathsig KILL -- \
+    slirp4netns --configure --mtu=65520 --disable-host-loopback "$inside" tap0 >"$work/slirp4netns.log" 2>&1 &
   network=$!
   wait "$namespaces"
 }

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
+import { watchLog } from '../log-watch.ts'
 import { openFolder } from '../package/installing.ts'
 import { ROOT } from '../service/process.ts'
 import { sell, serveEnv } from '../service/serving.ts'
@@ -23,6 +24,9 @@ describe('the image', { skip: skipWithoutEngine }, () => {
   /** Runs lines of a guide, beside the file settings.env. */
   const shell = (lines: string, cwd = folder): Promise<unknown> => runFile('bash', ['-euc', lines], { cwd })
 
+  const logged: string[] = []
+  const keepLog = async (): Promise<unknown> => logged.push(...(await docker(['logs', container])).split('\n'))
+
   before(async () => {
     await docker(['network', 'create', NETWORK])
     // With BuildKit. Compose builds it in another file of tests: without BuildKit, unless it has the plugin buildx.
@@ -32,9 +36,11 @@ describe('the image', { skip: skipWithoutEngine }, () => {
     const { LERNITO_DATABASE_URL: _, LERNITO_PORT: __, ...env } = serveEnv({ folder: 'unused', lmsUrl: 'http://lms' })
     const settings = Object.entries(env).map(([name, value]) => `${name}=${value}\n`)
     writeFileSync(join(folder, 'settings.env'), settings.join(''))
+    watchLog({ lines: () => logged, env })
   })
   after(async () => {
     removeFolder()
+    await keepLog()
     const containers = [container, ...lms.containers]
     await remove({ containers, volumes: [volume], networks: [NETWORK], images: [image] })
   })
@@ -100,6 +106,7 @@ describe('the image', { skip: skipWithoutEngine }, () => {
   })
 
   test('the deliveries in /data are there in a new container, after the guide’s upgrade', async () => {
+    await keepLog()
     await shell(guide.stopForUpgrade)
     await run()
     assert.match(await listed(), /alice@/)

@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { SECRET } from '../harness.ts'
+import { watchLog } from '../log-watch.ts'
 import { copyCheckout, openFolder } from '../package/installing.ts'
 import { docker, portOf, RUN, remove } from './docker.ts'
 import { startLmsContainers } from './lms.ts'
@@ -59,6 +60,9 @@ export function prepareSite() {
   const project = { COMPOSE_PROJECT_NAME: RUN }
   const compose = (...args: readonly string[]): Promise<string> =>
     docker(['compose', ...args], { cwd: folder, env: project })
+  const logged: string[] = []
+  const database = `mysql://lernito:${VALUES.LERNITO_MYSQL_PASSWORD}@mysql:3306/lernito`
+  watchLog({ lines: () => logged, env: { ...VALUES, LERNITO_DATABASE_URL: database } })
   let lmsContainers: readonly string[] = []
 
   return {
@@ -95,6 +99,7 @@ export function prepareSite() {
       return createShop({ domain: DOMAIN, port: await portOf(caddy, 443), ca })
     },
     clear: async (): Promise<void> => {
+      logged.push(...(await compose('logs', '--no-log-prefix', 'lernito')).split('\n'))
       await compose('down', '--volumes', '--timeout', '0').catch(() => {})
       await remove({ containers: lmsContainers, networks: [`${RUN}-lms`], images: [IMAGE] })
       removeCheckout()
