@@ -6,6 +6,9 @@ const BACKUP = readDocument('docs/how-to/back-up-and-restore.md')
 /** A block of a list is indented. */
 const blocks = (text: string): string[] => codeBlocks(text.replaceAll(/^ +/gm, ''), 'sh')
 
+/** Lists the deliveries of every state, where the guide lists those that wait. */
+const ofEveryState = (code: string): string => code.replace('--state queued ', '')
+
 /** The block of a guide's section that has this text. Throws unless there is exactly one. */
 function block(page: string, heading: string, having: string): string {
   const found = blocks(section(page, heading)).filter((code) => code.includes(having))
@@ -42,6 +45,7 @@ export function dockerGuide({ container, image, volume }: { container: string; i
     stopForUpgrade: named(upgrade),
     backup: named(block(BACKUP, '## Back up SQLite', 'docker stop')),
     restore: named(block(BACKUP, '## Restore', 'docker stop')),
+    list: ofEveryState(named(block(BACKUP, '## Restore', 'docker run --rm -v lernito:/data --env-file'))),
   }
 }
 
@@ -51,4 +55,5 @@ export const composeGuide = {
   doctor: block(INSTALL, '## Docker Compose', 'doctor').replace('exec ', 'exec -T '),
   backup: block(BACKUP, '## Back up MySQL or MariaDB', 'docker compose'),
   restore: block(BACKUP, '## Restore', 'docker compose stop'),
+  list: ofEveryState(block(BACKUP, '## Restore', 'docker compose run')).replace('run ', 'run -T '),
 }
