@@ -4,6 +4,7 @@
 # listens on no port, so that nobody meets it half done.
 set -euo pipefail
 data=/var/lib/mysql
+case ${1:-} in -*) set -- mariadbd "$@" ;; esac
 
 if [ ! -d "$data/mysql" ]; then
   chown mysql: "$data"
