@@ -60,7 +60,7 @@ describe('the image', { skip: skipWithoutEngine }, () => {
 
   test('from a read-only root file system and with few resources, it becomes healthy and enrolls', async (t) => {
     const began = performance.now()
-    const url = await run('--memory', '256m', '--pids-limit', '32', '--cap-drop', 'ALL')
+    const url = await run('--memory', '256m', '--pids-limit', '64', '--cap-drop', 'ALL')
     const bytes = Number(await docker(['image', 'inspect', image, '--format', '{{.Size}}']))
     t.diagnostic(`ready ${Math.round(performance.now() - began)} ms after docker run, ${Math.round(bytes / 1e6)} MB`)
     await untilHealth(container, 'healthy')
