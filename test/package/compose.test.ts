@@ -23,6 +23,8 @@ const composed = z.object({
       read_only: z.boolean().optional(),
       cap_drop: z.array(z.string()).optional(),
       security_opt: z.array(z.string()).optional(),
+      logging: z.object({ driver: z.string() }).optional(),
+      command: z.array(z.string()).nullish(),
       ports: z.array(z.looseObject({ published: z.string() })).default([]),
     }),
   ),
@@ -96,6 +98,12 @@ describe('deploy/docker/compose.yaml', { skip: skipWithoutTools }, () => {
     const odd = 'a$b $c $$  "d" #e: \\f%'
     const { service } = await configOf(t, filled(`'${odd}'`))
     assert.equal(service('lernito').environment.LERNITO_WEBHOOK_SECRET, odd)
+  })
+
+  test('no log grows without a limit, and the database keeps no copy of what forget erases', async (t) => {
+    const { names, service } = await configOf(t, filled())
+    assert.deepEqual(new Set(names.map((name) => service(name).logging?.driver)), new Set(['local']))
+    assert.deepEqual(service('mysql').command, ['--skip-log-bin'])
   })
 
   test('only Caddy can be reached from outside, and the service has minimal privileges', async (t) => {

@@ -3,8 +3,8 @@ import { after, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql, type Transaction } from 'kysely'
 import { openDatabase } from '../../src/database/database.ts'
-import { migrate } from '../../src/migrations/migrations.ts'
 import type { Tables } from '../../src/database/schema.ts'
+import { migrate } from '../../src/migrations/migrations.ts'
 import {
   accepted,
   arrival,

@@ -60,7 +60,7 @@ def test_holds_back_what_comes_while_the_service_restarts(site):
     (proxy,) = [one for one in handlers if one["handler"] == "reverse_proxy"]
     second = 10**9
     balancing = proxy["load_balancing"]
-    assert (balancing["try_duration"], balancing["try_interval"]) == (15 * second, second // 4)
+    assert (balancing["try_duration"], balancing["try_interval"]) == (13 * second, second // 4)
     (webhooks,) = [one for one in balancing["retry_match"] if one["method"] == ["POST"]]
     assert webhooks["path"] == ["/api/lernito/*", "/lernito/webhook", "/lernito/webhook/*"]
     active = proxy["health_checks"]["active"]

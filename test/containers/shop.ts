@@ -1,0 +1,100 @@
+import { Agent, request } from 'node:https'
+import { setTimeout as delay } from 'node:timers/promises'
+import { sign } from '../../src/signature/signature.ts'
+import { type Answered, payload, SECRET } from '../harness.ts'
+
+/** From docs/reference/sending.md; 0 is no answer. */
+const SEND_AGAIN = [0, 408, 502, 503, 504]
+/** A shop waits for 30 seconds; the order of what happens is the same. */
+const PAUSE_MS = 500
+/** Between two sales of one buyer, so that a long change doesn't see thousands. */
+const BETWEEN_MS = 50
+
+interface Asked {
+  readonly path: string
+  readonly method?: string
+  readonly headers?: Record<string, string>
+  readonly body?: string
+}
+
+/**
+ * The shop: sends sales by https to a port of loopback, verifies the certificate of `domain` against `ca` alone, and
+ * sends again what sending.md says.
+ */
+export function createShop({ domain, port, ca }: { domain: string; port: number; ca: string }) {
+  const agent = new Agent({ keepAlive: true, ca, servername: domain })
+
+  const ask = ({ path, method = 'GET', headers = {}, body = '' }: Asked): Promise<Answered> =>
+    new Promise((resolve, reject) => {
+      const length = body === '' ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+      const all = { host: domain, ...length, ...headers }
+      const sent = request(
+        { agent, host: '127.0.0.1', port, path, method, headers: all, timeout: 15_000 },
+        (response) => {
+          const chunks: Buffer[] = []
+          response.on('data', (chunk: Buffer) => chunks.push(chunk))
+          response.on('error', reject)
+          response.on('end', () =>
+            resolve({
+              status: response.statusCode ?? 0,
+              headers: response.headers,
+              text: Buffer.concat(chunks).toString(),
+            }),
+          )
+        },
+      )
+      sent.on('timeout', () => sent.destroy(new Error('no answer within 15 seconds')))
+      sent.on('error', reject)
+      sent.end(body)
+    })
+
+  /** Posts a sale once. The status is 0 if no answer comes. */
+  const sell = async (email: string): Promise<number> => {
+    const body = payload({ email })
+    const headers = {
+      'content-type': 'application/json',
+      'x-lernito-signature': sign({ body, form: 'original', secret: SECRET }),
+    }
+    const answered = await ask({ path: '/api/lernito/webhook/', method: 'POST', headers, body }).catch(() => null)
+    return answered?.status ?? 0
+  }
+
+  /** Starts `count` buyers of one sale after another, until `stop`. */
+  const open = (name: string, count = 4) => {
+    const answers: number[] = []
+    const accepted: string[] = []
+    let [isOver, slowest] = [false, 0]
+    const timed = async (email: string): Promise<number> => {
+      const began = performance.now()
+      const status = await sell(email)
+      slowest = Math.max(slowest, performance.now() - began)
+      answers.push(status)
+      return status
+    }
+    const one = async (buyer: string): Promise<void> => {
+      for (let n = 0; !isOver; n++) {
+        const email = `${name}.${buyer}${n}@example.com`
+        while (SEND_AGAIN.includes(await timed(email))) await delay(PAUSE_MS)
+        accepted.push(email)
+        await delay(BETWEEN_MS)
+      }
+    }
+    const buyers = Promise.all(Array.from({ length: count }, (_, i) => one(`b${i}-`)))
+    return {
+      /** The status of each request. */
+      answers,
+      /** The buyers whose sale got a last answer. */
+      accepted,
+      /** How long the slowest request took, ms. */
+      slowest: () => slowest,
+      stop: async (): Promise<void> => {
+        isOver = true
+        await buyers
+      },
+    }
+  }
+
+  return { ask, sell, open, close: () => agent.destroy() }
+}
+export type Load = ReturnType<Shop['open']>
+export type Shop = ReturnType<typeof createShop>
