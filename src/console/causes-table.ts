@@ -30,13 +30,24 @@ export function causesHtml(of: {
     count.count === 1 && !count.more
       ? words.attention.one
       : fill(words.attention.many, { count: countText(count), causes: from })
-  const rows = causes.slice(0, SHOWN).map((cause) => cellsOf(cause, closest, base))
+  const rows = causes.slice(0, SHOWN).map((cause) => cellsOf({ cause, isCut: found.isCut, closest, base }))
   const cut = found.isCut || causes.length > SHOWN ? html`<p class="quiet">${words.attention.cut}</p>` : ''
   return html`<section class="note bad" aria-labelledby="causes"><h2 id="causes">${title}</h2><p>${words.attention.text}</p>
 !${listTable({ columns: words.attention.columns, rows })}!${cut}</section>`
 }
 
-function cellsOf(cause: Cause, closest: ReadonlyMap<string, string>, base: string): string[] {
+function cellsOf({
+  cause,
+  isCut,
+  closest,
+  base,
+}: {
+  cause: Cause
+  isCut: boolean
+  closest: ReadonlyMap<string, string>
+  base: string
+}): string[] {
+  const number = isCut ? fill(words.attention.atLeast, { count: numberText(cause.count) }) : numberText(cause.count)
   const { state, code, course, count, firstAt, lastAt, examples } = cause
   const query = queryText({ state, cause: code, about: course ?? '' })
   const [only] = examples
@@ -46,10 +57,10 @@ function cellsOf(cause: Cause, closest: ReadonlyMap<string, string>, base: strin
   const looksLike = similar === undefined ? '' : `${fill(words.attention.looksLike, { course: similar })} `
   const action = NEEDS_OTHERS.includes(code)
     ? html`<a class="button second" href="${list}">${words.attention.open}</a>`
-    : html`<a class="button second" href="${base}/replay${query}">${fill(words.attention.replay, { count: numberText(count) })}</a>`
+    : html`<a class="button second" href="${base}/replay${query}">${fill(words.attention.replay, { count: number })}</a>`
   return [
     html`<div><a href="${list}">${reasonName(code)}!${key}</a><br><span class="quiet">${looksLike}${TEXTS.reasons[code].todoMany}</span></div>`,
-    numberText(count),
+    number,
     html`<div>!${agoHtml(firstAt)}</div>`,
     html`<div>!${agoHtml(lastAt)}</div>`,
     action,

@@ -162,8 +162,11 @@ export interface Operations {
 
   overview(): Promise<Overview>
 
-  /** Groups the deliveries that need attention or were rejected by reason and course: the latest 5,000 of each state. */
-  causes(query?: { states?: readonly ('needs_attention' | 'rejected')[] }): Promise<Causes>
+  /**
+   * Groups the deliveries that need attention or were rejected by reason and course: the latest `most` (5,000) of each
+   * state.
+   */
+  causes(query?: { states?: readonly ('needs_attention' | 'rejected')[]; most?: number }): Promise<Causes>
 
   /** Counts the deliveries by state, each once, up to 10,000. */
   countByState(): Promise<StateCounts>

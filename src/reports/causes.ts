@@ -5,7 +5,7 @@ import type { DeliveryState, ReasonCode } from '../delivery/types.ts'
 import { causeOf } from '../search/cause.ts'
 import { spellCourses } from './spelling.ts'
 
-/** The latest deliveries of each state that are grouped, and how many of them one statement reads. */
+/** How many of the latest deliveries of each state are grouped, and how many of them one statement reads. */
 const GROUPED_MAX = 5000
 const CHUNK = 500
 const EXAMPLES = 5
@@ -28,23 +28,29 @@ export interface Cause {
 export interface Causes {
   /** The most frequent first, at most 100. */
   readonly causes: readonly Cause[]
-  /** Whether there are more deliveries than were grouped: the latest 5,000 of each state. */
+  /** Whether there are more deliveries than were grouped, so that each count is one at least. */
   readonly isCut: boolean
 }
 
-/** Groups the deliveries in these states by reason and course. */
+/**
+ * Groups the deliveries in these states by reason and course.
+ * @param of.most how many of the latest deliveries of each state are read. Each is a row somewhere in the table, which a
+ *   server with little memory reads from the disk.
+ */
 export async function readCauses({
   db,
   states = ['needs_attention', 'rejected'],
+  most = GROUPED_MAX,
 }: {
   db: Kysely<Tables>
   states?: readonly Cause['state'][]
+  most?: number
 }): Promise<Causes> {
   const groups = new Map<string, Cause & { examples: string[] }>()
   let isCut = false
   for (const state of states) {
-    const count = await eachOf(db, state, (one) => addTo(groups, { ...one, state }))
-    isCut ||= count > GROUPED_MAX
+    const count = await eachOf({ db, state, most, use: (one) => addTo(groups, { ...one, state }) })
+    isCut ||= count > most
   }
   const sorted = [...groups.values()].sort((a, b) => b.count - a.count || b.lastAt - a.lastAt)
   return { causes: await spell(db, sorted.slice(0, CAUSES_MAX)), isCut: isCut || sorted.length > CAUSES_MAX }
@@ -65,7 +71,17 @@ interface Failed {
 }
 
 /** Calls `use` with each of the latest deliveries in a state. Resolves to how many it found. */
-async function eachOf(db: Kysely<Tables>, state: DeliveryState, use: (one: Failed) => void): Promise<number> {
+async function eachOf({
+  db,
+  state,
+  most,
+  use,
+}: {
+  db: Kysely<Tables>
+  state: DeliveryState
+  most: number
+  use: (one: Failed) => void
+}): Promise<number> {
   let after: { active_at: number; id: string } | null = null
   for (let count = 0; ; ) {
     const place: typeof after = after
@@ -80,12 +96,12 @@ async function eachOf(db: Kysely<Tables>, state: DeliveryState, use: (one: Faile
         .where((eb) => eb.or([eb('active_at', '<', place.active_at), eb('id', '<', place.id)]))
     }
     const rows = await query.orderBy('active_at', 'desc').orderBy('id', 'desc').limit(CHUNK).execute()
-    for (const { id, settled_at, active_at, outcome, course } of rows.slice(0, GROUPED_MAX - count)) {
+    for (const { id, settled_at, active_at, outcome, course } of rows.slice(0, most - count)) {
       use({ id, at: settled_at ?? active_at, outcome, course })
     }
     count += rows.length
     after = rows.at(-1) ?? null
-    if (rows.length < CHUNK || count > GROUPED_MAX) return count
+    if (rows.length < CHUNK || count > most) return count
     await turn()
   }
 }
