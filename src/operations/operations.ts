@@ -163,10 +163,10 @@ export interface Operations {
   overview(): Promise<Overview>
 
   /**
-   * Groups the deliveries that need attention or were rejected by reason and course: the latest `most` (5,000) of each
-   * state.
+   * Groups the deliveries that need attention or were rejected by reason and course: the latest 5,000 of each state, or as
+   * many as it reads in `withinMs`.
    */
-  causes(query?: { states?: readonly ('needs_attention' | 'rejected')[]; most?: number }): Promise<Causes>
+  causes(query?: { states?: readonly ('needs_attention' | 'rejected')[]; withinMs?: number }): Promise<Causes>
 
   /** Counts the deliveries by state, each once, up to 10,000. */
   countByState(): Promise<StateCounts>

@@ -7,7 +7,7 @@ import { spellCourses } from './spelling.ts'
 
 /** How many of the latest deliveries of each state are grouped, and how many of them one statement reads. */
 const GROUPED_MAX = 5000
-const CHUNK = 500
+const CHUNK = 250
 const EXAMPLES = 5
 const CAUSES_MAX = 100
 
@@ -34,23 +34,23 @@ export interface Causes {
 
 /**
  * Groups the deliveries in these states by reason and course.
- * @param of.most how many of the latest deliveries of each state are read. Each is a row somewhere in the table, which a
- *   server with little memory reads from the disk.
+ * @param of.withinMs for how long it reads more deliveries of a state. Each is a row somewhere in the table, which a server
+ *   with little memory reads from the disk.
  */
 export async function readCauses({
   db,
   states = ['needs_attention', 'rejected'],
-  most = GROUPED_MAX,
+  withinMs = Number.POSITIVE_INFINITY,
 }: {
   db: Kysely<Tables>
   states?: readonly Cause['state'][]
-  most?: number
+  withinMs?: number
 }): Promise<Causes> {
   const groups = new Map<string, Cause & { examples: string[] }>()
   let isCut = false
   for (const state of states) {
-    const count = await eachOf({ db, state, most, use: (one) => addTo(groups, { ...one, state }) })
-    isCut ||= count > most
+    const isWhole = await eachOf({ db, state, withinMs, use: (one) => addTo(groups, { ...one, state }) })
+    isCut ||= !isWhole
   }
   const sorted = [...groups.values()].sort((a, b) => b.count - a.count || b.lastAt - a.lastAt)
   return { causes: await spell(db, sorted.slice(0, CAUSES_MAX)), isCut: isCut || sorted.length > CAUSES_MAX }
@@ -70,18 +70,19 @@ interface Failed {
   readonly course: string | null
 }
 
-/** Calls `use` with each of the latest deliveries in a state. Resolves to how many it found. */
+/** Calls `use` with each of the latest deliveries in a state. Resolves to whether these are all. */
 async function eachOf({
   db,
   state,
-  most,
+  withinMs,
   use,
 }: {
   db: Kysely<Tables>
   state: DeliveryState
-  most: number
+  withinMs: number
   use: (one: Failed) => void
-}): Promise<number> {
+}): Promise<boolean> {
+  const began = performance.now()
   let after: { active_at: number; id: string } | null = null
   for (let count = 0; ; ) {
     const place: typeof after = after
@@ -96,12 +97,13 @@ async function eachOf({
         .where((eb) => eb.or([eb('active_at', '<', place.active_at), eb('id', '<', place.id)]))
     }
     const rows = await query.orderBy('active_at', 'desc').orderBy('id', 'desc').limit(CHUNK).execute()
-    for (const { id, settled_at, active_at, outcome, course } of rows.slice(0, most - count)) {
+    for (const { id, settled_at, active_at, outcome, course } of rows.slice(0, GROUPED_MAX - count)) {
       use({ id, at: settled_at ?? active_at, outcome, course })
     }
     count += rows.length
     after = rows.at(-1) ?? null
-    if (rows.length < CHUNK || count > most) return count
+    if (rows.length < CHUNK) return count <= GROUPED_MAX
+    if (count > GROUPED_MAX || performance.now() - began > withinMs) return false
     await turn()
   }
 }
