@@ -1,5 +1,6 @@
 /**
- * Returns a function that gives everybody who asks within a time the same read, so that many readers cost one.
+ * Returns a function that gives everybody who asks within a time the same read, so that many readers cost one. A read that
+ * fails is not shared with those who ask after it.
  * @param of.forMs how long a read is shared, counted from its beginning, ms
  * @param of.now ms since 1970; after a clock was set back, the next one who asks reads again
  */
@@ -14,7 +15,12 @@ export function shareReads<Value>({
 }): () => Promise<Value> {
   let shared: { readonly value: Promise<Value>; readonly at: number } | null = null
   return () => {
-    if (shared === null || now() - shared.at > forMs || now() < shared.at) shared = { value: read(), at: now() }
-    return shared.value
+    if (shared !== null && now() - shared.at <= forMs && now() >= shared.at) return shared.value
+    const value = read()
+    shared = { value, at: now() }
+    value.catch(() => {
+      if (shared?.value === value) shared = null
+    })
+    return value
   }
 }

@@ -6,6 +6,7 @@ import { sendPage } from '../console-layout/layout.ts'
 import { type BreakerView, isOpen, type LiveState } from '../console-layout/live-state.ts'
 import type { LmsCalls } from '../console-layout/lms-calls.ts'
 import { refreshes } from '../console-layout/refresh.ts'
+import { shareReads } from '../console-layout/share-reads.ts'
 import { fillBoth, TEXTS } from '../console-layout/texts.ts'
 import { latestDays, latestHours, type Zone } from '../console-layout/zone.ts'
 import type { Operations } from '../operations/operations.ts'
@@ -25,6 +26,8 @@ import { tilesHtml } from './tiles.ts'
 const words = TEXTS.overview
 /** A server whose memory is small needs half a second for the latest 5,000 failures. The page shows what it gets by then. */
 const GROUP_MS = 40
+/** The slowest read of the page, and the one whose numbers nobody watches. */
+const COURSES_MS = 10_000
 
 interface Parts {
   readonly scope: FastifyInstance
@@ -41,12 +44,13 @@ interface Parts {
 export function addOverview(parts: Parts): void {
   const { scope, site } = parts
   const closestCourses = createClosestCourses({ findCourse: parts.lms.findCourse, now: parts.now })
+  const readCourses = shareReads({ read: parts.operations.salesByCourse, forMs: COURSES_MS, now: parts.now })
   scope.get<{ Querystring: { by?: string } }>('/', async (request, reply) => {
     const { base } = site()
     const by = request.query.by === 'hour' ? 'hour' : 'day'
     const here = by === 'hour' ? `${base}/?by=hour` : `${base}/`
     const main = html`<div id="overview" data-zoned !${refreshes({ url: here, id: 'overview', seconds: 10 })}>
-!${await overviewHtml(parts, { by, zone: request.zone, closestCourses })}</div>`
+!${await overviewHtml(parts, { by, zone: request.zone, closestCourses, readCourses })}</div>`
     const session = sessionOf(request)
     return sendPage({ reply, site: site(), session, title: words.title, intro: words.intro, current: '/', main })
   })
@@ -54,10 +58,15 @@ export function addOverview(parts: Parts): void {
 
 async function overviewHtml(
   { site, operations, incidents, liveState, readSenders, now: clock }: Parts,
-  of: { by: 'hour' | 'day'; zone: Zone; closestCourses: ReturnType<typeof createClosestCourses> },
+  of: {
+    by: 'hour' | 'day'
+    zone: Zone
+    closestCourses: ReturnType<typeof createClosestCourses>
+    readCourses: Operations['salesByCourse']
+  },
 ): Promise<string> {
   const { base } = site()
-  const { by, zone, closestCourses } = of
+  const { by, zone, closestCourses, readCourses } = of
   const now = clock()
   const bounds = by === 'hour' ? latestHours({ now, zone, hours: 48 }) : latestDays({ now, zone, days: 30 })
   const [overview, counts, found, sales, byCourse, bands, { refused }] = await Promise.all([
@@ -65,7 +74,7 @@ async function overviewHtml(
     operations.countByState(),
     operations.causes({ states: ['needs_attention'], withinMs: GROUP_MS }),
     operations.sales(bounds),
-    operations.salesByCourse(),
+    readCourses(),
     incidents.between({ from: bounds[0] ?? now, to: now }),
     readSenders(),
   ])
