@@ -20,6 +20,9 @@ import { isPending, withdrawalsHtml } from './withdrawals.ts'
 
 const words = TEXTS.delivery
 
+/** The answers to the shop are stored up to a second after they were given, and the page asks every two seconds. */
+const FOLLOWED_MS = 5_000
+
 /** What the page of a delivery shows. */
 export interface DeliveryView {
   readonly delivery: Shown
@@ -33,6 +36,8 @@ export interface DeliveryView {
   readonly breaker: BreakerView | null
   /** From the start of a round of the follow-up to the next one. */
   readonly followUpMs: number
+  /** In ms since 1970. */
+  readonly now: number
   /** The result of the form that led here, as escaped HTML. */
   readonly done: string
   readonly session: Session
@@ -40,21 +45,27 @@ export interface DeliveryView {
   readonly lmsUrl: string
 }
 
-/** Returns the page of a delivery: first what to do, then what happened. It follows the delivery until it settles. */
+/** Returns the page of a delivery: first what to do, then what happened. It follows the delivery until it has settled. */
 export function deliveryHtml(of: DeliveryView): string {
   const { delivery, events, answers, withdrawals, done, session, base, lmsUrl } = of
   const here = `${base}/deliveries/${delivery.id}`
   const poll = html`<div !${refreshes({ url: here, id: 'delivery', seconds: 2 })}></div>`
-  const isMoving = delivery.state === 'queued' || withdrawals.some(isPending)
   const actions = actionsHtml({ ...of, session, here, replies: repliesHtml(delivery, lmsUrl) })
   return html`<div id="delivery" class="columns">
-<div>!${isMoving ? poll : ''}!${done}
+<div>!${isMoving(of) ? poll : ''}!${done}
 !${outcomeHtml({ ...of, actions })}!${linksHtml(delivery, base)}
 <h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
 !${attemptsHtml(events)}!${shopAnswersHtml(answers)}!${withdrawalsHtml(withdrawals)}
 <h2>${words.timeline}</h2>!${timelineHtml({ events })}</div>
 <aside aria-label="${words.details}">!${factsHtml(delivery, lmsUrl)}!${payloadHtml(delivery)}</aside>
 </div>`
+}
+
+/** Whether the page can change by itself: something is to be done, or was done just now. */
+function isMoving({ delivery, withdrawals, events, now }: DeliveryView): boolean {
+  const last = events.at(-1)
+  const isRecent = last !== undefined && Math.abs(now - last.at) < FOLLOWED_MS
+  return delivery.state === 'queued' || withdrawals.some(isPending) || isRecent
 }
 
 /** The buyer's name, and the way to everything about them. */

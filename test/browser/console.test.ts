@@ -68,6 +68,15 @@ test('times are shown in the reader’s zone, with the full time on hover', asyn
   )
 })
 
+test('the page of a delivery that has just settled shows the answer to the shop without a reload', async () => {
+  const { page, wrong } = await openConsole(browser, product)
+  for (const email of ['soon-1@example.com', 'soon-2@example.com']) {
+    await page.goto(`${product.console}/deliveries/${await idOf(email, [DEMO])}`)
+    await page.getByRole('heading', { name: 'Answers to the shop' }).waitFor()
+  }
+  assert.deepEqual(wrong, [])
+})
+
 test('a browser that does not know its zone has everything in UTC, and says so', async () => {
   const { page, wrong } = await openConsole(browser, product)
   const [cookie] = (await page.context().cookies()).filter(({ name }) => name === 'lernito_zone')
