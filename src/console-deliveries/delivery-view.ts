@@ -1,4 +1,5 @@
 import { html } from 'ghtml'
+import type { Crumb } from '../console-layout/layout.ts'
 import type { BreakerView } from '../console-layout/live-state.ts'
 import { refreshes } from '../console-layout/refresh.ts'
 import { TEXTS } from '../console-layout/texts.ts'
@@ -74,6 +75,12 @@ export function introHtml({ id, request }: Pick<Shown, 'id' | 'request'>, base: 
   const name = `${request.name} ${request.family}`.trim()
   return html`${name === '' ? '' : `${name} · `}<a href="${base}/people/${id}">${words.person}</a>`
 }
+
+/** The way back from a page below that of a delivery, which names the buyer. */
+export const crumbsOf = ({ id, request }: { id: string; request: { readonly email: string } | null }): Crumb[] => [
+  { path: '/deliveries', label: TEXTS.deliveries.title },
+  { path: `/deliveries/${id}`, label: request?.email ?? words.untitled },
+]
 
 /** Links to the deliveries above and below in the list with these filters. */
 export function neighborsHtml({ previous, next }: Neighbors, path: string, list: string): string[] {
