@@ -3,6 +3,7 @@ import { after, describe, test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { LEARNER, PASSWORD, startWithConsole } from '../console/harness.ts'
 import { consoleRoutes } from '../console/routes.ts'
+import { createVisitor } from '../console/visitor.ts'
 import { startChat } from '../notify/chat.ts'
 import { EVENTS_SECRET, startReceiver, statusAnswer } from '../outbox/receiver.ts'
 import { until } from '../service/process.ts'
@@ -198,6 +199,9 @@ describe('while the LMS is down', async () => {
       await page.goto(`${product.console}/`)
       return (await page.getByText(/The LMS has been unavailable for/).count()) > 0 || undefined
     })
+    // Sign-ins within a second share what is known of the LMS.
+    const signIn = `${product.console}/sign-in`
+    await until('the sign-in', async () => (await createVisitor().get(signIn)).status === 503 || undefined)
   })
   for (const one of IN_AN_OUTAGE) test(`everyone can use ${one.name}`, () => check(one))
 
