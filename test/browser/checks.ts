@@ -72,6 +72,22 @@ export async function assertCalm(page: Page, what: string): Promise<void> {
   await page.emulateMedia({ reducedMotion: null })
 }
 
+const WIDTHS = [1280, 1024, 768, 390]
+
+/** In the browser: what is wider than its place, without a way to scroll there. */
+const OVERFLOWING = `[...document.querySelectorAll('main table, main pre, main form, main dl')].filter((one) => {
+  const place = one.parentElement
+  return one.offsetWidth > place.clientWidth + 1 && getComputedStyle(place).overflowX === 'visible' && place.clientWidth > 0
+}).map((one) => one.outerHTML.slice(0, 200))`
+
+/** Checks that nothing reaches over its neighbor, on a phone, a tablet and a desktop. */
+export async function assertFits(page: Page, what: string): Promise<void> {
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: 900 })
+    assert.deepEqual(await page.evaluate(OVERFLOWING), [], `${what} at ${width} px`)
+  }
+}
+
 /** Opens all parts of the page that are closed at first. */
 export const openAll = (page: Page): Promise<unknown> =>
   page.evaluate("document.querySelectorAll('main details').forEach((one) => { one.open = true })")

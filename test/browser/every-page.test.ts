@@ -8,7 +8,7 @@ import { startChat } from '../notify/chat.ts'
 import { EVENTS_SECRET, startReceiver, statusAnswer } from '../outbox/receiver.ts'
 import { until } from '../service/process.ts'
 import { launchBrowser } from './browser.ts'
-import { assertCalm, assertForms, assertKeyboard, openAll, outlineOf } from './checks.ts'
+import { assertCalm, assertFits, assertForms, assertKeyboard, openAll, outlineOf } from './checks.ts'
 import { assertAccessible, LOOKS, openConsole } from './console.ts'
 import { LONG_ADDRESS, LONG_COURSE, sellEverything } from './sold.ts'
 
@@ -165,6 +165,7 @@ async function check({ name, path, steps }: Case): Promise<void> {
     await page.emulateMedia({ colorScheme })
     await assertAccessible(page, `${name}, ${look}`)
   }
+  await assertFits(page, name)
   await assertCalm(page, name)
   await plain.goto(product.console + path)
   await steps?.(plain)
