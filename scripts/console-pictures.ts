@@ -15,7 +15,7 @@ import { exchange, SECRET } from '../test/harness.ts'
 
 const FOLDER = fileURLToPath(new URL('../docs/pictures', import.meta.url))
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
-const DESKTOP = { viewport: { width: 1100, height: 760 }, timezoneId: 'Europe/Berlin' }
+const DESKTOP = { viewport: { width: 1280, height: 880 }, timezoneId: 'Europe/Berlin' }
 const PHONE = { viewport: { width: 390, height: 780 }, timezoneId: 'Europe/Berlin', colorScheme: 'dark' as const }
 
 /** Sends a sale as the shop does. */

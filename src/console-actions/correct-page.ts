@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
+import { crumbsOf } from '../console-deliveries/delivery-view.ts'
 import { formOf, sessionOf } from '../console-layout/guard.ts'
 import { csrfField, sendPage } from '../console-layout/layout.ts'
 import type { LmsCalls } from '../console-layout/lms-calls.ts'
@@ -34,6 +35,7 @@ type WithId = { Params: { id: string } }
 export function addCorrection(parts: Parts): void {
   const { scope, site, operations, lms } = parts
   const path = '/deliveries/:id/correct'
+  const current = '/deliveries'
 
   scope.get<WithId>(path, async (request, reply) => {
     const delivery = await operations.show(request.params.id)
@@ -44,7 +46,7 @@ export function addCorrection(parts: Parts): void {
     const missing = reason?.code === 'course.missing' ? [await coursePreview(lms, reason.subject)] : []
     const form = formOfDelivery(delivery)
     const main = formHtml(here, { form, above: missing.map((course) => courseHtml(here, form, course)).join('') })
-    return sendPage({ reply, site: site(), session, title: words.title, current: '/deliveries', main })
+    return sendPage({ reply, site: site(), session, title: words.title, crumbs: crumbsOf(delivery), current, main })
   })
 
   scope.post<WithId>(path, async (request, reply) => {
@@ -66,7 +68,7 @@ export function addCorrection(parts: Parts): void {
     const here = { session, base: site().base, id: delivery.id }
     const above = await previewHtml(parts, here, { form, planned })
     const main = formHtml(here, { form, above })
-    return sendPage({ reply, site: site(), session, title: words.title, current: '/deliveries', main })
+    return sendPage({ reply, site: site(), session, title: words.title, crumbs: crumbsOf(delivery), current, main })
   })
 }
 

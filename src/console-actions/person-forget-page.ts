@@ -36,6 +36,7 @@ export function addForget({
   forget: (order: ForgetOrder) => Promise<ForgetAnswer>
 }): void {
   const path = '/people/forget'
+  const crumbs = [{ path: '/people', label: TEXTS.people.title }]
 
   scope.post(path, async (request, reply) => {
     const session = sessionOf(request)
@@ -48,7 +49,7 @@ export function addForget({
     const main = isConfirmed
       ? answerHtml({ ...page, answer: await forget({ email, by: session.username, allowances }) })
       : orderHtml({ ...page, person: await operations.person(email), isWrong: typed !== null })
-    return sendPage({ reply, site: site(), session, title: words.title, current: '/people', main })
+    return sendPage({ reply, site: site(), session, title: words.title, crumbs, current: '/people', main })
   })
 }
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
+import { crumbsOf } from '../console-deliveries/delivery-view.ts'
 import { standingText } from '../console-deliveries/standing.ts'
 import { isPending, withdrawalsHtml } from '../console-deliveries/withdrawals.ts'
 import { courseHtml, timeHtml } from '../console-layout/format.ts'
@@ -38,6 +39,7 @@ export function addWithdrawal(parts: Parts): void {
     const session = sessionOf(request)
     const withdrawable = await operations.withdrawable(id)
     if (withdrawable === null) return reply.callNotFound()
+    const crumbs = crumbsOf({ id, request: withdrawable })
     const pending = (await operations.withdrawals(id)).filter(isPending)
     const problem = new URL(request.url, site().origin).searchParams.get('problem')
     const [, text] = Object.entries(words.problems).find(([name]) => name === problem) ?? []
@@ -47,7 +49,7 @@ export function addWithdrawal(parts: Parts): void {
         ? html`<p class="note">${words.pending}</p>!${withdrawalsHtml(pending)}`
         : await orderHtml(parts, { id, withdrawable, session, action: `${here(id)}/withdraw` })
     const main = html`!${warning}<p>${words.intro}</p>!${body}<p><a href="${here(id)}">${TEXTS.operatorForm.back}</a></p>`
-    return sendPage({ reply, site: site(), session, title: words.title, current: '/deliveries', main })
+    return sendPage({ reply, site: site(), session, title: words.title, crumbs, current: '/deliveries', main })
   })
 
   scope.post<WithId>(path, async (request, reply) => {

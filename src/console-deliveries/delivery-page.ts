@@ -27,6 +27,8 @@ interface Parts {
   readonly followUpMs: number
   /** Whether the shop gets events. */
   readonly tellsShop: boolean
+  /** In ms since 1970. */
+  readonly now: () => number
 }
 type WithId = { Params: { id: string } }
 
@@ -56,7 +58,7 @@ export function addDelivery(parts: Parts): void {
     const breaker = parts.breaker()
     const done = deliveryDoneHtml({ request, delivery, breaker })
     const shown = { delivery, events, answers, withdrawals, canWithdraw }
-    const main = deliveryHtml({ ...parts, ...shown, breaker, done, session, base })
+    const main = deliveryHtml({ ...parts, ...shown, breaker, now: parts.now(), done, session, base })
     const title = delivery.request?.email ?? words.untitled
     const crumbs = [{ path: `/deliveries${queryText(query)}`, label: TEXTS.deliveries.title }]
     const links = [introHtml(delivery, base), ...neighborsHtml(neighbors, `${base}/deliveries`, queryText(query))]

@@ -1,4 +1,5 @@
 import { html } from 'ghtml'
+import type { Crumb } from '../console-layout/layout.ts'
 import type { BreakerView } from '../console-layout/live-state.ts'
 import { refreshes } from '../console-layout/refresh.ts'
 import { TEXTS } from '../console-layout/texts.ts'
@@ -20,6 +21,9 @@ import { isPending, withdrawalsHtml } from './withdrawals.ts'
 
 const words = TEXTS.delivery
 
+/** The answers to the shop are stored up to a second after they were given, and the page asks every two seconds. */
+const FOLLOWED_MS = 5_000
+
 /** What the page of a delivery shows. */
 export interface DeliveryView {
   readonly delivery: Shown
@@ -33,6 +37,8 @@ export interface DeliveryView {
   readonly breaker: BreakerView | null
   /** From the start of a round of the follow-up to the next one. */
   readonly followUpMs: number
+  /** In ms since 1970. */
+  readonly now: number
   /** The result of the form that led here, as escaped HTML. */
   readonly done: string
   readonly session: Session
@@ -40,15 +46,14 @@ export interface DeliveryView {
   readonly lmsUrl: string
 }
 
-/** Returns the page of a delivery: first what to do, then what happened. It follows the delivery until it settles. */
+/** Returns the page of a delivery: first what to do, then what happened. It follows the delivery until it has settled. */
 export function deliveryHtml(of: DeliveryView): string {
   const { delivery, events, answers, withdrawals, done, session, base, lmsUrl } = of
   const here = `${base}/deliveries/${delivery.id}`
   const poll = html`<div !${refreshes({ url: here, id: 'delivery', seconds: 2 })}></div>`
-  const isMoving = delivery.state === 'queued' || withdrawals.some(isPending)
   const actions = actionsHtml({ ...of, session, here, replies: repliesHtml(delivery, lmsUrl) })
   return html`<div id="delivery" class="columns">
-<div>!${isMoving ? poll : ''}!${done}
+<div>!${isMoving(of) ? poll : ''}!${done}
 !${outcomeHtml({ ...of, actions })}!${linksHtml(delivery, base)}
 <h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
 !${attemptsHtml(events)}!${shopAnswersHtml(answers)}!${withdrawalsHtml(withdrawals)}
@@ -57,12 +62,25 @@ export function deliveryHtml(of: DeliveryView): string {
 </div>`
 }
 
+/** Whether the page can change by itself: something is to be done, or was done just now. */
+function isMoving({ delivery, withdrawals, events, now }: DeliveryView): boolean {
+  const last = events.at(-1)
+  const isRecent = last !== undefined && Math.abs(now - last.at) < FOLLOWED_MS
+  return delivery.state === 'queued' || withdrawals.some(isPending) || isRecent
+}
+
 /** The buyer's name, and the way to everything about them. */
 export function introHtml({ id, request }: Pick<Shown, 'id' | 'request'>, base: string): string {
   if (request === null) return ''
   const name = `${request.name} ${request.family}`.trim()
   return html`${name === '' ? '' : `${name} · `}<a href="${base}/people/${id}">${words.person}</a>`
 }
+
+/** The way back from a page below that of a delivery, which names the buyer. */
+export const crumbsOf = ({ id, request }: { id: string; request: { readonly email: string } | null }): Crumb[] => [
+  { path: '/deliveries', label: TEXTS.deliveries.title },
+  { path: `/deliveries/${id}`, label: request?.email ?? words.untitled },
+]
 
 /** Links to the deliveries above and below in the list with these filters. */
 export function neighborsHtml({ previous, next }: Neighbors, path: string, list: string): string[] {

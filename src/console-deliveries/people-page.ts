@@ -34,6 +34,7 @@ type WithId = { Params: { id: string } }
 export function addPeople(parts: Parts): void {
   const { scope, site, operations, checkNow } = parts
   const path = '/people'
+  const crumbs = [{ path, label: words.title }]
 
   scope.get(path, (request, reply) => {
     const session = sessionOf(request)
@@ -54,7 +55,7 @@ export function addPeople(parts: Parts): void {
     const [newest] = person.sales
     if (newest !== undefined) return reply.redirect(`${site().base}${path}/${newest.id}`, 303)
     const main = await personHtml(parts, { person, session, here: null })
-    return sendPage({ reply, site: site(), session, title: person.email, current: path, main })
+    return sendPage({ reply, site: site(), session, title: person.email, crumbs, current: path, main })
   })
 
   scope.get<WithId>(`${path}/:id`, async (request, reply) => {
@@ -64,7 +65,7 @@ export function addPeople(parts: Parts): void {
     const session = sessionOf(request)
     const here = `${site().base}${path}/${encodeURIComponent(id)}`
     const main = doneHtml(request, words.done) + (await personHtml(parts, { person, session, here }))
-    return sendPage({ reply, site: site(), session, title: person.email, current: path, main })
+    return sendPage({ reply, site: site(), session, title: person.email, crumbs, current: path, main })
   })
 
   scope.post<WithId>(`${path}/:id/check`, async (request, reply) => {

@@ -76,30 +76,16 @@ function stackHtml(of: {
   return parts.join('')
 }
 
-/** Times without the LMS, behind the bars. An hour of a day would be too thin to see, so the whole days are marked. */
-function bandsHtml(of: {
-  sales: SalesReport
-  by: 'hour' | 'day'
-  bands: readonly Band[]
-  now: number
-  step: number
-}): string {
-  const { sales, by, bands, now, step } = of
-  // The bars are equally wide, although a day with a change of the clocks is longer or shorter.
-  const x = (time: number): number => {
-    const index = Math.max(
-      0,
-      sales.bars.findLastIndex(({ from }) => from <= time),
-    )
-    const { from, to } = sales.bars[index] ?? { from: time, to: time + 1 }
-    return LEFT + (index + (by === 'day' ? 0 : Math.min(1, Math.max(0, (time - from) / (to - from))))) * step
-  }
+/** A band behind each bar with a time without the LMS, so that a short one can be seen too. */
+function bandsHtml(of: { sales: SalesReport; bands: readonly Band[]; now: number; step: number }): string {
+  const { sales, bands, now, step } = of
+  const indexOf = (time: number): number => sales.bars.findLastIndex(({ from }) => from <= time)
   return bands
     .map(({ from, to }) => {
-      const [left, right] = [x(from), x(to ?? now) + (by === 'day' ? step : 0)]
-      return right <= LEFT
+      const [first, last] = [Math.max(0, indexOf(from)), indexOf(to ?? now)]
+      return last < 0
         ? ''
-        : html`<rect class="outage" x="${round(left)}" y="${TOP}" width="${round(Math.max(3, right - left))}" height="${PLOT}"/>`
+        : html`<rect class="outage" x="${round(LEFT + first * step)}" y="${TOP}" width="${round((last - first + 1) * step)}" height="${PLOT}"/>`
     })
     .join('')
 }

@@ -80,7 +80,7 @@ async function overviewHtml(
   ])
   const [breaker, budget] = [liveState.breaker(), liveState.budget()]
   const live = { breaker, pausedCourses: liveState.pausedCourses(), budget }
-  const problems = problemsOf({ overview, ...live, refusedSenders: refused, now })
+  const problems = problemsOf({ overview, queued: counts.queued, ...live, refusedSenders: refused, now })
   const attention = causesHtml({ found, count: counts.needs_attention, closest: closestCourses(found), base })
   const [midnight = now] = latestDays({ now, zone, days: 1 })
   const today = salesSince(sales, midnight)

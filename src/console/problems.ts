@@ -3,6 +3,7 @@ import { countText, durationText, numberText } from '../console-layout/format.ts
 import { type BreakerView, isOpen, type PausedCourseView } from '../console-layout/live-state.ts'
 import { fill, fillBoth, TEXTS } from '../console-layout/texts.ts'
 import type { Overview } from '../operations/overview.ts'
+import type { Count } from '../reports/counts.ts'
 import { isAcceptedAgain, type RefusedSender, wrongSignatures } from '../senders/view.ts'
 
 const words = TEXTS.problems
@@ -30,6 +31,8 @@ const NAMED_MAX = 5
 /** Returns what is wrong, the most serious first; empty if nothing is wrong. */
 export function problemsOf(of: {
   overview: Overview
+  /** How many deliveries are queued. */
+  queued: Count
   breaker: BreakerView | null
   /** The longest paused first. */
   pausedCourses: readonly PausedCourseView[]
@@ -39,11 +42,11 @@ export function problemsOf(of: {
   /** In ms since 1970. */
   now: number
 }): Problem[] {
-  const { overview, breaker, pausedCourses, budget, refusedSenders, now } = of
+  const { overview, queued, breaker, pausedCourses, budget, refusedSenders, now } = of
   return [
     ...breakerProblems(breaker, now),
     ...courseProblems(pausedCourses, now),
-    ...(breaker === null || isOpen(breaker) ? [] : waitingProblems({ overview, budget, now })),
+    ...(breaker === null || isOpen(breaker) ? [] : waitingProblems({ overview, queued, budget, now })),
     ...withdrawalProblems(overview),
     ...signatureProblems(refusedSenders, now),
     ...reusedIdProblems(overview),
@@ -81,9 +84,9 @@ function courseProblems(paused: readonly PausedCourseView[], now: number): Probl
 }
 
 /** While the LMS answers: either the call budget explains the wait, or a delivery waits too long. */
-function waitingProblems(of: { overview: Overview; budget: number | null; now: number }): Problem[] {
-  const { overview, budget, now } = of
-  const { oldestQueued, queued } = overview
+function waitingProblems(of: { overview: Overview; queued: Count; budget: number | null; now: number }): Problem[] {
+  const { queued, budget, now } = of
+  const { oldestQueued } = of.overview
   if (budget !== null && budget < BUDGET_EMPTY && queued.count > 0) {
     const text = fillBoth(words.budget, { queued: countText(queued) })
     return [{ grade: 'warning', ...text, path: null, action: '' }]

@@ -156,6 +156,7 @@ function addPages(scope: FastifyInstance, site: () => Site, sessions: Sessions, 
     breaker: liveState.breaker,
     followUpMs: parts.followUpMs,
     tellsShop: parts.shopEvents !== null,
+    now,
   })
   addCorrection({ scope, site, operations, lms })
   addWithdrawal({ scope, site, operations, lms, lmsUrl })

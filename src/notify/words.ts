@@ -1,6 +1,6 @@
 import type { NoticeRow } from '../database/schema-sending.ts'
 import { reasonOfMany } from '../delivery/reason-words.ts'
-import { REASON_CODES, STATE_OF_REASON } from '../delivery/types.ts'
+import { type DeliveryState, REASON_CODES, STATE_OF_REASON } from '../delivery/types.ts'
 import { sanitize } from '../telemetry/sanitize.ts'
 import { isFault } from './notices.ts'
 
@@ -59,13 +59,15 @@ function deliveryText({ code, subject, count, texts }: NoticeRow, console: Conso
       ? `${number} ${one ? 'delivery was' : 'deliveries were'} rejected`
       : `${number} ${one ? 'delivery needs' : 'deliveries need'} attention`
   // A course key holds no personal data: another text would have been rejected as malformed.
-  return `${what}: ${reasonOfMany(reason, subject)}. ${listText({ course: subject, state }, console)}`
+  return `${what}: ${reasonOfMany(reason, subject)}. ${listText({ state, cause: reason, about: subject }, console)}`
 }
 
-function listText({ course, state }: { course: string; state: string }, console: ConsoleUrl): string {
-  if (console !== null)
-    return `See ${console}deliveries?${new URLSearchParams(course === '' ? { state } : { q: course, state })}`
-  return `See: ${NAME} deliveries list${course === '' ? '' : ` --course ${course}`} --state ${state}`
+/** Where the deliveries of a cause are listed. An empty text is no condition. */
+function listText(list: { state: DeliveryState; cause: string; about: string }, console: ConsoleUrl): string {
+  const { state, about } = list
+  const given = Object.entries(list).filter(([, value]) => value !== '')
+  if (console !== null) return `See ${console}deliveries?${new URLSearchParams(given)}`
+  return `See: ${NAME} deliveries list${about === '' ? '' : ` --course ${about}`} --state ${state}`
 }
 
 function withdrawalText({ subject, count }: NoticeRow, console: ConsoleUrl): string {
@@ -98,7 +100,7 @@ function moreText(more: readonly NoticeRow[], console: ConsoleUrl): string {
   const deliveries = more.reduce((sum, { kind, count }) => sum + (kind === 'delivery' ? count : 0), 0)
   const causes = `and ${more.length} more ${more.length === 1 ? 'cause' : 'causes'}`
   const of = deliveries === 0 ? '' : ` with ${deliveries} ${deliveries === 1 ? 'delivery' : 'deliveries'}`
-  return `${causes}${of}. ${listText({ course: '', state: 'needs_attention' }, console)}`
+  return `${causes}${of}. ${listText({ state: 'needs_attention', cause: '', about: '' }, console)}`
 }
 
 const seeText = (path: string, command: string, console: ConsoleUrl): string =>

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import { dayOf } from '../counters/counters.ts'
 import { timeToEnrollmentSummary } from '../counters/time-to-enrollment.ts'
 import type { CounterRow, Tables } from '../database/schema.ts'
-import { type Count, countBacklog } from '../reports/counts.ts'
+import { countBacklog } from '../reports/counts.ts'
 import { type FailedWithdrawal, readFailedWithdrawals } from './failed-withdrawals.ts'
 
 const DAYS = 30
@@ -30,10 +30,6 @@ export interface Overview {
   readonly days: readonly DayCounts[]
   /** The time from arrival to the first success, over these days, in seconds; null without a success. */
   readonly secondsToEnrollment: { readonly median: number; readonly p95: number; readonly count: number } | null
-  /** Counted up to 10,000; `more`: there are more. */
-  readonly queued: Count
-  readonly preEnrolled: Count
-  readonly needsAttention: Count
   /** The queued delivery that was received first; null if there is none. */
   readonly oldestQueued: { readonly id: string; readonly receivedAt: number } | null
   /** The latest first; see readFailedWithdrawals. */
@@ -62,13 +58,9 @@ export async function overview({
     .where('day', '<=', days.at(-1) ?? '')
     .execute()
   const ofDay = Map.groupBy(counters, ({ day }) => day)
-  const { queued, pre_enrolled, needs_attention } = await countBacklog(db)
   return {
     days: days.map((day) => countsOf(day, ofDay.get(day) ?? [])),
     secondsToEnrollment: timeToEnrollmentSummary(counters),
-    queued,
-    preEnrolled: pre_enrolled,
-    needsAttention: needs_attention,
     oldestQueued: await oldestQueued(db),
     failedWithdrawals: await readFailedWithdrawals({ db, now }),
     replicas,

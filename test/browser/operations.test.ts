@@ -5,7 +5,7 @@ import { startWithConsole } from '../console/harness.ts'
 import { DEMO } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { launchBrowser } from './browser.ts'
-import { assertAccessible, LOOKS, openConsole } from './console.ts'
+import { openConsole } from './console.ts'
 
 const HONOR = 'course-v1:Lernito+Honor+2026'
 const TYPO = 'course-v1:edX+DemoX+Demo_Curse'
@@ -22,32 +22,6 @@ const activeOf = async (email: string): Promise<boolean | undefined> =>
 const open = (page: Page, path: string) => page.goto(product.console + path)
 /** The delivery's page updates by itself. */
 const seen = (page: Page, text: string | RegExp) => page.getByText(text).first().waitFor()
-
-for (const { name, ...look } of LOOKS) {
-  test(`the pages of the operations are accessible: ${name}`, async () => {
-    const { page, wrong } = await openConsole(browser, product, look)
-    const id = await idOf('dave@example.com', [DEMO, HONOR])
-    const lost = await idOf('look@example.com', [TYPO])
-    for (const path of [
-      `/deliveries/${id}/correct`,
-      `/deliveries/${lost}/correct`,
-      `/deliveries/${id}/withdraw`,
-      '/test-sale',
-    ]) {
-      await open(page, path)
-      await assertAccessible(page, `${path} ${name}`)
-    }
-    await open(page, `/deliveries/${lost}/correct`)
-    await page.getByRole('button', { name: `Use ${DEMO}` }).click()
-    await page.getByRole('heading', { name: 'What happens' }).waitFor()
-    await assertAccessible(page, `the preview ${name}`)
-    await page.getByLabel('E-mail').fill('no address')
-    await page.getByRole('button', { name: 'Preview' }).click()
-    await seen(page, 'email: Enter a valid email address.')
-    await assertAccessible(page, `the errors ${name}`)
-    assert.deepEqual(wrong, [])
-  })
-}
 
 for (const javaScriptEnabled of [true, false]) {
   const without = javaScriptEnabled ? '' : ', without JavaScript'

@@ -70,3 +70,12 @@ test('the time zone that a browser names can’t put anything else into a page',
     assert.match(text, /data-zone="UTC"/)
   }
 })
+
+test('the page of a delivery follows it until some seconds after it has settled, and then asks no more', async () => {
+  const sold = await product.sell({ email: 'settles@example.com' })
+  const asks = async (): Promise<boolean> =>
+    (await someone.see(`/deliveries/${sold.headers['x-lernito-delivery']}`)).text.includes('hx-target="#delivery"')
+  assert.equal(await asks(), true)
+  ahead += 6000
+  assert.equal(await asks(), false)
+})

@@ -268,6 +268,9 @@ describe('an LMS that is down', () => {
     const afterwards = await readUntil('/incidents', /LMS unavailable [^<]*\(503\).* 1 25?/)
     assert.doesNotMatch(afterwards, /\d still wait.*\d still wait/)
     await readUntil('/', /Latest incident: LMS unavailable .* for /)
-    assert.match((await someone.see('/')).text, /<rect class="outage"/)
+    const { text: chart } = await someone.see('/')
+    const widthOf = (name: string): number =>
+      Number(new RegExp(`<rect class="${name}" .*?width="([\\d.]+)"`).exec(chart)?.[1])
+    assert.ok(widthOf('outage') > widthOf('bar enrolled'), 'a short outage is as wide as its day')
   })
 })

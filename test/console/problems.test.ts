@@ -11,9 +11,6 @@ const NONE = { count: 0, more: false }
 const quiet: Overview = {
   days: [],
   secondsToEnrollment: null,
-  queued: NONE,
-  preEnrolled: NONE,
-  needsAttention: NONE,
   oldestQueued: null,
   failedWithdrawals: [],
   replicas: 1,
@@ -38,7 +35,6 @@ const open = (kind: 'down' | 'throttled' | 'misconfigured'): BreakerView => ({
   failure: { message: 'The reason' },
 })
 const waitingSince = (minutes: number): Partial<Overview> => ({
-  queued: { count: 7, more: false },
   oldestQueued: { id: 'ID', receivedAt: now - minutes * MINUTE_MS },
 })
 const HOUR_MS = 60 * MINUTE_MS
@@ -63,6 +59,7 @@ const look = (of: {
 }): Problem[] =>
   problemsOf({
     overview: { ...quiet, ...of.overview },
+    queued: of.overview?.oldestQueued ? { count: 7, more: false } : NONE,
     breaker: of.breaker === undefined ? CLOSED : of.breaker,
     pausedCourses: of.pausedCourses ?? [],
     budget: of.budget === undefined ? 1 : of.budget,

@@ -4,6 +4,7 @@ import { after, describe, test } from 'node:test'
 import { exchange, startProduct } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { linksOf, operator, startWithConsole } from './harness.ts'
+import { consoleRoutes } from './routes.ts'
 import { createVisitor } from './visitor.ts'
 
 const product = await startWithConsole()
@@ -15,22 +16,11 @@ await until('the answers to the shop, which are stored in the background', async
   (stored().match(/"answer":"/g) ?? []).length === 2 ? true : undefined,
 )
 
-/** Returns every route of the server. Fastify prints them as a tree with four characters for each level. */
-function routesOf(tree: string): { path: string; methods: string[] }[] {
-  const above: string[] = []
-  return tree.split('\n').flatMap((line) => {
-    const [, indent = '', part = '', methods = ''] = line.match(/^(.*?)[├└]── (\S+) \(([^)]*)\)/) ?? []
-    if (part === '') return []
-    const depth = indent.length / 4
-    above[depth] = (depth === 0 ? '' : (above[depth - 1] ?? '')) + part
-    return [{ path: above[depth] ?? '', methods: methods.split(', ') }]
-  })
-}
-
 /** The routes of the console, with the id of a delivery filled in. */
-const routes = routesOf(product.service.app.printRoutes({ commonPrefix: false }))
-  .filter(({ path }) => path.startsWith('/lernito/console'))
-  .map((route) => ({ ...route, url: product.url + route.path.replace(':id', id).replace(':name', 'console.css') }))
+const routes = consoleRoutes(product).map((route) => ({
+  ...route,
+  url: product.url + route.path.replace(':id', id).replace(':name', 'console.css'),
+}))
 const reading = routes.filter(({ methods }) => methods.includes('GET'))
 const changing = routes.flatMap(({ methods, ...route }) =>
   methods.filter((method) => !['GET', 'HEAD'].includes(method)).map((method) => ({ ...route, method })),

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { filterOf, readQuery } from '../../src/console-deliveries/list-query.ts'
+import { zoneOf } from '../../src/console-layout/zone.ts'
 import { MAX_CAUSES } from '../../src/notify/notices.ts'
 import { COURSE, only } from '../inbox/harness.ts'
 import { setUpNotifier } from './harness.ts'
 
-const LINK = `https://lms.example.com/lernito/console/deliveries?q=${encodeURIComponent(COURSE)}&state=needs_attention`
+const LINK = `https://lms.example.com/lernito/console/deliveries?state=needs_attention&cause=course.missing&about=${encodeURIComponent(COURSE)}`
 const courseOf = (n: number): string => `course-v1:edX+C${n}+2026`
 const missing = (n: number) => ({ code: 'course.missing', subject: courseOf(n) }) as const
 
@@ -76,10 +78,25 @@ test('a rejected delivery gives a text too, without what the shop sent', async (
   await fail({ code: 'lms.refused', subject: 'carol@example.com: full' })
   await pass(1)
   const text = only(chat.texts)
-  assert.match(text, /^- 1 delivery was rejected: the shop sent invalid fields\. See \S+deliveries\?state=rejected$/m)
+  assert.match(
+    text,
+    /^- 1 delivery was rejected: the shop sent invalid fields\. See \S+deliveries\?state=rejected&cause=payload.invalid$/m,
+  )
   assert.match(text, /^- 1 delivery needs attention: the LMS matches the address to an account with another address\./m)
   assert.match(text, /^- 1 delivery needs attention: the LMS refused the enrollment\./m)
   assert.doesNotMatch(text, /@/)
+})
+
+test('the link of a text lists the deliveries that the text names, and no others', async (t) => {
+  const { chat, pass, fail, operations } = await setUpNotifier(t)
+  const refused = { code: 'lms.refused', subject: 'full', course: COURSE } as const
+  const named = [await fail(), await fail()]
+  for (const reason of [missing(1), refused]) await fail(reason)
+  await pass(1)
+  const [, link = ''] = /2 deliveries need attention: .* See (\S+)/.exec(only(chat.texts)) ?? []
+  const filter = filterOf(readQuery(new URL(link).searchParams), zoneOf('UTC'))
+  const { items } = await operations.list({ filter })
+  assert.deepEqual(items.map(({ id }) => id).sort(), named.sort())
 })
 
 test('without a console, the text names the command', async (t) => {

@@ -1,5 +1,4 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { TestContext } from 'node:test'
 import { Webhook, WebhookVerificationError } from 'standardwebhooks'
 import { z } from 'zod'
 import { listening } from '../listening.ts'
@@ -36,7 +35,10 @@ const accept: Answer = (_got, response) => void response.writeHead(204).end()
  * The shop's endpoint: an HTTP server that verifies each event with the reference library of Standard Webhooks. `answer` is
  * 204 until a test sets another. `now`: the clock of a test, ms since 1970; without it, the library has the real one.
  */
-export async function startReceiver(t: Pick<TestContext, 'after'>, { now }: { now?: () => number } = {}) {
+export async function startReceiver(
+  t: { readonly after: (done: () => void) => void },
+  { now }: { now?: () => number } = {},
+) {
   const got: Got[] = []
   const wrong: string[] = []
   const state: { answer: Answer; open: number; most: number } = { answer: accept, open: 0, most: 0 }

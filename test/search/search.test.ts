@@ -59,7 +59,7 @@ test('each page needs bounded work, and all pages together return every match, h
   const preview = await operations.previewReplay({ filter: {} })
   assert.deepEqual([preview.count, preview.more, preview.sample.length], [2000, true, 10])
   assert.equal((await operations.startReplay({ filter: {}, by: 'alice' })).total, null)
-  const { queued } = await operations.overview()
+  const { queued } = await operations.countByState()
   assert.deepEqual(queued, { count: 10_000, more: true })
 })
 
