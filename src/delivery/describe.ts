@@ -1,9 +1,12 @@
 import { reasonText } from './reason-words.ts'
-import type { Outcome, Standing, Standings } from './types.ts'
+import type { CourseResult, Outcome, Standing, Standings } from './types.ts'
+
+/** An allowance is the LMS's word for it. Everywhere else, a delivery with one is called pre-enrolled. */
+const RESULT_WORDS = { enrolled: 'enrolled', allowed: 'pre-enrolled' } as const satisfies Record<CourseResult, string>
 
 /** Describes an outcome in one line, for timelines and operators. */
 export function describeOutcome({ courses, reason }: Outcome): string {
-  const results = Object.entries(courses).map(([course, result]) => `${result} in ${course}`)
+  const results = Object.entries(courses).map(([course, result]) => `${RESULT_WORDS[result]} in ${course}`)
   const why = reason === null ? [] : [reasonText(reason)]
   return [...results, ...why].join('; ')
 }

@@ -1,3 +1,4 @@
+import { describeOutcome } from '../delivery/describe.ts'
 import type { ModeOf } from './course-mode.ts'
 import { enrollSingly } from './enroll-singly.ts'
 import type { Pair } from './pair.ts'
@@ -20,7 +21,9 @@ export async function repair({
   const slug = modeOf(course)
   const mode = slug === null ? null : { slug, mayUpgrade: false, mayRestore: false }
   const result = await enrollSingly({ ...pair, mode, prior: isNamed ? 'unasked' : 'effect_unknown' })
-  if (result.kind === 'done') return { done: true, words: `${result.result} in ${course}` }
+  if (result.kind === 'done') {
+    return { done: true, words: describeOutcome({ courses: { [course]: result.result }, reason: null }) }
+  }
   const why =
     result.kind === 'failure' ? result.failure.message : `${result.reason.code} ${result.reason.subject}`.trim()
   return { done: false, words: `${course}: ${why}` }

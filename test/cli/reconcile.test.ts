@@ -109,9 +109,9 @@ describe('reconcile', () => {
     const events = await db.selectFrom('events').select(['actor', 'detail']).where('kind', '=', 'repaired').execute()
     await close()
     assert.deepEqual(events.map(({ detail }) => detail).sort(), [
-      `allowed in ${DEMO}`,
       `enrolled in ${PYTHON}`,
       `enrolled in ${DEMO}`,
+      `pre-enrolled in ${DEMO}`,
     ])
     assert.ok(events.every(({ actor }) => actor?.endsWith('(command line)')))
   })

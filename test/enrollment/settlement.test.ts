@@ -22,7 +22,7 @@ test('the result of an attempt names the batches in which the person was', () =>
   const work = aWork({ courses: [A, B] })
   assert.equal(settled(work, { [A]: done('enrolled') }).detail, `enrolled in ${A}`)
   work.batches.push('01A')
-  assert.equal(settled(work, { [B]: done('allowed') }).detail, `enrolled in ${A}; allowed in ${B} (batch 01A)`)
+  assert.equal(settled(work, { [B]: done('allowed') }).detail, `enrolled in ${A}; pre-enrolled in ${B} (batch 01A)`)
   work.batches.push('01B')
   assert.equal(settled(work, { [A]: unreachable }).detail, 'attempt 1: the LMS does not answer (batches 01A, 01B)')
 })
@@ -68,7 +68,7 @@ test('a delivery with an allowance in a course is pre-enrolled, and says which c
     { state, dueAt, outcome },
     { state: 'pre_enrolled', dueAt: null, outcome: { courses: { [A]: 'enrolled', [B]: 'allowed' }, reason: null } },
   )
-  assert.equal(detail, `enrolled in ${A}; allowed in ${B}`)
+  assert.equal(detail, `enrolled in ${A}; pre-enrolled in ${B}`)
 })
 
 test('a delivery that the LMS refuses needs attention, names the refused course, and keeps its other results', () => {
