@@ -78,6 +78,7 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
   const waiters = createWaiters({ now })
   return {
     store,
+    now,
     publish,
     report,
     waiters,
@@ -100,11 +101,9 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
 }
 type State = ReturnType<typeof createInboxState>
 
-async function submit(
-  { write, publish, paused, closing, waiters, remote, wakeUp }: State,
-  webhook: VerifiedWebhook,
-  deadline: number | null,
-): Promise<Submitted> {
+async function submit(state: State, webhook: VerifiedWebhook, deadline: number | null): Promise<Submitted> {
+  const { write, publish, closing, waiters, remote, wakeUp, now } = state
+  const [began, left] = [performance.now(), deadline === null ? 0 : deadline - now()]
   const { id, progress, owner, courseCount, isRefundId, events } = await write({ kind: 'accept', webhook }).catch(
     notStored,
   )
@@ -117,11 +116,14 @@ async function submit(
     ...(event === undefined ? {} : { eventId: event.id }),
   }
   if (progress.state !== 'queued') return { ...of, progress }
-  if (deadline === null || paused || closing.signal.aborted) {
+  // Read now and not before the write: nobody would tell a sender who begins to wait after the pause.
+  if (deadline === null || state.paused || closing.signal.aborted) {
     wakeUp.wake()
     return { ...of, progress: null }
   }
-  const settled = waiters.wait({ id, generation: progress.generation, deadline })
+  // The clock may have been set during the write.
+  const end = now() + left - (performance.now() - began)
+  const settled = waiters.wait({ id, generation: progress.generation, deadline: end })
   const unfollow = remote.follow(id, owner)
   wakeUp.wake()
   return { ...of, progress: await settled.finally(unfollow) }

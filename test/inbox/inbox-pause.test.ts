@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { claimIds, claimNow, submit } from './claiming.ts'
-import { setUp, succeeded } from './harness.ts'
+import { arrival, setUp, succeeded } from './harness.ts'
 
 const quick = { timeout: 5000 }
 
@@ -49,4 +49,11 @@ test('a pause stops a claim in progress', quick, async (t) => {
   assert.deepEqual(await stopped, [])
   bench.inbox.resume()
   assert.deepEqual(await claimNow(bench), [next])
+})
+
+test('a sender whose webhook is being stored when a pause begins does not wait for the work', quick, async (t) => {
+  const bench = await setUp(t)
+  const submitted = bench.inbox.submit(arrival(), performance.now() + 60_000)
+  bench.inbox.pause() // the group commit has not begun yet
+  assert.equal((await submitted).progress, null)
 })
