@@ -2,12 +2,11 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, type TestContext, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
-import { exchange } from '../harness.ts'
 import { startReceiver } from '../outbox/receiver.ts'
 import { temporaryFolder, until } from '../service/process.ts'
 import { sell, startLms, startServe } from '../service/serving.ts'
 import { compareWithTimelines, eventsEnv, untilOutboxEmpty } from './events-record.ts'
+import { waitsForLock } from './lock-wait.ts'
 
 async function setUp(t: TestContext) {
   const folder = temporaryFolder(t)
@@ -24,12 +23,6 @@ async function setUp(t: TestContext) {
   return { file, receiver, serve, recover }
 }
 
-/** Whether the service's only thread is blocked by the wait for the database. */
-const isStuck = async ({ url }: { url: string }): Promise<true | undefined> => {
-  const alive = exchange({ url: `${url}/healthz`, method: 'GET' }).catch(() => null)
-  return (await Promise.race([alive, delay(500, 'silence')])) === 'silence' || undefined
-}
-
 describe('SIGKILL at each step of an event', { concurrency: 2, timeout: 120_000 }, () => {
   test('before the change commits: no event is sent before the change is made', async (t) => {
     const { file, receiver, serve, recover } = await setUp(t)
@@ -38,7 +31,7 @@ describe('SIGKILL at each step of an event', { concurrency: 2, timeout: 120_000 
     t.after(() => other.close())
     other.exec('begin immediate')
     const selling = sell({ url: first.url, email: 'alice@example.com' })
-    await until('the wait for the database', () => isStuck(first))
+    await until('the wait for the database', () => waitsForLock(first))
     first.child.kill('SIGKILL')
     await Promise.all([selling, first.ended])
     other.exec('rollback')
@@ -81,7 +74,7 @@ describe('SIGKILL at each step of an event', { concurrency: 2, timeout: 120_000 
     t.after(() => other.close())
     other.exec('begin immediate')
     answer()
-    await until('the wait for the database', () => isStuck(first))
+    await until('the wait for the database', () => waitsForLock(first))
     first.child.kill('SIGKILL')
     await first.ended
     other.exec('rollback')

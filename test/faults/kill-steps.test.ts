@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { exchange } from '../harness.ts'
 import { start, temporaryFolder, until } from '../service/process.ts'
 import { BULK, serveEnv, startHoldingLms, startServe } from '../service/serving.ts'
 import { createLedger } from './ledger.ts'
 import { deliveriesIn, seededRandom, untilAllSettled } from './load.ts'
+import { waitsForLock } from './lock-wait.ts'
 
 const ALICE = 'alice@example.com'
 const NEW = 'new@example.com'
@@ -41,19 +41,13 @@ async function recover({ serve, ledger, lms, database }: SetUp, step: string): P
   assert.equal((await deliveriesIn(database)).length, 2)
 }
 
-/** Whether the service's only thread is blocked by the wait for the database. */
-const isStuck = async ({ url }: { url: string }): Promise<true | undefined> => {
-  const alive = exchange({ url: `${url}/healthz`, method: 'GET' }).catch(() => null)
-  return (await Promise.race([alive, delay(500, 'silence')])) === 'silence' || undefined
-}
-
 describe('when the service is killed at a step of a delivery', { concurrency: 3, timeout: 120_000 }, () => {
   test('before the accept commits: nothing is stored, and the sale is enrolled when the shop sends it again', async (t) => {
     const at = await setUp(t)
     const first = await at.serve()
     const unlock = at.lock()
     const selling = [ALICE, NEW].map((email) => at.ledger.sell(first.url, { email }))
-    await until('the wait for the database', () => isStuck(first))
+    await until('the wait for the database', () => waitsForLock(first))
     first.child.kill('SIGKILL')
     await Promise.all([...selling, first.ended])
     unlock()
@@ -92,7 +86,8 @@ describe('when the service is killed at a step of a delivery', { concurrency: 3,
     await until('both sales', async () => (await deliveriesIn(at.database)).length === 2 || undefined)
     const unlock = at.lock()
     at.lms.release()
-    await until('the wait for the database', () => isStuck(first))
+    await until('the effect', async () => (await at.lms.state()).enrollments.length > 0 || undefined)
+    await until('the wait for the database', () => waitsForLock(first))
     first.child.kill('SIGKILL')
     await Promise.all([...selling, first.ended])
     unlock()
