@@ -31,8 +31,8 @@ ${FILTER_HELP}
   --json         a JSON object
 
 With a filter, the command replays every match except deliveries that are
-rejected, enrolled, pre-enrolled, handled or withdrawn. Ctrl-C stops the command;
-deliveries that are due by then stay due.
+rejected, enrolled, pre-enrolled, handled or withdrawn. Ctrl-C stops the
+command; deliveries that are due by then stay due.
 
 Example:
   lernito-openedx deliveries replay --state needs_attention \\

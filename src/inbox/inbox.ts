@@ -19,6 +19,8 @@ const CLAIM_ORPHANS_MS = 1000
 /** How often to release deliveries that an operator has stopped. The operator waits for it. */
 const RELEASE_STOPPED_MS = 500
 const SETTLE_RETRY_MS = 1000
+/** A smaller difference to the monotonic clock is no jump. */
+const CLOCK_JUMP_MS = 1000
 
 interface InboxParts {
   readonly store: Store
@@ -103,7 +105,7 @@ type State = ReturnType<typeof createInboxState>
 
 async function submit(state: State, webhook: VerifiedWebhook, deadline: number | null): Promise<Submitted> {
   const { write, publish, closing, waiters, remote, wakeUp, now } = state
-  const [began, left] = [performance.now(), deadline === null ? 0 : deadline - now()]
+  const clockJump = watchClock(now)
   const { id, progress, owner, courseCount, isRefundId, events } = await write({ kind: 'accept', webhook }).catch(
     notStored,
   )
@@ -121,12 +123,19 @@ async function submit(state: State, webhook: VerifiedWebhook, deadline: number |
     wakeUp.wake()
     return { ...of, progress: null }
   }
-  // The clock may have been set during the write.
-  const end = now() + left - (performance.now() - began)
-  const settled = waiters.wait({ id, generation: progress.generation, deadline: end })
+  const settled = waiters.wait({ id, generation: progress.generation, deadline: deadline + clockJump() })
   const unfollow = remote.follow(id, owner)
   wakeUp.wake()
   return { ...of, progress: await settled.finally(unfollow) }
+}
+
+/** Returns a function that returns by how much the clock has been set since, ms. Small differences don't count. */
+function watchClock(now: () => number): () => number {
+  const [at, began] = [now(), performance.now()]
+  return () => {
+    const jump = now() - at - (performance.now() - began)
+    return Math.abs(jump) < CLOCK_JUMP_MS ? 0 : jump
+  }
 }
 
 async function claim(state: State, max: number, signal: AbortSignal): Promise<Delivery[]> {
