@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the image and the Compose file of deploy/docker in containers. As root on Linux, with docker.io, iptables,
-# slirp4netns and debootstrap installed, after "npm ci" and "npm run tools":
+# Runs the image, the Compose file of deploy/docker, and Tutor with its plugin in containers. As root on Linux, with
+# docker.io, iptables, slirp4netns and debootstrap installed, after "npm ci", "npm run tools" and deploy/tutor/test.sh:
 #   deploy/test-containers.sh [OPTION OF node --test | FILE]…
 # It starts a Docker engine of its own and makes the base images. To use an engine that can pull them, also as another
 # user, set DOCKER_HOST; it needs Compose 2. What the tests make there, they remove.
@@ -20,5 +20,5 @@ fi
 # The engine is our own: nobody else uses these names in it.
 if [ -n "${CONTAINERS_ENGINE:-}" ]; then deploy/containers/base-images.sh; fi
 [ "$#" != 0 ] || set -- 'test/containers/*.test.ts'
-# Both files wait for most of their time.
+# All files wait for most of their time.
 exec node --test --test-concurrency=2 "$@"

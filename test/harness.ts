@@ -79,7 +79,7 @@ export function control(lmsUrl: string) {
   }
   return {
     state: async (): Promise<State> => stateSchema.parse(await call('GET', 'state')),
-    reset: () => call('POST', 'reset'),
+    reset: (world?: object) => call('POST', 'reset', world),
     seed: (rows: Partial<State>) => call('POST', 'seed', rows),
     people: (person: { email: string; username: string; active: boolean; formerly?: string }) =>
       call('POST', 'people', person),

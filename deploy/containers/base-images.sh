@@ -66,7 +66,7 @@ mysql() {
   image "$MYSQL" "$folder" <<END
 FROM debian:$SUITE
 RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends mariadb-server \
-  && rm -rf /var/lib/mysql/* /var/lib/apt/lists/* && install -d -o mysql /run/mysqld
+  && rm -rf /var/lib/mysql/* /var/lib/apt/lists/* && install -d -m 1777 /run/mysqld
 COPY docker-entrypoint.sh /usr/local/bin/
 VOLUME /var/lib/mysql
 EXPOSE 3306

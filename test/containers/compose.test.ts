@@ -1,14 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
-import type { State } from '../harness.ts'
 import { docker, inspect, skipWithoutEngine, within } from './docker.ts'
 import { composeGuide } from './guide.ts'
+import { sellDuring, untilServed } from './load.ts'
 import type { Load, Shop } from './shop.ts'
 import { prepareSite, type Site } from './site.ts'
-
-/** The people who are enrolled, or will be when they activate their account. */
-const served = ({ enrollments, allowances }: State): Set<string> =>
-  new Set([...enrollments.filter(({ active }) => active), ...allowances].map(({ email }) => email))
 
 describe('deploy/docker with Docker Compose', { skip: skipWithoutEngine }, () => {
   let site: Site
@@ -23,35 +19,9 @@ describe('deploy/docker with Docker Compose', { skip: skipWithoutEngine }, () =>
     await site.clear()
   })
 
-  const untilServed = (emails: readonly string[]): Promise<true> =>
-    within<true>(60, 'the enrollment of everyone who was accepted', async () => {
-      const has = served(await lms.state())
-      const lost = emails.filter((email) => !has.has(email))
-      if (lost.length > 0) throw new Error(`${lost.length} of ${emails.length} have no course, such as ${lost[0]}`)
-      return true
-    })
-
-  /** Sells before, during and after `change`. Everyone whose sale was accepted has the course. Returns all statuses. */
-  const underLoad = async (
-    t: TestContext,
-    name: string,
-    change: (load: Load) => Promise<unknown>,
-  ): Promise<number[]> => {
-    const load = shop.open(name)
-    const more = (count: number): Promise<true> =>
-      within(60, `${count} sales`, async () => load.accepted.length >= count || undefined)
-    await more(20)
-    const began = performance.now()
-    await change(load)
-    t.diagnostic(`the change took ${Math.round(performance.now() - began)} ms`)
-    await more(load.accepted.length + 20)
-    await load.stop()
-    await untilServed(load.accepted)
-    const counts = Object.groupBy(load.answers, String)
-    const text = Object.entries(counts).map(([status, of]) => `${of?.length} × ${status}`)
-    t.diagnostic(`${load.accepted.length} sales: ${text.join(', ')}; the slowest took ${Math.round(load.slowest())} ms`)
-    return load.answers
-  }
+  /** Sells before, during and after `change`, and loses nobody. Returns all statuses. */
+  const underLoad = (t: TestContext, name: string, change: (load: Load) => Promise<unknown>): Promise<number[]> =>
+    sellDuring({ t, shop, lms, name, change })
 
   test('it starts with the commands of the guide', async (t) => {
     const began = performance.now()
@@ -75,7 +45,7 @@ describe('deploy/docker with Docker Compose', { skip: skipWithoutEngine }, () =>
 
   test('a webhook over https is enrolled, and nothing private is public', async () => {
     assert.equal(await shop.sell('alice@example.com'), 200)
-    await untilServed(['alice@example.com'])
+    await untilServed(lms, ['alice@example.com'])
     assert.equal((await shop.ask({ path: '/lernito/openapi.json' })).status, 200)
     for (const path of ['/', '/metrics', '/healthz', '/readyz', '/api/other']) {
       assert.equal((await shop.ask({ path })).status, 404, path)

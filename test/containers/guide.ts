@@ -2,6 +2,7 @@ import { codeBlocks, readDocument, section } from '../docs/documents.ts'
 
 const INSTALL = readDocument('docs/how-to/install.md')
 const BACKUP = readDocument('docs/how-to/back-up-and-restore.md')
+const TUTOR = readDocument('deploy/tutor/README.md')
 
 /** A block of a list is indented. */
 const blocks = (text: string): string[] => codeBlocks(text.replaceAll(/^ +/gm, ''), 'sh')
@@ -56,4 +57,18 @@ export const composeGuide = {
   backup: block(BACKUP, '## Back up MySQL or MariaDB', 'docker compose'),
   restore: block(BACKUP, '## Restore', 'docker compose stop'),
   list: ofEveryState(block(BACKUP, '## Restore', 'docker compose run')).replace('run ', 'run -T '),
+}
+
+const tutor = block(TUTOR, '## Install', 'tutor local launch').split('\n')
+const withoutStopping = block(TUTOR, '### Without stopping the platform', 'tutor images build')
+
+/** The commands of the Tutor plugin's README, to run in a checkout. */
+export const tutorGuide = {
+  install: tutor.slice(1, -1).join('\n'),
+  build: line(withoutStopping, 'tutor images build'),
+  launch: `${tutor.at(-1)} --non-interactive`,
+  init: line(withoutStopping, 'tutor local do init'),
+  doctor: block(TUTOR, '## Install', 'doctor'),
+  upgrade: block(TUTOR, '## Upgrade', 'tutor images build').replace('git pull\n', ''),
+  remove: block(TUTOR, '## Remove', 'tutor plugins disable'),
 }

@@ -118,9 +118,17 @@ BREAKAGES = [
     Breakage(
         "a bind mount is not run",
         "images.py",
-        '("lernito-job", "/app")',
-        '("lernito-job", "/source")',
-        "test_compose.py::test_runs_a_mounted_checkout_in_the_place_of_the_image",
+        '("lernito-dev", "/app")',
+        '("lernito-dev", "/source")',
+        "test_compose.py::test_dev_runs_a_mounted_checkout_and_local_the_image_that_is_built_from_it",
+        "22.0.3 and bind",
+    ),
+    Breakage(
+        "local runs a checkout that changes under it",
+        "patches/local-docker-compose-services",
+        'iter_mounts(MOUNTS, "lernito")',
+        'iter_mounts(MOUNTS, "lernito", "lernito-dev")',
+        "test_compose.py::test_dev_runs_a_mounted_checkout_and_local_the_image_that_is_built_from_it",
         "22.0.3 and bind",
     ),
     Breakage(

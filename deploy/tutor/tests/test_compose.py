@@ -1,6 +1,7 @@
 """What `tutor local` and `tutor dev` give to docker compose."""
 
 import pytest
+from support.places import NEWEST, OLDEST
 
 MODES = ("local", "dev")
 
@@ -52,9 +53,18 @@ def test_is_reached_from_outside_only_through_caddy_but_in_dev_by_a_port_on_loop
     assert (port["host_ip"], port["published"], port["target"]) == ("127.0.0.1", "8790", 8790)
 
 
-def test_runs_a_mounted_checkout_in_the_place_of_the_image(site):
+def test_dev_runs_a_mounted_checkout_and_local_the_image_that_is_built_from_it(site):
     mounts = site.settings.get("MOUNTS", [])
-    for mode in MODES:
+    for mode, running in (("local", []), ("dev", [(mount, "/app") for mount in mounts])):
         for service in ("lernito", "lernito-job"):
             volumes = site.compose[mode][service].get("volumes", [])
-            assert [(one["source"], one["target"]) for one in volumes] == [(mount, "/app") for mount in mounts]
+            assert [(one["source"], one["target"]) for one in volumes] == running
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_a_file_that_is_mounted_into_a_service_by_its_name_is_there_in_both_modes(new_site, version):
+    ca = "/etc/lernito/database-ca.pem"
+    site = new_site(version, {"MOUNTS": [f"{service}:{ca}:{ca}" for service in ("lernito", "lernito-job")]}).save()
+    for mode in MODES:
+        for service in ("lernito", "lernito-job"):
+            assert [one["target"] for one in site.compose[mode][service]["volumes"]] == [ca]

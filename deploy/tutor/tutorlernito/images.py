@@ -48,7 +48,11 @@ def _in_a_registry(images: Named, config: dict[str, t.Any]) -> Named:
 
 
 def _run_checkout(mounts: Named, folder: str) -> Named:
-    return [*mounts, ("lernito", "/app"), ("lernito-job", "/app")] if is_checkout(folder) else mounts
+    """
+    Under a name that only the patches for `tutor dev` ask for. `tutor local` runs the image that is built from the
+    checkout: a `git pull` there must not change what runs, nor `npm ci` remove it.
+    """
+    return [*mounts, ("lernito-dev", "/app")] if is_checkout(folder) else mounts
 
 
 def _build_checkout(mounts: Named, path: str) -> Named:
