@@ -23,7 +23,7 @@ interface Waiting {
 export interface SqliteWriter {
   /** Runs a statement after those before it. Rejects with SQLite's error. */
   run(sql: string, parameters: readonly unknown[]): Promise<StatementResult>
-  /** Closes the connection after the statements before it. */
+  /** Closes the connection after the statements before it. Later ones are rejected. */
   close(): Promise<void>
 }
 
@@ -34,6 +34,7 @@ export interface SqliteWriter {
 export function createWriter(file: string): SqliteWriter {
   const waiting = new Map<number, Waiting>()
   let worker: Worker | null = null
+  let isClosed = false
   let count = 0
 
   const settle = (reply: WriteReply): void => {
@@ -46,12 +47,20 @@ export function createWriter(file: string): SqliteWriter {
 
   const start = (): Worker => {
     const program = join(import.meta.dirname, `sqlite-worker${extname(import.meta.filename)}`)
-    return new Worker(program, { workerData: file }).on('message', settle)
+    return new Worker(program, { workerData: file }).on('message', settle).on('exit', end)
+  }
+
+  /** Nobody answers any more. What comes now or wasn't answered fails, as on a connection that is closed. */
+  const end = (): void => {
+    isClosed = true
+    for (const { reject } of waiting.values()) reject(closed())
+    waiting.clear()
   }
 
   return {
     run: (sql, parameters) =>
       new Promise((resolve, reject) => {
+        if (isClosed) return reject(closed())
         worker ??= start()
         if (waiting.size === 0) worker.ref()
         const id = ++count
@@ -59,6 +68,7 @@ export function createWriter(file: string): SqliteWriter {
         worker.postMessage({ id, sql, parameters } satisfies WriteRequest)
       }),
     close: async () => {
+      isClosed = true
       if (worker === null) return
       const ended = once(worker, 'exit')
       worker.ref()
@@ -67,3 +77,5 @@ export function createWriter(file: string): SqliteWriter {
     },
   }
 }
+
+const closed = (): Error => new Error('the database is closed')
