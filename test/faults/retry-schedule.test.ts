@@ -80,7 +80,7 @@ for (const [random, factor] of [
       RETRY_SCHEDULE_MS.map((ms) => Math.round(ms * factor)),
     )
     assert.equal(last.state, 'needs_attention')
-    assert.deepEqual(last.outcome.reason, { code: 'retries.exhausted', subject: FAILURE.message })
+    assert.deepEqual(last.outcome.reason, { code: 'retries.exhausted', subject: FAILURE.message, course: DEMO })
     clock.at += 1000 * HOUR_MS
     const later = await inbox.submit(arrival('later'), null)
     await work(later.id, false)
