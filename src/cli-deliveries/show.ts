@@ -1,9 +1,9 @@
 import { type Command, parseOptions, usageError } from '../cli/command.ts'
 import { noDelivery, withOperations } from '../cli/operations.ts'
-import { columns, plain, plainJson, timeText } from '../cli/plain.ts'
+import { columns, eventText, plain, plainJson, timeText } from '../cli/plain.ts'
 import { describeOutcome, describeStandings } from '../delivery/describe.ts'
-import { detailText, formText } from '../delivery/form-words.ts'
-import type { GivenAnswer, GivenAnswers } from '../delivery/shop-answer.ts'
+import { formText } from '../delivery/form-words.ts'
+import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../delivery/shop-answer.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import { describeWithdrawal, type Withdrawal } from '../operations/withdrawal-row.ts'
@@ -90,13 +90,7 @@ function describe({
     ['payload', body.replace(/\s+/g, ' ')],
   ]
   const rows = facts.flatMap(([name, text]) => (text === null ? [] : [[name, plain(text)]]))
-  const events = timeline.map(({ at, kind, detail, actor }) => {
-    return [
-      timeText(at),
-      kind,
-      plain([detailText(detail), actor === null ? '' : `by ${actor}`].filter((text) => text !== '').join(', ')),
-    ]
-  })
+  const events = timeline.map((event) => [timeText(event.at), event.kind, eventText(event)])
   return [rows, describeAnswers(answers), events]
     .map(columns)
     .filter((text) => text !== '')
@@ -106,18 +100,11 @@ function describe({
 const source = ({ source: from, form }: Shown): [string, string][] =>
   from === 'shop' ? [['signed text', formText(form)]] : [['source', from]]
 
-const ANSWERED = {
-  received: 'to the sale',
-  repeated: 'to the sale again',
-  id_reused: 'to another sale under its webhook-id',
-  withdrawal_requested: 'to a refund',
-} as const satisfies Record<GivenAnswer['to'], string>
-
 function describeAnswers({ first, omitted, last }: GivenAnswers): string[][] {
   const line = ({ at, to, status, ms }: GivenAnswer): string[] => [
     timeText(at),
     status === null ? 'hung up' : `answered ${status}`,
-    `${ANSWERED[to]}, after ${ms} ms`,
+    `to ${REQUEST_WORDS[to]}, after ${ms} ms`,
   ]
   const gap = omitted === 0 ? [] : [['...', `${omitted} more`, '']]
   return [...first.map(line), ...gap, ...last.map(line)]

@@ -1,12 +1,11 @@
 import { describeOutcome, describeStandings } from '../delivery/describe.ts'
-import { detailText } from '../delivery/form-words.ts'
 import type { Person, Sale } from '../operations/operations.ts'
 import { isWholeAddress } from '../operations/people.ts'
 import { openLms } from '../service/lms.ts'
 import type { LmsSettings } from '../settings/parts.ts'
 import { type Command, parseOptions, usageError } from './command.ts'
 import { readLmsSettings, withOperations } from './operations.ts'
-import { columns, plain, plainJson, timeText } from './plain.ts'
+import { columns, eventText, plain, plainJson, timeText } from './plain.ts'
 
 const USAGE = 'people takes show and one e-mail address. See: lernito-openedx people --help'
 
@@ -95,12 +94,7 @@ function describe({ email, sales, hasMoreSales, timeline, hasMoreEvents }: Perso
     ['account', account ?? 'not known now'],
     ['sales', `${sales.length}${more}`],
   ]
-  const events = timeline.map(({ deliveryId, at, kind, detail, actor }) => [
-    timeText(at),
-    deliveryId,
-    kind,
-    plain([detailText(detail), actor === null ? '' : `by ${actor}`].filter((text) => text !== '').join(', ')),
-  ])
+  const events = timeline.map((event) => [timeText(event.at), event.deliveryId, event.kind, eventText(event)])
   const cut = hasMoreEvents ? 'Earlier events are left out.\n' : ''
   const parts = [columns(facts.map((row) => row.map(plain))), ...sales.map(describeSale), cut + columns(events)]
   return parts.filter((part) => part !== '').join('\n')

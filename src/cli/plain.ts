@@ -1,3 +1,5 @@
+import { detailText } from '../delivery/form-words.ts'
+import type { DeliveryEvent } from '../delivery/types.ts'
 import { escapeInvisible } from '../telemetry/sanitize.ts'
 
 /** Characters that a terminal acts on or hides. Senders choose names and addresses, and the LMS its messages. */
@@ -20,3 +22,7 @@ export function columns(rows: readonly (readonly string[])[]): string {
   const line = (row: readonly string[]): string => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')
   return rows.map((row) => `${line(row).trimEnd()}\n`).join('')
 }
+
+/** What an event of a timeline says beside its kind, and who caused it. */
+export const eventText = ({ detail, actor }: Pick<DeliveryEvent, 'detail' | 'actor'>): string =>
+  plain([detailText(detail), actor === null ? '' : `by ${actor}`].filter((text) => text !== '').join(', '))

@@ -2,7 +2,7 @@ import { html } from 'ghtml'
 import { numberText, timeHtml } from '../console-layout/format.ts'
 import { listTable } from '../console-layout/list-table.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
-import type { GivenAnswer, GivenAnswers } from '../delivery/shop-answer.ts'
+import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../delivery/shop-answer.ts'
 
 const words = TEXTS.answers
 
@@ -18,7 +18,7 @@ function cellsOf({ at, to, status, ms }: GivenAnswer): string[] {
   const isGood = status !== null && status < 300
   return [
     html`<div>!${timeHtml(at, 'seconds')}</div>`,
-    html`<div>${words.to[to]}</div>`,
+    html`<div>${REQUEST_WORDS[to]}</div>`,
     html`<div><span class="${isGood ? 'good' : 'bad'}">${status ?? words.hungUp}</span></div>`,
     html`<div>${fill(TEXTS.attempts.ms, { ms: numberText(ms) })}</div>`,
   ]

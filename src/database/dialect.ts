@@ -1,4 +1,4 @@
-import type { Kysely, RawBuilder } from 'kysely'
+import { type Kysely, MysqlAdapter, type RawBuilder } from 'kysely'
 import type { Tables } from './schema.ts'
 
 /**
@@ -22,6 +22,10 @@ export interface Dialect {
   readonly exclusive: boolean
   readonly errorKindOf: (error: unknown) => ErrorKind
 }
+
+/** Whether statements go to MySQL or MariaDB, where two kinds of databases need different ones. */
+export const isMysql = (db: Pick<Kysely<Tables>, 'getExecutor'>): boolean =>
+  db.getExecutor().adapter instanceof MysqlAdapter
 
 export interface Database {
   readonly db: Kysely<Tables>

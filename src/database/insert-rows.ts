@@ -1,9 +1,10 @@
-import { CompiledQuery, type Insertable, MysqlAdapter, type Transaction } from 'kysely'
+import { CompiledQuery, type Insertable, type Transaction } from 'kysely'
+import { isMysql } from './dialect.ts'
 import type { Tables } from './schema.ts'
 
 /**
- * Inserts rows with one statement. It writes the statement itself: compiling it took Kysely a fifth of the time of storing
- * a delivery. `ignore`: skips rows whose key exists. All rows must have the same columns.
+ * Inserts rows with one statement. It writes the statement itself: compiling it took Kysely a quarter of the main thread's
+ * time for each delivery. `ignore`: skips rows whose key exists. All rows must have the same columns.
  */
 export async function insertRows<Table extends keyof Tables & string>({
   trx,
@@ -21,11 +22,8 @@ export async function insertRows<Table extends keyof Tables & string>({
   const columns = Object.keys(first)
   const parameters = rows.flatMap((row) => columns.map((column): unknown => Reflect.get(row, column)))
   const row = `(${columns.map(() => '?').join(', ')})`
-  const insert = ignore ? insertIgnore(trx) : 'insert'
+  const ignoring = isMysql(trx) ? 'insert ignore' : 'insert or ignore'
   const names = columns.map((column) => `\`${column}\``).join(', ')
-  const sql = `${insert} into \`${into}\` (${names}) values ${rows.map(() => row).join(', ')}`
+  const sql = `${ignore ? ignoring : 'insert'} into \`${into}\` (${names}) values ${rows.map(() => row).join(', ')}`
   await trx.executeQuery(CompiledQuery.raw(sql, parameters))
 }
-
-const insertIgnore = (trx: Transaction<Tables>): string =>
-  trx.getExecutor().adapter instanceof MysqlAdapter ? 'insert ignore' : 'insert or ignore'

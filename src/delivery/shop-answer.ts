@@ -1,13 +1,21 @@
 import { z } from 'zod'
 import type { EventKind } from './types.ts'
 
-/** The events that record a request of the shop: a sale for the first time, again, under a known webhook-id; a refund. */
+/** The events that record a request of the shop. */
 export const ANSWERED_EVENTS = [
   'received',
   'repeated',
   'id_reused',
   'withdrawal_requested',
 ] as const satisfies readonly EventKind[]
+
+/** What these requests were, for readers. */
+export const REQUEST_WORDS = {
+  received: 'the sale',
+  repeated: 'the sale again',
+  id_reused: 'another sale under its webhook-id',
+  withdrawal_requested: 'a refund',
+} as const satisfies Record<(typeof ANSWERED_EVENTS)[number], string>
 
 const answerSchema = z.object({
   at: z.number(),

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 
-/** Smaller steps are ordinary clock corrections; a delay of a second does no harm. */
+/** Smaller steps are ordinary clock corrections; an error of a second does no harm. */
 const NOTICED_MS = 1000
 
 /**
@@ -23,6 +23,18 @@ export function createClockRollback({
     const back = last - at
     if (back >= NOTICED_MS) await bringForward(back)
     last = at
+  }
+}
+
+/**
+ * Watches a wait by the clock (ms since 1970). Returns a function that returns by how much the clock has been set since:
+ * ms, negative if it was set back, 0 if it wasn't set.
+ */
+export function watchClock(now: () => number): () => number {
+  const [at, began] = [now(), performance.now()]
+  return () => {
+    const jump = now() - at - (performance.now() - began)
+    return Math.abs(jump) < NOTICED_MS ? 0 : jump
   }
 }
 

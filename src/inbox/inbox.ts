@@ -5,7 +5,7 @@ import { pause as wait } from '../pause.ts'
 import { createWakeUp } from '../wake-up.ts'
 import { claimDue } from './claim.ts'
 import { createClaimed } from './claimed.ts'
-import { createClockRollback } from './clock-rollback.ts'
+import { createClockRollback, watchClock } from './clock-rollback.ts'
 import { createGroupCommit } from './group-commit.ts'
 import { createRemoteDeliveries } from './remote-deliveries.ts'
 import type { Store } from './store.ts'
@@ -19,8 +19,6 @@ const CLAIM_ORPHANS_MS = 1000
 /** How often to release deliveries that an operator has stopped. The operator waits for it. */
 const RELEASE_STOPPED_MS = 500
 const SETTLE_RETRY_MS = 1000
-/** A smaller difference to the monotonic clock is no jump. */
-const CLOCK_JUMP_MS = 1000
 
 interface InboxParts {
   readonly store: Store
@@ -127,15 +125,6 @@ async function submit(state: State, webhook: VerifiedWebhook, deadline: number |
   const unfollow = remote.follow(id, owner)
   wakeUp.wake()
   return { ...of, progress: await settled.finally(unfollow) }
-}
-
-/** Returns a function that returns by how much the clock has been set since, ms. Small differences don't count. */
-function watchClock(now: () => number): () => number {
-  const [at, began] = [now(), performance.now()]
-  return () => {
-    const jump = now() - at - (performance.now() - began)
-    return Math.abs(jump) < CLOCK_JUMP_MS ? 0 : jump
-  }
 }
 
 async function claim(state: State, max: number, signal: AbortSignal): Promise<Delivery[]> {

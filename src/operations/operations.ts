@@ -121,8 +121,7 @@ export interface BulkReplay {
 
 /**
  * `more`: there are more than `count`. `left`: how many more match, but were rejected for their payload, so that they
- * can't be replayed. `sample`: those that can, with the latest
- * activity.
+ * can't be replayed. `sample`: those that can, with the latest activity.
  */
 export interface Preview extends Count {
   readonly left: number

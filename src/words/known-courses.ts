@@ -1,4 +1,5 @@
-import { type Kysely, MysqlAdapter, sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
+import { isMysql } from '../database/dialect.ts'
 import type { Tables } from '../database/schema.ts'
 
 /** The keys of one statement. */
@@ -14,7 +15,7 @@ type Table = 'deliveries' | 'further_courses'
  */
 export async function knownCourses(db: Kysely<Tables>): Promise<string[]> {
   // The one statement is as fast as the other only on its own kind of database; see decision 27.
-  const next = db.getExecutor().adapter instanceof MysqlAdapter ? nextGroups : nextByRecursion
+  const next = isMysql(db) ? nextGroups : nextByRecursion
   const found = new Set<string>()
   for (const table of ['deliveries', 'further_courses'] as const) {
     for (let after = '', count = 0; count < MAX_COURSES; ) {
