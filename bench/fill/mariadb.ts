@@ -1,11 +1,10 @@
-import { once } from 'node:events'
-import { chmodSync, createWriteStream, mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { createBatchFile } from './batch-file.ts'
 import { COLUMNS, type Filled, type FilledTable, type Value } from './deliveries.ts'
 import type { SortedWords } from './sorted-words.ts'
 
-const BATCH = 1024 * 1024
 const TABLES: readonly FilledTable[] = ['deliveries', 'events', 'further_courses']
 const indexesSchema = z.array(z.object({ name: z.string(), columns: z.string(), repeats: z.coerce.number() }))
 
@@ -28,9 +27,9 @@ export async function fillMariaDb({
 }): Promise<void> {
   mkdirSync(folder, { recursive: true })
   chmodSync(folder, 0o755) // the server reads the files
-  const files = TABLES.map((table) => ({ table, ...createTsv(join(folder, `${table}.tsv`)) }))
+  const files = TABLES.map((table) => ({ table, ...createBatchFile(join(folder, `${table}.tsv`)) }))
   for (const filled of rows) {
-    for (const { table, add } of files) for (const row of filled[table]) await add(row)
+    for (const { table, add } of files) for (const row of filled[table]) add(row.map(escaped).join('\t'))
     for (const row of filled.search_words) words.add(row)
   }
   const indexes = indexesSchema.parse(
@@ -42,7 +41,7 @@ export async function fillMariaDb({
     administer(`alter table ${name}.deliveries ${parts.join(', ')}`)
   await change(indexes.map((index) => `drop index \`${index.name}\``))
   for (const { table, file, end } of files) {
-    await end()
+    end()
     await load({ name, administer, table, file })
     rmSync(file)
   }
@@ -68,26 +67,6 @@ const load = (of: {
   of.administer(
     `set session unique_checks = 0; load data infile '${of.file}' into table ${of.name}.${of.table} character set utf8mb4 (${COLUMNS[of.table]})`,
   )
-
-/** A file with tabs between the values, as `load data` reads it. */
-function createTsv(file: string) {
-  const output = createWriteStream(file)
-  let batch = ''
-  return {
-    file,
-    add: async (row: readonly Value[]): Promise<void> => {
-      batch += `${row.map(escaped).join('\t')}\n`
-      if (batch.length < BATCH) return
-      const isFull = !output.write(batch)
-      batch = ''
-      if (isFull) await once(output, 'drain')
-    },
-    end: async (): Promise<void> => {
-      output.end(batch)
-      await once(output, 'finish')
-    },
-  }
-}
 
 /** A value as `load data` reads it. The text of the words has line feeds. */
 const escaped = (value: Value): string =>

@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { createBatchFile } from './batch-file.ts'
 import type { Value } from './deliveries.ts'
-
-const BATCH = 64 * 1024
 
 /** The rows of the index of words, which are inserted in the order of their key: otherwise it takes hours. */
 export interface SortedWords {
@@ -19,12 +18,10 @@ export interface SortedWords {
 /** Returns an empty set of words, in files in `folder`. */
 export function createSortedWords({ folder }: { folder: string }): SortedWords {
   const [given, sorted] = [join(folder, 'words.tsv'), join(folder, 'words-sorted.tsv')]
-  const output = createWriteStream(given)
-  let batch = ''
+  const output = createBatchFile(given)
 
   const sortedFile = async (): Promise<string> => {
-    output.end(batch)
-    await once(output, 'finish')
+    output.end()
     const sort = spawn('sort', ['-S', '2G', '-T', folder, '-o', sorted, given], {
       env: { ...process.env, LC_ALL: 'C' },
     })
@@ -34,12 +31,7 @@ export function createSortedWords({ folder }: { folder: string }): SortedWords {
   }
 
   return {
-    add: (row) => {
-      batch += `${row.join('\t')}\n`
-      if (batch.length < BATCH) return
-      output.write(batch)
-      batch = ''
-    },
+    add: (row) => output.add(row.join('\t')),
     sorted: async function* () {
       const lines = createInterface({ input: createReadStream(await sortedFile()) })
       for await (const line of lines) yield line.split('\t')
