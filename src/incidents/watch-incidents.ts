@@ -1,5 +1,5 @@
+import { type Background, runBackgroundLoop } from '../background-loop.ts'
 import type { WriteContext } from '../database/write-context.ts'
-import { type Background, runBackgroundLoop } from '../inbox/background-loop.ts'
 import { endIncident, endSilent, HEARTBEAT_MS, purgeIncidents, reportIncident, type Seen } from './record.ts'
 
 /** How often to look, in memory. An outage that is shorter may not be recorded. */

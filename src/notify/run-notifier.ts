@@ -1,4 +1,4 @@
-import { type Background, runBackgroundLoop } from '../inbox/background-loop.ts'
+import { type Background, runBackgroundLoop } from '../background-loop.ts'
 import { createNotifier, type NotifierOptions } from './notifier.ts'
 
 /**

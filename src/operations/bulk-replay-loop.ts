@@ -1,6 +1,6 @@
+import { type Background, runBackgroundLoop } from '../background-loop.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
-import { type Background, runBackgroundLoop } from '../inbox/background-loop.ts'
 import { stepReplay } from './bulk-replay.ts'
 
 const POLL_MS = 1000

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
-import { purgeAuditStep, purgeStep } from '../../src/inbox/retention.ts'
 import { createStore } from '../../src/inbox/store.ts'
+import { purgeAuditStep, purgeStep } from '../../src/maintenance/retention.ts'
 import { plansOf } from '../database/dialects.ts'
 import { accepted, arrival, joined, only, onSqlite, type Replica, START, settled, setUp, succeeded } from './harness.ts'
 

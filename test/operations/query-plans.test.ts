@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
-import { backfillStep, backfillWordsStep } from '../../src/inbox/backfill.ts'
+import { backfillStep, backfillWordsStep } from '../../src/maintenance/backfill.ts'
 import { stepReplay } from '../../src/operations/bulk-replay.ts'
 import { createOperations } from '../../src/operations/create-operations.ts'
 import { forget } from '../../src/operations/forget.ts'

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { eventOfState, shopView } from '../../src/delivery/shop-view.ts'
 import { DELIVERY_STATES, REASON_CODES, STATE_OF_REASON } from '../../src/delivery/types.ts'
 import { insertEvents } from '../../src/inbox/events.ts'
-import { purgeOutboxStep } from '../../src/inbox/retention.ts'
+import { purgeOutboxStep } from '../../src/maintenance/retention.ts'
 import { forget } from '../../src/operations/forget.ts'
 import { sendAgain } from '../../src/outbox/send-again.ts'
 import {

@@ -1,8 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { purgeAuditStep, purgeReplayedStep, purgeStep, runRetention } from '../../src/inbox/retention.ts'
+import { purgeAuditStep, purgeReplayedStep, purgeStep, runRetention } from '../../src/maintenance/retention.ts'
 import { stepReplay } from '../../src/operations/bulk-replay.ts'
-import { accepted, arrival, needsAttention, retry, START, settled, setUp, succeeded, timeline } from './harness.ts'
+import {
+  accepted,
+  arrival,
+  needsAttention,
+  retry,
+  START,
+  settled,
+  setUp,
+  succeeded,
+  timeline,
+} from '../inbox/harness.ts'
 
 const DAY_MS = 24 * 3_600_000
 

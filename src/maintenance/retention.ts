@@ -1,10 +1,10 @@
 import { type Kysely, sql } from 'kysely'
+import { type Background, runBackgroundLoop } from '../background-loop.ts'
 import type { Tables } from '../database/schema.ts'
 import { idPrefix } from '../delivery/ids.ts'
 import type { DeliveryState } from '../delivery/types.ts'
 import { pause } from '../pause.ts'
 import { readWords, unindexWords } from '../words/index-words.ts'
-import { type Background, runBackgroundLoop } from './background-loop.ts'
 
 /** Small steps, so that no writer waits long, and a rest between them that is longer than a step. */
 const STEP = 200

@@ -1,13 +1,13 @@
+import { type Background, runBackgroundLoop } from '../background-loop.ts'
 import type { DeliveryRow } from '../database/schema.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { isDone } from '../delivery/types.ts'
+import { readRequest } from '../inbox/rows.ts'
+import { insertFurtherCourses, type SearchTerms, searchTermsOf } from '../inbox/search-terms.ts'
 import { renameStates } from '../migrations/rename-states.ts'
 import { indexWords, unindexWords } from '../words/index-words.ts'
 import { WORDS_VERSION } from '../words/words.ts'
-import { type Background, runBackgroundLoop } from './background-loop.ts'
-import { readRequest } from './rows.ts'
-import { insertFurtherCourses, type SearchTerms, searchTermsOf } from './search-terms.ts'
 
 /** Small steps, so that no writer waits long, and a rest between them that is longer than a step. */
 const STEP = 100

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { backfillStep, runBackfill } from '../../src/inbox/backfill.ts'
+import { backfillStep, runBackfill } from '../../src/maintenance/backfill.ts'
 import {
   accepted,
   arrival,
@@ -11,7 +11,7 @@ import {
   settled,
   setUp,
   succeeded,
-} from './harness.ts'
+} from '../inbox/harness.ts'
 
 /** Makes the rows look as older code stored them, which knew neither usernames nor courses. */
 async function age({ db }: Replica): Promise<void> {

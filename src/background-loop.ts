@@ -1,5 +1,5 @@
-import { type Availability, isUnreachable } from '../database/availability.ts'
-import { pause } from '../pause.ts'
+import { type Availability, isUnreachable } from './database/availability.ts'
+import { pause } from './pause.ts'
 
 /** What every background loop needs. */
 export interface Background {
