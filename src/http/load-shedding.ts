@@ -2,6 +2,13 @@ import { performance } from 'node:perf_hooks'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Admitted, createHeldMemory } from './held-memory.ts'
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Its place among the webhooks in flight; null for another request. */
+    admitted: Admitted | null
+  }
+}
+
 /** The memory of a request and its connection until the answer, without the body (measured with 8,000 of them). */
 const REQUEST_BYTES = 32 * 1024
 /** Enough for 8,000 ordinary webhooks at once, or for 2,700 with a body of 64 KiB. */
@@ -60,7 +67,8 @@ interface LoadShedding {
 export function shedLoad(options: LoadShedding): void {
   const { app, bodyLimit, memoryBytes = MEMORY_BYTES } = options
   const memory = createHeldMemory({ memoryBytes })
-  const admissions = new WeakMap<FastifyRequest, Admitted>()
+  // Not a WeakMap: its entries survive every minor garbage collection, so all requests would be left to the long ones.
+  app.decorateRequest('admitted', null)
   const { refuse, stop } = createRefuser(options)
   const isOutOfTime = createTimeLimit(options.loop ?? LOOP)
   const isWebhook = ({ method, routeOptions: { url = '' } }: FastifyRequest): boolean =>
@@ -75,12 +83,12 @@ export function shedLoad(options: LoadShedding): void {
     const giveWay = (): void => void refuse(reply.header('connection', 'close'), 'memory') // ends the connection
     const admitted = memory.admit({ bytes: REQUEST_BYTES + bytes, giveWay })
     if (admitted === null) return refuse(reply, 'memory')
-    admissions.set(request, admitted)
+    request.admitted = admitted
     reply.raw.once('close', admitted.release)
   })
   // Checked again once the body is complete: all bodies that were admitted together may complete at once.
   app.addHook('preHandler', async (request, reply) => {
-    admissions.get(request)?.complete()
+    request.admitted?.complete()
     if (isWebhook(request) && isOutOfTime(bodyBytes(request))) return refuse(reply, 'time')
   })
   app.addHook('onClose', async () => stop())

@@ -1,5 +1,6 @@
 import { type Dispatcher, Pool } from 'undici'
 import { CONNECT_TIMEOUT_MS } from '../connection-causes.ts'
+import { startDeadline } from '../deadline.ts'
 import type { Answer } from './answer.ts'
 import { createConcurrencyLimiter, type ReleaseSlot } from './concurrency-limiter.ts'
 import { describeConnectionError } from './connection-errors.ts'
@@ -90,22 +91,22 @@ export function createTransport(from: TransportOptions): Transport {
     const { endpoint, method } = request
     const release = options.queued ? await limiter.acquire() : () => {}
     const right = options.queued ? rightToCall(mayCall, release) : null
-    const timeout = AbortSignal.timeout(timeoutMs)
-    const signal = right === null ? timeout : AbortSignal.any([timeout, right])
+    const deadline = startDeadline({ ms: timeoutMs, signal: right })
     const startedAt = performance.now()
     let outcome: Judged<Answer>
     try {
-      const response = await makeRequest(request, options.authorization, signal)
+      const response = await makeRequest(request, options.authorization, deadline.signal)
       outcome = succeeded(await readAnswer({ response, receivedAt: now() }))
     } catch (error) {
-      const reason = timeout.aborted
+      const reason = deadline.isOver()
         ? `no complete answer within ${timeoutMs / 1000} s`
         : describeConnectionError(error, url)
       const message = `The LMS at ${url.host} can't be reached: ${reason}`
       const mayHaveTakenEffect = changesSomething(request) && !neverSent(error)
       outcome = failed({ kind: 'unreachable', endpoint, status: null, message, mayHaveTakenEffect })
     }
-    release(!outcome.ok && timeout.aborted ? KEEP_SLOT_MS : 0)
+    deadline.clear()
+    release(!outcome.ok && deadline.isOver() ? KEEP_SLOT_MS : 0)
     onCall({ endpoint, method, status: outcome.ok ? outcome.value.status : null, ms: performance.now() - startedAt })
     if (!outcome.ok) right?.throwIfAborted()
     return outcome

@@ -1,5 +1,6 @@
 import { Pool } from 'undici'
 import { CONNECT_TIMEOUT_MS } from '../connection-causes.ts'
+import { startDeadline } from '../deadline.ts'
 import { STANDARD_HEADERS, signStandard } from '../signature/standard.ts'
 import { connectionCause } from './connection-cause.ts'
 import { publicLookup, type Resolve } from './public-lookup.ts'
@@ -58,8 +59,8 @@ export function createPoster(from: {
   })
 
   const post: Poster['post'] = async ({ id, body }, stop) => {
-    const timeout = AbortSignal.timeout(timeoutMs)
-    const signal = AbortSignal.any([timeout, stop])
+    const deadline = startDeadline({ ms: timeoutMs, signal: stop })
+    const { signal } = deadline
     const timestamp = Math.floor(now() / 1000)
     try {
       const {
@@ -83,8 +84,10 @@ export function createPoster(from: {
       return postedOf(statusCode, headers.location)
     } catch (error) {
       if (stop.aborted) return { kind: 'stopped' }
-      const why = timeout.aborted ? `no answer within ${timeoutMs / 1000} s` : connectionCause(error)
+      const why = deadline.isOver() ? `no answer within ${timeoutMs / 1000} s` : connectionCause(error)
       return { kind: 'failed', status: null, message: `${url.host} can't be reached: ${why}`, isRefusal: false }
+    } finally {
+      deadline.clear()
     }
   }
   return { post, close: () => pool.destroy() }
