@@ -17,6 +17,8 @@ interface Connections {
   readonly read: Run<StatementResult>
   /** Runs a statement on the connection that writes. */
   readonly write: Run<Promise<StatementResult>>
+  /** A transaction holds it, and so does a statement that writes outside of one. */
+  readonly lock: Lock
 }
 
 /**
@@ -37,8 +39,7 @@ class ConcurrentAdapter extends SqliteAdapter {
   }
 }
 
-function createDriver({ read, write }: Connections): Driver {
-  const lock = createLock()
+function createDriver({ read, write, lock }: Connections): Driver {
   /** The connections that are in a transaction, with what releases the lock. */
   const transactions = new Map<DatabaseConnection, () => void>()
 
@@ -96,8 +97,11 @@ function resultOf<Row>({ rows, changes }: StatementResult): QueryResult<Row> {
   return { rows: rows as Row[], ...(changes === null ? {} : { numAffectedRows: BigInt(changes) }) }
 }
 
-/** A lock for one holder at a time, in the order in which they ask. Resolves to what releases it. */
-function createLock(): () => Promise<() => void> {
+/** Resolves to what releases it. */
+type Lock = () => Promise<() => void>
+
+/** Creates a lock for one holder at a time, in the order in which they ask. */
+export function createLock(): Lock {
   let last: Promise<void> = Promise.resolve()
   return async () => {
     const before = last

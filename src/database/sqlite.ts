@@ -1,46 +1,52 @@
 import { existsSync, mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, extname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { Kysely, sql } from 'kysely'
+import { Kysely } from 'kysely'
 import { AppError } from '../errors.ts'
-import type { Database, Dialect } from './dialect.ts'
+import type { Database } from './dialect.ts'
 import { keepPrivate, makePrivate } from './private-files.ts'
 import type { Tables } from './schema.ts'
 import { isBusy, openReadConnection } from './sqlite-connection.ts'
-import { sqliteDialect } from './sqlite-driver.ts'
+import { SQLITE_DIALECT } from './sqlite-dialect.ts'
+import { createLock, sqliteDialect } from './sqlite-driver.ts'
 import { assertSinglePath, resolveSymlinks } from './sqlite-file.ts'
 import { createStatements } from './sqlite-statements.ts'
 import { createWriter } from './sqlite-writer.ts'
+import type { RunTask } from './tasks.ts'
 import { vacuumSqlite } from './vacuum-sqlite.ts'
 
 /** Longer than inspect-sqlite.ts holds the lock to check for a service. */
 const LOCK_TIMEOUT_MS = 200
 
-const DIALECT: Dialect = {
-  tableOptions: sql``,
-  keyedOptions: sql`without rowid`,
-  clock: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
-  exclusive: true,
-  errorKindOf: () => 'other',
-}
+/** Runs statements only. */
+const PROGRAM = join(import.meta.dirname, `sqlite-worker${extname(import.meta.filename)}`)
 
 /**
  * Opens the inbox's database in a SQLite file. Creates the file and its folder if they don't exist. Only their owner may
  * read them, because they hold names and addresses. Symbolic links are followed first.
  * Throws AppError database.unreachable if the file can't be opened or has more than one path (see assertSinglePath), and
- * database.in_use if another service holds it (`serve`).
+ * database.in_use if another service holds it (`serve`). `program`: that of the thread that writes, if it runs tasks.
  */
-export function openSqlite({ file: given, serve }: { file: string; serve: boolean }): Database {
+export function openSqlite<Task, Result>({
+  file: given,
+  serve,
+  program = PROGRAM,
+}: {
+  file: string
+  serve: boolean
+  program?: string
+}): Database & { runTask: RunTask<Task, Result> } {
   try {
     mkdirSync(dirname(given), { recursive: true, mode: 0o700 })
     const file = resolveSymlinks(given)
     assertSinglePath(file)
     const release = serve ? lockForServe(file) : () => {}
     try {
-      const { db, close } = connect(file)
+      const { db, runTask, close } = connect<Task, Result>({ file, program })
       return {
         db,
-        dialect: DIALECT,
+        runTask,
+        dialect: SQLITE_DIALECT,
         name: given,
         vacuum: (options) => vacuumSqlite({ db, file, ...options }),
         close: async () => {
@@ -71,18 +77,23 @@ export function openSqlite({ file: given, serve }: { file: string; serve: boolea
 }
 
 /** Opens the connections. The one that reads comes first: it creates the file, and throws if it can't be used. */
-function connect(file: string): { db: Kysely<Tables>; close: () => Promise<void> } {
+function connect<Task, Result>({ file, program }: { file: string; program: string }) {
   makePrivate(file) // SQLite creates its other files with the same mode
   for (const suffix of ['-wal', '-shm', '.lock-journal']) keepPrivate(`${file}${suffix}`)
   const reader = openReadConnection(file)
-  const writer = createWriter(file)
-  const db = new Kysely<Tables>({ dialect: sqliteDialect({ read: createStatements(reader), write: writer.run }) })
+  const writer = createWriter<Task, Result>({ file, program })
+  const lock = createLock()
+  const db = new Kysely<Tables>({ dialect: sqliteDialect({ read: createStatements(reader), write: writer.run, lock }) })
+  const runTask = async (task: Task): Promise<Result> => {
+    const release = await lock()
+    return writer.runTask(task).finally(release)
+  }
   const close = async (): Promise<void> => {
     await db.destroy()
     await writer.close()
     reader.close()
   }
-  return { db, close }
+  return { db, runTask, close }
 }
 
 /** Keeps the locks: garbage collection closes a connection without references, and its lock is gone. */

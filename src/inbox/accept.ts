@@ -6,7 +6,7 @@ import type { Outcome, Source, VerifiedWebhook } from '../delivery/types.ts'
 import { indexWords, readWords, unindexWords } from '../words/index-words.ts'
 import { WORDS_VERSION } from '../words/words.ts'
 import type { Change, EventDraft, TransactionContext } from './events.ts'
-import { idReused, readAnswers, readKnown, storeWebhookIds } from './known.ts'
+import { idReused, NONE_KNOWN, readAnswers, readKnown, storeWebhookIds } from './known.ts'
 import { toProgress } from './rows.ts'
 import { insertFurtherCourses, searchTermsOf, touchFurtherCourses } from './search-terms.ts'
 import { blockRefundIds, exceptRefundIds, storeFurtherIds } from './webhook-ids.ts'
@@ -59,8 +59,11 @@ async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWeb
   const sorted = candidates
     .map(({ row }) => row)
     .sort((a, b) => Number(a.digest > b.digest) - Number(a.digest < b.digest)) // unsorted, two groups deadlock on MySQL
-  for (const rows of inChunks(sorted, sizeOf)) await insertRows({ trx, into: 'deliveries', rows, ignore: true })
-  const known = await readKnown(context, sorted)
+  let inserted = 0
+  for (const rows of inChunks(sorted, sizeOf)) {
+    inserted += await insertRows({ trx, into: 'deliveries', rows, ignore: true })
+  }
+  const known = inserted === sorted.length ? NONE_KNOWN : await readKnown(context, sorted)
   const accepted = candidates.map(({ row, courses }): Accepted => {
     const id = known.idOf(row)
     return { id, isNew: id === row.id, row, courses }

@@ -2,20 +2,19 @@ import type { Kysely, Transaction } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { type Delivery, STOPPED_STATES } from '../delivery/types.ts'
 
-type Attempt = Pick<Delivery, 'id' | 'generation'>
+export type Attempt = Pick<Delivery, 'id' | 'generation'>
 
-/** See Store.beginAttempt. `me`: null if the others have pruned this replica. */
+/** See Store.beginAttempt. */
 export async function beginAttempt({
   trx,
   me,
   attempts,
 }: {
   trx: Transaction<Tables>
-  me: string | null
+  me: string
   attempts: readonly Attempt[]
 }): Promise<Set<string>> {
   const begun = new Set<string>()
-  if (me === null) return begun
   for (const [generation, group] of Map.groupBy(attempts, (attempt) => attempt.generation)) {
     const ids = group.map(({ id }) => id).sort() // unsorted, two replicas deadlock on MySQL
     const { numUpdatedRows } = await trx

@@ -12,6 +12,9 @@ export interface Known {
   isRenamed(row: DeliveryRow): boolean
 }
 
+/** If all rows were inserted. */
+export const NONE_KNOWN: Known = { idOf: ({ id }) => id, isReused: () => false, isRenamed: () => false }
+
 /** Reads what is stored for these rows, after their insertion. */
 export async function readKnown(
   { trx }: Pick<TransactionContext, 'trx'>,

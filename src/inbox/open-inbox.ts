@@ -1,6 +1,6 @@
 import { createAvailability } from '../database/availability.ts'
 import { createDatabaseClock } from '../database/clock.ts'
-import { openDatabase } from '../database/database.ts'
+import { openWithTasks } from '../database/database.ts'
 import { createIds } from '../delivery/ids.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import { createLease } from '../replicas/lease.ts'
@@ -9,6 +9,7 @@ import { createReplicas } from '../replicas/replicas.ts'
 import { TIMING, type Timing } from '../replicas/timing.ts'
 import { createInbox } from './inbox.ts'
 import { createStore, guardStore } from './store.ts'
+import { INBOX_TASKS } from './transactions.ts'
 
 interface InboxOptions {
   url: string
@@ -54,7 +55,8 @@ export function openInbox({
 }: InboxOptions) {
   const { deadAfterMs } = timing
   // The server ends a dead replica's open transaction before the replica is pruned, so that its locks block nothing.
-  const database = openDatabase({ url, ca, serve: true, idleTimeoutMs: deadAfterMs / 2 })
+  const idleTimeoutMs = deadAfterMs / 2
+  const { database, runTask } = openWithTasks({ url, ca, serve: true, idleTimeoutMs, tasks: INBOX_TASKS })
   const clock = createDatabaseClock({ database, wall })
   const { now } = clock
   const context = { database, now, newId: createIds({ now }), random, hasOutbox }
@@ -67,7 +69,7 @@ export function openInbox({
   })
   const replicas = createReplicas({ database, newName, deadAfterMs })
   const lease = createLease({ forMs: deadAfterMs, clock: () => performance.now() })
-  const store = createStore({ ...context, replicas })
+  const store = createStore({ ...context, replicas, runTask })
   const inbox = createInbox({ store: guardStore(store, availability), now, publish, onError })
   const membership = createMembership({
     database,

@@ -27,12 +27,13 @@ export async function settle(context: TransactionContext, requests: readonly Set
   const judged = requests.map((request): Judged => judge(request, stored.get(request.settlement.id)))
   const groups = Map.groupBy(judged, groupKey)
   for (const group of groups.values()) await writeEqual(context, group)
-  const changed = judged.filter(({ effect }) => effect !== 'lost').map(({ settlement }) => settlement.id)
-  await touchFurtherCourses(context, changed.sort())
+  const changed = judged.filter(({ effect, row }) => effect !== 'lost' && row?.further_course !== null)
+  await touchFurtherCourses(context, changed.map(({ settlement }) => settlement.id).sort())
   return judged.map((one) => changeOf(context, one))
 }
 
-type Stored = Pick<DeliveryRow, (typeof COLUMNS)[number]>
+/** `further_course`: one of its courses but the first; null if it has only one. */
+type Stored = Pick<DeliveryRow, (typeof COLUMNS)[number]> & { readonly further_course: string | null }
 const COLUMNS = ['owner', 'state', 'due_at', 'outcome', 'received_at', 'enrolled_at', 'generation', 'source'] as const
 
 interface Judged extends SettleRequest {
@@ -59,7 +60,15 @@ function groupKey({ effect, settlement: one, owner, isFirstSuccess }: Judged): s
 async function readRows({ trx }: TransactionContext, requests: readonly SettleRequest[]): Promise<Map<string, Stored>> {
   const rows = await trx
     .selectFrom('deliveries')
-    .select(['id', ...COLUMNS])
+    .select((eb) => [
+      'id',
+      ...COLUMNS,
+      eb
+        .selectFrom('further_courses')
+        .select(({ fn }) => fn.min('course').as('course'))
+        .whereRef('delivery_id', '=', 'deliveries.id')
+        .as('further_course'),
+    ])
     .where(
       'id',
       'in',

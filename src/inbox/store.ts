@@ -1,14 +1,14 @@
 import type { Availability } from '../database/availability.ts'
-import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import type { Delivery, DeliveryEvent, Progress } from '../delivery/types.ts'
 import type { Replicas } from '../replicas/replicas.ts'
-import { beginAttempt, releaseStopped, stillOurs } from './attempt.ts'
+import { type Attempt, releaseStopped, stillOurs } from './attempt.ts'
 import { claimAll, createClaimOrphans } from './claim-orphans.ts'
 import { bringForward } from './clock-rollback.ts'
 import { type DueQuery, type DueRow, dueRows, lastActivityAt, progressOf } from './due.ts'
 import { readClaimed } from './read-claimed.ts'
-import { type Write, type Written, writeGroup } from './write.ts'
+import { idsFor, type RunInboxTask, runInboxTasks } from './transactions.ts'
+import type { Write, Written } from './write.ts'
 
 /**
  * The statements of the queue, with the same text for SQLite and MySQL. This replica attempts and settles only the rows
@@ -17,7 +17,11 @@ import { type Write, type Written, writeGroup } from './write.ts'
 export interface Store {
   /** This replica's name. */
   me(): string
-  /** See writeGroup. */
+  /**
+   * Stores verified webhooks and results of attempts in one transaction. Resolves to what was written, in the order of
+   * `writes`; if it throws, nothing is stored. A replica that the others have pruned joins under another name before it
+   * writes.
+   */
   write(writes: readonly Write[]): Promise<Written[]>
   /** Due rows of this replica, oldest first. */
   due(query: DueQuery): Promise<DueRow[]>
@@ -28,7 +32,7 @@ export interface Store {
    * settled. Resolves to the deliveries whose attempt may begin: still ours, still waiting, and not sent again since
    * they were read.
    */
-  beginAttempt(attempts: readonly Pick<Delivery, 'id' | 'generation'>[]): Promise<Set<string>>
+  beginAttempt(attempts: readonly Attempt[]): Promise<ReadonlySet<string>>
   /** Releases the deliveries that an operator has stopped, except those with a call in flight (`inCall`). */
   releaseStopped(inCall: ReadonlySet<string>): Promise<void>
   /** Which of these rows are still ours and still wait. An operator may have handled or erased one. */
@@ -43,26 +47,27 @@ export interface Store {
   claimAll(longestWaitMs: number): Promise<number>
 }
 
+interface StoreParts extends WriteContext {
+  readonly replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin' | 'liveCount'>
+  /** Runs the transactions of a webhook; by default here. */
+  readonly runTask?: RunInboxTask
+}
+
 /** See Store. */
-export function createStore({
-  replicas,
-  ...context
-}: WriteContext & { replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin' | 'liveCount'> }): Store {
+export function createStore({ replicas, runTask, ...context }: StoreParts): Store {
   const { database, now, random } = context
   const { db } = database
   const { me } = replicas
+  const run = runTask ?? runInboxTasks({ database, random })
   return {
     me,
-    write: (writes) => writeGroup({ ...context, replicas }, writes),
+    write: (writes) => write({ ...context, replicas, run }, writes),
     due: (query) => dueRows({ db, owner: me(), now: now(), ...query }),
     readClaimed: (ids) => readClaimed({ ...context, me: me(), ids }),
-    beginAttempt: (attempts) =>
-      inTransaction({
-        database,
-        random,
-        body: async (trx) => beginAttempt({ trx, me: await replicas.beat(trx), attempts }),
-        isStored: async () => false, // writing it twice does no harm
-      }),
+    beginAttempt: async (attempts) => {
+      const result = await run({ kind: 'begin', me: me(), attempts })
+      return (result.kind === 'begin' ? result.begun : null) ?? new Set()
+    },
     releaseStopped: (inCall) => releaseStopped({ db, me: me(), inCall }),
     stillOurs: (ids) => stillOurs({ db, me: me(), ids }),
     progress: (ids) => progressOf({ db, ids }),
@@ -71,6 +76,21 @@ export function createStore({
     lastActivityAt: () => lastActivityAt(db),
     claimAll: (longestWaitMs) => claimAll({ db, me: me(), now: now(), longestWaitMs }),
   }
+}
+
+interface Writing extends Pick<WriteContext, 'now' | 'newId' | 'hasOutbox'> {
+  readonly replicas: Pick<Replicas, 'me' | 'rejoin'>
+  readonly run: RunInboxTask
+}
+
+async function write(writing: Writing, writes: readonly Write[]): Promise<Written[]> {
+  const { replicas, run, now, newId, hasOutbox } = writing
+  const me = replicas.me()
+  const ids = Array.from({ length: idsFor(writes) }, newId)
+  const result = await run({ kind: 'write', me, at: now(), ids, hasOutbox, writes })
+  if (result.kind === 'write' && result.written !== null) return result.written
+  await replicas.rejoin(me)
+  return write(writing, writes)
 }
 
 /** The same store, but it fails at once while the database is known to be unavailable. */

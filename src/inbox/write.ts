@@ -1,9 +1,6 @@
-import { inTransaction } from '../database/transaction.ts'
-import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent, VerifiedWebhook } from '../delivery/types.ts'
-import type { Replicas } from '../replicas/replicas.ts'
 import { accept } from './accept.ts'
-import { areStored, type Change, insertEvents, type TransactionContext } from './events.ts'
+import { type Change, insertEvents, type TransactionContext } from './events.ts'
 import { type SettleRequest, settle } from './settle.ts'
 
 export type Write =
@@ -14,42 +11,11 @@ export interface Written extends Pick<Change, 'id' | 'progress' | 'owner' | 'cou
   readonly events: readonly DeliveryEvent[]
 }
 
-interface Writer extends WriteContext {
-  readonly replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin'>
-}
-
 /**
- * Stores verified webhooks and results of attempts in one transaction. Results come first, so that a repeat in the same
- * group as the result of its row is processed again. Resolves to what was written, in the order of `writes`; if it
- * throws, nothing is stored. A replica that the others have pruned joins under another name before it writes.
+ * Stores verified webhooks and results of attempts, in a transaction of the caller. Results come first, so that a repeat
+ * in the same group as the result of its row is processed again. Resolves to what was written, in the order of `writes`.
  */
-export async function writeGroup(writer: Writer, writes: readonly Write[]): Promise<Written[]> {
-  const me = writer.replicas.me()
-  const written = await writeAsMember(writer, writes)
-  if (written !== null) return written
-  await writer.replicas.rejoin(me)
-  return writeGroup(writer, writes)
-}
-
-/** null: the others have pruned this replica, and nothing is stored. */
-function writeAsMember(writer: Writer, writes: readonly Write[]): Promise<Written[] | null> {
-  const { database, random, now, newId, hasOutbox, replicas } = writer
-  return inTransaction({
-    database,
-    random,
-    body: async (trx) => {
-      const me = await replicas.beat(trx)
-      return me === null ? null : writeAll({ trx, at: now(), me, newId, hasOutbox }, writes)
-    },
-    isStored: async (trx, written) =>
-      areStored(
-        trx,
-        (written ?? []).flatMap(({ events }) => events),
-      ),
-  })
-}
-
-async function writeAll(context: TransactionContext, writes: readonly Write[]): Promise<Written[]> {
+export async function writeAll(context: TransactionContext, writes: readonly Write[]): Promise<Written[]> {
   const requests = writes.filter((write) => write.kind === 'settle')
   const webhooks = writes.flatMap((write) => (write.kind === 'accept' ? [write.webhook] : []))
   const settled = await settle(context, requests)

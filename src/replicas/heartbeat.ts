@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Database } from '../database/dialect.ts'
+import type { Database, Dialect } from '../database/dialect.ts'
 import type { Tables } from '../database/schema.ts'
 
 export interface Heartbeat {
@@ -43,12 +43,7 @@ export function createHeartbeat({
     join: () => register(me),
     beat: async (on = db) => {
       const name = me
-      const { numUpdatedRows } = await on
-        .updateTable('replicas')
-        .set({ seen_at: dialect.clock })
-        .where('id', '=', name)
-        .executeTakeFirst()
-      return numUpdatedRows > 0n ? name : null
+      return (await beatAs({ on, dialect, me: name })) ? name : null
     },
     rejoin: async (lost) => {
       if (me !== lost) return
@@ -58,4 +53,22 @@ export function createHeartbeat({
       await rejoining
     },
   }
+}
+
+/** Heartbeat.beat for the replica of this name. Resolves to false if the others have pruned it. */
+export async function beatAs({
+  on,
+  dialect,
+  me,
+}: {
+  on: Kysely<Tables>
+  dialect: Pick<Dialect, 'clock'>
+  me: string
+}): Promise<boolean> {
+  const { numUpdatedRows } = await on
+    .updateTable('replicas')
+    .set({ seen_at: dialect.clock })
+    .where('id', '=', me)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
 }

@@ -4,13 +4,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { openDatabase } from '../../src/database/database.ts'
+import { openWithTasks } from '../../src/database/database.ts'
 import type { Database } from '../../src/database/dialect.ts'
 import type { DeliveryRow, Tables } from '../../src/database/schema.ts'
 import { createIds } from '../../src/delivery/ids.ts'
 import type { DeliveryEvent, Outcome, Settlement, VerifiedWebhook } from '../../src/delivery/types.ts'
 import { createInbox } from '../../src/inbox/inbox.ts'
 import { createStore, type Store } from '../../src/inbox/store.ts'
+import { INBOX_TASKS, type RunInboxTask } from '../../src/inbox/transactions.ts'
 import type { Submitted } from '../../src/inbox/types.ts'
 import type { Write } from '../../src/inbox/write.ts'
 import { migrate } from '../../src/migrations/migrations.ts'
@@ -67,11 +68,11 @@ export async function setUp(t: TestContext, { hasOutbox = false } = {}) {
   })
   /** `wrap` may replace functions of the store that the inbox uses. */
   const replica = async (me: string, wrap = (store: Store): Store => store) => {
-    const database = openDatabase({ url, serve: false })
+    const { database, runTask } = openWithTasks({ url, serve: false, tasks: INBOX_TASKS })
     const { db, close } = database
     await migrate({ database, now })
     const newId = createIds({ now })
-    const { replicas, store } = await joined({ database, me, now, newId, hasOutbox })
+    const { replicas, store } = await joined({ database, runTask, me, now, newId, hasOutbox })
     const published: DeliveryEvent[] = []
     const errors: unknown[] = []
     const failed = Promise.withResolvers<void>()
@@ -123,12 +124,15 @@ export type Replica = Awaited<ReturnType<Awaited<ReturnType<typeof setUp>>['repl
 /** The store of a replica that has joined under this name. When it joins again, its name is me-2, me-3 and so on. */
 export async function joined({
   database,
+  runTask,
   me,
   now,
   newId = createIds({ now }),
   hasOutbox = false,
 }: {
   database: Database
+  /** By default, transactions run here. */
+  runTask?: RunInboxTask
   me: string
   now: () => number
   newId?: () => string
@@ -138,7 +142,8 @@ export async function joined({
   const newName = (): string => (++names === 1 ? me : `${me}-${names}`)
   const replicas = createReplicas({ database, newName, deadAfterMs: 60_000 })
   await replicas.join()
-  const store = createStore({ database, replicas, now, newId, random: () => 0.5, hasOutbox })
+  const context = { database, replicas, now, newId, random: () => 0.5, hasOutbox }
+  const store = createStore(runTask === undefined ? context : { ...context, runTask })
   return { replicas, store }
 }
 

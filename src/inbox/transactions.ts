@@ -1,0 +1,97 @@
+import { extname, join } from 'node:path'
+import type { RunTask, Tasks } from '../database/tasks.ts'
+import { inTransaction } from '../database/transaction.ts'
+import type { WriteContext } from '../database/write-context.ts'
+import { beatAs } from '../replicas/heartbeat.ts'
+import { type Attempt, beginAttempt } from './attempt.ts'
+import { areStored } from './events.ts'
+import { type Write, type Written, writeAll } from './write.ts'
+
+/**
+ * The transactions of a webhook's way through the queue, as data: on SQLite they run in another thread. `me` is the
+ * replica that writes.
+ * - `write`: stores webhooks and results. `at`: its time, ms since 1970. `ids`: unused ids, at least `idsFor` of them.
+ * - `begin`: records that attempts begin.
+ */
+export type InboxTask =
+  | {
+      readonly kind: 'write'
+      readonly me: string
+      readonly at: number
+      readonly ids: readonly string[]
+      readonly hasOutbox: boolean
+      readonly writes: readonly Write[]
+    }
+  | { readonly kind: 'begin'; readonly me: string; readonly attempts: readonly Attempt[] }
+
+/** null: the others have pruned this replica, and nothing is stored. */
+export type InboxTaskResult =
+  | { readonly kind: 'write'; readonly written: Written[] | null }
+  | { readonly kind: 'begin'; readonly begun: ReadonlySet<string> | null }
+
+export type RunInboxTask = RunTask<InboxTask, InboxTaskResult>
+
+/** A webhook gets an id and has at most two events. */
+const IDS_FOR_A_WRITE = 3
+/** How many ids a task needs at most for these writes. */
+export const idsFor = (writes: readonly Write[]): number => IDS_FOR_A_WRITE * writes.length
+
+/** Returns the function that runs a task in one transaction: see inTransaction for what it throws. */
+export const runInboxTasks =
+  (on: Pick<WriteContext, 'database' | 'random'>): RunInboxTask =>
+  (task) =>
+    task.kind === 'write' ? write(on, task) : begin(on, task)
+
+/** These tasks for openWithTasks. */
+export const INBOX_TASKS: Tasks<InboxTask, InboxTaskResult> = {
+  program: join(import.meta.dirname, `write-thread${extname(import.meta.filename)}`),
+  start: (database) => runInboxTasks({ database, random: Math.random }),
+}
+
+type Running = Pick<WriteContext, 'database' | 'random'>
+
+async function write(
+  { database, random }: Running,
+  { me, at, ids, hasOutbox, writes }: Extract<InboxTask, { kind: 'write' }>,
+): Promise<InboxTaskResult> {
+  const written = await inTransaction({
+    database,
+    random,
+    body: async (trx) => {
+      if (!(await beatAs({ on: trx, dialect: database.dialect, me }))) return null
+      return writeAll({ trx, at, me, newId: takeFrom(ids), hasOutbox }, writes)
+    },
+    isStored: async (trx, before) =>
+      areStored(
+        trx,
+        (before ?? []).flatMap(({ events }) => events),
+      ),
+  })
+  return { kind: 'write', written }
+}
+
+async function begin(
+  { database, random }: Running,
+  { me, attempts }: Extract<InboxTask, { kind: 'begin' }>,
+): Promise<InboxTaskResult> {
+  const begun = await inTransaction({
+    database,
+    random,
+    body: async (trx) => {
+      const isMember = await beatAs({ on: trx, dialect: database.dialect, me })
+      return isMember ? beginAttempt({ trx, me, attempts }) : null
+    },
+    isStored: async () => false, // writing it twice does no harm
+  })
+  return { kind: 'begin', begun }
+}
+
+/** A retry of the transaction takes the same ids again: nothing of the attempt before it is stored. */
+function takeFrom(ids: readonly string[]): () => string {
+  let taken = 0
+  return () => {
+    const id = ids[taken++]
+    if (id === undefined) throw new Error('a write needs more ids than it was given')
+    return id
+  }
+}
