@@ -24,12 +24,12 @@ export const openDatabase = (opening: Opening): Database => openServer(opening) 
 
 /** Opens the database like openDatabase, with what runs these tasks: SQLite runs them in the thread that writes. */
 export function openWithTasks<Task, Result>({
-  tasks: { program, start },
+  tasks,
   ...opening
 }: Opening & { tasks: Tasks<Task, Result> }): { database: Database; runTask: RunTask<Task, Result> } {
   const server = openServer(opening)
-  if (server !== null) return { database: server, runTask: start(server) }
-  const { runTask, ...database } = openSqlite<Task, Result>({ ...fileOf(opening), program })
+  if (server !== null) return { database: server, runTask: tasks.start(server) }
+  const { runTask, ...database } = openSqlite<Task, Result>({ ...fileOf(opening), tasks })
   return { database, runTask }
 }
 

@@ -8,6 +8,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
+import type { Lock } from './lock.ts'
 import type { StatementResult } from './sqlite-statements.ts'
 
 type Run<Result> = (sql: string, parameters: readonly unknown[]) => Result
@@ -95,19 +96,4 @@ const isRead = (sql: string): boolean => /^\s*(?:select|with)\b/i.test(sql)
 
 function resultOf<Row>({ rows, changes }: StatementResult): QueryResult<Row> {
   return { rows: rows as Row[], ...(changes === null ? {} : { numAffectedRows: BigInt(changes) }) }
-}
-
-/** Resolves to what releases it. */
-type Lock = () => Promise<() => void>
-
-/** Creates a lock for one holder at a time, in the order in which they ask. */
-export function createLock(): Lock {
-  let last: Promise<void> = Promise.resolve()
-  return async () => {
-    const before = last
-    const { promise, resolve } = Promise.withResolvers<void>()
-    last = promise
-    await before
-    return resolve
-  }
 }

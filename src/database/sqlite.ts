@@ -4,37 +4,44 @@ import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Database } from './dialect.ts'
+import { createLock } from './lock.ts'
 import { keepPrivate, makePrivate } from './private-files.ts'
 import type { Tables } from './schema.ts'
 import { isBusy, openReadConnection } from './sqlite-connection.ts'
 import { SQLITE_DIALECT } from './sqlite-dialect.ts'
-import { createLock, sqliteDialect } from './sqlite-driver.ts'
+import { sqliteDialect } from './sqlite-driver.ts'
 import { assertSinglePath, resolveSymlinks } from './sqlite-file.ts'
 import { createStatements } from './sqlite-statements.ts'
 import { createWriter } from './sqlite-writer.ts'
-import type { RunTask } from './tasks.ts'
+import type { RunTask, Tasks } from './tasks.ts'
 import { vacuumSqlite } from './vacuum-sqlite.ts'
 
 /** Longer than inspect-sqlite.ts holds the lock to check for a service. */
 const LOCK_TIMEOUT_MS = 200
 
 /** Runs statements only. */
-const PROGRAM = join(import.meta.dirname, `sqlite-worker${extname(import.meta.filename)}`)
+const NO_TASKS = {
+  program: join(import.meta.dirname, `sqlite-worker${extname(import.meta.filename)}`),
+  isUrgent: (): boolean => false,
+}
+
+/** The part of Tasks that this thread needs. */
+type OtherThread<Task> = Pick<Tasks<Task, unknown>, 'program' | 'isUrgent'>
 
 /**
  * Opens the inbox's database in a SQLite file. Creates the file and its folder if they don't exist. Only their owner may
  * read them, because they hold names and addresses. Symbolic links are followed first.
  * Throws AppError database.unreachable if the file can't be opened or has more than one path (see assertSinglePath), and
- * database.in_use if another service holds it (`serve`). `program`: that of the thread that writes, if it runs tasks.
+ * database.in_use if another service holds it (`serve`). `tasks`: what the thread that writes runs besides statements.
  */
 export function openSqlite<Task, Result>({
   file: given,
   serve,
-  program = PROGRAM,
+  tasks = NO_TASKS,
 }: {
   file: string
   serve: boolean
-  program?: string
+  tasks?: OtherThread<Task>
 }): Database & { runTask: RunTask<Task, Result> } {
   try {
     mkdirSync(dirname(given), { recursive: true, mode: 0o700 })
@@ -42,7 +49,7 @@ export function openSqlite<Task, Result>({
     assertSinglePath(file)
     const release = serve ? lockForServe(file) : () => {}
     try {
-      const { db, runTask, close } = connect<Task, Result>({ file, program })
+      const { db, runTask, close } = connect<Task, Result>({ file, tasks })
       return {
         db,
         runTask,
@@ -77,15 +84,15 @@ export function openSqlite<Task, Result>({
 }
 
 /** Opens the connections. The one that reads comes first: it creates the file, and throws if it can't be used. */
-function connect<Task, Result>({ file, program }: { file: string; program: string }) {
+function connect<Task, Result>({ file, tasks }: { file: string; tasks: OtherThread<Task> }) {
   makePrivate(file) // SQLite creates its other files with the same mode
   for (const suffix of ['-wal', '-shm', '.lock-journal']) keepPrivate(`${file}${suffix}`)
   const reader = openReadConnection(file)
-  const writer = createWriter<Task, Result>({ file, program })
+  const writer = createWriter<Task, Result>({ file, program: tasks.program })
   const lock = createLock()
   const db = new Kysely<Tables>({ dialect: sqliteDialect({ read: createStatements(reader), write: writer.run, lock }) })
   const runTask = async (task: Task): Promise<Result> => {
-    const release = await lock()
+    const release = await lock(tasks.isUrgent(task))
     return writer.runTask(task).finally(release)
   }
   const close = async (): Promise<void> => {

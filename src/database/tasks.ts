@@ -9,5 +9,7 @@ export type RunTask<Task, Result> = (task: Task) => Promise<Result>
 export interface Tasks<Task, Result> {
   /** The program of the thread: a file that calls serveWriter with these tasks. */
   readonly program: string
+  /** Whether a task comes before all transactions that wait. */
+  readonly isUrgent: (task: Task) => boolean
   readonly start: (database: Pick<Database, 'db' | 'dialect'>) => RunTask<Task, Result>
 }

@@ -3,7 +3,9 @@ import type { Transaction } from 'kysely'
 import type { Database } from './dialect.ts'
 import type { Tables } from './schema.ts'
 
-const MAX_ATTEMPTS = { conflict: 10, unavailable: 3 } as const
+/** How often a transaction runs at most. */
+export const MOST_ATTEMPTS = 10
+const MAX_ATTEMPTS = { conflict: MOST_ATTEMPTS, unavailable: 3 } as const
 const BACKOFF_MS = 20
 /** No retry after this time: a sender waits for the answer to its webhook. */
 const GIVE_UP_MS = 3000

@@ -1,3 +1,4 @@
+import type { NewId } from '../delivery/ids.ts'
 import type { Database } from './dialect.ts'
 
 /** What every write to the database needs. */
@@ -5,7 +6,7 @@ export interface WriteContext {
   readonly database: Pick<Database, 'db' | 'dialect'>
   /** ms since 1970 */
   readonly now: () => number
-  readonly newId: () => string
+  readonly newId: NewId
   /** From 0 to 1, as Math.random gives it. */
   readonly random: () => number
   /** Whether the shop gets events: each change then stores those that it causes, in its own transaction. */

@@ -48,8 +48,7 @@ interface Choosing {
  */
 export async function chooseCall(choosing: Choosing): Promise<Call | null> {
   const { breaker, inFlight, chooser } = choosing
-  const bulk = await breaker.lms.bulkAvailable()
-  const modify = await breaker.lms.modifyAvailable()
+  const [bulk, modify] = await Promise.all([breaker.lms.bulkAvailable(), breaker.lms.modifyAvailable()])
   inFlight.releaseLost()
   if (!bulk.ok) {
     const chosen = chooser.choose({ scope: 'sets', people: BATCH_PEOPLE })

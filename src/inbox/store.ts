@@ -86,7 +86,7 @@ interface Writing extends Pick<WriteContext, 'now' | 'newId' | 'hasOutbox'> {
 async function write(writing: Writing, writes: readonly Write[]): Promise<Written[]> {
   const { replicas, run, now, newId, hasOutbox } = writing
   const me = replicas.me()
-  const ids = Array.from({ length: idsFor(writes) }, newId)
+  const ids = newId.block(idsFor(writes))
   const result = await run({ kind: 'write', me, at: now(), ids, hasOutbox, writes })
   if (result.kind === 'write' && result.written !== null) return result.written
   await replicas.rejoin(me)

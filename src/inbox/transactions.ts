@@ -1,7 +1,8 @@
 import { extname, join } from 'node:path'
 import type { RunTask, Tasks } from '../database/tasks.ts'
-import { inTransaction } from '../database/transaction.ts'
+import { inTransaction, MOST_ATTEMPTS } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
+import { type IdBlock, idsOf } from '../delivery/ids.ts'
 import { beatAs } from '../replicas/heartbeat.ts'
 import { type Attempt, beginAttempt } from './attempt.ts'
 import { areStored } from './events.ts'
@@ -10,7 +11,7 @@ import { type Write, type Written, writeAll } from './write.ts'
 /**
  * The transactions of a webhook's way through the queue, as data: on SQLite they run in another thread. `me` is the
  * replica that writes.
- * - `write`: stores webhooks and results. `at`: its time, ms since 1970. `ids`: unused ids, at least `idsFor` of them.
+ * - `write`: stores webhooks and results. `at`: its time, ms since 1970. `ids`: for the rows that it adds, `idsFor` of them.
  * - `begin`: records that attempts begin.
  */
 export type InboxTask =
@@ -18,7 +19,7 @@ export type InboxTask =
       readonly kind: 'write'
       readonly me: string
       readonly at: number
-      readonly ids: readonly string[]
+      readonly ids: IdBlock
       readonly hasOutbox: boolean
       readonly writes: readonly Write[]
     }
@@ -33,8 +34,11 @@ export type RunInboxTask = RunTask<InboxTask, InboxTaskResult>
 
 /** A webhook gets an id and has at most two events. */
 const IDS_FOR_A_WRITE = 3
-/** How many ids a task needs at most for these writes. */
-export const idsFor = (writes: readonly Write[]): number => IDS_FOR_A_WRITE * writes.length
+/**
+ * How many ids a task needs at most for these writes. A retry takes new ones: the transaction before it may have been
+ * stored although its commit got no answer.
+ */
+export const idsFor = (writes: readonly Write[]): number => MOST_ATTEMPTS * IDS_FOR_A_WRITE * writes.length
 
 /** Returns the function that runs a task in one transaction: see inTransaction for what it throws. */
 export const runInboxTasks =
@@ -45,6 +49,7 @@ export const runInboxTasks =
 /** These tasks for openWithTasks. */
 export const INBOX_TASKS: Tasks<InboxTask, InboxTaskResult> = {
   program: join(import.meta.dirname, `write-thread${extname(import.meta.filename)}`),
+  isUrgent: ({ kind }) => kind === 'begin', // a slot for calls to the LMS is idle until it is stored
   start: (database) => runInboxTasks({ database, random: Math.random }),
 }
 
@@ -54,12 +59,13 @@ async function write(
   { database, random }: Running,
   { me, at, ids, hasOutbox, writes }: Extract<InboxTask, { kind: 'write' }>,
 ): Promise<InboxTaskResult> {
+  const newId = idsOf(ids)
   const written = await inTransaction({
     database,
     random,
     body: async (trx) => {
       if (!(await beatAs({ on: trx, dialect: database.dialect, me }))) return null
-      return writeAll({ trx, at, me, newId: takeFrom(ids), hasOutbox }, writes)
+      return writeAll({ trx, at, me, newId, hasOutbox }, writes)
     },
     isStored: async (trx, before) =>
       areStored(
@@ -84,14 +90,4 @@ async function begin(
     isStored: async () => false, // writing it twice does no harm
   })
   return { kind: 'begin', begun }
-}
-
-/** A retry of the transaction takes the same ids again: nothing of the attempt before it is stored. */
-function takeFrom(ids: readonly string[]): () => string {
-  let taken = 0
-  return () => {
-    const id = ids[taken++]
-    if (id === undefined) throw new Error('a write needs more ids than it was given')
-    return id
-  }
 }

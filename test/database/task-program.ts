@@ -4,11 +4,14 @@ import { serveWriter } from '../../src/database/sqlite-thread.ts'
 import type { Tasks } from '../../src/database/tasks.ts'
 
 /** `sell`: adds two sales in a transaction, which `fails` before its end if so wanted. */
-export type SellTask = { readonly kind: 'sell'; readonly fails: boolean } | { readonly kind: 'where' }
+export type SellTask =
+  | { readonly kind: 'sell'; readonly fails: boolean; readonly isUrgent?: true }
+  | { readonly kind: 'where' }
 
 /** The program of a thread, and its tasks. Results: the number of sales in the transaction, or the id of the thread. */
 export const SELL_TASKS: Tasks<SellTask, number> = {
   program: import.meta.filename,
+  isUrgent: (task) => task.kind === 'sell' && task.isUrgent === true,
   start:
     ({ db }) =>
     (task) => {

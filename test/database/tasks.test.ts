@@ -40,7 +40,7 @@ test('a task that fails leaves nothing, and its error comes with its code and wh
   assert.equal(await runTask({ kind: 'sell', fails: false }), 2)
 })
 
-test('a task waits for the end of a transaction, and a transaction for the end of a task', async (t) => {
+test('tasks and transactions wait for each other’s end, in order, and an urgent task comes first', async (t) => {
   const { db, runTask } = await open(t)
   const order: string[] = []
   const note = (what: string) => (): void => void order.push(what)
@@ -54,13 +54,20 @@ test('a task waits for the end of a transaction, and a transaction for the end o
   })
   await began.promise
   const task = runTask({ kind: 'sell', fails: false }).finally(note('the task ended'))
+  const urgent = runTask({ kind: 'sell', fails: false, isUrgent: true }).finally(note('the urgent task ended'))
   const second = db
     .transaction()
     .execute((trx) => sql`insert into sales default values`.execute(trx))
     .finally(note('the second transaction ended'))
   mayEnd.resolve()
-  assert.equal(await task, 3)
+  assert.equal(await urgent, 3)
+  assert.equal(await task, 5)
   await Promise.all([first, second])
-  assert.deepEqual(order, ['the first transaction ends', 'the task ended', 'the second transaction ended'])
-  assert.equal(await count(db), 4)
+  assert.deepEqual(order, [
+    'the first transaction ends',
+    'the urgent task ended',
+    'the task ended',
+    'the second transaction ended',
+  ])
+  assert.equal(await count(db), 6)
 })

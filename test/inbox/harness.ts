@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test'
 import { openWithTasks } from '../../src/database/database.ts'
 import type { Database } from '../../src/database/dialect.ts'
 import type { DeliveryRow, Tables } from '../../src/database/schema.ts'
-import { createIds } from '../../src/delivery/ids.ts'
+import { createIds, type NewId } from '../../src/delivery/ids.ts'
 import type { DeliveryEvent, Outcome, Settlement, VerifiedWebhook } from '../../src/delivery/types.ts'
 import { createInbox } from '../../src/inbox/inbox.ts'
 import { createStore, type Store } from '../../src/inbox/store.ts'
@@ -135,7 +135,7 @@ export async function joined({
   runTask?: RunInboxTask
   me: string
   now: () => number
-  newId?: () => string
+  newId?: NewId
   hasOutbox?: boolean
 }) {
   let names = 0

@@ -26,7 +26,7 @@ test('the query for due rows reads the index alone and sorts nothing, on the fir
       database: { ...bench.database, db },
       replicas: bench.replicas,
       now: () => START,
-      newId: () => '',
+      newId: bench.context.newId,
       random: () => 0.5,
       hasOutbox: false,
     })
