@@ -17,6 +17,7 @@ export const accepting: Row = {
     const lms = await stage.standIn({ world: makeWorld(), throttle: 'off' })
     const service = await stage.service({ lmsUrl: lms.url, env: { LERNITO_ANSWER_WITHIN_MS: '0' } })
     const bare = await stage.program('bare-route.ts', [])
+    const least = await stage.program('least-service.ts', [])
     const run = async (url: string, count: number, from = 0): Promise<Load> => {
       const requests = webhooks({ url, sales: salesOfOneCourse({ count, from }) })
       const done = await load({ url, senders: SENDERS, next: each(requests) })
@@ -25,15 +26,19 @@ export const accepting: Row = {
     }
     await run(bare.url, WARM_UP)
     await run(service.url, WARM_UP)
+    await run(least.url, WARM_UP)
     const before = await run(bare.url, WEBHOOKS)
     const ours = await run(service.url, WEBHOOKS, WARM_UP)
     const after = await run(bare.url, WEBHOOKS)
+    const leastSeconds = (await run(least.url, WEBHOOKS, WARM_UP)).seconds
     const bareSeconds = (before.seconds + after.seconds) / 2
     return {
       value: bareSeconds / ours.seconds,
       parts: {
         'ours, webhooks/s': round(WEBHOOKS / ours.seconds),
         'bare route, requests/s': round(WEBHOOKS / bareSeconds),
+        'a service that stores only the body and its digest, webhooks/s': round(WEBHOOKS / leastSeconds),
+        'that service / the bare route': round(bareSeconds / leastSeconds),
         'ours, median ms': round(quantile(ours.latencies, 0.5)),
         'ours, p99 ms': round(quantile(ours.latencies, 0.99)),
       },

@@ -62,11 +62,12 @@ async function run({ stage, modify }: { stage: Stage; modify: boolean }) {
   const service = await stage.service({ lmsUrl: lms.url })
   const sales = salesOfManyCourses({ count: WEBHOOKS, courses: COURSES })
   const pairs = sales.reduce((sum, { courseIds }) => sum + courseIds.length, 0)
-  const began = performance.now()
   const answers = await load({ url: service.url, senders: WEBHOOKS, next: each(webhooks({ url: service.url, sales })) })
+  const began = performance.now() - 1000 * answers.seconds // the connections are open from then on
   let done = await pairsIn(lms.url)
   for (; done < pairs && performance.now() - began < END_MS; done = await pairsIn(lms.url)) await delay(250)
-  const seconds = (performance.now() - began) / 1000
+  const isAnswered = answers.statuses[200] === WEBHOOKS // then all were enrolled before the last answer
+  const seconds = isAnswered ? answers.seconds : (performance.now() - began) / 1000
   if (done !== pairs) throw new Error(`${done} of ${pairs} (person, course) pairs are there after ${round(seconds)} s`)
   return { sales, pairs, seconds, statuses: JSON.stringify(answers.statuses), ...(await throttledCalls(lms.url)) }
 }

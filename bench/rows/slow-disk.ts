@@ -1,3 +1,4 @@
+import { delayFsyncs } from '../../test/service/strace.ts'
 import { openConnection } from '../http-client.ts'
 import { each, load, quantile } from '../load.ts'
 import type { Stage } from '../processes.ts'
@@ -9,12 +10,6 @@ const WEBHOOKS = 300
 const SENDERS = 8
 const FSYNC_MS = 200
 
-/** Delays each fsync of the program and of its threads. -D: the program, not strace, is the child process. */
-const SLOW_DISK = [
-  ...['strace', '-D', '-f', '--seccomp-bpf', '-o', '/dev/null', '-e', 'trace=fsync,fdatasync'],
-  ...['-e', `inject=fsync,fdatasync:delay_enter=${FSYNC_MS * 1000}`],
-]
-
 /** Both questions are asked one after the other, by one connection, for as long as sales are being stored. */
 export const slowDisk: Row = {
   name: 'slow-disk',
@@ -23,7 +18,7 @@ export const slowDisk: Row = {
   takes: 60,
   run: async (stage) => {
     const quick = await measured(stage, [])
-    const slow = await measured(stage, SLOW_DISK)
+    const slow = await measured(stage, delayFsyncs(FSYNC_MS))
     return {
       value: quantile(slow.health, 0.99),
       parts: {
