@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
-import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { request as httpsRequest } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -19,36 +20,46 @@ export interface Answered {
   readonly text: string
 }
 
-/** Sends one HTTP request over a real socket, with exactly these headers. */
+/** Sends one HTTP request over a real socket, with exactly these headers. With `timeoutMs`, it fails if nothing comes. */
 export function exchange({
   url,
   method = 'POST',
   headers = {},
   body = '',
+  agent,
+  timeoutMs,
 }: {
   url: string
   method?: string
   headers?: Record<string, string>
   body?: string | Uint8Array
+  agent?: Agent
+  timeoutMs?: number
 }): Promise<Answered> {
   return new Promise((resolve, reject) => {
     const length = { 'content-length': String(Buffer.byteLength(body)) }
-    const request = httpRequest(
-      url,
-      { method, headers: body === '' ? headers : { ...length, ...headers } },
-      (response) => {
-        const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('error', reject)
-        response.on('end', () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: response.headers,
-            text: Buffer.concat(chunks).toString('utf8'),
-          }),
-        )
-      },
-    )
+    const options = {
+      method,
+      headers: body === '' ? headers : { ...length, ...headers },
+      ...(agent === undefined ? {} : { agent }),
+      ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
+    }
+    const send = url.startsWith('https:') ? httpsRequest : httpRequest
+    const request = send(url, options, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          text: Buffer.concat(chunks).toString('utf8'),
+        }),
+      )
+    })
+    // Node's own agent reports a socket that is silent for 5 s, too.
+    if (timeoutMs !== undefined)
+      request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)))
     request.on('error', reject)
     request.end(body)
   })

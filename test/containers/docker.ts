@@ -8,7 +8,7 @@ const MOST_OUTPUT = 64 * 2 ** 20
 
 interface Options {
   readonly cwd?: string
-  readonly env?: Record<string, string>
+  readonly env?: Readonly<Record<string, string | undefined>>
 }
 
 /** Without an engine these tests are left out; deploy/test-containers.sh starts one. */
@@ -17,18 +17,24 @@ export const skipWithoutEngine = process.env.DOCKER_HOST ? false : 'deploy/test-
 /** A part of the names of what this process makes in the engine. */
 export const RUN = `lernito-test-${process.pid}`
 
-/** Runs docker and returns its standard output. What it prints on both streams is the error's message if it fails. */
-export async function docker(args: readonly string[], { cwd, env = {} }: Options = {}): Promise<string> {
+/** Runs a program and returns its standard output. What it prints on both streams is the error's message if it fails. */
+async function run(program: string, args: readonly string[], { cwd, env = {} }: Options): Promise<string> {
   try {
     const options = { ...(cwd === undefined ? {} : { cwd }), env: { ...process.env, ...env }, maxBuffer: MOST_OUTPUT }
-    const { stdout } = await runFile('docker', args, options)
-    return stdout.trim()
+    return (await runFile(program, args, options)).stdout
   } catch (error) {
     if (!(error instanceof Error)) throw error
     const [out, err] = ['stdout', 'stderr'].map((stream) => String(Reflect.get(error, stream) ?? ''))
-    throw new Error(`docker ${args.join(' ')}\n${out}${err}`)
+    throw new Error(`${program} ${args.join(' ')}\n${out}${err}`)
   }
 }
+
+/** Runs docker and returns its standard output, without the white space around it. */
+export const docker = async (args: readonly string[], options: Options = {}): Promise<string> =>
+  (await run('docker', args, options)).trim()
+
+/** Runs lines of a guide, as an operator does, until one fails. Returns what they print. */
+export const shell = (lines: string, options: Options = {}): Promise<string> => run('bash', ['-euc', lines], options)
 
 /** Waits up to `seconds` until `look` returns a value, called every 100 ms. The last failure of `look` is the cause. */
 export async function within<Value>(

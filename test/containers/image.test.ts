@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
-import { promisify } from 'node:util'
 import { watchLog } from '../log-watch.ts'
 import { openFolder } from '../package/installing.ts'
 import { ROOT } from '../service/process.ts'
 import { sell, serveEnv } from '../service/serving.ts'
-import { docker, inspect, portOf, RUN, remove, skipWithoutEngine, untilHealth, within } from './docker.ts'
+import { docker, inspect, portOf, RUN, remove, shell, skipWithoutEngine, untilHealth, within } from './docker.ts'
 import { dockerGuide } from './guide.ts'
 import { startLmsContainers } from './lms.ts'
 
-const runFile = promisify(execFile)
 const NETWORK = `${RUN}-network`
 const names = { container: `${RUN}-service`, image: `${RUN}-image`, volume: `${RUN}-data` }
 const { container, image, volume } = names
@@ -22,7 +19,7 @@ describe('the image', { skip: skipWithoutEngine }, () => {
   let lms: Awaited<ReturnType<typeof startLmsContainers>>
   const { folder, remove: removeFolder } = openFolder('lernito-image-')
   /** Runs lines of a guide, beside the file settings.env. */
-  const shell = (lines: string, cwd = folder): Promise<{ stdout: string }> => runFile('bash', ['-euc', lines], { cwd })
+  const inFolder = (lines: string): Promise<string> => shell(lines, { cwd: folder })
 
   const logged: string[] = []
   const keepLog = async (): Promise<unknown> => logged.push(...(await docker(['logs', container])).split('\n'))
@@ -30,7 +27,7 @@ describe('the image', { skip: skipWithoutEngine }, () => {
   before(async () => {
     await docker(['network', 'create', NETWORK])
     // With BuildKit. Compose builds it in another file of tests: without BuildKit, unless it has the plugin buildx.
-    await shell(`export DOCKER_BUILDKIT=1; ${guide.build}`, ROOT)
+    await shell(guide.build, { cwd: ROOT, env: { DOCKER_BUILDKIT: '1' } })
     lms = await startLmsContainers({ name: RUN, image, network: NETWORK })
     // The database is the image's own choice.
     const { LERNITO_DATABASE_URL: _, LERNITO_PORT: __, ...env } = serveEnv({ folder: 'unused', lmsUrl: 'http://lms' })
@@ -48,7 +45,7 @@ describe('the image', { skip: skipWithoutEngine }, () => {
   /** Starts the service with the guide's command, a free port, and more options. Returns its address. */
   const run = async (...options: readonly string[]): Promise<string> => {
     const more = ['--network', NETWORK, '--health-interval', '1s', '--health-timeout', '2s', ...options].join(' ')
-    await shell(guide.run.replace('docker run ', `docker run ${more} `).replace('127.0.0.1:8790:', '127.0.0.1::'))
+    await inFolder(guide.run.replace('docker run ', `docker run ${more} `).replace('127.0.0.1:8790:', '127.0.0.1::'))
     return addressed()
   }
   /** Waits until the service is ready. Returns its address. */
@@ -67,7 +64,7 @@ describe('the image', { skip: skipWithoutEngine }, () => {
     assert.equal((await sell({ url, email: 'alice@example.com' }))?.status, 200)
     const { enrollments } = await lms.state()
     assert.ok(enrollments.some(({ email, active }) => email === 'alice@example.com' && active))
-    await shell(guide.doctor)
+    await inFolder(guide.doctor)
   })
 
   test('it runs as user 1000, and writes to /data only', async () => {
@@ -85,11 +82,11 @@ describe('the image', { skip: skipWithoutEngine }, () => {
   })
 
   test('the guide’s backup and restore bring back the deliveries, and no later ones', async () => {
-    await shell(guide.backup)
+    await inFolder(guide.backup)
     assert.equal((await sell({ url: await addressed(), email: 'late@example.com' }))?.status, 200)
     assert.match(await listed(), /late@/)
-    await shell(guide.restore)
-    const { stdout } = await shell(guide.list)
+    await inFolder(guide.restore)
+    const stdout = await inFolder(guide.list)
     assert.deepEqual([stdout.includes('alice@'), stdout.includes('late@')], [true, false])
     await docker(['start', container])
     assert.equal((await sell({ url: await addressed(), email: 'late@example.com' }))?.status, 200)
@@ -125,7 +122,7 @@ describe('the image', { skip: skipWithoutEngine }, () => {
 
   test('the deliveries in /data are there in a new container, after the guide’s upgrade', async () => {
     await keepLog()
-    await shell(guide.stopForUpgrade)
+    await inFolder(guide.stopForUpgrade)
     await run()
     assert.match(await listed(), /alice@/)
   })

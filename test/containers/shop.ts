@@ -1,8 +1,8 @@
-import { Agent as HttpAgent, request as httpRequest } from 'node:http'
-import { Agent, request as httpsRequest } from 'node:https'
+import { Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sign } from '../../src/signature/signature.ts'
-import { type Answered, payload, SECRET } from '../harness.ts'
+import { type Answered, exchange, payload, SECRET } from '../harness.ts'
 
 /** From docs/reference/sending.md; 0 is no answer. */
 const SEND_AGAIN = [0, 408, 502, 503, 504]
@@ -34,32 +34,11 @@ export function createShop({
   secret?: string
 }) {
   const agent =
-    ca === undefined ? new HttpAgent({ keepAlive: true }) : new Agent({ keepAlive: true, ca, servername: domain })
-  const request = ca === undefined ? httpRequest : httpsRequest
+    ca === undefined ? new HttpAgent({ keepAlive: true }) : new HttpsAgent({ keepAlive: true, ca, servername: domain })
+  const base = `${ca === undefined ? 'http' : 'https'}://127.0.0.1:${port}`
 
   const ask = ({ path, method = 'GET', headers = {}, body = '' }: Asked): Promise<Answered> =>
-    new Promise((resolve, reject) => {
-      const length = body === '' ? {} : { 'content-length': String(Buffer.byteLength(body)) }
-      const all = { host: domain, ...length, ...headers }
-      const sent = request(
-        { agent, host: '127.0.0.1', port, path, method, headers: all, timeout: 15_000 },
-        (response) => {
-          const chunks: Buffer[] = []
-          response.on('data', (chunk: Buffer) => chunks.push(chunk))
-          response.on('error', reject)
-          response.on('end', () =>
-            resolve({
-              status: response.statusCode ?? 0,
-              headers: response.headers,
-              text: Buffer.concat(chunks).toString(),
-            }),
-          )
-        },
-      )
-      sent.on('timeout', () => sent.destroy(new Error('no answer within 15 seconds')))
-      sent.on('error', reject)
-      sent.end(body)
-    })
+    exchange({ url: base + path, method, headers: { host: domain, ...headers }, body, agent, timeoutMs: 15_000 })
 
   /** Posts a sale once. The status is 0 if no answer comes. */
   const sell = async (email: string): Promise<number> => {

@@ -1,15 +1,11 @@
-import { execFile } from 'node:child_process'
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { SECRET } from '../harness.ts'
 import { watchLog } from '../log-watch.ts'
-import { copyCheckout, openFolder } from '../package/installing.ts'
-import { docker, portOf, RUN, remove } from './docker.ts'
+import { copyCheckout, openFolder, writeVersion } from '../package/installing.ts'
+import { docker, portOf, RUN, remove, shell } from './docker.ts'
 import { startLmsContainers } from './lms.ts'
 import { createShop } from './shop.ts'
-
-const runFile = promisify(execFile)
 
 /** Caddy's own authority issues certificates for names that end in this; for others it asks a public one. */
 export const DOMAIN = 'shop.lernito.internal'
@@ -70,14 +66,9 @@ export function prepareSite() {
     folder,
     compose,
     /** Runs lines of a guide in deploy/docker, as an operator does. Returns their standard output. */
-    shell: async (lines: string): Promise<string> => {
-      const env = { ...process.env, ...project }
-      return (await runFile('bash', ['-euc', lines], { cwd: folder, env })).stdout
-    },
+    shell: (lines: string): Promise<string> => shell(lines, { cwd: folder, env: project }),
     /** Gives the checkout another version, as `git pull` does. The packages are the same, so they aren't installed again. */
-    release: (version: string): void => {
-      writeFileSync(join(checkout, 'src/version.ts'), `export const VERSION: string = '${version}'\n`)
-    },
+    release: (version: string): void => writeVersion(checkout, version),
     /** The stand-in LMS, which needs the image. */
     startLms: async () => {
       const lms = await startLmsContainers({ name: RUN, image: IMAGE, network: `${RUN}-lms` })

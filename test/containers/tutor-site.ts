@@ -1,18 +1,13 @@
-import { execFile } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { promisify } from 'node:util'
 import { control } from '../harness.ts'
 import { watchLog } from '../log-watch.ts'
-import { copyCheckout, openFolder } from '../package/installing.ts'
+import { copyCheckout, openFolder, writeVersion } from '../package/installing.ts'
 import { freePort } from '../package/ports.ts'
 import { ROOT } from '../service/process.ts'
-import { docker, portOf, RUN, remove, skipWithoutEngine, within } from './docker.ts'
+import { docker, portOf, RUN, remove, shell, skipWithoutEngine, within } from './docker.ts'
 import { createShop } from './shop.ts'
 import { recordedCalls, worldOf } from './tutor-jobs.ts'
-
-const runFile = promisify(execFile)
-const MOST_OUTPUT = 64 * 2 ** 20
 
 /** Where deploy/tutor/test.sh installs Tutor and what builds the plugin. */
 const VENV = join(ROOT, 'deploy/tutor/.venv')
@@ -85,7 +80,6 @@ export function prepareTutorSite(version: string) {
   const [checkout, root] = [join(folder, 'lernito-openedx'), join(folder, 'root')]
   copyCheckout(checkout)
   const env = {
-    ...process.env,
     ...writePrograms({ folder, version }),
     TUTOR_ROOT: root,
     TUTOR_PLUGINS_ROOT: join(folder, 'plugins'),
@@ -94,14 +88,7 @@ export function prepareTutorSite(version: string) {
   const images = new Set(Object.values(IMAGES))
 
   /** Runs lines of the README in the checkout, as an operator does. Returns what they print. */
-  const shell = async (lines: string): Promise<string> => {
-    const { stdout } = await runFile('bash', ['-euc', lines], { cwd: checkout, env, maxBuffer: MOST_OUTPUT }).catch(
-      (error: unknown) => {
-        throw new Error(`${lines}\n${Reflect.get(Object(error), 'stdout')}${Reflect.get(Object(error), 'stderr')}`)
-      },
-    )
-    return stdout
-  }
+  const inCheckout = (lines: string): Promise<string> => shell(lines, { cwd: checkout, env })
   /** The id of the one container of a service, running or not. */
   const container = async (service: string): Promise<string> => {
     const labels = [`com.docker.compose.project=${PROJECT}`, `com.docker.compose.service=${service}`]
@@ -116,20 +103,20 @@ export function prepareTutorSite(version: string) {
 
   return {
     checkout,
-    shell,
+    shell: inCheckout,
     container,
     calls,
     keepLog,
     /** Gives the checkout another version of service and plugin, as `git pull` does. */
     release: (version: string): void => {
       images.add(`lernito-openedx:${version}`)
-      writeFileSync(join(checkout, 'src/version.ts'), `export const VERSION: string = '${version}'\n`)
+      writeVersion(checkout, version)
       writeFileSync(join(checkout, 'deploy/tutor/tutorlernito/__about__.py'), `__version__ = "${version}"\n`)
     },
     configure: async (): Promise<void> => {
       const settings = { ...SETTINGS, CADDY_HTTP_PORT: `'127.0.0.1:${await freePort()}'` }
       const set = Object.entries(settings).map(([name, value]) => `--set "${name}=${value}"`)
-      await shell(`tutor config save ${set.join(' ')}`)
+      await inCheckout(`tutor config save ${set.join(' ')}`)
       writeFileSync(join(root, 'env/local/docker-compose.override.yml'), OVERRIDE)
       writeFileSync(join(root, 'env/local/docker-compose.jobs.override.yml'), jobsOverride(recorded))
       mkdirSync(recorded)
@@ -138,7 +125,7 @@ export function prepareTutorSite(version: string) {
     },
     /** Builds what replaces Tutor's images, from the image of the service. */
     buildStandIns: async (): Promise<void> => {
-      const service = (await shell('tutor images printtag lernito')).trim()
+      const service = (await inCheckout('tutor images printtag lernito')).trim()
       images.add(service)
       for (const [target, image] of Object.entries(IMAGES)) {
         const options = ['--build-arg', `SERVICE=${service}`, '--target', target, '--tag', image]
@@ -155,7 +142,7 @@ export function prepareTutorSite(version: string) {
     },
     /** A shop with the address and the secret that `tutor lernito info` prints, through Tutor's Caddy. */
     openShop: async () => {
-      const info = await shell('tutor lernito info')
+      const info = await inCheckout('tutor lernito info')
       const [, domain = ''] = /^Webhook URL +http:\/\/([^/]+)\/api\/lernito\/webhook\/$/m.exec(info) ?? []
       const [, secret = ''] = /^Webhook secret +(\S+)$/m.exec(info) ?? []
       const config = readFileSync(join(root, 'config.yml'), 'utf8')
@@ -164,7 +151,7 @@ export function prepareTutorSite(version: string) {
       return createShop({ domain, secret, port: await portOf(await container('caddy'), 80) })
     },
     clear: async (): Promise<void> => {
-      await shell('tutor local dc down --volumes --timeout 0').catch(() => {})
+      await inCheckout('tutor local dc down --volumes --timeout 0').catch(() => {})
       // Only root may remove what other users of the containers have written.
       await docker(['run', '--rm', '--volume', `${root}:/root`, 'node:24-slim', 'rm', '-rf', '/root/data'])
       await remove({ images: [...images] })

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ROOT, temporaryFolder } from './process.ts'
 import { sell, startServe } from './serving.ts'
+import { skipWithoutStrace, strace } from './strace.ts'
 
-const canTrace = spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0
 const SALES = 5
 
 /** The steps of a trace that this test is about, in order: write-ahead log written, synced to disk, answer sent. */
@@ -27,7 +26,7 @@ function stepsOf(trace: string): ('written' | 'synced' | 'answered')[] {
 
 test('an accepted sale is on disk before the sender gets its answer', {
   timeout: 60_000,
-  skip: canTrace ? false : 'no strace on this machine; to run it: apt-get install strace',
+  skip: skipWithoutStrace,
 }, async (t) => {
   const folder = temporaryFolder(t)
   const trace = join(folder, 'trace')
@@ -37,21 +36,7 @@ test('an accepted sale is on disk before the sender gets its answer', {
     folder,
     lmsUrl: 'http://127.0.0.1:9',
     env: { LERNITO_ANSWER_WITHIN_MS: '0' },
-    // -D: the started process is the service and not the tracer, so that it receives the signals
-    command: [
-      'strace',
-      '-D',
-      '-f',
-      '-y',
-      '-s',
-      '16',
-      '-e',
-      calls,
-      '-o',
-      trace,
-      process.execPath,
-      join(ROOT, 'src/main.ts'),
-    ],
+    command: [...strace('-y', '-s', '16', '-e', calls, '-o', trace), process.execPath, join(ROOT, 'src/main.ts')],
   })
   for (let i = 0; i < SALES; i++) {
     assert.equal((await sell({ url: serving.url, email: `buyer${i}@example.com` }))?.status, 202)

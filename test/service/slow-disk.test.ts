@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { signIn } from '../console/harness.ts'
@@ -7,33 +6,17 @@ import { createVisitor } from '../console/visitor.ts'
 import { exchange, payload } from '../harness.ts'
 import { ROOT, temporaryFolder } from './process.ts'
 import { sell, startLms, startServe } from './serving.ts'
+import { delayFsyncs, skipWithoutStrace } from './strace.ts'
 
-const canTrace = spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0
-const FSYNC_US = 500_000
+const FSYNC_MS = 500
 const JSON_BODY = { 'content-type': 'application/json' }
 const UNSIGNED = payload({ email: 'unsigned@example.com' })
 /** While one fsync hung, a process that waits for it answered each question at most twice. */
 const ROUNDS = 10
 
-/** `strace` that delays each fsync of the program, and follows its threads. -D: the program gets the signals. */
-const SLOW_DISK = [
-  'strace',
-  '-D',
-  '-f',
-  '--seccomp-bpf',
-  '-o',
-  '/dev/null',
-  '-e',
-  'trace=fsync,fdatasync',
-  '-e',
-  `inject=fsync,fdatasync:delay_enter=${FSYNC_US}`,
-  process.execPath,
-  join(ROOT, 'src/main.ts'),
-] as const
-
 test('a disk that hangs in an fsync delays neither /healthz nor a refusal nor a page of the console', {
   timeout: 60_000,
-  skip: canTrace ? false : 'no strace on this machine; to run it: apt-get install strace',
+  skip: skipWithoutStrace,
 }, async (t) => {
   const redirectUris: Record<string, string[]> = {}
   const lms = await startLms(t, { redirectUris })
@@ -46,7 +29,7 @@ test('a disk that hangs in an fsync delays neither /healthz nor a refusal nor a 
       LERNITO_CONSOLE_CLIENT_ID: 'console-client',
       LERNITO_CONSOLE_CLIENT_SECRET: 'console-client-secret',
     },
-    command: SLOW_DISK,
+    command: [...delayFsyncs(FSYNC_MS), process.execPath, join(ROOT, 'src/main.ts')],
   })
   const console = `${url}/lernito/console`
   redirectUris['console-client'] = [`${console}/callback`]
