@@ -1,5 +1,6 @@
 import { authorize, delayEnrolling, enroll } from '../lms-client.ts'
 import { paced, quantile } from '../load.ts'
+import type { Running, Stage } from '../processes.ts'
 import { type Row, round } from '../row.ts'
 import { salesOfOneCourse, webhooks } from '../sales.ts'
 import { courseKey, makeWorld } from '../world.ts'
@@ -20,32 +21,9 @@ export const addedLatency: Row = {
   goal: { at: 'most', value: 5, unit: 'ms' },
   takes: 90,
   run: async (stage) => {
-    const lms = await stage.standIn({ world: makeWorld(), throttle: 'off', cost: 'none' })
-    await delayEnrolling(lms.url, LMS_MS)
-    const service = await stage.service({ lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
-    const authorization = await authorize(lms.url)
-    const least = await stage.program('least-service.ts', ['--lms', lms.url])
-    const run = async (url: string, count: number, from: number) => {
-      const buyers = salesOfOneCourse({ count: 2 * count, from })
-      const direct = buyers.slice(count).map(({ email }) => {
-        return enroll({ lmsUrl: lms.url, authorization, emails: [email], course: courseKey(0) })
-      })
-      const ours = webhooks({ url, sales: buyers.slice(0, count) })
-      const streams = [
-        { url, requests: ours },
-        { url: lms.url, requests: direct },
-      ]
-      return paced({ streams, everyMs: EVERY_MS })
-    }
-    const measure = async (url: string) => {
-      await run(url, WARM_UP, 0)
-      const [ours, direct] = await run(url, WEBHOOKS, 2 * WARM_UP)
-      if (ours?.statuses[200] === WEBHOOKS && direct?.statuses[200] === WEBHOOKS) return { ours, direct }
-      throw new Error(`not all were answered 200: ${JSON.stringify([ours?.statuses, direct?.statuses])}`)
-    }
-    const { ours: bound, direct: besideIt } = await measure(least.url)
-    await least.stop()
-    const { ours, direct } = await measure(service.url)
+    const noBudget = { LERNITO_LMS_CALLS_PER_MINUTE: '0' }
+    const { ours, direct } = await measured(stage, (lmsUrl) => stage.service({ lmsUrl, env: noBudget }))
+    const least = await measured(stage, (lmsUrl) => stage.program('least-service.ts', ['--lms', lmsUrl]))
     const call = quantile(direct.latencies, 0.5)
     return {
       value: quantile(ours.latencies, 0.99) - call,
@@ -55,7 +33,7 @@ export const addedLatency: Row = {
         'webhook, median ms': round(quantile(ours.latencies, 0.5)),
         'webhook, p99 ms': round(quantile(ours.latencies, 0.99)),
         'added by a service that only stores, searches, enrolls and stores, p99 ms': round(
-          quantile(bound.latencies, 0.99) - quantile(besideIt.latencies, 0.5),
+          quantile(least.ours.latencies, 0.99) - quantile(least.direct.latencies, 0.5),
         ),
         'added, median ms': round(quantile(ours.latencies, 0.5) - call),
         'added, p99 minus p99, ms': round(quantile(ours.latencies, 0.99) - quantile(direct.latencies, 0.99)),
@@ -65,4 +43,30 @@ export const addedLatency: Row = {
       ],
     }
   },
+}
+
+/** Each service has a stand-in of its own: the stand-in gets slower with the number of its people. */
+async function measured(stage: Stage, start: (lmsUrl: string) => Promise<Running>) {
+  const lms = await stage.standIn({ world: makeWorld(), throttle: 'off', cost: 'none' })
+  await delayEnrolling(lms.url, LMS_MS)
+  const { url, stop } = await start(lms.url)
+  const authorization = await authorize(lms.url)
+  const run = async (count: number, from: number) => {
+    const buyers = salesOfOneCourse({ count: 2 * count, from })
+    const direct = buyers.slice(count).map(({ email }) => {
+      return enroll({ lmsUrl: lms.url, authorization, emails: [email], course: courseKey(0) })
+    })
+    const requests = webhooks({ url, sales: buyers.slice(0, count) })
+    const streams = [
+      { url, requests },
+      { url: lms.url, requests: direct },
+    ]
+    return paced({ streams, everyMs: EVERY_MS })
+  }
+  await run(WARM_UP, 0)
+  const [ours, direct] = await run(WEBHOOKS, 2 * WARM_UP)
+  await stop()
+  await lms.stop()
+  if (ours?.statuses[200] === WEBHOOKS && direct?.statuses[200] === WEBHOOKS) return { ours, direct }
+  throw new Error(`not all were answered 200: ${JSON.stringify([ours?.statuses, direct?.statuses])}`)
 }
