@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { serveWriter } from '../src/database/sqlite-thread.ts'
 import type { Tasks } from '../src/database/tasks.ts'
 
-/** A webhook, or what became of it, to be stored. */
+/** A webhook to be stored, or a change of its state. */
 export interface LeastRow {
   readonly digest: string
   /** null: the webhook is stored already, and its state changes. */
