@@ -1,34 +1,68 @@
+import { sql } from 'kysely'
+import { openWithTasks } from '../src/database/database.ts'
+import { openConnection } from './http-client.ts'
+import { LEAST_TASKS } from './least-tasks.ts'
 import { authorize, enroll, search } from './lms-client.ts'
 import { each, load } from './load.ts'
 
 const PEOPLE_A_CALL = 50
 const AT_ONCE = 2
+/** About what a delivery has in the service's table. */
+const ROW_BYTES = 1000
+
+interface Batches {
+  readonly lmsUrl: string
+  readonly emails: readonly string[]
+  readonly course: string
+}
 
 /**
- * Enrolls these people in calls of 50, two at once, directly in the stand-in, to measure what the LMS can do. With
- * `searches`, a call that searches the accounts of a hundred people comes before every second one, as in the service.
- * Returns the time in seconds. Throws if a call is not answered 200.
+ * Enrolls these people in calls of 50, two at once, directly in the stand-in, to measure what the LMS can do. Returns the
+ * time in seconds. Throws if a call is not answered 200.
  */
-export async function directBatches({
-  lmsUrl,
-  emails,
-  course,
-  searches = false,
-}: {
-  lmsUrl: string
-  emails: readonly string[]
-  course: string
-  searches?: boolean
-}): Promise<number> {
+export async function directBatches({ lmsUrl, emails, course }: Batches): Promise<number> {
   const authorization = await authorize(lmsUrl)
-  const calls: Buffer[] = []
-  for (let from = 0; from < emails.length; from += PEOPLE_A_CALL) {
-    if (searches && from % (2 * PEOPLE_A_CALL) === 0) {
-      calls.push(search({ lmsUrl, authorization, emails: emails.slice(from, from + 2 * PEOPLE_A_CALL) }))
-    }
-    calls.push(enroll({ lmsUrl, authorization, emails: emails.slice(from, from + PEOPLE_A_CALL), course }))
-  }
+  const calls = partsOf(emails, PEOPLE_A_CALL).map((part) => enroll({ lmsUrl, authorization, emails: part, course }))
   const { seconds, statuses } = await load({ url: lmsUrl, senders: AT_ONCE, next: each(calls) })
   if (statuses[200] !== calls.length) throw new Error(`not all were answered 200: ${JSON.stringify(statuses)}`)
   return seconds
+}
+
+/**
+ * The same as the service has to do it: before every second call it searches the accounts of a hundred people, so that
+ * nobody else is enrolled, and before and after each call it stores in `file` that the attempt begins and how it ended.
+ */
+export async function durableBatches({ file, ...batches }: Batches & { file: string }): Promise<number> {
+  const { lmsUrl, emails, course } = batches
+  const authorization = await authorize(lmsUrl)
+  const { database, runTask } = openWithTasks({ url: `sqlite:${file}`, serve: false, tasks: LEAST_TASKS })
+  await sql`create table sales (digest text primary key, body blob, state integer)`.execute(database.db)
+  const body = Buffer.alloc(ROW_BYTES, 'x')
+  for (const part of partsOf(emails, 200)) await runTask(part.map((digest) => ({ digest, body })))
+  const parts = partsOf(emails, PEOPLE_A_CALL).entries()
+  const lane = async (): Promise<void> => {
+    const connection = await openConnection(lmsUrl)
+    const call = async (request: Buffer): Promise<void> => {
+      const { status } = await connection.send(request)
+      if (status !== 200) throw new Error(`a call was answered ${status}`)
+    }
+    for (const [number, part] of parts) {
+      const change = part.map((digest) => ({ digest, body: null }))
+      const searched = emails.slice(number * PEOPLE_A_CALL, (number + 2) * PEOPLE_A_CALL)
+      if (number % 2 === 0) await call(search({ lmsUrl, authorization, emails: searched }))
+      await runTask(change)
+      await call(enroll({ lmsUrl, authorization, emails: part, course }))
+      await runTask(change)
+    }
+    connection.close()
+  }
+  const began = performance.now()
+  await Promise.all(Array.from({ length: AT_ONCE }, lane))
+  const seconds = (performance.now() - began) / 1000
+  await database.close()
+  return seconds
+}
+
+function partsOf(emails: readonly string[], size: number): string[][] {
+  return Array.from({ length: Math.ceil(emails.length / size) }, (_, n) => emails.slice(n * size, (n + 1) * size))
 }

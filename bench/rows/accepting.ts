@@ -1,6 +1,8 @@
+import { join } from 'node:path'
 import { each, type Load, load, quantile } from '../load.ts'
 import { type Row, round } from '../row.ts'
 import { salesOfOneCourse, webhooks } from '../sales.ts'
+import { storedAlone } from '../stored-alone.ts'
 import { makeWorld } from '../world.ts'
 
 const WARM_UP = 4_000
@@ -31,6 +33,8 @@ export const accepting: Row = {
     const ours = await run(service.url, WEBHOOKS, WARM_UP)
     const after = await run(bare.url, WEBHOOKS)
     const leastSeconds = (await run(least.url, WEBHOOKS, WARM_UP)).seconds
+    await service.stop()
+    const alone = await storedAlone({ file: join(stage.folder, 'alone.db'), count: WEBHOOKS })
     const bareSeconds = (before.seconds + after.seconds) / 2
     return {
       value: bareSeconds / ours.seconds,
@@ -39,6 +43,8 @@ export const accepting: Row = {
         'bare route, requests/s': round(WEBHOOKS / bareSeconds),
         'a service that stores only the body and its digest, webhooks/s': round(WEBHOOKS / leastSeconds),
         'that service / the bare route': round(bareSeconds / leastSeconds),
+        'the inbox alone, without HTTP, sales/s': round(WEBHOOKS / alone),
+        'the inbox alone / the bare route': round(bareSeconds / alone),
         'ours, median ms': round(quantile(ours.latencies, 0.5)),
         'ours, p99 ms': round(quantile(ours.latencies, 0.99)),
       },
