@@ -52,7 +52,12 @@ async function openOverview(): Promise<{ page: Page; clicks: () => number }> {
 
 /** Finds a buyer as the playbook says: "/", the address, Enter, and opens the delivery. */
 async function find(page: Page, email: string): Promise<void> {
-  await page.keyboard.press('/')
+  // Before the page's script runs, the key does nothing.
+  await until('the cursor in the search', async () => {
+    if ((await page.locator('input[type=search]:focus').count()) > 0) return true
+    await page.keyboard.press('/')
+    return undefined
+  })
   await page.keyboard.type(email)
   await page.keyboard.press('Enter')
   await page.getByRole('row').getByRole('link', { name: email }).click()
