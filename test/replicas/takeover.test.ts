@@ -81,8 +81,9 @@ if (hasMariaDb()) {
       const { url: databaseUrl } = await server.newDatabase()
       const lms = await startHoldingLms(t)
       await lms.faults([HELD])
-      const paused = await startReplica({ t, databaseUrl, lmsUrl: lms.url })
-      const other = await startReplica({ t, databaseUrl, lmsUrl: lms.url })
+      const env = { LERNITO_ANSWER_WITHIN_MS: '60000' } // a busy machine may need longer than the default for the takeover
+      const paused = await startReplica({ t, databaseUrl, lmsUrl: lms.url, env })
+      const other = await startReplica({ t, databaseUrl, lmsUrl: lms.url, env })
       const answer = sell({ url: paused.url, email: ALICE })
       await lms.arrived
       paused.child.kill('SIGSTOP')
