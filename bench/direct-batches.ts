@@ -1,7 +1,5 @@
-import { sql } from 'kysely'
-import { openWithTasks } from '../src/database/database.ts'
 import { openConnection } from './http-client.ts'
-import { LEAST_TASKS } from './least-tasks.ts'
+import { openLeastStore } from './least-store.ts'
 import { authorize, enroll, search } from './lms-client.ts'
 import { each, load } from './load.ts'
 
@@ -10,7 +8,8 @@ const AT_ONCE = 2
 /** About what a delivery has in the service's table. */
 const ROW_BYTES = 1000
 
-interface Batches {
+/** People to be enrolled in one course of the stand-in. */
+export interface Batches {
   readonly lmsUrl: string
   readonly emails: readonly string[]
   readonly course: string
@@ -35,10 +34,9 @@ export async function directBatches({ lmsUrl, emails, course }: Batches): Promis
 export async function durableBatches({ file, ...batches }: Batches & { file: string }): Promise<number> {
   const { lmsUrl, emails, course } = batches
   const authorization = await authorize(lmsUrl)
-  const { database, runTask } = openWithTasks({ url: `sqlite:${file}`, serve: false, tasks: LEAST_TASKS })
-  await sql`create table sales (digest text primary key, body blob, state integer)`.execute(database.db)
+  const { store, close } = await openLeastStore({ file })
   const body = Buffer.alloc(ROW_BYTES, 'x')
-  for (const part of partsOf(emails, 200)) await runTask(part.map((digest) => ({ digest, body })))
+  for (const part of partsOf(emails, 200)) await store(part.map((digest) => ({ digest, body })))
   const parts = partsOf(emails, PEOPLE_A_CALL).entries()
   const lane = async (): Promise<void> => {
     const connection = await openConnection(lmsUrl)
@@ -50,16 +48,16 @@ export async function durableBatches({ file, ...batches }: Batches & { file: str
       const change = part.map((digest) => ({ digest, body: null }))
       const searched = emails.slice(number * PEOPLE_A_CALL, (number + 2) * PEOPLE_A_CALL)
       if (number % 2 === 0) await call(search({ lmsUrl, authorization, emails: searched }))
-      await runTask(change)
+      await store(change)
       await call(enroll({ lmsUrl, authorization, emails: part, course }))
-      await runTask(change)
+      await store(change)
     }
     connection.close()
   }
   const began = performance.now()
   await Promise.all(Array.from({ length: AT_ONCE }, lane))
   const seconds = (performance.now() - began) / 1000
-  await database.close()
+  await close()
   return seconds
 }
 

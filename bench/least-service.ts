@@ -1,13 +1,14 @@
-import { createHash, createHmac } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { fastify } from 'fastify'
-import { sql } from 'kysely'
 import { Pool } from 'undici'
-import { openWithTasks } from '../src/database/database.ts'
 import { createGroupCommit } from '../src/inbox/group-commit.ts'
-import { LEAST_TASKS, type LeastRow } from './least-tasks.ts'
+import { sign } from '../src/signature/signature.ts'
+import { openLeastStore } from './least-store.ts'
+import type { LeastRow } from './least-tasks.ts'
 import { authorize, BULK_ENROLL, SEARCH } from './lms-client.ts'
 import { SECRET } from './processes.ts'
+import type { Sale } from './sales.ts'
 
 /**
  * The least that a service without losses does for a webhook, to measure what this machine allows: a Fastify route checks
@@ -16,9 +17,8 @@ import { SECRET } from './processes.ts'
  * result. It has no index for operators, no events, no queue and no limits.
  */
 const { values } = parseArgs({ options: { lms: { type: 'string' } } })
-const { database, runTask } = openWithTasks({ url: 'sqlite:least.db', serve: false, tasks: LEAST_TASKS })
-await sql`create table sales (digest text primary key, body blob, state integer)`.execute(database.db)
-const store = createGroupCommit<LeastRow, boolean>({ write: runTask, max: 200, isHopeless: () => true })
+const { store: write } = await openLeastStore({ file: 'least.db' })
+const store = createGroupCommit<LeastRow, boolean>({ write, max: 200, isHopeless: () => true })
 
 const lms = values.lms === undefined ? null : { pool: new Pool(values.lms), token: await authorize(values.lms) }
 
@@ -33,10 +33,12 @@ async function call(path: string, body: object): Promise<void> {
 const app = fastify()
 app.removeAllContentTypeParsers()
 app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
-app.post<{ Body: Buffer }>('/*', async ({ body }, reply) => {
-  createHmac('sha256', SECRET).update(body).digest('hex')
+app.post<{ Body: Buffer }>('/*', async ({ body, headers }, reply) => {
+  const text = body.toString()
+  const signature = sign({ body: text, form: 'original', secret: SECRET })
+  if (headers['x-lernito-signature'] !== signature) return reply.code(401).send({ success: false })
   const digest = createHash('sha256').update(body).digest('hex')
-  const { email, courseIds } = JSON.parse(body.toString())
+  const { email, courseIds }: Sale = JSON.parse(text)
   await store({ digest, body })
   if (lms === null) return reply.code(202).send({ success: true, message: 'stored' })
   await call(SEARCH, { emails: [email] })

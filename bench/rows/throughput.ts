@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { directBatches, durableBatches } from '../direct-batches.ts'
+import { type Batches, directBatches, durableBatches } from '../direct-batches.ts'
 import { pairsIn } from '../lms-client.ts'
 import { each, load, quantile } from '../load.ts'
 import { ORIGINAL_MS } from '../original-cost.ts'
@@ -47,18 +47,19 @@ function throughput({
       if (done !== WEBHOOKS + 1 || ours.statuses[200] !== WEBHOOKS) {
         throw new Error(`${done} of ${WEBHOOKS + 1} are enrolled; answers: ${JSON.stringify(ours.statuses)}`)
       }
-      const direct = async (isDurable: boolean): Promise<number> => {
+      const onNewLms = async (enroll: (batches: Batches) => Promise<number>): Promise<number> => {
         const other = await newLms()
-        const emails = sales.map(({ email }) => email)
-        const batches = { lmsUrl: other.url, emails, course: courseKey(0) }
-        const seconds = await (isDurable
-          ? durableBatches({ ...batches, file: join(stage.folder, 'durable.db') })
-          : directBatches(batches))
+        const seconds = await enroll({
+          lmsUrl: other.url,
+          emails: sales.map(({ email }) => email),
+          course: courseKey(0),
+        })
         await other.stop()
         return seconds
       }
-      const directSeconds = await direct(false)
-      const durableSeconds = await direct(true)
+      const directSeconds = await onNewLms(directBatches)
+      const file = join(stage.folder, 'durable.db')
+      const durableSeconds = await onNewLms((batches) => durableBatches({ ...batches, file }))
       const model = await stage.program('original-model.ts', ['--ms', String(originalMs)])
       const original = await run(model.url)
       return {
