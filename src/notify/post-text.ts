@@ -1,3 +1,4 @@
+import { startDeadline } from '../deadline.ts'
 import { connectionCause } from '../outbox/connection-cause.ts'
 
 const POST_TIMEOUT_MS = 10_000
@@ -17,20 +18,22 @@ export type PostText = (text: string, stop?: AbortSignal) => Promise<PostedText>
  */
 export function createTextPoster({ url, timeoutMs = POST_TIMEOUT_MS }: { url: string; timeoutMs?: number }): PostText {
   return async (text, stop) => {
-    const timeout = AbortSignal.timeout(timeoutMs)
+    const deadline = startDeadline({ ms: timeoutMs, signal: stop ?? null })
     try {
       const { ok, status, body } = await fetch(url, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ text }),
         redirect: 'manual',
-        signal: stop === undefined ? timeout : AbortSignal.any([timeout, stop]),
+        signal: deadline.signal,
       })
       await body?.cancel()
       return ok ? { ok, status } : { ok, status, message: refusalText(status) }
     } catch (error) {
-      const why = timeout.aborted ? `no answer within ${timeoutMs / 1000} s` : causeOf(error)
+      const why = deadline.isOver() ? `no answer within ${timeoutMs / 1000} s` : causeOf(error)
       return { ok: false, status: null, message: `the receiver can’t be reached: ${why}` }
+    } finally {
+      deadline.clear()
     }
   }
 }

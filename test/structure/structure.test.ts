@@ -168,7 +168,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'background-loop',
     'deadline',
   ],
-  notify: ['outbox', 'operations', 'inbox', 'replicas', 'database', 'delivery', 'telemetry', 'background-loop'],
+  notify: [
+    'outbox',
+    'operations',
+    'inbox',
+    'replicas',
+    'database',
+    'delivery',
+    'telemetry',
+    'background-loop',
+    'deadline',
+  ],
   operations: [
     'counters',
     'shop-answers',
