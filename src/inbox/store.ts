@@ -66,7 +66,7 @@ export function createStore({ replicas, runTask, ...context }: StoreParts): Stor
     readClaimed: (ids) => readClaimed({ ...context, me: me(), ids }),
     beginAttempt: async (attempts) => {
       const result = await run({ kind: 'begin', me: me(), attempts })
-      return (result.kind === 'begin' ? result.begun : null) ?? new Set()
+      return result.kind === 'begin' ? result.begun : new Set()
     },
     releaseStopped: (inCall) => releaseStopped({ db, me: me(), inCall }),
     stillOurs: (ids) => stillOurs({ db, me: me(), ids }),

@@ -25,10 +25,13 @@ export type InboxTask =
     }
   | { readonly kind: 'begin'; readonly me: string; readonly attempts: readonly Attempt[] }
 
-/** null: the others have pruned this replica, and nothing is stored. */
+/**
+ * If the others have pruned this replica, nothing is stored: `written` is null, and `begun`, the ids of the deliveries whose
+ * attempt may begin, is empty.
+ */
 export type InboxTaskResult =
   | { readonly kind: 'write'; readonly written: Written[] | null }
-  | { readonly kind: 'begin'; readonly begun: ReadonlySet<string> | null }
+  | { readonly kind: 'begin'; readonly begun: ReadonlySet<string> }
 
 export type RunInboxTask = RunTask<InboxTask, InboxTaskResult>
 
@@ -80,12 +83,12 @@ async function begin(
   { database, random }: Running,
   { me, attempts }: Extract<InboxTask, { kind: 'begin' }>,
 ): Promise<InboxTaskResult> {
-  const begun = await inTransaction({
+  const begun = await inTransaction<ReadonlySet<string>>({
     database,
     random,
     body: async (trx) => {
       const isMember = await beatAs({ on: trx, dialect: database.dialect, me })
-      return isMember ? beginAttempt({ trx, me, attempts }) : null
+      return isMember ? beginAttempt({ trx, me, attempts }) : new Set()
     },
     isStored: async () => false, // writing it twice does no harm
   })
