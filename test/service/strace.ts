@@ -19,6 +19,11 @@ export const strace = (...options: readonly string[]): readonly [string, ...stri
 /** A slow disk: each fsync of the program takes `ms` longer. */
 export const delayFsyncs = (ms: number): readonly [string, ...string[]] =>
   strace(
-    ...['--seccomp-bpf', '-o', '/dev/null', '-e', 'trace=fsync,fdatasync'],
-    ...['-e', `inject=fsync,fdatasync:delay_enter=${ms * 1000}`],
+    '--seccomp-bpf',
+    '-o',
+    '/dev/null',
+    '-e',
+    'trace=fsync,fdatasync',
+    '-e',
+    `inject=fsync,fdatasync:delay_enter=${ms * 1000}`,
   )
