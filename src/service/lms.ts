@@ -1,5 +1,6 @@
 import { type Budget, createBudget, type Permit, unlimitedBudget } from '../openedx/budget.ts'
 import { createLms, type Lms } from '../openedx/lms.ts'
+import type { Guest } from '../replicas/guest.ts'
 import type { LmsSettings } from '../settings/parts.ts'
 import { VERSION } from '../version.ts'
 
@@ -36,8 +37,23 @@ export function openLms(settings: LmsSettings): { lms: Lms; acquire: () => Promi
   return { lms: createLmsClient({ settings, concurrency: () => 1 }), acquire: () => budget.acquire(signal) }
 }
 
-/** For a command that makes many calls beside the service: a share of the service's call budget; `part` 4 is a quarter. */
-export function partOfBudget({ settings, part }: { settings: LmsSettings; part: number }): Budget {
-  const callsPerMinute = settings.LERNITO_LMS_CALLS_PER_MINUTE / part
-  return createCallBudget({ callsPerMinute, now: Date.now, replicas: () => 1, lastUsedAt: null })
+/** For a command that makes many calls beside the service, one at a time: its share of the call budget. */
+export function openLmsAsGuest({
+  settings,
+  guest: { replicas, mayCall },
+  now,
+}: {
+  settings: LmsSettings
+  guest: Guest
+  /** ms since 1970 */
+  now: () => number
+}): { lms: Lms; budget: Budget } {
+  const budget = createCallBudget({
+    callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE,
+    now,
+    replicas: replicas.liveCount,
+    member: replicas.me,
+    lastUsedAt: now(), // a service may have made the last call just now
+  })
+  return { lms: createLmsClient({ settings, concurrency: () => 1, mayCall }), budget }
 }

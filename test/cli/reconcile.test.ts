@@ -130,9 +130,9 @@ describe('reconcile', () => {
     assert.match(stdout, /^.*4 deliveries checked/m)
   })
 
-  test('with its part of the call budget used up, it waits, and then checks all deliveries', async () => {
+  test('with its share of the call budget used up, it waits, and then checks all deliveries', async () => {
     for (const name of ['a', 'b', 'c', 'd']) await product.sell({ email: `${name}@example.com` })
-    const { code, stdout } = await reconcile([], '104') // of which its quarter is 7 calls at once
+    const { code, stdout } = await reconcile([], '440') // a call every 0.4 s beside the service
     assert.match(stdout, /^.*8 deliveries checked/m)
     assert.equal(code, 1, 'one allowance is still missing')
   })

@@ -12,6 +12,7 @@ if (hasMariaDb()) {
   await import('./query-plans.test.ts')
   await import('./reconcile.test.ts')
   await import('./round.test.ts')
+  await import('../replicas/guest.test.ts')
   await import('../replicas/task-lease.test.ts')
 } else {
   test('test/follow-up on MariaDB', { skip: HOW_TO_RUN }, () => {})
