@@ -39,32 +39,55 @@ interface ModeChange extends Pick<CallContext, 'lms' | 'acquire'> {
 }
 
 /**
- * Gives an enrolled person the course mode of the setting, after an allowance has become an enrollment. A person who is
- * no longer enrolled gets the reason person.unenrolled.
+ * Gives an enrolled person the course mode of the setting, after an allowance has become an enrollment. Enrolls nobody: a
+ * person who is no longer enrolled gets the reason person.unenrolled. Waits for both permits first, so that nothing comes
+ * between reading and changing.
  * @throws what `acquire` rejects with
  */
 export async function applyMode(change: ModeChange): Promise<PairResult> {
-  const { lms, acquire, course, username } = change
-  const read = await lms.enrollment(await acquire(), { username, course })
-  if (!read.ok) return failed(read.failure)
-  if (!read.value?.active) return refused({ code: 'person.unenrolled', subject: course })
-  return changeMode(change, read.value)
+  const { lms, acquire, course, username, mode } = change
+  const toRead = await acquire()
+  const toChange = await acquire().catch((error: unknown) => {
+    toRead.release()
+    throw error
+  })
+  try {
+    const read = await lms.enrollment(toRead, { username, course })
+    if (!read.ok) return failed(read.failure)
+    if (!read.value?.active) return unenrolled(course)
+    const kept = resultWithoutChange(change, read.value)
+    if (kept !== null) return kept
+    const changed = await lms.changeMode(toChange, { username, course, mode })
+    if (!changed.ok) return failed(changed.failure)
+    return changed.value.active ? done('enrolled') : unenrolled(course)
+  } finally {
+    toChange.release()
+  }
+}
+
+const unenrolled = (course: string): PairResult => refused({ code: 'person.unenrolled', subject: course })
+
+/** Changes an active enrollment that an attempt has just read to the course mode of the setting, if it may. */
+export async function changeMode(change: ModeChange, row: Enrollment): Promise<PairResult> {
+  const { lms, acquire, course, username, mode } = change
+  const kept = resultWithoutChange(change, row)
+  if (kept !== null) return kept
+  const changed = await lms.enroll(await acquire(), { username, course, mode })
+  return changed.ok ? done('enrolled') : inDoubt(failed(changed.failure))
 }
 
 /**
- * The same for an active enrollment that was read just now. A paid mode that the person has stays as it is. If the course
- * doesn't offer the mode, the person stays enrolled, with the reason course.mode_missing. The LMS names only the modes
- * that are on sale now (recorded: lms-newer/paid-modes.json, 'modes of a course: audit, and verified whose sale has
- * ended').
+ * The result if an active enrollment stays as it is; null if its mode is to be changed. A paid mode that the person has
+ * stays. If the course doesn't offer the mode, the person stays enrolled, with the reason course.mode_missing. The LMS
+ * names only the modes that are on sale now (recorded: lms-newer/paid-modes.json, 'modes of a course: audit, and verified
+ * whose sale has ended').
  */
-export async function changeMode(
-  { lms, acquire, course, username, mode }: ModeChange,
+function resultWithoutChange(
+  { course, mode }: Pick<ModeChange, 'course' | 'mode'>,
   row: Enrollment,
-): Promise<PairResult> {
+): PairResult | null {
   if (row.mode === mode || !FREE_MODES.includes(row.mode)) return done('enrolled')
-  if (!row.courseModes.includes(mode)) return modeMissing(course)
-  const changed = await lms.enroll(await acquire(), { username, course, mode })
-  return changed.ok ? done('enrolled') : inDoubt(failed(changed.failure))
+  return row.courseModes.includes(mode) ? null : modeMissing(course)
 }
 
 /** The person is enrolled, but not in the mode of the setting. */

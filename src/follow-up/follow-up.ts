@@ -2,6 +2,7 @@ import { type Background, runBackgroundLoop } from '../background-loop.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import { pause } from '../pause.ts'
+import type { Replicas } from '../replicas/replicas.ts'
 import { createTaskLease, type TaskLease } from '../replicas/task-lease.ts'
 import type { Asking } from './look-ups.ts'
 import { type ApplyMode, followUpRound, ROUND_OVER, type RoundResult } from './round.ts'
@@ -24,8 +25,7 @@ const SLOW_REST_MS = 2_000
 interface FollowUpOptions extends Background, Pick<Asking, 'lms' | 'acquire' | 'isModePending'> {
   readonly applyMode: ApplyMode
   readonly context: WriteContext
-  /** This replica's name. */
-  readonly me: () => string
+  readonly replicas: Pick<Replicas, 'me' | 'beat'>
   /** Whether calls to the LMS have no chance now: its circuit breaker is open. */
   readonly isLmsUnavailable: () => boolean
   /** FOLLOW_UP_MS, but for the sandbox and tests. */
@@ -42,11 +42,11 @@ interface FollowUpOptions extends Background, Pick<Asking, 'lms' | 'acquire' | '
  * LMS is unavailable, and gives way to sales that a shop waits for.
  */
 export function runFollowUp(options: FollowUpOptions): Promise<void> {
-  const { context, guard, me, intervalMs, isLmsUnavailable, onRound, signal } = options
+  const { context, guard, replicas, intervalMs, isLmsUnavailable, onRound, signal } = options
   const lease = createTaskLease({
     database: context.database,
     name: 'follow-up',
-    me,
+    me: replicas.me,
     forMs: LEASE_MS,
     longestMs: Math.max(LEASE_MS, intervalMs),
     clock: () => performance.now(),

@@ -9,7 +9,10 @@ import type { Seen, SeenAccount, SeenRow } from './seen.ts'
 export type ModeApplied =
   | { readonly kind: 'applied'; readonly mode: string }
   | { readonly kind: 'reason'; readonly reason: Reason }
-  | { readonly kind: 'failure'; readonly failure: Pick<Failure, 'kind' | 'message' | 'retryAfterMs'> }
+  | {
+      readonly kind: 'failure'
+      readonly failure: Pick<Failure, 'kind' | 'message' | 'retryAfterMs' | 'mayHaveTakenEffect'>
+    }
 
 /** What every look-up needs. */
 export interface Asking {

@@ -1,7 +1,7 @@
-import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import type { Permit } from '../openedx/budget.ts'
 import { SEARCH_ADDRESSES } from '../openedx/search-emails.ts'
+import { type Changing, changeFor } from './change.ts'
 import { type Asking, askAccount, findAccounts, type ModeApplied, permitFor, readRows } from './look-ups.ts'
 import { coursesWith, type Reported, reportedInState } from './reported.ts'
 import type { Check } from './result.ts'
@@ -25,19 +25,20 @@ export interface RoundResult {
 
 type CallFailure = Extract<ModeApplied, { kind: 'failure' }>['failure']
 
-/** Changes an enrolled person to the course mode of the setting. `acquire` waits for the right to make a call. */
+/**
+ * Changes an enrolled person to the course mode of the setting, and enrolls nobody. `acquire` waits for the right to make
+ * a call, and rejects if the delivery doesn't want the change any more.
+ */
 export type ApplyMode = (of: {
   username: string
   course: string
   acquire: () => Promise<Permit>
 }) => Promise<ModeApplied>
 
-interface RoundOptions {
-  readonly context: WriteContext
+interface RoundOptions extends Pick<Changing, 'context' | 'replicas' | 'guard' | 'signal'> {
   readonly applyMode: ApplyMode
   /** Rejects with ROUND_OVER if the round has to stop. */
   readonly asking: Asking
-  readonly guard: <T>(work: () => Promise<T>) => Promise<T>
   readonly publish: (event: DeliveryEvent) => void
 }
 
@@ -82,7 +83,7 @@ export async function followUpRound(options: RoundOptions): Promise<RoundResult>
 function beginRound(options: RoundOptions) {
   const round = {
     asking: options.asking,
-    applyMode: options.applyMode,
+    options,
     now: options.context.now,
     failures: createFailures(),
     /** By course: buyers whose enrollment in it has to be read. */
@@ -139,7 +140,7 @@ async function list(round: Round, course: string, people: readonly Registered[])
     const seen = await seenOf(asking, person)
     failures.note(seen)
     if (!seen.ok) continue
-    const rows = await withModes(round, person.account.username, seen.value.rows)
+    const rows = await withModes(round, person, seen.value.rows)
     checks.push({ ...person, seen: { ...seen.value, rows } })
   }
   await store(checks)
@@ -176,16 +177,26 @@ async function seenOf(asking: Asking, { reported, account, askedAt, rows }: Regi
   return { ok: true, value: { account: { status: 'registered', username }, rows, courses, allowed: null } }
 }
 
-/** The enrollments after the change to the course mode of the setting. Where that fails, the next round tries again. */
+/**
+ * The enrollments after the change to the course mode of the setting. Where that fails, or something else is done for the
+ * delivery, the next round tries again.
+ */
 async function withModes(
-  { asking, applyMode, failures }: Round,
-  username: string,
+  { asking, options, failures }: Round,
+  { reported, account: { username } }: Registered,
   rows: Seen['rows'],
 ): Promise<Seen['rows']> {
   const changed = new Map(rows)
+  const changing = { ...options, acquire: () => permitFor(asking) }
   for (const [course, row] of rows) {
     if (!row.modePending) continue
-    const result = await applyMode({ username, course, acquire: () => permitFor(asking) })
+    const result = await changeFor<ModeApplied>(changing, {
+      reported,
+      course,
+      change: (acquire) => options.applyMode({ username, course, acquire }),
+      isUnknown: (applied) => applied.kind === 'failure' && applied.failure.mayHaveTakenEffect,
+    })
+    if (result === null) continue
     if (result.kind === 'failure') failures.note({ ok: false, failure: result.failure })
     else changed.set(course, rowAfter(row, result))
   }

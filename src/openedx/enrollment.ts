@@ -62,6 +62,16 @@ export function enrollRequest(of: { username: string; course: string; mode: stri
 }
 
 /**
+ * Changes the course mode of an enrollment. Without `is_active`, one that has become inactive stays inactive, so this
+ * enrolls nobody who was unenrolled meanwhile. Only for a person whose enrollment has another mode: the LMS takes a call
+ * that changes nothing for one that enrolls.
+ */
+export function changeModeRequest(of: { username: string; course: string; mode: string }): LmsRequest {
+  const body = { user: of.username, mode: of.mode, course_details: { course_id: of.course } }
+  return { method: 'POST', endpoint: ENROLL_ENDPOINT, path: ENROLL_ENDPOINT, body: jsonBody(body) }
+}
+
+/**
  * The enrollment after the call. `refused`, with the LMS's message, if it rejects this person or course.
  * `misconfigured` if the LMS does something other than it was asked to.
  */

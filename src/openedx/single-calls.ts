@@ -28,6 +28,11 @@ export interface SingleCalls {
     permit: Permit,
     of: { username: string; course: string; mode: string | null },
   ): Promise<Judged<{ active: boolean; mode: string }>>
+  /** Enrolls nobody. Only for an enrollment in another mode: see changeModeRequest. */
+  changeMode(
+    permit: Permit,
+    of: { username: string; course: string; mode: string },
+  ): Promise<Judged<{ active: boolean; mode: string }>>
   /** Only for a person who has an enrollment: see unenrollRequest. */
   unenroll(permit: Permit, of: { username: string; course: string }): Promise<Judged<{ active: boolean; mode: string }>>
   allow(permit: Permit, of: { email: string; course: string }): Promise<Judged<'created' | 'exists'>>
@@ -49,6 +54,8 @@ export function createSingleCalls(ask: Ask): SingleCalls {
       spend(permit, lists.courseEnrollmentListRequest(of), (answer) => lists.judgeCourseEnrollmentList(answer, of)),
     enroll: (permit, of) =>
       spend(permit, enrollments.enrollRequest(of), (answer) => enrollments.judgeEnroll(answer, of)),
+    changeMode: (permit, of) =>
+      spend(permit, enrollments.changeModeRequest(of), (answer) => enrollments.judgeEnroll(answer, of)),
     unenroll: (permit, of) =>
       spend(permit, enrollments.unenrollRequest(of), (answer) => enrollments.judgeUnenroll(answer, of)),
     allow: (permit, of) => spend(permit, allowances.allowRequest(of), (answer) => allowances.judgeAllow(answer, of)),

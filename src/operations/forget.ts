@@ -4,6 +4,7 @@ import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import type { EventDraft } from '../inbox/events.ts'
 import { emailTerm, textTerm } from '../inbox/search-terms.ts'
+import { forgetHolds, heldAmong } from '../replicas/hold.ts'
 import { TIMING } from '../replicas/timing.ts'
 import { type Position, streamDeliveries } from '../search/candidates.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
@@ -13,7 +14,7 @@ import { type AuditedContext, auditedChange } from './audited-change.ts'
 import { bulkReplayOf } from './bulk-replay-row.ts'
 import { markHandled } from './handle.ts'
 import { lockDeliveries } from './lock.ts'
-import { untilReleased } from './release.ts'
+import { untilNotHeld, untilReleased } from './release.ts'
 import { stopWithdrawals } from './stop-withdrawals.ts'
 
 const STEP = 100
@@ -29,8 +30,8 @@ export interface Forgotten {
 }
 
 /**
- * Stops the work on a person's deliveries, waits until no call to the LMS for them is in flight, and erases the person
- * from the tables: the deliveries of this address in any state, with their events; rejected deliveries that only mention
+ * Stops the work on a person's deliveries, waits until no call to the LMS for them is in flight or may still be carried
+ * out, and erases the person from the tables: the deliveries of this address in any state, with their events; rejected deliveries that only mention
  * the address; and bulk replays whose filter names it. The audit then shows that a person was forgotten, but not who. It
  * works in steps, each in one transaction, and can be repeated safely.
  * @param order.silentMs a replica that is silent for this long may no longer call the LMS
@@ -53,7 +54,12 @@ export async function forget(
   let erased = 0
   await stopWork(context, { address, by, silentMs, publish })
   const eraseAll = async (ids: readonly string[]): Promise<number> => {
-    const { result, events } = await auditedChange(context, (writing) => erase(writing, { ids, by }))
+    const { result, events } = await auditedChange(context, async (writing) => {
+      const { dialect } = context.database
+      await lockDeliveries(writing, ids) // so that the index of words has nothing of them but what is read here
+      const held = await heldAmong({ on: writing.trx, dialect, silentMs }, ids)
+      return erase(writing, { ids: ids.filter((id) => !held.includes(id)), by })
+    })
     for (const event of events) publish(event)
     for (const row of result) {
       for (const text of row.traces) traces.add(text)
@@ -65,7 +71,10 @@ export async function forget(
   }
   for (;;) {
     const rows = await db.selectFrom('deliveries').select('id').where('email', '=', address).limit(STEP).execute()
-    if (rows.length === 0 || (await eraseAll(rows.map(({ id }) => id))) === 0) break
+    if (rows.length === 0) break
+    const ids = rows.map(({ id }) => id)
+    await untilNotHeld(context, { ids, silentMs })
+    await eraseAll(ids)
   }
   for await (const ids of rejectedMentioning(db, address)) await eraseAll(ids)
   await forgetBulkReplays(db, { address, usernames, texts })
@@ -108,12 +117,13 @@ interface Erased extends Pick<DeliveryRow, 'id' | 'username' | 'words'> {
   readonly traces: readonly string[]
 }
 
+/** Erases deliveries that the transaction has locked. */
 async function erase(
   writing: AuditedContext,
   { ids, by }: { ids: readonly string[]; by: string },
 ): Promise<{ result: Erased[]; listed: EventDraft[] }> {
   const { trx } = writing
-  await lockDeliveries(writing, ids) // so that the index of words has nothing of them but what is read here
+  if (ids.length === 0) return { result: [], listed: [] }
   const rows = await trx
     .selectFrom('deliveries')
     .select(['id', 'digest', 'email', 'username', 'words'])
@@ -128,6 +138,7 @@ async function erase(
   await trx.deleteFrom('withdrawals').where('delivery_id', 'in', found).execute()
   await trx.deleteFrom('webhook_ids').where('delivery_id', 'in', found).execute()
   await trx.deleteFrom('outbox').where('delivery_id', 'in', found).execute()
+  await forgetHolds(trx, found)
   const noted = await eraseEvents(trx, found)
   const result = rows.map(({ digest, email, ...row }) => {
     const indexed = allTokensOf(row.words ?? '').map((token) => token + row.id)

@@ -1,12 +1,13 @@
 import type { WriteContext } from '../database/write-context.ts'
 import { STOPPED_STATES } from '../delivery/types.ts'
 import { pause } from '../pause.ts'
+import { heldAmong, holdersOf } from '../replicas/hold.ts'
 
 const POLL_MS = 100
 
 /**
  * Waits until no call to the LMS is in flight for deliveries that an operator just stopped. Their owner notices the
- * mark between two calls and releases them. A silent owner whose lease has ended can make no more calls, so there is no
+ * mark between two calls and releases them. So does a replica that changes something for one outside of an attempt. A silent owner whose lease has ended can make no more calls, so there is no
  * wait for it.
  * @param of.silentMs the silence after which the lease has ended
  */
@@ -24,9 +25,21 @@ export async function untilReleased(
       .where('state', 'in', STOPPED_STATES)
       .where('owner', 'is not', null)
       .execute()
-    return held.map(({ owner }) => owner)
+    return [...held.map(({ owner }) => owner), ...(await holdersOf(db, ids))]
   }
   await untilFree({ database, owners, silentMs })
+}
+
+/**
+ * Waits until the follow-up and reconcile make no call for these deliveries, and the LMS can't carry one out any more.
+ * @param of.silentMs the silence after which the lease of a replica has ended
+ */
+export async function untilNotHeld(
+  { database: { db, dialect } }: Pick<WriteContext, 'database'>,
+  { ids, silentMs }: { ids: readonly string[]; silentMs: number },
+): Promise<void> {
+  const never = new AbortController().signal
+  while ((await heldAmong({ on: db, dialect, silentMs }, ids)).length > 0) await pause(POLL_MS, never)
 }
 
 /** Waits until no live replica is an owner any more. `owners` is asked again and again. */

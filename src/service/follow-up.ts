@@ -58,7 +58,7 @@ export function startFollowUp({
   return runFollowUp({
     context,
     guard: availability.guard,
-    me: replicas.me,
+    replicas,
     lms,
     acquire: async () => {
       ;(await part.acquire(signal)).spend()

@@ -3,6 +3,7 @@ import type { DeliveryRow, Tables, WithdrawalRow } from '../database/schema.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { lockDelivery } from '../operations/lock.ts'
+import { heldAmong } from '../replicas/hold.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 
 /** How many due orders to look at. Other replicas may claim the first ones. */
@@ -18,8 +19,8 @@ export interface ClaimedOrder {
 /**
  * Claims the next due order, the oldest first; null if there is none. An order whose owner is no longer a replica is
  * free: a replica is removed only after its lease has ended, so it can make no more calls. Orders for a delivery that is
- * still in a call are left for later: see untilReleased. So are those for a delivery that another order is carried out
- * for: a refund can come while one is open. Orders for a delivery that was erased are deleted.
+ * still in a call are left for later: see untilReleased and takeHold. So are those for a delivery that another order is
+ * carried out for: a refund can come while one is open. Orders for a delivery that was erased are deleted.
  */
 export async function claimOrder({
   context: { database, random, now },
@@ -50,6 +51,7 @@ export async function claimOrder({
           const me = await replicas.beat(trx) // blocks pruning, so that the owner can't be gone
           await lockDelivery({ trx }, row.delivery_id)
           if (me === null || (await isInProgress(trx, row))) return null
+          if ((await heldAmong({ on: trx, dialect: database.dialect }, [row.delivery_id])).length > 0) return null
           return (await setOwner(trx, { row, owner: me })) ? me : null
         },
         isStored: async () => false, // claiming it twice does no harm

@@ -22,7 +22,7 @@ function started(
   const running = runFollowUp({
     context: replica.context,
     guard: (work) => work(),
-    me: () => replica.me,
+    replicas: replica.replicas,
     lms: bench.lms,
     acquire,
     isModePending: () => false,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { type CourseResult, type DeliveryEvent, type Outcome, stateOfOutcome } from '../../src/delivery/types.ts'
+import { applyMode } from '../../src/enrollment/course-mode.ts'
 import { checkNow } from '../../src/follow-up/check-now.ts'
 import type { Asking } from '../../src/follow-up/look-ups.ts'
 import { type Reported, readReported } from '../../src/follow-up/reported.ts'
@@ -13,6 +14,8 @@ import { control, DEMO } from '../harness.ts'
 import { accepted, arrival, only, settled, setUp as setUpInbox } from '../inbox/harness.ts'
 
 export const PYTHON = 'course-v1:Lernito+PY101+2026'
+export const HONOR = 'course-v1:Lernito+Honor+2026'
+export const ENROLL = '/api/enrollment/v1/enrollment'
 export const MINUTE_MS = 60_000
 export const DAY_MS = 86_400_000
 export const SEARCH = '/api/user/v1/accounts/search_emails'
@@ -24,6 +27,14 @@ export const acquire = () => unlimitedBudget().acquire(new AbortController().sig
 const noMode: ApplyMode = async () => {
   throw new Error('no mode is pending')
 }
+
+/** Changes the course mode in the LMS to honor, as the service does. */
+export const applyingMode =
+  ({ lms }: Pick<FollowUp, 'lms'>): ApplyMode =>
+  async (of) => {
+    const result = await applyMode({ lms, mode: 'honor', ...of })
+    return result.kind === 'done' ? { kind: 'applied', mode: 'honor' } : result
+  }
 
 interface Sale {
   readonly email: string
@@ -37,7 +48,7 @@ const ALLOWED = { [DEMO]: 'allowed' } as const
 /** A database, a stand-in LMS, and the follow-up between them. The clock of the database stands still. */
 export async function setUp(t: TestContext, options: StandInOptions = {}) {
   const bench = await setUpInbox(t)
-  const { context, clock, db } = bench
+  const { context, clock, db, replicas } = bench
   const standIn = await startStandIn({ throttle: 'off', ...options })
   const lms = lmsAt(standIn.url)
   t.after(async () => {
@@ -67,6 +78,8 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
   const round = (asking: Partial<Asking> = {}, at = context, applyMode = noMode) =>
     followUpRound({
       context: at,
+      replicas,
+      signal: new AbortController().signal,
       asking: { lms, acquire, isModePending: () => false, beforeCall: async () => {}, rest: async () => {}, ...asking },
       applyMode,
       guard: (work) => work(),

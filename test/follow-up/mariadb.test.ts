@@ -7,6 +7,7 @@ if (hasMariaDb()) {
   const server = await startMariaDb()
   after(server.remove)
   useDatabases(server.newDatabase)
+  await import('./change.test.ts')
   await import('./check-now.test.ts')
   await import('./follow-up.test.ts')
   await import('./query-plans.test.ts')

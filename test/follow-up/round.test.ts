@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { applyMode, isModePending, type ModeInCourse } from '../../src/enrollment/course-mode.ts'
-import { type ApplyMode, ROUND_OVER } from '../../src/follow-up/round.ts'
+import { isModePending, type ModeInCourse } from '../../src/enrollment/course-mode.ts'
+import { ROUND_OVER } from '../../src/follow-up/round.ts'
 import { DEMO } from '../harness.ts'
 import { START } from '../inbox/harness.ts'
 import {
   ACCOUNTS,
+  applyingMode,
   callsTo,
   DAY_MS,
+  ENROLL,
   type FollowUp,
+  HONOR,
   history,
   LIST,
   MINUTE_MS,
@@ -19,7 +22,6 @@ import {
 } from './harness.ts'
 
 const ADA = 'ada@x.example'
-const HONOR = 'course-v1:Lernito+Honor+2026'
 const allowance = (email: string, course = DEMO) => ({ email, course, auto_enroll: true, used: false })
 const enrollment = (email: string, { course = DEMO, active = true } = {}) => ({ email, course, mode: 'audit', active })
 
@@ -325,15 +327,11 @@ test('a round that stops before any of its calls loses nothing and repeats nothi
   for (const id of ids) assert.equal((await history(bench, id)).length, 1)
 })
 
-/** Tells that a mode is pending for an enrollment in a free mode, and changes it in the LMS as the service does. */
+/** Tells that a mode is pending for an enrollment in a free mode, and changes it. */
 function honor(bench: FollowUp) {
   const modeOf = () => 'honor'
   const asking = { isModePending: (of: ModeInCourse) => isModePending({ modeOf, ...of }) }
-  const apply: ApplyMode = async (of) => {
-    const result = await applyMode({ lms: bench.lms, mode: 'honor', ...of })
-    return result.kind === 'done' ? { kind: 'applied', mode: 'honor' } : result
-  }
-  return { asking, apply }
+  return { asking, apply: applyingMode(bench) }
 }
 
 test('a buyer who was pre-enrolled gets the course mode of the setting before the delivery is enrolled', async (t) => {
@@ -345,7 +343,12 @@ test('a buyer who was pre-enrolled gets the course mode of the setting before th
   await bench.check([id], {}, () => true)
   assert.equal((await bench.row(id)).state, 'pre_enrolled', 'a check alone changes no mode')
   bench.later(1)
-  const unreachable = { kind: 'unreachable', message: 'no answer', retryAfterMs: null } as const
+  const unreachable = {
+    kind: 'unreachable',
+    message: 'no answer',
+    retryAfterMs: null,
+    mayHaveTakenEffect: true,
+  } as const
   const cut = await bench.round(asking, bench.context, async (of) => {
     await apply(of)
     return { kind: 'failure', failure: unreachable }
@@ -354,7 +357,7 @@ test('a buyer who was pre-enrolled gets the course mode of the setting before th
   assert.deepEqual(await modesIn(bench), ['honor'])
   await bench.forgetCalls()
   await bench.round(asking, bench.context, apply)
-  assert.deepEqual(await callsTo(bench, '/api/enrollment/v1/enrollment'), [0], 'the mode is there')
+  assert.deepEqual(await callsTo(bench, ENROLL), [0], 'the mode is there')
   const { state, standings } = await bench.delivery(id)
   assert.deepEqual([state, standings[HONOR]?.mode], ['enrolled', 'honor'])
 })

@@ -6,7 +6,8 @@ import { DEMO, exchange } from '../harness.ts'
 import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
 import { temporaryFolder, until } from '../service/process.ts'
 import { sell, startHoldingLms, startLms, startServe } from '../service/serving.ts'
-import { LIST, register, SEARCH } from './harness.ts'
+import { refund } from '../withdrawal/refunding.ts'
+import { ENROLL, HONOR, LIST, register, SEARCH } from './harness.ts'
 
 const NEW = 'newcomer@example.com'
 const quick = { timeout: 60_000 }
@@ -83,6 +84,32 @@ for (const [during, path] of [
     assert.equal((await inbox.events('claimed')).length, 1)
   })
 }
+
+test(
+  'a refund that comes while the follow-up changes the course mode is carried out after that call',
+  quick,
+  async (t) => {
+    const folder = temporaryFolder(t)
+    const lms = await startHoldingLms(t)
+    const mode = { LERNITO_COURSE_MODE: `${HONOR}=verified`, LERNITO_ANSWER_WITHIN_MS: '2000', LERNITO_REFUNDS: 'on' }
+    const { url } = await startServe({ t, folder, lmsUrl: lms.url, command, env: { ...env, ...mode } })
+    const inbox = inboxAt(`sqlite:${join(folder, 'lernito.db')}`)
+    const buyer = { url, email: NEW, courseIds: [HONOR] }
+    assert.equal((await sell(buyer))?.status, 200)
+    await lms.faults([{ path: ENROLL, method: 'POST', delayMs: 1, times: 1 }])
+    await register(lms, NEW)
+    await lms.arrived
+    assert.equal((await refund(buyer)).status, 202)
+    lms.release()
+    await until('the withdrawal', async () => ((await inbox.states()).includes('withdrawn') ? true : undefined))
+    await until('the change', async () => (await lms.calls()).some(({ path }) => path === ENROLL) || undefined)
+    const { enrollments } = await lms.state()
+    assert.deepEqual(
+      enrollments.filter(({ email }) => email === NEW).map(({ active }) => active),
+      [false],
+    )
+  },
+)
 
 test('another replica continues when the one in a round is killed', {
   skip: !hasMariaDb() && HOW_TO_RUN,
