@@ -33,7 +33,9 @@ Usage: lernito-openedx reconcile [--since T] [--fix [--allow EMAIL]...] [--json]
                   an account, but no enrollment row at all, as after a restore
                   of the LMS. An inactive row means that the person was
                   unenrolled; the command never changes one. Also delete
-                  dangling allowances; their deliveries then need attention.
+                  dangling allowances; their deliveries then need attention. A
+                  delivery that is withdrawn, refunded, handled or sent again
+                  meanwhile is left alone.
   --allow EMAIL   with --fix, create this person's allowance again, or enroll
                   the person if they have registered since. The allowance may
                   have been deleted as a refund, so name each person. Repeat it
@@ -91,13 +93,14 @@ Example:
       try {
         const result = await reconcileAll({
           context,
+          replicas: guest.replicas,
           lms,
           acquire,
           since: from,
           fix: values.fix,
           isModePending: (of) => isModePending({ modeOf, ...of }),
           named: new Set(values.allow.map((email) => email.toLowerCase())),
-          enroll: (of) => repair({ lms, acquire, modeOf, ...of }),
+          enroll: (of) => repair({ lms, modeOf, ...of }),
           by: operator(),
           signal: stop.signal,
           sleep: (ms) => pause(ms, stop.signal),

@@ -53,9 +53,11 @@ export async function deleteDangling({
   course: string
   by: string
   publish: (event: DeliveryEvent) => void
-}): Promise<{ done: boolean; words: string }> {
+}): Promise<{ done: boolean; words: string; isUnknown: boolean }> {
   const deleted = await lms.disallow(await acquire(), { email, course })
-  if (!deleted.ok) return { done: false, words: deleted.failure.message }
+  if (!deleted.ok) {
+    return { done: false, words: deleted.failure.message, isUnknown: deleted.failure.mayHaveTakenEffect }
+  }
   const words = `deleted the allowance for ${course}, which the LMS does not have`
   const { events } = await auditedChange<null>(context, async (writing) => {
     const repaired = { deliveryId: id, kind: 'repaired', detail: words, actor: by } as const
@@ -83,5 +85,5 @@ export async function deleteDangling({
     return { result: null, listed: [repaired], others: [moved] }
   })
   for (const event of events) publish(event)
-  return { done: true, words }
+  return { done: true, words, isUnknown: false }
 }

@@ -1,9 +1,9 @@
-import type { WriteContext } from '../database/write-context.ts'
 import type { CourseResult, DeliveryEvent, Standing } from '../delivery/types.ts'
 import type { Permit } from '../openedx/budget.ts'
 import type { Failure, Judged } from '../openedx/failure.ts'
 import type { Lms } from '../openedx/lms.ts'
 import { noteRepair } from '../operations/replay.ts'
+import { type Changing, changeFor } from './change.ts'
 import { type createDanglingCheck, deleteDangling } from './dangling.ts'
 import { lookUpAll, seenIn } from './look-up-all.ts'
 import type { Asking } from './look-ups.ts'
@@ -32,15 +32,10 @@ export interface Finding {
   readonly words: string
 }
 
-export interface ChunkOptions {
-  readonly context: WriteContext
+export interface ChunkOptions extends Omit<Changing, 'guard'> {
   readonly lms: Asking['lms'] & Pick<Lms, 'disallow'>
-  /** Uses a part of the service's call budget, so that both together stay below the LMS's throttle. */
-  readonly acquire: () => Promise<Permit>
   readonly isModePending: Asking['isModePending']
   readonly dangling: ReturnType<typeof createDanglingCheck>
-  /** Aborted when the command has to end. */
-  readonly signal: AbortSignal
   readonly fix: boolean
   /** Lowercase addresses of people who may be enrolled or allowed whatever was reported. */
   readonly named: ReadonlySet<string>
@@ -49,7 +44,9 @@ export interface ChunkOptions {
     email: string
     course: string
     isNamed: boolean
-  }) => Promise<{ readonly done: boolean; readonly words: string }>
+    /** Waits for the right to make one throttled call. Rejects if the delivery doesn't want the repair any more. */
+    acquire: () => Promise<Permit>
+  }) => Promise<Repaired>
   /** The actor of the repairs. */
   readonly by: string
   /** Waits `ms`, or until the signal is aborted. */
@@ -58,10 +55,20 @@ export interface ChunkOptions {
   readonly publish: (event: DeliveryEvent) => void
 }
 
+/** The result of a repair, in words too. `isUnknown`: the LMS may still carry out a call. */
+interface Repaired {
+  readonly done: boolean
+  readonly words: string
+  readonly isUnknown: boolean
+}
+
+const CHANGED: Repaired = { done: false, words: 'it has changed meanwhile: run reconcile again', isUnknown: false }
+
 /**
  * Checks deliveries, stores what it finds and, with `fix`, repairs: it enrolls who was reported as enrolled and has an
  * account without an enrollment, or whom the operator named, and deletes dangling allowances. It leaves everybody else
- * alone: an allowance may have been deleted as a refund.
+ * alone: an allowance may have been deleted as a refund. A delivery that doesn't want the course any more is left alone
+ * too; see changeFor.
  */
 export async function reconcileChunk(
   options: ChunkOptions,
@@ -130,10 +137,15 @@ async function repairOne(
   options: ChunkOptions,
   reported: Reported,
   { course, email, standing, reported: result }: Finding,
-): Promise<{ readonly done: boolean; readonly words: string }> {
-  if (standing === 'dangling') return deleteDangling({ ...options, reported, course })
-  const attempt = await options.enroll({ email, course, isNamed: result === 'allowed' })
-  if (attempt.done) {
+): Promise<Repaired> {
+  const change = (acquire: () => Promise<Permit>): Promise<Repaired> =>
+    standing === 'dangling'
+      ? deleteDangling({ ...options, acquire, reported, course })
+      : options.enroll({ email, course, isNamed: result === 'allowed', acquire })
+  const changing = { ...options, guard: <T>(work: () => Promise<T>) => work() }
+  const attempt =
+    (await changeFor(changing, { reported, course, change, isUnknown: (repaired) => repaired.isUnknown })) ?? CHANGED
+  if (attempt.done && standing !== 'dangling') {
     const { events } = await noteRepair(options.context, { id: reported.id, words: attempt.words, by: options.by })
     for (const event of events) options.publish(event)
   }

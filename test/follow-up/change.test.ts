@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { isModePending } from '../../src/enrollment/course-mode.ts'
+import { repair } from '../../src/enrollment/repair.ts'
 import { changeFor } from '../../src/follow-up/change.ts'
+import { reconcile } from '../../src/follow-up/reconcile.ts'
+import type { Finding } from '../../src/follow-up/reconcile-chunk.ts'
 import type { Lms } from '../../src/openedx/lms.ts'
 import { createOperations } from '../../src/operations/create-operations.ts'
 import { forget } from '../../src/operations/forget.ts'
+import { createWakeUp } from '../../src/wake-up.ts'
 import { claimOrder } from '../../src/withdrawal/claimed-order.ts'
+import { runWithdrawals } from '../../src/withdrawal/run-withdrawals.ts'
 import { accepted, arrival, settled, succeeded } from '../inbox/harness.ts'
 import { until } from '../service/process.ts'
 import { acquire, applyingMode, callsTo, ENROLL, type FollowUp, HONOR, PYTHON, register, setUp } from './harness.ts'
@@ -14,6 +19,28 @@ const ADA = 'ada@x.example'
 const signal = new AbortController().signal
 const guard = <T>(work: () => Promise<T>): Promise<T> => work()
 const row = (course = HONOR, active = true) => ({ email: ADA, course, mode: 'audit', active })
+
+/** Orders a withdrawal from these courses, or from all, and carries it out. */
+async function withdraw(bench: FollowUp, id: string, courses: string[] | null = null): Promise<void> {
+  const { context, replicas, lms, operations } = bench
+  assert.equal((await operations.withdraw({ id, courses, paid: true, by: 'ada' })).kind, 'ordered')
+  const stop = new AbortController()
+  const errors: unknown[] = []
+  const running = runWithdrawals({
+    context,
+    replicas,
+    lms,
+    acquire,
+    guard,
+    wakeUp: createWakeUp(),
+    isOpen: () => false,
+    onEvents: () => stop.abort(),
+    onError: (error) => void errors.push(error),
+    signal: stop.signal,
+  })
+  await running
+  assert.deepEqual(errors, [])
+}
 
 const order = ({ operations }: FollowUp, id: string) =>
   operations.withdraw({ id, courses: null, paid: true, by: 'ada' })
@@ -34,6 +61,12 @@ const ORDERED: readonly (readonly [string, Act])[] = [
   ['is sent again', ({ store }) => store.write([accepted(arrival({ email: ADA, courseIds: [HONOR, PYTHON] }))])],
   ['is sent again and enrolled', enrolledAgain],
 ]
+const CARRIED_OUT: readonly (readonly [string, Act])[] = [
+  ['is withdrawn', (bench, id) => withdraw(bench, id)],
+  ['is withdrawn from this course only', (bench, id) => withdraw(bench, id, [HONOR])],
+  ['is erased', ({ context }) => forget(context, { email: ADA, by: 'ada', silentMs: 0 })],
+]
+
 /** A pre-enrolled buyer, who has registered since and is enrolled in the default mode, where the setting wants honor. */
 async function claimed(t: TestContext) {
   const bench = await setUp(t)
@@ -71,6 +104,51 @@ for (const [happens, act] of ORDERED) {
   })
 }
 
+for (const [happens, act] of [...ORDERED, ...CARRIED_OUT]) {
+  test(`reconcile repairs nothing for a delivery that ${happens} after it was checked`, async (t) => {
+    const bench = await setUp(t)
+    const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'enrolled', [PYTHON]: 'enrolled' } })
+    await register(bench, ADA)
+    await bench.seed({ enrollments: [row(PYTHON)] })
+    const findings = await repaired(bench, () => act(bench, id))
+    assert.deepEqual(
+      findings.map((finding) => [finding.course, finding.repaired, finding.words]),
+      [[HONOR, false, 'it has changed meanwhile: run reconcile again']],
+    )
+    assert.deepEqual(await rowsOf(bench), [])
+  })
+}
+
+/** What reconcile --fix finds; `before` runs before each repair. */
+async function repaired(
+  { context, replicas, lms }: FollowUp,
+  before: () => Promise<unknown>,
+  changed: Partial<Lms> = {},
+): Promise<Finding[]> {
+  const findings: Finding[] = []
+  await reconcile({
+    context,
+    replicas,
+    lms,
+    acquire,
+    isModePending: () => false,
+    since: null,
+    fix: true,
+    named: new Set(),
+    enroll: async (of) => {
+      await before()
+      return repair({ lms: { ...lms, ...changed }, modeOf: () => null, ...of })
+    },
+    by: 'ada',
+    signal,
+    sleep: async () => {},
+    publish: () => {},
+    onFinding: (finding) => void findings.push(finding),
+    onProgress: () => {},
+  })
+  return findings
+}
+
 test('a person who is unenrolled in the LMS right before the change of the course mode stays unenrolled', async (t) => {
   const bench = await claimed(t)
   await bench.followUp({
@@ -100,6 +178,23 @@ test('a withdrawal that is ordered during a change begins after it', async (t) =
   })
   assert.equal(during, null)
   assert.deepEqual(await rowsOf(bench), [{ mode: 'honor', active: true }])
+  assert.ok(await claimOrder(bench))
+})
+
+test('a withdrawal that is ordered during a repair begins after it', async (t) => {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'enrolled' } })
+  await register(bench, ADA)
+  let during: unknown
+  await repaired(bench, async () => {}, {
+    enroll: async (...asked) => {
+      await order(bench, id)
+      during = await claimOrder(bench)
+      return bench.lms.enroll(...asked)
+    },
+  })
+  assert.equal(during, null)
+  assert.equal((await rowsOf(bench)).length, 1)
   assert.ok(await claimOrder(bench))
 })
 

@@ -16,18 +16,22 @@ const allowance = (email: string, auto_enroll: boolean, course = DEMO) => ({ ema
 type Options = Partial<Parameters<typeof reconcile>[0]>
 
 /** Runs reconcile. Gives the result, the findings that need an operator, and how long it slept, in ms. */
-async function reconciled({ context, lms, publish }: FollowUp & { publish?: () => void }, options: Options = {}) {
+async function reconciled(
+  { context, replicas, lms, publish }: FollowUp & { publish?: () => void },
+  options: Options = {},
+) {
   const findings: Finding[] = []
   const slept: number[] = []
   const result = await reconcile({
     context,
+    replicas,
     lms,
     acquire,
     isModePending: () => false,
     since: null,
     fix: false,
     named: new Set(),
-    enroll: (of) => repair({ lms, acquire, modeOf: () => null, ...of }),
+    enroll: (of) => repair({ lms, modeOf: () => null, ...of }),
     by: 'ada',
     signal: new AbortController().signal,
     sleep: async (ms) => void slept.push(ms),
@@ -155,7 +159,7 @@ test('a person who was unenrolled between the check and the repair stays unenrol
     fix: true,
     enroll: async (of) => {
       await bench.seed({ enrollments: [enrollment(ALICE, false)] })
-      return repair({ lms, acquire, modeOf: () => null, ...of })
+      return repair({ lms, modeOf: () => null, ...of })
     },
   })
   assert.deepEqual(
