@@ -1,3 +1,5 @@
+import type { Kysely } from 'kysely'
+import type { Tables } from '../database/schema.ts'
 import { DONE_STATES, STANDINGS } from '../delivery/types.ts'
 import { isModePending, modesFrom } from '../enrollment/course-mode.ts'
 import { repair } from '../enrollment/repair.ts'
@@ -6,6 +8,7 @@ import type { Finding } from '../follow-up/reconcile-chunk.ts'
 import { pause } from '../pause.ts'
 import { joinAsGuest } from '../replicas/guest.ts'
 import { countStates } from '../search/count-states.ts'
+import type { DeliveryFilter } from '../search/filter.ts'
 import { openLmsAsGuest } from '../service/lms.ts'
 import { type Command, parseOptions } from './command.ts'
 import { readFilter } from './delivery-options.ts'
@@ -79,8 +82,7 @@ Example:
     process.once('SIGINT', () => stop.abort())
     const settings = readLmsSettings()
     return withOperations(async ({ context }) => {
-      const expected = { states: [...DONE_STATES], ...(from === null ? {} : { from }) }
-      const { total } = await countStates({ db: context.database.db, filter: expected })
+      const total = await countExpected(context.database.db, from === null ? {} : { from })
       const guest = await joinAsGuest({ database: context.database, name: `reconcile-${context.newId()}` })
       const { lms, budget } = openLmsAsGuest({ settings, guest, now: context.now })
       const modeOf = modesFrom(settings.LERNITO_COURSE_MODE)
@@ -125,6 +127,13 @@ Example:
   },
 }
 
+/** How many deliveries will be checked: see reconcile in src/follow-up. */
+async function countExpected(db: Kysely<Tables>, since: Pick<DeliveryFilter, 'from'>): Promise<number> {
+  const done = await countStates({ db, filter: { ...since, states: [...DONE_STATES] } })
+  const missing = { states: ['needs_attention' as const], cause: 'enrollment.missing' as const }
+  return done.total + (await countStates({ db, filter: { ...since, ...missing } })).total
+}
+
 /**
  * Tells every few seconds on standard error how far it is, even while the call budget makes it wait. `came` takes the
  * number of deliveries checked so far, which grows by up to 200 at once; `called` counts a call to the LMS. `end` must be
@@ -153,7 +162,7 @@ function createProgress({ total, clock }: { total: number; clock: () => number }
  */
 export function progressText(of: { checked: number; total: number; calls: number; ms: number }): string {
   const { checked, total, calls, ms } = of
-  const all = Math.max(checked, total) // a delivery that needs attention may be checked too
+  const all = Math.max(checked, total) // more may have come meanwhile
   const left = checked === 0 ? '' : `, about ${durationText((ms / checked) * (all - checked))} left`
   return `${checked} of ${all} deliveries checked with ${calls} calls in ${durationText(ms)}${left}\n`
 }
