@@ -16,6 +16,7 @@ interface Reading {
 const COLUMNS = [
   'id',
   'webhook_id',
+  'received_at',
   'state',
   'due_at',
   'outcome',
@@ -59,11 +60,13 @@ export async function readShopViews(context: Reading, ids: readonly string[]): P
 export function outboxRow(of: { id: string; kind: ShopEventKind; at: number; row: Row }): OutboxRow {
   const { id, kind, at, row } = of
   const type = SHOP_EVENT_TYPES[kind]
+  const sinceSale =
+    kind === 'claimed' ? { secondsSinceSale: Math.max(0, Math.floor((at - row.received_at) / 1000)) } : {}
   return {
     id,
     delivery_id: row.id,
     type,
-    body: JSON.stringify({ type, timestamp: new Date(at).toISOString(), data: viewOf(row) }),
+    body: JSON.stringify({ type, timestamp: new Date(at).toISOString(), data: { ...viewOf(row), ...sinceSale } }),
     created_at: at,
     due_at: at,
     expires_at: at + EVENT_LIFE_MS,

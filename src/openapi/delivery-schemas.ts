@@ -3,7 +3,7 @@ import { closed, text } from './schema-parts.ts'
 const ID = { type: 'string', pattern: '^[0-9A-HJKMNP-TV-Z]{26}$' }
 
 /** What the shop sees of a delivery, in an event and in the answer of the status endpoint. */
-const Delivery = closed({
+const DELIVERY = {
   id: { description: "The delivery's id, as in X-Lernito-Delivery.", ...ID },
   webhookId: {
     description: 'The webhook-id that the shop sent the sale with; null without one.',
@@ -25,7 +25,21 @@ const Delivery = closed({
   replaces: { description: 'The delivery that this one corrects.', anyOf: [ID, { type: 'null' }] },
   replacedBy: { description: 'The delivery that corrects this one.', anyOf: [ID, { type: 'null' }] },
   test: { description: 'Whether it is a test sale by an operator.', type: 'boolean' },
-})
+}
+const Delivery = closed(DELIVERY)
+
+/** What an event tells of the delivery. */
+const EventData = closed(
+  {
+    ...DELIVERY,
+    secondsSinceSale: {
+      description: 'Only in delivery.claimed: the seconds from the arrival of the sale to this event.',
+      type: 'integer',
+      minimum: 0,
+    },
+  },
+  ['secondsSinceSale'],
+)
 
 const delivery = { $ref: '#/components/schemas/Delivery' }
 
@@ -67,7 +81,7 @@ export const EVENT_TYPES = {
 const Event = closed({
   type: { description: 'More types may be added.', enum: Object.keys(EVENT_TYPES) },
   timestamp: { description: 'When the change was stored.', type: 'string', format: 'date-time' },
-  data: delivery,
+  data: { $ref: '#/components/schemas/EventData' },
 })
 
-export const DELIVERY_SCHEMAS = { Delivery, StatusRequest, Status, Event } as const
+export const DELIVERY_SCHEMAS = { Delivery, StatusRequest, Status, Event, EventData } as const

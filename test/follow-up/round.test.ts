@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { isModePending, type ModeInCourse } from '../../src/enrollment/course-mode.ts'
 import { ROUND_OVER } from '../../src/follow-up/round.ts'
 import { DEMO } from '../harness.ts'
-import { START } from '../inbox/harness.ts'
+import { only, START } from '../inbox/harness.ts'
 import {
   ACCOUNTS,
   applyingMode,
@@ -59,7 +59,9 @@ test('a buyer who activates an account becomes enrolled, with the time since the
   await bench.round()
   await register(bench, ADA)
   bench.later(3 * DAY_MS + 4 * 60 * MINUTE_MS)
-  await bench.round()
+  await bench.round({}, { ...bench.context, hasOutbox: true })
+  const { body } = only(await bench.db.selectFrom('outbox').select('body').execute())
+  assert.equal(JSON.parse(body).data.secondsSinceSale, (3 * 24 + 4) * 3600)
   const { state, outcome, standings } = await bench.delivery(id)
   assert.deepEqual([state, outcome], ['enrolled', { courses: { [DEMO]: 'enrolled' }, reason: null }])
   assert.deepEqual([standings[DEMO]?.standing, standings[DEMO]?.mode], ['enrolled', 'audit'])

@@ -21,7 +21,7 @@ export async function setUpOutbox(t: TestContext) {
     const id = newId()
     const state: DeliveryState = kind
     const row = { id: delivery, webhook_id: null, state, due_at: null, outcome: null, generation: 0 } as const
-    const full = { ...row, source: 'shop', replaces: null, replaced_by: null } as const
+    const full = { ...row, received_at: bench.clock.at, source: 'shop', replaces: null, replaced_by: null } as const
     await bench.db
       .insertInto('outbox')
       .values(outboxRow({ id, kind, at: bench.clock.at, row: full }))

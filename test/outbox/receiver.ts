@@ -18,6 +18,7 @@ const bodySchema = z.strictObject({
     replaces: z.string().nullable(),
     replacedBy: z.string().nullable(),
     test: z.boolean(),
+    secondsSinceSale: z.int().optional(),
   }),
 })
 
