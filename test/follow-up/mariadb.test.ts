@@ -8,6 +8,7 @@ if (hasMariaDb()) {
   after(server.remove)
   useDatabases(server.newDatabase)
   await import('./change.test.ts')
+  await import('./store-checks.test.ts')
   await import('./check-now.test.ts')
   await import('./follow-up.test.ts')
   await import('./query-plans.test.ts')
