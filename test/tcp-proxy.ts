@@ -15,12 +15,12 @@ export interface Passing {
 
 /**
  * A TCP proxy before a server on this machine, until the test ends. The end of one socket ends the other. `down` cuts all
- * connections and accepts no more until `up`.
+ * connections and accepts no more until `up`. `leadTo` sends the next connections to another server.
  * @param of.accept called for each connection
  */
 export async function startTcpProxy({
   t,
-  port,
+  port: first,
   accept,
 }: {
   t: { readonly after: (done: () => void) => void }
@@ -29,6 +29,7 @@ export async function startTcpProxy({
 }) {
   const sockets = new Set<Socket>()
   let isDown = false
+  let port = first
   const join = (from: Socket, to: Socket, pass: (chunk: Buffer) => void): void => {
     sockets.add(from)
     from.setNoDelay(true)
@@ -55,6 +56,9 @@ export async function startTcpProxy({
     port: own.port,
     /** How many sockets are open now. */
     open: (): number => sockets.size,
+    leadTo: (next: number): void => {
+      port = next
+    },
     down: (): void => {
       isDown = true
       cutAll()

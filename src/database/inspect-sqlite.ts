@@ -10,6 +10,7 @@ import { assertSinglePath, resolveSymlinks } from './sqlite-file.ts'
 const BUSY_TIMEOUT_MS = 1000
 
 const tables = z.array(z.object({ name: z.string() }))
+const replicas = z.array(z.object({ id: z.string() }))
 const outcomes = z.array(z.object({ outcome: z.string() }))
 const migrations = z.array(z.object({ oldest_code: z.number() }))
 
@@ -21,7 +22,8 @@ export function inspectSqlite({ file: name }: { file: string }): Inspected {
     const file = existsSync(dirname(resolve(name))) ? resolveSymlinks(name) : name
     assertSinglePath(file)
     const alive = isServed(file) ? 1 : 0
-    return { ok: true, name, found: { ...readContent(file), clock: null, services: { alive, silent: 0 } } }
+    const { names, ...content } = readContent(file)
+    return { ok: true, name, found: { ...content, clock: null, server: null, services: { alive, silent: 0, names } } }
   } catch (error) {
     return { ok: false, name, obstacle: 'unusable', reason: error instanceof Error ? error.message : String(error) }
   }
@@ -45,14 +47,18 @@ function unwritable(path: string): string | null {
   }
 }
 
-const EMPTY = { level: 0, oldestCode: 0, preEnrolled: [] }
+const EMPTY = { level: 0, oldestCode: 0, preEnrolled: [], names: [] }
 
-function readContent(file: string): Pick<Inspection, 'level' | 'oldestCode' | 'preEnrolled'> {
+function readContent(
+  file: string,
+): Pick<Inspection, 'level' | 'oldestCode' | 'preEnrolled'> & { readonly names: readonly string[] } {
   if (!existsSync(file)) return EMPTY
   const connection = openReadOnly(file)
   try {
-    const named = tables.parse(connection.prepare("select name from sqlite_master where name = 'migrations'").all())
-    if (named.length === 0) return EMPTY
+    const named = tables.parse(connection.prepare('select name from sqlite_master').all())
+    const has = (table: string): boolean => named.some(({ name }) => name === table)
+    if (!has('migrations')) return EMPTY
+    const services = has('replicas') ? replicas.parse(connection.prepare('select id from replicas').all()) : []
     const applied = migrations.parse(connection.prepare('select oldest_code from migrations').all())
     const isOld = applied.length < PRE_ENROLLED_LEVEL
     const preEnrolled = isOld ? [] : outcomes.parse(connection.prepare(PRE_ENROLLED_SQL).all())
@@ -60,6 +66,7 @@ function readContent(file: string): Pick<Inspection, 'level' | 'oldestCode' | 'p
       level: applied.length,
       oldestCode: Math.max(0, ...applied.map(({ oldest_code }) => oldest_code)),
       preEnrolled: preEnrolled.map(({ outcome }) => outcome),
+      names: services.map(({ id }) => id),
     }
   } finally {
     connection.close()

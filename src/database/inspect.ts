@@ -3,7 +3,13 @@ import { reasonOf } from './availability.ts'
 import { openDatabase } from './database.ts'
 import type { Database } from './dialect.ts'
 import { inspectSqlite } from './inspect-sqlite.ts'
-import { type Inspected, type Inspection, PRE_ENROLLED_LEVEL, PRE_ENROLLED_SQL } from './inspection.ts'
+import {
+  type Inspected,
+  type Inspection,
+  PRE_ENROLLED_LEVEL,
+  PRE_ENROLLED_SQL,
+  type ServerTraits,
+} from './inspection.ts'
 import { serverErrorOf } from './mysql-errors.ts'
 import { tlsObstacleOf } from './mysql-tls.ts'
 
@@ -57,7 +63,7 @@ async function inspectServer({
   const replicas = has('replicas')
     ? await db
         .selectFrom('replicas')
-        .select((eb) => eb(dialect.clock, '-', eb.ref('seen_at')).as('silent'))
+        .select((eb) => ['id', eb(dialect.clock, '-', eb.ref('seen_at')).as('silent')])
         .execute()
     : []
   const alive = replicas.filter(({ silent }) => Number(silent) < deadAfterMs).length
@@ -67,7 +73,26 @@ async function inspectServer({
     level: applied.length,
     oldestCode: Math.max(0, ...applied.map(({ oldest_code }) => oldest_code)),
     clock,
-    services: { alive, silent: replicas.length - alive },
+    server: await traitsOf(db),
+    services: { alive, silent: replicas.length - alive, names: replicas.map(({ id }) => id) },
     preEnrolled: preEnrolled.map(({ outcome }) => outcome),
+  }
+}
+
+/** MySQL also has super_read_only, and a managed reader may have only one of the others. */
+const READ_ONLY = ['read_only', 'super_read_only', 'innodb_read_only', 'transaction_read_only', 'tx_read_only']
+const OFF = /^(OFF|0|NO)$/i
+
+/** By `show variables`, because a server has only some of them, and `select @@name` fails for the others. */
+async function traitsOf(db: Database['db']): Promise<ServerTraits> {
+  const names = sql.join([...READ_ONLY, 'wsrep_on'])
+  const { rows } = await sql<{ Variable_name: string; Value: string }>`
+    show variables where variable_name in (${names})`.execute(db)
+  const on = rows.filter(({ Value }) => !OFF.test(Value))
+  const readOnly = on.filter(({ Variable_name: name }) => READ_ONLY.includes(name))
+  return {
+    readOnly:
+      readOnly.length > 0 ? readOnly.map(({ Variable_name, Value }) => `${Variable_name}=${Value}`).join(', ') : null,
+    galera: on.some(({ Variable_name: name }) => name === 'wsrep_on'),
   }
 }

@@ -23,6 +23,14 @@ export type TlsObstacle =
   | 'tls_expired'
   | 'tls_failed'
 
+/** What a MySQL or MariaDB server says of itself. */
+export interface ServerTraits {
+  /** The server variables by which it takes no writes, such as read_only=ON; null if it takes them. */
+  readonly readOnly: string | null
+  /** Whether it is a node of a Galera cluster. */
+  readonly galera: boolean
+}
+
 /** What a database holds, and which services use it. */
 export interface Inspection {
   /** The number of applied migrations; 0: none, or the file doesn't exist yet. */
@@ -31,8 +39,10 @@ export interface Inspection {
   readonly oldestCode: number
   /** The clocks of the database and of this machine at the same time, ms since 1970; null if they are the same clock. */
   readonly clock: { readonly theirs: number; readonly ours: number } | null
-  /** The number of services. `silent` services have sent no heartbeat for so long that they count as dead. */
-  readonly services: { readonly alive: number; readonly silent: number }
+  /** What the server says of itself; null for a SQLite file. */
+  readonly server: ServerTraits | null
+  /** The number of services. `silent` services have sent no heartbeat for so long that they count as dead. `names`: of both. */
+  readonly services: { readonly alive: number; readonly silent: number; readonly names: readonly string[] }
   /** The distinct outcomes of the latest 5,000 pre-enrolled deliveries, as they are stored: JSON. */
   readonly preEnrolled: readonly string[]
 }

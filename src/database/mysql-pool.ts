@@ -1,6 +1,7 @@
 import type { MysqlPool, MysqlPoolConnection } from 'kysely'
 import type { ResultSetHeader, RowDataPacket } from 'mysql2'
 import { openConnection, type Server, type ServerConnection, timeout } from './mysql-connection.ts'
+import { serverErrorOf } from './mysql-errors.ts'
 import { sslOptionsFor } from './mysql-tls.ts'
 
 /** For one statement; longer than its wait for a lock. */
@@ -21,6 +22,7 @@ export function createBoundedPool({ server, idleTimeoutMs }: { server: Server; i
   const all = new Set<ServerConnection>()
   const { push, takeLatest, remove } = createIdle({ closeAfterMs: idleTimeoutMs / 2 }) // before the server does
   const { wait, next } = createQueue()
+  const { isRetired, retire } = createRetirement({ all, remove })
   let isClosed = false
 
   const open = (callback: Callback): void => {
@@ -31,7 +33,7 @@ export function createBoundedPool({ server, idleTimeoutMs }: { server: Server; i
       idleTimeoutMs,
       onReady: () => {
         isReady = true
-        callback(null, useOf(connection, release))
+        callback(null, use(connection))
       },
       onLost: (error) => {
         all.delete(connection)
@@ -45,15 +47,19 @@ export function createBoundedPool({ server, idleTimeoutMs }: { server: Server; i
   }
   const release = (connection: ServerConnection): void => {
     if (isClosed || !all.has(connection)) return
-    const waiting = next()
-    if (waiting === null) push(connection)
-    else waiting(null, useOf(connection, release))
+    const waiting = isRetired(connection) ? null : next()
+    if (waiting !== null) waiting(null, use(connection))
+    // `onLost` then opens another one for those who wait.
+    else if (isRetired(connection)) connection.leave()
+    else push(connection)
   }
+  const use = (connection: ServerConnection): MysqlPoolConnection =>
+    useOf({ connection, release, retire: () => retire(connection) })
   return {
     getConnection: (callback) => {
       const latest = takeLatest()
       if (isClosed) callback(closed(), NONE)
-      else if (latest !== null) callback(null, useOf(latest, release))
+      else if (latest !== null) callback(null, use(latest))
       else if (all.size < CONNECTIONS) open(callback)
       else wait(callback)
     },
@@ -70,12 +76,38 @@ export function createBoundedPool({ server, idleTimeoutMs }: { server: Server; i
   }
 }
 
+/**
+ * After a failover, the connections from before all lead to the old server. It still answers reads, with what is no longer
+ * true. So all are closed: those in use at the end of their use, because a commit may be in progress.
+ */
+function createRetirement({
+  all,
+  remove,
+}: {
+  all: ReadonlySet<ServerConnection>
+  /** Returns whether nobody used it. */
+  remove: (connection: ServerConnection) => boolean
+}) {
+  const retired = new WeakSet<ServerConnection>()
+  return {
+    isRetired: (connection: ServerConnection): boolean => retired.has(connection),
+    retire: (connection: ServerConnection): void => {
+      if (retired.has(connection)) return
+      for (const one of all) {
+        retired.add(one)
+        if (remove(one)) one.leave()
+      }
+    },
+  }
+}
+
 /** Connections that nobody uses. Each is closed `closeAfterMs` after its last use. */
 function createIdle({ closeAfterMs }: { closeAfterMs: number }) {
   const timers = new Map<ServerConnection, NodeJS.Timeout>()
-  const remove = (connection: ServerConnection): void => {
+  /** Returns whether nobody used it. */
+  const remove = (connection: ServerConnection): boolean => {
     clearTimeout(timers.get(connection))
-    timers.delete(connection)
+    return timers.delete(connection)
   }
   return {
     remove,
@@ -136,7 +168,16 @@ const CHANGES_SCHEMA = /^(create|alter|drop) /i
  * One use of a connection. A statement that takes too long ends the connection, and its transaction with it. The
  * driver's own timer isn't used, because it keeps running after the connection is lost and keeps the process alive.
  */
-function useOf(connection: ServerConnection, release: (connection: ServerConnection) => void): MysqlPoolConnection {
+function useOf({
+  connection,
+  release,
+  retire,
+}: {
+  connection: ServerConnection
+  release: (connection: ServerConnection) => void
+  /** Called when the server serves no writes any more. */
+  retire: () => void
+}): MysqlPoolConnection {
   const { driver, cut } = connection
   let isReleased = false
   return {
@@ -152,6 +193,7 @@ function useOf(connection: ServerConnection, release: (connection: ServerConnect
     query: (sql, values, callback) => {
       const end = (error: unknown, result: RowDataPacket[] | ResultSetHeader): void => {
         clearTimeout(timer)
+        if (serverErrorOf(error)?.retired) retire()
         // Cutting a connection that can't roll back also rolls back. The caller needs the earlier statement's error.
         if (error && sql === 'rollback') cut(new Error('the transaction could not be rolled back'))
         callback?.(sql === 'rollback' ? null : error, error ? [] : result)

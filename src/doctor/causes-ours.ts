@@ -111,6 +111,21 @@ export const OUR_CAUSES = {
     plain: "Run `GRANT ALL ON lernito.* TO 'lernito'@'%'` with the database and the user of LERNITO_DATABASE_URL.",
     tutor: 'Run `tutor local do init --limit=lernito`.',
   },
+  'database.read_only': {
+    severity: 'failure',
+    message: 'The server of the database {name} is read-only ({variables}), so the service accepts no webhook.',
+    plain:
+      'Let LERNITO_DATABASE_URL lead to the server that takes the writes: after a failover, that is another one. If this is it, run `SET GLOBAL read_only = OFF` there. The service then continues automatically.',
+    tutor: 'Check `tutor config printvalue MYSQL_HOST`: it has to be the server that takes the writes.',
+  },
+  'database.galera': {
+    severity: 'warning',
+    message:
+      'The database {name} is a node of a Galera cluster, whose nodes do not share row locks: replicas of this service that write to different nodes can accept the sale and the refund of one webhook-id.',
+    plain:
+      'No action is needed if all replicas of this service write to one node at a time. Otherwise let LERNITO_DATABASE_URL lead all of them to the same node, by its address or by a proxy that sends all traffic to one.',
+    tutor: null,
+  },
   'database.unusable': {
     severity: 'failure',
     message: "The service can't use the database {name}: {reason}.",

@@ -1,3 +1,4 @@
+import type { Inspection } from '../database/inspection.ts'
 import { AppError } from '../errors.ts'
 import { KNOWN_LEVEL } from '../migrations/migrations.ts'
 import { readSettings } from '../settings/read.ts'
@@ -72,11 +73,23 @@ const DATABASE: Check = check({
   needs: ['settings'],
   examine: async ({ settings }, { inspect }) => {
     const { name, ...inspected } = await inspect(settings)
-    if (inspected.ok) return passed(name, { database: inspected.found })
+    if (inspected.ok) {
+      const problems = serverProblems(name, inspected.found)
+      const gives = { database: inspected.found }
+      return problems.length > 0 ? failed(problems, gives) : passed(name, gives)
+    }
     const { obstacle, reason } = inspected
     return failed([problem(`database.${obstacle}`, { name, reason })])
   },
 })
+
+function serverProblems(name: string, { server }: Inspection): Problem[] {
+  const variables = server?.readOnly ?? null
+  return [
+    ...(variables === null ? [] : [problem('database.read_only', { name, variables })]),
+    ...(server?.galera ? [problem('database.galera', { name })] : []),
+  ]
+}
 
 const LEVEL: Check = check({
   id: 'database.level',

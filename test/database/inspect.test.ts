@@ -61,7 +61,10 @@ describe('a SQLite file', () => {
   test('that doesn’t exist has level 0, and is not created', async (t) => {
     const folder = temporaryFolder(t)
     const { level, oldestCode, services } = found(await inspect(`sqlite:${join(folder, 'new', 'data', 'lernito.db')}`))
-    assert.deepEqual({ level, oldestCode, services }, { level: 0, oldestCode: 0, services: { alive: 0, silent: 0 } })
+    assert.deepEqual(
+      { level, oldestCode, services },
+      { level: 0, oldestCode: 0, services: { alive: 0, silent: 0, names: [] } },
+    )
     assert.deepEqual(readdirSync(folder), [])
   })
 
@@ -88,11 +91,14 @@ describe('a SQLite file', () => {
   test('has one service from its start on, and none after its end', async (t) => {
     const folder = temporaryFolder(t)
     const serving = await startServe({ t, folder, lmsUrl: 'http://127.0.0.1:9' })
+    const { names } = found(await inFolder(folder)).services
+    assert.equal(names.length, 1)
     assert.deepEqual(found(await inFolder(folder)), {
       level: KNOWN_LEVEL,
       oldestCode: 22,
       clock: null,
-      services: { alive: 1, silent: 0 },
+      server: null,
+      services: { alive: 1, silent: 0, names },
       preEnrolled: [],
     })
     serving.child.kill('SIGTERM')
@@ -178,7 +184,7 @@ describe('a database on MariaDB', { skip: hasMariaDb() ? false : HOW_TO_RUN }, a
     const { level, oldestCode, clock, services } = found(await inspect(url))
     assert.deepEqual(
       { level, oldestCode, services },
-      { level: KNOWN_LEVEL, oldestCode: 22, services: { alive: 1, silent: 1 } },
+      { level: KNOWN_LEVEL, oldestCode: 22, services: { alive: 1, silent: 1, names: ['new', 'old'] } },
     )
     assert.ok(clock !== null && Math.abs(clock.theirs - clock.ours) < 2_000)
   })

@@ -91,6 +91,44 @@ describe('the pool of connections to MariaDB', { skip: hasMariaDb() ? false : HO
     assert.equal((await ids()).length, MOST)
   })
 
+  test('when the server takes no more writes, all from before are closed after their use, and the next are new', async (t) => {
+    const { take, takeAll, ids } = await open(t)
+    const before = await takeAll()
+    const [writing, reading, ...idle] = before
+    assert.ok(writing && reading)
+    for (const connection of idle) connection.release()
+    await ask(writing, 'create table sold (id int)')
+    await ask(reading, 'begin')
+    await mariadb.administer('set global read_only = on')
+    t.after(() => mariadb.administer('set global read_only = off'))
+    await assert.rejects(ask(writing, 'insert into sold values (1)'), { errno: 1290 })
+    assert.deepEqual(await ask(reading), [{ 1: 1 }])
+    await ask(reading, 'commit')
+    writing.release()
+    reading.release()
+    await until('the end of all', async () => (await ids()).length === 0 || undefined)
+    const known = before.map(({ threadId }) => threadId)
+    const after = await take()
+    assert.ok(!known.includes(after.threadId))
+    await mariadb.administer('set global read_only = off')
+    await ask(after, 'insert into sold values (1)')
+    after.release()
+    assert.equal((await take()).threadId, after.threadId)
+  })
+
+  test('when all are in use and the server takes no more writes, those who wait get a new one', async (t) => {
+    const { take, takeAll } = await open(t)
+    const [first, ...others] = await takeAll()
+    assert.ok(first)
+    const waiting = take()
+    await ask(first, 'set session transaction read only')
+    await assert.rejects(ask(first, 'create table sold (id int)'), { errno: 1792 })
+    first.release()
+    const next = await waiting
+    assert.ok(![first, ...others].some(({ threadId }) => threadId === next.threadId))
+    await ask(next, 'create table sold (id int)')
+  })
+
   test('one that was released twice is used once', async (t) => {
     const { take, takeAll } = await open(t)
     const [first] = await takeAll()

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, type TestContext, test } from 'node:test'
 import { sql } from 'kysely'
@@ -9,10 +9,13 @@ import { migrate } from '../../src/migrations/migrations.ts'
 import { startHandshakeProxy } from '../database/handshake-proxy.ts'
 import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
 import { type CertificateName, NO_TLS_SERVER, startTlsMariaDb } from '../mariadb-tls.ts'
+import { freePort } from '../package/ports.ts'
 import { temporaryFolder } from '../service/process.ts'
 import { serveEnv, startLms, startServe } from '../service/serving.ts'
 import { type Case, examined, nobody, resultOf, silent, testCauses } from './examining.ts'
 
+/** Debian's package mariadb-server brings it along. */
+const GALERA = '/usr/lib/galera/libgalera_smm.so'
 const NOBODY = 'http://127.0.0.1:9'
 const MARIADB = hasMariaDb() ? {} : { skip: HOW_TO_RUN }
 const server = hasMariaDb() ? await startMariaDb() : null
@@ -173,6 +176,28 @@ const CASES: Readonly<Record<keyof typeof OUR_CAUSES, Case>> = {
     },
     ...TLS,
   },
+  'database.read_only': {
+    rule: 'a MariaDB that was made read-only for a failover',
+    found: 'database',
+    broken: async (t) => {
+      const { url = '' } = (await server?.newDatabase()) ?? {}
+      t.after(() => server?.administer('set global read_only = off'))
+      await server?.administer('set global read_only = on')
+      return alone(() => at(url))(t)
+    },
+    ...MARIADB,
+  },
+  'database.galera': {
+    rule: 'a node of a Galera cluster',
+    found: 'database',
+    broken: async (t) => {
+      const node = await startMariaDb({ options: await galeraOptions() })
+      t.after(() => node.remove())
+      const { url } = await node.newDatabase()
+      return alone(() => at(url))(t)
+    },
+    ...(existsSync(GALERA) ? MARIADB : { skip: `no ${GALERA} on this machine` }),
+  },
   'database.too_new': {
     rule: 'a database that a newer version migrated',
     found: 'database.level',
@@ -185,6 +210,16 @@ const CASES: Readonly<Record<keyof typeof OUR_CAUSES, Case>> = {
   'clock.off': { rule: 'a clock that is 20 seconds behind', found: 'lms.clock', broken: clockOff(20_000) },
   'clock.wrong': { rule: 'a clock that is two minutes ahead', found: 'lms.clock', broken: clockOff(-120_000) },
 }
+
+/** A cluster of one node. */
+const galeraOptions = async (): Promise<string[]> => [
+  '--wsrep-on=ON',
+  `--wsrep-provider=${GALERA}`,
+  '--wsrep-cluster-address=gcomm://',
+  `--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:${await freePort()}`,
+  '--binlog-format=ROW',
+  '--innodb-autoinc-lock-mode=2',
+]
 
 /** A server that refuses every client as a MySQL with require_secure_transport does. MariaDB says "access denied". */
 async function insecureTransport(t: TestContext): Promise<string> {

@@ -2,7 +2,7 @@ import type { TestContext } from 'node:test'
 import { type Passage, startTcpProxy } from '../tcp-proxy.ts'
 
 /** The driver's query packet. For MySQL the number of attributes (0) and of their sets (1) precedes the statement. */
-const COMMITS = ['\u0003commit', '\u0003\u0000\u0001commit'].map((text) => Buffer.from(text))
+export const COMMITS = ['\u0003commit', '\u0003\u0000\u0001commit'].map((text) => Buffer.from(text))
 
 /**
  * A TCP proxy between the service and its database. `loseCommit` cuts the connection at the next commit: before the server
