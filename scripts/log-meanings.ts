@@ -21,7 +21,12 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       means: 'The last process was killed, or stopped with work left.',
       action: NOTHING,
     },
-    stopping: { means: 'The service received a signal to stop.', action: NOTHING },
+    'the database file was deleted, moved or replaced; the service ends': {
+      means: 'SQLite only: what the service stores would be lost. It finishes what is in flight and copies the file.',
+      action:
+        'See [After the SQLite file was deleted or replaced](../how-to/back-up-and-restore.md#after-the-sqlite-file-was-deleted-or-replaced).',
+    },
+    stopping: { means: 'The service received a signal to stop, or its database file is lost.', action: NOTHING },
     stopped: { means: 'The stop is complete.', action: NOTHING },
     'the LMS or the database is slow; unfinished deliveries wait for the next start': {
       means: 'At a stop, a call gave no answer within 6 seconds.',

@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'database.too_old'
   | 'database.in_use'
   | 'database.busy'
+  | 'database.lost'
   | 'lease.lost'
   | 'address.in_use'
   | 'send.failed'

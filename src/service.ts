@@ -4,7 +4,7 @@ import { LONGEST_WAIT_MS } from './enrollment/retry-schedule.ts'
 import { FOLLOW_UP_MS } from './follow-up/follow-up.ts'
 import { openInbox } from './inbox/open-inbox.ts'
 import { NOTIFY_TIMING, type NotifyTiming } from './notify/notifier.ts'
-import type { Timing } from './replicas/timing.ts'
+import { TIMING, type Timing } from './replicas/timing.ts'
 import { createSenders } from './senders/senders.ts'
 import type { Env } from './service/checks.ts'
 import { mountConsole } from './service/console.ts'
@@ -48,14 +48,13 @@ export function buildService({
   log,
   now = Date.now,
   random = Math.random,
-  timing,
+  timing = TIMING,
   followUpMs = FOLLOW_UP_MS,
   notifyTiming = NOTIFY_TIMING,
 }: ServiceParts) {
   const leaving = new AbortController()
   const stopping = new AbortController()
-  const outboxWakeUp = createWakeUp()
-  const withdrawalsWakeUp = createWakeUp()
+  const [outboxWakeUp, withdrawalsWakeUp] = [createWakeUp(), createWakeUp()]
   const { metrics, outages, ...reporting } = createReporting({ settings, log, now, sources: () => ({ opened, work }) })
   const observer = wakingOutbox(reporting.observer, outboxWakeUp)
   const opened = openServiceInbox({ settings, now, random, timing, observer })
@@ -100,7 +99,7 @@ export function buildService({
     stopping: stopping.signal,
   })
   mountConsole({ settings, log, app, opened, work, observer, ...lazy, secrets, env, followUpMs })
-  return { app, ...createLifecycle({ settings, log, app, opened, lms, work, ...lazy, leaving, stopping }) }
+  return { app, ...createLifecycle({ settings, log, app, opened, timing, lms, work, ...lazy, leaving, stopping }) }
 }
 export type Service = ReturnType<typeof buildService>
 

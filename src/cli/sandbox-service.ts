@@ -78,7 +78,7 @@ export async function runSandboxService(at: {
       welcome({ url, lmsUrl, password, operator: operator?.email ?? null, environment, hasOwnSecret }),
     )
   }
-  return runUntilSignal({ start: () => start().finally(output.release), stop: service.stop })
+  return runUntilSignal({ start: () => start().finally(output.release), stop: service.stop, failed: service.failed })
 }
 
 async function fillInbox(of: { data: string; url: string; past: readonly PastSale[] }): Promise<void> {

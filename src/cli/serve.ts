@@ -25,7 +25,7 @@ ${settingsHelp()}`,
     const { settings, warnings } = readSettings({ env: process.env })
     const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
     for (const warning of warnings) log.warn(warning)
-    const { start, stop } = buildService({ settings, env: process.env, log })
+    const { start, stop, failed } = buildService({ settings, env: process.env, log })
     const stopping = new AbortController()
     return runUntilSignal({
       start: async () => {
@@ -36,6 +36,7 @@ ${settingsHelp()}`,
         stopping.abort()
         return stop()
       },
+      failed,
       drainMs: settings.LERNITO_DRAIN_MS,
     })
   },

@@ -1,5 +1,6 @@
 import { type Kysely, MysqlAdapter, type RawBuilder } from 'kysely'
 import type { Tables } from './schema.ts'
+import type { Place } from './sqlite-place.ts'
 
 /**
  * What a failed statement means.
@@ -37,5 +38,7 @@ export interface Database {
    * false if a trace remains because the file is large: rewriting it takes long and needs `evenIfLarge`.
    */
   vacuum(options: { traces: readonly string[]; evenIfLarge: boolean }): Promise<boolean>
+  /** Where the file of a SQLite database is; null for a server. */
+  readonly place: Place | null
   close(): Promise<void>
 }

@@ -11,6 +11,7 @@ import { isBusy, openReadConnection } from './sqlite-connection.ts'
 import { SQLITE_DIALECT } from './sqlite-dialect.ts'
 import { sqliteDialect } from './sqlite-driver.ts'
 import { assertSinglePath, resolveSymlinks } from './sqlite-file.ts'
+import { placeOf } from './sqlite-place.ts'
 import { createStatements } from './sqlite-statements.ts'
 import { createWriter } from './sqlite-writer.ts'
 import type { RunTask, Tasks } from './tasks.ts'
@@ -56,6 +57,7 @@ export function openSqlite<Task, Result>({
         dialect: SQLITE_DIALECT,
         name: given,
         vacuum: (options) => vacuumSqlite({ db, file, ...options }),
+        place: placeOf({ given, file, db }),
         close: async () => {
           await close()
           release()

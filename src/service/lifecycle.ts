@@ -3,9 +3,11 @@ import type { FastifyInstance } from 'fastify'
 import { AppError } from '../errors.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
 import type { Lms } from '../openedx/lms.ts'
+import type { Timing } from '../replicas/timing.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { ShopAnswers } from '../shop-answers/shop-answers.ts'
 import type { Log } from '../telemetry/log.ts'
+import { saveIfLost, watchFile } from './lost-file.ts'
 
 /** A stop ends within 8 s; container runtimes kill the process after 10 s. */
 const STOP_MS = 6_000
@@ -16,7 +18,8 @@ interface LifecycleParts {
   readonly settings: Settings
   readonly log: Log
   readonly app: FastifyInstance
-  readonly opened: Pick<ReturnType<typeof openInbox>, 'database' | 'inbox' | 'membership'>
+  readonly opened: Pick<ReturnType<typeof openInbox>, 'database' | 'inbox' | 'membership' | 'now'>
+  readonly timing: Timing
   readonly lms: Pick<Lms, 'close'>
   readonly work: { readonly run: () => Promise<void> }
   readonly shopAnswers: Pick<ShopAnswers, 'flush'>
@@ -28,8 +31,9 @@ interface LifecycleParts {
 
 /** The start and the stop of a service whose parts are wired. */
 export function createLifecycle(parts: LifecycleParts) {
-  const { app, log, opened, settings, stopping, work } = parts
+  const { app, log, opened, settings, stopping, work, timing } = parts
   const { database, membership } = opened
+  const file = watchFile({ database, log, everyMs: timing.heartbeatMs, signal: parts.leaving.signal })
   let working: Promise<void> = Promise.resolve()
 
   const beginWork = (url: string, unfinished: number): void => {
@@ -40,6 +44,9 @@ export function createLifecycle(parts: LifecycleParts) {
   }
 
   return {
+    /** Resolves when the file of the database is lost: stop the service. */
+    failed: file.lost,
+
     /**
      * Migrates, claims what a dead process left, listens, and begins to work. Returns the address of the service. A
      * database server may be down at the start: until it is up, webhooks get 503.
@@ -50,6 +57,7 @@ export function createLifecycle(parts: LifecycleParts) {
       if (unfinished !== null) {
         beginWork(url, unfinished)
         membership.run(() => {})
+        void file.run()
       } else {
         log.info({ url, database: database.name }, 'listening')
         membership.run(() => beginWork(url, 0))
@@ -60,11 +68,12 @@ export function createLifecycle(parts: LifecycleParts) {
     /**
      * Keeps serving for LERNITO_DRAIN_MS, so that proxies see that the service leaves. Then it serves no new request,
      * and finishes and answers what is in flight, or leaves it for the next start, within 6 s. Afterwards nothing runs.
+     * Throws AppError database.lost if the file of the database is lost; it is copied first.
      */
     stop: async (): Promise<void> => {
       parts.leaving.abort()
       log.info('stopping')
-      if (settings.LERNITO_DRAIN_MS > 0) await delay(settings.LERNITO_DRAIN_MS)
+      if (settings.LERNITO_DRAIN_MS > 0 && !file.isLost()) await delay(settings.LERNITO_DRAIN_MS)
       stopping.abort()
       const closed = app.close()
       await finishWork(parts, working)
@@ -73,8 +82,10 @@ export function createLifecycle(parts: LifecycleParts) {
       await parts.shopAnswers.flush().catch(() => {}) // not worth an error when the service stops
       await left
       await parts.lms.close()
+      const lost = await saveIfLost({ database, now: opened.now() })
       await database.close()
       log.info('stopped')
+      if (lost !== null) throw lost
     },
   }
 }
