@@ -91,6 +91,7 @@ export function buildService({
     statusOf: createStatusOf(opened),
     refundOf: refundsFor({ settings, opened, observer, wakeUp: withdrawalsWakeUp, signal: stopping.signal }),
     secrets,
+    replica: opened.replicas.me,
     ...lazy,
     metrics,
     observer,

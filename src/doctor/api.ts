@@ -39,7 +39,9 @@ const COURSES: Check = check({
     const read = await call({ facts, tools, request, judge: judgeCourse })
     if (!read.ok) return failed([read.problem])
     if (read.value === null) return failed([problem('courses.unseen', { course: first.key })])
-    const gives = { 'lms.courses': read.value.key }
+    const others = courses.filter(({ key }) => key !== first.key).sort((a, b) => Number(b.open) - Number(a.open))
+    const keys: [string, ...string[]] = [read.value.key, ...others.map(({ key }) => key)]
+    const gives = { 'lms.courses': { count, keys } }
     return first.open ? passed(sellable(count, courses), gives) : failed([problem('courses.none_open', {})], gives)
   },
 })
@@ -67,8 +69,9 @@ const ENROLLMENT: Check = check({
   about: 'whether the service user may read enrollments',
   needs: ['settings', 'lms.token', 'lms.staff', 'lms.courses'],
   examine: async (facts, tools) => {
-    const course = facts['lms.courses']
-    if (course === null) return skipped('no course is known')
+    const known = facts['lms.courses']
+    if (known === null) return skipped('no course is known')
+    const [course] = known.keys
     const of = { username: facts['lms.token'].username, course }
     const judge = (answer: Parameters<typeof judgeEnrollment>[0]) => judgeEnrollment(answer, of)
     const read = await call({ facts, tools, request: enrollmentRequest(of), judge })

@@ -112,11 +112,19 @@ export const LMS_CAUSES = {
     plain: 'Upgrade the LMS: its release is older than this service supports, or its OAuth was customized.',
     tutor: null,
   },
+  'token.no_user': {
+    severity: 'failure',
+    message:
+      'The LMS fails when it makes a JWT for the application LERNITO_LMS_CLIENT_ID ({status}), although it accepts the secret: most likely the application has no user.',
+    plain:
+      "Set the user of the application in the LMS's admin (Django OAuth Toolkit, Applications) to the service user. If it has one, read the log of the LMS: the keys in its JWT_AUTH settings may be wrong.",
+    tutor: REINIT,
+  },
   'token.refused': {
     severity: 'failure',
     message: 'The LMS refuses the service a token ({error}).',
     plain:
-      "Check the application LERNITO_LMS_CLIENT_ID in the LMS's admin (Django OAuth Toolkit, Applications): it must be confidential and have a user.",
+      "Check the application LERNITO_LMS_CLIENT_ID in the LMS's admin (Django OAuth Toolkit, Applications): it must be confidential.",
     tutor: REINIT,
   },
   'staff.not_staff': {

@@ -111,6 +111,15 @@ export const OUTSIDE_CAUSES = {
       'Configure the proxy to send /api/lernito/webhook/, /lernito/webhook/ and /lernito/console/ to this service, or correct LERNITO_PUBLIC_URL.',
     tutor: CADDY,
   },
+  'public.another': {
+    severity: 'failure',
+    message:
+      'Another lernito-openedx answers at {url}: it has another webhook secret or another database than these settings, so the sales of the shop do not reach this one.',
+    plain:
+      'If you have changed a setting or upgraded, restart the service. Otherwise let the proxy lead to this service, or correct LERNITO_PUBLIC_URL. Run doctor with the settings of the service.',
+    tutor:
+      'Run `tutor local start -d`. If another installation has this address, correct `tutor config printvalue LMS_HOST`.',
+  },
   'public.not_ready': {
     severity: 'failure',
     message: 'LERNITO_PUBLIC_URL leads to the service, but the service does not accept webhooks: {reason}',

@@ -14,8 +14,8 @@ export interface Facts {
   readonly lms: Reached
   readonly 'lms.token': Pick<Token, 'value' | 'username' | 'administrator' | 'active'>
   readonly 'lms.staff': true
-  /** The key of a course in the LMS; null if none is known. */
-  readonly 'lms.courses': string | null
+  /** The number of courses that the LMS lists, and the keys of some of them, open ones first; null if none is known. */
+  readonly 'lms.courses': { readonly count: number; readonly keys: readonly [string, ...string[]] } | null
   /** Whether the LMS has an API that enrolls several people in a call. */
   readonly 'lms.bulk_enroll': boolean
 }

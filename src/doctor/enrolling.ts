@@ -48,15 +48,12 @@ const MODES_READ = 20
 
 const COURSE_MODE: Check = check({
   id: 'lms.course_mode',
-  about: 'whether the courses have the modes of LERNITO_COURSE_MODE',
+  about: 'whether the courses have the modes of LERNITO_COURSE_MODE, of at most 20 courses',
   needs: ['settings', 'lms.token', 'lms.staff', 'lms.courses'],
   examine: async (facts, tools) => {
     const { LERNITO_COURSE_MODE: setting } = facts.settings
     if (setting === undefined) return skipped('LERNITO_COURSE_MODE is not set')
-    const known = facts['lms.courses']
-    const named = [...setting.byCourse]
-    const all: [string, string][] = setting.all !== null && known !== null ? [[known, setting.all]] : []
-    const pairs = [...named, ...all]
+    const { count, pairs } = modesToRead(setting, facts['lms.courses'])
     if (pairs.length === 0) return skipped('no course is known')
     const problems: Problem[] = []
     for (const [course, mode] of pairs.slice(0, MODES_READ)) {
@@ -64,10 +61,22 @@ const COURSE_MODE: Check = check({
       if (found !== null) problems.push(found)
     }
     if (problems.length > 0) return failed(problems)
-    const rest = pairs.length > MODES_READ ? `; the other ${pairs.length - MODES_READ} were not checked` : ''
-    return passed(`${pairs.slice(0, MODES_READ).length} checked${rest}`)
+    const read = Math.min(pairs.length, MODES_READ)
+    return passed(`${read} of ${count} courses checked${read < count ? '; the others may lack the mode' : ''}`)
   },
 })
+
+/** The courses that the setting names, and with a mode for all those that the LMS lists. `count`: of all of them. */
+function modesToRead(
+  { all, byCourse }: { readonly all: string | null; readonly byCourse: ReadonlyMap<string, string> },
+  known: Facts['lms.courses'],
+): { count: number; pairs: readonly (readonly [course: string, mode: string])[] } {
+  const named = [...byCourse]
+  if (all === null || known === null) return { count: named.length, pairs: named }
+  const others = known.keys.filter((key) => !byCourse.has(key)).map((key) => [key, all] as const)
+  const pairs = [...named, ...others]
+  return { count: Math.max(known.count, pairs.length), pairs }
+}
 
 async function modeProblem({
   facts,

@@ -4,6 +4,7 @@ import type { Failure } from '../openedx/failure.ts'
 import { heartbeatRequest, judgeHeartbeat } from '../openedx/heartbeat.ts'
 import { judgeToken } from '../openedx/token.ts'
 import { oauthError, tokenRequest } from '../openedx/token-endpoint.ts'
+import type { LmsRequest } from '../openedx/transport.ts'
 import type { Settings } from '../settings/settings.ts'
 import { callProblem, unreachedCall } from './calls.ts'
 import { type Problem, problem } from './causes.ts'
@@ -105,21 +106,29 @@ const TOKEN: Check = check({
   about: 'whether the LMS issues the service a token',
   needs: ['settings', 'lms'],
   examine: async ({ settings }, { askLms }) => {
-    const request = tokenRequest(
-      new URLSearchParams({
-        grant_type: 'client_credentials',
-        client_id: settings.LERNITO_LMS_CLIENT_ID,
-        client_secret: settings.LERNITO_LMS_CLIENT_SECRET,
-        token_type: 'jwt',
-      }),
-    )
+    const request = requestFor(settings, 'jwt')
     const response = await askLms({ settings, request })
     if (!response.ok) return failed([unreachedCall(response, request.endpoint)])
     const judged = await judgeToken(response.answer)
+    if (response.answer.status === 500) {
+      const opaque = await askLms({ settings, request: requestFor(settings, 'bearer') })
+      if (opaque.ok && opaque.answer.status === 200) return failed([problem('token.no_user', { status: '500' })])
+    }
     if (!judged.ok) return failed([tokenProblem(response.answer, judged.failure)])
     return passed(`for the user ${judged.value.username}`, { 'lms.token': judged.value })
   },
 })
+
+/** The LMS makes an opaque token for an application without a user, but no JWT: that names the user. */
+const requestFor = (settings: Settings, type: 'jwt' | 'bearer'): LmsRequest =>
+  tokenRequest(
+    new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_id: settings.LERNITO_LMS_CLIENT_ID,
+      client_secret: settings.LERNITO_LMS_CLIENT_SECRET,
+      token_type: type,
+    }),
+  )
 
 function tokenProblem(answer: Answer, failure: Failure): Problem {
   const error = oauthError(answer)

@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
+import { CHALLENGE_HEADER, challengeOf, isProven } from '../identity.ts'
 import { jsonOf } from '../openedx/answer.ts'
 import { type Problem, problem } from './causes.ts'
-import { type Check, check, type Finding, failed, passed, skipped } from './check.ts'
+import { type Check, check, failed, passed, skipped } from './check.ts'
 import { originOf } from './lms.ts'
 import type { Probe, Reached, Unreached } from './probe.ts'
 
@@ -33,15 +35,22 @@ async function whoAnswers(
 const PUBLIC_URL: Check = check({
   id: 'public_url',
   about: 'whether a webhook to LERNITO_PUBLIC_URL reaches this service',
-  needs: ['settings'],
-  examine: async ({ settings }, { probe }) => {
+  needs: ['settings', 'database'],
+  examine: async ({ settings, database }, { probe }) => {
     const publicUrl = settings.LERNITO_PUBLIC_URL
     if (!publicUrl) return skipped('LERNITO_PUBLIC_URL is not set, so the address for the shop is unknown')
     const [documented, mounted] = await Promise.all(PATHS.map((path) => publicProblem(probe, `${publicUrl}${path}`)))
     if (documented) return failed([documented])
     // A shop that sends to the documented path doesn't need the other path, but the original plugin must not enroll there.
     if (mounted?.cause === 'public.plugin') return failed([mounted])
-    return readiness(probe, publicUrl)
+    const unready = await readiness(probe, publicUrl)
+    if (unready !== null) return failed([unready])
+    const url = `${publicUrl}${PATHS[0]}`
+    const { LERNITO_WEBHOOK_SECRET: secret } = settings
+    if (await isOurs({ probe, url, secret, replicas: database.services.names })) {
+      return passed(`the shop sends webhooks to ${url}`)
+    }
+    return failed([problem('public.another', { url })])
   },
 })
 
@@ -65,11 +74,24 @@ async function publicProblem(probe: Probe, url: string): Promise<Problem | null>
 const notReady = z.object({ status: z.literal('not ready'), reason: z.string() })
 
 /** A proxy may block /readyz, so an answer from another server is ignored. */
-async function readiness(probe: Probe, publicUrl: string): Promise<Finding> {
+async function readiness(probe: Probe, publicUrl: string): Promise<Problem | null> {
   const response = await probe({ method: 'GET', url: `${publicUrl}/readyz` })
   const read = response.ok ? notReady.safeParse(jsonOf(response.answer)) : null
-  if (read?.success) return failed([problem('public.not_ready', { reason: read.data.reason })])
-  return passed(`the shop sends webhooks to ${publicUrl}${PATHS[0]}`)
+  return read?.success ? problem('public.not_ready', { reason: read.data.reason }) : null
+}
+
+/** Whether a service with this secret answers that is in our database: another installation may have the same secret. */
+async function isOurs(of: {
+  probe: Probe
+  url: string
+  secret: string
+  replicas: readonly string[]
+}): Promise<boolean> {
+  const { probe, url, secret, replicas } = of
+  const nonce = randomBytes(16).toString('hex')
+  const headers = { [CHALLENGE_HEADER]: challengeOf({ secret, nonce }) }
+  const response = await probe({ method: 'GET', url, headers })
+  return response.ok && response.proof !== null && isProven({ proof: response.proof, nonce, secret, replicas })
 }
 
 const PLUGIN: Check = check({

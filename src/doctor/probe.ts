@@ -1,4 +1,5 @@
 import { Agent, request } from 'undici'
+import { PROOF_HEADER } from '../identity.ts'
 import type { Answer } from '../openedx/answer.ts'
 import { codeOf, headerOf, readAnswer } from '../openedx/http-answer.ts'
 
@@ -10,6 +11,7 @@ export interface ProbeRequest {
   readonly method: 'GET' | 'POST' | 'OPTIONS'
   readonly url: string
   readonly authorization?: string
+  readonly headers?: Readonly<Record<string, string>>
   readonly body?: { readonly contentType: string; readonly text: string } | null
 }
 
@@ -17,6 +19,8 @@ export interface ProbeRequest {
 export interface Reached {
   readonly ok: true
   readonly answer: Answer
+  /** The proof of who answers; null without one. */
+  readonly proof: string | null
   /** The server's clock by its Date header, and ours at the same moment, in ms since 1970; null without the header. */
   readonly clock: { readonly theirs: number; readonly ours: number } | null
 }
@@ -47,9 +51,13 @@ export function createProbe(from: { callMs: number; signal: AbortSignal; now: ()
     maxResponseSize: MAX_ANSWER_BYTES,
   })
 
-  const probe: Probe = async ({ method, url, authorization, body = null }) => {
+  const probe: Probe = async ({ method, url, authorization, body = null, headers: further = {} }) => {
     const timeout = AbortSignal.any([signal, AbortSignal.timeout(callMs)])
-    const headers: Record<string, string> = { accept: 'application/json', 'user-agent': 'lernito-openedx doctor' }
+    const headers: Record<string, string> = {
+      accept: 'application/json',
+      'user-agent': 'lernito-openedx doctor',
+      ...further,
+    }
     if (authorization !== undefined) headers.authorization = authorization
     if (body !== null) headers['content-type'] = body.contentType
     const sentAt = now()
@@ -58,6 +66,7 @@ export function createProbe(from: { callMs: number; signal: AbortSignal; now: ()
       const receivedAt = now()
       return {
         ok: true,
+        proof: headerOf(response, PROOF_HEADER),
         clock: clockOf(headerOf(response, 'date'), (sentAt + receivedAt) / 2),
         answer: await readAnswer({ response, receivedAt }),
       }

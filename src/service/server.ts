@@ -28,6 +28,8 @@ interface ServerParts {
   readonly refundOf: RefundOf | null
   /** The secrets of the webhook, the current one first. */
   readonly secrets: readonly string[]
+  /** This replica's name in the database. */
+  readonly replica: () => string
   readonly senders: Pick<Senders, 'note'>
   readonly shopAnswers: Pick<ShopAnswers, 'note'>
   readonly metrics: Metrics
@@ -49,6 +51,7 @@ export function buildServer({
   statusOf,
   refundOf,
   secrets,
+  replica,
   senders,
   shopAnswers,
   metrics,
@@ -80,6 +83,7 @@ export function buildServer({
   const ofShop: OfShop = {
     app,
     secrets,
+    replica,
     now,
     ...countWebhooks({ webhooks, senders, observer }),
     onGiven: shopAnswers.note,

@@ -1,6 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { EventPlace, ShopAnswer } from '../delivery/shop-answer.ts'
+import { CHALLENGE_HEADER, PROOF_HEADER, proofOf } from '../identity.ts'
+import { headerOf } from './authenticate.ts'
 import {
   mediaTypeRefusal,
   methodRefusal,
@@ -16,6 +18,8 @@ export interface OfShop {
   /** The current secret first. */
   readonly secrets: readonly string[]
   readonly now: () => number
+  /** This replica's name in the database. */
+  readonly replica: () => string
   /** Called for each request that is refused without being stored. */
   readonly onRefused: (refused: { code: RefusalCode; status: number; ip: string }) => void
   /** Called for each request with a valid signature. `isPrevious`: the previous secret made it. */
@@ -49,12 +53,19 @@ interface SignedRoutes extends OfShop {
  * the body as received. What is wrong is refused in the same way on each of these routes.
  */
 export function signedRoutes({ app, urls, description, onAnswer, ...parts }: SignedRoutes): void {
-  const { secrets, now, onRefused, onSigned, onGiven, handle } = parts
+  const { secrets, now, replica, onRefused, onSigned, onGiven, handle } = parts
   const methods = ['POST', ...(description === undefined ? [] : ['OPTIONS'])]
   const allow = methods.join(', ')
   const refuse = (request: FastifyRequest, reply: FastifyReply, refused: Refused): FastifyReply => {
     onRefused({ code: refused.code, status: refused.status, ip: request.ip })
     return reply.code(refused.status).send(refused.body)
+  }
+  /** Doctor asks by the refused GET which service answers at the public address. */
+  const proofFor = ({ headers }: FastifyRequest): Record<string, string> => {
+    const challenge = headerOf(headers, CHALLENGE_HEADER)
+    const [secret = ''] = secrets
+    const proof = challenge === undefined ? null : proofOf({ challenge, secret, replica: replica() })
+    return proof === null ? {} : { [PROOF_HEADER]: proof }
   }
 
   app.register(async (scope) => {
@@ -92,7 +103,7 @@ export function signedRoutes({ app, urls, description, onAnswer, ...parts }: Sig
         method: app.supportedMethods.filter((method) => !methods.includes(method)),
         url,
         onRequest: async (request, reply) =>
-          refuse(request, reply.header('allow', allow), methodRefusal(request.method)),
+          refuse(request, reply.headers({ allow, ...proofFor(request) }), methodRefusal(request.method)),
         handler: async () => {},
       })
       if (description !== undefined)

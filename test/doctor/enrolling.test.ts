@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ENROLLING_CAUSES } from '../../src/doctor/causes-enrolling.ts'
 import { DEMO } from '../harness.ts'
-import { type Case, resultOf, standIn, testCauses } from './examining.ts'
+import { type Case, inWorld, problemOf, resultOf, standIn, testCauses } from './examining.ts'
 
 const HONOR = 'course-v1:Lernito+Honor+2026'
 
@@ -49,16 +49,30 @@ testCauses(ENROLLING_CAUSES, CASES)
 test('with modes that the courses have, and mails that the LMS can be asked for, both checks pass', async (t) => {
   const env = { LERNITO_COURSE_MODE: `${HONOR}=verified`, LERNITO_EMAIL_STUDENTS: 'on' }
   const results = await standIn({ env })(t)
-  assert.deepEqual(resultOf(results, 'lms.course_mode').detail, '1 checked')
+  assert.deepEqual(resultOf(results, 'lms.course_mode').detail, '1 of 1 courses checked')
   assert.match(resultOf(results, 'lms.email_students').detail ?? '', /whether the LMS can send them cannot be checked/)
 })
 
-test('one mode for all courses is checked at one course', async (t) => {
-  const results = await standIn({ env: { LERNITO_COURSE_MODE: 'verified' } })(t)
-  assert.deepEqual(
-    resultOf(results, 'lms.course_mode').problems.map(({ cause }) => cause),
-    ['mode.missing'],
+/** Checks one mode for all courses at an LMS with these courses, each with its modes. */
+const oneModeAt = (modes: readonly (readonly string[])[]): Case['broken'] =>
+  inWorld(
+    () => ({ courses: modes.map((of, i) => ({ id: `course-v1:Lernito+M${i}+2026`, name: `${i}`, modes: [...of] })) }),
+    { LERNITO_COURSE_MODE: 'verified' },
   )
+
+test('one mode for all courses is checked at each course that the LMS lists', async (t) => {
+  const results = await oneModeAt([['audit', 'verified'], ['audit'], ['verified'], ['honor']])(t)
+  assert.match(
+    problemOf(results, 'lms.course_mode'),
+    /^mode\.missing: [^:]*course-v1:Lernito\+M1\+.*mode\.missing: .*M3\+/,
+  )
+  const good = await oneModeAt([['audit', 'verified'], ['verified']])(t)
+  assert.equal(resultOf(good, 'lms.course_mode').detail, '2 of 2 courses checked')
+})
+
+test('of more than 20 courses, the check says how many it has seen, and that the others may lack the mode', async (t) => {
+  const results = await oneModeAt(Array.from({ length: 25 }, () => ['audit', 'verified']))(t)
+  assert.equal(resultOf(results, 'lms.course_mode').detail, '20 of 25 courses checked; the others may lack the mode')
 })
 
 test('an LMS with enrollments/modify needs no bulk_enroll', async (t) => {

@@ -156,10 +156,15 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
       ],
     }),
   },
-  'token.refused': {
+  'token.no_user': {
     rule: 'an application without a user',
     found: 'lms.token',
     broken: inWorld(({ applications }) => ({ applications: applications.map(({ user: _user, ...rest }) => rest) })),
+  },
+  'token.refused': {
+    rule: 'an application without the usual scopes',
+    found: 'lms.token',
+    broken: standIn({ faults: [{ path: TOKEN, status: 400, body: { error: 'invalid_scope' } }] }),
   },
   'staff.not_staff': {
     rule: 'an application whose user is not staff',

@@ -310,6 +310,14 @@ describe('on MariaDB', MARIADB, () => {
     )
   })
 
+  test('a service on it proves at the public address which one it is', async (t) => {
+    const { url = '' } = (await server?.newDatabase()) ?? {}
+    const settings = { ...serveEnv({ folder: '.', lmsUrl: NOBODY }), LERNITO_DATABASE_URL: url }
+    const { url: address } = await startServe({ t, folder: '.', lmsUrl: NOBODY, env: settings })
+    const results = await examined({ env: { ...settings, LERNITO_PUBLIC_URL: address } })
+    assert.equal(resultOf(results, 'public_url').status, 'ok')
+  })
+
   test('the name of the database is shown, but not its password', async () => {
     const { url = '' } = (await server?.newDatabase()) ?? {}
     const env = { ...serveEnv({ folder: '.', lmsUrl: NOBODY }), LERNITO_DATABASE_URL: url }

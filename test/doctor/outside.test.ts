@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { z } from 'zod'
 import { OUTSIDE_CAUSES } from '../../src/doctor/causes-outside.ts'
 import type { Result } from '../../src/doctor/examine.ts'
-import { startProduct } from '../harness.ts'
+import { CHALLENGE_HEADER, challengeOf, PROOF_HEADER } from '../../src/identity.ts'
+import { exchange, SECRET, startProduct } from '../harness.ts'
 import { json, page, type ScriptedLms, startScriptedLms } from '../openedx/scripted-lms.ts'
 import { startLms } from '../service/serving.ts'
 import {
@@ -14,6 +16,7 @@ import {
   inWorld,
   NO_OPENSSL,
   nobody,
+  problemOf,
   resultOf,
   selfSigned,
   silent,
@@ -58,12 +61,16 @@ const publicly = (script: (web: ScriptedLms) => void): Case['broken'] => {
     return publicAt(web.url)(t)
   }
 }
-const publicAt = (url: string): Case['broken'] => {
+const publicAt = (url: string, more: Env = {}): Case['broken'] => {
   return async (t) => {
     const env = envFor({ t, lmsUrl: `http://${await nobody(t)}` })
-    return examined({ env: { ...env, LERNITO_PUBLIC_URL: url } })
+    return examined({ env: { ...env, LERNITO_PUBLIC_URL: url, ...more } })
   }
 }
+/** The setting by which doctor uses the database of a service. */
+const databaseOf = ({ folder }: { folder: string }): Env => ({
+  LERNITO_DATABASE_URL: `sqlite:${join(folder, 'lernito.db')}`,
+})
 
 const CASES: Readonly<Record<keyof typeof OUTSIDE_CAUSES, Case>> = {
   'console.no_secret': {
@@ -155,6 +162,11 @@ const CASES: Readonly<Record<keyof typeof OUTSIDE_CAUSES, Case>> = {
     found: 'public_url',
     broken: async (t) => publicAt((await startLms(t)).url)(t),
   },
+  'public.another': {
+    rule: 'another installation at the public address, which has the same webhook secret',
+    found: 'public_url',
+    broken: async (t) => publicAt((await productWith(t)).url, databaseOf(await productWith(t)))(t),
+  },
   'public.not_ready': {
     rule: 'a service without its database',
     found: 'public_url',
@@ -221,8 +233,32 @@ test('a wrong secret of the console’s application is reported', async (t) => {
 
 test('this service is recognized at the public address by its own answer', async (t) => {
   const product = await productWith(t)
-  const { status, detail } = resultOf(await publicAt(product.url)(t), 'public_url')
+  const { status, detail } = resultOf(await publicAt(product.url, databaseOf(product))(t), 'public_url')
   assert.deepEqual([status, detail], ['ok', `the shop sends webhooks to ${product.url}${WEBHOOK}`])
+})
+
+test('a service with this database, but another webhook secret, is not taken for this one', async (t) => {
+  const product = await productWith(t)
+  const settings = { ...databaseOf(product), LERNITO_WEBHOOK_SECRET: 'the secret of another shop' }
+  assert.match(problemOf(await publicAt(product.url, settings)(t), 'public_url'), /^public\.another: /)
+})
+
+test('who does not know the webhook secret gets no proof, not even with a challenge of the right form', async (t) => {
+  const { url } = await productWith(t)
+  const nonce = 'ab'.repeat(16)
+  const proofFor = async (challenge: string): Promise<string | undefined> => {
+    const { status, headers } = await exchange({
+      url: `${url}${WEBHOOK}`,
+      method: 'GET',
+      headers: { [CHALLENGE_HEADER]: challenge },
+    })
+    assert.equal(status, 405)
+    return headers[PROOF_HEADER]?.toString()
+  }
+  assert.equal(await proofFor(challengeOf({ secret: 'a guess', nonce })), undefined)
+  assert.equal(await proofFor(`${nonce}.${'0'.repeat(64)}`), undefined)
+  assert.equal(await proofFor('x'.repeat(2000)), undefined)
+  assert.match((await proofFor(challengeOf({ secret: SECRET, nonce }))) ?? '', /^[0-9a-f]{64}$/)
 })
 
 test('the original plugin is found at the path where it mounts, even behind the service’s public address', async (t) => {

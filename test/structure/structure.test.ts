@@ -88,7 +88,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: ['errors', 'telemetry'],
   openapi: [],
   settings: ['course-key', 'network', 'errors'],
-  webhook: ['payload', 'signature', 'inbox', 'delivery', 'course-key', 'network'],
+  webhook: ['payload', 'signature', 'inbox', 'delivery', 'course-key', 'network', 'identity'],
   payload: ['signature', 'delivery'],
   console: [
     'incidents',
@@ -127,7 +127,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   session: ['database', 'openedx', 'sign-in', 'network'],
   senders: ['database', 'network', 'background-loop'],
   'shop-answers': ['database', 'delivery', 'background-loop'],
-  doctor: ['database', 'follow-up', 'outbox', 'replicas', 'openedx', 'settings', 'errors', 'migrations'],
+  doctor: ['database', 'follow-up', 'outbox', 'replicas', 'openedx', 'settings', 'errors', 'migrations', 'identity'],
   enrollment: ['inbox', 'database', 'delivery', 'openedx', 'course-key', 'errors', 'pause', 'wake-up', 'spread'],
   'follow-up': [
     'search',
@@ -234,6 +234,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'wake-up': [],
   errors: [],
   pause: [],
+  identity: [],
   version: [],
 }
 
