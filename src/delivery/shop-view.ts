@@ -81,6 +81,7 @@ const MESSAGES = {
   'person.other_account': () => 'The LMS matches the email address to an account with another address',
   'enrollment.missing': (subject) => `The person has an active account, and no enrollment in ${subject}`,
   'lms.refused': () => 'The LMS refused the enrollment',
+  'lms.blocked': () => 'Something in front of the LMS blocks this sale; an operator has to look at it',
   'retries.exhausted': () => 'The LMS failed for three days; an operator has to look at it',
   'row.unreadable': () => 'The stored sale can not be read; an operator has to look at it',
 } as const satisfies Record<ReasonCode, (subject: Reason['subject']) => string>

@@ -40,6 +40,7 @@ export const REASON_CODES = [
   'enrollment.missing',
   'course.mode_missing',
   'lms.refused',
+  'lms.blocked',
   'retries.exhausted',
   'row.unreadable',
 ] as const
@@ -47,8 +48,9 @@ export type ReasonCode = (typeof REASON_CODES)[number]
 
 /**
  * Why a delivery did not succeed. `subject` is what the reason is about: the course key as it was sent, the field
- * errors as JSON (payload.invalid), the message of the LMS (lms.refused, retries.exhausted), or the fault in our own
- * row. `course`: the key of the course that lms.refused or retries.exhausted is about; absent if it isn't known.
+ * errors as JSON (payload.invalid), the message of the LMS (lms.refused, retries.exhausted), what blocked the call
+ * (lms.blocked), or the fault in our own row. `course`: the key of the course that one of these three is about; absent
+ * if it isn't known.
  */
 export interface Reason {
   readonly code: ReasonCode
@@ -79,6 +81,7 @@ export const STATE_OF_REASON = {
   'enrollment.missing': 'needs_attention',
   'course.mode_missing': 'needs_attention',
   'lms.refused': 'needs_attention',
+  'lms.blocked': 'needs_attention',
   'retries.exhausted': 'needs_attention',
   'row.unreadable': 'needs_attention',
 } as const satisfies Record<ReasonCode, DeliveryState>

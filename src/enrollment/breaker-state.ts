@@ -35,8 +35,8 @@ export const afterSuccess = (state: BreakerState): BreakerState => (isOpen(state
 
 /**
  * The state after a failed call. `alive` is whether the LMS's heartbeat answered just now: it decides for an HTTP 500,
- * which may be about one person only. A call that the LMS refused shows that the LMS works. The failure of a call that
- * was in flight when the circuit breaker opened changes nothing.
+ * which may be about one person only. A call that the LMS refused shows that the LMS works. A call that something blocks
+ * changes nothing, and neither does the failure of one that was in flight when the circuit breaker opened.
  */
 export function afterFailure(
   state: BreakerState,
@@ -62,6 +62,8 @@ export function afterFailure(
     case 'server_error':
       if (!alive || unreachable >= UNREACHABLE_IN_A_ROW) return open('down', backoff(DOWN_PROBE_MS, state.relapses))
       return { ...state, unreachable }
+    case 'blocked':
+      return state
     case 'refused':
       return CLOSED
   }

@@ -3,6 +3,7 @@ import type { Budget, Permit } from '../openedx/budget.ts'
 import type { Failure, Judged } from '../openedx/failure.ts'
 import type { Lms } from '../openedx/lms.ts'
 import { pause } from '../pause.ts'
+import { asBlocked, mayBeBlocked } from './blocked.ts'
 import {
   afterFailure,
   afterProbe,
@@ -15,6 +16,11 @@ import {
 
 /** Senders keep waiting through a throttle that ends this soon (ms). */
 const SHORT_MS = 5_000
+/**
+ * How long a successful probe counts for further calls that are refused, in ms. Many sales may be blocked at once, and a
+ * probe takes a permit.
+ */
+const PROBE_VALID_MS = 5_000
 /** An address that nobody can have. The probe reads its allowances, which only staff may do. */
 const NOBODY = 'nobody@lernito-openedx.invalid'
 
@@ -26,8 +32,8 @@ export interface CircuitBreaker {
   whenClosed(signal: AbortSignal): Promise<void>
   /** Whether the cause of an outage is gone, which another replica may have noticed. Changes nothing. */
   probe(kind: OpenState['kind'], signal: AbortSignal): Promise<boolean>
-  /** Probes the LMS while the circuit breaker is open, until the signal is aborted. */
-  run(signal: AbortSignal): Promise<void>
+  /** Probes the LMS while the circuit breaker is open, until the service stops. */
+  run(): Promise<void>
 }
 
 interface BreakerOptions {
@@ -38,6 +44,8 @@ interface BreakerOptions {
   readonly now: () => number
   /** Receives the state each time the circuit breaker opens or closes. */
   readonly onChange: (state: BreakerState) => void
+  /** Aborted when the service stops. */
+  readonly signal: AbortSignal
   /** Waits `ms`, or until the signal is aborted. */
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>
 }
@@ -56,10 +64,11 @@ export function createCircuitBreaker(from: BreakerOptions): CircuitBreaker {
       while (isOpen(current()) && !signal.aborted) await orAborted(changed(), signal)
     },
     probe: (kind, signal) => probe(from, { kind }, signal),
-    run: async (signal) => {
+    run: async () => {
+      const { signal } = from
       while (!signal.aborted) {
         const state = current()
-        if (isOpen(state)) await probeWhenDue(from, holder, state, signal)
+        if (isOpen(state)) await probeWhenDue(from, holder, state)
         else await orAborted(changed(), signal)
       }
     },
@@ -95,23 +104,40 @@ function createStateHolder({ inbox, now, onChange }: BreakerOptions): StateHolde
 }
 
 /** Makes a call if the circuit breaker is not open, and learns from its result. */
-function createWatch({ lms, now }: BreakerOptions, { current, become }: StateHolder): Watch {
-  const handled = new WeakMap<Failure, Promise<void>>()
+function createWatch(from: BreakerOptions, { current, become }: StateHolder): Watch {
+  const { lms, now, signal } = from
+  const handled = new WeakMap<Failure, Promise<Failure>>()
+  let probing: Promise<boolean> | null = null
+  let answeredAt = Number.NEGATIVE_INFINITY
 
-  const handleFailure = async (failure: Failure): Promise<void> => {
+  /** Whether the LMS answers a call that only staff may make. Failures at about the same time share one probe. */
+  const answersOthers = async (): Promise<boolean> => {
+    if (performance.now() - answeredAt < PROBE_VALID_MS) return true
+    probing ??= probe(from, { kind: 'misconfigured' }, signal).finally(() => {
+      probing = null
+    })
+    const answers = await probing
+    if (answers) answeredAt = performance.now()
+    return answers
+  }
+
+  const handleFailure = async (failure: Failure, { forAll, changes }: Learning): Promise<Failure> => {
+    const isBlocked = !forAll && mayBeBlocked(failure) && (await answersOthers())
+    const learned = isBlocked ? asBlocked(failure, changes) : failure
     const inDoubt = failure.kind === 'unreachable' || failure.kind === 'server_error'
     const alive = !inDoubt || (await lms.heartbeat()).ok
-    become(afterFailure(current(), { failure, alive, now: now() }))
+    become(afterFailure(current(), { failure: learned, alive, now: now() }))
+    return learned
   }
 
   /** Many callers share a request for a token or a course: they all get its failure, which counts as one. */
-  const handleOnce = (failure: Failure): Promise<void> => {
-    const handling = handled.get(failure) ?? handleFailure(failure)
+  const handleOnce = (failure: Failure, of: Learning): Promise<Failure> => {
+    const handling = handled.get(failure) ?? handleFailure(failure, of)
     handled.set(failure, handling)
     return handling
   }
 
-  return async (call, { permit, proves = true, learnsFrom = () => true } = {}) => {
+  return async (call, { permit, proves = true, learnsFrom = () => true, forAll = false, changes = false } = {}) => {
     const state = current()
     if (isOpen(state)) {
       permit?.release()
@@ -119,18 +145,19 @@ function createWatch({ lms, now }: BreakerOptions, { current, become }: StateHol
     }
     const judged = await call()
     if (!judged.ok) {
-      if (learnsFrom(judged.failure)) await handleOnce(judged.failure)
-    } else if (proves) become(afterSuccess(current()))
+      const { failure } = judged
+      return learnsFrom(failure) ? { ok: false, failure: await handleOnce(failure, { forAll, changes }) } : judged
+    }
+    if (proves) become(afterSuccess(current()))
     return judged
   }
 }
 
 /** Waits until the probe is due and makes it. Nothing else closes an open circuit breaker. */
 async function probeWhenDue(
-  { lms, budget, now, sleep = pause }: BreakerOptions,
+  { lms, budget, now, signal, sleep = pause }: BreakerOptions,
   { current, become }: StateHolder,
   open: OpenState,
-  signal: AbortSignal,
 ): Promise<void> {
   await sleep(Math.max(0, open.probeAt - now()), signal)
   if (signal.aborted) return
@@ -158,7 +185,12 @@ interface WatchOptions {
   readonly proves?: boolean
   /** Which failures count. */
   readonly learnsFrom?: (failure: Failure) => boolean
+  /** Whether the call is the same for all sales, so that nothing can block it for one of them. */
+  readonly forAll?: boolean
+  /** Whether the call changes something. */
+  readonly changes?: boolean
 }
+type Learning = Required<Pick<WatchOptions, 'forAll' | 'changes'>>
 type Watch = <T>(call: () => Promise<Judged<T>>, options?: WatchOptions) => Promise<Judged<T>>
 
 /** A call that the service can do without: its other failures may be about this API only. */
@@ -172,18 +204,18 @@ function watched(lms: Lms, watch: Watch): Lms {
     courseKeys: () => watch(() => lms.courseKeys(), OPTIONAL),
     account: (email) => watch(() => lms.account(email)),
     searchEmails: (emails) => watch(() => lms.searchEmails(emails), OPTIONAL),
-    bulkAvailable: () => watch(() => lms.bulkAvailable(), { proves: false }),
-    bulkEnroll: (permit, call) => watch(() => lms.bulkEnroll(permit, call), { permit }),
+    bulkAvailable: () => watch(() => lms.bulkAvailable(), { proves: false, forAll: true }),
+    bulkEnroll: (permit, call) => watch(() => lms.bulkEnroll(permit, call), { permit, changes: true }),
     modifyAvailable: () => watch(() => lms.modifyAvailable(), OPTIONAL),
-    modify: (call) => watch(() => lms.modify(call)),
+    modify: (call) => watch(() => lms.modify(call), { changes: true }),
     enrollment: (permit, of) => watch(() => lms.enrollment(permit, of), { permit }),
     enrollments: (permit, of) => watch(() => lms.enrollments(permit, of), { permit }),
     enrollmentsOfCourse: (permit, of) => watch(() => lms.enrollmentsOfCourse(permit, of), { permit }),
-    unenroll: (permit, of) => watch(() => lms.unenroll(permit, of), { permit }),
-    enroll: (permit, of) => watch(() => lms.enroll(permit, of), { permit }),
-    allow: (permit, of) => watch(() => lms.allow(permit, of), { permit }),
+    unenroll: (permit, of) => watch(() => lms.unenroll(permit, of), { permit, changes: true }),
+    enroll: (permit, of) => watch(() => lms.enroll(permit, of), { permit, changes: true }),
+    allow: (permit, of) => watch(() => lms.allow(permit, of), { permit, changes: true }),
     allowances: (permit, of) => watch(() => lms.allowances(permit, of), { permit }),
-    disallow: (permit, of) => watch(() => lms.disallow(permit, of), { permit }),
+    disallow: (permit, of) => watch(() => lms.disallow(permit, of), { permit, changes: true }),
   }
 }
 

@@ -34,8 +34,9 @@ export async function enrollOneByOne({ batch, breakers, isUp, ...context }: Batc
       const result = await singly({ ...context, work, course })
       work.calls.push({ api: 'single', people: 1, status: null, ms: Math.round(performance.now() - began) })
       if (result === null) break
-      const isCourseFailure = result.kind === 'failure' && isInDoubt(result.failure) && isUp()
-      if (isCourseFailure) breakers.failed(course, { people: [email], message: result.failure.message })
+      if (result.kind === 'failure' && isAboutCourse(result.failure) && isUp()) {
+        breakers.failed(course, { people: [email], message: result.failure.message })
+      }
       if (showsThatCourseWorks(result)) breakers.succeeded(course)
       record({ work, course, result: withFirstError(work, result) })
     }
@@ -86,4 +87,12 @@ function withFirstError({ firstError }: Work, result: PairResult): PairResult {
 }
 
 /** Failures that may be about a person or a course, while the LMS as a whole is available. */
-export const isInDoubt = ({ kind }: Pick<Failure, 'kind'>): boolean => kind === 'server_error' || kind === 'unreachable'
+export const isInDoubt = ({ kind }: Pick<Failure, 'kind'>): boolean =>
+  kind === 'server_error' || kind === 'unreachable' || kind === 'blocked'
+
+/**
+ * Those of them that count for the course: a few buyers whose addresses a firewall blocks must not pause it for the
+ * others.
+ */
+export const isAboutCourse = (failure: Pick<Failure, 'kind'>): boolean =>
+  isInDoubt(failure) && failure.kind !== 'blocked'

@@ -1,5 +1,6 @@
 import { describeOutcome } from '../delivery/describe.ts'
 import { type Outcome, type Settlement, stateOfOutcome } from '../delivery/types.ts'
+import { BLOCKED_ATTEMPTS } from './blocked.ts'
 import { costsNoAttempt } from './breaker-state.ts'
 import { nextAttemptAt } from './retry-schedule.ts'
 import type { Work } from './work.ts'
@@ -8,7 +9,8 @@ import type { Work } from './work.ts'
  * The result of an attempt for its delivery (`now`: ms since 1970). A failure is retried on the schedule, even if the
  * LMS has refused another of the courses: the sender gets that answer once the rest is settled. A failure of the LMS as
  * a whole costs no attempt: throttled, misconfigured, and any failure while the circuit breaker is open. A paused
- * course costs an attempt, as its call would: the pause doesn't extend the schedule.
+ * course costs an attempt, as its call would: the pause doesn't extend the schedule. A sale that something blocks isn't
+ * retried for days: waiting doesn't change the rules of a firewall.
  */
 export function settlement({
   work,
@@ -65,11 +67,14 @@ function settlementOf({
     return { ...again, attempts, dueAt: now + (free.retryAfterMs ?? 0), detail: `no attempt counted: ${free.message}` }
   }
   const attempts = delivery.attempts + 1
+  const { message: subject, course } = failure
+  const about = { subject, ...(course === undefined ? {} : { course }) }
+  if (attempts >= BLOCKED_ATTEMPTS && failures.every(({ kind }) => kind === 'blocked')) {
+    return final({ base, attempts, outcome: { courses, reason: { code: 'lms.blocked', ...about } } })
+  }
   const dueAt = nextAttemptAt({ failures: attempts, now, random })
   if (dueAt === null) {
-    const { message: subject, course } = failure
-    const reason = { code: 'retries.exhausted', subject, ...(course === undefined ? {} : { course }) } as const
-    return final({ base, attempts, outcome: { courses, reason } })
+    return final({ base, attempts, outcome: { courses, reason: { code: 'retries.exhausted', ...about } } })
   }
   return {
     ...again,

@@ -2,6 +2,7 @@ import type { Failure } from '../openedx/failure.ts'
 import type { Lms } from '../openedx/lms.ts'
 import type { Batch } from './batches.ts'
 import type { CourseBreakers } from './course-breakers.ts'
+import { isAboutCourse } from './enroll-one-by-one.ts'
 import { failAll, type Work } from './work.ts'
 
 /**
@@ -24,7 +25,8 @@ export async function splitFailedBatch({
   const [course] = courses
   const isOneCourse = courses.length === 1 && course !== undefined
   if (isOneCourse) {
-    breakers.failed(course, { people: works.map((work) => work.request.email), message: failure.message })
+    const people = works.map((work) => work.request.email)
+    if (isAboutCourse(failure)) breakers.failed(course, { people, message: failure.message })
     if (works.length === 1) return failAll({ works, courses, failure })
   }
   const again = keptNothing(failure) ? works : await withoutAccount({ works, courses, failure, lms })
@@ -42,7 +44,7 @@ function mark(works: readonly Work[], part: object): void {
 }
 
 /** With ATOMIC_REQUESTS, the LMS's default, a 500 rolls the whole call back (recorded: README.md, 'Seen besides'). */
-const keptNothing = ({ status }: Failure): boolean => status === 500
+const keptNothing = ({ status, mayHaveTakenEffect }: Failure): boolean => status === 500 || !mayHaveTakenEffect
 
 /**
  * The works of people without an account. The call may have taken effect for anyone, and the sale may be refunded

@@ -46,7 +46,8 @@ export async function runWorker(worker: Worker): Promise<void> {
   const wakeUp = createWakeUp()
   const isAwaited = (work: Work): boolean => inbox.isAwaited(work.delivery.id)
   const chooser = createCallChooser({ inFlight, breakers, isAwaited, now })
-  const settler = createSettler(worker)
+  const blocked = new Set<string>()
+  const settler = createSettler(worker, blocked)
 
   /** Settles the finished ones of works that are in no call. Leaves paused courses to the next attempt. */
   const finish = (works: readonly Work[]): void => {
@@ -64,6 +65,7 @@ export async function runWorker(worker: Worker): Promise<void> {
 
   const begin = async (delivery: Delivery): Promise<void> => {
     const work = await admit({ delivery, lms: breaker.lms })
+    if (blocked.has(delivery.id)) work.suspect = true
     inFlight.add(work)
     finish([work])
   }
@@ -90,23 +92,28 @@ export async function runWorker(worker: Worker): Promise<void> {
     number < concurrency.now() ? makeNextCall(calling) : wakeUp.listen()(AGAIN_MS, signal)
 
   await Promise.all([
-    breaker.run(signal),
+    breaker.run(),
     untilStopped(worker, claim),
     ...Array.from({ length: concurrency.most }, (_, i) => untilStopped(worker, () => caller(i))),
   ])
   await settler.settled()
 }
 
-/** Stores the results of attempts. `settled` resolves when all are stored. */
-function createSettler({ inbox, breaker, now, random, onError, signal }: Worker) {
+/**
+ * Stores the results of attempts. `settled` resolves when all are stored.
+ * @param blocked gets the ids of the deliveries whose last attempt was blocked: they go singly, after all others
+ */
+function createSettler({ inbox, breaker, now, random, onError, signal }: Worker, blocked: Set<string>) {
   const unsettled = new Set<Promise<void>>()
   return {
     settle: (work: Work): void => {
       // The stop itself may have cut the call. The delivery is due at the next start.
       if (signal.aborted && work.failures.length > 0) return
-      const settling = inbox
-        .settle([settlement({ work, now: now(), random, isOpen: isOpen(breaker.state()) })])
-        .catch(onError)
+      const result = settlement({ work, now: now(), random, isOpen: isOpen(breaker.state()) })
+      const isBlocked = result.state === 'queued' && work.failures.some(({ kind }) => kind === 'blocked')
+      if (isBlocked) blocked.add(result.id)
+      else blocked.delete(result.id)
+      const settling = inbox.settle([result]).catch(onError)
       unsettled.add(settling)
       void settling.then(() => unsettled.delete(settling))
     },

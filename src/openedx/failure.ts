@@ -5,9 +5,18 @@
  * - `throttled`: too many calls.
  * - `unauthorized`: the LMS didn't accept the token.
  * - `misconfigured`: an operator has to correct a setting here or in the LMS.
+ * - `blocked`: an answer that would be `misconfigured`, but the LMS answers other calls: something in front of it refuses
+ *   this one. Only the circuit breaker can tell.
  * - `refused`: the LMS rejects this person or this course.
  */
-export type FailureKind = 'unreachable' | 'server_error' | 'throttled' | 'unauthorized' | 'misconfigured' | 'refused'
+export type FailureKind =
+  | 'unreachable'
+  | 'server_error'
+  | 'throttled'
+  | 'unauthorized'
+  | 'misconfigured'
+  | 'blocked'
+  | 'refused'
 
 /** The LMS's routes that this client calls: a small fixed set, so they can label a metric. */
 export type Endpoint =

@@ -56,6 +56,7 @@ const COURSE_OF = {
   'person.other_account': 'none',
   'enrollment.missing': 'subject',
   'lms.refused': 'named',
+  'lms.blocked': 'named',
   'retries.exhausted': 'named',
   'row.unreadable': 'none',
 } as const satisfies Record<ReasonCode, 'subject' | 'named' | 'none'>

@@ -97,7 +97,7 @@ export function createWork(parts: WorkParts) {
         member: replicas.me,
         lastUsedAt,
       })
-      const breaker = createCircuitBreaker({ lms, inbox, budget, now, onChange: observer.onBreaker })
+      const breaker = createCircuitBreaker({ lms, inbox, budget, now, onChange: observer.onBreaker, signal })
       begun = { breaker, budget }
       await Promise.all([
         runWorker({ inbox, breaker, breakers, budget, options, concurrency, now, random, onError, signal }),

@@ -20,6 +20,7 @@ const REFUSALS = {
   'enrollment.missing': () => NOT_YET,
   'course.mode_missing': (subject) => refuse(`Course ${subject} does not have the configured course mode`),
   'lms.refused': (subject) => refuse(`The LMS refused the enrollment: ${subject}`),
+  'lms.blocked': () => NOT_YET,
   'retries.exhausted': () => NOT_YET,
   'row.unreadable': () => NOT_YET,
 } as const satisfies Record<ReasonCode, (subject: Reason['subject']) => Answer>

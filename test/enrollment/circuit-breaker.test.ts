@@ -31,6 +31,7 @@ beforeEach(async () => {
     lms,
     budget,
     now: () => 0,
+    signal: stopping.signal,
     inbox: { pause: () => happened.push('pause'), resume: () => happened.push('resume') },
     onChange: (state) => happened.push(state.kind),
     sleep: (ms, signal) => {
@@ -39,7 +40,7 @@ beforeEach(async () => {
       return waiting.promise
     },
   })
-  const running = breaker.run(stopping.signal)
+  const running = breaker.run()
   stop = async () => {
     stopping.abort()
     await running
@@ -139,6 +140,43 @@ test('losing the staff flag opens the circuit breaker with its cause, and a succ
   probe()
   await up()
   assert.equal(await kindOf(), 'ok')
+})
+
+test('a call that is refused while a probe succeeds is blocked, may have taken effect, and opens nothing', async () => {
+  for (const [status, doubt] of [
+    [400, true],
+    [401, true],
+    [403, true],
+    [404, false],
+    [302, true],
+  ] as const) {
+    await sandbox().faults([{ path: BULK, status, times: status === 401 ? 2 : 1 }])
+    const judged = await sell()
+    assert.ok(!judged.ok)
+    const { kind, mayHaveTakenEffect } = judged.failure
+    assert.deepEqual([kind, mayHaveTakenEffect], ['blocked', doubt], `${status}`)
+    assert.match(judged.failure.message, new RegExp(`blocks this request .*\\(${status} from ${BULK}\\)`))
+  }
+  assert.deepEqual(happened, [])
+  assert.equal(await kindOf(), 'ok')
+})
+
+test('calls that are refused within a few seconds share one probe', async () => {
+  await sandbox().faults([{ path: BULK, status: 403 }])
+  assert.deepEqual(await Promise.all([kindOf(), kindOf(), kindOf()]), ['blocked', 'blocked', 'blocked'])
+  assert.equal(await kindOf(), 'blocked')
+  const probes = (await sandbox().calls()).filter(({ path }) => path.startsWith('/api/enrollment/'))
+  assert.deepEqual(
+    probes.map(({ count }) => count),
+    [1],
+  )
+})
+
+test('a refused call that is the same for all sales opens the circuit breaker: the question whether bulk_enroll is there', async () => {
+  await sandbox().faults([{ path: BULK, status: 403, times: 1 }])
+  const judged = await breaker.lms.bulkAvailable()
+  assert.equal(judged.ok ? 'ok' : judged.failure.kind, 'misconfigured')
+  assert.equal(breaker.state().kind, 'misconfigured')
 })
 
 test('an unused permit goes back to the budget', async () => {

@@ -6,12 +6,13 @@ import { done, failed, type PairResult, record, recordPause, refused, type Work 
 import { aWork } from './works.ts'
 
 const [A, B] = ['course-v1:x+A+1', 'course-v1:x+B+1'] as const
-const unreachable = failed({
+const UNREACHABLE = {
   kind: 'unreachable',
   message: 'the LMS does not answer',
   retryAfterMs: null,
   mayHaveTakenEffect: false,
-})
+} as const
+const unreachable = failed(UNREACHABLE)
 
 function settled(work: Work, results: Record<string, PairResult>) {
   for (const [course, result] of Object.entries(results)) record({ work, course, result })
@@ -49,6 +50,22 @@ test('a failure costs an attempt, unless the LMS throttles, is misconfigured or 
     const failure = failed({ ...unreachable.failure, kind })
     const after = settled(aWork({ courses: [A], attempts: 3 }), { [A]: failure })
     assert.deepEqual([after.state, after.attempts], ['queued', attempts], kind)
+  }
+})
+
+const blocked = failed({ ...UNREACHABLE, kind: 'blocked', message: 'something blocks it' })
+
+test('a sale that something blocks needs attention after four attempts, unless another of its courses may still succeed', () => {
+  for (const [attempts, others, state] of [
+    [2, {}, 'queued'],
+    [3, {}, 'needs_attention'],
+    [3, { [B]: done('enrolled') }, 'needs_attention'],
+    [3, { [B]: unreachable }, 'queued'],
+  ] as const) {
+    const after = settled(aWork({ courses: [A, B], attempts }), { [A]: blocked, ...others })
+    assert.equal(after.state, state)
+    const reason = { code: 'lms.blocked', subject: 'something blocks it', course: A }
+    assert.deepEqual(after.outcome.reason, state === 'queued' ? null : reason)
   }
 })
 
