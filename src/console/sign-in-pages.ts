@@ -62,7 +62,7 @@ export function addSignInPages(parts: SignInParts): void {
       return sendPage({ reply, site: site(), session: null, status: 503, title: TEXTS.lmsOutage.title, main })
     }
     const { url, ...attempt } = await signIn.begin(callbackOf(site()))
-    setAttempt(reply, site(), { ...attempt, next })
+    setAttempt(request, reply, site(), { ...attempt, next })
     return reply.redirect(url, 303)
   })
 

@@ -20,13 +20,17 @@ export function siteOf(publicUrl: string): Site {
 /** The address to which the LMS returns the browser. The OAuth application must have exactly this redirect URI. */
 export const callbackOf = ({ origin, base }: Site): string => `${origin}${base}/callback`
 
+/** The longest page to return to, in bytes: the browser keeps it in a cookie. */
+const PAGE_MAX = 1024
+
 /**
  * Returns the page of the console to show after the sign-in, as path and query. Any other address gives the start page,
- * so that no link can use the console to redirect to another site.
+ * so that no link can use the console to redirect to another site. So does a very long one.
  */
 export function pageOf({ origin, base }: Site, next: string): string {
   const start = `${base}/`
   if (!next.startsWith('/') || !URL.canParse(next, origin)) return start
   const url = new URL(next, origin)
-  return url.origin === origin && url.pathname.startsWith(start) ? url.pathname + url.search : start
+  const page = url.pathname + url.search // in ASCII
+  return url.origin === origin && url.pathname.startsWith(start) && page.length <= PAGE_MAX ? page : start
 }

@@ -63,7 +63,7 @@ describe('signing in', () => {
     )
     const [[name, cookie = ''] = ['']] = Object.entries(visitor.cookies())
     assert.match(name, /^__Secure-lernito_sign_in_/)
-    assert.match(cookie, /; Path=\/lernito\/console\/callback; HttpOnly; Secure; SameSite=Lax$/)
+    assert.match(cookie, /; Path=\/lernito\/console; HttpOnly; Secure; SameSite=Lax$/)
   })
 
   test('two windows can sign in at once', async () => {
@@ -101,7 +101,13 @@ describe('signing in', () => {
     assert.equal((await visitor.get(used)).status, 303)
     assert.equal((await visitor.get(used)).status, 400)
     const state = new URL(await start()).searchParams.get('state') ?? ''
-    const others = [`code=forged&state=${state}`, `code=forged&state=${state.slice(0, 20)}`, 'code=forged', 'state=x']
+    const others = [
+      `code=forged&state=${state}`,
+      `code=forged&state=${state.slice(0, 20)}`,
+      `code=forged&state=${state.slice(0, -1)}~`,
+      'code=forged',
+      'state=x',
+    ]
     for (const query of others) {
       const seen = await visitor.get(`${product.console}/callback?${query}`)
       assert.equal(seen.status, 400, query)
@@ -113,6 +119,43 @@ describe('signing in', () => {
     const odd = new URL(await start()).searchParams.get('state') ?? ''
     const shown = await visitor.get(`${product.console}/callback?error=%3Cscript%3E&state=${odd}`)
     assert.ok(!shown.text.includes('script&#62;') && !shown.text.includes('<script>'))
+  })
+
+  test('all of the state has to come back, and one that differs in its end leaves the attempt as it was', async () => {
+    const visitor = createVisitor()
+    await visitor.post(`${product.lmsUrl}/login`, { login: 'admin', password: 'pw-Test-123' })
+    const back = new URL((await visitor.get((await visitor.get(`${product.console}/sign-in`)).location)).location)
+    const state = back.searchParams.get('state') ?? ''
+    const other = new URL(back)
+    other.searchParams.set('state', `${state.slice(0, -1)}${state.endsWith('A') ? 'B' : 'A'}`)
+    const refused = await visitor.get(other.href)
+    assert.deepEqual([refused.status, refused.headers['set-cookie']], [400, undefined])
+    assert.equal((await visitor.get(back.href)).status, 303)
+  })
+
+  test('a page of at most 1 KB is kept for the time after the sign-in; a longer one gives the start page', async () => {
+    const page = `${new URL(product.console).pathname}/signature?a=`
+    for (const [length, kept] of [
+      [1024, true],
+      [1025, false],
+    ] as const) {
+      const next = page.padEnd(length, 'a')
+      const back = await signIn(createVisitor(), product, { page: `/signature?a=${next.slice(page.length)}` })
+      assert.equal(back.location, kept ? next : '/lernito/console/', `${length}`)
+    }
+  })
+
+  test('a browser keeps its five newest attempts, so that a site that begins many leaves its requests short', async () => {
+    const visitor = createVisitor()
+    await visitor.post(`${product.lmsUrl}/login`, { login: 'admin', password: 'pw-Test-123' })
+    const starts: string[] = []
+    for (let i = 0; i < 20; i++) starts.push((await visitor.get(`${product.console}/sign-in`)).location)
+    const kept = Object.keys(visitor.cookies()).filter((name) => name.startsWith('lernito_sign_in_'))
+    assert.equal(kept.length, 5)
+    const backs = await Promise.all(starts.slice(-6).map(async (start) => (await visitor.get(start)).location))
+    const statuses: number[] = []
+    for (const back of backs) statuses.push((await visitor.get(back)).status)
+    assert.deepEqual(statuses, [400, 303, 303, 303, 303, 303])
   })
 
   const foreignPages = [

@@ -159,6 +159,10 @@ describe('deploy/docker/Caddyfile', { skip: skipWithoutTools }, () => {
     assert.equal((await sell({ url, email: 'alice@example.com' }))?.status, 200)
     assert.equal(await get('/lernito/openapi.json'), 200)
     for (const path of ['/', '/healthz', '/readyz', '/metrics', '/api/other']) assert.equal(await get(path), 404, path)
+    for (const path of ['/lernito/openapi.json', '/metrics']) {
+      const { headers } = await exchange({ url: url + path, method: 'GET' })
+      assert.equal(headers['strict-transport-security'], 'max-age=31536000', path)
+    }
   })
 
   test('no webhook is lost in a restart of the service', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
@@ -43,14 +44,18 @@ async function configuration(t: TestContext) {
   return { folder, certificate, inside, url: `https://127.0.0.1:${outside}`, args: ['-e', 'stderr', '-c', file] }
 }
 
-/** The status of a GET that the path reaches unchanged; undefined while nobody listens. */
-const get = (url: string, path: string, certificate: string): Promise<number | undefined> =>
+/** The answer to a GET that the path reaches unchanged; undefined while nobody listens. */
+const ask = (url: string, path: string, certificate: string): Promise<IncomingMessage | undefined> =>
   new Promise((resolve) => {
     const options = { path, ca: readFileSync(certificate), agent: false, localAddress: SENDER }
-    request(url, options, (response) => resolve(response.resume().statusCode))
+    request(url, options, (response) => resolve(response.resume()))
       .on('error', () => resolve(undefined))
       .end()
   })
+
+/** Its status. */
+const get = async (url: string, path: string, certificate: string): Promise<number | undefined> =>
+  (await ask(url, path, certificate))?.statusCode
 
 describe('the guide’s configuration of nginx', { skip }, () => {
   test('nginx accepts it', async (t) => {
@@ -76,6 +81,10 @@ describe('the guide’s configuration of nginx', { skip }, () => {
       assert.equal(await get(url, path, certificate), 404, path)
     }
     assert.equal(await get(url, '/lernito/webhook/', certificate), 405)
+    for (const path of ['/lernito/openapi.json', '/lernito/webhook/', '/metrics']) {
+      const answer = await ask(url, path, certificate)
+      assert.equal(answer?.headers['strict-transport-security'], 'max-age=31536000', path)
+    }
     const refused = await service.logged(({ msg, status }) => msg.endsWith(' refused') && status === 405)
     assert.equal(refused.ip, SENDER)
   })
