@@ -41,7 +41,7 @@ describe('the webhook over HTTP', () => {
   after(() => product.stop())
 
   for (const path of ['/api/lernito/webhook', '/lernito/webhook']) {
-    for (const rest of ['', '/', '?shop=1', '/?a=/b&c']) {
+    for (const rest of ['', '/', '//', '?shop=1', '/?a=/b&c']) {
       test(`${path}${rest} accepts a sale, and never redirects`, async () => {
         const body = payload({ email: 'path@example.com' })
         const answered = await exchange({ url: product.url + path + rest, headers: signed(body), body })
@@ -50,6 +50,12 @@ describe('the webhook over HTTP', () => {
       })
     }
   }
+
+  test('a malformed sessionid cookie is ignored, whatever the Accept', async () => {
+    const body = payload({ email: 'cookie@example.com' })
+    const headers = { ...signed(body), cookie: 'sessionid=nonsense', accept: 'text/html' }
+    assert.equal((await exchange({ url: product.webhook, headers, body })).status, 200)
+  })
 
   for (const path of ['/', '/api/lernito', '/api/lernito/webhook/more', '/api/webhook/', '/lernito/webhooks']) {
     test(`${path} gets 404 in JSON`, async () => {
