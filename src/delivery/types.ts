@@ -48,9 +48,8 @@ export type ReasonCode = (typeof REASON_CODES)[number]
 
 /**
  * Why a delivery did not succeed. `subject` is what the reason is about: the course key as it was sent, the field
- * errors as JSON (payload.invalid), the message of the LMS (lms.refused, retries.exhausted), what blocked the call
- * (lms.blocked), or the fault in our own row. `course`: the key of the course that one of these three is about; absent
- * if it isn't known.
+ * errors as JSON (payload.invalid), a message about the LMS (lms.…, retries.exhausted), or the fault in our own row.
+ * `course`: the key of the course that lms.… or retries.exhausted is about; absent if it isn't known.
  */
 export interface Reason {
   readonly code: ReasonCode
@@ -68,8 +67,7 @@ export interface Outcome {
 
 /**
  * The state that each reason leaves a delivery in. A sender's mistake is rejected: sending the same again can't help.
- * What a person can fix in the LMS, such as a course that doesn't exist or isn't open, needs attention: an operator
- * replays it afterwards.
+ * What a person can fix in the LMS, such as a course that isn't open, needs attention until an operator replays it.
  */
 export const STATE_OF_REASON = {
   'payload.invalid': 'rejected',
