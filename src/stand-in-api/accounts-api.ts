@@ -40,7 +40,8 @@ function listAccounts(call: Call): Answer {
     return person ? { status: 200, body: [account(person, host)] } : { status: 404 }
   }
   if (usernames.length === 0 && caller) usernames.push(caller.username)
-  const people = usernames.map((username) => state.findPerson({ username })).filter((person) => person !== undefined)
+  const found = usernames.map((username) => state.findPerson({ username })).filter((person) => person !== undefined)
+  const people = [...new Set(found)] // the LMS selects rows, so a name in two spellings gives one
   if (people.length === 0) return { status: 404 }
   const body = people.map((person) => {
     return caller?.staff || caller?.id === person.id ? account(person, host) : publicAccount(person, host)

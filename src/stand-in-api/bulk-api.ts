@@ -5,6 +5,7 @@ import {
   type BeforeAndAfter,
   changeByEmail,
   type EmailState,
+  emailOf,
   transitionOf,
 } from '../stand-in/batch-enrollment.ts'
 import { parseCourseKey } from '../stand-in/course-keys.ts'
@@ -37,7 +38,7 @@ export const bulkView: View = {
   handlers: { POST: bulkEnroll },
   locks: (call) => {
     const read = readRequest(call.data)
-    return 'errors' in read ? [] : splitList(read.identifiers).map((name) => emailOf(call.context, name))
+    return 'errors' in read ? [] : splitList(read.identifiers).map((name) => emailOf(call.context, name).email)
   },
 }
 
@@ -74,10 +75,12 @@ function splitList(text: string): string[] {
   return text.split(/[\s,]+/).filter(Boolean)
 }
 
-/** The stored address of a person. An identifier with @ is an address, one without is a username. */
-function emailOf({ state }: EnrollmentContext, identifier: string): string {
-  const person = state.findPerson(identifier.includes('@') ? { email: identifier } : { username: identifier })
-  return person?.email ?? identifier
+/**
+ * Whether the view fails as a whole: it looks each person up before the part that answers `error` for one (Open edX,
+ * instructor/views/api.py, `students_update_enrollment`).
+ */
+function hasAmbiguous({ context }: Call, { identifiers }: Request): boolean {
+  return splitList(identifiers).some((identifier) => emailOf(context, identifier).ambiguous)
 }
 
 /** Of a list, only the first item counts (recorded: 'courses as a list'). An empty text means no courses. */
@@ -119,6 +122,7 @@ function bulkEnroll(call: Call, verdict: Verdict): Answer {
   if (verdict === 'rolled_back') return errorPage(500)
   const request = readRequest(call.data)
   if ('errors' in request) return { status: 400, body: request.errors }
+  if (request.courses.length > 0 && hasAmbiguous(call, request)) return errorPage(500)
   const { action, autoEnroll, email } = request
   const results: [string, object][] = []
   for (const [index, course] of request.courses.entries()) {
@@ -139,6 +143,7 @@ function updateEnrollment(call: Call): Answer {
   const course = call.params.course ?? ''
   const request = readRequest({ ...fieldsOf(call.data), courses: course })
   if ('errors' in request) return { status: 400, body: request.errors }
+  if (hasAmbiguous(call, request)) return errorPage(500)
   const results = changeCourse(call, request, course, false)
   return { status: 200, body: { action: request.action, auto_enroll: request.autoEnroll, results } }
 }
@@ -150,7 +155,7 @@ function changeCourse({ context, fault }: Call, request: Request, course: string
   return identifiers.map((identifier, index): PersonResult => {
     if (fault?.error && course.includes(fault.naming ?? '')) return { identifier, error: true }
     if (failsLast && index === identifiers.length - 1) return { identifier, error: true }
-    const email = emailOf(context, identifier)
+    const { email } = emailOf(context, identifier)
     if (!isEmailAddress(email)) return { identifier, invalidIdentifier: true }
     const changed = changePerson(context, request, email, course)
     transition = auditChange({ context, request, email, course, changed, transition })

@@ -1,6 +1,6 @@
 import { type Answer, errorPage, forbidden } from '../stand-in/answers.ts'
 import { TRANSITIONS } from '../stand-in/audit.ts'
-import { audit, changeByEmail, type EmailState, transitionOf } from '../stand-in/batch-enrollment.ts'
+import { audit, changeByEmail, type EmailState, emailOf, transitionOf } from '../stand-in/batch-enrollment.ts'
 import { looksLikeCourseKey, parseCourseKey } from '../stand-in/course-keys.ts'
 import type { Verdict } from '../stand-in/deadlock.ts'
 import { isEmailAddress } from '../stand-in/email-addresses.ts'
@@ -32,7 +32,7 @@ export const modifyView: View = {
   locks: ({ data, form, context }) => {
     const read = readRequest(data, form)
     if ('errors' in read) return []
-    return read.identifiers.map((identifier) => find(context, identifier)?.email ?? identifier)
+    return read.identifiers.map((identifier) => emailOf(context, identifier).email)
   },
 }
 
@@ -112,21 +112,11 @@ function modify(call: Call, verdict: Verdict): Answer {
   return { status: 200, body: { action: request.action, auto_enroll: request.autoEnroll, results } }
 }
 
-/** The person whom an identifier names, an address or a username. */
-function find({ state }: EnrollmentContext, identifier: string) {
-  return state.findPerson({ email: identifier }) ?? state.findPerson({ username: identifier })
-}
-
-/** Whether the identifier is one person's username and another's address: the view fails on it, and only on it. */
-function isAmbiguous({ state }: EnrollmentContext, identifier: string): boolean {
-  const [one, other] = [state.findPerson({ email: identifier }), state.findPerson({ username: identifier })]
-  return one !== undefined && other !== undefined && one.id !== other.id
-}
-
 function changePerson(call: Call, request: Request, identifier: string, course: Course): PersonResult {
   const { context, caller } = call
-  if (isAmbiguous(context, identifier)) return { identifier, error: true }
-  const email = find(context, identifier)?.email ?? identifier
+  const { email, ambiguous } = emailOf(context, identifier)
+  // Recorded: 'an address that is one person's user name and another's e-mail: error for that one only'.
+  if (ambiguous) return { identifier, error: true }
   if (!isEmailAddress(email)) return { identifier, invalid_identifier: true }
   const { action, autoEnroll, reason } = request
   const change = { action, autoEnroll, mailAbout: request.emailStudents ? course : null }

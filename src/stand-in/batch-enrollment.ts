@@ -14,6 +14,21 @@ export type BatchChange = {
 export type EmailState = { user: boolean; enrollment: boolean; allowed: boolean; auto_enroll: boolean }
 export type BeforeAndAfter = { before: EmailState; after: EmailState }
 
+/**
+ * The stored address of the one account that has this address or this user name, or the identifier itself if there is
+ * none: both batch views look it up as both (Open edX, student/models/user.py, `get_user_by_username_or_email`).
+ * `ambiguous` if it is one account's address and another's user name.
+ */
+export function emailOf(
+  { state }: Pick<EnrollmentContext, 'state'>,
+  identifier: string,
+): { readonly email: string; readonly ambiguous: boolean } {
+  const owner = state.findPerson({ email: identifier })
+  const namesake = state.findPerson({ username: identifier })
+  const ambiguous = owner !== undefined && namesake !== undefined && owner.id !== namesake.id
+  return { email: (owner ?? namesake)?.email ?? identifier, ambiguous }
+}
+
 export function emailState({ state }: EnrollmentContext, email: string, course: string): EmailState {
   const person = state.findPerson({ email })
   const allowance = state.allowance(email, course)
