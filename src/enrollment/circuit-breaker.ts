@@ -203,6 +203,7 @@ function watched(lms: Lms, watch: Watch): Lms {
     course: (key, since) => watch(() => lms.course(key, since), { proves: false }),
     courseKeys: () => watch(() => lms.courseKeys(), OPTIONAL),
     account: (email) => watch(() => lms.account(email)),
+    takenAsUsernames: (emails) => watch(() => lms.takenAsUsernames(emails)),
     searchEmails: (emails) => watch(() => lms.searchEmails(emails), OPTIONAL),
     bulkAvailable: () => watch(() => lms.bulkAvailable(), { proves: false, forAll: true }),
     bulkEnroll: (permit, call) => watch(() => lms.bulkEnroll(permit, call), { permit, changes: true }),

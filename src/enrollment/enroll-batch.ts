@@ -38,7 +38,7 @@ export async function enrollInBatch({
     noteCall(batch, { api: NAMES[route.kind], status: statusOf(answer), ms: performance.now() - began })
     // A mail stays sent, whatever became of the call.
     if (mail && mayHaveMailed(answer)) for (const work of batch.works) work.effectUnknown = true
-    if (answer.ok && answer.value !== null) takeAnswer({ batch, breakers, route, options }, answer.value)
+    if (answer.ok && answer.value !== null) takeAnswer({ batch, breakers, route }, answer.value)
     else if (answer.ok) recordMissingCourse(batch)
     else if (isInDoubt(answer.failure) && isUp()) {
       await splitFailedBatch({ batch, failure: answer.failure, breakers, lms })
@@ -98,7 +98,7 @@ function recordMissingCourse({ works, courses }: Batch): void {
 }
 
 function takeAnswer(
-  { batch, breakers, route, options }: Pick<BatchContext, 'batch' | 'breakers' | 'options'> & { route: BatchRoute },
+  { batch, breakers, route }: Pick<BatchContext, 'batch' | 'breakers'> & { route: BatchRoute },
   { proof, results }: BatchAnswer<'enroll'>,
 ): void {
   const resultOf = (work: Work, course: string): PersonResult => results.get(course)?.get(work.request.email) ?? 'error'
@@ -109,9 +109,7 @@ function takeAnswer(
   for (const course of batch.courses) breakers.succeeded(course)
   for (const work of batch.works) {
     work.part = null
-    for (const course of batch.courses) {
-      conclude({ work, course, result: resultOf(work, course), hasMode: options.modeOf(course) !== null })
-    }
+    for (const course of batch.courses) conclude({ work, course, result: resultOf(work, course) })
   }
 }
 
@@ -132,7 +130,7 @@ function markSuspects(
 }
 
 const PRIOR = {
-  enrolled: 'unasked',
+  enrolled: 'effect_unknown',
   allowed_before: 'allowed_before',
   inactive: 'allowed_by_bulk',
   enrolled_and_allowed: 'enrolled_and_allowed',
@@ -143,26 +141,18 @@ const PRIOR = {
 
 /**
  * Records the result of one person. One that needs further calls gets them singly, apart from the batch, whose other
- * people then don't wait for them. Until then, the effect of this call is unknown to the next attempt. A person who was
- * enrolled needs one if the course has a mode of the setting: they registered after the search.
+ * people then don't wait for them. Until then, the effect of this call is unknown to the next attempt. An account that
+ * wasn't there at the search is looked up: the person registered since, or it is a stranger who did, with the person's
+ * address as user name.
  */
-function conclude({
-  work,
-  course,
-  result,
-  hasMode,
-}: {
-  work: Work
-  course: string
-  result: PersonResult
-  hasMode: boolean
-}): void {
-  if (result === 'allowed' || (result === 'enrolled' && !hasMode)) record({ work, course, result: done(result) })
+function conclude({ work, course, result }: { work: Work; course: string; result: PersonResult }): void {
+  const isProved = result === 'allowed' || (result === 'enrolled' && work.hasAccount)
+  if (isProved) record({ work, course, result: done(result) })
   else if (result === 'retired') {
     record({ work, course, result: refused({ code: 'person.retired', subject: '' }) })
   } else {
     work.prior.set(course, PRIOR[result])
     work.alone = true
-    if (result === 'enrolled' || PRIOR[result] !== 'unasked') work.effectUnknown = true
+    if (PRIOR[result] !== 'unasked') work.effectUnknown = true
   }
 }

@@ -31,9 +31,8 @@ async function enrollAs(pair: Pair, prior: PriorKnowledge): Promise<PairResult> 
     case 'other_account':
       return prior === 'allowed_by_bulk' ? disallowAnd(refuse(person), pair) : refuse(person)
     case 'unknown':
-      if (prior === 'allowed_by_bulk') return done('allowed')
-      if (prior === 'enrolled_and_allowed') return done('enrolled')
-      return allow(pair, prior)
+      // A batch that found an account found a stranger's, or one that has another address now.
+      return allow(pair, prior === 'unasked' || prior === 'allowed_before' ? prior : 'effect_unknown')
     case 'active':
     case 'inactive':
       return enrollRegistered(pair, prior, person)

@@ -20,8 +20,8 @@ export interface Work {
   readonly failures: (WorkFailure & { readonly course?: string })[]
   /** Not in a batch: its address can't be sent in one, its state has to be read first, or it needs further calls. */
   alone: boolean
-  /** Whether the LMS has an account with the address, as of `searchedAt`; null if it didn't tell. */
-  hasAccount: boolean | null
+  /** Whether the LMS has an account with the address, as of `searchedAt`; false before that. */
+  hasAccount: boolean
   /** Courses about which the LMS may have mailed the person in this attempt. */
   readonly mailed: Set<string>
   /** What a batch of this attempt found or made for the person, by course, where that needs further calls. */
@@ -90,7 +90,7 @@ export function beginWork({
     alone: !batchCanName(request.email),
     prior: new Map(),
     searchedAt: null,
-    hasAccount: null,
+    hasAccount: false,
     mailed: new Set(),
     batches: [],
     calls: [],

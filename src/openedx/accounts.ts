@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isSameAddress, maskAddress } from './address.ts'
+import { isSameAddress, maskAddress, takenFor } from './address.ts'
 import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from './answer.ts'
 import { type Judged, succeeded } from './failure.ts'
 import type { LmsRequest } from './transport.ts'
@@ -19,6 +19,7 @@ export type Account =
 const accounts = z.tuple([
   z.object({ username: z.string().refine(isUsername), email: z.string(), is_active: z.boolean() }),
 ])
+const namesakes = z.array(z.object({ username: z.string(), email: z.string() }))
 const retired = z.object({ error_msg: z.string() })
 
 /**
@@ -57,4 +58,46 @@ export function judgeAccount(answer: Answer, asked: { email: string }): Judged<A
     if (jsonOf(answer) !== undefined) return notUnderstood(answer, ENDPOINT)
   }
   return judgeOther(answer, ENDPOINT)
+}
+
+/**
+ * The longest path, in bytes. gunicorn refuses a request line of more than 4,094 (recorded: people-lists.json, '100 long
+ * addresses'); the difference is for a path in LERNITO_LMS_URL.
+ */
+const PATH_BYTES = 3800
+
+/**
+ * Requests the accounts whose user names are these addresses, in as few calls as their length allows: some 100 addresses
+ * a call. The LMS splits the list at commas, and selects the names as its database compares them.
+ */
+export function namesakeRequests(of: { emails: readonly string[] }): { request: LmsRequest; emails: string[] }[] {
+  const groups: string[][] = []
+  for (const email of of.emails) {
+    const last = groups.at(-1)
+    if (last !== undefined && namesakePath([...last, email]).length <= PATH_BYTES) last.push(email)
+    else groups.push([email])
+  }
+  return groups.map((emails) => ({
+    emails,
+    request: { method: 'GET', endpoint: ENDPOINT, path: namesakePath(emails), body: null },
+  }))
+}
+
+const namesakePath = (emails: readonly string[]): string =>
+  `${ENDPOINT}?${new URLSearchParams({ username: emails.join(',') })}`
+
+/**
+ * Those of the addresses that are, or may be, the user name of an account with another address. The LMS leaves out names
+ * that nobody has, and answers 404 if that is all of them (recorded: people-lists.json, 'accounts: three user names, one
+ * unknown …', 'accounts: only unknown ones').
+ */
+export function judgeNamesakes(answer: Answer, asked: { emails: readonly string[] }): Judged<ReadonlySet<string>> {
+  if (answer.status === 404 && answer.text === '') return succeeded(new Set())
+  if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
+  const read = readAs(answer, ENDPOINT, namesakes)
+  if (!read.ok) return read
+  const taken = read.value.flatMap(({ username, email }) =>
+    takenFor(username, asked.emails).filter((one) => !isSameAddress(one, email)),
+  )
+  return succeeded(new Set(taken))
 }

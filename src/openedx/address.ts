@@ -20,8 +20,17 @@ export const addressKey = (address: string): string =>
  * A text that two addresses share if the LMS's database most likely takes them for each other: without accents, and with
  * plain forms of compatibility characters. It doesn't cover every rule of the collation.
  */
-export const addressLikeness = (address: string): string =>
+const addressLikeness = (address: string): string =>
   address.normalize('NFKD').replace(/\p{M}/gu, '').replaceAll('ı', 'i').replaceAll('ß', 'ss').trimEnd().toLowerCase()
+
+/**
+ * Those of the texts that the LMS's database may take for this one: the most likely ones, or all of them where that
+ * can't be told.
+ */
+export function takenFor(text: string, texts: readonly string[]): readonly string[] {
+  const alike = texts.filter((other) => addressLikeness(other) === addressLikeness(text))
+  return alike.length > 0 ? alike : texts
+}
 
 /** An address for a log or an operator, without the person's name: `a***@example.com`. At most 300 characters. */
 export function maskAddress(address: string): string {

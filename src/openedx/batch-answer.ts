@@ -79,9 +79,11 @@ const MAX_ADDRESS = 255
 
 /**
  * Whether an address may be sent in a batch. bulk_enroll splits its list at commas and white space, so it would enroll
- * an address inside a quoted one instead (recorded: bulk-enroll.json, 'non-ASCII and quoted addresses'). Both APIs take
- * a text without `@` for a username. For josé@ bulk_enroll enrolls jose@, and names josé@ in its answer (recorded
- * there), so an address that isn't plain ASCII may not be sent either.
+ * an address inside a quoted one instead (recorded: bulk-enroll.json, 'non-ASCII and quoted addresses'). Both APIs look
+ * a text up as an address and as a user name (Open edX, student/models/user.py, `get_user_by_username_or_email`). One
+ * without `@` is nobody's address; one with `@` can be a stranger's user name too, which the caller has to rule out. For
+ * josé@ bulk_enroll enrolls jose@, and names josé@ in its answer (recorded there), so an address that isn't plain ASCII
+ * may not be sent either.
  */
 export function batchCanName(email: string): boolean {
   return email.includes('@') && /^[!-~]+$/.test(email) && !/[,"]/.test(email) && email.length <= MAX_ADDRESS

@@ -1,4 +1,4 @@
-import { type Account, accountRequest, judgeAccount } from './accounts.ts'
+import { type Account, accountRequest, judgeAccount, judgeNamesakes, namesakeRequests } from './accounts.ts'
 import type { Ask } from './ask.ts'
 import { AVAILABILITY_MS } from './batch-calls.ts'
 import { createCache } from './cache.ts'
@@ -25,6 +25,11 @@ export interface LookUps {
   courseKeys(): Promise<Judged<readonly string[]>>
   account(email: string): Promise<Judged<Account>>
   /**
+   * Those of these addresses that are, or may be, the user name of an account with another address. Never kept: anyone
+   * can register such a name at any time.
+   */
+  takenAsUsernames(emails: readonly string[]): Promise<Judged<ReadonlySet<string>>>
+  /**
    * The accounts of these addresses. null if the LMS lets the service user search none; it is then asked again after
    * 5 min.
    * @throws Error for more than SEARCH_ADDRESSES addresses
@@ -44,8 +49,19 @@ export function createLookUps(parts: Parts): LookUps {
     course: courseLookUp(parts),
     courseKeys: courseList(parts),
     account: (email) => ask(accountRequest({ email }), (answer) => judgeAccount(answer, { email })),
+    takenAsUsernames: (emails) => lookUpNamesakes({ ask, emails }),
     searchEmails: emailSearch(parts),
   }
+}
+
+async function lookUpNamesakes({ ask, emails }: { ask: Ask; emails: readonly string[] }) {
+  const taken = new Set<string>()
+  for (const { request, emails: some } of namesakeRequests({ emails })) {
+    const found = await ask(request, (answer) => judgeNamesakes(answer, { emails: some }))
+    if (!found.ok) return found
+    for (const email of found.value) taken.add(email)
+  }
+  return succeeded<ReadonlySet<string>>(taken)
 }
 
 function courseLookUp({ ask, tokens, now }: Parts): LookUps['course'] {

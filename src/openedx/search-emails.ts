@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { isUsername } from './accounts.ts'
-import { addressKey, addressLikeness, maskAddress } from './address.ts'
+import { addressKey, maskAddress, takenFor } from './address.ts'
 import { type Answer, judgeOther, readAs } from './answer.ts'
 import { type Endpoint, type Judged, succeeded } from './failure.ts'
 import { jsonBody, type LmsRequest } from './transport.ts'
@@ -70,8 +70,7 @@ function othersOf({
   const others = new Map<string, string>()
   const unknown = asked.filter((email) => !usernames.has(email))
   for (const stranger of strangers) {
-    const alike = unknown.filter((email) => addressLikeness(email) === addressLikeness(stranger))
-    for (const email of alike.length > 0 ? alike : unknown) others.set(email, maskAddress(stranger))
+    for (const email of takenFor(stranger, unknown)) others.set(email, maskAddress(stranger))
   }
   return others
 }

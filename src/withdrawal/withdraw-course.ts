@@ -88,16 +88,20 @@ async function takeOut(
   { key, allowance }: InCourse,
   { isActive, isAllowed }: { isActive: boolean; isAllowed: boolean },
 ): Promise<Failure | null> {
-  // A batch call deletes the course's allowance too, even that of another address.
+  // A batch call deletes the course's allowance too, even that of another address. Where no account has the address, it
+  // unenrolls the stranger who has it as a user name.
   const isOursOnly = allowance === null || allowance.other === null
-  if (key !== null && isOursOnly && batchCanName(order.email)) {
+  if (isActive && key !== null && isOursOnly && batchCanName(order.email)) {
     const inBatch = await unenrollInBatch(order, key)
     if (inBatch !== 'no_batch') return inBatch
   }
   return takeOutSingly(order, key ?? order.course, { isActive, isAllowed })
 }
 
-/** The LMS's own audit gets the reason this way. `no_batch`: the LMS has no such API, or its answer proves nothing. */
+/**
+ * The LMS's own audit gets the reason this way. `no_batch`: the LMS has no such API, or its answer proves nothing. It fails
+ * if the address is also a stranger's user name: bulk_enroll with 500, which rolls everything back.
+ */
 async function unenrollInBatch(order: CourseOrder, course: string): Promise<Failure | null | 'no_batch'> {
   const { lms, email, reason } = order
   const call = { action: 'unenroll', emails: [email], reason, emailStudents: false } as const
@@ -114,7 +118,7 @@ async function unenrollInBatch(order: CourseOrder, course: string): Promise<Fail
 }
 
 function proofOf(judged: Judged<{ readonly proof: boolean } | null>): Failure | null | 'no_batch' {
-  if (!judged.ok) return judged.failure
+  if (!judged.ok) return judged.failure.status === 500 ? 'no_batch' : judged.failure
   return judged.value?.proof ? null : 'no_batch'
 }
 
@@ -134,11 +138,16 @@ async function takeOutSingly(
   return deleted.ok ? null : deleted.failure
 }
 
-/** Reads everything again; null if the person is out of the course. */
+/**
+ * Reads everything again, the account too: who activated one meanwhile is enrolled, and lost only the used allowance. null
+ * if the person is out of the course.
+ */
 async function verify(order: CourseOrder): Promise<CourseResult | null> {
+  const account = await order.lms.account(order.email)
+  if (!account.ok) return { failure: account.failure }
   const allowances = await order.lms.allowances(await order.acquire(), { email: order.email })
   if (!allowances.ok) return { failure: allowances.failure }
-  const read = await readInCourse({ ...order, allowances: allowances.value })
+  const read = await readInCourse({ ...order, account: account.value, allowances: allowances.value })
   if (!read.ok) return { failure: read.failure }
   const { enrollment, allowance } = read.value
   const isAllowed = allowance !== null && allowance.other === null && !allowance.used

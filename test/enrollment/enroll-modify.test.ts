@@ -172,11 +172,13 @@ test('one search serves a batch, and those who wait for another one', async () =
   )
 })
 
-test('without a working search the batch is made as it is; if the LMS can’t be reached, nothing is called', async () => {
+test('without a working search each account is looked up; if the LMS can’t be reached, nothing is called', async () => {
   await sandbox.faults([{ ...SEARCH, status: 500, times: 1 }])
-  const tried = work('alice')
-  await enroll([tried])
-  assert.equal(tried.done.size, 1)
+  await sandbox.people({ email: 'user@exämple.com', username: 'umlaut', active: true })
+  const [alice, user] = [work('alice'), work('user')]
+  await enroll([alice, user])
+  assert.equal(alice.done.size, 1)
+  assert.deepEqual(user.reasons, [{ code: 'person.other_account', subject: 'u***@exämple.com' }])
   await sandbox.faults([{ ...SEARCH, status: 503 }])
   await sandbox.forgetCalls()
   const failed = work('erin')

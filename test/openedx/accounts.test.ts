@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { accountRequest, judgeAccount } from '../../src/openedx/accounts.ts'
+import { accountRequest, judgeAccount, judgeNamesakes, namesakeRequests } from '../../src/openedx/accounts.ts'
 import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const alice = { status: 'active', username: 'alice' }
@@ -91,5 +91,64 @@ test('neither letter case nor Unicode normalization makes another account', () =
     ['alice@exa\u0308mple.com', 'alice@exämple.com'],
   ] as const) {
     assert.deepEqual(judgedFor(email, 200, [{ username: 'a', email: stored, is_active: true }]), same, email)
+  }
+})
+
+const LISTS = '../lms-newer/people-lists'
+
+test('people-lists.json: accounts by user name tells which names are others’', () => {
+  for (const [name, emails, taken] of [
+    [
+      'accounts: three user names, one unknown: the unknown is left out',
+      ['alice', 'nobody_here', 'erin'],
+      ['alice', 'erin'],
+    ],
+    ['accounts: active and not activated', ['alice', 'bob_inactive'], ['alice', 'bob_inactive']],
+    ['accounts: only unknown ones', ['nobody_here', 'nobody_there'], []],
+  ] as const) {
+    const exchange = exchangeOf(LISTS, name)
+    const judged = judgeNamesakes(answerOf(exchange), { emails })
+    assert.deepEqual(judged.ok && [...judged.value], taken, name)
+    const [call] = namesakeRequests({ emails })
+    assert.deepEqual(call && asked(call.request), asked(exchange.request))
+  }
+})
+
+test('an account whose user name is its own address is nobody else’s, and one with a likely name is', () => {
+  const rows = [
+    { username: 'Own@example.com', email: 'own@example.com' },
+    { username: 'víctim@example.com', email: 'stranger@example.com' },
+  ]
+  const judged = judgeNamesakes(answer(200, rows), {
+    emails: ['own@example.com', 'victim@example.com', 'new@example.com'],
+  })
+  assert.deepEqual(judged.ok && [...judged.value], ['victim@example.com'])
+})
+
+test('if it can’t be told whose address a user name is, it may be anyone’s', () => {
+  const emails = ['new1@example.com', 'new2@example.com']
+  const judged = judgeNamesakes(answer(200, [{ username: 'nеw1@example.com', email: 'x@example.com' }]), { emails })
+  assert.deepEqual(judged.ok && [...judged.value], emails)
+})
+
+test('a request for user names fits in a request line of gunicorn, and leaves nobody out', () => {
+  const emails = Array.from({ length: 50 }, (_, i) => `${'x'.repeat(180)}.${i}@example.com`)
+  const calls = namesakeRequests({ emails })
+  assert.ok(calls.length > 1)
+  assert.ok(calls.every(({ request }) => request.path.length <= 3800))
+  assert.deepEqual(
+    calls.flatMap((call) => call.emails),
+    emails,
+  )
+})
+
+test('an answer without addresses, or a page, tells nothing about user names', () => {
+  const emails = ['new@example.com']
+  for (const [status, body] of [
+    [200, [{ username: 'new@example.com' }]],
+    [404, { detail: 'x' }],
+    [500, ''],
+  ] as const) {
+    assert.equal(judgeNamesakes(answer(status, body), { emails }).ok, false)
   }
 })

@@ -38,6 +38,7 @@ async function askAll(lms: ReturnType<typeof createLms>): Promise<boolean[]> {
     await lms.modifyAvailable(),
     await lms.modify({ ...ENROLL, course: COURSE, emails: [person.email] }),
     await lms.searchEmails([person.email]),
+    await lms.takenAsUsernames([person.email]),
     await lms.courseKeys(),
   ]
   assert.equal(Object.keys(lms).length, answers.length + 1, 'the client has a call that is not asked here')
@@ -64,6 +65,7 @@ const ROUTES = [
   `POST ${modifyPath('course-v1:x+y+z')}`,
   `POST ${modifyPath(COURSE)}`,
   'POST /api/user/v1/accounts/search_emails',
+  'GET /api/user/v1/accounts', // by user name
   'GET /api/courses/v1/courses/',
 ]
 
