@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { isCourseKey, parentOfCcx } from '../src/course-key.ts'
+import { courseIdentity, isCourseKey, parentOfCcx } from '../src/course-key.ts'
 
 const cases = z.object({
   cases: z.array(
@@ -79,5 +79,22 @@ test('a CCX key names the course that it was made from', () => {
   }
   for (const key of ['course-v1:a+b+c', 'ccx-v1:version@519665f6223ebd6980884f2b+ccx@1', 'a/b/c']) {
     assert.equal(parentOfCcx(key), null, key)
+  }
+})
+
+test('keys mean the same course only if nothing but letter case, branch, version or namespace differs', () => {
+  const isSame = (a: string, b: string): boolean => courseIdentity(a) === courseIdentity(b)
+  const key = 'course-v1:Kiel+K101+2026'
+  for (const other of [key.toLowerCase(), `${key}+branch@draft`, `${key}+branch@draft+version@${'a'.repeat(24)}`]) {
+    assert.ok(isSame(key, other), other)
+  }
+  assert.ok(isSame('slashes:edX+Old+2014', 'edX/Old/2014'))
+  for (const other of [
+    'course-v1:\u212Aiel+K101+2026',
+    'course-v1:Kiel+K１０１+2026',
+    'course-v1:Kíel+K101+2026',
+    `${key}1`,
+  ]) {
+    assert.ok(!isSame(key, other), other)
   }
 })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isCourseKey, parentOfCcx } from '../course-key.ts'
+import { courseIdentity, isCourseKey, parentOfCcx } from '../course-key.ts'
 import { type Answer, jsonOf, judgeOther, readAs } from './answer.ts'
 import { type Judged, succeeded } from './failure.ts'
 import type { LmsRequest } from './transport.ts'
@@ -69,7 +69,8 @@ export function judgeCourse(answer: Answer): Judged<Course | null> {
 /**
  * Looks up a key that canBeCourse in the LMS. An LMS with CCX off answers 500 for every ccx-v1 key, where the original
  * says that there is no such course (recorded: lernito-webhook.json, 'ccx key'). So the result is null after a 500 for
- * such a key if the LMS answers for the course that the CCX was made from, and then fails for the key again.
+ * such a key if the LMS answers for the course that the CCX was made from, and then fails for the key again. It is also
+ * null if the LMS finds another course, whose key its database takes for this one: see courseIdentity.
  * @param from.serviceUser the user as whom to look
  * @param from.ask sends a request and judges the answer
  */
@@ -82,7 +83,10 @@ export async function lookUpCourse(from: {
   if (!user.ok) return user
   const askFor = async (key: string): Promise<Judged<Course | null>> => {
     const request = courseRequest({ key, username: user.value.username })
-    return request === null ? succeeded(null) : from.ask(request, judgeCourse)
+    if (request === null) return succeeded(null)
+    const found = await from.ask(request, judgeCourse)
+    const isOther = found.ok && found.value !== null && courseIdentity(found.value.key) !== courseIdentity(key)
+    return isOther ? succeeded(null) : found
   }
   const isBroken = (judged: Judged<Course | null>): boolean => !judged.ok && judged.failure.status === 500
   const found = await askFor(from.key)
