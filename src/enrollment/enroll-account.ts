@@ -30,11 +30,10 @@ export async function enrollAccount(pair: Pair, person: RegisteredAccount, prior
   }
   if (row !== null && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
   if (wanted !== null && mayName(wanted, row)) {
-    const named = await lms.enroll(await acquire(), { username, course, mode: wanted.slug })
+    const mode = wanted.slug
+    const named = await enrollInMode({ lms, acquire, course, username, mode, isFirst: row === null })
     if (named.ok) return done('enrolled')
-    if (named.failure.kind !== 'refused' || !isAboutMode(named.failure.message, wanted.slug)) {
-      return failed(named.failure)
-    }
+    if (named.failure.kind !== 'refused' || !isAboutMode(named.failure.message, mode)) return failed(named.failure)
   }
   const enrolled = await enrollInDefaultMode(pair, username, row)
   const isMissing = wanted !== null && !(row?.courseModes.includes(wanted.slug) ?? false)
@@ -46,6 +45,26 @@ function mayName({ slug, mayRestore }: WantedMode, row: Enrollment | null): bool
   if (row === null) return true
   const isLost = row.mode === slug && !FREE_MODES.includes(slug)
   return row.courseModes.includes(slug) && (mayRestore || !isLost)
+}
+
+/**
+ * A person's first enrollment is made with force only after the LMS has refused it without, for another reason than the
+ * mode: with force, it gives out a mode whose sale has ended, and without, it checks the mode before it checks whether the
+ * course is closed (recorded: lms-newer/paid-modes.json, 'verified whose sale has ended, named'). Of an earlier enrollment,
+ * the modes that are on sale were read with it.
+ */
+async function enrollInMode({
+  lms,
+  acquire,
+  isFirst,
+  ...named
+}: Pick<Pair, 'lms' | 'acquire' | 'course'> & { username: string; mode: string; isFirst: boolean }) {
+  if (isFirst) {
+    const open = await lms.enroll(await acquire(), { ...named, force: false })
+    const isRefused = !open.ok && open.failure.kind === 'refused'
+    if (!isRefused || isAboutMode(open.failure.message, named.mode)) return open
+  }
+  return lms.enroll(await acquire(), named)
 }
 
 /** Recorded: lms-newer/paid-modes.json, 'verified only, audit named'. */

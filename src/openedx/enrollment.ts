@@ -45,16 +45,22 @@ export function judgeEnrollment(
 }
 
 /**
- * Enrolls a registered person, activated or not. `force_enrollment` enrolls in closed and invitation-only courses, but
- * never in full ones (recorded: enrollment-v1.json). With `mode` null, the LMS chooses the course mode: the course's
+ * Enrolls a registered person, activated or not. `force` enrolls in closed and invitation-only courses, but never in
+ * full ones (recorded: enrollment-v1.json), and in a mode whose sale has ended (recorded: lms-newer/paid-modes.json,
+ * 'verified whose sale has ended, named, force_enrollment'). With `mode` null, the LMS chooses the course mode: the course's
  * default, or that of an earlier, inactive enrollment (recorded: modes-and-inactive.json).
  */
-export function enrollRequest(of: { username: string; course: string; mode: string | null }): LmsRequest {
+export function enrollRequest(of: {
+  username: string
+  course: string
+  mode: string | null
+  force?: boolean
+}): LmsRequest {
   const body = {
     user: of.username,
     // Without it, an inactive enrollment can change its mode and stay inactive.
     is_active: true,
-    force_enrollment: true,
+    force_enrollment: of.force ?? true,
     ...(of.mode === null ? {} : { mode: of.mode }),
     course_details: { course_id: of.course },
   }

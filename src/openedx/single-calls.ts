@@ -24,9 +24,10 @@ export interface SingleCalls {
     permit: Permit,
     of: { course: string; usernames: readonly string[] },
   ): Promise<Judged<readonly lists.EnrollmentRow[]>>
+  /** `force`: see enrollRequest; true if absent. */
   enroll(
     permit: Permit,
-    of: { username: string; course: string; mode: string | null },
+    of: { username: string; course: string; mode: string | null; force?: boolean },
   ): Promise<Judged<{ active: boolean; mode: string }>>
   /** Enrolls nobody. Only for an enrollment in another mode: see changeModeRequest. */
   changeMode(

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
 import { applyMode } from '../../src/enrollment/course-mode.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
+import { defaultWorld } from '../../src/sandbox/default-world.ts'
 import { type Product, startProduct } from '../harness.ts'
 import { LMS_KINDS } from '../lms-kinds.ts'
 import { startSingly } from './singly.ts'
@@ -87,6 +88,33 @@ for (const { kind, lms: apis } of LMS_KINDS) {
         [[NEW, HONOR]],
       )
     })
+  })
+}
+
+for (const [course, ends, closed] of [
+  ['course-v1:Lernito+Ended+2026', true, false],
+  ['course-v1:Lernito+EndedClosed+2026', true, true],
+  ['course-v1:Lernito+OnSaleClosed+2026', false, true],
+] as const) {
+  test(`a buyer who was never enrolled in ${course} gets its mode only while it is on sale`, async (t) => {
+    const world = {
+      ...defaultWorld,
+      courses: [
+        {
+          id: course,
+          name: 'Audit and verified',
+          modes: ['audit', 'verified'],
+          ...(ends ? { mode_ends: { verified: '2026-01-01' } } : {}),
+          ...(closed ? { enrollment_end: '2026-01-01' } : {}),
+        },
+      ],
+      enrollments: [],
+    }
+    const product = await startProduct({ lms: { world }, env: { LERNITO_COURSE_MODE: 'verified' } })
+    t.after(() => product.stop())
+    const { status } = await product.sell({ email: ACTIVE, courseIds: [course] })
+    assert.equal(status, ends ? 400 : 200)
+    assert.deepEqual((await product.lms.state()).enrollments, [row(ACTIVE, course, ends ? 'audit' : 'verified', true)])
   })
 }
 
