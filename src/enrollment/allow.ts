@@ -21,9 +21,9 @@ import { done, failed, inDoubt, type PairResult, refused } from './work.ts'
 export async function allow(pair: Pair, prior: 'unasked' | 'effect_unknown' | 'allowed_before'): Promise<PairResult> {
   const { lms, acquire, email, course } = pair
   if (prior === 'unasked') {
-    const made = await lms.allow(await acquire(), { email, course })
-    if (!made.ok) return failed(made.failure)
-    if (made.value === 'created') return inDoubt(await settleAllowance(pair, prior))
+    const made = await post(pair)
+    if ('kind' in made) return made
+    if (made.answer === 'created') return inDoubt(await settleAllowance(pair, prior))
   }
   const listed = await lms.allowances(await acquire(), { email })
   if (!listed.ok) return failed(listed.failure)
@@ -38,8 +38,24 @@ export async function allow(pair: Pair, prior: 'unasked' | 'effect_unknown' | 'a
 }
 
 async function makeAllowance(pair: Pair, prior: PriorKnowledge): Promise<PairResult> {
-  const made = await pair.lms.allow(await pair.acquire(), pair)
-  return made.ok ? inDoubt(await settleAllowance(pair, prior)) : failed(made.failure)
+  const made = await post(pair)
+  return 'kind' in made ? made : inDoubt(await settleAllowance(pair, prior))
+}
+
+/**
+ * Makes the allowance, unless the LMS has lost the course: the LMS would accept it, and its buyer couldn't activate an
+ * account (recorded: lms-newer/paid-modes.json, 'SURPRISE: activation with a dangling allowance …'). The course is looked
+ * up after the wait for the permit, which can be long.
+ */
+async function post({ lms, acquire, email, course }: Pair): Promise<PairResult | { answer: 'created' | 'exists' }> {
+  const permit = await acquire()
+  const found = await lms.course(course)
+  if (!found.ok || found.value === null) {
+    permit.release()
+    return found.ok ? refused({ code: 'course.missing', subject: course }) : failed(found.failure)
+  }
+  const made = await lms.allow(permit, { email, course })
+  return made.ok ? { answer: made.value } : failed(made.failure)
 }
 
 /**

@@ -30,8 +30,9 @@ export async function enrollInBatch({
   const { lms, breakers, isUp, options } = context
   try {
     const found = await leaveOutOthers({ batch: context.batch, lms, waiting, modeOf: options.modeOf })
-    const { batch, mail } = partToMail(found, options)
-    if (batch.works.length === 0) return
+    const { batch: part, mail } = partToMail(found, options)
+    const batch = route.kind === 'bulk' ? await leaveOutMissing({ batch: part, lms }) : part
+    if (batch.works.length === 0 || batch.courses.length === 0) return
     if (mail) noteMails(batch)
     const began = performance.now()
     const answer = await call({ batch, lms, route, reason: reasonOf(batch, newId), emailStudents: mail })
@@ -88,7 +89,24 @@ function call({
   return lms.modify({ ...common, course })
 }
 
-/** The LMS has lost the course since its key was looked up. bulk_enroll would make rows for it all the same. */
+/**
+ * The batch without the courses that the LMS has lost since their keys were looked up. bulk_enroll would make rows for
+ * them all the same, and an allowance for a missing course locks its buyer out of activating; modify tells by itself.
+ */
+async function leaveOutMissing({ batch, lms }: Pick<BatchContext, 'batch' | 'lms'>): Promise<Batch> {
+  const { works, courses } = batch
+  if (works.length === 0) return batch
+  const left: string[] = []
+  for (const course of courses) {
+    const found = await lms.course(course)
+    if (!found.ok) failAll({ works, courses: [course], failure: found.failure })
+    else if (found.value === null) recordMissingCourse({ works, courses: [course] })
+    else left.push(course)
+  }
+  return { works, courses: left }
+}
+
+/** The LMS has lost the course since its key was looked up. */
 function recordMissingCourse({ works, courses }: Batch): void {
   for (const work of works) {
     for (const course of courses) {

@@ -8,7 +8,9 @@ import { type Judged, succeeded } from './failure.ts'
 import { type FoundAccounts, judgeSearchEmails, searchEmailsRequest } from './search-emails.ts'
 import type { Tokens } from './token.ts'
 
-const COURSE_MS = 5 * 60_000
+/** An allowance for a course that was deleted locks its buyer out of activating, so a course isn't kept for long. */
+const COURSE_MS = 30_000
+const COURSE_KEYS_MS = 5 * 60_000
 /** Sales of a missing course cost the LMS at most one look-up in this time, however many there are. */
 const MISSING_COURSE_REST_MS = 250
 const MAX_COURSES = 5_000
@@ -16,7 +18,7 @@ const MAX_COURSES = 5_000
 /** What the LMS tells about courses and people. It throttles none of it but the list of courses. */
 export interface LookUps {
   /**
-   * The course with its true key, or null if there is none now. A course is kept for 5 min, unless it was requested
+   * The course with its true key, or null if there is none now. A course is kept for 30 s, unless it was requested
    * before `since` (ms since 1970). A missing one is never kept: someone may have just created it, so the LMS is asked
    * after this call begins.
    */
@@ -79,7 +81,7 @@ function courseList({ ask, tokens, now }: Parts): LookUps['courseKeys'] {
   const lists = createCache<readonly string[]>({
     now,
     max: 1,
-    ttlMs: () => COURSE_MS,
+    ttlMs: () => COURSE_KEYS_MS,
     load: () => listCourseKeys({ serviceUser: tokens.get, ask }),
   })
   return () => lists.get('')

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createCourseBreakers } from '../../src/enrollment/course-breakers.ts'
+import { enrollInBatch } from '../../src/enrollment/enroll-batch.ts'
+import { unlimitedBudget } from '../../src/openedx/budget.ts'
 import { defaultWorld } from '../../src/sandbox/default-world.ts'
-import { exchange, startProduct } from '../harness.ts'
+import { DEMO, exchange, startProduct } from '../harness.ts'
+import { LMS_KINDS } from '../lms-kinds.ts'
+import { startSingly } from './singly.ts'
+import { aWork } from './works.ts'
 
 const SOON = 'course-v1:Lernito+Soon+2026'
 const CCX = 'ccx-v1:edX+DemoX+Demo_Course+ccx@1'
@@ -37,4 +43,46 @@ test('with CCX off in the LMS, a CCX key is a missing course, and its sale is no
   const answered = await product.sell({ email: 'alice@example.com', courseIds: [CCX] })
   assert.deepEqual(answered.json, { success: false, message: `Course ${CCX} does not exist` })
   assert.equal(answered.status, 400)
+})
+
+for (const { kind, lms } of LMS_KINDS) {
+  test(`${kind}: a course that was deleted is sold from memory for at most 30 seconds`, async (t) => {
+    let ahead = 0
+    const product = await startProduct({ lms, now: () => Date.now() + ahead })
+    t.after(() => product.stop())
+    const gone = 'course-v1:Lernito+PY101+2026'
+    assert.equal((await product.sell({ email: 'first@example.com', courseIds: [gone] })).status, 200)
+    const left = { ...defaultWorld, courses: defaultWorld.courses.filter(({ id }) => id !== gone) }
+    await product.lms.reset(left)
+    ahead = 31_000
+    const answered = await product.sell({ email: 'second@example.com', courseIds: [gone] })
+    assert.deepEqual(answered.json, { success: false, message: `Course ${gone} does not exist` })
+    assert.deepEqual((await product.lms.state()).allowances, [])
+  })
+}
+
+test('no allowance is made for a course that the LMS lost while the sale waited for its call', async (t) => {
+  const { lms, enroll, state } = await startSingly(t)
+  assert.deepEqual((await enroll('new@example.com', { course: SOON })).result, {
+    kind: 'reason',
+    reason: { code: 'course.missing', subject: SOON },
+  })
+  const work = aWork({ email: 'new@example.com', courses: [DEMO, SOON] })
+  await enrollInBatch({
+    batch: { works: [work], courses: [DEMO, SOON] },
+    route: { kind: 'bulk', permit: await unlimitedBudget().acquire(new AbortController().signal) },
+    lms,
+    waiting: [],
+    newId: () => 'BATCH',
+    breakers: createCourseBreakers({ now: () => 0, onChange: () => {} }),
+    options: { emailStudents: false, modeOf: () => null },
+    isUp: () => true,
+    acquireFor: () => unlimitedBudget().acquire(new AbortController().signal),
+  })
+  assert.deepEqual(work.reasons, [{ code: 'course.missing', subject: SOON }])
+  assert.deepEqual([...work.done], [[DEMO, 'allowed']])
+  assert.deepEqual(
+    (await state()).allowances.map(({ course }) => course),
+    [DEMO],
+  )
 })
