@@ -1,10 +1,10 @@
 import { bulkAvailableRequest, judgeBulkAvailable } from '../openedx/bulk-enroll.ts'
-import { courseModesRequest, judgeCourseModes } from '../openedx/course-modes.ts'
 import { canBeCourse } from '../openedx/courses.ts'
 import { judgeModifyAvailable, modifyAvailableRequest } from '../openedx/instructor-enrollments.ts'
 import { call, callProblem, unreachedCall } from './calls.ts'
 import { type Problem, problem } from './causes.ts'
 import { type Check, check, type Facts, failed, passed, skipped, type Tools } from './check.ts'
+import { courseModesRequest, judgeCourseModes } from './course-modes.ts'
 
 const BULK: Check = check({
   id: 'lms.bulk_enroll',

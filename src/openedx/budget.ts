@@ -1,4 +1,4 @@
-import { type StartTimer, startTimer as unrefTimer } from './timer.ts'
+import { type StartTimer, startTimer as unrefTimer } from '../timer.ts'
 
 /**
  * The right to make one call to an API that the LMS throttles: bulk_enroll, enrollment and enrollment_allowed, which

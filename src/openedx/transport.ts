@@ -1,13 +1,13 @@
 import { type Dispatcher, Pool } from 'undici'
+import { createConcurrencyLimiter, type ReleaseSlot } from '../concurrency-limiter.ts'
 import { CONNECT_TIMEOUT_MS } from '../connection-causes.ts'
 import { startDeadline } from '../deadline.ts'
+import { type StartTimer, startTimer as unrefTimer } from '../timer.ts'
 import type { Answer } from './answer.ts'
-import { createConcurrencyLimiter, type ReleaseSlot } from './concurrency-limiter.ts'
 import { describeConnectionError } from './connection-errors.ts'
 import { changesSomething, neverSent } from './effect.ts'
 import { type Endpoint, failed, type Judged, succeeded } from './failure.ts'
 import { readAnswer } from './http-answer.ts'
-import { type StartTimer, startTimer as unrefTimer } from './timer.ts'
 
 export interface LmsRequest {
   readonly method: 'GET' | 'POST' | 'DELETE'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { createConcurrencyLimiter } from '../../src/openedx/concurrency-limiter.ts'
+import { createConcurrencyLimiter } from '../../src/concurrency-limiter.ts'
 import { heartbeatRequest } from '../../src/openedx/heartbeat.ts'
 import { type Call, createTransport, jsonBody, type LmsRequest } from '../../src/openedx/transport.ts'
 import { cut, hang, json, page, type Reply, startScriptedLms } from './scripted-lms.ts'

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { type Answer, jsonOf, judgeOther, readAs } from './answer.ts'
-import { courseInPath } from './courses.ts'
-import { type Endpoint, type Judged, succeeded } from './failure.ts'
-import type { LmsRequest } from './transport.ts'
+import { type Answer, jsonOf, judgeOther, readAs } from '../openedx/answer.ts'
+import { courseInPath } from '../openedx/courses.ts'
+import { type Endpoint, type Judged, succeeded } from '../openedx/failure.ts'
+import type { LmsRequest } from '../openedx/transport.ts'
 
 const ENDPOINT: Endpoint = '/api/enrollment/v1/course/{course}'
 
