@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { isSameAddress, maskAddress, takenFor } from './address.ts'
 import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from './answer.ts'
+import { PATH_BYTES } from './enrollment-list.ts'
 import { type Judged, succeeded } from './failure.ts'
 import type { LmsRequest } from './transport.ts'
 
@@ -61,12 +62,6 @@ export function judgeAccount(answer: Answer, asked: { email: string }): Judged<A
 }
 
 /**
- * The longest path, in bytes. gunicorn refuses a request line of more than 4,094 (recorded: people-lists.json, '100 long
- * addresses'); the difference is for a path in LERNITO_LMS_URL.
- */
-const PATH_BYTES = 3800
-
-/**
  * Requests the accounts whose user names are these addresses, in as few calls as their length allows: some 100 addresses
  * a call. The LMS splits the list at commas, and selects the names as its database compares them.
  */
@@ -77,10 +72,8 @@ export function namesakeRequests(of: { emails: readonly string[] }): { request: 
     if (last !== undefined && namesakePath([...last, email]).length <= PATH_BYTES) last.push(email)
     else groups.push([email])
   }
-  return groups.map((emails) => ({
-    emails,
-    request: { method: 'GET', endpoint: ENDPOINT, path: namesakePath(emails), body: null },
-  }))
+  const requestOf = (path: string): LmsRequest => ({ method: 'GET', endpoint: ENDPOINT, path, body: null })
+  return groups.map((emails) => ({ emails, request: requestOf(namesakePath(emails)) }))
 }
 
 const namesakePath = (emails: readonly string[]): string =>

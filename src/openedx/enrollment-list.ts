@@ -14,7 +14,7 @@ const USERNAMES = 100
  * The longest path, in bytes. gunicorn refuses a request line of more than 4,094 (recorded there, '100 long addresses');
  * the difference is for a path in LERNITO_LMS_URL.
  */
-const PATH_BYTES = 3800
+export const PATH_BYTES = 3800
 
 /** A row of CourseEnrollment. It stays after unenrolling, with `active` false. */
 export interface EnrollmentRow {

@@ -2,8 +2,8 @@ import type { Database } from '../database/dialect.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import type { CallContext } from '../enrollment/pair.ts'
-import { withdrawAllowances } from '../enrollment/withdraw.ts'
 import { forget } from '../operations/forget.ts'
+import { withdrawAllowances } from './withdraw-allowances.ts'
 
 export interface ForgottenPerson {
   /** How many deliveries were erased. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
-import { withdrawAllowances } from '../../src/enrollment/withdraw.ts'
 import { unlimitedBudget } from '../../src/openedx/budget.ts'
+import { withdrawAllowances } from '../../src/withdrawal/withdraw-allowances.ts'
 import { DEMO, type Product, startProduct } from '../harness.ts'
 import { LMS_KINDS } from '../lms-kinds.ts'
 import { startSingly } from './singly.ts'

@@ -1,5 +1,5 @@
+import type { CallContext } from '../enrollment/pair.ts'
 import type { Failure } from '../openedx/failure.ts'
-import type { CallContext } from './pair.ts'
 
 export type Withdrawn = { readonly deleted: number } | { readonly failure: Failure }
 
