@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import { timeHtml } from '../console-layout/format.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
-import type { Withdrawal } from '../operations/withdrawal-row.ts'
+import { LATE, type Withdrawal } from '../operations/withdrawal-row.ts'
 
 const words = TEXTS.withdraw
 
@@ -28,6 +28,7 @@ function withdrawalHtml(withdrawal: Withdrawal): string {
 function progressHtml({ endedAt, dueAt, result }: Withdrawal): string {
   const message = result?.message ?? ''
   if (endedAt === null) {
+    if (message === LATE) return html`${words.late} !${timeHtml(dueAt)}.`
     return message === '' ? html`${words.waiting}` : html`${fill(words.retrying, { message })} !${timeHtml(dueAt)}.`
   }
   if (message !== '')

@@ -30,6 +30,11 @@ export interface DeliveryRow {
   generation: number
   /** 1 from the start of an attempt until its effect in the LMS is known. */
   effect_unknown: number
+  /**
+   * Until when the LMS may still carry out a call of an attempt that we no longer wait for; null if there was none. While
+   * an attempt is in progress, its calls are not in it: see releaseStep and claimAll for what a dead process leaves.
+   */
+  lands_until: number | null
   /** JSON: what the last check found in the LMS for each course; null before the first check. */
   standings: string | null
   source: Source
@@ -113,6 +118,8 @@ export interface WithdrawalRow {
   owner: string | null
   /** 1 from the first call that may change something in the LMS. */
   effect_unknown: number
+  /** Until when the LMS may still carry out a call that takes the buyer out; null if every call was answered. */
+  unenrolls_until: number | null
   actor: string
   requested_at: number
   due_at: number
@@ -133,7 +140,10 @@ export interface WebhookIdRow {
   purpose: 'refund' | 'sale'
   /** Of a refund, one of the deliveries that it concerns; '' if it concerns none. */
   delivery_id: string
-  /** Of a refund that was accepted: the digest of its payload, and a JSON list of the withdrawals that it waits for. */
+  /**
+   * Of a refund that was accepted: the digest of its payload, and a JSON list of the withdrawals that it waits for. Of one
+   * that was not, `digest` is that of its address, by which forget finds it.
+   */
   digest: string | null
   orders: string | null
   received_at: number
@@ -171,6 +181,7 @@ export interface MigrationRow {
 type Defaults =
   | 'generation'
   | 'effect_unknown'
+  | 'lands_until'
   | 'source'
   | 'standings'
   | 'replaces'
@@ -179,7 +190,7 @@ type Defaults =
   | 'words'
   | 'words_version'
 
-type WithdrawalDefaults = 'generation' | 'owner' | 'effect_unknown' | 'refund_id'
+type WithdrawalDefaults = 'generation' | 'owner' | 'effect_unknown' | 'unenrolls_until' | 'refund_id'
 
 export interface Tables {
   deliveries: Omit<DeliveryRow, Defaults> & { [Name in Defaults]: Generated<DeliveryRow[Name]> }

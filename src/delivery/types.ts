@@ -196,8 +196,9 @@ export interface Settlement {
   readonly attempts: number
   /** The generation of the delivery when this attempt began. */
   readonly generation: number
-  /** A call of this attempt may have taken effect without our knowing. */
+  /** A call of this attempt may have taken effect without our knowing, or may yet (until `landsUntil`, ms since 1970). */
   readonly effectUnknown: boolean
+  readonly landsUntil?: number
   /** A description for the timeline: the result, or the message of the LMS about this person. */
   readonly detail: string
   readonly calls?: readonly CallNote[]

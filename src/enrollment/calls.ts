@@ -86,9 +86,15 @@ async function attempt(calling: Calling, batch: Batch, route: Route): Promise<vo
   } catch (error) {
     if (signal.aborted) return // it isn't settled, so it is due at the next start
     onError(error)
-    if (isLeaseLost(error)) for (const work of batch.works) stop(work)
+    if (isLeaseLost(error)) for (const work of batch.works) stopCut(work)
     else failAll({ ...batch, failure: INTERNAL })
   }
+}
+
+/** The end of the lease may have cut a call, or come before it. */
+function stopCut(work: Work): void {
+  work.mayLand = true
+  stop(work)
 }
 
 const isLeaseLost = (error: unknown): boolean => error instanceof AppError && error.code === 'lease.lost'

@@ -16,16 +16,20 @@ export function settlement({
   work,
   now,
   random,
+  landsMs,
   isOpen = false,
 }: {
   work: Work
   now: number
   random: () => number
+  /** For how long the LMS may still carry out a call that nobody waits for any more. */
+  landsMs: number
   /** Whether the circuit breaker of the LMS is open. */
   isOpen?: boolean
 }): Settlement {
   const settled = settlementOf({ work, now, random, isOpen })
-  return { ...settled, detail: settled.detail + describeBatches(work), calls: work.calls }
+  const late = work.mayLand ? { landsUntil: now + landsMs } : {}
+  return { ...settled, ...late, detail: settled.detail + describeBatches(work), calls: work.calls }
 }
 
 /** The id with which the LMS's audit (ManualEnrollmentAudit) names the calls of the attempt. */

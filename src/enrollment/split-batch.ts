@@ -1,3 +1,4 @@
+import { mayStillLand } from '../openedx/effect.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { Lms } from '../openedx/lms.ts'
 import type { Batch } from './batches.ts'
@@ -63,7 +64,10 @@ async function withoutAccount({
   failure: Failure
   lms: Pick<Lms, 'account'>
 }): Promise<Work[]> {
-  for (const work of works) work.effectUnknown = true
+  for (const work of works) {
+    work.effectUnknown = true
+    work.mayLand ||= mayStillLand(failure)
+  }
   const accounts = await Promise.all(works.map((work) => lms.account(work.request.email)))
   const again: Work[] = []
   for (const [i, work] of works.entries()) {

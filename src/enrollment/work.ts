@@ -1,12 +1,14 @@
 import type { CallNote } from '../delivery/calls.ts'
 import type { CourseResult, Delivery, EnrollmentRequest, Reason } from '../delivery/types.ts'
 import { batchCanName } from '../openedx/batch-answer.ts'
+import { mayStillLand } from '../openedx/effect.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { PausedCourse } from './course-breakers.ts'
 import type { PriorKnowledge } from './pair.ts'
 
-/** The parts of a failure that decide the next step and go into the timeline. */
-export type WorkFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs' | 'mayHaveTakenEffect'>
+/** The parts of a failure that decide the next step and go into the timeline. Without a status, no answer came. */
+export type WorkFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs' | 'mayHaveTakenEffect'> &
+  Partial<Pick<Failure, 'status'>>
 
 /** A delivery in an attempt. */
 export interface Work {
@@ -44,6 +46,8 @@ export interface Work {
   effectUnknown: boolean
   /** For that reason, this person's state in the LMS is read before enrolling. */
   readFirst: boolean
+  /** The LMS may still carry out a call of this attempt that nobody waits for any more. */
+  mayLand: boolean
   /** The error of the batch that failed because of this person: the cause, if the single call is refused afterwards. */
   firstError: string | null
   /** The latest time of the next probe among its paused courses, ms since 1970. */
@@ -99,6 +103,7 @@ export function beginWork({
     part: null,
     courseByCourse: false,
     effectUnknown: delivery.effectUnknown,
+    mayLand: false,
     readFirst: false,
     firstError: null,
     pausedUntil: null,
@@ -123,7 +128,10 @@ export function record({ work, course, result }: { work: Work; course: string; r
     work.reasons.push(reason.code === 'lms.refused' ? { ...reason, course } : reason)
     if (result.result !== undefined) work.done.set(course, result.result)
   }
-  if (result.kind === 'failure') work.failures.push({ ...result.failure, course })
+  if (result.kind === 'failure') {
+    work.failures.push({ ...result.failure, course })
+    if (mayStillLand(result.failure)) work.mayLand = true
+  }
 }
 
 /** Records the failure for all of these courses that are still open for these people. */

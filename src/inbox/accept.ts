@@ -190,6 +190,7 @@ function newRow({ at, me, newId }: AcceptContext, webhook: VerifiedWebhook): Pic
     replayed_at: null,
     generation: 0,
     effect_unknown: 0,
+    lands_until: null,
     standings: null,
     source: webhook.source ?? 'shop',
     replaces: null,

@@ -92,7 +92,7 @@ async function claimRows({ database, replicas, random }: ClaimOrphansParts, ids:
 }
 
 /**
- * Claims what a dead process left, and corrects times that were written while the clock was ahead. Resolves to how many
+ * Claims what a dead process left, notes that its calls may still be carried out, and corrects times that were written while the clock was ahead. Resolves to how many
  * deliveries were claimed. Call it only while no other replica can serve this database. `now`: ms since 1970.
  */
 export async function claimAll({
@@ -100,12 +100,20 @@ export async function claimAll({
   me,
   now,
   longestWaitMs,
+  landsMs,
 }: {
   db: Kysely<Tables>
   me: string
   now: number
   longestWaitMs: number
+  landsMs: number
 }): Promise<number> {
+  await db
+    .updateTable('deliveries')
+    .set({ lands_until: now + landsMs })
+    .where('owner', '!=', me)
+    .where('effect_unknown', '!=', 0)
+    .execute()
   const { numUpdatedRows } = await db
     .updateTable('deliveries')
     .set({ owner: me })

@@ -53,7 +53,7 @@ export function openInbox({
   onAvailability,
   onReleased,
 }: InboxOptions) {
-  const { deadAfterMs } = timing
+  const { deadAfterMs, landsMs } = timing
   // The server ends a dead replica's open transaction before the replica is pruned, so that its locks block nothing.
   const idleTimeoutMs = deadAfterMs / 2
   const { database, runTask } = openWithTasks({ url, ca, serve: true, idleTimeoutMs, tasks: INBOX_TASKS })
@@ -67,9 +67,9 @@ export function openInbox({
       if (reason !== null) membership.wake()
     },
   })
-  const replicas = createReplicas({ database, newName, deadAfterMs })
+  const replicas = createReplicas({ database, newName, deadAfterMs, landsMs })
   const lease = createLease({ forMs: deadAfterMs, clock: () => performance.now() })
-  const store = createStore({ ...context, replicas, runTask })
+  const store = createStore({ ...context, replicas, runTask, landsMs })
   const inbox = createInbox({ store: guardStore(store, availability), now, publish, onError })
   const membership = createMembership({
     database,
@@ -84,5 +84,5 @@ export function openInbox({
       inbox.claimOrphansSoon()
     },
   })
-  return { database, inbox, context, replicas, lease, availability, membership, now }
+  return { database, inbox, context, replicas, lease, availability, membership, now, timing }
 }

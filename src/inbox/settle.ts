@@ -20,6 +20,7 @@ export interface SettleRequest {
  *   next attempt, and the result answers only the earlier webhooks.
  * - `stopped`: an operator handled or withdrew it during the attempt. It keeps only the finished courses.
  * - `lost`: another replica owns it, or it was erased. Nothing changes, and no event is stored.
+ * In each case, the row keeps until when a call of the attempt may still be carried out.
  */
 export async function settle(context: TransactionContext, requests: readonly SettleRequest[]): Promise<Change[]> {
   if (requests.length === 0) return []
@@ -53,8 +54,9 @@ function judge(request: SettleRequest, row: Stored | undefined): Judged {
 }
 
 function groupKey({ effect, settlement: one, owner, isFirstSuccess }: Judged): string {
-  const { state, outcome, dueAt, attempts, generation, effectUnknown } = one
-  return JSON.stringify([effect, state, outcome, dueAt, attempts, generation, effectUnknown, owner, isFirstSuccess])
+  const { state, outcome, dueAt, attempts, generation, effectUnknown, landsUntil } = one
+  const result = [state, outcome, dueAt, attempts, generation, effectUnknown, landsUntil]
+  return JSON.stringify([effect, result, owner, isFirstSuccess])
 }
 
 async function readRows({ trx }: TransactionContext, requests: readonly SettleRequest[]): Promise<Map<string, Stored>> {
@@ -80,9 +82,14 @@ async function readRows({ trx }: TransactionContext, requests: readonly SettleRe
 
 async function writeEqual({ trx, at }: TransactionContext, group: readonly Judged[]): Promise<void> {
   const [first] = group
-  if (first === undefined || first.effect === 'lost') return
+  if (first === undefined) return
   const { effect, settlement, owner } = first
   const ids = [...new Set(group.map((one) => one.settlement.id))].sort()
+  if (effect === 'lost') {
+    const late = trx.updateTable('deliveries').set(lateCall(settlement)).where('id', 'in', ids)
+    if (settlement.landsUntil !== undefined) await late.execute()
+    return
+  }
   let update = trx
     .updateTable('deliveries')
     .set(effect === 'stopped' ? stoppedColumns(first) : columns(first, at))
@@ -96,7 +103,8 @@ async function writeEqual({ trx, at }: TransactionContext, group: readonly Judge
 
 function columns({ effect, settlement, owner, isFirstSuccess }: Judged, at: number): Partial<DeliveryRow> {
   const { state, outcome, dueAt, attempts, effectUnknown } = settlement
-  const known = { effect_unknown: effectUnknown ? 1 : 0, active_at: at, ...(isFirstSuccess ? { enrolled_at: at } : {}) }
+  const effects = { effect_unknown: effectUnknown ? 1 : 0, ...lateCall(settlement) }
+  const known = { ...effects, active_at: at, ...(isFirstSuccess ? { enrolled_at: at } : {}) }
   if (effect === 'outdated') return known
   const final = dueAt === null
   return {
@@ -111,10 +119,15 @@ function columns({ effect, settlement, owner, isFirstSuccess }: Judged, at: numb
   }
 }
 
+/** It ends later than that of any earlier call. */
+const lateCall = ({ landsUntil }: Settlement): Partial<DeliveryRow> =>
+  landsUntil === undefined ? {} : { lands_until: landsUntil }
+
 /** A row without an owner shows that no call is in flight any more: see untilReleased. */
 const stoppedColumns = ({ settlement }: Judged): Partial<DeliveryRow> => ({
   outcome: JSON.stringify({ courses: settlement.outcome.courses, reason: null }),
   owner: null,
+  ...lateCall(settlement),
 })
 
 function changeOf({ at }: TransactionContext, { effect, settlement, owner, row, isFirstSuccess }: Judged): Change {

@@ -2,6 +2,7 @@ import type { Availability } from '../database/availability.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import type { Delivery, DeliveryEvent, Progress } from '../delivery/types.ts'
 import type { Replicas } from '../replicas/replicas.ts'
+import { TIMING } from '../replicas/timing.ts'
 import { type Attempt, releaseStopped, stillOurs } from './attempt.ts'
 import { claimAll, createClaimOrphans } from './claim-orphans.ts'
 import { bringForward } from './clock-rollback.ts'
@@ -51,10 +52,12 @@ interface StoreParts extends WriteContext {
   readonly replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin' | 'liveCount'>
   /** Runs the transactions of a webhook; by default here. */
   readonly runTask?: RunInboxTask
+  /** See Timing. */
+  readonly landsMs?: number
 }
 
 /** See Store. */
-export function createStore({ replicas, runTask, ...context }: StoreParts): Store {
+export function createStore({ replicas, runTask, landsMs = TIMING.landsMs, ...context }: StoreParts): Store {
   const { database, now, random } = context
   const { db } = database
   const { me } = replicas
@@ -74,7 +77,7 @@ export function createStore({ replicas, runTask, ...context }: StoreParts): Stor
     claimOrphans: createClaimOrphans({ database, replicas, now, random }),
     bringForward: (ms) => bringForward({ db, owner: me(), now: now(), ms }),
     lastActivityAt: () => lastActivityAt(db),
-    claimAll: (longestWaitMs) => claimAll({ db, me: me(), now: now(), longestWaitMs }),
+    claimAll: (longestWaitMs) => claimAll({ db, me: me(), now: now(), longestWaitMs, landsMs }),
   }
 }
 

@@ -3,6 +3,7 @@ import type { Database } from '../database/dialect.ts'
 import type { Tables } from '../database/schema.ts'
 import { AppError } from '../errors.ts'
 import { CONSOLE_MIGRATIONS } from './console.ts'
+import { LATE_CALL_MIGRATIONS } from './late-calls.ts'
 import { NOTICE_MIGRATIONS } from './notices.ts'
 import { OUTBOX_MIGRATIONS } from './outbox.ts'
 import { REFUND_MIGRATIONS } from './refunds.ts'
@@ -177,6 +178,7 @@ const MIGRATIONS: readonly Migration[] = [
   ...REFUND_MIGRATIONS,
   ...SEARCH_MIGRATIONS,
   ...CONSOLE_MIGRATIONS,
+  ...LATE_CALL_MIGRATIONS,
 ]
 
 /** The number of migrations that this code knows: the level to which it migrates a database. */

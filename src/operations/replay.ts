@@ -1,7 +1,9 @@
 import { ROW_CHANGED } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
+import { isSameCourse } from '../delivery/same-course.ts'
 import type { DeliveryState } from '../delivery/types.ts'
 import type { EventDraft } from '../inbox/events.ts'
+import { readOutcome } from '../inbox/rows.ts'
 import { touchFurtherCourses } from '../inbox/search-terms.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
 
@@ -125,12 +127,18 @@ export async function noteRepair(
 }
 
 /**
- * Starts a delivery again, in a transaction, as a repeat from the shop does: what attempts that began before report
- * doesn't count. A queued delivery keeps its owner, which may be attempting it.
+ * Starts a delivery again for these courses, in a transaction, as a repeat from the shop does: what attempts that began
+ * before report doesn't count. What it reported of its other courses stays, so they are not enrolled again. A queued
+ * delivery keeps its owner, which may be attempting it.
  */
-export async function processAgain(writing: Pick<AuditedContext, 'trx' | 'at'>, id: string): Promise<void> {
+export async function processAgain(
+  writing: Pick<AuditedContext, 'trx' | 'at'>,
+  { id, courses }: { id: string; courses: readonly string[] },
+): Promise<void> {
   const { trx, at } = writing
-  const again = { state: 'queued', due_at: at, attempts: 0, outcome: null, standings: null, active_at: at } as const
+  const row = await trx.selectFrom('deliveries').select('outcome').where('id', '=', id).executeTakeFirst()
+  const outcome = without(courses, row?.outcome ?? null)
+  const again = { state: 'queued', due_at: at, attempts: 0, outcome, standings: null, active_at: at } as const
   const anew = { ...again, replayed_at: at, settled_at: null, effect_unknown: 0 }
   await trx
     .updateTable('deliveries')
@@ -145,4 +153,13 @@ export async function processAgain(writing: Pick<AuditedContext, 'trx' | 'at'>, 
     .where('state', '!=', 'queued')
     .execute()
   await touchFurtherCourses(writing, [id])
+}
+
+/** An outcome as it is stored, without these courses and the reason. */
+function without(courses: readonly string[], outcome: string | null): string | null {
+  if (outcome === null) return null
+  const others = Object.entries(readOutcome(outcome).courses).filter(
+    ([key]) => !courses.some((course) => isSameCourse(course, key)),
+  )
+  return JSON.stringify({ courses: Object.fromEntries(others), reason: null })
 }

@@ -22,7 +22,7 @@ export interface WithdrawalOrder {
 
 /**
  * - `ordered`: stored; the service carries it out.
- * - `pending`: an earlier order for the delivery has not ended. Nothing was stored.
+ * - `pending`: an earlier order for this generation of the delivery has not ended. Nothing was stored.
  * - `refused`: nothing was stored. `not_reported`: the delivery never reported `course`, so this service didn't
  *   put the buyer there. `nothing`: there is nothing to withdraw. `queued`: a queued delivery can only be withdrawn as a whole.
  */
@@ -55,6 +55,7 @@ export async function storeWithdrawal(
     .selectFrom('withdrawals')
     .selectAll()
     .where('delivery_id', '=', order.id)
+    .where('generation', '=', row.generation) // an older one is superseded
     .where('ended_at', 'is', null)
     .executeTakeFirst()
   if (pending !== undefined) return { result: { kind: 'pending', withdrawal: withdrawalOf(pending) }, drafts: [] }
@@ -125,6 +126,7 @@ function newRow(of: {
     generation: row.generation,
     owner: null,
     effect_unknown: 0,
+    unenrolls_until: null,
     actor: order.by.slice(0, MAX_ACTOR),
     requested_at: at,
     due_at: at,

@@ -4,6 +4,9 @@ import type { WithdrawalRow } from '../database/schema.ts'
 /** How the message of an order begins that ended because its last attempt failed. */
 export const EXHAUSTED = 'retries exhausted'
 
+/** The message of an order that only waits until it can't be undone any more. */
+export const LATE = 'the LMS may still carry out an earlier call for this buyer'
+
 /**
  * The result for one course:
  * - `unenrolled`: there was an active enrollment, in `mode`.
@@ -19,7 +22,7 @@ const resultSchema = z.object({
     z.string(),
     z.object({ kind: z.enum(WITHDRAWN_KINDS), mode: z.string().nullable(), why: z.string() }),
   ),
-  /** Why the last attempt failed, or why the order ended early; '' if it did neither. */
+  /** Why the last attempt failed, why the order waits, or why it ended early; '' if it did nothing of this. */
   message: z.string(),
 })
 export type WithdrawalResult = Readonly<z.infer<typeof resultSchema>>

@@ -15,33 +15,46 @@ export async function pruneReplica({
   database: { db, dialect },
   id,
   silentMs,
+  landsMs,
 }: {
   database: Pick<Database, 'db' | 'dialect'>
   id: string
   silentMs: number
+  landsMs: number
 }): Promise<number> {
-  const released = await releaseAll(db, id)
+  const release = (on: Kysely<Tables>): Promise<number> => releaseAll({ on, dialect, owner: id, landsMs })
+  const released = await release(db)
   return db.transaction().execute(async (trx) => {
     const { numDeletedRows } = await trx
       .deleteFrom('replicas')
       .where('id', '=', id)
       .where('seen_at', '<=', (eb) => eb(dialect.clock, '-', silentMs))
       .executeTakeFirst()
-    return numDeletedRows === 0n ? released : released + (await releaseAll(trx, id))
+    return numDeletedRows === 0n ? released : released + (await release(trx))
   })
 }
 
-async function releaseAll(on: Kysely<Tables>, owner: string): Promise<number> {
+interface Releasing {
+  readonly on: Kysely<Tables>
+  readonly dialect: Database['dialect']
+  readonly owner: string
+  readonly landsMs: number
+}
+
+async function releaseAll(releasing: Releasing): Promise<number> {
   let released = 0
   for (;;) {
-    const step = await releaseStep(on, owner)
+    const step = await releaseStep(releasing)
     if (step === 0) return released
     released += step
   }
 }
 
-/** Includes deliveries that an operator has stopped. Updates by id, because MariaDB would scan the table. */
-async function releaseStep(on: Kysely<Tables>, owner: string): Promise<number> {
+/**
+ * Includes deliveries that an operator has stopped. Updates by id, because MariaDB would scan the table. A call that the
+ * replica was in, or that was cut at the end of its lease, may still be carried out: it began no later than now.
+ */
+async function releaseStep({ on, dialect, owner, landsMs }: Releasing): Promise<number> {
   const rows = await on
     .selectFrom('deliveries')
     .select('id')
@@ -54,7 +67,15 @@ async function releaseStep(on: Kysely<Tables>, owner: string): Promise<number> {
   const ids = rows.map(({ id }) => id).sort()
   const { numUpdatedRows } = await on
     .updateTable('deliveries')
-    .set({ owner: null })
+    .set((eb) => ({
+      owner: null,
+      lands_until: eb
+        .case()
+        .when('effect_unknown', '!=', 0)
+        .then(eb(dialect.clock, '+', landsMs))
+        .else(eb.ref('lands_until'))
+        .end(),
+    }))
     .where('id', 'in', ids)
     .where('owner', '=', owner)
     .executeTakeFirst()

@@ -1,6 +1,7 @@
 import type { Database } from '../database/dialect.ts'
 import { createHeartbeat, type Heartbeat } from './heartbeat.ts'
 import { pruneReplica } from './prune.ts'
+import { TIMING } from './timing.ts'
 
 export interface Replicas extends Heartbeat {
   /** How many replicas are alive as of the last `findDead`, including this one: at least 1. */
@@ -20,15 +21,18 @@ export interface Replicas extends Heartbeat {
  * the database's own clock. A delivery belongs to the replica that it names as its owner; without one it is an orphan.
  * @param from.newName gives a new name at each call, of at most 36 characters
  * @param from.deadAfterMs how long a replica may be silent before the others prune it
+ * @param from.landsMs see Timing
  */
 export function createReplicas({
   database,
   newName,
   deadAfterMs,
+  landsMs = TIMING.landsMs,
 }: {
   database: Pick<Database, 'db' | 'dialect'>
   newName: () => string
   deadAfterMs: number
+  landsMs?: number
 }): Replicas {
   const { db, dialect } = database
   const heartbeat = createHeartbeat({ database, newName })
@@ -49,14 +53,14 @@ export function createReplicas({
     },
     prune: async (dead) => {
       let released = 0
-      for (const id of dead) released += await pruneReplica({ database, id, silentMs: deadAfterMs })
+      for (const id of dead) released += await pruneReplica({ database, id, silentMs: deadAfterMs, landsMs })
       return released
     },
     removeOthers: async () => {
       await db.deleteFrom('replicas').where('id', '!=', me()).execute()
     },
     leave: async () => {
-      await pruneReplica({ database, id: me(), silentMs: 0 })
+      await pruneReplica({ database, id: me(), silentMs: 0, landsMs })
     },
   }
 }

@@ -56,13 +56,14 @@ export function addFaultHooks({ app, lms }: { app: FastifyInstance; lms: Lms }):
       dropConnection({ request, lms })
       return reply.hijack()
     }
+    if (fault.drop === 'at_once') dropConnection({ request, lms })
     if (answered) return send(reply, faultAnswer(fault))
   }
   app.addHook('onRequest', (request, reply) => applyFault(request, reply, null))
   app.addHook('preHandler', (request, reply) => applyFault(request, reply, textOf(request)))
 
   app.addHook('onSend', async (request, reply, payload) => {
-    if (isControl(request)) return payload
+    if (isControl(request) || request.fault?.drop === 'at_once') return payload
     if (request.fault?.drop === 'after') {
       dropConnection({ request, lms })
       return payload

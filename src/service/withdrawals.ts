@@ -8,14 +8,14 @@ import { runWithdrawals } from '../withdrawal/run-withdrawals.ts'
 
 /** Carries out the withdrawals that were ordered, until the signal is aborted. */
 export function startWithdrawals({
-  opened: { context, replicas, availability, inbox },
+  opened: { context, replicas, availability, inbox, timing },
   observer,
   breaker,
   budget,
   wakeUp,
   signal,
 }: {
-  opened: Pick<ReturnType<typeof openInbox>, 'context' | 'replicas' | 'availability' | 'inbox'>
+  opened: Pick<ReturnType<typeof openInbox>, 'context' | 'replicas' | 'availability' | 'inbox' | 'timing'>
   observer: Observer
   breaker: CircuitBreaker
   budget: Budget
@@ -28,6 +28,7 @@ export function startWithdrawals({
     replicas,
     lms: breaker.lms,
     acquire: () => budget.acquire(signal),
+    landsMs: timing.landsMs,
     wakeUp,
     isOpen: () => isOpen(breaker.state()),
     onEvents: (events) => {

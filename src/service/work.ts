@@ -30,7 +30,7 @@ interface WorkParts {
   readonly settings: Settings
   readonly opened: Pick<
     ReturnType<typeof openInbox>,
-    'database' | 'inbox' | 'context' | 'replicas' | 'availability' | 'lease' | 'now'
+    'database' | 'inbox' | 'context' | 'replicas' | 'availability' | 'lease' | 'now' | 'timing'
   >
   readonly senders: Senders
   readonly shopAnswers: Pick<ShopAnswers, 'flush'>
@@ -59,6 +59,7 @@ interface WorkParts {
 export function createWork(parts: WorkParts) {
   const { settings, opened, lms, concurrency, observer, random, signal } = parts
   const { inbox, replicas, now } = opened
+  const { landsMs } = opened.timing
   const { onError } = observer
   const { LERNITO_EMAIL_STUDENTS: emailStudents, LERNITO_COURSE_MODE: modes } = settings
   const options = { emailStudents, modeOf: modesFrom(modes) }
@@ -100,7 +101,7 @@ export function createWork(parts: WorkParts) {
       const breaker = createCircuitBreaker({ lms, inbox, budget, now, onChange: observer.onBreaker, signal })
       begun = { breaker, budget }
       await Promise.all([
-        runWorker({ inbox, breaker, breakers, budget, options, concurrency, now, random, onError, signal }),
+        runWorker({ inbox, breaker, breakers, budget, options, concurrency, now, random, landsMs, onError, signal }),
         startFollowUp({ ...parts, intervalMs: parts.followUpMs, breaker, budget }),
         startWithdrawals({ ...parts, wakeUp: parts.withdrawalsWakeUp, breaker, budget }),
         startOutbox({ ...parts, wakeUp: parts.outboxWakeUp }),

@@ -15,7 +15,8 @@ export const faultSchema = z
     times: z.int().positive().optional(),
     retryAfter: z.union([z.int().nonnegative(), z.string()]).optional(),
     delayMs: z.number().nonnegative().max(600_000).optional(),
-    drop: z.enum(['before', 'after']).optional(),
+    /** When the connection is closed. `at_once`: the call is carried out all the same, after its delay. */
+    drop: z.enum(['before', 'after', 'at_once']).optional(),
     /** bulk_enroll and modify run, but fail for each person in the courses that `naming` names. */
     error: z.literal(true).optional(),
     body: z.json().optional(),

@@ -18,15 +18,18 @@ export interface ClaimedOrder {
 
 /**
  * Claims the next due order, the oldest first; null if there is none. An order whose owner is no longer a replica is
- * free: a replica is removed only after its lease has ended, so it can make no more calls. Orders for a delivery that is
- * still in a call are left for later: see untilReleased and takeHold. So are those for a delivery that another order is
- * carried out for: a refund can come while one is open. Orders for a delivery that was erased are deleted.
+ * free: a replica is removed only after its lease has ended, so it can make no more calls. The last one that it made may
+ * still be carried out, which the order then notes. Orders for a delivery that is still in a call are left for later: see
+ * untilReleased and takeHold. So are those for a delivery that another order is carried out for: a refund can come while one
+ * is open. Orders for a delivery that was erased are deleted.
  */
 export async function claimOrder({
   context: { database, random, now },
   replicas,
+  landsMs,
 }: {
   context: WriteContext
+  landsMs: number
   replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin'>
 }): Promise<ClaimedOrder | null> {
   const { db } = database
@@ -44,6 +47,8 @@ export async function claimOrder({
     const delivery = await db.selectFrom('deliveries').selectAll().where('id', '=', row.delivery_id).executeTakeFirst()
     if (delivery === undefined) await db.deleteFrom('withdrawals').where('id', '=', row.id).execute()
     else if (delivery.owner === null || delivery.state === 'queued') {
+      const wasInCall = row.owner !== null && row.effect_unknown !== 0
+      const unenrolls_until = wasInCall ? now() + landsMs : row.unenrolls_until
       const owner = await inTransaction({
         database,
         random,
@@ -52,11 +57,11 @@ export async function claimOrder({
           await lockDelivery({ trx }, row.delivery_id)
           if (me === null || (await isInProgress(trx, row))) return null
           if ((await heldAmong({ on: trx, dialect: database.dialect }, [row.delivery_id])).length > 0) return null
-          return (await setOwner(trx, { row, owner: me })) ? me : null
+          return (await setOwner(trx, { row, set: { owner: me, unenrolls_until } })) ? me : null
         },
         isStored: async () => false, // claiming it twice does no harm
       })
-      if (owner !== null) return { row: { ...row, owner }, owner, delivery }
+      if (owner !== null) return { row: { ...row, owner, unenrolls_until }, owner, delivery }
     }
   }
   return null
@@ -85,10 +90,13 @@ async function isInProgress(on: Kysely<Tables>, { id, delivery_id }: WithdrawalR
   return other !== undefined
 }
 
-async function setOwner(on: Kysely<Tables>, { row, owner }: { row: WithdrawalRow; owner: string }): Promise<boolean> {
+async function setOwner(
+  on: Kysely<Tables>,
+  { row, set }: { row: WithdrawalRow; set: Pick<WithdrawalRow, 'owner' | 'unenrolls_until'> },
+): Promise<boolean> {
   const { numUpdatedRows } = await on
     .updateTable('withdrawals')
-    .set({ owner })
+    .set(set)
     .where('id', '=', row.id)
     .where('ended_at', 'is', null)
     .where('owner', row.owner === null ? 'is' : '=', row.owner)
@@ -122,18 +130,22 @@ export async function noteEffect(db: Kysely<Tables>, { row, owner }: ClaimedOrde
     .execute()
 }
 
-/** Releases an order for a later attempt. `failed`: how the attempt ended; absent: it did not begin. */
+/** Releases an order for a later attempt. `changed`: what the attempt changed; absent: it did not begin. */
 export async function releaseOrder(
   db: Kysely<Tables>,
   {
     order: { row, owner },
     dueAt,
-    failed,
-  }: { order: ClaimedOrder; dueAt: number; failed?: { readonly attempts: number; readonly result: string } },
+    changed,
+  }: {
+    order: ClaimedOrder
+    dueAt: number
+    changed?: Partial<Pick<WithdrawalRow, 'attempts' | 'result' | 'effect_unknown' | 'unenrolls_until'>>
+  },
 ): Promise<void> {
   await db
     .updateTable('withdrawals')
-    .set({ owner: null, due_at: dueAt, ...failed })
+    .set({ owner: null, due_at: dueAt, ...changed })
     .where('id', '=', row.id)
     .where('owner', '=', owner)
     .execute()

@@ -14,9 +14,10 @@ import type { EventDraft } from '../inbox/events.ts'
 import { readOutcome, readStandings } from '../inbox/rows.ts'
 import { touchFurtherCourses } from '../inbox/search-terms.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from '../operations/audited-change.ts'
+import { lockDelivery } from '../operations/lock.ts'
 import { processAgain } from '../operations/replay.ts'
 import { readWithdrawable } from '../operations/withdrawable.ts'
-import { describeWithdrawal, type WithdrawalResult } from '../operations/withdrawal-row.ts'
+import { describeWithdrawal, type WithdrawalResult, withdrawalOf } from '../operations/withdrawal-row.ts'
 import { type ClaimedOrder, releaseOrder } from './claimed-order.ts'
 import { soldAgain } from './sold-again.ts'
 
@@ -72,14 +73,38 @@ export async function endOrder(
 }
 
 /**
- * Ends an order that must not go on because the sale came again, and see supersede. Otherwise, as after the person was
- * erased, only releases it.
+ * Keeps an order open whose work is done, until no late call can change it any more (ms since 1970): `until`, and of those
+ * calls, `ownUntil` for those that take the buyer out; null if each of them was answered. In that case they can undo no
+ * sale that comes from now on.
+ */
+export async function keepOpen(
+  context: WriteContext,
+  of: { order: ClaimedOrder; result: WithdrawalResult; until: number; ownUntil: number | null },
+): Promise<AuditedResult<null>> {
+  const { order, result, until, ownUntil } = of
+  return auditedChange<null>(context, async (writing) => {
+    const { trx } = writing
+    await lockDelivery(writing, order.row.delivery_id)
+    const delivery = await readWithdrawable(trx, order.row.delivery_id)
+    const isNewest =
+      delivery?.generation === order.row.generation && (await allSoldAgain(writing, order, result)).size === 0
+    const effects = { unenrolls_until: ownUntil, ...(isNewest && ownUntil === null ? { effect_unknown: 0 } : {}) }
+    await releaseOrder(trx, { order, dueAt: until, changed: { result: JSON.stringify(result), ...effects } })
+    return { result: null, listed: [] }
+  })
+}
+
+/**
+ * Ends an order that must not go on because the sale came again, and see supersede; or keeps it while one of its calls may
+ * still undo that sale. Otherwise, as after the person was erased, only releases it.
  */
 export async function endSuperseded(context: WriteContext, order: ClaimedOrder): Promise<AuditedResult<null>> {
   return auditedChange<null>(context, async (writing) => {
     const delivery = await readWithdrawable(writing.trx, order.row.delivery_id)
-    if (delivery === undefined || delivery.generation === order.row.generation) {
-      await releaseOrder(writing.trx, { order, dueAt: writing.at })
+    const { unenrolls_until } = order.row
+    const isLate = unenrolls_until !== null && unenrolls_until > writing.at
+    if (delivery === undefined || delivery.generation === order.row.generation || isLate) {
+      await releaseOrder(writing.trx, { order, dueAt: isLate ? unenrolls_until : writing.at })
       return { result: null, listed: [] }
     }
     if (!(await markEnded(writing, order, { courses: {}, message: SUPERSEDED }))) return { result: null, listed: [] }
@@ -100,7 +125,8 @@ async function markEnded({ trx, at }: AuditedContext, { row, owner }: ClaimedOrd
 
 /**
  * The shop or an operator wants the person in the course again, and that came after the order. If a call of the order
- * may have taken effect, it may have undone the newer enrollment, so the sale is processed once more.
+ * may have taken effect, it may have undone the newer enrollment, so the sale is processed once more for the courses of
+ * the order.
  */
 async function supersede(
   writing: AuditedContext,
@@ -124,7 +150,7 @@ async function supersede(
   if (stored?.effect_unknown !== 1 || isStopped(state)) return [failed]
   // A refund that came after that sale is the newest statement.
   if (await hasCurrentOrder(trx, { id: deliveryId, generation })) return [failed]
-  await processAgain(writing, deliveryId)
+  await processAgain(writing, { id: deliveryId, courses: withdrawalOf(row).courses })
   return [failed, undone(deliveryId)]
 }
 
@@ -153,23 +179,32 @@ async function hasCurrentOrder(
  */
 async function restoreSoldAgain(
   writing: AuditedContext,
-  { row }: ClaimedOrder,
-  { courses }: WithdrawalResult,
+  order: ClaimedOrder,
+  result: WithdrawalResult,
 ): Promise<EventDraft[]> {
   const { trx } = writing
   const stored = await trx
     .selectFrom('withdrawals')
     .select('effect_unknown')
-    .where('id', '=', row.id)
+    .where('id', '=', order.row.id)
     .executeTakeFirst()
   if (stored?.effect_unknown !== 1) return []
+  const ids = [...(await allSoldAgain(writing, order, result))].sort()
+  for (const id of ids) await processAgain(writing, { id, courses: Object.keys(result.courses) })
+  return ids.map(undone)
+}
+
+/** The deliveries that sold a course of the result again, by their ids. */
+async function allSoldAgain(
+  { trx }: AuditedContext,
+  { row }: ClaimedOrder,
+  { courses }: WithdrawalResult,
+): Promise<Set<string>> {
   const found = new Set<string>()
   for (const course of Object.keys(courses)) {
     for (const id of await soldAgain(trx, { order: row, course })) found.add(id)
   }
-  const ids = [...found].sort()
-  for (const id of ids) await processAgain(writing, id)
-  return ids.map(undone)
+  return found
 }
 
 /** The standings of the courses that the buyer was taken out of. */

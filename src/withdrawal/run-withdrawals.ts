@@ -1,17 +1,20 @@
 import { type Background, runBackgroundLoop } from '../background-loop.ts'
 import { isUnreachable } from '../database/availability.ts'
+import type { WithdrawalRow } from '../database/schema.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import { costsNoAttempt } from '../enrollment/breaker-state.ts'
 import type { CallContext } from '../enrollment/pair.ts'
 import { nextAttemptAt } from '../enrollment/retry-schedule.ts'
 import { AppError } from '../errors.ts'
+import { mayStillLand } from '../openedx/effect.ts'
 import type { Failure } from '../openedx/failure.ts'
-import { EXHAUSTED, type WithdrawalResult, withdrawalOf } from '../operations/withdrawal-row.ts'
+import { EXHAUSTED, LATE, type WithdrawalResult, withdrawalOf } from '../operations/withdrawal-row.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 import type { WakeUp } from '../wake-up.ts'
 import { type ClaimedOrder, claimOrder, mayContinue, noteEffect, releaseOrder } from './claimed-order.ts'
-import { endOrder, endSuperseded } from './end-order.ts'
+import { endOrder, endSuperseded, keepOpen } from './end-order.ts'
+import { lateEnrolling } from './late-enrolling.ts'
 import { soldAgain } from './sold-again.ts'
 import { type Attempted, withdrawPerson } from './withdraw-person.ts'
 
@@ -21,6 +24,8 @@ const POLL_MS = 1000
 interface Withdrawals extends Background, CallContext {
   readonly context: WriteContext
   readonly replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin'>
+  /** For how long the LMS may still carry out a call that nobody waits for any more, ms. */
+  readonly landsMs: number
   /** Woken when an order was stored here. */
   readonly wakeUp: WakeUp
   /** Whether the circuit breaker of the LMS is open: failures then cost no attempt. */
@@ -36,6 +41,10 @@ const STOPPED = new Error('the withdrawal must not go on')
  * Carries out the orders to withdraw buyers from courses, one after the other, until the signal is aborted. Every replica
  * runs this. An order belongs to one replica at a time; see claimOrder. A replica can die at any point of an order:
  * another one then begins it again, and what is done already is found done.
+ *
+ * While the LMS may still carry out a call of unknown effect, finding nothing proves nothing: the order stays open, and the
+ * LMS is looked at again afterwards. The call may be one that enrolls the buyer (see lateEnrolling), or one of the order
+ * itself, which could undo a sale that comes after its end.
  */
 export function runWithdrawals(from: Withdrawals): Promise<void> {
   const round = async (): Promise<number> => {
@@ -50,12 +59,16 @@ export function runWithdrawals(from: Withdrawals): Promise<void> {
 }
 
 async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
-  const { context, guard, signal, onError } = from
-  const release = (): Promise<void> =>
-    guard(() => releaseOrder(context.database.db, { order, dueAt: context.now() + POLL_MS }))
+  const { context, guard, signal, onError, landsMs } = from
+  const calls = { begun: false }
+  const release = (): Promise<void> => {
+    const changed = calls.begun ? { unenrolls_until: context.now() + landsMs } : {}
+    return guard(() => releaseOrder(context.database.db, { order, dueAt: context.now() + POLL_MS, changed }))
+  }
   try {
-    const { courses, failure } = await attempt(from, order)
-    if (failure === null) await end(from, order, { courses, message: '' })
+    const lookedAt = context.now()
+    const { courses, failure } = await attempt(from, order, calls)
+    if (failure === null) await conclude(from, order, { courses, lookedAt })
     else if (costsNoAttempt(failure.kind) || from.isOpen()) await again(from, order, { courses, failure, isFree: true })
     else await again(from, order, { courses, failure, isFree: false })
   } catch (error) {
@@ -63,24 +76,61 @@ async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
     else if (signal.aborted || isUnreachable(error) || isLeaseLost(error)) return release().catch(() => {})
     else {
       onError(error)
-      await again(from, order, { courses: {}, failure: INTERNAL, isFree: false })
+      const failure = { ...INTERNAL, mayHaveTakenEffect: calls.begun }
+      await again(from, order, { courses: {}, failure, isFree: false })
     }
   }
 }
 
-const INTERNAL = { message: 'an internal error of this service; see its log', retryAfterMs: null }
+/** Ends an order whose work is done, unless the LMS may still carry out a call that changes what was found. */
+async function conclude(
+  from: Withdrawals,
+  order: ClaimedOrder,
+  { courses, lookedAt }: Pick<Attempted, 'courses'> & { lookedAt: number },
+): Promise<void> {
+  const { context, guard, landsMs } = from
+  const { row } = order
+  const enrolling = await guard(() => lateEnrolling(context.database.db, lateOf(row, { landsMs, now: lookedAt })))
+  const ownUntil = Math.min(row.unenrolls_until ?? 0, lookedAt + landsMs) // it lies further ahead if the clock was set back
+  const until = Math.max(enrolling.until, ownUntil)
+  const all = withEarlier(courses, withdrawalOf(row).result?.courses ?? {})
+  if (until <= lookedAt) return end(from, order, { courses: all, message: '' })
+  const waiting = { order, result: { courses: all, message: LATE }, until }
+  await guard(() => keepOpen(context, { ...waiting, ownUntil: ownUntil > lookedAt ? ownUntil : null }))
+}
+
+const lateOf = (row: WithdrawalRow, when: { landsMs: number; now: number }) => ({
+  deliveryId: row.delivery_id,
+  courses: withdrawalOf(row).courses,
+  ...when,
+})
+
+/** What an earlier look took away is not there any more, and stays the result. */
+function withEarlier(courses: Attempted['courses'], earlier: Attempted['courses']): Attempted['courses'] {
+  const merged = Object.entries(courses).map(([course, now]) => {
+    const before = earlier[course]
+    const isDone = before?.kind === 'unenrolled' || before?.kind === 'disallowed'
+    return [course, isDone && now.kind === 'nothing' && now.why === '' ? before : now] as const
+  })
+  return Object.fromEntries(merged)
+}
+
+const INTERNAL = { message: 'an internal error of this service; see its log', status: null, retryAfterMs: null }
 
 const isLeaseLost = (error: unknown): boolean => error instanceof AppError && error.code === 'lease.lost'
 
-function attempt(from: Withdrawals, order: ClaimedOrder): Promise<Attempted> {
-  const { lms, acquire, guard, context } = from
+/** `calls.begun` is set before the first call that changes something. */
+async function attempt(from: Withdrawals, order: ClaimedOrder, calls: { begun: boolean }): Promise<Attempted> {
+  const { lms, acquire, guard, context, landsMs } = from
   const { db } = context.database
+  const { everLate } = await guard(() => lateEnrolling(db, lateOf(order.row, { landsMs, now: context.now() })))
   const check = async (): Promise<void> => {
     if (!(await guard(() => mayContinue(db, order)))) throw STOPPED
   }
   return withdrawPerson({
     order: withdrawalOf(order.row),
     delivery: order.delivery,
+    everLate,
     isSoldAgain: (course) => guard(async () => (await soldAgain(db, { order: order.row, course })).length > 0),
     lms,
     acquire: async () => {
@@ -95,6 +145,7 @@ function attempt(from: Withdrawals, order: ClaimedOrder): Promise<Attempted> {
     beforeChange: async () => {
       await check()
       await guard(() => noteEffect(db, order))
+      calls.begun = true
     },
   })
 }
@@ -103,7 +154,10 @@ function attempt(from: Withdrawals, order: ClaimedOrder): Promise<Attempted> {
 async function again(
   from: Withdrawals,
   order: ClaimedOrder,
-  of: Pick<Attempted, 'courses'> & { failure: Pick<Failure, 'message' | 'retryAfterMs'>; isFree: boolean },
+  of: Pick<Attempted, 'courses'> & {
+    failure: Pick<Failure, 'message' | 'status' | 'retryAfterMs' | 'mayHaveTakenEffect'>
+    isFree: boolean
+  },
 ): Promise<void> {
   const { context, random, guard } = { ...from, ...from.context }
   const { courses, failure, isFree } = of
@@ -114,8 +168,9 @@ async function again(
     : nextAttemptAt({ failures: attempts, now, random })
   if (dueAt === null) return end(from, order, { courses, message: `${EXHAUSTED}: ${failure.message}` })
   const result: WithdrawalResult = { courses, message: failure.message }
-  const failed = { attempts, result: JSON.stringify(result) }
-  await guard(() => releaseOrder(context.database.db, { order, dueAt, failed }))
+  const late = mayStillLand(failure) ? { unenrolls_until: now + from.landsMs } : {}
+  const changed = { attempts, result: JSON.stringify(result), ...late }
+  await guard(() => releaseOrder(context.database.db, { order, dueAt, changed }))
 }
 
 const end = (from: Withdrawals, order: ClaimedOrder, result: WithdrawalResult): Promise<void> =>

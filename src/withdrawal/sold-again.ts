@@ -4,7 +4,8 @@ import { isSameCourse } from '../delivery/same-course.ts'
 import { readRequest } from '../inbox/rows.ts'
 import { withdrawalOf } from '../operations/withdrawal-row.ts'
 
-const LIVE = ['queued', 'enrolled', 'pre_enrolled', 'needs_attention'] as const
+/** The states of a delivery that keeps its courses. */
+export const LIVE = ['queued', 'enrolled', 'pre_enrolled', 'needs_attention'] as const
 
 /**
  * The deliveries that sold a course of a refund to the same buyer again, by their ids. A refund orders a withdrawal for

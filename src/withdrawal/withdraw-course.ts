@@ -31,7 +31,7 @@ const NO_ANSWER: CourseResult = {
   failure: {
     kind: 'server_error',
     endpoint: '/api/enrollment/v1/enrollment',
-    status: null,
+    status: 200,
     message: 'The LMS answered, and the person is still in the course',
     retryAfterMs: null,
     mayHaveTakenEffect: true,

@@ -21,18 +21,21 @@ const SOLD_AGAIN = 'the buyer has bought it again since'
 export async function withdrawPerson({
   order,
   delivery,
+  everLate,
   isSoldAgain,
   ...context
 }: CallContext &
   Pick<CourseOrder, 'beforeChange'> & {
     order: Withdrawal
     delivery: DeliveryRow
+    /** Whether the LMS may have carried out a call for this person and course after nobody waited for it any more. */
+    everLate: boolean
     /** Whether the buyer has bought a course again since the order. Asked before each course. */
     isSoldAgain: (course: string) => Promise<boolean>
   }): Promise<Attempted> {
   const { email } = readRequest(delivery.request ?? 'null')
   const reported = delivery.outcome === null ? {} : readOutcome(delivery.outcome).courses
-  const mayHaveEffect = delivery.effect_unknown !== 0 || delivery.enrolled_at !== null
+  const mayHaveEffect = everLate || delivery.effect_unknown !== 0 || delivery.enrolled_at !== null
   const results = new Map<string, CourseWithdrawal>()
   const attempted = (failure: Failure | null): Attempted => ({ courses: Object.fromEntries(results), failure })
   const concerned = order.courses.filter((course) => reported[course] !== undefined || mayHaveEffect)

@@ -32,7 +32,12 @@ export async function undo({ database, what }: { database: Database; what: strin
   }
   const tables = ['further_courses', 'withdrawals', 'outbox', 'webhook_ids', 'incidents']
   const named = tables.find((one) => name.startsWith(one)) ?? 'deliveries'
-  const columns: Readonly<Record<string, string>> = { refund_id: 'withdrawals', calls: 'events', answer: 'events' }
+  const columns: Readonly<Record<string, string>> = {
+    refund_id: 'withdrawals',
+    unenrolls_until: 'withdrawals',
+    calls: 'events',
+    answer: 'events',
+  }
   const table = columns[name] ?? named
   const where = isMysql(database) && kind === 'index' ? ` on ${table}` : ''
   await sql.raw(`${kind === 'column' ? `alter table ${table} ` : ''}drop ${what}${where}`).execute(database.db)

@@ -16,7 +16,7 @@ const unreachable = failed(UNREACHABLE)
 
 function settled(work: Work, results: Record<string, PairResult>) {
   for (const [course, result] of Object.entries(results)) record({ work, course, result })
-  return settlement({ work, now: 1_000_000, random: () => 0.5 })
+  return settlement({ work, now: 1_000_000, random: () => 0.5, landsMs: 60_000 })
 }
 
 test('the result of an attempt names the batches in which the person was', () => {
@@ -104,7 +104,7 @@ test('a delivery that the LMS refuses needs attention, names the refused course,
 test('a malformed course key is the sender’s mistake, and is rejected', () => {
   const work = aWork({ courses: [] })
   work.reasons.push({ code: 'course_key.malformed', subject: 'nonsense' })
-  assert.equal(settlement({ work, now: 0, random: () => 0.5 }).state, 'rejected')
+  assert.equal(settlement({ work, now: 0, random: () => 0.5, landsMs: 60_000 }).state, 'rejected')
 })
 
 test('a failure waits for the next attempt and keeps the results, even if another course was refused', () => {
@@ -136,7 +136,7 @@ test('a failure costs no attempt while the circuit breaker is open; a throttle o
   assert.deepEqual([waits.state, waits.attempts, waits.dueAt], ['queued', 12, 1_058_000])
   const work = aWork({ courses: [A], attempts: 12 })
   record({ work, course: A, result: unreachable })
-  const held = settlement({ work, now: 0, random: () => 0.5, isOpen: true })
+  const held = settlement({ work, now: 0, random: () => 0.5, landsMs: 60_000, isOpen: true })
   assert.deepEqual([held.state, held.attempts, held.dueAt], ['queued', 12, 0])
 })
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { DEMO } from '../harness.ts'
 import { temporaryFolder, until } from '../service/process.ts'
@@ -12,6 +13,7 @@ const ENROLLMENT = '/api/enrollment/v1/enrollment/{username},{course_id}'
 const ALLOWANCES = '/api/enrollment/v1/enrollment_allowed/'
 const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
 const once = { delayMs: 1, times: 1 }
+const command = [process.execPath, join(import.meta.dirname, 'quick-replica.ts')] as const
 
 /** The calls of a withdrawal, in their order. */
 const CALLS: Readonly<Record<string, object>> = {
@@ -27,7 +29,8 @@ describe('SIGKILL at each step of a withdrawal', { concurrency: 2, timeout: 120_
     test(`${step}: the next start withdraws`, async (t) => {
       const folder = temporaryFolder(t)
       const lms = await startHoldingLms(t)
-      const serve = () => startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
+      const serve = () =>
+        startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' }, command })
       const first = await serve()
       const id = String((await sell({ url: first.url, email: ALICE }))?.headers['x-lernito-delivery'])
       const { operations, close } = operationsOn(`sqlite:${folder}/lernito.db`)
@@ -55,7 +58,7 @@ describe('SIGKILL at each step of a withdrawal', { concurrency: 2, timeout: 120_
   test('right after the order is stored: the next start withdraws', async (t) => {
     const folder = temporaryFolder(t)
     const lms = await startHoldingLms(t)
-    const serve = () => startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
+    const serve = () => startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' }, command })
     const first = await serve()
     const id = String((await sell({ url: first.url, email: ALICE }))?.headers['x-lernito-delivery'])
     first.child.kill('SIGKILL')
@@ -71,7 +74,7 @@ describe('SIGKILL at each step of a withdrawal', { concurrency: 2, timeout: 120_
     const folder = temporaryFolder(t)
     const lms = await startHoldingLms(t)
     const env = { LERNITO_LMS_CALLS_PER_MINUTE: '0', LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '0' }
-    const serve = () => startServe({ t, folder, lmsUrl: lms.url, env })
+    const serve = () => startServe({ t, folder, lmsUrl: lms.url, env, command })
     const first = await serve()
     await lms.faults([{ method: 'POST', path: BULK, ...once }])
     const sale = { url: first.url, email: ALICE, courseIds: [DEMO, PYTHON] }

@@ -5,11 +5,11 @@ import { createLog } from '../../src/telemetry/log.ts'
 
 /**
  * `serve`, but a replica without a heartbeat counts as dead after 1 s. CLOCK_AHEAD_MS sets its clock, and FOLLOW_UP_MS
- * the time from one round of the follow-up to the next.
+ * the time from one round of the follow-up to the next, and LANDS_MS how late the LMS carries out a call.
  */
 const { settings } = readSettings({ env: process.env })
 const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
-const timing = { heartbeatMs: 250, deadAfterMs: 1000 }
+const timing = { heartbeatMs: 250, deadAfterMs: 1000, landsMs: Number(process.env.LANDS_MS ?? 1000) }
 const { CLOCK_AHEAD_MS: aheadMs = 0, FOLLOW_UP_MS } = process.env
 const followUpMs = FOLLOW_UP_MS === undefined ? undefined : Number(FOLLOW_UP_MS)
 const now = (): number => Date.now() + Number(aheadMs)

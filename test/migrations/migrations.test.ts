@@ -70,6 +70,8 @@ const MADE = [
   'table replayed_deliveries',
   'table senders',
   'column answer',
+  'column lands_until',
+  'column unenrolls_until',
 ]
 
 /** Of the columns that the first migration creates. */
@@ -78,6 +80,7 @@ const oldRow: Omit<
   | 'username'
   | 'course'
   | 'enrolled_at'
+  | 'lands_until'
   | 'replayed_at'
   | 'generation'
   | 'effect_unknown'

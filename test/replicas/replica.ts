@@ -11,5 +11,10 @@ const { settings } = readSettings({ env: process.env })
 const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
 const ahead = Number(process.env.TEST_CLOCK_AHEAD_MS ?? 0)
 const now = (): number => Date.now() + ahead
-const service = buildService({ settings, log, now, timing: { heartbeatMs: 200, deadAfterMs: 1000 } })
+const service = buildService({
+  settings,
+  log,
+  now,
+  timing: { heartbeatMs: 200, deadAfterMs: 1000, landsMs: Number(process.env.LANDS_MS ?? 1000) },
+})
 process.exitCode = await runUntilSignal(service)

@@ -6,7 +6,7 @@ import { run, temporaryFolder, until } from '../service/process.ts'
 import { serveEnv, startServe } from '../service/serving.ts'
 
 test('a service on SQLite keeps its lease for as long as it runs', async (t) => {
-  const product = await startProduct({ timing: { heartbeatMs: 50, deadAfterMs: 200 } })
+  const product = await startProduct({ timing: { heartbeatMs: 50, deadAfterMs: 200, landsMs: 1000 } })
   t.after(() => product.stop())
   const database = openDatabase({ url: `sqlite:${product.folder}/lernito.db`, serve: false })
   t.after(() => database.close())

@@ -3,6 +3,7 @@ import { createIds } from '../../src/delivery/ids.ts'
 import { createOperations } from '../../src/operations/create-operations.ts'
 import type { Operations } from '../../src/operations/operations.ts'
 import type { Withdrawal } from '../../src/operations/withdrawal-row.ts'
+import { TIMING, type Timing } from '../../src/replicas/timing.ts'
 import type { StandInOptions } from '../../src/sandbox/stand-in.ts'
 import { startProduct } from '../harness.ts'
 import { until } from '../service/process.ts'
@@ -31,11 +32,13 @@ export function operationsOn(url: string) {
 export async function startWithOperations({
   lms = {},
   env = {},
+  timing = { ...TIMING, landsMs: 300 },
 }: {
   lms?: StandInOptions
   env?: Record<string, string>
+  timing?: Timing
 } = {}) {
-  const product = await startProduct({ lms, env })
+  const product = await startProduct({ lms, env, timing })
   const { context, operations, close } = operationsOn(`sqlite:${product.folder}/lernito.db`)
   const show = async (id: string) => {
     const shown = await operations.show(id)
