@@ -7,6 +7,7 @@ import { type AuditedContext, type AuditedResult, auditedChange } from '../opera
 import { closeByRest } from '../operations/correct.ts'
 import { insertOrder } from '../operations/withdraw.ts'
 import { withdrawalOf } from '../operations/withdrawal-row.ts'
+import { followCorrections } from './corrected-sales.ts'
 import { acceptRefundId, storeRefundId } from './refund-id.ts'
 import { type OrderOfGeneration, type Refundable, refundableOf } from './refunded-delivery.ts'
 
@@ -38,8 +39,8 @@ export type StoredRefund =
   | { readonly kind: 'sale_id'; readonly delivery: string }
 
 /**
- * Stores a refund in one transaction: a withdrawal for each delivery that sold one of its courses to its buyer, paid
- * course modes included. It stops the deliveries that are still to be done. If the refund leaves some of their courses,
+ * Stores a refund in one transaction: a withdrawal for each delivery that sold one of its courses to its buyer, or that
+ * corrects such a delivery, paid course modes included. It stops the deliveries that are still to be done. If the refund leaves some of their courses,
  * another delivery is stored for these. Throws what the database throws.
  */
 export function storeRefund(context: WriteContext, refund: Refund): Promise<AuditedResult<StoredRefund>> {
@@ -53,7 +54,7 @@ export function storeRefund(context: WriteContext, refund: Refund): Promise<Audi
       return { result: { kind: 'accepted', deliveries: [deliveryId], orders, ...repeat }, listed: [] }
     }
     const found = await readRefundable(writing, refund.request)
-    const sold = new Set(found.flatMap((one) => one.refundable.sold))
+    const sold = new Set(found.flatMap((one) => one.sold))
     const never = [...new Set(refund.request.courseIds)].filter((course) => !sold.has(course))
     if (never.length > 0) return { result: { kind: 'never_sold', courses: never }, listed: [] }
     const { orders, drafts } = await orderAll(writing, found)
@@ -67,10 +68,15 @@ export function storeRefund(context: WriteContext, refund: Refund): Promise<Audi
 
 interface Found {
   readonly row: DeliveryRow
+  /** The courses of the refund that it sold, as the refund names them. */
+  readonly sold: readonly string[]
   readonly refundable: Refundable
 }
 
-/** The deliveries of the buyer that the refund concerns, oldest first. Locks all deliveries of the buyer. */
+/**
+ * The deliveries of the buyer that the refund concerns, and those that correct them, oldest first. Locks all deliveries of
+ * the buyer.
+ */
 async function readRefundable(
   { trx }: AuditedContext,
   { email, courseIds }: Refund['request'],
@@ -83,15 +89,20 @@ async function readRefundable(
     .execute()
   const rows = await trx.selectFrom('deliveries').selectAll().where('email', '=', address).orderBy('id').execute()
   if (rows.length === 0) return []
-  const ids = rows.map(({ id }) => id)
+  const concerned = await followCorrections({ trx }, { rows, named: courseIds })
+  const ids = concerned.map(({ row }) => row.id)
   const orders = await trx.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
   const ordersOf = Map.groupBy(
     orders.map((row): OrderOfGeneration => ({ ...withdrawalOf(row), generation: row.generation })),
     ({ deliveryId }) => deliveryId,
   )
-  return rows.flatMap((row) => {
-    const refundable = refundableOf({ row, orders: ordersOf.get(row.id) ?? [], named: courseIds })
-    return refundable === null || refundable.sold.length === 0 ? [] : [{ row, refundable }]
+  return concerned.flatMap(({ row, keysOf }) => {
+    const named = [...new Set([...keysOf.values()].flat())]
+    const refundable = refundableOf({ row, orders: ordersOf.get(row.id) ?? [], named })
+    if (refundable === null || refundable.sold.length === 0) return []
+    const isSold = (key: string): boolean => refundable.sold.includes(key)
+    const sold = [...keysOf].filter(([, keys]) => keys.some(isSold)).map(([course]) => course)
+    return [{ row, sold, refundable }]
   })
 }
 
