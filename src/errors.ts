@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'database.busy'
   | 'database.lost'
   | 'lease.lost'
+  | 'withdrawal.open'
   | 'address.in_use'
   | 'send.failed'
   | 'file.unreadable'

@@ -11,8 +11,10 @@ export const forget: Command = {
   summary: 'erase a person from the inbox',
   help: `Erases what the inbox knows of a person: the deliveries of this address in every
 state, with their events, and rejected deliveries that mention it. Deliveries
-that wait are not attempted any more. The command works beside a running
-service. In a SQLite database, nothing of the person can be read in the files
+that wait are not attempted any more. While a refund or a withdrawal for the
+person is still to be carried out, the command erases nothing and names its
+deliveries: erased now, the person would stay in the course. The command works
+beside a running service. In a SQLite database, nothing of the person can be read in the files
 afterwards. In MySQL, the rows are deleted. Backups and logs are not changed.
 docs/explanation/privacy.md has more.
 
@@ -28,7 +30,8 @@ Usage: lernito-openedx forget EMAIL [--lms] [--compact] [--json]
 
 You can repeat the command: it then finds nothing to do. The exit code is
   0  done, or there was nothing to do
-  1  not done, or only in part: repeat the command
+  1  not done, or only in part: repeat the command, after a refund or a
+     withdrawal that it names has ended
   2  wrong usage
   3  the person is erased, but something can still be read in the free space of
      a large file: repeat it with --compact

@@ -20,8 +20,14 @@ export interface ForgetOrder {
   readonly allowances: boolean
 }
 
-/** `in_progress`: it takes longer than a page waits, and continues. */
-export type ForgetAnswer = ({ readonly kind: 'forgotten' } & ForgottenPerson) | { readonly kind: 'in_progress' }
+/**
+ * `in_progress`: it takes longer than a page waits, and continues. `refused`: a refund or a withdrawal for the person is to
+ * be carried out first, as `message` says.
+ */
+export type ForgetAnswer =
+  | ({ readonly kind: 'forgotten' } & ForgottenPerson)
+  | { readonly kind: 'in_progress' }
+  | { readonly kind: 'refused'; readonly message: string }
 
 /** Adds the page on which an operator erases a person. The operator confirms it by typing the address. */
 export function addForget({
@@ -83,6 +89,9 @@ export function answerHtml({ answer, session, base, email, allowances }: FormOf 
     const { title, text } = words.running
     const again = html`<form method="post" action="${base}/people/forget">!${csrfField(session)}<input type="hidden" name="email" value="${email}"><input type="hidden" name="confirm" value="${email}">!${allowances ? html`<input type="hidden" name="allowances" value="yes">` : ''}<button>${words.repeat}</button></form>`
     return html`<div class="note" role="status"><h2>${title}</h2><p>${text}</p></div>!${again}!${changes}`
+  }
+  if (answer.kind === 'refused') {
+    return html`<div class="note warning" role="alert"><h2>${words.refused}</h2><p>${answer.message}</p></div>!${changes}`
   }
   const lines = [
     fill(words.done.deliveries, { count: numberText(answer.deliveries) }),

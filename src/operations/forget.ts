@@ -10,12 +10,13 @@ import { type Position, streamDeliveries } from '../search/candidates.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
 import { unindexWords } from '../words/index-words.ts'
 import { allTokensOf, phrasesOf, spaced } from '../words/words.ts'
+import { digestOfAddress } from './address-digest.ts'
 import { type AuditedContext, auditedChange } from './audited-change.ts'
 import { bulkReplayOf } from './bulk-replay-row.ts'
 import { markHandled } from './handle.ts'
 import { lockDeliveries } from './lock.ts'
+import { refuseOpenWithdrawals } from './open-withdrawals.ts'
 import { untilNotHeld, untilReleased } from './release.ts'
-import { stopWithdrawals } from './stop-withdrawals.ts'
 
 const STEP = 100
 
@@ -30,12 +31,14 @@ export interface Forgotten {
 }
 
 /**
- * Stops the work on a person's deliveries, waits until no call to the LMS for them is in flight or may still be carried
- * out, and erases the person from the tables: the deliveries of this address in any state, with their events; rejected deliveries that only mention
+ * Refuses while a refund or a withdrawal for the person is to be carried out. Otherwise it stops the work on a person's
+ * deliveries, waits until no call to the LMS for them is in flight or may still be carried out, and erases the person from
+ * the tables: the deliveries of this address in any state, with their events; rejected deliveries that only mention
  * the address; and bulk replays whose filter names it. The audit then shows that a person was forgotten, but not who. It
  * works in steps, each in one transaction, and can be repeated safely.
  * @param order.silentMs a replica that is silent for this long may no longer call the LMS
  * @param order.publish called with each event after it is stored
+ * @throws AppError withdrawal.open; if a refund came in the meantime, a part may be erased
  */
 export async function forget(
   context: WriteContext,
@@ -52,13 +55,14 @@ export async function forget(
   const usernames = new Set<string>()
   const texts = new Set<string>()
   let erased = 0
+  await refuseOpenWithdrawals(db, address)
   await stopWork(context, { address, by, silentMs, publish })
   const eraseAll = async (ids: readonly string[]): Promise<number> => {
     const { result, events } = await auditedChange(context, async (writing) => {
       const { dialect } = context.database
       await lockDeliveries(writing, ids) // so that the index of words has nothing of them but what is read here
       const held = await heldAmong({ on: writing.trx, dialect, silentMs }, ids)
-      return erase(writing, { ids: ids.filter((id) => !held.includes(id)), by })
+      return erase(writing, { ids: ids.filter((id) => !held.includes(id)), address, by })
     })
     for (const event of events) publish(event)
     for (const row of result) {
@@ -77,14 +81,16 @@ export async function forget(
     await eraseAll(ids)
   }
   for await (const ids of rejectedMentioning(db, address)) await eraseAll(ids)
+  await db
+    .deleteFrom('webhook_ids')
+    .where('orders', 'is', null)
+    .where('digest', '=', digestOfAddress(address))
+    .execute()
   await forgetBulkReplays(db, { address, usernames, texts })
   return { deliveries: erased, traces: [...traces] }
 }
 
-/**
- * Marks queued deliveries as handled and ends withdrawals, so that their owner makes no further call, and waits for calls
- * in flight.
- */
+/** Marks queued deliveries as handled, so that their owner makes no further call, and waits for calls in flight. */
 async function stopWork(
   context: WriteContext,
   {
@@ -94,7 +100,6 @@ async function stopWork(
     publish,
   }: { address: string; by: string; silentMs: number; publish: (event: DeliveryEvent) => void },
 ): Promise<void> {
-  await stopWithdrawals(context, { address, silentMs })
   for (;;) {
     const rows = await context.database.db
       .selectFrom('deliveries')
@@ -120,10 +125,11 @@ interface Erased extends Pick<DeliveryRow, 'id' | 'username' | 'words'> {
 /** Erases deliveries that the transaction has locked. */
 async function erase(
   writing: AuditedContext,
-  { ids, by }: { ids: readonly string[]; by: string },
+  { ids, address, by }: { ids: readonly string[]; address: string; by: string },
 ): Promise<{ result: Erased[]; listed: EventDraft[] }> {
   const { trx } = writing
   if (ids.length === 0) return { result: [], listed: [] }
+  await refuseOpenWithdrawals(trx, address) // a refund locks the deliveries too
   const rows = await trx
     .selectFrom('deliveries')
     .select(['id', 'digest', 'email', 'username', 'words'])

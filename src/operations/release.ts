@@ -43,7 +43,7 @@ export async function untilNotHeld(
 }
 
 /** Waits until no live replica is an owner any more. `owners` is asked again and again. */
-export async function untilFree({
+async function untilFree({
   database: { db, dialect },
   owners: ask,
   silentMs,

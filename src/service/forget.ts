@@ -36,11 +36,16 @@ export function createForget({ waitMs = WAIT_MS, ...parts }: ForgetParts) {
     jobs.set(key, job)
     const timer = new AbortController()
     const late = delay(waitMs, null, { signal: timer.signal }).catch(() => null)
-    const forgotten = await Promise.race([job, late]).finally(() => timer.abort())
-    if (forgotten !== null) return { kind: 'forgotten', ...forgotten }
+    const forgotten = await Promise.race([job.catch(refused), late]).finally(() => timer.abort())
+    if (forgotten !== null) return 'message' in forgotten ? forgotten : { kind: 'forgotten', ...forgotten }
     if (before === undefined) job.catch(parts.onLateError)
     return { kind: 'in_progress' }
   }
+}
+
+const refused = (error: unknown): Extract<ForgetAnswer, { kind: 'refused' }> => {
+  if (error instanceof AppError && error.code === 'withdrawal.open') return { kind: 'refused', message: error.message }
+  throw error
 }
 
 async function runJob(

@@ -1,24 +1,29 @@
 import { z } from 'zod'
+import { emailTerm } from '../inbox/search-terms.ts'
+import { digestOfAddress } from '../operations/address-digest.ts'
 import type { AuditedContext } from '../operations/audited-change.ts'
 
 type Writing = Pick<AuditedContext, 'trx' | 'at'>
 
-/** A refund by its webhook-id. `deliveryId` is '' and `orders` is null if it was not accepted. */
+/** A refund by its webhook-id. In the row, `orders` is null if it was not accepted. */
 export type RefundId =
   | { readonly kind: 'new' }
   | { readonly kind: 'sale'; readonly deliveryId: string }
   | { readonly kind: 'known'; readonly deliveryId: string; readonly digest: string; readonly orders: readonly string[] }
 
 /**
- * Stores the webhook-id of a refund. Call it first in the transaction. `sale`: a sale came under the id, and nothing is
+ * Stores the webhook-id of a refund for an address. Call it first in the transaction. `sale`: a sale came under the id, and nothing is
  * stored. `known`: the refund came before and was accepted.
  */
-export async function storeRefundId({ trx, at }: Writing, webhookId: string): Promise<RefundId> {
+export async function storeRefundId(
+  { trx, at }: Writing,
+  { webhookId, email }: { webhookId: string; email: string },
+): Promise<RefundId> {
   const row = {
     webhook_id: webhookId,
     purpose: 'refund' as const,
     delivery_id: '',
-    digest: null,
+    digest: digestOfAddress(emailTerm(email)),
     orders: null,
     received_at: at,
   }

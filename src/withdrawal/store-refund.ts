@@ -46,21 +46,21 @@ export type StoredRefund =
 export function storeRefund(context: WriteContext, refund: Refund): Promise<AuditedResult<StoredRefund>> {
   return auditedChange<StoredRefund>(context, async (writing) => {
     const { digest, webhookId } = refund
-    const known = webhookId === undefined ? null : await storeRefundId(writing, webhookId)
+    const known = webhookId === undefined ? null : await storeRefundId(writing, { webhookId, ...refund.request })
     if (known?.kind === 'sale') return { result: { kind: 'sale_id', delivery: known.deliveryId }, listed: [] }
     if (known?.kind === 'known') {
       const { deliveryId, orders } = known
       const repeat = { isRepeat: true, isOther: known.digest !== digest }
       return { result: { kind: 'accepted', deliveries: [deliveryId], orders, ...repeat }, listed: [] }
     }
-    const found = await readRefundable(writing, refund.request)
+    const { found, newest } = await readRefundable(writing, refund.request)
     const sold = new Set(found.flatMap((one) => one.sold))
     const never = [...new Set(refund.request.courseIds)].filter((course) => !sold.has(course))
     if (never.length > 0) return { result: { kind: 'never_sold', courses: never }, listed: [] }
     const { orders, drafts } = await orderAll(writing, found)
     const deliveries = found.map(({ row }) => row.id)
-    const deliveryId = deliveries.at(-1) ?? ''
-    if (webhookId !== undefined) await acceptRefundId(writing, { webhookId, deliveryId, digest, orders })
+    // Under the buyer's own delivery, even if the refund concerns only a correction: forget finds the id by it.
+    if (webhookId !== undefined) await acceptRefundId(writing, { webhookId, deliveryId: newest, digest, orders })
     const result = { kind: 'accepted', deliveries, orders, isRepeat: false, isOther: false } as const
     return { result, listed: [], others: drafts }
   })
@@ -74,13 +74,13 @@ interface Found {
 }
 
 /**
- * The deliveries of the buyer that the refund concerns, and those that correct them, oldest first. Locks all deliveries of
- * the buyer.
+ * The deliveries of the buyer that the refund concerns, and those that correct them, oldest first, and the id of the buyer's
+ * newest delivery; '' if there is none. Locks all deliveries of the buyer.
  */
 async function readRefundable(
   { trx }: AuditedContext,
   { email, courseIds }: Refund['request'],
-): Promise<readonly Found[]> {
+): Promise<{ found: readonly Found[]; newest: string }> {
   const address = emailTerm(email)
   await trx
     .updateTable('deliveries')
@@ -88,7 +88,8 @@ async function readRefundable(
     .where('email', '=', address)
     .execute()
   const rows = await trx.selectFrom('deliveries').selectAll().where('email', '=', address).orderBy('id').execute()
-  if (rows.length === 0) return []
+  const newest = rows.at(-1)?.id ?? ''
+  if (rows.length === 0) return { found: [], newest }
   const concerned = await followCorrections({ trx }, { rows, named: courseIds })
   const ids = concerned.map(({ row }) => row.id)
   const orders = await trx.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
@@ -96,7 +97,7 @@ async function readRefundable(
     orders.map((row): OrderOfGeneration => ({ ...withdrawalOf(row), generation: row.generation })),
     ({ deliveryId }) => deliveryId,
   )
-  return concerned.flatMap(({ row, keysOf }) => {
+  const found = concerned.flatMap(({ row, keysOf }) => {
     const named = [...new Set([...keysOf.values()].flat())]
     const refundable = refundableOf({ row, orders: ordersOf.get(row.id) ?? [], named })
     if (refundable === null || refundable.sold.length === 0) return []
@@ -104,6 +105,7 @@ async function readRefundable(
     const sold = [...keysOf].filter(([, keys]) => keys.some(isSold)).map(([course]) => course)
     return [{ row, sold, refundable }]
   })
+  return { found, newest }
 }
 
 async function orderAll(

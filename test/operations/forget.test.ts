@@ -4,7 +4,9 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { sql } from 'kysely'
 import type { VerifiedWebhook } from '../../src/delivery/types.ts'
+import type { AppError } from '../../src/errors.ts'
 import { forget, mentions } from '../../src/operations/forget.ts'
+import { storeRefund } from '../../src/withdrawal/store-refund.ts'
 import { claimNow, submit } from '../inbox/claiming.ts'
 import {
   accepted,
@@ -59,6 +61,7 @@ test('forget erases a person’s deliveries in any state, with all related rows,
   await store.write([settled(succeeded(one.id)), settled(retry(two.id, START + 1000))])
   await operations.markHandled({ id: three.id, note: 'Ada got her money back', by: 'alice' })
   await operations.withdraw({ id: one.id, courses: null, paid: false, by: 'alice' })
+  await bench.db.updateTable('withdrawals').set({ ended_at: START }).execute()
   const wrong = only(await store.write([accepted(rejectedWith('{"email": ["\\u0061DA@x.example"]}'))]))
   assert.ok((await everything(bench)).includes('countess'))
 
@@ -85,21 +88,61 @@ test('forget erases a person’s deliveries in any state, with all related rows,
   assert.deepEqual(await bench.rows('withdrawals'), [])
 })
 
-test('forget ends a withdrawal, and waits until no call for it is in flight', async (t) => {
-  const { store, operations, context, rows, db } = await setUp(t)
+const refundOf = (email: string, webhookId?: string) => ({
+  request: { email, courseIds: ['course-v1:edX+DemoX+Demo_Course'] },
+  digest: 'digest',
+  ...(webhookId === undefined ? {} : { webhookId }),
+})
+
+test('forget refuses while a refund is to be carried out, names its delivery, and changes nothing', async (t) => {
+  const { store, context, rows, db } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
   await store.write([settled(succeeded(id))])
-  await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
-  await db.updateTable('withdrawals').set({ owner: 'replica-1' }).execute()
-  const forgetting = forget(context, { email: EMAIL, by, silentMs: 60_000 })
-  await until('the end of the order', async () => {
-    const row = await db.selectFrom('withdrawals').select('ended_at').executeTakeFirst()
-    return row?.ended_at !== null || undefined
+  await store.write([accepted(arrival({ email: EMAIL, order: 7 }))])
+  await storeRefund(context, refundOf(EMAIL))
+  const before = await rows('deliveries')
+  await assert.rejects(forget(context, { email: EMAIL, by, silentMs: 0 }), (error: AppError) => {
+    return error.code === 'withdrawal.open' && error.message.includes(id)
   })
-  assert.equal((await rows('deliveries')).length, 1)
-  await db.updateTable('withdrawals').set({ owner: null }).execute()
-  assert.equal((await forgetting).deliveries, 1)
+  assert.deepEqual(await rows('deliveries'), before)
+  await db.updateTable('withdrawals').set({ ended_at: START }).execute()
+  assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0 })).deliveries, 2)
   assert.deepEqual(await rows('withdrawals'), [])
+})
+
+test('forget refuses for a refund that comes while it waits for a call in flight', async (t) => {
+  const bench = await setUp(t)
+  const { store, context, rows, db } = bench
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
+  await store.write([settled(succeeded(id))])
+  const other = await submit(bench, 'ada@x.example')
+  const forgetting = forget(context, { email: EMAIL, by, silentMs: 60_000 })
+  const refused = assert.rejects(forgetting, { code: 'withdrawal.open' })
+  await until('the stop', async () => {
+    const row = await db.selectFrom('deliveries').select('state').where('id', '=', other).executeTakeFirst()
+    return row?.state === 'handled' || undefined
+  })
+  await storeRefund(context, refundOf(EMAIL))
+  await db.updateTable('deliveries').set({ owner: null }).execute()
+  await refused
+  assert.equal((await rows('deliveries')).length, 2)
+})
+
+test('forget erases the webhook-ids of refunds, also of one that was answered 404', async (t) => {
+  const { store, context, db } = await setUp(t)
+  const early = await storeRefund(context, refundOf(` ${EMAIL.toUpperCase()}`, 'msg_never_sold'))
+  assert.equal(early.result.kind, 'never_sold')
+  await storeRefund(context, refundOf('xada@x.example', 'msg_other'))
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
+  await store.write([settled(succeeded(id))])
+  await storeRefund(context, refundOf(EMAIL, 'msg_refund'))
+  await db.updateTable('withdrawals').set({ ended_at: START }).execute()
+  await forget(context, { email: EMAIL, by, silentMs: 0 })
+  const left = await db.selectFrom('webhook_ids').select('webhook_id').execute()
+  assert.deepEqual(
+    left.map(({ webhook_id }) => webhook_id),
+    ['msg_other'],
+  )
 })
 
 test('the audit shows only that a person was forgotten and by whom; a second time erases nothing', async (t) => {

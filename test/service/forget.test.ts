@@ -6,7 +6,8 @@ import type { Database } from '../../src/database/dialect.ts'
 import { createIds } from '../../src/delivery/ids.ts'
 import { AppError } from '../../src/errors.ts'
 import { createForget } from '../../src/service/forget.ts'
-import { startProduct } from '../harness.ts'
+import { storeRefund } from '../../src/withdrawal/store-refund.ts'
+import { DEMO, startProduct } from '../harness.ts'
 import { BULK } from './serving.ts'
 
 const EMAIL = 'ada@x.example'
@@ -42,7 +43,7 @@ async function start(t: TestContext, { waitMs, vacuum }: { waitMs: number; vacuu
     void product.sell({ email: EMAIL })
     await arrived.promise
   }
-  return { ...product, forget, holdCall, release: held.resolve, errors }
+  return { ...product, context: opened.context, forget, holdCall, release: held.resolve, errors }
 }
 
 test('an order that takes longer than its page waits continues, and the same order again gets its result', async (t) => {
@@ -55,6 +56,15 @@ test('an order that takes longer than its page waits continues, and the same ord
   while (answer.kind === 'in_progress') answer = await forget(order)
   assert.deepEqual(answer, { ...nothing, deliveries: 1 })
   assert.deepEqual(await forget(order), nothing)
+})
+
+test('a person who is still to be taken out of a course is not erased, and the page says for which delivery', async (t) => {
+  const { lms, sell, context, forget } = await start(t, { waitMs: 10_000 })
+  const { headers } = await sell({ email: EMAIL })
+  await lms.faults([{ path: '/api/user/v1/accounts', status: 500, body: 'no' }])
+  await storeRefund(context, { request: { email: EMAIL, courseIds: [DEMO] }, digest: 'digest' })
+  const answer = await forget(order)
+  assert.ok(answer.kind === 'refused' && answer.message.includes(String(headers['x-lernito-delivery'])))
 })
 
 test('what fails after its page was answered is reported once, and the order can be repeated', async (t) => {
