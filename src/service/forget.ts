@@ -36,7 +36,9 @@ export function createForget({ waitMs = WAIT_MS, ...parts }: ForgetParts) {
     jobs.set(key, job)
     const timer = new AbortController()
     const late = delay(waitMs, null, { signal: timer.signal }).catch(() => null)
-    const forgotten = await Promise.race([job.catch(refused), late]).finally(() => timer.abort())
+    const forgotten = await Promise.race([job, late])
+      .catch(refused)
+      .finally(() => timer.abort())
     if (forgotten !== null) return 'message' in forgotten ? forgotten : { kind: 'forgotten', ...forgotten }
     if (before === undefined) job.catch(parts.onLateError)
     return { kind: 'in_progress' }
