@@ -2,7 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nextAttemptAt, RETRY_SCHEDULE_MS } from '../../src/enrollment/retry-schedule.ts'
 import { settlement } from '../../src/enrollment/settlement.ts'
-import { done, failed, type PairResult, record, recordPause, refused, type Work } from '../../src/enrollment/work.ts'
+import {
+  done,
+  failed,
+  type PairResult,
+  record,
+  recordPause,
+  refused,
+  stop,
+  type Work,
+} from '../../src/enrollment/work.ts'
 import { aWork } from './works.ts'
 
 const [A, B] = ['course-v1:x+A+1', 'course-v1:x+B+1'] as const
@@ -161,6 +170,27 @@ test('a course that stays paused for the whole schedule needs attention, with a 
   const { state, outcome } = settled(work, {})
   assert.equal(state, 'needs_attention')
   assert.match(outcome.reason?.subject ?? '', /^course-v1:x\+A\+1 is paused, .*: The LMS failed \(500\)$/)
+})
+
+test('the effect of an attempt that was stopped between two calls is unknown, and it costs no attempt', () => {
+  const work = aWork({ courses: [A, B] })
+  record({ work, course: A, result: done('enrolled') })
+  stop(work)
+  const { state, outcome, effectUnknown, attempts, dueAt, landsUntil } = settled(work, {})
+  assert.deepEqual([state, outcome.courses, effectUnknown, attempts], ['queued', { [A]: 'enrolled' }, true, 0])
+  assert.deepEqual([dueAt, landsUntil], [1_000_000, undefined])
+})
+
+test('a call that was given up, or that a proxy gave up, may land within a minute; one that the LMS answered does not', () => {
+  for (const [status, landsUntil] of [
+    [null, 1_060_000],
+    [504, 1_060_000],
+    [500, undefined],
+  ] as const) {
+    const work = aWork({ courses: [A, B] })
+    const failure = { kind: 'unreachable', status, message: '', retryAfterMs: null, mayHaveTakenEffect: true } as const
+    assert.equal(settled(work, { [A]: failed(failure), [B]: done('enrolled') }).landsUntil, landsUntil)
+  }
 })
 
 test('an unknown effect stays unknown until an attempt ends without a failure', () => {

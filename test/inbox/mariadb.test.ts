@@ -31,6 +31,7 @@ if (hasMariaDb()) {
   await import('../replicas/replicas.test.ts')
   await import('../maintenance/retention.test.ts')
   await import('./settle.test.ts')
+  await import('../withdrawal/store-refund.test.ts')
   await import('./store.test.ts')
   await import('../operations/timeline.test.ts')
   await import('../database/write-failures.test.ts')

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sql } from 'kysely'
 import type { VerifiedWebhook } from '../../src/delivery/types.ts'
+import { storeRefundId } from '../../src/withdrawal/refund-id.ts'
+import { until } from '../service/process.ts'
 import {
   accepted,
   answerOf,
@@ -158,6 +161,29 @@ test('ids are compared to the letter', async (t) => {
 
 // SQLite serves one replica.
 if (!onSqlite()) {
+  test('a sale that finds no refund under its id, and then one that was stored meanwhile, is not stored', async (t) => {
+    const { store, rows, db } = await setUp(t)
+    const [inserted, stored] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const refund = db.transaction().execute(async (trx) => {
+      await storeRefundId({ trx, at: START }, { webhookId: 'msg_both', email: 'ada@x.example' })
+      inserted.resolve()
+      await stored.promise
+    })
+    await inserted.promise
+    const sale = store.write([accepted(named('msg_both'))])
+    await db.connection().execute(async (one) => {
+      await sql`set session transaction isolation level read uncommitted`.execute(one)
+      await until('the sale is written', async () => {
+        return (await one.selectFrom('deliveries').select('id').execute()).length > 0 || undefined
+      })
+      await sql`set session transaction isolation level read committed`.execute(one)
+    })
+    stored.resolve()
+    await refund
+    assert.equal(only(await sale).isRefundId, true)
+    assert.deepEqual(await rows('deliveries'), [])
+  })
+
   test('two replicas that receive two sales with one id at the same time store one of them', async (t) => {
     const bench = await setUp(t)
     const second = await bench.replica('replica-2')

@@ -70,8 +70,14 @@ test('a person who is still to be taken out of a course is not erased, and the p
 test('what fails after its page was answered is reported once, and the order can be repeated', async (t) => {
   const failure = new Error('the disk is full')
   const failed = Promise.withResolvers<never>()
-  const { forget, errors } = await start(t, { waitMs: 50, vacuum: () => failed.promise })
+  const arrived = Promise.withResolvers<void>()
+  const vacuum = (): Promise<never> => {
+    arrived.resolve()
+    return failed.promise
+  }
+  const { forget, errors } = await start(t, { waitMs: 50, vacuum })
   assert.deepEqual([await forget(order), await forget(order)], [{ kind: 'in_progress' }, { kind: 'in_progress' }])
+  await arrived.promise
   failed.reject(failure)
   await assert.rejects(forget(order), failure)
   assert.deepEqual(errors, [failure])

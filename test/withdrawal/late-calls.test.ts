@@ -176,3 +176,34 @@ describe('a sale after an unenrolling call that the LMS carries out late', () =>
     assert.deepEqual(await activeIn(), [])
   })
 })
+
+describe('what came after the newer sale is the newest statement', () => {
+  /** A refund whose call may still land, and the same sale once more. Gives its id. */
+  async function soldAgainInDoubt(courseIds: readonly string[]): Promise<string> {
+    const id = await sold(ALICE, courseIds)
+    await lms.faults([{ ...LATE, path: MODIFY }])
+    assert.equal((await refund()).status, 202)
+    assert.equal((await sell({ email: ALICE, courseIds })).status, 200)
+    await lookedAt()
+    return id
+  }
+  const allEnded = () => until('the end', async () => (await openOrders()).length === 0 || undefined)
+
+  test('a second refund: the sale is not processed once more', async () => {
+    const id = await soldAgainInDoubt([DEMO, PYTHON])
+    assert.equal((await refund()).status, 200)
+    land()
+    await allEnded()
+    assert.deepEqual([await stateOf(id), await activeIn()], ['enrolled', [PYTHON]])
+    assert.equal((await product.kinds(id)).includes('replayed'), false)
+  })
+
+  test('an operator who handled the sale: it is not processed once more', async () => {
+    const id = await soldAgainInDoubt([DEMO])
+    await operations.markHandled({ id, note: 'by hand', by: 'alice' })
+    land()
+    await allEnded()
+    assert.equal(await stateOf(id), 'handled')
+    assert.equal((await product.kinds(id)).includes('replayed'), false)
+  })
+})

@@ -91,6 +91,25 @@ test('a sale that the shop sends again during the withdrawal wins: the buyer sta
   assert.ok((await kinds(id)).includes('withdrawal_failed'))
 })
 
+test('a sale that comes again while the order only reads: nothing is changed in the LMS', async () => {
+  await withdraw(await sold('erin@example.com')) // the service knows which APIs the LMS has
+  const id = await sold('alice@example.com')
+  const path = '/api/enrollment/v1/enrollment/{username},{course_id}'
+  await lms.faults([{ method: 'GET', path, delayMs: 1, times: 1 }])
+  await operations.withdraw({ id, ...order })
+  await hold.arrived.promise
+  await product.context.database.db
+    .updateTable('deliveries')
+    .set((eb) => ({ generation: eb('generation', '+', 1) }))
+    .where('id', '=', id)
+    .execute()
+  await lms.forgetCalls()
+  hold.released.resolve()
+  await ended(product, id)
+  const changes = (await lms.calls()).filter(({ method, path }) => method === 'POST' && path === MODIFY)
+  assert.deepEqual([changes, await activeOf('alice@example.com')], [[], true])
+})
+
 test('an order that a replay came after ends without touching the LMS', async () => {
   const id = await sold('erin@example.com')
   await product.context.database.db.updateTable('deliveries').set({ generation: 7 }).where('id', '=', id).execute()
