@@ -203,7 +203,6 @@ export interface Settlement {
   readonly detail: string
   readonly calls?: readonly CallNote[]
 }
-
 /** What the waiting senders learn. It answers the webhooks up to `generation`. */
 export type Progress = Pick<Settlement, 'state' | 'outcome' | 'dueAt' | 'generation'>
 

@@ -1,9 +1,9 @@
-import { mayStillLand } from '../openedx/effect.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { Lms } from '../openedx/lms.ts'
 import type { Batch } from './batches.ts'
 import type { CourseBreakers } from './course-breakers.ts'
 import { isAboutCourse } from './enroll-one-by-one.ts'
+import { mayStillLand } from './may-land.ts'
 import { failAll, type Work } from './work.ts'
 
 /**

@@ -1,9 +1,9 @@
 import type { CallNote } from '../delivery/calls.ts'
 import type { CourseResult, Delivery, EnrollmentRequest, Reason } from '../delivery/types.ts'
 import { batchCanName } from '../openedx/batch-answer.ts'
-import { mayStillLand } from '../openedx/effect.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { PausedCourse } from './course-breakers.ts'
+import { mayStillLand } from './may-land.ts'
 import type { PriorKnowledge } from './pair.ts'
 
 /** The parts of a failure that decide the next step and go into the timeline. Without a status, no answer came. */

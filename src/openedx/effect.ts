@@ -54,14 +54,4 @@ export function withEffect<T>(request: Sent, judged: Judged<T>): Judged<T> {
   return { ok: false, failure: { ...judged.failure, mayHaveTakenEffect: true } }
 }
 
-/**
- * Whether the LMS may carry out a failed call later than now. It has answered a 500 itself, and rolled the call back or
- * not. Statuses above may come from a proxy that stopped waiting.
- */
-export const mayStillLand = ({
-  mayHaveTakenEffect,
-  status = null,
-}: Pick<Failure, 'mayHaveTakenEffect'> & { readonly status?: number | null }): boolean =>
-  mayHaveTakenEffect && (status === null || status > 500)
-
 const isInDoubt = ({ kind }: Failure): boolean => kind === 'unreachable' || kind === 'server_error'

@@ -32,6 +32,7 @@ async function withdraw(bench: FollowUp, id: string, courses: string[] | null = 
     lms,
     acquire,
     guard,
+    landsMs: 60_000,
     wakeUp: createWakeUp(),
     isOpen: () => false,
     onEvents: () => stop.abort(),
@@ -172,13 +173,13 @@ test('a withdrawal that is ordered during a change begins after it', async (t) =
   await bench.followUp({
     changeMode: async (...asked) => {
       await order(bench, bench.id)
-      during = await claimOrder(bench)
+      during = await claimOrder({ ...bench, landsMs: 60_000 })
       return bench.lms.changeMode(...asked)
     },
   })
   assert.equal(during, null)
   assert.deepEqual(await rowsOf(bench), [{ mode: 'honor', active: true }])
-  assert.ok(await claimOrder(bench))
+  assert.ok(await claimOrder({ ...bench, landsMs: 60_000 }))
 })
 
 test('a withdrawal that is ordered during a repair begins after it', async (t) => {
@@ -189,13 +190,13 @@ test('a withdrawal that is ordered during a repair begins after it', async (t) =
   await repaired(bench, async () => {}, {
     enroll: async (...asked) => {
       await order(bench, id)
-      during = await claimOrder(bench)
+      during = await claimOrder({ ...bench, landsMs: 60_000 })
       return bench.lms.enroll(...asked)
     },
   })
   assert.equal(during, null)
   assert.equal((await rowsOf(bench)).length, 1)
-  assert.ok(await claimOrder(bench))
+  assert.ok(await claimOrder({ ...bench, landsMs: 60_000 }))
 })
 
 /** A sale, and the hold on it from a change that ends with this result. */
@@ -227,9 +228,9 @@ test('after a call without an answer, a withdrawal waits until the LMS can not c
   await bench.change()
   assert.equal(await bench.change(), null, 'nor does another change begin')
   await order(bench, bench.id)
-  assert.equal(await claimOrder(bench), null)
+  assert.equal(await claimOrder({ ...bench, landsMs: 60_000 }), null)
   await bench.later()
-  assert.ok(await claimOrder(bench))
+  assert.ok(await claimOrder({ ...bench, landsMs: 60_000 }))
 })
 
 test('after a change that throws in its call, a withdrawal waits likewise', async (t) => {
@@ -242,7 +243,7 @@ test('after a change that throws in its call, a withdrawal waits likewise', asyn
     cut,
   )
   await order(bench, bench.id)
-  assert.equal(await claimOrder(bench), null)
+  assert.equal(await claimOrder({ ...bench, landsMs: 60_000 }), null)
 })
 
 test('the hold of a live replica lasts until the change ends, whatever the clock of the database does', async (t) => {
@@ -250,9 +251,9 @@ test('the hold of a live replica lasts until the change ends, whatever the clock
   await bench.change(async () => {
     await order(bench, bench.id)
     await bench.later()
-    assert.equal(await claimOrder(bench), null)
+    assert.equal(await claimOrder({ ...bench, landsMs: 60_000 }), null)
   })
-  assert.ok(await claimOrder(bench))
+  assert.ok(await claimOrder({ ...bench, landsMs: 60_000 }))
 })
 
 test('the hold of a replica that died in a change lasts until the LMS can not carry out its call any more', async (t) => {
@@ -263,9 +264,9 @@ test('the hold of a replica that died in a change lasts until the LMS can not ca
   })
   await order(bench, bench.id)
   await dead.replicas.leave()
-  assert.equal(await claimOrder(bench), null)
+  assert.equal(await claimOrder({ ...bench, landsMs: 60_000 }), null)
   await bench.later()
-  assert.ok(await claimOrder(bench))
+  assert.ok(await claimOrder({ ...bench, landsMs: 60_000 }))
 })
 
 test('a replica that was pruned changes nothing', async (t) => {

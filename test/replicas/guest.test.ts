@@ -5,7 +5,7 @@ import { joinAsGuest } from '../../src/replicas/guest.ts'
 import { setUp } from '../inbox/harness.ts'
 import { until } from '../service/process.ts'
 
-async function joined(t: TestContext, timing = { heartbeatMs: 20, deadAfterMs: 60_000 }) {
+async function joined(t: TestContext, timing = { heartbeatMs: 20, deadAfterMs: 60_000, landsMs: 1000 }) {
   const bench = await setUp(t)
   const guest = await joinAsGuest({ database: bench.database, name: 'reconcile', timing })
   t.after(() => guest.leave().catch(() => {}))
@@ -44,7 +44,7 @@ test('a command that was removed ends its call and makes no other', async (t) =>
 })
 
 test('a command whose database is away makes no call after its lease', async (t) => {
-  const { guest, database } = await joined(t, { heartbeatMs: 20, deadAfterMs: 400 })
+  const { guest, database } = await joined(t, { heartbeatMs: 20, deadAfterMs: 400, landsMs: 1000 })
   const ended = once(guest.mayCall(), 'abort')
   database.db.updateTable = () => {
     throw new Error('the database is away')
