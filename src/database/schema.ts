@@ -86,7 +86,10 @@ export interface CounterRow {
   count: number
 }
 
-/** The services that share the database; `seen_at` is the time of the last heartbeat by the database's clock. */
+/**
+ * The services that share the database. `seen_at` is the time of the last heartbeat by the database's clock; who prunes only
+ * watches whether it changes.
+ */
 export interface ReplicaRow {
   id: string
   seen_at: number

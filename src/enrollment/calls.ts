@@ -78,7 +78,8 @@ async function attempt(calling: Calling, batch: Batch, route: Route): Promise<vo
   const { breaker, breakers, inFlight, options, newId, onError, signal } = calling
   const isUp = (): boolean => !isOpen(breaker.state())
   const acquireFor = (work: Work): Promise<Permit> => acquireForWork(calling, work)
-  const context = { batch, lms: breaker.lms, breakers, options, isUp, acquireFor }
+  const keepOurs = (works: readonly Work[]): Promise<readonly Work[]> => stopLost(calling, works)
+  const context = { batch, lms: breaker.lms, breakers, options, isUp, acquireFor, keepOurs }
   try {
     if (route.kind === 'none') failAll({ ...batch, failure: route.failure })
     else if (route.kind === 'single') await enrollOneByOne(context)
@@ -100,13 +101,23 @@ function stopCut(work: Work): void {
 const isLeaseLost = (error: unknown): boolean => error instanceof AppError && error.code === 'lease.lost'
 
 /** Checks the delivery after the wait for the budget, so that nothing comes between the check and the call. */
-async function acquireForWork({ inbox, budget, onError, signal }: Calling, { delivery }: Work): Promise<Permit> {
-  const permit = await budget.acquire(signal)
-  const mayContinue = await inbox.mayContinue(delivery.id).catch((error: unknown) => {
-    if (!isUnreachable(error)) onError(error)
-    return false // nobody can tell which replica owns it
-  })
-  if (mayContinue) return permit
+async function acquireForWork(calling: Calling, work: Work): Promise<Permit> {
+  const permit = await calling.budget.acquire(calling.signal)
+  if ((await stillOurs(calling, [work])).length > 0) return permit
   permit.release()
   throw STOPPED
+}
+
+async function stopLost(calling: Calling, works: readonly Work[]): Promise<readonly Work[]> {
+  const ours = await stillOurs(calling, works)
+  for (const work of works) if (!ours.includes(work)) stop(work)
+  return ours
+}
+
+async function stillOurs({ inbox, onError }: Calling, works: readonly Work[]): Promise<readonly Work[]> {
+  const ids = await inbox.mayContinue(works.map(({ delivery }) => delivery.id)).catch((error: unknown) => {
+    if (!isUnreachable(error)) onError(error)
+    return new Set<string>() // nobody can tell which replica owns them
+  })
+  return works.filter(({ delivery }) => ids.has(delivery.id))
 }

@@ -31,7 +31,9 @@ export async function enrollInBatch({
   try {
     const found = await leaveOutOthers({ batch: context.batch, lms, waiting, modeOf: options.modeOf })
     const { batch: part, mail } = partToMail(found, options)
-    const batch = route.kind === 'bulk' ? await leaveOutMissing({ batch: part, lms }) : part
+    const known = route.kind === 'bulk' ? await leaveOutMissing({ batch: part, lms }) : part
+    // The searches before took a time in which the others may have pruned this replica.
+    const batch = { ...known, works: await context.keepOurs(known.works) }
     if (batch.works.length === 0 || batch.courses.length === 0) return
     if (mail) noteMails(batch)
     const began = performance.now()

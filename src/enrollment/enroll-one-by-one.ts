@@ -19,6 +19,8 @@ export interface BatchContext extends Pick<CallContext, 'lms'> {
   readonly batch: Batch
   /** As CallContext.acquire, for calls about one delivery. Rejects with STOPPED if this replica no longer owns it. */
   readonly acquireFor: (work: Work) => Promise<Permit>
+  /** Asks the database, right before a batch call, which of these works this replica still owns, and stops the others. */
+  readonly keepOurs: (works: readonly Work[]) => Promise<readonly Work[]>
   readonly breakers: Pick<CourseBreakers, 'succeeded' | 'failed'>
   readonly options: EnrollingOptions
   /** Whether the LMS as a whole is available. If so, a failure is about a person or a course. */

@@ -44,7 +44,7 @@ export function createInbox(parts: InboxParts): Inbox {
     isMine: (id) => claimed.ownerOf(id) === store.me(),
     beginAttempt: (deliveries) => beginAttempt(state, deliveries),
     endCall: claimed.endCall,
-    mayContinue: async (id) => (await store.stillOurs([id])).has(id),
+    mayContinue: store.stillOurs,
     claimOrphansSoon: () => {
       state.claimOrphansAt = Number.NEGATIVE_INFINITY
       wakeUp.wake()

@@ -3,7 +3,6 @@ import { createDatabaseClock } from '../database/clock.ts'
 import { openWithTasks } from '../database/database.ts'
 import { createIds } from '../delivery/ids.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
-import { createLease } from '../replicas/lease.ts'
 import { createMembership } from '../replicas/membership.ts'
 import { createReplicas } from '../replicas/replicas.ts'
 import { TIMING, type Timing } from '../replicas/timing.ts'
@@ -68,7 +67,7 @@ export function openInbox({
     },
   })
   const replicas = createReplicas({ database, newName, deadAfterMs, landsMs })
-  const lease = createLease({ forMs: deadAfterMs, clock: () => performance.now() })
+  const { lease } = replicas
   const store = createStore({ ...context, replicas, runTask, landsMs })
   const inbox = createInbox({ store: guardStore(store, availability), now, publish, onError })
   const membership = createMembership({

@@ -40,8 +40,8 @@ export interface Inbox {
   beginAttempt(deliveries: readonly Pick<Delivery, 'id' | 'generation'>[]): Promise<ReadonlySet<string>>
   /** No call is in flight for these deliveries any more: those that an operator has stopped can be released. */
   endCall(ids: readonly string[]): void
-  /** Between two calls of an attempt: whether the delivery is still ours. Throws what the database throws. */
-  mayContinue(id: string): Promise<boolean>
+  /** Right before a call of an attempt: which deliveries are still ours. Throws what the database throws. */
+  mayContinue(ids: readonly string[]): Promise<ReadonlySet<string>>
   /** Makes the next claim look for orphans at once. */
   claimOrphansSoon(): void
   /** Ends claims without a result; nothing is stored. */

@@ -2,14 +2,15 @@ import type { WriteContext } from '../database/write-context.ts'
 import { STOPPED_STATES } from '../delivery/types.ts'
 import { pause } from '../pause.ts'
 import { heldAmong, holdersOf } from '../replicas/hold.ts'
+import { createSilenceWatch } from '../replicas/silence.ts'
 
 const POLL_MS = 100
 
 /**
  * Waits until no call to the LMS is in flight for deliveries that an operator just stopped. Their owner notices the
- * mark between two calls and releases them. So does a replica that changes something for one outside of an attempt. A silent owner whose lease has ended can make no more calls, so there is no
- * wait for it.
- * @param of.silentMs the silence after which the lease has ended
+ * mark between two calls and releases them. So does a replica that changes something for one outside of an attempt. An
+ * owner that is silent for `silentMs` can make no more calls, because its lease has ended.
+ * @param of.silentMs measured here, whatever the clocks say
  */
 export async function untilReleased(
   { database }: Pick<WriteContext, 'database'>,
@@ -42,9 +43,9 @@ export async function untilNotHeld(
   while ((await heldAmong({ on: db, dialect, silentMs }, ids)).length > 0) await pause(POLL_MS, never)
 }
 
-/** Waits until no live replica is an owner any more. `owners` is asked again and again. */
+/** Waits until no replica that is alive is an owner any more. `owners` is asked again and again. */
 async function untilFree({
-  database: { db, dialect },
+  database: { db },
   owners: ask,
   silentMs,
 }: Pick<WriteContext, 'database'> & {
@@ -52,16 +53,12 @@ async function untilFree({
   silentMs: number
 }): Promise<void> {
   const never = new AbortController().signal
+  const watch = createSilenceWatch({ forMs: silentMs, clock: () => performance.now() })
   for (;;) {
     const owners = [...new Set((await ask()).flatMap((owner) => owner ?? []))]
     if (owners.length === 0) return
-    const alive = await db
-      .selectFrom('replicas')
-      .select('id')
-      .where('id', 'in', owners)
-      .where('seen_at', '>', (eb) => eb(dialect.clock, '-', silentMs))
-      .execute()
-    if (alive.length === 0) return
+    const replicas = await db.selectFrom('replicas').select(['id', 'seen_at']).where('id', 'in', owners).execute()
+    if (watch.silent(replicas).length === replicas.length) return
     await pause(POLL_MS, never)
   }
 }

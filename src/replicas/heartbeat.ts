@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Database, Dialect } from '../database/dialect.ts'
 import type { Tables } from '../database/schema.ts'
+import type { Lease } from './lease.ts'
 
 export interface Heartbeat {
   /** This replica's name. It changes after the others have pruned this replica. */
@@ -11,20 +12,28 @@ export interface Heartbeat {
    * it also blocks pruning until the end, so that no row can get an owner that is gone.
    */
   beat(on?: Kysely<Tables>): Promise<string | null>
-  /** Joins under another name, unless this replica no longer has the name `lost`. */
+  /**
+   * The others have pruned `lost`: cuts the calls in flight, and joins under another name, with a new lease. Does nothing if
+   * this replica no longer has the name `lost`.
+   */
   rejoin(lost: string): Promise<void>
 }
 
 /**
- * The heartbeat of one replica: the time in its row, by the database's clock.
+ * The heartbeat of one replica: the time in its row, by the database's clock. The others only watch whether it changes.
  * @param from.newName gives a new name at each call, of at most 36 characters
  */
 export function createHeartbeat({
   database: { db, dialect },
   newName,
+  lease,
+  clock,
 }: {
   database: Pick<Database, 'db' | 'dialect'>
   newName: () => string
+  lease: Pick<Lease, 'cut' | 'extend'>
+  /** The monotonic clock, ms. */
+  clock: () => number
 }): Heartbeat {
   let me = newName()
   let rejoining: Promise<void> | null = null
@@ -33,9 +42,12 @@ export function createHeartbeat({
     await db.insertInto('replicas').ignore().values({ id: name, seen_at: dialect.clock }).execute()
   }
   const joinAnew = async (): Promise<void> => {
+    lease.cut()
     const name = newName()
+    const sentAt = clock()
     await register(name)
     me = name
+    lease.extend(sentAt)
   }
 
   return {

@@ -7,6 +7,8 @@ import { AppError } from '../errors.ts'
 export interface Lease {
   /** Call it when the database confirms a heartbeat that was sent at `sentAt` (ms of the monotonic clock). */
   extend(sentAt: number): void
+  /** The others have pruned this replica: aborts the calls in flight. Heartbeats that were sent before don't extend it. */
+  cut(): void
   /** For a call that begins now: a signal that is aborted when the lease ends. Throws AppError lease.lost if it has ended. */
   signal(): AbortSignal
 }
@@ -17,6 +19,7 @@ export interface Lease {
  */
 export function createLease({ forMs, clock }: { forMs: number; clock: () => number }): Lease {
   let endsAt = Number.NEGATIVE_INFINITY
+  let cutAt = Number.NEGATIVE_INFINITY
   let ending = new AbortController()
   let timer: NodeJS.Timeout | undefined
 
@@ -28,12 +31,19 @@ export function createLease({ forMs, clock }: { forMs: number; clock: () => numb
 
   return {
     extend: (sentAt) => {
+      if (sentAt < cutAt) return
       if (clock() >= endsAt) ending.abort(lost()) // ends the calls of the old lease, even if the timer is late
       endsAt = Math.max(endsAt, sentAt + forMs)
       if (endsAt <= clock()) return
       if (ending.signal.aborted) ending = new AbortController()
       clearTimeout(timer)
       watch()
+    },
+    cut: () => {
+      cutAt = clock()
+      endsAt = Number.NEGATIVE_INFINITY
+      clearTimeout(timer)
+      ending.abort(lost())
     },
     signal: () => {
       // After a pause of the whole process, this may run before the timer does.

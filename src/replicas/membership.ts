@@ -53,7 +53,6 @@ export function createMembership(parts: MembershipParts): Membership {
   const leaving = new AbortController()
   let entered = false
   let running: Promise<void> = Promise.resolve()
-  let failedAt = Number.NEGATIVE_INFINITY
 
   const enter = async (): Promise<number> => {
     const left = await join(parts)
@@ -65,13 +64,12 @@ export function createMembership(parts: MembershipParts): Membership {
   const fail = (error: unknown): void => {
     if (leaving.signal.aborted || dialect.errorKindOf(error) === 'conflict') return // a conflict is over by the next heartbeat
     if (dialect.exclusive && entered) return // the file is open; the writes themselves report errors
-    if (entered) failedAt = performance.now()
     availability.note(error)
   }
 
   const step = async (onEntered: (left: number) => void): Promise<void> => {
     if (!entered) return onEntered(await enter())
-    await retryOnce({ dialect, work: () => beat(parts, { failedAt }) })
+    await retryOnce({ dialect, work: () => beat(parts) })
   }
 
   const run = async (onEntered: (left: number) => void): Promise<void> => {
@@ -108,22 +106,15 @@ async function join({ database, replicas, lease, clock, claimAll }: MembershipPa
   return claimAll()
 }
 
-/** `failedAt`: when the database was last unavailable, ms of the monotonic clock. */
-async function beat(
-  { database, replicas, lease, availability, clock, timing, onReleased }: MembershipParts,
-  { failedAt }: { failedAt: number },
-): Promise<void> {
+async function beat({ database, replicas, lease, availability, clock, onReleased }: MembershipParts): Promise<void> {
   const me = replicas.me()
   const sentAt = performance.now()
   // On SQLite the lock on the file keeps others out. The lease still ends if the whole process is paused for long.
   if (database.dialect.exclusive) lease.extend(sentAt)
   if ((await replicas.beat()) === null) await replicas.rejoin(me)
-  lease.extend(sentAt)
+  else lease.extend(sentAt)
   availability.note(null)
   await clock.measure()
-  const dead = await replicas.findDead()
-  // While the database was unavailable, no replica could send a heartbeat: give the others their full time again.
-  if (performance.now() - failedAt < timing.deadAfterMs) return
-  const released = await replicas.prune(dead)
+  const released = await replicas.prune(await replicas.findDead())
   if (released > 0) onReleased(released)
 }

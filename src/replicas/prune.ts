@@ -1,35 +1,32 @@
 import type { Kysely } from 'kysely'
-import type { Database } from '../database/dialect.ts'
 import type { Tables } from '../database/schema.ts'
 
 /** How many deliveries one statement releases. */
 const STEP = 1000
 
 /**
- * Removes a replica that has sent no heartbeat for `silentMs`, and releases its deliveries: they become orphans, which
- * any replica may claim. If it has sent a heartbeat since, it stays. Resolves to how many deliveries were released. Most
+ * Removes a replica, and releases its deliveries: they become orphans, which any replica may claim. If its heartbeat is not
+ * `seenAt` any more, it stays; without `seenAt` it doesn't. Resolves to how many deliveries were released. Most
  * are released in steps beforehand, so that no transaction is long. The transaction that removes the replica releases
  * the deliveries that it has accepted meanwhile.
  */
 export async function pruneReplica({
   database: { db, dialect },
   id,
-  silentMs,
+  seenAt,
   landsMs,
 }: {
   database: Pick<Database, 'db' | 'dialect'>
   id: string
-  silentMs: number
+  seenAt?: number
   landsMs: number
 }): Promise<number> {
   const release = (on: Kysely<Tables>): Promise<number> => releaseAll({ on, dialect, owner: id, landsMs })
   const released = await release(db)
   return db.transaction().execute(async (trx) => {
-    const { numDeletedRows } = await trx
-      .deleteFrom('replicas')
-      .where('id', '=', id)
-      .where('seen_at', '<=', (eb) => eb(dialect.clock, '-', silentMs))
-      .executeTakeFirst()
+    const replica = trx.deleteFrom('replicas').where('id', '=', id)
+    const unchanged = seenAt === undefined ? replica : replica.where('seen_at', '=', seenAt)
+    const { numDeletedRows } = await unchanged.executeTakeFirst()
     return numDeletedRows === 0n ? released : released + (await release(trx))
   })
 }

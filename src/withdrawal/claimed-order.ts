@@ -105,13 +105,14 @@ async function setOwner(
 }
 
 /**
- * Whether the order may go on: it is still this replica's, has not ended, and the delivery was neither sent again nor
- * replayed since it was ordered.
+ * Whether the order may go on: it is still this replica's, which the others haven't pruned; it has not ended; and the
+ * delivery was neither sent again nor replayed since it was ordered.
  */
 export async function mayContinue(db: Kysely<Tables>, { row, owner }: ClaimedOrder): Promise<boolean> {
   const found = await db
     .selectFrom('withdrawals')
     .innerJoin('deliveries', 'deliveries.id', 'withdrawals.delivery_id')
+    .innerJoin('replicas', 'replicas.id', 'withdrawals.owner')
     .select('deliveries.generation')
     .where('withdrawals.id', '=', row.id)
     .where('withdrawals.owner', '=', owner)

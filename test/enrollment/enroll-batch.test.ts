@@ -29,6 +29,8 @@ beforeEach(() => {
   breakers = createCourseBreakers({ now: () => 0, onChange: () => {} })
 })
 
+const keepOurs = async (works: readonly Work[]): Promise<readonly Work[]> => works
+
 /** Makes the calls for these works, as the worker does, until none is left. Gives the number of people in each. */
 async function enroll(works: readonly Work[]): Promise<number[]> {
   const acquire = () => budget.acquire(new AbortController().signal)
@@ -40,7 +42,7 @@ async function enroll(works: readonly Work[]): Promise<number[]> {
     if (batch === null) return sizes
     sizes.push(batch.works.length)
     const options = { emailStudents: false, modeOf: () => null }
-    const context = { batch, breakers, options, isUp: () => isUp, lms, acquireFor: acquire }
+    const context = { batch, breakers, options, isUp: () => isUp, lms, acquireFor: acquire, keepOurs }
     if (isSingly(batch)) await enrollOneByOne(context)
     else {
       const route = { kind: 'bulk', permit: await acquire() } as const

@@ -40,7 +40,15 @@ async function callOnce(works: readonly Work[], waiting: readonly Work[] = []): 
   const open = works.filter((work) => work.open.size > 0)
   const batch = nextBatch({ works: open, scope: 'courses', now: 0, healthOf: breakers.healthOf })
   if (batch === null) return 0
-  const context = { batch, breakers, options, isUp: () => true, lms, acquireFor: acquire }
+  const context = {
+    batch,
+    breakers,
+    options,
+    isUp: () => true,
+    lms,
+    acquireFor: acquire,
+    keepOurs: async (ours: readonly Work[]) => ours,
+  }
   if (isSingly(batch)) await enrollOneByOne(context)
   else await enrollInBatch({ ...context, route: { kind: 'modify' }, waiting, newId: () => `BATCH${++batches}` })
   return batch.works.length

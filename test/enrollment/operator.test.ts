@@ -9,6 +9,7 @@ import { until } from '../service/process.ts'
 import { BULK } from '../service/serving.ts'
 
 const COURSE = '/api/courses/v1/courses/{id}'
+const SEARCH = '/api/user/v1/accounts/search_emails'
 /** A delayed call that reports its arrival, and hangs until it is released. */
 let hold = { arrived: Promise.withResolvers<void>(), released: Promise.withResolvers<void>() }
 const sleep = async (ms: number): Promise<void> => {
@@ -53,6 +54,21 @@ test('a repeat uses the cached course; a replay asks the LMS again, once for all
     (await stateOf(id)) === 'pre_enrolled' && (await stateOf(other)) === 'pre_enrolled' ? true : undefined,
   )
   assert.equal(await courseCalls(), 1)
+})
+
+test('a batch call names nobody whose delivery another replica has claimed since the attempt began', async () => {
+  hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
+  await lms.faults([{ path: SEARCH, delayMs: 1, times: 1 }]) // after the attempt has begun, before the batch
+  const [lost] = await Promise.all([sell({ email: 'lost@example.com' }), hold.arrived.promise])
+  await database.db.updateTable('deliveries').set({ owner: 'another' }).where('id', '=', idOf(lost)).execute()
+  await lms.forgetCalls()
+  hold.released.resolve()
+  await sell({ email: 'next@example.com' })
+  await until('the next one', async () => (await lms.state()).allowances.length > 0 || undefined)
+  assert.deepEqual(
+    (await lms.state()).allowances.map(({ email }) => email),
+    ['next@example.com'],
+  )
 })
 
 for (const [what, end] of Object.entries({

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { forget } from '../../src/operations/forget.ts'
 import { untilReleased } from '../../src/operations/release.ts'
 import { claimNow, submit } from './claiming.ts'
-import { accepted, arrival, only, type Replica, retry, START, setUp, silence, succeeded } from './harness.ts'
+import { accepted, arrival, only, pruneAlone, type Replica, retry, START, setUp, succeeded } from './harness.ts'
 
 const by = 'alice'
 const EMAIL = 'ada@x.example'
@@ -74,7 +74,7 @@ test(
     const id = await claimed(bench)
     await begin(bench, id)
     await bench.operations.markHandled({ id, note: 'refunded', by })
-    assert.equal(await bench.inbox.mayContinue(id), false)
+    assert.deepEqual(await bench.inbox.mayContinue([id]), new Set())
     const claiming = bench.inbox.claim(10, stop.signal) // releases what was stopped, as the worker does all the time
     let ended = false
     const released = untilReleased(bench.context, { ids: [id], silentMs: LONG }).then(() => {
@@ -110,9 +110,33 @@ test(
     const bench = await setUp(t)
     const id = await claimed(bench)
     await begin(bench, id)
-    await silence(bench)
     await bench.operations.markHandled({ id, note: '', by })
-    await untilReleased(bench.context, { ids: [id], silentMs: LONG })
+    await untilReleased(bench.context, { ids: [id], silentMs: 2000 })
+  },
+)
+
+test(
+  'an operator waits for a replica that sends heartbeats, however old they are by the database’s clock',
+  quick,
+  async (t) => {
+    const bench = await setUp(t)
+    const id = await claimed(bench)
+    await begin(bench, id)
+    await bench.operations.markHandled({ id, note: '', by })
+    let ended = false
+    const released = untilReleased(bench.context, { ids: [id], silentMs: 2000 }).then(() => {
+      ended = true
+    })
+    for (let beats = 0; beats < 26; beats++) {
+      await bench.db
+        .updateTable('replicas')
+        .set((eb) => ({ seen_at: eb('seen_at', '-', 86_400_000) }))
+        .execute()
+      await delay(100)
+    }
+    assert.equal(ended, false)
+    await bench.inbox.settle([retry(id, START)])
+    await released
   },
 )
 
@@ -141,8 +165,7 @@ test('a replica that the others have pruned begins no attempt', async (t) => {
   const bench = await setUp(t)
   const id = await claimed(bench)
   const other = await bench.replica('replica-2')
-  await silence(bench)
-  await other.replicas.prune(['replica-1'])
+  await pruneAlone(other, 'replica-1')
   assert.deepEqual(await begin(bench, id), new Set())
   assert.equal(await effectOf(bench, id), 0)
 })

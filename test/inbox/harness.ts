@@ -16,7 +16,7 @@ import type { Submitted } from '../../src/inbox/types.ts'
 import type { Write } from '../../src/inbox/write.ts'
 import { migrate } from '../../src/migrations/migrations.ts'
 import { createOperations } from '../../src/operations/create-operations.ts'
-import { createReplicas } from '../../src/replicas/replicas.ts'
+import { createReplicas, type DeadReplica, type Replicas } from '../../src/replicas/replicas.ts'
 
 /** Noon, so that a test can move the clock by hours and stay within one UTC day. */
 export const START = Date.UTC(2026, 0, 31, 12)
@@ -60,6 +60,7 @@ export async function emptyUrl(t: TestContext): Promise<string> {
 export async function setUp(t: TestContext, { hasOutbox = false } = {}) {
   const { url, remove } = await emptyDatabase()
   const clock = { at: START }
+  const monotonic = { at: 1000 }
   const now = () => clock.at
   const closers: (() => Promise<void>)[] = []
   t.after(async () => {
@@ -72,7 +73,7 @@ export async function setUp(t: TestContext, { hasOutbox = false } = {}) {
     const { db, close } = database
     await migrate({ database, now })
     const newId = createIds({ now })
-    const { replicas, store } = await joined({ database, runTask, me, now, newId, hasOutbox })
+    const { replicas, store } = await joined({ database, runTask, me, now, newId, hasOutbox, monotonic })
     const published: DeliveryEvent[] = []
     const errors: unknown[] = []
     const failed = Promise.withResolvers<void>()
@@ -103,6 +104,7 @@ export async function setUp(t: TestContext, { hasOutbox = false } = {}) {
     const rows = <Table extends keyof Tables>(table: Table) => db.selectFrom(table).selectAll().execute()
     return {
       me,
+      monotonic,
       database,
       db,
       replicas,
@@ -129,6 +131,7 @@ export async function joined({
   now,
   newId = createIds({ now }),
   hasOutbox = false,
+  monotonic = { at: 1000 },
 }: {
   database: Database
   /** By default, transactions run here. */
@@ -137,23 +140,37 @@ export async function joined({
   now: () => number
   newId?: NewId
   hasOutbox?: boolean
+  /** The monotonic clock of the replicas, ms. */
+  monotonic?: { at: number }
 }) {
   let names = 0
   const newName = (): string => (++names === 1 ? me : `${me}-${names}`)
-  const replicas = createReplicas({ database, newName, deadAfterMs: 60_000 })
+  const replicas = createReplicas({ database, newName, deadAfterMs: 60_000, clock: () => monotonic.at })
   await replicas.join()
   const context = { database, replicas, now, newId, random: () => 0.5, hasOutbox }
   const store = createStore(runTask === undefined ? context : { ...context, runTask })
-  return { replicas, store }
+  return { replicas, store, monotonic }
 }
 
-/** Makes the last heartbeat of this replica two minutes old. */
-export async function silence({ db, replicas }: Replica): Promise<void> {
-  await db
-    .updateTable('replicas')
-    .set((eb) => ({ seen_at: eb('seen_at', '-', 120_000) }))
-    .where('id', '=', replicas.me())
-    .execute()
+interface Watching {
+  readonly replicas: Replicas
+  readonly monotonic: { at: number }
+}
+
+/** Looks at the heartbeats for a minute, in which nobody sends one. Resolves to those that are dead then. */
+export async function watchAMinute({ replicas, monotonic }: Watching): Promise<DeadReplica[]> {
+  await replicas.findDead()
+  for (let looks = 0; looks < 2; looks++) {
+    monotonic.at += 30_000
+    await replicas.findDead()
+  }
+  return replicas.findDead()
+}
+
+/** Prunes this one replica after a minute without a heartbeat. Resolves to how many deliveries were released. */
+export async function pruneAlone(by: Watching, name: string): Promise<number> {
+  const dead = await watchAMinute(by)
+  return by.replicas.prune(dead.filter(({ id }) => id === name))
 }
 
 /** A verified webhook of this person; each `order` of the person is another webhook. */

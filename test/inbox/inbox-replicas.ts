@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { claimIds, claimNow, submit } from './claiming.ts'
-import { arrival, only, type Replica, retry, START, setUp, silence, succeeded, timeline } from './harness.ts'
+import { arrival, only, pruneAlone, type Replica, retry, START, setUp, succeeded, timeline } from './harness.ts'
 
 /** Several replicas at the same time, which SQLite can't have; mariadb.test.ts runs these. */
 
@@ -10,11 +10,10 @@ const DEADLINE = START + 60_000
 const quick = { timeout: 5000 }
 
 /** Prunes a replica as another one does after a long pause. */
-async function giveUp(lost: Replica, { replicas }: Replica): Promise<void> {
+async function giveUp(lost: Replica, by: Replica): Promise<void> {
   const { me, beat, rejoin } = lost.replicas
   const name = me()
-  await silence(lost)
-  await replicas.prune([name])
+  await pruneAlone(by, name)
   assert.equal(await beat(), null)
   await rejoin(name)
 }

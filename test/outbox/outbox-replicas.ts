@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AppError } from '../../src/errors.ts'
-import { silence } from '../inbox/harness.ts'
+import { pruneAlone } from '../inbox/harness.ts'
 import { until } from '../service/process.ts'
 import { receiverAt, setUpOutbox, startLoop } from './outbox.ts'
 import { statusAnswer } from './receiver.ts'
@@ -54,8 +54,7 @@ test('what a dead replica was sending is sent again by another one, as soon as i
   loop.wake()
   await receiver.received(({ webhookId }) => webhookId === b)
   assert.equal(receiver.got.length, 1)
-  await silence(dead)
-  await bench.replicas.prune(await bench.replicas.findDead())
+  await pruneAlone(bench, dead.me)
   loop.wake()
   await receiver.received(({ webhookId }) => webhookId === id)
 })

@@ -5,14 +5,15 @@ import {
   arrival,
   only,
   onSqlite,
+  pruneAlone,
   type Replica,
   retry,
   START,
   settledBy,
   setUp,
-  silence,
   succeeded,
   timeline,
+  watchAMinute,
 } from '../inbox/harness.ts'
 
 const store = async ({ store }: Replica, emails: readonly string[]): Promise<string[]> => {
@@ -24,16 +25,64 @@ const owners = async ({ db }: Replica): Promise<(string | null)[]> =>
 const names = async ({ db }: Replica): Promise<string[]> =>
   (await db.selectFrom('replicas').select('id').orderBy('id').execute()).map(({ id }) => id)
 
-test('replicas with a recent heartbeat are counted, and those silent for long are dead', async (t) => {
+test('replicas whose heartbeat changes are counted, and those whose heartbeat stays the same for long are dead', async (t) => {
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
   assert.deepEqual(await bench.replicas.findDead(), [])
   assert.equal(bench.replicas.liveCount(), 2)
-  await silence(other)
-  assert.deepEqual(await bench.replicas.findDead(), ['replica-2'])
+  assert.deepEqual(
+    (await watchAMinute(bench)).map(({ id }) => id),
+    ['replica-2'],
+  )
   assert.equal(bench.replicas.liveCount(), 1)
   assert.equal(await other.replicas.beat(), 'replica-2')
   assert.deepEqual(await bench.replicas.findDead(), [])
+})
+
+for (const [way, ms] of [
+  ['forward', -86_400_000],
+  ['back', 86_400_000],
+] as const) {
+  test(`a step of the database’s clock ${way} makes nobody look dead`, async (t) => {
+    const bench = await setUp(t)
+    const other = await bench.replica('replica-2')
+    for (let looks = 0; looks < 10; looks++) {
+      await other.replicas.beat()
+      await bench.db
+        .updateTable('replicas')
+        .set((eb) => ({ seen_at: eb('seen_at', '+', ms * (looks + 1)) })) // how old it is by a clock that was set since
+        .execute()
+      assert.deepEqual(await bench.replicas.findDead(), [])
+      bench.monotonic.at += 29_000
+    }
+    assert.equal(bench.replicas.liveCount(), 2)
+  })
+}
+
+test('a replica that could not look for a time prunes nobody for that time, in which the others may have stood still too', async (t) => {
+  const bench = await setUp(t)
+  await bench.replica('replica-2')
+  await bench.replicas.findDead()
+  bench.monotonic.at += 600_000
+  assert.deepEqual(await bench.replicas.findDead(), [])
+  bench.monotonic.at += 29_000
+  assert.deepEqual(await bench.replicas.findDead(), [])
+})
+
+test('a replica that finds itself pruned cuts its calls in flight, and may call again as soon as it has joined', async (t) => {
+  const bench = await setUp(t)
+  const other = await bench.replica('replica-2')
+  const { lease, rejoin } = bench.replicas
+  lease.extend(bench.monotonic.at)
+  const call = lease.signal()
+  await other.db.deleteFrom('replicas').where('id', '=', 'replica-1').execute()
+  const rejoined = rejoin('replica-1')
+  assert.equal(call.aborted, true)
+  assert.throws(() => lease.signal(), /another one may have its deliveries/)
+  lease.extend(bench.monotonic.at - 1) // a heartbeat that was sent before, and is confirmed only now
+  assert.throws(() => lease.signal(), /another one may have its deliveries/)
+  await rejoined
+  assert.equal(lease.signal().aborted, false)
 })
 
 test('pruning a dead replica releases its unfinished deliveries and nothing else', async (t) => {
@@ -42,9 +91,9 @@ test('pruning a dead replica releases its unfinished deliveries and nothing else
   const [done = '', late = '', due = ''] = await store(dead, ['a@x.example', 'b@x.example', 'c@x.example'])
   await dead.store.write([succeeded(done), retry(late, START + 60_000)].map((one) => settledBy('dead', one)))
   const [mine = ''] = await store(bench, ['d@x.example'])
-  await silence(dead)
-  assert.equal(await bench.replicas.prune(['dead']), 2)
-  assert.equal(await bench.replicas.prune(['dead']), 0)
+  const silent = await watchAMinute(bench)
+  assert.equal(await bench.replicas.prune(silent), 2)
+  assert.equal(await bench.replicas.prune(silent), 0)
   assert.deepEqual(await names(bench), ['replica-1'])
   const states = await Promise.all([done, late, due, mine].map(bench.row))
   assert.deepEqual(
@@ -61,8 +110,8 @@ test('pruning a dead replica releases its unfinished deliveries and nothing else
 test('a replica that has sent a heartbeat since is not pruned', async (t) => {
   const bench = await setUp(t)
   const slow = await bench.replica('slow')
-  await silence(slow)
-  const dead = await bench.replicas.findDead()
+  const dead = await watchAMinute(bench)
+  assert.equal(dead.length, 1)
   assert.equal(await slow.replicas.beat(), 'slow')
   await bench.replicas.prune(dead)
   assert.equal(await slow.replicas.beat(), 'slow')
@@ -77,8 +126,7 @@ test('thousands of deliveries of a dead replica are released in steps', async (t
       Array.from({ length: 200 }, (_, i) => `p${from + i}@x.example`),
     )
   }
-  await silence(dead)
-  assert.equal(await bench.replicas.prune(['dead']), 2400)
+  assert.equal(await pruneAlone(bench, 'dead'), 2400)
   assert.deepEqual(new Set(await owners(bench)), new Set([null]))
 })
 
@@ -92,8 +140,7 @@ test('a replica that leaves releases its rows at once', async (t) => {
 test('a delivery that a pruned replica accepts belongs to its new name', async (t) => {
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
-  await silence(bench)
-  await other.replicas.prune(['replica-1'])
+  await pruneAlone(other, 'replica-1')
   const [id = ''] = await store(bench, ['a@x.example'])
   assert.equal(bench.replicas.me(), 'replica-1-2')
   assert.equal((await bench.row(id)).owner, 'replica-1-2')
@@ -105,8 +152,7 @@ test('a result of a pruned replica changes nothing, even if it owns the row agai
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
   const [id = ''] = await store(bench, ['a@x.example'])
-  await silence(bench)
-  await other.replicas.prune(['replica-1'])
+  await pruneAlone(other, 'replica-1')
   await bench.replicas.rejoin('replica-1')
   await bench.store.claimOrphans(10)
   assert.equal((await bench.row(id)).owner, 'replica-1-2')
@@ -119,8 +165,7 @@ test('a late result answers with the progress that other replicas have stored', 
   const bench = await setUp(t)
   const other = await bench.replica('replica-2')
   const [id = ''] = await store(bench, ['a@x.example'])
-  await silence(bench)
-  await other.replicas.prune(['replica-1'])
+  await pruneAlone(other, 'replica-1')
   await other.store.claimOrphans(10)
   bench.clock.at += 1
   await other.store.write([settledBy('replica-2', succeeded(id, 'allowed'))])
@@ -178,8 +223,9 @@ test('survivors share the orphans of a dead replica: each claims its share, and 
     dead,
     Array.from({ length: 150 }, (_, i) => `p${i}@x.example`),
   )
-  await silence(dead)
-  await bench.replicas.prune(await bench.replicas.findDead())
+  await pruneAlone(bench, 'dead')
+  await other.replicas.beat()
+  await bench.replicas.findDead()
   await other.replicas.findDead()
   for (let round = 0; round < 10; round++) {
     await bench.store.claimOrphans(1000)

@@ -1,0 +1,17 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { claimOrder, mayContinue } from '../../src/withdrawal/claimed-order.ts'
+import { accepted, arrival, only, pruneAlone, setUp, settled, succeeded } from '../inbox/harness.ts'
+
+test('an order does not go on at a replica that the others have pruned, even if none of them has claimed it yet', async (t) => {
+  const bench = await setUp(t)
+  const other = await bench.replica('replica-2')
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  await bench.store.write([settled(succeeded(id))])
+  await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  const order = await claimOrder(bench)
+  assert(order)
+  assert.equal(await mayContinue(bench.db, order), true)
+  await pruneAlone(other, 'replica-1')
+  assert.equal(await mayContinue(bench.db, order), false)
+})
