@@ -15,6 +15,8 @@ export interface OutboxRow {
   failed_at: number | null
   /** Why the latest attempt failed. */
   error: string | null
+  /** Its place among the events of its delivery: they are sent in this order. 0 if older code wrote it. */
+  seq: number
 }
 
 /** What all replicas know of the shop's endpoint for events. There is one row, 'shop'. */

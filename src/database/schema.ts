@@ -45,6 +45,8 @@ export interface DeliveryRow {
   /** What a search finds it by, and by which version of the rules; see src/words/words.ts. null if it has none yet. */
   words: string | null
   words_version: number
+  /** The number of its last event: see src/inbox/event-order.ts. */
+  last_event: number
 }
 
 /** One word of a delivery's text, cut to 32 characters, so that a search finds the delivery by it. */
@@ -71,6 +73,8 @@ export interface EventRow {
   calls: string | null
   /** What the shop was answered, if the event records a request of the shop: see src/delivery/shop-answer.ts. */
   answer: string | null
+  /** Its place among the events of its delivery; 0 if older code wrote it. */
+  seq: number
 }
 
 /** The audit: references to events with an actor. A bulk replay is one entry; the events of its deliveries are none. */
@@ -192,6 +196,7 @@ type Defaults =
   | 'webhook_id'
   | 'words'
   | 'words_version'
+  | 'last_event'
 
 type WithdrawalDefaults = 'generation' | 'owner' | 'effect_unknown' | 'unenrolls_until' | 'refund_id'
 
@@ -199,9 +204,10 @@ export interface Tables {
   deliveries: Omit<DeliveryRow, Defaults> & { [Name in Defaults]: Generated<DeliveryRow[Name]> }
   further_courses: FurtherCourseRow
   search_words: SearchWordRow
-  events: Omit<EventRow, 'calls' | 'answer'> & {
+  events: Omit<EventRow, 'calls' | 'answer' | 'seq'> & {
     calls: Generated<EventRow['calls']>
     answer: Generated<EventRow['answer']>
+    seq: Generated<EventRow['seq']>
   }
   audit: AuditRow
   bulk_replays: BulkReplayRow
@@ -211,7 +217,7 @@ export interface Tables {
     [Name in WithdrawalDefaults]: Generated<WithdrawalRow[Name]>
   }
   webhook_ids: WebhookIdRow
-  outbox: OutboxRow
+  outbox: Omit<OutboxRow, 'seq'> & { seq: Generated<OutboxRow['seq']> }
   endpoints: EndpointRow
   notices: NoticeRow
   notice_positions: NoticePositionRow

@@ -198,6 +198,7 @@ function newRow({ at, me, newId }: AcceptContext, webhook: VerifiedWebhook): Pic
     webhook_id: webhook.webhookId ?? null,
     words,
     words_version: WORDS_VERSION,
+    last_event: 0,
   }
   return { row, courses }
 }

@@ -6,6 +6,7 @@ import { insertRows } from '../database/insert-rows.ts'
 import type { Tables } from '../database/schema.ts'
 import { type CallNote, writeCalls } from '../delivery/calls.ts'
 import type { DeliveryEvent, EventKind, Progress } from '../delivery/types.ts'
+import { nextNumbers } from './event-order.ts'
 import { insertShopEvents } from './outbox.ts'
 
 export const MAX_ACTOR = 254
@@ -61,15 +62,20 @@ export async function insertEvents(
 ): Promise<DeliveryEvent[]> {
   const events = drafts.map((draft) => ({ ...draft, id: newId(), at, actor: draft.actor?.slice(0, MAX_ACTOR) ?? null }))
   if (events.length === 0) return events
-  const rows = events.map(({ deliveryId, timeToEnrollmentMs, timeToClaimMs, isTest, calls = [], ...event }) => ({
+  const numbers = await nextNumbers(
+    trx,
+    events.map(({ deliveryId }) => deliveryId),
+  )
+  const rows = events.map(({ deliveryId, timeToEnrollmentMs, timeToClaimMs, isTest, calls = [], ...event }, index) => ({
     ...event,
     calls: writeCalls(calls),
     delivery_id: deliveryId,
+    seq: numbers[index] ?? 0,
   }))
   for (const chunk of inChunks(rows, ({ detail }) => detail.length)) {
     await insertRows({ trx, into: 'events', rows: chunk })
   }
-  if (hasOutbox) await insertShopEvents({ trx, at }, events)
+  if (hasOutbox) await insertShopEvents({ trx, at }, rows)
   const times = events.flatMap(({ timeToEnrollmentMs }) =>
     timeToEnrollmentMs === undefined ? [] : [timeToEnrollmentCounter(timeToEnrollmentMs)],
   )

@@ -1,9 +1,8 @@
 import type { Kysely } from 'kysely'
 import { inChunks } from '../database/chunks.ts'
-import type { DeliveryRow, Tables } from '../database/schema.ts'
+import type { DeliveryRow, EventRow, Tables } from '../database/schema.ts'
 import type { OutboxRow } from '../database/schema-sending.ts'
 import { isShopEvent, SHOP_EVENT_TYPES, type ShopEventKind, type ShopView, shopView } from '../delivery/shop-view.ts'
-import type { DeliveryEvent } from '../delivery/types.ts'
 import { toProgress } from './rows.ts'
 
 /** How long an event for the shop is sent again and again: 3 days, ms. */
@@ -34,16 +33,16 @@ type Row = Pick<DeliveryRow, (typeof COLUMNS)[number]>
  */
 export async function insertShopEvents(
   context: { readonly trx: Kysely<Tables>; readonly at: number },
-  events: readonly DeliveryEvent[],
+  events: readonly Pick<EventRow, 'id' | 'delivery_id' | 'kind' | 'seq'>[],
 ): Promise<void> {
-  const told = events.flatMap(({ id, deliveryId, kind }) => (isShopEvent(kind) ? [{ id, deliveryId, kind }] : []))
+  const told = events.flatMap(({ kind, ...event }) => (isShopEvent(kind) ? [{ ...event, kind }] : []))
   const rows = await readRows(
     context,
-    told.map(({ deliveryId }) => deliveryId),
+    told.map((event) => event.delivery_id),
   )
-  const drafts = told.flatMap(({ id, deliveryId, kind }) => {
-    const row = rows.get(deliveryId)
-    return row === undefined || row.state === 'queued' ? [] : [outboxRow({ id, kind, at: context.at, row })]
+  const drafts = told.flatMap(({ id, seq, delivery_id, kind }) => {
+    const row = rows.get(delivery_id)
+    return row === undefined || row.state === 'queued' ? [] : [outboxRow({ id, seq, kind, at: context.at, row })]
   })
   for (const chunk of inChunks(drafts, ({ body }) => body.length)) {
     await context.trx.insertInto('outbox').values(chunk).execute()
@@ -56,9 +55,9 @@ export async function readShopViews(context: Reading, ids: readonly string[]): P
   return new Map([...rows].map(([id, row]) => [id, viewOf(row)]))
 }
 
-/** A new row of the outbox that is due at once. `at`: ms since 1970. */
-export function outboxRow(of: { id: string; kind: ShopEventKind; at: number; row: Row }): OutboxRow {
-  const { id, kind, at, row } = of
+/** A new row of the outbox that is due at once. `seq`: see nextNumbers. `at`: ms since 1970. */
+export function outboxRow(of: { id: string; seq: number; kind: ShopEventKind; at: number; row: Row }): OutboxRow {
+  const { id, seq, kind, at, row } = of
   const type = SHOP_EVENT_TYPES[kind]
   const sinceSale =
     kind === 'claimed' ? { secondsSinceSale: Math.max(0, Math.floor((at - row.received_at) / 1000)) } : {}
@@ -66,7 +65,12 @@ export function outboxRow(of: { id: string; kind: ShopEventKind; at: number; row
     id,
     delivery_id: row.id,
     type,
-    body: JSON.stringify({ type, timestamp: new Date(at).toISOString(), data: { ...viewOf(row), ...sinceSale } }),
+    body: JSON.stringify({
+      type,
+      timestamp: new Date(at).toISOString(),
+      sequence: seq,
+      data: { ...viewOf(row), ...sinceSale },
+    }),
     created_at: at,
     due_at: at,
     expires_at: at + EVENT_LIFE_MS,
@@ -74,6 +78,7 @@ export function outboxRow(of: { id: string; kind: ShopEventKind; at: number; row
     owner: null,
     failed_at: null,
     error: null,
+    seq,
   }
 }
 

@@ -5,6 +5,7 @@ import { AppError } from '../errors.ts'
 import { CONSOLE_MIGRATIONS } from './console.ts'
 import { LATE_CALL_MIGRATIONS } from './late-calls.ts'
 import { NOTICE_MIGRATIONS } from './notices.ts'
+import { ORDER_MIGRATIONS } from './order.ts'
 import { OUTBOX_MIGRATIONS } from './outbox.ts'
 import { REFUND_MIGRATIONS } from './refunds.ts'
 import { SEARCH_MIGRATIONS } from './search.ts'
@@ -179,6 +180,7 @@ const MIGRATIONS: readonly Migration[] = [
   ...SEARCH_MIGRATIONS,
   ...CONSOLE_MIGRATIONS,
   ...LATE_CALL_MIGRATIONS,
+  ...ORDER_MIGRATIONS,
 ]
 
 /** The number of migrations that this code knows: the level to which it migrates a database. */

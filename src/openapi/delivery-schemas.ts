@@ -81,6 +81,7 @@ export const EVENT_TYPES = {
 const Event = closed({
   type: { description: 'More types may be added.', enum: Object.keys(EVENT_TYPES) },
   timestamp: { description: 'When the change was stored.', type: 'string', format: 'date-time' },
+  sequence: { description: 'Of two events of a delivery, the later one has the higher number.', type: 'integer' },
   data: { $ref: '#/components/schemas/EventData' },
 })
 

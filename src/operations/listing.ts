@@ -153,11 +153,11 @@ async function handledNotes(
   if (ids.length === 0) return new Map()
   const rows = await db
     .selectFrom('events')
-    .select(['id', 'delivery_id', 'detail', 'actor'])
+    .select(['id', 'seq', 'delivery_id', 'detail', 'actor'])
     .where('delivery_id', 'in', ids)
     .where('kind', '=', 'handled')
     .execute()
-  rows.sort((a, b) => (a.id < b.id ? -1 : 1))
+  rows.sort((a, b) => a.seq - b.seq || (a.id < b.id ? -1 : 1))
   return new Map(rows.map(({ delivery_id, detail, actor }) => [delivery_id, { note: detail, by: actor }]))
 }
 

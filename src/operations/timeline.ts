@@ -8,16 +8,16 @@ const EVENTS_MAX = 500
 const PAGE = 50
 const PAGE_MAX = 500
 
-/** Returns the last 500 events of a delivery, oldest first. */
+/** Returns the last 500 events of a delivery in the order of their numbers, which no clock decides. */
 export async function timeline({ db, id }: { db: Kysely<Tables>; id: string }): Promise<DeliveryEvent[]> {
   const rows = await db
     .selectFrom('events')
-    .select(['id', 'delivery_id', 'at', 'kind', 'detail', 'actor', 'calls'])
+    .select(['id', 'seq', 'delivery_id', 'at', 'kind', 'detail', 'actor', 'calls'])
     .where('delivery_id', '=', id)
     .orderBy('id', 'desc')
     .limit(EVENTS_MAX)
     .execute()
-  return rows.map(eventOf).reverse()
+  return rows.sort((a, b) => a.seq - b.seq || (a.id < b.id ? -1 : 1)).map(({ seq: _seq, ...row }) => eventOf(row))
 }
 
 /** Returns the changes by operators, newest first; see Operations.audit. The cursor is the id of the last entry. */
@@ -63,7 +63,7 @@ export async function audit({
   }
 }
 
-function eventOf({ delivery_id, calls, ...row }: Omit<EventRow, 'answer'>): DeliveryEvent {
+function eventOf({ delivery_id, calls, ...row }: Omit<EventRow, 'answer' | 'seq'>): DeliveryEvent {
   const read = readCalls(calls)
   return { ...row, deliveryId: delivery_id, ...(read.length === 0 ? {} : { calls: read }) }
 }

@@ -63,7 +63,15 @@ function dueHeads(
             .select(sql.lit(1).as('one'))
             .whereRef('earlier.delivery_id', '=', 'event.delivery_id')
             .where('earlier.failed_at', 'is', null)
-            .whereRef('earlier.id', '<', 'event.id'),
+            .where((either) =>
+              either.or([
+                either('earlier.seq', '<', either.ref('event.seq')),
+                either.and([
+                  either('earlier.seq', '=', either.ref('event.seq')),
+                  either('earlier.id', '<', either.ref('event.id')),
+                ]),
+              ]),
+            ),
         ),
       ),
     )

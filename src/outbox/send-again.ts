@@ -1,5 +1,6 @@
 import type { WriteContext } from '../database/write-context.ts'
 import { eventOfState } from '../delivery/shop-view.ts'
+import { nextNumbers } from '../inbox/event-order.ts'
 import type { EventDraft } from '../inbox/events.ts'
 import { EVENT_LIFE_MS, outboxRow, readRows } from '../inbox/outbox.ts'
 import { type AuditedResult, auditedChange } from '../operations/audited-change.ts'
@@ -25,13 +26,14 @@ export async function sendAgain(
 ): Promise<AuditedResult<SentAgain>> {
   return auditedChange<SentAgain>(context, async (writing) => {
     const { trx, at, newId } = writing
+    const [seq = 0] = await nextNumbers(trx, [id]) // first, because it locks the row that is read then
     const row = (await readRows(writing, [id])).get(id)
     if (row === undefined) return { result: { kind: 'unknown' }, listed: [] }
     const kind = eventOfState(row.state)
     if (kind === null) return { result: { kind: 'nothing' }, listed: [] }
     await trx
       .insertInto('outbox')
-      .values(outboxRow({ id: newId(), kind, at, row }))
+      .values(outboxRow({ id: newId(), seq, kind, at, row }))
       .execute()
     await resumeEndpoint(trx)
     const event: EventDraft = { deliveryId: id, kind: 'sent_again', detail: `as ${row.state}`, actor: by }

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import type { Database } from '../database/dialect.ts'
 import type { Tables } from '../database/schema.ts'
 
 /** How many deliveries one statement releases. */

@@ -35,7 +35,12 @@ export async function compareWithTimelines({
   name: string
 }): Promise<{ committed: number; repeated: number }> {
   const { db, close } = openDatabase({ url, serve: false })
-  const rows = await db.selectFrom('events').select(['id', 'delivery_id', 'kind']).orderBy('id').execute()
+  const rows = await db
+    .selectFrom('events')
+    .select(['id', 'delivery_id', 'kind'])
+    .orderBy('seq')
+    .orderBy('id')
+    .execute()
   await close()
   const committed = rows.filter(({ kind }) => isShopEvent(kind))
   const arrived = new Set(receiver.got.map(({ webhookId }) => webhookId))

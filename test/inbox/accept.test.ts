@@ -53,6 +53,7 @@ test('a new delivery is stored complete: queued, due at once and owned by this r
     webhook_id: null,
     words: ' ada example com \n ada lovelace \n ada ',
     words_version: 1,
+    last_event: 1,
   })
   assert.deepEqual(Buffer.from(body), webhook.body)
   assert.deepEqual(only((await store.readClaimed([id])).deliveries).request, webhook.request)

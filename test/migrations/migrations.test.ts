@@ -72,6 +72,9 @@ const MADE = [
   'column answer',
   'column lands_until',
   'column unenrolls_until',
+  'column last_event',
+  'column events.seq',
+  'column outbox.seq',
 ]
 
 /** Of the columns that the first migration creates. */
@@ -91,6 +94,7 @@ const oldRow: Omit<
   | 'webhook_id'
   | 'words'
   | 'words_version'
+  | 'last_event'
 > = {
   id: 'OLD',
   digest: 'old',

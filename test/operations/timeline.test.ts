@@ -22,6 +22,24 @@ test('the timeline lists the events of one delivery, oldest first', async (t) =>
   assert.deepEqual(await operations.timeline('NONE'), [])
 })
 
+test('a clock that was set back between two replicas does not change the order of the timeline', async (t) => {
+  const { store, operations, clock, replica } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival())]))
+  await store.write([settled(succeeded(id))])
+  await operations.replay({ ids: [id], by: 'alice' })
+  await operations.markHandled({ id, note: 'by hand', by: 'alice' })
+  clock.at -= 3_600_000
+  const other = await replica('replica-2') // its ids begin with the earlier time
+  await other.operations.replay({ ids: [id], by: 'alice' })
+  await other.operations.markHandled({ id, note: 'refunded', by: 'alice' })
+  assert.deepEqual(
+    (await operations.timeline(id)).map(({ kind }) => kind),
+    ['received', 'enrolled', 'replayed', 'handled', 'replayed', 'handled'],
+  )
+  const shown = await operations.list({ filter: {} })
+  assert.deepEqual(shown.items[0]?.handled, { note: 'refunded', by: 'alice' })
+})
+
 test('a long timeline returns its last 500 events', async (t) => {
   const { store, operations, clock } = await setUp(t)
   const { id } = only(await store.write([accepted(arrival())]))

@@ -17,6 +17,7 @@ export async function setUpOutbox(t: TestContext) {
   const bench = await setUpInbox(t, { hasOutbox: true })
   bench.clock.at = Date.now() // receivers compare the time of a signature with theirs
   const newId = createIds({ now: () => bench.clock.at })
+  let inserted = 0
   const insert = async (delivery: string, kind: 'enrolled' | 'withdrawn' = 'enrolled'): Promise<string> => {
     const id = newId()
     const state: DeliveryState = kind
@@ -24,7 +25,7 @@ export async function setUpOutbox(t: TestContext) {
     const full = { ...row, received_at: bench.clock.at, source: 'shop', replaces: null, replaced_by: null } as const
     await bench.db
       .insertInto('outbox')
-      .values(outboxRow({ id, kind, at: bench.clock.at, row: full }))
+      .values(outboxRow({ id, seq: ++inserted, kind, at: bench.clock.at, row: full }))
       .execute()
     return id
   }

@@ -9,6 +9,7 @@ export const EVENTS_SECRET = `whsec_${Buffer.from('lernito-events-test-secret-00
 const bodySchema = z.strictObject({
   type: z.string(),
   timestamp: z.iso.datetime(),
+  sequence: z.int(),
   data: z.strictObject({
     id: z.string(),
     webhookId: z.string().nullable(),

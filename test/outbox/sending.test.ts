@@ -2,13 +2,15 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { test } from 'node:test'
 import { EVENT_RETRIES_MS } from '../../src/outbox/schedule.ts'
-import { sendFailedAgain } from '../../src/outbox/send-again.ts'
+import { sendAgain, sendFailedAgain } from '../../src/outbox/send-again.ts'
+import { accepted, arrival, needsAttention, only, settled } from '../inbox/harness.ts'
 import { listening } from '../listening.ts'
 import { until } from '../service/process.ts'
 import { receiverAt, setUpOutbox, startLoop } from './outbox.ts'
 import { startReceiver, statusAnswer } from './receiver.ts'
 
-const DAY = 24 * 3_600_000
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
 const [A, B, C] = ['01KGA00000000000000000000A', '01KGA00000000000000000000B', '01KGA00000000000000000000C'] as const
 
 test('an event that fails is sent again after growing pauses, under the same id, with the time of the attempt', async (t) => {
@@ -83,6 +85,28 @@ test('the events of a delivery arrive in order, and one that fails holds up only
   await bench.untilSent()
   assert.deepEqual(receiver.types(A), ['delivery.enrolled', 'delivery.enrolled', 'delivery.withdrawn'])
   assert.deepEqual(receiver.types(B), ['delivery.enrolled', 'delivery.withdrawn'])
+})
+
+test('the events of a delivery arrive in order even if the clock was set back between them', async (t) => {
+  const bench = await setUpOutbox(t)
+  const receiver = await receiverAt(t, bench)
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  await bench.store.write([settled(needsAttention(id))])
+  bench.clock.at -= HOUR
+  const other = await bench.replica('replica-2') // its ids begin with the earlier time
+  await sendAgain(other.context, { id, by: 'alice' })
+  const [second, first] = await bench.unsent() // by id
+  assert.ok(first && second && first.seq < second.seq)
+  bench.clock.at += HOUR
+  startLoop(t, bench, receiver)
+  await bench.untilSent()
+  assert.deepEqual(
+    receiver.got.map(({ webhookId, sequence }) => [webhookId, sequence]),
+    [
+      [first.id, first.seq],
+      [second.id, second.seq],
+    ],
+  )
 })
 
 test('a later event of a delivery is sent after an earlier one was given up', async (t) => {

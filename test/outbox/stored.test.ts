@@ -45,6 +45,27 @@ test('the id of an event in the timeline is the webhook-id of the event for the 
   assert.equal(row?.id, only(events).id)
 })
 
+test('the events of a delivery are numbered in the order in which they were stored, all kinds together', async (t) => {
+  const bench = await setUp(t, { hasOutbox: true })
+  const written = await bench.store.write([accepted(arrival()), accepted(arrival({ order: 2 })), accepted(arrival())])
+  const [one, two] = written
+  assert(one && two)
+  await bench.store.write([settled(succeeded(two.id)), settled(succeeded(one.id, 'enrolled', 1))])
+  const numbers = async (id: string) =>
+    (await bench.db.selectFrom('events').select(['seq', 'kind']).where('delivery_id', '=', id).execute())
+      .map(({ seq, kind }) => `${seq} ${kind}`)
+      .sort()
+  assert.deepEqual(await numbers(one.id), ['1 received', '2 repeated', '3 enrolled'])
+  assert.deepEqual(await numbers(two.id), ['1 received', '2 enrolled'])
+  assert.deepEqual(
+    (await outboxOf(bench)).map(({ delivery_id, seq, body }) => [delivery_id, seq, JSON.parse(body).sequence]),
+    [
+      [two.id, 2, 2],
+      [one.id, 3, 3],
+    ],
+  )
+})
+
 test('without LERNITO_EVENTS_URL no event is stored', async (t) => {
   const bench = await setUp(t)
   const { id } = only(await bench.store.write([accepted(arrival())]))

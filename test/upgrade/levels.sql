@@ -57,3 +57,6 @@ alter table "events" add column "calls" mediumtext;
 create table if not exists "replayed_deliveries" ("replay_id" varchar(26) not null, "delivery_id" varchar(26) not null, constraint "replayed_deliveries_key" primary key ("replay_id", "delivery_id"));
 create table if not exists "senders" ("address" varchar(64) not null, "result" varchar(24) not null, "first_at" bigint not null, "last_at" bigint not null, "count" bigint not null, constraint "senders_key" primary key ("address", "result"));
 alter table "events" add column "answer" varchar(64);
+alter table "deliveries" add column "last_event" integer default 0 not null;
+alter table "events" add column "seq" integer default 0 not null;
+alter table "outbox" add column "seq" integer default 0 not null;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { claimOrder, mayContinue } from '../../src/withdrawal/claimed-order.ts'
-import { accepted, arrival, only, pruneAlone, setUp, settled, succeeded } from '../inbox/harness.ts'
+import { accepted, arrival, only, pruneAlone, settled, setUp, succeeded } from '../inbox/harness.ts'
 
 test('an order does not go on at a replica that the others have pruned, even if none of them has claimed it yet', async (t) => {
   const bench = await setUp(t)
