@@ -21,7 +21,16 @@ export async function storedAlone({ file, count }: { file: string; count: number
   const replicas = createReplicas({ database, newName: () => 'bench', deadAfterMs: 20_000 })
   await replicas.join()
   const newId = createIds({ now })
-  const store = createStore({ database, replicas, now, newId, random: Math.random, hasOutbox: false, runTask })
+  const store = createStore({
+    database,
+    replicas,
+    longestWaitMs: 0,
+    now,
+    newId,
+    random: Math.random,
+    hasOutbox: false,
+    runTask,
+  })
   const groups = Array.from({ length: Math.ceil(count / GROUP) }, (_, group) =>
     Array.from({ length: GROUP }, (_, n) => acceptOf(group * GROUP + n)),
   )

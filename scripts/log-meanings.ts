@@ -105,10 +105,6 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
       means: 'The last attempt, after three days, failed.',
       action: 'Fix the cause, then send again under **Events** in the console or with `events resend --failed`.',
     },
-    'events for the shop given up after three days': {
-      means: 'The endpoint has been down. `events` is their number.',
-      action: 'The same.',
-    },
     "the shop's endpoint fails; events wait": {
       means: 'Three attempts in a row failed; `reason` is the cause. One event at a time is sent until one succeeds.',
       action: 'Tell the developers of the shop. Sales are enrolled as usual.',

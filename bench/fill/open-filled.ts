@@ -63,7 +63,7 @@ async function openFilled(url: string): Promise<FilledStore> {
   return {
     url,
     database,
-    store: createStore({ ...context, replicas }),
+    store: createStore({ ...context, replicas, longestWaitMs: 0 }),
     operations: createOperations({
       context,
       guard: (work) => work(),

@@ -6,7 +6,7 @@ export interface OutboxRow {
   body: string
   created_at: number
   due_at: number
-  /** An attempt that fails after this time is the last one. */
+  /** Only for older code; see EVENT_LIFE_MS. */
   expires_at: number
   attempts: number
   /** The replica that is sending it. */

@@ -11,6 +11,8 @@ interface ClaimOrphansParts {
   readonly replicas: Pick<Replicas, 'me' | 'beat' | 'liveCount'>
   /** ms since 1970 */
   readonly now: () => number
+  /** No attempt is scheduled further ahead than this, ms. */
+  readonly longestWaitMs: number
   /** From 0 to 1, as Math.random gives it. */
   readonly random: () => number
 }
@@ -35,13 +37,18 @@ export function createClaimOrphans(parts: ClaimOrphansParts): (limit: number) =>
   }
 }
 
-async function dueOrphans({ database: { db }, now }: ClaimOrphansParts, limit: number): Promise<string[]> {
+/** A time further ahead than the longest wait is from before the clock was set back. */
+async function dueOrphans(
+  { database: { db }, now, longestWaitMs }: ClaimOrphansParts,
+  limit: number,
+): Promise<string[]> {
+  const at = now()
   const rows = await db
     .selectFrom('deliveries')
     .select('id')
     .where('owner', 'is', null)
     .where('state', '=', 'queued')
-    .where('due_at', '<=', now())
+    .where((eb) => eb.or([eb('due_at', '<=', at), eb('due_at', '>', at + longestWaitMs)]))
     .orderBy('due_at')
     .orderBy('id')
     .limit(limit)
@@ -72,16 +79,20 @@ function shareOf({ replicas }: ClaimOrphansParts, { orphans, claimed }: { orphan
 }
 
 /** Claims those that no other replica has claimed meanwhile; none if the others have pruned this replica. */
-async function claimRows({ database, replicas, random }: ClaimOrphansParts, ids: readonly string[]): Promise<void> {
+async function claimRows(
+  { database, replicas, now, random }: ClaimOrphansParts,
+  ids: readonly string[],
+): Promise<void> {
   await inTransaction({
     database,
     random,
     body: async (trx): Promise<void> => {
       const me = await replicas.beat(trx)
       if (me === null) return
+      const at = now()
       await trx
         .updateTable('deliveries')
-        .set({ owner: me })
+        .set((eb) => ({ owner: me, due_at: eb.case().when('due_at', '>', at).then(at).else(eb.ref('due_at')).end() }))
         .where('id', 'in', ids)
         .where('owner', 'is', null)
         .where('state', '=', 'queued')

@@ -45,13 +45,28 @@ interface Scheduled {
   readonly now: number
 }
 
-/** Brings the scheduled attempts of `owner` forward by `ms`. */
+/**
+ * Brings forward by `ms` what waits for another attempt: the deliveries of `owner`, and the withdrawals and events that
+ * nobody is attempting. Each replica does that with the latter, so these come sooner if there are several.
+ */
 export async function bringForward({ db, owner, now, ms }: Scheduled & { ms: number }): Promise<void> {
   await db
     .updateTable('deliveries')
     .set((eb) => ({ due_at: eb('due_at', '-', ms) }))
     .where('owner', '=', owner)
     .where('state', '=', 'queued')
+    .where('due_at', '>', now)
+    .execute()
+  await db
+    .updateTable('withdrawals')
+    .set((eb) => ({ due_at: eb('due_at', '-', ms) }))
+    .where('ended_at', 'is', null)
+    .where('due_at', '>', now)
+    .execute()
+  await db
+    .updateTable('outbox')
+    .set((eb) => ({ due_at: eb('due_at', '-', ms) }))
+    .where('failed_at', 'is', null)
     .where('due_at', '>', now)
     .execute()
 }

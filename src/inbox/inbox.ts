@@ -131,6 +131,7 @@ async function claim(state: State, max: number, signal: AbortSignal): Promise<De
   while (!signal.aborted) {
     const woken = state.wakeUp.listen()
     await releaseStopped(state)
+    await state.followClock().catch(state.report)
     const deliveries = state.paused ? [] : await claimNow(state, max).catch(noneIfUnreachable)
     if (deliveries.length > 0) return deliveries
     await woken(RELEASE_STOPPED_MS, signal)
@@ -139,7 +140,6 @@ async function claim(state: State, max: number, signal: AbortSignal): Promise<De
 }
 
 async function claimNow(state: State, max: number): Promise<Delivery[]> {
-  await state.followClock()
   if (performance.now() >= state.claimOrphansAt) {
     await state.store.claimOrphans(max)
     state.claimOrphansAt = performance.now() + CLAIM_ORPHANS_MS

@@ -68,7 +68,7 @@ export function openInbox({
   })
   const replicas = createReplicas({ database, newName, deadAfterMs, landsMs })
   const { lease } = replicas
-  const store = createStore({ ...context, replicas, runTask, landsMs })
+  const store = createStore({ ...context, replicas, longestWaitMs, runTask, landsMs })
   const inbox = createInbox({ store: guardStore(store, availability), now, publish, onError })
   const membership = createMembership({
     database,
@@ -77,7 +77,7 @@ export function openInbox({
     availability,
     clock,
     timing,
-    claimAll: () => store.claimAll(longestWaitMs),
+    claimAll: store.claimAll,
     onReleased: (deliveries) => {
       onReleased(deliveries)
       inbox.claimOrphansSoon()

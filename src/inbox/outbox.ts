@@ -5,7 +5,7 @@ import type { OutboxRow } from '../database/schema-sending.ts'
 import { isShopEvent, SHOP_EVENT_TYPES, type ShopEventKind, type ShopView, shopView } from '../delivery/shop-view.ts'
 import { toProgress } from './rows.ts'
 
-/** How long an event for the shop is sent again and again: 3 days, ms. */
+/** When an event ends for older replicas on the same database, after 3 days, ms. This code counts attempts. */
 export const EVENT_LIFE_MS = 3 * 24 * 3_600_000
 
 interface Reading {

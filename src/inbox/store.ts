@@ -41,15 +41,17 @@ export interface Store {
   progress(ids: readonly string[]): Promise<{ id: string; progress: Progress }[]>
   /** Claims up to `limit` due rows of no replica. See createClaimOrphans. */
   claimOrphans(limit: number): Promise<void>
-  /** Brings the scheduled attempts of this replica forward by `ms`. */
+  /** After the clock was set back by `ms`: see bringForward in clock-rollback.ts. */
   bringForward(ms: number): Promise<void>
   lastActivityAt(): Promise<number | null>
   /** Claims what a dead process left. Call it only while no other replica can serve this database. */
-  claimAll(longestWaitMs: number): Promise<number>
+  claimAll(): Promise<number>
 }
 
 interface StoreParts extends WriteContext {
   readonly replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin' | 'liveCount'>
+  /** No attempt is scheduled further ahead than this, ms. */
+  readonly longestWaitMs: number
   /** Runs the transactions of a webhook; by default here. */
   readonly runTask?: RunInboxTask
   /** See Timing. */
@@ -57,7 +59,13 @@ interface StoreParts extends WriteContext {
 }
 
 /** See Store. */
-export function createStore({ replicas, runTask, landsMs = TIMING.landsMs, ...context }: StoreParts): Store {
+export function createStore({
+  replicas,
+  longestWaitMs,
+  runTask,
+  landsMs = TIMING.landsMs,
+  ...context
+}: StoreParts): Store {
   const { database, now, random } = context
   const { db } = database
   const { me } = replicas
@@ -74,10 +82,10 @@ export function createStore({ replicas, runTask, landsMs = TIMING.landsMs, ...co
     releaseStopped: (inCall) => releaseStopped({ db, me: me(), inCall }),
     stillOurs: (ids) => stillOurs({ db, me: me(), ids }),
     progress: (ids) => progressOf({ db, ids }),
-    claimOrphans: createClaimOrphans({ database, replicas, now, random }),
+    claimOrphans: createClaimOrphans({ database, replicas, now, longestWaitMs, random }),
     bringForward: (ms) => bringForward({ db, owner: me(), now: now(), ms }),
     lastActivityAt: () => lastActivityAt(db),
-    claimAll: (longestWaitMs) => claimAll({ db, me: me(), now: now(), longestWaitMs, landsMs }),
+    claimAll: () => claimAll({ db, me: me(), now: now(), longestWaitMs, landsMs }),
   }
 }
 

@@ -5,6 +5,7 @@ import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import type { Replicas } from '../replicas/replicas.ts'
 import { mayProbe, readEndpoint, takeProbe } from './endpoint.ts'
+import { LONGEST_EVENT_WAIT_MS } from './schedule.ts'
 
 /** How many due events to look at. Other replicas may claim the first ones. */
 const PAGE = 50
@@ -12,7 +13,6 @@ const PAGE = 50
 /** An event that this replica sends, under the name `owner`. */
 export interface ClaimedEvent extends Pick<OutboxRow, 'id' | 'type' | 'body' | 'attempts'> {
   readonly deliveryId: string
-  readonly expiresAt: number
   readonly owner: string
 }
 
@@ -45,7 +45,10 @@ export async function claimEvents({ context, replicas, max, inFlight }: Claim): 
   return claimRows({ context, replicas, rows: free })
 }
 
-/** Each is the first of its delivery that the shop doesn't have. Those that were given up are passed over. */
+/**
+ * Each is the first of its delivery that the shop doesn't have. Those that were given up are passed over. A time further
+ * ahead than the longest wait is from before the clock was set back.
+ */
 function dueHeads(
   db: Kysely<Tables>,
   { now, newestFirst }: { now: number; newestFirst: boolean },
@@ -54,7 +57,7 @@ function dueHeads(
     .selectFrom('outbox as event')
     .selectAll()
     .where('failed_at', 'is', null)
-    .where('due_at', '<=', now)
+    .where((eb) => eb.or([eb('due_at', '<=', now), eb('due_at', '>', now + LONGEST_EVENT_WAIT_MS)]))
     .where((eb) =>
       eb.not(
         eb.exists(
@@ -121,9 +124,14 @@ async function claimRows({
   const got = new Set(mine.map(({ id }) => id))
   return rows
     .filter(({ id }) => got.has(id))
-    .map(({ id, type, body, attempts, delivery_id, expires_at }) => {
-      return { id, type, body, attempts, deliveryId: delivery_id, expiresAt: expires_at, owner: me }
-    })
+    .map(({ id, type, body, attempts, delivery_id }) => ({
+      id,
+      type,
+      body,
+      attempts,
+      deliveryId: delivery_id,
+      owner: me,
+    }))
 }
 
 /** Unsorted, two replicas deadlock on MySQL. */

@@ -9,7 +9,6 @@ import type { WakeUp } from '../wake-up.ts'
 import { type ClaimedEvent, claimEvents } from './claim.ts'
 import { openEndpoint } from './endpoint.ts'
 import type { Posted, Poster } from './post-event.ts'
-import { LONGEST_EVENT_WAIT_MS } from './schedule.ts'
 import { type Attempted, type Stored, storeResults } from './store-results.ts'
 
 /** How many events a replica sends at once. Shops are small: more would only make their answers slower. */
@@ -57,7 +56,7 @@ export async function runOutbox(from: Outbox): Promise<void> {
   while (!signal.aborted) {
     const woken = wakeUp.listen()
     try {
-      if (!isOpen) await guard(() => prepare(context, url))
+      if (!isOpen) await guard(() => openEndpoint(context.database.db, url))
       isOpen = true
       if ((await sendNext(from, state)) > 0) continue
     } catch (error) {
@@ -83,17 +82,6 @@ function createState({ context, guard, signal }: Outbox, report: (error: unknown
   }
 }
 type State = ReturnType<typeof createState>
-
-/** At the start: the row of the endpoint, and what was scheduled before the clock was set back. */
-async function prepare({ database: { db }, now }: WriteContext, url: string): Promise<void> {
-  await openEndpoint(db, url)
-  const at = now()
-  await db
-    .updateTable('outbox')
-    .set({ due_at: at })
-    .where('due_at', '>', at + LONGEST_EVENT_WAIT_MS)
-    .execute()
-}
 
 /** Begins to send what is due. Resolves to how many events that is. */
 async function sendNext(from: Outbox, { inFlight, ...state }: State): Promise<number> {

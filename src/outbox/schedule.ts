@@ -4,7 +4,10 @@ const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 
-/** The wait after each failed attempt to send an event, ms. The last one repeats until the event expires. */
+/**
+ * The wait after each failed attempt to send an event, ms. After the last one, about three days in all, it is given up.
+ * Attempts are counted, and not the time, because a clock that is days ahead for a moment would end all events.
+ */
 export const EVENT_RETRIES_MS: readonly number[] = [
   5 * SECOND,
   30 * SECOND,
@@ -14,30 +17,24 @@ export const EVENT_RETRIES_MS: readonly number[] = [
   1 * HOUR,
   2 * HOUR,
   4 * HOUR,
-  8 * HOUR,
+  ...Array.from({ length: 8 }, () => 8 * HOUR),
 ]
 
 /** No attempt is scheduled further ahead than this, ms. */
 export const LONGEST_EVENT_WAIT_MS = longestSpread(Math.max(...EVENT_RETRIES_MS))
 
-/**
- * The time of the next attempt (ms since 1970) after `attempts` failed ones, spread by `random` (0 to 1). The last attempt
- * is at `expiresAt`. null: that was it.
- */
+/** The time of the next attempt (ms since 1970) after `attempts` failed ones, spread by `random` (0 to 1). null: that was it. */
 export function nextSendAt({
   attempts,
   now,
-  expiresAt,
   random,
 }: {
   attempts: number
   now: number
-  expiresAt: number
   random: () => number
 }): number | null {
-  if (now >= expiresAt) return null
-  const wait = EVENT_RETRIES_MS[Math.min(attempts, EVENT_RETRIES_MS.length) - 1] ?? 0
-  return Math.min(expiresAt, Math.round(now + spread(wait, random)))
+  const wait = EVENT_RETRIES_MS[attempts - 1]
+  return wait === undefined ? null : Math.round(now + spread(wait, random))
 }
 
 /** After this many failures in a row, the endpoint counts as down: only one event at a time is sent, as a probe. */

@@ -3,15 +3,10 @@ import type { Tables } from '../database/schema.ts'
 import type { EndpointRow } from '../database/schema-sending.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
-import { idPrefix } from '../delivery/ids.ts'
-import { EVENT_LIFE_MS } from '../inbox/outbox.ts'
 import type { ClaimedEvent } from './claim.ts'
 import { noteAnswer, noteFailures, readEndpoint } from './endpoint.ts'
 import type { Posted } from './post-event.ts'
 import { nextSendAt } from './schedule.ts'
-
-/** How many expired events one transaction gives up. */
-const EXPIRED_MAX = 500
 
 export interface Attempted {
   readonly event: ClaimedEvent
@@ -29,8 +24,6 @@ export interface Stored {
   readonly retryAt: number | null
   /** The change of the endpoint's state by the whole group, with its first event; else null. */
   readonly change: EndpointChange | null
-  /** How many other events were given up with the group, with its first event. */
-  readonly expired: number
 }
 
 type Failed = Exclude<Posted, { kind: 'sent' | 'stopped' }>
@@ -39,8 +32,7 @@ type Writing = { readonly trx: Transaction<Tables>; readonly at: number; readonl
 /**
  * Stores how attempts ended, in one transaction, and resolves to the results in the same order. An event that was sent is
  * deleted: even if another replica has claimed it meanwhile, the shop has it. One that failed is due again later, or is
- * given up after three days. When the endpoint is down, all events that are as old are given up with it, because an
- * attempt for each would fail too.
+ * given up after its last attempt.
  */
 export function storeResults({ database, now, random }: WriteContext, group: readonly Attempted[]): Promise<Stored[]> {
   return inTransaction({
@@ -58,11 +50,10 @@ export function storeResults({ database, now, random }: WriteContext, group: rea
       await releaseStopped(writing, group)
       const after = await noteEndpoint(writing, { group, before })
       const reason = after === 'up' ? null : (failed.at(-1)?.posted.message ?? null)
-      const expired = after === 'down' ? await giveUpExpired(writing, reason) : 0
-      const ofGroup = { change: before === after ? null : { state: after, reason }, expired }
+      const change = before === after ? null : { state: after, reason }
       return group.map(({ event }, index) => {
         const retryAt = retries.get(event.id) ?? null
-        return { retryAt, ...(index === 0 ? ofGroup : { change: null, expired: 0 }) }
+        return { retryAt, change: index === 0 ? change : null }
       })
     },
     isStored: async () => false, // storing it twice does no harm: what was sent is gone, and what failed is not ours any more
@@ -81,8 +72,8 @@ async function storeFailure(
   { event, posted }: { event: ClaimedEvent; posted: Failed },
 ): Promise<number | null> {
   const attempts = event.attempts + 1
-  // A stop doesn't use up the event's time: it is tried at least once more after the operator ends the stop.
-  const retryAt = posted.kind === 'gone' ? at : nextSendAt({ attempts, now: at, expiresAt: event.expiresAt, random })
+  // A stop doesn't use up the event's attempts: it is tried at least once more after the operator ends the stop.
+  const retryAt = posted.kind === 'gone' ? at : nextSendAt({ attempts, now: at, random })
   await trx
     .updateTable('outbox')
     .set({
@@ -126,25 +117,3 @@ async function noteEndpoint(
 }
 
 const isRefusal = (posted: Posted): boolean => posted.kind === 'failed' && posted.isRefusal
-
-async function giveUpExpired({ trx, at }: Writing, error: string | null): Promise<number> {
-  const rows = await trx
-    .selectFrom('outbox')
-    .select('id')
-    .where('id', '<', idPrefix(at - EVENT_LIFE_MS)) // ids begin with the time, and no other index knows the age
-    .where('failed_at', 'is', null)
-    .where('owner', 'is', null)
-    .where('expires_at', '<=', at)
-    .orderBy('id')
-    .limit(EXPIRED_MAX)
-    .execute()
-  if (rows.length === 0) return 0
-  const ids = rows.map(({ id }) => id)
-  await trx
-    .updateTable('outbox')
-    .set({ failed_at: at, error })
-    .where('id', 'in', ids)
-    .where('owner', 'is', null)
-    .execute()
-  return ids.length
-}

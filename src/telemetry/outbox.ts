@@ -16,13 +16,11 @@ export interface EventReport {
   readonly retryAt: number | null
   /** The new state of the shop's endpoint, if this attempt changed it. */
   readonly change: { readonly state: 'up' | 'down' | 'gone'; readonly reason: string | null } | null
-  /** How many other events were given up with this one. */
-  readonly expired: number
 }
 
 /** Returns the callback for attempts to send events to the shop: a log line and a metric for each. */
 export function observeOutbox({ log, metrics }: { log: Log; metrics: Pick<Metrics, 'onEventSent'> }) {
-  return ({ event: { id, deliveryId, type, attempts }, posted, ms, retryAt, change, expired }: EventReport): void => {
+  return ({ event: { id, deliveryId, type, attempts }, posted, ms, retryAt, change }: EventReport): void => {
     metrics.onEventSent(posted.status)
     const fields = { delivery: deliveryId, eventId: id, type, status: posted.status, ms, attempts }
     if (posted.kind === 'sent') log.info(fields, 'event sent to the shop')
@@ -31,7 +29,6 @@ export function observeOutbox({ log, metrics }: { log: Log; metrics: Pick<Metric
       const again = { reason: posted.message, retryAt: new Date(retryAt).toISOString() }
       log.warn({ ...fields, ...again }, 'event for the shop failed; it is sent again')
     }
-    if (expired > 0) log.error({ events: expired }, 'events for the shop given up after three days')
     if (change !== null) logChange(log, change)
   }
 }

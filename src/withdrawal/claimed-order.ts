@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../database/schema.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
+import { LONGEST_WAIT_MS } from '../enrollment/retry-schedule.ts'
 import { lockDelivery } from '../operations/lock.ts'
 import { heldAmong } from '../replicas/hold.ts'
 import type { Replicas } from '../replicas/replicas.ts'
@@ -33,11 +34,13 @@ export async function claimOrder({
   replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin'>
 }): Promise<ClaimedOrder | null> {
   const { db } = database
+  const at = now()
   const due = await db
     .selectFrom('withdrawals')
     .selectAll()
     .where('ended_at', 'is', null)
-    .where('due_at', '<=', now())
+    // A time further ahead than the longest wait is from before the clock was set back.
+    .where((eb) => eb.or([eb('due_at', '<=', at), eb('due_at', '>', at + LONGEST_WAIT_MS)]))
     .orderBy('due_at')
     .orderBy('id')
     .limit(PAGE)

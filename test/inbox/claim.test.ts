@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { claimIds, claimNow, submit } from './claiming.ts'
-import { arrival, only, retry, START, setUp, succeeded } from './harness.ts'
+import { accepted, arrival, only, retry, START, settled, setUp, succeeded } from './harness.ts'
 
 const quick = { timeout: 5000 }
+const DAY = 86_400_000
 
 test('the oldest deliveries are claimed first, and at most as many as requested', quick, async (t) => {
   const bench = await setUp(t)
@@ -55,6 +57,55 @@ test('when the clock is set back, the time until a retry stays the same', quick,
   assert.deepEqual(await claimNow(bench), [])
   bench.clock.at = back + 10_000
   assert.deepEqual(await claimIds(bench), [id])
+})
+
+test(
+  'when the clock is set back, withdrawals and events come after the same time, even while nothing is claimed',
+  quick,
+  async (t) => {
+    const bench = await setUp(t, { hasOutbox: true })
+    const stop = new AbortController()
+    const { id } = only(await bench.store.write([accepted(arrival())]))
+    await bench.store.write([settled(succeeded(id))])
+    await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+    for (const table of ['withdrawals', 'outbox'] as const) {
+      await bench.db
+        .updateTable(table)
+        .set({ due_at: START + 10_000 })
+        .execute()
+    }
+    bench.inbox.pause() // as while the circuit breaker is open
+    const claiming = bench.inbox.claim(10, stop.signal)
+    bench.clock.at = START - 3_600_000
+    const waits = async (): Promise<number[]> => {
+      const orders = await bench.db.selectFrom('withdrawals').select('due_at').execute()
+      const events = await bench.db.selectFrom('outbox').select('due_at').execute()
+      return [...orders, ...events].map(({ due_at }) => due_at - bench.clock.at)
+    }
+    while ((await waits()).some((ms) => ms !== 10_000)) await delay(20)
+    assert.equal((await waits()).length, 2)
+    stop.abort()
+    await claiming
+  },
+)
+
+test('an orphan that was scheduled while the clock was far ahead is claimed as due', quick, async (t) => {
+  const bench = await setUp(t)
+  const [ahead, later] = [await submit(bench, 'a@x.example'), await submit(bench, 'b@x.example')]
+  await bench.db
+    .updateTable('deliveries')
+    .set((eb) => ({
+      owner: null,
+      due_at: eb
+        .case()
+        .when('id', '=', ahead)
+        .then(START + 4 * DAY)
+        .else(START + DAY)
+        .end(),
+    }))
+    .execute()
+  assert.deepEqual(await claimIds(bench), [ahead])
+  assert.equal((await bench.row(later)).owner, null)
 })
 
 test('two claims at the same time never get the same delivery', quick, async (t) => {

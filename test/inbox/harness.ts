@@ -9,6 +9,7 @@ import type { Database } from '../../src/database/dialect.ts'
 import type { DeliveryRow, Tables } from '../../src/database/schema.ts'
 import { createIds, type NewId } from '../../src/delivery/ids.ts'
 import type { DeliveryEvent, Outcome, Settlement, VerifiedWebhook } from '../../src/delivery/types.ts'
+import { LONGEST_WAIT_MS } from '../../src/enrollment/retry-schedule.ts'
 import { createInbox } from '../../src/inbox/inbox.ts'
 import { createStore, type Store } from '../../src/inbox/store.ts'
 import { INBOX_TASKS, type RunInboxTask } from '../../src/inbox/transactions.ts'
@@ -147,7 +148,7 @@ export async function joined({
   const newName = (): string => (++names === 1 ? me : `${me}-${names}`)
   const replicas = createReplicas({ database, newName, deadAfterMs: 60_000, clock: () => monotonic.at })
   await replicas.join()
-  const context = { database, replicas, now, newId, random: () => 0.5, hasOutbox }
+  const context = { database, replicas, now, newId, longestWaitMs: LONGEST_WAIT_MS, random: () => 0.5, hasOutbox }
   const store = createStore(runTask === undefined ? context : { ...context, runTask })
   return { replicas, store, monotonic }
 }

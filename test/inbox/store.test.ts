@@ -75,7 +75,7 @@ test('claimAll claims all unfinished rows, orphans included, and leaves the rest
   assert(lost && orphan && done)
   await dead.store.write([succeeded(done.id), retry(lost.id, START + 5000, 4)].map((one) => settledBy('dead', one)))
   await db.updateTable('deliveries').set({ owner: null }).where('id', '=', orphan.id).execute()
-  assert.equal(await store.claimAll(86_400_000), 2)
+  assert.equal(await store.claimAll(), 2)
   const { owner, attempts, due_at } = await row(lost.id)
   assert.deepEqual([owner, attempts, due_at], ['replica-1', 4, START + 5000])
   assert.equal((await row(orphan.id)).owner, 'replica-1')

@@ -1,7 +1,24 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { LONGEST_WAIT_MS } from '../../src/enrollment/retry-schedule.ts'
 import { claimOrder, mayContinue } from '../../src/withdrawal/claimed-order.ts'
 import { accepted, arrival, only, pruneAlone, settled, setUp, succeeded } from '../inbox/harness.ts'
+
+test('an order that was scheduled while the clock was far ahead counts as due, and one that only waits long does not', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  await bench.store.write([settled(succeeded(id))])
+  await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  const scheduled = async (ms: number) => {
+    await bench.db
+      .updateTable('withdrawals')
+      .set({ due_at: bench.clock.at + ms })
+      .execute()
+    return (await claimOrder(bench))?.row.delivery_id ?? null
+  }
+  assert.equal(await scheduled(LONGEST_WAIT_MS), null)
+  assert.equal(await scheduled(LONGEST_WAIT_MS + 1), id)
+})
 
 test('an order does not go on at a replica that the others have pruned, even if none of them has claimed it yet', async (t) => {
   const bench = await setUp(t)
