@@ -4,7 +4,19 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { forget } from '../../src/operations/forget.ts'
 import { untilReleased } from '../../src/operations/release.ts'
 import { claimNow, submit } from './claiming.ts'
-import { accepted, arrival, only, pruneAlone, type Replica, retry, START, setUp, succeeded } from './harness.ts'
+import {
+  accepted,
+  arrival,
+  only,
+  pruneAlone,
+  type Replica,
+  retry,
+  START,
+  settled,
+  setUp,
+  succeeded,
+  timeline,
+} from './harness.ts'
 
 const by = 'alice'
 const EMAIL = 'ada@x.example'
@@ -159,6 +171,26 @@ test('a first success counts even if the shop sends again during its attempt, an
   await bench.inbox.settle([succeeded(id)])
   const { state, enrolled_at, outcome } = await bench.row(id)
   assert.deepEqual([state, enrolled_at, outcome], ['queued', START + 500, null])
+})
+
+test('no attempt begins at a replica that is no member, even if the delivery still names it', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  await bench.db.deleteFrom('replicas').execute()
+  assert.deepEqual(await begin(bench, id), new Set())
+  assert.equal(await effectOf(bench, id), 0)
+})
+
+test('a result in one group with a repeat is judged by what an operator had done before: it is no result of the repeat', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  await begin(bench, id)
+  await bench.operations.markHandled({ id, note: '', by })
+  await bench.store.write([accepted(arrival({ email: EMAIL })), settled(succeeded(id))])
+  const { state, generation, enrolled_at } = await bench.row(id)
+  assert.deepEqual([state, generation, enrolled_at], ['queued', 1, null])
+  assert.equal(await effectOf(bench, id), 1)
+  assert.deepEqual(await timeline(bench, id), ['received', 'handled', 'repeated'])
 })
 
 test('a replica that the others have pruned begins no attempt', async (t) => {

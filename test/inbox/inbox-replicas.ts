@@ -1,8 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { sql } from 'kysely'
 import { claimIds, claimNow, submit } from './claiming.ts'
-import { arrival, only, pruneAlone, type Replica, retry, START, setUp, succeeded, timeline } from './harness.ts'
+import {
+  arrival,
+  only,
+  pruneAlone,
+  type Replica,
+  retry,
+  START,
+  settledBy,
+  setUp,
+  succeeded,
+  timeline,
+} from './harness.ts'
 
 /** Several replicas at the same time, which SQLite can't have; mariadb.test.ts runs these. */
 
@@ -89,6 +101,31 @@ test(
     assert.deepEqual(await timeline(bench, id), ['received', 'enrolled'])
   },
 )
+
+test('a repeat that another replica stores while a result is written is not answered by it', quick, async (t) => {
+  const bench = await setUp(t)
+  const other = await bench.replica('replica-2')
+  const id = await submit(bench, 'a@x.example')
+  let settling: Promise<unknown> = Promise.resolve()
+  await other.db.transaction().execute(async (trx) => {
+    await trx
+      .updateTable('deliveries')
+      .set((eb) => ({ generation: eb('generation', '+', 1) }))
+      .execute()
+    settling = bench.store.write([settledBy('replica-1', succeeded(id))])
+    while (!(await waitsForRow(other.db))) await delay(10) // it has read the row, and waits for its lock
+  })
+  await settling
+  const { state, generation, owner } = await bench.row(id)
+  assert.deepEqual([state, generation, owner], ['queued', 1, 'replica-1'])
+})
+
+/** Whether a connection of this user is in an update of deliveries, other than this one's question. */
+async function waitsForRow(db: Replica['db']): Promise<boolean> {
+  const { rows } = await sql`
+    select info from information_schema.processlist where info like ${'update `deliveries`%'}`.execute(db)
+  return rows.length > 0
+}
 
 test('a released delivery can be claimed again', quick, async (t) => {
   const bench = await setUp(t)

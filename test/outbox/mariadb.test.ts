@@ -9,6 +9,7 @@ if (hasMariaDb()) {
   useDatabases(server.newDatabase)
   await import('./stored.test.ts')
   await import('./sending.test.ts')
+  await import('./owner.test.ts')
   await import('./outbox-replicas.ts')
 } else {
   test('the outbox on MariaDB', { skip: HOW_TO_RUN })
