@@ -77,6 +77,7 @@ test('no allowance is made for a course that the LMS lost while the sale waited 
     breakers: createCourseBreakers({ now: () => 0, onChange: () => {} }),
     options: { emailStudents: false, modeOf: () => null },
     isUp: () => true,
+    keepOurs: async (ours) => ours,
     acquireFor: () => unlimitedBudget().acquire(new AbortController().signal),
   })
   assert.deepEqual(work.reasons, [{ code: 'course.missing', subject: SOON }])

@@ -88,7 +88,8 @@ describe('a batch', async () => {
       assert.ok(calls < 10, 'calls without an end')
       const batch = nextBatch({ works: works.filter(({ open }) => open.size > 0), scope: 'sets', now: 0 })
       if (batch === null) return
-      const context = { batch, breakers, options, isUp: () => true, lms: through, acquireFor: acquire }
+      const keepOurs = async (ours: readonly Work[]) => ours
+      const context = { batch, breakers, options, isUp: () => true, lms: through, acquireFor: acquire, keepOurs }
       const [first] = batch.works
       if (first?.alone) await enrollOneByOne(context)
       else {
