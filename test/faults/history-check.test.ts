@@ -3,15 +3,16 @@ import { describe, test } from 'node:test'
 import type { State } from '../harness.ts'
 import { BULK } from '../service/serving.ts'
 import { check } from './history/check.ts'
+import { checkEvents } from './history/check-events.ts'
 import { FAILING } from './history/lms.ts'
-import { createRecord, type Kept, type Sale } from './history/record.ts'
+import { createRecord, type Kept, type Refund, type Sale } from './history/record.ts'
 import type { Row } from './history/shop.ts'
 
 const EMAIL = 'known1@example.com'
 const COURSE = 'course-v1:Lernito+H0+2026'
 const NOTHING: State = { enrollments: [], allowances: [] }
 const ENROLLED: State = { ...NOTHING, enrollments: [{ email: EMAIL, course: COURSE, mode: 'audit', active: true }] }
-const SETTLED: Row = { email: EMAIL, state: 'enrolled', isOpen: false, reason: null }
+const SETTLED: Row = { id: '0', email: EMAIL, state: 'enrolled', isOpen: false, reason: null }
 
 const sale = (change: Partial<Sale> = {}): Sale => ({
   name: 'sale0',
@@ -30,10 +31,26 @@ const kept = (kind: Kept['kind'], at: number, beganAt = at - 10): Kept => ({
   at,
 })
 
+const refund = (status: number | null, of: Sale = sale()): Refund => ({
+  id: 'refund-0',
+  sale: of,
+  sendings: [{ sentAt: 300, replica: 'replica0', answeredAt: 310, status }],
+})
+
 /** Returns the numbers of the broken rules. */
-function broken(of: { sales?: Sale[]; kept?: Kept[]; rows?: Row[]; state?: State; callsAt?: number[] }): string[] {
+function broken(of: {
+  sales?: Sale[]
+  kept?: Kept[]
+  refunds?: Refund[]
+  namesakes?: string[]
+  rows?: Row[]
+  state?: State
+  callsAt?: number[]
+}): string[] {
   const record = createRecord()
   record.sales.push(...(of.sales ?? [sale()]))
+  record.refunds.push(...(of.refunds ?? []))
+  for (const email of of.namesakes ?? []) record.namesakes.add(email)
   record.kept.push(...(of.kept ?? []))
   const call = { replica: 'replica0', method: 'POST', path: BULK, body: '', fault: null }
   record.calls.push(...(of.callsAt ?? []).map((at) => ({ at, ...call })))
@@ -83,6 +100,67 @@ describe('the history checker', () => {
   test('reports a person in a course without an accepted sale', () => {
     assert.deepEqual(broken({ sales: [], rows: [] }), ['3'])
     assert.deepEqual(broken({ sales: [sale({ courses: ['course-v1:Lernito+H1+2026'] })], rows: [] }), ['1', '3'])
+  })
+
+  test('reports a person who is in the course after the shop’s refund, unless the sale came again', () => {
+    for (const status of [200, 202]) assert.deepEqual(broken({ refunds: [refund(status)] }), ['5'])
+    assert.deepEqual(broken({ refunds: [refund(200)], state: NOTHING }), [])
+    for (const status of [null, 503]) assert.deepEqual(broken({ refunds: [refund(status)] }), [])
+    const again = [...sale().sendings, { sentAt: 320, replica: 'replica0', answeredAt: 330, status: 200 }]
+    const sales = [sale({ sendings: again })]
+    assert.deepEqual(broken({ sales, refunds: [refund(200)] }), [])
+    assert.deepEqual(broken({ sales, refunds: [refund(200)], state: NOTHING }), ['1'])
+  })
+
+  test('reports a person who comes back after the service has confirmed the refund', () => {
+    const all = [kept('enrolled', 150), kept('enrolled', 400)]
+    assert.deepEqual(broken({ kept: all, refunds: [refund(200)], state: NOTHING }), ['2'])
+    assert.deepEqual(broken({ kept: all, refunds: [refund(202)], state: NOTHING }), [])
+    const late = [kept('enrolled', 150), kept('enrolled', 400, 140)]
+    assert.deepEqual(broken({ kept: late, refunds: [refund(200)] }), ['5'])
+  })
+
+  test('reports the buyer of a corrected sale who is in the course after a refund of the original', () => {
+    const original = sale({ email: 'wrong@example.com' })
+    const correction = { sentAt: 200, replica: 'an operator', answeredAt: 210, status: 200 }
+    const corrected = sale({ name: 'sale0>', corrects: original, sendings: [correction] })
+    const of = { sales: [original, corrected], rows: [{ ...SETTLED, email: 'wrong@example.com', state: 'handled' }] }
+    assert.deepEqual(broken(of), [])
+    assert.deepEqual(broken({ ...of, state: NOTHING }), ['1'])
+    assert.deepEqual(broken({ ...of, refunds: [refund(200, original)] }), ['5'])
+    assert.deepEqual(broken({ ...of, refunds: [refund(200, original)], state: NOTHING }), [])
+  })
+
+  test('reports a refund that is refused, unless an operator has to tell who the buyer is', () => {
+    assert.deepEqual(broken({ refunds: [refund(404)] }), ['6'])
+    assert.deepEqual(broken({ refunds: [refund(404)], namesakes: [EMAIL] }), [])
+  })
+
+  test('reports a change for a person who has bought nothing there', () => {
+    const other = { ...kept('enrolled', 150), email: 'stranger1@example.com' }
+    assert.deepEqual(broken({ kept: [other] }), ['7'])
+    assert.deepEqual(broken({ kept: [{ ...other, by: 'operator' }] }), [])
+  })
+
+  test('wants the sale of a buyer with a namesake either in the LMS or before an operator', () => {
+    assert.deepEqual(broken({ state: NOTHING, namesakes: [EMAIL] }), ['1'])
+    const rows = [{ ...SETTLED, state: 'needs_attention' }]
+    assert.deepEqual(broken({ state: NOTHING, namesakes: [EMAIL], rows }), [])
+  })
+
+  test('reports a delivery if the shop was told another state last', () => {
+    const told = (...states: string[]) =>
+      states.map((state, i) => {
+        const data = { id: '0', webhookId: null, state, courses: [], reason: null, replaces: null, replacedBy: null }
+        return { webhookId: `${state}${i}`, data: { ...data, test: false } }
+      })
+    const rows = [{ ...SETTLED, state: 'withdrawn' }]
+    assert.deepEqual(checkEvents({ got: told('enrolled', 'withdrawn'), rows }), [])
+    for (const got of [told('withdrawn', 'enrolled'), []]) assert.equal(checkEvents({ got, rows }).length, 1)
+    const [first, second] = told('enrolled', 'withdrawn')
+    assert.ok(first !== undefined && second !== undefined)
+    assert.deepEqual(checkEvents({ got: [first, second, first], rows }), [])
+    assert.deepEqual(checkEvents({ got: [], rows: [{ ...SETTLED, state: 'queued' }] }), [])
   })
 
   test('reports more throttled calls in a minute than the budget allows', () => {

@@ -7,8 +7,17 @@ export const COMMITS = ['\u0003commit', '\u0003\u0000\u0001commit'].map((text) =
 /**
  * A TCP proxy between the service and its database. `loseCommit` cuts the connection at the next commit: before the server
  * receives it, or after the commit and before its answer is delivered. `down` cuts all connections and accepts no more.
+ * @param of.rewrite changes what the service sends
  */
-export async function startProxy({ t, port }: { t: TestContext; port: number }) {
+export async function startProxy({
+  t,
+  port,
+  rewrite = (data) => data,
+}: {
+  t: TestContext
+  port: number
+  rewrite?: (data: Buffer) => Buffer
+}) {
   let lose: 'before' | 'after' | null = null
   let lost = 0
 
@@ -27,7 +36,7 @@ export async function startProxy({ t, port }: { t: TestContext; port: number }) 
           if (when === 'before') return void cut()
           cutAtAnswer = true
         }
-        upstream.write(data)
+        upstream.write(rewrite(data))
       },
       down: (data: Buffer): void => {
         if (cutAtAnswer) cut()

@@ -2,8 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { page } from '../fault-proxy.ts'
 import type { Chance } from './chance.ts'
 import { type FaultName, isEnrolling, isThrottled, REPLIES } from './faults.ts'
+import { FAILING } from './lms.ts'
 import type { Replica } from './replicas.ts'
-import { free, occupying, refund, type World } from './world.ts'
+import { free, occupying, refund, refundByShop, type World } from './world.ts'
 
 /** An action of the history. It ends when its fault is over; other actions run at the same time. */
 export type Action = (world: World, chance: Chance) => Promise<void>
@@ -40,12 +41,23 @@ const refundSettled: Action = async (world, chance) => {
   shop.reserved.delete(email)
 }
 
+/** The shop refunds a sale at any time. */
+const shopRefund: Action = async (world, chance) => {
+  const { record, shop } = world
+  const sold = record.sales.filter(({ email, courses }) => !shop.reserved.has(email) && !courses.includes(FAILING))
+  if (sold.length === 0) return
+  const sale = chance.pick(sold)
+  const isAccepted = ['enrolled', 'pre_enrolled', 'queued'].includes((await shop.rows()).get(sale.name)?.state ?? '')
+  if (isAccepted) await refundByShop(world, sale, chance)
+}
+
 /** A buyer without an account registers; the account is not active yet. */
 const register: Action = async ({ record, lms }, chance) => {
   const emails = record.sales.map(({ email }) => email)
-  const strangers = emails.filter((email) => email.startsWith('new') && !record.registered.has(email))
-  if (strangers.length === 0) return
-  const email = chance.pick(strangers)
+  const mayRegister = (email: string): boolean => !record.registered.has(email) && !record.namesakes.has(email)
+  const unknown = emails.filter((email) => email.startsWith('new') && mayRegister(email))
+  if (unknown.length === 0) return
+  const email = chance.pick(unknown)
   record.registered.set(email, { isActive: false })
   record.count('registrations')
   record.note('registers', email)
@@ -128,6 +140,7 @@ export const ACTIONS = {
   sale: [sale, 34],
   repeat: [repeat, 8],
   refund: [refundSettled, 10],
+  shopRefund: [shopRefund, 3],
   register: [register, 4],
   activate: [activate, 4],
   kill: [kill, 3],

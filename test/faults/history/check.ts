@@ -1,7 +1,8 @@
 import type { State } from '../../harness.ts'
+import { checkOthers, checkRefunds, refundsByShop } from './check-refunds.ts'
 import { isThrottled } from './faults.ts'
 import { FAILING } from './lms.ts'
-import type { Called, Kept, Record, Sale, Sending } from './record.ts'
+import { type Called, type Kept, keyOf, type Record, type Sale, type Sending } from './record.ts'
 import type { Row } from './shop.ts'
 
 export interface Violation {
@@ -12,7 +13,6 @@ export interface Violation {
 
 const MINUTE_MS = 60_000
 const ACCEPTED = [200, 202, 500] // 500 says that the sale is stored
-export const keyOf = (email: string, course: string): string => `${email.toLowerCase()} in ${course}`
 
 /** Returns the violations in the record, the stored deliveries and the LMS at the end. `mostCalls` is the limit a minute. */
 export function check(from: {
@@ -24,12 +24,18 @@ export function check(from: {
 }): Violation[] {
   const { record, rows, state, before, mostCalls } = from
   const refunds = refundsIn(record)
+  const byShop = refundsByShop(record)
   const bought = Map.groupBy(
     record.sales.flatMap((sale) => sale.courses.map((course) => ({ sale, key: keyOf(sale.email, course) }))),
     ({ key }) => key,
   )
   const salesOf = (key: string): Sale[] => (bought.get(key) ?? []).map(({ sale }) => sale)
-  const refundsOf = (key: string): Kept[] => refunds.get(key) ?? []
+  /** By operators and, as soon as the service has confirmed them, by the shop. */
+  const refundsOf = (key: string): { at: number }[] =>
+    [...(refunds.get(key) ?? []), ...(byShop.get(key) ?? []).filter(({ isVerified }) => isVerified)].sort(
+      (a, b) => a.at - b.at,
+    )
+  const isReplaced = (sale: Sale): boolean => record.sales.some((other) => other.corrects === sale && isAccepted(other))
   const isAccepted = ({ name, sendings }: Sale): boolean => rows.has(name) || sendings.some(wasAccepted)
   const has = pairsIn(state, record)
   const had = pairsIn(before, record)
@@ -38,8 +44,13 @@ export function check(from: {
     sale.courses
       .filter((course) => course !== FAILING && !has.has(keyOf(sale.email, course)))
       .filter((course) => {
-        const refunded = refundsOf(keyOf(sale.email, course))
-        if (refunded.length > 0 && rows.get(sale.name)?.reason === 'person.unenrolled') return false
+        const key = keyOf(sale.email, course)
+        const refunded = [...(refunds.get(key) ?? []), ...(byShop.get(key) ?? [])]
+        const row = rows.get(sale.name)
+        if (refunded.length > 0 && row?.reason === 'person.unenrolled') return false
+        if (isReplaced(sale) || record.lost.has(key)) return false
+        // An operator has to tell who the buyer is.
+        if (record.namesakes.has(sale.email) && row?.state === 'needs_attention') return false
         return mustHave({ sale, isStored: rows.has(sale.name), refunds: refunded })
       })
       .map((course) => {
@@ -58,12 +69,14 @@ export function check(from: {
     return [{ rule, email: one.email }]
   })
   const strangers = [...has]
-    .filter((key) => !had.has(key) && !salesOf(key).some(isAccepted))
+    .filter((key) => !had.has(key) && !record.placed.has(key) && !salesOf(key).some(isAccepted))
     .map((key) => ({ rule: `3: ${key}, which no accepted sale is for`, email: key.split(' ')[0] ?? null }))
   const worst = busiestMinute(record.calls)
   const rule = `4: ${worst} throttled calls in a minute, where ${mostCalls} are allowed`
   const overspent = worst > mostCalls ? [{ rule, email: null }] : []
-  return [...missing, ...returned, ...strangers, ...overspent]
+  const isBought = (key: string): boolean => salesOf(key).some(isAccepted)
+  const ofShop = [...checkRefunds({ record, has, salesOf }), ...checkOthers({ record, isBought })]
+  return [...missing, ...returned, ...strangers, ...overspent, ...ofShop]
 }
 
 /** Returns the operators' refunds, oldest first, by person and course. */
@@ -76,14 +89,22 @@ export const refundsIn = ({ kept }: Pick<Record, 'kept'>): Map<string, Kept[]> =
 const wasAccepted = ({ status }: Sending): boolean => status !== null && ACCEPTED.includes(status)
 
 /** Whether one of its webhooks was accepted and no refund came after that webhook was sent. */
-function mustHave({ sale, isStored, refunds }: { sale: Sale; isStored: boolean; refunds: Kept[] }): boolean {
+function mustHave({
+  sale,
+  isStored,
+  refunds,
+}: {
+  sale: Sale
+  isStored: boolean
+  refunds: readonly { at: number }[]
+}): boolean {
   // If a sale is stored without an answer, any of its webhooks may have been stored, so a refund may have come later.
   if (isStored && refunds.length === 0) return true
   return sale.sendings.some((one) => wasAccepted(one) && refunds.every(({ at }) => at < one.sentAt))
 }
 
 /** Whether a webhook of this sale may have been received between a refund and the later change in the LMS. */
-function mayFollow(from: { sale: Sale; refund: Kept; one: Kept; record: Record }): boolean {
+function mayFollow(from: { sale: Sale; refund: { at: number }; one: Kept; record: Record }): boolean {
   const { sale, refund, one, record } = from
   const first = record.kept.find(
     ({ by, email, course, kind }) =>

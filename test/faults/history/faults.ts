@@ -15,15 +15,30 @@ const ENROLLING = [BULK, '/api/enrollment/v1/enrollment', '/api/enrollment/v1/en
 export const isEnrolling = ({ method, path }: Pick<LmsCall, 'method' | 'path'>): boolean =>
   method === 'POST' && ENROLLING.includes(path)
 
+const isModify = (path: string): boolean => path.endsWith('/enrollments/modify')
+
+/** Whether a call may take a person out of a course. */
+export function isUnenrolling({ method, path, body }: Pick<LmsCall, 'method' | 'path' | 'body'>): boolean {
+  if (path === BULK || isModify(path)) return body.includes('"unenroll"')
+  return path.startsWith('/api/enrollment/v1/') && (method === 'DELETE' || body.includes('"is_active":false'))
+}
+
+/** Whether a call may put a person into a course, by any API. */
+export const mayEnroll = (call: Pick<LmsCall, 'method' | 'path' | 'body'>): boolean =>
+  (isEnrolling(call) || (call.method === 'POST' && isModify(call.path))) && !isUnenrolling(call)
+
 /** Whether the LMS's throttle counts it. The check for bulk_enroll is a GET without authorization, which isn't counted. */
 export const isThrottled = ({ method, path }: Pick<LmsCall, 'method' | 'path'>): boolean =>
   path === BULK ? method === 'POST' : path.startsWith('/api/enrollment/v1/')
 
 /** Whether a call is about this person, by address or username. */
-export function names({ path, body }: Pick<LmsCall, 'path' | 'body'>, email: string): boolean {
+export function names(call: Pick<LmsCall, 'path' | 'body'>, email: string): boolean {
   const username = email.split('@')[0] ?? ''
-  return new RegExp(`\\b${username}\\b`).test(`${decodeURIComponent(path)} ${body}`)
+  return new RegExp(`\\b${username}\\b`).test(textOf(call))
 }
+
+/** What a call names, in one text. */
+export const textOf = ({ path, body }: Pick<LmsCall, 'path' | 'body'>): string => `${decodeURIComponent(path)} ${body}`
 
 const json =
   (status: number, body: object, headers: { [name: string]: string } = {}): Reply =>

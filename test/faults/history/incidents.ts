@@ -7,9 +7,9 @@ import { type Sale, within } from './record.ts'
 import { isEnrolled, occupying, refund, type World } from './world.ts'
 
 /** Time for a first call, even if the call budget is used up. */
-const CALL_MS = 12_000
+export const CALL_MS = 12_000
 /** Time for the other replicas to prune a replica and do its work. */
-const TAKEOVER_MS = 8000
+const TAKEOVER_MS = 15_000
 
 /** The answer to the enrolling call is lost, and the buyer is unenrolled before the next attempt. */
 const refundAfterLost: Action = async (world, chance) => {
@@ -95,12 +95,21 @@ const refundWhileCutOff: Action = async (world, chance) => {
   })
 }
 
-/** Holds the answer to the first bulk call for any of these people until `release`. `hit`: whether the call came. */
-function hold({ lms }: World, emails: readonly string[]): { hit: () => boolean; release: () => void } {
+const hold = (world: World, emails: readonly string[]): Held =>
+  holdAnswer(world, (call) => call.path === BULK && emails.some((email) => names(call, email)))
+
+/** `hit`: whether the call came. */
+interface Held {
+  readonly hit: () => boolean
+  readonly release: () => void
+}
+
+/** Holds the answer to the first call that fits until `release`. */
+export function holdAnswer({ lms }: World, fits: Fault['fits']): Held {
   const until = Promise.withResolvers<void>()
   const fault: Fault = {
     name: 'held answer',
-    fits: (call) => call.path === BULK && emails.some((email) => names(call, email)),
+    fits,
     reply: (call) => heldAnswer(call, until.promise),
     left: 1,
   }
@@ -119,7 +128,7 @@ const areStored = ({ shop }: World, sales: readonly Sale[]): Promise<boolean> =>
   )
 
 /** Refunds each of these sales as soon as it is settled, within a time limit. */
-async function refundSettled(world: World, sales: readonly Sale[], when: string): Promise<void> {
+export async function refundSettled(world: World, sales: readonly Sale[], when: string): Promise<void> {
   const left = new Set(sales)
   const look = async (): Promise<boolean> => {
     const rows = await world.shop.rows()

@@ -6,8 +6,11 @@ import { exchange } from '../../harness.ts'
 import { BULK, startLms } from '../../service/serving.ts'
 import { type LmsCall, type Reply, startFaultProxy } from '../fault-proxy.ts'
 import { type Fault, failingCourse, isEnrolling } from './faults.ts'
+import { createLateCalls } from './late-calls.ts'
 import type { Record } from './record.ts'
 
+/** Buyers of this course get a paid course mode; those who were pre-enrolled get it from the follow-up. */
+export const MODE_COURSE = 'course-v1:Lernito+Mode+2026'
 export const HEALTHY = Array.from({ length: 6 }, (_, i) => `course-v1:Lernito+H${i}+2026`)
 /** The LMS fails for everyone in this course, until the end. */
 export const FAILING = 'course-v1:Lernito+Failing+2026'
@@ -26,7 +29,11 @@ const WORLD = {
   ...defaultWorld,
   applications: [...defaultWorld.applications, { ...OPERATOR, grant: 'client-credentials' as const, user: 'admin' }],
   people: [...defaultWorld.people, ...people],
-  courses: [...defaultWorld.courses, ...[...HEALTHY, FAILING].map((id) => ({ id, name: id }))],
+  courses: [
+    ...defaultWorld.courses,
+    ...[...HEALTHY, FAILING].map((id) => ({ id, name: id })),
+    { id: MODE_COURSE, name: 'with a paid mode', modes: ['audit', 'verified'] },
+  ],
 }
 
 const tokenSchema = z.object({ access_token: z.string() })
@@ -34,12 +41,16 @@ const tokenSchema = z.object({ access_token: z.string() })
 /** Starts the stand-in LMS, which records the changes of every call, and makes a fault proxy for each replica. */
 export async function startHistoryLms({ t, record }: { t: TestContext; record: Record }) {
   const faults: Fault[] = []
+  const late = createLateCalls({ record })
   const lms = await startLms(t, {
     world: WORLD,
     cost: 'measured',
     onChanges: ({ user, beganAt, at, effects }) => {
       const by = user === 'admin' ? 'operator' : 'service'
-      for (const { kind, email, course } of effects) record.kept.push({ kind, email, course, by, beganAt, at })
+      for (const { kind, email, course } of effects) {
+        const came = late.cameAt({ email, course }) ?? beganAt
+        record.kept.push({ kind, email, course, by, beganAt: by === 'service' ? came : beganAt, at })
+      }
     },
   })
 
@@ -81,6 +92,7 @@ export async function startHistoryLms({ t, record }: { t: TestContext; record: R
     /** Adds a fault. It goes before the older ones. */
     addFault: (fault: Fault): void => void faults.unshift(fault),
     endFaults: (): void => void faults.splice(0),
+    late,
 
     /** Unenrolls as an operator does after a refund, and deletes an allowance. It bypasses the proxy and its faults. */
     unenroll: async (email: string, course: string): Promise<void> => {

@@ -18,9 +18,25 @@ export interface Sale {
   readonly sendings: Sending[]
   /** When the test first saw it in the database. */
   storedAt: number | null
+  /** The sale that an operator has corrected by this one; the shop never sent this one. */
+  readonly corrects?: Sale
 }
 
-/** A change that the LMS committed. `beganAt` is when its call arrived. */
+/** A refund that the shop asks the service for: the courses of one sale. It is sent again until it has a final answer. */
+export interface Refund {
+  /** The webhook-id. */
+  readonly id: string
+  readonly sale: Sale
+  readonly sendings: Sending[]
+}
+
+/** The final answer to a refund: the first one that says more than to try again later. null: there is none yet. */
+export const statusOf = ({ sendings }: Refund): number | null =>
+  sendings.find(({ status }) => status !== null && status < 500)?.status ?? null
+
+export const keyOf = (email: string, course: string): string => `${email.toLowerCase()} in ${course}`
+
+/** A change that the LMS committed. `beganAt` is when its call arrived, also if the LMS carried it out late. */
 export interface Kept extends Effect {
   readonly by: 'service' | 'operator'
   readonly beganAt: number
@@ -48,19 +64,30 @@ interface Note {
 
 export function createRecord() {
   const sales: Sale[] = []
+  const refunds: Refund[] = []
   const kept: Kept[] = []
   const calls: Called[] = []
   const notes: Note[] = []
   const counts = new Map<string, number>()
   /** The people who registered, and whether their account is active. */
   const registered = new Map<string, { isActive: boolean }>()
+  /** The buyers whose address is another person's username. */
+  const namesakes = new Set<string>()
+  /** Who is enrolled where because the test has put them there, by `keyOf`. */
+  const placed = new Set<string>()
+  /** Enrollments that the LMS has lost, by `keyOf`. */
+  const lost = new Set<string>()
   return {
     sales,
+    refunds,
     kept,
     calls,
     notes,
     counts,
     registered,
+    namesakes,
+    placed,
+    lost,
     count: (what: string): void => {
       counts.set(what, (counts.get(what) ?? 0) + 1)
     },

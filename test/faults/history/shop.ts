@@ -1,13 +1,15 @@
 import { z } from 'zod'
 import { sell } from '../../service/serving.ts'
+import { refund } from '../../withdrawal/refunding.ts'
 import { deliveriesIn } from '../load.ts'
 import type { Chance } from './chance.ts'
 import { FAILING, HEALTHY } from './lms.ts'
-import type { Record, Sale } from './record.ts'
+import type { Record, Refund, Sale, Sending } from './record.ts'
 import type { Replica } from './replicas.ts'
 
 /** A stored delivery. */
 export interface Row {
+  readonly id: string
   readonly email: string
   readonly state: string
   readonly isOpen: boolean
@@ -27,6 +29,10 @@ export function createShop({ record, databaseUrl }: { record: Record; databaseUr
   /** People whom one incident uses; no other action may. */
   const reserved = new Set<string>()
   const answers = new Set<Promise<void>>()
+  const awaited = (answered: Promise<void>): Promise<void> => {
+    answers.add(answered)
+    return answered.finally(() => answers.delete(answered))
+  }
 
   const create = (email: string, courses: readonly string[]): Sale => {
     const sale: Sale = { name: `sale${record.sales.length}`, email, courses, sendings: [], storedAt: null }
@@ -45,13 +51,45 @@ export function createShop({ record, databaseUrl }: { record: Record; databaseUr
       Object.assign(sending, { answeredAt: Date.now(), status })
       record.count(`answer ${status ?? 'none'}`)
     })
-    answers.add(answered)
-    void answered.finally(() => answers.delete(answered))
+    void awaited(answered)
+  }
+
+  /** Sends a refund, and resolves when its answer has come or its connection has ended. */
+  const askFor = (one: Refund, replica: Replica): Promise<void> => {
+    const sending: Sending = { sentAt: Date.now(), replica: replica.name, answeredAt: null, status: null }
+    one.sendings.push(sending)
+    const { email, courses: courseIds, name } = one.sale
+    const answered = refund({ url: replica.url(), id: one.id, email, courseIds, name })
+      .catch(() => null)
+      .then((answer) => {
+        const status = answer?.status ?? null
+        Object.assign(sending, { answeredAt: Date.now(), status })
+        record.count(`refund answer ${status ?? 'none'}`)
+      })
+    return awaited(answered)
   }
 
   return {
     create,
     send,
+    askFor,
+
+    /** Asks the service to refund a sale. Resolves when the answer has come or the connection has ended. */
+    refund: async (sale: Sale, replica: Replica): Promise<Refund> => {
+      const one: Refund = { id: `refund-${record.refunds.length}`, sale, sendings: [] }
+      record.refunds.push(one)
+      record.count('refunds by the shop')
+      await askFor(one, replica)
+      return one
+    },
+
+    /** The sale with which an operator replaces another one. Makes nothing. */
+    corrected: (sale: Sale, changes: { email?: string; courses?: readonly string[] }): Sale => {
+      const { name, email, courses } = { ...sale, ...changes }
+      const one: Sale = { name: `${name}>`, email, courses, sendings: [], storedAt: null, corrects: sale }
+      record.sales.push(one)
+      return one
+    },
 
     repeat: (sale: Sale, replica: Replica): void => {
       record.count('repeats')
@@ -79,14 +117,15 @@ export function createShop({ record, databaseUrl }: { record: Record; databaseUr
 
     reserved,
 
-    /** Returns all deliveries by the name of their sale. */
+    /** Returns all deliveries by the name of their sale; `NAME>` is that of a correction. */
     rows: async (): Promise<Map<string, Row>> => {
       const stored = await deliveriesIn(databaseUrl)
-      const rows = stored.map(({ email, state, request, outcome }): [string, Row] => {
+      const rows = stored.map(({ id, email, state, request, outcome, replaces }): [string, Row] => {
         const reason = outcome === null ? null : outcomeSchema.parse(JSON.parse(outcome)).reason
         const isOpen = OPEN_STATES.includes(state)
         const { name } = requestSchema.parse(JSON.parse(request ?? '{}'))
-        return [name, { email: email ?? '', state, isOpen, reason: reason?.code ?? null }]
+        const row = { id, email: email ?? '', state, isOpen, reason: reason?.code ?? null }
+        return [replaces === null ? name : `${name}>`, row]
       })
       const byName = new Map(rows)
       for (const sale of record.sales) if (byName.has(sale.name)) sale.storedAt ??= Date.now()

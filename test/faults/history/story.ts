@@ -1,5 +1,5 @@
 import { names } from './faults.ts'
-import type { Record } from './record.ts'
+import type { Called, Record } from './record.ts'
 import type { Row } from './shop.ts'
 
 /** Returns the history of one person and of the replicas at that time, in order, as a text. */
@@ -27,12 +27,12 @@ export function storyOf({
     ...sales.flatMap(({ name, storedAt: at }) =>
       at === null ? [] : [{ at, text: `${name} is seen in the database` }],
     ),
-    ...record.calls
-      .filter((call) => names(call, email))
-      .map(({ at, replica, method, path, body, fault }) => {
+    ...firstOfEach(record.calls.filter((call) => names(call, email))).map(
+      ({ at, replica, method, path, body, fault }) => {
         const met = fault === null ? '' : `, which gets the fault: ${fault}`
         return { at, text: `${replica} calls ${method} ${path} ${body}${met}` }
-      }),
+      },
+    ),
     ...record.kept
       .filter((one) => one.email === email)
       .map(({ at, by, kind, course, beganAt }) => ({
@@ -40,11 +40,23 @@ export function storyOf({
         text: `the LMS commits, for the ${by}: ${kind} in ${course} (the call came ${at - beganAt} ms before)`,
       })),
   ].sort((a, b) => a.at - b.at)
-  const began = Math.min(...sales.flatMap(({ sendings }) => sendings.map(({ sentAt }) => sentAt)))
+  const sent = sales.flatMap(({ sendings }) => sendings.map(({ sentAt }) => sentAt))
+  const changed = record.kept.filter((one) => one.email === email).map(({ at }) => at)
+  const began = Math.min(...(sent.length > 0 ? sent : changed))
   const told = lines.filter(({ at }) => at >= began).map(({ at, text }) => `  ${at - began} ms: ${text}`)
   const stored = sales.map(({ name }) => {
     const row = rows.get(name)
     return `  at the end ${name} is ${row === undefined ? 'not stored' : `${row.state} ${row.reason ?? ''}`}`
   })
   return [`${email}:`, ...told, ...stored].join('\n')
+}
+
+/** Without look-ups in the same words as one before: the follow-up asks for the same people in each round. */
+function firstOfEach(calls: readonly Called[]): Called[] {
+  const asked = new Set<string>()
+  return calls.filter(({ replica, path, body }) => {
+    if (!path.endsWith('/search_emails')) return true
+    const text = `${replica} ${body}`
+    return !asked.has(text) && asked.add(text)
+  })
 }

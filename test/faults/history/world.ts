@@ -1,5 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Ended } from '../../service/process.ts'
+import type { Chance } from './chance.ts'
+import type { DatabaseClock } from './database-clock.ts'
 import type { HistoryLms } from './lms.ts'
-import type { Record } from './record.ts'
+import { type Record, type Sale, statusOf } from './record.ts'
 import type { Replica } from './replicas.ts'
 import type { Shop } from './shop.ts'
 
@@ -9,6 +13,10 @@ export interface World {
   readonly lms: HistoryLms
   readonly shop: Shop
   readonly replicas: readonly Replica[]
+  /** Of the database's server; null for SQLite, whose clock is that of the replica. */
+  readonly clock: DatabaseClock | null
+  /** Starts a command of this service beside the replicas, and resolves when it ends. */
+  readonly command: (args: readonly string[]) => Promise<Ended>
 }
 
 /** Returns the replicas that no action uses. */
@@ -34,3 +42,19 @@ export async function refund({ record, lms }: World, email: string, course: stri
   record.note(`an operator unenrolls from ${course}`, email)
   await lms.unenroll(email, course)
 }
+
+/** Refunds as the shop does, and asks again until the service has accepted or refused it. Resolves to its answer. */
+export async function refundByShop(world: World, sale: Sale, chance: Chance): Promise<number | null> {
+  const { shop, record, replicas } = world
+  record.note(`the shop refunds ${sale.name}`, sale.email)
+  const refund = await shop.refund(sale, chance.pick(replicas))
+  for (let again = 0; statusOf(refund) === null && again < REFUND_AGAIN; again++) {
+    await delay(REFUND_AGAIN_MS)
+    await shop.askFor(refund, chance.pick(replicas))
+  }
+  record.note(`the refund of ${sale.name} is answered ${statusOf(refund)}`, sale.email)
+  return statusOf(refund)
+}
+
+const REFUND_AGAIN = 40
+const REFUND_AGAIN_MS = 500

@@ -1,0 +1,66 @@
+import type { Violation } from './check.ts'
+import { keyOf, type Record, type Refund, type Sale, statusOf } from './record.ts'
+
+/** A refund that the service has accepted, for one person and course. */
+export interface Refunded {
+  readonly refund: Refund
+  readonly key: string
+  /** When it was first sent, and when it was accepted; infinite if nobody knows whether it was. */
+  readonly sentAt: number
+  readonly at: number
+  /** Whether the service has said that the buyer is out. */
+  readonly isVerified: boolean
+}
+
+/** Returns the shop's refunds that may count, by person and course, also those of sales that were corrected. */
+export function refundsByShop({ refunds, sales }: Pick<Record, 'refunds' | 'sales'>): Map<string, Refunded[]> {
+  const all = refunds.flatMap((refund): Refunded[] => {
+    const status = statusOf(refund)
+    if (status !== null && status >= 300) return []
+    const sentAt = refund.sendings[0]?.sentAt ?? 0
+    const at = refund.sendings.find((one) => one.status === status && status !== null)?.answeredAt
+    return refundedKeys(refund, sales).map((key) => ({
+      refund,
+      key,
+      sentAt,
+      at: at ?? Number.POSITIVE_INFINITY,
+      isVerified: status === 200,
+    }))
+  })
+  return Map.groupBy(all, ({ key }) => key)
+}
+
+function refundedKeys({ sale }: Refund, sales: readonly Sale[]): string[] {
+  const corrected = sales.filter(({ corrects, sendings }) => corrects === sale && sendings.some((one) => one.status))
+  return [...new Set([sale, ...corrected].flatMap(({ email, courses }) => courses.map((key) => keyOf(email, key))))]
+}
+
+/** Refunded people who are in the course at the end, and refunds that the service has refused. */
+export function checkRefunds(of: {
+  record: Record
+  has: ReadonlySet<string>
+  salesOf: (key: string) => readonly Sale[]
+}): Violation[] {
+  const { record, has, salesOf } = of
+  const still = [...refundsByShop(record).values()].flat().flatMap(({ refund, key, sentAt, at }) => {
+    const isNewer = salesOf(key).some(({ sendings }) => sendings.some((one) => (one.answeredAt ?? at) > sentAt))
+    if (at === Number.POSITIVE_INFINITY || isNewer || !has.has(key)) return []
+    const rule = `5: ${key} at the end, although the refund of ${refund.sale.name} was answered ${statusOf(refund)}`
+    return [{ rule, email: key.split(' ')[0] ?? null }]
+  })
+  const refused = record.refunds.flatMap((refund) => {
+    const status = statusOf(refund)
+    const { email, name } = refund.sale
+    if (status === null || status < 300 || record.namesakes.has(email)) return []
+    return [{ rule: `6: the refund of ${name}, which was accepted, is answered ${status}`, email }]
+  })
+  return [...still, ...refused]
+}
+
+/** Changes of the service for people who have bought nothing there. */
+export function checkOthers(of: { record: Record; isBought: (key: string) => boolean }): Violation[] {
+  const { record, isBought } = of
+  return record.kept
+    .filter(({ by, email, course }) => by === 'service' && !isBought(keyOf(email, course)))
+    .map(({ kind, email, course }) => ({ rule: `7: ${kind} in ${course}, without a sale to this address`, email }))
+}
