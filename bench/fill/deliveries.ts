@@ -1,25 +1,22 @@
 import { createHash } from 'node:crypto'
 import { createIds } from '../../src/delivery/ids.ts'
-import { textOfWords, tokensOf, WORDS_VERSION } from '../../src/words/words.ts'
+import { searchTermsOf } from '../../src/inbox/search-terms.ts'
 import { courseKey, emailOf } from '../world.ts'
 
 export const COURSES = 30
 /** The owner of the deliveries that are due. */
 export const ME = 'bench-replica'
-/** One in FAILED deliveries needs attention, one in UNREGISTERED is pre-enrolled, one in SEVERAL has a second course. */
+/** One in FAILED deliveries needs attention, one in UNREGISTERED is pre-enrolled. */
 const FAILED = 200
 const UNREGISTERED = 100
-const SEVERAL = 10
 /** More than a search sorts in memory. */
 const OLD = 20_000
 
 export type Value = string | number | null
 export const COLUMNS = {
   deliveries:
-    'id, digest, state, owner, due_at, attempts, received_at, settled_at, active_at, email, form, body, request, outcome, username, course, enrolled_at, words, words_version',
+    'id, digest, source, form, state, reason, subject, owner, due_at, attempts, generation, effect_unknown, received_at, settled_at, active_at, enrolled_at, email, username, course, search_text, request, outcome, body',
   events: 'delivery_id, id, at, kind, detail',
-  further_courses: 'delivery_id, course, active_at',
-  search_words: 'token, delivery_id',
 } as const
 export type FilledTable = keyof typeof COLUMNS
 
@@ -67,36 +64,24 @@ function stateOf(n: number, isDue: boolean): State {
 function delivery(of: { n: number; at: number; state: State; newId: () => string }): Filled {
   const { n, at, state, newId } = of
   const request = requestOf(n)
-  const { email, name, family, username, courseIds } = request
-  const [course = ''] = courseIds
-  const text = JSON.stringify(request)
-  const words = textOfWords([email, `${name} ${family}`, username])
+  const [course = ''] = request.courseIds
+  const body = JSON.stringify({ ...request, orderId: `ORDER-${n}` })
+  const { email, username, text } = searchTermsOf({ about: request, body: Buffer.from(body) })
   const id = newId()
   const isDue = state === 'queued'
   const isDone = state === 'enrolled' || state === 'pre_enrolled'
-  const digest = createHash('sha256').update(text).digest('hex')
-  const times = [isDue ? at : null, 0, at, isDue ? null : at, at]
-  const terms = [username, course.toLowerCase(), isDone ? at : null, words, WORDS_VERSION]
+  const digest = createHash('sha256').update(body).digest('hex')
+  const cause = state === 'needs_attention' ? ['course.missing', course.toLowerCase()] : [null, null]
+  const times = [at, isDue ? null : at, at, isDone ? at : null]
   const received = [id, newId(), at, 'received', 'signed over: original']
   return {
     deliveries: [
       [
-        id,
-        digest,
-        state,
-        isDue ? ME : null,
-        ...times,
-        email,
-        'original',
-        text,
-        text,
-        outcomeOf(state, course),
-        ...terms,
+        ...[id, digest, 'shop', 'original', state, ...cause, isDue ? ME : null, isDue ? at : null, 0, 0, 0, ...times],
+        ...[email, username, course, text, JSON.stringify(request), outcomeOf(state, course), body],
       ],
     ],
     events: isDue ? [received] : [received, [id, newId(), at, state, `${course}: ${state}`]],
-    further_courses: n % SEVERAL === 0 ? [[id, courseKey((n + 1) % COURSES).toLowerCase(), at]] : [],
-    search_words: tokensOf(words).map((token) => [token, id]),
   }
 }
 

@@ -3,9 +3,8 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { createBatchFile } from './batch-file.ts'
 import { COLUMNS, type Filled, type FilledTable, type Value } from './deliveries.ts'
-import type { SortedWords } from './sorted-words.ts'
 
-const TABLES: readonly FilledTable[] = ['deliveries', 'events', 'further_courses']
+const TABLES: readonly FilledTable[] = ['deliveries', 'events']
 const indexesSchema = z.array(z.object({ name: z.string(), columns: z.string(), repeats: z.coerce.number() }))
 
 /**
@@ -17,20 +16,17 @@ export async function fillMariaDb({
   administer,
   folder,
   rows,
-  words,
 }: {
   name: string
   administer: (sql: string) => Promise<unknown>
   folder: string
   rows: Iterable<Filled>
-  words: SortedWords
 }): Promise<void> {
   mkdirSync(folder, { recursive: true })
   chmodSync(folder, 0o755) // the server reads the files
   const files = TABLES.map((table) => ({ table, ...createBatchFile(join(folder, `${table}.tsv`)) }))
   for (const filled of rows) {
     for (const { table, add } of files) for (const row of filled[table]) add(row.map(escaped).join('\t'))
-    for (const row of filled.search_words) words.add(row)
   }
   const indexes = indexesSchema.parse(
     await administer(
@@ -45,7 +41,6 @@ export async function fillMariaDb({
     await load({ name, administer, table, file })
     rmSync(file)
   }
-  await load({ name, administer, table: 'search_words', file: await words.sortedFile() })
   await change(
     indexes.map(
       ({ name: index, columns, repeats }) => `add ${repeats === 0 ? 'unique ' : ''}index \`${index}\` (${columns})`,
@@ -68,6 +63,6 @@ const load = (of: {
     `set session unique_checks = 0; load data infile '${of.file}' into table ${of.name}.${of.table} character set utf8mb4 (${COLUMNS[of.table]})`,
   )
 
-/** A value as `load data` reads it. The text of the words has line feeds. */
+/** A value as `load data` reads it. The searched text has line feeds. */
 const escaped = (value: Value): string =>
   value === null ? '\\N' : String(value).replaceAll('\\', '\\\\').replaceAll('\t', '\\t').replaceAll('\n', '\\n')

@@ -11,7 +11,6 @@ import { createReplicas } from '../../src/replicas/replicas.ts'
 import type { MariaDb } from '../../test/mariadb.ts'
 import { type Amount, deliveries, ME } from './deliveries.ts'
 import { fillMariaDb } from './mariadb.ts'
-import { createSortedWords } from './sorted-words.ts'
 import { fillSqlite } from './sqlite.ts'
 
 /** A database with many deliveries, and what reads and writes them. */
@@ -29,8 +28,7 @@ export async function filledSqlite({ folder, ...amount }: Amount & { folder: str
   const file = join(folder, 'lernito.db')
   const url = `sqlite:${file}`
   await migrated(url)
-  const words = createSortedWords({ folder })
-  await fillSqlite({ file, rows: deliveries(amount), words })
+  fillSqlite({ file, rows: deliveries(amount) })
   return { ...(await openFilled(url)), bytes: statSync(file).size, remove: () => rmSync(folder, { recursive: true }) }
 }
 
@@ -41,8 +39,7 @@ export async function filledMariaDb({ folder, mariaDb, ...amount }: Amount & { f
   const { administer } = mariaDb
   await administer(`create database ${name}`)
   await migrated(url)
-  const words = createSortedWords({ folder })
-  await fillMariaDb({ name, administer, folder, rows: deliveries(amount), words })
+  await fillMariaDb({ name, administer, folder, rows: deliveries(amount) })
   rmSync(folder, { recursive: true })
   return openFilled(url)
 }

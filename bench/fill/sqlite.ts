@@ -1,6 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { COLUMNS, type Filled, type FilledTable, type Value } from './deliveries.ts'
-import type { SortedWords } from './sorted-words.ts'
 
 const CACHE_KIB = 4 * 1024 * 1024
 
@@ -8,15 +7,7 @@ const CACHE_KIB = 4 * 1024 * 1024
  * Inserts deliveries into a migrated SQLite file. It drops the indexes before and creates them after, because accepting or
  * even inserting millions one by one takes too long.
  */
-export async function fillSqlite({
-  file,
-  rows,
-  words,
-}: {
-  file: string
-  rows: Iterable<Filled>
-  words: SortedWords
-}): Promise<void> {
+export function fillSqlite({ file, rows }: { file: string; rows: Iterable<Filled> }): void {
   const database = new DatabaseSync(file)
   database.exec(`PRAGMA synchronous = OFF; PRAGMA cache_size = -${CACHE_KIB}; BEGIN`)
   const indexes = database
@@ -33,12 +24,9 @@ export async function fillSqlite({
   })
   for (const filled of rows) {
     for (const [table, insert] of inserts) {
-      if (table === 'search_words') for (const row of filled[table]) words.add(row)
-      else for (const row of filled[table]) insertRow(table, insert, row)
+      for (const row of filled[table]) insertRow(table, insert, row)
     }
   }
-  const insertWord = inserts.find(([table]) => table === 'search_words')?.[1]
-  for await (const row of words.sorted()) insertWord?.run(...row)
   for (const { sql } of indexes) database.exec(String(sql))
   database.exec('COMMIT; PRAGMA wal_checkpoint(TRUNCATE)')
   database.close()

@@ -5,8 +5,8 @@ import { columns, plain, plainJson, timeText } from '../cli/plain.ts'
 import { describeOutcome } from '../delivery/describe.ts'
 import { DELIVERY_STATES } from '../delivery/types.ts'
 import type { Found, Operations, Summary } from '../operations/operations.ts'
-import { countStates, type StateCounts } from '../search/count-states.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
+import { countFound } from '../search/search.ts'
 import { listCauses } from './group.ts'
 
 const PAGE = 500
@@ -20,8 +20,8 @@ deliveries that match, in total and by state.
 
 Usage: lernito-openedx deliveries list [SEARCH] [FILTER]... [OPTIONS]
 
-  SEARCH         parts of the address, the name, the username or a course key,
-                 or the beginning of an id
+  SEARCH         any parts of what the shop sent: an address, a name, a course
+                 key, an order number; or the id of a delivery
 ${FILTER_HELP}
   --limit N      at most N deliveries (default 50)
   --all          all deliveries
@@ -65,10 +65,12 @@ async function listDeliveries(args: readonly string[]): Promise<number> {
   const limit = values.all ? Number.POSITIVE_INFINITY : readLimit(values.limit ?? '50')
   const filter = readFilter({ values, search, now: Date.now() })
   return withOperations(async ({ operations, context }) => {
-    const count = () => countStates({ db: context.database.db, filter })
+    const count = () => countFound({ db: context.database.db, filter })
     if (values.count) {
       const counts = await count()
-      process.stdout.write(values.json ? `${plainJson(counts)}\n` : describeCounts(counts))
+      process.stdout.write(
+        values.json ? `${plainJson({ total: totalOf(counts), states: counts })}\n` : describeCounts(counts),
+      )
       return 0
     }
     let shown = 0
@@ -85,14 +87,18 @@ async function listDeliveries(args: readonly string[]): Promise<number> {
   })
 }
 
+const totalOf = (states: Awaited<ReturnType<typeof countFound>>): number =>
+  Object.values(states).reduce((sum, count) => sum + count, 0)
+
 /** One line. The states are in their usual order. */
-function describeCounts({ total, states, more }: StateCounts): string {
+function describeCounts(states: Awaited<ReturnType<typeof countFound>>): string {
+  const total = totalOf(states)
   const parts = DELIVERY_STATES.flatMap((state) => {
     const count = states[state] ?? 0
     return count === 0 ? [] : [`${state} ${count}`]
   })
   const noun = total === 1 ? 'delivery' : 'deliveries'
-  return `${more ? 'more than ' : ''}${total} ${noun}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}\n`
+  return `${total} ${noun}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}\n`
 }
 
 function readLimit(text: string): number {

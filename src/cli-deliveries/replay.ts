@@ -106,21 +106,20 @@ interface Order {
 }
 
 async function preview({ operations, json, ...order }: Order): Promise<number> {
-  const { count, left, more, sample } = await operations.previewReplay(order)
-  if (json) process.stdout.write(`${plainJson({ count, left, more, sample })}\n`)
+  const { count, left, sample } = await operations.previewReplay(order)
+  if (json) process.stdout.write(`${plainJson({ count, left, sample })}\n`)
   else {
     const example = sample.length > 0 ? ', for example:' : ''
-    process.stdout.write(`${previewText({ count, left, more })}${example}\n`)
+    process.stdout.write(`${previewText({ count, left })}${example}\n`)
     for (const { id, state, email } of sample) process.stdout.write(`${id}  ${state}  ${plain(email ?? '-')}\n`)
   }
   return 0
 }
 
-function previewText({ count, left, more }: Pick<Preview, 'count' | 'left' | 'more'>): string {
-  const atLeast = more ? 'more than ' : ''
-  if (left === 0) return `${atLeast}${count} can be replayed`
+function previewText({ count, left }: Pick<Preview, 'count' | 'left'>): string {
+  if (left === 0) return `${count} can be replayed`
   const rejected = `${left} ${left === 1 ? 'was' : 'were'} rejected for ${left === 1 ? 'its' : 'their'} payload`
-  return `${atLeast}${count + left} selected: ${rejected}, ${count} can be replayed`
+  return `${count + left} selected: ${rejected}, ${count} can be replayed`
 }
 
 /** Takes the steps of the bulk replay itself, so that no service has to run. A running service takes part. */

@@ -7,8 +7,8 @@ import { type Reconciliation, reconcile as reconcileAll } from '../follow-up/rec
 import type { Finding } from '../follow-up/reconcile-chunk.ts'
 import { pause } from '../pause.ts'
 import { joinAsGuest } from '../replicas/guest.ts'
-import { countStates } from '../search/count-states.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
+import { countFound } from '../search/search.ts'
 import { openLmsAsGuest } from '../service/lms.ts'
 import { type Command, parseOptions } from './command.ts'
 import { readFilter } from './delivery-options.ts'
@@ -129,9 +129,10 @@ Example:
 
 /** How many deliveries will be checked: see reconcile in src/follow-up. */
 async function countExpected(db: Kysely<Tables>, since: Pick<DeliveryFilter, 'from'>): Promise<number> {
-  const done = await countStates({ db, filter: { ...since, states: [...DONE_STATES] } })
+  const done = await countFound({ db, filter: { ...since, states: [...DONE_STATES] } })
   const missing = { states: ['needs_attention' as const], cause: 'enrollment.missing' as const }
-  return done.total + (await countStates({ db, filter: { ...since, ...missing } })).total
+  const lost = await countFound({ db, filter: { ...since, ...missing } })
+  return [done, lost].flatMap((counts) => Object.values(counts)).reduce((sum, count) => sum + count, 0)
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import { readEmail } from '../console-deliveries/people-page.ts'
-import { countText, numberText } from '../console-layout/format.ts'
+import { numberText } from '../console-layout/format.ts'
 import { formOf, sessionOf } from '../console-layout/guard.ts'
 import { csrfField, sendPage } from '../console-layout/layout.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
@@ -69,7 +69,7 @@ interface FormOf {
 /** @param of.isWrong whether the operator typed another address */
 function orderHtml(of: FormOf & { person: Person; isWrong: boolean }): string {
   const { session, base, email, allowances, person, isWrong } = of
-  const count = countText({ count: person.sales.length, more: person.hasMoreSales })
+  const count = numberText(person.salesCount)
   const warning = html`<p class="note warning" role="alert">${fill(words.wrong, { email })}</p>`
   const list = (items: readonly string[]): string =>
     html`<ul>!${items.map((item) => html`<li>${item}</li>`).join('')}</ul>`

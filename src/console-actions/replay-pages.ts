@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import { filterHtml } from '../console-deliveries/filter-description.ts'
 import { filterOf, type ListQuery, queryText, readQuery } from '../console-deliveries/list-query.ts'
 import { tableHtml } from '../console-deliveries/list-rows.ts'
-import { countText, numberText } from '../console-layout/format.ts'
+import { numberText } from '../console-layout/format.ts'
 import { formOf, sessionOf } from '../console-layout/guard.ts'
 import { csrfField, sendPage } from '../console-layout/layout.ts'
 import type { LiveState } from '../console-layout/live-state.ts'
@@ -87,7 +87,7 @@ function previewHtml(of: {
 <div><input type="checkbox" id="enrolled" name="enrolled" value="yes"!${enrolled ? ' checked' : ''}> <label for="enrolled">${words.alsoEnrolled}</label></div>
 <noscript><button class="second">${words.update}</button></noscript></form>`
   const start = html`<form method="post" action="${base}/replay">!${csrfField(session)}!${fields}!${enrolled ? hidden('enrolled', 'yes') : ''}
-<button>${fill(words.start, { count: countText(preview) })}</button></form>`
+<button>${fill(words.start, { count: numberText(preview.count) })}</button></form>`
   const list = html`<h2>${words.sample}</h2>!${tableHtml(preview.sample, sample)}`
   const found = html`<p class="note">${foundText(preview)}</p>!${preview.count === 0 ? '' : start + list}`
   return html`<p>${words.intro}</p><p>!${filterHtml(filter)} <a href="${base}/deliveries${queryText(query)}">${words.change}</a></p>
@@ -95,11 +95,10 @@ function previewHtml(of: {
 }
 
 /** How many a replay makes due, and how many it leaves out. */
-function foundText({ count, more, left }: Preview): string {
+function foundText({ count, left }: Preview): string {
   const all = numberText(count + left)
-  if (left === 0) return count === 0 ? words.nothing : fill(words.found, { count: countText({ count, more }) })
+  if (left === 0) return count === 0 ? words.nothing : fill(words.found, { count: numberText(count) })
   const rejected = left === 1 ? words.leftOne : fill(words.leftSome, { count: numberText(left) })
   if (count === 0) return fill(words.foundNone, { left: rejected })
-  if (more) return fill(words.foundMany, { count: countText({ count, more }) })
   return fill(words.foundSome, { count: numberText(count), all, left: rejected })
 }

@@ -7,8 +7,8 @@ import { csrfField } from '../console-layout/layout.ts'
 import { type BreakerView, isOpen } from '../console-layout/live-state.ts'
 import { refreshes } from '../console-layout/refresh.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
-import type { ReplayResults } from '../operations/bulk-replay-results.ts'
 import type { BulkReplay, Summary } from '../operations/operations.ts'
+import type { StateCounts } from '../reports/counts.ts'
 import type { Session } from '../session/sessions.ts'
 
 const words = TEXTS.replay
@@ -21,12 +21,12 @@ const ORDER = [
   'handled',
   'withdrawn',
   'queued',
-] as const satisfies readonly (keyof ReplayResults['states'])[]
+] as const satisfies readonly (keyof StateCounts)[]
 
 /** What the page of a bulk replay shows. */
 export interface ReplayView {
   readonly bulk: BulkReplay
-  readonly results: ReplayResults
+  readonly results: StateCounts
   /** The deliveries themselves, if they are few. */
   readonly few: readonly Summary[]
   readonly breaker: BreakerView | null
@@ -50,7 +50,7 @@ export function progressHtml(of: ReplayView): string {
       : html`<progress max="${max}" value="${Math.min(replayed, max)}" aria-label="${words.progress}"></progress>`
   const stop = html`<form method="post" action="${here}/stop">!${csrfField(session)}<button class="second">${words.stop}</button></form><p>${words.paceNote}</p>`
   const poll = html`<div !${refreshes({ url: here, id: 'progress', seconds: 2 })}></div>`
-  const isMoving = running || results.states.queued > 0
+  const isMoving = running || results.queued > 0
   return html`<div id="progress">!${isMoving ? poll : ''}
 <div class="note ${grade}"><h2>${title}</h2><p role="status">!${resultsHtml(of)}</p>!${bar}!${waitingHtml(of)}</div>
 !${running ? stop : ''}
@@ -61,7 +61,7 @@ export function progressHtml(of: ReplayView): string {
 }
 
 /** The progress in one title. It is good only if nothing failed. */
-function titleOf({ state }: BulkReplay, { states }: ReplayResults): { grade: string; title: string } {
+function titleOf({ state }: BulkReplay, states: StateCounts): { grade: string; title: string } {
   const failed = states.needs_attention + states.rejected
   const counted = Object.values(states).reduce((sum, count) => sum + count, 0)
   if (state !== 'done') return { grade: '', title: words.states[state] }
@@ -73,7 +73,7 @@ function titleOf({ state }: BulkReplay, { states }: ReplayResults): { grade: str
 }
 
 /** How many were replayed, and how many are in each state now; each number leads to its list. */
-function resultsHtml({ bulk, results: { states, more }, base }: ReplayView): string {
+function resultsHtml({ bulk, results: states, base }: ReplayView): string {
   const { id, state, total, replayed } = bulk
   const [done, running] = [numberText(replayed), state === 'running']
   if (replayed === 0 && !running) return html`${words.none}`
@@ -82,19 +82,15 @@ function resultsHtml({ bulk, results: { states, more }, base }: ReplayView): str
     return html`<a href="${base}/deliveries${queryText({ state: one, replay: id })}">${text}</a>`
   })
   const counted = Object.values(states).reduce((sum, count) => sum + count, 0)
-  const unknown = more || counted >= replayed ? [] : [fill(words.unknown, { count: numberText(replayed - counted) })]
+  const unknown = counted >= replayed ? [] : [fill(words.unknown, { count: numberText(replayed - counted) })]
   const list = [...links, ...unknown.map((text) => html`${text}`)].join(', ')
-  const first = more ? html` ${fill(words.firstOnly, { count: numberText(counted) })}` : ''
-  if (!running) return html`${fill(words.replayed, { done })} !${list}.!${first}`
-  const progress =
-    total === null
-      ? fill(words.progressOpen, { done })
-      : fill(words.progressOf, { done, total: numberText(Math.max(total, replayed)) })
-  return html`${progress}!${links.length === 0 ? '' : html` ${words.replayedSoFar} !${list}.!${first}`}`
+  if (!running) return html`${fill(words.replayed, { done })} !${list}`
+  const progress = fill(words.progressOf, { done, total: numberText(Math.max(total, replayed)) })
+  return html`${progress}!${links.length === 0 ? '' : html` ${words.replayedSoFar} !${list}`}`
 }
 
 /** Why those that are queued don't move. */
 function waitingHtml({ breaker, results }: ReplayView): string {
-  if (breaker === null || !isOpen(breaker) || results.states.queued === 0) return ''
+  if (breaker === null || !isOpen(breaker) || results.queued === 0) return ''
   return html`<p>${words.waiting} ${TEXTS.status.lms[breaker.kind]} ${TEXTS.status.since} !${timeHtml(breaker.since)}.</p>`
 }

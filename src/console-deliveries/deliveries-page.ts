@@ -48,7 +48,16 @@ export function addDeliveries({
     ])
     const person = personHtml({ query, session, base })
     const skip = after === null ? 0 : readSkip(parameters)
-    const results = resultsHtml({ found, query, counts, skip, person, base, breaker: breaker(), now: now() })
+    const results = resultsHtml({
+      found,
+      query,
+      counts: counts?.value ?? null,
+      skip,
+      person,
+      base,
+      breaker: breaker(),
+      now: now(),
+    })
     const main = html`<div class="list-page">!${formHtml(query, request.zone, base)}!${results}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
     const search = { text: query.q, form: 'filters' }

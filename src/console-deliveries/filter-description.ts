@@ -8,14 +8,12 @@ const words = TEXTS.filter
 
 /** Describes in words which deliveries a filter matches. */
 export function filterHtml(filter: DeliveryFilter): string {
-  const { id, email, emailPrefix, username, course, word, find, cause, about, replay, states, from, to } = filter
+  const { id, email, username, course, find, cause, about, replay, states, from, to } = filter
   const texts = [
     [words.id, id],
     [words.email, email],
-    [words.emailPrefix, emailPrefix],
     [words.username, username],
     [words.course, course],
-    [words.word, word],
     [words.find, find],
     [words.cause, cause === undefined ? undefined : reasonName(cause)],
     [words.about, about],

@@ -1,10 +1,10 @@
 import { html } from 'ghtml'
-import { countText } from '../console-layout/format.ts'
+import { numberText } from '../console-layout/format.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import type { Zone } from '../console-layout/zone.ts'
 import { reasonName } from '../delivery/reason-words.ts'
 import { DELIVERY_STATES, type DeliveryState } from '../delivery/types.ts'
-import type { Count, StateCounts } from '../reports/counts.ts'
+import type { StateCounts } from '../reports/counts.ts'
 import { readSearch } from '../search/filter.ts'
 import { type ListQuery, queryText } from './list-query.ts'
 
@@ -53,7 +53,7 @@ export function tabsHtml({
   base: string
 }): string {
   const tabs = TABS.map((state) => {
-    const count = counts === null ? '' : html` <span class="n">${countText(countOf(counts, state))}</span>`
+    const count = counts === null ? '' : html` <span class="n">${numberText(countOf(counts, state))}</span>`
     const mark = state === query.state ? ' aria-current="page"' : ''
     const label = state === '' ? words.all : TEXTS.states[state]
     return html`<li><a class="tab" href="${base}/deliveries${queryText({ ...query, state })}"!${mark}>${label}!${count}</a></li>`
@@ -62,12 +62,8 @@ export function tabsHtml({
 }
 
 /** Counts the deliveries in a state; all of them for ''. */
-export function countOf(counts: StateCounts, state: DeliveryState | ''): Count {
-  if (state !== '') return counts[state]
-  const all = DELIVERY_STATES.map((one) => counts[one])
-  const capped = all.find(({ more }) => more)
-  return capped ?? { count: all.reduce((sum, { count }) => sum + count, 0), more: false }
-}
+export const countOf = (counts: StateCounts, state: DeliveryState | ''): number =>
+  state === '' ? DELIVERY_STATES.reduce((sum, one) => sum + counts[one], 0) : counts[state]
 
 /** Returns each filter as a link that removes it. */
 export function chipsHtml(query: ListQuery, base: string): string {

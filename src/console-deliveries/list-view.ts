@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import { countText, numberText, timeHtml } from '../console-layout/format.ts'
+import { numberText, timeHtml } from '../console-layout/format.ts'
 import { refreshes } from '../console-layout/refresh.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import type { Found } from '../operations/operations.ts'
@@ -76,7 +76,7 @@ function rangeHtml({ found, query, counts, skip }: ListView): string {
   const [from, to] = [skip + 1, skip + items.length].map(numberText)
   const range = fill(words.range, { from: from ?? '', to: to ?? '' })
   if (counts === null && next !== null) return html`${range}`
-  const counted = counts === null ? { count: 0, more: false } : countOf(counts, query.state)
-  const total = countText({ ...counted, count: Math.max(counted.count, counted.more ? 0 : skip + items.length) })
+  const counted = counts === null ? 0 : countOf(counts, query.state)
+  const total = numberText(Math.max(counted, skip + items.length))
   return html`${fill(words.of, { range, total })}`
 }

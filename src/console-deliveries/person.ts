@@ -31,13 +31,13 @@ export function accountHtml(account: Answered<Account>, lmsUrl: string): string 
 
 /** Returns the sales of a person with what is known about each course, newest first. */
 export function salesHtml(
-  { email, sales, hasMoreSales }: Person,
+  { email, sales, salesCount }: Person,
   { base, lmsUrl }: { base: string; lmsUrl: string },
 ): string {
   if (sales.length === 0) return html`<p class="note">${words.noSales}</p>`
   const more = html`<p class="note">${fill(words.moreSales, { count: `${sales.length}` })} <a href="${base}/deliveries${queryText({ q: email })}">${words.allSales}</a></p>`
   const rows = sales.map((sale) => cellsOf(sale, { base, lmsUrl }))
-  return html`<h2>${words.sales}</h2>!${hasMoreSales ? more : ''}!${listTable({ columns: words.columns, rows })}`
+  return html`<h2>${words.sales}</h2>!${salesCount > sales.length ? more : ''}!${listTable({ columns: words.columns, rows })}`
 }
 
 function cellsOf(sale: Sale, { base, lmsUrl }: { base: string; lmsUrl: string }): string[] {

@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import { isCourseKey } from '../course-key.ts'
 import type { DeliveryState, Source } from '../delivery/types.ts'
-import { fill, TEXTS } from './texts.ts'
+import { TEXTS } from './texts.ts'
 
 const SECOND_MS = 1000
 const MINUTE_MS = 60 * SECOND_MS
@@ -27,9 +27,6 @@ export const agoHtml = (ms: number): string =>
 
 /** Writes 1234 as `1,234`. */
 export const numberText = (count: number): string => NUMBER.format(count)
-/** Writes a count that stops at a limit; `more`: there are more than that. */
-export const countText = ({ count, more }: { count: number; more: boolean }): string =>
-  more ? fill(TEXTS.moreThan, { count: numberText(count) }) : numberText(count)
 
 /** Writes a duration (ms) in its two largest units, without those that are zero. */
 export function durationText(ms: number): string {

@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import type { BacklogCounts } from '../reports/counts.ts'
-import { countText, timeHtml } from './format.ts'
+import { numberText, timeHtml } from './format.ts'
 import { type BreakerView, isOpen } from './live-state.ts'
 import { refreshes } from './refresh.ts'
 import { fill, TEXTS } from './texts.ts'
@@ -24,7 +24,7 @@ export function healthHtml({ counts, breaker, budget }: ConsoleStatus, base: str
   const queued =
     counts === null
       ? ''
-      : html`<a href="${base}/deliveries?state=queued">${fill(words.queued, { count: countText(counts.queued) })}</a>`
+      : html`<a href="${base}/deliveries?state=queued">${fill(words.queued, { count: numberText(counts.queued) })}</a>`
   const used =
     budget === null ? '' : html`<span>${fill(words.budget, { percent: `${Math.round((1 - budget) * 100)}` })}</span>`
   return html`<div id="health" !${refreshes({ url: `${base}/status`, id: 'health', seconds: 10 })}>

@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
-import type { BacklogCounts, Count } from '../reports/counts.ts'
+import type { BacklogCounts } from '../reports/counts.ts'
 import type { Session } from '../session/sessions.ts'
-import { countText } from './format.ts'
+import { numberText } from './format.ts'
 import { refreshes } from './refresh.ts'
 import { TEXTS } from './texts.ts'
 
@@ -49,7 +49,5 @@ export function navigationHtml(of: {
 <form method="post" action="${base}/sign-out" class="who">!${csrf}<span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button></form></nav>`
 }
 
-const countHtml = (count: Count, of: keyof BacklogCounts): string =>
-  count.count === 0
-    ? ''
-    : html` <span class="count ${of === 'needs_attention' ? 'bad' : ''}">${countText(count)}</span>`
+const countHtml = (count: number, of: keyof BacklogCounts): string =>
+  count === 0 ? '' : html` <span class="count ${of === 'needs_attention' ? 'bad' : ''}">${numberText(count)}</span>`

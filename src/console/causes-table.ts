@@ -1,11 +1,10 @@
 import { html } from 'ghtml'
 import { queryText } from '../console-deliveries/list-query.ts'
-import { agoHtml, countText, numberText } from '../console-layout/format.ts'
+import { agoHtml, numberText } from '../console-layout/format.ts'
 import { listTable } from '../console-layout/list-table.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import { reasonName } from '../delivery/reason-words.ts'
-import type { Cause, Causes } from '../reports/causes.ts'
-import type { Count } from '../reports/counts.ts'
+import type { Cause } from '../reports/causes.ts'
 
 const words = TEXTS.overview
 /** The overview shows this many causes; the list has the others. */
@@ -16,42 +15,36 @@ const SHOWN = 12
  * @param of.closest the existing course that a missing one looks like, by the key as the shop sent it
  */
 export function causesHtml(of: {
-  found: Causes
-  count: Count
+  causes: readonly Cause[]
+  count: number
   closest: ReadonlyMap<string, string>
   base: string
 }): string {
-  const { found, count, closest, base } = of
-  const causes = found.causes.filter(({ state }) => state === 'needs_attention')
-  if (count.count === 0 || causes.length === 0) return ''
+  const { causes, count, closest, base } = of
+  if (count === 0 || causes.length === 0) return ''
   const from =
     causes.length === 1 ? words.attention.oneCause : fill(words.attention.causes, { count: numberText(causes.length) })
   const title =
-    count.count === 1 && !count.more
-      ? words.attention.one
-      : fill(words.attention.many, { count: countText(count), causes: from })
-  const rows = causes.slice(0, SHOWN).map((cause) => cellsOf({ cause, isCut: found.isCut, closest, base }))
-  const cut = found.isCut || causes.length > SHOWN ? html`<p class="quiet">${words.attention.cut}</p>` : ''
+    count === 1 ? words.attention.one : fill(words.attention.many, { count: numberText(count), causes: from })
+  const rows = causes.slice(0, SHOWN).map((cause) => cellsOf({ cause, closest, base }))
+  const cut = causes.length > SHOWN ? html`<p class="quiet">${words.attention.cut}</p>` : ''
   return html`<section class="note bad" aria-labelledby="causes"><h2 id="causes">${title}</h2><p>${words.attention.text}</p>
 !${listTable({ columns: words.attention.columns, rows })}!${cut}</section>`
 }
 
 function cellsOf({
   cause,
-  isCut,
   closest,
   base,
 }: {
   cause: Cause
-  isCut: boolean
   closest: ReadonlyMap<string, string>
   base: string
 }): string[] {
-  const number = isCut ? fill(words.attention.atLeast, { count: numberText(cause.count) }) : numberText(cause.count)
-  const { state, code, course, count, firstAt, lastAt, examples } = cause
+  const number = numberText(cause.count)
+  const { state, code, course, count, firstAt, lastAt, latest } = cause
   const query = queryText({ state, cause: code, about: course ?? '' })
-  const [only] = examples
-  const list = count === 1 && only !== undefined ? `${base}/deliveries/${only}` : `${base}/deliveries${query}`
+  const list = count === 1 ? `${base}/deliveries/${latest}` : `${base}/deliveries${query}`
   const key = course === null ? '' : html`: <code>${course}</code>`
   const similar = course === null ? undefined : closest.get(course)
   const looksLike = similar === undefined ? '' : `${fill(words.attention.looksLike, { course: similar })} `

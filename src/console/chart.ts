@@ -2,7 +2,7 @@ import { html } from 'ghtml'
 import { numberText } from '../console-layout/format.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import type { Zone } from '../console-layout/zone.ts'
-import type { Bar, SalesReport } from '../reports/sales.ts'
+import type { Bar } from '../reports/sales.ts'
 import { chartTableHtml, countOf, SERIES, type Series } from './chart-series.ts'
 
 const words = TEXTS.chart
@@ -25,14 +25,13 @@ export interface Band {
  * @param of.now ms since 1970
  */
 export function chartHtml(of: {
-  sales: SalesReport
+  bars: readonly Bar[]
   by: 'hour' | 'day'
   zone: Zone
   bands: readonly Band[]
   now: number
 }): string {
-  const { sales, by, zone, bands } = of
-  const { bars } = sales
+  const { bars, by, zone, bands } = of
   const most = Math.max(1, ...bars.map((bar) => SERIES.reduce((sum, series) => sum + countOf(bar, series), 0)))
   const top = niceTop(most)
   const step = (WIDTH - LEFT) / Math.max(1, bars.length)
@@ -48,11 +47,10 @@ export function chartHtml(of: {
   const shown = SERIES.filter((series) => series.isMain || bars.some((bar) => countOf(bar, series) > 0))
   const legend = shown.map(({ name }) => html`<li><span class="key ${name}"></span>${words[name]}</li>`)
   const outage = bands.length === 0 ? '' : html`<li><span class="key outage"></span>${words.outage}</li>`
-  const cut = sales.countedFrom === null ? '' : html`<p class="quiet">${words.cut}</p>`
   return html`<figure class="chart">
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}">!${bandsHtml({ ...of, step })}!${lines.join('')}!${stacks.join('')}!${labelsHtml({ bars, by, zone, step })}</svg>
 <figcaption><ul class="legend">!${legend.join('')}!${outage}</ul></figcaption>
-!${chartTableHtml({ bars, by, zone, shown })}!${cut}
+!${chartTableHtml({ bars, by, zone, shown })}
 </figure>`
 }
 
@@ -77,9 +75,9 @@ function stackHtml(of: {
 }
 
 /** A band behind each bar with a time without the LMS, so that a short one can be seen too. */
-function bandsHtml(of: { sales: SalesReport; bands: readonly Band[]; now: number; step: number }): string {
-  const { sales, bands, now, step } = of
-  const indexOf = (time: number): number => sales.bars.findLastIndex(({ from }) => from <= time)
+function bandsHtml(of: { bars: readonly Bar[]; bands: readonly Band[]; now: number; step: number }): string {
+  const { bars, bands, now, step } = of
+  const indexOf = (time: number): number => bars.findLastIndex(({ from }) => from <= time)
   return bands
     .map(({ from, to }) => {
       const [first, last] = [Math.max(0, indexOf(from)), indexOf(to ?? now)]

@@ -1,5 +1,5 @@
 import type { LmsCalls } from '../console-layout/lms-calls.ts'
-import type { Causes } from '../reports/causes.ts'
+import type { Cause } from '../reports/causes.ts'
 
 /** A course can be created or renamed in the LMS at any time, but the overview updates every few seconds: ms. */
 const KEPT_MS = 10 * 60_000
@@ -25,7 +25,7 @@ export function createClosestCourses({ findCourse, now }: { findCourse: LmsCalls
     }
   }
 
-  return ({ causes }: Causes): ReadonlyMap<string, string> => {
+  return (causes: readonly Cause[]): ReadonlyMap<string, string> => {
     const keys = causes.flatMap(({ code, course }) => (code === 'course.missing' && course !== null ? [course] : []))
     const isFresh = (key: string): boolean => now() - (known.get(key)?.at ?? 0) < KEPT_MS
     const unknown = keys.filter((key) => !isFresh(key)).slice(0, LOOKED_UP_MAX)

@@ -52,7 +52,7 @@ export function addIncidents({
 function cellsOf({ kind, cause, from, to, sales, queued, lastEnrolledAt }: Incident, now: number): string[] {
   const lasted = durationText(Math.max(0, (to ?? now) - from))
   const end = to === null ? html`<strong>${words.ongoing}</strong>` : timeHtml(to, 'seconds')
-  const count = sales.more ? fill(TEXTS.moreThan, { count: numberText(sales.count) }) : numberText(sales.count)
+  const count = numberText(sales)
   const still =
     queued === 0 ? '' : html`<br><span class="quiet">${fill(words.queued, { count: numberText(queued) })}</span>`
   return [

@@ -1,9 +1,9 @@
 import { html } from 'ghtml'
-import { countText, timeHtml } from '../console-layout/format.ts'
+import { numberText, timeHtml } from '../console-layout/format.ts'
 import { type BreakerView, isOpen } from '../console-layout/live-state.ts'
 import { shareReads } from '../console-layout/share-reads.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
-import type { BacklogCounts, Count } from '../reports/counts.ts'
+import type { BacklogCounts } from '../reports/counts.ts'
 import type { SignIn } from '../sign-in.ts'
 
 const words = TEXTS.lmsOutage
@@ -13,7 +13,7 @@ const SHARED_MS = 1000
 /** The LMS does not answer. `since`: ms since 1970, null if unknown. `queued`: null if the database can't be read. */
 export interface LmsOutage {
   readonly since: number | null
-  readonly queued: Count | null
+  readonly queued: number | null
 }
 
 /** Returns a function that finds out whether people can sign in now: null if the LMS answers. It waits 2 s at most. */
@@ -41,7 +41,7 @@ export function createOutageCheck({
 /** Returns the page instead of the sign-in of an LMS that is down. `again`: the address of the sign-in. */
 export function outageHtml({ since, queued }: LmsOutage, again: string): string {
   const began = since === null ? '' : html`<p>${words.since} !${timeHtml(since)}.</p>`
-  const waiting = queued === null ? '' : html`<p>${fill(words.queued, { count: countText(queued) })}</p>`
+  const waiting = queued === null ? '' : html`<p>${fill(words.queued, { count: numberText(queued) })}</p>`
   return html`<div class="note bad"><p>${words.text}</p>!${began}!${waiting}</div>
 <p>${words.reads}</p>
 <p class="actions"><a class="button" href="${again}">${words.again}</a> <a class="button second" href="${again}&anyway=yes">${words.anyway}</a></p>`

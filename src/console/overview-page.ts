@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import { durationText, numberText, timeHtml } from '../console-layout/format.ts'
+import { agoHtml, durationText, numberText, timeHtml } from '../console-layout/format.ts'
 import { sessionOf } from '../console-layout/guard.ts'
 import { sendPage } from '../console-layout/layout.ts'
 import { type BreakerView, isOpen, type LiveState } from '../console-layout/live-state.ts'
@@ -11,8 +11,9 @@ import { fillBoth, TEXTS } from '../console-layout/texts.ts'
 import { latestDays, latestHours, type Zone } from '../console-layout/zone.ts'
 import type { Operations } from '../operations/operations.ts'
 import type { Overview } from '../operations/overview.ts'
-import type { Count } from '../reports/counts.ts'
-import type { SalesReport } from '../reports/sales.ts'
+import type { Counted } from '../reports/counted.ts'
+import type { StateCounts } from '../reports/counts.ts'
+import type { Bar } from '../reports/sales.ts'
 import type { SendersView } from '../senders/view.ts'
 import type { Site } from '../session/site.ts'
 import { causesHtml } from './causes-table.ts'
@@ -24,8 +25,8 @@ import { type Problem, problemsOf } from './problems.ts'
 import { tilesHtml } from './tiles.ts'
 
 const words = TEXTS.overview
-/** A server whose memory is small needs half a second for the latest 5,000 failures. The page shows what it gets by then. */
-const GROUP_MS = 40
+/** A count of this age is not the one that was asked for: ms. */
+const AGED_MS = 2_000
 /** The slowest read of the page, and the one whose numbers nobody watches. */
 const COURSES_MS = 10_000
 
@@ -69,37 +70,45 @@ async function overviewHtml(
   const { by, zone, closestCourses, readCourses } = of
   const now = clock()
   const bounds = by === 'hour' ? latestHours({ now, zone, hours: 48 }) : latestDays({ now, zone, days: 30 })
-  const [overview, counts, found, sales, byCourse, bands, { refused }] = await Promise.all([
+  const [overview, states, causes, sales, byCourse, bands, { refused, idsReused }] = await Promise.all([
     operations.overview(),
     operations.countByState(),
-    operations.causes({ states: ['needs_attention'], withinMs: GROUP_MS }),
+    operations.causes({ states: ['needs_attention'] }),
     operations.sales(bounds),
     readCourses(),
     incidents.between({ from: bounds[0] ?? now, to: now }),
     readSenders(),
   ])
+  const counts = states.value
   const [breaker, budget] = [liveState.breaker(), liveState.budget()]
   const live = { breaker, pausedCourses: liveState.pausedCourses(), budget }
-  const problems = problemsOf({ overview, queued: counts.queued, ...live, refusedSenders: refused, now })
-  const attention = causesHtml({ found, count: counts.needs_attention, closest: closestCourses(found), base })
+  const problems = problemsOf({ overview, queued: counts.queued, ...live, refusedSenders: refused, idsReused, now })
+  const attention = causesHtml({ causes, count: counts.needs_attention, closest: closestCourses(causes), base })
   const [midnight = now] = latestDays({ now, zone, days: 1 })
-  const today = salesSince(sales, midnight)
-  const pace = overview.secondsToEnrollment
-  return html`<div role="status">!${problemsHtml(problems, attention !== '', overview, site())}</div>
+  const today = salesSince(sales.value, midnight)
+  const pace = overview.pace
+  return html`<div role="status">!${problemsHtml({ problems, needsAttention: attention !== '', counts, site: site() })}</div>
 !${attention}
-!${tilesHtml({ counts, causes: found.causes.length, today, pace, base })}
+!${tilesHtml({ counts, causes: causes.length, today, pace, base })}
+!${countedHtml([states, sales], now)}
 !${chartHeadHtml(by, base)}
-!${chartHtml({ sales, by, zone, bands, now })}
+!${chartHtml({ bars: sales.value, by, zone, bands, now })}
 !${bands.length === 0 ? '' : html`<p>!${lastIncidentHtml(bands, base)}</p>`}
-!${courseSalesHtml(byCourse.courses, base)}
+!${courseSalesHtml(byCourse.value, base)}
 <h2>${words.current}</h2>
 !${currentHtml({ overview, breaker, budget, base, now })}`
 }
 
 /** Counts the sales since a time (ms since 1970) at which a bar begins. */
-function salesSince({ bars, countedFrom }: SalesReport, since: number): Count {
+function salesSince(bars: readonly Bar[], since: number): number {
   const counts = bars.filter(({ from }) => from >= since).flatMap((bar) => Object.values(bar.counts))
-  return { count: counts.reduce((sum, count) => sum + count, 0), more: countedFrom !== null && countedFrom > since }
+  return counts.reduce((sum, count) => sum + count, 0)
+}
+
+/** Says how old the oldest of these counts is, if one took so long that the page shows the one before. */
+function countedHtml(counts: readonly Counted<unknown>[], now: number): string {
+  const at = Math.min(...counts.map((one) => one.at))
+  return now - at < AGED_MS ? '' : html`<p class="quiet">${words.counted} !${agoHtml(at)}.</p>`
 }
 
 function chartHeadHtml(by: 'hour' | 'day', base: string): string {
@@ -109,12 +118,14 @@ function chartHeadHtml(by: 'hour' | 'day', base: string): string {
   return html`<div class="head"><h2>${title[by]}</h2>!${other}</div>`
 }
 
-function problemsHtml(
-  problems: readonly Problem[],
-  needsAttention: boolean,
-  { days }: Overview,
-  { origin, base }: Site,
-): string {
+function problemsHtml(of: {
+  problems: readonly Problem[]
+  needsAttention: boolean
+  counts: StateCounts
+  site: Site
+}): string {
+  const { problems, needsAttention, counts, site } = of
+  const { origin, base } = site
   if (problems.length === 0 && needsAttention) return ''
   if (problems.length > 0) {
     return problems
@@ -124,7 +135,7 @@ function problemsHtml(
       )
       .join('')
   }
-  const isUnused = days.every(({ received, repeated }) => received + repeated === 0)
+  const isUnused = Object.values(counts).every((count) => count === 0)
   const webhook = `${origin}${base.replace(/\/lernito\/console$/, '')}/api/lernito/webhook/`
   const message = isUnused ? fillBoth(words.nothingYet, { webhook }) : words.healthy
   return html`<div class="note good"><h2>${message.title}</h2><p>${message.text}</p></div>`

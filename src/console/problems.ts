@@ -1,10 +1,9 @@
 import { queryText } from '../console-deliveries/list-query.ts'
-import { countText, durationText, numberText } from '../console-layout/format.ts'
+import { durationText, numberText } from '../console-layout/format.ts'
 import { type BreakerView, isOpen, type PausedCourseView } from '../console-layout/live-state.ts'
 import { fill, fillBoth, TEXTS } from '../console-layout/texts.ts'
 import type { Overview } from '../operations/overview.ts'
-import type { Count } from '../reports/counts.ts'
-import { isAcceptedAgain, type RefusedSender, wrongSignatures } from '../senders/view.ts'
+import { isAcceptedAgain, type RefusedSender, type SendersView, wrongSignatures } from '../senders/view.ts'
 
 const words = TEXTS.problems
 
@@ -25,6 +24,8 @@ const BUDGET_EMPTY = 0.05
 /** This many wrong signatures from one address, the last of them within RECENT_MS, are no accident. */
 const MANY_REFUSED = 5
 const RECENT_MS = 60 * 60_000
+/** For how long after the last one the page says that the shop reuses webhook-ids. */
+const REUSED_MS = 48 * 60 * 60_000
 /** At most this many paused courses are named, which then have a common cause, and withdrawals. The others are counted. */
 const NAMED_MAX = 5
 
@@ -32,24 +33,25 @@ const NAMED_MAX = 5
 export function problemsOf(of: {
   overview: Overview
   /** How many deliveries are queued. */
-  queued: Count
+  queued: number
   breaker: BreakerView | null
   /** The longest paused first. */
   pausedCourses: readonly PausedCourseView[]
   budget: number | null
   /** See SendersView. */
   refusedSenders: readonly RefusedSender[]
+  idsReused: SendersView['idsReused']
   /** In ms since 1970. */
   now: number
 }): Problem[] {
-  const { overview, queued, breaker, pausedCourses, budget, refusedSenders, now } = of
+  const { overview, queued, breaker, pausedCourses, budget, refusedSenders, idsReused, now } = of
   return [
     ...breakerProblems(breaker, now),
     ...courseProblems(pausedCourses, now),
     ...(breaker === null || isOpen(breaker) ? [] : waitingProblems({ overview, queued, budget, now })),
     ...withdrawalProblems(overview),
     ...signatureProblems(refusedSenders, now),
-    ...reusedIdProblems(overview),
+    ...reusedIdProblems(idsReused, now),
   ]
 }
 
@@ -84,11 +86,11 @@ function courseProblems(paused: readonly PausedCourseView[], now: number): Probl
 }
 
 /** While the LMS answers: either the call budget explains the wait, or a delivery waits too long. */
-function waitingProblems(of: { overview: Overview; queued: Count; budget: number | null; now: number }): Problem[] {
+function waitingProblems(of: { overview: Overview; queued: number; budget: number | null; now: number }): Problem[] {
   const { queued, budget, now } = of
   const { oldestQueued } = of.overview
-  if (budget !== null && budget < BUDGET_EMPTY && queued.count > 0) {
-    const text = fillBoth(words.budget, { queued: countText(queued) })
+  if (budget !== null && budget < BUDGET_EMPTY && queued > 0) {
+    const text = fillBoth(words.budget, { queued: numberText(queued) })
     return [{ grade: 'warning', ...text, path: null, action: '' }]
   }
   const waits = oldestQueued === null ? 0 : now - oldestQueued.receivedAt
@@ -121,9 +123,9 @@ function signatureProblems(refusedSenders: readonly RefusedSender[], now: number
   return []
 }
 
-/** Sales are lost, although each was answered like the first one: see decision 23. Today and yesterday, UTC. */
-function reusedIdProblems({ days }: Overview): Problem[] {
-  const count = days.slice(-2).reduce((sum, { idReused }) => sum + idReused, 0)
-  if (count === 0) return []
-  return [{ grade: 'bad', ...fillBoth(words.idReused, { count: numberText(count) }), path: null, action: '' }]
+/** Sales are lost, although each was answered like the first one: see decision 23. */
+function reusedIdProblems(idsReused: SendersView['idsReused'], now: number): Problem[] {
+  if (idsReused === null || idsReused.lastAt <= now - REUSED_MS) return []
+  const text = fillBoth(words.idReused, { count: numberText(idsReused.count) })
+  return [{ grade: 'bad', ...text, path: null, action: '' }]
 }

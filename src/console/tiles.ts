@@ -1,25 +1,25 @@
 import { html } from 'ghtml'
 import { queryText } from '../console-deliveries/list-query.ts'
-import { countText, durationText, numberText } from '../console-layout/format.ts'
+import { durationText, numberText } from '../console-layout/format.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import type { DeliveryState } from '../delivery/types.ts'
 import type { Overview } from '../operations/overview.ts'
-import type { Count } from '../reports/counts.ts'
+import type { StateCounts } from '../reports/counts.ts'
 
 const words = TEXTS.overview
 
 /** Returns the figures above the chart. They add up: each stored delivery is counted once, by its state. */
 export function tilesHtml(of: {
-  counts: Readonly<Record<DeliveryState, Count>>
+  counts: StateCounts
   /** How many causes need attention. */
   causes: number
   /** The sales of today, in the reader's zone. */
-  today: Count
-  pace: Overview['secondsToEnrollment']
+  today: number
+  pace: Overview['pace']
   base: string
 }): string {
   const { counts, causes, today, pace, base } = of
-  const closed = sum([counts.handled, counts.withdrawn])
+  const closed = counts.handled + counts.withdrawn
   const attention =
     causes === 0
       ? words.tiles.noCause
@@ -29,8 +29,8 @@ export function tilesHtml(of: {
   const tiles = [
     tile({
       name: words.tiles.sales,
-      count: sum(Object.values(counts)),
-      more: fill(words.tiles.today, { count: countText(today) }),
+      count: Object.values(counts).reduce((sum, count) => sum + count, 0),
+      more: fill(words.tiles.today, { count: numberText(today) }),
     }),
     tile({ name: words.tiles.enrolled, count: counts.enrolled, more: paceText(pace), state: 'enrolled', base }),
     tile({ name: words.tiles.waiting, count: counts.queued, more: words.tiles.retried, state: 'queued', base }),
@@ -49,27 +49,22 @@ export function tilesHtml(of: {
       base,
     }),
     tile({ name: words.tiles.rejected, count: counts.rejected, more: words.tiles.wrongData, state: 'rejected', base }),
-    ...(closed.count === 0 ? [] : [tile({ name: words.tiles.closed, count: closed, more: words.tiles.byOperators })]),
+    ...(closed === 0 ? [] : [tile({ name: words.tiles.closed, count: closed, more: words.tiles.byOperators })]),
   ]
   return html`<dl class="figures">!${tiles.join('\n')}</dl>`
 }
 
-function tile(of: { name: string; count: Count; more: string; state?: DeliveryState; base?: string }): string {
+function tile(of: { name: string; count: number; more: string; state?: DeliveryState; base?: string }): string {
   const { name, count, more, state, base } = of
-  const number = html`<strong>${countText(count)}</strong>`
+  const number = html`<strong>${numberText(count)}</strong>`
   const linked =
     state === undefined ? number : html`<a href="${base ?? ''}/deliveries${queryText({ state })}">!${number}</a>`
-  const look = state === undefined || count.count === 0 ? '' : state.replace('_', '-')
+  const look = state === undefined || count === 0 ? '' : state.replace('_', '-')
   return html`<div class="${look}"><dt>${name}</dt><dd>!${linked}</dd><dd class="quiet">${more}</dd></div>`
 }
 
-const sum = (counts: readonly Count[]): Count => ({
-  count: counts.reduce((total, { count }) => total + count, 0),
-  more: counts.some(({ more }) => more),
-})
-
-function paceText(pace: Overview['secondsToEnrollment']): string {
+function paceText(pace: Overview['pace']): string {
   if (pace === null) return words.tiles.stored
   const { median, p95 } = pace
-  return fill(TEXTS.overview.paceShort, { median: durationText(median * 1000), p95: durationText(p95 * 1000) })
+  return fill(TEXTS.overview.paceShort, { median: durationText(median), p95: durationText(p95) })
 }

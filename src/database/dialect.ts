@@ -15,8 +15,6 @@ export type ErrorKind = 'exists' | 'conflict' | 'unavailable' | 'other'
 export interface Dialect {
   /** Ends a CREATE TABLE. */
   readonly tableOptions: RawBuilder<unknown>
-  /** The same for a table whose rows are stored in the order of its primary key, and have no other key. */
-  readonly keyedOptions: RawBuilder<unknown>
   /** The database's own clock, ms since 1970: the only clock that all replicas share. */
   readonly clock: RawBuilder<number>
   /** Whether only one service at a time can hold the database, so that any other owner in its rows is dead. */

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
-import { type Inspected, type Inspection, PRE_ENROLLED_LEVEL, PRE_ENROLLED_SQL } from './inspection.ts'
+import { type Inspected, type Inspection, PRE_ENROLLED_SQL } from './inspection.ts'
 import { isBusy } from './sqlite-connection.ts'
 import { assertSinglePath, resolveSymlinks } from './sqlite-file.ts'
 
@@ -60,8 +60,7 @@ function readContent(
     if (!has('migrations')) return EMPTY
     const services = has('replicas') ? replicas.parse(connection.prepare('select id from replicas').all()) : []
     const applied = migrations.parse(connection.prepare('select oldest_code from migrations').all())
-    const isOld = applied.length < PRE_ENROLLED_LEVEL
-    const preEnrolled = isOld ? [] : outcomes.parse(connection.prepare(PRE_ENROLLED_SQL).all())
+    const preEnrolled = applied.length === 0 ? [] : outcomes.parse(connection.prepare(PRE_ENROLLED_SQL).all())
     return {
       level: applied.length,
       oldestCode: Math.max(0, ...applied.map(({ oldest_code }) => oldest_code)),

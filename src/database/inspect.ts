@@ -3,13 +3,7 @@ import { reasonOf } from './availability.ts'
 import { openDatabase } from './database.ts'
 import type { Database } from './dialect.ts'
 import { inspectSqlite } from './inspect-sqlite.ts'
-import {
-  type Inspected,
-  type Inspection,
-  PRE_ENROLLED_LEVEL,
-  PRE_ENROLLED_SQL,
-  type ServerTraits,
-} from './inspection.ts'
+import { type Inspected, type Inspection, PRE_ENROLLED_SQL, type ServerTraits } from './inspection.ts'
 import { serverErrorOf } from './mysql-errors.ts'
 import { tlsObstacleOf } from './mysql-tls.ts'
 
@@ -68,7 +62,7 @@ async function inspectServer({
     : []
   const alive = replicas.filter(({ silent }) => Number(silent) < deadAfterMs).length
   const preEnrolled =
-    applied.length < PRE_ENROLLED_LEVEL ? [] : (await sql.raw<{ outcome: string }>(PRE_ENROLLED_SQL).execute(db)).rows
+    applied.length === 0 ? [] : (await sql.raw<{ outcome: string }>(PRE_ENROLLED_SQL).execute(db)).rows
   return {
     level: applied.length,
     oldestCode: Math.max(0, ...applied.map(({ oldest_code }) => oldest_code)),

@@ -52,8 +52,6 @@ export type Inspected =
   | { readonly ok: true; readonly name: string; readonly found: Inspection }
   | { readonly ok: false; readonly name: string; readonly obstacle: Obstacle; readonly reason: string }
 
-/** The level from which on deliveries can be pre-enrolled. */
-export const PRE_ENROLLED_LEVEL = 22
 /** The same for all databases. It reads an index and at most 5,000 rows. */
 export const PRE_ENROLLED_SQL =
   "select distinct outcome from (select outcome from deliveries where state = 'pre_enrolled' and outcome is not null order by active_at desc limit 5000) as latest"

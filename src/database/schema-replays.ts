@@ -11,7 +11,7 @@ export interface BulkReplayRow {
   ended_at: number | null
   state: 'running' | 'done' | 'stopped'
   replayed: number
-  total: number | null
+  total: number
   came_to_at: number
   came_to_id: string
 }

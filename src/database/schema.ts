@@ -1,32 +1,23 @@
-import type { Generated } from 'kysely'
-import type { DeliveryState, EventKind, Source } from '../delivery/types.ts'
+import type { DeliveryState, EventKind, ReasonCode, Source } from '../delivery/types.ts'
 import type { BulkReplayRow, ReplayedDeliveryRow } from './schema-replays.ts'
 import type { EndpointRow, NoticePositionRow, NoticeRow, OutboxRow } from './schema-sending.ts'
 import type { SenderRow } from './sender-row.ts'
 
-/** The tables as Kysely sees them; migrations.ts creates them. Times are milliseconds since 1970. */
+/** The tables as Kysely sees them; see src/migrations/initial-schema.ts. Times are milliseconds since 1970. */
 export interface DeliveryRow {
   id: string
   digest: string
+  /** The webhook-id that the delivery first came with; null if the shop signs without one. */
+  webhook_id: string | null
+  source: Source
+  form: string
   state: DeliveryState
+  /** Why it failed, if its outcome has a reason; and the course key that the reason is about, in lower case. */
+  reason: ReasonCode | null
+  subject: string | null
   owner: string | null
   due_at: number | null
   attempts: number
-  received_at: number
-  settled_at: number | null
-  active_at: number
-  email: string | null
-  form: string
-  body: Uint8Array
-  request: string | null
-  outcome: string | null
-  /** In lower case, for search. '' if there is none, null in a row that older code inserted (see backfill.ts). */
-  username: string | null
-  /** The first course key, likewise; the others are in further_courses. */
-  course: string | null
-  /** When its courses were first enrolled or pre-enrolled. */
-  enrolled_at: number | null
-  replayed_at: number | null
   generation: number
   /** 1 from the start of an attempt until its effect in the LMS is known. */
   effect_unknown: number
@@ -35,31 +26,29 @@ export interface DeliveryRow {
    * an attempt is in progress, its calls are not in it: see releaseStep and claimAll for what a dead process leaves.
    */
   lands_until: number | null
-  /** JSON: what the last check found in the LMS for each course; null before the first check. */
-  standings: string | null
-  source: Source
-  replaces: string | null
-  replaced_by: string | null
-  /** The webhook-id that the delivery first came with; null if the shop signs without one. */
-  webhook_id: string | null
-  /** What a search finds it by, and by which version of the rules; see src/words/words.ts. null if it has none yet. */
-  words: string | null
-  words_version: number
   /** The number of its last event: see src/inbox/event-order.ts. */
   last_event: number
-}
-
-/** One word of a delivery's text, cut to 32 characters, so that a search finds the delivery by it. */
-export interface SearchWordRow {
-  token: string
-  delivery_id: string
-}
-
-/** The second and further courses of a delivery, so that a search finds it by each. active_at is the delivery's. */
-export interface FurtherCourseRow {
-  delivery_id: string
-  course: string
+  received_at: number
+  settled_at: number | null
   active_at: number
+  /** When its courses were first enrolled or pre-enrolled. */
+  enrolled_at: number | null
+  replayed_at: number | null
+  /** In lower case; null if there is none. */
+  email: string | null
+  /** In lower case; '' if there is none. */
+  username: string
+  /** The first course key as the shop sent it. */
+  course: string | null
+  replaces: string | null
+  replaced_by: string | null
+  /** What the shop sent, without letter case and accents: a line for each value. */
+  search_text: string
+  request: string | null
+  outcome: string | null
+  /** JSON: what the last check found in the LMS for each course; null before the first check. */
+  standings: string | null
+  body: Uint8Array
 }
 
 export interface EventRow {
@@ -81,13 +70,6 @@ export interface EventRow {
 export interface AuditRow {
   event_id: string
   delivery_id: string
-}
-
-/** Counts for one UTC day, so that no page has to scan the deliveries. */
-export interface CounterRow {
-  day: string
-  name: string
-  count: number
 }
 
 /**
@@ -184,46 +166,21 @@ export interface MigrationRow {
   applied_at: number
 }
 
-/** Columns with a default: older code inserts rows without them. */
-type Defaults =
-  | 'generation'
-  | 'effect_unknown'
-  | 'lands_until'
-  | 'source'
-  | 'standings'
-  | 'replaces'
-  | 'replaced_by'
-  | 'webhook_id'
-  | 'words'
-  | 'words_version'
-  | 'last_event'
-
-type WithdrawalDefaults = 'generation' | 'owner' | 'effect_unknown' | 'unenrolls_until' | 'refund_id'
-
 export interface Tables {
-  deliveries: Omit<DeliveryRow, Defaults> & { [Name in Defaults]: Generated<DeliveryRow[Name]> }
-  further_courses: FurtherCourseRow
-  search_words: SearchWordRow
-  events: Omit<EventRow, 'calls' | 'answer' | 'seq'> & {
-    calls: Generated<EventRow['calls']>
-    answer: Generated<EventRow['answer']>
-    seq: Generated<EventRow['seq']>
-  }
+  deliveries: DeliveryRow
+  events: EventRow
   audit: AuditRow
   bulk_replays: BulkReplayRow
   replayed_deliveries: ReplayedDeliveryRow
   leases: LeaseRow
-  withdrawals: Omit<WithdrawalRow, WithdrawalDefaults> & {
-    [Name in WithdrawalDefaults]: Generated<WithdrawalRow[Name]>
-  }
+  withdrawals: WithdrawalRow
   webhook_ids: WebhookIdRow
-  outbox: Omit<OutboxRow, 'seq'> & { seq: Generated<OutboxRow['seq']> }
+  outbox: OutboxRow
   endpoints: EndpointRow
   notices: NoticeRow
   notice_positions: NoticePositionRow
   incidents: IncidentRow
   senders: SenderRow
-  counters: CounterRow
   replicas: ReplicaRow
   console_sessions: ConsoleSessionRow
   migrations: MigrationRow

@@ -2,7 +2,10 @@
 export interface SenderRow {
   /** See networkOf; '' stands for several networks. */
   address: string
-  /** The code of a refusal; or `signed`, or `signed_previous`: signed with the current or the previous secret. */
+  /**
+   * The code of a refusal; or of a webhook with a valid signature: `signed` or `signed_previous`, with the current or the
+   * previous secret, and `id_reused`, a sale under the webhook-id of another one (of all networks).
+   */
   result: string
   first_at: number
   last_at: number

@@ -4,7 +4,6 @@ import type { Dialect } from './dialect.ts'
 /** What is particular to SQLite. It isn't in sqlite.ts, because the thread that writes needs it too. */
 export const SQLITE_DIALECT: Dialect = {
   tableOptions: sql``,
-  keyedOptions: sql`without rowid`,
   clock: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
   exclusive: true,
   errorKindOf: () => 'other',

@@ -57,6 +57,28 @@ export interface Reason {
   readonly course?: string
 }
 
+/** Where a reason has the key of the course that it is about: in its subject or in its `course`; or it is about none. */
+const COURSE_OF_REASON = {
+  'payload.invalid': 'none',
+  'course_key.malformed': 'subject',
+  'course.missing': 'subject',
+  'course.mode_missing': 'subject',
+  'person.retired': 'none',
+  'person.unenrolled': 'subject',
+  'person.other_account': 'none',
+  'enrollment.missing': 'subject',
+  'lms.refused': 'course',
+  'retries.exhausted': 'course',
+  'row.unreadable': 'none',
+} as const satisfies Record<ReasonCode, 'subject' | 'course' | 'none'>
+
+/** Returns the course key that a reason is about, as it was sent; null if it is about none, or if it isn't known. */
+export function courseOfReason({ code, subject, course }: Reason): string | null {
+  const where = COURSE_OF_REASON[code]
+  if (where === 'none') return null
+  return where === 'subject' ? subject : (course ?? null)
+}
+
 export type CourseResult = 'enrolled' | 'allowed'
 
 /** `courses` are the true course keys that are done. With a reason, they are those that were done despite it. */

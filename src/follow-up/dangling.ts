@@ -2,8 +2,7 @@ import { ROW_CHANGED } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { describeOutcome } from '../delivery/describe.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
-import { readOutcome } from '../inbox/rows.ts'
-import { touchFurtherCourses } from '../inbox/search-terms.ts'
+import { outcomeColumns, readOutcome } from '../inbox/rows.ts'
 import type { Permit } from '../openedx/budget.ts'
 import { type Judged, succeeded } from '../openedx/failure.ts'
 import type { Lms } from '../openedx/lms.ts'
@@ -74,13 +73,12 @@ export async function deleteDangling({
     const outcome = { courses, reason: { code: 'course.missing', subject: course } } as const
     const { numUpdatedRows } = await trx
       .updateTable('deliveries')
-      .set({ state: 'needs_attention', outcome: JSON.stringify(outcome), settled_at: at, active_at: at })
+      .set({ state: 'needs_attention', ...outcomeColumns(outcome), settled_at: at, active_at: at })
       .where('id', '=', id)
       .where('state', '=', 'pre_enrolled')
       .where('generation', '=', generation)
       .executeTakeFirst()
     if (numUpdatedRows === 0n) throw ROW_CHANGED
-    await touchFurtherCourses(writing, [id])
     const moved = { deliveryId: id, kind: 'needs_attention', detail: describeOutcome(outcome) } as const
     return { result: null, listed: [repaired], others: [moved] }
   })

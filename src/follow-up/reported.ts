@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
 import type { CourseResult, DeliveryState, Outcome, Standings } from '../delivery/types.ts'
 import { readOutcome, readRequest, readStandings } from '../inbox/rows.ts'
-import { type Chunk, type Position, streamDeliveries } from '../search/candidates.ts'
+import { type Listed, type Position, readInOrder } from '../search/walk.ts'
 
 /** The rows of one statement: a few ms of SQLite, which blocks the process meanwhile. */
 const CHUNK = 200
@@ -81,15 +81,15 @@ export async function* reportedInState({
   state: DeliveryState
   since?: number | null
 }): AsyncGenerator<Reported[]> {
-  const stream = streamDeliveries({ db, range: since === null ? {} : { from: since }, only: { state } })
+  const range = { states: [state], ...(since === null ? {} : { from: since }) }
   let after: Position | null = null
   for (let isLast = false; !isLast; await turn()) {
     const place: Position | null = after
-    const chunk: Chunk = await guard(() => stream(place, CHUNK))
-    const ids = chunk.candidates.map(({ id }) => id)
+    const page: Listed[] = await guard(() => readInOrder({ db, range, after: place, limit: CHUNK }))
+    const ids = page.map(({ id }) => id)
     const found = new Map((await guard(() => readReported(db, ids))).map((one) => [one.id, one]))
     yield ids.flatMap((id) => found.get(id) ?? []).filter((one) => one.state === state)
-    after = chunk.candidates.at(-1) ?? after
-    isLast = chunk.isLast
+    after = page.at(-1) ?? after
+    isLast = page.length < CHUNK
   }
 }

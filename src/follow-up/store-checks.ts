@@ -4,8 +4,7 @@ import { ROW_CHANGED } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent, DeliveryState, Standings } from '../delivery/types.ts'
 import type { EventDraft } from '../inbox/events.ts'
-import { readOutcome, readStandings } from '../inbox/rows.ts'
-import { touchFurtherCourses } from '../inbox/search-terms.ts'
+import { outcomeColumns, readOutcome, readStandings } from '../inbox/rows.ts'
 import { type AuditedContext, auditedChange } from '../operations/audited-change.ts'
 import { type Check, changesNothing, resultOfCheck } from './result.ts'
 
@@ -55,7 +54,7 @@ type Row = Pick<DeliveryRow, (typeof COLUMNS)[number]>
 
 interface Write {
   readonly row: Row
-  readonly set: Pick<DeliveryRow, 'state' | 'outcome' | 'standings'>
+  readonly set: Pick<DeliveryRow, 'state' | 'outcome' | 'standings'> & Partial<Pick<DeliveryRow, 'reason' | 'subject'>>
   readonly drafts: readonly EventDraft[]
   readonly stored: Stored
 }
@@ -73,8 +72,6 @@ async function storeStep(
   })
   const changed = writes.filter(({ row, set }) => set.standings !== row.standings || set.outcome !== row.outcome)
   for (const group of Map.groupBy(changed, groupKey).values()) await writeEqual(writing, group)
-  const moved = changed.filter(({ row, set }) => set.state !== row.state).map(({ row }) => row.id)
-  await touchFurtherCourses(writing, moved.sort())
   const drafts = writes.flatMap((write) => write.drafts)
   return {
     result: new Map(
@@ -108,7 +105,7 @@ function writeOf(check: Check, row: Row, { at, by }: { at: number; by: string | 
     row,
     set: {
       state: after.state,
-      outcome: after.outcome === outcome ? row.outcome : JSON.stringify(after.outcome),
+      ...(after.outcome === outcome ? { outcome: row.outcome } : outcomeColumns(after.outcome)),
       standings: isSame ? row.standings : JSON.stringify(after.standings),
     },
     drafts: after.drafts,

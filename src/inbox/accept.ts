@@ -3,19 +3,16 @@ import { insertRows } from '../database/insert-rows.ts'
 import type { DeliveryRow } from '../database/schema.ts'
 import { describeOutcome } from '../delivery/describe.ts'
 import type { Outcome, Source, VerifiedWebhook } from '../delivery/types.ts'
-import { indexWords, readWords, unindexWords } from '../words/index-words.ts'
-import { WORDS_VERSION } from '../words/words.ts'
 import type { Change, EventDraft, TransactionContext } from './events.ts'
 import { idReused, NONE_KNOWN, readAnswers, readKnown, storeWebhookIds } from './known.ts'
-import { toProgress } from './rows.ts'
-import { insertFurtherCourses, searchTermsOf, touchFurtherCourses } from './search-terms.ts'
+import { outcomeColumns, toProgress } from './rows.ts'
+import { searchTermsOf } from './search-terms.ts'
 import { blockRefundIds, exceptRefundIds, storeFurtherIds } from './webhook-ids.ts'
 
 interface Accepted {
   readonly id: string
   readonly isNew: boolean
   readonly row: DeliveryRow
-  readonly courses: readonly string[]
 }
 
 /** `me`: the replica that is to attempt the deliveries; null: any of them. */
@@ -56,27 +53,17 @@ function partsOf(webhooks: readonly VerifiedWebhook[]): VerifiedWebhook[][] {
 async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
   const { trx } = context
   const candidates = webhooks.map((webhook) => newRow(context, webhook))
-  const sorted = candidates
-    .map(({ row }) => row)
-    .sort((a, b) => Number(a.digest > b.digest) - Number(a.digest < b.digest)) // unsorted, two groups deadlock on MySQL
+  const sorted = candidates.toSorted((a, b) => Number(a.digest > b.digest) - Number(a.digest < b.digest)) // unsorted, two groups deadlock on MySQL
   let inserted = 0
   for (const rows of inChunks(sorted, sizeOf)) {
     inserted += await insertRows({ trx, into: 'deliveries', rows, ignore: true })
   }
   const known = inserted === sorted.length ? NONE_KNOWN : await readKnown(context, sorted)
-  const accepted = candidates.map(({ row, courses }): Accepted => {
+  const accepted = candidates.map((row): Accepted => {
     const id = known.idOf(row)
-    return { id, isNew: id === row.id, row, courses }
+    return { id, isNew: id === row.id, row }
   })
   const ours = accepted.filter(({ row }) => !known.isReused(row))
-  await insertFurtherCourses(
-    context,
-    ours.flatMap(({ id, isNew, courses }) => (isNew ? [{ id, activeAt: context.at, courses }] : [])),
-  )
-  await indexWords(
-    trx,
-    ours.flatMap(({ id, isNew, row }) => (isNew ? [{ id, words: row.words }] : [])),
-  )
   await storeWebhookIds(context, ours)
   await storeFurtherIds(
     context,
@@ -84,7 +71,10 @@ async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWeb
   )
   await blockRefundIds(context, webhooks)
   const repeats = ours.filter(({ isNew, row }) => !isNew && row.state === 'queued')
-  const requeued = await requeue(context, new Map(repeats.map((one) => [one.id, one])))
+  const requeued = await requeue(
+    context,
+    repeats.map(({ id }) => id),
+  )
   const answers = await readAnswers(
     context,
     accepted.filter(({ row }) => known.isReused(row)),
@@ -98,7 +88,7 @@ async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWeb
   })
 }
 
-function draftEvents({ id, isNew, row, outcome }: Omit<Accepted, 'courses'> & { outcome: Outcome }): EventDraft[] {
+function draftEvents({ id, isNew, row, outcome }: Accepted & { outcome: Outcome }): EventDraft[] {
   const test = row.source === 'test' ? ({ isTest: true } as const) : {}
   const received = {
     deliveryId: id,
@@ -123,11 +113,18 @@ const sizeOf = ({ body, request, outcome }: DeliveryRow): number =>
 type Requeued = Pick<DeliveryRow, 'owner' | 'generation'>
 
 /** A queued row keeps its owner, which may be attempting it. A finished one becomes ours. */
-async function requeue(context: AcceptContext, repeats: ReadonlyMap<string, Accepted>): Promise<Map<string, Requeued>> {
-  const ids = [...repeats.keys()].sort()
+async function requeue(context: AcceptContext, repeats: readonly string[]): Promise<Map<string, Requeued>> {
+  const ids = [...new Set(repeats)].sort()
   if (ids.length === 0) return new Map()
   const { trx, at, me } = context
-  const again = { state: 'queued', due_at: at, attempts: 0, active_at: at, outcome: null, standings: null } as const
+  const again = {
+    state: 'queued',
+    due_at: at,
+    attempts: 0,
+    active_at: at,
+    standings: null,
+    ...outcomeColumns(null),
+  } as const
   await trx
     .updateTable('deliveries')
     .set((eb) => ({ ...again, generation: eb('generation', '+', 1) }))
@@ -140,65 +137,44 @@ async function requeue(context: AcceptContext, repeats: ReadonlyMap<string, Acce
     .where('id', 'in', ids)
     .where('state', '!=', 'queued')
     .execute()
-  await touchFurtherCourses(context, ids)
-  const rows = await trx
-    .selectFrom('deliveries')
-    .select((eb) => ['id', 'owner', 'generation', eb('request', 'is', null).as('empty')])
-    .where('id', 'in', ids)
-    .execute()
-  for (const { id, empty } of rows) if (empty) await storeRequest(context, repeats.get(id))
+  const rows = await trx.selectFrom('deliveries').select(['id', 'owner', 'generation']).where('id', 'in', ids).execute()
   return new Map(rows.map(({ id, owner, generation }) => [id, { owner, generation }]))
 }
 
-/** For a delivery that older code rejected by stricter rules: now it has a request. */
-async function storeRequest(context: AcceptContext, repeat: Accepted | undefined): Promise<void> {
-  if (repeat === undefined) return
-  const { id, row, courses } = repeat
-  const { email, form, body, request, username, course, words, words_version } = row
-  const { trx } = context
-  await unindexWords(trx, await readWords(trx, [id]))
-  await trx
-    .updateTable('deliveries')
-    .set({ email, form, body, request, username, course, words, words_version })
-    .where('id', '=', id)
-    .execute()
-  await insertFurtherCourses(context, [{ id, activeAt: context.at, courses }])
-  await indexWords(trx, [{ id, words }])
-}
-
-function newRow({ at, me, newId }: AcceptContext, webhook: VerifiedWebhook): Pick<Accepted, 'row' | 'courses'> {
-  const rejected = webhook.reason !== null
-  const { email, username, courses, words } = searchTermsOf(webhook.request ?? webhook.about ?? {})
-  const row: DeliveryRow = {
+function newRow({ at, me, newId }: AcceptContext, webhook: VerifiedWebhook): DeliveryRow {
+  const { request, reason, body } = webhook
+  const rejected = reason !== null
+  const { text, ...terms } = searchTermsOf({
+    about: request ?? webhook.about ?? {},
+    body,
+    webhookId: webhook.webhookId,
+  })
+  return {
     id: newId(),
     digest: webhook.digest,
+    webhook_id: webhook.webhookId ?? null,
+    source: webhook.source ?? 'shop',
+    form: webhook.form,
     state: rejected ? 'rejected' : 'queued',
+    ...outcomeColumns(rejected ? { courses: {}, reason } : null),
     owner: rejected ? null : me,
     due_at: rejected ? null : at,
     attempts: 0,
+    generation: 0,
+    effect_unknown: 0,
     received_at: at,
     settled_at: rejected ? at : null,
     active_at: at,
-    email,
-    form: webhook.form,
-    body: webhook.body,
-    request: webhook.request === null ? null : JSON.stringify(webhook.request),
-    outcome: rejected ? JSON.stringify({ courses: {}, reason: webhook.reason }) : null,
-    username,
-    course: courses[0] ?? null,
     enrolled_at: null,
     replayed_at: null,
-    generation: 0,
-    effect_unknown: 0,
     lands_until: null,
-    standings: null,
-    source: webhook.source ?? 'shop',
+    last_event: 0,
+    ...terms,
     replaces: null,
     replaced_by: null,
-    webhook_id: webhook.webhookId ?? null,
-    words,
-    words_version: WORDS_VERSION,
-    last_event: 0,
+    search_text: text,
+    request: request === null ? null : JSON.stringify(request),
+    standings: null,
+    body,
   }
-  return { row, courses }
 }

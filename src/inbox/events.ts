@@ -1,6 +1,4 @@
 import type { Transaction } from 'kysely'
-import { count } from '../counters/counters.ts'
-import { timeToEnrollmentCounter } from '../counters/time-to-enrollment.ts'
 import { inChunks } from '../database/chunks.ts'
 import { insertRows } from '../database/insert-rows.ts'
 import type { Tables } from '../database/schema.ts'
@@ -53,7 +51,7 @@ export interface Change {
 }
 
 /**
- * Stores and counts events, in the transaction of the changes that they record, and after these changes. Those that
+ * Stores events, in the transaction of the changes that they record, and after these changes. Those that
  * concern the shop are stored in the outbox too, if there is one.
  */
 export async function insertEvents(
@@ -76,10 +74,6 @@ export async function insertEvents(
     await insertRows({ trx, into: 'events', rows: chunk })
   }
   if (hasOutbox) await insertShopEvents({ trx, at }, rows)
-  const times = events.flatMap(({ timeToEnrollmentMs }) =>
-    timeToEnrollmentMs === undefined ? [] : [timeToEnrollmentCounter(timeToEnrollmentMs)],
-  )
-  await count({ trx, at, names: [...events.map((event) => event.kind), ...times] })
   return events
 }
 

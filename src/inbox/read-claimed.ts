@@ -3,8 +3,7 @@ import type { WriteContext } from '../database/write-context.ts'
 import { reasonText } from '../delivery/reason-words.ts'
 import type { Delivery, DeliveryEvent, Reason } from '../delivery/types.ts'
 import { areStored, type EventDraft, insertEvents } from './events.ts'
-import { toDelivery, unreadable } from './rows.ts'
-import { touchFurtherCourses } from './search-terms.ts'
+import { outcomeColumns, toDelivery, unreadable } from './rows.ts'
 
 /** `me`: this replica's name. */
 interface ReplicaContext extends WriteContext {
@@ -60,10 +59,10 @@ async function removeUnreadable({
       const at = now()
       const drafts: EventDraft[] = []
       for (const [id, reason] of [...reasons].sort(([a], [b]) => (a < b ? -1 : 1))) {
-        const outcome = JSON.stringify({ courses: {}, reason })
+        const outcome = outcomeColumns({ courses: {}, reason })
         const { numUpdatedRows } = await trx
           .updateTable('deliveries')
-          .set({ state: 'needs_attention', outcome, due_at: null, owner: null, settled_at: at, active_at: at })
+          .set({ state: 'needs_attention', ...outcome, due_at: null, owner: null, settled_at: at, active_at: at })
           .where('id', '=', id)
           .where('owner', '=', me)
           .where('state', '=', 'queued')
@@ -72,8 +71,6 @@ async function removeUnreadable({
         const detail = reasonText(reason)
         drafts.push({ deliveryId: id, kind: 'needs_attention', detail })
       }
-      const ids = drafts.map(({ deliveryId }) => deliveryId)
-      await touchFurtherCourses({ trx, at }, ids)
       return insertEvents({ trx, at, newId, hasOutbox }, drafts)
     },
     isStored: areStored,

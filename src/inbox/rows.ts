@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { DeliveryRow } from '../database/schema.ts'
 import {
+  courseOfReason,
   type Delivery,
   type EnrollmentRequest,
   type Outcome,
@@ -10,6 +11,7 @@ import {
   STANDINGS,
   type Standings,
 } from '../delivery/types.ts'
+import { textTerm } from './search-terms.ts'
 
 const requestSchema = z.object({
   email: z.string(),
@@ -22,6 +24,18 @@ const outcomeSchema = z.object({
   courses: z.record(z.string(), z.enum(['enrolled', 'allowed'])),
   reason: z.object({ code: z.enum(REASON_CODES), subject: z.string(), course: z.string().exactOptional() }).nullable(),
 })
+
+/** The columns that store an outcome; null before the first result. */
+export function outcomeColumns(outcome: Outcome | null): Pick<DeliveryRow, 'outcome' | 'reason' | 'subject'> {
+  if (outcome === null) return { outcome: null, reason: null, subject: null }
+  const { reason } = outcome
+  const course = reason === null ? null : courseOfReason(reason)
+  return {
+    outcome: JSON.stringify(outcome),
+    reason: reason?.code ?? null,
+    subject: course === null ? null : textTerm(course),
+  }
+}
 
 const standingsSchema = z.record(
   z.string(),

@@ -2,8 +2,7 @@ import type { DeliveryRow } from '../database/schema.ts'
 import { ROW_CHANGED } from '../database/transaction.ts'
 import { type EventKind, isDone, isStopped, type Settlement, STOPPED_STATES } from '../delivery/types.ts'
 import type { Change, TransactionContext } from './events.ts'
-import { toProgress } from './rows.ts'
-import { touchFurtherCourses } from './search-terms.ts'
+import { outcomeColumns, toProgress } from './rows.ts'
 
 /** `owner`: the name under which this replica made the attempt. */
 export interface SettleRequest {
@@ -28,13 +27,10 @@ export async function settle(context: TransactionContext, requests: readonly Set
   const judged = requests.map((request): Judged => judge(request, stored.get(request.settlement.id)))
   const groups = Map.groupBy(judged, groupKey)
   for (const group of groups.values()) await writeEqual(context, group)
-  const changed = judged.filter(({ effect, row }) => effect !== 'lost' && row?.further_course !== null)
-  await touchFurtherCourses(context, changed.map(({ settlement }) => settlement.id).sort())
   return judged.map((one) => changeOf(context, one))
 }
 
-/** `further_course`: one of its courses but the first; null if it has only one. */
-type Stored = Pick<DeliveryRow, (typeof COLUMNS)[number]> & { readonly further_course: string | null }
+type Stored = Pick<DeliveryRow, (typeof COLUMNS)[number]>
 const COLUMNS = ['owner', 'state', 'due_at', 'outcome', 'received_at', 'enrolled_at', 'generation', 'source'] as const
 
 interface Judged extends SettleRequest {
@@ -62,15 +58,7 @@ function groupKey({ effect, settlement: one, owner, isFirstSuccess }: Judged): s
 async function readRows({ trx }: TransactionContext, requests: readonly SettleRequest[]): Promise<Map<string, Stored>> {
   const rows = await trx
     .selectFrom('deliveries')
-    .select((eb) => [
-      'id',
-      ...COLUMNS,
-      eb
-        .selectFrom('further_courses')
-        .select(({ fn }) => fn.min('course').as('course'))
-        .whereRef('delivery_id', '=', 'deliveries.id')
-        .as('further_course'),
-    ])
+    .select(['id', ...COLUMNS])
     .where(
       'id',
       'in',
@@ -110,7 +98,7 @@ function columns({ effect, settlement, owner, isFirstSuccess }: Judged, at: numb
   return {
     ...known,
     state,
-    outcome: JSON.stringify(outcome),
+    ...outcomeColumns(outcome),
     standings: null,
     due_at: dueAt,
     attempts,
@@ -125,7 +113,7 @@ const lateCall = ({ landsUntil }: Settlement): Partial<DeliveryRow> =>
 
 /** A row without an owner shows that no call is in flight any more: see untilReleased. */
 const stoppedColumns = ({ settlement }: Judged): Partial<DeliveryRow> => ({
-  outcome: JSON.stringify({ courses: settlement.outcome.courses, reason: null }),
+  ...outcomeColumns({ courses: settlement.outcome.courses, reason: null }),
   owner: null,
   ...lateCall(settlement),
 })

@@ -3,8 +3,6 @@ import type { IncidentRow, Tables } from '../database/schema.ts'
 import type { IncidentKind } from './record.ts'
 
 const PAGE = 20
-/** The sales that are read for each incident. */
-const SALES_MAX = 2000
 const BANDS_MAX = 200
 /** A sale that came this long before the incident and had no result by then waited for it too. */
 const BEFORE_MS = 60_000
@@ -23,8 +21,8 @@ export interface Band {
 }
 
 export interface Incident extends Band {
-  /** The sales that waited: received meanwhile, or shortly before and without a result; `more`: there are more than the 2,000 that were read. */
-  readonly sales: { readonly count: number; readonly more: boolean }
+  /** The sales that waited: received meanwhile, or shortly before and without a result. */
+  readonly sales: number
   /** How many of them still wait. */
   readonly queued: number
   /** When the last of them was enrolled or pre-enrolled; null if none was. */
@@ -103,20 +101,17 @@ async function salesDuring(
   { started_at, ended_at }: IncidentRow,
   now: number,
 ): Promise<Pick<Incident, 'sales' | 'queued' | 'lastEnrolledAt'>> {
-  const rows = await db
+  const row = await db
     .selectFrom('deliveries')
-    .select(['state', 'enrolled_at'])
+    .select(({ eb, fn }) => [
+      fn.countAll<number>().as('sales'),
+      fn.sum<number | null>(eb.case().when('state', '=', 'queued').then(1).else(0).end()).as('queued'),
+      fn.max('enrolled_at').as('enrolled_at'),
+    ])
     .where('received_at', '>=', started_at - BEFORE_MS)
     .where((eb) => eb.or([eb('settled_at', 'is', null), eb('settled_at', '>=', started_at)]))
     .where('received_at', '<=', ended_at ?? now)
     .where('state', '!=', 'rejected')
-    .orderBy('received_at')
-    .limit(SALES_MAX + 1)
-    .execute()
-  const times = rows.flatMap(({ enrolled_at }) => (enrolled_at === null ? [] : [enrolled_at]))
-  return {
-    sales: { count: Math.min(rows.length, SALES_MAX), more: rows.length > SALES_MAX },
-    queued: rows.filter(({ state }) => state === 'queued').length,
-    lastEnrolledAt: times.length === 0 ? null : Math.max(...times),
-  }
+    .executeTakeFirstOrThrow()
+  return { sales: Number(row.sales), queued: Number(row.queued ?? 0), lastEnrolledAt: row.enrolled_at }
 }

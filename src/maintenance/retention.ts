@@ -4,7 +4,6 @@ import type { Tables } from '../database/schema.ts'
 import { idPrefix } from '../delivery/ids.ts'
 import type { DeliveryState } from '../delivery/types.ts'
 import { pause } from '../pause.ts'
-import { readWords, unindexWords } from '../words/index-words.ts'
 
 /** Small steps, so that no writer waits long, and a rest between them that is longer than a step. */
 const STEP = 200
@@ -24,7 +23,6 @@ export async function purgeStep({ db, before }: { db: Kysely<Tables>; before: nu
   const ids = (await findOld({ db, before })).sort() // unsorted, two replicas deadlock
   if (ids.length === 0) return 0
   return db.transaction().execute(async (trx) => {
-    const worded = await readWords(trx, ids)
     // A repeat may have requeued one meanwhile: delete only those that are still old and finished.
     const { numDeletedRows } = await trx
       .deleteFrom('deliveries')
@@ -35,11 +33,6 @@ export async function purgeStep({ db, before }: { db: Kysely<Tables>; before: nu
     const kept = await trx.selectFrom('deliveries').select('id').where('id', 'in', ids).execute()
     const deleted = ids.filter((id) => !kept.some((row) => row.id === id))
     if (deleted.length === 0) return 0
-    await trx.deleteFrom('further_courses').where('delivery_id', 'in', deleted).execute()
-    await unindexWords(
-      trx,
-      worded.filter(({ id }) => deleted.includes(id)),
-    )
     await trx.deleteFrom('events').where('delivery_id', 'in', deleted).execute()
     await trx.deleteFrom('withdrawals').where('delivery_id', 'in', deleted).execute()
     await trx.deleteFrom('webhook_ids').where('delivery_id', 'in', deleted).execute()

@@ -38,7 +38,7 @@ export async function startReplay(
   context: WriteContext,
   { filter, enrolled, by }: { filter: DeliveryFilter; enrolled: boolean; by: string },
 ): Promise<AuditedResult<BulkReplay>> {
-  const { count, more } = await preview({ db: context.database.db, filter: selected(filter, enrolled) })
+  const { count } = await preview({ db: context.database.db, filter: selected(filter, enrolled) })
   return auditedChange(context, async ({ trx, at, newId }) => {
     const row: BulkReplayRow = {
       id: newId(),
@@ -49,13 +49,13 @@ export async function startReplay(
       ended_at: null,
       state: 'running',
       replayed: 0,
-      total: more ? null : count,
+      total: count,
       came_to_at: at,
       came_to_id: '',
     }
     await trx.insertInto('bulk_replays').values(row).execute()
     // Without the filter: it may name a person, and the event outlives the person's data.
-    const detail = `bulk replay ${row.id} of ${more ? `more than ${count}` : count}`
+    const detail = `bulk replay ${row.id} of ${count}`
     return { result: bulkReplayOf(row), listed: [eventOfNone('bulk_replay_started', detail, by)] }
   })
 }

@@ -3,13 +3,14 @@ import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent, EventKind } from '../delivery/types.ts'
 import { TIMING } from '../replicas/timing.ts'
 import { readCauses } from '../reports/causes.ts'
-import { countByState } from '../reports/counts.ts'
+import { createCounting } from '../reports/counted.ts'
+import { allStates, countByState } from '../reports/counts.ts'
 import { salesByCourse, salesBySpan } from '../reports/sales.ts'
 import { neighborsOf } from '../search/neighbors.ts'
+import { countFound } from '../search/search.ts'
 import { readAnswers } from '../shop-answers/read.ts'
 import type { AuditedResult } from './audited-change.ts'
 import { listReplays, readReplay, selected, startReplay, stopReplay } from './bulk-replay.ts'
-import { readResults } from './bulk-replay-results.ts'
 import { correct, planCorrection } from './correct.ts'
 import { markHandled } from './handle.ts'
 import { list, preview, show, summaries } from './listing.ts'
@@ -75,7 +76,7 @@ export function createOperations({
     previewReplay: ({ filter, enrolled = false }) => guard(() => preview({ db, filter: selected(filter, enrolled) })),
     startReplay: ({ enrolled = false, ...order }) => change(() => startReplay(context, { ...order, enrolled })),
     bulkReplay: (id) => guard(() => readReplay(db, id)),
-    replayResults: (id) => guard(() => readResults(db, id)),
+    replayResults: (id) => guard(async () => allStates(await countFound({ db, filter: { replay: id } }))),
     bulkReplays: () => guard(() => listReplays(db)),
     stopReplay: (order) => change(() => stopReplay(context, order)),
   }
@@ -90,11 +91,15 @@ function reports({
   guard: Availability['guard']
 }): Pick<Operations, 'causes' | 'countByState' | 'sales' | 'salesByCourse' | 'neighbors'> {
   const { db } = context.database
+  const { now } = context
+  const states = createCounting({ count: () => guard(() => countByState(db)), now })
+  const spans = createCounting({ count: (bounds: readonly number[]) => guard(() => salesBySpan({ db, bounds })), now })
+  const courses = createCounting({ count: () => guard(() => salesByCourse({ db, now: now() })), now })
   return {
     causes: (query) => guard(() => readCauses({ db, ...query })),
-    countByState: () => guard(() => countByState(db)),
-    sales: (bounds) => guard(() => salesBySpan({ db, bounds })),
-    salesByCourse: () => guard(() => salesByCourse({ db, now: context.now() })),
+    countByState: () => states(null),
+    sales: spans,
+    salesByCourse: () => courses(null),
     neighbors: (query) => guard(() => neighborsOf({ db, ...query })),
   }
 }

@@ -3,13 +3,11 @@ import type { DeliveryRow, Tables } from '../database/schema.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent } from '../delivery/types.ts'
 import type { EventDraft } from '../inbox/events.ts'
-import { emailTerm, textTerm } from '../inbox/search-terms.ts'
+import { emailTerm, fold, textTerm } from '../inbox/search-terms.ts'
 import { forgetHolds, heldAmong } from '../replicas/hold.ts'
 import { TIMING } from '../replicas/timing.ts'
-import { type Position, streamDeliveries } from '../search/candidates.ts'
-import type { DeliveryFilter } from '../search/filter.ts'
-import { unindexWords } from '../words/index-words.ts'
-import { allTokensOf, phrasesOf, spaced } from '../words/words.ts'
+import { type DeliveryFilter, wordsOf } from '../search/filter.ts'
+import { type Position, readInOrder } from '../search/walk.ts'
 import { digestOfAddress } from './address-digest.ts'
 import { type AuditedContext, auditedChange } from './audited-change.ts'
 import { bulkReplayOf } from './bulk-replay-row.ts'
@@ -68,7 +66,7 @@ export async function forget(
     for (const row of result) {
       for (const text of row.traces) traces.add(text)
       if (row.username) usernames.add(row.username)
-      if (row.words) texts.add(row.words)
+      texts.add(row.search_text)
     }
     erased += result.length
     return result.length
@@ -118,7 +116,7 @@ async function stopWork(
   }
 }
 
-interface Erased extends Pick<DeliveryRow, 'id' | 'username' | 'words'> {
+interface Erased extends Pick<DeliveryRow, 'id' | 'username' | 'search_text'> {
   readonly traces: readonly string[]
 }
 
@@ -132,29 +130,20 @@ async function erase(
   await refuseOpenWithdrawals(trx, address) // a refund locks the deliveries too
   const rows = await trx
     .selectFrom('deliveries')
-    .select(['id', 'digest', 'email', 'username', 'words'])
+    .select(['id', 'digest', 'email', 'username', 'search_text'])
     .where('id', 'in', ids)
     .execute()
   const found = rows.map(({ id }) => id).sort()
   if (found.length === 0) return { result: [], listed: [] }
   // Delete the rows first: a replica that settles one of them now either comes before, or finds no row and adds no event.
   await trx.deleteFrom('deliveries').where('id', 'in', found).execute()
-  await trx.deleteFrom('further_courses').where('delivery_id', 'in', found).execute()
-  await unindexWords(trx, rows)
   await trx.deleteFrom('withdrawals').where('delivery_id', 'in', found).execute()
   await trx.deleteFrom('webhook_ids').where('delivery_id', 'in', found).execute()
   await trx.deleteFrom('outbox').where('delivery_id', 'in', found).execute()
   await forgetHolds(trx, found)
   const noted = await eraseEvents(trx, found)
   const result = rows.map(({ digest, email, ...row }) => {
-    const indexed = allTokensOf(row.words ?? '').map((token) => token + row.id)
-    const texts = [
-      digest,
-      email ?? '',
-      row.username ? row.username + row.id : '',
-      ...(noted.get(row.id) ?? []),
-      ...indexed,
-    ]
+    const texts = [digest, email ?? '', row.username ? row.username + row.id : '', ...(noted.get(row.id) ?? [])]
     return { ...row, traces: texts.filter((text) => text !== '') }
   })
   const detail = found.length === 1 ? '1 delivery' : `${found.length} deliveries`
@@ -178,16 +167,15 @@ async function eraseEvents(trx: Transaction<Tables>, ids: readonly string[]): Pr
 
 /** Yields the ids of rejected deliveries whose body mentions the address, in groups. Their address could not be read. */
 async function* rejectedMentioning(db: Kysely<Tables>, address: string): AsyncGenerator<string[]> {
-  const rejected = streamDeliveries({ db, range: {}, only: { state: 'rejected' } })
   for (let after: Position | null = null; ; ) {
-    const { candidates, isLast } = await rejected(after, STEP)
-    const ids = candidates.map(({ id }) => id)
+    const page = await readInOrder({ db, range: { states: ['rejected'] }, after, limit: STEP })
+    const ids = page.map(({ id }) => id)
     const rows =
       ids.length === 0 ? [] : await db.selectFrom('deliveries').select(['id', 'body']).where('id', 'in', ids).execute()
     const hits = rows.filter(({ body }) => mentions(body, address)).map(({ id }) => id)
     if (hits.length > 0) yield hits
-    if (isLast) return
-    after = candidates.at(-1) ?? after
+    if (page.length < STEP) return
+    after = page.at(-1) ?? after
   }
 }
 
@@ -211,19 +199,21 @@ async function forgetBulkReplays(
     address,
     usernames,
     texts,
-  }: { address: string; usernames: ReadonlySet<string> /** The words of each delivery. */; texts: ReadonlySet<string> },
+  }: {
+    address: string
+    usernames: ReadonlySet<string> /** What the shop sent of each delivery. */
+    texts: ReadonlySet<string>
+  },
 ): Promise<void> {
-  const person = [...texts, spaced(address)]
-  const finds = (text: string): boolean =>
-    phrasesOf(text).some((phrase) => person.some((words) => words.includes(phrase.text)))
-  const names = ({ email, emailPrefix, username, word, find }: DeliveryFilter): boolean => {
-    const beginnings = [emailPrefix, word].filter((text) => text?.includes('@'))
-    return (
-      [email, ...beginnings].some((text) => text !== undefined && address.startsWith(emailTerm(text))) ||
-      [username, word].some((text) => text !== undefined && usernames.has(textTerm(text))) ||
-      (find !== undefined && finds(find))
-    )
+  const person = [...texts, fold(address)]
+  const finds = (find: string): boolean => {
+    const words = wordsOf(find)
+    return person.some((text) => words.every((word) => text.includes(word)))
   }
+  const names = ({ email, username, find }: DeliveryFilter): boolean =>
+    (email !== undefined && emailTerm(email) === address) ||
+    (username !== undefined && usernames.has(textTerm(username))) ||
+    (find !== undefined && finds(find))
   const rows = await db.selectFrom('bulk_replays').selectAll().execute()
   const ids = rows.filter((row) => names(bulkReplayOf(row).filter)).map(({ id }) => id)
   if (ids.length > 0) await db.deleteFrom('bulk_replays').where('id', 'in', ids).execute()

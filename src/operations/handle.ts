@@ -1,6 +1,5 @@
 import { ROW_CHANGED } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
-import { touchFurtherCourses } from '../inbox/search-terms.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
 
 const NOTE_MAX = 1000
@@ -40,6 +39,5 @@ export async function setHandled(writing: AuditedContext, id: string): Promise<H
     .where('state', '=', state)
     .executeTakeFirst()
   if (numUpdatedRows === 0n) throw ROW_CHANGED
-  await touchFurtherCourses(writing, [id])
   return 'handled'
 }

@@ -1,20 +1,17 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
-import type { About } from '../delivery/types.ts'
+import { type About, DELIVERY_STATES } from '../delivery/types.ts'
 import { AppError } from '../errors.ts'
 import { readOutcome, readRequest, readStandings, toDelivery, unreadable } from '../inbox/rows.ts'
-import type { Candidate, Position } from '../search/candidates.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
-import { search } from '../search/search.ts'
+import { countFound, search } from '../search/search.ts'
+import type { Position } from '../search/walk.ts'
 import { readAsSent } from './as-sent.ts'
 import type { Found, Preview, Shown, Summary } from './operations.ts'
 
 const PAGE = 50
 const PAGE_MAX = 500
 const SAMPLE = 10
-/** A preview counts in steps of COUNT_STEP, up to COUNT_MAX. */
-const COUNT_STEP = 1000
-const COUNT_MAX = 2000
 
 /** Returns a page of the deliveries that match a filter; see Operations.list. Throws AppError query.invalid for an invalid `after`. */
 export async function list({
@@ -37,35 +34,17 @@ export async function list({
   }
 }
 
-/** Counts the deliveries to replay that match a filter, up to 2,000, and returns the first of them; see Operations.previewReplay. */
+/** Counts the deliveries to replay that match a filter, and returns the latest of them; see Operations.previewReplay. */
 export async function preview({ db, filter }: { db: Kysely<Tables>; filter: DeliveryFilter }): Promise<Preview> {
-  let count = 0
-  let left = 0
-  const sample: string[] = []
-  let after: Position | null = null
-  for (let steps = 0; steps < COUNT_MAX / COUNT_STEP; steps++) {
-    const { found, next } = await search({ db, filter, after, limit: COUNT_STEP })
-    const can = await withSale(db, found)
-    if (steps === 0) sample.push(...can.slice(0, SAMPLE).map(({ id }) => id))
-    count += can.length
-    left += found.length - can.length
-    after = next
-    if (next === null) break
-  }
-  return { count, left, more: after !== null, sample: await summaries({ db, ids: sample }) }
-}
-
-/**
- * Returns those that a replay can help. The others were rejected for their payload; some of them were handled since, and
- * contain no sale.
- */
-async function withSale(db: Kysely<Tables>, candidates: readonly Candidate[]): Promise<readonly Candidate[]> {
-  const some = candidates.filter(({ state }) => state !== 'rejected')
-  const ids = some.filter(({ state }) => state !== 'queued').map(({ id }) => id)
-  if (ids.length === 0) return some
-  const query = db.selectFrom('deliveries').select('id').where('id', 'in', ids).where('request', 'is', null)
-  const empty = new Set((await query.execute()).map(({ id }) => id))
-  return some.filter(({ id }) => !empty.has(id))
+  const sum = (counts: Awaited<ReturnType<typeof countFound>>): number =>
+    Object.values(counts).reduce((total, count) => total + count, 0)
+  const all = await countFound({ db, filter })
+  // A replay can't help what was rejected for its payload; some of that was handled since, and contains no sale.
+  const { rejected = 0, ...empty } = await countFound({ db, filter, withoutSale: true })
+  const left = (all.rejected ?? 0) + sum(empty)
+  const states = (filter.states ?? DELIVERY_STATES).filter((state) => state !== 'rejected')
+  const { found } = await search({ db, filter: { ...filter, states }, after: null, limit: SAMPLE })
+  return { count: sum(all) - left, left, sample: await summaries({ db, ids: found.map(({ id }) => id) }) }
 }
 
 /** Returns one delivery with all its data, even if its row can't be read; null if it does not exist. */
@@ -171,14 +150,13 @@ function orNull<T>(read: (text: string) => T, text: string | null): T | null {
   }
 }
 
-const cursorOf = ({ activeAt, id, isReceived }: Position): string =>
-  Buffer.from(`${isReceived === true ? 'r' : ''}${activeAt} ${id}`).toString('base64url')
+const cursorOf = ({ activeAt, id }: Position): string => Buffer.from(`${activeAt} ${id}`).toString('base64url')
 
 function readCursor(text: string | null): Position | null {
   if (text === null) return null
-  const [, isReceived, at, id] = /^(r?)(\d{1,15}) (\w{1,26})$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
+  const [, at, id] = /^(\d{1,15}) (\w{1,26})$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
   if (at === undefined || id === undefined) {
     throw new AppError('query.invalid', 'The address of this page is damaged. Begin with the first page.')
   }
-  return { activeAt: Number(at), id, ...(isReceived === 'r' ? { isReceived: true as const } : {}) }
+  return { activeAt: Number(at), id }
 }

@@ -8,12 +8,12 @@ import type {
   Source,
   Standings,
 } from '../delivery/types.ts'
-import type { Causes } from '../reports/causes.ts'
-import type { Count, StateCounts } from '../reports/counts.ts'
-import type { CourseSales, SalesReport } from '../reports/sales.ts'
+import type { Cause } from '../reports/causes.ts'
+import type { Counted } from '../reports/counted.ts'
+import type { StateCounts } from '../reports/counts.ts'
+import type { Bar, CourseSales } from '../reports/sales.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
 import type { Neighbors } from '../search/neighbors.ts'
-import type { ReplayResults } from './bulk-replay-results.ts'
 import type { Changes, Corrected, Correction } from './correct.ts'
 import type { Handled } from './handle.ts'
 import type { Overview } from './overview.ts'
@@ -96,7 +96,8 @@ export interface Person {
   readonly email: string
   /** At most 100, the latest received first. */
   readonly sales: readonly Sale[]
-  readonly hasMoreSales: boolean
+  /** How many there are. */
+  readonly salesCount: number
   /** What happened to these sales, oldest first: at most the last 500 events. */
   readonly timeline: readonly DeliveryEvent[]
   readonly hasMoreEvents: boolean
@@ -112,18 +113,19 @@ export interface BulkReplay {
   readonly startedAt: number
   readonly endedAt: number | null
   readonly state: 'running' | 'done' | 'stopped'
-  /** How many deliveries it made due, and how many matched at its start; null if there were too many to count. */
+  /** How many deliveries it made due, and how many matched at its start. */
   readonly replayed: number
-  readonly total: number | null
+  readonly total: number
   /** It replays from the latest activity to the oldest, and has reached this time (ms since 1970). */
   readonly reachedAt: number
 }
 
 /**
- * `more`: there are more than `count`. `left`: how many more match, but were rejected for their payload, so that they
- * can't be replayed. `sample`: those that can, with the latest activity.
+ * `left`: how many more match, but were rejected for their payload, so that they can't be replayed. `sample`: those that
+ * can, with the latest activity.
  */
-export interface Preview extends Count {
+export interface Preview {
+  readonly count: number
   readonly left: number
   readonly sample: readonly Summary[]
 }
@@ -161,20 +163,17 @@ export interface Operations {
 
   overview(): Promise<Overview>
 
-  /**
-   * Groups the deliveries that need attention or were rejected by reason and course: the latest 5,000 of each state, or as
-   * many as it reads in `withinMs`.
-   */
-  causes(query?: { states?: readonly ('needs_attention' | 'rejected')[]; withinMs?: number }): Promise<Causes>
+  /** Groups the deliveries that need attention or were rejected by reason and course, the most frequent first. */
+  causes(query?: { states?: readonly ('needs_attention' | 'rejected')[] }): Promise<readonly Cause[]>
 
-  /** Counts the deliveries by state, each once, up to 10,000. */
-  countByState(): Promise<StateCounts>
+  /** Counts the deliveries by state, each once. A count that takes long is followed by the one before; see Counted. */
+  countByState(): Promise<Counted<StateCounts>>
 
   /** Counts the sales between these times (ms since 1970, ascending), each once by its state now; see salesBySpan. */
-  sales(bounds: readonly number[]): Promise<SalesReport>
+  sales(bounds: readonly number[]): Promise<Counted<readonly Bar[]>>
 
   /** Counts the sales of the last 30 days by their first course and their state. */
-  salesByCourse(): Promise<{ readonly courses: readonly CourseSales[]; readonly countedFrom: number | null }>
+  salesByCourse(): Promise<Counted<readonly CourseSales[]>>
 
   /** Returns the deliveries above and below a delivery in the list with this filter. */
   neighbors(query: { id: string; filter: DeliveryFilter }): Promise<Neighbors>
@@ -222,7 +221,7 @@ export interface Operations {
   bulkReplay(id: string): Promise<BulkReplay | null>
 
   /** What came of the deliveries of a bulk replay. Those that were deleted since are not counted. */
-  replayResults(id: string): Promise<ReplayResults>
+  replayResults(id: string): Promise<StateCounts>
 
   /** Returns the latest 20, newest first. */
   bulkReplays(): Promise<readonly BulkReplay[]>

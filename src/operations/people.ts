@@ -50,10 +50,15 @@ export async function person({ db, email }: { db: Kysely<Tables>; email: string 
   return {
     email: sales.find(({ request }) => request !== null)?.request?.email ?? email.trim(),
     sales,
-    hasMoreSales: rows.length > SALES_MAX,
+    salesCount: rows.length > SALES_MAX ? await countSales(db, email) : rows.length,
     timeline: events.slice(-EVENTS_MAX),
     hasMoreEvents: events.length > EVENTS_MAX,
   }
+}
+
+async function countSales(db: Kysely<Tables>, email: string): Promise<number> {
+  const query = db.selectFrom('deliveries').select(({ fn }) => fn.countAll<number>().as('count'))
+  return Number((await query.where('email', '=', emailTerm(email)).executeTakeFirstOrThrow()).count)
 }
 
 /** Returns the same for the buyer of a delivery; see Operations.buyerOf. */

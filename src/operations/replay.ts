@@ -1,10 +1,9 @@
 import { ROW_CHANGED } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { isSameCourse } from '../delivery/same-course.ts'
-import type { DeliveryState } from '../delivery/types.ts'
+import type { DeliveryState, Outcome } from '../delivery/types.ts'
 import type { EventDraft } from '../inbox/events.ts'
-import { readOutcome } from '../inbox/rows.ts'
-import { touchFurtherCourses } from '../inbox/search-terms.ts'
+import { outcomeColumns, readOutcome } from '../inbox/rows.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
 
 const REPLAY_MAX = 500
@@ -63,7 +62,6 @@ export async function makeDue(
   await bringForward(writing, queued)
   await requeue(writing, settled)
   const due = [...queued, ...settled].sort()
-  await touchFurtherCourses(writing, due)
   const known = new Set(rows.map(({ id }) => id))
   return {
     due,
@@ -102,7 +100,7 @@ async function requeue({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids: rea
       attempts: 0,
       owner: null,
       settled_at: null,
-      outcome: null,
+      ...outcomeColumns(null),
       standings: null,
       active_at: at,
       replayed_at: at,
@@ -137,8 +135,8 @@ export async function processAgain(
 ): Promise<void> {
   const { trx, at } = writing
   const row = await trx.selectFrom('deliveries').select('outcome').where('id', '=', id).executeTakeFirst()
-  const outcome = without(courses, row?.outcome ?? null)
-  const again = { state: 'queued', due_at: at, attempts: 0, outcome, standings: null, active_at: at } as const
+  const outcome = outcomeColumns(without(courses, row?.outcome ?? null))
+  const again = { state: 'queued', due_at: at, attempts: 0, ...outcome, standings: null, active_at: at } as const
   const anew = { ...again, replayed_at: at, settled_at: null, effect_unknown: 0 }
   await trx
     .updateTable('deliveries')
@@ -152,14 +150,13 @@ export async function processAgain(
     .where('id', '=', id)
     .where('state', '!=', 'queued')
     .execute()
-  await touchFurtherCourses(writing, [id])
 }
 
-/** An outcome as it is stored, without these courses and the reason. */
-function without(courses: readonly string[], outcome: string | null): string | null {
+/** A stored outcome without these courses and the reason. */
+function without(courses: readonly string[], outcome: string | null): Outcome | null {
   if (outcome === null) return null
   const others = Object.entries(readOutcome(outcome).courses).filter(
     ([key]) => !courses.some((course) => isSameCourse(course, key)),
   )
-  return JSON.stringify({ courses: Object.fromEntries(others), reason: null })
+  return { courses: Object.fromEntries(others), reason: null }
 }

@@ -3,7 +3,6 @@ import type { Tables, WithdrawalRow } from '../database/schema.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { isSameCourse } from '../delivery/same-course.ts'
 import { type EventDraft, MAX_ACTOR } from '../inbox/events.ts'
-import { touchFurtherCourses } from '../inbox/search-terms.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
 import { setHandled } from './handle.ts'
 import { lockDelivery } from './lock.ts'
@@ -86,7 +85,6 @@ export async function insertOrder(
   await trx.insertInto('withdrawals').values(stored).execute()
   if (stops) await setHandled(writing, id)
   await trx.updateTable('deliveries').set({ active_at: at }).where('id', '=', id).execute()
-  await touchFurtherCourses(writing, [id])
   const from = `from ${courses.join(', ')}${order.paid ? ', paid course modes too' : ''}`
   const detail = refundId === undefined ? from : `refund from the shop: ${from}`
   return { stored, draft: { deliveryId: id, kind: 'withdrawal_requested', detail, actor: order.by } }

@@ -1,217 +1,142 @@
-import { setImmediate as turn } from 'node:timers/promises'
-import type { Kysely } from 'kysely'
+import type { Kysely, SelectQueryBuilder } from 'kysely'
 import type { Tables } from '../database/schema.ts'
+import type { DeliveryState } from '../delivery/types.ts'
+import { type DeliveryFilter, meeting } from './filter.ts'
 import {
-  byIds,
-  byWebhookId,
-  type Candidate,
-  type Chunk,
-  countPeople,
-  countStates,
-  type People,
+  along,
+  between,
+  COLUMNS,
+  indexOfOrder,
+  type Listed,
+  listed,
   type Position,
-  readPeople,
-  type Stream,
-  streamDeliveries,
-  streamFurtherCourses,
-} from './candidates.ts'
-import type { DeliveryFilter } from './filter.ts'
-import { createFinder, type Finder } from './finder.ts'
-import { matching } from './matching.ts'
-import { idsOfReplay } from './replayed.ts'
+  readInOrder,
+  stretches,
+} from './walk.ts'
 
-/** The rows of one statement in a long search: a few ms of SQLite, which blocks the process meanwhile. */
-const CHUNK = 500
-/** At most this many deliveries of one person or prefix are sorted in memory. With more, a walk soon fills a page. */
-const SET_MAX = 5000
-/** The rows that one search reads before it returns what it has. */
-const READ_MAX = 10_000
+/** A search through texts stops after this time, ms, and the page says how far back it came. */
+const WITHIN_MS = 120
+/** The beginning of an id has to be this long: it then names a few deliveries. */
+const ID_BEGINNING = /^[0-9A-Z]{8,26}$/
+const IDS_MAX = 100
+/** A text that can only be one whole address. */
+const ADDRESS = /^[^\s@]+@[^\s@]+\.[^\s@.]{2,}$/
+/** Appended to a text, it sorts after every text that begins with it, in both kinds of databases. */
+const LAST = '\u{10ffff}'
 
 export interface Matches {
   /** Newest activity first. */
-  readonly found: readonly Candidate[]
+  readonly found: readonly Listed[]
   /** The position to continue from; null if there are no more. */
   readonly next: Position | null
-  /** Whether it read the maximum number of rows before it found `limit` deliveries. */
+  /** Whether its time was over before it found `limit` deliveries. */
   readonly cut: boolean
 }
 
-interface Query {
+interface Search {
   readonly db: Kysely<Tables>
   readonly filter: DeliveryFilter
-  readonly after: Position | null
-  readonly limit: number
 }
 
 /**
- * Finds up to `limit` deliveries after `after`, with bounded work in small statements, whatever is stored. It finds people
- * by their indexes and sorts them afterwards, unless there are too many. Other searches walk along the indexes that are in
- * the list's order, and skip what doesn't match. Only where very many deliveries have a word, the list is in the order of
- * receiving, as the index of words is; a search that continues after a position of the list's own order keeps that order.
+ * Finds up to `limit` deliveries after a position, in the order of the list. A text that is an address, or the id or the
+ * webhook-id of a delivery, is looked up by an index. A search for another text, or for a course, walks through the
+ * texts of the list until its time is over.
+ * @param of.withinMs how long it walks
  */
-export async function search({ db, filter, after, limit }: Query): Promise<Matches> {
-  const finder = filter.find === undefined ? null : await createFinder(db, filter.find)
-  const query: Finding = { db, filter, after, limit, finder }
-  const set = await matchingSet(query)
-  if (set !== null) {
-    const wanted = await matching(query, set)
-    return page(wanted.filter((one) => isAfter(one, after)).sort(byPosition), limit)
+export async function search({
+  db,
+  filter,
+  after,
+  limit,
+  withinMs = WITHIN_MS,
+}: Search & { after: Position | null; limit: number; withinMs?: number }): Promise<Matches> {
+  if (filter.states?.length === 0) return page([], limit)
+  const { kind, from } = await planOf({ db, filter })
+  if (kind === 'order') return page(await readInOrder({ db, range: filter, after, limit: limit + 1 }), limit)
+  const began = performance.now()
+  const found: Listed[] = []
+  for await (const stretch of kind === 'walk' ? stretches({ db, range: filter, after }) : [{ after, last: null }]) {
+    const rows = await between(from().select(COLUMNS), stretch)
+      .orderBy('active_at', 'desc')
+      .orderBy('id', 'desc')
+      .limit(limit + 1 - found.length)
+      .execute()
+    found.push(...rows.map(listed))
+    if (found.length > limit || stretch.last === null) break
+    if (performance.now() - began > withinMs) return { found, next: stretch.last, cut: true }
   }
-  const { id, email, emailPrefix, username, word, find, cause, about, replay, ...walked } = filter
-  const narrow = [email, emailPrefix, username, word, find, cause, replay].some((one) => one !== undefined)
-  const all = walks(query, walked)
-  const [first] = all
-  if (first === undefined) return { found: [], next: null, cut: false }
-  if (all.length > 1) {
-    const few = await shortWalk(all, after)
-    if (few !== null) return page(await matching(query, few), limit)
-  }
-  const isReceived = finder?.set === null && (after === null || after.isReceived === true)
-  const isByState = filter.states !== undefined && (await countStates(db, filter.states, READ_MAX)) < READ_MAX
-  if (isReceived && !isByState && finder.latest !== null) return walkReceived(query, finder.latest)
-  return walk(query, first, narrow || all.length > 1 ? chunkOf(first, limit) : limit + 1)
+  return page(found, limit)
 }
 
-/** Many streams get fewer rows each. */
-const chunkOf = (streams: readonly Stream[], limit: number): number =>
-  Math.min(CHUNK, Math.max(limit + 1, Math.floor((2 * CHUNK) / streams.length)))
-
-interface Finding extends Query {
-  readonly finder: Finder | null
-}
-
-/** Returns all candidates for the id, bulk replay or person in the filter; null if there are too many, or no such condition. */
-async function matchingSet({ db, filter }: Query): Promise<Candidate[] | null> {
-  const { id, email, emailPrefix, username, word, replay } = filter
-  if (id !== undefined) return byIds(db, [id])
-  const replayed = replay === undefined ? null : await readReplayed(db, replay)
-  if (replayed !== null) return replayed
-  if (email !== undefined) return readSet(db, [{ column: 'email', value: email }])
-  const byName = username === undefined ? null : await readSet(db, [{ column: 'username', value: username }])
-  if (byName !== null) return byName
-  const byBeginning =
-    emailPrefix === undefined ? null : await readSet(db, [{ column: 'email', value: emailPrefix, beginning: true }])
-  if (byBeginning !== null || word === undefined) return byBeginning
-  const people = await readSet(db, [
-    { column: 'username', value: word },
-    { column: 'email', value: word, beginning: true },
-  ])
-  if (people === null) return null
-  const named = (await byWebhookId(db, word)).filter((one) => people.every(({ id: other }) => other !== one.id))
-  return [...people, ...named]
-}
-
-async function readReplayed(db: Kysely<Tables>, replay: string): Promise<Candidate[] | null> {
-  const ids = await idsOfReplay(db, replay, SET_MAX + 1)
-  if (ids.length > SET_MAX) return null
-  const found: Candidate[] = []
-  for (let i = 0; i < ids.length; i += CHUNK, await turn()) found.push(...(await byIds(db, ids.slice(i, i + CHUNK))))
-  return found
-}
-
-async function readSet(db: Kysely<Tables>, all: readonly People[]): Promise<Candidate[] | null> {
-  let count = 0
-  for (const people of all) count += await countPeople(db, people, SET_MAX + 1)
-  if (count > SET_MAX) return null
-  const found = new Map<string, Candidate>()
-  for (const people of all) {
-    for (let after: Candidate | null = null; ; await turn()) {
-      const chunk: Candidate[] = await readPeople({ db, people, after, limit: CHUNK })
-      for (const one of chunk) found.set(one.id, one)
-      after = chunk.at(-1) ?? null
-      if (chunk.length < CHUNK) break
+/**
+ * Counts the deliveries that a filter finds, by state: exactly, however long it takes.
+ * @param of.withoutSale only those whose payload contains no sale
+ */
+export async function countFound({
+  db,
+  filter,
+  withoutSale = false,
+}: Search & { withoutSale?: boolean }): Promise<Readonly<Partial<Record<DeliveryState, number>>>> {
+  if (filter.states?.length === 0) return {}
+  const { kind, from } = await planOf({ db, filter })
+  const counts = new Map<DeliveryState, number>()
+  const whole = [{ after: null, last: null }]
+  for await (const stretch of kind === 'walk' ? stretches({ db, range: filter, after: null }) : whole) {
+    const some = withoutSale ? from().where('request', 'is', null) : from()
+    const counted = some.select(['state', ({ fn }) => fn.countAll<number>().as('count')])
+    for (const { state, count } of await between(counted, stretch).groupBy('state').execute()) {
+      counts.set(state, (counts.get(state) ?? 0) + Number(count))
     }
   }
-  return [...found.values()]
+  return Object.fromEntries(counts)
 }
 
-/** Returns the possible walks: by text, by course, by states, or, without these conditions, through all deliveries. */
-function walks({ db, finder }: Finding, { course, states, ...range }: DeliveryFilter): Stream[][] {
-  const byText = finder === null || finder.set === null || finder.courses === null ? [] : [finding(db, finder, range)]
-  const byCourse =
-    course === undefined
-      ? []
-      : [[streamDeliveries({ db, range, only: { course } }), streamFurtherCourses({ db, range, course })]]
-  const byState =
-    states === undefined ? [] : [[...new Set(states)].map((state) => streamDeliveries({ db, range, only: { state } }))]
-  const some = [...byText, ...byCourse, ...byState]
-  return some.length > 0 ? some : [[streamDeliveries({ db, range })]]
+/** Where a search looks: in the list as it is, in an index, or in the texts of the list; and a query with its conditions. */
+interface Plan {
+  readonly kind: 'order' | 'index' | 'walk'
+  readonly from: () => Deliveries
 }
+type Deliveries = SelectQueryBuilder<Tables, 'deliveries', object>
 
-/** Streams what a text finds: by words, sorted in memory, and by courses. */
-function finding(db: Kysely<Tables>, { set, courses }: Finder, range: DeliveryFilter): Stream[] {
-  const sorted = (set ?? []).toSorted(byPosition)
-  const inMemory: Stream = async (after, limit) => {
-    const rest = sorted.filter((one) => isAfter(one, after))
-    return { candidates: rest.slice(0, limit), isLast: rest.length < limit }
+async function planOf({ db, filter }: Search): Promise<Plan> {
+  const { find, ...rest } = filter
+  if (find !== undefined) {
+    const ids = await idsOf(db, find)
+    if (ids.length > 0) return { kind: 'index', from: () => meeting(along(db, null), rest).where('id', 'in', ids) }
   }
-  const byCourse = (courses ?? []).flatMap((course) => [
-    streamDeliveries({ db, range, only: { course } }),
-    streamFurtherCourses({ db, range, course }),
-  ])
-  return [inMemory, ...byCourse]
+  const known = find !== undefined && ADDRESS.test(find) ? { ...rest, email: find } : filter
+  const index = indexFor(known)
+  if (index !== undefined) return { kind: 'index', from: () => meeting(along(db, index), known) }
+  const isText = known.find !== undefined || known.course !== undefined || known.cause !== undefined
+  return { kind: isText ? 'walk' : 'order', from: () => meeting(along(db, indexOfOrder(known)), known) }
 }
 
-/** Returns all candidates of a walk that ends within one chunk; null if none does. */
-async function shortWalk(some: readonly Stream[][], after: Position | null): Promise<Candidate[] | null> {
-  for (const streams of some) {
-    const chunk = await nextChunk(streams, after, CHUNK)
-    if (chunk.isLast) return [...chunk.candidates]
-  }
-  return null
+/** The index that leads to few rows, which are sorted afterwards; null for the primary key. */
+function indexFor({ id, replay, email, username, cause, states }: DeliveryFilter): string | null | undefined {
+  if (id !== undefined || replay !== undefined) return null
+  if (email !== undefined) return 'deliveries_email'
+  if (username !== undefined) return 'deliveries_username'
+  return cause === undefined || states === undefined ? undefined : 'deliveries_cause'
 }
 
-async function walk(query: Finding, streams: Stream[], size: number): Promise<Matches> {
-  const { after, limit } = query
-  const found: Candidate[] = []
-  let place = after
-  for (let rowsRead = 0; rowsRead < READ_MAX; rowsRead += size * streams.length) {
-    const chunk = await nextChunk(streams, place, size)
-    found.push(...(await matching(query, chunk.candidates)))
-    if (found.length > limit || chunk.isLast) return page(found, limit)
-    place = chunk.candidates.at(-1) ?? place
-  }
-  return { found, next: place, cut: true }
+/** The deliveries whose own id begins with a text, or whose webhook-id it is. */
+async function idsOf(db: Kysely<Tables>, text: string): Promise<string[]> {
+  const named = await db.selectFrom('deliveries').select('id').where('webhook_id', '=', text).execute()
+  const low = text.toUpperCase()
+  const begun = ID_BEGINNING.test(low)
+    ? await db
+        .selectFrom('deliveries')
+        .select('id')
+        .where('id', '>=', low)
+        .where('id', '<=', low + LAST)
+        .limit(IDS_MAX)
+        .execute()
+    : []
+  return [...named, ...begun].map(({ id }) => id)
 }
 
-/** Walks along the index of words, which is in the order of receiving. */
-async function walkReceived(query: Finding, latest: NonNullable<Finder['latest']>): Promise<Matches> {
-  const found: Candidate[] = []
-  let place: Position | null = query.after
-  for (let rowsRead = 0; rowsRead < READ_MAX; rowsRead += CHUNK) {
-    const chunk = await latest(place, CHUNK)
-    found.push(...(await matching(query, chunk)))
-    const isLast = chunk.length < CHUNK
-    if (found.length > query.limit || isLast) {
-      const matches = page(found, query.limit)
-      return { ...matches, next: matches.next === null ? null : received(matches.next) }
-    }
-    place = chunk.at(-1) ?? place
-    await turn()
-  }
-  return { found, next: place === null ? null : received(place), cut: true }
-}
-
-const received = ({ activeAt, id }: Position): Position => ({ activeAt, id, isReceived: true })
-
-async function nextChunk(streams: readonly Stream[], after: Position | null, size: number): Promise<Chunk> {
-  const chunks: Chunk[] = []
-  for (const stream of streams) {
-    chunks.push(await stream(after, size))
-    await turn()
-  }
-  const all = chunks.flatMap((chunk) => chunk.candidates).sort(byPosition)
-  const candidates = all.filter(({ id }, i) => all[i - 1]?.id !== id) // two streams may have the same delivery
-  return {
-    candidates: candidates.slice(0, size),
-    isLast: candidates.length <= size && chunks.every(({ isLast }) => isLast),
-  }
-}
-
-function page(found: readonly Candidate[], limit: number): Matches {
+function page(found: readonly Listed[], limit: number): Matches {
   const items = found.slice(0, limit)
   return { found: items, next: found.length > limit ? (items.at(-1) ?? null) : null, cut: false }
 }
-
-const byPosition = (a: Position, b: Position): number => b.activeAt - a.activeAt || (a.id < b.id ? 1 : -1)
-const isAfter = (one: Position, after: Position | null): boolean => after === null || byPosition(one, after) > 0

@@ -6,7 +6,7 @@ import type { SenderRow } from '../database/sender-row.ts'
 const REFUSED_MAX = 1000
 const SIGNED_MAX = 100
 
-export const SIGNED = ['signed', 'signed_previous'] as const
+export const SIGNED = ['signed', 'signed_previous', 'id_reused'] as const
 
 /** Whether a row is about signed webhooks, and not about refused ones. */
 export const isSigned = ({ result }: Pick<SenderRow, 'result'>): boolean => SIGNED.some((one) => one === result)

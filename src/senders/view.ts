@@ -26,6 +26,8 @@ export interface RefusedSender {
 export interface SendersView {
   /** Those that also sent signed webhooks first, each by its last refusal, the latest first. */
   readonly refused: readonly RefusedSender[]
+  /** The sales that came under the webhook-id of another one; null: none. */
+  readonly idsReused: Refusals | null
   /** When the last webhooks came that were signed with each secret, from anywhere; null: none. */
   readonly signedAt: { readonly current: number | null; readonly previous: number | null }
 }
@@ -39,6 +41,7 @@ export function viewOf(rows: readonly SenderRow[]): SendersView {
   })
   return {
     refused: refused.sort((a, b) => Number(isKnown(b)) - Number(isKnown(a)) || allOf(b).lastAt - allOf(a).lastAt),
+    idsReused: rows.filter(({ result }) => result === 'id_reused').map(causeOf)[0] ?? null,
     signedAt: {
       current: latest(rows.filter(({ result }) => result === 'signed')),
       previous: latest(rows.filter(({ result }) => result === 'signed_previous')),

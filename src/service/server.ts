@@ -94,6 +94,7 @@ export function buildServer({
     inbox,
     answerWithinMs,
     onRefundId: observer.onRefundId,
+    onReusedId: () => senders.note({ ip: '', result: 'id_reused' }),
     onAnswer: metrics.onAnswer,
   })
   statusRoute({ ...ofShop, statusOf })

@@ -7,7 +7,6 @@ import { runWorker } from '../enrollment/worker.ts'
 import type { openInbox } from '../inbox/open-inbox.ts'
 import type { Seen } from '../incidents/record.ts'
 import { watchIncidents } from '../incidents/watch-incidents.ts'
-import { runBackfill } from '../maintenance/backfill.ts'
 import { runRetention } from '../maintenance/retention.ts'
 import type { NotifyTiming } from '../notify/notifier.ts'
 import type { OutageWatch } from '../notify/outage.ts'
@@ -158,7 +157,6 @@ async function maintain({ settings, opened, senders, shopAnswers, observer, sign
       onError,
       signal,
     }),
-    runBackfill({ context, guard, onError, signal }),
     runSenders({ senders, days, now, onError, signal }),
     runShopAnswers({ answers: shopAnswers, onError, signal }),
   ])

@@ -23,12 +23,14 @@ interface Webhook extends OfShop {
   readonly answerWithinMs: number
   /** Called when a sale comes under the webhook-id of a refund. */
   readonly onRefundId: (webhookId: string) => void
+  /** Called when a sale comes under the webhook-id of another one. */
+  readonly onReusedId: () => void
   /** Called with the status of every answer, including refusals. */
   readonly onAnswer: (status: number) => void
 }
 
 /** Adds the routes of Lernito's webhook. A sale is answered when it is enrolled, or when that takes too long. */
-export function webhookRoutes({ inbox, answerWithinMs, onRefundId, ...parts }: Webhook): void {
+export function webhookRoutes({ inbox, answerWithinMs, onRefundId, onReusedId, ...parts }: Webhook): void {
   const handle = async (verified: Verified, body: Uint8Array): Promise<Answered | Refused> => {
     const webhook = arrivalOf(readSale(verified), body)
     const deadline = answerWithinMs === 0 ? null : parts.now() + answerWithinMs
@@ -37,6 +39,7 @@ export function webhookRoutes({ inbox, answerWithinMs, onRefundId, ...parts }: W
       onRefundId(webhook.webhookId ?? '')
       return misusedId('refund_id')
     }
+    if (submitted.courseCount !== undefined) onReusedId()
     const { id, progress, eventId, courseCount = webhook.request?.courseIds.length ?? 0 } = submitted
     const waits = deadline !== null || progress !== null
     const given = waits ? answer(progress, courseCount) : accepted(courseCount)

@@ -11,8 +11,7 @@ import {
   stateOfOutcome,
 } from '../delivery/types.ts'
 import type { EventDraft } from '../inbox/events.ts'
-import { readOutcome, readStandings } from '../inbox/rows.ts'
-import { touchFurtherCourses } from '../inbox/search-terms.ts'
+import { outcomeColumns, readOutcome, readStandings } from '../inbox/rows.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from '../operations/audited-change.ts'
 import { lockDelivery } from '../operations/lock.ts'
 import { processAgain } from '../operations/replay.ts'
@@ -55,7 +54,7 @@ export async function endOrder(
       .updateTable('deliveries')
       .set({
         state: newState,
-        outcome: JSON.stringify(rest),
+        ...outcomeColumns(rest),
         standings: JSON.stringify({ ...standings, ...goneStandings(result, at) }),
         active_at: at,
         ...(isWithdrawn ? { due_at: null, settled_at: at, effect_unknown: 0 } : {}),
@@ -65,7 +64,6 @@ export async function endOrder(
       .where('state', '=', state)
       .executeTakeFirst()
     if (numUpdatedRows === 0n) throw ROW_CHANGED
-    await touchFurtherCourses(writing, [delivery.id])
     const detail = describeWithdrawal(result)
     const draft: EventDraft = { deliveryId: delivery.id, kind: kept ? 'withdrawal_failed' : 'withdrawn', detail }
     return { result: 'ended', listed: [], others: [draft, ...(await restoreSoldAgain(writing, order, result))] }

@@ -10,18 +10,16 @@ const cause: Cause = {
   count: 990,
   firstAt: 0,
   lastAt: 0,
-  examples: [],
+  latest: 'ID',
 }
-const html = (isCut: boolean): string =>
-  causesHtml({
-    found: { causes: [cause], isCut },
-    count: { count: 1200, more: false },
-    closest: new Map(),
-    base: '',
-  })
 
-test('a cause has its number of deliveries, and “or more” if not all deliveries were grouped', () => {
-  assert.match(html(false), />Replay 990</)
-  assert.match(html(true), />Replay 990 or more</)
-  assert.match(html(true), /1,200 deliveries need attention/)
+test('a cause has its number of deliveries, and the box the number of all', () => {
+  const html = causesHtml({ causes: [cause], count: 1200, closest: new Map(), base: '' })
+  assert.match(html, />Replay 990</)
+  assert.match(html, /1,200 deliveries need attention/)
+})
+
+test('a cause of one delivery leads to it', () => {
+  const html = causesHtml({ causes: [{ ...cause, count: 1 }], count: 1, closest: new Map(), base: '/c' })
+  assert.match(html, /href="\/c\/deliveries\/ID"/)
 })

@@ -3,30 +3,16 @@ import { test } from 'node:test'
 import { type Problem, problemsOf } from '../../src/console/problems.ts'
 import type { BreakerView, PausedCourseView } from '../../src/console-layout/live-state.ts'
 import type { Overview } from '../../src/operations/overview.ts'
-import type { RefusedSender } from '../../src/senders/view.ts'
+import type { RefusedSender, SendersView } from '../../src/senders/view.ts'
 
 const now = Date.UTC(2026, 10, 24, 12)
 const MINUTE_MS = 60_000
-const NONE = { count: 0, more: false }
 const quiet: Overview = {
-  days: [],
-  secondsToEnrollment: null,
+  pace: null,
   oldestQueued: null,
   failedWithdrawals: [],
   replicas: 1,
 }
-const dayWith = (idReused: number): Overview['days'][number] => ({
-  day: '2026-11-24',
-  received: 0,
-  repeated: 0,
-  enrolled: 0,
-  preEnrolled: 0,
-  claimed: 0,
-  rejected: 0,
-  needsAttention: 0,
-  retries: 0,
-  idReused,
-})
 const CLOSED: BreakerView = { kind: 'closed' }
 const open = (kind: 'down' | 'throttled' | 'misconfigured'): BreakerView => ({
   kind,
@@ -56,14 +42,16 @@ const look = (of: {
   pausedCourses?: readonly PausedCourseView[]
   budget?: number | null
   refusedSenders?: readonly RefusedSender[]
+  idsReused?: SendersView['idsReused']
 }): Problem[] =>
   problemsOf({
     overview: { ...quiet, ...of.overview },
-    queued: of.overview?.oldestQueued ? { count: 7, more: false } : NONE,
+    queued: of.overview?.oldestQueued ? 7 : 0,
     breaker: of.breaker === undefined ? CLOSED : of.breaker,
     pausedCourses: of.pausedCourses ?? [],
     budget: of.budget === undefined ? 1 : of.budget,
     refusedSenders: of.refusedSenders ?? [],
+    idsReused: of.idsReused ?? null,
     now,
   })
 const titles = (problems: readonly Problem[]): string[] => problems.map(({ title }) => title)
@@ -120,10 +108,10 @@ test('a failed withdrawal is a problem with its result and its delivery; five ar
   assert.deepEqual([many.length, many.at(-1)?.title], [6, '3 more withdrawals failed'])
 })
 
-test('a sender that reuses webhook-ids is a problem, for today and yesterday only', () => {
-  const of = (idReused: number[]): Problem[] => look({ overview: { days: idReused.map(dayWith) } })
-  assert.match(of([0, 0, 3, 4])[0]?.text ?? '', /^7 sales came under a webhook-id/)
-  assert.deepEqual(of([5, 0, 0]), [])
+test('a shop that reuses webhook-ids is a problem for two days after the last case', () => {
+  const of = (lastAt: number): Problem[] => look({ idsReused: { count: 7, firstAt: 0, lastAt } })
+  assert.match(of(now - 47 * HOUR_MS)[0]?.text ?? '', /^7 came under a webhook-id/)
+  assert.deepEqual(of(now - 48 * HOUR_MS), [])
 })
 
 test('a long wait is a problem, unless the LMS or the call budget explains it', () => {

@@ -22,32 +22,6 @@ export async function refuseInserts({
   await sql.raw(`create trigger full before insert on ${table} ${body}`).execute(database.db)
 }
 
-/** Reverts a migration that created a table, an index, or a column. */
-export async function undo({ database, what }: { database: Database; what: string }): Promise<void> {
-  const [kind, name = ''] = what.split(' ')
-  if (kind === 'update') return // the update is repeated without harm
-  if (kind === 'rename') {
-    await sql.raw('alter table bulk_replays rename column enrolled to succeeded').execute(database.db)
-    return
-  }
-  const [of = '', column] = name.split('.')
-  if (column !== undefined) {
-    await sql.raw(`alter table ${of} drop column ${column}`).execute(database.db)
-    return
-  }
-  const tables = ['further_courses', 'withdrawals', 'outbox', 'webhook_ids', 'incidents']
-  const named = tables.find((one) => name.startsWith(one)) ?? 'deliveries'
-  const columns: Readonly<Record<string, string>> = {
-    refund_id: 'withdrawals',
-    unenrolls_until: 'withdrawals',
-    calls: 'events',
-    answer: 'events',
-  }
-  const table = columns[name] ?? named
-  const where = isMysql(database) && kind === 'index' ? ` on ${table}` : ''
-  await sql.raw(`${kind === 'column' ? `alter table ${table} ` : ''}drop ${what}${where}`).execute(database.db)
-}
-
 /** All tables, columns and indexes, for comparison. */
 export async function layoutOf(database: Database): Promise<unknown[]> {
   const { rows } = isMysql(database)

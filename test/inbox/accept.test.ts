@@ -6,7 +6,6 @@ import {
   accepted,
   arrival,
   COURSE,
-  counters,
   needsAttention,
   only,
   rejectedArrival,
@@ -19,7 +18,6 @@ import {
 } from './harness.ts'
 
 const NOTHING = { courses: {}, reason: null }
-const DAY = '2026-01-31'
 
 test('a new delivery is stored complete: queued, due at once and owned by this replica', async (t) => {
   const { store, row } = await setUp(t)
@@ -41,7 +39,7 @@ test('a new delivery is stored complete: queued, due at once and owned by this r
     form: 'original',
     outcome: null,
     username: 'ada',
-    course: COURSE.toLowerCase(),
+    course: COURSE,
     enrolled_at: null,
     replayed_at: null,
     generation: 0,
@@ -51,9 +49,11 @@ test('a new delivery is stored complete: queued, due at once and owned by this r
     replaces: null,
     replaced_by: null,
     webhook_id: null,
-    words: ' ada example com \n ada lovelace \n ada ',
-    words_version: 1,
+    reason: null,
+    subject: null,
+    lands_until: null,
     last_event: 1,
+    search_text: `\nada@example.com\nada lovelace\nada\n${COURSE.toLowerCase()}\nlovelace\n1\n`,
   })
   assert.deepEqual(Buffer.from(body), webhook.body)
   assert.deepEqual(only((await store.readClaimed([id])).deliveries).request, webhook.request)
@@ -143,34 +143,13 @@ test('the same webhook twice in one group is one row with the events received an
   assert.deepEqual(await timeline(bench, one.id), ['received', 'repeated'])
 })
 
-test('events are counted for the UTC day on which they are stored', async (t) => {
-  const { store, clock, ...bench } = await setUp(t)
-  const [one, two] = await store.write([accepted(arrival()), accepted(arrival({ order: 2 })), accepted(arrival())])
-  assert(one && two)
-  await store.write([settled(succeeded(one.id)), settled(succeeded(two.id))])
-  const succeededAtOnce = { [`${DAY} enrolled`]: 2, [`${DAY} seconds_to_enrollment_le_0.1`]: 2 }
-  assert.deepEqual(await counters(bench), { [`${DAY} received`]: 2, [`${DAY} repeated`]: 1, ...succeededAtOnce })
-  clock.at = Date.UTC(2026, 1, 1)
-  await store.write([accepted(arrival())])
-  clock.at -= 1
-  await store.write([accepted(arrival())])
-  assert.deepEqual(await counters(bench), {
-    [`${DAY} received`]: 2,
-    [`${DAY} repeated`]: 2,
-    ...succeededAtOnce,
-    '2026-02-01 repeated': 1,
-  })
+test('a failed insert of events leaves nothing in any table, and publishes nothing', async (t) => {
+  const { inbox, database, rows, published } = await setUp(t)
+  await refuseInserts({ database, table: 'events' })
+  await assert.rejects(inbox.submit(arrival(), null), { code: 'database.unreachable' })
+  for (const one of ['deliveries', 'events'] as const) assert.deepEqual(await rows(one), [])
+  assert.deepEqual(published, [])
 })
-
-for (const table of ['events', 'counters'] as const) {
-  test(`a failed insert into ${table} leaves nothing in any table, and publishes nothing`, async (t) => {
-    const { inbox, database, rows, published } = await setUp(t)
-    await refuseInserts({ database, table })
-    await assert.rejects(inbox.submit(arrival(), null), { code: 'database.unreachable' })
-    for (const one of ['deliveries', 'events', 'counters'] as const) assert.deepEqual(await rows(one), [])
-    assert.deepEqual(published, [])
-  })
-}
 
 test('the body is kept byte for byte', async (t) => {
   const { store, row } = await setUp(t)

@@ -247,11 +247,6 @@ export async function timeline({ db }: Pick<Replica, 'db'>, id: string): Promise
   return rows.map(({ kind }) => kind)
 }
 
-export async function counters({ db }: Pick<Replica, 'db'>): Promise<Record<string, number>> {
-  const rows = await db.selectFrom('counters').selectAll().execute()
-  return Object.fromEntries(rows.map(({ day, name, count }) => [`${day} ${name}`, count]))
-}
-
 export function only<T>(list: readonly T[]): T {
   const [first] = list
   assert.equal(list.length, 1)

@@ -9,7 +9,6 @@ if (hasMariaDb()) {
   useDatabases(server.newDatabase)
   await import('./accept.test.ts')
   await import('./attempt.test.ts')
-  await import('../maintenance/backfill.test.ts')
   await import('../operations/bulk-replay.test.ts')
   await import('../database/clock.test.ts')
   await import('../operations/query-plans.test.ts')

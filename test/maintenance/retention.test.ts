@@ -97,7 +97,7 @@ test('retention deletes in small steps until nothing is too old, and keeps the r
   assert.equal((await rows('events')).length, 1)
 })
 
-test('courses are deleted with their delivery; audit entries and ended bulk replays at the same age', async (t) => {
+test('audit entries and ended bulk replays are deleted at the age of deliveries', async (t) => {
   const { store, db, operations, clock, rows } = await setUp(t)
   const courseIds = ['course-v1:a+b+1', 'course-v1:a+b+2']
   const [one] = await store.write([accepted(arrival({ courseIds }))])
@@ -111,7 +111,6 @@ test('courses are deleted with their delivery; audit entries and ended bulk repl
   assert.equal(await purgeAuditStep({ db, before: START }), 0)
   assert.equal(await purgeAuditStep({ db, before: START + 1 }), 4)
   assert.equal(await purgeStep({ db, before: START + 1 }), 1)
-  assert.deepEqual(await rows('further_courses'), [])
   assert.deepEqual(
     (await operations.bulkReplays()).map(({ id }) => id),
     [fresh.id, running.id],

@@ -19,6 +19,10 @@ test('a look for causes reads the new deliveries and withdrawals alone, through 
     requested_at: 0,
     due_at: 0,
     attempts: 9,
+    generation: 0,
+    owner: null,
+    effect_unknown: 0,
+    refund_id: null,
     result,
   }
   for (let from = 0; from < ROWS; from += 200) {

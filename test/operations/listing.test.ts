@@ -87,7 +87,7 @@ test('a summary of a handled delivery has the latest note and its author', async
   )
 })
 
-test('a delivery is found by address, its beginning, username, course, and id, in any letter case', async (t) => {
+test('a delivery is found by address, username, course, and id, in any letter case', async (t) => {
   const bench = await setUp(t)
   const other = 'course-v1:edX+Other+2026'
   const [ada = '', alan = '', grace = ''] = await storeAll(bench, [
@@ -97,16 +97,13 @@ test('a delivery is found by address, its beginning, username, course, and id, i
   ])
   assert.deepEqual(await find(bench, { email: 'ADA@X.example' }), [ada])
   assert.deepEqual(await find(bench, { email: 'ada@x' }), [])
-  assert.deepEqual(await find(bench, { emailPrefix: 'A' }), [alan, ada])
   assert.deepEqual(await find(bench, { username: 'COUNTESS' }), [ada])
   assert.deepEqual(await find(bench, { course: other.toUpperCase() }), [alan, ada])
   assert.deepEqual(await find(bench, { course: COURSE }), [grace, ada])
   assert.deepEqual(await find(bench, { id: alan }), [alan])
-  assert.deepEqual(await find(bench, { word: 'al' }), [alan])
-  assert.deepEqual(await find(bench, { word: 'countess' }), [ada])
   assert.deepEqual(await find(bench, { id: 'NOBODY' }), [])
-  assert.deepEqual(await find(bench, { emailPrefix: 'a', course: COURSE }), [ada])
-  assert.deepEqual(await find(bench, { emailPrefix: 'al', course: COURSE }), [])
+  assert.deepEqual(await find(bench, { email: 'ada@x.example', course: COURSE }), [ada])
+  assert.deepEqual(await find(bench, { email: 'alan@x.example', course: COURSE }), [])
   assert.deepEqual(await find(bench, { email: '' }), [])
 })
 
@@ -114,7 +111,7 @@ test('a delivery that was rejected for its payload is found by its readable fiel
   const bench = await setUp(t)
   const about = { email: ' Ada@x ', username: 'Countess', courseIds: [COURSE, '', 'x'.repeat(1000)] }
   const [id = ''] = await storeAll(bench, [{ ...rejectedArrival(), about }])
-  const filters: DeliveryFilter[] = [{ emailPrefix: 'ada@' }, { username: 'countess' }, { course: COURSE }]
+  const filters: DeliveryFilter[] = [{ find: 'ada@' }, { username: 'countess' }, { course: COURSE }]
   for (const filter of filters) assert.deepEqual(await find(bench, filter), [id])
 })
 
@@ -129,23 +126,21 @@ test('a delivery that was rejected for its payload is listed as the shop sent it
   }
   const sent = { email: 'Ada@x', username: 'Countess', courseIds: ['', COURSE, 'Course-V1:Broken Key', 7] }
   assert.deepEqual(await listed(sent), ['Ada@x', 'Countess', [COURSE, 'Course-V1:Broken Key']])
-  const found = ['ada@x', 'countess', [COURSE.toLowerCase()]]
+  const found = ['ada@x', 'countess', [COURSE]]
   assert.deepEqual(await listed(sent, { note: 'x'.repeat(5000) }), found, 'a long body is not read for a list')
   assert.deepEqual(await listed({ courseIds: 'none' }), found, 'without a list of courses')
 })
 
-test('a prefix matches literally, whatever characters it contains', async (t) => {
+test('a text matches literally, whatever characters it contains', async (t) => {
   const bench = await setUp(t)
   const [percent = '', under = ''] = await storeAll(bench, [
     arrival({ email: 'a%b@x.example' }),
     arrival({ email: 'a_b@x.example' }),
     arrival({ email: 'axb@x.example' }),
-    arrival({ email: 'ä@x.example' }),
-    arrival({ email: 'aé@x.example' }),
   ])
-  assert.deepEqual(await find(bench, { emailPrefix: 'a%' }), [percent])
-  assert.deepEqual(await find(bench, { emailPrefix: 'a_' }), [under])
-  assert.equal((await find(bench, { emailPrefix: 'a' })).length, 4)
+  assert.deepEqual(await find(bench, { find: 'a%' }), [percent])
+  assert.deepEqual(await find(bench, { find: 'a_' }), [under])
+  assert.equal((await find(bench, { find: 'b@' })).length, 3)
 })
 
 test('a list can be filtered by state and by the time of the last activity', async (t) => {
@@ -166,13 +161,13 @@ test('a list can be filtered by state and by the time of the last activity', asy
   assert.deepEqual(await find(bench, { states: ['queued', 'enrolled'], from: at }), [done])
   assert.deepEqual(await find(bench, { states: ['needs_attention'], course: COURSE }), [attention])
   assert.deepEqual(await find(bench, { states: ['queued'], course: 'course-v1:edX+None+1' }), [])
-  assert.deepEqual(await find(bench, { emailPrefix: 'b', to: at }), [])
+  assert.deepEqual(await find(bench, { find: 'b@', to: at }), [])
 })
 
 for (const [name, filter] of Object.entries<DeliveryFilter>({
   'all deliveries': {},
   'several states': { states: ['queued', 'rejected', 'enrolled', 'needs_attention'] },
-  'the beginning of an address': { emailPrefix: 'p' },
+  'a text': { find: 'p' },
   'a course': { course: COURSE },
   'a further course and a state': { course: 'course-v1:edX+Second+2026', states: ['queued'] },
   'a username and a state': { username: 'same', states: ['queued'] },

@@ -27,7 +27,7 @@ test('a person has the sales of the address in any letter case, newest first, an
   clock.at += 1000
   await store.write([settled(needsAttention(two))])
   const person = await operations.person(` ${ADA.toUpperCase()} `)
-  assert.deepEqual([person.email, person.hasMoreSales, person.hasMoreEvents], [ADA, false, false])
+  assert.deepEqual([person.email, person.salesCount, person.hasMoreEvents], [ADA, 2, false])
   assert.deepEqual(
     person.sales.map(({ id, state, receivedAt, outcome }) => [id, state, receivedAt, outcome?.reason?.code]),
     [
@@ -48,7 +48,7 @@ test('a person has the sales of the address in any letter case, newest first, an
 
 test('an address without a sale is a person without sales', async (t) => {
   const { operations } = await setUp(t)
-  const nothing = { sales: [], hasMoreSales: false, timeline: [], hasMoreEvents: false }
+  const nothing = { sales: [], salesCount: 0, timeline: [], hasMoreEvents: false }
   assert.deepEqual(await operations.person(' nobody@x.example'), { email: 'nobody@x.example', ...nothing })
 })
 
@@ -73,8 +73,8 @@ test('100 sales and 500 events are the most, the latest of each', async (t) => {
     clock.at += 1
     await store.write([accepted(arrival({ email: ADA, order: 50 }))])
   }
-  const { sales, hasMoreSales, timeline, hasMoreEvents } = await operations.person(ADA)
-  assert.deepEqual([sales.length, hasMoreSales, sales.at(-1)?.receivedAt], [100, true, START + 2])
+  const { sales, salesCount, timeline, hasMoreEvents } = await operations.person(ADA)
+  assert.deepEqual([sales.length, salesCount, sales.at(-1)?.receivedAt], [100, 101, START + 2])
   assert.deepEqual([timeline.length, hasMoreEvents, timeline.at(-1)?.at], [500, true, clock.at])
 })
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
-import { backfillStep, backfillWordsStep } from '../../src/maintenance/backfill.ts'
 import { stepReplay } from '../../src/operations/bulk-replay.ts'
 import { createOperations } from '../../src/operations/create-operations.ts'
 import { forget } from '../../src/operations/forget.ts'
@@ -16,7 +15,6 @@ import {
   arrival,
   COURSE,
   needsAttention,
-  only,
   onSqlite,
   type Replica,
   settled,
@@ -45,23 +43,29 @@ async function fill({ db, store, operations }: Replica, clock: { at: number }): 
   }
   await operations.replay({ ids: all.slice(0, 40), by: 'alice' })
   for (const id of all.slice(100, 160)) await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
-  const tables = 'deliveries, events, counters, audit, further_courses, bulk_replays, withdrawals, replayed_deliveries'
+  const tables = 'deliveries, events, audit, bulk_replays, withdrawals, replayed_deliveries'
   await sql.raw(onSqlite() ? 'analyze' : `analyze table ${tables}`).execute(db)
   return all
 }
 
 /**
  * Checks that a plan reads every table through an index in the right order, and through the index that a hint names, if
- * there is one. A derived table is only as long as its limit, and a recursive one as it is meant to be.
+ * there is one. A derived table is only as long as its limit. What a person, a cause or a bulk replay has is sorted.
  */
 function assertCheap(plans: readonly { sql: string; plan: readonly string[] }[]): void {
   for (const { sql, plan } of plans) {
     const [, hinted] = /INDEX\(deliveries (\w+)\)/.exec(sql) ?? []
-    if (hinted !== undefined) assert.match(only(plan), new RegExp(`\\b${hinted}\\b`), sql)
+    if (hinted !== undefined)
+      assert.ok(
+        plan.some((line) => new RegExp(`\\b${hinted}\\b`).test(line)),
+        `${sql}\n${plan.join('\n')}`,
+      )
     if (sql.startsWith('insert') || /bulk_replays/.test(sql)) continue // there are few bulk replays, and retention deletes them
     for (const line of plan) {
-      const derived = /SCAN (some|known|CONSTANT)|^ALL null: ?$|derived|Select tables optimized/.test(line)
-      const dear = onSqlite() ? /SCAN (?!.*USING .*INDEX)|USE TEMP B-TREE/ : /^(ALL|index null)|filesort|temporary/
+      const derived = /SCAN (some|part|CONSTANT)|^ALL null|derived|union|Select tables optimized/i.test(line)
+      const few = /deliveries_(email|username|cause)|`(id|replay_id)` (in|=)|\(select/.test(sql)
+      const sorts = few ? '' : onSqlite() ? '|USE TEMP B-TREE' : '|filesort|temporary'
+      const dear = new RegExp(`${onSqlite() ? 'SCAN (?!.*USING .*INDEX)' : '^(ALL|index null)'}${sorts}`)
       if (!derived) assert.doesNotMatch(line, dear, `${sql}\n${plan.join('\n')}`)
     }
   }
@@ -72,9 +76,7 @@ const FILTERS: Readonly<Record<string, DeliveryFilter>> = {
   'a time': { from: 0, to: Number.MAX_SAFE_INTEGER },
   'an id': { id: 'X' },
   'an address': { email: 'p7@x.example' },
-  'the beginning of an address': { emailPrefix: 'p7' },
   'a username': { username: 'u7' },
-  'a word': { word: 'u7' },
   'a text': { find: 'p7' },
   'a fragment of a course key': { find: 'X+Other' },
   'an id or a text': { find: 'ABCDEFGHI' },
@@ -158,10 +160,6 @@ test('every other operation of the console and the command line finds its rows t
     await operations.list({ filter: { states: ['handled'] } })
     await forget(context, { email: 'p9@x.example', by: 'alice' })
     await bench.store.stillOurs([two])
-    await bench.db.updateTable('deliveries').set({ username: null }).where('id', '=', two).execute()
-    await backfillStep(context)
-    await bench.db.updateTable('deliveries').set({ words_version: 0 }).where('id', '=', two).execute()
-    await backfillWordsStep(context)
   })
   assert.ok(plans.length > 25, `${plans.length}`)
   assertCheap(plans)

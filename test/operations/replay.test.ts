@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { sql } from 'kysely'
 import { replay } from '../../src/operations/replay.ts'
 import { refuseInserts } from '../database/dialects.ts'
 import { claimNow, submit } from '../inbox/claiming.ts'
@@ -152,22 +151,6 @@ test('a repeat or a replay starts a handled delivery again', async (t) => {
   await operations.markHandled({ id, note: '', by })
   assert.deepEqual((await operations.replay({ ids: [id], by })).due, [id])
   assert.equal((await row(id)).state, 'queued')
-})
-
-test('a repeat of a delivery that older code rejected is stored with its request, and can be found by it', async (t) => {
-  const { store, db, operations, row } = await setUp(t)
-  const webhook = arrival()
-  const rejected = { ...webhook, request: null, reason: { code: 'payload.invalid', subject: '{}' } as const }
-  const { id } = only(await store.write([accepted(rejected)]))
-  assert.deepEqual((await operations.list({ filter: { email: 'ada@example.com' } })).items, [])
-  const again = only(await store.write([accepted(webhook)]))
-  assert.equal(again.id, id)
-  assert.deepEqual(only((await store.readClaimed([id])).deliveries).request, webhook.request)
-  assert.equal((await row(id)).email, 'ada@example.com')
-  for (const filter of [{ email: 'ada@example.com' }, { username: 'ada' }, { course: webhook.request?.courseIds[0] }]) {
-    assert.equal((await operations.list({ filter })).items.length, 1, JSON.stringify(filter))
-  }
-  assert.equal((await sql`select 1 from further_courses`.execute(db)).rows.length, 0)
 })
 
 test('replays of a delivery at the same time give one result, and an event for each replay', async (t) => {

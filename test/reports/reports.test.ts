@@ -36,29 +36,23 @@ test('the causes group what needs attention or was rejected by reason and course
   ])
   await store.write([settled(succeeded(g))])
   const rejected = only(await store.write([accepted(rejectedArrival())])).id
-  const { causes, isCut } = await operations.causes()
-  assert.equal(isCut, false)
+  const causes = await operations.causes()
   assert.deepEqual(
     causes.map(({ state, code, course, count }) => [state, code, course, count]),
     [
       ['needs_attention', 'course.missing', OTHER.toUpperCase(), 4],
-      ['needs_attention', 'lms.refused', COURSE, 2],
+      ['needs_attention', 'lms.refused', null, 2],
       ['rejected', 'payload.invalid', null, 1],
     ],
   )
-  assert.deepEqual([causes[0]?.firstAt, causes[0]?.lastAt, causes[0]?.examples], [START, START + HOUR_MS, [d, c, b, a]])
-  assert.deepEqual(causes[2]?.examples, [rejected])
-  assert.equal((await operations.causes({ states: ['rejected'] })).causes.length, 1)
-  await db.updateTable('deliveries').set({ outcome: '{' }).where('id', '=', a).execute()
-  assert.deepEqual((await operations.causes()).causes.map(({ code }) => code).sort(), [
-    'course.missing',
-    'lms.refused',
-    'payload.invalid',
-    'row.unreadable',
-  ])
+  assert.deepEqual([causes[0]?.firstAt, causes[0]?.lastAt, causes[0]?.latest], [START, START + HOUR_MS, d])
+  assert.equal(causes[2]?.latest, rejected)
+  assert.equal((await operations.causes({ states: ['rejected'] })).length, 1)
+  await db.updateTable('deliveries').set({ outcome: '{' }).where('id', '=', d).execute()
+  assert.equal((await operations.causes())[0]?.course, OTHER.toLowerCase(), 'a row that can’t be read spells no key')
 })
 
-test('of a sale of several courses, a cause names the one that failed, and the first one if that is not known', async (t) => {
+test('of a sale of several courses, a cause names the one that failed, and none if that is not known', async (t) => {
   const { store, operations } = await setUp(t)
   const sales = ['lms.refused', 'retries.exhausted', 'lms.refused'] as const
   const written = await store.write(sales.map((_, n) => accepted(person(n, [COURSE, OTHER]))))
@@ -70,11 +64,11 @@ test('of a sale of several courses, a cause names the one that failed, and the f
       return settled({ ...needsAttention(id), outcome: { courses: {}, reason } })
     }),
   )
-  const { causes } = await operations.causes()
-  assert.deepEqual(causes.map(({ code, course }) => [code, course?.toLowerCase()]).sort(), [
-    ['lms.refused', COURSE.toLowerCase()],
-    ['lms.refused', OTHER.toLowerCase()],
-    ['retries.exhausted', OTHER.toLowerCase()],
+  const causes = await operations.causes()
+  assert.deepEqual(causes.map(({ code, course }) => `${code} ${course}`).sort(), [
+    `lms.refused ${OTHER}`,
+    'lms.refused null',
+    `retries.exhausted ${OTHER}`,
   ])
   const filter = { states: ['needs_attention' as const], cause: 'lms.refused' as const, about: OTHER }
   const { items } = await operations.list({ filter })
@@ -84,28 +78,14 @@ test('of a sale of several courses, a cause names the one that failed, and the f
   )
 })
 
-test('the latest 5,000 of a state are grouped', async (t) => {
-  const { store, operations, clock } = await setUp(t)
-  for (let from = 0; from < 5200; from += 200) {
-    const some = Array.from({ length: 200 }, (_, i) => accepted(person(from + i)))
-    const ids = (await store.write(some)).map(({ id }) => id)
-    clock.at += 1000
-    await store.write(ids.map((id) => settled(needsAttention(id))))
-  }
-  const { causes, isCut } = await operations.causes()
-  assert.deepEqual([only(causes).count, only(causes).examples.length, isCut], [5000, 5, true])
-  const fewer = await operations.causes({ withinMs: 0 })
-  assert.deepEqual([only(fewer.causes).count, fewer.isCut], [250, true])
-})
-
 test('each delivery counts once, in the state that it has now', async (t) => {
   const { store, operations } = await setUp(t)
   const ids = (await store.write([accepted(person(1)), accepted(person(2))])).map(({ id }) => id)
   await store.write([settled(succeeded(ids[0] ?? ''))])
   await store.write([accepted(person(1))]) // a repeat
   await store.write([settled(succeeded(ids[0] ?? '', 'enrolled', 1))])
-  const counts = await operations.countByState()
-  assert.deepEqual([counts.enrolled, counts.queued.count, counts.rejected.count], [{ count: 1, more: false }, 1, 0])
+  const { value } = await operations.countByState()
+  assert.deepEqual([value.enrolled, value.queued, value.rejected], [1, 1, 0])
 })
 
 test('sales are counted by the time of receiving and by their state now', async (t) => {
@@ -117,17 +97,16 @@ test('sales are counted by the time of receiving and by their state now', async 
   await store.write([settled(succeeded(old?.id ?? '')), settled(succeeded(some[0]?.id ?? ''))])
   const [first, second, end] = [START + 50 * HOUR_MS, START + 51 * HOUR_MS, START + 52 * HOUR_MS]
   const hours = await operations.sales([first, second, end])
-  assert.equal(hours.countedFrom, null)
-  assert.deepEqual(hours.bars, [
+  assert.deepEqual(hours.value, [
     { from: first, to: second, counts: { enrolled: 1, queued: 1, rejected: 1 } },
     { from: second, to: end, counts: {} },
   ])
   const all = await operations.sales([START - HOUR_MS, START, START + 50 * HOUR_MS, end])
   assert.deepEqual(
-    all.bars.map(({ counts }) => counts),
+    all.value.map(({ counts }) => counts),
     [{}, { enrolled: 1 }, { enrolled: 1, queued: 1, rejected: 1 }],
   )
-  const { courses } = await operations.salesByCourse()
+  const { value: courses } = await operations.salesByCourse()
   assert.deepEqual(courses, [
     { course: COURSE, counts: { enrolled: 2 } },
     { course: OTHER, counts: { queued: 1 } },

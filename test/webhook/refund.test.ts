@@ -14,7 +14,7 @@ const product = await startWithOperations({
 const { url, lms, sold, context } = product
 after(() => product.stopAll())
 beforeEach(async () => {
-  for (const table of ['deliveries', 'further_courses', 'events', 'withdrawals', 'webhook_ids'] as const) {
+  for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
     await context.database.db.deleteFrom(table).execute()
   }
   await lms.reset()

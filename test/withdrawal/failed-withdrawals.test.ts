@@ -11,7 +11,7 @@ const { lms, sold, withdraw, operations, context } = product
 const { db } = context.database
 after(() => product.stopAll())
 beforeEach(async () => {
-  for (const table of ['deliveries', 'further_courses', 'events', 'withdrawals'] as const) {
+  for (const table of ['deliveries', 'events', 'withdrawals'] as const) {
     await db.deleteFrom(table).execute()
   }
   await lms.reset()

@@ -28,7 +28,7 @@ beforeEach(async () => {
   hold.released.resolve()
   await lms.noFaults()
   await until('quiet', async () => ((await openOrders()).length === 0 ? true : undefined))
-  for (const table of ['deliveries', 'further_courses', 'events', 'withdrawals', 'webhook_ids'] as const) {
+  for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
     await db.deleteFrom(table).execute()
   }
   await lms.reset()

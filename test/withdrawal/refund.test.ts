@@ -28,7 +28,7 @@ beforeEach(async () => {
     const open = await db.selectFrom('withdrawals').select('id').where('ended_at', 'is', null).execute()
     return open.length === 0 || undefined
   })
-  for (const table of ['deliveries', 'further_courses', 'events', 'withdrawals', 'webhook_ids'] as const) {
+  for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
     await db.deleteFrom(table).execute()
   }
   await lms.reset()

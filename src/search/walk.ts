@@ -1,0 +1,133 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
+import type { DeliveryRow, Tables } from '../database/schema.ts'
+import { type DeliveryFilter, meeting } from './filter.ts'
+
+/** A position in the list of deliveries: newest activity first, then by id, the later id first. */
+export interface Position {
+  readonly activeAt: number
+  readonly id: string
+}
+
+/** A delivery in a list. */
+export interface Listed extends Position {
+  readonly state: DeliveryRow['state']
+}
+
+/** The rows of one statement: a few ms of SQLite, which blocks the process meanwhile. */
+const STEP = 500
+
+export const COLUMNS = ['id', 'active_at', 'state'] as const
+type LightRow = Pick<DeliveryRow, (typeof COLUMNS)[number]>
+export const listed = ({ id, active_at, state }: LightRow): Listed => ({ id, activeAt: active_at, state })
+
+type Range = Pick<DeliveryFilter, 'states' | 'from' | 'to'>
+
+/**
+ * Returns up to `limit` deliveries in these states and times after a position, in the order of the list. It reads the
+ * indexes by state or by time alone, and no more entries than it returns for each state.
+ */
+export async function readInOrder(of: {
+  db: Kysely<Tables>
+  range: Range
+  after: Position | null
+  limit: number
+}): Promise<Listed[]> {
+  const rows = await inOrder(of).execute()
+  return rows.map(listed)
+}
+
+/** As readInOrder, as a query. Each state has its own part, because no index has the order of several states. */
+function inOrder({
+  db,
+  range: { states, from, to },
+  after,
+  limit,
+}: {
+  db: Kysely<Tables>
+  range: Range
+  after: Position | null
+  limit: number
+}): SelectQueryBuilder<{ some: LightRow }, 'some', LightRow> {
+  const part = (of: DeliveryFilter) =>
+    db
+      .selectFrom(
+        sorted(between(meeting(along(db, indexOfOrder(of)).select(COLUMNS), of), { after, last: null }))
+          .limit(limit)
+          .as('part'),
+      )
+      .select(COLUMNS)
+  const [first, ...more] = states === undefined ? [null] : new Set(states)
+  // The caller's filter has more conditions, which are no part of a range.
+  const times = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) }
+  const of = (state: DeliveryRow['state'] | null | undefined): DeliveryFilter =>
+    state === null || state === undefined ? times : { ...times, states: [state] }
+  const all = more.reduce((union, state) => union.unionAll(part(of(state))), part(of(first)))
+  return sorted(db.selectFrom(all.as('some')).select(COLUMNS)).limit(limit)
+}
+
+/** A stretch of the list: what comes after `after`, up to and including `last`; to the end if that is null. */
+export interface Stretch {
+  readonly after: Position | null
+  readonly last: Position | null
+}
+
+/**
+ * Yields the list in stretches of at most 500 deliveries in these states and times, with a turn of the event loop
+ * before each but the first.
+ */
+export async function* stretches({
+  db,
+  range,
+  after,
+}: {
+  db: Kysely<Tables>
+  range: Range
+  after: Position | null
+}): AsyncGenerator<Stretch> {
+  for (let place = after; ; await turn()) {
+    const rows = await inOrder({ db, range, after: place, limit: STEP })
+      .clearLimit()
+      .limit(1)
+      .offset(STEP - 1)
+      .execute()
+    const last: Position | null = rows.map(listed)[0] ?? null
+    yield { after: place, last }
+    if (last === null) return
+    place = last
+  }
+}
+
+/**
+ * Starts a query of deliveries along an index; null: the primary key. MySQL otherwise prefers another one in some cases,
+ * and reads every newer delivery too. The other databases choose the right one, and read the hint as a comment.
+ */
+export const along = (db: Kysely<Tables>, index: string | null) =>
+  db.selectFrom('deliveries').modifyFront(index === null ? sql`` : sql.raw(`/*+ INDEX(deliveries ${index}) */`))
+
+/** The index that has the order of the list. */
+export const indexOfOrder = ({ states }: DeliveryFilter): string =>
+  states === undefined ? 'deliveries_active' : 'deliveries_state'
+
+/** Adds the bounds of a stretch. */
+export function between<Output>(
+  query: SelectQueryBuilder<Tables, 'deliveries', Output>,
+  { after, last }: Stretch,
+): SelectQueryBuilder<Tables, 'deliveries', Output> {
+  let bounded = query
+  if (after !== null) {
+    bounded = bounded
+      .where('active_at', '<=', after.activeAt)
+      .where((eb) => eb.or([eb('active_at', '<', after.activeAt), eb('id', '<', after.id)]))
+  }
+  if (last !== null) {
+    bounded = bounded
+      .where('active_at', '>=', last.activeAt)
+      .where((eb) => eb.or([eb('active_at', '>', last.activeAt), eb('id', '>=', last.id)]))
+  }
+  return bounded
+}
+
+const sorted = <DB extends Record<Table, LightRow>, Table extends keyof DB & string, Output>(
+  query: SelectQueryBuilder<DB, Table, Output>,
+) => query.orderBy(sql.ref('active_at'), 'desc').orderBy(sql.ref('id'), 'desc')
