@@ -32,7 +32,8 @@ test('while the disk is full, webhooks get 503; when there is space again, the s
 }, async (t) => {
   const mount = (at: string): boolean => run('mount', '-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', at)
   const folder = smallDisk(t, mount)?.disk
-  if (folder === undefined) return t.skip('only root may mount a disk; test/service/full-disk.test.ts does without')
+  if (folder === undefined)
+    return t.skip('only root may mount a disk; test/service/full-disk.slow.test.ts does without')
   const lms = await startLms(t)
   const ledger = createLedger({ before: await lms.state() })
   const serving = await startServe({ t, folder, lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } })

@@ -42,7 +42,7 @@ export const answerOf = ({ eventId: _eventId, ...answer }: Submitted): Omit<Subm
 /** A new and empty database. */
 export const emptyDatabase = (): Promise<EmptyDatabase> => newDatabase()
 
-/** Runs all following tests on another kind of database; see mariadb.test.ts. */
+/** Runs all following tests on another kind of database; see mariadb.slow.test.ts. */
 export const useDatabases = (make: () => Promise<EmptyDatabase>): void => {
   newDatabase = make
 }

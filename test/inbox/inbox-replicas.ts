@@ -16,7 +16,7 @@ import {
   timeline,
 } from './harness.ts'
 
-/** Several replicas at the same time, which SQLite can't have; mariadb.test.ts runs these. */
+/** Several replicas at the same time, which SQLite can't have; mariadb.slow.test.ts runs these. */
 
 const DEADLINE = START + 60_000
 const quick = { timeout: 5000 }

@@ -8,7 +8,7 @@ if (hasMariaDb()) {
   after(server.remove)
   useDatabases(server.newDatabase)
   await import('./sending.test.ts')
-  await import('./query-plans.test.ts')
+  await import('./query-plans.slow.test.ts')
   await import('./notify-replicas.ts')
 } else {
   test('test/notify on MariaDB', { skip: HOW_TO_RUN }, () => {})

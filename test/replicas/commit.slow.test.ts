@@ -20,7 +20,7 @@ import { hasMariaDb, startMariaDb } from '../mariadb.ts'
 import { until } from '../service/process.ts'
 import { startProxy } from './proxy.ts'
 
-/** Without MariaDB this file has no tests; test/inbox/mariadb.test.ts reports that. */
+/** Without MariaDB this file has no tests; test/inbox/mariadb.slow.test.ts reports that. */
 if (hasMariaDb()) {
   const server = await startMariaDb()
   after(server.remove)

@@ -11,11 +11,11 @@ if (hasMariaDb()) {
   await import('./store-checks.test.ts')
   await import('./check-now.test.ts')
   await import('./follow-up.test.ts')
-  await import('./query-plans.test.ts')
+  await import('./query-plans.slow.test.ts')
   await import('./reconcile.test.ts')
   await import('./round.test.ts')
-  await import('../replicas/guest.test.ts')
-  await import('../replicas/task-lease.test.ts')
+  await import('../replicas/guest.slow.test.ts')
+  await import('../replicas/task-lease.slow.test.ts')
 } else {
   test('test/follow-up on MariaDB', { skip: HOW_TO_RUN }, () => {})
 }

@@ -15,7 +15,7 @@ interface Left {
 test('after a power cut the database opens and holds everything that was stored before', async (t) => {
   const { url, store, db: serving } = await setUp(t)
   const { rows: synced } = await sql<{ synchronous: number }>`pragma synchronous`.execute(serving)
-  assert.equal(synced[0]?.synchronous, 2, 'FULL: each commit is synced; test/service/fsync.test.ts sees it done')
+  assert.equal(synced[0]?.synchronous, 2, 'FULL: each commit is synced; test/service/fsync.slow.test.ts sees it done')
   const file = url.slice('sqlite:'.length)
   const stored: { email: string; length: number }[] = []
   for (let order = 0; order < 6; order++) {
