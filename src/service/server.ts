@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
+import openApi from '../../docs/reference/openapi.json' with { type: 'json' }
 import { createApp } from '../http/app.ts'
 import { shedLoad } from '../http/load-shedding.ts'
 import type { Inbox } from '../inbox/types.ts'
-import { openApiRoute } from '../openapi/route.ts'
 import type { Senders } from '../senders/senders.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { ShopAnswers } from '../shop-answers/shop-answers.ts'
@@ -10,7 +10,6 @@ import { healthRoutes } from '../telemetry/health.ts'
 import type { Log } from '../telemetry/log.ts'
 import { type Metrics, metricsRoute } from '../telemetry/metrics.ts'
 import type { Observer } from '../telemetry/observer.ts'
-import { VERSION } from '../version.ts'
 import { REFUND_PATH, type RefundOf, refundRoute } from '../webhook/refund-route.ts'
 import { createRefusals, type Refusals } from '../webhook/refusals.ts'
 import { BODY_LIMIT, WEBHOOK_PATHS, webhookRoutes } from '../webhook/route.ts'
@@ -78,7 +77,7 @@ export function buildServer({
     onEnd: observer.onCalm,
   })
   healthRoutes({ app, leaving, ready: async () => databaseReason() })
-  openApiRoute({ app, version: VERSION })
+  app.get('/lernito/openapi.json', () => openApi)
   metricsRoute({ app, metrics })
   const ofShop: OfShop = {
     app,

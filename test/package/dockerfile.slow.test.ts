@@ -49,11 +49,11 @@ test('the image has a user by number, exec forms, a volume for the database and 
 test('the build context has only the files of the image', () => {
   const files = contextFiles()
   const roots = new Set(files.map((file) => file.split('/')[0] ?? ''))
-  const wanted = ['.npmrc', 'bin', 'package-lock.json', 'package.json', 'scripts', 'src', 'tsconfig.build.json']
+  const wanted = ['.npmrc', 'bin', 'docs', 'package-lock.json', 'package.json', 'scripts', 'src', 'tsconfig.build.json']
   assert.deepEqual([...roots].sort(), [...wanted, 'tsconfig.json'].sort())
   assert.deepEqual(
-    files.filter((file) => file.startsWith('scripts/')),
-    ['scripts/build.ts'],
+    files.filter((file) => /^(docs|scripts)\//.test(file)),
+    ['docs/reference/openapi.json', 'scripts/build.ts'],
   )
 })
 
@@ -70,7 +70,7 @@ describe('the result of the steps of the Dockerfile', () => {
 
   test('the image has the built code and production packages, and no source, test or tool', () => {
     assert.deepEqual(readdirSync(root).sort(), ['app', 'data'])
-    assert.deepEqual(readdirSync(join(root, 'app')).sort(), ['bin', 'dist', 'node_modules', 'package.json'])
+    assert.deepEqual(readdirSync(join(root, 'app')).sort(), ['bin', 'dist', 'docs', 'node_modules', 'package.json'])
     const { dependencies, devDependencies } = z
       .object({ dependencies: z.record(z.string(), z.string()), devDependencies: z.record(z.string(), z.string()) })
       .parse(JSON.parse(readFileSync(join(root, 'app/package.json'), 'utf8')))
