@@ -208,7 +208,7 @@ export const MEANINGS: Readonly<Record<string, Readonly<Record<string, Meaning>>
     'notification failed; the service sends it again': {
       means:
         'The address in `LERNITO_NOTIFY_URL` did not accept a message; `reason` says why. The pauses grow up to 15 minutes.',
-      action: 'If the line repeats, run `lernito-openedx notify test`, and check the address.',
+      action: 'If the line repeats, send a test from the page **Setup** of the console, and check the address.',
     },
   },
 }

@@ -2,34 +2,16 @@ import { type Command, usageError } from './cli/command.ts'
 import { doctor } from './cli/doctor.ts'
 import { events } from './cli/events.ts'
 import { forget } from './cli/forget.ts'
-import { incidents } from './cli/incidents.ts'
 import { migrate } from './cli/migrate.ts'
-import { notify } from './cli/notify.ts'
-import { people } from './cli/people.ts'
 import { reconcile } from './cli/reconcile.ts'
 import { sandbox } from './cli/sandbox.ts'
 import { send } from './cli/send.ts'
 import { serve } from './cli/serve.ts'
-import { sign } from './cli/sign.ts'
 import { deliveries } from './cli-deliveries/deliveries.ts'
 import { AppError } from './errors.ts'
 import { VERSION } from './version.ts'
 
-const COMMANDS: readonly Command[] = [
-  serve,
-  sandbox,
-  sign,
-  send,
-  doctor,
-  deliveries,
-  events,
-  notify,
-  incidents,
-  people,
-  reconcile,
-  forget,
-  migrate,
-]
+const COMMANDS: readonly Command[] = [serve, sandbox, send, doctor, deliveries, events, reconcile, forget, migrate]
 
 const USAGE = `lernito-openedx: enrolls the buyers of a Lernito course shop in Open edX
 

@@ -1,23 +1,20 @@
 import { type Command, subcommandsHelp, usageError } from '../cli/command.ts'
-import { check } from './check.ts'
-import { correct } from './correct.ts'
-import { handle } from './handle.ts'
 import { list } from './list.ts'
 import { replay } from './replay.ts'
 import { show } from './show.ts'
-import { testSale } from './test-sale.ts'
 import { withdraw } from './withdraw.ts'
 
-const SUBCOMMANDS: readonly Command[] = [list, show, replay, check, handle, correct, withdraw, testSale]
+const SUBCOMMANDS: readonly Command[] = [list, show, replay, withdraw]
 
 export const deliveries: Command = {
   name: 'deliveries',
-  summary: 'list, show, check, replay, correct and withdraw what the shop sent',
+  summary: 'list, show, replay and withdraw what the shop sent',
   help: `Shows and changes the deliveries in the inbox. The command works with or without
 a running service. A change is stored first. A running service attempts the
 delivery, or carries out the withdrawal, within a second or two. Each change is
 recorded with your name. Run the command where the service runs, with the same
-settings. Commands that ask the LMS need its settings, the others do not.
+settings. Only withdraw needs those of the LMS. To correct a delivery or to mark
+it as handled, use the console.
 
 Usage: lernito-openedx deliveries SUBCOMMAND [ARGUMENTS]
 

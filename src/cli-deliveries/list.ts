@@ -7,7 +7,6 @@ import { DELIVERY_STATES } from '../delivery/types.ts'
 import type { Found, Operations, Summary } from '../operations/operations.ts'
 import type { DeliveryFilter } from '../search/filter.ts'
 import { countFound } from '../search/search.ts'
-import { listCauses } from './group.ts'
 
 const PAGE = 500
 const HEAD = ['ID', 'STATE', 'LAST ACTIVE', 'E-MAIL', 'COURSES', 'OUTCOME']
@@ -26,8 +25,6 @@ ${FILTER_HELP}
   --limit N      at most N deliveries (default 50)
   --all          all deliveries
   --count        only the counts
-  --group        only what needs attention or was rejected, counted by reason
-                 and course, with the newest delivery of each
   --json         one JSON object per line; with --count, one JSON object
 
 Examples:
@@ -45,7 +42,6 @@ async function listDeliveries(args: readonly string[]): Promise<number> {
       ...FILTER_OPTIONS,
       limit: { type: 'string' },
       all: { type: 'boolean', default: false },
-      group: { type: 'boolean', default: false },
       count: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
@@ -53,12 +49,6 @@ async function listDeliveries(args: readonly string[]): Promise<number> {
   const [search = '', ...more] = positionals
   if (more.length > 0) throw usageError('deliveries list takes one SEARCH. See: lernito-openedx deliveries list --help')
   if (values.all && values.limit !== undefined) throw usageError('--limit and --all contradict each other.')
-  if (values.group) {
-    const { json, group, count, all, limit, ...conditions } = values
-    if (count || all || limit !== undefined || search !== '' || Object.keys(conditions).length > 0)
-      throw usageError('--group takes no SEARCH, FILTER, --count, --limit or --all.')
-    return listCauses(json)
-  }
   if (values.count && (values.all || values.limit !== undefined)) {
     throw usageError('--count lists nothing, so it takes neither --limit nor --all.')
   }

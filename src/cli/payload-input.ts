@@ -17,28 +17,16 @@ function readForm(name: string): SignatureForm {
   return form
 }
 
-/** The content of the named file, or of standard input. Throws AppError usage.invalid for several files, file.unreadable. */
-export async function readInput({
-  command,
-  positionals,
-}: {
-  command: string
-  positionals: readonly string[]
-}): Promise<Buffer> {
-  const [file = '-', ...more] = positionals
-  if (more.length > 0) throw usageError(`${command} takes one file. See: lernito-openedx ${command} --help`)
+/** The content of the named file; "-" is standard input. Throws AppError usage.invalid for several files, file.unreadable. */
+export async function readPayload([file = '-', ...more]: readonly string[]): Promise<Buffer> {
+  if (more.length > 0) throw usageError('send takes one file. See: lernito-openedx send --help')
   try {
     // As a stream: a synchronous read of a pipe fails with EAGAIN before its writer has written.
     return await (file === '-' ? buffer(process.stdin) : readFile(file))
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new AppError(
-      'file.unreadable',
-      `The payload can't be read from ${file === '-' ? 'standard input' : file}: ${why}`,
-      {
-        cause,
-      },
-    )
+    const from = file === '-' ? 'standard input' : file
+    throw new AppError('file.unreadable', `The payload can't be read from ${from}: ${why}`, { cause })
   }
 }
 

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts'
 import { type Command, parseOptions, usageError } from './command.ts'
-import { readInput, readSigning, readWebhookSecret, signatureHeaders } from './payload-input.ts'
+import { readPayload, readSigning, readWebhookSecret, signatureHeaders } from './payload-input.ts'
 
 const TIMEOUT_MS = 130_000
 const SERVICE = 'http://127.0.0.1:8790/api/lernito'
@@ -12,7 +12,7 @@ export const send: Command = {
 the delivery's id.
 
 Usage: lernito-openedx send [FILE | --email ADDRESS --course KEY …]
-                            [--refund] [--url URL]
+                            [--refund] [--url URL] [--print]
                             [--form original|readme|raw | --standard [--id ID]]
 
   FILE        the payload; "-" reads standard input. Without FILE, the command
@@ -26,9 +26,16 @@ Usage: lernito-openedx send [FILE | --email ADDRESS --course KEY …]
   --url       the webhook (default http://127.0.0.1:8790/api/lernito/webhook/),
               or with --refund the address for refunds (default
               http://127.0.0.1:8790/api/lernito/refund/)
-  --form      which form of the payload is signed; see "lernito-openedx sign
-              --help"
-  --standard  sign by Standard Webhooks, and print the webhook-id
+  --print     print the signed request, and post nothing: the address, the
+              headers, an empty line, and the body byte for byte
+  --form      what X-Lernito-Signature signs:
+              original  the compact sorted JSON that the original plugin's code
+                        verifies (default)
+              readme    the sorted JSON with spaces that the script in the
+                        original's README signs
+              raw       the body as it is
+  --standard  sign the id, the time and the body as it is, by Standard Webhooks,
+              and print the webhook-id. The signature is valid for 5 minutes.
   --id        the webhook-id (default: a new one). To send the same webhook
               again, repeat its id.
 
@@ -53,6 +60,7 @@ Example, against the sandbox:
         username: { type: 'string' },
         refund: { type: 'boolean', default: false },
         url: { type: 'string' },
+        print: { type: 'boolean', default: false },
         form: { type: 'string' },
         standard: { type: 'boolean', default: false },
         id: { type: 'string' },
@@ -67,8 +75,14 @@ Example, against the sandbox:
     }
     const signing = readSigning(values)
     const secret = readWebhookSecret()
-    const body = positionals.length > 0 ? await readInput({ command: 'send', positionals }) : build(values)
-    const response = await post({ url, body, headers: signatureHeaders({ body, signing, secret }) })
+    const body = positionals.length > 0 ? await readPayload(positionals) : build(values)
+    const headers = { 'content-type': 'application/json', ...signatureHeaders({ body, signing, secret }) }
+    if (values.print) {
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\n`)
+      process.stdout.write(Buffer.concat([Buffer.from(`POST ${url}\n${lines.join('')}\n`), body]))
+      return 0
+    }
+    const response = await post({ url, body, headers })
     const delivery = response.headers.get('x-lernito-delivery')
     process.stdout.write(`${response.status} ${response.statusText}\n${(await response.text()).trim()}\n`)
     if (delivery !== null) process.stdout.write(`delivery ${delivery}\n`)
@@ -105,7 +119,7 @@ async function post(of: { url: string; body: Buffer; headers: Record<string, str
   try {
     return await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...headers },
+      headers,
       body: new Uint8Array(body),
       redirect: 'manual',
       signal: AbortSignal.timeout(TIMEOUT_MS),

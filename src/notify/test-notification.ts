@@ -24,7 +24,7 @@ export function createTestNotification({
 }): TestNotification {
   return async ({ by }) => {
     const posted = await post(testText(console))
-    const event = { deliveryId: '', kind: 'notification_tested', detail: describePosted(posted), actor: by } as const
+    const event = { deliveryId: '', kind: 'notification_tested', detail: answerOf(posted), actor: by } as const
     const { events } = await guard(() => auditedChange(context, async () => ({ result: null, listed: [event] })))
     for (const one of events) publish(one)
     return posted
@@ -32,5 +32,4 @@ export function createTestNotification({
 }
 
 /** What the receiver answered, for operators. */
-export const describePosted = (posted: PostedText): string =>
-  posted.ok ? `the receiver answered ${posted.status}` : posted.message
+const answerOf = (posted: PostedText): string => (posted.ok ? `the receiver answered ${posted.status}` : posted.message)

@@ -6,7 +6,6 @@ import { createTextPoster } from '../notify/post-text.ts'
 import { runNotifier } from '../notify/run-notifier.ts'
 import { createTestNotification, type TestNotification } from '../notify/test-notification.ts'
 import type { ConsoleUrl } from '../notify/words.ts'
-import type { NotifySettings } from '../settings/parts.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Observer } from '../telemetry/observer.ts'
 import { hasOutbox } from './outbox.ts'
@@ -15,11 +14,11 @@ import { hasOutbox } from './outbox.ts'
 export const hasNotifications = ({ LERNITO_NOTIFY_URL: url }: Settings): boolean => url !== undefined
 
 /** The address of the console for the links in notifications; null if it is off, or operators reach it only on this machine. */
-export const consoleUrlOf = ({
+const consoleUrlOf = ({
   LERNITO_PUBLIC_URL: url,
   LERNITO_CONSOLE_CLIENT_ID: id,
   LERNITO_CONSOLE_CLIENT_SECRET: secret,
-}: NotifySettings): ConsoleUrl =>
+}: Settings): ConsoleUrl =>
   url !== undefined && id !== undefined && secret !== undefined ? `${url}/lernito/console/` : null
 
 /** Sends notifications until the signal is aborted, if LERNITO_NOTIFY_URL is set. */

@@ -18,12 +18,3 @@ export const LMS_SETTINGS = SETTINGS_SCHEMA.pick({
   LERNITO_COURSE_MODE: true,
 })
 export type LmsSettings = z.output<typeof LMS_SETTINGS>
-
-/** What a notification needs: its address, and what makes the console's address for the link in it. */
-export const NOTIFY_SETTINGS = SETTINGS_SCHEMA.pick({
-  LERNITO_NOTIFY_URL: true,
-  LERNITO_PUBLIC_URL: true,
-  LERNITO_CONSOLE_CLIENT_ID: true,
-  LERNITO_CONSOLE_CLIENT_SECRET: true,
-})
-export type NotifySettings = z.output<typeof NOTIFY_SETTINGS>

@@ -133,7 +133,7 @@ export const SETTINGS_SCHEMA = z.object({
   }),
   LERNITO_NOTIFY_URL: httpUrlWithQuery.optional().register(about, {
     meaning:
-      'The address to which the service posts {"text": …} when an operator must act: an incoming webhook of Slack, Mattermost or another chat. Of several replicas one posts. The command notify test sends a test.',
+      'The address to which the service posts {"text": …} when an operator must act: an incoming webhook of Slack, Mattermost or another chat. Of several replicas one posts. The page Setup of the console sends a test.',
     secret: true,
   }),
   LERNITO_EVENTS_URL: eventsUrl.optional().register(about, {

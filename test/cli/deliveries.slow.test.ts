@@ -50,22 +50,6 @@ describe('deliveries list', { concurrency: 2 }, () => {
     assert.equal((await list('--all')).length, 3)
   })
 
-  test('--group counts what needs attention by reason and course', async (t) => {
-    const { store, command } = await inboxOf(t)
-    assert.match((await command('deliveries', 'list', '--group')).stderr, /^No delivery needs attention/)
-    const [ada = '', alan = ''] = await store([person('ada'), person('alan'), accepted(rejectedArrival())])
-    await store([settled(needsAttention(ada)), settled(needsAttention(alan))])
-    const { code, stdout } = await command('deliveries', 'list', '--group')
-    const [head, first, second] = stdout.split('\n')
-    assert.equal(code, 0)
-    assert.match(head ?? '', /^COUNT +STATE +REASON +COURSE +FIRST +LAST +NEWEST$/)
-    assert.match(first ?? '', /^2 +needs_attention +No such course +course-v1:edX\+DemoX\+Demo_Course {2}/)
-    assert.match(second ?? '', /^1 +rejected +Invalid fields +- {2}/)
-    const json = await command('deliveries', 'list', '--group', '--json')
-    assert.match(json.stdout, /^\{"state":"needs_attention","code":"course.missing",.*"count":2,/)
-    assert.equal((await command('deliveries', 'list', '--group', '--all')).code, 2)
-  })
-
   test('counts all that match, in total and by state, also without listing them', async (t) => {
     const { store, command } = await inboxOf(t)
     const ids = await store(['ada', 'alan', 'bob'].map(person))
@@ -102,7 +86,7 @@ describe('deliveries list', { concurrency: 2 }, () => {
   test('wrong usage gets a message that names it and exit code 2', async (t) => {
     const { command } = await inboxOf(t)
     for (const [args, said] of [
-      [[], /deliveries takes list, show, replay, check, handle, correct, withdraw, test-sale/],
+      [[], /deliveries takes list, show, replay, withdraw\./],
       [['list', 'a', 'b'], /one SEARCH/],
       [['list', '--state', 'done'], /--state must be one of queued, /],
       [['list', '--since', 'yesterday'], /--since yesterday/],
@@ -274,37 +258,5 @@ describe('deliveries replay', { concurrency: 2 }, () => {
       return enrollments.find(({ email, course, active }) => email === 'grace@example.com' && course === full && active)
     })
     assert.ok(performance.now() - began < 2000, `${performance.now() - began} ms`)
-  })
-})
-
-describe('deliveries check', { concurrency: 2 }, () => {
-  test('prints what the LMS has for the buyer in each course, and `show` has it afterwards', async (t) => {
-    const lms = await startLms(t)
-    const { store, command, states } = await inboxOf(t, { lmsUrl: lms.url })
-    const [ada = ''] = await store([person('ada')])
-    await store([settled({ ...succeeded(ada, 'allowed'), state: 'pre_enrolled' })])
-    await lms.people({ email: 'ada@x.example', username: 'ada', active: true })
-    await lms.seed({ enrollments: [{ email: 'ada@x.example', course: COURSE, mode: 'audit', active: true }] })
-    const { code, stdout, stderr } = await command('deliveries', 'check', ada.toLowerCase())
-    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
-    assert.equal(stdout, `${ada}  enrolled  enrolled (audit)  ${COURSE}\n`)
-    assert.deepEqual(await states(), { [ada]: 'enrolled' })
-    const shown = (await command('deliveries', 'show', ada)).stdout
-    assert.match(shown, /^in the LMS +course-v1:edX\+DemoX\+Demo_Course: enrolled \(audit\)\nchecked +20/m)
-    assert.match(shown, / checked .*, by .* \(command line\)\n/)
-  })
-
-  test('says what it can’t check, with exit code 1', async (t) => {
-    const lms = await startLms(t)
-    const { store, command } = await inboxOf(t, { lmsUrl: lms.url })
-    const [ada = ''] = await store([person('ada')])
-    const { code, stdout, stderr } = await command('deliveries', 'check', ada, 'NONE', '--json')
-    assert.equal(code, 1)
-    assert.equal(JSON.parse(stdout).length, 2)
-    assert.equal(
-      stderr,
-      `${ada} could not be checked: it is queued: the next attempt checks it\nNONE could not be checked: there is no such delivery, or it holds no sale\n`,
-    )
-    assert.equal((await command('deliveries', 'check')).code, 2)
   })
 })

@@ -8,20 +8,7 @@ import { subcommandsOf } from '../../scripts/command-docs.ts'
 import { SETTINGS } from '../../src/settings/settings.ts'
 import { ROOT, run } from '../service/process.ts'
 
-const COMMANDS = [
-  'serve',
-  'sandbox',
-  'sign',
-  'send',
-  'doctor',
-  'deliveries',
-  'events',
-  'notify',
-  'people',
-  'reconcile',
-  'forget',
-  'migrate',
-]
+const COMMANDS = ['serve', 'sandbox', 'send', 'doctor', 'deliveries', 'events', 'reconcile', 'forget', 'migrate']
 
 describe('the command line', { concurrency: 2 }, () => {
   test('without a command, it prints the usage to standard error and exits with 2', async () => {

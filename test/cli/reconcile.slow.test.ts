@@ -31,8 +31,10 @@ test('the progress of reconcile says how many, how long, and about how long it s
 describe('reconcile', () => {
   let product: Product
   const reconcile = (args: readonly string[] = [], callsPerMinute = '0') =>
+    command(['reconcile', ...args], callsPerMinute)
+  const command = (args: string[], callsPerMinute = '0') =>
     run({
-      args: ['reconcile', ...args],
+      args,
       env: {
         LERNITO_WEBHOOK_SECRET: SECRET,
         LERNITO_LMS_URL: product.lmsUrl,
@@ -62,6 +64,12 @@ describe('reconcile', () => {
       { code, stdout, stderr },
       { code: 0, stdout: '4 deliveries checked; courses: enrolled 3, no_account 2\n', stderr: '' },
     )
+  })
+
+  test('stores what it finds, which `deliveries show` has with the time', async () => {
+    const [, id = ''] = /^([0-9A-Z]{26}) /m.exec((await command(['deliveries', 'list', ERIN])).stdout) ?? []
+    const { stdout } = await command(['deliveries', 'show', id])
+    assert.match(stdout, /^in the LMS +course-v1:edX\+DemoX\+Demo_Course: enrolled \(audit\)\nchecked +20/m)
   })
 
   test('reports what the LMS lost, and changes nothing without --fix', async () => {

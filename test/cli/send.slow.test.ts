@@ -2,9 +2,13 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { signStandard } from '../../src/signature/standard.ts'
 import { DEMO, type Product, payload, SECRET, startProduct } from '../harness.ts'
 import { run, temporaryFolder } from '../service/process.ts'
+import { recordedCases } from '../webhook/recorded-cases.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const ID = /^delivery ([0-9A-Z]{26})$/
@@ -103,6 +107,7 @@ describe('send', { concurrency: 2 }, () => {
     'a URL of another scheme': { args: [...buyer, '--url', 'ftp://shop/'], code: 2, says: /--url ftp:\/\/shop\// },
     'a file and a buyer': { args: ['sale.json', ...buyer], code: 2, says: /--email/ },
     'two files': { args: ['a.json', 'b.json'], code: 2, says: /one file/ },
+    'an id without --standard': { args: [...buyer, '--id', 'x'], code: 2, says: /--id needs --standard/ },
     'an unknown form': { args: [...buyer, '--form', 'xml'], code: 2, says: /original, readme or raw/ },
     '--standard with a form': { args: [...buyer, '--standard', '--form', 'raw'], code: 2, says: /exclude each other/ },
     'a missing file': { args: ['no-such.json'], code: 1, says: /no-such\.json/ },
@@ -131,4 +136,111 @@ describe('send', { concurrency: 2 }, () => {
       new RegExp(`^The webhook http://127\\.0\\.0\\.1:${port}/ can't be reached: .*ECONNREFUSED.*running\\?\n$`),
     )
   })
+})
+
+const CASES = recordedCases('lernito-webhook.json')
+
+function recorded(name: string): { body: string; signature: string | undefined } {
+  const found = CASES.find((one) => one.name === name)
+  assert.ok(found, `no recording is called ${name}`)
+  return { body: found.request.body, signature: found.request.headers['x-lernito-signature'] }
+}
+
+/** Runs `send --print` on an input. Returns the lines above the body, by name, and the body. */
+async function print(args: readonly string[], input: string | Readable, own: Record<string, string> = env) {
+  const { code, stdout, stderr } = await run({ args: ['send', '--print', ...args], env: own, input })
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+  const end = stdout.indexOf('\n\n')
+  const [address, ...lines] = stdout.slice(0, end).split('\n')
+  const headers = Object.fromEntries(lines.map((line) => line.split(': ', 2)))
+  return { address, headers, body: stdout.slice(end + 2) }
+}
+
+describe('send --print', { concurrency: 2 }, () => {
+  test('prints the request of a file that the original plugin accepted, and posts nothing', async (t) => {
+    const { body, signature } = recorded('unknown person, one course')
+    const cwd = temporaryFolder(t)
+    writeFileSync(join(cwd, 'payload.json'), body)
+    const { code, lines } = await send(['--print', 'payload.json'], { cwd })
+    assert.equal(code, 0)
+    assert.deepEqual(lines, [
+      `POST ${product.webhook}`,
+      'content-type: application/json',
+      `x-lernito-signature: ${signature}`,
+      '',
+      body,
+    ])
+    const { email } = JSON.parse(body)
+    assert.deepEqual(await allowed(email), [])
+  })
+
+  test('waits for a slow writer on standard input', async () => {
+    const { body, signature } = recorded('unknown person, one course')
+    const slow = async function* () {
+      yield body.slice(0, 9)
+      await delay(800) // the process is up and has read the first part; were it not, it would only be spared the wait
+      yield body.slice(9)
+    }
+    const printed = await print(['-'], Readable.from(slow()))
+    assert.deepEqual([printed.headers['x-lernito-signature'], printed.body], [signature, body])
+  })
+
+  const forms = {
+    original: 'canonical form: floats',
+    readme: 'as the README script signs it: sorted, with spaces',
+    raw: 'of the raw body, which differs from the canonical form',
+  }
+  for (const [form, name] of Object.entries(forms)) {
+    test(`--form ${form} gives the recorded signature`, async () => {
+      const { body, signature } = recorded(name)
+      assert.equal((await print(['-', '--form', form], body)).headers['x-lernito-signature'], signature)
+    })
+  }
+
+  test('--standard gives the three headers of Standard Webhooks, which verify for the bytes, also if those are not JSON', async () => {
+    for (const body of [recorded('non-ASCII name, sent as UTF-8').body, '{nonsense']) {
+      const printed = await print(['-', '--standard', '--id', 'order-1'], body)
+      const { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signature } = printed.headers
+      assert.deepEqual([id, printed.body], ['order-1', body])
+      assert.ok(Math.abs(Number(timestamp) - Date.now() / 1000) < 60)
+      assert.equal(signature, signStandard({ id: 'order-1', timestamp: Number(timestamp), body, secret: SECRET }))
+    }
+  })
+
+  test('--standard makes up a new id each time', async () => {
+    const ids = await Promise.all(
+      [1, 2].map(async () => (await print(['-', '--standard'], '{}')).headers['webhook-id']),
+    )
+    for (const id of ids) assert.match(id ?? '', /^msg_[0-9a-f-]{36}$/)
+    assert.notEqual(ids[0], ids[1])
+  })
+
+  test('reads the secret from .env or from a file, as the service does', async (t) => {
+    const { body, signature } = recorded('unknown person, one course')
+    const cwd = temporaryFolder(t)
+    const printed = async (own: Record<string, string>) =>
+      (await run({ args: ['send', '--print', '-'], env: own, input: body, cwd })).stdout
+    writeFileSync(join(cwd, 'secret'), `${SECRET}\n`)
+    assert.ok((await printed({ LERNITO_WEBHOOK_SECRET_FILE: 'secret' })).includes(`: ${signature}\n`))
+    writeFileSync(join(cwd, '.env'), `LERNITO_WEBHOOK_SECRET=${SECRET}\n`)
+    assert.ok((await printed({})).includes(`: ${signature}\n`))
+  })
+
+  const errors: Record<string, { args: string[]; says: RegExp; env?: Record<string, string> }> = {
+    'a body that is not JSON': { args: [], says: /can't be signed: .*line 1 column 2/ },
+    'an id that no service accepts': { args: ['--standard', '--id', 'a b'], says: /printable ASCII/ },
+    'a secret that is no base64 after whsec_': {
+      args: ['--standard'],
+      says: /can't be signed: .*whsec_/,
+      env: { LERNITO_WEBHOOK_SECRET: 'whsec_not-base64' },
+    },
+  }
+  for (const [what, { args, says, env: own = env }] of Object.entries(errors)) {
+    test(`${what}: one line on standard error, and exit code 1`, async () => {
+      const ended = await run({ args: ['send', '--print', '-', ...args], env: own, input: '{nonsense' })
+      assert.deepEqual({ code: ended.code, stdout: ended.stdout }, { code: 1, stdout: '' })
+      assert.match(ended.stderr, says)
+      assert.match(ended.stderr, /^[^\n]+\n$/)
+    })
+  }
 })

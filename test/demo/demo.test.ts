@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { openDatabase } from '../../src/database/database.ts'
 import { planPast, worldAfter } from '../../src/demo/plan.ts'
+import { listIncidents } from '../../src/incidents/list-incidents.ts'
 import { defaultWorld } from '../../src/sandbox/default-world.ts'
 import { readWorld } from '../../src/stand-in/world.ts'
 import { control } from '../harness.ts'
@@ -68,12 +70,12 @@ test('sandbox --demo serves 30 days of sales, and those of today came through th
     all('select count(*) from events e where not exists (select 1 from deliveries d where d.id = e.delivery_id)'),
     [0],
   )
-  const env = { LERNITO_DATABASE_URL: `sqlite:${join(data, 'lernito.db')}` }
-  const { stdout } = await run({ args: ['incidents', 'list', '--json'], env })
-  const [incident, ...others] = stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line))
+  const database = openDatabase({ url: `sqlite:${join(data, 'lernito.db')}`, serve: false })
+  t.after(() => database.close())
+  const {
+    items: [incident, ...others],
+  } = await listIncidents({ db: database.db, now: Date.now() })
+  assert.ok(incident?.to && incident.lastEnrolledAt)
   assert.deepEqual(others, [])
   await until('the answers to the shop', async () =>
     all("select id from events where kind in ('received', 'repeated') and answer is null").length === 0

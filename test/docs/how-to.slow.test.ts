@@ -7,8 +7,6 @@ import { z } from 'zod'
 import { doctor } from '../../src/cli/doctor.ts'
 import { forget } from '../../src/cli/forget.ts'
 import { migrate } from '../../src/cli/migrate.ts'
-import { notify } from '../../src/cli/notify.ts'
-import { people } from '../../src/cli/people.ts'
 import { reconcile } from '../../src/cli/reconcile.ts'
 import { send } from '../../src/cli/send.ts'
 import { deliveries } from '../../src/cli-deliveries/deliveries.ts'
@@ -20,9 +18,7 @@ const GUIDES = DOCUMENTS.filter((path) => path.startsWith('docs/how-to/')).map((
   path,
   text: readDocument(path).replaceAll(/^ {3}/gm, ''),
 }))
-const COMMANDS = new Map(
-  [deliveries, doctor, forget, migrate, notify, people, reconcile, send].map((one) => [one.name, one]),
-)
+const COMMANDS = new Map([deliveries, doctor, forget, migrate, reconcile, send].map((one) => [one.name, one]))
 const compose = z
   .object({ services: z.object({ lernito: z.object({ environment: z.record(z.string(), z.unknown()) }) }) })
   .parse(parse(readDocument('deploy/docker/compose.yaml')))

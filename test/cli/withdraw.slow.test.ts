@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, describe, test } from 'node:test'
+import { DEMO } from '../harness.ts'
+import { run } from '../service/process.ts'
+import { serveEnv } from '../service/serving.ts'
+import { ended, startWithOperations } from '../withdrawal/withdrawing.ts'
+
+const HONOR = 'course-v1:Lernito+Honor+2026'
+const product = await startWithOperations()
+after(() => product.stopAll())
+beforeEach(() => product.lms.reset())
+const { lms, sold, stateOf } = product
+const env = serveEnv({ folder: product.folder, lmsUrl: product.lmsUrl })
+const command = (...args: string[]) => run({ args: ['deliveries', ...args], env })
+
+describe('withdraw', () => {
+  test('shows what the LMS has, and stores the order', async () => {
+    const id = await sold('alice@example.com')
+    const dry = await command('withdraw', id, '--dry-run')
+    assert.match(
+      dry.stdout,
+      new RegExp(`^${DEMO.replaceAll('+', '\\+')}  enrolled  mode audit  first enrolled 20.*\n$`),
+    )
+    assert.equal(await stateOf(id), 'enrolled')
+    assert.equal((await command('withdraw', id)).code, 0)
+    await ended(product, id)
+    assert.equal(await stateOf(id), 'withdrawn')
+    assert.match(
+      (await command('show', id)).stdout,
+      /withdrawal +requested by .* \(command line\), ended .*unenrolled from/,
+    )
+  })
+
+  test('takes a paid course mode away only with --paid', async () => {
+    const id = await sold('erin@example.com', [HONOR])
+    await lms.seed({ enrollments: [{ email: 'erin@example.com', course: HONOR, mode: 'verified', active: true }] })
+    const refused = await command('withdraw', id)
+    assert.deepEqual(
+      [refused.code, refused.stderr],
+      [1, `Nothing changed. Paid course mode: ${HONOR} (verified). Add --paid to take it away\n`],
+    )
+    assert.equal((await command('withdraw', id, '--paid')).code, 0)
+    await ended(product, id)
+    assert.equal(await stateOf(id), 'withdrawn')
+  })
+
+  test('refuses a course that the delivery never reported', async () => {
+    const id = await sold('grace@example.com')
+    const { code, stderr } = await command('withdraw', id, '--course', HONOR)
+    assert.deepEqual([code, stderr], [1, `Nothing changed. The delivery did not report ${HONOR}.\n`])
+  })
+})
