@@ -50,7 +50,7 @@ async function takePictures(browser: Browser, product: WithConsole): Promise<voi
   await page.getByLabel('Body').fill(`{"email": "alice@example.com", "courseIds": ["${DEMO}"]}`)
   await page.getByLabel('X-Lernito-Signature').fill('5f'.repeat(32))
   await page.getByRole('button', { name: 'Check' }).click()
-  await page.getByRole('heading', { name: 'The signature does not match' }).waitFor()
+  await page.getByRole('heading', { name: 'The signature is refused' }).waitFor()
   await picture(page, 'signature')
 
   const phone = await openConsole(browser, product, PHONE)

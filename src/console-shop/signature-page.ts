@@ -5,16 +5,15 @@ import { csrfField, sendPage } from '../console-layout/layout.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import { formText } from '../delivery/form-words.ts'
 import type { Site } from '../session/site.ts'
-import { type Examined, type Expected, examine } from '../signature/examine.ts'
-import { standardHtml } from './standard-result.ts'
+import { type Examined, examine, type SignedText } from '../signature/examine.ts'
 
 const words = TEXTS.signature
 /** The number of characters shown before the first difference. */
 const CONTEXT = 60
 
 /**
- * Adds the page that shows which form of the body a signature was made over, or how the texts differ. It shows texts and
- * never a signature, because anyone who sees one can send a sale.
+ * Adds the page that shows which form of the body a signature was made over, or the text that each form signs and where
+ * the body first differs from it. It shows texts and never a signature, because anyone who sees one can send a sale.
  */
 export function addSignaturePage({
   scope,
@@ -44,10 +43,7 @@ export function addSignaturePage({
     const form = formOf(request)
     const field = (name: string): string => form.get(name) ?? ''
     const [body, header, id, timestamp] = [field('body'), field('header'), field('id'), field('timestamp')]
-    const isStandard = id !== '' || timestamp !== '' || /^\s*v\d/.test(header)
-    const result = isStandard
-      ? standardHtml({ body, id, timestamp, signature: header, secrets, now: now() })
-      : resultHtml(examine({ body, header, secrets }), body)
+    const result = resultHtml(examine({ body, header, id, timestamp, secrets, now: now() }), body)
     const action = site().base + path
     const main = formHtml({ action, csrf: csrfField(session), body, header, id, timestamp, result })
     return sendPage({ reply, site: site(), session, title: words.title, current: path, main })
@@ -80,30 +76,25 @@ ${of.body}</textarea>
 <div id="result" aria-live="polite">!${of.result}</div>`
 }
 
-function resultHtml(examined: Examined, body: string): string {
-  const { match, adjustments, notJson, expected } = examined
-  if (match === null) {
-    return html`<h2>${words.noMatch}</h2>
-!${headerHtml(examined)}
-!${notJson === null ? '' : html`<p>${fill(words.notJson, { problem: notJson })}</p>`}
-<p>${words.secretHint}</p>
-!${expected.length === 0 ? '' : html`<h3>${words.acceptedTexts}</h3><p>${words.acceptedIntro}</p>!${expected.map((one) => expectedHtml(one, body)).join('')}`}`
-  }
-  const refused = adjustments.some((one) => words.adjustments[one].refused) || notJson !== null
-  return html`<h2>${refused ? words.nearly : words.matches}</h2>
+function resultHtml({ match, fault, notJson, texts }: Examined, body: string): string {
+  const refusal = notJson === null ? '' : html`<p>${fill(words.notJson, { problem: notJson })}</p>`
+  if (match !== null) {
+    return html`<h2>${words.matches}</h2>
 <p>${fill(words.over, { form: formText(match.form) })}</p>
 !${match.previousSecret ? html`<p>${words.previousSecret}</p>` : ''}
-!${adjustments.map((one) => html`<p>${words.adjustments[one].text}</p>`).join('')}
-!${notJson === null ? '' : html`<p>${fill(words.notJson, { problem: notJson })}</p>`}`
+!${refusal}`
+  }
+  const list = html`<h3>${words.acceptedTexts}</h3><p>${words.acceptedIntro}</p>!${texts.map((one) => textHtml(one, body)).join('')}`
+  return html`<h2>${words.noMatch}</h2>
+!${fault === null ? '' : html`<p>${words.faults[fault]}</p>`}
+!${refusal}
+<p>${words.secretHint}</p>
+!${texts.length === 0 ? '' : list}`
 }
 
-function headerHtml({ headerLength, headerIsHex }: Examined): string {
-  if (headerLength === 0) return html`<p>${words.noHeader}</p>`
-  return headerLength === 64 && headerIsHex ? '' : html`<p>${fill(words.badHeader, { length: `${headerLength}` })}</p>`
-}
-
-function expectedHtml({ form, text, differsAt }: Expected, body: string): string {
+function textHtml({ form, text, differsAt }: SignedText, body: string): string {
   const name = html`<h4>${formText(form)}</h4>`
+  if (form === 'standard') return html`!${name}<pre tabindex="0">${text}</pre>`
   if (differsAt === null) return html`!${name}<p>${words.same}</p>`
   const [mine, theirs] = [[...body.replaceAll('\r\n', '\n')], [...text]]
   const around = (characters: string[]): string => {

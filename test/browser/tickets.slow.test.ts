@@ -116,7 +116,7 @@ test('ticket 4: “The secret changed”', async () => {
   await page.getByLabel('Body').fill(body)
   await page.getByLabel('X-Lernito-Signature').fill(signature)
   await page.getByRole('button', { name: 'Check' }).click()
-  await seen(page, 'The signature does not match')
+  await seen(page, 'The signature is refused')
   await seen(page, 'its secret differs from LERNITO_WEBHOOK_SECRET')
   assert.ok(clicks() >= 1 && clicks() <= CLICKS_MAX, `${clicks()} clicks`)
 })
