@@ -1,4 +1,4 @@
-import { Gauge, type Registry } from 'prom-client'
+import { Gauge, type Registry } from '@prometheus-io/client'
 
 /** The state of the circuit breaker. `since` is in ms since 1970. */
 export type BreakerReport =

@@ -1,5 +1,5 @@
+import { Counter, collectDefaultMetrics, Histogram, Registry } from '@prometheus-io/client'
 import type { FastifyInstance } from 'fastify'
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
 import { DELIVERY_STATES, type DeliveryEvent } from '../delivery/types.ts'
 import { addGauges, type GaugeSources } from './gauges.ts'
 
