@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isEmail } from '../../src/payload/email.ts'
-import { domainToAscii } from '../../src/payload/idna.ts'
 
 /** Expected values are those of Django 4.2.30 on Python 3.11, besides the recorded ones (receive-recorded.test.ts). */
 function check(expected: boolean, addresses: readonly string[]): void {
@@ -36,7 +35,7 @@ test('a domain has two labels or more, of 1 to 63 characters, the last of at lea
 })
 
 test('a literal is an IPv4 or IPv6 address in brackets', () => {
-  check(true, ['a@[127.0.0.1]', 'a@[::1]', 'a@[::ffff:1.2.3.4]', 'a@[FE80::abcd]', 'a@[１27.0.0.1]'])
+  check(true, ['a@[127.0.0.1]', 'a@[::1]', 'a@[::ffff:1.2.3.4]', 'a@[FE80::abcd]'])
   check(false, ['a@[127.0.0.256]', 'a@[127.0.0.01]', 'a@[127.1]', 'a@[::1', 'a@::1]', 'a@[]', 'a@[fe80::1%lo]'])
   check(false, ['a@[0000:0000:0000:0000:0000:ffff:255.255.255.255]', 'a@[1:2:3]', 'a@127.0.0.1'])
 })
@@ -77,31 +76,15 @@ test('hostile texts of 64 KiB are refused quickly', () => {
   }
 })
 
-test('domains are encoded as by Python’s idna codec', () => {
-  const encoded = {
-    'bücher.example': 'xn--bcher-kva.example',
-    'BÜCHER.Example': 'xn--bcher-kva.Example',
-    'faß.de': 'fass.de',
-    'Ŗ🌵👡Ţ🏤👻': 'xn--fgay58685abua3s4e',
-    'ıé.com': 'xn--9ca7l.com',
-    'ς.gr': 'xn--4xa.gr',
-    '例え。テスト': 'xn--r8jz45g.xn--zckzah',
-    'ab\u00adé\u200d.com': 'xn--ab-cja.com',
-    '℡.com': 'tel.com',
-    'e\u0301.com': 'xn--9ca.com',
-    'אבגד.com': 'xn--4dbcde.com',
-    'ÅÅ-ß-ü-字.com': 'xn---ss---lraa2qy021f.com',
-  }
-  for (const [domain, expected] of Object.entries(encoded)) assert.equal(domainToAscii(domain), expected, domain)
-  const refused = [
-    'é..com',
-    'xn--é.com',
-    'אa.com',
-    'אaב.com',
-    'א1.com',
-    '\u200d.com',
-    'a\u0085.com',
-    `${'é'.repeat(60)}.com`,
-  ]
-  for (const domain of refused) assert.equal(domainToAscii(domain), null, JSON.stringify(domain))
+test('a domain outside ASCII is read as a browser reads it, with what Python’s idna codec accepts besides a few rare names', () => {
+  check(true, ['a@BÜCHER.Example', 'a@faß.de', 'a@ς.gr', 'a@ıé.com', 'a@℡.com', 'a@e\u0301.com', 'a@例え。テスト'])
+  check(true, ['a@ÅÅ-ß-ü-字.com', 'a@Ŗ🌵👡Ţ🏤👻.co', 'a@ab\u00adé.com', 'a@אבגד.com'])
+  check(false, ['a@é..com', 'a@אa.com', 'a@אaב.com', 'a@\u200d.com', 'a@a\u0085.com', `a@${'é'.repeat(60)}.com`])
+  // Python has it the other way around for each of these.
+  check(true, ['a@א1.com'])
+  check(false, ['a@é\u200d.com', 'a@\u0301é.com', 'a@[１27.0.0.1]'])
+})
+
+test('nothing that only a URL may have gets into a domain', () => {
+  check(false, ['a@é.co/x', 'a@é.co:80', 'a@é%41.co', 'a@é.co?x', 'a@é.co#x', 'a@é.co\\x', 'a@b@é.co', 'a@é\t.co'])
 })
