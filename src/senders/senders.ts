@@ -1,20 +1,17 @@
 import type { Availability } from '../database/availability.ts'
-import type { SenderRow } from '../database/sender-row.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
-import { networkOf } from '../network.ts'
 import { addRows, deleteOld, deleteSurplus, keyOf, readRows, sumOf } from './store.ts'
+import { createTally, type Tally } from './tally.ts'
 import { type SendersView, viewOf } from './view.ts'
-
-/** At most this many rows are written at a time. What comes from further networks is counted together. */
-const PENDING_MAX = 200
-/** The address of several networks together. */
-const OTHERS = ''
 
 /** What came to the webhook from whom, over all replicas and restarts. */
 export interface Senders {
-  /** Counts one request of a sender, in memory only. `result`: see SenderRow; there must be few. */
-  note(of: { ip: string; result: string }): void
+  /** Counts a refusal, in memory only. True if it is one of too many for a log line each. */
+  refused(of: { ip: string; code: string }): boolean
+  /** Counts a webhook with a valid signature, in memory only. */
+  signed(of: { ip: string; isPrevious: boolean }): void
+  readonly endMinute: Tally['endMinute']
   /** Stores what was counted since the last time. If that fails, it stays counted. */
   flush(): Promise<void>
   /** What is stored, and what this replica has counted since. */
@@ -36,36 +33,30 @@ export function createSenders({
 }): Senders {
   const { database, random, now } = context
   const { db } = database
-  let pending = new Map<string, SenderRow>()
+  const tally = createTally({ of: 'webhooks' })
   let flushing: Promise<void> = Promise.resolve()
 
-  const add = (row: SenderRow): void => {
-    const known = pending.get(keyOf(row))
-    const isFull = known === undefined && pending.size >= PENDING_MAX && row.address !== OTHERS
-    if (isFull) add({ ...row, address: OTHERS })
-    else pending.set(keyOf(row), known === undefined ? row : sumOf(known, row))
-  }
-
   const store = async (): Promise<void> => {
-    if (pending.size === 0) return
-    const rows = [...pending.values()]
-    pending = new Map()
+    const rows = tally.take()
+    if (rows.length === 0) return
     try {
       const isNew = await guard(() =>
         inTransaction({ database, random, body: (trx) => addRows(trx, rows), isStored: async () => false }),
       )
       if (isNew) await guard(() => deleteSurplus(db))
     } catch (error) {
-      for (const row of rows) add(row)
+      tally.putBack(rows)
       throw error
     }
   }
 
   return {
-    note: ({ ip, result }) => {
-      const at = now()
-      add({ address: networkOf(ip), result, first_at: at, last_at: at, count: 1 })
+    refused: ({ ip, code }) => {
+      tally.add({ ip, result: code, at: now() })
+      return tally.refuse({ ip, code })
     },
+    signed: ({ ip, isPrevious }) => tally.add({ ip, result: isPrevious ? 'signed_previous' : 'signed', at: now() }),
+    endMinute: tally.endMinute,
     flush: () => {
       flushing = flushing.catch(() => {}).then(store)
       return flushing
@@ -74,7 +65,7 @@ export function createSenders({
       await flushing.catch(() => {})
       const stored = await guard(() => readRows(db))
       const rows = new Map(stored.map((row) => [keyOf(row), row]))
-      for (const row of pending.values()) {
+      for (const row of tally.rows()) {
         const known = rows.get(keyOf(row))
         rows.set(keyOf(row), known === undefined ? row : sumOf(known, row))
       }

@@ -1,16 +1,16 @@
 import type { FastifyInstance } from 'fastify'
-import type { Flood, Refusals } from '../webhook/refusals.ts'
+import type { Flood, Tally } from '../senders/tally.ts'
 
 const MINUTE_MS = 60_000
 
 /** Reports the floods of refused requests once a minute while the app runs, and once more when it closes. */
 export function reportFloods(from: {
   app: FastifyInstance
-  refusals: readonly Refusals[]
+  tallies: readonly Pick<Tally, 'endMinute'>[]
   onFlood: (flood: Flood) => void
 }): void {
   const report = (): void => {
-    for (const refusals of from.refusals) refusals.endMinute().forEach(from.onFlood)
+    for (const tally of from.tallies) tally.endMinute().forEach(from.onFlood)
   }
   const everyMinute = setInterval(report, MINUTE_MS).unref()
   from.app.addHook('onClose', async () => {

@@ -4,6 +4,7 @@ import { createApp } from '../http/app.ts'
 import { shedLoad } from '../http/load-shedding.ts'
 import type { Inbox } from '../inbox/types.ts'
 import type { Senders } from '../senders/senders.ts'
+import { createTally } from '../senders/tally.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { ShopAnswers } from '../shop-answers/shop-answers.ts'
 import { healthRoutes } from '../telemetry/health.ts'
@@ -11,7 +12,6 @@ import type { Log } from '../telemetry/log.ts'
 import { type Metrics, metricsRoute } from '../telemetry/metrics.ts'
 import type { Observer } from '../telemetry/observer.ts'
 import { REFUND_PATH, type RefundOf, refundRoute } from '../webhook/refund-route.ts'
-import { createRefusals, type Refusals } from '../webhook/refusals.ts'
 import { BODY_LIMIT, WEBHOOK_PATHS, webhookRoutes } from '../webhook/route.ts'
 import type { OfShop } from '../webhook/signed-routes.ts'
 import { STATUS_PATH, type StatusOf, statusRoute } from '../webhook/status-route.ts'
@@ -29,7 +29,7 @@ interface ServerParts {
   readonly secrets: readonly string[]
   /** This replica's name in the database. */
   readonly replica: () => string
-  readonly senders: Pick<Senders, 'note'>
+  readonly senders: Pick<Senders, 'refused' | 'signed' | 'endMinute'>
   readonly shopAnswers: Pick<ShopAnswers, 'note'>
   readonly metrics: Metrics
   readonly observer: Observer
@@ -59,16 +59,15 @@ export function buildServer({
   leaving,
   stopping,
 }: ServerParts): FastifyInstance {
-  const requests = createRefusals({ of: 'requests' })
-  const webhooks = createRefusals({ of: 'webhooks' })
+  const requests = createTally({ of: 'requests' })
   const app = createApp({
     log,
     bodyLimit: BODY_LIMIT,
     trustedProxies: settings.LERNITO_TRUSTED_PROXIES,
     stopping,
-    onRefused: (refused) => observer.onRequestRefused(refused, requests.note(refused)),
+    onRefused: (refused) => observer.onRequestRefused(refused, requests.refuse(refused)),
   })
-  reportFloods({ app, refusals: [requests, webhooks], onFlood: observer.onFlood })
+  reportFloods({ app, tallies: [requests, senders], onFlood: observer.onFlood })
   shedLoad({
     app,
     paths: [...WEBHOOK_PATHS, STATUS_PATH, REFUND_PATH],
@@ -84,7 +83,7 @@ export function buildServer({
     secrets,
     replica,
     now,
-    ...countWebhooks({ webhooks, senders, observer }),
+    ...countWebhooks({ senders, observer }),
     onGiven: shopAnswers.note,
   }
   const answerWithinMs = settings.LERNITO_ANSWER_WITHIN_MS
@@ -104,20 +103,13 @@ export function buildServer({
 }
 
 /** Counts each request of the shop, refused or signed, by its sender. */
-function countWebhooks(by: {
-  webhooks: Refusals
-  senders: Pick<Senders, 'note'>
-  observer: Observer
-}): Pick<OfShop, 'onRefused' | 'onSigned'> {
-  const { webhooks, senders, observer } = by
-  return {
-    onRefused: (refused) => {
-      observer.onRefused(refused, webhooks.note(refused))
-      senders.note({ ip: refused.ip, result: refused.code })
-    },
-    onSigned: ({ ip, isPrevious }) => {
-      if (isPrevious) observer.onPreviousSecret()
-      senders.note({ ip, result: isPrevious ? 'signed_previous' : 'signed' })
-    },
-  }
-}
+const countWebhooks = ({
+  senders,
+  observer,
+}: Pick<ServerParts, 'senders' | 'observer'>): Pick<OfShop, 'onRefused' | 'onSigned'> => ({
+  onRefused: (refused) => observer.onRefused(refused, senders.refused(refused)),
+  onSigned: (signed) => {
+    if (signed.isPrevious) observer.onPreviousSecret()
+    senders.signed(signed)
+  },
+})

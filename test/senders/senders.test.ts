@@ -17,7 +17,10 @@ async function setUpSenders(t: TestContext) {
   }
   const replica = (): Senders => createSenders({ context, guard })
   const send = (senders: Senders, result: string, { ip = SHOP, count = 1 } = {}): void => {
-    for (let i = 0; i < count; i++) senders.note({ ip, result })
+    for (let i = 0; i < count; i++) {
+      if (result === 'signed') senders.signed({ ip, isPrevious: false })
+      else senders.refused({ ip, code: result })
+    }
   }
   return { clock, db, broken, replica, send }
 }

@@ -80,7 +80,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   http: ['errors', 'telemetry'],
   settings: ['course-key', 'network', 'errors'],
-  webhook: ['payload', 'signature', 'inbox', 'delivery', 'course-key', 'network', 'identity'],
+  webhook: ['payload', 'signature', 'inbox', 'delivery', 'course-key', 'identity'],
   payload: ['signature', 'delivery'],
   console: [
     'incidents',
