@@ -2,8 +2,7 @@ import { z } from 'zod'
 import { postRequest } from './http-client.ts'
 import { APPLICATION } from './world.ts'
 
-export const BULK_ENROLL = '/api/bulk_enroll/v1/bulk_enroll'
-export const SEARCH = '/api/user/v1/accounts/search_emails'
+const BULK_ENROLL = '/api/bulk_enroll/v1/bulk_enroll'
 
 /** The paths of the views whose calls the LMS's throttle counts. */
 const THROTTLED = /bulk_enroll|\/api\/enrollment\//
@@ -34,12 +33,6 @@ export function enroll(from: {
   const identifiers = emails.toSorted().join(',')
   const call = { identifiers, courses: course, action: 'enroll', auto_enroll: true, email_students: false }
   return postRequest({ url: lmsUrl + BULK_ENROLL, headers: { authorization }, body: JSON.stringify(call) })
-}
-
-/** Returns the call that searches the accounts of these people, as a whole request. */
-export function search(from: { lmsUrl: string; authorization: string; emails: readonly string[] }): Buffer {
-  const { lmsUrl, authorization, emails } = from
-  return postRequest({ url: lmsUrl + SEARCH, headers: { authorization }, body: JSON.stringify({ emails }) })
 }
 
 /** Returns the number of throttled calls that the stand-in has answered, and the number that it refused with 429. */

@@ -33,8 +33,6 @@ export interface Stage {
    * arguments, which runs it.
    */
   service(options: { lmsUrl: string; env?: Record<string, string>; under?: readonly string[] }): Promise<Running>
-  /** Starts a program of the bench, which prints its address. */
-  program(file: string, args: readonly string[]): Promise<Running>
   end(): Promise<void>
 }
 
@@ -94,7 +92,6 @@ export function createStage({ folder }: { folder: string }): Stage {
           ...env,
         },
       }),
-    program: (file, args) => start([join(import.meta.dirname, file), ...args], /at (http\S+)/),
     end: async () => {
       for (const one of running.reverse()) await one.stop()
       rmSync(folder, { recursive: true, force: true })

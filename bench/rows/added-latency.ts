@@ -1,6 +1,6 @@
 import { authorize, delayEnrolling, enroll } from '../lms-client.ts'
 import { paced, quantile } from '../load.ts'
-import type { Running, Stage } from '../processes.ts'
+import type { Stage } from '../processes.ts'
 import { type Row, round } from '../row.ts'
 import { salesOfOneCourse, webhooks } from '../sales.ts'
 import { courseKey, makeWorld } from '../world.ts'
@@ -21,9 +21,7 @@ export const addedLatency: Row = {
   goal: { at: 'most', value: 5, unit: 'ms' },
   takes: 90,
   run: async (stage) => {
-    const noBudget = { LERNITO_LMS_CALLS_PER_MINUTE: '0' }
-    const { ours, direct } = await measured(stage, (lmsUrl) => stage.service({ lmsUrl, env: noBudget }))
-    const least = await measured(stage, (lmsUrl) => stage.program('least-service.ts', ['--lms', lmsUrl]))
+    const { ours, direct } = await measured(stage)
     const call = quantile(direct.latencies, 0.5)
     return {
       value: quantile(ours.latencies, 0.99) - call,
@@ -32,9 +30,6 @@ export const addedLatency: Row = {
         'LMS call made directly, p99 ms': round(quantile(direct.latencies, 0.99)),
         'webhook, median ms': round(quantile(ours.latencies, 0.5)),
         'webhook, p99 ms': round(quantile(ours.latencies, 0.99)),
-        'added by a service that only stores, searches, enrolls and stores, p99 ms': round(
-          quantile(least.ours.latencies, 0.99) - quantile(least.direct.latencies, 0.5),
-        ),
         'added, median ms': round(quantile(ours.latencies, 0.5) - call),
         'added, p99 minus p99, ms': round(quantile(ours.latencies, 0.99) - quantile(direct.latencies, 0.99)),
       },
@@ -45,11 +40,10 @@ export const addedLatency: Row = {
   },
 }
 
-/** Each service has a stand-in of its own: the stand-in gets slower with the number of its people. */
-async function measured(stage: Stage, start: (lmsUrl: string) => Promise<Running>) {
+async function measured(stage: Stage) {
   const lms = await stage.standIn({ world: makeWorld(), throttle: 'off', cost: 'none' })
   await delayEnrolling(lms.url, LMS_MS)
-  const { url, stop } = await start(lms.url)
+  const { url } = await stage.service({ lmsUrl: lms.url, env: { LERNITO_LMS_CALLS_PER_MINUTE: '0' } })
   const authorization = await authorize(lms.url)
   const run = async (count: number, from: number) => {
     const buyers = salesOfOneCourse({ count: 2 * count, from })
@@ -65,8 +59,6 @@ async function measured(stage: Stage, start: (lmsUrl: string) => Promise<Running
   }
   await run(WARM_UP, 0)
   const [ours, direct] = await run(WEBHOOKS, 2 * WARM_UP)
-  await stop()
-  await lms.stop()
   if (ours?.statuses[200] === WEBHOOKS && direct?.statuses[200] === WEBHOOKS) return { ours, direct }
   throw new Error(`not all were answered 200: ${JSON.stringify([ours?.statuses, direct?.statuses])}`)
 }

@@ -29,7 +29,7 @@ export const manyCourses: Row = {
         'pairs a call': round(pairs / answered),
         '429s': refused,
         'all enrolled after, s': round(seconds),
-        "original's model, which no throttle counts, s, computed": round(secondsOfOriginal(pairs)),
+        'the original, which no throttle counts, s, computed': round(secondsOfOriginal(pairs)),
         answers: statuses,
       },
       notes: [
@@ -52,7 +52,7 @@ export const manyCoursesWithModify: Row = {
         'pairs of person and course': pairs,
         'throttled calls': answered,
         '429s': refused,
-        "original's model, which no throttle counts, s, computed": round(secondsOfOriginal(pairs)),
+        'the original, which no throttle counts, s, computed': round(secondsOfOriginal(pairs)),
         answers: statuses,
       },
     }

@@ -41,7 +41,7 @@ export const throttledBurst: Row = {
         'ours, answers': JSON.stringify(ours.statuses),
         [`call per person, s for ${baseline.calls} people, measured`]: round(baseline.seconds),
         [`call per person, s for ${WEBHOOKS} people, computed`]: round(baselineSeconds),
-        "original's model, which no throttle counts, s, computed": round(secondsOfOriginal(WEBHOOKS)),
+        'the original, which no throttle counts, s, computed': round(secondsOfOriginal(WEBHOOKS)),
       },
       notes: [
         `The call-per-person client ran for ${MEASURED} people, with one 429 and its Retry-After of ${baseline.waits[0]} s. The rest is computed: the throttle allows ${THROTTLE} calls, then requires that wait.`,
