@@ -11,6 +11,8 @@ export interface Senders {
   refused(of: { ip: string; code: string }): boolean
   /** Counts a webhook with a valid signature, in memory only. */
   signed(of: { ip: string; isPrevious: boolean }): void
+  /** Counts a sale under the webhook-id of another one, in memory only. */
+  reusedId(): void
   readonly endMinute: Tally['endMinute']
   /** Stores what was counted since the last time. If that fails, it stays counted. */
   flush(): Promise<void>
@@ -56,6 +58,7 @@ export function createSenders({
       return tally.refuse({ ip, code })
     },
     signed: ({ ip, isPrevious }) => tally.add({ ip, result: isPrevious ? 'signed_previous' : 'signed', at: now() }),
+    reusedId: () => tally.add({ ip: '', result: 'id_reused', at: now() }),
     endMinute: tally.endMinute,
     flush: () => {
       flushing = flushing.catch(() => {}).then(store)

@@ -29,7 +29,7 @@ interface ServerParts {
   readonly secrets: readonly string[]
   /** This replica's name in the database. */
   readonly replica: () => string
-  readonly senders: Pick<Senders, 'refused' | 'signed' | 'endMinute'>
+  readonly senders: Pick<Senders, 'refused' | 'signed' | 'reusedId' | 'endMinute'>
   readonly shopAnswers: Pick<ShopAnswers, 'note'>
   readonly metrics: Metrics
   readonly observer: Observer
@@ -92,7 +92,7 @@ export function buildServer({
     inbox,
     answerWithinMs,
     onRefundId: observer.onRefundId,
-    onReusedId: () => senders.note({ ip: '', result: 'id_reused' }),
+    onReusedId: senders.reusedId,
     onAnswer: metrics.onAnswer,
   })
   statusRoute({ ...ofShop, statusOf })

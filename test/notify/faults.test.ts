@@ -99,6 +99,7 @@ const event = (at: number) => ({
   owner: null,
   failed_at: null,
   error: null,
+  seq: 1,
 })
 
 test('events that wait for an hour give one text with the last error and a link, and one when none waits any more', async (t) => {
