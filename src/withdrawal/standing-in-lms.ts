@@ -3,9 +3,6 @@ import type { Account } from '../openedx/accounts.ts'
 import type { Allowance } from '../openedx/enrollment-allowed.ts'
 import { type Judged, succeeded } from '../openedx/failure.ts'
 
-/** Course modes without a price. Any other one may have been paid for in the LMS. */
-export const FREE_MODES: readonly string[] = ['audit', 'honor']
-
 /** What the LMS has for a person in one course. */
 export interface InCourse {
   /** The course as the LMS spells it; null if the LMS has no such course. */

@@ -1,8 +1,9 @@
 import type { Standing } from '../delivery/types.ts'
+import { FREE_MODES } from '../enrollment/course-mode.ts'
 import type { CallContext } from '../enrollment/pair.ts'
 import type { Account } from '../openedx/accounts.ts'
 import { type Judged, succeeded } from '../openedx/failure.ts'
-import { FREE_MODES, type InCourse, readInCourse } from './standing-in-lms.ts'
+import { type InCourse, readInCourse } from './standing-in-lms.ts'
 
 /** What the LMS has for a person in one course now. */
 export interface LiveCourse {

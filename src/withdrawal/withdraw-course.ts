@@ -1,3 +1,4 @@
+import { FREE_MODES } from '../enrollment/course-mode.ts'
 import type { CallContext } from '../enrollment/pair.ts'
 import type { Account } from '../openedx/accounts.ts'
 import { batchCanName } from '../openedx/batch-answer.ts'
@@ -5,7 +6,7 @@ import type { Allowance } from '../openedx/enrollment-allowed.ts'
 import type { Failure, Judged } from '../openedx/failure.ts'
 import { modifyCanName } from '../openedx/instructor-enrollments.ts'
 import type { CourseWithdrawal } from '../operations/withdrawal-row.ts'
-import { FREE_MODES, type InCourse, readInCourse } from './standing-in-lms.ts'
+import { type InCourse, readInCourse } from './standing-in-lms.ts'
 
 /** One person and one course of an order. */
 export interface CourseOrder extends CallContext {
