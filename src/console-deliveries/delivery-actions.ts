@@ -3,8 +3,9 @@ import { html } from 'ghtml'
 import { csrfField } from '../console-layout/layout.ts'
 import { type BreakerView, isOpen } from '../console-layout/live-state.ts'
 import { TEXTS } from '../console-layout/texts.ts'
+import { REASONS } from '../delivery/reasons.ts'
 import { eventOfState } from '../delivery/shop-view.ts'
-import { isStopped, STATE_OF_REASON } from '../delivery/types.ts'
+import { isStopped } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import type { Session } from '../session/sessions.ts'
 
@@ -55,7 +56,7 @@ export function actionsHtml(of: {
   const { delivery, canWithdraw, tellsShop, replies } = of
   const { state, outcome, replacedBy, request } = delivery
   const code = outcome?.reason?.code
-  const canReplay = code === undefined || STATE_OF_REASON[code] !== 'rejected'
+  const canReplay = code === undefined || REASONS[code].state !== 'rejected'
   const canCheck = state !== 'queued' && request !== null
   const canCorrect = replacedBy === null || !isStopped(state)
   const all = [
@@ -83,10 +84,10 @@ type Action = 'replay' | 'check' | 'correct' | 'withdraw' | 'send-again' | 'hand
 /** What helps most likely, the likeliest first. */
 function firstOf({ state, outcome }: Pick<Shown, 'state' | 'outcome'>): readonly Action[] {
   const code = outcome?.reason?.code
+  const waitsFor = code === undefined ? null : REASONS[code].waitsFor
   if (state === 'pre_enrolled') return ['check', 'correct']
   if (state === 'enrolled') return ['check', 'withdraw']
-  if (state === 'rejected' || code === 'person.retired' || code === 'person.other_account')
-    return ['correct', 'handled']
+  if (state === 'rejected' || waitsFor === 'buyer') return ['correct', 'handled']
   if (state === 'needs_attention') return ['replay', 'correct', 'handled']
   return ['replay']
 }

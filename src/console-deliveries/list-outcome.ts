@@ -2,9 +2,8 @@ import { html } from 'ghtml'
 import { agoHtml, durationText } from '../console-layout/format.ts'
 import { type BreakerView, isOpen } from '../console-layout/live-state.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
-import { fieldErrorsText } from '../delivery/field-errors.ts'
-import { reasonName } from '../delivery/reason-words.ts'
-import type { Reason } from '../delivery/types.ts'
+import { reasonName, subjectText } from '../delivery/reason-words.ts'
+import { REASONS, type Reason } from '../delivery/reasons.ts'
 import type { Summary } from '../operations/operations.ts'
 
 const words = TEXTS.listOutcome
@@ -41,8 +40,8 @@ export function outcomeLineHtml(item: Summary, { now, breaker }: Now): string {
 }
 
 /** A reason in a few words. What a sender did wrong is named. */
-const reasonLine = ({ code, subject }: Reason): string =>
-  code === 'payload.invalid' ? fieldErrorsText(subject) : reasonName(code)
+const reasonLine = (reason: Reason): string =>
+  REASONS[reason.code].subject === 'field_errors' ? subjectText(reason) : reasonName(reason.code)
 
 function waitHtml({ attempts, dueAt }: Summary, { now, breaker }: Now): string {
   if (breaker !== null && isOpen(breaker)) {

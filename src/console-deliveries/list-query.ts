@@ -1,5 +1,6 @@
 import { dayIn, type Zone } from '../console-layout/zone.ts'
-import { DELIVERY_STATES, type DeliveryState, REASON_CODES, type ReasonCode } from '../delivery/types.ts'
+import { REASON_CODES, type ReasonCode } from '../delivery/reasons.ts'
+import { DELIVERY_STATES, type DeliveryState } from '../delivery/types.ts'
 import { type DeliveryFilter, readSearch } from '../search/filter.ts'
 
 /** The query of a list's address, which also fills the form above the list. Days are `YYYY-MM-DD`. */

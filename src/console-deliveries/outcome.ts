@@ -3,6 +3,7 @@ import { agoHtml, durationText, timeHtml } from '../console-layout/format.ts'
 import { type BreakerView, isOpen } from '../console-layout/live-state.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
 import { reasonSentence } from '../delivery/reason-words.ts'
+import { REASONS } from '../delivery/reasons.ts'
 import type { Shown } from '../operations/operations.ts'
 
 const words = TEXTS.outcome
@@ -26,7 +27,7 @@ export function outcomeHtml(of: {
   }
   const { title, grade } = words.states[state]
   const reason = outcome?.reason ?? null
-  const why = reason === null ? '' : html`<p>${reasonSentence(reason)} ${TEXTS.reasons[reason.code].todo}</p>`
+  const why = reason === null ? '' : html`<p>${reasonSentence(reason)} ${REASONS[reason.code].todo}</p>`
   const says = fill(words.states[state].text, { interval: durationText(followUpMs) })
   const text = reason === null || state === 'handled' ? html`<p>${says}</p>` : ''
   const next = state === 'queued' ? waitHtml(delivery, breaker) : ''

@@ -1,6 +1,8 @@
 import { html } from 'ghtml'
 import { fill, TEXTS } from '../console-layout/texts.ts'
-import { fieldErrorsText } from '../delivery/field-errors.ts'
+import { subjectText } from '../delivery/reason-words.ts'
+import { REASONS } from '../delivery/reasons.ts'
+import { type DeliveryState, isStopped } from '../delivery/types.ts'
 import type { Shown } from '../operations/operations.ts'
 import replies from './replies.json' with { type: 'json' }
 
@@ -16,22 +18,22 @@ type Told = Pick<Shown, 'id' | 'state' | 'request' | 'outcome'>
 
 /**
  * Returns what an operator can tell the buyer, and the shop, about a delivery: by its reason if it has one, else by its
- * state. All texts are in replies.json.
+ * state.
  */
 export function repliesTo(delivery: Told, lmsUrl: string): Reply[] {
   const { id, state, request, outcome } = delivery
-  const reason = outcome?.reason ?? null
-  const code = state === 'handled' || state === 'withdrawn' || reason === null ? state : reason.code
+  const reason = isStopped(state) ? null : (outcome?.reason ?? null)
   const values = {
     id,
     lms: lmsUrl,
     email: request?.email ?? '',
     courses: (request?.courseIds ?? []).join(', '),
-    subject: reason?.code === 'payload.invalid' ? fieldErrorsText(reason.subject) : (reason?.subject ?? ''),
+    subject: reason === null ? '' : subjectText(reason),
   }
   const name = request?.name ?? ''
   const greeting = name === '' ? replies.greetingUnnamed : fill(replies.greeting, { name })
-  const [buyer, shop] = [textOf(replies.buyer, code), textOf(replies.shop, code)]
+  const { toBuyer: buyer, toShop: shop } =
+    reason === null ? { toBuyer: ofState(state), toShop: null } : REASONS[reason.code]
   return [
     ...(buyer === null || request === null
       ? []
@@ -40,8 +42,9 @@ export function repliesTo(delivery: Told, lmsUrl: string): Reply[] {
   ]
 }
 
-const textOf = (texts: Readonly<Record<string, string>>, code: string): string | null =>
-  Object.entries(texts).find(([one]) => one === code)?.[1] ?? null
+/** null for a state that always has a reason. */
+const ofState = (state: DeliveryState): string | null =>
+  Object.entries(replies.states).find(([one]) => one === state)?.[1] ?? null
 
 /** Shows each reply on demand, with a button that copies it. Without JavaScript, the text can be selected. */
 export function repliesHtml(delivery: Told, lmsUrl: string): string {

@@ -3,7 +3,7 @@ import { queryText } from '../console-deliveries/list-query.ts'
 import { agoHtml, numberText } from '../console-layout/format.ts'
 import { listTable } from '../console-layout/list-table.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
-import { reasonName } from '../delivery/reason-words.ts'
+import { REASONS } from '../delivery/reasons.ts'
 import type { Cause } from '../reports/causes.ts'
 
 const words = TEXTS.overview
@@ -48,17 +48,16 @@ function cellsOf({
   const key = course === null ? '' : html`: <code>${course}</code>`
   const similar = course === null ? undefined : closest.get(course)
   const looksLike = similar === undefined ? '' : `${fill(words.attention.looksLike, { course: similar })} `
-  const action = NEEDS_OTHERS.includes(code)
-    ? html`<a class="button second" href="${list}">${words.attention.open}</a>`
-    : html`<a class="button second" href="${base}/replay${query}">${fill(words.attention.replay, { count: number })}</a>`
+  const { name, todoMany, waitsFor } = REASONS[code]
+  const action =
+    waitsFor !== null
+      ? html`<a class="button second" href="${list}">${words.attention.open}</a>`
+      : html`<a class="button second" href="${base}/replay${query}">${fill(words.attention.replay, { count: number })}</a>`
   return [
-    html`<div><a href="${list}">${reasonName(code)}!${key}</a><br><span class="quiet">${looksLike}${TEXTS.reasons[code].todoMany}</span></div>`,
+    html`<div><a href="${list}">${name}!${key}</a><br><span class="quiet">${looksLike}${todoMany}</span></div>`,
     number,
     html`<div>!${agoHtml(firstAt)}</div>`,
     html`<div>!${agoHtml(lastAt)}</div>`,
     action,
   ]
 }
-
-/** A replay alone can't help: an operator has to ask the buyer or the shop first. */
-const NEEDS_OTHERS: readonly Cause['code'][] = ['person.retired', 'person.other_account', 'row.unreadable']

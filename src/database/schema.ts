@@ -1,4 +1,5 @@
-import type { DeliveryState, EventKind, ReasonCode, Source } from '../delivery/types.ts'
+import type { ReasonCode } from '../delivery/reasons.ts'
+import type { DeliveryState, EventKind, Source } from '../delivery/types.ts'
 import type { BulkReplayRow, ReplayedDeliveryRow } from './schema-replays.ts'
 import type { EndpointRow, NoticePositionRow, NoticeRow, OutboxRow } from './schema-sending.ts'
 import type { SenderRow } from './sender-row.ts'

@@ -1,20 +1,25 @@
 import { fieldErrorsText } from './field-errors.ts'
-import words from './reasons.json' with { type: 'json' }
-import type { Reason, ReasonCode } from './types.ts'
+import { REASONS, type Reason, type ReasonCode, withSubject } from './reasons.ts'
 
 /** Returns why a delivery did not succeed in a few words, for lists. */
-export const reasonName = (code: ReasonCode): string => words[code].name
+export const reasonName = (code: ReasonCode): string => REASONS[code].name
+
+/** Returns what a reason is about, for people: field errors in words. */
+export const subjectText = ({ code, subject }: Reason): string =>
+  REASONS[code].subject === 'field_errors' ? fieldErrorsText(subject) : subject
 
 /** Returns why a delivery did not succeed, as a part of a sentence, with what the reason is about. */
-export function reasonText({ code, subject }: Reason): string {
-  const about = code === 'payload.invalid' ? fieldErrorsText(subject) : subject
-  return filled(code, about.replace(/\.$/, ''))
+export function reasonText(reason: Reason): string {
+  const { text, subject } = REASONS[reason.code]
+  const about = subjectText(reason).replace(/\.$/, '')
+  if (subject === 'course_key') return withSubject(text, about)
+  return subject === 'nothing' || about === '' ? text : `${text}: ${about}`
 }
 
 /** The same as a sentence. */
 export function reasonSentence(reason: Reason): string {
   const text = reasonText(reason)
-  const isKey = words[reason.code].what.startsWith('{')
+  const isKey = REASONS[reason.code].text.startsWith('{')
   return `${isKey ? text : text.charAt(0).toUpperCase() + text.slice(1)}.`
 }
 
@@ -22,8 +27,7 @@ export function reasonSentence(reason: Reason): string {
  * The same as reasonText, of many deliveries and without personal data.
  * @param course the key of a course that exists or could exist; '' if it is not known or the deliveries have several
  */
-export const reasonOfMany = (code: ReasonCode, course: string): string =>
-  course === '' || !words[code].what.includes('{course}') ? words[code].general : filled(code, course)
-
-const filled = (code: ReasonCode, about: string): string =>
-  words[code].what.replace(/\{subject\}|\{course\}/, () => about)
+export function reasonOfMany(code: ReasonCode, course: string): string {
+  const { text, many } = REASONS[code]
+  return course === '' ? (many ?? withSubject(text, 'the course')) : withSubject(text, course)
+}

@@ -1,4 +1,5 @@
-import type { CourseResult, DeliveryState, EventKind, Outcome, Reason, ReasonCode } from './types.ts'
+import { REASONS, type Reason, type ReasonCode, withSubject } from './reasons.ts'
+import type { CourseResult, DeliveryState, EventKind, Outcome } from './types.ts'
 
 /** The events that the shop gets: the kind of our own event, and the type that the shop sees. */
 export const SHOP_EVENT_TYPES = {
@@ -58,7 +59,7 @@ export function shopView({ id, webhookId, state, outcome, replaces, replacedBy, 
     webhookId,
     state,
     courses: Object.entries(courses).map(([course, result]) => ({ id: course, result: RESULTS[result] })),
-    reason: reason === null ? null : { code: reason.code, message: MESSAGES[reason.code](reason.subject) },
+    reason: reason === null ? null : { code: reason.code, message: messageOf(reason) },
     replaces,
     replacedBy,
     test: isTest,
@@ -67,21 +68,8 @@ export function shopView({ id, webhookId, state, outcome, replaces, replacedBy, 
 
 const RESULTS = { enrolled: 'enrolled', allowed: 'pre_enrolled' } as const satisfies Record<CourseResult, string>
 
-/**
- * Without the texts of the LMS and of our own database, which may name people. The subject is left out where it is one
- * of those.
- */
-const MESSAGES = {
-  'payload.invalid': () => 'The payload is invalid. The answer to the webhook says which fields.',
-  'course_key.malformed': (subject) => `Invalid course key format: ${subject}`,
-  'course.missing': (subject) => `Course ${subject} does not exist`,
-  'course.mode_missing': (subject) => `Course ${subject} does not have the configured course mode`,
-  'person.retired': () => 'The email address belongs to a retired account',
-  'person.unenrolled': (subject) => `The person was unenrolled from ${subject} since the sale`,
-  'person.other_account': () => 'The LMS matches the email address to an account with another address',
-  'enrollment.missing': (subject) => `The person has an active account, and no enrollment in ${subject}`,
-  'lms.refused': () => 'The LMS refused the enrollment',
-  'lms.blocked': () => 'Something in front of the LMS blocks this sale; an operator has to look at it',
-  'retries.exhausted': () => 'The LMS failed for three days; an operator has to look at it',
-  'row.unreadable': () => 'The stored sale can not be read; an operator has to look at it',
-} as const satisfies Record<ReasonCode, (subject: Reason['subject']) => string>
+/** Without the texts of the LMS and of our own database, which may name people. */
+function messageOf({ code, subject }: Reason): string {
+  const { event, answer } = REASONS[code]
+  return withSubject(event ?? answer.message, subject)
+}

@@ -1,4 +1,5 @@
 import type { CallNote } from './calls.ts'
+import { REASONS, type Reason } from './reasons.ts'
 
 /** The enrollments that Lernito requests, after the payload rules: trimmed, coerced, bounded. */
 export interface EnrollmentRequest {
@@ -30,55 +31,6 @@ export const DELIVERY_STATES = [
 ] as const
 export type DeliveryState = (typeof DELIVERY_STATES)[number]
 
-export const REASON_CODES = [
-  'payload.invalid',
-  'course_key.malformed',
-  'course.missing',
-  'person.retired',
-  'person.unenrolled',
-  'person.other_account',
-  'enrollment.missing',
-  'course.mode_missing',
-  'lms.refused',
-  'lms.blocked',
-  'retries.exhausted',
-  'row.unreadable',
-] as const
-export type ReasonCode = (typeof REASON_CODES)[number]
-
-/**
- * Why a delivery did not succeed. `subject` is what the reason is about: the course key as it was sent, the field
- * errors as JSON (payload.invalid), a message about the LMS (lms.…, retries.exhausted), or the fault in our own row.
- * `course`: the key of the course that lms.… or retries.exhausted is about; absent if it isn't known.
- */
-export interface Reason {
-  readonly code: ReasonCode
-  readonly subject: string
-  readonly course?: string
-}
-
-/** Where a reason has the key of the course that it is about: in its subject or in its `course`; or it is about none. */
-const COURSE_OF_REASON = {
-  'payload.invalid': 'none',
-  'course_key.malformed': 'subject',
-  'course.missing': 'subject',
-  'course.mode_missing': 'subject',
-  'person.retired': 'none',
-  'person.unenrolled': 'subject',
-  'person.other_account': 'none',
-  'enrollment.missing': 'subject',
-  'lms.refused': 'course',
-  'retries.exhausted': 'course',
-  'row.unreadable': 'none',
-} as const satisfies Record<ReasonCode, 'subject' | 'course' | 'none'>
-
-/** Returns the course key that a reason is about, as it was sent; null if it is about none, or if it isn't known. */
-export function courseOfReason({ code, subject, course }: Reason): string | null {
-  const where = COURSE_OF_REASON[code]
-  if (where === 'none') return null
-  return where === 'subject' ? subject : (course ?? null)
-}
-
 export type CourseResult = 'enrolled' | 'allowed'
 
 /** `courses` are the true course keys that are done. With a reason, they are those that were done despite it. */
@@ -86,25 +38,6 @@ export interface Outcome {
   readonly courses: Readonly<Record<string, CourseResult>>
   readonly reason: Reason | null
 }
-
-/**
- * The state that each reason leaves a delivery in. A sender's mistake is rejected: sending the same again can't help.
- * What a person can fix in the LMS, such as a course that isn't open, needs attention until an operator replays it.
- */
-export const STATE_OF_REASON = {
-  'payload.invalid': 'rejected',
-  'course_key.malformed': 'rejected',
-  'course.missing': 'needs_attention',
-  'person.retired': 'needs_attention',
-  'person.unenrolled': 'needs_attention',
-  'person.other_account': 'needs_attention',
-  'enrollment.missing': 'needs_attention',
-  'course.mode_missing': 'needs_attention',
-  'lms.refused': 'needs_attention',
-  'lms.blocked': 'needs_attention',
-  'retries.exhausted': 'needs_attention',
-  'row.unreadable': 'needs_attention',
-} as const satisfies Record<ReasonCode, DeliveryState>
 
 /** The states in which every course of a delivery has an enrollment or an allowance. */
 export const DONE_STATES = ['enrolled', 'pre_enrolled'] as const satisfies readonly DeliveryState[]
@@ -116,7 +49,7 @@ export const isStopped = (state: DeliveryState): boolean => state === 'handled' 
 
 /** The state of a delivery with this outcome, which has no further attempt. */
 export function stateOfOutcome({ courses, reason }: Outcome): DeliveryState {
-  if (reason !== null) return STATE_OF_REASON[reason.code]
+  if (reason !== null) return REASONS[reason.code].state
   return Object.values(courses).includes('allowed') ? 'pre_enrolled' : 'enrolled'
 }
 

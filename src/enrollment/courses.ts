@@ -1,5 +1,5 @@
 import { isCourseKey } from '../course-key.ts'
-import type { Reason } from '../delivery/types.ts'
+import type { Reason } from '../delivery/reasons.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { Lms } from '../openedx/lms.ts'
 

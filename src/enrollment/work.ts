@@ -1,5 +1,6 @@
 import type { CallNote } from '../delivery/calls.ts'
-import type { CourseResult, Delivery, EnrollmentRequest, Reason } from '../delivery/types.ts'
+import type { Reason } from '../delivery/reasons.ts'
+import type { CourseResult, Delivery, EnrollmentRequest } from '../delivery/types.ts'
 import { batchCanName } from '../openedx/batch-answer.ts'
 import type { Failure } from '../openedx/failure.ts'
 import type { PausedCourse } from './course-breakers.ts'

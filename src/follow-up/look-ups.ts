@@ -1,4 +1,4 @@
-import type { Reason } from '../delivery/types.ts'
+import type { Reason } from '../delivery/reasons.ts'
 import type { Permit } from '../openedx/budget.ts'
 import { groupsForCourseList, listCanNameUser } from '../openedx/enrollment-list.ts'
 import { type Failure, type Judged, succeeded } from '../openedx/failure.ts'

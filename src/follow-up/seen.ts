@@ -1,4 +1,5 @@
-import type { CourseResult, CourseStanding, Reason, Standing, Standings } from '../delivery/types.ts'
+import type { Reason } from '../delivery/reasons.ts'
+import type { CourseResult, CourseStanding, Standing, Standings } from '../delivery/types.ts'
 
 const DAY_MS = 24 * 3_600_000
 /** An unchanged standing is stored again after this time, so that a round writes few rows and its time stays recent. */

@@ -1,7 +1,8 @@
 import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { reasonText } from '../delivery/reason-words.ts'
-import type { Delivery, DeliveryEvent, Reason } from '../delivery/types.ts'
+import type { Reason } from '../delivery/reasons.ts'
+import type { Delivery, DeliveryEvent } from '../delivery/types.ts'
 import { areStored, type EventDraft, insertEvents } from './events.ts'
 import { outcomeColumns, toDelivery, unreadable } from './rows.ts'
 

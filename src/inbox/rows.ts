@@ -1,13 +1,11 @@
 import { z } from 'zod'
 import type { DeliveryRow } from '../database/schema.ts'
+import { courseOfReason, REASON_CODES, type Reason } from '../delivery/reasons.ts'
 import {
-  courseOfReason,
   type Delivery,
   type EnrollmentRequest,
   type Outcome,
   type Progress,
-  REASON_CODES,
-  type Reason,
   STANDINGS,
   type Standings,
 } from '../delivery/types.ts'

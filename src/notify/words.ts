@@ -1,6 +1,7 @@
 import type { NoticeRow } from '../database/schema-sending.ts'
 import { reasonOfMany } from '../delivery/reason-words.ts'
-import { type DeliveryState, REASON_CODES, STATE_OF_REASON } from '../delivery/types.ts'
+import { REASON_CODES, REASONS } from '../delivery/reasons.ts'
+import type { DeliveryState } from '../delivery/types.ts'
 import { sanitize } from '../telemetry/sanitize.ts'
 import { isFault } from './notices.ts'
 
@@ -51,7 +52,7 @@ function noticeText(notice: NoticeRow, console: ConsoleUrl): string {
 
 function deliveryText({ code, subject, count, texts }: NoticeRow, console: ConsoleUrl): string {
   const reason = REASON_CODES.find((one) => one === code) ?? 'row.unreadable'
-  const state = STATE_OF_REASON[reason]
+  const state = REASONS[reason].state
   const number = `${count}${texts === 0 ? '' : ' more'}`
   const one = count === 1
   const what =

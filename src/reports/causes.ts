@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
-import { courseOfReason, type ReasonCode } from '../delivery/types.ts'
+import { courseOfReason, type ReasonCode } from '../delivery/reasons.ts'
 import { readOutcome } from '../inbox/rows.ts'
 
 /** Deliveries that failed for the same reason. Times are ms since 1970. */

@@ -1,7 +1,8 @@
 import { type ExpressionBuilder, type SelectQueryBuilder, sql } from 'kysely'
 import { z } from 'zod'
 import type { Tables } from '../database/schema.ts'
-import { DELIVERY_STATES, REASON_CODES } from '../delivery/types.ts'
+import { REASON_CODES } from '../delivery/reasons.ts'
+import { DELIVERY_STATES } from '../delivery/types.ts'
 import { emailTerm, fold, line, textTerm } from '../inbox/search-terms.ts'
 
 /**

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { repliesTo } from '../../src/console-deliveries/replies.ts'
-import { DELIVERY_STATES, type DeliveryState, REASON_CODES, STATE_OF_REASON } from '../../src/delivery/types.ts'
+import { REASON_CODES, REASONS } from '../../src/delivery/reasons.ts'
+import { DELIVERY_STATES, type DeliveryState } from '../../src/delivery/types.ts'
 
 const LMS = 'https://lms.example.com'
 const request = {
@@ -15,7 +16,7 @@ const ofState = (state: DeliveryState) =>
   repliesTo({ id: 'ONE', state, request, outcome: { courses: {}, reason: null } }, LMS)
 const ofReason = (code: (typeof REASON_CODES)[number], subject = 'the subject') =>
   repliesTo(
-    { id: 'ONE', state: STATE_OF_REASON[code], request, outcome: { courses: {}, reason: { code, subject } } },
+    { id: 'ONE', state: REASONS[code].state, request, outcome: { courses: {}, reason: { code, subject } } },
     LMS,
   )
 

@@ -3,7 +3,7 @@ import { existsSync, globSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { STATE_OF_REASON } from '../../src/delivery/types.ts'
+import { REASONS } from '../../src/delivery/reasons.ts'
 import { codeBlocks, codes, ROOT, readDocument, section, tables } from './documents.ts'
 
 const contributing = readDocument('CONTRIBUTING.md')
@@ -65,5 +65,8 @@ test('the table of rooms matches test/structure', () => {
 test('the decision about refusals has the same states as the code', () => {
   const [rows = []] = tables(readDocument('docs/decisions/0006-rejected-or-needs-attention.md'))
   const states = rows.map(([reason = '', state = '']) => [codes(reason)[0], state.replaceAll(' ', '_')])
-  assert.deepEqual(states, Object.entries(STATE_OF_REASON))
+  assert.deepEqual(
+    states,
+    Object.entries(REASONS).map(([code, { state }]) => [code, state]),
+  )
 })

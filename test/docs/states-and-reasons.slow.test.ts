@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { reasonName, reasonText } from '../../src/delivery/reason-words.ts'
-import { DELIVERY_STATES, REASON_CODES, STATE_OF_REASON } from '../../src/delivery/types.ts'
+import { REASON_CODES, REASONS } from '../../src/delivery/reasons.ts'
+import { DELIVERY_STATES } from '../../src/delivery/types.ts'
 import { codes, firstCodes, readDocument, section, tables } from './documents.ts'
 
 const page = readDocument('docs/reference/states-and-reasons.md')
@@ -22,7 +23,7 @@ test('every reason of a delivery has its cause and action', () => {
 
 test('the page says which reasons reject a delivery', () => {
   const [sentence = ''] = /`payload.invalid`[^.]*\.[^.]*\.[^.]*\./s.exec(reasons) ?? []
-  const rejected = REASON_CODES.filter((code) => STATE_OF_REASON[code] === 'rejected')
+  const rejected = REASON_CODES.filter((code) => REASONS[code].state === 'rejected')
   assert.deepEqual(codes(sentence), [...rejected, 'rejected', 'needs_attention'])
 })
 

@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test'
-import type { Reason } from '../../src/delivery/types.ts'
+import type { Reason } from '../../src/delivery/reasons.ts'
 import { createNotifier, NOTIFY_TIMING, type Notified } from '../../src/notify/notifier.ts'
 import { watchOutages } from '../../src/notify/outage.ts'
 import { createTextPoster } from '../../src/notify/post-text.ts'

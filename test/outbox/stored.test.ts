@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { REASON_CODES, REASONS } from '../../src/delivery/reasons.ts'
 import { eventOfState, shopView } from '../../src/delivery/shop-view.ts'
-import { DELIVERY_STATES, REASON_CODES, STATE_OF_REASON } from '../../src/delivery/types.ts'
+import { DELIVERY_STATES } from '../../src/delivery/types.ts'
 import { insertEvents } from '../../src/inbox/events.ts'
 import { purgeOutboxStep } from '../../src/maintenance/retention.ts'
 import { forget } from '../../src/operations/forget.ts'
@@ -148,7 +149,7 @@ test('no event quotes what the LMS or our own database says, because that may na
     const seen = {
       id: 'x',
       webhookId: null,
-      state: STATE_OF_REASON[code],
+      state: REASONS[code].state,
       replaces: null,
       replacedBy: null,
       isTest: false,
