@@ -63,5 +63,4 @@ export interface NoticeRow {
 export interface NoticePositionRow {
   name: string
   at: number
-  id: string
 }

@@ -154,8 +154,7 @@ export const INITIAL_SCHEMA: readonly string[] = [
   )`,
   `create table if not exists notice_positions (
     name varchar(32) not null primary key,
-    at bigint not null,
-    id varchar(26) not null
+    at bigint not null
   )`,
   // open_kind is the kind until the incident ends: the unique key merges what several replicas report.
   `create table if not exists incidents (

@@ -1,15 +1,14 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { z } from 'zod'
-import type { Tables } from '../database/schema.ts'
-import type { NoticePositionRow } from '../database/schema-sending.ts'
+import type { DeliveryRow, Tables } from '../database/schema.ts'
 import { inTransaction, ROW_CHANGED } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
-import type { Reason, ReasonCode } from '../delivery/reasons.ts'
+import { courseOfReason, REASON_CODES, REASONS } from '../delivery/reasons.ts'
 import { readOutcome } from '../inbox/rows.ts'
 import { hasFailed, withdrawalOf } from '../operations/withdrawal-row.ts'
 import { addCounts, type Cause } from './notices.ts'
 
-/** How many rows a transaction reads, and how many transactions a look makes at most. */
+/** How many withdrawals a transaction reads, and how many transactions a look makes at most. */
 const PAGE = 500
 const PAGES = 20
 /** What is older is no news: notifications were turned off meanwhile. */
@@ -20,15 +19,18 @@ const BACK_MS = 60_000
 const SOURCES = ['needs_attention', 'rejected', 'withdrawals'] as const
 type SourceName = (typeof SOURCES)[number]
 
-/** The rows that came after a position, in order: at most PAGE. */
+interface Counted {
+  readonly cause: Cause
+  readonly count: number
+}
+/** What came after a position. */
 interface Page {
-  readonly causes: readonly Cause[]
-  /** The position of the last row; null without a row. */
-  readonly end: Position | null
+  readonly causes: readonly Counted[]
+  /** The position behind all that was read; null if nothing came. */
+  readonly end: number | null
   readonly isLast: boolean
 }
-type Position = Pick<NoticePositionRow, 'at' | 'id'>
-type Read = (trx: Kysely<Tables>, range: { after: Position; upTo: number }) => Promise<Page>
+type Read = (trx: Kysely<Tables>, range: { after: number; upTo: number }) => Promise<Page>
 
 /**
  * Counts, by cause, the deliveries that came to need attention or were rejected, and the withdrawals that failed, up to
@@ -56,10 +58,10 @@ function countPage(
     body: async (trx) => {
       const stored = await openPosition(trx, { name, upTo })
       const { causes, end, isLast } = await READ[name](trx, { after: startOf(stored, upTo), upTo })
-      const counts = new Map<string, { cause: Cause; count: number }>()
-      for (const cause of causes) {
+      const counts = new Map<string, Counted>()
+      for (const { cause, count } of causes) {
         const key = JSON.stringify(cause)
-        counts.set(key, { cause, count: (counts.get(key)?.count ?? 0) + 1 })
+        counts.set(key, { cause, count: (counts.get(key)?.count ?? 0) + count })
       }
       // First, so that of two replicas that count the same rows, one waits here and then begins again.
       if (end !== null) await move(trx, { name, from: stored, to: end })
@@ -74,33 +76,26 @@ function countPage(
 async function openPosition(
   trx: Transaction<Tables>,
   { name, upTo }: { name: SourceName; upTo: number },
-): Promise<Position> {
-  const found = await trx
-    .selectFrom('notice_positions')
-    .select(['at', 'id'])
-    .where('name', '=', name)
-    .executeTakeFirst()
-  if (found !== undefined) return found
-  await trx.insertInto('notice_positions').ignore().values({ name, at: upTo, id: '' }).execute()
-  return { at: upTo, id: '' }
+): Promise<number> {
+  const found = await trx.selectFrom('notice_positions').select('at').where('name', '=', name).executeTakeFirst()
+  if (found !== undefined) return found.at
+  await trx.insertInto('notice_positions').ignore().values({ name, at: upTo }).execute()
+  return upTo
 }
 
-function startOf(stored: Position, upTo: number): Position {
-  if (stored.at > upTo) return { at: upTo - BACK_MS, id: '' }
-  return stored.at < upTo - NEWS_MS ? { at: upTo - NEWS_MS, id: '' } : stored
-}
+const startOf = (stored: number, upTo: number): number =>
+  stored > upTo ? upTo - BACK_MS : Math.max(stored, upTo - NEWS_MS)
 
 /** Throws ROW_CHANGED if another replica has moved it: the transaction is repeated. */
 async function move(
   trx: Transaction<Tables>,
-  { name, from, to }: { name: SourceName; from: Position; to: Position },
+  { name, from, to }: { name: SourceName; from: number; to: number },
 ): Promise<void> {
   const { numUpdatedRows } = await trx
     .updateTable('notice_positions')
-    .set(to)
+    .set({ at: to })
     .where('name', '=', name)
-    .where('at', '=', from.at)
-    .where('id', '=', from.id)
+    .where('at', '=', from)
     .executeTakeFirst()
   if (numUpdatedRows === 0n) throw ROW_CHANGED
 }
@@ -109,33 +104,49 @@ async function move(
 const readState =
   (state: 'needs_attention' | 'rejected'): Read =>
   async (trx, { after, upTo }) => {
-    const rows = await trx
+    const groups = await trx
       .selectFrom('deliveries')
-      .select(['id', 'active_at', 'settled_at', 'outcome'])
+      .select(({ fn }) => [
+        'reason',
+        'subject',
+        sql<number | string>`sum(active_at = settled_at)`.as('news'),
+        fn.max('active_at').as('last'),
+        fn.max('outcome').as('example'),
+      ])
       .modifyFront(sql`/*+ INDEX(deliveries deliveries_state) */`)
       .where('state', '=', state)
-      .where('active_at', '>=', after.at)
+      .where('active_at', '>', after)
       .where('active_at', '<=', upTo)
-      .where((eb) => eb.or([eb('active_at', '>', after.at), eb('id', '>', after.id)]))
-      .orderBy('active_at')
-      .orderBy('id')
-      .limit(PAGE)
+      .groupBy(['reason', 'subject'])
       .execute()
-    const last = rows.at(-1)
     return {
-      causes: rows.flatMap(({ active_at, settled_at, outcome }) =>
-        active_at === settled_at ? [causeOf(outcome)] : [],
-      ),
-      end: last === undefined ? null : { at: last.active_at, id: last.id },
-      isLast: rows.length < PAGE,
+      causes: groups
+        .map((group) => ({ cause: causeOf(group), count: Number(group.news) }))
+        .filter(({ count }) => count > 0),
+      end: groups.reduce<number | null>((end, { last }) => Math.max(end ?? last, last), null),
+      isLast: true,
     }
   }
+
+/** The subject is a course key or nothing: any other subject may hold an address. */
+function causeOf(of: Pick<DeliveryRow, 'reason' | 'subject'> & { example: string | null }): Cause {
+  const code = REASON_CODES.find((one) => one === of.reason) ?? 'row.unreadable'
+  const subject = REASONS[code].subject === 'course_key' ? (spelledIn(of.example) ?? of.subject ?? '') : ''
+  return { kind: 'delivery', code, subject }
+}
+
+/** The course key as the shop sent it: the column `subject` has it in lower case. */
+const spelledIn = (outcome: string | null): string | null =>
+  orElse(null, () => {
+    const reason = outcome === null ? null : readOutcome(outcome).reason
+    return reason === null ? null : courseOfReason(reason)
+  })
 
 const readWithdrawals: Read = async (trx, { after, upTo }) => {
   const rows = await trx
     .selectFrom('withdrawals')
     .selectAll()
-    .where('ended_at', '>', after.at)
+    .where('ended_at', '>', after)
     .where('ended_at', '<=', upTo)
     .orderBy('ended_at')
     .orderBy('due_at')
@@ -149,8 +160,8 @@ const readWithdrawals: Read = async (trx, { after, upTo }) => {
   return {
     causes: read
       .filter((row) => orElse(false, () => hasFailed(withdrawalOf(row))))
-      .map(({ delivery_id }) => ({ kind: 'withdrawal', code: 'failed', subject: delivery_id })),
-    end: last === null ? null : { at: isLast ? last : last - 1, id: '' },
+      .map(({ delivery_id }) => ({ cause: { kind: 'withdrawal', code: 'failed', subject: delivery_id }, count: 1 })),
+    end: last === null || isLast ? last : last - 1,
     isLast,
   }
 }
@@ -159,25 +170,6 @@ const READ: Readonly<Record<SourceName, Read>> = {
   needs_attention: readState('needs_attention'),
   rejected: readState('rejected'),
   withdrawals: readWithdrawals,
-}
-
-/** The reasons whose subject is a course. The subject of another one may hold an address, so it is left out. */
-const OF_COURSE: readonly ReasonCode[] = [
-  'course.missing',
-  'person.unenrolled',
-  'enrollment.missing',
-  'course.mode_missing',
-]
-
-function causeOf(outcome: string | null): Cause {
-  const reason = reasonOf(outcome)
-  const subject = OF_COURSE.includes(reason.code) ? reason.subject : ''
-  return { kind: 'delivery', code: reason.code, subject }
-}
-
-function reasonOf(outcome: string | null): Reason {
-  const unreadable = { code: 'row.unreadable', subject: '' } as const
-  return orElse(unreadable, () => (outcome === null ? null : readOutcome(outcome).reason) ?? unreadable)
 }
 
 /** One unreadable row must not hold up the notifications of all others. */

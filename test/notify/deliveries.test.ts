@@ -87,6 +87,29 @@ test('a rejected delivery gives a text too, without what the shop sent', async (
   assert.doesNotMatch(text, /@/)
 })
 
+test('keys that differ in their letter case are one cause, and the text spells one as the shop did', async (t) => {
+  const { chat, pass, fail, notices } = await setUpNotifier(t)
+  const [own, other] = [COURSE, COURSE.replace('edX', 'EDX')]
+  for (const subject of [own, other, own]) await fail({ code: 'course.missing', subject })
+  await pass(1)
+  assert.equal((await notices()).length, 1)
+  const [, key = ''] = /3 deliveries need attention: the LMS has no course (\S+)\. /.exec(only(chat.texts)) ?? []
+  assert.ok([own, other].includes(key), key)
+})
+
+test('a delivery whose stored result can’t be read is counted with the others of its cause', async (t) => {
+  const { chat, pass, fail, db } = await setUpNotifier(t)
+  for (const outcome of ['{', '~', null]) {
+    const id = await fail()
+    await db.updateTable('deliveries').set({ outcome }).where('id', '=', id).execute()
+  }
+  await pass(1)
+  const text = only(chat.texts)
+  assert.ok(
+    text.startsWith(`lernito-openedx: 3 deliveries need attention: the LMS has no course ${COURSE.toLowerCase()}. `),
+  )
+})
+
 test('the link of a text lists the deliveries that the text names, and no others', async (t) => {
   const { chat, pass, fail, operations } = await setUpNotifier(t)
   const refused = { code: 'lms.refused', subject: 'full', course: COURSE } as const
