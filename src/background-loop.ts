@@ -1,9 +1,10 @@
-import { type Availability, isUnreachable } from './database/availability.ts'
+import { isUnreachable } from './errors.ts'
 import { pause } from './pause.ts'
 
 /** What every background loop needs. */
 export interface Background {
-  readonly guard: Availability['guard']
+  /** Runs what needs the database; see Availability. */
+  readonly guard: <T>(work: () => Promise<T>) => Promise<T>
   /** Gets every error except that the database is unavailable. The round is retried. */
   readonly onError: (error: unknown) => void
   readonly signal: AbortSignal

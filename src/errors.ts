@@ -27,3 +27,7 @@ export class AppError extends Error {
     this.code = code
   }
 }
+
+/** Whether the error says only that the database is unavailable, which `Availability` already reports. */
+export const isUnreachable = (error: unknown): boolean =>
+  error instanceof AppError && error.code === 'database.unreachable'

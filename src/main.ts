@@ -9,6 +9,7 @@ import { send } from './cli/send.ts'
 import { serve } from './cli/serve.ts'
 import { deliveries } from './cli-deliveries/deliveries.ts'
 import { AppError } from './errors.ts'
+import { SandboxError } from './stand-in/error.ts'
 import { VERSION } from './version.ts'
 
 const COMMANDS: readonly Command[] = [serve, sandbox, send, doctor, deliveries, events, reconcile, forget, migrate]
@@ -55,7 +56,7 @@ const keepAlive = setInterval(() => {}, 60_000)
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
-  const known = error instanceof AppError
+  const known = error instanceof AppError || error instanceof SandboxError
   const text = known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)
   process.stderr.write(`${text}\n`)
   if (known && process.env.DEBUG && error.cause !== undefined) process.stderr.write(`${String(error.cause)}\n`)

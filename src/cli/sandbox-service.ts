@@ -6,6 +6,7 @@ import { writePast } from '../demo/write-past.ts'
 import { AppError } from '../errors.ts'
 import { buildService } from '../service.ts'
 import { readSettings } from '../settings/read.ts'
+import { SandboxError } from '../stand-in/error.ts'
 import type { World } from '../stand-in/world.ts'
 import { createLog } from '../telemetry/log.ts'
 import { usageError } from './command.ts'
@@ -108,7 +109,8 @@ export async function namingOption<Started>(option: string, starting: Promise<St
   try {
     return await starting
   } catch (cause) {
-    if (!(cause instanceof AppError) || cause.code !== 'address.in_use') throw cause
+    const isTaken = (cause instanceof AppError || cause instanceof SandboxError) && cause.code === 'address.in_use'
+    if (!isTaken) throw cause
     const deeper = cause.cause instanceof Error ? cause.cause.message : cause.message
     throw new AppError(
       'address.in_use',

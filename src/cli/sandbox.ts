@@ -5,6 +5,7 @@ import { DEMO_SEED, planPast, worldAfter } from '../demo/plan.ts'
 import { AppError } from '../errors.ts'
 import { defaultWorld } from '../sandbox/default-world.ts'
 import { startStandIn } from '../sandbox/stand-in.ts'
+import { SandboxError } from '../stand-in/error.ts'
 import { readWorld, type World } from '../stand-in/world.ts'
 import { type Command, parseOptions, usageError } from './command.ts'
 import { runUntilSignal } from './run-service.ts'
@@ -139,7 +140,7 @@ function readWorldFile(file: string): World {
   try {
     return readWorld(JSON.parse(readFileSync(file, 'utf8')))
   } catch (cause) {
-    if (cause instanceof AppError) throw cause
+    if (cause instanceof SandboxError) throw cause
     throw new AppError('file.unreadable', `The world can't be read from ${file}: ${String(cause)}`, { cause })
   }
 }

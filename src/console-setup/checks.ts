@@ -2,9 +2,21 @@ import { html } from 'ghtml'
 import { agoHtml, numberText, withCodeHtml } from '../console-layout/format.ts'
 import { listTable } from '../console-layout/list-table.ts'
 import { fill, TEXTS } from '../console-layout/texts.ts'
-import type { Result } from '../doctor/examine.ts'
 
 const words = TEXTS.setup
+
+/** What a check of doctor found. `tutor`: the cure at an installation with Tutor, if it is another one. */
+interface Result {
+  readonly id: string
+  readonly about: string
+  readonly status: 'ok' | 'warning' | 'failure' | 'skipped'
+  readonly detail: string | null
+  readonly problems: readonly {
+    readonly status: 'warning' | 'failure'
+    readonly message: string
+    readonly fix: { readonly plain: string; readonly tutor: string | null }
+  }[]
+}
 
 /** When the checks ended (ms since 1970), and what they found. */
 export interface ChecksRun {

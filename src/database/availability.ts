@@ -75,10 +75,6 @@ export async function retryOnce<T>({
   }
 }
 
-/** Whether the error says only that the database is unavailable, which `Availability` already reports. */
-export const isUnreachable = (error: unknown): boolean =>
-  error instanceof AppError && error.code === 'database.unreachable'
-
 function describe(error: unknown, name: string): string {
   if (error instanceof AppError) return error.message
   return `The database ${name} can't be used: ${reasonOf(error)}. The service retries until it can.`

@@ -1,5 +1,4 @@
-import { isUnreachable } from '../database/availability.ts'
-import { AppError } from '../errors.ts'
+import { AppError, isUnreachable } from '../errors.ts'
 import type { Inbox } from '../inbox/types.ts'
 import type { Budget, Permit } from '../openedx/budget.ts'
 import { pause } from '../pause.ts'

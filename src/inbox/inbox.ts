@@ -1,6 +1,5 @@
-import { isUnreachable } from '../database/availability.ts'
 import type { Delivery, DeliveryEvent, Settlement, VerifiedWebhook } from '../delivery/types.ts'
-import { AppError } from '../errors.ts'
+import { AppError, isUnreachable } from '../errors.ts'
 import { pause as wait } from '../pause.ts'
 import { createWakeUp } from '../wake-up.ts'
 import { claimDue } from './claim.ts'

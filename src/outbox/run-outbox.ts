@@ -1,7 +1,6 @@
 import type { Background } from '../background-loop.ts'
-import { isUnreachable } from '../database/availability.ts'
 import type { WriteContext } from '../database/write-context.ts'
-import { AppError } from '../errors.ts'
+import { AppError, isUnreachable } from '../errors.ts'
 import { createGroupCommit } from '../inbox/group-commit.ts'
 import { pause } from '../pause.ts'
 import type { Replicas } from '../replicas/replicas.ts'

@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { AppError } from '../errors.ts'
 import { type Answer, timestamp } from '../stand-in/answers.ts'
 import { activate } from '../stand-in/enrollment-rules.ts'
+import { SandboxError } from '../stand-in/error.ts'
 import { faultSchema } from '../stand-in/faults.ts'
 import type { Lms } from '../stand-in/lms.ts'
 import { addPerson, seed } from '../stand-in/populate.ts'
@@ -85,7 +85,7 @@ function reset(lms: Lms, world: unknown): Answer {
     else lms.reset(readWorld(world))
     return done
   } catch (error) {
-    if (error instanceof AppError) return invalid(error.message)
+    if (error instanceof SandboxError) return invalid(error.message)
     throw error
   }
 }

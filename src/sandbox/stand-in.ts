@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
-import { AppError } from '../errors.ts'
 import { errorPage } from '../stand-in/answers.ts'
+import { SandboxError } from '../stand-in/error.ts'
 import { createLms, type LmsOptions, sleep } from '../stand-in/lms.ts'
 import { accountViews } from '../stand-in-api/accounts-api.ts'
 import { allowanceViews } from '../stand-in-api/allowance-api.ts'
@@ -105,7 +105,7 @@ function createStandIn(options: StandInOptions = {}): FastifyInstance {
 
 /**
  * Builds the stand-in and listens on `host` (127.0.0.1) and `port` (0: any free one).
- * Throws AppError 'sandbox.not_loopback' for a host that other machines could reach, 'address.in_use' for a port in use.
+ * Throws SandboxError 'sandbox.not_loopback' for a host that other machines could reach, 'address.in_use' for a port in use.
  */
 export async function startStandIn({
   host = '127.0.0.1',
@@ -113,7 +113,7 @@ export async function startStandIn({
   ...options
 }: StandInOptions & { host?: string; port?: number } = {}): Promise<RunningStandIn> {
   if (!loopback.test(host)) {
-    throw new AppError(
+    throw new SandboxError(
       'sandbox.not_loopback',
       `The stand-in LMS listens on loopback only, because its passwords and control API are open to everyone: use 127.0.0.1, not ${host}.`,
     )
@@ -124,7 +124,7 @@ export async function startStandIn({
     return { url, app, close: () => app.close() }
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-      throw new AppError(
+      throw new SandboxError(
         'address.in_use',
         `Port ${port} on ${host} is taken: stop what listens there, or choose another.`,
         { cause: error },

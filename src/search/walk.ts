@@ -1,7 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
-import { type DeliveryFilter, meeting } from './filter.ts'
 
 /** A position in the list of deliveries: newest activity first, then by id, the later id first. */
 export interface Position {
@@ -21,7 +20,12 @@ export const COLUMNS = ['id', 'active_at', 'state'] as const
 type LightRow = Pick<DeliveryRow, (typeof COLUMNS)[number]>
 export const listed = ({ id, active_at, state }: LightRow): Listed => ({ id, activeAt: active_at, state })
 
-type Range = Pick<DeliveryFilter, 'states' | 'from' | 'to'>
+/** Deliveries in these states, last active from `from` (inclusive) to `to` (exclusive), ms since 1970. */
+export interface Range {
+  readonly states?: readonly DeliveryRow['state'][] | undefined
+  readonly from?: number | undefined
+  readonly to?: number | undefined
+}
 
 /**
  * Returns up to `limit` deliveries in these states and times after a position, in the order of the list. It reads the
@@ -49,20 +53,15 @@ function inOrder({
   after: Position | null
   limit: number
 }): SelectQueryBuilder<{ some: LightRow }, 'some', LightRow> {
-  const part = (of: DeliveryFilter) =>
-    db
-      .selectFrom(
-        sorted(between(meeting(along(db, indexOfOrder(of)).select(COLUMNS), of), { after, last: null }))
-          .limit(limit)
-          .as('part'),
-      )
-      .select(COLUMNS)
+  const part = (state: DeliveryRow['state'] | null | undefined) => {
+    let some = between(along(db, indexOfOrder({ states })).select(COLUMNS), { after, last: null })
+    if (state !== null && state !== undefined) some = some.where('state', '=', state)
+    if (from !== undefined) some = some.where('active_at', '>=', from)
+    if (to !== undefined) some = some.where('active_at', '<', to)
+    return db.selectFrom(sorted(some).limit(limit).as('part')).select(COLUMNS)
+  }
   const [first, ...more] = states === undefined ? [null] : new Set(states)
-  // The caller's filter has more conditions, which are no part of a range.
-  const times = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) }
-  const of = (state: DeliveryRow['state'] | null | undefined): DeliveryFilter =>
-    state === null || state === undefined ? times : { ...times, states: [state] }
-  const all = more.reduce((union, state) => union.unionAll(part(of(state))), part(of(first)))
+  const all = more.reduce((union, state) => union.unionAll(part(state)), part(first))
   return sorted(db.selectFrom(all.as('some')).select(COLUMNS)).limit(limit)
 }
 
@@ -106,7 +105,7 @@ export const along = (db: Kysely<Tables>, index: string | null) =>
   db.selectFrom('deliveries').modifyFront(index === null ? sql`` : sql.raw(`/*+ INDEX(deliveries ${index}) */`))
 
 /** The index that has the order of the list. */
-export const indexOfOrder = ({ states }: DeliveryFilter): string =>
+export const indexOfOrder = ({ states }: Range): string =>
   states === undefined ? 'deliveries_active' : 'deliveries_state'
 
 /** Adds the bounds of a stretch. */

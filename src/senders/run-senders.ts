@@ -1,5 +1,5 @@
 import { type Background, runBackgroundLoop } from '../background-loop.ts'
-import { isUnreachable } from '../database/availability.ts'
+import { isUnreachable } from '../errors.ts'
 import type { Senders } from './senders.ts'
 
 /** From one flush to the next. */

@@ -1,10 +1,11 @@
 import { sql, type Transaction } from 'kysely'
 import { type Background, runBackgroundLoop } from '../background-loop.ts'
-import { type Availability, isUnreachable } from '../database/availability.ts'
+import type { Availability } from '../database/availability.ts'
 import type { Tables } from '../database/schema.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { type EventPlace, type ShopAnswer, writeShopAnswer } from '../delivery/shop-answer.ts'
+import { isUnreachable } from '../errors.ts'
 
 /** From one flush to the next. A process that is killed loses the answers since the last one. */
 const FLUSH_MS = 1000

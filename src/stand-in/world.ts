@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { AppError } from '../errors.ts'
 import { fold } from './collation.ts'
 import { parseCourseKey } from './course-keys.ts'
+import { SandboxError } from './error.ts'
 
 const date = z.string().refine((text) => !Number.isNaN(Date.parse(text)), 'must be a date such as 2026-01-31')
 
@@ -85,14 +85,14 @@ function firstDuplicate(texts: string[]): string | undefined {
 
 /**
  * Checks a world of the form of test/recordings/lms/world.json: applications, people, courses, enrollments.
- * Throws AppError 'sandbox.world_invalid', which names the first problem and its place.
+ * Throws SandboxError 'sandbox.world_invalid', which names the first problem and its place.
  */
 export function readWorld(input: unknown): World {
   const read = world.safeParse(input)
   if (!read.success) {
     const [issue] = read.error.issues
     const where = issue?.path.join('.') || 'the world'
-    throw new AppError('sandbox.world_invalid', `The world is wrong at ${where}: ${issue?.message}.`)
+    throw new SandboxError('sandbox.world_invalid', `The world is wrong at ${where}: ${issue?.message}.`)
   }
   const { people, courses, applications, enrollments, allowances } = read.data
   const duplicate =
@@ -100,12 +100,12 @@ export function readWorld(input: unknown): World {
     firstDuplicate(people.map(({ username }) => username)) ??
     firstDuplicate(courses.map(({ id }) => id)) ??
     firstDuplicate(applications.map(({ client_id }) => client_id))
-  if (duplicate !== undefined) throw new AppError('sandbox.world_invalid', `The world names ${duplicate} twice.`)
+  if (duplicate !== undefined) throw new SandboxError('sandbox.world_invalid', `The world names ${duplicate} twice.`)
   const known = new Set(people.map(({ email }) => fold(email)))
   const used = allowances.filter((row) => row.used)
   const unknown = [...enrollments, ...used].find(({ email }) => !known.has(fold(email)))
   if (unknown)
-    throw new AppError(
+    throw new SandboxError(
       'sandbox.world_invalid',
       `The world has an enrollment or a used allowance of ${unknown.email}, who is not among its people.`,
     )

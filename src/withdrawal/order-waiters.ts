@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
-import { isUnreachable } from '../database/availability.ts'
 import type { Tables } from '../database/schema.ts'
+import { isUnreachable } from '../errors.ts'
 import { withdrawalOf } from '../operations/withdrawal-row.ts'
 import { SUPERSEDED } from './end-order.ts'
 

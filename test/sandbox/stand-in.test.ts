@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AppError } from '../../src/errors.ts'
 import { defaultWorld } from '../../src/sandbox/default-world.ts'
 import { startStandIn } from '../../src/sandbox/stand-in.ts'
+import { SandboxError } from '../../src/stand-in/error.ts'
 import { readWorld } from '../../src/stand-in/world.ts'
 import { recordedWorld, startRecordedWorld } from './recording.ts'
 import { modifyPath, post } from './requests.ts'
 
 const refusal = (code: string, words: RegExp) => (error: unknown) => {
-  return error instanceof AppError && error.code === code && words.test(error.message)
+  return error instanceof SandboxError && error.code === code && words.test(error.message)
 }
 
 test('the stand-in refuses to listen where other machines can reach it', async () => {
