@@ -1,5 +1,5 @@
+import { createSessions } from '../src/console/session/sessions.ts'
 import type { Database } from '../src/database/dialect.ts'
-import { createSessions } from '../src/session/sessions.ts'
 import { courseKey, emailOf } from './world.ts'
 
 /**

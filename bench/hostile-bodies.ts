@@ -1,4 +1,4 @@
-import { BODY_LIMIT } from '../src/webhook/route.ts'
+import { BODY_LIMIT } from '../src/shop/webhook/route.ts'
 
 /** Bodies that are expensive to read, sort or write, each of the largest allowed size, by their content. */
 export const HOSTILE_BODIES: Readonly<Record<string, Buffer>> = {

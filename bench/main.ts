@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { VERSION } from '../src/version.ts'
+import { VERSION } from '../src/service/lib/version.ts'
 import { isBusy, machineFacts } from './machine.ts'
 import { createStage } from './processes.ts'
 import { factLines, resultLines, table } from './report.ts'

@@ -77,10 +77,10 @@ export function createStage({ folder }: { folder: string }): Stage {
         '--modify',
         modify ? 'on' : 'off',
       ]
-      return start([join(ROOT, 'src/main.ts'), 'sandbox', ...options], /stand-in LMS is at (http\S+?)\/?\s/)
+      return start([join(ROOT, 'src/cli/main.ts'), 'sandbox', ...options], /stand-in LMS is at (http\S+?)\/?\s/)
     },
     service: ({ lmsUrl, env = {}, under = [] }) =>
-      start([join(ROOT, 'src/main.ts'), 'serve'], /"url":"(https?:\/\/[^"/]+)"/, {
+      start([join(ROOT, 'src/cli/main.ts'), 'serve'], /"url":"(https?:\/\/[^"/]+)"/, {
         under,
         env: {
           LERNITO_WEBHOOK_SECRET: SECRET,

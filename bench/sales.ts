@@ -1,4 +1,4 @@
-import { sign } from '../src/signature/signature.ts'
+import { sign } from '../src/shop/signature/signature.ts'
 import { postRequest } from './http-client.ts'
 import { SECRET } from './processes.ts'
 import { courseKey, emailOf } from './world.ts'

@@ -10,5 +10,5 @@ if (major < 24) {
   process.exit(1)
 }
 // A checkout runs its source, even if an older dist is there. The published package has no source.
-const source = new URL('../src/main.ts', import.meta.url)
-import(existsSync(source) ? source.href : '../dist/main.js')
+const source = new URL('../src/cli/main.ts', import.meta.url)
+import(existsSync(source) ? source.href : '../dist/src/cli/main.js')

@@ -3,14 +3,17 @@ import { cpSync, rmSync } from 'node:fs'
 import { extname, join } from 'node:path'
 
 /**
- * Builds the code of the published package from src into dist: tsc writes JavaScript and types, and every other file,
- * such as the console's CSS, is copied. A checkout doesn't need it, because Node.js runs the TypeScript.
+ * Builds the code of the published package from src and sandbox into dist: tsc writes JavaScript, types and the JSON that
+ * is imported, and every other file, such as the console's CSS, is copied. A checkout doesn't need it, because Node.js
+ * runs the TypeScript.
  */
 const ROOT = join(import.meta.dirname, '..')
-const [SRC, DIST] = [join(ROOT, 'src'), join(ROOT, 'dist')]
+const DIST = join(ROOT, 'dist')
 
 rmSync(DIST, { recursive: true, force: true })
 const { status, error } = spawnSync('tsc', ['-p', join(ROOT, 'tsconfig.build.json')], { stdio: 'inherit' })
 if (error !== undefined) throw error
-if (status === 0) cpSync(SRC, DIST, { recursive: true, filter: (file) => extname(file) !== '.ts' })
+if (status === 0) {
+  cpSync(join(ROOT, 'src'), join(DIST, 'src'), { recursive: true, filter: (file) => extname(file) !== '.ts' })
+}
 process.exitCode = status ?? 1

@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { ENROLLING_CAUSES } from '../src/doctor/causes-enrolling.ts'
-import { EVENTS_CAUSES } from '../src/doctor/causes-events.ts'
-import { LMS_CAUSES } from '../src/doctor/causes-lms.ts'
-import { type Cause, OUR_CAUSES } from '../src/doctor/causes-ours.ts'
-import { OUTSIDE_CAUSES } from '../src/doctor/causes-outside.ts'
+import { ENROLLING_CAUSES } from '../src/doctor/causes/causes-enrolling.ts'
+import { EVENTS_CAUSES } from '../src/doctor/causes/causes-events.ts'
+import { LMS_CAUSES } from '../src/doctor/causes/causes-lms.ts'
+import { type Cause, OUR_CAUSES } from '../src/doctor/causes/causes-ours.ts'
+import { OUTSIDE_CAUSES } from '../src/doctor/causes/causes-outside.ts'
 import { CHECKS } from '../src/doctor/examine.ts'
 
 const GUIDE = new URL('../docs/reference/doctor.md', import.meta.url)

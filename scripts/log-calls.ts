@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const CALL = /\blog\??(?:\.(?<level>debug|info|warn|error)|\[(?<choice>[^\]]+)\])\(/g
 const LEVEL = /'(debug|info|warn|error)'/g
-/** The fields that errorFields in src/telemetry/log.ts returns. */
+/** The fields that errorFields in src/service/telemetry/log.ts returns. */
 const ERROR_FIELDS = ['error', 'cause', 'stack']
 
 /** A call of the logger in the source. */
@@ -19,7 +19,7 @@ export interface LogCall {
 
 /** Returns every call of a logger in src, in the order of files and lines. */
 export function logCalls(): LogCall[] {
-  return globSync('src/**/*.ts', { cwd: ROOT })
+  return globSync('{src,sandbox}/**/*.ts', { cwd: ROOT })
     .sort()
     .flatMap((file) => callsIn(file, readFileSync(`${ROOT}/${file}`, 'utf8')))
 }

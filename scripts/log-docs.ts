@@ -13,7 +13,7 @@ const code = (text: string): string => `\`${text}\``
 
 /** Returns the kinds of delivery events, as their type declares them. */
 export function eventKinds(): string[] {
-  const declared = globSync('src/**/*.ts', { cwd: ROOT }).flatMap(
+  const declared = globSync('{src,sandbox}/**/*.ts', { cwd: ROOT }).flatMap(
     (file) => /type EventKind =((?:\s+\| '\w+')+)/.exec(readFileSync(`${ROOT}/${file}`, 'utf8'))?.[1] ?? [],
   )
   return [...(declared[0] ?? '').matchAll(/'(\w+)'/g)].map(([, kind = '']) => kind)

@@ -249,6 +249,6 @@ export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
 export const UNWRITTEN: Readonly<Record<string, string>> = {
   'src/cli/serve.ts': 'warnings about settings',
   'src/cli/sandbox-service.ts': 'warnings about settings',
-  'src/telemetry/log.ts': 'events of deliveries',
-  'src/telemetry/observer.ts': 'floods',
+  'src/service/telemetry/log.ts': 'events of deliveries',
+  'src/service/telemetry/observer.ts': 'floods',
 }

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { SETTINGS } from '../src/settings/settings.ts'
+import { SETTINGS } from '../src/service/settings/settings.ts'
 
 const PAGE = new URL('../docs/reference/settings.md', import.meta.url)
 const ENV_EXAMPLE = new URL('../.env.example', import.meta.url)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after } from 'node:test'
-import { SETTINGS } from '../src/settings/settings.ts'
-import { createLog, type Log } from '../src/telemetry/log.ts'
+import { SETTINGS } from '../src/service/settings/settings.ts'
+import { createLog, type Log } from '../src/service/telemetry/log.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 

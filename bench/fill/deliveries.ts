@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { createIds } from '../../src/delivery/ids.ts'
-import { searchTermsOf } from '../../src/inbox/search-terms.ts'
+import { searchTermsOf } from '../../src/queue/search-terms.ts'
+import { createIds } from '../../src/sale/ids.ts'
 import { courseKey, emailOf } from '../world.ts'
 
 export const COURSES = 30

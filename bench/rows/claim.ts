@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Store } from '../../src/inbox/store.ts'
+import type { Store } from '../../src/queue/store.ts'
 import { filledSqlite } from '../fill/open-filled.ts'
 import { quantile } from '../load.ts'
 import { GROUP, PAGE, timeOfAccept, timeOfClaim, timeOfSettle } from '../queue-times.ts'

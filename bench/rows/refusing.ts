@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { createHmac } from 'node:crypto'
-import { receive } from '../../src/webhook/receive.ts'
+import { receive } from '../../src/shop/webhook/receive.ts'
 import { HOSTILE_BODIES } from '../hostile-bodies.ts'
 import { SECRET } from '../processes.ts'
 import { type Row, round } from '../row.ts'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { reportedInState } from '../../src/follow-up/reported.ts'
-import { purgeStep } from '../../src/maintenance/retention.ts'
+import { reportedInState } from '../../src/enroll/follow-up/reported.ts'
+import { purgeStep } from '../../src/queue/retention.ts'
 import { startMariaDb } from '../../test/mariadb.ts'
 import { type FilledStore, filledMariaDb, filledSqlite } from '../fill/open-filled.ts'
 import { quantile } from '../load.ts'

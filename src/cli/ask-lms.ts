@@ -1,6 +1,6 @@
 import { openLms } from '../service/lms.ts'
-import type { LmsSettings } from '../settings/parts.ts'
-import type { Log } from '../telemetry/log.ts'
+import type { LmsSettings } from '../service/settings/parts.ts'
+import type { Log } from '../service/telemetry/log.ts'
 
 /**
  * Asks the LMS for a token once, with a client of its own so that no webhook waits for it, and logs a warning with the

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { AppError } from '../errors.ts'
-import { SETTINGS } from '../settings/settings.ts'
+import { AppError } from '../service/lib/errors.ts'
+import { SETTINGS } from '../service/settings/settings.ts'
 
 export interface Command {
   readonly name: string

@@ -1,5 +1,5 @@
-import { DELIVERY_STATES } from '../delivery/types.ts'
-import { type DeliveryFilter, filterSchema, readSearch } from '../search/filter.ts'
+import { type DeliveryFilter, filterSchema, readSearch } from '../operators/find/filter.ts'
+import { DELIVERY_STATES } from '../sale/types.ts'
 import { usageError } from './command.ts'
 
 /** The options that select deliveries, shared by several commands. */

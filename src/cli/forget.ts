@@ -1,6 +1,7 @@
-import { isWholeAddress } from '../operations/people.ts'
+import type { ForgottenPerson } from '../operators/changes/forget.ts'
+import { isWholeAddress } from '../operators/find/people.ts'
+import { forgetPerson } from '../service/forget-person.ts'
 import { openLms } from '../service/lms.ts'
-import { type ForgottenPerson, forgetPerson } from '../withdrawal/forget-person.ts'
 import { type Command, parseOptions, usageError } from './command.ts'
 import { operator, readLmsSettings, withOperations } from './operations.ts'
 

@@ -1,8 +1,8 @@
 import { reasonOf } from '../database/availability.ts'
 import { openDatabase } from '../database/database.ts'
-import { AppError } from '../errors.ts'
-import { migrate as migrateDatabase } from '../migrations/migrations.ts'
-import { readSettings } from '../settings/read.ts'
+import { migrate as migrateDatabase } from '../database/migrations/migrations.ts'
+import { AppError } from '../service/lib/errors.ts'
+import { readSettings } from '../service/settings/read.ts'
 import { type Command, loadDotEnv, parseOptions } from './command.ts'
 
 export const migrate: Command = {

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
-import { AppError } from '../errors.ts'
-import { readSecret } from '../settings/read.ts'
-import type { SignatureForm } from '../signature/forms.ts'
-import { signStandardWebhook } from '../signature/published.ts'
-import { sign } from '../signature/signature.ts'
+import type { SignatureForm } from '../sale/json/forms.ts'
+import { AppError } from '../service/lib/errors.ts'
+import { readSecret } from '../service/settings/read.ts'
+import { signStandardWebhook } from '../shop/signature/published.ts'
+import { sign } from '../shop/signature/signature.ts'
 import { loadDotEnv, usageError } from './command.ts'
 
 const FORMS = ['original', 'readme', 'raw'] as const satisfies readonly SignatureForm[]

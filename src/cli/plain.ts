@@ -1,6 +1,6 @@
-import { detailText } from '../delivery/form-words.ts'
-import type { DeliveryEvent } from '../delivery/types.ts'
-import { escapeInvisible } from '../telemetry/sanitize.ts'
+import { detailText } from '../sale/form-words.ts'
+import type { DeliveryEvent } from '../sale/types.ts'
+import { escapeInvisible } from '../service/lib/sanitize.ts'
 
 /** Characters that a terminal acts on or hides. Senders choose names and addresses, and the LMS its messages. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu

@@ -1,4 +1,4 @@
-import { AppError } from '../errors.ts'
+import { AppError } from '../service/lib/errors.ts'
 import { type Command, parseOptions, usageError } from './command.ts'
 import { readPayload, readSigning, readWebhookSecret, signatureHeaders } from './payload-input.ts'
 

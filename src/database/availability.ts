@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { AppError } from '../errors.ts'
+import { AppError } from '../service/lib/errors.ts'
 import type { Database } from './dialect.ts'
-import { serverErrorOf } from './mysql-errors.ts'
+import { serverErrorOf } from './mysql/errors.ts'
 
 const QUICK_MS = 500
 const AGAIN_MS = 20

@@ -1,6 +1,6 @@
 import type { Database } from './dialect.ts'
-import { openMysql } from './mysql.ts'
-import { openSqlite } from './sqlite.ts'
+import { openMysql } from './mysql/mysql.ts'
+import { openSqlite } from './sqlite/sqlite.ts'
 import type { RunTask, Tasks } from './tasks.ts'
 
 /** How long a connection to a server may be idle before the server closes it, ms. */

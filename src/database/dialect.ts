@@ -1,6 +1,6 @@
 import { type Kysely, MysqlAdapter, type RawBuilder } from 'kysely'
 import type { Tables } from './schema.ts'
-import type { Place } from './sqlite-place.ts'
+import type { Place } from './sqlite/place.ts'
 
 /**
  * What a failed statement means.

@@ -2,10 +2,10 @@ import { sql } from 'kysely'
 import { reasonOf } from './availability.ts'
 import { openDatabase } from './database.ts'
 import type { Database } from './dialect.ts'
-import { inspectSqlite } from './inspect-sqlite.ts'
 import { type Inspected, type Inspection, PRE_ENROLLED_SQL, type ServerTraits } from './inspection.ts'
-import { serverErrorOf } from './mysql-errors.ts'
-import { tlsObstacleOf } from './mysql-tls.ts'
+import { serverErrorOf } from './mysql/errors.ts'
+import { tlsObstacleOf } from './mysql/tls.ts'
+import { inspectSqlite } from './sqlite/inspect-sqlite.ts'
 
 /**
  * Inspects the inbox's database without changing anything: it creates neither a SQLite file nor tables. See openDatabase

@@ -1,5 +1,5 @@
-import type { ReasonCode } from '../delivery/reasons.ts'
-import type { DeliveryState, EventKind, Source } from '../delivery/types.ts'
+import type { ReasonCode } from '../sale/reasons.ts'
+import type { DeliveryState, EventKind, Source } from '../sale/types.ts'
 import type { BulkReplayRow, ReplayedDeliveryRow } from './schema-replays.ts'
 import type { EndpointRow, NoticePositionRow, NoticeRow, OutboxRow } from './schema-sending.ts'
 import type { SenderRow } from './sender-row.ts'

@@ -1,4 +1,4 @@
-import type { NewId } from '../delivery/ids.ts'
+import type { NewId } from '../sale/ids.ts'
 import type { Database } from './dialect.ts'
 
 /** What every write to the database needs. */

@@ -1,4 +1,4 @@
-import type { Problem } from './causes.ts'
+import type { Problem } from './causes/causes.ts'
 import type { Result } from './examine.ts'
 
 const STATUSES = ['failure', 'warning', 'ok', 'skipped'] as const

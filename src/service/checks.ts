@@ -1,6 +1,6 @@
-import type { Checks, ChecksRun } from '../console-setup/checks.ts'
+import type { Checks, ChecksRun } from '../console/pages/setup/checks.ts'
 import { examine } from '../doctor/examine.ts'
-import type { CallContext } from '../enrollment/pair.ts'
+import type { CallContext } from '../enroll/pair.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
 

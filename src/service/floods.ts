@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Flood, Tally } from '../senders/tally.ts'
+import type { Flood, Tally } from '../shop/senders/tally.ts'
 
 const MINUTE_MS = 60_000
 

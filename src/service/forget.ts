@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ForgetAnswer, ForgetOrder } from '../console-actions/person-forget-page.ts'
-import type { DeliveryEvent } from '../delivery/types.ts'
-import type { CallContext } from '../enrollment/pair.ts'
-import { AppError } from '../errors.ts'
-import type { openInbox } from '../inbox/open-inbox.ts'
-import { type ForgottenPerson, forgetPerson } from '../withdrawal/forget-person.ts'
+import type { ForgetAnswer, ForgetOrder } from '../console/pages/changes/person-forget-page.ts'
+import type { CallContext } from '../enroll/pair.ts'
+import type { ForgottenPerson } from '../operators/changes/forget.ts'
+import type { openInbox } from '../queue/open-inbox.ts'
+import type { DeliveryEvent } from '../sale/types.ts'
+import { forgetPerson } from './forget-person.ts'
+import { AppError } from './lib/errors.ts'
 import { NOT_STARTED } from './lms-calls.ts'
 
 /** How long a page waits. Proxies give up after 30 s or more. */

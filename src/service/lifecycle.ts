@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import { AppError } from '../errors.ts'
-import type { openInbox } from '../inbox/open-inbox.ts'
-import type { Lms } from '../openedx/lms.ts'
-import type { Timing } from '../replicas/timing.ts'
-import type { Settings } from '../settings/settings.ts'
-import type { ShopAnswers } from '../shop-answers/shop-answers.ts'
-import type { Log } from '../telemetry/log.ts'
+import type { Lms } from '../lms/lms.ts'
+import type { openInbox } from '../queue/open-inbox.ts'
+import type { Timing } from '../queue/replicas/timing.ts'
+import type { ShopAnswers } from '../queue/shop-answers/shop-answers.ts'
+import { AppError } from './lib/errors.ts'
 import { saveIfLost, watchFile } from './lost-file.ts'
+import type { Settings } from './settings/settings.ts'
+import type { Log } from './telemetry/log.ts'
 
 /** A stop ends within 8 s; container runtimes kill the process after 10 s. */
 const STOP_MS = 6_000

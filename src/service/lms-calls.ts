@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Answered, LmsCalls } from '../console-layout/lms-calls.ts'
-import { findCourse } from '../enrollment/closest-course.ts'
-import type { CallContext } from '../enrollment/pair.ts'
-import { AppError } from '../errors.ts'
-import type { Judged } from '../openedx/failure.ts'
-import { whatStands } from '../withdrawal/what-stands.ts'
+import type { Answered, LmsCalls } from '../console/layout/lms-calls.ts'
+import { findCourse } from '../enroll/closest-course.ts'
+import type { CallContext } from '../enroll/pair.ts'
+import { whatStands } from '../enroll/withdraw/what-stands.ts'
+import type { Judged } from '../lms/client/failure.ts'
+import { AppError } from './lib/errors.ts'
 
 export const NOT_STARTED = 'The service has just started, and makes no calls to the LMS yet'
 /** How long a page that also has stored data waits for the LMS. */

@@ -1,8 +1,8 @@
-import { type Budget, createBudget, type Permit, unlimitedBudget } from '../openedx/budget.ts'
-import { createLms, type Lms } from '../openedx/lms.ts'
-import type { Guest } from '../replicas/guest.ts'
-import type { LmsSettings } from '../settings/parts.ts'
-import { VERSION } from '../version.ts'
+import { type Budget, createBudget, type Permit, unlimitedBudget } from '../lms/client/budget.ts'
+import { createLms, type Lms } from '../lms/lms.ts'
+import type { Guest } from '../queue/replicas/guest.ts'
+import { VERSION } from './lib/version.ts'
+import type { LmsSettings } from './settings/parts.ts'
 
 /** The client of the LMS that the settings name; see createLms for the rest. The caller closes it. */
 export function createLmsClient({

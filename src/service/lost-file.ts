@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { AppError } from '../errors.ts'
-import type { openInbox } from '../inbox/open-inbox.ts'
-import type { Log } from '../telemetry/log.ts'
+import type { openInbox } from '../queue/open-inbox.ts'
+import { AppError } from './lib/errors.ts'
+import type { Log } from './telemetry/log.ts'
 
 interface LostFile {
   readonly database: Pick<ReturnType<typeof openInbox>['database'], 'name' | 'place'>

@@ -1,12 +1,12 @@
-import { isShopEvent } from '../delivery/shop-view.ts'
-import type { DeliveryEvent } from '../delivery/types.ts'
-import type { openInbox } from '../inbox/open-inbox.ts'
-import { createPoster } from '../outbox/post-event.ts'
-import { CONCURRENCY, runOutbox } from '../outbox/run-outbox.ts'
-import type { Settings } from '../settings/settings.ts'
-import type { Observer } from '../telemetry/observer.ts'
-import { VERSION } from '../version.ts'
-import type { WakeUp } from '../wake-up.ts'
+import type { openInbox } from '../queue/open-inbox.ts'
+import { isShopEvent } from '../sale/shop-view.ts'
+import type { DeliveryEvent } from '../sale/types.ts'
+import { createPoster } from '../shop/events/post-event.ts'
+import { CONCURRENCY, runOutbox } from '../shop/events/run-outbox.ts'
+import { VERSION } from './lib/version.ts'
+import type { WakeUp } from './lib/wake-up.ts'
+import type { Settings } from './settings/settings.ts'
+import type { Observer } from './telemetry/observer.ts'
 
 /** Whether the shop gets events. */
 export const hasOutbox = ({ LERNITO_EVENTS_URL: url }: Settings): boolean => url !== undefined

@@ -1,10 +1,10 @@
-import { AppError } from '../errors.ts'
-import type { openInbox } from '../inbox/open-inbox.ts'
-import type { Observer } from '../telemetry/observer.ts'
-import type { WakeUp } from '../wake-up.ts'
-import type { RefundOf } from '../webhook/refund-route.ts'
-import { createOrderWaiters } from '../withdrawal/order-waiters.ts'
-import { storeRefund } from '../withdrawal/store-refund.ts'
+import type { openInbox } from '../queue/open-inbox.ts'
+import { createOrderWaiters } from '../queue/withdrawals/order-waiters.ts'
+import { storeRefund } from '../queue/withdrawals/store-refund.ts'
+import type { RefundOf } from '../shop/refund/route.ts'
+import { AppError } from './lib/errors.ts'
+import type { WakeUp } from './lib/wake-up.ts'
+import type { Observer } from './telemetry/observer.ts'
 
 /**
  * Stores a refund, and waits for its withdrawals until they have ended or the deadline is over. Throws AppError

@@ -1,7 +1,7 @@
-import { AppError } from '../errors.ts'
-import type { openInbox } from '../inbox/open-inbox.ts'
-import { readShopViews } from '../inbox/outbox.ts'
-import type { StatusOf } from '../webhook/status-route.ts'
+import type { openInbox } from '../queue/open-inbox.ts'
+import { readShopViews } from '../queue/outbox/outbox.ts'
+import type { StatusOf } from '../shop/status/route.ts'
+import { AppError } from './lib/errors.ts'
 
 /** Reads the deliveries that the shop asks for. */
 export function createStatusOf({

@@ -1,10 +1,10 @@
-import { isOpen } from '../enrollment/breaker-state.ts'
-import type { CircuitBreaker } from '../enrollment/circuit-breaker.ts'
-import type { openInbox } from '../inbox/open-inbox.ts'
-import type { Budget } from '../openedx/budget.ts'
-import type { Observer } from '../telemetry/observer.ts'
-import type { WakeUp } from '../wake-up.ts'
-import { runWithdrawals } from '../withdrawal/run-withdrawals.ts'
+import { isOpen } from '../enroll/breakers/breaker-state.ts'
+import type { CircuitBreaker } from '../enroll/breakers/circuit-breaker.ts'
+import { runWithdrawals } from '../enroll/withdraw/run-withdrawals.ts'
+import type { Budget } from '../lms/client/budget.ts'
+import type { openInbox } from '../queue/open-inbox.ts'
+import type { WakeUp } from './lib/wake-up.ts'
+import type { Observer } from './telemetry/observer.ts'
 
 /** Carries out the withdrawals that were ordered, until the signal is aborted. */
 export function startWithdrawals({

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { sign } from '../../src/signature/signature.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
 import { startWithConsole } from '../console/harness.ts'
 import { DEMO, SECRET } from '../harness.ts'
 import { launchBrowser } from './browser.ts'

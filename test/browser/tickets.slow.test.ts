@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { sign } from '../../src/signature/signature.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
 import { startWithConsole } from '../console/harness.ts'
 import { DEMO, exchange, payload } from '../harness.ts'
 import { until } from '../service/process.ts'

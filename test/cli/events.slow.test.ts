@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { SANDBOX_SECRET } from '../../src/cli/sandbox-service.ts'
-import { signStandard } from '../../src/signature/standard.ts'
+import { signStandard } from '../../src/shop/signature/standard.ts'
 import { exchange, startProduct } from '../harness.ts'
-import { EVENTS_SECRET, startReceiver, statusAnswer } from '../outbox/receiver.ts'
 import { type Running, run, start, temporaryFolder, until } from '../service/process.ts'
 import { serveEnv } from '../service/serving.ts'
+import { EVENTS_SECRET, startReceiver, statusAnswer } from '../shop/events/receiver.ts'
 
 async function setUp(t: TestContext) {
   const receiver = await startReceiver(t)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import { accepted, arrival, needsAttention, settled } from '../inbox/harness.ts'
+import { accepted, arrival, needsAttention, settled } from '../queue/harness.ts'
 import { run, temporaryFolder } from '../service/process.ts'
 import { sell, serveEnv, startLms, startServe, storedDeliveries } from '../service/serving.ts'
 import { inboxOf } from './inboxes.ts'

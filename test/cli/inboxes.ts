@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { openDatabase } from '../../src/database/database.ts'
-import type { Write } from '../../src/inbox/write.ts'
-import { migrate } from '../../src/migrations/migrations.ts'
-import { joined } from '../inbox/harness.ts'
+import { migrate } from '../../src/database/migrations/migrations.ts'
+import type { Write } from '../../src/queue/write.ts'
+import { joined } from '../queue/harness.ts'
 import { type Ended, run, temporaryFolder } from '../service/process.ts'
 import { serveEnv } from '../service/serving.ts'
 

@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { subcommandsOf } from '../../scripts/command-docs.ts'
-import { SETTINGS } from '../../src/settings/settings.ts'
+import { SETTINGS } from '../../src/service/settings/settings.ts'
 import { ROOT, run } from '../service/process.ts'
 
 const COMMANDS = ['serve', 'sandbox', 'send', 'doctor', 'deliveries', 'events', 'reconcile', 'forget', 'migrate']

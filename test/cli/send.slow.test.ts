@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { signStandard } from '../../src/signature/standard.ts'
+import { signStandard } from '../../src/shop/signature/standard.ts'
 import { DEMO, type Product, payload, SECRET, startProduct } from '../harness.ts'
 import { run, temporaryFolder } from '../service/process.ts'
-import { recordedCases } from '../webhook/recorded-cases.ts'
+import { recordedCases } from '../shop/webhook/recorded-cases.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const ID = /^delivery ([0-9A-Z]{26})$/

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
+import { ended, startWithOperations } from '../enroll/withdraw/withdrawing.ts'
 import { DEMO } from '../harness.ts'
 import { run } from '../service/process.ts'
 import { serveEnv } from '../service/serving.ts'
-import { ended, startWithOperations } from '../withdrawal/withdrawing.ts'
 
 const HONOR = 'course-v1:Lernito+Honor+2026'
 const product = await startWithOperations()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { EVENTS_SECRET, startReceiver, statusAnswer } from '../outbox/receiver.ts'
 import { until } from '../service/process.ts'
+import { EVENTS_SECRET, startReceiver, statusAnswer } from '../shop/events/receiver.ts'
 import { operator, readable, startWithConsole } from './harness.ts'
 
 async function setUp(t: TestContext) {

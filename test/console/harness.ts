@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { StandInOptions } from '../../src/sandbox/stand-in.ts'
+import type { StandInOptions } from '../../sandbox/stand-in.ts'
 import { type Product, startProduct } from '../harness.ts'
 import { createVisitor, type Seen, type Visitor } from './visitor.ts'
 

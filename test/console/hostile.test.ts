@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { cell } from '../../src/console-deliveries/csv.ts'
-import { sign } from '../../src/signature/signature.ts'
+import { cell } from '../../src/console/pages/deliveries/csv.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
 import { exchange, SECRET } from '../harness.ts'
 import { operator, startWithConsole } from './harness.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { healthHtml } from '../../src/console-layout/health-line.ts'
-import { navigationHtml } from '../../src/console-layout/navigation.ts'
+import { healthHtml } from '../../src/console/layout/health-line.ts'
+import { navigationHtml } from '../../src/console/layout/navigation.ts'
 
 const session = { username: 'ada', csrf: 'csrf', confirmed: true }
 

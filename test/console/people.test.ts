@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { sign } from '../../src/signature/signature.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
 import { DEMO, exchange, SECRET } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { linksOf, operator, readable, startWithConsole } from './harness.ts'

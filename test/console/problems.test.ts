@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Problem, problemsOf } from '../../src/console/problems.ts'
-import type { BreakerView, PausedCourseView } from '../../src/console-layout/live-state.ts'
-import type { Overview } from '../../src/operations/overview.ts'
-import type { RefusedSender, SendersView } from '../../src/senders/view.ts'
+import type { BreakerView, PausedCourseView } from '../../src/console/layout/live-state.ts'
+import { type Problem, problemsOf } from '../../src/console/pages/overview/problems.ts'
+import type { Overview } from '../../src/operators/find/overview.ts'
+import type { RefusedSender, SendersView } from '../../src/shop/senders/view.ts'
 
 const now = Date.UTC(2026, 10, 24, 12)
 const MINUTE_MS = 60_000

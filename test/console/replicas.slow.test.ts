@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
-import { untilReady } from '../replicas/serving.ts'
+import { untilReady } from '../queue/replicas/serving.ts'
 import { operator, startWithConsole } from './harness.ts'
 import { createVisitor } from './visitor.ts'
 

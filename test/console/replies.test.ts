@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { repliesTo } from '../../src/console-deliveries/replies.ts'
-import { REASON_CODES, REASONS } from '../../src/delivery/reasons.ts'
-import { DELIVERY_STATES, type DeliveryState } from '../../src/delivery/types.ts'
+import { repliesTo } from '../../src/console/pages/deliveries/replies.ts'
+import { REASON_CODES, REASONS } from '../../src/sale/reasons.ts'
+import { DELIVERY_STATES, type DeliveryState } from '../../src/sale/types.ts'
 
 const LMS = 'https://lms.example.com'
 const request = {

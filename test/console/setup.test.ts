@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { sign } from '../../src/signature/signature.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
 import { exchange, payload, SECRET } from '../harness.ts'
 import { run } from '../service/process.ts'
 import { serveEnv } from '../service/serving.ts'

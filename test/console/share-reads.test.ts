@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { shareReads } from '../../src/console-layout/share-reads.ts'
+import { shareReads } from '../../src/console/layout/share-reads.ts'
 
 function reader() {
   const clock = { at: 1000 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, describe, type TestContext, test } from 'node:test'
+import { unseal } from '../../src/console/session/seal.ts'
 import { openDatabase } from '../../src/database/database.ts'
-import { unseal } from '../../src/session/seal.ts'
 import { csrfOf, LEARNER, linksOf, operator, signIn, startWithConsole } from './harness.ts'
 import { createVisitor } from './visitor.ts'
 

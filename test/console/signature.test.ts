@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { after, describe, test } from 'node:test'
-import { examine } from '../../src/signature/examine.ts'
-import { sign } from '../../src/signature/signature.ts'
-import { signStandard } from '../../src/signature/standard.ts'
+import { examine } from '../../src/shop/signature/examine.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
+import { signStandard } from '../../src/shop/signature/standard.ts'
 import { SECRET } from '../harness.ts'
 import { operator, startWithConsole } from './harness.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { startChat } from '../notify/chat.ts'
+import { startChat } from '../operators/notify/chat.ts'
 import { operator, readable, startWithConsole } from './harness.ts'
 
 test('an operator sends a test notification, sees what the receiver answered, and the changes have it', async (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fill, TEXTS } from '../../src/console-layout/texts.ts'
+import { fill, TEXTS } from '../../src/console/layout/texts.ts'
 
 const FOLDER = join(import.meta.dirname, '../../src')
 const SOURCES = globSync('console{,-*}/*.ts', { cwd: FOLDER })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { dayIn, latestDays, latestHours, zoneOf } from '../../src/console-layout/zone.ts'
+import { dayIn, latestDays, latestHours, zoneOf } from '../../src/console/layout/zone.ts'
 
 const HOUR_MS = 3_600_000
 const iso = (at: number): string => new Date(at).toISOString().replace(':00.000Z', 'Z')

@@ -1,7 +1,7 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { setTimeout as delay } from 'node:timers/promises'
-import { sign } from '../../src/signature/signature.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
 import { type Answered, exchange, payload, SECRET } from '../harness.ts'
 
 /** From docs/reference/sending.md; 0 is no answer. */

@@ -1,6 +1,6 @@
 import { openDatabase } from '../../src/database/database.ts'
-import { migrate } from '../../src/migrations/migrations.ts'
-import { accepted, arrival, joined } from '../inbox/harness.ts'
+import { migrate } from '../../src/database/migrations/migrations.ts'
+import { accepted, arrival, joined } from '../queue/harness.ts'
 
 /**
  * A separate process for tests: `child.ts MODE URL`. `migrate` migrates when it reads a line; `serve` stores a

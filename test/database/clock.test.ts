@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createDatabaseClock } from '../../src/database/clock.ts'
-import { onSqlite, setUp } from '../inbox/harness.ts'
+import { onSqlite, setUp } from '../queue/harness.ts'
 
 const HOUR_MS = 3_600_000
 

@@ -4,9 +4,9 @@ import { readdir, writeFile } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { openDatabase } from '../../src/database/database.ts'
-import { AppError, type ErrorCode } from '../../src/errors.ts'
-import { migrate } from '../../src/migrations/migrations.ts'
-import { accepted, arrival, emptyUrl, joined, only } from '../inbox/harness.ts'
+import { migrate } from '../../src/database/migrations/migrations.ts'
+import { AppError, type ErrorCode } from '../../src/service/lib/errors.ts'
+import { accepted, arrival, emptyUrl, joined, only } from '../queue/harness.ts'
 import { startChild } from './processes.ts'
 
 const now = Date.now

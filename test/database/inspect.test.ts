@@ -11,8 +11,8 @@ import { reasonOf } from '../../src/database/availability.ts'
 import { openDatabase } from '../../src/database/database.ts'
 import { inspectDatabase } from '../../src/database/inspect.ts'
 import type { Inspected } from '../../src/database/inspection.ts'
-import { KNOWN_LEVEL, migrate } from '../../src/migrations/migrations.ts'
-import { TIMING } from '../../src/replicas/timing.ts'
+import { KNOWN_LEVEL, migrate } from '../../src/database/migrations/migrations.ts'
+import { TIMING } from '../../src/queue/replicas/timing.ts'
 import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
 import { ROOT, temporaryFolder } from '../service/process.ts'
 import { startServe } from '../service/serving.ts'
@@ -143,7 +143,7 @@ describe('a SQLite file', () => {
     const isRoot = process.getuid?.() === 0
     if (isRoot) chownSync(join(folder, 'lernito.db'), 0, 0)
     chmodSync(join(folder, 'lernito.db'), 0o444)
-    const url = pathToFileURL(join(ROOT, 'src/database/inspect-sqlite.ts'))
+    const url = pathToFileURL(join(ROOT, 'src/database/sqlite/inspect-sqlite.ts'))
     const file = JSON.stringify(join(folder, 'lernito.db'))
     const script = `import { inspectSqlite } from ${JSON.stringify(url.href)}
       process.stdout.write(JSON.stringify(inspectSqlite({ file: ${file} })))`

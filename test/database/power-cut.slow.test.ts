@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { sql } from 'kysely'
 import { openDatabase } from '../../src/database/database.ts'
-import { accepted, arrival, setUp } from '../inbox/harness.ts'
+import { accepted, arrival, setUp } from '../queue/harness.ts'
 
 /** What a power cut leaves of the write-ahead log: everything up to `length`, and perhaps a garbage block after it. */
 interface Left {

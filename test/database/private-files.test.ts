@@ -4,8 +4,8 @@ import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { openDatabase } from '../../src/database/database.ts'
-import { migrate } from '../../src/migrations/migrations.ts'
-import { emptyUrl } from '../inbox/harness.ts'
+import { migrate } from '../../src/database/migrations/migrations.ts'
+import { emptyUrl } from '../queue/harness.ts'
 import { startChild } from './processes.ts'
 
 const now = Date.now

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { createWriter } from '../../src/database/sqlite-writer.ts'
+import { createWriter } from '../../src/database/sqlite/writer.ts'
 import { temporaryFolder } from '../service/process.ts'
 
-const PROGRAM = join(import.meta.dirname, '../../src/database/sqlite-worker.ts')
+const PROGRAM = join(import.meta.dirname, '../../src/database/sqlite/worker.ts')
 
 test('what is written before the close is stored, and what comes after it is rejected instead of waiting', async (t) => {
   const file = join(temporaryFolder(t), 'lernito.db')

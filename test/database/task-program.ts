@@ -1,6 +1,6 @@
 import { threadId } from 'node:worker_threads'
 import { sql } from 'kysely'
-import { serveWriter } from '../../src/database/sqlite-thread.ts'
+import { serveWriter } from '../../src/database/sqlite/thread.ts'
 import type { Tasks } from '../../src/database/tasks.ts'
 
 /** `sell`: adds two sales in a transaction, which `fails` before its end if so wanted. */

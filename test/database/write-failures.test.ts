@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { sql } from 'kysely'
-import { answerOf, arrival, only, onSqlite, START, setUp, succeeded, timeline } from '../inbox/harness.ts'
+import { answerOf, arrival, only, onSqlite, START, setUp, succeeded, timeline } from '../queue/harness.ts'
 
 const running = new AbortController().signal
 const quick = { timeout: 5000 }

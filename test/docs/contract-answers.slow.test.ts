@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, beforeEach, test } from 'node:test'
-import { sign } from '../../src/signature/signature.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
 import { type Answered, DEMO, exchange, type Product, payload, SECRET, startProduct } from '../harness.ts'
 import { codes, readDocument, section, tables } from './documents.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { REFUSALS } from '../../src/http/refusals.ts'
+import { REFUSALS } from '../../src/service/http/refusals.ts'
 import { codes, readDocument, section, tables } from './documents.ts'
 
 const contract = readDocument('docs/reference/webhook.md')

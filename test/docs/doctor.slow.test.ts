@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { withDoctorTables } from '../../scripts/doctor-docs.ts'
-import { CAUSES } from '../../src/doctor/causes.ts'
+import { CAUSES } from '../../src/doctor/causes/causes.ts'
 import { CHECKS } from '../../src/doctor/examine.ts'
 import { codes, readDocument, section, tables } from './documents.ts'
 
 const guide = readDocument('docs/reference/doctor.md')
-const REMEDY = 'it is not what src/doctor declares: run npm run docs'
+const REMEDY = 'it is not what src/doctor/checks declares: run npm run docs'
 
 const firstCells = (heading: string): string[] =>
   tables(section(guide, heading))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { REFUSALS } from '../../src/http/refusals.ts'
-import { REFUSAL_CODES } from '../../src/webhook/receive.ts'
+import { REFUSALS } from '../../src/service/http/refusals.ts'
+import { REFUSAL_CODES } from '../../src/shop/webhook/receive.ts'
 import { codes, firstCodes, quotesMissingInSource, readDocument, section, tables } from './documents.ts'
 
 const page = readDocument('docs/reference/errors.md')
@@ -17,7 +17,7 @@ function membersOf(file: string, type: string): string[] {
 const named = (heading: string): string[] => firstCodes(section(page, heading)).sort()
 
 test('every code of an error has its cause and action', () => {
-  assert.deepEqual(named('## Messages of the commands'), membersOf('src/errors.ts', 'ErrorCode').sort())
+  assert.deepEqual(named('## Messages of the commands'), membersOf('src/service/lib/errors.ts', 'ErrorCode').sort())
 })
 
 test('every code with which a webhook or a request is refused has its cause and action', () => {
@@ -28,7 +28,7 @@ test('every code with which a webhook or a request is refused has its cause and 
 test('every kind of failure of the LMS has its cause and action', () => {
   const [kinds = []] = tables(section(page, '## The LMS'))
   const documented = kinds.flatMap(([kind = '']) => codes(kind))
-  assert.deepEqual(documented.sort(), membersOf('src/openedx/failure.ts', 'FailureKind').sort())
+  assert.deepEqual(documented.sort(), membersOf('src/lms/client/failure.ts', 'FailureKind').sort())
 })
 
 test('no row has an empty cell', () => {

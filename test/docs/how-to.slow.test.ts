@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { deliveries } from '../../src/cli/deliveries/deliveries.ts'
 import { doctor } from '../../src/cli/doctor.ts'
 import { forget } from '../../src/cli/forget.ts'
 import { migrate } from '../../src/cli/migrate.ts'
 import { reconcile } from '../../src/cli/reconcile.ts'
 import { send } from '../../src/cli/send.ts'
-import { deliveries } from '../../src/cli-deliveries/deliveries.ts'
-import { DELIVERY_STATES } from '../../src/delivery/types.ts'
-import { SETTINGS } from '../../src/settings/settings.ts'
+import { DELIVERY_STATES } from '../../src/sale/types.ts'
+import { SETTINGS } from '../../src/service/settings/settings.ts'
 import { codeBlocks, codes, DOCUMENTS, ROOT, readDocument } from './documents.ts'
 
 const GUIDES = DOCUMENTS.filter((path) => path.startsWith('docs/how-to/')).map((path) => ({
@@ -50,7 +50,7 @@ test('every setting that a guide names is one of the service, of its compose fil
 })
 
 test('every button, page and title that a guide names exists in the console', () => {
-  const texts = JSON.stringify(JSON.parse(readFileSync(join(ROOT, 'src/console-layout/texts.json'), 'utf8')))
+  const texts = JSON.stringify(JSON.parse(readFileSync(join(ROOT, 'src/console/layout/texts.json'), 'utf8')))
   const bold = GUIDES.filter(({ path }) => /console|support/.test(path)).flatMap(({ text }) => [
     ...text.replaceAll(/\n(?!\|) */g, ' ').matchAll(/\*\*([^*]+)\*\*|^\| "([^"]+)"|"(Webhooks with [^"]+)"/gm),
   ])

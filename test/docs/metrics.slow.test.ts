@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { createMetrics } from '../../src/service/telemetry/metrics.ts'
 import { codes, readDocument, tables } from './documents.ts'
 
 const METRICS = z.array(z.object({ name: z.string(), type: z.string(), labelNames: z.array(z.string()) }))

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { SETTINGS } from '../../src/settings/settings.ts'
+import { SETTINGS } from '../../src/service/settings/settings.ts'
 import { codeBlocks, codes, ROOT, readDocument, section, tables } from './documents.ts'
 
 /** What an adult reads in 60 seconds is some 240 words; the tables and the last sections are looked up, not read. */

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { defaultWorld } from '../../sandbox/default-world.ts'
+import { readWorld } from '../../sandbox/lms/world.ts'
+import { type RunningStandIn, startStandIn } from '../../sandbox/stand-in.ts'
 import { sandbox } from '../../src/cli/sandbox.ts'
-import { defaultWorld } from '../../src/sandbox/default-world.ts'
-import { type RunningStandIn, startStandIn } from '../../src/sandbox/stand-in.ts'
-import { readWorld } from '../../src/stand-in/world.ts'
 import { control, exchange } from '../harness.ts'
 import { getToken } from '../sandbox/recording.ts'
 import { codeBlocks, codes, ROOT, readDocument, section, tables } from './documents.ts'
@@ -44,9 +44,9 @@ test('the curl examples of the guide work in their order', async () => {
   assert.deepEqual([...called].sort(), controlRoutes())
 })
 
-/** What src/sandbox/control.ts registers. */
+/** What sandbox/control.ts registers. */
 function controlRoutes(): string[] {
-  const source = readFileSync(join(ROOT, 'src/sandbox/control.ts'), 'utf8')
+  const source = readFileSync(join(ROOT, 'sandbox/control.ts'), 'utf8')
   const routes = [...source.matchAll(/app\.(get|post|delete)\(\s*'([^']+)'/g)]
   return routes.map(([, method = '', path]) => `${method.toUpperCase()} ${path}`).sort()
 }
@@ -85,12 +85,12 @@ test('the guide names all people and courses of the world, and its example of a 
 test('the guide’s table of faults has the fields of a fault', () => {
   const [rows = []] = tables(section(guide, '### Faults'))
   const fields = rows.flatMap(([cell = '']) => codes(cell))
-  const source = readFileSync(join(ROOT, 'src/stand-in/faults.ts'), 'utf8')
+  const source = readFileSync(join(ROOT, 'sandbox/lms/faults.ts'), 'utf8')
   const declared = [...source.matchAll(/^ {4}(\w+): z/gm)].map(([, field]) => field)
   assert.deepEqual(fields.sort(), declared.sort())
 })
 
-/** The patterns of the routes in these files, as src/sandbox declares them. */
+/** The patterns of the routes in these files, as sandbox declares them. */
 function patterns(files: string): string[] {
   const sources = globSync(files, { cwd: ROOT }).map((file) => readFileSync(join(ROOT, file), 'utf8'))
   return [
@@ -107,5 +107,5 @@ test('the guide names every route of the LMS that the stand-in has, and every pa
   const named = calls.flatMap(([cell = '']) => paths(cell)).filter((path) => path.startsWith('/'))
   assert.deepEqual(named.sort(), patterns('src/{sandbox,stand-in-api}/*.ts').sort())
   const [pages = []] = tables(section(guide, "## The learner's pages"))
-  assert.deepEqual(pages.flatMap(([cell = '']) => paths(cell)).sort(), patterns('src/sandbox/pages/*.ts').sort())
+  assert.deepEqual(pages.flatMap(([cell = '']) => paths(cell)).sort(), patterns('sandbox/pages/*.ts').sort())
 })

@@ -5,14 +5,14 @@ import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
 import { promisify } from 'node:util'
 import { z } from 'zod'
-import { canonicalJson } from '../../src/signature/canonical.ts'
-import { readJson } from '../../src/signature/json.ts'
-import { sign } from '../../src/signature/signature.ts'
-import { signStandard } from '../../src/signature/standard.ts'
+import { canonicalJson } from '../../src/sale/json/canonical.ts'
+import { readJson } from '../../src/sale/json/json.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
+import { signStandard } from '../../src/shop/signature/standard.ts'
 import { DEMO, exchange, type Product, payload, startProduct } from '../harness.ts'
 import { has } from '../package/tools.ts'
 import { until } from '../service/process.ts'
-import { recordedCases } from '../webhook/recorded-cases.ts'
+import { recordedCases } from '../shop/webhook/recorded-cases.ts'
 import { codeBlocks, codes, readDocument, section, tables } from './documents.ts'
 
 const run = promisify(execFile)
@@ -95,7 +95,7 @@ const standard = z
       }),
     ),
   })
-  .parse(JSON.parse(readDocument('test/signature/vectors/standard-webhooks.json'))).cases
+  .parse(JSON.parse(readDocument('test/shop/signature/vectors/standard-webhooks.json'))).cases
 
 for (const { heading, block, program, file, signAll, signAllLernito } of LANGUAGES) {
   const missing = has(program) || process.env.CI ? false : `no ${program} on this machine`
@@ -163,7 +163,7 @@ for (const { heading, block, program, file, signAll, signAllLernito } of LANGUAG
 
 test('the example of the module does what its comments say', async () => {
   const [, code = ''] = codeBlocks(section(guide, '## JavaScript'), 'js')
-  const entry = new URL('../../src/signature/published.ts', import.meta.url)
+  const entry = new URL('../../src/shop/signature/published.ts', import.meta.url)
   const printing = code.replaceAll(
     /^((?:sign|signStandardWebhook|verify)\(.*\)) \/\/.*$/gm,
     'console.log(JSON.stringify($1))',

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { isEmail } from '../../src/payload/email.ts'
+import { isEmail } from '../../src/sale/payload/email.ts'
 import { ROOT } from './documents.ts'
 
 test('the address of the service user is one with which the admin of Django can save the user', () => {
-  const files = globSync(['README.md', 'docs/**/*.md', 'src/doctor/*.ts', 'deploy/**/*.{md,yaml,yml}'], {
+  const files = globSync(['README.md', 'docs/**/*.md', 'src/doctor/checks/*.ts', 'deploy/**/*.{md,yaml,yml}'], {
     cwd: ROOT,
     exclude: ['**/.venv/**'],
   })

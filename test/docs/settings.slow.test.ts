@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { envExample, withSettingsTable } from '../../scripts/settings-docs.ts'
 import { readDocument } from './documents.ts'
 
-const REMEDY = 'it is not what src/settings/settings.ts declares: run npm run docs'
+const REMEDY = 'it is not what src/service/settings/settings.ts declares: run npm run docs'
 
 test('.env.example is generated from the settings', () => {
   assert.equal(readDocument('.env.example'), envExample(), `.env.example: ${REMEDY}`)

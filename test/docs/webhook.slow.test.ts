@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
-import { RETRY_SCHEDULE_MS } from '../../src/enrollment/retry-schedule.ts'
-import { canonicalJson } from '../../src/signature/canonical.ts'
-import { readJson } from '../../src/signature/json.ts'
-import { sign } from '../../src/signature/signature.ts'
-import { signStandard } from '../../src/signature/standard.ts'
-import { DIFFERENCES } from '../webhook/intended-differences.ts'
+import { RETRY_SCHEDULE_MS } from '../../src/queue/retry-schedule.ts'
+import { canonicalJson } from '../../src/sale/json/canonical.ts'
+import { readJson } from '../../src/sale/json/json.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
+import { signStandard } from '../../src/shop/signature/standard.ts'
+import { DIFFERENCES } from '../shop/webhook/intended-differences.ts'
 import { codeBlocks, readDocument, section, tables } from './documents.ts'
 
 const contract = readDocument('docs/reference/webhook.md')

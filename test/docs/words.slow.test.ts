@@ -59,7 +59,9 @@ const wordsIn = (texts: readonly (readonly [path: string, text: string])[]): str
   texts.flatMap(([path, text]) => NOT_IN_CODE.flatMap((word) => (word.test(text) ? [`${path}: ${word.source}`] : [])))
 
 test('no comment, message or text of the source, the bench or the scripts has a word of the list', () => {
-  const files = globSync(['src/**/*.{ts,json,css,js}', 'bench/**/*.ts', 'scripts/**/*.ts'], { cwd: ROOT })
+  const files = globSync(['src/**/*.{ts,json,css,js}', 'sandbox/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.ts'], {
+    cwd: ROOT,
+  })
   assert.ok(files.length > 240)
   const texts = files.map((path) => [path, readDocument(path).replaceAll(/\s*\n\s*(?:\*|\/\/)?\s*/g, ' ')] as const)
   assert.deepEqual(wordsIn(texts), [])

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ENROLLING_CAUSES } from '../../src/doctor/causes-enrolling.ts'
+import { ENROLLING_CAUSES } from '../../src/doctor/causes/causes-enrolling.ts'
 import { DEMO } from '../harness.ts'
 import { type Case, inWorld, problemOf, resultOf, standIn, testCauses } from './examining.ts'
 

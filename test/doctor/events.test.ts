@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { EVENTS_CAUSES } from '../../src/doctor/causes-events.ts'
-import { EVENTS_SECRET, startReceiver } from '../outbox/receiver.ts'
+import { EVENTS_CAUSES } from '../../src/doctor/causes/causes-events.ts'
+import { EVENTS_SECRET, startReceiver } from '../shop/events/receiver.ts'
 import {
   type Case,
   envFor,

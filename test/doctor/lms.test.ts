@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { openDatabase } from '../../src/database/database.ts'
-import { LMS_CAUSES } from '../../src/doctor/causes-lms.ts'
+import { migrate } from '../../src/database/migrations/migrations.ts'
+import { LMS_CAUSES } from '../../src/doctor/causes/causes-lms.ts'
 import type { Result } from '../../src/doctor/examine.ts'
-import { migrate } from '../../src/migrations/migrations.ts'
 import { DEMO } from '../harness.ts'
-import { accepted, arrival, joined, settled, succeeded } from '../inbox/harness.ts'
-import { waitingForHttp } from '../openedx/waiting-for-http.ts'
+import { waitingForHttp } from '../lms/waiting-for-http.ts'
+import { accepted, arrival, joined, settled, succeeded } from '../queue/harness.ts'
 import { startHoldingLms, startLms } from '../service/serving.ts'
 import {
   answering,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { problem } from '../../src/doctor/causes.ts'
+import { problem } from '../../src/doctor/causes/causes.ts'
 import type { Result } from '../../src/doctor/examine.ts'
 import { render } from '../../src/doctor/render.ts'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { openDatabase } from '../../src/database/database.ts'
-import { isShopEvent } from '../../src/delivery/shop-view.ts'
-import { EVENTS_SECRET, type Receiver } from '../outbox/receiver.ts'
+import { isShopEvent } from '../../src/sale/shop-view.ts'
 import { until } from '../service/process.ts'
+import { EVENTS_SECRET, type Receiver } from '../shop/events/receiver.ts'
 
 /** The settings that turn events on. */
 export const eventsEnv = ({ url }: Pick<Receiver, 'url'>): Record<string, string> => ({

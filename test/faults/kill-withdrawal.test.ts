@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { refund } from '../enroll/withdraw/refunding.ts'
+import { ended, operationsOn } from '../enroll/withdraw/withdrawing.ts'
 import { DEMO } from '../harness.ts'
 import { temporaryFolder, until } from '../service/process.ts'
 import { BULK, sell, startHoldingLms, startServe } from '../service/serving.ts'
-import { refund } from '../withdrawal/refunding.ts'
-import { ended, operationsOn } from '../withdrawal/withdrawing.ts'
 
 const ALICE = 'alice@example.com'
 const PYTHON = 'course-v1:Lernito+PY101+2026'

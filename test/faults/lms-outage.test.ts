@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
-import type { StandInOptions } from '../../src/sandbox/stand-in.ts'
+import type { StandInOptions } from '../../sandbox/stand-in.ts'
 import { startProduct } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { BULK } from '../service/serving.ts'

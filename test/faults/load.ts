@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
+import { defaultWorld } from '../../sandbox/default-world.ts'
 import { openDatabase } from '../../src/database/database.ts'
-import { defaultWorld } from '../../src/sandbox/default-world.ts'
 import type { Buyer } from '../harness.ts'
 import { until } from '../service/process.ts'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { z } from 'zod'
 import { type MariaDb, startMariaDb } from '../mariadb.ts'
-import { COMMITS } from '../replicas/proxy.ts'
+import { COMMITS } from '../queue/replicas/proxy.ts'
 import { type Passage, startTcpProxy } from '../tcp-proxy.ts'
 
 /** A commit that the proxy has stopped. */

@@ -1,7 +1,7 @@
 import { runUntilSignal } from '../../src/cli/run-service.ts'
-import { buildService } from '../../src/service.ts'
-import { readSettings } from '../../src/settings/read.ts'
-import { createLog } from '../../src/telemetry/log.ts'
+import { buildService } from '../../src/service/service.ts'
+import { readSettings } from '../../src/service/settings/read.ts'
+import { createLog } from '../../src/service/telemetry/log.ts'
 
 /**
  * `serve`, but a replica without a heartbeat counts as dead after 1 s. CLOCK_AHEAD_MS sets its clock, and FOLLOW_UP_MS

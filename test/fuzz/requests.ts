@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { sign } from '../../src/signature/signature.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
 import { payload, SECRET } from '../harness.ts'
 import { mutated, mutationsOf } from './mutations.ts'
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import crypto from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 import { mock, test } from 'node:test'
-import { SIGNATURE_FORMS } from '../../src/signature/forms.ts'
-import { sign } from '../../src/signature/signature.ts'
-import { signStandard } from '../../src/signature/standard.ts'
-import { receive } from '../../src/webhook/receive.ts'
+import { SIGNATURE_FORMS } from '../../src/sale/json/forms.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
+import { signStandard } from '../../src/shop/signature/standard.ts'
+import { receive } from '../../src/shop/webhook/receive.ts'
 
 // Observed, not replaced: the real function still compares. The time is not measured, because on a shared machine it
 // proves nothing.

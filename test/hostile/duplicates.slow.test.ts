@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { test } from 'node:test'
-import { sign } from '../../src/signature/signature.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
 import { type Answered, exchange, type Product, payload, SECRET, startProduct } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { BULK, storedDeliveries } from '../service/serving.ts'
 
-// test/webhook and test/enrollment test that a repeat joins one in flight, and enrolls a person again.
+// test/shop/webhook and test/enroll test that a repeat joins one in flight, and enrolls a person again.
 
 const DAY_MS = 86_400_000
 const ALICE = 'alice@example.com'

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
-import { sign } from '../../src/signature/signature.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
 import { type Product, payload, SECRET, startProduct } from '../harness.ts'
 import { storedDeliveries } from '../service/serving.ts'
 import { askRaw, type Header, openRaw, type RawAnswer, requestBytes } from './raw.ts'
 
-// test/webhook and the recordings test which types and charsets are read, and the answer to bytes that are not UTF-8.
+// test/shop/webhook and the recordings test which types and charsets are read, and the answer to bytes that are not UTF-8.
 
 let product: Product
 before(async () => {

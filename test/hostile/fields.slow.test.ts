@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import { sign } from '../../src/signature/signature.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
 import { type Answered, DEMO, exchange, type Product, SECRET, startProduct } from '../harness.ts'
 import { LMS_KINDS } from '../lms-kinds.ts'
 
-// The recordings test missing fields, types, lengths and some hundred addresses and keys. test/openedx tests what an
+// The recordings test missing fields, types, lengths and some hundred addresses and keys. test/lms tests what an
 // address or a key may do to the LMS.
 
 for (const { kind, lms } of LMS_KINDS) {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { sign } from '../../src/signature/signature.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
 import { type Product, payload, SECRET, startProduct } from '../harness.ts'
 import { storedDeliveries } from '../service/serving.ts'
 import { askRaw, chunked, type Header, requestBytes, signedHeaders } from './raw.ts'
 
-// test/signature tests what else verify refuses; test/webhook tests that no answer reveals which secrets exist.
+// test/shop/signature tests what else verify refuses; test/shop/webhook tests that no answer reveals which secrets exist.
 
 const PREVIOUS = 'the-secret-before-it'
 const body = payload({ email: 'header@example.com' })

@@ -49,7 +49,17 @@ test('the image has a user by number, exec forms, a volume for the database and 
 test('the build context has only the files of the image', () => {
   const files = contextFiles()
   const roots = new Set(files.map((file) => file.split('/')[0] ?? ''))
-  const wanted = ['.npmrc', 'bin', 'docs', 'package-lock.json', 'package.json', 'scripts', 'src', 'tsconfig.build.json']
+  const wanted = [
+    '.npmrc',
+    'bin',
+    'docs',
+    'package-lock.json',
+    'package.json',
+    'sandbox',
+    'scripts',
+    'src',
+    'tsconfig.build.json',
+  ]
   assert.deepEqual([...roots].sort(), [...wanted, 'tsconfig.json'].sort())
   assert.deepEqual(
     files.filter((file) => /^(docs|scripts)\//.test(file)),

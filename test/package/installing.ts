@@ -60,7 +60,7 @@ export function copyCheckout(into: string): void {
 
 /** Gives a copied checkout another version of the service, as a release does. */
 export const writeVersion = (checkout: string, version: string): void =>
-  writeFileSync(join(checkout, 'src/version.ts'), `export const VERSION: string = '${version}'\n`)
+  writeFileSync(join(checkout, 'src/service/lib/version.ts'), `export const VERSION: string = '${version}'\n`)
 
 /** `npm pack` in a copy of this checkout and an empty file more, so that nothing of yesterday's build gets in. */
 export async function pack({ folder, more }: { folder: string; more: string }): Promise<Packed> {

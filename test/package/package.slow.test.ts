@@ -4,7 +4,7 @@ import { cpSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } 
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { z } from 'zod'
-import { sign } from '../../src/signature/signature.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
 import { DEMO, exchange } from '../harness.ts'
 import { ROOT, run, start } from '../service/process.ts'
 import { sell, startLms, startServe } from '../service/serving.ts'
@@ -38,9 +38,10 @@ after(() => {
 const source = (pattern: string): string[] => globSync(pattern, { cwd: ROOT })
 
 test('the package has the built code and what stands beside it, the types of its one entry, documents and systemd unit, the versions of its packages, what npm always adds, and nothing else', () => {
-  const code = source('src/**/*.ts').map((file) => file.replace(/^src\/(.*)\.ts$/, 'dist/$1.js'))
-  const types = source('src/signature/*.ts').map((file) => file.replace(/^src\/(.*)\.ts$/, 'dist/$1.d.ts'))
-  const assets = [ASSET, ...source('src/**/*.!(ts)')].map((file) => file.replace(/^src/, 'dist'))
+  const code = source('{src,sandbox}/**/*.ts').map((file) => `dist/${file.replace(/ts$/, 'js')}`)
+  const types = source('src/{shop/signature,sale/json}/*.ts').map((file) => `dist/${file.replace(/ts$/, 'd.ts')}`)
+  const imported = ['dist/package.json', 'dist/docs/reference/openapi.json']
+  const assets = [...imported, ...[ASSET, ...source('src/**/*.!(ts)')].map((file) => `dist/${file}`)]
   const always = ['LICENSE', 'README.md', 'bin/lernito-openedx.js', 'npm-shrinkwrap.json', 'package.json']
   const forOperators = source('{docs/**/*.*,deploy/systemd/*}')
   assert.deepEqual(packed.files, [...always, ...code, ...types, ...assets, ...forOperators].sort())
@@ -132,7 +133,9 @@ console.log(JSON.stringify([SIGNATURE_HEADER, signature, original, verify({ body
     mkdirSync(shop)
     // The entry alone, without one of the packages that the service needs.
     const alone = join(shop, 'node_modules/lernito-openedx')
-    cpSync(join(installed, 'dist/signature'), join(alone, 'dist/signature'), { recursive: true })
+    for (const part of ['dist/src/shop/signature', 'dist/src/sale/json']) {
+      cpSync(join(installed, part), join(alone, part), { recursive: true })
+    }
     cpSync(join(installed, 'package.json'), join(alone, 'package.json'))
     writeFileSync(join(shop, 'shop.mjs'), SHOP)
     const printed = execFileSync(process.execPath, ['shop.mjs'], { cwd: shop, encoding: 'utf8' })
@@ -158,7 +161,7 @@ console.log(JSON.stringify([SIGNATURE_HEADER, signature, original, verify({ body
   })
 
   test('nothing else of the package can be imported', () => {
-    const deep = "import('lernito-openedx/dist/main.js').catch(({ code }) => console.log(code))"
+    const deep = "import('lernito-openedx/dist/src/cli/main.js').catch(({ code }) => console.log(code))"
     const printed = execFileSync(process.execPath, ['-e', deep], { cwd: join(folder, 'site'), encoding: 'utf8' })
     assert.equal(printed, 'ERR_PACKAGE_PATH_NOT_EXPORTED\n')
   })

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openDatabase } from '../../src/database/database.ts'
-import { purgeStep } from '../../src/maintenance/retention.ts'
+import { purgeStep } from '../../src/queue/retention.ts'
 import { startProduct } from '../harness.ts'
 import { temporaryFolder } from '../service/process.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { type TestContext, test } from 'node:test'
-import { sign } from '../../src/signature/signature.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
 import { DEMO, exchange, type Product, SECRET, startProduct } from '../harness.ts'
 
 // What a line may not hold or be, test/log-watch.ts says; it looks at every line that this file makes.

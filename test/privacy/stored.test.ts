@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { openDatabase } from '../../src/database/database.ts'
 import { type Buyer, DEMO, SECRET, startProduct } from '../harness.ts'
-import { json, page, type Reply, type Seen, startScriptedLms } from '../openedx/scripted-lms.ts'
+import { json, page, type Reply, type Seen, startScriptedLms } from '../lms/scripted-lms.ts'
 import { until } from '../service/process.ts'
 
 const BULK = '/api/bulk_enroll/v1/bulk_enroll'

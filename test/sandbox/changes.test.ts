@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Changes } from '../../src/stand-in/lms.ts'
+import type { Changes } from '../../sandbox/lms/lms.ts'
 import { createClock } from './clock.ts'
 import { startRecordedWorld } from './recording.ts'
 import { bulk, bulkPath, control, demo, post } from './requests.ts'

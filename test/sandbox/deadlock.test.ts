@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createRowLocks } from '../../src/stand-in/deadlock.ts'
+import { createRowLocks } from '../../sandbox/lms/deadlock.ts'
 import { createClock } from './clock.ts'
 import { startRecordedWorld } from './recording.ts'
 import { bulk, bulkPath, control, type Lms, modify, modifyPath } from './requests.ts'

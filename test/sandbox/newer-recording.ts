@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import type { StandInOptions } from '../../src/sandbox/stand-in.ts'
-import { allowanceRow, enrollmentRow, readWorld } from '../../src/stand-in/world.ts'
+import { allowanceRow, enrollmentRow, readWorld } from '../../sandbox/lms/world.ts'
+import type { StandInOptions } from '../../sandbox/stand-in.ts'
 import { comparable, rows, startRecordedWorld } from './recording.ts'
 import { control, type Lms } from './requests.ts'
 

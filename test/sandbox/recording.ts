@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { type StandInOptions, startStandIn } from '../../src/sandbox/stand-in.ts'
-import { allowanceRow, enrollmentRow, readWorld, type World } from '../../src/stand-in/world.ts'
+import { allowanceRow, enrollmentRow, readWorld, type World } from '../../sandbox/lms/world.ts'
+import { type StandInOptions, startStandIn } from '../../sandbox/stand-in.ts'
 
 export const rows = z.object({ enrollments: z.array(enrollmentRow), allowances: z.array(allowanceRow) })
 const recordingSchema = z.object({

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { compareFolded, fold } from '../../src/stand-in/collation.ts'
-import { looksLikeCourseKey, parseCourseKey } from '../../src/stand-in/course-keys.ts'
-import { isEmailAddress } from '../../src/stand-in/email-addresses.ts'
-import { readJson } from '../../src/stand-in-api/json.ts'
+import { readJson } from '../../sandbox/api/json.ts'
+import { compareFolded, fold } from '../../sandbox/lms/collation.ts'
+import { looksLikeCourseKey, parseCourseKey } from '../../sandbox/lms/course-keys.ts'
+import { isEmailAddress } from '../../sandbox/lms/email-addresses.ts'
 
 test('letter case, accents and trailing spaces make no difference; other characters do', () => {
   for (const same of ['JOSÉ@Example.com', 'jose\u0301@example.com', 'josé@example.com  ']) {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { defaultWorld } from '../../src/sandbox/default-world.ts'
-import { startStandIn } from '../../src/sandbox/stand-in.ts'
-import { SandboxError } from '../../src/stand-in/error.ts'
-import { readWorld } from '../../src/stand-in/world.ts'
+import { defaultWorld } from '../../sandbox/default-world.ts'
+import { SandboxError } from '../../sandbox/lms/error.ts'
+import { readWorld } from '../../sandbox/lms/world.ts'
+import { startStandIn } from '../../sandbox/stand-in.ts'
 import { recordedWorld, startRecordedWorld } from './recording.ts'
 import { modifyPath, post } from './requests.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createAddressLimit, createThrottle } from '../../src/stand-in/throttle.ts'
+import { createAddressLimit, createThrottle } from '../../sandbox/lms/throttle.ts'
 import { createClock } from './clock.ts'
 import { startRecordedWorld } from './recording.ts'
 import { bulk, control, demo, get, modify, post } from './requests.ts'

@@ -36,7 +36,7 @@ test('an accepted sale is on disk before the sender gets its answer', {
     folder,
     lmsUrl: 'http://127.0.0.1:9',
     env: { LERNITO_ANSWER_WITHIN_MS: '0' },
-    command: [...strace('-y', '-s', '16', '-e', calls, '-o', trace), process.execPath, join(ROOT, 'src/main.ts')],
+    command: [...strace('-y', '-s', '16', '-e', calls, '-o', trace), process.execPath, join(ROOT, 'src/cli/main.ts')],
   })
   for (let i = 0; i < SALES; i++) {
     assert.equal((await sell({ url: serving.url, email: `buyer${i}@example.com` }))?.status, 202)

@@ -10,7 +10,7 @@ const LITTLE_ROOM = [
   '-c',
   'ulimit -f 2048 && exec "$0" "$@"',
   process.execPath,
-  join(ROOT, 'src/main.ts'),
+  join(ROOT, 'src/cli/main.ts'),
 ] as const
 
 test('with a full disk a sale gets 503 and is not stored; sent again once there is room, it is accepted', async (t) => {

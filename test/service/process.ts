@@ -9,7 +9,7 @@ import { z } from 'zod'
 import { watchLog } from '../log-watch.ts'
 
 export const ROOT = join(import.meta.dirname, '../..')
-const MAIN = join(ROOT, 'src/main.ts')
+const MAIN = join(ROOT, 'src/cli/main.ts')
 const BIN = join(ROOT, 'node_modules/.bin')
 const WAIT_MS = 15_000
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { z } from 'zod'
+import { type StandInOptions, startStandIn } from '../../sandbox/stand-in.ts'
 import { openDatabase } from '../../src/database/database.ts'
-import { type StandInOptions, startStandIn } from '../../src/sandbox/stand-in.ts'
-import { sign } from '../../src/signature/signature.ts'
+import { sign } from '../../src/shop/signature/signature.ts'
 import { type Answered, type Buyer, control, exchange, payload, SECRET } from '../harness.ts'
 import { type Running, start } from './process.ts'
 

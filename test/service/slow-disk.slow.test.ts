@@ -29,7 +29,7 @@ test('a disk that hangs in an fsync delays neither /healthz nor a refusal nor a 
       LERNITO_CONSOLE_CLIENT_ID: 'console-client',
       LERNITO_CONSOLE_CLIENT_SECRET: 'console-client-secret',
     },
-    command: [...delayFsyncs(FSYNC_MS), process.execPath, join(ROOT, 'src/main.ts')],
+    command: [...delayFsyncs(FSYNC_MS), process.execPath, join(ROOT, 'src/cli/main.ts')],
   })
   const console = `${url}/lernito/console`
   redirectUris['console-client'] = [`${console}/callback`]

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
 import { describe, test } from 'node:test'
-import { isDone } from '../../src/delivery/types.ts'
+import { isDone } from '../../src/sale/types.ts'
 import { DEMO, type State } from '../harness.ts'
 import { temporaryFolder, until } from './process.ts'
 import { BULK, sell, startHoldingLms, startLms, startServe, storedDeliveries } from './serving.ts'

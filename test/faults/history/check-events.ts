@@ -1,6 +1,6 @@
-import { eventOfState } from '../../../src/delivery/shop-view.ts'
-import { DELIVERY_STATES } from '../../../src/delivery/types.ts'
-import type { Got } from '../../outbox/receiver.ts'
+import { eventOfState } from '../../../src/sale/shop-view.ts'
+import { DELIVERY_STATES } from '../../../src/sale/types.ts'
+import type { Got } from '../../shop/events/receiver.ts'
 import type { Violation } from './check.ts'
 import type { Row } from './shop.ts'
 

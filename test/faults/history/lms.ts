@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { z } from 'zod'
-import { defaultWorld } from '../../../src/sandbox/default-world.ts'
+import { defaultWorld } from '../../../sandbox/default-world.ts'
 import { exchange } from '../../harness.ts'
 import { BULK, startLms } from '../../service/serving.ts'
 import { type LmsCall, type Reply, startFaultProxy } from '../fault-proxy.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Effect } from '../../../src/stand-in/transactions.ts'
+import type { Effect } from '../../../sandbox/lms/transactions.ts'
 
 /** One POST of a sale. Times are in ms since 1970. Without an answer, `answeredAt` is when the connection ended. */
 export interface Sending {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { startProxy } from '../../replicas/proxy.ts'
+import { startProxy } from '../../queue/replicas/proxy.ts'
 import { startServe } from '../../service/serving.ts'
 import type { Chance } from './chance.ts'
 import type { DatabaseClock } from './database-clock.ts'

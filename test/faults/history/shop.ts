@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { refund } from '../../enroll/withdraw/refunding.ts'
 import { sell } from '../../service/serving.ts'
-import { refund } from '../../withdrawal/refunding.ts'
 import { deliveriesIn } from '../load.ts'
 import type { Chance } from './chance.ts'
 import { FAILING, HEALTHY } from './lms.ts'

@@ -1,0 +1,146 @@
+import type { WriteContext } from '../../database/write-context.ts'
+import { stepReplay } from '../../operators/changes/bulk-replay.ts'
+import type { BulkReplay, Operations, Preview } from '../../operators/changes/operations.ts'
+import type { DeliveryFilter } from '../../operators/find/filter.ts'
+import type { Replayed } from '../../queue/replay.ts'
+import { pause } from '../../service/lib/pause.ts'
+import { type Command, parseOptions, usageError } from '../command.ts'
+import { FILTER_HELP, FILTER_OPTIONS, readFilter } from '../delivery-options.ts'
+import { operator, withOperations } from '../operations.ts'
+import { plain, plainJson } from '../plain.ts'
+
+const IDS_AT_ONCE = 500
+const PAUSE_MS = 100
+
+export const replay: Command = {
+  name: 'replay',
+  summary: 'attempt deliveries again',
+  help: `Makes deliveries due now, as if the shop had sent them again. A delivery that
+needs attention or was rejected starts over, and one that waits for its next
+attempt is attempted now. A delivery that was rejected for its payload stays
+rejected: only the shop can correct it.
+
+Usage: lernito-openedx deliveries replay ID... [--json]
+       lernito-openedx deliveries replay FILTER... [OPTIONS]
+
+${FILTER_HELP}
+  --all          every delivery; takes the place of a filter
+  --enrolled     also replays enrolled and pre-enrolled deliveries: people who
+                 were unenrolled since are enrolled again
+  --dry-run      only shows how many deliveries match, and some of them
+  --json         a JSON object
+
+With a filter, the command replays every match except deliveries that are
+rejected, enrolled, pre-enrolled, handled or withdrawn. Ctrl-C stops the
+command; deliveries that are due by then stay due.
+
+Example:
+  lernito-openedx deliveries replay --state needs_attention \\
+    --course course-v1:edX+DemoX+Demo_Course
+`,
+  run: replayDeliveries,
+}
+
+async function replayDeliveries(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseOptions('deliveries replay', {
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      ...FILTER_OPTIONS,
+      all: { type: 'boolean', default: false },
+      enrolled: { type: 'boolean', default: false },
+      'dry-run': { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
+  })
+  const filter = readFilter({ values, now: Date.now() })
+  const filtered = values.all || Object.keys(filter).length > 0
+  if (filtered === positionals.length > 0) {
+    throw usageError(
+      'deliveries replay takes IDs, or a filter, or --all. See: lernito-openedx deliveries replay --help',
+    )
+  }
+  if (!filtered && (values.enrolled || values['dry-run'])) {
+    throw usageError('--enrolled and --dry-run need a filter, not IDs. See: lernito-openedx deliveries replay --help')
+  }
+  const order = { filter, enrolled: values.enrolled }
+  return withOperations(async ({ operations, context }) => {
+    if (!filtered) return replayIds({ operations, ids: positionals, json: values.json })
+    if (values['dry-run']) return preview({ operations, ...order, json: values.json })
+    return replayAll({ operations, context, ...order, json: values.json })
+  })
+}
+
+async function replayIds({
+  operations,
+  ids,
+  json,
+}: {
+  operations: Operations
+  ids: readonly string[]
+  json: boolean
+}): Promise<number> {
+  const chunks: Replayed[] = []
+  for (let from = 0; from < ids.length; from += IDS_AT_ONCE) {
+    const chunk = ids.slice(from, from + IDS_AT_ONCE).map((id) => id.toUpperCase())
+    chunks.push(await operations.replay({ ids: chunk, by: operator() }))
+  }
+  const due = chunks.flatMap((chunk) => chunk.due)
+  const left = chunks.flatMap((chunk) => chunk.left)
+  if (json) process.stdout.write(`${plainJson({ due, left })}\n`)
+  else for (const id of due) process.stdout.write(`${id} is due\n`)
+  for (const { id, why } of left) process.stderr.write(`${plain(id)} ${WHY[why]}\n`)
+  return left.length === 0 ? 0 : 1
+}
+
+const WHY = {
+  unknown: 'is not in the inbox. Find it with: lernito-openedx deliveries list SEARCH',
+  'payload.invalid': 'was rejected for its payload and stays rejected. The shop must send a corrected payload',
+} as const satisfies Record<Replayed['left'][number]['why'], string>
+
+interface Order {
+  readonly operations: Operations
+  readonly filter: DeliveryFilter
+  readonly enrolled: boolean
+  readonly json: boolean
+}
+
+async function preview({ operations, json, ...order }: Order): Promise<number> {
+  const { count, left, sample } = await operations.previewReplay(order)
+  if (json) process.stdout.write(`${plainJson({ count, left, sample })}\n`)
+  else {
+    const example = sample.length > 0 ? ', for example:' : ''
+    process.stdout.write(`${previewText({ count, left })}${example}\n`)
+    for (const { id, state, email } of sample) process.stdout.write(`${id}  ${state}  ${plain(email ?? '-')}\n`)
+  }
+  return 0
+}
+
+function previewText({ count, left }: Pick<Preview, 'count' | 'left'>): string {
+  if (left === 0) return `${count} can be replayed`
+  const rejected = `${left} ${left === 1 ? 'was' : 'were'} rejected for ${left === 1 ? 'its' : 'their'} payload`
+  return `${count + left} selected: ${rejected}, ${count} can be replayed`
+}
+
+/** Takes the steps of the bulk replay itself, so that no service has to run. A running service takes part. */
+async function replayAll({ operations, context, json, ...order }: Order & { context: WriteContext }): Promise<number> {
+  const stop = new AbortController()
+  const interrupt = (): void => stop.abort()
+  process.once('SIGINT', interrupt)
+  process.once('SIGTERM', interrupt)
+  let replay: BulkReplay | null = await operations.startReplay({ ...order, by: operator() })
+  const { id, total } = replay
+  while (replay?.state === 'running') {
+    if (stop.signal.aborted) replay = await operations.stopReplay({ id, by: operator() })
+    else {
+      await stepReplay(context, id)
+      replay = await operations.bulkReplay(id)
+      process.stderr.write(`${replay?.replayed ?? 0} of ${total ?? 'many'}\n`)
+      if (replay?.state === 'running') await pause(PAUSE_MS, stop.signal)
+    }
+  }
+  const replayed = replay?.replayed ?? 0
+  if (json) process.stdout.write(`${plainJson(replay)}\n`)
+  else process.stdout.write(`${replayed} due${replay?.state === 'stopped' ? '; stopped' : ''}\n`)
+  return replay?.state === 'done' ? 0 : 1
+}

@@ -1,0 +1,76 @@
+import { html } from 'ghtml'
+import { isCourseKey } from '../../sale/course-key.ts'
+import type { DeliveryState, Source } from '../../sale/types.ts'
+import { TEXTS } from './texts.ts'
+
+const SECOND_MS = 1000
+const MINUTE_MS = 60 * SECOND_MS
+const HOUR_MS = 60 * MINUTE_MS
+export const DAY_MS = 24 * HOUR_MS
+
+const SHORT = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
+const SECONDS = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'UTC' })
+const NUMBER = new Intl.NumberFormat('en')
+
+/**
+ * Returns a time (ms since 1970) in UTC, to the minute or the second. The page is sent with it in the reader's zone; see
+ * timesIn. The script times.js adds the full time on hover.
+ */
+export function timeHtml(ms: number, to: 'minutes' | 'seconds' = 'minutes'): string {
+  const text = to === 'minutes' ? SHORT.format(ms) : SECONDS.format(ms)
+  return html`<time datetime="${new Date(ms).toISOString()}" data-look="${to}">${text} UTC</time>`
+}
+
+/** Returns a time (ms since 1970) in UTC, which times.js rewrites as the time since then: `4 min ago`. */
+export const agoHtml = (ms: number): string =>
+  html`<time datetime="${new Date(ms).toISOString()}" data-look="ago">${SHORT.format(ms)} UTC</time>`
+
+/** Writes 1234 as `1,234`. */
+export const numberText = (count: number): string => NUMBER.format(count)
+
+/** Writes a duration (ms) in its two largest units, without those that are zero. */
+export function durationText(ms: number): string {
+  const { units } = TEXTS
+  const steps = [
+    [DAY_MS, units.day],
+    [HOUR_MS, units.hour],
+    [MINUTE_MS, units.minute],
+    [SECOND_MS, units.second],
+  ] as const
+  const first = steps.findIndex(([unit]) => ms >= unit)
+  if (first === -1) return units.instant
+  let rest = ms
+  const parts = steps.slice(first, first + 2).flatMap(([unit, name]) => {
+    const count = Math.floor(rest / unit)
+    rest -= count * unit
+    return count === 0 ? [] : [`${count} ${name}`]
+  })
+  return parts.join(' ')
+}
+
+/** The word carries the meaning; the color only helps to find it. */
+export const stateHtml = (state: DeliveryState): string =>
+  html`<span class="state ${state.replace('_', '-')}">${TEXTS.states[state]}</span>`
+
+/** Marks a test sale; '' for all others. */
+export const testHtml = (source: Source): string =>
+  source === 'test' ? html`<span class="state test">${TEXTS.test}</span>` : ''
+
+/** Links to the course in the LMS. Text that isn't a course key, or would link to another page of the LMS, gets no link. */
+export function courseHtml(key: string, lmsUrl: string): string {
+  const hasDotSegment = key.split('/').some((part) => part === '.' || part === '../..')
+  if (!isCourseKey(key) || hasDotSegment) return html`<code>${key}</code>`
+  const path = encodeURIComponent(key).replaceAll('%2B', '+').replaceAll('%3A', ':').replaceAll('%2F', '/')
+  return html`<a href="${lmsUrl}/courses/${path}/about"><code>${key}</code></a>`
+}
+
+/** Returns the address of the LMS's page about a person's enrollments, which accepts an e-mail address or a username. */
+export const supportUrl = (email: string, lmsUrl: string): string =>
+  `${lmsUrl}/support/enrollment?user=${encodeURIComponent(email)}`
+
+/** Escapes a text in which commands and names are between backticks, as doctor writes them. */
+export const withCodeHtml = (text: string): string =>
+  text
+    .split('`')
+    .map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : html`${part}`))
+    .join('')

@@ -1,0 +1,68 @@
+import type { FastifyInstance } from 'fastify'
+import { html } from 'ghtml'
+import type { BulkReplay, Operations, Summary } from '../../operators/changes/operations.ts'
+import type { DeliveryEvent } from '../../sale/types.ts'
+import { numberText, timeHtml } from '../layout/format.ts'
+import { sessionOf } from '../layout/guard.ts'
+import { sendPage } from '../layout/layout.ts'
+import { fill, TEXTS } from '../layout/texts.ts'
+import type { Site } from '../session/site.ts'
+import { queryText } from './deliveries/list-query.ts'
+
+const words = TEXTS.changes
+const PAGE = 50
+
+/** Adds the page that lists who changed what: the events that have an actor, and the bulk replays. */
+export function addChanges({
+  scope,
+  site,
+  operations,
+}: {
+  scope: FastifyInstance
+  site: () => Site
+  operations: Pick<Operations, 'audit' | 'bulkReplays' | 'summaries'>
+}): void {
+  scope.get('/changes', async (request, reply) => {
+    const { base, origin } = site()
+    const after = new URL(request.url, origin).searchParams.get('after')
+    const [{ items, next }, bulkReplays] = await Promise.all([
+      operations.audit({ limit: PAGE, after }),
+      after === null ? operations.bulkReplays() : [],
+    ])
+    const buyers = await buyersOf(operations, items)
+    const older =
+      next === null
+        ? ''
+        : html`<p class="pages"><a class="button second" href="${base}/changes${queryText({ after: next })}">${words.older}</a></p>`
+    const list =
+      items.length === 0
+        ? html`<p>${words.none}</p>`
+        : html`<ol class="timeline">!${items.map((event) => changeHtml(event, buyers, base)).join('')}</ol>`
+    const main = html`<p>${words.intro}</p>!${bulkReplays.length === 0 ? '' : html`<h2>${words.bulkReplays}</h2>!${bulkReplaysHtml(bulkReplays, base)}<h2>${words.all}</h2>`}!${list}!${older}`
+    return sendPage({ reply, site: site(), session: sessionOf(request), title: words.title, current: '/changes', main })
+  })
+}
+
+type Buyers = ReadonlyMap<string, Pick<Summary, 'name' | 'email'>>
+
+/** Reads whom the changed deliveries are for. A person who was forgotten since is not there any more. */
+async function buyersOf(operations: Pick<Operations, 'summaries'>, changes: readonly DeliveryEvent[]): Promise<Buyers> {
+  const ids = new Set(changes.map(({ deliveryId }) => deliveryId).filter((id) => id !== ''))
+  return new Map((await operations.summaries([...ids])).map((one) => [one.id, one]))
+}
+
+function changeHtml({ deliveryId, at, kind, detail, actor }: DeliveryEvent, buyers: Buyers, base: string): string {
+  const buyer = buyers.get(deliveryId)
+  const link = buyer === undefined ? '' : html` · <a href="${base}/deliveries/${deliveryId}">!${buyerHtml(buyer)}</a>`
+  return html`<li><strong>${actor ?? ''}</strong> ${TEXTS.events[kind]}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p>${detail}</p>`}</li>`
+}
+
+const buyerHtml = ({ name, email }: Pick<Summary, 'name' | 'email'>): string =>
+  html`!${name ? html`${name} ` : ''}<small>${email ?? TEXTS.deliveries.noEmail}</small>`
+
+function bulkReplaysHtml(bulkReplays: readonly BulkReplay[], base: string): string {
+  const items = bulkReplays.map(({ id, by, startedAt, state, replayed }) => {
+    return html`<li><a href="${base}/replays/${id}">${fill(words.bulkReplay, { by, count: numberText(replayed) })}</a> ${TEXTS.replay.states[state]} <span class="quiet">!${timeHtml(startedAt)}</span></li>`
+  })
+  return html`<ul>!${items.join('')}</ul>`
+}

@@ -1,0 +1,88 @@
+import { html } from 'ghtml'
+import { readSearch } from '../../../operators/find/filter.ts'
+import type { StateCounts } from '../../../operators/reports/counts.ts'
+import { reasonName } from '../../../sale/reason-words.ts'
+import { DELIVERY_STATES, type DeliveryState } from '../../../sale/types.ts'
+import { numberText } from '../../layout/format.ts'
+import { fill, TEXTS } from '../../layout/texts.ts'
+import type { Zone } from '../../layout/zone.ts'
+import { type ListQuery, queryText } from './list-query.ts'
+
+const words = TEXTS.deliveries
+const TABS: readonly (DeliveryState | '')[] = [
+  '',
+  'needs_attention',
+  'queued',
+  'pre_enrolled',
+  'enrolled',
+  'rejected',
+  'handled',
+  'withdrawn',
+]
+
+/**
+ * The form of the dates. The search field above the page belongs to it, and the list follows what is typed. Without
+ * JavaScript, the first button is the one that Enter presses.
+ */
+export function formHtml(query: ListQuery, zone: Zone, base: string): string {
+  const { state, from, to, cause, about, replay } = query
+  const action = `${base}/deliveries`
+  const hidden = { state, cause, about, replay }
+  const fields = Object.entries(hidden).map(([name, value]) =>
+    value === '' ? '' : html`<input type="hidden" name="${name}" value="${value}">`,
+  )
+  return html`<form method="get" action="${action}" id="filters" hx-get="${action}" hx-trigger="submit, change, input changed delay:400ms from:#q" hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-replace-url="true" hx-sync="this:replace" data-zoned>
+<noscript><button class="second">${words.find}</button></noscript>!${fields.join('')}
+<details class="dates"><summary class="button second">${words.dates}</summary><div class="dates-panel stack">
+<label for="from">${fill(words.from, { zone: zone.name })}</label><input type="date" id="from" name="from" value="${from}">
+<label for="to">${fill(words.to, { zone: zone.name })}</label><input type="date" id="to" name="to" value="${to}">
+<button>${words.apply}</button></div></details></form>`
+}
+
+/**
+ * Returns a link for each state, which keeps the other filters.
+ * @param counts null if there are other filters: the counts are of all deliveries
+ */
+export function tabsHtml({
+  query,
+  counts,
+  base,
+}: {
+  query: ListQuery
+  counts: StateCounts | null
+  base: string
+}): string {
+  const tabs = TABS.map((state) => {
+    const count = counts === null ? '' : html` <span class="n">${numberText(countOf(counts, state))}</span>`
+    const mark = state === query.state ? ' aria-current="page"' : ''
+    const label = state === '' ? words.all : TEXTS.states[state]
+    return html`<li><a class="tab" href="${base}/deliveries${queryText({ ...query, state })}"!${mark}>${label}!${count}</a></li>`
+  })
+  return html`<nav class="tabs" aria-label="${words.tabs}"><ul>!${tabs.join('\n')}</ul></nav>`
+}
+
+/** Counts the deliveries in a state; all of them for ''. */
+export const countOf = (counts: StateCounts, state: DeliveryState | ''): number =>
+  state === '' ? DELIVERY_STATES.reduce((sum, one) => sum + counts[one], 0) : counts[state]
+
+/** Returns each filter as a link that removes it. */
+export function chipsHtml(query: ListQuery, base: string): string {
+  const { q, state, from, to, cause, about, replay } = query
+  const [kind = 'word'] = Object.keys(readSearch(q))
+  const chips = [
+    { name: 'q', label: SEARCHED[kind] ?? words.chips.word, value: q },
+    { name: 'state', label: words.chips.state, value: state === '' ? '' : TEXTS.states[state] },
+    { name: 'from', label: words.chips.from, value: from },
+    { name: 'to', label: words.chips.to, value: to },
+    { name: 'cause', label: words.chips.cause, value: cause === '' ? '' : reasonName(cause) },
+    { name: 'about', label: words.chips.about, value: about },
+    { name: 'replay', label: words.chips.replay, value: replay },
+  ].filter(({ value }) => value !== '')
+  const items = chips.map(({ name, label, value }) => {
+    const rest = queryText({ ...query, [name]: '' })
+    return html`<li><a class="chip" href="${base}/deliveries${rest}"><span class="unseen">${words.remove} </span>${label} <strong>${value}</strong> <span aria-hidden="true">×</span></a></li>`
+  })
+  return items.length === 0 ? '' : html`<ul class="chips" aria-label="${words.filters}">!${items.join('\n')}</ul>`
+}
+
+const SEARCHED: Readonly<Record<string, string>> = words.chips

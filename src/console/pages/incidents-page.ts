@@ -1,0 +1,76 @@
+import type { FastifyInstance } from 'fastify'
+import { html } from 'ghtml'
+import type { Band, Incident, Incidents } from '../../operators/incidents/list-incidents.ts'
+import { durationText, numberText, timeHtml } from '../layout/format.ts'
+import { sessionOf } from '../layout/guard.ts'
+import { sendPage } from '../layout/layout.ts'
+import { listTable } from '../layout/list-table.ts'
+import { refreshes } from '../layout/refresh.ts'
+import { fill, TEXTS } from '../layout/texts.ts'
+import type { Site } from '../session/site.ts'
+import { queryText } from './deliveries/list-query.ts'
+
+const words = TEXTS.incidents
+
+/** What the console reads about incidents. Times are ms since 1970. */
+export interface IncidentReports {
+  readonly list: (after: string | null) => Promise<Incidents>
+  /** Those that overlap a time, oldest first. */
+  readonly between: (of: { from: number; to: number }) => Promise<readonly Band[]>
+}
+
+/** Adds the page that lists when the LMS or the database was away, and what that meant for sales. */
+export function addIncidents({
+  scope,
+  site,
+  incidents,
+  now,
+}: {
+  scope: FastifyInstance
+  site: () => Site
+  incidents: Pick<IncidentReports, 'list'>
+  /** In ms since 1970. */
+  now: () => number
+}): void {
+  const path = '/incidents'
+  scope.get<{ Querystring: { after?: string } }>(path, async (request, reply) => {
+    const { base } = site()
+    const after = request.query.after === undefined ? null : String(request.query.after)
+    const { items, next } = await incidents.list(after)
+    const rows = items.map((item) => cellsOf(item, now()))
+    const list = items.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows })
+    const older =
+      next === null
+        ? ''
+        : html`<p class="pages"><a class="button second" href="${base}${path}${queryText({ after: next })}">${words.older}</a></p>`
+    const main = html`<div id="incidents" !${refreshes({ url: `${base}${request.url.slice(request.url.indexOf(path))}`, id: 'incidents', seconds: 10 })}>!${list}!${older}</div>`
+    const of = { reply, site: site(), session: sessionOf(request) }
+    return sendPage({ ...of, title: words.title, intro: words.intro, current: path, main })
+  })
+}
+
+function cellsOf({ kind, cause, from, to, sales, queued, lastEnrolledAt }: Incident, now: number): string[] {
+  const lasted = durationText(Math.max(0, (to ?? now) - from))
+  const end = to === null ? html`<strong>${words.ongoing}</strong>` : timeHtml(to, 'seconds')
+  const count = numberText(sales)
+  const still =
+    queued === 0 ? '' : html`<br><span class="quiet">${fill(words.queued, { count: numberText(queued) })}</span>`
+  return [
+    html`<div>!${timeHtml(from, 'seconds')}</div>`,
+    html`<div>!${end}<br><span class="quiet">${lasted}</span></div>`,
+    html`<div>${words.kinds[kind]}<br><span class="quiet">${cause}</span></div>`,
+    html`<div>${count}!${still}</div>`,
+    lastEnrolledAt === null ? '' : html`<div>!${timeHtml(lastEnrolledAt, 'seconds')}</div>`,
+  ]
+}
+
+/** The latest incident of the given ones in a sentence; '' if there is none. Times are ms since 1970. */
+export function lastIncidentHtml(bands: readonly Band[], base: string): string {
+  const last = bands.at(-1)
+  if (last === undefined) return ''
+  const { kind, from, to } = last
+  const text = html`<a href="${base}/incidents">${words.kinds[kind]}</a> !${timeHtml(from)}`
+  return to === null
+    ? html`${words.last} !${text}, ${words.ongoing}.`
+    : html`${words.last} !${text}, ${fill(words.lasted, { time: durationText(to - from) })}.`
+}

@@ -1,0 +1,109 @@
+import { html } from 'ghtml'
+import type { Bar } from '../../../operators/reports/sales.ts'
+import { numberText } from '../../layout/format.ts'
+import { fill, TEXTS } from '../../layout/texts.ts'
+import type { Zone } from '../../layout/zone.ts'
+import { chartTableHtml, countOf, SERIES, type Series } from './chart-series.ts'
+
+const words = TEXTS.chart
+const WIDTH = 960
+const HEIGHT = 200
+const LEFT = 40
+const TOP = 12
+const BOTTOM = 24
+const PLOT = HEIGHT - TOP - BOTTOM
+
+/** A time without the LMS or the database; ms since 1970. `to` is null while it lasts. */
+export interface Band {
+  readonly from: number
+  readonly to: number | null
+}
+
+/**
+ * Draws the sales of each hour or day on the server, stacked by their state, so that they show without a script. The
+ * table below has the same numbers for readers who can't see the bars.
+ * @param of.now ms since 1970
+ */
+export function chartHtml(of: {
+  bars: readonly Bar[]
+  by: 'hour' | 'day'
+  zone: Zone
+  bands: readonly Band[]
+  now: number
+}): string {
+  const { bars, by, zone, bands } = of
+  const most = Math.max(1, ...bars.map((bar) => SERIES.reduce((sum, series) => sum + countOf(bar, series), 0)))
+  const top = niceTop(most)
+  const step = (WIDTH - LEFT) / Math.max(1, bars.length)
+  const y = (value: number): number => TOP + PLOT * (1 - value / top)
+  const lines = [0, top / 2, top].map(
+    (value) => html`<line class="grid" x1="${LEFT}" x2="${WIDTH}" y1="${y(value)}" y2="${y(value)}"/>
+<text class="axis" x="${LEFT - 6}" y="${y(value) + 4}" text-anchor="end">${numberText(value)}</text>`,
+  )
+  const stacks = bars.map((bar, index) =>
+    stackHtml({ bar, name: zone.formats[by].format(bar.from), x: LEFT + (index + 0.15) * step, width: step * 0.7, y }),
+  )
+  const label = fill(words.label, { span: words.spans[by] })
+  const shown = SERIES.filter((series) => series.isMain || bars.some((bar) => countOf(bar, series) > 0))
+  const legend = shown.map(({ name }) => html`<li><span class="key ${name}"></span>${words[name]}</li>`)
+  const outage = bands.length === 0 ? '' : html`<li><span class="key outage"></span>${words.outage}</li>`
+  return html`<figure class="chart">
+<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}">!${bandsHtml({ ...of, step })}!${lines.join('')}!${stacks.join('')}!${labelsHtml({ bars, by, zone, step })}</svg>
+<figcaption><ul class="legend">!${legend.join('')}!${outage}</ul></figcaption>
+!${chartTableHtml({ bars, by, zone, shown })}
+</figure>`
+}
+
+function stackHtml(of: {
+  bar: Bar
+  /** The time at which it begins. */
+  name: string
+  x: number
+  width: number
+  y: (value: number) => number
+}): string {
+  const { bar, name, x, width, y } = of
+  let below = 0
+  const parts = SERIES.map((series: Series) => {
+    const value = countOf(bar, series)
+    if (value === 0) return ''
+    const [upper, lower] = [y(below + value), y(below)]
+    below += value
+    return html`<rect class="bar ${series.name}" x="${round(x)}" y="${round(upper)}" width="${round(width)}" height="${round(Math.max(1, lower - upper))}"><title>${name}: ${words[series.name]} ${numberText(value)}</title></rect>`
+  })
+  return parts.join('')
+}
+
+/** A band behind each bar with a time without the LMS, so that a short one can be seen too. */
+function bandsHtml(of: { bars: readonly Bar[]; bands: readonly Band[]; now: number; step: number }): string {
+  const { bars, bands, now, step } = of
+  const indexOf = (time: number): number => bars.findLastIndex(({ from }) => from <= time)
+  return bands
+    .map(({ from, to }) => {
+      const [first, last] = [Math.max(0, indexOf(from)), indexOf(to ?? now)]
+      return last < 0
+        ? ''
+        : html`<rect class="outage" x="${round(LEFT + first * step)}" y="${TOP}" width="${round((last - first + 1) * step)}" height="${PLOT}"/>`
+    })
+    .join('')
+}
+
+function labelsHtml(of: { bars: readonly Bar[]; by: 'hour' | 'day'; zone: Zone; step: number }): string {
+  const { bars, by, zone, step } = of
+  const every = by === 'hour' ? 12 : 7
+  return bars
+    .map(({ from }, index) =>
+      (bars.length - 1 - index) % every === 0
+        ? html`<text class="axis" x="${round(LEFT + (index + 0.5) * step)}" y="${HEIGHT - 6}" text-anchor="${index === bars.length - 1 ? 'end' : 'middle'}">${zone.formats[by].format(from)}</text>`
+        : '',
+    )
+    .join('')
+}
+
+/** Returns 2, 4, 10, 20, 40, 100, and so on: a number whose half is whole too. */
+function niceTop(most: number): number {
+  const power = 10 ** Math.floor(Math.log10(most))
+  return [1, 2, 4, 10].map((step) => step * power).find((top) => top >= Math.max(2, most)) ?? 10 * power
+}
+
+const round = (value: number): number => Math.round(value * 10) / 10

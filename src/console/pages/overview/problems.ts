@@ -1,0 +1,131 @@
+import type { Overview } from '../../../operators/find/overview.ts'
+import { isAcceptedAgain, type RefusedSender, type SendersView, wrongSignatures } from '../../../shop/senders/view.ts'
+import { durationText, numberText } from '../../layout/format.ts'
+import { type BreakerView, isOpen, type PausedCourseView } from '../../layout/live-state.ts'
+import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
+import { queryText } from '../deliveries/list-query.ts'
+
+const words = TEXTS.problems
+
+/** A problem that an operator needs to know about, and what to do. */
+export interface Problem {
+  readonly grade: 'bad' | 'warning'
+  readonly title: string
+  readonly text: string
+  /** The page of the console to continue on, without the console's base; null if there is none. */
+  readonly path: string | null
+  readonly action: string
+}
+
+/** A delivery that waits this long although the LMS answers is a problem: ms. */
+const LONG_WAIT_MS = 10 * 60_000
+/** Below this share of unused calls, the call budget counts as used up. */
+const BUDGET_EMPTY = 0.05
+/** This many wrong signatures from one address, the last of them within RECENT_MS, are no accident. */
+const MANY_REFUSED = 5
+const RECENT_MS = 60 * 60_000
+/** For how long after the last one the page says that the shop reuses webhook-ids. */
+const REUSED_MS = 48 * 60 * 60_000
+/** At most this many paused courses are named, which then have a common cause, and withdrawals. The others are counted. */
+const NAMED_MAX = 5
+
+/** Returns what is wrong, the most serious first; empty if nothing is wrong. */
+export function problemsOf(of: {
+  overview: Overview
+  /** How many deliveries are queued. */
+  queued: number
+  breaker: BreakerView | null
+  /** The longest paused first. */
+  pausedCourses: readonly PausedCourseView[]
+  budget: number | null
+  /** See SendersView. */
+  refusedSenders: readonly RefusedSender[]
+  idsReused: SendersView['idsReused']
+  /** In ms since 1970. */
+  now: number
+}): Problem[] {
+  const { overview, queued, breaker, pausedCourses, budget, refusedSenders, idsReused, now } = of
+  return [
+    ...breakerProblems(breaker, now),
+    ...courseProblems(pausedCourses, now),
+    ...(breaker === null || isOpen(breaker) ? [] : waitingProblems({ overview, queued, budget, now })),
+    ...withdrawalProblems(overview),
+    ...signatureProblems(refusedSenders, now),
+    ...reusedIdProblems(idsReused, now),
+  ]
+}
+
+function breakerProblems(breaker: BreakerView | null, now: number): Problem[] {
+  if (breaker === null || !isOpen(breaker)) return []
+  const text = fillBoth(words.breaker[breaker.kind], {
+    since: durationText(now - breaker.since),
+    reason: breaker.failure.message,
+  })
+  if (breaker.kind === 'throttled') return [{ grade: 'warning', ...text, path: null, action: '' }]
+  // Doctor tells causes apart that the circuit breaker can't, and has the command that fixes each.
+  return [{ grade: 'bad', ...text, path: '/setup', action: words.openSetup }]
+}
+
+function courseProblems(paused: readonly PausedCourseView[], now: number): Problem[] {
+  const named = paused.slice(0, NAMED_MAX).map(({ course, since, probeAt, message }): Problem => {
+    const wait = Math.max(0, probeAt - now)
+    const next = wait === 0 ? words.nextDelivery : fill(words.nextIn, { wait: durationText(wait) })
+    const text = fillBoth(words.course, {
+      course,
+      since: durationText(Math.max(0, now - since)),
+      reason: message,
+      next,
+    })
+    const path = `/deliveries${queryText({ q: course, state: 'queued' })}`
+    return { grade: 'bad', ...text, path, action: words.viewAll }
+  })
+  const more = paused.length - named.length
+  if (more === 0) return named
+  const text = fillBoth(words.moreCourses, { count: numberText(more) })
+  return [...named, { grade: 'bad', ...text, path: null, action: '' }]
+}
+
+/** While the LMS answers: either the call budget explains the wait, or a delivery waits too long. */
+function waitingProblems(of: { overview: Overview; queued: number; budget: number | null; now: number }): Problem[] {
+  const { queued, budget, now } = of
+  const { oldestQueued } = of.overview
+  if (budget !== null && budget < BUDGET_EMPTY && queued > 0) {
+    const text = fillBoth(words.budget, { queued: numberText(queued) })
+    return [{ grade: 'warning', ...text, path: null, action: '' }]
+  }
+  const waits = oldestQueued === null ? 0 : now - oldestQueued.receivedAt
+  if (oldestQueued === null || waits <= LONG_WAIT_MS) return []
+  const text = fillBoth(words.queued, { waits: durationText(waits) })
+  return [{ grade: 'warning', ...text, path: `/deliveries/${oldestQueued.id}`, action: words.viewOne }]
+}
+
+/** Money was paid back, or an operator wanted it, and the buyer may still be in the course. */
+function withdrawalProblems({ failedWithdrawals }: Overview): Problem[] {
+  const named = failedWithdrawals.slice(0, NAMED_MAX).map(({ deliveryId, by, isRefund, result }): Problem => {
+    const who = isRefund ? words.withdrawal.refund : fill(words.withdrawal.operator, { by })
+    const text = { title: words.withdrawal.title, text: fill(words.withdrawal.text, { who, result }) }
+    return { grade: 'bad', ...text, path: `/deliveries/${deliveryId}`, action: words.viewOne }
+  })
+  const more = failedWithdrawals.length - named.length
+  if (more === 0) return named
+  const text = fillBoth(words.moreWithdrawals, { count: numberText(more) })
+  return [...named, { grade: 'bad', ...text, path: null, action: '' }]
+}
+
+function signatureProblems(refusedSenders: readonly RefusedSender[], now: number): Problem[] {
+  for (const sender of refusedSenders) {
+    const wrong = wrongSignatures(sender)
+    if (wrong === null || wrong.count < MANY_REFUSED || wrong.lastAt <= now - RECENT_MS) continue
+    if (isAcceptedAgain(sender, wrong)) continue
+    const text = fillBoth(words.refused, { count: numberText(wrong.count), address: sender.address })
+    return [{ grade: 'warning', ...text, path: '/refused', action: words.viewRefused }]
+  }
+  return []
+}
+
+/** Sales are lost, although each was answered like the first one: see decision 23. */
+function reusedIdProblems(idsReused: SendersView['idsReused'], now: number): Problem[] {
+  if (idsReused === null || idsReused.lastAt <= now - REUSED_MS) return []
+  const text = fillBoth(words.idReused, { count: numberText(idsReused.count) })
+  return [{ grade: 'bad', ...text, path: null, action: '' }]
+}

@@ -1,0 +1,101 @@
+import type { FastifyInstance } from 'fastify'
+import { html } from 'ghtml'
+import type { EndpointState, Outbox, UnsentEvent } from '../../../queue/outbox/list-events.ts'
+import type { ShopEvents } from '../../../shop/events/shop-events.ts'
+import { numberText, timeHtml } from '../../layout/format.ts'
+import { sessionOf } from '../../layout/guard.ts'
+import { csrfField, sendPage } from '../../layout/layout.ts'
+import { listTable } from '../../layout/list-table.ts'
+import { fill, TEXTS } from '../../layout/texts.ts'
+import type { Session } from '../../session/sessions.ts'
+import type { Site } from '../../session/site.ts'
+
+const words = TEXTS.shopEvents
+const PATH = '/events'
+
+/**
+ * Adds the page about the events for the shop: what it does not have yet, and why. Also adds the form of a delivery's page
+ * that tells the shop of it again.
+ */
+export function addEvents({
+  scope,
+  site,
+  shopEvents,
+}: {
+  scope: FastifyInstance
+  site: () => Site
+  /** null: LERNITO_EVENTS_URL is not set. */
+  shopEvents: ShopEvents | null
+}): void {
+  scope.get(PATH, async (request, reply) => {
+    const session = sessionOf(request)
+    const { base, origin } = site()
+    const again = new URL(request.url, origin).searchParams.get('again')
+    const main =
+      shopEvents === null ? html`<p>${words.off}</p>` : pageHtml(await shopEvents.read(), { session, base, again })
+    return sendPage({ reply, site: site(), session, title: words.title, current: PATH, main })
+  })
+
+  scope.post(`${PATH}/send-again`, async (request, reply) => {
+    if (shopEvents === null) return reply.callNotFound()
+    const { events } = await shopEvents.sendFailedAgain({ by: sessionOf(request).username })
+    return reply.redirect(`${site().base}${PATH}?again=${events}`, 303)
+  })
+
+  scope.post<{ Params: { id: string } }>('/deliveries/:id/send-again', async (request, reply) => {
+    const { id } = request.params
+    if (shopEvents === null) return reply.callNotFound()
+    const { kind } = await shopEvents.sendAgain({ id, by: sessionOf(request).username })
+    if (kind === 'unknown') return reply.callNotFound()
+    const done = kind === 'sent' ? 'sentAgain' : 'nothingToSend'
+    return reply.redirect(`${site().base}/deliveries/${encodeURIComponent(id)}?done=${done}`, 303)
+  })
+}
+
+function pageHtml(outbox: Outbox, of: { session: Session; base: string; again: string | null }): string {
+  const { endpoint, pending, failed, oldestAt, events } = outbox
+  const { session, base, again } = of
+  const done =
+    again === null || !/^\d{1,6}$/.test(again)
+      ? ''
+      : html`<p class="note good" role="status">${fill(words.again, { count: numberText(Number(again)) })}</p>`
+  const oldest = oldestAt === null ? '' : html` ${words.oldest} !${timeHtml(oldestAt)}.`
+  const counts = html`<p>${fill(words.pending, { count: numberText(pending) })}!${oldest} ${fill(words.failed, { count: numberText(failed) })}</p>`
+  const canSend = failed > 0 || endpoint?.state === 'gone' || endpoint?.state === 'down'
+  const form = canSend
+    ? html`<form method="post" action="${base}${PATH}/send-again" class="actions">!${csrfField(session)}<button>${words.sendAgain}</button></form><p class="quiet">${words.sendAgainHelp}</p>`
+    : ''
+  const list =
+    events.length === 0
+      ? html`<p>${words.none}</p>`
+      : listTable({ columns: words.columns, rows: events.map((event) => cellsOf(event, base)) })
+  return html`!${done}<p>${words.intro}</p>!${endpointHtml(endpoint)}!${counts}!${form}!${list}`
+}
+
+function endpointHtml(endpoint: EndpointState | null): string {
+  if (endpoint === null) return html`<p class="note">${words.notStarted}</p>`
+  const { state, since, probeAt, error, errorAt, sentAt } = endpoint
+  const { grade, text } = words.states[state]
+  const from = since === null ? '' : html` ${words.since} !${timeHtml(since)}.`
+  const probe = probeAt === null ? '' : html` ${words.probe} !${timeHtml(probeAt)}.`
+  const sent = sentAt === null ? html`<p>${words.neverSent}</p>` : html`<p>${words.sent} !${timeHtml(sentAt)}.</p>`
+  const last =
+    error === null || errorAt === null
+      ? ''
+      : html`<p>${words.lastError} <q>${error}</q> <span class="quiet">!${timeHtml(errorAt)}</span></p>`
+  return html`<p class="note ${grade}">${text}!${from}!${probe}</p>!${sent}!${last}`
+}
+
+function cellsOf(event: UnsentEvent, base: string): string[] {
+  const { deliveryId, type, createdAt, dueAt, attempts, failedAt, error } = event
+  const next =
+    failedAt === null ? html`${words.next} !${timeHtml(dueAt)}` : html`${words.givenUp} !${timeHtml(failedAt)}`
+  const why = error === null ? '' : html`<br><span class="quiet">${error}</span>`
+  return [
+    html`<div><code>${type}</code></div>`,
+    html`<a href="${base}/deliveries/${deliveryId}">${deliveryId}</a>`,
+    timeHtml(createdAt),
+    numberText(attempts),
+    html`<div>!${next}!${why}</div>`,
+  ]
+}

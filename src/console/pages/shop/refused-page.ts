@@ -1,0 +1,78 @@
+import type { FastifyInstance } from 'fastify'
+import { html } from 'ghtml'
+import { isAcceptedAgain, type RefusedSender, type SendersView, wrongSignatures } from '../../../shop/senders/view.ts'
+import { numberText, timeHtml, withCodeHtml } from '../../layout/format.ts'
+import { sessionOf } from '../../layout/guard.ts'
+import { sendPage } from '../../layout/layout.ts'
+import { listTable } from '../../layout/list-table.ts'
+import { TEXTS } from '../../layout/texts.ts'
+import type { Site } from '../../session/site.ts'
+
+const words = TEXTS.refused
+/** How many senders are listed, and for how many of them the page says how to repair a wrong signature. */
+const SHOWN = 50
+const REPAIRED = 3
+
+/** Adds the page that shows where refused webhooks came from: the shop with a wrong secret, or a stranger. */
+export function addRefused({
+  scope,
+  site,
+  readSenders,
+}: {
+  scope: FastifyInstance
+  site: () => Site
+  readSenders: () => Promise<SendersView>
+}): void {
+  const path = '/refused'
+  scope.get(path, async (request, reply) => {
+    const { base } = site()
+    const { refused } = await readSenders()
+    const rows = refused.slice(0, SHOWN).flatMap(rowsOf)
+    const list = rows.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows })
+    const main = html`<p>${words.intro}</p>!${repairHtml(refused, base)}!${list}`
+    return sendPage({ reply, site: site(), session: sessionOf(request), title: words.title, current: path, main })
+  })
+}
+
+/** One row for each cause of a sender. */
+function rowsOf(sender: RefusedSender): string[][] {
+  const { address, causes, signedAt } = sender
+  return causes.map((cause) => {
+    const { code, count, firstAt, lastAt } = cause
+    const signed =
+      signedAt === null
+        ? html`${words.neverSigned}`
+        : html`${isAcceptedAgain(sender, cause) ? words.signedAgain : words.signedBefore} !${timeHtml(signedAt)}`
+    return [
+      html`<div>${textOf(code)}</div>`,
+      html`<div>!${addressHtml(address)}<br><span class="quiet">!${signed}</span></div>`,
+      timeHtml(firstAt),
+      timeHtml(lastAt),
+      numberText(count),
+    ]
+  })
+}
+
+const textOf = (code: string): string => Object.entries(words.codes).find(([one]) => one === code)?.[1] ?? code
+
+const addressHtml = (address: string): string =>
+  address === '' ? html`${words.others}` : html`<code>${address}</code>`
+
+/** What to do about wrong signatures, and what the shop has to send again, for the first senders of the list. */
+function repairHtml(refused: readonly RefusedSender[], base: string): string {
+  const wrong = refused.flatMap((sender) => {
+    const found = wrongSignatures(sender)
+    return found === null || sender.address === '' ? [] : [{ sender, found }]
+  })
+  if (wrong.length === 0) return ''
+  // Where a sender has the secret, the others are strangers.
+  const known = wrong.filter(({ sender }) => sender.signedAt !== null)
+  const windows = (known.length > 0 ? known : wrong).slice(0, REPAIRED).map(({ sender, found }) => {
+    const again = isAcceptedAgain(sender, found) ? words.acceptedAgain : words.stillRefused
+    return html`<li>!${addressHtml(sender.address)}: ${words.sendAgain} !${timeHtml(found.firstAt, 'seconds')} ${words.to} !${timeHtml(found.lastAt, 'seconds')}. <span class="quiet">${again}</span></li>`
+  })
+  const steps = words.steps.map((step) => html`<li>!${withCodeHtml(step)}</li>`)
+  return html`<section class="note warning"><h2>${words.repair}</h2><p>${words.ifShop}</p>
+<ol>!${steps.join('')}</ol><p>${words.windows}</p><ul>!${windows.join('')}</ul>
+<p>${words.todo} <a href="${base}/signature">${TEXTS.nav.signature}</a>.</p></section>`
+}

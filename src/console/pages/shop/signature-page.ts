@@ -1,0 +1,110 @@
+import type { FastifyInstance } from 'fastify'
+import { html } from 'ghtml'
+import { formText } from '../../../sale/form-words.ts'
+import { type Examined, examine, type SignedText } from '../../../shop/signature/examine.ts'
+import { formOf, sessionOf } from '../../layout/guard.ts'
+import { csrfField, sendPage } from '../../layout/layout.ts'
+import { fill, TEXTS } from '../../layout/texts.ts'
+import type { Site } from '../../session/site.ts'
+
+const words = TEXTS.signature
+/** The number of characters shown before the first difference. */
+const CONTEXT = 60
+
+/**
+ * Adds the page that shows which form of the body a signature was made over, or the text that each form signs and where
+ * the body first differs from it. It shows texts and never a signature, because anyone who sees one can send a sale.
+ */
+export function addSignaturePage({
+  scope,
+  site,
+  secrets,
+  now,
+}: {
+  scope: FastifyInstance
+  site: () => Site
+  /** The current one first. */
+  secrets: readonly string[]
+  /** In ms since 1970. */
+  now: () => number
+}): void {
+  const path = '/signature'
+
+  scope.get(path, (request, reply) => {
+    const session = sessionOf(request)
+    const action = site().base + path
+    const empty = { body: '', header: '', id: '', timestamp: '', result: '' }
+    const main = formHtml({ action, csrf: csrfField(session), ...empty })
+    return sendPage({ reply, site: site(), session, title: words.title, current: path, main })
+  })
+
+  scope.post(path, { config: { unconfirmed: true } }, (request, reply) => {
+    const session = sessionOf(request)
+    const form = formOf(request)
+    const field = (name: string): string => form.get(name) ?? ''
+    const [body, header, id, timestamp] = [field('body'), field('header'), field('id'), field('timestamp')]
+    const result = resultHtml(examine({ body, header, id, timestamp, secrets, now: now() }), body)
+    const action = site().base + path
+    const main = formHtml({ action, csrf: csrfField(session), body, header, id, timestamp, result })
+    return sendPage({ reply, site: site(), session, title: words.title, current: path, main })
+  })
+}
+
+function formHtml(of: {
+  action: string
+  csrf: string
+  body: string
+  header: string
+  id: string
+  timestamp: string
+  result: string
+}): string {
+  return html`<p>${words.intro}</p>
+<form method="post" action="${of.action}" hx-post="${of.action}" hx-target="#result" hx-select="#result" class="stack">
+!${of.csrf}
+<label for="body">${words.body}</label>
+<textarea id="body" name="body" rows="8" spellcheck="false" autocomplete="off" maxlength="65536">
+${of.body}</textarea>
+<label for="header">${words.header}</label>
+<input id="header" name="header" value="${of.header}" spellcheck="false" autocomplete="off" maxlength="1500">
+<label for="id">${words.id}</label>
+<input id="id" name="id" value="${of.id}" spellcheck="false" autocomplete="off" maxlength="300">
+<label for="timestamp">${words.timestamp}</label>
+<input id="timestamp" name="timestamp" value="${of.timestamp}" spellcheck="false" autocomplete="off" maxlength="30">
+<button>${words.check}</button>
+</form>
+<div id="result" aria-live="polite">!${of.result}</div>`
+}
+
+function resultHtml({ match, fault, notJson, texts }: Examined, body: string): string {
+  const refusal = notJson === null ? '' : html`<p>${fill(words.notJson, { problem: notJson })}</p>`
+  if (match !== null) {
+    return html`<h2>${words.matches}</h2>
+<p>${fill(words.over, { form: formText(match.form) })}</p>
+!${match.previousSecret ? html`<p>${words.previousSecret}</p>` : ''}
+!${refusal}`
+  }
+  const list = html`<h3>${words.acceptedTexts}</h3><p>${words.acceptedIntro}</p>!${texts.map((one) => textHtml(one, body)).join('')}`
+  return html`<h2>${words.noMatch}</h2>
+!${fault === null ? '' : html`<p>${words.faults[fault]}</p>`}
+!${refusal}
+<p>${words.secretHint}</p>
+!${texts.length === 0 ? '' : list}`
+}
+
+function textHtml({ form, text, differsAt }: SignedText, body: string): string {
+  const name = html`<h4>${formText(form)}</h4>`
+  if (form === 'standard') return html`!${name}<pre tabindex="0">${text}</pre>`
+  if (differsAt === null) return html`!${name}<p>${words.same}</p>`
+  const [mine, theirs] = [[...body.replaceAll('\r\n', '\n')], [...text]]
+  const around = (characters: string[]): string => {
+    const from = Math.max(0, differsAt - CONTEXT)
+    const before = (from > 0 ? '…' : '') + characters.slice(from, differsAt).join('')
+    const [at = '', ...after] = characters.slice(differsAt)
+    return html`${before}<mark>${at === '' ? words.end : at}</mark>${after.join('')}`
+  }
+  return html`!${name}
+<p>${fill(words.differs, { at: `${differsAt + 1}` })}</p>
+<dl class="texts"><dt>${words.pasted}</dt><dd><pre tabindex="0">!${around(mine)}</pre></dd>
+<dt>${words.expected}</dt><dd><pre tabindex="0">!${around(theirs)}</pre></dd></dl>`
+}

@@ -1,0 +1,68 @@
+import { type RawBuilder, sql, type Transaction } from 'kysely'
+import { AppError } from '../../service/lib/errors.ts'
+import type { Database } from '../dialect.ts'
+import type { Tables } from '../schema.ts'
+import { INITIAL_SCHEMA } from './initial-schema.ts'
+
+interface Migration {
+  /** The lowest number of migrations that code must know to work with a database that has this one. */
+  readonly oldestCode: number
+  readonly statements: readonly string[]
+}
+
+/** In order. A released migration never changes; the next one is appended. */
+const MIGRATIONS: readonly Migration[] = [{ oldestCode: 1, statements: INITIAL_SCHEMA }]
+
+/** The number of migrations that this code knows: the level to which it migrates a database. */
+export const KNOWN_LEVEL = MIGRATIONS.length
+
+/**
+ * Migrates the database to this code's level. A database of newer code can be used if its migrations allow code of this
+ * level; otherwise it throws AppError database.too_new.
+ *
+ * Several processes may migrate at the same time, and one may be killed halfway. SQLite allows one transaction at a time
+ * and rolls it back if its process dies. MySQL commits after each statement, so a statement counts as done if its object
+ * exists: another process created it, or one that died before it could record the migration.
+ */
+export function migrate({
+  database: { db, dialect },
+  now,
+}: {
+  database: Pick<Database, 'db' | 'dialect'>
+  now: () => number
+}): Promise<void> {
+  return db.transaction().execute(async (trx) => {
+    const done = await readApplied(trx, dialect.tableOptions)
+    for (const [index, { statements, oldestCode }] of MIGRATIONS.entries()) {
+      const id = index + 1
+      if (done.has(id)) continue
+      for (const statement of statements) {
+        const options = statement.startsWith('create table') ? dialect.tableOptions : sql``
+        try {
+          await sql`${sql.raw(statement)} ${options}`.execute(trx)
+        } catch (error) {
+          if (dialect.errorKindOf(error) !== 'exists') throw error
+        }
+      }
+      const row = { id, oldest_code: oldestCode, applied_at: now() }
+      await trx.insertInto('migrations').ignore().values(row).execute()
+    }
+  })
+}
+
+async function readApplied(trx: Transaction<Tables>, tableOptions: RawBuilder<unknown>): Promise<Set<number>> {
+  await sql`create table if not exists migrations (
+    id integer not null primary key,
+    oldest_code integer not null,
+    applied_at bigint not null
+  ) ${tableOptions}`.execute(trx)
+  const applied = await trx.selectFrom('migrations').select(['id', 'oldest_code']).execute()
+  const needed = Math.max(0, ...applied.map((row) => row.oldest_code))
+  if (needed > KNOWN_LEVEL) {
+    throw new AppError(
+      'database.too_new',
+      `The database was migrated by a newer lernito-openedx (it needs level ${needed}, this one knows ${KNOWN_LEVEL}). Start that version or a newer one, or restore the backup from before the upgrade.`,
+    )
+  }
+  return new Set(applied.map((row) => row.id))
+}

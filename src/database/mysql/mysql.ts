@@ -1,0 +1,69 @@
+import { Kysely, MysqlDialect, sql } from 'kysely'
+import { AppError } from '../../service/lib/errors.ts'
+import type { Database, Dialect } from '../dialect.ts'
+import type { Tables } from '../schema.ts'
+import type { Server } from './connection.ts'
+import { serverErrorOf } from './errors.ts'
+import { createBoundedPool } from './pool.ts'
+
+const DEFAULT_PORT = 3306
+
+const TABLE_OPTIONS = sql`engine = InnoDB default charset = utf8mb4 collate = utf8mb4_bin`
+
+const DIALECT: Dialect = {
+  tableOptions: TABLE_OPTIONS,
+  clock: sql<number>`cast(unix_timestamp(now(3)) * 1000 as signed)`,
+  exclusive: false,
+  errorKindOf: (error) => {
+    if (!(error instanceof Error)) return 'other'
+    const known = serverErrorOf(error)?.kind
+    if (known !== undefined) return known
+    if ('fatal' in error && error.fatal === true) return 'unavailable'
+    // A system error such as ECONNREFUSED, or one of the driver's own, such as PROTOCOL_CONNECTION_LOST.
+    return 'code' in error && /^(E[A-Z]+$|PROTOCOL_|POOL_)/.test(String(error.code)) ? 'unavailable' : 'other'
+  },
+}
+
+/** The inbox's database on a MySQL or MariaDB server; see openDatabase. Connects on first use. */
+export function openMysql({
+  url,
+  ca,
+  idleTimeoutMs,
+}: {
+  url: string
+  ca: string | null
+  idleTimeoutMs: number
+}): Database {
+  const server = readServer({ url, ca })
+  const db = new Kysely<Tables>({
+    dialect: new MysqlDialect({ pool: async () => createBoundedPool({ server, idleTimeoutMs }) }),
+  })
+  return {
+    db,
+    dialect: DIALECT,
+    name: `${server.database} at ${server.host}:${server.port}`, // no @, or the log masks it as an e-mail address
+    vacuum: async () => true, // the files belong to the server; see docs/explanation/privacy.md
+    place: null,
+    close: () => db.destroy(),
+  }
+}
+
+/** The error quotes nothing of the URL, which may hold the password. */
+function readServer({ url, ca }: { url: string; ca: string | null }): Server {
+  try {
+    const { hostname, port, username, password, pathname, searchParams } = new URL(url)
+    return {
+      host: hostname.replace(/^\[|\]$/g, ''),
+      port: port === '' ? DEFAULT_PORT : Number(port),
+      user: decodeURIComponent(username),
+      password: decodeURIComponent(password),
+      database: decodeURIComponent(pathname.slice(1)),
+      tls: searchParams.get('tls') === 'verify' ? { ca } : null,
+    }
+  } catch {
+    throw new AppError(
+      'database.unreachable',
+      'LERNITO_DATABASE_URL is not of the form mysql://user:password@host:port/name. Write special characters of the password as %XX.',
+    )
+  }
+}

@@ -1,0 +1,210 @@
+import type { MysqlPool, MysqlPoolConnection } from 'kysely'
+import type { ResultSetHeader, RowDataPacket } from 'mysql2'
+import { openConnection, type Server, type ServerConnection, timeout } from './connection.ts'
+import { serverErrorOf } from './errors.ts'
+import { sslOptionsFor } from './tls.ts'
+
+/** For one statement; longer than its wait for a lock. */
+const STATEMENT_MS = 5000
+/** For a connection while all are in use; longer than a statement and a new connection together. */
+const WAIT_MS = 9000
+const CONNECTIONS = 8
+
+type Callback = Parameters<MysqlPool['getConnection']>[0]
+
+/**
+ * Connections to a MySQL or MariaDB server, opened on demand. Every wait is bounded: for a connection, for a statement
+ * (except one that changes the schema), and at the end. Those who wait for a connection get one in turn.
+ * docs/decisions/0030-tls-to-mysql.md says why it isn't the driver's pool.
+ */
+export function createBoundedPool({ server, idleTimeoutMs }: { server: Server; idleTimeoutMs: number }): MysqlPool {
+  const ssl = server.tls === null ? null : sslOptionsFor(server.tls)
+  const all = new Set<ServerConnection>()
+  const { push, takeLatest, remove } = createIdle({ closeAfterMs: idleTimeoutMs / 2 }) // before the server does
+  const { wait, next } = createQueue()
+  const { isRetired, retire } = createRetirement({ all, remove })
+  let isClosed = false
+
+  const open = (callback: Callback): void => {
+    let isReady = false
+    const connection = openConnection({
+      server,
+      ssl,
+      idleTimeoutMs,
+      onReady: () => {
+        isReady = true
+        callback(null, use(connection))
+      },
+      onLost: (error) => {
+        all.delete(connection)
+        remove(connection)
+        if (!isReady) callback(error, NONE)
+        const waiting = all.size < CONNECTIONS ? next() : null
+        if (waiting !== null) open(waiting)
+      },
+    })
+    all.add(connection)
+  }
+  const release = (connection: ServerConnection): void => {
+    if (isClosed || !all.has(connection)) return
+    const waiting = isRetired(connection) ? null : next()
+    if (waiting !== null) waiting(null, use(connection))
+    // `onLost` then opens another one for those who wait.
+    else if (isRetired(connection)) connection.leave()
+    else push(connection)
+  }
+  const use = (connection: ServerConnection): MysqlPoolConnection =>
+    useOf({ connection, release, retire: () => retire(connection) })
+  return {
+    getConnection: (callback) => {
+      const latest = takeLatest()
+      if (isClosed) callback(closed(), NONE)
+      else if (latest !== null) callback(null, use(latest))
+      else if (all.size < CONNECTIONS) open(callback)
+      else wait(callback)
+    },
+    end: async (callback) => {
+      isClosed = true
+      for (let waiting = next(); waiting !== null; waiting = next()) waiting(closed(), NONE)
+      for (const connection of all) {
+        remove(connection)
+        connection.leave()
+      }
+      await Promise.all([...all].map((connection) => connection.closed)) // an open socket would keep the process alive
+      callback(null)
+    },
+  }
+}
+
+/**
+ * After a failover, the connections from before all lead to the old server. It still answers reads, with what is no longer
+ * true. So all are closed: those in use at the end of their use, because a commit may be in progress.
+ */
+function createRetirement({
+  all,
+  remove,
+}: {
+  all: ReadonlySet<ServerConnection>
+  /** Returns whether nobody used it. */
+  remove: (connection: ServerConnection) => boolean
+}) {
+  const retired = new WeakSet<ServerConnection>()
+  return {
+    isRetired: (connection: ServerConnection): boolean => retired.has(connection),
+    retire: (connection: ServerConnection): void => {
+      if (retired.has(connection)) return
+      for (const one of all) {
+        retired.add(one)
+        if (remove(one)) one.leave()
+      }
+    },
+  }
+}
+
+/** Connections that nobody uses. Each is closed `closeAfterMs` after its last use. */
+function createIdle({ closeAfterMs }: { closeAfterMs: number }) {
+  const timers = new Map<ServerConnection, NodeJS.Timeout>()
+  /** Returns whether nobody used it. */
+  const remove = (connection: ServerConnection): boolean => {
+    clearTimeout(timers.get(connection))
+    return timers.delete(connection)
+  }
+  return {
+    remove,
+    push: (connection: ServerConnection): void => {
+      const leave = (): void => {
+        timers.delete(connection)
+        connection.leave()
+      }
+      timers.set(connection, setTimeout(leave, closeAfterMs))
+    },
+    /** The one that was used last: so those that aren't needed are closed. */
+    takeLatest: (): ServerConnection | null => {
+      const latest = [...timers.keys()].at(-1) ?? null
+      if (latest !== null) remove(latest)
+      return latest
+    },
+  }
+}
+
+/** Those who wait for a connection, in their order. Nobody waits longer than WAIT_MS. */
+function createQueue() {
+  const timers = new Map<Callback, NodeJS.Timeout>()
+  return {
+    wait: (callback: Callback): void => {
+      const giveUp = (): void => {
+        timers.delete(callback)
+        callback(timeout(`no free connection within ${WAIT_MS / 1000} s`), NONE)
+      }
+      timers.set(callback, setTimeout(giveUp, WAIT_MS))
+    },
+    next: (): Callback | null => {
+      const [[callback, timer] = [null, undefined]] = timers
+      if (callback === null) return null
+      clearTimeout(timer)
+      timers.delete(callback)
+      return callback
+    },
+  }
+}
+
+const closed = (): Error => new Error('Pool is closed.')
+
+/** Kysely's type wants a connection beside an error, too. */
+const NONE: MysqlPoolConnection = {
+  config: {},
+  threadId: 0,
+  connect: () => {},
+  destroy: () => {},
+  release: () => {},
+  query: () => {
+    throw closed()
+  },
+}
+
+const CHANGES_SCHEMA = /^(create|alter|drop) /i
+
+/**
+ * One use of a connection. A statement that takes too long ends the connection, and its transaction with it. The
+ * driver's own timer isn't used, because it keeps running after the connection is lost and keeps the process alive.
+ */
+function useOf({
+  connection,
+  release,
+  retire,
+}: {
+  connection: ServerConnection
+  release: (connection: ServerConnection) => void
+  /** Called when the server serves no writes any more. */
+  retire: () => void
+}): MysqlPoolConnection {
+  const { driver, cut } = connection
+  let isReleased = false
+  return {
+    config: driver.config,
+    threadId: driver.threadId,
+    connect: (callback) => callback?.(null),
+    destroy: () => cut(new Error('the connection was given up')),
+    release: () => {
+      if (isReleased) return
+      isReleased = true
+      release(connection)
+    },
+    query: (sql, values, callback) => {
+      const end = (error: unknown, result: RowDataPacket[] | ResultSetHeader): void => {
+        clearTimeout(timer)
+        if (serverErrorOf(error)?.retired) retire()
+        // Cutting a connection that can't roll back also rolls back. The caller needs the earlier statement's error.
+        if (error && sql === 'rollback') cut(new Error('the transaction could not be rolled back'))
+        callback?.(sql === 'rollback' ? null : error, error ? [] : result)
+      }
+      const giveUp = (): void => {
+        const late = timeout(`no answer within ${STATEMENT_MS / 1000} s`)
+        end(late, []) // first: the driver then reports the cut to the same callback, which no longer matters
+        cut(late)
+      }
+      const timer = CHANGES_SCHEMA.test(sql) ? undefined : setTimeout(giveUp, STATEMENT_MS)
+      return driver.query<RowDataPacket[] | ResultSetHeader>(sql, values, end)
+    },
+  }
+}

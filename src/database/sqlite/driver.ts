@@ -1,0 +1,99 @@
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely'
+import type { Lock } from '../lock.ts'
+import type { StatementResult } from './statements.ts'
+
+type Run<Result> = (sql: string, parameters: readonly unknown[]) => Result
+
+interface Connections {
+  /** Runs a statement that only reads, on a connection of this thread. */
+  readonly read: Run<StatementResult>
+  /** Runs a statement on the connection that writes. */
+  readonly write: Run<Promise<StatementResult>>
+  /** A transaction holds it, and so does a statement that writes outside of one. */
+  readonly lock: Lock
+}
+
+/**
+ * Kysely's dialect for a SQLite file with two connections: one reads, and one writes in another thread. A transaction is
+ * alone on the one that writes. Reads outside of transactions don't wait for it, and see what is committed.
+ */
+export const sqliteDialect = (connections: Connections): Dialect => ({
+  createDriver: () => createDriver(connections),
+  createQueryCompiler: () => new SqliteQueryCompiler(),
+  createAdapter: () => new ConcurrentAdapter(),
+  createIntrospector: (db) => new SqliteIntrospector(db),
+})
+
+/** Otherwise Kysely makes a read wait for the end of each transaction. */
+class ConcurrentAdapter extends SqliteAdapter {
+  override get supportsMultipleConnections(): boolean {
+    return true
+  }
+}
+
+function createDriver({ read, write, lock }: Connections): Driver {
+  /** The connections that are in a transaction, with what releases the lock. */
+  const transactions = new Map<DatabaseConnection, () => void>()
+
+  const execute = async (
+    connection: DatabaseConnection,
+    { sql, parameters }: CompiledQuery,
+  ): Promise<StatementResult> => {
+    if (transactions.has(connection)) return write(sql, parameters)
+    if (isRead(sql)) return read(sql, parameters)
+    const release = await lock()
+    return write(sql, parameters).finally(release)
+  }
+
+  const end = (connection: DatabaseConnection): void => {
+    transactions.get(connection)?.()
+    transactions.delete(connection)
+  }
+
+  return {
+    init: async () => {},
+    acquireConnection: async () => {
+      const connection: DatabaseConnection = {
+        executeQuery: async <Row>(query: CompiledQuery) => resultOf<Row>(await execute(connection, query)),
+        streamQuery: () => {
+          throw new Error('this dialect has no streams: read in steps')
+        },
+      }
+      return connection
+    },
+    beginTransaction: async (connection) => {
+      const release = await lock()
+      transactions.set(connection, release)
+      // A deferred one that begins with a read fails at once if a command has written since (SQLITE_BUSY_SNAPSHOT).
+      await write('begin immediate', []).catch((error: unknown) => {
+        end(connection)
+        throw error
+      })
+    },
+    commitTransaction: async (connection) => {
+      await write('commit', []) // if it fails, Kysely rolls back
+      end(connection)
+    },
+    rollbackTransaction: async (connection) => {
+      await write('rollback', []).finally(() => end(connection))
+    },
+    releaseConnection: async () => {},
+    destroy: async () => {}, // Kysely leaves it out if no statement ran: sqlite.ts closes the connections
+  }
+}
+
+/** The connection that reads refuses everything else, such as an insert after `with`. */
+const isRead = (sql: string): boolean => /^\s*(?:select|with)\b/i.test(sql)
+
+function resultOf<Row>({ rows, changes }: StatementResult): QueryResult<Row> {
+  return { rows: rows as Row[], ...(changes === null ? {} : { numAffectedRows: BigInt(changes) }) }
+}

@@ -1,0 +1,54 @@
+import { lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { AppError } from '../../service/lib/errors.ts'
+
+/**
+ * Follows all symbolic links to the real path of a file, as SQLite does. SQLite names its write-ahead log and shared
+ * memory after that path, and this service its lock. The folder must exist; the file need not.
+ * Throws what the file system throws.
+ */
+export function resolveSymlinks(file: string): string {
+  const path = join(realpathSync(dirname(resolve(file))), basename(file))
+  const stats = lstatSync(path, { throwIfNoEntry: false })
+  if (stats === undefined || !stats.isSymbolicLink()) return path
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return realpathSync(path)
+  return resolveSymlinks(resolve(dirname(path), readlinkSync(path)))
+}
+
+/**
+ * Throws AppError database.unreachable for a file with a second path that isn't a symbolic link: a hard link, or a mount
+ * of the file itself. A process that opens it by the other path uses another write-ahead log and another lock. Then
+ * stored data is lost and the file becomes corrupt. `file` is a path from resolveSymlinks.
+ */
+export function assertSinglePath(file: string): void {
+  const stats = statSync(file, { throwIfNoEntry: false })
+  if (stats === undefined || !stats.isFile()) return
+  const folder = dirname(file)
+  if (stats.nlink > 1) {
+    throw new AppError(
+      'database.unreachable',
+      `The database ${file} has ${stats.nlink} names (hard links), and a program that opens it by another one corrupts it. Stop everything that uses it, remove the other names (\`find / -xdev -samefile ${file}\` lists them), and start again.`,
+    )
+  }
+  if (stats.dev !== statSync(folder).dev || mountPoints().includes(file)) {
+    throw new AppError(
+      'database.unreachable',
+      `The database ${file} is itself a mount point, so its write-ahead log would be outside the mount and would be lost. Mount the folder ${folder} instead, with all files in it.`,
+    )
+  }
+}
+
+/** All mount points that this process sees; none on a system without Linux's list of them. */
+function mountPoints(): string[] {
+  try {
+    const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
+    // The fifth field; a space, tab, line feed or backslash in it is written as three octal digits (proc(5)).
+    return lines.map((line) =>
+      (line.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal: string) =>
+        String.fromCharCode(Number.parseInt(octal, 8)),
+      ),
+    )
+  } catch {
+    return []
+  }
+}

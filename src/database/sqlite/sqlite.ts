@@ -1,0 +1,157 @@
+import { existsSync, mkdirSync } from 'node:fs'
+import { dirname, extname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Kysely } from 'kysely'
+import { AppError } from '../../service/lib/errors.ts'
+import type { Database } from '../dialect.ts'
+import { createLock } from '../lock.ts'
+import type { Tables } from '../schema.ts'
+import type { RunTask, Tasks } from '../tasks.ts'
+import { isBusy, openReadConnection } from './connection.ts'
+import { SQLITE_DIALECT } from './dialect.ts'
+import { sqliteDialect } from './driver.ts'
+import { assertSinglePath, resolveSymlinks } from './file.ts'
+import { placeOf } from './place.ts'
+import { keepPrivate, makePrivate } from './private-files.ts'
+import { createStatements } from './statements.ts'
+import { vacuumSqlite } from './vacuum-sqlite.ts'
+import { createWriter } from './writer.ts'
+
+/** Longer than inspect-sqlite.ts holds the lock to check for a service. */
+const LOCK_TIMEOUT_MS = 200
+
+/** Runs statements only. */
+const NO_TASKS = {
+  program: join(import.meta.dirname, `sqlite-worker${extname(import.meta.filename)}`),
+  isUrgent: (): boolean => false,
+}
+
+/** The part of Tasks that this thread needs. */
+type OtherThread<Task> = Pick<Tasks<Task, unknown>, 'program' | 'isUrgent'>
+
+/**
+ * Opens the inbox's database in a SQLite file. Creates the file and its folder if they don't exist. Only their owner may
+ * read them, because they hold names and addresses. Symbolic links are followed first.
+ * Throws AppError database.unreachable if the file can't be opened or has more than one path (see assertSinglePath), and
+ * database.in_use if another service holds it (`serve`). `tasks`: what the thread that writes runs besides statements.
+ */
+export function openSqlite<Task, Result>({
+  file: given,
+  serve,
+  tasks = NO_TASKS,
+}: {
+  file: string
+  serve: boolean
+  tasks?: OtherThread<Task>
+}): Database & { runTask: RunTask<Task, Result> } {
+  try {
+    mkdirSync(dirname(given), { recursive: true, mode: 0o700 })
+    const file = resolveSymlinks(given)
+    assertSinglePath(file)
+    const release = serve ? lockForServe(file) : () => {}
+    try {
+      const { db, runTask, close } = connect<Task, Result>({ file, tasks })
+      return {
+        db,
+        runTask,
+        dialect: SQLITE_DIALECT,
+        name: given,
+        vacuum: (options) => vacuumSqlite({ db, file, ...options }),
+        place: placeOf({ given, file, db }),
+        close: async () => {
+          await close()
+          release()
+        },
+      }
+    } catch (error) {
+      release()
+      throw error
+    }
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause
+    const why = cause instanceof Error ? cause.message : String(cause)
+    if (isForeign(cause)) {
+      throw new AppError(
+        'database.unreachable',
+        `The file ${given} is not a SQLite database, or it is damaged (${why}). If it is the file of another program, correct LERNITO_DATABASE_URL. If it is yours, move it away and restore the backup.`,
+        { cause },
+      )
+    }
+    throw new AppError(
+      'database.unreachable',
+      `The database ${given} can't be opened (${why}). Check that LERNITO_DATABASE_URL names a file in a folder that this user may write to.`,
+      { cause },
+    )
+  }
+}
+
+/** Opens the connections. The one that reads comes first: it creates the file, and throws if it can't be used. */
+function connect<Task, Result>({ file, tasks }: { file: string; tasks: OtherThread<Task> }) {
+  makePrivate(file) // SQLite creates its other files with the same mode
+  for (const suffix of ['-wal', '-shm', '.lock-journal']) keepPrivate(`${file}${suffix}`)
+  const reader = openReadConnection(file)
+  const writer = createWriter<Task, Result>({ file, program: tasks.program })
+  const lock = createLock()
+  const db = new Kysely<Tables>({ dialect: sqliteDialect({ read: createStatements(reader), write: writer.run, lock }) })
+  const runTask = async (task: Task): Promise<Result> => {
+    const release = await lock(tasks.isUrgent(task))
+    return writer.runTask(task).finally(release)
+  }
+  const close = async (): Promise<void> => {
+    await db.destroy()
+    await writer.close()
+    reader.close()
+  }
+  return { db, runTask, close }
+}
+
+/** Keeps the locks: garbage collection closes a connection without references, and its lock is gone. */
+const heldLocks = new Set<DatabaseSync>()
+
+/**
+ * Holds FILE.lock until the returned function or the end of this process releases it. The kernel releases the lock
+ * however the process dies, so no stale lock can prevent a start.
+ */
+function lockForServe(file: string): () => void {
+  makePrivate(`${file}.lock`)
+  const lock = new DatabaseSync(`${file}.lock`, { timeout: LOCK_TIMEOUT_MS })
+  try {
+    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    assertNotOpenByOtherPath(file)
+  } catch (cause) {
+    lock.close()
+    if (!isBusy(cause)) throw cause
+    throw new AppError(
+      'database.in_use',
+      `Another lernito-openedx serves ${file} already. Stop it first, or give this one another LERNITO_DATABASE_URL; for several replicas use mysql://.`,
+      { cause },
+    )
+  }
+  heldLocks.add(lock)
+  return () => {
+    heldLocks.delete(lock)
+    lock.close()
+  }
+}
+
+/**
+ * Throws SQLITE_BUSY if a process has the file open by another path, from before it was renamed or its other name was
+ * removed. FILE.lock is named after the path, but SQLite's own locks are on the inode. A process that has the file open
+ * by this path keeps FILE-wal next to it. If that is missing and the file is locked, the other path was used.
+ */
+function assertNotOpenByOtherPath(file: string): void {
+  const isOpenHere = (): boolean => existsSync(`${file}-wal`)
+  if (!existsSync(file) || isOpenHere()) return
+  const probe = new DatabaseSync(file, { timeout: LOCK_TIMEOUT_MS })
+  try {
+    probe.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; ROLLBACK')
+  } catch (error) {
+    if (isBusy(error) && !isOpenHere()) throw error // a command may have opened it in between
+  } finally {
+    probe.close()
+  }
+}
+
+/** Whether the file has no database that SQLite can read: SQLITE_CORRUPT or SQLITE_NOTADB. */
+const isForeign = (error: unknown): boolean =>
+  error instanceof Error && 'errcode' in error && [11, 26].includes(Number(error.errcode) & 0xff)

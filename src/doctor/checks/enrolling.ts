@@ -1,0 +1,110 @@
+import { bulkAvailableRequest, judgeBulkAvailable } from '../../lms/apis/bulk-enroll.ts'
+import { courseModesRequest, judgeCourseModes } from '../../lms/apis/course-modes.ts'
+import { canBeCourse } from '../../lms/apis/courses.ts'
+import { judgeModifyAvailable, modifyAvailableRequest } from '../../lms/apis/instructor-enrollments.ts'
+import { type Problem, problem } from '../causes/causes.ts'
+import { type Check, check, type Facts, failed, passed, skipped, type Tools } from '../check.ts'
+import { call, callProblem, unreachedCall } from './calls.ts'
+
+const BULK: Check = check({
+  id: 'lms.bulk_enroll',
+  about: 'whether the LMS can enroll several people in a call, with bulk_enroll or enrollments/modify',
+  needs: ['settings', 'lms'],
+  examine: async ({ settings }, { askLms }) => {
+    const request = bulkAvailableRequest()
+    const response = await askLms({ settings, request })
+    if (!response.ok) return failed([unreachedCall(response, request.endpoint)])
+    const judged = judgeBulkAvailable(response.answer)
+    if (!judged.ok) return failed([callProblem(judged.failure)])
+    const other = await askLms({ settings, request: modifyAvailableRequest() })
+    const modify = other.ok ? judgeModifyAvailable(other.answer) : null
+    const hasModify = modify?.ok === true && modify.value
+    const gives = { 'lms.bulk_enroll': judged.value || hasModify }
+    if (gives['lms.bulk_enroll']) {
+      const apis = [...(judged.value ? ['bulk_enroll'] : []), ...(hasModify ? ['enrollments/modify'] : [])]
+      return passed(`one call of ${apis.join(' or ')} enrolls up to 50 people`, gives)
+    }
+    const paced = settings.LERNITO_LMS_CALLS_PER_MINUTE > 0
+    return failed([problem(paced ? 'bulk.off' : 'bulk.off_without_budget', {})], gives)
+  },
+})
+
+/** The calls a minute that a stock LMS allows staff (recorded: throttle.json). No API tells the real limit. */
+const STOCK_CALLS = 120
+
+const THROTTLE: Check = check({
+  id: 'lms.throttle',
+  about: 'LERNITO_LMS_CALLS_PER_MINUTE, compared with the throttle of a stock LMS',
+  needs: ['settings'],
+  examine: ({ settings: { LERNITO_LMS_CALLS_PER_MINUTE: calls } }) => {
+    if (calls === 0) return failed([problem('throttle.unlimited', {})])
+    if (calls > STOCK_CALLS) return failed([problem('throttle.above_stock', { setting: String(calls) })])
+    return passed(`${calls} of ${STOCK_CALLS} calls a minute`)
+  },
+})
+
+/** Each of these calls counts in the throttle of the LMS. */
+const MODES_READ = 20
+
+const COURSE_MODE: Check = check({
+  id: 'lms.course_mode',
+  about: 'whether the courses have the modes of LERNITO_COURSE_MODE, of at most 20 courses',
+  needs: ['settings', 'lms.token', 'lms.staff', 'lms.courses'],
+  examine: async (facts, tools) => {
+    const { LERNITO_COURSE_MODE: setting } = facts.settings
+    if (setting === undefined) return skipped('LERNITO_COURSE_MODE is not set')
+    const { count, pairs } = modesToRead(setting, facts['lms.courses'])
+    if (pairs.length === 0) return skipped('no course is known')
+    const problems: Problem[] = []
+    for (const [course, mode] of pairs.slice(0, MODES_READ)) {
+      const found = await modeProblem({ facts, tools, course, mode })
+      if (found !== null) problems.push(found)
+    }
+    if (problems.length > 0) return failed(problems)
+    const read = Math.min(pairs.length, MODES_READ)
+    return passed(`${read} of ${count} courses checked${read < count ? '; the others may lack the mode' : ''}`)
+  },
+})
+
+/** The courses that the setting names, and with a mode for all those that the LMS lists. `count`: of all of them. */
+function modesToRead(
+  { all, byCourse }: { readonly all: string | null; readonly byCourse: ReadonlyMap<string, string> },
+  known: Facts['lms.courses'],
+): { count: number; pairs: readonly (readonly [course: string, mode: string])[] } {
+  const named = [...byCourse]
+  if (all === null || known === null) return { count: named.length, pairs: named }
+  const others = known.keys.filter((key) => !byCourse.has(key)).map((key) => [key, all] as const)
+  const pairs = [...named, ...others]
+  return { count: Math.max(known.count, pairs.length), pairs }
+}
+
+async function modeProblem({
+  facts,
+  tools,
+  course,
+  mode,
+}: {
+  facts: Pick<Facts, 'settings' | 'lms.token'>
+  tools: Tools
+  course: string
+  mode: string
+}): Promise<Problem | null> {
+  if (!canBeCourse(course)) return problem('mode.no_course', { course })
+  const read = await call({ facts, tools, request: courseModesRequest({ course }), judge: judgeCourseModes })
+  if (!read.ok) return read.problem
+  if (read.value === null) return problem('mode.no_course', { course })
+  return read.value.includes(mode) ? null : problem('mode.missing', { course, mode })
+}
+
+const MAILS: Check = check({
+  id: 'lms.email_students',
+  about: 'whether the LMS can mail buyers, if LERNITO_EMAIL_STUDENTS is on',
+  needs: ['settings', 'lms.bulk_enroll'],
+  examine: ({ settings, 'lms.bulk_enroll': hasBatches }) => {
+    if (!settings.LERNITO_EMAIL_STUDENTS) return skipped('LERNITO_EMAIL_STUDENTS is off')
+    if (!hasBatches) return failed([problem('mails.without_batches', {})])
+    return passed('the calls can ask for mails; whether the LMS can send them cannot be checked from here')
+  },
+})
+
+export const ENROLLING_CHECKS: readonly Check[] = [BULK, THROTTLE, COURSE_MODE, MAILS]

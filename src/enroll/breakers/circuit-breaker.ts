@@ -1,0 +1,239 @@
+import type { Budget, Permit } from '../../lms/client/budget.ts'
+import type { Failure, Judged } from '../../lms/client/failure.ts'
+import type { Lms } from '../../lms/lms.ts'
+import type { Inbox } from '../../queue/types.ts'
+import { pause } from '../../service/lib/pause.ts'
+import { asBlocked, mayBeBlocked } from './blocked.ts'
+import {
+  afterFailure,
+  afterProbe,
+  afterSuccess,
+  type BreakerState,
+  CLOSED,
+  isOpen,
+  type OpenState,
+} from './breaker-state.ts'
+
+/** Senders keep waiting through a throttle that ends this soon (ms). */
+const SHORT_MS = 5_000
+/**
+ * How long a successful probe counts for further calls that are refused, in ms. Many sales may be blocked at once, and a
+ * probe takes a permit.
+ */
+const PROBE_VALID_MS = 5_000
+/** An address that nobody can have. The probe reads its allowances, which only staff may do. */
+const NOBODY = 'nobody@lernito-openedx.invalid'
+
+export interface CircuitBreaker {
+  readonly state: () => BreakerState
+  /** The LMS client for the worker. While the circuit breaker is open, nothing is sent and each call fails at once. */
+  readonly lms: Lms
+  /** Resolves when the circuit breaker is not open, or when the signal is aborted. */
+  whenClosed(signal: AbortSignal): Promise<void>
+  /** Whether the cause of an outage is gone, which another replica may have noticed. Changes nothing. */
+  probe(kind: OpenState['kind'], signal: AbortSignal): Promise<boolean>
+  /** Probes the LMS while the circuit breaker is open, until the service stops. */
+  run(): Promise<void>
+}
+
+interface BreakerOptions {
+  readonly lms: Lms
+  readonly inbox: Pick<Inbox, 'pause' | 'resume'>
+  readonly budget: Budget
+  /** ms since 1970 */
+  readonly now: () => number
+  /** Receives the state each time the circuit breaker opens or closes. */
+  readonly onChange: (state: BreakerState) => void
+  /** Aborted when the service stops. */
+  readonly signal: AbortSignal
+  /** Waits `ms`, or until the signal is aborted. */
+  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>
+}
+
+/**
+ * Watches every call to the LMS. While the LMS is down, throttles or is misconfigured, the inbox is paused: no delivery
+ * is claimed, and no sender waits without a chance of an answer. Work continues after a probe succeeds.
+ */
+export function createCircuitBreaker(from: BreakerOptions): CircuitBreaker {
+  const holder = createStateHolder(from)
+  const { current, changed } = holder
+  return {
+    state: current,
+    lms: watched(from.lms, createWatch(from, holder)),
+    whenClosed: async (signal) => {
+      while (isOpen(current()) && !signal.aborted) await orAborted(changed(), signal)
+    },
+    probe: (kind, signal) => probe(from, { kind }, signal),
+    run: async () => {
+      const { signal } = from
+      while (!signal.aborted) {
+        const state = current()
+        if (isOpen(state)) await probeWhenDue(from, holder, state)
+        else await orAborted(changed(), signal)
+      }
+    },
+  }
+}
+
+interface StateHolder {
+  readonly current: () => BreakerState
+  /** Takes the next state. If it opens or closes the circuit breaker, pauses or resumes the inbox. */
+  become(next: BreakerState): void
+  /** Resolves when the circuit breaker opens or closes. */
+  readonly changed: () => Promise<void>
+}
+
+function createStateHolder({ inbox, now, onChange }: BreakerOptions): StateHolder {
+  let state: BreakerState = CLOSED
+  let change = Promise.withResolvers<void>()
+  return {
+    current: () => state,
+    become: (next) => {
+      const before = state
+      state = next
+      if (before.kind === next.kind || (!isOpen(before) && !isOpen(next))) return
+      const endsSoon = next.kind === 'throttled' && next.probeAt - now() <= SHORT_MS
+      if (!isOpen(next)) inbox.resume()
+      else if (!endsSoon) inbox.pause()
+      onChange(next)
+      change.resolve()
+      change = Promise.withResolvers()
+    },
+    changed: () => change.promise,
+  }
+}
+
+/** Makes a call if the circuit breaker is not open, and learns from its result. */
+function createWatch(from: BreakerOptions, { current, become }: StateHolder): Watch {
+  const { lms, now, signal } = from
+  const handled = new WeakMap<Failure, Promise<Failure>>()
+  let probing: Promise<boolean> | null = null
+  let answeredAt = Number.NEGATIVE_INFINITY
+
+  /** Whether the LMS answers a call that only staff may make. Failures at about the same time share one probe. */
+  const answersOthers = async (): Promise<boolean> => {
+    if (performance.now() - answeredAt < PROBE_VALID_MS) return true
+    probing ??= probe(from, { kind: 'misconfigured' }, signal).finally(() => {
+      probing = null
+    })
+    const answers = await probing
+    if (answers) answeredAt = performance.now()
+    return answers
+  }
+
+  const handleFailure = async (failure: Failure, { forAll, changes }: Learning): Promise<Failure> => {
+    const isBlocked = !forAll && mayBeBlocked(failure) && (await answersOthers())
+    const learned = isBlocked ? asBlocked(failure, changes) : failure
+    const inDoubt = failure.kind === 'unreachable' || failure.kind === 'server_error'
+    const alive = !inDoubt || (await lms.heartbeat()).ok
+    become(afterFailure(current(), { failure: learned, alive, now: now() }))
+    return learned
+  }
+
+  /** Many callers share a request for a token or a course: they all get its failure, which counts as one. */
+  const handleOnce = (failure: Failure, of: Learning): Promise<Failure> => {
+    const handling = handled.get(failure) ?? handleFailure(failure, of)
+    handled.set(failure, handling)
+    return handling
+  }
+
+  return async (call, { permit, proves = true, learnsFrom = () => true, forAll = false, changes = false } = {}) => {
+    const state = current()
+    if (isOpen(state)) {
+      permit?.release()
+      return { ok: false, failure: openFailure(state, now()) }
+    }
+    const judged = await call()
+    if (!judged.ok) {
+      const { failure } = judged
+      return learnsFrom(failure) ? { ok: false, failure: await handleOnce(failure, { forAll, changes }) } : judged
+    }
+    if (proves) become(afterSuccess(current()))
+    return judged
+  }
+}
+
+/** Waits until the probe is due and makes it. Nothing else closes an open circuit breaker. */
+async function probeWhenDue(
+  { lms, budget, now, signal, sleep = pause }: BreakerOptions,
+  { current, become }: StateHolder,
+  open: OpenState,
+): Promise<void> {
+  await sleep(Math.max(0, open.probeAt - now()), signal)
+  if (signal.aborted) return
+  const succeeded = await probe({ lms, budget }, open, signal)
+  become(afterProbe(current(), { succeeded, now: now() }))
+}
+
+async function probe(
+  { lms, budget }: Pick<BreakerOptions, 'lms' | 'budget'>,
+  { kind }: Pick<OpenState, 'kind'>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (kind === 'throttled') return true
+  try {
+    if (kind === 'down') return (await lms.heartbeat()).ok
+    return (await lms.allowances(await budget.acquire(signal), { email: NOBODY })).ok
+  } catch {
+    return false // the signal ended the wait for a permit, or this replica has lost its lease
+  }
+}
+
+interface WatchOptions {
+  readonly permit?: Permit
+  /** false if a successful answer may come from the client's cache. */
+  readonly proves?: boolean
+  /** Which failures count. */
+  readonly learnsFrom?: (failure: Failure) => boolean
+  /** Whether the call is the same for all sales, so that nothing can block it for one of them. */
+  readonly forAll?: boolean
+  /** Whether the call changes something. */
+  readonly changes?: boolean
+}
+type Learning = Required<Pick<WatchOptions, 'forAll' | 'changes'>>
+type Watch = <T>(call: () => Promise<Judged<T>>, options?: WatchOptions) => Promise<Judged<T>>
+
+/** A call that the service can do without: its other failures may be about this API only. */
+const OPTIONAL: WatchOptions = { proves: false, learnsFrom: ({ kind }) => kind === 'unreachable' }
+
+/** Watches all methods except those that tell the state of the LMS. */
+function watched(lms: Lms, watch: Watch): Lms {
+  return {
+    ...lms,
+    course: (key, since) => watch(() => lms.course(key, since), { proves: false }),
+    courseKeys: () => watch(() => lms.courseKeys(), OPTIONAL),
+    account: (email) => watch(() => lms.account(email)),
+    takenAsUsernames: (emails) => watch(() => lms.takenAsUsernames(emails)),
+    searchEmails: (emails) => watch(() => lms.searchEmails(emails), OPTIONAL),
+    bulkAvailable: () => watch(() => lms.bulkAvailable(), { proves: false, forAll: true }),
+    bulkEnroll: (permit, call) => watch(() => lms.bulkEnroll(permit, call), { permit, changes: true }),
+    modifyAvailable: () => watch(() => lms.modifyAvailable(), OPTIONAL),
+    modify: (call) => watch(() => lms.modify(call), { changes: true }),
+    enrollment: (permit, of) => watch(() => lms.enrollment(permit, of), { permit }),
+    enrollments: (permit, of) => watch(() => lms.enrollments(permit, of), { permit }),
+    enrollmentsOfCourse: (permit, of) => watch(() => lms.enrollmentsOfCourse(permit, of), { permit }),
+    unenroll: (permit, of) => watch(() => lms.unenroll(permit, of), { permit, changes: true }),
+    enroll: (permit, of) => watch(() => lms.enroll(permit, of), { permit, changes: true }),
+    allow: (permit, of) => watch(() => lms.allow(permit, of), { permit, changes: true }),
+    allowances: (permit, of) => watch(() => lms.allowances(permit, of), { permit }),
+    disallow: (permit, of) => watch(() => lms.disallow(permit, of), { permit, changes: true }),
+  }
+}
+
+/**
+ * The failure of a call that was never sent. The wait is at most that from opening to the probe, even if the clock was
+ * set back.
+ */
+function openFailure({ failure, since, probeAt }: OpenState, now: number): Failure {
+  const retryAfterMs = Math.min(Math.max(0, probeAt - now), probeAt - since)
+  return { ...failure, endpoint: '/heartbeat', status: null, retryAfterMs, mayHaveTakenEffect: false }
+}
+
+async function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  const aborted = Promise.withResolvers<void>()
+  const stop = (): void => aborted.resolve()
+  signal.addEventListener('abort', stop, { once: true })
+  await Promise.race([promise, aborted.promise])
+  signal.removeEventListener('abort', stop)
+}

@@ -1,0 +1,122 @@
+import type { Budget, Permit } from '../lms/client/budget.ts'
+import type { Inbox } from '../queue/types.ts'
+import { AppError, isUnreachable } from '../service/lib/errors.ts'
+import { pause } from '../service/lib/pause.ts'
+import type { WakeUp } from '../service/lib/wake-up.ts'
+import { BATCH_PEOPLE, type Batch } from './batches.ts'
+import { isOpen } from './breakers/breaker-state.ts'
+import type { CircuitBreaker } from './breakers/circuit-breaker.ts'
+import type { CourseBreakers } from './breakers/course-breakers.ts'
+import type { CallChooser } from './call-chooser.ts'
+import { type Call, chooseCall, type Route } from './choose-api.ts'
+import { enrollInBatch } from './enroll-batch.ts'
+import { type EnrollingOptions, enrollOneByOne } from './enroll-one-by-one.ts'
+import type { InFlight } from './in-flight.ts'
+import { failAll, STOPPED, stop, type Work, type WorkFailure } from './work.ts'
+
+const AGAIN_MS = 1000
+
+const INTERNAL: WorkFailure = {
+  kind: 'server_error',
+  message: 'an internal error of this service; see its log',
+  retryAfterMs: null,
+  mayHaveTakenEffect: true,
+}
+
+interface Calling {
+  readonly inbox: Pick<Inbox, 'mayContinue'>
+  readonly inFlight: Pick<InFlight, 'beginAttempt' | 'releaseLost' | 'idle'>
+  readonly chooser: CallChooser
+  readonly breaker: CircuitBreaker
+  readonly budget: Budget
+  readonly breakers: CourseBreakers
+  /** Signals that there may be another call to make. */
+  readonly wakeUp: WakeUp
+  /** Runs after each call. Some works may be finished, by this call or because a course was paused. */
+  readonly onCalled: () => void
+  readonly options: EnrollingOptions
+  /** Makes the id of a batch. */
+  readonly newId: () => string
+  readonly onError: (error: unknown) => void
+  readonly signal: AbortSignal
+}
+
+/** Makes the next call to the LMS, or waits until there may be one. Several of these may run at once. */
+export async function makeNextCall(calling: Calling): Promise<void> {
+  const { breaker, wakeUp, chooser, signal } = calling
+  await breaker.whenClosed(signal)
+  if (signal.aborted) return
+  const woken = wakeUp.listen()
+  if (chooser.peek({ scope: 'sets', people: BATCH_PEOPLE }) === null) return woken(AGAIN_MS, signal)
+  const call = await chooseCall(calling)
+  if (call === null) return woken(AGAIN_MS, signal)
+  const began = performance.now()
+  try {
+    await make(calling, call)
+    // No sender waits for it, so the LMS's learners get as much time as the call took.
+    if (call.chosen.isBacklog) await pause(performance.now() - began, signal)
+  } finally {
+    call.chosen.endPause()
+    wakeUp.wake()
+  }
+}
+
+async function make(calling: Calling, { chosen, route }: Call): Promise<void> {
+  const { inFlight, onCalled } = calling
+  try {
+    const works = await inFlight.beginAttempt(chosen.batch.works)
+    if (works.length > 0) await attempt(calling, { ...chosen.batch, works }, route)
+    else if (route.kind === 'bulk') route.permit.release()
+  } finally {
+    chosen.end()
+    onCalled()
+  }
+}
+
+async function attempt(calling: Calling, batch: Batch, route: Route): Promise<void> {
+  const { breaker, breakers, inFlight, options, newId, onError, signal } = calling
+  const isUp = (): boolean => !isOpen(breaker.state())
+  const acquireFor = (work: Work): Promise<Permit> => acquireForWork(calling, work)
+  const keepOurs = (works: readonly Work[]): Promise<readonly Work[]> => stopLost(calling, works)
+  const context = { batch, lms: breaker.lms, breakers, options, isUp, acquireFor, keepOurs }
+  try {
+    if (route.kind === 'none') failAll({ ...batch, failure: route.failure })
+    else if (route.kind === 'single') await enrollOneByOne(context)
+    else await enrollInBatch({ ...context, route, waiting: inFlight.idle(), newId })
+  } catch (error) {
+    if (signal.aborted) return // it isn't settled, so it is due at the next start
+    onError(error)
+    if (isLeaseLost(error)) for (const work of batch.works) stopCut(work)
+    else failAll({ ...batch, failure: INTERNAL })
+  }
+}
+
+/** The end of the lease may have cut a call, or come before it. */
+function stopCut(work: Work): void {
+  work.mayLand = true
+  stop(work)
+}
+
+const isLeaseLost = (error: unknown): boolean => error instanceof AppError && error.code === 'lease.lost'
+
+/** Checks the delivery after the wait for the budget, so that nothing comes between the check and the call. */
+async function acquireForWork(calling: Calling, work: Work): Promise<Permit> {
+  const permit = await calling.budget.acquire(calling.signal)
+  if ((await stillOurs(calling, [work])).length > 0) return permit
+  permit.release()
+  throw STOPPED
+}
+
+async function stopLost(calling: Calling, works: readonly Work[]): Promise<readonly Work[]> {
+  const ours = await stillOurs(calling, works)
+  for (const work of works) if (!ours.includes(work)) stop(work)
+  return ours
+}
+
+async function stillOurs({ inbox, onError }: Calling, works: readonly Work[]): Promise<readonly Work[]> {
+  const ids = await inbox.mayContinue(works.map(({ delivery }) => delivery.id)).catch((error: unknown) => {
+    if (!isUnreachable(error)) onError(error)
+    return new Set<string>() // nobody can tell which replica owns them
+  })
+  return works.filter(({ delivery }) => ids.has(delivery.id))
+}

@@ -1,0 +1,95 @@
+import type { Enrollment } from '../lms/apis/enrollment.ts'
+import type { CallContext } from './pair.ts'
+import { done, failed, inDoubt, type PairResult, refused } from './work.ts'
+
+/** The course modes without a price, in the LMS's own order of preference. A person may have paid for any other. */
+export const FREE_MODES: readonly string[] = ['audit', 'honor']
+
+/** The slug of the course mode that LERNITO_COURSE_MODE names for a course; null if the LMS chooses. */
+export type ModeOf = (course: string) => string | null
+
+/** Tells the mode for each course from the parsed LERNITO_COURSE_MODE; undefined if it isn't set. */
+export function modesFrom(
+  setting: { readonly all: string | null; readonly byCourse: ReadonlyMap<string, string> } | undefined,
+): ModeOf {
+  return (course) => setting?.byCourse.get(course) ?? setting?.all ?? null
+}
+
+/** The true key of a course, and the slug of a course mode. */
+export interface ModeInCourse {
+  readonly course: string
+  readonly mode: string
+}
+
+/**
+ * Whether an active enrollment in this mode is to be changed to that of the setting. Only a free mode is: a buyer who was
+ * pre-enrolled has the default mode of the LMS.
+ */
+export function isModePending({ modeOf, course, mode }: ModeInCourse & { modeOf: ModeOf }): boolean {
+  const wanted = modeOf(course)
+  return wanted !== null && wanted !== mode && FREE_MODES.includes(mode)
+}
+
+interface ModeChange extends Pick<CallContext, 'lms' | 'acquire'> {
+  /** The true key of the course. */
+  readonly course: string
+  readonly username: string
+  /** The slug of the course mode. */
+  readonly mode: string
+}
+
+/**
+ * Gives an enrolled person the course mode of the setting, after an allowance has become an enrollment. Enrolls nobody: a
+ * person who is no longer enrolled gets the reason person.unenrolled. Waits for both permits first, so that nothing comes
+ * between reading and changing.
+ * @throws what `acquire` rejects with
+ */
+export async function applyMode(change: ModeChange): Promise<PairResult> {
+  const { lms, acquire, course, username, mode } = change
+  const toRead = await acquire()
+  const toChange = await acquire().catch((error: unknown) => {
+    toRead.release()
+    throw error
+  })
+  try {
+    const read = await lms.enrollment(toRead, { username, course })
+    if (!read.ok) return failed(read.failure)
+    if (!read.value?.active) return unenrolled(course)
+    const kept = resultWithoutChange(change, read.value)
+    if (kept !== null) return kept
+    const changed = await lms.changeMode(toChange, { username, course, mode })
+    if (!changed.ok) return failed(changed.failure)
+    return changed.value.active ? done('enrolled') : unenrolled(course)
+  } finally {
+    toChange.release()
+  }
+}
+
+const unenrolled = (course: string): PairResult => refused({ code: 'person.unenrolled', subject: course })
+
+/** Changes an active enrollment that an attempt has just read to the course mode of the setting, if it may. */
+export async function changeMode(change: ModeChange, row: Enrollment): Promise<PairResult> {
+  const { lms, acquire, course, username, mode } = change
+  const kept = resultWithoutChange(change, row)
+  if (kept !== null) return kept
+  const changed = await lms.enroll(await acquire(), { username, course, mode })
+  return changed.ok ? done('enrolled') : inDoubt(failed(changed.failure))
+}
+
+/**
+ * The result if an active enrollment stays as it is; null if its mode is to be changed. A paid mode that the person has
+ * stays. If the course doesn't offer the mode, the person stays enrolled, with the reason course.mode_missing. The LMS
+ * names only the modes that are on sale now (recorded: lms-newer/paid-modes.json, 'modes of a course: audit, and verified
+ * whose sale has ended').
+ */
+function resultWithoutChange(
+  { course, mode }: Pick<ModeChange, 'course' | 'mode'>,
+  row: Enrollment,
+): PairResult | null {
+  if (row.mode === mode || !FREE_MODES.includes(row.mode)) return done('enrolled')
+  return row.courseModes.includes(mode) ? null : modeMissing(course)
+}
+
+/** The person is enrolled, but not in the mode of the setting. */
+export const modeMissing = (course: string): PairResult =>
+  refused({ code: 'course.mode_missing', subject: course }, 'enrolled')

@@ -1,0 +1,178 @@
+import type { BatchAnswer, PersonResult } from '../lms/apis/batch-answer.ts'
+import type { Judged } from '../lms/client/failure.ts'
+import type { CallNote } from '../sale/calls.ts'
+import type { Batch } from './batches.ts'
+import type { Route } from './choose-api.ts'
+import { type BatchContext, isInDoubt } from './enroll-one-by-one.ts'
+import { leaveOutOthers } from './leave-out-others.ts'
+import { noteMails, partToMail } from './mails.ts'
+import type { PriorKnowledge } from './pair.ts'
+import { splitFailedBatch } from './split-batch.ts'
+import { done, failAll, record, refused, type Work } from './work.ts'
+
+type BatchRoute = Extract<Route, { kind: 'bulk' | 'modify' }>
+
+/**
+ * Makes one call of bulk_enroll or enrollments/modify for a batch, and records the results in its works. A work without
+ * a result stays open and is marked, so that it gets another call: singly, if the person needs more than a batch does,
+ * and apart from the people who may have caused a failure. HTTP 200 isn't success: each person is judged, and if any
+ * result has `error`, the answer proves nothing (after a database deadlock, the LMS answers 200 and has rolled everything
+ * back).
+ * @param of.waiting the works that are in no call
+ * @param of.newId makes the id of the batch, which the LMS's audit and the timelines of its deliveries name
+ */
+export async function enrollInBatch({
+  route,
+  waiting,
+  newId,
+  ...context
+}: BatchContext & { route: BatchRoute; waiting: readonly Work[]; newId: () => string }): Promise<void> {
+  const { lms, breakers, isUp, options } = context
+  try {
+    const found = await leaveOutOthers({ batch: context.batch, lms, waiting, modeOf: options.modeOf })
+    const { batch: part, mail } = partToMail(found, options)
+    const known = route.kind === 'bulk' ? await leaveOutMissing({ batch: part, lms }) : part
+    // The searches before took a time in which the others may have pruned this replica.
+    const batch = { ...known, works: await context.keepOurs(known.works) }
+    if (batch.works.length === 0 || batch.courses.length === 0) return
+    if (mail) noteMails(batch)
+    const began = performance.now()
+    const answer = await call({ batch, lms, route, reason: reasonOf(batch, newId), emailStudents: mail })
+    noteCall(batch, { api: NAMES[route.kind], status: statusOf(answer), ms: performance.now() - began })
+    // A mail stays sent, whatever became of the call.
+    if (mail && mayHaveMailed(answer)) for (const work of batch.works) work.effectUnknown = true
+    if (answer.ok && answer.value !== null) takeAnswer({ batch, breakers, route }, answer.value)
+    else if (answer.ok) recordMissingCourse(batch)
+    else if (isInDoubt(answer.failure) && isUp()) {
+      await splitFailedBatch({ batch, failure: answer.failure, breakers, lms })
+    } else failAll({ ...batch, failure: answer.failure })
+  } finally {
+    if (route.kind === 'bulk') route.permit.release() // if the call wasn't made
+  }
+}
+
+/** For the timelines of all who were in the call. */
+function noteCall({ works }: Batch, { ms, ...call }: Omit<CallNote, 'people'>): void {
+  for (const work of works) work.calls.push({ ...call, people: works.length, ms: Math.round(ms) })
+}
+
+/** No course is a 404 of modify. */
+const statusOf = (answer: Judged<BatchAnswer<'enroll'> | null>): number | null =>
+  answer.ok ? (answer.value === null ? 404 : 200) : answer.failure.status
+
+/** Whether a call that proved nothing may have sent its mails. */
+function mayHaveMailed(answer: Judged<BatchAnswer<'enroll'> | null>): boolean {
+  return answer.ok ? answer.value?.proof === false : isInDoubt(answer.failure)
+}
+
+/** What the LMS's audit says: one sale, or the batch whose id the attempts of its deliveries name. */
+function reasonOf({ works }: Batch, newId: () => string): string {
+  const [first] = works
+  if (works.length === 1 && first !== undefined) return `Lernito ${first.delivery.id}`
+  const id = newId()
+  for (const work of works) work.batches.push(id)
+  return `Lernito batch ${id}`
+}
+
+/** null if the LMS has no such course. */
+function call({
+  batch: { courses, works },
+  lms,
+  route,
+  reason,
+  emailStudents,
+}: Pick<BatchContext, 'batch' | 'lms'> & { route: BatchRoute; reason: string; emailStudents: boolean }): Promise<
+  Judged<BatchAnswer<'enroll'> | null>
+> {
+  const emails = works.map((work) => work.request.email)
+  const common = { action: 'enroll', emails, reason, emailStudents } as const
+  if (route.kind === 'bulk') return lms.bulkEnroll(route.permit, { ...common, courses })
+  const [course = ''] = courses
+  return lms.modify({ ...common, course })
+}
+
+/**
+ * The batch without the courses that the LMS has lost since their keys were looked up. bulk_enroll would make rows for
+ * them all the same, and an allowance for a missing course locks its buyer out of activating; modify tells by itself.
+ */
+async function leaveOutMissing({ batch, lms }: Pick<BatchContext, 'batch' | 'lms'>): Promise<Batch> {
+  const { works, courses } = batch
+  if (works.length === 0) return batch
+  const left: string[] = []
+  for (const course of courses) {
+    const found = await lms.course(course)
+    if (!found.ok) failAll({ works, courses: [course], failure: found.failure })
+    else if (found.value === null) recordMissingCourse({ works, courses: [course] })
+    else left.push(course)
+  }
+  return { works, courses: left }
+}
+
+/** The LMS has lost the course since its key was looked up. */
+function recordMissingCourse({ works, courses }: Batch): void {
+  for (const work of works) {
+    for (const course of courses) {
+      record({ work, course, result: refused({ code: 'course.missing', subject: course }) })
+    }
+  }
+}
+
+function takeAnswer(
+  { batch, breakers, route }: Pick<BatchContext, 'batch' | 'breakers'> & { route: BatchRoute },
+  { proof, results }: BatchAnswer<'enroll'>,
+): void {
+  const resultOf = (work: Work, course: string): PersonResult => results.get(course)?.get(work.request.email) ?? 'error'
+  if (!proof) {
+    markSuspects(batch, { resultOf, api: NAMES[route.kind] })
+    return
+  }
+  for (const course of batch.courses) breakers.succeeded(course)
+  for (const work of batch.works) {
+    work.part = null
+    for (const course of batch.courses) conclude({ work, course, result: resultOf(work, course) })
+  }
+}
+
+const NAMES = { bulk: 'bulk_enroll', modify: 'enrollments/modify' } as const
+
+/**
+ * Marks the works with an `error` as suspects. If none of ours has one, it can be about anyone, so all are suspects.
+ */
+function markSuspects(
+  { works, courses }: Batch,
+  { resultOf, api }: { resultOf: (work: Work, course: string) => PersonResult; api: string },
+): void {
+  const wrong = works.filter((work) => courses.some((course) => resultOf(work, course) === 'error'))
+  for (const work of wrong.length > 0 ? wrong : works) {
+    work.suspect = true
+    work.firstError ??= `${api} answers \`error\` for this person`
+  }
+}
+
+const PRIOR = {
+  enrolled: 'effect_unknown',
+  allowed_before: 'allowed_before',
+  inactive: 'allowed_by_bulk',
+  enrolled_and_allowed: 'enrolled_and_allowed',
+  inactive_not_allowed: 'unasked',
+  invalid: 'unasked',
+  error: 'unasked',
+} as const satisfies Partial<Record<PersonResult, PriorKnowledge>>
+
+/**
+ * Records the result of one person. One that needs further calls gets them singly, apart from the batch, whose other
+ * people then don't wait for them. Until then, the effect of this call is unknown to the next attempt. An account that
+ * wasn't there at the search is looked up: the person registered since, or it is a stranger who did, with the person's
+ * address as user name.
+ */
+function conclude({ work, course, result }: { work: Work; course: string; result: PersonResult }): void {
+  const isProved = result === 'allowed' || (result === 'enrolled' && work.hasAccount)
+  if (isProved) record({ work, course, result: done(result) })
+  else if (result === 'retired') {
+    record({ work, course, result: refused({ code: 'person.retired', subject: '' }) })
+  } else {
+    work.prior.set(course, PRIOR[result])
+    work.alone = true
+    if (PRIOR[result] !== 'unasked') work.effectUnknown = true
+  }
+}

@@ -1,0 +1,100 @@
+import type { Permit } from '../lms/client/budget.ts'
+import type { Failure } from '../lms/client/failure.ts'
+import type { Batch } from './batches.ts'
+import type { CourseBreakers } from './breakers/course-breakers.ts'
+import type { ModeOf } from './course-mode.ts'
+import { enrollSingly } from './enroll-singly.ts'
+import type { CallContext, WantedMode } from './pair.ts'
+import { type PairResult, record, refused, STOPPED, stop, type Work } from './work.ts'
+
+/** What the settings ask for beyond enrolling. */
+export interface EnrollingOptions {
+  /** LERNITO_EMAIL_STUDENTS */
+  readonly emailStudents: boolean
+  /** LERNITO_COURSE_MODE */
+  readonly modeOf: ModeOf
+}
+
+export interface BatchContext extends Pick<CallContext, 'lms'> {
+  readonly batch: Batch
+  /** As CallContext.acquire, for calls about one delivery. Rejects with STOPPED if this replica no longer owns it. */
+  readonly acquireFor: (work: Work) => Promise<Permit>
+  /** Asks the database, right before a batch call, which of these works this replica still owns, and stops the others. */
+  readonly keepOurs: (works: readonly Work[]) => Promise<readonly Work[]>
+  readonly breakers: Pick<CourseBreakers, 'succeeded' | 'failed'>
+  readonly options: EnrollingOptions
+  /** Whether the LMS as a whole is available. If so, a failure is about a person or a course. */
+  readonly isUp: () => boolean
+}
+
+/** Enrolls a batch person by person and course by course, and records the results in its works. */
+export async function enrollOneByOne({ batch, breakers, isUp, ...context }: BatchContext): Promise<void> {
+  for (const work of batch.works) {
+    for (const course of batch.courses) {
+      const { email } = work.request
+      const began = performance.now()
+      const result = await singly({ ...context, work, course })
+      work.calls.push({ api: 'single', people: 1, status: null, ms: Math.round(performance.now() - began) })
+      if (result === null) break
+      if (result.kind === 'failure' && isAboutCourse(result.failure) && isUp()) {
+        breakers.failed(course, { people: [email], message: result.failure.message })
+      }
+      if (showsThatCourseWorks(result)) breakers.succeeded(course)
+      record({ work, course, result: withFirstError(work, result) })
+    }
+  }
+}
+
+/** null if the work was stopped between two calls. */
+async function singly({
+  lms,
+  acquireFor,
+  options,
+  work,
+  course,
+}: Pick<BatchContext, 'lms' | 'acquireFor' | 'options'> & {
+  work: Work
+  course: string
+}): Promise<PairResult | null> {
+  try {
+    const acquire = (): Promise<Permit> => acquireFor(work)
+    const prior = work.prior.get(course) ?? (work.readFirst ? 'effect_unknown' : 'unasked')
+    const mode = modeFor(work, options.modeOf(course))
+    return await enrollSingly({ lms, acquire, email: work.request.email, course, prior, mode })
+  } catch (error) {
+    if (error !== STOPPED) throw error
+    stop(work)
+    return null
+  }
+}
+
+/**
+ * The shop may send a sale again without being paid again. So a sale that was enrolled before changes nobody to a paid
+ * mode, and only the first webhook gives back one that was lost.
+ */
+function modeFor({ delivery }: Work, slug: string | null): WantedMode | null {
+  if (slug === null) return null
+  const isNew = delivery.enrolledAt === null
+  return { slug, mayUpgrade: isNew, mayRestore: isNew && delivery.generation === 0 }
+}
+
+/** A refusal of the person doesn't prove that the course works. */
+const showsThatCourseWorks = (result: PairResult): boolean =>
+  result.kind === 'done' || (result.kind === 'reason' && result.reason.code === 'lms.refused')
+
+/** The batch's error is the cause. The LMS's message about the single call may be about that call only. */
+function withFirstError({ firstError }: Work, result: PairResult): PairResult {
+  if (firstError === null || result.kind !== 'reason' || result.reason.code !== 'lms.refused') return result
+  return refused({ ...result.reason, subject: `${firstError}; singly: ${result.reason.subject}` })
+}
+
+/** Failures that may be about a person or a course, while the LMS as a whole is available. */
+export const isInDoubt = ({ kind }: Pick<Failure, 'kind'>): boolean =>
+  kind === 'server_error' || kind === 'unreachable' || kind === 'blocked'
+
+/**
+ * Those of them that count for the course: a few buyers whose addresses a firewall blocks must not pause it for the
+ * others.
+ */
+export const isAboutCourse = (failure: Pick<Failure, 'kind'>): boolean =>
+  isInDoubt(failure) && failure.kind !== 'blocked'

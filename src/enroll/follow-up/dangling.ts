@@ -1,0 +1,87 @@
+import { ROW_CHANGED } from '../../database/transaction.ts'
+import type { WriteContext } from '../../database/write-context.ts'
+import type { Permit } from '../../lms/client/budget.ts'
+import { type Judged, succeeded } from '../../lms/client/failure.ts'
+import type { Lms } from '../../lms/lms.ts'
+import { auditedChange } from '../../queue/audited-change.ts'
+import { outcomeColumns, readOutcome } from '../../queue/rows.ts'
+import { describeOutcome } from '../../sale/describe.ts'
+import type { DeliveryEvent } from '../../sale/types.ts'
+import { coursesWith, type Reported } from './reported.ts'
+import type { Seen } from './seen.ts'
+
+/**
+ * Tells which allowances dangle: the LMS has no such course. Nobody can activate an account with the address of such an
+ * allowance, because the LMS fails (recorded: lms-newer/paid-modes.json, 'SURPRISE: activation with a dangling
+ * allowance …'). Each course is looked up once.
+ */
+export function createDanglingCheck({ lms }: { lms: Pick<Lms, 'course'> }) {
+  const exists = new Map<string, boolean>()
+  return {
+    /** The courses of a pre-enrolled delivery with such an allowance. */
+    async of({ state, outcome }: Reported, { allowed, rows }: Seen): Promise<Judged<string[]>> {
+      if (state !== 'pre_enrolled') return succeeded([])
+      const waiting = coursesWith('allowed', outcome).filter((course) => !rows.has(course) && allowed?.has(course))
+      for (const course of waiting.filter((one) => !exists.has(one))) {
+        const found = await lms.course(course)
+        if (!found.ok) return found
+        exists.set(course, found.value !== null)
+      }
+      return succeeded(waiting.filter((course) => exists.get(course) === false))
+    },
+  }
+}
+
+/**
+ * Deletes a dangling allowance in the LMS. The delivery then needs attention, because the buyer gets no course. Safe to
+ * repeat: after a crash in between, the delivery is still pre-enrolled, and the allowance is missing.
+ */
+export async function deleteDangling({
+  context,
+  lms,
+  acquire,
+  reported: { id, generation, email },
+  course,
+  by,
+  publish,
+}: {
+  context: WriteContext
+  lms: Pick<Lms, 'disallow'>
+  acquire: () => Promise<Permit>
+  reported: Reported
+  course: string
+  by: string
+  publish: (event: DeliveryEvent) => void
+}): Promise<{ done: boolean; words: string; isUnknown: boolean }> {
+  const deleted = await lms.disallow(await acquire(), { email, course })
+  if (!deleted.ok) {
+    return { done: false, words: deleted.failure.message, isUnknown: deleted.failure.mayHaveTakenEffect }
+  }
+  const words = `deleted the allowance for ${course}, which the LMS does not have`
+  const { events } = await auditedChange<null>(context, async (writing) => {
+    const repaired = { deliveryId: id, kind: 'repaired', detail: words, actor: by } as const
+    const { trx, at } = writing
+    const row = await trx
+      .selectFrom('deliveries')
+      .select('outcome')
+      .where('id', '=', id)
+      .where('state', '=', 'pre_enrolled')
+      .where('generation', '=', generation)
+      .executeTakeFirst()
+    if (row === undefined || row.outcome === null) return { result: null, listed: [repaired] }
+    const { [course]: _gone, ...courses } = readOutcome(row.outcome).courses
+    const outcome = { courses, reason: { code: 'course.missing', subject: course } } as const
+    const { numUpdatedRows } = await trx
+      .updateTable('deliveries')
+      .set({ state: 'needs_attention', ...outcomeColumns(outcome), settled_at: at, active_at: at })
+      .where('id', '=', id)
+      .where('state', '=', 'pre_enrolled')
+      .where('generation', '=', generation)
+      .executeTakeFirst()
+    if (numUpdatedRows === 0n) throw ROW_CHANGED
+    const moved = { deliveryId: id, kind: 'needs_attention', detail: describeOutcome(outcome) } as const
+    return { result: null, listed: [repaired], others: [moved] }
+  })
+  for (const event of events) publish(event)
+  return { done: true, words, isUnknown: false }
+}

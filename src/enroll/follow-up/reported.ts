@@ -1,0 +1,95 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Kysely } from 'kysely'
+import type { DeliveryRow, Tables } from '../../database/schema.ts'
+import { type Listed, type Position, readInOrder } from '../../queue/in-order.ts'
+import { readOutcome, readRequest, readStandings } from '../../queue/rows.ts'
+import type { CourseResult, DeliveryState, Outcome, Standings } from '../../sale/types.ts'
+
+/** The rows of one statement: a few ms of SQLite, which blocks the process meanwhile. */
+const CHUNK = 200
+
+/** What a check needs of a settled delivery. */
+export interface Reported {
+  readonly id: string
+  readonly state: DeliveryState
+  readonly generation: number
+  /** The address and the course keys as the shop sent them. */
+  readonly email: string
+  readonly courseIds: readonly string[]
+  readonly outcome: Outcome
+  /** As stored: what the checks until now have found. */
+  readonly standings: Standings
+}
+
+const COLUMNS = ['id', 'state', 'generation', 'request', 'outcome', 'standings'] as const
+
+/** The courses with this result, by true course key. */
+export const coursesWith = (result: CourseResult, { courses }: Outcome): string[] =>
+  Object.keys(courses).filter((course) => courses[course] === result)
+
+/** The courses for which buyers wait, by true course key, from stored outcomes. Skips what can't be read. */
+export function waitingCourses(outcomes: readonly string[]): string[] {
+  const courses = outcomes.flatMap((text) => {
+    try {
+      return coursesWith('allowed', readOutcome(text))
+    } catch {
+      return []
+    }
+  })
+  return [...new Set(courses)]
+}
+
+/** The deliveries with these ids, without those that hold no request or can't be read. */
+export async function readReported(db: Kysely<Tables>, ids: readonly string[]): Promise<Reported[]> {
+  if (ids.length === 0) return []
+  const rows = await db.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
+  return rows.flatMap((row) => reportedOf(row) ?? [])
+}
+
+function reportedOf(row: Pick<DeliveryRow, (typeof COLUMNS)[number]>): Reported | null {
+  if (row.request === null) return null
+  try {
+    const { email, courseIds } = readRequest(row.request)
+    return {
+      id: row.id,
+      state: row.state,
+      generation: row.generation,
+      email,
+      courseIds,
+      outcome: row.outcome === null ? { courses: {}, reason: null } : readOutcome(row.outcome),
+      standings: row.standings === null ? {} : readStandings(row.standings),
+    }
+  } catch {
+    return null // the console shows what is wrong with the row
+  }
+}
+
+/**
+ * The deliveries in one state, the latest activity first, in chunks of at most 200, with a turn of the event loop before
+ * each. `since`: only those with activity since then (ms since 1970). Deliveries that enter the state meanwhile may be
+ * left out.
+ * @param from.guard runs what needs the database
+ */
+export async function* reportedInState({
+  db,
+  guard,
+  state,
+  since = null,
+}: {
+  db: Kysely<Tables>
+  guard: <T>(work: () => Promise<T>) => Promise<T>
+  state: DeliveryState
+  since?: number | null
+}): AsyncGenerator<Reported[]> {
+  const range = { states: [state], ...(since === null ? {} : { from: since }) }
+  let after: Position | null = null
+  for (let isLast = false; !isLast; await turn()) {
+    const place: Position | null = after
+    const page: Listed[] = await guard(() => readInOrder({ db, range, after: place, limit: CHUNK }))
+    const ids = page.map(({ id }) => id)
+    const found = new Map((await guard(() => readReported(db, ids))).map((one) => [one.id, one]))
+    yield ids.flatMap((id) => found.get(id) ?? []).filter((one) => one.state === state)
+    after = page.at(-1) ?? after
+    isLast = page.length < CHUNK
+  }
+}

@@ -1,0 +1,134 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { DeliveryRow } from '../../database/schema.ts'
+import { ROW_CHANGED } from '../../database/transaction.ts'
+import type { WriteContext } from '../../database/write-context.ts'
+import { type AuditedContext, auditedChange } from '../../queue/audited-change.ts'
+import type { EventDraft } from '../../queue/events.ts'
+import { outcomeColumns, readOutcome, readStandings } from '../../queue/rows.ts'
+import type { DeliveryEvent, DeliveryState, Standings } from '../../sale/types.ts'
+import { type Check, changesNothing, resultOfCheck } from './result.ts'
+
+/** Small steps with a rest between them, so that webhooks get their turn. */
+const STEP = 200
+const REST_MS = 20
+
+/** What the database has after a check was stored; null if it was not, because the delivery has changed since. */
+export type Stored = { readonly state: DeliveryState; readonly standings: Standings } | null
+
+/**
+ * Stores what checks have found, in steps of one transaction each. A check changes its delivery only if that is still in
+ * the state and the generation in which it was read, no later check was stored, and no withdrawal is pending. So a late
+ * writer overwrites nothing newer.
+ * @param of.by the operator who asked for the checks: each delivery then gets an event `checked`
+ * @param of.guard runs what needs the database
+ */
+export async function storeChecks(
+  context: WriteContext,
+  {
+    checks,
+    by = null,
+    guard,
+    publish,
+  }: {
+    checks: readonly Check[]
+    by?: string | null
+    guard: <T>(work: () => Promise<T>) => Promise<T>
+    /** Called with each event after it is stored. */
+    publish: (event: DeliveryEvent) => void
+  },
+): Promise<ReadonlyMap<string, Stored>> {
+  const all = new Map<string, Stored>()
+  const worthIt = by === null ? checks.filter((check) => !changesNothing(check)) : checks
+  for (let from = 0; from < worthIt.length; from += STEP) {
+    if (from > 0) await delay(REST_MS)
+    const step = worthIt.slice(from, from + STEP)
+    const { result, events } = await guard(() => auditedChange(context, (writing) => storeStep(writing, step, by)))
+    for (const event of events) publish(event)
+    for (const [id, stored] of result) all.set(id, stored)
+  }
+  return all
+}
+
+const COLUMNS = ['id', 'state', 'generation', 'received_at', 'outcome', 'standings'] as const
+type Row = Pick<DeliveryRow, (typeof COLUMNS)[number]>
+
+interface Write {
+  readonly row: Row
+  readonly set: Pick<DeliveryRow, 'state' | 'outcome' | 'standings'> & Partial<Pick<DeliveryRow, 'reason' | 'subject'>>
+  readonly drafts: readonly EventDraft[]
+  readonly stored: Stored
+}
+
+async function storeStep(
+  writing: AuditedContext,
+  checks: readonly Check[],
+  by: string | null,
+): Promise<{ result: Map<string, Stored>; listed: EventDraft[]; others: EventDraft[] }> {
+  const ids = [...new Set(checks.map(({ reported }) => reported.id))].sort() // unsorted, two of them deadlock on MySQL
+  const rows = await readRows(writing, ids)
+  const writes = checks.flatMap((check) => {
+    const row = rows.get(check.reported.id)
+    return row === undefined ? [] : (writeOf(check, row, { at: writing.at, by }) ?? [])
+  })
+  const changed = writes.filter(({ row, set }) => set.standings !== row.standings || set.outcome !== row.outcome)
+  for (const group of Map.groupBy(changed, groupKey).values()) await writeEqual(writing, group)
+  const drafts = writes.flatMap((write) => write.drafts)
+  return {
+    result: new Map(
+      checks.map(({ reported: { id } }) => [id, writes.find(({ row }) => row.id === id)?.stored ?? null]),
+    ),
+    listed: drafts.filter(({ actor }) => actor !== undefined),
+    others: drafts.filter(({ actor }) => actor === undefined),
+  }
+}
+
+/** Without deliveries whose buyers are being taken out of courses: what a check saw may be the half of it. */
+async function readRows({ trx }: AuditedContext, ids: readonly string[]): Promise<Map<string, Row>> {
+  const rows = await trx.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
+  const pending = await trx
+    .selectFrom('withdrawals')
+    .select('delivery_id')
+    .where('delivery_id', 'in', ids)
+    .where('ended_at', 'is', null)
+    .execute()
+  const withdrawn = new Set(pending.map(({ delivery_id }) => delivery_id))
+  return new Map(rows.filter(({ id }) => !withdrawn.has(id)).map((row) => [row.id, row]))
+}
+
+function writeOf(check: Check, row: Row, { at, by }: { at: number; by: string | null }): Write | null {
+  if (row.state !== check.reported.state || row.generation !== check.reported.generation) return null
+  const standings = row.standings === null ? {} : readStandings(row.standings)
+  const outcome = row.outcome === null ? null : readOutcome(row.outcome)
+  const after = resultOfCheck({ check, outcome, standings, receivedAt: row.received_at, at, by })
+  const isSame = after.standings === standings
+  return {
+    row,
+    set: {
+      state: after.state,
+      ...(after.outcome === outcome ? { outcome: row.outcome } : outcomeColumns(after.outcome)),
+      standings: isSame ? row.standings : JSON.stringify(after.standings),
+    },
+    drafts: after.drafts,
+    stored: { state: after.state, standings: after.standings },
+  }
+}
+
+const groupKey = ({ row, set }: Write): string =>
+  JSON.stringify([row.state, row.generation, row.standings, row.outcome, set])
+
+/** The condition on the old standings keeps a check that another replica has stored since the rows were read. */
+async function writeEqual({ trx, at }: AuditedContext, group: readonly Write[]): Promise<void> {
+  const [first] = group
+  if (first === undefined) return
+  const { row, set } = first
+  const ids = group.map((write) => write.row.id).sort()
+  const { numUpdatedRows } = await trx
+    .updateTable('deliveries')
+    .set(set.state === row.state ? set : { ...set, settled_at: at, active_at: at })
+    .where('id', 'in', ids)
+    .where(({ eb, fn, val }) => eb(fn.coalesce('state', val('')), '=', row.state)) // as a plain column, SQLite would search by it
+    .where('generation', '=', row.generation)
+    .where('standings', row.standings === null ? 'is' : '=', row.standings)
+    .executeTakeFirst()
+  if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
+}

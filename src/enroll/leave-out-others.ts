@@ -1,0 +1,94 @@
+import { batchCanName } from '../lms/apis/batch-answer.ts'
+import { SEARCH_ADDRESSES } from '../lms/apis/search-emails.ts'
+import type { Failure } from '../lms/client/failure.ts'
+import type { Batch } from './batches.ts'
+import type { ModeOf } from './course-mode.ts'
+import type { CallContext } from './pair.ts'
+import { failAll, type Work } from './work.ts'
+
+/** How long the result of a search counts, in ms: people who register meanwhile are a few. */
+const VALID_MS = 10_000
+
+interface Looking extends Pick<CallContext, 'lms'> {
+  readonly works: readonly Work[]
+}
+
+/**
+ * The batch without the people for whom it would change another person's account, which its answer doesn't show:
+ * - The LMS's database takes ä for a, so a call for an address without an account enrolls the owner of one that differs
+ *   only in an accent (recorded: enrollments-modify.json, 'SURPRISE: …'). A search for all addresses of the batch shows
+ *   it. It also has those of the works that wait for their own batch, so that a rush needs few searches.
+ * - The LMS takes an address for a user name too, and a stranger can have the buyer's address as one (see batchCanName).
+ *   Where the search finds no account, the user names are asked for right before the call. Where it finds one, the LMS
+ *   fails for this person (recorded there, 'an address that is one person's user name and another's e-mail …').
+ * Each such person is marked to go singly: that way, an account is named by its own user name after its address was
+ * compared, and an allowance is for an address only.
+ *
+ * For a course with a mode of the setting, all who have an account go singly too: their enrollment has to be read first,
+ * so that a paid mode which they lost isn't given back, and a batch can't name a mode.
+ *
+ * If one of these look-ups fails, so does the batch, since nothing was changed yet.
+ * @param of.waiting the works that are in no call
+ */
+export async function leaveOutOthers({
+  batch,
+  lms,
+  waiting,
+  modeOf,
+}: Pick<CallContext, 'lms'> & { batch: Batch; waiting: readonly Work[]; modeOf: ModeOf }): Promise<Batch> {
+  const { works, courses } = batch
+  const failure = (await findAccounts({ works, waiting, lms })) ?? (await findNamesakes({ works, lms }))
+  if (failure !== null) {
+    failAll({ works, courses, failure })
+    return { courses, works: [] }
+  }
+  const isForMode = courses.some((course) => modeOf(course) !== null)
+  for (const work of works) if (isForMode && work.hasAccount) work.alone = true
+  return { courses, works: works.filter(({ alone }) => !alone) }
+}
+
+/** Finds out who has an account. Gives the failure, or null if there was none. */
+async function findAccounts({ works, waiting, lms }: Looking & { waiting: readonly Work[] }): Promise<Failure | null> {
+  const isDue = ({ searchedAt }: Work): boolean => searchedAt === null || performance.now() - searchedAt > VALID_MS
+  if (!works.some(isDue)) return null
+  const others = waiting.filter((work) => isDue(work) && batchCanName(work.request.email))
+  const all = [...works, ...others].slice(0, SEARCH_ADDRESSES)
+  const found = await lms.searchEmails([...new Set(all.map((work) => work.request.email))])
+  if (!found.ok && found.failure.kind === 'unreachable') return found.failure
+  if (!found.ok || found.value === null) return lookUpEach({ works, lms })
+  const { usernames, others: takenForOthers } = found.value
+  for (const work of all) {
+    const { email } = work.request
+    noteAccount(work, { hasAccount: usernames.has(email), isOthers: takenForOthers.has(email) })
+  }
+  return null
+}
+
+/** The same where the LMS can't search: 9 to 12 ms of its time for each person (recorded: costs-lists.json). */
+async function lookUpEach({ works, lms }: Looking): Promise<Failure | null> {
+  const accounts = await Promise.all(works.map((work) => lms.account(work.request.email)))
+  for (const [i, work] of works.entries()) {
+    const account = accounts[i]
+    if (account?.ok === false) return account.failure
+    const status = account?.value.status
+    const hasAccount = status === 'active' || status === 'inactive'
+    noteAccount(work, { hasAccount, isOthers: status === 'other_account' })
+  }
+  return null
+}
+
+function noteAccount(work: Work, { hasAccount, isOthers }: { hasAccount: boolean; isOthers: boolean }): void {
+  work.searchedAt = performance.now()
+  work.hasAccount = hasAccount
+  if (isOthers) work.alone = true
+}
+
+/** Marks those whose address is a stranger's user name. Gives the failure, or null if there was none. */
+async function findNamesakes({ works, lms }: Looking): Promise<Failure | null> {
+  const unknown = works.filter(({ alone, hasAccount }) => !alone && !hasAccount)
+  if (unknown.length === 0) return null
+  const taken = await lms.takenAsUsernames([...new Set(unknown.map((work) => work.request.email))])
+  if (!taken.ok) return taken.failure
+  for (const work of unknown) if (taken.value.has(work.request.email)) work.alone = true
+  return null
+}

@@ -1,0 +1,47 @@
+import type { Permit } from '../lms/client/budget.ts'
+import type { Lms } from '../lms/lms.ts'
+
+/** The context that every call to the LMS needs. */
+export interface CallContext {
+  readonly lms: Lms
+  /**
+   * Waits for the right to make one throttled call. Rejects if the work has to stop: the service stops, or this replica
+   * no longer owns the delivery.
+   */
+  readonly acquire: () => Promise<Permit>
+}
+
+/** One person and one course, by its true key. */
+export interface Pair extends CallContext {
+  readonly email: string
+  readonly course: string
+  /** The course mode of the setting; absent if the LMS chooses. */
+  readonly mode?: WantedMode | null
+}
+
+/** A course mode that LERNITO_COURSE_MODE names. */
+export interface WantedMode {
+  readonly slug: string
+  /**
+   * Whether a person who has a free mode, or was unenrolled from a paid one, may get a paid mode. Otherwise the person
+   * may have lost it since the sale, and it isn't given back for free.
+   */
+  readonly mayUpgrade: boolean
+  readonly mayRestore: boolean
+}
+
+/**
+ * What is known about the person before the call:
+ * - `unasked`: nothing, and no earlier call of ours can have taken effect.
+ * - `effect_unknown`: an earlier attempt may have taken effect without our knowing.
+ * The others are what bulk_enroll found or made just now:
+ * - `allowed_before`: the address has no account, and had an allowance, which may be used.
+ * - `allowed_by_bulk`: the person has not activated, and has an allowance.
+ * - `enrolled_and_allowed`: the person has both an enrollment and an allowance.
+ */
+export type PriorKnowledge =
+  | 'unasked'
+  | 'effect_unknown'
+  | 'allowed_before'
+  | 'allowed_by_bulk'
+  | 'enrolled_and_allowed'

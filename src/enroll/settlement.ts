@@ -1,0 +1,101 @@
+import { nextAttemptAt } from '../queue/retry-schedule.ts'
+import { describeOutcome } from '../sale/describe.ts'
+import { type Outcome, type Settlement, stateOfOutcome } from '../sale/types.ts'
+import { BLOCKED_ATTEMPTS } from './breakers/blocked.ts'
+import { costsNoAttempt } from './breakers/breaker-state.ts'
+import type { Work } from './work.ts'
+
+/**
+ * The result of an attempt for its delivery (`now`: ms since 1970). A failure is retried on the schedule, even if the
+ * LMS has refused another of the courses: the sender gets that answer once the rest is settled. A failure of the LMS as
+ * a whole costs no attempt: throttled, misconfigured, and any failure while the circuit breaker is open. A paused
+ * course costs an attempt, as its call would: the pause doesn't extend the schedule. A sale that something blocks isn't
+ * retried for days: waiting doesn't change the rules of a firewall.
+ */
+export function settlement({
+  work,
+  now,
+  random,
+  landsMs,
+  isOpen = false,
+}: {
+  work: Work
+  now: number
+  random: () => number
+  /** For how long the LMS may still carry out a call that nobody waits for any more. */
+  landsMs: number
+  /** Whether the circuit breaker of the LMS is open. */
+  isOpen?: boolean
+}): Settlement {
+  const settled = settlementOf({ work, now, random, isOpen })
+  const late = work.mayLand ? { landsUntil: now + landsMs } : {}
+  return { ...settled, ...late, detail: settled.detail + describeBatches(work), calls: work.calls }
+}
+
+/** The id with which the LMS's audit (ManualEnrollmentAudit) names the calls of the attempt. */
+function describeBatches({ batches }: Work): string {
+  if (batches.length === 0) return ''
+  return ` (${batches.length === 1 ? 'batch' : 'batches'} ${batches.join(', ')})`
+}
+
+function settlementOf({
+  work,
+  now,
+  random,
+  isOpen,
+}: {
+  work: Work
+  now: number
+  random: () => number
+  isOpen: boolean
+}): Settlement {
+  const { delivery, done, reasons, failures } = work
+  const courses = Object.fromEntries(done)
+  const [failure] = failures
+  // An effect that was unknown before stays unknown until an attempt ends without a failure.
+  const staysUnknown = work.effectUnknown && failures.length > 0
+  const effectUnknown = staysUnknown || failures.some(({ mayHaveTakenEffect }) => mayHaveTakenEffect)
+  const base = { id: delivery.id, generation: delivery.generation, effectUnknown }
+  if (work.stopped) {
+    const again = { ...base, state: 'queued', outcome: { courses, reason: null }, effectUnknown: true } as const
+    return { ...again, attempts: delivery.attempts, dueAt: now, detail: 'stopped between two calls' }
+  }
+  if (failure === undefined) {
+    const [reason = null] = reasons
+    return final({ base, attempts: delivery.attempts, outcome: { courses, reason } })
+  }
+  const again = { ...base, state: 'queued', outcome: { courses, reason: null } } as const
+  const free = failures.find(({ kind }) => costsNoAttempt(kind)) ?? (isOpen ? failure : undefined)
+  if (free !== undefined) {
+    const { attempts } = delivery
+    return { ...again, attempts, dueAt: now + (free.retryAfterMs ?? 0), detail: `no attempt counted: ${free.message}` }
+  }
+  const attempts = delivery.attempts + 1
+  const { message: subject, course } = failure
+  const about = { subject, ...(course === undefined ? {} : { course }) }
+  if (attempts >= BLOCKED_ATTEMPTS && failures.every(({ kind }) => kind === 'blocked')) {
+    return final({ base, attempts, outcome: { courses, reason: { code: 'lms.blocked', ...about } } })
+  }
+  const dueAt = nextAttemptAt({ failures: attempts, now, random })
+  if (dueAt === null) {
+    return final({ base, attempts, outcome: { courses, reason: { code: 'retries.exhausted', ...about } } })
+  }
+  return {
+    ...again,
+    attempts,
+    dueAt: Math.max(dueAt, work.pausedUntil ?? 0),
+    detail: `attempt ${attempts}: ${failure.message}`,
+  }
+}
+
+function final({
+  base,
+  attempts,
+  outcome,
+}: {
+  base: Pick<Settlement, 'id' | 'generation' | 'effectUnknown'>
+  attempts: number
+  outcome: Outcome
+}): Settlement {
+  return { ...base, state: stateOfOutcome(outcome), outcome, dueAt: null, attempts, detail: describeOutcome(outcome) }
+}

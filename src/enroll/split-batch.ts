@@ -1,0 +1,83 @@
+import type { Failure } from '../lms/client/failure.ts'
+import type { Lms } from '../lms/lms.ts'
+import type { Batch } from './batches.ts'
+import type { CourseBreakers } from './breakers/course-breakers.ts'
+import { isAboutCourse } from './enroll-one-by-one.ts'
+import { mayStillLand } from './may-land.ts'
+import { failAll, type Work } from './work.ts'
+
+/**
+ * Splits a batch whose bulk_enroll call failed while the LMS is available. One person or one course may be the cause,
+ * so the batch is sent again in parts: each course separately, then each half separately, until the cause is alone and
+ * delays nobody else. This function sends nothing: it marks the works, which stay open and get their next calls in turn
+ * with all others. A batch of one person and one course fails.
+ */
+export async function splitFailedBatch({
+  batch: { works, courses },
+  failure,
+  breakers,
+  lms,
+}: {
+  batch: Batch
+  failure: Failure
+  breakers: Pick<CourseBreakers, 'failed'>
+  lms: Pick<Lms, 'account'>
+}): Promise<void> {
+  const [course] = courses
+  const isOneCourse = courses.length === 1 && course !== undefined
+  if (isOneCourse) {
+    const people = works.map((work) => work.request.email)
+    if (isAboutCourse(failure)) breakers.failed(course, { people, message: failure.message })
+    if (works.length === 1) return failAll({ works, courses, failure })
+  }
+  const again = keptNothing(failure) ? works : await withoutAccount({ works, courses, failure, lms })
+  if (isOneCourse) {
+    const middle = Math.ceil(again.length / 2)
+    for (const half of [again.slice(0, middle), again.slice(middle)]) mark(half, {})
+    return
+  }
+  for (const work of again) work.courseByCourse = true
+  mark(again, {})
+}
+
+function mark(works: readonly Work[], part: object): void {
+  for (const work of works) work.part = part
+}
+
+/** With ATOMIC_REQUESTS, the LMS's default, a 500 rolls the whole call back (recorded: README.md, 'Seen besides'). */
+const keptNothing = ({ status, mayHaveTakenEffect }: Failure): boolean => status === 500 || !mayHaveTakenEffect
+
+/**
+ * The works of people without an account. The call may have taken effect for anyone, and the sale may be refunded
+ * before the next call. A person without an account can't have been enrolled, and gets the same allowance again. The
+ * others are marked: they go one by one, and their state in the LMS is read before enrolling. Looking up accounts isn't
+ * throttled, so it needs no permit.
+ */
+async function withoutAccount({
+  works,
+  courses,
+  failure,
+  lms,
+}: {
+  works: readonly Work[]
+  courses: readonly string[]
+  failure: Failure
+  lms: Pick<Lms, 'account'>
+}): Promise<Work[]> {
+  for (const work of works) {
+    work.effectUnknown = true
+    work.mayLand ||= mayStillLand(failure)
+  }
+  const accounts = await Promise.all(works.map((work) => lms.account(work.request.email)))
+  const again: Work[] = []
+  for (const [i, work] of works.entries()) {
+    const account = accounts[i]
+    if (!account?.ok) failAll({ works: [work], courses, failure: account?.failure ?? failure })
+    else if (account.value.status === 'unknown') again.push(work)
+    else {
+      work.readFirst = true
+      work.suspect = true
+    }
+  }
+  return again
+}

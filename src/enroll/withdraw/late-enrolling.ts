@@ -1,0 +1,68 @@
+import type { Kysely } from 'kysely'
+import type { Tables } from '../../database/schema.ts'
+import { readRequest } from '../../queue/rows.ts'
+import { LIVE } from '../../queue/withdrawals/sold-again.ts'
+import { isSameCourse } from '../../sale/same-course.ts'
+import { STOPPED_STATES } from '../../sale/types.ts'
+
+/** How soon to ask again while a call is in flight. */
+const IN_CALL_MS = 1000
+
+/** How far the clocks of replicas may differ. */
+const CLOCKS_DIFFER_MS = 1000
+
+/** What deliveries that are to enroll the buyer no more may still do in the LMS. */
+export interface LateEnrolling {
+  /** Until when the LMS may carry out a call that nobody waits for any more; `now` or earlier if there is none. */
+  readonly until: number
+  /** Whether there ever was such a call, so that the LMS may have more than was reported. */
+  readonly everLate: boolean
+}
+
+/**
+ * Reads until when an order proves nothing by finding nothing, because the LMS may still carry out a call for its person
+ * and one of its courses: of its own delivery, or of another one that doesn't keep the course. What a live one enrolls is
+ * to stay. An end that lies too far ahead was written before the clock was set back, and is corrected.
+ * @param of.landsMs for how long the LMS may carry out a call that nobody waits for any more
+ * @param of.now ms since 1970
+ */
+export async function lateEnrolling(
+  db: Kysely<Tables>,
+  of: { deliveryId: string; courses: readonly string[]; landsMs: number; now: number },
+): Promise<LateEnrolling> {
+  const { deliveryId, courses, landsMs, now } = of
+  const rows = await db
+    .selectFrom('deliveries as other')
+    .innerJoin('deliveries as mine', 'mine.email', 'other.email')
+    .select(['other.id', 'other.state', 'other.owner', 'other.request', 'other.lands_until'])
+    .where('mine.id', '=', deliveryId)
+    .where((eb) => eb.or([eb('other.id', '=', deliveryId), eb('other.state', 'not in', LIVE)]))
+    .where((eb) => eb.or([eb('other.lands_until', 'is not', null), eb('other.owner', 'is not', null)]))
+    .execute()
+  const concerned = rows.filter(({ id, request }) => id === deliveryId || names(request, courses))
+  const inCall = concerned.some(({ state, owner }) => owner !== null && STOPPED_STATES.some((one) => one === state))
+  const ends = concerned.map(({ lands_until }) => lands_until ?? 0)
+  const tooFar = concerned
+    .filter(({ lands_until }) => (lands_until ?? 0) > now + landsMs + CLOCKS_DIFFER_MS)
+    .map(({ id }) => id)
+  if (tooFar.length > 0) {
+    await db
+      .updateTable('deliveries')
+      .set({ lands_until: now + landsMs })
+      .where('id', 'in', tooFar)
+      .execute()
+  }
+  const until = Math.min(now + landsMs, Math.max(0, ...ends, inCall ? now + IN_CALL_MS : 0))
+  return { until, everLate: ends.some((end) => end > 0) }
+}
+
+/** false for a request that can't be read: it was never attempted. */
+function names(request: string | null, courses: readonly string[]): boolean {
+  try {
+    return (
+      request !== null && readRequest(request).courseIds.some((sent) => courses.some((one) => isSameCourse(one, sent)))
+    )
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,190 @@
+import type { WithdrawalRow } from '../../database/schema.ts'
+import type { WriteContext } from '../../database/write-context.ts'
+import type { Failure } from '../../lms/client/failure.ts'
+import type { Replicas } from '../../queue/replicas/replicas.ts'
+import { nextAttemptAt } from '../../queue/retry-schedule.ts'
+import { EXHAUSTED, LATE, type WithdrawalResult, withdrawalOf } from '../../queue/withdrawal-row.ts'
+import {
+  type ClaimedOrder,
+  claimOrder,
+  mayContinue,
+  noteEffect,
+  releaseOrder,
+} from '../../queue/withdrawals/claimed-order.ts'
+import { endOrder, endSuperseded, keepOpen } from '../../queue/withdrawals/end-order.ts'
+import { soldAgain } from '../../queue/withdrawals/sold-again.ts'
+import type { DeliveryEvent } from '../../sale/types.ts'
+import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'
+import { AppError, isUnreachable } from '../../service/lib/errors.ts'
+import type { WakeUp } from '../../service/lib/wake-up.ts'
+import { costsNoAttempt } from '../breakers/breaker-state.ts'
+import { mayStillLand } from '../may-land.ts'
+import type { CallContext } from '../pair.ts'
+import { lateEnrolling } from './late-enrolling.ts'
+import { type Attempted, withdrawPerson } from './withdraw-person.ts'
+
+/** An operator waits for it, and an idle look costs one statement. */
+const POLL_MS = 1000
+
+interface Withdrawals extends Background, CallContext {
+  readonly context: WriteContext
+  readonly replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin'>
+  /** For how long the LMS may still carry out a call that nobody waits for any more, ms. */
+  readonly landsMs: number
+  /** Woken when an order was stored here. */
+  readonly wakeUp: WakeUp
+  /** Whether the circuit breaker of the LMS is open: failures then cost no attempt. */
+  readonly isOpen: () => boolean
+  /** Called with the events of an order, after they are stored. */
+  readonly onEvents: (events: readonly DeliveryEvent[]) => void
+}
+
+/** The order must not go on: it ended, another replica has it, or the sale came again. */
+const STOPPED = new Error('the withdrawal must not go on')
+
+/**
+ * Carries out the orders to withdraw buyers from courses, one after the other, until the signal is aborted. Every replica
+ * runs this. An order belongs to one replica at a time; see claimOrder. A replica can die at any point of an order:
+ * another one then begins it again, and what is done already is found done.
+ *
+ * While the LMS may still carry out a call of unknown effect, finding nothing proves nothing: the order stays open, and the
+ * LMS is looked at again afterwards. The call may be one that enrolls the buyer (see lateEnrolling), or one of the order
+ * itself, which could undo a sale that comes after its end.
+ */
+export function runWithdrawals(from: Withdrawals): Promise<void> {
+  const round = async (): Promise<number> => {
+    const woken = from.wakeUp.listen()
+    if (from.isOpen()) return POLL_MS
+    const order = await from.guard(() => claimOrder(from))
+    if (order === null) await woken(POLL_MS, from.signal)
+    else await carryOut(from, order)
+    return 0
+  }
+  return runBackgroundLoop({ ...from, round, againMs: POLL_MS })
+}
+
+async function carryOut(from: Withdrawals, order: ClaimedOrder): Promise<void> {
+  const { context, guard, signal, onError, landsMs } = from
+  const calls = { begun: false }
+  const release = (): Promise<void> => {
+    const changed = calls.begun ? { unenrolls_until: context.now() + landsMs } : {}
+    return guard(() => releaseOrder(context.database.db, { order, dueAt: context.now() + POLL_MS, changed }))
+  }
+  try {
+    const lookedAt = context.now()
+    const { courses, failure } = await attempt(from, order, calls)
+    if (failure === null) await conclude(from, order, { courses, lookedAt })
+    else if (costsNoAttempt(failure.kind) || from.isOpen()) await again(from, order, { courses, failure, isFree: true })
+    else await again(from, order, { courses, failure, isFree: false })
+  } catch (error) {
+    if (error === STOPPED) await publish(from, () => endSuperseded(context, order))
+    else if (signal.aborted || isUnreachable(error) || isLeaseLost(error)) return release().catch(() => {})
+    else {
+      onError(error)
+      const failure = { ...INTERNAL, mayHaveTakenEffect: calls.begun }
+      await again(from, order, { courses: {}, failure, isFree: false })
+    }
+  }
+}
+
+/** Ends an order whose work is done, unless the LMS may still carry out a call that changes what was found. */
+async function conclude(
+  from: Withdrawals,
+  order: ClaimedOrder,
+  { courses, lookedAt }: Pick<Attempted, 'courses'> & { lookedAt: number },
+): Promise<void> {
+  const { context, guard, landsMs } = from
+  const { row } = order
+  const enrolling = await guard(() => lateEnrolling(context.database.db, lateOf(row, { landsMs, now: lookedAt })))
+  const ownUntil = Math.min(row.unenrolls_until ?? 0, lookedAt + landsMs) // it lies further ahead if the clock was set back
+  const until = Math.max(enrolling.until, ownUntil)
+  const all = withEarlier(courses, withdrawalOf(row).result?.courses ?? {})
+  if (until <= lookedAt) return end(from, order, { courses: all, message: '' })
+  const waiting = { order, result: { courses: all, message: LATE }, until }
+  await guard(() => keepOpen(context, { ...waiting, ownUntil: ownUntil > lookedAt ? ownUntil : null }))
+}
+
+const lateOf = (row: WithdrawalRow, when: { landsMs: number; now: number }) => ({
+  deliveryId: row.delivery_id,
+  courses: withdrawalOf(row).courses,
+  ...when,
+})
+
+/** What an earlier look took away is not there any more, and stays the result. */
+function withEarlier(courses: Attempted['courses'], earlier: Attempted['courses']): Attempted['courses'] {
+  const merged = Object.entries(courses).map(([course, now]) => {
+    const before = earlier[course]
+    const isDone = before?.kind === 'unenrolled' || before?.kind === 'disallowed'
+    return [course, isDone && now.kind === 'nothing' && now.why === '' ? before : now] as const
+  })
+  return Object.fromEntries(merged)
+}
+
+const INTERNAL = { message: 'an internal error of this service; see its log', status: null, retryAfterMs: null }
+
+const isLeaseLost = (error: unknown): boolean => error instanceof AppError && error.code === 'lease.lost'
+
+/** `calls.begun` is set before the first call that changes something. */
+async function attempt(from: Withdrawals, order: ClaimedOrder, calls: { begun: boolean }): Promise<Attempted> {
+  const { lms, acquire, guard, context, landsMs } = from
+  const { db } = context.database
+  const { everLate } = await guard(() => lateEnrolling(db, lateOf(order.row, { landsMs, now: context.now() })))
+  const check = async (): Promise<void> => {
+    if (!(await guard(() => mayContinue(db, order)))) throw STOPPED
+  }
+  return withdrawPerson({
+    order: withdrawalOf(order.row),
+    delivery: order.delivery,
+    everLate,
+    isSoldAgain: (course) => guard(async () => (await soldAgain(db, { order: order.row, course })).length > 0),
+    lms,
+    acquire: async () => {
+      const permit = await acquire()
+      // After the wait for the permit, so that nothing comes between the check and the call.
+      await check().catch((error: unknown) => {
+        permit.release()
+        throw error
+      })
+      return permit
+    },
+    beforeChange: async () => {
+      await check()
+      await guard(() => noteEffect(db, order))
+      calls.begun = true
+    },
+  })
+}
+
+/** Tries the order again later, or ends it after the last attempt. */
+async function again(
+  from: Withdrawals,
+  order: ClaimedOrder,
+  of: Pick<Attempted, 'courses'> & {
+    failure: Pick<Failure, 'message' | 'status' | 'retryAfterMs' | 'mayHaveTakenEffect'>
+    isFree: boolean
+  },
+): Promise<void> {
+  const { context, random, guard } = { ...from, ...from.context }
+  const { courses, failure, isFree } = of
+  const now = context.now()
+  const attempts = order.row.attempts + (isFree ? 0 : 1)
+  const dueAt = isFree
+    ? now + Math.max(POLL_MS, failure.retryAfterMs ?? 0)
+    : nextAttemptAt({ failures: attempts, now, random })
+  if (dueAt === null) return end(from, order, { courses, message: `${EXHAUSTED}: ${failure.message}` })
+  const result: WithdrawalResult = { courses, message: failure.message }
+  const late = mayStillLand(failure) ? { unenrolls_until: now + from.landsMs } : {}
+  const changed = { attempts, result: JSON.stringify(result), ...late }
+  await guard(() => releaseOrder(context.database.db, { order, dueAt, changed }))
+}
+
+const end = (from: Withdrawals, order: ClaimedOrder, result: WithdrawalResult): Promise<void> =>
+  publish(from, () => endOrder(from.context, { order, result }))
+
+async function publish(
+  { guard, onEvents }: Withdrawals,
+  change: () => Promise<{ readonly events: readonly DeliveryEvent[] }>,
+): Promise<void> {
+  const { events } = await guard(change)
+  onEvents(events)
+}

@@ -1,0 +1,54 @@
+import type { Account } from '../../lms/apis/accounts.ts'
+import { type Judged, succeeded } from '../../lms/client/failure.ts'
+import type { Standing } from '../../sale/types.ts'
+import { FREE_MODES } from '../course-mode.ts'
+import type { CallContext } from '../pair.ts'
+import { type InCourse, readInCourse } from './standing-in-lms.ts'
+
+/** What the LMS has for a person in one course now. */
+export interface LiveCourse {
+  /** As it was asked for. */
+  readonly course: string
+  readonly standing: Standing
+  /** The course mode; null without an enrollment. */
+  readonly mode: string | null
+  /** Whether it is an active enrollment in a mode that may have been paid for. */
+  readonly isPaid: boolean
+  /** When the person was first enrolled, in ms since 1970; null without an enrollment. */
+  readonly since: number | null
+}
+
+/** Reads what a withdrawal would find, before it is ordered. Changes nothing. */
+export async function whatStands({
+  email,
+  courses,
+  ...context
+}: CallContext & { email: string; courses: readonly string[] }): Promise<Judged<readonly LiveCourse[]>> {
+  const account = await context.lms.account(email)
+  if (!account.ok) return account
+  const allowances = await context.lms.allowances(await context.acquire(), { email })
+  if (!allowances.ok) return allowances
+  const found: LiveCourse[] = []
+  for (const course of courses) {
+    const read = await readInCourse({ ...context, account: account.value, course, allowances: allowances.value })
+    if (!read.ok) return read
+    const { enrollment } = read.value
+    const mode = enrollment?.mode ?? null
+    found.push({
+      course,
+      standing: standingOf(account.value, read.value),
+      mode,
+      isPaid: enrollment?.active === true && !FREE_MODES.includes(enrollment.mode),
+      since: enrollment?.since ?? null,
+    })
+  }
+  return succeeded(found)
+}
+
+function standingOf({ status }: Account, { enrollment, allowance }: InCourse): Standing {
+  if (status === 'retired' || status === 'other_account') return status
+  if (enrollment !== null) return enrollment.active ? 'enrolled' : 'unenrolled'
+  const isAllowed = allowance !== null && allowance.other === null && !allowance.used
+  if (!isAllowed || status === 'active') return 'missing'
+  return status === 'inactive' ? 'not_activated' : 'no_account'
+}

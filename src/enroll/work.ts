@@ -1,0 +1,164 @@
+import { batchCanName } from '../lms/apis/batch-answer.ts'
+import type { Failure } from '../lms/client/failure.ts'
+import type { CallNote } from '../sale/calls.ts'
+import type { Reason } from '../sale/reasons.ts'
+import type { CourseResult, Delivery, EnrollmentRequest } from '../sale/types.ts'
+import type { PausedCourse } from './breakers/course-breakers.ts'
+import { mayStillLand } from './may-land.ts'
+import type { PriorKnowledge } from './pair.ts'
+
+/** The parts of a failure that decide the next step and go into the timeline. Without a status, no answer came. */
+export type WorkFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs' | 'mayHaveTakenEffect'> &
+  Partial<Pick<Failure, 'status'>>
+
+/** A delivery in an attempt. */
+export interface Work {
+  readonly delivery: Delivery
+  readonly request: EnrollmentRequest
+  /** True course keys without a result in this attempt or an earlier one. */
+  readonly open: Set<string>
+  readonly done: Map<string, CourseResult>
+  /** The reasons against a course or the person. The first one goes to the sender. */
+  readonly reasons: Reason[]
+  readonly failures: (WorkFailure & { readonly course?: string })[]
+  /** Not in a batch: its address can't be sent in one, its state has to be read first, or it needs further calls. */
+  alone: boolean
+  /** Whether the LMS has an account with the address, as of `searchedAt`; false before that. */
+  hasAccount: boolean
+  /** Courses about which the LMS may have mailed the person in this attempt. */
+  readonly mailed: Set<string>
+  /** What a batch of this attempt found or made for the person, by course, where that needs further calls. */
+  readonly prior: Map<string, PriorKnowledge>
+  /** When the LMS last told whether it takes the address for another person's, by performance.now(); null if never. */
+  searchedAt: number | null
+  /** The ids of the batches of this attempt, as the LMS's audit names them. */
+  readonly batches: string[]
+  /** The calls of this attempt, for its timeline. */
+  readonly calls: CallNote[]
+  /** The attempt had to stop between two calls: this replica no longer owns the delivery. */
+  stopped: boolean
+  /** A batch probably failed because of this person, who goes singly, after all others. */
+  suspect: boolean
+  /** The part of a failed batch. The parts are sent separately: only works of the same part go together. */
+  part: object | null
+  /** A batch of several courses failed: one course at a time, so that each is judged separately. */
+  courseByCourse: boolean
+  /** An earlier call, of this attempt or one before, may have taken effect without our knowing. */
+  effectUnknown: boolean
+  /** For that reason, this person's state in the LMS is read before enrolling. */
+  readFirst: boolean
+  /** The LMS may still carry out a call of this attempt that nobody waits for any more. */
+  mayLand: boolean
+  /** The error of the batch that failed because of this person: the cause, if the single call is refused afterwards. */
+  firstError: string | null
+  /** The latest time of the next probe among its paused courses, ms since 1970. */
+  pausedUntil: number | null
+}
+
+/** The result for one person in one course. */
+export type PairResult =
+  | { readonly kind: 'done'; readonly result: CourseResult }
+  | { readonly kind: 'reason'; readonly reason: Reason; readonly result?: CourseResult }
+  | { readonly kind: 'failure'; readonly failure: WorkFailure }
+
+/** The enrollment or allowance is in the LMS. */
+export const done = (result: CourseResult): PairResult => ({ kind: 'done', result })
+/** There is a reason against it, and another attempt can't help. `result`: what is in the LMS despite it. */
+export const refused = (reason: Reason, result?: CourseResult): PairResult =>
+  result === undefined ? { kind: 'reason', reason } : { kind: 'reason', reason, result }
+/** A call failed. If the LMS refused it, the result is final, since another attempt would change nothing. */
+export const failed = (failure: WorkFailure): PairResult =>
+  failure.kind === 'refused' ? refused({ code: 'lms.refused', subject: failure.message }) : { kind: 'failure', failure }
+
+/** A result after a call that changed something, or may have. A failure leaves the person's standing unknown. */
+export const inDoubt = (result: PairResult): PairResult =>
+  result.kind === 'failure' ? { kind: 'failure', failure: { ...result.failure, mayHaveTakenEffect: true } } : result
+
+/** Begins an attempt. `courses` are the true course keys. A retry covers only those without a result. */
+export function beginWork({
+  delivery,
+  request,
+  courses,
+}: {
+  delivery: Delivery
+  request: EnrollmentRequest
+  courses: readonly string[]
+}): Work {
+  const results = new Map(Object.entries(delivery.outcome?.courses ?? {}))
+  return {
+    delivery,
+    request,
+    open: new Set(courses.filter((course) => !results.has(course))),
+    done: results,
+    reasons: [],
+    failures: [],
+    alone: !batchCanName(request.email),
+    prior: new Map(),
+    searchedAt: null,
+    hasAccount: false,
+    mailed: new Set(),
+    batches: [],
+    calls: [],
+    stopped: false,
+    suspect: false,
+    part: null,
+    courseByCourse: false,
+    effectUnknown: delivery.effectUnknown,
+    mayLand: false,
+    readFirst: false,
+    firstError: null,
+    pausedUntil: null,
+  }
+}
+
+/** Ends an attempt between two calls: this replica no longer owns the delivery. */
+export const STOPPED = new Error('this replica no longer owns the delivery')
+
+/** Ends the calls for the work in this attempt. Its results are kept. */
+export function stop(work: Work): void {
+  work.stopped = true
+  work.open.clear()
+}
+
+/** Records the result of one course, which is then no longer open in this attempt. */
+export function record({ work, course, result }: { work: Work; course: string; result: PairResult }): void {
+  work.open.delete(course)
+  if (result.kind === 'done') work.done.set(course, result.result)
+  if (result.kind === 'reason') {
+    const { reason } = result
+    work.reasons.push(reason.code === 'lms.refused' ? { ...reason, course } : reason)
+    if (result.result !== undefined) work.done.set(course, result.result)
+  }
+  if (result.kind === 'failure') {
+    work.failures.push({ ...result.failure, course })
+    if (mayStillLand(result.failure)) work.mayLand = true
+  }
+}
+
+/** Records the failure for all of these courses that are still open for these people. */
+export function failAll({
+  works,
+  courses,
+  failure,
+}: {
+  works: readonly Work[]
+  courses: readonly string[]
+  failure: WorkFailure
+}): void {
+  for (const work of works) {
+    for (const course of courses) if (work.open.has(course)) record({ work, course, result: failed(failure) })
+  }
+}
+
+/** Leaves a paused course to the next attempt, without a call. */
+export function recordPause({ work, paused }: { work: Work; paused: PausedCourse }): void {
+  const { course, probeAt, message } = paused
+  work.pausedUntil = Math.max(work.pausedUntil ?? 0, probeAt)
+  const failure = {
+    kind: 'server_error',
+    message: `${course} is paused, since the LMS fails for everyone in it: ${message}`,
+    retryAfterMs: null,
+    mayHaveTakenEffect: false,
+  } as const
+  record({ work, course, result: failed(failure) })
+}

@@ -1,0 +1,119 @@
+import { z } from 'zod'
+import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from '../client/answer.ts'
+import { failed, type Judged, succeeded } from '../client/failure.ts'
+import { jsonBody, type LmsRequest } from '../client/transport.ts'
+import {
+  type BatchAction,
+  type BatchAnswer,
+  type BatchCall,
+  identifiersOf,
+  type PersonRow,
+  people,
+  personResult,
+  type ResultOf,
+} from './batch-answer.ts'
+
+/** No slash at the end: with one, the LMS has no such page (recorded: bulk-enroll.json, 'trailing slash'). */
+const ENDPOINT = '/api/bulk_enroll/v1/bulk_enroll'
+
+export interface BulkCall<A extends BatchAction = BatchAction> extends BatchCall<A> {
+  readonly courses: readonly string[]
+}
+
+const bulk = z.object({
+  courses: z.record(
+    z.string(),
+    z.object({ action: z.enum(['enroll', 'unenroll']), auto_enroll: z.literal(true), results: people }),
+  ),
+})
+
+/** Needs no authorization, so it doesn't count against the throttle. */
+export function bulkAvailableRequest(): LmsRequest {
+  return { method: 'GET', endpoint: ENDPOINT, path: ENDPOINT, body: null }
+}
+
+/**
+ * Whether the LMS has FEATURES['ENABLE_BULK_ENROLLMENT_VIEW'] on: it asks for authorization, or has no such page
+ * (recorded: bulk-enroll.json, 'GET, no authorization'; bulk-enroll-off.json, 'GET, when the flag is off, …').
+ */
+export function judgeBulkAvailable(answer: Answer): Judged<boolean> {
+  if (answer.status === 401) return succeeded(true)
+  if (answer.status === 404 && jsonOf(answer) === undefined) return succeeded(false)
+  return judgeOther(answer, ENDPOINT)
+}
+
+/**
+ * Enrolls or unenrolls every person in every course. With auto_enroll, enrolling gives people without an account an
+ * allowance, or repairs theirs; unenrolling ignores it (recorded: lms-newer/unenroll.json).
+ * @throws Error for an address that batchCanName rejects
+ */
+export function bulkEnrollRequest(call: BulkCall): LmsRequest {
+  const body = {
+    action: call.action,
+    auto_enroll: true,
+    email_students: call.emailStudents,
+    courses: call.courses.join(','),
+    identifiers: identifiersOf(call).join(','),
+    reason: call.reason,
+  }
+  return { method: 'POST', endpoint: ENDPOINT, path: ENDPOINT, body: jsonBody(body) }
+}
+
+/** If the answer leaves out a person or course of the call, the whole answer counts as not understood. */
+export function judgeBulkEnroll<A extends BatchAction>(answer: Answer, call: BulkCall<A>): Judged<BatchAnswer<A>> {
+  if (answer.status === 400) return judgeRefusal(answer)
+  if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
+  const read = readAs(answer, ENDPOINT, bulk)
+  if (!read.ok) return read
+
+  const asked = new Set(call.emails)
+  const answered = new Map(Object.entries(read.value.courses))
+  const results = new Map<string, ReadonlyMap<string, ResultOf[A]>>()
+  let proof = true
+  for (const course of call.courses) {
+    const found = answered.get(course)
+    const rows = found?.action === call.action ? found.results : []
+    const answeredPeople = peopleIn({ action: call.action, rows, asked })
+    if (answeredPeople === null) return notUnderstood(answer, ENDPOINT)
+    results.set(course, answeredPeople)
+    if (rows.some((row) => 'error' in row)) proof = false
+  }
+  return succeeded({ proof, results })
+}
+
+/**
+ * The result of each person in the call; null if one is missing, or if any result is of a kind that was never recorded.
+ */
+function peopleIn<A extends BatchAction>({
+  action,
+  rows,
+  asked,
+}: {
+  action: A
+  rows: readonly PersonRow[]
+  asked: ReadonlySet<string>
+}): Map<string, ResultOf[A]> | null {
+  const found = new Map<string, ResultOf[A]>()
+  for (const row of rows) {
+    const result = personResult(action, row)
+    if (result === null) return null
+    if (asked.has(row.identifier)) found.set(row.identifier, result)
+  }
+  return found.size === asked.size ? found : null
+}
+
+const badCourses = z.object({ courses: z.array(z.string()).min(1) })
+
+/**
+ * Recorded: bulk-enroll.json, 'malformed key'. Other complaints in a 400 are about our request, not about a course.
+ * The message goes into the delivery of each person in the call, so an address in it would be shown to the others.
+ */
+function judgeRefusal(answer: Answer): Judged<never> {
+  const read = readAs(answer, ENDPOINT, badCourses)
+  if (!read.ok) return judgeOther(answer, ENDPOINT)
+  const complaint = read.value.courses.join('; ')
+  const message = complaint.includes('@')
+    ? 'bulk_enroll refuses the course, in a message that names a person'
+    : complaint
+  return failed({ kind: 'refused', endpoint: ENDPOINT, status: answer.status, message })
+}

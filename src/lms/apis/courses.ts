@@ -1,0 +1,97 @@
+import { z } from 'zod'
+import { courseIdentity, isCourseKey, parentOfCcx } from '../../sale/course-key.ts'
+import { type Answer, jsonOf, judgeOther, readAs } from '../client/answer.ts'
+import { type Judged, succeeded } from '../client/failure.ts'
+import type { LmsRequest } from '../client/transport.ts'
+
+const ENDPOINT = '/api/courses/v1/courses/{course}'
+
+/** A course of the LMS. `key` is the true key, as the LMS spells it: in its letter case, without branch and version. */
+export interface Course {
+  readonly key: string
+}
+
+const course = z.object({ course_id: z.string().refine(canBeCourse) })
+const missing = z.object({ developer_message: z.string() })
+
+/** The LMS stores a key in a column of this many characters, so no course has a longer one. */
+const MAX_KEY = 255
+
+/** The three parts that the LMS's route for a course needs. Other keys get its page for unknown addresses. */
+const ROUTE = /^[^/+]+[/+][^/+]+[/+][^/?]+$/
+
+/**
+ * Whether a course of the LMS can have this key. A part `.` or `../..` would lead to another path, and edx-opaque-keys
+ * accepts both.
+ */
+export function canBeCourse(key: string): boolean {
+  if (key.length > MAX_KEY || !isCourseKey(key) || !ROUTE.test(key)) return false
+  return !key.split('/').some((part) => part === '.' || part === '../..')
+}
+
+/**
+ * A course key in a path. The slashes of an old-style key stay (recorded: courses.json, 'an old-style key'). All other
+ * characters that could end the path or lead out of it are encoded (recorded: 'a course, key percent-encoded').
+ * @throws Error for a key that no course can have; courseRequest and judgeCourse never pass one on
+ */
+export function courseInPath(key: string): string {
+  if (!canBeCourse(key)) throw new Error('no course can have this key, and its path would lead elsewhere')
+  return key.split('/').map(encodeURIComponent).join('/')
+}
+
+/**
+ * Requests a course as the service user sees it: without `username`, a course that only staff may see can be missing.
+ * null if no course can have this key. The LMS answers such a key with the same page as a wrong LERNITO_LMS_URL
+ * (recorded: courses.json, 'a malformed key', 'a library key'), so it isn't asked.
+ */
+export function courseRequest(of: { key: string; username: string }): LmsRequest | null {
+  const { key, username } = of
+  if (!canBeCourse(key)) return null
+  const query = new URLSearchParams({ username })
+  return {
+    method: 'GET',
+    endpoint: ENDPOINT,
+    path: `/api/courses/v1/courses/${courseInPath(key)}?${query}`,
+    body: null,
+  }
+}
+
+/** The course with its true key, or null if there is none (recorded: courses.json, 'no such course'). */
+export function judgeCourse(answer: Answer): Judged<Course | null> {
+  if (answer.status === 200) {
+    const read = readAs(answer, ENDPOINT, course)
+    return read.ok ? succeeded({ key: read.value.course_id }) : read
+  }
+  if (answer.status === 404 && missing.safeParse(jsonOf(answer)).success) return succeeded(null)
+  return judgeOther(answer, ENDPOINT)
+}
+
+/**
+ * Looks up a key that canBeCourse in the LMS. An LMS with CCX off answers 500 for every ccx-v1 key, where the original
+ * says that there is no such course (recorded: lernito-webhook.json, 'ccx key'). So the result is null after a 500 for
+ * such a key if the LMS answers for the course that the CCX was made from, and then fails for the key again. It is also
+ * null if the LMS finds another course, whose key its database takes for this one: see courseIdentity.
+ * @param from.serviceUser the user as whom to look
+ * @param from.ask sends a request and judges the answer
+ */
+export async function lookUpCourse(from: {
+  key: string
+  serviceUser: () => Promise<Judged<{ readonly username: string }>>
+  ask: <T>(request: LmsRequest, judge: (answer: Answer) => Judged<T>) => Promise<Judged<T>>
+}): Promise<Judged<Course | null>> {
+  const user = await from.serviceUser()
+  if (!user.ok) return user
+  const askFor = async (key: string): Promise<Judged<Course | null>> => {
+    const request = courseRequest({ key, username: user.value.username })
+    if (request === null) return succeeded(null)
+    const found = await from.ask(request, judgeCourse)
+    const isOther = found.ok && found.value !== null && courseIdentity(found.value.key) !== courseIdentity(key)
+    return isOther ? succeeded(null) : found
+  }
+  const isBroken = (judged: Judged<Course | null>): boolean => !judged.ok && judged.failure.status === 500
+  const found = await askFor(from.key)
+  const parent = parentOfCcx(from.key)
+  if (parent === null || !isBroken(found) || !(await askFor(parent)).ok) return found
+  const again = await askFor(from.key)
+  return isBroken(again) ? succeeded(null) : again
+}

@@ -1,0 +1,147 @@
+import { z } from 'zod'
+import { type Answer, judgeOther, notStaff, notUnderstood, readAs } from '../client/answer.ts'
+import { type Endpoint, failed, type Judged, succeeded } from '../client/failure.ts'
+import { jsonBody, type LmsRequest } from '../client/transport.ts'
+import { courseInPath } from './courses.ts'
+
+const READ_ENDPOINT = '/api/enrollment/v1/enrollment/{username},{course}'
+const ENROLL_ENDPOINT = '/api/enrollment/v1/enrollment'
+
+export interface Enrollment {
+  readonly active: boolean
+  readonly mode: string
+  /** When the person was first enrolled, in ms since 1970. */
+  readonly created: number
+  /** Slugs of the course modes that the course offers now. */
+  readonly courseModes: readonly string[]
+}
+
+const enrollment = z.object({
+  created: z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
+  user: z.string(),
+  is_active: z.boolean(),
+  mode: z.string(),
+  course_details: z.object({ course_id: z.string(), course_modes: z.array(z.object({ slug: z.string() })) }),
+})
+
+/** Requests one person's enrollment in one course. */
+export function enrollmentRequest(of: { username: string; course: string }): LmsRequest {
+  const path = `${ENROLL_ENDPOINT}/${encodeURIComponent(of.username)},${courseInPath(of.course)}`
+  return { method: 'GET', endpoint: READ_ENDPOINT, path, body: null }
+}
+
+/** null if never enrolled: the LMS answers 200 without a body (recorded: enrollment-v1.json, 'read, not enrolled'). */
+export function judgeEnrollment(
+  answer: Answer,
+  asked: { username: string; course: string },
+): Judged<Enrollment | null> {
+  if (answer.status !== 200) return judgeOther(answer, READ_ENDPOINT)
+  if (answer.text === '') return succeeded(null)
+  const read = readAs(answer, READ_ENDPOINT, enrollment)
+  if (!read.ok) return read
+  const { user, is_active: active, mode, created, course_details: course } = read.value
+  if (user !== asked.username || course.course_id !== asked.course) return notUnderstood(answer, READ_ENDPOINT)
+  return succeeded({ active, mode, created, courseModes: course.course_modes.map(({ slug }) => slug) })
+}
+
+/**
+ * Enrolls a registered person, activated or not. `force` enrolls in closed and invitation-only courses, but never in
+ * full ones (recorded: enrollment-v1.json), and in a mode whose sale has ended (recorded: lms-newer/paid-modes.json,
+ * 'verified whose sale has ended, named, force_enrollment'). With `mode` null, the LMS chooses the course mode: the course's
+ * default, or that of an earlier, inactive enrollment (recorded: modes-and-inactive.json).
+ */
+export function enrollRequest(of: {
+  username: string
+  course: string
+  mode: string | null
+  force?: boolean
+}): LmsRequest {
+  const body = {
+    user: of.username,
+    // Without it, an inactive enrollment can change its mode and stay inactive.
+    is_active: true,
+    force_enrollment: of.force ?? true,
+    ...(of.mode === null ? {} : { mode: of.mode }),
+    course_details: { course_id: of.course },
+  }
+  return { method: 'POST', endpoint: ENROLL_ENDPOINT, path: ENROLL_ENDPOINT, body: jsonBody(body) }
+}
+
+/**
+ * Changes the course mode of an enrollment. Without `is_active`, one that has become inactive stays inactive, so this
+ * enrolls nobody who was unenrolled meanwhile. Only for a person whose enrollment has another mode: the LMS takes a call
+ * that changes nothing for one that enrolls.
+ */
+export function changeModeRequest(of: { username: string; course: string; mode: string }): LmsRequest {
+  const body = { user: of.username, mode: of.mode, course_details: { course_id: of.course } }
+  return { method: 'POST', endpoint: ENROLL_ENDPOINT, path: ENROLL_ENDPOINT, body: jsonBody(body) }
+}
+
+/**
+ * The enrollment after the call. `refused`, with the LMS's message, if it rejects this person or course.
+ * `misconfigured` if the LMS does something other than it was asked to.
+ */
+export function judgeEnroll(
+  answer: Answer,
+  asked: { username: string; course: string },
+): Judged<{ active: boolean; mode: string }> {
+  const { status } = answer
+  if (status === 200) return judgeEnrolled(answer, asked)
+  // Recorded: enrollment-v1.json, 'enrol another person as a non-staff application'. Staff never get a bare 404.
+  if (status === 404 && answer.text === '') {
+    const message = notStaff(answer, ENROLL_ENDPOINT)
+    return failed({ kind: 'misconfigured', endpoint: ENROLL_ENDPOINT, status, message })
+  }
+  const refusal = refusalOf(answer)
+  if (refusal !== null) {
+    return failed({ kind: 'refused', endpoint: ENROLL_ENDPOINT, status, message: refusal })
+  }
+  return judgeOther(answer, ENROLL_ENDPOINT)
+}
+
+function judgeEnrolled(answer: Answer, asked: { username: string; course: string }) {
+  const endpoint: Endpoint = ENROLL_ENDPOINT
+  const read = readAs(answer, endpoint, enrollment)
+  if (!read.ok) return read
+  const { user, is_active: active, mode, course_details: course } = read.value
+  // An LMS ignores a field that it doesn't know, and enrolls the caller if it finds no user
+  // (recorded: enrollment-v1.json, 'neither user nor e-mail: the caller is enrolled').
+  if (user !== asked.username) {
+    const message = 'The LMS enrolled another user than requested: this service does not support its version'
+    return failed({ kind: 'misconfigured', endpoint, status: answer.status, message })
+  }
+  if (course.course_id !== asked.course) return notUnderstood(answer, endpoint)
+  return succeeded({ active, mode })
+}
+
+/**
+ * Unenrolls a person. Only for one who has an enrollment: for anyone else, the LMS makes an inactive one (recorded:
+ * lms-newer/unenroll.json, 'v1: is_active false for a person never enrolled …'). Names no mode: another one than that of
+ * the enrollment is refused (recorded there, 'v1: is_active false with another mode named').
+ */
+export function unenrollRequest(of: { username: string; course: string }): LmsRequest {
+  const body = { user: of.username, is_active: false, course_details: { course_id: of.course } }
+  return { method: 'POST', endpoint: ENROLL_ENDPOINT, path: ENROLL_ENDPOINT, body: jsonBody(body) }
+}
+
+/** The enrollment after unenrolling, which keeps its mode. An enrollment that is still active is not understood. */
+export function judgeUnenroll(
+  answer: Answer,
+  asked: { username: string; course: string },
+): Judged<{ active: boolean; mode: string }> {
+  const judged = judgeEnroll(answer, asked)
+  return judged.ok && judged.value.active ? notUnderstood(answer, ENROLL_ENDPOINT) : judged
+}
+
+const refusalBody = z.object({ message: z.string() })
+
+/** The LMS's message about this person or course (recorded: enrollment-v1.json, statuses 400 and 406), or null. */
+function refusalOf(answer: Answer): string | null {
+  if (answer.status !== 400 && answer.status !== 406) return null
+  const read = readAs(answer, ENROLL_ENDPOINT, refusalBody)
+  if (!read.ok) return null
+  const { message } = read.value
+  // The LMS gives every cause the same message (recorded: 'course full', 'enrolment closed').
+  const namesNoCause = message.startsWith('An error occurred while creating')
+  return namesNoCause ? `${message} (most likely the course is full; the LMS's log has the cause)` : message
+}

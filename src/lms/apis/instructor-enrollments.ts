@@ -1,0 +1,100 @@
+import { z } from 'zod'
+import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from '../client/answer.ts'
+import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
+import { jsonBody, type LmsRequest } from '../client/transport.ts'
+import { isSameAddress } from './address.ts'
+import {
+  type BatchAction,
+  type BatchAnswer,
+  type BatchCall,
+  identifiersOf,
+  people,
+  personResult,
+  type ResultOf,
+} from './batch-answer.ts'
+import { canBeCourse } from './courses.ts'
+
+/** No slash at the end: with one, the LMS has no such page (recorded: enrollments-modify.json, 'trailing slash'). */
+const ENDPOINT: Endpoint = '/api/instructor/v2/courses/{course}/enrollments/modify'
+/** The LMS looks at the authorization first, so any key of the right form will do (recorded: 'a placeholder key …'). */
+const PLACEHOLDER = 'course-v1:x+y+z'
+
+/** More people in a call gain nothing (recorded: costs-2.json), and the LMS works on them in one transaction. */
+export const MODIFY_PEOPLE = 50
+
+export interface ModifyCall<A extends BatchAction = BatchAction> extends BatchCall<A> {
+  /** The true key of the course: another letter case gets 404. modifyCanName has to accept it. */
+  readonly course: string
+}
+
+/**
+ * Whether modify may be called for a course. An old-style key gets 404, although bulk_enroll and the enrollment API take
+ * it (recorded: enrollments-modify.json, 'an old-style key …'). No CCX was recorded.
+ */
+export const modifyCanName = (course: string): boolean => course.startsWith('course-v1:') && canBeCourse(course)
+
+const modified = z.object({
+  action: z.enum(['enroll', 'unenroll']),
+  auto_enroll: z.literal(true),
+  results: people,
+})
+const missing = z.object({ developer_message: z.string().startsWith('Course not found') })
+
+/** Asks whether the LMS has enrollments/modify. Needs no authorization, and changes nothing. */
+export function modifyAvailableRequest(): LmsRequest {
+  return { method: 'POST', endpoint: ENDPOINT, path: pathOf(PLACEHOLDER), body: null }
+}
+
+/**
+ * It is there if the LMS asks for authorization (recorded: 'no authorization, empty body (the cheapest probe)'). Without
+ * the view, the answer is an HTML page with 404. Another 4xx comes from something in front of the LMS that lets no such
+ * call through, so the other APIs are used.
+ */
+export function judgeModifyAvailable(answer: Answer): Judged<boolean> {
+  const { status } = answer
+  if (status === 401 && jsonOf(answer) !== undefined) return succeeded(true)
+  if (status >= 400 && status < 500 && status !== 429) return succeeded(false)
+  return judgeOther(answer, ENDPOINT)
+}
+
+/**
+ * Enrolls or unenrolls people in one course. auto_enroll is always sent: without it, enrolling again breaks an allowance
+ * (recorded: 'again with auto_enroll false: broken again'). Unenrolling ignores it.
+ * @throws Error for an address that batchCanName rejects, a course that modifyCanName rejects, and too many people
+ */
+export function modifyRequest(call: ModifyCall): LmsRequest {
+  if (!modifyCanName(call.course)) throw new Error('enrollments/modify does not take this course key')
+  const identifier = identifiersOf(call)
+  if (identifier.length > MODIFY_PEOPLE) throw new Error(`enrollments/modify is for ${MODIFY_PEOPLE} people a call`)
+  const { action, reason, emailStudents } = call
+  const body = { action, auto_enroll: true, email_students: emailStudents, identifier, reason }
+  return { method: 'POST', endpoint: ENDPOINT, path: pathOf(call.course), body: jsonBody(body) }
+}
+
+/** The LMS takes an encoded key (recorded: enrollments-modify.json, 'key percent-encoded'). */
+const pathOf = (course: string): string => `/api/instructor/v2/courses/${encodeURIComponent(course)}/enrollments/modify`
+
+/**
+ * The results of a call, by position: the LMS spells an address in its answer in its own way (recorded: 'white space
+ * around items is cut off, also in the answer'). null if the LMS has no such course: it changed nothing.
+ */
+export function judgeModify<A extends BatchAction>(answer: Answer, call: ModifyCall<A>): Judged<BatchAnswer<A> | null> {
+  if (answer.status === 404 && missing.safeParse(jsonOf(answer)).success) return succeeded(null)
+  if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
+  const read = readAs(answer, ENDPOINT, modified)
+  if (!read.ok) return read
+  const { action, results: rows } = read.value
+  const emails = identifiersOf(call)
+  if (action !== call.action || rows.length !== emails.length) return notUnderstood(answer, ENDPOINT)
+  const results = new Map<string, ResultOf[A]>()
+  for (const [i, email] of emails.entries()) {
+    const row = rows[i]
+    // An answer in another order was never recorded: it would give people the results of others.
+    if (row === undefined || !isSameAddress(row.identifier, email)) return notUnderstood(answer, ENDPOINT)
+    const result = personResult(call.action, row)
+    if (result === null) return notUnderstood(answer, ENDPOINT)
+    results.set(email, result)
+  }
+  const proof = !rows.some((row) => 'error' in row)
+  return succeeded({ proof, results: new Map([[call.course, results]]) })
+}

@@ -1,0 +1,174 @@
+import { type StartTimer, startTimer as unrefTimer } from './timer.ts'
+
+/**
+ * The right to make one call to an API that the LMS throttles: bulk_enroll, enrollment and enrollment_allowed, which
+ * share one count for each user (recorded: throttle.json). The LMS client spends it when it makes the call.
+ */
+export interface Permit {
+  /** Called once, by the LMS client. @throws Error if the permit was spent or released before. */
+  spend(): void
+  /** Gives an unspent permit back for another call. Does nothing to a spent one. */
+  release(): void
+}
+
+/** Gives permits at the pace that the LMS allows. */
+export interface Budget {
+  /** Waits for a permit, first come, first served. Rejects with the signal's reason when the signal is aborted. */
+  acquire(signal: AbortSignal): Promise<Permit>
+  /**
+   * A permit if there is one at once and no caller waits for it; else null. Leaves `reserve`, a part of the bucket from 0
+   * to 1, to other callers.
+   */
+  tryAcquire(reserve: number): Permit | null
+  /** How full the bucket is, from 0 to 1. Always 1 if there is no limit. */
+  fullness(): number
+}
+
+/**
+ * A bucket of 30 permits that gets 80 more each minute, for a limit of 110 calls a minute. Both scale with the limit.
+ * No minute can spend more than their sum. The stock throttle of the LMS is 120, which leaves ten calls a minute to
+ * others.
+ */
+const DEFAULT = { callsPerMinute: 110, bucket: 30, refill: 80 }
+const MINUTE_MS = 60_000
+
+/** The budget for an LMS that doesn't throttle: every caller gets a permit at once. */
+export function unlimitedBudget(): Budget {
+  return {
+    async acquire(signal) {
+      signal.throwIfAborted()
+      return singleUsePermit(() => {})
+    },
+    tryAcquire: () => singleUsePermit(() => {}),
+    fullness: () => 1,
+  }
+}
+
+interface BucketOptions {
+  /** The most that all replicas together may spend in any minute. */
+  readonly callsPerMinute: number
+  /** ms since 1970 */
+  readonly now: () => number
+  /** How many replicas share the budget now, at least 1. */
+  readonly replicas: () => number
+  /**
+   * The name of this replica. Under a new name it starts again with an empty bucket, since the other replicas have used
+   * its share in the meantime.
+   */
+  readonly member?: () => string
+  /**
+   * When the budget may have been used last before this start, by the clock `now`; null if never. The bucket counts as
+   * empty at that time, so that a restart doesn't spend a minute's calls twice.
+   */
+  readonly lastUsedAt: number | null
+}
+
+/** A caller that waits for a permit. */
+interface Waiter {
+  readonly grant: (permit: Permit) => void
+}
+
+/**
+ * The call budget of one replica: its share of the bucket. All buckets together hold at most 30 permits and get at most
+ * 80 a minute, except for the time until a replica learns that others have joined. The ten calls that the throttle has
+ * left are enough for that.
+ */
+export function createBudget(from: BucketOptions & { startTimer?: StartTimer }): Budget {
+  const { startTimer = unrefTimer } = from
+  const bucket = createBucket(from)
+  let queue: Waiter[] = []
+  let isTimerRunning = false
+
+  const grantPermits = (): void => {
+    bucket.refill()
+    while (queue.length > 0 && bucket.take()) queue.shift()?.grant(singleUsePermit(putBack))
+    if (queue.length === 0 || isTimerRunning) return
+    isTimerRunning = true
+    startTimer(bucket.msToNextPermit(), () => {
+      isTimerRunning = false
+      grantPermits()
+    })
+  }
+
+  const putBack = (): void => {
+    bucket.putBack()
+    grantPermits()
+  }
+
+  return {
+    acquire: (signal) =>
+      new Promise((resolve, reject) => {
+        if (signal.aborted) return reject(signal.reason)
+        const leave = (): void => {
+          queue = queue.filter((one) => one !== waiter)
+          reject(signal.reason)
+        }
+        const waiter: Waiter = {
+          grant: (permit) => {
+            signal.removeEventListener('abort', leave)
+            resolve(permit)
+          },
+        }
+        signal.addEventListener('abort', leave, { once: true })
+        queue.push(waiter)
+        grantPermits()
+      }),
+    tryAcquire: (reserve) => {
+      grantPermits()
+      return queue.length === 0 && bucket.take(reserve) ? singleUsePermit(putBack) : null
+    },
+    fullness: () => {
+      bucket.refill()
+      return bucket.fullness()
+    },
+  }
+}
+
+/** A token bucket that shrinks and grows with the number of replicas. */
+function createBucket({ callsPerMinute, now, replicas, member = () => '', lastUsedAt }: BucketOptions) {
+  const size = (): number => Math.max(1, (callsPerMinute * DEFAULT.bucket) / (DEFAULT.callsPerMinute * sharedBy))
+  const perMs = (): number => (callsPerMinute * DEFAULT.refill) / (DEFAULT.callsPerMinute * MINUTE_MS * sharedBy)
+  let sharedBy = replicas()
+  let name = member()
+  let permits = lastUsedAt === null ? size() : 0
+  let filledAt = lastUsedAt ?? now()
+
+  return {
+    refill: (): void => {
+      const at = now()
+      const count = replicas()
+      sharedBy = Math.max(sharedBy, count) // nobody knows when it changed: until now, our share was the smaller one
+      permits = Math.min(size(), permits + Math.max(0, at - filledAt) * perMs())
+      sharedBy = count
+      if (member() !== name) permits = 0
+      name = member()
+      filledAt = at // this goes back too, if the clock was set back
+    },
+    /** Takes a permit out; false if there is none, or if less than the part `reserve` of the bucket would be left. */
+    take: (reserve = 0): boolean => {
+      if (permits < 1 || permits - 1 < reserve * size()) return false
+      permits--
+      return true
+    },
+    putBack: (): void => {
+      permits++
+    },
+    msToNextPermit: (): number => Math.ceil((1 - permits) / perMs()),
+    fullness: (): number => permits / size(),
+  }
+}
+
+function singleUsePermit(onRelease: () => void): Permit {
+  let state: 'unused' | 'spent' | 'released' = 'unused'
+  return {
+    spend() {
+      if (state !== 'unused') throw new Error(`A permit is for one call, and this one is already ${state}`)
+      state = 'spent'
+    },
+    release() {
+      if (state !== 'unused') return
+      state = 'released'
+      onRelease()
+    },
+  }
+}

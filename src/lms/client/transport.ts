@@ -1,0 +1,155 @@
+import { type Dispatcher, Pool } from 'undici'
+import { CONNECT_TIMEOUT_MS } from '../../service/lib/connection-causes.ts'
+import { startDeadline } from '../../service/lib/deadline.ts'
+import type { Answer } from './answer.ts'
+import { createConcurrencyLimiter, type ReleaseSlot } from './concurrency-limiter.ts'
+import { describeConnectionError } from './connection-errors.ts'
+import { changesSomething, neverSent } from './effect.ts'
+import { type Endpoint, failed, type Judged, succeeded } from './failure.ts'
+import { readAnswer } from './http-answer.ts'
+import { type StartTimer, startTimer as unrefTimer } from './timer.ts'
+
+export interface LmsRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly endpoint: Endpoint
+  /** The encoded path below LERNITO_LMS_URL, with its query. */
+  readonly path: string
+  readonly body: { readonly contentType: string; readonly text: string } | null
+}
+
+/** One HTTP request, for log and metrics. `status` is null if no answer came. */
+export interface Call {
+  readonly endpoint: Endpoint
+  readonly method: LmsRequest['method']
+  readonly status: number | null
+  readonly ms: number
+}
+
+export interface SendOptions {
+  /** The whole value of the header; null for a call without one. */
+  readonly authorization: string | null
+  /** false for a call that waits for no slot: the heartbeat, which has to tell whether the LMS is up. */
+  readonly queued: boolean
+}
+
+export interface Transport {
+  /**
+   * Sends a request once. Every answer of the LMS is a success here; a failure means that there was no answer. Rejects
+   * with what `mayCall` throws, and with the reason of its signal if that cuts a call in flight.
+   */
+  send(request: LmsRequest, options: SendOptions): Promise<Judged<Answer>>
+  /** Cuts the calls in flight and closes the connections. */
+  close(): Promise<void>
+}
+
+interface TransportOptions {
+  /** LERNITO_LMS_URL. A path in it comes before every path. */
+  readonly url: URL
+  /** The value of the header. */
+  readonly userAgent: string
+  /** How many calls may be in flight at once, at least 1; read before each. */
+  readonly concurrency: () => number
+  /**
+   * The right to call, checked before each queued call. Gives the signal that ends the right, and throws if it has
+   * ended.
+   */
+  readonly mayCall?: () => AbortSignal
+  /** How long a call may take, from getting its slot to the last byte of the answer, in ms. */
+  readonly timeoutMs: number
+  /** ms since 1970 */
+  readonly now: () => number
+  /** Receives every call after it has ended. */
+  readonly onCall: (call: Call) => void
+  /** The timer for a slot that a timed-out call keeps. */
+  readonly startTimer?: StartTimer
+}
+
+const MAX_ANSWER_BYTES = 2 * 1024 * 1024
+/**
+ * The LMS still works on a call that we no longer wait for, so its slot stays taken: another call would be one too
+ * many.
+ */
+const KEEP_SLOT_MS = 60_000
+
+/** A JSON body. */
+export function jsonBody(value: object): LmsRequest['body'] {
+  return { contentType: 'application/json', text: JSON.stringify(value) }
+}
+
+/**
+ * HTTP to one LMS. It makes at most `concurrency` calls at once, each with its own timeout. It reads at most 2 MiB of
+ * an answer and decompresses nothing. It always checks certificates. It never follows a redirect, since a token must
+ * not travel to another host.
+ */
+export function createTransport(from: TransportOptions): Transport {
+  const { url, mayCall = always, timeoutMs, now, onCall, startTimer = unrefTimer } = from
+  const limiter = createConcurrencyLimiter({ slots: from.concurrency, startTimer })
+  const pool = openPool(url)
+  const makeRequest = createRequester({ ...from, pool })
+
+  async function send(request: LmsRequest, options: SendOptions): Promise<Judged<Answer>> {
+    const { endpoint, method } = request
+    const release = options.queued ? await limiter.acquire() : () => {}
+    const right = options.queued ? rightToCall(mayCall, release) : null
+    const deadline = startDeadline({ ms: timeoutMs, signal: right })
+    const startedAt = performance.now()
+    let outcome: Judged<Answer>
+    try {
+      const response = await makeRequest(request, options.authorization, deadline.signal)
+      outcome = succeeded(await readAnswer({ response, receivedAt: now() }))
+    } catch (error) {
+      const reason = deadline.isOver()
+        ? `no complete answer within ${timeoutMs / 1000} s`
+        : describeConnectionError(error, url)
+      const message = `The LMS at ${url.host} can't be reached: ${reason}`
+      const mayHaveTakenEffect = changesSomething(request) && !neverSent(error)
+      outcome = failed({ kind: 'unreachable', endpoint, status: null, message, mayHaveTakenEffect })
+    }
+    deadline.clear()
+    release(!outcome.ok && deadline.isOver() ? KEEP_SLOT_MS : 0)
+    onCall({ endpoint, method, status: outcome.ok ? outcome.value.status : null, ms: performance.now() - startedAt })
+    if (!outcome.ok) right?.throwIfAborted()
+    return outcome
+  }
+
+  return { send, close: () => pool.destroy() }
+}
+
+const always = (): AbortSignal => new AbortController().signal
+
+function rightToCall(mayCall: () => AbortSignal, release: ReleaseSlot): AbortSignal {
+  try {
+    return mayCall()
+  } catch (error) {
+    release(0)
+    throw error
+  }
+}
+
+function openPool(url: URL): Pool {
+  return new Pool(url.origin, {
+    // Set explicitly: NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default.
+    connect: { timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized: true },
+    allowH2: false, // two calls at once gain nothing from it, and the limits here were tested with HTTP/1.1
+    // Our own timeout covers the whole call; these two run on a coarse clock.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxResponseSize: MAX_ANSWER_BYTES,
+  })
+}
+
+function createRequester({ url, userAgent, pool }: Pick<TransportOptions, 'url' | 'userAgent'> & { pool: Pool }) {
+  const prefix = url.pathname.replace(/\/+$/, '')
+  return (request: LmsRequest, authorization: string | null, signal: AbortSignal): Promise<Dispatcher.ResponseData> => {
+    const headers: Record<string, string> = { accept: 'application/json', 'user-agent': userAgent }
+    if (authorization !== null) headers.authorization = authorization
+    if (request.body !== null) headers['content-type'] = request.body.contentType
+    return pool.request({
+      method: request.method,
+      path: prefix + request.path,
+      headers,
+      body: request.body?.text ?? null,
+      signal,
+    })
+  }
+}

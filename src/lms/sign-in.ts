@@ -1,0 +1,196 @@
+import * as oauth from 'oauth4webapi'
+import { z } from 'zod'
+import { heartbeatRequest, judgeHeartbeat } from './apis/heartbeat.ts'
+import type { Answer } from './client/answer.ts'
+import { type Failed, failed, type Judged, succeeded } from './client/failure.ts'
+import { askForToken, claimsOf, judgeGrant, TOKEN_ENDPOINT } from './client/token-endpoint.ts'
+import { type Call, createTransport, type LmsRequest, type Transport } from './client/transport.ts'
+
+/** Two scopes: the profile has the staff flag; without the e-mail, the LMS's own page asks for less. */
+const SCOPE = 'profile email'
+const AUTHORIZE_PATH = '/oauth2/authorize'
+const TIMEOUT_MS = 10_000
+/** A browser waits for it before each sign-in. */
+const HEARTBEAT_TIMEOUT_MS = 2_000
+const CONCURRENCY = 8
+
+/** The person who signed in, according to the LMS. */
+export interface Person {
+  readonly username: string
+  /** Whether the person is staff in the LMS. */
+  readonly administrator: boolean
+  /** Valid for one renewal; null if the LMS gives none. */
+  readonly refreshToken: string | null
+}
+
+/** What the browser has to bring back with the code. Neither is a secret from the person who signs in. */
+export interface Attempt {
+  readonly state: string
+  readonly verifier: string
+}
+
+/** Signs people in with their LMS accounts: authorization code with PKCE (recorded: sign-in.json). */
+export interface SignIn {
+  /** A new attempt, and the LMS page that the browser opens for it. */
+  begin(redirectUri: string): Promise<Attempt & { readonly url: string }>
+  /**
+   * Turns the parameters that the browser brought back into a person. `refused` if they don't belong to this attempt.
+   */
+  finish(back: { parameters: URLSearchParams; attempt: Attempt; redirectUri: string }): Promise<Judged<Person>>
+  /** Asks the LMS again who this is. `refused` if it no longer accepts the token. A refresh token is valid once. */
+  renew(refreshToken: string): Promise<Judged<Person>>
+  /** Whether the LMS answers now, within 2 s. An LMS that keeps its heartbeat from this service counts as up. */
+  isLmsUp(): Promise<boolean>
+  close(): Promise<void>
+}
+
+const claims = z.object({ preferred_username: z.string().min(1), administrator: z.boolean() })
+
+interface SignInOptions {
+  /** LERNITO_LMS_URL, where this service calls the LMS. */
+  readonly lmsUrl: string
+  /** LERNITO_LMS_PUBLIC_URL, where browsers reach it. */
+  readonly publicUrl: string
+  /** LERNITO_CONSOLE_CLIENT_ID */
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly version: string
+  readonly now?: () => number
+  /** Receives every call after it has ended. */
+  readonly onCall?: (call: Call) => void
+}
+
+/** Sign-in through the OAuth application of the console. */
+export function createSignIn(from: SignInOptions): SignIn {
+  const { server, client, secret } = oauthParties(from)
+  const transport = openTransport(from, TIMEOUT_MS)
+  const heartbeats = openTransport(from, HEARTBEAT_TIMEOUT_MS)
+
+  async function ask(grant: Parameters<typeof askForToken>[0]['grant']): Promise<Judged<Person>> {
+    const send = (request: LmsRequest) => transport.send(request, { authorization: null, queued: true })
+    const answer = await askForToken({ grant, send })
+    return answer.ok ? judgePerson(answer.value) : answer
+  }
+
+  return {
+    begin: (redirectUri) => beginAttempt(from, redirectUri),
+
+    async finish({ parameters, attempt, redirectUri }) {
+      let checked: URLSearchParams
+      try {
+        checked = oauth.validateAuthResponse(server, client, parameters, attempt.state)
+      } catch (error) {
+        return refused(`The LMS did not sign this person in (${codeOf(error)})`)
+      }
+      if (!checked.get('code')) return refused('The LMS sent the browser back without a code: sign in again')
+      return ask((options) =>
+        oauth.authorizationCodeGrantRequest(server, client, secret, checked, redirectUri, attempt.verifier, options),
+      )
+    },
+
+    renew: (refreshToken) =>
+      ask((options) => oauth.refreshTokenGrantRequest(server, client, secret, refreshToken, options)),
+
+    async isLmsUp() {
+      const answer = await heartbeats.send(heartbeatRequest(), { authorization: null, queued: false })
+      const judged = answer.ok ? judgeHeartbeat(answer.value) : answer
+      return judged.ok || (judged.failure.kind !== 'unreachable' && judged.failure.kind !== 'server_error')
+    },
+
+    close: async () => {
+      await Promise.all([transport.close(), heartbeats.close()])
+    },
+  }
+}
+
+function oauthParties({ lmsUrl, publicUrl, clientId, clientSecret }: SignInOptions) {
+  const server: oauth.AuthorizationServer = {
+    issuer: lmsUrl,
+    authorization_endpoint: `${publicUrl}${AUTHORIZE_PATH}`,
+    token_endpoint: `${lmsUrl}${TOKEN_ENDPOINT}`,
+  }
+  const client: oauth.Client = { client_id: clientId }
+  return { server, client, secret: oauth.ClientSecretPost(clientSecret) }
+}
+
+/** Separate from the transport of the enrolling calls, so that people don't wait behind a backlog. */
+function openTransport(
+  { lmsUrl, version, now = Date.now, onCall = () => {} }: SignInOptions,
+  timeoutMs: number,
+): Transport {
+  return createTransport({
+    url: new URL(lmsUrl),
+    userAgent: `lernito-openedx/${version}`,
+    concurrency: () => CONCURRENCY,
+    timeoutMs,
+    now,
+    onCall,
+  })
+}
+
+async function beginAttempt({ publicUrl, clientId }: SignInOptions, redirectUri: string) {
+  const [state, verifier] = [oauth.generateRandomState(), oauth.generateRandomCodeVerifier()]
+  const url = new URL(`${publicUrl}${AUTHORIZE_PATH}`)
+  url.search = new URLSearchParams({
+    response_type: 'code',
+    client_id: clientId,
+    redirect_uri: redirectUri,
+    scope: SCOPE,
+    state,
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+  }).toString()
+  return { state, verifier, url: url.href }
+}
+
+/**
+ * Judges an answer of the token endpoint to a code or a refresh token. The signature of the token can't be checked: the
+ * LMS signs with its own secret. The token is trusted since the LMS itself sent it in answer to this service's call.
+ */
+export async function judgePerson(answer: Answer): Promise<Judged<Person>> {
+  const misconfigured = (message: string) =>
+    failed({ kind: 'misconfigured', endpoint: TOKEN_ENDPOINT, status: answer.status, message })
+  const granted = await judgeGrant(answer, (error) => {
+    // Recorded: sign-in.json, 'the code again'.
+    if (error === 'invalid_grant' || error === 'invalid_request') {
+      return refused(
+        `The LMS does not accept this sign-in, or no longer accepts it (${error}): sign in again`,
+        answer.status,
+      )
+    }
+    return misconfigured(refusalWords(error))
+  })
+  if (!granted.ok) return granted
+  const read = claims.safeParse(claimsOf(granted.value.access_token))
+  if (!read.success) {
+    return misconfigured(
+      'The LMS does not say whether this person is staff: allow the scopes profile and email to the OAuth application LERNITO_CONSOLE_CLIENT_ID',
+    )
+  }
+  return succeeded({
+    username: read.data.preferred_username,
+    administrator: read.data.administrator,
+    refreshToken: granted.value.refresh_token ?? null,
+  })
+}
+
+/** `status` is that of the LMS's answer, or null if the LMS was not asked. */
+function refused(message: string, status: number | null = null): Failed {
+  return failed({ kind: 'refused', endpoint: TOKEN_ENDPOINT, status, message })
+}
+
+function refusalWords(error: string): string {
+  if (error === 'invalid_client') {
+    return 'The LMS does not know LERNITO_CONSOLE_CLIENT_ID with LERNITO_CONSOLE_CLIENT_SECRET (invalid_client)'
+  }
+  const remedy = "give the OAuth application LERNITO_CONSOLE_CLIENT_ID the grant type 'authorization code' in the LMS"
+  return `The LMS rejects sign-ins through this application (${error}): ${remedy}`
+}
+
+/**
+ * Anyone can put an error into the browser's address, so only a code is quoted, and only one that looks like a code.
+ */
+function codeOf(error: unknown): string {
+  const code = error instanceof oauth.AuthorizationResponseError ? error.error : null
+  return code !== null && /^[a-z_]{1,40}$/.test(code) ? code : 'the answer does not belong to this attempt'
+}

@@ -1,0 +1,166 @@
+import type { Kysely } from 'kysely'
+import type { Tables } from '../../database/schema.ts'
+import type { BulkReplayRow } from '../../database/schema-replays.ts'
+import type { WriteContext } from '../../database/write-context.ts'
+import { type AuditedContext, type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
+import { type EventDraft, MAX_ACTOR } from '../../queue/events.ts'
+import { makeDue, replayed } from '../../queue/replay.ts'
+import { type DeliveryState, DONE_STATES, isDone } from '../../sale/types.ts'
+import type { DeliveryFilter } from '../find/filter.ts'
+import { preview } from '../find/listing.ts'
+import { search } from '../find/search.ts'
+import { bulkReplayOf } from './bulk-replay-row.ts'
+import type { BulkReplay } from './operations.ts'
+
+const LISTED = 20
+/** The number of deliveries that one transaction makes due. */
+const STEP = 200
+
+type WithStates = DeliveryFilter & { states: DeliveryState[] }
+
+/**
+ * Returns the filter of what a bulk replay selects. It excludes enrolled and pre-enrolled deliveries unless `enrolled` is
+ * true, and handled and withdrawn ones unless the filter names that state.
+ */
+export function selected(filter: DeliveryFilter, enrolled: boolean): WithStates {
+  const named = filter.states ?? ['queued', 'rejected', 'needs_attention', ...DONE_STATES]
+  return { ...filter, states: named.filter((state) => !isDone(state) || enrolled) }
+}
+
+/** The same without the rejected ones: what the shop sent does not change, so a replay would reject them again. */
+function replayable(filter: DeliveryFilter, enrolled: boolean): WithStates {
+  const { states, ...rest } = selected(filter, enrolled)
+  return { ...rest, states: states.filter((state) => state !== 'rejected') }
+}
+
+/** Stores a bulk replay; see Operations.startReplay. */
+export async function startReplay(
+  context: WriteContext,
+  { filter, enrolled, by }: { filter: DeliveryFilter; enrolled: boolean; by: string },
+): Promise<AuditedResult<BulkReplay>> {
+  const { count } = await preview({ db: context.database.db, filter: selected(filter, enrolled) })
+  return auditedChange(context, async ({ trx, at, newId }) => {
+    const row: BulkReplayRow = {
+      id: newId(),
+      filter: JSON.stringify(filter),
+      enrolled: enrolled ? 1 : 0,
+      actor: by.slice(0, MAX_ACTOR),
+      started_at: at,
+      ended_at: null,
+      state: 'running',
+      replayed: 0,
+      total: count,
+      came_to_at: at,
+      came_to_id: '',
+    }
+    await trx.insertInto('bulk_replays').values(row).execute()
+    // Without the filter: it may name a person, and the event outlives the person's data.
+    const detail = `bulk replay ${row.id} of ${count}`
+    return { result: bulkReplayOf(row), listed: [eventOfNone('bulk_replay_started', detail, by)] }
+  })
+}
+
+/** See Operations.stopReplay. */
+export async function stopReplay(
+  context: WriteContext,
+  { id, by }: { id: string; by: string },
+): Promise<AuditedResult<BulkReplay | null>> {
+  return auditedChange(context, async ({ trx, at }) => {
+    const { numUpdatedRows } = await trx
+      .updateTable('bulk_replays')
+      .set({ state: 'stopped', ended_at: at })
+      .where('id', '=', id)
+      .where('state', '=', 'running')
+      .executeTakeFirst()
+    const result = await readReplay(trx, id)
+    const detail = `bulk replay ${id} after ${result?.replayed ?? 0}`
+    return { result, listed: numUpdatedRows > 0n ? [eventOfNone('bulk_replay_stopped', detail, by)] : [] }
+  })
+}
+
+const eventOfNone = (kind: EventDraft['kind'], detail: string, actor: string): EventDraft => ({
+  deliveryId: '',
+  kind,
+  detail,
+  actor,
+})
+
+/** See Operations.bulkReplay. */
+export async function readReplay(db: Kysely<Tables>, id: string): Promise<BulkReplay | null> {
+  const row = await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).executeTakeFirst()
+  return row === undefined ? null : bulkReplayOf(row)
+}
+
+/** Returns the latest 20 bulk replays, newest first. */
+export async function listReplays(db: Kysely<Tables>): Promise<BulkReplay[]> {
+  const rows = await db.selectFrom('bulk_replays').selectAll().orderBy('id', 'desc').limit(LISTED).execute()
+  return rows.map(bulkReplayOf)
+}
+
+/**
+ * Makes the next 200 deliveries of a bulk replay due and stores the position reached, in one transaction. It reads only
+ * deliveries that were last active before the start, from the latest to the oldest. So it replays none twice, no matter
+ * which replicas run it and how often it is interrupted. Returns null if the bulk replay has ended, or if another replica
+ * made this step.
+ */
+export async function stepReplay(
+  context: WriteContext,
+  id: string,
+): Promise<AuditedResult<{ due: number; isLast: boolean }> | null> {
+  const { db } = context.database
+  const row = await db.selectFrom('bulk_replays').selectAll().where('id', '=', id).executeTakeFirst()
+  if (row === undefined || row.state !== 'running') return null
+  const { filter: given, enrolled, by } = bulkReplayOf(row)
+  const filter = replayable(given, enrolled)
+  const after = { activeAt: row.came_to_at, id: row.came_to_id }
+  const { found, next } = await search({ db, filter, after, limit: STEP })
+  const reached = next ?? found.at(-1) ?? after
+  const done = await auditedChange(context, async (writing) => {
+    const ids = found.map((one) => one.id)
+    const isMine = await advance(writing, { row, reached, isLast: next === null })
+    if (!isMine) return { result: null, listed: [] }
+    const { due } = await makeDue(writing, { ids, states: filter.states })
+    await addReplayed(writing, { id, due })
+    const others = due.map((one) => replayed({ id: one, by, detail: `bulk replay ${id}` }))
+    return { result: { due: due.length, isLast: next === null }, listed: [], others }
+  })
+  return done.result === null ? null : { result: done.result, events: done.events }
+}
+
+/** Stores the position reached. Returns false if the bulk replay moved on in the meantime, or was stopped. */
+async function advance(
+  { trx, at }: AuditedContext,
+  {
+    row,
+    reached,
+    isLast,
+  }: { row: BulkReplayRow; reached: { readonly activeAt: number; readonly id: string }; isLast: boolean },
+): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('bulk_replays')
+    .set({
+      came_to_at: reached.activeAt,
+      came_to_id: reached.id,
+      ...(isLast ? { state: 'done' as const, ended_at: at } : {}),
+    })
+    .where('id', '=', row.id)
+    .where('state', '=', 'running')
+    .where('came_to_at', '=', row.came_to_at)
+    .where('came_to_id', '=', row.came_to_id)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
+async function addReplayed(
+  { trx }: AuditedContext,
+  { id, due }: { id: string; due: readonly string[] },
+): Promise<void> {
+  if (due.length === 0) return
+  await trx
+    .updateTable('bulk_replays')
+    .set((eb) => ({ replayed: eb('replayed', '+', due.length) }))
+    .where('id', '=', id)
+    .execute()
+  const rows = due.map((one) => ({ replay_id: id, delivery_id: one }))
+  await trx.insertInto('replayed_deliveries').values(rows).execute()
+}

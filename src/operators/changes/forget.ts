@@ -1,0 +1,232 @@
+import type { Kysely, Transaction } from 'kysely'
+import type { DeliveryRow, Tables } from '../../database/schema.ts'
+import type { WriteContext } from '../../database/write-context.ts'
+import { digestOfAddress } from '../../queue/address-digest.ts'
+import { type AuditedContext, auditedChange } from '../../queue/audited-change.ts'
+import type { EventDraft } from '../../queue/events.ts'
+import { markHandled } from '../../queue/handle.ts'
+import { type Position, readInOrder } from '../../queue/in-order.ts'
+import { lockDeliveries } from '../../queue/lock.ts'
+import { untilNotHeld, untilReleased } from '../../queue/release.ts'
+import { forgetHolds, heldAmong } from '../../queue/replicas/hold.ts'
+import { TIMING } from '../../queue/replicas/timing.ts'
+import { emailTerm, fold, textTerm } from '../../queue/search-terms.ts'
+import type { DeliveryEvent } from '../../sale/types.ts'
+import { type DeliveryFilter, wordsOf } from '../find/filter.ts'
+import { bulkReplayOf } from './bulk-replay-row.ts'
+import { refuseOpenWithdrawals } from './open-withdrawals.ts'
+
+const STEP = 100
+
+/** What became of the order to erase a person. */
+export interface ForgottenPerson {
+  /** How many deliveries were erased. */
+  readonly deliveries: number
+  /** How many allowances were deleted in the LMS; null if that was not ordered, or failed. */
+  readonly allowances: number | null
+  /** Whether nothing of the person can be read in the database's files any more. */
+  readonly clean: boolean
+  /** Why the allowances could not be deleted, in one line; null otherwise. */
+  readonly failure: string | null
+}
+
+export interface Forgotten {
+  /** How many deliveries were erased. */
+  readonly deliveries: number
+  /**
+   * Texts that must not remain anywhere in the database's files. Any copy of a row or an index entry that SQLite left
+   * behind begins with one of them, because SQLite stores columns one after the other, with nothing in between.
+   */
+  readonly traces: readonly string[]
+}
+
+/**
+ * Refuses while a refund or a withdrawal for the person is to be carried out. Otherwise it stops the work on a person's
+ * deliveries, waits until no call to the LMS for them is in flight or may still be carried out, and erases the person from
+ * the tables: the deliveries of this address in any state, with their events; rejected deliveries that only mention
+ * the address; and bulk replays whose filter names it. The audit then shows that a person was forgotten, but not who. It
+ * works in steps, each in one transaction, and can be repeated safely.
+ * @param order.silentMs a replica that is silent for this long may no longer call the LMS
+ * @param order.publish called with each event after it is stored
+ * @throws AppError withdrawal.open; if a refund came in the meantime, a part may be erased
+ */
+export async function forget(
+  context: WriteContext,
+  {
+    email,
+    by,
+    silentMs = TIMING.deadAfterMs,
+    publish = () => {},
+  }: { email: string; by: string; silentMs?: number; publish?: (event: DeliveryEvent) => void },
+): Promise<Forgotten> {
+  const { db } = context.database
+  const address = emailTerm(email)
+  const traces = new Set([email.trim(), address])
+  const usernames = new Set<string>()
+  const texts = new Set<string>()
+  let erased = 0
+  await refuseOpenWithdrawals(db, address)
+  await stopWork(context, { address, by, silentMs, publish })
+  const eraseAll = async (ids: readonly string[]): Promise<number> => {
+    const { result, events } = await auditedChange(context, async (writing) => {
+      const { dialect } = context.database
+      await lockDeliveries(writing, ids) // so that the index of words has nothing of them but what is read here
+      const held = await heldAmong({ on: writing.trx, dialect, silentMs }, ids)
+      return erase(writing, { ids: ids.filter((id) => !held.includes(id)), address, by })
+    })
+    for (const event of events) publish(event)
+    for (const row of result) {
+      for (const text of row.traces) traces.add(text)
+      if (row.username) usernames.add(row.username)
+      texts.add(row.search_text)
+    }
+    erased += result.length
+    return result.length
+  }
+  for (;;) {
+    const rows = await db.selectFrom('deliveries').select('id').where('email', '=', address).limit(STEP).execute()
+    if (rows.length === 0) break
+    const ids = rows.map(({ id }) => id)
+    await untilNotHeld(context, { ids, silentMs })
+    await eraseAll(ids)
+  }
+  for await (const ids of rejectedMentioning(db, address)) await eraseAll(ids)
+  await db
+    .deleteFrom('webhook_ids')
+    .where('orders', 'is', null)
+    .where('digest', '=', digestOfAddress(address))
+    .execute()
+  await forgetBulkReplays(db, { address, usernames, texts })
+  return { deliveries: erased, traces: [...traces] }
+}
+
+/** Marks queued deliveries as handled, so that their owner makes no further call, and waits for calls in flight. */
+async function stopWork(
+  context: WriteContext,
+  {
+    address,
+    by,
+    silentMs,
+    publish,
+  }: { address: string; by: string; silentMs: number; publish: (event: DeliveryEvent) => void },
+): Promise<void> {
+  for (;;) {
+    const rows = await context.database.db
+      .selectFrom('deliveries')
+      .select('id')
+      .where('email', '=', address)
+      .where('state', '=', 'queued')
+      .limit(STEP)
+      .execute()
+    if (rows.length === 0) return
+    const ids = rows.map(({ id }) => id)
+    for (const id of ids) {
+      const { events } = await markHandled(context, { id, note: 'to be erased', by })
+      for (const event of events) publish(event)
+    }
+    await untilReleased(context, { ids, silentMs })
+  }
+}
+
+interface Erased extends Pick<DeliveryRow, 'id' | 'username' | 'search_text'> {
+  readonly traces: readonly string[]
+}
+
+/** Erases deliveries that the transaction has locked. */
+async function erase(
+  writing: AuditedContext,
+  { ids, address, by }: { ids: readonly string[]; address: string; by: string },
+): Promise<{ result: Erased[]; listed: EventDraft[] }> {
+  const { trx } = writing
+  if (ids.length === 0) return { result: [], listed: [] }
+  await refuseOpenWithdrawals(trx, address) // a refund locks the deliveries too
+  const rows = await trx
+    .selectFrom('deliveries')
+    .select(['id', 'digest', 'email', 'username', 'search_text'])
+    .where('id', 'in', ids)
+    .execute()
+  const found = rows.map(({ id }) => id).sort()
+  if (found.length === 0) return { result: [], listed: [] }
+  // Delete the rows first: a replica that settles one of them now either comes before, or finds no row and adds no event.
+  await trx.deleteFrom('deliveries').where('id', 'in', found).execute()
+  await trx.deleteFrom('withdrawals').where('delivery_id', 'in', found).execute()
+  await trx.deleteFrom('webhook_ids').where('delivery_id', 'in', found).execute()
+  await trx.deleteFrom('outbox').where('delivery_id', 'in', found).execute()
+  await forgetHolds(trx, found)
+  const noted = await eraseEvents(trx, found)
+  const result = rows.map(({ digest, email, ...row }) => {
+    const texts = [digest, email ?? '', row.username ? row.username + row.id : '', ...(noted.get(row.id) ?? [])]
+    return { ...row, traces: texts.filter((text) => text !== '') }
+  })
+  const detail = found.length === 1 ? '1 delivery' : `${found.length} deliveries`
+  return { result, listed: [{ deliveryId: '', kind: 'forgotten', detail, actor: by }] }
+}
+
+/** Returns the traces of the events that have an actor, by delivery. */
+async function eraseEvents(trx: Transaction<Tables>, ids: readonly string[]): Promise<Map<string, string[]>> {
+  const acted = await trx
+    .selectFrom('events')
+    .select(['id', 'delivery_id'])
+    .where('delivery_id', 'in', ids)
+    .where('actor', 'is not', null)
+    .execute()
+  const listed = acted.map(({ id }) => id)
+  if (listed.length > 0) await trx.deleteFrom('audit').where('event_id', 'in', listed).execute()
+  await trx.deleteFrom('events').where('delivery_id', 'in', ids).execute()
+  const byDelivery = Map.groupBy(acted, ({ delivery_id }) => delivery_id)
+  return new Map([...byDelivery].map(([delivery, events]) => [delivery, events.map(({ id }) => delivery + id)]))
+}
+
+/** Yields the ids of rejected deliveries whose body mentions the address, in groups. Their address could not be read. */
+async function* rejectedMentioning(db: Kysely<Tables>, address: string): AsyncGenerator<string[]> {
+  for (let after: Position | null = null; ; ) {
+    const page = await readInOrder({ db, range: { states: ['rejected'] }, after, limit: STEP })
+    const ids = page.map(({ id }) => id)
+    const rows =
+      ids.length === 0 ? [] : await db.selectFrom('deliveries').select(['id', 'body']).where('id', 'in', ids).execute()
+    const hits = rows.filter(({ body }) => mentions(body, address)).map(({ id }) => id)
+    if (hits.length > 0) yield hits
+    if (page.length < STEP) return
+    after = page.at(-1) ?? after
+  }
+}
+
+/** Whether a JSON text contains the address, and not only as a part of another address. */
+export function mentions(body: Uint8Array, address: string): boolean {
+  const text = Buffer.from(body)
+    .toString()
+    .replace(/\\u([0-9a-f]{4})/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+    .toLowerCase()
+  for (let at = text.indexOf(address); at >= 0; at = text.indexOf(address, at + 1)) {
+    const continues = /^\.?[\p{L}\p{N}_-]/u.test(text.slice(at + address.length))
+    if (!continues && !/[\p{L}\p{N}.+_-]$/u.test(text.slice(0, at))) return true
+  }
+  return false
+}
+
+/** The filter of a bulk replay can name the person. A running one would find no more deliveries. */
+async function forgetBulkReplays(
+  db: Kysely<Tables>,
+  {
+    address,
+    usernames,
+    texts,
+  }: {
+    address: string
+    usernames: ReadonlySet<string> /** What the shop sent of each delivery. */
+    texts: ReadonlySet<string>
+  },
+): Promise<void> {
+  const person = [...texts, fold(address)]
+  const finds = (find: string): boolean => {
+    const words = wordsOf(find)
+    return person.some((text) => words.every((word) => text.includes(word)))
+  }
+  const names = ({ email, username, find }: DeliveryFilter): boolean =>
+    (email !== undefined && emailTerm(email) === address) ||
+    (username !== undefined && usernames.has(textTerm(username))) ||
+    (find !== undefined && finds(find))
+  const rows = await db.selectFrom('bulk_replays').selectAll().execute()
+  const ids = rows.filter((row) => names(bulkReplayOf(row).filter)).map(({ id }) => id)
+  if (ids.length > 0) await db.deleteFrom('bulk_replays').where('id', 'in', ids).execute()
+}

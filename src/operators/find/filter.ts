@@ -1,0 +1,70 @@
+import { type ExpressionBuilder, type SelectQueryBuilder, sql } from 'kysely'
+import { z } from 'zod'
+import type { Tables } from '../../database/schema.ts'
+import { emailTerm, fold, line, textTerm } from '../../queue/search-terms.ts'
+import { REASON_CODES } from '../../sale/reasons.ts'
+import { DELIVERY_STATES } from '../../sale/types.ts'
+
+/**
+ * Selects deliveries. All given conditions must be true; without a condition, it selects all deliveries. Letter case does
+ * not matter. Times are those of the last activity, in ms since 1970.
+ */
+export const filterSchema = z.strictObject({
+  id: z.string().optional(),
+  /** The complete address. */
+  email: z.string().optional(),
+  username: z.string().optional(),
+  /** A course key as the shop sent it. */
+  course: z.string().optional(),
+  /** The text of a search: each of its words has to stand somewhere in what the shop sent. */
+  find: z.string().optional(),
+  /** Why it failed: the code of the reason. */
+  cause: z.enum(REASON_CODES).optional(),
+  /** With `cause`: the course that the reason is about. */
+  about: z.string().optional(),
+  /** The id of a bulk replay that made the delivery due. */
+  replay: z.string().optional(),
+  states: z.array(z.enum(DELIVERY_STATES)).optional(),
+  /** `from` is inclusive, `to` is exclusive. */
+  from: z.number().optional(),
+  to: z.number().optional(),
+})
+export type DeliveryFilter = Readonly<z.infer<typeof filterSchema>>
+
+/** Reads the text of a search field. */
+export function readSearch(text: string): DeliveryFilter {
+  const find = text.trim()
+  return find === '' ? {} : { find }
+}
+
+/** The words of a search, each of which has to stand somewhere in a delivery's text. More than eight find no better. */
+export const wordsOf = (find: string): string[] => fold(find).split(' ').slice(0, 8)
+
+/** Adds every condition of a filter to a query of deliveries. */
+export function meeting<Output>(
+  query: SelectQueryBuilder<Tables, 'deliveries', Output>,
+  filter: DeliveryFilter,
+): SelectQueryBuilder<Tables, 'deliveries', Output> {
+  const { id, email, username, course, find, cause, about, replay, states, from, to } = filter
+  let met = query
+  if (id !== undefined) met = met.where('id', '=', id)
+  if (email !== undefined) met = met.where('email', '=', emailTerm(email))
+  if (username !== undefined) met = met.where('username', '=', textTerm(username))
+  if (cause !== undefined) met = met.where('reason', '=', cause)
+  if (about !== undefined) met = met.where('subject', '=', textTerm(about))
+  if (states !== undefined) met = met.where('state', 'in', states)
+  if (from !== undefined) met = met.where('active_at', '>=', from)
+  if (to !== undefined) met = met.where('active_at', '<', to)
+  if (course !== undefined) met = met.where((eb) => contains(eb, line(course)))
+  for (const word of find === undefined ? [] : wordsOf(find)) met = met.where((eb) => contains(eb, word))
+  if (replay !== undefined) {
+    const replayed = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
+      eb.selectFrom('replayed_deliveries').select('delivery_id').where('replay_id', '=', replay)
+    met = met.where((eb) => eb('id', 'in', replayed(eb)))
+  }
+  return met
+}
+
+/** Like LIKE between two %, but no character in the text has a meaning of its own. */
+const contains = (eb: ExpressionBuilder<Tables, 'deliveries'>, text: string) =>
+  sql<boolean>`instr(${eb.ref('search_text')}, ${text}) > 0`

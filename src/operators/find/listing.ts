@@ -1,0 +1,162 @@
+import type { Kysely } from 'kysely'
+import type { DeliveryRow, Tables } from '../../database/schema.ts'
+import { readAsSent } from '../../queue/as-sent.ts'
+import type { Position } from '../../queue/in-order.ts'
+import { readOutcome, readRequest, readStandings, toDelivery, unreadable } from '../../queue/rows.ts'
+import { type About, DELIVERY_STATES } from '../../sale/types.ts'
+import { AppError } from '../../service/lib/errors.ts'
+import type { Found, Preview, Shown, Summary } from '../changes/operations.ts'
+import type { DeliveryFilter } from './filter.ts'
+import { countFound, search } from './search.ts'
+
+const PAGE = 50
+const PAGE_MAX = 500
+const SAMPLE = 10
+
+/** Returns a page of the deliveries that match a filter; see Operations.list. Throws AppError query.invalid for an invalid `after`. */
+export async function list({
+  db,
+  filter,
+  limit = PAGE,
+  after = null,
+}: {
+  db: Kysely<Tables>
+  filter: DeliveryFilter
+  limit?: number
+  after?: string | null
+}): Promise<Found> {
+  const most = Math.min(Math.max(1, limit), PAGE_MAX)
+  const { found, next, cut } = await search({ db, filter, after: readCursor(after), limit: most })
+  return {
+    items: await summaries({ db, ids: found.map(({ id }) => id) }),
+    next: next === null ? null : cursorOf(next),
+    searchedBackTo: cut ? (next?.activeAt ?? null) : null,
+  }
+}
+
+/** Counts the deliveries to replay that match a filter, and returns the latest of them; see Operations.previewReplay. */
+export async function preview({ db, filter }: { db: Kysely<Tables>; filter: DeliveryFilter }): Promise<Preview> {
+  const sum = (counts: Awaited<ReturnType<typeof countFound>>): number =>
+    Object.values(counts).reduce((total, count) => total + count, 0)
+  const all = await countFound({ db, filter })
+  // A replay can't help what was rejected for its payload; some of that was handled since, and contains no sale.
+  const { rejected = 0, ...empty } = await countFound({ db, filter, withoutSale: true })
+  const left = (all.rejected ?? 0) + sum(empty)
+  const states = (filter.states ?? DELIVERY_STATES).filter((state) => state !== 'rejected')
+  const { found } = await search({ db, filter: { ...filter, states }, after: null, limit: SAMPLE })
+  return { count: sum(all) - left, left, sample: await summaries({ db, ids: found.map(({ id }) => id) }) }
+}
+
+/** Returns one delivery with all its data, even if its row can't be read; null if it does not exist. */
+export async function show({ db, id }: { db: Kysely<Tables>; id: string }): Promise<Shown | null> {
+  const row = await db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirst()
+  if (row === undefined) return null
+  try {
+    return { ...toDelivery(row), activeAt: row.active_at, unreadable: null }
+  } catch (error) {
+    const empty = toDelivery({ ...row, request: null, outcome: null, standings: null })
+    return { ...empty, activeAt: row.active_at, unreadable: unreadable(error).subject }
+  }
+}
+
+const COLUMNS = [
+  'id',
+  'state',
+  'received_at',
+  'active_at',
+  'attempts',
+  'due_at',
+  'request',
+  'outcome',
+  'email',
+  'username',
+  'course',
+  'source',
+  'webhook_id',
+  'standings',
+  'settled_at',
+  'enrolled_at',
+  'replayed_at',
+  'replaced_by',
+] as const satisfies readonly (keyof DeliveryRow)[]
+
+/** Returns these deliveries in this order, without those that don't exist; see Operations.summaries. */
+export async function summaries({ db, ids }: { db: Kysely<Tables>; ids: readonly string[] }): Promise<Summary[]> {
+  if (ids.length === 0) return []
+  const rows = await db.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
+  const notes = await handledNotes(
+    db,
+    rows.filter(({ state }) => state === 'handled').map(({ id }) => id),
+  )
+  const sent = await readAsSent({ db, ids: rows.filter(({ request }) => request === null).map(({ id }) => id) })
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return ids.flatMap((id) => {
+    const row = byId.get(id)
+    return row === undefined ? [] : [summaryOf(row, { handled: notes.get(id) ?? null, sent: sent.get(id) ?? {} })]
+  })
+}
+
+function summaryOf(
+  row: Pick<DeliveryRow, (typeof COLUMNS)[number]>,
+  { handled, sent }: { handled: Summary['handled']; sent: About },
+): Summary {
+  const request = orNull(readRequest, row.request)
+  return {
+    id: row.id,
+    state: row.state,
+    email: request?.email ?? sent.email ?? row.email,
+    username: request?.username ?? sent.username ?? (row.username === '' ? null : row.username),
+    name: request === null ? null : `${request.name} ${request.family}`.trim(),
+    courseIds: request?.courseIds ?? sent.courseIds ?? (row.course === null ? [] : [row.course]),
+    receivedAt: row.received_at,
+    activeAt: row.active_at,
+    attempts: row.attempts,
+    dueAt: row.due_at,
+    outcome: orNull(readOutcome, row.outcome),
+    standings: orNull(readStandings, row.standings) ?? {},
+    settledAt: row.settled_at,
+    enrolledAt: row.enrolled_at,
+    replayedAt: row.replayed_at,
+    isReplaced: row.replaced_by !== null,
+    handled,
+    source: row.source,
+    webhookId: row.webhook_id,
+  }
+}
+
+/** Returns the latest note of each of these deliveries. */
+async function handledNotes(
+  db: Kysely<Tables>,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, { note: string; by: string | null }>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('events')
+    .select(['id', 'seq', 'delivery_id', 'detail', 'actor'])
+    .where('delivery_id', 'in', ids)
+    .where('kind', '=', 'handled')
+    .execute()
+  rows.sort((a, b) => a.seq - b.seq || (a.id < b.id ? -1 : 1))
+  return new Map(rows.map(({ delivery_id, detail, actor }) => [delivery_id, { note: detail, by: actor }]))
+}
+
+/** One unreadable row must not prevent the list. */
+function orNull<T>(read: (text: string) => T, text: string | null): T | null {
+  if (text === null) return null
+  try {
+    return read(text)
+  } catch {
+    return null
+  }
+}
+
+const cursorOf = ({ activeAt, id }: Position): string => Buffer.from(`${activeAt} ${id}`).toString('base64url')
+
+function readCursor(text: string | null): Position | null {
+  if (text === null) return null
+  const [, at, id] = /^(\d{1,15}) (\w{1,26})$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
+  if (at === undefined || id === undefined) {
+    throw new AppError('query.invalid', 'The address of this page is damaged. Begin with the first page.')
+  }
+  return { activeAt: Number(at), id }
+}

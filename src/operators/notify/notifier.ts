@@ -1,0 +1,154 @@
+import type { Availability } from '../../database/availability.ts'
+import type { NoticeRow } from '../../database/schema-sending.ts'
+import { inTransaction } from '../../database/transaction.ts'
+import type { WriteContext } from '../../database/write-context.ts'
+import { createTaskLease, type TaskLease } from '../../queue/replicas/task-lease.ts'
+import { countNew } from './count-new.ts'
+import { ended, forgetFaults, noteLateEvents, noteOutage } from './faults.ts'
+import { faultId, forgetQuiet, isUntold, readNotices, storeTold } from './notices.ts'
+import type { Outage } from './outage.ts'
+import type { PostedText, PostText } from './post-text.ts'
+import { type ConsoleUrl, type News, newsText } from './words.ts'
+
+/** All in ms. The first text about a cause comes within `lagMs` + `lookMs` + `gapMs` of it: within a minute. */
+export interface NotifyTiming {
+  /** From one look for causes to the next. */
+  readonly lookMs: number
+  /** How far behind a look stays: longer than a transaction takes. See countNew. */
+  readonly lagMs: number
+  /** The least time between two texts, which gathers the causes of a storm. */
+  readonly gapMs: number
+  /** How long the right to send lasts: after this, another replica takes over from a dead one. */
+  readonly leaseMs: number
+}
+export const NOTIFY_TIMING: NotifyTiming = { lookMs: 10_000, lagMs: 20_000, gapMs: 20_000, leaseMs: 30_000 }
+
+/** After a text that did not arrive, the pause doubles from the first to the longest one, ms. */
+const FIRST_PAUSE_MS = 30_000
+const LONGEST_PAUSE_MS = 15 * 60_000
+
+/** One attempt to send a text. `retryInMs` is null if it arrived. */
+export interface Notified {
+  readonly posted: PostedText
+  readonly causes: number
+  readonly retryInMs: number | null
+}
+
+export interface NotifierOptions {
+  readonly context: WriteContext
+  readonly guard: Availability['guard']
+  /** This replica's name. */
+  readonly me: () => string
+  readonly post: PostText
+  readonly console: ConsoleUrl
+  /** Whether the shop gets events: only then their endpoint is watched. */
+  readonly hasOutbox: boolean
+  /** The outage that this replica's circuit breaker sees. */
+  readonly outage: () => Outage | null
+  /** Asks the LMS whether the cause of an outage is gone. */
+  readonly isLmsBack: (kind: Outage['kind']) => Promise<boolean>
+  readonly onNotified: (notified: Notified) => void
+  readonly timing: NotifyTiming
+  /** The monotonic clock, ms. */
+  readonly clock: () => number
+  /** Ends an attempt to send. */
+  readonly signal: AbortSignal
+}
+
+/** What only the replica that sends knows. Another one that takes over can do without it. */
+interface Sender {
+  readonly lease: TaskLease
+  failures: number
+  /** No text is sent before this time of the monotonic clock, ms. */
+  pausedUntil: number
+  /** What a text told of, until the database has stored that. */
+  unstored: News | null
+}
+
+/**
+ * Tells operators, in texts, what they have to act on. All replicas look every 10 seconds; one has the right to send.
+ * What was told is stored, so another replica continues after it dies. A text may come twice if the process dies, or
+ * loses the right to send, after the receiver accepted it and before that is stored. Nothing is told never.
+ */
+export function createNotifier(from: NotifierOptions) {
+  const { context, guard, me, timing, clock } = from
+  const { db } = context.database
+  const { leaseMs } = timing
+  const lease = createTaskLease({
+    database: context.database,
+    name: 'notify',
+    me,
+    forMs: leaseMs,
+    longestMs: leaseMs,
+    clock,
+  })
+  const sender: Sender = { lease, failures: 0, pausedUntil: Number.NEGATIVE_INFINITY, unstored: null }
+  return {
+    /** One look. Throws what the database throws. */
+    look: async (): Promise<void> => {
+      const outage = from.outage()
+      if (outage !== null) await guard(() => noteOutage(db, { outage, at: context.now() }))
+      if (!(await guard(lease.take))) return
+      await storeNews(from, sender)
+      await guard(() => countNew(context, context.now() - timing.lagMs))
+      if (from.hasOutbox) await guard(() => noteLateEvents(db, context.now()))
+      if (clock() < sender.pausedUntil) return
+      const news = await readNews(from)
+      if (news.notices.length + news.over.length > 0 && (await guard(lease.hold))) await send(from, sender, news)
+    },
+
+    /** Lets another replica send at once. */
+    close: (): Promise<void> => guard(() => lease.rest(0)),
+  }
+}
+
+/** What has to be told now. Forgets what needs no text any more. */
+async function readNews({ context, guard, isLmsBack }: NotifierOptions): Promise<News> {
+  const { db } = context.database
+  const now = context.now()
+  await guard(() => forgetQuiet(db, now))
+  const all = await guard(() => readNotices(db))
+  const over: NoticeRow[] = []
+  for (const fault of ended(all, now)) {
+    // Nobody noticed the outage for a minute, but perhaps only because nobody called.
+    const isOutage = fault.id === faultId('lms')
+    if (!isOutage || (await isLmsBack(fault.code === 'misconfigured' ? 'misconfigured' : 'down'))) over.push(fault)
+  }
+  const untold = over.filter(({ sent_at }) => sent_at === null)
+  await guard(() => forgetFaults(db, untold))
+  const isOver = new Set(over.map(({ id }) => id))
+  return {
+    notices: all.filter((notice) => !isOver.has(notice.id) && isUntold(notice, now)),
+    over: over.filter(({ sent_at }) => sent_at !== null),
+  }
+}
+
+async function send(from: NotifierOptions, sender: Sender, news: News): Promise<void> {
+  const { post, console, onNotified, timing, clock, signal } = from
+  const posted = await post(newsText(news, console), signal)
+  sender.failures = posted.ok ? 0 : sender.failures + 1
+  const retryInMs = posted.ok ? null : Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (sender.failures - 1))
+  sender.pausedUntil = clock() + (retryInMs ?? timing.gapMs)
+  if (posted.ok) sender.unstored = news
+  if (!signal.aborted) onNotified({ posted, causes: news.notices.length + news.over.length, retryInMs })
+  await storeNews(from, sender)
+}
+
+/** Kept until the database has stored it, so that a failure of the database doesn't send the text again. */
+async function storeNews({ context, guard }: NotifierOptions, sender: Sender): Promise<void> {
+  const { unstored } = sender
+  if (unstored === null) return
+  const { database, random, now } = context
+  await guard(() =>
+    inTransaction({
+      database,
+      random,
+      body: async (trx) => {
+        await storeTold(trx, { told: unstored.notices, at: now() })
+        await forgetFaults(trx, unstored.over)
+      },
+      isStored: async () => false, // storing it twice does no harm
+    }),
+  )
+  sender.unstored = null
+}

@@ -1,0 +1,50 @@
+import { connectionCause } from '../../service/lib/connection-cause.ts'
+import { startDeadline } from '../../service/lib/deadline.ts'
+
+const POST_TIMEOUT_MS = 10_000
+
+/** How a post ended. `message` says why it failed, without the address, which is a secret. */
+export type PostedText =
+  | { readonly ok: true; readonly status: number }
+  | { readonly ok: false; readonly status: number | null; readonly message: string }
+
+/** Posts a text. Throws nothing. `stop` ends the attempt. */
+export type PostText = (text: string, stop?: AbortSignal) => Promise<PostedText>
+
+/**
+ * Returns a function that posts `{"text": …}`, the format of incoming webhooks in Slack and compatible services. It
+ * follows no redirect.
+ * @param from.url LERNITO_NOTIFY_URL
+ */
+export function createTextPoster({ url, timeoutMs = POST_TIMEOUT_MS }: { url: string; timeoutMs?: number }): PostText {
+  return async (text, stop) => {
+    const deadline = startDeadline({ ms: timeoutMs, signal: stop ?? null })
+    try {
+      const { ok, status, body } = await fetch(url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ text }),
+        redirect: 'manual',
+        signal: deadline.signal,
+      })
+      await body?.cancel()
+      return ok ? { ok, status } : { ok, status, message: refusalText(status) }
+    } catch (error) {
+      const why = deadline.isOver() ? `no answer within ${timeoutMs / 1000} s` : causeOf(error)
+      return { ok: false, status: null, message: `the receiver can’t be reached: ${why}` }
+    } finally {
+      deadline.clear()
+    }
+  }
+}
+
+const refusalText = (status: number): string =>
+  status >= 300 && status < 400
+    ? `the receiver redirects (${status}), and redirects are not followed: set LERNITO_NOTIFY_URL to the address that answers itself`
+    : `the receiver answered ${status}`
+
+/** Only an error with a code: the message of another one may hold the address. */
+function causeOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined
+  return cause instanceof Error && 'code' in cause ? connectionCause(cause) : 'the connection failed'
+}

@@ -1,0 +1,70 @@
+import type { Kysely } from 'kysely'
+import type { Tables } from '../../database/schema.ts'
+import { readOutcome } from '../../queue/rows.ts'
+import { courseOfReason, type ReasonCode } from '../../sale/reasons.ts'
+
+/** Deliveries that failed for the same reason. Times are ms since 1970. */
+export interface Cause {
+  readonly state: 'needs_attention' | 'rejected'
+  readonly code: ReasonCode
+  /** The course key as the shop sent it, if the reason is about a course; null if it is about the person or the payload. */
+  readonly course: string | null
+  readonly count: number
+  /** When the first and the last of them got this result. */
+  readonly firstAt: number
+  readonly lastAt: number
+  /** The one that was received last. */
+  readonly latest: string
+}
+
+/** Groups the deliveries in these states by reason and course, the most frequent first. */
+export async function readCauses({
+  db,
+  states = ['needs_attention', 'rejected'],
+}: {
+  db: Kysely<Tables>
+  states?: readonly Cause['state'][]
+}): Promise<Cause[]> {
+  const rows = await db
+    .selectFrom('deliveries')
+    .select(({ fn }) => [
+      'state',
+      'reason',
+      'subject',
+      fn.countAll<number>().as('count'),
+      fn.min('settled_at').as('first_at'),
+      fn.max('settled_at').as('last_at'),
+      fn.max('id').as('latest'),
+    ])
+    .where('state', 'in', states)
+    .groupBy(['state', 'reason', 'subject'])
+    .execute()
+  const spelled = await spell(db, rows)
+  const causes = rows.flatMap(({ state, reason, subject, count, first_at, last_at, latest }): Cause[] => {
+    if (reason === null || (state !== 'needs_attention' && state !== 'rejected')) return []
+    const course = spelled.get(latest) ?? subject
+    return [{ state, code: reason, course, count: Number(count), firstAt: first_at ?? 0, lastAt: last_at ?? 0, latest }]
+  })
+  return causes.sort((a, b) => b.count - a.count || b.lastAt - a.lastAt)
+}
+
+/** The course keys as the shop sent them, by the ids of the deliveries: the column has them in lower case. */
+async function spell(
+  db: Kysely<Tables>,
+  causes: readonly { subject: string | null; latest: string }[],
+): Promise<ReadonlyMap<string, string>> {
+  const ids = causes.filter(({ subject }) => subject !== null).map(({ latest }) => latest)
+  if (ids.length === 0) return new Map()
+  const rows = await db.selectFrom('deliveries').select(['id', 'outcome']).where('id', 'in', ids).execute()
+  return new Map(rows.flatMap(({ id, outcome }) => spelledIn(id, outcome)))
+}
+
+function spelledIn(id: string, outcome: string | null): [string, string][] {
+  try {
+    const reason = outcome === null ? null : readOutcome(outcome).reason
+    const course = reason === null ? null : courseOfReason(reason)
+    return course === null ? [] : [[id, course]]
+  } catch {
+    return [] // the claim reports a row that can't be read
+  }
+}

@@ -1,0 +1,180 @@
+import { inChunks } from '../database/chunks.ts'
+import { insertRows } from '../database/insert-rows.ts'
+import type { DeliveryRow } from '../database/schema.ts'
+import { describeOutcome } from '../sale/describe.ts'
+import type { Outcome, Source, VerifiedWebhook } from '../sale/types.ts'
+import type { Change, EventDraft, TransactionContext } from './events.ts'
+import { idReused, NONE_KNOWN, readAnswers, readKnown, storeWebhookIds } from './known.ts'
+import { outcomeColumns, toProgress } from './rows.ts'
+import { searchTermsOf } from './search-terms.ts'
+import { blockRefundIds, exceptRefundIds, storeFurtherIds } from './webhook-ids.ts'
+
+interface Accepted {
+  readonly id: string
+  readonly isNew: boolean
+  readonly row: DeliveryRow
+}
+
+/** `me`: the replica that is to attempt the deliveries; null: any of them. */
+type AcceptContext = Omit<TransactionContext, 'me'> & { readonly me: string | null }
+
+/**
+ * Stores verified webhooks, all in one transaction. A repeat (same digest) is processed from the beginning on its own
+ * row, with a new schedule and without earlier results, because the person may have been unenrolled since. Its new
+ * generation prevents an attempt in progress from answering it. Another body under a known webhook-id changes nothing and
+ * gets the result of the sale that has the id (decision 23). Results are in the order of `webhooks`.
+ */
+export async function accept(context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
+  const changes: Change[] = []
+  for (const part of partsOf(webhooks))
+    changes.push(...(await exceptRefundIds(context, part, (sales) => acceptPart(context, sales))))
+  return changes
+}
+
+/** Ends a part before a webhook-id comes with a second body, so that the body that came first is the one that is stored. */
+function partsOf(webhooks: readonly VerifiedWebhook[]): VerifiedWebhook[][] {
+  const parts: VerifiedWebhook[][] = []
+  let part: VerifiedWebhook[] = []
+  let digests = new Map<string, string>()
+  for (const webhook of webhooks) {
+    const { webhookId, digest } = webhook
+    const isReused = webhookId !== undefined && (digests.get(webhookId) ?? digest) !== digest
+    if (parts.length === 0 || isReused) {
+      part = []
+      parts.push(part)
+      digests = new Map()
+    }
+    part.push(webhook)
+    if (webhookId !== undefined) digests.set(webhookId, digest)
+  }
+  return parts
+}
+
+async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWebhook[]): Promise<Change[]> {
+  const { trx } = context
+  const candidates = webhooks.map((webhook) => newRow(context, webhook))
+  const sorted = candidates.toSorted((a, b) => Number(a.digest > b.digest) - Number(a.digest < b.digest)) // unsorted, two groups deadlock on MySQL
+  let inserted = 0
+  for (const rows of inChunks(sorted, sizeOf)) {
+    inserted += await insertRows({ trx, into: 'deliveries', rows, ignore: true })
+  }
+  const known = inserted === sorted.length ? NONE_KNOWN : await readKnown(context, sorted)
+  const accepted = candidates.map((row): Accepted => {
+    const id = known.idOf(row)
+    return { id, isNew: id === row.id, row }
+  })
+  const ours = accepted.filter(({ row }) => !known.isReused(row))
+  await storeWebhookIds(context, ours)
+  await storeFurtherIds(
+    context,
+    ours.filter(({ row }) => known.isRenamed(row)),
+  )
+  await blockRefundIds(context, webhooks)
+  const repeats = ours.filter(({ isNew, row }) => !isNew && row.state === 'queued')
+  const requeued = await requeue(
+    context,
+    repeats.map(({ id }) => id),
+  )
+  const answers = await readAnswers(
+    context,
+    accepted.filter(({ row }) => known.isReused(row)),
+  )
+  return accepted.map(({ id, isNew, row }) => {
+    const answer = known.isReused(row) ? answers.get(id) : undefined
+    if (answer !== undefined) return { id, ...answer, drafts: [idReused(id, row)] }
+    const { owner, generation } = requeued.get(id) ?? { owner: isNew ? row.owner : null, generation: row.generation }
+    const progress = toProgress({ ...row, generation })
+    return { id, progress, owner, drafts: draftEvents({ id, isNew, row, outcome: progress.outcome }) }
+  })
+}
+
+function draftEvents({ id, isNew, row, outcome }: Accepted & { outcome: Outcome }): EventDraft[] {
+  const test = row.source === 'test' ? ({ isTest: true } as const) : {}
+  const received = {
+    deliveryId: id,
+    kind: isNew ? 'received' : 'repeated',
+    detail: ORIGIN[row.source](row),
+    ...test,
+  } as const
+  if (row.state !== 'rejected') return [received]
+  return [received, { deliveryId: id, kind: 'rejected', detail: describeOutcome(outcome), ...test }]
+}
+
+const ORIGIN = {
+  shop: ({ form, webhook_id }) => `signed over: ${form}${webhook_id === null ? '' : `, webhook-id ${webhook_id}`}`,
+  correction: () => 'a correction by an operator',
+  test: () => 'a test sale by an operator',
+  refund: () => 'what a refund left of another delivery',
+} as const satisfies Record<Source, (row: DeliveryRow) => string>
+
+const sizeOf = ({ body, request, outcome }: DeliveryRow): number =>
+  body.length + (request?.length ?? 0) + (outcome?.length ?? 0)
+
+type Requeued = Pick<DeliveryRow, 'owner' | 'generation'>
+
+/** A queued row keeps its owner, which may be attempting it. A finished one becomes ours. */
+async function requeue(context: AcceptContext, repeats: readonly string[]): Promise<Map<string, Requeued>> {
+  const ids = [...new Set(repeats)].sort()
+  if (ids.length === 0) return new Map()
+  const { trx, at, me } = context
+  const again = {
+    state: 'queued',
+    due_at: at,
+    attempts: 0,
+    active_at: at,
+    standings: null,
+    ...outcomeColumns(null),
+  } as const
+  await trx
+    .updateTable('deliveries')
+    .set((eb) => ({ ...again, generation: eb('generation', '+', 1) }))
+    .where('id', 'in', ids)
+    .where('state', '=', 'queued')
+    .execute()
+  await trx
+    .updateTable('deliveries')
+    .set((eb) => ({ ...again, owner: me, settled_at: null, generation: eb('generation', '+', 1) }))
+    .where('id', 'in', ids)
+    .where('state', '!=', 'queued')
+    .execute()
+  const rows = await trx.selectFrom('deliveries').select(['id', 'owner', 'generation']).where('id', 'in', ids).execute()
+  return new Map(rows.map(({ id, owner, generation }) => [id, { owner, generation }]))
+}
+
+function newRow({ at, me, newId }: AcceptContext, webhook: VerifiedWebhook): DeliveryRow {
+  const { request, reason, body } = webhook
+  const rejected = reason !== null
+  const { text, ...terms } = searchTermsOf({
+    about: request ?? webhook.about ?? {},
+    body,
+    webhookId: webhook.webhookId,
+  })
+  return {
+    id: newId(),
+    digest: webhook.digest,
+    webhook_id: webhook.webhookId ?? null,
+    source: webhook.source ?? 'shop',
+    form: webhook.form,
+    state: rejected ? 'rejected' : 'queued',
+    ...outcomeColumns(rejected ? { courses: {}, reason } : null),
+    owner: rejected ? null : me,
+    due_at: rejected ? null : at,
+    attempts: 0,
+    generation: 0,
+    effect_unknown: 0,
+    received_at: at,
+    settled_at: rejected ? at : null,
+    active_at: at,
+    enrolled_at: null,
+    replayed_at: null,
+    lands_until: null,
+    last_event: 0,
+    ...terms,
+    replaces: null,
+    replaced_by: null,
+    search_text: text,
+    request: request === null ? null : JSON.stringify(request),
+    standings: null,
+    body,
+  }
+}

@@ -1,0 +1,54 @@
+import { inTransaction } from '../database/transaction.ts'
+import type { WriteContext } from '../database/write-context.ts'
+import type { DeliveryEvent } from '../sale/types.ts'
+import { areStored, type EventDraft, insertAudit, insertEvents, type TransactionContext } from './events.ts'
+
+/** The context of a change: its transaction, its time (ms since 1970), and a source of ids. */
+export type AuditedContext = Omit<TransactionContext, 'me'>
+
+/** The result of a change, and the events that were stored with it. */
+export interface AuditedResult<Result> {
+  readonly result: Result
+  readonly events: readonly DeliveryEvent[]
+}
+
+/**
+ * Makes a change and stores its events in one transaction. The events in `listed` become entries of the audit; those in
+ * `others` appear only in the timelines of their deliveries.
+ */
+export async function auditedChange<Result>(
+  { database, now, newId, random, hasOutbox }: WriteContext,
+  change: (
+    context: AuditedContext,
+  ) => Promise<{ result: Result; listed: readonly EventDraft[]; others?: readonly EventDraft[] }>,
+): Promise<AuditedResult<Result>> {
+  return inTransaction({
+    database,
+    random,
+    body: async (trx) => {
+      const writing = { trx, at: now(), newId, hasOutbox }
+      const { result, listed, others = [] } = await change(writing)
+      const events = await insertEvents(writing, await withTests(writing, [...listed, ...others]))
+      await insertAudit(writing, events.slice(0, listed.length))
+      return { result, events }
+    },
+    isStored: (trx, { events }) => areStored(trx, events),
+  })
+}
+
+/** Marks the events of test sales. */
+async function withTests(
+  { trx }: Pick<AuditedContext, 'trx'>,
+  drafts: readonly EventDraft[],
+): Promise<readonly EventDraft[]> {
+  const ids = [...new Set(drafts.map(({ deliveryId }) => deliveryId))].filter((id) => id !== '')
+  if (ids.length === 0) return drafts
+  const rows = await trx
+    .selectFrom('deliveries')
+    .select('id')
+    .where('id', 'in', ids)
+    .where('source', '=', 'test')
+    .execute()
+  const tests = new Set(rows.map(({ id }) => id))
+  return drafts.map((draft) => (tests.has(draft.deliveryId) ? { ...draft, isTest: true as const } : draft))
+}

@@ -1,0 +1,129 @@
+import type { DeliveryRow } from '../database/schema.ts'
+import type { WriteContext } from '../database/write-context.ts'
+import { correctedSale } from '../sale/payload/operator-sale.ts'
+import type { FieldErrors } from '../sale/payload/rules.ts'
+import { type EnrollmentRequest, isStopped, type VerifiedWebhook } from '../sale/types.ts'
+import { accept } from './accept.ts'
+import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
+import type { EventDraft } from './events.ts'
+import { setHandled } from './handle.ts'
+import { lockDelivery } from './lock.ts'
+import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
+
+/** The address or the courses that a delivery should have had. What is absent stays as it is. */
+export interface Changes {
+  readonly email?: string | undefined
+  readonly courseIds?: readonly string[] | undefined
+}
+
+export interface Correction extends Changes {
+  readonly id: string
+  /** Whether to take the buyer out of the courses of the old delivery, and out of paid modes too; null: leave them. */
+  readonly withdraw: { readonly paid: boolean } | null
+  readonly by: string
+}
+
+/**
+ * - `corrected`: `id` is the delivery that replaces the old one. `withdrawal` is the order for the old one, if there is
+ *   one.
+ * - `already`: the delivery was corrected before; `id` replaces it.
+ * - `invalid`: the payload rules refuse the corrected sale, in the webhook's words.
+ * - `unchanged`: the correction changes nothing.
+ */
+export type Corrected =
+  | { readonly kind: 'corrected'; readonly id: string; readonly withdrawal: WithdrawalOrdered | null }
+  | { readonly kind: 'already'; readonly id: string }
+  | { readonly kind: 'invalid'; readonly errors: FieldErrors }
+  | { readonly kind: 'unchanged' | 'unknown' }
+
+/**
+ * See Operations.correct. The corrected sale is stored as the webhook's are, by its digest. If a delivery has that digest
+ * already, as after the shop has sent the corrected sale itself, that one starts again and replaces the old one.
+ */
+export async function correct(context: WriteContext, correction: Correction): Promise<AuditedResult<Corrected>> {
+  const { id, withdraw, by } = correction
+  return auditedChange<Corrected>(context, async (writing) => {
+    await lockDelivery(writing, id)
+    const planned = await planCorrection(writing, correction)
+    if (planned.kind !== 'planned') return { result: planned, listed: [] }
+    const replacement = await storeReplacement(writing, { id, webhook: planned.webhook })
+    const withdrawn = withdraw === null ? null : await storeWithdrawal(writing, { id, courses: null, by, ...withdraw })
+    const listed = await closeReplaced(writing, { id, by, replacedBy: replacement.id })
+    const made: EventDraft = { deliveryId: replacement.id, kind: 'corrected', detail: `replaces ${id}`, actor: by }
+    return {
+      result: { kind: 'corrected', id: replacement.id, withdrawal: withdrawn?.result ?? null },
+      listed: [made, ...listed, ...(withdrawn?.drafts ?? [])],
+      others: replacement.drafts,
+    }
+  })
+}
+
+type Planned =
+  | { readonly kind: 'planned'; readonly webhook: VerifiedWebhook; readonly request: EnrollmentRequest }
+  | Extract<Corrected, { kind: 'already' | 'invalid' | 'unchanged' | 'unknown' }>
+
+/** What a correction would store. Changes nothing. */
+export async function planCorrection(
+  { trx }: { trx: Pick<AuditedContext['trx'], 'selectFrom'> },
+  { id, email, courseIds }: Changes & { id: string },
+): Promise<Planned> {
+  const row = await trx
+    .selectFrom('deliveries')
+    .select(['digest', 'body', 'state', 'replaced_by'])
+    .where('id', '=', id)
+    .executeTakeFirst()
+  if (row === undefined) return { kind: 'unknown' }
+  // If the shop has sent it again since, it is at work again, and can be corrected again.
+  if (row.replaced_by !== null && isStopped(row.state)) return { kind: 'already', id: row.replaced_by }
+  const sale = correctedSale({ body: row.body, email, courseIds })
+  if ('errors' in sale) return { kind: 'invalid', errors: sale.errors }
+  return sale.webhook.digest === row.digest ? { kind: 'unchanged' } : { kind: 'planned', ...sale }
+}
+
+/** Stores the corrected sale for any replica to attempt, and links both deliveries. */
+async function storeReplacement(
+  writing: AuditedContext,
+  { id, webhook }: { id: string; webhook: VerifiedWebhook },
+): Promise<{ id: string; drafts: readonly EventDraft[] }> {
+  const [change] = await accept({ ...writing, me: null }, [webhook])
+  if (change === undefined) throw new Error('the corrected sale was not stored')
+  const { trx } = writing
+  // If the replacement was replaced itself, by a correction that is now taken back, it stands again.
+  await trx.updateTable('deliveries').set({ replaces: id, replaced_by: null }).where('id', '=', change.id).execute()
+  await trx.updateTable('deliveries').set({ replaced_by: change.id }).where('id', '=', id).execute()
+  return { id: change.id, drafts: change.drafts }
+}
+
+/** Ends the work on the delivery that is replaced. One that was withdrawn or handled stays so. */
+async function closeReplaced(
+  writing: AuditedContext,
+  { id, by, replacedBy }: { id: string; by: string; replacedBy: string },
+): Promise<EventDraft[]> {
+  const row = await writing.trx.selectFrom('deliveries').select('state').where('id', '=', id).executeTakeFirst()
+  const isHandled = row?.state !== 'withdrawn' && (await setHandled(writing, id)) === 'handled'
+  return [{ deliveryId: id, kind: isHandled ? 'handled' : 'corrected', detail: `replaced by ${replacedBy}`, actor: by }]
+}
+
+/**
+ * Stores another delivery for the courses that a refund leaves of one that it has stopped, and links both. If an attempt
+ * of the stopped delivery may have had an effect, the other one reads before it enrolls, so that nobody who was unenrolled
+ * since comes back. Returns the events to store.
+ */
+export async function closeByRest(
+  writing: AuditedContext,
+  { row, rest, by }: { row: DeliveryRow; rest: readonly string[]; by: string },
+): Promise<EventDraft[]> {
+  const { id, body, state, source } = row
+  const sale = correctedSale({ body, courseIds: rest, source: source === 'test' ? source : 'refund' })
+  if ('errors' in sale) throw new Error(`the rest of delivery ${id} breaks the payload rules`)
+  const replacement = await storeReplacement(writing, { id, webhook: sale.webhook })
+  if (state !== 'queued' || row.effect_unknown !== 0) {
+    const update = writing.trx.updateTable('deliveries').set({ effect_unknown: 1 })
+    await update.where('id', '=', replacement.id).execute()
+  }
+  return [
+    ...replacement.drafts,
+    { deliveryId: id, kind: 'corrected', detail: `replaced by ${replacement.id} for ${rest.join(', ')}`, actor: by },
+    { deliveryId: replacement.id, kind: 'corrected', detail: `replaces ${id}`, actor: by },
+  ]
+}

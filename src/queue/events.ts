@@ -1,0 +1,101 @@
+import type { Transaction } from 'kysely'
+import { inChunks } from '../database/chunks.ts'
+import { insertRows } from '../database/insert-rows.ts'
+import type { Tables } from '../database/schema.ts'
+import { type CallNote, writeCalls } from '../sale/calls.ts'
+import type { DeliveryEvent, EventKind, Progress } from '../sale/types.ts'
+import { nextNumbers } from './event-order.ts'
+import { insertShopEvents } from './outbox/outbox.ts'
+
+export const MAX_ACTOR = 254
+
+/** What the statements of one transaction share: the transaction, its time (ms), this replica and an id generator. */
+export interface TransactionContext {
+  readonly trx: Transaction<Tables>
+  readonly at: number
+  readonly me: string
+  readonly newId: () => string
+  /** See WriteContext. */
+  readonly hasOutbox: boolean
+}
+
+/** An event before it is stored. */
+export interface EventDraft {
+  readonly deliveryId: string
+  readonly kind: EventKind
+  readonly detail: string
+  /** The operator, if one caused the event. It is cut to 254 characters. */
+  readonly actor?: string
+  readonly calls?: readonly CallNote[]
+  /** From received to the first success, ms. */
+  readonly timeToEnrollmentMs?: number
+  /** From received to the enrollment of a buyer who was pre-enrolled, ms. */
+  readonly timeToClaimMs?: number
+  readonly isTest?: true
+}
+
+/** The result of a write for one delivery. */
+export interface Change {
+  readonly id: string
+  readonly progress: Progress
+  /** The replica that owns the row now; null: none. */
+  readonly owner: string | null
+  readonly drafts: readonly EventDraft[]
+  /**
+   * Set if a webhook came under the webhook-id of another sale: the number of course keys of that sale, whose result is
+   * the answer.
+   */
+  readonly courseCount?: number
+  /** The webhook came under the webhook-id of a refund. Nothing was stored, and `id` is ''. */
+  readonly isRefundId?: true
+}
+
+/**
+ * Stores events, in the transaction of the changes that they record, and after these changes. Those that
+ * concern the shop are stored in the outbox too, if there is one.
+ */
+export async function insertEvents(
+  { trx, at, newId, hasOutbox }: Omit<TransactionContext, 'me'>,
+  drafts: readonly EventDraft[],
+): Promise<DeliveryEvent[]> {
+  const events = drafts.map((draft) => ({ ...draft, id: newId(), at, actor: draft.actor?.slice(0, MAX_ACTOR) ?? null }))
+  if (events.length === 0) return events
+  const numbers = await nextNumbers(
+    trx,
+    events.map(({ deliveryId }) => deliveryId),
+  )
+  const rows = events.map(({ deliveryId, timeToEnrollmentMs, timeToClaimMs, isTest, calls = [], ...event }, index) => ({
+    ...event,
+    calls: writeCalls(calls),
+    delivery_id: deliveryId,
+    seq: numbers[index] ?? 0,
+  }))
+  for (const chunk of inChunks(rows, ({ detail }) => detail.length)) {
+    await insertRows({ trx, into: 'events', rows: chunk })
+  }
+  if (hasOutbox) await insertShopEvents({ trx, at }, rows)
+  return events
+}
+
+/** Adds events to the audit; see AuditRow. */
+export async function insertAudit(
+  { trx }: Pick<TransactionContext, 'trx'>,
+  events: readonly Pick<DeliveryEvent, 'id' | 'deliveryId'>[],
+): Promise<void> {
+  if (events.length === 0) return
+  const rows = events.map(({ id, deliveryId }) => ({ event_id: id, delivery_id: deliveryId }))
+  await trx.insertInto('audit').values(rows).execute()
+}
+
+/** Whether the transaction that inserted these events was committed: it stored all of them or none. */
+export async function areStored(trx: Transaction<Tables>, events: readonly DeliveryEvent[]): Promise<boolean> {
+  const [event] = events
+  if (event === undefined) return false
+  const row = await trx
+    .selectFrom('events')
+    .select('id')
+    .where('delivery_id', '=', event.deliveryId)
+    .where('id', '=', event.id)
+    .executeTakeFirst()
+  return row !== undefined
+}

@@ -1,0 +1,200 @@
+import type { Delivery, DeliveryEvent, Settlement, VerifiedWebhook } from '../sale/types.ts'
+import { AppError, isUnreachable } from '../service/lib/errors.ts'
+import { pause as wait } from '../service/lib/pause.ts'
+import { createWakeUp } from '../service/lib/wake-up.ts'
+import { claimDue } from './claim.ts'
+import { createClaimed } from './claimed.ts'
+import { createClockRollback, watchClock } from './clock-rollback.ts'
+import { createGroupCommit } from './group-commit.ts'
+import { createRemoteDeliveries } from './remote-deliveries.ts'
+import type { Store } from './store.ts'
+import type { Inbox, Submitted } from './types.ts'
+import { createWaiters } from './waiters.ts'
+import type { Write, Written } from './write.ts'
+
+const GROUP_MAX = 200
+/** How often to look for orphans, which a dead replica or a command leaves. */
+const CLAIM_ORPHANS_MS = 1000
+/** How often to release deliveries that an operator has stopped. The operator waits for it. */
+const RELEASE_STOPPED_MS = 500
+const SETTLE_RETRY_MS = 1000
+
+interface InboxParts {
+  readonly store: Store
+  readonly now: () => number
+  /** Called with each event after it is stored. */
+  readonly publish: (event: DeliveryEvent) => void
+  /** Called with each database error except that it can't be reached. The work is retried. */
+  readonly onError: (error: unknown) => void
+}
+
+/**
+ * The queue between the webhook and the worker. The table is the queue; memory holds only the waiting senders and the
+ * claims.
+ */
+export function createInbox(parts: InboxParts): Inbox {
+  const state = createInboxState(parts)
+  const { store, waiters, claimed, wakeUp } = state
+  return {
+    submit: (webhook, deadline) => submit(state, webhook, deadline),
+    claim: (max, signal) => claim(state, max, signal),
+    isAwaited: waiters.isAwaited,
+    lastActivityAt: store.lastActivityAt,
+    isMine: (id) => claimed.ownerOf(id) === store.me(),
+    beginAttempt: (deliveries) => beginAttempt(state, deliveries),
+    endCall: claimed.endCall,
+    mayContinue: store.stillOurs,
+    claimOrphansSoon: () => {
+      state.claimOrphansAt = Number.NEGATIVE_INFINITY
+      wakeUp.wake()
+    },
+    release: (ids) => {
+      claimed.release(ids)
+      wakeUp.wake()
+    },
+    settle: async (settlements) => {
+      await Promise.all(settlements.map((settlement) => settleUntilStored(state, settlement)))
+    },
+    pause: () => {
+      state.paused = true
+      waiters.giveUp()
+    },
+    resume: () => {
+      state.paused = false
+      wakeUp.wake()
+    },
+    close: () => {
+      state.closing.abort()
+      waiters.giveUp()
+    },
+  }
+}
+
+function createInboxState({ store, now, publish, onError }: InboxParts) {
+  const report = (error: unknown): void => {
+    if (!isUnreachable(error)) onError(error)
+  }
+  const waiters = createWaiters({ now })
+  return {
+    store,
+    now,
+    publish,
+    report,
+    waiters,
+    claimed: createClaimed(),
+    wakeUp: createWakeUp(),
+    write: createGroupCommit<Write, Written>({ write: store.write, max: GROUP_MAX, isHopeless: isUnreachable }),
+    followClock: createClockRollback({ now, bringForward: store.bringForward }),
+    remote: createRemoteDeliveries({
+      read: store.progress,
+      isMine: (owner) => owner === store.me(),
+      notify: waiters.notify,
+      onError: report,
+    }),
+    closing: new AbortController(),
+    paused: false,
+    /** When to do these next, ms of the monotonic clock. */
+    claimOrphansAt: Number.NEGATIVE_INFINITY,
+    releaseStoppedAt: Number.NEGATIVE_INFINITY,
+  }
+}
+type State = ReturnType<typeof createInboxState>
+
+async function submit(state: State, webhook: VerifiedWebhook, deadline: number | null): Promise<Submitted> {
+  const { write, publish, closing, waiters, remote, wakeUp, now } = state
+  const clockJump = watchClock(now)
+  const { id, progress, owner, courseCount, isRefundId, events } = await write({ kind: 'accept', webhook }).catch(
+    notStored,
+  )
+  if (isRefundId) return { id, progress: null, isRefundId }
+  for (const event of events) publish(event)
+  const [event] = events // the first one records the webhook itself
+  const of = {
+    id,
+    ...(courseCount === undefined ? {} : { courseCount }),
+    ...(event === undefined ? {} : { eventId: event.id }),
+  }
+  if (progress.state !== 'queued') return { ...of, progress }
+  // Read now and not before the write: nobody would tell a sender who begins to wait after the pause.
+  if (deadline === null || state.paused || closing.signal.aborted) {
+    wakeUp.wake()
+    return { ...of, progress: null }
+  }
+  const settled = waiters.wait({ id, generation: progress.generation, deadline: deadline + clockJump() })
+  const unfollow = remote.follow(id, owner)
+  wakeUp.wake()
+  return { ...of, progress: await settled.finally(unfollow) }
+}
+
+async function claim(state: State, max: number, signal: AbortSignal): Promise<Delivery[]> {
+  while (!signal.aborted) {
+    const woken = state.wakeUp.listen()
+    await releaseStopped(state)
+    await state.followClock().catch(state.report)
+    const deliveries = state.paused ? [] : await claimNow(state, max).catch(noneIfUnreachable)
+    if (deliveries.length > 0) return deliveries
+    await woken(RELEASE_STOPPED_MS, signal)
+  }
+  return []
+}
+
+async function claimNow(state: State, max: number): Promise<Delivery[]> {
+  if (performance.now() >= state.claimOrphansAt) {
+    await state.store.claimOrphans(max)
+    state.claimOrphansAt = performance.now() + CLAIM_ORPHANS_MS
+  }
+  const deliveries = await claimDue(state, max)
+  if (!state.paused) return deliveries
+  state.claimed.release(deliveries.map(({ id }) => id))
+  return []
+}
+
+async function releaseStopped(state: State): Promise<void> {
+  if (performance.now() < state.releaseStoppedAt) return
+  state.releaseStoppedAt = performance.now() + RELEASE_STOPPED_MS
+  await state.store.releaseStopped(state.claimed.inCall()).catch(state.report)
+}
+
+async function beginAttempt(
+  { store, claimed, report }: State,
+  deliveries: readonly Pick<Delivery, 'id' | 'generation'>[],
+): Promise<ReadonlySet<string>> {
+  const ids = deliveries.map(({ id }) => id)
+  claimed.beginCall(ids)
+  const begun = await store.beginAttempt(deliveries).catch((error: unknown) => {
+    report(error)
+    return new Set<string>()
+  })
+  claimed.endCall(ids.filter((id) => !begun.has(id)))
+  return begun
+}
+
+/** The LMS already has the effect of the attempt, so the result is kept until the database stores it. */
+async function settleUntilStored(state: State, settlement: Settlement): Promise<void> {
+  const { store, write, publish, claimed, waiters, wakeUp, closing, report } = state
+  const { id } = settlement
+  for (;;) {
+    try {
+      const owner = claimed.ownerOf(id) ?? store.me()
+      const { events, progress } = await write({ kind: 'settle', settlement, owner })
+      claimed.release([id])
+      for (const event of events) publish(event)
+      waiters.notify(id, progress)
+      wakeUp.wake()
+      return
+    } catch (error) {
+      report(error)
+      if (closing.signal.aborted) return
+      await wait(SETTLE_RETRY_MS, closing.signal)
+    }
+  }
+}
+
+const noneIfUnreachable = (error: unknown): Delivery[] => {
+  if (isUnreachable(error)) return []
+  throw error
+}
+
+const notStored = (cause: unknown): never => {
+  throw new AppError('database.unreachable', 'A delivery could not be stored; it was not accepted.', { cause })
+}

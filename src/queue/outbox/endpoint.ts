@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto'
+import type { Kysely } from 'kysely'
+import type { Tables } from '../../database/schema.ts'
+import type { EndpointRow } from '../../database/schema-sending.ts'
+import { isDown, LONGEST_PROBE_WAIT_MS, probeWait } from './schedule.ts'
+
+/** The name of the one row. */
+const SHOP = 'shop'
+/** The time of the latest success is stored at most this often, ms. */
+const SENT_AT_MS = 10_000
+/** A replica that takes the right to a probe has this long for it, ms: longer than an attempt may take. */
+const PROBE_MS = 20_000
+
+const START = { state: 'up', failures: 0, since: null, probe_at: 0 } as const
+
+/** What is known of the endpoint; undefined before events were first turned on. */
+export const readEndpoint = (db: Kysely<Tables>): Promise<EndpointRow | undefined> =>
+  db.selectFrom('endpoints').selectAll().where('name', '=', SHOP).executeTakeFirst()
+
+/** Makes sure that the row exists. An address that differs from the one before starts anew, even if that one was gone. */
+export async function openEndpoint(db: Kysely<Tables>, url: string): Promise<void> {
+  const url_digest = createHash('sha256').update(url).digest('hex')
+  const row = { name: SHOP, url_digest, ...START, error: null, error_at: null, sent_at: null }
+  if ((await readEndpoint(db)) === undefined) await db.insertInto('endpoints').ignore().values(row).execute()
+  const { name: _name, ...anew } = row
+  await db.updateTable('endpoints').set(anew).where('name', '=', SHOP).where('url_digest', '!=', url_digest).execute()
+}
+
+/** An operator wants events to be sent again, now: ends a stop after a 410, and the wait for the next probe. */
+export async function resumeEndpoint(trx: Kysely<Tables>): Promise<void> {
+  await trx.updateTable('endpoints').set(START).where('name', '=', SHOP).execute()
+}
+
+/** When the next probe is due. A stored time that lies too far ahead is from before the clock was set back. */
+export const mayProbe = ({ probe_at: at }: EndpointRow, now: number): boolean =>
+  at <= now || at > now + LONGEST_PROBE_WAIT_MS
+
+/** Takes the right to send the next probe. false: another replica has it. */
+export async function takeProbe(db: Kysely<Tables>, endpoint: EndpointRow, now: number): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('endpoints')
+    .set({ probe_at: now + PROBE_MS })
+    .where('name', '=', SHOP)
+    .where('state', '=', 'down')
+    .where('probe_at', '=', endpoint.probe_at)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
+/** Stores that the endpoint answered, and with `accepted` that it took an event. Cheap if that is no news. */
+export async function noteAnswer(
+  trx: Kysely<Tables>,
+  { accepted, at }: { accepted: boolean; at: number },
+): Promise<void> {
+  await trx
+    .updateTable('endpoints')
+    .set({ ...START, ...(accepted ? { sent_at: at } : {}) })
+    .where('name', '=', SHOP)
+    .where('state', '!=', 'gone')
+    .where((eb) => {
+      const isNews = eb('failures', '>', 0)
+      if (!accepted) return isNews
+      return eb.or([isNews, eb('sent_at', 'is', null), eb('sent_at', '<', at - SENT_AT_MS), eb('sent_at', '>', at)])
+    })
+    .execute()
+}
+
+/** Stores failures in a row. `isGone`: it answered 410. Resolves to the state after them. */
+export async function noteFailures(
+  trx: Kysely<Tables>,
+  { count, isGone, error, at }: { count: number; isGone: boolean; error: string; at: number },
+): Promise<EndpointRow['state']> {
+  // The update comes first: it locks the row, so that two replicas count one after the other.
+  await trx
+    .updateTable('endpoints')
+    .set((eb) => ({ failures: eb('failures', '+', count), error, error_at: at }))
+    .where('name', '=', SHOP)
+    .execute()
+  const row = await readEndpoint(trx)
+  if (row === undefined || row.state === 'gone') return row?.state ?? 'up'
+  const state = isGone ? 'gone' : isDown(row.failures) ? 'down' : 'up'
+  if (state === 'up') return state
+  const since = row.state === state ? row.since : at
+  const probe_at = at + probeWait(row.failures)
+  await trx.updateTable('endpoints').set({ state, since, probe_at }).where('name', '=', SHOP).execute()
+  return state
+}

@@ -1,0 +1,106 @@
+import type { Kysely } from 'kysely'
+import type { Tables } from '../../database/schema.ts'
+import type { EndpointRow, OutboxRow } from '../../database/schema-sending.ts'
+import { readEndpoint } from './endpoint.ts'
+
+/** Counting stops here, so that it reads at most this many entries of an index. */
+const COUNT_MAX = 10_000
+const LISTED = 100
+
+/** The state of the shop's endpoint for operators. Times are ms since 1970. */
+export interface EndpointState {
+  readonly state: EndpointRow['state']
+  /** Since when it is not up. */
+  readonly since: number | null
+  /** When the next probe may be sent, if it is down. */
+  readonly probeAt: number | null
+  /** The latest failure and its time, even if it has recovered since. */
+  readonly error: string | null
+  readonly errorAt: number | null
+  /** About when it last accepted an event. */
+  readonly sentAt: number | null
+}
+
+/** An event that the shop does not have. `failedAt`: it was given up then. Times are ms since 1970. */
+export interface UnsentEvent {
+  readonly id: string
+  readonly deliveryId: string
+  readonly type: string
+  readonly createdAt: number
+  readonly dueAt: number
+  readonly attempts: number
+  readonly failedAt: number | null
+  readonly error: string | null
+}
+
+/** The counts stop at 10,000. */
+export interface OutboxBacklog {
+  readonly pending: number
+  readonly failed: number
+  readonly oldestAt: number | null
+}
+
+/** What the shop does not have yet. `endpoint` is null before events were first turned on. */
+export interface Outbox extends OutboxBacklog {
+  readonly endpoint: EndpointState | null
+  /** The oldest 100 of each kind: first those that were given up, then those that wait. */
+  readonly events: readonly UnsentEvent[]
+}
+
+/** How many events wait, how many were given up, and when the oldest that waits was stored. */
+export async function readOutboxBacklog(db: Kysely<Tables>): Promise<OutboxBacklog> {
+  return {
+    pending: await countOf(db, 'is'),
+    failed: await countOf(db, 'is not'),
+    oldestAt: await readOldestWaiting(db),
+  }
+}
+
+/** When the oldest event that waits was stored, ms since 1970; null if none waits. */
+export async function readOldestWaiting(db: Kysely<Tables>): Promise<number | null> {
+  const oldest = await db
+    .selectFrom('outbox')
+    .select('created_at')
+    .where('failed_at', 'is', null)
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst()
+  return oldest?.created_at ?? null
+}
+
+/** The whole of it for operators. */
+export async function readOutbox(db: Kysely<Tables>): Promise<Outbox> {
+  const endpoint = await readEndpoint(db)
+  const list = (is: 'is' | 'is not') =>
+    db.selectFrom('outbox').selectAll().where('failed_at', is, null).orderBy('id').limit(LISTED).execute()
+  const [failed, pending] = [await list('is not'), await list('is')]
+  return {
+    ...(await readOutboxBacklog(db)),
+    endpoint: endpoint === undefined ? null : endpointOf(endpoint),
+    events: [...failed, ...pending].map(eventOf),
+  }
+}
+
+async function countOf(db: Kysely<Tables>, is: 'is' | 'is not'): Promise<number> {
+  const some = db.selectFrom('outbox').select('id').where('failed_at', is, null).limit(COUNT_MAX).as('some')
+  const { count } = await db
+    .selectFrom(some)
+    .select((eb) => eb.fn.countAll().as('count'))
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}
+
+const endpointOf = ({ state, since, probe_at, error, error_at, sent_at }: EndpointRow): EndpointState => {
+  return { state, since, probeAt: state === 'down' ? probe_at : null, error, errorAt: error_at, sentAt: sent_at }
+}
+
+const eventOf = (row: OutboxRow): UnsentEvent => ({
+  id: row.id,
+  deliveryId: row.delivery_id,
+  type: row.type,
+  createdAt: row.created_at,
+  dueAt: row.due_at,
+  attempts: row.attempts,
+  failedAt: row.failed_at,
+  error: row.error,
+})

@@ -1,0 +1,64 @@
+import type { WriteContext } from '../database/write-context.ts'
+import { STOPPED_STATES } from '../sale/types.ts'
+import { pause } from '../service/lib/pause.ts'
+import { heldAmong, holdersOf } from './replicas/hold.ts'
+import { createSilenceWatch } from './replicas/silence.ts'
+
+const POLL_MS = 100
+
+/**
+ * Waits until no call to the LMS is in flight for deliveries that an operator just stopped. Their owner notices the
+ * mark between two calls and releases them. So does a replica that changes something for one outside of an attempt. An
+ * owner that is silent for `silentMs` can make no more calls, because its lease has ended.
+ * @param of.silentMs measured here, whatever the clocks say
+ */
+export async function untilReleased(
+  { database }: Pick<WriteContext, 'database'>,
+  { ids, silentMs }: { ids: readonly string[]; silentMs: number },
+): Promise<void> {
+  if (ids.length === 0) return
+  const { db } = database
+  const owners = async (): Promise<(string | null)[]> => {
+    const held = await db
+      .selectFrom('deliveries')
+      .select('owner')
+      .where('id', 'in', ids)
+      .where('state', 'in', STOPPED_STATES)
+      .where('owner', 'is not', null)
+      .execute()
+    return [...held.map(({ owner }) => owner), ...(await holdersOf(db, ids))]
+  }
+  await untilFree({ database, owners, silentMs })
+}
+
+/**
+ * Waits until the follow-up and reconcile make no call for these deliveries, and the LMS can't carry one out any more.
+ * @param of.silentMs the silence after which the lease of a replica has ended
+ */
+export async function untilNotHeld(
+  { database: { db, dialect } }: Pick<WriteContext, 'database'>,
+  { ids, silentMs }: { ids: readonly string[]; silentMs: number },
+): Promise<void> {
+  const never = new AbortController().signal
+  while ((await heldAmong({ on: db, dialect, silentMs }, ids)).length > 0) await pause(POLL_MS, never)
+}
+
+/** Waits until no replica that is alive is an owner any more. `owners` is asked again and again. */
+async function untilFree({
+  database: { db },
+  owners: ask,
+  silentMs,
+}: Pick<WriteContext, 'database'> & {
+  owners: () => Promise<readonly (string | null)[]>
+  silentMs: number
+}): Promise<void> {
+  const never = new AbortController().signal
+  const watch = createSilenceWatch({ forMs: silentMs, clock: () => performance.now() })
+  for (;;) {
+    const owners = [...new Set((await ask()).flatMap((owner) => owner ?? []))]
+    if (owners.length === 0) return
+    const replicas = await db.selectFrom('replicas').select(['id', 'seen_at']).where('id', 'in', owners).execute()
+    if (watch.silent(replicas).length === replicas.length) return
+    await pause(POLL_MS, never)
+  }
+}

@@ -1,0 +1,162 @@
+import { ROW_CHANGED } from '../database/transaction.ts'
+import type { WriteContext } from '../database/write-context.ts'
+import { isSameCourse } from '../sale/same-course.ts'
+import type { DeliveryState, Outcome } from '../sale/types.ts'
+import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
+import type { EventDraft } from './events.ts'
+import { outcomeColumns, readOutcome } from './rows.ts'
+
+const REPLAY_MAX = 500
+
+/** The result of a replay for each delivery. */
+export interface Replayed {
+  /** Due now. */
+  readonly due: readonly string[]
+  /**
+   * Unchanged: no delivery has this id, or the delivery was rejected for its payload, which contains no sale. The shop
+   * must correct it and send it again.
+   */
+  readonly left: readonly { readonly id: string; readonly why: 'unknown' | 'payload.invalid' }[]
+}
+
+/** See Operations.replay. Throws Error for more than 500 ids. */
+export async function replay(
+  context: WriteContext,
+  { ids, by }: { ids: readonly string[]; by: string },
+): Promise<AuditedResult<Replayed>> {
+  if (ids.length > REPLAY_MAX) throw new Error(`a replay takes ${REPLAY_MAX} ids at most, not ${ids.length}`)
+  return auditedChange(context, async (writing) => {
+    const result = await makeDue(writing, { ids })
+    return { result, listed: result.due.map((id) => replayed({ id, by, detail: '' })) }
+  })
+}
+
+/** Returns the event of a delivery that was made due. */
+export const replayed = ({ id, by, detail }: { id: string; by: string; detail: string }): EventDraft => ({
+  deliveryId: id,
+  kind: 'replayed',
+  detail,
+  actor: by,
+})
+
+/**
+ * Makes deliveries due now, inside a transaction. A queued delivery is brought forward, and nothing else about it
+ * changes: an attempt in progress settles it as usual. A settled delivery starts again, as after a repeat from the
+ * sender. With `states`, deliveries that are now in another state are left out.
+ */
+export async function makeDue(
+  writing: Pick<AuditedContext, 'trx' | 'at'>,
+  { ids, states }: { ids: readonly string[]; states?: readonly DeliveryState[] },
+): Promise<Replayed> {
+  const { trx } = writing
+  const sorted = [...new Set(ids)].sort() // unsorted, two of them deadlock on MySQL
+  if (sorted.length === 0) return { due: [], left: [] }
+  const rows = await trx
+    .selectFrom('deliveries')
+    .select((eb) => ['id', 'state', eb('request', 'is', null).as('empty')])
+    .where('id', 'in', sorted)
+    .execute()
+  const wanted = rows.filter(({ state }) => states === undefined || states.includes(state))
+  const queued = wanted.filter(({ state }) => state === 'queued').map(({ id }) => id)
+  const settled = wanted.filter(({ state, empty }) => state !== 'queued' && !empty).map(({ id }) => id)
+  await bringForward(writing, queued)
+  await requeue(writing, settled)
+  const due = [...queued, ...settled].sort()
+  const known = new Set(rows.map(({ id }) => id))
+  return {
+    due,
+    left: [
+      ...sorted.filter((id) => !known.has(id)).map((id) => ({ id, why: 'unknown' as const })),
+      ...wanted
+        .filter(({ state, empty }) => state !== 'queued' && empty)
+        .map(({ id }) => ({ id, why: 'payload.invalid' as const })),
+    ],
+  }
+}
+
+async function bringForward({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
+  const { numUpdatedRows } = await trx
+    .updateTable('deliveries')
+    .set((eb) => ({
+      // A delivery that was due earlier keeps its place.
+      due_at: eb.case().when('due_at', '<', at).then(eb.ref('due_at')).else(at).end(),
+      active_at: at,
+      replayed_at: at,
+    }))
+    .where('id', 'in', ids)
+    .where('state', '=', 'queued')
+    .executeTakeFirst()
+  if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
+}
+
+async function requeue({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
+  const { numUpdatedRows } = await trx
+    .updateTable('deliveries')
+    .set((eb) => ({
+      state: 'queued',
+      due_at: at,
+      attempts: 0,
+      owner: null,
+      settled_at: null,
+      ...outcomeColumns(null),
+      standings: null,
+      active_at: at,
+      replayed_at: at,
+      effect_unknown: 0, // an explicit replay enrolls, whatever an earlier attempt did
+      generation: eb('generation', '+', 1),
+    }))
+    .where('id', 'in', ids)
+    .where('state', '!=', 'queued')
+    .executeTakeFirst()
+  if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
+}
+
+/** Records that reconcile enrolled a person again because the LMS had lost the enrollment. */
+export async function noteRepair(
+  context: WriteContext,
+  { id, words, by }: { id: string; words: string; by: string },
+): Promise<AuditedResult<null>> {
+  return auditedChange<null>(context, async () => {
+    const event = { deliveryId: id, kind: 'repaired', detail: words, actor: by } as const
+    return { result: null, listed: [event] }
+  })
+}
+
+/**
+ * Starts a delivery again for these courses, in a transaction, as a repeat from the shop does: what attempts that began
+ * before report doesn't count. What it reported of its other courses stays, so they are not enrolled again. A queued
+ * delivery keeps its owner, which may be attempting it.
+ */
+export async function processAgain(
+  writing: Pick<AuditedContext, 'trx' | 'at'>,
+  { id, courses }: { id: string; courses: readonly string[] },
+): Promise<void> {
+  const { trx, at } = writing
+  const row = await trx.selectFrom('deliveries').select('outcome').where('id', '=', id).executeTakeFirst()
+  const outcome = outcomeColumns(without(courses, row?.outcome ?? null))
+  const again = { state: 'queued', due_at: at, attempts: 0, ...outcome, standings: null, active_at: at } as const
+  const anew = { ...again, replayed_at: at, settled_at: null, effect_unknown: 0 }
+  await trx
+    .updateTable('deliveries')
+    .set((eb) => ({ ...anew, generation: eb('generation', '+', 1) }))
+    .where('id', '=', id)
+    .where('state', '=', 'queued')
+    .execute()
+  await trx
+    .updateTable('deliveries')
+    .set((eb) => ({ ...anew, owner: null, generation: eb('generation', '+', 1) }))
+    .where('id', '=', id)
+    .where('state', '!=', 'queued')
+    .execute()
+}
+
+/** A stored outcome without these courses and the reason. */
+function without(courses: readonly string[], outcome: string | null): Outcome | null {
+  if (outcome === null) return null
+  const others = Object.entries(readOutcome(outcome).courses).filter(
+    ([key]) => !courses.some((course) => isSameCourse(course, key)),
+  )
+  return { courses: Object.fromEntries(others), reason: null }
+}

@@ -1,0 +1,60 @@
+import type { Database } from '../../database/dialect.ts'
+import { AppError } from '../../service/lib/errors.ts'
+import { createLease } from './lease.ts'
+import { createReplicas, type Replicas } from './replicas.ts'
+import { TIMING } from './timing.ts'
+
+/** A command that makes many calls to the LMS, as one of the replicas: they share the call budget with it. */
+export interface Guest {
+  readonly replicas: Pick<Replicas, 'me' | 'beat' | 'liveCount'>
+  /** The right to call the LMS: see createLms. */
+  mayCall(): AbortSignal
+  leave(): Promise<void>
+}
+
+/**
+ * Joins the replicas of a database that is up to date, and sends heartbeats until it leaves. It owns no deliveries, and
+ * prunes nobody. If another replica removes it, as a service does that starts on a SQLite file, its calls end. Throws what
+ * the database throws.
+ * @param of.name at most 36 characters
+ */
+export async function joinAsGuest({
+  database,
+  name,
+  timing: { heartbeatMs, deadAfterMs } = TIMING,
+}: {
+  database: Pick<Database, 'db' | 'dialect'>
+  name: string
+  timing?: typeof TIMING
+}): Promise<Guest> {
+  const replicas = createReplicas({ database, newName: () => name, deadAfterMs })
+  const lease = createLease({ forMs: deadAfterMs, clock: () => performance.now() })
+  const removed = new AbortController()
+  const beat = async (): Promise<void> => {
+    const sentAt = performance.now()
+    if ((await replicas.beat()) === null) return removed.abort(lost())
+    lease.extend(sentAt)
+    await replicas.findDead()
+  }
+  await replicas.join()
+  await beat()
+  // While the database fails, the lease is not extended, and ends.
+  const timer = setInterval(() => void beat().catch(() => {}), heartbeatMs)
+  return {
+    replicas,
+    mayCall: () => {
+      removed.signal.throwIfAborted()
+      return AbortSignal.any([lease.signal(), removed.signal])
+    },
+    leave: () => {
+      clearInterval(timer)
+      return replicas.leave()
+    },
+  }
+}
+
+const lost = (): AppError =>
+  new AppError(
+    'lease.lost',
+    'A service took this command for dead, or started meanwhile. It makes no further calls to the LMS: start it again.',
+  )

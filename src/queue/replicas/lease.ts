@@ -1,0 +1,61 @@
+import { AppError } from '../../service/lib/errors.ts'
+
+/**
+ * This replica's right to call the LMS. Others may claim its deliveries when it has sent no heartbeat for `forMs`, so its
+ * own right ends by then, counted from when the last confirmed heartbeat was sent.
+ */
+export interface Lease {
+  /** Call it when the database confirms a heartbeat that was sent at `sentAt` (ms of the monotonic clock). */
+  extend(sentAt: number): void
+  /** The others have pruned this replica: aborts the calls in flight. Heartbeats that were sent before don't extend it. */
+  cut(): void
+  /** For a call that begins now: a signal that is aborted when the lease ends. Throws AppError lease.lost if it has ended. */
+  signal(): AbortSignal
+}
+
+/**
+ * @param from.forMs how long a replica may send no heartbeat before others claim its deliveries, ms
+ * @param from.clock the monotonic clock, ms; it advances while the process is stopped
+ */
+export function createLease({ forMs, clock }: { forMs: number; clock: () => number }): Lease {
+  let endsAt = Number.NEGATIVE_INFINITY
+  let cutAt = Number.NEGATIVE_INFINITY
+  let ending = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+
+  const watch = (): void => {
+    const left = endsAt - clock()
+    if (left <= 0) ending.abort(lost())
+    else timer = setTimeout(watch, left).unref()
+  }
+
+  return {
+    extend: (sentAt) => {
+      if (sentAt < cutAt) return
+      if (clock() >= endsAt) ending.abort(lost()) // ends the calls of the old lease, even if the timer is late
+      endsAt = Math.max(endsAt, sentAt + forMs)
+      if (endsAt <= clock()) return
+      if (ending.signal.aborted) ending = new AbortController()
+      clearTimeout(timer)
+      watch()
+    },
+    cut: () => {
+      cutAt = clock()
+      endsAt = Number.NEGATIVE_INFINITY
+      clearTimeout(timer)
+      ending.abort(lost())
+    },
+    signal: () => {
+      // After a pause of the whole process, this may run before the timer does.
+      if (clock() >= endsAt) ending.abort(lost())
+      ending.signal.throwIfAborted()
+      return ending.signal
+    },
+  }
+}
+
+const lost = (): AppError =>
+  new AppError(
+    'lease.lost',
+    'This replica could not confirm its heartbeat in time, so another one may have its deliveries. It makes no call to the LMS until the database confirms the next heartbeat: check the connection to the database.',
+  )

@@ -1,0 +1,173 @@
+import { type Kysely, sql } from 'kysely'
+import type { Tables } from '../database/schema.ts'
+import { idPrefix } from '../sale/ids.ts'
+import type { DeliveryState } from '../sale/types.ts'
+import { type Background, runBackgroundLoop } from '../service/lib/background-loop.ts'
+import { pause } from '../service/lib/pause.ts'
+
+/** Small steps, so that no writer waits long, and a rest between them that is longer than a step. */
+const STEP = 200
+const REST_MS = 100
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+
+/** Nothing remains to be done about these. Behind each of the others is a buyer without the course. */
+const FINISHED = ['enrolled', 'rejected', 'handled', 'withdrawn'] as const satisfies readonly DeliveryState[]
+
+/**
+ * Deletes finished deliveries whose last activity was before `before` (ms since 1970), with their events: one step of at
+ * most 200 deliveries. Deliveries that wait or need attention are never deleted, however old. Resolves to how many
+ * deliveries were deleted.
+ */
+export async function purgeStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
+  const ids = (await findOld({ db, before })).sort() // unsorted, two replicas deadlock
+  if (ids.length === 0) return 0
+  return db.transaction().execute(async (trx) => {
+    // A repeat may have requeued one meanwhile: delete only those that are still old and finished.
+    const { numDeletedRows } = await trx
+      .deleteFrom('deliveries')
+      .where('id', 'in', ids)
+      .where('active_at', '<', before)
+      .where('state', 'in', FINISHED)
+      .executeTakeFirst()
+    const kept = await trx.selectFrom('deliveries').select('id').where('id', 'in', ids).execute()
+    const deleted = ids.filter((id) => !kept.some((row) => row.id === id))
+    if (deleted.length === 0) return 0
+    await trx.deleteFrom('events').where('delivery_id', 'in', deleted).execute()
+    await trx.deleteFrom('withdrawals').where('delivery_id', 'in', deleted).execute()
+    await trx.deleteFrom('webhook_ids').where('delivery_id', 'in', deleted).execute()
+    return Number(numDeletedRows)
+  })
+}
+
+/** One state after the other, each by its part of the index, so that rows that are kept are never read. */
+async function findOld({ db, before }: { db: Kysely<Tables>; before: number }): Promise<string[]> {
+  const ids: string[] = []
+  for (const state of FINISHED) {
+    const rows = await db
+      .selectFrom('deliveries')
+      .modifyFront(sql`/*+ INDEX(deliveries deliveries_state) */`) // otherwise MySQL reads all states
+      .select('id')
+      .where('state', '=', state)
+      .where('active_at', '<', before)
+      .orderBy('active_at')
+      .limit(STEP - ids.length)
+      .execute()
+    ids.push(...rows.map(({ id }) => id))
+    if (ids.length === STEP) break
+  }
+  return ids
+}
+
+/**
+ * Deletes audit entries from before `before` with their events that belong to no delivery, bulk replays that have ended,
+ * and the webhook-ids of refunds that concerned no delivery: one step of at most 200 entries. Resolves to how many entries were deleted.
+ */
+export async function purgeAuditStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
+  await db.deleteFrom('bulk_replays').where('started_at', '<', before).where('state', '!=', 'running').execute()
+  await db.deleteFrom('webhook_ids').where('delivery_id', '=', '').where('received_at', '<', before).execute()
+  const old = await db
+    .selectFrom('audit')
+    .select('event_id')
+    .where('event_id', '<', idPrefix(before))
+    .orderBy('event_id')
+    .limit(STEP)
+    .execute()
+  if (old.length === 0) return 0
+  const ids = old.map(({ event_id }) => event_id)
+  await db.transaction().execute(async (trx) => {
+    await trx.deleteFrom('events').where('delivery_id', '=', '').where('id', 'in', ids).execute()
+    await trx.deleteFrom('audit').where('event_id', 'in', ids).execute()
+  })
+  return old.length
+}
+
+/** How long an event that the shop does not have is kept at least: longer than it is sent again and again. */
+const UNSENT_MS = 7 * DAY_MS
+
+/**
+ * Deletes events that the shop never got and that are older than `before` (ms since 1970): one step of at most 200. They
+ * were given up, or nothing sends them any more.
+ */
+export async function purgeOutboxStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
+  const old = await db
+    .selectFrom('outbox')
+    .select('id')
+    .where('id', '<', idPrefix(before))
+    .orderBy('id')
+    .limit(STEP)
+    .execute()
+  if (old.length === 0) return 0
+  const ids = old.map(({ id }) => id)
+  await db.deleteFrom('outbox').where('id', 'in', ids).execute()
+  return ids.length
+}
+
+/**
+ * Deletes what is known of the deliveries of bulk replays that started before `before` (ms since 1970): one step of at
+ * most 200. They are deleted in steps, because one bulk replay can have all deliveries.
+ */
+export async function purgeReplayedStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
+  const first = await db
+    .selectFrom('replayed_deliveries')
+    .select('replay_id')
+    .where('replay_id', '<', idPrefix(before))
+    .orderBy('replay_id')
+    .limit(1)
+    .executeTakeFirst()
+  if (first === undefined) return 0
+  const { replay_id } = first
+  const rows = await db
+    .selectFrom('replayed_deliveries')
+    .select('delivery_id')
+    .where('replay_id', '=', replay_id)
+    .orderBy('delivery_id')
+    .limit(STEP)
+    .execute()
+  const ids = rows.map(({ delivery_id }) => delivery_id)
+  await db
+    .deleteFrom('replayed_deliveries')
+    .where('replay_id', '=', replay_id)
+    .where('delivery_id', 'in', ids)
+    .execute()
+  return ids.length
+}
+
+/** Deletes what is older than `days`, every hour, until the signal is aborted. Replicas may do it at the same time. */
+export function runRetention({
+  db,
+  days,
+  now,
+  onPurged,
+  ...background
+}: Background & {
+  db: Kysely<Tables>
+  days: number
+  now: () => number
+  /** Called with the number of deleted deliveries, if any. */
+  onPurged: (deliveries: number) => void
+}): Promise<void> {
+  const { guard, signal } = background
+  /** Repeats the step, with a rest after each, until it finds nothing. */
+  const inSteps = async (step: () => Promise<number>): Promise<void> => {
+    while (!signal.aborted && (await guard(step)) > 0) await pause(REST_MS, signal)
+  }
+  const round = async (): Promise<number> => {
+    const before = now() - days * DAY_MS
+    let purged = 0
+    try {
+      await inSteps(async () => {
+        const deliveries = await purgeStep({ db, before })
+        purged += deliveries
+        return deliveries
+      })
+      await inSteps(() => purgeAuditStep({ db, before }))
+      await inSteps(() => purgeReplayedStep({ db, before }))
+      await inSteps(() => purgeOutboxStep({ db, before: Math.min(before, now() - UNSENT_MS) }))
+    } finally {
+      if (purged > 0) onPurged(purged)
+    }
+    return HOUR_MS
+  }
+  return runBackgroundLoop({ ...background, round, againMs: HOUR_MS })
+}

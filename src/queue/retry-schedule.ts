@@ -1,0 +1,42 @@
+import { longestSpread, spread } from '../service/lib/spread.ts'
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+
+/** The wait after each failed attempt, in ms. After the last one, 75.8 hours in all, the delivery needs attention. */
+export const RETRY_SCHEDULE_MS: readonly number[] = [
+  5 * SECOND,
+  30 * SECOND,
+  2 * MINUTE,
+  10 * MINUTE,
+  30 * MINUTE,
+  1 * HOUR,
+  2 * HOUR,
+  4 * HOUR,
+  8 * HOUR,
+  12 * HOUR,
+  24 * HOUR,
+  24 * HOUR,
+]
+
+/** The longest wait for any retry, in ms. */
+export const LONGEST_WAIT_MS = longestSpread(Math.max(...RETRY_SCHEDULE_MS))
+
+/**
+ * The time of the next attempt (ms since 1970) after `failures` failed attempts, spread by `random` (0 to 1). null at
+ * the end of the schedule.
+ */
+export function nextAttemptAt({
+  failures,
+  now,
+  random,
+}: {
+  failures: number
+  now: number
+  random: () => number
+}): number | null {
+  const delay = RETRY_SCHEDULE_MS[failures - 1]
+  if (delay === undefined) return null
+  return Math.round(now + spread(delay, random))
+}

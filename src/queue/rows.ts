@@ -1,0 +1,107 @@
+import { z } from 'zod'
+import type { DeliveryRow } from '../database/schema.ts'
+import { courseOfReason, REASON_CODES, type Reason } from '../sale/reasons.ts'
+import {
+  type Delivery,
+  type EnrollmentRequest,
+  type Outcome,
+  type Progress,
+  STANDINGS,
+  type Standings,
+} from '../sale/types.ts'
+import { textTerm } from './search-terms.ts'
+
+const requestSchema = z.object({
+  email: z.string(),
+  name: z.string(),
+  family: z.string(),
+  username: z.string(),
+  courseIds: z.array(z.string()),
+})
+const outcomeSchema = z.object({
+  courses: z.record(z.string(), z.enum(['enrolled', 'allowed'])),
+  reason: z.object({ code: z.enum(REASON_CODES), subject: z.string(), course: z.string().exactOptional() }).nullable(),
+})
+
+/** The columns that store an outcome; null before the first result. */
+export function outcomeColumns(outcome: Outcome | null): Pick<DeliveryRow, 'outcome' | 'reason' | 'subject'> {
+  if (outcome === null) return { outcome: null, reason: null, subject: null }
+  const { reason } = outcome
+  const course = reason === null ? null : courseOfReason(reason)
+  return {
+    outcome: JSON.stringify(outcome),
+    reason: reason?.code ?? null,
+    subject: course === null ? null : textTerm(course),
+  }
+}
+
+const standingsSchema = z.record(
+  z.string(),
+  z.object({
+    standing: z.enum(STANDINGS),
+    mode: z.string().nullable(),
+    checkedAt: z.number(),
+    since: z.number(),
+    checks: z.number(),
+  }),
+)
+
+/** A row as the rest of the program uses it. Checks the stored JSON: throws ZodError or SyntaxError if it is wrong. */
+export function toDelivery(row: DeliveryRow): Delivery {
+  return {
+    id: row.id,
+    digest: row.digest,
+    state: row.state,
+    owner: row.owner,
+    dueAt: row.due_at,
+    attempts: row.attempts,
+    receivedAt: row.received_at,
+    settledAt: row.settled_at,
+    enrolledAt: row.enrolled_at,
+    replayedAt: row.replayed_at,
+    generation: row.generation,
+    effectUnknown: row.effect_unknown !== 0,
+    form: row.form,
+    body: row.body,
+    request: row.request === null ? null : readRequest(row.request),
+    outcome: row.outcome === null ? null : readOutcome(row.outcome),
+    standings: row.standings === null ? {} : readStandings(row.standings),
+    source: row.source,
+    replaces: row.replaces,
+    replacedBy: row.replaced_by,
+    webhookId: row.webhook_id,
+  }
+}
+
+/** Never throws: if the outcome can't be read, that becomes the reason. */
+export function toProgress({
+  state,
+  due_at,
+  outcome,
+  generation,
+}: Pick<DeliveryRow, 'state' | 'due_at' | 'outcome' | 'generation'>): Progress {
+  return { state, dueAt: due_at, outcome: outcome === null ? NO_OUTCOME : readOutcomeOrReason(outcome), generation }
+}
+const NO_OUTCOME: Outcome = { courses: {}, reason: null }
+
+function readOutcomeOrReason(text: string): Outcome {
+  try {
+    return readOutcome(text)
+  } catch (error) {
+    return { courses: {}, reason: unreadable(error) }
+  }
+}
+
+/** The reason for a row that this program can't have written. It quotes no content, because the log gets it. */
+export const unreadable = (error: unknown): Reason => ({ code: 'row.unreadable', subject: describeError(error) })
+
+function describeError(error: unknown): string {
+  if (!(error instanceof z.ZodError)) return 'its JSON is damaged'
+  const [issue] = error.issues
+  return issue === undefined ? '' : `${issue.path.join('.')}: ${issue.message}`
+}
+
+/** Parse the columns `request`, `outcome` and `standings`. Throw ZodError or SyntaxError for a text that this program can't have written. */
+export const readRequest = (text: string): EnrollmentRequest => requestSchema.parse(JSON.parse(text))
+export const readOutcome = (text: string): Outcome => outcomeSchema.parse(JSON.parse(text))
+export const readStandings = (text: string): Standings => standingsSchema.parse(JSON.parse(text))

@@ -1,0 +1,79 @@
+import { isArray, isObject, type Json, JsonNumber, JsonSyntaxError, readJson } from '../sale/json/json.ts'
+import { readUtf8, Utf8Error } from '../sale/json/utf8.ts'
+import type { About } from '../sale/types.ts'
+
+const MAX_EMAIL = 254
+const MAX_TEXT = 255
+/** Characters of the text that a search looks through; the buyer and the courses come first. */
+const MAX_SEARCHED = 4000
+
+/** The columns by which operators find a delivery. */
+export interface SearchTerms {
+  readonly email: string | null
+  readonly username: string
+  /** The first course key as it was sent. */
+  readonly course: string | null
+  /** A line for each value of the payload, each between two line breaks. */
+  readonly text: string
+}
+
+/** A text as it is stored and searched for. Cut after lower-casing, which can lengthen a text ("İ"), to fit its column. */
+const term = (text: string, max: number): string => text.trim().toLowerCase().slice(0, max)
+/** An e-mail address. */
+export const emailTerm = (text: string): string => term(text, MAX_EMAIL)
+/** A username or a course key. */
+export const textTerm = (text: string): string => term(text, MAX_TEXT)
+/** Without letter case and accents, on one line. */
+export const fold = (text: string): string =>
+  text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase().replace(/\s+/g, ' ').trim()
+/** A value as it stands in the text that a search looks through. */
+export const line = (text: string): string => `\n${fold(text)}\n`
+
+/**
+ * The search terms of a sale: those of the fields that the shop must send, and the text of all other values in its
+ * payload, such as the shop's order number.
+ * @param of.body the payload as it was sent: JSON in UTF-8
+ */
+export function searchTermsOf({
+  about,
+  body,
+  webhookId = '',
+}: {
+  about: About
+  body: Uint8Array
+  webhookId?: string | undefined
+}): SearchTerms {
+  const { email, name = '', family = '', username = '', courseIds = [] } = about
+  const first = [email ?? '', `${name} ${family}`, username, webhookId, ...courseIds]
+  const lines = new Set([...first, ...valuesOf(readPayload(body))].map(fold).filter((text) => text !== ''))
+  const course = courseIds.map((key) => key.trim().slice(0, MAX_TEXT)).find((key) => key !== '')
+  return {
+    email: email === undefined ? null : emailTerm(email),
+    username: textTerm(username),
+    course: course ?? null,
+    text: `\n${[...lines].join('\n').slice(0, MAX_SEARCHED)}\n`,
+  }
+}
+
+/** null for a payload that can't be read: what is known of it is in `about`. */
+function readPayload(body: Uint8Array): Json {
+  try {
+    return readJson(readUtf8(body))
+  } catch (error) {
+    if (error instanceof JsonSyntaxError || error instanceof Utf8Error) return null
+    throw error
+  }
+}
+
+/** All texts and numbers in a payload, without the names of its fields. */
+function valuesOf(json: Json): string[] {
+  const values: string[] = []
+  const rest: Json[] = [json] // no recursion: a sender decides how deep a payload is
+  for (let node = rest.pop(); node !== undefined; node = rest.pop()) {
+    if (typeof node === 'string') values.push(node)
+    else if (node instanceof JsonNumber) values.push(node.digits)
+    else if (isArray(node)) rest.push(...node.toReversed())
+    else if (isObject(node)) rest.push(...[...node.values()].toReversed())
+  }
+  return values
+}

@@ -1,0 +1,59 @@
+import type { Progress } from '../sale/types.ts'
+
+/**
+ * How many senders may wait at the same time. Each uses about 32 KiB and waits for 8 seconds. The fastest LMS that was
+ * measured enrolls 440 a second, so it could not answer more in time.
+ */
+export const WAITING_MAX = 4_000
+
+type Waiter = (progress: Progress | null) => void
+
+export interface Waiters {
+  /**
+   * Resolves when an attempt that began after the webhook of this `generation` has settled the delivery. Resolves earlier
+   * as soon as it is clear that none will do so before `deadline` (ms since 1970): to the progress if the next attempt is
+   * scheduled later; to null if the inbox is paused, too many senders wait already, or the time is up.
+   */
+  wait(of: { id: string; generation: number; deadline: number }): Promise<Progress | null>
+  notify(id: string, progress: Progress): void
+  isAwaited(id: string): boolean
+  /** The deliveries that senders wait for, in the order in which the waiting began. */
+  awaited(): Iterable<string>
+  /** Ends all waiting at once, without an answer. */
+  giveUp(): void
+}
+
+/** The senders that wait for the result of a delivery, in this process. `now`: ms since 1970. */
+export function createWaiters({ now }: { now: () => number }): Waiters {
+  const waiting = new Map<string, Set<Waiter>>()
+  let count = 0
+
+  return {
+    wait: ({ id, generation, deadline }) =>
+      new Promise((resolve) => {
+        if (count >= WAITING_MAX) return resolve(null)
+        count++
+        const waiters = waiting.get(id) ?? new Set()
+        const waiter: Waiter = (progress) => {
+          const isOlder = progress !== null && progress.generation < generation
+          if (isOlder) return
+          const anotherAttemptFits = progress !== null && progress.dueAt !== null && progress.dueAt < deadline
+          if (anotherAttemptFits) return
+          clearTimeout(timer)
+          if (waiters.delete(waiter)) count--
+          if (waiters.size === 0) waiting.delete(id)
+          resolve(progress)
+        }
+        const timer = setTimeout(() => waiter(null), Math.max(0, deadline - now()))
+        waiting.set(id, waiters.add(waiter))
+      }),
+    notify: (id, progress) => {
+      for (const waiter of [...(waiting.get(id) ?? [])]) waiter(progress)
+    },
+    isAwaited: (id) => waiting.has(id),
+    awaited: () => waiting.keys(),
+    giveUp: () => {
+      for (const waiters of [...waiting.values()]) for (const waiter of [...waiters]) waiter(null)
+    },
+  }
+}

@@ -1,0 +1,129 @@
+import type { DeliveryRow } from '../../database/schema.ts'
+import type { WriteContext } from '../../database/write-context.ts'
+import type { EnrollmentRequest } from '../../sale/types.ts'
+import { type AuditedContext, type AuditedResult, auditedChange } from '../audited-change.ts'
+import { closeByRest } from '../correct.ts'
+import type { EventDraft } from '../events.ts'
+import { emailTerm } from '../search-terms.ts'
+import { insertOrder } from '../withdraw.ts'
+import { withdrawalOf } from '../withdrawal-row.ts'
+import { followCorrections } from './corrected-sales.ts'
+import { acceptRefundId, storeRefundId } from './refund-id.ts'
+import { type OrderOfGeneration, type Refundable, refundableOf } from './refunded-delivery.ts'
+
+/** The actor of what a refund orders. */
+const SHOP = 'shop'
+
+/** A verified refund. `webhookId`: the shop's name for it; absent if the shop signs without one. */
+export interface Refund {
+  readonly request: Pick<EnrollmentRequest, 'email' | 'courseIds'>
+  readonly digest: string
+  readonly webhookId?: string
+}
+
+/**
+ * - `accepted`: stored. `orders` are the withdrawals that it waits for, and `deliveries` those that it concerns, the
+ *   newest last. `isRepeat`: it came before under its webhook-id, and changes nothing; `isOther`: with another payload.
+ * - `never_sold`: no delivery sold these courses to the buyer. Nothing is withdrawn, not even from the others.
+ * - `sale_id`: its webhook-id is that of a sale, and nothing is stored.
+ */
+export type StoredRefund =
+  | {
+      readonly kind: 'accepted'
+      readonly deliveries: readonly string[]
+      readonly orders: readonly string[]
+      readonly isRepeat: boolean
+      readonly isOther: boolean
+    }
+  | { readonly kind: 'never_sold'; readonly courses: readonly string[] }
+  | { readonly kind: 'sale_id'; readonly delivery: string }
+
+/**
+ * Stores a refund in one transaction: a withdrawal for each delivery that sold one of its courses to its buyer, or that
+ * corrects such a delivery, paid course modes included. It stops the deliveries that are still to be done. If the refund leaves some of their courses,
+ * another delivery is stored for these. Throws what the database throws.
+ */
+export function storeRefund(context: WriteContext, refund: Refund): Promise<AuditedResult<StoredRefund>> {
+  return auditedChange<StoredRefund>(context, async (writing) => {
+    const { digest, webhookId } = refund
+    const known = webhookId === undefined ? null : await storeRefundId(writing, { webhookId, ...refund.request })
+    if (known?.kind === 'sale') return { result: { kind: 'sale_id', delivery: known.deliveryId }, listed: [] }
+    if (known?.kind === 'known') {
+      const { deliveryId, orders } = known
+      const repeat = { isRepeat: true, isOther: known.digest !== digest }
+      return { result: { kind: 'accepted', deliveries: [deliveryId], orders, ...repeat }, listed: [] }
+    }
+    const { found, newest } = await readRefundable(writing, refund.request)
+    const sold = new Set(found.flatMap((one) => one.sold))
+    const never = [...new Set(refund.request.courseIds)].filter((course) => !sold.has(course))
+    if (never.length > 0) return { result: { kind: 'never_sold', courses: never }, listed: [] }
+    const { orders, drafts } = await orderAll(writing, found)
+    const deliveries = found.map(({ row }) => row.id)
+    // Under the buyer's own delivery, even if the refund concerns only a correction: forget finds the id by it.
+    if (webhookId !== undefined) await acceptRefundId(writing, { webhookId, deliveryId: newest, digest, orders })
+    const result = { kind: 'accepted', deliveries, orders, isRepeat: false, isOther: false } as const
+    return { result, listed: [], others: drafts }
+  })
+}
+
+interface Found {
+  readonly row: DeliveryRow
+  /** The courses of the refund that it sold, as the refund names them. */
+  readonly sold: readonly string[]
+  readonly refundable: Refundable
+}
+
+/**
+ * The deliveries of the buyer that the refund concerns, and those that correct them, oldest first, and the id of the buyer's
+ * newest delivery; '' if there is none. Locks all deliveries of the buyer.
+ */
+async function readRefundable(
+  { trx }: AuditedContext,
+  { email, courseIds }: Refund['request'],
+): Promise<{ found: readonly Found[]; newest: string }> {
+  const address = emailTerm(email)
+  await trx
+    .updateTable('deliveries')
+    .set((eb) => ({ generation: eb.ref('generation') })) // see lockDelivery
+    .where('email', '=', address)
+    .execute()
+  const rows = await trx.selectFrom('deliveries').selectAll().where('email', '=', address).orderBy('id').execute()
+  const newest = rows.at(-1)?.id ?? ''
+  if (rows.length === 0) return { found: [], newest }
+  const concerned = await followCorrections({ trx }, { rows, named: courseIds })
+  const ids = concerned.map(({ row }) => row.id)
+  const orders = await trx.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
+  const ordersOf = Map.groupBy(
+    orders.map((row): OrderOfGeneration => ({ ...withdrawalOf(row), generation: row.generation })),
+    ({ deliveryId }) => deliveryId,
+  )
+  const found = concerned.flatMap(({ row, keysOf }) => {
+    const named = [...new Set([...keysOf.values()].flat())]
+    const refundable = refundableOf({ row, orders: ordersOf.get(row.id) ?? [], named })
+    if (refundable === null || refundable.sold.length === 0) return []
+    const isSold = (key: string): boolean => refundable.sold.includes(key)
+    const sold = [...keysOf].filter(([, keys]) => keys.some(isSold)).map(([course]) => course)
+    return [{ row, sold, refundable }]
+  })
+  return { found, newest }
+}
+
+async function orderAll(
+  writing: AuditedContext,
+  found: readonly Found[],
+): Promise<{ orders: string[]; drafts: EventDraft[] }> {
+  const refundId = writing.newId()
+  const orders: string[] = []
+  const drafts: EventDraft[] = []
+  for (const { row, refundable } of found) {
+    const { courses, stops, rest } = refundable
+    orders.push(...refundable.orders)
+    if (courses.length === 0) continue
+    const order = { paid: true, by: SHOP }
+    const { stored, draft } = await insertOrder(writing, { order, row, courses, stops, refundId })
+    orders.push(stored.id)
+    drafts.push(draft)
+    if (rest.length > 0) drafts.push(...(await closeByRest(writing, { row, rest, by: SHOP })))
+  }
+  return { orders: [...new Set(orders)], drafts }
+}

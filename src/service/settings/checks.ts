@@ -1,0 +1,180 @@
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import { isCourseKey } from '../../sale/course-key.ts'
+import { isPrivateAddress } from '../lib/network.ts'
+
+const SAMPLES = ['your_secret', 'your_webhook_secret', '123456']
+
+/** Refuses secrets that are far too short or public; warnings.ts warns about weak ones. */
+export const webhookSecret = z
+  .string({ error: 'is missing. Set it to the secret that the shop signs its webhooks with' })
+  .min(8, { error: 'is too short. Use at least 16 random characters, for example from: openssl rand -hex 32' })
+  .refine((text) => !SAMPLES.includes(text.toLowerCase()), {
+    error: 'is a sample from the documentation. Use a secret of your own, for example from: openssl rand -hex 32',
+  })
+  .refine((text) => standardKeyLength(text) !== null, {
+    error:
+      'begins with whsec_, so the rest must be base64 of at least 8 bytes. Create one of 32: openssl rand -base64 32',
+  })
+
+const STANDARD = /^whsec_((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?)$/
+
+/**
+ * How many bytes the key of Standard Webhooks has that a secret stands for: after whsec_, the rest as base64; otherwise
+ * the secret itself. null if that can't be used.
+ */
+export function standardKeyLength(secret: string): number | null {
+  if (!secret.startsWith('whsec_')) return Buffer.byteLength(secret)
+  const length = Buffer.from(STANDARD.exec(secret)?.[1] ?? '', 'base64').length
+  return length < 8 ? null : length
+}
+
+/** A whole number from `least` to `most`, both included. */
+export const wholeNumber = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, { error: `must be a whole number from ${least} to ${most}` })
+    .transform(Number)
+    .refine((number) => number >= least && number <= most, {
+      error: `must be a whole number from ${least} to ${most}`,
+    })
+
+/** A base address that paths are appended to. Slashes at its end are removed. */
+export const httpUrl = z
+  .string({ error: 'is missing. Set it to the address of the LMS, for example https://lms.example.com' })
+  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
+    error: 'must be a URL that begins with https:// or http://, for example https://lms.example.com',
+  })
+  .regex(/^[^\s?#@]*$/, { error: 'must be a plain address without user name, ? or #' })
+  .transform((text) => text.replace(/\/+$/, ''))
+
+/** An address that is called unchanged: the path and query of a chat's webhook are its secret. */
+export const httpUrlWithQuery = z
+  .string()
+  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
+    error: 'must be a URL that begins with https:// or http://',
+  })
+
+/**
+ * The address that gets events: https, or http to a host on this machine or in a private network that is written as an
+ * address, or as localhost.
+ */
+export const eventsUrl = z
+  .string()
+  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
+    error: 'must be a URL that begins with https://, for example https://shop.example.com/lernito-events',
+    abort: true,
+  })
+  .refine((text) => new URL(text).username === '' && new URL(text).password === '' && !text.includes('#'), {
+    error: 'must be a URL without user name, password and #',
+    abort: true,
+  })
+  .refine((text) => new URL(text).protocol === 'https:' || isPrivateHost(new URL(text).hostname), {
+    error:
+      'must begin with https://. Only an address of this machine or of a private network, such as 127.0.0.1, may be http://',
+  })
+
+function isPrivateHost(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '')
+  return host === 'localhost' || (isIP(host) !== 0 && isPrivateAddress(host))
+}
+
+/** The key for signing events, as Standard Webhooks writes it: whsec_ and base64 of 24 to 64 bytes. */
+export const eventsSecret = z
+  .string()
+  .refine((text) => text.startsWith('whsec_') && isKeyLength(standardKeyLength(text) ?? 0), {
+    error:
+      'must be whsec_ followed by 24 to 64 random bytes in base64, for example: echo "whsec_$(openssl rand -base64 32)"',
+  })
+
+const isKeyLength = (bytes: number): boolean => bytes >= 24 && bytes <= 64
+
+/** A number of hops, or a list of addresses and networks. */
+export const trustedProxies = z
+  .string()
+  .refine((text) => /^\d{1,2}$/.test(text) || text.split(',').every((part) => isAddressOrNetwork(part.trim())), {
+    error: 'must be a number of proxies such as 1, or addresses such as 10.0.0.5, 172.16.0.0/12',
+  })
+  .transform((text) => (/^\d+$/.test(text) ? Number(text) : text.split(',').map((part) => part.trim())))
+
+function isAddressOrNetwork(text: string): boolean {
+  const [address = '', bits = '0', ...rest] = text.split('/')
+  const version = isIP(address)
+  return version !== 0 && rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)
+}
+
+/** A URL that openDatabase takes. */
+export const databaseUrl = z
+  .string()
+  .refine((text) => !/^mysql:.*\?tls=(?!(verify|off)$)/s.test(text), {
+    error:
+      'has another value of tls than verify and off. End it with ?tls=verify, or with ?tls=off inside your own network',
+    abort: true,
+  })
+  .refine((text) => /^sqlite:.+/.test(text) || isMysqlUrl(text), {
+    error:
+      'must be sqlite: and a path, for example sqlite:./data/lernito.db, or mysql://user:password@host:port/name with special characters of the password written as %XX, and nothing but ?tls=verify or ?tls=off after it',
+  })
+
+function isMysqlUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname, username, password, pathname, search, hash } = new URL(text)
+  const named = hostname !== '' && username !== '' && /^\/[^/]+$/.test(pathname)
+  const isPlain = /^(\?tls=(verify|off))?$/.test(search) && hash === ''
+  return protocol === 'mysql:' && named && isPlain && /^(%[0-9a-f]{2}|[^%])*$/i.test(password)
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+
+/** The path of a file with one certificate or several as PEM; its text comes out. */
+export const certificatesFile = z.string().transform((file, context) => {
+  try {
+    const text = readFileSync(file, 'utf8')
+    const certificates = text.match(CERTIFICATE) ?? []
+    for (const certificate of certificates) new X509Certificate(certificate)
+    if (certificates.length > 0) return text
+    context.addIssue(`names a file without a certificate: ${file}. Write the path of a file in PEM format in it`)
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
+    context.addIssue(`can't be read from ${file} (${why}). Check the path, the permissions, and that the file is PEM`)
+  }
+  return z.NEVER
+})
+
+/** A new check for each setting: the registry of their meanings knows a check by its identity. */
+export const onOrOff = () => z.enum(['on', 'off'], { error: 'must be on or off' }).transform((text) => text === 'on')
+
+/** The mode of each course: `all` is for those that aren't named. */
+export interface CourseModes {
+  readonly all: string | null
+  readonly byCourse: ReadonlyMap<string, string>
+}
+
+/** A slug, or key=slug entries separated by commas. No course key has a comma or an equals sign. */
+export const courseModes = z
+  .string()
+  .refine((text) => isSlug(text.trim()) || entriesOf(text).every(([key, slug]) => isCourseKey(key) && isSlug(slug)), {
+    error:
+      'must be a course mode such as honor, or entries such as course-v1:Org+Course+Run=verified, with commas between',
+  })
+  .refine((text) => new Set(entriesOf(text).map(([key]) => key)).size === entriesOf(text).length, {
+    error: 'names a course twice',
+  })
+  .transform((text): CourseModes => {
+    if (isSlug(text.trim())) return { all: text.trim(), byCourse: new Map() }
+    return { all: null, byCourse: new Map(entriesOf(text)) }
+  })
+
+const isSlug = (text: string): boolean => /^[A-Za-z0-9_-]{1,100}$/.test(text)
+
+function entriesOf(text: string): [string, string][] {
+  return text.split(',').map((entry) => {
+    const [key = '', slug = '', ...rest] = entry.trim().split('=')
+    return [key.trim(), rest.length > 0 ? '' : slug.trim()]
+  })
+}
+
+/** Any text. `what` completes the error message if it is missing. */
+export const needed = (what: string) => z.string({ error: `is missing. Set it to ${what}` })

@@ -1,0 +1,51 @@
+import { type DestinationStream, type Logger, pino } from 'pino'
+import type { DeliveryEvent, EventKind } from '../../sale/types.ts'
+import { escapeInvisible, sanitize, sanitizeFields } from '../lib/sanitize.ts'
+
+export type Log = Logger
+
+/**
+ * Creates a log of JSON lines, one for each event. It sanitizes every text, in a field at any depth, in the message, or in
+ * an error's stack: it cuts the text to 500 characters, keeps only the first letter and the domain of an e-mail address,
+ * removes tokens and signatures, and escapes every character that could end the line, move the cursor, or change the
+ * reading direction.
+ */
+export function createLog({ level, destination }: { level: string; destination?: DestinationStream }): Log {
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: {
+      level: (label: string) => ({ level: label }),
+      log: (fields: Record<string, unknown>) => sanitizeFields(fields),
+    },
+    serializers: { msg: sanitize },
+    hooks: { streamWrite: escapeInvisible },
+  }
+  return destination === undefined ? pino(options) : pino(options, destination)
+}
+
+/** The words of the events whose kind is not a sentence with underscores for spaces. */
+const WORDS: Partial<Record<EventKind, string>> = {
+  pre_enrolled: 'pre-enrolled',
+  standing_changed: 'changed in the LMS',
+  checked: 'checked in the LMS',
+  id_reused: 'has a webhook-id that another sale came under',
+}
+
+/** Logs an event of a delivery's timeline. `delivery` is the delivery's id, by which all its lines can be found. */
+export function logEvent(log: Log, event: DeliveryEvent): void {
+  const { deliveryId, kind, detail, actor, isTest } = event
+  const of = deliveryId === '' ? {} : { delivery: deliveryId }
+  const fields = { ...of, event: kind, detail, ...(actor === null ? {} : { actor }), ...(isTest ? { test: true } : {}) }
+  const message = `${deliveryId === '' ? 'deliveries:' : 'delivery'} ${WORDS[kind] ?? kind.replaceAll('_', ' ')}`
+  if (kind === 'needs_attention') log.warn(fields, 'delivery needs attention')
+  else log[kind === 'withdrawal_failed' || kind === 'id_reused' ? 'warn' : 'info'](fields, message)
+}
+
+/** Returns an error as fields of a log line; `cause` is the message of its cause. */
+export function errorFields(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { error: String(error) }
+  const cause = error.cause instanceof Error ? { cause: error.cause.message } : {}
+  return { error: error.message, ...cause, stack: error.stack }
+}

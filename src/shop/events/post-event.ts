@@ -1,0 +1,113 @@
+import { Pool } from 'undici'
+import { connectionCause } from '../../service/lib/connection-cause.ts'
+import { CONNECT_TIMEOUT_MS } from '../../service/lib/connection-causes.ts'
+import { startDeadline } from '../../service/lib/deadline.ts'
+import { publicLookup, type Resolve } from '../../service/lib/public-lookup.ts'
+import { STANDARD_HEADERS, signStandard } from '../signature/standard.ts'
+
+/** How long an attempt may take, from connecting to the status of the answer, ms. */
+export const SEND_TIMEOUT_MS = 15_000
+/** How much of an answer is read, so that its connection can be used again. What it says doesn't matter. */
+const ANSWER_BYTES = 16 * 1024
+/** These statuses refuse the event, and say nothing about the next one. */
+const REFUSALS = [400, 409, 413, 422]
+
+/**
+ * How an attempt ended.
+ * - `sent`: the endpoint answered 2xx.
+ * - `failed`: it did not, and `message` says why. `isRefusal`: it refused this event, and may accept others.
+ * - `gone`: it answered 410: it wants no more events.
+ * - `stopped`: this service ended the attempt. It doesn't count.
+ */
+export type Posted =
+  | { readonly kind: 'sent'; readonly status: number }
+  | { readonly kind: 'failed'; readonly status: number | null; readonly message: string; readonly isRefusal: boolean }
+  | { readonly kind: 'gone'; readonly status: number; readonly message: string }
+  | { readonly kind: 'stopped' }
+
+export interface Poster {
+  /** Sends an event once. Throws nothing. `stop` ends the attempt. */
+  post(event: { readonly id: string; readonly body: string }, stop: AbortSignal): Promise<Posted>
+  close(): Promise<void>
+}
+
+/**
+ * Posts events to the shop's endpoint, signed by Standard Webhooks. It follows no redirect, checks certificates, and
+ * connects to no host name that resolves to a private address.
+ * @param from.url LERNITO_EVENTS_URL
+ * @param from.now ms since 1970
+ */
+export function createPoster(from: {
+  url: string
+  secret: string
+  userAgent: string
+  connections: number
+  now: () => number
+  timeoutMs?: number
+  resolve?: Resolve
+}): Poster {
+  const { secret, userAgent, connections, now, timeoutMs = SEND_TIMEOUT_MS } = from
+  const url = new URL(from.url)
+  const pool = new Pool(url.origin, {
+    connections,
+    // Set explicitly: NODE_TLS_REJECT_UNAUTHORIZED=0 changes only the default.
+    connect: { timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized: true, lookup: publicLookup(url, from.resolve) },
+    allowH2: false,
+    // Our own timeout covers the whole attempt; these two run on a coarse clock.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
+
+  const post: Poster['post'] = async ({ id, body }, stop) => {
+    const deadline = startDeadline({ ms: timeoutMs, signal: stop })
+    const { signal } = deadline
+    const timestamp = Math.floor(now() / 1000)
+    try {
+      const {
+        statusCode,
+        headers,
+        body: answer,
+      } = await pool.request({
+        method: 'POST',
+        path: url.pathname + url.search,
+        headers: {
+          'content-type': 'application/json',
+          'user-agent': userAgent,
+          [STANDARD_HEADERS.id]: id,
+          [STANDARD_HEADERS.timestamp]: String(timestamp),
+          [STANDARD_HEADERS.signature]: signStandard({ id, timestamp, body, secret }),
+        },
+        body,
+        signal,
+      })
+      await answer.dump({ limit: ANSWER_BYTES, signal }).catch(() => {})
+      return postedOf(statusCode, headers.location)
+    } catch (error) {
+      if (stop.aborted) return { kind: 'stopped' }
+      const why = deadline.isOver() ? `no answer within ${timeoutMs / 1000} s` : connectionCause(error)
+      return { kind: 'failed', status: null, message: `${url.host} can't be reached: ${why}`, isRefusal: false }
+    } finally {
+      deadline.clear()
+    }
+  }
+  return { post, close: () => pool.destroy() }
+}
+
+function postedOf(status: number, location: string | string[] | undefined): Posted {
+  if (status >= 200 && status < 300) return { kind: 'sent', status }
+  if (status === 410) {
+    const message = 'the endpoint answered 410 Gone: it wants no more events'
+    return { kind: 'gone', status, message }
+  }
+  const message =
+    status >= 300 && status < 400
+      ? `the endpoint redirects (${status}) to ${originOf(location)}, and redirects are not followed: set LERNITO_EVENTS_URL to the address that answers itself`
+      : `the endpoint answered ${status}`
+  return { kind: 'failed', status, message, isRefusal: REFUSALS.includes(status) }
+}
+
+/** Only the origin, because a path may hold a token. */
+function originOf(location: string | string[] | undefined): string {
+  const target = URL.parse(String(location))
+  return target === null ? 'another address' : target.origin
+}

@@ -1,0 +1,143 @@
+import type { WriteContext } from '../../database/write-context.ts'
+import { createGroupCommit } from '../../queue/group-commit.ts'
+import { openEndpoint } from '../../queue/outbox/endpoint.ts'
+import type { Replicas } from '../../queue/replicas/replicas.ts'
+import type { Background } from '../../service/lib/background-loop.ts'
+import { AppError, isUnreachable } from '../../service/lib/errors.ts'
+import { pause } from '../../service/lib/pause.ts'
+import type { WakeUp } from '../../service/lib/wake-up.ts'
+import { type ClaimedEvent, claimEvents } from './claim.ts'
+import type { Posted, Poster } from './post-event.ts'
+import { type Attempted, type Stored, storeResults } from './store-results.ts'
+
+/** How many events a replica sends at once. Shops are small: more would only make their answers slower. */
+export const CONCURRENCY = 4
+/** Commands and other replicas store events too. An idle look costs two statements. */
+const POLL_MS = 1000
+const STORE_RETRY_MS = 1000
+const GROUP_MAX = 100
+/** At a stop, attempts in flight may take this much longer. */
+const STOP_GRACE_MS = 3000
+
+/** An attempt and what was stored for it. */
+export interface SentReport extends Stored {
+  readonly event: Pick<ClaimedEvent, 'id' | 'deliveryId' | 'type'> & { readonly attempts: number }
+  readonly posted: Exclude<Posted, { kind: 'stopped' }>
+  readonly ms: number
+}
+
+interface Outbox extends Background {
+  readonly context: WriteContext
+  readonly replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin'>
+  /** LERNITO_EVENTS_URL. */
+  readonly url: string
+  readonly poster: Poster
+  /** This replica's right to send. Gives the signal that ends it, and throws AppError lease.lost if it has ended. */
+  readonly maySend: () => AbortSignal
+  /** Woken when an event for the shop was stored. */
+  readonly wakeUp: WakeUp
+  /** Called after each attempt, when its result is stored. */
+  readonly onSent: (report: SentReport) => void
+}
+
+/**
+ * Sends the events in the outbox to the shop until the signal is aborted. Every replica runs this, and an event belongs
+ * to one of them at a time. A replica can die at any point: until the row of an event is deleted, another one sends it
+ * again, so the shop gets each event at least once.
+ */
+export async function runOutbox(from: Outbox): Promise<void> {
+  const { context, guard, url, signal, onError, wakeUp } = from
+  const report = (error: unknown): void => {
+    if (!isUnreachable(error)) onError(error)
+  }
+  const state = createState(from, report)
+  let isOpen = false
+  while (!signal.aborted) {
+    const woken = wakeUp.listen()
+    try {
+      if (!isOpen) await guard(() => openEndpoint(context.database.db, url))
+      isOpen = true
+      if ((await sendNext(from, state)) > 0) continue
+    } catch (error) {
+      report(error)
+    }
+    await woken(POLL_MS, signal)
+  }
+  await Promise.all(state.inFlight.values())
+}
+
+function createState({ context, guard, signal }: Outbox, report: (error: unknown) => void) {
+  const stop = new AbortController()
+  signal.addEventListener('abort', () => setTimeout(() => stop.abort(), STOP_GRACE_MS).unref(), { once: true })
+  return {
+    report,
+    stop: stop.signal,
+    inFlight: new Map<string, Promise<void>>(),
+    store: createGroupCommit<Attempted, Stored>({
+      write: (group) => guard(() => storeResults(context, group)),
+      max: GROUP_MAX,
+      isHopeless: isUnreachable,
+    }),
+  }
+}
+type State = ReturnType<typeof createState>
+
+/** Begins to send what is due. Resolves to how many events that is. */
+async function sendNext(from: Outbox, { inFlight, ...state }: State): Promise<number> {
+  const { context, replicas, guard, wakeUp } = from
+  const max = CONCURRENCY - inFlight.size
+  if (max === 0 || rightOf(from) === null) return 0
+  const claimed = await guard(() => claimEvents({ context, replicas, max, inFlight: new Set(inFlight.keys()) }))
+  for (const event of claimed) {
+    const sending = send(from, { ...state, inFlight }, event)
+      .catch(state.report)
+      .finally(() => {
+        inFlight.delete(event.id)
+        wakeUp.wake()
+      })
+    inFlight.set(event.id, sending)
+  }
+  return claimed.length
+}
+
+async function send(from: Outbox, state: State, event: ClaimedEvent): Promise<void> {
+  const began = performance.now()
+  const posted = await post(from, state, event)
+  const ms = Math.round(performance.now() - began)
+  const stored = await storeUntilDone(from, state, { event, posted })
+  if (stored === null || posted.kind === 'stopped') return
+  const { id, deliveryId, type, attempts } = event
+  from.onSent({ ...stored, event: { id, deliveryId, type, attempts: attempts + 1 }, posted, ms })
+}
+
+async function post(from: Outbox, { stop }: State, event: ClaimedEvent): Promise<Posted> {
+  const right = rightOf(from)
+  return right === null ? { kind: 'stopped' } : from.poster.post(event, AbortSignal.any([stop, right]))
+}
+
+/** The signal that ends this replica's right to send; null if it has none now. */
+function rightOf({ maySend }: Outbox): AbortSignal | null {
+  try {
+    return maySend()
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'lease.lost') return null
+    throw error
+  }
+}
+
+/** The shop may have the event already, so the result is kept until the database stores it; null: the service stops. */
+async function storeUntilDone(
+  { signal }: Outbox,
+  { store, report }: State,
+  attempted: Attempted,
+): Promise<Stored | null> {
+  for (;;) {
+    try {
+      return await store(attempted)
+    } catch (error) {
+      report(error)
+      if (signal.aborted) return null
+      await pause(STORE_RETRY_MS, signal)
+    }
+  }
+}

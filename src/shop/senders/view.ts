@@ -1,0 +1,76 @@
+import type { SenderRow } from '../../database/sender-row.ts'
+import { isSigned } from './store.ts'
+
+/** Every fault of a signature: the service answers them alike. */
+const SIGNATURE_FAULTS: readonly string[] = [
+  ...['signature', 'signature_format', 'webhook_id', 'timestamp', 'too_old', 'too_new'],
+]
+
+/** How many webhooks, and when the first and the last of them came (ms since 1970). */
+export interface Refusals {
+  readonly count: number
+  readonly firstAt: number
+  readonly lastAt: number
+}
+
+/** What was refused from one network. */
+export interface RefusedSender {
+  /** '' stands for several networks. */
+  readonly address: string
+  /** By cause, the most frequent first. `code`: see REFUSAL_CODES. */
+  readonly causes: readonly (Refusals & { readonly code: string })[]
+  /** When a webhook with a valid signature came from there last; null if none did. */
+  readonly signedAt: number | null
+}
+
+export interface SendersView {
+  /** Those that also sent signed webhooks first, each by its last refusal, the latest first. */
+  readonly refused: readonly RefusedSender[]
+  /** The sales that came under the webhook-id of another one; null: none. */
+  readonly idsReused: Refusals | null
+  /** When the last webhooks came that were signed with each secret, from anywhere; null: none. */
+  readonly signedAt: { readonly current: number | null; readonly previous: number | null }
+}
+
+/** What the stored rows say. */
+export function viewOf(rows: readonly SenderRow[]): SendersView {
+  const refused = [...Map.groupBy(rows, ({ address }) => address)].flatMap(([address, own]) => {
+    const causes = own.filter((row) => !isSigned(row)).sort((a, b) => b.count - a.count)
+    if (causes.length === 0) return []
+    return [{ address, causes: causes.map(causeOf), signedAt: latest(own.filter(isSigned)) }]
+  })
+  return {
+    refused: refused.sort((a, b) => Number(isKnown(b)) - Number(isKnown(a)) || allOf(b).lastAt - allOf(a).lastAt),
+    idsReused: rows.filter(({ result }) => result === 'id_reused').map(causeOf)[0] ?? null,
+    signedAt: {
+      current: latest(rows.filter(({ result }) => result === 'signed')),
+      previous: latest(rows.filter(({ result }) => result === 'signed_previous')),
+    },
+  }
+}
+
+const isKnown = ({ signedAt }: Pick<RefusedSender, 'signedAt'>): boolean => signedAt !== null
+
+const causeOf = ({ result, count, first_at: firstAt, last_at: lastAt }: SenderRow) => {
+  return { code: result, count, firstAt, lastAt }
+}
+
+const latest = (rows: readonly SenderRow[]): number | null =>
+  rows.reduce<number | null>((last, { last_at: at }) => (last === null || at > last ? at : last), null)
+
+/** All that was refused from a network. */
+const allOf = ({ causes }: Pick<RefusedSender, 'causes'>): Refusals => ({
+  count: causes.reduce((sum, { count }) => sum + count, 0),
+  firstAt: Math.min(...causes.map(({ firstAt }) => firstAt)),
+  lastAt: Math.max(...causes.map(({ lastAt }) => lastAt)),
+})
+
+/** What was refused from a network for its signature; null if nothing was. */
+export function wrongSignatures({ causes }: Pick<RefusedSender, 'causes'>): Refusals | null {
+  const wrong = causes.filter(({ code }) => SIGNATURE_FAULTS.includes(code))
+  return wrong.length === 0 ? null : allOf({ causes: wrong })
+}
+
+/** Whether a network has sent a webhook with a valid signature since its last refusal. */
+export const isAcceptedAgain = ({ signedAt }: RefusedSender, { lastAt }: Refusals): boolean =>
+  signedAt !== null && signedAt >= lastAt

@@ -1,0 +1,89 @@
+import { canonicalJson } from '../../sale/json/canonical.ts'
+import { SIGNATURE_FORMS, type SignatureForm, STYLES } from '../../sale/json/forms.ts'
+import { type Json, JsonSyntaxError, readJson } from '../../sale/json/json.ts'
+import { isSignature, verify } from './signature.ts'
+import { readStandard, STANDARD_FORM, type StandardFault, verifyStandard } from './standard.ts'
+
+/** A text over which the service accepts a signature. */
+export interface SignedText {
+  readonly form: Exclude<SignatureForm, 'raw'> | typeof STANDARD_FORM
+  readonly text: string
+  /** The first difference of a form of the JSON from the body, in characters from 0; null if there is none. */
+  readonly differsAt: number | null
+}
+
+/** The result for a body and its signature. It contains neither a secret nor a signature. */
+export interface Examined {
+  /** The form that the signature was made over; null if it matches none. */
+  readonly match: { readonly form: SignatureForm | typeof STANDARD_FORM; readonly previousSecret: boolean } | null
+  /** Why the service refuses the headers; null if it doesn't. Besides the faults of Standard Webhooks: no 64 hex digits. */
+  readonly fault: StandardFault | 'not_hex' | null
+  /** Why the body is not JSON. The service refuses such a body with 400, whatever its signature. */
+  readonly notJson: string | null
+  /** What the shop can sign, beside the exact body. */
+  readonly texts: readonly SignedText[]
+}
+
+interface Given {
+  /** As a browser sends a text field: with CRLF for each line break. */
+  readonly body: string
+  /** The value of X-Lernito-Signature, or of webhook-signature if one of the other two is not empty. */
+  readonly header: string
+  readonly id: string
+  readonly timestamp: string
+  /** The current one first. */
+  readonly secrets: readonly string[]
+  /** ms since 1970 */
+  readonly now: number
+}
+
+/** Judges a signature as the service does, and lists the texts that the shop can sign. */
+export function examine(given: Given): Examined {
+  const body = given.body.replaceAll('\r\n', '\n')
+  const { value: json, problem: notJson } = jsonOf(body)
+  const isStandard = given.id !== '' || given.timestamp !== '' || /^\s*v\d/.test(given.header)
+  if (isStandard) return { ...judgeStandard({ ...given, body }), notJson }
+  const match = verify({ ...given, body, json })
+  return {
+    match: match === null ? null : { form: match.form, previousSecret: match.secretIndex > 0 },
+    fault: isSignature(given.header) ? null : 'not_hex',
+    notJson,
+    texts: notJson === null ? canonicalTexts(body, json) : [],
+  }
+}
+
+function judgeStandard({ body, header, id, timestamp, secrets, now }: Given): Omit<Examined, 'notJson'> {
+  const texts: SignedText[] = [{ form: STANDARD_FORM, text: `${id}.${timestamp}.${body}`, differsAt: null }]
+  const standard = readStandard({ id, timestamp, signature: header })
+  if (typeof standard === 'string') return { match: null, fault: standard, texts }
+  const verified = verifyStandard({ standard, body, secrets, now })
+  if (typeof verified === 'string') return { match: null, fault: verified, texts }
+  return { match: { form: STANDARD_FORM, previousSecret: verified.secretIndex > 0 }, fault: null, texts }
+}
+
+function jsonOf(body: string): { value: Json; problem: string | null } {
+  try {
+    return { value: readJson(body === '' ? '{}' : body), problem: null }
+  } catch (error) {
+    if (!(error instanceof JsonSyntaxError)) throw error
+    return { value: null, problem: error.message }
+  }
+}
+
+function canonicalTexts(body: string, json: Json): SignedText[] {
+  const texts = new Set<string>()
+  return SIGNATURE_FORMS.flatMap((form) => {
+    if (form === 'raw') return []
+    const text = canonicalJson(json, STYLES[form])
+    if (texts.has(text)) return []
+    texts.add(text)
+    return [{ form, text, differsAt: firstDifference(body, text) }]
+  })
+}
+
+function firstDifference(a: string, b: string): number | null {
+  if (a === b) return null
+  const [left, right] = [[...a], [...b]]
+  const at = left.findIndex((character, index) => character !== right[index])
+  return at === -1 ? left.length : at
+}

@@ -1,0 +1,80 @@
+import type { SignatureForm } from '../../sale/json/forms.ts'
+import { JsonSyntaxError, readJson } from '../../sale/json/json.ts'
+import { readUtf8, Utf8Error } from '../../sale/json/utf8.ts'
+import { type Match, sign as signBody, verify as verifyBody } from './signature.ts'
+import { STANDARD_HEADERS, signStandard } from './standard.ts'
+
+/**
+ * The export `lernito-openedx/signature` of the published package, for programs that send webhooks and for their tests.
+ * It needs only Node.js.
+ */
+
+export type { Match, SignatureForm }
+
+/** The name of the HTTP header that carries the signature. */
+export const SIGNATURE_HEADER = 'X-Lernito-Signature'
+
+/**
+ * Returns the value of the header for a body: 64 lower-case hex digits. `body` must be exactly what you send; `form`
+ * states what the signature signs, by default the raw body. Throws an Error with the reason if a form other than raw is
+ * asked for and the body is not JSON.
+ */
+export function sign({
+  body,
+  secret,
+  form = 'raw',
+}: {
+  body: string | Uint8Array
+  secret: string
+  form?: SignatureForm
+}): string {
+  return signBody({ body, form, secret })
+}
+
+/**
+ * Verifies a signature as the service does. Returns the form and the index of the secret that it was made with, or null
+ * if it matches none, or the body is not JSON. `signature` is the header's value as received.
+ */
+export function verify({
+  body,
+  signature,
+  secrets,
+}: {
+  body: string | Uint8Array
+  signature: string | undefined
+  secrets: readonly string[]
+}): Match | null {
+  const text = body.length === 0 ? '{}' : body
+  try {
+    const json = readJson(typeof text === 'string' ? text : readUtf8(text))
+    return verifyBody({ body, json, header: signature, secrets })
+  } catch (error) {
+    if (error instanceof JsonSyntaxError || error instanceof Utf8Error) return null
+    throw error
+  }
+}
+
+/**
+ * Returns the three headers of Standard Webhooks 1.0 for a body. `body` must be exactly what you send. `id` is your name
+ * for this webhook, of 1 to 256 printable ASCII characters without spaces: keep it when you send the same webhook again.
+ * `now` is the time in ms since 1970, which you take anew each time. What follows `whsec_` in the secret is read as
+ * base64; another secret is used as UTF-8. Throws an Error with the reason for an id or a secret that can't be used.
+ */
+export function signStandardWebhook({
+  id,
+  body,
+  secret,
+  now = Date.now(),
+}: {
+  id: string
+  body: string | Uint8Array
+  secret: string
+  now?: number
+}): { 'webhook-id': string; 'webhook-timestamp': string; 'webhook-signature': string } {
+  const timestamp = Math.floor(now / 1000)
+  return {
+    [STANDARD_HEADERS.id]: id,
+    [STANDARD_HEADERS.timestamp]: String(timestamp),
+    [STANDARD_HEADERS.signature]: signStandard({ id, timestamp, body, secret }),
+  }
+}

@@ -1,0 +1,94 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { canonicalJson, compactJson, spaced, unescaped } from '../../sale/json/canonical.ts'
+import { type SignatureForm, STYLES } from '../../sale/json/forms.ts'
+import { type Json, readJson } from '../../sale/json/json.ts'
+import { readUtf8 } from '../../sale/json/utf8.ts'
+
+/** `secretIndex` is the index of the secret that matched, so that an operator sees whether the previous one is in use. */
+export interface Match {
+  readonly form: SignatureForm
+  readonly secretIndex: number
+}
+
+/** The text can't be signed in this form: it contains a lone surrogate, which UTF-8 can't encode. */
+export class UnsignableError extends Error {
+  override readonly name = 'UnsignableError'
+}
+
+interface Signable {
+  readonly form: SignatureForm
+  readonly signed: string | Uint8Array
+}
+
+const SIGNATURE = /^[0-9a-f]{64}$/
+
+/** Whether a value of X-Lernito-Signature has the form of a signature: exactly 64 lower-case hex digits. */
+export const isSignature = (header: string | undefined): header is string =>
+  header !== undefined && SIGNATURE.test(header)
+
+/**
+ * Returns the value of X-Lernito-Signature for a body: HMAC-SHA256 as 64 lower-case hex digits. `body` is a JSON
+ * document, as text or as UTF-8 bytes; an empty one counts as `{}`. Throws JsonSyntaxError or Utf8Error if a form other
+ * than raw can't read the body, and UnsignableError for a lone surrogate in a UTF-8 form.
+ */
+export function sign(input: { body: string | Uint8Array; form: SignatureForm; secret: string }): string {
+  const body = input.body.length === 0 ? '{}' : input.body
+  const text = (): string => (typeof body === 'string' ? body : readUtf8(body))
+  const signed = input.form === 'raw' ? body : canonicalJson(readJson(text()), STYLES[input.form])
+  if (typeof signed === 'string' && !signed.isWellFormed()) {
+    throw new UnsignableError('The body holds a lone surrogate (U+D800 to U+DFFF), which has no UTF-8')
+  }
+  return hmac(input.secret, signed).toString('hex')
+}
+
+/**
+ * Finds the form and the secret that a signature was made with; null if none matches. `body` is the body as received,
+ * `json` the result of readJson, `header` the value of X-Lernito-Signature (Node joins repeated headers with ", ", which
+ * never matches). It compares every form with every secret, each in constant time, so the duration reveals nothing about
+ * a secret.
+ */
+export function verify(input: {
+  body: string | Uint8Array
+  json: Json
+  header: string | undefined
+  secrets: readonly string[]
+}): Match | null {
+  if (!isSignature(input.header)) return null
+  const given = Buffer.from(input.header, 'hex')
+  const candidates = signables(input)
+  let match: Match | null = null
+  for (const [secretIndex, secret] of input.secrets.entries()) {
+    for (const { form, signed } of candidates) {
+      const equal = timingSafeEqual(hmac(secret, signed), given)
+      if (equal && match === null) match = { form, secretIndex }
+    }
+  }
+  return match
+}
+
+/**
+ * What may have been signed, in the order of the forms. It depends only on the body. A text that Python can't encode is
+ * left out, because no sender can have signed it.
+ */
+function signables({ body, json }: { body: string | Uint8Array; json: Json }): Signable[] {
+  // Recorded: lernito-webhook.json, "empty body, canonical {} signed" is accepted, "empty body" signed as raw is refused.
+  const raw: Signable = { form: 'raw', signed: body.length === 0 ? '{}' : body }
+  const canonical = compactJson(json)
+  const readme = spaced(canonical)
+  const inAscii: Signable[] = [
+    { form: 'original', signed: canonical },
+    { form: 'readme', signed: readme },
+  ]
+  // If the text has no escape, the UTF-8 form is the same text.
+  const inUtf8 = canonical.includes('\\u') ? unescaped(canonical) : null
+  if (inUtf8 === null || !inUtf8.isWellFormed()) return [raw, ...inAscii]
+  return [
+    raw,
+    ...inAscii,
+    { form: 'original_utf8', signed: inUtf8 },
+    { form: 'readme_utf8', signed: unescaped(readme) },
+  ]
+}
+
+const hmac = (secret: string, signed: string | Uint8Array): Buffer =>
+  createHmac('sha256', secret).update(signed).digest()

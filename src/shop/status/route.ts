@@ -1,0 +1,40 @@
+import type { ShopView } from '../../sale/shop-view.ts'
+import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
+import type { Verified } from '../webhook/receive.ts'
+import { readStatusRequest } from './request.ts'
+
+export const STATUS_PATH = '/api/lernito/status/'
+
+const RETRY_AFTER_SECONDS = 30
+const UNAVAILABLE = 'The status can not be read now. Ask again later'
+/** The form of an id; a text of another form names no delivery. */
+const ID = /^[0-9A-HJKMNP-TV-Z]{26}$/
+
+/** Resolves to the deliveries with these ids, by id; to null while the database is unavailable. */
+export type StatusOf = (ids: readonly string[]) => Promise<ReadonlyMap<string, ShopView> | null>
+
+/**
+ * Adds the route at which the shop asks for the results of its sales. A request is signed as a webhook is, and what is wrong
+ * with it is answered as for a webhook.
+ */
+export function statusRoute({ statusOf, ...parts }: OfShop & { readonly statusOf: StatusOf }): void {
+  const handle = async ({ json }: Verified): Promise<Answered> => {
+    const asked = readStatusRequest(json)
+    if ('errors' in asked) return { status: 400, body: { success: false, message: asked.errors } }
+    const found = await statusOf([...new Set(asked.ids)].filter((id) => ID.test(id)))
+    if (found !== null) return { status: 200, body: answerOf(asked.ids, found) }
+    const headers = { 'retry-after': RETRY_AFTER_SECONDS }
+    return { status: 503, body: { success: false, message: UNAVAILABLE }, headers }
+  }
+  signedRoutes({ ...parts, urls: [STATUS_PATH], handle })
+}
+
+/** In the order of the request, each id once. */
+function answerOf(asked: readonly string[], found: ReadonlyMap<string, ShopView>) {
+  const ids = [...new Set(asked)]
+  return {
+    success: true,
+    deliveries: ids.flatMap((id) => found.get(id) ?? []),
+    unknown: ids.filter((id) => !found.has(id)),
+  }
+}

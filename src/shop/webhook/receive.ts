@@ -1,0 +1,170 @@
+import { checkJson, type Json, JsonSyntaxError, readJson } from '../../sale/json/json.ts'
+import { readUtf8, Utf8Error } from '../../sale/json/utf8.ts'
+import { digestOf } from '../../sale/payload/digest.ts'
+import { aboutOf, type FieldErrors, readPayload } from '../../sale/payload/rules.ts'
+import type { About, EnrollmentRequest } from '../../sale/types.ts'
+import { type Authenticated, authenticate, claimOf, type Headers, headerOf } from '../signature/authenticate.ts'
+import type { StandardFault } from '../signature/standard.ts'
+
+/**
+ * They are also values of a metric label, so keep them few. `json`: the body is not JSON in UTF-8. From `signature` to
+ * `too_new`: the faults of a signature, which all get the same answer. `refund_id`, `sale_id`: signed, but a sale under
+ * the webhook-id of a refund, and the reverse.
+ */
+export const REFUSAL_CODES = [
+  'method',
+  'media_type',
+  'encoding',
+  'json',
+  'signature',
+  'signature_format',
+  'webhook_id',
+  'timestamp',
+  'too_old',
+  'too_new',
+  'refund_id',
+  'sale_id',
+] as const
+export type RefusalCode = (typeof REFUSAL_CODES)[number]
+
+/** Not signed, or the signature can't be checked: answered and counted, never stored. */
+export interface Refused {
+  readonly kind: 'refused'
+  readonly status: 400 | 401 | 405 | 415
+  readonly code: RefusalCode
+  readonly body: { readonly success: false; readonly message: string; readonly detail?: string }
+}
+
+/** `digest` is the SHA-256 of the canonical JSON in hex: equal for bodies that mean the same. */
+interface Stored extends Authenticated {
+  readonly digest: string
+}
+
+/** Signed, but it breaks the payload rules: stored as rejected. */
+export interface Invalid extends Stored {
+  readonly kind: 'invalid'
+  readonly errors: FieldErrors
+  readonly about: About
+}
+
+export interface Signed extends Stored {
+  readonly kind: 'signed'
+  readonly request: EnrollmentRequest
+}
+
+export type Received = Refused | Invalid | Signed
+
+/** A request whose signature is right. */
+export interface Verified {
+  readonly kind: 'verified'
+  readonly json: Json
+  readonly authenticated: Authenticated
+}
+
+interface Request {
+  readonly headers: Headers
+  readonly body: Uint8Array
+  /** The current secret first. */
+  readonly secrets: readonly string[]
+  /** In ms since 1970. */
+  readonly now: number
+}
+
+/**
+ * Judges one webhook, in a fixed order: media type, UTF-8 and JSON, signature, payload rules. Pure; throws nothing,
+ * whatever the sender sends.
+ */
+export function receive(request: Request): Received {
+  const verified = verifyRequest(request)
+  return verified.kind === 'refused' ? verified : readSale(verified)
+}
+
+/** The last step of receive: reads the sale of a request whose signature is right. */
+export function readSale({ json, authenticated }: Verified): Invalid | Signed {
+  const signed = { ...authenticated, digest: digestOf(json) }
+  const payload = readPayload(json)
+  return 'errors' in payload
+    ? { kind: 'invalid', ...signed, errors: payload.errors, about: aboutOf(json) }
+    : { kind: 'signed', ...signed, request: payload.request }
+}
+
+/**
+ * The first steps of receive, which every request of the shop goes through. The original reads the body before it checks
+ * the signature, so a body that is not JSON gets a 400 even without one (recorded: lernito-webhook.json, "not JSON and no
+ * signature").
+ */
+export function verifyRequest({ headers, body, secrets, now }: Request): Refused | Verified {
+  const unsupported = mediaTypeRefusal(headers)
+  if (unsupported !== null) return unsupported
+  const claim = claimOf(headers)
+  const json = readBody(body, claim.kind !== 'fault')
+  if (json instanceof JsonSyntaxError || json instanceof Utf8Error) {
+    return refused(400, 'json', `JSON parse error - ${json.message}`)
+  }
+  const authenticated = authenticate({ claim, body, json, secrets, now })
+  if (typeof authenticated === 'string') return unauthenticated(authenticated)
+  return { kind: 'verified', json, authenticated }
+}
+
+const MISUSED_IDS = {
+  refund_id: 'This webhook-id is that of a refund. Send the sale under an id of its own',
+  sale_id: 'This webhook-id is that of a sale. Send the refund under an id of its own',
+} as const
+
+/** The answer to a signed request whose webhook-id belongs to one of the other kind: it may be a captured one. */
+export const misusedId = (code: keyof typeof MISUSED_IDS): Refused => ({
+  kind: 'refused',
+  status: 400,
+  code,
+  body: { success: false, message: MISUSED_IDS[code] },
+})
+
+/** The answer to a method that is not allowed, in DRF's words. The route checks it before it calls receive. */
+export const methodRefusal = (method: string): Refused => refused(405, 'method', `Method "${method}" not allowed.`)
+
+/** The first step of receive, which needs no body: returns the answer to an unsupported media type, or null. */
+export function mediaTypeRefusal(headers: Headers): Refused | null {
+  const type = headerOf(headers, 'content-type') ?? ''
+  const [mediaType = '', ...parameters] = type.split(';')
+  if (mediaType.trim().toLowerCase() !== 'application/json' || !parameters.every(isUtf8)) {
+    return refused(415, 'media_type', `Unsupported media type "${type}" in request.`)
+  }
+  const encoding = headerOf(headers, 'content-encoding') ?? 'identity'
+  if (encoding.toLowerCase() === 'identity') return null
+  return refused(415, 'encoding', `Unsupported content encoding "${encoding}" in request.`)
+}
+
+/** True also for a parameter other than charset. */
+function isUtf8(parameter: string): boolean {
+  const [name = '', value = ''] = parameter.split('=', 2)
+  return name.trim().toLowerCase() !== 'charset' || /^\s*("?)utf-?8\1\s*$/i.test(value)
+}
+
+/**
+ * An empty body counts as an empty object, because DRF doesn't parse it (recorded: "empty body, canonical {} signed"). A
+ * body without a signature is only checked, because it is refused anyway; the result is null.
+ */
+function readBody(body: Uint8Array, isSigned: boolean): Json | JsonSyntaxError | Utf8Error {
+  try {
+    const text = body.length === 0 ? '{}' : readUtf8(body)
+    if (isSigned) return readJson(text)
+    checkJson(text)
+    return null
+  } catch (error) {
+    if (error instanceof JsonSyntaxError || error instanceof Utf8Error) return error
+    throw error
+  }
+}
+
+/** The cause is for the log: the answer is the same for each, so that it tells a stranger nothing. */
+const unauthenticated = (code: StandardFault): Refused => ({
+  kind: 'refused',
+  status: 401,
+  code,
+  body: { success: false, message: 'Invalid signature' },
+})
+
+/** DRF puts these texts in `detail`; all answers of this service have `message`. */
+function refused(status: 400 | 405 | 415, code: RefusalCode, text: string): Refused {
+  return { kind: 'refused', status, code, body: { success: false, message: text, detail: text } }
+}

@@ -1,0 +1,61 @@
+import type { Inbox } from '../../queue/types.ts'
+import type { VerifiedWebhook } from '../../sale/types.ts'
+import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
+import { accepted, answer } from './answers.ts'
+import { type Invalid, misusedId, type Refused, readSale, type Signed, type Verified } from './receive.ts'
+
+export const BODY_LIMIT = 64 * 1024
+
+/** The path that the original documents, and the one that it really uses. The final slash is optional. */
+export const WEBHOOK_PATHS = ['/api/lernito/webhook/', '/lernito/webhook/']
+
+/** The original's description of itself, word for word (recorded: lernito-webhook.json, "OPTIONS"). */
+const DESCRIPTION = {
+  name: 'Lernito Webhook',
+  description: 'API View for handling Lernito webhooks.\nProcesses user enrollment requests from Lernito service.',
+  renders: ['application/json'],
+  parses: ['application/json', 'application/x-www-form-urlencoded', 'multipart/form-data'],
+}
+
+interface Webhook extends OfShop {
+  readonly inbox: Pick<Inbox, 'submit'>
+  /** How long the sender waits for the enrollment, in ms; 0: it doesn't wait. */
+  readonly answerWithinMs: number
+  /** Called when a sale comes under the webhook-id of a refund. */
+  readonly onRefundId: (webhookId: string) => void
+  /** Called when a sale comes under the webhook-id of another one. */
+  readonly onReusedId: () => void
+  /** Called with the status of every answer, including refusals. */
+  readonly onAnswer: (status: number) => void
+}
+
+/** Adds the routes of Lernito's webhook. A sale is answered when it is enrolled, or when that takes too long. */
+export function webhookRoutes({ inbox, answerWithinMs, onRefundId, onReusedId, ...parts }: Webhook): void {
+  const handle = async (verified: Verified, body: Uint8Array): Promise<Answered | Refused> => {
+    const webhook = arrivalOf(readSale(verified), body)
+    const deadline = answerWithinMs === 0 ? null : parts.now() + answerWithinMs
+    const submitted = await inbox.submit(webhook, deadline)
+    if (submitted.isRefundId) {
+      onRefundId(webhook.webhookId ?? '')
+      return misusedId('refund_id')
+    }
+    if (submitted.courseCount !== undefined) onReusedId()
+    const { id, progress, eventId, courseCount = webhook.request?.courseIds.length ?? 0 } = submitted
+    const waits = deadline !== null || progress !== null
+    const given = waits ? answer(progress, courseCount) : accepted(courseCount)
+    return {
+      ...given,
+      headers: { 'x-lernito-delivery': id },
+      events: eventId === undefined ? [] : [{ deliveryId: id, id: eventId }],
+    }
+  }
+  signedRoutes({ ...parts, urls: WEBHOOK_PATHS, description: DESCRIPTION, handle })
+}
+
+function arrivalOf(received: Invalid | Signed, body: Uint8Array): VerifiedWebhook {
+  const { digest, form, webhookId } = received
+  const verified = { digest, form, body, ...(webhookId === undefined ? {} : { webhookId }) }
+  if (received.kind === 'signed') return { ...verified, request: received.request, reason: null }
+  const reason = { code: 'payload.invalid', subject: JSON.stringify(received.errors) } as const
+  return { ...verified, request: null, about: received.about, reason }
+}

@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, describe, test } from 'node:test'
+import { defaultWorld } from '../../sandbox/default-world.ts'
+import { applyMode } from '../../src/enroll/course-mode.ts'
+import { unlimitedBudget } from '../../src/lms/client/budget.ts'
+import { type Product, startProduct } from '../harness.ts'
+import { LMS_KINDS } from '../lms-kinds.ts'
+import { startSingly } from './singly.ts'
+
+const HONOR = 'course-v1:Lernito+Honor+2026' // honor and verified
+const PRO = 'course-v1:Lernito+Pro+2026' // professional only
+const PYTHON = 'course-v1:Lernito+PY101+2026' // audit
+const MODES = `${HONOR}=verified, ${PRO}=professional,${PYTHON}=verified`
+const [ACTIVE, INACTIVE, NEW] = ['erin@example.com', 'bob@example.com', 'new@example.com']
+const row = (email: string, course: string, mode: string, active: boolean) => ({ email, course, mode, active })
+
+for (const { kind, lms: apis } of LMS_KINDS) {
+  describe(`LERNITO_COURSE_MODE, at ${kind}`, async () => {
+    const product: Product = await startProduct({ lms: apis, env: { LERNITO_COURSE_MODE: MODES } })
+    const { lms, sell } = product
+    after(() => product.stop())
+    beforeEach(() => lms.reset())
+
+    const rowsOf = async (email: string) =>
+      (await lms.state()).enrollments
+        .filter((one) => one.email === email)
+        .map(({ course, mode, active }) => [course, mode, active])
+
+    for (const email of [ACTIVE, INACTIVE]) {
+      test(`${email} is enrolled in the mode of each course, also in one that has only paid modes`, async () => {
+        assert.equal((await sell({ email, courseIds: [HONOR, PRO] })).status, 200)
+        assert.deepEqual(
+          new Set(await rowsOf(email)),
+          new Set([
+            [HONOR, 'verified', true],
+            [PRO, 'professional', true],
+          ]),
+        )
+        assert.deepEqual((await lms.state()).allowances, [])
+      })
+
+      test(`${email} is changed from a free mode, and keeps another paid mode`, async () => {
+        await lms.seed({ enrollments: [row(email, HONOR, 'honor', true), row(email, PRO, 'no-id-professional', true)] })
+        assert.equal((await sell({ email, courseIds: [HONOR, PRO], name: 'Second' })).status, 200)
+        assert.deepEqual(
+          new Set(await rowsOf(email)),
+          new Set([
+            [HONOR, 'verified', true],
+            [PRO, 'no-id-professional', true],
+          ]),
+        )
+      })
+    }
+
+    test('a course that lacks the mode enrolls the buyer in its default mode, and the sale needs attention', async () => {
+      const answered = await sell({ email: ACTIVE, courseIds: [PYTHON] })
+      assert.equal(answered.status, 400)
+      assert.deepEqual(answered.json, {
+        success: false,
+        message: `Course ${PYTHON} does not have the configured course mode`,
+      })
+      assert.deepEqual(await rowsOf(ACTIVE), [[PYTHON, 'audit', true]])
+      const line = product.log.find(
+        (entry) => entry.delivery === answered.headers['x-lernito-delivery'] && entry.event === 'needs_attention',
+      )
+      assert.equal(
+        line?.detail,
+        `enrolled in ${PYTHON}; ${PYTHON} does not have the course mode that LERNITO_COURSE_MODE names`,
+      )
+    })
+
+    test('a new sale gives back a paid mode that was lost, and sending it again does not', async () => {
+      await lms.seed({ enrollments: [row(ACTIVE, HONOR, 'verified', false)] })
+      const sale = { email: ACTIVE, courseIds: [HONOR] }
+      assert.equal((await sell(sale)).status, 200)
+      assert.deepEqual(await rowsOf(ACTIVE), [[HONOR, 'verified', true]])
+      await lms.seed({ enrollments: [row(ACTIVE, HONOR, 'verified', false)] })
+      assert.equal((await sell(sale)).status, 200)
+      assert.deepEqual(await rowsOf(ACTIVE), [[HONOR, 'honor', true]])
+      assert.equal((await sell(sale)).status, 200)
+      assert.deepEqual(await rowsOf(ACTIVE), [[HONOR, 'honor', true]])
+    })
+
+    test('a buyer without an account gets an allowance, and keeps the default mode until it is applied', async () => {
+      assert.equal((await sell({ email: NEW, courseIds: [HONOR] })).status, 200)
+      assert.deepEqual(
+        (await lms.state()).allowances.map(({ email, course }) => [email, course]),
+        [[NEW, HONOR]],
+      )
+    })
+  })
+}
+
+for (const [course, ends, closed] of [
+  ['course-v1:Lernito+Ended+2026', true, false],
+  ['course-v1:Lernito+EndedClosed+2026', true, true],
+  ['course-v1:Lernito+OnSaleClosed+2026', false, true],
+] as const) {
+  test(`a buyer who was never enrolled in ${course} gets its mode only while it is on sale`, async (t) => {
+    const world = {
+      ...defaultWorld,
+      courses: [
+        {
+          id: course,
+          name: 'Audit and verified',
+          modes: ['audit', 'verified'],
+          ...(ends ? { mode_ends: { verified: '2026-01-01' } } : {}),
+          ...(closed ? { enrollment_end: '2026-01-01' } : {}),
+        },
+      ],
+      enrollments: [],
+    }
+    const product = await startProduct({ lms: { world }, env: { LERNITO_COURSE_MODE: 'verified' } })
+    t.after(() => product.stop())
+    const { status } = await product.sell({ email: ACTIVE, courseIds: [course] })
+    assert.equal(status, ends ? 400 : 200)
+    assert.deepEqual((await product.lms.state()).enrollments, [row(ACTIVE, course, ends ? 'audit' : 'verified', true)])
+  })
+}
+
+test('one mode for all courses needs no key', async (t) => {
+  const product = await startProduct({ env: { LERNITO_COURSE_MODE: 'verified' } })
+  t.after(() => product.stop())
+  assert.equal((await product.sell({ email: ACTIVE, courseIds: [HONOR] })).status, 200)
+  const { enrollments } = await product.lms.state()
+  assert.ok(enrollments.some(({ email, mode }) => email === ACTIVE && mode === 'verified'))
+})
+
+test('without search_emails, each account is looked up, and who has one goes singly', async (t) => {
+  const product = await startProduct({ lms: { searchEmails: false }, env: { LERNITO_COURSE_MODE: MODES } })
+  t.after(() => product.stop())
+  assert.equal((await product.sell({ email: ACTIVE, courseIds: [HONOR] })).status, 200)
+  const batches = async () =>
+    (await product.lms.calls()).filter(
+      ({ method, path, status }) => method === 'POST' && /bulk|modify$/.test(path) && status === 200,
+    ).length
+  assert.equal(await batches(), 0)
+  assert.equal((await product.sell({ email: NEW, courseIds: [HONOR] })).status, 200)
+  assert.equal(await batches(), 1)
+  const { enrollments } = await product.lms.state()
+  assert.ok(enrollments.some(({ email, mode }) => email === ACTIVE && mode === 'verified'))
+})
+
+test('the mode can be applied after an allowance has become an enrollment, but not for a person who has left', async (t) => {
+  const { lms, seed, enrollmentsOf } = await startSingly(t)
+  const acquire = () => unlimitedBudget().acquire(new AbortController().signal)
+  const apply = (course: string, mode: string) => applyMode({ lms, acquire, course, username: 'erin', mode })
+  await seed({
+    enrollments: [
+      row(ACTIVE, HONOR, 'honor', true),
+      row(ACTIVE, PYTHON, 'audit', true),
+      row(ACTIVE, PRO, 'audit', false),
+    ],
+  })
+  assert.deepEqual(await apply(HONOR, 'verified'), { kind: 'done', result: 'enrolled' })
+  assert.deepEqual(await apply(PYTHON, 'verified'), {
+    kind: 'reason',
+    reason: { code: 'course.mode_missing', subject: PYTHON },
+    result: 'enrolled',
+  })
+  assert.deepEqual(await apply(PRO, 'professional'), {
+    kind: 'reason',
+    reason: { code: 'person.unenrolled', subject: PRO },
+  })
+  assert.deepEqual(
+    new Set((await enrollmentsOf(ACTIVE)).map(({ course, mode, active }) => `${course} ${mode} ${active}`)),
+    new Set([`${HONOR} verified true`, `${PYTHON} audit true`, `${PRO} audit false`]),
+  )
+})

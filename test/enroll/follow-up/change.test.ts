@@ -1,0 +1,331 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { isModePending } from '../../../src/enroll/course-mode.ts'
+import { changeFor } from '../../../src/enroll/follow-up/change.ts'
+import { reconcile } from '../../../src/enroll/follow-up/reconcile.ts'
+import type { Finding } from '../../../src/enroll/follow-up/reconcile-chunk.ts'
+import { repair } from '../../../src/enroll/repair.ts'
+import { runWithdrawals } from '../../../src/enroll/withdraw/run-withdrawals.ts'
+import type { Lms } from '../../../src/lms/lms.ts'
+import { createOperations } from '../../../src/operators/changes/create-operations.ts'
+import { forget } from '../../../src/operators/changes/forget.ts'
+import { claimOrder } from '../../../src/queue/withdrawals/claimed-order.ts'
+import { createWakeUp } from '../../../src/service/lib/wake-up.ts'
+import { accepted, arrival, settled, succeeded } from '../../queue/harness.ts'
+import { until } from '../../service/process.ts'
+import { acquire, applyingMode, callsTo, ENROLL, type FollowUp, HONOR, PYTHON, register, setUp } from './harness.ts'
+
+const ADA = 'ada@x.example'
+const signal = new AbortController().signal
+const guard = <T>(work: () => Promise<T>): Promise<T> => work()
+const row = (course = HONOR, active = true) => ({ email: ADA, course, mode: 'audit', active })
+
+/** Orders a withdrawal from these courses, or from all, and carries it out. */
+async function withdraw(bench: FollowUp, id: string, courses: string[] | null = null): Promise<void> {
+  const { context, replicas, lms, operations } = bench
+  assert.equal((await operations.withdraw({ id, courses, paid: true, by: 'ada' })).kind, 'ordered')
+  const stop = new AbortController()
+  const errors: unknown[] = []
+  const running = runWithdrawals({
+    context,
+    replicas,
+    lms,
+    acquire,
+    guard,
+    landsMs: 60_000,
+    wakeUp: createWakeUp(),
+    isOpen: () => false,
+    onEvents: () => stop.abort(),
+    onError: (error) => void errors.push(error),
+    signal: stop.signal,
+  })
+  await running
+  assert.deepEqual(errors, [])
+}
+
+const order = ({ operations }: FollowUp, id: string) =>
+  operations.withdraw({ id, courses: null, paid: true, by: 'ada' })
+
+type Act = (bench: FollowUp, id: string) => Promise<unknown>
+
+/** The shop sends the sale again, and it is attempted with success. */
+async function enrolledAgain({ store }: FollowUp, id: string): Promise<void> {
+  await store.write([accepted(arrival({ email: ADA, courseIds: [HONOR, PYTHON] }))])
+  const outcome = { courses: { [HONOR]: 'enrolled', [PYTHON]: 'enrolled' }, reason: null } as const
+  await store.write([settled({ ...succeeded(id, 'enrolled', 1), outcome })])
+}
+
+/** What can come between reading a delivery and changing something for it in the LMS. */
+const ORDERED: readonly (readonly [string, Act])[] = [
+  ['is to be withdrawn', order],
+  ['is handled', ({ operations }, id) => operations.markHandled({ id, note: 'by hand', by: 'ada' })],
+  ['is sent again', ({ store }) => store.write([accepted(arrival({ email: ADA, courseIds: [HONOR, PYTHON] }))])],
+  ['is sent again and enrolled', enrolledAgain],
+]
+const CARRIED_OUT: readonly (readonly [string, Act])[] = [
+  ['is withdrawn', (bench, id) => withdraw(bench, id)],
+  ['is withdrawn from this course only', (bench, id) => withdraw(bench, id, [HONOR])],
+  ['is erased', ({ context }) => forget(context, { email: ADA, by: 'ada', silentMs: 0 })],
+]
+
+/** A pre-enrolled buyer, who has registered since and is enrolled in the default mode, where the setting wants honor. */
+async function claimed(t: TestContext) {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'allowed', [PYTHON]: 'allowed' } })
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [row()] })
+  const asking = { isModePending: (of: { course: string; mode: string }) => isModePending({ modeOf, ...of }) }
+  const followUp = (lms: Partial<Lms> = {}, acquiring = acquire) =>
+    bench.round(
+      { ...asking, acquire: acquiring },
+      bench.context,
+      applyingMode({ ...bench, lms: { ...bench.lms, ...lms } }),
+    )
+  return { ...bench, id, followUp }
+}
+const modeOf = (course: string) => (course === HONOR ? 'honor' : null)
+
+const rowsOf = async ({ state }: FollowUp, course = HONOR) =>
+  (await state()).enrollments
+    .filter((one) => one.email === ADA && one.course === course)
+    .map(({ mode, active }) => ({ mode, active }))
+
+for (const [happens, act] of ORDERED) {
+  test(`the follow-up changes no course mode for a delivery that ${happens} while it waits for the call budget`, async (t) => {
+    const bench = await claimed(t)
+    let waits = 0
+    // The lists of both courses come first, then reading the enrollment, then the change.
+    await bench.followUp({}, async () => {
+      if (++waits === 4) await act(bench, bench.id)
+      return acquire()
+    })
+    assert.equal(waits, 4)
+    assert.deepEqual(await rowsOf(bench), [{ mode: 'audit', active: true }])
+    assert.deepEqual(await callsTo(bench, ENROLL), [0])
+  })
+}
+
+for (const [happens, act] of [...ORDERED, ...CARRIED_OUT]) {
+  test(`reconcile repairs nothing for a delivery that ${happens} after it was checked`, async (t) => {
+    const bench = await setUp(t)
+    const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'enrolled', [PYTHON]: 'enrolled' } })
+    await register(bench, ADA)
+    await bench.seed({ enrollments: [row(PYTHON)] })
+    const findings = await repaired(bench, () => act(bench, id))
+    assert.deepEqual(
+      findings.map((finding) => [finding.course, finding.repaired, finding.words]),
+      [[HONOR, false, 'it has changed meanwhile: run reconcile again']],
+    )
+    assert.deepEqual(await rowsOf(bench), [])
+  })
+}
+
+/** What reconcile --fix finds; `before` runs before each repair. */
+async function repaired(
+  { context, replicas, lms }: FollowUp,
+  before: () => Promise<unknown>,
+  changed: Partial<Lms> = {},
+): Promise<Finding[]> {
+  const findings: Finding[] = []
+  await reconcile({
+    context,
+    replicas,
+    lms,
+    acquire,
+    isModePending: () => false,
+    since: null,
+    fix: true,
+    named: new Set(),
+    enroll: async (of) => {
+      await before()
+      return repair({ lms: { ...lms, ...changed }, modeOf: () => null, ...of })
+    },
+    by: 'ada',
+    signal,
+    sleep: async () => {},
+    publish: () => {},
+    onFinding: (finding) => void findings.push(finding),
+    onProgress: () => {},
+  })
+  return findings
+}
+
+test('a person who is unenrolled in the LMS right before the change of the course mode stays unenrolled', async (t) => {
+  const bench = await claimed(t)
+  await bench.followUp({
+    enrollment: async (...asked) => {
+      const read = await bench.lms.enrollment(...asked)
+      await bench.seed({ enrollments: [row(HONOR, false)] })
+      return read
+    },
+  })
+  assert.deepEqual(
+    (await rowsOf(bench)).map(({ active }) => active),
+    [false],
+  )
+  const { outcome } = await bench.delivery(bench.id)
+  assert.deepEqual(outcome.reason, { code: 'person.unenrolled', subject: HONOR })
+})
+
+test('a withdrawal that is ordered during a change begins after it', async (t) => {
+  const bench = await claimed(t)
+  let during: unknown
+  await bench.followUp({
+    changeMode: async (...asked) => {
+      await order(bench, bench.id)
+      during = await claimOrder({ ...bench, landsMs: 60_000 })
+      return bench.lms.changeMode(...asked)
+    },
+  })
+  assert.equal(during, null)
+  assert.deepEqual(await rowsOf(bench), [{ mode: 'honor', active: true }])
+  assert.ok(await claimOrder({ ...bench, landsMs: 60_000 }))
+})
+
+test('a withdrawal that is ordered during a repair begins after it', async (t) => {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'enrolled' } })
+  await register(bench, ADA)
+  let during: unknown
+  await repaired(bench, async () => {}, {
+    enroll: async (...asked) => {
+      await order(bench, id)
+      during = await claimOrder({ ...bench, landsMs: 60_000 })
+      return bench.lms.enroll(...asked)
+    },
+  })
+  assert.equal(during, null)
+  assert.equal((await rowsOf(bench)).length, 1)
+  assert.ok(await claimOrder({ ...bench, landsMs: 60_000 }))
+})
+
+/** A sale, and the hold on it from a change that ends with this result. */
+async function changed(t: TestContext, isUnknown: boolean) {
+  const bench = await setUp(t)
+  const { context, replicas } = bench
+  const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'enrolled' } })
+  const reported = await bench.delivery(id)
+  const change = (work: () => Promise<unknown> = async () => {}) =>
+    changeFor(
+      { context, replicas, guard, acquire, signal },
+      {
+        reported,
+        course: HONOR,
+        change: async (acquiring) => {
+          ;(await acquiring()).release()
+          await work()
+          return 'changed'
+        },
+        isUnknown: () => isUnknown,
+      },
+    )
+  const later = () => bench.db.updateTable('leases').set({ until: 0 }).execute()
+  return { ...bench, id, change, later }
+}
+
+test('after a call without an answer, a withdrawal waits until the LMS can not carry it out any more', async (t) => {
+  const bench = await changed(t, true)
+  await bench.change()
+  assert.equal(await bench.change(), null, 'nor does another change begin')
+  await order(bench, bench.id)
+  assert.equal(await claimOrder({ ...bench, landsMs: 60_000 }), null)
+  await bench.later()
+  assert.ok(await claimOrder({ ...bench, landsMs: 60_000 }))
+})
+
+test('after a change that throws in its call, a withdrawal waits likewise', async (t) => {
+  const bench = await changed(t, false)
+  const cut = new Error('cut')
+  await assert.rejects(
+    bench.change(async () => {
+      throw cut
+    }),
+    cut,
+  )
+  await order(bench, bench.id)
+  assert.equal(await claimOrder({ ...bench, landsMs: 60_000 }), null)
+})
+
+test('the hold of a live replica lasts until the change ends, whatever the clock of the database does', async (t) => {
+  const bench = await changed(t, false)
+  await bench.change(async () => {
+    await order(bench, bench.id)
+    await bench.later()
+    assert.equal(await claimOrder({ ...bench, landsMs: 60_000 }), null)
+  })
+  assert.ok(await claimOrder({ ...bench, landsMs: 60_000 }))
+})
+
+test('the hold of a replica that died in a change lasts until the LMS can not carry out its call any more', async (t) => {
+  const bench = await changed(t, false)
+  const dead = await bench.replica('dead')
+  await bench.change(async () => {
+    await bench.db.updateTable('leases').set({ owner: 'dead' }).execute()
+  })
+  await order(bench, bench.id)
+  await dead.replicas.leave()
+  assert.equal(await claimOrder({ ...bench, landsMs: 60_000 }), null)
+  await bench.later()
+  assert.ok(await claimOrder({ ...bench, landsMs: 60_000 }))
+})
+
+test('a replica that was pruned changes nothing', async (t) => {
+  const bench = await changed(t, false)
+  await bench.replicas.leave()
+  assert.equal(await bench.change(), null)
+  assert.deepEqual(await bench.rows('leases'), [])
+})
+
+test('a person is erased after a change that is in progress, and nothing begins for them afterwards', async (t) => {
+  const bench = await changed(t, false)
+  const { id } = bench
+  const happened: string[] = []
+  let looks = 0
+  const context = watched(bench, () => looks++)
+  let erased: Promise<unknown> = Promise.resolve()
+  await bench.change(async () => {
+    erased = forget(context, { email: ADA, by: 'ada' }).then(() => happened.push('erased'))
+    await until('two looks', () => (looks >= 2 ? true : undefined))
+    assert.equal((await bench.row(id)).id, id)
+    happened.push('changed')
+  })
+  await erased
+  assert.deepEqual(happened, ['changed', 'erased'])
+  assert.deepEqual([await bench.rows('deliveries'), await bench.rows('leases')], [[], []])
+  assert.equal(await bench.change(), null)
+})
+
+test('an operator who marks a delivery as handled waits for the change that is in progress', async (t) => {
+  const bench = await changed(t, false)
+  const { id } = bench
+  const happened: string[] = []
+  let looks = 0
+  const context = watched(bench, () => looks++)
+  const operations = createOperations({ context, guard, replicas: () => 1, publish: () => {}, onDue: () => {} })
+  let handled: Promise<unknown> = Promise.resolve()
+  await bench.change(async () => {
+    handled = operations.markHandled({ id, note: '', by: 'ada' }).then(() => happened.push('handled'))
+    await until('two looks', () => (looks >= 2 ? true : undefined))
+    assert.equal((await bench.row(id)).state, 'handled')
+    happened.push('changed')
+  })
+  await handled
+  assert.deepEqual(happened, ['changed', 'handled'])
+})
+
+/** A context whose looks at the holds are reported. */
+const watched = ({ context }: FollowUp, onLook: () => void): FollowUp['context'] => ({
+  ...context,
+  database: { ...context.database, db: context.database.db.withPlugin(countLooks(onLook)) },
+})
+
+/** A plugin of Kysely that reports each statement that reads leases. */
+function countLooks(onLook: () => void): Parameters<FollowUp['db']['withPlugin']>[0] {
+  return {
+    transformQuery: ({ node }) => {
+      if (node.kind === 'SelectQueryNode' && JSON.stringify(node.from).includes('"leases"')) onLook()
+      return node
+    },
+    transformResult: async ({ result }) => result,
+  }
+}

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { DEMO } from '../../harness.ts'
+import { accepted, arrival, needsAttention, only, rejectedArrival, settled } from '../../queue/harness.ts'
+import { history, PYTHON, register, setUp } from './harness.ts'
+
+const ADA = 'ada@x.example'
+const allowance = (email: string, course = DEMO) => ({ email, course, auto_enroll: true, used: false })
+const enrollment = (email: string, { course = DEMO, active = true } = {}) => ({ email, course, mode: 'audit', active })
+
+test('check now finds what the LMS has, stores it and says who asked', async (t) => {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: ADA, courses: { [DEMO]: 'enrolled', [PYTHON]: 'enrolled' } })
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [enrollment(ADA), enrollment(ADA, { course: PYTHON, active: false })] })
+  const before = await bench.row(id)
+  const [checked] = await bench.check([id])
+  assert.ok(checked !== undefined && 'standings' in checked)
+  const { [DEMO]: demo, [PYTHON]: python } = checked.standings
+  assert.deepEqual([demo?.standing, demo?.mode, python?.standing], ['enrolled', 'audit', 'unenrolled'])
+  assert.deepEqual((await bench.delivery(id)).standings, checked.standings)
+  assert.deepEqual({ ...(await bench.row(id)), standings: null }, { ...before, standings: null })
+  assert.deepEqual(await history(bench, id), [`checked: ${DEMO}: enrolled (audit); ${PYTHON}: unenrolled (audit)`])
+  assert.equal(bench.events.at(-1)?.actor, 'ada')
+})
+
+test('check now enrolls nobody, and makes no allowance', async (t) => {
+  const bench = await setUp(t)
+  const ids = await bench.sell([
+    { email: ADA, courses: { [DEMO]: 'enrolled' } },
+    { email: 'bob@x.example' },
+    { email: 'cy@x.example' },
+  ])
+  await register(bench, ADA)
+  await register(bench, 'cy@x.example', false)
+  const before = await bench.state()
+  const checked = await bench.check(ids)
+  assert.deepEqual(await bench.state(), before)
+  assert.deepEqual(
+    checked.map((one) => ('standings' in one ? one.standings[DEMO]?.standing : one)),
+    ['missing', 'missing', 'missing'],
+  )
+  await bench.seed({ allowances: [allowance('bob@x.example'), allowance('cy@x.example')] })
+  const again = await bench.check(ids)
+  assert.deepEqual(
+    again.map((one) => ('standings' in one ? one.standings[DEMO]?.standing : one)),
+    ['missing', 'no_account', 'not_activated'],
+  )
+})
+
+test('check now makes a pre-enrolled delivery enrolled if the buyer is', async (t) => {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: ADA })
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [enrollment(ADA)] })
+  const [checked] = await bench.check([id])
+  assert.ok(checked !== undefined && 'state' in checked)
+  assert.equal(checked.state, 'enrolled')
+  assert.deepEqual(
+    (await history(bench, id)).map((line) => line.split(':')[0]),
+    ['checked', 'claimed'],
+  )
+})
+
+test('check now finds a retired account, which a round can’t', async (t) => {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: 'retired@example.com' })
+  await bench.round()
+  assert.deepEqual(await bench.standings(id), { [DEMO]: 'no_account' })
+  bench.later(1)
+  await bench.check([id])
+  const { state, outcome } = await bench.delivery(id)
+  assert.deepEqual([state, outcome.reason?.code], ['needs_attention', 'person.retired'])
+})
+
+test('a delivery that was reported as nothing is checked by the true keys of the courses that were bought', async (t) => {
+  const bench = await setUp(t)
+  const sale = arrival({ email: ADA, courseIds: [DEMO.toLowerCase(), 'course-v1:No+Such+Course'] })
+  const { id } = only(await bench.store.write([accepted(sale)]))
+  await bench.store.write([settled(needsAttention(id))])
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [enrollment(ADA)] })
+  await bench.check([id])
+  assert.deepEqual(await bench.standings(id), { [DEMO]: 'enrolled' })
+  assert.equal((await bench.row(id)).state, 'needs_attention')
+})
+
+test('what can’t be checked says why, and a failing LMS stores nothing', async (t) => {
+  const bench = await setUp(t)
+  const [queued, rejected] = await bench.store.write([accepted(arrival({ email: ADA })), accepted(rejectedArrival())])
+  const id = await bench.sellOne({ email: 'bob@x.example' })
+  const checked = await bench.check([queued?.id ?? '', rejected?.id ?? '', 'NONE', id])
+  assert.deepEqual(
+    checked.map((one) => ('failure' in one ? one.failure : 'checked')),
+    [
+      'it is queued: the next attempt checks it',
+      'there is no such delivery, or it holds no sale',
+      'there is no such delivery, or it holds no sale',
+      'checked',
+    ],
+  )
+  await bench.faults([{ path: '/api/user/v1/accounts', status: 503 }])
+  const stored = await bench.delivery(id)
+  const [failed] = await bench.check([id])
+  assert.ok(failed !== undefined && 'failure' in failed)
+  assert.match(failed.failure, /503/)
+  assert.deepEqual(await bench.delivery(id), stored)
+})
+
+test('a delivery that is replayed during its check stays queued', async (t) => {
+  const bench = await setUp(t)
+  const id = await bench.sellOne({ email: ADA })
+  const account = async (email: string) => {
+    const found = await bench.lms.account(email)
+    await bench.operations.replay({ ids: [id], by: 'ada' })
+    return found
+  }
+  assert.deepEqual(await bench.check([id], { account }), [{ id, failure: 'it changed meanwhile: check it again' }])
+  const { state, standings } = await bench.row(id)
+  assert.deepEqual([state, standings], ['queued', null])
+})
+
+test('two sales to one person that are checked together keep their own courses', async (t) => {
+  const bench = await setUp(t)
+  const [one = '', two = ''] = await bench.sell([
+    { email: ADA, courses: { [DEMO]: 'enrolled' } },
+    { email: ADA, order: 2, courses: { [PYTHON]: 'enrolled' } },
+  ])
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [enrollment(ADA), enrollment(ADA, { course: PYTHON, active: false })] })
+  await bench.check([one, two])
+  assert.deepEqual(await bench.standings(one), { [DEMO]: 'enrolled' })
+  assert.deepEqual(await bench.standings(two), { [PYTHON]: 'unenrolled' })
+})

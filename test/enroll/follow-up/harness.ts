@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import type { TestContext } from 'node:test'
+import { type StandInOptions, startStandIn } from '../../../sandbox/stand-in.ts'
+import { applyMode } from '../../../src/enroll/course-mode.ts'
+import { checkNow } from '../../../src/enroll/follow-up/check-now.ts'
+import type { Asking } from '../../../src/enroll/follow-up/look-ups.ts'
+import { type Reported, readReported } from '../../../src/enroll/follow-up/reported.ts'
+import { type ApplyMode, followUpRound } from '../../../src/enroll/follow-up/round.ts'
+import { unlimitedBudget } from '../../../src/lms/client/budget.ts'
+import type { Lms } from '../../../src/lms/lms.ts'
+import { type CourseResult, type DeliveryEvent, type Outcome, stateOfOutcome } from '../../../src/sale/types.ts'
+import { control, DEMO } from '../../harness.ts'
+import { accepted, arrival, only, settled, setUp as setUpInbox } from '../../queue/harness.ts'
+import { lmsAt } from '../lms-at.ts'
+
+export const PYTHON = 'course-v1:Lernito+PY101+2026'
+export const HONOR = 'course-v1:Lernito+Honor+2026'
+export const ENROLL = '/api/enrollment/v1/enrollment'
+export const MINUTE_MS = 60_000
+export const DAY_MS = 86_400_000
+export const SEARCH = '/api/user/v1/accounts/search_emails'
+export const LIST = '/api/enrollment/v1/enrollments'
+export const ACCOUNTS = '/api/user/v1/accounts'
+
+export const acquire = () => unlimitedBudget().acquire(new AbortController().signal)
+
+const noMode: ApplyMode = async () => {
+  throw new Error('no mode is pending')
+}
+
+/** Changes the course mode in the LMS to honor, as the service does. */
+export const applyingMode =
+  ({ lms }: Pick<FollowUp, 'lms'>): ApplyMode =>
+  async (of) => {
+    const result = await applyMode({ lms, mode: 'honor', ...of })
+    return result.kind === 'done' ? { kind: 'applied', mode: 'honor' } : result
+  }
+
+interface Sale {
+  readonly email: string
+  readonly order?: number
+  readonly courses?: Readonly<Record<string, CourseResult>>
+}
+/** The most sales in one statement. */
+const AT_ONCE = 500
+const ALLOWED = { [DEMO]: 'allowed' } as const
+
+/** A database, a stand-in LMS, and the follow-up between them. The clock of the database stands still. */
+export async function setUp(t: TestContext, options: StandInOptions = {}) {
+  const bench = await setUpInbox(t)
+  const { context, clock, db, replicas } = bench
+  const standIn = await startStandIn({ throttle: 'off', ...options })
+  const lms = lmsAt(standIn.url)
+  t.after(async () => {
+    await lms.close()
+    await standIn.close()
+  })
+  const events: DeliveryEvent[] = []
+  const publish = (event: DeliveryEvent): void => void events.push(event)
+
+  /** Stores sales with these results. Returns their ids. */
+  const sell = async (sales: readonly Sale[]): Promise<string[]> => {
+    if (sales.length > AT_ONCE) return [...(await sell(sales.slice(0, AT_ONCE))), ...(await sell(sales.slice(AT_ONCE)))]
+    const webhooks = sales.map(({ email, order = 1, courses = ALLOWED }) =>
+      accepted(arrival({ email, order, courseIds: Object.keys(courses) })),
+    )
+    const ids = (await bench.store.write(webhooks)).map(({ id }) => id)
+    const results = sales.map(({ courses = ALLOWED }, n) => {
+      const outcome: Outcome = { courses, reason: null }
+      const final = { dueAt: null, attempts: 0, generation: 0, effectUnknown: false, detail: '' }
+      return settled({ id: ids[n] ?? '', state: stateOfOutcome(outcome), outcome, ...final })
+    })
+    await bench.store.write(results)
+    return ids
+  }
+
+  /** One round; `asking` replaces parts of what its calls wait for. `at`: another replica makes it. */
+  const round = (asking: Partial<Asking> = {}, at = context, applyMode = noMode) =>
+    followUpRound({
+      context: at,
+      replicas,
+      signal: new AbortController().signal,
+      asking: { lms, acquire, isModePending: () => false, beforeCall: async () => {}, rest: async () => {}, ...asking },
+      applyMode,
+      guard: (work) => work(),
+      publish,
+    })
+
+  const delivery = async (id: string): Promise<Reported> => only(await readReported(db, [id]))
+  return {
+    ...bench,
+    ...control(standIn.url),
+    lms,
+    events,
+    sell,
+    sellOne: async (sale: Sale): Promise<string> => only(await sell([sale])),
+    round,
+    delivery,
+    /** The standing of each course, by true course key. */
+    standings: async (id: string) => {
+      const { standings } = await delivery(id)
+      return Object.fromEntries(Object.entries(standings).map(([course, { standing }]) => [course, standing]))
+    },
+    later: (ms: number): void => {
+      clock.at += ms
+    },
+    check: (ids: readonly string[], asked: Partial<Lms> = {}, isModePending = () => false) =>
+      checkNow({ context, lms: { ...lms, ...asked }, acquire, isModePending, ids, by: 'ada', publish }),
+  }
+}
+export type FollowUp = Awaited<ReturnType<typeof setUp>>
+
+/** The kinds and details of the events of a delivery that came after its sale. */
+export async function history({ db }: Pick<FollowUp, 'db'>, id: string): Promise<string[]> {
+  const events = await db.selectFrom('events').selectAll().where('delivery_id', '=', id).orderBy('id').execute()
+  return events.slice(2).map(({ kind, detail }) => `${kind}: ${detail}`)
+}
+
+/** How often the LMS was called at each path since `forgetCalls`. */
+export async function callsTo({ calls }: Pick<FollowUp, 'calls'>, ...paths: string[]): Promise<number[]> {
+  const made = await calls()
+  return paths.map((path) => made.filter((call) => call.path === path).reduce((sum, { count }) => sum + count, 0))
+}
+
+export const register = async (lms: Pick<FollowUp, 'people' | 'activate'>, email: string, active = true) => {
+  const username = email.replace(/\W/g, '_').slice(0, 30)
+  await lms.people({ email, username, active: false })
+  if (active) await lms.activate(email)
+  assert.ok(username)
+}

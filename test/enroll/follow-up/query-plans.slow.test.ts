@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { sql } from 'kysely'
+import { areSalesWaitedFor } from '../../../src/enroll/follow-up/waiting-sales.ts'
+import { plansOf } from '../../database/dialects.ts'
+import { DEMO } from '../../harness.ts'
+import { onSqlite } from '../../queue/harness.ts'
+import { register, setUp } from './harness.ts'
+
+test('a round finds its rows by an index, and writes them by their ids, however many buyers wait', async (t) => {
+  const bench = await setUp(t)
+  await bench.sell(Array.from({ length: 1_000 }, (_, n) => ({ email: `buyer${n}@x.example` })))
+  await bench.sell(
+    Array.from({ length: 2_000 }, (_, n) => ({
+      email: `other${n}@x.example`,
+      courses: { [DEMO]: 'enrolled' as const },
+    })),
+  )
+  if (!onSqlite()) await sql`analyze table deliveries`.execute(bench.db)
+  await register(bench, 'buyer1@x.example', false)
+  const plans = await plansOf(bench.database, async (db) => {
+    await bench.round({}, { ...bench.context, database: { ...bench.database, db } })
+    await areSalesWaitedFor({ db, now: bench.clock.at })
+  })
+  const found = plans.filter(({ sql: text }) => !/^insert/.test(text) && /deliveries/.test(text))
+  assert.ok(found.length >= 10, `${found.length} statements`)
+  for (const { sql: text, plan } of found) {
+    for (const line of plan) {
+      assert.doesNotMatch(line, onSqlite() ? /SCAN|USE TEMP B-TREE/ : /^(ALL|index) |filesort/, `${text}\n${line}`)
+    }
+  }
+  const updates = found.filter(({ sql: text }) => /^update .deliveries/.test(text))
+  assert.ok(updates.length > 0)
+  for (const { sql: text, plan } of updates) {
+    const byId = onSqlite() ? /sqlite_autoindex_deliveries_1 \(id=\?\)/ : /^(range|const) PRIMARY/
+    assert.match(plan.join('\n'), byId, text)
+  }
+})

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, test } from 'node:test'
+import { openDatabase } from '../../src/database/database.ts'
+import { createOperations } from '../../src/operators/changes/create-operations.ts'
+import { forget } from '../../src/operators/changes/forget.ts'
+import { createIds } from '../../src/sale/ids.ts'
+import { startProduct } from '../harness.ts'
+import { until } from '../service/process.ts'
+import { BULK } from '../service/serving.ts'
+
+const COURSE = '/api/courses/v1/courses/{id}'
+const SEARCH = '/api/user/v1/accounts/search_emails'
+/** A delayed call that reports its arrival, and hangs until it is released. */
+let hold = { arrived: Promise.withResolvers<void>(), released: Promise.withResolvers<void>() }
+const sleep = async (ms: number): Promise<void> => {
+  if (ms === 0) return
+  hold.arrived.resolve()
+  await hold.released.promise
+}
+const product = await startProduct({
+  lms: { sleep },
+  env: { LERNITO_ANSWER_WITHIN_MS: '500', LERNITO_LMS_CONCURRENCY: '1' },
+})
+const { lms, sell } = product
+/** A second connection, as a command has it beside the service. */
+const database = openDatabase({ url: `sqlite:${product.folder}/lernito.db`, serve: false })
+const context = { database, now: Date.now, newId: createIds({ now: Date.now }), random: Math.random, hasOutbox: false }
+const operations = createOperations({
+  context,
+  guard: (work) => work(),
+  replicas: () => 1,
+  publish: () => {},
+  onDue: () => {},
+})
+after(async () => {
+  await database.close()
+  await product.stop()
+})
+beforeEach(() => lms.reset())
+
+const courseCalls = async (): Promise<number> =>
+  (await lms.calls()).filter(({ path }) => path === COURSE).reduce((sum, { count }) => sum + count, 0)
+const idOf = ({ headers }: Awaited<ReturnType<typeof sell>>): string => String(headers['x-lernito-delivery'])
+const stateOf = async (id: string) => (await operations.show(id))?.state
+
+test('a repeat uses the cached course; a replay asks the LMS again, once for all deliveries', async () => {
+  const id = idOf(await sell({ email: 'one@example.com' }))
+  const other = idOf(await sell({ email: 'two@example.com' }))
+  await lms.forgetCalls()
+  await sell({ email: 'one@example.com' })
+  assert.equal(await courseCalls(), 0)
+  await operations.replay({ ids: [id, other], by: 'alice' })
+  await until('the end of both', async () =>
+    (await stateOf(id)) === 'pre_enrolled' && (await stateOf(other)) === 'pre_enrolled' ? true : undefined,
+  )
+  assert.equal(await courseCalls(), 1)
+})
+
+test('a batch call names nobody whose delivery another replica has claimed since the attempt began', async () => {
+  hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
+  await lms.faults([{ path: SEARCH, delayMs: 1, times: 1 }]) // after the attempt has begun, before the batch
+  const [lost] = await Promise.all([sell({ email: 'lost@example.com' }), hold.arrived.promise])
+  await database.db.updateTable('deliveries').set({ owner: 'another' }).where('id', '=', idOf(lost)).execute()
+  await lms.forgetCalls()
+  hold.released.resolve()
+  await sell({ email: 'next@example.com' })
+  await until('the next one', async () => (await lms.state()).allowances.length > 0 || undefined)
+  assert.deepEqual(
+    (await lms.state()).allowances.map(({ email }) => email),
+    ['next@example.com'],
+  )
+})
+
+for (const [what, end] of Object.entries({
+  handled: async (id: string): Promise<unknown> => operations.markHandled({ id, note: 'by hand', by: 'alice' }),
+  erased: async (): Promise<unknown> => forget(context, { email: 'waits@example.com', by: 'alice' }),
+})) {
+  test(`a delivery that is ${what} while it waits for its call is not enrolled`, async () => {
+    hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
+    await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
+    const first = sell({ email: 'first@example.com' })
+    await hold.arrived.promise // and only one call runs at once
+    const [waiting, going] = await Promise.all(
+      ['waits@example.com', 'goes@example.com'].map((email) => sell({ email })),
+    )
+    assert(waiting && going)
+    await end(idOf(waiting))
+    hold.released.resolve()
+    await first
+    await until('the other one', async () => ((await stateOf(idOf(going))) === 'pre_enrolled' ? true : undefined))
+    const { allowances } = await lms.state()
+    assert.deepEqual(
+      allowances.map(({ email }) => email),
+      ['first@example.com', 'goes@example.com'],
+    )
+    assert.equal(await stateOf(idOf(waiting)), what === 'handled' ? 'handled' : undefined)
+  })
+}
+
+test('a sender whose delivery an operator handles in the meantime gets no success', async () => {
+  hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
+  await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
+  const sold = sell({ email: 'first@example.com' })
+  await hold.arrived.promise
+  const [found] = (await operations.list({ filter: { email: 'first@example.com' } })).items
+  const marked = operations.markHandled({ id: found?.id ?? '', note: 'by hand', by: 'alice' })
+  await until('the mark', async () => ((await stateOf(found?.id ?? '')) === 'handled' ? true : undefined))
+  hold.released.resolve()
+  await marked
+  const { status, json } = await sold
+  assert.deepEqual([status, json], [500, { success: false, message: 'Internal server error' }])
+  await until('the end of the call', async () => ((await lms.state()).allowances.length > 0 ? true : undefined))
+  assert.equal(await stateOf(found?.id ?? ''), 'handled')
+})

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { LONGEST_WAIT_MS } from '../../../src/queue/retry-schedule.ts'
+import { claimOrder, mayContinue } from '../../../src/queue/withdrawals/claimed-order.ts'
+import { accepted, arrival, only, pruneAlone, settled, setUp, succeeded } from '../../queue/harness.ts'
+
+test('an order that was scheduled while the clock was far ahead counts as due, and one that only waits long does not', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  await bench.store.write([settled(succeeded(id))])
+  await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  const scheduled = async (ms: number) => {
+    await bench.db
+      .updateTable('withdrawals')
+      .set({ due_at: bench.clock.at + ms })
+      .execute()
+    return (await claimOrder({ ...bench, landsMs: 0 }))?.row.delivery_id ?? null
+  }
+  assert.equal(await scheduled(LONGEST_WAIT_MS), null)
+  assert.equal(await scheduled(LONGEST_WAIT_MS + 1), id)
+})
+
+test('an order does not go on at a replica that the others have pruned, even if none of them has claimed it yet', async (t) => {
+  const bench = await setUp(t)
+  const other = await bench.replica('replica-2')
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  await bench.store.write([settled(succeeded(id))])
+  await bench.operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  const order = await claimOrder({ ...bench, landsMs: 0 })
+  assert(order)
+  assert.equal(await mayContinue(bench.db, order), true)
+  await pruneAlone(other, 'replica-1')
+  assert.equal(await mayContinue(bench.db, order), false)
+})

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { after, describe, type TestContext, test } from 'node:test'
+import { DEMO } from '../../harness.ts'
+import { hasMariaDb, startMariaDb } from '../../mariadb.ts'
+import { startReplica } from '../../queue/replicas/serving.ts'
+import { temporaryFolder, until } from '../../service/process.ts'
+import { BULK, sell, startHoldingLms } from '../../service/serving.ts'
+import { refund } from './refunding.ts'
+import { ended, operationsOn } from './withdrawing.ts'
+
+const ALICE = 'alice@example.com'
+const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
+const HELD = { method: 'POST', delayMs: 1, times: 1 }
+const ENV = {
+  LERNITO_LMS_CALLS_PER_MINUTE: '0',
+  LERNITO_REFUNDS: 'on',
+  LERNITO_ANSWER_WITHIN_MS: '500',
+  LANDS_MS: '6000',
+}
+
+/** A killed replica's call is in the LMS, and another process continues its work. */
+async function setUp(t: TestContext, databaseUrl: string) {
+  const lms = await startHoldingLms(t)
+  const start = () => startReplica({ t, databaseUrl, lmsUrl: lms.url, env: ENV })
+  const { operations, context, close } = operationsOn(databaseUrl)
+  t.after(close)
+  const { db } = context.database
+  return {
+    lms,
+    start,
+    operations,
+    isActive: async () => (await lms.state()).enrollments.some(({ email, active }) => email === ALICE && active),
+    stateOf: async (id: string) => (await operations.show(id))?.state,
+    soldId: async () => (await db.selectFrom('deliveries').select('id').executeTakeFirstOrThrow()).id,
+    /** The order was looked at, and has ended or waits. */
+    lookedAt: () =>
+      until('a look', async () => {
+        const row = await db.selectFrom('withdrawals').selectAll().executeTakeFirst()
+        if (row === undefined || row.owner !== null) return undefined
+        return row.ended_at !== null || row.due_at > row.requested_at || undefined
+      }),
+  }
+}
+
+const DATABASES: [string, (t: TestContext) => Promise<string>][] = [
+  ['the next start on SQLite', async (t) => `sqlite:${temporaryFolder(t)}/lernito.db`],
+]
+if (hasMariaDb()) {
+  const server = await startMariaDb()
+  after(server.remove)
+  DATABASES.push(['another replica on MariaDB', async () => (await server.newDatabase()).url])
+}
+
+describe('a process is killed in a call that the LMS carries out late', { concurrency: 2 }, () => {
+  for (const [successor, newUrl] of DATABASES) {
+    const isNext = successor.startsWith('the next')
+
+    test(`a call that enrolls: a refund at ${successor} takes the buyer out when it has landed`, async (t) => {
+      const { lms, start, operations, isActive, stateOf, soldId, lookedAt } = await setUp(t, await newUrl(t))
+      const first = await start()
+      await lms.faults([{ ...HELD, path: BULK }])
+      const answered = sell({ url: first.url, email: ALICE })
+      await lms.arrived
+      const second = isNext ? null : await start()
+      first.child.kill('SIGKILL')
+      await first.ended
+      await answered
+      const { url } = second ?? (await start())
+      const id = await soldId()
+      await until('the next attempt', async () => (await stateOf(id)) === 'enrolled' || undefined)
+      assert.equal((await refund({ url, email: ALICE })).status, 202)
+      await lookedAt()
+      assert.equal(await isActive(), false)
+      lms.release()
+      await until('the late call', async () => (await isActive()) || undefined)
+      const { result } = await ended({ operations }, id)
+      assert.deepEqual([await isActive(), await stateOf(id)], [false, 'withdrawn'])
+      assert.equal(result?.courses[DEMO]?.kind, 'unenrolled')
+    })
+
+    test(`a call that unenrolls: a sale at ${successor} is enrolled once more when it has landed`, async (t) => {
+      const { lms, start, isActive, stateOf, lookedAt } = await setUp(t, await newUrl(t))
+      const first = await start()
+      const sold = await sell({ url: first.url, email: ALICE })
+      const id = String(sold?.headers['x-lernito-delivery'])
+      await lms.faults([{ ...HELD, path: MODIFY }])
+      assert.equal((await refund({ url: first.url, email: ALICE })).status, 202)
+      await lms.arrived
+      const second = isNext ? null : await start()
+      first.child.kill('SIGKILL')
+      await first.ended
+      const { url } = second ?? (await start())
+      await sell({ url, email: ALICE })
+      await lookedAt()
+      await until('the enrollment', async () => ((await stateOf(id)) === 'enrolled' && (await isActive())) || undefined)
+      lms.release()
+      await until('the late call', async () => !(await isActive()) || undefined)
+      await until('the enrollment', async () => (await isActive()) || undefined)
+      await until('the result', async () => (await stateOf(id)) === 'enrolled' || undefined)
+    })
+  }
+})

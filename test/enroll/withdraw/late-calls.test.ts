@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, describe, test } from 'node:test'
+import { TIMING } from '../../../src/queue/replicas/timing.ts'
+import { DEMO } from '../../harness.ts'
+import { until } from '../../service/process.ts'
+import { BULK } from '../../service/serving.ts'
+import { refund as post } from './refunding.ts'
+import { ended, startWithOperations } from './withdrawing.ts'
+
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const ALICE = 'alice@example.com'
+const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
+/** The connection is cut at once, and the LMS carries out the call when the hold ends. */
+const LATE = { method: 'POST', drop: 'at_once', delayMs: 1, times: 1 }
+let hold = { arrived: Promise.withResolvers<void>(), released: Promise.withResolvers<void>() }
+const sleep = async (ms: number): Promise<void> => {
+  if (ms === 0) return
+  hold.arrived.resolve()
+  await hold.released.promise
+}
+const env = { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '700', LERNITO_LMS_CONCURRENCY: '4' }
+const timing = { ...TIMING, landsMs: 3000 }
+const product = await startWithOperations({ lms: { sleep }, env, timing })
+const { lms, sell, sold, stateOf, operations } = product
+const { db } = product.context.database
+after(() => product.stopAll())
+beforeEach(async () => {
+  hold.released.resolve()
+  await lms.noFaults()
+  await until('quiet', async () => ((await openOrders()).length === 0 ? true : undefined))
+  for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
+    await db.deleteFrom(table).execute()
+  }
+  await lms.reset()
+  hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
+})
+
+const refund = (courseIds: readonly string[] = [DEMO]) => post({ url: product.url, email: ALICE, courseIds })
+const openOrders = () => db.selectFrom('withdrawals').selectAll().where('ended_at', 'is', null).execute()
+const activeIn = async (): Promise<string[]> =>
+  (await lms.state()).enrollments
+    .filter((row) => row.email === ALICE && row.active)
+    .map(({ course }) => course)
+    .sort()
+const isActiveIn = (courses: readonly string[]) =>
+  until(`active in ${courses.length}`, async () => (await activeIn()).join() === courses.toSorted().join() || undefined)
+/** Each order has been looked at once more, and has ended or waits. */
+async function lookedAt(): Promise<void> {
+  await db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
+  await until('a look', async () => {
+    const open = await openOrders()
+    return open.every(({ due_at, owner }) => due_at > 0 && owner === null) || undefined
+  })
+}
+/** The LMS carries out the call that was given up. */
+const land = () => hold.released.resolve()
+
+describe('a refund after an enrolling call that the LMS carries out late', () => {
+  test('is answered 202, and takes the buyer out when the call has landed', async () => {
+    await lms.faults([{ ...LATE, path: BULK }])
+    const id = await sold(ALICE)
+    assert.equal((await refund()).status, 202)
+    await lookedAt()
+    land()
+    await isActiveIn([DEMO])
+    const { result } = await ended(product, id)
+    assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'])
+    assert.equal(result?.courses[DEMO]?.kind, 'unenrolled')
+    assert.equal((await refund()).status, 200)
+  })
+
+  test('also if the sale was enrolled by a later attempt, and what was taken out first stays in the result', async () => {
+    await lms.faults([{ ...LATE, path: BULK }])
+    const id = await sold(ALICE)
+    await operations.replay({ ids: [id], by: 'alice' })
+    await until('the enrollment', async () => (await stateOf(id)) === 'enrolled' || undefined)
+    assert.equal((await refund()).status, 202)
+    await until('the withdrawal', async () => (await activeIn()).length === 0 || undefined)
+    await lookedAt()
+    land()
+    await isActiveIn([DEMO])
+    const { result } = await ended(product, id)
+    assert.deepEqual([await activeIn(), await stateOf(id)], [[], 'withdrawn'])
+    assert.equal(result?.courses[DEMO]?.kind, 'unenrolled')
+  })
+
+  test('also if the call was a batch that was sent again in parts', async () => {
+    await lms.faults([{ ...LATE, path: BULK }])
+    const id = await sold(ALICE, [PYTHON, DEMO])
+    await isActiveIn([PYTHON, DEMO])
+    assert.equal((await refund()).status, 202)
+    await isActiveIn([PYTHON])
+    await lookedAt()
+    land()
+    await isActiveIn([PYTHON, DEMO])
+    await ended(product, id)
+    assert.deepEqual(await activeIn(), [PYTHON])
+  })
+
+  test('also if the call was for another sale, which an operator has handled since', async () => {
+    await lms.faults([{ ...LATE, path: BULK }])
+    const { headers } = await sell({ email: ALICE, name: 'Other' })
+    const other = String(headers['x-lernito-delivery'])
+    await operations.markHandled({ id: other, note: 'by hand', by: 'alice' })
+    await until('the release', async () => (await operations.show(other))?.owner === null || undefined)
+    const id = await sold(ALICE)
+    await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+    await until('the withdrawal', async () => (await activeIn()).length === 0 || undefined)
+    await lookedAt()
+    land()
+    await isActiveIn([DEMO])
+    await ended(product, id)
+    assert.deepEqual(await activeIn(), [])
+  })
+
+  test('ends if the clock was a day ahead when the call was given up', async () => {
+    await lms.faults([{ ...LATE, path: BULK }])
+    const id = await sold(ALICE)
+    await db
+      .updateTable('deliveries')
+      .set({ lands_until: Date.now() + 86_400_000 })
+      .execute()
+    assert.equal((await refund()).status, 202)
+    await ended(product, id)
+  })
+})
+
+describe('a sale after an unenrolling call that the LMS carries out late', () => {
+  for (const [how, name] of [
+    ['the same sale', 'New'],
+    ['another one', 'Newer'],
+  ] as const) {
+    test(`${how} is enrolled, and once more when the call has landed`, async () => {
+      await sold(ALICE)
+      await lms.faults([{ ...LATE, path: MODIFY }])
+      assert.equal((await refund()).status, 202)
+      const again = await sell({ email: ALICE, name })
+      assert.equal(again.status, 200)
+      const id = String(again.headers['x-lernito-delivery'])
+      const isEnrolled = () => until('the result', async () => (await stateOf(id)) === 'enrolled' || undefined)
+      await lookedAt()
+      await isEnrolled()
+      land()
+      await until('the late call', async () => (await activeIn()).length === 0 || undefined)
+      await isActiveIn([DEMO])
+      await isEnrolled()
+    })
+  }
+
+  test('a course that our call did not concern is not enrolled once more', async () => {
+    const courses = [DEMO, PYTHON]
+    const id = await sold(ALICE, courses)
+    await lms.faults([{ ...LATE, path: MODIFY }])
+    assert.equal((await refund()).status, 202)
+    assert.equal((await sell({ email: ALICE, courseIds: courses })).status, 200)
+    await lookedAt()
+    await lms.seed({ enrollments: [{ email: ALICE, course: PYTHON, mode: 'audit', active: false }] })
+    land()
+    await until('the late call', async () => (await activeIn()).length === 0 || undefined)
+    await isActiveIn([DEMO])
+    await until('the result', async () => (await stateOf(id)) === 'enrolled' || undefined)
+    assert.deepEqual(await activeIn(), [DEMO])
+  })
+
+  test('a buyer who leaves after the sale stays out, if our call was answered before it', async () => {
+    await lms.faults([{ ...LATE, path: BULK }])
+    const id = await sold(ALICE)
+    await operations.replay({ ids: [id], by: 'alice' })
+    await until('the enrollment', async () => (await stateOf(id)) === 'enrolled' || undefined)
+    assert.equal((await refund()).status, 202)
+    await lookedAt()
+    assert.equal((await sell({ email: ALICE })).status, 200)
+    await lms.seed({ enrollments: [{ email: ALICE, course: DEMO, mode: 'audit', active: false }] })
+    await ended(product, id)
+    await until('quiet', async () => (await stateOf(id)) !== 'queued' || undefined)
+    assert.deepEqual(await activeIn(), [])
+  })
+})
+
+describe('what came after the newer sale is the newest statement', () => {
+  /** A refund whose call may still land, and the same sale once more. Gives its id. */
+  async function soldAgainInDoubt(courseIds: readonly string[]): Promise<string> {
+    const id = await sold(ALICE, courseIds)
+    await lms.faults([{ ...LATE, path: MODIFY }])
+    assert.equal((await refund()).status, 202)
+    assert.equal((await sell({ email: ALICE, courseIds })).status, 200)
+    await lookedAt()
+    return id
+  }
+  const allEnded = () => until('the end', async () => (await openOrders()).length === 0 || undefined)
+
+  test('a second refund: the sale is not processed once more', async () => {
+    const id = await soldAgainInDoubt([DEMO, PYTHON])
+    assert.equal((await refund()).status, 200)
+    land()
+    await allEnded()
+    assert.deepEqual([await stateOf(id), await activeIn()], ['enrolled', [PYTHON]])
+    assert.equal((await product.kinds(id)).includes('replayed'), false)
+  })
+
+  test('an operator who handled the sale: it is not processed once more', async () => {
+    const id = await soldAgainInDoubt([DEMO])
+    await operations.markHandled({ id, note: 'by hand', by: 'alice' })
+    land()
+    await allEnded()
+    assert.equal(await stateOf(id), 'handled')
+    assert.equal((await product.kinds(id)).includes('replayed'), false)
+  })
+})

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, test } from 'node:test'
+import { replacementsOf } from '../../../src/queue/withdrawals/corrected-sales.ts'
+import { DEMO } from '../../harness.ts'
+import { until } from '../../service/process.ts'
+import { refund as post } from './refunding.ts'
+import { startWithOperations } from './withdrawing.ts'
+
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const [ALICE, ERIN] = ['alice@example.com', 'erin@example.com']
+const WRONG = 'alica@example.com'
+const env = { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '5000' }
+const product = await startWithOperations({ env })
+const { lms, sold, stateOf, operations } = product
+after(() => product.stopAll())
+beforeEach(async () => {
+  for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
+    await product.context.database.db.deleteFrom(table).execute()
+  }
+  await lms.reset()
+})
+
+const refund = (email: string, courseIds: readonly string[] = [DEMO]) => post({ url: product.url, email, courseIds })
+const access = async () => {
+  const { enrollments, allowances } = await lms.state()
+  const active = [...enrollments.filter((row) => row.active), ...allowances]
+  const ours = active.filter(({ course }) => course === DEMO || course === PYTHON)
+  return ours.map(({ email, course }) => `${email} ${course}`).sort()
+}
+/** Corrects a delivery, and waits until the one that replaces it is done. */
+async function corrected(of: { id: string; email?: string; courseIds?: string[] }): Promise<string> {
+  const done = await operations.correct({ withdraw: null, ...of, by: 'alice' })
+  if (done.kind !== 'corrected') throw new Error(`not corrected: ${JSON.stringify(done)}`)
+  await until('the corrected sale', async () => /enrolled/.test(await stateOf(done.id)) || undefined)
+  return done.id
+}
+
+test('a refund of a sale whose address was corrected takes the course from the right buyer', async () => {
+  const right = await corrected({ id: await sold(WRONG), email: ALICE })
+  assert.equal((await refund(WRONG)).status, 200)
+  assert.deepEqual([await access(), await stateOf(right)], [[], 'withdrawn'])
+})
+
+test('a refund of a sale whose course key was corrected takes the right course', async () => {
+  const id = await sold(ALICE, ['course-v1:No+Such+Course', DEMO])
+  await corrected({ id, courseIds: [PYTHON, DEMO] })
+  assert.equal((await refund(ALICE, ['course-v1:No+Such+Course'])).status, 200)
+  assert.deepEqual(await access(), [`${ALICE} ${DEMO}`])
+})
+
+test('corrections are followed to the end, and what was sold besides is left alone', async () => {
+  const others = [await sold(ERIN, [PYTHON]), await sold(ALICE)]
+  const first = await corrected({
+    id: await sold(WRONG, ['course-v1:No+Such+Course']),
+    email: 'alicia@example.com',
+    courseIds: [DEMO],
+  })
+  const last = await corrected({ id: first, email: ERIN })
+  assert.equal((await refund(WRONG, ['course-v1:No+Such+Course'])).status, 200)
+  assert.deepEqual(await access(), [`${ALICE} ${DEMO}`, `${ERIN} ${PYTHON}`])
+  assert.equal(await stateOf(last), 'withdrawn')
+  for (const other of others) assert.equal(await stateOf(other), 'enrolled')
+})
+
+test('a correction that was taken back makes no endless chain', async () => {
+  const id = await sold(WRONG)
+  const right = await corrected({ id, email: ALICE })
+  await corrected({ id: right, email: WRONG })
+  await product.context.database.db.updateTable('deliveries').set({ replaced_by: right }).where('id', '=', id).execute()
+  assert.equal((await refund(WRONG)).status, 200)
+  assert.deepEqual(await access(), [])
+})
+
+test('what replaces a course key is told by the order, or by there being only one; else nothing does', () => {
+  const [A, B, C, D] = ['course-v1:x+A+1', 'course-v1:x+B+1', 'course-v1:x+C+1', 'course-v1:x+D+1'] as const
+  assert.deepEqual(replacementsOf(A, { before: [A, B], after: [B, C] }), [C])
+  assert.deepEqual(replacementsOf(B, { before: [A, B], after: [C, D] }), [D])
+  assert.deepEqual(replacementsOf(B, { before: [A, B], after: [B, C] }), [B])
+  assert.deepEqual(replacementsOf(A, { before: [A], after: [C, D] }), [C, D])
+  assert.deepEqual(replacementsOf(A, { before: [A, B], after: [C] }), [])
+  assert.deepEqual(replacementsOf(A, { before: [A, B], after: [B] }), [])
+  assert.deepEqual(replacementsOf(C, { before: [A], after: [C] }), [])
+})

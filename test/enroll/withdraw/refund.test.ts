@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, describe, test } from 'node:test'
+import { type Buyer, DEMO, payload } from '../../harness.ts'
+import { until } from '../../service/process.ts'
+import { BULK } from '../../service/serving.ts'
+import { refund as post } from './refunding.ts'
+import { ended, startWithOperations } from './withdrawing.ts'
+
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const ALICE = 'alice@example.com'
+const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
+/** A delayed call that reports its arrival, and hangs until it is released. */
+let hold = { arrived: Promise.withResolvers<void>(), released: Promise.withResolvers<void>() }
+const sleep = async (ms: number): Promise<void> => {
+  if (ms === 0) return
+  hold.arrived.resolve()
+  await hold.released.promise
+}
+const env = { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '1200', LERNITO_LMS_CONCURRENCY: '4' }
+const product = await startWithOperations({ lms: { sleep }, env })
+const { lms, sell, sold, stateOf, kinds, operations, show } = product
+after(() => product.stopAll())
+beforeEach(async () => {
+  hold.released.resolve()
+  await lms.noFaults()
+  const { db } = product.context.database
+  await until('quiet', async () => {
+    const open = await db.selectFrom('withdrawals').select('id').where('ended_at', 'is', null).execute()
+    return open.length === 0 || undefined
+  })
+  for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
+    await db.deleteFrom(table).execute()
+  }
+  await lms.reset()
+  hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
+})
+
+const refund = (buyer: Buyer & { id?: string }) => post({ url: product.url, ...buyer })
+const DONE = { success: true, message: 'Withdrawal verified for 1 course(s)' }
+const ACCEPTED = { success: true, message: 'Withdrawal accepted for 1 course(s)' }
+const activeIn = async (email: string): Promise<string[]> =>
+  (await lms.state()).enrollments.filter((row) => row.email === email && row.active).map(({ course }) => course)
+const rows = (table: 'events' | 'withdrawals') => product.context.database.db.selectFrom(table).selectAll().execute()
+const isEnrolledIn = (course: string) =>
+  until('the enrollment', async () => (await activeIn(ALICE)).includes(course) || undefined)
+/** The next attempts of what waits are due now. */
+async function bringForward(): Promise<void> {
+  const { db } = product.context.database
+  await db.updateTable('withdrawals').set({ due_at: 0 }).where('ended_at', 'is', null).execute()
+}
+
+test('a refund takes the buyer out of the named course, and the timeline names the shop', async () => {
+  const id = await sold(ALICE, [DEMO, PYTHON])
+  const { status, json, headers } = await refund({
+    email: ' Alice@Example.com ',
+    courseIds: ['course-v1:edx+DEMOX+Demo_Course'],
+  })
+  assert.deepEqual([status, json, headers['x-lernito-delivery']], [200, DONE, id])
+  assert.deepEqual(await activeIn(ALICE), [PYTHON])
+  assert.deepEqual((await show(id)).outcome?.courses, { [PYTHON]: 'enrolled' })
+  const requested = (await operations.timeline(id)).find(({ kind }) => kind === 'withdrawal_requested')
+  assert.equal(requested?.detail, `refund from the shop: from ${DEMO}, paid course modes too`)
+  assert.equal(requested?.actor, 'shop')
+  assert.deepEqual((await operations.audit({})).items, [], 'the audit lists what operators did')
+  const lines = product.log.filter(({ msg }) => msg === 'refund received')
+  assert.deepEqual(lines.at(-1)?.deliveries, [id])
+})
+
+test('a buyer without an account loses the allowance', async () => {
+  await sold('new@example.com')
+  assert.equal((await refund({ email: 'new@example.com' })).status, 200)
+  assert.deepEqual((await lms.state()).allowances, [])
+})
+
+test('a refund is the shop’s word, so it takes paid course modes away too', async () => {
+  const id = await sold(ALICE)
+  await lms.seed({ enrollments: [{ email: ALICE, course: DEMO, mode: 'verified', active: true }] })
+  assert.equal((await refund({ email: ALICE })).status, 200)
+  assert.deepEqual([await activeIn(ALICE), await stateOf(id)], [[], 'withdrawn'])
+})
+
+test('two deliveries of the same person and course are both withdrawn', async () => {
+  const [first, second] = [await sold(ALICE), await sold(ALICE, [PYTHON, DEMO])]
+  assert.equal((await refund({ email: ALICE })).status, 200)
+  assert.deepEqual(
+    [await stateOf(first), (await show(second)).outcome?.courses],
+    ['withdrawn', { [PYTHON]: 'enrolled' }],
+  )
+  assert.deepEqual(await activeIn(ALICE), [PYTHON])
+})
+
+test('a repeat of a refund gets the same answer and changes nothing', async () => {
+  await sold(ALICE)
+  for (const id of [undefined, 'msg_refund']) {
+    const first = await refund({ email: ALICE, ...(id === undefined ? {} : { id }) })
+    const before = [await rows('events'), await rows('withdrawals')]
+    const second = await refund({ email: ALICE, ...(id === undefined ? {} : { id }) })
+    assert.deepEqual([first.status, first.json], [200, DONE])
+    assert.deepEqual([second.status, second.json], [200, DONE])
+    assert.deepEqual([await rows('events'), await rows('withdrawals')], before)
+  }
+})
+
+test('a refund of what an operator has withdrawn already is answered 200', async () => {
+  const id = await sold(ALICE)
+  await product.withdraw(id)
+  assert.deepEqual([(await refund({ email: ALICE })).status, (await rows('withdrawals')).length], [200, 1])
+})
+
+describe('a refund of what was never sold: 404 with what to do, and nothing is withdrawn', () => {
+  const refused = (courses: string) => ({
+    success: false,
+    message: `Nothing was withdrawn, because no sale of ${courses} to this address is known. Send the address and the course keys of the sale, or ask the operator`,
+  })
+
+  test('an unknown person, and a course that was not sold', async () => {
+    await sold(ALICE)
+    const unknown = await refund({ email: 'bob@example.com' })
+    assert.deepEqual([unknown.status, unknown.json], [404, refused(DEMO)])
+    const partly = await refund({ email: ALICE, courseIds: [DEMO, PYTHON] })
+    assert.deepEqual([partly.status, partly.json], [404, refused(PYTHON)])
+    assert.deepEqual([await activeIn(ALICE), await rows('withdrawals')], [[DEMO], []])
+  })
+
+  test('a sale that was rejected, or handled by an operator before it had an effect', async () => {
+    await sell({ email: ALICE, courseIds: ['nonsense'] })
+    await lms.faults([
+      { path: BULK, status: 500, body: 'no' },
+      { path: MODIFY, status: 500, body: 'no' },
+    ])
+    const id = await sold('bob@example.com', ['course-v1:No+Such+Course'])
+    await operations.markHandled({ id, note: 'by hand', by: 'alice' })
+    const { status } = await refund({ email: 'bob@example.com', courseIds: ['course-v1:No+Such+Course'] })
+    assert.equal(status, 404)
+  })
+
+  test('and the sale may come afterwards, with the refund under the same id again', async () => {
+    assert.equal((await refund({ email: ALICE, id: 'msg_early' })).status, 404)
+    await sold(ALICE)
+    assert.equal((await refund({ email: ALICE, id: 'msg_early' })).status, 200)
+    assert.deepEqual(await activeIn(ALICE), [])
+  })
+})
+
+describe('what is still to be done is cancelled', () => {
+  const FAILING = [
+    { path: BULK, status: 500, body: 'no' },
+    { path: MODIFY, status: 500, body: 'no' },
+  ]
+
+  test('a queued sale is stopped, also while its call is in flight', async () => {
+    await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
+    const answered = sell({ email: ALICE })
+    await hold.arrived.promise
+    const refunded = await refund({ email: ALICE })
+    assert.deepEqual([refunded.status, refunded.json], [202, ACCEPTED])
+    hold.released.resolve()
+    const id = String((await answered).headers['x-lernito-delivery'])
+    await ended(product, id)
+    assert.deepEqual([await stateOf(id), await activeIn(ALICE)], ['withdrawn', []])
+    assert.equal((await refund({ email: ALICE })).status, 200)
+  })
+
+  test('the other courses of a queued sale are still enrolled, by a delivery that is linked', async () => {
+    await lms.faults(FAILING)
+    const id = await sold(ALICE, [DEMO, PYTHON])
+    const other = await sold('erin@example.com')
+    await refund({ email: ALICE })
+    const { replacedBy } = await show(id)
+    assert.ok(replacedBy !== null)
+    const rest = await show(replacedBy)
+    assert.deepEqual([rest.request?.courseIds, rest.source, rest.replaces], [[PYTHON], 'refund', id])
+    await lms.noFaults()
+    await operations.replay({ ids: [replacedBy, other], by: 'alice' })
+    await bringForward()
+    await isEnrolledIn(PYTHON)
+    await ended(product, id)
+    assert.deepEqual([await activeIn(ALICE), await stateOf(id)], [[PYTHON], 'withdrawn'])
+  })
+
+  test('the rest of a sale whose call is in flight reads first, and the refunded course is withdrawn', async () => {
+    await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
+    const answered = sell({ email: ALICE, courseIds: [DEMO, PYTHON] })
+    await hold.arrived.promise
+    await refund({ email: ALICE })
+    hold.released.resolve()
+    const id = String((await answered).headers['x-lernito-delivery'])
+    await ended(product, id)
+    const rest = (await show(id)).replacedBy ?? ''
+    await until('the rest', async () => (await stateOf(rest)) === 'enrolled' || undefined)
+    assert.deepEqual(await activeIn(ALICE), [PYTHON])
+    assert.ok((await kinds(id)).includes('withdrawn'))
+  })
+
+  test('of a sale that needs attention, a missing course is refunded, and the other one is enrolled', async () => {
+    const id = await sold(ALICE, ['course-v1:No+Such+Course', PYTHON])
+    assert.equal(await stateOf(id), 'needs_attention')
+    assert.equal((await refund({ email: ALICE, courseIds: ['course-v1:No+Such+Course'] })).status, 200)
+    await isEnrolledIn(PYTHON)
+    assert.equal(await stateOf(id), 'withdrawn')
+    assert.equal((await refund({ email: ALICE, courseIds: [PYTHON] })).status, 200)
+    assert.deepEqual(await activeIn(ALICE), [])
+  })
+
+  test('a second refund for the other course, while the first one waits, is not lost', async () => {
+    const id = await sold(ALICE, [DEMO, PYTHON])
+    await lms.faults([{ path: MODIFY, status: 502, times: 1 }])
+    await refund({ email: ALICE })
+    await refund({ email: ALICE, courseIds: [PYTHON] })
+    await bringForward()
+    await until('both', async () => (await activeIn(ALICE)).length === 0 || undefined)
+    await until('the end', async () => (await stateOf(id)) === 'withdrawn' || undefined)
+  })
+})
+
+describe('a sale that comes after the refund enrolls again', () => {
+  test('the same sale, after the refund is done', async () => {
+    await sold(ALICE)
+    await refund({ email: ALICE })
+    await sold(ALICE)
+    assert.deepEqual(await activeIn(ALICE), [DEMO])
+  })
+
+  for (const [how, name] of [
+    ['the same sale', 'New'],
+    ['another one', 'Newer'],
+  ] as const) {
+    test(`${how}, while the refund waits for the LMS`, async () => {
+      const id = await sold(ALICE)
+      await lms.faults([{ path: MODIFY, status: 502, times: 1 }])
+      assert.equal((await refund({ email: ALICE })).status, 202)
+      await sell({ email: ALICE, name })
+      await bringForward()
+      await ended(product, id)
+      assert.deepEqual(await activeIn(ALICE), [DEMO])
+    })
+
+    test(`${how}, while the refund is in a call that unenrolls`, async () => {
+      const id = await sold(ALICE)
+      await lms.faults([{ path: MODIFY, delayMs: 1, times: 1 }])
+      const refunded = refund({ email: ALICE })
+      await hold.arrived.promise
+      const again = await sell({ email: ALICE, name })
+      assert.equal(again.status, 200)
+      hold.released.resolve()
+      await refunded
+      await bringForward()
+      await ended(product, id)
+      await until('the enrollment', async () => {
+        const { state } = await show(String(again.headers['x-lernito-delivery']))
+        return (state === 'enrolled' && (await activeIn(ALICE)).includes(DEMO)) || undefined
+      })
+    })
+  }
+
+  test('and a repeat of the old refund under its id changes nothing then', async () => {
+    await sold(ALICE)
+    await refund({ email: ALICE, id: 'msg_old' })
+    await sold(ALICE)
+    assert.deepEqual((await refund({ email: ALICE, id: 'msg_old' })).json, DONE)
+    assert.deepEqual(await activeIn(ALICE), [DEMO])
+    assert.equal((await refund({ email: ALICE, id: 'msg_new' })).status, 200)
+    assert.deepEqual(await activeIn(ALICE), [])
+  })
+})
+
+test('what the LMS keeps is refused, and the shop learns nothing about other people', async () => {
+  const id = await sold(ALICE)
+  const answer = {
+    path: '/api/user/v1/accounts',
+    method: 'GET',
+    status: 200,
+    body: [{ username: 'x', email: 'b@x.example', is_active: true }],
+  }
+  await lms.faults([answer])
+  const { status, json } = await refund({ email: ALICE, name: payload({ email: ALICE }).slice(0, 5) })
+  assert.deepEqual(
+    [status, json],
+    [
+      400,
+      {
+        success: false,
+        message: 'The buyer could not be withdrawn from every course. Ask the operator about the delivery',
+      },
+    ],
+  )
+  assert.ok((await kinds(id)).includes('withdrawal_failed'))
+})

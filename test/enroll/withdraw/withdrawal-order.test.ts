@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, test } from 'node:test'
+import { DEMO } from '../../harness.ts'
+import { until } from '../../service/process.ts'
+import { BULK } from '../../service/serving.ts'
+import { ended, startWithOperations } from './withdrawing.ts'
+
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
+/** A delayed call that reports its arrival, and hangs until it is released. */
+let hold = { arrived: Promise.withResolvers<void>(), released: Promise.withResolvers<void>() }
+const sleep = async (ms: number): Promise<void> => {
+  if (ms === 0) return
+  hold.arrived.resolve()
+  await hold.released.promise
+}
+const product = await startWithOperations({ lms: { sleep }, env: { LERNITO_ANSWER_WITHIN_MS: '500' } })
+const { lms, sell, sold, withdraw, stateOf, kinds, operations } = product
+after(() => product.stopAll())
+beforeEach(async () => {
+  await lms.noFaults()
+  await lms.reset()
+  hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
+})
+const order = { courses: null, paid: false, by: 'alice' }
+const activeOf = async (email: string) => (await lms.state()).enrollments.find((row) => row.email === email)?.active
+
+test('a second order for the same delivery stores nothing while the first one has not ended', async () => {
+  const id = await sold('alice@example.com')
+  const both = await Promise.all([1, 2].map(() => operations.withdraw({ id, ...order })))
+  assert.deepEqual(both.map(({ kind }) => kind).sort(), ['ordered', 'pending'])
+  await ended(product, id)
+  assert.equal((await operations.withdrawals(id)).length, 1)
+})
+
+test('a queued delivery is stopped first, and its call in flight is awaited', async () => {
+  await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
+  const answered = sell({ email: 'alice@example.com' })
+  await hold.arrived.promise
+  const [found] = (await operations.list({ filter: { email: 'alice@example.com' } })).items
+  const id = found?.id ?? ''
+  assert.equal((await operations.withdraw({ id, ...order, courses: ['other'] })).kind, 'refused')
+  assert.equal((await operations.withdraw({ id, ...order })).kind, 'ordered')
+  assert.equal(await stateOf(id), 'handled')
+  await answered
+  // A later order is carried out meanwhile, so the loop has seen this one.
+  const other = await sold('erin@example.com')
+  await withdraw(other)
+  assert.equal((await operations.withdrawals(id))[0]?.endedAt, null, 'the call is still in flight')
+  hold.released.resolve()
+  const { result } = await ended(product, id)
+  assert.equal(result?.courses[DEMO]?.kind, 'unenrolled')
+  assert.deepEqual([await stateOf(id), await activeOf('alice@example.com')], ['withdrawn', false])
+})
+
+test('a queued delivery of two courses can only be withdrawn as a whole', async () => {
+  await lms.faults([{ path: BULK, status: 500, body: 'no' }])
+  const id = await sold('alice@example.com', [DEMO, PYTHON])
+  assert.equal(await stateOf(id), 'queued')
+  assert.deepEqual(await operations.withdraw({ id, ...order, courses: [DEMO] }), {
+    kind: 'refused',
+    why: 'queued',
+    course: PYTHON,
+  })
+})
+
+test('an order survives an outage of the LMS, and is carried out afterwards', async () => {
+  const id = await sold('alice@example.com')
+  await lms.faults([{ path: MODIFY, status: 502, times: 1 }])
+  await operations.withdraw({ id, ...order })
+  await until('a failed attempt', async () => ((await operations.withdrawals(id))[0]?.result ? true : undefined))
+  const [waiting] = await operations.withdrawals(id)
+  assert.match(waiting?.result?.message ?? '', /502/)
+  await bringForward(id)
+  const { result, attempts } = await ended(product, id)
+  assert.deepEqual([result?.courses[DEMO]?.kind, attempts], ['unenrolled', 1])
+})
+
+test('a sale that the shop sends again during the withdrawal wins: the buyer stays enrolled', async () => {
+  const id = await sold('alice@example.com')
+  await lms.faults([{ path: MODIFY, delayMs: 1, times: 1 }])
+  await operations.withdraw({ id, ...order })
+  await hold.arrived.promise
+  await sell({ email: 'alice@example.com' })
+  hold.released.resolve()
+  const { result } = await ended(product, id)
+  assert.match(result?.message ?? '', /sent again or replayed/)
+  await until('the enrollment', async () => {
+    return (await stateOf(id)) === 'enrolled' && (await activeOf('alice@example.com')) === true ? true : undefined
+  })
+  assert.ok((await kinds(id)).includes('withdrawal_failed'))
+})
+
+test('a sale that comes again while the order only reads: nothing is changed in the LMS', async () => {
+  await withdraw(await sold('erin@example.com')) // the service knows which APIs the LMS has
+  const id = await sold('alice@example.com')
+  const path = '/api/enrollment/v1/enrollment/{username},{course_id}'
+  await lms.faults([{ method: 'GET', path, delayMs: 1, times: 1 }])
+  await operations.withdraw({ id, ...order })
+  await hold.arrived.promise
+  await product.context.database.db
+    .updateTable('deliveries')
+    .set((eb) => ({ generation: eb('generation', '+', 1) }))
+    .where('id', '=', id)
+    .execute()
+  await lms.forgetCalls()
+  hold.released.resolve()
+  await ended(product, id)
+  const changes = (await lms.calls()).filter(({ method, path }) => method === 'POST' && path === MODIFY)
+  assert.deepEqual([changes, await activeOf('alice@example.com')], [[], true])
+})
+
+test('an order that a replay came after ends without touching the LMS', async () => {
+  const id = await sold('erin@example.com')
+  await product.context.database.db.updateTable('deliveries').set({ generation: 7 }).where('id', '=', id).execute()
+  await operations.withdraw({ id, ...order })
+  await product.context.database.db.updateTable('deliveries').set({ generation: 8 }).where('id', '=', id).execute()
+  await lms.forgetCalls()
+  const { result } = await ended(product, id)
+  assert.match(result?.message ?? '', /sent again or replayed/)
+  assert.equal(await activeOf('erin@example.com'), true)
+  assert.equal((await kinds(id)).includes('replayed'), false)
+})
+
+test('an enrollment that an LMS reports as gone and that still stands is tried again', async () => {
+  const id = await sold('alice@example.com')
+  const state = { user: true, enrollment: true, allowed: false, auto_enroll: false }
+  const result = { identifier: 'alice@example.com', before: state, after: { ...state, enrollment: false } }
+  const answer = { action: 'unenroll', auto_enroll: true, results: [result] }
+  await lms.faults([{ path: MODIFY, status: 200, body: answer, times: 1 }])
+  await operations.withdraw({ id, ...order })
+  await until('a failed attempt', async () => ((await operations.withdrawals(id))[0]?.attempts ? true : undefined))
+  await bringForward(id)
+  await ended(product, id)
+  assert.equal(await activeOf('alice@example.com'), false)
+})
+
+/** Makes the next attempt of an order due now. */
+async function bringForward(id: string): Promise<void> {
+  const open = product.context.database.db.updateTable('withdrawals').where('ended_at', 'is', null)
+  await open.set({ due_at: 0 }).where('delivery_id', '=', id).execute()
+}

@@ -1,0 +1,84 @@
+import type { StandInOptions } from '../../../sandbox/stand-in.ts'
+import { openDatabase } from '../../../src/database/database.ts'
+import { createOperations } from '../../../src/operators/changes/create-operations.ts'
+import type { Operations } from '../../../src/operators/changes/operations.ts'
+import { TIMING, type Timing } from '../../../src/queue/replicas/timing.ts'
+import type { Withdrawal } from '../../../src/queue/withdrawal-row.ts'
+import { createIds } from '../../../src/sale/ids.ts'
+import { startProduct } from '../../harness.ts'
+import { until } from '../../service/process.ts'
+
+/** The operations over a connection of their own, as a command has them beside a service. */
+export function operationsOn(url: string) {
+  const database = openDatabase({ url, serve: false })
+  const context = {
+    database,
+    now: Date.now,
+    newId: createIds({ now: Date.now }),
+    random: Math.random,
+    hasOutbox: false,
+  }
+  const operations = createOperations({
+    context,
+    guard: (work) => work(),
+    replicas: () => 1,
+    publish: () => {},
+    onDue: () => {},
+  })
+  return { context, operations, close: () => database.close() }
+}
+
+/** The whole product, and the operations over a second connection, as a command has them beside the service. */
+export async function startWithOperations({
+  lms = {},
+  env = {},
+  timing = { ...TIMING, landsMs: 300 },
+}: {
+  lms?: StandInOptions
+  env?: Record<string, string>
+  timing?: Timing
+} = {}) {
+  const product = await startProduct({ lms, env, timing })
+  const { context, operations, close } = operationsOn(`sqlite:${product.folder}/lernito.db`)
+  const show = async (id: string) => {
+    const shown = await operations.show(id)
+    if (shown === null) throw new Error(`there is no delivery ${id}`)
+    return shown
+  }
+  return {
+    ...product,
+    context,
+    operations,
+    show,
+    stateOf: async (id: string) => (await show(id)).state,
+    /** Sells, and gives the delivery's id. */
+    sold: async (email: string, courseIds?: readonly string[]): Promise<string> => {
+      const { headers } = await product.sell({ email, ...(courseIds === undefined ? {} : { courseIds }) })
+      return String(headers['x-lernito-delivery'])
+    },
+    /** Orders a withdrawal from all courses, or those named, and waits for its end. */
+    withdraw: async (
+      id: string,
+      { courses = null, paid = false }: { courses?: string[] | null; paid?: boolean } = {},
+    ) => {
+      const ordered = await operations.withdraw({ id, courses, paid, by: 'alice' })
+      if (ordered.kind !== 'ordered') throw new Error(`the order was not stored: ${JSON.stringify(ordered)}`)
+      return ended({ operations }, id)
+    },
+    kinds: async (id: string) => (await operations.timeline(id)).map(({ kind }) => kind),
+    stopAll: async () => {
+      await close()
+      await product.stop()
+    },
+  }
+}
+
+/** The latest order for a delivery, after its end. */
+export const ended = (
+  { operations }: { operations: Pick<Operations, 'withdrawals'> },
+  id: string,
+): Promise<Withdrawal> =>
+  until('the end of the withdrawal', async () => {
+    const [latest] = await operations.withdrawals(id)
+    return latest !== undefined && latest.endedAt !== null ? latest : undefined
+  })

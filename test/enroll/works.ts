@@ -1,0 +1,46 @@
+import { beginWork, type Work } from '../../src/enroll/work.ts'
+import type { CourseResult, Delivery } from '../../src/sale/types.ts'
+
+let made = 0
+
+/** A work for tests, due at `dueAt`. */
+export function aWork({
+  email = `person${made}@example.com`,
+  courses = ['course-v1:a+b+c'],
+  dueAt = 0,
+  attempts = 0,
+  done = {},
+}: {
+  email?: string
+  courses?: readonly string[]
+  dueAt?: number
+  attempts?: number
+  done?: Record<string, CourseResult>
+} = {}): Work {
+  made++
+  const request = { email, name: 'A', family: 'B', username: 'c', courseIds: courses }
+  const delivery: Delivery = {
+    id: `delivery-${made}`,
+    digest: `${made}`,
+    state: 'queued',
+    owner: 'me',
+    dueAt,
+    attempts,
+    receivedAt: dueAt,
+    settledAt: null,
+    enrolledAt: null,
+    replayedAt: null,
+    generation: 0,
+    effectUnknown: false,
+    standings: {},
+    source: 'shop',
+    replaces: null,
+    replacedBy: null,
+    webhookId: null,
+    form: 'raw',
+    body: new Uint8Array(),
+    request,
+    outcome: { courses: done, reason: null },
+  }
+  return beginWork({ delivery, request, courses })
+}

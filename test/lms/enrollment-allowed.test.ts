@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  allowancesRequest,
+  allowRequest,
+  disallowRequest,
+  judgeAllow,
+  judgeAllowances,
+  judgeDisallow,
+} from '../../src/lms/apis/enrollment-allowed.ts'
+import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
+
+const PATH = '/api/enrollment/v1/enrollment_allowed'
+const demo = 'course-v1:edX+DemoX+Demo_Course'
+const python = 'course-v1:Lernito+PY101+2026'
+
+function judged(exchange: Exchange) {
+  const { method, json } = exchange.request
+  if (method === 'GET') {
+    return verdict(judgeAllowances(answerOf(exchange), { email: asked(exchange.request).query.email ?? '' }))
+  }
+  if (method === 'DELETE') return verdict(judgeDisallow(answerOf(exchange)))
+  return verdict(judgeAllow(answerOf(exchange), { course: String(json?.course_id) }))
+}
+
+function calls(file: string): Exchange[] {
+  return recorded(file).filter(({ request }) => request.path.startsWith(PATH))
+}
+
+test('enrollment-allowed.json: every recorded answer is judged', () => {
+  assert.deepEqual(Object.fromEntries(recorded('enrollment-allowed').map((one) => [one.name, judged(one)])), {
+    'none yet': [],
+    allow: 'created',
+    'allow again': 'exists',
+    list: [{ course: demo, autoEnroll: true, used: false, other: null }],
+    // This service makes no such call: the allowance would enroll nobody.
+    'allow without auto_enroll': 'server_error',
+    'list: two': [
+      { course: demo, autoEnroll: true, used: false, other: null },
+      { course: python, autoEnroll: false, used: false, other: null },
+    ],
+    'allow again with auto_enroll true: not upgraded': 'exists',
+    delete: true,
+    'delete again': false,
+    'allow after delete': 'created',
+    'other letter case of the same address': 'exists',
+    'no such course is not noticed': 'created',
+    'malformed key': 'server_error',
+    'not an e-mail': 'created',
+    'no email': 'server_error',
+    'no trailing slash': 'misconfigured',
+    'non-staff application': 'misconfigured',
+    'of an active registered person': 'created',
+    'no email in a list': [],
+  })
+})
+
+test('retired.json, registration.json, modes-and-inactive.json: every recorded answer about an allowance is judged', () => {
+  assert.equal(judged(exchangeOf('retired', 'retired person, allowance')), 'created')
+  assert.equal(judged(exchangeOf('registration', 'allow with auto_enroll false')), 'server_error')
+  for (const used of [false, true]) {
+    const name = `allowances after ${used ? 'activation' : 'registration'}`
+    assert.deepEqual(judged(exchangeOf('registration', name)), [
+      { course: demo, autoEnroll: true, used, other: null },
+      { course: python, autoEnroll: true, used, other: null },
+      { course: 'course-v1:CodeTherapy+CS101011+2025_T1', autoEnroll: false, used: false, other: null },
+    ])
+  }
+  assert.equal(judged(exchangeOf('modes-and-inactive', 'the allowance that bulk left is deleted')), true)
+})
+
+test('sequence.json: every recorded answer about an allowance is judged', () => {
+  const counts: Record<string, number> = {}
+  for (const one of calls('sequence')) {
+    const result = judged(one)
+    const key = `${one.request.method} ${one.response.status} ${typeof result === 'object' ? 'list' : result}`
+    counts[key] = (counts[key] ?? 0) + 1
+  }
+  assert.deepEqual(counts, {
+    'POST 201 created': 17,
+    // Made without auto_enroll, which this service never does.
+    'POST 201 server_error': 6,
+    'POST 409 exists': 17,
+    'POST 400 server_error': 2,
+    'POST 403 misconfigured': 1,
+    'GET 200 list': 22,
+    'GET 403 misconfigured': 1,
+    'DELETE 204 true': 8,
+    'DELETE 404 false': 10,
+  })
+})
+
+test('the requests for allowances are as recorded', () => {
+  const of = { email: 'new@example.com', course: python }
+  const again = exchangeOf('enrollment-allowed', 'allow after delete').request
+  assert.deepEqual(asked(allowRequest(of)), asked(again))
+  assert.deepEqual(asked(disallowRequest(of)), asked(exchangeOf('enrollment-allowed', 'delete').request))
+  assert.deepEqual(asked(allowancesRequest(of)), asked(exchangeOf('enrollment-allowed', 'list').request))
+})
+
+test('an answer of another shape, or about another course, is no success', () => {
+  const made = { email: 'new@example.com', course_id: python, auto_enroll: true }
+  assert.equal(verdict(judgeAllow(answer(201, made), { course: demo })), 'server_error')
+  assert.equal(verdict(judgeAllow(answer(200, made), { course: python })), 'server_error')
+  assert.equal(verdict(judgeAllow(answer(409, '<html>'), { course: demo })), 'misconfigured')
+  assert.equal(verdict(judgeDisallow(answer(404, '<html>Page not found</html>'))), 'misconfigured')
+  assert.equal(verdict(judgeAllowances(answer(200, [{ course_id: demo }]), { email: 'a@x.com' })), 'server_error')
+})
+
+test('an allowance for another address, which the database takes for this one, is marked as such', () => {
+  const row = { email: 'user@example.com', course_id: demo, auto_enroll: true, user: null }
+  const read = (email: string) => verdict(judgeAllowances(answer(200, [row]), { email }))
+  const seen = { course: demo, autoEnroll: true, used: false }
+  assert.deepEqual(read('user@exämple.com'), [{ ...seen, other: 'u***@example.com' }])
+  assert.deepEqual(read('User@Example.com'), [{ ...seen, other: null }])
+})

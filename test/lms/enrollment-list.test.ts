@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  courseEnrollmentListRequest,
+  enrollmentListRequest,
+  groupsForCourseList,
+  judgeCourseEnrollmentList,
+  judgeEnrollmentList,
+  listCanNameUser,
+} from '../../src/lms/apis/enrollment-list.ts'
+import { answer, answerOf, asked, exchangeOf, recorded, verdict } from './recorded.ts'
+
+const PATH = '/api/enrollment/v1/enrollments?'
+const LISTS = '../lms-newer/people-lists'
+const DEMO = 'course-v1:edX+DemoX+Demo_Course'
+const AT = (seconds: number, ms: number): number => Date.UTC(2026, 10, 24, 14, 48, seconds, ms)
+
+test('every recorded list of enrollments is judged, with active and inactive rows', () => {
+  const lists = ['enrollment-v1', 'registration', 'throttle', 'sequence']
+    .flatMap(recorded)
+    .filter(({ request }) => request.path.startsWith(PATH))
+  const kinds = lists.map((exchange) => {
+    const judged = judgeEnrollmentList(answerOf(exchange))
+    return judged.ok ? 'list' : judged.failure.kind
+  })
+  assert.ok(kinds.length > 20)
+  assert.deepEqual(new Set(kinds), new Set(['list', 'throttled', 'unauthorized', 'misconfigured']))
+  const jose = { username: 'jose', active: true, mode: 'audit' }
+  assert.deepEqual(verdict(judgeEnrollmentList(answerOf(exchangeOf('sequence', '397')))), {
+    rows: [
+      { ...jose, course: 'edX/Old/2014', created: AT(52, 755) },
+      { ...jose, course: 'course-v1:Lernito+Invite+2026', active: false, created: AT(51, 564) },
+      { ...jose, course: 'course-v1:Lernito+PY101+2026', created: AT(50, 520) },
+      { ...jose, course: 'course-v1:CodeTherapy+CS101011+2025_T1', created: AT(48, 703) },
+      { ...jose, course: 'course-v1:Lernito+Future+2026', created: AT(47, 475) },
+    ],
+    whole: true,
+  })
+})
+
+test('the request for the list is as recorded', () => {
+  const { method, path, query } = asked(enrollmentListRequest({ email: 'N1@example.com' }))
+  const as = asked(exchangeOf('sequence', '396').request)
+  assert.deepEqual(
+    { method, path, query: { email: query.email } },
+    { method: as.method, path: as.path, query: as.query },
+  )
+})
+
+test('a page with a next page is not the whole list', () => {
+  const row = {
+    created: '2026-11-24T16:48:50.520803+02:00',
+    mode: 'audit',
+    is_active: true,
+    user: 'alice',
+    course_id: 'edX/Old/2014',
+  }
+  const body = { next: 'http://lms.test/api/enrollment/v1/enrollments?cursor=x', previous: null, results: [row] }
+  const judged = verdict(judgeEnrollmentList(answer(200, body)))
+  assert.deepEqual(judged, {
+    rows: [{ username: 'alice', course: 'edX/Old/2014', active: true, mode: 'audit', created: AT(50, 520) }],
+    whole: false,
+  })
+  assert.equal(verdict(judgeEnrollmentList(answer(200, [row]))), 'server_error')
+  assert.equal(verdict(judgeEnrollmentList(answer(403, { developer_message: 'no' }))), 'misconfigured')
+})
+
+test('people-lists.json: the enrollments of some people in a course are read, and those who were never enrolled have none', () => {
+  const exchange = exchangeOf(LISTS, 'enrollments by user names and course')
+  const call = { course: DEMO, usernames: ['alice', 'erin', 'karl'] }
+  const { query, path } = asked(courseEnrollmentListRequest(call))
+  const { page_size: size, ...others } = query
+  assert.deepEqual([path, others, size], [asked(exchange.request).path, asked(exchange.request).query, '100'])
+  const judged = judgeCourseEnrollmentList(answerOf(exchange), call)
+  assert.ok(judged.ok)
+  assert.deepEqual(
+    judged.value.map(({ username, active, mode }) => [username, active, mode]),
+    [
+      ['erin', true, 'audit'],
+      ['alice', true, 'audit'],
+    ],
+  )
+})
+
+test('a list that names another person or another course, or has a next page, is no success', () => {
+  const exchange = exchangeOf(LISTS, 'enrollments by user names and course')
+  const call = { course: DEMO, usernames: ['alice', 'erin'] }
+  const of = (change: Partial<typeof call>) =>
+    verdict(judgeCourseEnrollmentList(answerOf(exchange), { ...call, ...change }))
+  assert.equal(of({ usernames: ['alice'] }), 'server_error')
+  assert.equal(of({ course: 'edX/Old/2014' }), 'server_error')
+  const page = { ...Object(exchange.response.body), next: 'http://lms.test/more' }
+  assert.equal(verdict(judgeCourseEnrollmentList(answer(200, page), call)), 'server_error')
+})
+
+test('a user name for which the LMS refuses the whole call is not requested', () => {
+  const refused = exchangeOf(LISTS, 'enrollments: an invalid user name among them: the whole call is refused')
+  assert.equal(refused.response.status, 400)
+  const names = ['a b', '', 'a,b', 'josé', 'a.b', 'a@b']
+  assert.deepEqual(names.filter(listCanNameUser), [])
+  for (const name of names) assert.throws(() => courseEnrollmentListRequest({ course: DEMO, usernames: [name] }))
+})
+
+test('the people of a course are divided into groups of at most 100 whose request line the LMS takes', () => {
+  const short = Array.from({ length: 250 }, (_, i) => `user${i}`)
+  const long = Array.from({ length: 250 }, (_, i) => `${'u'.repeat(140)}${i}`)
+  for (const usernames of [short, long]) {
+    const groups = groupsForCourseList({ course: DEMO, usernames })
+    assert.deepEqual(groups.flat(), usernames)
+    assert.ok(groups.every((group) => group.length <= 100))
+    for (const group of groups) {
+      const { method, path } = courseEnrollmentListRequest({ course: DEMO, usernames: group })
+      assert.ok(Buffer.byteLength(`${method} ${path} HTTP/1.1`) < 4_000)
+    }
+    const first = groups[0] ?? []
+    assert.throws(() => courseEnrollmentListRequest({ course: DEMO, usernames: usernames.slice(0, first.length + 1) }))
+  }
+  assert.equal(groupsForCourseList({ course: DEMO, usernames: short }).length, 3)
+  assert.deepEqual(groupsForCourseList({ course: DEMO, usernames: [] }), [])
+})

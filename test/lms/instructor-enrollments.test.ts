@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { BatchAction } from '../../src/lms/apis/batch-answer.ts'
+import {
+  judgeModify,
+  judgeModifyAvailable,
+  MODIFY_PEOPLE,
+  type ModifyCall,
+  modifyAvailableRequest,
+  modifyCanName,
+  modifyRequest,
+} from '../../src/lms/apis/instructor-enrollments.ts'
+import { ENROLL } from './calls.ts'
+import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
+
+const MODIFY = '../lms-newer/enrollments-modify'
+const UNENROLL = '../lms-newer/unenroll'
+const DEMO = 'course-v1:edX+DemoX+Demo_Course'
+const PATH = /^\/api\/instructor\/v2\/courses\/(.+)\/enrollments\/modify$/
+
+const courseOf = ({ request }: Exchange): string => decodeURIComponent(PATH.exec(request.path)?.[1] ?? '')
+const peopleOf = ({ request }: Exchange): string[] => [request.json?.identifier ?? []].flat().map(String)
+
+/** A call that this client could make: addresses in sorted order, with auto_enroll, with our token. */
+function isOurs(exchange: Exchange): boolean {
+  const { json, method, headers } = exchange.request
+  const emails = peopleOf(exchange)
+  const isSorted = emails.every((email, i) => i === 0 || (emails[i - 1] ?? '').toLowerCase() < email.toLowerCase())
+  const isAddress = emails.every((email) => /^[!-~]+@[!-~]+$/.test(email) && !/[,"]/.test(email) && email.length <= 255)
+  const ours = method === 'POST' && headers.authorization === 'JWT <token of the staff application>'
+  return (
+    ours && isSorted && isAddress && emails.length > 0 && json?.auto_enroll === true && PATH.test(exchange.request.path)
+  )
+}
+
+/** The results in short, in the order of the call. */
+function judged(exchange: Exchange, action: BatchAction): string {
+  const call: ModifyCall = { ...ENROLL, action, course: courseOf(exchange), emails: peopleOf(exchange) }
+  const found = judgeModify(answerOf(exchange), call)
+  if (!found.ok) return found.failure.kind
+  if (found.value === null) return 'missing'
+  assert.deepEqual([...found.value.results.keys()], [call.course])
+  const results = found.value.results.get(call.course) ?? new Map()
+  assert.deepEqual(new Set(results.keys()), new Set(call.emails))
+  return [...results.values(), ...(found.value.proof ? [] : ['no proof'])].join(' ')
+}
+
+const allJudged = (calls: readonly Exchange[], action: BatchAction): Record<string, string> =>
+  Object.fromEntries(calls.map((one) => [one.name.split(':')[0] ?? '', judged(one, action)]))
+
+test('enrollments-modify.json: every recorded answer to a call that this client could make is judged', () => {
+  assert.deepEqual(allJudged(recorded(MODIFY).filter(isOurs), 'enroll'), {
+    'an active person alone': 'enrolled',
+    'a registered person who has not activated': 'inactive',
+    'an unknown address': 'allowed',
+    'a retired address': 'retired',
+    'stored in mixed case, given in lower case': 'enrolled',
+    'unknown, in another letter case than the allowance that is there': 'allowed_before',
+    SURPRISE: 'enrolled', // another person: the answer doesn't show it
+    '254, 255 characters': 'allowed allowed',
+    'a local part of 64 and of 65 characters': 'allowed allowed',
+    'again with auto_enroll true': 'allowed_before',
+    'unknown fields are ignored (courses, cohort, mode)': 'allowed',
+    reason: 'enrolled allowed',
+    'reason again, on somebody already enrolled and somebody already allowed': 'enrolled allowed_before',
+    'reason null is refused': 'server_error',
+    'reason of 70,000 characters': 'enrolled',
+    'enrollment closed': 'enrolled allowed',
+    'course full': 'enrolled allowed',
+    'invitation only': 'enrolled allowed',
+    'staff-only course': 'enrolled allowed',
+    'starts later': 'enrolled allowed',
+    'professional only': 'enrolled allowed',
+    'no-id-professional only': 'enrolled allowed',
+    'verified only': 'enrolled allowed',
+    'audit and verified': 'enrolled allowed',
+    'honor and verified': 'enrolled allowed',
+    'audit, verified no longer on sale': 'enrolled allowed',
+    'honor with a price': 'enrolled allowed',
+    'no such course': 'missing',
+    'an old-style key (no modulestore holds such courses any more)': 'missing',
+    'key in another letter case': 'missing',
+    'key with a branch': 'enrolled',
+    'key percent-encoded': 'enrolled',
+    'malformed key that the route takes': 'server_error',
+    'malformed key': 'server_error',
+    'malformed key that the route does not take': 'misconfigured',
+    'a library key': 'misconfigured',
+    'enrolled first, to be given modes by hand': 'enrolled enrolled enrolled enrolled',
+    'an active verified keeps its mode; an inactive verified comes back in the default mode (honor)':
+      'enrolled enrolled enrolled enrolled',
+    'an active person who has an unused allowance': 'enrolled_and_allowed',
+  })
+})
+
+test('unenroll.json, people-lists.json: every recorded answer of modify to unenrolling is judged', () => {
+  const calls = [UNENROLL, '../lms-newer/people-lists']
+    .flatMap(recorded)
+    .filter(({ request }) => PATH.test(request.path) && request.json?.action === 'unenroll')
+    .filter((exchange) => peopleOf(exchange).every((email) => email.includes('@')))
+  assert.ok(calls.length > 8)
+  const verdicts = calls.map((exchange) => [exchange.name, judgedUnenroll(exchange)])
+  assert.deepEqual(Object.fromEntries(verdicts), {
+    'modify: the same again': 'nothing nothing nothing',
+    'modify: other letter case, of a person and of an allowance': 'unenrolled disallowed',
+    'modify: auto_enroll true is echoed and has no effect': 'disallowed',
+    'modify: no such course': 'missing',
+    'modify: non-staff': 'misconfigured',
+    'modify: a verified person: the row stays verified, inactive': 'unenrolled',
+    'modify: leave a closed course': 'unenrolled',
+    "modify: unenroll deletes the enrollment's activity and the used allowance": 'unenrolled',
+    'modify: duplicates in the list': 'server_error', // this client names each person once
+    'set-up: one unenrolled': 'unenrolled',
+  })
+})
+
+/** Most of these calls were recorded without auto_enroll, which the answer repeats, and which changes nothing else. */
+function judgedUnenroll(exchange: Exchange): string {
+  const { response } = exchange
+  const body = response.status === 200 ? { ...Object(response.body), auto_enroll: true } : response.body
+  return judged({ ...exchange, response: { ...response, body } }, 'unenroll')
+}
+
+test('the calls of sequence-modify.json that this client could make are judged', () => {
+  const calls = recorded('../lms-newer/sequence-modify')
+    .filter(({ request }) => PATH.test(request.path))
+    .map((one) => inOrder(one).exchange)
+    .filter(isOurs)
+  const counts: Record<string, number> = {}
+  for (const exchange of calls) {
+    const action = exchange.request.json?.action === 'unenroll' ? 'unenroll' : 'enroll'
+    for (const word of judged(exchange, action).split(' ')) counts[word] = (counts[word] ?? 0) + 1
+  }
+  assert.deepEqual(counts, {
+    enrolled: 15,
+    allowed: 6,
+    allowed_before: 7,
+    invalid: 1,
+    retired: 2,
+    unenrolled: 8,
+    disallowed: 7,
+    nothing: 12,
+    missing: 4,
+    server_error: 1, // a call without an action
+  })
+})
+
+test('with an error in a 200, the answer proves nothing', () => {
+  for (const name of [
+    "an address that is one person's user name and another's e-mail: error for that one only",
+    'DEADLOCK ON THE LAST PERSON: modify, the call that lost: 200, one error, and nothing of it is kept',
+  ]) {
+    const { course, emails, exchange } = inOrder(exchangeOf(MODIFY, name))
+    const found = judgeModify(answerOf(exchange), { ...ENROLL, course, emails })
+    assert.ok(found.ok && found.value !== null)
+    assert.equal(found.value.proof, false)
+    const errors = [...(found.value.results.get(course) ?? [])].filter(([, result]) => result === 'error')
+    assert.equal(errors.length, 1)
+  }
+})
+
+/** A recorded call as if its people had been named in sorted order. */
+function inOrder(exchange: Exchange) {
+  const { request, response } = exchange
+  const emails = peopleOf(exchange).sort(byName)
+  const { results } = Object(response.body)
+  const sorted = Array.isArray(results) ? [...results].sort((a, b) => byName(a.identifier, b.identifier)) : undefined
+  const body = sorted === undefined ? response.body : { ...Object(response.body), results: sorted }
+  const json: Record<string, unknown> = { ...request.json, identifier: emails }
+  return {
+    course: courseOf(exchange),
+    emails,
+    exchange: { ...exchange, request: { ...request, json }, response: { ...response, body } },
+  }
+}
+
+const byName = (a: string, b: string): number => (a.toLowerCase() < b.toLowerCase() ? -1 : 1)
+
+test('answers are read by position, and an answer in another order or of another size is no success', () => {
+  const recordedCall = exchangeOf(MODIFY, 'an order that is not alphabetic is kept')
+  const { course, emails, exchange } = inOrder(recordedCall)
+  const call = { ...ENROLL, course, emails }
+  assert.equal(judged(exchange, 'enroll'), 'allowed allowed allowed')
+  assert.equal(verdict(judgeModify(answerOf(recordedCall), call)), 'server_error')
+  const { results, ...rest } = Object(exchange.response.body)
+  for (const wrong of [results.slice(1), [...results, results[0]], []]) {
+    assert.equal(verdict(judgeModify(answer(200, { ...rest, results: wrong }), call)), 'server_error')
+  }
+  assert.equal(verdict(judgeModify(answer(200, { ...rest, action: 'unenroll', results }), call)), 'server_error')
+})
+
+test('the request is as recorded, with each address once and in sorted order', () => {
+  const name = 'reason: lands in ManualEnrollmentAudit, with the caller as enrolled_by'
+  const { request } = exchangeOf(MODIFY, name)
+  const emails = ['why@example.com', 'heidi@example.com', 'why@example.com']
+  const call = { ...ENROLL, course: courseOf(exchangeOf(MODIFY, name)), emails, reason: 'Order 4711 of shop.example' }
+  assert.deepEqual(asked(modifyRequest(call)), asked(request))
+})
+
+test('modify gets no course key and no person that it would refuse or take for another one', () => {
+  const call = { ...ENROLL, course: DEMO, emails: ['a@x.com'] }
+  const many = Array.from({ length: MODIFY_PEOPLE + 1 }, (_, i) => `p${i}@x.com`)
+  for (const emails of [many, ['frank'], ['josé@example.com'], [`${'x'.repeat(250)}@x.com`]]) {
+    assert.throws(() => modifyRequest({ ...call, emails }))
+  }
+  const keys = ['edX/Old/2014', 'library-v1:edX+Lib', 'ccx-v1:edX+DemoX+Demo_Course+ccx@1', 'nonsense', 'course-v1:a+b']
+  assert.deepEqual(keys.filter(modifyCanName), [])
+  for (const course of keys) assert.throws(() => modifyRequest({ ...call, course }))
+})
+
+test('a request without authorization shows whether the LMS has modify', () => {
+  const there = exchangeOf(MODIFY, 'no authorization, a placeholder key (probe without knowing a course)')
+  const { method, path, body } = asked(modifyAvailableRequest())
+  assert.deepEqual([method, path, body], [there.request.method, there.request.path, null])
+  const missing = exchangeOf(MODIFY, 'a path that does not exist below it, no authorization')
+  assert.equal(verdict(judgeModifyAvailable(answerOf(there))), true)
+  assert.equal(verdict(judgeModifyAvailable(answerOf(missing))), false)
+  assert.equal(verdict(judgeModifyAvailable(answer(403, '<html>Blocked</html>'))), false)
+  assert.equal(verdict(judgeModifyAvailable(answer(401, '<html>Sign in</html>'))), false)
+  assert.equal(verdict(judgeModifyAvailable(answer(503, ''))), 'unreachable')
+})

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { judgeSearchEmails, SEARCH_ADDRESSES, searchEmailsRequest } from '../../src/lms/apis/search-emails.ts'
+import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
+
+const LISTS = '../lms-newer/people-lists'
+const PATH = '/api/user/v1/accounts/search_emails'
+
+function judged(exchange: Exchange) {
+  const emails = [exchange.request.json?.emails ?? []].flat().map(String)
+  const found = judgeSearchEmails(answerOf(exchange), { emails })
+  if (!found.ok) return found.failure.kind
+  if (found.value === null) return 'none'
+  const { usernames, others } = found.value
+  return [...usernames, ...others].map(([email, who]) => `${email}=${who}`).join(' ')
+}
+
+test('people-lists.json: every recorded answer to a search of addresses is judged', () => {
+  const calls = recorded(LISTS).filter(({ request }) => request.path === PATH && request.method === 'POST')
+  assert.deepEqual(Object.fromEntries(calls.map((one) => [one.name.replace('search_emails: ', ''), judged(one)])), {
+    'two that exist, not in alphabetic order': 'erin@example.com=erin alice@example.com=alice',
+    'active, not activated, unknown, retired, other letter case, no e-mail':
+      'alice@example.com=alice bob@example.com=bob_inactive DAVE@EXAMPLE.COM=dave',
+    'none exists: 200 and an empty list': '',
+    'duplicates and two letter cases of one: once': 'alice@example.com=alice ALICE@example.com=alice',
+    'SURPRISE an unknown address that the database takes for another (a = ä)': 'user@example.com=u***@exämple.com',
+    'white space is not cut off, except what the collation ignores (at the end)': 'erin@example.com =e***@example.com',
+    'empty list': '',
+    'no emails': 'server_error',
+    // This client makes none of these calls.
+    'a text instead of a list: each character is looked for': '',
+    null: 'server_error',
+    'a number and null among them': 'alice@example.com=alice',
+    'form encoded': 'server_error',
+    'non-staff application': 'none',
+    'Bearer token': 'alice@example.com=alice',
+    'no authorization': 'unauthorized',
+  })
+  assert.equal(judged(exchangeOf(LISTS, 'search_emails with a trailing slash')), 'none')
+})
+
+test('a request to search addresses is as recorded', () => {
+  const emails = ['erin@example.com', 'alice@example.com']
+  const like = exchangeOf(LISTS, 'search_emails: two that exist, not in alphabetic order').request
+  assert.deepEqual(asked(searchEmailsRequest({ emails })), asked(like))
+  assert.throws(() => searchEmailsRequest({ emails: Array.from({ length: SEARCH_ADDRESSES + 1 }, () => 'a@x.com') }))
+})
+
+test('if it can’t be told for whom the LMS takes a stranger, it may be anyone without an account', () => {
+  const emails = ['alice@example.com', 'new1@example.com', 'new2@example.com']
+  const rows = [
+    { email: 'alice@example.com', username: 'alice' },
+    { email: 'nеw1@example.com', username: 'cyrillic' },
+  ]
+  const found = judgeSearchEmails(answer(200, rows), { emails })
+  assert.ok(found.ok && found.value !== null)
+  assert.deepEqual([...found.value.usernames], [['alice@example.com', 'alice']])
+  assert.deepEqual(
+    [...found.value.others],
+    [
+      ['new1@example.com', 'n***@example.com'],
+      ['new2@example.com', 'n***@example.com'],
+    ],
+  )
+})
+
+test('a user name that could lead out of its segment of a path is not understood', () => {
+  const rows = [{ email: 'alice@example.com', username: '../../evil' }]
+  assert.equal(verdict(judgeSearchEmails(answer(200, rows), { emails: ['alice@example.com'] })), 'server_error')
+})

@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readReplay, selected, stepReplay } from '../../../src/operators/changes/bulk-replay.ts'
+import { runBulkReplays } from '../../../src/operators/changes/bulk-replay-loop.ts'
+import type { DeliveryFilter } from '../../../src/operators/find/filter.ts'
+import { makeDue } from '../../../src/queue/replay.ts'
+import type { DeliveryState } from '../../../src/sale/types.ts'
+import { refuseInserts } from '../../database/dialects.ts'
+import {
+  accepted,
+  arrival,
+  needsAttention,
+  only,
+  rejectedArrival,
+  retry,
+  START,
+  settled,
+  setUp,
+  succeeded,
+  timeline,
+} from '../../queue/harness.ts'
+
+const HOUR_MS = 3_600_000
+const by = 'alice'
+type Bench = Awaited<ReturnType<typeof setUp>>
+
+/** Stores `count` deliveries that need attention, one second apart; the clock is an hour later afterwards. */
+async function failed({ store, clock }: Bench, count: number): Promise<string[]> {
+  const ids: string[] = []
+  for (let from = 0; from < count; from += 50) {
+    const people = Array.from({ length: Math.min(50, count - from) }, (_, i) =>
+      arrival({ email: `p${from + i}@x.example` }),
+    )
+    const written = await store.write(people.map(accepted))
+    await store.write(written.map(({ id }) => settled(needsAttention(id))))
+    ids.push(...written.map(({ id }) => id))
+    clock.at += 1000
+  }
+  clock.at += HOUR_MS
+  return ids
+}
+
+async function states({ db }: Bench): Promise<Partial<Record<DeliveryState, number>>> {
+  const counts: Partial<Record<DeliveryState, number>> = {}
+  const rows = await db.selectFrom('deliveries').select('state').execute()
+  for (const { state } of rows) counts[state] = (counts[state] ?? 0) + 1
+  return counts
+}
+
+test('the preview counts the deliveries to replay, without those that succeeded or were handled', async (t) => {
+  const bench = await setUp(t)
+  const { store, operations } = bench
+  const [a, b, c, d] = await store.write(
+    ['a', 'b', 'c', 'd'].map((name) => accepted(arrival({ email: `${name}@x.example` }))),
+  )
+  assert(a && b && c && d)
+  await store.write([settled(needsAttention(a.id)), settled(succeeded(b.id))])
+  await operations.markHandled({ id: c.id, note: '', by })
+  const preview = await operations.previewReplay({ filter: {} })
+  assert.equal(preview.count, 2)
+  assert.deepEqual(new Set(preview.sample.map(({ id }) => id)), new Set([a.id, d.id]))
+  assert.equal((await operations.previewReplay({ filter: {}, enrolled: true })).count, 3)
+  assert.equal((await operations.previewReplay({ filter: { states: ['enrolled', 'needs_attention'] } })).count, 1)
+  assert.equal((await operations.previewReplay({ filter: { states: ['enrolled'] }, enrolled: true })).count, 1)
+  assert.equal((await operations.previewReplay({ filter: { states: ['handled'] } })).count, 1)
+  assert.equal((await operations.previewReplay({ filter: { states: ['enrolled'] } })).count, 0)
+})
+
+test('a bulk replay makes matching deliveries due, 200 at a time, and each timeline names the operator', async (t) => {
+  const bench = await setUp(t)
+  const ids = await failed(bench, 450)
+  const { id, ...order } = await bench.operations.startReplay({ filter: { states: ['needs_attention'] }, by })
+  assert.deepEqual(order, {
+    filter: { states: ['needs_attention'] },
+    enrolled: false,
+    by,
+    startedAt: bench.clock.at,
+    endedAt: null,
+    state: 'running',
+    replayed: 0,
+    total: 450,
+    reachedAt: bench.clock.at,
+  })
+  const dues: number[] = []
+  for (;;) {
+    bench.clock.at += 1000
+    const step = await stepReplay(bench.context, id)
+    if (step === null) break
+    dues.push(step.result.due)
+  }
+  assert.deepEqual(dues, [200, 200, 50])
+  assert.deepEqual(await states(bench), { queued: 450 })
+  const done = await bench.operations.bulkReplay(id)
+  assert.deepEqual([done?.state, done?.replayed, done?.endedAt], ['done', 450, bench.clock.at - 1000])
+  for (const one of [ids[0] ?? '', ids.at(-1) ?? '']) {
+    const event = (await bench.operations.timeline(one)).at(-1)
+    assert.deepEqual([event?.kind, event?.actor, event?.detail], ['replayed', by, `bulk replay ${id}`])
+  }
+  assert.deepEqual(await bench.operations.bulkReplays(), [done])
+})
+
+test('a bulk replay includes only deliveries last active before its start, each once', async (t) => {
+  const bench = await setUp(t)
+  const [first = ''] = await failed(bench, 3)
+  const { id } = await bench.operations.startReplay({ filter: {}, by })
+  const late = only(await bench.store.write([accepted(arrival({ email: 'late@x.example' }))])).id
+  await bench.store.write([settled(needsAttention(late))])
+  await stepReplay(bench.context, id)
+  assert.deepEqual(await states(bench), { queued: 3, needs_attention: 1 })
+  await bench.store.write([settled({ ...needsAttention(first) })])
+  assert.equal(await stepReplay(bench.context, id), null)
+  assert.deepEqual((await timeline(bench, first)).filter((kind) => kind === 'replayed').length, 1)
+})
+
+test('a delivery that succeeded since the search is left unchanged', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  await bench.store.write([settled(succeeded(id))])
+  const { states } = selected({}, false)
+  const makeFoundDue = () =>
+    bench.db.transaction().execute((trx) => makeDue({ trx, at: bench.clock.at }, { ids: [id], states }))
+  assert.deepEqual(await makeFoundDue(), { due: [], left: [] })
+  assert.equal((await bench.row(id)).state, 'enrolled')
+})
+
+test('a stop ends a bulk replay after the current step; due deliveries stay due', async (t) => {
+  const bench = await setUp(t)
+  await failed(bench, 250)
+  const { id } = await bench.operations.startReplay({ filter: {}, by })
+  await stepReplay(bench.context, id)
+  bench.clock.at += 1000
+  const stopped = await bench.operations.stopReplay({ id, by: 'bob' })
+  assert.deepEqual([stopped?.state, stopped?.replayed, stopped?.endedAt], ['stopped', 200, bench.clock.at])
+  assert.equal(await stepReplay(bench.context, id), null)
+  assert.deepEqual(await states(bench), { queued: 200, needs_attention: 50 })
+  assert.deepEqual(await bench.operations.stopReplay({ id, by: 'carol' }), stopped)
+  assert.equal((await bench.operations.audit({})).items.length, 2)
+  assert.equal(await bench.operations.stopReplay({ id: 'NONE', by }), null)
+})
+
+test('a stop counts even if the next step has already read its deliveries', async (t) => {
+  const bench = await setUp(t)
+  await failed(bench, 3)
+  const { id } = await bench.operations.startReplay({ filter: {}, by })
+  let looks = 0
+  const db = bench.db.withPlugin({
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => {
+      if (++looks === 2) await bench.operations.stopReplay({ id, by }) // first the order is read, then it searches
+      return result
+    },
+  })
+  assert.equal(await stepReplay({ ...bench.context, database: { ...bench.database, db } }, id), null)
+  assert.deepEqual(await states(bench), { needs_attention: 3 })
+})
+
+test('a step that fails is repeated as a whole, and no delivery is lost or replayed twice', async (t) => {
+  const bench = await setUp(t)
+  await failed(bench, 250)
+  const { id } = await bench.operations.startReplay({ filter: {}, by })
+  await stepReplay(bench.context, id)
+  await refuseInserts({ database: bench.database, table: 'events', when: "new.kind = 'replayed'" })
+  const before = await readReplay(bench.db, id)
+  await assert.rejects(stepReplay(bench.context, id), /no room/)
+  assert.deepEqual(await readReplay(bench.db, id), before)
+  assert.deepEqual(await states(bench), { queued: 200, needs_attention: 50 })
+})
+
+test('several replicas share a bulk replay, each delivery once, and it continues after a restart', async (t) => {
+  const bench = await setUp(t)
+  const ids = await failed(bench, 450)
+  const { id } = await bench.operations.startReplay({ filter: {}, by })
+  await stepReplay(bench.context, id) // the replica that made this step is gone
+  const stop = new AbortController()
+  const errors: unknown[] = []
+  let due = 0
+  const run = ({ context }: Pick<Bench, 'context'>): Promise<void> =>
+    runBulkReplays({
+      context,
+      guard: (work) => work(),
+      onStepped: (events) => {
+        due += events.length
+        if (due >= 250) stop.abort()
+      },
+      onError: (error) => {
+        errors.push(error)
+        stop.abort()
+      },
+      signal: stop.signal,
+    })
+  await Promise.all([run(bench), run(bench)])
+  assert.deepEqual(errors, [])
+  for (const one of ids) {
+    assert.deepEqual(await timeline(bench, one), ['received', 'needs_attention', 'replayed'])
+  }
+  const done = await bench.operations.bulkReplay(id)
+  assert.deepEqual([done?.state, done?.replayed], ['done', 450])
+})
+
+test('a bulk replay announces and replays only deliveries that were not rejected for their payload', async (t) => {
+  const bench = await setUp(t)
+  await bench.store.write([accepted(rejectedArrival())])
+  const malformed = only(await bench.store.write([accepted(arrival({ email: 'm@x.example' }))])).id
+  const reason = { code: 'course_key.malformed', subject: 'x' } as const
+  const result = { ...needsAttention(malformed), state: 'rejected', outcome: { courses: {}, reason } } as const
+  await bench.store.write([settled(result)])
+  const { id: waits } = only(await bench.store.write([accepted(arrival({ email: 'w@x.example' }))]))
+  await bench.store.write([settled(retry(waits, START + HOUR_MS))])
+  bench.clock.at += 1000
+  const { count, left, sample } = await bench.operations.previewReplay({ filter: {} })
+  assert.deepEqual([count, left, sample.map(({ id }) => id)], [1, 2, [waits]])
+  const rejected = await bench.operations.previewReplay({ filter: { states: ['rejected'] } })
+  assert.deepEqual([rejected.count, rejected.left], [0, 2])
+  const { id, total } = await bench.operations.startReplay({ filter: {}, by })
+  assert.equal(total, 1)
+  assert.deepEqual((await stepReplay(bench.context, id))?.result, { due: 1, isLast: true })
+  assert.deepEqual(await states(bench), { rejected: 2, queued: 1 })
+  assert.equal((await bench.row(waits)).due_at, bench.clock.at)
+})
+
+test('a bulk replay knows what came of each delivery, also of those that change later', async (t) => {
+  const bench = await setUp(t)
+  const { operations, store, context } = bench
+  const [a = '', b = '', c = '', d = ''] = await failed(bench, 4)
+  await operations.markHandled({ id: d, note: '', by })
+  bench.clock.at += HOUR_MS
+  const { id } = await operations.startReplay({ filter: {}, by })
+  const results = async () => {
+    const states = await operations.replayResults(id)
+    return Object.fromEntries(Object.entries(states).filter(([, count]) => count > 0))
+  }
+  assert.deepEqual(await results(), {})
+  await stepReplay(context, id)
+  assert.deepEqual(await results(), { queued: 3 })
+  await store.claimOrphans(50)
+  await store.write([settled(succeeded(a, 'enrolled', 1)), settled({ ...needsAttention(b), generation: 1 })])
+  assert.deepEqual(await results(), { queued: 1, enrolled: 1, needs_attention: 1 })
+  await operations.markHandled({ id: c, note: '', by })
+  assert.deepEqual(await results(), { enrolled: 1, needs_attention: 1, handled: 1 })
+  const ofReplay = async (filter: DeliveryFilter) => (await operations.list({ filter })).items.map((one) => one.id)
+  assert.deepEqual(new Set(await ofReplay({ replay: id })), new Set([a, b, c]))
+  assert.deepEqual(await ofReplay({ replay: id, states: ['needs_attention'] }), [b])
+  assert.deepEqual(await ofReplay({ replay: id, find: 'p0@' }), [a])
+  assert.deepEqual(await ofReplay({ replay: 'X' }), [])
+  const further = await operations.startReplay({ filter: { replay: id, states: ['needs_attention'] }, by })
+  assert.equal(further.total, 1)
+})

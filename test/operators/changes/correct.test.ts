@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, test } from 'node:test'
+import { ended, startWithOperations } from '../../enroll/withdraw/withdrawing.ts'
+import { DEMO } from '../../harness.ts'
+import { until } from '../../service/process.ts'
+import { BULK } from '../../service/serving.ts'
+
+const MISSING = 'course-v1:No+Such+Course'
+/** A delayed call that reports its arrival, and hangs until it is released. */
+let hold = { arrived: Promise.withResolvers<void>(), released: Promise.withResolvers<void>() }
+const sleep = async (ms: number): Promise<void> => {
+  if (ms === 0) return
+  hold.arrived.resolve()
+  await hold.released.promise
+}
+const product = await startWithOperations({ lms: { sleep }, env: { LERNITO_ANSWER_WITHIN_MS: '500' } })
+const { lms, sell, sold, stateOf, show, kinds, operations } = product
+after(() => product.stopAll())
+beforeEach(async () => {
+  await lms.noFaults()
+  await lms.reset()
+  hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
+})
+
+const by = 'alice'
+const correct = async (of: { id: string; email?: string; courseIds?: string[]; withdraw?: { paid: boolean } }) => {
+  const done = await operations.correct({ withdraw: null, ...of, by })
+  if (done.kind !== 'corrected') throw new Error(`not corrected: ${JSON.stringify(done)}`)
+  return done
+}
+const waitFor = (id: string, state: string) =>
+  until(`the state ${state}`, async () => ((await stateOf(id)) === state ? true : undefined))
+const emails = async () => {
+  const { enrollments, allowances } = await lms.state()
+  return [...enrollments.filter(({ active }) => active), ...allowances].map(({ email }) => email).sort()
+}
+
+test('a corrected address is another delivery, linked both ways, and the old one becomes handled', async () => {
+  const id = await sold('alica@example.com')
+  const { id: made, withdrawal } = await correct({ id, email: ' alice@example.com ' })
+  await waitFor(made, 'enrolled')
+  const [old, replacement] = [await show(id), await show(made)]
+  assert.deepEqual([old.state, old.replacedBy, withdrawal], ['handled', made, null])
+  assert.deepEqual(
+    [replacement.replaces, replacement.source, replacement.request?.email],
+    [id, 'correction', 'alice@example.com'],
+  )
+  const last = (await operations.timeline(id)).at(-1)
+  assert.deepEqual([last?.kind, last?.detail, last?.actor], ['handled', `replaced by ${made}`, by])
+  const [received, corrected] = await operations.timeline(made)
+  assert.deepEqual([received?.kind, received?.actor], ['corrected', by])
+  assert.equal(corrected?.kind, 'received')
+  assert.equal(received?.detail, `replaces ${id}`)
+  assert.ok(
+    (await operations.audit({})).items.some(({ deliveryId, kind }) => deliveryId === made && kind === 'corrected'),
+  )
+})
+
+test('a correction that withdraws takes the buyer at the old address out again', async () => {
+  const id = await sold('eryn@example.com')
+  const { id: made } = await correct({ id, email: 'erin@example.com', withdraw: { paid: false } })
+  await ended(product, id)
+  await waitFor(made, 'enrolled')
+  assert.deepEqual(await emails(), ['erin@example.com', 'heidi@example.com'])
+  assert.equal(await stateOf(id), 'withdrawn')
+})
+
+test('all other fields of the payload stay, so corrections of two sales are two deliveries', async () => {
+  const one = await sold('one@example.com')
+  const { headers } = await sell({ email: 'one@example.com', name: 'Other' })
+  const other = String(headers['x-lernito-delivery'])
+  const made = [
+    await correct({ id: one, email: 'erin@example.com' }),
+    await correct({ id: other, email: 'erin@example.com' }),
+  ]
+  assert.notEqual(made[0]?.id, made[1]?.id)
+  assert.equal((await show(made[1]?.id ?? '')).request?.name, 'Other')
+})
+
+test('a delivery that was rejected for its address can be corrected', async () => {
+  const id = await sold('no address')
+  assert.equal(await stateOf(id), 'rejected')
+  const { id: made } = await correct({ id, email: 'frank@example.com' })
+  await waitFor(made, 'enrolled')
+  assert.equal(await stateOf(id), 'handled')
+})
+
+test('corrected course keys replace all keys of the sale', async () => {
+  const id = await sold('grace@example.com', [MISSING, DEMO])
+  assert.equal(await stateOf(id), 'needs_attention')
+  const { id: made } = await correct({ id, courseIds: [DEMO] })
+  await waitFor(made, 'enrolled')
+  assert.deepEqual((await show(made)).request?.courseIds, [DEMO])
+})
+
+test('what the payload rules refuse is refused in the webhook’s words, and stores nothing', async () => {
+  const id = await sold('words@example.com')
+  const before = (await operations.list({ filter: {} })).items.length
+  assert.deepEqual(await operations.correct({ id, email: 'a@b', withdraw: null, by }), {
+    kind: 'invalid',
+    errors: { email: ['Enter a valid email address.'] },
+  })
+  assert.deepEqual(await operations.correct({ id, courseIds: ['x'.repeat(256)], withdraw: null, by }), {
+    kind: 'invalid',
+    errors: { courseIds: { 0: ['Ensure this field has no more than 255 characters.'] } },
+  })
+  assert.deepEqual(await operations.correct({ id, courseIds: [], withdraw: null, by }), {
+    kind: 'invalid',
+    errors: { non_field_errors: ['At least one courseId must be provided'] },
+  })
+  assert.deepEqual(await operations.correct({ id, email: 'words@example.com', withdraw: null, by }), {
+    kind: 'unchanged',
+  })
+  assert.deepEqual(await operations.correct({ id: 'NONE', email: 'x@y.example', withdraw: null, by }), {
+    kind: 'unknown',
+  })
+  assert.equal((await operations.list({ filter: {} })).items.length, before)
+  assert.equal((await show(id)).replacedBy, null)
+})
+
+test('a delivery is corrected once: a second correction names the first, however close they come', async () => {
+  const id = await sold('twice@example.com')
+  const order = { id, withdraw: null, by }
+  const both = await Promise.all(
+    ['a@example.com', 'b@example.com'].map((email) => operations.correct({ ...order, email })),
+  )
+  assert.deepEqual(both.map(({ kind }) => kind).sort(), ['already', 'corrected'])
+  const ids = both.flatMap((one) => ('id' in one ? [one.id] : []))
+  assert.equal(new Set(ids).size, 1)
+})
+
+test('a sale that the shop has sent with the right address already is linked and replayed', async () => {
+  const right = await sold('heidi@example.com')
+  const id = await sold('haidi@example.com')
+  const { id: made } = await correct({ id, email: 'heidi@example.com' })
+  assert.equal(made, right)
+  await waitFor(right, 'enrolled')
+  assert.equal((await show(right)).replaces, id)
+  assert.ok((await kinds(right)).includes('repeated'))
+})
+
+test('a correction that is taken back makes the first delivery stand again', async () => {
+  const first = await sold('dave@example.com')
+  const { id: second } = await correct({ id: first, email: 'davo@example.com' })
+  await waitFor(second, 'pre_enrolled')
+  const { id: third } = await correct({ id: second, email: 'dave@example.com' })
+  assert.equal(third, first)
+  await waitFor(first, 'enrolled')
+  assert.deepEqual([(await show(first)).replacedBy, (await show(second)).replacedBy], [null, first])
+})
+
+test('a replaced delivery that the shop sends again can be corrected again, to the same delivery', async () => {
+  const id = await sold('again@example.com')
+  const { id: made } = await correct({ id, email: 'jose@example.com' })
+  await waitFor(made, 'enrolled')
+  assert.equal(await sold('again@example.com'), id)
+  assert.equal((await correct({ id, email: 'jose@example.com' })).id, made)
+  assert.equal(await stateOf(id), 'handled')
+})
+
+test('a queued delivery is stopped, and its call in flight is awaited', async () => {
+  await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
+  const selling = sell({ email: 'slow@example.com' })
+  await hold.arrived.promise
+  const [found] = (await operations.list({ filter: { email: 'slow@example.com' } })).items
+  const id = found?.id ?? ''
+  let isDone = false
+  const correcting = correct({ id, email: 'alice@example.com' }).finally(() => {
+    isDone = true
+  })
+  await waitFor(id, 'handled')
+  await selling
+  assert.equal(isDone, false)
+  hold.released.resolve()
+  await correcting
+  assert.equal((await show(id)).owner, null)
+})

@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { sql } from 'kysely'
+import { forget, mentions } from '../../../src/operators/changes/forget.ts'
+import { storeRefund } from '../../../src/queue/withdrawals/store-refund.ts'
+import type { VerifiedWebhook } from '../../../src/sale/types.ts'
+import type { AppError } from '../../../src/service/lib/errors.ts'
+import { claimNow, submit } from '../../queue/claiming.ts'
+import {
+  accepted,
+  arrival,
+  needsAttention,
+  only,
+  onSqlite,
+  type Replica,
+  retry,
+  START,
+  settled,
+  setUp,
+  succeeded,
+} from '../../queue/harness.ts'
+import { until } from '../../service/process.ts'
+
+const by = 'retirement'
+const EMAIL = 'Ada@x.example'
+
+/** A webhook with an invalid payload: only its body is known. */
+function rejectedWith(body: string): VerifiedWebhook {
+  const digest = createHash('sha256').update(body).digest('hex')
+  const reason = { code: 'payload.invalid', subject: '{}' } as const
+  return { digest, form: 'raw', body: Buffer.from(body), request: null, reason }
+}
+
+async function everything({ rows }: Replica): Promise<string> {
+  const tables = [await rows('deliveries'), await rows('events'), await rows('bulk_replays'), await rows('withdrawals')]
+  const text = (value: unknown): unknown => (value instanceof Uint8Array ? Buffer.from(value).toString() : value)
+  return JSON.stringify(tables, (_, value) => text(value))
+}
+
+test('forget erases a person’s deliveries in any state, with all related rows, and nobody else’s', async (t) => {
+  const bench = await setUp(t)
+  const { store, operations, context } = bench
+  const courseIds = ['course-v1:a+b+1', 'course-v1:a+b+2']
+  const orders = Array.from({ length: 4 }, (_, order) =>
+    arrival({ email: EMAIL, username: 'countess', courseIds, order }),
+  )
+  const [one, two, three] = await store.write(orders.map(accepted))
+  const others = await store.write([
+    accepted(arrival({ email: 'xada@x.example', username: 'other', courseIds })),
+    accepted(rejectedWith('{"email": "xada@x.example"}')),
+  ])
+  assert(one && two && three)
+  await store.write([settled(succeeded(one.id)), settled(retry(two.id, START + 1000))])
+  await operations.markHandled({ id: three.id, note: 'Ada got her money back', by: 'alice' })
+  await operations.withdraw({ id: one.id, courses: null, paid: false, by: 'alice' })
+  await bench.db.updateTable('withdrawals').set({ ended_at: START }).execute()
+  const wrong = only(await store.write([accepted(rejectedWith('{"email": ["\\u0061DA@x.example"]}'))]))
+  assert.ok((await everything(bench)).includes('countess'))
+
+  const forgotten = await forget(context, { email: ` ${EMAIL.toUpperCase()}`, by, silentMs: 0 })
+  assert.equal(forgotten.deliveries, 5)
+  const left = await bench.db.selectFrom('deliveries').select('id').orderBy('id').execute()
+  assert.deepEqual(
+    left.map(({ id }) => id),
+    others.map(({ id }) => id),
+  )
+  const rest = await everything(bench)
+  for (const trace of [
+    one.id,
+    wrong.id,
+    '"ada@x.example',
+    'Ada@x',
+    'countess',
+    'money back',
+    orders[0]?.digest ?? '',
+  ]) {
+    assert.ok(!rest.includes(trace), trace)
+  }
+  assert.deepEqual(await bench.rows('withdrawals'), [])
+})
+
+const refundOf = (email: string, webhookId?: string) => ({
+  request: { email, courseIds: ['course-v1:edX+DemoX+Demo_Course'] },
+  digest: 'digest',
+  ...(webhookId === undefined ? {} : { webhookId }),
+})
+
+test('forget refuses while a refund is to be carried out, names its delivery, and changes nothing', async (t) => {
+  const { store, context, rows, db } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
+  await store.write([settled(succeeded(id))])
+  await store.write([accepted(arrival({ email: EMAIL, order: 7 }))])
+  await storeRefund(context, refundOf(EMAIL))
+  const before = await rows('deliveries')
+  await assert.rejects(forget(context, { email: EMAIL, by, silentMs: 0 }), (error: AppError) => {
+    return error.code === 'withdrawal.open' && error.message.includes(id)
+  })
+  assert.deepEqual(await rows('deliveries'), before)
+  await db.updateTable('withdrawals').set({ ended_at: START }).execute()
+  assert.equal((await forget(context, { email: EMAIL, by, silentMs: 0 })).deliveries, 2)
+  assert.deepEqual(await rows('withdrawals'), [])
+})
+
+test('forget refuses for a refund that comes while it waits for a call in flight', async (t) => {
+  const bench = await setUp(t)
+  const { store, context, rows, db } = bench
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
+  await store.write([settled(succeeded(id))])
+  const other = await submit(bench, 'ada@x.example')
+  const forgetting = forget(context, { email: EMAIL, by, silentMs: 60_000 })
+  const refused = assert.rejects(forgetting, { code: 'withdrawal.open' })
+  await until('the stop', async () => {
+    const row = await db.selectFrom('deliveries').select('state').where('id', '=', other).executeTakeFirst()
+    return row?.state === 'handled' || undefined
+  })
+  await storeRefund(context, refundOf(EMAIL))
+  await db.updateTable('deliveries').set({ owner: null }).execute()
+  await refused
+  assert.equal((await rows('deliveries')).length, 2)
+})
+
+test('forget erases the webhook-ids of refunds, also of one that was answered 404', async (t) => {
+  const { store, context, db } = await setUp(t)
+  const early = await storeRefund(context, refundOf(` ${EMAIL.toUpperCase()}`, 'msg_never_sold'))
+  assert.equal(early.result.kind, 'never_sold')
+  await storeRefund(context, refundOf('xada@x.example', 'msg_other'))
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
+  await store.write([settled(succeeded(id))])
+  await storeRefund(context, refundOf(EMAIL, 'msg_refund'))
+  await db.updateTable('withdrawals').set({ ended_at: START }).execute()
+  await forget(context, { email: EMAIL, by, silentMs: 0 })
+  const left = await db.selectFrom('webhook_ids').select('webhook_id').execute()
+  assert.deepEqual(
+    left.map(({ webhook_id }) => webhook_id),
+    ['msg_other'],
+  )
+})
+
+test('the audit shows only that a person was forgotten and by whom; a second time erases nothing', async (t) => {
+  const { store, operations, context, rows } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival({ email: EMAIL }))]))
+  await operations.replay({ ids: [id], by: 'alice' })
+  await forget(context, { email: EMAIL, by, silentMs: 0 })
+  const listed = async () => (await operations.audit({})).items.map(({ kind, detail, actor }) => [kind, detail, actor])
+  assert.deepEqual(await listed(), [['forgotten', '1 delivery', by]])
+  const again = await forget(context, { email: EMAIL, by, silentMs: 0 })
+  assert.equal(again.deliveries, 0)
+  assert.equal((await listed()).length, 1)
+  assert.equal((await rows('audit')).length, 1)
+})
+
+test('an attempt in progress can’t restore an erased person, and the next sale to them is a new delivery', async (t) => {
+  const bench = await setUp(t)
+  const id = await submit(bench, 'ada@x.example')
+  assert.deepEqual(await claimNow(bench), [id])
+  await forget(bench.context, { email: EMAIL, by, silentMs: 0 })
+  assert.deepEqual(await bench.inbox.mayContinue([id]), new Set())
+  await bench.inbox.settle([retry(id, START)])
+  assert.deepEqual(await bench.rows('deliveries'), [])
+  const events = await bench.db.selectFrom('events').select('kind').execute()
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    ['forgotten'],
+  )
+  const next = await submit(bench, 'ada@x.example')
+  assert.notEqual(next, id)
+  assert.deepEqual(await claimNow(bench), [next])
+})
+
+test('more deliveries than fit in one step are all erased', async (t) => {
+  const bench = await setUp(t)
+  const orders = Array.from({ length: 250 }, (_, order) => arrival({ email: EMAIL, order }))
+  const written = await bench.store.write(orders.map(accepted))
+  await bench.store.write(written.map(({ id }) => settled(needsAttention(id))))
+  assert.equal((await forget(bench.context, { email: EMAIL, by, silentMs: 0 })).deliveries, 250)
+  assert.deepEqual(await bench.rows('deliveries'), [])
+})
+
+test('bulk replays whose filter names the person are erased, and only those', async (t) => {
+  const { store, operations, context } = await setUp(t)
+  await store.write([accepted(arrival({ email: EMAIL, username: 'countess' }))])
+  for (const filter of [{ email: EMAIL }, { find: 'ada@' }, { find: 'COUNTESS lovelace' }, { username: 'Countess' }]) {
+    await operations.startReplay({ filter, by: 'alice' })
+  }
+  const kept = [{ email: 'other@x.example' }, { find: 'countess hopper' }, { states: ['queued' as const] }]
+  for (const filter of kept) await operations.startReplay({ filter, by: 'alice' })
+  await forget(context, { email: EMAIL, by, silentMs: 0 })
+  assert.deepEqual((await operations.bulkReplays()).map(({ filter }) => filter).toReversed(), kept)
+})
+
+test('a body mentions an address if it contains the complete address, however the JSON escapes it', () => {
+  const says = (text: string): boolean => mentions(Buffer.from(text), 'ada@x.example')
+  for (const text of ['"ada@x.example"', '"ADA@x.example."', '<ada@x.example>', '"\\u0061da\\u0040x.example"']) {
+    assert.equal(says(text), true, text)
+  }
+  for (const text of ['"xada@x.example"', '"a.ada@x.example"', '"ada@x.example.org"', '"ada@x.examples"', '""']) {
+    assert.equal(says(text), false, text)
+  }
+})
+
+if (onSqlite()) {
+  test('no file of the database keeps a trace of one person who is erased among thousands', {
+    timeout: 60_000,
+  }, async (t) => {
+    const bench = await setUp(t)
+    const { store, database, context, url } = bench
+    const file = url.replace('sqlite:', '')
+    const names = Array.from({ length: 3000 }, (_, i) => `Person${(i * 7919) % 3001}q`)
+    const people = names.map((name): VerifiedWebhook => {
+      const request = { email: `${name}@x.example`, name, family: `${name}son`, username: `${name}u`, courseIds: ['c'] }
+      const body = Buffer.from(JSON.stringify({ ...request, more: 'x'.repeat((name.length * 97) % 700) }))
+      return { digest: createHash('sha256').update(body).digest('hex'), form: 'raw', body, request, reason: null }
+    })
+    // As in production: rows grow, move between pages, and are deleted.
+    for (let from = 0; from < people.length; from += 200) {
+      const written = await store.write(people.slice(from, from + 200).map(accepted))
+      await store.write(written.map(({ id }) => settled(from % 400 === 0 ? succeeded(id) : needsAttention(id))))
+    }
+    const found: string[] = []
+    const wanted = people.filter((_, i) => i % 60 === 7)
+    for (const { request } of wanted) {
+      const { traces } = await forget(context, { email: request?.email ?? '', by })
+      found.push(...traces)
+    }
+    const texts = wanted.flatMap(({ digest, request }) => [digest, request?.name ?? digest])
+    const traced = (): string[] => {
+      const raw = Buffer.concat([readFileSync(file), readFileSync(`${file}-wal`)])
+        .toString('latin1')
+        .toLowerCase()
+      return texts.filter((text) => raw.includes(text.toLowerCase()))
+    }
+    assert.ok(traced().length > 0, 'the write-ahead log still has them')
+    assert.equal(await database.vacuum({ traces: found, evenIfLarge: false }), true)
+    assert.deepEqual(traced(), [])
+    assert.equal((await bench.rows('deliveries')).length, people.length - wanted.length)
+    const { rows } = await sql<{ integrity_check: string }>`pragma integrity_check`.execute(bench.db)
+    assert.equal(rows[0]?.integrity_check, 'ok')
+  })
+}

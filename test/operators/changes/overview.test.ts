@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readBacklog } from '../../../src/operators/find/overview.ts'
+import {
+  accepted,
+  arrival,
+  needsAttention,
+  only,
+  retry,
+  START,
+  settled,
+  setUp,
+  succeeded,
+} from '../../queue/harness.ts'
+
+const DAY_MS = 24 * 3_600_000
+const person = (number: number) => arrival({ email: `p${number}@x.example` })
+
+test('the overview names the oldest queued delivery, and the metrics count those that are queued or need attention', async (t) => {
+  const bench = await setUp(t)
+  const { store, operations, clock } = bench
+  const empty = await operations.overview()
+  assert.deepEqual([empty.oldestQueued, empty.replicas], [null, 1])
+  assert.deepEqual(await readBacklog(bench.db), {
+    queued: 0,
+    preEnrolled: 0,
+    needsAttention: 0,
+    oldestReceivedAt: null,
+  })
+
+  const [done, oldest] = await store.write([accepted(person(0)), accepted(person(1))])
+  assert(done && oldest)
+  clock.at += 1000
+  const attention = only(await store.write([accepted(person(2))]))
+  await store.write([accepted(person(3)), settled(succeeded(done.id)), settled(needsAttention(attention.id))])
+  clock.at += 1000
+  await store.write([settled(retry(oldest.id, START + DAY_MS))]) // it is the one with the latest activity, too
+  assert.deepEqual((await operations.overview()).oldestQueued, { id: oldest.id, receivedAt: START })
+  assert.deepEqual(await readBacklog(bench.db), {
+    queued: 2,
+    preEnrolled: 0,
+    needsAttention: 1,
+    oldestReceivedAt: START,
+  })
+})
+
+test('the time to enrollment runs from the first arrival to the first success, and is that of the last day', async (t) => {
+  const { store, operations, clock, inbox, published } = await setUp(t)
+  assert.equal((await operations.overview()).pace, null)
+  const { id } = await inbox.submit(person(1), null)
+  await inbox.claim(1, new AbortController().signal)
+  clock.at += 4500
+  await inbox.settle([succeeded(id)])
+  assert.deepEqual(
+    published.map(({ kind, timeToEnrollmentMs }) => [kind, timeToEnrollmentMs]),
+    [
+      ['received', undefined],
+      ['enrolled', 4500],
+    ],
+  )
+  clock.at += DAY_MS / 2
+  await store.write([accepted(person(1))])
+  await store.write([settled(succeeded(id))])
+  assert.deepEqual((await operations.overview()).pace, { median: 4500, p95: 4500 })
+  clock.at += DAY_MS / 2
+  assert.equal((await operations.overview()).pace, null, 'of the sales of the last 24 hours')
+})

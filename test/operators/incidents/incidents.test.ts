@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { incidentsBetween, listIncidents } from '../../../src/operators/incidents/list-incidents.ts'
+import {
+  endIncident,
+  endSilent,
+  purgeIncidents,
+  reportIncident,
+  type Seen,
+} from '../../../src/operators/incidents/record.ts'
+import { createLook } from '../../../src/operators/incidents/watch-incidents.ts'
+import { accepted, arrival, only, onSqlite, START, settled, setUp, succeeded } from '../../queue/harness.ts'
+
+const MINUTE_MS = 60_000
+const DOWN: Seen = { kind: 'down', cause: 'no answer', since: START }
+
+test('what several replicas report at once is one incident, from the first one that saw it', async (t) => {
+  const { db, context, clock, replica } = await setUp(t)
+  const other = await replica('replica-2')
+  clock.at += 1000
+  const reports = [
+    () => reportIncident(context, { ...DOWN, since: START + 500 }),
+    () => reportIncident(other.context, DOWN),
+    () => reportIncident(context, { ...DOWN, kind: 'throttled', cause: 'x'.repeat(400) }),
+  ]
+  // Two connections to SQLite in one process block each other.
+  if (onSqlite()) for (const report of reports) await report()
+  else await Promise.all(reports.map((report) => report()))
+  const { items } = await listIncidents({ db, now: clock.at })
+  assert.deepEqual(items.map(({ kind, from, to }) => [kind, from, to]).sort(), [
+    ['down', START, null],
+    ['throttled', START, null],
+  ])
+  assert.equal(items.find(({ kind }) => kind === 'throttled')?.cause.length, 300)
+})
+
+test('an incident that one replica ends and another still sees, or that returns within a minute, is one', async (t) => {
+  const { db, context, clock } = await setUp(t)
+  await reportIncident(context, DOWN)
+  clock.at += 30_000
+  await endIncident(context, { kind: 'down', at: clock.at })
+  await reportIncident(context, DOWN)
+  const one = only((await listIncidents({ db, now: clock.at })).items)
+  assert.deepEqual([one.from, one.to], [START, null])
+  await endIncident(context, { kind: 'down', at: clock.at })
+  clock.at += MINUTE_MS + 1
+  await reportIncident(context, { ...DOWN, since: clock.at })
+  const [second, first] = (await listIncidents({ db, now: clock.at })).items
+  assert.deepEqual([first?.to, second?.from, second?.to], [START + 30_000, clock.at, null])
+})
+
+test('an incident that no replica reports any more ended at its last report', async (t) => {
+  const { db, context, clock } = await setUp(t)
+  await reportIncident(context, DOWN)
+  clock.at += MINUTE_MS
+  await endSilent(context)
+  assert.equal(only((await listIncidents({ db, now: clock.at })).items).to, null)
+  clock.at += 1
+  await endSilent(context)
+  assert.equal(only((await listIncidents({ db, now: clock.at })).items).to, START)
+})
+
+test('an incident has the sales that were received meanwhile, and when the last of them was enrolled', async (t) => {
+  const { db, store, context, clock } = await setUp(t)
+  const sell = async (n: number) => only(await store.write([accepted(arrival({ email: `p${n}@x.example` }))])).id
+  await store.write([settled(succeeded(await sell(1)))])
+  clock.at += 1000
+  await reportIncident(context, { ...DOWN, since: clock.at })
+  const [a, b] = [await sell(2), await sell(3)]
+  await sell(4)
+  clock.at += 1000
+  await endIncident(context, { kind: 'down', at: clock.at })
+  clock.at += 1000
+  await sell(5)
+  await store.write([settled(succeeded(a))])
+  clock.at += 1000
+  await store.write([settled(succeeded(b))])
+  const one = only((await listIncidents({ db, now: clock.at })).items)
+  assert.deepEqual([one.sales, one.queued, one.lastEnrolledAt], [3, 1, clock.at])
+})
+
+test('the bands of a chart are the incidents that overlap it', async (t) => {
+  const { db, context, clock } = await setUp(t)
+  for (let n = 0; n < 25; n++) {
+    await reportIncident(context, { ...DOWN, since: clock.at })
+    clock.at += 1000
+    await endIncident(context, { kind: 'down', at: clock.at })
+    clock.at += 2 * MINUTE_MS
+  }
+  const all = (await incidentsBetween({ db, from: 0, to: clock.at })).map(({ from }) => from)
+  assert.deepEqual([all.length, all[0]], [25, START])
+  const [one] = all
+  assert.deepEqual(await incidentsBetween({ db, from: START + 1000, to: all[1] ?? 0 }), [])
+  assert.equal(only(await incidentsBetween({ db, from: START + 500, to: all[1] ?? 0 })).from, one)
+  const first = await listIncidents({ db, now: clock.at })
+  const second = await listIncidents({ db, now: clock.at, after: first.next })
+  assert.deepEqual(
+    [...first.items, ...second.items].map(({ from }) => from),
+    all.toReversed(),
+  )
+  assert.equal(second.next, null)
+  await purgeIncidents({ ...context, before: all[20] ?? 0 })
+  assert.equal((await incidentsBetween({ db, from: 0, to: clock.at })).length, 5)
+})
+
+test('a replica writes when an incident begins and ends, every 10 seconds meanwhile, and a lost database afterwards', async (t) => {
+  const { db, context, clock } = await setUp(t)
+  const sees: { lms: Seen | null; database: string | null } = { lms: null, database: null }
+  const look = createLook({ context, lms: () => sees.lms, database: () => sees.database, days: 365 })
+  const read = async () =>
+    (await listIncidents({ db, now: clock.at })).items.map(({ kind, from, to }) => [kind, from, to])
+  await look()?.()
+  assert.equal(look(), null)
+  sees.lms = { ...DOWN, since: clock.at }
+  await look()?.()
+  assert.deepEqual(await read(), [['down', START, null]])
+  assert.equal(look(), null)
+  clock.at += 10_000
+  await look()?.()
+  assert.equal(only((await listIncidents({ db, now: clock.at })).items).lastSeenAt, clock.at)
+  sees.database = 'gone'
+  assert.equal(look(), null)
+  clock.at += 5000
+  sees.database = null
+  sees.lms = null
+  await look()?.()
+  assert.deepEqual(await read(), [
+    ['database', START + 10_000, START + 15_000],
+    ['down', START, START + 15_000],
+  ])
+})

@@ -1,0 +1,76 @@
+import type { TestContext } from 'node:test'
+import { createNotifier, NOTIFY_TIMING, type Notified } from '../../../src/operators/notify/notifier.ts'
+import { watchOutages } from '../../../src/operators/notify/outage.ts'
+import { createTextPoster } from '../../../src/operators/notify/post-text.ts'
+import type { Reason } from '../../../src/sale/reasons.ts'
+import { accepted, arrival, needsAttention, type Replica, settledBy, setUp } from '../../queue/harness.ts'
+import { startChat } from './chat.ts'
+
+export const MINUTE_MS = 60_000
+export const CONSOLE = 'https://lms.example.com/lernito/console/'
+
+/** A replica with a notifier, on a clock that the test moves for all of them, and a receiver that all share. */
+export async function setUpNotifier(t: TestContext, { console = CONSOLE }: { console?: string | null } = {}) {
+  const bench = await setUp(t)
+  const chat = await startChat(t)
+  const { clock } = bench
+  const monotonic = { at: 0 }
+  const lms = { isBack: true, probes: 0 }
+
+  const notifierOf = ({ context, replicas }: Replica) => {
+    const notified: Notified[] = []
+    const outages = watchOutages({ clock: () => monotonic.at })
+    const options = {
+      context,
+      guard: <T>(work: () => Promise<T>): Promise<T> => work(),
+      me: replicas.me,
+      post: createTextPoster({ url: chat.url, timeoutMs: 300 }),
+      console,
+      hasOutbox: true,
+      outage: outages.outage,
+      isLmsBack: async () => {
+        lms.probes++
+        return lms.isBack
+      },
+      onNotified: (one: Notified) => notified.push(one),
+      timing: NOTIFY_TIMING,
+      clock: () => monotonic.at,
+      signal: new AbortController().signal,
+    }
+    return { ...createNotifier(options), onBreaker: outages.onBreaker, notified }
+  }
+  const mine = notifierOf(bench)
+
+  /** Lets the time pass, with a look of each notifier every 10 s, as the service does; in long times it looks less often. */
+  const pass = async (minutes: number, notifiers: readonly { look: () => Promise<void> }[] = [mine]): Promise<void> => {
+    const stepMs = minutes > 20 ? 60_000 : minutes > 3 ? 30_000 : NOTIFY_TIMING.lookMs
+    for (const end = monotonic.at + minutes * MINUTE_MS; monotonic.at < end; ) {
+      clock.at += stepMs
+      monotonic.at += stepMs
+      await bench.db // the leases end by the database's own clock, so the test moves them too
+        .updateTable('leases')
+        .set((eb) => ({ until: eb('until', '-', stepMs) }))
+        .execute()
+      for (const { look } of notifiers) await look()
+    }
+  }
+
+  let people = 0
+  /** A delivery that came to its reason now. Resolves to its id. */
+  const fail = async (reason?: Reason, by: Replica = bench): Promise<string> => {
+    const webhook = arrival({ email: `p${people++}@x.example` })
+    if (reason?.code === 'payload.invalid') {
+      const [rejected] = await by.store.write([accepted({ ...webhook, request: null, reason })])
+      return rejected?.id ?? ''
+    }
+    const [{ id } = { id: '' }] = await by.store.write([accepted(webhook)])
+    const settlement = needsAttention(id)
+    const outcome = reason === undefined ? settlement.outcome : { courses: {}, reason }
+    await by.store.write([settledBy(by.replicas.me(), { ...settlement, outcome })])
+    return id
+  }
+  const notices = () => bench.db.selectFrom('notices').selectAll().execute()
+  await mine.look() // from here on, everything is news
+  return { ...bench, ...mine, chat, lms, notifierOf, mine, pass, fail, notices }
+}
+export type Bench = Awaited<ReturnType<typeof setUpNotifier>>

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Outcome, Settlement } from '../../../src/sale/types.ts'
+import {
+  accepted,
+  arrival,
+  COURSE,
+  needsAttention,
+  only,
+  rejectedArrival,
+  START,
+  settled,
+  setUp,
+  succeeded,
+} from '../../queue/harness.ts'
+
+const HOUR_MS = 3_600_000
+const OTHER = 'course-v1:edX+Other+2026'
+const person = (n: number, courseIds = [COURSE]) => arrival({ email: `p${n}@x.example`, courseIds })
+
+const failing = (id: string, code: 'course.missing' | 'lms.refused', subject: string): Settlement => {
+  const outcome: Outcome = { courses: {}, reason: { code, subject } }
+  return { ...needsAttention(id), outcome }
+}
+
+test('the causes group what needs attention or was rejected by reason and course, the most frequent first', async (t) => {
+  const { store, operations, clock, db } = await setUp(t)
+  const ids = (await store.write(Array.from({ length: 9 }, (_, n) => accepted(person(n))))).map(({ id }) => id)
+  const [a = '', b = '', c = '', d = '', e = '', f = '', g = ''] = ids
+  await store.write([a, b, c].map((id) => settled(failing(id, 'course.missing', OTHER))))
+  clock.at += HOUR_MS
+  await store.write([settled(failing(d, 'course.missing', OTHER.toUpperCase()))])
+  await store.write([
+    settled(failing(e, 'lms.refused', 'one text')),
+    settled(failing(f, 'lms.refused', 'another text')),
+  ])
+  await store.write([settled(succeeded(g))])
+  const rejected = only(await store.write([accepted(rejectedArrival())])).id
+  const causes = await operations.causes()
+  assert.deepEqual(
+    causes.map(({ state, code, course, count }) => [state, code, course, count]),
+    [
+      ['needs_attention', 'course.missing', OTHER.toUpperCase(), 4],
+      ['needs_attention', 'lms.refused', null, 2],
+      ['rejected', 'payload.invalid', null, 1],
+    ],
+  )
+  assert.deepEqual([causes[0]?.firstAt, causes[0]?.lastAt, causes[0]?.latest], [START, START + HOUR_MS, d])
+  assert.equal(causes[2]?.latest, rejected)
+  assert.equal((await operations.causes({ states: ['rejected'] })).length, 1)
+  await db.updateTable('deliveries').set({ outcome: '{' }).where('id', '=', d).execute()
+  assert.equal((await operations.causes())[0]?.course, OTHER.toLowerCase(), 'a row that can’t be read spells no key')
+})
+
+test('of a sale of several courses, a cause names the one that failed, and none if that is not known', async (t) => {
+  const { store, operations } = await setUp(t)
+  const sales = ['lms.refused', 'retries.exhausted', 'lms.refused'] as const
+  const written = await store.write(sales.map((_, n) => accepted(person(n, [COURSE, OTHER]))))
+  const courses = [OTHER, OTHER, undefined]
+  await store.write(
+    written.map(({ id }, n) => {
+      const course = courses[n]
+      const reason = { code: sales[n] ?? 'lms.refused', subject: 'full', ...(course === undefined ? {} : { course }) }
+      return settled({ ...needsAttention(id), outcome: { courses: {}, reason } })
+    }),
+  )
+  const causes = await operations.causes()
+  assert.deepEqual(causes.map(({ code, course }) => `${code} ${course}`).sort(), [
+    `lms.refused ${OTHER}`,
+    'lms.refused null',
+    `retries.exhausted ${OTHER}`,
+  ])
+  const filter = { states: ['needs_attention' as const], cause: 'lms.refused' as const, about: OTHER }
+  const { items } = await operations.list({ filter })
+  assert.deepEqual(
+    items.map(({ id }) => id),
+    [written[0]?.id],
+  )
+})
+
+test('each delivery counts once, in the state that it has now', async (t) => {
+  const { store, operations } = await setUp(t)
+  const ids = (await store.write([accepted(person(1)), accepted(person(2))])).map(({ id }) => id)
+  await store.write([settled(succeeded(ids[0] ?? ''))])
+  await store.write([accepted(person(1))]) // a repeat
+  await store.write([settled(succeeded(ids[0] ?? '', 'enrolled', 1))])
+  const { value } = await operations.countByState()
+  assert.deepEqual([value.enrolled, value.queued, value.rejected], [1, 1, 0])
+})
+
+test('sales are counted by the time of receiving and by their state now', async (t) => {
+  const { store, operations, clock } = await setUp(t)
+  const [old] = await store.write([accepted(person(1))])
+  clock.at += 50 * HOUR_MS
+  const some = await store.write([accepted(person(2)), accepted(person(3, [OTHER])), accepted(rejectedArrival())])
+  clock.at += HOUR_MS
+  await store.write([settled(succeeded(old?.id ?? '')), settled(succeeded(some[0]?.id ?? ''))])
+  const [first, second, end] = [START + 50 * HOUR_MS, START + 51 * HOUR_MS, START + 52 * HOUR_MS]
+  const hours = await operations.sales([first, second, end])
+  assert.deepEqual(hours.value, [
+    { from: first, to: second, counts: { enrolled: 1, queued: 1, rejected: 1 } },
+    { from: second, to: end, counts: {} },
+  ])
+  const all = await operations.sales([START - HOUR_MS, START, START + 50 * HOUR_MS, end])
+  assert.deepEqual(
+    all.value.map(({ counts }) => counts),
+    [{}, { enrolled: 1 }, { enrolled: 1, queued: 1, rejected: 1 }],
+  )
+  const { value: courses } = await operations.salesByCourse()
+  assert.deepEqual(courses, [
+    { course: COURSE, counts: { enrolled: 2 } },
+    { course: OTHER, counts: { queued: 1 } },
+  ])
+})
+
+test('the neighbors of a delivery are those above and below it in the list, with any filter', async (t) => {
+  const { store, operations, clock } = await setUp(t)
+  for (let n = 0; n < 6; n++) {
+    await store.write([accepted(person(n, n % 2 === 0 ? [COURSE] : [OTHER]))])
+    if (n % 3 === 0) clock.at += 1000
+  }
+  for (const filter of [{}, { states: ['queued' as const] }, { course: COURSE }, { find: 'x.example' }]) {
+    const ids = (await operations.list({ filter })).items.map(({ id }) => id)
+    for (const [i, id] of ids.entries()) {
+      const wanted = { previous: ids[i - 1] ?? null, next: ids[i + 1] ?? null }
+      assert.deepEqual(await operations.neighbors({ id, filter }), wanted)
+    }
+  }
+  const [first] = (await operations.list({ filter: {} })).items
+  const none = { previous: null, next: null }
+  assert.deepEqual(await operations.neighbors({ id: first?.id ?? '', filter: { states: ['rejected'] } }), none)
+  assert.deepEqual(await operations.neighbors({ id: first?.id ?? '', filter: { find: 'nobody' } }), none)
+  assert.deepEqual(await operations.neighbors({ id: 'X', filter: {} }), none)
+})

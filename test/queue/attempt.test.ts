@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { forget } from '../../src/operators/changes/forget.ts'
+import { untilReleased } from '../../src/queue/release.ts'
+import { claimNow, submit } from './claiming.ts'
+import {
+  accepted,
+  arrival,
+  only,
+  pruneAlone,
+  type Replica,
+  retry,
+  START,
+  settled,
+  setUp,
+  succeeded,
+  timeline,
+} from './harness.ts'
+
+const by = 'alice'
+const EMAIL = 'ada@x.example'
+const quick = { timeout: 10_000 }
+const LONG = 60_000
+
+/** A delivery that this replica has claimed. */
+async function claimed(bench: Replica): Promise<string> {
+  const id = await submit(bench, EMAIL)
+  assert.deepEqual(await claimNow(bench), [id])
+  return id
+}
+const begin = ({ inbox }: Replica, id: string, generation = 0) => inbox.beginAttempt([{ id, generation }])
+const effectOf = async ({ row }: Replica, id: string) => (await row(id)).effect_unknown
+
+test('the effect of an attempt is unknown from its start until it is settled', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  assert.equal(await effectOf(bench, id), 0)
+  assert.deepEqual(await begin(bench, id), new Set([id]))
+  assert.equal(await effectOf(bench, id), 1)
+  await bench.inbox.settle([retry(id, START)])
+  assert.equal(await effectOf(bench, id), 0)
+  await bench.inbox.settle([{ ...retry(id, START), effectUnknown: true }])
+  assert.equal(await effectOf(bench, id), 1)
+  assert.equal(only((await bench.store.readClaimed([id])).deliveries).effectUnknown, true)
+})
+
+test('no attempt begins on a delivery that was handled, sent again or claimed by another replica since it was claimed here', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  assert.deepEqual(await begin(bench, id, 7), new Set())
+  await bench.store.write([accepted(arrival({ email: EMAIL }))])
+  assert.deepEqual(await begin(bench, id), new Set())
+  assert.equal(await effectOf(bench, id), 0)
+  await bench.operations.markHandled({ id, note: 'refunded', by })
+  assert.deepEqual(await begin(bench, id, 1), new Set())
+})
+
+test('no attempt begins while the database cannot confirm the owner of the delivery', async (t) => {
+  const bench = await setUp(t)
+  const away = await bench.replica('replica-2', (store) => ({
+    ...store,
+    beginAttempt: () => Promise.reject(new Error('no connection')),
+  }))
+  assert.deepEqual(await begin(away, 'any'), new Set())
+})
+
+test('the effect stays unknown when the shop sends again, and is reset when an operator replays', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  await begin(bench, id)
+  await bench.store.write([accepted(arrival({ email: EMAIL }))])
+  assert.equal(await effectOf(bench, id), 1)
+  await bench.operations.markHandled({ id, note: '', by })
+  await bench.operations.replay({ ids: [id], by })
+  assert.equal(await effectOf(bench, id), 0)
+})
+
+test(
+  'an operator who marks a delivery as handled waits until its call has ended, and the result of that call is kept',
+  quick,
+  async (t) => {
+    const bench = await setUp(t)
+    const stop = new AbortController()
+    t.after(() => stop.abort())
+    const id = await claimed(bench)
+    await begin(bench, id)
+    await bench.operations.markHandled({ id, note: 'refunded', by })
+    assert.deepEqual(await bench.inbox.mayContinue([id]), new Set())
+    const claiming = bench.inbox.claim(10, stop.signal) // releases what was stopped, as the worker does all the time
+    let ended = false
+    const released = untilReleased(bench.context, { ids: [id], silentMs: LONG }).then(() => {
+      ended = true
+    })
+    await delay(700) // longer than the interval between two checks
+    assert.equal(ended, false)
+    await bench.inbox.settle([{ ...retry(id, START), outcome: succeeded(id).outcome }])
+    await released
+    const { state, outcome, owner } = await bench.row(id)
+    assert.deepEqual([state, outcome, owner], ['handled', JSON.stringify(succeeded(id).outcome), null])
+    stop.abort()
+    await claiming
+  },
+)
+
+test('a claimed delivery without a call in flight is released at once', quick, async (t) => {
+  const bench = await setUp(t)
+  const stop = new AbortController()
+  const id = await claimed(bench)
+  await bench.operations.markHandled({ id, note: '', by })
+  const claiming = bench.inbox.claim(10, stop.signal)
+  await untilReleased(bench.context, { ids: [id], silentMs: LONG })
+  assert.equal((await bench.row(id)).owner, null)
+  stop.abort()
+  await claiming
+})
+
+test(
+  'an operator does not wait for a replica that has been silent for so long that it may not call any more',
+  quick,
+  async (t) => {
+    const bench = await setUp(t)
+    const id = await claimed(bench)
+    await begin(bench, id)
+    await bench.operations.markHandled({ id, note: '', by })
+    await untilReleased(bench.context, { ids: [id], silentMs: 2000 })
+  },
+)
+
+test(
+  'an operator waits for a replica that sends heartbeats, however old they are by the database’s clock',
+  quick,
+  async (t) => {
+    const bench = await setUp(t)
+    const id = await claimed(bench)
+    await begin(bench, id)
+    await bench.operations.markHandled({ id, note: '', by })
+    let ended = false
+    const released = untilReleased(bench.context, { ids: [id], silentMs: 2000 }).then(() => {
+      ended = true
+    })
+    for (let beats = 0; beats < 26; beats++) {
+      await bench.db
+        .updateTable('replicas')
+        .set((eb) => ({ seen_at: eb('seen_at', '-', 86_400_000) }))
+        .execute()
+      await delay(100)
+    }
+    assert.equal(ended, false)
+    await bench.inbox.settle([retry(id, START)])
+    await released
+  },
+)
+
+test('a person is erased only after the call in flight has ended', quick, async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  await begin(bench, id)
+  const forgotten = forget(bench.context, { email: EMAIL, by, silentMs: LONG })
+  while ((await bench.row(id)).state !== 'handled') await delay(10)
+  await bench.inbox.settle([retry(id, START)])
+  assert.equal((await forgotten).deliveries, 1)
+  assert.deepEqual(await bench.rows('deliveries'), [])
+})
+
+test('a first success counts even if the shop sends again during its attempt, and the delivery stays queued', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  await bench.store.write([accepted(arrival({ email: EMAIL }))])
+  bench.clock.at += 500
+  await bench.inbox.settle([succeeded(id)])
+  const { state, enrolled_at, outcome } = await bench.row(id)
+  assert.deepEqual([state, enrolled_at, outcome], ['queued', START + 500, null])
+})
+
+test('no attempt begins at a replica that is no member, even if the delivery still names it', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  await bench.db.deleteFrom('replicas').execute()
+  assert.deepEqual(await begin(bench, id), new Set())
+  assert.equal(await effectOf(bench, id), 0)
+})
+
+test('a result in one group with a repeat is judged by what an operator had done before: it is no result of the repeat', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  await begin(bench, id)
+  await bench.operations.markHandled({ id, note: '', by })
+  await bench.store.write([accepted(arrival({ email: EMAIL })), settled(succeeded(id))])
+  const { state, generation, enrolled_at } = await bench.row(id)
+  assert.deepEqual([state, generation, enrolled_at], ['queued', 1, null])
+  assert.equal(await effectOf(bench, id), 1)
+  assert.deepEqual(await timeline(bench, id), ['received', 'handled', 'repeated'])
+})
+
+test('a replica that the others have pruned begins no attempt', async (t) => {
+  const bench = await setUp(t)
+  const id = await claimed(bench)
+  const other = await bench.replica('replica-2')
+  await pruneAlone(other, 'replica-1')
+  assert.deepEqual(await begin(bench, id), new Set())
+  assert.equal(await effectOf(bench, id), 0)
+})

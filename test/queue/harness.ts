@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { openWithTasks } from '../../src/database/database.ts'
+import type { Database } from '../../src/database/dialect.ts'
+import { migrate } from '../../src/database/migrations/migrations.ts'
+import type { DeliveryRow, Tables } from '../../src/database/schema.ts'
+import { createOperations } from '../../src/operators/changes/create-operations.ts'
+import { createInbox } from '../../src/queue/inbox.ts'
+import { createReplicas, type DeadReplica, type Replicas } from '../../src/queue/replicas/replicas.ts'
+import { LONGEST_WAIT_MS } from '../../src/queue/retry-schedule.ts'
+import { createStore, type Store } from '../../src/queue/store.ts'
+import { INBOX_TASKS, type RunInboxTask } from '../../src/queue/transactions.ts'
+import type { Submitted } from '../../src/queue/types.ts'
+import type { Write } from '../../src/queue/write.ts'
+import { createIds, type NewId } from '../../src/sale/ids.ts'
+import type { DeliveryEvent, Outcome, Settlement, VerifiedWebhook } from '../../src/sale/types.ts'
+
+/** Noon, so that a test can move the clock by hours and stay within one UTC day. */
+export const START = Date.UTC(2026, 0, 31, 12)
+export const COURSE = 'course-v1:edX+DemoX+Demo_Course'
+
+export interface EmptyDatabase {
+  readonly url: string
+  readonly remove: () => Promise<void>
+}
+
+async function emptyFile(): Promise<EmptyDatabase> {
+  const folder = await mkdtemp(join(tmpdir(), 'lernito-'))
+  return { url: `sqlite:${join(folder, 'lernito.db')}`, remove: () => rm(folder, { recursive: true }) }
+}
+
+let newDatabase = emptyFile
+export const onSqlite = (): boolean => newDatabase === emptyFile
+
+/** What a submit resolved to, without the id of its event. */
+export const answerOf = ({ eventId: _eventId, ...answer }: Submitted): Omit<Submitted, 'eventId'> => answer
+
+/** A new and empty database. */
+export const emptyDatabase = (): Promise<EmptyDatabase> => newDatabase()
+
+/** Runs all following tests on another kind of database; see mariadb.slow.test.ts. */
+export const useDatabases = (make: () => Promise<EmptyDatabase>): void => {
+  newDatabase = make
+}
+
+/** Like emptyDatabase, but removed at the end of the test. */
+export async function emptyUrl(t: TestContext): Promise<string> {
+  const { url, remove } = await emptyDatabase()
+  t.after(remove)
+  return url
+}
+
+/**
+ * A migrated database with one replica, and a way to open more on it. The clock stands still until a test moves it.
+ * Everything is closed and removed at the end of the test.
+ */
+export async function setUp(t: TestContext, { hasOutbox = false } = {}) {
+  const { url, remove } = await emptyDatabase()
+  const clock = { at: START }
+  const monotonic = { at: 1000 }
+  const now = () => clock.at
+  const closers: (() => Promise<void>)[] = []
+  t.after(async () => {
+    for (const close of closers) await close()
+    await remove()
+  })
+  /** `wrap` may replace functions of the store that the inbox uses. */
+  const replica = async (me: string, wrap = (store: Store): Store => store) => {
+    const { database, runTask } = openWithTasks({ url, serve: false, tasks: INBOX_TASKS })
+    const { db, close } = database
+    await migrate({ database, now })
+    const newId = createIds({ now })
+    const { replicas, store } = await joined({ database, runTask, me, now, newId, hasOutbox, monotonic })
+    const published: DeliveryEvent[] = []
+    const errors: unknown[] = []
+    const failed = Promise.withResolvers<void>()
+    const inbox = createInbox({
+      store: wrap(store),
+      now,
+      publish: (event) => published.push(event),
+      onError: (error) => {
+        errors.push(error)
+        failed.resolve()
+      },
+    })
+    const context = { database, now, newId, random: () => 0.5, hasOutbox }
+    const operations = createOperations({
+      context,
+      guard: (work) => work(),
+      replicas: replicas.liveCount,
+      publish: (event) => published.push(event),
+      onDue: inbox.claimOrphansSoon,
+      silentMs: 0, // no replica of these tests sends heartbeats
+    })
+    closers.push(async () => {
+      inbox.close()
+      await close()
+    })
+    const row = (id: string): Promise<DeliveryRow> =>
+      db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+    const rows = <Table extends keyof Tables>(table: Table) => db.selectFrom(table).selectAll().execute()
+    return {
+      me,
+      monotonic,
+      database,
+      db,
+      replicas,
+      store,
+      inbox,
+      context,
+      operations,
+      published,
+      errors,
+      failed: failed.promise,
+      row,
+      rows,
+    }
+  }
+  return { url, clock, replica, ...(await replica('replica-1')) }
+}
+export type Replica = Awaited<ReturnType<Awaited<ReturnType<typeof setUp>>['replica']>>
+
+/** The store of a replica that has joined under this name. When it joins again, its name is me-2, me-3 and so on. */
+export async function joined({
+  database,
+  runTask,
+  me,
+  now,
+  newId = createIds({ now }),
+  hasOutbox = false,
+  monotonic = { at: 1000 },
+}: {
+  database: Database
+  /** By default, transactions run here. */
+  runTask?: RunInboxTask
+  me: string
+  now: () => number
+  newId?: NewId
+  hasOutbox?: boolean
+  /** The monotonic clock of the replicas, ms. */
+  monotonic?: { at: number }
+}) {
+  let names = 0
+  const newName = (): string => (++names === 1 ? me : `${me}-${names}`)
+  const replicas = createReplicas({ database, newName, deadAfterMs: 60_000, clock: () => monotonic.at })
+  await replicas.join()
+  const context = { database, replicas, now, newId, longestWaitMs: LONGEST_WAIT_MS, random: () => 0.5, hasOutbox }
+  const store = createStore(runTask === undefined ? context : { ...context, runTask })
+  return { replicas, store, monotonic }
+}
+
+interface Watching {
+  readonly replicas: Replicas
+  readonly monotonic: { at: number }
+}
+
+/** Looks at the heartbeats for a minute, in which nobody sends one. Resolves to those that are dead then. */
+export async function watchAMinute({ replicas, monotonic }: Watching): Promise<DeadReplica[]> {
+  await replicas.findDead()
+  for (let looks = 0; looks < 2; looks++) {
+    monotonic.at += 30_000
+    await replicas.findDead()
+  }
+  return replicas.findDead()
+}
+
+/** Prunes this one replica after a minute without a heartbeat. Resolves to how many deliveries were released. */
+export async function pruneAlone(by: Watching, name: string): Promise<number> {
+  const dead = await watchAMinute(by)
+  return by.replicas.prune(dead.filter(({ id }) => id === name))
+}
+
+/** A verified webhook of this person; each `order` of the person is another webhook. */
+export function arrival({
+  email = 'ada@example.com',
+  username = 'ada',
+  courseIds = [COURSE],
+  order = 1,
+}: {
+  email?: string
+  username?: string
+  courseIds?: readonly string[]
+  order?: number
+} = {}): VerifiedWebhook {
+  const request = { email, name: 'Ada', family: 'Lovelace', username, courseIds }
+  const body = Buffer.from(JSON.stringify({ ...request, order }))
+  return { digest: createHash('sha256').update(body).digest('hex'), form: 'original', body, request, reason: null }
+}
+
+export function rejectedArrival(): VerifiedWebhook {
+  return { ...arrival(), request: null, reason: { code: 'payload.invalid', subject: '{"email":["Required"]}' } }
+}
+
+export const accepted = (webhook: VerifiedWebhook): Write => ({ kind: 'accept', webhook })
+export const settled = (settlement: Settlement): Write => settledBy('replica-1', settlement)
+export const settledBy = (owner: string, settlement: Settlement): Write => ({ kind: 'settle', settlement, owner })
+
+export function succeeded(id: string, result: 'enrolled' | 'allowed' = 'enrolled', generation = 0): Settlement {
+  const outcome: Outcome = { courses: { [COURSE]: result }, reason: null }
+  return {
+    id,
+    state: 'enrolled',
+    outcome,
+    dueAt: null,
+    attempts: 0,
+    generation,
+    effectUnknown: false,
+    detail: `${result} in ${COURSE}`,
+  }
+}
+
+export function needsAttention(id: string): Settlement {
+  const outcome: Outcome = { courses: {}, reason: { code: 'course.missing', subject: COURSE } }
+  return {
+    id,
+    state: 'needs_attention',
+    outcome,
+    dueAt: null,
+    attempts: 0,
+    generation: 0,
+    effectUnknown: false,
+    detail: `the LMS has no course ${COURSE}`,
+  }
+}
+
+export function retry(id: string, dueAt: number, attempts = 1, generation = 0): Settlement {
+  const outcome: Outcome = { courses: {}, reason: null }
+  return {
+    id,
+    state: 'queued',
+    outcome,
+    dueAt,
+    attempts,
+    generation,
+    effectUnknown: false,
+    detail: `try ${attempts}: no answer`,
+  }
+}
+
+/** The kinds of a delivery's stored events, in order. */
+export async function timeline({ db }: Pick<Replica, 'db'>, id: string): Promise<string[]> {
+  const rows = await db.selectFrom('events').select('kind').where('delivery_id', '=', id).orderBy('id').execute()
+  return rows.map(({ kind }) => kind)
+}
+
+export function only<T>(list: readonly T[]): T {
+  const [first] = list
+  assert.equal(list.length, 1)
+  assert(first !== undefined)
+  return first
+}

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Delivery } from '../../src/sale/types.ts'
+import {
+  answerOf,
+  arrival,
+  needsAttention,
+  only,
+  type Replica,
+  rejectedArrival,
+  retry,
+  START,
+  setUp,
+  succeeded,
+  timeline,
+} from './harness.ts'
+
+const DEADLINE = START + 60_000
+const running = new AbortController().signal
+const quick = { timeout: 5000 } // a test that waits for the deadline instead of the event fails by it
+
+const claimOne = async ({ inbox }: Replica): Promise<Delivery> => only(await inbox.claim(10, running))
+
+test('a submit waits for the result of the attempt and resolves to it', quick, async (t) => {
+  const bench = await setUp(t)
+  for (const end of [succeeded, needsAttention]) {
+    const answered = bench.inbox.submit(arrival({ email: end.name }), DEADLINE)
+    const { id, request } = await claimOne(bench)
+    assert.equal(request?.email, end.name)
+    await bench.inbox.settle([end(id)])
+    assert.deepEqual(answerOf(await answered), { id, progress: end(id) })
+  }
+})
+
+test(
+  'an attempt answers the equal webhooks from before its start, and the next attempt those that arrive during it',
+  quick,
+  async (t) => {
+    const bench = await setUp(t)
+    const before = [bench.inbox.submit(arrival(), DEADLINE), bench.inbox.submit(arrival(), DEADLINE)]
+    const { id } = await claimOne(bench)
+    const during = bench.inbox.submit(arrival(), DEADLINE)
+    await bench.inbox.submit(arrival(), null)
+    const first = succeeded(id, 'enrolled', 1)
+    await bench.inbox.settle([first])
+    for (const answer of await Promise.all(before)) assert.deepEqual(answerOf(answer), { id, progress: first })
+    const next = await claimOne(bench)
+    assert.deepEqual([next.id, next.outcome, next.generation], [id, null, 2], 'two that arrived together count once')
+    const second = succeeded(id, 'allowed', 2)
+    await bench.inbox.settle([second])
+    assert.deepEqual(answerOf(await during), { id, progress: second })
+    const kinds = ['received', 'repeated', 'repeated', 'repeated', 'enrolled', 'enrolled']
+    assert.deepEqual(await timeline(bench, id), kinds)
+  },
+)
+
+test('a repeat during the last attempt restarts the schedule', quick, async (t) => {
+  const bench = await setUp(t)
+  const { id } = await bench.inbox.submit(arrival(), null)
+  await claimOne(bench)
+  await bench.inbox.submit(arrival(), null)
+  await bench.inbox.settle([needsAttention(id)])
+  const { state, attempts } = await claimOne(bench)
+  assert.deepEqual([state, attempts], ['queued', 0])
+})
+
+test('a repeat of a queued delivery gets no earlier result: a finished course is enrolled again', quick, async (t) => {
+  const bench = await setUp(t)
+  const { id } = await bench.inbox.submit(arrival(), null)
+  await claimOne(bench)
+  await bench.inbox.settle([{ ...retry(id, START + 5000), outcome: succeeded(id).outcome }])
+  void bench.inbox.submit(arrival(), DEADLINE)
+  const { outcome, generation } = await claimOne(bench)
+  assert.deepEqual([outcome, generation], [null, 1])
+})
+
+test('a repeat of a finished delivery waits for a new attempt', quick, async (t) => {
+  const bench = await setUp(t)
+  const { id } = await bench.inbox.submit(arrival(), null)
+  await claimOne(bench)
+  await bench.inbox.settle([succeeded(id)])
+  const again = bench.inbox.submit(arrival(), DEADLINE)
+  assert.equal((await claimOne(bench)).outcome, null)
+  await bench.inbox.settle([succeeded(id, 'allowed', 1)])
+  assert.deepEqual(answerOf(await again), { id, progress: succeeded(id, 'allowed', 1) })
+})
+
+for (const order of ['result first', 'repeat first']) {
+  test(`a repeat in the same group as the result of its row does not get that result (${order})`, quick, async (t) => {
+    const bench = await setUp(t)
+    const first = bench.inbox.submit(arrival(), DEADLINE)
+    const { id } = await claimOne(bench)
+    const settle = () => bench.inbox.settle([succeeded(id)])
+    const settling = order === 'result first' ? settle() : null
+    const repeat = bench.inbox.submit(arrival(), DEADLINE)
+    await (settling ?? settle())
+    assert.deepEqual(await timeline(bench, id), ['received', 'enrolled', 'repeated'])
+    assert.deepEqual((await first).progress, succeeded(id))
+    assert.equal((await claimOne(bench)).id, id)
+    await bench.inbox.settle([succeeded(id, 'allowed', 1)])
+    assert.deepEqual((await repeat).progress, succeeded(id, 'allowed', 1))
+  })
+}
+
+test('a rejected webhook is answered at once, and so is one without a deadline', quick, async (t) => {
+  const { inbox } = await setUp(t)
+  const webhook = rejectedArrival()
+  const { progress } = await inbox.submit(webhook, DEADLINE)
+  assert.deepEqual(progress, {
+    state: 'rejected',
+    dueAt: null,
+    outcome: { courses: {}, reason: webhook.reason },
+    generation: 0,
+  })
+  assert.equal((await inbox.submit(arrival({ order: 2 }), null)).progress, null)
+})
+
+test('after the deadline there is no answer, and the delivery is still attempted', quick, async (t) => {
+  const bench = await setUp(t)
+  const { id, progress } = await bench.inbox.submit(arrival(), START + 5)
+  assert.equal(progress, null)
+  assert.equal((await claimOne(bench)).id, id)
+})
+
+test('a sender waits for the next attempt if it is before the deadline', quick, async (t) => {
+  const bench = await setUp(t)
+  const answered = bench.inbox.submit(arrival(), DEADLINE)
+  const { id } = await claimOne(bench)
+  await bench.inbox.settle([retry(id, DEADLINE - 1)])
+  bench.clock.at = DEADLINE - 1
+  bench.inbox.resume() // sends the wake-up signal
+  assert.equal((await claimOne(bench)).attempts, 1)
+  await bench.inbox.settle([succeeded(id)])
+  assert.deepEqual((await answered).progress, succeeded(id))
+})
+
+test('a next attempt at the deadline or later is answered at once', quick, async (t) => {
+  const bench = await setUp(t)
+  const answered = bench.inbox.submit(arrival(), DEADLINE)
+  const { id } = await claimOne(bench)
+  await bench.inbox.settle([retry(id, DEADLINE)])
+  assert.deepEqual((await answered).progress, retry(id, DEADLINE))
+})
+
+test('a pause answers the waiting senders, and no sender waits during it', quick, async (t) => {
+  const bench = await setUp(t)
+  const waiting = bench.inbox.submit(arrival(), DEADLINE)
+  const { id } = await claimOne(bench)
+  bench.inbox.pause()
+  assert.deepEqual(answerOf(await waiting), { id, progress: null })
+  assert.deepEqual(answerOf(await bench.inbox.submit(arrival(), DEADLINE)), { id, progress: null })
+  bench.inbox.resume()
+  const answered = bench.inbox.submit(arrival(), DEADLINE)
+  await bench.inbox.submit(arrival(), null) // by then the previous one is stored
+  await bench.inbox.settle([succeeded(id)])
+  const { generation } = await claimOne(bench)
+  await bench.inbox.settle([succeeded(id, 'enrolled', generation)])
+  assert.deepEqual(answerOf(await answered), { id, progress: succeeded(id, 'enrolled', generation) })
+})
+
+test('a close answers the waiting senders, and no sender waits afterwards', quick, async (t) => {
+  const { inbox } = await setUp(t)
+  const stored = inbox.submit(arrival(), null)
+  const waiting = inbox.submit(arrival(), DEADLINE)
+  await stored
+  inbox.close()
+  const late = inbox.submit(arrival({ order: 2 }), DEADLINE)
+  assert.equal((await waiting).progress, null)
+  assert.equal((await late).progress, null)
+})
+
+test(
+  '500 webhooks at the same time, some of them equal, are each stored and published exactly once',
+  quick,
+  async (t) => {
+    const bench = await setUp(t)
+    const numbers = Array.from({ length: 500 }, (_, i) => (i * 7) % 180)
+    const answers = await Promise.all(
+      numbers.map((n) => bench.inbox.submit(arrival({ email: `p${n}@x.example` }), null)),
+    )
+    const idOf = new Map(numbers.map((n, i) => [n, answers[i]?.id]))
+    assert.equal(new Set(idOf.values()).size, 180)
+    for (const [i, n] of numbers.entries()) assert.equal(answers[i]?.id, idOf.get(n))
+    const rows = await bench.db.selectFrom('events').selectAll().orderBy('id').execute()
+    assert.equal(rows.length, 500)
+    assert.deepEqual(
+      bench.published.map(({ id }) => id).sort(),
+      rows.map(({ id }) => id),
+    )
+    for (const id of idOf.values()) assert.equal(rows.find((row) => row.delivery_id === id)?.kind, 'received')
+    assert.equal(rows.filter(({ kind }) => kind === 'received').length, 180)
+  },
+)

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { sql } from 'kysely'
+import { purgeAuditStep, purgeStep } from '../../src/queue/retention.ts'
+import { createStore } from '../../src/queue/store.ts'
+import { plansOf } from '../database/dialects.ts'
+import { accepted, arrival, joined, only, onSqlite, type Replica, START, settled, setUp, succeeded } from './harness.ts'
+
+const ROWS = 2000
+
+/** How many finished deliveries to store, besides some that wait: with few rows every plan is a scan. */
+async function fill({ db, store }: Replica): Promise<void> {
+  for (let from = 0; from < ROWS; from += 200) {
+    const emails = Array.from({ length: 200 }, (_, i) => `p${from + i}@x.example`)
+    const written = await store.write(emails.map((email) => accepted(arrival({ email }))))
+    await store.write(written.slice(0, 190).map(({ id }) => settled(succeeded(id))))
+  }
+  await sql.raw(onSqlite() ? 'analyze' : 'analyze table deliveries, events, counters, replicas').execute(db)
+}
+
+test('the query for due rows reads the index alone and sorts nothing, on the first page and on the next', async (t) => {
+  const bench = await setUp(t)
+  await fill(bench)
+  const plans = await plansOf(bench.database, async (db) => {
+    const { due } = createStore({
+      database: { ...bench.database, db },
+      replicas: bench.replicas,
+      longestWaitMs: 0,
+      now: () => START,
+      newId: bench.context.newId,
+      random: () => 0.5,
+      hasOutbox: false,
+    })
+    const [after = null] = await due({ limit: 1, after: null })
+    assert(after)
+    assert.equal((await due({ limit: 10, after })).length, 10)
+  })
+  assert.equal(plans.length, 2)
+  for (const { plan } of plans) {
+    assert.match(
+      only(plan),
+      onSqlite()
+        ? /^SEARCH deliveries USING COVERING INDEX deliveries_due \(owner=\? AND state=\? AND due_at/
+        : /^(range|ref) deliveries_due: Using where; Using index$/,
+    )
+  }
+})
+
+test('every statement of the inbox finds its rows by an index', async (t) => {
+  const bench = await setUp(t)
+  await fill(bench)
+  const { id } = only(await bench.store.due({ limit: 1, after: null }))
+  const plans = await plansOf(bench.database, async (db) => {
+    const database = { ...bench.database, db }
+    const { replicas, store } = await joined({ database, me: 'replica-1', now: () => START })
+    await store.write([accepted(arrival({ email: 'new@x.example' })), settled(succeeded(id))])
+    await store.write([accepted(arrival({ email: 'new@x.example' })), accepted(arrival({ email: 'p0@x.example' }))])
+    const named = { ...arrival({ email: 'p0@x.example' }), webhookId: 'msg_1' }
+    await store.write([accepted(named), accepted({ ...arrival({ order: 2 }), webhookId: 'msg_1' })])
+    await store.readClaimed([id])
+    await store.progress([id])
+    await store.due({ limit: 10, among: [id] })
+    await bench.db.updateTable('deliveries').set({ owner: null }).where('owner', '=', 'replica-1').execute()
+    await store.claimOrphans(10)
+    await replicas.leave()
+  })
+  const found = plans.filter(({ sql }) => !/^insert/.test(sql) && /deliveries|events|counters/.test(sql))
+  assert(found.length >= 15, `${found.length} statements`)
+  for (const { sql, plan } of found) {
+    for (const line of plan) {
+      assert.doesNotMatch(line, onSqlite() ? /SCAN|USE TEMP B-TREE/ : /^(ALL|index) |filesort/, `${sql}\n${line}`)
+    }
+  }
+})
+
+test('retention finds old rows by an index, however many rows are kept', async (t) => {
+  const bench = await setUp(t)
+  await fill(bench)
+  const plans = await plansOf(bench.database, async (db) => {
+    assert.equal(await purgeStep({ db, before: START }), 0)
+    assert.equal(await purgeStep({ db, before: START + 1 }), 200)
+    await purgeAuditStep({ db, before: START })
+  })
+  const found = plans.filter(({ sql }) => /deliveries|events/.test(sql))
+  assert(found.length >= 7, `${found.length} statements`)
+  for (const { sql, plan } of found) {
+    for (const line of plan) {
+      assert.doesNotMatch(line, onSqlite() ? /SCAN|USE TEMP B-TREE/ : /^(ALL|index) |filesort/, `${sql}\n${line}`)
+    }
+  }
+})

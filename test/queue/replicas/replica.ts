@@ -1,0 +1,20 @@
+import { runUntilSignal } from '../../../src/cli/run-service.ts'
+import { buildService } from '../../../src/service/service.ts'
+import { readSettings } from '../../../src/service/settings/read.ts'
+import { createLog } from '../../../src/service/telemetry/log.ts'
+
+/**
+ * `serve`, but a silent replica is pruned after one second instead of twenty, and its machine's clock is
+ * TEST_CLOCK_AHEAD_MS ahead.
+ */
+const { settings } = readSettings({ env: process.env })
+const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
+const ahead = Number(process.env.TEST_CLOCK_AHEAD_MS ?? 0)
+const now = (): number => Date.now() + ahead
+const service = buildService({
+  settings,
+  log,
+  now,
+  timing: { heartbeatMs: 200, deadAfterMs: 1000, landsMs: Number(process.env.LANDS_MS ?? 1000) },
+})
+process.exitCode = await runUntilSignal(service)

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { stepReplay } from '../../src/operators/changes/bulk-replay.ts'
+import { purgeAuditStep, purgeReplayedStep, purgeStep, runRetention } from '../../src/queue/retention.ts'
+import { accepted, arrival, needsAttention, retry, START, settled, setUp, succeeded, timeline } from './harness.ts'
+
+const DAY_MS = 24 * 3_600_000
+
+test('a finished delivery is deleted with its events once its last activity is too old, and not before', async (t) => {
+  const { store, db, clock, rows, operations } = await setUp(t)
+  const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
+  clock.at += 1000
+  await store.write([settled(succeeded(id))])
+  await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  assert.equal(await purgeStep({ db, before: START + 1000 }), 0)
+  assert.equal(await purgeStep({ db, before: START + 1001 }), 1)
+  assert.deepEqual([await rows('deliveries'), await rows('events'), await rows('withdrawals')], [[], [], []])
+})
+
+test('a waiting delivery is never deleted, however old it is', async (t) => {
+  const { store, db, rows } = await setUp(t)
+  const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
+  await store.write([settled(retry(id, START + DAY_MS))])
+  assert.equal(await purgeStep({ db, before: START + 1000 * DAY_MS }), 0)
+  assert.equal((await rows('deliveries')).length, 1)
+})
+
+test('a delivery that needs attention is never deleted, however old it is, and delays no other deletion', async (t) => {
+  const { store, db, rows, operations } = await setUp(t)
+  const emails = Array.from({ length: 250 }, (_, i) => `p${i}@example.com`)
+  const open = await store.write(emails.map((email) => accepted(arrival({ email }))))
+  await store.write(open.map(({ id }) => settled(needsAttention(id))))
+  const [done] = await store.write([accepted(arrival({ email: 'done@example.com' }))])
+  await store.write([settled(succeeded(done?.id ?? ''))])
+  const before = START + 1000 * DAY_MS
+  assert.equal(await purgeStep({ db, before }), 1)
+  assert.equal(await purgeStep({ db, before }), 0)
+  assert.equal((await rows('deliveries')).length, 250)
+  await operations.markHandled({ id: open[0]?.id ?? '', note: '', by: 'alice' })
+  assert.equal(await purgeStep({ db, before }), 1)
+})
+
+test('a repeat counts as activity', async (t) => {
+  const { store, db, clock } = await setUp(t)
+  const [{ id } = { id: '' }] = await store.write([accepted(arrival())])
+  await store.write([settled(succeeded(id))])
+  clock.at += 90 * DAY_MS
+  await store.write([accepted(arrival())])
+  await store.write([settled(succeeded(id))])
+  assert.equal(await purgeStep({ db, before: START + DAY_MS }), 0)
+  assert.deepEqual(await timeline({ db }, id), ['received', 'enrolled', 'repeated', 'enrolled'])
+})
+
+test('retention deletes in small steps until nothing is too old, and keeps the rest', async (t) => {
+  const { store, db, clock, rows } = await setUp(t)
+  const emails = Array.from({ length: 450 }, (_, i) => `p${i}@example.com`)
+  const old = await store.write(emails.map((email) => accepted(arrival({ email }))))
+  await store.write(old.map(({ id }) => settled(succeeded(id))))
+  clock.at += 100 * DAY_MS
+  const [fresh] = await store.write([accepted(arrival({ email: 'fresh@example.com' }))])
+  assert.equal(await purgeStep({ db, before: clock.at - 90 * DAY_MS }), 200)
+  const stopping = new AbortController()
+  const errors: unknown[] = []
+  let purged = 0
+  await runRetention({
+    db,
+    days: 90,
+    now: () => clock.at,
+    guard: (work) => work(),
+    onPurged: (deliveries) => {
+      purged = deliveries
+      stopping.abort()
+    },
+    onError: (error) => {
+      errors.push(error)
+      stopping.abort()
+    },
+    signal: stopping.signal,
+  })
+  assert.deepEqual(errors, [])
+  assert.equal(purged, 250)
+  const kept = await db.selectFrom('deliveries').select('id').execute()
+  assert.deepEqual(
+    kept.map(({ id }) => id),
+    [fresh?.id],
+  )
+  assert.equal((await rows('events')).length, 1)
+})
+
+test('audit entries and ended bulk replays are deleted at the age of deliveries', async (t) => {
+  const { store, db, operations, clock, rows } = await setUp(t)
+  const courseIds = ['course-v1:a+b+1', 'course-v1:a+b+2']
+  const [one] = await store.write([accepted(arrival({ courseIds }))])
+  const old = await operations.startReplay({ filter: {}, by: 'alice' })
+  await operations.stopReplay({ id: old.id, by: 'alice' })
+  const running = await operations.startReplay({ filter: {}, by: 'alice' })
+  await operations.markHandled({ id: one?.id ?? '', note: '', by: 'alice' })
+  clock.at += DAY_MS
+  const fresh = await operations.startReplay({ filter: {}, by: 'alice' })
+  await operations.stopReplay({ id: fresh.id, by: 'alice' })
+  assert.equal(await purgeAuditStep({ db, before: START }), 0)
+  assert.equal(await purgeAuditStep({ db, before: START + 1 }), 4)
+  assert.equal(await purgeStep({ db, before: START + 1 }), 1)
+  assert.deepEqual(
+    (await operations.bulkReplays()).map(({ id }) => id),
+    [fresh.id, running.id],
+  )
+  const { items } = await operations.audit({})
+  assert.deepEqual(
+    items.map(({ at, kind }) => [at, kind]),
+    [
+      [clock.at, 'bulk_replay_stopped'],
+      [clock.at, 'bulk_replay_started'],
+    ],
+  )
+  assert.equal((await rows('events')).length, 2)
+})
+
+test('what is known of the deliveries of a bulk replay is deleted at the age of the bulk replay', async (t) => {
+  const { store, db, operations, context, clock, rows } = await setUp(t)
+  await store.write(Array.from({ length: 250 }, (_, i) => accepted(arrival({ email: `p${i}@x.example` }))))
+  clock.at += 1
+  const { id } = await operations.startReplay({ filter: {}, by: 'alice' })
+  await stepReplay(context, id)
+  await stepReplay(context, id)
+  assert.equal((await rows('replayed_deliveries')).length, 250)
+  assert.equal(await purgeReplayedStep({ db, before: clock.at }), 0)
+  assert.equal(await purgeReplayedStep({ db, before: clock.at + 1 }), 200)
+  assert.equal(await purgeReplayedStep({ db, before: clock.at + 1 }), 50)
+  assert.equal(await purgeReplayedStep({ db, before: clock.at + 1 }), 0)
+  assert.deepEqual(await rows('replayed_deliveries'), [])
+})

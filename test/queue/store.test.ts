@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { DueRow } from '../../src/queue/due.ts'
+import { refuseInserts } from '../database/dialects.ts'
+import {
+  accepted,
+  arrival,
+  only,
+  rejectedArrival,
+  retry,
+  START,
+  settled,
+  settledBy,
+  setUp,
+  succeeded,
+} from './harness.ts'
+
+test('due rows are listed oldest first, then in the order in which they were received, and page by page without gaps', async (t) => {
+  const { store, clock } = await setUp(t)
+  const ids: string[] = []
+  for (const at of [START, START, START - 1000, START + 1000, START, START + 1000]) {
+    clock.at = at
+    ids.push(only(await store.write([accepted(arrival({ order: ids.length }))])).id)
+  }
+  const wanted = [2, 0, 1, 4, 3, 5].map((i) => ids[i])
+  const all = await store.due({ limit: 10, after: null })
+  assert.deepEqual(
+    all.map(({ id }) => id),
+    wanted,
+  )
+  for (const limit of [1, 2, 4]) {
+    const paged: string[] = []
+    for (let after: DueRow | null = null; ; ) {
+      const page: DueRow[] = await store.due({ limit, after })
+      paged.push(...page.map(({ id }) => id))
+      after = page.at(-1) ?? null
+      if (after === null) break
+    }
+    assert.deepEqual(paged, wanted)
+  }
+})
+
+test('only rows that are due, waiting and ours are listed', async (t) => {
+  const { store, replica, clock } = await setUp(t)
+  const other = await replica('replica-2')
+  const [done, later, , due] = await store.write([
+    accepted(arrival({ order: 1 })),
+    accepted(arrival({ order: 2 })),
+    accepted(rejectedArrival()),
+    accepted(arrival({ order: 3 })),
+  ])
+  assert(done && later && due)
+  const foreign = only(await other.store.write([accepted(arrival({ order: 4 }))]))
+  await store.write([settled(succeeded(done.id)), settled(retry(later.id, START + 1))])
+  const ids = [foreign.id, due.id, later.id, done.id]
+  const claimed = async (): Promise<string[][]> => {
+    const rows = await store.due({ limit: 10, after: null })
+    const { deliveries } = await store.readClaimed(ids)
+    return [rows.map(({ id }) => id), deliveries.map(({ id }) => id)]
+  }
+  assert.deepEqual(await claimed(), [[due.id], [due.id]])
+  clock.at += 1
+  assert.deepEqual(await claimed(), [
+    [due.id, later.id],
+    [due.id, later.id],
+  ])
+  assert.deepEqual(await store.readClaimed([]), { deliveries: [], events: [] })
+})
+
+test('claimAll claims all unfinished rows, orphans included, and leaves the rest', async (t) => {
+  const { store, replica, db, row } = await setUp(t)
+  const dead = await replica('dead')
+  const [lost, orphan, done] = await dead.store.write([1, 2, 3].map((order) => accepted(arrival({ order }))))
+  const mine = only(await store.write([accepted(arrival({ order: 4 }))]))
+  assert(lost && orphan && done)
+  await dead.store.write([succeeded(done.id), retry(lost.id, START + 5000, 4)].map((one) => settledBy('dead', one)))
+  await db.updateTable('deliveries').set({ owner: null }).where('id', '=', orphan.id).execute()
+  assert.equal(await store.claimAll(), 2)
+  const { owner, attempts, due_at } = await row(lost.id)
+  assert.deepEqual([owner, attempts, due_at], ['replica-1', 4, START + 5000])
+  assert.equal((await row(orphan.id)).owner, 'replica-1')
+  assert.equal((await row(done.id)).owner, null)
+  assert.deepEqual(
+    (await store.due({ limit: 10, after: null })).map(({ id }) => id).sort(),
+    [orphan.id, mine.id].sort(),
+  )
+  assert.deepEqual((await dead.store.write([settledBy('dead', succeeded(orphan.id))]))[0]?.events, [])
+})
+
+test('a bad write fails alone in its group, and the others are stored', async (t) => {
+  const { inbox, db, database, store, published } = await setUp(t)
+  await refuseInserts({ database, table: 'events', when: "new.detail like '%bad%'" })
+  const done = only(await store.write([accepted(arrival({ order: 0 }))]))
+  const results = await Promise.allSettled([
+    inbox.submit(arrival({ order: 1 }), null),
+    inbox.submit({ ...arrival({ order: 2 }), form: 'bad' }, null),
+    inbox.submit(arrival({ order: 3 }), null),
+    inbox.settle([succeeded(done.id)]),
+  ])
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled', 'fulfilled'],
+  )
+  assert.deepEqual(
+    (await db.selectFrom('deliveries').selectAll().execute()).map(({ form, state }) => [form, state]).sort(),
+    [
+      ['original', 'enrolled'],
+      ['original', 'queued'],
+      ['original', 'queued'],
+    ],
+  )
+  assert.deepEqual(published.map(({ kind }) => kind).sort(), ['enrolled', 'received', 'received'])
+})

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createWaiters, WAITING_MAX } from '../../src/queue/waiters.ts'
+import type { Progress } from '../../src/sale/types.ts'
+import { bytesKept } from './memory.ts'
+
+const NOW = 1_769_860_800_000
+const DEADLINE = NOW + 60_000
+const outcome = { courses: {}, reason: null }
+const done: Progress = { state: 'enrolled', outcome, dueAt: null, generation: 0 }
+const retryAt = (dueAt: number): Progress => ({ state: 'queued', outcome, dueAt, generation: 0 })
+
+const create = () => createWaiters({ now: () => NOW })
+
+test('every sender that waits for a delivery gets its result, and no other sender does', {
+  timeout: 5000,
+}, async () => {
+  const waiters = create()
+  const first = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
+  const second = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
+  const other = waiters.wait({ id: 'b', generation: 0, deadline: DEADLINE })
+  waiters.notify('a', done)
+  assert.deepEqual([await first, await second], [done, done])
+  waiters.notify('b', retryAt(DEADLINE))
+  assert.deepEqual(await other, retryAt(DEADLINE))
+})
+
+test('a result that no sender waits for, or waits for any longer, changes nothing', { timeout: 5000 }, async () => {
+  const waiters = create()
+  waiters.notify('a', done)
+  const answered = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
+  waiters.notify('a', retryAt(DEADLINE))
+  waiters.notify('a', done)
+  assert.deepEqual(await answered, retryAt(DEADLINE))
+})
+
+test('when too many senders wait, the next one is answered at once, until one of them has its answer', {
+  timeout: 5000,
+}, async () => {
+  const waiters = create()
+  const waits = Array.from({ length: WAITING_MAX }, (_, i) =>
+    waiters.wait({ id: `d${i % 1000}`, generation: 0, deadline: DEADLINE }),
+  )
+  assert.equal(await waiters.wait({ id: 'next', generation: 0, deadline: DEADLINE }), null)
+  waiters.notify('d0', done)
+  waiters.notify('d0', done)
+  const freed = Array.from({ length: WAITING_MAX / 1000 }, (_, i) =>
+    waiters.wait({ id: `f${i}`, generation: 0, deadline: DEADLINE }),
+  )
+  assert.equal(await waiters.wait({ id: 'next', generation: 0, deadline: DEADLINE }), null)
+  waiters.giveUp()
+  const last = waiters.wait({ id: 'last', generation: 0, deadline: DEADLINE })
+  waiters.notify('last', done)
+  assert.deepEqual(await last, done)
+  assert.equal((await Promise.all([...waits, ...freed])).filter((one) => one === null).length, WAITING_MAX)
+})
+
+test('a sender waits for an attempt before the deadline, but not for one at the deadline or later', {
+  timeout: 5000,
+}, async () => {
+  const waiters = create()
+  const patient = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
+  waiters.notify('a', retryAt(DEADLINE - 1))
+  waiters.notify('a', done)
+  assert.deepEqual(await patient, done)
+  const late = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
+  waiters.notify('a', retryAt(DEADLINE))
+  waiters.notify('a', done)
+  assert.deepEqual(await late, retryAt(DEADLINE))
+})
+
+test('after the deadline there is no result', { timeout: 5000 }, async () => {
+  const waiters = create()
+  assert.equal(await waiters.wait({ id: 'a', generation: 0, deadline: NOW + 1 }), null)
+  assert.equal(await waiters.wait({ id: 'a', generation: 0, deadline: NOW - 1000 }), null)
+})
+
+test('giving up answers all senders, and later ones wait again', { timeout: 5000 }, async () => {
+  const waiters = create()
+  const waiting = [
+    waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE }),
+    waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE }),
+    waiters.wait({ id: 'b', generation: 0, deadline: DEADLINE }),
+  ]
+  waiters.giveUp()
+  assert.deepEqual(await Promise.all(waiting), [null, null, null])
+  const again = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
+  waiters.notify('a', done)
+  assert.deepEqual(await again, done)
+})
+
+test('answered senders leave nothing in memory', { timeout: 5000 }, async () => {
+  const waiters = create()
+  let count = 0
+  const bytes = await bytesKept(() => waiters.wait({ id: `delivery ${count++}`, generation: 0, deadline: NOW }))
+  assert(bytes < 100, `${bytes} bytes are kept for each`)
+})
+
+test('an attempt answers only the senders from before it began', { timeout: 5000 }, async () => {
+  const waiters = create()
+  const before = waiters.wait({ id: 'a', generation: 0, deadline: DEADLINE })
+  const after = waiters.wait({ id: 'a', generation: 1, deadline: DEADLINE })
+  waiters.notify('a', done)
+  assert.deepEqual(await before, done)
+  assert.ok(waiters.isAwaited('a'))
+  waiters.notify('a', { ...done, generation: 1 })
+  assert.deepEqual(await after, { ...done, generation: 1 })
+})

@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { sql } from 'kysely'
+import { storeRefundId } from '../../src/queue/withdrawals/refund-id.ts'
+import type { VerifiedWebhook } from '../../src/sale/types.ts'
+import { until } from '../service/process.ts'
+import {
+  accepted,
+  answerOf,
+  arrival,
+  COURSE,
+  needsAttention,
+  only,
+  onSqlite,
+  type Replica,
+  rejectedArrival,
+  START,
+  settled,
+  setUp,
+  succeeded,
+  timeline,
+} from './harness.ts'
+
+const DEADLINE = START + 60_000
+const running = new AbortController().signal
+const quick = { timeout: 5000 } // a test that waits for the deadline instead of the event fails by it
+
+const named = (webhookId: string, webhook: VerifiedWebhook = arrival()): VerifiedWebhook => ({
+  ...webhook,
+  form: 'standard',
+  webhookId,
+})
+const other = (webhookId: string): VerifiedWebhook => named(webhookId, arrival({ order: 2 }))
+
+/** The kinds and details of the stored events. */
+async function events({ db }: Replica): Promise<[string, string][]> {
+  const rows = await db.selectFrom('events').select(['kind', 'detail']).orderBy('id').execute()
+  return rows.map(({ kind, detail }) => [kind, detail])
+}
+
+test('a webhook-id is stored with its delivery, and the event names it', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(named('msg_1'))]))
+  assert.equal((await bench.row(id)).webhook_id, 'msg_1')
+  assert.deepEqual(await events(bench), [['received', 'signed over: standard, webhook-id msg_1']])
+  assert.equal(only((await bench.store.readClaimed([id])).deliveries).webhookId, 'msg_1')
+})
+
+test('the same sale under the same id is a repeat: it is processed again on its row', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(named('msg_1'))]))
+  await bench.store.write([settled(succeeded(id))])
+  const again = only(await bench.store.write([accepted(named('msg_1'))]))
+  assert.deepEqual([again.id, again.progress.state, again.progress.generation], [id, 'queued', 1])
+  assert.equal(again.courseCount, undefined)
+  assert.deepEqual(await timeline(bench, id), ['received', 'enrolled', 'repeated'])
+})
+
+test('the same sale under another id is the same delivery, which keeps its first id', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(named('msg_1'))]))
+  const again = only(await bench.store.write([accepted(named('msg_2'))]))
+  assert.equal(again.id, id)
+  assert.equal((await bench.row(id)).webhook_id, 'msg_1')
+  assert.deepEqual(await events(bench), [
+    ['received', 'signed over: standard, webhook-id msg_1'],
+    ['repeated', 'signed over: standard, webhook-id msg_2'],
+  ])
+})
+
+test('a delivery that came without an id gets the one of its first repeat that has one', async (t) => {
+  const { store, row, rows } = await setUp(t)
+  const { id } = only(await store.write([accepted(arrival())]))
+  await store.write([accepted(named('msg_1')), accepted(named('msg_2')), accepted(arrival())])
+  assert.equal((await row(id)).webhook_id, 'msg_1')
+  assert.equal((await rows('deliveries')).length, 1)
+  const reused = only(await store.write([accepted(other('msg_1'))]))
+  assert.equal(only(reused.events).kind, 'id_reused')
+})
+
+for (const end of [succeeded, needsAttention]) {
+  const { state } = end('')
+  test(`another sale under the id of a delivery in state ${state} changes nothing and gets its result`, async (t) => {
+    const bench = await setUp(t)
+    const { id } = only(await bench.store.write([accepted(named('msg_1'))]))
+    await bench.store.write([settled(end(id))])
+    const before = await bench.rows('deliveries')
+    const answer = await bench.inbox.submit(other('msg_1'), DEADLINE)
+    assert.deepEqual(answerOf(answer), {
+      id,
+      courseCount: 1,
+      progress: (await bench.store.progress([id]))[0]?.progress,
+    })
+    assert.equal(answer.progress?.state, state)
+    assert.deepEqual(await bench.rows('deliveries'), before)
+    const detail = 'another sale came under webhook-id msg_1 and was not processed'
+    assert.deepEqual((await events(bench)).at(-1), ['id_reused', detail])
+    assert.deepEqual(
+      bench.published.map(({ kind, deliveryId }) => [kind, deliveryId]),
+      [['id_reused', id]],
+    )
+  })
+}
+
+test('another sale under the id of a rejected delivery gets its reason', async (t) => {
+  const { store } = await setUp(t)
+  const first = rejectedArrival()
+  await store.write([accepted(named('msg_1', first))])
+  const reused = only(await store.write([accepted(other('msg_1'))]))
+  assert.deepEqual([reused.progress.outcome.reason, reused.courseCount], [first.reason, 0])
+})
+
+test('an invalid sale under the id of another one is not stored either', async (t) => {
+  const { store, rows } = await setUp(t)
+  const { id } = only(await store.write([accepted(other('msg_1'))]))
+  const reused = only(await store.write([accepted(named('msg_1', rejectedArrival()))]))
+  assert.deepEqual([reused.id, reused.progress.state, reused.courseCount], [id, 'queued', 1])
+  assert.equal((await rows('deliveries')).length, 1)
+})
+
+test('another sale under the id of a queued delivery waits for the result of its attempt', quick, async (t) => {
+  const { inbox, ...bench } = await setUp(t)
+  const courseIds = [COURSE, COURSE, 'course-v1:a+b+c']
+  const first = inbox.submit(named('msg_1', arrival({ courseIds })), DEADLINE)
+  const { id } = only(await inbox.claim(10, running))
+  const reused = inbox.submit(other('msg_1'), DEADLINE)
+  assert.deepEqual(answerOf(await inbox.submit(other('msg_1'), null)), { id, courseCount: 3, progress: null })
+  const end = succeeded(id)
+  await inbox.settle([end])
+  assert.deepEqual(answerOf(await first), { id, progress: end })
+  assert.deepEqual(answerOf(await reused), { id, courseCount: 3, progress: end })
+  assert.equal((await bench.row(id)).generation, 0)
+})
+
+test('of two sales with one id in one group, the one that came first is stored, whatever their digests', async (t) => {
+  const { store, row } = await setUp(t)
+  const sales = Array.from({ length: 12 }, (_, order) => arrival({ order }))
+  const written = await store.write(
+    sales.flatMap((sale, i) => [named(`msg_${i}`, sale), named(`msg_${i}`, sales[(i + 1) % 12]), sale].map(accepted)),
+  )
+  for (const [i, sale] of sales.entries()) {
+    const [first, reused, repeat] = written.slice(3 * i)
+    assert(first && reused && repeat)
+    assert.deepEqual([reused.id, repeat.id], [first.id, first.id])
+    assert.deepEqual(
+      [first, reused, repeat].map(({ events: [event] }) => event?.kind),
+      ['received', 'id_reused', 'repeated'],
+    )
+    const { digest, webhook_id } = await row(first.id)
+    assert.deepEqual([digest, webhook_id], [sale.digest, `msg_${i}`])
+  }
+})
+
+test('ids are compared to the letter', async (t) => {
+  const { store, rows } = await setUp(t)
+  await store.write([accepted(named('msg_a')), accepted(other('msg_A'))])
+  assert.equal((await rows('deliveries')).length, 2)
+})
+
+// SQLite serves one replica.
+if (!onSqlite()) {
+  test('a sale that finds no refund under its id, and then one that was stored meanwhile, is not stored', async (t) => {
+    const { store, rows, db } = await setUp(t)
+    const [inserted, stored] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const refund = db.transaction().execute(async (trx) => {
+      await storeRefundId({ trx, at: START }, { webhookId: 'msg_both', email: 'ada@x.example' })
+      inserted.resolve()
+      await stored.promise
+    })
+    await inserted.promise
+    const sale = store.write([accepted(named('msg_both'))])
+    await db.connection().execute(async (one) => {
+      await sql`set session transaction isolation level read uncommitted`.execute(one)
+      await until('the sale is written', async () => {
+        return (await one.selectFrom('deliveries').select('id').execute()).length > 0 || undefined
+      })
+      await sql`set session transaction isolation level read committed`.execute(one)
+    })
+    stored.resolve()
+    await refund
+    assert.equal(only(await sale).isRefundId, true)
+    assert.deepEqual(await rows('deliveries'), [])
+  })
+
+  test('two replicas that receive two sales with one id at the same time store one of them', async (t) => {
+    const bench = await setUp(t)
+    const second = await bench.replica('replica-2')
+    for (let i = 0; i < 20; i++) {
+      const [one, two] = await Promise.all([
+        bench.store.write([accepted(named(`msg_${i}`, arrival({ order: 2 * i })))]),
+        second.store.write([accepted(named(`msg_${i}`, arrival({ order: 2 * i + 1 })))]),
+      ])
+      assert.equal(only(one).id, only(two).id)
+      const kinds = [only(only(one).events).kind, only(only(two).events).kind]
+      assert.deepEqual(kinds.sort(), ['id_reused', 'received'])
+    }
+    assert.equal((await bench.rows('deliveries')).length, 20)
+  })
+}

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import type { Backlog } from '../../../src/service/telemetry/gauges.ts'
+import { createMetrics } from '../../../src/service/telemetry/metrics.ts'
+
+const MONITORING = join(import.meta.dirname, '../../../deploy/monitoring')
+const read = (file: string): string => readFileSync(join(MONITORING, file), 'utf8')
+
+function setUp() {
+  const state = {
+    at: 100_000,
+    breaker: 'closed' as 'closed' | 'down',
+    backlog: async (): Promise<Backlog> => ({
+      queued: 3,
+      preEnrolled: 1,
+      needsAttention: 2,
+      oldestReceivedAt: 40_000,
+      outbox: { pending: 5, failed: 2, oldestAt: 40_000 },
+    }),
+    reads: 0,
+  }
+  const metrics = createMetrics({
+    now: () => state.at,
+    breakerState: () => state.breaker,
+    pausedCourses: () => 4,
+    budgetFullness: () => 0.25,
+    replicas: () => 2,
+    databaseReason: () => null,
+    backlog: () => {
+      state.reads++
+      return state.backlog()
+    },
+  })
+  const lines = async (prefix: string): Promise<string[]> =>
+    (await metrics.registry.metrics()).split('\n').filter((line) => line.startsWith(prefix))
+  return { metrics, state, lines }
+}
+
+/** Returns the names of all series of /metrics, including those of histograms. */
+async function names(): Promise<Set<string>> {
+  const { metrics, lines } = setUp()
+  metrics.onRefundAnswer(200)
+  metrics.onNotified(200)
+  metrics.onAnswer(200)
+  metrics.onRefused('signature')
+  metrics.onCall({ endpoint: '/heartbeat', method: 'GET', status: 200, ms: 3 })
+  return new Set((await lines('')).flatMap((line) => /^[a-z_0-9]+/.exec(line)?.[0] ?? []))
+}
+
+test('the gauges have the values of their sources at the scrape', async () => {
+  const { state, lines } = setUp()
+  assert.deepEqual(await lines('lernito_call_budget'), ['lernito_call_budget_used_ratio 0.75'])
+  assert.deepEqual(await lines('lernito_courses'), ['lernito_courses_paused 4'])
+  assert.deepEqual(await lines('lernito_oldest'), ['lernito_oldest_queued_seconds 60'])
+  assert.deepEqual(await lines('lernito_deliveries_'), [
+    'lernito_deliveries_queued 3',
+    'lernito_deliveries_pre_enrolled 1',
+    'lernito_deliveries_needing_attention 2',
+  ])
+  state.breaker = 'down'
+  assert.deepEqual((await lines('lernito_lms_circuit_breaker')).sort(), [
+    'lernito_lms_circuit_breaker{state="closed"} 0',
+    'lernito_lms_circuit_breaker{state="down"} 1',
+    'lernito_lms_circuit_breaker{state="half_open"} 0',
+    'lernito_lms_circuit_breaker{state="misconfigured"} 0',
+    'lernito_lms_circuit_breaker{state="throttled"} 0',
+  ])
+})
+
+test('scrapes read the database at most once in five seconds', async () => {
+  const { state, lines } = setUp()
+  await lines('')
+  await lines('')
+  assert.equal(state.reads, 1)
+  state.at += 5_000
+  await lines('')
+  assert.equal(state.reads, 2)
+})
+
+test('while the database is unavailable, the backlog is missing and not 0', async () => {
+  const { state, lines } = setUp()
+  await lines('')
+  state.at += 5_000
+  state.backlog = () => Promise.reject(new Error('away'))
+  assert.deepEqual(await lines('lernito_deliveries_queued'), [])
+  assert.deepEqual(await lines('lernito_oldest'), [])
+  state.at += 5_000
+  state.backlog = async () => ({
+    queued: 0,
+    preEnrolled: 0,
+    needsAttention: 0,
+    oldestReceivedAt: null,
+    outbox: { pending: 0, failed: 0, oldestAt: null },
+  })
+  assert.deepEqual(await lines('lernito_oldest'), ['lernito_oldest_queued_seconds 0'])
+})
+
+test('events are counted with a few fixed labels', async () => {
+  const { metrics, lines } = setUp()
+  metrics.onAnswer(200)
+  metrics.onRefused('signature')
+  metrics.onPreviousSecret()
+  metrics.onEvent({
+    id: 'e',
+    deliveryId: 'd',
+    at: 0,
+    kind: 'enrolled',
+    detail: '',
+    actor: null,
+    timeToEnrollmentMs: 1500,
+  })
+  metrics.onCall({ endpoint: '/heartbeat', method: 'GET', status: null, ms: 30 })
+  assert.deepEqual(await lines('lernito_webhook_'), [
+    'lernito_webhook_answers_total{status="200"} 1',
+    'lernito_webhook_refused_total{reason="signature"} 1',
+    'lernito_webhook_previous_secret_total 1',
+  ])
+  assert.ok((await lines('lernito_delivery_events_total')).includes('lernito_delivery_events_total{kind="enrolled"} 1'))
+  assert.deepEqual(await lines('lernito_enrollment_seconds_sum'), ['lernito_enrollment_seconds_sum 1.5'])
+  assert.deepEqual(await lines('lernito_lms_calls_total'), [
+    'lernito_lms_calls_total{endpoint="/heartbeat",method="GET",status="none"} 1',
+  ])
+  assert.deepEqual(await lines('lernito_lms_call_seconds_count'), [
+    'lernito_lms_call_seconds_count{endpoint="/heartbeat"} 1',
+  ])
+})
+
+const alerts = z.object({
+  groups: z.array(
+    z.object({
+      name: z.string(),
+      rules: z.array(
+        z.object({
+          alert: z.string(),
+          expr: z.string(),
+          for: z.string().regex(/^\d+m$/),
+          labels: z.object({ severity: z.enum(['warning', 'critical']) }),
+          annotations: z.object({ summary: z.string(), description: z.string() }),
+        }),
+      ),
+    }),
+  ),
+})
+const dashboard = z.object({
+  panels: z.array(z.object({ title: z.string(), targets: z.array(z.object({ expr: z.string() })).min(1) })),
+})
+
+test('the dashboard and the alert rules use only metrics of /metrics', async () => {
+  const rules = alerts.parse(parse(read('alerts.yaml'))).groups.flatMap(({ rules }) => rules)
+  const { panels } = dashboard.parse(JSON.parse(read('grafana-dashboard.json')))
+  const expressions = [...rules, ...panels.flatMap(({ targets }) => targets)].map(({ expr }) => expr)
+  assert.ok(rules.length >= 8 && panels.length >= 10)
+  const known = await names()
+  const used = expressions.flatMap((expr) => expr.match(/\b(lernito|nodejs)_[a-z_0-9]+/g) ?? [])
+  assert.ok(used.length >= expressions.length)
+  assert.deepEqual(
+    used.filter((name) => !known.has(name)),
+    [],
+  )
+})
+
+const REGISTERED = z.array(z.object({ name: z.string() }))
+
+test('every metric of our own is on the dashboard', () => {
+  const text = read('grafana-dashboard.json')
+  const own = REGISTERED.parse(setUp().metrics.registry.getMetricsAsArray()).map(({ name }) => name)
+  assert.ok(own.length > 20)
+  assert.deepEqual(
+    own.filter((name) => name.startsWith('lernito_') && !text.includes(name)),
+    [],
+  )
+})

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { refund } from '../../enroll/withdraw/refunding.ts'
+import { startWithOperations } from '../../enroll/withdraw/withdrawing.ts'
+import { DEMO } from '../../harness.ts'
+import { until } from '../../service/process.ts'
+import { EVENTS_SECRET, startReceiver } from './receiver.ts'
+
+const MISSING = 'course-v1:No+Such+Course'
+
+async function setUp(t: TestContext, env: Record<string, string> = {}) {
+  const receiver = await startReceiver(t)
+  const events = { LERNITO_EVENTS_URL: receiver.url, LERNITO_EVENTS_SECRET: EVENTS_SECRET }
+  const product = await startWithOperations({ env: { ...events, ...env } })
+  t.after(() => product.stopAll())
+  const unsent = () => product.context.database.db.selectFrom('outbox').selectAll().execute()
+  return {
+    ...product,
+    receiver,
+    unsent,
+    allSent: () => until('the end of the backlog', async () => (await unsent()).length === 0 || undefined),
+  }
+}
+
+test('the shop gets an event for each result of a sale, signed by Standard Webhooks, and nothing remains', async (t) => {
+  const { sold, receiver, allSent } = await setUp(t)
+  const enrolled = await sold('alice@example.com')
+  const allowed = await sold('nobody@example.com')
+  const missing = await sold('alice@example.com', [MISSING])
+  const malformed = await sold('alice@example.com', ['nonsense'])
+  await allSent()
+  assert.deepEqual(receiver.wrong, [])
+  const byId = new Map(receiver.got.map(({ data, type }) => [data.id, { type, ...data }]))
+  const common = { reason: null, replaces: null, replacedBy: null, test: false, webhookId: null }
+  assert.deepEqual(byId.get(enrolled), {
+    type: 'delivery.enrolled',
+    id: enrolled,
+    state: 'enrolled',
+    courses: [{ id: DEMO, result: 'enrolled' }],
+    ...common,
+  })
+  assert.deepEqual(byId.get(allowed), {
+    type: 'delivery.pre_enrolled',
+    id: allowed,
+    state: 'pre_enrolled',
+    courses: [{ id: DEMO, result: 'pre_enrolled' }],
+    ...common,
+  })
+  assert.deepEqual(byId.get(missing), {
+    type: 'delivery.needs_attention',
+    id: missing,
+    state: 'needs_attention',
+    courses: [],
+    ...common,
+    reason: { code: 'course.missing', message: `Course ${MISSING} does not exist` },
+  })
+  assert.deepEqual(byId.get(malformed), {
+    type: 'delivery.rejected',
+    id: malformed,
+    state: 'rejected',
+    courses: [],
+    ...common,
+    reason: { code: 'course_key.malformed', message: 'Invalid course key format: nonsense' },
+  })
+  assert.equal(receiver.got.length, 4)
+})
+
+test('a refund by the shop gets its event, as a withdrawal by an operator does', async (t) => {
+  const { sold, receiver, allSent, url } = await setUp(t, { LERNITO_REFUNDS: 'on' })
+  const id = await sold('alice@example.com')
+  assert.equal((await refund({ url, email: 'alice@example.com', courseIds: [DEMO] })).status, 200)
+  await allSent()
+  assert.deepEqual(
+    receiver.got.map(({ type, data }) => [type, data.id, data.state]),
+    [
+      ['delivery.enrolled', id, 'enrolled'],
+      ['delivery.withdrawn', id, 'withdrawn'],
+    ],
+  )
+})

@@ -1,0 +1,126 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { Webhook, WebhookVerificationError } from 'standardwebhooks'
+import { z } from 'zod'
+import { listening } from '../../listening.ts'
+import { until } from '../../service/process.ts'
+
+export const EVENTS_SECRET = `whsec_${Buffer.from('lernito-events-test-secret-000001').toString('base64')}`
+
+const bodySchema = z.strictObject({
+  type: z.string(),
+  timestamp: z.iso.datetime(),
+  sequence: z.int(),
+  data: z.strictObject({
+    id: z.string(),
+    webhookId: z.string().nullable(),
+    state: z.string(),
+    courses: z.array(z.strictObject({ id: z.string(), result: z.enum(['enrolled', 'pre_enrolled']) })),
+    reason: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+    replaces: z.string().nullable(),
+    replacedBy: z.string().nullable(),
+    test: z.boolean(),
+    secondsSinceSale: z.int().optional(),
+  }),
+})
+
+/** A request with a valid signature. */
+export interface Got extends z.infer<typeof bodySchema> {
+  readonly webhookId: string
+  readonly timestampS: number
+  readonly text: string
+}
+
+type Answer = (got: Got, response: ServerResponse) => void
+const accept: Answer = (_got, response) => void response.writeHead(204).end()
+
+/**
+ * The shop's endpoint: an HTTP server that verifies each event with the reference library of Standard Webhooks. `answer` is
+ * 204 until a test sets another. `now`: the clock of a test, ms since 1970; without it, the library has the real one.
+ */
+export async function startReceiver(
+  t: { readonly after: (done: () => void) => void },
+  { now }: { now?: () => number } = {},
+) {
+  const got: Got[] = []
+  const wrong: string[] = []
+  const state: { answer: Answer; open: number; most: number } = { answer: accept, open: 0, most: 0 }
+  const server = createServer((request, response) => {
+    state.open++
+    state.most = Math.max(state.most, state.open)
+    response.on('close', () => state.open--)
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      const text = Buffer.concat(chunks).toString('utf8')
+      const complaint = complaintOf(request, text, now)
+      if (complaint !== null) {
+        wrong.push(complaint)
+        return void response.writeHead(401).end()
+      }
+      const one = { ...bodySchema.parse(JSON.parse(text)), ...idOf(request), text }
+      got.push(one)
+      state.answer(one, response)
+    })
+  })
+  const { host } = await listening(t, server)
+  return {
+    url: `http://${host}/events?shop=1`,
+    got,
+    /** What did not verify, in words. */
+    wrong,
+    /** How many requests were open at once, at most. */
+    most: () => state.most,
+    answer: (next: Answer | null) => {
+      state.answer = next ?? accept
+    },
+    types: (id: string) => got.filter(({ data }) => data.id === id).map(({ type }) => type),
+    received: (fits: (one: Got) => boolean): Promise<Got> => until('an event', () => got.find(fits)),
+    close: () => {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+export type Receiver = Awaited<ReturnType<typeof startReceiver>>
+
+export const statusAnswer =
+  (status: number, headers: Record<string, string> = {}): Answer =>
+  (_got, response) =>
+    void response.writeHead(status, headers).end()
+
+const library = new Webhook(EVENTS_SECRET)
+
+function complaintOf(request: IncomingMessage, text: string, now?: () => number): string | null {
+  const { webhookId } = idOf(request)
+  if (request.method !== 'POST') return `method ${request.method}`
+  if (request.headers['content-type'] !== 'application/json') return `content type ${request.headers['content-type']}`
+  if (!/^[0-9A-HJKMNP-TV-Z]{26}$/.test(webhookId)) return `id ${webhookId}`
+  return now === undefined ? complaintOfLibrary(request, text) : complaintAt(request, text, now())
+}
+
+function complaintOfLibrary({ headers }: IncomingMessage, text: string): string | null {
+  try {
+    library.verify(text, {
+      'webhook-id': String(headers['webhook-id']),
+      'webhook-timestamp': String(headers['webhook-timestamp']),
+      'webhook-signature': String(headers['webhook-signature']),
+    })
+    return null
+  } catch (error) {
+    if (error instanceof WebhookVerificationError) return error.message
+    throw error
+  }
+}
+
+/** The library's `verify` takes no clock, its `sign` does. */
+function complaintAt(request: IncomingMessage, text: string, now: number): string | null {
+  const { webhookId, timestampS } = idOf(request)
+  if (Math.abs(now / 1000 - timestampS) > 300) return `timestamp ${timestampS}`
+  const right = library.sign(webhookId, new Date(timestampS * 1000), text)
+  return request.headers['webhook-signature'] === right ? null : 'signature'
+}
+
+const idOf = ({ headers }: IncomingMessage) => ({
+  webhookId: String(headers['webhook-id']),
+  timestampS: Number(headers['webhook-timestamp']),
+})

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { forget } from '../../../src/operators/changes/forget.ts'
+import { insertEvents } from '../../../src/queue/events.ts'
+import { purgeOutboxStep } from '../../../src/queue/retention.ts'
+import { REASON_CODES, REASONS } from '../../../src/sale/reasons.ts'
+import { eventOfState, shopView } from '../../../src/sale/shop-view.ts'
+import { DELIVERY_STATES } from '../../../src/sale/types.ts'
+import { sendAgain } from '../../../src/shop/events/send-again.ts'
+import {
+  accepted,
+  arrival,
+  needsAttention,
+  only,
+  rejectedArrival,
+  START,
+  settled,
+  setUp,
+  succeeded,
+} from '../../queue/harness.ts'
+
+const outboxOf = ({ db }: Pick<Awaited<ReturnType<typeof setUp>>, 'db'>) =>
+  db.selectFrom('outbox').selectAll().orderBy('id').execute()
+
+const types = async ({ db }: Pick<Awaited<ReturnType<typeof setUp>>, 'db'>): Promise<string[]> =>
+  (await db.selectFrom('outbox').select('type').orderBy('id').execute()).map(({ type }) => type)
+
+test('an event is stored with each result, and none with a receipt, a repeat or a retry', async (t) => {
+  const bench = await setUp(t, { hasOutbox: true })
+  const { store } = bench
+  const [one, two] = await store.write([accepted(arrival()), accepted(arrival({ order: 2 }))])
+  assert(one && two)
+  assert.deepEqual(await types(bench), [])
+  await store.write([settled(succeeded(one.id)), settled(needsAttention(two.id))])
+  assert.deepEqual(await types(bench), ['delivery.enrolled', 'delivery.needs_attention'])
+  await store.write([accepted(arrival())])
+  await store.write([accepted(rejectedArrival())])
+  assert.equal((await types(bench)).length, 2)
+})
+
+test('the id of an event in the timeline is the webhook-id of the event for the shop', async (t) => {
+  const bench = await setUp(t, { hasOutbox: true })
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  const { events } = only(await bench.store.write([settled(succeeded(id))]))
+  const [row] = await outboxOf(bench)
+  assert.equal(row?.id, only(events).id)
+})
+
+test('the events of a delivery are numbered in the order in which they were stored, all kinds together', async (t) => {
+  const bench = await setUp(t, { hasOutbox: true })
+  const written = await bench.store.write([accepted(arrival()), accepted(arrival({ order: 2 })), accepted(arrival())])
+  const [one, two] = written
+  assert(one && two)
+  await bench.store.write([settled(succeeded(two.id)), settled(succeeded(one.id, 'enrolled', 1))])
+  const numbers = async (id: string) =>
+    (await bench.db.selectFrom('events').select(['seq', 'kind']).where('delivery_id', '=', id).execute())
+      .map(({ seq, kind }) => `${seq} ${kind}`)
+      .sort()
+  assert.deepEqual(await numbers(one.id), ['1 received', '2 repeated', '3 enrolled'])
+  assert.deepEqual(await numbers(two.id), ['1 received', '2 enrolled'])
+  assert.deepEqual(
+    (await outboxOf(bench)).map(({ delivery_id, seq, body }) => [delivery_id, seq, JSON.parse(body).sequence]),
+    [
+      [two.id, 2, 2],
+      [one.id, 3, 3],
+    ],
+  )
+})
+
+test('without LERNITO_EVENTS_URL no event is stored', async (t) => {
+  const bench = await setUp(t)
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  await bench.store.write([settled(succeeded(id))])
+  assert.deepEqual(await types(bench), [])
+})
+
+test('a transaction that is rolled back stores no event', async (t) => {
+  const bench = await setUp(t, { hasOutbox: true })
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  await bench.store.write([settled(needsAttention(id))])
+  const before = await outboxOf(bench)
+  let stored = 0
+  const failing = bench.db.transaction().execute(async (trx) => {
+    await trx.updateTable('deliveries').set({ state: 'enrolled' }).where('id', '=', id).execute()
+    await insertEvents({ ...bench.context, trx, at: START }, [{ deliveryId: id, kind: 'claimed', detail: '' }])
+    stored = (await trx.selectFrom('outbox').select('id').execute()).length
+    throw new Error('rolled back')
+  })
+  await assert.rejects(failing, /rolled back/)
+  assert.equal(stored, 2)
+  assert.deepEqual(await outboxOf(bench), before)
+  assert.equal((await bench.row(id)).state, 'needs_attention')
+})
+
+test('a result that the shop no longer waits for has no event: the sale came again, and its next result has one', async (t) => {
+  const bench = await setUp(t, { hasOutbox: true })
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  await bench.store.write([accepted(arrival())])
+  await bench.store.write([settled(succeeded(id))])
+  assert.deepEqual(await types(bench), [])
+  await bench.store.write([settled(succeeded(id, 'enrolled', 1))])
+  assert.deepEqual(await types(bench), ['delivery.enrolled'])
+})
+
+test('an operator sends the state of a delivery again, as a new event', async (t) => {
+  const bench = await setUp(t, { hasOutbox: true })
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  const again = async () => (await sendAgain(bench.context, { id, by: 'alice' })).result.kind
+  assert.equal(await again(), 'nothing')
+  await bench.store.write([settled(needsAttention(id))])
+  assert.equal(await again(), 'sent')
+  const [first, second] = await outboxOf(bench)
+  assert(first && second)
+  assert.notEqual(first.id, second.id)
+  assert.deepEqual(JSON.parse(second.body).data, JSON.parse(first.body).data)
+  await bench.operations.markHandled({ id, note: 'done', by: 'alice' })
+  assert.equal(await again(), 'nothing')
+  assert.equal((await sendAgain(bench.context, { id: 'x', by: 'alice' })).result.kind, 'unknown')
+  assert.deepEqual(
+    (await bench.operations.audit({})).items.map(({ kind, actor }) => [kind, actor]),
+    [
+      ['handled', 'alice'],
+      ['sent_again', 'alice'],
+    ],
+  )
+})
+
+test('erasing a person erases the events about their sales', async (t) => {
+  const bench = await setUp(t, { hasOutbox: true })
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  await bench.store.write([settled(succeeded(id))])
+  await forget(bench.context, { email: 'ada@example.com', by: 'alice', silentMs: 0 })
+  assert.deepEqual(await types(bench), [])
+})
+
+test('events that nothing sends are deleted by age', async (t) => {
+  const bench = await setUp(t, { hasOutbox: true })
+  const { id } = only(await bench.store.write([accepted(arrival())]))
+  await bench.store.write([settled(succeeded(id))])
+  assert.equal(await purgeOutboxStep({ db: bench.db, before: bench.clock.at }), 0)
+  assert.equal(await purgeOutboxStep({ db: bench.db, before: bench.clock.at + 1 }), 1)
+  assert.deepEqual(await types(bench), [])
+})
+
+test('no event quotes what the LMS or our own database says, because that may name people', () => {
+  const secret = 'ada@example.com'
+  const quoting = REASON_CODES.filter((code) => {
+    const outcome = { courses: {}, reason: { code, subject: secret } }
+    const seen = {
+      id: 'x',
+      webhookId: null,
+      state: REASONS[code].state,
+      replaces: null,
+      replacedBy: null,
+      isTest: false,
+    }
+    return shopView({ ...seen, outcome }).reason?.message.includes(secret)
+  })
+  // The subjects of these are course keys as the shop sent them.
+  assert.deepEqual(quoting, [
+    'course_key.malformed',
+    'course.missing',
+    'person.unenrolled',
+    'enrollment.missing',
+    'course.mode_missing',
+  ])
+})
+
+test('every state that the shop can act on has an event', () => {
+  assert.deepEqual(
+    DELIVERY_STATES.filter((state) => eventOfState(state) === null),
+    ['queued', 'handled'],
+  )
+})

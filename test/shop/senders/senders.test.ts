@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { createSenders, type Senders } from '../../../src/shop/senders/senders.ts'
+import { readRows } from '../../../src/shop/senders/store.ts'
+import { wrongSignatures } from '../../../src/shop/senders/view.ts'
+import { START, setUp } from '../../queue/harness.ts'
+
+const MINUTE = 60_000
+const SHOP = '192.0.2.1'
+
+async function setUpSenders(t: TestContext) {
+  const { context, clock, db } = await setUp(t)
+  const broken = { is: false }
+  const guard = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (broken.is) throw new Error('the database is away')
+    return work()
+  }
+  const replica = (): Senders => createSenders({ context, guard })
+  const send = (senders: Senders, result: string, { ip = SHOP, count = 1 } = {}): void => {
+    for (let i = 0; i < count; i++) {
+      if (result === 'signed') senders.signed({ ip, isPrevious: false })
+      else senders.refused({ ip, code: result })
+    }
+  }
+  return { clock, db, broken, replica, send }
+}
+
+test('refusals outlast a restart: cause, sender, first, last and count', async (t) => {
+  const { clock, replica, send } = await setUpSenders(t)
+  const before = replica()
+  send(before, 'signature', { count: 3 })
+  await before.flush()
+  clock.at += MINUTE
+  send(before, 'signature', { count: 2 })
+  send(before, 'json')
+  await before.flush()
+  const { refused } = await replica().read()
+  assert.deepEqual(refused, [
+    {
+      address: SHOP,
+      causes: [
+        { code: 'signature', count: 5, firstAt: START, lastAt: START + MINUTE },
+        { code: 'json', count: 1, firstAt: START + MINUTE, lastAt: START + MINUTE },
+      ],
+      signedAt: null,
+    },
+  ])
+})
+
+test('the counts of several replicas add up, with those that are not stored yet', async (t) => {
+  const { clock, replica, send } = await setUpSenders(t)
+  const [one, two] = [replica(), replica()]
+  send(one, 'signature', { count: 3 })
+  send(two, 'signature', { count: 4 })
+  await Promise.all([one.flush(), two.flush()])
+  clock.at += MINUTE
+  send(one, 'signature')
+  send(two, 'signed')
+  await two.flush()
+  const { refused, signedAt } = await one.read()
+  const cause = { code: 'signature', count: 8, firstAt: START, lastAt: START + MINUTE }
+  assert.deepEqual(refused, [{ address: SHOP, causes: [cause], signedAt: START + MINUTE }])
+  assert.deepEqual(signedAt, { current: START + MINUTE, previous: null })
+})
+
+test('while the database is away nothing is lost: what could not be stored stays counted', async (t) => {
+  const { broken, replica, send } = await setUpSenders(t)
+  const senders = replica()
+  send(senders, 'signature', { count: 3 })
+  broken.is = true
+  await assert.rejects(senders.flush())
+  send(senders, 'signature')
+  broken.is = false
+  await senders.flush()
+  const { refused } = await replica().read()
+  assert.deepEqual(
+    refused.flatMap(({ causes }) => causes.map(({ count }) => count)),
+    [4],
+  )
+})
+
+test('a flood from many networks writes few rows, and counts every refusal', async (t) => {
+  const { db, replica, send } = await setUpSenders(t)
+  const senders = replica()
+  for (let i = 0; i < 1000; i++) send(senders, 'signature', { ip: `10.0.${i >> 8}.${i & 255}` })
+  await senders.flush()
+  const rows = await readRows(db)
+  assert.equal(rows.length, 201) // 200 networks, and the others in one row
+  assert.equal(
+    rows.reduce((sum, { count }) => sum + count, 0),
+    1000,
+  )
+  assert.equal(rows.find(({ address }) => address === '')?.count, 800)
+})
+
+test('at most 1,000 rows are kept, and strangers do not displace a sender with a valid signature', async (t) => {
+  const { clock, db, replica, send } = await setUpSenders(t)
+  const senders = replica()
+  send(senders, 'signature')
+  send(senders, 'signed')
+  for (let i = 0; i < 1300; i++) {
+    send(senders, 'signature', { ip: `10.0.${i >> 8}.${i & 255}` })
+    clock.at++
+    if (i % 100 === 99) await senders.flush()
+  }
+  const rows = await readRows(db)
+  assert.equal(rows.length, 1002)
+  const [first] = (await senders.read()).refused
+  assert.deepEqual([first?.address, first?.signedAt], [SHOP, START])
+  assert.ok(!rows.some(({ address }) => address === '10.0.0.0'), 'the oldest one')
+})
+
+test('what nobody sent for the time of the retention is deleted', async (t) => {
+  const { clock, db, replica, send } = await setUpSenders(t)
+  const senders = replica()
+  send(senders, 'signature')
+  await senders.flush()
+  clock.at += MINUTE
+  send(senders, 'json')
+  await senders.flush()
+  await senders.deleteOld(START + 1)
+  assert.deepEqual(
+    (await readRows(db)).map(({ result }) => result),
+    ['json'],
+  )
+})
+
+test('all faults of a signature count together, from the first to the last', async (t) => {
+  const { clock, replica, send } = await setUpSenders(t)
+  const senders = replica()
+  send(senders, 'signature')
+  clock.at += MINUTE
+  send(senders, 'too_old', { count: 2 })
+  clock.at += MINUTE
+  send(senders, 'json')
+  const [sender] = (await senders.read()).refused
+  assert.ok(sender)
+  assert.deepEqual(wrongSignatures(sender), { count: 3, firstAt: START, lastAt: START + MINUTE })
+  assert.equal(wrongSignatures({ causes: [] }), null)
+})
