@@ -5,8 +5,8 @@ import { test } from 'node:test'
 import { fill, TEXTS } from '../../src/console/layout/texts.ts'
 
 const FOLDER = join(import.meta.dirname, '../../src')
-const SOURCES = globSync('console{,-*}/*.ts', { cwd: FOLDER })
-  .filter((file) => file !== 'console-layout/texts.ts' && file !== 'console-deliveries/replies.ts') // its texts are in replies.json and reasons.ts
+const SOURCES = globSync('console/**/*.ts', { cwd: FOLDER })
+  .filter((file) => !/(layout\/texts|deliveries\/replies)\.ts$/.test(file)) // its texts are in replies.json and reasons.ts
   .map((file) => ({ file, text: readFileSync(join(FOLDER, file), 'utf8') }))
 
 const placeholders = (text: string): string[] =>
@@ -58,7 +58,7 @@ test('every use of a text has a value for each of its placeholders', () => {
 })
 
 test('every text is used', () => {
-  const all = [...SOURCES, { text: readFileSync(join(FOLDER, 'console-deliveries/replies.ts'), 'utf8') }]
+  const all = [...SOURCES, { text: readFileSync(join(FOLDER, 'console/pages/deliveries/replies.ts'), 'utf8') }]
     .map(({ text }) => text)
     .join('\n')
   const names = Object.entries(TEXTS).flatMap(([group, of]) => [

@@ -80,7 +80,7 @@ describe('the result of the steps of the Dockerfile', () => {
 
   test('the image has the built code and production packages, and no source, test or tool', () => {
     assert.deepEqual(readdirSync(root).sort(), ['app', 'data'])
-    assert.deepEqual(readdirSync(join(root, 'app')).sort(), ['bin', 'dist', 'docs', 'node_modules', 'package.json'])
+    assert.deepEqual(readdirSync(join(root, 'app')).sort(), ['bin', 'dist', 'node_modules', 'package.json'])
     const { dependencies, devDependencies } = z
       .object({ dependencies: z.record(z.string(), z.string()), devDependencies: z.record(z.string(), z.string()) })
       .parse(JSON.parse(readFileSync(join(root, 'app/package.json'), 'utf8')))

@@ -8,8 +8,8 @@ import pytest
 from support.places import NEWEST, NODE, OLDEST, REPOSITORY
 
 READ_SETTINGS = """
-import { readSettings } from './src/settings/read.ts'
-import { SETTINGS } from './src/settings/settings.ts'
+import { readSettings } from './src/service/settings/read.ts'
+import { SETTINGS } from './src/service/settings/settings.ts'
 const { settings, warnings } = readSettings({ env: JSON.parse(process.argv[1]) })
 console.log(JSON.stringify({ settings, warnings, names: SETTINGS.map(({ name }) => name) }))
 """

@@ -18,7 +18,7 @@ def commands(site, tmp_path):
 
 def django_takes(address):
     """By the service's own rule, which is recorded from Django."""
-    program = "import { isEmail } from './src/payload/email.ts'; console.log(isEmail(process.argv[1]))"
+    program = "import { isEmail } from './src/sale/payload/email.ts'; console.log(isEmail(process.argv[1]))"
     command = [NODE, "--input-type=module", "--eval", program, address]
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout == "true\n"
 

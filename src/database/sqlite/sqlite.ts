@@ -22,7 +22,7 @@ const LOCK_TIMEOUT_MS = 200
 
 /** Runs statements only. */
 const NO_TASKS = {
-  program: join(import.meta.dirname, `sqlite-worker${extname(import.meta.filename)}`),
+  program: join(import.meta.dirname, `worker${extname(import.meta.filename)}`),
   isUrgent: (): boolean => false,
 }
 
