@@ -26,7 +26,7 @@ export const textTerm = (text: string): string => term(text, MAX_TEXT)
 /** Without letter case and accents, on one line. */
 export const fold = (text: string): string =>
   text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase().replace(/\s+/g, ' ').trim()
-/** A value as it stands in the text that a search looks through. */
+/** A value as the text has it that a search looks through. */
 export const line = (text: string): string => `\n${fold(text)}\n`
 
 /**

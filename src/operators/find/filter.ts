@@ -37,7 +37,7 @@ export function readSearch(text: string): DeliveryFilter {
   return find === '' ? {} : { find }
 }
 
-/** The words of a search, each of which has to stand somewhere in a delivery's text. More than eight find no better. */
+/** The words of a search, and each has to be somewhere in a delivery's text. More than eight find no better. */
 export const wordsOf = (find: string): string[] => fold(find).split(' ').slice(0, 8)
 
 /** Adds every condition of a filter to a query of deliveries. */
