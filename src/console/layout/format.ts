@@ -58,7 +58,7 @@ export const testHtml = (source: Source): string =>
 
 /** Links to the course in the LMS. Text that isn't a course key, or would link to another page of the LMS, gets no link. */
 export function courseHtml(key: string, lmsUrl: string): string {
-  const hasDotSegment = key.split('/').some((part) => part === '.' || part === '../..')
+  const hasDotSegment = key.split('/').some((part) => part === '.' || part === '..')
   if (!isCourseKey(key) || hasDotSegment) return html`<code>${key}</code>`
   const path = encodeURIComponent(key).replaceAll('%2B', '+').replaceAll('%3A', ':').replaceAll('%2F', '/')
   return html`<a href="${lmsUrl}/courses/${path}/about"><code>${key}</code></a>`

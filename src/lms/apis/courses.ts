@@ -21,12 +21,12 @@ const MAX_KEY = 255
 const ROUTE = /^[^/+]+[/+][^/+]+[/+][^/?]+$/
 
 /**
- * Whether a course of the LMS can have this key. A part `.` or `../..` would lead to another path, and edx-opaque-keys
+ * Whether a course of the LMS can have this key. A part `.` or `..` would lead to another path, and edx-opaque-keys
  * accepts both.
  */
 export function canBeCourse(key: string): boolean {
   if (key.length > MAX_KEY || !isCourseKey(key) || !ROUTE.test(key)) return false
-  return !key.split('/').some((part) => part === '.' || part === '../..')
+  return !key.split('/').some((part) => part === '.' || part === '..')
 }
 
 /**
