@@ -15,9 +15,9 @@ state, with their events, and rejected deliveries that mention it. Deliveries
 that wait are not attempted any more. While a refund or a withdrawal for the
 person is still to be carried out, the command erases nothing and names its
 deliveries: erased now, the person would stay in the course. The command works
-beside a running service. In a SQLite database, nothing of the person can be read in the files
-afterwards. In MySQL, the rows are deleted. Backups and logs are not changed.
-docs/explanation/privacy.md has more.
+beside a running service. In a SQLite database, nothing of the person can be
+read in the files afterwards. In MySQL, the rows are deleted. Backups and logs
+are not changed. docs/explanation/privacy.md has more.
 
 Usage: lernito-openedx forget EMAIL [--lms] [--compact] [--json]
 
