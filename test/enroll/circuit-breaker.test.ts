@@ -77,6 +77,20 @@ test('an outage of the LMS opens the circuit breaker, and nothing more is sent u
   assert.deepEqual(happened, ['pause', 'down', 'wait 2000', 'resume', 'half_open'])
 })
 
+test('a change of the course mode opens the circuit breaker, and is stopped by an open one', async () => {
+  const change = async (): Promise<string> => {
+    const permit = await budget.acquire(new AbortController().signal)
+    const judged = await breaker.lms.changeMode(permit, { username: 'alice', course: DEMO, mode: 'verified' })
+    return judged.ok ? 'ok' : judged.failure.kind
+  }
+  await sandbox().faults([{ status: 503 }])
+  assert.equal(await change(), 'unreachable')
+  assert.deepEqual(happened.slice(0, 2), ['pause', 'down'])
+  await sandbox().forgetCalls()
+  assert.equal(await change(), 'unreachable')
+  assert.deepEqual(await sandbox().calls(), [])
+})
+
 test('a call that an open circuit breaker stopped has not taken effect; the one that opened it may have', async () => {
   await sandbox().faults([
     { path: BULK, drop: 'after' },

@@ -196,10 +196,12 @@ type Watch = <T>(call: () => Promise<Judged<T>>, options?: WatchOptions) => Prom
 /** A call that the service can do without: its other failures may be about this API only. */
 const OPTIONAL: WatchOptions = { proves: false, learnsFrom: ({ kind }) => kind === 'unreachable' }
 
-/** Watches all methods except those that tell the state of the LMS. */
+/** Watches all methods except those that tell the state of the LMS, so each is named: a new one must be watched too. */
 function watched(lms: Lms, watch: Watch): Lms {
   return {
-    ...lms,
+    serviceUser: lms.serviceUser,
+    heartbeat: lms.heartbeat,
+    close: lms.close,
     course: (key, since) => watch(() => lms.course(key, since), { proves: false }),
     courseKeys: () => watch(() => lms.courseKeys(), OPTIONAL),
     account: (email) => watch(() => lms.account(email)),
@@ -214,6 +216,7 @@ function watched(lms: Lms, watch: Watch): Lms {
     enrollmentsOfCourse: (permit, of) => watch(() => lms.enrollmentsOfCourse(permit, of), { permit }),
     unenroll: (permit, of) => watch(() => lms.unenroll(permit, of), { permit, changes: true }),
     enroll: (permit, of) => watch(() => lms.enroll(permit, of), { permit, changes: true }),
+    changeMode: (permit, of) => watch(() => lms.changeMode(permit, of), { permit, changes: true }),
     allow: (permit, of) => watch(() => lms.allow(permit, of), { permit, changes: true }),
     allowances: (permit, of) => watch(() => lms.allowances(permit, of), { permit }),
     disallow: (permit, of) => watch(() => lms.disallow(permit, of), { permit, changes: true }),
