@@ -157,6 +157,9 @@ test('no value in a body changes the path or the fields', () => {
     assert.equal(parsed(enroll, '/api/enrollment/v1/enrollment').search, '')
     const fields = { user: text, is_active: true, force_enrollment: true, course_details: { course_id: course } }
     assert.deepEqual(jsonIn(enroll), mode === null ? fields : { ...fields, mode })
+    const changeMode = changeModeRequest({ username: text, course, mode: mode ?? '' })
+    assert.equal(parsed(changeMode, '/api/enrollment/v1/enrollment').search, '')
+    assert.deepEqual(jsonIn(changeMode), { user: text, mode: mode ?? '', course_details: { course_id: course } })
   })
   fc.assert(property, RUNS)
 })
@@ -190,6 +193,24 @@ test('no address and no key adds a person or a course to a bulk call, which has 
     // The LMS splits both at commas, and the people also at white space (recorded: bulk-enroll.json).
     assert.deepEqual(new Set(body.identifiers.split(/[\s,]+/)), new Set(people))
     assert.deepEqual(body.courses.split(','), courses)
+  })
+  fc.assert(property, RUNS)
+})
+
+test('no address adds a name to the look-up of user names, which has them in a list with commas', () => {
+  const name = fc.tuple(hostile, hostile).map(([a, b]) => `${a}@${b}`)
+  const emails = fc.uniqueArray(name.filter(batchCanName), { minLength: 1, maxLength: 40 })
+  const property = fc.property(emails, (people) => {
+    const groups = namesakeRequests({ emails: people })
+    for (const { request, emails: some } of groups) {
+      const url = parsed(request, '/api/user/v1/accounts')
+      assertQuery(url, { username: some.join(',') })
+      assert.deepEqual(url.searchParams.get('username')?.split(','), some)
+    }
+    assert.deepEqual(
+      groups.flatMap(({ emails: some }) => some),
+      people,
+    )
   })
   fc.assert(property, RUNS)
 })
@@ -235,7 +256,7 @@ test('every function that builds a request is tested here', () => {
   const room = join(import.meta.dirname, '../../src/lms/apis')
   const sources = globSync('*.ts', { cwd: room }).map((file) => readFileSync(join(room, file), 'utf8'))
   const builders = sources.flatMap((source) =>
-    [...source.matchAll(/export function (\w+Request)\(/g)].map(([, name = '']) => name),
+    [...source.matchAll(/export function (\w+Requests?)\(/g)].map(([, name = '']) => name),
   )
   const source = readFileSync(import.meta.filename, 'utf8')
   assert.ok(builders.length > 10)

@@ -35,6 +35,7 @@ async function askAll(lms: ReturnType<typeof createLms>): Promise<boolean[]> {
     await lms.enrollments(await permit(), person),
     await lms.enrollmentsOfCourse(await permit(), { course: COURSE, usernames: ['alice'] }),
     await lms.unenroll(await permit(), person),
+    await lms.changeMode(await permit(), person),
     await lms.modifyAvailable(),
     await lms.modify({ ...ENROLL, course: COURSE, emails: [person.email] }),
     await lms.searchEmails([person.email]),
@@ -62,6 +63,7 @@ const ROUTES = [
   'GET /api/enrollment/v1/enrollments',
   'GET /api/enrollment/v1/enrollments', // of a course
   'POST /api/enrollment/v1/enrollment', // to unenroll
+  'POST /api/enrollment/v1/enrollment', // to change the mode
   `POST ${modifyPath('course-v1:x+y+z')}`,
   `POST ${modifyPath(COURSE)}`,
   'POST /api/user/v1/accounts/search_emails',
@@ -99,7 +101,9 @@ test('the token is in one header, the client secret in one body, and neither in 
 test('an LMS that refuses every token gets two token requests, not two for each sale', async (t) => {
   const product = await startProduct({ env: { LERNITO_ANSWER_WITHIN_MS: '20000' } })
   t.after(() => product.stop())
-  await product.lms.faults([{ path: '/api/courses/v1/courses/{id}', status: 401 }])
+  // The probe has to be refused too: who is refused one API only is blocked by something in front of the LMS.
+  const refusing = ['/api/courses/v1/courses/{id}', '/api/enrollment/v1/enrollment_allowed/']
+  await product.lms.faults(refusing.map((path) => ({ path, status: 401 })))
   const buyers = Array.from({ length: 50 }, (_, i) => ({ email: `buyer${i}@example.com`, courseIds: [`a/b/${i}`] }))
   const answers = await Promise.all(buyers.map((buyer) => product.sell(buyer)))
   assert.ok(answers.every(({ status }) => status === 500))
