@@ -15,6 +15,13 @@ const MARK = 'Kilimanjaro'
 const ALICE = 'alice.ahl@example.com'
 const BOB = 'bob.bay@example.org'
 
+/** Each buyer has an account, with a user name that is no address. */
+const account: Reply = (response, seen) => {
+  const email = new URLSearchParams(seen.url.split('?')[1]).get('email')
+  const found = [{ username: email?.split('.')[0], is_active: true, name: MARK, email }]
+  json(email === null ? 404 : 200, email === null ? '' : found)(response, seen)
+}
+
 /** The service before an LMS that the test plays. `sellAll` sells to all of them in one call of bulk_enroll. */
 async function setUp(t: TestContext) {
   const lms = await startScriptedLms(t)
@@ -24,6 +31,7 @@ async function setUp(t: TestContext) {
   const course = json(200, { course_id: DEMO, name: MARK, staff: [`${STRANGER}@example.net`] })
   lms.on(COURSE, (...seen) => void open.promise.then(() => course(...seen)))
   lms.on(`GET ${BULK}`, json(401, { detail: MARK }))
+  lms.on('GET /api/user/v1/accounts', account)
   const sellAll = async (buyers: readonly Buyer[]) => {
     const answers = Promise.all(buyers.map((buyer) => product.sell(buyer)))
     const received = () => product.log.filter(({ event }) => event === 'received').length
@@ -95,7 +103,6 @@ test('of an answer with an error for one person, and of the next answers, nothin
     bulkAnswer((identifier) => (identifier === BOB ? { error: true } : { after })),
   )
   const words = `course is closed to ${MARK.length} people`
-  lms.on('GET /api/user/v1/accounts', json(200, [{ username: 'bob', is_active: true, name: MARK, email: BOB }]))
   lms.on(`GET /api/enrollment/v1/enrollment/bob,${encodeURIComponent(DEMO)}`, json(200, ''))
   lms.on('POST /api/enrollment/v1/enrollment', json(400, { message: words, user: STRANGER, mark: MARK }))
   const answers = await sellAll([{ email: ALICE }, { email: BOB }])
