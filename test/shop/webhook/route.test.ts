@@ -182,28 +182,21 @@ test('if the LMS is slower than LERNITO_ANSWER_WITHIN_MS, a sale gets 500 then, 
 })
 
 test('while the LMS is down, a sale gets 500 at once, and is enrolled when the LMS is back', async (t) => {
-  const folder = temporaryFolder(t)
-  const lms = await startLms(t)
-  const env = { ...serveEnv({ folder, lmsUrl: lms.url }), LERNITO_ANSWER_WITHIN_MS: '3000' }
-  const { settings } = readSettings({ env })
-  const { log, lines } = watchedLog({ level: 'info', env })
   let skipped = 0
-  const service = buildService({
-    settings,
-    log,
+  const product = await startProduct({
+    env: { LERNITO_ANSWER_WITHIN_MS: '3000' },
     now: () => Date.now() + skipped,
   })
-  const url = await service.start()
-  t.after(() => service.stop())
-  await lms.faults([{ drop: 'before' }])
+  t.after(() => product.stop())
+  await product.lms.faults([{ drop: 'before' }])
   const began = performance.now()
-  const answered = await sell({ url, email: 'down@example.com' })
-  assert.equal(answered?.status, 500)
+  const answered = await product.sell({ email: 'down@example.com' })
+  assert.equal(answered.status, 500)
   assert.equal(answered.text, '{"success":false,"message":"Internal server error"}')
   assert.ok(performance.now() - began < 2500)
-  await lms.noFaults()
-  assert.deepEqual((await lms.state()).allowances, [])
+  await product.lms.noFaults()
+  assert.deepEqual((await product.lms.state()).allowances, [])
   skipped = 6000 // the first retry comes after 5 s, ±10 %
-  assert.equal((await success(lines)).delivery, answered.headers['x-lernito-delivery'])
-  assert.equal((await lms.state()).allowances.length, 1)
+  assert.equal((await success(product.log)).delivery, answered.headers['x-lernito-delivery'])
+  assert.equal((await product.lms.state()).allowances.length, 1)
 })
