@@ -78,6 +78,7 @@ test('an event goes to a private address that the setting names, and to no name 
 const BODY = JSON.stringify({
   type: 'delivery.enrolled',
   timestamp: '2026-01-31T12:00:00.000Z',
+  sequence: 1,
   data: {
     id: 'x',
     webhookId: null,
