@@ -295,6 +295,31 @@ test('a person is erased after a change that is in progress, and nothing begins 
   assert.equal(await bench.change(), null)
 })
 
+test('what a call without an answer leaves of a hold is erased with the person', async (t) => {
+  const bench = await changed(t, true)
+  await bench.change()
+  await bench.later()
+  assert.equal((await bench.rows('leases')).length, 1)
+  await forget(bench.context, { email: ADA, by: 'ada', silentMs: 0 })
+  assert.deepEqual(await bench.rows('leases'), [])
+})
+
+test('a person for whom a change begins right before they are erased is erased after it', async (t) => {
+  const bench = await changed(t, false)
+  const { id, db } = bench
+  const held = { name: `change:${id}`, owner: bench.replicas.me(), until: 0 }
+  const stored: number[] = []
+  const results = afterLooks(async (look) => {
+    if (look === 1) await db.insertInto('leases').values(held).execute()
+    stored.push((await bench.rows('deliveries')).length)
+    if (look === 4) await db.deleteFrom('leases').where('name', '=', held.name).execute()
+  })
+  const database = { ...bench.context.database, db: db.withPlugin(results) }
+  await forget({ ...bench.context, database }, { email: ADA, by: 'ada' })
+  assert.deepEqual(stored.slice(0, 4), [1, 1, 1, 1])
+  assert.deepEqual(await bench.rows('deliveries'), [])
+})
+
 test('an operator who marks a delivery as handled waits for the change that is in progress', async (t) => {
   const bench = await changed(t, false)
   const { id } = bench
@@ -327,5 +352,21 @@ function countLooks(onLook: () => void): Parameters<FollowUp['db']['withPlugin']
       return node
     },
     transformResult: async ({ result }) => result,
+  }
+}
+
+/** A plugin of Kysely that does something after each statement that reads leases, outside of a transaction. */
+function afterLooks(then: (look: number) => Promise<void>): Parameters<FollowUp['db']['withPlugin']>[0] {
+  const looking = new WeakSet<object>()
+  let looks = 0
+  return {
+    transformQuery: ({ node, queryId }) => {
+      if (node.kind === 'SelectQueryNode' && JSON.stringify(node.from).includes('"leases"')) looking.add(queryId)
+      return node
+    },
+    transformResult: async ({ result, queryId }) => {
+      if (looking.has(queryId)) await then(++looks)
+      return result
+    },
   }
 }
