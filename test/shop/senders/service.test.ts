@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { operator, readable, startWithConsole } from '../../console/harness.ts'
 import { exchange, startProduct } from '../../harness.ts'
-import { temporaryFolder } from '../../service/process.ts'
 
 test('the page of refused webhooks shows them after a restart', async (t) => {
   const headers = { 'content-type': 'application/json', 'x-lernito-signature': 'ab'.repeat(32) }
