@@ -66,9 +66,9 @@ test('every log of a test is watched', () => {
   // Those of processes are watched by test/service/process.ts, which starts them.
   const allowed = [
     'log-watch.ts',
-    'telemetry/log.test.ts',
-    'replicas/replica.ts',
-    'notify/replica.ts',
+    'service/telemetry/log.test.ts',
+    'queue/replicas/replica.ts',
+    'operators/notify/replica.ts',
     'faults/quick-replica.ts',
   ]
   const makers = globSync('**/*.ts', { cwd: TESTS }).filter((file) =>
