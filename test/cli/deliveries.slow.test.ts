@@ -60,7 +60,7 @@ describe('deliveries list', { concurrency: 2 }, () => {
     assert.equal(await last('--count', '--state', 'queued', '--since', '1h'), '2 deliveries: queued 2')
     assert.equal(await last('--count', '--course', COURSE), '3 deliveries: queued 2, needs_attention 1')
     const json = JSON.parse((await last('--count', '--json')) ?? '')
-    assert.deepEqual(json, { total: 3, states: { queued: 2, needs_attention: 1 }, more: false })
+    assert.deepEqual(json, { total: 3, states: { queued: 2, needs_attention: 1 } })
     assert.equal(await last('--count', '--until', '2020-01-01'), '0 deliveries')
   })
 
@@ -117,16 +117,6 @@ describe('a database that does not exist, or is not up to date', { concurrency: 
       assert.match(stderr, new RegExp(`${join(folder, 'lernito.db')}.* LERNITO_DATABASE_URL`))
     }
     assert.equal(existsSync(join(folder, 'lernito.db')), false)
-  })
-
-  test('with an older level, the command names the command that migrates it, and exits with 1', async (t) => {
-    const { file, command } = await inboxOf(t)
-    const db = new DatabaseSync(file)
-    db.exec('delete from migrations where id > 6')
-    db.close()
-    const { code, stderr } = await command('deliveries', 'list')
-    assert.equal(code, 1)
-    assert.match(stderr, /not up to date.*lernito-openedx migrate\n$/)
   })
 })
 

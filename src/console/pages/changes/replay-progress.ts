@@ -84,9 +84,9 @@ function resultsHtml({ bulk, results: states, base }: ReplayView): string {
   const counted = Object.values(states).reduce((sum, count) => sum + count, 0)
   const unknown = counted >= replayed ? [] : [fill(words.unknown, { count: numberText(replayed - counted) })]
   const list = [...links, ...unknown.map((text) => html`${text}`)].join(', ')
-  if (!running) return html`${fill(words.replayed, { done })} !${list}`
+  if (!running) return html`${fill(words.replayed, { done })} !${list}.`
   const progress = fill(words.progressOf, { done, total: numberText(Math.max(total, replayed)) })
-  return html`${progress}!${links.length === 0 ? '' : html` ${words.replayedSoFar} !${list}`}`
+  return html`${progress}!${links.length === 0 ? '' : html` ${words.replayedSoFar} !${list}.`}`
 }
 
 /** Why those that are queued don't move. */
