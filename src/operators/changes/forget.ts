@@ -18,7 +18,7 @@ import { refuseOpenWithdrawals } from './open-withdrawals.ts'
 
 const STEP = 100
 
-/** What became of the order to erase a person. */
+/** The result of erasing a person. */
 export interface ForgottenPerson {
   /** How many deliveries were erased. */
   readonly deliveries: number

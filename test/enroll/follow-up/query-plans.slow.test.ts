@@ -26,7 +26,11 @@ test('a round finds its rows by an index, and writes them by their ids, however 
   assert.ok(found.length >= 10, `${found.length} statements`)
   for (const { sql: text, plan } of found) {
     for (const line of plan) {
-      assert.doesNotMatch(line, onSqlite() ? /SCAN|USE TEMP B-TREE/ : /^(ALL|index) |filesort/, `${text}\n${line}`)
+      // A page of the list is read in order from an index, and then sorted once more: see in-order.ts.
+      const isPage = / as .some./.test(text)
+      const dear = isPage ? /SCAN (?!some|part)/ : /SCAN|USE TEMP B-TREE/
+      const dearOnServer = isPage ? /^ALL (?!null)/ : /^(ALL|index) |filesort/
+      assert.doesNotMatch(line, onSqlite() ? dear : dearOnServer, `${text}\n${line}`)
     }
   }
   const updates = found.filter(({ sql: text }) => /^update .deliveries/.test(text))
