@@ -35,7 +35,7 @@ const stranger: Action = async (world, chance) => {
 
 /** An operator corrects a sale, and then the shop refunds what it had sold. */
 const refundAfterCorrection: Action = async (world, chance) => {
-  const { record, shop, command } = world
+  const { record, shop, correct } = world
   const course = chance.pick(HEALTHY)
   const sale = await sellSettled(world, { email: shop.fresh(chance.pick(['new', 'known'])), course }, chance)
   if (sale === null) return
@@ -44,13 +44,11 @@ const refundAfterCorrection: Action = async (world, chance) => {
   if (right.email !== undefined) shop.reserved.add(right.email)
   const corrected = shop.corrected(sale, right)
   const id = (await shop.rows()).get(sale.name)?.id ?? ''
-  const change = [
-    ...(right.email ? ['--email', right.email] : []),
-    ...(right.courses ?? []).flatMap((key) => ['--course', key]),
-  ]
+  const { email, courses: courseIds } = right
+  const change = JSON.stringify({ email, courseIds })
   const sentAt = Date.now()
-  record.note(`an operator corrects ${sale.name}: ${change.join(' ')}`, sale.email)
-  const { code, stderr } = await command(['deliveries', 'correct', id, ...change])
+  record.note(`an operator corrects ${sale.name}: ${change}`, sale.email)
+  const { code, stderr } = await correct([id, change])
   corrected.sendings.push({ sentAt, replica: 'an operator', answeredAt: Date.now(), status: code === 0 ? 200 : null })
   if (code !== 0) return record.note(`the correction failed: ${stderr}`, sale.email)
   record.count('corrections')

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Action, spare } from './actions.ts'
 import type { Chance } from './chance.ts'
+import { STEP_MS } from './database-clock.ts'
 import { names } from './faults.ts'
 import { CALL_MS, holdAnswer, refundSettled } from './incidents.ts'
 import { HEALTHY } from './lms.ts'
@@ -10,8 +11,6 @@ import { occupying, type World } from './world.ts'
 
 /** What the service calls right before a batch call. */
 const SEARCH = '/api/user/v1/accounts/search_emails'
-/** By how much the database's clock steps. */
-const STEP_MS = 30_000
 const BEAT_MS = 400
 
 /** A process is paused with its monotonic clock, as in a paused virtual machine. */
@@ -28,10 +27,9 @@ const standstill: Action = async (world, chance) => {
 
 /** The database's clock steps forward, and back again. */
 const clockStep: Action = async (world, chance) => {
-  if (world.clock === null) return
-  await step(world, STEP_MS)
+  const back = await stepAhead(world)
   await delay(chance.between(300, 3000))
-  await step(world, -STEP_MS)
+  await back()
 }
 
 /** The same right before a batch call: others do that work, and the buyer is unenrolled before the call is made. */
@@ -44,16 +42,17 @@ const refundAfterStandstill: Action = (world, chance) =>
 
 const refundAfterClockStep: Action = async (world, chance) => {
   if (world.clock === null) return
+  let back = async (): Promise<void> => {}
   await refundBeforeBatch(world, chance, {
     when: 'after a step of the clock',
     begin: async (replica) => {
       // Too short to be pruned for, and long enough for a heartbeat of the others.
       replica.freeze()
-      await step(world, STEP_MS)
+      back = await stepAhead(world)
       await delay(BEAT_MS)
       replica.thaw()
     },
-    end: () => step(world, -STEP_MS),
+    end: () => back(),
   })
 }
 
@@ -78,6 +77,16 @@ async function refundBeforeBatch(
     }
     held.release()
   })
+}
+
+/**
+ * The database's clock steps forward, unless it is ahead already: late calls are waited for by this clock. Resolves to
+ * what sets it back.
+ */
+async function stepAhead(world: World): Promise<() => Promise<void>> {
+  if (world.clock === null || world.clock.isAhead()) return async () => {}
+  await step(world, STEP_MS)
+  return () => step(world, -STEP_MS)
 }
 
 async function step({ clock, record }: World, ms: number): Promise<void> {

@@ -9,7 +9,7 @@ import type { Record } from './record.ts'
  * service waits.
  */
 const LEAST_MS = 5000
-const MOST_MS = Number(process.env.HISTORY_LATE_MS ?? 20_000)
+export const MOST_MS = Number(process.env.HISTORY_LATE_MS ?? 20_000)
 
 export type LateCalls = ReturnType<typeof createLateCalls>
 

@@ -3,7 +3,8 @@ import type { TestContext } from 'node:test'
 import { startProxy } from '../../queue/replicas/proxy.ts'
 import { startServe } from '../../service/serving.ts'
 import type { Chance } from './chance.ts'
-import type { DatabaseClock } from './database-clock.ts'
+import { type DatabaseClock, STEP_MS } from './database-clock.ts'
+import { MOST_MS } from './late-calls.ts'
 import { type HistoryLms, MODE_COURSE } from './lms.ts'
 import type { Record } from './record.ts'
 import { STANDING_CLOCK, writeStandstill } from './standing-clock.ts'
@@ -13,6 +14,8 @@ const command = [process.execPath, ...STANDING_CLOCK, join(import.meta.dirname, 
 const FOLLOW_UP_MS = 1500
 /** A signal comes later than it was sent, and the clock must not go back. */
 const SIGNAL_MS = 5
+/** The LMS takes this time for a call itself. */
+const CALL_MS = 5000
 /** For every process of the service, also for commands. */
 export const COURSE_MODE = { LERNITO_COURSE_MODE: `${MODE_COURSE}=verified` }
 /** 0 answers 202 at once; otherwise the sender waits for the result. */
@@ -77,6 +80,8 @@ export async function createReplica(from: {
         ...from.events,
         CLOCK_AHEAD_MS: String(ahead),
         FOLLOW_UP_MS: String(FOLLOW_UP_MS),
+        // The database's clock can step while the service waits, or the next process can have another clock.
+        LANDS_MS: String(MOST_MS + CALL_MS + STEP_MS + 2 * from.clockMs),
         STANDSTILL_FILE: standstillFile,
       }
       standstillMs = 0

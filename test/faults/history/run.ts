@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
+import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { start, temporaryFolder } from '../../service/process.ts'
@@ -28,6 +29,7 @@ const SECONDS = Number(process.env.HISTORY_SECONDS ?? 30)
 const CLOCK_MS = Number(process.env.HISTORY_CLOCK_MS ?? 5000)
 const WITHOUT = (process.env.HISTORY_WITHOUT ?? '').split(',').filter((name) => name !== '')
 const SPARE_CALLS = 10
+const CORRECT = [process.execPath, join(import.meta.dirname, 'correct.ts')] as const
 /** How long the service may take to set right what the LMS did late. */
 const SETTLE_MS = 120_000
 /** The rules about what was, and not about how it is at the end. */
@@ -88,7 +90,8 @@ export async function runHistory(from: {
     ...events,
   }
   const command: World['command'] = (args) => start({ t, args, env: settings }).ended
-  const world: World = { record, lms, replicas, clock, command, shop: createShop({ record, databaseUrl }) }
+  const correct: World['correct'] = (args) => start({ t, args, env: settings, command: CORRECT }).ended
+  const world: World = { record, lms, replicas, clock, command, correct, shop: createShop({ record, databaseUrl }) }
 
   await happen(world, chance)
   lms.endFaults()

@@ -17,6 +17,8 @@ export interface World {
   readonly clock: DatabaseClock | null
   /** Starts a command of this service beside the replicas, and resolves when it ends. */
   readonly command: (args: readonly string[]) => Promise<Ended>
+  /** Starts `correct.ts`. */
+  readonly correct: (args: readonly string[]) => Promise<Ended>
 }
 
 /** Returns the replicas that no action uses. */
