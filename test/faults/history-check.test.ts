@@ -148,11 +148,11 @@ describe('the history checker', () => {
     assert.deepEqual(broken({ state: NOTHING, namesakes: [EMAIL], rows }), [])
   })
 
-  test('reports a delivery if the shop was told another state last', () => {
+  test('reports a delivery if the shop was told another state last, or its events out of order', () => {
     const told = (...states: string[]) =>
       states.map((state, i) => {
         const data = { id: '0', webhookId: null, state, courses: [], reason: null, replaces: null, replacedBy: null }
-        return { webhookId: `${state}${i}`, data: { ...data, test: false } }
+        return { webhookId: `${state}${i}`, sequence: i + 1, data: { ...data, test: false } }
       })
     const rows = [{ ...SETTLED, state: 'withdrawn' }]
     assert.deepEqual(checkEvents({ got: told('enrolled', 'withdrawn'), rows }), [])
@@ -161,6 +161,14 @@ describe('the history checker', () => {
     assert.ok(first !== undefined && second !== undefined)
     assert.deepEqual(checkEvents({ got: [first, second, first], rows }), [])
     assert.deepEqual(checkEvents({ got: [], rows: [{ ...SETTLED, state: 'queued' }] }), [])
+    const [later, last] = told('withdrawn', 'enrolled', 'withdrawn').slice(1)
+    assert.ok(later !== undefined && last !== undefined)
+    for (const got of [
+      [later, first, last],
+      [first, { ...last, sequence: first.sequence }],
+    ]) {
+      assert.match(checkEvents({ got, rows })[0]?.rule ?? '', /^8: .* in the order/)
+    }
   })
 
   test('reports more throttled calls in a minute than the budget allows', () => {

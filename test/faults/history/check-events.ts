@@ -4,22 +4,26 @@ import type { Got } from '../../shop/events/receiver.ts'
 import type { Violation } from './check.ts'
 import type { Row } from './shop.ts'
 
+type Told = Pick<Got, 'webhookId' | 'sequence' | 'data'>
+
 /**
- * Deliveries of which the shop has heard something else last than what is stored: their events came in another order
- * than they were stored, or one is missing. An event that came several times counts once.
+ * Deliveries whose events came to the shop in another order than their numbers say, or of which it has heard something
+ * else last than what is stored. An event that came several times counts once.
  */
-export function checkEvents(of: { got: readonly Pick<Got, 'webhookId' | 'data'>[]; rows: Iterable<Row> }): Violation[] {
-  const firsts = new Map<string, Pick<Got, 'data'>>()
+export function checkEvents(of: { got: readonly Told[]; rows: Iterable<Row> }): Violation[] {
+  const firsts = new Map<string, Told>()
   for (const one of of.got) if (!firsts.has(one.webhookId)) firsts.set(one.webhookId, one)
-  const toldOf = Map.groupBy(
-    [...firsts.values()].map(({ data }) => data),
-    ({ id }) => id,
-  )
+  const toldOf = Map.groupBy(firsts.values(), ({ data }) => data.id)
   return [...of.rows].flatMap(({ id, email, state }) => {
+    const told = toldOf.get(id) ?? []
+    const numbers = told.map(({ sequence }) => sequence)
+    if (numbers.some((one, i) => i > 0 && one <= (numbers[i - 1] ?? 0))) {
+      return [{ rule: `8: the events of ${id} came in the order ${numbers.join(', ')}`, email }]
+    }
     const known = DELIVERY_STATES.find((one) => one === state)
     if (known === undefined || eventOfState(known) === null) return []
-    const told = (toldOf.get(id) ?? []).map((one) => one.state)
-    if (told.at(-1) === state) return []
-    return [{ rule: `8: ${id} is ${state}, and the shop was told: ${told.join(', ') || 'nothing'}`, email }]
+    const states = told.map(({ data }) => data.state)
+    if (states.at(-1) === state) return []
+    return [{ rule: `8: ${id} is ${state}, and the shop was told: ${states.join(', ') || 'nothing'}`, email }]
   })
 }
