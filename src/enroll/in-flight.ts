@@ -1,5 +1,5 @@
 import type { Inbox } from '../queue/types.ts'
-import type { Work } from './work.ts'
+import { stop, type Work } from './work.ts'
 
 /** The deliveries in an attempt in this process: those that wait for their call, and those that are in one. */
 export interface InFlight {
@@ -13,7 +13,10 @@ export interface InFlight {
   releaseLost(): void
   /** Puts works into a call. Run it in the same step as the choice: otherwise another call can take them too. */
   beginCall(works: readonly Work[]): void
-  /** Gives those works of a call whose attempt may begin, and releases the others. See Inbox.beginAttempt. */
+  /**
+   * Gives those works of a call whose attempt may begin, and releases the others. See Inbox.beginAttempt. One of which the
+   * LMS may still carry out an earlier call is stopped: only its settlement stores that.
+   */
   beginAttempt(works: readonly Work[]): Promise<readonly Work[]>
   endCall(works: readonly Work[]): void
 }
@@ -52,7 +55,10 @@ export function createInFlight({
     },
     beginAttempt: async (works) => {
       const begun = await inbox.beginAttempt(works.map(({ delivery }) => delivery))
-      drop(works.filter(({ delivery }) => !begun.has(delivery.id)))
+      const others = works.filter(({ delivery }) => !begun.has(delivery.id))
+      const late = others.filter(({ mayLand }) => mayLand)
+      for (const work of late) stop(work)
+      drop(others.filter((work) => !late.includes(work)))
       return works.filter(({ delivery }) => begun.has(delivery.id))
     },
     endCall: (works) => {

@@ -1,6 +1,7 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { type Delivery, STOPPED_STATES } from '../sale/types.ts'
+import type { Claimed } from './claimed.ts'
 
 export type Attempt = Pick<Delivery, 'id' | 'generation'>
 
@@ -75,15 +76,20 @@ export async function stillOurs({
   return new Set(rows.map(({ id }) => id))
 }
 
-/** See Store.releaseStopped. It reads first, because there is almost never anything to release. */
+/**
+ * See Store.releaseStopped. It reads first, because there is almost never anything to release. Between two calls of an
+ * attempt, the one before may have been given up; the LMS may still carry it out until `landsUntil` (ms since 1970).
+ */
 export async function releaseStopped({
   db,
   me,
-  inCall,
+  claimed,
+  landsUntil,
 }: {
   db: Kysely<Tables>
   me: string
-  inCall: ReadonlySet<string>
+  claimed: Pick<Claimed, 'has' | 'inCall'>
+  landsUntil: number
 }): Promise<void> {
   const rows = await db
     .selectFrom('deliveries')
@@ -91,13 +97,17 @@ export async function releaseStopped({
     .where('owner', '=', me)
     .where('state', 'in', STOPPED_STATES)
     .execute()
-  const ids = rows.map(({ id }) => id).filter((id) => !inCall.has(id))
-  if (ids.length === 0) return
-  await db
-    .updateTable('deliveries')
-    .set({ owner: null })
-    .where('id', 'in', ids)
-    .where('owner', '=', me)
-    .where('state', 'in', STOPPED_STATES)
-    .execute()
+  const free = rows.map(({ id }) => id).filter((id) => !claimed.inCall().has(id))
+  for (const [isInAttempt, ids] of Map.groupBy(free, claimed.has)) {
+    await db
+      .updateTable('deliveries')
+      .set((eb) => {
+        const late = eb.case().when('effect_unknown', '!=', 0).then(landsUntil).else(eb.ref('lands_until')).end()
+        return { owner: null, ...(isInAttempt ? { lands_until: late } : {}) }
+      })
+      .where('id', 'in', ids)
+      .where('owner', '=', me)
+      .where('state', 'in', STOPPED_STATES)
+      .execute()
+  }
 }

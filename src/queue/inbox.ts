@@ -152,7 +152,7 @@ async function claimNow(state: State, max: number): Promise<Delivery[]> {
 async function releaseStopped(state: State): Promise<void> {
   if (performance.now() < state.releaseStoppedAt) return
   state.releaseStoppedAt = performance.now() + RELEASE_STOPPED_MS
-  await state.store.releaseStopped(state.claimed.inCall()).catch(state.report)
+  await state.store.releaseStopped(state.claimed).catch(state.report)
 }
 
 async function beginAttempt(

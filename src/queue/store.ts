@@ -3,6 +3,7 @@ import type { WriteContext } from '../database/write-context.ts'
 import type { Delivery, DeliveryEvent, Progress } from '../sale/types.ts'
 import { type Attempt, releaseStopped, stillOurs } from './attempt.ts'
 import { claimAll, createClaimOrphans } from './claim-orphans.ts'
+import type { Claimed } from './claimed.ts'
 import { bringForward } from './clock-rollback.ts'
 import { type DueQuery, type DueRow, dueRows, lastActivityAt, progressOf } from './due.ts'
 import { readClaimed } from './read-claimed.ts'
@@ -34,8 +35,8 @@ export interface Store {
    * they were read.
    */
   beginAttempt(attempts: readonly Attempt[]): Promise<ReadonlySet<string>>
-  /** Releases the deliveries that an operator has stopped, except those with a call in flight (`inCall`). */
-  releaseStopped(inCall: ReadonlySet<string>): Promise<void>
+  /** Releases the deliveries that an operator has stopped, except those with a call in flight. */
+  releaseStopped(claimed: Pick<Claimed, 'has' | 'inCall'>): Promise<void>
   /** Which of these rows are still ours and still wait. An operator may have handled or erased one. */
   stillOurs(ids: readonly string[]): Promise<Set<string>>
   progress(ids: readonly string[]): Promise<{ id: string; progress: Progress }[]>
@@ -79,7 +80,7 @@ export function createStore({
       const result = await run({ kind: 'begin', me: me(), attempts })
       return result.kind === 'begin' ? result.begun : new Set()
     },
-    releaseStopped: (inCall) => releaseStopped({ db, me: me(), inCall }),
+    releaseStopped: (claimed) => releaseStopped({ db, me: me(), claimed, landsUntil: now() + landsMs }),
     stillOurs: (ids) => stillOurs({ db, me: me(), ids }),
     progress: (ids) => progressOf({ db, ids }),
     claimOrphans: createClaimOrphans({ database, replicas, now, longestWaitMs, random }),
@@ -112,7 +113,7 @@ export function guardStore(store: Store, { guard }: Availability): Store {
     due: (query) => guard(() => store.due(query)),
     readClaimed: (ids) => guard(() => store.readClaimed(ids)),
     beginAttempt: (attempts) => guard(() => store.beginAttempt(attempts)),
-    releaseStopped: (inCall) => guard(() => store.releaseStopped(inCall)),
+    releaseStopped: (claimed) => guard(() => store.releaseStopped(claimed)),
     stillOurs: (ids) => guard(() => store.stillOurs(ids)),
     progress: (ids) => guard(() => store.progress(ids)),
     claimOrphans: (limit) => guard(() => store.claimOrphans(limit)),

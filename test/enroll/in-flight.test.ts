@@ -52,6 +52,18 @@ test('a delivery that an operator has handled in the meantime is released before
   assert.equal(inFlight.size(), 1)
 })
 
+test('a delivery that was sent again after a call that may still be carried out is settled, and not only released', async () => {
+  const { inFlight, works, handled, release } = setUp()
+  const [late, plain] = works
+  late.mayLand = true
+  inFlight.beginCall(works)
+  handled.add(late.delivery.id).add(plain.delivery.id)
+  assert.deepEqual(await inFlight.beginAttempt(works), works.slice(2))
+  assert.deepEqual(release, [plain.delivery.id])
+  inFlight.endCall(works)
+  assert.deepEqual([inFlight.idle()[0], late.stopped, late.open.size], [late, true, 0])
+})
+
 test('deliveries that another replica has claimed are released, except those in a call', () => {
   const { inFlight, works, foreign, release } = setUp()
   const [first, second, third] = works

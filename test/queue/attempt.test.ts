@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { forget } from '../../src/operators/changes/forget.ts'
 import { untilReleased } from '../../src/queue/release.ts'
+import { TIMING } from '../../src/queue/replicas/timing.ts'
 import { claimNow, submit } from './claiming.ts'
 import {
   accepted,
@@ -114,6 +115,29 @@ test('a claimed delivery without a call in flight is released at once', quick, a
   stop.abort()
   await claiming
 })
+
+test(
+  'between two calls of an attempt, the LMS may still carry out the first one when the delivery is released',
+  quick,
+  async (t) => {
+    const bench = await setUp(t)
+    const stop = new AbortController()
+    const begun = await claimed(bench)
+    await begin(bench, begun)
+    bench.inbox.endCall([begun])
+    const retried = await submit(bench, 'grace@x.example')
+    assert.deepEqual(await claimNow(bench), [retried])
+    await begin(bench, retried)
+    await bench.inbox.settle([{ ...retry(retried, START + LONG), effectUnknown: true }])
+    for (const id of [begun, retried]) await bench.operations.markHandled({ id, note: '', by })
+    const claiming = bench.inbox.claim(10, stop.signal)
+    await untilReleased(bench.context, { ids: [begun, retried], silentMs: LONG })
+    const landing = async (id: string) => (await bench.row(id)).lands_until
+    assert.deepEqual([await landing(begun), await landing(retried)], [bench.context.now() + TIMING.landsMs, null])
+    stop.abort()
+    await claiming
+  },
+)
 
 test(
   'an operator does not wait for a replica that has been silent for so long that it may not call any more',
