@@ -44,10 +44,11 @@ export async function withdrawPerson({
   }
   if (concerned.length === 0) return attempted(null)
 
-  const account = await context.lms.account(email)
-  if (!account.ok) return attempted(account.failure)
+  // In this order: whoever activates an account in between still has the allowance, and has the account too.
   const allowances = await context.lms.allowances(await context.acquire(), { email })
   if (!allowances.ok) return attempted(allowances.failure)
+  const account = await context.lms.account(email)
+  if (!account.ok) return attempted(account.failure)
   const person = { ...context, email, account: account.value, allowances: allowances.value }
   const reason = `Lernito ${delivery.id}`
   for (const course of concerned) {

@@ -125,6 +125,21 @@ describe('a refund after an enrolling call that the LMS carries out late', () =>
   })
 })
 
+test('a buyer who activates an account while the refund reads the LMS is taken out', async () => {
+  const email = 'new@example.com'
+  const id = await sold(email)
+  assert.equal(await stateOf(id), 'pre_enrolled')
+  await lms.faults([{ path: '/api/enrollment/v1/enrollment_allowed/', method: 'GET', delayMs: 1, times: 1 }])
+  await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
+  await hold.arrived.promise
+  await lms.people({ email, username: 'new', active: false })
+  await lms.activate(email)
+  hold.released.resolve()
+  const { result } = await ended(product, id)
+  assert.equal(result?.courses[DEMO]?.kind, 'unenrolled')
+  assert.equal(await stateOf(id), 'withdrawn')
+})
+
 describe('a sale after an unenrolling call that the LMS carries out late', () => {
   for (const [how, name] of [
     ['the same sale', 'New'],
