@@ -21,9 +21,15 @@ export function createLmsClient({
   })
 }
 
-/** A call budget of `callsPerMinute`; 0 means no limit, as in LERNITO_LMS_CALLS_PER_MINUTE. */
-export function createCallBudget(pace: Parameters<typeof createBudget>[0]): Budget {
-  return pace.callsPerMinute === 0 ? unlimitedBudget() : createBudget(pace)
+/**
+ * A call budget of `callsPerMinute`; 0 means no limit, as in LERNITO_LMS_CALLS_PER_MINUTE. The monotonic clock fills it: a
+ * step of the clock `now`, by which `lastUsedAt` is known, would fill it at once.
+ */
+export function createCallBudget({ now, lastUsedAt, ...pace }: Parameters<typeof createBudget>[0]): Budget {
+  if (pace.callsPerMinute === 0) return unlimitedBudget()
+  const clock = (): number => performance.now()
+  const usedAt = lastUsedAt === null ? null : clock() - Math.max(0, now() - lastUsedAt)
+  return createBudget({ ...pace, now: clock, lastUsedAt: usedAt })
 }
 
 /**
