@@ -9,7 +9,7 @@ VENV = PROJECT / ".venv"
 TOOLS = VENV / "tools" / "bin"
 PLUGIN = VENV / "plugin"
 NODE = REPOSITORY / "node_modules" / ".bin" / "node"
-MAIN = REPOSITORY / "src" / "main.ts"
+MAIN = REPOSITORY / "src" / "cli" / "main.ts"
 
 _LIST = PROJECT / "tests" / "requirements" / "tutor-versions.txt"
 VERSIONS = [line.split()[0] for line in _LIST.read_text().splitlines()]
