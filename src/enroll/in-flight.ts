@@ -14,8 +14,8 @@ export interface InFlight {
   /** Puts works into a call. Run it in the same step as the choice: otherwise another call can take them too. */
   beginCall(works: readonly Work[]): void
   /**
-   * Gives those works of a call whose attempt may begin, and releases the others. See Inbox.beginAttempt. One of which the
-   * LMS may still carry out an earlier call is stopped: only its settlement stores that.
+   * Gives those works of a call whose attempt may begin, and releases the others. See Inbox.beginAttempt. If the
+   * LMS may still carry out an earlier call of one, it is stopped: only its settlement stores that.
    */
   beginAttempt(works: readonly Work[]): Promise<readonly Work[]>
   endCall(works: readonly Work[]): void

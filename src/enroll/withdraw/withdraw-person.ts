@@ -44,7 +44,7 @@ export async function withdrawPerson({
   }
   if (concerned.length === 0) return attempted(null)
 
-  // In this order: whoever activates an account in between still has the allowance, and has the account too.
+  // In this order: a buyer who activates an account in between still has the allowance, and the account too.
   const allowances = await context.lms.allowances(await context.acquire(), { email })
   if (!allowances.ok) return attempted(allowances.failure)
   const account = await context.lms.account(email)
