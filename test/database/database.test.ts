@@ -61,7 +61,7 @@ test('a transaction that begins with a read can write: no other connection write
 })
 
 test('a killed service releases the file at once, and the next one claims its rows', {
-  timeout: 10_000,
+  timeout: 30_000,
 }, async (t) => {
   const url = await emptyUrl(t)
   const dead = await startChild(t, 'serve', url)

@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import { answerOf, arrival, only, onSqlite, START, setUp, succeeded, timeline } from '../queue/harness.ts'
 
 const running = new AbortController().signal
-const quick = { timeout: 5000 }
+const quick = { timeout: 30_000 }
 
 const fullDisk = 'on a full disk a webhook is refused and leaves nothing; a result is kept until it fits'
 const onFullDisk = async (t: TestContext): Promise<void> => {
