@@ -4,11 +4,10 @@ import type { ShopAnswers } from '../queue/shop-answers/shop-answers.ts'
 import type { Inbox } from '../queue/types.ts'
 import { REFUND_PATH, type RefundOf, refundRoute } from '../shop/refund/route.ts'
 import type { Senders } from '../shop/senders/senders.ts'
-import { createTally } from '../shop/senders/tally.ts'
+import { createTally, type Flood, type Tally } from '../shop/senders/tally.ts'
 import type { OfShop } from '../shop/signature/signed-routes.ts'
 import { STATUS_PATH, type StatusOf, statusRoute } from '../shop/status/route.ts'
 import { BODY_LIMIT, WEBHOOK_PATHS, webhookRoutes } from '../shop/webhook/route.ts'
-import { reportFloods } from './floods.ts'
 import { createApp } from './http/app.ts'
 import { shedLoad } from './http/load-shedding.ts'
 import type { Settings } from './settings/settings.ts'
@@ -113,3 +112,21 @@ const countWebhooks = ({
     senders.signed(signed)
   },
 })
+
+const MINUTE_MS = 60_000
+
+/** Reports the floods of refused requests once a minute while the app runs, and once more when it closes. */
+function reportFloods(from: {
+  app: FastifyInstance
+  tallies: readonly Pick<Tally, 'endMinute'>[]
+  onFlood: (flood: Flood) => void
+}): void {
+  const report = (): void => {
+    for (const tally of from.tallies) tally.endMinute().forEach(from.onFlood)
+  }
+  const everyMinute = setInterval(report, MINUTE_MS).unref()
+  from.app.addHook('onClose', async () => {
+    clearInterval(everyMinute)
+    report()
+  })
+}

@@ -12,9 +12,9 @@ import { forgetHolds, heldAmong } from '../../queue/replicas/hold.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
 import { emailTerm, fold, textTerm } from '../../queue/search-terms.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
+import { AppError } from '../../service/lib/errors.ts'
 import { type DeliveryFilter, wordsOf } from '../find/filter.ts'
 import { bulkReplayOf } from './bulk-replay-row.ts'
-import { refuseOpenWithdrawals } from './open-withdrawals.ts'
 
 const STEP = 100
 
@@ -229,4 +229,32 @@ async function forgetBulkReplays(
   const rows = await db.selectFrom('bulk_replays').selectAll().execute()
   const ids = rows.filter((row) => names(bulkReplayOf(row).filter)).map(({ id }) => id)
   if (ids.length > 0) await db.deleteFrom('bulk_replays').where('id', 'in', ids).execute()
+}
+
+/** How many deliveries the message names. */
+const NAMED = 5
+
+/**
+ * Throws AppError withdrawal.open if the buyer of one of these deliveries is still to be taken out of a course: erased now,
+ * the buyer would keep it.
+ * @param of.address as it is stored: see emailTerm
+ */
+async function refuseOpenWithdrawals(db: Pick<Kysely<Tables>, 'selectFrom'>, address: string): Promise<void> {
+  const rows = await db
+    .selectFrom('withdrawals')
+    .innerJoin('deliveries', 'deliveries.id', 'withdrawals.delivery_id')
+    .select('deliveries.id')
+    .distinct()
+    .where('deliveries.email', '=', address)
+    .where('withdrawals.ended_at', 'is', null)
+    .orderBy('deliveries.id')
+    .execute()
+  if (rows.length === 0) return
+  const ids = rows.map(({ id }) => id)
+  const more = ids.length > NAMED ? ` and ${ids.length - NAMED} more` : ''
+  const named = `${ids.length === 1 ? 'delivery' : 'deliveries'} ${ids.slice(0, NAMED).join(', ')}${more}`
+  throw new AppError(
+    'withdrawal.open',
+    `The person is not erased, because a refund or withdrawal is still to be carried out for ${named}. Erased now, the person would stay in the course. Repeat this when it has ended; the delivery's page and deliveries show say when it is tried next.`,
+  )
 }

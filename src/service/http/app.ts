@@ -1,13 +1,11 @@
 import { type IncomingMessage, METHODS } from 'node:http'
-import type { Socket } from 'node:net'
-import { type FastifyInstance, fastify } from 'fastify'
+import { isIP, type Socket } from 'node:net'
+import { type FastifyInstance, type FastifyServerOptions, fastify } from 'fastify'
 import type { Log } from '../telemetry/log.ts'
 import { limitConnections } from './connection-limit.ts'
 import { createConnections } from './connections.ts'
 import { answerErrors, refuseWith } from './errors.ts'
-import { HEADER_BYTES, HEADERS_MS, MAX_HEADERS, type OnRefused, REQUEST_MS } from './refusals.ts'
-import { screen } from './screening.ts'
-import { ignoreForwardedNonAddresses, type TrustedProxies, trustProxyOption } from './trusted-proxies.ts'
+import { HEADER_BYTES, HEADERS_MS, MAX_HEADERS, type OnRefused, REQUEST_MS, type RefusalCode } from './refusals.ts'
 
 /** Longer than Caddy's 120 s: a proxy that reuses a connection that was just closed answers 502. */
 const KEEP_ALIVE_MS = 150_000
@@ -86,5 +84,49 @@ function limitUnreadBody(request: IncomingMessage): void {
   request.on('data', (chunk: Buffer) => {
     left -= chunk.length
     if (left < 0) request.socket.destroy()
+  })
+}
+
+type Head = Pick<IncomingMessage, 'httpVersion' | 'rawHeaders' | 'headers' | 'url'>
+
+/**
+ * What is wrong with a request that Node's parser accepts, but that a proxy may read differently and take a part of for
+ * another request; null if nothing is wrong (RFC 9112, 3.2, 6.1 and 11.2). A request line has no fragment: a proxy may
+ * choose the route by the text after a `#`, and this server by that before it. Of two values where one is allowed, Node
+ * keeps the first; of too many headers, it drops the rest. It reports neither.
+ */
+function screen({ httpVersion, rawHeaders, headers, url = '' }: Head): RefusalCode | null {
+  if (rawHeaders.length > 2 * MAX_HEADERS) return 'headers_too_large'
+  const modern = httpVersion === '1.1'
+  if (!modern && httpVersion !== '1.0') return 'malformed'
+  const hosts = count(rawHeaders, 'host')
+  if (hosts > 1 || (modern && hosts === 0)) return 'host'
+  if (url.includes('#')) return 'bad_url'
+  const encoding = headers['transfer-encoding']
+  if (encoding !== undefined && !(modern && encoding.toLowerCase() === 'chunked')) return 'transfer_encoding'
+  return count(rawHeaders, 'content-type') > 1 ? 'content_type_twice' : null
+}
+
+const count = (rawHeaders: readonly string[], name: string): number =>
+  rawHeaders.filter((text, index) => index % 2 === 0 && text.length === name.length && text.toLowerCase() === name)
+    .length
+
+/** The number of proxies in front of the service, or their addresses and networks; 0 means none. */
+type TrustedProxies = number | readonly string[]
+
+/**
+ * The value for Fastify's trustProxy. Fastify 5 treats a number as "trust nobody", because it can't tell a proxy from a
+ * client that connects directly. Here, the operator's setting says that no client connects directly.
+ */
+function trustProxyOption(proxies: TrustedProxies): NonNullable<FastifyServerOptions['trustProxy']> {
+  if (typeof proxies !== 'number') return [...proxies]
+  return proxies === 0 ? false : (_address, hop) => hop < proxies
+}
+
+/** If X-Forwarded-For holds no address, `request.ip` is the proxy's address, because it goes into logs and counters. */
+function ignoreForwardedNonAddresses(app: FastifyInstance): void {
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (isIP(request.ip) === 0) delete request.raw.headers['x-forwarded-for']
+    done()
   })
 }

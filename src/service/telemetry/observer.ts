@@ -3,9 +3,7 @@ import type { DeliveryEvent } from '../../sale/types.ts'
 import { AppError } from '../lib/errors.ts'
 import { errorFields, type Log, logEvent } from './log.ts'
 import type { LmsCall, Metrics } from './metrics.ts'
-import { observeNotifications } from './notifications.ts'
 import { observeOutbox } from './outbox.ts'
-import { warnOfPreviousSecret } from './previous-secret.ts'
 
 /** Whether the LMS fails for a course or works for it again; see src/enrollment/course-breaker.ts. */
 export type CourseReport =
@@ -132,5 +130,47 @@ function observeReplica({ log }: ObserverParts) {
       if (error instanceof AppError && error.code === 'lease.lost') log.warn(error.message)
       else log.error(errorFields(error), 'unexpected error; the work is retried')
     },
+  }
+}
+
+const EVERY_MS = 60_000
+
+/**
+ * Returns the function to call for each webhook that was signed with LERNITO_WEBHOOK_SECRET_PREVIOUS. It warns at most
+ * once a minute, so that the operator can see when the shop has switched to the current secret.
+ */
+function warnOfPreviousSecret({ log, now }: { log: Log; now: () => number }): () => void {
+  let webhooks = 0
+  let warnedAt = Number.NEGATIVE_INFINITY
+  return () => {
+    webhooks++
+    if (now() - warnedAt < EVERY_MS) return
+    warnedAt = now()
+    log.warn(
+      { webhooks },
+      'the shop still signs with LERNITO_WEBHOOK_SECRET_PREVIOUS; remove that setting when this warning stops',
+    )
+    webhooks = 0
+  }
+}
+
+/** An attempt to send a text to operators; see src/notify/notifier.ts. */
+interface NotificationReport {
+  readonly posted:
+    | { readonly ok: true; readonly status: number }
+    | { readonly ok: false; readonly status: number | null; readonly message: string }
+  /** How many causes the text tells of. */
+  readonly causes: number
+  /** The pause before the next attempt, ms; null if the text arrived. */
+  readonly retryInMs: number | null
+}
+
+/** Returns the callback for attempts to send a text to operators: a log line and a metric for each. */
+function observeNotifications({ log, metrics }: { log: Log; metrics: Pick<Metrics, 'onNotified'> }) {
+  return ({ posted, causes, retryInMs }: NotificationReport): void => {
+    metrics.onNotified(posted.status)
+    const fields = { status: posted.status, causes }
+    if (posted.ok) log.info(fields, 'notification sent')
+    else log.warn({ ...fields, reason: posted.message, retryInMs }, 'notification failed; the service sends it again')
   }
 }

@@ -1,7 +1,8 @@
+import { isObject, type Json } from '../../sale/json/json.ts'
+import { type FieldErrors, readTexts } from '../../sale/payload/rules.ts'
 import type { ShopView } from '../../sale/shop-view.ts'
 import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
 import type { Verified } from '../webhook/receive.ts'
-import { readStatusRequest } from './request.ts'
 
 export const STATUS_PATH = '/api/lernito/status/'
 
@@ -37,4 +38,20 @@ function answerOf(asked: readonly string[], found: ReadonlyMap<string, ShopView>
     deliveries: ids.flatMap((id) => found.get(id) ?? []),
     unknown: ids.filter((id) => !found.has(id)),
   }
+}
+
+/** How many deliveries one request may ask for. */
+const STATUS_MAX = 100
+
+/** The ids in a request for the status of deliveries, or what is wrong with it, by field as for the webhook. */
+function readStatusRequest(json: Json): { readonly ids: readonly string[] } | { readonly errors: FieldErrors } {
+  if (!isObject(json)) return { errors: { non_field_errors: ['Invalid data. Expected a dictionary.'] } }
+  const deliveries = readTexts(json.get('deliveries'))
+  if ('errors' in deliveries) return { errors: { deliveries: deliveries.errors } }
+  const ids = deliveries.value
+  if (ids.length === 0) return { errors: { deliveries: ['This list may not be empty.'] } }
+  if (ids.length > STATUS_MAX) {
+    return { errors: { deliveries: [`Ensure this field has no more than ${STATUS_MAX} elements.`] } }
+  }
+  return { ids }
 }

@@ -4,7 +4,8 @@ import type { Operations } from '../../../operators/changes/operations.ts'
 import type { Overview } from '../../../operators/find/overview.ts'
 import type { Counted } from '../../../operators/reports/counted.ts'
 import type { StateCounts } from '../../../operators/reports/counts.ts'
-import type { Bar } from '../../../operators/reports/sales.ts'
+import type { Bar, CourseSales } from '../../../operators/reports/sales.ts'
+import type { DeliveryState } from '../../../sale/types.ts'
 import type { SendersView } from '../../../shop/senders/view.ts'
 import { agoHtml, durationText, numberText, timeHtml } from '../../layout/format.ts'
 import { sessionOf } from '../../layout/guard.ts'
@@ -16,11 +17,11 @@ import { shareReads } from '../../layout/share-reads.ts'
 import { fillBoth, TEXTS } from '../../layout/texts.ts'
 import { latestDays, latestHours, type Zone } from '../../layout/zone.ts'
 import type { Site } from '../../session/site.ts'
+import { queryText } from '../deliveries/list-query.ts'
 import { type IncidentReports, lastIncidentHtml } from '../incidents-page.ts'
 import { causesHtml } from './causes-table.ts'
 import { chartHtml } from './chart.ts'
 import { createClosestCourses } from './closest-courses.ts'
-import { courseSalesHtml } from './course-sales.ts'
 import { type Problem, problemsOf } from './problems.ts'
 import { tilesHtml } from './tiles.ts'
 
@@ -169,4 +170,22 @@ function currentHtml(of: {
     [words.replicas, html`${numberText(replicas)}`],
   ] as const
   return html`<dl class="facts">!${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`).join('')}</dl>`
+}
+
+/** Returns the sales of each course by their state; '' if nothing was sold. */
+function courseSalesHtml(courses: readonly CourseSales[], base: string): string {
+  if (courses.length === 0) return ''
+  const rows = courses.map(({ course, counts }) => {
+    const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
+    const number = (state: DeliveryState): string => {
+      const count = counts[state] ?? 0
+      if (count === 0) return html`<td class="quiet">0</td>`
+      const look = state === 'needs_attention' ? ' class="bad"' : ''
+      return html`<td><a!${look} href="${base}/deliveries${queryText({ q: course, state })}">${numberText(count)}</a></td>`
+    }
+    return html`<tr><th scope="row"><a href="${base}/deliveries${queryText({ q: course })}"><code>${course}</code></a></th><td>${numberText(total)}</td>!${number('enrolled')}!${number('pre_enrolled')}!${number('needs_attention')}</tr>`
+  })
+  const head = words.courses.columns.map((name) => html`<th scope="col">${name}</th>`)
+  return html`<h2>${words.courses.title}</h2>
+<div class="sideways" role="region" aria-label="${words.courses.title}" tabindex="0"><table class="numbers boxed"><thead><tr>!${head.join('')}</tr></thead><tbody>!${rows.join('\n')}</tbody></table></div>`
 }

@@ -2,15 +2,16 @@ import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import type { Operations } from '../../../operators/changes/operations.ts'
 import type { SendersView } from '../../../shop/senders/view.ts'
+import { stateHtml, timeHtml } from '../../layout/format.ts'
 import { sessionOf } from '../../layout/guard.ts'
 import { csrfField, sendPage } from '../../layout/layout.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import type { Session } from '../../session/sessions.ts'
 import type { Site } from '../../session/site.ts'
 import { type Checks, type ChecksRun, checksHtml } from './checks.ts'
-import { readLastTests } from './last-tests.ts'
+import { type LastTests, readLastTests } from './last-tests.ts'
 import { operatorsHtml, type ShopSetup, shopHtml } from './shop.ts'
-import { testsHtml } from './tests.ts'
+import { testNotificationHtml } from './test-notification.ts'
 
 const words = TEXTS.setup
 const PATH = '/setup'
@@ -63,4 +64,20 @@ async function pageHtml(parts: SetupParts, of: { session: Session; run: ChecksRu
 !${shopHtml({ site: site(), setup, senders, forms })}
 !${testsHtml({ base, session, last, canNotify })}
 !${operatorsHtml({ site: site(), setup, lmsUrl })}`
+}
+
+/** Returns the sections with the test sale and the test notification, each with its last result. */
+function testsHtml(of: { base: string; session: Session; last: LastTests; canNotify: boolean }): string {
+  const { base, session, last, canNotify } = of
+  const notification = canNotify
+    ? testNotificationHtml({ base, session, last: last.notification })
+    : html`<section><h2>${TEXTS.testNotification.title}</h2><p>${words.notificationsOff}</p></section>`
+  return html`<section><h2>${TEXTS.testSale.title}</h2><p>${words.testSale}</p>!${lastSaleHtml(last, base)}
+<p class="actions"><a class="button second" href="${base}/test-sale">${words.makeTestSale}</a></p></section>!${notification}`
+}
+
+function lastSaleHtml({ sale }: LastTests, base: string): string {
+  if (sale === null) return ''
+  const { id, state, receivedAt } = sale
+  return html`<p>${words.lastTestSale} <a href="${base}/deliveries/${id}">!${timeHtml(receivedAt)}</a> !${stateHtml(state)}</p>`
 }
