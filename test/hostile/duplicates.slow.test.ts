@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
 import { test } from 'node:test'
 import { sign } from '../../src/shop/signature/signature.ts'
 import { type Answered, exchange, type Product, payload, SECRET, startProduct } from '../harness.ts'
@@ -65,7 +64,6 @@ test('a copy, right away or a year later, is the same delivery and changes nothi
 test('a copy after a restart is the same delivery; after retention deleted it, a copy is a new one and is enrolled', async (t) => {
   const first = await startProduct()
   const folder = first.folder
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
   const id = idOf(await send(first))
   await first.stop({ keep: true })
 
@@ -75,7 +73,7 @@ test('a copy after a restart is the same delivery; after retention deleted it, a
   assert.deepEqual([again.status, idOf(again)], [200, id])
 
   const late = await startProduct({ folder, env: { LERNITO_RETENTION_DAYS: '1' }, now: () => Date.now() + 3 * DAY_MS })
-  t.after(() => late.stop({ keep: true }))
+  t.after(() => late.stop())
   await until('the deletion', () => late.log.some(({ msg }) => msg === 'old deliveries deleted') || undefined)
   assert.deepEqual(await storedDeliveries(folder), [])
   const anew = await send(late)

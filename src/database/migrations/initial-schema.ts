@@ -92,6 +92,7 @@ export const INITIAL_SCHEMA: readonly string[] = [
     received_at bigint not null
   )`,
   'create index webhook_ids_delivery on webhook_ids (delivery_id, received_at)',
+  'create index webhook_ids_digest on webhook_ids (digest)',
 
   `create table if not exists outbox (
     id varchar(26) not null primary key,
