@@ -43,8 +43,9 @@ async function fill({ db, store, operations }: Replica, clock: { at: number }): 
   }
   await operations.replay({ ids: all.slice(0, 40), by: 'alice' })
   for (const id of all.slice(100, 160)) await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
-  const tables = 'deliveries, events, audit, bulk_replays, withdrawals, replayed_deliveries'
-  await sql.raw(onSqlite() ? 'analyze' : `analyze table ${tables}`).execute(db)
+  // Not replicas: the one row of a test would make a scan the best plan.
+  const tables = ['deliveries', 'events', 'audit', 'bulk_replays', 'withdrawals', 'replayed_deliveries', 'webhook_ids']
+  for (const table of tables) await sql.raw(`analyze ${onSqlite() ? '' : 'table '}${table}`).execute(db)
   return all
 }
 
@@ -65,7 +66,7 @@ function assertCheap(plans: readonly { sql: string; plan: readonly string[] }[])
       const derived = /SCAN (some|part|CONSTANT)|^ALL null|derived|union|Select tables optimized/i.test(line)
       const few = /deliveries_(email|username|cause)|`(id|replay_id)` (in|=)|\(select/.test(sql)
       const sorts = few ? '' : onSqlite() ? '|USE TEMP B-TREE' : '|filesort|temporary'
-      const dear = new RegExp(`${onSqlite() ? 'SCAN (?!replicas |.*USING .*INDEX)' : '^(ALL|index null)'}${sorts}`)
+      const dear = new RegExp(`${onSqlite() ? 'SCAN (?!.*USING .*INDEX)' : '^(ALL|index null)'}${sorts}`)
       if (!derived) assert.doesNotMatch(line, dear, `${sql}\n${plan.join('\n')}`)
     }
   }
