@@ -6,8 +6,6 @@ export interface OutboxRow {
   body: string
   created_at: number
   due_at: number
-  /** Only for older code; see EVENT_LIFE_MS. */
-  expires_at: number
   attempts: number
   /** The replica that is sending it. */
   owner: string | null
@@ -15,7 +13,7 @@ export interface OutboxRow {
   failed_at: number | null
   /** Why the latest attempt failed. */
   error: string | null
-  /** Its place among the events of its delivery: they are sent in this order. 0 if older code wrote it. */
+  /** Its place among the events of its delivery: they are sent in this order. */
   seq: number
 }
 

@@ -63,7 +63,7 @@ export interface EventRow {
   calls: string | null
   /** What the shop was answered, if the event records a request of the shop: see src/delivery/shop-answer.ts. */
   answer: string | null
-  /** Its place among the events of its delivery; 0 if older code wrote it. */
+  /** Its place among the events of its delivery; 0 for an event of no delivery. */
   seq: number
 }
 

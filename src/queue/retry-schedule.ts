@@ -26,17 +26,20 @@ export const LONGEST_WAIT_MS = longestSpread(Math.max(...RETRY_SCHEDULE_MS))
 /**
  * The time of the next attempt (ms since 1970) after `failures` failed attempts, spread by `random` (0 to 1). null at
  * the end of the schedule.
+ * @param of.schedule the wait after each failed attempt, ms; that of deliveries if absent
  */
 export function nextAttemptAt({
   failures,
   now,
   random,
+  schedule = RETRY_SCHEDULE_MS,
 }: {
   failures: number
   now: number
   random: () => number
+  schedule?: readonly number[]
 }): number | null {
-  const delay = RETRY_SCHEDULE_MS[failures - 1]
+  const delay = schedule[failures - 1]
   if (delay === undefined) return null
   return Math.round(now + spread(delay, random))
 }

@@ -102,7 +102,6 @@ export const INITIAL_SCHEMA: readonly string[] = [
     body mediumtext not null,
     created_at bigint not null,
     due_at bigint not null,
-    expires_at bigint not null,
     attempts integer not null,
     owner varchar(36),
     failed_at bigint,

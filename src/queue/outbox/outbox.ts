@@ -5,9 +5,6 @@ import type { OutboxRow } from '../../database/schema-sending.ts'
 import { isShopEvent, SHOP_EVENT_TYPES, type ShopEventKind, type ShopView, shopView } from '../../sale/shop-view.ts'
 import { toProgress } from '../rows.ts'
 
-/** When an event ends for older replicas on the same database, after 3 days, ms. This code counts attempts. */
-export const EVENT_LIFE_MS = 3 * 24 * 3_600_000
-
 interface Reading {
   readonly trx: Pick<Kysely<Tables>, 'selectFrom'>
 }
@@ -73,7 +70,6 @@ export function outboxRow(of: { id: string; seq: number; kind: ShopEventKind; at
     }),
     created_at: at,
     due_at: at,
-    expires_at: at + EVENT_LIFE_MS,
     attempts: 0,
     owner: null,
     failed_at: null,

@@ -1,4 +1,4 @@
-import { longestSpread, spread } from '../../service/lib/spread.ts'
+import { longestSpread } from '../../service/lib/spread.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
@@ -22,20 +22,6 @@ export const EVENT_RETRIES_MS: readonly number[] = [
 
 /** No attempt is scheduled further ahead than this, ms. */
 export const LONGEST_EVENT_WAIT_MS = longestSpread(Math.max(...EVENT_RETRIES_MS))
-
-/** The time of the next attempt (ms since 1970) after `attempts` failed ones, spread by `random` (0 to 1). null: that was it. */
-export function nextSendAt({
-  attempts,
-  now,
-  random,
-}: {
-  attempts: number
-  now: number
-  random: () => number
-}): number | null {
-  const wait = EVENT_RETRIES_MS[attempts - 1]
-  return wait === undefined ? null : Math.round(now + spread(wait, random))
-}
 
 /** After this many failures in a row, the endpoint counts as down: only one event at a time is sent, as a probe. */
 const DOWN_AFTER = 3

@@ -3,7 +3,7 @@ import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts
 import { nextNumbers } from '../../queue/event-order.ts'
 import type { EventDraft } from '../../queue/events.ts'
 import { resumeEndpoint } from '../../queue/outbox/endpoint.ts'
-import { EVENT_LIFE_MS, outboxRow, readRows } from '../../queue/outbox/outbox.ts'
+import { outboxRow, readRows } from '../../queue/outbox/outbox.ts'
 import { eventOfState } from '../../sale/shop-view.ts'
 
 /** How many events one order revives. The rest is left for the next order. */
@@ -63,7 +63,7 @@ export async function sendFailedAgain(
     if (ids.length > 0) {
       await trx
         .updateTable('outbox')
-        .set({ failed_at: null, due_at: at, expires_at: at + EVENT_LIFE_MS, attempts: 0, owner: null })
+        .set({ failed_at: null, due_at: at, attempts: 0, owner: null })
         .where('id', 'in', ids)
         .where('failed_at', 'is not', null)
         .execute()

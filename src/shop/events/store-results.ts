@@ -4,7 +4,8 @@ import type { EndpointRow } from '../../database/schema-sending.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../database/write-context.ts'
 import { noteAnswer, noteFailures, readEndpoint } from '../../queue/outbox/endpoint.ts'
-import { nextSendAt } from '../../queue/outbox/schedule.ts'
+import { EVENT_RETRIES_MS } from '../../queue/outbox/schedule.ts'
+import { nextAttemptAt } from '../../queue/retry-schedule.ts'
 import type { ClaimedEvent } from './claim.ts'
 import type { Posted } from './post-event.ts'
 
@@ -73,7 +74,8 @@ async function storeFailure(
 ): Promise<number | null> {
   const attempts = event.attempts + 1
   // A stop doesn't use up the event's attempts: it is tried at least once more after the operator ends the stop.
-  const retryAt = posted.kind === 'gone' ? at : nextSendAt({ attempts, now: at, random })
+  const retryAt =
+    posted.kind === 'gone' ? at : nextAttemptAt({ failures: attempts, now: at, random, schedule: EVENT_RETRIES_MS })
   await trx
     .updateTable('outbox')
     .set({

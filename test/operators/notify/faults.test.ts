@@ -94,7 +94,6 @@ const event = (at: number) => ({
   body: '{}',
   created_at: at,
   due_at: at,
-  expires_at: at + 3 * 86_400_000,
   attempts: 0,
   owner: null,
   failed_at: null,
