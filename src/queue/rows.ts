@@ -92,6 +92,15 @@ function readOutcomeOrReason(text: string): Outcome {
   }
 }
 
+/**
+ * The course key that a stored outcome fails for, as the shop sent it: the column `subject` has it in lower case. null if it
+ * is about none, or can't be read.
+ */
+export function courseOfOutcome(outcome: string | null): string | null {
+  const reason = outcome === null ? null : readOutcomeOrReason(outcome).reason
+  return reason === null ? null : courseOfReason(reason)
+}
+
 /** The reason for a row that this program can't have written. It quotes no content, because the log gets it. */
 export const unreadable = (error: unknown): Reason => ({ code: 'row.unreadable', subject: describeError(error) })
 

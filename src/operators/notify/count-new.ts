@@ -3,9 +3,9 @@ import { z } from 'zod'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import { inTransaction, ROW_CHANGED } from '../../database/transaction.ts'
 import type { WriteContext } from '../../database/write-context.ts'
-import { readOutcome } from '../../queue/rows.ts'
+import { courseOfOutcome } from '../../queue/rows.ts'
 import { hasFailed, withdrawalOf } from '../../queue/withdrawal-row.ts'
-import { courseOfReason, REASON_CODES, REASONS } from '../../sale/reasons.ts'
+import { REASON_CODES, REASONS } from '../../sale/reasons.ts'
 import { addCounts, type Cause } from './notices.ts'
 
 /** How many withdrawals a transaction reads, and how many transactions a look makes at most. */
@@ -131,16 +131,9 @@ const readState =
 /** The subject is a course key or nothing: any other subject may hold an address. */
 function causeOf(of: Pick<DeliveryRow, 'reason' | 'subject'> & { example: string | null }): Cause {
   const code = REASON_CODES.find((one) => one === of.reason) ?? 'row.unreadable'
-  const subject = REASONS[code].subject === 'course_key' ? (spelledIn(of.example) ?? of.subject ?? '') : ''
+  const subject = REASONS[code].subject === 'course_key' ? (courseOfOutcome(of.example) ?? of.subject ?? '') : ''
   return { kind: 'delivery', code, subject }
 }
-
-/** The course key as the shop sent it: the column `subject` has it in lower case. */
-const spelledIn = (outcome: string | null): string | null =>
-  orElse(null, () => {
-    const reason = outcome === null ? null : readOutcome(outcome).reason
-    return reason === null ? null : courseOfReason(reason)
-  })
 
 const readWithdrawals: Read = async (trx, { after, upTo }) => {
   const rows = await trx

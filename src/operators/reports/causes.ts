@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
-import { readOutcome } from '../../queue/rows.ts'
-import { courseOfReason, type ReasonCode } from '../../sale/reasons.ts'
+import { courseOfOutcome } from '../../queue/rows.ts'
+import type { ReasonCode } from '../../sale/reasons.ts'
 
 /** Deliveries that failed for the same reason. Times are ms since 1970. */
 export interface Cause {
@@ -56,15 +56,10 @@ async function spell(
   const ids = causes.filter(({ subject }) => subject !== null).map(({ latest }) => latest)
   if (ids.length === 0) return new Map()
   const rows = await db.selectFrom('deliveries').select(['id', 'outcome']).where('id', 'in', ids).execute()
-  return new Map(rows.flatMap(({ id, outcome }) => spelledIn(id, outcome)))
-}
-
-function spelledIn(id: string, outcome: string | null): [string, string][] {
-  try {
-    const reason = outcome === null ? null : readOutcome(outcome).reason
-    const course = reason === null ? null : courseOfReason(reason)
-    return course === null ? [] : [[id, course]]
-  } catch {
-    return [] // the claim reports a row that can't be read
-  }
+  return new Map(
+    rows.flatMap(({ id, outcome }): [string, string][] => {
+      const course = courseOfOutcome(outcome)
+      return course === null ? [] : [[id, course]]
+    }),
+  )
 }
