@@ -1,6 +1,6 @@
 import type { Budget, Permit } from '../lms/client/budget.ts'
 import type { Inbox } from '../queue/types.ts'
-import { AppError, isUnreachable } from '../service/lib/errors.ts'
+import { isLeaseLost, isUnreachable } from '../service/lib/errors.ts'
 import { pause } from '../service/lib/pause.ts'
 import type { WakeUp } from '../service/lib/wake-up.ts'
 import { BATCH_PEOPLE, type Batch } from './batches.ts'
@@ -96,8 +96,6 @@ function stopCut(work: Work): void {
   work.mayLand = true
   stop(work)
 }
-
-const isLeaseLost = (error: unknown): boolean => error instanceof AppError && error.code === 'lease.lost'
 
 /** Checks the delivery after the wait for the budget, so that nothing comes between the check and the call. */
 async function acquireForWork(calling: Calling, work: Work): Promise<Permit> {

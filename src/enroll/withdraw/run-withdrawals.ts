@@ -15,7 +15,7 @@ import { endOrder, endSuperseded, keepOpen } from '../../queue/withdrawals/end-o
 import { soldAgain } from '../../queue/withdrawals/sold-again.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'
-import { AppError, isUnreachable } from '../../service/lib/errors.ts'
+import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
 import type { WakeUp } from '../../service/lib/wake-up.ts'
 import { costsNoAttempt } from '../breakers/breaker-state.ts'
 import { mayStillLand } from '../may-land.ts'
@@ -121,8 +121,6 @@ function withEarlier(courses: Attempted['courses'], earlier: Attempted['courses'
 }
 
 const INTERNAL = { message: 'an internal error of this service; see its log', status: null, retryAfterMs: null }
-
-const isLeaseLost = (error: unknown): boolean => error instanceof AppError && error.code === 'lease.lost'
 
 /** `calls.begun` is set before the first call that changes something. */
 async function attempt(from: Withdrawals, order: ClaimedOrder, calls: { begun: boolean }): Promise<Attempted> {

@@ -1,8 +1,7 @@
 import type { Database } from '../../database/dialect.ts'
 import { AppError } from '../../service/lib/errors.ts'
-import { createLease } from './lease.ts'
 import { createReplicas, type Replicas } from './replicas.ts'
-import { TIMING } from './timing.ts'
+import { TIMING, type Timing } from './timing.ts'
 
 /** A command that makes many calls to the LMS, as one of the replicas: they share the call budget with it. */
 export interface Guest {
@@ -25,10 +24,10 @@ export async function joinAsGuest({
 }: {
   database: Pick<Database, 'db' | 'dialect'>
   name: string
-  timing?: typeof TIMING
+  timing?: Timing
 }): Promise<Guest> {
   const replicas = createReplicas({ database, newName: () => name, deadAfterMs })
-  const lease = createLease({ forMs: deadAfterMs, clock: () => performance.now() })
+  const { lease } = replicas
   const removed = new AbortController()
   const beat = async (): Promise<void> => {
     const sentAt = performance.now()

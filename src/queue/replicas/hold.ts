@@ -1,11 +1,11 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { Dialect } from '../../database/dialect.ts'
 import type { Tables } from '../../database/schema.ts'
+import { TIMING } from './timing.ts'
 
-/** After its timeout, the LMS may still carry out a call for this long. */
-const LATE_MS = 60_000
+const { landsMs } = TIMING
 /** Between two confirmations, a replica makes a call that reads and one that changes something: 30 s each at most. */
-const HOLD_MS = 60_000 + LATE_MS
+const HOLD_MS = 60_000 + landsMs
 const NOBODY = ''
 
 const nameOf = (deliveryId: string): string => `change:${deliveryId}`
@@ -49,7 +49,7 @@ export async function endHold(
   else {
     await db
       .updateTable('leases')
-      .set((eb) => ({ owner: NOBODY, until: eb(dialect.clock, '+', LATE_MS) }))
+      .set((eb) => ({ owner: NOBODY, until: eb(dialect.clock, '+', landsMs) }))
       .where('name', '=', name)
       .where('owner', '=', me)
       .execute()

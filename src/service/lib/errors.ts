@@ -15,7 +15,6 @@ export type ErrorCode =
   | 'file.unreadable'
   | 'payload.unsignable'
   | 'query.invalid'
-  | 'sandbox.not_loopback'
   | 'sandbox.world_invalid'
 
 /** The one error class. `message` tells a person what is wrong and what to do about it. */
@@ -31,3 +30,7 @@ export class AppError extends Error {
 /** Whether the error says only that the database is unavailable, which `Availability` already reports. */
 export const isUnreachable = (error: unknown): boolean =>
   error instanceof AppError && error.code === 'database.unreachable'
+
+/** Whether the error says only that this replica lost its lease: another one may have the work, which goes on there. */
+export const isLeaseLost = (error: unknown): error is AppError =>
+  error instanceof AppError && error.code === 'lease.lost'

@@ -1,6 +1,6 @@
 import type { BreakerReport } from '../../operators/notify/outage.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
-import { AppError } from '../lib/errors.ts'
+import { isLeaseLost } from '../lib/errors.ts'
 import { errorFields, type Log, logEvent } from './log.ts'
 import type { LmsCall, Metrics } from './metrics.ts'
 import { observeOutbox } from './outbox.ts'
@@ -127,7 +127,7 @@ function observeReplica({ log }: ObserverParts) {
       log.warn({ deliveries }, 'silent replica pruned; its deliveries are released'),
     onError: (error: unknown): void => {
       // After a lost lease, another replica can claim the deliveries, so the work itself is not at fault.
-      if (error instanceof AppError && error.code === 'lease.lost') log.warn(error.message)
+      if (isLeaseLost(error)) log.warn(error.message)
       else log.error(errorFields(error), 'unexpected error; the work is retried')
     },
   }

@@ -3,7 +3,7 @@ import { createGroupCommit } from '../../queue/group-commit.ts'
 import { openEndpoint } from '../../queue/outbox/endpoint.ts'
 import type { Replicas } from '../../queue/replicas/replicas.ts'
 import type { Background } from '../../service/lib/background-loop.ts'
-import { AppError, isUnreachable } from '../../service/lib/errors.ts'
+import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
 import { pause } from '../../service/lib/pause.ts'
 import type { WakeUp } from '../../service/lib/wake-up.ts'
 import { type ClaimedEvent, claimEvents } from './claim.ts'
@@ -120,7 +120,7 @@ function rightOf({ maySend }: Outbox): AbortSignal | null {
   try {
     return maySend()
   } catch (error) {
-    if (error instanceof AppError && error.code === 'lease.lost') return null
+    if (isLeaseLost(error)) return null
     throw error
   }
 }
