@@ -6,6 +6,7 @@ import type { Finding } from '../enroll/follow-up/reconcile-chunk.ts'
 import { repair } from '../enroll/repair.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
 import { countFound } from '../operators/find/search.ts'
+import { totalOf } from '../operators/reports/counts.ts'
 import { joinAsGuest } from '../queue/replicas/guest.ts'
 import { DONE_STATES, STANDINGS } from '../sale/types.ts'
 import { pause } from '../service/lib/pause.ts'
@@ -127,12 +128,12 @@ Example:
   },
 }
 
-/** How many deliveries will be checked: see reconcile in src/follow-up. */
+/** How many deliveries will be checked: see src/enroll/follow-up/reconcile.ts. */
 async function countExpected(db: Kysely<Tables>, since: Pick<DeliveryFilter, 'from'>): Promise<number> {
   const done = await countFound({ db, filter: { ...since, states: [...DONE_STATES] } })
   const missing = { states: ['needs_attention' as const], cause: 'enrollment.missing' as const }
   const lost = await countFound({ db, filter: { ...since, ...missing } })
-  return [done, lost].flatMap((counts) => Object.values(counts)).reduce((sum, count) => sum + count, 0)
+  return totalOf(done) + totalOf(lost)
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Found, Operations, Summary } from '../../operators/changes/operations.ts'
 import type { DeliveryFilter } from '../../operators/find/filter.ts'
 import { countFound } from '../../operators/find/search.ts'
+import { totalOf } from '../../operators/reports/counts.ts'
 import { describeOutcome } from '../../sale/describe.ts'
 import { DELIVERY_STATES } from '../../sale/types.ts'
 import { type Command, parseOptions, usageError } from '../command.ts'
@@ -76,9 +77,6 @@ async function listDeliveries(args: readonly string[]): Promise<number> {
     return 0
   })
 }
-
-const totalOf = (states: Awaited<ReturnType<typeof countFound>>): number =>
-  Object.values(states).reduce((sum, count) => sum + count, 0)
 
 /** One line. The states are in their usual order. */
 function describeCounts(states: Awaited<ReturnType<typeof countFound>>): string {

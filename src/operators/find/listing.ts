@@ -6,6 +6,7 @@ import { aboutOfBody } from '../../sale/payload/rules.ts'
 import { type About, DELIVERY_STATES } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import type { Found, Preview, Shown, Summary } from '../changes/operations.ts'
+import { totalOf } from '../reports/counts.ts'
 import type { DeliveryFilter } from './filter.ts'
 import { countFound, search } from './search.ts'
 
@@ -36,15 +37,13 @@ export async function list({
 
 /** Counts the deliveries to replay that match a filter, and returns the latest of them; see Operations.previewReplay. */
 export async function preview({ db, filter }: { db: Kysely<Tables>; filter: DeliveryFilter }): Promise<Preview> {
-  const sum = (counts: Awaited<ReturnType<typeof countFound>>): number =>
-    Object.values(counts).reduce((total, count) => total + count, 0)
   const all = await countFound({ db, filter })
   // A replay can't help what was rejected for its payload; some of that was handled since, and contains no sale.
   const { rejected = 0, ...empty } = await countFound({ db, filter, withoutSale: true })
-  const left = (all.rejected ?? 0) + sum(empty)
+  const left = (all.rejected ?? 0) + totalOf(empty)
   const states = (filter.states ?? DELIVERY_STATES).filter((state) => state !== 'rejected')
   const { found } = await search({ db, filter: { ...filter, states }, after: null, limit: SAMPLE })
-  return { count: sum(all) - left, left, sample: await summaries({ db, ids: found.map(({ id }) => id) }) }
+  return { count: totalOf(all) - left, left, sample: await summaries({ db, ids: found.map(({ id }) => id) }) }
 }
 
 /** Returns one delivery with all its data, even if its row can't be read; null if it does not exist. */

@@ -24,6 +24,10 @@ async function countStates(db: Kysely<Tables>, states: readonly DeliveryState[])
   return allStates(Object.fromEntries(rows.map(({ state, count }) => [state, Number(count)])))
 }
 
+/** Counts the deliveries in all states. */
+export const totalOf = (counts: Partial<StateCounts>): number =>
+  Object.values(counts).reduce((sum, count) => sum + count, 0)
+
 /** Adds the states that were counted nowhere. */
 export const allStates = (counts: Partial<StateCounts>): StateCounts => {
   const none = { queued: 0, enrolled: 0, pre_enrolled: 0, needs_attention: 0, rejected: 0, handled: 0, withdrawn: 0 }

@@ -1,6 +1,7 @@
 import { html } from 'ghtml'
 import type { BulkReplay, Summary } from '../../../operators/changes/operations.ts'
-import type { StateCounts } from '../../../operators/reports/counts.ts'
+import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
+import { DELIVERY_STATES } from '../../../sale/types.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { csrfField } from '../../layout/layout.ts'
 import { type BreakerView, isOpen } from '../../layout/live-state.ts'
@@ -13,15 +14,7 @@ import { tableHtml } from '../deliveries/list-rows.ts'
 
 const words = TEXTS.replay
 /** What an operator hopes for comes first, and what is still open last. */
-const ORDER = [
-  'enrolled',
-  'pre_enrolled',
-  'needs_attention',
-  'rejected',
-  'handled',
-  'withdrawn',
-  'queued',
-] as const satisfies readonly (keyof StateCounts)[]
+const ORDER = [...DELIVERY_STATES.filter((state) => state !== 'queued'), 'queued'] as const
 
 /** What the page of a bulk replay shows. */
 export interface ReplayView {
@@ -63,7 +56,7 @@ export function progressHtml(of: ReplayView): string {
 /** The progress in one title. It is good only if nothing failed. */
 function titleOf({ state }: BulkReplay, states: StateCounts): { grade: string; title: string } {
   const failed = states.needs_attention + states.rejected
-  const counted = Object.values(states).reduce((sum, count) => sum + count, 0)
+  const counted = totalOf(states)
   if (state !== 'done') return { grade: '', title: words.states[state] }
   if (states.queued > 0) return { grade: '', title: words.states.attempting }
   if (failed === 0) return { grade: counted === 0 ? '' : 'good', title: words.states.done }
@@ -81,7 +74,7 @@ function resultsHtml({ bulk, results: states, base }: ReplayView): string {
     const text = fill(words.results[one], { count: numberText(states[one]) })
     return html`<a href="${base}/deliveries${queryText({ state: one, replay: id })}">${text}</a>`
   })
-  const counted = Object.values(states).reduce((sum, count) => sum + count, 0)
+  const counted = totalOf(states)
   const unknown = counted >= replayed ? [] : [fill(words.unknown, { count: numberText(replayed - counted) })]
   const list = [...links, ...unknown.map((text) => html`${text}`)].join(', ')
   if (!running) return html`${fill(words.replayed, { done })} !${list}.`

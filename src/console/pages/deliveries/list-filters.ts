@@ -1,8 +1,8 @@
 import { html } from 'ghtml'
 import { readSearch } from '../../../operators/find/filter.ts'
-import type { StateCounts } from '../../../operators/reports/counts.ts'
+import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import { reasonName } from '../../../sale/reason-words.ts'
-import { DELIVERY_STATES, type DeliveryState } from '../../../sale/types.ts'
+import type { DeliveryState } from '../../../sale/types.ts'
 import { numberText } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { Zone } from '../../layout/zone.ts'
@@ -63,7 +63,7 @@ export function tabsHtml({
 
 /** Counts the deliveries in a state; all of them for ''. */
 export const countOf = (counts: StateCounts, state: DeliveryState | ''): number =>
-  state === '' ? DELIVERY_STATES.reduce((sum, one) => sum + counts[one], 0) : counts[state]
+  state === '' ? totalOf(counts) : counts[state]
 
 /** Returns each filter as a link that removes it. */
 export function chipsHtml(query: ListQuery, base: string): string {

@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import type { Operations } from '../../../operators/changes/operations.ts'
 import type { Overview } from '../../../operators/find/overview.ts'
 import type { Counted } from '../../../operators/reports/counted.ts'
-import type { StateCounts } from '../../../operators/reports/counts.ts'
+import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import type { Bar, CourseSales } from '../../../operators/reports/sales.ts'
 import type { DeliveryState } from '../../../sale/types.ts'
 import type { SendersView } from '../../../shop/senders/view.ts'
@@ -102,8 +102,7 @@ async function overviewHtml(
 
 /** Counts the sales since a time (ms since 1970) at which a bar begins. */
 function salesSince(bars: readonly Bar[], since: number): number {
-  const counts = bars.filter(({ from }) => from >= since).flatMap((bar) => Object.values(bar.counts))
-  return counts.reduce((sum, count) => sum + count, 0)
+  return bars.filter(({ from }) => from >= since).reduce((sum, { counts }) => sum + totalOf(counts), 0)
 }
 
 /** Says how old the oldest of these counts is, if one took so long that the page shows the one before. */
@@ -136,7 +135,7 @@ function problemsHtml(of: {
       )
       .join('')
   }
-  const isUnused = Object.values(counts).every((count) => count === 0)
+  const isUnused = totalOf(counts) === 0
   const webhook = `${origin}${base.replace(/\/lernito\/console$/, '')}/api/lernito/webhook/`
   const message = isUnused ? fillBoth(words.nothingYet, { webhook }) : words.healthy
   return html`<div class="note good"><h2>${message.title}</h2><p>${message.text}</p></div>`
@@ -176,7 +175,7 @@ function currentHtml(of: {
 function courseSalesHtml(courses: readonly CourseSales[], base: string): string {
   if (courses.length === 0) return ''
   const rows = courses.map(({ course, counts }) => {
-    const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
+    const total = totalOf(counts)
     const number = (state: DeliveryState): string => {
       const count = counts[state] ?? 0
       if (count === 0) return html`<td class="quiet">0</td>`

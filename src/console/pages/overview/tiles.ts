@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import type { Overview } from '../../../operators/find/overview.ts'
-import type { StateCounts } from '../../../operators/reports/counts.ts'
+import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import type { DeliveryState } from '../../../sale/types.ts'
 import { durationText, numberText } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
@@ -29,7 +29,7 @@ export function tilesHtml(of: {
   const tiles = [
     tile({
       name: words.tiles.sales,
-      count: Object.values(counts).reduce((sum, count) => sum + count, 0),
+      count: totalOf(counts),
       more: fill(words.tiles.today, { count: numberText(today) }),
     }),
     tile({ name: words.tiles.enrolled, count: counts.enrolled, more: paceText(pace), state: 'enrolled', base }),
