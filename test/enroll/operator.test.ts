@@ -1,39 +1,23 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
-import { openDatabase } from '../../src/database/database.ts'
-import { createOperations } from '../../src/operators/changes/create-operations.ts'
 import { forget } from '../../src/operators/changes/forget.ts'
-import { createIds } from '../../src/sale/ids.ts'
 import { startProduct } from '../harness.ts'
 import { until } from '../service/process.ts'
-import { BULK } from '../service/serving.ts'
+import { BULK, holdCalls } from '../service/serving.ts'
+import { operationsOn } from './withdraw/withdrawing.ts'
 
 const COURSE = '/api/courses/v1/courses/{id}'
 const SEARCH = '/api/user/v1/accounts/search_emails'
-/** A delayed call that reports its arrival, and hangs until it is released. */
-let hold = { arrived: Promise.withResolvers<void>(), released: Promise.withResolvers<void>() }
-const sleep = async (ms: number): Promise<void> => {
-  if (ms === 0) return
-  hold.arrived.resolve()
-  await hold.released.promise
-}
+const hold = holdCalls()
 const product = await startProduct({
-  lms: { sleep },
+  lms: { sleep: hold.sleep },
   env: { LERNITO_ANSWER_WITHIN_MS: '500', LERNITO_LMS_CONCURRENCY: '1' },
 })
 const { lms, sell } = product
 /** A second connection, as a command has it beside the service. */
-const database = openDatabase({ url: `sqlite:${product.folder}/lernito.db`, serve: false })
-const context = { database, now: Date.now, newId: createIds({ now: Date.now }), random: Math.random, hasOutbox: false }
-const operations = createOperations({
-  context,
-  guard: (work) => work(),
-  replicas: () => 1,
-  publish: () => {},
-  onDue: () => {},
-})
+const { context, operations, close } = operationsOn(`sqlite:${product.folder}/lernito.db`)
 after(async () => {
-  await database.close()
+  await close()
   await product.stop()
 })
 beforeEach(() => lms.reset())
@@ -57,12 +41,12 @@ test('a repeat uses the cached course; a replay asks the LMS again, once for all
 })
 
 test('a batch call names nobody whose delivery another replica has claimed since the attempt began', async () => {
-  hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
+  hold.renew()
   await lms.faults([{ path: SEARCH, delayMs: 1, times: 1 }]) // after the attempt has begun, before the batch
-  const [lost] = await Promise.all([sell({ email: 'lost@example.com' }), hold.arrived.promise])
-  await database.db.updateTable('deliveries').set({ owner: 'another' }).where('id', '=', idOf(lost)).execute()
+  const [lost] = await Promise.all([sell({ email: 'lost@example.com' }), hold.arrived()])
+  await context.database.db.updateTable('deliveries').set({ owner: 'another' }).where('id', '=', idOf(lost)).execute()
   await lms.forgetCalls()
-  hold.released.resolve()
+  hold.release()
   await sell({ email: 'next@example.com' })
   await until('the next one', async () => (await lms.state()).allowances.length > 0 || undefined)
   assert.deepEqual(
@@ -76,16 +60,16 @@ for (const [what, end] of Object.entries({
   erased: async (): Promise<unknown> => forget(context, { email: 'waits@example.com', by: 'alice' }),
 })) {
   test(`a delivery that is ${what} while it waits for its call is not enrolled`, async () => {
-    hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
+    hold.renew()
     await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
     const first = sell({ email: 'first@example.com' })
-    await hold.arrived.promise // and only one call runs at once
+    await hold.arrived() // and only one call runs at once
     const [waiting, going] = await Promise.all(
       ['waits@example.com', 'goes@example.com'].map((email) => sell({ email })),
     )
     assert(waiting && going)
     await end(idOf(waiting))
-    hold.released.resolve()
+    hold.release()
     await first
     await until('the other one', async () => ((await stateOf(idOf(going))) === 'pre_enrolled' ? true : undefined))
     const { allowances } = await lms.state()
@@ -98,14 +82,14 @@ for (const [what, end] of Object.entries({
 }
 
 test('a sender whose delivery an operator handles in the meantime gets no success', async () => {
-  hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
+  hold.renew()
   await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
   const sold = sell({ email: 'first@example.com' })
-  await hold.arrived.promise
+  await hold.arrived()
   const [found] = (await operations.list({ filter: { email: 'first@example.com' } })).items
   const marked = operations.markHandled({ id: found?.id ?? '', note: 'by hand', by: 'alice' })
   await until('the mark', async () => ((await stateOf(found?.id ?? '')) === 'handled' ? true : undefined))
-  hold.released.resolve()
+  hold.release()
   await marked
   const { status, json } = await sold
   assert.deepEqual([status, json], [500, { success: false, message: 'Internal server error' }])

@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { openDatabase } from '../../src/database/database.ts'
 import { withdrawAllowances } from '../../src/enroll/withdraw/withdraw-allowances.ts'
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
-import { createOperations } from '../../src/operators/changes/create-operations.ts'
 import { forget } from '../../src/operators/changes/forget.ts'
-import { createIds } from '../../src/sale/ids.ts'
 import { DEMO, type Product, startProduct } from '../harness.ts'
 import { until } from '../service/process.ts'
-import { BULK } from '../service/serving.ts'
+import { BULK, holdCalls } from '../service/serving.ts'
 import { lmsAt } from './lms-at.ts'
+import { operationsOn } from './withdraw/withdrawing.ts'
 
 const ALICE = 'alice@example.com'
 const NOBODY = 'nobody.yet@example.com'
@@ -21,35 +19,15 @@ const by = 'an operator'
 
 /** A product whose delayed LMS calls hang until `release`, with what an operator uses beside it. */
 async function start({ batch }: { batch: boolean }) {
-  const arrived = Promise.withResolvers<void>()
-  const held = Promise.withResolvers<void>()
-  const sleep = async (ms: number): Promise<void> => {
-    if (ms === 0) return
-    arrived.resolve()
-    await held.promise
-  }
+  const { sleep, arrived, release } = holdCalls()
   const product = await startProduct({
     lms: { bulk: batch, modify: false, sleep },
     env: { LERNITO_ANSWER_WITHIN_MS: '500' },
   })
-  const database = openDatabase({ url: `sqlite:${product.folder}/lernito.db`, serve: false })
-  const context = {
-    database,
-    now: Date.now,
-    newId: createIds({ now: Date.now }),
-    random: Math.random,
-    hasOutbox: false,
-  }
-  const operations = createOperations({
-    context,
-    guard: (work) => work(),
-    replicas: () => 1,
-    publish: () => {},
-    onDue: () => {},
-  })
+  const { context, operations, close } = operationsOn(`sqlite:${product.folder}/lernito.db`)
   after(async () => {
-    held.resolve()
-    await database.close()
+    release()
+    await close()
     await product.stop()
   })
   const idOf = async (email: string): Promise<string> =>
@@ -59,7 +37,7 @@ async function start({ batch }: { batch: boolean }) {
       const shown = await operations.show(id)
       return shown?.state === state ? shown : undefined
     })
-  return { ...product, context, operations, idOf, settled, arrived: arrived.promise, release: held.resolve }
+  return { ...product, context, operations, idOf, settled, arrived: arrived(), release }
 }
 
 const enrollmentsOf = async ({ state }: Pick<Product['lms'], 'state'>) =>

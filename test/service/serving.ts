@@ -62,16 +62,31 @@ export async function startLms(t: Pick<TestContext, 'after'>, options: StandInOp
  * `arrived` resolves when the first of them comes in.
  */
 export async function startHoldingLms(t: TestContext) {
-  const arrival = Promise.withResolvers<void>()
-  const hold = Promise.withResolvers<void>()
-  const sleep = (milliseconds: number): Promise<void> => {
-    if (milliseconds === 0) return Promise.resolve()
-    arrival.resolve()
-    return hold.promise
-  }
+  const { sleep, arrived, release } = holdCalls()
   const lms = await startLms(t, { sleep })
-  t.after(() => hold.resolve())
-  return { ...lms, arrived: arrival.promise, release: hold.resolve }
+  t.after(release)
+  return { ...lms, arrived: arrived(), release }
+}
+
+/**
+ * A `sleep` for the stand-in that holds each delayed call. `arrived` resolves when the first one is there, `release` lets
+ * all go on, and after `renew` the next ones are held.
+ */
+export function holdCalls() {
+  const begin = () => ({ arrived: Promise.withResolvers<void>(), released: Promise.withResolvers<void>() })
+  let hold = begin()
+  return {
+    sleep: async (ms: number): Promise<void> => {
+      if (ms === 0) return
+      hold.arrived.resolve()
+      await hold.released.promise
+    },
+    arrived: (): Promise<void> => hold.arrived.promise,
+    release: (): void => hold.released.resolve(),
+    renew: (): void => {
+      hold = begin()
+    },
+  }
 }
 
 /** The deliveries in the inbox, the oldest first. */

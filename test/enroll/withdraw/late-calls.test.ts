@@ -3,7 +3,7 @@ import { after, beforeEach, describe, test } from 'node:test'
 import { TIMING } from '../../../src/queue/replicas/timing.ts'
 import { DEMO } from '../../harness.ts'
 import { until } from '../../service/process.ts'
-import { BULK } from '../../service/serving.ts'
+import { BULK, holdCalls } from '../../service/serving.ts'
 import { refund as post } from './refunding.ts'
 import { ended, startWithOperations } from './withdrawing.ts'
 
@@ -12,27 +12,22 @@ const ALICE = 'alice@example.com'
 const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
 /** The connection is cut at once, and the LMS carries out the call when the hold ends. */
 const LATE = { method: 'POST', drop: 'at_once', delayMs: 1, times: 1 }
-let hold = { arrived: Promise.withResolvers<void>(), released: Promise.withResolvers<void>() }
-const sleep = async (ms: number): Promise<void> => {
-  if (ms === 0) return
-  hold.arrived.resolve()
-  await hold.released.promise
-}
+const hold = holdCalls()
 const env = { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '700', LERNITO_LMS_CONCURRENCY: '4' }
 const timing = { ...TIMING, landsMs: 3000 }
-const product = await startWithOperations({ lms: { sleep }, env, timing })
+const product = await startWithOperations({ lms: { sleep: hold.sleep }, env, timing })
 const { lms, sell, sold, stateOf, operations } = product
 const { db } = product.context.database
 after(() => product.stopAll())
 beforeEach(async () => {
-  hold.released.resolve()
+  hold.release()
   await lms.noFaults()
   await until('quiet', async () => ((await openOrders()).length === 0 ? true : undefined))
   for (const table of ['deliveries', 'events', 'withdrawals', 'webhook_ids'] as const) {
     await db.deleteFrom(table).execute()
   }
   await lms.reset()
-  hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
+  hold.renew()
 })
 
 const refund = (courseIds: readonly string[] = [DEMO]) => post({ url: product.url, email: ALICE, courseIds })
@@ -53,7 +48,7 @@ async function lookedAt(): Promise<void> {
   })
 }
 /** The LMS carries out the call that was given up. */
-const land = () => hold.released.resolve()
+const land = () => hold.release()
 
 describe('a refund after an enrolling call that the LMS carries out late', () => {
   test('is answered 202, and takes the buyer out when the call has landed', async () => {
@@ -131,10 +126,10 @@ test('a buyer who activates an account while the refund reads the LMS is taken o
   assert.equal(await stateOf(id), 'pre_enrolled')
   await lms.faults([{ path: '/api/enrollment/v1/enrollment_allowed/', method: 'GET', delayMs: 1, times: 1 }])
   await operations.withdraw({ id, courses: null, paid: false, by: 'alice' })
-  await hold.arrived.promise
+  await hold.arrived()
   await lms.people({ email, username: 'new', active: false })
   await lms.activate(email)
-  hold.released.resolve()
+  hold.release()
   const { result } = await ended(product, id)
   assert.equal(result?.courses[DEMO]?.kind, 'unenrolled')
   assert.equal(await stateOf(id), 'withdrawn')

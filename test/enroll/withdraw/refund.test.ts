@@ -2,26 +2,20 @@ import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
 import { type Buyer, DEMO, payload } from '../../harness.ts'
 import { until } from '../../service/process.ts'
-import { BULK } from '../../service/serving.ts'
+import { BULK, holdCalls } from '../../service/serving.ts'
 import { refund as post } from './refunding.ts'
 import { ended, startWithOperations } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const ALICE = 'alice@example.com'
 const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
-/** A delayed call that reports its arrival, and hangs until it is released. */
-let hold = { arrived: Promise.withResolvers<void>(), released: Promise.withResolvers<void>() }
-const sleep = async (ms: number): Promise<void> => {
-  if (ms === 0) return
-  hold.arrived.resolve()
-  await hold.released.promise
-}
+const hold = holdCalls()
 const env = { LERNITO_REFUNDS: 'on', LERNITO_ANSWER_WITHIN_MS: '1200', LERNITO_LMS_CONCURRENCY: '4' }
-const product = await startWithOperations({ lms: { sleep }, env })
+const product = await startWithOperations({ lms: { sleep: hold.sleep }, env })
 const { lms, sell, sold, stateOf, kinds, operations, show } = product
 after(() => product.stopAll())
 beforeEach(async () => {
-  hold.released.resolve()
+  hold.release()
   await lms.noFaults()
   const { db } = product.context.database
   await until('quiet', async () => {
@@ -32,7 +26,7 @@ beforeEach(async () => {
     await db.deleteFrom(table).execute()
   }
   await lms.reset()
-  hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
+  hold.renew()
 })
 
 const refund = (buyer: Buyer & { id?: string }) => post({ url: product.url, ...buyer })
@@ -151,10 +145,10 @@ describe('what is still to be done is cancelled', () => {
   test('a queued sale is stopped, also while its call is in flight', async () => {
     await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
     const answered = sell({ email: ALICE })
-    await hold.arrived.promise
+    await hold.arrived()
     const refunded = await refund({ email: ALICE })
     assert.deepEqual([refunded.status, refunded.json], [202, ACCEPTED])
-    hold.released.resolve()
+    hold.release()
     const id = String((await answered).headers['x-lernito-delivery'])
     await ended(product, id)
     assert.deepEqual([await stateOf(id), await activeIn(ALICE)], ['withdrawn', []])
@@ -181,9 +175,9 @@ describe('what is still to be done is cancelled', () => {
   test('the rest of a sale whose call is in flight reads first, and the refunded course is withdrawn', async () => {
     await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
     const answered = sell({ email: ALICE, courseIds: [DEMO, PYTHON] })
-    await hold.arrived.promise
+    await hold.arrived()
     await refund({ email: ALICE })
-    hold.released.resolve()
+    hold.release()
     const id = String((await answered).headers['x-lernito-delivery'])
     await ended(product, id)
     const rest = (await show(id)).replacedBy ?? ''
@@ -239,10 +233,10 @@ describe('a sale that comes after the refund enrolls again', () => {
       const id = await sold(ALICE)
       await lms.faults([{ path: MODIFY, delayMs: 1, times: 1 }])
       const refunded = refund({ email: ALICE })
-      await hold.arrived.promise
+      await hold.arrived()
       const again = await sell({ email: ALICE, name })
       assert.equal(again.status, 200)
-      hold.released.resolve()
+      hold.release()
       await refunded
       await bringForward()
       await ended(product, id)

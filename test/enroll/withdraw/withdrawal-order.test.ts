@@ -2,25 +2,19 @@ import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { DEMO } from '../../harness.ts'
 import { until } from '../../service/process.ts'
-import { BULK } from '../../service/serving.ts'
+import { BULK, holdCalls } from '../../service/serving.ts'
 import { ended, startWithOperations } from './withdrawing.ts'
 
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
-/** A delayed call that reports its arrival, and hangs until it is released. */
-let hold = { arrived: Promise.withResolvers<void>(), released: Promise.withResolvers<void>() }
-const sleep = async (ms: number): Promise<void> => {
-  if (ms === 0) return
-  hold.arrived.resolve()
-  await hold.released.promise
-}
-const product = await startWithOperations({ lms: { sleep }, env: { LERNITO_ANSWER_WITHIN_MS: '500' } })
+const hold = holdCalls()
+const product = await startWithOperations({ lms: { sleep: hold.sleep }, env: { LERNITO_ANSWER_WITHIN_MS: '500' } })
 const { lms, sell, sold, withdraw, stateOf, kinds, operations } = product
 after(() => product.stopAll())
 beforeEach(async () => {
   await lms.noFaults()
   await lms.reset()
-  hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
+  hold.renew()
 })
 const order = { courses: null, paid: false, by: 'alice' }
 const activeOf = async (email: string) => (await lms.state()).enrollments.find((row) => row.email === email)?.active
@@ -36,7 +30,7 @@ test('a second order for the same delivery stores nothing while the first one ha
 test('a queued delivery is stopped first, and its call in flight is awaited', async () => {
   await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
   const answered = sell({ email: 'alice@example.com' })
-  await hold.arrived.promise
+  await hold.arrived()
   const [found] = (await operations.list({ filter: { email: 'alice@example.com' } })).items
   const id = found?.id ?? ''
   assert.equal((await operations.withdraw({ id, ...order, courses: ['other'] })).kind, 'refused')
@@ -47,7 +41,7 @@ test('a queued delivery is stopped first, and its call in flight is awaited', as
   const other = await sold('erin@example.com')
   await withdraw(other)
   assert.equal((await operations.withdrawals(id))[0]?.endedAt, null, 'the call is still in flight')
-  hold.released.resolve()
+  hold.release()
   const { result } = await ended(product, id)
   assert.equal(result?.courses[DEMO]?.kind, 'unenrolled')
   assert.deepEqual([await stateOf(id), await activeOf('alice@example.com')], ['withdrawn', false])
@@ -80,9 +74,9 @@ test('a sale that the shop sends again during the withdrawal wins: the buyer sta
   const id = await sold('alice@example.com')
   await lms.faults([{ path: MODIFY, delayMs: 1, times: 1 }])
   await operations.withdraw({ id, ...order })
-  await hold.arrived.promise
+  await hold.arrived()
   await sell({ email: 'alice@example.com' })
-  hold.released.resolve()
+  hold.release()
   const { result } = await ended(product, id)
   assert.match(result?.message ?? '', /sent again or replayed/)
   await until('the enrollment', async () => {
@@ -97,14 +91,14 @@ test('a sale that comes again while the order only reads: nothing is changed in 
   const path = '/api/enrollment/v1/enrollment/{username},{course_id}'
   await lms.faults([{ method: 'GET', path, delayMs: 1, times: 1 }])
   await operations.withdraw({ id, ...order })
-  await hold.arrived.promise
+  await hold.arrived()
   await product.context.database.db
     .updateTable('deliveries')
     .set((eb) => ({ generation: eb('generation', '+', 1) }))
     .where('id', '=', id)
     .execute()
   await lms.forgetCalls()
-  hold.released.resolve()
+  hold.release()
   await ended(product, id)
   const changes = (await lms.calls()).filter(({ method, path }) => method === 'POST' && path === MODIFY)
   assert.deepEqual([changes, await activeOf('alice@example.com')], [[], true])

@@ -3,23 +3,17 @@ import { after, beforeEach, test } from 'node:test'
 import { ended, startWithOperations } from '../../enroll/withdraw/withdrawing.ts'
 import { DEMO } from '../../harness.ts'
 import { until } from '../../service/process.ts'
-import { BULK } from '../../service/serving.ts'
+import { BULK, holdCalls } from '../../service/serving.ts'
 
 const MISSING = 'course-v1:No+Such+Course'
-/** A delayed call that reports its arrival, and hangs until it is released. */
-let hold = { arrived: Promise.withResolvers<void>(), released: Promise.withResolvers<void>() }
-const sleep = async (ms: number): Promise<void> => {
-  if (ms === 0) return
-  hold.arrived.resolve()
-  await hold.released.promise
-}
-const product = await startWithOperations({ lms: { sleep }, env: { LERNITO_ANSWER_WITHIN_MS: '500' } })
+const hold = holdCalls()
+const product = await startWithOperations({ lms: { sleep: hold.sleep }, env: { LERNITO_ANSWER_WITHIN_MS: '500' } })
 const { lms, sell, sold, stateOf, show, kinds, operations } = product
 after(() => product.stopAll())
 beforeEach(async () => {
   await lms.noFaults()
   await lms.reset()
-  hold = { arrived: Promise.withResolvers(), released: Promise.withResolvers() }
+  hold.renew()
 })
 
 const by = 'alice'
@@ -161,7 +155,7 @@ test('a replaced delivery that the shop sends again can be corrected again, to t
 test('a queued delivery is stopped, and its call in flight is awaited', async () => {
   await lms.faults([{ path: BULK, delayMs: 1, times: 1 }])
   const selling = sell({ email: 'slow@example.com' })
-  await hold.arrived.promise
+  await hold.arrived()
   const [found] = (await operations.list({ filter: { email: 'slow@example.com' } })).items
   const id = found?.id ?? ''
   let isDone = false
@@ -171,7 +165,7 @@ test('a queued delivery is stopped, and its call in flight is awaited', async ()
   await waitFor(id, 'handled')
   await selling
   assert.equal(isDone, false)
-  hold.released.resolve()
+  hold.release()
   await correcting
   assert.equal((await show(id)).owner, null)
 })
