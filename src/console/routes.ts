@@ -55,7 +55,7 @@ export interface ConsoleParts {
   readonly incidents: IncidentReports
   readonly liveState: LiveState
   readonly lms: LmsCalls
-  /** Looks up what the LMS has for these deliveries now, and stores it; see src/follow-up/check-now.ts. */
+  /** Looks up what the LMS has for these deliveries now, and stores it; see src/enroll/follow-up/check-now.ts. */
   readonly checkNow: (order: { ids: readonly string[]; by: string }) => Promise<CheckedNow[]>
   /** From the start of a round of the follow-up to the next one, ms. */
   readonly followUpMs: number

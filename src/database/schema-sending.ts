@@ -36,7 +36,7 @@ export interface EndpointRow {
   sent_at: number | null
 }
 
-/** A cause that operators are notified of. The table is small: see MAX_CAUSES in src/notify/notices.ts. */
+/** A cause that operators are notified of. The table is small: see MAX_CAUSES in src/operators/notify/notices.ts. */
 export interface NoticeRow {
   /** SHA-256 in hex of what makes the cause: see noticeId. */
   id: string

@@ -4,7 +4,7 @@ import type { BulkReplayRow, ReplayedDeliveryRow } from './schema-replays.ts'
 import type { EndpointRow, NoticePositionRow, NoticeRow, OutboxRow } from './schema-sending.ts'
 import type { SenderRow } from './sender-row.ts'
 
-/** The tables as Kysely sees them; see src/migrations/initial-schema.ts. Times are milliseconds since 1970. */
+/** The tables as Kysely sees them; see src/database/migrations/initial-schema.ts. Times are milliseconds since 1970. */
 export interface DeliveryRow {
   id: string
   digest: string
@@ -27,7 +27,7 @@ export interface DeliveryRow {
    * an attempt is in progress, its calls are not in it: see releaseStep and claimAll for what a dead process leaves.
    */
   lands_until: number | null
-  /** The number of its last event: see src/inbox/event-order.ts. */
+  /** The number of its last event: see src/queue/event-order.ts. */
   last_event: number
   received_at: number
   settled_at: number | null
@@ -59,9 +59,9 @@ export interface EventRow {
   kind: EventKind
   detail: string
   actor: string | null
-  /** The calls of the attempt that the event is the result of: see src/delivery/calls.ts. */
+  /** The calls of the attempt that the event is the result of: see src/sale/calls.ts. */
   calls: string | null
-  /** What the shop was answered, if the event records a request of the shop: see src/delivery/shop-answer.ts. */
+  /** What the shop was answered, if the event records a request of the shop: see src/sale/shop-answer.ts. */
   answer: string | null
   /** Its place among the events of its delivery; 0 for an event of no delivery. */
   seq: number

@@ -1,4 +1,4 @@
-import type { Kysely, Transaction } from 'kysely'
+import type { Expression, ExpressionBuilder, Kysely, Transaction } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { type Delivery, STOPPED_STATES } from '../sale/types.ts'
 import type { Claimed } from './claimed.ts'
@@ -101,13 +101,17 @@ export async function releaseStopped({
   for (const [isInAttempt, ids] of Map.groupBy(free, claimed.has)) {
     await db
       .updateTable('deliveries')
-      .set((eb) => {
-        const late = eb.case().when('effect_unknown', '!=', 0).then(landsUntil).else(eb.ref('lands_until')).end()
-        return { owner: null, ...(isInAttempt ? { lands_until: late } : {}) }
-      })
+      .set((eb) => ({ owner: null, ...(isInAttempt ? { lands_until: lateIfUnknown(eb, eb.val(landsUntil)) } : {}) }))
       .where('id', 'in', ids)
       .where('owner', '=', me)
       .where('state', 'in', STOPPED_STATES)
       .execute()
   }
 }
+
+/**
+ * The column `lands_until` of a row that leaves its attempt: `until` (ms since 1970) if the effect of the attempt is unknown,
+ * else what it was.
+ */
+export const lateIfUnknown = (eb: ExpressionBuilder<Tables, 'deliveries'>, until: Expression<number>) =>
+  eb.case().when('effect_unknown', '!=', 0).then(until).else(eb.ref('lands_until')).end()

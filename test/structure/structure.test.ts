@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { test } from 'node:test'
 
@@ -70,6 +70,16 @@ test('imports go one way: a folder imports only what the five rules allow', () =
       .filter((path) => /^(src|sandbox)\//.test(path) && folderOf(path) !== folder && !allowed.includes(folderOf(path)))
       .map((path) => `${file} imports ${path}`)
   })
+  assert.deepEqual(wrong, [])
+})
+
+test('a file that the code names is there', () => {
+  const wrong = FILES.flatMap((file) =>
+    [...textOf(file).matchAll(/(?<![\w./-])(?:src|sandbox|test|docs|scripts|deploy)\/[\w./-]+\.(?:ts|md|js|json)\b/g)]
+      .map(([path]) => path)
+      .filter((path) => !existsSync(join(ROOT, path)))
+      .map((path) => `${file} names ${path}`),
+  )
   assert.deepEqual(wrong, [])
 })
 

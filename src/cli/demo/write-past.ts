@@ -28,7 +28,7 @@ interface Step {
 
 /**
  * Writes past sales into a new inbox, by the writers of the service with a clock of the past, so that rows, timelines,
- * counters, answers and the incident are what the service would have left. Throws AppError of the database.* codes.
+ * answers and the incident are what the service would have left. Throws AppError of the database.* codes.
  */
 export async function writePast({
   url,

@@ -1,6 +1,9 @@
 import words from './texts.json' with { type: 'json' }
 
-/** All texts of the console are in texts.json, except those about reasons: src/delivery/reasons.ts. `fill` fills the placeholders in braces. */
+/**
+ * All texts of the console are in texts.json, except those about reasons: src/sale/reasons.ts. `fill` fills the
+ * placeholders in braces.
+ */
 export const TEXTS = words
 
 type Values = Readonly<Record<string, string>>

@@ -70,7 +70,7 @@ export async function forget(
   const eraseAll = async (ids: readonly string[]): Promise<number> => {
     const { result, events } = await auditedChange(context, async (writing) => {
       const { dialect } = context.database
-      await lockDeliveries(writing, ids) // so that the index of words has nothing of them but what is read here
+      await lockDeliveries(writing, ids) // a refund locks them too
       const held = await heldAmong({ on: writing.trx, dialect, silentMs }, ids)
       return erase(writing, { ids: ids.filter((id) => !held.includes(id)), address, by })
     })
@@ -139,7 +139,7 @@ async function erase(
 ): Promise<{ result: Erased[]; listed: EventDraft[] }> {
   const { trx } = writing
   if (ids.length === 0) return { result: [], listed: [] }
-  await refuseOpenWithdrawals(trx, address) // a refund locks the deliveries too
+  await refuseOpenWithdrawals(trx, address) // again, because a refund may have come before the lock
   const rows = await trx
     .selectFrom('deliveries')
     .select(['id', 'digest', 'email', 'username', 'search_text'])

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Database } from '../../database/dialect.ts'
 import type { Tables } from '../../database/schema.ts'
+import { lateIfUnknown } from '../attempt.ts'
 
 /** How many deliveries one statement releases. */
 const STEP = 1000
@@ -65,15 +66,7 @@ async function releaseStep({ on, dialect, owner, landsMs }: Releasing): Promise<
   const ids = rows.map(({ id }) => id).sort()
   const { numUpdatedRows } = await on
     .updateTable('deliveries')
-    .set((eb) => ({
-      owner: null,
-      lands_until: eb
-        .case()
-        .when('effect_unknown', '!=', 0)
-        .then(eb(dialect.clock, '+', landsMs))
-        .else(eb.ref('lands_until'))
-        .end(),
-    }))
+    .set((eb) => ({ owner: null, lands_until: lateIfUnknown(eb, eb(dialect.clock, '+', landsMs)) }))
     .where('id', 'in', ids)
     .where('owner', '=', owner)
     .executeTakeFirst()

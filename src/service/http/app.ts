@@ -15,7 +15,7 @@ const REST_BYTES = 8 * 1024 * 1024
 /**
  * The HTTP server without its routes: limits on size and time, and the answers to requests that can't be served. Only
  * the parsers that a room registers for its own routes read bodies: Fastify's own parser would give text from any sender
- * to JSON.parse (see signature/json.ts).
+ * to JSON.parse (see src/sale/json/json.ts).
  * @param from.bodyLimit in bytes
  * @param from.trustedProxies the proxies whose X-Forwarded-For counts
  * @param from.stopping aborted at the stop: from then on each answer closes its connection. A proxy would keep it open,

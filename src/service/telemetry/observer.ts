@@ -5,12 +5,12 @@ import { errorFields, type Log, logEvent } from './log.ts'
 import type { LmsCall, Metrics } from './metrics.ts'
 import { observeOutbox } from './outbox.ts'
 
-/** Whether the LMS fails for a course or works for it again; see src/enrollment/course-breaker.ts. */
+/** Whether the LMS fails for a course or works for it again; see src/enroll/breakers/course-breaker.ts. */
 export type CourseReport =
   | { readonly kind: 'works'; readonly course: string }
   | { readonly kind: 'paused'; readonly course: string; readonly probeAt: number; readonly message: string }
 
-/** A round of the follow-up; see src/follow-up/round.ts. */
+/** A round of the follow-up; see src/enroll/follow-up/round.ts. */
 export interface FollowUpReport {
   readonly deliveries: number
   readonly events: number
@@ -154,7 +154,7 @@ function warnOfPreviousSecret({ log, now }: { log: Log; now: () => number }): ()
   }
 }
 
-/** An attempt to send a text to operators; see src/notify/notifier.ts. */
+/** An attempt to send a text to operators; see src/operators/notify/notifier.ts. */
 interface NotificationReport {
   readonly posted:
     | { readonly ok: true; readonly status: number }

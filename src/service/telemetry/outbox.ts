@@ -1,7 +1,7 @@
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
-/** An attempt to send an event to the shop; see src/outbox/run-outbox.ts. Times are ms since 1970. */
+/** An attempt to send an event to the shop; see src/shop/events/run-outbox.ts. Times are ms since 1970. */
 export interface EventReport {
   readonly event: {
     readonly id: string

@@ -1,6 +1,6 @@
 import type { MariaDb } from '../../mariadb.ts'
 
-/** What reads the clock in the service's statements: `clock` in src/database/mysql.ts. */
+/** What reads the clock in the service's statements: `clock` in src/database/mysql/mysql.ts. */
 const CLOCK = 'unix_timestamp(now(3))'
 /** As long, because the length of a packet comes before its statement. */
 const OURS = 'lernito_clock.f()'.padEnd(CLOCK.length)
