@@ -8,7 +8,10 @@ export type ThrottledAs = 'enrolling' | 'course_list'
 
 const windowMs = 60_000
 
-/** Shares of the rate. The course list allows 40 for staff and 20 for others (Open edX, course_api/views.py, `CourseListUserThrottle`). */
+/**
+ * Shares of the rate. The course list allows 40 for staff and 20 for others (Open edX, course_api/views.py,
+ * `CourseListUserThrottle`).
+ */
 const shares = { enrolling: { staff: 1, others: 1 / 3 }, course_list: { staff: 1 / 3, others: 1 / 6 } } as const
 
 /**

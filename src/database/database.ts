@@ -14,11 +14,11 @@ interface Opening {
 }
 
 /**
- * Opens the inbox's database. `url` is `sqlite:PATH` or, for MySQL and MariaDB,
- * `mysql://user:password@host:port/name`, with `?tls=verify` for TLS. `ca`: the certificates of the authorities that may
- * have signed the server's, as PEM; null for the usual ones. A server is not contacted yet. `serve`: for a service; a SQLite file can have
- * only one. A server closes a connection that has been idle for `idleTimeoutMs`, and rolls back its open transaction.
- * Throws AppError database.unreachable or database.in_use, for SQLite only.
+ * Opens the inbox's database. `url` is `sqlite:PATH` or, for MySQL and MariaDB, `mysql://user:password@host:port/name`,
+ * with `?tls=verify` for TLS. `ca`: the certificates of the authorities that may have signed the server's, as PEM; null
+ * for the usual ones. A server is not contacted yet. `serve`: for a service; a SQLite file can have only one. A server
+ * closes a connection that has been idle for `idleTimeoutMs`, and rolls back its open transaction. Throws AppError
+ * database.unreachable or database.in_use, for SQLite only.
  */
 export const openDatabase = (opening: Opening): Database => openServer(opening) ?? openSqlite(fileOf(opening))
 

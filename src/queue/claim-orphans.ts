@@ -103,8 +103,9 @@ async function claimRows(
 }
 
 /**
- * Claims what a dead process left, notes that its calls may still be carried out, and corrects times that were written while the clock was ahead. Resolves to how many
- * deliveries were claimed. Call it only while no other replica can serve this database. `now`: ms since 1970.
+ * Claims what a dead process left, notes that its calls may still be carried out, and corrects times that were written
+ * while the clock was ahead. Resolves to how many deliveries were claimed. Call it only while no other replica can
+ * serve this database. `now`: ms since 1970.
  */
 export async function claimAll({
   db,

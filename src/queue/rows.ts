@@ -110,7 +110,10 @@ function describeError(error: unknown): string {
   return issue === undefined ? '' : `${issue.path.join('.')}: ${issue.message}`
 }
 
-/** Parse the columns `request`, `outcome` and `standings`. Throw ZodError or SyntaxError for a text that this program can't have written. */
+/**
+ * Parse the columns `request`, `outcome` and `standings`. Throw ZodError or SyntaxError for a text that this program
+ * can't have written.
+ */
 export const readRequest = (text: string): EnrollmentRequest => requestSchema.parse(JSON.parse(text))
 export const readOutcome = (text: string): Outcome => outcomeSchema.parse(JSON.parse(text))
 export const readStandings = (text: string): Standings => standingsSchema.parse(JSON.parse(text))

@@ -38,7 +38,8 @@ export const readWithdrawable = (trx: Pick<Transaction<Tables>, 'selectFrom'>, i
 /**
  * What a delivery can be withdrawn from: what it reported, and what an attempt without a report may have done. It can't
  * have done anything in a course that it never reported, unless an attempt has an unknown effect, an earlier generation
- * of it succeeded, or it is still queued. Courses that the buyer is known to be out of are left out. null if its row has no readable request.
+ * of it succeeded, or it is still queued. Courses that the buyer is known to be out of are left out. null if its row
+ * has no readable request.
  */
 export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
   try {

@@ -15,8 +15,8 @@ interface Sources {
 }
 
 /**
- * The metrics, the observer, and what it knows of outages of the LMS. `sources` is asked at each scrape of the metrics and never before: its
- * parts report to this observer, so they are created after it.
+ * The metrics, the observer, and what it knows of outages of the LMS. `sources` is asked at each scrape of the metrics
+ * and never before: its parts report to this observer, so they are created after it.
  */
 export function createReporting({
   settings,

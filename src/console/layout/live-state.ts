@@ -1,4 +1,7 @@
-/** The state of the circuit breaker on this replica; `since` and `probeAt` are in ms since 1970. The worker's circuit breaker sets it. */
+/**
+ * The state of the circuit breaker on this replica; `since` and `probeAt` are in ms since 1970. The worker's circuit
+ * breaker sets it.
+ */
 export type BreakerView =
   | { readonly kind: 'closed' | 'half_open' }
   | {

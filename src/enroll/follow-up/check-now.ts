@@ -18,7 +18,8 @@ export type CheckedNow =
 /**
  * Looks up at once what the LMS has for at most CHECK_MAX deliveries in any settled state, stores it, and records in
  * each timeline who asked. Enrolls nobody. A pre-enrolled delivery changes its state by what was found, as in the
- * follow-up, but not before it has the course mode of the setting; no other delivery does. Resolves to one result for each id, in their order.
+ * follow-up, but not before it has the course mode of the setting; no other delivery does. Resolves to one result for
+ * each id, in their order.
  * @param of.by the operator, at most 254 characters
  * @throws what `acquire` rejects with, and what the database throws
  */

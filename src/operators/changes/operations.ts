@@ -184,7 +184,10 @@ export interface Operations {
   /** Makes at most 500 deliveries due now. Settled deliveries start again; an attempt in progress is not disturbed. */
   replay(order: { ids: readonly string[]; by: string }): Promise<Replayed>
 
-  /** Records that an operator took care of a delivery by other means, in any state: attempts stop. A repeat or a replay starts it again. */
+  /**
+   * Records that an operator took care of a delivery by other means, in any state: attempts stop. A repeat or a replay
+   * starts it again.
+   */
   markHandled(order: { id: string; note: string; by: string }): Promise<Handled>
 
   /**

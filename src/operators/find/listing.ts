@@ -14,7 +14,10 @@ const PAGE = 50
 const PAGE_MAX = 500
 const SAMPLE = 10
 
-/** Returns a page of the deliveries that match a filter; see Operations.list. Throws AppError query.invalid for an invalid `after`. */
+/**
+ * Returns a page of the deliveries that match a filter; see Operations.list. Throws AppError query.invalid for an
+ * invalid `after`.
+ */
 export async function list({
   db,
   filter,

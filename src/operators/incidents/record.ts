@@ -19,8 +19,8 @@ export interface Seen {
 }
 
 /**
- * Records that an incident has not ended. All replicas report it, and it is one row: the first report makes it, or reopens the
- * last one of its kind.
+ * Records that an incident has not ended. All replicas report it, and it is one row: the first report makes it, or
+ * reopens the last one of its kind.
  */
 export async function reportIncident(
   { database, random, now, newId }: WriteContext,

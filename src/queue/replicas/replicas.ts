@@ -24,7 +24,8 @@ export interface Replicas extends Heartbeat {
 }
 
 /**
- * The services that share the database. Each replica has one heartbeat, not one for each row. A delivery belongs to the replica that it names as its owner; without one it is an orphan.
+ * The services that share the database. Each replica has one heartbeat, not one for each row. A delivery belongs to the
+ * replica that it names as its owner; without one it is an orphan.
  * @param from.newName gives a new name at each call, of at most 36 characters
  * @param from.deadAfterMs how long a replica may be silent before the others prune it
  * @param from.landsMs see Timing

@@ -12,8 +12,8 @@ export type RefundId =
   | { readonly kind: 'known'; readonly deliveryId: string; readonly digest: string; readonly orders: readonly string[] }
 
 /**
- * Stores the webhook-id of a refund for an address. Call it first in the transaction. `sale`: a sale came under the id, and nothing is
- * stored. `known`: the refund came before and was accepted.
+ * Stores the webhook-id of a refund for an address. Call it first in the transaction. `sale`: a sale came under the id,
+ * and nothing is stored. `known`: the refund came before and was accepted.
  */
 export async function storeRefundId(
   { trx, at }: Writing,

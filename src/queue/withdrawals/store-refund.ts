@@ -40,8 +40,8 @@ export type StoredRefund =
 
 /**
  * Stores a refund in one transaction: a withdrawal for each delivery that sold one of its courses to its buyer, or that
- * corrects such a delivery, paid course modes included. It stops the deliveries that are still to be done. If the refund leaves some of their courses,
- * another delivery is stored for these. Throws what the database throws.
+ * corrects such a delivery, paid course modes included. It stops the deliveries that are still to be done. If the
+ * refund leaves some of their courses, another delivery is stored for these. Throws what the database throws.
  */
 export function storeRefund(context: WriteContext, refund: Refund): Promise<AuditedResult<StoredRefund>> {
   return auditedChange<StoredRefund>(context, async (writing) => {

@@ -71,7 +71,10 @@ function readGiven(
   return { given, unreadable }
 }
 
-/** A secret from NAME, or from the file that NAME_FILE names. Throws AppError settings.invalid if both are set, or the file can't be read. */
+/**
+ * A secret from NAME, or from the file that NAME_FILE names. Throws AppError settings.invalid if both are set, or the
+ * file can't be read.
+ */
 export function readSecret({ env, name }: { env: Env; name: string }): string | undefined {
   const file = env[`${name}_FILE`]
   if (!file) return env[name]
