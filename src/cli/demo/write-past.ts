@@ -11,6 +11,7 @@ import { createIds } from '../../sale/ids.ts'
 import { readJson } from '../../sale/json/json.ts'
 import { digestOf } from '../../sale/payload/digest.ts'
 import { aboutOf, readPayload } from '../../sale/payload/rules.ts'
+import type { Reason } from '../../sale/reasons.ts'
 import type { ShopAnswer } from '../../sale/shop-answer.ts'
 import { type Outcome, type Settlement, stateOfOutcome, type VerifiedWebhook } from '../../sale/types.ts'
 import { type End, type PastSale, randomOf } from './plan.ts'
@@ -131,16 +132,14 @@ const waitOf = ({ settledAt }: PastSale): Pick<Settlement, 'state' | 'outcome' |
 
 function outcomeOf(end: End, { courseIds, username }: PastSale['payload']): Outcome {
   const [course = ''] = courseIds
-  const refused = (code: 'course.missing' | 'lms.refused' | 'person.retired', subject: string): Outcome => ({
-    courses: {},
-    reason: { code, subject },
-  })
-  if (end === 'missing' || end === 'handled') return refused('course.missing', course)
-  if (end === 'retired') return refused('person.retired', '')
+  const refused = (reason: Reason): Outcome => ({ courses: {}, reason })
+  if (end === 'missing' || end === 'handled') return refused({ code: 'course.missing', subject: course })
+  if (end === 'retired') return refused({ code: 'person.retired', subject: '' })
   if (end === 'full') {
     const whom = `for user '${username}' in course '${course}'`
     const hint = "most likely the course is full; the LMS's log has the cause"
-    return refused('lms.refused', `An error occurred while creating the new course enrollment ${whom} (${hint})`)
+    const subject = `An error occurred while creating the new course enrollment ${whom} (${hint})`
+    return refused({ code: 'lms.refused', subject, course })
   }
   const result = end === 'pre_enrolled' ? 'allowed' : 'enrolled'
   return { courses: Object.fromEntries(courseIds.map((id) => [id, result])), reason: null }

@@ -64,6 +64,10 @@ test('sandbox --demo serves 30 days of sales, and those of today came through th
     'pre_enrolled',
     'rejected',
   ])
+  // A sale that the LMS refused names its course, so the past and today are one cause.
+  assert.deepEqual(all("select distinct subject from deliveries where reason = 'lms.refused'"), [
+    'course-v1:lernito+full+2026',
+  ])
   assert.ok(Number(all('select count(distinct received_at / 86400000) from deliveries')[0]) >= 29)
   assert.ok(Number(all("select count(*) from events where kind = 'retry_scheduled'")[0]) >= 6)
   assert.deepEqual(
