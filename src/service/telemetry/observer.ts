@@ -155,7 +155,7 @@ function warnOfPreviousSecret({ log, now }: { log: Log; now: () => number }): ()
 }
 
 /** An attempt to send a text to operators; see src/operators/notify/notifier.ts. */
-interface NotificationReport {
+export interface NotificationReport {
   readonly posted:
     | { readonly ok: true; readonly status: number }
     | { readonly ok: false; readonly status: number | null; readonly message: string }
