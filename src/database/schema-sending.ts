@@ -40,7 +40,8 @@ export interface EndpointRow {
 export interface NoticeRow {
   /** SHA-256 in hex of what makes the cause: see noticeId. */
   id: string
-  kind: 'delivery' | 'withdrawal' | 'lms' | 'events'
+  /** One row is no cause: `position`, see readPosition there. */
+  kind: 'delivery' | 'withdrawal' | 'lms' | 'events' | 'position'
   /** The code of the reason, or of the fault. */
   code: string
   /** A course key, or the id of a delivery; '' if there is none. */
@@ -55,10 +56,4 @@ export interface NoticeRow {
   texts: number
   /** When the last of them was sent. */
   sent_at: number | null
-}
-
-/** Up to where the rows of a table were counted for notifications. */
-export interface NoticePositionRow {
-  name: string
-  at: number
 }

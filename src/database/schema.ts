@@ -1,7 +1,7 @@
 import type { ReasonCode } from '../sale/reasons.ts'
 import type { DeliveryState, EventKind, Source } from '../sale/types.ts'
 import type { BulkReplayRow, ReplayedDeliveryRow } from './schema-replays.ts'
-import type { EndpointRow, NoticePositionRow, NoticeRow, OutboxRow } from './schema-sending.ts'
+import type { EndpointRow, NoticeRow, OutboxRow } from './schema-sending.ts'
 import type { SenderRow } from './sender-row.ts'
 
 /** The tables as Kysely sees them; see src/database/migrations/initial-schema.ts. Times are milliseconds since 1970. */
@@ -179,7 +179,6 @@ export interface Tables {
   outbox: OutboxRow
   endpoints: EndpointRow
   notices: NoticeRow
-  notice_positions: NoticePositionRow
   incidents: IncidentRow
   senders: SenderRow
   replicas: ReplicaRow

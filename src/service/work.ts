@@ -10,7 +10,6 @@ import { runBulkReplays } from '../operators/changes/bulk-replay-loop.ts'
 import type { Seen } from '../operators/incidents/record.ts'
 import { watchIncidents } from '../operators/incidents/watch-incidents.ts'
 import type { NotifyTiming } from '../operators/notify/notifier.ts'
-import type { OutageWatch } from '../operators/notify/outage.ts'
 import type { openInbox } from '../queue/open-inbox.ts'
 import { runRetention } from '../queue/retention.ts'
 import { runShopAnswers, type ShopAnswers } from '../queue/shop-answers/shop-answers.ts'
@@ -44,8 +43,6 @@ interface WorkParts {
   readonly random: () => number
   /** From the start of a round of the follow-up to the next one, ms. */
   readonly followUpMs: number
-  /** What the circuit breaker has reported; null without notifications. */
-  readonly outages: OutageWatch | null
   readonly notifyTiming: NotifyTiming
   /** Aborted when the service stops. */
   readonly signal: AbortSignal
