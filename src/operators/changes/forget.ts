@@ -14,7 +14,7 @@ import { emailTerm, fold, textTerm } from '../../queue/search-terms.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import { type DeliveryFilter, wordsOf } from '../find/filter.ts'
-import { bulkReplayOf } from './bulk-replay-row.ts'
+import { bulkReplayOf } from './bulk-replay.ts'
 
 const STEP = 100
 

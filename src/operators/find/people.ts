@@ -3,11 +3,40 @@ import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import { readOutcome, readRequest, readStandings, unreadable } from '../../queue/rows.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
-import type { Person, Sale } from '../changes/operations.ts'
+import type { Shown } from './listing.ts'
 import { timeline } from './timeline.ts'
 
 const SALES_MAX = 100
 const EVENTS_MAX = 500
+
+/** One sale of a person, without its payload. `unreadable` as in Shown. */
+export type Sale = Pick<
+  Shown,
+  | 'id'
+  | 'state'
+  | 'source'
+  | 'receivedAt'
+  | 'activeAt'
+  | 'dueAt'
+  | 'request'
+  | 'outcome'
+  | 'standings'
+  | 'replacedBy'
+  | 'unreadable'
+>
+
+/** The owner of an address, as the deliveries show them. */
+export interface Person {
+  /** As the newest sale has it; as it was asked for if there is no sale. */
+  readonly email: string
+  /** At most 100, the latest received first. */
+  readonly sales: readonly Sale[]
+  /** How many there are. */
+  readonly salesCount: number
+  /** What happened to these sales, oldest first: at most the last 500 events. */
+  readonly timeline: readonly DeliveryEvent[]
+  readonly hasMoreEvents: boolean
+}
 
 /** Everything but the payload: 100 payloads can be large. */
 const COLUMNS = [

@@ -1,7 +1,7 @@
 import type { StandInOptions } from '../../../sandbox/stand-in.ts'
 import { openDatabase } from '../../../src/database/database.ts'
-import { createOperations } from '../../../src/operators/changes/create-operations.ts'
 import type { Operations } from '../../../src/operators/changes/operations.ts'
+import { createOperations } from '../../../src/operators/changes/operations.ts'
 import { TIMING, type Timing } from '../../../src/queue/replicas/timing.ts'
 import type { Withdrawal } from '../../../src/queue/withdrawal-row.ts'
 import { createIds } from '../../../src/sale/ids.ts'

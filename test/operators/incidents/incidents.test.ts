@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { incidentsBetween, listIncidents } from '../../../src/operators/incidents/list-incidents.ts'
 import {
+  createLook,
   endIncident,
   endSilent,
   purgeIncidents,
   reportIncident,
   type Seen,
 } from '../../../src/operators/incidents/record.ts'
-import { createLook } from '../../../src/operators/incidents/watch-incidents.ts'
 import { accepted, arrival, only, onSqlite, START, settled, setUp, succeeded } from '../../queue/harness.ts'
 
 const MINUTE_MS = 60_000

@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test'
 import type { Seen } from '../../../src/operators/incidents/record.ts'
-import { createLook } from '../../../src/operators/incidents/watch-incidents.ts'
+import { createLook } from '../../../src/operators/incidents/record.ts'
 import { createNotifier, NOTIFY_TIMING, type Notified } from '../../../src/operators/notify/notifier.ts'
 import { createTextPoster } from '../../../src/operators/notify/post-text.ts'
 import type { Reason } from '../../../src/sale/reasons.ts'

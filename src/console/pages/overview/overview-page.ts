@@ -2,9 +2,13 @@ import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import type { Operations } from '../../../operators/changes/operations.ts'
 import type { Overview } from '../../../operators/find/overview.ts'
-import type { Counted } from '../../../operators/reports/counted.ts'
-import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
-import type { Bar, CourseSales } from '../../../operators/reports/sales.ts'
+import {
+  type Bar,
+  type Counted,
+  type CourseSales,
+  type StateCounts,
+  totalOf,
+} from '../../../operators/reports/counts.ts'
 import type { DeliveryState } from '../../../sale/types.ts'
 import type { SendersView } from '../../../shop/senders/view.ts'
 import { agoHtml, durationText, numberText, timeHtml } from '../../layout/format.ts'
