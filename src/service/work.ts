@@ -110,7 +110,7 @@ export function createWork(parts: WorkParts) {
 
 /** Records when the LMS or the database is away. */
 const startIncidents = (
-  { settings, opened, observer, signal }: WorkParts,
+  { opened, observer, signal }: WorkParts,
   breaker: Pick<CircuitBreaker, 'state'>,
 ): Promise<void> =>
   watchIncidents({
@@ -118,7 +118,6 @@ const startIncidents = (
     guard: opened.availability.guard,
     lms: () => incidentOf(breaker.state()),
     database: opened.availability.reason,
-    days: settings.LERNITO_RETENTION_DAYS,
     onError: observer.onError,
     signal,
   })

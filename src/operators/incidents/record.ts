@@ -93,18 +93,8 @@ export async function endSilent({ database: { db }, now }: Pick<WriteContext, 'd
     .execute()
 }
 
-/** Deletes the incidents that ended before `before` (ms since 1970). There are few. */
-export async function purgeIncidents({
-  database: { db },
-  before,
-}: Pick<WriteContext, 'database'> & { before: number }): Promise<void> {
-  await db.deleteFrom('incidents').where('started_at', '<', before).where('ended_at', '<', before).execute()
-}
-
 /** How often to look, in memory. An outage that is shorter may not be recorded. */
 const LOOK_MS = 1000
-const PURGE_MS = 3_600_000
-const DAY_MS = 24 * PURGE_MS
 
 interface Watched {
   readonly context: WriteContext
@@ -112,8 +102,6 @@ interface Watched {
   readonly lms: () => Seen | null
   /** Why the database can't be used now; null if it can. */
   readonly database: () => string | null
-  /** How long incidents are kept. */
-  readonly days: number
 }
 
 /**
@@ -132,12 +120,11 @@ export function watchIncidents({ guard, ...parts }: Watched & Background): Promi
 }
 
 /** Returns what is to be written at each look; null: nothing. Call it again after a write that failed. */
-export function createLook({ context, lms, database, days }: Watched): () => (() => Promise<void>) | null {
+export function createLook({ context, lms, database }: Watched): () => (() => Promise<void>) | null {
   const { now } = context
   let lost: Seen | null = null
   let open: Seen | null = null
   let writtenAt = Number.NEGATIVE_INFINITY
-  let purgedAt = Number.NEGATIVE_INFINITY
 
   /** Each step remembers what it has done, so that a failed write is repeated. */
   const write = async (seen: Seen | null): Promise<void> => {
@@ -153,10 +140,6 @@ export function createLook({ context, lms, database, days }: Watched): () => (()
     if (seen !== null) await reportIncident(context, seen)
     open = seen
     await endSilent(context)
-    if (now() - purgedAt >= PURGE_MS) {
-      await purgeIncidents({ ...context, before: now() - days * DAY_MS })
-      purgedAt = now()
-    }
     writtenAt = now()
   }
 

@@ -1,11 +1,10 @@
 import { type Kysely, sql } from 'kysely'
-import { z } from 'zod'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../database/write-context.ts'
+import { failedOf } from '../../queue/failed-withdrawals.ts'
 import { along } from '../../queue/in-order.ts'
 import { courseOfOutcome } from '../../queue/rows.ts'
-import { hasFailed, withdrawalOf } from '../../queue/withdrawal-row.ts'
 import { REASON_CODES, REASONS } from '../../sale/reasons.ts'
 import { addCount, type Cause, movePosition, readPosition } from './notices.ts'
 
@@ -79,16 +78,6 @@ async function readWithdrawals(db: Kysely<Tables>, { after, upTo }: Range): Prom
     .where('ended_at', '<=', upTo)
     .execute()
   return rows
-    .filter((row) => orElse(false, () => hasFailed(withdrawalOf(row))))
-    .map(({ delivery_id }) => ({ cause: { kind: 'withdrawal', code: 'failed', subject: delivery_id }, count: 1 }))
-}
-
-/** One unreadable row must not hold up the notifications of all others. */
-function orElse<Value>(fallback: Value, read: () => Value): Value {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof z.ZodError || error instanceof SyntaxError) return fallback
-    throw error
-  }
+    .flatMap(failedOf)
+    .map(({ row }) => ({ cause: { kind: 'withdrawal', code: 'failed', subject: row.delivery_id }, count: 1 }))
 }

@@ -107,11 +107,11 @@ export function isUntold({ count, texts, sent_at: sentAt, ...row }: NoticeRow, n
  * another replica has told of the row, nothing changes.
  */
 export async function storeTold(
-  trx: Kysely<Tables>,
+  db: Kysely<Tables>,
   { told, at }: { told: readonly NoticeRow[]; at: number },
 ): Promise<void> {
   for (const { id, count, texts } of told) {
-    await trx
+    await db
       .updateTable('notices')
       .set((eb) => ({ count: eb('count', '-', count), texts: eb('texts', '+', 1), sent_at: at }))
       .where('id', '=', id)

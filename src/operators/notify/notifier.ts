@@ -1,6 +1,5 @@
 import type { Availability } from '../../database/availability.ts'
 import type { NoticeRow } from '../../database/schema-sending.ts'
-import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../database/write-context.ts'
 import { createTaskLease, type TaskLease } from '../../queue/replicas/task-lease.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'
@@ -142,17 +141,9 @@ async function send(from: NotifierOptions, sender: Sender, news: News): Promise<
 async function storeNews({ context, guard }: NotifierOptions, sender: Sender): Promise<void> {
   const { unstored } = sender
   if (unstored === null) return
-  const { database, random, now } = context
-  await guard(() =>
-    inTransaction({
-      database,
-      random,
-      body: async (trx) => {
-        await storeTold(trx, { told: unstored.notices, at: now() })
-        await forgetFaults(trx, unstored.over)
-      },
-      isStored: async () => false, // storing it twice does no harm
-    }),
-  )
+  const { db } = context.database
+  // One after the other: each may be stored twice without harm, and is again if the next one fails.
+  await guard(() => storeTold(db, { told: unstored.notices, at: context.now() }))
+  await guard(() => forgetFaults(db, unstored.over))
   sender.unstored = null
 }
