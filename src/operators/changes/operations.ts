@@ -102,9 +102,8 @@ function reports({ context, guard, replicas }: Parts) {
   return {
     overview: () => guard(() => overview({ db, now: now(), replicas: replicas() })),
 
-    /** Groups the deliveries that need attention or were rejected by reason and course, the most frequent first. */
-    causes: (query?: { states?: readonly ('needs_attention' | 'rejected')[] }) =>
-      guard(() => readCauses({ db, ...query })),
+    /** Groups the deliveries that need attention by reason and course, the most frequent first. */
+    causes: () => guard(() => readCauses(db)),
 
     /** Counts the deliveries by state, each once. */
     countByState: () => states(null),

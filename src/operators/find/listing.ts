@@ -117,11 +117,28 @@ export async function preview({ db, filter }: { db: Kysely<Tables>; filter: Deli
 export async function show({ db, id }: { db: Kysely<Tables>; id: string }): Promise<Shown | null> {
   const row = await db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined) return null
+  const delivery = toDelivery({ ...row, request: null, outcome: null, standings: null })
+  return { ...delivery, ...readStored(row), activeAt: row.active_at }
+}
+
+/** Parses the columns of JSON. If one can't be read, says why, and gives none. */
+export function readStored({
+  request,
+  outcome,
+  standings,
+}: Pick<DeliveryRow, 'request' | 'outcome' | 'standings'>): Pick<
+  Shown,
+  'request' | 'outcome' | 'standings' | 'unreadable'
+> {
   try {
-    return { ...toDelivery(row), activeAt: row.active_at, unreadable: null }
+    return {
+      request: request === null ? null : readRequest(request),
+      outcome: outcome === null ? null : readOutcome(outcome),
+      standings: standings === null ? {} : readStandings(standings),
+      unreadable: null,
+    }
   } catch (error) {
-    const empty = toDelivery({ ...row, request: null, outcome: null, standings: null })
-    return { ...empty, activeAt: row.active_at, unreadable: unreadable(error).subject }
+    return { request: null, outcome: null, standings: {}, unreadable: unreadable(error).subject }
   }
 }
 

@@ -1,9 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
-import { readOutcome, readRequest, readStandings, unreadable } from '../../queue/rows.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
-import type { Shown } from './listing.ts'
+import { readStored, type Shown } from './listing.ts'
 import { timeline } from './timeline.ts'
 
 const SALES_MAX = 100
@@ -107,15 +106,5 @@ async function eventsOf(db: Kysely<Tables>, ids: readonly string[]): Promise<Del
 /** One row that can't be read must not hide the person's other sales. */
 function saleOf({ received_at, active_at, due_at, replaced_by, request, outcome, standings, ...row }: Row): Sale {
   const facts = { ...row, receivedAt: received_at, activeAt: active_at, dueAt: due_at, replacedBy: replaced_by }
-  try {
-    return {
-      ...facts,
-      request: request === null ? null : readRequest(request),
-      outcome: outcome === null ? null : readOutcome(outcome),
-      standings: standings === null ? {} : readStandings(standings),
-      unreadable: null,
-    }
-  } catch (error) {
-    return { ...facts, request: null, outcome: null, standings: {}, unreadable: unreadable(error).subject }
-  }
+  return { ...facts, ...readStored({ request, outcome, standings }) }
 }

@@ -115,7 +115,7 @@ test('the reports read the deliveries through an index', async (t) => {
   const [one = ''] = await fill(bench, bench.clock)
   const plans = await plansOf(bench.database, async (db) => {
     const now = bench.clock.at
-    await readCauses({ db })
+    await readCauses(db)
     await countByState(db)
     await salesBySpan({ db, bounds: [now - 3_600_000, now] })
     await salesByCourse({ db, now })

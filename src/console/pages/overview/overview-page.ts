@@ -78,7 +78,7 @@ async function overviewHtml(
   const [overview, states, causes, sales, byCourse, bands, { refused, idsReused }] = await Promise.all([
     operations.overview(),
     operations.countByState(),
-    operations.causes({ states: ['needs_attention'] }),
+    operations.causes(),
     operations.sales(bounds),
     readCourses(),
     incidents.between({ from: bounds[0] ?? now, to: now }),
