@@ -3,7 +3,7 @@ import type { Tables } from '../../database/schema.ts'
 import { type FailedWithdrawal, readFailedWithdrawals } from '../../queue/failed-withdrawals.ts'
 import { countBacklog } from '../reports/counts.ts'
 
-/** The time to enrollment is that of so many sales at most, received in this time. */
+/** The time to enrollment is that of the latest 1,000 sales, as far as they were received in this time. */
 const PACED = 1000
 const PACED_MS = 24 * 3_600_000
 /** If more are queued, the oldest is looked for among this many entries of an index. */

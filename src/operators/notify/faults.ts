@@ -43,7 +43,7 @@ async function faultOfLms(db: Kysely<Tables>, at: number): Promise<Fault | null>
     .orderBy('started_at', 'desc')
     .limit(INCIDENTS)
     .execute()
-  // One that ended just now may go on: a probe succeeded, but the next call may fail.
+  // One that ended just now may continue: a probe succeeded, but the next call may fail.
   const last = rows.find(({ ended_at }) => (ended_at ?? at) > at - SAME_MS)
   if (last === undefined) return null
   let since = last.started_at

@@ -70,7 +70,7 @@ test('an outage whose cause changes is told once, since its beginning, and its e
   assert.deepEqual(chat.texts.slice(1), [AVAILABLE])
 })
 
-test('an outage that outlasts a restart goes on for the notifications', async (t) => {
+test('an outage that outlasts a restart continues for the notifications', async (t) => {
   const bench = await setUpNotifier(t)
   await bench.sees(down(bench))
   await bench.pass(8)
