@@ -33,12 +33,14 @@ export async function startWithOperations({
   lms = {},
   env = {},
   timing = { ...TIMING, landsMs: 300 },
+  now = Date.now,
 }: {
   lms?: StandInOptions
   env?: Record<string, string>
   timing?: Timing
+  now?: () => number
 } = {}) {
-  const product = await startProduct({ lms, env, timing })
+  const product = await startProduct({ lms, env, timing, now })
   const { context, operations, close } = operationsOn(`sqlite:${product.folder}/lernito.db`)
   const show = async (id: string) => {
     const shown = await operations.show(id)
