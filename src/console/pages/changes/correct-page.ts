@@ -1,74 +1,62 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
-import type { Operations, PlannedCorrection, Shown } from '../../../operators/changes/operations.ts'
+import type { PlannedCorrection, Shown } from '../../../operators/changes/operations.ts'
 import type { Changes } from '../../../queue/correct.ts'
-import { formOf, sessionOf } from '../../layout/guard.ts'
-import { csrfField, sendPage } from '../../layout/layout.ts'
-import type { LmsCalls } from '../../layout/lms-calls.ts'
-import {
-  courseIdsOf,
-  errorsHtml,
-  hiddenSaleFields,
-  readSaleForm,
-  type SaleForm,
-  saleFields,
-} from '../../layout/operator-form.ts'
+import { csrfField } from '../../layout/elements.ts'
+import { sendPage } from '../../layout/layout.ts'
+import { formOf, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
+import type { LmsCalls, PageParts } from '../../parts.ts'
 import type { Session } from '../../session/sessions.ts'
-import type { Site } from '../../session/site.ts'
-import { crumbsOf } from '../deliveries/delivery-view.ts'
+import { crumbsOf } from '../deliveries/delivery-page.ts'
+import { courseIdsOf, errorsHtml, hiddenSaleFields, readSaleForm, type SaleForm, saleFields } from './sale-form.ts'
 
 const words = TEXTS.correct
 
-interface Parts {
-  readonly scope: FastifyInstance
-  readonly site: () => Site
-  readonly operations: Pick<Operations, 'show' | 'correct' | 'previewCorrection' | 'withdrawable'>
-  readonly lms: LmsCalls
-}
 type WithId = { Params: { id: string } }
 
 /**
  * Adds the page on which an operator corrects a delivery: a form, a preview of what happens, and the correction itself.
  * Where the LMS has no course with a key, the page offers the closest one.
  */
-export function addCorrection(parts: Parts): void {
-  const { scope, site, operations, lms } = parts
+export function addCorrection(parts: PageParts): void {
+  const { scope, operations, lms } = parts
   const path = '/deliveries/:id/correct'
-  const current = '/deliveries'
+  const send = (reply: FastifyReply, delivery: Shown, main: string): FastifyReply =>
+    sendPage({ reply, title: words.title, crumbs: crumbsOf(delivery), current: '/deliveries', main })
 
   scope.get<WithId>(path, async (request, reply) => {
     const delivery = await operations.show(request.params.id)
     if (delivery === null) return reply.callNotFound()
-    const session = sessionOf(request)
-    const here = { session, base: site().base, id: delivery.id }
+    const here = { session: sessionOf(request), base: request.site.base, id: delivery.id }
     const { reason } = delivery.outcome ?? { reason: null }
     const missing = reason?.code === 'course.missing' ? [await coursePreview(lms, reason.subject)] : []
     const form = formOfDelivery(delivery)
-    const main = formHtml(here, { form, above: missing.map((course) => courseHtml(here, form, course)).join('') })
-    return sendPage({ reply, site: site(), session, title: words.title, crumbs: crumbsOf(delivery), current, main })
+    const above = missing.map((course) => courseHtml(here, form, course)).join('')
+    return send(reply, delivery, formHtml(here, { form, above }))
   })
 
   scope.post<WithId>(path, async (request, reply) => {
     const delivery = await operations.show(request.params.id)
     if (delivery === null) return reply.callNotFound()
+    const { id } = delivery
+    const { base } = request.site
     const fields = formOf(request)
     const form = readSaleForm(fields)
     const changes = changesOf(delivery, form)
     const session = sessionOf(request)
     if (fields.get('step') === 'correct') {
       const withdraw = fields.get('withdraw') === 'yes' ? { paid: fields.get('paid') === 'yes' } : null
-      const done = await operations.correct({ id: delivery.id, ...changes, withdraw, by: session.username })
+      const done = await operations.correct({ id, ...changes, withdraw, by: session.username })
       if (done.kind === 'corrected') {
         const result = done.withdrawal?.kind === 'ordered' ? 'correctedWithdrawing' : 'corrected'
-        return reply.redirect(`${site().base}/deliveries/${done.id}?done=${result}`, 303)
+        return reply.redirect(`${base}/deliveries/${done.id}?done=${result}`, 303)
       }
     }
-    const planned = await operations.previewCorrection({ id: delivery.id, ...changes })
-    const here = { session, base: site().base, id: delivery.id }
+    const planned = await operations.previewCorrection({ id, ...changes })
+    const here = { session, base, id }
     const above = await previewHtml(parts, here, { form, planned })
-    const main = formHtml(here, { form, above })
-    return sendPage({ reply, site: site(), session, title: words.title, crumbs: crumbsOf(delivery), current, main })
+    return send(reply, delivery, formHtml(here, { form, above }))
   })
 }
 
@@ -103,7 +91,7 @@ function formHtml({ session, base, id }: Here, { form, above }: { form: SaleForm
 }
 
 async function previewHtml(
-  { operations, lms }: Parts,
+  { operations, lms }: PageParts,
   here: Here,
   { form, planned }: { form: SaleForm; planned: PlannedCorrection },
 ): Promise<string> {

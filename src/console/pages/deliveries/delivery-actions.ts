@@ -1,43 +1,14 @@
-import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/changes/operations.ts'
 import { REASONS } from '../../../sale/reasons.ts'
 import { eventOfState } from '../../../sale/shop-view.ts'
 import { isStopped } from '../../../sale/types.ts'
-import { csrfField } from '../../layout/layout.ts'
-import { type BreakerView, isOpen } from '../../layout/live-state.ts'
+import { csrfField } from '../../layout/elements.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import type { Session } from '../../session/sessions.ts'
 
 const words = TEXTS.delivery
 export const NOTE_MAX = 1000
-
-/** The name of a result that the page can show above a delivery. */
-export type Done = keyof typeof words.done
-
-/** Shows the result of the form that led to this page. The address can select only one of these texts. */
-export function doneHtml(
-  request: FastifyRequest,
-  texts: Readonly<Record<string, { grade: string; text: string }>> = words.done,
-): string {
-  const name = new URL(request.url, 'http://console').searchParams.get('done')
-  const [, message] = Object.entries(texts).find(([one]) => one === name) ?? []
-  return message === undefined ? '' : html`<p class="note ${message.grade}" role="status">${message.text}</p>`
-}
-
-/**
- * The result of the form that led to a delivery's page. A replay is shown only until the delivery settles: then the page
- * shows its result, and an earlier promise would contradict it.
- */
-export function deliveryDoneHtml(of: {
-  request: FastifyRequest
-  delivery: Pick<Shown, 'state'>
-  breaker: BreakerView | null
-}): string {
-  const waits = of.breaker !== null && isOpen(of.breaker)
-  const replayed = of.delivery.state !== 'queued' ? 'replayedDone' : waits ? 'replayedWaits' : 'replayed'
-  return doneHtml(of.request, { ...words.done, replayed: words.done[replayed] })
-}
 
 /**
  * What an operator can do with a delivery: first what its state asks for, the rest on demand.

@@ -1,9 +1,9 @@
 import { html } from 'ghtml'
-import { readSearch } from '../../../operators/find/filter.ts'
+import { type DeliveryFilter, readSearch } from '../../../operators/find/filter.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import { reasonName } from '../../../sale/reason-words.ts'
 import type { DeliveryState } from '../../../sale/types.ts'
-import { numberText } from '../../layout/format.ts'
+import { numberText, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { Zone } from '../../layout/zone.ts'
 import { type ListQuery, queryText } from './list-query.ts'
@@ -86,3 +86,25 @@ export function chipsHtml(query: ListQuery, base: string): string {
 }
 
 const SEARCHED: Readonly<Record<string, string>> = words.chips
+
+/** Describes in words which deliveries a filter matches. */
+export function filterHtml(filter: DeliveryFilter): string {
+  const { id, email, username, course, find, cause, about, replay, states, from, to } = filter
+  const texts = [
+    [TEXTS.filter.id, id],
+    [TEXTS.filter.email, email],
+    [TEXTS.filter.username, username],
+    [TEXTS.filter.course, course],
+    [TEXTS.filter.find, find],
+    [TEXTS.filter.cause, cause === undefined ? undefined : reasonName(cause)],
+    [TEXTS.filter.about, about],
+    [TEXTS.filter.replay, replay],
+    [TEXTS.filter.states, states?.map((state) => TEXTS.states[state]).join(', ')],
+  ] as const
+  const conditions = [
+    ...texts.flatMap(([name, value]) => (value === undefined ? [] : [html`${name} <strong>${value}</strong>`])),
+    ...(from === undefined ? [] : [html`${TEXTS.filter.from} !${timeHtml(from)}`]),
+    ...(to === undefined ? [] : [html`${TEXTS.filter.to} !${timeHtml(to)}`]),
+  ]
+  return conditions.length === 0 ? html`${TEXTS.filter.all}` : html`${TEXTS.filter.those} !${conditions.join('; ')}`
+}

@@ -1,4 +1,3 @@
-import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import type { Operations } from '../../../operators/changes/operations.ts'
 import type { Overview } from '../../../operators/find/overview.ts'
@@ -6,24 +5,20 @@ import type { Counted } from '../../../operators/reports/counted.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import type { Bar, CourseSales } from '../../../operators/reports/sales.ts'
 import type { DeliveryState } from '../../../sale/types.ts'
-import type { SendersView } from '../../../shop/senders/view.ts'
+import { factsHtml, refreshes } from '../../layout/elements.ts'
 import { agoHtml, durationText, numberText, timeHtml } from '../../layout/format.ts'
-import { sessionOf } from '../../layout/guard.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { type BreakerView, isOpen, type LiveState } from '../../layout/live-state.ts'
-import type { LmsCalls } from '../../layout/lms-calls.ts'
-import { refreshes } from '../../layout/refresh.ts'
+import { queryOf } from '../../layout/request.ts'
 import { shareReads } from '../../layout/share-reads.ts'
-import { fillBoth, TEXTS } from '../../layout/texts.ts'
+import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import { latestDays, latestHours, type Zone } from '../../layout/zone.ts'
-import type { Site } from '../../session/site.ts'
+import { type BreakerView, isOpen, type PageParts } from '../../parts.ts'
+import { CONSOLE_PATH, type Site } from '../../session/site.ts'
 import { queryText } from '../deliveries/list-query.ts'
-import { type IncidentReports, lastIncidentHtml } from '../incidents-page.ts'
-import { causesHtml } from './causes-table.ts'
+import { lastIncidentHtml } from '../incidents-page.ts'
+import { causesHtml, createClosestCourses } from './causes.ts'
 import { chartHtml } from './chart.ts'
-import { createClosestCourses } from './closest-courses.ts'
 import { type Problem, problemsOf } from './problems.ts'
-import { tilesHtml } from './tiles.ts'
 
 const words = TEXTS.overview
 /** A count of this age is not the one that was asked for: ms. */
@@ -31,44 +26,33 @@ const AGED_MS = 2_000
 /** The slowest read of the page, and the one whose numbers nobody watches. */
 const COURSES_MS = 10_000
 
-interface Parts {
-  readonly scope: FastifyInstance
-  readonly site: () => Site
-  readonly operations: Pick<Operations, 'overview' | 'causes' | 'countByState' | 'sales' | 'salesByCourse'>
-  readonly incidents: Pick<IncidentReports, 'between'>
-  readonly liveState: LiveState
-  readonly lms: Pick<LmsCalls, 'findCourse'>
-  readonly readSenders: () => Promise<SendersView>
-  readonly now: () => number
-}
-
 /** Adds the page that shows whether the service works, its problems first; it updates itself. */
-export function addOverview(parts: Parts): void {
-  const { scope, site } = parts
-  const closestCourses = createClosestCourses({ findCourse: parts.lms.findCourse, now: parts.now })
-  const readCourses = shareReads({ read: parts.operations.salesByCourse, forMs: COURSES_MS, now: parts.now })
-  scope.get<{ Querystring: { by?: string } }>('/', async (request, reply) => {
-    const { base } = site()
-    const by = request.query.by === 'hour' ? 'hour' : 'day'
-    const here = by === 'hour' ? `${base}/?by=hour` : `${base}/`
+export function addOverview(parts: PageParts): void {
+  const { scope, operations, lms, now } = parts
+  const closestCourses = createClosestCourses({ findCourse: lms.findCourse, now })
+  const readCourses = shareReads({ read: operations.salesByCourse, forMs: COURSES_MS, now })
+  scope.get('/', async (request, reply) => {
+    const { site, zone } = request
+    const by = queryOf(request).get('by') === 'hour' ? 'hour' : 'day'
+    const here = by === 'hour' ? `${site.base}/?by=hour` : `${site.base}/`
     const main = html`<div id="overview" data-zoned !${refreshes({ url: here, id: 'overview', seconds: 10 })}>
-!${await overviewHtml(parts, { by, zone: request.zone, closestCourses, readCourses })}</div>`
-    const session = sessionOf(request)
-    return sendPage({ reply, site: site(), session, title: words.title, intro: words.intro, current: '/', main })
+!${await overviewHtml(parts, { by, zone, site, closestCourses, readCourses })}</div>`
+    return sendPage({ reply, title: words.title, intro: words.intro, current: '/', main })
   })
 }
 
 async function overviewHtml(
-  { site, operations, incidents, liveState, readSenders, now: clock }: Parts,
+  { operations, incidents, liveState, readSenders, now: clock }: PageParts,
   of: {
     by: 'hour' | 'day'
     zone: Zone
+    site: Site
     closestCourses: ReturnType<typeof createClosestCourses>
     readCourses: Operations['salesByCourse']
   },
 ): Promise<string> {
-  const { base } = site()
-  const { by, zone, closestCourses, readCourses } = of
+  const { by, zone, site, closestCourses, readCourses } = of
+  const { base } = site
   const now = clock()
   const bounds = by === 'hour' ? latestHours({ now, zone, hours: 48 }) : latestDays({ now, zone, days: 30 })
   const [overview, states, causes, sales, byCourse, bands, { refused, idsReused }] = await Promise.all([
@@ -88,7 +72,7 @@ async function overviewHtml(
   const [midnight = now] = latestDays({ now, zone, days: 1 })
   const today = salesSince(sales.value, midnight)
   const pace = overview.pace
-  return html`<div role="status">!${problemsHtml({ problems, needsAttention: attention !== '', counts, site: site() })}</div>
+  return html`<div role="status">!${problemsHtml({ problems, needsAttention: attention !== '', counts, site })}</div>
 !${attention}
 !${tilesHtml({ counts, causes: causes.length, today, pace, base })}
 !${countedHtml([states, sales], now)}
@@ -136,9 +120,70 @@ function problemsHtml(of: {
       .join('')
   }
   const isUnused = totalOf(counts) === 0
-  const webhook = `${origin}${base.replace(/\/lernito\/console$/, '')}/api/lernito/webhook/`
+  const webhook = `${origin}${base.slice(0, -CONSOLE_PATH.length)}/api/lernito/webhook/`
   const message = isUnused ? fillBoth(words.nothingYet, { webhook }) : words.healthy
   return html`<div class="note good"><h2>${message.title}</h2><p>${message.text}</p></div>`
+}
+
+/** Returns the figures above the chart. They add up: each stored delivery is counted once, by its state. */
+function tilesHtml(of: {
+  counts: StateCounts
+  /** How many causes need attention. */
+  causes: number
+  /** The sales of today, in the reader's zone. */
+  today: number
+  pace: Overview['pace']
+  base: string
+}): string {
+  const { counts, causes, today, pace, base } = of
+  const closed = counts.handled + counts.withdrawn
+  const attention =
+    causes === 0
+      ? words.tiles.noCause
+      : causes === 1
+        ? words.tiles.oneCause
+        : fill(words.tiles.causes, { count: numberText(causes) })
+  const tiles = [
+    tile({
+      name: words.tiles.sales,
+      count: totalOf(counts),
+      more: fill(words.tiles.today, { count: numberText(today) }),
+    }),
+    tile({ name: words.tiles.enrolled, count: counts.enrolled, more: paceText(pace), state: 'enrolled', base }),
+    tile({ name: words.tiles.waiting, count: counts.queued, more: words.tiles.retried, state: 'queued', base }),
+    tile({
+      name: words.tiles.preEnrolled,
+      count: counts.pre_enrolled,
+      more: words.tiles.followed,
+      state: 'pre_enrolled',
+      base,
+    }),
+    tile({
+      name: words.tiles.needsAttention,
+      count: counts.needs_attention,
+      more: attention,
+      state: 'needs_attention',
+      base,
+    }),
+    tile({ name: words.tiles.rejected, count: counts.rejected, more: words.tiles.wrongData, state: 'rejected', base }),
+    ...(closed === 0 ? [] : [tile({ name: words.tiles.closed, count: closed, more: words.tiles.byOperators })]),
+  ]
+  return html`<dl class="figures">!${tiles.join('\n')}</dl>`
+}
+
+function tile(of: { name: string; count: number; more: string; state?: DeliveryState; base?: string }): string {
+  const { name, count, more, state, base } = of
+  const number = html`<strong>${numberText(count)}</strong>`
+  const linked =
+    state === undefined ? number : html`<a href="${base ?? ''}/deliveries${queryText({ state })}">!${number}</a>`
+  const look = state === undefined || count === 0 ? '' : state.replace('_', '-')
+  return html`<div class="${look}"><dt>${name}</dt><dd>!${linked}</dd><dd class="quiet">${more}</dd></div>`
+}
+
+function paceText(pace: Overview['pace']): string {
+  if (pace === null) return words.tiles.stored
+  const { median, p95 } = pace
+  return fill(words.paceShort, { median: durationText(median), p95: durationText(p95) })
 }
 
 function currentHtml(of: {
@@ -168,7 +213,7 @@ function currentHtml(of: {
     ],
     [words.replicas, html`${numberText(replicas)}`],
   ] as const
-  return html`<dl class="facts">!${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`).join('')}</dl>`
+  return factsHtml(rows)
 }
 
 /** Returns the sales of each course by their state; '' if nothing was sold. */

@@ -1,8 +1,9 @@
+import type { PausedCourse } from '../../../enroll/breakers/course-breakers.ts'
 import type { Overview } from '../../../operators/find/overview.ts'
 import { isAcceptedAgain, type RefusedSender, type SendersView, wrongSignatures } from '../../../shop/senders/view.ts'
 import { durationText, numberText } from '../../layout/format.ts'
-import { type BreakerView, isOpen, type PausedCourseView } from '../../layout/live-state.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
+import { type BreakerView, isOpen } from '../../parts.ts'
 import { queryText } from '../deliveries/list-query.ts'
 
 const words = TEXTS.problems
@@ -36,7 +37,7 @@ export function problemsOf(of: {
   queued: number
   breaker: BreakerView | null
   /** The longest paused first. */
-  pausedCourses: readonly PausedCourseView[]
+  pausedCourses: readonly PausedCourse[]
   budget: number | null
   /** See SendersView. */
   refusedSenders: readonly RefusedSender[]
@@ -66,7 +67,7 @@ function breakerProblems(breaker: BreakerView | null, now: number): Problem[] {
   return [{ grade: 'bad', ...text, path: '/setup', action: words.openSetup }]
 }
 
-function courseProblems(paused: readonly PausedCourseView[], now: number): Problem[] {
+function courseProblems(paused: readonly PausedCourse[], now: number): Problem[] {
   const named = paused.slice(0, NAMED_MAX).map(({ course, since, probeAt, message }): Problem => {
     const wait = Math.max(0, probeAt - now)
     const next = wait === 0 ? words.nextDelivery : fill(words.nextIn, { wait: durationText(wait) })

@@ -1,36 +1,10 @@
 import { html } from 'ghtml'
+import { listTable } from '../../layout/elements.ts'
 import { agoHtml, numberText, withCodeHtml } from '../../layout/format.ts'
-import { listTable } from '../../layout/list-table.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
+import type { CheckResult, ChecksRun } from '../../parts.ts'
 
 const words = TEXTS.setup
-
-/** What a check of doctor found. `tutor`: the cure at an installation with Tutor, if it is another one. */
-interface Result {
-  readonly id: string
-  readonly about: string
-  readonly status: 'ok' | 'warning' | 'failure' | 'skipped'
-  readonly detail: string | null
-  readonly problems: readonly {
-    readonly status: 'warning' | 'failure'
-    readonly message: string
-    readonly fix: { readonly plain: string; readonly tutor: string | null }
-  }[]
-}
-
-/** When the checks ended (ms since 1970), and what they found. */
-export interface ChecksRun {
-  readonly at: number
-  readonly results: readonly Result[]
-}
-
-/** The checks of doctor, run by the service. */
-export interface Checks {
-  /** Runs all checks, or joins the run in progress. Takes 15 s at most. */
-  readonly run: () => Promise<ChecksRun>
-  /** The latest run of this process; null: none has ended. */
-  readonly last: () => ChecksRun | null
-}
 
 const STATUSES = ['failure', 'warning', 'ok', 'skipped'] as const
 
@@ -52,7 +26,7 @@ export function checksHtml({ at, results }: ChecksRun): string {
 <details class="more"><summary>${words.all}</summary>!${listTable({ columns: words.columns, rows })}</details>`
 }
 
-function problemHtml({ status, message, fix }: Result['problems'][number]): string {
+function problemHtml({ status, message, fix }: CheckResult['problems'][number]): string {
   const tutor = fix.tutor === null ? '' : html`<p><strong>${words.tutor}</strong> !${withCodeHtml(fix.tutor)}</p>`
   return html`<div class="note ${status === 'failure' ? 'bad' : 'warning'}"><p>${message}</p>
 <p><strong>${words.cure}</strong> !${withCodeHtml(fix.plain)}</p>!${tutor}</div>`

@@ -2,33 +2,16 @@ import { html } from 'ghtml'
 import { formText } from '../../../sale/form-words.ts'
 import type { FormLately } from '../../../shop/senders/signed-lately.ts'
 import type { SendersView } from '../../../shop/senders/view.ts'
+import { factsHtml } from '../../layout/elements.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { TEXTS } from '../../layout/texts.ts'
+import type { Setup } from '../../parts.ts'
 import { CONSOLE_PATH, callbackOf, type Site } from '../../session/site.ts'
 
 const words = TEXTS.setup
 
-/** What the settings say about the shop. */
-export interface ShopSetup {
-  /** Whether LERNITO_PUBLIC_URL is set; otherwise the addresses are good on this machine only. */
-  readonly isPublic: boolean
-  /** Whether LERNITO_WEBHOOK_SECRET_PREVIOUS is set. */
-  readonly hasPreviousSecret: boolean
-  /** LERNITO_REFUNDS. */
-  readonly refunds: boolean
-  /** Whether LERNITO_EVENTS_URL is set. */
-  readonly events: boolean
-  /** The signature forms of the newest deliveries, the latest first. */
-  readonly formsLately: () => Promise<readonly FormLately[]>
-}
-
 /** Returns the section for the shop's developers: addresses, signatures, and what is turned on. Never a secret. */
-export function shopHtml(of: {
-  site: Site
-  setup: ShopSetup
-  senders: SendersView
-  forms: readonly FormLately[]
-}): string {
+export function shopHtml(of: { site: Site; setup: Setup; senders: SendersView; forms: readonly FormLately[] }): string {
   const { site, setup, senders, forms } = of
   const { base, origin } = site
   const at = origin + base.slice(0, -CONSOLE_PATH.length)
@@ -48,7 +31,7 @@ export function shopHtml(of: {
 }
 
 /** Returns the section about who may sign in to the console. */
-export function operatorsHtml(of: { site: Site; setup: Pick<ShopSetup, 'isPublic'>; lmsUrl: string }): string {
+export function operatorsHtml(of: { site: Site; setup: Pick<Setup, 'isPublic'>; lmsUrl: string }): string {
   const { site, setup, lmsUrl } = of
   const rows = [
     [words.whoMay, html`${words.staffOf} <a href="${lmsUrl}/">${lmsUrl}</a>`],
@@ -58,9 +41,6 @@ export function operatorsHtml(of: { site: Site; setup: Pick<ShopSetup, 'isPublic
   ] as const
   return html`<section><h2>${words.operators}</h2>!${factsHtml(rows)}</section>`
 }
-
-const factsHtml = (rows: readonly (readonly [name: string, value: string])[]): string =>
-  html`<dl class="facts">!${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`).join('')}</dl>`
 
 function formsHtml(forms: readonly FormLately[]): string {
   const lines = forms.map(({ form, at }) => html`${formText(form)} <span class="quiet">!${timeHtml(at)}</span>`)
