@@ -18,12 +18,12 @@ import { addDelivery } from './pages/deliveries/delivery-page.ts'
 import { addPeople } from './pages/deliveries/people-page.ts'
 import { addIncidents } from './pages/incidents-page.ts'
 import { addOverview } from './pages/overview/overview-page.ts'
-import { addSetup } from './pages/setup/setup-page.ts'
+import { addSetup } from './pages/setup-page.ts'
 import { addEvents } from './pages/shop/events-page.ts'
 import { addRefused } from './pages/shop/refused-page.ts'
 import { addSignaturePage } from './pages/shop/signature-page.ts'
 import type { ConsoleParts, PageParts } from './parts.ts'
-import { createSessions, type Sessions } from './session/sessions.ts'
+import { createSessions } from './session/sessions.ts'
 import { addSignInPages } from './session/sign-in-pages.ts'
 import { CONSOLE_PATH } from './session/site.ts'
 
@@ -55,8 +55,12 @@ const PAGES: readonly ((parts: PageParts) => void)[] = [
 
 /** Registers the operator's console, below /lernito/console. */
 export function consoleRoutes(parts: ConsoleParts): void {
-  const { app, signIn, publicUrl, guard } = parts
-  const sessions = sessionsOf(parts)
+  const { app, signIn, publicUrl, guard, onSignIn } = parts
+  const sessions = createSessions({
+    ...parts,
+    onEnded: ({ username, failure }) =>
+      onSignIn(failure === null ? { kind: 'not_staff', username } : { kind: 'failed', reason: failure.message }),
+  })
 
   app.addHook('onClose', () => signIn.close())
   app.register(
@@ -71,16 +75,6 @@ export function consoleRoutes(parts: ConsoleParts): void {
     },
     { prefix: CONSOLE_PATH },
   )
-}
-
-function sessionsOf({ db, signIn, now, onSignIn }: ConsoleParts): Sessions {
-  return createSessions({
-    db,
-    signIn,
-    now,
-    onEnded: ({ username, failure }) =>
-      onSignIn(failure === null ? { kind: 'not_staff', username } : { kind: 'failed', reason: failure.message }),
-  })
 }
 
 function acceptFormsOnly(scope: FastifyInstance): void {

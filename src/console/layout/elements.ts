@@ -1,7 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Session } from '../session/sessions.ts'
-import { queryOf } from './request.ts'
+import { queryOf, sessionOf } from './request.ts'
 
 /**
  * Returns a table. A narrow screen shows each row as a card, with the column names before the cells. That style removes
@@ -33,12 +32,22 @@ export const factsHtml = (rows: readonly (readonly [name: string, value: string]
 export const refreshes = ({ url, id, seconds }: { url: string; id: string; seconds: number }): string =>
   html`hx-get="${url}" hx-trigger="every ${seconds}s" hx-target="#${id}" hx-select="#${id}" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none"`
 
+/**
+ * Returns the link to the older entries of a list; '' if there are none.
+ * @param of.next the `after` of the next page
+ */
+export function olderHtml({ url, next, label }: { url: string; next: string | null; label: string }): string {
+  if (next === null) return ''
+  const older = `${url}?${new URLSearchParams({ after: next })}`
+  return html`<p class="pages"><a class="button second" href="${older}">${label}</a></p>`
+}
+
 /** Returns a field of a form that its reader doesn't see. */
 export const hiddenField = (name: string, value: string): string =>
   html`<input type="hidden" name="${name}" value="${value}">`
 
 /** Returns the field that every form with a change must have. */
-export const csrfField = ({ csrf }: Session): string => hiddenField('csrf', csrf)
+export const csrfField = (request: FastifyRequest): string => hiddenField('csrf', sessionOf(request).csrf)
 
 /** Shows the result of the form that led to this page. The address can select only one of these texts. */
 export function doneHtml(

@@ -13,6 +13,9 @@ declare module 'fastify' {
   }
 }
 
+/** The parameters of a route whose address names one delivery, person or replay. */
+export type WithId = { Params: { id: string } }
+
 /** A script sets it, so it has no protection, and its value is checked. */
 const ZONE_COOKIE = 'lernito_zone'
 

@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import type { BacklogCounts } from '../../operators/reports/counts.ts'
 import { type BreakerView, isOpen, type PageParts } from '../parts.ts'
 import type { Session } from '../session/sessions.ts'
-import { csrfField, refreshes } from './elements.ts'
+import { hiddenField, refreshes } from './elements.ts'
 import { numberText, timeHtml } from './format.ts'
 import { queryOf, sessionOf } from './request.ts'
 import { shareReads } from './share-reads.ts'
@@ -70,7 +70,7 @@ export function navigationHtml(of: {
   const refresh = `${base}/status?page=${encodeURIComponent(current ?? '')}`
   return html`<nav aria-label="${TEXTS.nav.label}" class="side"><a class="name" href="${base}/">${TEXTS.product}</a>
 <ul id="menu" !${refreshes({ url: refresh, id: 'menu', seconds: 15 })}>!${links.join('\n')}</ul>
-<form method="post" action="${base}/sign-out" class="who">!${csrfField(session)}<span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button></form></nav>`
+<form method="post" action="${base}/sign-out" class="who">!${hiddenField('csrf', session.csrf)}<span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button></form></nav>`
 }
 
 const countHtml = (count: number, of: keyof BacklogCounts): string =>

@@ -1,12 +1,12 @@
 import { html } from 'ghtml'
 import type { BulkReplay, Operations, Summary } from '../../operators/changes/operations.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
+import { olderHtml } from '../layout/elements.ts'
 import { numberText, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'
 import { queryOf } from '../layout/request.ts'
 import { fill, TEXTS } from '../layout/texts.ts'
 import type { PageParts } from '../parts.ts'
-import { queryText } from './deliveries/list-query.ts'
 
 const words = TEXTS.changes
 const PAGE = 50
@@ -21,10 +21,7 @@ export function addChanges({ scope, operations }: PageParts): void {
       after === null ? operations.bulkReplays() : [],
     ])
     const buyers = await buyersOf(operations, items)
-    const older =
-      next === null
-        ? ''
-        : html`<p class="pages"><a class="button second" href="${base}/changes${queryText({ after: next })}">${words.older}</a></p>`
+    const older = olderHtml({ url: `${base}/changes`, next, label: words.older })
     const list =
       items.length === 0
         ? html`<p>${words.none}</p>`

@@ -1,12 +1,11 @@
 import { html } from 'ghtml'
 import type { Band, Incident } from '../../operators/incidents/list-incidents.ts'
-import { listTable, refreshes } from '../layout/elements.ts'
+import { listTable, olderHtml, refreshes } from '../layout/elements.ts'
 import { durationText, numberText, timeHtml } from '../layout/format.ts'
 import { sendPage } from '../layout/layout.ts'
 import { queryOf } from '../layout/request.ts'
 import { fill, TEXTS } from '../layout/texts.ts'
 import type { PageParts } from '../parts.ts'
-import { queryText } from './deliveries/list-query.ts'
 
 const words = TEXTS.incidents
 
@@ -18,10 +17,7 @@ export function addIncidents({ scope, incidents, now }: PageParts): void {
     const { items, next } = await incidents.list(queryOf(request).get('after'))
     const rows = items.map((item) => cellsOf(item, now()))
     const list = items.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows })
-    const older =
-      next === null
-        ? ''
-        : html`<p class="pages"><a class="button second" href="${base}${path}${queryText({ after: next })}">${words.older}</a></p>`
+    const older = olderHtml({ url: base + path, next, label: words.older })
     const main = html`<div id="incidents" !${refreshes({ url: `${base}${request.url.slice(request.url.indexOf(path))}`, id: 'incidents', seconds: 10 })}>!${list}!${older}</div>`
     return sendPage({ reply, title: words.title, intro: words.intro, current: path, main })
   })

@@ -12,21 +12,10 @@ const EACH_MAX = 6
 const KNOWN_MS = 180 * 24 * 3_600_000
 
 /** Where a browser that returns from the LMS comes from. */
-export interface SignInOrigin {
+interface SignInOrigin {
   readonly ip: string
   /** The browser's id, if an operator has signed in with it before; see rememberBrowser. */
   readonly browser: string | null
-}
-
-/** A sign-in that counts as failed until `undo` is called. */
-export interface CountedSignIn {
-  undo(): void
-}
-
-/** Counts the failed sign-ins of a minute. */
-export interface SignInLimit {
-  /** Counts one more failed sign-in. Returns null if there were too many from this origin, or too many in all. */
-  count(origin: SignInOrigin): CountedSignIn | null
 }
 
 /**
@@ -37,22 +26,27 @@ export interface SignInLimit {
  * signed in with before have a separate limit of 30, six each: neither an attacker behind the same NAT nor an attacker
  * with many networks can use it up.
  *
+ * `count` counts one more sign-in as failed until its `undo` is called. It returns null if there were too many from this
+ * origin within the minute, or too many in all.
+ *
  * @param from.now in ms since 1970
  */
-export function createSignInLimit({ now }: { now: () => number }): SignInLimit {
+export function createSignInLimit({ now }: { now: () => number }) {
   const strangers = createCounts(now)
   const known = createCounts(now)
   return {
-    count: ({ ip, browser }) => (browser === null ? strangers.count(networkOf(ip)) : known.count(browser)),
+    count: ({ ip, browser }: SignInOrigin) =>
+      browser === null ? strangers.count(networkOf(ip)) : known.count(browser),
   }
 }
+export type SignInLimit = ReturnType<typeof createSignInLimit>
 
 /** Refused sign-ins leave no entry, so there are never more than TOTAL_MAX entries. */
 function createCounts(now: () => number) {
   let minute = { began: now(), total: 0, counts: new Map<string, number>() }
 
   return {
-    count: (key: string): CountedSignIn | null => {
+    count: (key: string): { undo: () => void } | null => {
       if (Math.abs(now() - minute.began) >= MINUTE_MS) minute = { began: now(), total: 0, counts: new Map() }
       const mine = minute
       const ofKey = mine.counts.get(key) ?? 0

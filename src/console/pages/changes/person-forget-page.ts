@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Person } from '../../../operators/changes/operations.ts'
 import { isWholeAddress } from '../../../operators/find/people.ts'
@@ -7,7 +8,6 @@ import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { ForgetAnswer, PageParts } from '../../parts.ts'
-import type { Session } from '../../session/sessions.ts'
 import { readEmail } from '../deliveries/people-page.ts'
 
 const words = TEXTS.forget
@@ -17,30 +17,27 @@ export function addForget({ scope, operations, forget }: PageParts): void {
   const crumbs = [{ path: '/people', label: TEXTS.people.title }]
 
   scope.post('/people/forget', async (request, reply) => {
-    const session = sessionOf(request)
-    const { base } = request.site
     const form = formOf(request)
     const [email, typed, allowances] = [readEmail(form), form.get('confirm'), form.get('allowances') === 'yes']
-    if (!isWholeAddress(email)) return reply.redirect(`${base}/people`, 303)
-    const page = { session, base, email, allowances }
+    if (!isWholeAddress(email)) return reply.redirect(`${request.site.base}/people`, 303)
+    const page = { request, email, allowances }
     const isConfirmed = typed?.trim().toLowerCase() === email.toLowerCase()
     const main = isConfirmed
-      ? answerHtml({ ...page, answer: await forget({ email, by: session.username, allowances }) })
+      ? answerHtml({ ...page, answer: await forget({ email, by: sessionOf(request).username, allowances }) })
       : orderHtml({ ...page, person: await operations.person(email), isWrong: typed !== null })
     return sendPage({ reply, title: words.title, crumbs, current: '/people', main })
   })
 }
 
 interface FormOf {
-  readonly session: Session
-  readonly base: string
+  readonly request: FastifyRequest
   readonly email: string
   readonly allowances: boolean
 }
 
 /** @param of.isWrong whether the operator typed another address */
 function orderHtml(of: FormOf & { person: Person; isWrong: boolean }): string {
-  const { session, base, email, allowances, person, isWrong } = of
+  const { request, email, allowances, person, isWrong } = of
   const count = numberText(person.salesCount)
   const warning = html`<p class="note warning" role="alert">${fill(words.wrong, { email })}</p>`
   const list = (items: readonly string[]): string =>
@@ -48,18 +45,18 @@ function orderHtml(of: FormOf & { person: Person; isWrong: boolean }): string {
   return html`!${isWrong ? warning : ''}<p class="note bad">${fill(words.intro, { email })}</p>
 <h2>${words.erased}</h2>!${list([fill(words.sales, { count }), ...words.items])}
 <h2>${words.kept}</h2>!${list(words.keptItems)}
-<form method="post" action="${base}/people/forget" class="stack">!${csrfField(session)}!${hiddenField('email', email)}
+<form method="post" action="${request.site.base}/people/forget" class="stack">!${csrfField(request)}!${hiddenField('email', email)}
 <div><input type="checkbox" id="allowances" name="allowances" value="yes"!${allowances ? ' checked' : ''}> <label for="allowances">${words.allowances}</label><p class="quiet">${words.allowancesHelp}</p></div>
 <label for="confirm">${fill(words.type, { email })}</label><input id="confirm" name="confirm" size="40" spellcheck="false" autocomplete="off" required>
 <button>${words.confirm}</button></form>`
 }
 
 /** Returns the result, or says that there is none yet. */
-function answerHtml({ answer, session, base, email, allowances }: FormOf & { answer: ForgetAnswer }): string {
-  const changes = html`<p><a href="${base}/changes">${words.changes}</a></p>`
+function answerHtml({ answer, request, email, allowances }: FormOf & { answer: ForgetAnswer }): string {
+  const changes = html`<p><a href="${request.site.base}/changes">${words.changes}</a></p>`
   if (answer.kind === 'in_progress') {
     const { title, text } = words.running
-    const again = html`<form method="post" action="${base}/people/forget">!${csrfField(session)}!${hiddenField('email', email)}!${hiddenField('confirm', email)}!${allowances ? hiddenField('allowances', 'yes') : ''}<button>${words.repeat}</button></form>`
+    const again = html`<form method="post" action="${request.site.base}/people/forget">!${csrfField(request)}!${hiddenField('email', email)}!${hiddenField('confirm', email)}!${allowances ? hiddenField('allowances', 'yes') : ''}<button>${words.repeat}</button></form>`
     return html`<div class="note" role="status"><h2>${title}</h2><p>${text}</p></div>!${again}!${changes}`
   }
   if (answer.kind === 'refused') {

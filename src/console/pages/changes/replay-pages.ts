@@ -1,14 +1,14 @@
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { BulkReplay, Preview, Summary } from '../../../operators/changes/operations.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import { DELIVERY_STATES } from '../../../sale/types.ts'
-import { csrfField, hiddenField, refreshes } from '../../layout/elements.ts'
+import { csrfField, factsHtml, hiddenField, refreshes } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
+import { formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen, type PageParts } from '../../parts.ts'
-import type { Session } from '../../session/sessions.ts'
 import { filterHtml } from '../deliveries/list-filters.ts'
 import { filterOf, type ListQuery, queryText, readQuery } from '../deliveries/list-query.ts'
 import { tableHtml } from '../deliveries/list-rows.ts'
@@ -18,8 +18,6 @@ const words = TEXTS.replay
 const FEW = 10
 /** What an operator hopes for comes first, and what is still open last. */
 const ORDER = [...DELIVERY_STATES.filter((state) => state !== 'queued'), 'queued'] as const
-
-type WithId = { Params: { id: string } }
 
 /** Adds the pages of a bulk replay: a preview of what it includes, and then its progress, with a button to stop it. */
 export function addReplayPages({ scope, operations, liveState, now }: PageParts): void {
@@ -31,7 +29,7 @@ export function addReplayPages({ scope, operations, liveState, now }: PageParts)
     const filter = filterOf(query, request.zone)
     const preview = await operations.previewReplay({ filter, enrolled })
     const sample = { base: request.site.base, breaker: liveState.breaker(), now: now() }
-    const main = previewHtml({ preview, query, filter, enrolled, session: sessionOf(request), sample })
+    const main = previewHtml({ request, preview, query, filter, enrolled, sample })
     return sendPage({ reply, title: words.title, crumbs, current: '/deliveries', main })
   })
 
@@ -48,8 +46,7 @@ export function addReplayPages({ scope, operations, liveState, now }: PageParts)
     if (bulk === null) return reply.callNotFound()
     const { items: few } =
       bulk.replayed > FEW ? { items: [] } : await operations.list({ filter: { replay: id }, limit: FEW })
-    const of = { session: sessionOf(request), base: request.site.base, breaker: liveState.breaker(), now: now() }
-    const main = progressHtml({ ...of, bulk, results, few })
+    const main = progressHtml({ request, bulk, results, few, breaker: liveState.breaker(), now: now() })
     return sendPage({ reply, title: words.title, crumbs, current: '/deliveries', main })
   })
 
@@ -65,10 +62,10 @@ function previewHtml(of: {
   query: ListQuery
   filter: ReturnType<typeof filterOf>
   enrolled: boolean
-  session: Session
+  request: FastifyRequest
   sample: Parameters<typeof tableHtml>[1]
 }): string {
-  const { preview, query, filter, enrolled, session, sample } = of
+  const { request, preview, query, filter, enrolled, sample } = of
   const { base } = sample
   const fields = Object.entries(query)
     .map(([name, value]) => hiddenField(name, value))
@@ -76,7 +73,7 @@ function previewHtml(of: {
   const choose = html`<form method="get" action="${base}/replay" hx-get="${base}/replay" hx-trigger="change" hx-target="#preview" hx-select="#preview" class="stack">!${fields}
 <div><input type="checkbox" id="enrolled" name="enrolled" value="yes"!${enrolled ? ' checked' : ''}> <label for="enrolled">${words.alsoEnrolled}</label></div>
 <noscript><button class="second">${words.update}</button></noscript></form>`
-  const start = html`<form method="post" action="${base}/replay">!${csrfField(session)}!${fields}!${enrolled ? hiddenField('enrolled', 'yes') : ''}
+  const start = html`<form method="post" action="${base}/replay">!${csrfField(request)}!${fields}!${enrolled ? hiddenField('enrolled', 'yes') : ''}
 <button>${fill(words.start, { count: numberText(preview.count) })}</button></form>`
   const list = html`<h2>${words.sample}</h2>!${tableHtml(preview.sample, sample)}`
   const found = html`<p class="note">${foundText(preview)}</p>!${preview.count === 0 ? '' : start + list}`
@@ -102,13 +99,13 @@ interface ReplayView {
   readonly breaker: BreakerView | null
   /** ms since 1970. */
   readonly now: number
-  readonly session: Session
-  readonly base: string
+  readonly request: FastifyRequest
 }
 
 /** Returns the progress of a bulk replay, and what came of each delivery. It updates itself until all are settled. */
 function progressHtml(of: ReplayView): string {
-  const { bulk, results, few, session, base, ...now } = of
+  const { request, bulk, results, few, breaker, now } = of
+  const { base } = request.site
   const { id, state, total, replayed, by, startedAt, endedAt, enrolled, filter } = bulk
   const running = state === 'running'
   const here = `${base}/replays/${id}`
@@ -118,16 +115,20 @@ function progressHtml(of: ReplayView): string {
     total === null || !running
       ? ''
       : html`<progress max="${max}" value="${Math.min(replayed, max)}" aria-label="${words.progress}"></progress>`
-  const stop = html`<form method="post" action="${here}/stop">!${csrfField(session)}<button class="second">${words.stop}</button></form><p>${words.paceNote}</p>`
+  const stop = html`<form method="post" action="${here}/stop">!${csrfField(request)}<button class="second">${words.stop}</button></form><p>${words.paceNote}</p>`
   const poll = html`<div !${refreshes({ url: here, id: 'progress', seconds: 2 })}></div>`
   const isMoving = running || results.queued > 0
+  const facts = [
+    [words.which, html`!${filterHtml(filter)}!${enrolled ? html` ${words.withEnrolled}` : ''}`],
+    [words.startedBy, html`${by}`],
+    [words.startedAt, timeHtml(startedAt, 'seconds')],
+    ...(endedAt === null ? [] : [[words.endedAt, timeHtml(endedAt, 'seconds')] as const]),
+  ] as const
   return html`<div id="progress">!${isMoving ? poll : ''}
 <div class="note ${grade}"><h2>${title}</h2><p role="status">!${resultsHtml(of)}</p>!${bar}!${waitingHtml(of)}</div>
 !${running ? stop : ''}
-<dl class="facts"><div><dt>${words.which}</dt><dd>!${filterHtml(filter)}!${enrolled ? html` ${words.withEnrolled}` : ''}</dd></div>
-<div><dt>${words.startedBy}</dt><dd>${by}</dd></div><div><dt>${words.startedAt}</dt><dd>!${timeHtml(startedAt, 'seconds')}</dd></div>
-!${endedAt === null ? '' : html`<div><dt>${words.endedAt}</dt><dd>!${timeHtml(endedAt, 'seconds')}</dd></div>`}</dl>
-!${few.length === 0 ? '' : tableHtml(few, { ...now, base })}</div>`
+!${factsHtml(facts)}
+!${few.length === 0 ? '' : tableHtml(few, { base, breaker, now })}</div>`
 }
 
 /** The progress in one title. It is good only if nothing failed. */
@@ -143,13 +144,13 @@ function titleOf({ state }: BulkReplay, states: StateCounts): { grade: string; t
 }
 
 /** How many were replayed, and how many are in each state now; each number leads to its list. */
-function resultsHtml({ bulk, results: states, base }: ReplayView): string {
+function resultsHtml({ request, bulk, results: states }: ReplayView): string {
   const { id, state, total, replayed } = bulk
   const [done, running] = [numberText(replayed), state === 'running']
   if (replayed === 0 && !running) return html`${words.none}`
   const links = ORDER.filter((one) => states[one] > 0).map((one) => {
     const text = fill(words.results[one], { count: numberText(states[one]) })
-    return html`<a href="${base}/deliveries${queryText({ state: one, replay: id })}">${text}</a>`
+    return html`<a href="${request.site.base}/deliveries${queryText({ state: one, replay: id })}">${text}</a>`
   })
   const counted = totalOf(states)
   const unknown = counted >= replayed ? [] : [fill(words.unknown, { count: numberText(replayed - counted) })]

@@ -35,6 +35,6 @@ export function addTestSale({ scope, operations }: PageParts): void {
 
 function formHtml(request: FastifyRequest, of: { form: SaleForm; nonce: string; above: string }): string {
   return html`<p>${words.intro}</p>!${of.above}
-<form method="post" action="${request.site.base}/test-sale" class="stack">!${csrfField(sessionOf(request))}!${saleFields(of.form)}
+<form method="post" action="${request.site.base}/test-sale" class="stack">!${csrfField(request)}!${saleFields(of.form)}
 !${hiddenField('nonce', of.nonce)}<button>${words.confirm}</button></form>`
 }

@@ -7,7 +7,7 @@ import { DONE_STATES } from '../../../sale/types.ts'
 import { csrfField } from '../../layout/elements.ts'
 import { courseHtml, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
+import { formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls, PageParts } from '../../parts.ts'
 import { standingText } from '../deliveries/course-table.ts'
@@ -16,7 +16,6 @@ import { crumbsOf } from '../deliveries/delivery-page.ts'
 
 const words = TEXTS.withdraw
 
-type WithId = { Params: { id: string } }
 type Stands = Awaited<ReturnType<LmsCalls['whatStands']>>
 
 /** Adds the page on which an operator withdraws a delivery. It shows first what the LMS has for the buyer. */
@@ -76,22 +75,18 @@ async function orderHtml(
   const unread = stands.ok ? '' : html`<p class="note warning">${fill(words.unread, { reason: stands.message })}</p>`
   const mayBePaid = !stands.ok || stands.value.some(({ isPaid }) => isPaid)
   const paid = html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>`
-  const items = courses.map((one, index) => html`<li>!${choiceHtml({ ...one, index, stands, lmsUrl })}</li>`)
+  const items = courses.map((one, index) => html`<li>!${choiceHtml(one, { index, stands, lmsUrl })}</li>`)
   const others = await otherDeliveries(operations, { id: request.params.id, withdrawable })
   return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, request.site.base)}
-<form method="post" action="${action}" class="stack">!${csrfField(sessionOf(request))}
+<form method="post" action="${action}" class="stack">!${csrfField(request)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
 !${mayBePaid ? paid : ''}<button>${words.confirm}</button></form>`
 }
 
-function choiceHtml(of: {
-  course: string
-  reported: Withdrawable['courses'][number]['reported']
-  index: number
-  stands: Stands
-  lmsUrl: string
-}): string {
-  const { course, reported, index, stands, lmsUrl } = of
+function choiceHtml(
+  { course, reported }: Withdrawable['courses'][number],
+  { index, stands, lmsUrl }: { index: number; stands: Stands; lmsUrl: string },
+): string {
   const found = stands.ok ? stands.value.find((one) => one.course === course) : undefined
   const since =
     found === undefined || found.since === null

@@ -36,16 +36,10 @@ export function addDeliveries({ scope, operations, liveState, now }: PageParts):
       operations.list({ filter: filterOf(query, zone), limit: PAGE, after }),
       isWhole ? operations.countByState() : null,
     ])
-    const results = resultsHtml({
-      found,
-      query,
-      counts: counts?.value ?? null,
-      skip: after === null ? 0 : readSkip(parameters),
-      person: personHtml(query, request),
-      base,
-      breaker: liveState.breaker(),
-      now: now(),
-    })
+    const skip = after === null ? 0 : readSkip(parameters)
+    const person = personHtml(query, request)
+    const live = { breaker: liveState.breaker(), now: now() }
+    const results = resultsHtml({ found, query, counts: counts?.value ?? null, skip, person, base, ...live })
     const main = html`<div class="list-page">!${formHtml(query, zone, base)}!${results}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
     return sendPage({ reply, title: words.title, current, search: { text: query.q, form: 'filters' }, main })

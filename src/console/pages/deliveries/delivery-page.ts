@@ -1,16 +1,13 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Shown } from '../../../operators/changes/operations.ts'
+import type { Operations, Shown } from '../../../operators/changes/operations.ts'
+import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import type { Neighbors } from '../../../operators/find/neighbors.ts'
-import type { Withdrawal } from '../../../queue/withdrawal-row.ts'
-import type { GivenAnswers } from '../../../sale/shop-answer.ts'
-import type { DeliveryEvent } from '../../../sale/types.ts'
 import { doneHtml, refreshes } from '../../layout/elements.ts'
 import { type Crumb, sendPage } from '../../layout/layout.ts'
-import { formOf, queryOf, sessionOf } from '../../layout/request.ts'
+import { formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen, type PageParts } from '../../parts.ts'
-import type { Session } from '../../session/sessions.ts'
 import { coursesHtml } from './course-table.ts'
 import { actionsHtml, NOTE_MAX } from './delivery-actions.ts'
 import { deliveryFactsHtml, outcomeHtml, payloadHtml } from './delivery-facts.ts'
@@ -22,39 +19,26 @@ const words = TEXTS.delivery
 /** The answers to the shop are stored up to a second after they were given, and the page asks every two seconds. */
 const FOLLOWED_MS = 5_000
 
-type WithId = { Params: { id: string } }
-
 /** Adds the page of one delivery: its result and the reason, its timeline, and the actions of an operator. */
 export function addDelivery(parts: PageParts): void {
-  const { scope, operations, checkNow, liveState, now } = parts
+  const { scope, operations, checkNow } = parts
   const path = '/deliveries/:id'
 
   const resultUrl = ({ site, params: { id } }: FastifyRequest<WithId>, done: keyof typeof words.done): string =>
     `${site.base}/deliveries/${encodeURIComponent(id)}?done=${done}`
 
   scope.get<WithId>(path, async (request, reply) => {
-    const { id } = request.params
     const { base } = request.site
     const query = readQuery(queryOf(request))
-    const [delivery, events, answers, withdrawals, withdrawable, neighbors] = await Promise.all([
-      operations.show(id),
-      operations.timeline(id),
-      operations.answers(id),
-      operations.withdrawals(id),
-      operations.withdrawable(id),
-      operations.neighbors({ id, filter: filterOf(query, request.zone) }),
-    ])
-    if (delivery === null) return reply.callNotFound()
-    const canWithdraw = (withdrawable?.courses.length ?? 0) > 0
-    const breaker = liveState.breaker()
-    const done = deliveryDoneHtml({ request, delivery, breaker })
-    const tellsShop = parts.shopEvents !== null
-    const shown = { delivery, events, answers, withdrawals, canWithdraw, tellsShop, breaker, done }
-    const main = deliveryHtml({ ...parts, ...shown, now: now(), session: sessionOf(request), base })
+    const filter = filterOf(query, request.zone)
+    const read = await readDelivery(operations, { id: request.params.id, filter })
+    if (read === null) return reply.callNotFound()
+    const { delivery, neighbors } = read
     const title = delivery.request?.email ?? words.untitled
     const crumbs = [{ path: `/deliveries${queryText(query)}`, label: TEXTS.deliveries.title }]
     const links = [introHtml(delivery, base), ...neighborsHtml(neighbors, `${base}/deliveries`, queryText(query))]
     const intro = links.filter((link) => link !== '').join(' · ')
+    const main = deliveryHtml(parts, request, read)
     return sendPage({ reply, title, intro, crumbs, current: '/deliveries', main })
   })
 
@@ -80,6 +64,49 @@ export function addDelivery(parts: PageParts): void {
   })
 }
 
+/** Reads what the page of a delivery shows; null if there is no such delivery. `filter`: of the list that led here. */
+async function readDelivery(operations: Operations, { id, filter }: { id: string; filter: DeliveryFilter }) {
+  const [delivery, events, answers, withdrawals, withdrawable, neighbors] = await Promise.all([
+    operations.show(id),
+    operations.timeline(id),
+    operations.answers(id),
+    operations.withdrawals(id),
+    operations.withdrawable(id),
+    operations.neighbors({ id, filter }),
+  ])
+  const canWithdraw = (withdrawable?.courses.length ?? 0) > 0
+  return delivery === null ? null : { delivery, events, answers, withdrawals, canWithdraw, neighbors }
+}
+type DeliveryRead = NonNullable<Awaited<ReturnType<typeof readDelivery>>>
+
+/** Returns the page of a delivery: first what to do, then what happened. It follows the delivery until it has settled. */
+function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryRead): string {
+  const { liveState, shopEvents, followUpMs, lmsUrl, now } = parts
+  const { delivery, events, answers, withdrawals, canWithdraw } = read
+  const { base } = request.site
+  const breaker = liveState.breaker()
+  const here = `${base}/deliveries/${delivery.id}`
+  const poll = html`<div !${refreshes({ url: here, id: 'delivery', seconds: 2 })}></div>`
+  const tellsShop = shopEvents !== null
+  const replies = repliesHtml(delivery, lmsUrl)
+  const actions = actionsHtml({ request, delivery, here, canWithdraw, tellsShop, replies })
+  return html`<div id="delivery" class="columns">
+<div>!${isMoving(read, now()) ? poll : ''}!${deliveryDoneHtml({ request, delivery, breaker })}
+!${outcomeHtml({ delivery, breaker, followUpMs, actions })}!${linksHtml(delivery, base)}
+<h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
+!${attemptsHtml(events)}!${shopAnswersHtml(answers)}!${withdrawalsHtml(withdrawals)}
+<h2>${words.timeline}</h2>!${timelineHtml({ events })}</div>
+<aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, lmsUrl)}!${payloadHtml(delivery)}</aside>
+</div>`
+}
+
+/** Whether the page can change by itself: something is to be done, or was done just now. `now`: ms since 1970. */
+function isMoving({ delivery, withdrawals, events }: DeliveryRead, now: number): boolean {
+  const last = events.at(-1)
+  const isRecent = last !== undefined && Math.abs(now - last.at) < FOLLOWED_MS
+  return delivery.state === 'queued' || withdrawals.some(isPending) || isRecent
+}
+
 /**
  * The result of the form that led to a delivery's page. A replay is shown only until the delivery settles: then the page
  * shows its result, and an earlier promise would contradict it.
@@ -92,48 +119,6 @@ function deliveryDoneHtml(of: {
   const waits = of.breaker !== null && isOpen(of.breaker)
   const replayed = of.delivery.state !== 'queued' ? 'replayedDone' : waits ? 'replayedWaits' : 'replayed'
   return doneHtml(of.request, { ...words.done, replayed: words.done[replayed] })
-}
-
-/** What the page of a delivery shows. */
-interface DeliveryView extends Pick<PageParts, 'followUpMs' | 'lmsUrl'> {
-  readonly delivery: Shown
-  readonly events: readonly DeliveryEvent[]
-  readonly answers: GivenAnswers
-  readonly withdrawals: readonly Withdrawal[]
-  /** Whether there is something to withdraw. */
-  readonly canWithdraw: boolean
-  /** Whether the shop gets events. */
-  readonly tellsShop: boolean
-  readonly breaker: BreakerView | null
-  /** In ms since 1970. */
-  readonly now: number
-  /** The result of the form that led here, as escaped HTML. */
-  readonly done: string
-  readonly session: Session
-  readonly base: string
-}
-
-/** Returns the page of a delivery: first what to do, then what happened. It follows the delivery until it has settled. */
-function deliveryHtml(of: DeliveryView): string {
-  const { delivery, events, answers, withdrawals, done, session, base, lmsUrl } = of
-  const here = `${base}/deliveries/${delivery.id}`
-  const poll = html`<div !${refreshes({ url: here, id: 'delivery', seconds: 2 })}></div>`
-  const actions = actionsHtml({ ...of, session, here, replies: repliesHtml(delivery, lmsUrl) })
-  return html`<div id="delivery" class="columns">
-<div>!${isMoving(of) ? poll : ''}!${done}
-!${outcomeHtml({ ...of, actions })}!${linksHtml(delivery, base)}
-<h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
-!${attemptsHtml(events)}!${shopAnswersHtml(answers)}!${withdrawalsHtml(withdrawals)}
-<h2>${words.timeline}</h2>!${timelineHtml({ events })}</div>
-<aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, lmsUrl)}!${payloadHtml(delivery)}</aside>
-</div>`
-}
-
-/** Whether the page can change by itself: something is to be done, or was done just now. */
-function isMoving({ delivery, withdrawals, events, now }: DeliveryView): boolean {
-  const last = events.at(-1)
-  const isRecent = last !== undefined && Math.abs(now - last.at) < FOLLOWED_MS
-  return delivery.state === 'queued' || withdrawals.some(isPending) || isRecent
 }
 
 /** The buyer's name, and the way to everything about them. */

@@ -7,7 +7,7 @@ import { reasonSentence } from '../../../sale/reason-words.ts'
 import { csrfField, doneHtml, hiddenField, listTable } from '../../layout/elements.ts'
 import { stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { formOf, sessionOf } from '../../layout/request.ts'
+import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import type { Answered, PageParts } from '../../parts.ts'
 import { courseListHtml } from './course-table.ts'
@@ -17,8 +17,6 @@ import { queryText } from './list-query.ts'
 const words = TEXTS.people
 /** Longer than any address, so that a longer text is refused and not cut. */
 const EMAIL_MAX = 400
-
-type WithId = { Params: { id: string } }
 
 /**
  * Adds the page of a person. Its address names one of the person's deliveries, and a form asks for a person by e-mail
@@ -74,14 +72,14 @@ const checkable = ({ sales }: Person): string[] =>
   sales.filter(({ state, request }) => state !== 'queued' && request !== null).map(({ id }) => id)
 
 function searchHtml(request: FastifyRequest, email: string): string {
-  return html`<form method="post" action="${request.site.base}/people" class="stack">!${csrfField(sessionOf(request))}
+  return html`<form method="post" action="${request.site.base}/people" class="stack">!${csrfField(request)}
 <label for="email">${words.email}</label><input id="email" name="email" value="${email}" inputmode="email" size="40" spellcheck="false" autocomplete="off" maxlength="${EMAIL_MAX}" required>
 <button>${words.show}</button></form>`
 }
 
 /** Returns a button that leads to the page of a person, with or without a sale. */
 export const personButton = (request: FastifyRequest, email: string): string =>
-  html`<form method="post" action="${request.site.base}/people" class="tools">!${csrfField(sessionOf(request))}!${hiddenField('email', email)}<button class="plain">${fill(words.showAddress, { email })}</button></form>`
+  html`<form method="post" action="${request.site.base}/people" class="tools">!${csrfField(request)}!${hiddenField('email', email)}<button class="plain">${fill(words.showAddress, { email })}</button></form>`
 
 /** @param of.here the address of the page; null if there is no sale to name */
 async function personHtml(
@@ -91,7 +89,7 @@ async function personHtml(
   const { email, sales, timeline, hasMoreEvents } = person
   const { base } = request.site
   const account = await lms.account(email)
-  const csrf = csrfField(sessionOf(request))
+  const csrf = csrfField(request)
   const check = html`<form method="post" action="${here ?? ''}/check">!${csrf}<button>${words.check}</button></form>`
   const forget = html`<form method="post" action="${base}/people/forget">!${csrf}!${hiddenField('email', email)}<button class="second">${words.forget}</button></form>`
   const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, base })}`

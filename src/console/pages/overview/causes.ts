@@ -21,35 +21,27 @@ const LOOKED_UP_MAX = 5
  * Returns the box with what needs attention, grouped by cause, each with a replay of its group; '' if nothing does.
  * @param of.closest the existing course that a missing one looks like, by the key as the shop sent it
  */
-export function causesHtml(of: {
-  causes: readonly Cause[]
-  count: number
-  closest: ReadonlyMap<string, string>
-  base: string
-}): string {
-  const { causes, count, closest, base } = of
+export function causesHtml(of: Context & { causes: readonly Cause[]; count: number }): string {
+  const { causes, count } = of
   if (count === 0 || causes.length === 0) return ''
   const from =
     causes.length === 1 ? words.attention.oneCause : fill(words.attention.causes, { count: numberText(causes.length) })
   const title =
     count === 1 ? words.attention.one : fill(words.attention.many, { count: numberText(count), causes: from })
-  const rows = causes.slice(0, SHOWN).map((cause) => cellsOf({ cause, closest, base }))
+  const rows = causes.slice(0, SHOWN).map((cause) => cellsOf(cause, of))
   const cut = causes.length > SHOWN ? html`<p class="quiet">${words.attention.cut}</p>` : ''
   return html`<section class="note bad" aria-labelledby="causes"><h2 id="causes">${title}</h2><p>${words.attention.text}</p>
 !${listTable({ columns: words.attention.columns, rows })}!${cut}</section>`
 }
 
-function cellsOf({
-  cause,
-  closest,
-  base,
-}: {
-  cause: Cause
-  closest: ReadonlyMap<string, string>
-  base: string
-}): string[] {
-  const number = numberText(cause.count)
+interface Context {
+  readonly closest: ReadonlyMap<string, string>
+  readonly base: string
+}
+
+function cellsOf(cause: Cause, { closest, base }: Context): string[] {
   const { state, code, course, count, firstAt, lastAt, latest } = cause
+  const number = numberText(count)
   const query = queryText({ state, cause: code, about: course ?? '' })
   const list = count === 1 ? `${base}/deliveries/${latest}` : `${base}/deliveries${query}`
   const key = course === null ? '' : html`: <code>${course}</code>`

@@ -1,7 +1,6 @@
 import { html } from 'ghtml'
 import type { Band } from '../../../operators/incidents/list-incidents.ts'
 import type { Bar } from '../../../operators/reports/sales.ts'
-import type { DeliveryState } from '../../../sale/types.ts'
 import { numberText } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { Zone } from '../../layout/zone.ts'
@@ -14,22 +13,19 @@ const TOP = 12
 const BOTTOM = 24
 const PLOT = HEIGHT - TOP - BOTTOM
 
-/** A color of the chart: the states that it stands for. `isMain`: the legend shows it even without a sale. */
-interface Series {
-  readonly name: 'enrolled' | 'preEnrolled' | 'waiting' | 'attention' | 'rejected' | 'closed'
-  readonly states: readonly DeliveryState[]
-  readonly isMain: boolean
-}
-
-/** From the bottom to the top. */
-const SERIES: readonly Series[] = [
+/**
+ * The colors of the chart with the states that each stands for, from the bottom to the top. `isMain`: the legend shows it
+ * even without a sale.
+ */
+const SERIES = [
   { name: 'enrolled', states: ['enrolled'], isMain: true },
   { name: 'preEnrolled', states: ['pre_enrolled'], isMain: true },
   { name: 'waiting', states: ['queued'], isMain: false },
   { name: 'attention', states: ['needs_attention'], isMain: true },
   { name: 'rejected', states: ['rejected'], isMain: false },
   { name: 'closed', states: ['handled', 'withdrawn'], isMain: false },
-]
+] as const
+type Series = (typeof SERIES)[number]
 
 /** Returns how many sales of a bar belong to a series. */
 const countOf = ({ counts }: Pick<Bar, 'counts'>, { states }: Series): number =>

@@ -135,7 +135,7 @@ function tilesHtml(of: {
   pace: Overview['pace']
   base: string
 }): string {
-  const { counts, causes, today, pace, base } = of
+  const { counts, causes, pace, base } = of
   const closed = counts.handled + counts.withdrawn
   const attention =
     causes === 0
@@ -143,42 +143,28 @@ function tilesHtml(of: {
       : causes === 1
         ? words.tiles.oneCause
         : fill(words.tiles.causes, { count: numberText(causes) })
-  const tiles = [
-    tile({
-      name: words.tiles.sales,
-      count: totalOf(counts),
-      more: fill(words.tiles.today, { count: numberText(today) }),
-    }),
-    tile({ name: words.tiles.enrolled, count: counts.enrolled, more: paceText(pace), state: 'enrolled', base }),
-    tile({ name: words.tiles.waiting, count: counts.queued, more: words.tiles.retried, state: 'queued', base }),
-    tile({
-      name: words.tiles.preEnrolled,
-      count: counts.pre_enrolled,
-      more: words.tiles.followed,
-      state: 'pre_enrolled',
-      base,
-    }),
-    tile({
-      name: words.tiles.needsAttention,
-      count: counts.needs_attention,
-      more: attention,
-      state: 'needs_attention',
-      base,
-    }),
-    tile({ name: words.tiles.rejected, count: counts.rejected, more: words.tiles.wrongData, state: 'rejected', base }),
-    ...(closed === 0 ? [] : [tile({ name: words.tiles.closed, count: closed, more: words.tiles.byOperators })]),
-  ]
-  return html`<dl class="figures">!${tiles.join('\n')}</dl>`
+  const today = fill(words.tiles.today, { count: numberText(of.today) })
+  const byState = [
+    { state: 'enrolled', name: words.tiles.enrolled, more: paceText(pace) },
+    { state: 'queued', name: words.tiles.waiting, more: words.tiles.retried },
+    { state: 'pre_enrolled', name: words.tiles.preEnrolled, more: words.tiles.followed },
+    { state: 'needs_attention', name: words.tiles.needsAttention, more: attention },
+    { state: 'rejected', name: words.tiles.rejected, more: words.tiles.wrongData },
+  ] as const
+  const tiles = byState.map(({ state, name, more }) => {
+    const count = counts[state]
+    const number = html`<a href="${base}/deliveries${queryText({ state })}"><strong>${numberText(count)}</strong></a>`
+    return tile({ name, number, more, look: count === 0 ? '' : state.replace('_', '-') })
+  })
+  const plain = (name: string, count: number, more: string): string =>
+    tile({ name, number: html`<strong>${numberText(count)}</strong>`, more, look: '' })
+  const last = closed === 0 ? [] : [plain(words.tiles.closed, closed, words.tiles.byOperators)]
+  const all = [plain(words.tiles.sales, totalOf(counts), today), ...tiles, ...last]
+  return html`<dl class="figures">!${all.join('\n')}</dl>`
 }
 
-function tile(of: { name: string; count: number; more: string; state?: DeliveryState; base?: string }): string {
-  const { name, count, more, state, base } = of
-  const number = html`<strong>${numberText(count)}</strong>`
-  const linked =
-    state === undefined ? number : html`<a href="${base ?? ''}/deliveries${queryText({ state })}">!${number}</a>`
-  const look = state === undefined || count === 0 ? '' : state.replace('_', '-')
-  return html`<div class="${look}"><dt>${name}</dt><dd>!${linked}</dd><dd class="quiet">${more}</dd></div>`
-}
+const tile = ({ name, number, more, look }: Readonly<Record<'name' | 'number' | 'more' | 'look', string>>): string =>
+  html`<div class="${look}"><dt>${name}</dt><dd>!${number}</dd><dd class="quiet">${more}</dd></div>`
 
 function paceText(pace: Overview['pace']): string {
   if (pace === null) return words.tiles.stored

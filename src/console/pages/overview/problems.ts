@@ -81,10 +81,10 @@ function courseProblems(paused: readonly PausedCourse[], now: number): Problem[]
     return { grade: 'bad', ...text, path, action: words.viewAll }
   })
   const more = paused.length - named.length
-  if (more === 0) return named
-  const text = fillBoth(words.moreCourses, { count: numberText(more) })
-  return [...named, { grade: 'bad', ...text, path: null, action: '' }]
+  return more === 0 ? named : [...named, counted(fillBoth(words.moreCourses, { count: numberText(more) }))]
 }
+
+const counted = (text: { title: string; text: string }): Problem => ({ grade: 'bad', ...text, path: null, action: '' })
 
 /** While the LMS answers: either the call budget explains the wait, or a delivery waits too long. */
 function waitingProblems(of: { overview: Overview; queued: number; budget: number | null; now: number }): Problem[] {
@@ -108,9 +108,7 @@ function withdrawalProblems({ failedWithdrawals }: Overview): Problem[] {
     return { grade: 'bad', ...text, path: `/deliveries/${deliveryId}`, action: words.viewOne }
   })
   const more = failedWithdrawals.length - named.length
-  if (more === 0) return named
-  const text = fillBoth(words.moreWithdrawals, { count: numberText(more) })
-  return [...named, { grade: 'bad', ...text, path: null, action: '' }]
+  return more === 0 ? named : [...named, counted(fillBoth(words.moreWithdrawals, { count: numberText(more) }))]
 }
 
 function signatureProblems(refusedSenders: readonly RefusedSender[], now: number): Problem[] {
@@ -127,6 +125,5 @@ function signatureProblems(refusedSenders: readonly RefusedSender[], now: number
 /** Sales are lost, although each was answered like the first one: see decision 23. */
 function reusedIdProblems(idsReused: SendersView['idsReused'], now: number): Problem[] {
   if (idsReused === null || idsReused.lastAt <= now - REUSED_MS) return []
-  const text = fillBoth(words.idReused, { count: numberText(idsReused.count) })
-  return [{ grade: 'bad', ...text, path: null, action: '' }]
+  return [counted(fillBoth(words.idReused, { count: numberText(idsReused.count) }))]
 }

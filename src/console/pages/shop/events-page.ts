@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { EndpointState, Outbox, UnsentEvent } from '../../../queue/outbox/list-events.ts'
 import { csrfField, listTable } from '../../layout/elements.ts'
@@ -6,7 +7,6 @@ import { sendPage } from '../../layout/layout.ts'
 import { queryOf, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
-import type { Session } from '../../session/sessions.ts'
 
 const words = TEXTS.shopEvents
 const PATH = '/events'
@@ -17,8 +17,7 @@ const PATH = '/events'
  */
 export function addEvents({ scope, shopEvents }: PageParts): void {
   scope.get(PATH, async (request, reply) => {
-    const of = { session: sessionOf(request), base: request.site.base, again: queryOf(request).get('again') }
-    const main = shopEvents === null ? html`<p>${words.off}</p>` : pageHtml(await shopEvents.read(), of)
+    const main = shopEvents === null ? html`<p>${words.off}</p>` : pageHtml(await shopEvents.read(), request)
     return sendPage({ reply, title: words.title, current: PATH, main })
   })
 
@@ -38,9 +37,10 @@ export function addEvents({ scope, shopEvents }: PageParts): void {
   })
 }
 
-function pageHtml(outbox: Outbox, of: { session: Session; base: string; again: string | null }): string {
+function pageHtml(outbox: Outbox, request: FastifyRequest): string {
   const { endpoint, pending, failed, oldestAt, events } = outbox
-  const { session, base, again } = of
+  const { base } = request.site
+  const again = queryOf(request).get('again')
   const done =
     again === null || !/^\d{1,6}$/.test(again)
       ? ''
@@ -49,7 +49,7 @@ function pageHtml(outbox: Outbox, of: { session: Session; base: string; again: s
   const counts = html`<p>${fill(words.pending, { count: numberText(pending) })}!${oldest} ${fill(words.failed, { count: numberText(failed) })}</p>`
   const canSend = failed > 0 || endpoint?.state === 'gone' || endpoint?.state === 'down'
   const form = canSend
-    ? html`<form method="post" action="${base}${PATH}/send-again" class="actions">!${csrfField(session)}<button>${words.sendAgain}</button></form><p class="quiet">${words.sendAgainHelp}</p>`
+    ? html`<form method="post" action="${base}${PATH}/send-again" class="actions">!${csrfField(request)}<button>${words.sendAgain}</button></form><p class="quiet">${words.sendAgainHelp}</p>`
     : ''
   const list =
     events.length === 0

@@ -4,7 +4,7 @@ import { formText } from '../../../sale/form-words.ts'
 import { type Examined, examine, type SignedText } from '../../../shop/signature/examine.ts'
 import { csrfField } from '../../layout/elements.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { formOf, sessionOf } from '../../layout/request.ts'
+import { formOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
 
@@ -21,7 +21,7 @@ export function addSignaturePage({ scope, secrets, now }: PageParts): void {
   const send = (reply: FastifyReply, fields: Fields, result: string): FastifyReply => {
     const { request } = reply
     const action = request.site.base + path
-    const main = formHtml({ ...fields, action, csrf: csrfField(sessionOf(request)), result })
+    const main = formHtml({ ...fields, action, csrf: csrfField(request), result })
     return sendPage({ reply, title: words.title, current: path, main })
   }
 
