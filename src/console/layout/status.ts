@@ -1,4 +1,3 @@
-import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
 import type { BacklogCounts } from '../../operators/reports/counts.ts'
 import { type BreakerView, isOpen, type PageParts } from '../parts.ts'
@@ -106,7 +105,7 @@ export function addStatus({ scope, readCounts, liveState, now }: PageParts): voi
     if (request.session !== null) request.status = await read()
   })
 
-  scope.get('/status', async (request, reply): Promise<FastifyReply> => {
+  scope.get('/status', async (request, reply) => {
     const { base } = request.site
     const current = menuPath(queryOf(request).get('page') ?? '')
     const status = await read()

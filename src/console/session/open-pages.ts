@@ -5,6 +5,9 @@ import { fill, TEXTS } from '../layout/texts.ts'
 import { type ConsoleParts, isOpen } from '../parts.ts'
 import { callbackOf, type Site } from './site.ts'
 
+const words = TEXTS.signIn
+const outageWords = TEXTS.lmsOutage
+
 /** Anyone can ask for the sign-in, so all who do within this time share one heartbeat: ms. */
 const SHARED_MS = 1000
 
@@ -32,11 +35,11 @@ export function createOutageCheck({
 
 /** Returns the page instead of the sign-in of an LMS that is down. `again`: the address of the sign-in. */
 export function outageHtml({ since, queued }: LmsOutage, again: string): string {
-  const began = since === null ? '' : html`<p>${TEXTS.lmsOutage.since} !${timeHtml(since)}.</p>`
-  const waiting = queued === null ? '' : html`<p>${fill(TEXTS.lmsOutage.queued, { count: numberText(queued) })}</p>`
-  return html`<div class="note bad"><p>${TEXTS.lmsOutage.text}</p>!${began}!${waiting}</div>
-<p>${TEXTS.lmsOutage.reads}</p>
-<p class="actions"><a class="button" href="${again}">${TEXTS.lmsOutage.again}</a> <a class="button second" href="${again}&anyway=yes">${TEXTS.lmsOutage.anyway}</a></p>`
+  const began = since === null ? '' : html`<p>${outageWords.since} !${timeHtml(since)}.</p>`
+  const waiting = queued === null ? '' : html`<p>${fill(outageWords.queued, { count: numberText(queued) })}</p>`
+  return html`<div class="note bad"><p>${outageWords.text}</p>!${began}!${waiting}</div>
+<p>${outageWords.reads}</p>
+<p class="actions"><a class="button" href="${again}">${outageWords.again}</a> <a class="button second" href="${again}&anyway=yes">${outageWords.anyway}</a></p>`
 }
 
 /** What the links to the LMS are made of. */
@@ -58,16 +61,16 @@ function lmsSignOut({ site, lmsUrl, clientId }: LmsLinks): string {
 export function notStaffHtml(of: LmsLinks & { username: string }): string {
   const { site, lmsUrl, username } = of
   const console = `${site.origin}${site.base}/`
-  return html`<p>${fill(TEXTS.signIn.notStaff.text, { username })}</p>
-<h2>${TEXTS.signIn.notStaff.other}</h2><p>${TEXTS.signIn.notStaff.otherText} <a href="${console}">${console}</a></p>
-<p><a class="button" href="${lmsSignOut(of)}">${TEXTS.signIn.notStaff.action}</a></p>
-<h2>${fill(TEXTS.signIn.notStaff.become, { username })}</h2><p>${TEXTS.signIn.notStaff.becomeText} <a href="${lmsUrl}/admin/auth/user/?q=${username}">${lmsUrl}/admin/auth/user/</a></p>
-<p>${TEXTS.signIn.notStaff.command} <code>./manage.py lms manage_user ${username} ${TEXTS.signIn.notStaff.address} --staff</code></p>
-<p><a class="button second" href="${site.base}/sign-in">${TEXTS.signIn.notStaff.again}</a></p>`
+  return html`<p>${fill(words.notStaff.text, { username })}</p>
+<h2>${words.notStaff.other}</h2><p>${words.notStaff.otherText} <a href="${console}">${console}</a></p>
+<p><a class="button" href="${lmsSignOut(of)}">${words.notStaff.action}</a></p>
+<h2>${fill(words.notStaff.become, { username })}</h2><p>${words.notStaff.becomeText} <a href="${lmsUrl}/admin/auth/user/?q=${username}">${lmsUrl}/admin/auth/user/</a></p>
+<p>${words.notStaff.command} <code>./manage.py lms manage_user ${username} ${words.notStaff.address} --staff</code></p>
+<p><a class="button second" href="${site.base}/sign-in">${words.notStaff.again}</a></p>`
 }
 
 /** Returns the page after signing out of the console. */
 export function signedOutHtml(links: LmsLinks): string {
-  return html`<p>${TEXTS.signIn.out.text}</p>
-<p class="actions"><a class="button" href="${links.site.base}/">${TEXTS.signIn.out.action}</a> <a class="button second" href="${lmsSignOut(links)}">${TEXTS.signIn.out.lms}</a></p>`
+  return html`<p>${words.out.text}</p>
+<p class="actions"><a class="button" href="${links.site.base}/">${words.out.action}</a> <a class="button second" href="${lmsSignOut(links)}">${words.out.lms}</a></p>`
 }

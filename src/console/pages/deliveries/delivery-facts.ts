@@ -9,6 +9,7 @@ import { fill, TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen } from '../../parts.ts'
 
 const words = TEXTS.delivery
+const outcomeWords = TEXTS.outcome
 
 /**
  * Returns the box at the top of a delivery's page: its state, the reason, what an operator has to do, and the means.
@@ -25,12 +26,12 @@ export function outcomeHtml(of: {
   const { delivery, breaker, followUpMs, actions } = of
   const { state, outcome, unreadable } = delivery
   if (unreadable !== null) {
-    return html`<div class="note bad"><h2>${TEXTS.outcome.unreadable}</h2><p>${unreadable}</p>!${actions}</div>`
+    return html`<div class="note bad"><h2>${outcomeWords.unreadable}</h2><p>${unreadable}</p>!${actions}</div>`
   }
-  const { title, grade } = TEXTS.outcome.states[state]
+  const { title, grade } = outcomeWords.states[state]
   const reason = outcome?.reason ?? null
   const why = reason === null ? '' : html`<p>${reasonSentence(reason)} ${REASONS[reason.code].todo}</p>`
-  const says = fill(TEXTS.outcome.states[state].text, { interval: durationText(followUpMs) })
+  const says = fill(outcomeWords.states[state].text, { interval: durationText(followUpMs) })
   const text = reason === null || state === 'handled' ? html`<p>${says}</p>` : ''
   const next = state === 'queued' ? waitHtml(delivery, breaker) : ''
   return html`<div class="note ${grade}"><h2>${title}</h2>!${text}!${why}!${next}!${actions}</div>`
@@ -40,9 +41,9 @@ export function outcomeHtml(of: {
 function waitHtml({ dueAt }: Pick<Shown, 'dueAt'>, breaker: BreakerView | null): string {
   if (breaker !== null && isOpen(breaker)) {
     const { kind, since, probeAt, failure } = breaker
-    return html`<p>${fill(TEXTS.outcome.waits[kind], { reason: failure.message })} ${TEXTS.outcome.since} !${agoHtml(since)}. ${TEXTS.outcome.probedAt} !${timeHtml(probeAt, 'seconds')}.</p>`
+    return html`<p>${fill(outcomeWords.waits[kind], { reason: failure.message })} ${outcomeWords.since} !${agoHtml(since)}. ${outcomeWords.probedAt} !${timeHtml(probeAt, 'seconds')}.</p>`
   }
-  return dueAt === null ? '' : html`<p>${TEXTS.outcome.nextAttemptAt} !${timeHtml(dueAt, 'seconds')}.</p>`
+  return dueAt === null ? '' : html`<p>${outcomeWords.nextAttemptAt} !${timeHtml(dueAt, 'seconds')}.</p>`
 }
 
 /** Returns what is known of a delivery, as a list beside its result. */

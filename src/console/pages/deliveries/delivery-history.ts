@@ -9,6 +9,8 @@ import { numberText, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 
 const words = TEXTS.withdraw
+const attemptWords = TEXTS.attempts
+const answerWords = TEXTS.answers
 
 /**
  * Returns events as a list, in their order.
@@ -30,21 +32,21 @@ export function attemptsHtml(events: readonly DeliveryEvent[]): string {
   const rows = events.flatMap((event) => (event.calls ?? []).map((call) => callCells(event, call)))
   return rows.length === 0
     ? ''
-    : html`<h2>${TEXTS.attempts.title}</h2>!${listTable({ columns: TEXTS.attempts.columns, rows })}`
+    : html`<h2>${attemptWords.title}</h2>!${listTable({ columns: attemptWords.columns, rows })}`
 }
 
 function callCells({ at, kind, detail }: DeliveryEvent, { api, people, status, ms }: CallNote): string[] {
   const others = people - 1
-  const count = others === 1 ? TEXTS.attempts.withOne : fill(TEXTS.attempts.withOthers, { count: numberText(others) })
-  const name = api === 'single' ? TEXTS.attempts.single : html`<code>${api}</code>`
+  const count = others === 1 ? attemptWords.withOne : fill(attemptWords.withOthers, { count: numberText(others) })
+  const name = api === 'single' ? attemptWords.single : html`<code>${api}</code>`
   const isGood = status !== null && status < 300
   const shown =
-    api === 'single' ? '' : html`<span class="${isGood ? 'good' : 'bad'}">${status ?? TEXTS.attempts.none}</span>`
+    api === 'single' ? '' : html`<span class="${isGood ? 'good' : 'bad'}">${status ?? attemptWords.none}</span>`
   return [
     html`<div>!${timeHtml(at, 'seconds')}</div>`,
     html`<div class="call">!${name}!${others === 0 ? '' : html`<br><span class="quiet">${count}</span>`}</div>`,
     html`<div>!${shown}</div>`,
-    html`<div>${fill(TEXTS.attempts.ms, { ms: numberText(ms) })}</div>`,
+    html`<div>${fill(attemptWords.ms, { ms: numberText(ms) })}</div>`,
     html`<div>${TEXTS.events[kind]}!${kind === 'retry_scheduled' ? html`<br><span class="quiet">${detail}</span>` : ''}</div>`,
   ]
 }
@@ -52,9 +54,9 @@ function callCells({ at, kind, detail }: DeliveryEvent, { api, people, status, m
 /** Returns each answer that the shop got about a delivery, oldest first; '' if none is known. */
 export function shopAnswersHtml({ first, omitted, last }: GivenAnswers): string {
   if (first.length === 0) return ''
-  const gap = [fill(TEXTS.answers.omitted, { count: numberText(omitted) }), '', '', '']
+  const gap = [fill(answerWords.omitted, { count: numberText(omitted) }), '', '', '']
   const rows = [...first.map(answerCells), ...(omitted === 0 ? [] : [gap]), ...last.map(answerCells)]
-  return html`<h2>${TEXTS.answers.title}</h2>!${listTable({ columns: TEXTS.answers.columns, rows })}`
+  return html`<h2>${answerWords.title}</h2>!${listTable({ columns: answerWords.columns, rows })}`
 }
 
 function answerCells({ at, to, status, ms }: GivenAnswer): string[] {
@@ -62,8 +64,8 @@ function answerCells({ at, to, status, ms }: GivenAnswer): string[] {
   return [
     html`<div>!${timeHtml(at, 'seconds')}</div>`,
     html`<div>${REQUEST_WORDS[to]}</div>`,
-    html`<div><span class="${isGood ? 'good' : 'bad'}">${status ?? TEXTS.answers.hungUp}</span></div>`,
-    html`<div>${fill(TEXTS.attempts.ms, { ms: numberText(ms) })}</div>`,
+    html`<div><span class="${isGood ? 'good' : 'bad'}">${status ?? answerWords.hungUp}</span></div>`,
+    html`<div>${fill(attemptWords.ms, { ms: numberText(ms) })}</div>`,
   ]
 }
 

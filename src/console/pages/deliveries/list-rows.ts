@@ -7,6 +7,7 @@ import { fill, TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen } from '../../parts.ts'
 
 const words = TEXTS.deliveries
+const outcomeWords = TEXTS.listOutcome
 const PREFIX = 'course-v1:'
 const MINUTE_MS = 60_000
 /** Shown as 0.1 s. */
@@ -75,40 +76,40 @@ function outcomeLineHtml(item: Summary, { now, breaker }: Now): string {
     case 'handled':
       return handledHtml(item)
     case 'withdrawn':
-      return html`${TEXTS.listOutcome.withdrawn}`
+      return html`${outcomeWords.withdrawn}`
     case 'needs_attention':
     case 'rejected':
       return html`${outcome === null || outcome.reason === null ? '' : reasonLine(outcome.reason)}`
   }
 }
 
-/** A reason in a few TEXTS.listOutcome. What a sender did wrong is named. */
+/** A reason in a few words. What a sender did wrong is named. */
 const reasonLine = (reason: Reason): string =>
   REASONS[reason.code].subject === 'field_errors' ? subjectText(reason) : reasonName(reason.code)
 
 function waitHtml({ attempts, dueAt }: Summary, { now, breaker }: Now): string {
   if (breaker !== null && isOpen(breaker)) {
-    return html`<span title="${breaker.failure.message}">${TEXTS.listOutcome.waits[breaker.kind]}; ${TEXTS.listOutcome.continues}</span>`
+    return html`<span title="${breaker.failure.message}">${outcomeWords.waits[breaker.kind]}; ${outcomeWords.continues}</span>`
   }
-  if (attempts === 0 || dueAt === null || dueAt <= now) return html`${TEXTS.listOutcome.attempting}`
-  return html`${TEXTS.listOutcome.next} !${agoHtml(dueAt)}`
+  if (attempts === 0 || dueAt === null || dueAt <= now) return html`${outcomeWords.attempting}`
+  return html`${outcomeWords.next} !${agoHtml(dueAt)}`
 }
 
 /** How long the enrollment took. After a replay or a repeat, the first success counts, as the buyer saw it. */
 function enrolledHtml({ receivedAt, settledAt, enrolledAt, replayedAt, standings }: Summary): string {
   const lost = Object.values(standings).find(({ standing }) => standing !== 'enrolled')
   if (lost !== undefined)
-    return html`${TEXTS.listOutcome.standings[lost.standing]} ${TEXTS.listOutcome.since} !${agoHtml(lost.since)}`
+    return html`${outcomeWords.standings[lost.standing]} ${outcomeWords.since} !${agoHtml(lost.since)}`
   const at = replayedAt === null ? settledAt : enrolledAt
   if (at === null) return ''
   const took = Math.max(SHORTEST_MS, at - receivedAt)
   const time = took < MINUTE_MS ? `${(took / 1000).toFixed(1)} ${TEXTS.units.second}` : durationText(took)
-  return html`${fill(TEXTS.listOutcome.in, { time })}`
+  return html`${fill(outcomeWords.in, { time })}`
 }
 
 function handledHtml({ isReplaced, handled }: Summary): string {
-  if (isReplaced) return html`${TEXTS.listOutcome.replaced}`
-  if (handled === null || handled.note === '') return html`${TEXTS.listOutcome.handled}`
+  if (isReplaced) return html`${outcomeWords.replaced}`
+  if (handled === null || handled.note === '') return html`${outcomeWords.handled}`
   const { note, by } = handled
   return by === null ? html`“${note}”` : html`“${note}” ${fill(TEXTS.delivery.by, { actor: by })}`
 }
@@ -116,5 +117,5 @@ function handledHtml({ isReplaced, handled }: Summary): string {
 /** What the last check found of the buyer's account. */
 function accountText({ standings }: Summary): string {
   const waits = Object.values(standings).find(({ standing }) => standing !== 'enrolled')
-  return waits === undefined ? TEXTS.listOutcome.unchecked : TEXTS.listOutcome.standings[waits.standing]
+  return waits === undefined ? outcomeWords.unchecked : outcomeWords.standings[waits.standing]
 }

@@ -81,10 +81,11 @@ function courseProblems(paused: readonly PausedCourse[], now: number): Problem[]
     return { grade: 'bad', ...text, path, action: words.viewAll }
   })
   const more = paused.length - named.length
-  return more === 0 ? named : [...named, counted(fillBoth(words.moreCourses, { count: numberText(more) }))]
+  return more === 0 ? named : [...named, unlinked(fillBoth(words.moreCourses, { count: numberText(more) }))]
 }
 
-const counted = (text: { title: string; text: string }): Problem => ({ grade: 'bad', ...text, path: null, action: '' })
+/** A serious problem for which the console has no other page. */
+const unlinked = (text: { title: string; text: string }): Problem => ({ grade: 'bad', ...text, path: null, action: '' })
 
 /** While the LMS answers: either the call budget explains the wait, or a delivery waits too long. */
 function waitingProblems(of: { overview: Overview; queued: number; budget: number | null; now: number }): Problem[] {
@@ -108,7 +109,7 @@ function withdrawalProblems({ failedWithdrawals }: Overview): Problem[] {
     return { grade: 'bad', ...text, path: `/deliveries/${deliveryId}`, action: words.viewOne }
   })
   const more = failedWithdrawals.length - named.length
-  return more === 0 ? named : [...named, counted(fillBoth(words.moreWithdrawals, { count: numberText(more) }))]
+  return more === 0 ? named : [...named, unlinked(fillBoth(words.moreWithdrawals, { count: numberText(more) }))]
 }
 
 function signatureProblems(refusedSenders: readonly RefusedSender[], now: number): Problem[] {
@@ -125,5 +126,5 @@ function signatureProblems(refusedSenders: readonly RefusedSender[], now: number
 /** Sales are lost, although each was answered like the first one: see decision 23. */
 function reusedIdProblems(idsReused: SendersView['idsReused'], now: number): Problem[] {
   if (idsReused === null || idsReused.lastAt <= now - REUSED_MS) return []
-  return [counted(fillBoth(words.idReused, { count: numberText(idsReused.count) }))]
+  return [unlinked(fillBoth(words.idReused, { count: numberText(idsReused.count) }))]
 }
