@@ -1,4 +1,4 @@
-import type { Checks, ChecksRun } from '../console/pages/setup/checks.ts'
+import type { Checks, ChecksRun } from '../console/parts.ts'
 import { examine } from '../doctor/examine.ts'
 import type { CallContext } from '../enroll/pair.ts'
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ForgetAnswer, ForgetOrder } from '../console/pages/changes/person-forget-page.ts'
+import type { ForgetAnswer, ForgetOrder } from '../console/parts.ts'
 import type { CallContext } from '../enroll/pair.ts'
 import type { ForgottenPerson } from '../operators/changes/forget.ts'
 import type { openInbox } from '../queue/open-inbox.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Answered, LmsCalls } from '../console/layout/lms-calls.ts'
+import type { Answered, LmsCalls } from '../console/parts.ts'
 import { findCourse } from '../enroll/closest-course.ts'
 import type { CallContext } from '../enroll/pair.ts'
 import { whatStands } from '../enroll/withdraw/what-stands.ts'

@@ -34,13 +34,7 @@ const COLUMNS: readonly (readonly [name: string, of: (one: Summary) => string])[
  * Yields all deliveries that match a filter, newest activity first, as CSV in UTF-8. It reads page by page, so that the
  * service answers webhooks in between and stops reading when the browser disconnects.
  */
-export async function* csvPages({
-  operations,
-  filter,
-}: {
-  operations: Pick<Operations, 'list'>
-  filter: DeliveryFilter
-}) {
+export async function* csvPages({ operations, filter }: { operations: Operations; filter: DeliveryFilter }) {
   yield BYTE_ORDER_MARK + line(COLUMNS.map(([name]) => name))
   for (let after: string | null = null; ; ) {
     const { items, next } = await operations.list({ filter, limit: PAGE, after })

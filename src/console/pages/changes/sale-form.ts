@@ -1,6 +1,7 @@
 import { html } from 'ghtml'
-import type { FieldErrors } from '../../sale/payload/rules.ts'
-import { fill, TEXTS } from './texts.ts'
+import type { FieldErrors } from '../../../sale/payload/rules.ts'
+import { hiddenField } from '../../layout/elements.ts'
+import { fill, TEXTS } from '../../layout/texts.ts'
 
 const words = TEXTS.operatorForm
 /** Longer than any address that the payload rules accept, so that they say what is wrong. */
@@ -39,7 +40,7 @@ ${courses}</textarea>`
 
 /** The same fields, hidden, for the form of the next step. */
 export const hiddenSaleFields = ({ email, courses }: SaleForm): string =>
-  html`<input type="hidden" name="email" value="${email}"><input type="hidden" name="courses" value="${courses}">`
+  hiddenField('email', email) + hiddenField('courses', courses)
 
 /** What the payload rules say about a sale, in the webhook's words. */
 export function errorsHtml(errors: FieldErrors): string {

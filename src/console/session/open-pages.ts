@@ -1,16 +1,50 @@
 import { html } from 'ghtml'
+import { numberText, timeHtml } from '../layout/format.ts'
+import { shareReads } from '../layout/share-reads.ts'
 import { fill, TEXTS } from '../layout/texts.ts'
+import { type ConsoleParts, isOpen } from '../parts.ts'
 import { callbackOf, type Site } from './site.ts'
 
 const words = TEXTS.signIn
+const outageWords = TEXTS.lmsOutage
+
+/** Anyone can ask for the sign-in, so all who do within this time share one heartbeat: ms. */
+const SHARED_MS = 1000
+
+/** The LMS does not answer. `since`: ms since 1970, null if unknown. `queued`: null if the database can't be read. */
+interface LmsOutage {
+  readonly since: number | null
+  readonly queued: number | null
+}
+
+/** Returns a function that finds out whether people can sign in now: null if the LMS answers. It waits 2 s at most. */
+export function createOutageCheck({
+  signIn,
+  liveState,
+  readCounts,
+  now,
+}: Pick<ConsoleParts, 'signIn' | 'liveState' | 'readCounts' | 'now'>): () => Promise<LmsOutage | null> {
+  const check = async (): Promise<LmsOutage | null> => {
+    if (await signIn.isLmsUp()) return null
+    const view = liveState.breaker()
+    const counts = await readCounts().catch(() => null)
+    return { since: view !== null && isOpen(view) ? view.since : null, queued: counts?.queued ?? null }
+  }
+  return shareReads({ read: check, forMs: SHARED_MS, now })
+}
+
+/** Returns the page instead of the sign-in of an LMS that is down. `again`: the address of the sign-in. */
+export function outageHtml({ since, queued }: LmsOutage, again: string): string {
+  const began = since === null ? '' : html`<p>${outageWords.since} !${timeHtml(since)}.</p>`
+  const waiting = queued === null ? '' : html`<p>${fill(outageWords.queued, { count: numberText(queued) })}</p>`
+  return html`<div class="note bad"><p>${outageWords.text}</p>!${began}!${waiting}</div>
+<p>${outageWords.reads}</p>
+<p class="actions"><a class="button" href="${again}">${outageWords.again}</a> <a class="button second" href="${again}&anyway=yes">${outageWords.anyway}</a></p>`
+}
 
 /** What the links to the LMS are made of. */
-export interface LmsLinks {
+interface LmsLinks extends Pick<ConsoleParts, 'lmsUrl' | 'clientId'> {
   readonly site: Site
-  /** LERNITO_LMS_PUBLIC_URL. */
-  readonly lmsUrl: string
-  /** LERNITO_CONSOLE_CLIENT_ID. */
-  readonly clientId: string
 }
 
 /**
