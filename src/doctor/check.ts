@@ -3,7 +3,7 @@ import type { Token } from '../lms/client/token.ts'
 import type { LmsRequest } from '../lms/client/transport.ts'
 import type { Resolve } from '../service/lib/public-lookup.ts'
 import type { Settings } from '../service/settings/settings.ts'
-import type { Problem } from './causes/causes.ts'
+import type { Problem } from './causes.ts'
 import type { Probe, Reached, Unreached } from './checks/probe.ts'
 
 /** What checks find out for other checks, by the id of the check that finds it. */

@@ -1,13 +1,11 @@
 import { inspectDatabase } from '../database/inspect.ts'
 import { TIMING } from '../queue/replicas/timing.ts'
 import type { Resolve } from '../service/lib/public-lookup.ts'
-import type { Problem } from './causes/causes.ts'
+import type { Problem } from './causes.ts'
 import { type Check, type CheckId, type Facts, type Finding, skipped, type Tools } from './check.ts'
-import { ALLOWANCE_CHECKS } from './checks/allowances.ts'
 import { API_CHECKS } from './checks/api.ts'
 import { CONSOLE_CHECKS } from './checks/console.ts'
 import { ENROLLING_CHECKS } from './checks/enrolling.ts'
-import { EVENTS_CHECKS } from './checks/events.ts'
 import { LMS_CHECKS } from './checks/lms.ts'
 import { OUR_CHECKS } from './checks/ours.ts'
 import { OUTSIDE_CHECKS } from './checks/outside.ts'
@@ -18,11 +16,9 @@ export const CHECKS: readonly Check[] = [
   ...OUR_CHECKS,
   ...LMS_CHECKS,
   ...API_CHECKS,
-  ...ALLOWANCE_CHECKS,
   ...ENROLLING_CHECKS,
   ...CONSOLE_CHECKS,
   ...OUTSIDE_CHECKS,
-  ...EVENTS_CHECKS,
 ]
 
 /** The result of one check. The ids of checks and causes are stable; the texts are not. */

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { oauthError, tokenRequest } from '../../lms/client/token-endpoint.ts'
 import type { Settings } from '../../service/settings/settings.ts'
-import { type Problem, problem } from '../causes/causes.ts'
+import { type Problem, problem } from '../causes.ts'
 import { type Check, check, failed, passed, skipped } from '../check.ts'
-import { unreachedCall } from './calls.ts'
+import { unreachedCall } from './api.ts'
 import type { Reached } from './probe.ts'
 
 const NO_CONSOLE = 'LERNITO_CONSOLE_CLIENT_ID is not set, so there is no console'

@@ -2,10 +2,11 @@ import { bulkAvailableRequest, judgeBulkAvailable } from '../../lms/apis/bulk-en
 import { courseModesRequest, judgeCourseModes } from '../../lms/apis/course-modes.ts'
 import { canBeCourse } from '../../lms/apis/courses.ts'
 import { judgeModifyAvailable, modifyAvailableRequest } from '../../lms/apis/instructor-enrollments.ts'
-import { type Problem, problem } from '../causes/causes.ts'
+import { type Problem, problem } from '../causes.ts'
 import { type Check, check, type Facts, failed, passed, skipped, type Tools } from '../check.ts'
-import { call, callProblem, unreachedCall } from './calls.ts'
+import { call, callProblem, unreachedCall } from './api.ts'
 
+/** The fix names two settings: a flat one since Willow, a key of FEATURES before. Each is harmless in every release. */
 const BULK: Check = check({
   id: 'lms.bulk_enroll',
   about: 'whether the LMS can enroll several people in a call, with bulk_enroll or enrollments/modify',

@@ -10,7 +10,7 @@ import {
   isPlainHttpToPublicHost,
   unknownSettings,
 } from '../../service/settings/warnings.ts'
-import { type Problem, problem } from '../causes/causes.ts'
+import { type Problem, problem } from '../causes.ts'
 import { type Check, check, failed, passed, skipped, type Tools } from '../check.ts'
 
 const SETTINGS: Check = check({

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { jsonOf } from '../../lms/client/answer.ts'
 import { CHALLENGE_HEADER, challengeOf, isProven } from '../../service/lib/identity.ts'
-import { type Problem, problem } from '../causes/causes.ts'
+import { tryEndpoint } from '../../shop/events/try-endpoint.ts'
+import { type Problem, problem } from '../causes.ts'
 import { type Check, check, failed, passed, skipped } from '../check.ts'
 import { originOf } from './lms.ts'
 import type { Probe, Reached, Unreached } from './probe.ts'
@@ -114,4 +115,19 @@ const PLUGIN: Check = check({
   },
 })
 
-export const OUTSIDE_CHECKS: readonly Check[] = [PUBLIC_URL, PLUGIN]
+const ENDPOINT: Check = check({
+  id: 'events.endpoint',
+  about: "whether the service can connect to the shop's endpoint for events; it sends nothing there",
+  needs: ['settings'],
+  examine: async ({ settings: { LERNITO_EVENTS_URL: url } }, { callMs, resolve }) => {
+    if (url === undefined) return skipped('LERNITO_EVENTS_URL is not set, so the shop gets no events')
+    const { host } = new URL(url)
+    const found = await tryEndpoint({ url, timeoutMs: callMs, ...(resolve === undefined ? {} : { resolve }) })
+    if (found === null) return passed(`${host} accepts the connection`)
+    const { obstacle, code } = found
+    if (obstacle === 'private') return failed([problem('events.private', { why: code })])
+    return failed([problem(obstacle === 'tls' ? 'events.tls' : 'events.unreachable', { host, code })])
+  },
+})
+
+export const OUTSIDE_CHECKS: readonly Check[] = [PUBLIC_URL, PLUGIN, ENDPOINT]
