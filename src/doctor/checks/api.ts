@@ -48,7 +48,7 @@ const NOBODY = { email: 'lernito-doctor@example.invalid' }
 const PAGE_SIZE = 50
 const SHOWN = 5
 
-const COURSES: Check = check({
+const COURSES = check({
   id: 'lms.courses',
   about: 'whether the service user sees courses, and which courses the shop can sell',
   needs: ['settings', 'lms.token'],
@@ -87,7 +87,9 @@ function sellable(count: number, courses: readonly ListedCourse[]): string {
 }
 
 /** A check that reads what the LMS has for an address that nobody has. */
-const readsOfNobody = <T>(of: Pick<Check, 'id' | 'about'> & Pick<Parameters<typeof call<T>>[0], 'request' | 'judge'>) =>
+const readsOfNobody = <const Id extends string, T>(
+  of: Pick<Check<Id>, 'id' | 'about'> & Pick<Parameters<typeof call<T>>[0], 'request' | 'judge'>,
+) =>
   check({
     id: of.id,
     about: of.about,
@@ -105,7 +107,7 @@ const ACCOUNTS = readsOfNobody({
   judge: (answer) => judgeAccount(answer, NOBODY),
 })
 
-const ENROLLMENT: Check = check({
+const ENROLLMENT = check({
   id: 'lms.enrollment',
   about: 'whether the service user may read enrollments',
   needs: ['settings', 'lms.token', 'lms.staff', 'lms.courses'],
@@ -144,7 +146,7 @@ const MAX_COURSES = 50
 const CCX = /^ccx-v1:/
 
 /** An allowance for a course that the LMS doesn't have locks the buyer out: see createDanglingCheck. */
-const ALLOWANCES: Check = check({
+const ALLOWANCES = check({
   id: 'lms.allowances',
   about: 'whether the LMS still has the courses for which pre-enrolled buyers wait',
   needs: ['settings', 'database', 'lms.token', 'lms.staff'],
@@ -165,11 +167,4 @@ const ALLOWANCES: Check = check({
   },
 })
 
-export const API_CHECKS: readonly Check[] = [
-  COURSES,
-  ACCOUNTS,
-  ENROLLMENT,
-  ENROLLMENT_LIST,
-  ENROLLMENT_ALLOWED,
-  ALLOWANCES,
-]
+export const API_CHECKS = [COURSES, ACCOUNTS, ENROLLMENT, ENROLLMENT_LIST, ENROLLMENT_ALLOWED, ALLOWANCES]

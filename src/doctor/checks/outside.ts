@@ -4,7 +4,7 @@ import { jsonOf } from '../../lms/client/answer.ts'
 import { CHALLENGE_HEADER, challengeOf, isProven } from '../../service/lib/identity.ts'
 import { tryEndpoint } from '../../shop/events/try-endpoint.ts'
 import { type Problem, problem } from '../causes.ts'
-import { type Check, check, failed, passed, skipped } from '../check.ts'
+import { check, failed, passed, skipped } from '../check.ts'
 import { originOf } from './lms.ts'
 import type { Probe, Reached, Unreached } from './probe.ts'
 
@@ -33,7 +33,7 @@ async function whoAnswers(
   return { ok: true, who: isOriginal ? 'original' : 'other', response }
 }
 
-const PUBLIC_URL: Check = check({
+const PUBLIC_URL = check({
   id: 'public_url',
   about: 'whether a webhook to LERNITO_PUBLIC_URL reaches this service',
   needs: ['settings', 'database'],
@@ -95,7 +95,7 @@ async function isOurs(of: {
   return response.ok && response.proof !== null && isProven({ proof: response.proof, nonce, secret, replicas })
 }
 
-const PLUGIN: Check = check({
+const PLUGIN = check({
   id: 'lms.plugin',
   about: 'whether the original Django plugin is still mounted in the LMS',
   needs: ['settings', 'lms'],
@@ -115,7 +115,7 @@ const PLUGIN: Check = check({
   },
 })
 
-const ENDPOINT: Check = check({
+const ENDPOINT = check({
   id: 'events.endpoint',
   about: "whether the service can connect to the shop's endpoint for events; it sends nothing there",
   needs: ['settings'],
@@ -130,4 +130,4 @@ const ENDPOINT: Check = check({
   },
 })
 
-export const OUTSIDE_CHECKS: readonly Check[] = [PUBLIC_URL, PLUGIN, ENDPOINT]
+export const OUTSIDE_CHECKS = [PUBLIC_URL, PLUGIN, ENDPOINT]
