@@ -1,11 +1,11 @@
 import type { Problem } from '../doctor/causes.ts'
 import { examine, type Result } from '../doctor/examine.ts'
-import { type Command, loadDotEnv, parseOptions } from './command.ts'
+import { command, loadDotEnv } from './command.ts'
 
 /** The time for what still keeps the process alive after the results, such as a name server that never answers. */
 const LINGER_MS = 500
 
-export const doctor: Command = {
+export const doctor = command({
   name: 'doctor',
   summary: 'check the installation, and say how to fix it',
   help: `Checks the settings, the database, the clocks, the LMS and its APIs, the
@@ -25,11 +25,8 @@ usage. docs/reference/doctor.md explains every check.
 Example:
   lernito-openedx doctor --json
 `,
-  run: async (args) => {
-    const { values } = parseOptions('doctor', {
-      args: [...args],
-      options: { json: { type: 'boolean', default: false } },
-    })
+  options: { json: { type: 'boolean', default: false } },
+  run: async ({ values }) => {
     loadDotEnv()
     const results = await examine({ env: process.env, now: Date.now })
     process.stdout.write(values.json ? `${JSON.stringify(results, null, 2)}\n` : render(results))
@@ -37,7 +34,7 @@ Example:
     setTimeout(() => process.exit(code), LINGER_MS).unref()
     return code
   },
-}
+})
 
 const STATUSES = ['failure', 'warning', 'ok', 'skipped'] as const
 const STATUS_WIDTH = 9
