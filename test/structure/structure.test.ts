@@ -107,7 +107,7 @@ test('only code that reads the service’s own or the LMS’s JSON uses JSON.par
     'sandbox/',
     'src/shop/webhook/answers.ts',
     'src/cli/sandbox.ts',
-    'src/cli/events/listen.ts',
+    'src/cli/events-listen.ts',
   ]
   const others = FILES.filter((file) => /JSON\.parse\(|\.json\(\)/.test(textOf(file)))
   assert.deepEqual(

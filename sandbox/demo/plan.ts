@@ -1,4 +1,4 @@
-import type { World } from '../../../sandbox/lms/world.ts'
+import type { World } from '../lms/world.ts'
 
 /** The seed of the sandbox's demo. */
 export const DEMO_SEED = 26

@@ -1,12 +1,11 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { z } from 'zod'
-import { AppError } from '../../service/lib/errors.ts'
-import { readSecret } from '../../service/settings/read.ts'
-import { keyOf, readStandard, STANDARD_HEADERS, verifyStandard } from '../../shop/signature/standard.ts'
-import { type Command, loadDotEnv, parseOptions, usageError } from '../command.ts'
-import { plain, plainJson, timeText } from '../plain.ts'
-import { runUntilSignal } from '../run-service.ts'
+import { AppError } from '../service/lib/errors.ts'
+import { readSecret } from '../service/settings/read.ts'
+import { keyOf, readStandard, STANDARD_HEADERS, verifyStandard } from '../shop/signature/standard.ts'
+import { command, loadDotEnv, runUntilSignal, usageError } from './command.ts'
+import { plain, plainJson, timeText } from './plain.ts'
 
 const DEFAULT_PORT = 8792
 /** The sandbox signs its events with this secret, unless LERNITO_EVENTS_SECRET is set. It is public. */
@@ -24,8 +23,9 @@ const bodySchema = z.object({
   }),
 })
 
-export const listen: Command = {
+export const listen = command({
   name: 'listen',
+  parent: 'events',
   summary: 'receive events in development',
   help: `Receives events on 127.0.0.1, verifies each signature, and prints a line for
 each event. For development only: it answers 204 to every event that verifies,
@@ -41,40 +41,35 @@ Usage: lernito-openedx events listen [--port N] [--secret SECRET] [--json]
 Example:
   lernito-openedx events listen --port ${DEFAULT_PORT}
 `,
-  run: listenForEvents,
-}
-
-async function listenForEvents(args: readonly string[]): Promise<number> {
-  const { values } = parseOptions('events listen', {
-    args: [...args],
-    options: {
-      port: { type: 'string', default: String(DEFAULT_PORT) },
-      secret: { type: 'string' },
-      json: { type: 'boolean', default: false },
-    },
-  })
-  const port = /^\d{1,5}$/.test(values.port) ? Number(values.port) : Number.NaN
-  if (!(port <= 65_535)) throw usageError(`--port ${values.port} is not a port from 0 to 65535.`)
-  loadDotEnv()
-  const secret =
-    values.secret || readSecret({ env: process.env, name: 'LERNITO_EVENTS_SECRET' }) || SANDBOX_EVENTS_SECRET
-  if (!secret.startsWith('whsec_') || keyOf(secret) === null) {
-    throw usageError('The secret must be whsec_ followed by base64, as in LERNITO_EVENTS_SECRET.')
-  }
-  const server = createServer((request, response) => void receive({ request, response, secret, json: values.json }))
-  const start = async (): Promise<void> => {
-    server.listen(port, '127.0.0.1')
-    await once(server, 'listening').catch(inUse(port))
-    const address = server.address()
-    const bound = address !== null && typeof address === 'object' ? address.port : port
-    process.stdout.write(`Listening for events at http://127.0.0.1:${bound}/\n`)
-  }
-  const stop = async (): Promise<void> => {
-    server.closeAllConnections()
-    server.close()
-  }
-  return runUntilSignal({ start, stop })
-}
+  options: {
+    port: { type: 'string', default: String(DEFAULT_PORT) },
+    secret: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+  run: async ({ values }) => {
+    const port = /^\d{1,5}$/.test(values.port) ? Number(values.port) : Number.NaN
+    if (!(port <= 65_535)) throw usageError(`--port ${values.port} is not a port from 0 to 65535.`)
+    loadDotEnv()
+    const secret =
+      values.secret || readSecret({ env: process.env, name: 'LERNITO_EVENTS_SECRET' }) || SANDBOX_EVENTS_SECRET
+    if (!secret.startsWith('whsec_') || keyOf(secret) === null) {
+      throw usageError('The secret must be whsec_ followed by base64, as in LERNITO_EVENTS_SECRET.')
+    }
+    const server = createServer((request, response) => void receive({ request, response, secret, json: values.json }))
+    const start = async (): Promise<void> => {
+      server.listen(port, '127.0.0.1')
+      await once(server, 'listening').catch(inUse(port))
+      const address = server.address()
+      const bound = address !== null && typeof address === 'object' ? address.port : port
+      process.stdout.write(`Listening for events at http://127.0.0.1:${bound}/\n`)
+    }
+    const stop = async (): Promise<void> => {
+      server.closeAllConnections()
+      server.close()
+    }
+    return runUntilSignal({ start, stop })
+  },
+})
 
 const inUse = (port: number) => (cause: unknown) => {
   throw new AppError('address.in_use', `Port ${port} can't be used: ${String(cause)}. Choose another with --port.`, {
