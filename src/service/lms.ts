@@ -2,7 +2,7 @@ import { type Budget, createBudget, type Permit, unlimitedBudget } from '../lms/
 import { createLms, type Lms } from '../lms/lms.ts'
 import type { Guest } from '../queue/replicas/guest.ts'
 import { VERSION } from './lib/version.ts'
-import type { LmsSettings } from './settings/parts.ts'
+import type { LmsSettings } from './settings/settings.ts'
 
 /** The client of the LMS that the settings name; see createLms for the rest. The caller closes it. */
 export function createLmsClient({
