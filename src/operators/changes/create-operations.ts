@@ -1,15 +1,14 @@
-import type { Availability } from '../../database/availability.ts'
-import type { WriteContext } from '../../database/write-context.ts'
 import type { AuditedResult } from '../../queue/audited-change.ts'
 import { correct, planCorrection } from '../../queue/correct.ts'
 import { markHandled } from '../../queue/handle.ts'
+import type { AppContext } from '../../queue/open-inbox.ts'
 import { untilReleased } from '../../queue/release.ts'
 import { replay } from '../../queue/replay.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
 import { readAnswers } from '../../queue/shop-answers/read.ts'
 import { listWithdrawals, orderWithdrawal } from '../../queue/withdraw.ts'
 import { readWithdrawable, withdrawableOf } from '../../queue/withdrawable.ts'
-import type { DeliveryEvent, EventKind } from '../../sale/types.ts'
+import type { EventKind } from '../../sale/types.ts'
 import { list, preview, show, summaries } from '../find/listing.ts'
 import { neighborsOf } from '../find/neighbors.ts'
 import { overview } from '../find/overview.ts'
@@ -37,12 +36,9 @@ export function createOperations({
   publish,
   onDue,
   silentMs = TIMING.deadAfterMs,
-}: {
-  context: WriteContext
-  guard: Availability['guard']
+}: Pick<AppContext, 'context' | 'guard' | 'publish'> & {
   /** How many replicas are alive. */
   replicas: () => number
-  publish: (event: DeliveryEvent) => void
   onDue: () => void
   /** A replica that is silent for this long may no longer call the LMS. */
   silentMs?: number
@@ -86,10 +82,10 @@ export function createOperations({
 function reports({
   context,
   guard,
-}: {
-  context: WriteContext
-  guard: Availability['guard']
-}): Pick<Operations, 'causes' | 'countByState' | 'sales' | 'salesByCourse' | 'neighbors'> {
+}: Pick<AppContext, 'context' | 'guard'>): Pick<
+  Operations,
+  'causes' | 'countByState' | 'sales' | 'salesByCourse' | 'neighbors'
+> {
   const { db } = context.database
   const { now } = context
   const states = createCounting({ count: () => guard(() => countByState(db)), now })
@@ -110,9 +106,7 @@ function changesInLms({
   guard,
   change,
   stopped,
-}: {
-  context: WriteContext
-  guard: Availability['guard']
+}: Pick<AppContext, 'context' | 'guard'> & {
   change: <Result>(work: () => Promise<AuditedResult<Result>>) => Promise<Result>
   /** Resolves when no call for these deliveries is in flight. */
   stopped: (ids: readonly string[]) => Promise<void>

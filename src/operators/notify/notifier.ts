@@ -1,7 +1,6 @@
-import type { Availability } from '../../database/availability.ts'
 import type { NoticeRow } from '../../database/schema-sending.ts'
 import { inTransaction } from '../../database/transaction.ts'
-import type { WriteContext } from '../../database/write-context.ts'
+import type { AppContext } from '../../queue/open-inbox.ts'
 import { createTaskLease, type TaskLease } from '../../queue/replicas/task-lease.ts'
 import { countNew } from './count-new.ts'
 import { ended, forgetFaults, noteLateEvents, noteOutage } from './faults.ts'
@@ -34,9 +33,7 @@ export interface Notified {
   readonly retryInMs: number | null
 }
 
-export interface NotifierOptions {
-  readonly context: WriteContext
-  readonly guard: Availability['guard']
+export interface NotifierOptions extends Pick<AppContext, 'context' | 'guard' | 'signal'> {
   /** This replica's name. */
   readonly me: () => string
   readonly post: PostText
@@ -51,8 +48,6 @@ export interface NotifierOptions {
   readonly timing: NotifyTiming
   /** The monotonic clock, ms. */
   readonly clock: () => number
-  /** Ends an attempt to send. */
-  readonly signal: AbortSignal
 }
 
 /** What only the replica that sends knows. Another one that takes over can do without it. */
