@@ -1,6 +1,6 @@
 import type { ForgottenPerson } from '../operators/changes/forget.ts'
 import { isWholeAddress } from '../operators/find/people.ts'
-import { forgetPerson } from '../service/forget-person.ts'
+import { forgetPerson } from '../service/forget.ts'
 import { openLms } from '../service/lms.ts'
 import { command, misused } from './command.ts'
 import { operator, readLmsSettings, withOperations } from './operations.ts'

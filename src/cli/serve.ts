@@ -1,7 +1,7 @@
 import { openLms } from '../service/lms.ts'
 import { buildService } from '../service/service.ts'
-import type { LmsSettings } from '../service/settings/parts.ts'
 import { readSettings } from '../service/settings/read.ts'
+import type { LmsSettings } from '../service/settings/settings.ts'
 import { createLog, type Log } from '../service/telemetry/log.ts'
 import { command, loadDotEnv, runUntilSignal, settingsHelp } from './command.ts'
 

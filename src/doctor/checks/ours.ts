@@ -2,12 +2,12 @@ import type { Inspection } from '../../database/inspection.ts'
 import { KNOWN_LEVEL } from '../../database/migrations/migrations.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import { readSettings } from '../../service/settings/read.ts'
-import { sampleSecrets } from '../../service/settings/samples.ts'
 import type { Settings } from '../../service/settings/settings.ts'
 import {
   GOOD_SECRET_LENGTH,
   isPlainDatabaseOnPublicHost,
   isPlainHttpToPublicHost,
+  sampleSecrets,
   unknownSettings,
 } from '../../service/settings/warnings.ts'
 import { type Problem, problem } from '../causes.ts'

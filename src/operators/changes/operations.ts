@@ -1,9 +1,9 @@
-import type { Availability } from '../../database/availability.ts'
 import type { WriteContext } from '../../database/write-context.ts'
 import { accept } from '../../queue/accept.ts'
 import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
 import { type Changes, type Corrected, type Correction, correct, planCorrection } from '../../queue/correct.ts'
 import { markHandled } from '../../queue/handle.ts'
+import type { AppContext } from '../../queue/open-inbox.ts'
 import { untilReleased } from '../../queue/release.ts'
 import { replay } from '../../queue/replay.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
@@ -25,13 +25,9 @@ import { listReplays, readReplay, selected, startReplay, stopReplay } from './bu
 
 const MAKES_DUE: ReadonlySet<EventKind> = new Set(['replayed', 'received', 'repeated'])
 
-interface Parts {
-  readonly context: WriteContext
-  readonly guard: Availability['guard']
+interface Parts extends Pick<AppContext, 'context' | 'guard' | 'publish'> {
   /** How many replicas are alive. */
   readonly replicas: () => number
-  /** Called with each event after it is stored. */
-  readonly publish: (event: DeliveryEvent) => void
   /** Called when deliveries become due. */
   readonly onDue: () => void
   /** A replica that is silent for this long may no longer call the LMS. */

@@ -1,6 +1,5 @@
-import type { Availability } from '../../database/availability.ts'
 import type { NoticeRow } from '../../database/schema-sending.ts'
-import type { WriteContext } from '../../database/write-context.ts'
+import type { AppContext } from '../../queue/open-inbox.ts'
 import { createTaskLease, type TaskLease } from '../../queue/replicas/task-lease.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'
 import { countNew } from './count-new.ts'
@@ -33,9 +32,7 @@ export interface Notified {
   readonly retryInMs: number | null
 }
 
-interface NotifierOptions {
-  readonly context: WriteContext
-  readonly guard: Availability['guard']
+interface NotifierOptions extends Pick<AppContext, 'context' | 'guard' | 'signal'> {
   /** This replica's name. */
   readonly me: () => string
   readonly post: PostText
@@ -48,8 +45,6 @@ interface NotifierOptions {
   readonly timing: NotifyTiming
   /** The monotonic clock, ms. */
   readonly clock: () => number
-  /** Ends an attempt to send. */
-  readonly signal: AbortSignal
 }
 
 /** What only the replica that sends knows. Another one that takes over can do without it. */

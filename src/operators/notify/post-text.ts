@@ -1,6 +1,5 @@
-import type { Availability } from '../../database/availability.ts'
-import type { WriteContext } from '../../database/write-context.ts'
 import { auditedChange } from '../../queue/audited-change.ts'
+import type { AppContext } from '../../queue/open-inbox.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { connectionCause } from '../../service/lib/connection-cause.ts'
 import { startDeadline } from '../../service/lib/deadline.ts'
@@ -64,13 +63,7 @@ export function createTestNotification({
   post,
   console,
   publish,
-}: {
-  context: WriteContext
-  guard: Availability['guard']
-  post: PostText
-  console: ConsoleUrl
-  publish: (event: DeliveryEvent) => void
-}): TestNotification {
+}: Pick<AppContext, 'context' | 'guard' | 'publish'> & { post: PostText; console: ConsoleUrl }): TestNotification {
   return async ({ by }) => {
     const posted = await post(testText(console))
     const event = { deliveryId: '', kind: 'notification_tested', detail: answerOf(posted), actor: by } as const

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
+import type { Background } from '../../service/lib/background-loop.ts'
 import { isUnreachable } from '../../service/lib/errors.ts'
 import { withdrawalOf } from '../withdrawal-row.ts'
 import { SUPERSEDED } from './end-order.ts'
@@ -28,13 +29,10 @@ export function createOrderWaiters({
   now,
   onError,
   signal,
-}: {
+}: Background & {
   db: Kysely<Tables>
-  guard: <Result>(work: () => Promise<Result>) => Promise<Result>
   /** ms since 1970 */
   now: () => number
-  onError: (error: unknown) => void
-  signal: AbortSignal
 }) {
   const waiting = new Set<Waiter>()
   let polling = false

@@ -1,6 +1,5 @@
 import { Pool } from 'undici'
-import { connectionCause } from '../../service/lib/connection-cause.ts'
-import { CONNECT_TIMEOUT_MS } from '../../service/lib/connection-causes.ts'
+import { CONNECT_TIMEOUT_MS, connectionCause } from '../../service/lib/connection-cause.ts'
 import { startDeadline } from '../../service/lib/deadline.ts'
 import { publicLookup, type Resolve } from '../../service/lib/public-lookup.ts'
 import { STANDARD_HEADERS, signStandard } from '../signature/standard.ts'

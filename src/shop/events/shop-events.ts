@@ -1,10 +1,6 @@
-import type { Kysely } from 'kysely'
-import type { Availability } from '../../database/availability.ts'
-import type { Tables } from '../../database/schema.ts'
-import type { WriteContext } from '../../database/write-context.ts'
 import type { AuditedResult } from '../../queue/audited-change.ts'
+import type { AppContext } from '../../queue/open-inbox.ts'
 import { type Outbox, readOutbox } from '../../queue/outbox/list-events.ts'
-import type { DeliveryEvent } from '../../sale/types.ts'
 import { type SentAgain, sendAgain, sendFailedAgain } from './send-again.ts'
 
 /**
@@ -25,12 +21,8 @@ export function createShopEvents({
   context,
   guard,
   publish,
-}: {
-  context: WriteContext
-  guard: Availability['guard']
-  publish: (event: DeliveryEvent) => void
-}): ShopEvents {
-  const db: Kysely<Tables> = context.database.db
+}: Pick<AppContext, 'context' | 'guard' | 'publish'>): ShopEvents {
+  const { db } = context.database
   const change = async <Result>(work: () => Promise<AuditedResult<Result>>): Promise<Result> => {
     const { result, events } = await guard(work)
     for (const event of events) publish(event)
