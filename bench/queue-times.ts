@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Store } from '../src/queue/store.ts'
-import type { Write } from '../src/queue/write.ts'
+import type { Store, Write } from '../src/queue/store.ts'
 import { requestOf } from './fill/deliveries.ts'
 
 /** The inbox claims in the same way: it reads a page of the list of due rows, then these rows. */

@@ -1,10 +1,9 @@
 import { inTransaction } from '../database/transaction.ts'
-import type { WriteContext } from '../database/write-context.ts'
+import type { TransactionContext, WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
-import { areStored, type EventDraft, insertAudit, insertEvents, type TransactionContext } from './events.ts'
+import { areStored, type EventDraft, insertAudit, insertEvents } from './events.ts'
 
-/** The context of a change: its transaction, its time (ms since 1970), and a source of ids. */
-export type AuditedContext = Omit<TransactionContext, 'me'>
+export type AuditedContext = TransactionContext
 
 /** The result of a change, and the events that were stored with it. */
 export interface AuditedResult<Result> {

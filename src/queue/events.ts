@@ -1,23 +1,13 @@
 import type { Transaction } from 'kysely'
-import { inChunks } from '../database/chunks.ts'
 import { insertRows } from '../database/insert-rows.ts'
 import type { Tables } from '../database/schema.ts'
+import type { TransactionContext } from '../database/write-context.ts'
 import { type CallNote, writeCalls } from '../sale/calls.ts'
 import type { DeliveryEvent, EventKind, Progress } from '../sale/types.ts'
 import { nextNumbers } from './event-order.ts'
 import { insertShopEvents } from './outbox/outbox.ts'
 
 export const MAX_ACTOR = 254
-
-/** What the statements of one transaction share: the transaction, its time (ms), this replica and an id generator. */
-export interface TransactionContext {
-  readonly trx: Transaction<Tables>
-  readonly at: number
-  readonly me: string
-  readonly newId: () => string
-  /** See WriteContext. */
-  readonly hasOutbox: boolean
-}
 
 /** An event before it is stored. */
 export interface EventDraft {
@@ -55,7 +45,7 @@ export interface Change {
  * concern the shop are stored in the outbox too, if there is one.
  */
 export async function insertEvents(
-  { trx, at, newId, hasOutbox }: Omit<TransactionContext, 'me'>,
+  { trx, at, newId, hasOutbox }: TransactionContext,
   drafts: readonly EventDraft[],
 ): Promise<DeliveryEvent[]> {
   const events = drafts.map((draft) => ({ ...draft, id: newId(), at, actor: draft.actor?.slice(0, MAX_ACTOR) ?? null }))
@@ -70,9 +60,7 @@ export async function insertEvents(
     delivery_id: deliveryId,
     seq: numbers[index] ?? 0,
   }))
-  for (const chunk of inChunks(rows, ({ detail }) => detail.length)) {
-    await insertRows({ trx, into: 'events', rows: chunk })
-  }
+  await insertRows({ trx, into: 'events', rows })
   if (hasOutbox) await insertShopEvents({ trx, at }, rows)
   return events
 }

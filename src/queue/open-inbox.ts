@@ -1,14 +1,13 @@
 import { createAvailability } from '../database/availability.ts'
 import { createDatabaseClock } from '../database/clock.ts'
-import { openWithTasks } from '../database/database.ts'
+import { openDatabase } from '../database/database.ts'
 import { createIds } from '../sale/ids.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
 import { createInbox } from './inbox.ts'
 import { createMembership } from './replicas/membership.ts'
 import { createReplicas } from './replicas/replicas.ts'
 import { TIMING, type Timing } from './replicas/timing.ts'
-import { createStore, guardStore } from './store.ts'
-import { INBOX_TASKS } from './transactions.ts'
+import { createStore } from './store.ts'
 
 interface InboxOptions {
   url: string
@@ -18,8 +17,6 @@ interface InboxOptions {
   newName: () => string
   /** This machine's clock, ms since 1970. */
   now: () => number
-  /** No attempt is scheduled further ahead than this, ms. */
-  longestWaitMs: number
   random: () => number
   /** Whether the shop gets events. */
   hasOutbox: boolean
@@ -44,7 +41,6 @@ export function openInbox({
   timing = TIMING,
   newName,
   now: wall,
-  longestWaitMs,
   random,
   hasOutbox,
   publish,
@@ -55,7 +51,7 @@ export function openInbox({
   const { deadAfterMs, landsMs } = timing
   // The server ends a dead replica's open transaction before the replica is pruned, so that its locks block nothing.
   const idleTimeoutMs = deadAfterMs / 2
-  const { database, runTask } = openWithTasks({ url, ca, serve: true, idleTimeoutMs, tasks: INBOX_TASKS })
+  const database = openDatabase({ url, ca, serve: true, idleTimeoutMs })
   const clock = createDatabaseClock({ database, wall })
   const { now } = clock
   const context = { database, now, newId: createIds({ now }), random, hasOutbox }
@@ -68,8 +64,8 @@ export function openInbox({
   })
   const replicas = createReplicas({ database, newName, deadAfterMs, landsMs })
   const { lease } = replicas
-  const store = createStore({ ...context, replicas, longestWaitMs, runTask, landsMs })
-  const inbox = createInbox({ store: guardStore(store, availability), now, publish, onError })
+  const store = createStore({ ...context, replicas, guard: availability.guard, landsMs })
+  const inbox = createInbox({ store, now, publish, onError })
   const membership = createMembership({
     database,
     replicas,

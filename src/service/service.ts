@@ -3,7 +3,6 @@ import { FOLLOW_UP_MS } from '../enroll/follow-up/follow-up.ts'
 import { NOTIFY_TIMING, type NotifyTiming } from '../operators/notify/notifier.ts'
 import { openInbox } from '../queue/open-inbox.ts'
 import { TIMING, type Timing } from '../queue/replicas/timing.ts'
-import { LONGEST_WAIT_MS } from '../queue/retry-schedule.ts'
 import { createShopAnswers } from '../queue/shop-answers/shop-answers.ts'
 import { createIds } from '../sale/ids.ts'
 import { createSenders } from '../shop/senders/senders.ts'
@@ -126,7 +125,6 @@ function openServiceInbox({
     ...(timing === undefined ? {} : { timing }),
     newName: () => `${hostname().slice(0, 9)}-${newName()}`,
     now,
-    longestWaitMs: LONGEST_WAIT_MS,
     random,
     hasOutbox: hasOutbox(settings),
     publish: observer.onEvent,

@@ -49,7 +49,7 @@ export async function writePast({
     const context = { database, now, newId: createIds({ now }), random: randomOf(seed), hasOutbox: false }
     const replicas = createReplicas({ database, newName: () => 'demo', deadAfterMs: 60_000 })
     await replicas.join()
-    const store = createStore({ ...context, replicas, longestWaitMs: 0 })
+    const store = createStore({ ...context, replicas })
     const answers = createShopAnswers({ context, guard: (work) => work() })
     const ids = new Map<PastSale, string>()
     const settle = (sale: PastSale, result: Omit<Settlement, 'id' | 'attempts' | 'generation' | 'effectUnknown'>) => {

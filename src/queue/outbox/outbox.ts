@@ -1,5 +1,4 @@
 import type { Kysely } from 'kysely'
-import { inChunks } from '../../database/chunks.ts'
 import type { DeliveryRow, EventRow, Tables } from '../../database/schema.ts'
 import type { OutboxRow } from '../../database/schema-sending.ts'
 import { isShopEvent, SHOP_EVENT_TYPES, type ShopEventKind, type ShopView, shopView } from '../../sale/shop-view.ts'
@@ -41,9 +40,7 @@ export async function insertShopEvents(
     const row = rows.get(delivery_id)
     return row === undefined || row.state === 'queued' ? [] : [outboxRow({ id, seq, kind, at: context.at, row })]
   })
-  for (const chunk of inChunks(drafts, ({ body }) => body.length)) {
-    await context.trx.insertInto('outbox').values(chunk).execute()
-  }
+  if (drafts.length > 0) await context.trx.insertInto('outbox').values(drafts).execute()
 }
 
 /** What the shop sees of these deliveries, by id. Those that don't exist are left out. */
