@@ -3,6 +3,7 @@ import type { DeliveryRow } from '../database/schema.ts'
 import type { TransactionContext } from '../database/write-context.ts'
 import { describeOutcome } from '../sale/describe.ts'
 import type { Outcome, Source, VerifiedWebhook } from '../sale/types.ts'
+import { startAgain } from './change-deliveries.ts'
 import type { Change, EventDraft } from './events.ts'
 import { idReused, NONE_KNOWN, readAnswers, readKnown, storeWebhookIds } from './known.ts'
 import { outcomeColumns, toProgress } from './rows.ts'
@@ -106,31 +107,12 @@ const ORIGIN = {
 
 type Requeued = Pick<DeliveryRow, 'owner' | 'generation'>
 
-/** A queued row keeps its owner, which may be attempting it. A finished one becomes ours. */
+/** A finished delivery becomes ours. */
 async function requeue(context: AcceptContext, repeats: readonly string[]): Promise<Map<string, Requeued>> {
-  const ids = [...new Set(repeats)].sort()
+  const ids = [...new Set(repeats)]
   if (ids.length === 0) return new Map()
-  const { trx, at, me } = context
-  const again = {
-    state: 'queued',
-    due_at: at,
-    attempts: 0,
-    active_at: at,
-    standings: null,
-    ...outcomeColumns(null),
-  } as const
-  await trx
-    .updateTable('deliveries')
-    .set((eb) => ({ ...again, generation: eb('generation', '+', 1) }))
-    .where('id', 'in', ids)
-    .where('state', '=', 'queued')
-    .execute()
-  await trx
-    .updateTable('deliveries')
-    .set((eb) => ({ ...again, owner: me, settled_at: null, generation: eb('generation', '+', 1) }))
-    .where('id', 'in', ids)
-    .where('state', '!=', 'queued')
-    .execute()
+  const { trx, me } = context
+  await startAgain(context, { ids, isRepeat: true, owner: me })
   const rows = await trx.selectFrom('deliveries').select(['id', 'owner', 'generation']).where('id', 'in', ids).execute()
   return new Map(rows.map(({ id, owner, generation }) => [id, { owner, generation }]))
 }

@@ -5,9 +5,8 @@ import type { FieldErrors } from '../sale/payload/rules.ts'
 import { type EnrollmentRequest, isStopped, type VerifiedWebhook } from '../sale/types.ts'
 import { accept } from './accept.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
+import { lockDelivery, setHandled } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
-import { setHandled } from './handle.ts'
-import { lockDelivery } from './lock.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
 
 /** The address or the courses that a delivery should have had. What is absent stays as it is. */

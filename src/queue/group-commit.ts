@@ -30,16 +30,6 @@ export function createGroupCommit<Item, Result>({
   const queue: Queued<Item, Result>[] = []
   let running = false
 
-  const writeOne = async ({ item, resolve, reject }: Queued<Item, Result>): Promise<void> => {
-    try {
-      const [result] = await write([item])
-      if (result === undefined) throw new Error('the write gave no result')
-      resolve(result)
-    } catch (reason) {
-      reject(reason)
-    }
-  }
-
   const writeGroup = async (group: readonly Queued<Item, Result>[]): Promise<void> => {
     try {
       const results = await write(group.map(({ item }) => item))
@@ -50,7 +40,7 @@ export function createGroupCommit<Item, Result>({
       }
     } catch (reason) {
       if (group.length === 1 || isHopeless(reason)) for (const { reject } of group) reject(reason)
-      else for (const one of group) await writeOne(one)
+      else for (const one of group) await writeGroup([one])
     }
   }
 

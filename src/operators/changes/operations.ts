@@ -1,5 +1,5 @@
+import type { Handled } from '../../queue/change-deliveries.ts'
 import type { Changes, Corrected, Correction } from '../../queue/correct.ts'
-import type { Handled } from '../../queue/handle.ts'
 import type { Replayed } from '../../queue/replay.ts'
 import type { WithdrawalOrder, WithdrawalOrdered } from '../../queue/withdraw.ts'
 import type { Withdrawable } from '../../queue/withdrawable.ts'

@@ -1,7 +1,7 @@
 import type { DeliveryRow } from '../../database/schema.ts'
 import { isSameCourse } from '../../sale/same-course.ts'
 import type { AuditedContext } from '../audited-change.ts'
-import { lockDeliveries } from '../lock.ts'
+import { lockDeliveries } from '../change-deliveries.ts'
 import { readRequest } from '../rows.ts'
 
 /** A delivery that a refund concerns. `keysOf`: its course keys, by the key in the refund. */

@@ -11,8 +11,8 @@ import {
   stateOfOutcome,
 } from '../../sale/types.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from '../audited-change.ts'
+import { lockDelivery } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
-import { lockDelivery } from '../lock.ts'
 import { processAgain } from '../replay.ts'
 import { outcomeColumns, readOutcome, readStandings } from '../rows.ts'
 import { readWithdrawable } from '../withdrawable.ts'
