@@ -26,7 +26,7 @@ export async function lockDeliveries({ trx }: Pick<TransactionContext, 'trx'>, i
 /**
  * Starts deliveries again: due now, on a new schedule, and without earlier results but `kept`. The new generation prevents
  * an attempt in progress from answering for it. A queued delivery keeps its owner, which may be attempting it; a finished
- * one gets `owner`, the replica that is to attempt it (null: any).
+ * one gets `owner`, the replica that is to attempt it (null: the one that claims it).
  * @param of.isRepeat the shop has sent the sale again. What an earlier attempt did stays unknown then: the next one reads
  *   first. Otherwise it is an explicit replay, which enrolls whatever an earlier attempt did.
  */

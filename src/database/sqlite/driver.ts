@@ -8,7 +8,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
-import type { StatementResult } from './statements.ts'
+import type { StatementResult } from './connection.ts'
 
 type Run<Result> = (sql: string, parameters: readonly unknown[]) => Result
 

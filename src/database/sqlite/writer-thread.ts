@@ -1,6 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { openWriteConnection } from './connection.ts'
-import { createStatements, type StatementResult } from './statements.ts'
+import { createStatements, openWriteConnection, type StatementResult } from './connection.ts'
 import type { WriteReply, WriteRequest } from './writer.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { extname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { StatementResult } from './statements.ts'
+import type { StatementResult } from './connection.ts'
 
 const PROGRAM = join(import.meta.dirname, `writer-thread${extname(import.meta.filename)}`)
 

@@ -97,7 +97,6 @@ async function confirmHold(
       if (!(await wantsCourse(trx, { id, generation, course }))) return null
       return (await takeHold({ trx, dialect: database.dialect }, { me, id })) ? me : null
     },
-    isStored: async () => false, // taking it twice does no harm
   })
 }
 

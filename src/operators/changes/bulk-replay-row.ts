@@ -1,4 +1,4 @@
-import type { BulkReplayRow } from '../../database/schema-replays.ts'
+import type { BulkReplayRow } from '../../database/schema.ts'
 import { filterSchema } from '../find/filter.ts'
 import type { BulkReplay } from './operations.ts'
 

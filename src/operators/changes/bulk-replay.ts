@@ -1,6 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
-import type { BulkReplayRow } from '../../database/schema-replays.ts'
+import type { BulkReplayRow, Tables } from '../../database/schema.ts'
 import type { WriteContext } from '../../database/write-context.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
 import { type EventDraft, MAX_ACTOR } from '../../queue/events.ts'

@@ -1,8 +1,7 @@
 import type { Handled } from '../../queue/change-deliveries.ts'
 import type { Changes, Corrected, Correction } from '../../queue/correct.ts'
 import type { Replayed } from '../../queue/replay.ts'
-import type { WithdrawalOrder, WithdrawalOrdered } from '../../queue/withdraw.ts'
-import type { Withdrawable } from '../../queue/withdrawable.ts'
+import type { Withdrawable, WithdrawalOrder, WithdrawalOrdered } from '../../queue/withdraw.ts'
 import type { Withdrawal } from '../../queue/withdrawal-row.ts'
 import type { GivenAnswers } from '../../sale/shop-answer.ts'
 import type {

@@ -69,7 +69,6 @@ function countPage(
       return isLast
     },
     // The position says what was counted, so another attempt counts nothing twice.
-    isStored: async () => false,
   })
 }
 

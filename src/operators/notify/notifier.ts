@@ -1,5 +1,5 @@
 import type { Availability } from '../../database/availability.ts'
-import type { NoticeRow } from '../../database/schema-sending.ts'
+import type { NoticeRow } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../database/write-context.ts'
 import { createTaskLease, type TaskLease } from '../../queue/replicas/task-lease.ts'
@@ -147,7 +147,6 @@ async function storeNews({ context, guard }: NotifierOptions, sender: Sender): P
         await storeTold(trx, { told: unstored.notices, at: now() })
         await forgetFaults(trx, unstored.over)
       },
-      isStored: async () => false, // storing it twice does no harm
     }),
   )
   sender.unstored = null

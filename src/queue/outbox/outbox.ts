@@ -1,6 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { DeliveryRow, EventRow, Tables } from '../../database/schema.ts'
-import type { OutboxRow } from '../../database/schema-sending.ts'
+import type { DeliveryRow, EventRow, OutboxRow, Tables } from '../../database/schema.ts'
 import { isShopEvent, SHOP_EVENT_TYPES, type ShopEventKind, type ShopView, shopView } from '../../sale/shop-view.ts'
 import { toProgress } from '../rows.ts'
 

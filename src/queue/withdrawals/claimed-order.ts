@@ -62,7 +62,6 @@ export async function claimOrder({
           if ((await heldAmong({ on: trx, dialect: database.dialect }, [row.delivery_id])).length > 0) return null
           return (await setOwner(trx, { row, set: { owner: me, unenrolls_until } })) ? me : null
         },
-        isStored: async () => false, // claiming it twice does no harm
       })
       if (owner !== null) return { row: { ...row, owner, unenrolls_until }, owner, delivery }
     }

@@ -1,7 +1,6 @@
 import { z } from 'zod'
-import { digestOfAddress } from '../address-digest.ts'
 import type { AuditedContext } from '../audited-change.ts'
-import { emailTerm } from '../search-terms.ts'
+import { digestOfAddress, emailTerm } from '../search-terms.ts'
 
 type Writing = Pick<AuditedContext, 'trx' | 'at'>
 
