@@ -1,9 +1,9 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../database/schema.ts'
-import type { WriteContext } from '../database/write-context.ts'
+import type { TransactionContext, WriteContext } from '../database/write-context.ts'
 import { isSameCourse } from '../sale/same-course.ts'
 import type { CourseResult } from '../sale/types.ts'
-import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
+import { type AuditedResult, auditedChange } from './audited-change.ts'
 import { lockDelivery, setHandled } from './change-deliveries.ts'
 import { type EventDraft, MAX_ACTOR } from './events.ts'
 import { readOutcome, readRequest, readStandings } from './rows.ts'
@@ -44,7 +44,7 @@ export async function orderWithdrawal(
 
 /** Stores an order in a transaction that has locked the delivery, and stops the delivery if it is queued. */
 export async function storeWithdrawal(
-  writing: AuditedContext,
+  writing: TransactionContext,
   order: WithdrawalOrder,
 ): Promise<{ result: WithdrawalOrdered; drafts: readonly EventDraft[] }> {
   const { trx } = writing
@@ -69,7 +69,7 @@ export async function storeWithdrawal(
  * delivery. `refundId`: absent if an operator orders it.
  */
 export async function insertOrder(
-  writing: AuditedContext,
+  writing: TransactionContext,
   of: {
     order: Pick<WithdrawalOrder, 'paid' | 'by'>
     row: WithdrawableRow
@@ -81,7 +81,23 @@ export async function insertOrder(
   const { trx, at, newId } = writing
   const { order, row, courses, stops, refundId } = of
   const { id } = row
-  const stored = { ...newRow({ id: newId(), order, row, courses, at }), refund_id: refundId ?? null }
+  const stored: WithdrawalRow = {
+    id: newId(),
+    delivery_id: id,
+    courses: JSON.stringify(courses),
+    paid: order.paid ? 1 : 0,
+    generation: row.generation,
+    owner: null,
+    effect_unknown: 0,
+    unenrolls_until: null,
+    actor: order.by.slice(0, MAX_ACTOR),
+    requested_at: at,
+    due_at: at,
+    attempts: 0,
+    ended_at: null,
+    result: null,
+    refund_id: refundId ?? null,
+  }
   await trx.insertInto('withdrawals').values(stored).execute()
   if (stops) await setHandled(writing, id)
   await trx.updateTable('deliveries').set({ active_at: at }).where('id', '=', id).execute()
@@ -106,33 +122,6 @@ function chooseCourses(
   const left = all.find((course) => !chosen.includes(course))
   if (withdrawable?.isQueued && left !== undefined) return { kind: 'refused', why: 'queued', course: left }
   return chosen
-}
-
-function newRow(of: {
-  id: string
-  order: Pick<WithdrawalOrder, 'paid' | 'by'>
-  row: WithdrawableRow
-  courses: readonly string[]
-  at: number
-}): WithdrawalRow {
-  const { id, order, row, courses, at } = of
-  return {
-    id,
-    delivery_id: row.id,
-    courses: JSON.stringify(courses),
-    paid: order.paid ? 1 : 0,
-    generation: row.generation,
-    owner: null,
-    effect_unknown: 0,
-    unenrolls_until: null,
-    actor: order.by.slice(0, MAX_ACTOR),
-    requested_at: at,
-    due_at: at,
-    attempts: 0,
-    ended_at: null,
-    result: null,
-    refund_id: null,
-  }
 }
 
 /** Returns the latest 20 orders for a delivery, newest first. */

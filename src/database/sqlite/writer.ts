@@ -16,19 +16,11 @@ export type WriteReply =
   /** The message, the stack and the other properties of SQLite's error. */
   | { readonly id: number; readonly error: { readonly message: string; readonly stack: string | undefined } }
 
-/** The connection that writes, in a thread of its own. What it gets runs in order. */
-export interface SqliteWriter {
-  /** Runs a statement. Rejects with SQLite's error. */
-  readonly run: (sql: string, parameters: readonly unknown[]) => Promise<StatementResult>
-  /** Closes the connection after what came before. Later calls are rejected. */
-  close(): Promise<void>
-}
-
 /**
- * Returns a writer for `file`. Its thread starts with the first call: many commands only read. If the thread can't work,
+ * Opens the connection that writes to `file`, in a thread of its own. What it gets runs in order. The thread starts with the first call: many commands only read. If the thread can't work,
  * this process ends with its error.
  */
-export function createWriter({ file }: { file: string }): SqliteWriter {
+export function createWriter({ file }: { file: string }) {
   const waiting = new Map<number, PromiseWithResolvers<StatementResult>>()
   let worker: Worker | null = null
   let isClosed = false
@@ -52,7 +44,8 @@ export function createWriter({ file }: { file: string }): SqliteWriter {
   const start = (): Worker => new Worker(PROGRAM, { workerData: file }).on('message', settle).on('exit', end)
 
   return {
-    run: async (sql, parameters) => {
+    /** Runs a statement. Rejects with SQLite's error. */
+    run: async (sql: string, parameters: readonly unknown[]): Promise<StatementResult> => {
       if (isClosed) throw closed()
       worker ??= start()
       if (waiting.size === 0) worker.ref()
@@ -63,7 +56,8 @@ export function createWriter({ file }: { file: string }): SqliteWriter {
       waiting.set(id, reply)
       return reply.promise
     },
-    close: async () => {
+    /** Closes the connection after what came before. Later calls are rejected. */
+    close: async (): Promise<void> => {
       isClosed = true
       if (worker === null) return
       const ended = once(worker, 'exit')

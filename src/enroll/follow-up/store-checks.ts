@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DeliveryRow } from '../../database/schema.ts'
-import type { WriteContext } from '../../database/write-context.ts'
-import { type AuditedContext, auditedChange } from '../../queue/audited-change.ts'
+import type { TransactionContext, WriteContext } from '../../database/write-context.ts'
+import { auditedChange } from '../../queue/audited-change.ts'
 import { storeFound } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'
 import { outcomeColumns, readOutcome, readStandings } from '../../queue/rows.ts'
@@ -60,7 +60,7 @@ interface Write {
 }
 
 async function storeStep(
-  writing: AuditedContext,
+  writing: TransactionContext,
   checks: readonly Check[],
   by: string | null,
 ): Promise<{ result: Map<string, Stored>; listed: EventDraft[]; others: EventDraft[] }> {
@@ -88,7 +88,7 @@ async function storeStep(
 }
 
 /** Without deliveries whose buyers are being taken out of courses: what a check saw may be the half of it. */
-async function readRows({ trx }: AuditedContext, ids: readonly string[]): Promise<Map<string, Row>> {
+async function readRows({ trx }: TransactionContext, ids: readonly string[]): Promise<Map<string, Row>> {
   const rows = await trx.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
   const pending = await trx
     .selectFrom('withdrawals')

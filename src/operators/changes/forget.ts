@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
-import type { WriteContext } from '../../database/write-context.ts'
-import { type AuditedContext, auditedChange } from '../../queue/audited-change.ts'
+import type { TransactionContext, WriteContext } from '../../database/write-context.ts'
+import { auditedChange } from '../../queue/audited-change.ts'
 import { lockDeliveries, markHandled, remove } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'
 import { type Position, readInOrder } from '../../queue/in-order.ts'
@@ -132,7 +132,7 @@ interface Erased extends Pick<DeliveryRow, 'id' | 'username' | 'search_text'> {
 
 /** Erases deliveries that the transaction has locked. */
 async function erase(
-  writing: AuditedContext,
+  writing: TransactionContext,
   { ids, address, by }: { ids: readonly string[]; address: string; by: string },
 ): Promise<{ result: Erased[]; listed: EventDraft[] }> {
   const { trx } = writing

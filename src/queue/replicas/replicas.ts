@@ -140,11 +140,6 @@ interface Seen {
   readonly seen_at: number
 }
 
-export interface SilenceWatch {
-  /** Call it with the rows as they are now. Returns those that have shown no new heartbeat for the whole time. */
-  silent<Row extends Seen>(rows: readonly Row[]): Row[]
-}
-
 /**
  * Tells who is silent by this process's monotonic clock alone: a replica is alive as long as the value of its heartbeat
  * changes, whatever the value is. So no clock is compared with another one, and none that is set makes a living replica
@@ -153,11 +148,12 @@ export interface SilenceWatch {
  * @param of.forMs how long a heartbeat has to be unchanged
  * @param of.clock the monotonic clock, ms
  */
-export function createSilenceWatch({ forMs, clock }: { forMs: number; clock: () => number }): SilenceWatch {
+export function createSilenceWatch({ forMs, clock }: { forMs: number; clock: () => number }) {
   let seen = new Map<string, { readonly value: number; readonly since: number }>()
   let lookedAt = Number.NEGATIVE_INFINITY
   return {
-    silent: (rows) => {
+    /** Call it with the rows as they are now. Returns those that have shown no new heartbeat for the whole time. */
+    silent: <Row extends Seen>(rows: readonly Row[]): Row[] => {
       const at = clock()
       const before = at - lookedAt > forMs / 2 ? null : seen
       lookedAt = at
