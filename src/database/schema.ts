@@ -206,7 +206,8 @@ export interface EndpointRow {
 export interface NoticeRow {
   /** SHA-256 in hex of what makes the cause: see noticeId. */
   id: string
-  kind: 'delivery' | 'withdrawal' | 'lms' | 'events'
+  /** One row is no cause: `position`, see readPosition there. */
+  kind: 'delivery' | 'withdrawal' | 'lms' | 'events' | 'position'
   /** The code of the reason, or of the fault. */
   code: string
   /** A course key, or the id of a delivery; '' if there is none. */
@@ -221,12 +222,6 @@ export interface NoticeRow {
   texts: number
   /** When the last of them was sent. */
   sent_at: number | null
-}
-
-/** Up to where the rows of a table were counted for notifications. */
-export interface NoticePositionRow {
-  name: string
-  at: number
 }
 
 /** An operator's order to replay what a filter finds. `came_to_*` is the position of the last row it looked at. */
@@ -277,7 +272,6 @@ export interface Tables {
   outbox: OutboxRow
   endpoints: EndpointRow
   notices: NoticeRow
-  notice_positions: NoticePositionRow
   incidents: IncidentRow
   senders: SenderRow
   replicas: ReplicaRow

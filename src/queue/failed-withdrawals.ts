@@ -56,7 +56,7 @@ export async function readFailedWithdrawals({
 }
 
 /** None for an order that did not fail, or whose row can't be read. */
-function failedOf(row: WithdrawalRow): { row: WithdrawalRow; found: FailedWithdrawal }[] {
+export function failedOf(row: WithdrawalRow): { row: WithdrawalRow; found: FailedWithdrawal }[] {
   try {
     const withdrawal = withdrawalOf(row)
     const { deliveryId, by, isRefund, result } = withdrawal

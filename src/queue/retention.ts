@@ -61,13 +61,14 @@ async function findOld({ db, before }: { db: Kysely<Tables>; before: number }): 
 }
 
 /**
- * Deletes audit entries from before `before` with their events that belong to no delivery, bulk replays that have
- * ended, and the webhook-ids of refunds that concerned no delivery: one step of at most 200 entries. Resolves to how
- * many entries were deleted.
+ * Deletes audit entries from before `before` with their events that belong to no delivery, bulk replays and incidents
+ * that have ended, and the webhook-ids of refunds that concerned no delivery: one step of at most 200 entries. Resolves
+ * to how many entries were deleted.
  */
 export async function purgeAuditStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
   await db.deleteFrom('bulk_replays').where('started_at', '<', before).where('state', '!=', 'running').execute()
   await db.deleteFrom('webhook_ids').where('delivery_id', '=', '').where('received_at', '<', before).execute()
+  await db.deleteFrom('incidents').where('started_at', '<', before).where('ended_at', '<', before).execute()
   const old = await db
     .selectFrom('audit')
     .select('event_id')

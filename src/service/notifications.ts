@@ -1,17 +1,11 @@
 import type { CircuitBreaker } from '../enroll/breakers/circuit-breaker.ts'
-import type { NotifyTiming } from '../operators/notify/notifier.ts'
-import type { OutageWatch } from '../operators/notify/outage.ts'
-import { createTextPoster } from '../operators/notify/post-text.ts'
-import { runNotifier } from '../operators/notify/run-notifier.ts'
-import { createTestNotification, type TestNotification } from '../operators/notify/test-notification.ts'
+import { type NotifyTiming, runNotifier } from '../operators/notify/notifier.ts'
+import { createTestNotification, createTextPoster, type TestNotification } from '../operators/notify/post-text.ts'
 import type { ConsoleUrl } from '../operators/notify/words.ts'
 import type { openInbox } from '../queue/open-inbox.ts'
 import { hasOutbox } from './outbox.ts'
 import type { Settings } from './settings/settings.ts'
 import type { Observer } from './telemetry/observer.ts'
-
-/** Whether operators get notifications. */
-export const hasNotifications = ({ LERNITO_NOTIFY_URL: url }: Settings): boolean => url !== undefined
 
 /** The address of the console for the links in notifications; null if it is off, or operators reach it only on this machine. */
 const consoleUrlOf = ({
@@ -25,7 +19,6 @@ const consoleUrlOf = ({
 export async function startNotifier({
   settings,
   opened: { context, replicas, availability },
-  outages,
   breaker,
   observer,
   notifyTiming,
@@ -33,14 +26,13 @@ export async function startNotifier({
 }: {
   settings: Settings
   opened: Pick<ReturnType<typeof openInbox>, 'context' | 'replicas' | 'availability'>
-  outages: OutageWatch | null
   breaker: CircuitBreaker
   observer: Observer
   notifyTiming: NotifyTiming
   signal: AbortSignal
 }): Promise<void> {
   const { LERNITO_NOTIFY_URL: url } = settings
-  if (url === undefined || outages === null) return
+  if (url === undefined) return
   await runNotifier({
     context,
     guard: availability.guard,
@@ -48,7 +40,6 @@ export async function startNotifier({
     post: createTextPoster({ url }),
     console: consoleUrlOf(settings),
     hasOutbox: hasOutbox(settings),
-    outage: outages.outage,
     isLmsBack: (kind) => breaker.probe(kind, signal),
     onNotified: observer.onNotified,
     timing: notifyTiming,

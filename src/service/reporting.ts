@@ -1,9 +1,6 @@
 import { readBacklog } from '../operators/find/overview.ts'
-import { watchOutages } from '../operators/notify/outage.ts'
 import type { openInbox } from '../queue/open-inbox.ts'
 import { readOutboxBacklog } from '../queue/outbox/list-events.ts'
-import { hasNotifications } from './notifications.ts'
-import type { Settings } from './settings/settings.ts'
 import type { Log } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 import { createObserver } from './telemetry/observer.ts'
@@ -15,20 +12,10 @@ interface Sources {
 }
 
 /**
- * The metrics, the observer, and what it knows of outages of the LMS. `sources` is asked at each scrape of the metrics
+ * The metrics and the observer. `sources` is asked at each scrape of the metrics
  * and never before: its parts report to this observer, so they are created after it.
  */
-export function createReporting({
-  settings,
-  log,
-  now,
-  sources,
-}: {
-  settings: Settings
-  log: Log
-  now: () => number
-  sources: () => Sources
-}) {
+export function createReporting({ log, now, sources }: { log: Log; now: () => number; sources: () => Sources }) {
   const metrics = createMetrics({
     now: () => sources().opened.now(),
     breakerState: () => sources().work.breakerState()?.kind ?? 'closed',
@@ -43,6 +30,5 @@ export function createReporting({
       })
     },
   })
-  const outages = hasNotifications(settings) ? watchOutages({ clock: () => performance.now() }) : null
-  return { metrics, outages, observer: createObserver({ log, metrics, outages, now }) }
+  return { metrics, observer: createObserver({ log, metrics, now }) }
 }

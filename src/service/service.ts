@@ -54,7 +54,7 @@ export function buildService({
   const leaving = new AbortController()
   const stopping = new AbortController()
   const [outboxWakeUp, withdrawalsWakeUp] = [createWakeUp(), createWakeUp()]
-  const { metrics, outages, ...reporting } = createReporting({ settings, log, now, sources: () => ({ opened, work }) })
+  const { metrics, ...reporting } = createReporting({ log, now, sources: () => ({ opened, work }) })
   const observer = wakingOutbox(reporting.observer, outboxWakeUp)
   const opened = openServiceInbox({ settings, now, random, timing, observer })
   const concurrency = concurrencyOf({ settings, liveCount: opened.replicas.liveCount })
@@ -77,7 +77,6 @@ export function buildService({
     withdrawalsWakeUp,
     random,
     followUpMs,
-    outages,
     notifyTiming,
     signal: stopping.signal,
   })

@@ -6,11 +6,9 @@ import type { CallContext } from '../enroll/pair.ts'
 import { runWorker } from '../enroll/worker.ts'
 import type { Budget } from '../lms/client/budget.ts'
 import type { Lms } from '../lms/lms.ts'
-import { runBulkReplays } from '../operators/changes/bulk-replay-loop.ts'
-import type { Seen } from '../operators/incidents/record.ts'
-import { watchIncidents } from '../operators/incidents/watch-incidents.ts'
+import { runBulkReplays } from '../operators/changes/bulk-replay.ts'
+import { type Seen, watchIncidents } from '../operators/incidents/record.ts'
 import type { NotifyTiming } from '../operators/notify/notifier.ts'
-import type { OutageWatch } from '../operators/notify/outage.ts'
 import type { openInbox } from '../queue/open-inbox.ts'
 import { runRetention } from '../queue/retention.ts'
 import { runShopAnswers, type ShopAnswers } from '../queue/shop-answers/shop-answers.ts'
@@ -44,8 +42,6 @@ interface WorkParts {
   readonly random: () => number
   /** From the start of a round of the follow-up to the next one, ms. */
   readonly followUpMs: number
-  /** What the circuit breaker has reported; null without notifications. */
-  readonly outages: OutageWatch | null
   readonly notifyTiming: NotifyTiming
   /** Aborted when the service stops. */
   readonly signal: AbortSignal
@@ -114,7 +110,7 @@ export function createWork(parts: WorkParts) {
 
 /** Records when the LMS or the database is away. */
 const startIncidents = (
-  { settings, opened, observer, signal }: WorkParts,
+  { opened, observer, signal }: WorkParts,
   breaker: Pick<CircuitBreaker, 'state'>,
 ): Promise<void> =>
   watchIncidents({
@@ -122,7 +118,6 @@ const startIncidents = (
     guard: opened.availability.guard,
     lms: () => incidentOf(breaker.state()),
     database: opened.availability.reason,
-    days: settings.LERNITO_RETENTION_DAYS,
     onError: observer.onError,
     signal,
   })

@@ -4,7 +4,6 @@ import { causesHtml } from '../../src/console/pages/overview/causes-table.ts'
 import type { Cause } from '../../src/operators/reports/causes.ts'
 
 const cause: Cause = {
-  state: 'needs_attention',
   code: 'course.missing',
   course: 'course-v1:edX+DemoX+Missing',
   count: 990,

@@ -100,7 +100,7 @@ test('only code that reads the service’s own or the LMS’s JSON uses JSON.par
     'src/sale/reason-words.ts',
     'src/sale/shop-answer.ts',
     'src/queue/rows.ts',
-    'src/operators/changes/bulk-replay-row.ts',
+    'src/operators/changes/bulk-replay.ts',
     'src/queue/withdrawal-row.ts',
     'src/queue/withdrawals/refund-id.ts',
     'src/lms/',

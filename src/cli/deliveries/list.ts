@@ -1,5 +1,6 @@
-import type { Found, Operations, Summary } from '../../operators/changes/operations.ts'
+import type { Operations } from '../../operators/changes/operations.ts'
 import type { DeliveryFilter } from '../../operators/find/filter.ts'
+import type { Found, Summary } from '../../operators/find/listing.ts'
 import { countFound } from '../../operators/find/search.ts'
 import { totalOf } from '../../operators/reports/counts.ts'
 import { describeOutcome } from '../../sale/describe.ts'

@@ -1,4 +1,4 @@
-import type { Shown } from '../../operators/changes/operations.ts'
+import type { Shown } from '../../operators/find/listing.ts'
 import { describeWithdrawal, type Withdrawal } from '../../queue/withdrawal-row.ts'
 import { describeOutcome, describeStandings } from '../../sale/describe.ts'
 import { formText } from '../../sale/form-words.ts'

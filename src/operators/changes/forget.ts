@@ -12,7 +12,7 @@ import { digestOfAddress, emailTerm, fold, textTerm } from '../../queue/search-t
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import { type DeliveryFilter, wordsOf } from '../find/filter.ts'
-import { bulkReplayOf } from './bulk-replay-row.ts'
+import { bulkReplayOf } from './bulk-replay.ts'
 
 const STEP = 100
 

@@ -1,6 +1,6 @@
 import { Gauge, type Registry } from '@prometheus-io/client'
 
-import type { BreakerReport } from '../../operators/notify/outage.ts'
+import type { BreakerState } from '../../enroll/breakers/breaker-state.ts'
 
 const BREAKER_STATES = [
   'closed',
@@ -8,7 +8,7 @@ const BREAKER_STATES = [
   'down',
   'throttled',
   'misconfigured',
-] as const satisfies readonly BreakerReport['kind'][]
+] as const satisfies readonly BreakerState['kind'][]
 /** Scrapes read the database at most once in this time. */
 const BACKLOG_MS = 5_000
 
@@ -26,7 +26,7 @@ export interface Backlog {
 export interface GaugeSources {
   /** In ms since 1970. */
   readonly now: () => number
-  readonly breakerState: () => BreakerReport['kind']
+  readonly breakerState: () => BreakerState['kind']
   /** The number of courses that are paused because the LMS fails for them. */
   readonly pausedCourses: () => number
   /** The unused share of the call budget, from 0 to 1. */

@@ -1,4 +1,4 @@
-import type { BreakerReport } from '../../operators/notify/outage.ts'
+import { type BreakerState, isOpen } from '../../enroll/breakers/breaker-state.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { isLeaseLost } from '../lib/errors.ts'
 import { errorFields, type Log, logEvent } from './log.ts'
@@ -21,8 +21,6 @@ export interface FollowUpReport {
 interface ObserverParts {
   readonly log: Log
   readonly metrics: Metrics
-  /** Takes each change of the circuit breaker for the notifications; null if there are none. */
-  readonly outages: { onBreaker(report: BreakerReport): void } | null
   /** In ms since 1970. */
   readonly now: () => number
 }
@@ -90,17 +88,16 @@ function observeRequests({ log, metrics, now }: ObserverParts) {
   }
 }
 
-function observeLms({ log, metrics, outages }: ObserverParts) {
+function observeLms({ log, metrics }: ObserverParts) {
   return {
     onCall: (call: LmsCall): void => {
       log.debug(call, 'LMS call')
       metrics.onCall(call)
     },
     /** The LMS can't be used, and why, or it can be used again: one line for each change. */
-    onBreaker: (report: BreakerReport): void => {
-      outages?.onBreaker(report)
-      if (!('since' in report)) log.info('LMS available again; work continues')
-      else log.warn({ state: report.kind, reason: report.failure.message }, 'LMS unavailable; deliveries wait')
+    onBreaker: (state: BreakerState): void => {
+      if (!isOpen(state)) log.info('LMS available again; work continues')
+      else log.warn({ state: state.kind, reason: state.failure.message }, 'LMS unavailable; deliveries wait')
     },
     /** One line for each change. `probeAt` is in ms since 1970. */
     onCourse: (report: CourseReport): void => {

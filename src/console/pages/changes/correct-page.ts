@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import type { Operations, PlannedCorrection, Shown } from '../../../operators/changes/operations.ts'
+import type { Operations, PlannedCorrection } from '../../../operators/changes/operations.ts'
+import type { Shown } from '../../../operators/find/listing.ts'
 import type { Changes } from '../../../queue/correct.ts'
 import { formOf, sessionOf } from '../../layout/guard.ts'
 import { csrfField, sendPage } from '../../layout/layout.ts'

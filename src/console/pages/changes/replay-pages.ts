@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import type { Operations, Preview } from '../../../operators/changes/operations.ts'
+import type { Operations } from '../../../operators/changes/operations.ts'
+import type { Preview } from '../../../operators/find/listing.ts'
 import { numberText } from '../../layout/format.ts'
 import { formOf, sessionOf } from '../../layout/guard.ts'
 import { csrfField, sendPage } from '../../layout/layout.ts'

@@ -1,5 +1,6 @@
 import { html } from 'ghtml'
-import type { BulkReplay, Summary } from '../../../operators/changes/operations.ts'
+import type { BulkReplay } from '../../../operators/changes/bulk-replay.ts'
+import type { Summary } from '../../../operators/find/listing.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import { DELIVERY_STATES } from '../../../sale/types.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'

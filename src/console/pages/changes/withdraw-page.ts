@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import type { Operations, Summary } from '../../../operators/changes/operations.ts'
+import type { Operations } from '../../../operators/changes/operations.ts'
+import type { Summary } from '../../../operators/find/listing.ts'
 import type { Withdrawable } from '../../../queue/withdraw.ts'
 import { isSameCourse } from '../../../sale/same-course.ts'
 import { DONE_STATES } from '../../../sale/types.ts'

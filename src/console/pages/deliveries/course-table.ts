@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { Shown } from '../../../operators/changes/operations.ts'
+import type { Shown } from '../../../operators/find/listing.ts'
 import { isSameCourse } from '../../../sale/same-course.ts'
 import { courseHtml } from '../../layout/format.ts'
 import { listTable } from '../../layout/list-table.ts'

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Operations, Summary } from '../../../operators/changes/operations.ts'
+import type { Operations } from '../../../operators/changes/operations.ts'
 import type { DeliveryFilter } from '../../../operators/find/filter.ts'
+import type { Summary } from '../../../operators/find/listing.ts'
 
 const PAGE = 500
 /** Without it, Excel reads the file in its legacy code page. */

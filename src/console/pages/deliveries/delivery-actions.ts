@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Shown } from '../../../operators/changes/operations.ts'
+import type { Shown } from '../../../operators/find/listing.ts'
 import { REASONS } from '../../../sale/reasons.ts'
 import { eventOfState } from '../../../sale/shop-view.ts'
 import { isStopped } from '../../../sale/types.ts'

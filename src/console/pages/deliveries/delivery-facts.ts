@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { Shown } from '../../../operators/changes/operations.ts'
+import type { Shown } from '../../../operators/find/listing.ts'
 import { formText } from '../../../sale/form-words.ts'
 import { stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
 import { TEXTS } from '../../layout/texts.ts'

@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
-import type { Shown } from '../../../operators/changes/operations.ts'
-import type { Neighbors } from '../../../operators/find/neighbors.ts'
+import type { Shown } from '../../../operators/find/listing.ts'
+import type { Neighbors } from '../../../operators/find/search.ts'
 import type { Withdrawal } from '../../../queue/withdrawal-row.ts'
 import type { GivenAnswers } from '../../../sale/shop-answer.ts'
 import type { DeliveryEvent } from '../../../sale/types.ts'

@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { Summary } from '../../../operators/changes/operations.ts'
+import type { Summary } from '../../../operators/find/listing.ts'
 import { reasonName, subjectText } from '../../../sale/reason-words.ts'
 import { REASONS, type Reason } from '../../../sale/reasons.ts'
 import { agoHtml, durationText } from '../../layout/format.ts'

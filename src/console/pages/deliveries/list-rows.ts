@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { Summary } from '../../../operators/changes/operations.ts'
+import type { Summary } from '../../../operators/find/listing.ts'
 import { reasonSentence } from '../../../sale/reason-words.ts'
 import { agoHtml, stateHtml, testHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'

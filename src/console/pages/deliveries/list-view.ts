@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { Found } from '../../../operators/changes/operations.ts'
+import type { Found } from '../../../operators/find/listing.ts'
 import type { StateCounts } from '../../../operators/reports/counts.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { refreshes } from '../../layout/refresh.ts'

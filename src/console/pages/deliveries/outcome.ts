@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { Shown } from '../../../operators/changes/operations.ts'
+import type { Shown } from '../../../operators/find/listing.ts'
 import { reasonSentence } from '../../../sale/reason-words.ts'
 import { REASONS } from '../../../sale/reasons.ts'
 import { agoHtml, durationText, timeHtml } from '../../layout/format.ts'

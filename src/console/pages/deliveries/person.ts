@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import type { Account } from '../../../lms/apis/accounts.ts'
-import type { Person, Sale } from '../../../operators/changes/operations.ts'
+import type { Person, Sale } from '../../../operators/find/people.ts'
 import { reasonSentence } from '../../../sale/reason-words.ts'
 import { stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
 import { listTable } from '../../layout/list-table.ts'

@@ -42,8 +42,8 @@ function cellsOf({
   base: string
 }): string[] {
   const number = numberText(cause.count)
-  const { state, code, course, count, firstAt, lastAt, latest } = cause
-  const query = queryText({ state, cause: code, about: course ?? '' })
+  const { code, course, count, firstAt, lastAt, latest } = cause
+  const query = queryText({ state: 'needs_attention', cause: code, about: course ?? '' })
   const list = count === 1 ? `${base}/deliveries/${latest}` : `${base}/deliveries${query}`
   const key = course === null ? '' : html`: <code>${course}</code>`
   const similar = course === null ? undefined : closest.get(course)

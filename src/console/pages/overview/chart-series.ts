@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { Bar } from '../../../operators/reports/sales.ts'
+import type { Bar } from '../../../operators/reports/counts.ts'
 import type { DeliveryState } from '../../../sale/types.ts'
 import { numberText } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'

@@ -2,9 +2,13 @@ import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import type { Operations } from '../../../operators/changes/operations.ts'
 import type { Overview } from '../../../operators/find/overview.ts'
-import type { Counted } from '../../../operators/reports/counted.ts'
-import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
-import type { Bar, CourseSales } from '../../../operators/reports/sales.ts'
+import {
+  type Bar,
+  type Counted,
+  type CourseSales,
+  type StateCounts,
+  totalOf,
+} from '../../../operators/reports/counts.ts'
 import type { DeliveryState } from '../../../sale/types.ts'
 import type { SendersView } from '../../../shop/senders/view.ts'
 import { agoHtml, durationText, numberText, timeHtml } from '../../layout/format.ts'
@@ -74,7 +78,7 @@ async function overviewHtml(
   const [overview, states, causes, sales, byCourse, bands, { refused, idsReused }] = await Promise.all([
     operations.overview(),
     operations.countByState(),
-    operations.causes({ states: ['needs_attention'] }),
+    operations.causes(),
     operations.sales(bounds),
     readCourses(),
     incidents.between({ from: bounds[0] ?? now, to: now }),

@@ -1,4 +1,5 @@
-import type { Operations, Shown } from '../../../operators/changes/operations.ts'
+import type { Operations } from '../../../operators/changes/operations.ts'
+import type { Shown } from '../../../operators/find/listing.ts'
 import type { DeliveryEvent } from '../../../sale/types.ts'
 
 /** How many of the latest changes are read, and how many sales by operators are looked at. */

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import type { TestNotification } from '../../../operators/notify/test-notification.ts'
+import type { TestNotification } from '../../../operators/notify/post-text.ts'
 import type { DeliveryEvent } from '../../../sale/types.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { sessionOf } from '../../layout/guard.ts'
