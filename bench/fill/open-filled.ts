@@ -60,7 +60,7 @@ async function openFilled(url: string): Promise<FilledStore> {
   return {
     url,
     database,
-    store: createStore({ ...context, replicas, longestWaitMs: 0 }),
+    store: createStore({ ...context, replicas }),
     operations: createOperations({
       context,
       guard: (work) => work(),

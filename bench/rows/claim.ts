@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import type { Store } from '../../src/queue/store.ts'
-import type { Write } from '../../src/queue/write.ts'
+import type { Store, Write } from '../../src/queue/store.ts'
 import { requestOf } from '../fill/deliveries.ts'
 import { filledSqlite } from '../fill/open-filled.ts'
 import { quantile } from '../load.ts'

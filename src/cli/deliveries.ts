@@ -1,6 +1,6 @@
-import type { Found, Operations } from '../operators/changes/operations.ts'
+import type { Operations } from '../operators/changes/operations.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
-import type { Shown, Summary } from '../operators/find/listing.ts'
+import type { Found, Shown, Summary } from '../operators/find/listing.ts'
 import { countFound } from '../operators/find/search.ts'
 import { totalOf } from '../operators/reports/counts.ts'
 import { describeWithdrawal, type Withdrawal } from '../queue/withdrawal-row.ts'

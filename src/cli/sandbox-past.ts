@@ -3,7 +3,7 @@ import { openDatabase } from '../database/database.ts'
 import { migrate } from '../database/migrations/migrations.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { endIncident, reportIncident } from '../operators/incidents/record.ts'
-import { markHandled } from '../queue/handle.ts'
+import { markHandled } from '../queue/change-deliveries.ts'
 import { createReplicas } from '../queue/replicas/replicas.ts'
 import { createShopAnswers } from '../queue/shop-answers/shop-answers.ts'
 import { createStore } from '../queue/store.ts'
@@ -49,7 +49,7 @@ export async function writePast({
     const context = { database, now, newId: createIds({ now }), random: randomOf(seed), hasOutbox: false }
     const replicas = createReplicas({ database, newName: () => 'demo', deadAfterMs: 60_000 })
     await replicas.join()
-    const store = createStore({ ...context, replicas, longestWaitMs: 0 })
+    const store = createStore({ ...context, replicas })
     const answers = createShopAnswers({ context, guard: (work) => work() })
     const ids = new Map<PastSale, string>()
     const settle = (sale: PastSale, result: Omit<Settlement, 'id' | 'attempts' | 'generation' | 'effectUnknown'>) => {

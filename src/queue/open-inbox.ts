@@ -1,19 +1,16 @@
 import { createAvailability } from '../database/availability.ts'
 import { createDatabaseClock } from '../database/clock.ts'
-import { openWithTasks } from '../database/database.ts'
+import { openDatabase } from '../database/database.ts'
 import type { Database } from '../database/dialect.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { createIds } from '../sale/ids.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
 import type { Background } from '../service/lib/background-loop.ts'
-import { createInbox } from './inbox.ts'
+import { createInbox, type Inbox } from './inbox.ts'
 import { createMembership, type Membership } from './replicas/membership.ts'
 import { createReplicas, type Replicas } from './replicas/replicas.ts'
 import { TIMING, type Timing } from './replicas/timing.ts'
-import { LONGEST_WAIT_MS } from './retry-schedule.ts'
-import { createStore, guardStore } from './store.ts'
-import { INBOX_TASKS } from './transactions.ts'
-import type { Inbox } from './types.ts'
+import { createStore } from './store.ts'
 
 /**
  * The application context: what all parts of one running service share. It is made once, at the start. A part gets all of
@@ -74,7 +71,7 @@ export function openInbox({
   const { deadAfterMs, landsMs } = timing
   // The server ends a dead replica's open transaction before the replica is pruned, so that its locks block nothing.
   const idleTimeoutMs = deadAfterMs / 2
-  const { database, runTask } = openWithTasks({ url, ca, serve: true, idleTimeoutMs, tasks: INBOX_TASKS })
+  const database = openDatabase({ url, ca, serve: true, idleTimeoutMs })
   const clock = createDatabaseClock({ database, wall })
   const { now } = clock
   const context = { database, now, newId: createIds({ now }), random, hasOutbox }
@@ -87,8 +84,8 @@ export function openInbox({
   })
   const replicas = createReplicas({ database, newName, deadAfterMs, landsMs })
   const { lease } = replicas
-  const store = createStore({ ...context, replicas, longestWaitMs: LONGEST_WAIT_MS, runTask, landsMs })
-  const inbox = createInbox({ store: guardStore(store, availability), now, publish, onError })
+  const store = createStore({ ...context, replicas, guard: availability.guard, landsMs })
+  const inbox = createInbox({ store, now, publish, onError })
   const membership = createMembership({
     database,
     replicas,

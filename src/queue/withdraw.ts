@@ -1,12 +1,12 @@
-import type { Kysely } from 'kysely'
-import type { Tables, WithdrawalRow } from '../database/schema.ts'
-import type { WriteContext } from '../database/write-context.ts'
+import type { Kysely, Transaction } from 'kysely'
+import type { DeliveryRow, Tables, WithdrawalRow } from '../database/schema.ts'
+import type { TransactionContext, WriteContext } from '../database/write-context.ts'
 import { isSameCourse } from '../sale/same-course.ts'
-import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
+import type { CourseResult } from '../sale/types.ts'
+import { type AuditedResult, auditedChange } from './audited-change.ts'
+import { lockDelivery, setHandled } from './change-deliveries.ts'
 import { type EventDraft, MAX_ACTOR } from './events.ts'
-import { setHandled } from './handle.ts'
-import { lockDelivery } from './lock.ts'
-import { readWithdrawable, type Withdrawable, type WithdrawableRow, withdrawableOf } from './withdrawable.ts'
+import { readOutcome, readRequest, readStandings } from './rows.ts'
 import { type Withdrawal, withdrawalOf } from './withdrawal-row.ts'
 
 const LISTED = 20
@@ -44,7 +44,7 @@ export async function orderWithdrawal(
 
 /** Stores an order in a transaction that has locked the delivery, and stops the delivery if it is queued. */
 export async function storeWithdrawal(
-  writing: AuditedContext,
+  writing: TransactionContext,
   order: WithdrawalOrder,
 ): Promise<{ result: WithdrawalOrdered; drafts: readonly EventDraft[] }> {
   const { trx } = writing
@@ -69,7 +69,7 @@ export async function storeWithdrawal(
  * delivery. `refundId`: absent if an operator orders it.
  */
 export async function insertOrder(
-  writing: AuditedContext,
+  writing: TransactionContext,
   of: {
     order: Pick<WithdrawalOrder, 'paid' | 'by'>
     row: WithdrawableRow
@@ -81,7 +81,23 @@ export async function insertOrder(
   const { trx, at, newId } = writing
   const { order, row, courses, stops, refundId } = of
   const { id } = row
-  const stored = { ...newRow({ id: newId(), order, row, courses, at }), refund_id: refundId ?? null }
+  const stored: WithdrawalRow = {
+    id: newId(),
+    delivery_id: id,
+    courses: JSON.stringify(courses),
+    paid: order.paid ? 1 : 0,
+    generation: row.generation,
+    owner: null,
+    effect_unknown: 0,
+    unenrolls_until: null,
+    actor: order.by.slice(0, MAX_ACTOR),
+    requested_at: at,
+    due_at: at,
+    attempts: 0,
+    ended_at: null,
+    result: null,
+    refund_id: refundId ?? null,
+  }
   await trx.insertInto('withdrawals').values(stored).execute()
   if (stops) await setHandled(writing, id)
   await trx.updateTable('deliveries').set({ active_at: at }).where('id', '=', id).execute()
@@ -108,33 +124,6 @@ function chooseCourses(
   return chosen
 }
 
-function newRow(of: {
-  id: string
-  order: Pick<WithdrawalOrder, 'paid' | 'by'>
-  row: WithdrawableRow
-  courses: readonly string[]
-  at: number
-}): WithdrawalRow {
-  const { id, order, row, courses, at } = of
-  return {
-    id,
-    delivery_id: row.id,
-    courses: JSON.stringify(courses),
-    paid: order.paid ? 1 : 0,
-    generation: row.generation,
-    owner: null,
-    effect_unknown: 0,
-    unenrolls_until: null,
-    actor: order.by.slice(0, MAX_ACTOR),
-    requested_at: at,
-    due_at: at,
-    attempts: 0,
-    ended_at: null,
-    result: null,
-    refund_id: null,
-  }
-}
-
 /** Returns the latest 20 orders for a delivery, newest first. */
 export async function listWithdrawals(db: Kysely<Tables>, id: string): Promise<Withdrawal[]> {
   const rows = await db
@@ -145,4 +134,66 @@ export async function listWithdrawals(db: Kysely<Tables>, id: string): Promise<W
     .limit(LISTED)
     .execute()
   return rows.map(withdrawalOf)
+}
+
+/** A course that a delivery can be withdrawn from. */
+export interface WithdrawableCourse {
+  /** The true key if the delivery reported the course, else the key that was sent. */
+  readonly course: string
+  /** null: not reported, but an attempt of the delivery may have taken effect. */
+  readonly reported: CourseResult | null
+}
+
+export interface Withdrawable {
+  readonly email: string
+  readonly courses: readonly WithdrawableCourse[]
+  /** The delivery is queued: it can only be withdrawn as a whole, since a withdrawal stops it. */
+  readonly isQueued: boolean
+}
+
+const COLUMNS = [
+  'id',
+  'state',
+  'request',
+  'outcome',
+  'standings',
+  'enrolled_at',
+  'effect_unknown',
+  'generation',
+] as const
+export type WithdrawableRow = Pick<DeliveryRow, (typeof COLUMNS)[number]>
+
+/** Reads what withdrawableOf needs. */
+export const readWithdrawable = (trx: Pick<Transaction<Tables>, 'selectFrom'>, id: string) =>
+  trx.selectFrom('deliveries').select(COLUMNS).where('id', '=', id).executeTakeFirst()
+
+/**
+ * What a delivery can be withdrawn from: what it reported, and what an attempt without a report may have done. It can't
+ * have done anything in a course that it never reported, unless an attempt has an unknown effect, an earlier generation
+ * of it succeeded, or it is still queued. Courses that the buyer is known to be out of are left out. null if its row
+ * has no readable request.
+ */
+export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
+  try {
+    if (row.request === null) return null
+    const { email, courseIds } = readRequest(row.request)
+    const reported = row.outcome === null ? {} : readOutcome(row.outcome).courses
+    const standings = Object.entries(row.standings === null ? {} : readStandings(row.standings))
+    const gone = standings.filter(([, { standing }]) => standing === 'unenrolled' || standing === 'missing')
+    const known = [...Object.keys(reported), ...gone.map(([course]) => course)]
+    const isPossible = row.state === 'queued' || row.effect_unknown !== 0 || row.enrolled_at !== null
+    const others = [...new Set(isPossible && row.state !== 'withdrawn' ? courseIds : [])].filter(
+      (sent) => !known.some((course) => isSameCourse(sent, course)),
+    )
+    return {
+      email,
+      courses: [
+        ...Object.entries(reported).map(([course, result]) => ({ course, reported: result })),
+        ...others.map((course) => ({ course, reported: null })),
+      ],
+      isQueued: row.state === 'queued',
+    }
+  } catch {
+    return null
+  }
 }

@@ -116,6 +116,19 @@ test('only code that reads the service’s own or the LMS’s JSON uses JSON.par
   )
 })
 
+test('only the queue changes deliveries', () => {
+  const others = FILES.filter((file) =>
+    /(?:updateTable|insertInto|deleteFrom|into:)\(?\s*'deliveries'|(?:update|insert into|delete from) deliveries/.test(
+      textOf(file),
+    ),
+  )
+  assert.deepEqual(
+    others.filter((file) => !file.startsWith('src/queue/')),
+    [],
+  )
+  assert.ok(others.length > 5)
+})
+
 test('nothing silences the compiler or the linter', () => {
   const silenced = FILES.filter((file) =>
     /@ts-|biome-ignore|\bas any\b|\bas unknown\b|: any[;,)=>\]]/.test(textOf(file)),

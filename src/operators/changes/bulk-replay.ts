@@ -1,8 +1,7 @@
 import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
-import type { BulkReplayRow } from '../../database/schema-replays.ts'
-import type { WriteContext } from '../../database/write-context.ts'
-import { type AuditedContext, type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
+import type { BulkReplayRow, Tables } from '../../database/schema.ts'
+import type { TransactionContext, WriteContext } from '../../database/write-context.ts'
+import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
 import { type EventDraft, MAX_ACTOR } from '../../queue/events.ts'
 import { makeDue, replayed } from '../../queue/replay.ts'
 import { type DeliveryEvent, type DeliveryState, DONE_STATES, isDone } from '../../sale/types.ts'
@@ -164,7 +163,7 @@ export async function stepReplay(
 
 /** Stores the position reached. Returns false if the bulk replay moved on in the meantime, or was stopped. */
 async function advance(
-  { trx, at }: AuditedContext,
+  { trx, at }: TransactionContext,
   {
     row,
     reached,
@@ -187,7 +186,7 @@ async function advance(
 }
 
 async function addReplayed(
-  { trx }: AuditedContext,
+  { trx }: TransactionContext,
   { id, due }: { id: string; due: readonly string[] },
 ): Promise<void> {
   if (due.length === 0) return

@@ -1,15 +1,20 @@
 import type { WriteContext } from '../../database/write-context.ts'
 import { accept } from '../../queue/accept.ts'
 import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
+import { markHandled } from '../../queue/change-deliveries.ts'
 import { type Changes, type Corrected, type Correction, correct, planCorrection } from '../../queue/correct.ts'
-import { markHandled } from '../../queue/handle.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { untilReleased } from '../../queue/release.ts'
 import { replay } from '../../queue/replay.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
 import { readAnswers } from '../../queue/shop-answers/read.ts'
-import { listWithdrawals, orderWithdrawal, type WithdrawalOrder } from '../../queue/withdraw.ts'
-import { readWithdrawable, withdrawableOf } from '../../queue/withdrawable.ts'
+import {
+  listWithdrawals,
+  orderWithdrawal,
+  readWithdrawable,
+  type WithdrawalOrder,
+  withdrawableOf,
+} from '../../queue/withdraw.ts'
 import { testSale } from '../../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../../sale/payload/rules.ts'
 import type { DeliveryEvent, EnrollmentRequest, EventKind } from '../../sale/types.ts'

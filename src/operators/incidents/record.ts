@@ -55,7 +55,6 @@ export async function reportIncident(
         .execute()
       await touch(trx, { kind, since, at }) // another replica may have made it at the same time
     },
-    isStored: async () => false, // writing it twice does no harm
   })
 }
 

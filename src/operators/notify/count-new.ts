@@ -43,7 +43,7 @@ export async function countNew({ database, random }: WriteContext, upTo: number)
       if (!(await movePosition(trx, { from: position, to: upTo }))) return
       for (const { cause, count } of causes) await addCount(trx, { cause, count, at: upTo })
     },
-    isStored: async () => false, // the position says what was counted, so another attempt counts nothing twice
+    // The position says what was counted, so another attempt counts nothing twice.
   })
 }
 

@@ -1,6 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
-import type { NoticeRow } from '../../database/schema-sending.ts'
+import type { NoticeRow, Tables } from '../../database/schema.ts'
 import { readEndpoint } from '../../queue/outbox/endpoint.ts'
 import { readOldestWaiting } from '../../queue/outbox/list-events.ts'
 import { SAME_MS } from '../incidents/record.ts'

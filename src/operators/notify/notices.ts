@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
-import type { NoticeRow } from '../../database/schema-sending.ts'
+import type { NoticeRow, Tables } from '../../database/schema.ts'
 
 /** No more causes than this have a row. Those that come after them share one row for each code. */
 export const MAX_CAUSES = 100

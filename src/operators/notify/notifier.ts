@@ -1,4 +1,4 @@
-import type { NoticeRow } from '../../database/schema-sending.ts'
+import type { NoticeRow } from '../../database/schema.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { createTaskLease, type TaskLease } from '../../queue/replicas/task-lease.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'

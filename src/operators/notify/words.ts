@@ -1,4 +1,4 @@
-import type { NoticeRow } from '../../database/schema-sending.ts'
+import type { NoticeRow } from '../../database/schema.ts'
 import { reasonOfMany } from '../../sale/reason-words.ts'
 import { REASON_CODES, REASONS } from '../../sale/reasons.ts'
 import type { DeliveryState } from '../../sale/types.ts'

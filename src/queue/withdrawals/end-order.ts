@@ -1,6 +1,6 @@
 import type { DeliveryRow } from '../../database/schema.ts'
 import { ROW_CHANGED } from '../../database/transaction.ts'
-import type { WriteContext } from '../../database/write-context.ts'
+import type { TransactionContext, WriteContext } from '../../database/write-context.ts'
 import { isSameCourse } from '../../sale/same-course.ts'
 import {
   type CourseStanding,
@@ -10,12 +10,12 @@ import {
   type Standings,
   stateOfOutcome,
 } from '../../sale/types.ts'
-import { type AuditedContext, type AuditedResult, auditedChange } from '../audited-change.ts'
+import { type AuditedResult, auditedChange } from '../audited-change.ts'
+import { lockDelivery } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
-import { lockDelivery } from '../lock.ts'
 import { processAgain } from '../replay.ts'
 import { outcomeColumns, readOutcome, readStandings } from '../rows.ts'
-import { readWithdrawable } from '../withdrawable.ts'
+import { readWithdrawable } from '../withdraw.ts'
 import { describeWithdrawal, type WithdrawalResult, withdrawalOf } from '../withdrawal-row.ts'
 import { type ClaimedOrder, releaseOrder } from './claimed-order.ts'
 import { soldAgain } from './sold-again.ts'
@@ -110,7 +110,7 @@ export async function endSuperseded(context: WriteContext, order: ClaimedOrder):
   })
 }
 
-async function markEnded({ trx, at }: AuditedContext, { row, owner }: ClaimedOrder, result: WithdrawalResult) {
+async function markEnded({ trx, at }: TransactionContext, { row, owner }: ClaimedOrder, result: WithdrawalResult) {
   const { numUpdatedRows } = await trx
     .updateTable('withdrawals')
     .set({ owner: null, ended_at: at, result: JSON.stringify(result) })
@@ -127,7 +127,7 @@ async function markEnded({ trx, at }: AuditedContext, { row, owner }: ClaimedOrd
  * the order.
  */
 async function supersede(
-  writing: AuditedContext,
+  writing: TransactionContext,
   { row }: ClaimedOrder,
   { state, generation }: Pick<DeliveryRow, 'state' | 'generation'>,
 ): Promise<EventDraft[]> {
@@ -159,7 +159,7 @@ const undone = (deliveryId: string): EventDraft => ({
 })
 
 async function hasCurrentOrder(
-  trx: AuditedContext['trx'],
+  trx: TransactionContext['trx'],
   { id, generation }: Pick<DeliveryRow, 'id' | 'generation'>,
 ): Promise<boolean> {
   const current = await trx
@@ -176,7 +176,7 @@ async function hasCurrentOrder(
  * it may have taken effect, it may have undone that enrollment, so these deliveries are processed once more.
  */
 async function restoreSoldAgain(
-  writing: AuditedContext,
+  writing: TransactionContext,
   order: ClaimedOrder,
   result: WithdrawalResult,
 ): Promise<EventDraft[]> {
@@ -194,7 +194,7 @@ async function restoreSoldAgain(
 
 /** The deliveries that sold a course of the result again, by their ids. */
 async function allSoldAgain(
-  { trx }: AuditedContext,
+  { trx }: TransactionContext,
   { row }: ClaimedOrder,
   { courses }: WithdrawalResult,
 ): Promise<Set<string>> {

@@ -1,9 +1,8 @@
 import { z } from 'zod'
-import { digestOfAddress } from '../address-digest.ts'
-import type { AuditedContext } from '../audited-change.ts'
-import { emailTerm } from '../search-terms.ts'
+import type { TransactionContext } from '../../database/write-context.ts'
+import { digestOfAddress, emailTerm } from '../search-terms.ts'
 
-type Writing = Pick<AuditedContext, 'trx' | 'at'>
+type Writing = Pick<TransactionContext, 'trx' | 'at'>
 
 /** A refund by its webhook-id. In the row, `orders` is null if it was not accepted. */
 export type RefundId =

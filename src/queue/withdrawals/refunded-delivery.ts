@@ -1,7 +1,7 @@
 import type { DeliveryRow } from '../../database/schema.ts'
 import { isSameCourse } from '../../sale/same-course.ts'
 import { readRequest } from '../rows.ts'
-import { type WithdrawableRow, withdrawableOf } from '../withdrawable.ts'
+import { type WithdrawableRow, withdrawableOf } from '../withdraw.ts'
 import type { Withdrawal } from '../withdrawal-row.ts'
 
 /** A withdrawal, with the generation of its delivery when it was ordered. */

@@ -1,7 +1,7 @@
 import type { DeliveryRow } from '../../database/schema.ts'
-import type { WriteContext } from '../../database/write-context.ts'
+import type { TransactionContext, WriteContext } from '../../database/write-context.ts'
 import type { EnrollmentRequest } from '../../sale/types.ts'
-import { type AuditedContext, type AuditedResult, auditedChange } from '../audited-change.ts'
+import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { closeByRest } from '../correct.ts'
 import type { EventDraft } from '../events.ts'
 import { emailTerm } from '../search-terms.ts'
@@ -78,7 +78,7 @@ interface Found {
  * newest delivery; '' if there is none. Locks all deliveries of the buyer.
  */
 async function readRefundable(
-  { trx }: AuditedContext,
+  { trx }: TransactionContext,
   { email, courseIds }: Refund['request'],
 ): Promise<{ found: readonly Found[]; newest: string }> {
   const address = emailTerm(email)
@@ -109,7 +109,7 @@ async function readRefundable(
 }
 
 async function orderAll(
-  writing: AuditedContext,
+  writing: TransactionContext,
   found: readonly Found[],
 ): Promise<{ orders: string[]; drafts: EventDraft[] }> {
   const refundId = writing.newId()

@@ -1,6 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
-import type { OutboxRow } from '../../database/schema-sending.ts'
+import type { OutboxRow, Tables } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../database/write-context.ts'
 import { mayProbe, readEndpoint, takeProbe } from '../../queue/outbox/endpoint.ts'
@@ -107,7 +106,6 @@ async function claimRows({
       if (owner !== null) for (const row of sorted(rows)) await setOwner(trx, row, owner)
       return owner
     },
-    isStored: async () => false, // claiming them twice does no harm
   })
   if (me === null) {
     await replicas.rejoin(before)

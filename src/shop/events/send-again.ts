@@ -1,7 +1,6 @@
 import type { WriteContext } from '../../database/write-context.ts'
 import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
-import { nextNumbers } from '../../queue/event-order.ts'
-import type { EventDraft } from '../../queue/events.ts'
+import { type EventDraft, nextNumbers } from '../../queue/events.ts'
 import { resumeEndpoint } from '../../queue/outbox/endpoint.ts'
 import { outboxRow, readRows } from '../../queue/outbox/outbox.ts'
 import { eventOfState } from '../../sale/shop-view.ts'

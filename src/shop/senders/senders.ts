@@ -42,9 +42,7 @@ export function createSenders({
     const rows = tally.take()
     if (rows.length === 0) return
     try {
-      const isNew = await guard(() =>
-        inTransaction({ database, random, body: (trx) => addRows(trx, rows), isStored: async () => false }),
-      )
+      const isNew = await guard(() => inTransaction({ database, random, body: (trx) => addRows(trx, rows) }))
       if (isNew) await guard(() => deleteSurplus(db))
     } catch (error) {
       tally.putBack(rows)

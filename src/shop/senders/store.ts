@@ -1,6 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
-import type { SenderRow } from '../../database/sender-row.ts'
+import type { SenderRow, Tables } from '../../database/schema.ts'
 
 /** No more rows of refusals than this are kept, and of networks that sent signed webhooks. */
 const REFUSED_MAX = 1000

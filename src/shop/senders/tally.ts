@@ -1,4 +1,4 @@
-import type { SenderRow } from '../../database/sender-row.ts'
+import type { SenderRow } from '../../database/schema.ts'
 import { networkOf } from '../../service/lib/network.ts'
 import { isSigned, keyOf, sumOf } from './store.ts'
 

@@ -1,4 +1,4 @@
-import type { SenderRow } from '../../database/sender-row.ts'
+import type { SenderRow } from '../../database/schema.ts'
 import { isSigned } from './store.ts'
 
 /** Every fault of a signature: the service answers them alike. */

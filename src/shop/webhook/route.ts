@@ -1,4 +1,4 @@
-import type { Inbox } from '../../queue/types.ts'
+import type { Inbox } from '../../queue/inbox.ts'
 import type { VerifiedWebhook } from '../../sale/types.ts'
 import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
 import { accepted, answer } from './answers.ts'
