@@ -17,7 +17,7 @@ import {
 } from '../../queue/withdraw.ts'
 import { testSale } from '../../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../../sale/payload/rules.ts'
-import type { DeliveryEvent, EnrollmentRequest, EventKind } from '../../sale/types.ts'
+import type { EnrollmentRequest, EventKind } from '../../sale/types.ts'
 import type { DeliveryFilter } from '../find/filter.ts'
 import { list, preview, show, summaries } from '../find/listing.ts'
 import { overview } from '../find/overview.ts'

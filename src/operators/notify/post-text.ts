@@ -1,6 +1,5 @@
 import { auditedChange } from '../../queue/audited-change.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
-import type { DeliveryEvent } from '../../sale/types.ts'
 import { connectionCause } from '../../service/lib/connection-cause.ts'
 import { startDeadline } from '../../service/lib/deadline.ts'
 import { type ConsoleUrl, testText } from './words.ts'
