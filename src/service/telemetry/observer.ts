@@ -10,7 +10,7 @@ export type CourseReport =
   | { readonly kind: 'works'; readonly course: string }
   | { readonly kind: 'paused'; readonly course: string; readonly probeAt: number; readonly message: string }
 
-/** A round of the follow-up; see src/enroll/follow-up/round.ts. */
+/** A round of the follow-up; see src/enroll/follow-up/follow-up.ts. */
 export interface FollowUpReport {
   readonly deliveries: number
   readonly events: number

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import type { RoundResult } from '../../../src/enroll/follow-up/follow-up.ts'
 import { runFollowUp } from '../../../src/enroll/follow-up/follow-up.ts'
-import type { RoundResult } from '../../../src/enroll/follow-up/round.ts'
 import { DEMO } from '../../harness.ts'
 import { accepted, arrival, type Replica } from '../../queue/harness.ts'
 import { until } from '../../service/process.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isModePending, type ModeInCourse } from '../../../src/enroll/course-mode.ts'
-import { ROUND_OVER } from '../../../src/enroll/follow-up/round.ts'
+import { ROUND_OVER } from '../../../src/enroll/follow-up/follow-up.ts'
 import { DEMO } from '../../harness.ts'
 import { only, START } from '../../queue/harness.ts'
 import {
