@@ -1,7 +1,7 @@
 import type { Database } from '../database/dialect.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import type { CallContext } from '../enroll/pair.ts'
-import { withdrawAllowances } from '../enroll/withdraw/withdraw-allowances.ts'
+import { withdrawAllowances } from '../enroll/withdraw/withdraw-person.ts'
 import { type ForgottenPerson, forget } from '../operators/changes/forget.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
 

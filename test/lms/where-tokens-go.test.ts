@@ -32,7 +32,6 @@ async function askAll(lms: ReturnType<typeof createLms>): Promise<boolean[]> {
     await lms.allow(await permit(), person),
     await lms.allowances(await permit(), person),
     await lms.disallow(await permit(), person),
-    await lms.enrollments(await permit(), person),
     await lms.enrollmentsOfCourse(await permit(), { course: COURSE, usernames: ['alice'] }),
     await lms.unenroll(await permit(), person),
     await lms.changeMode(await permit(), person),

@@ -1,9 +1,18 @@
 import { accountRequest, judgeAccount } from '../../lms/apis/accounts.ts'
-import { courseListRequest, judgeCourseList, type ListedCourse } from '../../lms/apis/course-list.ts'
-import { courseRequest, judgeCourse } from '../../lms/apis/courses.ts'
-import { enrollmentRequest, judgeEnrollment } from '../../lms/apis/enrollment.ts'
+import {
+  courseListRequest,
+  courseRequest,
+  judgeCourse,
+  judgeCourseList,
+  type ListedCourse,
+} from '../../lms/apis/courses.ts'
+import {
+  enrollmentListRequest,
+  enrollmentRequest,
+  judgeEnrollment,
+  judgeEnrollmentList,
+} from '../../lms/apis/enrollment.ts'
 import { allowancesRequest, judgeAllowances } from '../../lms/apis/enrollment-allowed.ts'
-import { enrollmentListRequest, judgeEnrollmentList } from '../../lms/apis/enrollment-list.ts'
 import { problem } from '../causes/causes.ts'
 import { type Check, check, failed, passed, skipped } from '../check.ts'
 import { call } from './calls.ts'

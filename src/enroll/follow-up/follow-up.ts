@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import type { WriteContext } from '../../database/write-context.ts'
-import { SEARCH_ADDRESSES } from '../../lms/apis/search-emails.ts'
+import { SEARCH_ADDRESSES } from '../../lms/apis/accounts.ts'
 import type { Permit } from '../../lms/client/budget.ts'
 import type { Failure } from '../../lms/client/failure.ts'
 import type { Replicas } from '../../queue/replicas/replicas.ts'

@@ -1,6 +1,6 @@
+import { groupsForCourseList, listCanNameUser } from '../../lms/apis/enrollment.ts'
 import { enrollsOnActivation } from '../../lms/apis/enrollment-allowed.ts'
-import { groupsForCourseList, listCanNameUser } from '../../lms/apis/enrollment-list.ts'
-import type { Permit } from '../../lms/client/budget.ts'
+import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import type { Reported } from './reported.ts'
@@ -61,7 +61,10 @@ export async function* lookUp(
       const people = [...accounts.value].map(([email, account]) =>
         personOf({ email, account, askedAt, sought: byEmail.get(email) ?? [] }),
       )
-      yield* complete(asking, people.filter(({ open }) => open.size === 0))
+      yield* complete(
+        asking,
+        people.filter(({ open }) => open.size === 0),
+      )
       for (const person of people) {
         for (const course of person.open) toList.set(course, [...(toList.get(course) ?? []), person])
       }
@@ -167,7 +170,10 @@ async function* listCourses(
         if (row !== undefined) rows.set(course, row)
         open.delete(course)
       }
-      yield* complete(asking, people.filter(({ open }) => open.size === 0))
+      yield* complete(
+        asking,
+        people.filter(({ open }) => open.size === 0),
+      )
     }
   }
 }
@@ -265,13 +271,5 @@ async function readRows(
 }
 
 /** Waits for the right to make one throttled call now. */
-export async function permitFor({ acquire, beforeCall }: Pick<Asking, 'acquire' | 'beforeCall'>): Promise<Permit> {
-  const permit = await acquire()
-  try {
-    await beforeCall()
-  } catch (error) {
-    permit.release()
-    throw error
-  }
-  return permit
-}
+export const permitFor = ({ acquire, beforeCall }: Pick<Asking, 'acquire' | 'beforeCall'>): Promise<Permit> =>
+  acquireChecked(acquire, beforeCall)

@@ -174,7 +174,7 @@ export function resultOfCheck(of: Of): Checked {
   const standings = isOutdated ? before : mergedStandings(of)
   const checked = { deliveryId: check.reported.id, kind: 'checked', detail: describeStandings(standings) } as const
   const asked = by === null ? [] : [{ ...checked, actor: by }]
-  const next = outcome === null || isOutdated ? null : nextOutcome({ check, outcome, standings })
+  const next = outcome === null || isOutdated ? null : nextOutcome(check, outcome, standings)
   if (next === null || next.state === check.reported.state) {
     const news = by === null ? newsOf(of, standings) : []
     return { state: check.reported.state, outcome: next?.outcome ?? outcome, standings, drafts: [...asked, ...news] }
@@ -199,15 +199,11 @@ function mergedStandings({ check: { seen, askedAt }, standings: before, by }: Of
 }
 
 /** The state and the outcome if the check changes one of them; else null. */
-function nextOutcome({
-  check: { reported, seen },
-  outcome,
-  standings,
-}: {
-  check: Check
-  outcome: Outcome
-  standings: Standings
-}): { state: DeliveryState; outcome: Outcome } | null {
+function nextOutcome(
+  { reported, seen }: Check,
+  outcome: Outcome,
+  standings: Standings,
+): { state: DeliveryState; outcome: Outcome } | null {
   const { state } = reported
   const wasMissing = state === 'needs_attention' && outcome.reason?.code === 'enrollment.missing'
   if (state !== 'pre_enrolled' && !wasMissing) return null

@@ -1,13 +1,20 @@
-import type { Ask } from '../client/ask.ts'
 import { createCache } from '../client/cache.ts'
 import { type Judged, succeeded } from '../client/failure.ts'
-import type { Tokens } from '../client/token.ts'
-import { type Account, accountRequest, judgeAccount, judgeNamesakes, namesakeRequests } from './accounts.ts'
-import { AVAILABILITY_MS } from './batch-calls.ts'
-import { listCourseKeys } from './course-list.ts'
-import { type Course, canBeCourse, lookUpCourse } from './courses.ts'
-import { type FoundAccounts, judgeSearchEmails, searchEmailsRequest } from './search-emails.ts'
+import type { Ask, Tokens } from '../client/token.ts'
+import {
+  type Account,
+  accountRequest,
+  type FoundAccounts,
+  judgeAccount,
+  judgeNamesakes,
+  judgeSearchEmails,
+  namesakeRequests,
+  searchEmailsRequest,
+} from './accounts.ts'
+import { type Course, canBeCourse, listCourseKeys, lookUpCourse } from './courses.ts'
 
+/** How long to remember which APIs the LMS has. */
+export const AVAILABILITY_MS = 5 * 60_000
 /** An allowance for a course that was deleted locks its buyer out of activating, so a course isn't kept for long. */
 const COURSE_MS = 30_000
 const COURSE_KEYS_MS = 5 * 60_000

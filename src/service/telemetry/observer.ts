@@ -5,7 +5,7 @@ import { errorFields, type Log, logEvent } from './log.ts'
 import type { LmsCall, Metrics } from './metrics.ts'
 import { observeOutbox } from './outbox.ts'
 
-/** Whether the LMS fails for a course or works for it again; see src/enroll/breakers/course-breaker.ts. */
+/** Whether the LMS fails for a course or works for it again; see src/enroll/breakers/course-breakers.ts. */
 export type CourseReport =
   | { readonly kind: 'works'; readonly course: string }
   | { readonly kind: 'paused'; readonly course: string; readonly probeAt: number; readonly message: string }

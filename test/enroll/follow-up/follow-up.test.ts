@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { RoundResult } from '../../../src/enroll/follow-up/follow-up.ts'
-import { runFollowUp } from '../../../src/enroll/follow-up/follow-up.ts'
+import { type RoundResult, runFollowUp } from '../../../src/enroll/follow-up/follow-up.ts'
 import { DEMO } from '../../harness.ts'
 import { accepted, arrival, type Replica } from '../../queue/harness.ts'
 import { until } from '../../service/process.ts'
