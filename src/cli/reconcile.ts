@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
-import { isModePending, modesFrom } from '../enroll/course-mode.ts'
+import { modesFrom } from '../enroll/course-mode.ts'
 import { type Finding, type Reconciliation, reconcile as reconcileAll, repair } from '../enroll/follow-up/reconcile.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
 import { countFound } from '../operators/find/search.ts'
@@ -99,7 +99,7 @@ Example:
           acquire,
           since: from,
           fix: values.fix,
-          isModePending: (of) => isModePending({ modeOf, ...of }),
+          modeOf,
           named: new Set(values.allow.map((email) => email.toLowerCase())),
           enroll: (of) => repair({ lms, modeOf, ...of }),
           by: operator(),

@@ -132,7 +132,7 @@ async function acquireEarly({ chooser, budget, signal }: Choosing): Promise<{ pe
 const DOUBTFUL_TURN_MS = 5_000
 
 /** A batch whose call is in flight: no other call takes its works. */
-export interface ChosenCall {
+interface ChosenCall {
   readonly batch: Batch
   /** Whether no sender waits for it. */
   readonly isBacklog: boolean

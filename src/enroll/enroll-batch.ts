@@ -193,10 +193,7 @@ function mayMail({ delivery, effectUnknown, mailed }: Work, courses: readonly st
  * The part of a batch that goes in one call: with LERNITO_EMAIL_STUDENTS, all of its people are mailed, or none. The
  * others stay open for the next call.
  */
-export function partToMail(
-  batch: Batch,
-  { emailStudents }: { emailStudents: boolean },
-): { batch: Batch; mail: boolean } {
+function partToMail(batch: Batch, { emailStudents }: { emailStudents: boolean }): { batch: Batch; mail: boolean } {
   const [first] = batch.works
   if (!emailStudents || first === undefined) return { batch, mail: false }
   const mail = mayMail(first, batch.courses)
@@ -205,6 +202,6 @@ export function partToMail(
 }
 
 /** Notes that the call mails them. Runs before the call. */
-export function noteMails({ works, courses }: Batch): void {
+function noteMails({ works, courses }: Batch): void {
   for (const work of works) for (const course of courses) work.mailed.add(course)
 }

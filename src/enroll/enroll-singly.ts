@@ -61,7 +61,7 @@ async function disallowAnd(result: PairResult, pair: Pair): Promise<PairResult> 
 }
 
 /** The account of a person, activated or not. */
-export type RegisteredAccount = Extract<Account, { username: string }>
+type RegisteredAccount = Extract<Account, { username: string }>
 
 /**
  * Enrolls a person who has an account, activated or not. It reads the enrollment first: a call that names a mode would
@@ -72,7 +72,7 @@ export type RegisteredAccount = Extract<Account, { username: string }>
  * With a mode of the setting, it enrolls in that mode, or changes an active free mode to it. If the course lacks it, the
  * person is enrolled all the same, with the reason course.mode_missing.
  */
-export async function enrollAccount(pair: Pair, person: RegisteredAccount, prior: PriorKnowledge): Promise<PairResult> {
+async function enrollAccount(pair: Pair, person: RegisteredAccount, prior: PriorKnowledge): Promise<PairResult> {
   const { lms, acquire, course, mode: wanted = null } = pair
   const { username } = person
   const read = await lms.enrollment(await acquire(), { username, course })
@@ -151,7 +151,7 @@ function modeFor(row: Enrollment | null): { mode: string | null; lost: string | 
 }
 
 /** Whether the person has an allowance that will enroll them in this course on activation. */
-export async function isOpenlyAllowed({ lms, acquire, email, course }: Pair): Promise<Judged<boolean>> {
+async function isOpenlyAllowed({ lms, acquire, email, course }: Pair): Promise<Judged<boolean>> {
   const listed = await lms.allowances(await acquire(), { email })
   return listed.ok ? succeeded(listed.value.some((one) => one.course === course && enrollsOnActivation(one))) : listed
 }

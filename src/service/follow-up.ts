@@ -1,8 +1,8 @@
 import { isOpen } from '../enroll/breakers/breaker-state.ts'
 import type { CircuitBreaker } from '../enroll/breakers/circuit-breaker.ts'
-import { applyMode, isModePending, type ModeInCourse, type ModeOf, modesFrom } from '../enroll/course-mode.ts'
+import { modesFrom } from '../enroll/course-mode.ts'
 import { type CheckedNow, checkNow } from '../enroll/follow-up/check-now.ts'
-import { type ApplyMode, type ModeApplied, runFollowUp } from '../enroll/follow-up/follow-up.ts'
+import { runFollowUp } from '../enroll/follow-up/follow-up.ts'
 import type { Budget, Permit } from '../lms/client/budget.ts'
 import type { Lms } from '../lms/lms.ts'
 import type { openInbox } from '../queue/open-inbox.ts'
@@ -45,7 +45,6 @@ export function startFollowUp({
   breaker,
   budget,
 }: FollowUpParts & Begun): Promise<void> {
-  const modeOf = modesFrom(settings.LERNITO_COURSE_MODE)
   const part = createCallBudget({
     callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE / BUDGET_PART,
     now,
@@ -62,8 +61,7 @@ export function startFollowUp({
       ;(await part.acquire(signal)).spend()
       return budget.acquire(signal)
     },
-    isModePending: (of) => isModePending({ modeOf, ...of }),
-    applyMode: (of) => applyModeOf({ lms, modeOf, ...of }),
+    modeOf: modesFrom(settings.LERNITO_COURSE_MODE),
     isLmsUnavailable: () => isOpen(breaker.state()),
     intervalMs,
     publish: observer.onEvent,
@@ -71,16 +69,6 @@ export function startFollowUp({
     onError: observer.onError,
     signal,
   })
-}
-
-async function applyModeOf({
-  modeOf,
-  ...change
-}: Parameters<ApplyMode>[0] & { lms: Lms; modeOf: ModeOf }): Promise<ModeApplied> {
-  const mode = modeOf(change.course)
-  if (mode === null) throw new Error('there is no mode to apply')
-  const result = await applyMode({ ...change, mode })
-  return result.kind === 'done' ? { kind: 'applied', mode } : result
 }
 
 /** Looks up deliveries in the LMS for an operator; see checkNow. `begun`: null before the work has begun. */
@@ -92,8 +80,7 @@ export function createCheckNow({
   signal,
   begun,
 }: Omit<FollowUpParts, 'intervalMs'> & { begun: () => Begun | null }) {
-  const modeOf = modesFrom(settings.LERNITO_COURSE_MODE)
-  const how = { context, lms, isModePending: (of: ModeInCourse) => isModePending({ modeOf, ...of }) }
+  const how = { context, lms, modeOf: modesFrom(settings.LERNITO_COURSE_MODE) }
   const acquireFrom = (budget: Budget): Promise<Permit> =>
     budget.acquire(AbortSignal.any([signal, AbortSignal.timeout(OPERATOR_WAITS_MS)]))
   return async ({ ids, by }: { ids: readonly string[]; by: string }): Promise<CheckedNow[]> => {

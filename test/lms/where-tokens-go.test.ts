@@ -60,7 +60,6 @@ const ROUTES = [
   'GET /api/enrollment/v1/enrollment_allowed/',
   'DELETE /api/enrollment/v1/enrollment_allowed/',
   'GET /api/enrollment/v1/enrollments',
-  'GET /api/enrollment/v1/enrollments', // of a course
   'POST /api/enrollment/v1/enrollment', // to unenroll
   'POST /api/enrollment/v1/enrollment', // to change the mode
   `POST ${modifyPath('course-v1:x+y+z')}`,

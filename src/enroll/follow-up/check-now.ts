@@ -7,7 +7,7 @@ import { type Reported, readReported } from './reported.ts'
 import { storeChecks } from './store-checks.ts'
 
 /** The most deliveries in one call. */
-export const CHECK_MAX = 100
+const CHECK_MAX = 100
 
 /** What the LMS has for a delivery now, or in one line why that is not known. */
 export type CheckedNow =
@@ -28,20 +28,20 @@ export async function checkNow({
   acquire,
   ids,
   by,
-  isModePending,
+  modeOf,
   publish = () => {},
 }: {
   context: WriteContext
   lms: Asking['lms']
   acquire: () => Promise<Permit>
-  isModePending: Asking['isModePending']
+  modeOf: Asking['modeOf']
   ids: readonly string[]
   by: string
   /** Called with each event after it is stored. */
   publish?: (event: DeliveryEvent) => void
 }): Promise<CheckedNow[]> {
   if (ids.length > CHECK_MAX) throw new Error(`check at most ${CHECK_MAX} deliveries at once, not ${ids.length}`)
-  const asking = { lms, acquire, isModePending, beforeCall: async () => {}, rest: async () => {}, now: context.now }
+  const asking = { lms, acquire, modeOf, beforeCall: async () => {}, rest: async () => {}, now: context.now }
   const found = new Map((await readReported(context.database.db, ids)).map((one) => [one.id, one]))
   const settled = [...found.values()].filter(({ state }) => state !== 'queued')
   const sought = await soughtOf(asking, settled)

@@ -2,14 +2,15 @@ import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import type { WriteContext } from '../../database/write-context.ts'
 import { SEARCH_ADDRESSES } from '../../lms/apis/accounts.ts'
-import type { Permit } from '../../lms/client/budget.ts'
 import type { Failure } from '../../lms/client/failure.ts'
 import type { Replicas } from '../../queue/replicas/replicas.ts'
 import { createTaskLease, type TaskLease } from '../../queue/replicas/task-lease.ts'
-import type { Reason } from '../../sale/reasons.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'
 import { pause } from '../../service/lib/pause.ts'
+import { applyMode } from '../course-mode.ts'
+import type { CallContext } from '../pair.ts'
+import type { PairResult } from '../work.ts'
 import { type Changing, changeFor } from './change.ts'
 import { type Asking, lookUp, permitFor, type Sought } from './look-up.ts'
 import { coursesWith, type Reported, reportedInState } from './reported.ts'
@@ -34,8 +35,7 @@ const WAITED_FOR_MS = 10_000
 /** This many failed calls in a row end the round: the cause isn't one person or one course. */
 const FAILURES_IN_A_ROW = 3
 
-interface FollowUpOptions extends Background, Pick<Asking, 'lms' | 'acquire' | 'isModePending'> {
-  readonly applyMode: ApplyMode
+interface FollowUpOptions extends Background, CallContext, Pick<Asking, 'modeOf'> {
   readonly context: WriteContext
   readonly replicas: Pick<Replicas, 'me' | 'beat'>
   /** Whether calls to the LMS have no chance now: its circuit breaker is open. */
@@ -78,16 +78,16 @@ export function runFollowUp(options: FollowUpOptions): Promise<void> {
 
 /** What each call of a round waits for. */
 function askingOf(
-  { context, guard, lms, acquire, isModePending, isLmsUnavailable, signal }: FollowUpOptions,
+  { context, guard, lms, acquire, modeOf, isLmsUnavailable, signal }: FollowUpOptions,
   lease: TaskLease,
-): Asking {
+): RoundOptions['asking'] {
   const { db } = context.database
   const assertMay = async (): Promise<void> => {
     if (signal.aborted || isLmsUnavailable() || !(await guard(lease.hold))) throw ROUND_OVER
   }
   return {
     lms,
-    isModePending,
+    modeOf,
     acquire: () =>
       acquire().catch((error: unknown) => {
         throw signal.aborted ? ROUND_OVER : error
@@ -133,23 +133,7 @@ export async function areSalesWaitedFor({ db, now }: { db: Kysely<Tables>; now: 
   return row !== undefined
 }
 
-/** The result of the change to the course mode of the setting: the new mode, or why there is none. */
-export type ModeApplied =
-  | { readonly kind: 'applied'; readonly mode: string }
-  | { readonly kind: 'reason'; readonly reason: Reason }
-  | { readonly kind: 'failure'; readonly failure: CallFailure }
-
-type CallFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs' | 'mayHaveTakenEffect'>
-
-/**
- * Changes an enrolled person to the course mode of the setting, and enrolls nobody. `acquire` waits for the right to make
- * a call, and rejects if the delivery doesn't want the change any more.
- */
-export type ApplyMode = (of: {
-  username: string
-  course: string
-  acquire: () => Promise<Permit>
-}) => Promise<ModeApplied>
+type CallFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs'>
 
 export interface RoundResult {
   /** How many deliveries were looked up. */
@@ -162,9 +146,8 @@ export interface RoundResult {
 }
 
 interface RoundOptions extends Pick<Changing, 'context' | 'replicas' | 'guard' | 'signal'> {
-  readonly applyMode: ApplyMode
   /** Rejects with ROUND_OVER if the round has to stop. */
-  readonly asking: Asking
+  readonly asking: Asking & Pick<CallContext, 'lms'>
   readonly publish: (event: DeliveryEvent) => void
 }
 
@@ -221,26 +204,28 @@ async function withModes(
   { reported, seen, askedAt }: Check,
 ): Promise<Check> {
   const { account } = seen
+  const { asking } = options
   const rows = new Map(seen.rows)
-  const changing = { ...options, acquire: () => permitFor(options.asking) }
+  const changing = { ...options, acquire: () => permitFor(asking) }
   for (const [course, row] of seen.rows) {
-    if (!row.modePending || !seen.courses.has(course) || !('username' in account)) continue
+    const mode = row.modePending && seen.courses.has(course) ? asking.modeOf(course) : null
+    if (mode === null || !('username' in account)) continue
     const { username } = account
-    const result = await changeFor<ModeApplied>(changing, {
+    const result = await changeFor(changing, {
       reported,
       course,
-      change: (acquire) => options.applyMode({ username, course, acquire }),
+      change: (acquire) => applyMode({ lms: asking.lms, acquire, username, course, mode }),
       isUnknown: (applied) => applied.kind === 'failure' && applied.failure.mayHaveTakenEffect,
     })
     if (result === null) continue
     if (result.kind === 'failure') failures.note({ ok: false, failure: result.failure })
-    else rows.set(course, rowAfter(row, result))
+    else rows.set(course, rowAfter(row, mode, result))
   }
   return { reported, seen: { ...seen, rows }, askedAt }
 }
 
-function rowAfter(row: SeenRow, result: Exclude<ModeApplied, { kind: 'failure' }>): SeenRow {
-  if (result.kind === 'applied') return { ...row, mode: result.mode, modePending: false }
+function rowAfter(row: SeenRow, mode: string, result: Exclude<PairResult, { kind: 'failure' }>): SeenRow {
+  if (result.kind === 'done') return { ...row, mode, modePending: false }
   if (result.reason.code === 'person.unenrolled') return { ...row, active: false, modePending: false }
   return { ...row, modePending: false, against: result.reason }
 }

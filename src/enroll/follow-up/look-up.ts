@@ -3,6 +3,7 @@ import { enrollsOnActivation } from '../../lms/apis/enrollment-allowed.ts'
 import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
+import { isModePending, type ModeOf } from '../course-mode.ts'
 import type { Reported } from './reported.ts'
 import { type Check, isDueToAsk, type Seen, type SeenAccount, type SeenRow } from './result.ts'
 
@@ -18,8 +19,7 @@ export interface Asking {
   readonly beforeCall: () => Promise<void>
   /** The rest before each look-up of an account if the LMS lacks search_emails. */
   readonly rest: () => Promise<void>
-  /** Whether the setting names another course mode for an active enrollment. */
-  readonly isModePending: (of: { course: string; mode: string }) => boolean
+  readonly modeOf: ModeOf
 }
 
 /** A delivery whose buyer is looked up, and the true course keys to ask about. */
@@ -252,7 +252,7 @@ async function readRows(
     rows.set(username, {
       active,
       mode,
-      modePending: active && asking.isModePending({ course, mode }),
+      modePending: active && isModePending({ ...asking, course, mode }),
       against: null,
     })
   }

@@ -57,7 +57,7 @@ interface Repaired {
 
 interface ReconcileOptions extends Omit<Changing, 'guard'> {
   readonly lms: Asking['lms'] & Pick<Lms, 'disallow'>
-  readonly isModePending: Asking['isModePending']
+  readonly modeOf: ModeOf
   readonly fix: boolean
   /** Lowercase addresses of people who may be enrolled or allowed whatever was reported. */
   readonly named: ReadonlySet<string>
@@ -168,11 +168,11 @@ async function reconcileChunk(
 
 /** Looks up what the LMS has for these people, and stores it. */
 async function checkPatiently(
-  { context, lms, acquire, isModePending, signal, sleep, publish }: ReconcileOptions,
+  { context, lms, acquire, modeOf, signal, sleep, publish }: ReconcileOptions,
   deliveries: readonly Reported[],
 ): Promise<Judged<Check[]>> {
   const beforeCall = async (): Promise<void> => signal.throwIfAborted()
-  const asking = { lms, acquire, isModePending, beforeCall, rest: async () => {}, now: context.now }
+  const asking = { lms, acquire, modeOf, beforeCall, rest: async () => {}, now: context.now }
   const sought = deliveries.map((reported) => ({ reported, courses: Object.keys(reported.outcome.courses) }))
   for (;;) {
     const checks = await lookUpAll(asking, sought)

@@ -3,7 +3,7 @@ import type { Account } from '../../lms/apis/accounts.ts'
 import { batchCanName } from '../../lms/apis/batch-answer.ts'
 import { type Allowance, isUnused } from '../../lms/apis/enrollment-allowed.ts'
 import { modifyCanName } from '../../lms/apis/instructor-enrollments.ts'
-import type { Failure, Judged } from '../../lms/client/failure.ts'
+import { type Failed, type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
 import { readOutcome, readRequest } from '../../queue/rows.ts'
 import type { CourseWithdrawal, Withdrawal } from '../../queue/withdrawal-row.ts'
 import { FREE_MODES } from '../course-mode.ts'
@@ -63,7 +63,7 @@ export async function withdrawPerson({
     }
     const wasEnrolled = reported[course] === 'enrolled'
     const withdrawn = await withdrawCourse({ ...person, course, wasEnrolled, paid: order.paid, reason })
-    if ('done' in withdrawn) results.set(course, withdrawn.done)
+    if (withdrawn.ok) results.set(course, withdrawn.value)
     else if (withdrawn.failure.kind !== 'refused') return attempted(withdrawn.failure)
     else results.set(course, { kind: 'kept', mode: null, why: withdrawn.failure.message })
   }
@@ -71,7 +71,7 @@ export async function withdrawPerson({
 }
 
 /** One person and one course of an order. */
-export interface CourseOrder extends CallContext {
+interface CourseOrder extends CallContext {
   readonly email: string
   readonly account: Account
   /** All allowances of the address, as just read. */
@@ -88,18 +88,13 @@ export interface CourseOrder extends CallContext {
   readonly beforeChange: () => Promise<void>
 }
 
-export type CourseResult = { readonly done: CourseWithdrawal } | { readonly failure: Failure }
-
-const NO_ANSWER: CourseResult = {
-  failure: {
-    kind: 'server_error',
-    endpoint: '/api/enrollment/v1/enrollment',
-    status: 200,
-    message: 'The LMS answered, and the person is still in the course',
-    retryAfterMs: null,
-    mayHaveTakenEffect: true,
-  },
-}
+const STILL_THERE = failed({
+  kind: 'server_error',
+  endpoint: '/api/enrollment/v1/enrollment',
+  status: 200,
+  message: 'The LMS answered, and the person is still in the course',
+  mayHaveTakenEffect: true,
+})
 
 /**
  * Takes a person out of one course: unenrolls them, and deletes the allowance that would enroll them later. Reads first
@@ -107,11 +102,11 @@ const NO_ANSWER: CourseResult = {
  * LMS's database takes for this one, nor a paid mode unless the order says so. A person who was never enrolled gets no
  * inactive enrollment.
  */
-export async function withdrawCourse(order: CourseOrder): Promise<CourseResult> {
+export async function withdrawCourse(order: CourseOrder): Promise<Judged<CourseWithdrawal>> {
   const kept = reasonToKeep(order)
   if (kept !== null) return keep(kept)
   const read = await readInCourse(order)
-  if (!read.ok) return { failure: read.failure }
+  if (!read.ok) return read
   const { enrollment, allowance } = read.value
   if (allowance?.used && order.account.status === 'unknown') return keep(MOVED)
   const isActive = enrollment?.active === true
@@ -123,16 +118,16 @@ export async function withdrawCourse(order: CourseOrder): Promise<CourseResult> 
   }
   const isAllowed = allowance !== null && isUnused(allowance)
   const mode = enrollment?.mode ?? null
-  if (!isActive && !isAllowed) return { done: { kind: 'nothing', mode, why: '' } }
+  if (!isActive && !isAllowed) return succeeded({ kind: 'nothing', mode, why: '' })
   const failure = await takeOut(order, read.value, { isActive, isAllowed })
-  if (failure !== null) return { failure }
-  const done: CourseWithdrawal = { kind: isActive ? 'unenrolled' : 'disallowed', mode, why: '' }
-  return (await verify(order)) ?? { done }
+  if (failure !== null) return { ok: false, failure }
+  return (await verify(order)) ?? succeeded({ kind: isActive ? 'unenrolled' : 'disallowed', mode, why: '' })
 }
 
 const MOVED = 'an account with this address used the allowance, and has another address now; find it in the LMS'
 
-const keep = (why: string, mode: string | null = null): CourseResult => ({ done: { kind: 'kept', mode, why } })
+const keep = (why: string, mode: string | null = null): Judged<CourseWithdrawal> =>
+  succeeded({ kind: 'kept', mode, why })
 
 /** Why nothing can be withdrawn whatever the LMS has in the course; null if nothing speaks against it. */
 function reasonToKeep({ account, wasEnrolled }: CourseOrder): string | null {
@@ -205,16 +200,16 @@ async function takeOutSingly(
  * Reads everything again, the account too: who activated one meanwhile is enrolled, and lost only the used allowance. null
  * if the person is out of the course.
  */
-async function verify(order: CourseOrder): Promise<CourseResult | null> {
+async function verify(order: CourseOrder): Promise<Failed | null> {
   const account = await order.lms.account(order.email)
-  if (!account.ok) return { failure: account.failure }
+  if (!account.ok) return account
   const allowances = await order.lms.allowances(await order.acquire(), { email: order.email })
-  if (!allowances.ok) return { failure: allowances.failure }
+  if (!allowances.ok) return allowances
   const read = await readInCourse({ ...order, account: account.value, allowances: allowances.value })
-  if (!read.ok) return { failure: read.failure }
+  if (!read.ok) return read
   const { enrollment, allowance } = read.value
   const isAllowed = allowance !== null && isUnused(allowance)
-  return enrollment?.active || isAllowed ? NO_ANSWER : null
+  return enrollment?.active || isAllowed ? STILL_THERE : null
 }
 
 export type Withdrawn = { readonly deleted: number } | { readonly failure: Failure }

@@ -17,7 +17,7 @@ export function isSameAddress(a: string, b: string): boolean {
 }
 
 /** A text that two addresses share if they belong to the same person; see isSameAddress. */
-export const addressKey = (address: string): string =>
+const addressKey = (address: string): string =>
   `${isAscii(address) ? 'ascii' : 'other'} ${address.normalize('NFC').toLowerCase()}`
 
 /**
@@ -31,7 +31,7 @@ const addressLikeness = (address: string): string =>
  * Those of the texts that the LMS's database may take for this one: the most likely ones, or all of them where that
  * can't be told.
  */
-export function takenFor(text: string, texts: readonly string[]): readonly string[] {
+function takenFor(text: string, texts: readonly string[]): readonly string[] {
   const alike = texts.filter((other) => addressLikeness(other) === addressLikeness(text))
   return alike.length > 0 ? alike : texts
 }
@@ -65,7 +65,7 @@ const retired = z.object({ error_msg: z.string() })
  * Wider than the LMS's own rule (letters, digits, spaces and `.@_+-`). It only has to keep a name within its segment of
  * a path, even behind a proxy that decodes paths.
  */
-export function isUsername(text: string): boolean {
+function isUsername(text: string): boolean {
   return /^[^/\\?#%\p{Cc}\p{Cs}]+$/u.test(text)
 }
 

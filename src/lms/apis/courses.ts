@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { courseIdentity, isCourseKey, parentOfCcx } from '../../sale/course-key.ts'
 import { type Answer, jsonOf, judgeOther, readAs } from '../client/answer.ts'
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
+import type { Ask } from '../client/token.ts'
 import type { LmsRequest } from '../client/transport.ts'
 
 const ENDPOINT = '/api/courses/v1/courses/{course}'
@@ -77,7 +78,7 @@ export function judgeCourse(answer: Answer): Judged<Course | null> {
 export async function lookUpCourse(from: {
   key: string
   serviceUser: () => Promise<Judged<{ readonly username: string }>>
-  ask: <T>(request: LmsRequest, judge: (answer: Answer) => Judged<T>) => Promise<Judged<T>>
+  ask: Ask
 }): Promise<Judged<Course | null>> {
   const user = await from.serviceUser()
   if (!user.ok) return user
@@ -158,7 +159,7 @@ const PAGES_MAX = 20
 /** The keys of the courses that the service user sees, at most 2,000 of them. */
 export async function listCourseKeys(from: {
   serviceUser: () => Promise<Judged<{ readonly username: string }>>
-  ask: <T>(request: LmsRequest, judge: (answer: Answer) => Judged<T>) => Promise<Judged<T>>
+  ask: Ask
 }): Promise<Judged<readonly string[]>> {
   const user = await from.serviceUser()
   if (!user.ok) return user

@@ -137,7 +137,7 @@ export function waitAfterThrottle(from: { retryAfter: string | null; text: strin
 }
 
 /** The same for an answer whose header is optional (503). null if it is absent or can't be read. */
-export function waitAsked(from: { retryAfter: string | null; receivedAt: number }): number | null {
+function waitAsked(from: { retryAfter: string | null; receivedAt: number }): number | null {
   const asked = headerMs(from.retryAfter, from.receivedAt)
   return asked === null ? null : bounded(asked)
 }

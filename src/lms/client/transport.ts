@@ -22,7 +22,7 @@ export interface Call {
   readonly ms: number
 }
 
-export interface SendOptions {
+interface SendOptions {
   /** The whole value of the header; null for a call without one. */
   readonly authorization: string | null
   /** false for a call that waits for no slot: the heartbeat, which has to tell whether the LMS is up. */
@@ -186,10 +186,10 @@ function describeConnectionError(error: unknown, { protocol }: URL): string {
 }
 
 /** Gives the slot back after `afterMs`. Only the first call counts. */
-export type ReleaseSlot = (afterMs: number) => void
+type ReleaseSlot = (afterMs: number) => void
 
 /** Limits how many calls are in flight at once. The others wait in the order in which they came. */
-export interface ConcurrencyLimiter {
+interface ConcurrencyLimiter {
   acquire(): Promise<ReleaseSlot>
 }
 

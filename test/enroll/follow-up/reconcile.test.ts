@@ -25,7 +25,7 @@ async function reconciled(
     replicas,
     lms,
     acquire,
-    isModePending: () => false,
+    modeOf: () => null,
     since: null,
     fix: false,
     named: new Set(),
