@@ -51,16 +51,15 @@ export async function* lookUp(
 ): AsyncGenerator<Judged<Check[]>> {
   const toList = new Map<string, Person[]>()
   for await (const page of pages) {
-    const byEmail = Map.groupBy(page, ({ reported }) => reported.email)
+    const together = Map.groupBy(page, ({ reported: { email, id } }) => (asking.thorough ? email : id))
+    const emails = new Set(page.map(({ reported }) => reported.email))
     const askedAt = asking.now()
-    for await (const accounts of findAccounts(asking, [...byEmail.keys()])) {
+    for await (const accounts of findAccounts(asking, [...emails])) {
       if (!accounts.ok) {
         yield accounts
         continue
       }
-      const people = [...accounts.value].map(([email, account]) =>
-        personOf({ email, account, askedAt, sought: byEmail.get(email) ?? [] }),
-      )
+      const people = [...together.values()].flatMap((sought) => personOf(sought, accounts.value, askedAt))
       yield* complete(
         asking,
         people.filter(({ open }) => open.size === 0),
@@ -90,7 +89,10 @@ export async function lookUpAll(
   return succeeded(sought.flatMap(({ reported }) => checks.get(reported.id) ?? []))
 }
 
-/** What is known of a person, and all of their deliveries on a page. */
+/**
+ * What is known of a person, for the deliveries that are looked up together: all of theirs on a page if it is thorough, so
+ * that nothing is asked twice, or else one, so that a course for which the LMS fails delays no other delivery.
+ */
 interface Person {
   readonly email: string
   readonly sought: readonly Sought[]
@@ -101,9 +103,13 @@ interface Person {
   readonly open: Set<string>
 }
 
-function personOf(of: Omit<Person, 'rows' | 'open'>): Person {
-  const courses = 'username' in of.account ? of.sought.flatMap((one) => one.courses) : []
-  return { ...of, rows: new Map(), open: new Set(courses) }
+/** None if the account of the person was not found out. */
+function personOf(sought: readonly Sought[], accounts: Accounts, askedAt: number): Person[] {
+  const email = sought[0]?.reported.email ?? ''
+  const account = accounts.get(email)
+  if (account === undefined) return []
+  const open = new Set('username' in account ? sought.flatMap(({ courses }) => courses) : [])
+  return [{ email, sought, account, askedAt, rows: new Map(), open }]
 }
 
 type Accounts = ReadonlyMap<string, SeenAccount>

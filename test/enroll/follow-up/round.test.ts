@@ -292,6 +292,20 @@ test('a course for which the LMS fails delays nobody in another one', async (t) 
   assert.equal((await bench.row(second)).state, 'enrolled')
 })
 
+test('a course for which the LMS fails does not delay another sale to the same person', async (t) => {
+  const bench = await setUp(t)
+  const ids = await bench.sell([
+    { email: ADA, courses: { [PYTHON]: 'allowed' } },
+    { email: ADA, order: 2 },
+  ])
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [enrollment(ADA, { course: PYTHON }), enrollment(ADA)] })
+  await bench.faults([{ path: LIST, status: 500, times: 1 }])
+  await bench.round()
+  const states = await Promise.all(ids.map(async (id) => (await bench.row(id)).state))
+  assert.deepEqual(states.sort(), ['enrolled', 'pre_enrolled'])
+})
+
 test('an LMS that is down ends the round at once, without a change', async (t) => {
   const bench = await setUp(t)
   const id = await bench.sellOne({ email: ADA })
