@@ -1,7 +1,7 @@
 import type { ReasonCode } from '../sale/reasons.ts'
 import type { DeliveryState, EventKind, Source } from '../sale/types.ts'
 
-/** The tables as Kysely sees them; see src/database/migrations/initial-schema.ts. Times are milliseconds since 1970. */
+/** The tables as Kysely sees them; see src/database/migrations/initial-schema.sql. Times are milliseconds since 1970. */
 export interface DeliveryRow {
   id: string
   digest: string

@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type RawBuilder, sql, type Transaction } from 'kysely'
 import { AppError } from '../../service/lib/errors.ts'
 import type { Database } from '../dialect.ts'
 import type { Tables } from '../schema.ts'
-import { INITIAL_SCHEMA } from './initial-schema.ts'
 
 interface Migration {
   /** The lowest number of migrations that code must know to work with a database that has this one. */
@@ -10,8 +11,14 @@ interface Migration {
   readonly statements: readonly string[]
 }
 
+/** The statements of a file, one each, because MySQL commits after each of them. */
+export function statementsOf(file: 'initial-schema.sql'): string[] {
+  const text = readFileSync(join(import.meta.dirname, file), 'utf8').replaceAll(/^--.*$/gm, '')
+  return text.split(/;\s*/).filter((statement) => statement.trim() !== '')
+}
+
 /** In order. A released migration never changes; the next one is appended. */
-const MIGRATIONS: readonly Migration[] = [{ oldestCode: 1, statements: INITIAL_SCHEMA }]
+const MIGRATIONS: readonly Migration[] = [{ oldestCode: 1, statements: statementsOf('initial-schema.sql') }]
 
 /** The number of migrations that this code knows: the level to which it migrates a database. */
 export const KNOWN_LEVEL = MIGRATIONS.length

@@ -4,8 +4,7 @@ import { test } from 'node:test'
 import { sql } from 'kysely'
 import { openDatabase } from '../../../src/database/database.ts'
 import type { Database } from '../../../src/database/dialect.ts'
-import { INITIAL_SCHEMA } from '../../../src/database/migrations/initial-schema.ts'
-import { KNOWN_LEVEL, migrate } from '../../../src/database/migrations/migrations.ts'
+import { KNOWN_LEVEL, migrate, statementsOf } from '../../../src/database/migrations/migrations.ts'
 import type { MigrationRow } from '../../../src/database/schema.ts'
 import { AppError } from '../../../src/service/lib/errors.ts'
 import { accepted, arrival, emptyDatabase, emptyUrl, joined, only, onSqlite, START } from '../../queue/harness.ts'
@@ -14,6 +13,7 @@ import { layoutOf } from '../dialects.ts'
 import { startChild } from '../processes.ts'
 
 const now = () => START
+const STATEMENTS = statementsOf('initial-schema.sql')
 
 /** Opens a new database and closes it after `use`. */
 async function withDatabase(use: (database: Database) => Promise<void>): Promise<void> {
@@ -82,10 +82,10 @@ test('processes that create the schema at the same time all succeed, though one 
 if (!onSqlite()) {
   test('a process that died after any statement of the schema leaves what the next one completes', async () => {
     const wanted = await layoutOfNew()
-    for (const count of INITIAL_SCHEMA.keys()) {
+    for (const count of STATEMENTS.keys()) {
       await withDatabase(async (database) => {
         const { db, dialect } = database
-        for (const statement of INITIAL_SCHEMA.slice(0, count)) {
+        for (const statement of STATEMENTS.slice(0, count)) {
           const options = statement.startsWith('create table') ? dialect.tableOptions : sql``
           await sql`${sql.raw(statement)} ${options}`.execute(db)
         }

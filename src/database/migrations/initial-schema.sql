@@ -1,0 +1,188 @@
+-- The first schema. The same text is for SQLite and MySQL: SQLite treats mediumtext and mediumblob as text and blob, and
+-- MySQL's text and blob hold at most 65,535 bytes. See src/database/schema.ts for what the columns mean.
+
+create table if not exists deliveries (
+  id varchar(26) not null primary key,
+  digest varchar(64) not null unique,
+  webhook_id varchar(256) unique,
+  source varchar(16) not null,
+  form varchar(16) not null,
+  state varchar(16) not null,
+  reason varchar(32),
+  subject varchar(255),
+  owner varchar(36),
+  due_at bigint,
+  attempts integer not null,
+  generation integer not null,
+  effect_unknown integer not null,
+  lands_until bigint,
+  last_event integer not null,
+  received_at bigint not null,
+  settled_at bigint,
+  active_at bigint not null,
+  enrolled_at bigint,
+  replayed_at bigint,
+  email varchar(254),
+  username varchar(255),
+  course varchar(255),
+  replaces varchar(26),
+  replaced_by varchar(26),
+  search_text mediumtext not null,
+  request mediumtext,
+  outcome mediumtext,
+  standings mediumtext,
+  body mediumblob not null
+);
+-- The last column is email, so that the query for due rows reads the index alone.
+create index deliveries_due on deliveries (owner, state, due_at, id, email);
+create index deliveries_active on deliveries (active_at, id);
+create index deliveries_state on deliveries (state, active_at, id);
+create index deliveries_cause on deliveries (state, reason, subject, settled_at, id);
+-- A person has few deliveries, so a query by person can sort the rows that it reads.
+create index deliveries_email on deliveries (email, id);
+create index deliveries_username on deliveries (username, id);
+-- Has all columns of the reports about sales, which then read the index alone.
+create index deliveries_received on deliveries (received_at, state, course);
+
+create table if not exists events (
+  delivery_id varchar(26) not null,
+  id varchar(26) not null,
+  seq integer not null,
+  at bigint not null,
+  kind varchar(24) not null,
+  detail mediumtext not null,
+  actor varchar(254),
+  calls mediumtext,
+  answer varchar(64),
+  primary key (delivery_id, id)
+);
+create table if not exists audit (
+  event_id varchar(26) not null primary key,
+  delivery_id varchar(26) not null
+);
+
+create table if not exists withdrawals (
+  id varchar(26) not null primary key,
+  delivery_id varchar(26) not null,
+  courses mediumtext not null,
+  paid integer not null,
+  generation integer not null,
+  owner varchar(36),
+  effect_unknown integer not null,
+  unenrolls_until bigint,
+  actor varchar(254) not null,
+  requested_at bigint not null,
+  due_at bigint not null,
+  attempts integer not null,
+  ended_at bigint,
+  result mediumtext,
+  refund_id varchar(26)
+);
+create index withdrawals_delivery on withdrawals (delivery_id, id);
+create index withdrawals_due on withdrawals (ended_at, due_at, id);
+create table if not exists webhook_ids (
+  webhook_id varchar(256) not null primary key,
+  purpose varchar(8) not null,
+  delivery_id varchar(26) not null,
+  digest varchar(64),
+  orders mediumtext,
+  received_at bigint not null
+);
+create index webhook_ids_delivery on webhook_ids (delivery_id, received_at);
+create index webhook_ids_digest on webhook_ids (digest);
+
+create table if not exists outbox (
+  id varchar(26) not null primary key,
+  delivery_id varchar(26) not null,
+  seq integer not null,
+  type varchar(32) not null,
+  body mediumtext not null,
+  created_at bigint not null,
+  due_at bigint not null,
+  attempts integer not null,
+  owner varchar(36),
+  failed_at bigint,
+  error mediumtext
+);
+create index outbox_due on outbox (failed_at, due_at, id);
+create index outbox_delivery on outbox (delivery_id, failed_at, id);
+create table if not exists endpoints (
+  name varchar(16) not null primary key,
+  url_digest varchar(64) not null,
+  state varchar(8) not null,
+  failures integer not null,
+  since bigint,
+  probe_at bigint not null,
+  error mediumtext,
+  error_at bigint,
+  sent_at bigint
+);
+
+create table if not exists bulk_replays (
+  id varchar(26) not null primary key,
+  filter mediumtext not null,
+  enrolled integer not null,
+  actor varchar(254) not null,
+  started_at bigint not null,
+  ended_at bigint,
+  state varchar(16) not null,
+  replayed bigint not null,
+  total bigint not null,
+  came_to_at bigint not null,
+  came_to_id varchar(26) not null
+);
+create table if not exists replayed_deliveries (
+  replay_id varchar(26) not null,
+  delivery_id varchar(26) not null,
+  primary key (replay_id, delivery_id)
+);
+
+create table if not exists notices (
+  id varchar(64) not null primary key,
+  kind varchar(16) not null,
+  code varchar(32) not null,
+  subject varchar(255) not null,
+  detail mediumtext not null,
+  first_at bigint not null,
+  last_at bigint not null,
+  `count` integer not null,
+  texts integer not null,
+  sent_at bigint
+);
+-- open_kind is the kind until the incident ends: the unique key merges what several replicas report.
+create table if not exists incidents (
+  id varchar(26) not null primary key,
+  kind varchar(16) not null,
+  open_kind varchar(16) unique,
+  cause mediumtext not null,
+  started_at bigint not null,
+  seen_at bigint not null,
+  ended_at bigint
+);
+create index incidents_started on incidents (started_at, id);
+create table if not exists senders (
+  address varchar(64) not null,
+  result varchar(24) not null,
+  first_at bigint not null,
+  last_at bigint not null,
+  `count` bigint not null,
+  primary key (address, result)
+);
+
+create table if not exists replicas (
+  id varchar(36) not null primary key,
+  seen_at bigint not null
+);
+create table if not exists leases (
+  name varchar(48) not null primary key,
+  owner varchar(36) not null,
+  `until` bigint not null
+);
+create table if not exists console_sessions (
+  id varchar(64) not null primary key,
+  username varchar(254) not null,
+  refresh_token mediumtext,
+  started_at bigint not null,
+  confirmed_at bigint not null,
+  renew_at bigint not null
+);
