@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
-import type { SignatureForm } from '../sale/json/forms.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { readSecret } from '../service/settings/read.ts'
 import { signStandardWebhook } from '../shop/signature/published.ts'
+import type { SignatureForm } from '../shop/signature/signature.ts'
 import { sign } from '../shop/signature/signature.ts'
 import { loadDotEnv, usageError } from './command.ts'
 

@@ -1,5 +1,5 @@
-import { detailText } from '../sale/form-words.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
+import { detailText } from '../sale/words.ts'
 import { escapeInvisible } from '../service/lib/sanitize.ts'
 
 /** Characters that a terminal acts on or hides. Senders choose names and addresses, and the LMS its messages. */

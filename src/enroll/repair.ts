@@ -1,4 +1,4 @@
-import { describeOutcome } from '../sale/describe.ts'
+import { describeOutcome } from '../sale/words.ts'
 import type { ModeOf } from './course-mode.ts'
 import { enrollSingly } from './enroll-singly.ts'
 import type { Pair } from './pair.ts'

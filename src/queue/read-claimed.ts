@@ -1,8 +1,8 @@
 import { inTransaction } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
-import { reasonText } from '../sale/reason-words.ts'
 import type { Reason } from '../sale/reasons.ts'
 import type { Delivery, DeliveryEvent } from '../sale/types.ts'
+import { reasonText } from '../sale/words.ts'
 import { areStored, type EventDraft, insertEvents } from './events.ts'
 import { outcomeColumns, toDelivery, unreadable } from './rows.ts'
 

@@ -1,6 +1,6 @@
 import { ROW_CHANGED } from '../database/transaction.ts'
 import type { WriteContext } from '../database/write-context.ts'
-import { isSameCourse } from '../sale/same-course.ts'
+import { isSameCourse } from '../sale/course-key.ts'
 import type { DeliveryState, Outcome } from '../sale/types.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
 import type { EventDraft } from './events.ts'

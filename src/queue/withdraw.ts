@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables, WithdrawalRow } from '../database/schema.ts'
 import type { WriteContext } from '../database/write-context.ts'
-import { isSameCourse } from '../sale/same-course.ts'
+import { isSameCourse } from '../sale/course-key.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
 import { type EventDraft, MAX_ACTOR } from './events.ts'
 import { setHandled } from './handle.ts'

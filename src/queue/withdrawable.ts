@@ -1,6 +1,6 @@
 import type { Transaction } from 'kysely'
 import type { DeliveryRow, Tables } from '../database/schema.ts'
-import { isSameCourse } from '../sale/same-course.ts'
+import { isSameCourse } from '../sale/course-key.ts'
 import type { CourseResult } from '../sale/types.ts'
 import { readOutcome, readRequest, readStandings } from './rows.ts'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { reasonOfMany, reasonText } from '../../src/sale/reason-words.ts'
 import { REASON_CODES, REASONS } from '../../src/sale/reasons.ts'
 import { shopView } from '../../src/sale/shop-view.ts'
+import { reasonOfMany, reasonText } from '../../src/sale/words.ts'
 import { answer } from '../../src/shop/webhook/answers.ts'
 
 const KEY = 'course-v1:edX+Demo+2026'

@@ -97,7 +97,7 @@ test('no files import each other in a circle', () => {
 test('only code that reads the service’s own or the LMS’s JSON uses JSON.parse, so it never reads a sender’s body', () => {
   const allowed = [
     'src/sale/calls.ts',
-    'src/sale/reason-words.ts',
+    'src/sale/words.ts',
     'src/sale/shop-answer.ts',
     'src/queue/rows.ts',
     'src/operators/changes/bulk-replay-row.ts',

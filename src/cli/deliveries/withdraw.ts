@@ -1,7 +1,7 @@
 import { type LiveCourse, whatStands } from '../../enroll/withdraw/what-stands.ts'
 import type { WithdrawalOrdered } from '../../queue/withdraw.ts'
 import type { Withdrawable } from '../../queue/withdrawable.ts'
-import { isSameCourse } from '../../sale/same-course.ts'
+import { isSameCourse } from '../../sale/course-key.ts'
 import { openLms } from '../../service/lms.ts'
 import type { LmsSettings } from '../../service/settings/parts.ts'
 import { type Command, parseOptions, usageError } from '../command.ts'

@@ -1,6 +1,6 @@
 import type { EventDraft } from '../../queue/events.ts'
-import { describeOutcome, describeStandings } from '../../sale/describe.ts'
 import type { CourseStanding, DeliveryState, Outcome, Standings } from '../../sale/types.ts'
+import { describeOutcome, describeStandings } from '../../sale/words.ts'
 import { coursesWith, type Reported } from './reported.ts'
 import { isNews, isWorthStoring, reasonAgainst, type Seen, standingAfter } from './seen.ts'
 

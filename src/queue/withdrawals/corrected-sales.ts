@@ -1,5 +1,5 @@
 import type { DeliveryRow } from '../../database/schema.ts'
-import { isSameCourse } from '../../sale/same-course.ts'
+import { isSameCourse } from '../../sale/course-key.ts'
 import type { AuditedContext } from '../audited-change.ts'
 import { lockDeliveries } from '../lock.ts'
 import { readRequest } from '../rows.ts'

@@ -1,7 +1,7 @@
 import type { DeliveryRow } from '../../database/schema.ts'
 import { ROW_CHANGED } from '../../database/transaction.ts'
 import type { WriteContext } from '../../database/write-context.ts'
-import { isSameCourse } from '../../sale/same-course.ts'
+import { isSameCourse } from '../../sale/course-key.ts'
 import {
   type CourseStanding,
   isDone,

@@ -1,5 +1,5 @@
 import type { DeliveryRow } from '../../database/schema.ts'
-import { isSameCourse } from '../../sale/same-course.ts'
+import { isSameCourse } from '../../sale/course-key.ts'
 import { readRequest } from '../rows.ts'
 import { type WithdrawableRow, withdrawableOf } from '../withdrawable.ts'
 import type { Withdrawal } from '../withdrawal-row.ts'

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Tables, WithdrawalRow } from '../../database/schema.ts'
-import { isSameCourse } from '../../sale/same-course.ts'
+import { isSameCourse } from '../../sale/course-key.ts'
 import { readRequest } from '../rows.ts'
 import { withdrawalOf } from '../withdrawal-row.ts'
 

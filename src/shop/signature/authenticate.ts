@@ -1,5 +1,5 @@
-import type { SignatureForm } from '../../sale/json/forms.ts'
 import type { Json } from '../../sale/json/json.ts'
+import type { SignatureForm } from './signature.ts'
 import { isSignature, verify } from './signature.ts'
 import {
   readStandard,

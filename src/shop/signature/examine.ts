@@ -1,7 +1,6 @@
 import { canonicalJson } from '../../sale/json/canonical.ts'
-import { SIGNATURE_FORMS, type SignatureForm, STYLES } from '../../sale/json/forms.ts'
 import { type Json, JsonSyntaxError, readJson } from '../../sale/json/json.ts'
-import { isSignature, verify } from './signature.ts'
+import { isSignature, SIGNATURE_FORMS, type SignatureForm, STYLES, verify } from './signature.ts'
 import { readStandard, STANDARD_FORM, type StandardFault, verifyStandard } from './standard.ts'
 
 /** A text over which the service accepts a signature. */

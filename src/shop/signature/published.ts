@@ -1,6 +1,6 @@
-import type { SignatureForm } from '../../sale/json/forms.ts'
 import { JsonSyntaxError, readJson } from '../../sale/json/json.ts'
 import { readUtf8, Utf8Error } from '../../sale/json/utf8.ts'
+import type { SignatureForm } from './signature.ts'
 import { type Match, sign as signBody, verify as verifyBody } from './signature.ts'
 import { STANDARD_HEADERS, signStandard } from './standard.ts'
 

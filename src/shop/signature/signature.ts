@@ -1,8 +1,31 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { canonicalJson, compactJson, spaced, unescaped } from '../../sale/json/canonical.ts'
-import { type SignatureForm, STYLES } from '../../sale/json/forms.ts'
+import { canonicalJson, compactJson, type Style, spaced, unescaped } from '../../sale/json/canonical.ts'
 import { type Json, readJson } from '../../sale/json/json.ts'
 import { readUtf8 } from '../../sale/json/utf8.ts'
+
+/**
+ * What a signature signs: `raw`, the bytes as they are sent; `original`, Python's
+ * `json.dumps(body, sort_keys=True, separators=(",", ":"))`, which the original plugin expects; `readme`, the same
+ * without `separators`, as in the script of the original's README; `…_utf8`, the two with `ensure_ascii=False`.
+ */
+export type SignatureForm = 'raw' | 'original' | 'readme' | 'original_utf8' | 'readme_utf8'
+
+/** In verify's order of preference: a body that is sent in the original's form counts as raw. */
+export const SIGNATURE_FORMS = [
+  'raw',
+  'original',
+  'readme',
+  'original_utf8',
+  'readme_utf8',
+] as const satisfies readonly SignatureForm[]
+
+/** How each form except raw writes the JSON. */
+export const STYLES: Readonly<Record<Exclude<SignatureForm, 'raw'>, Style>> = {
+  original: { spaces: false, ascii: true },
+  readme: { spaces: true, ascii: true },
+  original_utf8: { spaces: false, ascii: false },
+  readme_utf8: { spaces: true, ascii: false },
+}
 
 /** `secretIndex` is the index of the secret that matched, so that an operator sees whether the previous one is in use. */
 export interface Match {

@@ -1,6 +1,6 @@
+import { digestOf } from '../../sale/json/canonical.ts'
 import { checkJson, type Json, JsonSyntaxError, readJson } from '../../sale/json/json.ts'
 import { readUtf8, Utf8Error } from '../../sale/json/utf8.ts'
-import { digestOf } from '../../sale/payload/digest.ts'
 import { aboutOf, type FieldErrors, readPayload } from '../../sale/payload/rules.ts'
 import type { About, EnrollmentRequest } from '../../sale/types.ts'
 import { type Authenticated, authenticate, claimOf, type Headers, headerOf } from '../signature/authenticate.ts'

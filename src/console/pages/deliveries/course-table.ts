@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/changes/operations.ts'
-import { isSameCourse } from '../../../sale/same-course.ts'
+import { isSameCourse } from '../../../sale/course-key.ts'
 import { courseHtml } from '../../layout/format.ts'
 import { listTable } from '../../layout/list-table.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'

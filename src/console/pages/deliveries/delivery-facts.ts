@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/changes/operations.ts'
-import { formText } from '../../../sale/form-words.ts'
+import { formText } from '../../../sale/words.ts'
 import { stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import { formatJson } from './format-json.ts'

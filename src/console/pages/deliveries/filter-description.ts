@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import type { DeliveryFilter } from '../../../operators/find/filter.ts'
-import { reasonName } from '../../../sale/reason-words.ts'
+import { reasonName } from '../../../sale/words.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { TEXTS } from '../../layout/texts.ts'
 

@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import type { Summary } from '../../../operators/changes/operations.ts'
-import { reasonName, subjectText } from '../../../sale/reason-words.ts'
 import { REASONS, type Reason } from '../../../sale/reasons.ts'
+import { reasonName, subjectText } from '../../../sale/words.ts'
 import { agoHtml, durationText } from '../../layout/format.ts'
 import { type BreakerView, isOpen } from '../../layout/live-state.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'

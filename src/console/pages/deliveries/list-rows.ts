@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import type { Summary } from '../../../operators/changes/operations.ts'
-import { reasonSentence } from '../../../sale/reason-words.ts'
+import { reasonSentence } from '../../../sale/words.ts'
 import { agoHtml, stateHtml, testHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { type Now, outcomeLineHtml } from './list-outcome.ts'

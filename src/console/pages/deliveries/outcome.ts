@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/changes/operations.ts'
-import { reasonSentence } from '../../../sale/reason-words.ts'
 import { REASONS } from '../../../sale/reasons.ts'
+import { reasonSentence } from '../../../sale/words.ts'
 import { agoHtml, durationText, timeHtml } from '../../layout/format.ts'
 import { type BreakerView, isOpen } from '../../layout/live-state.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'

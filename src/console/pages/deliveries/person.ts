@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import type { Account } from '../../../lms/apis/accounts.ts'
 import type { Person, Sale } from '../../../operators/changes/operations.ts'
-import { reasonSentence } from '../../../sale/reason-words.ts'
+import { reasonSentence } from '../../../sale/words.ts'
 import { stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
 import { listTable } from '../../layout/list-table.ts'
 import type { Answered } from '../../layout/lms-calls.ts'

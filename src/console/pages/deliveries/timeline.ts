@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
-import { detailText } from '../../../sale/form-words.ts'
 import type { DeliveryEvent } from '../../../sale/types.ts'
+import { detailText } from '../../../sale/words.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 

@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import { formText } from '../../../sale/form-words.ts'
+import { formText } from '../../../sale/words.ts'
 import type { FormLately } from '../../../shop/senders/signed-lately.ts'
 import type { SendersView } from '../../../shop/senders/view.ts'
 import { timeHtml } from '../../layout/format.ts'

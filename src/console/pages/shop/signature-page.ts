@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import { formText } from '../../../sale/form-words.ts'
+import { formText } from '../../../sale/words.ts'
 import { type Examined, examine, type SignedText } from '../../../shop/signature/examine.ts'
 import { formOf, sessionOf } from '../../layout/guard.ts'
 import { csrfField, sendPage } from '../../layout/layout.ts'
