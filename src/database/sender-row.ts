@@ -1,4 +1,4 @@
-/** Webhooks from one network with one result. The table is small: see src/shop/senders/store.ts. */
+/** Webhooks from one network with one result. The table is small: see src/shop/senders/senders.ts. */
 export interface SenderRow {
   /** See networkOf; '' stands for several networks. */
   address: string

@@ -1,4 +1,4 @@
-import { tryEndpoint } from '../../shop/events/try-endpoint.ts'
+import { tryEndpoint } from '../../shop/events/post-event.ts'
 import { problem } from '../causes/causes.ts'
 import { type Check, check, failed, passed, skipped } from '../check.ts'
 

@@ -1,7 +1,6 @@
 import { html } from 'ghtml'
 import { formText } from '../../../sale/words.ts'
-import type { FormLately } from '../../../shop/senders/signed-lately.ts'
-import type { SendersView } from '../../../shop/senders/view.ts'
+import type { FormLately, SendersView } from '../../../shop/senders/view.ts'
 import { timeHtml } from '../../layout/format.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import { CONSOLE_PATH, callbackOf, type Site } from '../../session/site.ts'
