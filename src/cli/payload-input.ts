@@ -4,8 +4,7 @@ import { buffer } from 'node:stream/consumers'
 import { AppError } from '../service/lib/errors.ts'
 import { readSecret } from '../service/settings/read.ts'
 import { signStandardWebhook } from '../shop/signature/published.ts'
-import type { SignatureForm } from '../shop/signature/signature.ts'
-import { sign } from '../shop/signature/signature.ts'
+import { type SignatureForm, sign } from '../shop/signature/signature.ts'
 import { loadDotEnv, usageError } from './command.ts'
 
 const FORMS = ['original', 'readme', 'raw'] as const satisfies readonly SignatureForm[]

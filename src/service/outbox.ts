@@ -1,5 +1,5 @@
 import type { openInbox } from '../queue/open-inbox.ts'
-import { isShopEvent } from '../sale/shop-view.ts'
+import { isShopEvent } from '../queue/outbox/outbox.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
 import { createPoster } from '../shop/events/post-event.ts'
 import { CONCURRENCY, runOutbox } from '../shop/events/run-outbox.ts'

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import openApi from '../../docs/reference/openapi.json' with { type: 'json' }
-import type { ShopAnswers } from '../queue/shop-answers/shop-answers.ts'
+import type { ShopAnswers } from '../queue/shop-answers.ts'
 import type { Inbox } from '../queue/types.ts'
 import { REFUND_PATH, type RefundOf, refundRoute } from '../shop/refund/route.ts'
 import type { Senders } from '../shop/senders/senders.ts'

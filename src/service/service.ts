@@ -4,7 +4,7 @@ import { NOTIFY_TIMING, type NotifyTiming } from '../operators/notify/notifier.t
 import { openInbox } from '../queue/open-inbox.ts'
 import { TIMING, type Timing } from '../queue/replicas/timing.ts'
 import { LONGEST_WAIT_MS } from '../queue/retry-schedule.ts'
-import { createShopAnswers } from '../queue/shop-answers/shop-answers.ts'
+import { createShopAnswers } from '../queue/shop-answers.ts'
 import { createIds } from '../sale/ids.ts'
 import { createSenders } from '../shop/senders/senders.ts'
 import type { Env } from './checks.ts'

@@ -1,6 +1,6 @@
 import type { Shown } from '../../operators/changes/operations.ts'
+import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../../queue/shop-answers.ts'
 import { describeWithdrawal, type Withdrawal } from '../../queue/withdrawal-row.ts'
-import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../../sale/shop-answer.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { describeOutcome, describeStandings, formText } from '../../sale/words.ts'
 import { type Command, parseOptions, usageError } from '../command.ts'

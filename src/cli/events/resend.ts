@@ -1,6 +1,5 @@
 import { AppError } from '../../service/lib/errors.ts'
-import type { SentAgain } from '../../shop/events/send-again.ts'
-import { createShopEvents } from '../../shop/events/shop-events.ts'
+import { createShopEvents, type SentAgain } from '../../shop/events/shop-events.ts'
 import { type Command, parseOptions, usageError } from '../command.ts'
 import { operator, withOperations } from '../operations.ts'
 import { plain, plainJson } from '../plain.ts'

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { EventPlace, ShopAnswer } from '../../sale/shop-answer.ts'
+import type { EventPlace, ShopAnswer } from '../../queue/shop-answers.ts'
 import { CHALLENGE_HEADER, PROOF_HEADER, proofOf } from '../../service/lib/identity.ts'
 import {
   headerOf,

@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../../../sale/shop-answer.ts'
+import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../../../queue/shop-answers.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { listTable } from '../../layout/list-table.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
