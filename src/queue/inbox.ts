@@ -6,10 +6,10 @@ import { claimDue } from './claim.ts'
 import { createClaimed } from './claimed.ts'
 import { createClockRollback, watchClock } from './clock-rollback.ts'
 import { createGroupCommit } from './group-commit.ts'
-import { createRemoteDeliveries } from './remote-deliveries.ts'
+import { createRemoteResults } from './remote-results.ts'
 import type { Store } from './store.ts'
 import type { Inbox, Submitted } from './types.ts'
-import { createWaiters } from './waiters.ts'
+import { answersSender, createWaiters, WAITING_MAX } from './waiters.ts'
 import type { Write, Written } from './write.ts'
 
 const GROUP_MAX = 200
@@ -37,6 +37,7 @@ export function createInbox(parts: InboxParts): Inbox {
   const { store, waiters, claimed, wakeUp } = state
   return {
     submit: (webhook, deadline) => submit(state, webhook, deadline),
+    withdrawn: state.remote.withdrawn,
     claim: (max, signal) => claim(state, max, signal),
     isAwaited: waiters.isAwaited,
     lastActivityAt: store.lastActivityAt,
@@ -74,7 +75,8 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
   const report = (error: unknown): void => {
     if (!isUnreachable(error)) onError(error)
   }
-  const waiters = createWaiters({ now })
+  const waiters = createWaiters({ now, max: WAITING_MAX, isAnswer: answersSender })
+  const closing = new AbortController()
   return {
     store,
     now,
@@ -85,13 +87,8 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
     wakeUp: createWakeUp(),
     write: createGroupCommit<Write, Written>({ write: store.write, max: GROUP_MAX, isHopeless: isUnreachable }),
     followClock: createClockRollback({ now, bringForward: store.bringForward }),
-    remote: createRemoteDeliveries({
-      read: store.progress,
-      isMine: (owner) => owner === store.me(),
-      notify: waiters.notify,
-      onError: report,
-    }),
-    closing: new AbortController(),
+    remote: createRemoteResults({ store, now, waiters, onError: report, signal: closing.signal }),
+    closing,
     paused: false,
     /** When to do these next, ms of the monotonic clock. */
     claimOrphansAt: Number.NEGATIVE_INFINITY,
@@ -121,9 +118,9 @@ async function submit(state: State, webhook: VerifiedWebhook, deadline: number |
     return { ...of, progress: null }
   }
   const settled = waiters.wait({ id, generation: progress.generation, deadline: deadline + clockJump() })
-  const unfollow = remote.follow(id, owner)
+  remote.follow(id, owner)
   wakeUp.wake()
-  return { ...of, progress: await settled.finally(unfollow) }
+  return { ...of, progress: await settled }
 }
 
 async function claim(state: State, max: number, signal: AbortSignal): Promise<Delivery[]> {

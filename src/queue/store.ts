@@ -10,6 +10,7 @@ import { readClaimed } from './read-claimed.ts'
 import type { Replicas } from './replicas/replicas.ts'
 import { TIMING } from './replicas/timing.ts'
 import { idsFor, type RunInboxTask, runInboxTasks } from './transactions.ts'
+import { readWithdrawn } from './withdrawal-row.ts'
 import type { Write, Written } from './write.ts'
 
 /**
@@ -40,6 +41,8 @@ export interface Store {
   /** Which of these rows are still ours and still wait. An operator may have handled or erased one. */
   stillOurs(ids: readonly string[]): Promise<Set<string>>
   progress(ids: readonly string[]): Promise<{ id: string; progress: Progress }[]>
+  /** See readWithdrawn. */
+  withdrawn(ids: readonly string[]): ReturnType<typeof readWithdrawn>
   /** Claims up to `limit` due rows of no replica. See createClaimOrphans. */
   claimOrphans(limit: number): Promise<void>
   /** After the clock was set back by `ms`: see bringForward in clock-rollback.ts. */
@@ -83,6 +86,7 @@ export function createStore({
     releaseStopped: (claimed) => releaseStopped({ db, me: me(), claimed, landsUntil: now() + landsMs }),
     stillOurs: (ids) => stillOurs({ db, me: me(), ids }),
     progress: (ids) => progressOf({ db, ids }),
+    withdrawn: (ids) => readWithdrawn(db, ids),
     claimOrphans: createClaimOrphans({ database, replicas, now, longestWaitMs, random }),
     bringForward: (ms) => bringForward({ db, owner: me(), now: now(), ms }),
     lastActivityAt: () => lastActivityAt(db),
@@ -116,6 +120,7 @@ export function guardStore(store: Store, { guard }: Availability): Store {
     releaseStopped: (claimed) => guard(() => store.releaseStopped(claimed)),
     stillOurs: (ids) => guard(() => store.stillOurs(ids)),
     progress: (ids) => guard(() => store.progress(ids)),
+    withdrawn: (ids) => guard(() => store.withdrawn(ids)),
     claimOrphans: (limit) => guard(() => store.claimOrphans(limit)),
     bringForward: (ms) => guard(() => store.bringForward(ms)),
     lastActivityAt: () => guard(store.lastActivityAt),

@@ -1,4 +1,5 @@
 import type { Delivery, Progress, Settlement, VerifiedWebhook } from '../sale/types.ts'
+import type { Withdrawn } from './withdrawal-row.ts'
 
 /** `progress`: null if there was no result in time. */
 export interface Submitted {
@@ -19,6 +20,11 @@ export interface Inbox {
    * since 1970; null: don't wait). Throws AppError database.unreachable if nothing was stored.
    */
   submit(webhook: VerifiedWebhook, deadline: number | null): Promise<Submitted>
+  /**
+   * Waits until withdrawals have all ended, whoever carries them out. Resolves to null if they have not by `deadline` (ms
+   * since 1970; null: don't wait), or when the inbox is closed.
+   */
+  withdrawn(of: { readonly ids: readonly string[]; readonly deadline: number | null }): Promise<Withdrawn | null>
   /**
    * Claims up to `max` due deliveries, oldest first, and all that a sender waits for; waits until there is at least one.
    * A person has one claimed delivery at a time, until it is settled or released. Resolves to none only after the signal

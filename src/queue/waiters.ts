@@ -6,50 +6,81 @@ import type { Progress } from '../sale/types.ts'
  */
 export const WAITING_MAX = 4_000
 
-type Waiter = (progress: Progress | null) => void
+/** What a request waits for, and until when (ms since 1970). */
+export interface WaitsFor {
+  readonly id: string
+  readonly deadline: number
+}
 
-export interface Waiters {
+/** A sender waits for an attempt that began after its webhook, of this `generation`. */
+interface WaitsForAttempt extends WaitsFor {
+  readonly generation: number
+}
+
+/**
+ * Whether the result of an attempt answers a sender: not if it began before the webhook, nor if another attempt fits in
+ * before the deadline.
+ */
+export const answersSender = (progress: Progress, { generation, deadline }: WaitsForAttempt): boolean =>
+  progress.generation >= generation && (progress.dueAt === null || progress.dueAt >= deadline)
+
+type Waiter<News> = (news: News | null) => void
+
+export interface Waiters<News, Of extends WaitsFor> {
   /**
-   * Resolves when an attempt that began after the webhook of this `generation` has settled the delivery. Resolves earlier
-   * as soon as it is clear that none will do so before `deadline` (ms since 1970): to the progress if the next attempt is
-   * scheduled later; to null if the inbox is paused, too many senders wait already, or the time is up.
+   * Resolves to the first news that answers this request. Resolves to null when the deadline is over, `giveUp` is called,
+   * or at once if too many wait already.
    */
-  wait(of: { id: string; generation: number; deadline: number }): Promise<Progress | null>
-  notify(id: string, progress: Progress): void
+  wait(of: Of): Promise<News | null>
+  notify(id: string, news: News): void
+  /** How many requests wait. */
+  count(): number
   isAwaited(id: string): boolean
-  /** The deliveries that senders wait for, in the order in which the waiting began. */
+  /** What requests wait for, in the order in which the waiting began. */
   awaited(): Iterable<string>
   /** Ends all waiting at once, without an answer. */
   giveUp(): void
 }
 
-/** The senders that wait for the result of a delivery, in this process. `now`: ms since 1970. */
-export function createWaiters({ now }: { now: () => number }): Waiters {
-  const waiting = new Map<string, Set<Waiter>>()
+/**
+ * The requests that wait for news of what the queue does, in this process.
+ * @param from.now ms since 1970
+ * @param from.max how many may wait at the same time
+ * @param from.isAnswer whether news of what a request waits for is its answer
+ */
+export function createWaiters<News, Of extends WaitsFor>({
+  now,
+  max,
+  isAnswer,
+}: {
+  now: () => number
+  max: number
+  isAnswer: (news: News, of: Of) => boolean
+}): Waiters<News, Of> {
+  const waiting = new Map<string, Set<Waiter<News>>>()
   let count = 0
 
   return {
-    wait: ({ id, generation, deadline }) =>
+    wait: (of) =>
       new Promise((resolve) => {
-        if (count >= WAITING_MAX) return resolve(null)
+        if (count >= max) return resolve(null)
         count++
+        const { id, deadline } = of
         const waiters = waiting.get(id) ?? new Set()
-        const waiter: Waiter = (progress) => {
-          const isOlder = progress !== null && progress.generation < generation
-          if (isOlder) return
-          const anotherAttemptFits = progress !== null && progress.dueAt !== null && progress.dueAt < deadline
-          if (anotherAttemptFits) return
+        const waiter: Waiter<News> = (news) => {
+          if (news !== null && !isAnswer(news, of)) return
           clearTimeout(timer)
           if (waiters.delete(waiter)) count--
           if (waiters.size === 0) waiting.delete(id)
-          resolve(progress)
+          resolve(news)
         }
         const timer = setTimeout(() => waiter(null), Math.max(0, deadline - now()))
         waiting.set(id, waiters.add(waiter))
       }),
-    notify: (id, progress) => {
-      for (const waiter of [...(waiting.get(id) ?? [])]) waiter(progress)
+    notify: (id, news) => {
+      for (const waiter of [...(waiting.get(id) ?? [])]) waiter(news)
     },
+    count: () => count,
     isAwaited: (id) => waiting.has(id),
     awaited: () => waiting.keys(),
     giveUp: () => {

@@ -1,15 +1,76 @@
-import type { Kysely } from 'kysely'
-import type { Tables, WithdrawalRow } from '../database/schema.ts'
+import type { Transaction } from 'kysely'
+import type { DeliveryRow, Tables, WithdrawalRow } from '../database/schema.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { isSameCourse } from '../sale/course-key.ts'
+import type { CourseResult } from '../sale/types.ts'
 import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
 import { type EventDraft, MAX_ACTOR } from './events.ts'
 import { setHandled } from './handle.ts'
 import { lockDelivery } from './lock.ts'
-import { readWithdrawable, type Withdrawable, type WithdrawableRow, withdrawableOf } from './withdrawable.ts'
+import { readOutcome, readRequest, readStandings } from './rows.ts'
 import { type Withdrawal, withdrawalOf } from './withdrawal-row.ts'
 
-const LISTED = 20
+/** A course that a delivery can be withdrawn from. */
+export interface WithdrawableCourse {
+  /** The true key if the delivery reported the course, else the key that was sent. */
+  readonly course: string
+  /** null: not reported, but an attempt of the delivery may have taken effect. */
+  readonly reported: CourseResult | null
+}
+
+export interface Withdrawable {
+  readonly email: string
+  readonly courses: readonly WithdrawableCourse[]
+  /** The delivery is queued: it can only be withdrawn as a whole, since a withdrawal stops it. */
+  readonly isQueued: boolean
+}
+
+const COLUMNS = [
+  'id',
+  'state',
+  'request',
+  'outcome',
+  'standings',
+  'enrolled_at',
+  'effect_unknown',
+  'generation',
+] as const
+export type WithdrawableRow = Pick<DeliveryRow, (typeof COLUMNS)[number]>
+
+/** Reads what withdrawableOf needs. */
+export const readWithdrawable = (trx: Pick<Transaction<Tables>, 'selectFrom'>, id: string) =>
+  trx.selectFrom('deliveries').select(COLUMNS).where('id', '=', id).executeTakeFirst()
+
+/**
+ * What a delivery can be withdrawn from: what it reported, and what an attempt without a report may have done. It can't
+ * have done anything in a course that it never reported, unless an attempt has an unknown effect, an earlier generation
+ * of it succeeded, or it is still queued. Courses that the buyer is known to be out of are left out. null if its row
+ * has no readable request.
+ */
+export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
+  try {
+    if (row.request === null) return null
+    const { email, courseIds } = readRequest(row.request)
+    const reported = row.outcome === null ? {} : readOutcome(row.outcome).courses
+    const standings = Object.entries(row.standings === null ? {} : readStandings(row.standings))
+    const gone = standings.filter(([, { standing }]) => standing === 'unenrolled' || standing === 'missing')
+    const known = [...Object.keys(reported), ...gone.map(([course]) => course)]
+    const isPossible = row.state === 'queued' || row.effect_unknown !== 0 || row.enrolled_at !== null
+    const others = [...new Set(isPossible && row.state !== 'withdrawn' ? courseIds : [])].filter(
+      (sent) => !known.some((course) => isSameCourse(sent, course)),
+    )
+    return {
+      email,
+      courses: [
+        ...Object.entries(reported).map(([course, result]) => ({ course, reported: result })),
+        ...others.map((course) => ({ course, reported: null })),
+      ],
+      isQueued: row.state === 'queued',
+    }
+  } catch {
+    return null
+  }
+}
 
 /** `courses`: null for all that can be withdrawn. `paid`: whether to take away paid course modes too. */
 export interface WithdrawalOrder {
@@ -133,16 +194,4 @@ function newRow(of: {
     result: null,
     refund_id: null,
   }
-}
-
-/** Returns the latest 20 orders for a delivery, newest first. */
-export async function listWithdrawals(db: Kysely<Tables>, id: string): Promise<Withdrawal[]> {
-  const rows = await db
-    .selectFrom('withdrawals')
-    .selectAll()
-    .where('delivery_id', '=', id)
-    .orderBy('id', 'desc')
-    .limit(LISTED)
-    .execute()
-  return rows.map(withdrawalOf)
 }

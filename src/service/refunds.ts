@@ -1,5 +1,4 @@
 import type { openInbox } from '../queue/open-inbox.ts'
-import { createOrderWaiters } from '../queue/withdrawals/order-waiters.ts'
 import { storeRefund } from '../queue/withdrawals/store-refund.ts'
 import type { RefundOf } from '../shop/refund/route.ts'
 import { AppError } from './lib/errors.ts'
@@ -10,22 +9,17 @@ import type { Observer } from './telemetry/observer.ts'
  * Stores a refund, and waits for its withdrawals until they have ended or the deadline is over. Throws AppError
  * database.unreachable if nothing was stored.
  * @param from.wakeUp wakes the loop that carries out withdrawals
- * @param from.signal aborted at the stop: then nobody waits any longer
  */
 export function createRefundOf({
   opened: { context, availability, inbox },
   observer,
   wakeUp,
-  signal,
 }: {
   opened: Pick<ReturnType<typeof openInbox>, 'context' | 'availability' | 'inbox'>
   observer: Observer
   wakeUp: WakeUp
-  signal: AbortSignal
 }): RefundOf {
   const { guard } = availability
-  const { database, now } = context
-  const waiters = createOrderWaiters({ db: database.db, guard, now, onError: observer.onError, signal })
   return async (refund, deadline) => {
     const { result, events } = await guard(() => storeRefund(context, refund)).catch(notStored)
     for (const event of events) observer.onEvent(event)
@@ -33,7 +27,7 @@ export function createRefundOf({
     wakeUp.wake()
     inbox.claimOrphansSoon() // for the courses that the refund leaves of a delivery
     const ordered = events.filter(({ kind }) => kind === 'withdrawal_requested')
-    return { ...result, events: ordered, withdrawn: await waiters.wait({ ids: result.orders, deadline }) }
+    return { ...result, events: ordered, withdrawn: await inbox.withdrawn({ ids: result.orders, deadline }) }
   }
 }
 

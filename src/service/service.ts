@@ -89,7 +89,7 @@ export function buildService({
     now: opened.now,
     inbox: opened.inbox,
     statusOf: createStatusOf(opened),
-    refundOf: refundsFor({ settings, opened, observer, wakeUp: withdrawalsWakeUp, signal: stopping.signal }),
+    refundOf: refundsFor({ settings, opened, observer, wakeUp: withdrawalsWakeUp }),
     secrets,
     replica: opened.replicas.me,
     ...lazy,

@@ -102,7 +102,7 @@ test('only code that reads the service’s own or the LMS’s JSON uses JSON.par
     'src/queue/rows.ts',
     'src/operators/changes/bulk-replay-row.ts',
     'src/queue/withdrawal-row.ts',
-    'src/queue/withdrawals/refund-id.ts',
+    'src/queue/withdrawals/store-refund.ts',
     'src/lms/',
     'sandbox/',
     'src/shop/webhook/route.ts',

@@ -1,6 +1,5 @@
 import { type LiveCourse, whatStands } from '../../enroll/withdraw/what-stands.ts'
-import type { WithdrawalOrdered } from '../../queue/withdraw.ts'
-import type { Withdrawable } from '../../queue/withdrawable.ts'
+import type { Withdrawable, WithdrawalOrdered } from '../../queue/withdraw.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 import { openLms } from '../../service/lms.ts'
 import type { LmsSettings } from '../../service/settings/parts.ts'

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { readRequest } from '../../queue/rows.ts'
-import { LIVE } from '../../queue/withdrawals/sold-again.ts'
+import { LIVE } from '../../queue/withdrawals/end-order.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 import { STOPPED_STATES } from '../../sale/types.ts'
 

@@ -2,8 +2,7 @@ import type { Changes, Corrected, Correction } from '../../queue/correct.ts'
 import type { Handled } from '../../queue/handle.ts'
 import type { Replayed } from '../../queue/replay.ts'
 import type { GivenAnswers } from '../../queue/shop-answers.ts'
-import type { WithdrawalOrder, WithdrawalOrdered } from '../../queue/withdraw.ts'
-import type { Withdrawable } from '../../queue/withdrawable.ts'
+import type { Withdrawable, WithdrawalOrder, WithdrawalOrdered } from '../../queue/withdraw.ts'
 import type { Withdrawal } from '../../queue/withdrawal-row.ts'
 import type {
   Delivery,

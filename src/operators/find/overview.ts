@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
-import { type FailedWithdrawal, readFailedWithdrawals } from '../../queue/failed-withdrawals.ts'
+import { type FailedWithdrawal, readFailedWithdrawals } from '../../queue/withdrawal-row.ts'
 import { countBacklog } from '../reports/counts.ts'
 
 /** The sales whose time to enrollment is shown. */

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import type { Operations, Summary } from '../../../operators/changes/operations.ts'
-import type { Withdrawable } from '../../../queue/withdrawable.ts'
+import type { Withdrawable } from '../../../queue/withdraw.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import { DONE_STATES } from '../../../sale/types.ts'
 import { courseHtml, timeHtml } from '../../layout/format.ts'
