@@ -1,5 +1,6 @@
+import type { Kysely } from 'kysely'
 import type { Database } from '../../database/dialect.ts'
-import type { ReplicaRow } from '../../database/schema.ts'
+import type { ReplicaRow, Tables } from '../../database/schema.ts'
 import { createHeartbeat, type Heartbeat } from './heartbeat.ts'
 import { createLease, type Lease } from './lease.ts'
 import { pruneReplica } from './prune.ts'
@@ -73,4 +74,17 @@ export function createReplicas({
       await pruneReplica({ database, id: me(), landsMs })
     },
   }
+}
+
+/**
+ * The rows that this replica may claim, under its name `me`: those without an owner, those whose owner is no longer a
+ * replica, and its own, which are left over from an attempt whose result could not be stored.
+ */
+export async function freeAmong<Row extends { readonly owner: string | null }>(
+  db: Kysely<Tables>,
+  { rows, me }: { rows: readonly Row[]; me: string },
+): Promise<Row[]> {
+  const replicas = await db.selectFrom('replicas').select('id').execute()
+  const others = new Set(replicas.map(({ id }) => id).filter((id) => id !== me))
+  return rows.filter(({ owner }) => owner === null || !others.has(owner))
 }

@@ -5,7 +5,7 @@ import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../database/write-context.ts'
 import { mayProbe, readEndpoint, takeProbe } from '../../queue/outbox/endpoint.ts'
 import { LONGEST_EVENT_WAIT_MS } from '../../queue/outbox/schedule.ts'
-import type { Replicas } from '../../queue/replicas/replicas.ts'
+import { freeAmong, type Replicas } from '../../queue/replicas/replicas.ts'
 
 /** How many due events to look at. Other replicas may claim the first ones. */
 const PAGE = 50
@@ -38,9 +38,9 @@ export async function claimEvents({ context, replicas, max, inFlight }: Claim): 
   if (endpoint === undefined || endpoint.state === 'gone') return []
   const isProbe = endpoint.state === 'down'
   if (isProbe && !mayProbe(endpoint, now())) return []
-  const due = await dueHeads(db, { now: now(), newestFirst: isProbe })
+  const due = (await dueHeads(db, { now: now(), newestFirst: isProbe })).filter(({ id }) => !inFlight.has(id))
   if (due.length === 0) return []
-  const free = (await freeOf(db, due, { me: replicas.me(), inFlight })).slice(0, isProbe ? 1 : max)
+  const free = (await freeAmong(db, { rows: due, me: replicas.me() })).slice(0, isProbe ? 1 : max)
   if (free.length === 0 || (isProbe && !(await takeProbe(db, endpoint, now())))) return []
   return claimRows({ context, replicas, rows: free })
 }
@@ -80,17 +80,6 @@ function dueHeads(
     )
   query = newestFirst ? query.orderBy('id', 'desc') : query.orderBy('due_at').orderBy('id')
   return query.limit(PAGE).execute()
-}
-
-/** Without an owner, of an owner that is gone, or left over from an attempt of this replica that could not be stored. */
-async function freeOf(
-  db: Kysely<Tables>,
-  rows: readonly OutboxRow[],
-  { me, inFlight }: { me: string; inFlight: ReadonlySet<string> },
-): Promise<OutboxRow[]> {
-  const replicas = await db.selectFrom('replicas').select('id').execute()
-  const others = new Set(replicas.map(({ id }) => id).filter((id) => id !== me))
-  return rows.filter(({ id, owner }) => !inFlight.has(id) && (owner === null || !others.has(owner)))
 }
 
 async function claimRows({
