@@ -142,7 +142,23 @@ export async function insertOrder(
   const { trx, at, newId } = writing
   const { order, row, courses, stops, refundId } = of
   const { id } = row
-  const stored = { ...newRow({ id: newId(), order, row, courses, at }), refund_id: refundId ?? null }
+  const stored: WithdrawalRow = {
+    id: newId(),
+    delivery_id: id,
+    courses: JSON.stringify(courses),
+    paid: order.paid ? 1 : 0,
+    generation: row.generation,
+    owner: null,
+    effect_unknown: 0,
+    unenrolls_until: null,
+    actor: order.by.slice(0, MAX_ACTOR),
+    requested_at: at,
+    due_at: at,
+    attempts: 0,
+    ended_at: null,
+    result: null,
+    refund_id: refundId ?? null,
+  }
   await trx.insertInto('withdrawals').values(stored).execute()
   if (stops) await setHandled(writing, id)
   await trx.updateTable('deliveries').set({ active_at: at }).where('id', '=', id).execute()
@@ -167,31 +183,4 @@ function chooseCourses(
   const left = all.find((course) => !chosen.includes(course))
   if (withdrawable?.isQueued && left !== undefined) return { kind: 'refused', why: 'queued', course: left }
   return chosen
-}
-
-function newRow(of: {
-  id: string
-  order: Pick<WithdrawalOrder, 'paid' | 'by'>
-  row: WithdrawableRow
-  courses: readonly string[]
-  at: number
-}): WithdrawalRow {
-  const { id, order, row, courses, at } = of
-  return {
-    id,
-    delivery_id: row.id,
-    courses: JSON.stringify(courses),
-    paid: order.paid ? 1 : 0,
-    generation: row.generation,
-    owner: null,
-    effect_unknown: 0,
-    unenrolls_until: null,
-    actor: order.by.slice(0, MAX_ACTOR),
-    requested_at: at,
-    due_at: at,
-    attempts: 0,
-    ended_at: null,
-    result: null,
-    refund_id: null,
-  }
 }

@@ -82,56 +82,45 @@ function dueHeads(
   return query.limit(PAGE).execute()
 }
 
+/** An event that another replica claims at the same time is left to it. */
 async function claimRows({
   context: { database, random },
   replicas,
   rows,
 }: Omit<Claim, 'max' | 'inFlight'> & { rows: readonly OutboxRow[] }): Promise<ClaimedEvent[]> {
   const before = replicas.me()
-  const me = await inTransaction({
+  const claimed = await inTransaction({
     database,
     random,
     body: async (trx) => {
       const owner = await replicas.beat(trx) // blocks pruning, so that the owner can't be gone
-      if (owner !== null) for (const row of sorted(rows)) await setOwner(trx, row, owner)
-      return owner
+      if (owner === null) return null
+      const ids = new Set<string>()
+      for (const row of sorted(rows)) if (await setOwner(trx, row, owner)) ids.add(row.id)
+      return { owner, ids }
     },
-    isStored: async () => false, // claiming them twice does no harm
+    isStored: async () => false, // claiming them twice does no harm: what is this replica's already is claimed next time
   })
-  if (me === null) {
+  if (claimed === null) {
     await replicas.rejoin(before)
     return []
   }
-  const ids = rows.map(({ id }) => id)
-  const mine = await database.db
-    .selectFrom('outbox')
-    .select('id')
-    .where('id', 'in', ids)
-    .where('owner', '=', me)
-    .where('failed_at', 'is', null)
-    .execute()
-  const got = new Set(mine.map(({ id }) => id))
-  return rows
-    .filter(({ id }) => got.has(id))
-    .map(({ id, type, body, attempts, delivery_id }) => ({
-      id,
-      type,
-      body,
-      attempts,
-      deliveryId: delivery_id,
-      owner: me,
-    }))
+  const { owner, ids } = claimed
+  return rows.flatMap(({ id, type, body, attempts, delivery_id: deliveryId }) =>
+    ids.has(id) ? [{ id, type, body, attempts, deliveryId, owner }] : [],
+  )
 }
 
 /** Unsorted, two replicas deadlock on MySQL. */
 const sorted = (rows: readonly OutboxRow[]): OutboxRow[] => rows.toSorted((a, b) => (a.id < b.id ? -1 : 1))
 
-async function setOwner(trx: Kysely<Tables>, row: OutboxRow, owner: string): Promise<void> {
-  await trx
+async function setOwner(trx: Kysely<Tables>, row: OutboxRow, owner: string): Promise<boolean> {
+  const { numUpdatedRows } = await trx
     .updateTable('outbox')
     .set({ owner })
     .where('id', '=', row.id)
     .where('failed_at', 'is', null)
     .where('owner', row.owner === null ? 'is' : '=', row.owner)
-    .execute()
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
 }
