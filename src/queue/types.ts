@@ -21,7 +21,7 @@ export interface Inbox {
    */
   submit(webhook: VerifiedWebhook, deadline: number | null): Promise<Submitted>
   /**
-   * Waits until withdrawals have all ended, whoever carries them out. Resolves to null if they have not by `deadline` (ms
+   * Waits until withdrawals have all ended, on any replica. Resolves to null if they have not by `deadline` (ms
    * since 1970; null: don't wait), or when the inbox is closed.
    */
   withdrawn(of: { readonly ids: readonly string[]; readonly deadline: number | null }): Promise<Withdrawn | null>

@@ -20,7 +20,7 @@ export const isSigned = ({ result }: Pick<SenderRow, 'result'>): boolean => SIGN
 /** What makes a row. */
 export const keyOf = ({ address, result }: SenderRow): string => `${address} ${result}`
 
-/** Adds a row to those by network and result, of which each pair has one. */
+/** Adds a row: each network and result has one. */
 export function putRow(rows: Map<string, SenderRow>, row: SenderRow): void {
   const known = rows.get(keyOf(row)) ?? { ...row, count: 0 }
   rows.set(keyOf(row), {
