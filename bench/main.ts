@@ -17,7 +17,6 @@ import { refusing } from './rows/refusing.ts'
 import { slowDisk } from './rows/slow-disk.ts'
 import { throttledBurst } from './rows/throttled-burst.ts'
 import { existingPeople, unknownPeople } from './rows/throughput.ts'
-import { year } from './rows/year.ts'
 
 const ROWS: readonly Row[] = [
   unknownPeople,
@@ -33,7 +32,6 @@ const ROWS: readonly Row[] = [
   followUp,
   refusing,
   memory,
-  year,
 ]
 
 const USAGE = `Measures the figures of docs/explanation/performance.md on this machine, each against its goal.
@@ -44,9 +42,6 @@ ${ROWS.map(({ name, title, takes }) => `  ${name.padEnd(21)}${title} (about ${ta
 
 The exit code is 0 whether the goals are met or not, and 1 if something could not be measured.
 `
-
-const isWanted = ({ name, onlyByName }: Row, only: readonly string[]): boolean =>
-  only.length === 0 ? onlyByName === undefined : only.includes(name)
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 
@@ -86,7 +81,7 @@ async function main(): Promise<number> {
       say('Other programs use the processors: expect times and rates that are worse than this machine can reach.\n')
     const results: Result[] = []
     const failures: { name: string; error: string }[] = []
-    for (const row of ROWS.filter((one) => isWanted(one, values.only))) {
+    for (const row of ROWS.filter(({ name }) => values.only.length === 0 || values.only.includes(name))) {
       say(`${row.title} …`)
       try {
         const result = await measure({ row, folder: join(folder, row.name) })

@@ -8,8 +8,6 @@ export interface Row {
   readonly goal: { readonly at: 'least' | 'most'; readonly value: number; readonly unit: string }
   /** About how long it takes, in seconds. */
   readonly takes: number
-  /** Measured only if it is named with --only, because it takes long. */
-  readonly onlyByName?: true
   run(stage: Stage): Promise<Measured>
 }
 

@@ -1,9 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { ENROLLING_CAUSES } from '../src/doctor/causes/causes-enrolling.ts'
-import { EVENTS_CAUSES } from '../src/doctor/causes/causes-events.ts'
-import { LMS_CAUSES } from '../src/doctor/causes/causes-lms.ts'
-import { type Cause, OUR_CAUSES } from '../src/doctor/causes/causes-ours.ts'
-import { OUTSIDE_CAUSES } from '../src/doctor/causes/causes-outside.ts'
+import { CAUSE_GROUPS } from '../src/doctor/causes.ts'
 import { CHECKS } from '../src/doctor/examine.ts'
 
 const GUIDE = new URL('../docs/reference/doctor.md', import.meta.url)
@@ -17,10 +13,10 @@ const checks = (): string =>
     CHECKS.map(({ id, about, needs }) => [`\`${id}\``, about, needs.map((need) => `\`${need}\``).join(', ')]),
   )
 
-const causes = (group: Readonly<Record<string, Cause>>): string =>
+const causes = (group: keyof typeof CAUSE_GROUPS): string =>
   table(
     ['cause', 'level', 'message', 'what to do', 'with Tutor'],
-    Object.entries(group).map(([id, { severity, message, plain, tutor }]) => [
+    Object.entries(CAUSE_GROUPS[group]).map(([id, { severity, message, plain, tutor }]) => [
       `\`${id}\``,
       severity,
       ...[message, plain, tutor ?? 'the same'].map((text) => text.replaceAll('|', '\\|')),
@@ -30,11 +26,11 @@ const causes = (group: Readonly<Record<string, Cause>>): string =>
 /** The tables of the page, by the name of their marker. */
 const TABLES: Readonly<Record<string, () => string>> = {
   checks,
-  'causes of ours': () => causes(OUR_CAUSES),
-  'causes in the LMS': () => causes(LMS_CAUSES),
-  'causes in enrolling': () => causes(ENROLLING_CAUSES),
-  'causes outside': () => causes(OUTSIDE_CAUSES),
-  'causes of events': () => causes(EVENTS_CAUSES),
+  'causes of ours': () => causes('ours'),
+  'causes in the LMS': () => causes('lms'),
+  'causes in enrolling': () => causes('enrolling'),
+  'causes outside': () => causes('outside'),
+  'causes of events': () => causes('events'),
 }
 
 /** Returns docs/reference/doctor.md with the tables generated from the code. Throws if a marker is missing. */

@@ -248,7 +248,7 @@ export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
 /** Calls whose message is not a literal, by file. The page describes their messages elsewhere. */
 export const UNWRITTEN: Readonly<Record<string, string>> = {
   'src/cli/serve.ts': 'warnings about settings',
-  'src/cli/sandbox-service.ts': 'warnings about settings',
+  'src/cli/sandbox.ts': 'warnings about settings',
   'src/service/telemetry/log.ts': 'events of deliveries',
   'src/service/telemetry/observer.ts': 'floods',
 }

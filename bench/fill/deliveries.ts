@@ -15,8 +15,8 @@ const OLD = 20_000
 export type Value = string | number | null
 export const COLUMNS = {
   deliveries:
-    'id, digest, source, form, state, reason, subject, owner, due_at, attempts, generation, effect_unknown, received_at, settled_at, active_at, enrolled_at, email, username, course, search_text, request, outcome, body',
-  events: 'delivery_id, id, at, kind, detail',
+    'id, digest, source, form, state, reason, subject, owner, due_at, attempts, generation, effect_unknown, last_event, received_at, settled_at, active_at, enrolled_at, email, username, course, search_text, request, outcome, body',
+  events: 'delivery_id, id, seq, at, kind, detail',
 } as const
 export type FilledTable = keyof typeof COLUMNS
 
@@ -73,15 +73,32 @@ function delivery(of: { n: number; at: number; state: State; newId: () => string
   const digest = createHash('sha256').update(body).digest('hex')
   const cause = state === 'needs_attention' ? ['course.missing', course.toLowerCase()] : [null, null]
   const times = [at, isDue ? null : at, at, isDone ? at : null]
-  const received = [id, newId(), at, 'received', 'signed over: original']
+  const events = [
+    [id, newId(), 1, at, 'received', 'signed over: original'],
+    ...(isDue ? [] : [[id, newId(), 2, at, state, `${course}: ${state}`]]),
+  ]
   return {
     deliveries: [
       [
-        ...[id, digest, 'shop', 'original', state, ...cause, isDue ? ME : null, isDue ? at : null, 0, 0, 0, ...times],
+        ...[
+          id,
+          digest,
+          'shop',
+          'original',
+          state,
+          ...cause,
+          isDue ? ME : null,
+          isDue ? at : null,
+          0,
+          0,
+          0,
+          events.length,
+          ...times,
+        ],
         ...[email, username, course, text, JSON.stringify(request), outcomeOf(state, course), body],
       ],
     ],
-    events: isDue ? [received] : [received, [id, newId(), at, state, `${course}: ${state}`]],
+    events,
   }
 }
 

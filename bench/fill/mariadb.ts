@@ -1,9 +1,9 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { createBatchFile } from './batch-file.ts'
 import { COLUMNS, type Filled, type FilledTable, type Value } from './deliveries.ts'
 
+const BATCH = 1024 * 1024
 const TABLES: readonly FilledTable[] = ['deliveries', 'events']
 const indexesSchema = z.array(z.object({ name: z.string(), columns: z.string(), repeats: z.coerce.number() }))
 
@@ -66,3 +66,27 @@ const load = (of: {
 /** A value as `load data` reads it. The searched text has line feeds. */
 const escaped = (value: Value): string =>
   value === null ? '\\N' : String(value).replaceAll('\\', '\\\\').replaceAll('\t', '\\t').replaceAll('\n', '\\n')
+
+/**
+ * A new file that is written a line at a time, in batches. It doesn't return before the batch is written, so that a long
+ * file isn't kept in memory.
+ */
+function createBatchFile(file: string) {
+  const open = openSync(file, 'w')
+  let batch = ''
+  const flush = (): void => {
+    writeSync(open, batch)
+    batch = ''
+  }
+  return {
+    file,
+    add: (line: string): void => {
+      batch += `${line}\n`
+      if (batch.length >= BATCH) flush()
+    },
+    end: (): void => {
+      flush()
+      closeSync(open)
+    },
+  }
+}

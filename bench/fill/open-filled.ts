@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { openDatabase } from '../../src/database/database.ts'
 import type { Database } from '../../src/database/dialect.ts'
 import { migrate } from '../../src/database/migrations/migrations.ts'
-import { createOperations } from '../../src/operators/changes/create-operations.ts'
 import type { Operations } from '../../src/operators/changes/operations.ts'
+import { createOperations } from '../../src/operators/changes/operations.ts'
 import { createReplicas } from '../../src/queue/replicas/replicas.ts'
 import { createStore, type Store } from '../../src/queue/store.ts'
 import { createIds } from '../../src/sale/ids.ts'
@@ -60,7 +60,7 @@ async function openFilled(url: string): Promise<FilledStore> {
   return {
     url,
     database,
-    store: createStore({ ...context, replicas, longestWaitMs: 0 }),
+    store: createStore({ ...context, replicas }),
     operations: createOperations({
       context,
       guard: (work) => work(),

@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import type { Store } from '../../src/queue/store.ts'
+import type { Store, Write } from '../../src/queue/store.ts'
+import { requestOf } from '../fill/deliveries.ts'
 import { filledSqlite } from '../fill/open-filled.ts'
 import { quantile } from '../load.ts'
-import { GROUP, PAGE, timeOfAccept, timeOfClaim, timeOfSettle } from '../queue-times.ts'
 import { type Row, round } from '../row.ts'
 
 const FEW = 1_000
@@ -11,6 +12,11 @@ const DUE = 500
 const APART_MS = 100
 const ROUNDS = 300
 const GROUPS = 30
+/** The inbox claims in the same way: it reads a page of the list of due rows, then these rows. */
+const PAGE = 200
+const GROUP = 50
+/** Higher than the number of any stored delivery. */
+const NEW = 1_000_000_000
 
 export const claim: Row = {
   name: 'claim',
@@ -64,4 +70,49 @@ async function alternating(from: {
     times.many.push(await from.time(from.many, round))
   }
   return { few: quantile(times.few, 0.5), many: quantile(times.many, 0.5) }
+}
+
+/** The time to read a page of due rows and then these rows, in ms. */
+async function timeOfClaim(store: Store): Promise<number> {
+  const began = performance.now()
+  const due = await store.due({ limit: PAGE })
+  const { deliveries: rows } = await store.readClaimed(due.map(({ id }) => id))
+  const ms = performance.now() - began
+  if (rows.length !== PAGE) throw new Error(`a claim gave ${rows.length} deliveries`)
+  return ms
+}
+
+/** The time of a group commit of new deliveries, with its fsync, in ms. Each round must have another number. */
+async function timeOfAccept(store: Store, round: number): Promise<number> {
+  const writes = Array.from({ length: GROUP }, (_, n): Write => {
+    const request = requestOf(NEW + round * GROUP + n)
+    const body = Buffer.from(JSON.stringify(request))
+    const digest = createHash('sha256').update(body).digest('hex')
+    return { kind: 'accept', webhook: { digest, form: 'original', body, request, reason: null } }
+  })
+  const began = performance.now()
+  await store.write(writes)
+  return performance.now() - began
+}
+
+/** The time of a group commit of results for the oldest due deliveries, with its fsync, in ms. */
+async function timeOfSettle(store: Store): Promise<number> {
+  const due = await store.due({ limit: GROUP })
+  const outcome = { courses: { [requestOf(0).courseIds[0] ?? '']: 'enrolled' }, reason: null } as const
+  const writes = due.map(({ id }): Write => {
+    const settlement = {
+      id,
+      state: 'enrolled',
+      outcome,
+      generation: 0,
+      effectUnknown: false,
+      dueAt: null,
+      attempts: 0,
+      detail: 'enrolled',
+    } as const
+    return { kind: 'settle', settlement, owner: store.me() }
+  })
+  const began = performance.now()
+  await store.write(writes)
+  return performance.now() - began
 }

@@ -42,7 +42,7 @@ const partsOf = (database: string, times: ReadonlyMap<string, number>): [string,
   [...times].map(([name, ms]) => [`${database}, ${name}, ms`, ms])
 
 /** The median time of each page, from a service of its own on the filled database, which is closed before. */
-export async function timesOfPages(stage: Stage, filled: FilledStore): Promise<Map<string, number>> {
+async function timesOfPages(stage: Stage, filled: FilledStore): Promise<Map<string, number>> {
   const cookie = await operatorCookie(filled.database)
   const [first] = (await filled.operations.list({ filter: { states: ['enrolled'] }, limit: 1 })).items
   await filled.close()

@@ -7,39 +7,85 @@ export interface Command {
   readonly name: string
   readonly summary: string
   readonly help: string
-  /** Returns the exit code. Throws AppError; usage.invalid for wrong arguments. */
   /** Each has a help of its own. */
   readonly subcommands?: readonly Command[]
+  /** Returns the exit code. Throws AppError; usage.invalid for wrong arguments. */
   readonly run: (args: readonly string[]) => Promise<number>
 }
 
-/** An error that ends the program with exit code 2. `message` says what is wrong and where the help is. */
+type Options = NonNullable<ParseArgsConfig['options']>
+type Parsed<Of extends Options> = ReturnType<
+  typeof parseArgs<{ args: string[]; options: Of; allowPositionals: boolean }>
+>
+
+/**
+ * Declares a command by its options. `parent`: the command whose subcommand it is. `positionals`: whether it takes
+ * arguments besides the options. `run` gets what was given and returns the exit code.
+ */
+export function command<const Of extends Options>(of: {
+  name: string
+  parent?: string
+  summary: string
+  help: string
+  options: Of
+  positionals?: boolean
+  run: (given: Parsed<Of>) => Promise<number>
+}): Command {
+  const { name, parent, summary, help, options, positionals: allowPositionals = false, run } = of
+  return {
+    name,
+    summary,
+    help,
+    run: async (args) => {
+      let given: Parsed<Of>
+      try {
+        given = parseArgs({ args: [...args], options, allowPositionals })
+      } catch (cause) {
+        const why = cause instanceof Error ? cause.message : String(cause)
+        throw usageError(`${why}\n${seeHelp(parent === undefined ? name : `${parent} ${name}`)}`, cause)
+      }
+      return run(given)
+    },
+  }
+}
+
+/** Declares a command that has nothing but subcommands. `help` gets the section that lists them. */
+export function commandGroup(of: {
+  name: string
+  summary: string
+  subcommands: readonly Command[]
+  help: (listed: string) => string
+}): Command {
+  const { name, summary, subcommands, help } = of
+  const names = subcommands.map((one) => one.name)
+  const width = Math.max(...names.map((one) => one.length)) + 2
+  const lines = subcommands.map((one) => `  ${one.name.padEnd(width)}${one.summary}\n`)
+  return {
+    name,
+    summary,
+    help: help(`Subcommands:\n${lines.join('')}\nFor its options: lernito-openedx ${name} SUBCOMMAND --help\n`),
+    subcommands,
+    run: async ([first = '', ...args]) => {
+      const subcommand = subcommands.find((one) => one.name === first)
+      if (subcommand !== undefined) return subcommand.run(args)
+      throw misused(name, `takes ${names.join(', ')}`)
+    },
+  }
+}
+
+/** An error that ends the program with exit code 2. `message` says what is wrong. */
 export const usageError = (message: string, cause?: unknown): AppError =>
   new AppError('usage.invalid', message, { cause })
 
-/** parseArgs with an error that names the command's help. Throws AppError usage.invalid. */
-export function parseOptions<const Config extends ParseArgsConfig>(
-  command: string,
-  config: Config,
-): ReturnType<typeof parseArgs<Config>> {
-  try {
-    return parseArgs(config)
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw usageError(`${why}\nSee: lernito-openedx ${command} --help`, cause)
-  }
-}
+/** The same for what a command takes or needs; it ends with where the help is. */
+export const misused = (command: string, what: string): AppError =>
+  usageError(`${command} ${what}. ${seeHelp(command)}`)
+
+const seeHelp = (command: string): string => `See: lernito-openedx ${command} --help`
 
 /** Loads the file .env in the working folder, if there is one. Variables that are set already take precedence. */
 export function loadDotEnv(): void {
   if (existsSync('.env')) process.loadEnvFile('.env')
-}
-
-/** The subcommands as a section of their command's help. */
-export function subcommandsHelp(name: string, subcommands: readonly Command[]): string {
-  const width = Math.max(...subcommands.map((one) => one.name.length)) + 2
-  const lines = subcommands.map((one) => `  ${one.name.padEnd(width)}${one.summary}\n`)
-  return `Subcommands:\n${lines.join('')}\nFor its options: lernito-openedx ${name} SUBCOMMAND --help\n`
 }
 
 const COLUMNS = 80
@@ -62,4 +108,38 @@ export function settingsHelp(): string {
     return `  ${name} (${presence})\n${wrapped(meaning, '      ')}`
   })
   return `Settings (environment variables, or a file .env in the working folder):\n${lines.join('\n')}\n`
+}
+
+const HARD_STOP_MS = 7_800
+
+/**
+ * Starts, waits for SIGTERM or SIGINT, and stops; returns the exit code. A signal during the start takes effect after
+ * the start. If the stop hangs, the process exits within 8 s and `drainMs` of the signal: every accepted delivery is in
+ * the database. Throws what `start` and `stop` throw.
+ */
+export async function runUntilSignal({
+  start,
+  stop,
+  failed,
+  drainMs = 0,
+}: {
+  start: () => Promise<unknown>
+  /** Resolves when it can't go on, and has to be stopped without a signal. */
+  failed?: Promise<void>
+  stop: () => Promise<void>
+  /** How long `stop` keeps serving first, ms. */
+  drainMs?: number
+}): Promise<number> {
+  const signalled = new Promise<void>((resolve) => {
+    const onSignal = (): void => {
+      setTimeout(() => process.exit(1), HARD_STOP_MS + drainMs).unref()
+      resolve()
+    }
+    process.once('SIGTERM', onSignal)
+    process.once('SIGINT', onSignal)
+  })
+  await start()
+  await Promise.race([signalled, failed ?? signalled])
+  await stop()
+  return 0
 }

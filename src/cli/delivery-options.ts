@@ -1,3 +1,4 @@
+import type { parseArgs } from 'node:util'
 import { type DeliveryFilter, filterSchema, readSearch } from '../operators/find/filter.ts'
 import { DELIVERY_STATES } from '../sale/types.ts'
 import { usageError } from './command.ts'
@@ -21,14 +22,8 @@ export const FILTER_HELP = `  --email A      the buyer's address
                  as 2026-01-31 or 2026-01-31T18:00Z
   --until T      last active before T`
 
-interface FilterValues {
-  readonly email?: string | undefined
-  readonly username?: string | undefined
-  readonly course?: string | undefined
-  readonly state?: readonly string[] | undefined
-  readonly since?: string | undefined
-  readonly until?: string | undefined
-}
+type Given = ReturnType<typeof parseArgs<{ options: typeof FILTER_OPTIONS }>>['values']
+type FilterValues = { readonly [Name in keyof Given]?: Given[Name] | undefined }
 
 /**
  * The filter that the options and the search term describe. `search` has the syntax of the console's search field; `now`

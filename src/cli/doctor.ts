@@ -1,11 +1,11 @@
-import { examine } from '../doctor/examine.ts'
-import { render } from '../doctor/render.ts'
-import { type Command, loadDotEnv, parseOptions } from './command.ts'
+import type { Problem } from '../doctor/causes.ts'
+import { examine, type Result } from '../doctor/examine.ts'
+import { command, loadDotEnv } from './command.ts'
 
 /** The time for what still keeps the process alive after the results, such as a name server that never answers. */
 const LINGER_MS = 500
 
-export const doctor: Command = {
+export const doctor = command({
   name: 'doctor',
   summary: 'check the installation, and say how to fix it',
   help: `Checks the settings, the database, the clocks, the LMS and its APIs, the
@@ -25,11 +25,8 @@ usage. docs/reference/doctor.md explains every check.
 Example:
   lernito-openedx doctor --json
 `,
-  run: async (args) => {
-    const { values } = parseOptions('doctor', {
-      args: [...args],
-      options: { json: { type: 'boolean', default: false } },
-    })
+  options: { json: { type: 'boolean', default: false } },
+  run: async ({ values }) => {
     loadDotEnv()
     const results = await examine({ env: process.env, now: Date.now })
     process.stdout.write(values.json ? `${JSON.stringify(results, null, 2)}\n` : render(results))
@@ -37,4 +34,43 @@ Example:
     setTimeout(() => process.exit(code), LINGER_MS).unref()
     return code
   },
+})
+
+const STATUSES = ['failure', 'warning', 'ok', 'skipped'] as const
+const STATUS_WIDTH = 9
+const ID_WIDTH = 24
+const INDENT = ' '.repeat(STATUS_WIDTH)
+
+/**
+ * The results for people: a line for each check, and below it the causes and the fixes of its problems. Problems with
+ * the same fix, such as wrong settings, share it.
+ */
+export function render(results: readonly Result[]): string {
+  const lines = results.flatMap(({ id, about, status, detail, problems }) => {
+    const head = `${status.padEnd(STATUS_WIDTH)}${id.padEnd(ID_WIDTH)}${detail ?? about}`
+    const below = withSameFix(problems).flatMap((group) => ['', ...renderGroup(group)])
+    return [head, ...below, ...(below.length === 0 ? [] : [''])]
+  })
+  return `${lines.join('\n').trimEnd()}\n\n${summary(results)}\n`
+}
+
+function withSameFix(problems: readonly Problem[]): Problem[][] {
+  const groups = Map.groupBy(problems, ({ fix: { plain, tutor } }) => `${plain}\n${tutor}`)
+  return [...groups.values()]
+}
+
+function renderGroup(group: readonly Problem[]): string[] {
+  const [first] = group
+  if (first === undefined) return []
+  const { plain, tutor } = first.fix
+  const fix = [`  What to do: ${plain}`, ...(tutor === null ? [] : [`  With Tutor: ${tutor}`])]
+  return [...group.map(({ message }) => message), ...fix].map((line) => `${INDENT}${line}`)
+}
+
+function summary(results: readonly Result[]): string {
+  const counts = STATUSES.map((status) => ({ status, count: results.filter((one) => one.status === status).length }))
+  const words = counts
+    .filter(({ count }) => count > 0)
+    .map(({ status, count }) => `${count} ${count > 1 && /e$|g$/.test(status) ? `${status}s` : status}`)
+  return `${words.join(', ')}.`
 }

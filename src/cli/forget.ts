@@ -1,13 +1,13 @@
 import type { ForgottenPerson } from '../operators/changes/forget.ts'
 import { isWholeAddress } from '../operators/find/people.ts'
-import { forgetPerson } from '../service/forget-person.ts'
+import { forgetPerson } from '../service/forget.ts'
 import { openLms } from '../service/lms.ts'
-import { type Command, parseOptions, usageError } from './command.ts'
+import { command, misused } from './command.ts'
 import { operator, readLmsSettings, withOperations } from './operations.ts'
 
 const EXIT_TRACES_LEFT = 3
 
-export const forget: Command = {
+export const forget = command({
   name: 'forget',
   summary: 'erase a person from the inbox',
   help: `Erases what the inbox knows of a person: the deliveries of this address in every
@@ -43,19 +43,16 @@ address and --lms. Treat 3 as done if you compact at night.
 Example:
   lernito-openedx forget ada@example.com --lms
 `,
-  run: async (args) => {
-    const { values, positionals } = parseOptions('forget', {
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        lms: { type: 'boolean', default: false },
-        compact: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-      },
-    })
+  positionals: true,
+  options: {
+    lms: { type: 'boolean', default: false },
+    compact: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+  run: async ({ values, positionals }) => {
     const [email, ...more] = positionals
     if (email === undefined || more.length > 0 || !isWholeAddress(email.trim())) {
-      throw usageError('forget takes one e-mail address. See: lernito-openedx forget --help')
+      throw misused('forget', 'takes one e-mail address')
     }
     const settings = values.lms ? readLmsSettings() : null
     return withOperations(async ({ context, vacuum }) => {
@@ -71,7 +68,7 @@ Example:
       }
     })
   },
-}
+})
 
 function describe({ deliveries, allowances, clean, failure }: ForgottenPerson): string {
   return [

@@ -3,9 +3,9 @@ import { openDatabase } from '../database/database.ts'
 import { migrate as migrateDatabase } from '../database/migrations/migrations.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { readSettings } from '../service/settings/read.ts'
-import { type Command, loadDotEnv, parseOptions } from './command.ts'
+import { command, loadDotEnv } from './command.ts'
 
-export const migrate: Command = {
+export const migrate = command({
   name: 'migrate',
   summary: 'bring the database up to date without running the service',
   help: `Creates the tables of the inbox or migrates them to this version, and prints the
@@ -22,8 +22,8 @@ Example:
   LERNITO_DATABASE_URL=mysql://lernito:…@mysql:3306/lernito … \\
     lernito-openedx migrate
 `,
-  run: async (args) => {
-    parseOptions('migrate', { args: [...args], options: {} })
+  options: {},
+  run: async () => {
     loadDotEnv()
     const { settings } = readSettings({ env: process.env })
     const { LERNITO_DATABASE_URL: url, LERNITO_DATABASE_CA_FILE: ca } = settings
@@ -43,4 +43,4 @@ Example:
     process.stdout.write(`The database ${database.name} is up to date.\n`)
     return 0
   },
-}
+})

@@ -1,5 +1,3 @@
-import type { DeliveryEvent } from '../sale/types.ts'
-import { detailText } from '../sale/words.ts'
 import { escapeInvisible } from '../service/lib/sanitize.ts'
 
 /** Characters that a terminal acts on or hides. Senders choose names and addresses, and the LMS its messages. */
@@ -22,7 +20,3 @@ export function columns(rows: readonly (readonly string[])[]): string {
   const line = (row: readonly string[]): string => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')
   return rows.map((row) => `${line(row).trimEnd()}\n`).join('')
 }
-
-/** What an event of a timeline says beside its kind, and who caused it. */
-export const eventText = ({ detail, actor }: Pick<DeliveryEvent, 'detail' | 'actor'>): string =>
-  plain([detailText(detail), actor === null ? '' : `by ${actor}`].filter((text) => text !== '').join(', '))

@@ -11,7 +11,7 @@ import { joinAsGuest } from '../queue/replicas/guest.ts'
 import { DONE_STATES, STANDINGS } from '../sale/types.ts'
 import { pause } from '../service/lib/pause.ts'
 import { openLmsAsGuest } from '../service/lms.ts'
-import { type Command, parseOptions } from './command.ts'
+import { command } from './command.ts'
 import { readFilter } from './delivery-options.ts'
 import { operator, readLmsSettings, withOperations } from './operations.ts'
 import { plain, plainJson } from './plain.ts'
@@ -19,7 +19,7 @@ import { plain, plainJson } from './plain.ts'
 /** How often a line tells how far it is, ms. */
 const PROGRESS_MS = 3_000
 
-export const reconcile: Command = {
+export const reconcile = command({
   name: 'reconcile',
   summary: 'check in the LMS that reported enrollments still stand',
   help: `Checks every delivery that is enrolled or pre-enrolled: what does the LMS have
@@ -68,16 +68,13 @@ if something can be repaired, or if the check of the LMS could not be completed;
 Example:
   lernito-openedx reconcile --since 7d
 `,
-  run: async (args) => {
-    const { values } = parseOptions('reconcile', {
-      args: [...args],
-      options: {
-        since: { type: 'string' },
-        fix: { type: 'boolean', default: false },
-        allow: { type: 'string', multiple: true, default: [] },
-        json: { type: 'boolean', default: false },
-      },
-    })
+  options: {
+    since: { type: 'string' },
+    fix: { type: 'boolean', default: false },
+    allow: { type: 'string', multiple: true, default: [] },
+    json: { type: 'boolean', default: false },
+  },
+  run: async ({ values }) => {
     const { from = null } = readFilter({ values: { since: values.since }, now: Date.now() })
     const stop = new AbortController()
     process.once('SIGINT', () => stop.abort())
@@ -126,7 +123,7 @@ Example:
       }
     })
   },
-}
+})
 
 /** How many deliveries will be checked: see src/enroll/follow-up/reconcile.ts. */
 async function countExpected(db: Kysely<Tables>, since: Pick<DeliveryFilter, 'from'>): Promise<number> {

@@ -1,17 +1,27 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { defaultWorld } from '../../sandbox/default-world.ts'
+import { DEMO_SEED, type PastSale, planPast, worldAfter } from '../../sandbox/demo/plan.ts'
+import { sellToday } from '../../sandbox/demo/sell-today.ts'
 import { SandboxError } from '../../sandbox/lms/error.ts'
 import { readWorld, type World } from '../../sandbox/lms/world.ts'
 import { startStandIn } from '../../sandbox/stand-in.ts'
+import { welcome, writeEnvironment } from '../../sandbox/welcome.ts'
 import { AppError } from '../service/lib/errors.ts'
-import { type Command, parseOptions, usageError } from './command.ts'
-import { DEMO_SEED, planPast, worldAfter } from './demo/plan.ts'
-import { runUntilSignal } from './run-service.ts'
-import { namingOption, runSandboxService, SANDBOX_SECRET } from './sandbox-service.ts'
+import { buildService } from '../service/service.ts'
+import { readSettings } from '../service/settings/read.ts'
+import { createLog } from '../service/telemetry/log.ts'
+import { command, runUntilSignal, usageError } from './command.ts'
+import { SANDBOX_EVENTS_SECRET } from './events-listen.ts'
+import { writePast } from './sandbox-past.ts'
 
-export const sandbox: Command = {
+/** The webhook secret, unless LERNITO_WEBHOOK_SECRET is set. */
+export const SANDBOX_SECRET = 'lernito-sandbox-secret'
+/** So that a person who tries it sees a delivery become enrolled soon after the buyer activates the account. */
+const FOLLOW_UP_MS = 5_000
+
+export const sandbox = command({
   name: 'sandbox',
   summary: 'try it: run a stand-in LMS and the service on this machine',
   help: `Runs a stand-in LMS and the service against it, on loopback only. There is
@@ -51,23 +61,20 @@ set. The service's other settings have the meaning and the default that
 Example:
   lernito-openedx sandbox --throttle 120 --cost measured
 `,
-  run: async (args) => {
-    const { values } = parseOptions('sandbox', {
-      args: [...args],
-      options: {
-        'lms-only': { type: 'boolean', default: false },
-        port: { type: 'string', default: '8791' },
-        'service-port': { type: 'string', default: '8790' },
-        world: { type: 'string' },
-        throttle: { type: 'string', default: '120' },
-        bulk: { type: 'string' },
-        modify: { type: 'string' },
-        cost: { type: 'string', default: 'none' },
-        data: { type: 'string' },
-        demo: { type: 'boolean', default: false },
-        events: { type: 'string' },
-      },
-    })
+  options: {
+    'lms-only': { type: 'boolean', default: false },
+    port: { type: 'string', default: '8791' },
+    'service-port': { type: 'string', default: '8790' },
+    world: { type: 'string' },
+    throttle: { type: 'string', default: '120' },
+    bulk: { type: 'string' },
+    modify: { type: 'string' },
+    cost: { type: 'string', default: 'none' },
+    data: { type: 'string' },
+    demo: { type: 'boolean', default: false },
+    events: { type: 'string' },
+  },
+  run: async ({ values }) => {
     const servicePort = port('service-port', values['service-port'])
     const batches = values.demo ? 'off' : 'on'
     const past = values.demo ? planPast({ seed: DEMO_SEED, now: Date.now() }) : null
@@ -106,7 +113,7 @@ Example:
       await lms.close()
     }
   },
-}
+})
 
 /** Calls `use` with the given folder, or with a temporary one that is deleted afterwards. */
 async function inFolder(given: string | undefined, use: (folder: string) => Promise<number>): Promise<number> {
@@ -142,5 +149,132 @@ function readWorldFile(file: string): World {
   } catch (cause) {
     if (cause instanceof SandboxError) throw cause
     throw new AppError('file.unreadable', `The world can't be read from ${file}: ${String(cause)}`, { cause })
+  }
+}
+
+/**
+ * Runs the service against a stand-in LMS until a signal comes, and returns the exit code. Throws AppError of the
+ * settings.* and database.* codes, address.in_use, or sandbox.world_invalid if the world has no application that the
+ * service can use.
+ */
+async function runSandboxService(at: {
+  lmsUrl: string
+  world: World
+  /** The stand-in's redirect URIs by client id. The console's is added once the service has an address. */
+  redirectUris: Record<string, string[]>
+  servicePort: number
+  data: string
+  /** The sales that the inbox begins with, before those of today; null: none at all. */
+  past: readonly PastSale[] | null
+  /** Where the service sends its events; null: nowhere. */
+  eventsUrl: string | null
+}): Promise<number> {
+  const { lmsUrl, servicePort, data, eventsUrl } = at
+  const operator = operatorOf(at.world)
+  const secret = process.env.LERNITO_WEBHOOK_SECRET || SANDBOX_SECRET
+  const own = {
+    ...credentials(at.world),
+    ...(operator?.env ?? { LERNITO_CONSOLE_CLIENT_ID: '' }),
+    // The environment may hold the values of a real installation.
+    LERNITO_PUBLIC_URL: '',
+    LERNITO_LMS_PUBLIC_URL: '',
+    LERNITO_EVENTS_URL: eventsUrl ?? '',
+    LERNITO_EVENTS_SECRET: eventsUrl === null ? '' : process.env.LERNITO_EVENTS_SECRET || SANDBOX_EVENTS_SECRET,
+    LERNITO_LMS_URL: lmsUrl,
+    LERNITO_HOST: '127.0.0.1',
+    LERNITO_DATABASE_URL: `sqlite:${resolve(data, 'lernito.db')}`,
+  }
+  const env = { ...process.env, ...own, LERNITO_WEBHOOK_SECRET: secret, LERNITO_PORT: String(servicePort) }
+  const { settings, warnings } = readSettings({ env })
+  const { past } = at
+  if (past !== null) await fillInbox({ data, url: own.LERNITO_DATABASE_URL, past })
+  const output = holdOutput()
+  const log = createLog({ level: settings.LERNITO_LOG_LEVEL, destination: output })
+  for (const warning of warnings) log.warn(warning)
+  const service = buildService({ settings, env, log, followUpMs: FOLLOW_UP_MS })
+  const start = async (): Promise<void> => {
+    const url = await namingOption('--service-port', service.start())
+    if (operator !== null) at.redirectUris[operator.env.LERNITO_CONSOLE_CLIENT_ID] = [`${url}/lernito/console/callback`]
+    if (past !== null) await sellToday({ webhook: `${url}/api/lernito/webhook/`, secret })
+    // A secret of the reader's own is not written anywhere.
+    const hasOwnSecret = secret !== SANDBOX_SECRET
+    const environment = writeEnvironment({
+      file: join(data, 'sandbox.env'),
+      env: {
+        ...own,
+        LERNITO_PUBLIC_URL: url,
+        LERNITO_PORT: new URL(url).port,
+        ...(hasOwnSecret ? {} : { LERNITO_WEBHOOK_SECRET: secret }),
+      },
+    })
+    const { password_of_people: password } = at.world
+    process.stdout.write(
+      welcome({ url, lmsUrl, password, operator: operator?.email ?? null, environment, hasOwnSecret }),
+    )
+  }
+  return runUntilSignal({ start: () => start().finally(output.release), stop: service.stop, failed: service.failed })
+}
+
+async function fillInbox(of: { data: string; url: string; past: readonly PastSale[] }): Promise<void> {
+  const { data, url, past } = of
+  if (existsSync(join(data, 'lernito.db'))) throw usageError(`--demo needs a new inbox: ${data} has one already.`)
+  await writePast({ url, sales: past, seed: DEMO_SEED })
+}
+
+/** Standard output for the log, which holds the lines back until `release`: the welcome comes first. */
+function holdOutput(): { write: (line: string) => void; release: () => void } {
+  let held: string[] | null = []
+  return {
+    write: (line) => {
+      if (held === null) process.stdout.write(line)
+      else held.push(line)
+    },
+    release: () => {
+      const lines = held ?? []
+      held = null
+      process.stdout.write(lines.join(''))
+    },
+  }
+}
+
+/** Names the option that chooses another port if the port is in use. Throws what `starting` throws. */
+async function namingOption<Started>(option: string, starting: Promise<Started>): Promise<Started> {
+  try {
+    return await starting
+  } catch (cause) {
+    const isTaken = (cause instanceof AppError || cause instanceof SandboxError) && cause.code === 'address.in_use'
+    if (!isTaken) throw cause
+    const deeper = cause.cause instanceof Error ? cause.cause.message : cause.message
+    throw new AppError(
+      'address.in_use',
+      `The port of ${option} can't be used: ${deeper}. Stop the program that listens there, or choose another with ${option}.`,
+      { cause },
+    )
+  }
+}
+
+/** The credentials of the world's first application that a service can use. */
+function credentials({ applications }: World): Record<string, string> {
+  const ours = applications.find(({ grant, staff }) => grant === 'client-credentials' && staff)
+  if (ours === undefined) {
+    throw new AppError(
+      'sandbox.world_invalid',
+      'The world has no application with grant client-credentials and staff true, which the service needs. Add one, or use --lms-only.',
+    )
+  }
+  return { LERNITO_LMS_CLIENT_ID: ours.client_id, LERNITO_LMS_CLIENT_SECRET: ours.client_secret }
+}
+
+/** A person who can sign in to the console, and the application for it; null if the world lacks one of them. */
+function operatorOf({ applications, people }: World) {
+  const application = applications.find(({ grant }) => grant === 'authorization-code')
+  const person = people.find(({ staff, active }) => staff && active)
+  if (application === undefined || person === undefined) return null
+  return {
+    email: person.email,
+    env: {
+      LERNITO_CONSOLE_CLIENT_ID: application.client_id,
+      LERNITO_CONSOLE_CLIENT_SECRET: application.client_secret,
+    },
   }
 }

@@ -1,11 +1,16 @@
+import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { buffer } from 'node:stream/consumers'
 import { AppError } from '../service/lib/errors.ts'
-import { type Command, parseOptions, usageError } from './command.ts'
-import { readPayload, readSigning, readWebhookSecret, signatureHeaders } from './payload-input.ts'
+import { readSecret } from '../service/settings/read.ts'
+import { signStandardWebhook } from '../shop/signature/published.ts'
+import { type SignatureForm, sign } from '../shop/signature/signature.ts'
+import { command, loadDotEnv, misused, usageError } from './command.ts'
 
 const TIMEOUT_MS = 130_000
 const SERVICE = 'http://127.0.0.1:8790/api/lernito'
 
-export const send: Command = {
+export const send = command({
   name: 'send',
   summary: 'sign a payload, post it, and print the answer',
   help: `Signs a payload, posts it as Lernito does, and prints the status, the answer and
@@ -48,30 +53,27 @@ Example, against the sandbox:
   LERNITO_WEBHOOK_SECRET=lernito-sandbox-secret lernito-openedx send \\
     --email alice@example.com --course course-v1:edX+DemoX+Demo_Course
 `,
-  run: async (args) => {
-    const { values, positionals } = parseOptions('send', {
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        email: { type: 'string' },
-        course: { type: 'string', multiple: true, default: [] },
-        name: { type: 'string' },
-        family: { type: 'string' },
-        username: { type: 'string' },
-        refund: { type: 'boolean', default: false },
-        url: { type: 'string' },
-        print: { type: 'boolean', default: false },
-        form: { type: 'string' },
-        standard: { type: 'boolean', default: false },
-        id: { type: 'string' },
-      },
-    })
+  positionals: true,
+  options: {
+    email: { type: 'string' },
+    course: { type: 'string', multiple: true, default: [] },
+    name: { type: 'string' },
+    family: { type: 'string' },
+    username: { type: 'string' },
+    refund: { type: 'boolean', default: false },
+    url: { type: 'string' },
+    print: { type: 'boolean', default: false },
+    form: { type: 'string' },
+    standard: { type: 'boolean', default: false },
+    id: { type: 'string' },
+  },
+  run: async ({ values, positionals }) => {
     const { url = `${SERVICE}/${values.refund ? 'refund' : 'webhook'}/` } = values
     if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
       throw usageError(`--url ${url} is not a URL that begins with http:// or https://.`)
     }
     if (positionals.length > 0 && (values.email !== undefined || values.course.length > 0)) {
-      throw usageError('send takes a FILE, or --email and --course, not both. See: lernito-openedx send --help')
+      throw misused('send', 'takes a FILE, or --email and --course, not both')
     }
     const signing = readSigning(values)
     const secret = readWebhookSecret()
@@ -89,7 +91,7 @@ Example, against the sandbox:
     if ('id' in signing) process.stdout.write(`webhook-id ${signing.id}\n`)
     return response.ok ? 0 : 1
   },
-}
+})
 
 interface Fields {
   readonly email?: string | undefined
@@ -99,19 +101,14 @@ interface Fields {
   readonly username?: string | undefined
 }
 
-function build({ email, course, name, family, username }: Fields): Buffer {
+function build(fields: Fields): Buffer {
+  const { email, course } = fields
   if (email === undefined || course.length === 0) {
-    throw usageError('send needs a FILE, or --email and --course. See: lernito-openedx send --help')
+    throw misused('send', 'needs a FILE, or --email and --course')
   }
   const local = email.split('@')[0] || 'buyer'
-  const payload = {
-    email,
-    name: name ?? local,
-    family: family ?? local,
-    username: username ?? local,
-    courseIds: course,
-  }
-  return Buffer.from(JSON.stringify(payload))
+  const { name = local, family = local, username = local } = fields
+  return Buffer.from(JSON.stringify({ email, name, family, username, courseIds: course }))
 }
 
 async function post(of: { url: string; body: Buffer; headers: Record<string, string> }): Promise<Response> {
@@ -134,5 +131,70 @@ async function post(of: { url: string; body: Buffer; headers: Record<string, str
         cause,
       },
     )
+  }
+}
+
+const FORMS = ['original', 'readme', 'raw'] as const satisfies readonly SignatureForm[]
+
+/** The value of --form. Throws AppError usage.invalid. */
+function readForm(name: string): SignatureForm {
+  const form = FORMS.find((one) => one === name)
+  if (form === undefined) throw usageError(`--form ${name} is unknown. Use original, readme or raw.`)
+  return form
+}
+
+/** The content of the named file; "-" is standard input. Throws AppError usage.invalid for several files, file.unreadable. */
+async function readPayload([file = '-', ...more]: readonly string[]): Promise<Buffer> {
+  if (more.length > 0) throw misused('send', 'takes one file')
+  try {
+    // As a stream: a synchronous read of a pipe fails with EAGAIN before its writer has written.
+    return await (file === '-' ? buffer(process.stdin) : readFile(file))
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    const from = file === '-' ? 'standard input' : file
+    throw new AppError('file.unreadable', `The payload can't be read from ${from}: ${why}`, { cause })
+  }
+}
+
+/**
+ * The webhook secret from where the service reads it: the environment, .env, or the file of
+ * LERNITO_WEBHOOK_SECRET_FILE. There is no option for it, because everyone on the machine can read a process's arguments.
+ * Throws AppError settings.invalid if it is missing.
+ */
+function readWebhookSecret(): string {
+  loadDotEnv()
+  const secret = readSecret({ env: process.env, name: 'LERNITO_WEBHOOK_SECRET' })
+  if (secret) return secret
+  throw new AppError(
+    'settings.invalid',
+    'LERNITO_WEBHOOK_SECRET is missing. Set it to the secret that the shop and the service share; the sandbox uses lernito-sandbox-secret.',
+  )
+}
+
+/** How to sign: in a form for X-Lernito-Signature, or by Standard Webhooks under an id. */
+type Signing = { readonly form: SignatureForm } | { readonly id: string }
+
+/**
+ * The values of --form, --standard and --id. A missing id becomes a new one. Throws AppError usage.invalid.
+ */
+function readSigning(values: { form?: string | undefined; standard: boolean; id?: string | undefined }): Signing {
+  const { form, standard, id } = values
+  if (standard && form !== undefined) throw usageError('--standard and --form exclude each other. Use one of them.')
+  if (!standard && id !== undefined) throw usageError('--id needs --standard: X-Lernito-Signature has no id.')
+  return standard ? { id: id ?? `msg_${randomUUID()}` } : { form: readForm(form ?? 'original') }
+}
+
+/**
+ * The headers that sign `body`, in the order in which they are printed. Throws AppError payload.unsignable if the form
+ * can't be made of it, or if the id or the secret can't be used.
+ */
+function signatureHeaders(input: { body: Buffer; signing: Signing; secret: string }): Record<string, string> {
+  const { body, signing, secret } = input
+  try {
+    if ('id' in signing) return signStandardWebhook({ id: signing.id, body, secret })
+    return { 'x-lernito-signature': sign({ body, form: signing.form, secret }) }
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new AppError('payload.unsignable', `The payload can't be signed: ${why}`, { cause })
   }
 }

@@ -1,12 +1,11 @@
 import { openLms } from '../service/lms.ts'
 import { buildService } from '../service/service.ts'
-import type { LmsSettings } from '../service/settings/parts.ts'
 import { readSettings } from '../service/settings/read.ts'
+import type { LmsSettings } from '../service/settings/settings.ts'
 import { createLog, type Log } from '../service/telemetry/log.ts'
-import { type Command, loadDotEnv, parseOptions, settingsHelp } from './command.ts'
-import { runUntilSignal } from './run-service.ts'
+import { command, loadDotEnv, runUntilSignal, settingsHelp } from './command.ts'
 
-export const serve: Command = {
+export const serve = command({
   name: 'serve',
   summary: 'run the service',
   help: `Runs the service: it receives webhooks, stores them, and enrolls the buyers
@@ -20,8 +19,8 @@ Example:
   LERNITO_LMS_CLIENT_ID=… LERNITO_LMS_CLIENT_SECRET=… lernito-openedx serve
 
 ${settingsHelp()}`,
-  run: async (args) => {
-    parseOptions('serve', { args: [...args], options: {} })
+  options: {},
+  run: async () => {
     loadDotEnv()
     const { settings, warnings } = readSettings({ env: process.env })
     const log = createLog({ level: settings.LERNITO_LOG_LEVEL })
@@ -41,7 +40,7 @@ ${settingsHelp()}`,
       drainMs: settings.LERNITO_DRAIN_MS,
     })
   },
-}
+})
 
 /**
  * Asks the LMS for a token once, with a client of its own so that no webhook waits for it, and logs a warning with the

@@ -1,8 +1,5 @@
 import type { ReasonCode } from '../sale/reasons.ts'
 import type { DeliveryState, EventKind, Source } from '../sale/types.ts'
-import type { BulkReplayRow, ReplayedDeliveryRow } from './schema-replays.ts'
-import type { EndpointRow, NoticePositionRow, NoticeRow, OutboxRow } from './schema-sending.ts'
-import type { SenderRow } from './sender-row.ts'
 
 /** The tables as Kysely sees them; see src/database/migrations/initial-schema.ts. Times are milliseconds since 1970. */
 export interface DeliveryRow {
@@ -27,7 +24,7 @@ export interface DeliveryRow {
    * an attempt is in progress, its calls are not in it: see releaseStep and claimAll for what a dead process leaves.
    */
   lands_until: number | null
-  /** The number of its last event: see src/queue/event-order.ts. */
+  /** The number of its last event: see nextNumbers in src/queue/events.ts. */
   last_event: number
   received_at: number
   settled_at: number | null
@@ -167,6 +164,102 @@ export interface MigrationRow {
   applied_at: number
 }
 
+/** An event for the shop that was not delivered yet. `body` is the JSON that is sent, and holds no personal data. */
+export interface OutboxRow {
+  id: string
+  delivery_id: string
+  type: string
+  body: string
+  created_at: number
+  due_at: number
+  attempts: number
+  /** The replica that is sending it. */
+  owner: string | null
+  /** When the last attempt failed: it is sent no more unless an operator sends it again. */
+  failed_at: number | null
+  /** Why the latest attempt failed. */
+  error: string | null
+  /** Its place among the events of its delivery: they are sent in this order. */
+  seq: number
+}
+
+/** What all replicas know of the shop's endpoint for events. There is one row, 'shop'. */
+export interface EndpointRow {
+  name: string
+  /** SHA-256 of LERNITO_EVENTS_URL in hex: another address starts anew. */
+  url_digest: string
+  /** `down`: one event at a time is sent, as a probe. `gone`: it answered 410, and nothing is sent. */
+  state: 'up' | 'down' | 'gone'
+  /** Failed attempts since the latest success. */
+  failures: number
+  /** Since when it is not up. */
+  since: number | null
+  /** When the next probe may be sent. */
+  probe_at: number
+  error: string | null
+  error_at: number | null
+  /** About when it last accepted an event. */
+  sent_at: number | null
+}
+
+/** A cause that operators are notified of. The table is small: see MAX_CAUSES in src/operators/notify/notices.ts. */
+export interface NoticeRow {
+  /** SHA-256 in hex of what makes the cause: see noticeId. */
+  id: string
+  /** One row is no cause: `position`, see readPosition there. */
+  kind: 'delivery' | 'withdrawal' | 'lms' | 'events' | 'position'
+  /** The code of the reason, or of the fault. */
+  code: string
+  /** A course key, or the id of a delivery; '' if there is none. */
+  subject: string
+  /** What the LMS or the shop's endpoint said; '' if it said nothing. */
+  detail: string
+  first_at: number
+  last_at: number
+  /** How many came since the last text. Of a fault: 1 until a text told of it. */
+  count: number
+  /** How many texts told of it. */
+  texts: number
+  /** When the last of them was sent. */
+  sent_at: number | null
+}
+
+/** An operator's order to replay what a filter finds. `came_to_*` is the position of the last row it looked at. */
+export interface BulkReplayRow {
+  id: string
+  filter: string
+  /** 1 if it includes deliveries that are enrolled or pre-enrolled. */
+  enrolled: number
+  actor: string
+  started_at: number
+  ended_at: number | null
+  state: 'running' | 'done' | 'stopped'
+  replayed: number
+  total: number
+  came_to_at: number
+  came_to_id: string
+}
+
+/** A delivery that a bulk replay made due. It holds ids alone, and is deleted some time after them. */
+export interface ReplayedDeliveryRow {
+  replay_id: string
+  delivery_id: string
+}
+
+/** Webhooks from one network with one result. The table is small: see src/shop/senders/senders.ts. */
+export interface SenderRow {
+  /** See networkOf; '' stands for several networks. */
+  address: string
+  /**
+   * The code of a refusal; or of a webhook with a valid signature: `signed` or `signed_previous`, with the current or the
+   * previous secret, and `id_reused`, a sale under the webhook-id of another one (of all networks).
+   */
+  result: string
+  first_at: number
+  last_at: number
+  count: number
+}
+
 export interface Tables {
   deliveries: DeliveryRow
   events: EventRow
@@ -179,7 +272,6 @@ export interface Tables {
   outbox: OutboxRow
   endpoints: EndpointRow
   notices: NoticeRow
-  notice_positions: NoticePositionRow
   incidents: IncidentRow
   senders: SenderRow
   replicas: ReplicaRow

@@ -4,8 +4,7 @@ import type { Database } from './dialect.ts'
 import type { Tables } from './schema.ts'
 
 /** How often a transaction runs at most. */
-export const MOST_ATTEMPTS = 10
-const MAX_ATTEMPTS = { conflict: MOST_ATTEMPTS, unavailable: 3 } as const
+const MAX_ATTEMPTS = { conflict: 10, unavailable: 3 } as const
 const BACKOFF_MS = 20
 /** No retry after this time: a sender waits for the answer to its webhook. */
 const GIVE_UP_MS = 3000
@@ -17,20 +16,20 @@ export const ROW_CHANGED = new Error('a row was changed by another transaction i
  * Runs `body` in a transaction. Retries after a conflict with another transaction or a lost connection. After a
  * connection lost during the commit, it is unknown whether the commit took effect. Then the next attempt runs its
  * statements and asks `isStored`. Its statements wait for the locks of the attempt before, so that attempt has ended by
- * then. If that attempt was stored, the new one is rolled back and the stored result is returned. Throws what the last
- * attempt threw.
+ * then. If that attempt was stored, the new one is rolled back and the stored result is returned. Without `isStored`, the
+ * new one is stored as well: for what does no harm if it is written twice. Throws what the last attempt threw.
  */
 export async function inTransaction<Result>({
   database: { db, dialect },
   random,
   body,
-  isStored,
+  isStored = async () => false,
 }: {
   database: Pick<Database, 'db' | 'dialect'>
   /** From 0 to 1, as Math.random gives it. */
   random: () => number
   body: (trx: Transaction<Tables>) => Promise<Result>
-  isStored: (trx: Transaction<Tables>, result: Result) => Promise<boolean>
+  isStored?: (trx: Transaction<Tables>, result: Result) => Promise<boolean>
 }): Promise<Result> {
   const began = performance.now()
   let uncertain: Attempt<Result> | null = null

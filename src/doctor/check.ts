@@ -3,7 +3,7 @@ import type { Token } from '../lms/client/token.ts'
 import type { LmsRequest } from '../lms/client/transport.ts'
 import type { Resolve } from '../service/lib/public-lookup.ts'
 import type { Settings } from '../service/settings/settings.ts'
-import type { Problem } from './causes/causes.ts'
+import type { Problem } from './causes.ts'
 import type { Probe, Reached, Unreached } from './checks/probe.ts'
 
 /** What checks find out for other checks, by the id of the check that finds it. */
@@ -19,27 +19,6 @@ export interface Facts {
   /** Whether the LMS has an API that enrolls several people in a call. */
   readonly 'lms.bulk_enroll': boolean
 }
-
-export type CheckId =
-  | keyof Facts
-  | 'webhook.secret'
-  | 'database.level'
-  | 'database.services'
-  | 'database.clock'
-  | 'lms.clock'
-  | 'lms.accounts'
-  | 'lms.enrollment'
-  | 'lms.enrollment_list'
-  | 'lms.enrollment_allowed'
-  | 'lms.allowances'
-  | 'lms.throttle'
-  | 'lms.course_mode'
-  | 'lms.email_students'
-  | 'lms.plugin'
-  | 'console.application'
-  | 'console.sign_in'
-  | 'public_url'
-  | 'events.endpoint'
 
 /** The result of a check. `skipped`: it did not run, and `detail` says why. */
 export interface Finding {
@@ -64,8 +43,8 @@ export interface Tools {
   readonly resolve?: Resolve | undefined
 }
 
-export interface Check {
-  readonly id: CheckId
+export interface Check<Id extends string = string> {
+  readonly id: Id
   /** What the check is about, for people. */
   readonly about: string
   readonly needs: readonly (keyof Facts)[]
@@ -73,12 +52,12 @@ export interface Check {
 }
 
 /** Declares a check. It is skipped if another check did not find what it needs. */
-export function check<Need extends keyof Facts>(of: {
-  id: CheckId
+export function check<const Id extends string, Need extends keyof Facts>(of: {
+  id: Id
   about: string
   needs: readonly Need[]
   examine: (facts: Pick<Facts, Need>, tools: Tools) => Finding | Promise<Finding>
-}): Check {
+}): Check<Id> {
   const { id, about, needs, examine } = of
   return {
     id,

@@ -1,29 +1,27 @@
 import { inspectDatabase } from '../database/inspect.ts'
 import { TIMING } from '../queue/replicas/timing.ts'
 import type { Resolve } from '../service/lib/public-lookup.ts'
-import type { Problem } from './causes/causes.ts'
-import { type Check, type CheckId, type Facts, type Finding, skipped, type Tools } from './check.ts'
-import { ALLOWANCE_CHECKS } from './checks/allowances.ts'
+import type { Problem } from './causes.ts'
+import { type Check, type Facts, type Finding, skipped, type Tools } from './check.ts'
 import { API_CHECKS } from './checks/api.ts'
 import { CONSOLE_CHECKS } from './checks/console.ts'
 import { ENROLLING_CHECKS } from './checks/enrolling.ts'
-import { EVENTS_CHECKS } from './checks/events.ts'
 import { LMS_CHECKS } from './checks/lms.ts'
 import { OUR_CHECKS } from './checks/ours.ts'
 import { OUTSIDE_CHECKS } from './checks/outside.ts'
 import { createProbe } from './checks/probe.ts'
 
 /** All checks in the order of the results. A check comes after the checks that it needs. */
-export const CHECKS: readonly Check[] = [
+export const CHECKS = [
   ...OUR_CHECKS,
   ...LMS_CHECKS,
   ...API_CHECKS,
-  ...ALLOWANCE_CHECKS,
   ...ENROLLING_CHECKS,
   ...CONSOLE_CHECKS,
   ...OUTSIDE_CHECKS,
-  ...EVENTS_CHECKS,
 ]
+
+export type CheckId = (typeof CHECKS)[number]['id']
 
 /** The result of one check. The ids of checks and causes are stable; the texts are not. */
 export interface Result {
@@ -103,7 +101,7 @@ function withoutPermit(error: unknown): Finding {
   return skipped('the call budget had no call left for it in time; check again in a minute')
 }
 
-function resultOf({ id, about }: Check, { problems, detail, skipped }: Finding): Result {
+function resultOf({ id, about }: Check<CheckId>, { problems, detail, skipped }: Finding): Result {
   const failing = problems.some(({ status }) => status === 'failure')
   const status = skipped ? 'skipped' : failing ? 'failure' : problems.length > 0 ? 'warning' : 'ok'
   return { id, about, status, detail, problems }

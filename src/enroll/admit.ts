@@ -8,7 +8,7 @@ import { beginWork, failAll, type Work } from './work.ts'
 /**
  * Begins the work on a delivery. Checks its courses and, if the effect of an earlier attempt is unknown, whether the
  * person has an account. If so, the person goes alone, and the next call reads the person's state in the LMS before
- * enrolling. Neither look-up is throttled. Results are recorded in the work.
+ * enrolling. A person without an account can't have been enrolled, and goes with others. Neither look-up is throttled. Results are recorded in the work.
  * @throws Error for a delivery without a request
  */
 export async function admit({
@@ -25,12 +25,10 @@ export async function admit({
   if (resolved.kind === 'reason') work.reasons.push(resolved.reason)
   if (resolved.kind === 'failure') work.failures.push({ ...resolved.failure, course: resolved.course })
   if (!delivery.effectUnknown || work.open.size === 0) return work
+  work.readFirst = true
   const account = await lms.account(request.email)
   if (!account.ok) failAll({ works: [work], courses: [...work.open], failure: account.failure })
-  else if (account.value.status !== 'unknown') {
-    work.readFirst = true
-    work.alone = true
-  }
+  else if (account.value.status !== 'unknown') work.alone = true
   return work
 }
 

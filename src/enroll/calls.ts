@@ -1,5 +1,5 @@
 import type { Budget, Permit } from '../lms/client/budget.ts'
-import type { Inbox } from '../queue/types.ts'
+import type { Inbox } from '../queue/inbox.ts'
 import { isLeaseLost, isUnreachable } from '../service/lib/errors.ts'
 import { pause } from '../service/lib/pause.ts'
 import type { WakeUp } from '../service/lib/wake-up.ts'

@@ -4,7 +4,7 @@ import type { Batch } from './batches.ts'
 import type { CourseBreakers } from './breakers/course-breakers.ts'
 import type { ModeOf } from './course-mode.ts'
 import { enrollSingly } from './enroll-singly.ts'
-import type { CallContext, WantedMode } from './pair.ts'
+import type { CallContext, PriorKnowledge, WantedMode } from './pair.ts'
 import { type PairResult, record, refused, STOPPED, stop, type Work } from './work.ts'
 
 /** What the settings ask for beyond enrolling. */
@@ -58,7 +58,7 @@ async function singly({
 }): Promise<PairResult | null> {
   try {
     const acquire = (): Promise<Permit> => acquireFor(work)
-    const prior = work.prior.get(course) ?? (work.readFirst ? 'effect_unknown' : 'unasked')
+    const prior = priorOf(work, course)
     const mode = modeFor(work, options.modeOf(course))
     return await enrollSingly({ lms, acquire, email: work.request.email, course, prior, mode })
   } catch (error) {
@@ -66,6 +66,16 @@ async function singly({
     stop(work)
     return null
   }
+}
+
+/**
+ * What a batch found just now, or else nothing. An allowance that was there before the batch may be that of an earlier
+ * attempt of unknown effect: if an account has used it that has another address now, nobody can tell whether the person
+ * was unenrolled.
+ */
+function priorOf({ prior, readFirst }: Work, course: string): PriorKnowledge {
+  const found = prior.get(course) ?? 'unasked'
+  return readFirst && (found === 'unasked' || found === 'allowed_before') ? 'effect_unknown' : found
 }
 
 /**

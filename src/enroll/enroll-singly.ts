@@ -42,7 +42,7 @@ async function enrollAs(pair: Pair, prior: PriorKnowledge): Promise<PairResult> 
 async function enrollRegistered(pair: Pair, prior: PriorKnowledge, person: RegisteredAccount): Promise<PairResult> {
   const isEnrolled = prior === 'enrolled_and_allowed' && (pair.mode ?? null) === null
   const enrolled = isEnrolled ? done('enrolled') : await enrollAccount(pair, person, prior)
-  if (prior === 'unasked' || person.status === 'active' || enrolled.kind === 'failure') return enrolled
+  if (person.status === 'active' || enrolled.kind === 'failure') return enrolled
   if (enrolled.kind === 'reason' && enrolled.reason.code === 'lms.refused') {
     const allowed = prior === 'allowed_by_bulk' ? { ok: true as const, value: true } : await isOpenlyAllowed(pair)
     if (!allowed.ok) return failed(allowed.failure)
@@ -51,7 +51,10 @@ async function enrollRegistered(pair: Pair, prior: PriorKnowledge, person: Regis
   return disallowAnd(enrolled, pair)
 }
 
-/** Deletes the allowance of bulk_enroll. It would enroll this or another person on activation, even after a refund. */
+/**
+ * Deletes the allowance of bulk_enroll or of an earlier sale, used or not. It would enroll this or another person on
+ * activation, even after a refund (the LMS's source: CourseEnrollmentAllowed.for_user).
+ */
 async function disallowAnd(result: PairResult, pair: Pair): Promise<PairResult> {
   const deleted = await pair.lms.disallow(await pair.acquire(), pair)
   return deleted.ok ? result : failed(deleted.failure)

@@ -1,4 +1,4 @@
-import type { Inbox } from '../queue/types.ts'
+import type { Inbox } from '../queue/inbox.ts'
 import { stop, type Work } from './work.ts'
 
 /** The deliveries in an attempt in this process: those that wait for their call, and those that are in one. */

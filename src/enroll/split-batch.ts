@@ -66,6 +66,7 @@ async function withoutAccount({
 }): Promise<Work[]> {
   for (const work of works) {
     work.effectUnknown = true
+    work.readFirst = true
     work.mayLand ||= mayStillLand(failure)
   }
   const accounts = await Promise.all(works.map((work) => lms.account(work.request.email)))
@@ -74,10 +75,7 @@ async function withoutAccount({
     const account = accounts[i]
     if (!account?.ok) failAll({ works: [work], courses, failure: account?.failure ?? failure })
     else if (account.value.status === 'unknown') again.push(work)
-    else {
-      work.readFirst = true
-      work.suspect = true
-    }
+    else work.suspect = true
   }
   return again
 }

@@ -45,7 +45,7 @@ export interface Work {
   courseByCourse: boolean
   /** An earlier call, of this attempt or one before, may have taken effect without our knowing. */
   effectUnknown: boolean
-  /** For that reason, this person's state in the LMS is read before enrolling. */
+  /** For that reason, a single call reads this person's state in the LMS before enrolling. */
   readFirst: boolean
   /** The LMS may still carry out a call of this attempt that nobody waits for any more. */
   mayLand: boolean

@@ -1,5 +1,5 @@
 import type { Budget } from '../lms/client/budget.ts'
-import type { Inbox } from '../queue/types.ts'
+import type { Inbox } from '../queue/inbox.ts'
 import { createIds } from '../sale/ids.ts'
 import type { Delivery } from '../sale/types.ts'
 import { pause } from '../service/lib/pause.ts'

@@ -1,9 +1,10 @@
-import { inChunks } from '../database/chunks.ts'
 import { insertRows } from '../database/insert-rows.ts'
 import type { DeliveryRow } from '../database/schema.ts'
+import type { TransactionContext } from '../database/write-context.ts'
 import type { Outcome, Source, VerifiedWebhook } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
-import type { Change, EventDraft, TransactionContext } from './events.ts'
+import { startAgain } from './change-deliveries.ts'
+import type { Change, EventDraft } from './events.ts'
 import { idReused, NONE_KNOWN, readAnswers, readKnown, storeWebhookIds } from './known.ts'
 import { outcomeColumns, toProgress } from './rows.ts'
 import { searchTermsOf } from './search-terms.ts'
@@ -16,7 +17,7 @@ interface Accepted {
 }
 
 /** `me`: the replica that is to attempt the deliveries; null: any of them. */
-type AcceptContext = Omit<TransactionContext, 'me'> & { readonly me: string | null }
+type AcceptContext = TransactionContext & { readonly me: string | null }
 
 /**
  * Stores verified webhooks, all in one transaction. A repeat (same digest) is processed from the beginning on its own
@@ -54,10 +55,7 @@ async function acceptPart(context: AcceptContext, webhooks: readonly VerifiedWeb
   const { trx } = context
   const candidates = webhooks.map((webhook) => newRow(context, webhook))
   const sorted = candidates.toSorted((a, b) => Number(a.digest > b.digest) - Number(a.digest < b.digest)) // unsorted, two groups deadlock on MySQL
-  let inserted = 0
-  for (const rows of inChunks(sorted, sizeOf)) {
-    inserted += await insertRows({ trx, into: 'deliveries', rows, ignore: true })
-  }
+  const inserted = await insertRows({ trx, into: 'deliveries', rows: sorted, ignore: true })
   const known = inserted === sorted.length ? NONE_KNOWN : await readKnown(context, sorted)
   const accepted = candidates.map((row): Accepted => {
     const id = known.idOf(row)
@@ -107,36 +105,14 @@ const ORIGIN = {
   refund: () => 'what a refund left of another delivery',
 } as const satisfies Record<Source, (row: DeliveryRow) => string>
 
-const sizeOf = ({ body, request, outcome }: DeliveryRow): number =>
-  body.length + (request?.length ?? 0) + (outcome?.length ?? 0)
-
 type Requeued = Pick<DeliveryRow, 'owner' | 'generation'>
 
-/** A queued row keeps its owner, which may be attempting it. A finished one becomes ours. */
+/** A finished delivery becomes ours. */
 async function requeue(context: AcceptContext, repeats: readonly string[]): Promise<Map<string, Requeued>> {
-  const ids = [...new Set(repeats)].sort()
+  const ids = [...new Set(repeats)]
   if (ids.length === 0) return new Map()
-  const { trx, at, me } = context
-  const again = {
-    state: 'queued',
-    due_at: at,
-    attempts: 0,
-    active_at: at,
-    standings: null,
-    ...outcomeColumns(null),
-  } as const
-  await trx
-    .updateTable('deliveries')
-    .set((eb) => ({ ...again, generation: eb('generation', '+', 1) }))
-    .where('id', 'in', ids)
-    .where('state', '=', 'queued')
-    .execute()
-  await trx
-    .updateTable('deliveries')
-    .set((eb) => ({ ...again, owner: me, settled_at: null, generation: eb('generation', '+', 1) }))
-    .where('id', 'in', ids)
-    .where('state', '!=', 'queued')
-    .execute()
+  const { trx, me } = context
+  await startAgain(context, { ids, isRepeat: true, owner: me })
   const rows = await trx.selectFrom('deliveries').select(['id', 'owner', 'generation']).where('id', 'in', ids).execute()
   return new Map(rows.map(({ id, owner, generation }) => [id, { owner, generation }]))
 }

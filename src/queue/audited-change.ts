@@ -1,10 +1,7 @@
 import { inTransaction } from '../database/transaction.ts'
-import type { WriteContext } from '../database/write-context.ts'
+import type { TransactionContext, WriteContext } from '../database/write-context.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
-import { areStored, type EventDraft, insertAudit, insertEvents, type TransactionContext } from './events.ts'
-
-/** The context of a change: its transaction, its time (ms since 1970), and a source of ids. */
-export type AuditedContext = Omit<TransactionContext, 'me'>
+import { areStored, type EventDraft, insertAudit, insertEvents } from './events.ts'
 
 /** The result of a change, and the events that were stored with it. */
 export interface AuditedResult<Result> {
@@ -19,7 +16,7 @@ export interface AuditedResult<Result> {
 export async function auditedChange<Result>(
   { database, now, newId, random, hasOutbox }: WriteContext,
   change: (
-    context: AuditedContext,
+    context: TransactionContext,
   ) => Promise<{ result: Result; listed: readonly EventDraft[]; others?: readonly EventDraft[] }>,
 ): Promise<AuditedResult<Result>> {
   return inTransaction({
@@ -38,7 +35,7 @@ export async function auditedChange<Result>(
 
 /** Marks the events of test sales. */
 async function withTests(
-  { trx }: Pick<AuditedContext, 'trx'>,
+  { trx }: Pick<TransactionContext, 'trx'>,
   drafts: readonly EventDraft[],
 ): Promise<readonly EventDraft[]> {
   const ids = [...new Set(drafts.map(({ deliveryId }) => deliveryId))].filter((id) => id !== '')

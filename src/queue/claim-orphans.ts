@@ -3,7 +3,7 @@ import type { Database } from '../database/dialect.ts'
 import type { Tables } from '../database/schema.ts'
 import { inTransaction } from '../database/transaction.ts'
 import { STOPPED_STATES } from '../sale/types.ts'
-import { correctFutureTimes } from './clock-rollback.ts'
+import { isDue } from './due.ts'
 import type { Replicas } from './replicas/replicas.ts'
 
 interface ClaimOrphansParts {
@@ -11,8 +11,6 @@ interface ClaimOrphansParts {
   readonly replicas: Pick<Replicas, 'me' | 'beat' | 'liveCount'>
   /** ms since 1970 */
   readonly now: () => number
-  /** No attempt is scheduled further ahead than this, ms. */
-  readonly longestWaitMs: number
   /** From 0 to 1, as Math.random gives it. */
   readonly random: () => number
 }
@@ -37,18 +35,13 @@ export function createClaimOrphans(parts: ClaimOrphansParts): (limit: number) =>
   }
 }
 
-/** A time further ahead than the longest wait is from before the clock was set back. */
-async function dueOrphans(
-  { database: { db }, now, longestWaitMs }: ClaimOrphansParts,
-  limit: number,
-): Promise<string[]> {
-  const at = now()
+async function dueOrphans({ database: { db }, now }: ClaimOrphansParts, limit: number): Promise<string[]> {
   const rows = await db
     .selectFrom('deliveries')
     .select('id')
     .where('owner', 'is', null)
     .where('state', '=', 'queued')
-    .where((eb) => eb.or([eb('due_at', '<=', at), eb('due_at', '>', at + longestWaitMs)]))
+    .where((eb) => isDue(eb, now()))
     .orderBy('due_at')
     .orderBy('id')
     .limit(limit)
@@ -67,7 +60,7 @@ async function stillDue(
     .where('id', 'in', ids)
     .where('owner', '=', replicas.me())
     .where('state', '=', 'queued')
-    .where('due_at', '<=', now())
+    .where((eb) => isDue(eb, now()))
     .execute()
   return rows.map(({ id }) => id)
 }
@@ -79,45 +72,38 @@ function shareOf({ replicas }: ClaimOrphansParts, { orphans, claimed }: { orphan
 }
 
 /** Claims those that no other replica has claimed meanwhile; none if the others have pruned this replica. */
-async function claimRows(
-  { database, replicas, now, random }: ClaimOrphansParts,
-  ids: readonly string[],
-): Promise<void> {
+async function claimRows({ database, replicas, random }: ClaimOrphansParts, ids: readonly string[]): Promise<void> {
   await inTransaction({
     database,
     random,
     body: async (trx): Promise<void> => {
       const me = await replicas.beat(trx)
       if (me === null) return
-      const at = now()
       await trx
         .updateTable('deliveries')
-        .set((eb) => ({ owner: me, due_at: eb.case().when('due_at', '>', at).then(at).else(eb.ref('due_at')).end() }))
+        .set({ owner: me })
         .where('id', 'in', ids)
         .where('owner', 'is', null)
         .where('state', '=', 'queued')
         .execute()
     },
-    isStored: async () => false, // writing it twice does no harm
   })
 }
 
 /**
  * Claims what a dead process left, notes that its calls may still be carried out, and corrects times that were written
- * while the clock was ahead. Resolves to how many deliveries were claimed. Call it only while no other replica can
- * serve this database. `now`: ms since 1970.
+ * while the clock was ahead: a row that was last changed in the future shows by how much. Resolves to how many deliveries
+ * were claimed. Call it only while no other replica can serve this database. `now`: ms since 1970.
  */
 export async function claimAll({
   db,
   me,
   now,
-  longestWaitMs,
   landsMs,
 }: {
   db: Kysely<Tables>
   me: string
   now: number
-  longestWaitMs: number
   landsMs: number
 }): Promise<number> {
   await db
@@ -133,6 +119,13 @@ export async function claimAll({
     .where((eb) => eb.or([eb('owner', '!=', me), eb('owner', 'is', null)]))
     .executeTakeFirst()
   await db.updateTable('deliveries').set({ owner: null }).where('state', 'in', STOPPED_STATES).execute()
-  await correctFutureTimes({ db, owner: me, now, longestWaitMs })
+  await db
+    .updateTable('deliveries')
+    .set((eb) => ({ due_at: eb('due_at', '-', eb.parens('active_at', '-', now)) }))
+    .where('owner', '=', me)
+    .where('state', '=', 'queued')
+    .where('due_at', '>', now)
+    .where('active_at', '>', now)
+    .execute()
   return Number(numUpdatedRows)
 }

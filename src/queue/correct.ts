@@ -1,13 +1,12 @@
 import type { DeliveryRow } from '../database/schema.ts'
-import type { WriteContext } from '../database/write-context.ts'
+import type { TransactionContext, WriteContext } from '../database/write-context.ts'
 import { correctedSale } from '../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../sale/payload/rules.ts'
 import { type EnrollmentRequest, isStopped, type VerifiedWebhook } from '../sale/types.ts'
 import { accept } from './accept.ts'
-import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
+import { type AuditedResult, auditedChange } from './audited-change.ts'
+import { lockDelivery, setHandled } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
-import { setHandled } from './handle.ts'
-import { lockDelivery } from './lock.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
 
 /** The address or the courses that a delivery should have had. What is absent stays as it is. */
@@ -64,7 +63,7 @@ type Planned =
 
 /** What a correction would store. Changes nothing. */
 export async function planCorrection(
-  { trx }: { trx: Pick<AuditedContext['trx'], 'selectFrom'> },
+  { trx }: { trx: Pick<TransactionContext['trx'], 'selectFrom'> },
   { id, email, courseIds }: Changes & { id: string },
 ): Promise<Planned> {
   const row = await trx
@@ -82,7 +81,7 @@ export async function planCorrection(
 
 /** Stores the corrected sale for any replica to attempt, and links both deliveries. */
 async function storeReplacement(
-  writing: AuditedContext,
+  writing: TransactionContext,
   { id, webhook }: { id: string; webhook: VerifiedWebhook },
 ): Promise<{ id: string; drafts: readonly EventDraft[] }> {
   const [change] = await accept({ ...writing, me: null }, [webhook])
@@ -96,7 +95,7 @@ async function storeReplacement(
 
 /** Ends the work on the delivery that is replaced. One that was withdrawn or handled stays so. */
 async function closeReplaced(
-  writing: AuditedContext,
+  writing: TransactionContext,
   { id, by, replacedBy }: { id: string; by: string; replacedBy: string },
 ): Promise<EventDraft[]> {
   const row = await writing.trx.selectFrom('deliveries').select('state').where('id', '=', id).executeTakeFirst()
@@ -110,7 +109,7 @@ async function closeReplaced(
  * since comes back. Returns the events to store.
  */
 export async function closeByRest(
-  writing: AuditedContext,
+  writing: TransactionContext,
   { row, rest, by }: { row: DeliveryRow; rest: readonly string[]; by: string },
 ): Promise<EventDraft[]> {
   const { id, body, state, source } = row

@@ -1,23 +1,12 @@
-import type { Transaction } from 'kysely'
-import { inChunks } from '../database/chunks.ts'
+import type { Kysely, Transaction } from 'kysely'
 import { insertRows } from '../database/insert-rows.ts'
 import type { Tables } from '../database/schema.ts'
+import type { TransactionContext } from '../database/write-context.ts'
 import { type CallNote, writeCalls } from '../sale/calls.ts'
 import type { DeliveryEvent, EventKind, Progress } from '../sale/types.ts'
-import { nextNumbers } from './event-order.ts'
 import { insertShopEvents } from './outbox/outbox.ts'
 
 export const MAX_ACTOR = 254
-
-/** What the statements of one transaction share: the transaction, its time (ms), this replica and an id generator. */
-export interface TransactionContext {
-  readonly trx: Transaction<Tables>
-  readonly at: number
-  readonly me: string
-  readonly newId: () => string
-  /** See WriteContext. */
-  readonly hasOutbox: boolean
-}
 
 /** An event before it is stored. */
 export interface EventDraft {
@@ -55,7 +44,7 @@ export interface Change {
  * concern the shop are stored in the outbox too, if there is one.
  */
 export async function insertEvents(
-  { trx, at, newId, hasOutbox }: Omit<TransactionContext, 'me'>,
+  { trx, at, newId, hasOutbox }: TransactionContext,
   drafts: readonly EventDraft[],
 ): Promise<DeliveryEvent[]> {
   const events = drafts.map((draft) => ({ ...draft, id: newId(), at, actor: draft.actor?.slice(0, MAX_ACTOR) ?? null }))
@@ -70,9 +59,7 @@ export async function insertEvents(
     delivery_id: deliveryId,
     seq: numbers[index] ?? 0,
   }))
-  for (const chunk of inChunks(rows, ({ detail }) => detail.length)) {
-    await insertRows({ trx, into: 'events', rows: chunk })
-  }
+  await insertRows({ trx, into: 'events', rows })
   if (hasOutbox) await insertShopEvents({ trx, at }, rows)
   return events
 }
@@ -98,4 +85,31 @@ export async function areStored(trx: Transaction<Tables>, events: readonly Deliv
     .where('id', '=', event.id)
     .executeTakeFirst()
   return row !== undefined
+}
+
+/**
+ * Gives the next numbers of the deliveries in `ids`, in this order; 0 for one that doesn't exist. Each delivery counts its
+ * events in its row, which stays locked until the end of the transaction. So a higher number was committed later, whatever
+ * the clocks said.
+ */
+export async function nextNumbers(trx: Kysely<Tables>, ids: readonly string[]): Promise<number[]> {
+  const counts = new Map([...Map.groupBy(ids, (id) => id)].map(([id, { length }]) => [id, length]))
+  counts.delete('') // events of no delivery
+  if (counts.size === 0) return ids.map(() => 0)
+  const sorted = [...counts.keys()].sort() // unsorted, two replicas deadlock on MySQL
+  for (const [count, group] of Map.groupBy(sorted, (id) => counts.get(id) ?? 0)) {
+    await trx
+      .updateTable('deliveries')
+      .set((eb) => ({ last_event: eb('last_event', '+', count) }))
+      .where('id', 'in', group)
+      .execute()
+  }
+  const rows = await trx.selectFrom('deliveries').select(['id', 'last_event']).where('id', 'in', sorted).execute()
+  const last = new Map(rows.map(({ id, last_event }) => [id, last_event - (counts.get(id) ?? 0)]))
+  return ids.map((id) => {
+    const before = last.get(id)
+    if (before === undefined) return 0
+    last.set(id, before + 1)
+    return before + 1
+  })
 }

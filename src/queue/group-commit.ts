@@ -11,28 +11,24 @@ interface Queued<Item, Result> {
  * and resolves to one result per item, in order. If a group fails, each item is written alone, so that a bad item fails
  * alone; unless `isHopeless` says of the error that single items would fail too. Groups don't overlap, and all callers
  * that wait for a group continue before the next group starts.
+ * @param from.max items in a group at most
+ * @param from.maxSize the size of a group at most, by `sizeOf` its items: a larger item is written alone. Unlimited if absent
  */
 export function createGroupCommit<Item, Result>({
   write,
   max,
+  sizeOf = () => 0,
+  maxSize = Number.POSITIVE_INFINITY,
   isHopeless,
 }: {
   write: (items: readonly Item[]) => Promise<readonly Result[]>
   max: number
+  sizeOf?: (item: Item) => number
+  maxSize?: number
   isHopeless: (reason: unknown) => boolean
 }): (item: Item) => Promise<Result> {
-  let queue: Queued<Item, Result>[] = []
+  const queue: Queued<Item, Result>[] = []
   let running = false
-
-  const writeOne = async ({ item, resolve, reject }: Queued<Item, Result>): Promise<void> => {
-    try {
-      const [result] = await write([item])
-      if (result === undefined) throw new Error('the write gave no result')
-      resolve(result)
-    } catch (reason) {
-      reject(reason)
-    }
-  }
 
   const writeGroup = async (group: readonly Queued<Item, Result>[]): Promise<void> => {
     try {
@@ -44,17 +40,24 @@ export function createGroupCommit<Item, Result>({
       }
     } catch (reason) {
       if (group.length === 1 || isHopeless(reason)) for (const { reject } of group) reject(reason)
-      else for (const one of group) await writeOne(one)
+      else for (const one of group) await writeGroup([one])
     }
+  }
+
+  const takeGroup = (): Queued<Item, Result>[] => {
+    let size = 0
+    const end = queue.findIndex(({ item }, index) => {
+      size += sizeOf(item)
+      return index > 0 && (index === max || size > maxSize)
+    })
+    return queue.splice(0, end === -1 ? queue.length : end)
   }
 
   const drain = async (): Promise<void> => {
     running = true
     while (queue.length > 0) {
       await turn() // lets the requests of this turn join, and the callers of the last group continue
-      const group = queue.slice(0, max)
-      queue = queue.slice(max)
-      await writeGroup(group)
+      await writeGroup(takeGroup())
     }
     running = false
   }

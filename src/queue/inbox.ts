@@ -1,18 +1,82 @@
-import type { Delivery, DeliveryEvent, Settlement, VerifiedWebhook } from '../sale/types.ts'
+import type { Delivery, DeliveryEvent, Progress, Settlement, VerifiedWebhook } from '../sale/types.ts'
 import { AppError, isUnreachable } from '../service/lib/errors.ts'
 import { pause as wait } from '../service/lib/pause.ts'
 import { createWakeUp } from '../service/lib/wake-up.ts'
 import { claimDue } from './claim.ts'
 import { createClaimed } from './claimed.ts'
-import { createClockRollback, watchClock } from './clock-rollback.ts'
 import { createGroupCommit } from './group-commit.ts'
 import { createRemoteResults } from './remote-results.ts'
-import type { Store } from './store.ts'
-import type { Inbox, Submitted } from './types.ts'
+import type { Store, Write, Written } from './store.ts'
 import { answersSender, createWaiters, WAITING_MAX } from './waiters.ts'
-import type { Write, Written } from './write.ts'
+import type { Withdrawn } from './withdrawal-row.ts'
 
+/** `progress`: null if there was no result in time. */
+export interface Submitted {
+  readonly id: string
+  readonly progress: Progress | null
+  /** The id of the event that records this webhook. Absent if nothing was stored. */
+  readonly eventId?: string
+  /** Set if the webhook-id is that of another sale: the number of course keys of that sale, whose progress this is. */
+  readonly courseCount?: number
+  /** The webhook-id is that of a refund: nothing was stored, and `id` is ''. */
+  readonly isRefundId?: true
+}
+
+/** The queue as the webhook and the worker use it. Neither knows the other. */
+export interface Inbox {
+  /**
+   * Stores the webhook, then waits until its delivery is settled or it is clear that it won't be before `deadline` (ms
+   * since 1970; null: don't wait). Throws AppError database.unreachable if nothing was stored.
+   */
+  submit(webhook: VerifiedWebhook, deadline: number | null): Promise<Submitted>
+  /**
+   * Waits until withdrawals have all ended, on any replica. Resolves to null if they have not by `deadline` (ms since 1970;
+   * null: don't wait), or when the inbox is closed.
+   */
+  withdrawn(of: { readonly ids: readonly string[]; readonly deadline: number | null }): Promise<Withdrawn | null>
+  /**
+   * Claims up to `max` due deliveries, oldest first, and all that a sender waits for; waits until there is at least one.
+   * A person has one claimed delivery at a time, until it is settled or released. Resolves to none only after the signal
+   * is aborted. Throws what the database throws, but waits while the database can't be reached.
+   */
+  claim(max: number, signal: AbortSignal): Promise<Delivery[]>
+  isAwaited(id: string): boolean
+  lastActivityAt(): Promise<number | null>
+  /**
+   * Whether a claimed delivery still belongs to this replica. It doesn't if the others have pruned this replica, for
+   * example after a pause of the whole process: then another replica has it.
+   */
+  isMine(id: string): boolean
+  /**
+   * Records that attempts begin, right before their first call to the LMS. Resolves to the deliveries whose attempt may
+   * begin: an operator may have handled or erased one since it was claimed, or the shop may have sent it again. Resolves
+   * to none while the database is unavailable, because nothing confirms their owner then.
+   */
+  beginAttempt(deliveries: readonly Pick<Delivery, 'id' | 'generation'>[]): Promise<ReadonlySet<string>>
+  /** No call is in flight for these deliveries any more: those that an operator has stopped can be released. */
+  endCall(ids: readonly string[]): void
+  /** Right before a call of an attempt: which deliveries are still ours. Throws what the database throws. */
+  mayContinue(ids: readonly string[]): Promise<ReadonlySet<string>>
+  /** Makes the next claim look for orphans at once. */
+  claimOrphansSoon(): void
+  /** Ends claims without a result; nothing is stored. */
+  release(ids: readonly string[]): void
+  /** Stores the result of each attempt, and answers the waiting senders. Resolves when all results are stored. */
+  settle(settlements: readonly Settlement[]): Promise<void>
+  /** Stops claims until `resume`. Answers all waiting senders at once, because there will be no result for a while. */
+  pause(): void
+  resume(): void
+  /** Ends the inbox: waiting senders learn that their delivery is kept, and results that can't be stored are dropped. */
+  close(): void
+}
+
+/** The most writes of one transaction. */
 const GROUP_MAX = 200
+/**
+ * Their size at most, about, in bytes. A statement of a group holds up to four times as much: MySQL gets a body in
+ * hexadecimal digits, and beside it what was read from it. The smallest limit for a packet in use is MariaDB's, 16 MiB.
+ */
+const GROUP_BYTES = 1024 * 1024
 /** How often to look for orphans, which a dead replica or a command leaves. */
 const CLAIM_ORPHANS_MS = 1000
 /** How often to release deliveries that an operator has stopped. The operator waits for it. */
@@ -79,14 +143,18 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
   const closing = new AbortController()
   return {
     store,
-    now,
     publish,
     report,
     waiters,
     claimed: createClaimed(),
     wakeUp: createWakeUp(),
-    write: createGroupCommit<Write, Written>({ write: store.write, max: GROUP_MAX, isHopeless: isUnreachable }),
-    followClock: createClockRollback({ now, bringForward: store.bringForward }),
+    write: createGroupCommit<Write, Written>({
+      write: store.write,
+      max: GROUP_MAX,
+      sizeOf,
+      maxSize: GROUP_BYTES,
+      isHopeless: isUnreachable,
+    }),
     remote: createRemoteResults({ store, now, waiters, onError: report, signal: closing.signal }),
     closing,
     paused: false,
@@ -98,8 +166,7 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
 type State = ReturnType<typeof createInboxState>
 
 async function submit(state: State, webhook: VerifiedWebhook, deadline: number | null): Promise<Submitted> {
-  const { write, publish, closing, waiters, remote, wakeUp, now } = state
-  const clockJump = watchClock(now)
+  const { write, publish, closing, waiters, remote, wakeUp } = state
   const { id, progress, owner, courseCount, isRefundId, events } = await write({ kind: 'accept', webhook }).catch(
     notStored,
   )
@@ -117,7 +184,7 @@ async function submit(state: State, webhook: VerifiedWebhook, deadline: number |
     wakeUp.wake()
     return { ...of, progress: null }
   }
-  const settled = waiters.wait({ id, generation: progress.generation, deadline: deadline + clockJump() })
+  const settled = waiters.wait({ id, generation: progress.generation, deadline })
   remote.follow(id, owner)
   wakeUp.wake()
   return { ...of, progress: await settled }
@@ -127,7 +194,6 @@ async function claim(state: State, max: number, signal: AbortSignal): Promise<De
   while (!signal.aborted) {
     const woken = state.wakeUp.listen()
     await releaseStopped(state)
-    await state.followClock().catch(state.report)
     const deliveries = state.paused ? [] : await claimNow(state, max).catch(noneIfUnreachable)
     if (deliveries.length > 0) return deliveries
     await woken(RELEASE_STOPPED_MS, signal)
@@ -186,6 +252,12 @@ async function settleUntilStored(state: State, settlement: Settlement): Promise<
     }
   }
 }
+
+/** See GROUP_BYTES. */
+const sizeOf = (write: Write): number =>
+  write.kind === 'accept'
+    ? write.webhook.body.length + (write.webhook.reason?.subject.length ?? 0)
+    : JSON.stringify(write.settlement).length
 
 const noneIfUnreachable = (error: unknown): Delivery[] => {
   if (isUnreachable(error)) return []

@@ -1,5 +1,6 @@
 import type { DeliveryRow } from '../database/schema.ts'
-import type { Change, EventDraft, TransactionContext } from './events.ts'
+import type { TransactionContext } from '../database/write-context.ts'
+import type { Change, EventDraft } from './events.ts'
 import { readRequest, toProgress } from './rows.ts'
 
 /** The deliveries that are stored for webhooks which have just been inserted unless they were known. */

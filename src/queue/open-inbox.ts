@@ -1,16 +1,40 @@
 import { createAvailability } from '../database/availability.ts'
 import { createDatabaseClock } from '../database/clock.ts'
-import { openWithTasks } from '../database/database.ts'
+import { openDatabase } from '../database/database.ts'
+import type { Database } from '../database/dialect.ts'
+import type { WriteContext } from '../database/write-context.ts'
 import { createIds } from '../sale/ids.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
-import { createInbox } from './inbox.ts'
-import { createMembership } from './replicas/membership.ts'
-import { createReplicas } from './replicas/replicas.ts'
+import type { Background } from '../service/lib/background-loop.ts'
+import { createInbox, type Inbox } from './inbox.ts'
+import { createMembership, type Membership } from './replicas/membership.ts'
+import { createReplicas, type Replicas } from './replicas/replicas.ts'
 import { TIMING, type Timing } from './replicas/timing.ts'
-import { createStore, guardStore } from './store.ts'
-import { INBOX_TASKS } from './transactions.ts'
+import { createStore } from './store.ts'
 
-interface InboxOptions {
+/**
+ * The application context: what all parts of one running service share. It is made once, at the start. A part gets all of
+ * it, under these names, with what is its own beside it.
+ */
+export interface AppContext extends Background {
+  readonly database: Database
+  /** For every write. */
+  readonly context: WriteContext
+  /** The database's clock, ms since 1970. */
+  readonly now: () => number
+  readonly random: () => number
+  readonly inbox: Inbox
+  readonly replicas: Replicas
+  readonly membership: Membership
+  /** Why the database can't be used now; null while it can. */
+  readonly databaseReason: () => string | null
+  /** For how long the LMS may still carry out a call that nobody waits for any more, ms. */
+  readonly landsMs: number
+  /** To be called with each event after it is stored. */
+  readonly publish: (event: DeliveryEvent) => void
+}
+
+interface InboxOptions extends Pick<AppContext, 'random' | 'publish' | 'onError' | 'signal'> {
   url: string
   ca?: string | undefined
   timing?: Timing
@@ -18,15 +42,8 @@ interface InboxOptions {
   newName: () => string
   /** This machine's clock, ms since 1970. */
   now: () => number
-  /** No attempt is scheduled further ahead than this, ms. */
-  longestWaitMs: number
-  random: () => number
   /** Whether the shop gets events. */
   hasOutbox: boolean
-  /** Called with each event after it is stored. */
-  publish: (event: DeliveryEvent) => void
-  /** Called with each unexpected error. The work is retried. */
-  onError: (error: unknown) => void
   /** Called with the reason when the database becomes unavailable, and with null when it is available again. */
   onAvailability: (reason: string | null) => void
   /** Called with the number of deliveries that pruned replicas left, which any replica may claim now. */
@@ -35,8 +52,7 @@ interface InboxOptions {
 
 /**
  * Opens the inbox of a service, with its database and its membership. See openDatabase for the URL and for what it
- * throws. Sends no statement to the database before the membership enters it. Read the inbox's times by the clock `now`
- * of the result.
+ * throws. Sends no statement to the database before the membership enters it.
  */
 export function openInbox({
   url,
@@ -44,18 +60,18 @@ export function openInbox({
   timing = TIMING,
   newName,
   now: wall,
-  longestWaitMs,
   random,
   hasOutbox,
   publish,
   onError,
   onAvailability,
   onReleased,
-}: InboxOptions) {
+  signal,
+}: InboxOptions): AppContext {
   const { deadAfterMs, landsMs } = timing
   // The server ends a dead replica's open transaction before the replica is pruned, so that its locks block nothing.
   const idleTimeoutMs = deadAfterMs / 2
-  const { database, runTask } = openWithTasks({ url, ca, serve: true, idleTimeoutMs, tasks: INBOX_TASKS })
+  const database = openDatabase({ url, ca, serve: true, idleTimeoutMs })
   const clock = createDatabaseClock({ database, wall })
   const { now } = clock
   const context = { database, now, newId: createIds({ now }), random, hasOutbox }
@@ -68,8 +84,8 @@ export function openInbox({
   })
   const replicas = createReplicas({ database, newName, deadAfterMs, landsMs })
   const { lease } = replicas
-  const store = createStore({ ...context, replicas, longestWaitMs, runTask, landsMs })
-  const inbox = createInbox({ store: guardStore(store, availability), now, publish, onError })
+  const store = createStore({ ...context, replicas, guard: availability.guard, landsMs })
+  const inbox = createInbox({ store, now, publish, onError })
   const membership = createMembership({
     database,
     replicas,
@@ -83,5 +99,7 @@ export function openInbox({
       inbox.claimOrphansSoon()
     },
   })
-  return { database, inbox, context, replicas, lease, availability, membership, now, timing }
+  const { guard, reason: databaseReason } = availability
+  const shared = { publish, onError, signal }
+  return { ...shared, database, context, now, random, inbox, replicas, membership, guard, databaseReason, landsMs }
 }

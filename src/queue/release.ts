@@ -2,7 +2,7 @@ import type { WriteContext } from '../database/write-context.ts'
 import { STOPPED_STATES } from '../sale/types.ts'
 import { pause } from '../service/lib/pause.ts'
 import { heldAmong, holdersOf } from './replicas/hold.ts'
-import { createSilenceWatch } from './replicas/silence.ts'
+import { createSilenceWatch } from './replicas/replicas.ts'
 
 const POLL_MS = 100
 

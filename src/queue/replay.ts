@@ -1,10 +1,10 @@
-import { ROW_CHANGED } from '../database/transaction.ts'
-import type { WriteContext } from '../database/write-context.ts'
+import type { TransactionContext, WriteContext } from '../database/write-context.ts'
 import { isSameCourse } from '../sale/course-key.ts'
 import type { DeliveryState, Outcome } from '../sale/types.ts'
-import { type AuditedContext, type AuditedResult, auditedChange } from './audited-change.ts'
+import { type AuditedResult, auditedChange } from './audited-change.ts'
+import { lockDeliveries, startAgain } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
-import { outcomeColumns, readOutcome } from './rows.ts'
+import { readOutcome } from './rows.ts'
 
 const REPLAY_MAX = 500
 
@@ -45,12 +45,13 @@ export const replayed = ({ id, by, detail }: { id: string; by: string; detail: s
  * sender. With `states`, deliveries that are now in another state are left out.
  */
 export async function makeDue(
-  writing: Pick<AuditedContext, 'trx' | 'at'>,
+  writing: Pick<TransactionContext, 'trx' | 'at'>,
   { ids, states }: { ids: readonly string[]; states?: readonly DeliveryState[] },
 ): Promise<Replayed> {
   const { trx } = writing
-  const sorted = [...new Set(ids)].sort() // unsorted, two of them deadlock on MySQL
+  const sorted = [...new Set(ids)].sort()
   if (sorted.length === 0) return { due: [], left: [] }
+  await lockDeliveries(writing, sorted)
   const rows = await trx
     .selectFrom('deliveries')
     .select((eb) => ['id', 'state', eb('request', 'is', null).as('empty')])
@@ -60,7 +61,7 @@ export async function makeDue(
   const queued = wanted.filter(({ state }) => state === 'queued').map(({ id }) => id)
   const settled = wanted.filter(({ state, empty }) => state !== 'queued' && !empty).map(({ id }) => id)
   await bringForward(writing, queued)
-  await requeue(writing, settled)
+  await startAgain(writing, { ids: settled, isRepeat: false })
   const due = [...queued, ...settled].sort()
   const known = new Set(rows.map(({ id }) => id))
   return {
@@ -74,9 +75,12 @@ export async function makeDue(
   }
 }
 
-async function bringForward({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids: readonly string[]): Promise<void> {
+async function bringForward(
+  { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
+  ids: readonly string[],
+): Promise<void> {
   if (ids.length === 0) return
-  const { numUpdatedRows } = await trx
+  await trx
     .updateTable('deliveries')
     .set((eb) => ({
       // A delivery that was due earlier keeps its place.
@@ -85,32 +89,7 @@ async function bringForward({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids
       replayed_at: at,
     }))
     .where('id', 'in', ids)
-    .where('state', '=', 'queued')
-    .executeTakeFirst()
-  if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
-}
-
-async function requeue({ trx, at }: Pick<AuditedContext, 'trx' | 'at'>, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return
-  const { numUpdatedRows } = await trx
-    .updateTable('deliveries')
-    .set((eb) => ({
-      state: 'queued',
-      due_at: at,
-      attempts: 0,
-      owner: null,
-      settled_at: null,
-      ...outcomeColumns(null),
-      standings: null,
-      active_at: at,
-      replayed_at: at,
-      effect_unknown: 0, // an explicit replay enrolls, whatever an earlier attempt did
-      generation: eb('generation', '+', 1),
-    }))
-    .where('id', 'in', ids)
-    .where('state', '!=', 'queued')
-    .executeTakeFirst()
-  if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
+    .execute()
 }
 
 /** Records that reconcile enrolled a person again because the LMS had lost the enrollment. */
@@ -130,26 +109,12 @@ export async function noteRepair(
  * delivery keeps its owner, which may be attempting it.
  */
 export async function processAgain(
-  writing: Pick<AuditedContext, 'trx' | 'at'>,
+  writing: Pick<TransactionContext, 'trx' | 'at'>,
   { id, courses }: { id: string; courses: readonly string[] },
 ): Promise<void> {
-  const { trx, at } = writing
+  const { trx } = writing
   const row = await trx.selectFrom('deliveries').select('outcome').where('id', '=', id).executeTakeFirst()
-  const outcome = outcomeColumns(without(courses, row?.outcome ?? null))
-  const again = { state: 'queued', due_at: at, attempts: 0, ...outcome, standings: null, active_at: at } as const
-  const anew = { ...again, replayed_at: at, settled_at: null, effect_unknown: 0 }
-  await trx
-    .updateTable('deliveries')
-    .set((eb) => ({ ...anew, generation: eb('generation', '+', 1) }))
-    .where('id', '=', id)
-    .where('state', '=', 'queued')
-    .execute()
-  await trx
-    .updateTable('deliveries')
-    .set((eb) => ({ ...anew, owner: null, generation: eb('generation', '+', 1) }))
-    .where('id', '=', id)
-    .where('state', '!=', 'queued')
-    .execute()
+  await startAgain(writing, { ids: [id], isRepeat: false, kept: without(courses, row?.outcome ?? null) })
 }
 
 /** A stored outcome without these courses and the reason. */

@@ -4,6 +4,7 @@ import { idPrefix } from '../sale/ids.ts'
 import type { DeliveryState } from '../sale/types.ts'
 import { type Background, runBackgroundLoop } from '../service/lib/background-loop.ts'
 import { pause } from '../service/lib/pause.ts'
+import { lockDeliveries, remove } from './change-deliveries.ts'
 
 /** Small steps, so that no writer waits long, and a rest between them that is longer than a step. */
 const STEP = 200
@@ -20,23 +21,23 @@ const FINISHED = ['enrolled', 'rejected', 'handled', 'withdrawn'] as const satis
  * deliveries were deleted.
  */
 export async function purgeStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
-  const ids = (await findOld({ db, before })).sort() // unsorted, two replicas deadlock
+  const ids = await findOld({ db, before })
   if (ids.length === 0) return 0
   return db.transaction().execute(async (trx) => {
+    await lockDeliveries({ trx }, ids)
     // A repeat may have requeued one meanwhile: delete only those that are still old and finished.
-    const { numDeletedRows } = await trx
-      .deleteFrom('deliveries')
+    const old = await trx
+      .selectFrom('deliveries')
+      .select('id')
       .where('id', 'in', ids)
       .where('active_at', '<', before)
       .where('state', 'in', FINISHED)
-      .executeTakeFirst()
-    const kept = await trx.selectFrom('deliveries').select('id').where('id', 'in', ids).execute()
-    const deleted = ids.filter((id) => !kept.some((row) => row.id === id))
-    if (deleted.length === 0) return 0
-    await trx.deleteFrom('events').where('delivery_id', 'in', deleted).execute()
-    await trx.deleteFrom('withdrawals').where('delivery_id', 'in', deleted).execute()
-    await trx.deleteFrom('webhook_ids').where('delivery_id', 'in', deleted).execute()
-    return Number(numDeletedRows)
+      .execute()
+    await remove(
+      { trx },
+      old.map(({ id }) => id),
+    )
+    return old.length
   })
 }
 
@@ -60,13 +61,14 @@ async function findOld({ db, before }: { db: Kysely<Tables>; before: number }): 
 }
 
 /**
- * Deletes audit entries from before `before` with their events that belong to no delivery, bulk replays that have
- * ended, and the webhook-ids of refunds that concerned no delivery: one step of at most 200 entries. Resolves to how
- * many entries were deleted.
+ * Deletes audit entries from before `before` with their events that belong to no delivery, bulk replays and incidents
+ * that have ended, and the webhook-ids of refunds that concerned no delivery: one step of at most 200 entries. Resolves
+ * to how many entries were deleted.
  */
 export async function purgeAuditStep({ db, before }: { db: Kysely<Tables>; before: number }): Promise<number> {
   await db.deleteFrom('bulk_replays').where('started_at', '<', before).where('state', '!=', 'running').execute()
   await db.deleteFrom('webhook_ids').where('delivery_id', '=', '').where('received_at', '<', before).execute()
+  await db.deleteFrom('incidents').where('started_at', '<', before).where('ended_at', '<', before).execute()
   const old = await db
     .selectFrom('audit')
     .select('event_id')

@@ -1,5 +1,3 @@
-import { longestSpread, spread } from '../service/lib/spread.ts'
-
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
@@ -19,6 +17,12 @@ export const RETRY_SCHEDULE_MS: readonly number[] = [
   24 * HOUR,
   24 * HOUR,
 ]
+
+/** A wait is changed by up to ±10 %, so that what failed together doesn't come back together. */
+const SPREAD = 0.1
+
+/** The longest that a wait (ms) can become when it is spread. */
+export const longestSpread = (ms: number): number => ms * (1 + SPREAD)
 
 /** The longest wait for any retry, in ms. */
 export const LONGEST_WAIT_MS = longestSpread(Math.max(...RETRY_SCHEDULE_MS))
@@ -41,5 +45,5 @@ export function nextAttemptAt({
 }): number | null {
   const delay = schedule[failures - 1]
   if (delay === undefined) return null
-  return Math.round(now + spread(delay, random))
+  return Math.round(now + delay * (1 - SPREAD + 2 * SPREAD * random()))
 }

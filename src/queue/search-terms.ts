@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { isArray, isObject, type Json, JsonNumber, JsonSyntaxError, readJson } from '../sale/json/json.ts'
 import { readUtf8, Utf8Error } from '../sale/json/utf8.ts'
 import type { About } from '../sale/types.ts'
@@ -77,3 +78,9 @@ function valuesOf(json: Json): string[] {
   }
   return values
 }
+
+/**
+ * By what forget finds the webhook-id of a refund that no delivery knows of.
+ * @param address as it is stored: see emailTerm
+ */
+export const digestOfAddress = (address: string): string => createHash('sha256').update(address).digest('hex')

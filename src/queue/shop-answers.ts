@@ -139,7 +139,6 @@ function storeAnswers(
     body: async (trx) => {
       for (let i = 0; i < sorted.length; i += CHUNK) await storeChunk(trx, sorted.slice(i, i + CHUNK))
     },
-    isStored: async () => false, // writing it twice does no harm
   })
 }
 

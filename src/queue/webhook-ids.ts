@@ -1,6 +1,7 @@
 import { ROW_CHANGED } from '../database/transaction.ts'
+import type { TransactionContext } from '../database/write-context.ts'
 import type { VerifiedWebhook } from '../sale/types.ts'
-import type { Change, TransactionContext } from './events.ts'
+import type { Change } from './events.ts'
 
 type Writing = Pick<TransactionContext, 'trx' | 'at'>
 type Named = Pick<VerifiedWebhook, 'webhookId'>

@@ -11,8 +11,6 @@ export const LATE = 'the LMS may still carry out an earlier call for this buyer'
 /** The message of an order that ended because its sale came again. */
 export const SUPERSEDED = 'the sale was sent again or replayed after the withdrawal was ordered'
 
-/** How many orders of a delivery are listed. */
-const LISTED = 20
 /** What ended longer ago is no news. */
 const NEWS_MS = 7 * 24 * 3_600_000
 /** How many of the latest orders are read. */
@@ -130,18 +128,6 @@ const DESCRIPTIONS = {
   nothing: 'nothing to withdraw in',
 } as const
 
-/** Returns the latest 20 orders for a delivery, newest first. */
-export async function listWithdrawals(db: Kysely<Tables>, id: string): Promise<Withdrawal[]> {
-  const rows = await db
-    .selectFrom('withdrawals')
-    .selectAll()
-    .where('delivery_id', '=', id)
-    .orderBy('id', 'desc')
-    .limit(LISTED)
-    .execute()
-  return rows.map(withdrawalOf)
-}
-
 /** A withdrawal that left a course as it was, and that nobody has taken care of since. */
 export interface FailedWithdrawal extends Pick<Withdrawal, 'deliveryId' | 'by' | 'isRefund'> {
   /** What was done, and what was left alone and why. */
@@ -191,7 +177,7 @@ export async function readFailedWithdrawals({
 }
 
 /** None for an order that did not fail, or whose row can't be read. */
-function failedOf(row: WithdrawalRow): { row: WithdrawalRow; found: FailedWithdrawal }[] {
+export function failedOf(row: WithdrawalRow): { row: WithdrawalRow; found: FailedWithdrawal }[] {
   try {
     const withdrawal = withdrawalOf(row)
     const { deliveryId, by, isRefund, result } = withdrawal

@@ -1,50 +1,27 @@
 import type { FastifyInstance } from 'fastify'
-import type { IncidentReports } from '../console/pages/incidents-page.ts'
-import type { Setup } from '../console/pages/setup/setup-page.ts'
-import { type ConsoleParts, consoleRoutes } from '../console/routes.ts'
-import type { SignInEvent } from '../console/session/sign-in-pages.ts'
+import type { ConsoleParts, Setup, SignInEvent } from '../console/parts.ts'
+import { consoleRoutes } from '../console/routes.ts'
 import { callbackOf, siteOf } from '../console/session/site.ts'
 import { createSignIn } from '../lms/sign-in.ts'
-import { createOperations } from '../operators/changes/create-operations.ts'
+import { createOperations } from '../operators/changes/operations.ts'
 import { incidentsBetween, listIncidents } from '../operators/incidents/list-incidents.ts'
+import { createTestNotification, createTextPoster } from '../operators/notify/post-text.ts'
 import { countBacklog } from '../operators/reports/counts.ts'
-import type { openInbox } from '../queue/open-inbox.ts'
 import { createShopEvents } from '../shop/events/shop-events.ts'
-import type { Senders } from '../shop/senders/senders.ts'
 import { formsLately } from '../shop/senders/view.ts'
-import { createChecks, type Env } from './checks.ts'
+import { createCheckNow, createChecks, createLmsCalls } from './console-lms.ts'
 import { createForget } from './forget.ts'
 import { VERSION } from './lib/version.ts'
-import { createLmsCalls } from './lms-calls.ts'
-import { testNotificationOf } from './notifications.ts'
-import { hasOutbox } from './outbox.ts'
+import type { Parts } from './parts.ts'
 import type { Settings } from './settings/settings.ts'
 import { errorFields, type Log } from './telemetry/log.ts'
-import type { Observer } from './telemetry/observer.ts'
-import type { createWork } from './work.ts'
+import { consoleUrlOf } from './work.ts'
 
 const LOOPBACK = /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/
 
-interface MountParts extends Pick<ConsoleParts, 'app' | 'secrets' | 'followUpMs'> {
-  readonly settings: Settings
-  /** The environment variables that the settings were read from. */
-  readonly env: Env
-  readonly senders: Pick<Senders, 'read'>
-  readonly log: Log
-  readonly opened: Pick<
-    ReturnType<typeof openInbox>,
-    'database' | 'inbox' | 'context' | 'replicas' | 'availability' | 'now'
-  >
-  readonly work: Pick<
-    ReturnType<typeof createWork>,
-    'breakerState' | 'pausedCourses' | 'budgetFullness' | 'checkNow' | 'lmsAccess'
-  >
-  readonly observer: Observer
-}
-
 /** The console, if the settings turn it on. The log has its addresses, or says how to turn it on. */
-export function mountConsole(parts: MountParts): void {
-  const { settings, log, app } = parts
+export function mountConsole(app: FastifyInstance, parts: Parts): void {
+  const { settings, log } = parts
   const { LERNITO_CONSOLE_CLIENT_ID: clientId, LERNITO_CONSOLE_CLIENT_SECRET: clientSecret } = settings
   if (clientId === undefined) {
     app.addHook('onListen', async () =>
@@ -58,107 +35,87 @@ export function mountConsole(parts: MountParts): void {
     log.warn(`the console is off: set ${missing}, or remove LERNITO_CONSOLE_CLIENT_ID`)
     return
   }
-  addConsole({ ...parts, clientId, clientSecret })
-}
-
-function addConsole({
-  settings,
-  log,
-  app,
-  opened,
-  work,
-  observer,
-  env,
-  senders,
-  secrets,
-  followUpMs,
-  clientId,
-  clientSecret,
-}: MountParts & { clientId: string; clientSecret: string }): void {
-  const { database, inbox, context, replicas, availability, now } = opened
-  const { guard } = availability
-  const lmsUrl = settings.LERNITO_LMS_PUBLIC_URL ?? settings.LERNITO_LMS_URL
   const publicUrl = (): string => settings.LERNITO_PUBLIC_URL ?? ownUrl(app, settings.LERNITO_HOST)
-  app.addHook('onListen', async () => logAddresses(log, publicUrl()))
+  app.addHook('onListen', async () => {
+    const site = siteOf(publicUrl())
+    log.info({ url: `${site.origin}${site.base}/`, callback: callbackOf(site) }, 'the console is on')
+  })
+  const urls = { publicUrl, lmsUrl: settings.LERNITO_LMS_PUBLIC_URL ?? settings.LERNITO_LMS_URL }
+  const { secrets, now, guard, followUpMs } = parts
   consoleRoutes({
     app,
-    db: database.db,
-    operations: createOperations({
-      context,
-      guard,
-      replicas: replicas.liveCount,
-      publish: observer.onEvent,
-      onDue: inbox.claimOrphansSoon,
-    }),
-    shopEvents: hasOutbox(settings) ? createShopEvents({ context, guard, publish: observer.onEvent }) : null,
-    readCounts: () => guard(() => countBacklog(database.db)),
-    testNotification: testNotificationOf({ settings, opened, observer }),
-    incidents: incidentReports(opened),
-    liveState: { breaker: work.breakerState, pausedCourses: work.pausedCourses, budget: work.budgetFullness },
-    lms: createLmsCalls(work.lmsAccess),
-    checkNow: work.checkNow,
-    followUpMs,
-    forget: forgetFor({ opened, work, observer, log }),
-    readSenders: senders.read,
-    setup: setupFor({ settings, env, opened, work, publicUrl }),
-    signIn: createSignIn({
-      lmsUrl: settings.LERNITO_LMS_URL,
-      publicUrl: lmsUrl,
-      clientId,
-      clientSecret,
-      version: VERSION,
-      now,
-      onCall: observer.onCall,
-    }),
-    publicUrl,
-    lmsUrl,
+    ...urls,
     clientId,
     clientSecret,
     secrets,
     now,
     guard,
+    followUpMs,
+    ...stored(parts),
+    ...asked(parts),
+    setup: setupOf(parts, publicUrl),
+    signIn: createSignIn({
+      lmsUrl: settings.LERNITO_LMS_URL,
+      publicUrl: urls.lmsUrl,
+      clientId,
+      clientSecret,
+      version: VERSION,
+      now,
+      onCall: parts.observer.onCall,
+    }),
     onSignIn: (event) => logSignIn(log, event),
     onError: (error) => log.error(errorFields(error), 'unexpected error in the console'),
   })
 }
 
-function logAddresses(log: Log, publicUrl: string): void {
-  const site = siteOf(publicUrl)
-  log.info({ url: `${site.origin}${site.base}/`, callback: callbackOf(site) }, 'the console is on')
-}
-
-function incidentReports({ database: { db }, availability: { guard }, now }: MountParts['opened']): IncidentReports {
+/** What the console reads and changes in the database. */
+function stored(
+  parts: Parts,
+): Pick<ConsoleParts, 'db' | 'operations' | 'shopEvents' | 'readCounts' | 'incidents' | 'readSenders'> {
+  const { context, guard, now, inbox, database, replicas } = parts
+  const { db } = database
   return {
-    list: (after) => guard(() => listIncidents({ db, now: now(), after })),
-    between: (of) => guard(() => incidentsBetween({ db, ...of })),
+    db,
+    operations: createOperations({ ...parts, replicas: replicas.liveCount, onDue: inbox.claimOrphansSoon }),
+    shopEvents: context.hasOutbox ? createShopEvents(parts) : null,
+    readCounts: () => guard(() => countBacklog(db)),
+    incidents: {
+      list: (after) => guard(() => listIncidents({ db, now: now(), after })),
+      between: (of) => guard(() => incidentsBetween({ db, ...of })),
+    },
+    readSenders: parts.senders.read,
   }
 }
 
-function setupFor({
-  settings,
-  env,
-  opened,
-  work,
-  publicUrl,
-}: Pick<MountParts, 'settings' | 'env' | 'opened' | 'work'> & { publicUrl: () => string }): Setup {
-  const { database, availability, now } = opened
+/** What the console asks of others, and what it knows of the LMS. */
+function asked(parts: Parts): Pick<ConsoleParts, 'liveState' | 'lms' | 'checkNow' | 'forget' | 'testNotification'> {
+  const { settings, log, breaker, breakers, budget, calls } = parts
+  const { LERNITO_NOTIFY_URL: url } = settings
   return {
-    checks: createChecks({ env: () => ({ ...env, LERNITO_PUBLIC_URL: publicUrl() }), now, access: work.lmsAccess }),
-    formsLately: () => availability.guard(() => formsLately(database.db)),
+    liveState: { breaker: breaker.state, pausedCourses: breakers.paused, budget: budget.fullness },
+    lms: createLmsCalls(calls),
+    checkNow: createCheckNow(parts),
+    forget: createForget({
+      ...parts,
+      onLateError: (error) => log.error(errorFields(error), 'a person could not be erased; repeat it in the console'),
+    }),
+    testNotification:
+      url === undefined
+        ? null
+        : createTestNotification({ ...parts, post: createTextPoster({ url }), console: consoleUrlOf(settings) }),
+  }
+}
+
+function setupOf(parts: Parts, publicUrl: () => string): Setup {
+  const { settings, env, database, guard, context } = parts
+  return {
+    checks: createChecks({ ...parts, env: () => ({ ...env, LERNITO_PUBLIC_URL: publicUrl() }) }),
+    formsLately: () => guard(() => formsLately(database.db)),
     isPublic: settings.LERNITO_PUBLIC_URL !== undefined,
     hasPreviousSecret: settings.LERNITO_WEBHOOK_SECRET_PREVIOUS !== undefined,
     refunds: settings.LERNITO_REFUNDS,
-    events: hasOutbox(settings),
+    events: context.hasOutbox,
   }
-}
-
-function forgetFor({ opened, work, observer, log }: Pick<MountParts, 'opened' | 'work' | 'observer' | 'log'>) {
-  return createForget({
-    opened,
-    access: work.lmsAccess,
-    publish: observer.onEvent,
-    onLateError: (error) => log.error(errorFields(error), 'a person could not be erased; repeat it in the console'),
-  })
 }
 
 function missingSetting(settings: Settings): string | null {

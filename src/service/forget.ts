@@ -1,22 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ForgetAnswer, ForgetOrder } from '../console/pages/changes/person-forget-page.ts'
+import type { ForgetAnswer, ForgetOrder } from '../console/parts.ts'
+import type { Database } from '../database/dialect.ts'
+import type { WriteContext } from '../database/write-context.ts'
 import type { CallContext } from '../enroll/pair.ts'
-import type { ForgottenPerson } from '../operators/changes/forget.ts'
-import type { openInbox } from '../queue/open-inbox.ts'
+import { withdrawAllowances } from '../enroll/withdraw/withdraw-allowances.ts'
+import { type ForgottenPerson, forget } from '../operators/changes/forget.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
-import { forgetPerson } from './forget-person.ts'
 import { AppError } from './lib/errors.ts'
-import { NOT_STARTED } from './lms-calls.ts'
+import type { Parts } from './parts.ts'
 
 /** How long a page waits. Proxies give up after 30 s or more. */
 const WAIT_MS = 20_000
 
-interface ForgetParts {
-  readonly opened: Pick<ReturnType<typeof openInbox>, 'database' | 'context' | 'availability'>
-  /** The LMS and the call budget; null before the work has begun. */
-  readonly access: () => CallContext | null
-  /** Called with each event after it is stored. */
-  readonly publish: (event: DeliveryEvent) => void
+interface ForgetParts extends Pick<Parts, 'context' | 'database' | 'guard' | 'calls' | 'publish'> {
   /** Called with the error of a job that failed after its page had been answered. */
   readonly onLateError: (error: unknown) => void
   readonly waitMs?: number
@@ -51,18 +47,53 @@ const refused = (error: unknown): Extract<ForgetAnswer, { kind: 'refused' }> => 
   throw error
 }
 
-async function runJob(
-  { opened: { context, database, availability }, access, publish }: ForgetParts,
+function runJob(
+  { context, database, guard, calls, publish }: ForgetParts,
   { email, by, allowances }: ForgetOrder,
 ): Promise<ForgottenPerson> {
-  const calls = allowances ? access() : null
-  const vacuum: typeof database.vacuum = (options) =>
+  const vacuum: Database['vacuum'] = (options) =>
     database.vacuum(options).catch((error: unknown) => {
       if (error instanceof AppError && error.code === 'database.busy') return false
       throw error
     })
-  const forgotten = await availability.guard(() =>
-    forgetPerson({ context, vacuum, email, by, compact: false, calls, publish }),
-  )
-  return allowances && calls === null ? { ...forgotten, failure: NOT_STARTED } : forgotten
+  const how = { context, vacuum, compact: false, publish }
+  return guard(() => forgetPerson({ ...how, email, by, calls: allowances ? calls : null }))
+}
+
+/**
+ * Erases a person: first from the tables, then from the files of a SQLite database, and last their unused allowances in
+ * the LMS. Safe to repeat. Waits for calls in flight, however long they take.
+ * @param of.by the operator, at most 254 characters
+ * @param of.compact whether to rewrite a large file too: see vacuum-sqlite.ts
+ * @param of.calls for the allowances; null leaves the LMS as it is
+ * @throws AppError database.busy, and what the database throws; the person may be erased in part
+ */
+export async function forgetPerson({
+  context,
+  vacuum,
+  email,
+  by,
+  compact,
+  calls,
+  publish = () => {},
+}: {
+  context: WriteContext
+  vacuum: Database['vacuum']
+  email: string
+  by: string
+  compact: boolean
+  calls: CallContext | null
+  /** Called with each event after it is stored. */
+  publish?: (event: DeliveryEvent) => void
+}): Promise<ForgottenPerson> {
+  const { deliveries, traces } = await forget(context, { email, by, publish })
+  const clean = await vacuum({ traces, evenIfLarge: compact })
+  const withdrawn = calls === null ? null : await withdrawAllowances({ ...calls, email: email.trim() })
+  const failed = withdrawn !== null && 'failure' in withdrawn
+  return {
+    deliveries,
+    allowances: withdrawn === null || failed ? null : withdrawn.deleted,
+    clean,
+    failure: failed ? withdrawn.failure.message : null,
+  }
 }

@@ -1,8 +1,8 @@
-import { type Budget, createBudget, type Permit, unlimitedBudget } from '../lms/client/budget.ts'
+import { type Budget, createBudget, type Permit, type StartedBudget, unlimitedBudget } from '../lms/client/budget.ts'
 import { createLms, type Lms } from '../lms/lms.ts'
 import type { Guest } from '../queue/replicas/guest.ts'
 import { VERSION } from './lib/version.ts'
-import type { LmsSettings } from './settings/parts.ts'
+import type { LmsSettings } from './settings/settings.ts'
 
 /** The client of the LMS that the settings name; see createLms for the rest. The caller closes it. */
 export function createLmsClient({
@@ -25,11 +25,12 @@ export function createLmsClient({
  * A call budget of `callsPerMinute`; 0 means no limit, as in LERNITO_LMS_CALLS_PER_MINUTE. The monotonic clock fills it: a
  * step of the clock `now`, by which `lastUsedAt` is known, would fill it at once.
  */
-export function createCallBudget({ now, lastUsedAt, ...pace }: Parameters<typeof createBudget>[0]): Budget {
+export function createCallBudget({ now, lastUsedAt, ...pace }: Parameters<typeof createBudget>[0]): StartedBudget {
   if (pace.callsPerMinute === 0) return unlimitedBudget()
   const clock = (): number => performance.now()
-  const usedAt = lastUsedAt === null ? null : clock() - Math.max(0, now() - lastUsedAt)
-  return createBudget({ ...pace, now: clock, lastUsedAt: usedAt })
+  const byClock = (at: number | null): number | null => (at === null ? null : clock() - Math.max(0, now() - at))
+  const budget = createBudget({ ...pace, now: clock, lastUsedAt: byClock(lastUsedAt) })
+  return { ...budget, beginAgain: (usedAt) => budget.beginAgain(byClock(usedAt)) }
 }
 
 /**

@@ -1,69 +1,27 @@
 import type { FastifyInstance } from 'fastify'
 import openApi from '../../docs/reference/openapi.json' with { type: 'json' }
-import type { ShopAnswers } from '../queue/shop-answers.ts'
-import type { Inbox } from '../queue/types.ts'
+import { readShopViews } from '../queue/outbox/outbox.ts'
+import { storeRefund } from '../queue/withdrawals/store-refund.ts'
 import { REFUND_PATH, type RefundOf, refundRoute } from '../shop/refund/route.ts'
-import type { Senders } from '../shop/senders/senders.ts'
 import { createTally, type Flood, type Tally } from '../shop/senders/tally.ts'
 import type { OfShop } from '../shop/signature/signed-routes.ts'
 import { STATUS_PATH, type StatusOf, statusRoute } from '../shop/status/route.ts'
 import { BODY_LIMIT, WEBHOOK_PATHS, webhookRoutes } from '../shop/webhook/route.ts'
 import { createApp } from './http/app.ts'
 import { shedLoad } from './http/load-shedding.ts'
-import type { Settings } from './settings/settings.ts'
-import { healthRoutes } from './telemetry/health.ts'
-import type { Log } from './telemetry/log.ts'
-import { type Metrics, metricsRoute } from './telemetry/metrics.ts'
-import type { Observer } from './telemetry/observer.ts'
-
-interface ServerParts {
-  readonly settings: Settings
-  readonly log: Log
-  readonly now: () => number
-  readonly inbox: Pick<Inbox, 'submit'>
-  readonly statusOf: StatusOf
-  /** null: there are no refunds. */
-  readonly refundOf: RefundOf | null
-  /** The secrets of the webhook, the current one first. */
-  readonly secrets: readonly string[]
-  /** This replica's name in the database. */
-  readonly replica: () => string
-  readonly senders: Pick<Senders, 'refused' | 'signed' | 'reusedId' | 'endMinute'>
-  readonly shopAnswers: Pick<ShopAnswers, 'note'>
-  readonly metrics: Metrics
-  readonly observer: Observer
-  /** Why the database can't accept a webhook now; null if it can. */
-  readonly databaseReason: () => string | null
-  /** Aborted when proxies should send nothing more. */
-  readonly leaving: AbortSignal
-  /** Aborted when the service serves no new request. */
-  readonly stopping: AbortSignal
-}
+import { AppError, isUnreachable } from './lib/errors.ts'
+import type { Parts } from './parts.ts'
 
 /** The HTTP server with every route except the console's; it doesn't listen yet. */
-export function buildServer({
-  settings,
-  log,
-  now,
-  inbox,
-  statusOf,
-  refundOf,
-  secrets,
-  replica,
-  senders,
-  shopAnswers,
-  metrics,
-  observer,
-  databaseReason,
-  leaving,
-  stopping,
-}: ServerParts): FastifyInstance {
+export function buildServer(parts: Parts): FastifyInstance {
+  const { settings, log, observer, senders, stopping } = parts
+  const { registry } = parts.metrics
   const requests = createTally({ of: 'requests' })
   const app = createApp({
     log,
     bodyLimit: BODY_LIMIT,
     trustedProxies: settings.LERNITO_TRUSTED_PROXIES,
-    stopping,
+    stopping: stopping.signal,
     onRefused: (refused) => observer.onRequestRefused(refused, requests.refuse(refused)),
   })
   reportFloods({ app, tallies: [requests, senders], onFlood: observer.onFlood })
@@ -74,15 +32,42 @@ export function buildServer({
     onBegin: observer.onBusy,
     onEnd: observer.onCalm,
   })
-  healthRoutes({ app, leaving, ready: async () => databaseReason() })
+  healthRoutes(app, parts)
   app.get('/lernito/openapi.json', () => openApi)
-  metricsRoute({ app, metrics })
+  app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
+  shopRoutes(app, parts)
+  return app
+}
+
+/**
+ * Adds /healthz, whether the process is alive, and /readyz, whether it can accept webhooks: 503 with the reason if not.
+ * After `leaving` is aborted, both answer 503, so that a proxy sends no more requests.
+ */
+function healthRoutes(app: FastifyInstance, { leaving: { signal: leaving }, databaseReason }: Parts): void {
+  app.get('/healthz', async (_request, reply) => {
+    if (!leaving.aborted) return { status: 'alive' }
+    return reply.code(503).send({ status: 'stopping' })
+  })
+  app.get('/readyz', async (_request, reply) => {
+    const problem = leaving.aborted ? 'the service is stopping' : databaseReason()
+    if (problem === null) return { status: 'ready' }
+    return reply.code(503).send({ status: 'not ready', reason: problem })
+  })
+}
+
+/** The routes for the shop. Each of its requests, refused or signed, is counted by its sender. */
+function shopRoutes(app: FastifyInstance, parts: Parts): void {
+  const { settings, secrets, replicas, now, inbox, senders, shopAnswers, metrics, observer } = parts
   const ofShop: OfShop = {
     app,
     secrets,
-    replica,
+    replica: replicas.me,
     now,
-    ...countWebhooks({ senders, observer }),
+    onRefused: (refused) => observer.onRefused(refused, senders.refused(refused)),
+    onSigned: (signed) => {
+      if (signed.isPrevious) observer.onPreviousSecret()
+      senders.signed(signed)
+    },
     onGiven: shopAnswers.note,
   }
   const answerWithinMs = settings.LERNITO_ANSWER_WITHIN_MS
@@ -94,24 +79,45 @@ export function buildServer({
     onReusedId: senders.reusedId,
     onAnswer: metrics.onAnswer,
   })
-  statusRoute({ ...ofShop, statusOf })
-  if (refundOf !== null) {
-    refundRoute({ ...ofShop, refundOf, answerWithinMs, onAnswer: metrics.onRefundAnswer, onRefund: observer.onRefund })
+  statusRoute({ ...ofShop, statusOf: statusOf(parts) })
+  if (settings.LERNITO_REFUNDS) {
+    const { onRefundAnswer: onAnswer } = metrics
+    refundRoute({ ...ofShop, refundOf: refundOf(parts), answerWithinMs, onAnswer, onRefund: observer.onRefund })
   }
-  return app
 }
 
-/** Counts each request of the shop, refused or signed, by its sender. */
-const countWebhooks = ({
-  senders,
-  observer,
-}: Pick<ServerParts, 'senders' | 'observer'>): Pick<OfShop, 'onRefused' | 'onSigned'> => ({
-  onRefused: (refused) => observer.onRefused(refused, senders.refused(refused)),
-  onSigned: (signed) => {
-    if (signed.isPrevious) observer.onPreviousSecret()
-    senders.signed(signed)
-  },
-})
+/** Reads the deliveries that the shop asks for. */
+function statusOf({ database: { db }, guard }: Parts): StatusOf {
+  return async (ids) => {
+    try {
+      return await guard(() => readShopViews({ trx: db }, ids))
+    } catch (error) {
+      if (isUnreachable(error)) return null
+      throw error
+    }
+  }
+}
+
+/**
+ * Stores a refund, and waits for its withdrawals until they have ended, the deadline is over, or the service stops. Throws
+ * AppError database.unreachable if nothing was stored.
+ */
+function refundOf(parts: Parts): RefundOf {
+  const { context, guard, publish, inbox, withdrawalsWakeUp } = parts
+  return async (refund, deadline) => {
+    const { result, events } = await guard(() => storeRefund(context, refund)).catch(notStored)
+    for (const event of events) publish(event)
+    if (result.kind !== 'accepted') return result
+    withdrawalsWakeUp.wake()
+    inbox.claimOrphansSoon() // for the courses that the refund leaves of a delivery
+    const ordered = events.filter(({ kind }) => kind === 'withdrawal_requested')
+    return { ...result, events: ordered, withdrawn: await inbox.withdrawn({ ids: result.orders, deadline }) }
+  }
+}
+
+const notStored = (cause: unknown): never => {
+  throw new AppError('database.unreachable', 'A refund could not be stored; it was not accepted.', { cause })
+}
 
 const MINUTE_MS = 60_000
 

@@ -1,147 +1,163 @@
-import { hostname } from 'node:os'
-import { FOLLOW_UP_MS } from '../enroll/follow-up/follow-up.ts'
-import { NOTIFY_TIMING, type NotifyTiming } from '../operators/notify/notifier.ts'
-import { openInbox } from '../queue/open-inbox.ts'
-import { TIMING, type Timing } from '../queue/replicas/timing.ts'
-import { LONGEST_WAIT_MS } from '../queue/retry-schedule.ts'
-import { createShopAnswers } from '../queue/shop-answers.ts'
-import { createIds } from '../sale/ids.ts'
-import { createSenders } from '../shop/senders/senders.ts'
-import type { Env } from './checks.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
 import { mountConsole } from './console.ts'
-import { createWakeUp } from './lib/wake-up.ts'
-import { createLifecycle } from './lifecycle.ts'
-import { createLmsClient } from './lms.ts'
-import { hasOutbox, wakingOutbox } from './outbox.ts'
-import { createRefundOf } from './refunds.ts'
-import { createReporting } from './reporting.ts'
+import { AppError } from './lib/errors.ts'
+import { createParts, type Parts, type ServiceOptions } from './parts.ts'
 import { buildServer } from './server.ts'
-import type { Settings } from './settings/settings.ts'
-import { createStatusOf } from './status.ts'
-import type { Log } from './telemetry/log.ts'
-import type { Observer } from './telemetry/observer.ts'
-import { createWork } from './work.ts'
+import { runWork } from './work.ts'
 
-interface ServiceParts {
-  readonly settings: Settings
-  /** The environment variables that the settings were read from; the console's checks read them again. */
-  readonly env?: Env | undefined
-  readonly log: Log
-  /** This machine's clock, ms since 1970. */
-  readonly now?: () => number
-  readonly random?: () => number
-  /** Of the heartbeat between replicas. */
-  readonly timing?: Timing | undefined
-  /** From the start of a round of the follow-up to the next one, ms. */
-  readonly followUpMs?: number | undefined
-  /** Of the notifications for operators. */
-  readonly notifyTiming?: NotifyTiming | undefined
+/** A stop ends within 8 s; container runtimes kill the process after 10 s. */
+const STOP_MS = 6_000
+/** The time to send the last answers. Then connections that are idle or in the middle of a request are closed. */
+const LINGER_MS = 500
+
+/**
+ * Wires the parts by hand. Opens the database, and listens to nothing before `start`. Throws AppError of the database.*
+ * codes.
+ */
+export function buildService(options: ServiceOptions): Service {
+  const parts = createParts(options)
+  const app = buildServer(parts)
+  mountConsole(app, parts)
+  const file = watchFile(parts)
+  const running = { app, file, working: Promise.resolve() }
+  return { app, failed: file.lost, start: () => start(parts, running), stop: () => stop(parts, running) }
+}
+
+export interface Service {
+  readonly app: FastifyInstance
+  /** Resolves when the file of the database is lost: stop the service. */
+  readonly failed: Promise<void>
+  /**
+   * Migrates, claims what a dead process left, listens, and begins to work. Returns the address of the service. A
+   * database server may be down at the start: until it is up, webhooks get 503.
+   */
+  start(): Promise<string>
+  /**
+   * Keeps serving for LERNITO_DRAIN_MS, so that proxies see that the service leaves. Then it serves no new request, and
+   * finishes and answers what is in flight, or leaves it for the next start, within 6 s. Afterwards nothing runs. Throws
+   * AppError database.lost if the file of the database is lost; it is copied first.
+   */
+  stop(): Promise<void>
+}
+
+interface Running {
+  readonly app: FastifyInstance
+  readonly file: ReturnType<typeof watchFile>
+  /** Resolves when the background work has ended. */
+  working: Promise<void>
+}
+
+async function start(parts: Parts, running: Running): Promise<string> {
+  const { settings, log, database, membership, stopping } = parts
+  const beginWork = (unfinished: number): void => {
+    if (stopping.signal.aborted) return
+    if (unfinished > 0) log.info({ deliveries: unfinished }, 'unfinished deliveries found; the service continues them')
+    running.working = runWork(parts)
+    log.info({ url, lms: settings.LERNITO_LMS_URL }, 'ready for webhooks')
+  }
+  const unfinished = database.dialect.exclusive ? await membership.enter() : null
+  const url = await listen(running.app, parts)
+  if (unfinished !== null) {
+    beginWork(unfinished)
+    membership.run(() => {})
+    void running.file.run()
+  } else {
+    log.info({ url, database: database.name }, 'listening')
+    membership.run(() => beginWork(0))
+  }
+  return url
+}
+
+async function stop(parts: Parts, running: Running): Promise<void> {
+  const { app, file } = running
+  const { settings, log, database, membership, leaving, stopping } = parts
+  leaving.abort()
+  log.info('stopping')
+  if (settings.LERNITO_DRAIN_MS > 0 && !file.isLost()) await delay(settings.LERNITO_DRAIN_MS)
+  stopping.abort()
+  const closed = app.close()
+  await finishWork(parts, running.working)
+  const left = membership.leave()
+  await closeConnections(app, closed)
+  await parts.shopAnswers.flush().catch(() => {}) // not worth an error when the service stops
+  await left
+  await parts.lms.close()
+  const lost = await saveIfLost(parts)
+  await database.close()
+  log.info('stopped')
+  if (lost !== null) throw lost
+}
+
+async function listen(app: FastifyInstance, { settings }: Parts): Promise<string> {
+  const { LERNITO_HOST: host, LERNITO_PORT: port } = settings
+  try {
+    return await app.listen({ host, port })
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new AppError(
+      'address.in_use',
+      `The service can't listen on ${host} port ${port}: ${why}. Stop the program that listens there, or set LERNITO_HOST and LERNITO_PORT.`,
+      { cause },
+    )
+  }
+}
+
+/** Waits for the work in flight, for STOP_MS at most: what isn't settled by then stays unfinished in the database. */
+async function finishWork({ log, lms, inbox }: Parts, working: Promise<void>): Promise<void> {
+  const abandoned = Promise.withResolvers<void>()
+  const timeout = setTimeout(() => {
+    log.warn('the LMS or the database is slow; unfinished deliveries wait for the next start')
+    inbox.close()
+    void lms.close()
+    abandoned.resolve()
+  }, STOP_MS)
+  await Promise.race([working, abandoned.promise])
+  clearTimeout(timeout)
+  inbox.close()
+}
+
+/** `closed`: settles when the server has no connection left. */
+async function closeConnections(app: FastifyInstance, closed: Promise<unknown>): Promise<void> {
+  const cut = setTimeout(() => app.server.closeAllConnections(), LINGER_MS)
+  await closed
+  clearTimeout(cut)
+}
+
+/** Looks whether the file of the database is still at its path. A server has no file. */
+function watchFile({ database, log, timing, leaving: { signal } }: Parts) {
+  const lost = Promise.withResolvers<void>()
+  let isLost = false
+  return {
+    isLost: (): boolean => isLost,
+    /** Resolves as soon as the file is lost. */
+    lost: lost.promise,
+    run: async (): Promise<void> => {
+      while (!signal.aborted && !isLost) {
+        isLost = database.place?.isLost() ?? false
+        if (!isLost) await delay(timing.heartbeatMs, null, { signal, ref: false }).catch(() => {}) // the signal was aborted
+      }
+      if (!isLost) return
+      log.error({ database: database.name }, 'the database file was deleted, moved or replaced; the service ends')
+      lost.resolve()
+    },
+  }
 }
 
 /**
- * Wires the parts by hand. Opens the database, and listens to nothing before `start`. Throws AppError of the
- * database.* codes.
+ * Call it when nothing is stored any more, and before the database is closed: the file may have no name, and is gone when
+ * it is closed. Returns the error with which the service ends, if the file is lost: it names the copy of the file.
  */
-export function buildService({
-  settings,
-  env = process.env,
-  log,
-  now = Date.now,
-  random = Math.random,
-  timing = TIMING,
-  followUpMs = FOLLOW_UP_MS,
-  notifyTiming = NOTIFY_TIMING,
-}: ServiceParts) {
-  const leaving = new AbortController()
-  const stopping = new AbortController()
-  const [outboxWakeUp, withdrawalsWakeUp] = [createWakeUp(), createWakeUp()]
-  const { metrics, outages, ...reporting } = createReporting({ settings, log, now, sources: () => ({ opened, work }) })
-  const observer = wakingOutbox(reporting.observer, outboxWakeUp)
-  const opened = openServiceInbox({ settings, now, random, timing, observer })
-  const concurrency = concurrencyOf({ settings, liveCount: opened.replicas.liveCount })
-  const lms = createLmsClient({
-    settings,
-    concurrency: concurrency.now,
-    mayCall: opened.lease.signal,
-    now: opened.now,
-    onCall: observer.onCall,
-  })
-  const lazy = createLazy(opened)
-  const work = createWork({
-    settings,
-    opened,
-    ...lazy,
-    lms,
-    concurrency,
-    observer,
-    outboxWakeUp,
-    withdrawalsWakeUp,
-    random,
-    followUpMs,
-    outages,
-    notifyTiming,
-    signal: stopping.signal,
-  })
-  const secrets = webhookSecrets(settings)
-  const app = buildServer({
-    settings,
-    log,
-    now: opened.now,
-    inbox: opened.inbox,
-    statusOf: createStatusOf(opened),
-    refundOf: refundsFor({ settings, opened, observer, wakeUp: withdrawalsWakeUp }),
-    secrets,
-    replica: opened.replicas.me,
-    ...lazy,
-    metrics,
-    observer,
-    databaseReason: opened.availability.reason,
-    leaving: leaving.signal,
-    stopping: stopping.signal,
-  })
-  mountConsole({ settings, log, app, opened, work, observer, ...lazy, secrets, env, followUpMs })
-  return { app, ...createLifecycle({ settings, log, app, opened, timing, lms, work, ...lazy, leaving, stopping }) }
+async function saveIfLost({ database: { name, place }, now }: Parts): Promise<AppError | null> {
+  if (!place?.isLost()) return null
+  const happened = `The database file ${name} was deleted, moved or replaced while the service used it`
+  try {
+    const copy = await place.saveCopy(now())
+    const message = `${happened}. All that the service has stored is in ${copy}. Stop the service, and put this copy in the place of ${name}; docs/how-to/back-up-and-restore.md says how.`
+    return new AppError('database.lost', message)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    const message = `${happened}, and what it held could not be copied (${why}). Stop the service, and restore the backup or the moved file; docs/how-to/back-up-and-restore.md says how.`
+    return new AppError('database.lost', message, { cause })
+  }
 }
-export type Service = ReturnType<typeof buildService>
-
-/** What is noted about webhooks in memory, and stored seconds later. */
-function createLazy({ context, availability: { guard } }: ReturnType<typeof openInbox>) {
-  return { senders: createSenders({ context, guard }), shopAnswers: createShopAnswers({ context, guard }) }
-}
-
-const refundsFor = ({ settings, ...of }: { settings: Settings } & Parameters<typeof createRefundOf>[0]) =>
-  settings.LERNITO_REFUNDS ? createRefundOf(of) : null
-
-function openServiceInbox({
-  settings,
-  now,
-  random,
-  timing,
-  observer,
-}: Required<Pick<ServiceParts, 'settings' | 'now' | 'random' | 'timing'>> & { observer: Observer }) {
-  const newName = createIds({ now })
-  return openInbox({
-    url: settings.LERNITO_DATABASE_URL,
-    ca: settings.LERNITO_DATABASE_CA_FILE,
-    ...(timing === undefined ? {} : { timing }),
-    newName: () => `${hostname().slice(0, 9)}-${newName()}`,
-    now,
-    longestWaitMs: LONGEST_WAIT_MS,
-    random,
-    hasOutbox: hasOutbox(settings),
-    publish: observer.onEvent,
-    onError: observer.onError,
-    onAvailability: observer.onDatabase,
-    onReleased: observer.onReleased,
-  })
-}
-
-/** The LMS serves all replicas together, so each replica has its share of the concurrent calls, and at least one. */
-function concurrencyOf({ settings, liveCount }: { settings: Settings; liveCount: () => number }) {
-  const most = settings.LERNITO_LMS_CONCURRENCY
-  return { most, now: () => Math.max(1, Math.floor(most / liveCount())) }
-}
-
-/** The current secret first. */
-const webhookSecrets = (settings: Settings): string[] =>
-  [settings.LERNITO_WEBHOOK_SECRET, settings.LERNITO_WEBHOOK_SECRET_PREVIOUS].filter((secret) => secret !== undefined)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { SANDBOX_SECRET } from '../../src/cli/sandbox-service.ts'
+import { SANDBOX_SECRET } from '../../src/cli/sandbox.ts'
 import { signStandard } from '../../src/shop/signature/standard.ts'
 import { exchange, startProduct } from '../harness.ts'
 import { type Running, run, start, temporaryFolder, until } from '../service/process.ts'

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { causesHtml } from '../../src/console/pages/overview/causes-table.ts'
+import { causesHtml } from '../../src/console/pages/overview/causes.ts'
 import type { Cause } from '../../src/operators/reports/causes.ts'
 
 const cause: Cause = {
-  state: 'needs_attention',
   code: 'course.missing',
   course: 'course-v1:edX+DemoX+Missing',
   count: 990,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatJson } from '../../src/console/pages/deliveries/format-json.ts'
+import { formatJson } from '../../src/console/pages/deliveries/delivery-facts.ts'
 
 test('JSON is indented, and every token stays as the sender wrote it', () => {
   const sent = '{"a":[1.0,2e3,"x: {\\"}, [\\u00e9"],"b":{},"c":[],"d":{"e":null}}'

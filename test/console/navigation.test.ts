@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { healthHtml } from '../../src/console/layout/health-line.ts'
-import { navigationHtml } from '../../src/console/layout/navigation.ts'
+import { healthHtml, navigationHtml } from '../../src/console/layout/status.ts'
 
 const session = { username: 'ada', csrf: 'csrf', confirmed: true }
 
 test('the menu and the health line have exact numbers', () => {
   const counts = { queued: 11_500, pre_enrolled: 41, needs_attention: 1_234_567 }
-  const menu = navigationHtml({ base: '/c', session, current: '/', counts, csrf: '' })
+  const menu = navigationHtml({ base: '/c', session, current: '/', counts })
   assert.match(menu, /Needs attention <span class="count bad">1,234,567<\/span>/)
   assert.match(menu, /Pre-enrolled <span class="count ">41<\/span>/)
   assert.match(healthHtml({ counts, breaker: null, budget: null }, '/c'), />11,500 queued</)
@@ -16,6 +15,6 @@ test('the menu and the health line have exact numbers', () => {
 test('a state without deliveries, or whose count can’t be read, has no number in the menu', () => {
   const counts = { queued: 0, pre_enrolled: 0, needs_attention: 0 }
   for (const given of [counts, null]) {
-    assert.doesNotMatch(navigationHtml({ base: '/c', session, current: '/', counts: given, csrf: '' }), /class="count/)
+    assert.doesNotMatch(navigationHtml({ base: '/c', session, current: '/', counts: given }), /class="count/)
   }
 })

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { BreakerView, PausedCourseView } from '../../src/console/layout/live-state.ts'
 import { type Problem, problemsOf } from '../../src/console/pages/overview/problems.ts'
+import type { BreakerView } from '../../src/console/parts.ts'
+import type { PausedCourse } from '../../src/enroll/breakers/course-breakers.ts'
 import type { Overview } from '../../src/operators/find/overview.ts'
 import type { RefusedSender, SendersView } from '../../src/shop/senders/view.ts'
 
@@ -39,7 +40,7 @@ const sender = (of: Partial<RefusedSender>): RefusedSender => ({
 const look = (of: {
   overview?: Partial<Overview>
   breaker?: BreakerView | null
-  pausedCourses?: readonly PausedCourseView[]
+  pausedCourses?: readonly PausedCourse[]
   budget?: number | null
   refusedSenders?: readonly RefusedSender[]
   idsReused?: SendersView['idsReused']
@@ -75,7 +76,7 @@ test('an LMS that is down, throttled, or misconfigured is a problem with its dur
   }
 })
 
-const pausedCourse = (course: string, nextMinutes: number): PausedCourseView => ({
+const pausedCourse = (course: string, nextMinutes: number): PausedCourse => ({
   course,
   since: now - 25 * MINUTE_MS,
   probeAt: now + nextMinutes * MINUTE_MS,

@@ -27,9 +27,12 @@ function inBrackets(text: string, from: number): string {
 
 /** Returns the texts that an expression such as `words.link[kind]` or `one ? words.a : words.b` can mean. */
 function textsOf(expression: string, source: string): string[] {
-  const group = source.match(/^const words = TEXTS\.(\w+)/m)?.[1] ?? source.match(/const words = TEXTS\.(\w+)/)?.[1]
-  return [...expression.matchAll(/(TEXTS|words)((?:\.\w+|\[[^\]]+\])+)/g)].flatMap(([, root, steps = '']) => {
-    let nodes: unknown[] = [root === 'TEXTS' ? TEXTS : Object(TEXTS)[group ?? '']]
+  const groups = new Map(
+    [...source.matchAll(/const (\w+) = TEXTS\.(\w+)\n/g)].map(([, name = '', group = '']) => [name, group]),
+  )
+  return [...expression.matchAll(/\b(\w+)((?:\.\w+|\[[^\]]+\])+)/g)].flatMap(([, root = '', steps = '']) => {
+    if (root !== 'TEXTS' && !groups.has(root)) return []
+    let nodes: unknown[] = [root === 'TEXTS' ? TEXTS : Object(TEXTS)[groups.get(root) ?? '']]
     for (const [step] of steps.matchAll(/\.\w+|\[[^\]]+\]/g)) {
       nodes = nodes.flatMap((node) =>
         step.startsWith('[') ? Object.values(Object(node)) : [Object(node)[step.slice(1)]],

@@ -4,11 +4,9 @@ import { test } from 'node:test'
 import { createWriter } from '../../src/database/sqlite/writer.ts'
 import { temporaryFolder } from '../service/process.ts'
 
-const PROGRAM = join(import.meta.dirname, '../../src/database/sqlite/worker.ts')
-
 test('what is written before the close is stored, and what comes after it is rejected instead of waiting', async (t) => {
   const file = join(temporaryFolder(t), 'lernito.db')
-  const writer = createWriter({ file, program: PROGRAM })
+  const writer = createWriter({ file })
   await writer.run('create table sales (id integer)', [])
   const before = writer.run('insert into sales values (1)', [])
   const closing = writer.close()
@@ -20,7 +18,7 @@ test('what is written before the close is stored, and what comes after it is rej
 })
 
 test('a writer that never wrote is closed without a thread', async (t) => {
-  const writer = createWriter({ file: join(temporaryFolder(t), 'lernito.db'), program: PROGRAM })
+  const writer = createWriter({ file: join(temporaryFolder(t), 'lernito.db') })
   await writer.close()
   await assert.rejects(writer.run('select 1', []), /the database is closed/)
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { globSync } from 'node:fs'
 import { test } from 'node:test'
 import { readSettings } from '../../src/service/settings/read.ts'
-import { isSampleSecret, sampleSecrets } from '../../src/service/settings/samples.ts'
+import { isSampleSecret, sampleSecrets } from '../../src/service/settings/warnings.ts'
 import { DOCUMENTS, ROOT, readDocument } from './documents.ts'
 
 /** How the documents write the value of a secret: assigned, as an option, and as the fallback of a program. */

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ENROLLING_CAUSES } from '../../src/doctor/causes/causes-enrolling.ts'
+import { CAUSE_GROUPS } from '../../src/doctor/causes.ts'
 import { DEMO } from '../harness.ts'
 import { type Case, inWorld, problemOf, resultOf, standIn, testCauses } from './examining.ts'
 
 const HONOR = 'course-v1:Lernito+Honor+2026'
 
-const CASES: Readonly<Record<keyof typeof ENROLLING_CAUSES, Case>> = {
+const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.enrolling, Case>> = {
   'bulk.off': {
     rule: 'an LMS without ENABLE_BULK_ENROLLMENT_VIEW and without enrollments/modify',
     found: 'lms.bulk_enroll',
@@ -44,7 +44,7 @@ const CASES: Readonly<Record<keyof typeof ENROLLING_CAUSES, Case>> = {
   },
 }
 
-testCauses(ENROLLING_CAUSES, CASES)
+testCauses(CAUSE_GROUPS.enrolling, CASES)
 
 test('with modes that the courses have, and mails that the LMS can be asked for, both checks pass', async (t) => {
   const env = { LERNITO_COURSE_MODE: `${HONOR}=verified`, LERNITO_EMAIL_STUDENTS: 'on' }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { EVENTS_CAUSES } from '../../src/doctor/causes/causes-events.ts'
+import { CAUSE_GROUPS } from '../../src/doctor/causes.ts'
 import { EVENTS_SECRET, startReceiver } from '../shop/events/receiver.ts'
 import {
   type Case,
@@ -21,7 +21,7 @@ const envWith = async (t: TestContext, url: string) => ({
 })
 const endpointAt = async (t: TestContext, url: string) => examined({ env: await envWith(t, url) })
 
-const CASES: Readonly<Record<keyof typeof EVENTS_CAUSES, Case>> = {
+const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.events, Case>> = {
   'events.private': {
     rule: 'a host name that resolves to a private address',
     found: 'events.endpoint',
@@ -43,7 +43,7 @@ const CASES: Readonly<Record<keyof typeof EVENTS_CAUSES, Case>> = {
     ...(NO_OPENSSL === undefined ? {} : { skip: NO_OPENSSL }),
   },
 }
-testCauses(EVENTS_CAUSES, CASES)
+testCauses(CAUSE_GROUPS.events, CASES)
 
 test('an endpoint that accepts the connection is fine, and gets no request', async (t) => {
   const receiver = await startReceiver(t)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CAUSES } from '../../src/doctor/causes/causes.ts'
+import { CAUSES } from '../../src/doctor/causes.ts'
 import { CHECKS, DEADLINES } from '../../src/doctor/examine.ts'
 import { DEMO, startProduct } from '../harness.ts'
 import { serveEnv, startHoldingLms } from '../service/serving.ts'
@@ -101,6 +101,13 @@ test('a check comes after the checks that it needs, and ids are unique', () => {
 
 test('the commands of a fix hold nothing from outside', () => {
   for (const [id, { plain, tutor }] of Object.entries(CAUSES)) assert.doesNotMatch(`${plain}${tutor}`, /\{\w+\}/, id)
+})
+
+test('every blank of a message has a name that the compiler asks for, and no other has', () => {
+  for (const [id, { message, ...cause }] of Object.entries(CAUSES)) {
+    const names = [...message.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
+    assert.deepEqual(Object.keys('blanks' in cause ? cause.blanks : {}), names, id)
+  }
 })
 
 test('a service that runs the checks pays for each throttled call, and skips the checks that it has no call for', async (t) => {

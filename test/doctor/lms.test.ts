@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { openDatabase } from '../../src/database/database.ts'
 import { migrate } from '../../src/database/migrations/migrations.ts'
-import { LMS_CAUSES } from '../../src/doctor/causes/causes-lms.ts'
+import { CAUSE_GROUPS } from '../../src/doctor/causes.ts'
 import type { Result } from '../../src/doctor/examine.ts'
 import { DEMO } from '../harness.ts'
 import { waitingForHttp } from '../lms/waiting-for-http.ts'
@@ -47,7 +47,7 @@ async function waitingFor(t: TestContext, courses: readonly string[]): Promise<R
   return examined({ env })
 }
 
-const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
+const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.lms, Case>> = {
   'lms.dns': { rule: 'a host that does not resolve', found: 'lms', broken: lmsAt('http://no-such-host.invalid') },
   'lms.refused': {
     rule: 'a port where nothing listens',
@@ -249,7 +249,7 @@ const CASES: Readonly<Record<keyof typeof LMS_CAUSES, Case>> = {
   },
 }
 
-testCauses(LMS_CAUSES, CASES)
+testCauses(CAUSE_GROUPS.lms, CASES)
 
 test('courses that buyers wait for and that the LMS has are no problem', async (t) => {
   const { status, detail } = resultOf(await waitingFor(t, [DEMO]), 'lms.allowances')

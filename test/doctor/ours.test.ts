@@ -5,7 +5,7 @@ import { after, describe, type TestContext, test } from 'node:test'
 import { sql } from 'kysely'
 import { openDatabase } from '../../src/database/database.ts'
 import { migrate } from '../../src/database/migrations/migrations.ts'
-import { OUR_CAUSES } from '../../src/doctor/causes/causes-ours.ts'
+import { CAUSE_GROUPS } from '../../src/doctor/causes.ts'
 import { startHandshakeProxy } from '../database/handshake-proxy.ts'
 import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
 import { type CertificateName, NO_TLS_SERVER, startTlsMariaDb } from '../mariadb-tls.ts'
@@ -52,7 +52,7 @@ const clockOff = (ms: number): Case['broken'] => {
   }
 }
 
-const CASES: Readonly<Record<keyof typeof OUR_CAUSES, Case>> = {
+const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.ours, Case>> = {
   'settings.invalid': {
     rule: 'a setting that is not a number',
     found: 'settings',
@@ -236,7 +236,7 @@ async function migrateBeyond(url: string): Promise<void> {
   await database.close()
 }
 
-testCauses(OUR_CAUSES, CASES)
+testCauses(CAUSE_GROUPS.ours, CASES)
 
 test('all wrong settings are reported at once, and the other checks are skipped', async () => {
   const results = await examined({ env: { LERNITO_PORT: 'eighty' } })

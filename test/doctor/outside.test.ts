@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { z } from 'zod'
-import { OUTSIDE_CAUSES } from '../../src/doctor/causes/causes-outside.ts'
+import { CAUSE_GROUPS } from '../../src/doctor/causes.ts'
 import type { Result } from '../../src/doctor/examine.ts'
 import { CHALLENGE_HEADER, challengeOf, PROOF_HEADER } from '../../src/service/lib/identity.ts'
 import { exchange, SECRET, startProduct } from '../harness.ts'
@@ -72,7 +72,7 @@ const databaseOf = ({ folder }: { folder: string }): Env => ({
   LERNITO_DATABASE_URL: `sqlite:${join(folder, 'lernito.db')}`,
 })
 
-const CASES: Readonly<Record<keyof typeof OUTSIDE_CAUSES, Case>> = {
+const CASES: Readonly<Record<keyof typeof CAUSE_GROUPS.outside, Case>> = {
   'console.no_secret': {
     rule: 'a console without the secret of its application',
     found: 'console.application',
@@ -197,7 +197,7 @@ function mount(web: ScriptedLms, path: string): void {
   }
 }
 
-testCauses(OUTSIDE_CAUSES, CASES)
+testCauses(CAUSE_GROUPS.outside, CASES)
 
 const problemsOf = (results: readonly Result[], id: Result['id']): string =>
   resultOf(results, id)

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { problem } from '../../src/doctor/causes/causes.ts'
+import { render } from '../../src/cli/doctor.ts'
+import { problem } from '../../src/doctor/causes.ts'
 import type { Result } from '../../src/doctor/examine.ts'
-import { render } from '../../src/doctor/render.ts'
 
 const RESULTS: readonly Result[] = [
   { id: 'settings', about: 'the settings', status: 'ok', detail: 'all are well formed', problems: [] },

@@ -108,9 +108,9 @@ test('after a call of unknown effect, people with an account go singly and are r
     [
       [true, true],
       [true, true],
-      [false, true],
-      [false, true],
-      [false, true],
+      [true, true],
+      [true, true],
+      [true, true],
     ],
   )
   for (const work of works) assert.equal(work.done.size, 1)

@@ -8,10 +8,12 @@ import { createLedger } from './ledger.ts'
 import { sales, untilAllSettled, WORLD } from './load.ts'
 
 const HOUR_MS = 3_600_000
+/** Longer than any wait for an attempt. */
+const BACK_MS = 48 * HOUR_MS
 const JUMPS: Readonly<Record<string, readonly number[]>> = {
   'an hour forward': [HOUR_MS],
-  'an hour back': [-HOUR_MS],
-  'forward and back, twice': [HOUR_MS, -HOUR_MS, HOUR_MS, -HOUR_MS],
+  'two days back': [-BACK_MS],
+  'forward and back, twice': [BACK_MS, -BACK_MS, BACK_MS, -BACK_MS],
 }
 
 /** Starts the service with a clock that can jump. The clock of the LMS doesn't. */
@@ -60,23 +62,23 @@ describe('when the service’s clock jumps during work', { concurrency: 4, timeo
     })
   }
 
-  test('set back before a retry: the retry comes after the same time', async (t) => {
+  test('set back by two days before a retry: the retry comes at once', async (t) => {
     const { url, ledger, lms, jump, database, log } = await setUp(t, { LERNITO_ANSWER_WITHIN_MS: '0' })
     await lms.faults([{ method: 'POST', path: BULK, status: 500 }])
     for (const sale of sales({ name: 'retried', count: 10 })) await ledger.sell(url, sale)
     while (log.filter(({ event }) => event === 'retry_scheduled').length < 10) await delay(10)
     await lms.noFaults()
-    jump(-HOUR_MS)
+    jump(-BACK_MS)
     await untilAllSettled(database)
     ledger.close('clock: set back while retries wait', await lms.state())
   })
 
-  test('set back while the circuit breaker is open: the probe comes after the same time', async (t) => {
+  test('set back by two days while the circuit breaker is open: the probe comes after the same time, and all are enrolled', async (t) => {
     const { url, ledger, lms, jump, database, log } = await setUp(t)
     await lms.faults([{ status: 503 }])
     await Promise.all(sales({ name: 'down', count: 10 }).map((sale) => ledger.sell(url, sale)))
     while (!log.some(({ state }) => state === 'down')) await delay(10)
-    jump(-HOUR_MS)
+    jump(-BACK_MS)
     await Promise.all(sales({ name: 'still', count: 10 }).map((sale) => ledger.sell(url, sale)))
     await lms.noFaults()
     await untilAllSettled(database)

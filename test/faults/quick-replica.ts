@@ -1,4 +1,4 @@
-import { runUntilSignal } from '../../src/cli/run-service.ts'
+import { runUntilSignal } from '../../src/cli/command.ts'
 import { buildService } from '../../src/service/service.ts'
 import { readSettings } from '../../src/service/settings/read.ts'
 import { createLog } from '../../src/service/telemetry/log.ts'

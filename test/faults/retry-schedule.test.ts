@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { settlement } from '../../src/enroll/settlement.ts'
 import { beginWork, failed, record } from '../../src/enroll/work.ts'
 import { openInbox } from '../../src/queue/open-inbox.ts'
-import { LONGEST_WAIT_MS, RETRY_SCHEDULE_MS } from '../../src/queue/retry-schedule.ts'
+import { RETRY_SCHEDULE_MS } from '../../src/queue/retry-schedule.ts'
 import { createIds } from '../../src/sale/ids.ts'
 import type { VerifiedWebhook } from '../../src/sale/types.ts'
 import { DEMO } from '../harness.ts'
@@ -38,13 +38,13 @@ for (const [random, factor] of [
       url: `sqlite:${join(temporaryFolder(t), 'lernito.db')}`,
       newName: createIds({ now }),
       now,
-      longestWaitMs: LONGEST_WAIT_MS,
       random: () => random,
       hasOutbox: false,
       publish: () => {},
       onError: (error) => assert.fail(String(error)),
       onAvailability: () => {},
       onReleased: () => {},
+      signal,
     })
     t.after(async () => {
       inbox.close()

@@ -71,6 +71,22 @@ test('a group has at most max items, and the order is kept', async () => {
   assert.deepEqual(groups, [[1, 2], [3, 4], [5]])
 })
 
+test('a group ends before its items are too large together; an item that is too large itself is alone', async () => {
+  const groups: (readonly number[])[] = []
+  const write = createGroupCommit<number, number>({
+    write: async (items) => {
+      groups.push(items)
+      return double(items)
+    },
+    max: 10,
+    sizeOf: (item) => item,
+    maxSize: 10,
+    isHopeless,
+  })
+  await Promise.all([4, 6, 1, 20, 3, 8].map(write))
+  assert.deepEqual(groups, [[4, 6], [1], [20], [3], [8]])
+})
+
 test('the callers of a group continue before the next group starts', async () => {
   const order: string[] = []
   const write = createGroupCommit<string, string>({

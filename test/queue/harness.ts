@@ -4,19 +4,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { openWithTasks } from '../../src/database/database.ts'
+import { openDatabase } from '../../src/database/database.ts'
 import type { Database } from '../../src/database/dialect.ts'
 import { migrate } from '../../src/database/migrations/migrations.ts'
 import type { DeliveryRow, Tables } from '../../src/database/schema.ts'
-import { createOperations } from '../../src/operators/changes/create-operations.ts'
-import { createInbox } from '../../src/queue/inbox.ts'
+import { createOperations } from '../../src/operators/changes/operations.ts'
+import { createInbox, type Submitted } from '../../src/queue/inbox.ts'
 import { createReplicas, type DeadReplica, type Replicas } from '../../src/queue/replicas/replicas.ts'
-import { LONGEST_WAIT_MS } from '../../src/queue/retry-schedule.ts'
-import { createStore, type Store } from '../../src/queue/store.ts'
-import { INBOX_TASKS, type RunInboxTask } from '../../src/queue/transactions.ts'
-import type { Submitted } from '../../src/queue/types.ts'
-import type { Write } from '../../src/queue/write.ts'
-import { createIds, type NewId } from '../../src/sale/ids.ts'
+import { createStore, type Store, type Write } from '../../src/queue/store.ts'
+import { createIds } from '../../src/sale/ids.ts'
 import type { DeliveryEvent, Outcome, Settlement, VerifiedWebhook } from '../../src/sale/types.ts'
 
 /** Noon, so that a test can move the clock by hours and stay within one UTC day. */
@@ -70,11 +66,11 @@ export async function setUp(t: TestContext, { hasOutbox = false } = {}) {
   })
   /** `wrap` may replace functions of the store that the inbox uses. */
   const replica = async (me: string, wrap = (store: Store): Store => store) => {
-    const { database, runTask } = openWithTasks({ url, serve: false, tasks: INBOX_TASKS })
+    const database = openDatabase({ url, serve: false })
     const { db, close } = database
     await migrate({ database, now })
     const newId = createIds({ now })
-    const { replicas, store } = await joined({ database, runTask, me, now, newId, hasOutbox, monotonic })
+    const { replicas, store } = await joined({ database, me, now, newId, hasOutbox, monotonic })
     const published: DeliveryEvent[] = []
     const errors: unknown[] = []
     const failed = Promise.withResolvers<void>()
@@ -127,7 +123,6 @@ export type Replica = Awaited<ReturnType<Awaited<ReturnType<typeof setUp>>['repl
 /** The store of a replica that has joined under this name. When it joins again, its name is me-2, me-3 and so on. */
 export async function joined({
   database,
-  runTask,
   me,
   now,
   newId = createIds({ now }),
@@ -135,11 +130,9 @@ export async function joined({
   monotonic = { at: 1000 },
 }: {
   database: Database
-  /** By default, transactions run here. */
-  runTask?: RunInboxTask
   me: string
   now: () => number
-  newId?: NewId
+  newId?: () => string
   hasOutbox?: boolean
   /** The monotonic clock of the replicas, ms. */
   monotonic?: { at: number }
@@ -148,8 +141,7 @@ export async function joined({
   const newName = (): string => (++names === 1 ? me : `${me}-${names}`)
   const replicas = createReplicas({ database, newName, deadAfterMs: 60_000, clock: () => monotonic.at })
   await replicas.join()
-  const context = { database, replicas, now, newId, longestWaitMs: LONGEST_WAIT_MS, random: () => 0.5, hasOutbox }
-  const store = createStore(runTask === undefined ? context : { ...context, runTask })
+  const store = createStore({ database, replicas, now, newId, random: () => 0.5, hasOutbox })
   return { replicas, store, monotonic }
 }
 

@@ -25,7 +25,6 @@ test('the query for due rows reads the index alone and sorts nothing, on the fir
     const { due } = createStore({
       database: { ...bench.database, db },
       replicas: bench.replicas,
-      longestWaitMs: 0,
       now: () => START,
       newId: bench.context.newId,
       random: () => 0.5,

@@ -7,6 +7,7 @@ import { storeRefund } from '../../src/queue/withdrawals/store-refund.ts'
 import { createIds } from '../../src/sale/ids.ts'
 import { createForget } from '../../src/service/forget.ts'
 import { AppError } from '../../src/service/lib/errors.ts'
+import { lmsAt } from '../enroll/lms-at.ts'
 import { DEMO, startProduct } from '../harness.ts'
 import { BULK } from './serving.ts'
 
@@ -25,25 +26,37 @@ async function start(t: TestContext, { waitMs, vacuum }: { waitMs: number; vacuu
   }
   const product = await startProduct({ lms: { sleep }, env: { LERNITO_ANSWER_WITHIN_MS: '500' } })
   const database = openDatabase({ url: `sqlite:${product.folder}/lernito.db`, serve: false })
+  const lms = lmsAt(product.lmsUrl)
   t.after(async () => {
     held.resolve()
+    await lms.close()
     await database.close()
     await product.stop()
   })
-  const opened = {
-    database: { ...database, vacuum: vacuum ?? database.vacuum },
-    context: { database, now: Date.now, newId: createIds({ now: Date.now }), random: Math.random, hasOutbox: false },
-    availability: createAvailability({ database, onChange: () => {} }),
+  const context = {
+    database,
+    now: Date.now,
+    newId: createIds({ now: Date.now }),
+    random: Math.random,
+    hasOutbox: false,
   }
+  const { guard } = createAvailability({ database, onChange: () => {} })
   const errors: unknown[] = []
-  const onLateError = (error: unknown): void => void errors.push(error)
-  const forget = createForget({ opened, access: () => null, publish: () => {}, onLateError, waitMs })
+  const forget = createForget({
+    database: { ...database, vacuum: vacuum ?? database.vacuum },
+    context,
+    guard,
+    calls: { lms, acquire: async () => assert.fail('no order is about allowances') },
+    publish: () => {},
+    onLateError: (error) => errors.push(error),
+    waitMs,
+  })
   const holdCall = async (): Promise<void> => {
     await product.lms.faults([{ path: BULK, method: 'POST', delayMs: 1, times: 1 }])
     void product.sell({ email: EMAIL })
     await arrived.promise
   }
-  return { ...product, context: opened.context, forget, holdCall, release: held.resolve, errors }
+  return { ...product, context, forget, holdCall, release: held.resolve, errors }
 }
 
 test('an order that takes longer than its page waits continues, and the same order again gets its result', async (t) => {
@@ -87,13 +100,4 @@ test('another reader of the file leaves traces in it, and that is no failure', a
   const busy = new AppError('database.busy', 'busy')
   const { forget } = await start(t, { waitMs: 60_000, vacuum: () => Promise.reject(busy) })
   assert.deepEqual(await forget(order), { ...nothing, clean: false })
-})
-
-test('before the service calls the LMS, the person is erased and the allowances are not', async (t) => {
-  const { forget } = await start(t, { waitMs: 60_000 })
-  const answer = await forget({ ...order, allowances: true })
-  assert.deepEqual(answer, {
-    ...nothing,
-    failure: 'The service has just started, and makes no calls to the LMS yet',
-  })
 })

@@ -1,12 +1,9 @@
 import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
-import type { Session } from '../session/sessions.ts'
-import type { Site } from '../session/site.ts'
-import { type ConsoleStatus, healthHtml } from './health-line.ts'
-import { type MenuPath, navigationHtml } from './navigation.ts'
 import { fileUrl } from './static-files.ts'
+import { healthHtml, type MenuPath, navigationHtml } from './status.ts'
 import { TEXTS } from './texts.ts'
-import { timesIn, type Zone } from './zone.ts'
+import { timesIn } from './zone.ts'
 
 /** htmx adds no style, which the policy forbids. Going back reloads a page. */
 const HTMX = 'includeIndicatorCSS:false, history:reload, defaultSwap:outerHTML'
@@ -17,10 +14,11 @@ export interface Crumb {
   readonly label: string
 }
 
-export interface Page {
-  readonly site: Site
-  /** Who is signed in; null for pages that need no session. */
-  readonly session: Session | null
+/** What a page has besides what its request tells. */
+interface Page {
+  readonly reply: FastifyReply
+  /** 200 if there is none. */
+  readonly status?: number
   readonly title: string
   /** Escaped HTML. */
   readonly main: string
@@ -35,15 +33,13 @@ export interface Page {
 }
 
 /** The menu beside the page, and the search above it. Without a session, only the name of the product. */
-function frameHtml({ site: { base }, session, current, search, status }: Page & WithStatus): {
-  side: string
-  top: string
-} {
+function frameHtml({ reply, current, search }: Page): { side: string; top: string } {
+  const { session, status, site } = reply.request
+  const { base } = site
   if (session === null) {
     return { side: '', top: html`<header class="plain"><a class="name" href="${base}/">${TEXTS.product}</a></header>` }
   }
-  const counts = status?.counts ?? null
-  const side = navigationHtml({ base, session, current, counts, csrf: csrfField(session) })
+  const side = navigationHtml({ base, session, current, counts: status?.counts ?? null })
   const health = status === null ? '' : healthHtml(status, base)
   return { side, top: html`<header class="top">!${searchHtml(base, search)}!${health}</header>` }
 }
@@ -62,15 +58,10 @@ const crumbsHtml = (crumbs: readonly Crumb[], base: string): string =>
     ? ''
     : html`<nav aria-label="${TEXTS.breadcrumbs}" class="crumbs"><ol>!${crumbs.map(({ path, label }) => html`<li><a href="${base}${path}">${label}</a></li>`).join('')}</ol></nav>`
 
-interface WithStatus {
-  readonly status: ConsoleStatus | null
-  /** All times of the page are in this zone. */
-  readonly zone: Zone
-}
-
 /** Returns a complete page. */
-export function page(of: Page & WithStatus): string {
-  const { site, title, main, session, crumbs = [], intro, zone } = of
+function pageHtml(of: Page): string {
+  const { reply, title, main, crumbs = [], intro } = of
+  const { site, session, zone } = reply.request
   const file = (name: string): string => site.base + fileUrl(name)
   const { side, top } = frameHtml(of)
   const warning =
@@ -106,17 +97,19 @@ export function page(of: Page & WithStatus): string {
 }
 
 /** Answers with a complete page. */
-export function sendPage({ reply, status = 200, ...of }: Page & { reply: FastifyReply; status?: number }) {
-  const { status: health, zone } = reply.request
-  const shown = page({ ...of, status: health, zone })
-  return reply.code(status).type('text/html; charset=utf-8').send(timesIn(zone, shown))
+export function sendPage(of: Page): FastifyReply {
+  const { reply, status = 200 } = of
+  const page = timesIn(reply.request.zone, pageHtml(of))
+  return reply.code(status).type('text/html; charset=utf-8').send(page)
 }
 
-/** Returns a message with a link to the next step, if there is one. */
-export function messagePage(of: { text: string; action?: string; link?: string }): string {
-  const link = of.link === undefined ? '' : html`<p><a class="button" href="${of.link}">${of.action ?? of.link}</a></p>`
-  return html`<p>${of.text}</p>!${link}`
+/** Answers with a message, and a link to the next step if there is one. */
+export function sendMessage({
+  text,
+  action,
+  link,
+  ...page
+}: Omit<Page, 'main'> & { text: string; action?: string; link?: string }): FastifyReply {
+  const button = link === undefined ? '' : html`<p><a class="button" href="${link}">${action ?? link}</a></p>`
+  return sendPage({ ...page, main: html`<p>${text}</p>!${button}` })
 }
-
-/** Returns the field that every form with a change must have. */
-export const csrfField = ({ csrf }: Session): string => html`<input type="hidden" name="csrf" value="${csrf}">`

@@ -1,13 +1,17 @@
-import type { FastifyInstance } from 'fastify'
+import { html } from 'ghtml'
 import type { BacklogCounts } from '../../operators/reports/counts.ts'
-import type { Site } from '../session/site.ts'
-import { sessionOf } from './guard.ts'
-import { type ConsoleStatus, healthHtml } from './health-line.ts'
-import { csrfField } from './layout.ts'
-import type { LiveState } from './live-state.ts'
-import { menuPath, navigationHtml } from './navigation.ts'
+import { type BreakerView, isOpen, type PageParts } from '../parts.ts'
+import type { Session } from '../session/sessions.ts'
+import { hiddenField, refreshes } from './elements.ts'
+import { numberText, timeHtml } from './format.ts'
+import { queryOf, sessionOf } from './request.ts'
 import { shareReads } from './share-reads.ts'
+import { fill, TEXTS } from './texts.ts'
 import { timesIn } from './zone.ts'
+
+const words = TEXTS.status
+/** Every page reads the counts, so pages that are shown within this time share them: ms. */
+const KEPT_MS = 1000
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -16,23 +20,77 @@ declare module 'fastify' {
   }
 }
 
-/** Every page reads the counts, so pages that are shown within this time share them: ms. */
-const KEPT_MS = 1000
+/** What every page shows beside its own content. */
+export interface ConsoleStatus {
+  /** null while the database can't be read. */
+  readonly counts: BacklogCounts | null
+  /** The state of the circuit breaker; null until the worker has started. */
+  readonly breaker: BreakerView | null
+  /** The unused share of the call budget, from 0 to 1; null until the worker has started. */
+  readonly budget: number | null
+}
+
+const PAGES = [
+  { path: '/', label: TEXTS.nav.overview },
+  { path: '/deliveries', label: TEXTS.nav.deliveries },
+  { path: '/deliveries?state=needs_attention', label: TEXTS.nav.needsAttention, count: 'needs_attention' },
+  { path: '/deliveries?state=pre_enrolled', label: TEXTS.nav.preEnrolled, count: 'pre_enrolled' },
+  { path: '/people', label: TEXTS.nav.people },
+  { path: '/refused', label: TEXTS.nav.refused },
+  { path: '/events', label: TEXTS.nav.events },
+  { path: '/incidents', label: TEXTS.nav.incidents },
+  { path: '/changes', label: TEXTS.nav.changes },
+  { path: '/signature', label: TEXTS.nav.signature },
+  { path: '/setup', label: TEXTS.nav.setup },
+] as const satisfies readonly { path: string; label: string; count?: keyof BacklogCounts }[]
+
+/** A page of the menu, by its path below the console's base. */
+export type MenuPath = (typeof PAGES)[number]['path']
+
+/** Returns the page of the menu with this path; undefined if there is none. */
+export const menuPath = (path: string): MenuPath | undefined => PAGES.find((one) => one.path === path)?.path
+
+/**
+ * Returns the menu, with how many deliveries need a person; it updates itself.
+ * @param of.counts null if they can't be read now
+ */
+export function navigationHtml(of: {
+  base: string
+  session: Session
+  current: MenuPath | undefined
+  counts: BacklogCounts | null
+}): string {
+  const { base, session, current, counts } = of
+  const links = PAGES.map((one) => {
+    const badge = counts !== null && 'count' in one ? countHtml(counts[one.count], one.count) : ''
+    const mark = one.path === current ? ' aria-current="page"' : ''
+    return html`<li><a href="${base}${one.path}"!${mark}>${one.label}!${badge}</a></li>`
+  })
+  const refresh = `${base}/status?page=${encodeURIComponent(current ?? '')}`
+  return html`<nav aria-label="${TEXTS.nav.label}" class="side"><a class="name" href="${base}/">${TEXTS.product}</a>
+<ul id="menu" !${refreshes({ url: refresh, id: 'menu', seconds: 15 })}>!${links.join('\n')}</ul>
+<form method="post" action="${base}/sign-out" class="who">!${hiddenField('csrf', session.csrf)}<span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button></form></nav>`
+}
+
+const countHtml = (count: number, of: keyof BacklogCounts): string =>
+  count === 0 ? '' : html` <span class="count ${of === 'needs_attention' ? 'bad' : ''}">${numberText(count)}</span>`
+
+/** Returns the line about the LMS, the queue and the call budget; it updates itself. */
+export function healthHtml({ counts, breaker, budget }: ConsoleStatus, base: string): string {
+  const kind = breaker?.kind ?? 'unknown'
+  const since = breaker === null || !isOpen(breaker) ? '' : html` ${words.since} !${timeHtml(breaker.since)}`
+  const queued =
+    counts === null
+      ? ''
+      : html`<a href="${base}/deliveries?state=queued">${fill(words.queued, { count: numberText(counts.queued) })}</a>`
+  const used =
+    budget === null ? '' : html`<span>${fill(words.budget, { percent: `${Math.round((1 - budget) * 100)}` })}</span>`
+  return html`<div id="health" !${refreshes({ url: `${base}/status`, id: 'health', seconds: 10 })}>
+<span class="breaker ${kind}">${words.lms[kind]}!${since}</span> !${queued} !${used}</div>`
+}
 
 /** Gives each page of a signed-in operator the status, and adds the fragment that keeps it up to date. */
-export function addStatus({
-  scope,
-  site,
-  readCounts,
-  liveState,
-  now,
-}: {
-  scope: FastifyInstance
-  site: () => Site
-  readCounts: () => Promise<BacklogCounts>
-  liveState: Pick<LiveState, 'breaker' | 'budget'>
-  now: () => number
-}): void {
+export function addStatus({ scope, readCounts, liveState, now }: PageParts): void {
   // The page itself says what is wrong with the database.
   const counts = shareReads({ read: () => readCounts().catch(() => null), forMs: KEPT_MS, now })
 
@@ -47,12 +105,11 @@ export function addStatus({
     if (request.session !== null) request.status = await read()
   })
 
-  scope.get<{ Querystring: { page?: string } }>('/status', async (request, reply) => {
-    const session = sessionOf(request)
-    const { base } = site()
-    const current = menuPath(String(request.query.page ?? ''))
+  scope.get('/status', async (request, reply) => {
+    const { base } = request.site
+    const current = menuPath(queryOf(request).get('page') ?? '')
     const status = await read()
-    const menu = navigationHtml({ base, session, current, counts: status.counts, csrf: csrfField(session) })
+    const menu = navigationHtml({ base, session: sessionOf(request), current, counts: status.counts })
     return reply.type('text/html; charset=utf-8').send(timesIn(request.zone, menu + healthHtml(status, base)))
   })
 }

@@ -1,45 +1,35 @@
-import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import type { BulkReplay, Operations, Summary } from '../../operators/changes/operations.ts'
+import type { BulkReplay } from '../../operators/changes/bulk-replay.ts'
+import type { Operations } from '../../operators/changes/operations.ts'
+import type { Summary } from '../../operators/find/listing.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
+import { olderHtml } from '../layout/elements.ts'
 import { numberText, timeHtml } from '../layout/format.ts'
-import { sessionOf } from '../layout/guard.ts'
 import { sendPage } from '../layout/layout.ts'
+import { queryOf } from '../layout/request.ts'
 import { fill, TEXTS } from '../layout/texts.ts'
-import type { Site } from '../session/site.ts'
-import { queryText } from './deliveries/list-query.ts'
+import type { PageParts } from '../parts.ts'
 
 const words = TEXTS.changes
 const PAGE = 50
 
 /** Adds the page that lists who changed what: the events that have an actor, and the bulk replays. */
-export function addChanges({
-  scope,
-  site,
-  operations,
-}: {
-  scope: FastifyInstance
-  site: () => Site
-  operations: Pick<Operations, 'audit' | 'bulkReplays' | 'summaries'>
-}): void {
+export function addChanges({ scope, operations }: PageParts): void {
   scope.get('/changes', async (request, reply) => {
-    const { base, origin } = site()
-    const after = new URL(request.url, origin).searchParams.get('after')
+    const { base } = request.site
+    const after = queryOf(request).get('after')
     const [{ items, next }, bulkReplays] = await Promise.all([
       operations.audit({ limit: PAGE, after }),
       after === null ? operations.bulkReplays() : [],
     ])
     const buyers = await buyersOf(operations, items)
-    const older =
-      next === null
-        ? ''
-        : html`<p class="pages"><a class="button second" href="${base}/changes${queryText({ after: next })}">${words.older}</a></p>`
+    const older = olderHtml({ url: `${base}/changes`, next, label: words.older })
     const list =
       items.length === 0
         ? html`<p>${words.none}</p>`
         : html`<ol class="timeline">!${items.map((event) => changeHtml(event, buyers, base)).join('')}</ol>`
     const main = html`<p>${words.intro}</p>!${bulkReplays.length === 0 ? '' : html`<h2>${words.bulkReplays}</h2>!${bulkReplaysHtml(bulkReplays, base)}<h2>${words.all}</h2>`}!${list}!${older}`
-    return sendPage({ reply, site: site(), session: sessionOf(request), title: words.title, current: '/changes', main })
+    return sendPage({ reply, title: words.title, current: '/changes', main })
   })
 }
 

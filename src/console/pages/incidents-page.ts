@@ -1,51 +1,25 @@
-import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import type { Band, Incident, Incidents } from '../../operators/incidents/list-incidents.ts'
+import type { Band, Incident } from '../../operators/incidents/list-incidents.ts'
+import { listTable, olderHtml, refreshes } from '../layout/elements.ts'
 import { durationText, numberText, timeHtml } from '../layout/format.ts'
-import { sessionOf } from '../layout/guard.ts'
 import { sendPage } from '../layout/layout.ts'
-import { listTable } from '../layout/list-table.ts'
-import { refreshes } from '../layout/refresh.ts'
+import { queryOf } from '../layout/request.ts'
 import { fill, TEXTS } from '../layout/texts.ts'
-import type { Site } from '../session/site.ts'
-import { queryText } from './deliveries/list-query.ts'
+import type { PageParts } from '../parts.ts'
 
 const words = TEXTS.incidents
 
-/** What the console reads about incidents. Times are ms since 1970. */
-export interface IncidentReports {
-  readonly list: (after: string | null) => Promise<Incidents>
-  /** Those that overlap a time, oldest first. */
-  readonly between: (of: { from: number; to: number }) => Promise<readonly Band[]>
-}
-
 /** Adds the page that lists when the LMS or the database was away, and what that meant for sales. */
-export function addIncidents({
-  scope,
-  site,
-  incidents,
-  now,
-}: {
-  scope: FastifyInstance
-  site: () => Site
-  incidents: Pick<IncidentReports, 'list'>
-  /** In ms since 1970. */
-  now: () => number
-}): void {
+export function addIncidents({ scope, incidents, now }: PageParts): void {
   const path = '/incidents'
-  scope.get<{ Querystring: { after?: string } }>(path, async (request, reply) => {
-    const { base } = site()
-    const after = request.query.after === undefined ? null : String(request.query.after)
-    const { items, next } = await incidents.list(after)
+  scope.get(path, async (request, reply) => {
+    const { base } = request.site
+    const { items, next } = await incidents.list(queryOf(request).get('after'))
     const rows = items.map((item) => cellsOf(item, now()))
     const list = items.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows })
-    const older =
-      next === null
-        ? ''
-        : html`<p class="pages"><a class="button second" href="${base}${path}${queryText({ after: next })}">${words.older}</a></p>`
+    const older = olderHtml({ url: base + path, next, label: words.older })
     const main = html`<div id="incidents" !${refreshes({ url: `${base}${request.url.slice(request.url.indexOf(path))}`, id: 'incidents', seconds: 10 })}>!${list}!${older}</div>`
-    const of = { reply, site: site(), session: sessionOf(request) }
-    return sendPage({ ...of, title: words.title, intro: words.intro, current: path, main })
+    return sendPage({ reply, title: words.title, intro: words.intro, current: path, main })
   })
 }
 

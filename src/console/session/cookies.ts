@@ -26,16 +26,17 @@ const sessionName = ({ secure }: Site): string => `${secure ? '__Secure-' : ''}l
 const attemptName = ({ secure }: Site, state: string): string => `${secure ? '__Secure-' : ''}lernito_sign_in_${state}`
 
 /** Returns the token that the browser sent, unchecked; null if it sent none. */
-export const readSession = (request: FastifyRequest, site: Site): string | null =>
-  request.cookies[sessionName(site)] ?? null
+export const readSession = ({ cookies, site }: FastifyRequest): string | null => cookies[sessionName(site)] ?? null
 
 /** Sets the session's token for as long as a session can last. */
-export function setSession(reply: FastifyReply, site: Site, token: string): void {
+export function setSession(reply: FastifyReply, token: string): void {
+  const { site } = reply.request
   reply.setCookie(sessionName(site), token, { ...cookieOptions(site, site.base), maxAge: SESSION_MS / 1000 })
 }
 
 /** Removes the token from the browser. */
-export function clearSession(reply: FastifyReply, site: Site): void {
+export function clearSession(reply: FastifyReply): void {
+  const { site } = reply.request
   reply.clearCookie(sessionName(site), cookieOptions(site, site.base))
 }
 
@@ -43,13 +44,9 @@ export function clearSession(reply: FastifyReply, site: Site): void {
  * Stores the attempt in the browser until it returns from the LMS, and removes the oldest ones beyond the newest five.
  * Browsers send the oldest cookie first (RFC 6265, 5.4).
  */
-export function setAttempt(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  site: Site,
-  { state, verifier, next }: Attempt & KeptAttempt,
-): void {
-  const earlier = Object.keys(request.cookies).filter((name) => name.startsWith(attemptName(site, '')))
+export function setAttempt(reply: FastifyReply, { state, verifier, next }: Attempt & KeptAttempt): void {
+  const { cookies, site } = reply.request
+  const earlier = Object.keys(cookies).filter((name) => name.startsWith(attemptName(site, '')))
   for (const name of earlier.slice(0, Math.max(0, earlier.length - ATTEMPTS_MAX + 1))) {
     reply.clearCookie(name, cookieOptions(site, site.base))
   }
@@ -58,15 +55,11 @@ export function setAttempt(
 }
 
 /** Returns and removes the stored attempt that the LMS's `state` names; null if this browser began no such attempt. */
-export function consumeAttempt(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  site: Site,
-  state: string,
-): KeptAttempt | null {
+export function consumeAttempt(reply: FastifyReply, state: string): KeptAttempt | null {
   if (!/^[\w-]{43}$/.test(state)) return null
+  const { cookies, site } = reply.request
   const name = attemptName(site, state)
-  const [verifier, next] = (request.cookies[name] ?? '').split('.')
+  const [verifier, next] = (cookies[name] ?? '').split('.')
   if (!verifier || next === undefined) return null
   reply.clearCookie(name, cookieOptions(site, site.base))
   return { verifier, next: Buffer.from(next, 'base64url').toString() }

@@ -1,26 +1,21 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { networkOf } from '../../service/lib/network.ts'
+import { cookieOptions } from './cookies.ts'
+import type { Site } from './site.ts'
 
 const MINUTE_MS = 60_000
 /** The LMS's token endpoint allows 120 calls a minute to one address; failed sign-ins get this share of them. */
 const TOTAL_MAX = 30
 const EACH_MAX = 6
+/** How long a browser is known. */
+const KNOWN_MS = 180 * 24 * 3_600_000
 
 /** Where a browser that returns from the LMS comes from. */
-export interface SignInOrigin {
+interface SignInOrigin {
   readonly ip: string
-  /** The browser's id, if an operator has signed in with it before; see known-browser.ts. */
+  /** The browser's id, if an operator has signed in with it before; see rememberBrowser. */
   readonly browser: string | null
-}
-
-/** A sign-in that counts as failed until `undo` is called. */
-export interface CountedSignIn {
-  undo(): void
-}
-
-/** Counts the failed sign-ins of a minute. */
-export interface SignInLimit {
-  /** Counts one more failed sign-in. Returns null if there were too many from this origin, or too many in all. */
-  count(origin: SignInOrigin): CountedSignIn | null
 }
 
 /**
@@ -31,22 +26,27 @@ export interface SignInLimit {
  * signed in with before have a separate limit of 30, six each: neither an attacker behind the same NAT nor an attacker
  * with many networks can use it up.
  *
+ * `count` counts one more sign-in as failed until its `undo` is called. It returns null if there were too many from this
+ * origin within the minute, or too many in all.
+ *
  * @param from.now in ms since 1970
  */
-export function createSignInLimit({ now }: { now: () => number }): SignInLimit {
+export function createSignInLimit({ now }: { now: () => number }) {
   const strangers = createCounts(now)
   const known = createCounts(now)
   return {
-    count: ({ ip, browser }) => (browser === null ? strangers.count(networkOf(ip)) : known.count(browser)),
+    count: ({ ip, browser }: SignInOrigin) =>
+      browser === null ? strangers.count(networkOf(ip)) : known.count(browser),
   }
 }
+export type SignInLimit = ReturnType<typeof createSignInLimit>
 
 /** Refused sign-ins leave no entry, so there are never more than TOTAL_MAX entries. */
 function createCounts(now: () => number) {
   let minute = { began: now(), total: 0, counts: new Map<string, number>() }
 
   return {
-    count: (key: string): CountedSignIn | null => {
+    count: (key: string): { undo: () => void } | null => {
       if (Math.abs(now() - minute.began) >= MINUTE_MS) minute = { began: now(), total: 0, counts: new Map() }
       const mine = minute
       const ofKey = mine.counts.get(key) ?? 0
@@ -63,4 +63,46 @@ function createCounts(now: () => number) {
       }
     },
   }
+}
+
+const nameOf = ({ secure }: Site): string => `${secure ? '__Secure-' : ''}lernito_known`
+const pathOf = ({ base }: Site): string => `${base}/callback`
+
+/** Each use of the secret signs another text, so that a signature from elsewhere is not valid here. */
+const signatureOf = (signed: string, clientSecret: string): Buffer =>
+  createHmac('sha256', clientSecret).update(`known browser ${signed}`).digest()
+
+/**
+ * Sets a cookie that distinguishes this browser from strangers at later sign-ins: it has its own limit there, and no
+ * other right. The cookie identifies no person, and outlives the session and the sign-out. It is signed and not stored,
+ * so it is valid on every replica, and no stranger can make one.
+ *
+ * @param from.clientSecret LERNITO_CONSOLE_CLIENT_SECRET; after a change of it, no browser is known
+ * @param from.now in ms since 1970
+ */
+export function rememberBrowser(from: { reply: FastifyReply; clientSecret: string; now: number }): void {
+  const { reply, clientSecret, now } = from
+  const { site } = reply.request
+  const signed = `${now + KNOWN_MS}.${randomBytes(16).toString('base64url')}`
+  reply.setCookie(nameOf(site), `${signed}.${signatureOf(signed, clientSecret).toString('base64url')}`, {
+    ...cookieOptions(site, pathOf(site)),
+    maxAge: KNOWN_MS / 1000,
+  })
+}
+
+/** Returns the id of a browser that an operator signed in with in the last 180 days; null for any other browser. */
+export function knownBrowser({
+  request: { cookies, site },
+  clientSecret,
+  now,
+}: {
+  request: FastifyRequest
+  clientSecret: string
+  now: number
+}): string | null {
+  const [until = '', id = '', signature = ''] = (cookies[nameOf(site)] ?? '').split('.')
+  const given = Buffer.from(signature, 'base64url')
+  const right = signatureOf(`${until}.${id}`, clientSecret)
+  if (given.length !== right.length || !timingSafeEqual(given, right)) return null
+  return now < Number(until) ? id : null
 }

@@ -152,10 +152,6 @@ export const INITIAL_SCHEMA: readonly string[] = [
     texts integer not null,
     sent_at bigint
   )`,
-  `create table if not exists notice_positions (
-    name varchar(32) not null primary key,
-    at bigint not null
-  )`,
   // open_kind is the kind until the incident ends: the unique key merges what several replicas report.
   `create table if not exists incidents (
     id varchar(26) not null primary key,

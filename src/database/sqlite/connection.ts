@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 
 /** How long a statement waits while another process writes, such as a command: ms. */
 const BUSY_TIMEOUT_MS = 5000
@@ -40,3 +40,63 @@ function enableWal(connection: DatabaseSync): void {
 /** Whether the error is one of SQLite's SQLITE_BUSY codes: another connection holds the lock. The low byte tells. */
 export const isBusy = (error: unknown): boolean =>
   error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 5
+
+/** The statements that are kept prepared. A busy service uses some 60 different ones. */
+const KEPT = 200
+/** Longer statements, with many rows, have many different lengths and would crowd out the others. Characters. */
+const KEPT_LENGTH = 2000
+/** SQLite copies parameters, and a kept statement holds the copies until it runs again. Bytes, about. */
+const KEPT_PARAMETERS = 256 * 1024
+
+/** What a statement gave: its rows if it has columns, otherwise how many rows it changed. */
+export interface StatementResult {
+  readonly rows: readonly unknown[]
+  readonly changes: number | bigint | null
+}
+
+interface Prepared {
+  readonly statement: StatementSync
+  readonly hasColumns: boolean
+}
+
+/**
+ * Returns a function that runs statements on `connection` and keeps the latest 200 prepared, because preparing one takes
+ * longer than most take to run. It throws what SQLite throws.
+ */
+export function createStatements(
+  connection: DatabaseSync,
+): (sql: string, parameters: readonly unknown[]) => StatementResult {
+  const kept = new Map<string, Prepared>()
+
+  const prepare = (sql: string): Prepared => {
+    const statement = connection.prepare(sql)
+    return { statement, hasColumns: statement.columns().length > 0 }
+  }
+
+  const keep = (sql: string): Prepared => {
+    const prepared = kept.get(sql) ?? prepare(sql)
+    kept.delete(sql)
+    kept.set(sql, prepared) // a map keeps the order: the first one was used longest ago
+    const [oldest] = kept.keys()
+    if (kept.size > KEPT && oldest !== undefined) kept.delete(oldest)
+    return prepared
+  }
+
+  return (sql, parameters) => {
+    const values = parameters.map(inputValue)
+    const isKept = sql.length <= KEPT_LENGTH && values.reduce(sizeOf, 0) <= KEPT_PARAMETERS
+    const { statement, hasColumns } = isKept ? keep(sql) : prepare(sql)
+    if (hasColumns) return { rows: statement.all(...values), changes: null }
+    return { rows: [], changes: statement.run(...values).changes }
+  }
+}
+
+function inputValue(value: unknown): SQLInputValue {
+  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint')
+    return value
+  if (value instanceof Uint8Array) return value
+  throw new TypeError(`SQLite can't store a ${typeof value}`)
+}
+
+const sizeOf = (sum: number, value: SQLInputValue): number =>
+  sum + (typeof value === 'string' || value instanceof Uint8Array ? value.length : 8)

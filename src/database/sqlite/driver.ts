@@ -8,8 +8,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
-import type { Lock } from '../lock.ts'
-import type { StatementResult } from './statements.ts'
+import type { StatementResult } from './connection.ts'
 
 type Run<Result> = (sql: string, parameters: readonly unknown[]) => Result
 
@@ -18,8 +17,6 @@ interface Connections {
   readonly read: Run<StatementResult>
   /** Runs a statement on the connection that writes. */
   readonly write: Run<Promise<StatementResult>>
-  /** A transaction holds it, and so does a statement that writes outside of one. */
-  readonly lock: Lock
 }
 
 /**
@@ -40,7 +37,9 @@ class ConcurrentAdapter extends SqliteAdapter {
   }
 }
 
-function createDriver({ read, write, lock }: Connections): Driver {
+function createDriver({ read, write }: Connections): Driver {
+  /** A transaction holds it, and so does a statement that writes outside of one. */
+  const lock = createLock()
   /** The connections that are in a transaction, with what releases the lock. */
   const transactions = new Map<DatabaseConnection, () => void>()
 
@@ -88,6 +87,21 @@ function createDriver({ read, write, lock }: Connections): Driver {
     },
     releaseConnection: async () => {},
     destroy: async () => {}, // Kysely leaves it out if no statement ran: sqlite.ts closes the connections
+  }
+}
+
+/**
+ * Returns a function that waits for the lock and resolves to what releases it, to be called once. It has one holder at a
+ * time, in the order in which they ask.
+ */
+function createLock(): () => Promise<() => void> {
+  let last = Promise.resolve()
+  return async () => {
+    const before = last
+    const { promise, resolve } = Promise.withResolvers<void>()
+    last = promise
+    await before
+    return resolve
   }
 }
 

@@ -2,7 +2,7 @@ import { renameSync, rmSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Kysely, sql } from 'kysely'
 import type { Tables } from '../schema.ts'
-import { makePrivate } from './private-files.ts'
+import { makePrivate } from './file.ts'
 
 /** Where a SQLite file is that is open. What is stored after its path leads elsewhere, nobody sees again. */
 export interface Place {

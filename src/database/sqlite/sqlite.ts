@@ -1,60 +1,44 @@
 import { existsSync, mkdirSync } from 'node:fs'
-import { dirname, extname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { Kysely } from 'kysely'
+import { Kysely, sql } from 'kysely'
 import { AppError } from '../../service/lib/errors.ts'
-import type { Database } from '../dialect.ts'
-import { createLock } from '../lock.ts'
+import type { Database, Dialect } from '../dialect.ts'
 import type { Tables } from '../schema.ts'
-import type { RunTask, Tasks } from '../tasks.ts'
-import { isBusy, openReadConnection } from './connection.ts'
-import { SQLITE_DIALECT } from './dialect.ts'
+import { createStatements, isBusy, openReadConnection } from './connection.ts'
 import { sqliteDialect } from './driver.ts'
-import { assertSinglePath, resolveSymlinks } from './file.ts'
+import { assertSinglePath, keepPrivate, makePrivate, resolveSymlinks } from './file.ts'
 import { placeOf } from './place.ts'
-import { keepPrivate, makePrivate } from './private-files.ts'
-import { createStatements } from './statements.ts'
 import { vacuumSqlite } from './vacuum-sqlite.ts'
 import { createWriter } from './writer.ts'
 
 /** Longer than inspect-sqlite.ts holds the lock to check for a service. */
 const LOCK_TIMEOUT_MS = 200
 
-/** Runs statements only. */
-const NO_TASKS = {
-  program: join(import.meta.dirname, `worker${extname(import.meta.filename)}`),
-  isUrgent: (): boolean => false,
+const DIALECT: Dialect = {
+  tableOptions: sql``,
+  clock: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
+  exclusive: true,
+  errorKindOf: () => 'other',
 }
-
-/** The part of Tasks that this thread needs. */
-type OtherThread<Task> = Pick<Tasks<Task, unknown>, 'program' | 'isUrgent'>
 
 /**
  * Opens the inbox's database in a SQLite file. Creates the file and its folder if they don't exist. Only their owner may
  * read them, because they hold names and addresses. Symbolic links are followed first.
  * Throws AppError database.unreachable if the file can't be opened or has more than one path (see assertSinglePath), and
- * database.in_use if another service holds it (`serve`). `tasks`: what the thread that writes runs besides statements.
+ * database.in_use if another service holds it (`serve`).
  */
-export function openSqlite<Task, Result>({
-  file: given,
-  serve,
-  tasks = NO_TASKS,
-}: {
-  file: string
-  serve: boolean
-  tasks?: OtherThread<Task>
-}): Database & { runTask: RunTask<Task, Result> } {
+export function openSqlite({ file: given, serve }: { file: string; serve: boolean }): Database {
   try {
     mkdirSync(dirname(given), { recursive: true, mode: 0o700 })
     const file = resolveSymlinks(given)
     assertSinglePath(file)
     const release = serve ? lockForServe(file) : () => {}
     try {
-      const { db, runTask, close } = connect<Task, Result>({ file, tasks })
+      const { db, close } = connect(file)
       return {
         db,
-        runTask,
-        dialect: SQLITE_DIALECT,
+        dialect: DIALECT,
         name: given,
         vacuum: (options) => vacuumSqlite({ db, file, ...options }),
         place: placeOf({ given, file, db }),
@@ -86,23 +70,18 @@ export function openSqlite<Task, Result>({
 }
 
 /** Opens the connections. The one that reads comes first: it creates the file, and throws if it can't be used. */
-function connect<Task, Result>({ file, tasks }: { file: string; tasks: OtherThread<Task> }) {
+function connect(file: string): Pick<Database, 'db' | 'close'> {
   makePrivate(file) // SQLite creates its other files with the same mode
   for (const suffix of ['-wal', '-shm', '.lock-journal']) keepPrivate(`${file}${suffix}`)
   const reader = openReadConnection(file)
-  const writer = createWriter<Task, Result>({ file, program: tasks.program })
-  const lock = createLock()
-  const db = new Kysely<Tables>({ dialect: sqliteDialect({ read: createStatements(reader), write: writer.run, lock }) })
-  const runTask = async (task: Task): Promise<Result> => {
-    const release = await lock(tasks.isUrgent(task))
-    return writer.runTask(task).finally(release)
-  }
+  const writer = createWriter({ file })
+  const db = new Kysely<Tables>({ dialect: sqliteDialect({ read: createStatements(reader), write: writer.run }) })
   const close = async (): Promise<void> => {
     await db.destroy()
     await writer.close()
     reader.close()
   }
-  return { db, runTask, close }
+  return { db, close }
 }
 
 /** Keeps the locks: garbage collection closes a connection without references, and its lock is gone. */

@@ -1,20 +1,54 @@
+import { waitingCourses } from '../../enroll/follow-up/reported.ts'
 import { accountRequest, judgeAccount } from '../../lms/apis/accounts.ts'
 import { courseListRequest, judgeCourseList, type ListedCourse } from '../../lms/apis/course-list.ts'
 import { courseRequest, judgeCourse } from '../../lms/apis/courses.ts'
 import { enrollmentRequest, judgeEnrollment } from '../../lms/apis/enrollment.ts'
 import { allowancesRequest, judgeAllowances } from '../../lms/apis/enrollment-allowed.ts'
 import { enrollmentListRequest, judgeEnrollmentList } from '../../lms/apis/enrollment-list.ts'
-import { problem } from '../causes/causes.ts'
-import { type Check, check, failed, passed, skipped } from '../check.ts'
-import { call } from './calls.ts'
+import type { Answer } from '../../lms/client/answer.ts'
+import type { Endpoint, Failure, Judged } from '../../lms/client/failure.ts'
+import type { LmsRequest } from '../../lms/client/transport.ts'
+import { type Problem, problem } from '../causes.ts'
+import { type Check, check, type Facts, failed, passed, skipped, type Tools } from '../check.ts'
+import type { Unreached } from './probe.ts'
+
+/** Makes one call as the service user that changes nothing, and judges the answer as the service does. */
+export async function call<T>(of: {
+  facts: Pick<Facts, 'settings' | 'lms.token'>
+  tools: Tools
+  request: LmsRequest
+  judge: (answer: Answer) => Judged<T>
+}): Promise<{ readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: Problem }> {
+  const { facts, tools, request, judge } = of
+  const { settings, 'lms.token': token } = facts
+  const response = await tools.askLms({ settings, request, token: token.value })
+  if (!response.ok) return { ok: false, problem: unreachedCall(response, request.endpoint) }
+  const judged = judge(response.answer)
+  return judged.ok ? judged : { ok: false, problem: callProblem(judged.failure) }
+}
+
+/** The problem with an LMS that answers its heartbeat, but not this call. */
+export function unreachedCall({ obstacle, code }: Unreached, endpoint: Endpoint): Problem {
+  if (obstacle === 'timeout') return problem('call.timeout', { endpoint })
+  return problem('call.failed', { message: `The connection ends without an answer from ${endpoint} (${code})` })
+}
+
+/** The problem behind the failure of a call that isn't about a person or a course. */
+export function callProblem({ kind, endpoint, status, message }: Failure): Problem {
+  if (kind === 'throttled') return problem('call.throttled', { endpoint })
+  if (kind === 'unauthorized') return problem('call.token_refused', { endpoint })
+  if (kind === 'misconfigured' && status === 403) return problem('call.forbidden', { endpoint, status: String(status) })
+  if (kind === 'misconfigured' && status === 404) return problem('call.missing', { endpoint })
+  return problem('call.failed', { message })
+}
 
 /** An address that nobody has: .invalid is reserved (RFC 2606). */
-const NOBODY = 'lernito-doctor@example.invalid'
+const NOBODY = { email: 'lernito-doctor@example.invalid' }
 /** The number of courses that are read, and of course keys that are shown. */
 const PAGE_SIZE = 50
 const SHOWN = 5
 
-const COURSES: Check = check({
+const COURSES = check({
   id: 'lms.courses',
   about: 'whether the service user sees courses, and which courses the shop can sell',
   needs: ['settings', 'lms.token'],
@@ -52,19 +86,28 @@ function sellable(count: number, courses: readonly ListedCourse[]): string {
   return `${count} in all; courseIds that the shop can send: ${open.slice(0, SHOWN).join(', ')}${more}`
 }
 
-const ACCOUNTS: Check = check({
+/** A check that reads what the LMS has for an address that nobody has. */
+const readsOfNobody = <const Id extends string, T>(
+  of: Pick<Check<Id>, 'id' | 'about'> & Pick<Parameters<typeof call<T>>[0], 'request' | 'judge'>,
+) =>
+  check({
+    id: of.id,
+    about: of.about,
+    needs: ['settings', 'lms.token', 'lms.staff'],
+    examine: async (facts, tools) => {
+      const read = await call({ facts, tools, request: of.request, judge: of.judge })
+      return read.ok ? passed('read with an address that nobody has') : failed([read.problem])
+    },
+  })
+
+const ACCOUNTS = readsOfNobody({
   id: 'lms.accounts',
   about: 'whether the service user may look up accounts by e-mail address',
-  needs: ['settings', 'lms.token', 'lms.staff'],
-  examine: async (facts, tools) => {
-    const of = { email: NOBODY }
-    const judge = (answer: Parameters<typeof judgeAccount>[0]) => judgeAccount(answer, of)
-    const read = await call({ facts, tools, request: accountRequest(of), judge })
-    return read.ok ? passed('read with an address that nobody has') : failed([read.problem])
-  },
+  request: accountRequest(NOBODY),
+  judge: (answer) => judgeAccount(answer, NOBODY),
 })
 
-const ENROLLMENT: Check = check({
+const ENROLLMENT = check({
   id: 'lms.enrollment',
   about: 'whether the service user may read enrollments',
   needs: ['settings', 'lms.token', 'lms.staff', 'lms.courses'],
@@ -73,33 +116,55 @@ const ENROLLMENT: Check = check({
     if (known === null) return skipped('no course is known')
     const [course] = known.keys
     const of = { username: facts['lms.token'].username, course }
-    const judge = (answer: Parameters<typeof judgeEnrollment>[0]) => judgeEnrollment(answer, of)
-    const read = await call({ facts, tools, request: enrollmentRequest(of), judge })
+    const read = await call({
+      facts,
+      tools,
+      request: enrollmentRequest(of),
+      judge: (answer) => judgeEnrollment(answer, of),
+    })
     return read.ok ? passed('read its own enrollment') : failed([read.problem])
   },
 })
 
-const ENROLLMENT_LIST: Check = check({
+const ENROLLMENT_LIST = readsOfNobody({
   id: 'lms.enrollment_list',
   about: 'whether the service user may list the enrollments of an address, as reconcile does',
-  needs: ['settings', 'lms.token', 'lms.staff'],
-  examine: async (facts, tools) => {
-    const request = enrollmentListRequest({ email: NOBODY })
-    const read = await call({ facts, tools, request, judge: judgeEnrollmentList })
-    return read.ok ? passed('read with an address that nobody has') : failed([read.problem])
-  },
+  request: enrollmentListRequest(NOBODY),
+  judge: judgeEnrollmentList,
 })
 
-const ENROLLMENT_ALLOWED: Check = check({
+const ENROLLMENT_ALLOWED = readsOfNobody({
   id: 'lms.enrollment_allowed',
   about: 'whether the service user may read allowances',
-  needs: ['settings', 'lms.token', 'lms.staff'],
+  request: allowancesRequest(NOBODY),
+  judge: (answer) => judgeAllowances(answer, NOBODY),
+})
+
+/** At most this many courses are looked up, one call each. */
+const MAX_COURSES = 50
+/** An LMS with CCX off fails for these keys, so that it says nothing about the course (see lookUpCourse). */
+const CCX = /^ccx-v1:/
+
+/** An allowance for a course that the LMS doesn't have locks the buyer out: see createDanglingCheck. */
+const ALLOWANCES = check({
+  id: 'lms.allowances',
+  about: 'whether the LMS still has the courses for which pre-enrolled buyers wait',
+  needs: ['settings', 'database', 'lms.token', 'lms.staff'],
   examine: async (facts, tools) => {
-    const of = { email: NOBODY }
-    const judge = (answer: Parameters<typeof judgeAllowances>[0]) => judgeAllowances(answer, of)
-    const read = await call({ facts, tools, request: allowancesRequest(of), judge })
-    return read.ok ? passed('read with an address that nobody has') : failed([read.problem])
+    const { username } = facts['lms.token']
+    const courses = waitingCourses(facts.database.preEnrolled).filter((key) => !CCX.test(key))
+    const gone: string[] = []
+    for (const key of courses.slice(0, MAX_COURSES)) {
+      const request = courseRequest({ key, username })
+      const read = request === null ? null : await call({ facts, tools, request, judge: judgeCourse })
+      if (read !== null && !read.ok) return failed([read.problem])
+      if (read === null || read.value === null) gone.push(key)
+    }
+    if (gone.length > 0) return failed(gone.map((course) => problem('allowances.dangling', { course })))
+    if (courses.length === 0) return passed('no buyer waits')
+    const all = courses.length > MAX_COURSES ? `the first ${MAX_COURSES} of ${courses.length}` : `${courses.length}`
+    return passed(`looked up: ${all}`)
   },
 })
 
-export const API_CHECKS: readonly Check[] = [COURSES, ACCOUNTS, ENROLLMENT, ENROLLMENT_LIST, ENROLLMENT_ALLOWED]
+export const API_CHECKS = [COURSES, ACCOUNTS, ENROLLMENT, ENROLLMENT_LIST, ENROLLMENT_ALLOWED, ALLOWANCES]

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { oauthError, tokenRequest } from '../../lms/client/token-endpoint.ts'
 import type { Settings } from '../../service/settings/settings.ts'
-import { type Problem, problem } from '../causes/causes.ts'
-import { type Check, check, failed, passed, skipped } from '../check.ts'
-import { unreachedCall } from './calls.ts'
+import { type Problem, problem } from '../causes.ts'
+import { check, failed, passed, skipped } from '../check.ts'
+import { unreachedCall } from './api.ts'
 import type { Reached } from './probe.ts'
 
 const NO_CONSOLE = 'LERNITO_CONSOLE_CLIENT_ID is not set, so there is no console'
@@ -16,7 +16,7 @@ const redirectUri = (publicUrl: string): string => `${publicUrl}/lernito/console
  * application is right: then the error is `invalid_grant` (recorded: sign-in.json, 'the code again'; oauth.json, 'wrong
  * client secret').
  */
-const APPLICATION: Check = check({
+const APPLICATION = check({
   id: 'console.application',
   about: "whether the LMS has the console's application, with its secret",
   needs: ['settings', 'lms'],
@@ -62,7 +62,7 @@ function signInUrl(settings: Settings, publicUrl: string): string {
  * (recorded: sign-in.json, 'authorize, signed out' and 'authorize with an unregistered redirect'). So this check can't
  * find a wrong one, and shows the right one.
  */
-const SIGN_IN: Check = check({
+const SIGN_IN = check({
   id: 'console.sign_in',
   about: "whether the console's sign-in leads to the sign-in page of the LMS",
   needs: ['settings', 'lms'],
@@ -88,4 +88,4 @@ function signInProblem({ answer }: Reached, back: string): Problem | null {
   return problem('console.refused', { error: URL.parse(location)?.searchParams.get('error') ?? 'no reason given' })
 }
 
-export const CONSOLE_CHECKS: readonly Check[] = [APPLICATION, SIGN_IN]
+export const CONSOLE_CHECKS = [APPLICATION, SIGN_IN]

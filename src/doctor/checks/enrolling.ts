@@ -2,11 +2,12 @@ import { bulkAvailableRequest, judgeBulkAvailable } from '../../lms/apis/bulk-en
 import { courseModesRequest, judgeCourseModes } from '../../lms/apis/course-modes.ts'
 import { canBeCourse } from '../../lms/apis/courses.ts'
 import { judgeModifyAvailable, modifyAvailableRequest } from '../../lms/apis/instructor-enrollments.ts'
-import { type Problem, problem } from '../causes/causes.ts'
-import { type Check, check, type Facts, failed, passed, skipped, type Tools } from '../check.ts'
-import { call, callProblem, unreachedCall } from './calls.ts'
+import { type Problem, problem } from '../causes.ts'
+import { check, type Facts, failed, passed, skipped, type Tools } from '../check.ts'
+import { call, callProblem, unreachedCall } from './api.ts'
 
-const BULK: Check = check({
+/** The fix names two settings: a flat one since Willow, a key of FEATURES before. Each is harmless in every release. */
+const BULK = check({
   id: 'lms.bulk_enroll',
   about: 'whether the LMS can enroll several people in a call, with bulk_enroll or enrollments/modify',
   needs: ['settings', 'lms'],
@@ -32,7 +33,7 @@ const BULK: Check = check({
 /** The calls a minute that a stock LMS allows staff (recorded: throttle.json). No API tells the real limit. */
 const STOCK_CALLS = 120
 
-const THROTTLE: Check = check({
+const THROTTLE = check({
   id: 'lms.throttle',
   about: 'LERNITO_LMS_CALLS_PER_MINUTE, compared with the throttle of a stock LMS',
   needs: ['settings'],
@@ -46,7 +47,7 @@ const THROTTLE: Check = check({
 /** Each of these calls counts in the throttle of the LMS. */
 const MODES_READ = 20
 
-const COURSE_MODE: Check = check({
+const COURSE_MODE = check({
   id: 'lms.course_mode',
   about: 'whether the courses have the modes of LERNITO_COURSE_MODE, of at most 20 courses',
   needs: ['settings', 'lms.token', 'lms.staff', 'lms.courses'],
@@ -96,7 +97,7 @@ async function modeProblem({
   return read.value.includes(mode) ? null : problem('mode.missing', { course, mode })
 }
 
-const MAILS: Check = check({
+const MAILS = check({
   id: 'lms.email_students',
   about: 'whether the LMS can mail buyers, if LERNITO_EMAIL_STUDENTS is on',
   needs: ['settings', 'lms.bulk_enroll'],
@@ -107,4 +108,4 @@ const MAILS: Check = check({
   },
 })
 
-export const ENROLLING_CHECKS: readonly Check[] = [BULK, THROTTLE, COURSE_MODE, MAILS]
+export const ENROLLING_CHECKS = [BULK, THROTTLE, COURSE_MODE, MAILS]

@@ -6,13 +6,13 @@ import { judgeToken } from '../../lms/client/token.ts'
 import { oauthError, tokenRequest } from '../../lms/client/token-endpoint.ts'
 import type { LmsRequest } from '../../lms/client/transport.ts'
 import type { Settings } from '../../service/settings/settings.ts'
-import { type Problem, problem } from '../causes/causes.ts'
-import { type Check, check, failed, passed, type Tools } from '../check.ts'
-import { callProblem, unreachedCall } from './calls.ts'
+import { type Problem, problem } from '../causes.ts'
+import { check, failed, passed, type Tools } from '../check.ts'
+import { callProblem, unreachedCall } from './api.ts'
 import { clockProblems } from './ours.ts'
 import type { Unreached } from './probe.ts'
 
-const REACHABLE: Check = check({
+const REACHABLE = check({
   id: 'lms',
   about: 'whether the LMS answers at LERNITO_LMS_URL and is healthy',
   needs: ['settings'],
@@ -90,7 +90,7 @@ export function originOf({ location }: Answer): string {
   return location !== null && URL.canParse(location) ? new URL(location).origin : 'another path'
 }
 
-const CLOCK: Check = check({
+const CLOCK = check({
   id: 'lms.clock',
   about: "the LMS's clock, compared with this machine's",
   needs: ['lms'],
@@ -101,7 +101,7 @@ const CLOCK: Check = check({
   },
 })
 
-const TOKEN: Check = check({
+const TOKEN = check({
   id: 'lms.token',
   about: 'whether the LMS issues the service a token',
   needs: ['settings', 'lms'],
@@ -142,7 +142,7 @@ function tokenProblem(answer: Answer, failure: Failure): Problem {
   return callProblem(failure)
 }
 
-const STAFF: Check = check({
+const STAFF = check({
   id: 'lms.staff',
   about: 'whether the user of the token is staff in the LMS, and active',
   needs: ['lms.token'],
@@ -154,4 +154,4 @@ const STAFF: Check = check({
   },
 })
 
-export const LMS_CHECKS: readonly Check[] = [REACHABLE, CLOCK, TOKEN, STAFF]
+export const LMS_CHECKS = [REACHABLE, CLOCK, TOKEN, STAFF]

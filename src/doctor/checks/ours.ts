@@ -2,18 +2,18 @@ import type { Inspection } from '../../database/inspection.ts'
 import { KNOWN_LEVEL } from '../../database/migrations/migrations.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import { readSettings } from '../../service/settings/read.ts'
-import { sampleSecrets } from '../../service/settings/samples.ts'
 import type { Settings } from '../../service/settings/settings.ts'
 import {
   GOOD_SECRET_LENGTH,
   isPlainDatabaseOnPublicHost,
   isPlainHttpToPublicHost,
+  sampleSecrets,
   unknownSettings,
 } from '../../service/settings/warnings.ts'
-import { type Problem, problem } from '../causes/causes.ts'
-import { type Check, check, failed, passed, skipped, type Tools } from '../check.ts'
+import { type Problem, problem } from '../causes.ts'
+import { check, failed, passed, skipped, type Tools } from '../check.ts'
 
-const SETTINGS: Check = check({
+const SETTINGS = check({
   id: 'settings',
   about: 'whether all settings are present and valid',
   needs: [],
@@ -52,7 +52,7 @@ function secretProblems(name: string, secret: string): Problem[] {
   ]
 }
 
-const SECRET: Check = check({
+const SECRET = check({
   id: 'webhook.secret',
   about: 'the webhook secret: its length, common mistakes, and whether the previous one is still accepted',
   needs: ['settings'],
@@ -67,7 +67,7 @@ const SECRET: Check = check({
   },
 })
 
-const DATABASE: Check = check({
+const DATABASE = check({
   id: 'database',
   about: 'whether the service can reach and use the database',
   needs: ['settings'],
@@ -91,7 +91,7 @@ function serverProblems(name: string, { server }: Inspection): Problem[] {
   ]
 }
 
-const LEVEL: Check = check({
+const LEVEL = check({
   id: 'database.level',
   about: 'whether the tables of the database fit this version',
   needs: ['database'],
@@ -107,7 +107,7 @@ const LEVEL: Check = check({
 })
 
 /** Services come and go, so neither a running nor a missing one is a problem. */
-const SERVICES: Check = check({
+const SERVICES = check({
   id: 'database.services',
   about: 'the services that use the database now (information only)',
   needs: ['settings', 'database'],
@@ -133,7 +133,7 @@ export function clockProblems(whose: string, clock: { readonly theirs: number; r
   return [problem(off > WRONG_MS ? 'clock.wrong' : 'clock.off', { whose, difference })]
 }
 
-const DATABASE_CLOCK: Check = check({
+const DATABASE_CLOCK = check({
   id: 'database.clock',
   about: "the database's clock, compared with this machine's",
   needs: ['database'],
@@ -144,4 +144,4 @@ const DATABASE_CLOCK: Check = check({
   },
 })
 
-export const OUR_CHECKS: readonly Check[] = [SETTINGS, SECRET, DATABASE, LEVEL, SERVICES, DATABASE_CLOCK]
+export const OUR_CHECKS = [SETTINGS, SECRET, DATABASE, LEVEL, SERVICES, DATABASE_CLOCK]

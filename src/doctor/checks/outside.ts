@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { jsonOf } from '../../lms/client/answer.ts'
 import { CHALLENGE_HEADER, challengeOf, isProven } from '../../service/lib/identity.ts'
-import { type Problem, problem } from '../causes/causes.ts'
-import { type Check, check, failed, passed, skipped } from '../check.ts'
+import { tryEndpoint } from '../../shop/events/post-event.ts'
+import { type Problem, problem } from '../causes.ts'
+import { check, failed, passed, skipped } from '../check.ts'
 import { originOf } from './lms.ts'
 import type { Probe, Reached, Unreached } from './probe.ts'
 
@@ -32,7 +33,7 @@ async function whoAnswers(
   return { ok: true, who: isOriginal ? 'original' : 'other', response }
 }
 
-const PUBLIC_URL: Check = check({
+const PUBLIC_URL = check({
   id: 'public_url',
   about: 'whether a webhook to LERNITO_PUBLIC_URL reaches this service',
   needs: ['settings', 'database'],
@@ -94,7 +95,7 @@ async function isOurs(of: {
   return response.ok && response.proof !== null && isProven({ proof: response.proof, nonce, secret, replicas })
 }
 
-const PLUGIN: Check = check({
+const PLUGIN = check({
   id: 'lms.plugin',
   about: 'whether the original Django plugin is still mounted in the LMS',
   needs: ['settings', 'lms'],
@@ -114,4 +115,19 @@ const PLUGIN: Check = check({
   },
 })
 
-export const OUTSIDE_CHECKS: readonly Check[] = [PUBLIC_URL, PLUGIN]
+const ENDPOINT = check({
+  id: 'events.endpoint',
+  about: "whether the service can connect to the shop's endpoint for events; it sends nothing there",
+  needs: ['settings'],
+  examine: async ({ settings: { LERNITO_EVENTS_URL: url } }, { callMs, resolve }) => {
+    if (url === undefined) return skipped('LERNITO_EVENTS_URL is not set, so the shop gets no events')
+    const { host } = new URL(url)
+    const found = await tryEndpoint({ url, timeoutMs: callMs, ...(resolve === undefined ? {} : { resolve }) })
+    if (found === null) return passed(`${host} accepts the connection`)
+    const { obstacle, code } = found
+    if (obstacle === 'private') return failed([problem('events.private', { why: code })])
+    return failed([problem(obstacle === 'tls' ? 'events.tls' : 'events.unreachable', { host, code })])
+  },
+})
+
+export const OUTSIDE_CHECKS = [PUBLIC_URL, PLUGIN, ENDPOINT]

@@ -1,7 +1,7 @@
 import type { Budget, Permit } from '../../lms/client/budget.ts'
 import type { Failure, Judged } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
-import type { Inbox } from '../../queue/types.ts'
+import type { Inbox } from '../../queue/inbox.ts'
 import { pause } from '../../service/lib/pause.ts'
 import { asBlocked, mayBeBlocked } from './blocked.ts'
 import {

@@ -3,7 +3,7 @@ import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../database/write-context.ts'
 import type { Permit } from '../../lms/client/budget.ts'
-import { lockDelivery } from '../../queue/lock.ts'
+import { lockDelivery } from '../../queue/change-deliveries.ts'
 import { endHold, takeHold } from '../../queue/replicas/hold.ts'
 import type { Replicas } from '../../queue/replicas/replicas.ts'
 import { readOutcome } from '../../queue/rows.ts'
@@ -97,7 +97,6 @@ async function confirmHold(
       if (!(await wantsCourse(trx, { id, generation, course }))) return null
       return (await takeHold({ trx, dialect: database.dialect }, { me, id })) ? me : null
     },
-    isStored: async () => false, // taking it twice does no harm
   })
 }
 

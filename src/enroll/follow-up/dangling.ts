@@ -1,9 +1,9 @@
-import { ROW_CHANGED } from '../../database/transaction.ts'
 import type { WriteContext } from '../../database/write-context.ts'
 import type { Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import { auditedChange } from '../../queue/audited-change.ts'
+import { storeFound } from '../../queue/change-deliveries.ts'
 import { outcomeColumns, readOutcome } from '../../queue/rows.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { describeOutcome } from '../../sale/words.ts'
@@ -60,10 +60,9 @@ export async function deleteDangling({
   const words = `deleted the allowance for ${course}, which the LMS does not have`
   const { events } = await auditedChange<null>(context, async (writing) => {
     const repaired = { deliveryId: id, kind: 'repaired', detail: words, actor: by } as const
-    const { trx, at } = writing
-    const row = await trx
+    const row = await writing.trx
       .selectFrom('deliveries')
-      .select('outcome')
+      .select(['state', 'generation', 'outcome', 'standings'])
       .where('id', '=', id)
       .where('state', '=', 'pre_enrolled')
       .where('generation', '=', generation)
@@ -71,14 +70,8 @@ export async function deleteDangling({
     if (row === undefined || row.outcome === null) return { result: null, listed: [repaired] }
     const { [course]: _gone, ...courses } = readOutcome(row.outcome).courses
     const outcome = { courses, reason: { code: 'course.missing', subject: course } } as const
-    const { numUpdatedRows } = await trx
-      .updateTable('deliveries')
-      .set({ state: 'needs_attention', ...outcomeColumns(outcome), settled_at: at, active_at: at })
-      .where('id', '=', id)
-      .where('state', '=', 'pre_enrolled')
-      .where('generation', '=', generation)
-      .executeTakeFirst()
-    if (numUpdatedRows === 0n) throw ROW_CHANGED
+    const found = { state: 'needs_attention', ...outcomeColumns(outcome), standings: row.standings } as const
+    await storeFound(writing, { ids: [id], read: row, found })
     const moved = { deliveryId: id, kind: 'needs_attention', detail: describeOutcome(outcome) } as const
     return { result: null, listed: [repaired], others: [moved] }
   })

@@ -1,7 +1,5 @@
-import type { WriteContext } from '../../database/write-context.ts'
-import type { Replicas } from '../../queue/replicas/replicas.ts'
+import type { AppContext } from '../../queue/open-inbox.ts'
 import { createTaskLease, type TaskLease } from '../../queue/replicas/task-lease.ts'
-import type { DeliveryEvent } from '../../sale/types.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'
 import { pause } from '../../service/lib/pause.ts'
 import type { Asking } from './look-ups.ts'
@@ -22,16 +20,16 @@ const PUT_OFF_POLL_MS = 250
 /** An LMS without search_emails is asked for 30 accounts a minute: 9 to 12 ms of its time each. */
 const SLOW_REST_MS = 2_000
 
-interface FollowUpOptions extends Background, Pick<Asking, 'lms' | 'acquire' | 'isModePending'> {
+interface FollowUpOptions
+  extends Background,
+    Pick<AppContext, 'context' | 'publish'>,
+    Pick<Asking, 'lms' | 'acquire' | 'isModePending'> {
   readonly applyMode: ApplyMode
-  readonly context: WriteContext
-  readonly replicas: Pick<Replicas, 'me' | 'beat'>
+  readonly replicas: Pick<AppContext['replicas'], 'me' | 'beat'>
   /** Whether calls to the LMS have no chance now: its circuit breaker is open. */
   readonly isLmsUnavailable: () => boolean
   /** FOLLOW_UP_MS, but for the sandbox and tests. */
   readonly intervalMs: number
-  /** Called with each event after it is stored. */
-  readonly publish: (event: DeliveryEvent) => void
   /** Called after each round. */
   readonly onRound: (result: RoundResult) => void
 }

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DeliveryRow } from '../../database/schema.ts'
-import { ROW_CHANGED } from '../../database/transaction.ts'
-import type { WriteContext } from '../../database/write-context.ts'
-import { type AuditedContext, auditedChange } from '../../queue/audited-change.ts'
+import type { TransactionContext, WriteContext } from '../../database/write-context.ts'
+import { auditedChange } from '../../queue/audited-change.ts'
+import { storeFound } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'
 import { outcomeColumns, readOutcome, readStandings } from '../../queue/rows.ts'
 import type { DeliveryEvent, DeliveryState, Standings } from '../../sale/types.ts'
@@ -60,7 +60,7 @@ interface Write {
 }
 
 async function storeStep(
-  writing: AuditedContext,
+  writing: TransactionContext,
   checks: readonly Check[],
   by: string | null,
 ): Promise<{ result: Map<string, Stored>; listed: EventDraft[]; others: EventDraft[] }> {
@@ -71,7 +71,12 @@ async function storeStep(
     return row === undefined ? [] : (writeOf(check, row, { at: writing.at, by }) ?? [])
   })
   const changed = writes.filter(({ row, set }) => set.standings !== row.standings || set.outcome !== row.outcome)
-  for (const group of Map.groupBy(changed, groupKey).values()) await writeEqual(writing, group)
+  for (const group of Map.groupBy(changed, groupKey).values()) {
+    const [first] = group
+    if (first === undefined) continue
+    const ids = group.map(({ row }) => row.id)
+    await storeFound(writing, { ids, read: first.row, found: first.set })
+  }
   const drafts = writes.flatMap((write) => write.drafts)
   return {
     result: new Map(
@@ -83,7 +88,7 @@ async function storeStep(
 }
 
 /** Without deliveries whose buyers are being taken out of courses: what a check saw may be the half of it. */
-async function readRows({ trx }: AuditedContext, ids: readonly string[]): Promise<Map<string, Row>> {
+async function readRows({ trx }: TransactionContext, ids: readonly string[]): Promise<Map<string, Row>> {
   const rows = await trx.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
   const pending = await trx
     .selectFrom('withdrawals')
@@ -115,20 +120,3 @@ function writeOf(check: Check, row: Row, { at, by }: { at: number; by: string | 
 
 const groupKey = ({ row, set }: Write): string =>
   JSON.stringify([row.state, row.generation, row.standings, row.outcome, set])
-
-/** The condition on the old standings keeps a check that another replica has stored since the rows were read. */
-async function writeEqual({ trx, at }: AuditedContext, group: readonly Write[]): Promise<void> {
-  const [first] = group
-  if (first === undefined) return
-  const { row, set } = first
-  const ids = group.map((write) => write.row.id).sort()
-  const { numUpdatedRows } = await trx
-    .updateTable('deliveries')
-    .set(set.state === row.state ? set : { ...set, settled_at: at, active_at: at })
-    .where('id', 'in', ids)
-    .where(({ eb, fn, val }) => eb(fn.coalesce('state', val('')), '=', row.state)) // as a plain column, SQLite would search by it
-    .where('generation', '=', row.generation)
-    .where('standings', row.standings === null ? 'is' : '=', row.standings)
-    .executeTakeFirst()
-  if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
-}

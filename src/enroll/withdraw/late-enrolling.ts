@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
+import { boundLateCalls } from '../../queue/change-deliveries.ts'
 import { readRequest } from '../../queue/rows.ts'
 import { LIVE } from '../../queue/withdrawals/end-order.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
@@ -45,13 +46,7 @@ export async function lateEnrolling(
   const tooFar = concerned
     .filter(({ lands_until }) => (lands_until ?? 0) > now + landsMs + CLOCKS_DIFFER_MS)
     .map(({ id }) => id)
-  if (tooFar.length > 0) {
-    await db
-      .updateTable('deliveries')
-      .set({ lands_until: now + landsMs })
-      .where('id', 'in', tooFar)
-      .execute()
-  }
+  await boundLateCalls(db, tooFar, now + landsMs)
   const until = Math.min(now + landsMs, Math.max(0, ...ends, inCall ? now + IN_CALL_MS : 0))
   return { until, everLate: ends.some((end) => end > 0) }
 }

@@ -1,7 +1,6 @@
 import type { WithdrawalRow } from '../../database/schema.ts'
-import type { WriteContext } from '../../database/write-context.ts'
 import type { Failure } from '../../lms/client/failure.ts'
-import type { Replicas } from '../../queue/replicas/replicas.ts'
+import type { AppContext } from '../../queue/open-inbox.ts'
 import { nextAttemptAt } from '../../queue/retry-schedule.ts'
 import { EXHAUSTED, LATE, type WithdrawalResult, withdrawalOf } from '../../queue/withdrawal-row.ts'
 import {
@@ -25,11 +24,8 @@ import { type Attempted, withdrawPerson } from './withdraw-person.ts'
 /** An operator waits for it, and an idle look costs one statement. */
 const POLL_MS = 1000
 
-interface Withdrawals extends Background, CallContext {
-  readonly context: WriteContext
-  readonly replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin'>
-  /** For how long the LMS may still carry out a call that nobody waits for any more, ms. */
-  readonly landsMs: number
+interface Withdrawals extends Background, CallContext, Pick<AppContext, 'context' | 'landsMs'> {
+  readonly replicas: Pick<AppContext['replicas'], 'me' | 'beat' | 'rejoin'>
   /** Woken when an order was stored here. */
   readonly wakeUp: WakeUp
   /** Whether the circuit breaker of the LMS is open: failures then cost no attempt. */

@@ -1,6 +1,6 @@
 import type { Account } from '../../lms/apis/accounts.ts'
 import { batchCanName } from '../../lms/apis/batch-answer.ts'
-import type { Allowance } from '../../lms/apis/enrollment-allowed.ts'
+import { type Allowance, mayStillEnroll } from '../../lms/apis/enrollment-allowed.ts'
 import { modifyCanName } from '../../lms/apis/instructor-enrollments.ts'
 import type { Failure, Judged } from '../../lms/client/failure.ts'
 import type { CourseWithdrawal } from '../../queue/withdrawal-row.ts'
@@ -59,7 +59,7 @@ export async function withdrawCourse(order: CourseOrder): Promise<CourseResult> 
       enrollment.mode,
     )
   }
-  const isAllowed = allowance !== null && allowance.other === null && !allowance.used
+  const isAllowed = allowance !== null && mayStillEnroll(allowance, order.account)
   const mode = enrollment?.mode ?? null
   if (!isActive && !isAllowed) return { done: { kind: 'nothing', mode, why: '' } }
   const failure = await takeOut(order, read.value, { isActive, isAllowed })
@@ -151,6 +151,6 @@ async function verify(order: CourseOrder): Promise<CourseResult | null> {
   const read = await readInCourse({ ...order, account: account.value, allowances: allowances.value })
   if (!read.ok) return { failure: read.failure }
   const { enrollment, allowance } = read.value
-  const isAllowed = allowance !== null && allowance.other === null && !allowance.used
+  const isAllowed = allowance !== null && mayStillEnroll(allowance, account.value)
   return enrollment?.active || isAllowed ? NO_ANSWER : null
 }

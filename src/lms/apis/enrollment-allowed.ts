@@ -12,7 +12,7 @@ export interface Allowance {
   readonly course: string
   /** Without it, the allowance enrolls nobody. */
   readonly autoEnroll: boolean
-  /** An account has enrolled through it, so it has no further effect. */
+  /** An account has enrolled through it. It has no further effect once that account is active: see mayStillEnroll. */
   readonly used: boolean
   /**
    * The masked address of the allowance if it is another one, which the LMS's database takes for the requested address;
@@ -24,6 +24,15 @@ export interface Allowance {
 /** Whether the allowance enrolls the person who activates an account with this address. */
 export const enrollsOnActivation = ({ autoEnroll, used, other }: Allowance): boolean =>
   autoEnroll && !used && other === null
+
+/**
+ * Whether the allowance may enroll the owner of this address later, whoever used it before. A person who has not activated
+ * is enrolled on activation by an allowance that they have used themselves, too (the LMS's source:
+ * CourseEnrollmentAllowed.for_user), so a withdrawal has to delete it.
+ * @param account.status that of the account with the address
+ */
+export const mayStillEnroll = ({ used, other }: Allowance, { status }: { readonly status: string }): boolean =>
+  other === null && (!used || status === 'inactive')
 
 const allowance = z.object({ email: z.string(), course_id: z.string(), auto_enroll: z.boolean(), user: z.unknown() })
 const created = z.object({ course_id: z.string(), auto_enroll: z.literal(true) })

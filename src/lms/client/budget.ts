@@ -24,6 +24,12 @@ export interface Budget {
   fullness(): number
 }
 
+/** A budget from the start of its process. */
+export interface StartedBudget extends Budget {
+  /** Begins again with another `lastUsedAt`, which was not known at the start. */
+  beginAgain(lastUsedAt: number | null): void
+}
+
 /**
  * A bucket of 30 permits that gets 80 more each minute, for a limit of 110 calls a minute. Both scale with the limit.
  * No minute can spend more than their sum. The stock throttle of the LMS is 120, which leaves ten calls a minute to
@@ -33,7 +39,7 @@ const DEFAULT = { callsPerMinute: 110, bucket: 30, refill: 80 }
 const MINUTE_MS = 60_000
 
 /** The budget for an LMS that doesn't throttle: every caller gets a permit at once. */
-export function unlimitedBudget(): Budget {
+export function unlimitedBudget(): StartedBudget {
   return {
     async acquire(signal) {
       signal.throwIfAborted()
@@ -41,6 +47,7 @@ export function unlimitedBudget(): Budget {
     },
     tryAcquire: () => singleUsePermit(() => {}),
     fullness: () => 1,
+    beginAgain: () => {},
   }
 }
 
@@ -73,7 +80,7 @@ interface Waiter {
  * 80 a minute, except for the time until a replica learns that others have joined. The ten calls that the throttle has
  * left are enough for that.
  */
-export function createBudget(from: BucketOptions & { startTimer?: StartTimer }): Budget {
+export function createBudget(from: BucketOptions & { startTimer?: StartTimer }): StartedBudget {
   const { startTimer = unrefTimer } = from
   const bucket = createBucket(from)
   let queue: Waiter[] = []
@@ -121,6 +128,7 @@ export function createBudget(from: BucketOptions & { startTimer?: StartTimer }):
       bucket.refill()
       return bucket.fullness()
     },
+    beginAgain: bucket.beginAgain,
   }
 }
 
@@ -130,10 +138,16 @@ function createBucket({ callsPerMinute, now, replicas, member = () => '', lastUs
   const perMs = (): number => (callsPerMinute * DEFAULT.refill) / (DEFAULT.callsPerMinute * MINUTE_MS * sharedBy)
   let sharedBy = replicas()
   let name = member()
-  let permits = lastUsedAt === null ? size() : 0
-  let filledAt = lastUsedAt ?? now()
+  let permits = 0
+  let filledAt = 0
+  const beginAgain = (usedAt: number | null): void => {
+    permits = usedAt === null ? size() : 0
+    filledAt = usedAt ?? now()
+  }
+  beginAgain(lastUsedAt)
 
   return {
+    beginAgain,
     refill: (): void => {
       const at = now()
       const count = replicas()

@@ -1,5 +1,5 @@
 import { type Dispatcher, Pool } from 'undici'
-import { CONNECT_TIMEOUT_MS, CONNECTION_CAUSES } from '../../service/lib/connection-causes.ts'
+import { CONNECT_TIMEOUT_MS, CONNECTION_CAUSES } from '../../service/lib/connection-cause.ts'
 import { startDeadline } from '../../service/lib/deadline.ts'
 import type { Answer } from './answer.ts'
 import { createConcurrencyLimiter, type ReleaseSlot } from './concurrency-limiter.ts'

@@ -1,20 +1,38 @@
 import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
-import type { BulkReplayRow } from '../../database/schema-replays.ts'
-import type { WriteContext } from '../../database/write-context.ts'
-import { type AuditedContext, type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
+import type { BulkReplayRow, Tables } from '../../database/schema.ts'
+import type { TransactionContext, WriteContext } from '../../database/write-context.ts'
+import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
 import { type EventDraft, MAX_ACTOR } from '../../queue/events.ts'
 import { makeDue, replayed } from '../../queue/replay.ts'
-import { type DeliveryState, DONE_STATES, isDone } from '../../sale/types.ts'
-import type { DeliveryFilter } from '../find/filter.ts'
+import { type DeliveryEvent, type DeliveryState, DONE_STATES, isDone } from '../../sale/types.ts'
+import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'
+import { type DeliveryFilter, filterSchema } from '../find/filter.ts'
 import { preview } from '../find/listing.ts'
 import { search } from '../find/search.ts'
-import { bulkReplayOf } from './bulk-replay-row.ts'
-import type { BulkReplay } from './operations.ts'
 
 const LISTED = 20
 /** The number of deliveries that one transaction makes due. */
 const STEP = 200
+const POLL_MS = 1000
+/** Longer than a step takes, so that webhooks get their turn between steps. */
+const BETWEEN_STEPS_MS = 100
+
+/** A replay of all deliveries that match a filter, in steps. `running` until it is `done` or an operator stops it. */
+export interface BulkReplay {
+  readonly id: string
+  readonly filter: DeliveryFilter
+  /** Whether it includes deliveries that are enrolled or pre-enrolled. */
+  readonly enrolled: boolean
+  readonly by: string
+  readonly startedAt: number
+  readonly endedAt: number | null
+  readonly state: 'running' | 'done' | 'stopped'
+  /** How many deliveries it made due, and how many matched at its start. */
+  readonly replayed: number
+  readonly total: number
+  /** It replays from the latest activity to the oldest, and has reached this time (ms since 1970). */
+  readonly reachedAt: number
+}
 
 type WithStates = DeliveryFilter & { states: DeliveryState[] }
 
@@ -91,6 +109,22 @@ export async function readReplay(db: Kysely<Tables>, id: string): Promise<BulkRe
   return row === undefined ? null : bulkReplayOf(row)
 }
 
+/** Converts a stored bulk replay. Throws ZodError for a filter that a newer version stored. */
+export function bulkReplayOf({ filter, actor, ...row }: BulkReplayRow): BulkReplay {
+  return {
+    id: row.id,
+    filter: filterSchema.parse(JSON.parse(filter)),
+    enrolled: row.enrolled !== 0,
+    by: actor,
+    startedAt: row.started_at,
+    endedAt: row.ended_at,
+    state: row.state,
+    replayed: row.replayed,
+    total: row.total,
+    reachedAt: row.came_to_at,
+  }
+}
+
 /** Returns the latest 20 bulk replays, newest first. */
 export async function listReplays(db: Kysely<Tables>): Promise<BulkReplay[]> {
   const rows = await db.selectFrom('bulk_replays').selectAll().orderBy('id', 'desc').limit(LISTED).execute()
@@ -129,7 +163,7 @@ export async function stepReplay(
 
 /** Stores the position reached. Returns false if the bulk replay moved on in the meantime, or was stopped. */
 async function advance(
-  { trx, at }: AuditedContext,
+  { trx, at }: TransactionContext,
   {
     row,
     reached,
@@ -152,7 +186,7 @@ async function advance(
 }
 
 async function addReplayed(
-  { trx }: AuditedContext,
+  { trx }: TransactionContext,
   { id, due }: { id: string; due: readonly string[] },
 ): Promise<void> {
   if (due.length === 0) return
@@ -163,4 +197,30 @@ async function addReplayed(
     .execute()
   const rows = due.map((one) => ({ replay_id: id, delivery_id: one }))
   await trx.insertInto('replayed_deliveries').values(rows).execute()
+}
+
+/**
+ * Runs the bulk replays that operators started, one after the other, until the signal is aborted. Several replicas can
+ * run them at once, and a replica can die in the middle of one.
+ */
+export function runBulkReplays({
+  context,
+  guard,
+  onStepped,
+  ...background
+}: Background & {
+  context: WriteContext
+  /** Called with the events of a step, after they are stored. */
+  onStepped: (events: readonly DeliveryEvent[]) => void
+}): Promise<void> {
+  const step = async (): Promise<number> => {
+    const { db } = context.database
+    const running = db.selectFrom('bulk_replays').select('id').where('state', '=', 'running').orderBy('id')
+    const next = await running.limit(1).executeTakeFirst()
+    if (next === undefined) return POLL_MS
+    const done = await stepReplay(context, next.id)
+    if (done !== null) onStepped(done.events)
+    return BETWEEN_STEPS_MS
+  }
+  return runBackgroundLoop({ ...background, round: () => guard(step), againMs: POLL_MS })
 }

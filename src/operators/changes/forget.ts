@@ -1,20 +1,18 @@
-import type { Kysely, Transaction } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
-import type { WriteContext } from '../../database/write-context.ts'
-import { digestOfAddress } from '../../queue/address-digest.ts'
-import { type AuditedContext, auditedChange } from '../../queue/audited-change.ts'
+import type { TransactionContext, WriteContext } from '../../database/write-context.ts'
+import { auditedChange } from '../../queue/audited-change.ts'
+import { lockDeliveries, markHandled, remove } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'
-import { markHandled } from '../../queue/handle.ts'
 import { type Position, readInOrder } from '../../queue/in-order.ts'
-import { lockDeliveries } from '../../queue/lock.ts'
 import { untilNotHeld, untilReleased } from '../../queue/release.ts'
-import { forgetHolds, heldAmong } from '../../queue/replicas/hold.ts'
+import { heldAmong } from '../../queue/replicas/hold.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
-import { emailTerm, fold, textTerm } from '../../queue/search-terms.ts'
+import { digestOfAddress, emailTerm, fold, textTerm } from '../../queue/search-terms.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import { type DeliveryFilter, wordsOf } from '../find/filter.ts'
-import { bulkReplayOf } from './bulk-replay-row.ts'
+import { bulkReplayOf } from './bulk-replay.ts'
 
 const STEP = 100
 
@@ -134,7 +132,7 @@ interface Erased extends Pick<DeliveryRow, 'id' | 'username' | 'search_text'> {
 
 /** Erases deliveries that the transaction has locked. */
 async function erase(
-  writing: AuditedContext,
+  writing: TransactionContext,
   { ids, address, by }: { ids: readonly string[]; address: string; by: string },
 ): Promise<{ result: Erased[]; listed: EventDraft[] }> {
   const { trx } = writing
@@ -147,34 +145,15 @@ async function erase(
     .execute()
   const found = rows.map(({ id }) => id).sort()
   if (found.length === 0) return { result: [], listed: [] }
-  // Delete the rows first: a replica that settles one of them now either comes before, or finds no row and adds no event.
-  await trx.deleteFrom('deliveries').where('id', 'in', found).execute()
-  await trx.deleteFrom('withdrawals').where('delivery_id', 'in', found).execute()
-  await trx.deleteFrom('webhook_ids').where('delivery_id', 'in', found).execute()
+  const acted = Map.groupBy(await remove(writing, found), ({ delivery_id }) => delivery_id)
   await trx.deleteFrom('outbox').where('delivery_id', 'in', found).execute()
-  await forgetHolds(trx, found)
-  const noted = await eraseEvents(trx, found)
   const result = rows.map(({ digest, email, ...row }) => {
-    const texts = [digest, email ?? '', row.username ? row.username + row.id : '', ...(noted.get(row.id) ?? [])]
+    const noted = (acted.get(row.id) ?? []).map((event) => event.delivery_id + event.id)
+    const texts = [digest, email ?? '', row.username ? row.username + row.id : '', ...noted]
     return { ...row, traces: texts.filter((text) => text !== '') }
   })
   const detail = found.length === 1 ? '1 delivery' : `${found.length} deliveries`
   return { result, listed: [{ deliveryId: '', kind: 'forgotten', detail, actor: by }] }
-}
-
-/** Returns the traces of the events that have an actor, by delivery. */
-async function eraseEvents(trx: Transaction<Tables>, ids: readonly string[]): Promise<Map<string, string[]>> {
-  const acted = await trx
-    .selectFrom('events')
-    .select(['id', 'delivery_id'])
-    .where('delivery_id', 'in', ids)
-    .where('actor', 'is not', null)
-    .execute()
-  const listed = acted.map(({ id }) => id)
-  if (listed.length > 0) await trx.deleteFrom('audit').where('event_id', 'in', listed).execute()
-  await trx.deleteFrom('events').where('delivery_id', 'in', ids).execute()
-  const byDelivery = Map.groupBy(acted, ({ delivery_id }) => delivery_id)
-  return new Map([...byDelivery].map(([delivery, events]) => [delivery, events.map(({ id }) => delivery + id)]))
 }
 
 /** Yields the ids of rejected deliveries whose body mentions the address, in groups. Their address could not be read. */

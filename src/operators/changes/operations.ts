@@ -1,132 +1,179 @@
-import type { Changes, Corrected, Correction } from '../../queue/correct.ts'
-import type { Handled } from '../../queue/handle.ts'
-import type { Replayed } from '../../queue/replay.ts'
-import type { GivenAnswers } from '../../queue/shop-answers.ts'
-import type { Withdrawable, WithdrawalOrder, WithdrawalOrdered } from '../../queue/withdraw.ts'
-import type { Withdrawal } from '../../queue/withdrawal-row.ts'
-import type {
-  Delivery,
-  DeliveryEvent,
-  DeliveryState,
-  EnrollmentRequest,
-  Outcome,
-  Source,
-  Standings,
-} from '../../sale/types.ts'
+import type { WriteContext } from '../../database/write-context.ts'
+import { accept } from '../../queue/accept.ts'
+import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
+import { markHandled } from '../../queue/change-deliveries.ts'
+import { type Changes, type Corrected, type Correction, correct, planCorrection } from '../../queue/correct.ts'
+import type { AppContext } from '../../queue/open-inbox.ts'
+import { untilReleased } from '../../queue/release.ts'
+import { replay } from '../../queue/replay.ts'
+import { TIMING } from '../../queue/replicas/timing.ts'
+import { readAnswers } from '../../queue/shop-answers.ts'
+import {
+  listWithdrawals,
+  orderWithdrawal,
+  readWithdrawable,
+  type WithdrawalOrder,
+  withdrawableOf,
+} from '../../queue/withdraw.ts'
+import { testSale } from '../../sale/payload/operator-sale.ts'
+import type { FieldErrors } from '../../sale/payload/rules.ts'
+import type { EnrollmentRequest, EventKind } from '../../sale/types.ts'
 import type { DeliveryFilter } from '../find/filter.ts'
-import type { Neighbors } from '../find/neighbors.ts'
-import type { Overview } from '../find/overview.ts'
-import type { Cause } from '../reports/causes.ts'
-import type { Counted } from '../reports/counted.ts'
-import type { StateCounts } from '../reports/counts.ts'
-import type { Bar, CourseSales } from '../reports/sales.ts'
-import type { TestSale, TestSold } from './test-sale.ts'
+import { list, preview, show, summaries } from '../find/listing.ts'
+import { overview } from '../find/overview.ts'
+import { buyerOf, person } from '../find/people.ts'
+import { countFound, neighborsOf } from '../find/search.ts'
+import { audit, timeline } from '../find/timeline.ts'
+import { readCauses } from '../reports/causes.ts'
+import { allStates, countByState, createCounting, salesByCourse, salesBySpan } from '../reports/counts.ts'
+import { listReplays, readReplay, selected, startReplay, stopReplay } from './bulk-replay.ts'
 
-/** A delivery as one line of a list. Times are ms since 1970. */
-export interface Summary {
-  readonly id: string
-  readonly state: DeliveryState
-  /** As the shop sent them; null where its payload had none. */
-  readonly email: string | null
-  readonly username: string | null
-  /** The first and the last name. */
-  readonly name: string | null
-  readonly courseIds: readonly string[]
-  readonly receivedAt: number
-  readonly activeAt: number
-  readonly attempts: number
-  readonly dueAt: number | null
-  /** null if there is no result yet, or if the stored result can't be read. */
-  readonly outcome: Outcome | null
-  /** What the last check found in the LMS. */
-  readonly standings: Standings
-  /** When it got its state; null while it is queued. */
-  readonly settledAt: number | null
-  /** When its courses were first enrolled or pre-enrolled. */
-  readonly enrolledAt: number | null
-  readonly replayedAt: number | null
-  readonly isReplaced: boolean
-  /** Of a delivery that an operator marked as handled. */
-  readonly handled: { readonly note: string; readonly by: string | null } | null
-  readonly source: Source
-  /** The webhook-id that it first came with; null if the shop signs without one. */
-  readonly webhookId: string | null
-}
+const MAKES_DUE: ReadonlySet<EventKind> = new Set(['replayed', 'received', 'repeated'])
 
-export interface Page<Item> {
-  readonly items: readonly Item[]
-  /** The `after` of the next page; null if there is none. It stays valid when new deliveries arrive. */
-  readonly next: string | null
+interface Parts extends Pick<AppContext, 'context' | 'guard' | 'publish'> {
+  /** How many replicas are alive. */
+  readonly replicas: () => number
+  /** Called when deliveries become due. */
+  readonly onDue: () => void
+  /** A replica that is silent for this long may no longer call the LMS. */
+  readonly silentMs?: number
 }
 
 /**
- * A page of a search can be short, or empty, although there is a next page, because one page reads a limited number of
- * deliveries. `searchedBackTo` is then the time (ms since 1970) that the search reached; else null.
+ * What operators can read and change, for the console and the command line. `by` names the operator (at most 254
+ * characters): each change stores an event with that actor in the same transaction. Every function throws AppError
+ * database.unreachable while the database is unavailable.
  */
-export interface Found extends Page<Summary> {
-  readonly searchedBackTo: number | null
+export const createOperations = (parts: Parts) => ({
+  ...finding(parts),
+  ...reports(parts),
+  ...changes(parts),
+  ...bulkReplays(parts),
+})
+export type Operations = ReturnType<typeof createOperations>
+
+function finding({ context, guard }: Parts) {
+  const { db } = context.database
+  return {
+    /** Lists deliveries, newest activity first. `limit`: at most 500; `after`: the `next` of the previous page. */
+    list: (query: { filter: DeliveryFilter; limit?: number; after?: string | null }) =>
+      guard(() => list({ db, ...query })),
+
+    show: (id: string) => guard(() => show({ db, id })),
+
+    /** Returns the last 500 events of a delivery, oldest first. */
+    timeline: (id: string) => guard(() => timeline({ db, id })),
+
+    /** What the shop was answered about a delivery. See readAnswers. */
+    answers: (id: string) => guard(() => readAnswers({ db, id })),
+
+    /** The sales of an address, in any letter case. Without a sale, the lists are empty. */
+    person: (email: string) => guard(() => person({ db, email })),
+
+    /** The same for the buyer of a delivery; null if the delivery does not exist, or names no address. */
+    buyerOf: (id: string) => guard(() => buyerOf({ db, id })),
+
+    /** Returns these deliveries as lines of a list, without those that don't exist any more: at most some hundred. */
+    summaries: (ids: readonly string[]) => guard(() => summaries({ db, ids })),
+
+    /** Returns the deliveries above and below a delivery in the list with this filter. */
+    neighbors: (query: { id: string; filter: DeliveryFilter }) => guard(() => neighborsOf({ db, ...query })),
+
+    /** Lists the changes by operators, newest first. A bulk replay is one entry. Events of no delivery have '' as deliveryId. */
+    audit: (query: { limit?: number; after?: string | null }) => guard(() => audit({ db, ...query })),
+
+    /** What a delivery can be withdrawn from; null if it does not exist, or if its row can't be read. */
+    withdrawable: (id: string) =>
+      guard(async () => {
+        const row = await readWithdrawable(db, id)
+        return row === undefined ? null : withdrawableOf(row)
+      }),
+
+    /** Returns the latest 20 orders to withdraw a delivery, newest first. */
+    withdrawals: (id: string) => guard(() => listWithdrawals(db, id)),
+  }
 }
 
-/** One delivery with all its data. `unreadable`: why its row can't be read; request and outcome are then null. */
-export interface Shown extends Delivery {
-  readonly activeAt: number
-  readonly unreadable: string | null
+/** What the pages show about many deliveries at once. A count that takes long is followed by the one before; see Counted. */
+function reports({ context, guard, replicas }: Parts) {
+  const { db } = context.database
+  const { now } = context
+  const states = createCounting({ count: () => guard(() => countByState(db)), now })
+  const courses = createCounting({ count: () => guard(() => salesByCourse({ db, now: now() })), now })
+  return {
+    overview: () => guard(() => overview({ db, now: now(), replicas: replicas() })),
+
+    /** Groups the deliveries that need attention by reason and course, the most frequent first. */
+    causes: () => guard(() => readCauses(db)),
+
+    /** Counts the deliveries by state, each once. */
+    countByState: () => states(null),
+
+    /** Counts the sales between these times (ms since 1970, ascending), each once by its state now; see salesBySpan. */
+    sales: createCounting({ count: (bounds: readonly number[]) => guard(() => salesBySpan({ db, bounds })), now }),
+
+    /** Counts the sales of the last 30 days by their first course and their state. */
+    salesByCourse: () => courses(null),
+  }
 }
 
-/** One sale of a person, without its payload. `unreadable` as in Shown. */
-export type Sale = Pick<
-  Shown,
-  | 'id'
-  | 'state'
-  | 'source'
-  | 'receivedAt'
-  | 'activeAt'
-  | 'dueAt'
-  | 'request'
-  | 'outcome'
-  | 'standings'
-  | 'replacedBy'
-  | 'unreadable'
->
+type Change = <Result>(work: () => Promise<AuditedResult<Result>>) => Promise<Result>
 
-/** The owner of an address, as the deliveries show them. */
-export interface Person {
-  /** As the newest sale has it; as it was asked for if there is no sale. */
-  readonly email: string
-  /** At most 100, the latest received first. */
-  readonly sales: readonly Sale[]
-  /** How many there are. */
-  readonly salesCount: number
-  /** What happened to these sales, oldest first: at most the last 500 events. */
-  readonly timeline: readonly DeliveryEvent[]
-  readonly hasMoreEvents: boolean
-}
+/** Makes a change, and publishes its events. */
+const changing =
+  ({ guard, publish, onDue }: Parts): Change =>
+  async (work) => {
+    const { result, events } = await guard(work)
+    for (const event of events) publish(event)
+    if (events.some(({ kind }) => MAKES_DUE.has(kind))) onDue()
+    return result
+  }
 
-/** A replay of all deliveries that match a filter, in steps. `running` until it is `done` or an operator stops it. */
-export interface BulkReplay {
-  readonly id: string
-  readonly filter: DeliveryFilter
-  /** Whether it includes deliveries that are enrolled or pre-enrolled. */
-  readonly enrolled: boolean
-  readonly by: string
-  readonly startedAt: number
-  readonly endedAt: number | null
-  readonly state: 'running' | 'done' | 'stopped'
-  /** How many deliveries it made due, and how many matched at its start. */
-  readonly replayed: number
-  readonly total: number
-  /** It replays from the latest activity to the oldest, and has reached this time (ms since 1970). */
-  readonly reachedAt: number
-}
+function changes(parts: Parts) {
+  const { context, guard, silentMs = TIMING.deadAfterMs } = parts
+  const change = changing(parts)
+  /** Resolves when no call for the delivery is in flight. */
+  const stopped = (id: string): Promise<void> => guard(() => untilReleased(context, { ids: [id], silentMs }))
+  return {
+    /** Makes at most 500 deliveries due now. Settled deliveries start again; an attempt in progress is not disturbed. */
+    replay: (order: { ids: readonly string[]; by: string }) => change(() => replay(context, order)),
 
-/**
- * `left`: how many more match, but were rejected for their payload, so that they can't be replayed. `sample`: those that
- * can, with the latest activity.
- */
-export interface Preview {
-  readonly count: number
-  readonly left: number
-  readonly sample: readonly Summary[]
+    /**
+     * Records that an operator took care of a delivery by other means, in any state: attempts stop. A repeat or a replay
+     * starts it again.
+     */
+    markHandled: async (order: { id: string; note: string; by: string }) => {
+      const handled = await change(() => markHandled(context, order))
+      if (handled.kind === 'handled') await stopped(order.id)
+      return handled
+    },
+
+    /**
+     * Replaces a delivery by a corrected one with another address or other courses. The old one becomes handled, and is
+     * withdrawn if the correction says so. Resolves when no call to the LMS for the old one is in flight.
+     */
+    correct: async (correction: Correction) => {
+      const corrected = await change(() => correct(context, correction))
+      if (corrected.kind === 'corrected') await stopped(correction.id)
+      return corrected
+    },
+
+    /** Shows what a correction would store, or why it is refused. Changes nothing. */
+    previewCorrection: (of: Changes & { id: string }) =>
+      guard(async (): Promise<PlannedCorrection> => {
+        const planned = await planCorrection({ trx: context.database.db }, of)
+        return planned.kind === 'planned' ? { kind: 'planned', request: planned.request } : planned
+      }),
+
+    /**
+     * Stores an order to take the buyer out of courses that the delivery reported. Any replica of the service carries it
+     * out, even after a restart. A queued delivery becomes handled at once.
+     */
+    withdraw: (order: WithdrawalOrder) => change(() => orderWithdrawal(context, order)),
+
+    /** Stores a sale as if the shop had sent it, marked as a test. */
+    testSale: (sale: TestSale) => change(() => sellTest(context, sale)),
+  }
 }
 
 /** `planned`: the corrected sale, after the payload rules. The others are as in Corrected. */
@@ -134,100 +181,50 @@ export type PlannedCorrection =
   | { readonly kind: 'planned'; readonly request: EnrollmentRequest }
   | Exclude<Corrected, { kind: 'corrected' }>
 
-/**
- * What operators can read and change, for the console and the command line. `by` names the operator (at most 254
- * characters): each change stores an event with that actor in the same transaction. Every function throws AppError
- * database.unreachable while the database is unavailable.
- */
-export interface Operations {
-  /** Lists deliveries, newest activity first. `limit`: at most 500; `after`: the `next` of the previous page. */
-  list(query: { filter: DeliveryFilter; limit?: number; after?: string | null }): Promise<Found>
+interface TestSale {
+  readonly email: string
+  readonly courseIds: readonly string[]
+  /** Makes it another sale than all others. The same one again is a repeat. */
+  readonly nonce: string
+  readonly by: string
+}
+type TestSold =
+  | { readonly kind: 'sold'; readonly id: string }
+  | { readonly kind: 'invalid'; readonly errors: FieldErrors }
 
-  show(id: string): Promise<Shown | null>
+async function sellTest(context: WriteContext, { by, ...of }: TestSale): Promise<AuditedResult<TestSold>> {
+  const sale = testSale(of)
+  if ('errors' in sale) return { result: { kind: 'invalid', errors: sale.errors }, events: [] }
+  return auditedChange<TestSold>(context, async (writing) => {
+    const [change] = await accept({ ...writing, me: null }, [sale.webhook])
+    if (change === undefined) throw new Error('the test sale was not stored')
+    return { result: { kind: 'sold', id: change.id }, listed: change.drafts.map((draft) => ({ ...draft, actor: by })) }
+  })
+}
 
-  /** Returns the last 500 events of a delivery, oldest first. */
-  timeline(id: string): Promise<readonly DeliveryEvent[]>
+function bulkReplays(parts: Parts) {
+  const { context, guard } = parts
+  const { db } = context.database
+  const change = changing(parts)
+  return {
+    /** Shows what a bulk replay of this filter makes due. It excludes enrolled and pre-enrolled ones unless `enrolled` is true. */
+    previewReplay: ({ filter, enrolled = false }: { filter: DeliveryFilter; enrolled?: boolean }) =>
+      guard(() => preview({ db, filter: selected(filter, enrolled) })),
 
-  /** The sales of an address, in any letter case. Without a sale, the lists are empty. */
-  person(email: string): Promise<Person>
+    /** Stores a bulk replay. Any replica of the service runs it in steps, even after a restart. */
+    startReplay: ({ enrolled = false, ...order }: { filter: DeliveryFilter; enrolled?: boolean; by: string }) =>
+      change(() => startReplay(context, { ...order, enrolled })),
 
-  /** The same for the buyer of a delivery; null if the delivery does not exist, or names no address. */
-  buyerOf(id: string): Promise<Person | null>
+    /** Returns null if it does not exist. */
+    bulkReplay: (id: string) => guard(() => readReplay(db, id)),
 
-  /** Lists the changes by operators, newest first. A bulk replay is one entry. Events of no delivery have '' as deliveryId. */
-  audit(query: { limit?: number; after?: string | null }): Promise<Page<DeliveryEvent>>
+    /** What came of the deliveries of a bulk replay. Those that were deleted since are not counted. */
+    replayResults: (id: string) => guard(async () => allStates(await countFound({ db, filter: { replay: id } }))),
 
-  /** Returns these deliveries as lines of a list, without those that don't exist any more: at most some hundred. */
-  summaries(ids: readonly string[]): Promise<readonly Summary[]>
+    /** Returns the latest 20, newest first. */
+    bulkReplays: () => guard(() => listReplays(db)),
 
-  overview(): Promise<Overview>
-
-  /** Groups the deliveries that need attention or were rejected by reason and course, the most frequent first. */
-  causes(query?: { states?: readonly ('needs_attention' | 'rejected')[] }): Promise<readonly Cause[]>
-
-  /** Counts the deliveries by state, each once. A count that takes long is followed by the one before; see Counted. */
-  countByState(): Promise<Counted<StateCounts>>
-
-  /** Counts the sales between these times (ms since 1970, ascending), each once by its state now; see salesBySpan. */
-  sales(bounds: readonly number[]): Promise<Counted<readonly Bar[]>>
-
-  /** Counts the sales of the last 30 days by their first course and their state. */
-  salesByCourse(): Promise<Counted<readonly CourseSales[]>>
-
-  /** Returns the deliveries above and below a delivery in the list with this filter. */
-  neighbors(query: { id: string; filter: DeliveryFilter }): Promise<Neighbors>
-
-  /** What the shop was answered about a delivery. See readAnswers. */
-  answers(id: string): Promise<GivenAnswers>
-
-  /** Makes at most 500 deliveries due now. Settled deliveries start again; an attempt in progress is not disturbed. */
-  replay(order: { ids: readonly string[]; by: string }): Promise<Replayed>
-
-  /**
-   * Records that an operator took care of a delivery by other means, in any state: attempts stop. A repeat or a replay
-   * starts it again.
-   */
-  markHandled(order: { id: string; note: string; by: string }): Promise<Handled>
-
-  /**
-   * Replaces a delivery by a corrected one with another address or other courses. The old one becomes handled, and is
-   * withdrawn if the correction says so. Resolves when no call to the LMS for the old one is in flight.
-   */
-  correct(correction: Correction): Promise<Corrected>
-
-  /** Shows what a correction would store, or why it is refused. Changes nothing. */
-  previewCorrection(correction: Changes & { id: string }): Promise<PlannedCorrection>
-
-  /** What a delivery can be withdrawn from; null if it does not exist, or if its row can't be read. */
-  withdrawable(id: string): Promise<Withdrawable | null>
-
-  /**
-   * Stores an order to take the buyer out of courses that the delivery reported. Any replica of the service carries it
-   * out, even after a restart. A queued delivery becomes handled at once.
-   */
-  withdraw(order: WithdrawalOrder): Promise<WithdrawalOrdered>
-
-  /** Returns the latest 20 orders for a delivery, newest first. */
-  withdrawals(id: string): Promise<readonly Withdrawal[]>
-
-  /** Stores a sale as if the shop had sent it, marked as a test. */
-  testSale(sale: TestSale): Promise<TestSold>
-
-  /** Shows what a bulk replay of this filter makes due. It excludes enrolled and pre-enrolled ones unless `enrolled` is true. */
-  previewReplay(query: { filter: DeliveryFilter; enrolled?: boolean }): Promise<Preview>
-
-  /** Stores a bulk replay. Any replica of the service runs it in steps, even after a restart. */
-  startReplay(order: { filter: DeliveryFilter; enrolled?: boolean; by: string }): Promise<BulkReplay>
-
-  /** Returns null if it does not exist. */
-  bulkReplay(id: string): Promise<BulkReplay | null>
-
-  /** What came of the deliveries of a bulk replay. Those that were deleted since are not counted. */
-  replayResults(id: string): Promise<StateCounts>
-
-  /** Returns the latest 20, newest first. */
-  bulkReplays(): Promise<readonly BulkReplay[]>
-
-  /** Stops a bulk replay; deliveries that are already due stay due. Returns null if it does not exist. */
-  stopReplay(order: { id: string; by: string }): Promise<BulkReplay | null>
+    /** Stops a bulk replay; deliveries that are already due stay due. Returns null if it does not exist. */
+    stopReplay: (order: { id: string; by: string }) => change(() => stopReplay(context, order)),
+  }
 }

@@ -3,16 +3,83 @@ import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import type { Position } from '../../queue/in-order.ts'
 import { readOutcome, readRequest, readStandings, toDelivery, unreadable } from '../../queue/rows.ts'
 import { aboutOfBody } from '../../sale/payload/rules.ts'
-import { type About, DELIVERY_STATES } from '../../sale/types.ts'
+import {
+  type About,
+  DELIVERY_STATES,
+  type Delivery,
+  type DeliveryState,
+  type Outcome,
+  type Source,
+  type Standings,
+} from '../../sale/types.ts'
 import { AppError } from '../../service/lib/errors.ts'
-import type { Found, Preview, Shown, Summary } from '../changes/operations.ts'
-import { totalOf } from '../reports/counts.ts'
 import type { DeliveryFilter } from './filter.ts'
-import { countFound, search } from './search.ts'
+import { countReplayable, search } from './search.ts'
 
 const PAGE = 50
 const PAGE_MAX = 500
 const SAMPLE = 10
+
+/** A delivery as one line of a list. Times are ms since 1970. */
+export interface Summary {
+  readonly id: string
+  readonly state: DeliveryState
+  /** As the shop sent them; null where its payload had none. */
+  readonly email: string | null
+  readonly username: string | null
+  /** The first and the last name. */
+  readonly name: string | null
+  readonly courseIds: readonly string[]
+  readonly receivedAt: number
+  readonly activeAt: number
+  readonly attempts: number
+  readonly dueAt: number | null
+  /** null if there is no result yet, or if the stored result can't be read. */
+  readonly outcome: Outcome | null
+  /** What the last check found in the LMS. */
+  readonly standings: Standings
+  /** When it got its state; null while it is queued. */
+  readonly settledAt: number | null
+  /** When its courses were first enrolled or pre-enrolled. */
+  readonly enrolledAt: number | null
+  readonly replayedAt: number | null
+  readonly isReplaced: boolean
+  /** Of a delivery that an operator marked as handled. */
+  readonly handled: { readonly note: string; readonly by: string | null } | null
+  readonly source: Source
+  /** The webhook-id that it first came with; null if the shop signs without one. */
+  readonly webhookId: string | null
+}
+
+export interface Page<Item> {
+  readonly items: readonly Item[]
+  /** The `after` of the next page; null if there is none. It stays valid when new deliveries arrive. */
+  readonly next: string | null
+}
+
+/**
+ * A page of a search can be short, or empty, although there is a next page, because one page reads a limited number of
+ * deliveries. `searchedBackTo` is then the time (ms since 1970) that the search reached; else null.
+ */
+export interface Found extends Page<Summary> {
+  readonly searchedBackTo: number | null
+}
+
+/** One delivery with all its data. `unreadable`: why its row can't be read; request and outcome are then null. */
+export interface Shown extends Delivery {
+  readonly activeAt: number
+  readonly unreadable: string | null
+}
+
+/**
+ * `left`: how many more match, but were rejected for their payload, so that they can't be replayed. `sample`: those that
+ * can, with the latest activity.
+ */
+export interface Preview {
+  readonly count: number
+  readonly left: number
+  readonly sample: readonly Summary[]
+}
 
 /**
  * Returns a page of the deliveries that match a filter; see Operations.list. Throws AppError query.invalid for an
@@ -40,24 +107,38 @@ export async function list({
 
 /** Counts the deliveries to replay that match a filter, and returns the latest of them; see Operations.previewReplay. */
 export async function preview({ db, filter }: { db: Kysely<Tables>; filter: DeliveryFilter }): Promise<Preview> {
-  const all = await countFound({ db, filter })
-  // A replay can't help what was rejected for its payload; some of that was handled since, and contains no sale.
-  const { rejected = 0, ...empty } = await countFound({ db, filter, withoutSale: true })
-  const left = (all.rejected ?? 0) + totalOf(empty)
+  const counted = await countReplayable({ db, filter })
   const states = (filter.states ?? DELIVERY_STATES).filter((state) => state !== 'rejected')
   const { found } = await search({ db, filter: { ...filter, states }, after: null, limit: SAMPLE })
-  return { count: totalOf(all) - left, left, sample: await summaries({ db, ids: found.map(({ id }) => id) }) }
+  return { ...counted, sample: await summaries({ db, ids: found.map(({ id }) => id) }) }
 }
 
 /** Returns one delivery with all its data, even if its row can't be read; null if it does not exist. */
 export async function show({ db, id }: { db: Kysely<Tables>; id: string }): Promise<Shown | null> {
   const row = await db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined) return null
+  const delivery = toDelivery({ ...row, request: null, outcome: null, standings: null })
+  return { ...delivery, ...readStored(row), activeAt: row.active_at }
+}
+
+/** Parses the columns of JSON. If one can't be read, says why, and gives none. */
+export function readStored({
+  request,
+  outcome,
+  standings,
+}: Pick<DeliveryRow, 'request' | 'outcome' | 'standings'>): Pick<
+  Shown,
+  'request' | 'outcome' | 'standings' | 'unreadable'
+> {
   try {
-    return { ...toDelivery(row), activeAt: row.active_at, unreadable: null }
+    return {
+      request: request === null ? null : readRequest(request),
+      outcome: outcome === null ? null : readOutcome(outcome),
+      standings: standings === null ? {} : readStandings(standings),
+      unreadable: null,
+    }
   } catch (error) {
-    const empty = toDelivery({ ...row, request: null, outcome: null, standings: null })
-    return { ...empty, activeAt: row.active_at, unreadable: unreadable(error).subject }
+    return { request: null, outcome: null, standings: {}, unreadable: unreadable(error).subject }
   }
 }
 

@@ -3,13 +3,17 @@ import type { Tables } from '../../database/schema.ts'
 import { type FailedWithdrawal, readFailedWithdrawals } from '../../queue/withdrawal-row.ts'
 import { countBacklog } from '../reports/counts.ts'
 
-/** The sales whose time to enrollment is shown. */
+/** The time to enrollment is that of the latest 1,000 sales, as far as they were received in this time. */
+const PACED = 1000
 const PACED_MS = 24 * 3_600_000
 /** If more are queued, the oldest is looked for among this many entries of an index. */
 const COUNT_MAX = 10_000
 
 export interface Overview {
-  /** From receiving to the first success, in ms, for the sales of the last 24 hours; null without a success. */
+  /**
+   * From receiving to the first success, in ms, for the latest 1,000 sales of the last 24 hours; null if none of them was
+   * enrolled.
+   */
   readonly pace: { readonly median: number; readonly p95: number } | null
   /** The queued delivery that was received first; null if there is none. */
   readonly oldestQueued: { readonly id: string; readonly receivedAt: number } | null
@@ -40,15 +44,18 @@ export async function overview({
 }
 
 async function paceOf(db: Kysely<Tables>, since: number): Promise<Overview['pace']> {
-  const rows = await db
+  const latest = await db
     .selectFrom('deliveries')
-    .select((eb) => eb('enrolled_at', '-', eb.ref('received_at')).as('took'))
+    .select(['received_at', 'enrolled_at'])
     .where('received_at', '>=', since)
-    .where('enrolled_at', 'is not', null)
+    .orderBy('received_at', 'desc')
+    .limit(PACED)
     .execute()
-  const times = rows.map(({ took }) => Math.max(0, Number(took))).sort((a, b) => a - b)
+  const times = latest
+    .flatMap(({ received_at, enrolled_at }) => (enrolled_at === null ? [] : [Math.max(0, enrolled_at - received_at)]))
+    .sort((a, b) => a - b)
   const at = (share: number): number => times[Math.floor((times.length - 1) * share)] ?? 0
-  return rows.length === 0 ? null : { median: at(0.5), p95: at(0.95) }
+  return times.length === 0 ? null : { median: at(0.5), p95: at(0.95) }
 }
 
 /** Returns the backlog for the metrics. The time is null if no delivery is queued. */

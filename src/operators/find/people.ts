@@ -1,13 +1,41 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
-import { readOutcome, readRequest, readStandings, unreadable } from '../../queue/rows.ts'
 import { emailTerm } from '../../queue/search-terms.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
-import type { Person, Sale } from '../changes/operations.ts'
+import { readStored, type Shown } from './listing.ts'
 import { timeline } from './timeline.ts'
 
 const SALES_MAX = 100
 const EVENTS_MAX = 500
+
+/** One sale of a person, without its payload. `unreadable` as in Shown. */
+export type Sale = Pick<
+  Shown,
+  | 'id'
+  | 'state'
+  | 'source'
+  | 'receivedAt'
+  | 'activeAt'
+  | 'dueAt'
+  | 'request'
+  | 'outcome'
+  | 'standings'
+  | 'replacedBy'
+  | 'unreadable'
+>
+
+/** The owner of an address, as the deliveries show them. */
+export interface Person {
+  /** As the newest sale has it; as it was asked for if there is no sale. */
+  readonly email: string
+  /** At most 100, the latest received first. */
+  readonly sales: readonly Sale[]
+  /** How many there are. */
+  readonly salesCount: number
+  /** What happened to these sales, oldest first: at most the last 500 events. */
+  readonly timeline: readonly DeliveryEvent[]
+  readonly hasMoreEvents: boolean
+}
 
 /** Everything but the payload: 100 payloads can be large. */
 const COLUMNS = [
@@ -78,15 +106,5 @@ async function eventsOf(db: Kysely<Tables>, ids: readonly string[]): Promise<Del
 /** One row that can't be read must not hide the person's other sales. */
 function saleOf({ received_at, active_at, due_at, replaced_by, request, outcome, standings, ...row }: Row): Sale {
   const facts = { ...row, receivedAt: received_at, activeAt: active_at, dueAt: due_at, replacedBy: replaced_by }
-  try {
-    return {
-      ...facts,
-      request: request === null ? null : readRequest(request),
-      outcome: outcome === null ? null : readOutcome(outcome),
-      standings: standings === null ? {} : readStandings(standings),
-      unreadable: null,
-    }
-  } catch (error) {
-    return { ...facts, request: null, outcome: null, standings: {}, unreadable: unreadable(error).subject }
-  }
+  return { ...facts, ...readStored({ request, outcome, standings }) }
 }

@@ -69,27 +69,36 @@ export async function search({
   return page(found, limit)
 }
 
+/** Counts the deliveries that a filter finds, by state: exactly, however long it takes. */
+export async function countFound(of: Search): Promise<Readonly<Partial<Record<DeliveryState, number>>>> {
+  const counts: Partial<Record<DeliveryState, number>> = {}
+  for (const { state, all } of await tally(of, 'id')) counts[state] = (counts[state] ?? 0) + Number(all)
+  return counts
+}
+
 /**
- * Counts the deliveries that a filter finds, by state: exactly, however long it takes.
- * @param of.withoutSale only those whose payload contains no sale
+ * Counts those that a replay can help, and the others that a filter finds: they were rejected for their payload. Some of
+ * these were handled since, and contain no sale.
  */
-export async function countFound({
-  db,
-  filter,
-  withoutSale = false,
-}: Search & { withoutSale?: boolean }): Promise<Readonly<Partial<Record<DeliveryState, number>>>> {
-  if (filter.states?.length === 0) return {}
+export async function countReplayable(of: Search): Promise<{ count: number; left: number }> {
+  const tallied = await tally(of, 'request')
+  const sum = (numbers: readonly (number | string | bigint)[]): number =>
+    numbers.reduce<number>((total, number) => total + Number(number), 0)
+  const count = sum(tallied.filter(({ state }) => state !== 'rejected').map(({ having }) => having))
+  return { count, left: sum(tallied.map(({ all }) => all)) - count }
+}
+
+/** By state, in stretches: how many there are, and how many of them have a value in the column. */
+async function tally({ db, filter }: Search, column: 'id' | 'request') {
+  if (filter.states?.length === 0) return []
   const { kind, from } = await planOf({ db, filter })
-  const counts = new Map<DeliveryState, number>()
   const whole = [{ after: null, last: null }]
+  const tallied = []
   for await (const stretch of kind === 'walk' ? stretches({ db, range: filter, after: null }) : whole) {
-    const some = withoutSale ? from().where('request', 'is', null) : from()
-    const counted = some.select(['state', ({ fn }) => fn.countAll<number>().as('count')])
-    for (const { state, count } of await between(counted, stretch).groupBy('state').execute()) {
-      counts.set(state, (counts.get(state) ?? 0) + Number(count))
-    }
+    const counted = from().select(({ fn }) => ['state', fn.countAll().as('all'), fn.count(column).as('having')])
+    tallied.push(...(await between(counted, stretch).groupBy('state').execute()))
   }
-  return Object.fromEntries(counts)
+  return tallied
 }
 
 /** Where a search looks: in the list as it is, in an index, or in the texts of the list; and a query with its conditions. */
@@ -139,4 +148,60 @@ async function idsOf(db: Kysely<Tables>, text: string): Promise<string[]> {
 function page(found: readonly Listed[], limit: number): Matches {
   const items = found.slice(0, limit)
   return { found: items, next: found.length > limit ? (items.at(-1) ?? null) : null, cut: false }
+}
+
+/** A delivery is looked for among the first of a list that has other conditions than states. */
+const LISTED = 500
+
+export interface Neighbors {
+  /** The delivery above it in the list, which was active later; null if there is none, or if it is far down the list. */
+  readonly previous: string | null
+  /** The delivery below it. */
+  readonly next: string | null
+}
+
+/** Returns the neighbors of a delivery in the list with this filter. A delivery that isn't in the list has none. */
+export async function neighborsOf({
+  db,
+  id,
+  filter,
+}: {
+  db: Kysely<Tables>
+  id: string
+  filter: DeliveryFilter
+}): Promise<Neighbors> {
+  const { states, ...others } = filter
+  if (Object.keys(others).length > 0) {
+    const { found } = await search({ db, filter, after: null, limit: LISTED })
+    const at = found.findIndex((one) => one.id === id)
+    return { previous: found[at - 1]?.id ?? null, next: at < 0 ? null : (found[at + 1]?.id ?? null) }
+  }
+  const row = await db.selectFrom('deliveries').select(['active_at', 'state']).where('id', '=', id).executeTakeFirst()
+  if (row === undefined || (states !== undefined && !states.includes(row.state))) return { previous: null, next: null }
+  const { found } = await search({ db, filter, after: { activeAt: row.active_at, id }, limit: 1 })
+  return { previous: await laterThan({ db, id, activeAt: row.active_at, states }), next: found[0]?.id ?? null }
+}
+
+/** The one with the next later activity, by the same indexes as the list, in the other direction. */
+async function laterThan({
+  db,
+  id,
+  activeAt,
+  states,
+}: {
+  db: Kysely<Tables>
+  id: string
+  activeAt: number
+  states: DeliveryFilter['states']
+}): Promise<string | null> {
+  const candidates: { id: string; active_at: number }[] = []
+  for (const state of states === undefined ? [null] : new Set(states)) {
+    let query = db.selectFrom('deliveries').select(['id', 'active_at']).where('active_at', '>=', activeAt)
+    if (state !== null) query = query.where('state', '=', state)
+    query = query.where((eb) => eb.or([eb('active_at', '>', activeAt), eb('id', '>', id)]))
+    const row = await query.orderBy('active_at').orderBy('id').limit(1).executeTakeFirst()
+    if (row !== undefined) candidates.push(row)
+  }
+  candidates.sort((a, b) => a.active_at - b.active_at || (a.id < b.id ? -1 : 1))
+  return candidates[0]?.id ?? null
 }

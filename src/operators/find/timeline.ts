@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { EventRow, Tables } from '../../database/schema.ts'
 import { readCalls } from '../../sale/calls.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
-import type { Page } from '../changes/operations.ts'
+import type { Page } from './listing.ts'
 
 const EVENTS_MAX = 500
 const PAGE = 50

@@ -1,83 +1,92 @@
 import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
-import type { NoticeRow } from '../../database/schema-sending.ts'
+import type { NoticeRow, Tables } from '../../database/schema.ts'
 import { readEndpoint } from '../../queue/outbox/endpoint.ts'
 import { readOldestWaiting } from '../../queue/outbox/list-events.ts'
-import { faultId } from './notices.ts'
-import { type Outage, RECOVERY_MS } from './outage.ts'
+import { SAME_MS } from '../incidents/record.ts'
+import { faultId, isFault } from './notices.ts'
 
 /** The LMS must be unavailable for this long before a text. */
 const PATIENCE_MS = 10 * 60_000
 /** An event that waits for the shop longer than this is a fault: its endpoint fails or refuses it. */
 const LATE_MS = 60 * 60_000
+/** A fault is over only after this time without it: after a successful probe, the next call may fail again. */
+const RECOVERY_MS = 60_000
+/** How many of the latest incidents are read. One outage can be several, if its cause changed. */
+const INCIDENTS = 20
 
-/**
- * Stores that this replica can't use the LMS, if that has lasted for 10 minutes. Every replica does it, whether or not it
- * sends the texts: the one that sends may have no sale to enroll and so not notice. `at` is in ms since 1970.
- */
-export async function noteOutage(
-  db: Kysely<Tables>,
-  { outage, at }: { outage: Outage | null; at: number },
-): Promise<void> {
-  if (outage === null || at - outage.since < PATIENCE_MS) return
-  await noteFault(db, { kind: 'lms', code: outage.kind, detail: outage.message, since: outage.since, at })
+/** What operators have to know as long as it lasts. `since` is in ms since 1970. */
+interface Fault extends Pick<NoticeRow, 'code' | 'detail'> {
+  readonly kind: 'lms' | 'events'
+  readonly since: number
 }
 
-/** Stores that the shop's endpoint wants no more events, or that events wait for long. */
-export async function noteLateEvents(db: Kysely<Tables>, at: number): Promise<void> {
-  const endpoint = await readEndpoint(db)
-  if (endpoint === undefined) return
-  const { state, error, since } = endpoint
-  if (state === 'gone') {
-    await noteFault(db, { kind: 'events', code: 'gone', detail: '', since: since ?? at, at })
-    return
+/** Stores the faults that there are now. `at` is in ms since 1970; without `hasOutbox`, the shop gets no events. */
+export async function noteFaults(
+  db: Kysely<Tables>,
+  { at, hasOutbox }: { at: number; hasOutbox: boolean },
+): Promise<void> {
+  for (const fault of [await faultOfLms(db, at), hasOutbox ? await faultOfEvents(db, at) : null]) {
+    if (fault !== null) await noteFault(db, fault, at)
   }
+}
+
+/**
+ * The LMS has been down or misconfigured for 10 minutes, as the incidents of all replicas say. A throttle is no fault: it
+ * ends without an operator.
+ */
+async function faultOfLms(db: Kysely<Tables>, at: number): Promise<Fault | null> {
+  const rows = await db
+    .selectFrom('incidents')
+    .select(['kind', 'cause', 'started_at', 'ended_at'])
+    .where('kind', 'in', ['down', 'misconfigured'])
+    .orderBy('started_at', 'desc')
+    .limit(INCIDENTS)
+    .execute()
+  // One that ended just now may continue: a probe succeeded, but the next call may fail.
+  const last = rows.find(({ ended_at }) => (ended_at ?? at) > at - SAME_MS)
+  if (last === undefined) return null
+  let since = last.started_at
+  for (const { started_at, ended_at } of rows) {
+    if (started_at < since && (ended_at ?? at) >= since - SAME_MS) since = started_at
+  }
+  return at - since < PATIENCE_MS ? null : { kind: 'lms', code: last.kind, detail: last.cause, since }
+}
+
+/** The shop's endpoint wants no more events, or events wait for long. */
+async function faultOfEvents(db: Kysely<Tables>, at: number): Promise<Fault | null> {
+  const endpoint = await readEndpoint(db)
+  if (endpoint === undefined) return null
+  const { state, error, since } = endpoint
+  if (state === 'gone') return { kind: 'events', code: 'gone', detail: '', since: since ?? at }
   const oldestAt = await readOldestWaiting(db)
-  if (oldestAt === null || at - oldestAt < LATE_MS) return
-  await noteFault(db, { kind: 'events', code: 'late', detail: error ?? '', since: oldestAt, at })
+  if (oldestAt === null || at - oldestAt < LATE_MS) return null
+  return { kind: 'events', code: 'late', detail: error ?? '', since: oldestAt }
 }
 
 /** A fault that lasts is told once. An endpoint that first was late and then answers 410 is told again. */
-async function noteFault(
-  db: Kysely<Tables>,
-  {
-    kind,
-    code,
-    detail,
-    since,
-    at,
-  }: Pick<NoticeRow, 'kind' | 'code' | 'detail'> & {
-    kind: 'lms' | 'events'
-    since: number
-    at: number
-  },
-): Promise<void> {
+async function noteFault(db: Kysely<Tables>, { kind, code, detail, since }: Fault, at: number): Promise<void> {
   const id = faultId(kind)
+  const anew = { code, detail, first_at: since, last_at: at, count: 1, sent_at: null }
   const row = await db.selectFrom('notices').select('code').where('id', '=', id).executeTakeFirst()
   if (row === undefined) {
-    const begin = { first_at: since, last_at: at, count: 1, texts: 0, sent_at: null }
     await db
       .insertInto('notices')
       .ignore()
-      .values({ id, kind, code, subject: '', detail, ...begin })
+      .values({ id, kind, subject: '', texts: 0, ...anew })
       .execute()
     return
   }
   const isOther = kind === 'events' && row.code !== code
-  const anew = isOther ? { code, detail, first_at: since, count: 1, sent_at: null } : {}
   await db
     .updateTable('notices')
-    .set({ last_at: at, ...anew })
+    .set(isOther ? anew : { last_at: at })
     .where('id', '=', id)
     .execute()
 }
 
-/** The faults that no replica has noticed for a minute. */
+/** The faults that there have not been for a minute. */
 export const ended = (notices: readonly NoticeRow[], now: number): NoticeRow[] =>
-  notices.filter(({ id, last_at: at }) => {
-    const isFault = id === faultId('lms') || id === faultId('events')
-    return isFault && (now - at >= RECOVERY_MS || at > now)
-  })
+  notices.filter((notice) => isFault(notice) && (now - notice.last_at >= RECOVERY_MS || notice.last_at > now))
 
 /** Forgets faults that have ended: those that no text told of, or those that a text says have ended. */
 export async function forgetFaults(db: Kysely<Tables>, faults: readonly NoticeRow[]): Promise<void> {

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
-import type { NoticeRow } from '../../database/schema-sending.ts'
+import type { NoticeRow, Tables } from '../../database/schema.ts'
 
 /** No more causes than this have a row. Those that come after them share one row for each code. */
 export const MAX_CAUSES = 100
@@ -14,9 +13,10 @@ const FURTHER_MS = 60 * 60_000
 /** What operators are notified of. Equal causes are counted together. */
 export type Cause = Pick<NoticeRow, 'kind' | 'code' | 'subject'>
 
-export const noticeId = ({ kind, code, subject }: Cause): string =>
+/** Course keys that differ in their letter case are one course. */
+const noticeId = ({ kind, code, subject }: Cause): string =>
   createHash('sha256')
-    .update(JSON.stringify([kind, code, subject]))
+    .update(JSON.stringify([kind, code, subject.toLowerCase()]))
     .digest('hex')
 
 /** The one row of a fault that lasts: it has a begin and an end. */
@@ -25,48 +25,69 @@ export const faultId = (kind: 'lms' | 'events'): string => noticeId({ kind, code
 /** Whether a row is about a fault that lasts. Of the others, each delivery or withdrawal is counted. */
 export const isFault = ({ kind }: Pick<NoticeRow, 'kind'>): boolean => kind === 'lms' || kind === 'events'
 
-/** All rows, the oldest cause first. */
+/** All causes, the oldest first. */
 export const readNotices = (db: Kysely<Tables>): Promise<NoticeRow[]> =>
-  db.selectFrom('notices').selectAll().orderBy('first_at').orderBy('id').execute()
+  db.selectFrom('notices').selectAll().where('kind', '!=', 'position').orderBy('first_at').orderBy('id').execute()
 
-/** Counts deliveries or withdrawals by cause. `counts` is by the JSON of a Cause; `at` is in ms since 1970. */
-export async function addCounts(
-  trx: Kysely<Tables>,
-  { counts, at }: { counts: ReadonlyMap<string, { readonly cause: Cause; readonly count: number }>; at: number },
-): Promise<void> {
-  for (const { cause, count } of counts.values()) {
-    const own = { ...cause, subject: cause.subject.slice(0, SUBJECT_MAX) }
-    if (await raise(trx, { cause: own, count, at })) continue
-    const shared = { ...own, subject: '' }
-    const isFull = (await causes(trx)) >= MAX_CAUSES
-    if (isFull && (await raise(trx, { cause: shared, count, at }))) continue
-    await insert(trx, { cause: isFull ? shared : own, count, at })
-  }
+/** The one row that is no cause: `last_at` is the time up to which deliveries and withdrawals were counted. */
+const POSITION = { kind: 'position', code: '', subject: '' } as const
+const POSITION_ID = noticeId(POSITION)
+
+/** Returns the time up to which was counted, ms since 1970. Before anything was, it begins at `start`. */
+export async function readPosition(db: Kysely<Tables>, start: number): Promise<number> {
+  const query = db.selectFrom('notices').select('last_at').where('id', '=', POSITION_ID)
+  const found = await query.executeTakeFirst()
+  if (found !== undefined) return found.last_at
+  await db
+    .insertInto('notices')
+    .ignore()
+    .values(newRow({ cause: POSITION, count: 0, at: start }))
+    .execute()
+  return (await query.executeTakeFirst())?.last_at ?? start // another replica may have made it at the same time
 }
 
-async function raise(
-  trx: Kysely<Tables>,
-  { cause, count, at }: { cause: Cause; count: number; at: number },
-): Promise<boolean> {
+/** Returns false if another replica has moved it meanwhile. */
+export async function movePosition(trx: Kysely<Tables>, { from, to }: { from: number; to: number }): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('notices')
+    .set({ last_at: to })
+    .where('id', '=', POSITION_ID)
+    .where('last_at', '=', from)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
+interface Counting {
+  readonly cause: Cause
+  readonly count: number
+  /** ms since 1970 */
+  readonly at: number
+}
+
+const newRow = ({ cause, count, at }: Counting): NoticeRow => {
+  return { ...cause, id: noticeId(cause), detail: '', first_at: at, last_at: at, count, texts: 0, sent_at: null }
+}
+
+/** Counts deliveries or withdrawals of a cause. */
+export async function addCount(trx: Kysely<Tables>, { cause, ...counting }: Counting): Promise<void> {
+  const own = { ...counting, cause: { ...cause, subject: cause.subject.slice(0, SUBJECT_MAX) } }
+  if (await raise(trx, own)) return
+  const isFull = (await readNotices(trx)).length >= MAX_CAUSES
+  const shared = { ...counting, cause: { ...cause, subject: '' } }
+  if (isFull && (await raise(trx, shared))) return
+  await trx
+    .insertInto('notices')
+    .values(newRow(isFull ? shared : own))
+    .execute()
+}
+
+async function raise(trx: Kysely<Tables>, { cause, count, at }: Counting): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('notices')
     .set((eb) => ({ count: eb('count', '+', count), last_at: at }))
     .where('id', '=', noticeId(cause))
     .executeTakeFirst()
   return numUpdatedRows > 0n
-}
-
-async function causes(trx: Kysely<Tables>): Promise<number> {
-  const { count } = await trx
-    .selectFrom('notices')
-    .select((eb) => eb.fn.countAll().as('count'))
-    .executeTakeFirstOrThrow()
-  return Number(count)
-}
-
-async function insert(trx: Kysely<Tables>, { cause, count, at }: { cause: Cause; count: number; at: number }) {
-  const row = { ...cause, id: noticeId(cause), detail: '', first_at: at, last_at: at, count, texts: 0, sent_at: null }
-  await trx.insertInto('notices').values(row).execute()
 }
 
 /**
@@ -85,11 +106,11 @@ export function isUntold({ count, texts, sent_at: sentAt, ...row }: NoticeRow, n
  * another replica has told of the row, nothing changes.
  */
 export async function storeTold(
-  trx: Kysely<Tables>,
+  db: Kysely<Tables>,
   { told, at }: { told: readonly NoticeRow[]; at: number },
 ): Promise<void> {
   for (const { id, count, texts } of told) {
-    await trx
+    await db
       .updateTable('notices')
       .set((eb) => ({ count: eb('count', '-', count), texts: eb('texts', '+', 1), sent_at: at }))
       .where('id', '=', id)

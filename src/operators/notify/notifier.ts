@@ -1,12 +1,10 @@
-import type { Availability } from '../../database/availability.ts'
-import type { NoticeRow } from '../../database/schema-sending.ts'
-import { inTransaction } from '../../database/transaction.ts'
-import type { WriteContext } from '../../database/write-context.ts'
+import type { NoticeRow } from '../../database/schema.ts'
+import type { AppContext } from '../../queue/open-inbox.ts'
 import { createTaskLease, type TaskLease } from '../../queue/replicas/task-lease.ts'
+import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'
 import { countNew } from './count-new.ts'
-import { ended, forgetFaults, noteLateEvents, noteOutage } from './faults.ts'
-import { faultId, forgetQuiet, isUntold, readNotices, storeTold } from './notices.ts'
-import type { Outage } from './outage.ts'
+import { ended, forgetFaults, noteFaults } from './faults.ts'
+import { forgetQuiet, isUntold, readNotices, storeTold } from './notices.ts'
 import type { PostedText, PostText } from './post-text.ts'
 import { type ConsoleUrl, type News, newsText } from './words.ts'
 
@@ -34,25 +32,19 @@ export interface Notified {
   readonly retryInMs: number | null
 }
 
-export interface NotifierOptions {
-  readonly context: WriteContext
-  readonly guard: Availability['guard']
+interface NotifierOptions extends Pick<AppContext, 'context' | 'guard' | 'signal'> {
   /** This replica's name. */
   readonly me: () => string
   readonly post: PostText
   readonly console: ConsoleUrl
   /** Whether the shop gets events: only then their endpoint is watched. */
   readonly hasOutbox: boolean
-  /** The outage that this replica's circuit breaker sees. */
-  readonly outage: () => Outage | null
   /** Asks the LMS whether the cause of an outage is gone. */
-  readonly isLmsBack: (kind: Outage['kind']) => Promise<boolean>
+  readonly isLmsBack: (kind: 'down' | 'misconfigured') => Promise<boolean>
   readonly onNotified: (notified: Notified) => void
   readonly timing: NotifyTiming
   /** The monotonic clock, ms. */
   readonly clock: () => number
-  /** Ends an attempt to send. */
-  readonly signal: AbortSignal
 }
 
 /** What only the replica that sends knows. Another one that takes over can do without it. */
@@ -66,32 +58,39 @@ interface Sender {
 }
 
 /**
+ * Looks for what operators have to act on, and sends texts about it, until the signal is aborted. Nothing waits for it: a
+ * receiver that fails holds up only the texts.
+ */
+export async function runNotifier(from: NotifierOptions & Background): Promise<void> {
+  const { lookMs } = from.timing
+  const notifier = createNotifier(from)
+  const round = async (): Promise<number> => {
+    await notifier.look()
+    return lookMs
+  }
+  await runBackgroundLoop({ ...from, round, againMs: lookMs })
+  // Only a courtesy: without it, another replica takes over when the lease ends.
+  await notifier.close().catch(() => {})
+}
+
+/**
  * Tells operators, in texts, what they have to act on. All replicas look every 10 seconds; one has the right to send.
  * What was told is stored, so another replica continues after it dies. A text may come twice if the process dies, or
  * loses the right to send, after the receiver accepted it and before that is stored. Nothing is told never.
  */
 export function createNotifier(from: NotifierOptions) {
-  const { context, guard, me, timing, clock } = from
-  const { db } = context.database
+  const { context, guard, me, timing, clock, hasOutbox } = from
+  const { database, now } = context
   const { leaseMs } = timing
-  const lease = createTaskLease({
-    database: context.database,
-    name: 'notify',
-    me,
-    forMs: leaseMs,
-    longestMs: leaseMs,
-    clock,
-  })
+  const lease = createTaskLease({ database, name: 'notify', me, forMs: leaseMs, longestMs: leaseMs, clock })
   const sender: Sender = { lease, failures: 0, pausedUntil: Number.NEGATIVE_INFINITY, unstored: null }
   return {
     /** One look. Throws what the database throws. */
     look: async (): Promise<void> => {
-      const outage = from.outage()
-      if (outage !== null) await guard(() => noteOutage(db, { outage, at: context.now() }))
       if (!(await guard(lease.take))) return
       await storeNews(from, sender)
-      await guard(() => countNew(context, context.now() - timing.lagMs))
-      if (from.hasOutbox) await guard(() => noteLateEvents(db, context.now()))
+      await guard(() => countNew(context, now() - timing.lagMs))
+      await guard(() => noteFaults(database.db, { at: now(), hasOutbox }))
       if (clock() < sender.pausedUntil) return
       const news = await readNews(from)
       if (news.notices.length + news.over.length > 0 && (await guard(lease.hold))) await send(from, sender, news)
@@ -110,15 +109,14 @@ async function readNews({ context, guard, isLmsBack }: NotifierOptions): Promise
   const all = await guard(() => readNotices(db))
   const over: NoticeRow[] = []
   for (const fault of ended(all, now)) {
-    // Nobody noticed the outage for a minute, but perhaps only because nobody called.
-    const isOutage = fault.id === faultId('lms')
-    if (!isOutage || (await isLmsBack(fault.code === 'misconfigured' ? 'misconfigured' : 'down'))) over.push(fault)
+    // No replica sees the outage any more, but perhaps only because none of them calls the LMS.
+    const isOver = fault.kind !== 'lms' || (await isLmsBack(fault.code === 'misconfigured' ? 'misconfigured' : 'down'))
+    if (isOver) over.push(fault)
   }
   const untold = over.filter(({ sent_at }) => sent_at === null)
   await guard(() => forgetFaults(db, untold))
-  const isOver = new Set(over.map(({ id }) => id))
   return {
-    notices: all.filter((notice) => !isOver.has(notice.id) && isUntold(notice, now)),
+    notices: all.filter((notice) => !over.includes(notice) && isUntold(notice, now)),
     over: over.filter(({ sent_at }) => sent_at !== null),
   }
 }
@@ -138,17 +136,9 @@ async function send(from: NotifierOptions, sender: Sender, news: News): Promise<
 async function storeNews({ context, guard }: NotifierOptions, sender: Sender): Promise<void> {
   const { unstored } = sender
   if (unstored === null) return
-  const { database, random, now } = context
-  await guard(() =>
-    inTransaction({
-      database,
-      random,
-      body: async (trx) => {
-        await storeTold(trx, { told: unstored.notices, at: now() })
-        await forgetFaults(trx, unstored.over)
-      },
-      isStored: async () => false, // storing it twice does no harm
-    }),
-  )
+  const { db } = context.database
+  // One after the other: each may be stored twice without harm, and is again if the next one fails.
+  await guard(() => storeTold(db, { told: unstored.notices, at: context.now() }))
+  await guard(() => forgetFaults(db, unstored.over))
   sender.unstored = null
 }

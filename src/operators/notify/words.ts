@@ -1,4 +1,4 @@
-import type { NoticeRow } from '../../database/schema-sending.ts'
+import type { NoticeRow } from '../../database/schema.ts'
 import { REASON_CODES, REASONS } from '../../sale/reasons.ts'
 import type { DeliveryState } from '../../sale/types.ts'
 import { reasonOfMany } from '../../sale/words.ts'
@@ -39,14 +39,14 @@ export function testText(console: ConsoleUrl): string {
 
 function noticeText(notice: NoticeRow, console: ConsoleUrl): string {
   switch (notice.kind) {
-    case 'delivery':
-      return deliveryText(notice, console)
     case 'withdrawal':
       return withdrawalText(notice, console)
     case 'lms':
       return lmsText(notice)
     case 'events':
       return eventsText(notice, console)
+    default:
+      return deliveryText(notice, console)
   }
 }
 

@@ -3,9 +3,8 @@ import type { Tables } from '../../database/schema.ts'
 import { courseOfOutcome } from '../../queue/rows.ts'
 import type { ReasonCode } from '../../sale/reasons.ts'
 
-/** Deliveries that failed for the same reason. Times are ms since 1970. */
+/** Deliveries that need attention for the same reason. Times are ms since 1970. */
 export interface Cause {
-  readonly state: 'needs_attention' | 'rejected'
   readonly code: ReasonCode
   /** The course key as the shop sent it, if the reason is about a course; null if it is about the person or the payload. */
   readonly course: string | null
@@ -17,18 +16,11 @@ export interface Cause {
   readonly latest: string
 }
 
-/** Groups the deliveries in these states by reason and course, the most frequent first. */
-export async function readCauses({
-  db,
-  states = ['needs_attention', 'rejected'],
-}: {
-  db: Kysely<Tables>
-  states?: readonly Cause['state'][]
-}): Promise<Cause[]> {
+/** Groups the deliveries that need attention by reason and course, the most frequent first. */
+export async function readCauses(db: Kysely<Tables>): Promise<Cause[]> {
   const rows = await db
     .selectFrom('deliveries')
     .select(({ fn }) => [
-      'state',
       'reason',
       'subject',
       fn.countAll<number>().as('count'),
@@ -36,14 +28,14 @@ export async function readCauses({
       fn.max('settled_at').as('last_at'),
       fn.max('id').as('latest'),
     ])
-    .where('state', 'in', states)
-    .groupBy(['state', 'reason', 'subject'])
+    .where('state', '=', 'needs_attention')
+    .groupBy(['reason', 'subject'])
     .execute()
   const spelled = await spell(db, rows)
-  const causes = rows.flatMap(({ state, reason, subject, count, first_at, last_at, latest }): Cause[] => {
-    if (reason === null || (state !== 'needs_attention' && state !== 'rejected')) return []
+  const causes = rows.flatMap(({ reason, subject, count, first_at, last_at, latest }): Cause[] => {
+    if (reason === null) return []
     const course = spelled.get(latest) ?? subject
-    return [{ state, code: reason, course, count: Number(count), firstAt: first_at ?? 0, lastAt: last_at ?? 0, latest }]
+    return [{ code: reason, course, count: Number(count), firstAt: first_at ?? 0, lastAt: last_at ?? 0, latest }]
   })
   return causes.sort((a, b) => b.count - a.count || b.lastAt - a.lastAt)
 }

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
-import type { EndpointRow } from '../../database/schema-sending.ts'
+import type { EndpointRow, Tables } from '../../database/schema.ts'
 import { isDown, LONGEST_PROBE_WAIT_MS, probeWait } from './schedule.ts'
 
 /** The name of the one row. */

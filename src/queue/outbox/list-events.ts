@@ -1,6 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
-import type { EndpointRow } from '../../database/schema-sending.ts'
+import type { EndpointRow, Tables } from '../../database/schema.ts'
 import { readEndpoint } from './endpoint.ts'
 
 /** Counting stops here, so that it reads at most this many entries of an index. */

@@ -1,7 +1,5 @@
 import type { Kysely } from 'kysely'
-import { inChunks } from '../../database/chunks.ts'
-import type { DeliveryRow, EventRow, Tables } from '../../database/schema.ts'
-import type { OutboxRow } from '../../database/schema-sending.ts'
+import type { DeliveryRow, EventRow, OutboxRow, Tables } from '../../database/schema.ts'
 import { REASONS, type Reason, type ReasonCode, withSubject } from '../../sale/reasons.ts'
 import type { CourseResult, DeliveryState, EventKind } from '../../sale/types.ts'
 import { toProgress } from '../rows.ts'
@@ -82,9 +80,7 @@ export async function insertShopEvents(
     const row = rows.get(delivery_id)
     return row === undefined || row.state === 'queued' ? [] : [outboxRow({ id, seq, kind, at: context.at, row })]
   })
-  for (const chunk of inChunks(drafts, ({ body }) => body.length)) {
-    await context.trx.insertInto('outbox').values(chunk).execute()
-  }
+  if (drafts.length > 0) await context.trx.insertInto('outbox').values(drafts).execute()
 }
 
 /** What the shop sees of these deliveries, by id. Those that don't exist are left out. */

@@ -1,4 +1,4 @@
-import { longestSpread } from '../../service/lib/spread.ts'
+import { longestSpread } from '../retry-schedule.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../database/write-context.ts'
-import { lockDelivery } from '../lock.ts'
+import { lockDelivery } from '../change-deliveries.ts'
 import { heldAmong } from '../replicas/hold.ts'
 import { freeAmong, type Replicas } from '../replicas/replicas.ts'
 import { LONGEST_WAIT_MS } from '../retry-schedule.ts'
@@ -63,7 +63,6 @@ export async function claimOrder({
           if ((await heldAmong({ on: trx, dialect: database.dialect }, [row.delivery_id])).length > 0) return null
           return (await setOwner(trx, { row, set: { owner: me, unenrolls_until } })) ? me : null
         },
-        isStored: async () => false, // claiming it twice does no harm
       })
       if (owner !== null) return { row: { ...row, owner, unenrolls_until }, owner, delivery }
     }

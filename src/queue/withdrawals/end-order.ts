@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
 import { ROW_CHANGED } from '../../database/transaction.ts'
-import type { WriteContext } from '../../database/write-context.ts'
+import type { TransactionContext, WriteContext } from '../../database/write-context.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 import {
   type CourseStanding,
@@ -11,9 +11,9 @@ import {
   type Standings,
   stateOfOutcome,
 } from '../../sale/types.ts'
-import { type AuditedContext, type AuditedResult, auditedChange } from '../audited-change.ts'
+import { type AuditedResult, auditedChange } from '../audited-change.ts'
+import { lockDelivery } from '../change-deliveries.ts'
 import type { EventDraft } from '../events.ts'
-import { lockDelivery } from '../lock.ts'
 import { processAgain } from '../replay.ts'
 import { outcomeColumns, readOutcome, readStandings } from '../rows.ts'
 import { readWithdrawable } from '../withdraw.ts'
@@ -112,7 +112,7 @@ export async function endSuperseded(context: WriteContext, order: ClaimedOrder):
   })
 }
 
-async function markEnded({ trx, at }: AuditedContext, { row, owner }: ClaimedOrder, result: WithdrawalResult) {
+async function markEnded({ trx, at }: TransactionContext, { row, owner }: ClaimedOrder, result: WithdrawalResult) {
   const { numUpdatedRows } = await trx
     .updateTable('withdrawals')
     .set({ owner: null, ended_at: at, result: JSON.stringify(result) })
@@ -129,7 +129,7 @@ async function markEnded({ trx, at }: AuditedContext, { row, owner }: ClaimedOrd
  * the order.
  */
 async function supersede(
-  writing: AuditedContext,
+  writing: TransactionContext,
   { row }: ClaimedOrder,
   { state, generation }: Pick<DeliveryRow, 'state' | 'generation'>,
 ): Promise<EventDraft[]> {
@@ -156,13 +156,13 @@ const undone = (deliveryId: string): EventDraft => ({
 })
 
 /** Whether a call of the order may have taken effect. The row may say so since the order was claimed. */
-async function hadEffect(trx: AuditedContext['trx'], { id }: Pick<WithdrawalRow, 'id'>): Promise<boolean> {
+async function hadEffect(trx: TransactionContext['trx'], { id }: Pick<WithdrawalRow, 'id'>): Promise<boolean> {
   const stored = await trx.selectFrom('withdrawals').select('effect_unknown').where('id', '=', id).executeTakeFirst()
   return stored?.effect_unknown === 1
 }
 
 async function hasCurrentOrder(
-  trx: AuditedContext['trx'],
+  trx: TransactionContext['trx'],
   { id, generation }: Pick<DeliveryRow, 'id' | 'generation'>,
 ): Promise<boolean> {
   const current = await trx
@@ -179,7 +179,7 @@ async function hasCurrentOrder(
  * it may have taken effect, it may have undone that enrollment, so these deliveries are processed once more.
  */
 async function restoreSoldAgain(
-  writing: AuditedContext,
+  writing: TransactionContext,
   order: ClaimedOrder,
   result: WithdrawalResult,
 ): Promise<EventDraft[]> {
@@ -191,7 +191,7 @@ async function restoreSoldAgain(
 
 /** The deliveries that sold a course of the result again, by their ids. */
 async function allSoldAgain(
-  { trx }: AuditedContext,
+  { trx }: TransactionContext,
   { row }: ClaimedOrder,
   { courses }: WithdrawalResult,
 ): Promise<Set<string>> {

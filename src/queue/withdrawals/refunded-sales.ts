@@ -1,7 +1,7 @@
 import type { DeliveryRow } from '../../database/schema.ts'
+import type { TransactionContext } from '../../database/write-context.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
-import type { AuditedContext } from '../audited-change.ts'
-import { lockDeliveries } from '../lock.ts'
+import { lockDeliveries } from '../change-deliveries.ts'
 import { readRequest } from '../rows.ts'
 import { type WithdrawableRow, withdrawableOf } from '../withdraw.ts'
 import type { Withdrawal } from '../withdrawal-row.ts'
@@ -20,7 +20,7 @@ export interface Concerned {
  * @param named the course keys of the refund
  */
 export async function followCorrections(
-  { trx }: Pick<AuditedContext, 'trx'>,
+  { trx }: Pick<TransactionContext, 'trx'>,
   { rows, named }: { rows: readonly DeliveryRow[]; named: readonly string[] },
 ): Promise<Concerned[]> {
   const all = new Map(rows.map((row) => [row.id, row]))
@@ -41,7 +41,7 @@ export async function followCorrections(
     .map((row) => ({ row, keysOf: keys.get(row.id) ?? new Map() }))
 }
 
-async function lockAndRead({ trx }: Pick<AuditedContext, 'trx'>, id: string): Promise<DeliveryRow | undefined> {
+async function lockAndRead({ trx }: Pick<TransactionContext, 'trx'>, id: string): Promise<DeliveryRow | undefined> {
   await lockDeliveries({ trx }, [id])
   return trx.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirst()
 }

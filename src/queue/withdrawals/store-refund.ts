@@ -1,12 +1,11 @@
 import { z } from 'zod'
 import type { DeliveryRow } from '../../database/schema.ts'
-import type { WriteContext } from '../../database/write-context.ts'
+import type { TransactionContext, WriteContext } from '../../database/write-context.ts'
 import type { EnrollmentRequest } from '../../sale/types.ts'
-import { digestOfAddress } from '../address-digest.ts'
-import { type AuditedContext, type AuditedResult, auditedChange } from '../audited-change.ts'
+import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { closeByRest } from '../correct.ts'
 import type { EventDraft } from '../events.ts'
-import { emailTerm } from '../search-terms.ts'
+import { digestOfAddress, emailTerm } from '../search-terms.ts'
 import { insertOrder } from '../withdraw.ts'
 import { withdrawalOf } from '../withdrawal-row.ts'
 import { followCorrections, type OrderOfGeneration, type Refundable, refundableOf } from './refunded-sales.ts'
@@ -78,7 +77,7 @@ interface Found {
  * newest delivery; '' if there is none. Locks all deliveries of the buyer.
  */
 async function readRefundable(
-  { trx }: AuditedContext,
+  { trx }: TransactionContext,
   { email, courseIds }: Refund['request'],
 ): Promise<{ found: readonly Found[]; newest: string }> {
   const address = emailTerm(email)
@@ -109,7 +108,7 @@ async function readRefundable(
 }
 
 async function orderAll(
-  writing: AuditedContext,
+  writing: TransactionContext,
   found: readonly Found[],
 ): Promise<{ orders: string[]; drafts: EventDraft[] }> {
   const refundId = writing.newId()
@@ -139,7 +138,7 @@ type RefundId =
  * and nothing is stored. `known`: the refund came before and was accepted.
  */
 export async function storeRefundId(
-  { trx, at }: Pick<AuditedContext, 'trx' | 'at'>,
+  { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
   { webhookId, email }: { webhookId: string; email: string },
 ): Promise<RefundId> {
   const row = {
@@ -165,7 +164,7 @@ export async function storeRefundId(
 
 /** Stores what a refund waits for, after storeRefundId. */
 async function acceptRefundId(
-  { trx }: Pick<AuditedContext, 'trx'>,
+  { trx }: Pick<TransactionContext, 'trx'>,
   of: { webhookId: string; deliveryId: string; digest: string; orders: readonly string[] },
 ): Promise<void> {
   const { webhookId, deliveryId, digest, orders } = of
@@ -177,7 +176,7 @@ async function acceptRefundId(
 }
 
 /** The delivery that has this webhook-id; null if none has. Waits for a transaction that has inserted one. */
-async function saleUnder({ trx }: Pick<AuditedContext, 'trx'>, webhookId: string): Promise<string | null> {
+async function saleUnder({ trx }: Pick<TransactionContext, 'trx'>, webhookId: string): Promise<string | null> {
   const { numUpdatedRows } = await trx
     .updateTable('deliveries')
     .set({ webhook_id: webhookId })

@@ -1,26 +1,43 @@
 import { type IncomingMessage, METHODS } from 'node:http'
 import { isIP, type Socket } from 'node:net'
-import { type FastifyInstance, type FastifyServerOptions, fastify } from 'fastify'
-import type { Log } from '../telemetry/log.ts'
-import { limitConnections } from './connection-limit.ts'
-import { createConnections } from './connections.ts'
-import { answerErrors, refuseWith } from './errors.ts'
-import { HEADER_BYTES, HEADERS_MS, MAX_HEADERS, type OnRefused, REQUEST_MS, type RefusalCode } from './refusals.ts'
+import {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+  fastify,
+} from 'fastify'
+import { type AppError, isUnreachable } from '../lib/errors.ts'
+import { errorFields, type Log } from '../telemetry/log.ts'
+import { createConnections, limitConnections } from './connections.ts'
+import {
+  bodyOf,
+  HEADER_BYTES,
+  HEADERS_MS,
+  MAX_HEADERS,
+  type OnRefused,
+  REQUEST_MS,
+  type RefusalCode,
+  refusalOf,
+} from './refusals.ts'
 
 /** Longer than Caddy's 120 s: a proxy that reuses a connection that was just closed answers 502. */
 const KEEP_ALIVE_MS = 150_000
 /** How much of a body is still read after an early answer, so that the sender sees the answer. */
 const REST_BYTES = 8 * 1024 * 1024
+const RETRY_AFTER_SECONDS = 30
+const UNAVAILABLE = 'The delivery could not be stored and is not accepted. Send it again later'
 
 /**
  * The HTTP server without its routes: limits on size and time, and the answers to requests that can't be served. Only
- * the parsers that a room registers for its own routes read bodies: Fastify's own parser would give text from any sender
+ * the parsers that a part registers for its own routes read bodies: Fastify's own parser would give text from any sender
  * to JSON.parse (see src/sale/json/json.ts).
  * @param from.bodyLimit in bytes
  * @param from.trustedProxies the proxies whose X-Forwarded-For counts
  * @param from.stopping aborted at the stop: from then on each answer closes its connection. A proxy would keep it open,
  *   and the stop would wait for it.
- * @param from.maxConnections see connection-limit.ts
+ * @param from.maxConnections see limitConnections
  */
 export function createApp({
   log,
@@ -102,6 +119,7 @@ function screen({ httpVersion, rawHeaders, headers, url = '' }: Head): RefusalCo
   const hosts = count(rawHeaders, 'host')
   if (hosts > 1 || (modern && hosts === 0)) return 'host'
   if (url.includes('#')) return 'bad_url'
+  if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') return 'expectation'
   const encoding = headers['transfer-encoding']
   if (encoding !== undefined && !(modern && encoding.toLowerCase() === 'chunked')) return 'transfer_encoding'
   return count(rawHeaders, 'content-type') > 1 ? 'content_type_twice' : null
@@ -129,4 +147,50 @@ function ignoreForwardedNonAddresses(app: FastifyInstance): void {
     if (isIP(request.ip) === 0) delete request.raw.headers['x-forwarded-for']
     done()
   })
+}
+
+/** Sends a refusal, and reports it. */
+function refuseWith({
+  code,
+  onRefused,
+  request,
+  reply,
+}: {
+  code: RefusalCode
+  onRefused: OnRefused
+  request: FastifyRequest
+  reply: FastifyReply
+}): FastifyReply {
+  const refusal = refusalOf(code)
+  onRefused({ code, status: refusal.status, ip: request.ip })
+  if (refusal.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS)
+  return reply.code(refusal.status).send(bodyOf(refusal))
+}
+
+/**
+ * The one place that turns an error into an HTTP answer. Only an unavailable database has a message of its own: every other
+ * error that is not the sender's is a bug, and its details only go to the log.
+ */
+function answerErrors({ app, log, onRefused }: { app: FastifyInstance; log: Log; onRefused: OnRefused }): void {
+  app.setErrorHandler<FastifyError | AppError>((error, request, reply) => {
+    if (isUnreachable(error)) {
+      log.error({ ...errorFields(error), path: request.routeOptions.url }, 'request could not be served')
+      return reply.code(503).header('retry-after', RETRY_AFTER_SECONDS).send({ success: false, message: UNAVAILABLE })
+    }
+    const { destroyed, complete } = request.raw
+    if (destroyed && !complete) return reply.send() // the sender is gone, and connections.ts has logged it
+    const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500
+    if (status >= 400 && status < 500) {
+      if (request.is404) return refuseWith({ code: 'not_found', onRefused, request, reply })
+      if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+        // Fastify closes the connection. limitUnreadBody reads the rest first: otherwise the sender's system may discard the answer.
+        return refuseWith({ code: 'body_too_large', onRefused, request, reply: reply.removeHeader('connection') })
+      }
+      onRefused({ code: error.code, status, ip: request.ip })
+      return reply.code(status).send({ success: false, message: error.message })
+    }
+    log.error({ ...errorFields(error), path: request.routeOptions.url }, 'unexpected error')
+    return reply.code(500).send({ success: false, message: 'Internal server error' })
+  })
+  app.setNotFoundHandler((request, reply) => refuseWith({ code: 'not_found', onRefused, request, reply }))
 }

@@ -1,6 +1,5 @@
 import { performance } from 'node:perf_hooks'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { type Admitted, createHeldMemory } from './held-memory.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -66,7 +65,7 @@ interface LoadShedding {
  */
 export function shedLoad(options: LoadShedding): void {
   const { app, bodyLimit, memoryBytes = MEMORY_BYTES } = options
-  const memory = createHeldMemory({ memoryBytes })
+  const memory = createHeldMemory(memoryBytes)
   // Not a WeakMap: its entries survive every minor garbage collection, so all requests would be left to the long ones.
   app.decorateRequest('admitted', null)
   const { refuse, stop } = createRefuser(options)
@@ -125,5 +124,65 @@ function createTimeLimit(loop: Loop): (bytes: number) => boolean {
     if (current.iteration !== iteration) current = { iteration, beganAt: loop.now(), checks: 0 }
     current.checks++
     return current.checks > FREE_CHECKS && loop.now() - current.beganAt > ITERATION_MS
+  }
+}
+
+/** The memory of one webhook. */
+interface Held {
+  readonly bytes: number
+  /** Answers it and cuts its connection. */
+  readonly giveWay: () => void
+}
+
+/** A webhook that was admitted. */
+interface Admitted {
+  /** Its body is complete: it now keeps its memory until `release`. */
+  complete(): void
+  /** It is answered, or its sender is gone. To be called once. */
+  release(): void
+}
+
+/**
+ * Bounds the memory of all webhooks in flight. Complete webhooks keep their place. Incomplete ones give way to later
+ * ones, the oldest first. So thousands of slow senders push out one another, and not a sale, which is complete within a
+ * moment.
+ */
+function createHeldMemory(memoryBytes: number) {
+  const incomplete = new Set<Held>() // the oldest first
+  let [completeBytes, incompleteBytes] = [0, 0]
+
+  const remove = (held: Held): boolean => {
+    if (!incomplete.delete(held)) return false
+    incompleteBytes -= held.bytes
+    return true
+  }
+  const makeRoom = (): void => {
+    for (const oldest of incomplete) {
+      if (completeBytes + incompleteBytes <= memoryBytes) return
+      remove(oldest)
+      oldest.giveWay()
+    }
+  }
+
+  return {
+    /** Admits a webhook whose headers have come in. Returns null if complete webhooks leave no room for it. */
+    admit: (held: Held): Admitted | null => {
+      if (completeBytes + held.bytes > memoryBytes) return null
+      incomplete.add(held)
+      incompleteBytes += held.bytes
+      makeRoom()
+      let isComplete = false
+      return {
+        complete: () => {
+          if (!remove(held)) return
+          isComplete = true
+          completeBytes += held.bytes
+        },
+        release: () => {
+          if (isComplete) completeBytes -= held.bytes
+          else remove(held)
+        },
+      }
+    },
   }
 }

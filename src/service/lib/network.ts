@@ -26,25 +26,33 @@ export function isPrivateAddress(ip: string): boolean {
   return inIPv4 === null ? PRIVATE.check(ip.replace(/%.*/, ''), 'ipv6') : PRIVATE.check(inIPv4, 'ipv4')
 }
 
-const PRIVATE = new BlockList()
-for (const network of [
-  '0.0.0.0/8',
+/** Whether no traffic to this IP address goes through public networks. */
+export const isLocalAddress = (ip: string): boolean => LOCAL.check(ip, isIPv4(ip) ? 'ipv4' : 'ipv6')
+
+const LOCAL_NETWORKS = [
   '10.0.0.0/8',
   '100.64.0.0/10',
   '127.0.0.0/8',
   '169.254.0.0/16',
   '172.16.0.0/12',
+  '192.168.0.0/16',
+  '::1/128',
+  'fc00::/7',
+  'fe80::/10',
+]
+const LOCAL = listOf(LOCAL_NETWORKS)
+const PRIVATE = listOf([
+  ...LOCAL_NETWORKS,
+  '0.0.0.0/8',
   '192.0.0.0/24',
   '192.0.2.0/24',
   '192.88.99.0/24',
-  '192.168.0.0/16',
   '198.18.0.0/15',
   '198.51.100.0/24',
   '203.0.113.0/24',
   '224.0.0.0/4',
   '240.0.0.0/4',
   '::/128',
-  '::1/128',
   '::ffff:0:0:0/96',
   '64:ff9b:1::/48',
   '100::/64',
@@ -53,13 +61,17 @@ for (const network of [
   '2001:db8::/32',
   '3fff::/20',
   '5f00::/16',
-  'fc00::/7',
-  'fe80::/10',
   'fec0::/10',
   'ff00::/8',
-]) {
-  const [address = '', bits = ''] = network.split('/')
-  PRIVATE.addSubnet(address, Number(bits), address.includes(':') ? 'ipv6' : 'ipv4')
+])
+
+function listOf(networks: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const network of networks) {
+    const [address = '', bits = ''] = network.split('/')
+    list.addSubnet(address, Number(bits), address.includes(':') ? 'ipv6' : 'ipv4')
+  }
+  return list
 }
 
 /** The IPv4 address that an IPv6 address contains: mapped, compatible, NAT64 (RFC 6052) or 6to4 (RFC 3056). Else null. */
@@ -71,17 +83,12 @@ function embeddedIPv4(groups: readonly number[]): string | null {
   return pair === null ? null : pair.flatMap((group) => [group >> 8, group & 0xff]).join('.')
 }
 
-/** The eight numbers of an IPv6 address, without its zone. */
+/** The eight numbers of an IPv6 address, without its zone. A URL has it in hexadecimal, also the part in IPv4 notation. */
 function groupsOf(ip: string): number[] {
-  const [head = [], tail = []] = ip.replace(/%.*/, '').split('::').map(numbersOf)
+  const { hostname } = new URL(`http://[${ip.replace(/%.*/, '')}]`)
+  const [head = [], tail = []] = hostname.slice(1, -1).split('::').map(numbersOf)
   return [...head, ...Array.from({ length: 8 - head.length - tail.length }, () => 0), ...tail]
 }
 
-function numbersOf(text: string): number[] {
-  if (text === '') return []
-  return text.split(':').flatMap((part) => {
-    if (!part.includes('.')) return [Number.parseInt(part, 16)]
-    const [a = 0, b = 0, c = 0, d = 0] = part.split('.').map(Number) // the last 32 bits may be in IPv4 notation
-    return [a * 256 + b, c * 256 + d]
-  })
-}
+const numbersOf = (text: string): number[] =>
+  text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16))

@@ -32,30 +32,31 @@ export function standardKeyLength(secret: string): number | null {
 }
 
 /** A whole number from `least` to `most`, both included. */
-export const wholeNumber = (least: number, most: number) =>
-  z
+export const wholeNumber = (least: number, most: number) => {
+  const error = `must be a whole number from ${least} to ${most}`
+  const isWithin = (number: number): boolean => number >= least && number <= most
+  return z
     .string()
-    .regex(/^\d{1,9}$/, { error: `must be a whole number from ${least} to ${most}` })
+    .regex(/^\d{1,9}$/, { error })
     .transform(Number)
-    .refine((number) => number >= least && number <= most, {
-      error: `must be a whole number from ${least} to ${most}`,
-    })
+    .refine(isWithin, { error })
+}
+
+const isHttpUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
 
 /** A base address that paths are appended to. Slashes at its end are removed. */
 export const httpUrl = z
   .string({ error: 'is missing. Set it to the address of the LMS, for example https://lms.example.com' })
-  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
+  .refine(isHttpUrl, {
     error: 'must be a URL that begins with https:// or http://, for example https://lms.example.com',
   })
   .regex(/^[^\s?#@]*$/, { error: 'must be a plain address without user name, ? or #' })
   .transform((text) => text.replace(/\/+$/, ''))
 
 /** An address that is called unchanged: the path and query of a chat's webhook are its secret. */
-export const httpUrlWithQuery = z
-  .string()
-  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
-    error: 'must be a URL that begins with https:// or http://',
-  })
+export const httpUrlWithQuery = z.string().refine(isHttpUrl, {
+  error: 'must be a URL that begins with https:// or http://',
+})
 
 /**
  * The address that gets events: https, or http to a host on this machine or in a private network that is written as an
@@ -63,7 +64,7 @@ export const httpUrlWithQuery = z
  */
 export const eventsUrl = z
   .string()
-  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
+  .refine(isHttpUrl, {
     error: 'must be a URL that begins with https://, for example https://shop.example.com/lernito-events',
     abort: true,
   })

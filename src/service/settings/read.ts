@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
-import { SETTINGS, SETTINGS_SCHEMA, type Settings } from './settings.ts'
+import { type Env, SETTINGS, SETTINGS_SCHEMA, type Settings } from './settings.ts'
 import { warningsFor } from './warnings.ts'
 
 /** Not a setting of this service, but Node.js would apply it to every connection that doesn't override it. */
@@ -9,15 +9,16 @@ const NO_CHECK =
   'NODE_TLS_REJECT_UNAUTHORIZED=0 turns off the check of certificates: an attacker on the network could steal the token. Remove it. For a certificate authority of your own, set NODE_EXTRA_CA_CERTS to the file of its certificate.'
 
 /** Neither works without the other. */
-const EVENTS: readonly string[] = ['LERNITO_EVENTS_URL', 'LERNITO_EVENTS_SECRET']
+const EVENTS = [
+  ['LERNITO_EVENTS_URL', 'LERNITO_EVENTS_SECRET'],
+  ['LERNITO_EVENTS_SECRET', 'LERNITO_EVENTS_URL'],
+] as const
 
 const UNUSED_CA =
   'LERNITO_DATABASE_CA_FILE has no effect without TLS. End LERNITO_DATABASE_URL with ?tls=verify, or remove the file.'
 
-type Env = Readonly<Record<string, string | undefined>>
-
 /**
- * Reads the settings from environment variables. An empty variable counts as not set. Returns the settings, and warnings
+ * Reads the settings from environment variables. Returns the settings, and warnings
  * for the operator. Throws AppError settings.invalid with a line for each wrong setting.
  */
 export function readSettings({ env }: { env: Env }): { settings: Settings; warnings: string[] } {
@@ -37,9 +38,8 @@ export function readSome<Schema extends z.ZodObject>({ env, schema }: { env: Env
     const name = String(path[0])
     if (!wrong.has(name)) wrong.set(name, `${name} ${message}.`) // the first error of each is enough
   }
-  for (const [one, other] of [EVENTS, [...EVENTS].reverse()]) {
-    if (one === undefined || other === undefined || !(other in schema.shape)) continue
-    if (given[one] === undefined || given[other] !== undefined) continue
+  for (const [one, other] of EVENTS) {
+    if (!(other in schema.shape) || given[one] === undefined || given[other] !== undefined) continue
     if (!wrong.has(other)) wrong.set(other, `${other} is missing. ${one} needs it: set both, or none.`)
   }
   const { LERNITO_DATABASE_CA_FILE: ca, LERNITO_DATABASE_URL: url = '' } = given
@@ -87,9 +87,7 @@ export function readSecret({ env, name }: { env: Env; name: string }): string | 
     throw new AppError(
       'settings.invalid',
       `${name} can't be read from ${file}. Check the path in ${name}_FILE and the permissions of the file.`,
-      {
-        cause,
-      },
+      { cause },
     )
   }
 }

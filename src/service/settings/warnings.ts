@@ -1,14 +1,12 @@
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import { isLocalAddress } from '../lib/network.ts'
 import { standardKeyLength } from './checks.ts'
-import { sampleSecrets } from './samples.ts'
-import { SETTINGS, type Settings } from './settings.ts'
+import { type Env, SETTINGS, type Settings } from './settings.ts'
 
 /** A shorter secret gets a warning. It is accepted, because the shop may use it already. */
 export const GOOD_SECRET_LENGTH = 16
 /** What Standard Webhooks asks for of a secret that begins with whsec_. */
 const GOOD_KEY_BYTES = 24
-
-type Env = Readonly<Record<string, string | undefined>>
 
 /** Warnings about settings that are accepted: a sentence or two each, without a secret. */
 export function warningsFor({ env, settings }: { env: Env; settings: Settings }): string[] {
@@ -55,22 +53,6 @@ export function unknownSettings(env: Env): string[] {
   return Object.keys(env).filter((name) => name.startsWith('LERNITO_') && !known.has(name) && env[name] !== '')
 }
 
-/** Addresses that no traffic reaches through public networks. */
-const OWN = new BlockList()
-for (const [network, bits] of [
-  ['127.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['172.16.0.0', 12],
-  ['192.168.0.0', 16],
-  ['169.254.0.0', 16],
-  ['100.64.0.0', 10],
-] as const) {
-  OWN.addSubnet(network, bits, 'ipv4')
-}
-OWN.addAddress('::1', 'ipv6')
-OWN.addSubnet('fc00::', 7, 'ipv6')
-OWN.addSubnet('fe80::', 10, 'ipv6')
-
 /** A name of one label resolves only in the local network; these endings are never registered, or belong to a cluster. */
 const OWN_NAME = /^[^.]+$|\.(localhost|local|internal|svc|lan|home\.arpa|test|invalid)$/
 
@@ -92,6 +74,40 @@ function isPublic(hostname: string): boolean {
     .toLowerCase()
     .replace(/^\[|\]$/g, '')
     .replace(/\.$/, '')
-  const version = isIP(host)
-  return version === 0 ? !OWN_NAME.test(host) : !OWN.check(host, version === 4 ? 'ipv4' : 'ipv6')
+  return isIP(host) === 0 ? !OWN_NAME.test(host) : !isLocalAddress(host)
 }
+
+/** The sandbox's own secrets. They are public, and harmless with an LMS that only this machine reaches. */
+const OF_SANDBOX: readonly string[] = ['lernito-sandbox-secret', 'whsec_bgvybml0by1zyw5kym94lwv2zw50cy1zzwnyzxq=']
+
+/** The values of secrets in this project's documents, in lower case. A test finds those that are missing here. */
+const OF_DOCUMENTS: readonly string[] = [
+  'the secret of the shop',
+  'the secret of the application',
+  'the secret of the second application',
+  'the new secret',
+  'the old secret',
+  'the-secret',
+  'the-old-one',
+  'choose-one',
+  'choose-another',
+  '0123456701234567',
+]
+
+/** Whether the text is a secret from the documents, with or without quotation marks around it. */
+export function isSampleSecret(text: string): boolean {
+  const plain = text.trim().replace(/^(["'])(.*)\1$/, '$2')
+  return [...OF_SANDBOX, ...OF_DOCUMENTS].includes(plain.toLowerCase())
+}
+
+/** The names of the settings whose secret is a sample, and so known to everyone. */
+export function sampleSecrets(settings: Settings): string[] {
+  const isSandbox = isOnThisMachine(settings.LERNITO_LMS_URL)
+  return SETTINGS.flatMap(({ name, secret }) => {
+    const value = secret ? Object.entries(settings).find(([other]) => other === name)?.[1] : undefined
+    if (typeof value !== 'string' || !isSampleSecret(value)) return []
+    return isSandbox && OF_SANDBOX.includes(value.toLowerCase()) ? [] : [name]
+  })
+}
+
+const isOnThisMachine = (url: string): boolean => /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(new URL(url).hostname)

@@ -1,41 +1,29 @@
-import type { BreakerReport } from '../../operators/notify/outage.ts'
+import { type BreakerState, isOpen } from '../../enroll/breakers/breaker-state.ts'
+import type { CourseReport } from '../../enroll/breakers/course-breakers.ts'
+import type { RoundResult } from '../../enroll/follow-up/round.ts'
+import type { Call } from '../../lms/client/transport.ts'
+import type { Notified } from '../../operators/notify/notifier.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
+import type { SentReport } from '../../shop/events/run-outbox.ts'
 import { isLeaseLost } from '../lib/errors.ts'
 import { errorFields, type Log, logEvent } from './log.ts'
-import type { LmsCall, Metrics } from './metrics.ts'
-import { observeOutbox } from './outbox.ts'
-
-/** Whether the LMS fails for a course or works for it again; see src/enroll/breakers/course-breaker.ts. */
-export type CourseReport =
-  | { readonly kind: 'works'; readonly course: string }
-  | { readonly kind: 'paused'; readonly course: string; readonly probeAt: number; readonly message: string }
-
-/** A round of the follow-up; see src/enroll/follow-up/round.ts. */
-export interface FollowUpReport {
-  readonly deliveries: number
-  readonly events: number
-  readonly complete: boolean
-  readonly reason: string | null
-}
+import type { Metrics } from './metrics.ts'
 
 interface ObserverParts {
   readonly log: Log
   readonly metrics: Metrics
-  /** Takes each change of the circuit breaker for the notifications; null if there are none. */
-  readonly outages: { onBreaker(report: BreakerReport): void } | null
   /** In ms since 1970. */
   readonly now: () => number
 }
 
-/** Creates the callbacks of the other rooms. Each one writes a log line, counts a metric, or both. */
+/** Creates the callbacks of the other parts. Each one writes a log line, counts a metric, or both. */
 export function createObserver(parts: ObserverParts) {
   return {
     ...observeDeliveries(parts),
     ...observeRequests(parts),
     ...observeLms(parts),
     ...observeReplica(parts),
-    onEventSent: observeOutbox(parts),
-    onNotified: observeNotifications(parts),
+    ...observeSending(parts),
   }
 }
 export type Observer = ReturnType<typeof createObserver>
@@ -46,14 +34,12 @@ function observeDeliveries({ log, metrics }: ObserverParts) {
       logEvent(log, event)
       metrics.onEvent(event)
     },
-    /**
-     * After a round of the follow-up. `events` counts what it found and stored; each has a line of its own. `reason`: the
-     * failure of a call; null if there was none.
-     */
-    onFollowUp: ({ reason, complete, ...fields }: FollowUpReport): void => {
+    /** After a round of the follow-up. `events` counts what it found and stored; each has a line of its own. */
+    onFollowUp: ({ deliveries, events, complete, failure }: RoundResult): void => {
       metrics.onFollowUp({ complete })
-      if (reason !== null) log.warn({ ...fields, complete, reason }, 'follow-up of pre-enrolled buyers failed in part')
-      else log[fields.events === 0 ? 'debug' : 'info']({ ...fields, complete }, 'pre-enrolled buyers followed up')
+      const fields = { deliveries, events, complete }
+      if (failure === null) log[events === 0 ? 'debug' : 'info'](fields, 'pre-enrolled buyers followed up')
+      else log.warn({ ...fields, reason: failure.message }, 'follow-up of pre-enrolled buyers failed in part')
     },
     onPurged: ({ deliveries, days }: { deliveries: number; days: number }): void =>
       log.info({ deliveries, days }, 'old deliveries deleted'),
@@ -90,17 +76,16 @@ function observeRequests({ log, metrics, now }: ObserverParts) {
   }
 }
 
-function observeLms({ log, metrics, outages }: ObserverParts) {
+function observeLms({ log, metrics }: ObserverParts) {
   return {
-    onCall: (call: LmsCall): void => {
+    onCall: (call: Call): void => {
       log.debug(call, 'LMS call')
       metrics.onCall(call)
     },
     /** The LMS can't be used, and why, or it can be used again: one line for each change. */
-    onBreaker: (report: BreakerReport): void => {
-      outages?.onBreaker(report)
-      if (!('since' in report)) log.info('LMS available again; work continues')
-      else log.warn({ state: report.kind, reason: report.failure.message }, 'LMS unavailable; deliveries wait')
+    onBreaker: (state: BreakerState): void => {
+      if (!isOpen(state)) log.info('LMS available again; work continues')
+      else log.warn({ state: state.kind, reason: state.failure.message }, 'LMS unavailable; deliveries wait')
     },
     /** One line for each change. `probeAt` is in ms since 1970. */
     onCourse: (report: CourseReport): void => {
@@ -154,23 +139,33 @@ function warnOfPreviousSecret({ log, now }: { log: Log; now: () => number }): ()
   }
 }
 
-/** An attempt to send a text to operators; see src/operators/notify/notifier.ts. */
-export interface NotificationReport {
-  readonly posted:
-    | { readonly ok: true; readonly status: number }
-    | { readonly ok: false; readonly status: number | null; readonly message: string }
-  /** How many causes the text tells of. */
-  readonly causes: number
-  /** The pause before the next attempt, ms; null if the text arrived. */
-  readonly retryInMs: number | null
+/** Attempts to send something: a log line and a metric for each. */
+function observeSending({ log, metrics }: ObserverParts) {
+  return {
+    /** An event for the shop. */
+    onEventSent: ({ event: { id, deliveryId, type, attempts }, posted, ms, retryAt, change }: SentReport): void => {
+      metrics.onEventSent(posted.status)
+      const fields = { delivery: deliveryId, eventId: id, type, status: posted.status, ms, attempts }
+      if (posted.kind === 'sent') log.info(fields, 'event sent to the shop')
+      else if (retryAt === null) log.error({ ...fields, reason: posted.message }, 'event for the shop given up')
+      else {
+        const again = { reason: posted.message, retryAt: new Date(retryAt).toISOString() }
+        log.warn({ ...fields, ...again }, 'event for the shop failed; it is sent again')
+      }
+      if (change !== null) logChange(log, change)
+    },
+    /** A text for operators. */
+    onNotified: ({ posted, causes, retryInMs }: Notified): void => {
+      metrics.onNotified(posted.status)
+      const fields = { status: posted.status, causes }
+      if (posted.ok) log.info(fields, 'notification sent')
+      else log.warn({ ...fields, reason: posted.message, retryInMs }, 'notification failed; the service sends it again')
+    },
+  }
 }
 
-/** Returns the callback for attempts to send a text to operators: a log line and a metric for each. */
-function observeNotifications({ log, metrics }: { log: Log; metrics: Pick<Metrics, 'onNotified'> }) {
-  return ({ posted, causes, retryInMs }: NotificationReport): void => {
-    metrics.onNotified(posted.status)
-    const fields = { status: posted.status, causes }
-    if (posted.ok) log.info(fields, 'notification sent')
-    else log.warn({ ...fields, reason: posted.message, retryInMs }, 'notification failed; the service sends it again')
-  }
+function logChange(log: Log, { state, reason }: NonNullable<SentReport['change']>): void {
+  if (state === 'up') log.info("the shop's endpoint accepts events again")
+  else if (state === 'down') log.warn({ reason }, "the shop's endpoint fails; events wait")
+  else log.error({ reason }, "the shop's endpoint wants no more events; none is sent until an operator sends again")
 }

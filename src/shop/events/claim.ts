@@ -1,6 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
-import type { OutboxRow } from '../../database/schema-sending.ts'
+import type { OutboxRow, Tables } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../database/write-context.ts'
 import { mayProbe, readEndpoint, takeProbe } from '../../queue/outbox/endpoint.ts'
@@ -99,7 +98,6 @@ async function claimRows({
       for (const row of sorted(rows)) if (await setOwner(trx, row, owner)) ids.add(row.id)
       return { owner, ids }
     },
-    isStored: async () => false, // claiming them twice does no harm: what is this replica's already is claimed next time
   })
   if (claimed === null) {
     await replicas.rejoin(before)

@@ -1,7 +1,6 @@
-import type { WriteContext } from '../../database/write-context.ts'
 import { createGroupCommit } from '../../queue/group-commit.ts'
+import type { AppContext } from '../../queue/open-inbox.ts'
 import { openEndpoint } from '../../queue/outbox/endpoint.ts'
-import type { Replicas } from '../../queue/replicas/replicas.ts'
 import type { Background } from '../../service/lib/background-loop.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
 import { pause } from '../../service/lib/pause.ts'
@@ -26,9 +25,8 @@ export interface SentReport extends Stored {
   readonly ms: number
 }
 
-interface Outbox extends Background {
-  readonly context: WriteContext
-  readonly replicas: Pick<Replicas, 'me' | 'beat' | 'rejoin'>
+interface Outbox extends Background, Pick<AppContext, 'context'> {
+  readonly replicas: Pick<AppContext['replicas'], 'me' | 'beat' | 'rejoin'>
   /** LERNITO_EVENTS_URL. */
   readonly url: string
   readonly poster: Poster

@@ -1,14 +1,10 @@
-import type { Kysely } from 'kysely'
-import type { Availability } from '../../database/availability.ts'
-import type { Tables } from '../../database/schema.ts'
 import type { WriteContext } from '../../database/write-context.ts'
 import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
-import { nextNumbers } from '../../queue/event-order.ts'
-import type { EventDraft } from '../../queue/events.ts'
+import { type EventDraft, nextNumbers } from '../../queue/events.ts'
+import type { AppContext } from '../../queue/open-inbox.ts'
 import { resumeEndpoint } from '../../queue/outbox/endpoint.ts'
 import { type Outbox, readOutbox } from '../../queue/outbox/list-events.ts'
 import { eventOfState, outboxRow, readRows } from '../../queue/outbox/outbox.ts'
-import type { DeliveryEvent } from '../../sale/types.ts'
 
 /**
  * What operators can see and do about the events for the shop, for the console and the command line. `by` names the
@@ -28,12 +24,8 @@ export function createShopEvents({
   context,
   guard,
   publish,
-}: {
-  context: WriteContext
-  guard: Availability['guard']
-  publish: (event: DeliveryEvent) => void
-}): ShopEvents {
-  const db: Kysely<Tables> = context.database.db
+}: Pick<AppContext, 'context' | 'guard' | 'publish'>): ShopEvents {
+  const { db } = context.database
   const change = async <Result>(work: () => Promise<AuditedResult<Result>>): Promise<Result> => {
     const { result, events } = await guard(work)
     for (const event of events) publish(event)

@@ -1,6 +1,5 @@
 import type { Transaction } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
-import type { EndpointRow } from '../../database/schema-sending.ts'
+import type { EndpointRow, Tables } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../database/write-context.ts'
 import { noteAnswer, noteFailures, readEndpoint } from '../../queue/outbox/endpoint.ts'
@@ -57,7 +56,6 @@ export function storeResults({ database, now, random }: WriteContext, group: rea
         return { retryAt, change: index === 0 ? change : null }
       })
     },
-    isStored: async () => false, // storing it twice does no harm: what was sent is gone, and what failed is not ours any more
   })
 }
 

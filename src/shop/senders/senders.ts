@@ -1,7 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Availability } from '../../database/availability.ts'
-import type { Tables } from '../../database/schema.ts'
-import type { SenderRow } from '../../database/sender-row.ts'
+import type { SenderRow, Tables } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../database/write-context.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'
@@ -56,9 +55,7 @@ export function createSenders({
     const rows = tally.take()
     if (rows.length === 0) return
     try {
-      const isNew = await guard(() =>
-        inTransaction({ database, random, body: (trx) => addRows(trx, rows), isStored: async () => false }),
-      )
+      const isNew = await guard(() => inTransaction({ database, random, body: (trx) => addRows(trx, rows) }))
       if (isNew) await guard(() => deleteSurplus(db))
     } catch (error) {
       tally.putBack(rows)

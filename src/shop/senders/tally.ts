@@ -1,4 +1,4 @@
-import type { SenderRow } from '../../database/sender-row.ts'
+import type { SenderRow } from '../../database/schema.ts'
 import { networkOf } from '../../service/lib/network.ts'
 
 /** How many networks are counted at a time, so that a sender with more of them can't fill the memory. */

@@ -1,6 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
-import type { SenderRow } from '../../database/sender-row.ts'
+import type { SenderRow, Tables } from '../../database/schema.ts'
 import { isSigned } from './tally.ts'
 
 /** Every fault of a signature: the service answers them alike. */

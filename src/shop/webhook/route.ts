@@ -1,4 +1,4 @@
-import type { Inbox } from '../../queue/types.ts'
+import type { Inbox } from '../../queue/inbox.ts'
 import { NOT_YET, REASONS, type Reason, withSubject } from '../../sale/reasons.ts'
 import { isStopped, type Outcome, type Progress, type VerifiedWebhook } from '../../sale/types.ts'
 import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'

@@ -1,7 +1,7 @@
 import type { StandInOptions } from '../../../sandbox/stand-in.ts'
 import { openDatabase } from '../../../src/database/database.ts'
-import { createOperations } from '../../../src/operators/changes/create-operations.ts'
 import type { Operations } from '../../../src/operators/changes/operations.ts'
+import { createOperations } from '../../../src/operators/changes/operations.ts'
 import { TIMING, type Timing } from '../../../src/queue/replicas/timing.ts'
 import type { Withdrawal } from '../../../src/queue/withdrawal-row.ts'
 import { createIds } from '../../../src/sale/ids.ts'
@@ -33,12 +33,14 @@ export async function startWithOperations({
   lms = {},
   env = {},
   timing = { ...TIMING, landsMs: 300 },
+  now = Date.now,
 }: {
   lms?: StandInOptions
   env?: Record<string, string>
   timing?: Timing
+  now?: () => number
 } = {}) {
-  const product = await startProduct({ lms, env, timing })
+  const product = await startProduct({ lms, env, timing, now })
   const { context, operations, close } = operationsOn(`sqlite:${product.folder}/lernito.db`)
   const show = async (id: string) => {
     const shown = await operations.show(id)

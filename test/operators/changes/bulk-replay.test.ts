@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readReplay, selected, stepReplay } from '../../../src/operators/changes/bulk-replay.ts'
-import { runBulkReplays } from '../../../src/operators/changes/bulk-replay-loop.ts'
+import { readReplay, runBulkReplays, selected, stepReplay } from '../../../src/operators/changes/bulk-replay.ts'
 import type { DeliveryFilter } from '../../../src/operators/find/filter.ts'
 import { makeDue } from '../../../src/queue/replay.ts'
 import type { DeliveryState } from '../../../src/sale/types.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Found } from '../../../src/operators/changes/operations.ts'
 import { type DeliveryFilter, readSearch } from '../../../src/operators/find/filter.ts'
+import type { Found } from '../../../src/operators/find/listing.ts'
 import type { VerifiedWebhook } from '../../../src/sale/types.ts'
 import { AppError } from '../../../src/service/lib/errors.ts'
 import {

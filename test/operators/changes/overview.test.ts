@@ -65,3 +65,18 @@ test('the time to enrollment runs from the first arrival to the first success, a
   clock.at += DAY_MS / 2
   assert.equal((await operations.overview()).pace, null, 'of the sales of the last 24 hours')
 })
+
+test('the time to enrollment is that of the latest thousand sales', async (t) => {
+  const { store, operations, clock } = await setUp(t)
+  const sell = async (from: number, to: number, tookMs: number): Promise<void> => {
+    const people = Array.from({ length: to - from }, (_, i) => accepted(person(from + i)))
+    const ids = (await store.write(people)).map(({ id }) => id)
+    clock.at += tookMs
+    await store.write(ids.map((id) => settled(succeeded(id))))
+  }
+  await sell(0, 100, 60_000)
+  await sell(100, 1000, 2000)
+  assert.deepEqual((await operations.overview()).pace, { median: 2000, p95: 60_000 })
+  await sell(1000, 1100, 2000)
+  assert.deepEqual((await operations.overview()).pace, { median: 2000, p95: 2000 })
+})

@@ -2,13 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
 import { stepReplay } from '../../../src/operators/changes/bulk-replay.ts'
-import { createOperations } from '../../../src/operators/changes/create-operations.ts'
 import { forget } from '../../../src/operators/changes/forget.ts'
+import { createOperations } from '../../../src/operators/changes/operations.ts'
 import type { DeliveryFilter } from '../../../src/operators/find/filter.ts'
-import { neighborsOf } from '../../../src/operators/find/neighbors.ts'
+import { neighborsOf } from '../../../src/operators/find/search.ts'
 import { readCauses } from '../../../src/operators/reports/causes.ts'
-import { countByState } from '../../../src/operators/reports/counts.ts'
-import { salesByCourse, salesBySpan } from '../../../src/operators/reports/sales.ts'
+import { countByState, salesByCourse, salesBySpan } from '../../../src/operators/reports/counts.ts'
 import { plansOf } from '../../database/dialects.ts'
 import {
   accepted,
@@ -116,7 +115,7 @@ test('the reports read the deliveries through an index', async (t) => {
   const [one = ''] = await fill(bench, bench.clock)
   const plans = await plansOf(bench.database, async (db) => {
     const now = bench.clock.at
-    await readCauses({ db })
+    await readCauses(db)
     await countByState(db)
     await salesBySpan({ db, bounds: [now - 3_600_000, now] })
     await salesByCourse({ db, now })

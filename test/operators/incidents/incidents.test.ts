@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { incidentsBetween, listIncidents } from '../../../src/operators/incidents/list-incidents.ts'
 import {
+  createLook,
   endIncident,
   endSilent,
-  purgeIncidents,
   reportIncident,
   type Seen,
 } from '../../../src/operators/incidents/record.ts'
-import { createLook } from '../../../src/operators/incidents/watch-incidents.ts'
+import { purgeAuditStep } from '../../../src/queue/retention.ts'
 import { accepted, arrival, only, onSqlite, START, settled, setUp, succeeded } from '../../queue/harness.ts'
 
 const MINUTE_MS = 60_000
@@ -99,14 +99,14 @@ test('the bands of a chart are the incidents that overlap it', async (t) => {
     all.toReversed(),
   )
   assert.equal(second.next, null)
-  await purgeIncidents({ ...context, before: all[20] ?? 0 })
+  await purgeAuditStep({ db, before: all[20] ?? 0 })
   assert.equal((await incidentsBetween({ db, from: 0, to: clock.at })).length, 5)
 })
 
 test('a replica writes when an incident begins and ends, every 10 seconds meanwhile, and a lost database afterwards', async (t) => {
   const { db, context, clock } = await setUp(t)
   const sees: { lms: Seen | null; database: string | null } = { lms: null, database: null }
-  const look = createLook({ context, lms: () => sees.lms, database: () => sees.database, days: 365 })
+  const look = createLook({ context, lms: () => sees.lms, database: () => sees.database })
   const read = async () =>
     (await listIncidents({ db, now: clock.at })).items.map(({ kind, from, to }) => [kind, from, to])
   await look()?.()

@@ -95,6 +95,9 @@ test('keys that differ in their letter case are one cause, and the text spells o
   assert.equal((await notices()).length, 1)
   const [, key = ''] = /3 deliveries need attention: the LMS has no course (\S+)\. /.exec(only(chat.texts)) ?? []
   assert.ok([own, other].includes(key), key)
+  await fail({ code: 'course.missing', subject: key === own ? other : own })
+  await pass(1)
+  assert.equal((await notices()).length, 1)
 })
 
 test('a delivery whose stored result can’t be read is counted with the others of its cause', async (t) => {

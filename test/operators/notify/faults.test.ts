@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { BreakerReport } from '../../../src/operators/notify/outage.ts'
+import type { Seen } from '../../../src/operators/incidents/record.ts'
 import { openEndpoint } from '../../../src/queue/outbox/endpoint.ts'
 import { only } from '../../queue/harness.ts'
 import { type Bench, setUpNotifier } from './harness.ts'
 
-const down = ({ clock }: Bench, kind: 'down' | 'throttled' | 'misconfigured' = 'down'): BreakerReport => ({
+const down = ({ clock }: Bench, kind: Seen['kind'] = 'down'): Seen => ({
   kind,
   since: clock.at,
-  failure: { message: 'The LMS at lms:8000 can’t be reached' },
+  cause: 'The LMS at lms:8000 can’t be reached',
 })
 const AVAILABLE = 'lernito-openedx: the LMS is available again, and queued deliveries are retried.'
 
 test('an LMS that is unavailable for less than 10 minutes gives no text', async (t) => {
   const bench = await setUpNotifier(t)
-  bench.onBreaker(down(bench))
+  await bench.sees(down(bench))
   await bench.pass(9)
-  bench.onBreaker({ kind: 'closed' })
+  await bench.sees(null)
   await bench.pass(60)
   assert.deepEqual(bench.chat.texts, [])
   assert.deepEqual(await bench.notices(), [])
@@ -28,12 +28,12 @@ test('an LMS that is down or misconfigured for 10 minutes gives one text, and on
     ['misconfigured', 'the connection to the LMS has been misconfigured since 2026-01-31 12:00 UTC. The'],
   ] as const) {
     const bench = await setUpNotifier(t)
-    const { chat, pass, onBreaker } = bench
-    onBreaker(down(bench, kind))
+    const { chat, pass, sees } = bench
+    await sees(down(bench, kind))
     await pass(11)
     await pass(60)
     assert.ok(only(chat.texts).includes(expected), chat.texts[0])
-    onBreaker({ kind: 'closed' })
+    await sees(null)
     await pass(3)
     assert.equal(chat.texts[1], AVAILABLE)
     await pass(60)
@@ -43,10 +43,10 @@ test('an LMS that is down or misconfigured for 10 minutes gives one text, and on
 
 test('an LMS that is available only for moments counts as down since the first failure', async (t) => {
   const bench = await setUpNotifier(t)
-  const { chat, pass, onBreaker } = bench
+  const { chat, pass, sees } = bench
   for (let minute = 0; minute <= 10; minute += 0.5) {
-    onBreaker(down(bench))
-    onBreaker({ kind: 'closed' })
+    await sees(down(bench))
+    await sees(null)
     await pass(0.5)
   }
   assert.match(only(chat.texts), /since 2026-01-31 12:00 UTC/)
@@ -54,9 +54,35 @@ test('an LMS that is available only for moments counts as down since the first f
   assert.equal(chat.texts[1], AVAILABLE)
 })
 
+test('an outage whose cause changes is told once, since its beginning, and its end once', async (t) => {
+  const bench = await setUpNotifier(t)
+  const { chat, pass, sees } = bench
+  for (let n = 0; n < 2; n++) {
+    await sees(down(bench))
+    await pass(3)
+    await sees(down(bench, 'misconfigured'))
+    await pass(3)
+  }
+  await pass(60)
+  assert.match(only(chat.texts), /the connection to the LMS has been misconfigured since 2026-01-31 12:00 UTC/)
+  await sees(null)
+  await pass(3)
+  assert.deepEqual(chat.texts.slice(1), [AVAILABLE])
+})
+
+test('an outage that outlasts a restart continues for the notifications', async (t) => {
+  const bench = await setUpNotifier(t)
+  await bench.sees(down(bench))
+  await bench.pass(8)
+  const restarted = bench.notifierOf(bench)
+  await restarted.sees(down(bench))
+  await bench.pass(3, [restarted])
+  assert.match(only(bench.chat.texts), /since 2026-01-31 12:00 UTC/)
+})
+
 test('a throttle gives no text, because it ends without an operator', async (t) => {
   const bench = await setUpNotifier(t)
-  bench.onBreaker(down(bench, 'throttled'))
+  await bench.sees(down(bench, 'throttled'))
   await bench.pass(60)
   assert.deepEqual(bench.chat.texts, [])
 })
@@ -64,7 +90,7 @@ test('a throttle gives no text, because it ends without an operator', async (t) 
 test('the replica that sends speaks of an outage that only another one has noticed', async (t) => {
   const bench = await setUpNotifier(t)
   const other = bench.notifierOf(await bench.replica('replica-2'))
-  other.onBreaker(down(bench))
+  await other.sees(down(bench))
   await bench.pass(12, [bench.mine, other])
   assert.match(only(bench.chat.texts), /the LMS has been unavailable/)
   assert.deepEqual([bench.notified.length, other.notified.length], [1, 0])
@@ -74,7 +100,7 @@ test('after a takeover the outage is not told again, and its end only when the L
   const bench = await setUpNotifier(t)
   const { chat, pass, lms } = bench
   const other = bench.notifierOf(await bench.replica('replica-2'))
-  bench.onBreaker(down(bench))
+  await bench.sees(down(bench))
   await pass(12, [bench.mine, other])
   assert.equal(chat.texts.length, 1)
   lms.isBack = false

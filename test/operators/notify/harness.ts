@@ -1,6 +1,7 @@
 import type { TestContext } from 'node:test'
+import type { Seen } from '../../../src/operators/incidents/record.ts'
+import { createLook } from '../../../src/operators/incidents/record.ts'
 import { createNotifier, NOTIFY_TIMING, type Notified } from '../../../src/operators/notify/notifier.ts'
-import { watchOutages } from '../../../src/operators/notify/outage.ts'
 import { createTextPoster } from '../../../src/operators/notify/post-text.ts'
 import type { Reason } from '../../../src/sale/reasons.ts'
 import { accepted, arrival, needsAttention, type Replica, settledBy, setUp } from '../../queue/harness.ts'
@@ -19,7 +20,8 @@ export async function setUpNotifier(t: TestContext, { console = CONSOLE }: { con
 
   const notifierOf = ({ context, replicas }: Replica) => {
     const notified: Notified[] = []
-    const outages = watchOutages({ clock: () => monotonic.at })
+    let seen: Seen | null = null
+    const watch = createLook({ context, lms: () => seen, database: () => null })
     const options = {
       context,
       guard: <T>(work: () => Promise<T>): Promise<T> => work(),
@@ -27,7 +29,6 @@ export async function setUpNotifier(t: TestContext, { console = CONSOLE }: { con
       post: createTextPoster({ url: chat.url, timeoutMs: 300 }),
       console,
       hasOutbox: true,
-      outage: outages.outage,
       isLmsBack: async () => {
         lms.probes++
         return lms.isBack
@@ -37,7 +38,21 @@ export async function setUpNotifier(t: TestContext, { console = CONSOLE }: { con
       clock: () => monotonic.at,
       signal: new AbortController().signal,
     }
-    return { ...createNotifier(options), onBreaker: outages.onBreaker, notified }
+    const notifier = createNotifier(options)
+    return {
+      ...notifier,
+      /** As the service does in two loops: records what its circuit breaker says, then looks for causes. */
+      look: async (): Promise<void> => {
+        await watch()?.()
+        await notifier.look()
+      },
+      /** What its circuit breaker says from now on. The service records it within a second. */
+      sees: async (lms: Seen | null): Promise<void> => {
+        seen = lms
+        await watch()?.()
+      },
+      notified,
+    }
   }
   const mine = notifierOf(bench)
 
@@ -69,7 +84,7 @@ export async function setUpNotifier(t: TestContext, { console = CONSOLE }: { con
     await by.store.write([settledBy(by.replicas.me(), { ...settlement, outcome })])
     return id
   }
-  const notices = () => bench.db.selectFrom('notices').selectAll().execute()
+  const notices = () => bench.db.selectFrom('notices').selectAll().where('kind', '!=', 'position').execute()
   await mine.look() // from here on, everything is news
   return { ...bench, ...mine, chat, lms, notifierOf, mine, pass, fail, notices }
 }

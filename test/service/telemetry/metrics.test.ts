@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import type { Backlog } from '../../../src/service/telemetry/gauges.ts'
-import { createMetrics } from '../../../src/service/telemetry/metrics.ts'
+import { addGauges, type Backlog, createMetrics } from '../../../src/service/telemetry/metrics.ts'
 
 const MONITORING = join(import.meta.dirname, '../../../deploy/monitoring')
 const read = (file: string): string => readFileSync(join(MONITORING, file), 'utf8')
@@ -23,12 +22,13 @@ function setUp() {
     }),
     reads: 0,
   }
-  const metrics = createMetrics({
+  const metrics = createMetrics()
+  addGauges(metrics.registry, {
     now: () => state.at,
-    breakerState: () => state.breaker,
-    pausedCourses: () => 4,
-    budgetFullness: () => 0.25,
-    replicas: () => 2,
+    breaker: { state: () => ({ kind: state.breaker }) },
+    breakers: { paused: () => [1, 2, 3, 4] },
+    budget: { fullness: () => 0.25 },
+    replicas: { liveCount: () => 2 },
     databaseReason: () => null,
     backlog: () => {
       state.reads++

@@ -1,74 +1,58 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Operations, PlannedCorrection, Shown } from '../../../operators/changes/operations.ts'
+import type { PlannedCorrection } from '../../../operators/changes/operations.ts'
+import type { Shown } from '../../../operators/find/listing.ts'
 import type { Changes } from '../../../queue/correct.ts'
-import { formOf, sessionOf } from '../../layout/guard.ts'
-import { csrfField, sendPage } from '../../layout/layout.ts'
-import type { LmsCalls } from '../../layout/lms-calls.ts'
-import {
-  courseIdsOf,
-  errorsHtml,
-  hiddenSaleFields,
-  readSaleForm,
-  type SaleForm,
-  saleFields,
-} from '../../layout/operator-form.ts'
+import { csrfField } from '../../layout/elements.ts'
+import { sendPage } from '../../layout/layout.ts'
+import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import type { Session } from '../../session/sessions.ts'
-import type { Site } from '../../session/site.ts'
-import { crumbsOf } from '../deliveries/delivery-view.ts'
+import type { LmsCalls, PageParts } from '../../parts.ts'
+import { crumbsOf } from '../deliveries/delivery-page.ts'
+import { courseIdsOf, errorsHtml, hiddenSaleFields, readSaleForm, type SaleForm, saleFields } from './sale-form.ts'
 
 const words = TEXTS.correct
-
-interface Parts {
-  readonly scope: FastifyInstance
-  readonly site: () => Site
-  readonly operations: Pick<Operations, 'show' | 'correct' | 'previewCorrection' | 'withdrawable'>
-  readonly lms: LmsCalls
-}
-type WithId = { Params: { id: string } }
 
 /**
  * Adds the page on which an operator corrects a delivery: a form, a preview of what happens, and the correction itself.
  * Where the LMS has no course with a key, the page offers the closest one.
  */
-export function addCorrection(parts: Parts): void {
-  const { scope, site, operations, lms } = parts
+export function addCorrection(parts: PageParts): void {
+  const { scope, operations, lms } = parts
   const path = '/deliveries/:id/correct'
-  const current = '/deliveries'
+  const send = (reply: FastifyReply, delivery: Shown, main: string): FastifyReply =>
+    sendPage({ reply, title: words.title, crumbs: crumbsOf(delivery), current: '/deliveries', main })
 
   scope.get<WithId>(path, async (request, reply) => {
     const delivery = await operations.show(request.params.id)
     if (delivery === null) return reply.callNotFound()
-    const session = sessionOf(request)
-    const here = { session, base: site().base, id: delivery.id }
+    const here = { request, id: delivery.id }
     const { reason } = delivery.outcome ?? { reason: null }
     const missing = reason?.code === 'course.missing' ? [await coursePreview(lms, reason.subject)] : []
     const form = formOfDelivery(delivery)
-    const main = formHtml(here, { form, above: missing.map((course) => courseHtml(here, form, course)).join('') })
-    return sendPage({ reply, site: site(), session, title: words.title, crumbs: crumbsOf(delivery), current, main })
+    const above = missing.map((course) => courseHtml(here, form, course)).join('')
+    return send(reply, delivery, formHtml(here, { form, above }))
   })
 
   scope.post<WithId>(path, async (request, reply) => {
     const delivery = await operations.show(request.params.id)
     if (delivery === null) return reply.callNotFound()
+    const { id } = delivery
     const fields = formOf(request)
     const form = readSaleForm(fields)
     const changes = changesOf(delivery, form)
-    const session = sessionOf(request)
     if (fields.get('step') === 'correct') {
       const withdraw = fields.get('withdraw') === 'yes' ? { paid: fields.get('paid') === 'yes' } : null
-      const done = await operations.correct({ id: delivery.id, ...changes, withdraw, by: session.username })
+      const done = await operations.correct({ id, ...changes, withdraw, by: sessionOf(request).username })
       if (done.kind === 'corrected') {
         const result = done.withdrawal?.kind === 'ordered' ? 'correctedWithdrawing' : 'corrected'
-        return reply.redirect(`${site().base}/deliveries/${done.id}?done=${result}`, 303)
+        return reply.redirect(`${request.site.base}/deliveries/${done.id}?done=${result}`, 303)
       }
     }
-    const planned = await operations.previewCorrection({ id: delivery.id, ...changes })
-    const here = { session, base: site().base, id: delivery.id }
+    const planned = await operations.previewCorrection({ id, ...changes })
+    const here = { request, id }
     const above = await previewHtml(parts, here, { form, planned })
-    const main = formHtml(here, { form, above })
-    return sendPage({ reply, site: site(), session, title: words.title, crumbs: crumbsOf(delivery), current, main })
+    return send(reply, delivery, formHtml(here, { form, above }))
   })
 }
 
@@ -89,27 +73,26 @@ function changesOf(delivery: Pick<Shown, 'request'>, form: SaleForm): Changes {
 }
 
 interface Here {
-  readonly session: Session
-  readonly base: string
+  readonly request: FastifyRequest
   readonly id: string
 }
 
-function formHtml({ session, base, id }: Here, { form, above }: { form: SaleForm; above: string }): string {
-  const here = `${base}/deliveries/${id}`
+function formHtml({ request, id }: Here, { form, above }: { form: SaleForm; above: string }): string {
+  const here = `${request.site.base}/deliveries/${id}`
   return html`<p>${words.intro}</p>!${above}
-<form method="post" action="${here}/correct" class="stack">!${csrfField(session)}!${saleFields(form)}
+<form method="post" action="${here}/correct" class="stack">!${csrfField(request)}!${saleFields(form)}
 <button name="step" value="preview" class="second">${TEXTS.operatorForm.preview}</button></form>
 <p><a href="${here}">${TEXTS.operatorForm.back}</a></p>`
 }
 
 async function previewHtml(
-  { operations, lms }: Parts,
+  { operations, lms }: PageParts,
   here: Here,
   { form, planned }: { form: SaleForm; planned: PlannedCorrection },
 ): Promise<string> {
   if (planned.kind === 'invalid') return errorsHtml(planned.errors)
   if (planned.kind === 'already') {
-    return html`<p class="note warning" role="status">${words.already} <a href="${here.base}/deliveries/${planned.id}">${words.goTo}</a></p>`
+    return html`<p class="note warning" role="status">${words.already} <a href="${here.request.site.base}/deliveries/${planned.id}">${words.goTo}</a></p>`
   }
   if (planned.kind !== 'planned') return html`<p class="note warning" role="status">${words.unchanged}</p>`
   const { email, courseIds } = planned.request
@@ -129,7 +112,7 @@ async function previewHtml(
 !${isPaid ? html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>` : ''}`
   return html`<div class="note" id="preview"><h2>${words.what}</h2><p>${fill(words.newDelivery, { email })}</p>
 !${courses.map((course) => courseHtml(here, form, course)).join('')}<p>${words.oldDelivery}</p>
-<form method="post" action="${here.base}/deliveries/${here.id}/correct" class="stack">!${csrfField(here.session)}!${hiddenSaleFields(form)}
+<form method="post" action="${here.request.site.base}/deliveries/${here.id}/correct" class="stack">!${csrfField(here.request)}!${hiddenSaleFields(form)}
 !${withdraw}<button name="step" value="correct">${words.confirm}</button></form></div>`
 }
 
@@ -148,6 +131,6 @@ function courseHtml(here: Here, form: SaleForm, course: CoursePreview): string {
   if (closest === null) return html`<p class="note warning">${fill(words.none, { key: written })}</p>`
   const courses = form.courses.split('\n').map((line) => (line.trim() === written ? closest : line))
   return html`<div class="note warning"><p>${fill(words.closest, { key: written })}</p>
-<form method="post" action="${here.base}/deliveries/${here.id}/correct">!${csrfField(here.session)}!${hiddenSaleFields({ ...form, courses: courses.join('\n') })}
+<form method="post" action="${here.request.site.base}/deliveries/${here.id}/correct">!${csrfField(here.request)}!${hiddenSaleFields({ ...form, courses: courses.join('\n') })}
 <button name="step" value="preview" class="second">${fill(words.use, { key: closest })}</button></form></div>`
 }

@@ -1,55 +1,47 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Operations, Summary } from '../../../operators/changes/operations.ts'
+import type { Operations } from '../../../operators/changes/operations.ts'
+import type { Summary } from '../../../operators/find/listing.ts'
 import type { Withdrawable } from '../../../queue/withdraw.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import { DONE_STATES } from '../../../sale/types.ts'
+import { csrfField } from '../../layout/elements.ts'
 import { courseHtml, timeHtml } from '../../layout/format.ts'
-import { formOf, sessionOf } from '../../layout/guard.ts'
-import { csrfField, sendPage } from '../../layout/layout.ts'
-import type { LmsCalls } from '../../layout/lms-calls.ts'
+import { sendPage } from '../../layout/layout.ts'
+import { formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import type { Session } from '../../session/sessions.ts'
-import type { Site } from '../../session/site.ts'
-import { crumbsOf } from '../deliveries/delivery-view.ts'
-import { standingText } from '../deliveries/standing.ts'
-import { isPending, withdrawalsHtml } from '../deliveries/withdrawals.ts'
+import type { LmsCalls, PageParts } from '../../parts.ts'
+import { standingText } from '../deliveries/course-table.ts'
+import { isPending, withdrawalsHtml } from '../deliveries/delivery-history.ts'
+import { crumbsOf } from '../deliveries/delivery-page.ts'
 
 const words = TEXTS.withdraw
 
-interface Parts {
-  readonly scope: FastifyInstance
-  readonly site: () => Site
-  readonly operations: Pick<Operations, 'withdrawable' | 'withdraw' | 'withdrawals' | 'list'>
-  readonly lms: LmsCalls
-  readonly lmsUrl: string
-}
-type WithId = { Params: { id: string } }
 type Stands = Awaited<ReturnType<LmsCalls['whatStands']>>
 
 /** Adds the page on which an operator withdraws a delivery. It shows first what the LMS has for the buyer. */
-export function addWithdrawal(parts: Parts): void {
-  const { scope, site, operations, lms } = parts
+export function addWithdrawal(parts: PageParts): void {
+  const { scope, operations, lms } = parts
   const path = '/deliveries/:id/withdraw'
-  const here = (id: string): string => `${site().base}/deliveries/${encodeURIComponent(id)}`
-  const again = (id: string, problem: keyof typeof words.problems): string => `${here(id)}/withdraw?problem=${problem}`
+  const hereOf = ({ site, params: { id } }: FastifyRequest<WithId>): string =>
+    `${site.base}/deliveries/${encodeURIComponent(id)}`
 
   scope.get<WithId>(path, async (request, reply) => {
     const { id } = request.params
-    const session = sessionOf(request)
+    const here = hereOf(request)
     const withdrawable = await operations.withdrawable(id)
     if (withdrawable === null) return reply.callNotFound()
     const crumbs = crumbsOf({ id, request: withdrawable })
     const pending = (await operations.withdrawals(id)).filter(isPending)
-    const problem = new URL(request.url, site().origin).searchParams.get('problem')
+    const problem = queryOf(request).get('problem')
     const [, text] = Object.entries(words.problems).find(([name]) => name === problem) ?? []
     const warning = text === undefined ? '' : html`<p class="note warning" role="alert">${text}</p>`
     const body =
       pending.length > 0
         ? html`<p class="note">${words.pending}</p>!${withdrawalsHtml(pending)}`
-        : await orderHtml(parts, { id, withdrawable, session, action: `${here(id)}/withdraw` })
-    const main = html`!${warning}<p>${words.intro}</p>!${body}<p><a href="${here(id)}">${TEXTS.operatorForm.back}</a></p>`
-    return sendPage({ reply, site: site(), session, title: words.title, crumbs, current: '/deliveries', main })
+        : await orderHtml(parts, { request, withdrawable, action: `${here}/withdraw` })
+    const main = html`!${warning}<p>${words.intro}</p>!${body}<p><a href="${here}">${TEXTS.operatorForm.back}</a></p>`
+    return sendPage({ reply, title: words.title, crumbs, current: '/deliveries', main })
   })
 
   scope.post<WithId>(path, async (request, reply) => {
@@ -57,47 +49,45 @@ export function addWithdrawal(parts: Parts): void {
     const form = formOf(request)
     const courses = form.getAll('course')
     const paid = form.get('paid') === 'yes'
-    if (courses.length === 0) return reply.redirect(again(id, 'noCourse'), 303)
+    const here = hereOf(request)
+    const again = (problem: keyof typeof words.problems) => reply.redirect(`${here}/withdraw?problem=${problem}`, 303)
+    if (courses.length === 0) return again('noCourse')
     const withdrawable = await operations.withdrawable(id)
     if (withdrawable === null) return reply.callNotFound()
     const stands = paid ? null : await lms.whatStands({ email: withdrawable.email, courses })
     // If the LMS can't be read now, the withdrawal itself leaves paid modes alone.
     const isPaid = stands?.ok && stands.value.some((one) => one.isPaid)
-    if (isPaid) return reply.redirect(again(id, 'paidUnconfirmed'), 303)
+    if (isPaid) return again('paidUnconfirmed')
     const ordered = await operations.withdraw({ id, courses, paid, by: sessionOf(request).username })
     if (ordered.kind === 'unknown') return reply.callNotFound()
-    if (ordered.kind === 'refused') return reply.redirect(again(id, ordered.why), 303)
-    return reply.redirect(`${here(id)}?done=${ordered.kind === 'ordered' ? 'withdrawing' : 'withdrawPending'}`, 303)
+    if (ordered.kind === 'refused') return again(ordered.why)
+    return reply.redirect(`${here}?done=${ordered.kind === 'ordered' ? 'withdrawing' : 'withdrawPending'}`, 303)
   })
 }
 
 async function orderHtml(
-  { lms, lmsUrl, operations, site }: Parts,
-  of: { id: string; withdrawable: Withdrawable; session: Session; action: string },
+  { lms, lmsUrl, operations }: PageParts,
+  of: { request: FastifyRequest<WithId>; withdrawable: Withdrawable; action: string },
 ): Promise<string> {
-  const { id, withdrawable, session, action } = of
+  const { request, withdrawable, action } = of
   const { email, courses, isQueued } = withdrawable
   if (courses.length === 0) return html`<p class="note">${words.nothing}</p>`
   const stands = await lms.whatStands({ email, courses: courses.map(({ course }) => course) })
   const unread = stands.ok ? '' : html`<p class="note warning">${fill(words.unread, { reason: stands.message })}</p>`
   const mayBePaid = !stands.ok || stands.value.some(({ isPaid }) => isPaid)
   const paid = html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>`
-  const items = courses.map((one, index) => html`<li>!${choiceHtml({ ...one, index, stands, lmsUrl })}</li>`)
-  const others = await otherDeliveries(operations, { id, withdrawable })
-  return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, site().base)}
-<form method="post" action="${action}" class="stack">!${csrfField(session)}
+  const items = courses.map((one, index) => html`<li>!${choiceHtml(one, { index, stands, lmsUrl })}</li>`)
+  const others = await otherDeliveries(operations, { id: request.params.id, withdrawable })
+  return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, request.site.base)}
+<form method="post" action="${action}" class="stack">!${csrfField(request)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
 !${mayBePaid ? paid : ''}<button>${words.confirm}</button></form>`
 }
 
-function choiceHtml(of: {
-  course: string
-  reported: Withdrawable['courses'][number]['reported']
-  index: number
-  stands: Stands
-  lmsUrl: string
-}): string {
-  const { course, reported, index, stands, lmsUrl } = of
+function choiceHtml(
+  { course, reported }: Withdrawable['courses'][number],
+  { index, stands, lmsUrl }: { index: number; stands: Stands; lmsUrl: string },
+): string {
   const found = stands.ok ? stands.value.find((one) => one.course === course) : undefined
   const since =
     found === undefined || found.since === null

@@ -1,10 +1,10 @@
 import { html } from 'ghtml'
-import type { Shown } from '../../../operators/changes/operations.ts'
+import type { Shown } from '../../../operators/find/listing.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
-import { courseHtml } from '../../layout/format.ts'
-import { listTable } from '../../layout/list-table.ts'
+import type { CourseStanding } from '../../../sale/types.ts'
+import { listTable } from '../../layout/elements.ts'
+import { courseHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import { standingHtml } from './standing.ts'
 
 const words = TEXTS.outcome
 
@@ -55,3 +55,13 @@ function rowsOf({ request, outcome, state, standings }: WithCourses): { key: str
     ...open.map((key) => row(key, rest)),
   ]
 }
+
+/** What the LMS has for the buyer in a course, in a sentence. */
+export function standingText({ standing: found, mode }: Pick<CourseStanding, 'standing' | 'mode'>): string {
+  const standing = TEXTS.standings[found]
+  return mode === null ? fill(words.inLms, { standing }) : fill(words.inLmsMode, { standing, mode })
+}
+
+/** The same, with the time of the check. */
+const standingHtml = (found: CourseStanding): string =>
+  html`${standingText(found)} <span class="quiet">${words.checkedAt} !${timeHtml(found.checkedAt)}.</span>`

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Operations, Summary } from '../../../operators/changes/operations.ts'
+import type { Operations } from '../../../operators/changes/operations.ts'
 import type { DeliveryFilter } from '../../../operators/find/filter.ts'
+import type { Summary } from '../../../operators/find/listing.ts'
 
 const PAGE = 500
 /** Without it, Excel reads the file in its legacy code page. */
@@ -33,13 +34,7 @@ const COLUMNS: readonly (readonly [name: string, of: (one: Summary) => string])[
  * Yields all deliveries that match a filter, newest activity first, as CSV in UTF-8. It reads page by page, so that the
  * service answers webhooks in between and stops reading when the browser disconnects.
  */
-export async function* csvPages({
-  operations,
-  filter,
-}: {
-  operations: Pick<Operations, 'list'>
-  filter: DeliveryFilter
-}) {
+export async function* csvPages({ operations, filter }: { operations: Operations; filter: DeliveryFilter }) {
   yield BYTE_ORDER_MARK + line(COLUMNS.map(([name]) => name))
   for (let after: string | null = null; ; ) {
     const { items, next } = await operations.list({ filter, limit: PAGE, after })

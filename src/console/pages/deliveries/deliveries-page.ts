@@ -1,71 +1,52 @@
 import { Readable } from 'node:stream'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { Operations } from '../../../operators/changes/operations.ts'
+import type { Found } from '../../../operators/find/listing.ts'
 import { isWholeAddress } from '../../../operators/find/people.ts'
-import { sessionOf } from '../../layout/guard.ts'
+import type { StateCounts } from '../../../operators/reports/counts.ts'
+import { refreshes } from '../../layout/elements.ts'
+import { numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
-import type { LiveState } from '../../layout/live-state.ts'
-import { menuPath } from '../../layout/navigation.ts'
-import { TEXTS } from '../../layout/texts.ts'
-import type { Session } from '../../session/sessions.ts'
-import type { Site } from '../../session/site.ts'
+import { queryOf } from '../../layout/request.ts'
+import { menuPath } from '../../layout/status.ts'
+import { fill, TEXTS } from '../../layout/texts.ts'
+import type { PageParts } from '../../parts.ts'
 import { csvPages } from './csv.ts'
-import { formHtml } from './list-filters.ts'
+import { chipsHtml, countOf, formHtml, tabsHtml } from './list-filters.ts'
 import { filterOf, isEmpty, type ListQuery, queryText, readQuery } from './list-query.ts'
-import { resultsHtml } from './list-view.ts'
+import { type Now, tableHtml } from './list-rows.ts'
 import { personButton } from './people-page.ts'
 
+const words = TEXTS.deliveries
 const PAGE = 50
 /** While an operator is still typing an address, it most likely has no dot and no two letters after it yet. */
 const WHOLE_DOMAIN = /@[^@]+\.[^@.]{2,}$/
 
 /** Adds the list of deliveries, with search, filters and pages, and the same list as a CSV file. */
-export function addDeliveries({
-  scope,
-  site,
-  operations,
-  breaker,
-  now,
-}: {
-  scope: FastifyInstance
-  site: () => Site
-  operations: Pick<Operations, 'list' | 'countByState'>
-  breaker: LiveState['breaker']
-  now: () => number
-}): void {
+export function addDeliveries({ scope, operations, liveState, now }: PageParts): void {
   const path = '/deliveries'
 
   scope.get(path, async (request, reply) => {
-    const { base, origin } = site()
-    const parameters = new URL(request.url, origin).searchParams
-    const session = sessionOf(request)
+    const { zone } = request
+    const { base } = request.site
+    const parameters = queryOf(request)
     const [query, after] = [readQuery(parameters), parameters.get('after')]
     const isWhole = isEmpty({ ...query, state: '' })
     const [found, counts] = await Promise.all([
-      operations.list({ filter: filterOf(query, request.zone), limit: PAGE, after }),
+      operations.list({ filter: filterOf(query, zone), limit: PAGE, after }),
       isWhole ? operations.countByState() : null,
     ])
-    const person = personHtml({ query, session, base })
     const skip = after === null ? 0 : readSkip(parameters)
-    const results = resultsHtml({
-      found,
-      query,
-      counts: counts?.value ?? null,
-      skip,
-      person,
-      base,
-      breaker: breaker(),
-      now: now(),
-    })
-    const main = html`<div class="list-page">!${formHtml(query, request.zone, base)}!${results}</div>`
+    const person = personHtml(query, request)
+    const live = { breaker: liveState.breaker(), now: now() }
+    const results = resultsHtml({ found, query, counts: counts?.value ?? null, skip, person, base, ...live })
+    const main = html`<div class="list-page">!${formHtml(query, zone, base)}!${results}</div>`
     const current = menuPath(`${path}${queryText({ state: query.state })}`) ?? path
-    const search = { text: query.q, form: 'filters' }
-    return sendPage({ reply, site: site(), session, title: TEXTS.deliveries.title, current, search, main })
+    return sendPage({ reply, title: words.title, current, search: { text: query.q, form: 'filters' }, main })
   })
 
   scope.get(`${path}.csv`, (request, reply) => {
-    const filter = filterOf(readQuery(new URL(request.url, site().origin).searchParams), request.zone)
+    const filter = filterOf(readQuery(queryOf(request)), request.zone)
     const name = `deliveries-${new Date(now()).toISOString().slice(0, 10)}.csv`
     return reply
       .type('text/csv; charset=utf-8')
@@ -81,6 +62,75 @@ function readSkip(parameters: URLSearchParams): number | null {
 }
 
 /** Leads from a search for a whole address to its owner, even if nothing was sold to it. */
-function personHtml({ query: { q }, ...of }: { query: ListQuery; session: Session; base: string }): string {
-  return isWholeAddress(q) && WHOLE_DOMAIN.test(q) ? personButton({ ...of, email: q }) : ''
+const personHtml = ({ q }: ListQuery, request: FastifyRequest): string =>
+  isWholeAddress(q) && WHOLE_DOMAIN.test(q) ? personButton(request, q) : ''
+
+/** What a page of the list shows. */
+interface ListView extends Now {
+  readonly found: Found
+  readonly query: ListQuery
+  /** null if the query has conditions besides a state. */
+  readonly counts: StateCounts | null
+  /** How many deliveries the earlier pages have; 0 on the first page, null if that is not known. */
+  readonly skip: number | null
+  /** The way to the page of a person, as escaped HTML. */
+  readonly person: string
+  readonly base: string
+}
+
+/** Returns what changes with the filters and with time. The first page updates itself; see live.js. */
+function resultsHtml(of: ListView): string {
+  const { found, query, counts, skip, person, base, ...now } = of
+  const { items, searchedBackTo } = found
+  const here = `${base}/deliveries`
+  const poll = html`<div !${refreshes({ url: `${here}${queryText(query)}`, id: 'results', seconds: 5 })} data-waits-for-reader></div>`
+  const searched =
+    searchedBackTo === null
+      ? ''
+      : html`<p class="note">${words.searched} !${timeHtml(searchedBackTo)}. ${words.searchedMore}</p>`
+  const table = items.length === 0 ? '' : tableHtml(items, { ...now, base, list: queryText(query) })
+  return html`<div id="results">!${tabsHtml({ query, counts, base })}
+<div class="chosen">!${chipsHtml(query, base)}</div>!${toolsHtml(of)}
+<div class="found">!${skip === 0 ? poll : ''}!${person}!${table}!${searched}!${pagerHtml(of)}</div></div>`
+}
+
+/** What can be done with the list. */
+function toolsHtml({ found, query, base }: ListView): string {
+  const filter = queryText(query)
+  const all =
+    found.items.length === 0
+      ? ''
+      : html` <a class="button second" href="${base}/replay${filter}">${words.replay}</a> <a class="button second" href="${base}/deliveries.csv${filter}">${words.csv}</a>`
+  return html`<p class="tools"><a href="${base}/test-sale">${TEXTS.testSale.link}</a>!${all}</p>`
+}
+
+/** Which part of how many this is, and the way to the other pages. */
+function pagerHtml(of: ListView): string {
+  const { found, query, skip, base } = of
+  const { items, next, searchedBackTo } = found
+  const here = `${base}/deliveries`
+  const further = skip === null ? {} : { skip: `${skip + items.length}` }
+  const older =
+    next === null
+      ? ''
+      : html`<a href="${here}${queryText({ ...query, after: next, ...further })}">!${searchedBackTo === null ? words.older : words.searchFurther}</a>`
+  const newest = skip === 0 ? '' : html`<a href="${here}${queryText(query)}">${words.newest}</a>`
+  const live = skip === 0 ? html`<span class="quiet" data-scripted hidden>${words.live}</span>` : ''
+  return html`<p class="pager"><span role="status">!${rangeHtml(of)}</span> !${newest} !${older} !${live}</p>`
+}
+
+function rangeHtml({ found, query, counts, skip }: ListView): string {
+  const { items, next } = found
+  if (items.length === 0) {
+    if (skip !== 0 || next !== null) return html`${words.noneHere}`
+    if (isEmpty(query)) return html`${words.noneYet}`
+    return html`${words.noneFound}!${query.q === '' ? '' : html` <span class="quiet">${words.help}</span>`}`
+  }
+  if (skip === null) return ''
+  const [from, to] = [skip + 1, skip + items.length].map(numberText)
+  const range = fill(words.range, { from: from ?? '', to: to ?? '' })
+  if (counts === null && next !== null) return html`${range}`
+  const counted = counts === null ? 0 : countOf(counts, query.state)
+  const total = numberText(Math.max(counted, skip + items.length))
+  return html`${fill(words.of, { range, total })}`
 }

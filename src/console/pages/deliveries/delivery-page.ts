@@ -1,90 +1,153 @@
-import type { FastifyInstance } from 'fastify'
-import type { CheckedNow } from '../../../enroll/follow-up/check-now.ts'
+import type { FastifyRequest } from 'fastify'
+import { html } from 'ghtml'
 import type { Operations } from '../../../operators/changes/operations.ts'
-import { formOf, sessionOf } from '../../layout/guard.ts'
-import { sendPage } from '../../layout/layout.ts'
-import type { LiveState } from '../../layout/live-state.ts'
+import type { DeliveryFilter } from '../../../operators/find/filter.ts'
+import type { Shown } from '../../../operators/find/listing.ts'
+import type { Neighbors } from '../../../operators/find/search.ts'
+import { doneHtml, refreshes } from '../../layout/elements.ts'
+import { type Crumb, sendPage } from '../../layout/layout.ts'
+import { formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { TEXTS } from '../../layout/texts.ts'
-import type { Site } from '../../session/site.ts'
-import { type Done, deliveryDoneHtml, NOTE_MAX } from './delivery-actions.ts'
-import { deliveryHtml, introHtml, neighborsHtml } from './delivery-view.ts'
+import { type BreakerView, isOpen, type PageParts } from '../../parts.ts'
+import { coursesHtml } from './course-table.ts'
+import { actionsHtml, NOTE_MAX } from './delivery-actions.ts'
+import { deliveryFactsHtml, outcomeHtml, payloadHtml } from './delivery-facts.ts'
+import { attemptsHtml, isPending, shopAnswersHtml, timelineHtml, withdrawalsHtml } from './delivery-history.ts'
 import { filterOf, queryText, readQuery } from './list-query.ts'
+import { repliesHtml } from './replies.ts'
 
 const words = TEXTS.delivery
-
-interface Parts {
-  readonly scope: FastifyInstance
-  readonly site: () => Site
-  readonly operations: Pick<
-    Operations,
-    'show' | 'timeline' | 'answers' | 'neighbors' | 'replay' | 'markHandled' | 'withdrawals' | 'withdrawable'
-  >
-  readonly checkNow: (order: { ids: readonly string[]; by: string }) => Promise<CheckedNow[]>
-  readonly lmsUrl: string
-  /** The circuit breaker of the LMS; null until the worker has started. */
-  readonly breaker: LiveState['breaker']
-  /** From the start of a round of the follow-up to the next one, ms. */
-  readonly followUpMs: number
-  /** Whether the shop gets events. */
-  readonly tellsShop: boolean
-  /** In ms since 1970. */
-  readonly now: () => number
-}
-type WithId = { Params: { id: string } }
+/** The answers to the shop are stored up to a second after they were given, and the page asks every two seconds. */
+const FOLLOWED_MS = 5_000
 
 /** Adds the page of one delivery: its result and the reason, its timeline, and the actions of an operator. */
-export function addDelivery(parts: Parts): void {
-  const { scope, site, operations } = parts
+export function addDelivery(parts: PageParts): void {
+  const { scope, operations, checkNow } = parts
   const path = '/deliveries/:id'
 
-  const resultUrl = (id: string, done: Done): string =>
-    `${site().base}/deliveries/${encodeURIComponent(id)}?done=${done}`
+  const resultUrl = ({ site, params: { id } }: FastifyRequest<WithId>, done: keyof typeof words.done): string =>
+    `${site.base}/deliveries/${encodeURIComponent(id)}?done=${done}`
 
   scope.get<WithId>(path, async (request, reply) => {
-    const { id } = request.params
-    const query = readQuery(new URL(request.url, site().origin).searchParams)
-    const [delivery, events, answers, withdrawals, withdrawable, neighbors] = await Promise.all([
-      operations.show(id),
-      operations.timeline(id),
-      operations.answers(id),
-      operations.withdrawals(id),
-      operations.withdrawable(id),
-      operations.neighbors({ id, filter: filterOf(query, request.zone) }),
-    ])
-    if (delivery === null) return reply.callNotFound()
-    const session = sessionOf(request)
-    const canWithdraw = (withdrawable?.courses.length ?? 0) > 0
-    const { base } = site()
-    const breaker = parts.breaker()
-    const done = deliveryDoneHtml({ request, delivery, breaker })
-    const shown = { delivery, events, answers, withdrawals, canWithdraw }
-    const main = deliveryHtml({ ...parts, ...shown, breaker, now: parts.now(), done, session, base })
+    const { base } = request.site
+    const query = readQuery(queryOf(request))
+    const filter = filterOf(query, request.zone)
+    const read = await readDelivery(operations, { id: request.params.id, filter })
+    if (read === null) return reply.callNotFound()
+    const { delivery, neighbors } = read
     const title = delivery.request?.email ?? words.untitled
     const crumbs = [{ path: `/deliveries${queryText(query)}`, label: TEXTS.deliveries.title }]
     const links = [introHtml(delivery, base), ...neighborsHtml(neighbors, `${base}/deliveries`, queryText(query))]
     const intro = links.filter((link) => link !== '').join(' · ')
-    return sendPage({ reply, site: site(), session, title, intro, crumbs, current: '/deliveries', main })
+    const main = deliveryHtml(parts, request, read)
+    return sendPage({ reply, title, intro, crumbs, current: '/deliveries', main })
   })
 
   scope.post<WithId>(`${path}/replay`, async (request, reply) => {
     const { id } = request.params
     const { due } = await operations.replay({ ids: [id], by: sessionOf(request).username })
-    return reply.redirect(resultUrl(id, due.includes(id) ? 'replayed' : 'left'), 303)
+    return reply.redirect(resultUrl(request, due.includes(id) ? 'replayed' : 'left'), 303)
   })
 
   scope.post<WithId>(`${path}/check`, async (request, reply) => {
-    const { id } = request.params
-    const [checked] = await parts.checkNow({ ids: [id], by: sessionOf(request).username })
+    const [checked] = await checkNow({ ids: [request.params.id], by: sessionOf(request).username })
     const found = checked !== undefined && !('failure' in checked)
-    return reply.redirect(resultUrl(id, found ? 'checked' : 'unchecked'), 303)
+    return reply.redirect(resultUrl(request, found ? 'checked' : 'unchecked'), 303)
   })
 
   scope.post<WithId>(`${path}/handled`, async (request, reply) => {
     const { id } = request.params
     const note = (formOf(request).get('note') ?? '').trim().slice(0, NOTE_MAX)
-    if (note === '') return reply.redirect(resultUrl(id, 'noNote'), 303)
+    if (note === '') return reply.redirect(resultUrl(request, 'noNote'), 303)
     const { kind } = await operations.markHandled({ id, note, by: sessionOf(request).username })
     if (kind === 'unknown') return reply.callNotFound()
-    return reply.redirect(resultUrl(id, kind), 303)
+    return reply.redirect(resultUrl(request, kind), 303)
   })
+}
+
+/** Reads what the page of a delivery shows; null if there is no such delivery. `filter`: of the list that led here. */
+async function readDelivery(operations: Operations, { id, filter }: { id: string; filter: DeliveryFilter }) {
+  const [delivery, events, answers, withdrawals, withdrawable, neighbors] = await Promise.all([
+    operations.show(id),
+    operations.timeline(id),
+    operations.answers(id),
+    operations.withdrawals(id),
+    operations.withdrawable(id),
+    operations.neighbors({ id, filter }),
+  ])
+  const canWithdraw = (withdrawable?.courses.length ?? 0) > 0
+  return delivery === null ? null : { delivery, events, answers, withdrawals, canWithdraw, neighbors }
+}
+type DeliveryRead = NonNullable<Awaited<ReturnType<typeof readDelivery>>>
+
+/** Returns the page of a delivery: first what to do, then what happened. It follows the delivery until it has settled. */
+function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryRead): string {
+  const { liveState, shopEvents, followUpMs, lmsUrl, now } = parts
+  const { delivery, events, answers, withdrawals, canWithdraw } = read
+  const { base } = request.site
+  const breaker = liveState.breaker()
+  const here = `${base}/deliveries/${delivery.id}`
+  const poll = html`<div !${refreshes({ url: here, id: 'delivery', seconds: 2 })}></div>`
+  const tellsShop = shopEvents !== null
+  const replies = repliesHtml(delivery, lmsUrl)
+  const actions = actionsHtml({ request, delivery, here, canWithdraw, tellsShop, replies })
+  return html`<div id="delivery" class="columns">
+<div>!${isMoving(read, now()) ? poll : ''}!${deliveryDoneHtml({ request, delivery, breaker })}
+!${outcomeHtml({ delivery, breaker, followUpMs, actions })}!${linksHtml(delivery, base)}
+<h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
+!${attemptsHtml(events)}!${shopAnswersHtml(answers)}!${withdrawalsHtml(withdrawals)}
+<h2>${words.timeline}</h2>!${timelineHtml({ events })}</div>
+<aside aria-label="${words.details}">!${deliveryFactsHtml(delivery, lmsUrl)}!${payloadHtml(delivery)}</aside>
+</div>`
+}
+
+/** Whether the page can change by itself: something is to be done, or was done just now. `now`: ms since 1970. */
+function isMoving({ delivery, withdrawals, events }: DeliveryRead, now: number): boolean {
+  const last = events.at(-1)
+  const isRecent = last !== undefined && Math.abs(now - last.at) < FOLLOWED_MS
+  return delivery.state === 'queued' || withdrawals.some(isPending) || isRecent
+}
+
+/**
+ * The result of the form that led to a delivery's page. A replay is shown only until the delivery settles: then the page
+ * shows its result, and an earlier promise would contradict it.
+ */
+function deliveryDoneHtml(of: {
+  request: FastifyRequest
+  delivery: Pick<Shown, 'state'>
+  breaker: BreakerView | null
+}): string {
+  const waits = of.breaker !== null && isOpen(of.breaker)
+  const replayed = of.delivery.state !== 'queued' ? 'replayedDone' : waits ? 'replayedWaits' : 'replayed'
+  return doneHtml(of.request, { ...words.done, replayed: words.done[replayed] })
+}
+
+/** The buyer's name, and the way to everything about them. */
+function introHtml({ id, request }: Pick<Shown, 'id' | 'request'>, base: string): string {
+  if (request === null) return ''
+  const name = `${request.name} ${request.family}`.trim()
+  return html`${name === '' ? '' : `${name} · `}<a href="${base}/people/${id}">${words.person}</a>`
+}
+
+/** The way back from a page below that of a delivery, which names the buyer. */
+export const crumbsOf = ({ id, request }: { id: string; request: { readonly email: string } | null }): Crumb[] => [
+  { path: '/deliveries', label: TEXTS.deliveries.title },
+  { path: `/deliveries/${id}`, label: request?.email ?? words.untitled },
+]
+
+/** Links to the deliveries above and below in the list with these filters. */
+function neighborsHtml({ previous, next }: Neighbors, path: string, list: string): string[] {
+  const link = (id: string | null, label: string): string =>
+    id === null ? '' : html`<a href="${path}/${id}${list}">${label}</a>`
+  return [link(previous, words.previousDelivery), link(next, words.nextDelivery)]
+}
+
+/** Links to the delivery that corrects this one, and to the one that it corrects. */
+function linksHtml({ replaces, replacedBy }: Shown, base: string): string {
+  const note = (text: string, id: string): string =>
+    html`<p class="note">${text} <a href="${base}/deliveries/${id}">${id}</a>.</p>`
+  return (
+    (replacedBy === null ? '' : note(words.replacedNote, replacedBy)) +
+    (replaces === null ? '' : note(words.replacesNote, replaces))
+  )
 }

@@ -1,14 +1,15 @@
 import { html } from 'ghtml'
-import { readSearch } from '../../../operators/find/filter.ts'
+import { type DeliveryFilter, readSearch } from '../../../operators/find/filter.ts'
 import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
 import type { DeliveryState } from '../../../sale/types.ts'
 import { reasonName } from '../../../sale/words.ts'
-import { numberText } from '../../layout/format.ts'
+import { numberText, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { Zone } from '../../layout/zone.ts'
 import { type ListQuery, queryText } from './list-query.ts'
 
 const words = TEXTS.deliveries
+const filterWords = TEXTS.filter
 const TABS: readonly (DeliveryState | '')[] = [
   '',
   'needs_attention',
@@ -41,17 +42,10 @@ export function formHtml(query: ListQuery, zone: Zone, base: string): string {
 
 /**
  * Returns a link for each state, which keeps the other filters.
- * @param counts null if there are other filters: the counts are of all deliveries
+ * @param of.counts null if there are other filters: the counts are of all deliveries
  */
-export function tabsHtml({
-  query,
-  counts,
-  base,
-}: {
-  query: ListQuery
-  counts: StateCounts | null
-  base: string
-}): string {
+export function tabsHtml(of: { query: ListQuery; counts: StateCounts | null; base: string }): string {
+  const { query, counts, base } = of
   const tabs = TABS.map((state) => {
     const count = counts === null ? '' : html` <span class="n">${numberText(countOf(counts, state))}</span>`
     const mark = state === query.state ? ' aria-current="page"' : ''
@@ -86,3 +80,25 @@ export function chipsHtml(query: ListQuery, base: string): string {
 }
 
 const SEARCHED: Readonly<Record<string, string>> = words.chips
+
+/** Describes in words which deliveries a filter matches. */
+export function filterHtml(filter: DeliveryFilter): string {
+  const { id, email, username, course, find, cause, about, replay, states, from, to } = filter
+  const texts = [
+    [filterWords.id, id],
+    [filterWords.email, email],
+    [filterWords.username, username],
+    [filterWords.course, course],
+    [filterWords.find, find],
+    [filterWords.cause, cause === undefined ? undefined : reasonName(cause)],
+    [filterWords.about, about],
+    [filterWords.replay, replay],
+    [filterWords.states, states?.map((state) => TEXTS.states[state]).join(', ')],
+  ] as const
+  const conditions = [
+    ...texts.flatMap(([name, value]) => (value === undefined ? [] : [html`${name} <strong>${value}</strong>`])),
+    ...(from === undefined ? [] : [html`${filterWords.from} !${timeHtml(from)}`]),
+    ...(to === undefined ? [] : [html`${filterWords.to} !${timeHtml(to)}`]),
+  ]
+  return conditions.length === 0 ? html`${filterWords.all}` : html`${filterWords.those} !${conditions.join('; ')}`
+}

@@ -1,12 +1,25 @@
 import { html } from 'ghtml'
-import type { Summary } from '../../../operators/changes/operations.ts'
-import { reasonSentence } from '../../../sale/words.ts'
-import { agoHtml, stateHtml, testHtml } from '../../layout/format.ts'
+import type { Summary } from '../../../operators/find/listing.ts'
+import { REASONS, type Reason } from '../../../sale/reasons.ts'
+import { reasonName, reasonSentence, subjectText } from '../../../sale/words.ts'
+import { agoHtml, durationText, stateHtml, testHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import { type Now, outcomeLineHtml } from './list-outcome.ts'
+import { type BreakerView, isOpen } from '../../parts.ts'
 
 const words = TEXTS.deliveries
+const outcomeWords = TEXTS.listOutcome
 const PREFIX = 'course-v1:'
+const MINUTE_MS = 60_000
+/** Shown as 0.1 s. */
+const SHORTEST_MS = 100
+
+/** What the outcome of a row depends on, beside its delivery. */
+export interface Now {
+  /** ms since 1970. */
+  readonly now: number
+  /** The circuit breaker; null until the worker has started. */
+  readonly breaker: BreakerView | null
+}
 
 interface Table extends Now {
   readonly base: string
@@ -48,4 +61,61 @@ function coursesHtml({ courseIds }: Summary): string {
       ? ''
       : html` <span title="${more.join(', ')}">${fill(words.moreCourses, { count: `${more.length}` })}</span>`
   return html`<code title="${first}">${short}</code>!${rest}`
+}
+
+/** Returns in one short line what came of a delivery, or what it waits for. */
+function outcomeLineHtml(item: Summary, { now, breaker }: Now): string {
+  const { state, outcome } = item
+  switch (state) {
+    case 'queued':
+      return waitHtml(item, { now, breaker })
+    case 'enrolled':
+      return enrolledHtml(item)
+    case 'pre_enrolled':
+      return html`${accountText(item)}`
+    case 'handled':
+      return handledHtml(item)
+    case 'withdrawn':
+      return html`${outcomeWords.withdrawn}`
+    case 'needs_attention':
+    case 'rejected':
+      return html`${outcome === null || outcome.reason === null ? '' : reasonLine(outcome.reason)}`
+  }
+}
+
+/** A reason in a few words. What a sender did wrong is named. */
+const reasonLine = (reason: Reason): string =>
+  REASONS[reason.code].subject === 'field_errors' ? subjectText(reason) : reasonName(reason.code)
+
+function waitHtml({ attempts, dueAt }: Summary, { now, breaker }: Now): string {
+  if (breaker !== null && isOpen(breaker)) {
+    return html`<span title="${breaker.failure.message}">${outcomeWords.waits[breaker.kind]}; ${outcomeWords.continues}</span>`
+  }
+  if (attempts === 0 || dueAt === null || dueAt <= now) return html`${outcomeWords.attempting}`
+  return html`${outcomeWords.next} !${agoHtml(dueAt)}`
+}
+
+/** How long the enrollment took. After a replay or a repeat, the first success counts, as the buyer saw it. */
+function enrolledHtml({ receivedAt, settledAt, enrolledAt, replayedAt, standings }: Summary): string {
+  const lost = Object.values(standings).find(({ standing }) => standing !== 'enrolled')
+  if (lost !== undefined)
+    return html`${outcomeWords.standings[lost.standing]} ${outcomeWords.since} !${agoHtml(lost.since)}`
+  const at = replayedAt === null ? settledAt : enrolledAt
+  if (at === null) return ''
+  const took = Math.max(SHORTEST_MS, at - receivedAt)
+  const time = took < MINUTE_MS ? `${(took / 1000).toFixed(1)} ${TEXTS.units.second}` : durationText(took)
+  return html`${fill(outcomeWords.in, { time })}`
+}
+
+function handledHtml({ isReplaced, handled }: Summary): string {
+  if (isReplaced) return html`${outcomeWords.replaced}`
+  if (handled === null || handled.note === '') return html`${outcomeWords.handled}`
+  const { note, by } = handled
+  return by === null ? html`“${note}”` : html`“${note}” ${fill(TEXTS.delivery.by, { actor: by })}`
+}
+
+/** What the last check found of the buyer's account. */
+function accountText({ standings }: Summary): string {
+  const waits = Object.values(standings).find(({ standing }) => standing !== 'enrolled')
+  return waits === undefined ? outcomeWords.unchecked : outcomeWords.standings[waits.standing]
 }

@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { Shown } from '../../../operators/changes/operations.ts'
+import type { Shown } from '../../../operators/find/listing.ts'
 import { REASONS } from '../../../sale/reasons.ts'
 import { type DeliveryState, isStopped } from '../../../sale/types.ts'
 import { subjectText } from '../../../sale/words.ts'

@@ -1,9 +1,9 @@
 import { html } from 'ghtml'
-import type { Bar } from '../../../operators/reports/sales.ts'
+import type { Band } from '../../../operators/incidents/list-incidents.ts'
+import type { Bar } from '../../../operators/reports/counts.ts'
 import { numberText } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { Zone } from '../../layout/zone.ts'
-import { chartTableHtml, countOf, SERIES, type Series } from './chart-series.ts'
 
 const words = TEXTS.chart
 const WIDTH = 960
@@ -13,15 +13,28 @@ const TOP = 12
 const BOTTOM = 24
 const PLOT = HEIGHT - TOP - BOTTOM
 
-/** A time without the LMS or the database; ms since 1970. `to` is null while it lasts. */
-export interface Band {
-  readonly from: number
-  readonly to: number | null
-}
+/**
+ * The colors of the chart with the states that each stands for, from the bottom to the top. `isMain`: the legend shows it
+ * even without a sale.
+ */
+const SERIES = [
+  { name: 'enrolled', states: ['enrolled'], isMain: true },
+  { name: 'preEnrolled', states: ['pre_enrolled'], isMain: true },
+  { name: 'waiting', states: ['queued'], isMain: false },
+  { name: 'attention', states: ['needs_attention'], isMain: true },
+  { name: 'rejected', states: ['rejected'], isMain: false },
+  { name: 'closed', states: ['handled', 'withdrawn'], isMain: false },
+] as const
+type Series = (typeof SERIES)[number]
+
+/** Returns how many sales of a bar belong to a series. */
+const countOf = ({ counts }: Pick<Bar, 'counts'>, { states }: Series): number =>
+  states.reduce((sum, state) => sum + (counts[state] ?? 0), 0)
 
 /**
  * Draws the sales of each hour or day on the server, stacked by their state, so that they show without a script. The
  * table below has the same numbers for readers who can't see the bars.
+ * @param of.bands the times without the LMS or the database
  * @param of.now ms since 1970
  */
 export function chartHtml(of: {
@@ -107,3 +120,23 @@ function niceTop(most: number): number {
 }
 
 const round = (value: number): number => Math.round(value * 10) / 10
+
+/** Returns the same numbers as a table, the latest first. */
+function chartTableHtml(of: {
+  bars: readonly Bar[]
+  by: 'hour' | 'day'
+  zone: Zone
+  shown: readonly Series[]
+}): string {
+  const { bars, by, zone, shown } = of
+  const rows = bars
+    .toReversed()
+    .map(
+      (bar) =>
+        html`<tr><th scope="row">${zone.formats[by].format(bar.from)}</th>!${shown.map((series) => html`<td>${numberText(countOf(bar, series))}</td>`).join('')}</tr>`,
+    )
+  const head = shown.map(({ name }) => html`<th scope="col">${words[name]}</th>`)
+  return html`<details><summary>${words.table}</summary>
+<div class="scroll" role="region" aria-label="${words.table}" tabindex="0"><table class="numbers"><thead><tr><th scope="col">${fill(words.from, { zone: zone.name })}</th>!${head.join('')}</tr></thead>
+<tbody>!${rows.join('')}</tbody></table></div></details>`
+}

@@ -1,29 +1,28 @@
-import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
 import type { Operations } from '../../../operators/changes/operations.ts'
 import type { Overview } from '../../../operators/find/overview.ts'
-import type { Counted } from '../../../operators/reports/counted.ts'
-import { type StateCounts, totalOf } from '../../../operators/reports/counts.ts'
-import type { Bar, CourseSales } from '../../../operators/reports/sales.ts'
+import {
+  type Bar,
+  type Counted,
+  type CourseSales,
+  type StateCounts,
+  totalOf,
+} from '../../../operators/reports/counts.ts'
 import type { DeliveryState } from '../../../sale/types.ts'
-import type { SendersView } from '../../../shop/senders/view.ts'
+import { factsHtml, refreshes } from '../../layout/elements.ts'
 import { agoHtml, durationText, numberText, timeHtml } from '../../layout/format.ts'
-import { sessionOf } from '../../layout/guard.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { type BreakerView, isOpen, type LiveState } from '../../layout/live-state.ts'
-import type { LmsCalls } from '../../layout/lms-calls.ts'
-import { refreshes } from '../../layout/refresh.ts'
+import { queryOf } from '../../layout/request.ts'
 import { shareReads } from '../../layout/share-reads.ts'
-import { fillBoth, TEXTS } from '../../layout/texts.ts'
+import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import { latestDays, latestHours, type Zone } from '../../layout/zone.ts'
-import type { Site } from '../../session/site.ts'
+import { type BreakerView, isOpen, type PageParts } from '../../parts.ts'
+import { CONSOLE_PATH, type Site } from '../../session/site.ts'
 import { queryText } from '../deliveries/list-query.ts'
-import { type IncidentReports, lastIncidentHtml } from '../incidents-page.ts'
-import { causesHtml } from './causes-table.ts'
+import { lastIncidentHtml } from '../incidents-page.ts'
+import { causesHtml, createClosestCourses } from './causes.ts'
 import { chartHtml } from './chart.ts'
-import { createClosestCourses } from './closest-courses.ts'
 import { type Problem, problemsOf } from './problems.ts'
-import { tilesHtml } from './tiles.ts'
 
 const words = TEXTS.overview
 /** A count of this age is not the one that was asked for: ms. */
@@ -31,50 +30,39 @@ const AGED_MS = 2_000
 /** The slowest read of the page, and the one whose numbers nobody watches. */
 const COURSES_MS = 10_000
 
-interface Parts {
-  readonly scope: FastifyInstance
-  readonly site: () => Site
-  readonly operations: Pick<Operations, 'overview' | 'causes' | 'countByState' | 'sales' | 'salesByCourse'>
-  readonly incidents: Pick<IncidentReports, 'between'>
-  readonly liveState: LiveState
-  readonly lms: Pick<LmsCalls, 'findCourse'>
-  readonly readSenders: () => Promise<SendersView>
-  readonly now: () => number
-}
-
 /** Adds the page that shows whether the service works, its problems first; it updates itself. */
-export function addOverview(parts: Parts): void {
-  const { scope, site } = parts
-  const closestCourses = createClosestCourses({ findCourse: parts.lms.findCourse, now: parts.now })
-  const readCourses = shareReads({ read: parts.operations.salesByCourse, forMs: COURSES_MS, now: parts.now })
-  scope.get<{ Querystring: { by?: string } }>('/', async (request, reply) => {
-    const { base } = site()
-    const by = request.query.by === 'hour' ? 'hour' : 'day'
-    const here = by === 'hour' ? `${base}/?by=hour` : `${base}/`
+export function addOverview(parts: PageParts): void {
+  const { scope, operations, lms, now } = parts
+  const closestCourses = createClosestCourses({ findCourse: lms.findCourse, now })
+  const readCourses = shareReads({ read: operations.salesByCourse, forMs: COURSES_MS, now })
+  scope.get('/', async (request, reply) => {
+    const { site, zone } = request
+    const by = queryOf(request).get('by') === 'hour' ? 'hour' : 'day'
+    const here = by === 'hour' ? `${site.base}/?by=hour` : `${site.base}/`
     const main = html`<div id="overview" data-zoned !${refreshes({ url: here, id: 'overview', seconds: 10 })}>
-!${await overviewHtml(parts, { by, zone: request.zone, closestCourses, readCourses })}</div>`
-    const session = sessionOf(request)
-    return sendPage({ reply, site: site(), session, title: words.title, intro: words.intro, current: '/', main })
+!${await overviewHtml(parts, { by, zone, site, closestCourses, readCourses })}</div>`
+    return sendPage({ reply, title: words.title, intro: words.intro, current: '/', main })
   })
 }
 
 async function overviewHtml(
-  { site, operations, incidents, liveState, readSenders, now: clock }: Parts,
+  { operations, incidents, liveState, readSenders, now: clock }: PageParts,
   of: {
     by: 'hour' | 'day'
     zone: Zone
+    site: Site
     closestCourses: ReturnType<typeof createClosestCourses>
     readCourses: Operations['salesByCourse']
   },
 ): Promise<string> {
-  const { base } = site()
-  const { by, zone, closestCourses, readCourses } = of
+  const { by, zone, site, closestCourses, readCourses } = of
+  const { base } = site
   const now = clock()
   const bounds = by === 'hour' ? latestHours({ now, zone, hours: 48 }) : latestDays({ now, zone, days: 30 })
   const [overview, states, causes, sales, byCourse, bands, { refused, idsReused }] = await Promise.all([
     operations.overview(),
     operations.countByState(),
-    operations.causes({ states: ['needs_attention'] }),
+    operations.causes(),
     operations.sales(bounds),
     readCourses(),
     incidents.between({ from: bounds[0] ?? now, to: now }),
@@ -88,7 +76,7 @@ async function overviewHtml(
   const [midnight = now] = latestDays({ now, zone, days: 1 })
   const today = salesSince(sales.value, midnight)
   const pace = overview.pace
-  return html`<div role="status">!${problemsHtml({ problems, needsAttention: attention !== '', counts, site: site() })}</div>
+  return html`<div role="status">!${problemsHtml({ problems, needsAttention: attention !== '', counts, site })}</div>
 !${attention}
 !${tilesHtml({ counts, causes: causes.length, today, pace, base })}
 !${countedHtml([states, sales], now)}
@@ -136,9 +124,56 @@ function problemsHtml(of: {
       .join('')
   }
   const isUnused = totalOf(counts) === 0
-  const webhook = `${origin}${base.replace(/\/lernito\/console$/, '')}/api/lernito/webhook/`
+  const webhook = `${origin}${base.slice(0, -CONSOLE_PATH.length)}/api/lernito/webhook/`
   const message = isUnused ? fillBoth(words.nothingYet, { webhook }) : words.healthy
   return html`<div class="note good"><h2>${message.title}</h2><p>${message.text}</p></div>`
+}
+
+/** Returns the figures above the chart. They add up: each stored delivery is counted once, by its state. */
+function tilesHtml(of: {
+  counts: StateCounts
+  /** How many causes need attention. */
+  causes: number
+  /** The sales of today, in the reader's zone. */
+  today: number
+  pace: Overview['pace']
+  base: string
+}): string {
+  const { counts, causes, pace, base } = of
+  const closed = counts.handled + counts.withdrawn
+  const attention =
+    causes === 0
+      ? words.tiles.noCause
+      : causes === 1
+        ? words.tiles.oneCause
+        : fill(words.tiles.causes, { count: numberText(causes) })
+  const today = fill(words.tiles.today, { count: numberText(of.today) })
+  const byState = [
+    { state: 'enrolled', name: words.tiles.enrolled, more: paceText(pace) },
+    { state: 'queued', name: words.tiles.waiting, more: words.tiles.retried },
+    { state: 'pre_enrolled', name: words.tiles.preEnrolled, more: words.tiles.followed },
+    { state: 'needs_attention', name: words.tiles.needsAttention, more: attention },
+    { state: 'rejected', name: words.tiles.rejected, more: words.tiles.wrongData },
+  ] as const
+  const tiles = byState.map(({ state, name, more }) => {
+    const count = counts[state]
+    const number = html`<a href="${base}/deliveries${queryText({ state })}"><strong>${numberText(count)}</strong></a>`
+    return tile({ name, number, more, look: count === 0 ? '' : state.replace('_', '-') })
+  })
+  const plain = (name: string, count: number, more: string): string =>
+    tile({ name, number: html`<strong>${numberText(count)}</strong>`, more, look: '' })
+  const last = closed === 0 ? [] : [plain(words.tiles.closed, closed, words.tiles.byOperators)]
+  const all = [plain(words.tiles.sales, totalOf(counts), today), ...tiles, ...last]
+  return html`<dl class="figures">!${all.join('\n')}</dl>`
+}
+
+const tile = ({ name, number, more, look }: Readonly<Record<'name' | 'number' | 'more' | 'look', string>>): string =>
+  html`<div class="${look}"><dt>${name}</dt><dd>!${number}</dd><dd class="quiet">${more}</dd></div>`
+
+function paceText(pace: Overview['pace']): string {
+  if (pace === null) return words.tiles.stored
+  const { median, p95 } = pace
+  return fill(words.paceShort, { median: durationText(median), p95: durationText(p95) })
 }
 
 function currentHtml(of: {
@@ -168,7 +203,7 @@ function currentHtml(of: {
     ],
     [words.replicas, html`${numberText(replicas)}`],
   ] as const
-  return html`<dl class="facts">!${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`).join('')}</dl>`
+  return factsHtml(rows)
 }
 
 /** Returns the sales of each course by their state; '' if nothing was sold. */

@@ -1,8 +1,9 @@
+import type { PausedCourse } from '../../../enroll/breakers/course-breakers.ts'
 import type { Overview } from '../../../operators/find/overview.ts'
 import { isAcceptedAgain, type RefusedSender, type SendersView, wrongSignatures } from '../../../shop/senders/view.ts'
 import { durationText, numberText } from '../../layout/format.ts'
-import { type BreakerView, isOpen, type PausedCourseView } from '../../layout/live-state.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
+import { type BreakerView, isOpen } from '../../parts.ts'
 import { queryText } from '../deliveries/list-query.ts'
 
 const words = TEXTS.problems
@@ -36,7 +37,7 @@ export function problemsOf(of: {
   queued: number
   breaker: BreakerView | null
   /** The longest paused first. */
-  pausedCourses: readonly PausedCourseView[]
+  pausedCourses: readonly PausedCourse[]
   budget: number | null
   /** See SendersView. */
   refusedSenders: readonly RefusedSender[]
@@ -66,7 +67,7 @@ function breakerProblems(breaker: BreakerView | null, now: number): Problem[] {
   return [{ grade: 'bad', ...text, path: '/setup', action: words.openSetup }]
 }
 
-function courseProblems(paused: readonly PausedCourseView[], now: number): Problem[] {
+function courseProblems(paused: readonly PausedCourse[], now: number): Problem[] {
   const named = paused.slice(0, NAMED_MAX).map(({ course, since, probeAt, message }): Problem => {
     const wait = Math.max(0, probeAt - now)
     const next = wait === 0 ? words.nextDelivery : fill(words.nextIn, { wait: durationText(wait) })
@@ -80,10 +81,11 @@ function courseProblems(paused: readonly PausedCourseView[], now: number): Probl
     return { grade: 'bad', ...text, path, action: words.viewAll }
   })
   const more = paused.length - named.length
-  if (more === 0) return named
-  const text = fillBoth(words.moreCourses, { count: numberText(more) })
-  return [...named, { grade: 'bad', ...text, path: null, action: '' }]
+  return more === 0 ? named : [...named, unlinked(fillBoth(words.moreCourses, { count: numberText(more) }))]
 }
+
+/** A serious problem for which the console has no other page. */
+const unlinked = (text: { title: string; text: string }): Problem => ({ grade: 'bad', ...text, path: null, action: '' })
 
 /** While the LMS answers: either the call budget explains the wait, or a delivery waits too long. */
 function waitingProblems(of: { overview: Overview; queued: number; budget: number | null; now: number }): Problem[] {
@@ -107,9 +109,7 @@ function withdrawalProblems({ failedWithdrawals }: Overview): Problem[] {
     return { grade: 'bad', ...text, path: `/deliveries/${deliveryId}`, action: words.viewOne }
   })
   const more = failedWithdrawals.length - named.length
-  if (more === 0) return named
-  const text = fillBoth(words.moreWithdrawals, { count: numberText(more) })
-  return [...named, { grade: 'bad', ...text, path: null, action: '' }]
+  return more === 0 ? named : [...named, unlinked(fillBoth(words.moreWithdrawals, { count: numberText(more) }))]
 }
 
 function signatureProblems(refusedSenders: readonly RefusedSender[], now: number): Problem[] {
@@ -126,6 +126,5 @@ function signatureProblems(refusedSenders: readonly RefusedSender[], now: number
 /** Sales are lost, although each was answered like the first one: see decision 23. */
 function reusedIdProblems(idsReused: SendersView['idsReused'], now: number): Problem[] {
   if (idsReused === null || idsReused.lastAt <= now - REUSED_MS) return []
-  const text = fillBoth(words.idReused, { count: numberText(idsReused.count) })
-  return [{ grade: 'bad', ...text, path: null, action: '' }]
+  return [unlinked(fillBoth(words.idReused, { count: numberText(idsReused.count) }))]
 }

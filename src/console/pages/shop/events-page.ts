@@ -1,14 +1,12 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { EndpointState, Outbox, UnsentEvent } from '../../../queue/outbox/list-events.ts'
-import type { ShopEvents } from '../../../shop/events/shop-events.ts'
+import { csrfField, listTable } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
-import { sessionOf } from '../../layout/guard.ts'
-import { csrfField, sendPage } from '../../layout/layout.ts'
-import { listTable } from '../../layout/list-table.ts'
+import { sendPage } from '../../layout/layout.ts'
+import { queryOf, sessionOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import type { Session } from '../../session/sessions.ts'
-import type { Site } from '../../session/site.ts'
+import type { PageParts } from '../../parts.ts'
 
 const words = TEXTS.shopEvents
 const PATH = '/events'
@@ -17,29 +15,16 @@ const PATH = '/events'
  * Adds the page about the events for the shop: what it does not have yet, and why. Also adds the form of a delivery's page
  * that tells the shop of it again.
  */
-export function addEvents({
-  scope,
-  site,
-  shopEvents,
-}: {
-  scope: FastifyInstance
-  site: () => Site
-  /** null: LERNITO_EVENTS_URL is not set. */
-  shopEvents: ShopEvents | null
-}): void {
+export function addEvents({ scope, shopEvents }: PageParts): void {
   scope.get(PATH, async (request, reply) => {
-    const session = sessionOf(request)
-    const { base, origin } = site()
-    const again = new URL(request.url, origin).searchParams.get('again')
-    const main =
-      shopEvents === null ? html`<p>${words.off}</p>` : pageHtml(await shopEvents.read(), { session, base, again })
-    return sendPage({ reply, site: site(), session, title: words.title, current: PATH, main })
+    const main = shopEvents === null ? html`<p>${words.off}</p>` : pageHtml(await shopEvents.read(), request)
+    return sendPage({ reply, title: words.title, current: PATH, main })
   })
 
   scope.post(`${PATH}/send-again`, async (request, reply) => {
     if (shopEvents === null) return reply.callNotFound()
     const { events } = await shopEvents.sendFailedAgain({ by: sessionOf(request).username })
-    return reply.redirect(`${site().base}${PATH}?again=${events}`, 303)
+    return reply.redirect(`${request.site.base}${PATH}?again=${events}`, 303)
   })
 
   scope.post<{ Params: { id: string } }>('/deliveries/:id/send-again', async (request, reply) => {
@@ -48,13 +33,14 @@ export function addEvents({
     const { kind } = await shopEvents.sendAgain({ id, by: sessionOf(request).username })
     if (kind === 'unknown') return reply.callNotFound()
     const done = kind === 'sent' ? 'sentAgain' : 'nothingToSend'
-    return reply.redirect(`${site().base}/deliveries/${encodeURIComponent(id)}?done=${done}`, 303)
+    return reply.redirect(`${request.site.base}/deliveries/${encodeURIComponent(id)}?done=${done}`, 303)
   })
 }
 
-function pageHtml(outbox: Outbox, of: { session: Session; base: string; again: string | null }): string {
+function pageHtml(outbox: Outbox, request: FastifyRequest): string {
   const { endpoint, pending, failed, oldestAt, events } = outbox
-  const { session, base, again } = of
+  const { base } = request.site
+  const again = queryOf(request).get('again')
   const done =
     again === null || !/^\d{1,6}$/.test(again)
       ? ''
@@ -63,7 +49,7 @@ function pageHtml(outbox: Outbox, of: { session: Session; base: string; again: s
   const counts = html`<p>${fill(words.pending, { count: numberText(pending) })}!${oldest} ${fill(words.failed, { count: numberText(failed) })}</p>`
   const canSend = failed > 0 || endpoint?.state === 'gone' || endpoint?.state === 'down'
   const form = canSend
-    ? html`<form method="post" action="${base}${PATH}/send-again" class="actions">!${csrfField(session)}<button>${words.sendAgain}</button></form><p class="quiet">${words.sendAgainHelp}</p>`
+    ? html`<form method="post" action="${base}${PATH}/send-again" class="actions">!${csrfField(request)}<button>${words.sendAgain}</button></form><p class="quiet">${words.sendAgainHelp}</p>`
     : ''
   const list =
     events.length === 0

@@ -1,12 +1,10 @@
-import type { FastifyInstance } from 'fastify'
 import { html } from 'ghtml'
-import { isAcceptedAgain, type RefusedSender, type SendersView, wrongSignatures } from '../../../shop/senders/view.ts'
+import { isAcceptedAgain, type RefusedSender, wrongSignatures } from '../../../shop/senders/view.ts'
+import { listTable } from '../../layout/elements.ts'
 import { numberText, timeHtml, withCodeHtml } from '../../layout/format.ts'
-import { sessionOf } from '../../layout/guard.ts'
 import { sendPage } from '../../layout/layout.ts'
-import { listTable } from '../../layout/list-table.ts'
 import { TEXTS } from '../../layout/texts.ts'
-import type { Site } from '../../session/site.ts'
+import type { PageParts } from '../../parts.ts'
 
 const words = TEXTS.refused
 /** How many senders are listed, and for how many of them the page says how to repair a wrong signature. */
@@ -14,23 +12,14 @@ const SHOWN = 50
 const REPAIRED = 3
 
 /** Adds the page that shows where refused webhooks came from: the shop with a wrong secret, or a stranger. */
-export function addRefused({
-  scope,
-  site,
-  readSenders,
-}: {
-  scope: FastifyInstance
-  site: () => Site
-  readSenders: () => Promise<SendersView>
-}): void {
+export function addRefused({ scope, readSenders }: PageParts): void {
   const path = '/refused'
   scope.get(path, async (request, reply) => {
-    const { base } = site()
     const { refused } = await readSenders()
     const rows = refused.slice(0, SHOWN).flatMap(rowsOf)
     const list = rows.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows })
-    const main = html`<p>${words.intro}</p>!${repairHtml(refused, base)}!${list}`
-    return sendPage({ reply, site: site(), session: sessionOf(request), title: words.title, current: path, main })
+    const main = html`<p>${words.intro}</p>!${repairHtml(refused, request.site.base)}!${list}`
+    return sendPage({ reply, title: words.title, current: path, main })
   })
 }
 

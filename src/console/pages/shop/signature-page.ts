@@ -1,11 +1,12 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
 import { formText } from '../../../sale/words.ts'
 import { type Examined, examine, type SignedText } from '../../../shop/signature/examine.ts'
-import { formOf, sessionOf } from '../../layout/guard.ts'
-import { csrfField, sendPage } from '../../layout/layout.ts'
+import { csrfField } from '../../layout/elements.ts'
+import { sendPage } from '../../layout/layout.ts'
+import { formOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
-import type { Site } from '../../session/site.ts'
+import type { PageParts } from '../../parts.ts'
 
 const words = TEXTS.signature
 /** The number of characters shown before the first difference. */
@@ -15,50 +16,29 @@ const CONTEXT = 60
  * Adds the page that shows which form of the body a signature was made over, or the text that each form signs and where
  * the body first differs from it. It shows texts and never a signature, because anyone who sees one can send a sale.
  */
-export function addSignaturePage({
-  scope,
-  site,
-  secrets,
-  now,
-}: {
-  scope: FastifyInstance
-  site: () => Site
-  /** The current one first. */
-  secrets: readonly string[]
-  /** In ms since 1970. */
-  now: () => number
-}): void {
+export function addSignaturePage({ scope, secrets, now }: PageParts): void {
   const path = '/signature'
+  const send = (reply: FastifyReply, fields: Fields, result: string): FastifyReply => {
+    const { request } = reply
+    const action = request.site.base + path
+    const main = formHtml({ ...fields, action, csrf: csrfField(request), result })
+    return sendPage({ reply, title: words.title, current: path, main })
+  }
 
-  scope.get(path, (request, reply) => {
-    const session = sessionOf(request)
-    const action = site().base + path
-    const empty = { body: '', header: '', id: '', timestamp: '', result: '' }
-    const main = formHtml({ action, csrf: csrfField(session), ...empty })
-    return sendPage({ reply, site: site(), session, title: words.title, current: path, main })
-  })
+  scope.get(path, (_request, reply) => send(reply, { body: '', header: '', id: '', timestamp: '' }, ''))
 
   scope.post(path, { config: { unconfirmed: true } }, (request, reply) => {
-    const session = sessionOf(request)
     const form = formOf(request)
-    const field = (name: string): string => form.get(name) ?? ''
-    const [body, header, id, timestamp] = [field('body'), field('header'), field('id'), field('timestamp')]
-    const result = resultHtml(examine({ body, header, id, timestamp, secrets, now: now() }), body)
-    const action = site().base + path
-    const main = formHtml({ action, csrf: csrfField(session), body, header, id, timestamp, result })
-    return sendPage({ reply, site: site(), session, title: words.title, current: path, main })
+    const field = (name: keyof Fields): string => form.get(name) ?? ''
+    const fields = { body: field('body'), header: field('header'), id: field('id'), timestamp: field('timestamp') }
+    return send(reply, fields, resultHtml(examine({ ...fields, secrets, now: now() }), fields.body))
   })
 }
 
-function formHtml(of: {
-  action: string
-  csrf: string
-  body: string
-  header: string
-  id: string
-  timestamp: string
-  result: string
-}): string {
+/** What an operator pastes. */
+type Fields = Readonly<Record<'body' | 'header' | 'id' | 'timestamp', string>>
+
+function formHtml(of: Fields & { action: string; csrf: string; result: string }): string {
   return html`<p>${words.intro}</p>
 <form method="post" action="${of.action}" hx-post="${of.action}" hx-target="#result" hx-select="#result" class="stack">
 !${of.csrf}

@@ -1,0 +1,260 @@
+import type { WriteContext } from '../database/write-context.ts'
+import { type LiveCourse, whatStands } from '../enroll/withdraw/what-stands.ts'
+import type { BulkReplay } from '../operators/changes/bulk-replay.ts'
+import { stepReplay } from '../operators/changes/bulk-replay.ts'
+import type { Operations } from '../operators/changes/operations.ts'
+import type { DeliveryFilter } from '../operators/find/filter.ts'
+import type { Preview } from '../operators/find/listing.ts'
+import type { Replayed } from '../queue/replay.ts'
+import type { Withdrawable, WithdrawalOrdered } from '../queue/withdraw.ts'
+import { isSameCourse } from '../sale/course-key.ts'
+import { pause } from '../service/lib/pause.ts'
+import { openLms } from '../service/lms.ts'
+import type { LmsSettings } from '../service/settings/settings.ts'
+import { command, misused, usageError } from './command.ts'
+import { FILTER_HELP, FILTER_OPTIONS, readFilter } from './delivery-options.ts'
+import { noDelivery, operator, readLmsSettings, withOperations } from './operations.ts'
+import { columns, plain, plainJson, timeText } from './plain.ts'
+
+const IDS_AT_ONCE = 500
+const PAUSE_MS = 100
+
+export const replay = command({
+  name: 'replay',
+  parent: 'deliveries',
+  summary: 'attempt deliveries again',
+  help: `Makes deliveries due now, as if the shop had sent them again. A delivery that
+needs attention or was rejected starts over, and one that waits for its next
+attempt is attempted now. A delivery that was rejected for its payload stays
+rejected: only the shop can correct it.
+
+Usage: lernito-openedx deliveries replay ID... [--json]
+       lernito-openedx deliveries replay FILTER... [OPTIONS]
+
+${FILTER_HELP}
+  --all          every delivery; takes the place of a filter
+  --enrolled     also replays enrolled and pre-enrolled deliveries: people who
+                 were unenrolled since are enrolled again
+  --dry-run      only shows how many deliveries match, and some of them
+  --json         a JSON object
+
+With a filter, the command replays every match except deliveries that are
+rejected, enrolled, pre-enrolled, handled or withdrawn. Ctrl-C stops the
+command; deliveries that are due by then stay due.
+
+Example:
+  lernito-openedx deliveries replay --state needs_attention \\
+    --course course-v1:edX+DemoX+Demo_Course
+`,
+  positionals: true,
+  options: {
+    ...FILTER_OPTIONS,
+    all: { type: 'boolean', default: false },
+    enrolled: { type: 'boolean', default: false },
+    'dry-run': { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+  run: async ({ values, positionals }) => {
+    const filter = readFilter({ values, now: Date.now() })
+    const filtered = values.all || Object.keys(filter).length > 0
+    if (filtered === positionals.length > 0) {
+      throw misused('deliveries replay', 'takes IDs, or a filter, or --all')
+    }
+    if (!filtered && (values.enrolled || values['dry-run'])) {
+      throw usageError('--enrolled and --dry-run need a filter, not IDs. See: lernito-openedx deliveries replay --help')
+    }
+    const order = { filter, enrolled: values.enrolled }
+    return withOperations(async ({ operations, context }) => {
+      if (!filtered) return replayIds({ operations, ids: positionals, json: values.json })
+      if (values['dry-run']) return preview({ operations, ...order, json: values.json })
+      return replayAll({ operations, context, ...order, json: values.json })
+    })
+  },
+})
+
+async function replayIds({
+  operations,
+  ids,
+  json,
+}: {
+  operations: Operations
+  ids: readonly string[]
+  json: boolean
+}): Promise<number> {
+  const chunks: Replayed[] = []
+  for (let from = 0; from < ids.length; from += IDS_AT_ONCE) {
+    const chunk = ids.slice(from, from + IDS_AT_ONCE).map((id) => id.toUpperCase())
+    chunks.push(await operations.replay({ ids: chunk, by: operator() }))
+  }
+  const due = chunks.flatMap((chunk) => chunk.due)
+  const left = chunks.flatMap((chunk) => chunk.left)
+  if (json) process.stdout.write(`${plainJson({ due, left })}\n`)
+  else for (const id of due) process.stdout.write(`${id} is due\n`)
+  for (const { id, why } of left) process.stderr.write(`${plain(id)} ${WHY[why]}\n`)
+  return left.length === 0 ? 0 : 1
+}
+
+const WHY = {
+  unknown: 'is not in the inbox. Find it with: lernito-openedx deliveries list SEARCH',
+  'payload.invalid': 'was rejected for its payload and stays rejected. The shop must send a corrected payload',
+} as const satisfies Record<Replayed['left'][number]['why'], string>
+
+interface Order {
+  readonly operations: Operations
+  readonly filter: DeliveryFilter
+  readonly enrolled: boolean
+  readonly json: boolean
+}
+
+async function preview({ operations, json, ...order }: Order): Promise<number> {
+  const { count, left, sample } = await operations.previewReplay(order)
+  if (json) process.stdout.write(`${plainJson({ count, left, sample })}\n`)
+  else {
+    const example = sample.length > 0 ? ', for example:' : ''
+    process.stdout.write(`${previewText({ count, left })}${example}\n`)
+    for (const { id, state, email } of sample) process.stdout.write(`${id}  ${state}  ${plain(email ?? '-')}\n`)
+  }
+  return 0
+}
+
+function previewText({ count, left }: Pick<Preview, 'count' | 'left'>): string {
+  if (left === 0) return `${count} can be replayed`
+  const rejected = `${left} ${left === 1 ? 'was' : 'were'} rejected for ${left === 1 ? 'its' : 'their'} payload`
+  return `${count + left} selected: ${rejected}, ${count} can be replayed`
+}
+
+/** Takes the steps of the bulk replay itself, so that no service has to run. A running service takes part. */
+async function replayAll({ operations, context, json, ...order }: Order & { context: WriteContext }): Promise<number> {
+  const stop = new AbortController()
+  const interrupt = (): void => stop.abort()
+  process.once('SIGINT', interrupt)
+  process.once('SIGTERM', interrupt)
+  let replay: BulkReplay | null = await operations.startReplay({ ...order, by: operator() })
+  const { id, total } = replay
+  while (replay?.state === 'running') {
+    if (stop.signal.aborted) replay = await operations.stopReplay({ id, by: operator() })
+    else {
+      await stepReplay(context, id)
+      replay = await operations.bulkReplay(id)
+      process.stderr.write(`${replay?.replayed ?? 0} of ${total ?? 'many'}\n`)
+      if (replay?.state === 'running') await pause(PAUSE_MS, stop.signal)
+    }
+  }
+  const replayed = replay?.replayed ?? 0
+  if (json) process.stdout.write(`${plainJson(replay)}\n`)
+  else process.stdout.write(`${replayed} due${replay?.state === 'stopped' ? '; stopped' : ''}\n`)
+  return replay?.state === 'done' ? 0 : 1
+}
+
+export const withdraw = command({
+  name: 'withdraw',
+  parent: 'deliveries',
+  summary: 'take a buyer out of courses again',
+  help: `Shows what the LMS has for the buyer, and takes the buyer out of courses again:
+it unenrolls them, and deletes the allowance that would enroll them later. Only
+what the delivery reported can be withdrawn. The service carries it out, and
+retries while the LMS is unavailable. A queued delivery is stopped first.
+Without --course, the command withdraws all courses. It needs the settings of
+the LMS.
+
+Usage: lernito-openedx deliveries withdraw ID [OPTIONS]
+
+  --course K     a course; repeat it for several courses
+  --paid         also takes away paid course modes, which the learner does not
+                 get back for free
+  --dry-run      only shows what the LMS has
+  --json         a JSON object
+
+Example:
+  lernito-openedx deliveries withdraw 01KG9YS7G00000C80981646AF3 --dry-run
+`,
+  positionals: true,
+  options: {
+    course: { type: 'string', multiple: true },
+    paid: { type: 'boolean', default: false },
+    'dry-run': { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+  run: async ({ values, positionals }) => {
+    const [given, ...more] = positionals
+    if (given === undefined || more.length > 0) {
+      throw misused('deliveries withdraw', 'takes one ID')
+    }
+    const id = given.toUpperCase()
+    const { course: courses = null, paid, json } = values
+    const settings = readLmsSettings()
+    return withOperations(async ({ operations }) => {
+      const withdrawable = await operations.withdrawable(id)
+      if (withdrawable === null) return noDelivery(given)
+      const stands = await readStands(settings, withdrawable, courses)
+      if (!json) process.stdout.write(describe(stands))
+      if (values['dry-run']) {
+        if (json) process.stdout.write(`${plainJson({ stands })}\n`)
+        return 0
+      }
+      const paidCourses = paid ? [] : stands.filter((one) => one.isPaid)
+      if (paidCourses.length > 0) {
+        process.stderr.write(
+          `Nothing changed. Paid course mode: ${paidCourses.map(describePaid).join(', ')}. Add --paid to take it away\n`,
+        )
+        return 1
+      }
+      const ordered = await operations.withdraw({ id, courses, paid, by: operator() })
+      if (json) process.stdout.write(`${plainJson({ ...ordered, stands })}\n`)
+      else process[ordered.kind === 'ordered' ? 'stdout' : 'stderr'].write(`${resultOf(ordered)}\n`)
+      return ordered.kind === 'ordered' ? 0 : 1
+    })
+  },
+})
+
+const describePaid = ({ course, mode }: LiveCourse): string => `${plain(course)} (${plain(mode ?? '')})`
+
+/** What the LMS has in the courses of the order; empty, with a message, if it can't be read now. */
+async function readStands(
+  settings: LmsSettings,
+  { email, courses: all }: Withdrawable,
+  named: readonly string[] | null,
+): Promise<readonly LiveCourse[]> {
+  const courses = all
+    .map(({ course }) => course)
+    .filter((course) => named === null || named.some((key) => isSameCourse(key, course)))
+  if (courses.length === 0) return []
+  const { lms, acquire } = openLms(settings)
+  try {
+    const stands = await whatStands({ lms, acquire, email, courses })
+    if (stands.ok) return stands.value
+    process.stderr.write(`The LMS can't be read now: ${stands.failure.message}\n`)
+    return []
+  } finally {
+    await lms.close()
+  }
+}
+
+const describe = (stands: readonly LiveCourse[]): string =>
+  columns(
+    stands.map(({ course, standing, mode, since }) => [
+      plain(course),
+      standing,
+      mode === null ? '' : `mode ${plain(mode)}`,
+      since === null ? '' : `first enrolled ${timeText(since)}`,
+    ]),
+  )
+
+function resultOf(ordered: WithdrawalOrdered): string {
+  switch (ordered.kind) {
+    case 'ordered':
+      return 'The withdrawal is stored; the service carries it out. See: lernito-openedx deliveries show ID'
+    case 'pending':
+      return 'Nothing changed. A withdrawal of this delivery is already in progress.'
+    case 'unknown':
+      return 'Nothing changed. The delivery is gone.'
+    case 'refused':
+      return `Nothing changed. ${REFUSALS[ordered.why](plain(ordered.course))}`
+  }
+}
+
+const REFUSALS = {
+  not_reported: (course) => `The delivery did not report ${course}.`,
+  nothing: () => 'There is nothing to withdraw.',
+  queued: () => 'The delivery is queued, and can only be withdrawn from all of its courses.',
+} as const satisfies Record<Extract<WithdrawalOrdered, { kind: 'refused' }>['why'], (course: string) => string>

@@ -1,0 +1,60 @@
+import type { FastifyRequest } from 'fastify'
+import { html } from 'ghtml'
+import { queryOf, sessionOf } from './request.ts'
+
+/**
+ * Returns a table. A narrow screen shows each row as a card, with the column names before the cells. That style removes
+ * the roles of a table, so the elements name them explicitly.
+ * @param of.rows one cell per column in each row, as escaped HTML
+ */
+export function listTable(of: { columns: readonly string[]; rows: readonly (readonly string[])[] }): string {
+  const head = of.columns.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)
+  const rows = of.rows.map((cells) => {
+    const named = cells.map(
+      (cell, index) => html`<td role="cell" data-label="${of.columns[index] ?? ''}">!${cell}</td>`,
+    )
+    return html`<tr role="row">!${named.join('\n')}</tr>`
+  })
+  return html`<table class="list" role="table"><thead role="rowgroup"><tr role="row">!${head.join('')}</tr></thead>
+<tbody role="rowgroup">!${rows.join('\n')}</tbody></table>`
+}
+
+/** Returns a list of names, each with a value as escaped HTML. */
+export const factsHtml = (rows: readonly (readonly [name: string, value: string])[]): string =>
+  html`<dl class="facts">!${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`).join('')}</dl>`
+
+/**
+ * Returns the attributes of an element that keeps a part of the page up to date: the part with this id is replaced by
+ * that of the answer. After an error it stays as it is, and is asked for again.
+ * @param of.url the address that has the part
+ * @param of.seconds the time between two requests
+ */
+export const refreshes = ({ url, id, seconds }: { url: string; id: string; seconds: number }): string =>
+  html`hx-get="${url}" hx-trigger="every ${seconds}s" hx-target="#${id}" hx-select="#${id}" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none"`
+
+/**
+ * Returns the link to the older entries of a list; '' if there are none.
+ * @param of.next the `after` of the next page
+ */
+export function olderHtml({ url, next, label }: { url: string; next: string | null; label: string }): string {
+  if (next === null) return ''
+  const older = `${url}?${new URLSearchParams({ after: next })}`
+  return html`<p class="pages"><a class="button second" href="${older}">${label}</a></p>`
+}
+
+/** Returns a field of a form that its reader doesn't see. */
+export const hiddenField = (name: string, value: string): string =>
+  html`<input type="hidden" name="${name}" value="${value}">`
+
+/** Returns the field that every form with a change must have. */
+export const csrfField = (request: FastifyRequest): string => hiddenField('csrf', sessionOf(request).csrf)
+
+/** Shows the result of the form that led to this page. The address can select only one of these texts. */
+export function doneHtml(
+  request: FastifyRequest,
+  texts: Readonly<Record<string, { grade: string; text: string }>>,
+): string {
+  const name = queryOf(request).get('done')
+  const [, message] = Object.entries(texts).find(([one]) => one === name) ?? []
+  return message === undefined ? '' : html`<p class="note ${message.grade}" role="status">${message.text}</p>`
+}

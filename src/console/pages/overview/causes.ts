@@ -1,0 +1,98 @@
+import { html } from 'ghtml'
+import type { Cause } from '../../../operators/reports/causes.ts'
+import { REASONS } from '../../../sale/reasons.ts'
+import { listTable } from '../../layout/elements.ts'
+import { agoHtml, numberText } from '../../layout/format.ts'
+import { fill, TEXTS } from '../../layout/texts.ts'
+import type { LmsCalls } from '../../parts.ts'
+import { queryText } from '../deliveries/list-query.ts'
+
+const words = TEXTS.overview
+/** The overview shows this many causes; the list has the others. */
+const SHOWN = 12
+/** A course can be created or renamed in the LMS at any time, but the overview updates every few seconds: ms. */
+const KEPT_MS = 10 * 60_000
+/** At most this many keys are remembered, so that hostile ones don't fill the memory. */
+const KEYS_MAX = 200
+/** How many keys one overview has looked up, one after the other. */
+const LOOKED_UP_MAX = 5
+
+/**
+ * Returns the box with what needs attention, grouped by cause, each with a replay of its group; '' if nothing does.
+ * @param of.closest the existing course that a missing one looks like, by the key as the shop sent it
+ */
+export function causesHtml(of: Context & { causes: readonly Cause[]; count: number }): string {
+  const { causes, count } = of
+  if (count === 0 || causes.length === 0) return ''
+  const from =
+    causes.length === 1 ? words.attention.oneCause : fill(words.attention.causes, { count: numberText(causes.length) })
+  const title =
+    count === 1 ? words.attention.one : fill(words.attention.many, { count: numberText(count), causes: from })
+  const rows = causes.slice(0, SHOWN).map((cause) => cellsOf(cause, of))
+  const cut = causes.length > SHOWN ? html`<p class="quiet">${words.attention.cut}</p>` : ''
+  return html`<section class="note bad" aria-labelledby="causes"><h2 id="causes">${title}</h2><p>${words.attention.text}</p>
+!${listTable({ columns: words.attention.columns, rows })}!${cut}</section>`
+}
+
+interface Context {
+  readonly closest: ReadonlyMap<string, string>
+  readonly base: string
+}
+
+function cellsOf(cause: Cause, { closest, base }: Context): string[] {
+  const { code, course, count, firstAt, lastAt, latest } = cause
+  const number = numberText(count)
+  const query = queryText({ state: 'needs_attention', cause: code, about: course ?? '' })
+  const list = count === 1 ? `${base}/deliveries/${latest}` : `${base}/deliveries${query}`
+  const key = course === null ? '' : html`: <code>${course}</code>`
+  const similar = course === null ? undefined : closest.get(course)
+  const looksLike = similar === undefined ? '' : `${fill(words.attention.looksLike, { course: similar })} `
+  const { name, todoMany, waitsFor } = REASONS[code]
+  const action =
+    waitsFor !== null
+      ? html`<a class="button second" href="${list}">${words.attention.open}</a>`
+      : html`<a class="button second" href="${base}/replay${query}">${fill(words.attention.replay, { count: number })}</a>`
+  return [
+    html`<div><a href="${list}">${name}!${key}</a><br><span class="quiet">${looksLike}${todoMany}</span></div>`,
+    number,
+    html`<div>!${agoHtml(firstAt)}</div>`,
+    html`<div>!${agoHtml(lastAt)}</div>`,
+    action,
+  ]
+}
+
+/**
+ * Returns a function that finds the existing courses which missing ones look like. It never waits for the LMS: it returns
+ * what earlier calls have found, and looks up the rest in the background.
+ * @param from.now ms since 1970
+ */
+export function createClosestCourses({ findCourse, now }: { findCourse: LmsCalls['findCourse']; now: () => number }) {
+  const known = new Map<string, { readonly closest: string | null; readonly at: number }>()
+  let isLooking = false
+
+  const lookUp = async (keys: readonly string[]): Promise<void> => {
+    for (const key of keys) {
+      const answer = await findCourse(key).catch(() => null)
+      if (known.size >= KEYS_MAX) known.clear()
+      known.set(key, { closest: answer?.ok === true ? (answer.value.key ?? answer.value.closest) : null, at: now() })
+    }
+  }
+
+  return (causes: readonly Cause[]): ReadonlyMap<string, string> => {
+    const keys = causes.flatMap(({ code, course }) => (code === 'course.missing' && course !== null ? [course] : []))
+    const isFresh = (key: string): boolean => now() - (known.get(key)?.at ?? 0) < KEPT_MS
+    const unknown = keys.filter((key) => !isFresh(key)).slice(0, LOOKED_UP_MAX)
+    if (unknown.length > 0 && !isLooking) {
+      isLooking = true
+      void lookUp(unknown).finally(() => {
+        isLooking = false
+      })
+    }
+    return new Map(
+      keys.flatMap((key) => {
+        const closest = known.get(key)?.closest ?? null
+        return closest === null ? [] : [[key, closest]]
+      }),
+    )
+  }
+}

@@ -1,0 +1,175 @@
+import type { FastifyInstance } from 'fastify'
+import type { Kysely } from 'kysely'
+import type { Tables } from '../database/schema.ts'
+import type { PausedCourse } from '../enroll/breakers/course-breakers.ts'
+import type { CheckedNow } from '../enroll/follow-up/check-now.ts'
+import type { LiveCourse } from '../enroll/withdraw/what-stands.ts'
+import type { Account } from '../lms/apis/accounts.ts'
+import type { SignIn } from '../lms/sign-in.ts'
+import type { ForgottenPerson } from '../operators/changes/forget.ts'
+import type { Operations } from '../operators/changes/operations.ts'
+import type { Band, Incidents } from '../operators/incidents/list-incidents.ts'
+import type { TestNotification } from '../operators/notify/post-text.ts'
+import type { BacklogCounts } from '../operators/reports/counts.ts'
+import type { ShopEvents } from '../shop/events/shop-events.ts'
+import type { FormLately, SendersView } from '../shop/senders/view.ts'
+
+/** What the service gives the console. Each page takes from it what it needs. */
+export interface ConsoleParts {
+  readonly app: FastifyInstance
+  readonly db: Kysely<Tables>
+  readonly operations: Operations
+  /** null: LERNITO_EVENTS_URL is not set. */
+  readonly shopEvents: ShopEvents | null
+  /** The deliveries in the states that need the service, the buyer or an operator. */
+  readonly readCounts: () => Promise<BacklogCounts>
+  /** null: LERNITO_NOTIFY_URL is not set. */
+  readonly testNotification: TestNotification | null
+  readonly incidents: IncidentReports
+  readonly liveState: LiveState
+  readonly lms: LmsCalls
+  /** Looks up what the LMS has for these deliveries now, and stores it; see src/enroll/follow-up/check-now.ts. */
+  readonly checkNow: (order: { ids: readonly string[]; by: string }) => Promise<CheckedNow[]>
+  /** From the start of a round of the follow-up to the next one, ms. */
+  readonly followUpMs: number
+  /** Erases a person; see src/service/forget.ts. */
+  readonly forget: (order: ForgetOrder) => Promise<ForgetAnswer>
+  /** Who sent webhooks lately, and what was refused. */
+  readonly readSenders: () => Promise<SendersView>
+  readonly setup: Setup
+  readonly signIn: SignIn
+  /** LERNITO_PUBLIC_URL, or the service's own address once it listens. */
+  readonly publicUrl: () => string
+  /** LERNITO_LMS_PUBLIC_URL. */
+  readonly lmsUrl: string
+  /** LERNITO_CONSOLE_CLIENT_ID. */
+  readonly clientId: string
+  /** LERNITO_CONSOLE_CLIENT_SECRET. */
+  readonly clientSecret: string
+  /** The secrets of the webhook, the current one first. */
+  readonly secrets: readonly string[]
+  /** In ms since 1970. */
+  readonly now: () => number
+  /** Runs work that needs the database; throws AppError database.unreachable at once while the database is unavailable. */
+  readonly guard: <T>(work: () => Promise<T>) => Promise<T>
+  readonly onSignIn: (event: SignInEvent) => void
+  /** Called with an error that is this service's own fault. */
+  readonly onError: (error: unknown) => void
+}
+
+/** What a page is added with: the parts, and the part of the server that is the console's own. */
+export interface PageParts extends ConsoleParts {
+  readonly scope: FastifyInstance
+}
+
+/**
+ * The state of the circuit breaker on this replica; `since` and `probeAt` are in ms since 1970. The worker's circuit
+ * breaker sets it.
+ */
+export type BreakerView =
+  | { readonly kind: 'closed' | 'half_open' }
+  | {
+      readonly kind: 'down' | 'throttled' | 'misconfigured'
+      readonly since: number
+      readonly probeAt: number
+      readonly failure: { readonly message: string }
+    }
+
+/** Whether the circuit breaker keeps all calls from the LMS. */
+export const isOpen = (view: BreakerView): view is Extract<BreakerView, { since: number }> => 'since' in view
+
+/** What only the running service knows; null until the worker has started. */
+export interface LiveState {
+  readonly breaker: () => BreakerView | null
+  /** The paused courses, the longest paused first. */
+  readonly pausedCourses: () => readonly PausedCourse[]
+  /** The unused share of the call budget, from 0 to 1. */
+  readonly budget: () => number | null
+}
+
+/** What the LMS answered, or why there is no answer, in one line. */
+export type Answered<Value> =
+  | { readonly ok: true; readonly value: Value }
+  | { readonly ok: false; readonly message: string }
+
+/** What the console asks the LMS for an operator. The running service asks, within its call budget. */
+export interface LmsCalls {
+  /** What the LMS has for the person in these courses now. */
+  readonly whatStands: (of: { email: string; courses: readonly string[] }) => Promise<Answered<readonly LiveCourse[]>>
+  /** The account that the LMS has for an address now. Answers within 5 s. */
+  readonly account: (email: string) => Promise<Answered<Account>>
+  /** `key`: the course as the LMS spells it; null if there is none. `closest`: a similar course, in that case. */
+  readonly findCourse: (
+    key: string,
+  ) => Promise<Answered<{ readonly key: string | null; readonly closest: string | null }>>
+}
+
+/** What the console reads about incidents. Times are ms since 1970. */
+export interface IncidentReports {
+  readonly list: (after: string | null) => Promise<Incidents>
+  /** Those that overlap a time, oldest first. */
+  readonly between: (of: { from: number; to: number }) => Promise<readonly Band[]>
+}
+
+/** `allowances`: whether to delete the LMS's unused allowances for the address too. */
+export interface ForgetOrder {
+  readonly email: string
+  readonly by: string
+  readonly allowances: boolean
+}
+
+/**
+ * `in_progress`: it takes longer than a page waits, and continues. `refused`: a refund or a withdrawal for the person is to
+ * be carried out first, as `message` says.
+ */
+export type ForgetAnswer =
+  | ({ readonly kind: 'forgotten' } & ForgottenPerson)
+  | { readonly kind: 'in_progress' }
+  | { readonly kind: 'refused'; readonly message: string }
+
+/** What the page of the setup shows of the installation. */
+export interface Setup {
+  readonly checks: Checks
+  /** Whether LERNITO_PUBLIC_URL is set; otherwise the addresses are good on this machine only. */
+  readonly isPublic: boolean
+  /** Whether LERNITO_WEBHOOK_SECRET_PREVIOUS is set. */
+  readonly hasPreviousSecret: boolean
+  /** LERNITO_REFUNDS. */
+  readonly refunds: boolean
+  /** Whether LERNITO_EVENTS_URL is set. */
+  readonly events: boolean
+  /** The signature forms of the newest deliveries, the latest first. */
+  readonly formsLately: () => Promise<readonly FormLately[]>
+}
+
+/** The checks of doctor, run by the service. */
+export interface Checks {
+  /** Runs all checks, or joins the run in progress. Takes 15 s at most. */
+  readonly run: () => Promise<ChecksRun>
+  /** The latest run of this process; null: none has ended. */
+  readonly last: () => ChecksRun | null
+}
+
+/** When the checks ended (ms since 1970), and what they found. */
+export interface ChecksRun {
+  readonly at: number
+  readonly results: readonly CheckResult[]
+}
+
+/** What a check of doctor found. `tutor`: the cure at an installation with Tutor, if it is another one. */
+export interface CheckResult {
+  readonly id: string
+  readonly about: string
+  readonly status: 'ok' | 'warning' | 'failure' | 'skipped'
+  readonly detail: string | null
+  readonly problems: readonly {
+    readonly status: 'warning' | 'failure'
+    readonly message: string
+    readonly fix: { readonly plain: string; readonly tutor: string | null }
+  }[]
+}
+
+/** For the log: who signed in or out, and whom the LMS or this service refused. */
+export type SignInEvent =
+  | { readonly kind: 'signed_in' | 'signed_out' | 'not_staff'; readonly username: string }
+  | { readonly kind: 'failed'; readonly reason: string }

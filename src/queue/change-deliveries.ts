@@ -1,0 +1,168 @@
+import type { Kysely } from 'kysely'
+import type { DeliveryRow, EventRow, Tables } from '../database/schema.ts'
+import { ROW_CHANGED } from '../database/transaction.ts'
+import type { TransactionContext, WriteContext } from '../database/write-context.ts'
+import type { Outcome } from '../sale/types.ts'
+import { type AuditedResult, auditedChange } from './audited-change.ts'
+import { forgetHolds } from './replicas/hold.ts'
+import { outcomeColumns } from './rows.ts'
+
+/**
+ * Locks a delivery until the end of the transaction, so that two orders for it at once come one after the other. Call it
+ * before the transaction reads anything: on MySQL, what it reads afterwards includes what the other one stored.
+ */
+export const lockDelivery = (context: Pick<TransactionContext, 'trx'>, id: string): Promise<void> =>
+  lockDeliveries(context, [id])
+
+/** The same for several deliveries. */
+export async function lockDeliveries({ trx }: Pick<TransactionContext, 'trx'>, ids: readonly string[]): Promise<void> {
+  await trx
+    .updateTable('deliveries')
+    .set((eb) => ({ generation: eb.ref('generation') }))
+    .where('id', 'in', [...ids].sort()) // unsorted, two of them deadlock on MySQL
+    .execute()
+}
+
+/**
+ * Starts deliveries again: due now, on a new schedule, and without earlier results but `kept`. The new generation prevents
+ * an attempt in progress from answering for it. A queued delivery keeps its owner, which may be attempting it; a finished
+ * one gets `owner`, the replica that is to attempt it (null: the one that claims it).
+ * @param of.isRepeat the shop has sent the sale again. What an earlier attempt did stays unknown then: the next one reads
+ *   first. Otherwise it is an explicit replay, which enrolls whatever an earlier attempt did.
+ */
+export async function startAgain(
+  { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
+  {
+    ids,
+    isRepeat,
+    owner = null,
+    kept = null,
+  }: {
+    ids: readonly string[]
+    isRepeat: boolean
+    owner?: string | null
+    kept?: Outcome | null
+  },
+): Promise<void> {
+  if (ids.length === 0) return
+  await trx
+    .updateTable('deliveries')
+    .set((eb) => ({
+      owner: eb.case().when('state', '=', 'queued').then(eb.ref('owner')).else(owner).end(), // before the new state: MySQL sets columns in this order
+      state: 'queued',
+      due_at: at,
+      attempts: 0,
+      settled_at: null,
+      ...outcomeColumns(kept),
+      standings: null,
+      active_at: at,
+      generation: eb('generation', '+', 1),
+      ...(isRepeat ? {} : { replayed_at: at, effect_unknown: 0 }),
+    }))
+    .where('id', 'in', [...ids].sort())
+    .execute()
+}
+
+const NOTE_MAX = 1000
+
+/** `already`: an operator has handled it before. */
+export interface Handled {
+  readonly kind: 'handled' | 'already' | 'unknown'
+}
+
+/** See Operations.markHandled. Stores the first 1,000 characters of the note. */
+export async function markHandled(
+  context: WriteContext,
+  { id, note, by }: { id: string; note: string; by: string },
+): Promise<AuditedResult<Handled>> {
+  return auditedChange<Handled>(context, async (writing) => {
+    const kind = await setHandled(writing, id)
+    const event = { deliveryId: id, kind: 'handled', detail: note.slice(0, NOTE_MAX), actor: by } as const
+    return { result: { kind }, listed: kind === 'handled' ? [event] : [] }
+  })
+}
+
+/**
+ * Makes a delivery handled, in a transaction. A queued delivery keeps its owner, which releases it when no call is in
+ * flight: see untilReleased.
+ */
+export async function setHandled(
+  { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
+  id: string,
+): Promise<Handled['kind']> {
+  const row = await trx.selectFrom('deliveries').select('state').where('id', '=', id).executeTakeFirst()
+  if (row === undefined) return 'unknown'
+  const { state } = row
+  if (state === 'handled') return 'already'
+  const owner = state === 'queued' ? {} : { owner: null }
+  const { numUpdatedRows } = await trx
+    .updateTable('deliveries')
+    .set({ state: 'handled', due_at: null, settled_at: at, active_at: at, ...owner })
+    .where('id', '=', id)
+    .where('state', '=', state)
+    .executeTakeFirst()
+  if (numUpdatedRows === 0n) throw ROW_CHANGED
+  return 'handled'
+}
+
+/** What a check of the LMS compares with what was reported: it is as it was read, or the check isn't stored. */
+export type Checked = Pick<DeliveryRow, 'state' | 'generation' | 'standings'>
+
+/**
+ * Stores what a check found in the LMS for settled deliveries that were read alike. Throws ROW_CHANGED if one of them is
+ * not as `read` any more; the old standings are compared too, and so keep a check that another replica has stored since.
+ */
+export async function storeFound(
+  { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
+  {
+    ids,
+    read,
+    found,
+  }: {
+    ids: readonly string[]
+    read: Checked
+    found: Pick<DeliveryRow, 'state' | 'outcome' | 'standings'> & Partial<Pick<DeliveryRow, 'reason' | 'subject'>>
+  },
+): Promise<void> {
+  const { numUpdatedRows } = await trx
+    .updateTable('deliveries')
+    .set(found.state === read.state ? found : { ...found, settled_at: at, active_at: at })
+    .where('id', 'in', [...ids].sort())
+    .where(({ eb, fn, val }) => eb(fn.coalesce('state', val('')), '=', read.state)) // as a plain column, SQLite would search by it
+    .where('generation', '=', read.generation)
+    .where('standings', read.standings === null ? 'is' : '=', read.standings)
+    .executeTakeFirst()
+  if (Number(numUpdatedRows) !== ids.length) throw ROW_CHANGED
+}
+
+/** Stores that the LMS can't carry out a call of these deliveries after `until` (ms since 1970) that nobody waits for. */
+export async function boundLateCalls(db: Kysely<Tables>, ids: readonly string[], until: number): Promise<void> {
+  if (ids.length === 0) return
+  await db.updateTable('deliveries').set({ lands_until: until }).where('id', 'in', ids).execute()
+}
+
+/**
+ * Deletes deliveries that the transaction has locked, with all that is stored of them except what the shop still has to
+ * be sent. Returns those of their events that had an actor: the audit had listed them.
+ */
+export async function remove(
+  { trx }: Pick<TransactionContext, 'trx'>,
+  ids: readonly string[],
+): Promise<Pick<EventRow, 'id' | 'delivery_id'>[]> {
+  if (ids.length === 0) return []
+  // The rows first: a replica that settles one of them now either comes before, or finds no row and adds no event.
+  await trx.deleteFrom('deliveries').where('id', 'in', ids).execute()
+  await trx.deleteFrom('withdrawals').where('delivery_id', 'in', ids).execute()
+  await trx.deleteFrom('webhook_ids').where('delivery_id', 'in', ids).execute()
+  await forgetHolds(trx, ids)
+  const acted = await trx
+    .selectFrom('events')
+    .select(['id', 'delivery_id'])
+    .where('delivery_id', 'in', ids)
+    .where('actor', 'is not', null)
+    .execute()
+  const listed = acted.map(({ id }) => id)
+  if (listed.length > 0) await trx.deleteFrom('audit').where('event_id', 'in', listed).execute()
+  await trx.deleteFrom('events').where('delivery_id', 'in', ids).execute()
+  return acted
+}

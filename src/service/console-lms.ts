@@ -1,0 +1,108 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Answered, Checks, ChecksRun, LmsCalls } from '../console/parts.ts'
+import { examine } from '../doctor/examine.ts'
+import { isOpen } from '../enroll/breakers/breaker-state.ts'
+import { findCourse } from '../enroll/closest-course.ts'
+import { isModePending, type ModeInCourse } from '../enroll/course-mode.ts'
+import { type CheckedNow, checkNow } from '../enroll/follow-up/check-now.ts'
+import type { CallContext } from '../enroll/pair.ts'
+import { whatStands } from '../enroll/withdraw/what-stands.ts'
+import type { Permit } from '../lms/client/budget.ts'
+import type { Judged } from '../lms/client/failure.ts'
+import { AppError } from './lib/errors.ts'
+import type { Parts } from './parts.ts'
+import type { Env } from './settings/settings.ts'
+
+/** How long a page that also has stored data waits for the LMS. */
+const PAGE_WAITS_MS = 5_000
+/** How long an operator waits for the call budget. */
+const OPERATOR_WAITS_MS = 10_000
+
+/** Answers what the console asks the LMS. */
+export function createLmsCalls(calls: CallContext): LmsCalls {
+  const { lms } = calls
+  return {
+    whatStands: async (of) => answered(await whatStands({ ...calls, ...of })),
+    findCourse: async (key) => answered(await findCourse(lms, key)),
+    account: (email) => whileWaiting(lms.account(email).then(answered)),
+  }
+}
+
+const answered = <Value>(judged: Judged<Value>): Answered<Value> =>
+  judged.ok ? judged : { ok: false, message: judged.failure.message }
+
+/** Gives up on a slow LMS, and on a call that this replica may not make now. */
+async function whileWaiting<Value>(answer: Promise<Answered<Value>>): Promise<Answered<Value>> {
+  const timer = new AbortController()
+  const late = delay(PAGE_WAITS_MS, null, { signal: timer.signal }).catch(() => null)
+  try {
+    return (await Promise.race([answer, late])) ?? { ok: false, message: 'The LMS did not answer in time' }
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    return { ok: false, message: error.message }
+  } finally {
+    timer.abort()
+  }
+}
+
+/**
+ * Looks up deliveries in the LMS for an operator; see checkNow. It uses the client that the circuit breaker doesn't watch,
+ * but not while the circuit breaker is open.
+ */
+export function createCheckNow({ context, guard, lms, breaker, budget, modeOf, publish, signal }: Parts) {
+  const how = { context, lms, publish, isModePending: (of: ModeInCourse) => isModePending({ modeOf, ...of }) }
+  return async (order: { ids: readonly string[]; by: string }): Promise<CheckedNow[]> => {
+    const fail = (failure: string): CheckedNow[] => order.ids.map((id) => ({ id, failure }))
+    if (isOpen(breaker.state())) return fail('the LMS is not available')
+    let isBusy = false
+    const acquire = (): Promise<Permit> =>
+      budget.acquire(AbortSignal.any([signal, AbortSignal.timeout(OPERATOR_WAITS_MS)])).catch((error: unknown) => {
+        isBusy = true
+        throw error
+      })
+    try {
+      return await guard(() => checkNow({ ...how, ...order, acquire }))
+    } catch (error) {
+      if (isBusy) return fail('the call budget is used up: try again in a minute')
+      throw error
+    }
+  }
+}
+
+/**
+ * The checks of doctor, run by this service for the console. One run at a time: who asks during a run gets its results.
+ * A call that the LMS throttles takes its permit from the call budget of the service.
+ * @param from.env the environment variables that the settings were read from, with the address at which this service is open
+ */
+export function createChecks({ env, now, calls }: { env: () => Env } & Pick<Parts, 'now' | 'calls'>): Checks {
+  let running: Promise<ChecksRun> | null = null
+  let last: ChecksRun | null = null
+
+  const start = async (): Promise<ChecksRun> => {
+    const results = await examine({ env: env(), now, acquire: (signal) => spendPermit(calls, signal) })
+    last = { at: now(), results }
+    return last
+  }
+  return {
+    run: () => {
+      running ??= start().finally(() => {
+        running = null
+      })
+      return running
+    },
+    last: () => last,
+  }
+}
+
+/** Takes a permit and spends it. False if there was none before the signal was aborted. */
+async function spendPermit({ acquire }: CallContext, signal: AbortSignal): Promise<boolean> {
+  const permit = acquire()
+  const late = new Promise<null>((resolve) => signal.addEventListener('abort', () => resolve(null), { once: true }))
+  const given = await Promise.race([permit, late]).catch(() => null) // it rejects when the service stops
+  if (given === null) {
+    permit.then((unused) => unused.release()).catch(() => {})
+    return false
+  }
+  given.spend()
+  return true
+}

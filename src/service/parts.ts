@@ -1,0 +1,166 @@
+import { hostname } from 'node:os'
+import { type CircuitBreaker, createCircuitBreaker } from '../enroll/breakers/circuit-breaker.ts'
+import { type CourseBreakers, createCourseBreakers } from '../enroll/breakers/course-breakers.ts'
+import { type ModeOf, modesFrom } from '../enroll/course-mode.ts'
+import { FOLLOW_UP_MS } from '../enroll/follow-up/follow-up.ts'
+import type { CallContext } from '../enroll/pair.ts'
+import type { StartedBudget } from '../lms/client/budget.ts'
+import type { Lms } from '../lms/lms.ts'
+import { readBacklog } from '../operators/find/overview.ts'
+import { NOTIFY_TIMING, type NotifyTiming } from '../operators/notify/notifier.ts'
+import { type AppContext, openInbox } from '../queue/open-inbox.ts'
+import { readOutboxBacklog } from '../queue/outbox/list-events.ts'
+import { isShopEvent } from '../queue/outbox/outbox.ts'
+import { TIMING, type Timing } from '../queue/replicas/timing.ts'
+import { createShopAnswers, type ShopAnswers } from '../queue/shop-answers.ts'
+import { createIds } from '../sale/ids.ts'
+import type { DeliveryEvent } from '../sale/types.ts'
+import { createSenders, type Senders } from '../shop/senders/senders.ts'
+import { createWakeUp, type WakeUp } from './lib/wake-up.ts'
+import { createCallBudget, createLmsClient } from './lms.ts'
+import type { Env, Settings } from './settings/settings.ts'
+import type { Log } from './telemetry/log.ts'
+import { addGauges, createMetrics, type Metrics } from './telemetry/metrics.ts'
+import { createObserver, type Observer } from './telemetry/observer.ts'
+
+export interface ServiceOptions {
+  readonly settings: Settings
+  /** The environment variables that the settings were read from; the console's checks read them again. */
+  readonly env?: Env | undefined
+  readonly log: Log
+  /** This machine's clock, ms since 1970. */
+  readonly now?: () => number
+  readonly random?: () => number
+  /** Of the heartbeat between replicas. */
+  readonly timing?: Timing | undefined
+  /** From the start of a round of the follow-up to the next one, ms. */
+  readonly followUpMs?: number | undefined
+  /** Of the notifications for operators. */
+  readonly notifyTiming?: NotifyTiming | undefined
+}
+
+/** The application context with what `service` itself wires: its signal is aborted when no new work may begin. */
+export interface Parts extends AppContext {
+  readonly settings: Settings
+  readonly env: Env
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly observer: Observer
+  /** The client of the LMS that no circuit breaker watches. */
+  readonly lms: Lms
+  readonly breaker: CircuitBreaker
+  readonly breakers: CourseBreakers
+  readonly budget: StartedBudget
+  /** What an operator asks of the LMS: the circuit breaker watches these calls, and they take permits. */
+  readonly calls: CallContext
+  /** How many calls may be in flight at once: `most` is the upper limit, `now` the current limit. */
+  readonly concurrency: { readonly most: number; readonly now: () => number }
+  /** The course mode that LERNITO_COURSE_MODE names for a course. */
+  readonly modeOf: ModeOf
+  readonly senders: Senders
+  readonly shopAnswers: ShopAnswers
+  /** Woken when an event for the shop was stored. */
+  readonly outboxWakeUp: WakeUp
+  /** Woken when a refund was stored. */
+  readonly withdrawalsWakeUp: WakeUp
+  /** The secrets of the webhook, the current one first. */
+  readonly secrets: readonly string[]
+  readonly timing: Timing
+  readonly followUpMs: number
+  readonly notifyTiming: NotifyTiming
+  /** Aborted when proxies should send nothing more. */
+  readonly leaving: AbortController
+  /** Aborted next: no new request is served, and no new work begins. */
+  readonly stopping: AbortController
+}
+
+/** Creates the parts in their order: none refers to a later one. Opens the database; throws AppError of the database.* codes. */
+export function createParts({
+  settings,
+  env = process.env,
+  log,
+  now: wall = Date.now,
+  random = Math.random,
+  timing = TIMING,
+  followUpMs = FOLLOW_UP_MS,
+  notifyTiming = NOTIFY_TIMING,
+}: ServiceOptions): Parts {
+  const [leaving, stopping] = [new AbortController(), new AbortController()]
+  const [outboxWakeUp, withdrawalsWakeUp] = [createWakeUp(), createWakeUp()]
+  const metrics = createMetrics()
+  const observer = createObserver({ log, metrics, now: wall })
+  const publish = (event: DeliveryEvent): void => {
+    observer.onEvent(event)
+    if (isShopEvent(event.kind) || event.kind === 'sent_again') outboxWakeUp.wake()
+  }
+  const newName = createIds({ now: wall })
+  const shared = openInbox({
+    url: settings.LERNITO_DATABASE_URL,
+    ca: settings.LERNITO_DATABASE_CA_FILE,
+    timing,
+    newName: () => `${hostname().slice(0, 9)}-${newName()}`,
+    now: wall,
+    random,
+    hasOutbox: settings.LERNITO_EVENTS_URL !== undefined,
+    publish,
+    onError: observer.onError,
+    onAvailability: observer.onDatabase,
+    onReleased: observer.onReleased,
+    signal: stopping.signal,
+  })
+  const lms = createLmsParts({ settings, observer, shared })
+  const { db } = shared.database
+  const backlog = () => shared.guard(async () => ({ ...(await readBacklog(db)), outbox: await readOutboxBacklog(db) }))
+  addGauges(metrics.registry, { ...shared, ...lms, backlog })
+  return {
+    ...shared,
+    ...lms,
+    settings,
+    env,
+    log,
+    metrics,
+    observer,
+    senders: createSenders(shared),
+    shopAnswers: createShopAnswers(shared),
+    outboxWakeUp,
+    withdrawalsWakeUp,
+    secrets: webhookSecrets(settings),
+    modeOf: modesFrom(settings.LERNITO_COURSE_MODE),
+    timing,
+    followUpMs,
+    notifyTiming,
+    leaving,
+    stopping,
+  }
+}
+
+type LmsParts = Pick<Parts, 'lms' | 'breaker' | 'breakers' | 'budget' | 'calls' | 'concurrency'>
+
+/** What calls the LMS, and what keeps calls from it. */
+function createLmsParts({
+  settings,
+  observer,
+  shared: { now, replicas, inbox, signal },
+}: Pick<Parts, 'settings' | 'observer'> & { shared: AppContext }): LmsParts {
+  const most = settings.LERNITO_LMS_CONCURRENCY
+  // The LMS serves all replicas together, so each has its share of the concurrent calls, and at least one.
+  const concurrency = { most, now: () => Math.max(1, Math.floor(most / replicas.liveCount())) }
+  const { onCall } = observer
+  const mayCall = replicas.lease.signal
+  const lms = createLmsClient({ settings, concurrency: concurrency.now, mayCall, now, onCall })
+  const budget = createCallBudget({
+    callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE,
+    now,
+    replicas: replicas.liveCount,
+    member: replicas.me,
+    lastUsedAt: now(),
+  })
+  const breaker = createCircuitBreaker({ lms, inbox, budget, now, onChange: observer.onBreaker, signal })
+  const breakers = createCourseBreakers({ now, onChange: observer.onCourse })
+  const calls = { lms: breaker.lms, acquire: () => budget.acquire(signal) }
+  return { lms, breaker, breakers, budget, calls, concurrency }
+}
+
+/** The current secret first. */
+const webhookSecrets = (settings: Settings): string[] =>
+  [settings.LERNITO_WEBHOOK_SECRET, settings.LERNITO_WEBHOOK_SECRET_PREVIOUS].filter((secret) => secret !== undefined)
