@@ -1,9 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
-import { isModePending, modesFrom } from '../enroll/course-mode.ts'
-import { type Reconciliation, reconcile as reconcileAll } from '../enroll/follow-up/reconcile.ts'
-import type { Finding } from '../enroll/follow-up/reconcile-chunk.ts'
-import { repair } from '../enroll/repair.ts'
+import { modesFrom } from '../enroll/course-mode.ts'
+import { type Finding, type Reconciliation, reconcile as reconcileAll, repair } from '../enroll/follow-up/reconcile.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
 import { countFound } from '../operators/find/search.ts'
 import { totalOf } from '../operators/reports/counts.ts'
@@ -98,7 +96,7 @@ Example:
           acquire,
           since: from,
           fix: values.fix,
-          isModePending: (of) => isModePending({ modeOf, ...of }),
+          modeOf,
           named: new Set(values.allow.map((email) => email.toLowerCase())),
           enroll: (of) => repair({ lms, modeOf, ...of }),
           by: operator(),

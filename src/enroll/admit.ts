@@ -2,7 +2,7 @@ import type { Failure } from '../lms/client/failure.ts'
 import type { Lms } from '../lms/lms.ts'
 import { isCourseKey } from '../sale/course-key.ts'
 import type { Reason } from '../sale/reasons.ts'
-import type { Delivery } from '../sale/types.ts'
+import type { Delivery, EnrollmentRequest } from '../sale/types.ts'
 import { beginWork, failAll, type Work } from './work.ts'
 
 /**
@@ -20,7 +20,7 @@ export async function admit({
 }): Promise<Work> {
   const { request } = delivery
   if (request === null) throw new Error(`delivery ${delivery.id} is due but has no request`)
-  const resolved = await resolveCourses({ ids: request.courseIds, lms, since: delivery.replayedAt })
+  const resolved = await resolveCourses(lms, { ...delivery, request })
   const work = beginWork({ delivery, request, courses: resolved.kind === 'courses' ? resolved.keys : [] })
   if (resolved.kind === 'reason') work.reasons.push(resolved.reason)
   if (resolved.kind === 'failure') work.failures.push({ ...resolved.failure, course: resolved.course })
@@ -42,22 +42,16 @@ type Resolved =
  * result names the first mistake. Gives the keys as the LMS spells them, each once: an allowance for a key in another
  * letter case, or for a course that doesn't exist, would break the person's activation.
  */
-async function resolveCourses({
-  ids,
-  lms,
-  since = null,
-}: {
-  ids: readonly string[]
-  lms: Pick<Lms, 'course'>
-  /**
-   * Courses that were looked up before this time (ms since 1970) are looked up again: an operator has fixed them since.
-   */
-  since?: number | null
-}): Promise<Resolved> {
+async function resolveCourses(
+  lms: Pick<Lms, 'course'>,
+  { request: { courseIds }, replayedAt }: Pick<Delivery, 'replayedAt'> & { request: EnrollmentRequest },
+): Promise<Resolved> {
+  // An operator has fixed courses before a replay: those that were looked up before are looked up again.
+  const since = replayedAt ?? 0
   const keys = new Set<string>()
-  for (const id of ids) {
+  for (const id of courseIds) {
     if (!isCourseKey(id)) return { kind: 'reason', reason: { code: 'course_key.malformed', subject: id } }
-    const course = await lms.course(id, since ?? 0)
+    const course = await lms.course(id, since)
     if (!course.ok) return { kind: 'failure', course: id, failure: course.failure }
     if (course.value === null) return { kind: 'reason', reason: { code: 'course.missing', subject: id } }
     keys.add(course.value.key)

@@ -1,4 +1,4 @@
-import type { Budget, Permit } from '../lms/client/budget.ts'
+import { acquireChecked, type Budget, type Permit } from '../lms/client/budget.ts'
 import type { Inbox } from '../queue/inbox.ts'
 import { isLeaseLost, isUnreachable } from '../service/lib/errors.ts'
 import { pause } from '../service/lib/pause.ts'
@@ -7,21 +7,13 @@ import { BATCH_PEOPLE, type Batch } from './batches.ts'
 import { isOpen } from './breakers/breaker-state.ts'
 import type { CircuitBreaker } from './breakers/circuit-breaker.ts'
 import type { CourseBreakers } from './breakers/course-breakers.ts'
-import type { CallChooser } from './call-chooser.ts'
-import { type Call, chooseCall, type Route } from './choose-api.ts'
+import { type Call, type CallChooser, chooseCall, type Route } from './choose-call.ts'
 import { enrollInBatch } from './enroll-batch.ts'
 import { type EnrollingOptions, enrollOneByOne } from './enroll-one-by-one.ts'
 import type { InFlight } from './in-flight.ts'
-import { failAll, STOPPED, stop, type Work, type WorkFailure } from './work.ts'
+import { failAll, INTERNAL, STOPPED, stop, type Work } from './work.ts'
 
 const AGAIN_MS = 1000
-
-const INTERNAL: WorkFailure = {
-  kind: 'server_error',
-  message: 'an internal error of this service; see its log',
-  retryAfterMs: null,
-  mayHaveTakenEffect: true,
-}
 
 interface Calling {
   readonly inbox: Pick<Inbox, 'mayContinue'>
@@ -97,12 +89,11 @@ function stopCut(work: Work): void {
   stop(work)
 }
 
-/** Checks the delivery after the wait for the budget, so that nothing comes between the check and the call. */
 async function acquireForWork(calling: Calling, work: Work): Promise<Permit> {
-  const permit = await calling.budget.acquire(calling.signal)
-  if ((await stillOurs(calling, [work])).length > 0) return permit
-  permit.release()
-  throw STOPPED
+  const check = async (): Promise<void> => {
+    if ((await stillOurs(calling, [work])).length === 0) throw STOPPED
+  }
+  return acquireChecked(() => calling.budget.acquire(calling.signal), check)
 }
 
 async function stopLost(calling: Calling, works: readonly Work[]): Promise<readonly Work[]> {

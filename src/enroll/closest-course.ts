@@ -1,5 +1,5 @@
-import type { LookUps } from '../lms/apis/look-ups.ts'
 import { type Judged, succeeded } from '../lms/client/failure.ts'
+import type { Lms } from '../lms/lms.ts'
 
 /** A key that differs from another in at most this share of its characters is probably a typing error. */
 const SIMILAR = 0.2
@@ -44,7 +44,7 @@ function editDistance(a: string, b: string): number {
  * that case, the key of a similar course, if there is one.
  */
 export async function findCourse(
-  lms: Pick<LookUps, 'course' | 'courseKeys'>,
+  lms: Pick<Lms, 'course' | 'courseKeys'>,
   written: string,
 ): Promise<Judged<{ readonly key: string | null; readonly closest: string | null }>> {
   const found = await lms.course(written)

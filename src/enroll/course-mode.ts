@@ -15,17 +15,11 @@ export function modesFrom(
   return (course) => setting?.byCourse.get(course) ?? setting?.all ?? null
 }
 
-/** The true key of a course, and the slug of a course mode. */
-export interface ModeInCourse {
-  readonly course: string
-  readonly mode: string
-}
-
 /**
  * Whether an active enrollment in this mode is to be changed to that of the setting. Only a free mode is: a buyer who was
  * pre-enrolled has the default mode of the LMS.
  */
-export function isModePending({ modeOf, course, mode }: ModeInCourse & { modeOf: ModeOf }): boolean {
+export function isModePending({ modeOf, course, mode }: { modeOf: ModeOf; course: string; mode: string }): boolean {
   const wanted = modeOf(course)
   return wanted !== null && wanted !== mode && FREE_MODES.includes(mode)
 }

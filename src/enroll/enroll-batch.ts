@@ -1,11 +1,10 @@
 import type { BatchAnswer, PersonResult } from '../lms/apis/batch-answer.ts'
-import type { Judged } from '../lms/client/failure.ts'
+import { type Failure, isInDoubt, type Judged } from '../lms/client/failure.ts'
 import type { CallNote } from '../sale/calls.ts'
 import type { Batch } from './batches.ts'
-import type { Route } from './choose-api.ts'
-import { type BatchContext, isInDoubt } from './enroll-one-by-one.ts'
+import type { Route } from './choose-call.ts'
+import type { BatchContext } from './enroll-one-by-one.ts'
 import { leaveOutOthers } from './leave-out-others.ts'
-import { noteMails, partToMail } from './mails.ts'
 import type { PriorKnowledge } from './pair.ts'
 import { splitFailedBatch } from './split-batch.ts'
 import { done, failAll, record, refused, type Work } from './work.ts'
@@ -43,7 +42,7 @@ export async function enrollInBatch({
     if (mail && mayHaveMailed(answer)) for (const work of batch.works) work.effectUnknown = true
     if (answer.ok && answer.value !== null) takeAnswer({ batch, breakers, route }, answer.value)
     else if (answer.ok) recordMissingCourse(batch)
-    else if (isInDoubt(answer.failure) && isUp()) {
+    else if (mayBeAboutOne(answer.failure) && isUp()) {
       await splitFailedBatch({ batch, failure: answer.failure, breakers, lms })
     } else failAll({ ...batch, failure: answer.failure })
   } finally {
@@ -60,9 +59,12 @@ function noteCall({ works }: Batch, { ms, ...call }: Omit<CallNote, 'people'>): 
 const statusOf = (answer: Judged<BatchAnswer<'enroll'> | null>): number | null =>
   answer.ok ? (answer.value === null ? 404 : 200) : answer.failure.status
 
+/** Whether a failure may be about a person or a course, while the LMS as a whole is available. */
+const mayBeAboutOne = (failure: Failure): boolean => isInDoubt(failure) || failure.kind === 'blocked'
+
 /** Whether a call that proved nothing may have sent its mails. */
 function mayHaveMailed(answer: Judged<BatchAnswer<'enroll'> | null>): boolean {
-  return answer.ok ? answer.value?.proof === false : isInDoubt(answer.failure)
+  return answer.ok ? answer.value?.proof === false : mayBeAboutOne(answer.failure)
 }
 
 /** What the LMS's audit says: one sale, or the batch whose id the attempts of its deliveries name. */
@@ -175,4 +177,31 @@ function conclude({ work, course, result }: { work: Work; course: string; result
     work.alone = true
     if (PRIOR[result] !== 'unasked') work.effectUnknown = true
   }
+}
+
+/**
+ * Whether the LMS may mail this person about these courses. Each call with email_students mails again (recorded:
+ * lms-newer/email-students.json, 'modify: the same again: both are mailed again'), and a mail stays sent if the LMS rolls
+ * the call back (recorded there, 'bulk: no such course with email_students …'). So only the first call that can have an
+ * effect mails: not a repeat or a replay of a sale that was enrolled before, and not after a call of unknown effect.
+ */
+function mayMail({ delivery, effectUnknown, mailed }: Work, courses: readonly string[]): boolean {
+  return delivery.enrolledAt === null && !effectUnknown && !courses.some((course) => mailed.has(course))
+}
+
+/**
+ * The part of a batch that goes in one call: with LERNITO_EMAIL_STUDENTS, all of its people are mailed, or none. The
+ * others stay open for the next call.
+ */
+function partToMail(batch: Batch, { emailStudents }: { emailStudents: boolean }): { batch: Batch; mail: boolean } {
+  const [first] = batch.works
+  if (!emailStudents || first === undefined) return { batch, mail: false }
+  const mail = mayMail(first, batch.courses)
+  const works = batch.works.filter((work) => mayMail(work, batch.courses) === mail)
+  return { batch: { ...batch, works }, mail }
+}
+
+/** Notes that the call mails them. Runs before the call. */
+function noteMails({ works, courses }: Batch): void {
+  for (const work of works) for (const course of courses) work.mailed.add(course)
 }

@@ -1,5 +1,5 @@
 import type { Permit } from '../lms/client/budget.ts'
-import type { Failure } from '../lms/client/failure.ts'
+import { isInDoubt } from '../lms/client/failure.ts'
 import type { Batch } from './batches.ts'
 import type { CourseBreakers } from './breakers/course-breakers.ts'
 import type { ModeOf } from './course-mode.ts'
@@ -36,7 +36,8 @@ export async function enrollOneByOne({ batch, breakers, isUp, ...context }: Batc
       const result = await singly({ ...context, work, course })
       work.calls.push({ api: 'single', people: 1, status: null, ms: Math.round(performance.now() - began) })
       if (result === null) break
-      if (result.kind === 'failure' && isAboutCourse(result.failure) && isUp()) {
+      // Not one that is blocked: a few buyers whose addresses a firewall blocks must not pause the course for the others.
+      if (result.kind === 'failure' && isInDoubt(result.failure) && isUp()) {
         breakers.failed(course, { people: [email], message: result.failure.message })
       }
       if (showsThatCourseWorks(result)) breakers.succeeded(course)
@@ -97,14 +98,3 @@ function withFirstError({ firstError }: Work, result: PairResult): PairResult {
   if (firstError === null || result.kind !== 'reason' || result.reason.code !== 'lms.refused') return result
   return refused({ ...result.reason, subject: `${firstError}; singly: ${result.reason.subject}` })
 }
-
-/** Failures that may be about a person or a course, while the LMS as a whole is available. */
-export const isInDoubt = ({ kind }: Pick<Failure, 'kind'>): boolean =>
-  kind === 'server_error' || kind === 'unreachable' || kind === 'blocked'
-
-/**
- * Those of them that count for the course: a few buyers whose addresses a firewall blocks must not pause it for the
- * others.
- */
-export const isAboutCourse = (failure: Pick<Failure, 'kind'>): boolean =>
-  isInDoubt(failure) && failure.kind !== 'blocked'

@@ -1,7 +1,10 @@
-import { allow, refuse } from './allow.ts'
-import { enrollAccount, isOpenlyAllowed, type RegisteredAccount } from './enroll-account.ts'
-import type { Pair, PriorKnowledge } from './pair.ts'
-import { done, failed, inDoubt, type PairResult } from './work.ts'
+import type { Account } from '../lms/apis/accounts.ts'
+import type { Enrollment } from '../lms/apis/enrollment.ts'
+import { enrollsOnActivation } from '../lms/apis/enrollment-allowed.ts'
+import { type Judged, succeeded } from '../lms/client/failure.ts'
+import { changeMode, FREE_MODES, modeMissing } from './course-mode.ts'
+import type { Pair, PriorKnowledge, WantedMode } from './pair.ts'
+import { done, failed, inDoubt, type PairResult, refused } from './work.ts'
 
 /**
  * Enrolls one person in one course through the single APIs: if bulk_enroll is off, for an address that it can't take,
@@ -59,3 +62,177 @@ async function disallowAnd(result: PairResult, pair: Pair): Promise<PairResult> 
   const deleted = await pair.lms.disallow(await pair.acquire(), pair)
   return deleted.ok ? result : failed(deleted.failure)
 }
+
+/** The account of a person, activated or not. */
+type RegisteredAccount = Extract<Account, { username: string }>
+
+/**
+ * Enrolls a person who has an account, activated or not. It reads the enrollment first: a call that names a mode would
+ * downgrade an active verified enrollment (recorded: modes-and-inactive.json, 'active in verified, enrolled singly with
+ * mode honor'). It activates an inactive enrollment. With `effect_unknown`, it leaves that alone and gives the reason
+ * person.unenrolled.
+ *
+ * With a mode of the setting, it enrolls in that mode, or changes an active free mode to it. If the course lacks it, the
+ * person is enrolled all the same, with the reason course.mode_missing.
+ */
+async function enrollAccount(pair: Pair, person: RegisteredAccount, prior: PriorKnowledge): Promise<PairResult> {
+  const { lms, acquire, course, mode: wanted = null } = pair
+  const { username } = person
+  const read = await lms.enrollment(await acquire(), { username, course })
+  if (!read.ok) return failed(read.failure)
+  const row = read.value
+  if (row?.active) {
+    const mayChange = wanted !== null && (wanted.mayUpgrade || FREE_MODES.includes(wanted.slug))
+    return mayChange ? changeMode({ ...pair, username, mode: wanted.slug }, row) : done('enrolled')
+  }
+  if (row !== null && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
+  if (wanted !== null && mayName(wanted, row)) {
+    const mode = wanted.slug
+    const named = await enrollInMode({ lms, acquire, course, username, mode, isFirst: row === null })
+    if (named.ok) return done('enrolled')
+    if (named.failure.kind !== 'refused' || !isAboutMode(named.failure.message, mode)) return failed(named.failure)
+  }
+  const enrolled = await enrollInDefaultMode(pair, username, row)
+  const isMissing = wanted !== null && !(row?.courseModes.includes(wanted.slug) ?? false)
+  return enrolled.kind === 'done' && isMissing ? modeMissing(course) : enrolled
+}
+
+/** Whether to ask for the mode: unless the course lacks it, or the person lost it and it isn't paid for again. */
+function mayName({ slug, mayRestore }: WantedMode, row: Enrollment | null): boolean {
+  if (row === null) return true
+  const isLost = row.mode === slug && !FREE_MODES.includes(slug)
+  return row.courseModes.includes(slug) && (mayRestore || !isLost)
+}
+
+/**
+ * A person's first enrollment is made with force only after the LMS has refused it without, for another reason than the
+ * mode: with force, it gives out a mode whose sale has ended, and without, it checks the mode before it checks whether the
+ * course is closed (recorded: lms-newer/paid-modes.json, 'verified whose sale has ended, named'). Of an earlier enrollment,
+ * the modes that are on sale were read with it.
+ */
+async function enrollInMode({
+  lms,
+  acquire,
+  isFirst,
+  ...named
+}: Pick<Pair, 'lms' | 'acquire' | 'course'> & { username: string; mode: string; isFirst: boolean }) {
+  if (isFirst) {
+    const open = await lms.enroll(await acquire(), { ...named, force: false })
+    const isRefused = !open.ok && open.failure.kind === 'refused'
+    if (!isRefused || isAboutMode(open.failure.message, named.mode)) return open
+  }
+  return lms.enroll(await acquire(), named)
+}
+
+/** Recorded: lms-newer/paid-modes.json, 'verified only, audit named'. */
+const isAboutMode = (message: string, mode: string): boolean => message.includes(`[${mode}] course mode is expired`)
+
+async function enrollInDefaultMode(
+  { lms, acquire, course }: Pair,
+  username: string,
+  row: Enrollment | null,
+): Promise<PairResult> {
+  const { mode, lost } = modeFor(row)
+  const enrolled = await lms.enroll(await acquire(), { username, course, mode })
+  if (enrolled.ok) return done('enrolled')
+  if (lost === null || enrolled.failure.kind !== 'refused') return failed(enrolled.failure)
+  const why = `the person was unenrolled from [${lost}], and a paid mode is not given back for free`
+  return refused({ code: 'lms.refused', subject: `${enrolled.failure.message} (${why})` })
+}
+
+/**
+ * The course mode to name, or null to let the LMS choose. If the call names none, an inactive enrollment comes back in
+ * its old mode (recorded: modes-and-inactive.json, 'unenrolled from verified, enrolled singly without a mode'). So a
+ * paid one gets a free mode, or `audit` if the course offers none: the LMS then refuses (recorded:
+ * lms-newer/paid-modes.json, 'verified only, audit named'). In that case, `lost` is the paid mode.
+ */
+function modeFor(row: Enrollment | null): { mode: string | null; lost: string | null } {
+  if (row === null) return { mode: null, lost: null }
+  const free = FREE_MODES.find((mode) => row.courseModes.includes(mode))
+  if (free !== undefined) return { mode: free, lost: null }
+  return FREE_MODES.includes(row.mode) ? { mode: null, lost: null } : { mode: 'audit', lost: row.mode }
+}
+
+/** Whether the person has an allowance that will enroll them in this course on activation. */
+async function isOpenlyAllowed({ lms, acquire, email, course }: Pair): Promise<Judged<boolean>> {
+  const listed = await lms.allowances(await acquire(), { email })
+  return listed.ok ? succeeded(listed.value.some((one) => one.course === course && enrollsOnActivation(one))) : listed
+}
+
+/**
+ * Makes an allowance for an address that had no account just now. If there is one already, this function checks it,
+ * since the LMS answers 409 for any allowance:
+ * - one without auto_enroll, which it doesn't upgrade (recorded: enrollment-allowed.json, 'allow again with auto_enroll
+ *   true: not upgraded')
+ * - one that another account has used
+ * - one for the course's key in another letter case
+ * - one for another person, whose address the database takes for this one
+ * It deletes all but the last kind and makes them again.
+ *
+ * With `effect_unknown`, it reads before it makes an allowance, and leaves a used one alone. An earlier attempt may
+ * have made that, and the account that used it now has another address, so nobody can tell whether the person was
+ * unenrolled.
+ */
+export async function allow(pair: Pair, prior: 'unasked' | 'effect_unknown' | 'allowed_before'): Promise<PairResult> {
+  const { lms, acquire, email, course } = pair
+  if (prior === 'unasked') {
+    const made = await post(pair)
+    if ('kind' in made) return made
+    if (made.answer === 'created') return inDoubt(await settleAllowance(pair, prior))
+  }
+  const listed = await lms.allowances(await acquire(), { email })
+  if (!listed.ok) return failed(listed.failure)
+  // At most one: the LMS's database ignores the letter case of a key, even if its courses don't.
+  const found = listed.value.find((one) => one.course.toLowerCase() === course.toLowerCase())
+  if (found === undefined) return makeAllowance(pair, prior)
+  if (found.other !== null) return refused({ code: 'person.other_account', subject: found.other })
+  if (found.course === course && enrollsOnActivation(found)) return done('allowed')
+  if (found.used && prior === 'effect_unknown') return refused({ code: 'person.unenrolled', subject: course })
+  const deleted = await lms.disallow(await acquire(), { email, course })
+  return deleted.ok ? inDoubt(await makeAllowance(pair, prior)) : failed(deleted.failure)
+}
+
+async function makeAllowance(pair: Pair, prior: PriorKnowledge): Promise<PairResult> {
+  const made = await post(pair)
+  return 'kind' in made ? made : inDoubt(await settleAllowance(pair, prior))
+}
+
+/**
+ * Makes the allowance, unless the LMS has lost the course: the LMS would accept it, and its buyer couldn't activate an
+ * account (recorded: lms-newer/paid-modes.json, 'SURPRISE: activation with a dangling allowance …'). The course is looked
+ * up after the wait for the permit, which can be long.
+ */
+async function post({ lms, acquire, email, course }: Pair): Promise<PairResult | { answer: 'created' | 'exists' }> {
+  const permit = await acquire()
+  const found = await lms.course(course)
+  if (!found.ok || found.value === null) {
+    permit.release()
+    return found.ok ? refused({ code: 'course.missing', subject: course }) : failed(found.failure)
+  }
+  const made = await lms.allow(permit, { email, course })
+  return made.ok ? { answer: made.value } : failed(made.failure)
+}
+
+/**
+ * Looks up the account again after making an allowance. An allowance enrolls only on activation (recorded:
+ * registration.json), so it does nothing for a person who activated an account since the first look-up. That person is
+ * enrolled, and the allowance is deleted, since it would enroll them again after they left.
+ */
+async function settleAllowance(pair: Pair, prior: PriorKnowledge): Promise<PairResult> {
+  const account = await pair.lms.account(pair.email)
+  if (!account.ok) return failed(account.failure)
+  const person = account.value
+  if (person.status === 'unknown' || person.status === 'inactive') return done('allowed')
+  const result = 'username' in person ? await enrollAccount(pair, person, prior) : refuse(person)
+  if (result.kind === 'failure') return result
+  const deleted = await pair.lms.disallow(await pair.acquire(), pair)
+  return deleted.ok ? result : failed(deleted.failure)
+}
+
+/**
+ * The reason for an address whose account is retired, or that belongs to another account. Nobody is enrolled for it.
+ */
+export const refuse = (person: Extract<Account, { status: 'retired' | 'other_account' }>): PairResult =>
+  person.status === 'retired'
+    ? refused({ code: 'person.retired', subject: '' })
+    : refused({ code: 'person.other_account', subject: person.address })

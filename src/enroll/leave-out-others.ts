@@ -1,5 +1,5 @@
+import { SEARCH_ADDRESSES } from '../lms/apis/accounts.ts'
 import { batchCanName } from '../lms/apis/batch-answer.ts'
-import { SEARCH_ADDRESSES } from '../lms/apis/search-emails.ts'
 import type { Failure } from '../lms/client/failure.ts'
 import type { Batch } from './batches.ts'
 import type { ModeOf } from './course-mode.ts'

@@ -1,33 +1,30 @@
 import { nextAttemptAt } from '../queue/retry-schedule.ts'
 import { type Outcome, type Settlement, stateOfOutcome } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
-import { BLOCKED_ATTEMPTS } from './breakers/blocked.ts'
-import { costsNoAttempt } from './breakers/breaker-state.ts'
+import { BLOCKED_ATTEMPTS, costsNoAttempt } from './breakers/breaker-state.ts'
 import type { Work } from './work.ts'
 
+interface Attempt {
+  readonly work: Work
+  /** ms since 1970 */
+  readonly now: number
+  readonly random: () => number
+  /** For how long the LMS may still carry out a call that nobody waits for any more. */
+  readonly landsMs: number
+  /** Whether the circuit breaker of the LMS is open. */
+  readonly isOpen?: boolean
+}
+
 /**
- * The result of an attempt for its delivery (`now`: ms since 1970). A failure is retried on the schedule, even if the
+ * The result of an attempt for its delivery. A failure is retried on the schedule, even if the
  * LMS has refused another of the courses: the sender gets that answer once the rest is settled. A failure of the LMS as
  * a whole costs no attempt: throttled, misconfigured, and any failure while the circuit breaker is open. A paused
  * course costs an attempt, as its call would: the pause doesn't extend the schedule. A sale that something blocks isn't
  * retried for days: waiting doesn't change the rules of a firewall.
  */
-export function settlement({
-  work,
-  now,
-  random,
-  landsMs,
-  isOpen = false,
-}: {
-  work: Work
-  now: number
-  random: () => number
-  /** For how long the LMS may still carry out a call that nobody waits for any more. */
-  landsMs: number
-  /** Whether the circuit breaker of the LMS is open. */
-  isOpen?: boolean
-}): Settlement {
-  const settled = settlementOf({ work, now, random, isOpen })
+export function settlement(attempt: Attempt): Settlement {
+  const { work, now, landsMs } = attempt
+  const settled = settlementOf(attempt)
   const late = work.mayLand ? { landsUntil: now + landsMs } : {}
   return { ...settled, ...late, detail: settled.detail + describeBatches(work), calls: work.calls }
 }
@@ -38,17 +35,7 @@ function describeBatches({ batches }: Work): string {
   return ` (${batches.length === 1 ? 'batch' : 'batches'} ${batches.join(', ')})`
 }
 
-function settlementOf({
-  work,
-  now,
-  random,
-  isOpen,
-}: {
-  work: Work
-  now: number
-  random: () => number
-  isOpen: boolean
-}): Settlement {
+function settlementOf({ work, now, random, isOpen = false }: Attempt): Settlement {
   const { delivery, done, reasons, failures } = work
   const courses = Object.fromEntries(done)
   const [failure] = failures

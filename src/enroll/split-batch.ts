@@ -1,10 +1,15 @@
-import type { Failure } from '../lms/client/failure.ts'
+import { type Failure, isInDoubt, mayStillLand } from '../lms/client/failure.ts'
 import type { Lms } from '../lms/lms.ts'
 import type { Batch } from './batches.ts'
 import type { CourseBreakers } from './breakers/course-breakers.ts'
-import { isAboutCourse } from './enroll-one-by-one.ts'
-import { mayStillLand } from './may-land.ts'
 import { failAll, type Work } from './work.ts'
+
+interface Failed {
+  readonly batch: Batch
+  readonly failure: Failure
+  readonly breakers: Pick<CourseBreakers, 'failed'>
+  readonly lms: Pick<Lms, 'account'>
+}
 
 /**
  * Splits a batch whose bulk_enroll call failed while the LMS is available. One person or one course may be the cause,
@@ -12,25 +17,15 @@ import { failAll, type Work } from './work.ts'
  * delays nobody else. This function sends nothing: it marks the works, which stay open and get their next calls in turn
  * with all others. A batch of one person and one course fails.
  */
-export async function splitFailedBatch({
-  batch: { works, courses },
-  failure,
-  breakers,
-  lms,
-}: {
-  batch: Batch
-  failure: Failure
-  breakers: Pick<CourseBreakers, 'failed'>
-  lms: Pick<Lms, 'account'>
-}): Promise<void> {
+export async function splitFailedBatch({ batch: { works, courses }, failure, breakers, lms }: Failed): Promise<void> {
   const [course] = courses
   const isOneCourse = courses.length === 1 && course !== undefined
   if (isOneCourse) {
     const people = works.map((work) => work.request.email)
-    if (isAboutCourse(failure)) breakers.failed(course, { people, message: failure.message })
+    if (isInDoubt(failure)) breakers.failed(course, { people, message: failure.message })
     if (works.length === 1) return failAll({ works, courses, failure })
   }
-  const again = keptNothing(failure) ? works : await withoutAccount({ works, courses, failure, lms })
+  const again = keptNothing(failure) ? works : await withoutAccount({ batch: { works, courses }, failure, lms })
   if (isOneCourse) {
     const middle = Math.ceil(again.length / 2)
     for (const half of [again.slice(0, middle), again.slice(middle)]) mark(half, {})
@@ -54,16 +49,10 @@ const keptNothing = ({ status, mayHaveTakenEffect }: Failure): boolean => status
  * throttled, so it needs no permit.
  */
 async function withoutAccount({
-  works,
-  courses,
+  batch: { works, courses },
   failure,
   lms,
-}: {
-  works: readonly Work[]
-  courses: readonly string[]
-  failure: Failure
-  lms: Pick<Lms, 'account'>
-}): Promise<Work[]> {
+}: Pick<Failed, 'batch' | 'failure' | 'lms'>): Promise<Work[]> {
   for (const work of works) {
     work.effectUnknown = true
     work.readFirst = true

@@ -1,15 +1,23 @@
 import { batchCanName } from '../lms/apis/batch-answer.ts'
-import type { Failure } from '../lms/client/failure.ts'
+import { type Failure, mayStillLand } from '../lms/client/failure.ts'
 import type { CallNote } from '../sale/calls.ts'
 import type { Reason } from '../sale/reasons.ts'
 import type { CourseResult, Delivery, EnrollmentRequest } from '../sale/types.ts'
 import type { PausedCourse } from './breakers/course-breakers.ts'
-import { mayStillLand } from './may-land.ts'
 import type { PriorKnowledge } from './pair.ts'
 
 /** The parts of a failure that decide the next step and go into the timeline. Without a status, no answer came. */
 export type WorkFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs' | 'mayHaveTakenEffect'> &
   Partial<Pick<Failure, 'status'>>
+
+/** The failure of a call that an error of this service has cut. */
+export const INTERNAL = {
+  kind: 'server_error',
+  status: null,
+  message: 'an internal error of this service; see its log',
+  retryAfterMs: null,
+  mayHaveTakenEffect: true,
+} as const satisfies WorkFailure
 
 /** A delivery in an attempt. */
 export interface Work {

@@ -1,14 +1,65 @@
-import { type BatchCalls, createBatchCalls } from './apis/batch-calls.ts'
+import {
+  accountRequest,
+  type FoundAccounts,
+  judgeAccount,
+  judgeNamesakes,
+  judgeSearchEmails,
+  namesakeRequests,
+  searchEmailsRequest,
+} from './apis/accounts.ts'
+import type { BatchAction, BatchAnswer } from './apis/batch-answer.ts'
+import {
+  type BulkCall,
+  bulkAvailableRequest,
+  bulkEnrollRequest,
+  judgeBulkAvailable,
+  judgeBulkEnroll,
+} from './apis/bulk-enroll.ts'
+import { type Course, canBeCourse, listCourseKeys, lookUpCourse } from './apis/courses.ts'
+import {
+  changeModeRequest,
+  courseEnrollmentListRequest,
+  enrollmentRequest,
+  enrollRequest,
+  judgeCourseEnrollmentList,
+  judgeEnroll,
+  judgeEnrollment,
+  judgeUnenroll,
+  unenrollRequest,
+} from './apis/enrollment.ts'
+import {
+  allowancesRequest,
+  allowRequest,
+  disallowRequest,
+  judgeAllow,
+  judgeAllowances,
+  judgeDisallow,
+} from './apis/enrollment-allowed.ts'
 import { heartbeatRequest, judgeHeartbeat } from './apis/heartbeat.ts'
-import { createLookUps, type LookUps } from './apis/look-ups.ts'
-import { createSingleCalls, type SingleCalls } from './apis/single-calls.ts'
-import { createAsk } from './client/ask.ts'
+import {
+  judgeModify,
+  judgeModifyAvailable,
+  type ModifyCall,
+  modifyAvailableRequest,
+  modifyRequest,
+} from './apis/instructor-enrollments.ts'
+import { type Answer, jsonOf } from './client/answer.ts'
+import type { Permit } from './client/budget.ts'
+import { type Cache, createCache } from './client/cache.ts'
 import { type Judged, succeeded } from './client/failure.ts'
-import { createTokens, type Token } from './client/token.ts'
-import { type Call, createTransport, type LmsRequest } from './client/transport.ts'
+import { type Ask, createAsk, createTokens, type Send, type Token, type Tokens } from './client/token.ts'
+import { createTransport, type LmsRequest, type TransportOptions } from './client/transport.ts'
 
 /** For each call. */
 const TIMEOUT_MS = 30_000
+/** How long to remember which APIs the LMS has. */
+const AVAILABILITY_MS = 5 * 60_000
+/** An allowance for a course that was deleted locks its buyer out of activating, so a course isn't kept for long. */
+const COURSE_MS = 30_000
+const COURSE_KEYS_MS = 5 * 60_000
+/** Sales of a missing course cost the LMS at most one look-up in this time, however many there are. */
+const MISSING_COURSE_REST_MS = 250
+const MAX_COURSES = 5_000
 
 /**
  * The LMS's REST API. Each call is sent once, or twice if its token has to be renewed, and its answer is judged.
@@ -24,23 +75,15 @@ export interface Lms extends LookUps, BatchCalls, SingleCalls {
   close(): Promise<void>
 }
 
-interface LmsOptions {
+interface LmsOptions
+  extends Pick<TransportOptions, 'concurrency' | 'mayCall'>,
+    Partial<Pick<TransportOptions, 'now' | 'onCall'>> {
   /** LERNITO_LMS_URL */
   readonly url: string
   readonly clientId: string
   readonly clientSecret: string
   /** The version of this program, for the user-agent header. */
   readonly version: string
-  /** How many calls may be in flight at once, at least 1; read before each. */
-  readonly concurrency: () => number
-  /**
-   * The right to call, checked before each call. Gives the signal that ends the right, and throws if it has ended. A
-   * command always has it.
-   */
-  readonly mayCall?: () => AbortSignal
-  readonly now?: () => number
-  /** Receives every call after it has ended, for log and metrics. */
-  readonly onCall?: (call: Call) => void
 }
 
 /** The client of one LMS. */
@@ -52,6 +95,7 @@ export function createLms(from: LmsOptions): Lms {
   const sendWithoutToken = (request: LmsRequest) => transport.send(request, { authorization: null, queued: true })
   const tokens = createTokens({ url, clientId, clientSecret, now, send: sendWithoutToken })
   const ask = createAsk({ transport, tokens })
+  const parts = { ask, tokens, sendWithoutToken, now }
 
   return {
     async serviceUser() {
@@ -60,13 +104,162 @@ export function createLms(from: LmsOptions): Lms {
       const { username, administrator } = token.value
       return succeeded({ username, administrator })
     },
-    ...createLookUps({ ask, tokens, now }),
-    ...createBatchCalls({ ask, sendWithoutToken, now }),
+    ...createLookUps(parts),
+    ...createBatchCalls(parts),
     ...createSingleCalls(ask),
     async heartbeat() {
       const sent = await transport.send(heartbeatRequest(), { authorization: null, queued: false })
       return sent.ok ? judgeHeartbeat(sent.value) : sent
     },
     close: () => transport.close(),
+  }
+}
+
+interface Parts {
+  readonly ask: Ask
+  readonly tokens: Tokens
+  readonly sendWithoutToken: Send
+  readonly now: () => number
+}
+
+type LookUps = ReturnType<typeof createLookUps>
+
+/** What the LMS tells about courses and people. It throttles none of it but the list of courses. */
+function createLookUps(parts: Parts) {
+  const { ask, tokens, now } = parts
+  const courses = createCache<Course | null>({
+    now,
+    max: MAX_COURSES,
+    ttlMs: (course) => (course === null ? 0 : COURSE_MS),
+    restMs: MISSING_COURSE_REST_MS,
+    load: (key) => lookUpCourse({ key, serviceUser: tokens.get, ask }),
+  })
+  const lists = createCache<readonly string[]>({
+    now,
+    max: 1,
+    ttlMs: () => COURSE_KEYS_MS,
+    load: () => listCourseKeys({ serviceUser: tokens.get, ask }),
+  })
+  return {
+    /**
+     * The course with its true key, or null if there is none now. A course is kept for 30 s, unless it was requested
+     * before `since` (ms since 1970). A missing one is never kept: someone may have just created it, so the LMS is asked
+     * after this call begins.
+     */
+    course: async (key: string, since?: number): Promise<Judged<Course | null>> =>
+      canBeCourse(key) ? courses.get(key, since) : succeeded(null),
+    /** The keys of the courses that the service user sees, at most 2,000. Kept for 5 min. */
+    courseKeys: () => lists.get(''),
+    account: (email: string) => ask(accountRequest({ email }), (answer) => judgeAccount(answer, { email })),
+    /**
+     * Those of these addresses that are, or may be, the user name of an account with another address. Never kept: anyone
+     * can register such a name at any time.
+     */
+    async takenAsUsernames(emails: readonly string[]): Promise<Judged<ReadonlySet<string>>> {
+      const taken = new Set<string>()
+      for (const { request, emails: some } of namesakeRequests({ emails })) {
+        const found = await ask(request, (answer) => judgeNamesakes(answer, { emails: some }))
+        if (!found.ok) return found
+        for (const email of found.value) taken.add(email)
+      }
+      return succeeded(taken)
+    },
+    /**
+     * The accounts of these addresses. null if the LMS lets the service user search none; it is then asked again after
+     * 5 min.
+     * @throws Error for more than SEARCH_ADDRESSES addresses
+     */
+    searchEmails: emailSearch(parts),
+  }
+}
+
+function emailSearch({ ask, now }: Pick<Parts, 'ask' | 'now'>) {
+  let missingSince: number | null = null
+  const isMissing = (): boolean => {
+    const age = missingSince === null ? null : now() - missingSince
+    return age !== null && age >= 0 && age < AVAILABILITY_MS // a clock that was set back ends it
+  }
+  return async (emails: readonly string[]): Promise<Judged<FoundAccounts | null>> => {
+    if (isMissing()) return succeeded(null)
+    const found = await ask(searchEmailsRequest({ emails }), (answer) => judgeSearchEmails(answer, { emails }))
+    missingSince = found.ok && found.value === null ? now() : null
+    return found
+  }
+}
+
+type BatchCalls = ReturnType<typeof createBatchCalls>
+
+/** The APIs that enroll several people in a call. */
+function createBatchCalls({ ask, sendWithoutToken, now }: Parts) {
+  const availability = (request: LmsRequest, judge: (answer: Answer) => Judged<boolean>): Cache<boolean> =>
+    createCache({
+      now,
+      max: 1,
+      ttlMs: () => AVAILABILITY_MS,
+      async load() {
+        const sent = await sendWithoutToken(request)
+        // Without a token, no call takes effect.
+        if (!sent.ok) return { ok: false, failure: { ...sent.failure, mayHaveTakenEffect: false } }
+        return judge(sent.value)
+      },
+    })
+  const bulk = availability(bulkAvailableRequest(), judgeBulkAvailable)
+  const modify = availability(modifyAvailableRequest(), judgeModifyAvailable)
+  return {
+    /** Whether the LMS has bulk_enroll. Kept for 5 min, or until a bulk call shows that it has none. */
+    bulkAvailable: () => bulk.get(''),
+    /** @throws Error for an address that batchCanName rejects */
+    async bulkEnroll<A extends BatchAction>(permit: Permit, call: BulkCall<A>): Promise<Judged<BatchAnswer<A>>> {
+      const request = bulkEnrollRequest(call)
+      permit.spend()
+      const judged = await ask(request, (answer) => judgeBulkEnroll(answer, call))
+      if (!judged.ok && judged.failure.status === 404) bulk.forget('')
+      return judged
+    },
+    /** Whether the LMS has enrollments/modify. Kept for 5 min, or until a call shows that it has none. */
+    modifyAvailable: () => modify.get(''),
+    /**
+     * Needs no permit, since the LMS doesn't throttle it (recorded: enrollments-modify.json, 'THROTTLE: …'). null if the
+     * LMS has no such course.
+     * @throws Error for what modifyRequest rejects
+     */
+    modify: <A extends BatchAction>(call: ModifyCall<A>): Promise<Judged<BatchAnswer<A> | null>> =>
+      ask(modifyRequest(call), (answer) => {
+        const isGone = answer.status === 404 && jsonOf(answer) === undefined
+        if (isGone) modify.forget('')
+        return judgeModify(answer, call)
+      }),
+  }
+}
+
+type SingleCalls = ReturnType<typeof createSingleCalls>
+
+/** The enrollment API, version 1. The LMS throttles all of it, so each call takes a permit. */
+function createSingleCalls(ask: Ask) {
+  function single<Of, T>(request: (of: Of) => LmsRequest, judge: (answer: Answer, asked: Of) => Judged<T>) {
+    return (permit: Permit, of: Of): Promise<Judged<T>> => {
+      const sent = request(of)
+      permit.spend()
+      return ask(sent, (answer) => judge(answer, of))
+    }
+  }
+  return {
+    /** null if the person was never enrolled. */
+    enrollment: single(enrollmentRequest, judgeEnrollment),
+    /**
+     * The enrollments of these people in one course, active or not.
+     * @throws Error if they don't fit in one call: see groupsForCourseList
+     */
+    enrollmentsOfCourse: single(courseEnrollmentListRequest, judgeCourseEnrollmentList),
+    /** `force`: see enrollRequest; true if absent. */
+    enroll: single(enrollRequest, judgeEnroll),
+    /** Enrolls nobody. Only for an enrollment in another mode: see changeModeRequest. */
+    changeMode: single(changeModeRequest, judgeEnroll),
+    /** Only for a person who has an enrollment: see unenrollRequest. */
+    unenroll: single(unenrollRequest, judgeUnenroll),
+    allow: single(allowRequest, judgeAllow),
+    allowances: single(allowancesRequest, judgeAllowances),
+    /** false if there was none. */
+    disallow: single(disallowRequest, judgeDisallow),
   }
 }

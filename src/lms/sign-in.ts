@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { heartbeatRequest, judgeHeartbeat } from './apis/heartbeat.ts'
 import type { Answer } from './client/answer.ts'
 import { type Failed, failed, type Judged, succeeded } from './client/failure.ts'
-import { askForToken, claimsOf, judgeGrant, TOKEN_ENDPOINT } from './client/token-endpoint.ts'
+import { askForToken, claimsOf, judgeGrant, TOKEN_ENDPOINT } from './client/token.ts'
 import { type Call, createTransport, type LmsRequest, type Transport } from './client/transport.ts'
 
 /** Two scopes: the profile has the staff flag; without the e-mail, the LMS's own page asks for less. */

@@ -3,7 +3,6 @@ import type { Answered, Checks, ChecksRun, LmsCalls } from '../console/parts.ts'
 import { examine } from '../doctor/examine.ts'
 import { isOpen } from '../enroll/breakers/breaker-state.ts'
 import { findCourse } from '../enroll/closest-course.ts'
-import { isModePending, type ModeInCourse } from '../enroll/course-mode.ts'
 import { type CheckedNow, checkNow } from '../enroll/follow-up/check-now.ts'
 import type { CallContext } from '../enroll/pair.ts'
 import { whatStands } from '../enroll/withdraw/what-stands.ts'
@@ -50,7 +49,6 @@ async function whileWaiting<Value>(answer: Promise<Answered<Value>>): Promise<An
  * but not while the circuit breaker is open.
  */
 export function createCheckNow({ context, guard, lms, breaker, budget, modeOf, publish, signal }: Parts) {
-  const how = { context, lms, publish, isModePending: (of: ModeInCourse) => isModePending({ modeOf, ...of }) }
   return async (order: { ids: readonly string[]; by: string }): Promise<CheckedNow[]> => {
     const fail = (failure: string): CheckedNow[] => order.ids.map((id) => ({ id, failure }))
     if (isOpen(breaker.state())) return fail('the LMS is not available')
@@ -61,7 +59,7 @@ export function createCheckNow({ context, guard, lms, breaker, budget, modeOf, p
         throw error
       })
     try {
-      return await guard(() => checkNow({ ...how, ...order, acquire }))
+      return await guard(() => checkNow({ context, lms, modeOf, publish, ...order, acquire }))
     } catch (error) {
       if (isBusy) return fail('the call budget is used up: try again in a minute')
       throw error

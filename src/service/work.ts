@@ -1,5 +1,4 @@
 import { isOpen } from '../enroll/breakers/breaker-state.ts'
-import { applyMode, isModePending } from '../enroll/course-mode.ts'
 import { runFollowUp } from '../enroll/follow-up/follow-up.ts'
 import { runWithdrawals } from '../enroll/withdraw/run-withdrawals.ts'
 import { runWorker } from '../enroll/worker.ts'
@@ -73,7 +72,7 @@ function publishAll({ publish, inbox }: Parts, events: readonly DeliveryEvent[])
  * not stop sales.
  */
 function followUp(parts: Parts): Promise<void> {
-  const { settings, replicas, now, signal, lms, budget, breaker, observer, modeOf } = parts
+  const { settings, replicas, now, signal, budget, breaker, observer } = parts
   const part = createCallBudget({
     callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE / BUDGET_PART,
     now,
@@ -86,13 +85,6 @@ function followUp(parts: Parts): Promise<void> {
     acquire: async () => {
       ;(await part.acquire(signal)).spend()
       return budget.acquire(signal)
-    },
-    isModePending: (of) => isModePending({ modeOf, ...of }),
-    applyMode: async (change) => {
-      const mode = modeOf(change.course)
-      if (mode === null) throw new Error('there is no mode to apply')
-      const result = await applyMode({ lms, ...change, mode })
-      return result.kind === 'done' ? { kind: 'applied', mode } : result
     },
     isLmsUnavailable: () => isOpen(breaker.state()),
     intervalMs: parts.followUpMs,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createCourseBreakers } from '../../src/enroll/breakers/course-breakers.ts'
-import { createCallChooser } from '../../src/enroll/call-chooser.ts'
+import { createCallChooser } from '../../src/enroll/choose-call.ts'
 import { createInFlight } from '../../src/enroll/in-flight.ts'
 import type { Work } from '../../src/enroll/work.ts'
 import { aWork } from './works.ts'

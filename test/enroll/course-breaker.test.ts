@@ -4,11 +4,12 @@ import fc from 'fast-check'
 import {
   afterCourseFailure,
   CLOSED,
+  type CourseReport,
   type CourseState,
+  createCourseBreakers,
   isPaused,
   PAUSES_MS,
-} from '../../src/enroll/breakers/course-breaker.ts'
-import { type CourseReport, createCourseBreakers } from '../../src/enroll/breakers/course-breakers.ts'
+} from '../../src/enroll/breakers/course-breakers.ts'
 
 const COURSE = 'course-v1:x+A+1'
 const OTHER = 'course-v1:x+B+1'

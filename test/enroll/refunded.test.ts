@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { withdrawAllowances } from '../../src/enroll/withdraw/withdraw-allowances.ts'
+import { withdrawAllowances } from '../../src/enroll/withdraw/withdraw-person.ts'
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { forget } from '../../src/operators/changes/forget.ts'
 import { DEMO, type Product, startProduct } from '../harness.ts'

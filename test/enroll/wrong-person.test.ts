@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
-import { withdrawAllowances } from '../../src/enroll/withdraw/withdraw-allowances.ts'
+import { withdrawAllowances } from '../../src/enroll/withdraw/withdraw-person.ts'
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { DEMO, type Product, startProduct } from '../harness.ts'
 import { LMS_KINDS } from '../lms-kinds.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { courseListRequest, judgeCourseList } from '../../src/lms/apis/course-list.ts'
+import { courseListRequest, judgeCourseList } from '../../src/lms/apis/courses.ts'
 import { answer, answerOf, asked, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const username = 'lernito_service'

@@ -4,7 +4,7 @@ import { allowancesRequest, allowRequest, disallowRequest } from '../../src/lms/
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { neverSent } from '../../src/lms/client/effect.ts'
 import type { Judged } from '../../src/lms/client/failure.ts'
-import { tokenRequest } from '../../src/lms/client/token-endpoint.ts'
+import { tokenRequest } from '../../src/lms/client/token.ts'
 import { createTransport, type LmsRequest } from '../../src/lms/client/transport.ts'
 import { createLms, type Lms } from '../../src/lms/lms.ts'
 import { ENROLL } from './calls.ts'

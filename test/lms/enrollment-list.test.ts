@@ -7,7 +7,7 @@ import {
   judgeCourseEnrollmentList,
   judgeEnrollmentList,
   listCanNameUser,
-} from '../../src/lms/apis/enrollment-list.ts'
+} from '../../src/lms/apis/enrollment.ts'
 import { answer, answerOf, asked, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const PATH = '/api/enrollment/v1/enrollments?'

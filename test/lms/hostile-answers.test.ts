@@ -3,17 +3,19 @@ import { createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
-import { judgeAccount } from '../../src/lms/apis/accounts.ts'
+import { judgeAccount, judgeSearchEmails } from '../../src/lms/apis/accounts.ts'
 import { judgeBulkAvailable, judgeBulkEnroll } from '../../src/lms/apis/bulk-enroll.ts'
-import { judgeCourseList } from '../../src/lms/apis/course-list.ts'
-import { judgeCourseModes } from '../../src/lms/apis/course-modes.ts'
-import { judgeCourse } from '../../src/lms/apis/courses.ts'
-import { judgeEnroll, judgeEnrollment, judgeUnenroll } from '../../src/lms/apis/enrollment.ts'
+import { judgeCourse, judgeCourseList, judgeCourseModes } from '../../src/lms/apis/courses.ts'
+import {
+  judgeCourseEnrollmentList,
+  judgeEnroll,
+  judgeEnrollment,
+  judgeEnrollmentList,
+  judgeUnenroll,
+} from '../../src/lms/apis/enrollment.ts'
 import { judgeAllow, judgeAllowances, judgeDisallow } from '../../src/lms/apis/enrollment-allowed.ts'
-import { judgeCourseEnrollmentList, judgeEnrollmentList } from '../../src/lms/apis/enrollment-list.ts'
 import { judgeHeartbeat } from '../../src/lms/apis/heartbeat.ts'
 import { judgeModify, judgeModifyAvailable } from '../../src/lms/apis/instructor-enrollments.ts'
-import { judgeSearchEmails } from '../../src/lms/apis/search-emails.ts'
 import { type Answer, judgeOther } from '../../src/lms/client/answer.ts'
 import type { Judged } from '../../src/lms/client/failure.ts'
 import { judgeToken } from '../../src/lms/client/token.ts'

@@ -3,23 +3,23 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { accountRequest, judgeAccount, namesakeRequests } from '../../src/lms/apis/accounts.ts'
+import { accountRequest, judgeAccount, namesakeRequests, searchEmailsRequest } from '../../src/lms/apis/accounts.ts'
 import { batchCanName } from '../../src/lms/apis/batch-answer.ts'
 import { bulkAvailableRequest, bulkEnrollRequest } from '../../src/lms/apis/bulk-enroll.ts'
-import { courseListRequest } from '../../src/lms/apis/course-list.ts'
-import { courseModesRequest } from '../../src/lms/apis/course-modes.ts'
-import { courseRequest, judgeCourse } from '../../src/lms/apis/courses.ts'
-import { changeModeRequest, enrollmentRequest, enrollRequest, unenrollRequest } from '../../src/lms/apis/enrollment.ts'
-import { allowancesRequest, allowRequest, disallowRequest } from '../../src/lms/apis/enrollment-allowed.ts'
+import { courseListRequest, courseModesRequest, courseRequest, judgeCourse } from '../../src/lms/apis/courses.ts'
 import {
+  changeModeRequest,
   courseEnrollmentListRequest,
   enrollmentListRequest,
+  enrollmentRequest,
+  enrollRequest,
   listCanNameUser,
-} from '../../src/lms/apis/enrollment-list.ts'
+  unenrollRequest,
+} from '../../src/lms/apis/enrollment.ts'
+import { allowancesRequest, allowRequest, disallowRequest } from '../../src/lms/apis/enrollment-allowed.ts'
 import { heartbeatRequest } from '../../src/lms/apis/heartbeat.ts'
 import { modifyAvailableRequest, modifyCanName, modifyRequest } from '../../src/lms/apis/instructor-enrollments.ts'
-import { searchEmailsRequest } from '../../src/lms/apis/search-emails.ts'
-import { tokenRequest } from '../../src/lms/client/token-endpoint.ts'
+import { tokenRequest } from '../../src/lms/client/token.ts'
 import type { LmsRequest } from '../../src/lms/client/transport.ts'
 import { ENROLL } from './calls.ts'
 import { answer } from './recorded.ts'

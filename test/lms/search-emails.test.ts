@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { judgeSearchEmails, SEARCH_ADDRESSES, searchEmailsRequest } from '../../src/lms/apis/search-emails.ts'
+import { judgeSearchEmails, SEARCH_ADDRESSES, searchEmailsRequest } from '../../src/lms/apis/accounts.ts'
 import { answer, answerOf, asked, type Exchange, exchangeOf, recorded, verdict } from './recorded.ts'
 
 const LISTS = '../lms-newer/people-lists'

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { heartbeatRequest } from '../../src/lms/apis/heartbeat.ts'
-import { createConcurrencyLimiter } from '../../src/lms/client/concurrency-limiter.ts'
-import { type Call, createTransport, jsonBody, type LmsRequest } from '../../src/lms/client/transport.ts'
+import {
+  type Call,
+  createConcurrencyLimiter,
+  createTransport,
+  jsonBody,
+  type LmsRequest,
+} from '../../src/lms/client/transport.ts'
 import { cut, hang, json, page, type Reply, startScriptedLms } from './scripted-lms.ts'
 import { transportTo } from './transport-to.ts'
 

@@ -32,7 +32,6 @@ async function askAll(lms: ReturnType<typeof createLms>): Promise<boolean[]> {
     await lms.allow(await permit(), person),
     await lms.allowances(await permit(), person),
     await lms.disallow(await permit(), person),
-    await lms.enrollments(await permit(), person),
     await lms.enrollmentsOfCourse(await permit(), { course: COURSE, usernames: ['alice'] }),
     await lms.unenroll(await permit(), person),
     await lms.changeMode(await permit(), person),
@@ -61,7 +60,6 @@ const ROUTES = [
   'GET /api/enrollment/v1/enrollment_allowed/',
   'DELETE /api/enrollment/v1/enrollment_allowed/',
   'GET /api/enrollment/v1/enrollments',
-  'GET /api/enrollment/v1/enrollments', // of a course
   'POST /api/enrollment/v1/enrollment', // to unenroll
   'POST /api/enrollment/v1/enrollment', // to change the mode
   `POST ${modifyPath('course-v1:x+y+z')}`,

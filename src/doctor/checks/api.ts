@@ -1,10 +1,19 @@
 import { waitingCourses } from '../../enroll/follow-up/reported.ts'
 import { accountRequest, judgeAccount } from '../../lms/apis/accounts.ts'
-import { courseListRequest, judgeCourseList, type ListedCourse } from '../../lms/apis/course-list.ts'
-import { courseRequest, judgeCourse } from '../../lms/apis/courses.ts'
-import { enrollmentRequest, judgeEnrollment } from '../../lms/apis/enrollment.ts'
+import {
+  courseListRequest,
+  courseRequest,
+  judgeCourse,
+  judgeCourseList,
+  type ListedCourse,
+} from '../../lms/apis/courses.ts'
+import {
+  enrollmentListRequest,
+  enrollmentRequest,
+  judgeEnrollment,
+  judgeEnrollmentList,
+} from '../../lms/apis/enrollment.ts'
 import { allowancesRequest, judgeAllowances } from '../../lms/apis/enrollment-allowed.ts'
-import { enrollmentListRequest, judgeEnrollmentList } from '../../lms/apis/enrollment-list.ts'
 import type { Answer } from '../../lms/client/answer.ts'
 import type { Endpoint, Failure, Judged } from '../../lms/client/failure.ts'
 import type { LmsRequest } from '../../lms/client/transport.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { oauthError, tokenRequest } from '../../lms/client/token-endpoint.ts'
+import { oauthError, tokenRequest } from '../../lms/client/token.ts'
 import type { Settings } from '../../service/settings/settings.ts'
 import { type Problem, problem } from '../causes.ts'
 import { check, failed, passed, skipped } from '../check.ts'

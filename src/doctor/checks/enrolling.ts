@@ -1,6 +1,5 @@
 import { bulkAvailableRequest, judgeBulkAvailable } from '../../lms/apis/bulk-enroll.ts'
-import { courseModesRequest, judgeCourseModes } from '../../lms/apis/course-modes.ts'
-import { canBeCourse } from '../../lms/apis/courses.ts'
+import { canBeCourse, courseModesRequest, judgeCourseModes } from '../../lms/apis/courses.ts'
 import { judgeModifyAvailable, modifyAvailableRequest } from '../../lms/apis/instructor-enrollments.ts'
 import { type Problem, problem } from '../causes.ts'
 import { check, type Facts, failed, passed, skipped, type Tools } from '../check.ts'

@@ -1,6 +1,5 @@
 import { Agent, request } from 'undici'
-import type { Answer } from '../../lms/client/answer.ts'
-import { codeOf, headerOf, readAnswer } from '../../lms/client/http-answer.ts'
+import { type Answer, codeOf, headerOf, readAnswer } from '../../lms/client/answer.ts'
 import { PROOF_HEADER } from '../../service/lib/identity.ts'
 
 const MAX_ANSWER_BYTES = 2 * 1024 * 1024

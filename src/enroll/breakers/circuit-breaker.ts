@@ -1,16 +1,17 @@
 import type { Budget, Permit } from '../../lms/client/budget.ts'
-import type { Failure, Judged } from '../../lms/client/failure.ts'
+import { type Failure, isInDoubt, type Judged } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import type { Inbox } from '../../queue/inbox.ts'
 import { pause } from '../../service/lib/pause.ts'
-import { asBlocked, mayBeBlocked } from './blocked.ts'
 import {
   afterFailure,
   afterProbe,
   afterSuccess,
+  asBlocked,
   type BreakerState,
   CLOSED,
   isOpen,
+  mayBeBlocked,
   type OpenState,
 } from './breaker-state.ts'
 
@@ -124,8 +125,7 @@ function createWatch(from: BreakerOptions, { current, become }: StateHolder): Wa
   const handleFailure = async (failure: Failure, { forAll, changes }: Learning): Promise<Failure> => {
     const isBlocked = !forAll && mayBeBlocked(failure) && (await answersOthers())
     const learned = isBlocked ? asBlocked(failure, changes) : failure
-    const inDoubt = failure.kind === 'unreachable' || failure.kind === 'server_error'
-    const alive = !inDoubt || (await lms.heartbeat()).ok
+    const alive = !isInDoubt(failure) || (await lms.heartbeat()).ok
     become(afterFailure(current(), { failure: learned, alive, now: now() }))
     return learned
   }
@@ -212,7 +212,6 @@ function watched(lms: Lms, watch: Watch): Lms {
     modifyAvailable: () => watch(() => lms.modifyAvailable(), OPTIONAL),
     modify: (call) => watch(() => lms.modify(call), { changes: true }),
     enrollment: (permit, of) => watch(() => lms.enrollment(permit, of), { permit }),
-    enrollments: (permit, of) => watch(() => lms.enrollments(permit, of), { permit }),
     enrollmentsOfCourse: (permit, of) => watch(() => lms.enrollmentsOfCourse(permit, of), { permit }),
     unenroll: (permit, of) => watch(() => lms.unenroll(permit, of), { permit, changes: true }),
     enroll: (permit, of) => watch(() => lms.enroll(permit, of), { permit, changes: true }),

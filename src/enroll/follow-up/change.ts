@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../database/write-context.ts'
-import type { Permit } from '../../lms/client/budget.ts'
+import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import { lockDelivery } from '../../queue/change-deliveries.ts'
 import { endHold, takeHold } from '../../queue/replicas/hold.ts'
 import type { Replicas } from '../../queue/replicas/replicas.ts'
@@ -59,11 +59,7 @@ export async function changeFor<T>(
   }
   const acquireConfirmed = async (): Promise<Permit> => {
     isKnown = true // the call before has ended: a change continues only after a call that was answered
-    const permit = await acquire()
-    await confirm().catch((error: unknown) => {
-      permit.release()
-      throw error
-    })
+    const permit = await acquireChecked(acquire, confirm)
     isKnown = false
     return permit
   }

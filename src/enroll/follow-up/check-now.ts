@@ -2,13 +2,12 @@ import type { WriteContext } from '../../database/write-context.ts'
 import type { Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { DeliveryEvent, DeliveryState, Standings } from '../../sale/types.ts'
-import { lookUpAll, seenIn } from './look-up-all.ts'
-import type { Asking } from './look-ups.ts'
+import { type Asking, lookUpAll, type Sought } from './look-up.ts'
 import { type Reported, readReported } from './reported.ts'
 import { storeChecks } from './store-checks.ts'
 
 /** The most deliveries in one call. */
-export const CHECK_MAX = 100
+const CHECK_MAX = 100
 
 /** What the LMS has for a delivery now, or in one line why that is not known. */
 export type CheckedNow =
@@ -29,33 +28,26 @@ export async function checkNow({
   acquire,
   ids,
   by,
-  isModePending,
+  modeOf,
   publish = () => {},
 }: {
   context: WriteContext
   lms: Asking['lms']
   acquire: () => Promise<Permit>
-  isModePending: Asking['isModePending']
+  modeOf: Asking['modeOf']
   ids: readonly string[]
   by: string
   /** Called with each event after it is stored. */
   publish?: (event: DeliveryEvent) => void
 }): Promise<CheckedNow[]> {
   if (ids.length > CHECK_MAX) throw new Error(`check at most ${CHECK_MAX} deliveries at once, not ${ids.length}`)
-  const asking = { lms, acquire, isModePending, beforeCall: async () => {}, rest: async () => {} }
+  const asking = { lms, acquire, modeOf, beforeCall: async () => {}, rest: async () => {}, now: context.now }
   const found = new Map((await readReported(context.database.db, ids)).map((one) => [one.id, one]))
   const settled = [...found.values()].filter(({ state }) => state !== 'queued')
-  const askedAt = context.now()
-  const people = await peopleOf(asking, settled)
-  const seen = people.ok ? await lookUpAll(asking, people.value) : people
-  if (!seen.ok) return ids.map((id) => ({ id, failure: seen.failure.message }))
-  const coursesOf = new Map(people.ok ? people.value.map(({ id, courses }) => [id, courses]) : [])
-  const checks = settled.flatMap((reported) => {
-    const person = seen.value.get(reported.email)
-    const courses = coursesOf.get(reported.id) ?? []
-    return person === undefined ? [] : [{ reported, seen: seenIn(courses, person), askedAt }]
-  })
-  const stored = await storeChecks(context, { checks, by, guard: (work) => work(), publish })
+  const sought = await soughtOf(asking, settled)
+  const checks = sought.ok ? await lookUpAll(asking, sought.value) : sought
+  if (!checks.ok) return ids.map((id) => ({ id, failure: checks.failure.message }))
+  const stored = await storeChecks(context, { checks: checks.value, by, guard: (work) => work(), publish })
   return ids.map((id) => {
     const after = stored.get(id)
     return after ? { id, ...after } : { id, failure: failureOf(found.get(id)) }
@@ -66,21 +58,18 @@ export async function checkNow({
  * For each delivery, the true keys of the courses that were bought, where the LMS has them, and of those that were
  * reported.
  */
-async function peopleOf(
-  { lms }: Asking,
-  deliveries: readonly Reported[],
-): Promise<Judged<{ id: string; email: string; courses: string[] }[]>> {
-  const people = []
-  for (const { id, email, courseIds, outcome } of deliveries) {
-    const courses = new Set(Object.keys(outcome.courses))
-    for (const key of courseIds.filter((one) => !courses.has(one))) {
+async function soughtOf({ lms }: Asking, deliveries: readonly Reported[]): Promise<Judged<Sought[]>> {
+  const sought = []
+  for (const reported of deliveries) {
+    const courses = new Set(Object.keys(reported.outcome.courses))
+    for (const key of reported.courseIds.filter((one) => !courses.has(one))) {
       const course = await lms.course(key)
       if (!course.ok) return course
       if (course.value !== null) courses.add(course.value.key)
     }
-    people.push({ id, email, courses: [...courses] })
+    sought.push({ reported, courses: [...courses] })
   }
-  return succeeded(people)
+  return succeeded(sought)
 }
 
 function failureOf(reported: Reported | undefined): string {

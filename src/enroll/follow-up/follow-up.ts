@@ -1,10 +1,20 @@
+import type { Kysely } from 'kysely'
+import type { Tables } from '../../database/schema.ts'
+import { SEARCH_ADDRESSES } from '../../lms/apis/accounts.ts'
+import type { Failure } from '../../lms/client/failure.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { createTaskLease, type TaskLease } from '../../queue/replicas/task-lease.ts'
+import type { DeliveryEvent } from '../../sale/types.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'
 import { pause } from '../../service/lib/pause.ts'
-import type { Asking } from './look-ups.ts'
-import { type ApplyMode, followUpRound, ROUND_OVER, type RoundResult } from './round.ts'
-import { areSalesWaitedFor } from './waiting-sales.ts'
+import { applyMode } from '../course-mode.ts'
+import type { CallContext } from '../pair.ts'
+import type { PairResult } from '../work.ts'
+import { type Changing, changeFor } from './change.ts'
+import { type Asking, lookUp, permitFor, type Sought } from './look-up.ts'
+import { coursesWith, type Reported, reportedInState } from './reported.ts'
+import type { Check, SeenRow } from './result.ts'
+import { storeChecks } from './store-checks.ts'
 
 /** The time from the start of a round to the next one. */
 export const FOLLOW_UP_MS = 15 * 60_000
@@ -19,12 +29,16 @@ const PUT_OFF_MS = 30_000
 const PUT_OFF_POLL_MS = 250
 /** An LMS without search_emails is asked for 30 accounts a minute: 9 to 12 ms of its time each. */
 const SLOW_REST_MS = 2_000
+/** The shop waits up to 8 s for an answer. */
+const WAITED_FOR_MS = 10_000
+/** This many failed calls in a row end the round: the cause isn't one person or one course. */
+const FAILURES_IN_A_ROW = 3
 
 interface FollowUpOptions
   extends Background,
+    CallContext,
     Pick<AppContext, 'context' | 'publish'>,
-    Pick<Asking, 'lms' | 'acquire' | 'isModePending'> {
-  readonly applyMode: ApplyMode
+    Pick<Asking, 'modeOf'> {
   readonly replicas: Pick<AppContext['replicas'], 'me' | 'beat'>
   /** Whether calls to the LMS have no chance now: its circuit breaker is open. */
   readonly isLmsUnavailable: () => boolean
@@ -64,16 +78,16 @@ export function runFollowUp(options: FollowUpOptions): Promise<void> {
 
 /** What each call of a round waits for. */
 function askingOf(
-  { context, guard, lms, acquire, isModePending, isLmsUnavailable, signal }: FollowUpOptions,
+  { context, guard, lms, acquire, modeOf, isLmsUnavailable, signal }: FollowUpOptions,
   lease: TaskLease,
-): Asking {
+): RoundOptions['asking'] {
   const { db } = context.database
   const assertMay = async (): Promise<void> => {
     if (signal.aborted || isLmsUnavailable() || !(await guard(lease.hold))) throw ROUND_OVER
   }
   return {
     lms,
-    isModePending,
+    modeOf,
     acquire: () =>
       acquire().catch((error: unknown) => {
         throw signal.aborted ? ROUND_OVER : error
@@ -101,4 +115,137 @@ function restAfter({
   const rest = Math.max(intervalMs - tookMs, Math.min(AGAIN_MS, intervalMs))
   if (result.complete) return rest
   return Math.min(intervalMs, Math.max(AGAIN_MS, result.failure?.retryAfterMs ?? 0))
+}
+
+/**
+ * Whether a shop probably waits for the result of a delivery, at any replica: one is being processed, and came in or
+ * was last attempted within the last 10 s. `now`: ms since 1970.
+ */
+export async function areSalesWaitedFor({ db, now }: { db: Kysely<Tables>; now: number }): Promise<boolean> {
+  const row = await db
+    .selectFrom('deliveries')
+    .select('id')
+    .where('state', '=', 'queued')
+    .where('active_at', '>', now - WAITED_FOR_MS)
+    .where('due_at', '<=', now)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+type CallFailure = Pick<Failure, 'kind' | 'message' | 'retryAfterMs'>
+
+export interface RoundResult {
+  /** How many deliveries were looked up. */
+  readonly deliveries: number
+  readonly events: number
+  /** The first failure of a call; null if there was none. */
+  readonly failure: CallFailure | null
+  /** Whether it came to the end. */
+  readonly complete: boolean
+}
+
+interface RoundOptions extends Pick<Changing, 'context' | 'replicas' | 'guard' | 'signal'> {
+  /** Rejects with ROUND_OVER if the round has to stop. */
+  readonly asking: Asking & Pick<CallContext, 'lms'>
+  readonly publish: (event: DeliveryEvent) => void
+}
+
+/** Rejects a call of a round that has to stop. What it has stored until then stays. */
+export const ROUND_OVER = new Error('the round has to stop')
+
+/**
+ * Looks up all pre-enrolled buyers in the LMS, gives those who have enrolled since the course mode of the setting, and
+ * stores their standings. A call that fails leaves its people to the next round. A failure that isn't about some people,
+ * such as an LMS that is down, ends the round.
+ */
+export async function followUpRound(options: RoundOptions): Promise<RoundResult> {
+  const { context, asking } = options
+  const failures = createFailures()
+  let [deliveries, events, complete] = [0, 0, true]
+  const publish = (event: DeliveryEvent): void => {
+    events++
+    options.publish(event)
+  }
+  try {
+    for await (const found of lookUp({ ...asking, thorough: false, now: context.now }, waitingBuyers(options))) {
+      failures.note(found)
+      if (!found.ok) continue
+      deliveries += found.value.length
+      const checks: Check[] = []
+      for (const check of found.value) checks.push(await withModes(options, failures, check))
+      await storeChecks(context, { ...options, checks, publish })
+    }
+  } catch (error) {
+    if (error !== ROUND_OVER) throw error
+    complete = false
+  }
+  return { deliveries, events, failure: failures.first(), complete }
+}
+
+/** The pre-enrolled deliveries with the courses that wait for an account, as many as one search takes. */
+async function* waitingBuyers({ context, guard }: RoundOptions): AsyncGenerator<Sought[]> {
+  const page: Reported[] = []
+  const soughtOf = (reported: Reported): Sought => ({ reported, courses: coursesWith('allowed', reported.outcome) })
+  for await (const chunk of reportedInState({ db: context.database.db, guard, state: 'pre_enrolled' })) {
+    page.push(...chunk)
+    while (page.length >= SEARCH_ADDRESSES) yield page.splice(0, SEARCH_ADDRESSES).map(soughtOf)
+  }
+  if (page.length > 0) yield page.map(soughtOf)
+}
+
+/**
+ * The check after the change to the course mode of the setting. Where that fails, or something else is done for the
+ * delivery, the next round tries again.
+ */
+async function withModes(
+  options: RoundOptions,
+  failures: ReturnType<typeof createFailures>,
+  { reported, seen, askedAt }: Check,
+): Promise<Check> {
+  const { account } = seen
+  const { asking } = options
+  const rows = new Map(seen.rows)
+  const changing = { ...options, acquire: () => permitFor(asking) }
+  for (const [course, row] of seen.rows) {
+    const mode = row.modePending && seen.courses.has(course) ? asking.modeOf(course) : null
+    if (mode === null || !('username' in account)) continue
+    const { username } = account
+    const result = await changeFor(changing, {
+      reported,
+      course,
+      change: (acquire) => applyMode({ lms: asking.lms, acquire, username, course, mode }),
+      isUnknown: (applied) => applied.kind === 'failure' && applied.failure.mayHaveTakenEffect,
+    })
+    if (result === null) continue
+    if (result.kind === 'failure') failures.note({ ok: false, failure: result.failure })
+    else rows.set(course, rowAfter(row, mode, result))
+  }
+  return { reported, seen: { ...seen, rows }, askedAt }
+}
+
+function rowAfter(row: SeenRow, mode: string, result: Exclude<PairResult, { kind: 'failure' }>): SeenRow {
+  if (result.kind === 'done') return { ...row, mode, modePending: false }
+  if (result.reason.code === 'person.unenrolled') return { ...row, active: false, modePending: false }
+  return { ...row, modePending: false, against: result.reason }
+}
+
+/** Counts the calls that failed, and ends the round where going on is no use. */
+function createFailures() {
+  let first: CallFailure | null = null
+  let inARow = 0
+  return {
+    first: () => first,
+    note: (judged: { readonly ok: true } | { readonly ok: false; readonly failure: CallFailure }): void => {
+      if (judged.ok) {
+        inARow = 0
+        return
+      }
+      const { failure } = judged
+      first ??= failure
+      inARow++
+      const isLocal = failure.kind === 'server_error' || failure.kind === 'refused'
+      if (!isLocal || inARow >= FAILURES_IN_A_ROW) throw ROUND_OVER
+    },
+  }
 }

@@ -1,11 +1,42 @@
-import type { Failure } from '../../lms/client/failure.ts'
-import type { DeliveryState } from '../../sale/types.ts'
-import { createDanglingCheck } from './dangling.ts'
-import { type ChunkOptions, type Finding, type Found, reconcileChunk } from './reconcile-chunk.ts'
-import { reportedInState } from './reported.ts'
+import type { Permit } from '../../lms/client/budget.ts'
+import type { Failure, Judged } from '../../lms/client/failure.ts'
+import type { Lms } from '../../lms/lms.ts'
+import { noteRepair } from '../../queue/replay.ts'
+import type { CourseResult, DeliveryEvent, DeliveryState, Standing } from '../../sale/types.ts'
+import { describeOutcome } from '../../sale/words.ts'
+import type { ModeOf } from '../course-mode.ts'
+import { enrollSingly } from '../enroll-singly.ts'
+import type { Pair } from '../pair.ts'
+import { type Changing, changeFor } from './change.ts'
+import { createDanglingCheck, deleteDangling } from './dangling.ts'
+import { type Asking, lookUpAll } from './look-up.ts'
+import { type Reported, readReported, reportedInState } from './reported.ts'
+import { type Check, type Seen, standingIn } from './result.ts'
+import { storeChecks } from './store-checks.ts'
+
+/** The wait if the LMS throttles without saying for how long. */
+const THROTTLED_MS = 60_000
 
 /** In an order in which no delivery is met twice: a check moves one only to a state before its own. */
 const STATES = ['enrolled', 'needs_attention', 'pre_enrolled'] as const satisfies readonly DeliveryState[]
+
+/** `dangling`: the LMS has an allowance for the course, but not the course. */
+export type Found = Standing | 'dangling'
+
+/** What the LMS has for one course of a delivery. */
+export interface Finding {
+  readonly deliveryId: string
+  readonly email: string
+  readonly course: string
+  readonly reported: CourseResult
+  readonly standing: Found
+  /** Whether a repair could help. */
+  readonly repairable: boolean
+  /** null if there was no repair. */
+  readonly repaired: boolean | null
+  /** A description of the result of the repair. */
+  readonly words: string
+}
 
 export interface Reconciliation {
   readonly deliveries: number
@@ -17,7 +48,33 @@ export interface Reconciliation {
   readonly failure: Failure | null
 }
 
-interface ReconcileOptions extends Omit<ChunkOptions, 'dangling'> {
+/** The result of a repair, in words too. `isUnknown`: the LMS may still carry out a call. */
+interface Repaired {
+  readonly done: boolean
+  readonly words: string
+  readonly isUnknown: boolean
+}
+
+interface ReconcileOptions extends Omit<Changing, 'guard'> {
+  readonly lms: Asking['lms'] & Pick<Lms, 'disallow'>
+  readonly modeOf: ModeOf
+  readonly fix: boolean
+  /** Lowercase addresses of people who may be enrolled or allowed whatever was reported. */
+  readonly named: ReadonlySet<string>
+  /** Enrolls a person in one course, or allows them. */
+  readonly enroll: (of: {
+    email: string
+    course: string
+    isNamed: boolean
+    /** Waits for the right to make one throttled call. Rejects if the delivery doesn't want the repair any more. */
+    acquire: () => Promise<Permit>
+  }) => Promise<Repaired>
+  /** The actor of the repairs. */
+  readonly by: string
+  /** Waits `ms`, or until the signal is aborted. */
+  readonly sleep: (ms: number) => Promise<void>
+  /** Called with each event after it is stored. */
+  readonly publish: (event: DeliveryEvent) => void
   /** Only deliveries with activity since then (ms since 1970), or null for all. */
   readonly since: number | null
   /** Receives each course that needs an operator. */
@@ -53,7 +110,7 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
       const mine = chunk.filter(
         ({ outcome }) => state !== 'needs_attention' || outcome.reason?.code === 'enrollment.missing',
       )
-      const result = await orAborted(signal, () => reconcileChunk({ ...options, dangling }, mine))
+      const result = await orAborted(signal, () => reconcileChunk(options, mine, dangling))
       if (result === null) return ended(null)
       result.findings.forEach(count)
       if (result.failure !== null) return ended(result.failure)
@@ -77,4 +134,112 @@ async function orAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promis
     if (signal.aborted) return null
     throw error
   }
+}
+
+const CHANGED: Repaired = { done: false, words: 'it has changed meanwhile: run reconcile again', isUnknown: false }
+
+/**
+ * Checks deliveries, stores what it finds and, with `fix`, repairs: it enrolls who was reported as enrolled and has an
+ * account without an enrollment, or whom the operator named, and deletes dangling allowances. It leaves everybody else
+ * alone: an allowance may have been deleted as a refund. A delivery that doesn't want the course any more is left alone
+ * too; see changeFor.
+ */
+async function reconcileChunk(
+  options: ReconcileOptions,
+  deliveries: readonly Reported[],
+  dangling: ReturnType<typeof createDanglingCheck>,
+): Promise<{ findings: Finding[]; failure: Failure | null }> {
+  const checks = await checkPatiently(options, deliveries)
+  if (!checks.ok) return { findings: [], failure: checks.failure }
+  const findings: Finding[] = []
+  const repaired = new Set<string>()
+  for (const { reported, seen } of checks.value) {
+    const gone = await dangling.of(reported, seen)
+    if (!gone.ok) return { findings, failure: gone.failure }
+    for (const finding of findingsOf(reported, seen, gone.value)) {
+      const attempt = mayRepair(options, finding) ? await repairOne(options, reported, finding) : null
+      if (attempt?.done && finding.standing !== 'dangling') repaired.add(reported.id)
+      findings.push({ ...finding, repaired: attempt?.done ?? null, words: attempt?.words ?? '' })
+    }
+  }
+  if (repaired.size > 0) await checkPatiently(options, await readReported(options.context.database.db, [...repaired]))
+  return { findings, failure: null }
+}
+
+/** Looks up what the LMS has for these people, and stores it. */
+async function checkPatiently(
+  { context, lms, acquire, modeOf, signal, sleep, publish }: ReconcileOptions,
+  deliveries: readonly Reported[],
+): Promise<Judged<Check[]>> {
+  const beforeCall = async (): Promise<void> => signal.throwIfAborted()
+  const asking = { lms, acquire, modeOf, beforeCall, rest: async () => {}, now: context.now }
+  const sought = deliveries.map((reported) => ({ reported, courses: Object.keys(reported.outcome.courses) }))
+  for (;;) {
+    const checks = await lookUpAll(asking, sought)
+    if (checks.ok) {
+      await storeChecks(context, { checks: checks.value, guard: (work) => work(), publish })
+      return checks
+    }
+    if (checks.failure.kind !== 'throttled' || signal.aborted) return checks
+    await sleep(checks.failure.retryAfterMs ?? THROTTLED_MS)
+  }
+}
+
+function findingsOf({ id, email, outcome }: Reported, seen: Seen, dangling: readonly string[]): Finding[] {
+  const hasAccount = 'username' in seen.account
+  return Object.entries(outcome.courses).map(([course, reported]) => {
+    const standing = dangling.includes(course) ? 'dangling' : standingIn(course, seen).standing
+    const repairable = standing === 'dangling' || (standing === 'missing' && (hasAccount || reported === 'allowed'))
+    return { deliveryId: id, email, course, reported, standing, repairable, repaired: null, words: '' }
+  })
+}
+
+/** A missing allowance may have been deleted on purpose, even before the person registered: only the operator knows. */
+function mayRepair({ fix, named }: ReconcileOptions, { repairable, standing, reported, email }: Finding): boolean {
+  if (!fix || !repairable) return false
+  return standing === 'dangling' || reported === 'enrolled' || named.has(email.toLowerCase())
+}
+
+async function repairOne(
+  options: ReconcileOptions,
+  reported: Reported,
+  { course, email, standing, reported: result }: Finding,
+): Promise<Repaired> {
+  const change = (acquire: () => Promise<Permit>): Promise<Repaired> =>
+    standing === 'dangling'
+      ? deleteDangling({ ...options, acquire, reported, course })
+      : options.enroll({ email, course, isNamed: result === 'allowed', acquire })
+  const changing = { ...options, guard: <T>(work: () => Promise<T>) => work() }
+  const attempt =
+    (await changeFor(changing, { reported, course, change, isUnknown: (repaired) => repaired.isUnknown })) ?? CHANGED
+  if (attempt.done && standing !== 'dangling') {
+    const { events } = await noteRepair(options.context, { id: reported.id, words: attempt.words, by: options.by })
+    for (const event of events) options.publish(event)
+  }
+  return attempt
+}
+
+/**
+ * Enrolls a person in one course again, for reconcile. A person who was unenrolled stays unenrolled, unless `isNamed`:
+ * then the operator wants it and named the person. A paid mode isn't given back. Resolves to whether it succeeded, to a
+ * description of the result, and to whether the LMS may still carry out a call.
+ * @throws what `acquire` rejects with
+ */
+export async function repair({
+  isNamed,
+  modeOf,
+  ...pair
+}: Omit<Pair, 'mode'> & { isNamed: boolean; modeOf: ModeOf }): Promise<Repaired> {
+  const { course } = pair
+  const slug = modeOf(course)
+  const mode = slug === null ? null : { slug, mayUpgrade: false, mayRestore: false }
+  const result = await enrollSingly({ ...pair, mode, prior: isNamed ? 'unasked' : 'effect_unknown' })
+  if (result.kind === 'done') {
+    const words = describeOutcome({ courses: { [course]: result.result }, reason: null })
+    return { done: true, words, isUnknown: false }
+  }
+  const why =
+    result.kind === 'failure' ? result.failure.message : `${result.reason.code} ${result.reason.subject}`.trim()
+  const isUnknown = result.kind === 'failure' && result.failure.mayHaveTakenEffect
+  return { done: false, words: `${course}: ${why}`, isUnknown }
 }

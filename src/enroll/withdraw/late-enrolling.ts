@@ -13,7 +13,7 @@ const IN_CALL_MS = 1000
 const CLOCKS_DIFFER_MS = 1000
 
 /** What deliveries that are to enroll the buyer no more may still do in the LMS. */
-export interface LateEnrolling {
+interface LateEnrolling {
   /** Until when the LMS may carry out a call that nobody waits for any more; `now` or earlier if there is none. */
   readonly until: number
   /** Whether there ever was such a call, so that the LMS may have more than was reported. */

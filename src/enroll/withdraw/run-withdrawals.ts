@@ -1,5 +1,6 @@
 import type { WithdrawalRow } from '../../database/schema.ts'
-import type { Failure } from '../../lms/client/failure.ts'
+import { acquireChecked } from '../../lms/client/budget.ts'
+import { type Failure, mayStillLand } from '../../lms/client/failure.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { nextAttemptAt } from '../../queue/retry-schedule.ts'
 import { EXHAUSTED, LATE, type WithdrawalResult, withdrawalOf } from '../../queue/withdrawal-row.ts'
@@ -16,8 +17,8 @@ import { type Background, runBackgroundLoop } from '../../service/lib/background
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'
 import type { WakeUp } from '../../service/lib/wake-up.ts'
 import { costsNoAttempt } from '../breakers/breaker-state.ts'
-import { mayStillLand } from '../may-land.ts'
 import type { CallContext } from '../pair.ts'
+import { INTERNAL } from '../work.ts'
 import { lateEnrolling } from './late-enrolling.ts'
 import { type Attempted, withdrawPerson } from './withdraw-person.ts'
 
@@ -115,8 +116,6 @@ function withEarlier(courses: Attempted['courses'], earlier: Attempted['courses'
   return Object.fromEntries(merged)
 }
 
-const INTERNAL = { message: 'an internal error of this service; see its log', status: null, retryAfterMs: null }
-
 /** `calls.begun` is set before the first call that changes something. */
 async function attempt(from: Withdrawals, order: ClaimedOrder, calls: { begun: boolean }): Promise<Attempted> {
   const { lms, acquire, guard, context, landsMs } = from
@@ -131,15 +130,7 @@ async function attempt(from: Withdrawals, order: ClaimedOrder, calls: { begun: b
     everLate,
     isSoldAgain: (course) => guard(async () => (await soldAgain(db, { order: order.row, course })).length > 0),
     lms,
-    acquire: async () => {
-      const permit = await acquire()
-      // After the wait for the permit, so that nothing comes between the check and the call.
-      await check().catch((error: unknown) => {
-        permit.release()
-        throw error
-      })
-      return permit
-    },
+    acquire: () => acquireChecked(acquire, check),
     beforeChange: async () => {
       await check()
       await guard(() => noteEffect(db, order))

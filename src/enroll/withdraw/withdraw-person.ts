@@ -1,9 +1,14 @@
 import type { DeliveryRow } from '../../database/schema.ts'
-import type { Failure } from '../../lms/client/failure.ts'
+import type { Account } from '../../lms/apis/accounts.ts'
+import { batchCanName } from '../../lms/apis/batch-answer.ts'
+import { type Allowance, isUnused, mayStillEnroll } from '../../lms/apis/enrollment-allowed.ts'
+import { modifyCanName } from '../../lms/apis/instructor-enrollments.ts'
+import { type Failed, type Failure, failed, type Judged, succeeded } from '../../lms/client/failure.ts'
 import { readOutcome, readRequest } from '../../queue/rows.ts'
 import type { CourseWithdrawal, Withdrawal } from '../../queue/withdrawal-row.ts'
+import { FREE_MODES } from '../course-mode.ts'
 import type { CallContext } from '../pair.ts'
-import { type CourseOrder, withdrawCourse } from './withdraw-course.ts'
+import { type InCourse, readInCourse } from './what-stands.ts'
 
 /** The results so far, by course as in the order, and the failure that ended the attempt; null if it is complete. */
 export interface Attempted {
@@ -58,9 +63,169 @@ export async function withdrawPerson({
     }
     const wasEnrolled = reported[course] === 'enrolled'
     const withdrawn = await withdrawCourse({ ...person, course, wasEnrolled, paid: order.paid, reason })
-    if ('done' in withdrawn) results.set(course, withdrawn.done)
+    if (withdrawn.ok) results.set(course, withdrawn.value)
     else if (withdrawn.failure.kind !== 'refused') return attempted(withdrawn.failure)
     else results.set(course, { kind: 'kept', mode: null, why: withdrawn.failure.message })
   }
   return attempted(null)
+}
+
+/** One person and one course of an order. */
+interface CourseOrder extends CallContext {
+  readonly email: string
+  readonly account: Account
+  /** All allowances of the address, as just read. */
+  readonly allowances: readonly Allowance[]
+  /** The true key, or the key as it was sent if the delivery never reported the course. */
+  readonly course: string
+  /** Whether the delivery reported an enrollment there, and not only an allowance. */
+  readonly wasEnrolled: boolean
+  /** Whether to take away a paid course mode too. */
+  readonly paid: boolean
+  /** For the LMS's audit, where its API takes one. */
+  readonly reason: string
+  /** Runs before each call that changes something. Rejects if the order must not go on. */
+  readonly beforeChange: () => Promise<void>
+}
+
+const STILL_THERE = failed({
+  kind: 'server_error',
+  endpoint: '/api/enrollment/v1/enrollment',
+  status: 200,
+  message: 'The LMS answered, and the person is still in the course',
+  mayHaveTakenEffect: true,
+})
+
+/**
+ * Takes a person out of one course: unenrolls them, and deletes the allowance that would enroll them later. Reads first
+ * and afterwards, so it is safe to repeat. It never touches the enrollment or the allowance of another address that the
+ * LMS's database takes for this one, nor a paid mode unless the order says so. A person who was never enrolled gets no
+ * inactive enrollment.
+ */
+export async function withdrawCourse(order: CourseOrder): Promise<Judged<CourseWithdrawal>> {
+  const kept = reasonToKeep(order)
+  if (kept !== null) return keep(kept)
+  const read = await readInCourse(order)
+  if (!read.ok) return read
+  const { enrollment, allowance } = read.value
+  if (allowance?.used && order.account.status === 'unknown') return keep(MOVED)
+  const isActive = enrollment?.active === true
+  if (isActive && !FREE_MODES.includes(enrollment.mode) && !order.paid) {
+    return keep(
+      `enrolled in the paid mode ${enrollment.mode}, and the order does not include paid modes`,
+      enrollment.mode,
+    )
+  }
+  const isAllowed = allowance !== null && mayStillEnroll(allowance, order.account)
+  const mode = enrollment?.mode ?? null
+  if (!isActive && !isAllowed) return succeeded({ kind: 'nothing', mode, why: '' })
+  const failure = await takeOut(order, read.value, { isActive, isAllowed })
+  if (failure !== null) return { ok: false, failure }
+  return (await verify(order)) ?? succeeded({ kind: isActive ? 'unenrolled' : 'disallowed', mode, why: '' })
+}
+
+const MOVED = 'an account with this address used the allowance, and has another address now; find it in the LMS'
+
+const keep = (why: string, mode: string | null = null): Judged<CourseWithdrawal> =>
+  succeeded({ kind: 'kept', mode, why })
+
+/** Why nothing can be withdrawn whatever the LMS has in the course; null if nothing speaks against it. */
+function reasonToKeep({ account, wasEnrolled }: CourseOrder): string | null {
+  if (account.status === 'other_account') {
+    return `the LMS matches the address to an account with another address, ${account.address}`
+  }
+  if (account.status === 'unknown' && wasEnrolled) {
+    return 'no account has this address any more; find the account in the LMS, and unenroll it there'
+  }
+  return null
+}
+
+/** Makes the calls; null if they succeeded. */
+async function takeOut(
+  order: CourseOrder,
+  { key, allowance }: InCourse,
+  { isActive, isAllowed }: { isActive: boolean; isAllowed: boolean },
+): Promise<Failure | null> {
+  // A batch call deletes the course's allowance too, even that of another address. Where no account has the address, it
+  // unenrolls the stranger who has it as a user name.
+  const isOursOnly = allowance === null || allowance.other === null
+  if (isActive && key !== null && isOursOnly && batchCanName(order.email)) {
+    const inBatch = await unenrollInBatch(order, key)
+    if (inBatch !== 'no_batch') return inBatch
+  }
+  return takeOutSingly(order, key ?? order.course, { isActive, isAllowed })
+}
+
+/**
+ * The LMS's own audit gets the reason this way. `no_batch`: the LMS has no such API, or its answer proves nothing. It fails
+ * if the address is also a stranger's user name: bulk_enroll with 500, which rolls everything back.
+ */
+async function unenrollInBatch(order: CourseOrder, course: string): Promise<Failure | null | 'no_batch'> {
+  const { lms, email, reason } = order
+  const call = { action: 'unenroll', emails: [email], reason, emailStudents: false } as const
+  const modify = await lms.modifyAvailable()
+  if (modify.ok && modify.value && modifyCanName(course)) {
+    await order.beforeChange()
+    return proofOf(await lms.modify({ ...call, course }))
+  }
+  const bulk = await lms.bulkAvailable()
+  if (!bulk.ok) return bulk.failure
+  if (!bulk.value) return 'no_batch'
+  await order.beforeChange()
+  return proofOf(await lms.bulkEnroll(await order.acquire(), { ...call, courses: [course] }))
+}
+
+function proofOf(judged: Judged<{ readonly proof: boolean } | null>): Failure | null | 'no_batch' {
+  if (!judged.ok) return judged.failure.status === 500 ? 'no_batch' : judged.failure
+  return judged.value?.proof ? null : 'no_batch'
+}
+
+async function takeOutSingly(
+  { lms, acquire, account, email, beforeChange }: CourseOrder,
+  course: string,
+  { isActive, isAllowed }: { isActive: boolean; isAllowed: boolean },
+): Promise<Failure | null> {
+  if (isActive && 'username' in account) {
+    await beforeChange()
+    const unenrolled = await lms.unenroll(await acquire(), { username: account.username, course })
+    if (!unenrolled.ok) return unenrolled.failure
+  }
+  if (!isAllowed) return null
+  await beforeChange()
+  const deleted = await lms.disallow(await acquire(), { email, course })
+  return deleted.ok ? null : deleted.failure
+}
+
+/**
+ * Reads everything again, the account too: who activated one meanwhile is enrolled, and lost only the used allowance. null
+ * if the person is out of the course.
+ */
+async function verify(order: CourseOrder): Promise<Failed | null> {
+  const account = await order.lms.account(order.email)
+  if (!account.ok) return account
+  const allowances = await order.lms.allowances(await order.acquire(), { email: order.email })
+  if (!allowances.ok) return allowances
+  const read = await readInCourse({ ...order, account: account.value, allowances: allowances.value })
+  if (!read.ok) return read
+  const { enrollment, allowance } = read.value
+  const isAllowed = allowance !== null && mayStillEnroll(allowance, account.value)
+  return enrollment?.active || isAllowed ? STILL_THERE : null
+}
+
+export type Withdrawn = { readonly deleted: number } | { readonly failure: Failure }
+
+/**
+ * Deletes all unused allowances that the LMS has for an address, including those that others made. Enrollments stay:
+ * they belong to an account, which the LMS retires itself. Safe to repeat.
+ */
+export async function withdrawAllowances({ email, lms, acquire }: CallContext & { email: string }): Promise<Withdrawn> {
+  const listed = await lms.allowances(await acquire(), { email })
+  if (!listed.ok) return { failure: listed.failure }
+  let deleted = 0
+  for (const { course } of listed.value.filter(isUnused)) {
+    const gone = await lms.disallow(await acquire(), { email, course })
+    if (!gone.ok) return { failure: gone.failure }
+    if (gone.value) deleted++
+  }
+  return { deleted }
 }

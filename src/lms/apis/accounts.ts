@@ -1,9 +1,47 @@
 import { z } from 'zod'
 import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from '../client/answer.ts'
-import { type Judged, succeeded } from '../client/failure.ts'
-import type { LmsRequest } from '../client/transport.ts'
-import { isSameAddress, maskAddress, takenFor } from './address.ts'
-import { PATH_BYTES } from './enrollment-list.ts'
+import { type Endpoint, type Judged, oneLine, succeeded } from '../client/failure.ts'
+import { jsonBody, type LmsRequest } from '../client/transport.ts'
+import { PATH_BYTES } from './enrollment.ts'
+
+const isAscii = (text: string): boolean => /^[\0-\x7f]*$/.test(text)
+
+/**
+ * Whether two addresses belong to the same person. Letter case doesn't count, as everywhere in the LMS. Its database
+ * also takes ä for a, ｅ for e and ı for i (recorded: lms-newer/people-lists.json, 'search_emails: SURPRISE an unknown
+ * address that the database takes for another …'), but those are other mailboxes. JavaScript takes the Kelvin sign for
+ * k, so an ASCII address never equals one that isn't ASCII.
+ */
+export function isSameAddress(a: string, b: string): boolean {
+  return addressKey(a) === addressKey(b)
+}
+
+/** A text that two addresses share if they belong to the same person; see isSameAddress. */
+const addressKey = (address: string): string =>
+  `${isAscii(address) ? 'ascii' : 'other'} ${address.normalize('NFC').toLowerCase()}`
+
+/**
+ * A text that two addresses share if the LMS's database most likely takes them for each other: without accents, and with
+ * plain forms of compatibility characters. It doesn't cover every rule of the collation.
+ */
+const addressLikeness = (address: string): string =>
+  address.normalize('NFKD').replace(/\p{M}/gu, '').replaceAll('ı', 'i').replaceAll('ß', 'ss').trimEnd().toLowerCase()
+
+/**
+ * Those of the texts that the LMS's database may take for this one: the most likely ones, or all of them where that
+ * can't be told.
+ */
+function takenFor(text: string, texts: readonly string[]): readonly string[] {
+  const alike = texts.filter((other) => addressLikeness(other) === addressLikeness(text))
+  return alike.length > 0 ? alike : texts
+}
+
+/** An address for a log or an operator, without the person's name: `a***@example.com`. At most 300 characters. */
+export function maskAddress(address: string): string {
+  const at = address.lastIndexOf('@')
+  const first = /^[\p{L}\p{N}]/u.exec(address)?.[0] ?? ''
+  return oneLine(`${first}***${at === -1 ? '' : address.slice(at)}`)
+}
 
 const ENDPOINT = '/api/user/v1/accounts'
 
@@ -27,7 +65,7 @@ const retired = z.object({ error_msg: z.string() })
  * Wider than the LMS's own rule (letters, digits, spaces and `.@_+-`). It only has to keep a name within its segment of
  * a path, even behind a proxy that decodes paths.
  */
-export function isUsername(text: string): boolean {
+function isUsername(text: string): boolean {
   return /^[^/\\?#%\p{Cc}\p{Cs}]+$/u.test(text)
 }
 
@@ -93,4 +131,74 @@ export function judgeNamesakes(answer: Answer, asked: { emails: readonly string[
     takenFor(username, asked.emails).filter((one) => !isSameAddress(one, email)),
   )
   return succeeded(new Set(taken))
+}
+
+/** No slash at the end: with one, the LMS has no such page (recorded: 'search_emails with a trailing slash'). */
+const SEARCH_ENDPOINT: Endpoint = '/api/user/v1/accounts/search_emails'
+
+/** The most addresses in a call: 65 ms of the LMS's time (recorded: costs-lists.json). */
+export const SEARCH_ADDRESSES = 1000
+
+/** The accounts of the requested addresses. Retired ones are left out, and nothing tells whether one is active. */
+export interface FoundAccounts {
+  /** The user names, by the address as it was requested. */
+  readonly usernames: ReadonlyMap<string, string>
+  /**
+   * Requested addresses without an account of their own that the LMS's database takes, or may take, for another
+   * person's. The value is the masked address of that person.
+   */
+  readonly others: ReadonlyMap<string, string>
+}
+
+const foundAccounts = z.array(z.object({ email: z.string(), username: z.string().refine(isUsername) }))
+
+/**
+ * Searches the accounts of many addresses at once. The LMS doesn't throttle it (recorded: people-lists.json).
+ * @throws Error for more than SEARCH_ADDRESSES addresses
+ */
+export function searchEmailsRequest(of: { emails: readonly string[] }): LmsRequest {
+  if (of.emails.length > SEARCH_ADDRESSES) throw new Error(`search at most ${SEARCH_ADDRESSES} addresses a call`)
+  return { method: 'POST', endpoint: SEARCH_ENDPOINT, path: SEARCH_ENDPOINT, body: jsonBody({ emails: of.emails }) }
+}
+
+/**
+ * The accounts that were found. null if the LMS lets the service user search none: a version without it has no such page
+ * or method, and one with it answers 404 to everybody but staff (recorded: people-lists.json, 'search_emails: non-staff
+ * application'). The answer has another order than the call, and no trace of unknown addresses.
+ */
+export function judgeSearchEmails(answer: Answer, asked: { emails: readonly string[] }): Judged<FoundAccounts | null> {
+  if (answer.status === 404 || answer.status === 405) return succeeded(null)
+  if (answer.status !== 200) return judgeOther(answer, SEARCH_ENDPOINT)
+  const read = readAs(answer, SEARCH_ENDPOINT, foundAccounts)
+  if (!read.ok) return read
+  const byKey = new Map(read.value.map((account) => [addressKey(account.email), account]))
+  const usernames = new Map<string, string>()
+  for (const email of asked.emails) {
+    const account = byKey.get(addressKey(email))
+    if (account !== undefined) usernames.set(email, account.username)
+  }
+  const requested = new Set(asked.emails.map(addressKey))
+  const strangers = read.value.map(({ email }) => email).filter((email) => !requested.has(addressKey(email)))
+  return succeeded({ usernames, others: othersOf({ asked: asked.emails, usernames, strangers }) })
+}
+
+/**
+ * The answer doesn't say which requested address the database takes for a stranger's. Where it can't be told, it may be
+ * any address that has no account.
+ */
+function othersOf({
+  asked,
+  usernames,
+  strangers,
+}: {
+  asked: readonly string[]
+  usernames: ReadonlyMap<string, string>
+  strangers: readonly string[]
+}): Map<string, string> {
+  const others = new Map<string, string>()
+  const unknown = asked.filter((email) => !usernames.has(email))
+  for (const stranger of strangers) {
+    for (const email of takenFor(stranger, unknown)) others.set(email, maskAddress(stranger))
+  }
+  return others
 }

@@ -44,7 +44,7 @@ export type PersonResult =
  * - `disallowed`: the person had only an allowance.
  * - `nothing`: neither.
  */
-export type UnenrollResult = 'unenrolled' | 'disallowed' | 'nothing' | 'invalid' | 'error'
+type UnenrollResult = 'unenrolled' | 'disallowed' | 'nothing' | 'invalid' | 'error'
 
 /** The results of a person for each action. */
 export interface ResultOf {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from '../client/answer.ts'
 import { type Judged, succeeded } from '../client/failure.ts'
 import { jsonBody, type LmsRequest } from '../client/transport.ts'
-import { isSameAddress, maskAddress } from './address.ts'
+import { isSameAddress, maskAddress } from './accounts.ts'
 
 /** With a slash at the end: without it, the LMS redirects (recorded: enrollment-allowed.json, 'no trailing slash'). */
 const ENDPOINT = '/api/enrollment/v1/enrollment_allowed/'
@@ -21,9 +21,11 @@ export interface Allowance {
   readonly other: string | null
 }
 
+/** Whether it is an allowance of this address, and no account has enrolled through it. */
+export const isUnused = ({ used, other }: Allowance): boolean => !used && other === null
+
 /** Whether the allowance enrolls the person who activates an account with this address. */
-export const enrollsOnActivation = ({ autoEnroll, used, other }: Allowance): boolean =>
-  autoEnroll && !used && other === null
+export const enrollsOnActivation = (one: Allowance): boolean => one.autoEnroll && isUnused(one)
 
 /**
  * Whether the allowance may enroll the owner of this address later, whoever used it before. A person who has not activated

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from '../client/answer.ts'
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
 import { jsonBody, type LmsRequest } from '../client/transport.ts'
-import { isSameAddress } from './address.ts'
+import { isSameAddress } from './accounts.ts'
 import {
   type BatchAction,
   type BatchAnswer,

@@ -1,4 +1,4 @@
-import { type StartTimer, startTimer as unrefTimer } from './timer.ts'
+import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/pause.ts'
 
 /**
  * The right to make one call to an API that the LMS throttles: bulk_enroll, enrollment and enrollment_allowed, which
@@ -28,6 +28,21 @@ export interface Budget {
 export interface StartedBudget extends Budget {
   /** Begins again with another `lastUsedAt`, which was not known at the start. */
   beginAgain(lastUsedAt: number | null): void
+}
+
+/**
+ * Waits for a permit, and checks after the wait, which can be long, so that nothing comes between the check and the call.
+ * @throws what `acquire` and `check` reject with: the permit is then given back
+ */
+export async function acquireChecked(acquire: () => Promise<Permit>, check: () => Promise<void>): Promise<Permit> {
+  const permit = await acquire()
+  try {
+    await check()
+  } catch (error) {
+    permit.release()
+    throw error
+  }
+  return permit
 }
 
 /**
@@ -70,11 +85,6 @@ interface BucketOptions {
   readonly lastUsedAt: number | null
 }
 
-/** A caller that waits for a permit. */
-interface Waiter {
-  readonly grant: (permit: Permit) => void
-}
-
 /**
  * The call budget of one replica: its share of the bucket. All buckets together hold at most 30 permits and get at most
  * 80 a minute, except for the time until a replica learns that others have joined. The ten calls that the throttle has
@@ -83,12 +93,12 @@ interface Waiter {
 export function createBudget(from: BucketOptions & { startTimer?: StartTimer }): StartedBudget {
   const { startTimer = unrefTimer } = from
   const bucket = createBucket(from)
-  let queue: Waiter[] = []
+  let queue: ((permit: Permit) => void)[] = []
   let isTimerRunning = false
 
   const grantPermits = (): void => {
     bucket.refill()
-    while (queue.length > 0 && bucket.take()) queue.shift()?.grant(singleUsePermit(putBack))
+    while (queue.length > 0 && bucket.take()) queue.shift()?.(singleUsePermit(putBack))
     if (queue.length === 0 || isTimerRunning) return
     isTimerRunning = true
     startTimer(bucket.msToNextPermit(), () => {
@@ -107,17 +117,15 @@ export function createBudget(from: BucketOptions & { startTimer?: StartTimer }):
       new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason)
         const leave = (): void => {
-          queue = queue.filter((one) => one !== waiter)
+          queue = queue.filter((one) => one !== grant)
           reject(signal.reason)
         }
-        const waiter: Waiter = {
-          grant: (permit) => {
-            signal.removeEventListener('abort', leave)
-            resolve(permit)
-          },
+        const grant = (permit: Permit): void => {
+          signal.removeEventListener('abort', leave)
+          resolve(permit)
         }
         signal.addEventListener('abort', leave, { once: true })
-        queue.push(waiter)
+        queue.push(grant)
         grantPermits()
       }),
     tryAcquire: (reserve) => {

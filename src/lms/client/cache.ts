@@ -1,5 +1,5 @@
+import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/pause.ts'
 import type { Judged } from './failure.ts'
-import { type StartTimer, startTimer as unrefTimer } from './timer.ts'
 
 /** Answers of the LMS that stay valid for a while. Failures are never kept. */
 export interface Cache<T> {

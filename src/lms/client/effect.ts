@@ -1,5 +1,5 @@
-import type { Endpoint, Failure, Judged } from './failure.ts'
-import { codeOf } from './http-answer.ts'
+import { codeOf } from './answer.ts'
+import { type Endpoint, isInDoubt, type Judged } from './failure.ts'
 
 interface Sent {
   readonly method: string
@@ -53,5 +53,3 @@ export function withEffect<T>(request: Sent, judged: Judged<T>): Judged<T> {
   if (judged.ok || !changesSomething(request) || !isInDoubt(judged.failure)) return judged
   return { ok: false, failure: { ...judged.failure, mayHaveTakenEffect: true } }
 }
-
-const isInDoubt = ({ kind }: Failure): boolean => kind === 'unreachable' || kind === 'server_error'

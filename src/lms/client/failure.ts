@@ -47,6 +47,22 @@ export interface Failure {
   readonly mayHaveTakenEffect: boolean
 }
 
+/**
+ * Whether the LMS may have carried out the failed call, if that changes something. The cause may be the LMS, one course
+ * or one person.
+ */
+export const isInDoubt = ({ kind }: Pick<Failure, 'kind'>): boolean => kind === 'unreachable' || kind === 'server_error'
+
+/**
+ * Whether the LMS may carry out a failed call later than now. It has answered a 500 itself, and rolled the call back or
+ * not. Statuses above may come from a proxy that stopped waiting.
+ */
+export const mayStillLand = ({
+  mayHaveTakenEffect,
+  status = null,
+}: Pick<Failure, 'mayHaveTakenEffect'> & { readonly status?: number | null }): boolean =>
+  mayHaveTakenEffect && (status === null || status > 500)
+
 export interface Failed {
   readonly ok: false
   readonly failure: Failure

@@ -1,9 +1,98 @@
 import * as oauth from 'oauth4webapi'
 import { z } from 'zod'
-import { type Answer, notUnderstood } from './answer.ts'
-import { failed, type Judged, succeeded } from './failure.ts'
-import { askForToken, claimsOf, judgeGrant, TOKEN_ENDPOINT } from './token-endpoint.ts'
-import type { LmsRequest } from './transport.ts'
+import { type Answer, jsonOf, judgeOther, notUnderstood, waitAfterThrottle } from './answer.ts'
+import { withEffect } from './effect.ts'
+import { type Failed, failed, type Judged, succeeded } from './failure.ts'
+import type { LmsRequest, Transport } from './transport.ts'
+
+export const TOKEN_ENDPOINT = '/oauth2/access_token'
+
+/** A request to the token endpoint, which takes a form (recorded: oauth.json). */
+export function tokenRequest(form: URLSearchParams): LmsRequest {
+  const body = { contentType: 'application/x-www-form-urlencoded;charset=UTF-8', text: form.toString() }
+  return { method: 'POST', endpoint: TOKEN_ENDPOINT, path: TOKEN_ENDPOINT, body }
+}
+
+/**
+ * Requests a token with any grant. oauth4webapi builds the request; our transport sends it, so that its limits apply
+ * here too. Every answer of the LMS is a success here; judgeGrant judges it.
+ * @param from.grant makes one of oauth4webapi's requests with the given options
+ * @param from.send the transport; the token endpoint takes no token
+ */
+export async function askForToken(from: {
+  grant: (options: oauth.TokenEndpointRequestOptions) => Promise<Response>
+  send: Send
+}): Promise<Judged<Answer>> {
+  const sent: { answer: Judged<Answer> | null } = { answer: null }
+  await from.grant({
+    additionalParameters: { token_type: 'jwt' },
+    [oauth.allowInsecureRequests]: true, // an LMS in the same cluster often uses plain HTTP
+    [oauth.customFetch]: async (_url, { body }) => {
+      sent.answer = await from.send(tokenRequest(body))
+      return new Response() // nobody reads it: judgeGrant gets the answer
+    },
+  })
+  if (sent.answer === null) throw new Error('oauth4webapi made no request')
+  return sent.answer
+}
+
+/**
+ * Judges an answer of the token endpoint. 429 is its rate limit for each address: a page without Retry-After (Open edX,
+ * oauth_dispatch/views.py, `RATELIMIT_RATE`; static_template_view/views.py, `render_429`). It never answers 403 itself.
+ * @param refusal gives what an OAuth error code means for this grant
+ */
+export async function judgeGrant(
+  answer: Answer,
+  refusal: (error: string) => Failed,
+): Promise<Judged<oauth.TokenEndpointResponse>> {
+  if (answer.status === 429) return rateLimited(answer)
+  if (answer.status === 403) return blocked()
+  const error = oauthError(answer)
+  if (error !== null) return refusal(error)
+  if (answer.status !== 200) return judgeOther(answer, TOKEN_ENDPOINT)
+  try {
+    const granted = await oauth.processGenericTokenEndpointResponse(
+      { issuer: 'https://lms.invalid' }, // compared only with an id_token, which the LMS doesn't send
+      { client_id: 'any' },
+      new Response(answer.text, { headers: { 'content-type': answer.contentType ?? '' } }),
+      { recognizedTokenTypes: { jwt: () => {} } },
+    )
+    return succeeded(granted)
+  } catch {
+    return notUnderstood(answer, TOKEN_ENDPOINT) // oauth4webapi's message may contain the token
+  }
+}
+
+function rateLimited({ retryAfter, receivedAt }: Answer): Failed {
+  const message = 'The LMS limits the token requests from this address (429)'
+  const retryAfterMs = waitAfterThrottle({ retryAfter, text: '', receivedAt })
+  return failed({ kind: 'throttled', endpoint: TOKEN_ENDPOINT, status: 429, message, retryAfterMs })
+}
+
+function blocked(): Failed {
+  const message =
+    'Something in front of the LMS blocks token requests (403): check the proxy and the firewall in front of it'
+  return failed({ kind: 'misconfigured', endpoint: TOKEN_ENDPOINT, status: 403, message })
+}
+
+/** The claims of a JWT, unverified: the LMS itself sent it to us. undefined if the text isn't a JWT. */
+export function claimsOf(jwt: string): unknown {
+  if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(jwt)) return undefined
+  try {
+    return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString())
+  } catch {
+    return undefined
+  }
+}
+
+const errorBody = z.object({ error: z.string().regex(/^[a-z_]{1,40}$/) })
+
+/** The OAuth error code of a refusal; null if the answer isn't one. */
+export function oauthError(answer: Answer): string | null {
+  if (answer.status !== 400 && answer.status !== 401) return null
+  const read = errorBody.safeParse(jsonOf(answer))
+  return read.success ? read.data.error : null
+}
 
 const EARLY_MS = 60_000
 
@@ -47,7 +136,7 @@ export function createTokens(from: {
   clientId: string
   clientSecret: string
   now: () => number
-  send: (request: LmsRequest) => Promise<Judged<Answer>>
+  send: Send
 }): Tokens {
   let current: { token: Token; renewAt: number } | null = null
   let request: Promise<Judged<Token>> | null = null
@@ -117,4 +206,31 @@ function refusalWords(error: string): string {
     return `The LMS gives this application no token (${error}): ${remedy}`
   }
   return `The LMS gives no token (${error}): check the OAuth application LERNITO_LMS_CLIENT_ID in the LMS`
+}
+
+/** Sends a request with a token, and judges the answer. */
+export type Ask = <T>(request: LmsRequest, judge: (answer: Answer) => Judged<T>) => Promise<Judged<T>>
+/** Sends a request without a token. */
+export type Send = (request: LmsRequest) => Promise<Judged<Answer>>
+
+/** Gives the function that sends requests with a token. If the LMS refuses the token, it sends again with a new one. */
+export function createAsk({ transport, tokens }: { transport: Transport; tokens: Tokens }): Ask {
+  async function sendWithToken(request: LmsRequest): Promise<Judged<Answer>> {
+    const token = await tokens.get()
+    if (!token.ok) return token
+    const { value } = token.value
+    const first = await transport.send(request, { authorization: `JWT ${value}`, queued: true })
+    if (!first.ok || first.value.status !== 401) return first
+    const renewed = await tokens.renew(value)
+    if (!renewed.ok) return renewed
+    const second = await transport.send(request, { authorization: `JWT ${renewed.value.value}`, queued: true })
+    if (!second.ok || second.value.status !== 401) return second
+    const message = 'The LMS refuses a token that it just gave: check the clocks and its JWT_AUTH settings'
+    return failed({ kind: 'misconfigured', endpoint: request.endpoint, status: 401, message })
+  }
+
+  return async (request, judge) => {
+    const sent = await sendWithToken(request)
+    return sent.ok ? withEffect(request, judge(sent.value)) : sent
+  }
 }

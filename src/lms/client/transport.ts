@@ -1,12 +1,10 @@
 import { type Dispatcher, Pool } from 'undici'
 import { CONNECT_TIMEOUT_MS, CONNECTION_CAUSES } from '../../service/lib/connection-cause.ts'
 import { startDeadline } from '../../service/lib/deadline.ts'
-import type { Answer } from './answer.ts'
-import { createConcurrencyLimiter, type ReleaseSlot } from './concurrency-limiter.ts'
+import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/pause.ts'
+import { type Answer, codeOf, readAnswer } from './answer.ts'
 import { changesSomething, neverSent } from './effect.ts'
 import { type Endpoint, failed, type Judged, succeeded } from './failure.ts'
-import { codeOf, readAnswer } from './http-answer.ts'
-import { type StartTimer, startTimer as unrefTimer } from './timer.ts'
 
 export interface LmsRequest {
   readonly method: 'GET' | 'POST' | 'DELETE'
@@ -24,7 +22,7 @@ export interface Call {
   readonly ms: number
 }
 
-export interface SendOptions {
+interface SendOptions {
   /** The whole value of the header; null for a call without one. */
   readonly authorization: string | null
   /** false for a call that waits for no slot: the heartbeat, which has to tell whether the LMS is up. */
@@ -41,7 +39,7 @@ export interface Transport {
   close(): Promise<void>
 }
 
-interface TransportOptions {
+export interface TransportOptions {
   /** LERNITO_LMS_URL. A path in it comes before every path. */
   readonly url: URL
   /** The value of the header. */
@@ -50,7 +48,7 @@ interface TransportOptions {
   readonly concurrency: () => number
   /**
    * The right to call, checked before each queued call. Gives the signal that ends the right, and throws if it has
-   * ended.
+   * ended. A command always has it.
    */
   readonly mayCall?: () => AbortSignal
   /** How long a call may take, from getting its slot to the last byte of the answer, in ms. */
@@ -185,4 +183,50 @@ function describeConnectionError(error: unknown, { protocol }: URL): string {
   const code = codeOf(error)
   const cause = code === 'UND_ERR_CONNECT_TIMEOUT' && protocol === 'https:' ? NO_TLS_CONNECTION : CAUSES[code]
   return cause === undefined ? code : `${cause} (${code})`
+}
+
+/** Gives the slot back after `afterMs`. Only the first call counts. */
+type ReleaseSlot = (afterMs: number) => void
+
+/** Limits how many calls are in flight at once. The others wait in the order in which they came. */
+interface ConcurrencyLimiter {
+  acquire(): Promise<ReleaseSlot>
+}
+
+/**
+ * @param from.slots how many calls may be in flight at once, at least 1; read each time, since it may change
+ * @param from.startTimer the timer for slots that are given back later
+ */
+export function createConcurrencyLimiter(from: { slots: () => number; startTimer: StartTimer }): ConcurrencyLimiter {
+  const waiting: (() => void)[] = []
+  let inFlight = 0
+
+  function admit() {
+    while (inFlight < from.slots()) {
+      const next = waiting.shift()
+      if (next === undefined) return
+      inFlight += 1
+      next()
+    }
+  }
+
+  function release() {
+    inFlight -= 1
+    admit()
+  }
+
+  return {
+    async acquire() {
+      const admitted = new Promise<void>((resolve) => waiting.push(resolve))
+      admit()
+      await admitted
+      let released = false
+      return (afterMs) => {
+        if (released) return
+        released = true
+        if (afterMs > 0) from.startTimer(afterMs, release)
+        else release()
+      }
+    },
+  }
 }

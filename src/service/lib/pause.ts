@@ -5,3 +5,11 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   // It rejects only because of the signal.
   await delay(ms, undefined, { signal }).catch(() => {})
 }
+
+/** Calls `then` after `ms`. */
+export type StartTimer = (ms: number, then: () => void) => void
+
+/** A timer that doesn't keep the process alive. */
+export const startTimer: StartTimer = (ms, then) => {
+  setTimeout(then, ms).unref()
+}

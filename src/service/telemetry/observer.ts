@@ -1,6 +1,6 @@
 import { type BreakerState, isOpen } from '../../enroll/breakers/breaker-state.ts'
 import type { CourseReport } from '../../enroll/breakers/course-breakers.ts'
-import type { RoundResult } from '../../enroll/follow-up/round.ts'
+import type { RoundResult } from '../../enroll/follow-up/follow-up.ts'
 import type { Call } from '../../lms/client/transport.ts'
 import type { Notified } from '../../operators/notify/notifier.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'

@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { isModePending } from '../../../src/enroll/course-mode.ts'
 import { changeFor } from '../../../src/enroll/follow-up/change.ts'
-import { reconcile } from '../../../src/enroll/follow-up/reconcile.ts'
-import type { Finding } from '../../../src/enroll/follow-up/reconcile-chunk.ts'
-import { repair } from '../../../src/enroll/repair.ts'
+import { type Finding, reconcile, repair } from '../../../src/enroll/follow-up/reconcile.ts'
 import { runWithdrawals } from '../../../src/enroll/withdraw/run-withdrawals.ts'
 import type { Lms } from '../../../src/lms/lms.ts'
 import { forget } from '../../../src/operators/changes/forget.ts'
@@ -13,7 +10,7 @@ import { claimOrder } from '../../../src/queue/withdrawals/claimed-order.ts'
 import { createWakeUp } from '../../../src/service/lib/wake-up.ts'
 import { accepted, arrival, settled, succeeded } from '../../queue/harness.ts'
 import { until } from '../../service/process.ts'
-import { acquire, applyingMode, callsTo, ENROLL, type FollowUp, HONOR, PYTHON, register, setUp } from './harness.ts'
+import { acquire, callsTo, ENROLL, type FollowUp, HONOR, PYTHON, register, setUp } from './harness.ts'
 
 const ADA = 'ada@x.example'
 const signal = new AbortController().signal
@@ -74,13 +71,8 @@ async function claimed(t: TestContext) {
   const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'allowed', [PYTHON]: 'allowed' } })
   await register(bench, ADA)
   await bench.seed({ enrollments: [row()] })
-  const asking = { isModePending: (of: { course: string; mode: string }) => isModePending({ modeOf, ...of }) }
   const followUp = (lms: Partial<Lms> = {}, acquiring = acquire) =>
-    bench.round(
-      { ...asking, acquire: acquiring },
-      bench.context,
-      applyingMode({ ...bench, lms: { ...bench.lms, ...lms } }),
-    )
+    bench.round({ modeOf, acquire: acquiring, lms: { ...bench.lms, ...lms } })
   return { ...bench, id, followUp }
 }
 const modeOf = (course: string) => (course === HONOR ? 'honor' : null)
@@ -132,7 +124,7 @@ async function repaired(
     replicas,
     lms,
     acquire,
-    isModePending: () => false,
+    modeOf: () => null,
     since: null,
     fix: true,
     named: new Set(),

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { runFollowUp } from '../../../src/enroll/follow-up/follow-up.ts'
-import type { RoundResult } from '../../../src/enroll/follow-up/round.ts'
+import { type RoundResult, runFollowUp } from '../../../src/enroll/follow-up/follow-up.ts'
 import { DEMO } from '../../harness.ts'
 import { accepted, arrival, type Replica } from '../../queue/harness.ts'
 import { until } from '../../service/process.ts'
@@ -25,8 +24,7 @@ function started(
     replicas: replica.replicas,
     lms: bench.lms,
     acquire,
-    isModePending: () => false,
-    applyMode: async () => ({ kind: 'applied', mode: 'audit' }),
+    modeOf: () => null,
     isLmsUnavailable,
     intervalMs: 100,
     publish: (event) => void bench.events.push(event),

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { type StandInOptions, startStandIn } from '../../../sandbox/stand-in.ts'
-import { applyMode } from '../../../src/enroll/course-mode.ts'
 import { checkNow } from '../../../src/enroll/follow-up/check-now.ts'
-import type { Asking } from '../../../src/enroll/follow-up/look-ups.ts'
+import { followUpRound } from '../../../src/enroll/follow-up/follow-up.ts'
+import type { Asking } from '../../../src/enroll/follow-up/look-up.ts'
 import { type Reported, readReported } from '../../../src/enroll/follow-up/reported.ts'
-import { type ApplyMode, followUpRound } from '../../../src/enroll/follow-up/round.ts'
 import { unlimitedBudget } from '../../../src/lms/client/budget.ts'
 import type { Lms } from '../../../src/lms/lms.ts'
 import { type CourseResult, type DeliveryEvent, type Outcome, stateOfOutcome } from '../../../src/sale/types.ts'
@@ -23,18 +22,6 @@ export const LIST = '/api/enrollment/v1/enrollments'
 export const ACCOUNTS = '/api/user/v1/accounts'
 
 export const acquire = () => unlimitedBudget().acquire(new AbortController().signal)
-
-const noMode: ApplyMode = async () => {
-  throw new Error('no mode is pending')
-}
-
-/** Changes the course mode in the LMS to honor, as the service does. */
-export const applyingMode =
-  ({ lms }: Pick<FollowUp, 'lms'>): ApplyMode =>
-  async (of) => {
-    const result = await applyMode({ lms, mode: 'honor', ...of })
-    return result.kind === 'done' ? { kind: 'applied', mode: 'honor' } : result
-  }
 
 interface Sale {
   readonly email: string
@@ -75,13 +62,12 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
   }
 
   /** One round; `asking` replaces parts of what its calls wait for. `at`: another replica makes it. */
-  const round = (asking: Partial<Asking> = {}, at = context, applyMode = noMode) =>
+  const round = (asking: Partial<Asking & { lms: Lms }> = {}, at = context) =>
     followUpRound({
       context: at,
       replicas,
       signal: new AbortController().signal,
-      asking: { lms, acquire, isModePending: () => false, beforeCall: async () => {}, rest: async () => {}, ...asking },
-      applyMode,
+      asking: { lms, acquire, modeOf: () => null, beforeCall: async () => {}, rest: async () => {}, ...asking },
       guard: (work) => work(),
       publish,
     })
@@ -104,8 +90,8 @@ export async function setUp(t: TestContext, options: StandInOptions = {}) {
     later: (ms: number): void => {
       clock.at += ms
     },
-    check: (ids: readonly string[], asked: Partial<Lms> = {}, isModePending = () => false) =>
-      checkNow({ context, lms: { ...lms, ...asked }, acquire, isModePending, ids, by: 'ada', publish }),
+    check: (ids: readonly string[], asked: Partial<Lms> = {}, modeOf: Asking['modeOf'] = () => null) =>
+      checkNow({ context, lms: { ...lms, ...asked }, acquire, modeOf, ids, by: 'ada', publish }),
   }
 }
 export type FollowUp = Awaited<ReturnType<typeof setUp>>

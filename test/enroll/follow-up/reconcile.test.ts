@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { reconcile } from '../../../src/enroll/follow-up/reconcile.ts'
-import type { Finding } from '../../../src/enroll/follow-up/reconcile-chunk.ts'
-import { repair } from '../../../src/enroll/repair.ts'
+import { type Finding, reconcile, repair } from '../../../src/enroll/follow-up/reconcile.ts'
 import type { CourseResult } from '../../../src/sale/types.ts'
 import { DEMO } from '../../harness.ts'
 import { acquire, type FollowUp, history, LIST, PYTHON, register, setUp } from './harness.ts'
@@ -27,7 +25,7 @@ async function reconciled(
     replicas,
     lms,
     acquire,
-    isModePending: () => false,
+    modeOf: () => null,
     since: null,
     fix: false,
     named: new Set(),

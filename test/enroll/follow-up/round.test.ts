@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isModePending, type ModeInCourse } from '../../../src/enroll/course-mode.ts'
-import { ROUND_OVER } from '../../../src/enroll/follow-up/round.ts'
+import { ROUND_OVER } from '../../../src/enroll/follow-up/follow-up.ts'
+import { failed } from '../../../src/lms/client/failure.ts'
+import type { Lms } from '../../../src/lms/lms.ts'
 import { DEMO } from '../../harness.ts'
 import { only, START } from '../../queue/harness.ts'
 import {
   ACCOUNTS,
-  applyingMode,
   callsTo,
   DAY_MS,
   ENROLL,
@@ -292,6 +292,20 @@ test('a course for which the LMS fails delays nobody in another one', async (t) 
   assert.equal((await bench.row(second)).state, 'enrolled')
 })
 
+test('a course for which the LMS fails does not delay another sale to the same person', async (t) => {
+  const bench = await setUp(t)
+  const ids = await bench.sell([
+    { email: ADA, courses: { [PYTHON]: 'allowed' } },
+    { email: ADA, order: 2 },
+  ])
+  await register(bench, ADA)
+  await bench.seed({ enrollments: [enrollment(ADA, { course: PYTHON }), enrollment(ADA)] })
+  await bench.faults([{ path: LIST, status: 500, times: 1 }])
+  await bench.round()
+  const states = await Promise.all(ids.map(async (id) => (await bench.row(id)).state))
+  assert.deepEqual(states.sort(), ['enrolled', 'pre_enrolled'])
+})
+
 test('an LMS that is down ends the round at once, without a change', async (t) => {
   const bench = await setUp(t)
   const id = await bench.sellOne({ email: ADA })
@@ -340,36 +354,27 @@ test('a round that stops before any of its calls loses nothing and repeats nothi
   for (const id of ids) assert.equal((await history(bench, id)).length, 1)
 })
 
-/** Tells that a mode is pending for an enrollment in a free mode, and changes it. */
-function honor(bench: FollowUp) {
-  const modeOf = () => 'honor'
-  const asking = { isModePending: (of: ModeInCourse) => isModePending({ modeOf, ...of }) }
-  return { asking, apply: applyingMode(bench) }
-}
+/** The setting wants this mode in every course. */
+const asking = { modeOf: () => 'honor' }
 
 test('a buyer who was pre-enrolled gets the course mode of the setting before the delivery is enrolled', async (t) => {
   const bench = await setUp(t)
-  const { asking, apply } = honor(bench)
   const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'allowed' } })
   await register(bench, ADA)
   await bench.seed({ enrollments: [enrollment(ADA, { course: HONOR })] })
-  await bench.check([id], {}, () => true)
+  await bench.check([id], {}, asking.modeOf)
   assert.equal((await bench.row(id)).state, 'pre_enrolled', 'a check alone changes no mode')
   bench.later(1)
-  const unreachable = {
-    kind: 'unreachable',
-    message: 'no answer',
-    retryAfterMs: null,
-    mayHaveTakenEffect: true,
-  } as const
-  const cut = await bench.round(asking, bench.context, async (of) => {
-    await apply(of)
-    return { kind: 'failure', failure: unreachable }
-  })
+  const changeMode: Lms['changeMode'] = async (...asked) => {
+    await bench.lms.changeMode(...asked)
+    const unreachable = { kind: 'unreachable', endpoint: ENROLL, status: null, message: 'no answer' } as const
+    return failed({ ...unreachable, mayHaveTakenEffect: true })
+  }
+  const cut = await bench.round({ ...asking, lms: { ...bench.lms, changeMode } })
   assert.deepEqual([cut.complete, (await bench.row(id)).state], [false, 'pre_enrolled'])
   assert.deepEqual(await modesIn(bench), ['honor'])
   await bench.forgetCalls()
-  await bench.round(asking, bench.context, apply)
+  await bench.round(asking)
   assert.deepEqual(await callsTo(bench, ENROLL), [0], 'the mode is there')
   const { state, standings } = await bench.delivery(id)
   assert.deepEqual([state, standings[HONOR]?.mode], ['enrolled', 'honor'])
@@ -377,11 +382,10 @@ test('a buyer who was pre-enrolled gets the course mode of the setting before th
 
 test('a course that lacks the mode of the setting leaves the buyer enrolled, and needs attention', async (t) => {
   const bench = await setUp(t)
-  const { asking, apply } = honor(bench)
   const id = await bench.sellOne({ email: ADA })
   await register(bench, ADA)
   await bench.seed({ enrollments: [enrollment(ADA)] })
-  await bench.round(asking, bench.context, apply)
+  await bench.round(asking)
   const { state, outcome } = await bench.delivery(id)
   const reason = { code: 'course.mode_missing', subject: DEMO }
   assert.deepEqual([state, outcome], ['needs_attention', { courses: { [DEMO]: 'enrolled' }, reason }])
@@ -390,11 +394,10 @@ test('a course that lacks the mode of the setting leaves the buyer enrolled, and
 
 test('a paid mode that the buyer has by now stays', async (t) => {
   const bench = await setUp(t)
-  const { asking, apply } = honor(bench)
   const id = await bench.sellOne({ email: ADA, courses: { [HONOR]: 'allowed' } })
   await register(bench, ADA)
   await bench.seed({ enrollments: [{ ...enrollment(ADA, { course: HONOR }), mode: 'verified' }] })
-  await bench.round(asking, bench.context, apply)
+  await bench.round(asking)
   assert.equal((await bench.row(id)).state, 'enrolled')
   assert.deepEqual(await modesIn(bench), ['verified'])
 })

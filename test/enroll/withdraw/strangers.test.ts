@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, test } from 'node:test'
-import { withdrawCourse } from '../../../src/enroll/withdraw/withdraw-course.ts'
+import { withdrawCourse } from '../../../src/enroll/withdraw/withdraw-person.ts'
 import { unlimitedBudget } from '../../../src/lms/client/budget.ts'
 import { DEMO } from '../../harness.ts'
 import { LMS_KINDS } from '../../lms-kinds.ts'

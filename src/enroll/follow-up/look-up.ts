@@ -1,0 +1,281 @@
+import { groupsForCourseList, listCanNameUser } from '../../lms/apis/enrollment.ts'
+import { enrollsOnActivation } from '../../lms/apis/enrollment-allowed.ts'
+import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
+import { type Judged, succeeded } from '../../lms/client/failure.ts'
+import type { Lms } from '../../lms/lms.ts'
+import { isModePending, type ModeOf } from '../course-mode.ts'
+import type { Reported } from './reported.ts'
+import { type Check, isDueToAsk, type Seen, type SeenAccount, type SeenRow } from './result.ts'
+
+/** The most people of one course in a call. */
+const PEOPLE_OF_COURSE = 100
+
+/** What every look-up needs. */
+export interface Asking {
+  readonly lms: Pick<Lms, 'account' | 'searchEmails' | 'enrollment' | 'enrollmentsOfCourse' | 'allowances' | 'course'>
+  /** Waits for the right to make one throttled call. Rejects if the work has to stop. */
+  readonly acquire: () => Promise<Permit>
+  /** Called right before each call. Rejects if the work has to stop. */
+  readonly beforeCall: () => Promise<void>
+  /** The rest before each look-up of an account if the LMS lacks search_emails. */
+  readonly rest: () => Promise<void>
+  readonly modeOf: ModeOf
+}
+
+/** A delivery whose buyer is looked up, and the true course keys to ask about. */
+export interface Sought {
+  readonly reported: Reported
+  readonly courses: readonly string[]
+}
+
+interface LookingUp extends Asking {
+  /**
+   * Whether to find out all that a standing depends on: whether the account is active or retired, and, where it matters,
+   * the allowances. Otherwise that is asked only where it is due; see isDueToAsk.
+   */
+  readonly thorough: boolean
+  /** ms since 1970 */
+  readonly now: () => number
+}
+
+/**
+ * Looks up the buyers of deliveries in the LMS: 1,000 addresses a call, and for those with an account their enrollments,
+ * 100 people of a course a call, in calls that are full if there are more people on later pages. Yields what is known
+ * after each step, or the failure of a call: its people are then left out.
+ * @param pages at most SEARCH_ADDRESSES deliveries each
+ * @throws what `acquire` and `beforeCall` reject with
+ */
+export async function* lookUp(
+  asking: LookingUp,
+  pages: AsyncIterable<readonly Sought[]> | Iterable<readonly Sought[]>,
+): AsyncGenerator<Judged<Check[]>> {
+  const toList = new Map<string, Person[]>()
+  for await (const page of pages) {
+    const together = Map.groupBy(page, ({ reported: { email, id } }) => (asking.thorough ? email : id))
+    const emails = new Set(page.map(({ reported }) => reported.email))
+    const askedAt = asking.now()
+    for await (const accounts of findAccounts(asking, [...emails])) {
+      if (!accounts.ok) {
+        yield accounts
+        continue
+      }
+      const people = [...together.values()].flatMap((sought) => personOf(sought, accounts.value, askedAt))
+      yield* complete(
+        asking,
+        people.filter(({ open }) => open.size === 0),
+      )
+      for (const person of people) {
+        for (const course of person.open) toList.set(course, [...(toList.get(course) ?? []), person])
+      }
+      yield* listCourses(asking, toList, PEOPLE_OF_COURSE)
+    }
+  }
+  yield* listCourses(asking, toList, 1)
+}
+
+/**
+ * Looks up everything about the buyers of these deliveries (at most SEARCH_ADDRESSES). Gives the checks in the order of
+ * the deliveries. The first failure of the LMS ends it.
+ */
+export async function lookUpAll(
+  asking: Omit<LookingUp, 'thorough'>,
+  sought: readonly Sought[],
+): Promise<Judged<Check[]>> {
+  const checks = new Map<string, Check>()
+  for await (const found of lookUp({ ...asking, thorough: true }, [sought])) {
+    if (!found.ok) return found
+    for (const check of found.value) checks.set(check.reported.id, check)
+  }
+  return succeeded(sought.flatMap(({ reported }) => checks.get(reported.id) ?? []))
+}
+
+/**
+ * What is known of a person, for the deliveries that are looked up together: all of theirs on a page if it is thorough, so
+ * that nothing is asked twice, or else one, so that a course for which the LMS fails delays no other delivery.
+ */
+interface Person {
+  readonly email: string
+  readonly sought: readonly Sought[]
+  readonly account: SeenAccount
+  readonly askedAt: number
+  readonly rows: Map<string, SeenRow>
+  /** The courses that the LMS has not been asked about yet. */
+  readonly open: Set<string>
+}
+
+/** None if the account of the person was not found out. */
+function personOf(sought: readonly Sought[], accounts: Accounts, askedAt: number): Person[] {
+  const email = sought[0]?.reported.email ?? ''
+  const account = accounts.get(email)
+  if (account === undefined) return []
+  const open = new Set('username' in account ? sought.flatMap(({ courses }) => courses) : [])
+  return [{ email, sought, account, askedAt, rows: new Map(), open }]
+}
+
+type Accounts = ReadonlyMap<string, SeenAccount>
+
+/**
+ * Finds the accounts of these addresses, by address, in one call of search_emails. It doesn't tell whether an account is
+ * active, and takes a retired account for an unknown one. An LMS without search_emails is asked for one account at a time,
+ * at a slow pace. Yields what each call found, or its failure: its addresses are then left out.
+ */
+async function* findAccounts(asking: Asking, emails: readonly string[]): AsyncGenerator<Judged<Accounts>> {
+  await asking.beforeCall()
+  const searched = await asking.lms.searchEmails(emails)
+  if (!searched.ok) return yield searched
+  if (searched.value === null) return yield* findOneByOne(asking, emails, asking.rest)
+  const { usernames, others } = searched.value
+  const accounts = new Map<string, SeenAccount>()
+  for (const email of emails) {
+    const username = usernames.get(email)
+    if (username !== undefined) accounts.set(email, { status: 'registered', username })
+    else if (!others.has(email)) accounts.set(email, { status: 'unknown' })
+  }
+  yield succeeded(accounts)
+  // The address may be that of another account.
+  const unclear = emails.filter((email) => !accounts.has(email))
+  yield* findOneByOne(asking, unclear, async () => {})
+}
+
+/** The same by one call for each address, with a rest before each. The LMS doesn't throttle this. */
+async function* findOneByOne(
+  asking: Asking,
+  emails: readonly string[],
+  rest: () => Promise<void>,
+): AsyncGenerator<Judged<Accounts>> {
+  for (const email of emails) {
+    await rest()
+    await asking.beforeCall()
+    const found = await asking.lms.account(email)
+    if (!found.ok) yield found
+    else yield succeeded(new Map([[email, 'username' in found.value ? registered(found.value) : found.value]]))
+  }
+}
+
+/** Whether it is active is asked again where it matters: the person may have activated it since. */
+const registered = ({ username }: { username: string }): SeenAccount => ({ status: 'registered', username })
+
+/**
+ * Lists the courses for which at least `least` people wait, in calls that are full if there are more of them. Yields the
+ * checks of those whose courses are all read then.
+ */
+async function* listCourses(
+  asking: LookingUp,
+  toList: ReadonlyMap<string, Person[]>,
+  least: number,
+): AsyncGenerator<Judged<Check[]>> {
+  for (const [course, waiting] of toList) {
+    while (waiting.length >= least) {
+      const people = waiting.splice(0, PEOPLE_OF_COURSE)
+      const usernames = people.flatMap(({ account }) => ('username' in account ? [account.username] : []))
+      const listed = await readRows(asking, { course, usernames })
+      yield listed.ok ? succeeded([]) : listed
+      if (!listed.ok) continue
+      for (const { account, rows, open } of people) {
+        const row = 'username' in account ? listed.value.get(account.username) : undefined
+        if (row !== undefined) rows.set(course, row)
+        open.delete(course)
+      }
+      yield* complete(
+        asking,
+        people.filter(({ open }) => open.size === 0),
+      )
+    }
+  }
+}
+
+/** Asks what is left to ask about these people. */
+async function* complete(asking: LookingUp, people: readonly Person[]): AsyncGenerator<Judged<Check[]>> {
+  const checks: Check[] = []
+  for (const person of people) {
+    const seen = await completeOne(asking, person)
+    if (!seen.ok && checks.length > 0) yield succeeded(checks.splice(0))
+    if (!seen.ok) yield seen
+    else {
+      const { sought, askedAt } = person
+      // In its own courses only: another sale to the same person has other ones.
+      const seenIn = (courses: readonly string[]): Seen => ({ ...seen.value, courses: new Set(courses) })
+      checks.push(...sought.map(({ reported, courses }) => ({ reported, seen: seenIn(courses), askedAt })))
+    }
+  }
+  if (checks.length > 0) yield succeeded(checks)
+}
+
+/** What was seen of a person. Asks for what the standings of a person without an enrollment depend on. */
+async function completeOne(
+  asking: LookingUp,
+  { email, sought, account, askedAt, rows }: Person,
+): Promise<Judged<Omit<Seen, 'courses'>>> {
+  const missing = new Set(sought.flatMap(({ courses }) => courses.filter((course) => !rows.has(course))))
+  const isDue = sought.some(({ reported: { standings } }) =>
+    [...missing].some((course) => isDueToAsk(standings[course], askedAt)),
+  )
+  const asksAccount = asking.thorough || ('username' in account && isDue)
+  if (missing.size === 0 || !asksAccount) return succeeded({ account, rows, allowed: null })
+  const asked = await askAccount(asking, { email, rows, missing })
+  if (!asked.ok || !asking.thorough) return asked
+  // An allowance enrolls only on activation, so those of an active person mean nothing.
+  const { status } = asked.value.account
+  if (status !== 'unknown' && status !== 'inactive') return succeeded({ ...asked.value, allowed: new Set() })
+  const listed = await asking.lms.allowances(await permitFor(asking), { email })
+  if (!listed.ok) return listed
+  const allowed = new Set(listed.value.filter(enrollsOnActivation).map(({ course }) => course))
+  return succeeded({ ...asked.value, allowed })
+}
+
+/**
+ * Asks about the account of a person whose enrollments were read before: search_emails tells neither whether it is
+ * active nor whether it is retired. Reads the missing enrollments of an active one again, since the person may have
+ * activated in between.
+ */
+async function askAccount(
+  asking: Asking,
+  { email, rows, missing }: Pick<Person, 'email' | 'rows'> & { missing: ReadonlySet<string> },
+): Promise<Judged<Omit<Seen, 'courses'>>> {
+  await asking.beforeCall()
+  const account = await asking.lms.account(email)
+  if (!account.ok) return account
+  const again = new Map(rows)
+  if (account.value.status === 'active') {
+    const { username } = account.value
+    for (const course of missing) {
+      const read = await readRows(asking, { course, usernames: [username] })
+      if (!read.ok) return read
+      const row = read.value.get(username)
+      if (row !== undefined) again.set(course, row)
+    }
+  }
+  return succeeded({ account: account.value, rows: again, allowed: null })
+}
+
+/** The enrollments of these people in one course, by user name: up to 100 in one throttled call. */
+async function readRows(
+  asking: Asking,
+  { course, usernames }: { course: string; usernames: readonly string[] },
+): Promise<Judged<Map<string, SeenRow>>> {
+  const rows = new Map<string, SeenRow>()
+  const add = (username: string, { active, mode }: Pick<SeenRow, 'active' | 'mode'>): void => {
+    rows.set(username, {
+      active,
+      mode,
+      modePending: active && isModePending({ ...asking, course, mode }),
+      against: null,
+    })
+  }
+  const distinct = [...new Set(usernames)]
+  for (const group of groupsForCourseList({ course, usernames: distinct.filter(listCanNameUser) })) {
+    const listed = await asking.lms.enrollmentsOfCourse(await permitFor(asking), { course, usernames: group })
+    if (!listed.ok) return listed
+    for (const { username, ...row } of listed.value) add(username, row)
+  }
+  for (const username of distinct.filter((name) => !listCanNameUser(name))) {
+    const read = await asking.lms.enrollment(await permitFor(asking), { username, course })
+    if (!read.ok) return read
+    if (read.value !== null) add(username, read.value)
+  }
+  return succeeded(rows)
+}
+
+/** Waits for the right to make one throttled call now. */
+export const permitFor = ({ acquire, beforeCall }: Pick<Asking, 'acquire' | 'beforeCall'>): Promise<Permit> =>
+  acquireChecked(acquire, beforeCall)
