@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
-import type { SignatureForm } from '../sale/json/forms.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { readSecret } from '../service/settings/read.ts'
 import { signStandardWebhook } from '../shop/signature/published.ts'
-import { sign } from '../shop/signature/signature.ts'
+import { type SignatureForm, sign } from '../shop/signature/signature.ts'
 import { command, loadDotEnv, misused, usageError } from './command.ts'
 
 const TIMEOUT_MS = 130_000

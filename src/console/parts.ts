@@ -12,8 +12,7 @@ import type { Band, Incidents } from '../operators/incidents/list-incidents.ts'
 import type { TestNotification } from '../operators/notify/post-text.ts'
 import type { BacklogCounts } from '../operators/reports/counts.ts'
 import type { ShopEvents } from '../shop/events/shop-events.ts'
-import type { FormLately } from '../shop/senders/signed-lately.ts'
-import type { SendersView } from '../shop/senders/view.ts'
+import type { FormLately, SendersView } from '../shop/senders/view.ts'
 
 /** What the service gives the console. Each page takes from it what it needs. */
 export interface ConsoleParts {

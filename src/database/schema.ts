@@ -58,7 +58,7 @@ export interface EventRow {
   actor: string | null
   /** The calls of the attempt that the event is the result of: see src/sale/calls.ts. */
   calls: string | null
-  /** What the shop was answered, if the event records a request of the shop: see src/sale/shop-answer.ts. */
+  /** What the shop was answered, if the event records a request of the shop: see src/queue/shop-answers.ts. */
   answer: string | null
   /** Its place among the events of its delivery; 0 for an event of no delivery. */
   seq: number
@@ -246,7 +246,7 @@ export interface ReplayedDeliveryRow {
   delivery_id: string
 }
 
-/** Webhooks from one network with one result. The table is small: see src/shop/senders/store.ts. */
+/** Webhooks from one network with one result. The table is small: see src/shop/senders/senders.ts. */
 export interface SenderRow {
   /** See networkOf; '' stands for several networks. */
   address: string

@@ -1,6 +1,6 @@
 import { nextAttemptAt } from '../queue/retry-schedule.ts'
-import { describeOutcome } from '../sale/describe.ts'
 import { type Outcome, type Settlement, stateOfOutcome } from '../sale/types.ts'
+import { describeOutcome } from '../sale/words.ts'
 import { BLOCKED_ATTEMPTS, costsNoAttempt } from './breakers/breaker-state.ts'
 import type { Work } from './work.ts'
 

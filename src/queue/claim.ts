@@ -2,7 +2,7 @@ import type { Delivery, DeliveryEvent } from '../sale/types.ts'
 import type { Claimed } from './claimed.ts'
 import type { DueRow } from './due.ts'
 import type { Store } from './store.ts'
-import type { Waiters } from './waiters.ts'
+import type { Waiters, WaitsFor } from './waiters.ts'
 
 const PAGE = 200
 const AWAITED_MAX = 1000
@@ -10,7 +10,7 @@ const AWAITED_MAX = 1000
 interface ClaimParts {
   readonly store: Pick<Store, 'due' | 'readClaimed'>
   readonly claimed: Claimed
-  readonly waiters: Pick<Waiters, 'awaited' | 'isAwaited'>
+  readonly waiters: Pick<Waiters<unknown, WaitsFor>, 'awaited' | 'isAwaited'>
   /** Called with each event after it is stored. */
   readonly publish: (event: DeliveryEvent) => void
 }

@@ -5,8 +5,10 @@ import { createWakeUp } from '../service/lib/wake-up.ts'
 import { claimDue } from './claim.ts'
 import { createClaimed } from './claimed.ts'
 import { createGroupCommit } from './group-commit.ts'
+import { createRemoteResults } from './remote-results.ts'
 import type { Store, Write, Written } from './store.ts'
-import { createRemoteDeliveries, createWaiters } from './waiters.ts'
+import { answersSender, createWaiters, WAITING_MAX } from './waiters.ts'
+import type { Withdrawn } from './withdrawal-row.ts'
 
 /** `progress`: null if there was no result in time. */
 export interface Submitted {
@@ -27,6 +29,11 @@ export interface Inbox {
    * since 1970; null: don't wait). Throws AppError database.unreachable if nothing was stored.
    */
   submit(webhook: VerifiedWebhook, deadline: number | null): Promise<Submitted>
+  /**
+   * Waits until withdrawals have all ended, on any replica. Resolves to null if they have not by `deadline` (ms since 1970;
+   * null: don't wait), or when the inbox is closed.
+   */
+  withdrawn(of: { readonly ids: readonly string[]; readonly deadline: number | null }): Promise<Withdrawn | null>
   /**
    * Claims up to `max` due deliveries, oldest first, and all that a sender waits for; waits until there is at least one.
    * A person has one claimed delivery at a time, until it is settled or released. Resolves to none only after the signal
@@ -94,6 +101,7 @@ export function createInbox(parts: InboxParts): Inbox {
   const { store, waiters, claimed, wakeUp } = state
   return {
     submit: (webhook, deadline) => submit(state, webhook, deadline),
+    withdrawn: state.remote.withdrawn,
     claim: (max, signal) => claim(state, max, signal),
     isAwaited: waiters.isAwaited,
     lastActivityAt: store.lastActivityAt,
@@ -131,7 +139,8 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
   const report = (error: unknown): void => {
     if (!isUnreachable(error)) onError(error)
   }
-  const waiters = createWaiters({ now })
+  const waiters = createWaiters({ now, max: WAITING_MAX, isAnswer: answersSender })
+  const closing = new AbortController()
   return {
     store,
     publish,
@@ -146,13 +155,8 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
       maxSize: GROUP_BYTES,
       isHopeless: isUnreachable,
     }),
-    remote: createRemoteDeliveries({
-      read: store.progress,
-      isMine: (owner) => owner === store.me(),
-      notify: waiters.notify,
-      onError: report,
-    }),
-    closing: new AbortController(),
+    remote: createRemoteResults({ store, now, waiters, onError: report, signal: closing.signal }),
+    closing,
     paused: false,
     /** When to do these next, ms of the monotonic clock. */
     claimOrphansAt: Number.NEGATIVE_INFINITY,
@@ -181,9 +185,9 @@ async function submit(state: State, webhook: VerifiedWebhook, deadline: number |
     return { ...of, progress: null }
   }
   const settled = waiters.wait({ id, generation: progress.generation, deadline })
-  const unfollow = remote.follow(id, owner)
+  remote.follow(id, owner)
   wakeUp.wake()
-  return { ...of, progress: await settled.finally(unfollow) }
+  return { ...of, progress: await settled }
 }
 
 async function claim(state: State, max: number, signal: AbortSignal): Promise<Delivery[]> {

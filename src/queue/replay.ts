@@ -1,5 +1,5 @@
 import type { TransactionContext, WriteContext } from '../database/write-context.ts'
-import { isSameCourse } from '../sale/same-course.ts'
+import { isSameCourse } from '../sale/course-key.ts'
 import type { DeliveryState, Outcome } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import { lockDeliveries, startAgain } from './change-deliveries.ts'

@@ -11,6 +11,7 @@ import { areStored, type Change, insertEvents } from './events.ts'
 import type { Replicas } from './replicas/replicas.ts'
 import { TIMING } from './replicas/timing.ts'
 import { type SettleRequest, settle } from './settle.ts'
+import { readWithdrawn } from './withdrawal-row.ts'
 
 export type Write =
   | { readonly kind: 'accept'; readonly webhook: VerifiedWebhook }
@@ -65,6 +66,8 @@ export function createStore({ replicas, guard = (work) => work(), landsMs = TIMI
     /** Which of these rows are still ours and still wait. An operator may have handled or erased one. */
     stillOurs: (ids: readonly string[]) => guard(() => stillOurs({ db, me: me(), ids })),
     progress: (ids: readonly string[]) => guard(() => progressOf({ db, ids })),
+    /** See readWithdrawn. */
+    withdrawn: (ids: readonly string[]) => guard(() => readWithdrawn(db, ids)),
     /** Claims up to `limit` due rows of no replica. See createClaimOrphans. */
     claimOrphans: (limit: number) => guard(() => claimOrphans(limit)),
     lastActivityAt: () => guard(() => lastActivityAt(db)),

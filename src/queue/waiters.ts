@@ -6,92 +6,85 @@ import type { Progress } from '../sale/types.ts'
  */
 export const WAITING_MAX = 4_000
 
-type Waiter = (progress: Progress | null) => void
+/** What a request waits for, and until when (ms since 1970). */
+export interface WaitsFor {
+  readonly id: string
+  readonly deadline: number
+}
 
-export type Waiters = ReturnType<typeof createWaiters>
+/** A sender waits for an attempt that began after its webhook, of this `generation`. */
+interface WaitsForAttempt extends WaitsFor {
+  readonly generation: number
+}
 
-/** The senders that wait for the result of a delivery, in this process. `now`: ms since 1970. */
-export function createWaiters({ now }: { now: () => number }) {
-  const waiting = new Map<string, Set<Waiter>>()
+/**
+ * Whether the result of an attempt answers a sender: not if it began before the webhook, nor if another attempt fits in
+ * before the deadline.
+ */
+export const answersSender = (progress: Progress, { generation, deadline }: WaitsForAttempt): boolean =>
+  progress.generation >= generation && (progress.dueAt === null || progress.dueAt >= deadline)
+
+type Waiter<News> = (news: News | null) => void
+
+export interface Waiters<News, Of extends WaitsFor> {
+  /**
+   * Resolves to the first news that answers this request. Resolves to null when the deadline is over, `giveUp` is called,
+   * or at once if too many wait already.
+   */
+  wait(of: Of): Promise<News | null>
+  notify(id: string, news: News): void
+  /** How many requests wait. */
+  count(): number
+  isAwaited(id: string): boolean
+  /** What requests wait for, in the order in which the waiting began. */
+  awaited(): Iterable<string>
+  /** Ends all waiting at once, without an answer. */
+  giveUp(): void
+}
+
+/**
+ * The requests that wait for news of what the queue does, in this process.
+ * @param from.now ms since 1970
+ * @param from.max how many may wait at the same time
+ * @param from.isAnswer whether news of what a request waits for is its answer
+ */
+export function createWaiters<News, Of extends WaitsFor>({
+  now,
+  max,
+  isAnswer,
+}: {
+  now: () => number
+  max: number
+  isAnswer: (news: News, of: Of) => boolean
+}): Waiters<News, Of> {
+  const waiting = new Map<string, Set<Waiter<News>>>()
   let count = 0
 
   return {
-    /**
-     * Resolves when an attempt that began after the webhook of this `generation` has settled the delivery. Resolves earlier
-     * as soon as it is clear that none will do so before `deadline` (ms since 1970): to the progress if the next attempt is
-     * scheduled later; to null if the inbox is paused, too many senders wait already, or the time is up.
-     */
-    wait: ({ id, generation, deadline }: { id: string; generation: number; deadline: number }) =>
-      new Promise<Progress | null>((resolve) => {
-        if (count >= WAITING_MAX) return resolve(null)
+    wait: (of) =>
+      new Promise((resolve) => {
+        if (count >= max) return resolve(null)
         count++
+        const { id, deadline } = of
         const waiters = waiting.get(id) ?? new Set()
-        const waiter: Waiter = (progress) => {
-          const isOlder = progress !== null && progress.generation < generation
-          if (isOlder) return
-          const anotherAttemptFits = progress !== null && progress.dueAt !== null && progress.dueAt < deadline
-          if (anotherAttemptFits) return
+        const waiter: Waiter<News> = (news) => {
+          if (news !== null && !isAnswer(news, of)) return
           clearTimeout(timer)
           if (waiters.delete(waiter)) count--
           if (waiters.size === 0) waiting.delete(id)
-          resolve(progress)
+          resolve(news)
         }
         const timer = setTimeout(() => waiter(null), Math.max(0, deadline - now()))
         waiting.set(id, waiters.add(waiter))
       }),
-    notify: (id: string, progress: Progress): void => {
-      for (const waiter of [...(waiting.get(id) ?? [])]) waiter(progress)
+    notify: (id, news) => {
+      for (const waiter of [...(waiting.get(id) ?? [])]) waiter(news)
     },
-    isAwaited: (id: string): boolean => waiting.has(id),
-    /** The deliveries that senders wait for, in the order in which the waiting began. */
-    awaited: (): Iterable<string> => waiting.keys(),
-    /** Ends all waiting at once, without an answer. */
-    giveUp: (): void => {
+    count: () => count,
+    isAwaited: (id) => waiting.has(id),
+    awaited: () => waiting.keys(),
+    giveUp: () => {
       for (const waiters of [...waiting.values()]) for (const waiter of [...waiters]) waiter(null)
-    },
-  }
-}
-
-const POLL_MS = 250
-
-/**
- * Follows deliveries that another replica attempts, for the senders that wait for them here. One query every 250 ms reads
- * them all. The owner of a row is known when it is accepted; `isMine` is asked at each poll, since this replica's name
- * may have changed.
- */
-export function createRemoteDeliveries({
-  read,
-  isMine,
-  notify,
-  onError,
-}: {
-  read: (ids: readonly string[]) => Promise<readonly { id: string; progress: Progress }[]>
-  isMine: (owner: string | null) => boolean
-  notify: (id: string, progress: Progress) => void
-  onError: (error: unknown) => void
-}) {
-  const followed = new Map<object, { readonly id: string; readonly owner: string | null }>()
-  let polling = false
-
-  const poll = async (): Promise<void> => {
-    const ids = new Set([...followed.values()].filter(({ owner }) => !isMine(owner)).map(({ id }) => id))
-    try {
-      if (ids.size > 0) for (const { id, progress } of await read([...ids])) notify(id, progress)
-    } catch (error) {
-      onError(error)
-    }
-    polling = followed.size > 0
-    if (polling) setTimeout(poll, POLL_MS).unref()
-  }
-
-  return {
-    /** Starts to follow a delivery that has this owner. The returned function stops it. */
-    follow: (id: string, owner: string | null): (() => void) => {
-      const key = {}
-      followed.set(key, { id, owner })
-      if (!polling) setTimeout(poll, POLL_MS).unref()
-      polling = true
-      return () => followed.delete(key)
     },
   }
 }

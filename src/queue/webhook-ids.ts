@@ -54,7 +54,7 @@ async function refundIdsAmong({ trx }: Pick<Writing, 'trx'>, webhooks: readonly 
 /**
  * Throws ROW_CHANGED if a refund came under one of these webhook-ids at the same time, so that the transaction is tried
  * again and finds it. Call it after these sales are stored: a refund stores its id first and then waits for such a sale
- * (see storeRefundId in src/queue/withdrawals/refund-id.ts), so of the two, one sees the other.
+ * (see storeRefundId in src/queue/withdrawals/store-refund.ts), so of the two, one sees the other.
  */
 export async function blockRefundIds({ trx }: Pick<Writing, 'trx'>, webhooks: readonly Named[]): Promise<void> {
   const names = namesOf(webhooks)

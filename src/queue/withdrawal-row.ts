@@ -1,11 +1,20 @@
+import type { Kysely } from 'kysely'
 import { z } from 'zod'
-import type { WithdrawalRow } from '../database/schema.ts'
+import type { Tables, WithdrawalRow } from '../database/schema.ts'
 
 /** How the message of an order begins that ended because its last attempt failed. */
 export const EXHAUSTED = 'retries exhausted'
 
 /** The message of an order that only waits until it can't be undone any more. */
 export const LATE = 'the LMS may still carry out an earlier call for this buyer'
+
+/** The message of an order that ended because its sale came again. */
+export const SUPERSEDED = 'the sale was sent again or replayed after the withdrawal was ordered'
+
+/** What ended longer ago is no news. */
+const NEWS_MS = 7 * 24 * 3_600_000
+/** How many of the latest orders are read. */
+const READ_MAX = 500
 
 /**
  * The result for one course:
@@ -69,6 +78,41 @@ export const hasFailed = ({ result }: Pick<Withdrawal, 'result'>): boolean =>
   result !== null &&
   (result.message.startsWith(EXHAUSTED) || Object.values(result.courses).some(({ kind }) => kind === 'kept'))
 
+/**
+ * The result of a withdrawal that has ended, or of several:
+ * - `done`: nothing of it stands, unless the buyer has bought it again.
+ * - `kept`: the LMS, or a rule of this service, kept the buyer in a course.
+ * - `failed`: the LMS failed until the last attempt.
+ */
+export type Withdrawn = 'done' | 'kept' | 'failed'
+
+/** The results of those of these orders that have ended, by their ids. */
+export async function readWithdrawn(
+  db: Kysely<Tables>,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, Withdrawn>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('withdrawals')
+    .selectAll()
+    .where('id', 'in', ids)
+    .where('ended_at', 'is not', null)
+    .execute()
+  return new Map(rows.map((row) => [row.id, withdrawnOf(withdrawalOf(row))]))
+}
+
+function withdrawnOf({ result }: Withdrawal): Withdrawn {
+  const message = result?.message ?? ''
+  if (message !== '' && message !== SUPERSEDED) return 'failed'
+  return Object.values(result?.courses ?? {}).some(({ kind }) => kind === 'kept') ? 'kept' : 'done'
+}
+
+/** The result of several withdrawals together; null if one of them has none. */
+export function worstOf(results: readonly (Withdrawn | null)[]): Withdrawn | null {
+  if (results.includes(null)) return null
+  return (['failed', 'kept'] as const).find((worst) => results.includes(worst)) ?? 'done'
+}
+
 /** Describes the courses of a result, for timelines: what was done, and what was left alone and why. */
 export function describeWithdrawal({ courses, message }: WithdrawalResult): string {
   const parts = Object.entries(courses).map(([course, { kind, mode, why }]) => {
@@ -83,3 +127,63 @@ const DESCRIPTIONS = {
   disallowed: 'allowance deleted for',
   nothing: 'nothing to withdraw in',
 } as const
+
+/** A withdrawal that left a course as it was, and that nobody has taken care of since. */
+export interface FailedWithdrawal extends Pick<Withdrawal, 'deliveryId' | 'by' | 'isRefund'> {
+  /** What was done, and what was left alone and why. */
+  readonly result: string
+}
+
+/**
+ * Returns the withdrawals that failed in the week before `now` (ms since 1970), the latest first. Without those whose
+ * delivery was withdrawn, handled, replayed or sent again since.
+ */
+export async function readFailedWithdrawals({
+  db,
+  now,
+}: {
+  db: Kysely<Tables>
+  now: number
+}): Promise<FailedWithdrawal[]> {
+  const rows = await db
+    .selectFrom('withdrawals')
+    .selectAll()
+    .where('ended_at', '>=', now - NEWS_MS)
+    .orderBy('ended_at', 'desc')
+    .orderBy('due_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(READ_MAX)
+    .execute()
+  const failed = rows.flatMap((row) => failedOf(row))
+  if (failed.length === 0) return []
+  const ids = [...new Set(failed.map(({ row }) => row.delivery_id))]
+  const deliveries = await db
+    .selectFrom('deliveries')
+    .select(['id', 'state', 'settled_at', 'generation'])
+    .where('id', 'in', ids)
+    .execute()
+  const orders = await db
+    .selectFrom('withdrawals')
+    .select(['delivery_id', 'requested_at'])
+    .where('delivery_id', 'in', ids)
+    .execute()
+  return failed.flatMap(({ row, found }) => {
+    const delivery = deliveries.find(({ id }) => id === row.delivery_id)
+    if (delivery === undefined || delivery.generation !== row.generation) return []
+    const isHandled = delivery.state === 'handled' && (delivery.settled_at ?? 0) > (row.ended_at ?? 0)
+    const isRepeated = orders.some((one) => one.delivery_id === row.delivery_id && one.requested_at > row.requested_at)
+    return isHandled || isRepeated ? [] : [found]
+  })
+}
+
+/** None for an order that did not fail, or whose row can't be read. */
+export function failedOf(row: WithdrawalRow): { row: WithdrawalRow; found: FailedWithdrawal }[] {
+  try {
+    const withdrawal = withdrawalOf(row)
+    const { deliveryId, by, isRefund, result } = withdrawal
+    if (result === null || !hasFailed(withdrawal)) return []
+    return [{ row, found: { deliveryId, by, isRefund, result: describeWithdrawal(result) } }]
+  } catch {
+    return []
+  }
+}

@@ -8,7 +8,7 @@ import { incidentsBetween, listIncidents } from '../operators/incidents/list-inc
 import { createTestNotification, createTextPoster } from '../operators/notify/post-text.ts'
 import { countBacklog } from '../operators/reports/counts.ts'
 import { createShopEvents } from '../shop/events/shop-events.ts'
-import { formsLately } from '../shop/senders/signed-lately.ts'
+import { formsLately } from '../shop/senders/view.ts'
 import { createCheckNow, createChecks, createLmsCalls } from './console-lms.ts'
 import { createForget } from './forget.ts'
 import { VERSION } from './lib/version.ts'

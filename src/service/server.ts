@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import openApi from '../../docs/reference/openapi.json' with { type: 'json' }
 import { readShopViews } from '../queue/outbox/outbox.ts'
-import { createOrderWaiters } from '../queue/withdrawals/order-waiters.ts'
 import { storeRefund } from '../queue/withdrawals/store-refund.ts'
 import { REFUND_PATH, type RefundOf, refundRoute } from '../shop/refund/route.ts'
 import { createTally, type Flood, type Tally } from '../shop/senders/tally.ts'
@@ -105,7 +104,6 @@ function statusOf({ database: { db }, guard }: Parts): StatusOf {
  */
 function refundOf(parts: Parts): RefundOf {
   const { context, guard, publish, inbox, withdrawalsWakeUp } = parts
-  const waiters = createOrderWaiters({ ...parts, db: parts.database.db })
   return async (refund, deadline) => {
     const { result, events } = await guard(() => storeRefund(context, refund)).catch(notStored)
     for (const event of events) publish(event)
@@ -113,7 +111,7 @@ function refundOf(parts: Parts): RefundOf {
     withdrawalsWakeUp.wake()
     inbox.claimOrphansSoon() // for the courses that the refund leaves of a delivery
     const ordered = events.filter(({ kind }) => kind === 'withdrawal_requested')
-    return { ...result, events: ordered, withdrawn: await waiters.wait({ ids: result.orders, deadline }) }
+    return { ...result, events: ordered, withdrawn: await inbox.withdrawn({ ids: result.orders, deadline }) }
   }
 }
 

@@ -6,7 +6,7 @@ import { fill, TEXTS } from '../../src/console/layout/texts.ts'
 
 const FOLDER = join(import.meta.dirname, '../../src')
 const SOURCES = globSync('console/**/*.ts', { cwd: FOLDER })
-  .filter((file) => !/(layout\/texts|deliveries\/replies)\.ts$/.test(file)) // its texts are in replies.json and reasons.ts
+  .filter((file) => !/(layout\/texts|deliveries\/replies)\.ts$/.test(file)) // its texts are in replies.json and reasons.json
   .map((file) => ({ file, text: readFileSync(join(FOLDER, file), 'utf8') }))
 
 const placeholders = (text: string): string[] =>

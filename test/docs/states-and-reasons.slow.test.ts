@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { reasonName, reasonText } from '../../src/sale/reason-words.ts'
 import { REASON_CODES, REASONS } from '../../src/sale/reasons.ts'
 import { DELIVERY_STATES } from '../../src/sale/types.ts'
+import { reasonName, reasonText } from '../../src/sale/words.ts'
 import { codes, firstCodes, readDocument, section, tables } from './documents.ts'
 
 const page = readDocument('docs/reference/states-and-reasons.md')

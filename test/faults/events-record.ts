@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { openDatabase } from '../../src/database/database.ts'
-import { isShopEvent } from '../../src/sale/shop-view.ts'
+import { isShopEvent } from '../../src/queue/outbox/outbox.ts'
 import { until } from '../service/process.ts'
 import { EVENTS_SECRET, type Receiver } from '../shop/events/receiver.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { SHOP_EVENT_TYPES } from '../../src/sale/shop-view.ts'
+import { SHOP_EVENT_TYPES } from '../../src/queue/outbox/outbox.ts'
 import { VERSION } from '../../src/service/lib/version.ts'
 import { sign } from '../../src/shop/signature/signature.ts'
 import { readDocument } from '../docs/documents.ts'

@@ -13,7 +13,7 @@ if (hasMariaDb()) {
   await import('../database/clock.test.ts')
   await import('../operators/changes/query-plans.slow.test.ts')
   await import('../operators/changes/forget.test.ts')
-  await import('./shop-answers/shop-answers.test.ts')
+  await import('./shop-answers.test.ts')
   await import('../operators/find/find.test.ts')
   await import('../operators/reports/reports.test.ts')
   await import('../operators/incidents/incidents.test.ts')

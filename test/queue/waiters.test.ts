@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createWaiters, WAITING_MAX } from '../../src/queue/waiters.ts'
+import { answersSender, createWaiters, WAITING_MAX } from '../../src/queue/waiters.ts'
 import type { Progress } from '../../src/sale/types.ts'
 import { bytesKept } from './memory.ts'
 
@@ -10,7 +10,7 @@ const outcome = { courses: {}, reason: null }
 const done: Progress = { state: 'enrolled', outcome, dueAt: null, generation: 0 }
 const retryAt = (dueAt: number): Progress => ({ state: 'queued', outcome, dueAt, generation: 0 })
 
-const create = () => createWaiters({ now: () => NOW })
+const create = () => createWaiters({ now: () => NOW, max: WAITING_MAX, isAnswer: answersSender })
 
 test('every sender that waits for a delivery gets its result, and no other sender does', {
   timeout: 5000,

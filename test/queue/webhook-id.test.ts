@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
-import { storeRefundId } from '../../src/queue/withdrawals/refund-id.ts'
+import { storeRefundId } from '../../src/queue/withdrawals/store-refund.ts'
 import type { VerifiedWebhook } from '../../src/sale/types.ts'
 import { until } from '../service/process.ts'
 import {

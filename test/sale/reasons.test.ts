@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { reasonOfMany, reasonText } from '../../src/sale/reason-words.ts'
+import { shopView } from '../../src/queue/outbox/outbox.ts'
 import { REASON_CODES, REASONS } from '../../src/sale/reasons.ts'
-import { shopView } from '../../src/sale/shop-view.ts'
-import { answer } from '../../src/shop/webhook/answers.ts'
+import { reasonOfMany, reasonText } from '../../src/sale/words.ts'
+import { answer } from '../../src/shop/webhook/route.ts'
 
 const KEY = 'course-v1:edX+Demo+2026'
 
@@ -11,10 +11,11 @@ const KEY = 'course-v1:edX+Demo+2026'
 function textsOf(code: (typeof REASON_CODES)[number], subject: string): string[] {
   const outcome = { courses: {}, reason: { code, subject } }
   const { state } = REASONS[code]
-  const view = { id: 'ID', webhookId: null, state, outcome, replaces: null, replacedBy: null, isTest: false }
+  const stored = { state, outcome: JSON.stringify(outcome), due_at: null, generation: 0, received_at: 0 }
+  const row = { id: 'ID', webhook_id: null, source: 'shop', replaces: null, replaced_by: null, ...stored } as const
   return [
     JSON.stringify(answer({ state, dueAt: null, outcome, generation: 0 }, 1).body.message),
-    shopView(view).reason?.message ?? '',
+    shopView(row).reason?.message ?? '',
     reasonText(outcome.reason),
     reasonOfMany(code, ''),
     reasonOfMany(code, KEY),

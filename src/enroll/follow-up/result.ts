@@ -1,7 +1,7 @@
 import type { EventDraft } from '../../queue/events.ts'
-import { describeOutcome, describeStandings } from '../../sale/describe.ts'
 import type { Reason } from '../../sale/reasons.ts'
 import type { CourseResult, CourseStanding, DeliveryState, Outcome, Standing, Standings } from '../../sale/types.ts'
+import { describeOutcome, describeStandings } from '../../sale/words.ts'
 import { coursesWith, type Reported } from './reported.ts'
 
 const [MINUTE_MS, HOUR_MS, DAY_MS] = [60_000, 3_600_000, 86_400_000]

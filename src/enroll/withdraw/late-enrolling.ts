@@ -2,8 +2,8 @@ import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { boundLateCalls } from '../../queue/change-deliveries.ts'
 import { readRequest } from '../../queue/rows.ts'
-import { LIVE } from '../../queue/withdrawals/sold-again.ts'
-import { isSameCourse } from '../../sale/same-course.ts'
+import { LIVE } from '../../queue/withdrawals/end-order.ts'
+import { isSameCourse } from '../../sale/course-key.ts'
 import { STOPPED_STATES } from '../../sale/types.ts'
 
 /** How soon to ask again while a call is in flight. */

@@ -11,8 +11,7 @@ import {
   noteEffect,
   releaseOrder,
 } from '../../queue/withdrawals/claimed-order.ts'
-import { endOrder, endSuperseded, keepOpen } from '../../queue/withdrawals/end-order.ts'
-import { soldAgain } from '../../queue/withdrawals/sold-again.ts'
+import { endOrder, endSuperseded, keepOpen, soldAgain } from '../../queue/withdrawals/end-order.ts'
 import type { DeliveryEvent } from '../../sale/types.ts'
 import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'
 import { isLeaseLost, isUnreachable } from '../../service/lib/errors.ts'

@@ -7,7 +7,7 @@ import type { AppContext } from '../../queue/open-inbox.ts'
 import { untilReleased } from '../../queue/release.ts'
 import { replay } from '../../queue/replay.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
-import { readAnswers } from '../../queue/shop-answers/read.ts'
+import { readAnswers } from '../../queue/shop-answers.ts'
 import {
   listWithdrawals,
   orderWithdrawal,

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
-import { type FailedWithdrawal, readFailedWithdrawals } from '../../queue/failed-withdrawals.ts'
+import { type FailedWithdrawal, readFailedWithdrawals } from '../../queue/withdrawal-row.ts'
 import { countBacklog } from '../reports/counts.ts'
 
 /** The time to enrollment is that of the latest 1,000 sales, as far as they were received in this time. */

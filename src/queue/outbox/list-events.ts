@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { EndpointRow, OutboxRow, Tables } from '../../database/schema.ts'
+import type { EndpointRow, Tables } from '../../database/schema.ts'
 import { readEndpoint } from './endpoint.ts'
 
 /** Counting stops here, so that it reads at most this many entries of an index. */
@@ -31,6 +31,17 @@ export interface UnsentEvent {
   readonly failedAt: number | null
   readonly error: string | null
 }
+
+const LISTED_COLUMNS = [
+  'id',
+  'delivery_id as deliveryId',
+  'type',
+  'created_at as createdAt',
+  'due_at as dueAt',
+  'attempts',
+  'failed_at as failedAt',
+  'error',
+] as const
 
 /** The counts stop at 10,000. */
 export interface OutboxBacklog {
@@ -71,12 +82,12 @@ export async function readOldestWaiting(db: Kysely<Tables>): Promise<number | nu
 export async function readOutbox(db: Kysely<Tables>): Promise<Outbox> {
   const endpoint = await readEndpoint(db)
   const list = (is: 'is' | 'is not') =>
-    db.selectFrom('outbox').selectAll().where('failed_at', is, null).orderBy('id').limit(LISTED).execute()
+    db.selectFrom('outbox').select(LISTED_COLUMNS).where('failed_at', is, null).orderBy('id').limit(LISTED).execute()
   const [failed, pending] = [await list('is not'), await list('is')]
   return {
     ...(await readOutboxBacklog(db)),
     endpoint: endpoint === undefined ? null : endpointOf(endpoint),
-    events: [...failed, ...pending].map(eventOf),
+    events: [...failed, ...pending],
   }
 }
 
@@ -92,14 +103,3 @@ async function countOf(db: Kysely<Tables>, is: 'is' | 'is not'): Promise<number>
 const endpointOf = ({ state, since, probe_at, error, error_at, sent_at }: EndpointRow): EndpointState => {
   return { state, since, probeAt: state === 'down' ? probe_at : null, error, errorAt: error_at, sentAt: sent_at }
 }
-
-const eventOf = (row: OutboxRow): UnsentEvent => ({
-  id: row.id,
-  deliveryId: row.delivery_id,
-  type: row.type,
-  createdAt: row.created_at,
-  dueAt: row.due_at,
-  attempts: row.attempts,
-  failedAt: row.failed_at,
-  error: row.error,
-})

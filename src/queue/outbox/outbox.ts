@@ -1,10 +1,47 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, EventRow, OutboxRow, Tables } from '../../database/schema.ts'
-import { isShopEvent, SHOP_EVENT_TYPES, type ShopEventKind, type ShopView, shopView } from '../../sale/shop-view.ts'
+import { REASONS, type Reason, type ReasonCode, withSubject } from '../../sale/reasons.ts'
+import type { CourseResult, DeliveryState, EventKind } from '../../sale/types.ts'
 import { toProgress } from '../rows.ts'
 
-interface Reading {
-  readonly trx: Pick<Kysely<Tables>, 'selectFrom'>
+/** The events that the shop gets: the kind of our own event, and the type that the shop sees. */
+export const SHOP_EVENT_TYPES = {
+  enrolled: 'delivery.enrolled',
+  pre_enrolled: 'delivery.pre_enrolled',
+  claimed: 'delivery.claimed',
+  needs_attention: 'delivery.needs_attention',
+  rejected: 'delivery.rejected',
+  withdrawn: 'delivery.withdrawn',
+} as const satisfies Partial<Record<EventKind, string>>
+
+export type ShopEventKind = keyof typeof SHOP_EVENT_TYPES
+export type ShopEventType = (typeof SHOP_EVENT_TYPES)[ShopEventKind]
+
+/** Whether the shop gets an event of this kind. */
+export const isShopEvent = (kind: EventKind): kind is ShopEventKind => Object.hasOwn(SHOP_EVENT_TYPES, kind)
+
+/** The event that tells the shop of this state; null: there is none. */
+export function eventOfState(state: DeliveryState): ShopEventKind | null {
+  return state !== 'queued' && isShopEvent(state) ? state : null
+}
+
+/**
+ * A delivery as the shop sees it, in events and in answers of the status endpoint. It names the buyer only by the
+ * delivery's id.
+ */
+export interface ShopView {
+  readonly id: string
+  /** The webhook-id that the shop sent the sale with, if it signs by Standard Webhooks. */
+  readonly webhookId: string | null
+  readonly state: DeliveryState
+  /** The true course keys that are done. `pre_enrolled`: the buyer is enrolled as soon as they have an active account. */
+  readonly courses: readonly { readonly id: string; readonly result: 'enrolled' | 'pre_enrolled' }[]
+  readonly reason: { readonly code: ReasonCode; readonly message: string } | null
+  /** The delivery that this one corrects, and the one that corrects it. */
+  readonly replaces: string | null
+  readonly replacedBy: string | null
+  /** Whether it is a test sale by an operator. */
+  readonly test: boolean
 }
 
 const COLUMNS = [
@@ -20,6 +57,10 @@ const COLUMNS = [
   'replaced_by',
 ] as const
 type Row = Pick<DeliveryRow, (typeof COLUMNS)[number]>
+
+interface Reading {
+  readonly trx: Pick<Kysely<Tables>, 'selectFrom'>
+}
 
 /**
  * Stores the events for the shop that these events cause, in their transaction and after the changes of the deliveries,
@@ -45,7 +86,7 @@ export async function insertShopEvents(
 /** What the shop sees of these deliveries, by id. Those that don't exist are left out. */
 export async function readShopViews(context: Reading, ids: readonly string[]): Promise<ReadonlyMap<string, ShopView>> {
   const rows = await readRows(context, ids)
-  return new Map([...rows].map(([id, row]) => [id, viewOf(row)]))
+  return new Map([...rows].map(([id, row]) => [id, shopView(row)]))
 }
 
 /** A new row of the outbox that is due at once. `seq`: see nextNumbers. `at`: ms since 1970. */
@@ -62,7 +103,7 @@ export function outboxRow(of: { id: string; seq: number; kind: ShopEventKind; at
       type,
       timestamp: new Date(at).toISOString(),
       sequence: seq,
-      data: { ...viewOf(row), ...sinceSale },
+      data: { ...shopView(row), ...sinceSale },
     }),
     created_at: at,
     due_at: at,
@@ -82,13 +123,25 @@ export async function readRows({ trx }: Reading, ids: readonly string[]): Promis
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-const viewOf = (row: Row): ShopView =>
-  shopView({
+/** What the shop may see of a delivery. Pure. */
+export function shopView(row: Row): ShopView {
+  const { courses, reason } = toProgress(row).outcome
+  return {
     id: row.id,
     webhookId: row.webhook_id,
     state: row.state,
-    outcome: row.outcome === null ? null : toProgress(row).outcome,
+    courses: Object.entries(courses).map(([course, result]) => ({ id: course, result: RESULTS[result] })),
+    reason: reason === null ? null : { code: reason.code, message: messageOf(reason) },
     replaces: row.replaces,
     replacedBy: row.replaced_by,
-    isTest: row.source === 'test',
-  })
+    test: row.source === 'test',
+  }
+}
+
+const RESULTS = { enrolled: 'enrolled', allowed: 'pre_enrolled' } as const satisfies Record<CourseResult, string>
+
+/** Without the texts of the LMS and of our own database, which may name people. */
+function messageOf({ code, subject }: Reason): string {
+  const { event, answer } = REASONS[code]
+  return withSubject(event ?? answer.message, subject)
+}

@@ -167,3 +167,16 @@ export function createSilenceWatch({ forMs, clock }: { forMs: number; clock: () 
     },
   }
 }
+
+/**
+ * The rows that this replica may claim, under its name `me`: those without an owner, those whose owner is no longer a
+ * replica, and its own, which are left over from an attempt whose result could not be stored.
+ */
+export async function freeAmong<Row extends { readonly owner: string | null }>(
+  db: Kysely<Tables>,
+  { rows, me }: { rows: readonly Row[]; me: string },
+): Promise<Row[]> {
+  const replicas = await db.selectFrom('replicas').select('id').execute()
+  const others = new Set(replicas.map(({ id }) => id).filter((id) => id !== me))
+  return rows.filter(({ owner }) => owner === null || !others.has(owner))
+}

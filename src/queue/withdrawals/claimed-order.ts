@@ -4,7 +4,7 @@ import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../database/write-context.ts'
 import { lockDelivery } from '../change-deliveries.ts'
 import { heldAmong } from '../replicas/hold.ts'
-import type { Replicas } from '../replicas/replicas.ts'
+import { freeAmong, type Replicas } from '../replicas/replicas.ts'
 import { LONGEST_WAIT_MS } from '../retry-schedule.ts'
 
 /** How many due orders to look at. Other replicas may claim the first ones. */
@@ -45,7 +45,8 @@ export async function claimOrder({
     .orderBy('id')
     .limit(PAGE)
     .execute()
-  const free = due.length === 0 ? [] : await freeOf(db, due, replicas.me())
+  // This replica carries out one order at a time, so its own are left over.
+  const free = due.length === 0 ? [] : await freeAmong(db, { rows: due, me: replicas.me() })
   for (const row of free) {
     const delivery = await db.selectFrom('deliveries').selectAll().where('id', '=', row.delivery_id).executeTakeFirst()
     if (delivery === undefined) await db.deleteFrom('withdrawals').where('id', '=', row.id).execute()
@@ -67,16 +68,6 @@ export async function claimOrder({
     }
   }
   return null
-}
-
-/**
- * The orders without an owner, those whose owner is gone, and those of this replica. It carries out one at a time, so
- * these are left over from an attempt whose end the database could not store.
- */
-async function freeOf(db: Kysely<Tables>, rows: readonly WithdrawalRow[], me: string): Promise<WithdrawalRow[]> {
-  const replicas = await db.selectFrom('replicas').select('id').execute()
-  const others = new Set(replicas.map(({ id }) => id).filter((id) => id !== me))
-  return rows.filter(({ owner }) => owner === null || !others.has(owner))
 }
 
 /** Whether another order for the same delivery is carried out. Ask it while the delivery is locked. */

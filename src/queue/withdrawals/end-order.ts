@@ -1,7 +1,8 @@
-import type { DeliveryRow } from '../../database/schema.ts'
+import type { Kysely } from 'kysely'
+import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
 import { ROW_CHANGED } from '../../database/transaction.ts'
 import type { TransactionContext, WriteContext } from '../../database/write-context.ts'
-import { isSameCourse } from '../../sale/same-course.ts'
+import { isSameCourse } from '../../sale/course-key.ts'
 import {
   type CourseStanding,
   isDone,
@@ -16,11 +17,12 @@ import type { EventDraft } from '../events.ts'
 import { processAgain } from '../replay.ts'
 import { outcomeColumns, readOutcome, readStandings } from '../rows.ts'
 import { readWithdrawable } from '../withdraw.ts'
-import { describeWithdrawal, type WithdrawalResult, withdrawalOf } from '../withdrawal-row.ts'
+import { describeWithdrawal, SUPERSEDED, type WithdrawalResult, withdrawalOf } from '../withdrawal-row.ts'
 import { type ClaimedOrder, releaseOrder } from './claimed-order.ts'
-import { soldAgain } from './sold-again.ts'
+import { coursesOf } from './refunded-sales.ts'
 
-export const SUPERSEDED = 'the sale was sent again or replayed after the withdrawal was ordered'
+/** The states of a delivery that keeps its courses. */
+export const LIVE = ['queued', 'enrolled', 'pre_enrolled', 'needs_attention'] as const
 
 /**
  * Stores the result of an order, and what it means for the delivery, in one transaction. The delivery loses the courses
@@ -139,13 +141,8 @@ async function supersede(
     .set({ result: JSON.stringify(result) })
     .where('id', '=', row.id)
   await mine.execute()
-  const stored = await trx
-    .selectFrom('withdrawals')
-    .select('effect_unknown')
-    .where('id', '=', row.id)
-    .executeTakeFirst()
   const failed: EventDraft = { deliveryId, kind: 'withdrawal_failed', detail: SUPERSEDED }
-  if (stored?.effect_unknown !== 1 || isStopped(state)) return [failed]
+  if (isStopped(state) || !(await hadEffect(trx, row))) return [failed]
   // A refund that came after that sale is the newest statement.
   if (await hasCurrentOrder(trx, { id: deliveryId, generation })) return [failed]
   await processAgain(writing, { id: deliveryId, courses: withdrawalOf(row).courses })
@@ -157,6 +154,12 @@ const undone = (deliveryId: string): EventDraft => ({
   kind: 'replayed',
   detail: 'the withdrawal may have undone the enrollment',
 })
+
+/** Whether a call of the order may have taken effect. The row may say so since the order was claimed. */
+async function hadEffect(trx: TransactionContext['trx'], { id }: Pick<WithdrawalRow, 'id'>): Promise<boolean> {
+  const stored = await trx.selectFrom('withdrawals').select('effect_unknown').where('id', '=', id).executeTakeFirst()
+  return stored?.effect_unknown === 1
+}
 
 async function hasCurrentOrder(
   trx: TransactionContext['trx'],
@@ -180,13 +183,7 @@ async function restoreSoldAgain(
   order: ClaimedOrder,
   result: WithdrawalResult,
 ): Promise<EventDraft[]> {
-  const { trx } = writing
-  const stored = await trx
-    .selectFrom('withdrawals')
-    .select('effect_unknown')
-    .where('id', '=', order.row.id)
-    .executeTakeFirst()
-  if (stored?.effect_unknown !== 1) return []
+  if (!(await hadEffect(writing.trx, order.row))) return []
   const ids = [...(await allSoldAgain(writing, order, result))].sort()
   for (const id of ids) await processAgain(writing, { id, courses: Object.keys(result.courses) })
   return ids.map(undone)
@@ -203,6 +200,38 @@ async function allSoldAgain(
     for (const id of await soldAgain(trx, { order: row, course })) found.add(id)
   }
   return found
+}
+
+/**
+ * The deliveries that sold a course of a refund to the same buyer again, by their ids. A refund orders a withdrawal for
+ * each delivery of the buyer that has the course. So a live delivery without such an order, or one that has come again
+ * since its order, was sold later. None for a withdrawal that an operator ordered: its page names other deliveries.
+ */
+export async function soldAgain(
+  db: Pick<Kysely<Tables>, 'selectFrom'>,
+  { order, course }: { order: WithdrawalRow; course: string },
+): Promise<string[]> {
+  if (order.refund_id === null) return []
+  const others = await db
+    .selectFrom('deliveries as other')
+    .innerJoin('deliveries as mine', 'mine.email', 'other.email')
+    .select(['other.id', 'other.request', 'other.generation'])
+    .where('mine.id', '=', order.delivery_id)
+    .where('other.id', '!=', order.delivery_id)
+    .where('other.state', 'in', LIVE)
+    .execute()
+  const selling = others.filter((other) => coursesOf(other).some((sent) => isSameCourse(sent, course)))
+  if (selling.length === 0) return []
+  const ids = selling.map(({ id }) => id)
+  const orders = await db.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
+  const isWithdrawn = (id: string, generation: number): boolean =>
+    orders.some(
+      (row) =>
+        row.delivery_id === id &&
+        row.generation === generation &&
+        withdrawalOf(row).courses.some((withdrawn) => isSameCourse(withdrawn, course)),
+    )
+  return selling.filter(({ id, generation }) => !isWithdrawn(id, generation)).map(({ id }) => id)
 }
 
 /** The standings of the courses that the buyer was taken out of. */

@@ -1,18 +1,25 @@
-import type { Style } from './forms.ts'
+import { createHash } from 'node:crypto'
 import { isArray, isFloat, isObject, type Json, JsonNumber } from './json.ts'
 
 const [QUOTE, COMMA, COLON, BACKSLASH, DELETE] = [0x22, 0x2c, 0x3a, 0x5c, 0x7f]
 const [SPACE, ZERO, NINE, LOWER_A, LOWER_U] = [0x20, 0x30, 0x39, 0x61, 0x75]
-const HEX = Buffer.from('0123456789abcdef')
 const SHORT_ESCAPES = new Map([
-  [QUOTE, '\\"'],
-  [BACKSLASH, '\\\\'],
-  [0x08, '\\b'],
-  [0x0c, '\\f'],
-  [0x0a, '\\n'],
-  [0x0d, '\\r'],
-  [0x09, '\\t'],
+  ['"', '\\"'],
+  ['\\', '\\\\'],
+  ['\b', '\\b'],
+  ['\f', '\\f'],
+  ['\n', '\\n'],
+  ['\r', '\\r'],
+  ['\t', '\\t'],
 ])
+
+/** How JSON is written. */
+export interface Style {
+  /** A space after each comma and colon, the default of `json.dumps`. */
+  readonly spaces: boolean
+  /** Everything outside ASCII escaped as \uXXXX (Python's `ensure_ascii`). */
+  readonly ascii: boolean
+}
 
 /**
  * Writes a tree of readJson as Python's `json.dumps(…, sort_keys=True)` does, byte for byte. A lone surrogate is kept
@@ -24,67 +31,26 @@ export function canonicalJson(tree: Json, { spaces, ascii }: Style): string {
   return ascii ? text.toString('latin1') : unescaped(text)
 }
 
-/** `json.dumps(tree, sort_keys=True, separators=(",", ":"))` as bytes: no spaces, only ASCII. */
-export function compactJson(tree: Json): Buffer {
-  let bytes = Buffer.allocUnsafe(1024)
-  let length = 0
+/** The SHA-256 of the canonical JSON, in hex: equal for bodies that mean the same. It identifies a delivery. */
+export const digestOf = (json: Json): string => createHash('sha256').update(compactJson(json)).digest('hex')
 
-  const reserve = (more: number): void => {
-    if (length + more <= bytes.length) return
-    const larger = Buffer.allocUnsafe(2 * (length + more))
-    bytes.copy(larger, 0, 0, length)
-    bytes = larger
-  }
-  /** The text must be ASCII. */
-  const put = (text: string): void => {
-    reserve(text.length)
-    for (let at = 0; at < text.length; at++) bytes[length++] = text.charCodeAt(at)
-  }
-  const putEscaped = (unit: number): void => {
-    const short = unit < DELETE ? SHORT_ESCAPES.get(unit) : undefined
-    put(short ?? '\\u')
-    if (short !== undefined) return
-    for (let shift = 12; shift >= 0; shift -= 4) bytes[length++] = HEX[(unit >> shift) & 0xf] ?? 0
-  }
-  const putQuoted = (text: string): void => {
-    reserve(6 * text.length + 2)
-    bytes[length++] = QUOTE
-    for (let at = 0; at < text.length; at++) {
-      const unit = text.charCodeAt(at)
-      if (unit >= SPACE && unit < DELETE && unit !== QUOTE && unit !== BACKSLASH) bytes[length++] = unit
-      else putEscaped(unit)
-    }
-    bytes[length++] = QUOTE
-  }
-  const putMembers = (members: ReadonlyMap<string, Json>): void => {
-    let separator = '{'
-    for (const key of sorted([...members.keys()])) {
-      put(separator)
-      putQuoted(key)
-      put(':')
-      putValue(members.get(key) ?? null)
-      separator = ','
-    }
-    put(members.size === 0 ? '{}' : '}')
-  }
-  const putItems = (items: readonly Json[]): void => {
-    put('[')
-    for (let index = 0; index < items.length; index++) {
-      if (index > 0) put(',')
-      putValue(items[index] ?? null)
-    }
-    put(']')
-  }
-  const putValue = (node: Json): void => {
-    if (typeof node === 'string') putQuoted(node)
-    else if (node instanceof JsonNumber) put(numberText(node))
-    else if (isArray(node)) putItems(node)
-    else if (isObject(node)) putMembers(node)
-    else put(String(node))
-  }
-  putValue(tree)
-  return bytes.subarray(0, length)
+/** `json.dumps(tree, sort_keys=True, separators=(",", ":"))` as bytes: no spaces, only ASCII. */
+export const compactJson = (tree: Json): Buffer => Buffer.from(written(tree), 'latin1')
+
+function written(node: Json): string {
+  if (typeof node === 'string') return stringText(node)
+  if (node instanceof JsonNumber) return numberText(node)
+  if (isArray(node)) return `[${node.map(written).join(',')}]`
+  if (!isObject(node)) return String(node)
+  const members = sorted([...node.keys()]).map((key) => `${stringText(key)}:${written(node.get(key) ?? null)}`)
+  return `{${members.join(',')}}`
 }
+
+/** Without the flag `u`, each half of a surrogate pair is escaped on its own, as Python does. */
+const stringText = (text: string): string => `"${text.replace(/["\\]|[^ -~]/g, escaped)}"`
+
+const escaped = (unit: string): string =>
+  SHORT_ESCAPES.get(unit) ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 /**
  * Adds a space after each comma and colon. The four styles differ only in spaces and escapes, so the tree is walked and
@@ -126,7 +92,7 @@ export function unescaped(ascii: Buffer): string {
   return utf16.toString('utf16le', 0, length)
 }
 
-/** Reads the four digits that putEscaped wrote. */
+/** Reads the four digits of an escape. */
 function hexUnit(ascii: Buffer, start: number): number {
   let unit = 0
   for (let at = start; at < start + 4; at++) {

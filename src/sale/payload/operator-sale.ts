@@ -1,8 +1,7 @@
-import { compactJson } from '../json/canonical.ts'
+import { compactJson, digestOf } from '../json/canonical.ts'
 import { isObject, type Json, JsonSyntaxError, readJson } from '../json/json.ts'
 import { readUtf8, Utf8Error } from '../json/utf8.ts'
 import type { EnrollmentRequest, Source, VerifiedWebhook } from '../types.ts'
-import { digestOf } from './digest.ts'
 import { type FieldErrors, readPayload } from './rules.ts'
 
 /** A sale that an operator makes, ready to be stored; or what is wrong with its fields, in the webhook's words. */

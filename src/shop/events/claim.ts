@@ -4,7 +4,7 @@ import { inTransaction } from '../../database/transaction.ts'
 import type { WriteContext } from '../../database/write-context.ts'
 import { mayProbe, readEndpoint, takeProbe } from '../../queue/outbox/endpoint.ts'
 import { LONGEST_EVENT_WAIT_MS } from '../../queue/outbox/schedule.ts'
-import type { Replicas } from '../../queue/replicas/replicas.ts'
+import { freeAmong, type Replicas } from '../../queue/replicas/replicas.ts'
 
 /** How many due events to look at. Other replicas may claim the first ones. */
 const PAGE = 50
@@ -37,9 +37,9 @@ export async function claimEvents({ context, replicas, max, inFlight }: Claim): 
   if (endpoint === undefined || endpoint.state === 'gone') return []
   const isProbe = endpoint.state === 'down'
   if (isProbe && !mayProbe(endpoint, now())) return []
-  const due = await dueHeads(db, { now: now(), newestFirst: isProbe })
+  const due = (await dueHeads(db, { now: now(), newestFirst: isProbe })).filter(({ id }) => !inFlight.has(id))
   if (due.length === 0) return []
-  const free = (await freeOf(db, due, { me: replicas.me(), inFlight })).slice(0, isProbe ? 1 : max)
+  const free = (await freeAmong(db, { rows: due, me: replicas.me() })).slice(0, isProbe ? 1 : max)
   if (free.length === 0 || (isProbe && !(await takeProbe(db, endpoint, now())))) return []
   return claimRows({ context, replicas, rows: free })
 }
@@ -81,66 +81,44 @@ function dueHeads(
   return query.limit(PAGE).execute()
 }
 
-/** Without an owner, of an owner that is gone, or left over from an attempt of this replica that could not be stored. */
-async function freeOf(
-  db: Kysely<Tables>,
-  rows: readonly OutboxRow[],
-  { me, inFlight }: { me: string; inFlight: ReadonlySet<string> },
-): Promise<OutboxRow[]> {
-  const replicas = await db.selectFrom('replicas').select('id').execute()
-  const others = new Set(replicas.map(({ id }) => id).filter((id) => id !== me))
-  return rows.filter(({ id, owner }) => !inFlight.has(id) && (owner === null || !others.has(owner)))
-}
-
+/** An event that another replica claims at the same time is left to it. */
 async function claimRows({
   context: { database, random },
   replicas,
   rows,
 }: Omit<Claim, 'max' | 'inFlight'> & { rows: readonly OutboxRow[] }): Promise<ClaimedEvent[]> {
   const before = replicas.me()
-  const me = await inTransaction({
+  const claimed = await inTransaction({
     database,
     random,
     body: async (trx) => {
       const owner = await replicas.beat(trx) // blocks pruning, so that the owner can't be gone
-      if (owner !== null) for (const row of sorted(rows)) await setOwner(trx, row, owner)
-      return owner
+      if (owner === null) return null
+      const ids = new Set<string>()
+      for (const row of sorted(rows)) if (await setOwner(trx, row, owner)) ids.add(row.id)
+      return { owner, ids }
     },
   })
-  if (me === null) {
+  if (claimed === null) {
     await replicas.rejoin(before)
     return []
   }
-  const ids = rows.map(({ id }) => id)
-  const mine = await database.db
-    .selectFrom('outbox')
-    .select('id')
-    .where('id', 'in', ids)
-    .where('owner', '=', me)
-    .where('failed_at', 'is', null)
-    .execute()
-  const got = new Set(mine.map(({ id }) => id))
-  return rows
-    .filter(({ id }) => got.has(id))
-    .map(({ id, type, body, attempts, delivery_id }) => ({
-      id,
-      type,
-      body,
-      attempts,
-      deliveryId: delivery_id,
-      owner: me,
-    }))
+  const { owner, ids } = claimed
+  return rows.flatMap(({ id, type, body, attempts, delivery_id: deliveryId }) =>
+    ids.has(id) ? [{ id, type, body, attempts, deliveryId, owner }] : [],
+  )
 }
 
 /** Unsorted, two replicas deadlock on MySQL. */
 const sorted = (rows: readonly OutboxRow[]): OutboxRow[] => rows.toSorted((a, b) => (a.id < b.id ? -1 : 1))
 
-async function setOwner(trx: Kysely<Tables>, row: OutboxRow, owner: string): Promise<void> {
-  await trx
+async function setOwner(trx: Kysely<Tables>, row: OutboxRow, owner: string): Promise<boolean> {
+  const { numUpdatedRows } = await trx
     .updateTable('outbox')
     .set({ owner })
     .where('id', '=', row.id)
     .where('failed_at', 'is', null)
     .where('owner', row.owner === null ? 'is' : '=', row.owner)
-    .execute()
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
 }

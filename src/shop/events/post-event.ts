@@ -1,8 +1,10 @@
+import { connect } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { Pool } from 'undici'
 import { CONNECT_TIMEOUT_MS, connectionCause } from '../../service/lib/connection-cause.ts'
 import { startDeadline } from '../../service/lib/deadline.ts'
-import { publicLookup, type Resolve } from '../../service/lib/public-lookup.ts'
-import { STANDARD_HEADERS, signStandard } from '../signature/standard.ts'
+import { PrivateAddressError, publicLookup, type Resolve } from '../../service/lib/public-lookup.ts'
+import { signStandardWebhook } from '../signature/published.ts'
 
 /** How long an attempt may take, from connecting to the status of the answer, ms. */
 export const SEND_TIMEOUT_MS = 15_000
@@ -60,7 +62,6 @@ export function createPoster(from: {
   const post: Poster['post'] = async ({ id, body }, stop) => {
     const deadline = startDeadline({ ms: timeoutMs, signal: stop })
     const { signal } = deadline
-    const timestamp = Math.floor(now() / 1000)
     try {
       const {
         statusCode,
@@ -72,9 +73,7 @@ export function createPoster(from: {
         headers: {
           'content-type': 'application/json',
           'user-agent': userAgent,
-          [STANDARD_HEADERS.id]: id,
-          [STANDARD_HEADERS.timestamp]: String(timestamp),
-          [STANDARD_HEADERS.signature]: signStandard({ id, timestamp, body, secret }),
+          ...signStandardWebhook({ id, body, secret, now: now() }),
         },
         body,
         signal,
@@ -109,4 +108,43 @@ function postedOf(status: number, location: string | string[] | undefined): Post
 function originOf(location: string | string[] | undefined): string {
   const target = URL.parse(String(location))
   return target === null ? 'another address' : target.origin
+}
+
+/** Why there is no connection. `code` is the system's error code, such as ECONNREFUSED, or says what is wrong. */
+export interface NoConnection {
+  readonly obstacle: 'private' | 'tls' | 'unreachable'
+  readonly code: string
+}
+
+/**
+ * Connects to the shop's endpoint as for an event, and sends nothing, because an endpoint can't tell a test from an event.
+ * Resolves to null if that works: the name resolves to public addresses, the port accepts the connection, and for https
+ * the certificate is valid.
+ * @param of.url LERNITO_EVENTS_URL
+ */
+export function tryEndpoint(of: { url: string; timeoutMs: number; resolve?: Resolve }): Promise<NoConnection | null> {
+  const url = new URL(of.url)
+  const isTls = url.protocol === 'https:'
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const options = { host, port: Number(url.port || (isTls ? 443 : 80)), lookup: publicLookup(url, of.resolve) }
+  return new Promise((resolve) => {
+    let isConnected = false
+    const socket = isTls ? connectTls({ ...options, servername: host, rejectUnauthorized: true }) : connect(options)
+    const end = (result: NoConnection | null): void => {
+      socket.destroy()
+      resolve(result)
+    }
+    socket.setTimeout(of.timeoutMs, () =>
+      end({ obstacle: isConnected ? 'tls' : 'unreachable', code: 'no answer in time' }),
+    )
+    socket.once('connect', () => {
+      isConnected = true
+      if (!isTls) end(null)
+    })
+    socket.once('secureConnect', () => end(null))
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      if (error instanceof PrivateAddressError) return end({ obstacle: 'private', code: error.message })
+      return end({ obstacle: isConnected ? 'tls' : 'unreachable', code: error.code ?? 'no cause given' })
+    })
+  })
 }

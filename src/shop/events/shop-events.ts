@@ -1,7 +1,10 @@
-import type { AuditedResult } from '../../queue/audited-change.ts'
+import type { WriteContext } from '../../database/write-context.ts'
+import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
+import { type EventDraft, nextNumbers } from '../../queue/events.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
+import { resumeEndpoint } from '../../queue/outbox/endpoint.ts'
 import { type Outbox, readOutbox } from '../../queue/outbox/list-events.ts'
-import { type SentAgain, sendAgain, sendFailedAgain } from './send-again.ts'
+import { eventOfState, outboxRow, readRows } from '../../queue/outbox/outbox.ts'
 
 /**
  * What operators can see and do about the events for the shop, for the console and the command line. `by` names the
@@ -10,9 +13,9 @@ import { type SentAgain, sendAgain, sendFailedAgain } from './send-again.ts'
 export interface ShopEvents {
   /** See readOutbox. */
   read(): Promise<Outbox>
-  /** See sendAgain in send-again.ts. */
+  /** See sendAgain. */
   sendAgain(order: { id: string; by: string }): Promise<SentAgain>
-  /** See sendFailedAgain in send-again.ts. */
+  /** See sendFailedAgain. */
   sendFailedAgain(order: { by: string }): Promise<{ readonly events: number }>
 }
 
@@ -33,4 +36,72 @@ export function createShopEvents({
     sendAgain: (order) => change(() => sendAgain(context, order)),
     sendFailedAgain: (order) => change(() => sendFailedAgain(context, order)),
   }
+}
+
+/** How many events one order revives. The rest is left for the next order. */
+const FAILED_MAX = 1000
+
+/**
+ * The result of an order for one delivery.
+ * - `sent`: an event with its state now is stored, under a new id.
+ * - `nothing`: no event tells of its state: it is queued, or an operator has handled it.
+ */
+export type SentAgain = { readonly kind: 'sent' | 'nothing' | 'unknown' }
+
+/**
+ * Tells the shop the state of a delivery again, as it is now, in a new event. The events that the shop has missed are not
+ * repeated: they would tell of states that are over. Also ends a stop after a 410.
+ */
+export async function sendAgain(
+  context: WriteContext,
+  { id, by }: { id: string; by: string },
+): Promise<AuditedResult<SentAgain>> {
+  return auditedChange<SentAgain>(context, async (writing) => {
+    const { trx, at, newId } = writing
+    const [seq = 0] = await nextNumbers(trx, [id]) // first, because it locks the row that is read then
+    const row = (await readRows(writing, [id])).get(id)
+    if (row === undefined) return { result: { kind: 'unknown' }, listed: [] }
+    const kind = eventOfState(row.state)
+    if (kind === null) return { result: { kind: 'nothing' }, listed: [] }
+    await trx
+      .insertInto('outbox')
+      .values(outboxRow({ id: newId(), seq, kind, at, row }))
+      .execute()
+    await resumeEndpoint(trx)
+    const event: EventDraft = { deliveryId: id, kind: 'sent_again', detail: `as ${row.state}`, actor: by }
+    return { result: { kind: 'sent' }, listed: [event] }
+  })
+}
+
+/**
+ * Sends the events again that were given up, at most 1,000, for three more days, and everything that waits for the
+ * endpoint: also ends a stop after a 410, and the wait for the next probe. Resolves to the number of events that were
+ * given up.
+ */
+export async function sendFailedAgain(
+  context: WriteContext,
+  { by }: { by: string },
+): Promise<AuditedResult<{ readonly events: number }>> {
+  return auditedChange(context, async (writing) => {
+    const { trx, at } = writing
+    const rows = await trx
+      .selectFrom('outbox')
+      .select('id')
+      .where('failed_at', 'is not', null)
+      .orderBy('id')
+      .limit(FAILED_MAX)
+      .execute()
+    const ids = rows.map(({ id }) => id)
+    if (ids.length > 0) {
+      await trx
+        .updateTable('outbox')
+        .set({ failed_at: null, due_at: at, attempts: 0, owner: null })
+        .where('id', 'in', ids)
+        .where('failed_at', 'is not', null)
+        .execute()
+    }
+    await resumeEndpoint(trx)
+    const detail = ids.length === 1 ? '1 event that was given up' : `${ids.length} events that were given up`
+    return { result: { events: ids.length }, listed: [{ deliveryId: '', kind: 'sent_again', detail, actor: by }] }
+  })
 }

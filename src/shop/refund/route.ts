@@ -1,9 +1,9 @@
+import type { EventPlace } from '../../queue/shop-answers.ts'
 import { isCourseKey } from '../../sale/course-key.ts'
-import type { EventPlace } from '../../sale/shop-answer.ts'
 import type { EnrollmentRequest } from '../../sale/types.ts'
 import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
-import type { Answer } from '../webhook/answers.ts'
 import { misusedId, type Refused, readSale, type Verified } from '../webhook/receive.ts'
+import type { Answer } from '../webhook/route.ts'
 
 export const REFUND_PATH = '/api/lernito/refund/'
 

@@ -1,6 +1,5 @@
 import type { SenderRow } from '../../database/schema.ts'
 import { networkOf } from '../../service/lib/network.ts'
-import { isSigned, keyOf, sumOf } from './store.ts'
 
 /** How many networks are counted at a time, so that a sender with more of them can't fill the memory. */
 const NETWORKS_MAX = 200
@@ -11,6 +10,26 @@ const SINGLE_MAX = 5
 const SINGLE_MAX_TOTAL = 100
 /** How many networks get their own line at the end of a minute; the others share one line. */
 const NAMED_MAX = 10
+
+/** The results of webhooks with a valid signature; every other result is the code of a refusal. */
+export const SIGNED = ['signed', 'signed_previous', 'id_reused'] as const
+
+/** Whether a row is about signed webhooks, and not about refused ones. */
+export const isSigned = ({ result }: Pick<SenderRow, 'result'>): boolean => SIGNED.some((one) => one === result)
+
+/** What makes a row. */
+export const keyOf = ({ address, result }: SenderRow): string => `${address} ${result}`
+
+/** Adds a row: each network and result has one. */
+export function putRow(rows: Map<string, SenderRow>, row: SenderRow): void {
+  const known = rows.get(keyOf(row)) ?? { ...row, count: 0 }
+  rows.set(keyOf(row), {
+    ...known,
+    first_at: Math.min(known.first_at, row.first_at),
+    last_at: Math.max(known.last_at, row.last_at),
+    count: known.count + row.count,
+  })
+}
 
 type Counts = Record<string, number>
 
@@ -56,7 +75,7 @@ export function createTally({ of }: { of: 'webhooks' | 'requests' }) {
     /** Counts one webhook for the table. `result`: see SenderRow; `at` is in ms since 1970. */
     add: ({ ip, result, at }: { ip: string; result: string; at: number }): void => {
       const address = networkOf(ip)
-      put(networks.entryOf(address), { address, result, first_at: at, last_at: at, count: 1 })
+      putRow(networks.entryOf(address).rows, { address, result, first_at: at, last_at: at, count: 1 })
     },
 
     /** What was added since the last `take`. */
@@ -72,7 +91,7 @@ export function createTally({ of }: { of: 'webhooks' | 'requests' }) {
 
     /** Counts rows again that could not be stored. */
     putBack: (rows: readonly SenderRow[]): void => {
-      for (const row of rows) put(networks.entryOf(row.address), row)
+      for (const row of rows) putRow(networks.entryOf(row.address).rows, row)
     },
 
     /**
@@ -110,7 +129,7 @@ function createNetworks() {
     }
     if (lowest === undefined) return
     known.delete(lowest.address)
-    for (const row of lowest.rows.values()) put(others, { ...row, address: OTHERS })
+    for (const row of lowest.rows.values()) putRow(others.rows, { ...row, address: OTHERS })
     if (!isFlood(lowest)) return
     displaced++
     addMinute(others, lowest)
@@ -142,11 +161,6 @@ function createNetworks() {
 const newEntry = (address: string): Entry => ({ address, rows: new Map(), minute: {}, refused: 0, singles: 0 })
 
 const isFlood = ({ refused, singles }: Entry): boolean => refused > singles
-
-function put({ rows }: Entry, row: SenderRow): void {
-  const known = rows.get(keyOf(row))
-  rows.set(keyOf(row), known === undefined ? row : sumOf(known, row))
-}
 
 function addMinute({ minute: sum }: Entry, { minute }: Entry): void {
   for (const [code, count] of Object.entries(minute)) sum[code] = (sum[code] ?? 0) + count

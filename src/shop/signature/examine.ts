@@ -1,8 +1,8 @@
 import { canonicalJson } from '../../sale/json/canonical.ts'
-import { SIGNATURE_FORMS, type SignatureForm, STYLES } from '../../sale/json/forms.ts'
 import { type Json, JsonSyntaxError, readJson } from '../../sale/json/json.ts'
-import { isSignature, verify } from './signature.ts'
-import { readStandard, STANDARD_FORM, type StandardFault, verifyStandard } from './standard.ts'
+import { authenticate, claimOf } from '../webhook/receive.ts'
+import { SIGNATURE_FORMS, type SignatureForm, STYLES } from './signature.ts'
+import { STANDARD_FORM, STANDARD_HEADERS, type StandardFault } from './standard.ts'
 
 /** A text over which the service accepts a signature. */
 export interface SignedText {
@@ -38,27 +38,22 @@ interface Given {
 }
 
 /** Judges a signature as the service does, and lists the texts that the shop can sign. */
-export function examine(given: Given): Examined {
+export function examine({ header, id, timestamp, secrets, now, ...given }: Given): Examined {
   const body = given.body.replaceAll('\r\n', '\n')
   const { value: json, problem: notJson } = jsonOf(body)
-  const isStandard = given.id !== '' || given.timestamp !== '' || /^\s*v\d/.test(given.header)
-  if (isStandard) return { ...judgeStandard({ ...given, body }), notJson }
-  const match = verify({ ...given, body, json })
-  return {
-    match: match === null ? null : { form: match.form, previousSecret: match.secretIndex > 0 },
-    fault: isSignature(given.header) ? null : 'not_hex',
-    notJson,
-    texts: notJson === null ? canonicalTexts(body, json) : [],
+  const isStandard = id !== '' || timestamp !== '' || /^\s*v\d/.test(header)
+  const { id: idHeader, timestamp: timeHeader, signature } = STANDARD_HEADERS
+  const standard = { [idHeader]: id, [timeHeader]: timestamp, [signature]: header }
+  const claim = claimOf(isStandard ? standard : { 'x-lernito-signature': header })
+  const verified = authenticate({ claim, body, json, secrets, now })
+  const isWrong = typeof verified === 'string'
+  const match = isWrong ? null : { form: verified.form, previousSecret: verified.secretIndex > 0 }
+  if (isStandard) {
+    const texts: SignedText[] = [{ form: STANDARD_FORM, text: `${id}.${timestamp}.${body}`, differsAt: null }]
+    return { match, fault: isWrong ? verified : null, notJson, texts }
   }
-}
-
-function judgeStandard({ body, header, id, timestamp, secrets, now }: Given): Omit<Examined, 'notJson'> {
-  const texts: SignedText[] = [{ form: STANDARD_FORM, text: `${id}.${timestamp}.${body}`, differsAt: null }]
-  const standard = readStandard({ id, timestamp, signature: header })
-  if (typeof standard === 'string') return { match: null, fault: standard, texts }
-  const verified = verifyStandard({ standard, body, secrets, now })
-  if (typeof verified === 'string') return { match: null, fault: verified, texts }
-  return { match: { form: STANDARD_FORM, previousSecret: verified.secretIndex > 0 }, fault: null, texts }
+  const fault = claim.kind === 'fault' ? 'not_hex' : null
+  return { match, fault, notJson, texts: notJson === null ? canonicalTexts(body, json) : [] }
 }
 
 function jsonOf(body: string): { value: Json; problem: string | null } {

@@ -1,7 +1,6 @@
-import type { SignatureForm } from '../../sale/json/forms.ts'
 import { JsonSyntaxError, readJson } from '../../sale/json/json.ts'
 import { readUtf8, Utf8Error } from '../../sale/json/utf8.ts'
-import { type Match, sign as signBody, verify as verifyBody } from './signature.ts'
+import { type Match, verify as verifyBody } from './signature.ts'
 import { STANDARD_HEADERS, signStandard } from './standard.ts'
 
 /**
@@ -9,27 +8,10 @@ import { STANDARD_HEADERS, signStandard } from './standard.ts'
  * It needs only Node.js.
  */
 
-export type { Match, SignatureForm }
+export { type Match, type SignatureForm, sign } from './signature.ts'
 
 /** The name of the HTTP header that carries the signature. */
 export const SIGNATURE_HEADER = 'X-Lernito-Signature'
-
-/**
- * Returns the value of the header for a body: 64 lower-case hex digits. `body` must be exactly what you send; `form`
- * states what the signature signs, by default the raw body. Throws an Error with the reason if a form other than raw is
- * asked for and the body is not JSON.
- */
-export function sign({
-  body,
-  secret,
-  form = 'raw',
-}: {
-  body: string | Uint8Array
-  secret: string
-  form?: SignatureForm
-}): string {
-  return signBody({ body, form, secret })
-}
 
 /**
  * Verifies a signature as the service does. Returns the form and the index of the secret that it was made with, or null

@@ -1,8 +1,24 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { canonicalJson, compactJson, spaced, unescaped } from '../../sale/json/canonical.ts'
-import { type SignatureForm, STYLES } from '../../sale/json/forms.ts'
+import { canonicalJson, compactJson, type Style, spaced, unescaped } from '../../sale/json/canonical.ts'
 import { type Json, readJson } from '../../sale/json/json.ts'
 import { readUtf8 } from '../../sale/json/utf8.ts'
+
+/**
+ * What a signature signs: `raw`, the bytes as they are sent; `original`, Python's
+ * `json.dumps(body, sort_keys=True, separators=(",", ":"))`, which the original plugin expects; `readme`, the same
+ * without `separators`, as in the script of the original's README; `…_utf8`, the two with `ensure_ascii=False`. In
+ * verify's order of preference: a body that is sent in the original's form counts as raw.
+ */
+export const SIGNATURE_FORMS = ['raw', 'original', 'readme', 'original_utf8', 'readme_utf8'] as const
+export type SignatureForm = (typeof SIGNATURE_FORMS)[number]
+
+/** How each form except raw writes the JSON. */
+export const STYLES: Readonly<Record<Exclude<SignatureForm, 'raw'>, Style>> = {
+  original: { spaces: false, ascii: true },
+  readme: { spaces: true, ascii: true },
+  original_utf8: { spaces: false, ascii: false },
+  readme_utf8: { spaces: true, ascii: false },
+}
 
 /** `secretIndex` is the index of the secret that matched, so that an operator sees whether the previous one is in use. */
 export interface Match {
@@ -27,18 +43,20 @@ export const isSignature = (header: string | undefined): header is string =>
   header !== undefined && SIGNATURE.test(header)
 
 /**
- * Returns the value of X-Lernito-Signature for a body: HMAC-SHA256 as 64 lower-case hex digits. `body` is a JSON
- * document, as text or as UTF-8 bytes; an empty one counts as `{}`. Throws JsonSyntaxError or Utf8Error if a form other
- * than raw can't read the body, and UnsignableError for a lone surrogate in a UTF-8 form.
+ * Returns the value of X-Lernito-Signature for a body: HMAC-SHA256 as 64 lower-case hex digits. `body` must be exactly
+ * what you send, a JSON document as text or as UTF-8 bytes; an empty one counts as `{}`. `form` states what the signature
+ * signs, by default the raw body. Throws JsonSyntaxError or Utf8Error with the reason if a form other than raw can't read
+ * the body, and UnsignableError for a lone surrogate in a UTF-8 form.
  */
-export function sign(input: { body: string | Uint8Array; form: SignatureForm; secret: string }): string {
+export function sign(input: { body: string | Uint8Array; form?: SignatureForm; secret: string }): string {
+  const { form = 'raw', secret } = input
   const body = input.body.length === 0 ? '{}' : input.body
   const text = (): string => (typeof body === 'string' ? body : readUtf8(body))
-  const signed = input.form === 'raw' ? body : canonicalJson(readJson(text()), STYLES[input.form])
+  const signed = form === 'raw' ? body : canonicalJson(readJson(text()), STYLES[form])
   if (typeof signed === 'string' && !signed.isWellFormed()) {
     throw new UnsignableError('The body holds a lone surrogate (U+D800 to U+DFFF), which has no UTF-8')
   }
-  return hmac(input.secret, signed).toString('hex')
+  return hmac(secret, signed).toString('hex')
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { EventPlace, ShopAnswer } from '../../sale/shop-answer.ts'
+import type { EventPlace, ShopAnswer } from '../../queue/shop-answers.ts'
 import { CHALLENGE_HEADER, PROOF_HEADER, proofOf } from '../../service/lib/identity.ts'
 import {
+  headerOf,
   mediaTypeRefusal,
   methodRefusal,
   type RefusalCode,
@@ -10,7 +11,6 @@ import {
   type Verified,
   verifyRequest,
 } from '../webhook/receive.ts'
-import { headerOf } from './authenticate.ts'
 
 /** What the routes for the shop's requests need. */
 export interface OfShop {

@@ -12,7 +12,7 @@ export const STANDARD_HEADERS = {
   signature: 'webhook-signature',
 } as const
 
-/** The name of this form of signature, beside those in forms.ts. */
+/** The name of this form of signature, beside those in signature.ts. */
 export const STANDARD_FORM = 'standard'
 
 /** How far the timestamp may differ from the receiver's clock, in seconds; the reference libraries have the same limit. */

@@ -1,6 +1,6 @@
+import type { ShopView } from '../../queue/outbox/outbox.ts'
 import { isObject, type Json } from '../../sale/json/json.ts'
 import { type FieldErrors, readTexts } from '../../sale/payload/rules.ts'
-import type { ShopView } from '../../sale/shop-view.ts'
 import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
 import type { Verified } from '../webhook/receive.ts'
 

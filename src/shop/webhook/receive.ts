@@ -1,10 +1,17 @@
+import { digestOf } from '../../sale/json/canonical.ts'
 import { checkJson, type Json, JsonSyntaxError, readJson } from '../../sale/json/json.ts'
 import { readUtf8, Utf8Error } from '../../sale/json/utf8.ts'
-import { digestOf } from '../../sale/payload/digest.ts'
 import { aboutOf, type FieldErrors, readPayload } from '../../sale/payload/rules.ts'
 import type { About, EnrollmentRequest } from '../../sale/types.ts'
-import { type Authenticated, authenticate, claimOf, type Headers, headerOf } from '../signature/authenticate.ts'
-import type { StandardFault } from '../signature/standard.ts'
+import { isSignature, type SignatureForm, verify } from '../signature/signature.ts'
+import {
+  readStandard,
+  STANDARD_FORM,
+  STANDARD_HEADERS,
+  type StandardFault,
+  type StandardSignature,
+  verifyStandard,
+} from '../signature/standard.ts'
 
 /**
  * They are also values of a metric label, so keep them few. `json`: the body is not JSON in UTF-8. From `signature` to
@@ -26,6 +33,23 @@ export const REFUSAL_CODES = [
   'sale_id',
 ] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
+
+/** As Node provides them: names in lower case, several values of one name joined with ", ". */
+export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
+
+/** The signature that a request claims to have, read but not verified. A fault can be refused without a secret. */
+type Claim =
+  | { readonly kind: 'lernito'; readonly header: string }
+  | { readonly kind: 'standard'; readonly standard: StandardSignature }
+  | { readonly kind: 'fault'; readonly fault: StandardFault }
+
+/** A verified signature. `secretIndex`: which secret made it. */
+export interface Authenticated {
+  readonly form: SignatureForm | typeof STANDARD_FORM
+  readonly secretIndex: number
+  /** The sender's name for this webhook, if it signs by Standard Webhooks. */
+  readonly webhookId?: string
+}
 
 /** Not signed, or the signature can't be checked: answered and counted, never stored. */
 export interface Refused {
@@ -104,6 +128,48 @@ export function verifyRequest({ headers, body, secrets, now }: Request): Refused
   const authenticated = authenticate({ claim, body, json, secrets, now })
   if (typeof authenticated === 'string') return unauthenticated(authenticated)
   return { kind: 'verified', json, authenticated }
+}
+
+/**
+ * Reads the signature in the headers. If there is a webhook-signature, only Standard Webhooks counts, so that a wrong or
+ * old one is never accepted for the other header.
+ */
+export function claimOf(headers: Headers): Claim {
+  const signature = headerOf(headers, STANDARD_HEADERS.signature)
+  if (signature === undefined) {
+    const header = headerOf(headers, 'x-lernito-signature')
+    return isSignature(header) ? { kind: 'lernito', header } : { kind: 'fault', fault: 'signature' }
+  }
+  const id = headerOf(headers, STANDARD_HEADERS.id)
+  const timestamp = headerOf(headers, STANDARD_HEADERS.timestamp)
+  const standard = readStandard({ id, timestamp, signature })
+  return typeof standard === 'string' ? { kind: 'fault', fault: standard } : { kind: 'standard', standard }
+}
+
+/**
+ * Verifies a claim with each secret, or returns the fault.
+ * @param of.body the body as received; `json` is the same, read
+ * @param of.now ms since 1970
+ */
+export function authenticate(of: {
+  claim: Claim
+  body: string | Uint8Array
+  json: Json
+  secrets: readonly string[]
+  now: number
+}): Authenticated | StandardFault {
+  const { claim, body, json, secrets, now } = of
+  if (claim.kind === 'fault') return claim.fault
+  if (claim.kind === 'lernito') return verify({ body, json, header: claim.header, secrets }) ?? 'signature'
+  const { standard } = claim
+  const verified = verifyStandard({ standard, body, secrets, now })
+  return typeof verified === 'string' ? verified : { ...verified, form: STANDARD_FORM, webhookId: standard.id }
+}
+
+/** The value of a header as one text, or undefined if it is missing. */
+export function headerOf(headers: Headers, name: string): string | undefined {
+  const value = headers[name]
+  return typeof value === 'string' || value === undefined ? value : value.join(', ')
 }
 
 const MISUSED_IDS = {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
-import { replacementsOf } from '../../../src/queue/withdrawals/corrected-sales.ts'
+import { replacementsOf } from '../../../src/queue/withdrawals/refunded-sales.ts'
 import { DEMO } from '../../harness.ts'
 import { until } from '../../service/process.ts'
 import { refund as post } from './refunding.ts'

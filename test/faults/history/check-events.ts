@@ -1,4 +1,4 @@
-import { eventOfState } from '../../../src/sale/shop-view.ts'
+import { eventOfState } from '../../../src/queue/outbox/outbox.ts'
 import { DELIVERY_STATES } from '../../../src/sale/types.ts'
 import type { Got } from '../../shop/events/receiver.ts'
 import type { Violation } from './check.ts'

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { forget } from '../../../src/operators/changes/forget.ts'
 import { insertEvents } from '../../../src/queue/events.ts'
+import { eventOfState, shopView } from '../../../src/queue/outbox/outbox.ts'
 import { purgeOutboxStep } from '../../../src/queue/retention.ts'
 import { REASON_CODES, REASONS } from '../../../src/sale/reasons.ts'
-import { eventOfState, shopView } from '../../../src/sale/shop-view.ts'
 import { DELIVERY_STATES } from '../../../src/sale/types.ts'
-import { sendAgain } from '../../../src/shop/events/send-again.ts'
+import { sendAgain } from '../../../src/shop/events/shop-events.ts'
 import {
   accepted,
   arrival,
@@ -145,16 +145,10 @@ test('events that nothing sends are deleted by age', async (t) => {
 test('no event quotes what the LMS or our own database says, because that may name people', () => {
   const secret = 'ada@example.com'
   const quoting = REASON_CODES.filter((code) => {
-    const outcome = { courses: {}, reason: { code, subject: secret } }
-    const seen = {
-      id: 'x',
-      webhookId: null,
-      state: REASONS[code].state,
-      replaces: null,
-      replacedBy: null,
-      isTest: false,
-    }
-    return shopView({ ...seen, outcome }).reason?.message.includes(secret)
+    const outcome = JSON.stringify({ courses: {}, reason: { code, subject: secret } })
+    const stored = { state: REASONS[code].state, outcome, due_at: null, generation: 0, received_at: 0 }
+    const row = { id: 'x', webhook_id: null, source: 'shop', replaces: null, replaced_by: null, ...stored } as const
+    return shopView(row).reason?.message.includes(secret)
   })
   // The subjects of these are course keys as the shop sent them.
   assert.deepEqual(quoting, [

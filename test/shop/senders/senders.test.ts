@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { createSenders, type Senders } from '../../../src/shop/senders/senders.ts'
-import { readRows } from '../../../src/shop/senders/store.ts'
+import { createSenders, readRows, type Senders } from '../../../src/shop/senders/senders.ts'
 import { wrongSignatures } from '../../../src/shop/senders/view.ts'
 import { START, setUp } from '../../queue/harness.ts'
 

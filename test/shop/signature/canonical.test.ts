@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { canonicalJson, pythonNumber } from '../../../src/sale/json/canonical.ts'
-import type { Style } from '../../../src/sale/json/forms.ts'
+import { canonicalJson, pythonNumber, type Style } from '../../../src/sale/json/canonical.ts'
 import { JsonNumber, readJson } from '../../../src/sale/json/json.ts'
 
 const COMPACT: Style = { spaces: false, ascii: true }

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SIGNATURE_FORMS } from '../../../src/sale/json/forms.ts'
 import { sign, signStandardWebhook, verify } from '../../../src/shop/signature/published.ts'
-import { sign as signBody } from '../../../src/shop/signature/signature.ts'
+import { SIGNATURE_FORMS, sign as signBody } from '../../../src/shop/signature/signature.ts'
 
 const SECRET = 'current-secret-of-the-shop'
 const BODY = '{"name": "Zoë", "n": 1.50}'

@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
-import { isSameCourse } from '../../../sale/same-course.ts'
+import { isSameCourse } from '../../../sale/course-key.ts'
 import type { CourseStanding } from '../../../sale/types.ts'
 import { listTable } from '../../layout/elements.ts'
 import { courseHtml, timeHtml } from '../../layout/format.ts'

@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import type { Summary } from '../../../operators/find/listing.ts'
-import { reasonName, reasonSentence, subjectText } from '../../../sale/reason-words.ts'
 import { REASONS, type Reason } from '../../../sale/reasons.ts'
+import { reasonName, reasonSentence, subjectText } from '../../../sale/words.ts'
 import { agoHtml, durationText, stateHtml, testHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen } from '../../parts.ts'

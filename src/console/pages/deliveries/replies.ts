@@ -1,8 +1,8 @@
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
-import { subjectText } from '../../../sale/reason-words.ts'
 import { REASONS } from '../../../sale/reasons.ts'
 import { type DeliveryState, isStopped } from '../../../sale/types.ts'
+import { subjectText } from '../../../sale/words.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import replies from './replies.json' with { type: 'json' }
 

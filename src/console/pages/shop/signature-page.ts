@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
-import { formText } from '../../../sale/form-words.ts'
+import { formText } from '../../../sale/words.ts'
 import { type Examined, examine, type SignedText } from '../../../shop/signature/examine.ts'
 import { csrfField } from '../../layout/elements.ts'
 import { sendPage } from '../../layout/layout.ts'

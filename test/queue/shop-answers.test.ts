@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { sql } from 'kysely'
-import { forget } from '../../../src/operators/changes/forget.ts'
-import { readAnswers } from '../../../src/queue/shop-answers/read.ts'
-import { createShopAnswers } from '../../../src/queue/shop-answers/shop-answers.ts'
-import type { Written } from '../../../src/queue/store.ts'
-import { AppError } from '../../../src/service/lib/errors.ts'
-import { plansOf } from '../../database/dialects.ts'
-import { accepted, arrival, only, onSqlite, START, setUp } from '../harness.ts'
+import { forget } from '../../src/operators/changes/forget.ts'
+import { createShopAnswers, readAnswers } from '../../src/queue/shop-answers.ts'
+import type { Written } from '../../src/queue/store.ts'
+import { AppError } from '../../src/service/lib/errors.ts'
+import { plansOf } from '../database/dialects.ts'
+import { accepted, arrival, only, onSqlite, START, setUp } from './harness.ts'
 
 const STATUS = 200
 /** With few rows every plan is a scan. */

@@ -1,0 +1,77 @@
+import type { Progress } from '../sale/types.ts'
+import type { Store } from './store.ts'
+import { createWaiters, type Waiters, type WaitsFor } from './waiters.ts'
+import { type Withdrawn, worstOf } from './withdrawal-row.ts'
+
+const POLL_MS = 250
+/** For how many withdrawals requests may wait at the same time. */
+const WITHDRAWALS_MAX = 1000
+
+/**
+ * Follows what other replicas do, for the requests that wait for it here: deliveries that another replica attempts, and
+ * withdrawals, which any replica carries out. While there are such requests, one poll every 250 ms reads all of them.
+ * @param from.now ms since 1970
+ * @param from.waiters the senders that wait for deliveries
+ * @param from.onError called with each error of a poll
+ * @param from.signal aborted when nobody waits any longer
+ */
+export function createRemoteResults({
+  store,
+  now,
+  waiters,
+  onError,
+  signal,
+}: {
+  store: Pick<Store, 'me' | 'progress' | 'withdrawn'>
+  now: () => number
+  waiters: Pick<Waiters<Progress, WaitsFor>, 'isAwaited' | 'notify'>
+  onError: (error: unknown) => void
+  signal: AbortSignal
+}) {
+  const owners = new Map<string, string | null>()
+  const refunds = createWaiters<Withdrawn, WaitsFor>({ now, max: WITHDRAWALS_MAX, isAnswer: () => true })
+  signal.addEventListener('abort', refunds.giveUp)
+  let isPolling = false
+
+  const pollDeliveries = async (): Promise<void> => {
+    for (const id of owners.keys()) if (!waiters.isAwaited(id)) owners.delete(id)
+    const me = store.me() // which may have changed
+    const ids = [...owners].flatMap(([id, owner]) => (owner === me ? [] : [id]))
+    if (ids.length === 0) return
+    for (const { id, progress } of await store.progress(ids)) waiters.notify(id, progress)
+  }
+
+  const pollWithdrawals = async (): Promise<void> => {
+    const ids = [...refunds.awaited()]
+    if (ids.length === 0) return
+    for (const [id, withdrawn] of await store.withdrawn(ids)) refunds.notify(id, withdrawn)
+  }
+
+  const poll = async (): Promise<void> => {
+    await Promise.all([pollDeliveries().catch(onError), pollWithdrawals().catch(onError)])
+    isPolling = false
+    if (owners.size > 0 || refunds.count() > 0) pollSoon()
+  }
+  const pollSoon = (): void => {
+    if (!isPolling) setTimeout(poll, POLL_MS).unref()
+    isPolling = true
+  }
+
+  return {
+    /** Follows a delivery while senders wait for it. `owner`: of its row, when it was accepted. */
+    follow: (id: string, owner: string | null): void => {
+      owners.set(id, owner)
+      pollSoon()
+    },
+
+    /** See Inbox. */
+    withdrawn: async ({ ids, deadline }: { ids: readonly string[]; deadline: number | null }) => {
+      const ended = await store.withdrawn(ids).catch(() => new Map<string, Withdrawn>())
+      const open = ids.filter((id) => !ended.has(id))
+      if (open.length > 0 && (deadline === null || signal.aborted)) return null
+      const waits = open.map((id) => refunds.wait({ id, deadline: deadline ?? 0 }))
+      pollSoon()
+      return worstOf([...ended.values(), ...(await Promise.all(waits))])
+    },
+  }
+}

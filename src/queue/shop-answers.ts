@@ -1,0 +1,195 @@
+import { type Kysely, sql, type Transaction } from 'kysely'
+import { z } from 'zod'
+import type { Availability } from '../database/availability.ts'
+import type { Tables } from '../database/schema.ts'
+import { inTransaction } from '../database/transaction.ts'
+import type { WriteContext } from '../database/write-context.ts'
+import type { EventKind } from '../sale/types.ts'
+import { type Background, runBackgroundLoop } from '../service/lib/background-loop.ts'
+import { isUnreachable } from '../service/lib/errors.ts'
+
+/** From one flush to the next. A process that is killed loses the answers since the last one. */
+const FLUSH_MS = 1000
+/** More than the senders that can wait at once: what comes on top, while the database is away, is not kept. */
+const PENDING_MAX = 10_000
+/** One statement has at most this many answers. */
+const CHUNK = 100
+/** How many of the first answers are shown, and how many of the last. */
+const SHOWN = 20
+
+/** The events that record a request of the shop. */
+const ANSWERED_EVENTS = [
+  'received',
+  'repeated',
+  'id_reused',
+  'withdrawal_requested',
+] as const satisfies readonly EventKind[]
+
+/** What these requests were, for readers. */
+export const REQUEST_WORDS = {
+  received: 'the sale',
+  repeated: 'the sale again',
+  id_reused: 'another sale under its webhook-id',
+  withdrawal_requested: 'a refund',
+} as const satisfies Record<(typeof ANSWERED_EVENTS)[number], string>
+
+const answerSchema = z.object({
+  at: z.number(),
+  status: z.number().nullable(),
+  ms: z.number(),
+})
+
+/**
+ * What the shop was answered. `status`: of HTTP, or null if the sender hung up before the answer. `at`: when it was sent,
+ * or when the sender hung up, in ms since 1970. `ms`: how long that was after the request.
+ */
+export type ShopAnswer = Readonly<z.infer<typeof answerSchema>>
+
+/** An answer and the event of the request that it answers. */
+export interface GivenAnswer extends ShopAnswer {
+  readonly to: (typeof ANSWERED_EVENTS)[number]
+}
+
+/** The first and the last answers about a delivery, oldest first. `omitted`: how many between them are left out. */
+export interface GivenAnswers {
+  readonly first: readonly GivenAnswer[]
+  readonly omitted: number
+  readonly last: readonly GivenAnswer[]
+}
+
+/** An event that is stored. */
+export interface EventPlace {
+  readonly deliveryId: string
+  readonly id: string
+}
+
+export interface ShopAnswers {
+  /** Keeps an answer in memory until the next flush, for each event of its request. */
+  note(answer: ShopAnswer & { readonly events: readonly EventPlace[] }): void
+  /** Stores what was noted since the last time. It keeps that only if the database can't be reached. */
+  flush(): Promise<void>
+}
+
+/**
+ * Stores what the shop was answered, with the event of each request: no row is added. It is not worth a write for each
+ * webhook, so that all answers of a second share one transaction, after the answers were sent.
+ */
+export function createShopAnswers({
+  context,
+  guard,
+}: {
+  context: Pick<WriteContext, 'database' | 'random'>
+  guard: Availability['guard']
+}): ShopAnswers {
+  let pending: Noted[] = []
+  let flushing: Promise<void> = Promise.resolve()
+
+  const store = async (): Promise<void> => {
+    const noted = pending
+    if (noted.length === 0) return
+    pending = []
+    try {
+      await guard(() => storeAnswers(context, noted))
+    } catch (error) {
+      if (isUnreachable(error)) pending = [...noted, ...pending].slice(0, PENDING_MAX)
+      throw error
+    }
+  }
+
+  return {
+    note: ({ events, at, status, ms }) => {
+      const text = JSON.stringify({ at, status, ms })
+      for (const event of events) if (pending.length < PENDING_MAX) pending.push({ ...event, text })
+    },
+    flush: () => {
+      flushing = flushing.catch(() => {}).then(store)
+      return flushing
+    },
+  }
+}
+
+/** Stores the answers every second, until the signal is aborted. The last ones are for the caller to flush. */
+export const runShopAnswers = ({
+  answers,
+  ...background
+}: Omit<Background, 'guard'> & { answers: Pick<ShopAnswers, 'flush'> }): Promise<void> =>
+  runBackgroundLoop({
+    ...background,
+    round: async () => {
+      await answers.flush()
+      return FLUSH_MS
+    },
+    againMs: FLUSH_MS,
+  })
+
+interface Noted extends EventPlace {
+  readonly text: string
+}
+
+/** An event that was deleted meanwhile stays deleted. */
+function storeAnswers(
+  { database, random }: Pick<WriteContext, 'database' | 'random'>,
+  noted: readonly Noted[],
+): Promise<void> {
+  // In the order in which others delete them, so that two transactions don't deadlock.
+  const sorted = noted.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
+  return inTransaction({
+    database,
+    random,
+    body: async (trx) => {
+      for (let i = 0; i < sorted.length; i += CHUNK) await storeChunk(trx, sorted.slice(i, i + CHUNK))
+    },
+  })
+}
+
+async function storeChunk(trx: Transaction<Tables>, noted: readonly Noted[]): Promise<void> {
+  const texts = sql.join(
+    noted.map(({ id, text }) => sql`when ${id} then ${text}`),
+    sql` `,
+  )
+  await trx
+    .updateTable('events')
+    .set({ answer: sql<string>`case ${sql.ref('id')} ${texts} end` })
+    .where((eb) => eb.or(noted.map(({ deliveryId, id }) => eb.and({ delivery_id: deliveryId, id }))))
+    .execute()
+}
+
+const keyOf = ({ deliveryId, id }: EventPlace): string => `${deliveryId} ${id}`
+
+/**
+ * Returns the first 20 answers that the shop was given about a delivery and the last 20. Without those of the last second,
+ * those that a killed process had not stored, and those of versions that didn't store them.
+ */
+export async function readAnswers({ db, id }: { db: Kysely<Tables>; id: string }): Promise<GivenAnswers> {
+  const answered = db
+    .selectFrom('events')
+    .where('delivery_id', '=', id)
+    .where('kind', 'in', ANSWERED_EVENTS)
+    .where('answer', 'is not', null)
+  const rows = answered.select(['id', 'kind', 'answer']).limit(SHOWN)
+  const first = await rows.orderBy('id').execute()
+  const after = first.at(-1)?.id ?? ''
+  if (first.length < SHOWN) return { first: answersOf(first), omitted: 0, last: [] }
+  const last = await rows.where('id', '>', after).orderBy('id', 'desc').execute()
+  const { count } = await answered
+    .where('id', '>', after)
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
+  return { first: answersOf(first), omitted: Number(count) - last.length, last: answersOf(last.reverse()) }
+}
+
+const answersOf = (rows: readonly { readonly kind: string; readonly answer: string | null }[]): GivenAnswer[] =>
+  rows.flatMap(({ kind, answer }) => {
+    const to = ANSWERED_EVENTS.find((one) => one === kind)
+    const read = readAnswer(answer)
+    return to === undefined || read === null ? [] : [{ to, ...read }]
+  })
+
+/** null if it can't be read. */
+function readAnswer(text: string | null): ShopAnswer | null {
+  try {
+    return text === null ? null : answerSchema.parse(JSON.parse(text))
+  } catch {
+    return null
+  }
+}
