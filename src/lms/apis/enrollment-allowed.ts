@@ -28,7 +28,7 @@ export const isUnused = ({ used, other }: Allowance): boolean => !used && other 
 export const enrollsOnActivation = (one: Allowance): boolean => one.autoEnroll && isUnused(one)
 
 /**
- * Whether the allowance may enroll the owner of this address later, whoever used it before. A person who has not activated
+ * Whether the allowance may enroll the owner of this address later, also after it was used. A person who has not activated
  * is enrolled on activation by an allowance that they have used themselves, too (the LMS's source:
  * CourseEnrollmentAllowed.for_user), so a withdrawal has to delete it.
  * @param account.status that of the account with the address

@@ -31,6 +31,6 @@ export class AppError extends Error {
 export const isUnreachable = (error: unknown): boolean =>
   error instanceof AppError && error.code === 'database.unreachable'
 
-/** Whether the error says only that this replica lost its lease: another one may have the work, which goes on there. */
+/** Whether the error says only that this replica lost its lease: another one may have the work, which continues there. */
 export const isLeaseLost = (error: unknown): error is AppError =>
   error instanceof AppError && error.code === 'lease.lost'
