@@ -14,7 +14,8 @@ interface Migration {
 /** The statements of a file, one each, because MySQL commits after each of them. */
 export function statementsOf(file: 'initial-schema.sql'): string[] {
   const text = readFileSync(join(import.meta.dirname, file), 'utf8').replaceAll(/^--.*$/gm, '')
-  return text.split(/;\s*/).filter((statement) => statement.trim() !== '')
+  const statements = text.split(';').map((statement) => statement.trim())
+  return statements.filter((statement) => statement !== '')
 }
 
 /** In order. A released migration never changes; the next one is appended. */
