@@ -35,7 +35,8 @@ create table if not exists deliveries (
 );
 -- The last column is email, so that the query for due rows reads the index alone.
 create index deliveries_due on deliveries (owner, state, due_at, id, email);
-create index deliveries_active on deliveries (active_at, id);
+-- The last column is state, so that the list reads the index alone: MariaDB would sort another one that has all columns.
+create index deliveries_active on deliveries (active_at, id, state);
 create index deliveries_state on deliveries (state, active_at, id);
 create index deliveries_cause on deliveries (state, reason, subject, settled_at, id);
 -- A person has few deliveries, so a query by person can sort the rows that it reads.
