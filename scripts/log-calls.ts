@@ -29,7 +29,7 @@ function callsIn(file: string, source: string): LogCall[] {
     const args = split(argumentsAt(source, index + start.length))
     const levels = groups?.level ?? [...(groups?.choice ?? '').matchAll(LEVEL)].map(([, one]) => one).join(' or ')
     const message = args.at(-1) ?? ''
-    const fields = args.length > 1 ? fieldsOf(args[0] ?? '') : []
+    const fields = args.length > 1 ? fieldsOf(args[0] ?? '', source.slice(0, index)) : []
     return textsOf(message, source).map((text) => ({ file, text, level: levels, fields }))
   })
 }
@@ -44,12 +44,20 @@ function textsOf(argument: string, source: string): (string | null)[] {
   return [...body.matchAll(/: '([^']+)'/g)].map(([, text = '']) => text)
 }
 
-/** Returns the names in the source of an object. */
-function fieldsOf(argument: string): string[] | null {
+/** Returns the names in the object of the last `const NAME = …`, which stands on one line. */
+function fieldsOfConstant(name: string, source: string): string[] {
+  const last = [...source.matchAll(new RegExp(`const ${name} = .*\\{([^}]+)\\}`, 'g'))].at(-1)
+  return fieldsOf(`{${last?.[1] ?? ''}}`, source) ?? []
+}
+
+/** Returns the names in the source of an object. `source`: what stands before it. */
+function fieldsOf(argument: string, source: string): string[] | null {
   if (argument.startsWith('errorFields(')) return ERROR_FIELDS
   if (!argument.startsWith('{')) return null
   return split(argument.slice(1, -1)).flatMap((part) => {
     if (part.startsWith('...errorFields(')) return ERROR_FIELDS
+    const spread = /^\.\.\.(\w+)$/.exec(part)?.[1]
+    if (spread !== undefined) return fieldsOfConstant(spread, source)
     return part.replace(/:.*$/s, '').trim()
   })
 }

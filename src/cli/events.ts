@@ -74,7 +74,8 @@ Usage: lernito-openedx events resend ID... [--json]
 
   ID             a delivery's id: the shop gets a new event with the state of
                  the delivery now
-  --failed       all events that were given up after three days
+  --failed       events that were given up after three days, at most
+                 1,000 at a time
   --json         a JSON object
 
 Example:
