@@ -82,6 +82,8 @@ const CLAIM_ORPHANS_MS = 1000
 /** How often to release deliveries that an operator has stopped. The operator waits for it. */
 const RELEASE_STOPPED_MS = 500
 const SETTLE_RETRY_MS = 1000
+/** Smaller steps of the clock are ordinary corrections. */
+const CLOCK_SET_MS = 1000
 
 interface InboxParts {
   readonly store: Store
@@ -143,6 +145,7 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
   const closing = new AbortController()
   return {
     store,
+    now,
     publish,
     report,
     waiters,
@@ -166,7 +169,8 @@ function createInboxState({ store, now, publish, onError }: InboxParts) {
 type State = ReturnType<typeof createInboxState>
 
 async function submit(state: State, webhook: VerifiedWebhook, deadline: number | null): Promise<Submitted> {
-  const { write, publish, closing, waiters, remote, wakeUp } = state
+  const { write, publish, closing, waiters, remote, wakeUp, now } = state
+  const clockJump = watchClock(now)
   const { id, progress, owner, courseCount, isRefundId, events } = await write({ kind: 'accept', webhook }).catch(
     notStored,
   )
@@ -184,10 +188,22 @@ async function submit(state: State, webhook: VerifiedWebhook, deadline: number |
     wakeUp.wake()
     return { ...of, progress: null }
   }
-  const settled = waiters.wait({ id, generation: progress.generation, deadline })
+  const settled = waiters.wait({ id, generation: progress.generation, deadline: deadline + clockJump() })
   remote.follow(id, owner)
   wakeUp.wake()
   return { ...of, progress: await settled }
+}
+
+/**
+ * Watches a wait by the clock `now` (ms since 1970). The returned function returns by how much the clock has been set
+ * since, ms: without it, a sender would get no answer, or wait for days.
+ */
+function watchClock(now: () => number): () => number {
+  const [at, began] = [now(), performance.now()]
+  return () => {
+    const jump = now() - at - (performance.now() - began)
+    return Math.abs(jump) < CLOCK_SET_MS ? 0 : jump
+  }
 }
 
 async function claim(state: State, max: number, signal: AbortSignal): Promise<Delivery[]> {
