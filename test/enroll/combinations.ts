@@ -59,10 +59,15 @@ const ALLOWANCES: readonly AllowanceKind[] = ['none', 'open', 'not_automatic', '
 const hasAccount = (account: AccountKind): boolean =>
   account === 'active' || account === 'inactive' || account === 'own_and_strangers_name'
 
-/** What can be in the LMS for such an account. */
-function possible({ account, row, allowance }: Omit<Case, 'email' | 'course'>): boolean {
+/**
+ * What can be in the LMS for such an account. The mode of the setting has nothing to do with allowances, so these are
+ * combined with one course only.
+ */
+function possible({ account, row, allowance, course }: Omit<Case, 'email'>): boolean {
+  if (course !== 'plain' && allowance !== 'none') return false
   // A few are enough, because they are sold one after the other.
-  if (account === 'own_and_strangers_name') return row?.mode !== 'verified' && allowance !== 'not_automatic'
+  if (account === 'own_and_strangers_name')
+    return course === 'plain' && row?.mode !== 'verified' && allowance === 'none'
   if (hasAccount(account)) return true
   if (account === 'moved') return allowance === 'none' || allowance === 'used'
   return row === null && allowance !== 'used' && (account === 'none' || allowance === 'none' || allowance === 'open')
