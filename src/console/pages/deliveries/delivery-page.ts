@@ -2,8 +2,9 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Operations } from '../../../operators/changes/operations.ts'
 import type { DeliveryFilter } from '../../../operators/find/filter.ts'
-import type { Shown } from '../../../operators/find/listing.ts'
+import { type Shown, toldOf } from '../../../operators/find/listing.ts'
 import type { Neighbors } from '../../../operators/find/search.ts'
+import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import { doneHtml, refreshes } from '../../layout/elements.ts'
 import { type Crumb, sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
@@ -89,11 +90,12 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const here = `${base}/deliveries/${delivery.id}`
   const poll = html`<div !${refreshes({ url: here, id: 'delivery', seconds: 2 })}></div>`
   const tellsShop = shopEvents !== null
-  const replies = repliesHtml(delivery, lmsUrl)
+  const sentence = deliverySentence(toldOf(delivery, read))
+  const replies = repliesHtml({ delivery, sentence, lmsUrl })
   const actions = actionsHtml({ request, delivery, here, canWithdraw, tellsShop, replies })
   return html`<div id="delivery" class="columns">
 <div>!${isMoving(read, now()) ? poll : ''}!${deliveryDoneHtml({ request, delivery, breaker })}
-!${outcomeHtml({ delivery, breaker, followUpMs, actions })}!${linksHtml(delivery, base)}
+!${outcomeHtml({ delivery, sentence, breaker, followUpMs, actions })}!${linksHtml(delivery, base)}
 <h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
 !${attemptsHtml(events)}!${shopAnswersHtml(answers)}!${withdrawalsHtml(withdrawals)}
 <h2>${words.timeline}</h2>!${timelineHtml({ events })}</div>
