@@ -1,11 +1,11 @@
 import type { WriteContext } from '../../database/write-context.ts'
 import { accept } from '../../queue/accept.ts'
 import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
-import { markHandled } from '../../queue/change-deliveries.ts'
+import { markHandled, type Seen } from '../../queue/change-deliveries.ts'
 import { type Changes, type Corrected, type Correction, correct, planCorrection } from '../../queue/correct.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { untilReleased } from '../../queue/release.ts'
-import { replay } from '../../queue/replay.ts'
+import { replay, replayOne } from '../../queue/replay.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
 import { readAnswers } from '../../queue/shop-answers.ts'
 import {
@@ -138,11 +138,14 @@ function changes(parts: Parts) {
     /** Makes at most 500 deliveries due now. Settled deliveries start again; an attempt in progress is not disturbed. */
     replay: (order: { ids: readonly string[]; by: string }) => change(() => replay(context, order)),
 
+    /** The same for one delivery. Not carried out, as are the changes below, if somebody changed it since it was `seen`. */
+    replayOne: (order: Seen & { id: string; by: string }) => change(() => replayOne(context, order)),
+
     /**
      * Records that an operator took care of a delivery by other means, in any state: attempts stop. A repeat or a replay
      * starts it again.
      */
-    markHandled: async (order: { id: string; note: string; by: string }) => {
+    markHandled: async (order: Seen & { id: string; note: string; by: string }) => {
       const handled = await change(() => markHandled(context, order))
       if (handled.kind === 'handled') await stopped(order.id)
       return handled

@@ -73,6 +73,8 @@ export interface Found extends Page<Summary> {
 /** One delivery with all its data. `unreadable`: why its row can't be read; request and outcome are then null. */
 export interface Shown extends Delivery {
   readonly activeAt: number
+  /** The number of its last event. */
+  readonly lastEvent: number
   readonly unreadable: string | null
 }
 
@@ -123,7 +125,7 @@ export async function show({ db, id }: { db: Kysely<Tables>; id: string }): Prom
   const row = await db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined) return null
   const delivery = toDelivery({ ...row, request: null, outcome: null, standings: null })
-  return { ...delivery, ...readStored(row), activeAt: row.active_at }
+  return { ...delivery, ...readStored(row), activeAt: row.active_at, lastEvent: row.last_event }
 }
 
 /** Parses the columns of JSON. If one can't be read, says why, and gives none. */

@@ -78,11 +78,11 @@ function buyerRows(
   { email, name, family, username }: NonNullable<Shown['request']>,
   lmsUrl: string,
 ): [string, string][] {
-  const link = html`${email} <a href="${supportUrl(email, lmsUrl)}">${words.inLms}</a>`
+  const link = html`<bdi>${email}</bdi> <a href="${supportUrl(email, lmsUrl)}">${words.inLms}</a>`
   return [
     [words.email, link],
-    [words.name, html`${name} ${family}`],
-    [words.username, html`${username}`],
+    [words.name, html`<bdi>${name} ${family}</bdi>`],
+    [words.username, html`<bdi>${username}</bdi>`],
   ]
 }
 

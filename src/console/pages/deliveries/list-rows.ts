@@ -46,7 +46,7 @@ function rowHtml(item: Summary, { base, list = '', ...now }: Table): string {
   const why = outcome === null || outcome.reason === null ? '' : html` title="${reasonSentence(outcome.reason)}"`
   return html`<tr role="row" id="row-${id}">
 <td role="cell">!${stateHtml(state)} !${testHtml(source)}</td>
-<td role="cell"><a class="row-link" href="${base}/deliveries/${id}${list}" title="${address}"><span>${name || words.noName}</span> <small>${address}</small></a></td>
+<td role="cell"><a class="row-link" href="${base}/deliveries/${id}${list}" title="${address}"><span><bdi>${name || words.noName}</bdi></span> <bdi><small>${address}</small></bdi></a></td>
 <td role="cell">!${coursesHtml(item)}</td>
 <td role="cell"!${why}>!${outcomeLineHtml(item, now)}</td>
 <td role="cell">!${agoHtml(activeAt)}</td></tr>`
