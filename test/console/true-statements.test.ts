@@ -117,7 +117,7 @@ describe('what a sender wrote can’t disguise a page', () => {
       const { text } = await someone.see(path)
       assert.ok(!text.includes(OVERRIDE), path)
       assert.ok(!text.includes('\u0007'), path)
-      assert.match(text, /<bdi>[^<]*Erin\\u202Etxt\.exe\\u0007/, path)
+      assert.match(text, /<bdi>[^<]*Erin\\u202etxt\.exe\\u0007/, path)
     }
     assert.ok((await someone.see('/deliveries.csv?q=erin')).text.includes('erin@example.com'))
   })

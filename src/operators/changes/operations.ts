@@ -103,7 +103,7 @@ function reports({ context, guard, replicas }: Parts) {
   return {
     overview: () => guard(() => overview({ db, now: now(), replicas: replicas() })),
 
-    /** Groups the deliveries that need attention by reason and course, the most frequent first. */
+    /** Groups the deliveries that need attention or were rejected by state, reason and course, the most frequent first. */
     causes: () => guard(() => readCauses(db)),
 
     /** Counts the deliveries by state, each once. */

@@ -59,5 +59,5 @@ export const escapeInvisible = (json: string): string => json.replace(INVISIBLE,
 export const escaped = (text: string): string =>
   text
     .split('')
-    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`)
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
     .join('')

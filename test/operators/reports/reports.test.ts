@@ -41,6 +41,7 @@ test('the causes group what needs attention by reason and course, the most frequ
     [
       ['course.missing', OTHER.toUpperCase(), 4],
       ['lms.refused', null, 2],
+      ['payload.invalid', null, 1],
     ],
   )
   assert.deepEqual([causes[0]?.firstAt, causes[0]?.lastAt, causes[0]?.latest], [START, START + HOUR_MS, d])

@@ -46,7 +46,7 @@ export function addOverview(parts: PageParts): void {
 }
 
 async function overviewHtml(
-  { operations, incidents, liveState, readSenders, now: clock }: PageParts,
+  { operations, incidents, liveState, readSenders, shopEvents, now: clock }: PageParts,
   of: {
     by: 'hour' | 'day'
     zone: Zone
@@ -59,7 +59,7 @@ async function overviewHtml(
   const { base } = site
   const now = clock()
   const bounds = by === 'hour' ? latestHours({ now, zone, hours: 48 }) : latestDays({ now, zone, days: 30 })
-  const [overview, states, causes, sales, byCourse, bands, { refused, idsReused }] = await Promise.all([
+  const [overview, states, causes, sales, byCourse, bands, { refused, idsReused }, events] = await Promise.all([
     operations.overview(),
     operations.countByState(),
     operations.causes(),
@@ -67,12 +67,26 @@ async function overviewHtml(
     readCourses(),
     incidents.between({ from: bounds[0] ?? now, to: now }),
     readSenders(),
+    shopEvents?.health() ?? null,
   ])
   const counts = states.value
   const [breaker, budget] = [liveState.breaker(), liveState.budget()]
   const live = { breaker, pausedCourses: liveState.pausedCourses(), budget }
-  const problems = problemsOf({ overview, queued: counts.queued, ...live, refusedSenders: refused, idsReused, now })
-  const attention = causesHtml({ causes, count: counts.needs_attention, closest: closestCourses(causes), base })
+  const problems = problemsOf({
+    overview,
+    queued: counts.queued,
+    ...live,
+    refusedSenders: refused,
+    idsReused,
+    events,
+    now,
+  })
+  const attention = causesHtml({
+    causes,
+    count: counts.needs_attention + counts.rejected,
+    closest: closestCourses(causes),
+    base,
+  })
   const [midnight = now] = latestDays({ now, zone, days: 1 })
   const today = salesSince(sales.value, midnight)
   const pace = overview.pace
