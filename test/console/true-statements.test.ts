@@ -110,6 +110,44 @@ describe('"Everything works" only if everything does', () => {
   })
 })
 
+describe('sales by course', () => {
+  test('count each course of a sale, add up, and lead to lists of the same length', async () => {
+    await idOf('heidi@example.com', [DEMO, PYTHON])
+    await idOf('frank@example.com', [PYTHON])
+    const id = await idOf('grace@example.com', [DEMO])
+    await someone.send(`/deliveries/${id}/correct`, { step: 'correct', email: 'grace2@example.com', courses: DEMO })
+    await someone.send('/test-sale', { step: 'sell', email: 'tester@example.com', courses: PYTHON, nonce: 'a-nonce' })
+    const { text } = await someone.see('/')
+    const table = text.slice(text.indexOf('Sales by course'))
+    const rows = [...table.matchAll(/<tr><th scope="row">.*?<\/tr>/g)].map(([row]) => row)
+    const cells = rows.map((row) => [...row.matchAll(/<td[^>]*>(.*?)<\/td>/g)].map(([, cell = '']) => cell))
+    const numbers = cells.map((row) => row.map((cell) => Number(cell.replace(/<[^>]*>/g, ''))))
+    assert.ok(rows.length >= 4, 'both courses, those without a key, and the total')
+    for (const [sum, ...states] of numbers)
+      assert.equal(
+        states.reduce((a, b) => a + b, 0),
+        sum,
+      )
+    const total = numbers.at(-1) ?? []
+    for (const [column, of] of total.entries())
+      assert.equal(
+        numbers.slice(0, -1).reduce((sum, row) => sum + (row[column] ?? 0), 0),
+        of,
+      )
+    let figures = 0
+    for (const [index, row] of cells.entries()) {
+      for (const [column, cell] of row.entries()) {
+        const [link] = linksOf({ text: cell })
+        if (link === undefined) continue
+        figures++
+        const list = (await someone.see(link.replace('/lernito/console', ''))).text
+        assert.equal([...list.matchAll(/<tr role="row" id="row-/g)].length, numbers[index]?.[column], link)
+      }
+    }
+    assert.ok(figures >= 4)
+  })
+})
+
 describe('what a sender wrote can’t disguise a page', () => {
   test('control characters and overrides are shown as escapes, and names are isolated', async () => {
     const id = await idOf('erin@example.com', [DEMO], `Erin${OVERRIDE}txt.exe\u0007`)

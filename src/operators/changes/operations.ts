@@ -25,7 +25,7 @@ import { buyerOf, person } from '../find/people.ts'
 import { countFound, neighborsOf } from '../find/search.ts'
 import { audit, timeline } from '../find/timeline.ts'
 import { readCauses } from '../reports/causes.ts'
-import { allStates, countByState, createCounting, salesByCourse, salesBySpan } from '../reports/counts.ts'
+import { allStates, countByState, countSales, createCounting, salesByCourse, salesBySpan } from '../reports/counts.ts'
 import { listReplays, readReplay, selected, startReplay, stopReplay } from './bulk-replay.ts'
 
 const MAKES_DUE: ReadonlySet<EventKind> = new Set(['replayed', 'received', 'repeated'])
@@ -99,7 +99,7 @@ function reports({ context, guard, replicas }: Parts) {
   const { db } = context.database
   const { now } = context
   const states = createCounting({ count: () => guard(() => countByState(db)), now })
-  const courses = createCounting({ count: () => guard(() => salesByCourse({ db, now: now() })), now })
+  const sold = createCounting({ count: () => guard(() => countSales(db)), now })
   return {
     overview: () => guard(() => overview({ db, now: now(), replicas: replicas() })),
 
@@ -112,8 +112,11 @@ function reports({ context, guard, replicas }: Parts) {
     /** Counts the sales between these times (ms since 1970, ascending), each once by its state now; see salesBySpan. */
     sales: createCounting({ count: (bounds: readonly number[]) => guard(() => salesBySpan({ db, bounds })), now }),
 
-    /** Counts the sales of the last 30 days by their first course and their state. */
-    salesByCourse: () => courses(null),
+    /** Counts the sales by state, each once: without tests, and a corrected one as its correction. */
+    countSales: () => sold(null),
+
+    /** Counts the sales received since a time (ms since 1970) by each of their courses and their state. */
+    salesByCourse: createCounting({ count: (from: number) => guard(() => salesByCourse({ db, from })), now }),
   }
 }
 

@@ -234,12 +234,8 @@ async function handledNotes(db: Kysely<Tables>, ids: readonly string[]): Promise
 
 /** The orders for each of these deliveries, the latest first. One that can't be read is left out. */
 async function ordersOf(db: Kysely<Tables>, ids: readonly string[]): Promise<ReadonlyMap<string, Withdrawal[]>> {
-  const rows = await db
-    .selectFrom('withdrawals')
-    .selectAll()
-    .where('delivery_id', 'in', ids)
-    .orderBy('id', 'desc')
-    .execute()
+  const rows = await db.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
+  rows.sort((a, b) => (a.id < b.id ? 1 : -1))
   const readable = rows.flatMap((row) => {
     try {
       return [withdrawalOf(row)]
