@@ -15,7 +15,7 @@ const OLD = 20_000
 export type Value = string | number | null
 export const COLUMNS = {
   deliveries:
-    'id, digest, source, form, state, reason, subject, owner, due_at, attempts, generation, effect_unknown, last_event, received_at, settled_at, active_at, enrolled_at, email, username, course, search_text, request, outcome, body',
+    'id, digest, source, form, state, reason, subject, owner, due_at, attempts, generation, effect_unknown, last_event, received_at, settled_at, active_at, enrolled_at, email, username, course, course_count, more_courses, search_text, request, outcome, body',
   events: 'delivery_id, id, seq, at, kind, detail',
 } as const
 export type FilledTable = keyof typeof COLUMNS
@@ -66,7 +66,10 @@ function delivery(of: { n: number; at: number; state: State; newId: () => string
   const request = requestOf(n)
   const [course = ''] = request.courseIds
   const body = JSON.stringify({ ...request, orderId: `ORDER-${n}` })
-  const { email, username, text } = searchTermsOf({ about: request, body: Buffer.from(body) })
+  const { email, username, text, course_count, more_courses } = searchTermsOf({
+    about: request,
+    body: Buffer.from(body),
+  })
   const id = newId()
   const isDue = state === 'queued'
   const isDone = state === 'enrolled' || state === 'pre_enrolled'
@@ -95,7 +98,17 @@ function delivery(of: { n: number; at: number; state: State; newId: () => string
           events.length,
           ...times,
         ],
-        ...[email, username, course, text, JSON.stringify(request), outcomeOf(state, course), body],
+        ...[
+          email,
+          username,
+          course,
+          course_count,
+          more_courses,
+          text,
+          JSON.stringify(request),
+          outcomeOf(state, course),
+          body,
+        ],
       ],
     ],
     events,

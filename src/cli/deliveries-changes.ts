@@ -5,6 +5,7 @@ import { stepReplay } from '../operators/changes/bulk-replay.ts'
 import type { Operations } from '../operators/changes/operations.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
 import type { Preview } from '../operators/find/listing.ts'
+import type { Outdated } from '../queue/change-deliveries.ts'
 import type { Replayed } from '../queue/replay.ts'
 import type { Withdrawable, WithdrawalOrdered } from '../queue/withdraw.ts'
 import { isSameCourse } from '../sale/course-key.ts'
@@ -240,7 +241,7 @@ const describe = (stands: readonly LiveCourse[]): string =>
     ]),
   )
 
-function resultOf(ordered: WithdrawalOrdered): string {
+function resultOf(ordered: WithdrawalOrdered | Outdated): string {
   switch (ordered.kind) {
     case 'ordered':
       return 'The withdrawal is stored; the service carries it out. See: lernito-openedx deliveries show ID'
@@ -248,6 +249,8 @@ function resultOf(ordered: WithdrawalOrdered): string {
       return 'Nothing changed. A withdrawal of this delivery is already in progress.'
     case 'unknown':
       return 'Nothing changed. The delivery is gone.'
+    case 'outdated':
+      return `Nothing changed. ${plain(ordered.change.by)} changed the delivery meanwhile.`
     case 'refused':
       return `Nothing changed. ${REFUSALS[ordered.why](plain(ordered.course))}`
   }

@@ -1,10 +1,11 @@
 import type { Operations } from '../operators/changes/operations.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
-import type { Found, Shown, Summary } from '../operators/find/listing.ts'
+import { type Found, type Shown, type Summary, toldOf } from '../operators/find/listing.ts'
 import { countFound } from '../operators/find/search.ts'
 import { totalOf } from '../operators/reports/counts.ts'
 import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../queue/shop-answers.ts'
 import { describeWithdrawal, type Withdrawal } from '../queue/withdrawal-row.ts'
+import { deliverySentence, sentenceText } from '../sale/delivery-sentence.ts'
 import { DELIVERY_STATES, type DeliveryEvent } from '../sale/types.ts'
 import { describeOutcome, describeStandings, detailText, formText } from '../sale/words.ts'
 import { command, commandGroup, misused, usageError } from './command.ts'
@@ -188,6 +189,12 @@ function describe({
     ['name', request === null ? null : `${request.name} ${request.family}`],
     ['username', request?.username ?? null],
     ['courses', request === null ? null : request.courseIds.join(', ')],
+    [
+      'now',
+      unreadable === null
+        ? sentenceText(deliverySentence(toldOf(shown, { events: timeline, withdrawals })), timeText)
+        : null,
+    ],
     ['outcome', outcome === null ? null : describeOutcome(outcome) || 'none yet'],
     ['in the LMS', describeStandings(shown.standings) || null],
     ['checked', checkedAt === undefined ? null : timeText(checkedAt)],

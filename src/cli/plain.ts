@@ -1,10 +1,10 @@
-import { escapeInvisible } from '../service/lib/sanitize.ts'
+import { escaped, escapeInvisible } from '../service/lib/sanitize.ts'
 
 /** Characters that a terminal acts on or hides. Senders choose names and addresses, and the LMS its messages. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu
 
-/** A text from outside for a terminal: one line, and nothing in it moves the cursor. */
-export const plain = (text: string): string => text.replace(INVISIBLE, '\u{fffd}')
+/** A text from outside for a terminal: one line, and nothing in it moves the cursor. Such characters become `\uXXXX`. */
+export const plain = (text: string): string => text.replace(INVISIBLE, escaped)
 
 /** The same for JSON, which escapes those characters. */
 export const plainJson = (value: unknown, indent?: number): string =>

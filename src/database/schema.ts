@@ -38,6 +38,9 @@ export interface DeliveryRow {
   username: string
   /** The first course key as the shop sent it. */
   course: string | null
+  /** How many different courses the sale names, and the others, a line for each; null if there are none. */
+  course_count: number
+  more_courses: string | null
   replaces: string | null
   replaced_by: string | null
   /** What the shop sent, without letter case and accents: a line for each value. */

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { DeliveryRow, EventRow, Tables } from '../database/schema.ts'
 import { ROW_CHANGED } from '../database/transaction.ts'
 import type { TransactionContext, WriteContext } from '../database/write-context.ts'
-import type { Outcome } from '../sale/types.ts'
+import type { EventKind, Outcome } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import { forgetHolds } from './replicas/hold.ts'
 import { outcomeColumns } from './rows.ts'
@@ -21,6 +21,51 @@ export async function lockDeliveries({ trx }: Pick<TransactionContext, 'trx'>, i
     .set((eb) => ({ generation: eb.ref('generation') }))
     .where('id', 'in', [...ids].sort()) // unsorted, two of them deadlock on MySQL
     .execute()
+}
+
+/** What an operator, or a refund by the shop, did to a delivery. `at`: ms since 1970. */
+export interface LaterChange {
+  readonly kind: EventKind
+  readonly by: string
+  readonly at: number
+  readonly detail: string
+}
+
+/** An order by somebody who looked at the delivery: `seen` is the number of its last event then; absent: not checked. */
+export interface Seen {
+  readonly seen?: number | undefined
+}
+
+/** A change that is not carried out, because its order is older than `change`. */
+export interface Outdated {
+  readonly kind: 'outdated'
+  readonly change: LaterChange
+}
+
+/** Who only looked, or told the shop again, has changed nothing that an order depends on. */
+const NO_CHANGES: readonly EventKind[] = ['checked', 'sent_again']
+
+/**
+ * Returns the last change that an order by `by` doesn't know of, in a transaction that has locked the delivery; null if
+ * there is none.
+ * @param of.as the kind of event that the order makes: the same one by the same person is a second click, and no change
+ *   that the order doesn't know of
+ */
+export async function changedSince(
+  { trx }: Pick<TransactionContext, 'trx'>,
+  { id, seen, by, as }: Seen & { id: string; by: string; as?: EventKind },
+): Promise<LaterChange | null> {
+  if (seen === undefined) return null
+  const rows = await trx
+    .selectFrom('events')
+    .select(['kind', 'actor', 'at', 'detail', 'seq'])
+    .where('delivery_id', '=', id)
+    .where('actor', 'is not', null)
+    .where('seq', '>', seen)
+    .execute()
+  const others = rows.filter(({ kind, actor }) => !NO_CHANGES.includes(kind) && !(kind === as && actor === by))
+  const last = others.sort((a, b) => a.seq - b.seq).at(-1)
+  return last === undefined ? null : { kind: last.kind, by: last.actor ?? '', at: last.at, detail: last.detail }
 }
 
 /**
@@ -66,16 +111,17 @@ export async function startAgain(
 const NOTE_MAX = 1000
 
 /** `already`: an operator has handled it before. */
-export interface Handled {
-  readonly kind: 'handled' | 'already' | 'unknown'
-}
+export type Handled = { readonly kind: 'handled' | 'already' | 'unknown' } | Outdated
 
 /** See Operations.markHandled. Stores the first 1,000 characters of the note. */
 export async function markHandled(
   context: WriteContext,
-  { id, note, by }: { id: string; note: string; by: string },
+  { id, note, by, seen }: Seen & { id: string; note: string; by: string },
 ): Promise<AuditedResult<Handled>> {
   return auditedChange<Handled>(context, async (writing) => {
+    await lockDelivery(writing, id)
+    const change = await changedSince(writing, { id, seen, by, as: 'handled' })
+    if (change !== null) return { result: { kind: 'outdated', change }, listed: [] }
     const kind = await setHandled(writing, id)
     const event = { deliveryId: id, kind: 'handled', detail: note.slice(0, NOTE_MAX), actor: by } as const
     return { result: { kind }, listed: kind === 'handled' ? [event] : [] }
@@ -89,7 +135,7 @@ export async function markHandled(
 export async function setHandled(
   { trx, at }: Pick<TransactionContext, 'trx' | 'at'>,
   id: string,
-): Promise<Handled['kind']> {
+): Promise<'handled' | 'already' | 'unknown'> {
   const row = await trx.selectFrom('deliveries').select('state').where('id', '=', id).executeTakeFirst()
   if (row === undefined) return 'unknown'
   const { state } = row

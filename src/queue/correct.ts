@@ -5,7 +5,7 @@ import type { FieldErrors } from '../sale/payload/rules.ts'
 import { type EnrollmentRequest, isStopped, type VerifiedWebhook } from '../sale/types.ts'
 import { accept } from './accept.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
-import { lockDelivery, setHandled } from './change-deliveries.ts'
+import { changedSince, lockDelivery, type Outdated, type Seen, setHandled } from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
 import { storeWithdrawal, type WithdrawalOrdered } from './withdraw.ts'
 
@@ -15,7 +15,7 @@ export interface Changes {
   readonly courseIds?: readonly string[] | undefined
 }
 
-export interface Correction extends Changes {
+export interface Correction extends Changes, Seen {
   readonly id: string
   /** Whether to take the buyer out of the courses of the old delivery, and out of paid modes too; null: leave them. */
   readonly withdraw: { readonly paid: boolean } | null
@@ -34,17 +34,20 @@ export type Corrected =
   | { readonly kind: 'already'; readonly id: string }
   | { readonly kind: 'invalid'; readonly errors: FieldErrors }
   | { readonly kind: 'unchanged' | 'unknown' }
+  | Outdated
 
 /**
  * See Operations.correct. The corrected sale is stored as the webhook's are, by its digest. If a delivery has that digest
  * already, as after the shop has sent the corrected sale itself, that one starts again and replaces the old one.
  */
 export async function correct(context: WriteContext, correction: Correction): Promise<AuditedResult<Corrected>> {
-  const { id, withdraw, by } = correction
+  const { id, withdraw, by, seen } = correction
   return auditedChange<Corrected>(context, async (writing) => {
     await lockDelivery(writing, id)
     const planned = await planCorrection(writing, correction)
     if (planned.kind !== 'planned') return { result: planned, listed: [] }
+    const change = await changedSince(writing, { id, seen, by })
+    if (change !== null) return { result: { kind: 'outdated', change }, listed: [] }
     const replacement = await storeReplacement(writing, { id, webhook: planned.webhook })
     const withdrawn = withdraw === null ? null : await storeWithdrawal(writing, { id, courses: null, by, ...withdraw })
     const listed = await closeReplaced(writing, { id, by, replacedBy: replacement.id })

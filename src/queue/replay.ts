@@ -2,7 +2,14 @@ import type { TransactionContext, WriteContext } from '../database/write-context
 import { isSameCourse } from '../sale/course-key.ts'
 import type { DeliveryState, Outcome } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
-import { lockDeliveries, startAgain } from './change-deliveries.ts'
+import {
+  changedSince,
+  type LaterChange,
+  lockDeliveries,
+  lockDelivery,
+  type Seen,
+  startAgain,
+} from './change-deliveries.ts'
 import type { EventDraft } from './events.ts'
 import { readOutcome } from './rows.ts'
 
@@ -17,6 +24,26 @@ export interface Replayed {
    * must correct it and send it again.
    */
   readonly left: readonly { readonly id: string; readonly why: 'unknown' | 'payload.invalid' }[]
+}
+
+/** See Operations.replayOne. */
+export type ReplayedOne =
+  | { readonly kind: 'due' | 'unknown' | 'payload.invalid' }
+  | { readonly kind: 'outdated'; readonly change: LaterChange }
+
+/** See Operations.replayOne. */
+export async function replayOne(
+  context: WriteContext,
+  { id, seen, by }: Seen & { id: string; by: string },
+): Promise<AuditedResult<ReplayedOne>> {
+  return auditedChange<ReplayedOne>(context, async (writing) => {
+    await lockDelivery(writing, id)
+    const change = await changedSince(writing, { id, seen, by, as: 'replayed' })
+    if (change !== null) return { result: { kind: 'outdated', change }, listed: [] }
+    const { due, left } = await makeDue(writing, { ids: [id] })
+    const kind = left[0]?.why ?? 'due'
+    return { result: { kind }, listed: due.map(() => replayed({ id, by, detail: '' })) }
+  })
 }
 
 /** See Operations.replay. Throws Error for more than 500 ids. */

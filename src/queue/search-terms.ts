@@ -14,6 +14,9 @@ export interface SearchTerms {
   readonly username: string
   /** The first course key as it was sent. */
   readonly course: string | null
+  /** How many different course keys were sent, and those after the first, a line for each. */
+  readonly course_count: number
+  readonly more_courses: string | null
   /** A line for each value of the payload, each between two line breaks. */
   readonly text: string
 }
@@ -47,13 +50,28 @@ export function searchTermsOf({
   const { email, name = '', family = '', username = '', courseIds = [] } = about
   const first = [email ?? '', `${name} ${family}`, username, webhookId, ...courseIds]
   const lines = new Set([...first, ...valuesOf(readPayload(body))].map(fold).filter((text) => text !== ''))
-  const course = courseIds.map((key) => key.trim().slice(0, MAX_TEXT)).find((key) => key !== '')
+  const [course = null, ...more] = differentKeys(courseIds)
   return {
     email: email === undefined ? null : emailTerm(email),
     username: textTerm(username),
-    course: course ?? null,
+    course,
+    course_count: course === null ? 0 : 1 + more.length,
+    more_courses: more.length === 0 ? null : more.join('\n'),
     text: `\n${[...lines].join('\n').slice(0, MAX_SEARCHED)}\n`,
   }
+}
+
+/** A payload that is refused for its number of courses may name very many. */
+const MAX_COURSES = 100
+
+/** The keys as they were sent, each on one line, without blank ones and repetitions. */
+function differentKeys(courseIds: readonly string[]): string[] {
+  const keys = new Map<string, string>()
+  for (const key of courseIds.slice(0, MAX_COURSES)) {
+    const course = key.replace(/\s+/g, ' ').trim().slice(0, MAX_TEXT)
+    if (course !== '' && !keys.has(fold(course))) keys.set(fold(course), course)
+  }
+  return [...keys.values()]
 }
 
 /** null for a payload that can't be read: what is known of it is in `about`. */

@@ -4,7 +4,7 @@ import type { TransactionContext, WriteContext } from '../database/write-context
 import { isSameCourse } from '../sale/course-key.ts'
 import type { CourseResult } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
-import { lockDelivery, setHandled } from './change-deliveries.ts'
+import { changedSince, lockDelivery, type Outdated, type Seen, setHandled } from './change-deliveries.ts'
 import { type EventDraft, MAX_ACTOR } from './events.ts'
 import { readOutcome, readRequest, readStandings } from './rows.ts'
 import { type Withdrawal, withdrawalOf } from './withdrawal-row.ts'
@@ -12,7 +12,7 @@ import { type Withdrawal, withdrawalOf } from './withdrawal-row.ts'
 const LISTED = 20
 
 /** `courses`: null for all that can be withdrawn. `paid`: whether to take away paid course modes too. */
-export interface WithdrawalOrder {
+export interface WithdrawalOrder extends Seen {
   readonly id: string
   readonly courses: readonly string[] | null
   readonly paid: boolean
@@ -34,9 +34,11 @@ export type WithdrawalOrdered =
 export async function orderWithdrawal(
   context: WriteContext,
   order: WithdrawalOrder,
-): Promise<AuditedResult<WithdrawalOrdered>> {
-  return auditedChange(context, async (writing) => {
+): Promise<AuditedResult<WithdrawalOrdered | Outdated>> {
+  return auditedChange<WithdrawalOrdered | Outdated>(context, async (writing) => {
     await lockDelivery(writing, order.id)
+    const change = await changedSince(writing, { ...order, as: 'withdrawal_requested' })
+    if (change !== null) return { result: { kind: 'outdated', change }, listed: [] }
     const { result, drafts } = await storeWithdrawal(writing, order)
     return { result, listed: drafts }
   })
@@ -149,6 +151,8 @@ export interface Withdrawable {
   readonly courses: readonly WithdrawableCourse[]
   /** The delivery is queued: it can only be withdrawn as a whole, since a withdrawal stops it. */
   readonly isQueued: boolean
+  /** The number of the delivery's last event. */
+  readonly lastEvent: number
 }
 
 const COLUMNS = [
@@ -160,6 +164,7 @@ const COLUMNS = [
   'enrolled_at',
   'effect_unknown',
   'generation',
+  'last_event',
 ] as const
 export type WithdrawableRow = Pick<DeliveryRow, (typeof COLUMNS)[number]>
 
@@ -192,6 +197,7 @@ export function withdrawableOf(row: WithdrawableRow): Withdrawable | null {
         ...others.map((course) => ({ course, reported: null })),
       ],
       isQueued: row.state === 'queued',
+      lastEvent: row.last_event,
     }
   } catch {
     return null

@@ -45,7 +45,8 @@ export const isDone = (state: DeliveryState): boolean => state === 'enrolled' ||
 
 /** The states in which an operator stopped a delivery. A replica that is in a call for it then releases it. */
 export const STOPPED_STATES = ['handled', 'withdrawn'] as const satisfies readonly DeliveryState[]
-export const isStopped = (state: DeliveryState): boolean => state === 'handled' || state === 'withdrawn'
+export const isStopped = (state: DeliveryState): state is (typeof STOPPED_STATES)[number] =>
+  state === 'handled' || state === 'withdrawn'
 
 /** The state of a delivery with this outcome, which has no further attempt. */
 export function stateOfOutcome({ courses, reason }: Outcome): DeliveryState {

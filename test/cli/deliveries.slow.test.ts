@@ -129,6 +129,7 @@ describe('deliveries show', () => {
     assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
     for (const said of [
       /^state +enrolled$/m,
+      /^now +In the course\. You don’t need to do anything\.$/m,
       /^payload +\{"email":"ada@x/m,
       /Z {2}received +signed text: sorted keys, no spaces, .* \(original\)/,
       /Z {2}enrolled {2}/,

@@ -4,6 +4,7 @@ import { causesHtml } from '../../src/console/pages/overview/causes.ts'
 import type { Cause } from '../../src/operators/reports/causes.ts'
 
 const cause: Cause = {
+  state: 'needs_attention',
   code: 'course.missing',
   course: 'course-v1:edX+DemoX+Missing',
   count: 990,
@@ -21,4 +22,12 @@ test('a cause has its number of deliveries, and the box the number of all', () =
 test('a cause of one delivery leads to it', () => {
   const html = causesHtml({ causes: [{ ...cause, count: 1 }], count: 1, closest: new Map(), base: '/c' })
   assert.match(html, /href="\/c\/deliveries\/ID"/)
+})
+
+test('rejected sales are causes too: their buyers have paid', () => {
+  const rejected: Cause = { ...cause, state: 'rejected', code: 'payload.invalid', course: null, count: 9 }
+  const html = causesHtml({ causes: [cause, rejected], count: 999, closest: new Map(), base: '/c' })
+  assert.match(html, /999 sales are paid and not enrolled as sold, from 2 causes/)
+  assert.match(html, /state&#61;rejected&#38;cause&#61;payload\.invalid">Rejected: Invalid fields/)
+  assert.doesNotMatch(html, />Replay 9</, 'a replay can’t help')
 })

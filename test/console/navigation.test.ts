@@ -5,15 +5,17 @@ import { healthHtml, navigationHtml } from '../../src/console/layout/status.ts'
 const session = { username: 'ada', csrf: 'csrf', confirmed: true }
 
 test('the menu and the health line have exact numbers', () => {
-  const counts = { queued: 11_500, pre_enrolled: 41, needs_attention: 1_234_567 }
+  const counts = { queued: 11_500, pre_enrolled: 41, needs_attention: 1_234_567, refused: 9, events: 53 }
   const menu = navigationHtml({ base: '/c', session, current: '/', counts })
   assert.match(menu, /Needs attention <span class="count bad">1,234,567<\/span>/)
   assert.match(menu, /Pre-enrolled <span class="count ">41<\/span>/)
+  assert.match(menu, />Refused <span class="count bad">9<\/span>/)
+  assert.match(menu, />Events <span class="count bad">53<\/span>/)
   assert.match(healthHtml({ counts, breaker: null, budget: null }, '/c'), />11,500 queued</)
 })
 
 test('a state without deliveries, or whose count can’t be read, has no number in the menu', () => {
-  const counts = { queued: 0, pre_enrolled: 0, needs_attention: 0 }
+  const counts = { queued: 0, pre_enrolled: 0, needs_attention: 0, refused: 0, events: 0 }
   for (const given of [counts, null]) {
     assert.doesNotMatch(navigationHtml({ base: '/c', session, current: '/', counts: given }), /class="count/)
   }

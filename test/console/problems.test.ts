@@ -4,6 +4,7 @@ import { type Problem, problemsOf } from '../../src/console/pages/overview/probl
 import type { BreakerView } from '../../src/console/parts.ts'
 import type { PausedCourse } from '../../src/enroll/breakers/course-breakers.ts'
 import type { Overview } from '../../src/operators/find/overview.ts'
+import type { EndpointState, OutboxHealth } from '../../src/queue/outbox/list-events.ts'
 import type { RefusedSender, SendersView } from '../../src/shop/senders/view.ts'
 
 const now = Date.UTC(2026, 10, 24, 12)
@@ -44,6 +45,7 @@ const look = (of: {
   budget?: number | null
   refusedSenders?: readonly RefusedSender[]
   idsReused?: SendersView['idsReused']
+  events?: OutboxHealth
 }): Problem[] =>
   problemsOf({
     overview: { ...quiet, ...of.overview },
@@ -53,6 +55,7 @@ const look = (of: {
     budget: of.budget === undefined ? 1 : of.budget,
     refusedSenders: of.refusedSenders ?? [],
     idsReused: of.idsReused ?? null,
+    events: of.events ?? null,
     now,
   })
 const titles = (problems: readonly Problem[]): string[] => problems.map(({ title }) => title)
@@ -149,4 +152,24 @@ test('the most serious problem comes first', () => {
     'The LMS has been unavailable for 1 h 30 min',
     'Webhooks with a wrong signature keep arriving',
   ])
+})
+
+test('events that the shop does not get are a problem: a failing endpoint, events given up, or a long wait', () => {
+  const up: EndpointState = { state: 'up', since: null, probeAt: null, error: null, errorAt: null, sentAt: now }
+  const health = (of: Partial<OutboxHealth>): OutboxHealth => ({
+    ...{ pending: 53, failed: 0, oldestAt: now - MINUTE_MS, endpoint: up },
+    ...of,
+  })
+  assert.deepEqual(look({ events: health({}) }), [], 'new ones')
+  const broken: readonly (readonly [Partial<OutboxHealth>, RegExp])[] = [
+    [{ endpoint: { ...up, state: 'down', error: 'it answered 401' } }, /it answered 401\. Events that wait: 53/],
+    [{ endpoint: { ...up, state: 'gone' } }, /410 Gone/],
+    [{ failed: 2 }, /given up after three days: 2/],
+    [{ oldestAt: now - 11 * MINUTE_MS }, /the oldest for 11 min/],
+  ]
+  for (const [of, words] of broken) {
+    const [problem, ...more] = look({ events: health(of) })
+    assert.match(problem?.text ?? '', words)
+    assert.deepEqual([problem?.grade, problem?.path, more], ['bad', '/events', []])
+  }
 })

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { repliesTo } from '../../src/console/pages/deliveries/replies.ts'
+import { deliverySentence, type Told } from '../../src/sale/delivery-sentence.ts'
 import { REASON_CODES, REASONS } from '../../src/sale/reasons.ts'
-import { DELIVERY_STATES, type DeliveryState } from '../../src/sale/types.ts'
+import { type CourseResult, DELIVERY_STATES, type DeliveryState, type Outcome } from '../../src/sale/types.ts'
 
 const LMS = 'https://lms.example.com'
 const request = {
@@ -12,13 +13,20 @@ const request = {
   username: 'nora',
   courseIds: ['course-v1:A+B+C', 'course-v1:D+E+F'],
 }
+type Reported = Pick<Told, 'state' | 'outcome'> & Partial<Told>
+const answer = ({ sold = request, ...of }: Reported & { sold?: typeof request | null }) => {
+  const rest = { courseIds: sold?.courseIds ?? [], standings: {}, withdrawals: [], handled: null, isReplaced: false }
+  const sentence = deliverySentence({ ...rest, ...of })
+  return repliesTo({ delivery: { id: 'ONE', request: sold, ...of }, sentence, lmsUrl: LMS })
+}
+const all = (result: CourseResult): Outcome => ({
+  courses: Object.fromEntries(request.courseIds.map((course) => [course, result])),
+  reason: null,
+})
 const ofState = (state: DeliveryState) =>
-  repliesTo({ id: 'ONE', state, request, outcome: { courses: {}, reason: null } }, LMS)
+  answer({ state, outcome: state === 'pre_enrolled' ? all('allowed') : state === 'enrolled' ? all('enrolled') : null })
 const ofReason = (code: (typeof REASON_CODES)[number], subject = 'the subject') =>
-  repliesTo(
-    { id: 'ONE', state: REASONS[code].state, request, outcome: { courses: {}, reason: { code, subject } } },
-    LMS,
-  )
+  answer({ state: REASONS[code].state, outcome: { courses: {}, reason: { code, subject } } })
 
 test('each reason has a reply to the buyer, by name, without an empty place', () => {
   for (const code of REASON_CODES) {
@@ -48,15 +56,8 @@ test('the shop is told the field and the fault in words, and the delivery', () =
 })
 
 test('a delivery that an operator handled is answered by that, and no longer by its reason', () => {
-  const told = repliesTo(
-    {
-      id: 'ONE',
-      state: 'handled',
-      request,
-      outcome: { courses: {}, reason: { code: 'course.missing', subject: 'X' } },
-    },
-    LMS,
-  )
+  const reason = { code: 'course.missing', subject: 'X' } as const
+  const told = answer({ state: 'handled', outcome: { courses: {}, reason } })
   assert.deepEqual(
     told.map(({ to }) => to),
     ['buyer'],
@@ -67,7 +68,7 @@ test('a delivery that an operator handled is answered by that, and no longer by 
 test('a sale without a readable request has no reply to the buyer', () => {
   const outcome = { courses: {}, reason: { code: 'payload.invalid', subject: '{}' } } as const
   assert.deepEqual(
-    repliesTo({ id: 'ONE', state: 'rejected', request: null, outcome }, LMS).map(({ to }) => to),
+    answer({ state: 'rejected', sold: null, outcome }).map(({ to }) => to),
     ['shop'],
   )
 })

@@ -23,6 +23,7 @@ if (hasMariaDb()) {
   await import('./claim.test.ts')
   await import('../operators/changes/listing.test.ts')
   await import('../database/migrations/migrations.slow.test.ts')
+  await import('../operators/changes/outdated.test.ts')
   await import('../operators/changes/overview.test.ts')
   await import('../operators/changes/people.test.ts')
   await import('./query-plans.slow.test.ts')

@@ -49,6 +49,23 @@ export const hiddenField = (name: string, value: string): string =>
 /** Returns the field that every form with a change must have. */
 export const csrfField = (request: FastifyRequest): string => hiddenField('csrf', sessionOf(request).csrf)
 
+/**
+ * The number of the delivery's last event, as the page shows it. A form with it is not carried out after somebody has
+ * changed the delivery since.
+ */
+export const seenField = (lastEvent: number): string => hiddenField(SEEN, `${lastEvent}`)
+const SEEN = 'last_event'
+
+/** Reads it from a posted form; undefined if the form has none. */
+export function seenOf(form: URLSearchParams): number | undefined {
+  const text = form.get(SEEN) ?? ''
+  return /^\d{1,9}$/.test(text) ? Number(text) : undefined
+}
+
+/** Returns the fields of a posted form again, except those that a new form has of its own. */
+export const sameFields = (form: URLSearchParams): string =>
+  [...form].map(([name, value]) => (name === 'csrf' || name === SEEN ? '' : hiddenField(name, value))).join('')
+
 /** Shows the result of the form that led to this page. The address can select only one of these texts. */
 export function doneHtml(
   request: FastifyRequest,

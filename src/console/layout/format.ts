@@ -1,5 +1,6 @@
 import { html } from 'ghtml'
 import { isCourseKey } from '../../sale/course-key.ts'
+import { type DeliverySentence, nextText } from '../../sale/delivery-sentence.ts'
 import type { DeliveryState, Source } from '../../sale/types.ts'
 import { TEXTS } from './texts.ts'
 
@@ -24,6 +25,13 @@ export function timeHtml(ms: number, to: 'minutes' | 'seconds' = 'minutes'): str
 /** Returns a time (ms since 1970) in UTC, which times.js rewrites as the time since then: `4 min ago`. */
 export const agoHtml = (ms: number): string =>
   html`<time datetime="${new Date(ms).toISOString()}" data-look="ago">${SHORT.format(ms)} UTC</time>`
+
+/** Returns what is the case with a delivery, with its times. */
+export const factHtml = ({ fact }: Pick<DeliverySentence, 'fact'>): string =>
+  fact.map((piece) => (typeof piece === 'string' ? html`${piece}` : timeHtml(piece.at))).join('')
+
+/** The same with what follows from it. */
+export const sentenceHtml = (sentence: DeliverySentence): string => factHtml(sentence) + html`${nextText(sentence)}`
 
 /** Writes 1234 as `1,234`. */
 export const numberText = (count: number): string => NUMBER.format(count)

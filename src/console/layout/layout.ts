@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { html } from 'ghtml'
+import { escaped } from '../../service/lib/sanitize.ts'
 import { fileUrl } from './static-files.ts'
 import { healthHtml, type MenuPath, navigationHtml } from './status.ts'
 import { TEXTS } from './texts.ts'
@@ -56,7 +57,7 @@ function searchHtml(base: string, search: Page['search']): string {
 const crumbsHtml = (crumbs: readonly Crumb[], base: string): string =>
   crumbs.length === 0
     ? ''
-    : html`<nav aria-label="${TEXTS.breadcrumbs}" class="crumbs"><ol>!${crumbs.map(({ path, label }) => html`<li><a href="${base}${path}">${label}</a></li>`).join('')}</ol></nav>`
+    : html`<nav aria-label="${TEXTS.breadcrumbs}" class="crumbs"><ol>!${crumbs.map(({ path, label }) => html`<li><a href="${base}${path}"><bdi>${label}</bdi></a></li>`).join('')}</ol></nav>`
 
 /** Returns a complete page. */
 function pageHtml(of: Page): string {
@@ -86,7 +87,7 @@ function pageHtml(of: Page): string {
 <a class="skip" href="#main">${TEXTS.skip}</a>
 <div class="!${session === null ? 'open' : 'shell'}">!${side}<div class="page">!${top}
 <main id="main" tabindex="-1">
-!${warning}!${crumbsHtml(crumbs, site.base)}<h1>${title}</h1>
+!${warning}!${crumbsHtml(crumbs, site.base)}<h1><bdi>${title}</bdi></h1>
 !${intro === undefined ? '' : html`<p class="intro">!${intro}</p>`}
 !${main}
 !${session === null ? '' : html`<p class="zone quiet">${TEXTS.zone} <span data-zone-name>${zone.name}</span></p>`}
@@ -96,10 +97,20 @@ function pageHtml(of: Page): string {
 `
 }
 
+/**
+ * Characters that a browser acts on or hides: control characters, and those that turn the direction of a text. Senders
+ * choose names and addresses, and the LMS its messages. Not the two that join letters, which names need.
+ */
+const HIDDEN = /value="[^"]*"|(?![\n\r\t])[\p{Cc}\p{Bidi_C}\u00ad\u200b\u2028\u2029\u2060\ufeff]/gu
+
+/** Shows such characters as `\uXXXX`, but not in the values of forms, which are sent back as they are. */
+const showHidden = (page: string): string =>
+  page.replace(HIDDEN, (found) => (found.length > 1 ? found : escaped(found)))
+
 /** Answers with a complete page. */
 export function sendPage(of: Page): FastifyReply {
   const { reply, status = 200 } = of
-  const page = timesIn(reply.request.zone, pageHtml(of))
+  const page = timesIn(reply.request.zone, showHidden(pageHtml(of)))
   return reply.code(status).type('text/html; charset=utf-8').send(page)
 }
 

@@ -1,5 +1,7 @@
 import { html } from 'ghtml'
 import type { BacklogCounts } from '../../operators/reports/counts.ts'
+import { isFailing } from '../../queue/outbox/list-events.ts'
+import { wrongNow } from '../../shop/senders/view.ts'
 import { type BreakerView, isOpen, type PageParts } from '../parts.ts'
 import type { Session } from '../session/sessions.ts'
 import { hiddenField, refreshes } from './elements.ts'
@@ -20,10 +22,16 @@ declare module 'fastify' {
   }
 }
 
+/** What waits for somebody: deliveries by state, webhooks with a wrong signature, and events that the shop doesn't get. */
+interface Badges extends BacklogCounts {
+  readonly refused: number
+  readonly events: number
+}
+
 /** What every page shows beside its own content. */
 export interface ConsoleStatus {
   /** null while the database can't be read. */
-  readonly counts: BacklogCounts | null
+  readonly counts: Badges | null
   /** The state of the circuit breaker; null until the worker has started. */
   readonly breaker: BreakerView | null
   /** The unused share of the call budget, from 0 to 1; null until the worker has started. */
@@ -36,13 +44,13 @@ const PAGES = [
   { path: '/deliveries?state=needs_attention', label: TEXTS.nav.needsAttention, count: 'needs_attention' },
   { path: '/deliveries?state=pre_enrolled', label: TEXTS.nav.preEnrolled, count: 'pre_enrolled' },
   { path: '/people', label: TEXTS.nav.people },
-  { path: '/refused', label: TEXTS.nav.refused },
-  { path: '/events', label: TEXTS.nav.events },
+  { path: '/refused', label: TEXTS.nav.refused, count: 'refused' },
+  { path: '/events', label: TEXTS.nav.events, count: 'events' },
   { path: '/incidents', label: TEXTS.nav.incidents },
   { path: '/changes', label: TEXTS.nav.changes },
   { path: '/signature', label: TEXTS.nav.signature },
   { path: '/setup', label: TEXTS.nav.setup },
-] as const satisfies readonly { path: string; label: string; count?: keyof BacklogCounts }[]
+] as const satisfies readonly { path: string; label: string; count?: keyof Badges }[]
 
 /** A page of the menu, by its path below the console's base. */
 export type MenuPath = (typeof PAGES)[number]['path']
@@ -58,7 +66,7 @@ export function navigationHtml(of: {
   base: string
   session: Session
   current: MenuPath | undefined
-  counts: BacklogCounts | null
+  counts: Badges | null
 }): string {
   const { base, session, current, counts } = of
   const links = PAGES.map((one) => {
@@ -72,8 +80,11 @@ export function navigationHtml(of: {
 <form method="post" action="${base}/sign-out" class="who">!${hiddenField('csrf', session.csrf)}<span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button></form></nav>`
 }
 
-const countHtml = (count: number, of: keyof BacklogCounts): string =>
-  count === 0 ? '' : html` <span class="count ${of === 'needs_attention' ? 'bad' : ''}">${numberText(count)}</span>`
+/** These are faults; buyers who have not registered yet are none. */
+const FAULTS: readonly (keyof Badges)[] = ['needs_attention', 'refused', 'events']
+
+const countHtml = (count: number, of: keyof Badges): string =>
+  count === 0 ? '' : html` <span class="count ${FAULTS.includes(of) ? 'bad' : ''}">${numberText(count)}</span>`
 
 /** Returns the line about the LMS, the queue and the call budget; it updates itself. */
 export function healthHtml({ counts, breaker, budget }: ConsoleStatus, base: string): string {
@@ -90,9 +101,14 @@ export function healthHtml({ counts, breaker, budget }: ConsoleStatus, base: str
 }
 
 /** Gives each page of a signed-in operator the status, and adds the fragment that keeps it up to date. */
-export function addStatus({ scope, readCounts, liveState, now }: PageParts): void {
+export function addStatus({ scope, readCounts, readSenders, shopEvents, liveState, now }: PageParts): void {
+  const badges = async (): Promise<Badges> => {
+    const [counts, { refused }, events] = await Promise.all([readCounts(), readSenders(), shopEvents?.health() ?? null])
+    const unsent = events !== null && isFailing(events, now()) ? events.pending + events.failed : 0
+    return { ...counts, refused: wrongNow(refused, now())?.count ?? 0, events: unsent }
+  }
   // The page itself says what is wrong with the database.
-  const counts = shareReads({ read: () => readCounts().catch(() => null), forMs: KEPT_MS, now })
+  const counts = shareReads({ read: () => badges().catch(() => null), forMs: KEPT_MS, now })
 
   const read = async (): Promise<ConsoleStatus> => ({
     counts: await counts(),

@@ -44,11 +44,11 @@ async function buyersOf(operations: Pick<Operations, 'summaries'>, changes: read
 function changeHtml({ deliveryId, at, kind, detail, actor }: DeliveryEvent, buyers: Buyers, base: string): string {
   const buyer = buyers.get(deliveryId)
   const link = buyer === undefined ? '' : html` · <a href="${base}/deliveries/${deliveryId}">!${buyerHtml(buyer)}</a>`
-  return html`<li><strong>${actor ?? ''}</strong> ${TEXTS.events[kind]}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p>${detail}</p>`}</li>`
+  return html`<li><strong>${actor ?? ''}</strong> ${TEXTS.events[kind]}!${link} <span class="quiet">!${timeHtml(at)}</span>!${detail === '' ? '' : html`<p><bdi>${detail}</bdi></p>`}</li>`
 }
 
 const buyerHtml = ({ name, email }: Pick<Summary, 'name' | 'email'>): string =>
-  html`!${name ? html`${name} ` : ''}<small>${email ?? TEXTS.deliveries.noEmail}</small>`
+  html`!${name ? html`<bdi>${name}</bdi> ` : ''}<small>${email ?? TEXTS.deliveries.noEmail}</small>`
 
 function bulkReplaysHtml(bulkReplays: readonly BulkReplay[], base: string): string {
   const items = bulkReplays.map(({ id, by, startedAt, state, replayed }) => {

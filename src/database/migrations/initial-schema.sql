@@ -25,6 +25,8 @@ create table if not exists deliveries (
   email varchar(254),
   username varchar(255),
   course varchar(255),
+  course_count integer not null,
+  more_courses mediumtext,
   replaces varchar(26),
   replaced_by varchar(26),
   search_text mediumtext not null,
@@ -37,13 +39,14 @@ create table if not exists deliveries (
 create index deliveries_due on deliveries (owner, state, due_at, id, email);
 -- The last column is state, so that the list reads the index alone: MariaDB would sort another one that has all columns.
 create index deliveries_active on deliveries (active_at, id, state);
-create index deliveries_state on deliveries (state, active_at, id);
+-- The last two columns tell sales apart, so that they are counted in the index alone.
+create index deliveries_state on deliveries (state, active_at, id, source, replaced_by);
 create index deliveries_cause on deliveries (state, reason, subject, settled_at, id);
 -- A person has few deliveries, so a query by person can sort the rows that it reads.
 create index deliveries_email on deliveries (email, id);
 create index deliveries_username on deliveries (username, id);
--- Has all columns of the reports about sales, which then read the index alone.
-create index deliveries_received on deliveries (received_at, state, course);
+-- Has all columns of the reports about sales, which then read the index alone; of sales of several courses, also the rows.
+create index deliveries_received on deliveries (received_at, state, source, replaced_by, course, course_count);
 
 create table if not exists events (
   delivery_id varchar(26) not null,

@@ -1,11 +1,11 @@
 import type { WriteContext } from '../../database/write-context.ts'
 import { accept } from '../../queue/accept.ts'
 import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
-import { markHandled } from '../../queue/change-deliveries.ts'
+import { markHandled, type Seen } from '../../queue/change-deliveries.ts'
 import { type Changes, type Corrected, type Correction, correct, planCorrection } from '../../queue/correct.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { untilReleased } from '../../queue/release.ts'
-import { replay } from '../../queue/replay.ts'
+import { replay, replayOne } from '../../queue/replay.ts'
 import { TIMING } from '../../queue/replicas/timing.ts'
 import { readAnswers } from '../../queue/shop-answers.ts'
 import {
@@ -25,7 +25,7 @@ import { buyerOf, person } from '../find/people.ts'
 import { countFound, neighborsOf } from '../find/search.ts'
 import { audit, timeline } from '../find/timeline.ts'
 import { readCauses } from '../reports/causes.ts'
-import { allStates, countByState, createCounting, salesByCourse, salesBySpan } from '../reports/counts.ts'
+import { allStates, countByState, countSales, createCounting, salesByCourse, salesBySpan } from '../reports/counts.ts'
 import { listReplays, readReplay, selected, startReplay, stopReplay } from './bulk-replay.ts'
 
 const MAKES_DUE: ReadonlySet<EventKind> = new Set(['replayed', 'received', 'repeated'])
@@ -99,11 +99,11 @@ function reports({ context, guard, replicas }: Parts) {
   const { db } = context.database
   const { now } = context
   const states = createCounting({ count: () => guard(() => countByState(db)), now })
-  const courses = createCounting({ count: () => guard(() => salesByCourse({ db, now: now() })), now })
+  const sold = createCounting({ count: () => guard(() => countSales(db)), now })
   return {
     overview: () => guard(() => overview({ db, now: now(), replicas: replicas() })),
 
-    /** Groups the deliveries that need attention by reason and course, the most frequent first. */
+    /** Groups the deliveries that need attention or were rejected by state, reason and course, the most frequent first. */
     causes: () => guard(() => readCauses(db)),
 
     /** Counts the deliveries by state, each once. */
@@ -112,8 +112,11 @@ function reports({ context, guard, replicas }: Parts) {
     /** Counts the sales between these times (ms since 1970, ascending), each once by its state now; see salesBySpan. */
     sales: createCounting({ count: (bounds: readonly number[]) => guard(() => salesBySpan({ db, bounds })), now }),
 
-    /** Counts the sales of the last 30 days by their first course and their state. */
-    salesByCourse: () => courses(null),
+    /** Counts the sales by state, each once: without tests, and a corrected one as its correction. */
+    countSales: () => sold(null),
+
+    /** Counts the sales received since a time (ms since 1970) by each of their courses and their state. */
+    salesByCourse: createCounting({ count: (from: number) => guard(() => salesByCourse({ db, from })), now }),
   }
 }
 
@@ -138,11 +141,14 @@ function changes(parts: Parts) {
     /** Makes at most 500 deliveries due now. Settled deliveries start again; an attempt in progress is not disturbed. */
     replay: (order: { ids: readonly string[]; by: string }) => change(() => replay(context, order)),
 
+    /** The same for one delivery. Not carried out, as are the changes below, if somebody changed it since it was `seen`. */
+    replayOne: (order: Seen & { id: string; by: string }) => change(() => replayOne(context, order)),
+
     /**
      * Records that an operator took care of a delivery by other means, in any state: attempts stop. A repeat or a replay
      * starts it again.
      */
-    markHandled: async (order: { id: string; note: string; by: string }) => {
+    markHandled: async (order: Seen & { id: string; note: string; by: string }) => {
       const handled = await change(() => markHandled(context, order))
       if (handled.kind === 'handled') await stopped(order.id)
       return handled

@@ -24,6 +24,10 @@ export const filterSchema = z.strictObject({
   about: z.string().optional(),
   /** The id of a bulk replay that made the delivery due. */
   replay: z.string().optional(),
+  /** Only sales: without tests, and without what another delivery replaces, so that a corrected sale is there once. */
+  sales: z.literal(true).optional(),
+  /** Received since then, inclusive. */
+  received: z.number().optional(),
   states: z.array(z.enum(DELIVERY_STATES)).optional(),
   /** `from` is inclusive, `to` is exclusive. */
   from: z.number().optional(),
@@ -45,13 +49,15 @@ export function meeting<Output>(
   query: SelectQueryBuilder<Tables, 'deliveries', Output>,
   filter: DeliveryFilter,
 ): SelectQueryBuilder<Tables, 'deliveries', Output> {
-  const { id, email, username, course, find, cause, about, replay, states, from, to } = filter
+  const { id, email, username, course, find, cause, about, replay, sales, received, states, from, to } = filter
   let met = query
   if (id !== undefined) met = met.where('id', '=', id)
   if (email !== undefined) met = met.where('email', '=', emailTerm(email))
   if (username !== undefined) met = met.where('username', '=', textTerm(username))
   if (cause !== undefined) met = met.where('reason', '=', cause)
   if (about !== undefined) met = met.where('subject', '=', textTerm(about))
+  if (sales) met = met.where('source', '!=', 'test').where('replaced_by', 'is', null)
+  if (received !== undefined) met = met.where('received_at', '>=', received)
   if (states !== undefined) met = met.where('state', 'in', states)
   if (from !== undefined) met = met.where('active_at', '>=', from)
   if (to !== undefined) met = met.where('active_at', '<', to)

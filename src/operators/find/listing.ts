@@ -2,11 +2,14 @@ import { type Kysely, sql } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import type { Position } from '../../queue/in-order.ts'
 import { readOutcome, readRequest, readStandings, toDelivery, unreadable } from '../../queue/rows.ts'
+import { type Withdrawal, withdrawalOf } from '../../queue/withdrawal-row.ts'
+import type { Told, ToldNote } from '../../sale/delivery-sentence.ts'
 import { aboutOfBody } from '../../sale/payload/rules.ts'
 import {
   type About,
   DELIVERY_STATES,
   type Delivery,
+  type DeliveryEvent,
   type DeliveryState,
   type Outcome,
   type Source,
@@ -45,7 +48,9 @@ export interface Summary {
   readonly replayedAt: number | null
   readonly isReplaced: boolean
   /** Of a delivery that an operator marked as handled. */
-  readonly handled: { readonly note: string; readonly by: string | null } | null
+  readonly handled: ToldNote | null
+  /** The orders to take the buyer out of courses, the latest first. */
+  readonly withdrawals: readonly Withdrawal[]
   readonly source: Source
   /** The webhook-id that it first came with; null if the shop signs without one. */
   readonly webhookId: string | null
@@ -68,6 +73,8 @@ export interface Found extends Page<Summary> {
 /** One delivery with all its data. `unreadable`: why its row can't be read; request and outcome are then null. */
 export interface Shown extends Delivery {
   readonly activeAt: number
+  /** The number of its last event. */
+  readonly lastEvent: number
   readonly unreadable: string | null
 }
 
@@ -118,7 +125,7 @@ export async function show({ db, id }: { db: Kysely<Tables>; id: string }): Prom
   const row = await db.selectFrom('deliveries').selectAll().where('id', '=', id).executeTakeFirst()
   if (row === undefined) return null
   const delivery = toDelivery({ ...row, request: null, outcome: null, standings: null })
-  return { ...delivery, ...readStored(row), activeAt: row.active_at }
+  return { ...delivery, ...readStored(row), activeAt: row.active_at, lastEvent: row.last_event }
 }
 
 /** Parses the columns of JSON. If one can't be read, says why, and gives none. */
@@ -171,17 +178,21 @@ export async function summaries({ db, ids }: { db: Kysely<Tables>; ids: readonly
     db,
     rows.filter(({ state }) => state === 'handled').map(({ id }) => id),
   )
+  const orders = await ordersOf(db, ids)
   const sent = await readAsSent({ db, ids: rows.filter(({ request }) => request === null).map(({ id }) => id) })
   const byId = new Map(rows.map((row) => [row.id, row]))
   return ids.flatMap((id) => {
     const row = byId.get(id)
-    return row === undefined ? [] : [summaryOf(row, { handled: notes.get(id) ?? null, sent: sent.get(id) ?? {} })]
+    if (row === undefined) return []
+    const note = notes.get(id)
+    const handled = note !== undefined && note.at === row.settled_at ? note : null
+    return [summaryOf(row, { handled, withdrawals: orders.get(id) ?? [], sent: sent.get(id) ?? {} })]
   })
 }
 
 function summaryOf(
   row: Pick<DeliveryRow, (typeof COLUMNS)[number]>,
-  { handled, sent }: { handled: Summary['handled']; sent: About },
+  { handled, withdrawals, sent }: Pick<Summary, 'handled' | 'withdrawals'> & { sent: About },
 ): Summary {
   const request = orNull(readRequest, row.request)
   return {
@@ -202,25 +213,50 @@ function summaryOf(
     replayedAt: row.replayed_at,
     isReplaced: row.replaced_by !== null,
     handled,
+    withdrawals,
     source: row.source,
     webhookId: row.webhook_id,
   }
 }
 
 /** Returns the latest note of each of these deliveries. */
-async function handledNotes(
-  db: Kysely<Tables>,
-  ids: readonly string[],
-): Promise<ReadonlyMap<string, { note: string; by: string | null }>> {
+async function handledNotes(db: Kysely<Tables>, ids: readonly string[]): Promise<ReadonlyMap<string, ToldNote>> {
   if (ids.length === 0) return new Map()
   const rows = await db
     .selectFrom('events')
-    .select(['id', 'seq', 'delivery_id', 'detail', 'actor'])
+    .select(['id', 'seq', 'at', 'delivery_id', 'detail', 'actor'])
     .where('delivery_id', 'in', ids)
     .where('kind', '=', 'handled')
     .execute()
   rows.sort((a, b) => a.seq - b.seq || (a.id < b.id ? -1 : 1))
-  return new Map(rows.map(({ delivery_id, detail, actor }) => [delivery_id, { note: detail, by: actor }]))
+  return new Map(rows.map(({ delivery_id, at, detail, actor }) => [delivery_id, { note: detail, by: actor, at }]))
+}
+
+/** The orders for each of these deliveries, the latest first. One that can't be read is left out. */
+async function ordersOf(db: Kysely<Tables>, ids: readonly string[]): Promise<ReadonlyMap<string, Withdrawal[]>> {
+  const rows = await db.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
+  rows.sort((a, b) => (a.id < b.id ? 1 : -1))
+  const readable = rows.flatMap((row) => {
+    try {
+      return [withdrawalOf(row)]
+    } catch {
+      return []
+    }
+  })
+  return Map.groupBy(readable, ({ deliveryId }) => deliveryId)
+}
+
+/** What the sentence about a delivery is made of: the delivery, and what was read beside it. */
+export function toldOf(
+  delivery: Pick<Shown, 'state' | 'request' | 'outcome' | 'standings' | 'settledAt' | 'replacedBy'>,
+  { events, withdrawals }: { events: readonly DeliveryEvent[]; withdrawals: readonly Withdrawal[] },
+): Told {
+  const { state, request, settledAt, replacedBy } = delivery
+  // A delivery that was replayed since has other results than the note of an earlier state.
+  const noted = events.findLast(({ kind, at }) => kind === 'handled' && at === settledAt)
+  const handled =
+    state !== 'handled' || noted === undefined ? null : { note: noted.detail, by: noted.actor, at: noted.at }
+  return { ...delivery, courseIds: request?.courseIds ?? [], withdrawals, handled, isReplaced: replacedBy !== null }
 }
 
 /** One unreadable row must not prevent the list. */

@@ -56,7 +56,9 @@ export async function search({
   if (kind === 'order') return page(await readInOrder({ db, range: filter, after, limit: limit + 1 }), limit)
   const began = performance.now()
   const found: Listed[] = []
-  for await (const stretch of kind === 'walk' ? stretches({ db, range: filter, after }) : [{ after, last: null }]) {
+  for await (const stretch of kind === 'walk'
+    ? stretches({ db, range: rangeOf(filter), after })
+    : [{ after, last: null }]) {
     const rows = await between(from().select(COLUMNS), stretch)
       .orderBy('active_at', 'desc')
       .orderBy('id', 'desc')
@@ -94,7 +96,7 @@ async function tally({ db, filter }: Search, column: 'id' | 'request') {
   const { kind, from } = await planOf({ db, filter })
   const whole = [{ after: null, last: null }]
   const tallied = []
-  for await (const stretch of kind === 'walk' ? stretches({ db, range: filter, after: null }) : whole) {
+  for await (const stretch of kind === 'walk' ? stretches({ db, range: rangeOf(filter), after: null }) : whole) {
     const counted = from().select(({ fn }) => ['state', fn.countAll().as('all'), fn.count(column).as('having')])
     tallied.push(...(await between(counted, stretch).groupBy('state').execute()))
   }
@@ -117,9 +119,13 @@ async function planOf({ db, filter }: Search): Promise<Plan> {
   const known = find !== undefined && ADDRESS.test(find) ? { ...rest, email: find } : filter
   const index = indexFor(known)
   if (index !== undefined) return { kind: 'index', from: () => meeting(along(db, index), known) }
-  const isText = known.find !== undefined || known.course !== undefined || known.cause !== undefined
+  const isText = [known.find, known.course, known.cause, known.sales, known.received].some((one) => one !== undefined)
   return { kind: isText ? 'walk' : 'order', from: () => meeting(along(db, indexOfOrder(known)), known) }
 }
+
+/** A delivery is never active before it is received, so a walk can end there. */
+const rangeOf = ({ received, ...filter }: DeliveryFilter): DeliveryFilter =>
+  received === undefined ? filter : { ...filter, from: Math.max(received, filter.from ?? received) }
 
 /** The index that leads to few rows, which are sorted afterwards; null for the primary key. */
 function indexFor({ id, replay, email, username, cause, states }: DeliveryFilter): string | null | undefined {

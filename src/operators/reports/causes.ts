@@ -2,9 +2,14 @@ import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { courseOfOutcome } from '../../queue/rows.ts'
 import type { ReasonCode } from '../../sale/reasons.ts'
+import type { DeliveryState } from '../../sale/types.ts'
 
-/** Deliveries that need attention for the same reason. Times are ms since 1970. */
+/** Their buyers have paid, and are not enrolled as sold. */
+const UNSOLVED = ['needs_attention', 'rejected'] as const satisfies readonly DeliveryState[]
+
+/** Deliveries that need attention, or were rejected and not handled since, for the same reason. Times are ms since 1970. */
 export interface Cause {
+  readonly state: (typeof UNSOLVED)[number]
   readonly code: ReasonCode
   /** The course key as the shop sent it, if the reason is about a course; null if it is about the person or the payload. */
   readonly course: string | null
@@ -16,11 +21,12 @@ export interface Cause {
   readonly latest: string
 }
 
-/** Groups the deliveries that need attention by reason and course, the most frequent first. */
+/** Groups the deliveries that need attention or were rejected by state, reason and course, the most frequent first. */
 export async function readCauses(db: Kysely<Tables>): Promise<Cause[]> {
   const rows = await db
     .selectFrom('deliveries')
     .select(({ fn }) => [
+      'state',
       'reason',
       'subject',
       fn.countAll<number>().as('count'),
@@ -28,14 +34,15 @@ export async function readCauses(db: Kysely<Tables>): Promise<Cause[]> {
       fn.max('settled_at').as('last_at'),
       fn.max('id').as('latest'),
     ])
-    .where('state', '=', 'needs_attention')
-    .groupBy(['reason', 'subject'])
+    .where('state', 'in', UNSOLVED)
+    .groupBy(['state', 'reason', 'subject'])
     .execute()
   const spelled = await spell(db, rows)
-  const causes = rows.flatMap(({ reason, subject, count, first_at, last_at, latest }): Cause[] => {
-    if (reason === null) return []
+  const causes = rows.flatMap(({ state: stored, reason, subject, count, first_at, last_at, latest }): Cause[] => {
+    const state = UNSOLVED.find((one) => one === stored)
+    if (reason === null || state === undefined) return []
     const course = spelled.get(latest) ?? subject
-    return [{ code: reason, course, count: Number(count), firstAt: first_at ?? 0, lastAt: last_at ?? 0, latest }]
+    return [{ state, code: reason, course, count: Number(count), firstAt: first_at ?? 0, lastAt: last_at ?? 0, latest }]
   })
   return causes.sort((a, b) => b.count - a.count || b.lastAt - a.lastAt)
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Kysely, sql } from 'kysely'
+import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
+import { fold } from '../../queue/search-terms.ts'
 import { DELIVERY_STATES, type DeliveryState } from '../../sale/types.ts'
 
 export type StateCounts = Readonly<Record<DeliveryState, number>>
@@ -36,9 +37,29 @@ export const allStates = (counts: Partial<StateCounts>): StateCounts => {
 }
 
 const QUARTER_MS = 900_000
-const DAY_MS = 24 * 3_600_000
-const DAYS = 30
+/** The courses with the most sales are listed, the others are one row. */
 const COURSES_MAX = 20
+/** More sales of several courses than are ever stored. */
+const SEVERAL_MAX = 1_000_000_000
+
+/**
+ * What a sale is: neither a test, nor a delivery that another one replaces, so that a corrected sale counts once. A list
+ * with the filter `sales` has the same.
+ */
+const isSale = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
+  eb.and([eb('source', '!=', 'test'), eb('replaced_by', 'is', null)])
+
+/** Counts the sales by their state, each once, in an index alone. */
+export async function countSales(db: Kysely<Tables>): Promise<StateCounts> {
+  const rows = await db
+    .selectFrom('deliveries')
+    .select(['state', ({ fn }) => fn.countAll<number>().as('count')])
+    .where('state', 'in', DELIVERY_STATES)
+    .where(isSale)
+    .groupBy('state')
+    .execute()
+  return allStates(countsOf(rows))
+}
 
 /** How many sales of a span of time have each state now. States without a sale are absent. */
 export interface Bar {
@@ -49,7 +70,7 @@ export interface Bar {
 }
 
 export interface CourseSales {
-  /** The course key as the shop sent it: the first one of each sale. */
+  /** The course key as the shop sent it most often. */
   readonly course: string
   readonly counts: Bar['counts']
 }
@@ -75,6 +96,7 @@ export async function salesBySpan({
       fn.countAll<number>().as('count'),
     ])
     .where('received_at', '>=', bounds[0] ?? 0)
+    .where(isSale)
     .groupBy(['quarter', 'state'])
     .execute()
   const indexOf = ({ quarter }: { quarter: number }): number =>
@@ -83,27 +105,58 @@ export async function salesBySpan({
   return bounds.slice(1).map((to, i) => ({ from: bounds[i] ?? to, to, counts: countsOf(bySpan.get(i) ?? []) }))
 }
 
-/** Counts the sales of the last 30 days by course and state: the 20 courses with the most sales, the most first. */
-export async function salesByCourse({ db, now }: { db: Kysely<Tables>; now: number }): Promise<readonly CourseSales[]> {
-  const rows = await db
-    .selectFrom('deliveries')
-    .select(({ fn, ref }) => [
-      sql<string | null>`lower(${ref('course')})`.as('folded'),
-      fn.max('course').as('course'),
-      'state',
-      fn.countAll<number>().as('count'),
-    ])
-    .where('received_at', '>=', now - DAYS * DAY_MS)
-    .groupBy(['folded', 'state'])
+/** What was sold of each course. A sale of several courses counts for each of them. */
+export interface SalesByCourse {
+  /** The 20 courses with the most sales, the most first. */
+  readonly courses: readonly CourseSales[]
+  /** All further courses together; and sales that name no course. */
+  readonly others: { readonly courses: number; readonly counts: Bar['counts'] }
+  readonly unnamed: Bar['counts']
+  /** Each sale once. */
+  readonly sales: number
+}
+
+/** Counts the sales received since `from` (ms since 1970) by course and state. */
+export async function salesByCourse({ db, from }: { db: Kysely<Tables>; from: number }): Promise<SalesByCourse> {
+  const sales = db.selectFrom('deliveries').where('received_at', '>=', from).where(isSale)
+  const firsts = await sales
+    .select(['course', 'state', ({ fn }) => fn.countAll<number>().as('count')])
+    .groupBy(['course', 'state'])
     .execute()
-  const byCourse = [...Map.groupBy(rows, ({ folded }) => folded ?? '')].filter(([folded]) => folded !== '')
-  const courses = byCourse.map(([folded, some]) => ({
-    course: some[0]?.course ?? folded,
-    counts: countsOf(some),
-    sum: sumOf(some),
-  }))
-  courses.sort((a, b) => b.sum - a.sum || (a.course < b.course ? -1 : 1))
-  return courses.slice(0, COURSES_MAX).map(({ course, counts }) => ({ course, counts }))
+  // With the limit, MySQL finds these sales in the index, and does not read every row of the table instead.
+  const several = sales.select('id').where('course_count', '>', 1).limit(SEVERAL_MAX).as('several')
+  const further = await db
+    .selectFrom(several)
+    .innerJoin('deliveries', 'deliveries.id', 'several.id')
+    .select(['more_courses', 'state', ({ fn }) => fn.countAll<number>().as('count')])
+    .groupBy(['more_courses', 'state'])
+    .execute()
+  const lines = [
+    ...firsts.map((row) => ({ ...row, course: row.course ?? '' })),
+    ...further.flatMap(({ more_courses, ...row }) =>
+      (more_courses ?? '').split('\n').map((course) => ({ ...row, course })),
+    ),
+  ]
+  const { '': unnamed = [], ...byCourse } = Object.groupBy(lines, ({ course }) => fold(course))
+  const courses = Object.values(byCourse).flatMap((rows = []) => courseOf(rows))
+  courses.sort((a, b) => totalOf(b.counts) - totalOf(a.counts) || (a.course < b.course ? -1 : 1))
+  const rest = courses.slice(COURSES_MAX)
+  const restRows = rest.flatMap(({ counts }) =>
+    DELIVERY_STATES.map((state) => ({ state, count: counts[state] ?? 0 })).filter(({ count }) => count > 0),
+  )
+  return {
+    courses: courses.slice(0, COURSES_MAX),
+    others: { courses: rest.length, counts: countsOf(restRows) },
+    unnamed: countsOf(unnamed),
+    sales: sumOf(firsts),
+  }
+}
+
+/** One course from its rows, which may spell it differently. */
+function courseOf(rows: readonly (StateCount & { readonly course: string })[]): CourseSales[] {
+  const spelled = [...Map.groupBy(rows, ({ course }) => course)].map(([course, some]) => ({ course, sum: sumOf(some) }))
+  const [most] = spelled.sort((a, b) => b.sum - a.sum || (a.course < b.course ? -1 : 1))
+  return most === undefined ? [] : [{ course: most.course, counts: countsOf(rows) }]
 }
 
 interface StateCount {

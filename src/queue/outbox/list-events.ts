@@ -50,9 +50,8 @@ export interface OutboxBacklog {
   readonly oldestAt: number | null
 }
 
-/** What the shop does not have yet. `endpoint` is null before events were first turned on. */
-export interface Outbox extends OutboxBacklog {
-  readonly endpoint: EndpointState | null
+/** What the shop does not have yet. */
+export interface Outbox extends OutboxHealth {
   /** The oldest 100 of each kind: first those that were given up, then those that wait. */
   readonly events: readonly UnsentEvent[]
 }
@@ -78,15 +77,30 @@ export async function readOldestWaiting(db: Kysely<Tables>): Promise<number | nu
   return oldest?.created_at ?? null
 }
 
+/** Whether the shop gets its events. `endpoint` is null before events were first turned on. */
+export interface OutboxHealth extends OutboxBacklog {
+  readonly endpoint: EndpointState | null
+}
+
+export async function readOutboxHealth(db: Kysely<Tables>): Promise<OutboxHealth> {
+  const endpoint = await readEndpoint(db)
+  return { ...(await readOutboxBacklog(db)), endpoint: endpoint === undefined ? null : endpointOf(endpoint) }
+}
+
+/** An event that waits this long, ms, is a problem, although the endpoint counts as up. */
+const LONG_WAIT_MS = 10 * 60_000
+
+/** Whether the shop lacks events for another reason than that they are new. `now`: ms since 1970. */
+export const isFailing = ({ endpoint, failed, oldestAt }: OutboxHealth, now: number): boolean =>
+  (endpoint !== null && endpoint.state !== 'up') || failed > 0 || (oldestAt !== null && now - oldestAt > LONG_WAIT_MS)
+
 /** The whole of it for operators. */
 export async function readOutbox(db: Kysely<Tables>): Promise<Outbox> {
-  const endpoint = await readEndpoint(db)
   const list = (is: 'is' | 'is not') =>
     db.selectFrom('outbox').select(LISTED_COLUMNS).where('failed_at', is, null).orderBy('id').limit(LISTED).execute()
   const [failed, pending] = [await list('is not'), await list('is')]
   return {
-    ...(await readOutboxBacklog(db)),
-    endpoint: endpoint === undefined ? null : endpointOf(endpoint),
+    ...(await readOutboxHealth(db)),
     events: [...failed, ...pending],
   }
 }

@@ -53,10 +53,11 @@ const firstOf = (text: string): string => String.fromCodePoint(text.codePointAt(
 const INVISIBLE = /[\u007f-\u009f\u2028\u2029\p{Cf}\p{Cs}]/gu
 
 /** Writes such characters as `\uXXXX`. In JSON they occur only inside texts, where the escape means the same. */
-export const escapeInvisible = (json: string): string =>
-  json.replace(INVISIBLE, (character) =>
-    character
-      .split('')
-      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-      .join(''),
-  )
+export const escapeInvisible = (json: string): string => json.replace(INVISIBLE, (character) => escaped(character))
+
+/** Writes each UTF-16 unit of a text as `\uXXXX`. */
+export const escaped = (text: string): string =>
+  text
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('')

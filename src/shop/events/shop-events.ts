@@ -3,7 +3,7 @@ import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts
 import { type EventDraft, nextNumbers } from '../../queue/events.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { resumeEndpoint } from '../../queue/outbox/endpoint.ts'
-import { type Outbox, readOutbox } from '../../queue/outbox/list-events.ts'
+import { type Outbox, type OutboxHealth, readOutbox, readOutboxHealth } from '../../queue/outbox/list-events.ts'
 import { eventOfState, outboxRow, readRows } from '../../queue/outbox/outbox.ts'
 
 /**
@@ -13,6 +13,8 @@ import { eventOfState, outboxRow, readRows } from '../../queue/outbox/outbox.ts'
 export interface ShopEvents {
   /** See readOutbox. */
   read(): Promise<Outbox>
+  /** The same without the events: cheap enough for every page. */
+  health(): Promise<OutboxHealth>
   /** See sendAgain. */
   sendAgain(order: { id: string; by: string }): Promise<SentAgain>
   /** See sendFailedAgain. */
@@ -33,6 +35,7 @@ export function createShopEvents({
   }
   return {
     read: () => guard(() => readOutbox(db)),
+    health: () => guard(() => readOutboxHealth(db)),
     sendAgain: (order) => change(() => sendAgain(context, order)),
     sendFailedAgain: (order) => change(() => sendFailedAgain(context, order)),
   }

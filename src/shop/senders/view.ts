@@ -76,6 +76,23 @@ export function wrongSignatures({ causes }: Pick<RefusedSender, 'causes'>): Refu
 export const isAcceptedAgain = ({ signedAt }: RefusedSender, { lastAt }: Refusals): boolean =>
   signedAt !== null && signedAt >= lastAt
 
+/** This many wrong signatures from one address, the last of them within RECENT_MS, are no accident. */
+const MANY_REFUSED = 5
+const RECENT_MS = 60 * 60_000
+
+/** The address whose webhooks keep arriving with a wrong signature, and their number; null if there is none. */
+export function wrongNow(
+  refused: readonly RefusedSender[],
+  now: number,
+): { readonly address: string; readonly count: number } | null {
+  for (const sender of refused) {
+    const wrong = wrongSignatures(sender)
+    if (wrong === null || wrong.count < MANY_REFUSED || wrong.lastAt <= now - RECENT_MS) continue
+    if (!isAcceptedAgain(sender, wrong)) return { address: sender.address, count: wrong.count }
+  }
+  return null
+}
+
 /** How many of the newest deliveries count as lately. */
 const LATELY = 50
 

@@ -68,6 +68,7 @@ test('a summary has the data and the progress of a delivery', async (t) => {
     replayedAt: null,
     isReplaced: false,
     handled: null,
+    withdrawals: [],
     source: 'shop',
     webhookId: null,
   })
@@ -83,7 +84,7 @@ test('a summary of a handled delivery has the latest note and its author', async
   const { items } = await operations.list({ filter: {} })
   assert.deepEqual(
     items.map(({ handled }) => handled),
-    [{ note: 'refunded, order 1182', by: 'bob' }, null],
+    [{ note: 'refunded, order 1182', by: 'bob', at: bench.clock.at }, null],
   )
 })
 

@@ -37,7 +37,7 @@ test('a clock that was set back between two replicas does not change the order o
     ['received', 'enrolled', 'replayed', 'handled', 'replayed', 'handled'],
   )
   const shown = await operations.list({ filter: {} })
-  assert.deepEqual(shown.items[0]?.handled, { note: 'refunded', by: 'alice' })
+  assert.deepEqual(shown.items[0]?.handled, { note: 'refunded', by: 'alice', at: clock.at })
 })
 
 test('a long timeline returns its last 500 events', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Outcome, Settlement } from '../../../src/sale/types.ts'
+import { totalOf } from '../../../src/operators/reports/counts.ts'
+import { DELIVERY_STATES, type Outcome, type Settlement } from '../../../src/sale/types.ts'
 import {
   accepted,
   arrival,
@@ -41,6 +42,7 @@ test('the causes group what needs attention by reason and course, the most frequ
     [
       ['course.missing', OTHER.toUpperCase(), 4],
       ['lms.refused', null, 2],
+      ['payload.invalid', null, 1],
     ],
   )
   assert.deepEqual([causes[0]?.firstAt, causes[0]?.lastAt, causes[0]?.latest], [START, START + HOUR_MS, d])
@@ -102,11 +104,67 @@ test('sales are counted by the time of receiving and by their state now', async 
     all.value.map(({ counts }) => counts),
     [{}, { enrolled: 1 }, { enrolled: 1, queued: 1, rejected: 1 }],
   )
-  const { value: courses } = await operations.salesByCourse()
-  assert.deepEqual(courses, [
-    { course: COURSE, counts: { enrolled: 2 } },
-    { course: OTHER, counts: { queued: 1 } },
+  const { value } = await operations.salesByCourse(0)
+  assert.deepEqual(value, {
+    courses: [
+      { course: COURSE, counts: { enrolled: 2 } },
+      { course: OTHER, counts: { queued: 1 } },
+    ],
+    others: { courses: 0, counts: {} },
+    unnamed: { rejected: 1 },
+    sales: 4,
+  })
+  assert.equal((await operations.salesByCourse(START + 1)).value.sales, 3)
+})
+
+test('each course of a sale counts, and each figure is that of the list behind it', async (t) => {
+  const { store, operations } = await setUp(t)
+  const courses = [[COURSE, OTHER], [OTHER.toLowerCase(), COURSE, COURSE.toUpperCase()], [COURSE], [OTHER]]
+  const ids = (await store.write(courses.map((courseIds, n) => accepted(person(n, courseIds))))).map(({ id }) => id)
+  await store.write([settled(succeeded(ids[0] ?? '')), settled(needsAttention(ids[1] ?? ''))])
+  await operations.markHandled({ id: ids[2] ?? '', note: '', by: 'alice' })
+  const { value } = await operations.salesByCourse(START)
+  assert.deepEqual(value.courses, [
+    { course: COURSE, counts: { enrolled: 1, needs_attention: 1, handled: 1 } },
+    { course: OTHER, counts: { enrolled: 1, needs_attention: 1, queued: 1 } },
   ])
+  assert.equal(value.sales, 4)
+  for (const { course, counts } of (await operations.salesByCourse(START)).value.courses) {
+    for (const state of DELIVERY_STATES) {
+      const filter = { course, sales: true, received: START, states: [state] } as const
+      const { items } = await operations.list({ filter: { ...filter, states: [...filter.states] } })
+      assert.equal(items.length, counts[state] ?? 0, `${course} ${state}`)
+    }
+  }
+})
+
+test('a corrected sale counts once, as its correction, and a test sale never', async (t) => {
+  const { store, operations, clock } = await setUp(t)
+  const [sold] = await store.write([accepted(person(1))])
+  const totals = async () => {
+    const [{ value: states }, { value: bars }, { value: byCourse }] = await Promise.all([
+      operations.countSales(),
+      operations.sales([START - (START % 900_000), START + HOUR_MS]),
+      operations.salesByCourse(START),
+    ])
+    const listed = (await operations.list({ filter: { sales: true } })).items.length
+    return [totalOf(states), totalOf(bars[0]?.counts ?? {}), byCourse.sales, listed]
+  }
+  assert.deepEqual(await totals(), [1, 1, 1, 1])
+  clock.at += 1000
+  await operations.correct({ id: sold?.id ?? '', courseIds: [OTHER], withdraw: null, by: 'alice' })
+  await operations.testSale({ email: 'test@x.example', courseIds: [COURSE], nonce: 'n', by: 'alice' })
+  assert.deepEqual(await totals(), [1, 1, 1, 1])
+  assert.deepEqual((await operations.salesByCourse(START)).value.courses, [{ course: OTHER, counts: { queued: 1 } }])
+})
+
+test('the courses after the twentieth are one row, so that the table adds up', async (t) => {
+  const { store, operations } = await setUp(t)
+  const key = (n: number): string => `course-v1:edX+C${n}+2026`
+  await store.write(Array.from({ length: 22 }, (_, n) => accepted(person(n, [key(n)]))))
+  const { value } = await operations.salesByCourse(0)
+  assert.equal(value.courses.length, 20)
+  assert.deepEqual(value.others, { courses: 2, counts: { queued: 2 } })
 })
 
 test('the neighbors of a delivery are those above and below it in the list, with any filter', async (t) => {

@@ -3,12 +3,13 @@ import { html } from 'ghtml'
 import type { PlannedCorrection } from '../../../operators/changes/operations.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Changes } from '../../../queue/correct.ts'
-import { csrfField } from '../../layout/elements.ts'
+import { csrfField, seenField, seenOf } from '../../layout/elements.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls, PageParts } from '../../parts.ts'
 import { crumbsOf } from '../deliveries/delivery-page.ts'
+import { sendOutdated } from './outdated-page.ts'
 import { courseIdsOf, errorsHtml, hiddenSaleFields, readSaleForm, type SaleForm, saleFields } from './sale-form.ts'
 
 const words = TEXTS.correct
@@ -26,7 +27,7 @@ export function addCorrection(parts: PageParts): void {
   scope.get<WithId>(path, async (request, reply) => {
     const delivery = await operations.show(request.params.id)
     if (delivery === null) return reply.callNotFound()
-    const here = { request, id: delivery.id }
+    const here = { request, id: delivery.id, seen: delivery.lastEvent }
     const { reason } = delivery.outcome ?? { reason: null }
     const missing = reason?.code === 'course.missing' ? [await coursePreview(lms, reason.subject)] : []
     const form = formOfDelivery(delivery)
@@ -41,16 +42,22 @@ export function addCorrection(parts: PageParts): void {
     const fields = formOf(request)
     const form = readSaleForm(fields)
     const changes = changesOf(delivery, form)
+    // What the operator saw when they opened the form, however many previews they made since.
+    const seen = seenOf(fields) ?? delivery.lastEvent
     if (fields.get('step') === 'correct') {
       const withdraw = fields.get('withdraw') === 'yes' ? { paid: fields.get('paid') === 'yes' } : null
-      const done = await operations.correct({ id, ...changes, withdraw, by: sessionOf(request).username })
+      const done = await operations.correct({ id, ...changes, seen, withdraw, by: sessionOf(request).username })
+      if (done.kind === 'outdated') {
+        const crumbs = crumbsOf(delivery)
+        return sendOutdated({ request, reply, action: 'correct', ...done, lastEvent: delivery.lastEvent, crumbs })
+      }
       if (done.kind === 'corrected') {
         const result = done.withdrawal?.kind === 'ordered' ? 'correctedWithdrawing' : 'corrected'
         return reply.redirect(`${request.site.base}/deliveries/${done.id}?done=${result}`, 303)
       }
     }
     const planned = await operations.previewCorrection({ id, ...changes })
-    const here = { request, id }
+    const here = { request, id, seen }
     const above = await previewHtml(parts, here, { form, planned })
     return send(reply, delivery, formHtml(here, { form, above }))
   })
@@ -75,12 +82,14 @@ function changesOf(delivery: Pick<Shown, 'request'>, form: SaleForm): Changes {
 interface Here {
   readonly request: FastifyRequest
   readonly id: string
+  /** The number of the delivery's last event when the operator opened the form. */
+  readonly seen: number
 }
 
-function formHtml({ request, id }: Here, { form, above }: { form: SaleForm; above: string }): string {
+function formHtml({ request, id, seen }: Here, { form, above }: { form: SaleForm; above: string }): string {
   const here = `${request.site.base}/deliveries/${id}`
   return html`<p>${words.intro}</p>!${above}
-<form method="post" action="${here}/correct" class="stack">!${csrfField(request)}!${saleFields(form)}
+<form method="post" action="${here}/correct" class="stack">!${csrfField(request)}!${seenField(seen)}!${saleFields(form)}
 <button name="step" value="preview" class="second">${TEXTS.operatorForm.preview}</button></form>
 <p><a href="${here}">${TEXTS.operatorForm.back}</a></p>`
 }
@@ -112,7 +121,7 @@ async function previewHtml(
 !${isPaid ? html`<div><input type="checkbox" id="paid" name="paid" value="yes"> <label for="paid">${words.paid}</label><p class="quiet">${words.paidHelp}</p></div>` : ''}`
   return html`<div class="note" id="preview"><h2>${words.what}</h2><p>${fill(words.newDelivery, { email })}</p>
 !${courses.map((course) => courseHtml(here, form, course)).join('')}<p>${words.oldDelivery}</p>
-<form method="post" action="${here.request.site.base}/deliveries/${here.id}/correct" class="stack">!${csrfField(here.request)}!${hiddenSaleFields(form)}
+<form method="post" action="${here.request.site.base}/deliveries/${here.id}/correct" class="stack">!${csrfField(here.request)}!${seenField(here.seen)}!${hiddenSaleFields(form)}
 !${withdraw}<button name="step" value="correct">${words.confirm}</button></form></div>`
 }
 
@@ -131,6 +140,6 @@ function courseHtml(here: Here, form: SaleForm, course: CoursePreview): string {
   if (closest === null) return html`<p class="note warning">${fill(words.none, { key: written })}</p>`
   const courses = form.courses.split('\n').map((line) => (line.trim() === written ? closest : line))
   return html`<div class="note warning"><p>${fill(words.closest, { key: written })}</p>
-<form method="post" action="${here.request.site.base}/deliveries/${here.id}/correct">!${csrfField(here.request)}!${hiddenSaleFields({ ...form, courses: courses.join('\n') })}
+<form method="post" action="${here.request.site.base}/deliveries/${here.id}/correct">!${csrfField(here.request)}!${seenField(here.seen)}!${hiddenSaleFields({ ...form, courses: courses.join('\n') })}
 <button name="step" value="preview" class="second">${fill(words.use, { key: closest })}</button></form></div>`
 }

@@ -5,7 +5,7 @@ import type { Summary } from '../../../operators/find/listing.ts'
 import type { Withdrawable } from '../../../queue/withdraw.ts'
 import { isSameCourse } from '../../../sale/course-key.ts'
 import { DONE_STATES } from '../../../sale/types.ts'
-import { csrfField } from '../../layout/elements.ts'
+import { csrfField, seenField, seenOf } from '../../layout/elements.ts'
 import { courseHtml, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
@@ -14,6 +14,7 @@ import type { LmsCalls, PageParts } from '../../parts.ts'
 import { standingText } from '../deliveries/course-table.ts'
 import { isPending, withdrawalsHtml } from '../deliveries/delivery-history.ts'
 import { crumbsOf } from '../deliveries/delivery-page.ts'
+import { sendOutdated } from './outdated-page.ts'
 
 const words = TEXTS.withdraw
 
@@ -58,7 +59,17 @@ export function addWithdrawal(parts: PageParts): void {
     // If the LMS can't be read now, the withdrawal itself leaves paid modes alone.
     const isPaid = stands?.ok && stands.value.some((one) => one.isPaid)
     if (isPaid) return again('paidUnconfirmed')
-    const ordered = await operations.withdraw({ id, courses, paid, by: sessionOf(request).username })
+    const ordered = await operations.withdraw({
+      id,
+      courses,
+      paid,
+      seen: seenOf(form),
+      by: sessionOf(request).username,
+    })
+    if (ordered.kind === 'outdated') {
+      const [crumbs, { lastEvent }] = [crumbsOf({ id, request: withdrawable }), withdrawable]
+      return sendOutdated({ request, reply, action: 'withdraw', ...ordered, lastEvent, crumbs })
+    }
     if (ordered.kind === 'unknown') return reply.callNotFound()
     if (ordered.kind === 'refused') return again(ordered.why)
     return reply.redirect(`${here}?done=${ordered.kind === 'ordered' ? 'withdrawing' : 'withdrawPending'}`, 303)
@@ -79,7 +90,7 @@ async function orderHtml(
   const items = courses.map((one, index) => html`<li>!${choiceHtml(one, { index, stands, lmsUrl })}</li>`)
   const others = await otherDeliveries(operations, { id: request.params.id, withdrawable })
   return html`!${isQueued ? html`<p class="note">${words.queued}</p>` : ''}!${unread}!${othersHtml(others, request.site.base)}
-<form method="post" action="${action}" class="stack">!${csrfField(request)}
+<form method="post" action="${action}" class="stack">!${csrfField(request)}!${seenField(withdrawable.lastEvent)}
 <fieldset><legend>${words.which}</legend><ul class="courses">!${items.join('')}</ul></fieldset>
 !${mayBePaid ? paid : ''}<button>${words.confirm}</button></form>`
 }

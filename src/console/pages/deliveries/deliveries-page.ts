@@ -31,10 +31,11 @@ export function addDeliveries({ scope, operations, liveState, now }: PageParts):
     const { base } = request.site
     const parameters = queryOf(request)
     const [query, after] = [readQuery(parameters), parameters.get('after')]
-    const isWhole = isEmpty({ ...query, state: '' })
+    const isWhole = isEmpty({ ...query, state: '', sales: '' })
+    const count = query.sales === '' ? operations.countByState : operations.countSales
     const [found, counts] = await Promise.all([
       operations.list({ filter: filterOf(query, zone), limit: PAGE, after }),
-      isWhole ? operations.countByState() : null,
+      isWhole ? count() : null,
     ])
     const skip = after === null ? 0 : readSkip(parameters)
     const person = personHtml(query, request)

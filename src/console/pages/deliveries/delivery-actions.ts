@@ -4,7 +4,7 @@ import type { Shown } from '../../../operators/find/listing.ts'
 import { eventOfState } from '../../../queue/outbox/outbox.ts'
 import { REASONS } from '../../../sale/reasons.ts'
 import { isStopped } from '../../../sale/types.ts'
-import { csrfField } from '../../layout/elements.ts'
+import { csrfField, seenField } from '../../layout/elements.ts'
 import { TEXTS } from '../../layout/texts.ts'
 
 const words = TEXTS.delivery
@@ -59,15 +59,27 @@ function firstOf({ state, outcome }: Pick<Shown, 'state' | 'outcome'>): readonly
   const waitsFor = code === undefined ? null : REASONS[code].waitsFor
   if (state === 'pre_enrolled') return ['check', 'correct']
   if (state === 'enrolled') return ['check', 'withdraw']
+  if (isStopped(state)) return []
   if (state === 'rejected' || waitsFor === 'buyer') return ['correct', 'handled']
   if (state === 'needs_attention') return ['replay', 'correct', 'handled']
   return ['replay']
 }
 
-function actionHtml(of: { request: FastifyRequest; here: string }, action: Action, look: string): string {
-  const [url, label, csrf] = [`${of.here}/${action}`, LABELS[action], csrfField(of.request)]
+function actionHtml(
+  of: { request: FastifyRequest; delivery: Pick<Shown, 'state' | 'lastEvent'>; here: string },
+  action: Action,
+  look: string,
+): string {
+  const { state, lastEvent } = of.delivery
+  const [url, label] = [`${of.here}/${action}`, LABELS[action]]
+  const csrf = csrfField(of.request) + seenField(lastEvent)
   switch (action) {
     case 'replay':
+      return isStopped(state)
+        ? html`<details><summary class="button second">${words.reopen}</summary>
+<form method="post" action="${url}" class="stack">!${csrf}<p>${words.reopens[state]}</p>
+<button class="second">${words.replayAnyway}</button></form></details>`
+        : html`<form method="post" action="${url}">!${csrf}<button class="${look}">${label}</button></form>`
     case 'check':
     case 'send-again':
       return html`<form method="post" action="${url}">!${csrf}<button class="${look}">${label}</button></form>`

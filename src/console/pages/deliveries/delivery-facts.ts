@@ -1,9 +1,11 @@
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
+import type { DeliverySentence } from '../../../sale/delivery-sentence.ts'
 import { REASONS } from '../../../sale/reasons.ts'
-import { formText, reasonSentence } from '../../../sale/words.ts'
+import { isStopped } from '../../../sale/types.ts'
+import { formText } from '../../../sale/words.ts'
 import { factsHtml } from '../../layout/elements.ts'
-import { agoHtml, durationText, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
+import { agoHtml, durationText, sentenceHtml, stateHtml, supportUrl, testHtml, timeHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen } from '../../parts.ts'
 
@@ -12,28 +14,32 @@ const outcomeWords = TEXTS.outcome
 
 /**
  * Returns the box at the top of a delivery's page: its state, the reason, what an operator has to do, and the means.
+ * @param of.sentence what is true of the delivery
  * @param of.breaker the circuit breaker: while it is open, a queued delivery waits for the LMS
  * @param of.followUpMs the time between two checks of who has registered
  * @param of.actions the forms, as escaped HTML
  */
 export function outcomeHtml(of: {
   delivery: Shown
+  sentence: DeliverySentence
   breaker: BreakerView | null
   followUpMs: number
   actions: string
 }): string {
-  const { delivery, breaker, followUpMs, actions } = of
+  const { delivery, sentence, breaker, followUpMs, actions } = of
   const { state, outcome, unreadable } = delivery
   if (unreadable !== null) {
     return html`<div class="note bad"><h2>${outcomeWords.unreadable}</h2><p>${unreadable}</p>!${actions}</div>`
   }
   const { title, grade } = outcomeWords.states[state]
   const reason = outcome?.reason ?? null
-  const why = reason === null ? '' : html`<p>${reasonSentence(reason)} ${REASONS[reason.code].todo}</p>`
-  const says = fill(outcomeWords.states[state].text, { interval: durationText(followUpMs) })
-  const text = reason === null || state === 'handled' ? html`<p>${says}</p>` : ''
+  const isOver = isStopped(state)
+  const todo = reason === null || isOver ? '' : html` ${REASONS[reason.code].todo}`
+  const checks =
+    state === 'pre_enrolled' ? html` ${fill(outcomeWords.checkedEvery, { interval: durationText(followUpMs) })}` : ''
   const next = state === 'queued' ? waitHtml(delivery, breaker) : ''
-  return html`<div class="note ${grade}"><h2>${title}</h2>!${text}!${why}!${next}!${actions}</div>`
+  const look = sentence.situation === 'lost' ? 'warning' : grade
+  return html`<div class="note ${look}"><h2>${title}</h2><p>!${sentenceHtml(sentence)}!${todo}!${checks}</p>!${next}!${actions}</div>`
 }
 
 /** Why a queued delivery waits, and until when. */
@@ -72,11 +78,11 @@ function buyerRows(
   { email, name, family, username }: NonNullable<Shown['request']>,
   lmsUrl: string,
 ): [string, string][] {
-  const link = html`${email} <a href="${supportUrl(email, lmsUrl)}">${words.inLms}</a>`
+  const link = html`<bdi>${email}</bdi> <a href="${supportUrl(email, lmsUrl)}">${words.inLms}</a>`
   return [
     [words.email, link],
-    [words.name, html`${name} ${family}`],
-    [words.username, html`${username}`],
+    [words.name, html`<bdi>${name} ${family}</bdi>`],
+    [words.username, html`<bdi>${username}</bdi>`],
   ]
 }
 

@@ -21,7 +21,7 @@ export function timelineHtml({ events, base }: { events: readonly DeliveryEvent[
     const by = actor === null ? '' : html` <span class="quiet">${fill(TEXTS.delivery.by, { actor })}</span>`
     const link =
       base === undefined ? '' : html` <a href="${base}/deliveries/${deliveryId}"><code>${deliveryId}</code></a>`
-    const more = detail === '' ? '' : html`<p>${detailText(detail)}</p>`
+    const more = detail === '' ? '' : html`<p><bdi>${detailText(detail)}</bdi></p>`
     return html`<li class="${kind.replaceAll('_', '-')}"><strong>${TEXTS.events[kind]}</strong>!${by} <span class="quiet">!${timeHtml(at, 'seconds')}</span>!${link}!${more}</li>`
   })
   return html`<ol class="timeline">!${items.join('')}</ol>`

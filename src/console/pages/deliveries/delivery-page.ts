@@ -2,13 +2,15 @@ import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Operations } from '../../../operators/changes/operations.ts'
 import type { DeliveryFilter } from '../../../operators/find/filter.ts'
-import type { Shown } from '../../../operators/find/listing.ts'
+import { type Shown, toldOf } from '../../../operators/find/listing.ts'
 import type { Neighbors } from '../../../operators/find/search.ts'
-import { doneHtml, refreshes } from '../../layout/elements.ts'
+import { deliverySentence } from '../../../sale/delivery-sentence.ts'
+import { doneHtml, refreshes, seenOf } from '../../layout/elements.ts'
 import { type Crumb, sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen, type PageParts } from '../../parts.ts'
+import { sendOutdated } from '../changes/outdated-page.ts'
 import { coursesHtml } from './course-table.ts'
 import { actionsHtml, NOTE_MAX } from './delivery-actions.ts'
 import { deliveryFactsHtml, outcomeHtml, payloadHtml } from './delivery-facts.ts'
@@ -28,6 +30,12 @@ export function addDelivery(parts: PageParts): void {
   const resultUrl = ({ site, params: { id } }: FastifyRequest<WithId>, done: keyof typeof words.done): string =>
     `${site.base}/deliveries/${encodeURIComponent(id)}?done=${done}`
 
+  const outdated = async (of: Omit<Parameters<typeof sendOutdated>[0], 'lastEvent' | 'crumbs'>) => {
+    const delivery = await operations.show(of.request.params.id)
+    if (delivery === null) return of.reply.callNotFound()
+    return sendOutdated({ ...of, lastEvent: delivery.lastEvent, crumbs: crumbsOf(delivery) })
+  }
+
   scope.get<WithId>(path, async (request, reply) => {
     const { base } = request.site
     const query = readQuery(queryOf(request))
@@ -45,8 +53,10 @@ export function addDelivery(parts: PageParts): void {
 
   scope.post<WithId>(`${path}/replay`, async (request, reply) => {
     const { id } = request.params
-    const { due } = await operations.replay({ ids: [id], by: sessionOf(request).username })
-    return reply.redirect(resultUrl(request, due.includes(id) ? 'replayed' : 'left'), 303)
+    const seen = seenOf(formOf(request))
+    const done = await operations.replayOne({ id, seen, by: sessionOf(request).username })
+    if (done.kind === 'outdated') return outdated({ request, reply, action: 'replay', ...done })
+    return reply.redirect(resultUrl(request, done.kind === 'due' ? 'replayed' : 'left'), 303)
   })
 
   scope.post<WithId>(`${path}/check`, async (request, reply) => {
@@ -59,9 +69,11 @@ export function addDelivery(parts: PageParts): void {
     const { id } = request.params
     const note = (formOf(request).get('note') ?? '').trim().slice(0, NOTE_MAX)
     if (note === '') return reply.redirect(resultUrl(request, 'noNote'), 303)
-    const { kind } = await operations.markHandled({ id, note, by: sessionOf(request).username })
-    if (kind === 'unknown') return reply.callNotFound()
-    return reply.redirect(resultUrl(request, kind), 303)
+    const seen = seenOf(formOf(request))
+    const done = await operations.markHandled({ id, note, seen, by: sessionOf(request).username })
+    if (done.kind === 'unknown') return reply.callNotFound()
+    if (done.kind === 'outdated') return outdated({ request, reply, action: 'handled', ...done })
+    return reply.redirect(resultUrl(request, done.kind), 303)
   })
 }
 
@@ -89,11 +101,12 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const here = `${base}/deliveries/${delivery.id}`
   const poll = html`<div !${refreshes({ url: here, id: 'delivery', seconds: 2 })}></div>`
   const tellsShop = shopEvents !== null
-  const replies = repliesHtml(delivery, lmsUrl)
+  const sentence = deliverySentence(toldOf(delivery, read))
+  const replies = repliesHtml({ delivery, sentence, lmsUrl })
   const actions = actionsHtml({ request, delivery, here, canWithdraw, tellsShop, replies })
   return html`<div id="delivery" class="columns">
 <div>!${isMoving(read, now()) ? poll : ''}!${deliveryDoneHtml({ request, delivery, breaker })}
-!${outcomeHtml({ delivery, breaker, followUpMs, actions })}!${linksHtml(delivery, base)}
+!${outcomeHtml({ delivery, sentence, breaker, followUpMs, actions })}!${linksHtml(delivery, base)}
 <h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
 !${attemptsHtml(events)}!${shopAnswersHtml(answers)}!${withdrawalsHtml(withdrawals)}
 <h2>${words.timeline}</h2>!${timelineHtml({ events })}</div>
@@ -126,7 +139,7 @@ function deliveryDoneHtml(of: {
 function introHtml({ id, request }: Pick<Shown, 'id' | 'request'>, base: string): string {
   if (request === null) return ''
   const name = `${request.name} ${request.family}`.trim()
-  return html`${name === '' ? '' : `${name} · `}<a href="${base}/people/${id}">${words.person}</a>`
+  return html`!${name === '' ? '' : html`<bdi>${name}</bdi> · `}<a href="${base}/people/${id}">${words.person}</a>`
 }
 
 /** The way back from a page below that of a delivery, which names the buyer. */

@@ -26,9 +26,9 @@ const TABS: readonly (DeliveryState | '')[] = [
  * JavaScript, the first button is the one that Enter presses.
  */
 export function formHtml(query: ListQuery, zone: Zone, base: string): string {
-  const { state, from, to, cause, about, replay } = query
+  const { course, sales, received, state, from, to, cause, about, replay } = query
   const action = `${base}/deliveries`
-  const hidden = { state, cause, about, replay }
+  const hidden = { course, sales, received, state, cause, about, replay }
   const fields = Object.entries(hidden).map(([name, value]) =>
     value === '' ? '' : html`<input type="hidden" name="${name}" value="${value}">`,
   )
@@ -61,10 +61,13 @@ export const countOf = (counts: StateCounts, state: DeliveryState | ''): number 
 
 /** Returns each filter as a link that removes it. */
 export function chipsHtml(query: ListQuery, base: string): string {
-  const { q, state, from, to, cause, about, replay } = query
+  const { q, course, sales, received, state, from, to, cause, about, replay } = query
   const [kind = 'word'] = Object.keys(readSearch(q))
   const chips = [
     { name: 'q', label: SEARCHED[kind] ?? words.chips.word, value: q },
+    { name: 'course', label: words.chips.course, value: course },
+    { name: 'sales', label: words.chips.sales, value: sales === '' ? '' : words.chips.salesOnly },
+    { name: 'received', label: words.chips.received, value: received },
     { name: 'state', label: words.chips.state, value: state === '' ? '' : TEXTS.states[state] },
     { name: 'from', label: words.chips.from, value: from },
     { name: 'to', label: words.chips.to, value: to },
@@ -83,7 +86,7 @@ const SEARCHED: Readonly<Record<string, string>> = words.chips
 
 /** Describes in words which deliveries a filter matches. */
 export function filterHtml(filter: DeliveryFilter): string {
-  const { id, email, username, course, find, cause, about, replay, states, from, to } = filter
+  const { id, email, username, course, find, cause, about, replay, sales, received, states, from, to } = filter
   const texts = [
     [filterWords.id, id],
     [filterWords.email, email],
@@ -97,6 +100,8 @@ export function filterHtml(filter: DeliveryFilter): string {
   ] as const
   const conditions = [
     ...texts.flatMap(([name, value]) => (value === undefined ? [] : [html`${name} <strong>${value}</strong>`])),
+    ...(sales ? [html`${filterWords.sales}`] : []),
+    ...(received === undefined ? [] : [html`${filterWords.received} !${timeHtml(received)}`]),
     ...(from === undefined ? [] : [html`${filterWords.from} !${timeHtml(from)}`]),
     ...(to === undefined ? [] : [html`${filterWords.to} !${timeHtml(to)}`]),
   ]

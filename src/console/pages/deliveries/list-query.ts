@@ -6,6 +6,12 @@ import { dayIn, type Zone } from '../../layout/zone.ts'
 /** The query of a list's address, which also fills the form above the list. Days are `YYYY-MM-DD`. */
 export interface ListQuery {
   readonly q: string
+  /** A course key: only deliveries that name it as a whole. */
+  readonly course: string
+  /** `only`: no tests, and nothing that a correction replaces. */
+  readonly sales: 'only' | ''
+  /** The first day of receiving. */
+  readonly received: string
   readonly state: DeliveryState | ''
   readonly from: string
   /** The last day, inclusive. */
@@ -28,16 +34,34 @@ export function readQuery(parameters: URLSearchParams): ListQuery {
   const cause = REASON_CODES.find((one) => one === parameters.get('cause')) ?? ''
   const about = cause === '' ? '' : text('about')
   const [replay = ''] = /^[0-9A-Z]{26}$/.exec(parameters.get('replay') ?? '') ?? []
-  return { q: text('q'), state, from: day('from'), to: day('to'), cause, about, replay }
+  const sales = parameters.get('sales') === 'only' ? 'only' : ''
+  return {
+    q: text('q'),
+    course: text('course'),
+    sales,
+    received: day('received'),
+    state,
+    from: day('from'),
+    to: day('to'),
+    cause,
+    about,
+    replay,
+  }
 }
 
 /**
  * Returns the filter of a query. It includes all of the last day. The days are those of the reader's zone: an address that
  * is sent to a reader in another zone means the days of that reader.
  */
-export function filterOf({ q, state, from, to, cause, about, replay }: ListQuery, zone: Zone): DeliveryFilter {
+export function filterOf(
+  { q, course, sales, received, state, from, to, cause, about, replay }: ListQuery,
+  zone: Zone,
+): DeliveryFilter {
   return {
     ...readSearch(q),
+    ...(course === '' ? {} : { course }),
+    ...(sales === '' ? {} : { sales: true }),
+    ...(received === '' ? {} : { received: dayIn(received, zone).from }),
     ...(state === '' ? {} : { states: [state] }),
     ...(from === '' ? {} : { from: dayIn(from, zone).from }),
     ...(cause === '' ? {} : { cause }),

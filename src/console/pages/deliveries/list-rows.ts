@@ -1,8 +1,9 @@
 import { html } from 'ghtml'
 import type { Summary } from '../../../operators/find/listing.ts'
+import { deliverySentence } from '../../../sale/delivery-sentence.ts'
 import { REASONS, type Reason } from '../../../sale/reasons.ts'
 import { reasonName, reasonSentence, subjectText } from '../../../sale/words.ts'
-import { agoHtml, durationText, stateHtml, testHtml } from '../../layout/format.ts'
+import { agoHtml, durationText, factHtml, stateHtml, testHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen } from '../../parts.ts'
 
@@ -45,7 +46,7 @@ function rowHtml(item: Summary, { base, list = '', ...now }: Table): string {
   const why = outcome === null || outcome.reason === null ? '' : html` title="${reasonSentence(outcome.reason)}"`
   return html`<tr role="row" id="row-${id}">
 <td role="cell">!${stateHtml(state)} !${testHtml(source)}</td>
-<td role="cell"><a class="row-link" href="${base}/deliveries/${id}${list}" title="${address}"><span>${name || words.noName}</span> <small>${address}</small></a></td>
+<td role="cell"><a class="row-link" href="${base}/deliveries/${id}${list}" title="${address}"><span><bdi>${name || words.noName}</bdi></span> <bdi><small>${address}</small></bdi></a></td>
 <td role="cell">!${coursesHtml(item)}</td>
 <td role="cell"!${why}>!${outcomeLineHtml(item, now)}</td>
 <td role="cell">!${agoHtml(activeAt)}</td></tr>`
@@ -72,11 +73,9 @@ function outcomeLineHtml(item: Summary, { now, breaker }: Now): string {
     case 'enrolled':
       return enrolledHtml(item)
     case 'pre_enrolled':
-      return html`${accountText(item)}`
     case 'handled':
-      return handledHtml(item)
     case 'withdrawn':
-      return html`${outcomeWords.withdrawn}`
+      return factHtml(deliverySentence(item))
     case 'needs_attention':
     case 'rejected':
       return html`${outcome === null || outcome.reason === null ? '' : reasonLine(outcome.reason)}`
@@ -95,27 +94,17 @@ function waitHtml({ attempts, dueAt }: Summary, { now, breaker }: Now): string {
   return html`${outcomeWords.next} !${agoHtml(dueAt)}`
 }
 
-/** How long the enrollment took. After a replay or a repeat, the first success counts, as the buyer saw it. */
-function enrolledHtml({ receivedAt, settledAt, enrolledAt, replayedAt, standings }: Summary): string {
-  const lost = Object.values(standings).find(({ standing }) => standing !== 'enrolled')
-  if (lost !== undefined)
-    return html`${outcomeWords.standings[lost.standing]} ${outcomeWords.since} !${agoHtml(lost.since)}`
+/**
+ * How long the enrollment took, if the buyer is in every course. After a replay or a repeat, the first success counts, as
+ * the buyer saw it.
+ */
+function enrolledHtml(item: Summary): string {
+  const sentence = deliverySentence(item)
+  if (sentence.situation !== 'enrolled') return factHtml(sentence)
+  const { receivedAt, settledAt, enrolledAt, replayedAt } = item
   const at = replayedAt === null ? settledAt : enrolledAt
   if (at === null) return ''
   const took = Math.max(SHORTEST_MS, at - receivedAt)
   const time = took < MINUTE_MS ? `${(took / 1000).toFixed(1)} ${TEXTS.units.second}` : durationText(took)
   return html`${fill(outcomeWords.in, { time })}`
-}
-
-function handledHtml({ isReplaced, handled }: Summary): string {
-  if (isReplaced) return html`${outcomeWords.replaced}`
-  if (handled === null || handled.note === '') return html`${outcomeWords.handled}`
-  const { note, by } = handled
-  return by === null ? html`“${note}”` : html`“${note}” ${fill(TEXTS.delivery.by, { actor: by })}`
-}
-
-/** What the last check found of the buyer's account. */
-function accountText({ standings }: Summary): string {
-  const waits = Object.values(standings).find(({ standing }) => standing !== 'enrolled')
-  return waits === undefined ? outcomeWords.unchecked : outcomeWords.standings[waits.standing]
 }

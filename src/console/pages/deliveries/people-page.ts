@@ -94,7 +94,7 @@ async function personHtml(
   const history = html`<h2>${TEXTS.delivery.timeline}</h2>!${hasMoreEvents ? html`<p>${words.moreEvents}</p>` : ''}!${timelineHtml({ events: timeline, base })}`
   const sold = sales.find((sale) => sale.request !== null)?.request
   const name = sold ? fill(words.buyer, { name: `${sold.name} ${sold.family}`, username: sold.username }) : ''
-  return html`!${name === '' ? '' : html`<p class="quiet">${name}</p>`}!${accountHtml(account, lmsUrl)}
+  return html`!${name === '' ? '' : html`<p class="quiet"><bdi>${name}</bdi></p>`}!${accountHtml(account, lmsUrl)}
 <div class="actions">!${here !== null && checkable(person).length > 0 ? check : ''}!${forget}</div>
 !${salesHtml(person, { base, lmsUrl })}
 !${sales.length === 0 ? '' : history}`
@@ -114,7 +114,7 @@ function accountHtml(account: Answered<Account>, lmsUrl: string): string {
   const link =
     name === null
       ? ''
-      : html`<p>${words.username} ${name} · <a href="${supportUrl(name, lmsUrl)}">${TEXTS.delivery.inLms}</a></p>`
+      : html`<p>${words.username} <bdi>${name}</bdi> · <a href="${supportUrl(name, lmsUrl)}">${TEXTS.delivery.inLms}</a></p>`
   return html`<div class="note ${grade}"><h2>${title}</h2><p>${fill(words.accounts[status].text, { address })}</p>!${link}</div>`
 }
 

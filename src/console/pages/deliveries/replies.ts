@@ -1,7 +1,8 @@
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
+import type { DeliverySentence, Situation } from '../../../sale/delivery-sentence.ts'
 import { REASONS } from '../../../sale/reasons.ts'
-import { type DeliveryState, isStopped } from '../../../sale/types.ts'
+import { isStopped } from '../../../sale/types.ts'
 import { subjectText } from '../../../sale/words.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import replies from './replies.json' with { type: 'json' }
@@ -14,26 +15,31 @@ export interface Reply {
   readonly text: string
 }
 
-type Told = Pick<Shown, 'id' | 'state' | 'request' | 'outcome'>
+/** What a reply depends on. `sentence`: what is true of the delivery. */
+interface Answering {
+  readonly delivery: Pick<Shown, 'id' | 'state' | 'request' | 'outcome'>
+  readonly sentence: Pick<DeliverySentence, 'situation' | 'courses'>
+  readonly lmsUrl: string
+}
 
 /**
- * Returns what an operator can tell the buyer, and the shop, about a delivery: by its reason if it has one, else by its
- * state.
+ * Returns what an operator can tell the buyer, and the shop, about a delivery: by its reason if it has one, else by
+ * what is true of it now.
  */
-export function repliesTo(delivery: Told, lmsUrl: string): Reply[] {
+export function repliesTo({ delivery, sentence, lmsUrl }: Answering): Reply[] {
   const { id, state, request, outcome } = delivery
   const reason = isStopped(state) ? null : (outcome?.reason ?? null)
   const values = {
     id,
     lms: lmsUrl,
     email: request?.email ?? '',
-    courses: (request?.courseIds ?? []).join(', '),
+    courses: sentence.courses.join(', '),
     subject: reason === null ? '' : subjectText(reason),
   }
   const name = request?.name ?? ''
   const greeting = name === '' ? replies.greetingUnnamed : fill(replies.greeting, { name })
   const { toBuyer: buyer, toShop: shop } =
-    reason === null ? { toBuyer: ofState(state), toShop: null } : REASONS[reason.code]
+    reason === null ? { toBuyer: textFor(sentence.situation), toShop: null } : REASONS[reason.code]
   return [
     ...(buyer === null || request === null
       ? []
@@ -42,13 +48,13 @@ export function repliesTo(delivery: Told, lmsUrl: string): Reply[] {
   ]
 }
 
-/** null for a state that always has a reason. */
-const ofState = (state: DeliveryState): string | null =>
-  Object.entries(replies.states).find(([one]) => one === state)?.[1] ?? null
+/** null for a situation that always has a reason. */
+const textFor = (situation: Situation): string | null =>
+  Object.entries(replies.situations).find(([one]) => one === situation)?.[1] ?? null
 
 /** Shows each reply on demand, with a button that copies it. Without JavaScript, the text can be selected. */
-export function repliesHtml(delivery: Told, lmsUrl: string): string {
-  return repliesTo(delivery, lmsUrl)
+export function repliesHtml(of: Answering): string {
+  return repliesTo(of)
     .map(({ to, text }) => {
       const id = `reply-${to}`
       const rows = Math.min(12, 3 + Math.ceil(text.length / 90))

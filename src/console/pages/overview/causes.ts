@@ -18,7 +18,8 @@ const KEYS_MAX = 200
 const LOOKED_UP_MAX = 5
 
 /**
- * Returns the box with what needs attention, grouped by cause, each with a replay of its group; '' if nothing does.
+ * Returns the box with the sales that were paid and are not enrolled as sold, grouped by cause, each with a replay of its
+ * group; '' if there are none.
  * @param of.closest the existing course that a missing one looks like, by the key as the shop sent it
  */
 export function causesHtml(of: Context & { causes: readonly Cause[]; count: number }): string {
@@ -26,8 +27,12 @@ export function causesHtml(of: Context & { causes: readonly Cause[]; count: numb
   if (count === 0 || causes.length === 0) return ''
   const from =
     causes.length === 1 ? words.attention.oneCause : fill(words.attention.causes, { count: numberText(causes.length) })
-  const title =
-    count === 1 ? words.attention.one : fill(words.attention.many, { count: numberText(count), causes: from })
+  const isMixed = causes.some(({ state }) => state === 'rejected')
+  const many = fill(isMixed ? words.attention.unpaid : words.attention.many, {
+    count: numberText(count),
+    causes: from,
+  })
+  const title = count > 1 ? many : isMixed ? words.attention.oneRejected : words.attention.one
   const rows = causes.slice(0, SHOWN).map((cause) => cellsOf(cause, of))
   const cut = causes.length > SHOWN ? html`<p class="quiet">${words.attention.cut}</p>` : ''
   return html`<section class="note bad" aria-labelledby="causes"><h2 id="causes">${title}</h2><p>${words.attention.text}</p>
@@ -40,20 +45,21 @@ interface Context {
 }
 
 function cellsOf(cause: Cause, { closest, base }: Context): string[] {
-  const { code, course, count, firstAt, lastAt, latest } = cause
+  const { state, code, course, count, firstAt, lastAt, latest } = cause
   const number = numberText(count)
-  const query = queryText({ state: 'needs_attention', cause: code, about: course ?? '' })
+  const query = queryText({ state, cause: code, about: course ?? '' })
   const list = count === 1 ? `${base}/deliveries/${latest}` : `${base}/deliveries${query}`
   const key = course === null ? '' : html`: <code>${course}</code>`
   const similar = course === null ? undefined : closest.get(course)
   const looksLike = similar === undefined ? '' : `${fill(words.attention.looksLike, { course: similar })} `
   const { name, todoMany, waitsFor } = REASONS[code]
+  const title = state === 'rejected' ? fill(words.attention.rejected, { name }) : name
   const action =
-    waitsFor !== null
+    waitsFor !== null || state === 'rejected'
       ? html`<a class="button second" href="${list}">${words.attention.open}</a>`
       : html`<a class="button second" href="${base}/replay${query}">${fill(words.attention.replay, { count: number })}</a>`
   return [
-    html`<div><a href="${list}">${name}!${key}</a><br><span class="quiet">${looksLike}${todoMany}</span></div>`,
+    html`<div><a href="${list}">${title}!${key}</a><br><span class="quiet">${looksLike}${todoMany}</span></div>`,
     number,
     html`<div>!${agoHtml(firstAt)}</div>`,
     html`<div>!${agoHtml(lastAt)}</div>`,

@@ -4,11 +4,11 @@ import type { Overview } from '../../../operators/find/overview.ts'
 import {
   type Bar,
   type Counted,
-  type CourseSales,
+  type SalesByCourse,
   type StateCounts,
   totalOf,
 } from '../../../operators/reports/counts.ts'
-import type { DeliveryState } from '../../../sale/types.ts'
+import { DELIVERY_STATES, type DeliveryState } from '../../../sale/types.ts'
 import { factsHtml, refreshes } from '../../layout/elements.ts'
 import { agoHtml, durationText, numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
@@ -27,14 +27,23 @@ import { type Problem, problemsOf } from './problems.ts'
 const words = TEXTS.overview
 /** A count of this age is not the one that was asked for: ms. */
 const AGED_MS = 2_000
+
 /** The slowest read of the page, and the one whose numbers nobody watches. */
 const COURSES_MS = 10_000
+/** The days of this many time zones are kept. */
+const ZONES_MAX = 50
 
 /** Adds the page that shows whether the service works, its problems first; it updates itself. */
 export function addOverview(parts: PageParts): void {
   const { scope, operations, lms, now } = parts
   const closestCourses = createClosestCourses({ findCourse: lms.findCourse, now })
-  const readCourses = shareReads({ read: operations.salesByCourse, forMs: COURSES_MS, now })
+  const shared = new Map<number, () => ReturnType<Operations['salesByCourse']>>()
+  const readCourses = (from: number) => {
+    if (shared.size >= ZONES_MAX) shared.clear()
+    const read = shared.get(from) ?? shareReads({ read: () => operations.salesByCourse(from), forMs: COURSES_MS, now })
+    shared.set(from, read)
+    return read()
+  }
   scope.get('/', async (request, reply) => {
     const { site, zone } = request
     const by = queryOf(request).get('by') === 'hour' ? 'hour' : 'day'
@@ -46,44 +55,60 @@ export function addOverview(parts: PageParts): void {
 }
 
 async function overviewHtml(
-  { operations, incidents, liveState, readSenders, now: clock }: PageParts,
+  { operations, incidents, liveState, readSenders, shopEvents, now: clock }: PageParts,
   of: {
     by: 'hour' | 'day'
     zone: Zone
     site: Site
-    closestCourses: ReturnType<typeof createClosestCourses>
     readCourses: Operations['salesByCourse']
+    closestCourses: ReturnType<typeof createClosestCourses>
   },
 ): Promise<string> {
   const { by, zone, site, closestCourses, readCourses } = of
   const { base } = site
   const now = clock()
   const bounds = by === 'hour' ? latestHours({ now, zone, hours: 48 }) : latestDays({ now, zone, days: 30 })
-  const [overview, states, causes, sales, byCourse, bands, { refused, idsReused }] = await Promise.all([
+  const [month = now] = latestDays({ now, zone, days: 30 })
+  const [overview, states, sold, causes, sales, byCourse, bands, { refused, idsReused }, events] = await Promise.all([
     operations.overview(),
     operations.countByState(),
+    operations.countSales(),
     operations.causes(),
     operations.sales(bounds),
-    readCourses(),
+    readCourses(month),
     incidents.between({ from: bounds[0] ?? now, to: now }),
     readSenders(),
+    shopEvents?.health() ?? null,
   ])
   const counts = states.value
   const [breaker, budget] = [liveState.breaker(), liveState.budget()]
   const live = { breaker, pausedCourses: liveState.pausedCourses(), budget }
-  const problems = problemsOf({ overview, queued: counts.queued, ...live, refusedSenders: refused, idsReused, now })
-  const attention = causesHtml({ causes, count: counts.needs_attention, closest: closestCourses(causes), base })
+  const problems = problemsOf({
+    overview,
+    queued: counts.queued,
+    ...live,
+    refusedSenders: refused,
+    idsReused,
+    events,
+    now,
+  })
+  const attention = causesHtml({
+    causes,
+    count: counts.needs_attention + counts.rejected,
+    closest: closestCourses(causes),
+    base,
+  })
   const [midnight = now] = latestDays({ now, zone, days: 1 })
   const today = salesSince(sales.value, midnight)
   const pace = overview.pace
   return html`<div role="status">!${problemsHtml({ problems, needsAttention: attention !== '', counts, site })}</div>
 !${attention}
-!${tilesHtml({ counts, causes: causes.length, today, pace, base })}
-!${countedHtml([states, sales], now)}
+!${tilesHtml({ counts: sold.value, causes: causes.filter(({ state }) => state === 'needs_attention').length, today, pace, base })}
+!${countedHtml([states, sold, sales], now)}
 !${chartHeadHtml(by, base)}
 !${chartHtml({ bars: sales.value, by, zone, bands, now })}
 !${bands.length === 0 ? '' : html`<p>!${lastIncidentHtml(bands, base)}</p>`}
-!${courseSalesHtml(byCourse.value, base)}
+!${courseSalesHtml(byCourse.value, { base, day: dayText(month, zone) })}
 <h2>${words.current}</h2>
 !${currentHtml({ overview, breaker, budget, base, now })}`
 }
@@ -157,7 +182,7 @@ function tilesHtml(of: {
   ] as const
   const tiles = byState.map(({ state, name, more }) => {
     const count = counts[state]
-    const number = html`<a href="${base}/deliveries${queryText({ state })}"><strong>${numberText(count)}</strong></a>`
+    const number = html`<a href="${base}/deliveries${queryText({ sales: 'only', state })}"><strong>${numberText(count)}</strong></a>`
     return tile({ name, number, more, look: count === 0 ? '' : state.replace('_', '-') })
   })
   const plain = (name: string, count: number, more: string): string =>
@@ -206,20 +231,58 @@ function currentHtml(of: {
   return factsHtml(rows)
 }
 
-/** Returns the sales of each course by their state; '' if nothing was sold. */
-function courseSalesHtml(courses: readonly CourseSales[], base: string): string {
-  if (courses.length === 0) return ''
-  const rows = courses.map(({ course, counts }) => {
-    const total = totalOf(counts)
-    const number = (state: DeliveryState): string => {
+/** The day on which a midnight of the zone begins (ms since 1970), as the address of a list has it. */
+const dayText = (midnight: number, zone: Zone): string =>
+  new Date(midnight + zone.offsetAt(midnight)).toISOString().slice(0, 10)
+
+const COURSE_STATES = [
+  'enrolled',
+  'pre_enrolled',
+  'needs_attention',
+  'queued',
+  'rejected',
+  'handled',
+  'withdrawn',
+] as const satisfies readonly DeliveryState[]
+
+/**
+ * Returns what was sold of each course by the state of its sales, with totals; '' if nothing was sold. Each figure leads to
+ * its sales.
+ * @param of.day the first day that is counted
+ */
+function courseSalesHtml(
+  { courses, others, unnamed, sales }: SalesByCourse,
+  { base, day }: { base: string; day: string },
+): string {
+  if (sales === 0) return ''
+  const row = (title: string, counts: Bar['counts'], course?: string): string => {
+    const link = (text: string, state: DeliveryState | '', look = ''): string =>
+      course === undefined
+        ? text
+        : html`<a!${look} href="${base}/deliveries${queryText({ course, sales: 'only', received: day, state })}">!${text}</a>`
+    const cells = COURSE_STATES.map((state) => {
       const count = counts[state] ?? 0
-      if (count === 0) return html`<td class="quiet">0</td>`
-      const look = state === 'needs_attention' ? ' class="bad"' : ''
-      return html`<td><a!${look} href="${base}/deliveries${queryText({ q: course, state })}">${numberText(count)}</a></td>`
-    }
-    return html`<tr><th scope="row"><a href="${base}/deliveries${queryText({ q: course })}"><code>${course}</code></a></th><td>${numberText(total)}</td>!${number('enrolled')}!${number('pre_enrolled')}!${number('needs_attention')}</tr>`
+      const look = state === 'needs_attention' || state === 'rejected' ? ' class="bad"' : ''
+      return count === 0 ? html`<td class="quiet">0</td>` : html`<td>!${link(numberText(count), state, look)}</td>`
+    })
+    return html`<tr><th scope="row">!${link(title, '')}</th><td>${numberText(totalOf(counts))}</td>!${cells.join('')}</tr>`
+  }
+  const all = [...courses.map(({ counts }) => counts), others.counts, unnamed]
+  const total = Object.fromEntries(
+    DELIVERY_STATES.map((state) => [state, all.reduce((sum, counts) => sum + (counts[state] ?? 0), 0)]),
+  )
+  const rows = [
+    ...courses.map(({ course, counts }) => row(html`<code>${course}</code>`, counts, course)),
+    others.courses === 0 ? '' : row(fill(words.courses.others, { count: numberText(others.courses) }), others.counts),
+    totalOf(unnamed) === 0 ? '' : row(words.courses.unnamed, unnamed),
+  ]
+  const columns = [...words.courses.columns, ...COURSE_STATES.map((state) => TEXTS.states[state])]
+  const head = columns.map((name) => html`<th scope="col">${name}</th>`)
+  const text = fill(words.courses.text, {
+    sales: numberText(sales),
+    courses: numberText(totalOf(total) - totalOf(unnamed)),
+    day,
   })
-  const head = words.courses.columns.map((name) => html`<th scope="col">${name}</th>`)
-  return html`<h2>${words.courses.title}</h2>
-<div class="sideways" role="region" aria-label="${words.courses.title}" tabindex="0"><table class="numbers boxed"><thead><tr>!${head.join('')}</tr></thead><tbody>!${rows.join('\n')}</tbody></table></div>`
+  return html`<h2>${words.courses.title}</h2><p class="quiet">${text}</p>
+<div class="sideways" role="region" aria-label="${words.courses.title}" tabindex="0"><table class="numbers boxed"><thead><tr>!${head.join('')}</tr></thead><tbody>!${rows.join('\n')}</tbody><tfoot>!${row(words.courses.total, total)}</tfoot></table></div>`
 }

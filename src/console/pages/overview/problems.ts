@@ -1,6 +1,7 @@
 import type { PausedCourse } from '../../../enroll/breakers/course-breakers.ts'
 import type { Overview } from '../../../operators/find/overview.ts'
-import { isAcceptedAgain, type RefusedSender, type SendersView, wrongSignatures } from '../../../shop/senders/view.ts'
+import { isFailing, type OutboxHealth } from '../../../queue/outbox/list-events.ts'
+import { type RefusedSender, type SendersView, wrongNow } from '../../../shop/senders/view.ts'
 import { durationText, numberText } from '../../layout/format.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen } from '../../parts.ts'
@@ -22,9 +23,6 @@ export interface Problem {
 const LONG_WAIT_MS = 10 * 60_000
 /** Below this share of unused calls, the call budget counts as used up. */
 const BUDGET_EMPTY = 0.05
-/** This many wrong signatures from one address, the last of them within RECENT_MS, are no accident. */
-const MANY_REFUSED = 5
-const RECENT_MS = 60 * 60_000
 /** For how long after the last one the page says that the shop reuses webhook-ids. */
 const REUSED_MS = 48 * 60 * 60_000
 /** At most this many paused courses are named, which then have a common cause, and withdrawals. The others are counted. */
@@ -42,15 +40,18 @@ export function problemsOf(of: {
   /** See SendersView. */
   refusedSenders: readonly RefusedSender[]
   idsReused: SendersView['idsReused']
+  /** null: the shop gets no events. */
+  events: OutboxHealth | null
   /** In ms since 1970. */
   now: number
 }): Problem[] {
-  const { overview, queued, breaker, pausedCourses, budget, refusedSenders, idsReused, now } = of
+  const { overview, queued, breaker, pausedCourses, budget, refusedSenders, idsReused, events, now } = of
   return [
     ...breakerProblems(breaker, now),
     ...courseProblems(pausedCourses, now),
     ...(breaker === null || isOpen(breaker) ? [] : waitingProblems({ overview, queued, budget, now })),
     ...withdrawalProblems(overview),
+    ...eventProblems(events, now),
     ...signatureProblems(refusedSenders, now),
     ...reusedIdProblems(idsReused, now),
   ]
@@ -112,15 +113,28 @@ function withdrawalProblems({ failedWithdrawals }: Overview): Problem[] {
   return more === 0 ? named : [...named, unlinked(fillBoth(words.moreWithdrawals, { count: numberText(more) }))]
 }
 
+/** The shop's buyers and its own books wait for what the service has to tell. */
+function eventProblems(events: OutboxHealth | null, now: number): Problem[] {
+  if (events === null || !isFailing(events, now)) return []
+  const { endpoint, pending, failed, oldestAt } = events
+  const count = numberText(pending + failed)
+  const { title } = words.events
+  const text =
+    endpoint?.state === 'down'
+      ? fill(words.events.down, { count, error: (endpoint.error ?? '').replace(/\.$/, '') })
+      : endpoint?.state === 'gone'
+        ? fill(words.events.gone, { count })
+        : failed > 0
+          ? fill(words.events.failed, { count: numberText(failed) })
+          : fill(words.events.late, { count, waits: durationText(now - (oldestAt ?? now)) })
+  return [{ grade: 'bad', title, text, path: '/events', action: words.openEvents }]
+}
+
 function signatureProblems(refusedSenders: readonly RefusedSender[], now: number): Problem[] {
-  for (const sender of refusedSenders) {
-    const wrong = wrongSignatures(sender)
-    if (wrong === null || wrong.count < MANY_REFUSED || wrong.lastAt <= now - RECENT_MS) continue
-    if (isAcceptedAgain(sender, wrong)) continue
-    const text = fillBoth(words.refused, { count: numberText(wrong.count), address: sender.address })
-    return [{ grade: 'warning', ...text, path: '/refused', action: words.viewRefused }]
-  }
-  return []
+  const wrong = wrongNow(refusedSenders, now)
+  if (wrong === null) return []
+  const text = fillBoth(words.refused, { count: numberText(wrong.count), address: wrong.address })
+  return [{ grade: 'warning', ...text, path: '/refused', action: words.viewRefused }]
 }
 
 /** Sales are lost, although each was answered like the first one: see decision 23. */

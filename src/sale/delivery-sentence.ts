@@ -1,0 +1,272 @@
+import { isSameCourse } from './course-key.ts'
+import type { DeliveryState, Outcome, Standing, Standings } from './types.ts'
+import { reasonSentence } from './words.ts'
+
+/** An order to take the buyer out of courses again, as far as a sentence about the delivery needs it: see Withdrawal. */
+export interface ToldOrder {
+  readonly courses: readonly string[]
+  readonly by: string
+  /** The shop ordered it, by a refund. */
+  readonly isRefund: boolean
+  /** ms since 1970; null while the service still carries it out. */
+  readonly endedAt: number | null
+  /** By course; `kept`: the buyer stays in the course, and `why` says why. null before the first attempt. */
+  readonly result: {
+    readonly courses: Readonly<Record<string, { readonly kind: string; readonly why: string }>>
+  } | null
+}
+
+/** Who marked a delivery as handled, and how. `at`: ms since 1970. */
+export interface ToldNote {
+  readonly note: string
+  readonly by: string | null
+  readonly at: number
+}
+
+/** All that decides what is true of a delivery now. */
+export interface Told {
+  readonly state: DeliveryState
+  /** As the shop sent them. */
+  readonly courseIds: readonly string[]
+  readonly outcome: Outcome | null
+  /** What the last check found. */
+  readonly standings: Standings
+  /** The latest first. */
+  readonly withdrawals: readonly ToldOrder[]
+  /** The latest note, of a delivery that an operator marked as handled. */
+  readonly handled: ToldNote | null
+  readonly isReplaced: boolean
+}
+
+/**
+ * What a reply to the buyer depends on:
+ * - `partly_enrolled`: in some of the courses; the buyer was taken out of the others, or never got into them.
+ * - `not_activated`, `not_registered`: an allowance waits for the account. Before the first check, `not_registered`.
+ * - `lost`: reported as enrolled, and the LMS no longer has it.
+ */
+export type Situation =
+  | Exclude<DeliveryState, 'pre_enrolled'>
+  | 'partly_enrolled'
+  | 'not_registered'
+  | 'not_activated'
+  | 'lost'
+
+/** A piece of a sentence. A time (ms since 1970) is written by whoever shows it, in the reader's zone. */
+export type Piece = string | { readonly at: number }
+
+/** What is true of a delivery, in one or two sentences, the same for everybody who is told. */
+export interface DeliverySentence {
+  readonly situation: Situation
+  /** What is the case now. */
+  readonly fact: readonly Piece[]
+  /** What follows from it; '' if nothing does. */
+  readonly next: string
+  /** The courses that the situation is about: those that the buyer is in, or waits for, or lost; else all. */
+  readonly courses: readonly string[]
+}
+
+/**
+ * Makes the sentence about a delivery from its outcome by course, what the last check found, withdrawals, and what
+ * operators did. Pages, lists, replies and the command line all use it, so that they can't contradict one another.
+ */
+export function deliverySentence(told: Told): DeliverySentence {
+  const { state, outcome } = told
+  const lines = linesOf(told)
+  const reason = outcome?.reason ?? null
+  const tell = ({ situation, facts, next = '', courses }: Telling): DeliverySentence => ({
+    situation,
+    fact: joined([...facts, ...pendingFacts(told)]),
+    next,
+    courses: courses ?? lines.map(({ course }) => course),
+  })
+  switch (state) {
+    case 'queued':
+      return tell({
+        situation: state,
+        facts: [['Not enrolled yet.'], ...partFacts(lines)],
+        next: 'The service is attempting the delivery, or retries it automatically.',
+      })
+    case 'needs_attention':
+    case 'rejected':
+      return tell({
+        situation: state,
+        facts: [[reason === null ? 'Not enrolled.' : reasonSentence(reason)], ...partFacts(lines)],
+      })
+    case 'handled':
+      return tell({ situation: state, facts: [handledFact(told), ...partFacts(lines)] })
+    case 'withdrawn':
+      return tell({ situation: state, facts: withdrawnFacts(lines), next: 'The service no longer attempts it.' })
+    case 'enrolled':
+      return tell(enrolledOf(lines))
+    case 'pre_enrolled':
+      return tell(waitingOf(lines))
+  }
+}
+
+/**
+ * Returns the sentence as one text.
+ * @param write how to write a time (ms since 1970)
+ */
+export function sentenceText({ fact, next }: DeliverySentence, write: (at: number) => string): string {
+  const text = fact.map((piece) => (typeof piece === 'string' ? piece : write(piece.at))).join('')
+  return text + nextText({ fact, next })
+}
+
+/** What follows the fact, with what separates them. A fact that isn't a whole sentence goes on after a colon. */
+export function nextText({ fact, next }: Pick<DeliverySentence, 'fact' | 'next'>): string {
+  if (next === '') return ''
+  const last = fact.at(-1)
+  const isWhole = typeof last === 'string' && last.endsWith('.')
+  return isWhole ? ` ${next}` : `: ${next.charAt(0).toLowerCase()}${next.slice(1)}`
+}
+
+interface Telling {
+  readonly situation: Situation
+  readonly facts: readonly Fact[]
+  readonly next?: string
+  readonly courses?: readonly string[]
+}
+type Fact = readonly Piece[]
+
+const joined = (facts: readonly Fact[]): Piece[] =>
+  facts.flatMap((fact, index) => (index === 0 ? [...fact] : [' ', ...fact]))
+
+/** One course of a delivery, and where the buyer stands in it. */
+interface Line {
+  readonly course: string
+  /** `lost`: reported, and the LMS does not have it. `out`: not reported, or the buyer was taken out. */
+  readonly is: 'in' | 'waits' | 'lost' | 'out'
+  /** What the last check found; null: not checked. */
+  readonly standing: Standing | null
+  readonly since: number
+  /** The latest order that took the buyer out, if one did. */
+  readonly taken: ToldOrder | null
+}
+
+const WAITING: readonly (Standing | null)[] = [null, 'no_account', 'not_activated']
+
+/** The courses under the LMS's keys, else under those that the shop sent. */
+function linesOf({ courseIds, outcome, standings, withdrawals }: Told): Line[] {
+  const done = outcome?.courses ?? {}
+  const named = [...Object.keys(done), ...Object.keys(standings), ...courseIds]
+  const courses = named.filter((key, index) => named.findIndex((other) => isSameCourse(key, other)) === index)
+  return courses.map((course) => {
+    const result = done[course]
+    const { standing = null, since = 0 } = standings[course] ?? {}
+    const line = { course, standing, since }
+    if (result === undefined) return { ...line, is: 'out', taken: orderFor(withdrawals, course) }
+    if (standing === 'enrolled' || (result === 'enrolled' && standing === null))
+      return { ...line, is: 'in', taken: null }
+    return { ...line, is: result === 'allowed' && WAITING.includes(standing) ? 'waits' : 'lost', taken: null }
+  })
+}
+
+/** The latest order that took the buyer out of a course. */
+const orderFor = (orders: readonly ToldOrder[], course: string): ToldOrder | null =>
+  orders.find(
+    ({ endedAt, result }) =>
+      endedAt !== null &&
+      Object.entries(result?.courses ?? {}).some(([key, { kind }]) => kind !== 'kept' && isSameCourse(key, course)),
+  ) ?? null
+
+const having = (lines: readonly Line[], is: Line['is']): Line[] => lines.filter((line) => line.is === is)
+const coursesOf = (lines: readonly Line[]): string[] => lines.map(({ course }) => course)
+
+function enrolledOf(lines: readonly Line[]): Telling {
+  const inside = having(lines, 'in')
+  if (inside.length === lines.length) {
+    return { situation: 'enrolled', facts: [[wholeText(lines.length)]], next: 'You don’t need to do anything.' }
+  }
+  if (inside.length > 0) return { situation: 'partly_enrolled', facts: partFacts(lines), courses: coursesOf(inside) }
+  return { situation: 'lost', facts: partFacts(lines), courses: coursesOf(having(lines, 'lost')) }
+}
+
+const ACTIVATES = 'The enrollment takes effect when the buyer activates the account.'
+const REGISTERS = 'The enrollment takes effect when the buyer registers with this address and activates the account.'
+
+/** A buyer who is known to have registered is not told to register. */
+function waitingOf(lines: readonly Line[]): Telling {
+  const waiting = having(lines, 'waits')
+  const [situation, fact, next] = waiting.some(({ standing }) => standing === 'not_activated')
+    ? (['not_activated', 'Registered, not activated', ACTIVATES] as const)
+    : waiting.some(({ standing }) => standing === 'no_account')
+      ? (['not_registered', 'Not registered yet', REGISTERS] as const)
+      : (['not_registered', 'Waits for the buyer’s account', REGISTERS] as const)
+  return { situation, facts: [...partFacts(lines), [fact]], next, courses: coursesOf(waiting) }
+}
+
+const STANDING_FACTS = {
+  enrolled: 'enrolled',
+  no_account: 'the account is gone',
+  not_activated: 'the account is not activated',
+  unenrolled: 'unenrolled in the LMS',
+  missing: 'no enrollment in the LMS',
+  retired: 'the account is retired',
+  other_account: 'the account has another address',
+} as const satisfies Record<Standing, string>
+
+/** In how many of the courses the buyer is, if that is not what the state says, and what became of the others. */
+function partFacts(lines: readonly Line[]): Fact[] {
+  const inside = having(lines, 'in')
+  const lost = having(lines, 'lost').map(({ course, standing, since }): Fact => {
+    const found = standing === null ? 'not found in the LMS' : STANDING_FACTS[standing]
+    return [`${course}: ${found} since `, { at: since }, '.']
+  })
+  const taken = lines.flatMap(({ course, taken: order }) => (order === null ? [] : [takenFact(course, order)]))
+  if (inside.length === 0) return [...lost, ...taken]
+  const count =
+    inside.length < lines.length ? `In ${inside.length} of ${lines.length} courses.` : wholeText(lines.length)
+  return [[count], ...lost, ...taken]
+}
+
+const wholeText = (count: number): string =>
+  count === 1 ? 'In the course.' : count === 2 ? 'In both courses.' : `In all ${count} courses.`
+
+const whoOf = ({ by, isRefund }: Pick<ToldOrder, 'by' | 'isRefund'>): string =>
+  isRefund ? 'by a refund of the shop' : `by ${by}`
+
+const takenFact = (course: string, order: ToldOrder): Fact => [
+  `${course} was withdrawn ${whoOf(order)} at `,
+  { at: order.endedAt ?? 0 },
+  '.',
+]
+
+function withdrawnFacts(lines: readonly Line[]): Fact[] {
+  const taken = lines.flatMap(({ taken: order }) => order ?? [])
+  const [first] = taken
+  if (first === undefined) return [['Taken out of every course.']]
+  if (taken.every((one) => one === first))
+    return [[`Taken out of every course ${whoOf(first)} at `, { at: first.endedAt ?? 0 }, '.']]
+  return [
+    ['Taken out of every course.'],
+    ...lines.flatMap(({ course, taken: order }) => (order === null ? [] : [takenFact(course, order)])),
+  ]
+}
+
+/** How the note begins that a correction leaves: see closeReplaced in src/queue/correct.ts. */
+const REPLACED = 'replaced by '
+
+function handledFact({ handled, isReplaced, withdrawals: [order] }: Told): Fact {
+  if (handled === null) {
+    if (isReplaced) return ['Replaced by a correction.']
+    return [order === undefined ? 'Handled by other means.' : `Stopped by a withdrawal ${whoOf(order)}.`]
+  }
+  const by = handled.by === null ? '' : ` by ${handled.by}`
+  if (isReplaced && handled.note.startsWith(REPLACED))
+    return [`Replaced by a correction${by} at `, { at: handled.at }, '.']
+  const note = handled.note === '' ? '.' : `: “${handled.note}”`
+  return [`Handled${by} at `, { at: handled.at }, note]
+}
+
+/** What the service still has to take away, and what an ended order left. */
+function pendingFacts({ state, withdrawals }: Told): Fact[] {
+  const open = withdrawals.filter(({ endedAt }) => endedAt === null)
+  const [latest] = withdrawals
+  const kept = Object.entries(latest?.result?.courses ?? {}).filter(([, { kind }]) => kind === 'kept')
+  return [
+    ...open.map((order): Fact => [`A withdrawal ${whoOf(order)} from ${order.courses.join(', ')} is in progress.`]),
+    ...(latest?.endedAt === null || state === 'withdrawn'
+      ? []
+      : kept.map(([course, { why }]): Fact => [`A withdrawal left ${course} as it is: ${why}.`])),
+  ]
+}

@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+import { DEMO } from '../harness.ts'
+import { until } from '../service/process.ts'
+import { linksOf, operator, readable, startWithConsole } from './harness.ts'
+
+const PYTHON = 'course-v1:Lernito+PY101+2026'
+const MISSING = 'course-v1:No+Such+Course'
+const OVERRIDE = '\u202e'
+
+const product = await startWithConsole()
+after(() => product.stop())
+const someone = await operator(product)
+const idOf = async (email: string, courseIds: readonly string[] = [DEMO], name = 'Ann'): Promise<string> =>
+  String((await product.sell({ email, courseIds, name })).headers['x-lernito-delivery'])
+const read = async (path: string): Promise<string> => readable(await someone.see(path))
+const readUntil = (path: string, words: RegExp): Promise<string> =>
+  until(`${path} with ${words}`, async () => {
+    const text = await read(path)
+    return words.test(text) ? text : undefined
+  })
+/** The number of the delivery's last event, as the forms of its page carry it. */
+const seenOn = async (path: string): Promise<string> =>
+  (await someone.see(path)).text.match(/name="last_event" value="(\d+)"/)?.[1] ?? ''
+
+describe('a delivery says what is true', () => {
+  test('after one of two courses was withdrawn, on its page, in the list and to the buyer', async () => {
+    const id = await idOf('alice@example.com', [DEMO, PYTHON])
+    await someone.send(`/deliveries/${id}/withdraw`, { course: DEMO })
+    const page = await readUntil(`/deliveries/${id}`, /Enrolled In 1 of 2 courses\./)
+    assert.match(page, /course-v1:edX\+DemoX\+Demo_Course was withdrawn by admin at .* UTC \./)
+    assert.doesNotMatch(page, /every course|in all/i)
+    assert.match(page, /You are enrolled in course-v1:Lernito\+PY101\+2026\. Sign in/)
+    const list = await read('/deliveries?q=alice@example.com')
+    assert.match(list, /In 1 of 2 courses\. course-v1:edX\+DemoX\+Demo_Course was withdrawn by admin/)
+    assert.doesNotMatch(list, /Unenrolled in the LMS/)
+  })
+
+  test('to a buyer who registered and did not activate: activate, and not register', async () => {
+    const id = await idOf('nina@example.com')
+    await product.lms.people({ email: 'nina@example.com', username: 'nina', active: false })
+    await someone.send(`/deliveries/${id}/check`)
+    const page = await read(`/deliveries/${id}`)
+    assert.match(page, /Registered, not activated: the enrollment takes effect when the buyer activates the account\./)
+    const [, reply = ''] = page.match(/Reply to the buyer (Hello .*?) Copy/) ?? []
+    assert.match(reply, /activat/)
+    assert.doesNotMatch(reply, /Register there|Nobody has/)
+  })
+})
+
+describe('two people, one delivery', () => {
+  const post = (id: string, action: string, form: Record<string, string>) =>
+    someone.send(`/deliveries/${id}/${action}`, form)
+
+  const see = async (id: string): Promise<string> => (await someone.see(`/deliveries/${id}`)).text
+  const FORMS: Readonly<Record<'replay' | 'handled' | 'correct' | 'withdraw', Record<string, string>>> = {
+    replay: {},
+    handled: { note: 'my own note' },
+    correct: { step: 'correct', email: 'other@example.com', courses: DEMO },
+    withdraw: { course: MISSING },
+  }
+
+  for (const action of ['replay', 'handled', 'correct', 'withdraw'] as const) {
+    test(`${action} from a page that is older than a change is not carried out, and is offered again`, async () => {
+      const id = await idOf(`${action}@example.com`, [MISSING])
+      const old = await seenOn(`/deliveries/${id}`)
+      assert.match(old, /^\d+$/)
+      // A second "handled" by the same person is a second click, and no change.
+      const [other, did] =
+        action === 'handled' ? (['replay', /Replayed/] as const) : (['handled', /Marked as handled/] as const)
+      await post(id, other, { note: 'refunded, order 1182' })
+      const stateOf = async (): Promise<string> => (await see(id)).match(/class="state ([\w-]+)"/)?.[1] ?? ''
+      const before = await until('settled', async () => ((await stateOf()) === 'queued' ? undefined : stateOf()))
+      const answer = await post(id, action, { ...FORMS[action], last_event: old })
+      assert.equal(answer.status, 409)
+      assert.match(readable(answer), /Nothing changed\. admin changed this delivery/)
+      assert.match(readable(answer), did)
+      assert.equal(await stateOf(), before)
+      const [, again = ''] = answer.text.match(/name="last_event" value="(\d+)"/) ?? []
+      assert.ok(Number(again) > Number(old))
+      assert.ok(answer.text.includes(`action="/lernito/console/deliveries/${id}/${action}"`))
+      for (const [name, value] of Object.entries(FORMS[action]))
+        assert.ok(answer.text.includes(`name="${name}" value="${value}"`), `${name} is kept`)
+      const redone = await post(id, action, { ...FORMS[action], last_event: again })
+      assert.equal(redone.status, 303, redone.text)
+    })
+  }
+
+  test('the box of a handled delivery has the note, and asks before a replay undoes it', async () => {
+    const id = await idOf('handled@example.com', [MISSING])
+    await post(id, 'handled', { note: 'refunded, order 1183' })
+    const { text } = await someone.see(`/deliveries/${id}`)
+    const box = text.slice(text.indexOf('<div class="note'), text.indexOf('<h2>Courses'))
+    assert.match(readable({ text: box }), /Handled by admin at .*: “refunded, order 1183”/)
+    assert.doesNotMatch(box, /create the course/)
+    const asks = box.slice(box.indexOf('<summary class="button second">Replay…'), box.indexOf('Replay anyway'))
+    assert.match(readable({ text: asks }), /Replay.*undoes/)
+    assert.doesNotMatch(box, /<form[^>]*\/replay">(?:(?!<\/form>).)*<button class="">/s)
+  })
+})
+
+describe('"Everything works" only if everything does', () => {
+  test('a rejected sale is a cause on the overview', async () => {
+    assert.match(await read('/'), /Everything works|attention/)
+    await product.sell({ email: 'no address' })
+    const seen = await someone.see('/')
+    assert.doesNotMatch(seen.text, /Everything works/)
+    assert.match(readable(seen), /rejected.* Invalid fields/i)
+    assert.ok(linksOf(seen).some((link) => link.includes('state=rejected') || link.includes('/deliveries/')))
+  })
+})
+
+describe('sales by course', () => {
+  test('count each course of a sale, add up, and lead to lists of the same length', async () => {
+    await idOf('heidi@example.com', [DEMO, PYTHON])
+    await idOf('frank@example.com', [PYTHON])
+    const id = await idOf('grace@example.com', [DEMO])
+    await someone.send(`/deliveries/${id}/correct`, { step: 'correct', email: 'grace2@example.com', courses: DEMO })
+    await someone.send('/test-sale', { step: 'sell', email: 'tester@example.com', courses: PYTHON, nonce: 'a-nonce' })
+    const { text } = await someone.see('/')
+    const table = text.slice(text.indexOf('Sales by course'))
+    const rows = [...table.matchAll(/<tr><th scope="row">.*?<\/tr>/g)].map(([row]) => row)
+    const cells = rows.map((row) => [...row.matchAll(/<td[^>]*>(.*?)<\/td>/g)].map(([, cell = '']) => cell))
+    const numbers = cells.map((row) => row.map((cell) => Number(cell.replace(/<[^>]*>/g, ''))))
+    assert.ok(rows.length >= 4, 'both courses, those without a key, and the total')
+    for (const [sum, ...states] of numbers)
+      assert.equal(
+        states.reduce((a, b) => a + b, 0),
+        sum,
+      )
+    const total = numbers.at(-1) ?? []
+    for (const [column, of] of total.entries())
+      assert.equal(
+        numbers.slice(0, -1).reduce((sum, row) => sum + (row[column] ?? 0), 0),
+        of,
+      )
+    let figures = 0
+    for (const [index, row] of cells.entries()) {
+      for (const [column, cell] of row.entries()) {
+        const [link] = linksOf({ text: cell })
+        if (link === undefined) continue
+        figures++
+        const list = (await someone.see(link.replace('/lernito/console', ''))).text
+        assert.equal([...list.matchAll(/<tr role="row" id="row-/g)].length, numbers[index]?.[column], link)
+      }
+    }
+    assert.ok(figures >= 4)
+  })
+})
+
+describe('what a sender wrote can’t disguise a page', () => {
+  test('control characters and overrides are shown as escapes, and names are isolated', async () => {
+    const id = await idOf('erin@example.com', [DEMO], `Erin${OVERRIDE}txt.exe\u0007`)
+    for (const path of [`/deliveries/${id}`, '/deliveries?q=erin', `/people/${id}`]) {
+      const { text } = await someone.see(path)
+      assert.ok(!text.includes(OVERRIDE), path)
+      assert.ok(!text.includes('\u0007'), path)
+      assert.match(text, /<bdi>[^<]*Erin\\u202etxt\.exe\\u0007/, path)
+    }
+    assert.ok((await someone.see('/deliveries.csv?q=erin')).text.includes('erin@example.com'))
+  })
+})

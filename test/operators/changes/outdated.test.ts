@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { accepted, arrival, COURSE, needsAttention, settled, setUp } from '../../queue/harness.ts'
+
+const OTHER = 'course-v1:edX+Other+2026'
+
+/** A delivery that needs attention, as bob sees it; alice then marks it as handled. */
+async function handledMeanwhile(t: Parameters<typeof setUp>[0]) {
+  const bench = await setUp(t)
+  const [one] = await bench.store.write([accepted(arrival({ email: 'ada@x.example' }))])
+  const id = one?.id ?? ''
+  await bench.store.write([settled(needsAttention(id))])
+  const { last_event: seen } = await bench.row(id)
+  bench.clock.at += 1000
+  await bench.operations.markHandled({ id, note: 'refunded, order 1182', by: 'alice' })
+  const change = { kind: 'handled', by: 'alice', at: bench.clock.at, detail: 'refunded, order 1182' } as const
+  return { ...bench, id, seen, outdated: { kind: 'outdated', change } as const }
+}
+
+test('what somebody ordered before they saw another person’s change is not carried out, and says who did what', async (t) => {
+  const { operations, id, seen, outdated, row, rows } = await handledMeanwhile(t)
+  const [before, events] = [await row(id), await rows('events')]
+  const order = { id, seen, by: 'bob' }
+  assert.deepEqual(await operations.replayOne(order), outdated)
+  assert.deepEqual(await operations.correct({ ...order, courseIds: [OTHER], withdraw: null }), outdated)
+  assert.deepEqual(await operations.withdraw({ ...order, courses: [COURSE], paid: false }), outdated)
+  assert.deepEqual(await row(id), before)
+  assert.deepEqual(await rows('events'), events)
+  assert.deepEqual(await rows('withdrawals'), [])
+  const { last_event } = await row(id)
+  assert.deepEqual(await operations.replayOne({ ...order, seen: last_event }), { kind: 'due' })
+})
+
+test('handled is not written over a replay that came in between', async (t) => {
+  const { operations, id, row } = await handledMeanwhile(t)
+  const { last_event: seen } = await row(id)
+  await operations.replayOne({ id, by: 'alice' })
+  const done = await operations.markHandled({ id, seen, note: 'mine', by: 'bob' })
+  assert.equal(done.kind === 'outdated' ? done.change.kind : done.kind, 'replayed')
+  assert.equal((await row(id)).state, 'queued')
+})
+
+test('what the service did meanwhile, a check, and a second click keep no order from being carried out', async (t) => {
+  const { operations, id, seen } = await handledMeanwhile(t)
+  const again = await operations.markHandled({ id, seen, note: 'refunded, order 1182', by: 'alice' })
+  assert.equal(again.kind, 'already')
+  const bench = await setUp(t)
+  const [one] = await bench.store.write([accepted(arrival({ email: 'ada@x.example' }))])
+  const { last_event } = await bench.row(one?.id ?? '')
+  await bench.store.write([settled(needsAttention(one?.id ?? ''))])
+  const done = await bench.operations.replayOne({ id: one?.id ?? '', seen: last_event, by: 'bob' })
+  assert.equal(done.kind, 'due')
+})

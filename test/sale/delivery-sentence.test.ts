@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { deliverySentence, sentenceText, type Told, type ToldOrder } from '../../src/sale/delivery-sentence.ts'
+import type { CourseResult, Standing, Standings } from '../../src/sale/types.ts'
+
+const DEMO = 'course-v1:edX+DemoX+Demo_Course'
+const OTHER = 'course-v1:edX+Other+2026'
+const AT = Date.UTC(2026, 10, 27, 9, 31)
+const write = (at: number): string => new Date(at).toISOString().slice(11, 16)
+
+const found = (standings: Readonly<Record<string, Standing>>): Standings =>
+  Object.fromEntries(
+    Object.entries(standings).map(([course, standing]) => [
+      course,
+      { standing, mode: null, checkedAt: AT, since: AT, checks: 1 },
+    ]),
+  )
+const done = (courses: Readonly<Record<string, CourseResult>>) => ({ courses, reason: null })
+const told = (of: Partial<Told>): Told => ({
+  state: 'enrolled',
+  courseIds: [DEMO, OTHER],
+  outcome: null,
+  standings: {},
+  withdrawals: [],
+  handled: null,
+  isReplaced: false,
+  ...of,
+})
+const order = (of: Partial<ToldOrder> = {}): ToldOrder => ({
+  courses: [DEMO],
+  by: 'admin',
+  isRefund: false,
+  endedAt: AT,
+  result: { courses: { [DEMO]: { kind: 'unenrolled', why: '' } } },
+  ...of,
+})
+const say = (of: Partial<Told>): string => sentenceText(deliverySentence(told(of)), write)
+const situation = (of: Partial<Told>): string => deliverySentence(told(of)).situation
+
+test('a sale of two courses of which one was withdrawn is in one of two, and the sentence says who took the other', () => {
+  const half = { outcome: done({ [OTHER]: 'enrolled' }), standings: found({ [DEMO]: 'unenrolled' }) } as const
+  assert.equal(say({ ...half, withdrawals: [order()] }), `In 1 of 2 courses. ${DEMO} was withdrawn by admin at 09:31.`)
+  assert.equal(
+    say({ ...half, withdrawals: [order({ isRefund: true })] }),
+    `In 1 of 2 courses. ${DEMO} was withdrawn by a refund of the shop at 09:31.`,
+  )
+  assert.equal(situation({ ...half, withdrawals: [order()] }), 'partly_enrolled')
+  assert.deepEqual(deliverySentence(told({ ...half, withdrawals: [order()] })).courses, [OTHER])
+})
+
+test('a sale whose courses are all there is in all of them', () => {
+  const all = done({ [DEMO]: 'enrolled', [OTHER]: 'enrolled' })
+  assert.equal(say({ outcome: all }), 'In both courses. You don’t need to do anything.')
+  const one = { outcome: done({ [DEMO]: 'enrolled' }), courseIds: [DEMO.toLowerCase(), DEMO] } as const
+  assert.equal(say(one), 'In the course. You don’t need to do anything.')
+  assert.equal(situation({ outcome: all, withdrawals: [order()] }), 'enrolled', 'the shop has sent it again since')
+})
+
+test('a course that the LMS lost is named with what the last check found', () => {
+  const all = done({ [DEMO]: 'enrolled', [OTHER]: 'enrolled' })
+  assert.equal(
+    say({ outcome: all, standings: found({ [DEMO]: 'unenrolled' }) }),
+    `In 1 of 2 courses. ${DEMO}: unenrolled in the LMS since 09:31.`,
+  )
+  const lost = found({ [DEMO]: 'retired', [OTHER]: 'missing' })
+  assert.equal(situation({ outcome: all, standings: lost }), 'lost')
+})
+
+test('a buyer who registered and did not activate is told apart from one who did not register', () => {
+  const state = 'pre_enrolled'
+  const allowed = { state, outcome: done({ [DEMO]: 'allowed' }), courseIds: [DEMO] } as const
+  assert.equal(
+    say({ ...allowed, standings: found({ [DEMO]: 'not_activated' }) }),
+    'Registered, not activated: the enrollment takes effect when the buyer activates the account.',
+  )
+  assert.equal(
+    say({ ...allowed, standings: found({ [DEMO]: 'no_account' }) }),
+    'Not registered yet: the enrollment takes effect when the buyer registers with this address and activates the account.',
+  )
+  assert.match(say(allowed), /^Waits for the buyer’s account: /)
+  const mixed = { state, outcome: done({ [DEMO]: 'enrolled', [OTHER]: 'allowed' }) } as const
+  assert.match(
+    say({ ...mixed, standings: found({ [OTHER]: 'no_account' }) }),
+    /^In 1 of 2 courses\. Not registered yet: /,
+  )
+  assert.deepEqual(deliverySentence(told(mixed)).courses, [OTHER])
+})
+
+test('a handled delivery says by whom, when and how; a replaced and a withdrawn one too', () => {
+  const handled = { note: 'refunded, order 1182', by: 'admin', at: AT }
+  assert.equal(say({ state: 'handled', handled }), 'Handled by admin at 09:31: “refunded, order 1182”')
+  const replaced = { note: 'replaced by 01M8EVDJ7V0000A7E8E260CD05', by: 'admin', at: AT }
+  assert.equal(
+    say({ state: 'handled', handled: replaced, isReplaced: true }),
+    'Replaced by a correction by admin at 09:31.',
+  )
+  assert.equal(say({ state: 'handled' }), 'Handled by other means.')
+  const both = { [DEMO]: { kind: 'unenrolled', why: '' }, [OTHER]: { kind: 'disallowed', why: '' } }
+  const whole = order({ courses: [DEMO, OTHER], result: { courses: both } })
+  const withdrawn = { state: 'withdrawn', outcome: done({}), withdrawals: [whole] } as const
+  assert.equal(say(withdrawn), 'Taken out of every course by admin at 09:31. The service no longer attempts it.')
+})
+
+test('a withdrawal in progress, and one that left a course, are part of the sentence', () => {
+  const all = done({ [DEMO]: 'enrolled', [OTHER]: 'enrolled' })
+  assert.match(say({ outcome: all, withdrawals: [order({ endedAt: null, result: null })] }), /in progress\./)
+  const kept = order({ result: { courses: { [DEMO]: { kind: 'kept', why: 'it is in a paid course mode' } } } })
+  assert.match(say({ outcome: all, withdrawals: [kept] }), /left .*DemoX.* as it is: it is in a paid course mode\./)
+})
+
+test('a delivery that failed in one course says so, and that the buyer is in the other', () => {
+  const reason = { code: 'course.missing', subject: DEMO } as const
+  const sentence = say({ state: 'needs_attention', outcome: { courses: { [OTHER]: 'enrolled' }, reason } })
+  assert.equal(sentence, `The LMS has no course ${DEMO}. In 1 of 2 courses.`)
+})
