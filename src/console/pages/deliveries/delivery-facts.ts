@@ -33,7 +33,7 @@ export function outcomeHtml(of: {
   const says = fill(outcomeWords.states[state].text, { interval: durationText(followUpMs) })
   const text = reason === null || state === 'handled' ? html`<p>${says}</p>` : ''
   const next = state === 'queued' ? waitHtml(delivery, breaker) : ''
-  return html`<div class="note ${grade}"><h2>${title}</h2>!${text}!${why}!${next}!${actions}</div>`
+  return html`<div class="note ${grade}"><div aria-live="polite"><h2>${title}</h2>!${text}!${why}</div>!${next}!${actions}</div>`
 }
 
 /** Why a queued delivery waits, and until when. */
