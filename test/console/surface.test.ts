@@ -123,7 +123,7 @@ describe('with a session', async () => {
       return (await exchange({ url: `${product.console}/signature`, headers: { cookie, ...type, ...headers }, body }))
         .status
     }
-    assert.equal(await send({ 'sec-fetch-site': 'same-origin' }), 200)
+    assert.equal(await send({ 'sec-fetch-site': 'same-origin' }), 303)
     for (const site of ['same-site', 'cross-site', 'none']) assert.equal(await send({ 'sec-fetch-site': site }), 403)
     assert.equal(await send({}), 403)
   })
