@@ -9,7 +9,7 @@ const words = TEXTS.kept
 
 /**
  * Refuses a form, and leads back to the page that it is on; if there is no session, by way of the sign-in. The text that
- * somebody typed is shown to be copied, and keep.js puts it back into the page.
+ * an operator typed is shown to be copied, and keep.js puts it back into the page.
  * @param of.showsText whether the form came from the console. Another site could otherwise have its text put into a form.
  */
 export function sendRefusal(of: {
@@ -34,7 +34,7 @@ function pageBefore({ site, headers }: FastifyRequest): string {
   return pageOf(site, origin === site.origin ? pathname + search : '')
 }
 
-/** What somebody typed into a form, each field with its name; '' if it has no such field. */
+/** What an operator typed into a form, each field with its name; '' if it has no such field. */
 function textHtml(request: FastifyRequest, page: string): string {
   const { site, url } = request
   const form = formOf(request)

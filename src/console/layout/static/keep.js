@@ -19,7 +19,7 @@ function keepUnsent() {
   if (fields.length > 0) sessionStorage.setItem(KEPT, JSON.stringify({ page: location.pathname, fields }))
 }
 
-/** The field that somebody can write into, not the hidden one of another form with the same action. */
+/** The field that a reader can write into, not the hidden one of another form with the same action. */
 function findField({ action, name }) {
   const all = [...document.querySelectorAll('main form :is(input:not([type=hidden]), textarea)')]
   return all.find((field) => field.name === name && pathOf(field.form.getAttribute('action')) === action)
@@ -38,7 +38,7 @@ function restore() {
   }
   const [first] = found.filter(({ at }) => at !== undefined)
   text.hidden = false
-  // The form may be gone, because somebody else has changed the delivery.
+  // The form may be gone, because another operator has changed the delivery.
   if (first === undefined) text.textContent = `${text.dataset.lost} ${kept.fields.map(({ value }) => value).join('\n')}`
   else first.at.form.prepend(text)
   first?.at.focus()

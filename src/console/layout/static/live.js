@@ -20,7 +20,7 @@ const regionOf = (poll) => document.querySelector(keyOf(poll))
 const isPoll = (element) => element instanceof Element && element.hasAttribute('data-every')
 const lmsShown = () => document.querySelector('#health .breaker')?.className ?? ''
 
-/** Whether somebody can write, or has written, into the region. Nothing may change around what they write. */
+/** Whether the reader can write, or has written, into the region. Nothing may change around what they write. */
 function isWritten(region) {
   const fields = region.querySelectorAll('input:not([type=hidden]), textarea:not([readonly]), select')
   return [...fields].some((field) => field.checkVisibility() || isUnsent(field))

@@ -29,7 +29,7 @@ export function addPeople(parts: PageParts): void {
   const hereOf = ({ site, params: { id } }: FastifyRequest<WithId>): string =>
     `${site.base}${path}/${encodeURIComponent(id)}`
 
-  /** @param sent what somebody searched for; null: nothing yet */
+  /** @param sent what an operator searched for; null: nothing yet */
   const send = async (reply: FastifyReply, sent: URLSearchParams | null): Promise<FastifyReply> => {
     const { request } = reply
     if (sent === null) {
