@@ -107,7 +107,7 @@ test('everything works without JavaScript', async () => {
   await page.getByRole('button', { name: 'Mark as handled' }).click()
   await page.getByText('Marked as handled. The service no longer attempts it.').waitFor()
   await page.getByRole('button', { name: 'Replay' }).click()
-  await page.getByText(/The delivery is due now|Replayed\. The result is below/).waitFor()
+  await page.getByText(/The delivery is due now|Replayed at/).waitFor()
   await page.goto(`${product.console}/replay?q=nobody@`)
   await page.getByLabel('Include deliveries that are enrolled or pre-enrolled').check()
   await page.getByRole('button', { name: 'Update' }).click()

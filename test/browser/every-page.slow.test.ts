@@ -101,6 +101,7 @@ const PAGES: readonly Case[] = [
       await on.getByRole('heading', { name: 'What is erased' }).waitFor()
     },
   },
+  { name: 'the order to forget nobody', path: '/people/forget' },
   { name: 'the changes', path: '/changes' },
   { name: 'the incidents', path: '/incidents' },
   { name: 'the events', path: '/events' },
@@ -130,7 +131,7 @@ const PAGES: readonly Case[] = [
     path: '/setup',
     steps: async (on) => {
       await press(on, 'Send a test notification')
-      await on.getByText('The receiver answered 200.').waitFor()
+      await on.getByText('The receiver answered 200. If the text').waitFor()
     },
   },
   { name: 'the page after signing out', path: '/signed-out' },

@@ -75,9 +75,18 @@ export async function operator(product: Pick<WithConsole, 'console' | 'lmsUrl'>,
   return {
     ...visitor,
     csrf,
-    /** Posts a form as a page of the console does. */
-    send: (path: string, form: Record<string, string> = {}) => visitor.post(product.console + path, { csrf, ...form }),
-    see: (path: string) => visitor.get(product.console + path),
+    /** Posts a form as a page of the console does, and returns the page that shows what it came to, as a browser does. */
+    send: async (path: string, form: Record<string, string> = {}) => {
+      const seen = await visitor.post(product.console + path, { csrf, ...form })
+      return seen.location.includes('?kept=') ? visitor.get(new URL(seen.location, product.console).href) : seen
+    },
+    /** Opens a page; the address of a list with filters that mean nothing leads to one without them. */
+    see: async (path: string) => {
+      const seen = await visitor.get(product.console + path)
+      return seen.location.startsWith('/lernito/console/deliveries')
+        ? visitor.get(new URL(seen.location, product.console).href)
+        : seen
+    },
   }
 }
 export type Operator = Awaited<ReturnType<typeof operator>>

@@ -11,7 +11,10 @@ test('the menu and the health line have exact numbers', () => {
   assert.match(menu, /Pre-enrolled <span class="count ">41<\/span>/)
   assert.match(menu, />Refused <span class="count bad">9<\/span>/)
   assert.match(menu, />Events <span class="count bad">53<\/span>/)
-  assert.match(healthHtml({ counts, breaker: null, budget: null }, '/c'), />11,500 queued</)
+  assert.match(
+    healthHtml({ status: { counts, breaker: null, budget: null }, base: '/c', current: '/' }),
+    />11,500 queued</,
+  )
 })
 
 test('a state without deliveries, or whose count can’t be read, has no number in the menu', () => {

@@ -1,6 +1,8 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import { ownPath } from '../session/site.ts'
 import { queryOf, sessionOf } from './request.ts'
+import { TEXTS } from './texts.ts'
 
 /**
  * Returns a table. A narrow screen shows each row as a card, with the column names before the cells. That style removes
@@ -23,14 +25,20 @@ export function listTable(of: { columns: readonly string[]; rows: readonly (read
 export const factsHtml = (rows: readonly (readonly [name: string, value: string])[]): string =>
   html`<dl class="facts">!${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>!${value}</dd></div>`).join('')}</dl>`
 
+/** The parts of a page that an update brings along, so that they don't contradict the part that it is for. */
+const BROUGHT = ['health', 'menu', 'notice']
+
 /**
- * Returns the attributes of an element that keeps a part of the page up to date: the part with this id is replaced by
- * that of the answer. After an error it stays as it is, and is asked for again.
+ * Returns the attributes of an element that keeps a part of the page up to date: the part with this id becomes that of the
+ * answer, element by element, so that open panels, the focus and fields stay; see live.js. Elements that may come and go
+ * in it, and that can be opened or focused, need an id. After an error it stays as it is, and is asked for again.
  * @param of.url the address that has the part
  * @param of.seconds the time between two requests
  */
-export const refreshes = ({ url, id, seconds }: { url: string; id: string; seconds: number }): string =>
-  html`hx-get="${url}" hx-trigger="every ${seconds}s" hx-target="#${id}" hx-select="#${id}" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none"`
+export function refreshes({ url, id, seconds }: { url: string; id: string; seconds: number }): string {
+  const brought = BROUGHT.filter((one) => one !== id).map((one) => `#${one}:outerMorph`)
+  return html`hx-get="${url}" hx-trigger="every ${seconds}s" data-every="${seconds}" hx-target="#${id}" hx-select="#${id}" hx-select-oob="${brought.join(',')}" hx-swap="outerMorph" hx-status:4xx="swap:none" hx-status:5xx="swap:none"`
+}
 
 /**
  * Returns the link to the older entries of a list; '' if there are none.
@@ -56,6 +64,9 @@ export const csrfField = (request: FastifyRequest): string => hiddenField('csrf'
 export const seenField = (lastEvent: number): string => hiddenField(SEEN, `${lastEvent}`)
 const SEEN = 'last_event'
 
+/** The same as a value of a form. */
+export const seenValue = (lastEvent: number): Record<string, string> => ({ [SEEN]: `${lastEvent}` })
+
 /** Reads it from a posted form; undefined if the form has none. */
 export function seenOf(form: URLSearchParams): number | undefined {
   const text = form.get(SEEN) ?? ''
@@ -73,5 +84,16 @@ export function doneHtml(
 ): string {
   const name = queryOf(request).get('done')
   const [, message] = Object.entries(texts).find(([one]) => one === name) ?? []
-  return message === undefined ? '' : html`<p class="note ${message.grade}" role="status">${message.text}</p>`
+  return message === undefined ? '' : noticeHtml({ request, grade: message.grade, html: html`${message.text}` })
+}
+
+/**
+ * Returns a notice of what a form has done. It stays until it is dismissed or the page is left: it must not be in a part
+ * that updates itself. Without JavaScript, the way to dismiss it loads the page without it. See notices.js.
+ * @param of.html escaped
+ */
+export function noticeHtml(of: { request: FastifyRequest; grade: string; html: string }): string {
+  const { site, url } = of.request
+  const [here = ''] = ownPath(site, url).split('?')
+  return html`<div id="notice" class="note notice ${of.grade}" role="status" tabindex="-1"><p>!${of.html}</p><a class="button second" href="${here}" data-dismiss>${TEXTS.dismiss}</a></div>`
 }

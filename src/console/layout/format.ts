@@ -11,14 +11,15 @@ export const DAY_MS = 24 * HOUR_MS
 
 const SHORT = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
 const SECONDS = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'UTC' })
+const CLOCK = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short', timeZone: 'UTC' })
 const NUMBER = new Intl.NumberFormat('en')
 
 /**
- * Returns a time (ms since 1970) in UTC, to the minute or the second. The page is sent with it in the reader's zone; see
+ * Returns a time (ms since 1970) in UTC, to the minute or the second, or without its day. The page is sent with it in the reader's zone; see
  * timesIn. The script times.js adds the full time on hover.
  */
-export function timeHtml(ms: number, to: 'minutes' | 'seconds' = 'minutes'): string {
-  const text = to === 'minutes' ? SHORT.format(ms) : SECONDS.format(ms)
+export function timeHtml(ms: number, to: 'minutes' | 'seconds' | 'clock' = 'minutes'): string {
+  const text = { minutes: SHORT, seconds: SECONDS, clock: CLOCK }[to].format(ms)
   return html`<time datetime="${new Date(ms).toISOString()}" data-look="${to}">${text} UTC</time>`
 }
 

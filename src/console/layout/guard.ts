@@ -2,8 +2,8 @@ import { timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { readSession } from '../session/cookies.ts'
 import type { Session, Sessions } from '../session/sessions.ts'
-import { CONSOLE_PATH } from '../session/site.ts'
-import { sendMessage } from './layout.ts'
+import { ownPath, signInUrl } from '../session/site.ts'
+import { sendRefusal } from './kept-text.ts'
 import { formOf } from './request.ts'
 import { TEXTS } from './texts.ts'
 
@@ -40,41 +40,47 @@ export function addGuard({ scope, findSession }: { scope: FastifyInstance; findS
     if (request.routeOptions.config.open) return
     const token = readSession(request)
     request.session = token === null ? null : await findSession(token)
-    if (request.session === null) return sendToSignIn(request, reply)
+    // The refusal of a form shows the text in it, which is read after this.
+    if (request.session === null && !(isForm(request) && isFromHere(request))) return sendToSignIn(request, reply)
   })
 
   scope.addHook('preHandler', async (request, reply) => {
     if (READS.includes(request.method)) return
-    const { session, site } = request
-    if (session === null || !isOwnForm(request, session)) {
-      return sendMessage({ reply, status: 403, ...TEXTS.refusals.form, link: `${site.origin}${site.base}/` })
+    const { session } = request
+    const showsText = isFromHere(request)
+    if (session === null) return sendRefusal({ reply, status: 401, message: TEXTS.refusals.signedOut, showsText })
+    if (!showsText || !hasToken(request, session)) {
+      return sendRefusal({ reply, status: 403, message: TEXTS.refusals.form, showsText })
     }
     if (!session.confirmed && !request.routeOptions.config.unconfirmed) {
-      return sendMessage({ reply, status: 503, ...TEXTS.refusals.unconfirmed })
+      return sendRefusal({ reply, status: 503, message: TEXTS.refusals.unconfirmed, showsText })
     }
   })
 }
 
+const isForm = ({ method, headers }: FastifyRequest): boolean =>
+  !READS.includes(method) && headers['content-type'] === 'application/x-www-form-urlencoded'
+
 /** After the sign-in, the browser returns to the page that it asked for. It can't send a form again, so a form gets an answer. */
 function sendToSignIn(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { base } = request.site
-  const own = base + request.url.slice(request.url.indexOf(CONSOLE_PATH) + CONSOLE_PATH.length)
-  const signIn = `${base}/sign-in?next=${encodeURIComponent(own)}`
-  if (!READS.includes(request.method)) {
-    return sendMessage({ reply, status: 401, ...TEXTS.refusals.signedOut, link: `${base}/` })
+  const { site, url, method } = request
+  const signIn = signInUrl(site, ownPath(site, url))
+  if (!READS.includes(method)) {
+    return sendRefusal({ reply, status: 401, message: TEXTS.refusals.signedOut, showsText: false })
   }
   if (request.headers['hx-request'] === 'true') return reply.code(401).header('hx-redirect', signIn).send()
   return reply.redirect(signIn, 303)
 }
 
-/** The token belongs to the session, and browsers name the site that a form comes from. */
-function isOwnForm(request: FastifyRequest, { csrf }: Session): boolean {
-  const { headers, site } = request
-  const ours =
-    headers.origin === undefined ? headers['sec-fetch-site'] === 'same-origin' : headers.origin === site.origin
+/** Browsers name the site that a form comes from. */
+const isFromHere = ({ headers, site }: FastifyRequest): boolean =>
+  headers.origin === undefined ? headers['sec-fetch-site'] === 'same-origin' : headers.origin === site.origin
+
+/** The token belongs to the session. */
+function hasToken(request: FastifyRequest, { csrf }: Session): boolean {
   const given = Buffer.from(formOf(request).get('csrf') ?? '')
   const right = Buffer.from(csrf)
-  return ours && given.length === right.length && timingSafeEqual(given, right)
+  return given.length === right.length && timingSafeEqual(given, right)
 }
 
 /** Sets the headers of every answer of the console. Pages hold personal data, so no cache may store them. */

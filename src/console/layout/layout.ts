@@ -1,13 +1,19 @@
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import { escaped } from '../../service/lib/sanitize.ts'
+import { ownPath, pageOf, signInUrl } from '../session/site.ts'
 import { fileUrl } from './static-files.ts'
 import { healthHtml, type MenuPath, navigationHtml } from './status.ts'
 import { TEXTS } from './texts.ts'
 import { timesIn } from './zone.ts'
 
-/** htmx adds no style, which the policy forbids. Going back reloads a page. */
-const HTMX = 'includeIndicatorCSS:false, history:reload, defaultSwap:outerHTML'
+/** htmx adds no style, which the policy forbids. Going back reloads a page. An update leaves open what a reader opened. */
+const HTMX = JSON.stringify({
+  includeIndicatorCSS: false,
+  history: 'reload',
+  defaultSwap: 'outerHTML',
+  morphIgnore: ['data-htmx-powered', 'open'],
+})
 
 /** A page above this one, for the way back. `path` is below the console's base. */
 export interface Crumb {
@@ -41,8 +47,21 @@ function frameHtml({ reply, current, search }: Page): { side: string; top: strin
     return { side: '', top: html`<header class="plain"><a class="name" href="${base}/">${TEXTS.product}</a></header>` }
   }
   const side = navigationHtml({ base, session, current, counts: status?.counts ?? null })
-  const health = status === null ? '' : healthHtml(status, base)
-  return { side, top: html`<header class="top">!${searchHtml(base, search)}!${health}</header>` }
+  const health = status === null ? '' : healthHtml({ status, base, current })
+  return {
+    side,
+    top: html`<header class="top">!${searchHtml(base, search)}!${health}!${updatesHtml(reply.request)}</header>`,
+  }
+}
+
+/** What live.js shows when the updates of a page wait or have stopped. It fills in the time. */
+function updatesHtml({ site, url }: FastifyRequest): string {
+  const { waiting, stopped, signedOut, signIn } = TEXTS.updates
+  const time = html`<span data-since></span>`
+  const link = html`<a href="${signInUrl(site, pageOf(site, ownPath(site, url)))}" data-sign-in>${signIn}</a>`
+  return html`<div class="updates" aria-live="polite"><p data-updates="waiting" class="quiet" hidden>${waiting} !${time}.</p>
+<p data-updates="stopped" class="stopped" hidden>${stopped} !${time}.</p>
+<p data-updates="signed-out" class="stopped" hidden>${signedOut} !${time}. !${link}</p></div>`
 }
 
 function searchHtml(base: string, search: Page['search']): string {
@@ -82,12 +101,14 @@ function pageHtml(of: Page): string {
 <script src="${file('keys.js')}" defer></script>
 <script src="${file('live.js')}" defer></script>
 <script src="${file('copy.js')}" defer></script>
+<script src="${file('notices.js')}" defer></script>
+<script src="${file('keep.js')}" defer></script>
 </head>
 <body>
 <a class="skip" href="#main">${TEXTS.skip}</a>
 <div class="!${session === null ? 'open' : 'shell'}">!${side}<div class="page">!${top}
 <main id="main" tabindex="-1">
-!${warning}!${crumbsHtml(crumbs, site.base)}<h1><bdi>${title}</bdi></h1>
+!${warning}!${session === null ? '' : html`<p id="restored" class="note" role="status" data-lost="${TEXTS.kept.lost}" hidden>${TEXTS.kept.restored}</p>`}!${crumbsHtml(crumbs, site.base)}<h1><bdi>${title}</bdi></h1>
 !${intro === undefined ? '' : html`<p class="intro">!${intro}</p>`}
 !${main}
 !${session === null ? '' : html`<p class="zone quiet">${TEXTS.zone} <span data-zone-name>${zone.name}</span></p>`}

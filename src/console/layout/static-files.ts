@@ -53,6 +53,8 @@ function readFiles(): ReadonlyMap<string, File> {
     ['copy.js', 'text/javascript', ownFile('copy.js')],
     ['keys.js', 'text/javascript', ownFile('keys.js')],
     ['live.js', 'text/javascript', ownFile('live.js')],
+    ['notices.js', 'text/javascript', ownFile('notices.js')],
+    ['keep.js', 'text/javascript', ownFile('keep.js')],
     ['icon.svg', 'image/svg+xml', ownFile('icon.svg')],
     ['htmx.js', 'text/javascript', packageFile('htmx.org/dist/htmx.min.js')],
   ]

@@ -59,7 +59,7 @@ export type MenuPath = (typeof PAGES)[number]['path']
 export const menuPath = (path: string): MenuPath | undefined => PAGES.find((one) => one.path === path)?.path
 
 /**
- * Returns the menu, with how many deliveries need a person; it updates itself.
+ * Returns the menu, with how many deliveries need a person. It is updated with the line about the LMS.
  * @param of.counts null if they can't be read now
  */
 export function navigationHtml(of: {
@@ -74,9 +74,8 @@ export function navigationHtml(of: {
     const mark = one.path === current ? ' aria-current="page"' : ''
     return html`<li><a href="${base}${one.path}"!${mark}>${one.label}!${badge}</a></li>`
   })
-  const refresh = `${base}/status?page=${encodeURIComponent(current ?? '')}`
   return html`<nav aria-label="${TEXTS.nav.label}" class="side"><a class="name" href="${base}/">${TEXTS.product}</a>
-<ul id="menu" !${refreshes({ url: refresh, id: 'menu', seconds: 15 })}>!${links.join('\n')}</ul>
+<ul id="menu">!${links.join('\n')}</ul>
 <form method="post" action="${base}/sign-out" class="who">!${hiddenField('csrf', session.csrf)}<span>${session.username}</span> <button class="plain">${TEXTS.nav.signOut}</button></form></nav>`
 }
 
@@ -86,8 +85,13 @@ const FAULTS: readonly (keyof Badges)[] = ['needs_attention', 'refused', 'events
 const countHtml = (count: number, of: keyof Badges): string =>
   count === 0 ? '' : html` <span class="count ${FAULTS.includes(of) ? 'bad' : ''}">${numberText(count)}</span>`
 
-/** Returns the line about the LMS, the queue and the call budget; it updates itself. */
-export function healthHtml({ counts, breaker, budget }: ConsoleStatus, base: string): string {
+/**
+ * Returns the line about the LMS, the queue and the call budget; it updates itself, and the menu.
+ * @param of.current the page of the menu that is shown
+ */
+export function healthHtml(of: { status: ConsoleStatus; base: string; current: MenuPath | undefined }): string {
+  const { base, current } = of
+  const { counts, breaker, budget } = of.status
   const kind = breaker?.kind ?? 'unknown'
   const since = breaker === null || !isOpen(breaker) ? '' : html` ${words.since} !${timeHtml(breaker.since)}`
   const queued =
@@ -96,7 +100,8 @@ export function healthHtml({ counts, breaker, budget }: ConsoleStatus, base: str
       : html`<a href="${base}/deliveries?state=queued">${fill(words.queued, { count: numberText(counts.queued) })}</a>`
   const used =
     budget === null ? '' : html`<span>${fill(words.budget, { percent: `${Math.round((1 - budget) * 100)}` })}</span>`
-  return html`<div id="health" !${refreshes({ url: `${base}/status`, id: 'health', seconds: 10 })}>
+  const url = `${base}/status?page=${encodeURIComponent(current ?? '')}`
+  return html`<div id="health" !${refreshes({ url, id: 'health', seconds: 10 })}>
 <span class="breaker ${kind}">${words.lms[kind]}!${since}</span> !${queued} !${used}</div>`
 }
 
@@ -126,6 +131,8 @@ export function addStatus({ scope, readCounts, readSenders, shopEvents, liveStat
     const current = menuPath(queryOf(request).get('page') ?? '')
     const status = await read()
     const menu = navigationHtml({ base, session: sessionOf(request), current, counts: status.counts })
-    return reply.type('text/html; charset=utf-8').send(timesIn(request.zone, menu + healthHtml(status, base)))
+    return reply
+      .type('text/html; charset=utf-8')
+      .send(timesIn(request.zone, menu + healthHtml({ status, base, current })))
   })
 }

@@ -8,11 +8,12 @@ export interface Zone {
   readonly formats: Readonly<Record<Look, Intl.DateTimeFormat>>
 }
 
-export type Look = 'minutes' | 'seconds' | 'day' | 'hour'
+export type Look = 'minutes' | 'seconds' | 'clock' | 'day' | 'hour'
 
 const LOOKS = {
   minutes: { dateStyle: 'medium', timeStyle: 'short' },
   seconds: { dateStyle: 'medium', timeStyle: 'medium' },
+  clock: { timeStyle: 'short' },
   day: { day: 'numeric', month: 'short' },
   hour: { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' },
 } as const satisfies Record<Look, Intl.DateTimeFormatOptions>
@@ -32,7 +33,7 @@ export function timesIn({ name, formats }: Zone, page: string): string {
   return page.replaceAll(
     /(<time datetime="([\dT:.Z-]+)" data-look="(\w+)">)[^<]*/g,
     (_all, start: string, at: string, look: string) =>
-      start + (look === 'seconds' ? formats.seconds : formats.minutes).format(Date.parse(at)),
+      start + (look === 'seconds' || look === 'clock' ? formats[look] : formats.minutes).format(Date.parse(at)),
   )
 }
 
@@ -58,7 +59,13 @@ function createZone(timeZone: string): Zone {
   return {
     name: timeZone,
     offsetAt: (at) => readOffset(offset.formatToParts(at).find(({ type }) => type === 'timeZoneName')?.value ?? ''),
-    formats: { minutes: format('minutes'), seconds: format('seconds'), day: format('day'), hour: format('hour') },
+    formats: {
+      minutes: format('minutes'),
+      seconds: format('seconds'),
+      clock: format('clock'),
+      day: format('day'),
+      hour: format('hour'),
+    },
   }
 }
 

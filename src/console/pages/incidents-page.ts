@@ -18,7 +18,7 @@ export function addIncidents({ scope, incidents, now }: PageParts): void {
     const rows = items.map((item) => cellsOf(item, now()))
     const list = items.length === 0 ? html`<p>${words.none}</p>` : listTable({ columns: words.columns, rows })
     const older = olderHtml({ url: base + path, next, label: words.older })
-    const main = html`<div id="incidents" !${refreshes({ url: `${base}${request.url.slice(request.url.indexOf(path))}`, id: 'incidents', seconds: 10 })}>!${list}!${older}</div>`
+    const main = html`<div id="incidents" !${refreshes({ url: `${base}${request.url.slice(request.url.indexOf(path))}`, id: 'incidents', seconds: 10 })}><p class="quiet" role="status">${items.some(({ to }) => to === null) ? words.now : words.notNow}</p>!${list}!${older}</div>`
     return sendPage({ reply, title: words.title, intro: words.intro, current: path, main })
   })
 }

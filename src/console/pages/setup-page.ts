@@ -1,14 +1,16 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
+import { z } from 'zod'
 import type { Operations } from '../../operators/changes/operations.ts'
 import { formText } from '../../sale/words.ts'
 import type { FormLately, SendersView } from '../../shop/senders/view.ts'
-import { csrfField, factsHtml, listTable } from '../layout/elements.ts'
+import { csrfField, factsHtml, listTable, noticeHtml } from '../layout/elements.ts'
 import { agoHtml, numberText, stateHtml, timeHtml, withCodeHtml } from '../layout/format.ts'
-import { sendMessage, sendPage } from '../layout/layout.ts'
+import { sendPage } from '../layout/layout.ts'
 import { sessionOf } from '../layout/request.ts'
 import { fill, TEXTS } from '../layout/texts.ts'
 import type { CheckResult, ChecksRun, PageParts, Setup } from '../parts.ts'
+import { leadToPage, sentForm } from '../session/sent-form.ts'
 import { CONSOLE_PATH, callbackOf, type Site } from '../session/site.ts'
 
 const words = TEXTS.setup
@@ -25,25 +27,57 @@ const STATUSES = ['failure', 'warning', 'ok', 'skipped'] as const
  */
 export function addSetup(parts: PageParts): void {
   const { scope, setup, testNotification } = parts
-  const send = async (reply: FastifyReply, run: ChecksRun | null): Promise<FastifyReply> =>
-    sendPage({ reply, title: words.title, current: PATH, main: await pageHtml(parts, reply.request, run) })
+  const send = async (reply: FastifyReply, sent: URLSearchParams | null): Promise<FastifyReply> => {
+    const { request } = reply
+    const [text, grade] = [sent?.get('notice') ?? null, sent?.get('grade') ?? '']
+    const notice = text === null ? '' : noticeHtml({ request, grade, html: html`${text}` })
+    const run = readRun(sent?.get('run') ?? null) ?? setup.checks.last()
+    const main = notice + (await pageHtml(parts, request, run))
+    return sendPage({ reply, title: words.title, current: PATH, main })
+  }
+  const lead = (reply: FastifyReply, values: URLSearchParams) =>
+    leadToPage({ reply, path: reply.request.site.base + PATH, values }, () => send(reply, values))
 
-  scope.get(PATH, (_request, reply) => send(reply, setup.checks.last()))
+  scope.get(PATH, (request, reply) => send(reply, sentForm(request)))
 
-  // The answer is the page itself, because another replica may serve the next request. The checks change nothing.
+  // The page gets what was found, because another replica may show it. The checks change nothing.
   scope.post(`${PATH}/checks`, { config: { unconfirmed: true } }, async (_request, reply) =>
-    send(reply, await setup.checks.run()),
+    lead(reply, new URLSearchParams({ run: JSON.stringify(await setup.checks.run()) })),
   )
 
   scope.post('/test-notification', async (request, reply) => {
     if (testNotification === null) return reply.callNotFound()
-    const { title, back: action } = TEXTS.testNotification
     const posted = await testNotification({ by: sessionOf(request).username })
-    const text = posted.ok
+    const notice = posted.ok
       ? fill(TEXTS.testNotification.sent, { status: String(posted.status) })
       : fill(TEXTS.testNotification.failed, { reason: posted.message })
-    return sendMessage({ reply, title, current: PATH, text, action, link: request.site.base + PATH })
+    return lead(reply, new URLSearchParams({ notice, grade: posted.ok ? 'good' : 'warning' }))
   })
+}
+
+const problemStatus = z.enum(['failure', 'warning'])
+const runSchema = z.object({
+  at: z.number(),
+  results: z.array(
+    z.object({
+      id: z.string(),
+      about: z.string(),
+      status: z.enum(STATUSES),
+      detail: z.string().nullable(),
+      problems: z.array(
+        z.object({
+          status: problemStatus,
+          message: z.string(),
+          fix: z.object({ plain: z.string(), tutor: z.string().nullable() }),
+        }),
+      ),
+    }),
+  ),
+})
+
+/** Reads a run from the address of the page. Another version of the service may have written it. */
+function readRun(text: string | null): ChecksRun | null {
+  return text === null ? null : (runSchema.safeParse(JSON.parse(text)).data ?? null)
 }
 
 async function pageHtml(parts: PageParts, request: FastifyRequest, run: ChecksRun | null): Promise<string> {

@@ -20,6 +20,16 @@ export function siteOf(publicUrl: string): Site {
 /** The address to which the LMS returns the browser. The OAuth application must have exactly this redirect URI. */
 export const callbackOf = ({ origin, base }: Site): string => `${origin}${base}/callback`
 
+/** Returns the address of a request as browsers see it, without the origin: a proxy may have removed the beginning. */
+export const ownPath = ({ base }: Site, url: string): string =>
+  base + url.slice(url.indexOf(CONSOLE_PATH) + CONSOLE_PATH.length)
+
+/** @param next the page to show after the sign-in; see pageOf */
+export const signInUrl = ({ base }: Site, next: string): string => `${base}/sign-in?next=${encodeURIComponent(next)}`
+
+/** What an address says of a form that was sent: another session can't read it, or it was shown before. */
+const PASSING = ['kept', 'done', 'again']
+
 /** The longest page to return to, in bytes: the browser keeps it in a cookie. */
 const PAGE_MAX = 1024
 
@@ -31,6 +41,7 @@ export function pageOf({ origin, base }: Site, next: string): string {
   const start = `${base}/`
   if (!next.startsWith('/') || !URL.canParse(next, origin)) return start
   const url = new URL(next, origin)
+  for (const name of PASSING) if (url.searchParams.has(name)) url.searchParams.delete(name)
   const page = url.pathname + url.search // in ASCII
   return url.origin === origin && url.pathname.startsWith(start) && page.length <= PAGE_MAX ? page : start
 }

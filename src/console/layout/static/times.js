@@ -41,6 +41,7 @@ const timeZone = chooseZone()
 const days = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeZone })
 const minutes = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short', timeZone })
 const seconds = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium', timeZone })
+const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'short', timeZone })
 const full = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'long', timeZone })
 const utc = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'UTC' })
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' })
@@ -61,7 +62,12 @@ function ago(time) {
   return relative.format(Math.round(past / length), unit)
 }
 
-const looks = { ago, minutes: (time) => minutes.format(time), seconds: (time) => seconds.format(time) }
+const looks = {
+  ago,
+  minutes: (time) => minutes.format(time),
+  seconds: (time) => seconds.format(time),
+  clock: (time) => clock.format(time),
+}
 
 function localize() {
   for (const element of document.querySelectorAll('time[datetime]')) {

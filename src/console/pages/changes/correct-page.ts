@@ -1,16 +1,24 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
-import type { PlannedCorrection } from '../../../operators/changes/operations.ts'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { Changes } from '../../../queue/correct.ts'
-import { csrfField, seenField, seenOf } from '../../layout/elements.ts'
+import { csrfField, seenField, seenOf, seenValue } from '../../layout/elements.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls, PageParts } from '../../parts.ts'
+import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { crumbsOf } from '../deliveries/delivery-page.ts'
 import { sendOutdated } from './outdated-page.ts'
-import { courseIdsOf, errorsHtml, hiddenSaleFields, readSaleForm, type SaleForm, saleFields } from './sale-form.ts'
+import {
+  courseIdsOf,
+  errorsHtml,
+  errorTexts,
+  hiddenSaleFields,
+  readSaleForm,
+  type SaleForm,
+  saleFields,
+} from './sale-form.ts'
 
 const words = TEXTS.correct
 
@@ -21,18 +29,26 @@ const words = TEXTS.correct
 export function addCorrection(parts: PageParts): void {
   const { scope, operations, lms } = parts
   const path = '/deliveries/:id/correct'
-  const send = (reply: FastifyReply, delivery: Shown, main: string): FastifyReply =>
-    sendPage({ reply, title: words.title, crumbs: crumbsOf(delivery), current: '/deliveries', main })
+
+  /** @param sent the form to preview; null: the page is opened */
+  const send = async (
+    reply: FastifyReply,
+    { delivery, seen, sent }: { delivery: Shown; seen: number; sent: SaleForm | null },
+  ): Promise<FastifyReply> => {
+    const here = { request: reply.request, id: delivery.id, seen }
+    const form = sent ?? formOfDelivery(delivery)
+    const above =
+      sent === null ? await missingHtml(lms, here, delivery) : await previewHtml(parts, here, { form, delivery })
+    const main = formHtml(here, { form, above })
+    return sendPage({ reply, title: words.title, crumbs: crumbsOf(delivery), current: '/deliveries', main })
+  }
 
   scope.get<WithId>(path, async (request, reply) => {
     const delivery = await operations.show(request.params.id)
     if (delivery === null) return reply.callNotFound()
-    const here = { request, id: delivery.id, seen: delivery.lastEvent }
-    const { reason } = delivery.outcome ?? { reason: null }
-    const missing = reason?.code === 'course.missing' ? [await coursePreview(lms, reason.subject)] : []
-    const form = formOfDelivery(delivery)
-    const above = missing.map((course) => courseHtml(here, form, course)).join('')
-    return send(reply, delivery, formHtml(here, { form, above }))
+    const sent = sentForm(request)
+    const seen = (sent === null ? undefined : seenOf(sent)) ?? delivery.lastEvent
+    return send(reply, { delivery, seen, sent: sent === null ? null : readSaleForm(sent) })
   })
 
   scope.post<WithId>(path, async (request, reply) => {
@@ -41,10 +57,10 @@ export function addCorrection(parts: PageParts): void {
     const { id } = delivery
     const fields = formOf(request)
     const form = readSaleForm(fields)
-    const changes = changesOf(delivery, form)
     // What the operator saw when they opened the form, however many previews they made since.
     const seen = seenOf(fields) ?? delivery.lastEvent
     if (fields.get('step') === 'correct') {
+      const changes = changesOf(delivery, form)
       const withdraw = fields.get('withdraw') === 'yes' ? { paid: fields.get('paid') === 'yes' } : null
       const done = await operations.correct({ id, ...changes, seen, withdraw, by: sessionOf(request).username })
       if (done.kind === 'outdated') {
@@ -56,11 +72,17 @@ export function addCorrection(parts: PageParts): void {
         return reply.redirect(`${request.site.base}/deliveries/${done.id}?done=${result}`, 303)
       }
     }
-    const planned = await operations.previewCorrection({ id, ...changes })
-    const here = { request, id, seen }
-    const above = await previewHtml(parts, here, { form, planned })
-    return send(reply, delivery, formHtml(here, { form, above }))
+    const page = `${request.site.base}/deliveries/${id}/correct`
+    const values = new URLSearchParams({ ...form, ...seenValue(seen) })
+    return leadToPage({ reply, path: page, values }, () => send(reply, { delivery, seen, sent: form }))
   })
+}
+
+/** The closest course, if the LMS has none with the key of the delivery. */
+async function missingHtml(lms: LmsCalls, here: Here, delivery: Shown): Promise<string> {
+  const reason = delivery.outcome?.reason ?? null
+  if (reason?.code !== 'course.missing') return ''
+  return courseHtml(here, formOfDelivery(delivery), await coursePreview(lms, reason.subject))
 }
 
 const formOfDelivery = ({ request }: Pick<Shown, 'request'>): SaleForm => ({
@@ -97,9 +119,10 @@ function formHtml({ request, id, seen }: Here, { form, above }: { form: SaleForm
 async function previewHtml(
   { operations, lms }: PageParts,
   here: Here,
-  { form, planned }: { form: SaleForm; planned: PlannedCorrection },
+  { form, delivery }: { form: SaleForm; delivery: Shown },
 ): Promise<string> {
-  if (planned.kind === 'invalid') return errorsHtml(planned.errors)
+  const planned = await operations.previewCorrection({ id: here.id, ...changesOf(delivery, form) })
+  if (planned.kind === 'invalid') return errorsHtml(errorTexts(planned.errors))
   if (planned.kind === 'already') {
     return html`<p class="note warning" role="status">${words.already} <a href="${here.request.site.base}/deliveries/${planned.id}">${words.goTo}</a></p>`
   }

@@ -42,16 +42,19 @@ ${courses}</textarea>`
 export const hiddenSaleFields = ({ email, courses }: SaleForm): string =>
   hiddenField('email', email) + hiddenField('courses', courses)
 
-/** What the payload rules say about a sale, in the webhook's words. */
-export function errorsHtml(errors: FieldErrors): string {
-  const items = Object.entries(errors).flatMap(([field, problems]) => {
+/** What the payload rules say about a sale, in the webhook's words, one text for each problem. */
+export function errorTexts(errors: FieldErrors): string[] {
+  return Object.entries(errors).flatMap(([field, problems]) => {
     if (isList(problems)) return problems.map((problem) => fill(words.field, { field, problem }))
     return Object.entries(problems).flatMap(([index, some]) => {
       const line = String(Number(index) + 1)
       return some.map((problem) => fill(words.entry, { field, line, problem }))
     })
   })
-  return html`<div class="note bad" role="alert"><p>${words.errors}</p><ul>!${items.map((item) => html`<li>${item}</li>`).join('')}</ul></div>`
 }
+
+/** Shows what errorTexts returned. */
+export const errorsHtml = (texts: readonly string[]): string =>
+  html`<div class="note bad" role="alert"><p>${words.errors}</p><ul>!${texts.map((text) => html`<li>${text}</li>`).join('')}</ul></div>`
 
 const isList = (problems: FieldErrors[string]): problems is readonly string[] => Array.isArray(problems)

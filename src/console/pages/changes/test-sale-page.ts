@@ -6,7 +6,8 @@ import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf } from '../../layout/request.ts'
 import { TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
-import { courseIdsOf, errorsHtml, readSaleForm, type SaleForm, saleFields } from './sale-form.ts'
+import { leadToPage, sentForm } from '../../session/sent-form.ts'
+import { courseIdsOf, errorsHtml, errorTexts, readSaleForm, type SaleForm, saleFields } from './sale-form.ts'
 
 const words = TEXTS.testSale
 const NONCE_MAX = 64
@@ -14,12 +15,19 @@ const NONCE_MAX = 64
 /** Adds the page on which an operator makes a test sale. */
 export function addTestSale({ scope, operations }: PageParts): void {
   const path = '/test-sale'
-  const send = (reply: FastifyReply, of: { form: SaleForm; nonce: string; above: string }): FastifyReply =>
-    sendPage({ reply, title: words.title, current: '/deliveries', main: formHtml(reply.request, of) })
+  const send = (reply: FastifyReply, sent: URLSearchParams | null): FastifyReply => {
+    const form = readSaleForm(sent ?? new URLSearchParams())
+    const [nonce, errors] = [sent?.get('nonce') ?? randomUUID(), sent?.getAll('error') ?? []]
+    const above = errors.length === 0 ? '' : errorsHtml(errors)
+    return sendPage({
+      reply,
+      title: words.title,
+      current: '/deliveries',
+      main: formHtml(reply.request, { form, nonce, above }),
+    })
+  }
 
-  scope.get(path, (_request, reply) =>
-    send(reply, { form: { email: '', courses: '' }, nonce: randomUUID(), above: '' }),
-  )
+  scope.get(path, (request, reply) => send(reply, sentForm(request)))
 
   scope.post(path, async (request, reply) => {
     const fields = formOf(request)
@@ -29,7 +37,9 @@ export function addTestSale({ scope, operations }: PageParts): void {
     const sale = { email: form.email, courseIds: courseIdsOf(form), nonce, by: sessionOf(request).username }
     const sold = await operations.testSale(sale)
     if (sold.kind === 'sold') return reply.redirect(`${request.site.base}/deliveries/${sold.id}?done=sold`, 303)
-    return send(reply, { form, nonce, above: errorsHtml(sold.errors) })
+    const values = new URLSearchParams({ ...form, nonce })
+    for (const text of errorTexts(sold.errors)) values.append('error', text)
+    return leadToPage({ reply, path: request.site.base + path, values }, () => send(reply, values))
   })
 }
 

@@ -31,6 +31,7 @@ export function addDeliveries({ scope, operations, liveState, now }: PageParts):
     const { base } = request.site
     const parameters = queryOf(request)
     const [query, after] = [readQuery(parameters), parameters.get('after')]
+    if (hasIgnored(query, parameters)) return reply.redirect(`${base}${path}${shortQuery(query, parameters)}`, 303)
     const isWhole = isEmpty({ ...query, state: '', sales: '' })
     const count = query.sales === '' ? operations.countByState : operations.countSales
     const [found, counts] = await Promise.all([
@@ -54,6 +55,16 @@ export function addDeliveries({ scope, operations, liveState, now }: PageParts):
       .header('content-disposition', `attachment; filename="${name}"`)
       .send(Readable.from(csvPages({ operations, filter })))
   })
+}
+
+/** Whether an address has a filter that is empty, as a form sends it, or that does not mean anything. */
+const hasIgnored = (query: ListQuery, parameters: URLSearchParams): boolean =>
+  Object.entries(query).some(([name, value]) => parameters.has(name) && value === '')
+
+/** The query of an address without what hasIgnored finds, so that what is in the address is what the list shows. */
+function shortQuery(query: ListQuery, parameters: URLSearchParams): string {
+  const [after, skip] = [parameters.get('after') ?? '', parameters.get('skip') ?? '']
+  return queryText({ ...query, after, skip })
 }
 
 /** The number of deliveries on the earlier pages, as the link to this page has it. */

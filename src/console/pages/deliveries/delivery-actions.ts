@@ -47,7 +47,7 @@ export function actionsHtml(of: {
   const rest =
     more.length === 0
       ? ''
-      : html`<details class="more"><summary class="button second">${words.more}</summary><div class="actions">!${more.join('\n')}</div></details>`
+      : html`<details class="more" id="more"><summary class="button second">${words.more}</summary><div class="actions">!${more.join('\n')}</div></details>`
   return html`<div class="actions">!${first.map((one, index) => actionHtml(of, one, index === 0 ? '' : 'second')).join('\n')}
 !${replies}
 !${rest}</div>`
@@ -82,12 +82,12 @@ function actionHtml(
         : html`<form method="post" action="${url}">!${csrf}<button class="${look}">${label}</button></form>`
     case 'check':
     case 'send-again':
-      return html`<form method="post" action="${url}">!${csrf}<button class="${look}">${label}</button></form>`
+      return html`<form method="post" action="${url}" id="do-${action}">!${csrf}<button class="${look}">${label}</button></form>`
     case 'correct':
     case 'withdraw':
-      return html`<a class="button ${look}" href="${url}">${label}</a>`
+      return html`<a class="button ${look}" id="do-${action}" href="${url}">${label}</a>`
     case 'handled':
-      return html`<details><summary class="button second">${label}</summary>
+      return html`<details id="do-${action}"><summary class="button second">${label}</summary>
 <form method="post" action="${url}" class="stack">!${csrf}<p>${words.handledHelp}</p>
 <label for="note">${words.note}</label><textarea id="note" name="note" rows="2" required maxlength="${NOTE_MAX}"></textarea>
 <button class="second">${words.markHandled}</button></form></details>`

@@ -39,7 +39,7 @@ export function outcomeHtml(of: {
     state === 'pre_enrolled' ? html` ${fill(outcomeWords.checkedEvery, { interval: durationText(followUpMs) })}` : ''
   const next = state === 'queued' ? waitHtml(delivery, breaker) : ''
   const look = sentence.situation === 'lost' ? 'warning' : grade
-  return html`<div class="note ${look}"><h2>${title}</h2><p>!${sentenceHtml(sentence)}!${todo}!${checks}</p>!${next}!${actions}</div>`
+  return html`<div class="note ${look}"><div aria-live="polite"><h2>${title}</h2><p>!${sentenceHtml(sentence)}!${todo}!${checks}</p></div>!${next}!${actions}</div>`
 }
 
 /** Why a queued delivery waits, and until when. */

@@ -5,7 +5,9 @@ import type { DeliveryFilter } from '../../../operators/find/filter.ts'
 import { type Shown, toldOf } from '../../../operators/find/listing.ts'
 import type { Neighbors } from '../../../operators/find/search.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
-import { doneHtml, refreshes, seenOf } from '../../layout/elements.ts'
+import type { DeliveryEvent, EventKind } from '../../../sale/types.ts'
+import { doneHtml, noticeHtml, refreshes, seenOf } from '../../layout/elements.ts'
+import { timeHtml } from '../../layout/format.ts'
 import { type Crumb, sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { TEXTS } from '../../layout/texts.ts'
@@ -99,13 +101,16 @@ function deliveryHtml(parts: PageParts, request: FastifyRequest, read: DeliveryR
   const { base } = request.site
   const breaker = liveState.breaker()
   const here = `${base}/deliveries/${delivery.id}`
-  const poll = html`<div !${refreshes({ url: here, id: 'delivery', seconds: 2 })}></div>`
+  // With what was done, so that an update also brings what it came to.
+  const done = Object.keys(BEGUN).find((one) => one === queryOf(request).get('done'))
+  const url = done === undefined ? here : `${here}?done=${done}`
+  const poll = html`<div !${refreshes({ url, id: 'delivery', seconds: 2 })}></div>`
   const tellsShop = shopEvents !== null
   const sentence = deliverySentence(toldOf(delivery, read))
   const replies = repliesHtml({ delivery, sentence, lmsUrl })
   const actions = actionsHtml({ request, delivery, here, canWithdraw, tellsShop, replies })
-  return html`<div id="delivery" class="columns">
-<div>!${isMoving(read, now()) ? poll : ''}!${deliveryDoneHtml({ request, delivery, breaker })}
+  return html`!${deliveryNoticeHtml({ request, delivery, events, breaker })}<div id="delivery" class="columns">
+<div>!${isMoving(read, now()) ? poll : ''}
 !${outcomeHtml({ delivery, sentence, breaker, followUpMs, actions })}!${linksHtml(delivery, base)}
 <h2>${words.courses}</h2>!${coursesHtml(delivery, lmsUrl)}
 !${attemptsHtml(events)}!${shopAnswersHtml(answers)}!${withdrawalsHtml(withdrawals)}
@@ -121,18 +126,64 @@ function isMoving({ delivery, withdrawals, events }: DeliveryRead, now: number):
   return delivery.state === 'queued' || withdrawals.some(isPending) || isRecent
 }
 
-/**
- * The result of the form that led to a delivery's page. A replay is shown only until the delivery settles: then the page
- * shows its result, and an earlier promise would contradict it.
- */
-function deliveryDoneHtml(of: {
+/** What a form began, by its name in the address: the event with which the work starts. */
+const BEGUN: Readonly<Record<string, EventKind>> = {
+  replayed: 'replayed',
+  corrected: 'received',
+  correctedWithdrawing: 'received',
+  sold: 'received',
+  withdrawing: 'withdrawal_requested',
+}
+/** The events with which it ends, and how good each is. */
+const ENDED = {
+  enrolled: 'good',
+  pre_enrolled: 'good',
+  needs_attention: 'bad',
+  rejected: 'bad',
+  withdrawn: 'good',
+  withdrawal_failed: 'bad',
+} as const satisfies Partial<Record<EventKind, string>>
+
+/** The result of the form that led to a delivery's page: first what the service is going to do, then what came of it. */
+function deliveryNoticeHtml(of: {
   request: FastifyRequest
   delivery: Pick<Shown, 'state'>
+  events: readonly DeliveryEvent[]
   breaker: BreakerView | null
 }): string {
-  const waits = of.breaker !== null && isOpen(of.breaker)
-  const replayed = of.delivery.state !== 'queued' ? 'replayedDone' : waits ? 'replayedWaits' : 'replayed'
-  return doneHtml(of.request, { ...words.done, replayed: words.done[replayed] })
+  const { request, delivery, events, breaker } = of
+  const name = queryOf(request).get('done') ?? ''
+  const kind = Object.entries(BEGUN).find(([one]) => one === name)?.[1]
+  if (kind === undefined) return doneHtml(request, words.done)
+  const waits = delivery.state === 'queued' && breaker !== null && isOpen(breaker)
+  const all: Readonly<Record<string, { grade: string; text: string; next?: string }>> = words.done
+  const { grade = '', text = '', next = '' } = all[name === 'replayed' && waits ? 'replayedWaits' : name] ?? {}
+  const result = resultOf(events, kind)
+  if (result === null) return noticeHtml({ request, grade, html: html`${text} ${next}` })
+  const at = timeHtml(result.at, 'clock')
+  return noticeHtml({ request, grade: result.grade, html: html`${text} ${result.began} !${at}: ${result.text}` })
+}
+
+/** What came of the latest thing of this kind that began; null if it is in progress. `at`: when it began, ms since 1970. */
+function resultOf(events: readonly DeliveryEvent[], kind: EventKind) {
+  const start = events.findLastIndex((one) => one.kind === kind)
+  const endOf = (all: readonly DeliveryEvent[]) =>
+    all.flatMap((event) => {
+      const ended = Object.entries(ENDED).find(([one]) => one === event.kind)
+      return ended === undefined ? [] : [{ kind: ended[0], grade: ended[1], detail: event.detail }]
+    })
+  const [begun, after] = [events[start], endOf(events.slice(start + 1)).at(-1)]
+  if (begun === undefined || after === undefined) return null
+  const before = endOf(events.slice(0, start)).at(-1)
+  const failedAgain = after.grade === 'bad' && before?.grade === 'bad'
+  const again = before?.detail === after.detail ? words.results.sameCause : words.results.otherCause
+  const texts: Readonly<Record<string, string>> = words.results
+  return {
+    at: begun.at,
+    began: texts[kind] ?? '',
+    grade: after.grade,
+    text: failedAgain ? again : (texts[after.kind] ?? ''),
+  }
 }
 
 /** The buyer's name, and the way to everything about them. */

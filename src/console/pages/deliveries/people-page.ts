@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Account } from '../../../lms/apis/accounts.ts'
 import { isWholeAddress, type Person, type Sale } from '../../../operators/find/people.ts'
@@ -9,6 +9,7 @@ import { sendPage } from '../../layout/layout.ts'
 import { formOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import type { Answered, PageParts } from '../../parts.ts'
+import { leadToPage, sentForm } from '../../session/sent-form.ts'
 import { courseListHtml } from './course-table.ts'
 import { timelineHtml } from './delivery-history.ts'
 import { queryText } from './list-query.ts'
@@ -28,14 +29,14 @@ export function addPeople(parts: PageParts): void {
   const hereOf = ({ site, params: { id } }: FastifyRequest<WithId>): string =>
     `${site.base}${path}/${encodeURIComponent(id)}`
 
-  scope.get(path, (request, reply) => {
-    const main = html`<p>${words.intro}</p>!${searchHtml(request, '')}`
-    return sendPage({ reply, title: words.title, current: path, main })
-  })
-
-  // It changes nothing, so it works while the LMS can't confirm the operator.
-  scope.post(path, { config: { unconfirmed: true } }, async (request, reply) => {
-    const email = readEmail(formOf(request))
+  /** @param sent what an operator searched for; null: nothing yet */
+  const send = async (reply: FastifyReply, sent: URLSearchParams | null): Promise<FastifyReply> => {
+    const { request } = reply
+    if (sent === null) {
+      const main = html`<p>${words.intro}</p>!${searchHtml(request, '')}`
+      return sendPage({ reply, title: words.title, current: path, main })
+    }
+    const email = readEmail(sent)
     if (!isWholeAddress(email)) {
       const problem = html`<p class="note warning" role="alert">${words.notWhole}</p>`
       return sendPage({ reply, title: words.title, current: path, main: problem + searchHtml(request, email) })
@@ -45,6 +46,14 @@ export function addPeople(parts: PageParts): void {
     if (newest !== undefined) return reply.redirect(`${request.site.base}${path}/${newest.id}`, 303)
     const main = await personHtml(parts, { request, person, here: null })
     return sendPage({ reply, title: person.email, crumbs, current: path, main })
+  }
+
+  scope.get(path, (request, reply) => send(reply, sentForm(request)))
+
+  // It changes nothing, so it works while the LMS can't confirm the operator.
+  scope.post(path, { config: { unconfirmed: true } }, async (request, reply) => {
+    const values = new URLSearchParams({ email: readEmail(formOf(request)) })
+    return leadToPage({ reply, path: request.site.base + path, values }, () => send(reply, values))
   })
 
   scope.get<WithId>(`${path}/:id`, async (request, reply) => {

@@ -58,7 +58,7 @@ export function repliesHtml(of: Answering): string {
     .map(({ to, text }) => {
       const id = `reply-${to}`
       const rows = Math.min(12, 3 + Math.ceil(text.length / 90))
-      return html`<details class="reply"><summary class="button second">${words[to]}</summary>
+      return html`<details class="reply" id="${id}-panel"><summary class="button second">${words[to]}</summary>
 <label for="${id}" class="unseen">${words[to]}</label><textarea id="${id}" rows="${rows}" cols="70" readonly>
 ${text}</textarea>
 <button type="button" class="second" data-copies="${id}" data-copied="${words.copied}" hidden>${words.copy}</button></details>`

@@ -136,7 +136,7 @@ function chartTableHtml(of: {
         html`<tr><th scope="row">${zone.formats[by].format(bar.from)}</th>!${shown.map((series) => html`<td>${numberText(countOf(bar, series))}</td>`).join('')}</tr>`,
     )
   const head = shown.map(({ name }) => html`<th scope="col">${words[name]}</th>`)
-  return html`<details><summary>${words.table}</summary>
+  return html`<details id="numbers"><summary>${words.table}</summary>
 <div class="scroll" role="region" aria-label="${words.table}" tabindex="0"><table class="numbers"><thead><tr><th scope="col">${fill(words.from, { zone: zone.name })}</th>!${head.join('')}</tr></thead>
 <tbody>!${rows.join('')}</tbody></table></div></details>`
 }

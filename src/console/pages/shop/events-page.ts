@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { EndpointState, Outbox, UnsentEvent } from '../../../queue/outbox/list-events.ts'
-import { csrfField, listTable } from '../../layout/elements.ts'
+import { csrfField, listTable, noticeHtml } from '../../layout/elements.ts'
 import { numberText, timeHtml } from '../../layout/format.ts'
 import { sendPage } from '../../layout/layout.ts'
 import { queryOf, sessionOf } from '../../layout/request.ts'
@@ -44,7 +44,7 @@ function pageHtml(outbox: Outbox, request: FastifyRequest): string {
   const done =
     again === null || !/^\d{1,6}$/.test(again)
       ? ''
-      : html`<p class="note good" role="status">${fill(words.again, { count: numberText(Number(again)) })}</p>`
+      : noticeHtml({ request, grade: 'good', html: html`${fill(words.again, { count: numberText(Number(again)) })}` })
   const oldest = oldestAt === null ? '' : html` ${words.oldest} !${timeHtml(oldestAt)}.`
   const counts = html`<p>${fill(words.pending, { count: numberText(pending) })}!${oldest} ${fill(words.failed, { count: numberText(failed) })}</p>`
   const canSend = failed > 0 || endpoint?.state === 'gone' || endpoint?.state === 'down'

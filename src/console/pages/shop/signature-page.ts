@@ -7,6 +7,7 @@ import { sendPage } from '../../layout/layout.ts'
 import { formOf } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { PageParts } from '../../parts.ts'
+import { leadToPage, sentForm } from '../../session/sent-form.ts'
 
 const words = TEXTS.signature
 /** The number of characters shown before the first difference. */
@@ -18,20 +19,22 @@ const CONTEXT = 60
  */
 export function addSignaturePage({ scope, secrets, now }: PageParts): void {
   const path = '/signature'
-  const send = (reply: FastifyReply, fields: Fields, result: string): FastifyReply => {
+  const send = (reply: FastifyReply, sent: URLSearchParams | null): FastifyReply => {
     const { request } = reply
     const action = request.site.base + path
+    const field = (name: keyof Fields): string => sent?.get(name) ?? ''
+    const fields = { body: field('body'), header: field('header'), id: field('id'), timestamp: field('timestamp') }
+    const result = sent === null ? '' : resultHtml(examine({ ...fields, secrets, now: now() }), fields.body)
     const main = formHtml({ ...fields, action, csrf: csrfField(request), result })
     return sendPage({ reply, title: words.title, current: path, main })
   }
 
-  scope.get(path, (_request, reply) => send(reply, { body: '', header: '', id: '', timestamp: '' }, ''))
+  scope.get(path, (request, reply) => send(reply, sentForm(request)))
 
   scope.post(path, { config: { unconfirmed: true } }, (request, reply) => {
-    const form = formOf(request)
-    const field = (name: keyof Fields): string => form.get(name) ?? ''
-    const fields = { body: field('body'), header: field('header'), id: field('id'), timestamp: field('timestamp') }
-    return send(reply, fields, resultHtml(examine({ ...fields, secrets, now: now() }), fields.body))
+    const values = formOf(request)
+    values.delete('csrf')
+    return leadToPage({ reply, path: request.site.base + path, values }, () => send(reply, values))
   })
 }
 

@@ -1,0 +1,18 @@
+// The notice of what a form has done. It stays until it is dismissed or the page is left, and the address forgets it, so
+// that a reload or a bookmark does not say again what was done once.
+
+const notice = document.querySelector('#notice')
+if (notice !== null) {
+  const address = new URL(location.href)
+  for (const name of ['done', 'again']) address.searchParams.delete(name)
+  history.replaceState(history.state, '', address)
+  notice.focus({ preventScroll: true }) // so that a screen reader reads it, and the keyboard begins here
+}
+
+document.addEventListener('click', (event) => {
+  const link = event.target instanceof Element ? event.target.closest('a[data-dismiss]') : null
+  if (link === null) return
+  event.preventDefault() // the link loads the page anew, which would take what was typed in it
+  link.closest('#notice').remove()
+  document.querySelector('#main').focus({ preventScroll: true })
+})
