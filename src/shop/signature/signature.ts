@@ -13,12 +13,12 @@ export const SIGNATURE_FORMS = ['raw', 'original', 'readme', 'original_utf8', 'r
 export type SignatureForm = (typeof SIGNATURE_FORMS)[number]
 
 /** How each form except raw writes the JSON. */
-export const STYLES: Readonly<Record<Exclude<SignatureForm, 'raw'>, Style>> = {
+export const STYLES = {
   original: { spaces: false, ascii: true },
   readme: { spaces: true, ascii: true },
   original_utf8: { spaces: false, ascii: false },
   readme_utf8: { spaces: true, ascii: false },
-}
+} as const satisfies Record<Exclude<SignatureForm, 'raw'>, Style>
 
 /** `secretIndex` is the index of the secret that matched, so that an operator sees whether the previous one is in use. */
 export interface Match {
