@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { openDatabase } from '../../src/database/database.ts'
@@ -13,8 +13,6 @@ import { courseKey, emailOf, makeWorld } from '../world.ts'
 const BUYERS = 100_000
 const REGISTERED = 1_000
 const ROUND_MS = 300_000
-const COLUMNS =
-  'id, digest, state, attempts, received_at, settled_at, active_at, email, form, body, request, outcome, username, course, enrolled_at'
 const SEARCH = '/api/user/v1/accounts/search_emails'
 const LIST = '/api/enrollment/v1/enrollments'
 /** LMS CPU, ms (recorded: lms-newer/costs-lists.json): search_emails of 1,000 addresses, a list of 100 rows. */
@@ -106,7 +104,7 @@ async function storeWaiting({ file, courses }: { file: string; courses: number }
   await migrate({ database: migrated, now: Date.now })
   await migrated.close()
   const database = new DatabaseSync(file)
-  const insert = database.prepare(`insert into deliveries (${COLUMNS}) values (${COLUMNS.replace(/\w+/g, '?')})`)
+  let insert: StatementSync | null = null
   const newId = createIds({ now: Date.now })
   const at = Date.now()
   database.exec('PRAGMA synchronous = OFF; BEGIN')
@@ -116,22 +114,33 @@ async function storeWaiting({ file, courses }: { file: string; courses: number }
     const text = JSON.stringify(request)
     const outcome = JSON.stringify({ courses: { [course]: 'allowed' }, reason: null })
     const digest = createHash('sha256').update(text).digest('hex')
-    const terms = [request.username, course.toLowerCase(), at]
-    insert.run(
-      newId(),
+    const row = {
+      id: newId(),
       digest,
-      'pre_enrolled',
-      0,
-      at,
-      at,
-      at + n,
-      emailOf(n),
-      'original',
-      Buffer.from(text),
-      text,
+      source: 'shop',
+      form: 'original',
+      state: 'pre_enrolled',
+      attempts: 0,
+      generation: 0,
+      effect_unknown: 0,
+      last_event: 0,
+      received_at: at,
+      settled_at: at,
+      active_at: at + n,
+      enrolled_at: at,
+      email: emailOf(n),
+      username: request.username,
+      course: course.toLowerCase(),
+      course_count: 1,
+      search_text: '',
+      request: text,
       outcome,
-      ...terms,
+      body: Buffer.from(text),
+    }
+    insert ??= database.prepare(
+      `insert into deliveries (${Object.keys(row)}) values (${Object.keys(row).map(() => '?')})`,
     )
+    insert.run(...Object.values(row))
   }
   database.exec('COMMIT')
   database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
