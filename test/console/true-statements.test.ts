@@ -111,12 +111,8 @@ describe('"Everything works" only if everything does', () => {
 })
 
 describe('sales by course', () => {
-  test('count each course of a sale, add up, and lead to lists of the same length', async () => {
-    await idOf('heidi@example.com', [DEMO, PYTHON])
-    await idOf('frank@example.com', [PYTHON])
-    const id = await idOf('grace@example.com', [DEMO])
-    await someone.send(`/deliveries/${id}/correct`, { step: 'correct', email: 'grace2@example.com', courses: DEMO })
-    await someone.send('/test-sale', { step: 'sell', email: 'tester@example.com', courses: PYTHON, nonce: 'a-nonce' })
+  /** The links whose lists have another length. */
+  async function withOtherLists(): Promise<string[]> {
     const { text } = await someone.see('/')
     const table = text.slice(text.indexOf('Sales by course'))
     const rows = [...table.matchAll(/<tr><th scope="row">.*?<\/tr>/g)].map(([row]) => row)
@@ -135,16 +131,29 @@ describe('sales by course', () => {
         of,
       )
     let figures = 0
+    const others: string[] = []
     for (const [index, row] of cells.entries()) {
       for (const [column, cell] of row.entries()) {
         const [link] = linksOf({ text: cell })
         if (link === undefined) continue
         figures++
         const list = (await someone.see(link.replace('/lernito/console', ''))).text
-        assert.equal([...list.matchAll(/<tr role="row" id="row-/g)].length, numbers[index]?.[column], link)
+        const count = [...list.matchAll(/<tr role="row" id="row-/g)].length
+        if (count !== numbers[index]?.[column]) others.push(link)
       }
     }
     assert.ok(figures >= 4)
+    return others
+  }
+
+  test('count each course of a sale, add up, and lead to lists of the same length', async () => {
+    await idOf('heidi@example.com', [DEMO, PYTHON])
+    await idOf('frank@example.com', [PYTHON])
+    const id = await idOf('grace@example.com', [DEMO])
+    await someone.send(`/deliveries/${id}/correct`, { step: 'correct', email: 'grace2@example.com', courses: DEMO })
+    await someone.send('/test-sale', { step: 'sell', email: 'tester@example.com', courses: PYTHON, nonce: 'a-nonce' })
+    // A count that took longer than 100 ms is on the next page.
+    await until('figures that their lists have too', async () => (await withOtherLists()).length === 0 || undefined)
   })
 })
 

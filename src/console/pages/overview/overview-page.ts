@@ -281,7 +281,6 @@ function courseSalesHtml(
   const text = fill(words.courses.text, {
     sales: numberText(sales),
     courses: numberText(totalOf(total) - totalOf(unnamed)),
-    day,
   })
   return html`<h2>${words.courses.title}</h2><p class="quiet">${text}</p>
 <div class="sideways" role="region" aria-label="${words.courses.title}" tabindex="0"><table class="numbers boxed"><thead><tr>!${head.join('')}</tr></thead><tbody>!${rows.join('\n')}</tbody><tfoot>!${row(words.courses.total, total)}</tfoot></table></div>`
