@@ -40,6 +40,8 @@ test('a new delivery is stored complete: queued, due at once and owned by this r
     outcome: null,
     username: 'ada',
     course: COURSE,
+    course_count: 1,
+    more_courses: null,
     enrolled_at: null,
     replayed_at: null,
     generation: 0,
