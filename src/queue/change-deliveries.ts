@@ -31,7 +31,7 @@ export interface LaterChange {
   readonly detail: string
 }
 
-/** An order by somebody who looked at the delivery: `seen` is the number of its last event then; absent: not checked. */
+/** An order by an operator who looked at the delivery: `seen` is the number of its last event then; absent: not checked. */
 export interface Seen {
   readonly seen?: number | undefined
 }

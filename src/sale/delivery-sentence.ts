@@ -51,7 +51,7 @@ export type Situation =
   | 'not_activated'
   | 'lost'
 
-/** A piece of a sentence. A time (ms since 1970) is written by whoever shows it, in the reader's zone. */
+/** A piece of a sentence. A time (ms since 1970) is written in the reader's zone by what shows it. */
 export type Piece = string | { readonly at: number }
 
 /** What is true of a delivery, in one or two sentences, the same for everybody who is told. */
@@ -112,7 +112,7 @@ export function sentenceText({ fact, next }: DeliverySentence, write: (at: numbe
   return text + nextText({ fact, next })
 }
 
-/** What follows the fact, with what separates them. A fact that isn't a whole sentence goes on after a colon. */
+/** What follows the fact, with what separates them. A fact that isn't a whole sentence continues after a colon. */
 export function nextText({ fact, next }: Pick<DeliverySentence, 'fact' | 'next'>): string {
   if (next === '') return ''
   const last = fact.at(-1)
@@ -131,7 +131,7 @@ type Fact = readonly Piece[]
 const joined = (facts: readonly Fact[]): Piece[] =>
   facts.flatMap((fact, index) => (index === 0 ? [...fact] : [' ', ...fact]))
 
-/** One course of a delivery, and where the buyer stands in it. */
+/** One course of a delivery, and what the buyer has there. */
 interface Line {
   readonly course: string
   /** `lost`: reported, and the LMS does not have it. `out`: not reported, or the buyer was taken out. */
@@ -205,7 +205,7 @@ const STANDING_FACTS = {
   other_account: 'the account has another address',
 } as const satisfies Record<Standing, string>
 
-/** In how many of the courses the buyer is, if that is not what the state says, and what became of the others. */
+/** In how many of the courses the buyer is, if that is not what the state says, and what happened to the others. */
 function partFacts(lines: readonly Line[]): Fact[] {
   const inside = having(lines, 'in')
   const lost = having(lines, 'lost').map(({ course, standing, since }): Fact => {

@@ -37,7 +37,7 @@ const order = (of: Partial<ToldOrder> = {}): ToldOrder => ({
 const say = (of: Partial<Told>): string => sentenceText(deliverySentence(told(of)), write)
 const situation = (of: Partial<Told>): string => deliverySentence(told(of)).situation
 
-test('a sale of two courses of which one was withdrawn is in one of two, and the sentence says who took the other', () => {
+test('a sale of two courses, one of them withdrawn, is in one of two, and the sentence says who took the other', () => {
   const half = { outcome: done({ [OTHER]: 'enrolled' }), standings: found({ [DEMO]: 'unenrolled' }) } as const
   assert.equal(say({ ...half, withdrawals: [order()] }), `In 1 of 2 courses. ${DEMO} was withdrawn by admin at 09:31.`)
   assert.equal(

@@ -58,7 +58,7 @@ export const hiddenField = (name: string, value: string): string =>
 export const csrfField = (request: FastifyRequest): string => hiddenField('csrf', sessionOf(request).csrf)
 
 /**
- * The number of the delivery's last event, as the page shows it. A form with it is not carried out after somebody has
+ * The number of the delivery's last event, as the page shows it. A form with it is not carried out after an operator has
  * changed the delivery since.
  */
 export const seenField = (lastEvent: number): string => hiddenField(SEEN, `${lastEvent}`)

@@ -22,7 +22,7 @@ declare module 'fastify' {
   }
 }
 
-/** What waits for somebody: deliveries by state, webhooks with a wrong signature, and events that the shop doesn't get. */
+/** What waits for a person: deliveries by state, webhooks with a wrong signature, and events that the shop doesn't get. */
 interface Badges extends BacklogCounts {
   readonly refused: number
   readonly events: number

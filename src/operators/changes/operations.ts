@@ -141,7 +141,7 @@ function changes(parts: Parts) {
     /** Makes at most 500 deliveries due now. Settled deliveries start again; an attempt in progress is not disturbed. */
     replay: (order: { ids: readonly string[]; by: string }) => change(() => replay(context, order)),
 
-    /** The same for one delivery. Not carried out, as are the changes below, if somebody changed it since it was `seen`. */
+    /** The same for one delivery. Not carried out, as are the changes below, if another operator changed it since it was `seen`. */
     replayOne: (order: Seen & { id: string; by: string }) => change(() => replayOne(context, order)),
 
     /**

@@ -17,7 +17,7 @@ async function handledMeanwhile(t: Parameters<typeof setUp>[0]) {
   return { ...bench, id, seen, outdated: { kind: 'outdated', change } as const }
 }
 
-test('what somebody ordered before they saw another person’s change is not carried out, and says who did what', async (t) => {
+test('what an operator ordered before they saw another person’s change is not carried out, and says who did what', async (t) => {
   const { operations, id, seen, outdated, row, rows } = await handledMeanwhile(t)
   const [before, events] = [await row(id), await rows('events')]
   const order = { id, seen, by: 'bob' }
