@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import chromium from '@sparticuz/chromium'
 import { type Browser, chromium as playwright } from 'playwright-core'
 
@@ -18,21 +19,31 @@ const UNWANTED = ['--single-process', '--no-zygote', '--disable-web-security', '
 export async function launchBrowser(): Promise<Browser> {
   if (process.platform === 'linux') {
     const args = chromium.args.filter((argument) => !UNWANTED.includes(argument))
-    return launchWhenUnpacked({ executablePath: await chromium.executablePath(), args, headless: true })
+    return playwright.launch({ executablePath: unpackedChromium(), args, headless: true })
   }
   const executablePath = INSTALLED.find((path) => existsSync(path))
   if (executablePath === undefined) throw new Error('The browser tests need Google Chrome on this system: install it.')
   return playwright.launch({ executablePath, headless: true })
 }
 
-/** Another test file may be unpacking the same Chromium. Until it finishes, the system refuses to run the file. */
-async function launchWhenUnpacked(options: Parameters<typeof playwright.launch>[0]): Promise<Browser> {
-  for (const waitUntil = performance.now() + 30_000; ; await delay(200)) {
-    try {
-      return await playwright.launch(options)
-    } catch (error) {
-      const isBeingWritten = error instanceof Error && error.message.includes('ETXTBSY')
-      if (!isBeingWritten || performance.now() > waitUntil) throw error
-    }
+/**
+ * The packaged Chromium unpacks into the temporary folder, and takes whatever it finds there for complete. So each
+ * test file that finds none unpacks it into a folder of its own, which gets its name when it is complete.
+ */
+function unpackedChromium(): string {
+  const folder = join(import.meta.dirname, '../../node_modules/.cache/chromium')
+  const program = join(folder, 'chromium')
+  if (existsSync(program)) return program
+  mkdirSync(dirname(folder), { recursive: true })
+  const own = mkdtempSync(`${folder}-`)
+  const unpack = "import chromium from '@sparticuz/chromium'; await chromium.executablePath()"
+  const env = { ...process.env, TMPDIR: own }
+  execFileSync(process.execPath, ['--input-type=module', '--eval', unpack], { env, cwd: import.meta.dirname })
+  try {
+    renameSync(own, folder)
+  } catch (error) {
+    if (!existsSync(program)) throw error
+    rmSync(own, { recursive: true }) // another test file was faster
   }
+  return program
 }
