@@ -1,16 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
-import { startWithConsole } from '../console/harness.ts'
-import { launchBrowser } from './browser.ts'
-import { openConsole } from './console.ts'
+import { test } from 'node:test'
+import { openConsole, startBrowsing } from './console.ts'
 
 const FULL = 'course-v1:Lernito+Full+2026'
-const product = await startWithConsole({ lms: { bulk: false, modify: false } })
-const browser = await launchBrowser()
-after(async () => {
-  await browser.close()
-  await product.stop()
-})
+const { product, browser } = await startBrowsing({ lms: { bulk: false, modify: false } })
 
 test('an operator who is new to the console finds a failed delivery, reads the cause, fixes it, and replays, by mouse alone', async () => {
   assert.equal((await product.sell({ email: 'grace@example.com', courseIds: [FULL] })).status, 400)

@@ -1,20 +1,11 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { sign } from '../../src/shop/signature/signature.ts'
-import { startWithConsole } from '../console/harness.ts'
 import { DEMO, SECRET } from '../harness.ts'
-import { launchBrowser } from './browser.ts'
-import { assertAccessible, openConsole } from './console.ts'
+import { assertAccessible, openConsole, startBrowsing } from './console.ts'
 
 const MISSING = 'course-v1:No+Such+Course'
-const product = await startWithConsole()
-const browser = await launchBrowser()
-after(async () => {
-  await browser.close()
-  await product.stop()
-})
-const idOf = async (email: string, courseIds: string[]): Promise<string> =>
-  String((await product.sell({ email, courseIds })).headers['x-lernito-delivery'])
+const { product, browser, idOf } = await startBrowsing()
 const good = await idOf('alice@example.com', [DEMO])
 await idOf('lost@example.com', [MISSING, DEMO])
 const hostile = '"><img src=x onerror=alert(1)><script>alert(2)</script>'

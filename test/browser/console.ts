@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
-import { PASSWORD, STAFF, type WithConsole } from '../console/harness.ts'
+import { PASSWORD, STAFF, startWithConsole, type WithConsole } from '../console/harness.ts'
+import { DEMO } from '../harness.ts'
+import { launchBrowser } from './browser.ts'
 
 const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
 
@@ -12,6 +15,25 @@ export const LOOKS = [
   { name: 'light, phone', colorScheme: 'light', viewport: { width: 390, height: 844 } },
   { name: 'dark, phone', colorScheme: 'dark', viewport: { width: 390, height: 844 } },
 ] as const satisfies (BrowserContextOptions & { name: string })[]
+
+/** The product with its console, and a browser: both until the end of a file of tests. */
+export async function startBrowsing(options: Parameters<typeof startWithConsole>[0] = {}) {
+  const product = await startWithConsole(options)
+  const browser = await launchBrowser()
+  after(async () => {
+    await browser.close()
+    await product.stop()
+  })
+  return {
+    product,
+    browser,
+    /** Opens a page by its path below the console's address. */
+    open: (page: Page, path: string) => page.goto(product.console + path),
+    /** Sells, and gives the delivery's id. */
+    idOf: async (email: string, courseIds: readonly string[] = [DEMO]): Promise<string> =>
+      String((await product.sell({ email, courseIds })).headers['x-lernito-delivery']),
+  }
+}
 
 /** Opens a window in which an operator signs in through the pages. `wrong` collects the errors and warnings of the browser. */
 export async function openConsole(

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { LEARNER, PASSWORD, startWithConsole } from '../console/harness.ts'
+import { LEARNER, PASSWORD } from '../console/harness.ts'
 import { consoleRoutes } from '../console/routes.ts'
 import { createVisitor } from '../console/visitor.ts'
 import { startChat } from '../operators/notify/chat.ts'
 import { until } from '../service/process.ts'
 import { EVENTS_SECRET, startReceiver, statusAnswer } from '../shop/events/receiver.ts'
-import { launchBrowser } from './browser.ts'
 import { assertCalm, assertFits, assertForms, assertKeyboard, openAll, outlineOf } from './checks.ts'
-import { assertAccessible, LOOKS, openConsole } from './console.ts'
+import { assertAccessible, LOOKS, openConsole, startBrowsing } from './console.ts'
 import { LONG_ADDRESS, LONG_COURSE, sellEverything } from './sold.ts'
 
 const HOUR_MS = 3_600_000
@@ -17,18 +16,13 @@ const clock = { offset: 0 }
 const receiver = await startReceiver({ after })
 receiver.answer(statusAnswer(503))
 const chat = await startChat({ after })
-const product = await startWithConsole({
+const { product, browser } = await startBrowsing({
   env: {
     LERNITO_EVENTS_URL: receiver.url,
     LERNITO_EVENTS_SECRET: EVENTS_SECRET,
     LERNITO_NOTIFY_URL: chat.url,
   },
   now: () => Date.now() + clock.offset,
-})
-const browser = await launchBrowser()
-after(async () => {
-  await browser.close()
-  await product.stop()
 })
 const { states, failed, replay, sell } = await sellEverything(product)
 const { page, wrong } = await openConsole(browser, product, { timezoneId: 'UTC' })

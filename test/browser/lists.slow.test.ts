@@ -1,21 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { startWithConsole } from '../console/harness.ts'
 import { DEMO } from '../harness.ts'
 import { until } from '../service/process.ts'
-import { launchBrowser } from './browser.ts'
-import { assertAccessible, LOOKS, openConsole } from './console.ts'
+import { assertAccessible, LOOKS, openConsole, startBrowsing } from './console.ts'
 
 const MISSING = 'course-v1:Lernito+Missing+2026'
-const product = await startWithConsole()
-const browser = await launchBrowser()
-after(async () => {
-  await browser.close()
-  await product.stop()
-})
+const { product, browser, open } = await startBrowsing()
 const sell = (email: string, courseIds = [DEMO]) => product.sell({ email, courseIds, name: 'Nora' })
-const open = (page: Page, path: string) => page.goto(product.console + path)
 const row = (page: Page, email: string) => page.getByRole('row').filter({ hasText: email })
 
 await sell('alice@example.com')

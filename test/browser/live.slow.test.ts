@@ -1,21 +1,12 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { operator, PASSWORD, STAFF, startWithConsole } from '../console/harness.ts'
+import { operator, PASSWORD, STAFF } from '../console/harness.ts'
 import { DEMO } from '../harness.ts'
-import { launchBrowser } from './browser.ts'
-import { assertAccessible, LOOKS, openConsole } from './console.ts'
+import { assertAccessible, LOOKS, openConsole, startBrowsing } from './console.ts'
 
 const MISSING = 'course-v1:Lernito+Missing+2026'
-const product = await startWithConsole()
-const browser = await launchBrowser()
-after(async () => {
-  await browser.close()
-  await product.stop()
-})
-const idOf = async (email: string, courseIds = [DEMO]): Promise<string> =>
-  String((await product.sell({ email, courseIds })).headers['x-lernito-delivery'])
-const open = (page: Page, path: string) => page.goto(product.console + path)
+const { product, browser, open, idOf } = await startBrowsing()
 const press = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).click()
 const focused = (page: Page) => page.evaluate('document.activeElement.outerHTML.slice(0, 60)')
 

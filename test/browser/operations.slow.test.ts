@@ -1,25 +1,15 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { startWithConsole } from '../console/harness.ts'
 import { DEMO } from '../harness.ts'
 import { until } from '../service/process.ts'
-import { launchBrowser } from './browser.ts'
-import { openConsole } from './console.ts'
+import { openConsole, startBrowsing } from './console.ts'
 
 const HONOR = 'course-v1:Lernito+Honor+2026'
 const TYPO = 'course-v1:edX+DemoX+Demo_Curse'
-const product = await startWithConsole()
-const browser = await launchBrowser()
-after(async () => {
-  await browser.close()
-  await product.stop()
-})
-const idOf = async (email: string, courseIds = [DEMO]): Promise<string> =>
-  String((await product.sell({ email, courseIds })).headers['x-lernito-delivery'])
+const { product, browser, open, idOf } = await startBrowsing()
 const activeOf = async (email: string): Promise<boolean | undefined> =>
   (await product.lms.state()).enrollments.find((row) => row.email === email)?.active
-const open = (page: Page, path: string) => page.goto(product.console + path)
 /** The delivery's page updates by itself. */
 const seen = (page: Page, text: string | RegExp) => page.getByText(text).first().waitFor()
 

@@ -1,16 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
-import { startWithConsole } from '../console/harness.ts'
+import { test } from 'node:test'
 import { DEMO } from '../harness.ts'
-import { launchBrowser } from './browser.ts'
-import { assertAccessible, LOOKS, openConsole } from './console.ts'
+import { assertAccessible, LOOKS, openConsole, startBrowsing } from './console.ts'
 
-const product = await startWithConsole()
-const browser = await launchBrowser()
-after(async () => {
-  await browser.close()
-  await product.stop()
-})
+const { product, browser } = await startBrowsing()
 const PERSON = 'alice@example.com'
 await product.sell({ email: PERSON })
 await product.sell({ email: PERSON, courseIds: ['course-v1:Lernito+PY101+2026', 'course-v1:Lernito+Honor+2026'] })

@@ -1,17 +1,18 @@
-import { after, test } from 'node:test'
-import { LEARNER, PASSWORD, STAFF, startWithConsole } from '../console/harness.ts'
+import { test } from 'node:test'
+import { LEARNER, PASSWORD, STAFF } from '../console/harness.ts'
 import { createVisitor } from '../console/visitor.ts'
 import { until } from '../service/process.ts'
-import { launchBrowser } from './browser.ts'
-import { assertAccessible, LOOKS, openConsole } from './console.ts'
+import { assertAccessible, LOOKS, openConsole, startBrowsing } from './console.ts'
 
-const product = await startWithConsole()
-const browser = await launchBrowser()
-after(async () => {
-  await browser.close()
-  await product.stop()
-})
+const { product, browser } = await startBrowsing()
 await product.sell({ email: 'alice@example.com' })
+
+/** Sign-ins within a second share what is known of the LMS. */
+const untilSignInGoes = (lms: 'up' | 'down'): Promise<boolean> =>
+  until(`a sign-in that finds the LMS ${lms}`, async () => {
+    const { status } = await createVisitor().get(`${product.console}/sign-in`)
+    return (status === 303) === (lms === 'up') || undefined
+  })
 
 for (const { name, ...look } of LOOKS) {
   test(`a learner comes from the refusal to the sign-in of an operator by clicking: ${name}`, async (t) => {
@@ -25,15 +26,12 @@ for (const { name, ...look } of LOOKS) {
       await page.getByRole('button', { name: 'Sign in' }).click()
     }
     await product.lms.faults([{ status: 503 }])
+    await untilSignInGoes('down')
     await page.goto(`${product.console}/people`)
     await page.getByRole('heading', { name: 'The LMS does not answer' }).waitFor()
     await assertAccessible(page, `the outage ${name}`)
     await product.lms.noFaults()
-    // Sign-ins within a second share what is known of the LMS.
-    await until('the sign-in', async () => {
-      const { status } = await createVisitor().get(`${product.console}/sign-in`)
-      return status === 303 || undefined
-    })
+    await untilSignInGoes('up')
     await page.getByRole('link', { name: 'Try again' }).click()
     await signIn(LEARNER)
     await page.getByRole('heading', { name: 'This account is not staff' }).waitFor()

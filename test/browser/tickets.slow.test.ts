@@ -1,24 +1,17 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { sign } from '../../src/shop/signature/signature.ts'
-import { startWithConsole } from '../console/harness.ts'
 import { DEMO, exchange, payload } from '../harness.ts'
 import { until } from '../service/process.ts'
 import { BULK } from '../service/serving.ts'
-import { launchBrowser } from './browser.ts'
-import { openConsole } from './console.ts'
+import { openConsole, startBrowsing } from './console.ts'
 
 /** The tickets of docs/how-to/answer-a-support-ticket.md, each solved in the console by mouse and a few words alone. */
 const PYTHON = 'course-v1:Lernito+PY101+2026'
 const TYPO = 'course-v1:Lernito+PY11+2026'
 const MODIFY = '/api/instructor/v2/courses/{course_id}/enrollments/modify'
-const product = await startWithConsole({ env: { LERNITO_ANSWER_WITHIN_MS: '300' } })
-const browser = await launchBrowser()
-after(async () => {
-  await browser.close()
-  await product.stop()
-})
+const { product, browser } = await startBrowsing({ env: { LERNITO_ANSWER_WITHIN_MS: '300' } })
 const { lms, sell } = product
 const has = (email: string, course = DEMO) =>
   until(`${email} in the course`, async () => {

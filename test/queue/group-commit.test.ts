@@ -26,16 +26,22 @@ function held() {
   return { groups, write, finish, started: () => started.promise }
 }
 
-test('items of one turn of the event loop form one group, and each gets its own result', async () => {
+/** A group commit that doubles its items; `groups` has what was written together. */
+function recorded(bounds: { max: number; sizeOf?: (item: number) => number; maxSize?: number }) {
   const groups: (readonly number[])[] = []
   const write = createGroupCommit<number, number>({
     write: async (items) => {
       groups.push(items)
       return double(items)
     },
-    max: 10,
     isHopeless,
+    ...bounds,
   })
+  return { groups, write }
+}
+
+test('items of one turn of the event loop form one group, and each gets its own result', async () => {
+  const { groups, write } = recorded({ max: 10 })
   assert.deepEqual(await Promise.all([write(1), write(2), write(3)]), [2, 4, 6])
   assert.deepEqual(groups, [[1, 2, 3]])
   assert.equal(await write(4), 8)
@@ -58,31 +64,13 @@ test('items that arrive during a write form the next group; groups do not overla
 })
 
 test('a group has at most max items, and the order is kept', async () => {
-  const groups: (readonly number[])[] = []
-  const write = createGroupCommit<number, number>({
-    write: async (items) => {
-      groups.push(items)
-      return double(items)
-    },
-    max: 2,
-    isHopeless,
-  })
+  const { groups, write } = recorded({ max: 2 })
   assert.deepEqual(await Promise.all([1, 2, 3, 4, 5].map(write)), [2, 4, 6, 8, 10])
   assert.deepEqual(groups, [[1, 2], [3, 4], [5]])
 })
 
 test('a group ends before its items are too large together; an item that is too large itself is alone', async () => {
-  const groups: (readonly number[])[] = []
-  const write = createGroupCommit<number, number>({
-    write: async (items) => {
-      groups.push(items)
-      return double(items)
-    },
-    max: 10,
-    sizeOf: (item) => item,
-    maxSize: 10,
-    isHopeless,
-  })
+  const { groups, write } = recorded({ max: 10, sizeOf: (item) => item, maxSize: 10 })
   await Promise.all([4, 6, 1, 20, 3, 8].map(write))
   assert.deepEqual(groups, [[4, 6], [1], [20], [3], [8]])
 })
