@@ -44,6 +44,10 @@ export function readSearch(text: string): DeliveryFilter {
 /** The words of a search, and each has to be somewhere in a delivery's text. More than eight find no better. */
 export const wordsOf = (find: string): string[] => fold(find).split(' ').slice(0, 8)
 
+/** What a sale is: neither a test, nor a delivery that another one replaces, so that a corrected sale counts once. */
+export const isSale = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
+  eb.and([eb('source', '!=', 'test'), eb('replaced_by', 'is', null)])
+
 /** Adds every condition of a filter to a query of deliveries. */
 export function meeting<Output>(
   query: SelectQueryBuilder<Tables, 'deliveries', Output>,
@@ -56,7 +60,7 @@ export function meeting<Output>(
   if (username !== undefined) met = met.where('username', '=', textTerm(username))
   if (cause !== undefined) met = met.where('reason', '=', cause)
   if (about !== undefined) met = met.where('subject', '=', textTerm(about))
-  if (sales) met = met.where('source', '!=', 'test').where('replaced_by', 'is', null)
+  if (sales) met = met.where(isSale)
   if (received !== undefined) met = met.where('received_at', '>=', received)
   if (states !== undefined) met = met.where('state', 'in', states)
   if (from !== undefined) met = met.where('active_at', '>=', from)

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { fold } from '../../queue/search-terms.ts'
 import { DELIVERY_STATES, type DeliveryState } from '../../sale/types.ts'
+import { isSale } from '../find/filter.ts'
 
 export type StateCounts = Readonly<Record<DeliveryState, number>>
 
@@ -10,20 +11,25 @@ export type StateCounts = Readonly<Record<DeliveryState, number>>
 const BACKLOG = ['queued', 'pre_enrolled', 'needs_attention'] as const satisfies readonly DeliveryState[]
 export type BacklogCounts = Pick<StateCounts, (typeof BACKLOG)[number]>
 
+const deliveriesIn = (db: Kysely<Tables>, states: readonly DeliveryState[]) =>
+  db.selectFrom('deliveries').where('state', 'in', states)
+
 /** Counts the deliveries by their state, each once, in an index alone. */
-export const countByState = (db: Kysely<Tables>): Promise<StateCounts> => countStates(db, DELIVERY_STATES)
+export const countByState = (db: Kysely<Tables>): Promise<StateCounts> => countStates(deliveriesIn(db, DELIVERY_STATES))
 
 /** Counts the deliveries in the states that need the service, the buyer or an operator. */
-export const countBacklog = (db: Kysely<Tables>): Promise<BacklogCounts> => countStates(db, BACKLOG)
+export const countBacklog = (db: Kysely<Tables>): Promise<BacklogCounts> => countStates(deliveriesIn(db, BACKLOG))
 
-async function countStates(db: Kysely<Tables>, states: readonly DeliveryState[]): Promise<StateCounts> {
-  const rows = await db
-    .selectFrom('deliveries')
+/** Counts the sales by their state, each once, in an index alone. */
+export const countSales = (db: Kysely<Tables>): Promise<StateCounts> =>
+  countStates(deliveriesIn(db, DELIVERY_STATES).where(isSale))
+
+async function countStates(deliveries: ReturnType<typeof deliveriesIn>): Promise<StateCounts> {
+  const rows = await deliveries
     .select(['state', ({ fn }) => fn.countAll<number>().as('count')])
-    .where('state', 'in', states)
     .groupBy('state')
     .execute()
-  return allStates(Object.fromEntries(rows.map(({ state, count }) => [state, Number(count)])))
+  return allStates(countsOf(rows))
 }
 
 /** Counts the deliveries in all states. */
@@ -41,25 +47,6 @@ const QUARTER_MS = 900_000
 const COURSES_MAX = 20
 /** More sales of several courses than are ever stored. */
 const SEVERAL_MAX = 1_000_000_000
-
-/**
- * What a sale is: neither a test, nor a delivery that another one replaces, so that a corrected sale counts once. A list
- * with the filter `sales` has the same.
- */
-const isSale = (eb: ExpressionBuilder<Tables, 'deliveries'>) =>
-  eb.and([eb('source', '!=', 'test'), eb('replaced_by', 'is', null)])
-
-/** Counts the sales by their state, each once, in an index alone. */
-export async function countSales(db: Kysely<Tables>): Promise<StateCounts> {
-  const rows = await db
-    .selectFrom('deliveries')
-    .select(['state', ({ fn }) => fn.countAll<number>().as('count')])
-    .where('state', 'in', DELIVERY_STATES)
-    .where(isSale)
-    .groupBy('state')
-    .execute()
-  return allStates(countsOf(rows))
-}
 
 /** How many sales of a span of time have each state now. States without a sale are absent. */
 export interface Bar {
