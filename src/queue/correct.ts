@@ -1,5 +1,6 @@
 import type { DeliveryRow } from '../database/schema.ts'
 import type { TransactionContext, WriteContext } from '../database/write-context.ts'
+import { REPLACED } from '../sale/delivery-sentence.ts'
 import { correctedSale } from '../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../sale/payload/rules.ts'
 import { type EnrollmentRequest, isStopped, type VerifiedWebhook } from '../sale/types.ts'
@@ -103,7 +104,7 @@ async function closeReplaced(
 ): Promise<EventDraft[]> {
   const row = await writing.trx.selectFrom('deliveries').select('state').where('id', '=', id).executeTakeFirst()
   const isHandled = row?.state !== 'withdrawn' && (await setHandled(writing, id)) === 'handled'
-  return [{ deliveryId: id, kind: isHandled ? 'handled' : 'corrected', detail: `replaced by ${replacedBy}`, actor: by }]
+  return [{ deliveryId: id, kind: isHandled ? 'handled' : 'corrected', detail: `${REPLACED}${replacedBy}`, actor: by }]
 }
 
 /**
@@ -125,7 +126,7 @@ export async function closeByRest(
   }
   return [
     ...replacement.drafts,
-    { deliveryId: id, kind: 'corrected', detail: `replaced by ${replacement.id} for ${rest.join(', ')}`, actor: by },
+    { deliveryId: id, kind: 'corrected', detail: `${REPLACED}${replacement.id} for ${rest.join(', ')}`, actor: by },
     { deliveryId: replacement.id, kind: 'corrected', detail: `replaces ${id}`, actor: by },
   ]
 }

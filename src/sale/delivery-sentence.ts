@@ -1,5 +1,5 @@
 import { isSameCourse } from './course-key.ts'
-import type { DeliveryState, Outcome, Standing, Standings } from './types.ts'
+import { type DeliveryState, type Outcome, type Standing, type Standings, type TakenOut, tookOut } from './types.ts'
 import { reasonSentence } from './words.ts'
 
 /** An order to take the buyer out of courses again, as far as a sentence about the delivery needs it: see Withdrawal. */
@@ -10,10 +10,8 @@ export interface ToldOrder {
   readonly isRefund: boolean
   /** ms since 1970; null while the service still carries it out. */
   readonly endedAt: number | null
-  /** By course; `kept`: the buyer stays in the course, and `why` says why. null before the first attempt. */
-  readonly result: {
-    readonly courses: Readonly<Record<string, { readonly kind: string; readonly why: string }>>
-  } | null
+  /** null before the first attempt. */
+  readonly result: TakenOut | null
 }
 
 /** Who marked a delivery as handled, and how. `at`: ms since 1970. */
@@ -163,11 +161,7 @@ function linesOf({ courseIds, outcome, standings, withdrawals }: Told): Line[] {
 
 /** The latest order that took the buyer out of a course. */
 const orderFor = (orders: readonly ToldOrder[], course: string): ToldOrder | null =>
-  orders.find(
-    ({ endedAt, result }) =>
-      endedAt !== null &&
-      Object.entries(result?.courses ?? {}).some(([key, { kind }]) => kind !== 'kept' && isSameCourse(key, course)),
-  ) ?? null
+  orders.find(({ endedAt, result }) => endedAt !== null && tookOut(result, course)) ?? null
 
 const having = (lines: readonly Line[], is: Line['is']): Line[] => lines.filter((line) => line.is === is)
 const coursesOf = (lines: readonly Line[]): string[] => lines.map(({ course }) => course)
@@ -243,8 +237,8 @@ function withdrawnFacts(lines: readonly Line[]): Fact[] {
   ]
 }
 
-/** How the note begins that a correction leaves: see closeReplaced in src/queue/correct.ts. */
-const REPLACED = 'replaced by '
+/** How the note begins that a correction leaves on the delivery that it replaces. */
+export const REPLACED = 'replaced by '
 
 function handledFact({ handled, isReplaced, withdrawals: [order] }: Told): Fact {
   if (handled === null) {

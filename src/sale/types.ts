@@ -1,4 +1,5 @@
 import type { CallNote } from './calls.ts'
+import { isSameCourse } from './course-key.ts'
 import { REASONS, type Reason } from './reasons.ts'
 
 /** The enrollments that Lernito requests, after the payload rules: trimmed, coerced, bounded. */
@@ -161,6 +162,15 @@ export interface Settlement {
 }
 /** What the waiting senders learn. It answers the webhooks up to `generation`. */
 export type Progress = Pick<Settlement, 'state' | 'outcome' | 'dueAt' | 'generation'>
+
+/** What came of taking a buyer out of courses again, by course. `kept`: the buyer stays in it, and `why` says why. */
+export interface TakenOut {
+  readonly courses: Readonly<Record<string, { readonly kind: string; readonly why: string }>>
+}
+
+/** Whether a result says that the buyer is out of a course; null: there is no result yet. */
+export const tookOut = (result: TakenOut | null, course: string): boolean =>
+  Object.entries(result?.courses ?? {}).some(([key, { kind }]) => kind !== 'kept' && isSameCourse(key, course))
 
 export type EventKind =
   | 'received'

@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely'
-import type { Tables } from '../../database/schema.ts'
+import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import { boundLateCalls } from '../../queue/change-deliveries.ts'
-import { readRequest } from '../../queue/rows.ts'
 import { LIVE } from '../../queue/withdrawals/end-order.ts'
+import { coursesOf } from '../../queue/withdrawals/refunded-sales.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 import { STOPPED_STATES } from '../../sale/types.ts'
 
@@ -40,7 +40,9 @@ export async function lateEnrolling(
     .where((eb) => eb.or([eb('other.id', '=', deliveryId), eb('other.state', 'not in', LIVE)]))
     .where((eb) => eb.or([eb('other.lands_until', 'is not', null), eb('other.owner', 'is not', null)]))
     .execute()
-  const concerned = rows.filter(({ id, request }) => id === deliveryId || names(request, courses))
+  const isAbout = (row: Pick<DeliveryRow, 'request'>): boolean =>
+    coursesOf(row).some((sent) => courses.some((one) => isSameCourse(one, sent)))
+  const concerned = rows.filter((row) => row.id === deliveryId || isAbout(row))
   const inCall = concerned.some(({ state, owner }) => owner !== null && STOPPED_STATES.some((one) => one === state))
   const ends = concerned.map(({ lands_until }) => lands_until ?? 0)
   const tooFar = concerned
@@ -49,15 +51,4 @@ export async function lateEnrolling(
   await boundLateCalls(db, tooFar, now + landsMs)
   const until = Math.min(now + landsMs, Math.max(0, ...ends, inCall ? now + IN_CALL_MS : 0))
   return { until, everLate: ends.some((end) => end > 0) }
-}
-
-/** false for a request that can't be read: it was never attempted. */
-function names(request: string | null, courses: readonly string[]): boolean {
-  try {
-    return (
-      request !== null && readRequest(request).courseIds.some((sent) => courses.some((one) => isSameCourse(one, sent)))
-    )
-  } catch {
-    return false
-  }
 }

@@ -10,6 +10,7 @@ import {
   type Outcome,
   type Standings,
   stateOfOutcome,
+  tookOut,
 } from '../../sale/types.ts'
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { lockDelivery } from '../change-deliveries.ts'
@@ -42,9 +43,7 @@ export async function endOrder(
       return { result: 'superseded', listed: [], others: await supersede(writing, order, delivery) }
     }
     const outcome = delivery.outcome === null ? { courses: {}, reason: null } : readOutcome(delivery.outcome)
-    const isGone = (course: string): boolean =>
-      Object.entries(result.courses).some(([key, { kind }]) => kind !== 'kept' && isSameCourse(key, course))
-    const left = Object.fromEntries(Object.entries(outcome.courses).filter(([course]) => !isGone(course)))
+    const left = Object.fromEntries(Object.entries(outcome.courses).filter(([course]) => !tookOut(result, course)))
     const kept = Object.values(result.courses).some(({ kind }) => kind === 'kept') || result.message !== ''
     const isWithdrawn = Object.keys(left).length === 0 && !kept
     const { state } = delivery

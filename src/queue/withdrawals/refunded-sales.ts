@@ -1,6 +1,7 @@
 import type { DeliveryRow } from '../../database/schema.ts'
 import type { TransactionContext } from '../../database/write-context.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
+import { tookOut } from '../../sale/types.ts'
 import { lockDeliveries } from '../change-deliveries.ts'
 import { readRequest } from '../rows.ts'
 import { type WithdrawableRow, withdrawableOf } from '../withdraw.ts'
@@ -85,7 +86,6 @@ export function replacementsOf(
   key: string,
   { before, after }: { before: readonly string[]; after: readonly string[] },
 ): readonly string[] {
-  const has = (keys: readonly string[], one: string): boolean => keys.some((other) => isSameCourse(other, one))
   if (!has(before, key)) return []
   const stayed = after.filter((one) => isSameCourse(one, key))
   if (stayed.length > 0) return stayed
@@ -155,5 +155,5 @@ const has = (courses: readonly string[], course: string): boolean => courses.som
 /** Whether a withdrawal takes the buyer out of a course, or has done so, as a refund would. */
 function does({ courses, endedAt, paid, result }: Withdrawal, course: string): boolean {
   if (endedAt === null) return paid && has(courses, course)
-  return Object.entries(result?.courses ?? {}).some(([key, { kind }]) => kind !== 'kept' && isSameCourse(key, course))
+  return tookOut(result, course)
 }
