@@ -2,14 +2,13 @@ import { type Kysely, sql } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
 import type { Position } from '../../queue/in-order.ts'
 import { readOutcome, readRequest, readStandings, toDelivery, unreadable } from '../../queue/rows.ts'
-import { type Withdrawal, withdrawalOf } from '../../queue/withdrawal-row.ts'
-import type { Told, ToldNote } from '../../sale/delivery-sentence.ts'
+import type { Withdrawal } from '../../queue/withdrawal-row.ts'
+import type { ToldNote } from '../../sale/delivery-sentence.ts'
 import { aboutOfBody } from '../../sale/payload/rules.ts'
 import {
   type About,
   DELIVERY_STATES,
   type Delivery,
-  type DeliveryEvent,
   type DeliveryState,
   type Outcome,
   type Source,
@@ -18,6 +17,7 @@ import {
 import { AppError } from '../../service/lib/errors.ts'
 import type { DeliveryFilter } from './filter.ts'
 import { countReplayable, search } from './search.ts'
+import { noteOf, readNotes, readOrders } from './told.ts'
 
 const PAGE = 50
 const PAGE_MAX = 500
@@ -174,18 +174,17 @@ const COLUMNS = [
 export async function summaries({ db, ids }: { db: Kysely<Tables>; ids: readonly string[] }): Promise<Summary[]> {
   if (ids.length === 0) return []
   const rows = await db.selectFrom('deliveries').select(COLUMNS).where('id', 'in', ids).execute()
-  const notes = await handledNotes(
+  const notes = await readNotes(
     db,
     rows.filter(({ state }) => state === 'handled').map(({ id }) => id),
   )
-  const orders = await ordersOf(db, ids)
+  const orders = await readOrders(db, ids)
   const sent = await readAsSent({ db, ids: rows.filter(({ request }) => request === null).map(({ id }) => id) })
   const byId = new Map(rows.map((row) => [row.id, row]))
   return ids.flatMap((id) => {
     const row = byId.get(id)
     if (row === undefined) return []
-    const note = notes.get(id)
-    const handled = note !== undefined && note.at === row.settled_at ? note : null
+    const handled = noteOf({ state: row.state, settledAt: row.settled_at, notes: notes.get(id) ?? [] })
     return [summaryOf(row, { handled, withdrawals: orders.get(id) ?? [], sent: sent.get(id) ?? {} })]
   })
 }
@@ -217,46 +216,6 @@ function summaryOf(
     source: row.source,
     webhookId: row.webhook_id,
   }
-}
-
-/** Returns the latest note of each of these deliveries. */
-async function handledNotes(db: Kysely<Tables>, ids: readonly string[]): Promise<ReadonlyMap<string, ToldNote>> {
-  if (ids.length === 0) return new Map()
-  const rows = await db
-    .selectFrom('events')
-    .select(['id', 'seq', 'at', 'delivery_id', 'detail', 'actor'])
-    .where('delivery_id', 'in', ids)
-    .where('kind', '=', 'handled')
-    .execute()
-  rows.sort((a, b) => a.seq - b.seq || (a.id < b.id ? -1 : 1))
-  return new Map(rows.map(({ delivery_id, at, detail, actor }) => [delivery_id, { note: detail, by: actor, at }]))
-}
-
-/** The orders for each of these deliveries, the latest first. One that can't be read is left out. */
-async function ordersOf(db: Kysely<Tables>, ids: readonly string[]): Promise<ReadonlyMap<string, Withdrawal[]>> {
-  const rows = await db.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
-  rows.sort((a, b) => (a.id < b.id ? 1 : -1))
-  const readable = rows.flatMap((row) => {
-    try {
-      return [withdrawalOf(row)]
-    } catch {
-      return []
-    }
-  })
-  return Map.groupBy(readable, ({ deliveryId }) => deliveryId)
-}
-
-/** What the sentence about a delivery is made of: the delivery, and what was read beside it. */
-export function toldOf(
-  delivery: Pick<Shown, 'state' | 'request' | 'outcome' | 'standings' | 'settledAt' | 'replacedBy'>,
-  { events, withdrawals }: { events: readonly DeliveryEvent[]; withdrawals: readonly Withdrawal[] },
-): Told {
-  const { state, request, settledAt, replacedBy } = delivery
-  // A delivery that was replayed since has other results than the note of an earlier state.
-  const noted = events.findLast(({ kind, at }) => kind === 'handled' && at === settledAt)
-  const handled =
-    state !== 'handled' || noted === undefined ? null : { note: noted.detail, by: noted.actor, at: noted.at }
-  return { ...delivery, courseIds: request?.courseIds ?? [], withdrawals, handled, isReplaced: replacedBy !== null }
 }
 
 /** One unreadable row must not prevent the list. */

@@ -1,0 +1,63 @@
+import type { Kysely } from 'kysely'
+import type { Tables } from '../../database/schema.ts'
+import { type Withdrawal, withdrawalOf } from '../../queue/withdrawal-row.ts'
+import type { Told, ToldNote } from '../../sale/delivery-sentence.ts'
+import type { Delivery, DeliveryEvent } from '../../sale/types.ts'
+
+/**
+ * What the sentence about a delivery needs beside its own row: the note of who handled it, and the orders to take the buyer
+ * out of courses.
+ */
+
+/** An event that records a note, oldest first among those of its delivery. */
+type Noted = Pick<DeliveryEvent, 'at' | 'detail' | 'actor'>
+
+/** Makes what the sentence is made of from a delivery, its timeline (oldest first) and its orders (latest first). */
+export function toldOf(
+  delivery: Pick<Delivery, 'state' | 'request' | 'outcome' | 'standings' | 'settledAt' | 'replacedBy'>,
+  { events, withdrawals }: { events: readonly DeliveryEvent[]; withdrawals: readonly Withdrawal[] },
+): Told {
+  const { state, request, settledAt, replacedBy } = delivery
+  const handled = noteOf({ state, settledAt, notes: events.filter(({ kind }) => kind === 'handled') })
+  return { ...delivery, courseIds: request?.courseIds ?? [], withdrawals, handled, isReplaced: replacedBy !== null }
+}
+
+/**
+ * The note that made a delivery handled; null if it isn't, or became so without one. One that was handled, replayed and
+ * stopped since has a note of an earlier state.
+ */
+export function noteOf(of: Pick<Delivery, 'state' | 'settledAt'> & { notes: readonly Noted[] }): ToldNote | null {
+  if (of.state !== 'handled') return null
+  const noted = of.notes.findLast(({ at }) => at === of.settledAt)
+  return noted === undefined ? null : { note: noted.detail, by: noted.actor, at: noted.at }
+}
+
+/** Reads the notes of each of these deliveries, for noteOf. */
+export async function readNotes(db: Kysely<Tables>, ids: readonly string[]): Promise<ReadonlyMap<string, Noted[]>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('events')
+    .select(['id', 'seq', 'at', 'delivery_id', 'detail', 'actor'])
+    .where('delivery_id', 'in', ids)
+    .where('kind', '=', 'handled')
+    .execute()
+  rows.sort((a, b) => a.seq - b.seq || (a.id < b.id ? -1 : 1))
+  return Map.groupBy(rows, ({ delivery_id }) => delivery_id)
+}
+
+/** Reads the orders for each of these deliveries, the latest first. One that can't be read is left out. */
+export async function readOrders(
+  db: Kysely<Tables>,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, Withdrawal[]>> {
+  const rows = await db.selectFrom('withdrawals').selectAll().where('delivery_id', 'in', ids).execute()
+  rows.sort((a, b) => (a.id < b.id ? 1 : -1))
+  const readable = rows.flatMap((row) => {
+    try {
+      return [withdrawalOf(row)]
+    } catch {
+      return []
+    }
+  })
+  return Map.groupBy(readable, ({ deliveryId }) => deliveryId)
+}
