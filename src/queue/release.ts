@@ -1,3 +1,5 @@
+import type { Kysely } from 'kysely'
+import type { Tables } from '../database/schema.ts'
 import type { WriteContext } from '../database/write-context.ts'
 import { STOPPED_STATES } from '../sale/types.ts'
 import { pause } from '../service/lib/pause.ts'
@@ -18,17 +20,26 @@ export async function untilReleased(
 ): Promise<void> {
   if (ids.length === 0) return
   const { db } = database
-  const owners = async (): Promise<(string | null)[]> => {
-    const held = await db
-      .selectFrom('deliveries')
-      .select('owner')
-      .where('id', 'in', ids)
-      .where('state', 'in', STOPPED_STATES)
-      .where('owner', 'is not', null)
-      .execute()
-    return [...held.map(({ owner }) => owner), ...(await holdersOf(db, ids))]
+  const never = new AbortController().signal
+  const watch = createSilenceWatch({ forMs: silentMs, clock: () => performance.now() })
+  for (;;) {
+    const owners = await ownersOf(db, ids)
+    if (owners.length === 0) return
+    const replicas = await db.selectFrom('replicas').select(['id', 'seen_at']).where('id', 'in', owners).execute()
+    if (watch.silent(replicas).length === replicas.length) return
+    await pause(POLL_MS, never)
   }
-  await untilFree({ database, owners, silentMs })
+}
+
+/** The replicas that may make a call for stopped deliveries. */
+async function ownersOf(db: Kysely<Tables>, ids: readonly string[]): Promise<string[]> {
+  const held = await db
+    .selectFrom('deliveries')
+    .select('owner')
+    .where('id', 'in', ids)
+    .where('state', 'in', STOPPED_STATES)
+    .execute()
+  return [...new Set([...held.flatMap(({ owner }) => owner ?? []), ...(await holdersOf(db, ids))])]
 }
 
 /**
@@ -41,24 +52,4 @@ export async function untilNotHeld(
 ): Promise<void> {
   const never = new AbortController().signal
   while ((await heldAmong({ on: db, dialect, silentMs }, ids)).length > 0) await pause(POLL_MS, never)
-}
-
-/** Waits until no replica that is alive is an owner any more. `owners` is asked again and again. */
-async function untilFree({
-  database: { db },
-  owners: ask,
-  silentMs,
-}: Pick<WriteContext, 'database'> & {
-  owners: () => Promise<readonly (string | null)[]>
-  silentMs: number
-}): Promise<void> {
-  const never = new AbortController().signal
-  const watch = createSilenceWatch({ forMs: silentMs, clock: () => performance.now() })
-  for (;;) {
-    const owners = [...new Set((await ask()).flatMap((owner) => owner ?? []))]
-    if (owners.length === 0) return
-    const replicas = await db.selectFrom('replicas').select(['id', 'seen_at']).where('id', 'in', owners).execute()
-    if (watch.silent(replicas).length === replicas.length) return
-    await pause(POLL_MS, never)
-  }
 }

@@ -4,9 +4,9 @@ import type { DeliveryState, Outcome } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import {
   changedSince,
-  type LaterChange,
   lockDeliveries,
   lockDelivery,
+  type Outdated,
   type Seen,
   startAgain,
 } from './change-deliveries.ts'
@@ -27,9 +27,7 @@ export interface Replayed {
 }
 
 /** See Operations.replayOne. */
-export type ReplayedOne =
-  | { readonly kind: 'due' | 'unknown' | 'payload.invalid' }
-  | { readonly kind: 'outdated'; readonly change: LaterChange }
+export type ReplayedOne = { readonly kind: 'due' | 'unknown' | 'payload.invalid' } | Outdated
 
 /** See Operations.replayOne. */
 export async function replayOne(

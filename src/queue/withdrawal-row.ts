@@ -23,7 +23,7 @@ const READ_MAX = 500
  * - `nothing`: there was neither; or, with `why`, the buyer has bought the course again.
  * - `kept`: nothing was changed; `why` gives the reason.
  */
-export const WITHDRAWN_KINDS = ['unenrolled', 'disallowed', 'nothing', 'kept'] as const
+const WITHDRAWN_KINDS = ['unenrolled', 'disallowed', 'nothing', 'kept'] as const
 
 const resultSchema = z.object({
   /** By course key, as in the order. */
@@ -74,7 +74,7 @@ export function withdrawalOf(row: WithdrawalRow): Withdrawal {
 }
 
 /** Whether it has ended and left a course as it was. One that the sale has superseded needs no operator. */
-export const hasFailed = ({ result }: Pick<Withdrawal, 'result'>): boolean =>
+const hasFailed = ({ result }: Pick<Withdrawal, 'result'>): boolean =>
   result !== null &&
   (result.message.startsWith(EXHAUSTED) || Object.values(result.courses).some(({ kind }) => kind === 'kept'))
 

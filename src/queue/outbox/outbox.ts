@@ -15,7 +15,6 @@ export const SHOP_EVENT_TYPES = {
 } as const satisfies Partial<Record<EventKind, string>>
 
 export type ShopEventKind = keyof typeof SHOP_EVENT_TYPES
-export type ShopEventType = (typeof SHOP_EVENT_TYPES)[ShopEventKind]
 
 /** Whether the shop gets an event of this kind. */
 export const isShopEvent = (kind: EventKind): kind is ShopEventKind => Object.hasOwn(SHOP_EVENT_TYPES, kind)

@@ -7,7 +7,7 @@ import { PrivateAddressError, publicLookup, type Resolve } from '../../service/l
 import { signStandardWebhook } from '../signature/published.ts'
 
 /** How long an attempt may take, from connecting to the status of the answer, ms. */
-export const SEND_TIMEOUT_MS = 15_000
+const SEND_TIMEOUT_MS = 15_000
 /** How much of an answer is read, so that its connection can be used again. What it says doesn't matter. */
 const ANSWER_BYTES = 16 * 1024
 /** These statuses refuse the event, and say nothing about the next one. */
