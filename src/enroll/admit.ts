@@ -8,7 +8,8 @@ import { beginWork, failAll, type Work } from './work.ts'
 /**
  * Begins the work on a delivery. Checks its courses and, if the effect of an earlier attempt is unknown, whether the
  * person has an account. If so, the person goes alone, and the next call reads the person's state in the LMS before
- * enrolling. A person without an account can't have been enrolled, and goes with others. Neither look-up is throttled. Results are recorded in the work.
+ * enrolling. A person without an account goes with others, and is read only if the batch finds an allowance from before.
+ * Neither look-up is throttled. Results are recorded in the work.
  * @throws Error for a delivery without a request
  */
 export async function admit({

@@ -15,8 +15,8 @@ const CLOCK = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short', timeZone: '
 const NUMBER = new Intl.NumberFormat('en')
 
 /**
- * Returns a time (ms since 1970) in UTC, to the minute or the second, or without its day. The page is sent with it in the reader's zone; see
- * timesIn. The script times.js adds the full time on hover.
+ * Returns a time (ms since 1970) in UTC, to the minute or the second, or without its day. The page is sent with it in the
+ * reader's zone; see timesIn. The script times.js adds the full time on hover.
  */
 export function timeHtml(ms: number, to: 'minutes' | 'seconds' | 'clock' = 'minutes'): string {
   const text = { minutes: SHORT, seconds: SECONDS, clock: CLOCK }[to].format(ms)

@@ -17,8 +17,8 @@ export type WriteReply =
   | { readonly id: number; readonly error: { readonly message: string; readonly stack: string | undefined } }
 
 /**
- * Opens the connection that writes to `file`, in a thread of its own. What it gets runs in order. The thread starts with the first call: many commands only read. If the thread can't work,
- * this process ends with its error.
+ * Opens the connection that writes to `file`, in a thread of its own. What it gets runs in order. The thread starts with
+ * the first call: many commands only read. If the thread can't work, this process ends with its error.
  */
 export function createWriter({ file }: { file: string }) {
   const waiting = new Map<number, PromiseWithResolvers<StatementResult>>()

@@ -11,8 +11,8 @@ import { fill, TEXTS } from '../../layout/texts.ts'
 const words = TEXTS.outdated
 
 /**
- * Answers an order that was not carried out, because another operator changed the delivery after its page was opened: says who did
- * what and when, and offers the same order again, with all that was entered.
+ * Answers an order that was not carried out, because another operator changed the delivery after its page was opened: says
+ * who did what and when, and offers the same order again, with all that was entered.
  * @param of.action the end of the order's address
  * @param of.lastEvent the number of the delivery's last event now
  */
