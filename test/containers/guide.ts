@@ -68,6 +68,7 @@ export const tutorGuide = {
   launch: `${block(TUTOR, '## Install', 'tutor local launch')} --non-interactive`,
   init: line(withoutStopping, 'tutor local do init'),
   doctor: block(TUTOR, '## Install', 'doctor'),
+  firstSale: block(TUTOR, '### The first sale', 'send').replace('exec ', 'exec -T '),
   upgrade: block(TUTOR, '## Upgrade', 'tutor images build').replace('git pull\n', ''),
   remove: block(TUTOR, '## Remove', 'tutor plugins disable'),
 }
