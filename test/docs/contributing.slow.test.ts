@@ -25,7 +25,7 @@ test('every npm script that CONTRIBUTING and the page of the tests name is in pa
   )
 })
 
-/** A file that the worked change makes. */
+/** A file that the worked change makes: see first-change.slow.test.ts. */
 const MADE = 'test/console/follow-up.test.ts'
 
 test('every file that CONTRIBUTING and the page of the tests name exists', () => {
@@ -49,20 +49,6 @@ test('every variable that the page of the tests names is read by the tests', () 
     variables.filter((name) => !tests.includes(`process.env.${name}`)),
     [],
   )
-})
-
-test('the worked change fits the code: the lines around it, and those that it removes, are there in this order', () => {
-  const parts = codeBlocks(contributing, 'diff').map((block) => block.split('\n'))
-  assert.ok(parts.length >= 3)
-  for (const [first = '', ...lines] of parts) {
-    const code = readDocument(first.replace(/^\+\+\+ /, '')).split('\n')
-    let at = 0
-    for (const line of lines.filter((one) => !/^[+@]/.test(one))) {
-      const found = code.indexOf(line.slice(1), at)
-      assert.ok(found >= 0, `${first} has no line "${line.slice(1)}"`)
-      at = found + 1
-    }
-  }
 })
 
 test('the page of the source and the picture of CONTRIBUTING name each folder of src', () => {
