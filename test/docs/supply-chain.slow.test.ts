@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { codes, ROOT, readDocument, section, tables } from './documents.ts'
+import { codes, ROOT, readDocument, tables } from './documents.ts'
 
 const versions = z.record(z.string(), z.string())
 const project = z
@@ -36,8 +36,10 @@ const licenseOf = (name: string): string =>
     .object({ license: z.string() })
     .parse(JSON.parse(readFileSync(join(ROOT, 'node_modules', name, 'package.json'), 'utf8'))).license
 
-test('docs/explanation/security.md has each package with its licence and its reason, and no other', () => {
-  const [made, built] = tables(section(readDocument('docs/explanation/security.md'), '## Dependencies'))
+const PAGE = 'docs/reference/dependencies.md'
+
+test(`${PAGE} has each package with its licence and its reason, and no other`, () => {
+  const [made, built] = tables(readDocument(PAGE))
   for (const [rows = [], dependencies] of [
     [made, project.dependencies],
     [built, project.devDependencies],
@@ -94,14 +96,14 @@ function licencesIn(path: string): string[] {
   return Object.keys(TEXTS).filter((name) => texts.some((text) => TEXTS[name]?.test(text)))
 }
 
-test('the licence that a shipped package names is the one whose text it contains, except where security.md says so', () => {
+test('the licence that a shipped package names is the one whose text it contains, except where the page says so', () => {
   const differing = shipped.flatMap(([path, { license = '' }]) => {
     const contained = licencesIn(path)
     return contained.length === 0 || contained.includes(license) ? [] : [`${path}: ${license}, ${contained.join()}`]
   })
   assert.deepEqual(differing, ['node_modules/@openedx/brand-openedx: GPL-3.0-or-later, AGPL-3.0'])
   assert.match(
-    readDocument('docs/explanation/security.md'),
+    readDocument(PAGE),
     /`@openedx\/brand-openedx` names GPL-3\.0-or-later in its `package\.json` and contains the text of the AGPL-3\.0/,
   )
 })
