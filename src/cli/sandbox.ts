@@ -48,12 +48,9 @@ Usage: lernito-openedx sandbox [OPTIONS]
                          http://127.0.0.1:8792/ where "events listen" prints
                          them
 
-With --demo, the inbox has buyers who are enrolled and pre-enrolled, a typo in a
-course key, a full course, a retired address, invalid payloads, and an outage of
-the LMS three days ago. The sales of today come as real webhooks. Unless --bulk
-or --modify turns them on, bulk_enroll and enrollments/modify are off, because
-they would enroll in a full course. --data must name a folder without a
-database.
+With --demo, bulk_enroll and enrollments/modify are off unless --bulk or
+--modify turns them on, because they would enroll in a full course. --data must
+name a folder without a database. docs/reference/sandbox.md describes it.
 
 The webhook secret is ${SANDBOX_SECRET}, unless LERNITO_WEBHOOK_SECRET is
 set. The other settings of the service work as "lernito-openedx serve --help"

@@ -41,7 +41,7 @@ test('the messages that it quotes are in the source, word for word', () => {
     ...lmsReasons,
   ]
   const quoted = rows.flatMap(([message = '']) => codes(message))
-  assert.equal(quoted.length, rows.length)
-  assert.ok(quoted.length >= 15)
+  assert.ok(rows.every(([message = '']) => codes(message).length > 0))
+  assert.ok(quoted.length > 20)
   assert.deepEqual(quotesMissingInSource(quoted), [])
 })
