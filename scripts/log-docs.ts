@@ -45,7 +45,7 @@ function messages(): string {
     const rows = Object.entries(meanings).flatMap(([text, { means, action, fields, level }]) => {
       const call = calls.get(text)
       if (call === undefined) return []
-      const names = (fields ?? call.fields ?? []).map(code).join(', ')
+      const names = (fields ?? call.fields ?? []).map(code).join(', ') || 'none'
       return [[code(text), level ?? call.level, names, `${means} ${action}`]]
     })
     return `### ${topic}\n\n${table(['`msg`', 'level', 'fields', 'what happened, and what to do'], rows)}`

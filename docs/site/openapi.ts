@@ -69,7 +69,8 @@ function rowsOf({ json, before = '' }: { json: Json | undefined; before?: string
     const path = `${before}${name}`
     const presence = required.includes(name) ? 'always' : 'optional'
     const own = [code(path), typeOf(field), presence, escaped(textOf(field.description)) || '—']
-    return [own, ...rowsOf({ json: field, before: `${path}.` }), ...rowsOf({ json: field.items, before: `${path}[].` })]
+    const inside = [field, ...listOf(field.anyOf)].flatMap((json) => rowsOf({ json, before: `${path}.` }))
+    return [own, ...inside, ...rowsOf({ json: field.items, before: `${path}[].` })]
   })
 }
 
