@@ -24,24 +24,24 @@ export const replay = command({
   name: 'replay',
   parent: 'deliveries',
   summary: 'attempt deliveries again',
-  help: `Makes deliveries due now, as if the shop had sent them again. A delivery that
+  help: `Attempts deliveries now, as if the shop had sent them again. A delivery that
 needs attention or was rejected starts over, and one that waits for its next
-attempt is attempted now. A delivery that was rejected for its payload stays
-rejected: only the shop can correct it.
+attempt doesn't wait any longer. A delivery that was rejected for its payload
+stays rejected, because only the shop can correct it.
 
 Usage: lernito-openedx deliveries replay ID... [--json]
        lernito-openedx deliveries replay FILTER... [OPTIONS]
 
 ${FILTER_HELP}
-  --all          every delivery; takes the place of a filter
-  --enrolled     also replays enrolled and pre-enrolled deliveries: people who
-                 were unenrolled since are enrolled again
-  --dry-run      only shows how many deliveries match, and some of them
+  --all          every delivery, in place of a filter
+  --enrolled     also replay enrolled and pre-enrolled deliveries, which enrolls
+                 people again who were unenrolled since
+  --dry-run      only show how many deliveries match, and some of them
   --json         a JSON object
 
 With a filter, the command replays every match except deliveries that are
 rejected, enrolled, pre-enrolled, handled or withdrawn. Ctrl-C stops the
-command; deliveries that are due by then stay due.
+command, and the deliveries that it has ordered by then are still attempted.
 
 Example:
   lernito-openedx deliveries replay --state needs_attention \\
@@ -151,19 +151,19 @@ export const withdraw = command({
   name: 'withdraw',
   parent: 'deliveries',
   summary: 'take a buyer out of courses again',
-  help: `Shows what the LMS has for the buyer, and takes the buyer out of courses again:
-it unenrolls them, and deletes the allowance that would enroll them later. Only
-what the delivery reported can be withdrawn. The service carries it out, and
-retries while the LMS is unavailable. A queued delivery is stopped first.
-Without --course, the command withdraws all courses. It needs the settings of
-the LMS.
+  help: `Takes the buyer of a delivery out of its courses again: the service unenrolls
+them, and deletes the allowance that would enroll them later. First, the command
+shows what the LMS has for the buyer. Only what the delivery reported can be
+withdrawn. The service carries it out, and retries while the LMS is unavailable;
+a queued delivery is stopped first. Without --course, all courses are withdrawn.
+This command needs the settings of the LMS too.
 
 Usage: lernito-openedx deliveries withdraw ID [OPTIONS]
 
   --course K     a course; repeat it for several courses
-  --paid         also takes away paid course modes, which the learner does not
+  --paid         also take away paid course modes, which the learner does not
                  get back for free
-  --dry-run      only shows what the LMS has
+  --dry-run      only show what the LMS has
   --json         a JSON object
 
 Example:

@@ -22,8 +22,8 @@ const list = command({
   name: 'list',
   parent: 'deliveries',
   summary: 'list deliveries and count them by state',
-  help: `Lists deliveries, the most recently active first. The last line counts all
-deliveries that match, in total and by state.
+  help: `Lists deliveries, the most recently active first. The last line counts all that
+match, in total and by state.
 
 Usage: lernito-openedx deliveries list [SEARCH] [FILTER]... [OPTIONS]
 
@@ -128,8 +128,8 @@ const show = command({
   name: 'show',
   parent: 'deliveries',
   summary: 'show one delivery',
-  help: `Shows one delivery with its payload, its outcome, what the shop was
-answered, and its timeline.
+  help: `Shows one delivery with its payload, its outcome, what the shop was answered,
+and its timeline.
 
 Usage: lernito-openedx deliveries show ID [--json]
 
@@ -245,11 +245,10 @@ export const deliveries = commandGroup({
   name: 'deliveries',
   summary: 'list, show, replay and withdraw what the shop sent',
   subcommands: [list, show, replay, withdraw],
-  help: (listed) => `Shows and changes the deliveries in the inbox. The command works with or without
-a running service. A change is stored first. A running service attempts the
-delivery, or carries out the withdrawal, within a second or two. Each change is
-recorded with your name. Run the command where the service runs, with the same
-settings. Only withdraw needs those of the LMS. To correct a delivery or to mark
+  help: (listed) => `Finds a sale in the inbox, attempts it again, or takes the buyer out of its
+courses. Each change is stored with your name, and a running service carries it
+out within a second or two; without one, the next start does. Run the command
+where the service runs, with the same settings. To correct a delivery or to mark
 it as handled, use the console.
 
 Usage: lernito-openedx deliveries SUBCOMMAND [ARGUMENTS]

@@ -27,16 +27,16 @@ export const listen = command({
   name: 'listen',
   parent: 'events',
   summary: 'receive events in development',
-  help: `Receives events on 127.0.0.1, verifies each signature, and prints a line for
-each event. For development only: it answers 204 to every event that verifies,
-and 401 to the others. Ctrl-C ends it.
+  help: `Takes the place of the shop's endpoint in development. It receives events on
+127.0.0.1, prints a line for each, and answers 204 if the signature is right,
+otherwise 401. Ctrl-C ends it.
 
 Usage: lernito-openedx events listen [--port N] [--secret SECRET] [--json]
 
   --port N       the port (default ${DEFAULT_PORT})
   --secret S     the secret (default LERNITO_EVENTS_SECRET, or the sandbox's
                  secret if that is not set)
-  --json         prints the body of each event
+  --json         print the body of each event
 
 Example:
   lernito-openedx events listen --port ${DEFAULT_PORT}

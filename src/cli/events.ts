@@ -66,16 +66,17 @@ const resend = command({
   name: 'resend',
   parent: 'events',
   summary: 'send events again',
-  help: `Sends events again. A running service sends what the command stores within a
-second or two. An endpoint that answered 410 gets events again from then on.
+  help: `Sends events again, after the shop lost some or its endpoint was down for too
+long. A running service sends them within a second or two. An endpoint
+that answered 410 gets events again from then on.
 
 Usage: lernito-openedx events resend ID... [--json]
        lernito-openedx events resend --failed [--json]
 
   ID             a delivery's id: the shop gets a new event with the state of
                  the delivery now
-  --failed       events that were given up after three days, at most
-                 1,000 at a time
+  --failed       the events that were given up after three days, at most 1,000
+                 at a time
   --json         a JSON object
 
 Example:
@@ -120,9 +121,9 @@ export const events = commandGroup({
   name: 'events',
   summary: 'list and resend the events for the shop; receive them in development',
   subcommands: [list, resend, listen],
-  help: (listed) => `Shows the events that the shop does not have yet, sends events again, and
-receives events in development. list and resend work with or without a running
-service. Run them where the service runs, with the same settings.
+  help: (listed) => `Shows which events the shop does not have yet, sends events again, and receives
+them in development. Run list and resend where the service runs, with the same
+settings; they work whether or not it is running.
 
 Usage: lernito-openedx events SUBCOMMAND [ARGUMENTS]
 

@@ -14,10 +14,10 @@ export const forget = command({
 state, with their events, and rejected deliveries that mention it. Deliveries
 that wait are not attempted any more. While a refund or a withdrawal for the
 person is still to be carried out, the command erases nothing and names its
-deliveries: erased now, the person would stay in the course. The command works
-beside a running service. In a SQLite database, nothing of the person can be
-read in the files afterwards. In MySQL, the rows are deleted. Backups and logs
-are not changed. docs/explanation/privacy.md has more.
+deliveries, because the person would otherwise stay in the course. You can run
+the command beside the service. In a SQLite database, nothing of the person can
+be read in the files afterwards; in MySQL, the rows are deleted. Backups and
+logs are not changed. docs/explanation/privacy.md has more.
 
 Usage: lernito-openedx forget EMAIL [--lms] [--compact] [--json]
 
@@ -29,7 +29,7 @@ Usage: lernito-openedx forget EMAIL [--lms] [--compact] [--json]
                for each 100 MB.
   --json       a JSON object
 
-You can repeat the command: it then finds nothing to do. The exit code is
+The exit code is
   0  done, or there was nothing to do
   1  not done, or only in part: repeat the command, after a refund or a
      withdrawal that it names has ended
@@ -38,7 +38,7 @@ You can repeat the command: it then finds nothing to do. The exit code is
      a large file: repeat it with --compact
 
 In Open edX's retirement pipeline, call the command with the learner's original
-address and --lms. Treat 3 as done if you compact at night.
+address and --lms. If you compact at night, let the pipeline accept 3 as done.
 
 Example:
   lernito-openedx forget ada@example.com --lms

@@ -20,28 +20,27 @@ const PROGRESS_MS = 3_000
 export const reconcile = command({
   name: 'reconcile',
   summary: 'check in the LMS that reported enrollments still stand',
-  help: `Checks every delivery that is enrolled or pre-enrolled: what does the LMS have
-for the buyer now? It stores what it finds, so that the console shows it. It
-changes nothing in the LMS without --fix. Beside running services, it shares
-LERNITO_LMS_CALLS_PER_MINUTE with them, as one of them. Beside one service, that
-is at least 40 deliveries a minute with the default, and many more if their
-buyers have accounts.
+  help: `Finds buyers whose enrollment is gone, for example after a restore of the LMS.
+The command asks the LMS what it has now for every delivery that is enrolled or
+pre-enrolled, and stores the answers, so that the console shows them. Without
+--fix, nothing changes in the LMS. Running services share their call budget with
+the command. Beside one service, the default budget checks at least 40
+deliveries a minute, and many more if their buyers have accounts.
 
 Usage: lernito-openedx reconcile [--since T] [--fix [--allow EMAIL]...] [--json]
 
   --since T       only deliveries that were active at T or later: 7d or 12h ago,
                   or a time such as 2026-01-31
   --fix           enroll the people again who were reported as enrolled and have
-                  an account, but no enrollment row at all, as after a restore
-                  of the LMS. An inactive row means that the person was
-                  unenrolled; the command never changes one. Also delete
-                  dangling allowances; their deliveries then need attention. A
-                  delivery that is withdrawn, refunded, handled or sent again
-                  meanwhile is left alone.
+                  an account, but no enrollment row at all. An inactive row is
+                  never changed, because it means that the person was
+                  unenrolled. Also delete dangling allowances, so that their
+                  deliveries need attention. A delivery that is withdrawn,
+                  refunded, handled or sent again meanwhile is left alone.
   --allow EMAIL   with --fix, create this person's allowance again, or enroll
-                  the person if they have registered since. The allowance may
-                  have been deleted as a refund, so name each person. Repeat it
-                  for several people.
+                  the person if they have registered since. Name each person,
+                  because an allowance may have been deleted as a refund. Repeat
+                  the option for several people.
   --json          a JSON object with everything that needs you
 
 The result counts the courses by standing. Those that need you have a line each:

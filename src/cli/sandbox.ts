@@ -24,8 +24,9 @@ const FOLLOW_UP_MS = 5_000
 export const sandbox = command({
   name: 'sandbox',
   summary: 'try it: run a stand-in LMS and the service on this machine',
-  help: `Runs a stand-in LMS and the service against it, on loopback only. There is
-nothing to install or to configure, and nothing is kept at the end.
+  help: `Runs the service against a stand-in LMS on this machine, so that you can try a
+sale, an outage or the console without an LMS. There is nothing to configure,
+and nothing is kept at the end.
 
 Usage: lernito-openedx sandbox [OPTIONS]
 
@@ -34,29 +35,26 @@ Usage: lernito-openedx sandbox [OPTIONS]
   --service-port N       the service's port (default 8790)
   --world FILE           courses, people and applications of the stand-in, as
                          JSON
-  --throttle N|off       calls a minute that the stand-in allows staff (default
-                         120, as in a stock LMS)
+  --throttle N|off       the enrolling calls a minute that the stand-in allows
+                         staff (default 120, as in a stock LMS)
   --bulk on|off          whether the stand-in has bulk_enroll (default on)
   --modify on|off        whether the stand-in has enrollments/modify (default
                          on)
-  --cost none|measured   whether its calls take as long as those of a real LMS
-                         (default none)
+  --cost none|measured   with "measured", calls take as long as those of a real
+                         LMS with two workers (default none)
   --data DIR             keep the service's database in this folder
-  --demo                 with 30 days of sales, for looking around: see below
+  --demo                 begin with 30 days of sales, to look around in
   --events URL           send events there, for example to
                          http://127.0.0.1:8792/ where "events listen" prints
                          them
 
-With --demo, the inbox begins with sales of the last 30 days: enrolled and
-pre-enrolled buyers, a typo in a course key, a full course, a retired address,
-invalid payloads, and an outage of the LMS three days ago. The sales of today
-come as real webhooks. The stand-in then has neither bulk_enroll nor
-enrollments/modify, unless --bulk or --modify says so: they would enroll in a
-full course. --data must name a folder without a database.
+With --demo, bulk_enroll and enrollments/modify are off unless --bulk or
+--modify turns them on, because they would enroll in a full course. --data must
+name a folder without a database. docs/reference/sandbox.md describes it.
 
 The webhook secret is ${SANDBOX_SECRET}, unless LERNITO_WEBHOOK_SECRET is
-set. The service's other settings have the meaning and the default that
-"lernito-openedx serve --help" shows.
+set. The other settings of the service work as "lernito-openedx serve --help"
+shows, but the file .env is not read.
 
 Example:
   lernito-openedx sandbox --throttle 120 --cost measured

@@ -13,8 +13,8 @@ const SERVICE = 'http://127.0.0.1:8790/api/lernito'
 export const send = command({
   name: 'send',
   summary: 'sign a payload, post it, and print the answer',
-  help: `Signs a payload, posts it as Lernito does, and prints the status, the answer and
-the delivery's id.
+  help: `Sends a sale as the shop would: signs a payload, posts it, and prints the
+status, the answer and the delivery's id.
 
 Usage: lernito-openedx send [FILE | --email ADDRESS --course KEY …]
                             [--refund] [--url URL] [--print]
@@ -22,16 +22,16 @@ Usage: lernito-openedx send [FILE | --email ADDRESS --course KEY …]
 
   FILE        the payload; "-" reads standard input. Without FILE, the command
               builds a payload from these options:
-  --email     the buyer's e-mail address
+  --email     the buyer's email address
   --course    a course key; repeat the option for several courses
   --name, --family, --username    the buyer's names (default: the local part of
                                   the address)
-  --refund    send a refund: it takes the buyer out of the courses again, if
+  --refund    send a refund, which takes the buyer out of the courses again if
               LERNITO_REFUNDS is on
   --url       the webhook (default http://127.0.0.1:8790/api/lernito/webhook/),
               or with --refund the address for refunds (default
               http://127.0.0.1:8790/api/lernito/refund/)
-  --print     print the signed request, and post nothing: the address, the
+  --print     print the signed request instead of posting it: the address, the
               headers, an empty line, and the body byte for byte
   --form      what X-Lernito-Signature signs:
               original  the compact sorted JSON that the original plugin's code

@@ -8,9 +8,10 @@ import { command, loadDotEnv, runUntilSignal, settingsHelp } from './command.ts'
 export const serve = command({
   name: 'serve',
   summary: 'run the service',
-  help: `Runs the service: it receives webhooks, stores them, and enrolls the buyers
-through the LMS's API. It logs to standard output as JSON lines. SIGTERM stops
-it within 8 seconds and LERNITO_DRAIN_MS. No accepted delivery is lost.
+  help: `Runs the service, which receives the shop's webhooks, stores them, and enrolls
+the buyers through the LMS's API. The log goes to standard output as JSON lines.
+SIGTERM stops the service within 8 seconds plus LERNITO_DRAIN_MS, and no
+accepted delivery is lost.
 
 Usage: lernito-openedx serve
 

@@ -61,6 +61,21 @@ test('every package is pinned, and the lock file has its hash', () => {
   assert.deepEqual(loose, [])
 })
 
+test('the packages of the site are pinned with their hash, without addresses, and none runs an install script', () => {
+  const { devDependencies } = z
+    .object({ devDependencies: versions })
+    .parse(JSON.parse(readDocument('docs/site/package.json')))
+  for (const version of Object.values(devDependencies)) assert.match(version, /^\d+\.\d+\.\d+$/)
+  const text = readDocument('docs/site/package-lock.json')
+  assert.doesNotMatch(text, /"resolved"/)
+  const { '': _, ...all } = z
+    .object({ packages: z.record(z.string(), z.object({ integrity: z.string().optional() })) })
+    .parse(JSON.parse(text)).packages
+  assert.ok(Object.keys(all).length > 50)
+  for (const [path, { integrity }] of Object.entries(all)) assert.match(integrity ?? '', /^sha512-/, path)
+  assert.match(project.scripts.site ?? '', /^npm ci --prefix docs\/site --ignore-scripts && /)
+})
+
 test('no package runs an install script except the one that installs Node.js', () => {
   const running = Object.entries(packages).filter(([, { hasInstallScript }]) => hasInstallScript)
   assert.deepEqual(
