@@ -14,7 +14,6 @@ const states = process.env.LERNITO_STATES ?? 'lernito-states'
 
 const BODY_MAX = 1024 * 1024
 
-// #region verify
 /** Whether the service signed these bytes within the last five minutes. */
 function isValid(headers, body) {
   const { 'webhook-id': id = '', 'webhook-timestamp': timestamp = '', 'webhook-signature': signatures = '' } = headers
@@ -27,9 +26,7 @@ function isValid(headers, body) {
     .map((one) => Buffer.from(one))
     .some((one) => one.length === expected.length && timingSafeEqual(one, expected))
 }
-// #endregion
 
-// #region store
 /** Keeps an event. false: the shop has it, or a later one of the same delivery. */
 function store(event) {
   const file = join(states, `${event.data.id}.json`)
@@ -38,7 +35,6 @@ function store(event) {
   renameSync(`${file}.new`, file)
   return true
 }
-// #endregion
 
 /** What takes longer: update the order, mail the buyer. Do it from what is stored, to survive a crash. */
 function handle({ type, data }) {

@@ -52,7 +52,6 @@ async function post(path, id, body) {
   }
 }
 
-// #region deliver
 /** Sends a request of the queue until the service has it. false: a person has to look at it. */
 async function deliver(file) {
   const { id, path, body } = JSON.parse(readFileSync(file, 'utf8'))
@@ -66,7 +65,9 @@ async function deliver(file) {
     }
     if (wait === null || !isUnknown(status, delivery)) break
     const retryAfter = headers.get('retry-after') ?? ''
-    await delay(1000 * (/^\d+$/.test(retryAfter) ? Math.min(Number(retryAfter), 3600) : wait))
+    const seconds = /^\d+$/.test(retryAfter) ? Math.min(Number(retryAfter), 3600) : wait
+    console.log(`${id} is sent again in ${seconds} seconds`)
+    await delay(1000 * seconds)
   }
   console.error(`${id} stays in the queue: tell a person`)
   return false
@@ -82,7 +83,6 @@ function isAccepted(path, status, delivery) {
 function isUnknown(status, delivery) {
   return status === 0 || SEND_AGAIN.includes(status) || (status === 500 && delivery === null)
 }
-// #endregion
 
 /** Stores a request before it is sent, so that every repeat has the same id and the same bytes. */
 function enqueue(path, id, payload) {

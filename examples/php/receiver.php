@@ -10,7 +10,6 @@ declare(strict_types=1);
 define('SECRET', getenv('LERNITO_EVENTS_SECRET') ?: 'whsec_bGVybml0by1zYW5kYm94LWV2ZW50cy1zZWNyZXQ=');
 define('STATES', getenv('LERNITO_STATES') ?: 'lernito-states');
 
-// #region verify
 /** Whether the service signed these bytes within the last five minutes. */
 function isValid(string $id, string $timestamp, string $signatures, string $body): bool
 {
@@ -26,9 +25,7 @@ function isValid(string $id, string $timestamp, string $signatures, string $body
     }
     return false;
 }
-// #endregion
 
-// #region store
 /** Keeps an event. false: the shop has it, or a later one of the same delivery. */
 function store(array $event): bool
 {
@@ -45,7 +42,6 @@ function store(array $event): bool
     fclose($stream);
     return rename("$file.new", $file);
 }
-// #endregion
 
 /** What takes longer: update the order, mail the buyer. Do it from what is stored, to survive a crash. */
 function handle(array $event): void

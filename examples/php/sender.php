@@ -70,7 +70,6 @@ function post(string $path, string $id, string $body): array
     return ['status' => (int) explode(' ', $lines[0])[1], 'headers' => $headers, 'text' => stream_get_contents($stream)];
 }
 
-// #region deliver
 /** Sends a request of the queue until the service has it. false: a person has to look at it. */
 function deliver(string $file): bool
 {
@@ -87,7 +86,9 @@ function deliver(string $file): bool
             break;
         }
         $retryAfter = $headers['retry-after'] ?? '';
-        sleep(ctype_digit($retryAfter) ? min((int) $retryAfter, 3600) : $wait);
+        $seconds = ctype_digit($retryAfter) ? min((int) $retryAfter, 3600) : $wait;
+        echo "$id is sent again in $seconds seconds\n";
+        sleep($seconds);
     }
     fwrite(STDERR, "$id stays in the queue: tell a person\n");
     return false;
@@ -105,7 +106,6 @@ function isUnknown(int $status, ?string $delivery): bool
 {
     return $status === 0 || in_array($status, SEND_AGAIN, true) || ($status === 500 && $delivery === null);
 }
-// #endregion
 
 /** Stores a request before it is sent, so that every repeat has the same id and the same bytes. */
 function enqueue(string $path, string $id, array $payload): string

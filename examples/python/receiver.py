@@ -25,7 +25,6 @@ BODY_MAX = 1024 * 1024
 LOCK = threading.Lock()
 
 
-# region verify
 def is_valid(headers: Mapping[str, str], body: bytes) -> bool:
     """Whether the service signed these bytes within the last five minutes."""
     webhook_id = headers.get("webhook-id", "")
@@ -37,10 +36,8 @@ def is_valid(headers: Mapping[str, str], body: bytes) -> bool:
     expected = b"v1," + base64.b64encode(digest)
     given = headers.get("webhook-signature", "").encode().split(b" ")
     return any(hmac.compare_digest(expected, one) for one in given)
-# endregion
 
 
-# region store
 def store(event: dict) -> bool:
     """Keeps an event. False: the shop has it, or a later one of the same delivery."""
     file = STATES / f"{event['data']['id']}.json"
@@ -54,7 +51,6 @@ def store(event: dict) -> bool:
             os.fsync(stream.fileno())
         new.replace(file)
     return True
-# endregion
 
 
 def handle(event: dict) -> None:

@@ -87,7 +87,9 @@ def deliver(file: Path) -> bool:
         if wait is None or not is_unknown(answer.status, delivery):
             break
         retry_after = answer.headers.get("Retry-After", "")
-        time.sleep(min(int(retry_after), 3600) if retry_after.isdecimal() else wait)
+        seconds = min(int(retry_after), 3600) if retry_after.isdecimal() else wait
+        print(f"{job['id']} is sent again in {seconds} seconds", flush=True)
+        time.sleep(seconds)
     print(f"{job['id']} stays in the queue: tell a person", file=sys.stderr)
     return False
 

@@ -40,7 +40,6 @@ type event struct {
 	} `json:"data"`
 }
 
-// #region verify
 // isValid tells whether the service signed these bytes within the last five minutes.
 func isValid(key []byte, header http.Header, body []byte) bool {
 	timestamp := header.Get("webhook-timestamp")
@@ -62,9 +61,6 @@ func isValid(key []byte, header http.Header, body []byte) bool {
 	return false
 }
 
-// #endregion
-
-// #region store
 // store keeps an event. False: the shop has it, or a later one of the same delivery.
 func store(received event, body []byte) (bool, error) {
 	lock.Lock()
@@ -85,8 +81,6 @@ func store(received event, body []byte) (bool, error) {
 	}
 	return true, write(file, body)
 }
-
-// #endregion
 
 func write(file string, content []byte) error {
 	stream, err := os.Create(file + ".new")

@@ -57,7 +57,6 @@ type answer struct {
 	text   string
 }
 
-// #region sign
 func sign(secret, id string, timestamp int64, body string) (string, error) {
 	key := []byte(secret)
 	if encoded := strings.TrimPrefix(secret, "whsec_"); encoded != secret {
@@ -71,8 +70,6 @@ func sign(secret, id string, timestamp int64, body string) (string, error) {
 	fmt.Fprintf(mac, "%s.%d.%s", id, timestamp, body)
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)), nil
 }
-
-// #endregion
 
 var client = &http.Client{
 	Timeout:       15 * time.Second,
@@ -106,7 +103,6 @@ func post(path, id, body string) (answer, error) {
 	return answer{status: response.StatusCode, header: response.Header, text: string(text)}, nil
 }
 
-// #region deliver
 // deliver sends a request of the queue until the service has it. After an error, a person has to look at it.
 func deliver(file string) error {
 	content, err := os.ReadFile(file)
@@ -131,7 +127,9 @@ func deliver(file string) error {
 		if attempt == len(waits) || !isUnknown(got.status, delivery) {
 			return fmt.Errorf("%s stays in the queue: tell a person", request.ID)
 		}
-		time.Sleep(retryAfter(got.header, waits[attempt]))
+		wait := retryAfter(got.header, waits[attempt])
+		fmt.Printf("%s is sent again in %.0f seconds\n", request.ID, wait.Seconds())
+		time.Sleep(wait)
 	}
 }
 
@@ -167,8 +165,6 @@ func retryAfter(header http.Header, otherwise time.Duration) time.Duration {
 	}
 	return time.Duration(seconds) * time.Second
 }
-
-// #endregion
 
 // enqueue stores a request before it is sent, so that every repeat has the same id and the same bytes.
 func enqueue(path, id string, payload map[string]any) (string, error) {
