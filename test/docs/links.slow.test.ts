@@ -7,7 +7,7 @@ import { DOCUMENTS, ROOT, readDocument } from './documents.ts'
 const START = 'README.md'
 const INDEX = 'docs/README.md'
 /** Pages that are documents to their readers, outside docs. */
-const ELSEWHERE: readonly string[] = ['deploy/tutor/README.md', 'test/recordings/README.md']
+const ELSEWHERE: readonly string[] = ['deploy/tutor/README.md', 'examples/README.md', 'test/recordings/README.md']
 const PAGES: readonly string[] = [...DOCUMENTS, ...ELSEWHERE]
 
 interface Link {
