@@ -57,7 +57,7 @@ function healthRoutes(app: FastifyInstance, { leaving: { signal: leaving }, data
 
 /** The routes for the shop. Each of its requests, refused or signed, is counted by its sender. */
 function shopRoutes(app: FastifyInstance, parts: Parts): void {
-  const { settings, secrets, replicas, now, inbox, senders, shopAnswers, metrics, observer } = parts
+  const { settings, secrets, replicas, now, inbox, senders, shopAnswers, observer } = parts
   const ofShop: OfShop = {
     app,
     secrets,
@@ -77,12 +77,12 @@ function shopRoutes(app: FastifyInstance, parts: Parts): void {
     answerWithinMs,
     onRefundId: observer.onRefundId,
     onReusedId: senders.reusedId,
-    onAnswer: metrics.onAnswer,
+    onAnswer: observer.onAnswer,
   })
   statusRoute({ ...ofShop, statusOf: statusOf(parts) })
   if (settings.LERNITO_REFUNDS) {
-    const { onRefundAnswer: onAnswer } = metrics
-    refundRoute({ ...ofShop, refundOf: refundOf(parts), answerWithinMs, onAnswer, onRefund: observer.onRefund })
+    const { onRefundAnswer: onAnswer, onRefund } = observer
+    refundRoute({ ...ofShop, refundOf: refundOf(parts), answerWithinMs, onAnswer, onRefund })
   }
 }
 
