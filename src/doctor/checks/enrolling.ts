@@ -1,8 +1,7 @@
 import { bulkAvailableRequest, judgeBulkAvailable } from '../../lms/apis/bulk-enroll.ts'
 import { canBeCourse, courseModesRequest, judgeCourseModes } from '../../lms/apis/courses.ts'
 import { judgeModifyAvailable, modifyAvailableRequest } from '../../lms/apis/instructor-enrollments.ts'
-import { type Problem, problem } from '../causes.ts'
-import { check, type Facts, failed, passed, skipped, type Tools } from '../check.ts'
+import { check, type Facts, failed, type Problem, passed, problem, skipped, type Tools } from '../check.ts'
 import { call, callProblem, unreachedCall } from './api.ts'
 
 /** The fix names two settings: a flat one since Willow, a key of FEATURES before. Each is harmless in every release. */

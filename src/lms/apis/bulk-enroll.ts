@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from '../client/answer.ts'
+import { type Answer, jsonOf, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
 import { failed, type Judged, succeeded } from '../client/failure.ts'
 import { jsonBody, type LmsRequest } from '../client/transport.ts'
 import {
@@ -62,8 +62,7 @@ export function bulkEnrollRequest(call: BulkCall): LmsRequest {
 /** If the answer leaves out a person or course of the call, the whole answer counts as not understood. */
 export function judgeBulkEnroll<A extends BatchAction>(answer: Answer, call: BulkCall<A>): Judged<BatchAnswer<A>> {
   if (answer.status === 400) return judgeRefusal(answer)
-  if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
-  const read = readAs(answer, ENDPOINT, bulk)
+  const read = readOk(answer, ENDPOINT, bulk)
   if (!read.ok) return read
 
   const asked = new Set(call.emails)

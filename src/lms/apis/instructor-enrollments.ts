@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from '../client/answer.ts'
+import { type Answer, jsonOf, judgeOther, notUnderstood, readOk } from '../client/answer.ts'
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
 import { jsonBody, type LmsRequest } from '../client/transport.ts'
 import { isSameAddress } from './accounts.ts'
@@ -80,8 +80,7 @@ const pathOf = (course: string): string => `/api/instructor/v2/courses/${encodeU
  */
 export function judgeModify<A extends BatchAction>(answer: Answer, call: ModifyCall<A>): Judged<BatchAnswer<A> | null> {
   if (answer.status === 404 && missing.safeParse(jsonOf(answer)).success) return succeeded(null)
-  if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
-  const read = readAs(answer, ENDPOINT, modified)
+  const read = readOk(answer, ENDPOINT, modified)
   if (!read.ok) return read
   const { action, results: rows } = read.value
   const emails = identifiersOf(call)

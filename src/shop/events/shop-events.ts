@@ -1,4 +1,4 @@
-import type { WriteContext } from '../../database/write-context.ts'
+import type { WriteContext } from '../../database/transaction.ts'
 import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
 import { type EventDraft, nextNumbers } from '../../queue/events.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'

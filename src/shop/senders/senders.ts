@@ -1,10 +1,9 @@
 import type { Kysely } from 'kysely'
 import type { Availability } from '../../database/availability.ts'
 import type { SenderRow, Tables } from '../../database/schema.ts'
-import { inTransaction } from '../../database/transaction.ts'
-import type { WriteContext } from '../../database/write-context.ts'
-import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'
+import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { isUnreachable } from '../../service/lib/errors.ts'
+import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { createTally, isSigned, keyOf, putRow, SIGNED, type Tally } from './tally.ts'
 import { type SendersView, viewOf } from './view.ts'
 
