@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { REFUSALS } from '../../src/service/http/refusals.ts'
+import { HEADER_BYTES, HEADERS_MS, MAX_HEADERS, REFUSALS, REQUEST_MS } from '../../src/service/http/refusals.ts'
 import { codes, readDocument, section, tables } from './documents.ts'
 
 const contract = readDocument('docs/reference/webhook.md')
@@ -25,4 +25,10 @@ test('the contract has the limits of requests', () => {
   for (const limit of ['At most 100, and 16 KiB', 'within 5 seconds', '65,536 bytes', 'within 10 seconds']) {
     assert.ok(request.includes(limit), limit)
   }
+})
+
+test('the refusals name the limits that hold', () => {
+  const { headers_too_large, too_slow } = REFUSALS
+  assert.match(headers_too_large.message, new RegExp(` ${HEADER_BYTES / 1024} KiB or ${MAX_HEADERS} headers`))
+  assert.match(too_slow.message, new RegExp(` ${HEADERS_MS / 1000} seconds .*, ${REQUEST_MS / 1000} seconds in all`))
 })
