@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { heartbeatRequest, judgeHeartbeat } from './apis/heartbeat.ts'
 import type { Answer } from './client/answer.ts'
 import { type Failed, failed, type Judged, succeeded } from './client/failure.ts'
-import { type Application, claimsOf, judgeGrant, refusalWords, TOKEN_ENDPOINT, tokenRequest } from './client/token.ts'
+import { type Application, claimsOf, judgeGrant, TOKEN_ENDPOINT, tokenRequest } from './client/token.ts'
 import { type Call, createTransport } from './client/transport.ts'
 
 /** Two scopes: the profile has the staff flag; without the e-mail, the LMS's own page asks for less. */
@@ -13,8 +13,6 @@ const TIMEOUT_MS = 10_000
 /** A browser waits for it before each sign-in. */
 const HEARTBEAT_TIMEOUT_MS = 2_000
 const CONCURRENCY = 8
-
-const CONSOLE = { setting: 'LERNITO_CONSOLE_CLIENT', grant: 'authorization code' }
 
 /** The person who signed in, according to the LMS. */
 export interface Person {
@@ -137,7 +135,7 @@ export function judgePerson(answer: Answer): Judged<Person> {
         answer.status,
       )
     }
-    return misconfigured(refusalWords(error, CONSOLE))
+    return misconfigured(refusalWords(error))
   })
   if (!granted.ok) return granted
   const read = claims.safeParse(claimsOf(granted.value.access_token))
@@ -156,6 +154,14 @@ export function judgePerson(answer: Answer): Judged<Person> {
 /** `status` is that of the LMS's answer, or null if the LMS was not asked. */
 function refused(message: string, status: number | null = null): Failed {
   return failed({ kind: 'refused', endpoint: TOKEN_ENDPOINT, status, message })
+}
+
+function refusalWords(error: string): string {
+  if (error === 'invalid_client') {
+    return 'The LMS does not know LERNITO_CONSOLE_CLIENT_ID with LERNITO_CONSOLE_CLIENT_SECRET (invalid_client)'
+  }
+  const remedy = "give the OAuth application LERNITO_CONSOLE_CLIENT_ID the grant type 'authorization code' in the LMS"
+  return `The LMS rejects sign-ins through this application (${error}): ${remedy}`
 }
 
 /**

@@ -22,10 +22,7 @@ export function createBoundedPool({ server, idleTimeoutMs }: { server: Server; i
   const all = new Set<ServerConnection>()
   const leave = (connection: ServerConnection): void => connection.leave()
   const idle = createLine<ServerConnection>({ ms: idleTimeoutMs / 2, expire: leave }) // before the server closes it
-  const waiting = createLine<Callback>({
-    ms: WAIT_MS,
-    expire: (callback) => callback(timeout(`no free connection within ${WAIT_MS / 1000} s`), NONE),
-  })
+  const waiting = createLine<Callback>({ ms: WAIT_MS, expire: giveUp })
   let isClosed = false
 
   const open = (callback: Callback): void => {
@@ -69,7 +66,10 @@ export function createBoundedPool({ server, idleTimeoutMs }: { server: Server; i
     end: async (callback) => {
       isClosed = true
       for (let next = waiting.takeFirst(); next !== null; next = waiting.takeFirst()) next(closed(), NONE)
-      for (const connection of all) connection.leave()
+      for (const connection of all) {
+        idle.remove(connection)
+        connection.leave()
+      }
       await Promise.all([...all].map((connection) => connection.closed)) // an open socket would keep the process alive
       callback(null)
     },
@@ -118,6 +118,8 @@ function createLine<One>({ ms, expire }: { ms: number; expire: (one: One) => voi
   }
 }
 type Line<One> = ReturnType<typeof createLine<One>>
+
+const giveUp = (callback: Callback): void => callback(timeout(`no free connection within ${WAIT_MS / 1000} s`), NONE)
 
 const closed = (): Error => new Error('Pool is closed.')
 

@@ -152,29 +152,11 @@ export function createTokens(from: Application & { now: () => number; send: Send
   }
 }
 
-const SERVICE = { setting: 'LERNITO_LMS_CLIENT', grant: 'client credentials' }
-
-/**
- * What an OAuth error code means, for an operator.
- * @param of.setting the beginning of the names of the two settings of the application
- * @param of.grant the grant type that the application needs, in the LMS's words
- */
-export function refusalWords(error: string, { setting, grant }: { setting: string; grant: string }): string {
-  if (error === 'invalid_client') {
-    return `The LMS does not know ${setting}_ID with ${setting}_SECRET (invalid_client)`
-  }
-  if (error === 'unauthorized_client' || error === 'unsupported_grant_type') {
-    const remedy = `give the OAuth application ${setting}_ID the grant type '${grant}' in the LMS`
-    return `The LMS gives this application no token (${error}): ${remedy}`
-  }
-  return `The LMS gives no token (${error}): check the OAuth application ${setting}_ID in the LMS`
-}
-
 /** Judges an answer of the token endpoint. A refusal is a misconfiguration, and its message names the setting. */
 export function judgeToken(answer: Answer): Judged<Token> {
   const misconfigured = (message: string) =>
     failed({ kind: 'misconfigured', endpoint: TOKEN_ENDPOINT, status: answer.status, message })
-  const read = judgeGrant(answer, (error) => misconfigured(refusalWords(error, SERVICE)))
+  const read = judgeGrant(answer, (error) => misconfigured(refusalWords(error)))
   if (!read.ok) return read
   const { access_token: value, token_type: type, expires_in: seconds } = read.value
   if (type !== 'jwt') {
@@ -184,6 +166,17 @@ export function judgeToken(answer: Answer): Judged<Token> {
   if (!claimed.success || seconds === undefined) return notUnderstood(answer, TOKEN_ENDPOINT)
   const { preferred_username: username, administrator = null, email_verified: active = null } = claimed.data
   return succeeded({ value, username, administrator, active, lifeMs: seconds * 1000 })
+}
+
+function refusalWords(error: string): string {
+  if (error === 'invalid_client') {
+    return 'The LMS does not know LERNITO_LMS_CLIENT_ID with LERNITO_LMS_CLIENT_SECRET (invalid_client)'
+  }
+  if (error === 'unauthorized_client' || error === 'unsupported_grant_type') {
+    const remedy = "give the OAuth application LERNITO_LMS_CLIENT_ID the grant type 'client credentials' in the LMS"
+    return `The LMS gives this application no token (${error}): ${remedy}`
+  }
+  return `The LMS gives no token (${error}): check the OAuth application LERNITO_LMS_CLIENT_ID in the LMS`
 }
 
 /** Sends a request with a token, and judges the answer. */

@@ -1,4 +1,4 @@
-import { type Dispatcher, Pool } from 'undici'
+import { Pool } from 'undici'
 import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/loop.ts'
 import { CONNECT_TIMEOUT_MS, connectionCause, startDeadline } from '../../service/lib/outgoing-call.ts'
 import { VERSION } from '../../service/lib/version.ts'
@@ -82,10 +82,10 @@ export function createTransport(from: TransportOptions): Transport {
   const { url, mayCall = always, now, onCall, startTimer = unrefTimer } = from
   const limiter = createConcurrencyLimiter({ slots: from.concurrency, startTimer })
   const pool = openPool(url)
-  const makeRequest = createRequester({ url, pool })
+  const prefix = url.pathname.replace(/\/+$/, '')
 
   async function send(request: LmsRequest, options: SendOptions): Promise<Judged<Answer>> {
-    const { endpoint, method } = request
+    const { endpoint, method, body } = request
     const { timeoutMs = from.timeoutMs } = options
     const release = options.queued ? await limiter.acquire() : () => {}
     const right = options.queued ? rightToCall(mayCall, release) : null
@@ -93,7 +93,10 @@ export function createTransport(from: TransportOptions): Transport {
     const startedAt = performance.now()
     let outcome: Judged<Answer>
     try {
-      const response = await makeRequest(request, options.authorization, deadline.signal)
+      const headers = headersOf(request, options.authorization)
+      const path = prefix + request.path
+      const { signal } = deadline
+      const response = await pool.request({ method, path, headers, body: body?.text ?? null, signal })
       outcome = succeeded(await readAnswer({ response, receivedAt: now() }))
     } catch (error) {
       const reason = deadline.isOver()
@@ -136,19 +139,12 @@ function openPool(url: URL): Pool {
   })
 }
 
-function createRequester({ url, pool }: Pick<TransportOptions, 'url'> & { pool: Pool }) {
-  const prefix = url.pathname.replace(/\/+$/, '')
-  return (request: LmsRequest, authorization: string | null, signal: AbortSignal): Promise<Dispatcher.ResponseData> => {
-    const headers: Record<string, string> = { accept: 'application/json', 'user-agent': `lernito-openedx/${VERSION}` }
-    if (authorization !== null) headers.authorization = authorization
-    if (request.body !== null) headers['content-type'] = request.body.contentType
-    return pool.request({
-      method: request.method,
-      path: prefix + request.path,
-      headers,
-      body: request.body?.text ?? null,
-      signal,
-    })
+function headersOf({ body }: LmsRequest, authorization: string | null): Record<string, string> {
+  return {
+    accept: 'application/json',
+    'user-agent': `lernito-openedx/${VERSION}`,
+    ...(authorization === null ? {} : { authorization }),
+    ...(body === null ? {} : { 'content-type': body.contentType }),
   }
 }
 
