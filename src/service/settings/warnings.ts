@@ -18,7 +18,7 @@ export interface Doubt {
   readonly name: string
 }
 
-/** All doubts about settings, in the order of their names or kinds. */
+/** All doubts: first about the secrets of the webhook, then by kind. */
 export function doubtsAbout({ env, settings }: { env: Env; settings: Settings }): Doubt[] {
   const { LERNITO_WEBHOOK_SECRET, LERNITO_WEBHOOK_SECRET_PREVIOUS } = settings
   const { LERNITO_LMS_URL: lms, LERNITO_NOTIFY_URL: notify, LERNITO_DATABASE_URL: database } = settings
@@ -47,7 +47,7 @@ function doubtsAboutSecret([name, secret]: [string, string | undefined]): Doubt[
 
 /** Warnings about settings that are accepted: a sentence or two each, without a secret. */
 export const warningsFor = (of: { env: Env; settings: Settings }): string[] =>
-  doubtsAbout(of).map(({ kind, name }) => texts[kind].replace('{name}', name))
+  doubtsAbout(of).map(({ kind, name }) => texts[kind].replace('{name}', () => name))
 
 /** The names in the environment that look like settings but are not. An empty variable counts as not set. */
 function unknownSettings(env: Env): string[] {
