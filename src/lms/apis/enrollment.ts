@@ -16,11 +16,13 @@ export interface Enrollment {
   readonly courseModes: readonly string[]
 }
 
-const enrollment = z.object({
+const common = z.object({
   created: z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
   user: z.string(),
   is_active: z.boolean(),
   mode: z.string(),
+})
+const enrollment = common.extend({
   course_details: z.object({ course_id: z.string(), course_modes: z.array(z.object({ slug: z.string() })) }),
 })
 
@@ -169,13 +171,7 @@ export interface EnrollmentRow {
   readonly created: number
 }
 
-const row = z.object({
-  created: z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
-  mode: z.string(),
-  is_active: z.boolean(),
-  user: z.string(),
-  course_id: z.string(),
-})
+const row = common.extend({ course_id: z.string() })
 const page = z.object({ next: z.string().nullable(), results: z.array(row) })
 
 /** Requests all enrollments of the account that the LMS finds for this address, regardless of letter case. */
