@@ -172,26 +172,12 @@ export function judgeSearchEmails(answer: Answer, asked: { emails: readonly stri
   }
   const requested = new Set(asked.emails.map(addressKey))
   const strangers = read.value.map(({ email }) => email).filter((email) => !requested.has(addressKey(email)))
-  return succeeded({ usernames, others: othersOf({ asked: asked.emails, usernames, strangers }) })
-}
-
-/**
- * The answer doesn't say which requested address the database takes for a stranger's. Where it can't be told, it may be
- * any address that has no account.
- */
-function othersOf({
-  asked,
-  usernames,
-  strangers,
-}: {
-  asked: readonly string[]
-  usernames: ReadonlyMap<string, string>
-  strangers: readonly string[]
-}): Map<string, string> {
+  // The answer doesn't say which requested address the database takes for a stranger's. Where it can't be told, it may be
+  // any address that has no account.
   const others = new Map<string, string>()
-  const unknown = asked.filter((email) => !usernames.has(email))
+  const unknown = asked.emails.filter((email) => !usernames.has(email))
   for (const stranger of strangers) {
     for (const email of takenFor(stranger, unknown)) others.set(email, maskAddress(stranger))
   }
-  return others
+  return succeeded({ usernames, others })
 }
