@@ -57,15 +57,24 @@ export async function inspectDatabase(from: {
   const { url, ca, now, deadAfterMs, signal } = from
   if (!url.startsWith('mysql:')) return inspectSqlite(url.replace(/^sqlite:/, ''))
   const database = openDatabase({ url, ca, serve: false })
-  const { name } = database
+  const { name, db, dialect } = database
+  const inspectServer = async (): Promise<Inspection> => {
+    const before = now()
+    const { rows } = await sql<{ at: number }>`select ${dialect.clock} as at`.execute(db)
+    const clock = { theirs: Number(rows[0]?.at), ours: (before + now()) / 2 }
+    const { replicas, ...content } = await contentOf(db)
+    const alive = replicas.filter(({ seen_at: at }) => clock.theirs - at < deadAfterMs).length
+    const services = { alive, silent: replicas.length - alive, names: replicas.map(({ id }) => id) }
+    return { ...content, clock, server: await traitsOf(db), services }
+  }
   const late = new Promise<never>((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })))
   })
   try {
-    return { ok: true, name, found: await Promise.race([inspectServer({ database, now, deadAfterMs }), late]) }
+    return { ok: true, name, found: await Promise.race([inspectServer(), late]) }
   } catch (error) {
     const known = serverErrorOf(error)?.obstacle ?? tlsObstacleOf(error)
-    const general = database.dialect.errorKindOf(error) === 'unavailable' ? 'unreachable' : 'unusable'
+    const general = dialect.errorKindOf(error) === 'unavailable' ? 'unreachable' : 'unusable'
     return { ok: false, name, obstacle: known ?? general, reason: reasonOf(error) }
   } finally {
     await database.close()
@@ -75,24 +84,6 @@ export async function inspectDatabase(from: {
 /** The same for all databases. It reads an index and at most 5,000 rows. */
 const PRE_ENROLLED_SQL =
   "select distinct outcome from (select outcome from deliveries where state = 'pre_enrolled' and outcome is not null order by active_at desc limit 5000) as latest"
-
-async function inspectServer({
-  database: { db, dialect },
-  now,
-  deadAfterMs,
-}: {
-  database: Database
-  now: () => number
-  deadAfterMs: number
-}): Promise<Inspection> {
-  const before = now()
-  const { rows } = await sql<{ at: number }>`select ${dialect.clock} as at`.execute(db)
-  const clock = { theirs: Number(rows[0]?.at), ours: (before + now()) / 2 }
-  const { replicas, ...content } = await contentOf(db)
-  const alive = replicas.filter(({ seen_at: at }) => clock.theirs - at < deadAfterMs).length
-  const services = { alive, silent: replicas.length - alive, names: replicas.map(({ id }) => id) }
-  return { ...content, clock, server: await traitsOf(db), services }
-}
 
 /** What the tables hold, as far as they are there. */
 async function contentOf(
