@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { CAUSES } from '../src/doctor/causes.ts'
+import { CAUSES } from '../src/doctor/check.ts'
 import { CHECKS } from '../src/doctor/examine.ts'
 
 const GUIDE = new URL('../docs/reference/doctor.md', import.meta.url)

@@ -1,4 +1,4 @@
-import type { Problem } from '../doctor/causes.ts'
+import type { Problem } from '../doctor/check.ts'
 import { examine, type Result } from '../doctor/examine.ts'
 import { command, loadDotEnv } from './command.ts'
 

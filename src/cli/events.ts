@@ -1,4 +1,4 @@
-import type { WriteContext } from '../database/write-context.ts'
+import type { WriteContext } from '../database/transaction.ts'
 import type { EndpointState, UnsentEvent } from '../queue/outbox/list-events.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { createShopEvents, type SentAgain } from '../shop/events/shop-events.ts'

@@ -1,11 +1,46 @@
-import { sql } from 'kysely'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
+import { Kysely, sql } from 'kysely'
 import { reasonOf } from './availability.ts'
 import { openDatabase } from './database.ts'
 import type { Database } from './dialect.ts'
-import { type Inspected, type Inspection, PRE_ENROLLED_SQL, type ServerTraits } from './inspection.ts'
-import { serverErrorOf } from './mysql/errors.ts'
+import { type Obstacle, serverErrorOf } from './mysql/errors.ts'
 import { tlsObstacleOf } from './mysql/tls.ts'
-import { inspectSqlite } from './sqlite/inspect-sqlite.ts'
+import type { ReplicaRow, Tables } from './schema.ts'
+import { createStatements, isBusy } from './sqlite/connection.ts'
+import { sqliteDialect } from './sqlite/driver.ts'
+import { assertSinglePath, resolveSymlinks } from './sqlite/file.ts'
+
+/** What a MySQL or MariaDB server says of itself. */
+interface ServerTraits {
+  /** The server variables by which it takes no writes, such as read_only=ON; null if it takes them. */
+  readonly readOnly: string | null
+  /** Whether it is a node of a Galera cluster. */
+  readonly galera: boolean
+}
+
+/** What a database holds, and which services use it. */
+export interface Inspection {
+  /** The number of applied migrations; 0: none, or the file doesn't exist yet. */
+  readonly level: number
+  /** The number of migrations that code must know to work with it. */
+  readonly oldestCode: number
+  /** The clocks of the database and of this machine at the same time, ms since 1970; null if they are the same clock. */
+  readonly clock: { readonly theirs: number; readonly ours: number } | null
+  /** What the server says of itself; null for a SQLite file. */
+  readonly server: ServerTraits | null
+  /** The number of services. `silent` services have sent no heartbeat for so long that they count as dead. `names`: of both. */
+  readonly services: { readonly alive: number; readonly silent: number; readonly names: readonly string[] }
+  /** The distinct outcomes of the latest 5,000 pre-enrolled deliveries, as they are stored: JSON. */
+  readonly preEnrolled: readonly string[]
+}
+
+/** `name` names the database without its password. */
+export type Inspected =
+  | { readonly ok: true; readonly name: string; readonly found: Inspection }
+  | { readonly ok: false; readonly name: string; readonly obstacle: Obstacle; readonly reason: string }
 
 /**
  * Inspects the inbox's database without changing anything: it creates neither a SQLite file nor tables. See openDatabase
@@ -20,56 +55,50 @@ export async function inspectDatabase(from: {
   signal: AbortSignal
 }): Promise<Inspected> {
   const { url, ca, now, deadAfterMs, signal } = from
-  if (!url.startsWith('mysql:')) return inspectSqlite({ file: url.replace(/^sqlite:/, '') })
+  if (!url.startsWith('mysql:')) return inspectSqlite(url.replace(/^sqlite:/, ''))
   const database = openDatabase({ url, ca, serve: false })
-  const { name } = database
+  const { name, db, dialect } = database
+  const inspectServer = async (): Promise<Inspection> => {
+    const before = now()
+    const { rows } = await sql<{ at: number }>`select ${dialect.clock} as at`.execute(db)
+    const clock = { theirs: Number(rows[0]?.at), ours: (before + now()) / 2 }
+    const { replicas, ...content } = await contentOf(db)
+    const alive = replicas.filter(({ seen_at: at }) => clock.theirs - at < deadAfterMs).length
+    const services = { alive, silent: replicas.length - alive, names: replicas.map(({ id }) => id) }
+    return { ...content, clock, server: await traitsOf(db), services }
+  }
   const late = new Promise<never>((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })))
   })
   try {
-    return { ok: true, name, found: await Promise.race([inspectServer({ database, now, deadAfterMs }), late]) }
+    return { ok: true, name, found: await Promise.race([inspectServer(), late]) }
   } catch (error) {
     const known = serverErrorOf(error)?.obstacle ?? tlsObstacleOf(error)
-    const general = database.dialect.errorKindOf(error) === 'unavailable' ? 'unreachable' : 'unusable'
+    const general = dialect.errorKindOf(error) === 'unavailable' ? 'unreachable' : 'unusable'
     return { ok: false, name, obstacle: known ?? general, reason: reasonOf(error) }
   } finally {
     await database.close()
   }
 }
 
-async function inspectServer({
-  database,
-  now,
-  deadAfterMs,
-}: {
-  database: Database
-  now: () => number
-  deadAfterMs: number
-}): Promise<Inspection> {
-  const { db, dialect } = database
-  const before = now()
-  const { rows } = await sql<{ at: number }>`select ${dialect.clock} as at`.execute(db)
-  const ours = (before + now()) / 2
-  const clock = { theirs: Number(rows[0]?.at), ours }
-  const tables = await db.introspection.getTables()
-  const has = (table: string): boolean => tables.some(({ name }) => name === table)
-  const applied = has('migrations') ? await db.selectFrom('migrations').select('oldest_code').execute() : []
-  const replicas = has('replicas')
-    ? await db
-        .selectFrom('replicas')
-        .select((eb) => ['id', eb(dialect.clock, '-', eb.ref('seen_at')).as('silent')])
-        .execute()
-    : []
-  const alive = replicas.filter(({ silent }) => Number(silent) < deadAfterMs).length
+/** The same for all databases. It reads an index and at most 5,000 rows. */
+const PRE_ENROLLED_SQL =
+  "select distinct outcome from (select outcome from deliveries where state = 'pre_enrolled' and outcome is not null order by active_at desc limit 5000) as latest"
+
+/** What the tables hold, as far as they are there. */
+async function contentOf(
+  db: Database['db'],
+): Promise<Pick<Inspection, 'level' | 'oldestCode' | 'preEnrolled'> & { readonly replicas: readonly ReplicaRow[] }> {
+  const tables = new Set((await db.introspection.getTables()).map(({ name }) => name))
+  const applied = tables.has('migrations') ? await db.selectFrom('migrations').select('oldest_code').execute() : []
+  const replicas = tables.has('replicas') ? await db.selectFrom('replicas').selectAll().execute() : []
   const preEnrolled =
     applied.length === 0 ? [] : (await sql.raw<{ outcome: string }>(PRE_ENROLLED_SQL).execute(db)).rows
   return {
     level: applied.length,
     oldestCode: Math.max(0, ...applied.map(({ oldest_code }) => oldest_code)),
-    clock,
-    server: await traitsOf(db),
-    services: { alive, silent: replicas.length - alive, names: replicas.map(({ id }) => id) },
     preEnrolled: preEnrolled.map(({ outcome }) => outcome),
+    replicas,
   }
 }
 
@@ -88,5 +117,79 @@ async function traitsOf(db: Database['db']): Promise<ServerTraits> {
     readOnly:
       readOnly.length > 0 ? readOnly.map(({ Variable_name, Value }) => `${Variable_name}=${Value}`).join(', ') : null,
     galera: on.some(({ Variable_name: name }) => name === 'wsrep_on'),
+  }
+}
+
+const BUSY_TIMEOUT_MS = 1000
+
+async function inspectSqlite(name: string): Promise<Inspected> {
+  const obstacle = writeObstacle(resolve(name))
+  if (obstacle !== null) return { ok: false, name, obstacle: 'not_writable', reason: obstacle }
+  try {
+    const file = existsSync(dirname(resolve(name))) ? resolveSymlinks(name) : name
+    assertSinglePath(file)
+    const alive = isServed(file) ? 1 : 0
+    const { replicas, ...content } = existsSync(file) ? await contentOfFile(file) : EMPTY
+    const services = { alive, silent: 0, names: replicas.map(({ id }) => id) }
+    return { ok: true, name, found: { ...content, clock: null, server: null, services } }
+  } catch (error) {
+    return { ok: false, name, obstacle: 'unusable', reason: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+/** What prevents the service from writing, or from creating the file and its folder; null: nothing. */
+function writeObstacle(file: string): string | null {
+  if (existsSync(file))
+    return statSync(file).isFile() ? (unwritable(file) ?? unwritable(dirname(file))) : `${file} is not a file`
+  let folder = dirname(file)
+  while (!existsSync(folder)) folder = dirname(folder)
+  return statSync(folder).isDirectory() ? unwritable(folder) : `${folder} is not a folder`
+}
+
+function unwritable(path: string): string | null {
+  try {
+    accessSync(path, constants.W_OK)
+    return null
+  } catch {
+    return `this user may not write to ${path}`
+  }
+}
+
+const EMPTY = { level: 0, oldestCode: 0, preEnrolled: [], replicas: [] }
+
+async function contentOfFile(file: string): ReturnType<typeof contentOf> {
+  const connection = openReadOnly(file)
+  const write = () => Promise.reject(new Error('this connection only reads'))
+  const db = new Kysely<Tables>({ dialect: sqliteDialect({ read: createStatements(connection), write }) })
+  try {
+    return await contentOf(db)
+  } finally {
+    connection.close()
+  }
+}
+
+/**
+ * Opens the file without leaving files behind. A reader of a WAL database creates the files -wal and -shm if they are
+ * missing, and can't delete them. The service's user might then lack the permission to write to them. If they are
+ * missing, no process has the database open, so it can be read as immutable.
+ */
+function openReadOnly(file: string): DatabaseSync {
+  const location = pathToFileURL(file)
+  if (!existsSync(`${file}-wal`)) location.searchParams.set('immutable', '1')
+  return new DatabaseSync(location, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
+}
+
+/** Whether a service holds FILE.lock. A starting service waits for the lock longer than this check takes. */
+function isServed(file: string): boolean {
+  if (!existsSync(`${file}.lock`)) return false
+  const lock = new DatabaseSync(`${file}.lock`, { readOnly: true, timeout: 0 })
+  try {
+    lock.prepare('select 1 from sqlite_master').all()
+    return false
+  } catch (error) {
+    if (isBusy(error)) return true
+    throw error
+  } finally {
+    lock.close()
   }
 }

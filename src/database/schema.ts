@@ -1,5 +1,4 @@
-import type { ReasonCode } from '../sale/reasons.ts'
-import type { DeliveryState, EventKind, Source } from '../sale/types.ts'
+import type { DeliveryState, EventKind, ReasonCode, Source } from '../sale/types.ts'
 
 /** The tables as Kysely sees them; see src/database/migrations/initial-schema.sql. Times are milliseconds since 1970. */
 export interface DeliveryRow {

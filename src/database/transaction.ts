@@ -1,7 +1,26 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Transaction } from 'kysely'
-import type { Database } from './dialect.ts'
+import { CompiledQuery, type Insertable, type Transaction } from 'kysely'
+import { type Database, isMysql } from './dialect.ts'
 import type { Tables } from './schema.ts'
+
+/** What every write to the database needs. */
+export interface WriteContext {
+  readonly database: Pick<Database, 'db' | 'dialect'>
+  /** ms since 1970 */
+  readonly now: () => number
+  /** See createIds. */
+  readonly newId: () => string
+  /** From 0 to 1, as Math.random gives it. */
+  readonly random: () => number
+  /** Whether the shop gets events: each change then stores those that it causes, in its own transaction. */
+  readonly hasOutbox: boolean
+}
+
+/** The same within an open transaction. All that it writes has the time `at`, ms since 1970. */
+export interface TransactionContext extends Pick<WriteContext, 'newId' | 'hasOutbox'> {
+  readonly trx: Transaction<Tables>
+  readonly at: number
+}
 
 /** How often a transaction runs at most. */
 const MAX_ATTEMPTS = { conflict: 10, unavailable: 3 } as const
@@ -61,3 +80,31 @@ interface Attempt<Result> {
 
 /** Rolls back an attempt that is not needed. */
 const STORED = new Error('an earlier attempt is stored')
+
+/**
+ * Inserts rows with one statement. It writes the statement itself: compiling it took Kysely a quarter of the main thread's
+ * time for each delivery. `ignore`: skips rows whose key exists. All rows must have the same columns. Resolves to how
+ * many rows were inserted.
+ */
+export async function insertRows<Table extends keyof Tables & string>({
+  trx,
+  into,
+  rows,
+  ignore = false,
+}: {
+  trx: Transaction<Tables>
+  into: Table
+  rows: readonly Insertable<Tables[Table]>[]
+  ignore?: boolean
+}): Promise<number> {
+  const [first] = rows
+  if (first === undefined) return 0
+  const columns = Object.keys(first)
+  const parameters = rows.flatMap((row) => columns.map((column): unknown => Reflect.get(row, column)))
+  const row = `(${columns.map(() => '?').join(', ')})`
+  const ignoring = isMysql(trx) ? 'insert ignore' : 'insert or ignore'
+  const names = columns.map((column) => `\`${column}\``).join(', ')
+  const sql = `${ignore ? ignoring : 'insert'} into \`${into}\` (${names}) values ${rows.map(() => row).join(', ')}`
+  const { numAffectedRows } = await trx.executeQuery(CompiledQuery.raw(sql, parameters))
+  return Number(numAffectedRows ?? 0)
+}

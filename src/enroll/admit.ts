@@ -1,8 +1,7 @@
 import type { Failure } from '../lms/client/failure.ts'
 import type { Lms } from '../lms/lms.ts'
 import { isCourseKey } from '../sale/course-key.ts'
-import type { Reason } from '../sale/reasons.ts'
-import type { Delivery, EnrollmentRequest } from '../sale/types.ts'
+import type { Delivery, EnrollmentRequest, Reason } from '../sale/types.ts'
 import { beginWork, failAll, type Work } from './work.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { modifyCanName } from '../lms/apis/instructor-enrollments.ts'
 import type { Budget, Permit } from '../lms/client/budget.ts'
 import type { Lms } from '../lms/lms.ts'
-import { pause } from '../service/lib/pause.ts'
+import { pause } from '../service/lib/loop.ts'
 import {
   BATCH_PEOPLE,
   BATCH_PEOPLE_AT_MOST,

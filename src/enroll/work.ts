@@ -1,8 +1,7 @@
 import { batchCanName } from '../lms/apis/batch-answer.ts'
 import { type Failure, mayStillLand } from '../lms/client/failure.ts'
 import type { CallNote } from '../sale/calls.ts'
-import type { Reason } from '../sale/reasons.ts'
-import type { CourseResult, Delivery, EnrollmentRequest } from '../sale/types.ts'
+import type { CourseResult, Delivery, EnrollmentRequest, Reason } from '../sale/types.ts'
 import type { PausedCourse } from './breakers/course-breakers.ts'
 import type { PriorKnowledge } from './pair.ts'
 

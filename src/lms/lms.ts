@@ -1,48 +1,12 @@
-import {
-  accountRequest,
-  type FoundAccounts,
-  judgeAccount,
-  judgeNamesakes,
-  judgeSearchEmails,
-  namesakeRequests,
-  searchEmailsRequest,
-} from './apis/accounts.ts'
+import type { LmsSettings } from '../service/settings/settings.ts'
+import * as accountsApi from './apis/accounts.ts'
 import type { BatchAction, BatchAnswer } from './apis/batch-answer.ts'
-import {
-  type BulkCall,
-  bulkAvailableRequest,
-  bulkEnrollRequest,
-  judgeBulkAvailable,
-  judgeBulkEnroll,
-} from './apis/bulk-enroll.ts'
-import { type Course, canBeCourse, listCourseKeys, lookUpCourse } from './apis/courses.ts'
-import {
-  changeModeRequest,
-  courseEnrollmentListRequest,
-  enrollmentRequest,
-  enrollRequest,
-  judgeCourseEnrollmentList,
-  judgeEnroll,
-  judgeEnrollment,
-  judgeUnenroll,
-  unenrollRequest,
-} from './apis/enrollment.ts'
-import {
-  allowancesRequest,
-  allowRequest,
-  disallowRequest,
-  judgeAllow,
-  judgeAllowances,
-  judgeDisallow,
-} from './apis/enrollment-allowed.ts'
-import { heartbeatRequest, judgeHeartbeat } from './apis/heartbeat.ts'
-import {
-  judgeModify,
-  judgeModifyAvailable,
-  type ModifyCall,
-  modifyAvailableRequest,
-  modifyRequest,
-} from './apis/instructor-enrollments.ts'
+import * as bulkApi from './apis/bulk-enroll.ts'
+import * as coursesApi from './apis/courses.ts'
+import * as enrollmentApi from './apis/enrollment.ts'
+import * as allowedApi from './apis/enrollment-allowed.ts'
+import * as heartbeatApi from './apis/heartbeat.ts'
+import * as modifyApi from './apis/instructor-enrollments.ts'
 import { type Answer, jsonOf } from './client/answer.ts'
 import type { Permit } from './client/budget.ts'
 import { type Cache, createCache } from './client/cache.ts'
@@ -78,22 +42,16 @@ export interface Lms extends LookUps, BatchCalls, SingleCalls {
 interface LmsOptions
   extends Pick<TransportOptions, 'concurrency' | 'mayCall'>,
     Partial<Pick<TransportOptions, 'now' | 'onCall'>> {
-  /** LERNITO_LMS_URL */
-  readonly url: string
-  readonly clientId: string
-  readonly clientSecret: string
-  /** The version of this program, for the user-agent header. */
-  readonly version: string
+  readonly settings: Pick<LmsSettings, 'LERNITO_LMS_URL' | 'LERNITO_LMS_CLIENT_ID' | 'LERNITO_LMS_CLIENT_SECRET'>
 }
 
-/** The client of one LMS. */
-export function createLms(from: LmsOptions): Lms {
-  const { clientId, clientSecret, version, now = Date.now, onCall = () => {}, ...options } = from
-  const url = new URL(from.url)
-  const userAgent = `lernito-openedx/${version}`
-  const transport = createTransport({ ...options, url, userAgent, timeoutMs: TIMEOUT_MS, now, onCall })
+/** The client of the LMS that the settings name. The caller closes it. */
+export function createLms({ settings, now = Date.now, onCall = () => {}, ...options }: LmsOptions): Lms {
+  const { LERNITO_LMS_CLIENT_ID: clientId, LERNITO_LMS_CLIENT_SECRET: clientSecret } = settings
+  const url = new URL(settings.LERNITO_LMS_URL)
+  const transport = createTransport({ ...options, url, timeoutMs: TIMEOUT_MS, now, onCall })
   const sendWithoutToken = (request: LmsRequest) => transport.send(request, { authorization: null, queued: true })
-  const tokens = createTokens({ url, clientId, clientSecret, now, send: sendWithoutToken })
+  const tokens = createTokens({ clientId, clientSecret, now, send: sendWithoutToken })
   const ask = createAsk({ transport, tokens })
   const parts = { ask, tokens, sendWithoutToken, now }
 
@@ -108,8 +66,8 @@ export function createLms(from: LmsOptions): Lms {
     ...createBatchCalls(parts),
     ...createSingleCalls(ask),
     async heartbeat() {
-      const sent = await transport.send(heartbeatRequest(), { authorization: null, queued: false })
-      return sent.ok ? judgeHeartbeat(sent.value) : sent
+      const sent = await transport.send(heartbeatApi.heartbeatRequest(), { authorization: null, queued: false })
+      return sent.ok ? heartbeatApi.judgeHeartbeat(sent.value) : sent
     },
     close: () => transport.close(),
   }
@@ -127,18 +85,18 @@ type LookUps = ReturnType<typeof createLookUps>
 /** What the LMS tells about courses and people. It throttles none of it but the list of courses. */
 function createLookUps(parts: Parts) {
   const { ask, tokens, now } = parts
-  const courses = createCache<Course | null>({
+  const courses = createCache<coursesApi.Course | null>({
     now,
     max: MAX_COURSES,
     ttlMs: (course) => (course === null ? 0 : COURSE_MS),
     restMs: MISSING_COURSE_REST_MS,
-    load: (key) => lookUpCourse({ key, serviceUser: tokens.get, ask }),
+    load: (key) => coursesApi.lookUpCourse({ key, serviceUser: tokens.get, ask }),
   })
   const lists = createCache<readonly string[]>({
     now,
     max: 1,
     ttlMs: () => COURSE_KEYS_MS,
-    load: () => listCourseKeys({ serviceUser: tokens.get, ask }),
+    load: () => coursesApi.listCourseKeys({ serviceUser: tokens.get, ask }),
   })
   return {
     /**
@@ -146,19 +104,20 @@ function createLookUps(parts: Parts) {
      * before `since` (ms since 1970). A missing one is never kept: someone may have just created it, so the LMS is asked
      * after this call begins.
      */
-    course: async (key: string, since?: number): Promise<Judged<Course | null>> =>
-      canBeCourse(key) ? courses.get(key, since) : succeeded(null),
+    course: async (key: string, since?: number): Promise<Judged<coursesApi.Course | null>> =>
+      coursesApi.canBeCourse(key) ? courses.get(key, since) : succeeded(null),
     /** The keys of the courses that the service user sees, at most 2,000. Kept for 5 min. */
     courseKeys: () => lists.get(''),
-    account: (email: string) => ask(accountRequest({ email }), (answer) => judgeAccount(answer, { email })),
+    account: (email: string) =>
+      ask(accountsApi.accountRequest({ email }), (answer) => accountsApi.judgeAccount(answer, { email })),
     /**
      * Those of these addresses that are, or may be, the user name of an account with another address. Never kept: anyone
      * can register such a name at any time.
      */
     async takenAsUsernames(emails: readonly string[]): Promise<Judged<ReadonlySet<string>>> {
       const taken = new Set<string>()
-      for (const { request, emails: some } of namesakeRequests({ emails })) {
-        const found = await ask(request, (answer) => judgeNamesakes(answer, { emails: some }))
+      for (const { request, emails: some } of accountsApi.namesakeRequests({ emails })) {
+        const found = await ask(request, (answer) => accountsApi.judgeNamesakes(answer, { emails: some }))
         if (!found.ok) return found
         for (const email of found.value) taken.add(email)
       }
@@ -179,9 +138,11 @@ function emailSearch({ ask, now }: Pick<Parts, 'ask' | 'now'>) {
     const age = missingSince === null ? null : now() - missingSince
     return age !== null && age >= 0 && age < AVAILABILITY_MS // a clock that was set back ends it
   }
-  return async (emails: readonly string[]): Promise<Judged<FoundAccounts | null>> => {
+  return async (emails: readonly string[]): Promise<Judged<accountsApi.FoundAccounts | null>> => {
     if (isMissing()) return succeeded(null)
-    const found = await ask(searchEmailsRequest({ emails }), (answer) => judgeSearchEmails(answer, { emails }))
+    const found = await ask(accountsApi.searchEmailsRequest({ emails }), (answer) =>
+      accountsApi.judgeSearchEmails(answer, { emails }),
+    )
     missingSince = found.ok && found.value === null ? now() : null
     return found
   }
@@ -203,16 +164,19 @@ function createBatchCalls({ ask, sendWithoutToken, now }: Parts) {
         return judge(sent.value)
       },
     })
-  const bulk = availability(bulkAvailableRequest(), judgeBulkAvailable)
-  const modify = availability(modifyAvailableRequest(), judgeModifyAvailable)
+  const bulk = availability(bulkApi.bulkAvailableRequest(), bulkApi.judgeBulkAvailable)
+  const modify = availability(modifyApi.modifyAvailableRequest(), modifyApi.judgeModifyAvailable)
   return {
     /** Whether the LMS has bulk_enroll. Kept for 5 min, or until a bulk call shows that it has none. */
     bulkAvailable: () => bulk.get(''),
     /** @throws Error for an address that batchCanName rejects */
-    async bulkEnroll<A extends BatchAction>(permit: Permit, call: BulkCall<A>): Promise<Judged<BatchAnswer<A>>> {
-      const request = bulkEnrollRequest(call)
+    async bulkEnroll<A extends BatchAction>(
+      permit: Permit,
+      call: bulkApi.BulkCall<A>,
+    ): Promise<Judged<BatchAnswer<A>>> {
+      const request = bulkApi.bulkEnrollRequest(call)
       permit.spend()
-      const judged = await ask(request, (answer) => judgeBulkEnroll(answer, call))
+      const judged = await ask(request, (answer) => bulkApi.judgeBulkEnroll(answer, call))
       if (!judged.ok && judged.failure.status === 404) bulk.forget('')
       return judged
     },
@@ -223,11 +187,11 @@ function createBatchCalls({ ask, sendWithoutToken, now }: Parts) {
      * LMS has no such course.
      * @throws Error for what modifyRequest rejects
      */
-    modify: <A extends BatchAction>(call: ModifyCall<A>): Promise<Judged<BatchAnswer<A> | null>> =>
-      ask(modifyRequest(call), (answer) => {
+    modify: <A extends BatchAction>(call: modifyApi.ModifyCall<A>): Promise<Judged<BatchAnswer<A> | null>> =>
+      ask(modifyApi.modifyRequest(call), (answer) => {
         const isGone = answer.status === 404 && jsonOf(answer) === undefined
         if (isGone) modify.forget('')
-        return judgeModify(answer, call)
+        return modifyApi.judgeModify(answer, call)
       }),
   }
 }
@@ -245,21 +209,21 @@ function createSingleCalls(ask: Ask) {
   }
   return {
     /** null if the person was never enrolled. */
-    enrollment: single(enrollmentRequest, judgeEnrollment),
+    enrollment: single(enrollmentApi.enrollmentRequest, enrollmentApi.judgeEnrollment),
     /**
      * The enrollments of these people in one course, active or not.
      * @throws Error if they don't fit in one call: see groupsForCourseList
      */
-    enrollmentsOfCourse: single(courseEnrollmentListRequest, judgeCourseEnrollmentList),
+    enrollmentsOfCourse: single(enrollmentApi.courseEnrollmentListRequest, enrollmentApi.judgeCourseEnrollmentList),
     /** `force`: see enrollRequest; true if absent. */
-    enroll: single(enrollRequest, judgeEnroll),
+    enroll: single(enrollmentApi.enrollRequest, enrollmentApi.judgeEnroll),
     /** Enrolls nobody. Only for an enrollment in another mode: see changeModeRequest. */
-    changeMode: single(changeModeRequest, judgeEnroll),
+    changeMode: single(enrollmentApi.changeModeRequest, enrollmentApi.judgeEnroll),
     /** Only for a person who has an enrollment: see unenrollRequest. */
-    unenroll: single(unenrollRequest, judgeUnenroll),
-    allow: single(allowRequest, judgeAllow),
-    allowances: single(allowancesRequest, judgeAllowances),
+    unenroll: single(enrollmentApi.unenrollRequest, enrollmentApi.judgeUnenroll),
+    allow: single(allowedApi.allowRequest, allowedApi.judgeAllow),
+    allowances: single(allowedApi.allowancesRequest, allowedApi.judgeAllowances),
     /** false if there was none. */
-    disallow: single(disallowRequest, judgeDisallow),
+    disallow: single(allowedApi.disallowRequest, allowedApi.judgeDisallow),
   }
 }

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { heartbeatRequest, judgeHeartbeat } from './apis/heartbeat.ts'
 import type { Answer } from './client/answer.ts'
 import { type Failed, failed, type Judged, succeeded } from './client/failure.ts'
-import { askForToken, claimsOf, judgeGrant, TOKEN_ENDPOINT } from './client/token.ts'
-import { type Call, createTransport, type LmsRequest, type Transport } from './client/transport.ts'
+import { type Application, claimsOf, judgeGrant, TOKEN_ENDPOINT, tokenRequest } from './client/token.ts'
+import { type Call, createTransport } from './client/transport.ts'
 
 /** Two scopes: the profile has the staff flag; without the e-mail, the LMS's own page asks for less. */
 const SCOPE = 'profile email'
@@ -46,15 +46,11 @@ export interface SignIn {
 
 const claims = z.object({ preferred_username: z.string().min(1), administrator: z.boolean() })
 
-interface SignInOptions {
+interface SignInOptions extends Application {
   /** LERNITO_LMS_URL, where this service calls the LMS. */
   readonly lmsUrl: string
   /** LERNITO_LMS_PUBLIC_URL, where browsers reach it. */
   readonly publicUrl: string
-  /** LERNITO_CONSOLE_CLIENT_ID */
-  readonly clientId: string
-  readonly clientSecret: string
-  readonly version: string
   readonly now?: () => number
   /** Receives every call after it has ended. */
   readonly onCall?: (call: Call) => void
@@ -62,13 +58,13 @@ interface SignInOptions {
 
 /** Sign-in through the OAuth application of the console. */
 export function createSignIn(from: SignInOptions): SignIn {
-  const { server, client, secret } = oauthParties(from)
-  const transport = openTransport(from, TIMEOUT_MS)
-  const heartbeats = openTransport(from, HEARTBEAT_TIMEOUT_MS)
+  // Separate from the transport of the enrolling calls, so that people don't wait behind a backlog.
+  const { lmsUrl, now = Date.now, onCall = () => {} } = from
+  const url = new URL(lmsUrl)
+  const transport = createTransport({ url, concurrency: () => CONCURRENCY, timeoutMs: TIMEOUT_MS, now, onCall })
 
-  async function ask(grant: Parameters<typeof askForToken>[0]['grant']): Promise<Judged<Person>> {
-    const send = (request: LmsRequest) => transport.send(request, { authorization: null, queued: true })
-    const answer = await askForToken({ grant, send })
+  async function ask(grant: Readonly<Record<string, string>>): Promise<Judged<Person>> {
+    const answer = await transport.send(tokenRequest(from, grant), { authorization: null, queued: true })
     return answer.ok ? judgePerson(answer.value) : answer
   }
 
@@ -76,59 +72,40 @@ export function createSignIn(from: SignInOptions): SignIn {
     begin: (redirectUri) => beginAttempt(from, redirectUri),
 
     async finish({ parameters, attempt, redirectUri }) {
-      let checked: URLSearchParams
+      let code: string | null
       try {
-        checked = oauth.validateAuthResponse(server, client, parameters, attempt.state)
+        code = oauth
+          .validateAuthResponse({ issuer: lmsUrl }, { client_id: from.clientId }, parameters, attempt.state)
+          .get('code')
       } catch (error) {
         return refused(`The LMS did not sign this person in (${codeOf(error)})`)
       }
-      if (!checked.get('code')) return refused('The LMS sent the browser back without a code: sign in again')
-      return ask((options) =>
-        oauth.authorizationCodeGrantRequest(server, client, secret, checked, redirectUri, attempt.verifier, options),
-      )
+      if (!code) return refused('The LMS sent the browser back without a code: sign in again')
+      const { verifier: code_verifier } = attempt
+      return ask({ grant_type: 'authorization_code', code, redirect_uri: redirectUri, code_verifier })
     },
 
-    renew: (refreshToken) =>
-      ask((options) => oauth.refreshTokenGrantRequest(server, client, secret, refreshToken, options)),
+    renew: (refreshToken) => ask({ grant_type: 'refresh_token', refresh_token: refreshToken }),
 
     async isLmsUp() {
-      const answer = await heartbeats.send(heartbeatRequest(), { authorization: null, queued: false })
+      const answer = await transport.send(heartbeatRequest(), {
+        authorization: null,
+        queued: false,
+        timeoutMs: HEARTBEAT_TIMEOUT_MS,
+      })
       const judged = answer.ok ? judgeHeartbeat(answer.value) : answer
       return judged.ok || (judged.failure.kind !== 'unreachable' && judged.failure.kind !== 'server_error')
     },
 
-    close: async () => {
-      await Promise.all([transport.close(), heartbeats.close()])
-    },
+    close: () => transport.close(),
   }
 }
 
-function oauthParties({ lmsUrl, publicUrl, clientId, clientSecret }: SignInOptions) {
-  const server: oauth.AuthorizationServer = {
-    issuer: lmsUrl,
-    authorization_endpoint: `${publicUrl}${AUTHORIZE_PATH}`,
-    token_endpoint: `${lmsUrl}${TOKEN_ENDPOINT}`,
-  }
-  const client: oauth.Client = { client_id: clientId }
-  return { server, client, secret: oauth.ClientSecretPost(clientSecret) }
-}
-
-/** Separate from the transport of the enrolling calls, so that people don't wait behind a backlog. */
-function openTransport(
-  { lmsUrl, version, now = Date.now, onCall = () => {} }: SignInOptions,
-  timeoutMs: number,
-): Transport {
-  return createTransport({
-    url: new URL(lmsUrl),
-    userAgent: `lernito-openedx/${version}`,
-    concurrency: () => CONCURRENCY,
-    timeoutMs,
-    now,
-    onCall,
-  })
-}
-
-async function beginAttempt({ publicUrl, clientId }: SignInOptions, redirectUri: string) {
+/** A new attempt to sign in, and the page of the LMS that the browser opens for it. */
+export async function beginAttempt(
+  { publicUrl, clientId }: Pick<SignInOptions, 'publicUrl' | 'clientId'>,
+  redirectUri: string,
+): Promise<Attempt & { readonly url: string }> {
   const [state, verifier] = [oauth.generateRandomState(), oauth.generateRandomCodeVerifier()]
   const url = new URL(`${publicUrl}${AUTHORIZE_PATH}`)
   url.search = new URLSearchParams({
@@ -147,10 +124,10 @@ async function beginAttempt({ publicUrl, clientId }: SignInOptions, redirectUri:
  * Judges an answer of the token endpoint to a code or a refresh token. The signature of the token can't be checked: the
  * LMS signs with its own secret. The token is trusted since the LMS itself sent it in answer to this service's call.
  */
-export async function judgePerson(answer: Answer): Promise<Judged<Person>> {
+export function judgePerson(answer: Answer): Judged<Person> {
   const misconfigured = (message: string) =>
     failed({ kind: 'misconfigured', endpoint: TOKEN_ENDPOINT, status: answer.status, message })
-  const granted = await judgeGrant(answer, (error) => {
+  const granted = judgeGrant(answer, (error) => {
     // Recorded: sign-in.json, 'the code again'.
     if (error === 'invalid_grant' || error === 'invalid_request') {
       return refused(

@@ -1,6 +1,5 @@
-import { insertRows } from '../database/insert-rows.ts'
 import type { DeliveryRow } from '../database/schema.ts'
-import type { TransactionContext } from '../database/write-context.ts'
+import { insertRows, type TransactionContext } from '../database/transaction.ts'
 import type { Outcome, Source, VerifiedWebhook } from '../sale/types.ts'
 import { describeOutcome } from '../sale/words.ts'
 import { startAgain } from './change-deliveries.ts'

@@ -1,5 +1,4 @@
-import { inTransaction } from '../database/transaction.ts'
-import type { TransactionContext, WriteContext } from '../database/write-context.ts'
+import { inTransaction, type TransactionContext, type WriteContext } from '../database/transaction.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
 import { areStored, type EventDraft, insertAudit, insertEvents } from './events.ts'
 

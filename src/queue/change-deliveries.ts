@@ -1,7 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, EventRow, Tables } from '../database/schema.ts'
-import { ROW_CHANGED } from '../database/transaction.ts'
-import type { TransactionContext, WriteContext } from '../database/write-context.ts'
+import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../database/transaction.ts'
 import type { EventKind, Outcome } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'
 import { forgetHolds } from './replicas/hold.ts'

@@ -1,5 +1,5 @@
 import type { DeliveryRow } from '../database/schema.ts'
-import type { TransactionContext, WriteContext } from '../database/write-context.ts'
+import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { REPLACED } from '../sale/delivery-sentence.ts'
 import { correctedSale } from '../sale/payload/operator-sale.ts'
 import type { FieldErrors } from '../sale/payload/rules.ts'

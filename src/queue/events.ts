@@ -1,7 +1,6 @@
 import type { Kysely, Transaction } from 'kysely'
-import { insertRows } from '../database/insert-rows.ts'
 import type { Tables } from '../database/schema.ts'
-import type { TransactionContext } from '../database/write-context.ts'
+import { insertRows, type TransactionContext } from '../database/transaction.ts'
 import { type CallNote, writeCalls } from '../sale/calls.ts'
 import type { DeliveryEvent, EventKind, Progress } from '../sale/types.ts'
 import { insertShopEvents } from './outbox/outbox.ts'

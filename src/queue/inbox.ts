@@ -1,7 +1,6 @@
 import type { Delivery, DeliveryEvent, Progress, Settlement, VerifiedWebhook } from '../sale/types.ts'
 import { AppError, isUnreachable } from '../service/lib/errors.ts'
-import { pause as wait } from '../service/lib/pause.ts'
-import { createWakeUp } from '../service/lib/wake-up.ts'
+import { createWakeUp, pause as wait } from '../service/lib/loop.ts'
 import { claimDue } from './claim.ts'
 import { createClaimed } from './claimed.ts'
 import { createGroupCommit } from './group-commit.ts'

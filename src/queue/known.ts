@@ -1,5 +1,5 @@
 import type { DeliveryRow } from '../database/schema.ts'
-import type { TransactionContext } from '../database/write-context.ts'
+import type { TransactionContext } from '../database/transaction.ts'
 import type { Change, EventDraft } from './events.ts'
 import { readRequest, toProgress } from './rows.ts'
 

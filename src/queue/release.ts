@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../database/schema.ts'
-import type { WriteContext } from '../database/write-context.ts'
+import type { WriteContext } from '../database/transaction.ts'
 import { STOPPED_STATES } from '../sale/types.ts'
-import { pause } from '../service/lib/pause.ts'
+import { pause } from '../service/lib/loop.ts'
 import { heldAmong, holdersOf } from './replicas/hold.ts'
 import { createSilenceWatch } from './replicas/replicas.ts'
 

@@ -1,4 +1,4 @@
-import type { TransactionContext, WriteContext } from '../database/write-context.ts'
+import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { isSameCourse } from '../sale/course-key.ts'
 import type { DeliveryState, Outcome } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'

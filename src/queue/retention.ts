@@ -2,8 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Tables } from '../database/schema.ts'
 import { idPrefix } from '../sale/ids.ts'
 import type { DeliveryState } from '../sale/types.ts'
-import { type Background, runBackgroundLoop } from '../service/lib/background-loop.ts'
-import { pause } from '../service/lib/pause.ts'
+import { type Background, pause, runBackgroundLoop } from '../service/lib/loop.ts'
 import { lockDeliveries, remove } from './change-deliveries.ts'
 
 /** Small steps, so that no writer waits long, and a rest between them that is longer than a step. */

@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import type { DeliveryRow } from '../database/schema.ts'
-import { courseOfReason, REASON_CODES, type Reason } from '../sale/reasons.ts'
 import {
+  courseOfReason,
   type Delivery,
   type EnrollmentRequest,
   type Outcome,
   type Progress,
+  REASON_CODES,
+  type Reason,
   STANDINGS,
   type Standings,
 } from '../sale/types.ts'

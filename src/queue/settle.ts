@@ -1,6 +1,5 @@
 import type { DeliveryRow } from '../database/schema.ts'
-import { ROW_CHANGED } from '../database/transaction.ts'
-import type { TransactionContext } from '../database/write-context.ts'
+import { ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
 import { type EventKind, isDone, isStopped, type Settlement, STOPPED_STATES } from '../sale/types.ts'
 import type { Change } from './events.ts'
 import { outcomeColumns, toProgress } from './rows.ts'

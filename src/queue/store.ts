@@ -1,6 +1,5 @@
 import type { Availability } from '../database/availability.ts'
-import { inTransaction } from '../database/transaction.ts'
-import type { TransactionContext, WriteContext } from '../database/write-context.ts'
+import { inTransaction, type TransactionContext, type WriteContext } from '../database/transaction.ts'
 import type { DeliveryEvent, VerifiedWebhook } from '../sale/types.ts'
 import { accept } from './accept.ts'
 import { type Attempt, beginAttempt, releaseStopped, stillOurs } from './attempt.ts'

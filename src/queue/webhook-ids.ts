@@ -1,5 +1,4 @@
-import { ROW_CHANGED } from '../database/transaction.ts'
-import type { TransactionContext } from '../database/write-context.ts'
+import { ROW_CHANGED, type TransactionContext } from '../database/transaction.ts'
 import type { VerifiedWebhook } from '../sale/types.ts'
 import type { Change } from './events.ts'
 

@@ -1,6 +1,6 @@
 import type { Kysely, Transaction } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../database/schema.ts'
-import type { TransactionContext, WriteContext } from '../database/write-context.ts'
+import type { TransactionContext, WriteContext } from '../database/transaction.ts'
 import { isSameCourse } from '../sale/course-key.ts'
 import type { CourseResult } from '../sale/types.ts'
 import { type AuditedResult, auditedChange } from './audited-change.ts'

@@ -2,35 +2,21 @@
 const WORD = String.raw`\p{L}\p{N}_`
 const ID = String.raw`[${WORD}\-~.:]+`
 
-const PLAIN = new RegExp(`^${ID}$`, 'u')
 const OLD_STYLE = new RegExp(String.raw`^[${WORD}.%\-]+/[${WORD}.%\-]+/[${WORD}.%\-]*$`, 'u')
 
-type TailName = 'branch' | 'version' | 'ccx' | 'type' | 'block'
-interface Tail {
-  readonly name: TailName
-  readonly form: RegExp
+/**
+ * The parts of a key, each after a plus: none, two or three plain ones, and those that may follow them, in this order and
+ * each at most once. A part never has a plus, so the time is proportional to the length.
+ */
+function partsOf(flags: string, tails: Readonly<Record<string, string>>): RegExp {
+  const following = Object.entries(tails).map(([name, form]) => String.raw`(?<${name}>\+${name}@${form})?`)
+  return new RegExp(String.raw`^(?<two>(?:\+${ID}){2}(?<three>\+${ID})?)?${following.join('')}$`, flags)
 }
 
-/** The parts that may follow the plain parts of a key, in this order, each at most once. */
-const COURSE_TAILS: readonly Tail[] = tails('u', [
-  ['branch', ID],
-  ['version', '[a-f0-9]{24}'],
-  ['type', ID],
-  ['block', String.raw`[${WORD}\-~.:%]+`],
-])
-
+const VERSION = '[a-f0-9]{24}'
+const COURSE = partsOf('u', { branch: ID, version: VERSION, type: ID, block: String.raw`[${WORD}\-~.:%]+` })
 /** edx-ccx-keys has its own list, which ignores letter case. */
-const CCX_TAILS: readonly Tail[] = tails('iu', [
-  ['branch', ID],
-  ['version', '[a-f0-9]{24}'],
-  ['ccx', String.raw`\p{Nd}+`],
-  ['type', ID],
-  ['block', ID],
-])
-
-function tails(flags: string, list: [TailName, string][]): Tail[] {
-  return list.map(([name, form]) => ({ name, form: new RegExp(`^${name}@${form}$`, flags) }))
-}
+const CCX = partsOf('iu', { branch: ID, version: VERSION, ccx: String.raw`\p{Nd}+`, type: ID, block: ID })
 
 /**
  * Whether a text is a course key for edx-opaque-keys' `CourseKey.from_string`, which the original uses. Says nothing
@@ -71,41 +57,19 @@ export const isSameCourse = (sent: string, found: string): boolean => courseIden
 function isNamespacedKey(text: string): boolean {
   const colon = text.indexOf(':')
   if (colon === -1) return false
-  const rest = text.slice(colon + 1)
-  switch (text.slice(0, colon)) {
+  const namespace = text.slice(0, colon)
+  const parts = (namespace === 'ccx-v1' ? CCX : COURSE).exec(`+${text.slice(colon + 1)}`)?.groups
+  if (parts === undefined) return false
+  const { two, three, version, ccx } = parts
+  switch (namespace) {
     case 'course-v1':
-    case 'slashes': {
-      const found = partsOf(rest, COURSE_TAILS)
-      return found !== null && (found.plain === 3 || found.tails.has('version'))
-    }
-    case 'library-v1': {
-      const found = partsOf(rest, COURSE_TAILS)
-      return found !== null && (found.plain >= 2 || found.tails.has('version'))
-    }
-    case 'ccx-v1': {
-      const found = partsOf(rest, CCX_TAILS)
-      return found?.tails.has('ccx') === true && (found.plain === 3 || found.tails.has('version'))
-    }
+    case 'slashes':
+      return three !== undefined || version !== undefined
+    case 'library-v1':
+      return two !== undefined || version !== undefined
+    case 'ccx-v1':
+      return ccx !== undefined && (three !== undefined || version !== undefined)
     default:
       return false
   }
-}
-
-/** How many plain parts (0, 2 or 3) a key has and which tails follow; null if it doesn't have this form. */
-function partsOf(rest: string, allowed: readonly Tail[]): { plain: number; tails: ReadonlySet<TailName> } | null {
-  const parts = rest.split('+')
-  const firstTail = parts.findIndex((part) => part.includes('@'))
-  const plain = firstTail === -1 ? parts.length : firstTail
-  if (plain === 1 || plain > 3 || !parts.slice(0, plain).every((part) => PLAIN.test(part))) return null
-
-  const found = new Set<TailName>()
-  let open = allowed
-  for (const part of parts.slice(plain)) {
-    const at = open.findIndex((tail) => tail.form.test(part))
-    const tail = open[at]
-    if (tail === undefined) return null
-    found.add(tail.name)
-    open = open.slice(at + 1)
-  }
-  return { plain, tails: found }
 }

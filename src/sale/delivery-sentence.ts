@@ -1,6 +1,6 @@
 import { isSameCourse } from './course-key.ts'
 import { type DeliveryState, type Outcome, type Standing, type Standings, type TakenOut, tookOut } from './types.ts'
-import { reasonSentence } from './words.ts'
+import { reasonSentence, STANDING_TEXTS } from './words.ts'
 
 /** An order to take the buyer out of courses again, as far as a sentence about the delivery needs it: see Withdrawal. */
 export interface ToldOrder {
@@ -189,21 +189,11 @@ function waitingOf(lines: readonly Line[]): Telling {
   return { situation, facts: [...partFacts(lines), [fact]], next, courses: coursesOf(waiting) }
 }
 
-const STANDING_FACTS = {
-  enrolled: 'enrolled',
-  no_account: 'the account is gone',
-  not_activated: 'the account is not activated',
-  unenrolled: 'unenrolled in the LMS',
-  missing: 'no enrollment in the LMS',
-  retired: 'the account is retired',
-  other_account: 'the account has another address',
-} as const satisfies Record<Standing, string>
-
 /** In how many of the courses the buyer is, if that is not what the state says, and what happened to the others. */
 function partFacts(lines: readonly Line[]): Fact[] {
   const inside = having(lines, 'in')
   const lost = having(lines, 'lost').map(({ course, standing, since }): Fact => {
-    const found = standing === null ? 'not found in the LMS' : STANDING_FACTS[standing]
+    const found = standing === null ? 'not found in the LMS' : STANDING_TEXTS[standing].fact
     return [`${course}: ${found} since `, { at: since }, '.']
   })
   const taken = lines.flatMap(({ course, taken: order }) => (order === null ? [] : [takenFact(course, order)]))

@@ -1,7 +1,16 @@
 import { z } from 'zod'
 import words from './forms.json' with { type: 'json' }
-import { REASONS, type Reason, type ReasonCode, withSubject } from './reasons.ts'
-import type { CourseResult, Outcome, Standing, Standings } from './types.ts'
+import standings from './standings.json' with { type: 'json' }
+import {
+  type CourseResult,
+  type Outcome,
+  REASONS,
+  type Reason,
+  type ReasonCode,
+  type Standing,
+  type Standings,
+  withSubject,
+} from './types.ts'
 
 /** An allowance is the LMS's word for it. Everywhere else, a delivery with one is called pre-enrolled. */
 const RESULT_WORDS = { enrolled: 'enrolled', allowed: 'pre-enrolled' } as const satisfies Record<CourseResult, string>
@@ -13,20 +22,16 @@ export function describeOutcome({ courses, reason }: Outcome): string {
   return [...results, ...why].join('; ')
 }
 
-const STANDING_WORDS = {
-  enrolled: 'enrolled',
-  no_account: 'no account',
-  not_activated: 'account not activated',
-  unenrolled: 'unenrolled',
-  missing: 'no enrollment',
-  retired: 'account retired',
-  other_account: 'another address has the account',
-} as const satisfies Record<Standing, string>
+/** How each standing is called, and what a sentence says of a course where the buyer is in it no more. */
+export const STANDING_TEXTS: Readonly<Record<Standing, { readonly name: string; readonly fact: string }>> = standings
 
 /** Describes standings in one line, for timelines and operators. */
 export function describeStandings(standings: Standings): string {
   return Object.entries(standings)
-    .map(([course, { standing, mode }]) => `${course}: ${STANDING_WORDS[standing]}${mode === null ? '' : ` (${mode})`}`)
+    .map(
+      ([course, { standing, mode }]) =>
+        `${course}: ${STANDING_TEXTS[standing].name}${mode === null ? '' : ` (${mode})`}`,
+    )
     .join('; ')
 }
 

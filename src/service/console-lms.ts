@@ -72,12 +72,19 @@ export function createCheckNow({ context, guard, lms, breaker, budget, modeOf, p
  * A call that the LMS throttles takes its permit from the call budget of the service.
  * @param from.env the environment variables that the settings were read from, with the address at which this service is open
  */
-export function createChecks({ env, now, calls }: { env: () => Env } & Pick<Parts, 'now' | 'calls'>): Checks {
+export function createChecks(of: { env: () => Env } & Pick<Parts, 'now' | 'budget' | 'signal'>): Checks {
+  const { env, now, budget, signal } = of
   let running: Promise<ChecksRun> | null = null
   let last: ChecksRun | null = null
 
+  /** False if there was no permit before `over` was aborted. */
+  const acquire = async (over: AbortSignal): Promise<boolean> => {
+    const permit = await budget.acquire(AbortSignal.any([signal, over])).catch(() => null)
+    permit?.spend()
+    return permit !== null
+  }
   const start = async (): Promise<ChecksRun> => {
-    const results = await examine({ env: env(), now, acquire: (signal) => spendPermit(calls, signal) })
+    const results = await examine({ env: env(), now, acquire })
     last = { at: now(), results }
     return last
   }
@@ -90,17 +97,4 @@ export function createChecks({ env, now, calls }: { env: () => Env } & Pick<Part
     },
     last: () => last,
   }
-}
-
-/** Takes a permit and spends it. False if there was none before the signal was aborted. */
-async function spendPermit({ acquire }: CallContext, signal: AbortSignal): Promise<boolean> {
-  const permit = acquire()
-  const late = new Promise<null>((resolve) => signal.addEventListener('abort', () => resolve(null), { once: true }))
-  const given = await Promise.race([permit, late]).catch(() => null) // it rejects when the service stops
-  if (given === null) {
-    permit.then((unused) => unused.release()).catch(() => {})
-    return false
-  }
-  given.spend()
-  return true
 }

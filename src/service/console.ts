@@ -11,7 +11,6 @@ import { createShopEvents } from '../shop/events/shop-events.ts'
 import { formsLately } from '../shop/senders/view.ts'
 import { createCheckNow, createChecks, createLmsCalls } from './console-lms.ts'
 import { createForget } from './forget.ts'
-import { VERSION } from './lib/version.ts'
 import type { Parts } from './parts.ts'
 import type { Settings } from './settings/settings.ts'
 import { errorFields, type Log } from './telemetry/log.ts'
@@ -59,7 +58,6 @@ export function mountConsole(app: FastifyInstance, parts: Parts): void {
       publicUrl: urls.lmsUrl,
       clientId,
       clientSecret,
-      version: VERSION,
       now,
       onCall: parts.observer.onCall,
     }),

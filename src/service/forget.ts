@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ForgetAnswer, ForgetOrder } from '../console/parts.ts'
 import type { Database } from '../database/dialect.ts'
-import type { WriteContext } from '../database/write-context.ts'
+import type { WriteContext } from '../database/transaction.ts'
 import type { CallContext } from '../enroll/pair.ts'
 import { withdrawAllowances } from '../enroll/withdraw/withdraw-person.ts'
 import { type ForgottenPerson, forget } from '../operators/changes/forget.ts'

@@ -4,8 +4,8 @@ import { type CourseBreakers, createCourseBreakers } from '../enroll/breakers/co
 import { type ModeOf, modesFrom } from '../enroll/course-mode.ts'
 import { FOLLOW_UP_MS } from '../enroll/follow-up/follow-up.ts'
 import type { CallContext } from '../enroll/pair.ts'
-import type { StartedBudget } from '../lms/client/budget.ts'
-import type { Lms } from '../lms/lms.ts'
+import { type Budget, createBudget } from '../lms/client/budget.ts'
+import { createLms, type Lms } from '../lms/lms.ts'
 import { readBacklog } from '../operators/find/overview.ts'
 import { NOTIFY_TIMING, type NotifyTiming } from '../operators/notify/notifier.ts'
 import { type AppContext, openInbox } from '../queue/open-inbox.ts'
@@ -16,8 +16,7 @@ import { createShopAnswers, type ShopAnswers } from '../queue/shop-answers.ts'
 import { createIds } from '../sale/ids.ts'
 import type { DeliveryEvent } from '../sale/types.ts'
 import { createSenders, type Senders } from '../shop/senders/senders.ts'
-import { createWakeUp, type WakeUp } from './lib/wake-up.ts'
-import { createCallBudget, createLmsClient } from './lms.ts'
+import { createWakeUp, type WakeUp } from './lib/loop.ts'
 import type { Env, Settings } from './settings/settings.ts'
 import type { Log } from './telemetry/log.ts'
 import { addGauges, createMetrics, type Metrics } from './telemetry/metrics.ts'
@@ -50,7 +49,7 @@ export interface Parts extends AppContext {
   readonly lms: Lms
   readonly breaker: CircuitBreaker
   readonly breakers: CourseBreakers
-  readonly budget: StartedBudget
+  readonly budget: Budget
   /** What an operator asks of the LMS: the circuit breaker watches these calls, and they take permits. */
   readonly calls: CallContext
   /** How many calls may be in flight at once: `most` is the upper limit, `now` the current limit. */
@@ -147,14 +146,8 @@ function createLmsParts({
   const concurrency = { most, now: () => Math.max(1, Math.floor(most / replicas.liveCount())) }
   const { onCall } = observer
   const mayCall = replicas.lease.signal
-  const lms = createLmsClient({ settings, concurrency: concurrency.now, mayCall, now, onCall })
-  const budget = createCallBudget({
-    callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE,
-    now,
-    replicas: replicas.liveCount,
-    member: replicas.me,
-    lastUsedAt: now(),
-  })
+  const lms = createLms({ settings, concurrency: concurrency.now, mayCall, now, onCall })
+  const budget = createBudget({ callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE, replicas, now })
   const breaker = createCircuitBreaker({ lms, inbox, budget, now, onChange: observer.onBreaker, signal })
   const breakers = createCourseBreakers({ now, onChange: observer.onCourse })
   const calls = { lms: breaker.lms, acquire: () => budget.acquire(signal) }

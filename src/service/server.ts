@@ -1,15 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import openApi from '../../docs/reference/openapi.json' with { type: 'json' }
-import { readShopViews } from '../queue/outbox/outbox.ts'
-import { storeRefund } from '../queue/withdrawals/store-refund.ts'
-import { REFUND_PATH, type RefundOf, refundRoute } from '../shop/refund/route.ts'
+import { REFUND_PATH, refundRoute } from '../shop/refund/route.ts'
 import { createTally, type Flood, type Tally } from '../shop/senders/tally.ts'
 import type { OfShop } from '../shop/signature/signed-routes.ts'
-import { STATUS_PATH, type StatusOf, statusRoute } from '../shop/status/route.ts'
+import { STATUS_PATH, statusRoute } from '../shop/status/route.ts'
 import { BODY_LIMIT, WEBHOOK_PATHS, webhookRoutes } from '../shop/webhook/route.ts'
 import { createApp } from './http/app.ts'
 import { shedLoad } from './http/load-shedding.ts'
-import { AppError, isUnreachable } from './lib/errors.ts'
 import type { Parts } from './parts.ts'
 
 /** The HTTP server with every route except the console's; it doesn't listen yet. */
@@ -57,66 +54,31 @@ function healthRoutes(app: FastifyInstance, { leaving: { signal: leaving }, data
 
 /** The routes for the shop. Each of its requests, refused or signed, is counted by its sender. */
 function shopRoutes(app: FastifyInstance, parts: Parts): void {
-  const { settings, secrets, replicas, now, inbox, senders, shopAnswers, metrics, observer } = parts
-  const ofShop: OfShop = {
+  const { settings, senders, observer } = parts
+  const ofShop: Parts & OfShop = {
+    ...parts,
     app,
-    secrets,
-    replica: replicas.me,
-    now,
+    replica: parts.replicas.me,
     onRefused: (refused) => observer.onRefused(refused, senders.refused(refused)),
     onSigned: (signed) => {
       if (signed.isPrevious) observer.onPreviousSecret()
       senders.signed(signed)
     },
-    onGiven: shopAnswers.note,
+    onGiven: parts.shopAnswers.note,
   }
   const answerWithinMs = settings.LERNITO_ANSWER_WITHIN_MS
   webhookRoutes({
     ...ofShop,
-    inbox,
     answerWithinMs,
     onRefundId: observer.onRefundId,
     onReusedId: senders.reusedId,
-    onAnswer: metrics.onAnswer,
+    onAnswer: observer.onAnswer,
   })
-  statusRoute({ ...ofShop, statusOf: statusOf(parts) })
+  statusRoute(ofShop)
   if (settings.LERNITO_REFUNDS) {
-    const { onRefundAnswer: onAnswer } = metrics
-    refundRoute({ ...ofShop, refundOf: refundOf(parts), answerWithinMs, onAnswer, onRefund: observer.onRefund })
+    const { onRefundAnswer: onAnswer, onRefund } = observer
+    refundRoute({ ...ofShop, answerWithinMs, onAnswer, onRefund })
   }
-}
-
-/** Reads the deliveries that the shop asks for. */
-function statusOf({ database: { db }, guard }: Parts): StatusOf {
-  return async (ids) => {
-    try {
-      return await guard(() => readShopViews({ trx: db }, ids))
-    } catch (error) {
-      if (isUnreachable(error)) return null
-      throw error
-    }
-  }
-}
-
-/**
- * Stores a refund, and waits for its withdrawals until they have ended, the deadline is over, or the service stops. Throws
- * AppError database.unreachable if nothing was stored.
- */
-function refundOf(parts: Parts): RefundOf {
-  const { context, guard, publish, inbox, withdrawalsWakeUp } = parts
-  return async (refund, deadline) => {
-    const { result, events } = await guard(() => storeRefund(context, refund)).catch(notStored)
-    for (const event of events) publish(event)
-    if (result.kind !== 'accepted') return result
-    withdrawalsWakeUp.wake()
-    inbox.claimOrphansSoon() // for the courses that the refund leaves of a delivery
-    const ordered = events.filter(({ kind }) => kind === 'withdrawal_requested')
-    return { ...result, events: ordered, withdrawn: await inbox.withdrawn({ ids: result.orders, deadline }) }
-  }
-}
-
-const notStored = (cause: unknown): never => {
-  throw new AppError('database.unreachable', 'A refund could not be stored; it was not accepted.', { cause })
 }
 
 const MINUTE_MS = 60_000

@@ -2,6 +2,7 @@ import { isOpen } from '../enroll/breakers/breaker-state.ts'
 import { runFollowUp } from '../enroll/follow-up/follow-up.ts'
 import { runWithdrawals } from '../enroll/withdraw/run-withdrawals.ts'
 import { runWorker } from '../enroll/worker.ts'
+import { createBudget } from '../lms/client/budget.ts'
 import { runBulkReplays } from '../operators/changes/bulk-replay.ts'
 import { watchIncidents } from '../operators/incidents/record.ts'
 import { runNotifier } from '../operators/notify/notifier.ts'
@@ -13,8 +14,6 @@ import type { DeliveryEvent } from '../sale/types.ts'
 import { createPoster } from '../shop/events/post-event.ts'
 import { CONCURRENCY, runOutbox } from '../shop/events/run-outbox.ts'
 import { runSenders } from '../shop/senders/senders.ts'
-import { VERSION } from './lib/version.ts'
-import { createCallBudget } from './lms.ts'
 import type { Parts } from './parts.ts'
 import type { Settings } from './settings/settings.ts'
 
@@ -73,13 +72,8 @@ function publishAll({ publish, inbox }: Parts, events: readonly DeliveryEvent[])
  */
 function followUp(parts: Parts): Promise<void> {
   const { settings, replicas, now, signal, budget, breaker, observer } = parts
-  const part = createCallBudget({
-    callsPerMinute: settings.LERNITO_LMS_CALLS_PER_MINUTE / BUDGET_PART,
-    now,
-    replicas: replicas.liveCount,
-    member: replicas.me,
-    lastUsedAt: now(),
-  })
+  const callsPerMinute = settings.LERNITO_LMS_CALLS_PER_MINUTE / BUDGET_PART
+  const part = createBudget({ callsPerMinute, replicas, now })
   return runFollowUp({
     ...parts,
     acquire: async () => {
@@ -96,8 +90,7 @@ function followUp(parts: Parts): Promise<void> {
 async function sendEvents(parts: Parts): Promise<void> {
   const { LERNITO_EVENTS_URL: url, LERNITO_EVENTS_SECRET: secret } = parts.settings
   if (url === undefined || secret === undefined) return
-  const userAgent = `lernito-openedx/${VERSION}`
-  const poster = createPoster({ url, secret, userAgent, connections: CONCURRENCY, now: parts.now })
+  const poster = createPoster({ url, secret, connections: CONCURRENCY, now: parts.now })
   await runOutbox({
     ...parts,
     url,

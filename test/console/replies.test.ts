@@ -2,8 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { repliesTo } from '../../src/console/pages/deliveries/replies.ts'
 import { deliverySentence, type Told } from '../../src/sale/delivery-sentence.ts'
-import { REASON_CODES, REASONS } from '../../src/sale/reasons.ts'
-import { type CourseResult, DELIVERY_STATES, type DeliveryState, type Outcome } from '../../src/sale/types.ts'
+import {
+  type CourseResult,
+  DELIVERY_STATES,
+  type DeliveryState,
+  type Outcome,
+  REASON_CODES,
+  REASONS,
+} from '../../src/sale/types.ts'
 
 const LMS = 'https://lms.example.com'
 const request = {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createDatabaseClock } from '../../src/database/clock.ts'
+import { createDatabaseClock } from '../../src/database/dialect.ts'
 import { onSqlite, setUp } from '../queue/harness.ts'
 
 const HOUR_MS = 3_600_000

@@ -9,8 +9,7 @@ import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { reasonOf } from '../../src/database/availability.ts'
 import { openDatabase } from '../../src/database/database.ts'
-import { inspectDatabase } from '../../src/database/inspect.ts'
-import type { Inspected } from '../../src/database/inspection.ts'
+import { type Inspected, inspectDatabase } from '../../src/database/inspect.ts'
 import { KNOWN_LEVEL, migrate } from '../../src/database/migrations/migrations.ts'
 import { TIMING } from '../../src/queue/replicas/timing.ts'
 import { HOW_TO_RUN, hasMariaDb, startMariaDb } from '../mariadb.ts'
@@ -143,10 +142,11 @@ describe('a SQLite file', () => {
     const isRoot = process.getuid?.() === 0
     if (isRoot) chownSync(join(folder, 'lernito.db'), 0, 0)
     chmodSync(join(folder, 'lernito.db'), 0o444)
-    const url = pathToFileURL(join(ROOT, 'src/database/sqlite/inspect-sqlite.ts'))
-    const file = JSON.stringify(join(folder, 'lernito.db'))
-    const script = `import { inspectSqlite } from ${JSON.stringify(url.href)}
-      process.stdout.write(JSON.stringify(inspectSqlite({ file: ${file} })))`
+    const url = pathToFileURL(join(ROOT, 'src/database/inspect.ts'))
+    const sqlite = JSON.stringify(`sqlite:${join(folder, 'lernito.db')}`)
+    const script = `import { inspectDatabase } from ${JSON.stringify(url.href)}
+      const of = { url: ${sqlite}, now: Date.now, deadAfterMs: 0, signal: AbortSignal.timeout(5000) }
+      process.stdout.write(JSON.stringify(await inspectDatabase(of)))`
     const args = ['--input-type=module', '--eval', script]
     const identity = isRoot ? { uid: NOBODY_ID, gid: NOBODY_ID } : {}
     const said = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8', cwd: '/', ...identity }))

@@ -31,3 +31,9 @@ test('the contract has the limits of requests', () => {
     assert.ok(request.includes(limit), limit)
   }
 })
+
+test('the refusals name the limits that hold', () => {
+  const { headers_too_large, too_slow } = REFUSALS
+  assert.match(headers_too_large.message, new RegExp(` ${HEADER_BYTES / 1024} KiB or ${MAX_HEADERS} headers`))
+  assert.match(too_slow.message, new RegExp(` ${HEADERS_MS / 1000} seconds .*, ${REQUEST_MS / 1000} seconds in all`))
+})

@@ -3,7 +3,7 @@ import { existsSync, globSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { REASONS } from '../../src/sale/reasons.ts'
+import { REASONS } from '../../src/sale/types.ts'
 import { codeBlocks, codes, ROOT, readDocument, tables } from './documents.ts'
 
 const contributing = readDocument('CONTRIBUTING.md')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { withDoctorTables } from '../../scripts/doctor-docs.ts'
-import { CAUSES } from '../../src/doctor/causes.ts'
+import { CAUSES } from '../../src/doctor/check.ts'
 import { CHECKS } from '../../src/doctor/examine.ts'
 import { codes, readDocument, section, tables } from './documents.ts'
 

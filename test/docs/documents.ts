@@ -51,7 +51,7 @@ export const firstCodes = (text: string): string[] => [
 
 /** The parts of quoted messages that no file of the source has; … in a quote stands for what differs. */
 export function quotesMissingInSource(quotes: readonly string[]): string[] {
-  const source = globSync(['src/**/*.ts', 'sandbox/**/*.ts', 'bin/*.js'], { cwd: ROOT })
+  const source = globSync(['src/**/*.{ts,json}', 'sandbox/**/*.ts', 'bin/*.js'], { cwd: ROOT })
     .map((file) => readDocument(file))
     .join('\n')
   const parts = quotes.flatMap((quote) => quote.split('…')).filter((part) => part.trim().length > 3)

@@ -8,7 +8,7 @@ import { run } from '../service/process.ts'
 import { codeBlocks, ROOT, readDocument, section } from './documents.ts'
 
 const guide = section(readDocument('CONTRIBUTING.md'), '## Your first change')
-const [tests = '', setting = '', use = ''] = codeBlocks(guide, 'diff')
+const [tests = '', setting = '', meaning = '', use = ''] = codeBlocks(guide, 'diff')
 const [newTest = ''] = codeBlocks(guide, 'ts')
 const FILES = ['test/service/settings/settings.test.ts', 'test/console/follow-up.test.ts']
 const CONSTANT = /^\/\*\* .* \*\/\nexport const FOLLOW_UP_MS = .*\n/m
@@ -48,6 +48,7 @@ test('the worked change of CONTRIBUTING: its tests fail before it and pass after
   assert.equal(before.code, 1, before.stdout)
   assert.match(before.stdout, /fail 3\n/)
   await apply(setting)
+  await apply(meaning)
   await apply(use)
   const followUp = join(folder, 'src/enroll/follow-up/follow-up.ts')
   const text = await readFile(followUp, 'utf8')

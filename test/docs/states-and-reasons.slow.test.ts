@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { REASON_CODES, REASONS } from '../../src/sale/reasons.ts'
-import { DELIVERY_STATES } from '../../src/sale/types.ts'
+import { DELIVERY_STATES, REASON_CODES, REASONS } from '../../src/sale/types.ts'
 import { reasonName, reasonText } from '../../src/sale/words.ts'
 import { codes, firstCodes, readDocument, section, tables } from './documents.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CAUSE_GROUPS } from '../../src/doctor/causes.ts'
+import { CAUSE_GROUPS } from '../../src/doctor/check.ts'
 import { DEMO } from '../harness.ts'
 import { type Case, inWorld, problemOf, resultOf, standIn, testCauses } from './examining.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { CAUSE_GROUPS } from '../../src/doctor/causes.ts'
+import { CAUSE_GROUPS } from '../../src/doctor/check.ts'
 import { EVENTS_SECRET, startReceiver } from '../shop/events/receiver.ts'
 import {
   type Case,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CAUSES } from '../../src/doctor/causes.ts'
+import { CAUSES } from '../../src/doctor/check.ts'
 import { CHECKS, DEADLINES } from '../../src/doctor/examine.ts'
 import { DEMO, startProduct } from '../harness.ts'
 import { serveEnv, startHoldingLms } from '../service/serving.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { render } from '../../src/cli/doctor.ts'
-import { problem } from '../../src/doctor/causes.ts'
+import { problem } from '../../src/doctor/check.ts'
 import type { Result } from '../../src/doctor/examine.ts'
 
 const RESULTS: readonly Result[] = [

@@ -34,10 +34,11 @@ function setUp(works: readonly Work[], { bulk, modify }: Apis, permits = 30) {
   const budget = createBudget({
     callsPerMinute: 110,
     now: () => 0,
-    replicas: () => 1,
-    lastUsedAt: null,
+    clock: () => 0,
+    replicas: { liveCount: () => 1, me: () => 'me' },
     startTimer: () => {},
   })
+  budget.beginAgain(null)
   const { signal } = new AbortController()
   for (let spent = 30; spent > permits; spent--) budget.tryAcquire(0)?.spend()
   const has = (there: Apis['bulk']) => async () => (there === 'fails' ? DOWN : succeeded(there))

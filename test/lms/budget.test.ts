@@ -52,12 +52,12 @@ function cluster() {
     let known = live()
     const budget = createBudget({
       callsPerMinute: 110,
-      replicas: () => known,
-      member: () => name,
-      lastUsedAt: known === 1 ? (spentAt.at(-1) ?? null) : time.now(),
+      replicas: { liveCount: () => known, me: () => name },
       now: time.now,
+      clock: time.now,
       startTimer: (ms, then) => time.startTimer(ms, () => (paused ? missed.push(then) : then())),
     })
+    budget.beginAgain(known === 1 ? (spentAt.at(-1) ?? null) : time.now())
     const beat = (): void => {
       if (ended.signal.aborted) return
       if (!paused) {
@@ -111,7 +111,13 @@ function start({
   lastUsedAt = null as number | null,
 } = {}) {
   const time = clock()
-  const budget = createBudget({ callsPerMinute, replicas, member, lastUsedAt, ...time })
+  const budget = createBudget({
+    callsPerMinute,
+    replicas: { liveCount: replicas, me: member },
+    ...time,
+    clock: time.now,
+  })
+  budget.beginAgain(lastUsedAt)
   const spentAt: number[] = []
   const ask = (times: number): void => {
     for (let i = 0; i < times; i++) {
@@ -265,8 +271,7 @@ test('a permit is good for one call', async () => {
 })
 
 test('tryAcquire gives a permit only if one is there at once, nobody waits for it, and the reserve is left', async () => {
-  const time = clock()
-  const budget = createBudget({ callsPerMinute: 110, ...time, replicas: () => 1, lastUsedAt: null })
+  const { time, budget } = start()
   for (let taken = 0; taken < 20; taken++) assert.ok(budget.tryAcquire(1 / 3))
   assert.equal(budget.tryAcquire(1 / 3), null)
   const permits = Array.from({ length: 10 }, () => budget.tryAcquire(0))
@@ -285,4 +290,39 @@ test('tryAcquire gives a permit only if one is there at once, nobody waits for i
   permits[0]?.release()
   assert.ok(budget.tryAcquire(0))
   assert.ok(unlimitedBudget().tryAcquire(1 / 3))
+})
+
+const ONE = { liveCount: () => 1, me: () => 'me' }
+
+test('a step of the clock gives nobody more calls', () => {
+  let at = 1_000_000
+  const budget = createBudget({ callsPerMinute: 1, now: () => at, replicas: ONE })
+  assert.equal(budget.tryAcquire(0), null)
+  for (const step of [3_600_000, -7_200_000]) {
+    at += step
+    assert.equal(budget.tryAcquire(0), null)
+  }
+})
+
+test('the time since the last call before a start counts, but not one that is still to come', () => {
+  const budgetAfter = (ms: number) => {
+    const budget = createBudget({ callsPerMinute: 110, now: () => 3_600_000, replicas: ONE })
+    budget.beginAgain(3_600_000 - ms)
+    return budget
+  }
+  assert.notEqual(budgetAfter(60_000).tryAcquire(0), null)
+  for (const ms of [0, -60_000]) assert.equal(budgetAfter(ms).tryAcquire(0), null)
+})
+
+test('a last call that becomes known after the start counts as one that was known before it', () => {
+  const budget = createBudget({ callsPerMinute: 110, now: () => 3_600_000, replicas: ONE })
+  for (const [lastUsedAt, isFull] of [
+    [3_600_000, false],
+    [3_540_000, true],
+    [3_600_000, false],
+    [null, true],
+  ] as const) {
+    budget.beginAgain(lastUsedAt)
+    assert.equal(budget.tryAcquire(0) !== null, isFull, `${lastUsedAt}`)
+  }
 })

@@ -4,10 +4,10 @@ import { allowancesRequest, allowRequest, disallowRequest } from '../../src/lms/
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { neverSent } from '../../src/lms/client/effect.ts'
 import type { Judged } from '../../src/lms/client/failure.ts'
-import { tokenRequest } from '../../src/lms/client/token.ts'
+import { CLIENT_CREDENTIALS, tokenRequest } from '../../src/lms/client/token.ts'
 import { createTransport, type LmsRequest } from '../../src/lms/client/transport.ts'
 import { createLms, type Lms } from '../../src/lms/lms.ts'
-import { ENROLL } from './calls.ts'
+import { ENROLL, lmsSettings } from './calls.ts'
 import { hasOpenssl, selfSigned, startTls } from './certificates.ts'
 import { cut, hang, json, page, type Reply, startScriptedLms } from './scripted-lms.ts'
 
@@ -36,7 +36,7 @@ const inDoubt = (judged: Judged<unknown>): boolean => {
 }
 
 function lmsAt(t: TestContext, url: string): Lms {
-  const lms = createLms({ url, clientId: 'a', clientSecret: 'b', version: 'test', concurrency: () => 2 })
+  const lms = createLms({ settings: lmsSettings(url), concurrency: () => 2 })
   t.after(() => lms.close())
   return lms
 }
@@ -114,7 +114,6 @@ test('a read never takes effect, whatever the answer is', async (t) => {
 function sendTo(t: TestContext, url: string, request: LmsRequest) {
   const transport = createTransport({
     url: new URL(url),
-    userAgent: 'x',
     concurrency: () => 2,
     timeoutMs: 300,
     now: Date.now,
@@ -133,7 +132,7 @@ test('a call that changes something may have taken effect after a timeout; a rea
     allowRequest(of),
     disallowRequest(of),
     allowancesRequest(of),
-    tokenRequest(new URLSearchParams({ a: 'b' })),
+    tokenRequest({ clientId: 'a', clientSecret: 'b' }, CLIENT_CREDENTIALS),
   ]
   const sent = await Promise.all(requests.map((request) => sendTo(t, scripted.url, request)))
   assert.deepEqual(sent.map(inDoubt), [true, true, false, false])

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type Permit, unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { createLms } from '../../src/lms/lms.ts'
-import { ENROLL } from './calls.ts'
+import { ENROLL, lmsSettings } from './calls.ts'
 import { exchangeOf, verdict } from './recorded.ts'
 import { cut, json, jwt, page, type Reply, startScriptedLms, token } from './scripted-lms.ts'
 
@@ -15,10 +15,7 @@ async function start(t: TestContext) {
   const scripted = await startScriptedLms(t)
   const at = { ms: Date.UTC(2026, 10, 24) }
   const lms = createLms({
-    url: scripted.url,
-    clientId: 'lernito-client',
-    clientSecret: 'lernito-client-secret',
-    version: '1.2.3',
+    settings: lmsSettings(scripted.url),
     concurrency: () => 2,
     now: () => at.ms,
   })

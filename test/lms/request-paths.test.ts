@@ -166,8 +166,9 @@ test('no value in a body changes the path or the fields', () => {
 
 test('no code from a browser changes the path or the other fields of the form', () => {
   const property = fc.property(hostile, hostile, (code, secret) => {
-    const sent = { grant_type: 'authorization_code', code, client_secret: secret }
-    const request = tokenRequest(new URLSearchParams(sent))
+    const grant = { grant_type: 'authorization_code', code }
+    const request = tokenRequest({ clientId: 'console', clientSecret: secret }, grant)
+    const sent = { ...grant, client_id: 'console', client_secret: secret, token_type: 'jwt' }
     assert.equal(parsed(request, '/oauth2/access_token').search, '')
     const read = Object.entries(sent).map(([name, value]) => [name, value.toWellFormed()])
     assert.deepEqual([...new URLSearchParams(request.body?.text)], read)

@@ -14,7 +14,6 @@ async function start(t: Parameters<typeof startScriptedLms>[0], mayCall: () => A
   const onCall = (call: Call): void => void calls.push(call)
   const transport = createTransport({
     url,
-    userAgent: 'x',
     concurrency: () => 1,
     mayCall,
     timeoutMs: 5000,

@@ -38,7 +38,6 @@ async function withEndpoint(
     publicUrl: 'https://lms.example.com',
     clientId: 'console-client',
     clientSecret: 'console-client-secret',
-    version: '0',
   })
   try {
     await use(signIn, asked)

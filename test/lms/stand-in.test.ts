@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { type StandInOptions, startStandIn } from '../../sandbox/stand-in.ts'
 import { type Permit, unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { createLms } from '../../src/lms/lms.ts'
-import { ENROLL } from './calls.ts'
+import { ENROLL, lmsSettings } from './calls.ts'
 import { verdict } from './recorded.ts'
 
 const DEMO = 'course-v1:edX+DemoX+Demo_Course'
@@ -20,10 +20,7 @@ const state = z.object({
 async function start(t: TestContext, options: StandInOptions = {}, client = 'lernito-client') {
   const standIn = await startStandIn(options)
   const lms = createLms({
-    url: standIn.url,
-    clientId: client,
-    clientSecret: `${client}-secret`,
-    version: '1.2.3',
+    settings: lmsSettings(standIn.url, client),
     concurrency: () => 2,
   })
   t.after(async () => {

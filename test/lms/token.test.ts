@@ -20,7 +20,6 @@ function clock(replies: (() => Judged<ReturnType<typeof answer>>)[]) {
   const at = { ms: 1_000_000 }
   const sent: LmsRequest[] = []
   const tokens = createTokens({
-    url: new URL('http://lms.test'),
     clientId: 'lernito-client',
     clientSecret: 'lernito-client-secret',
     now: () => at.ms,

@@ -6,7 +6,6 @@ import { createTransport } from '../../src/lms/client/transport.ts'
 export function transportTo(t: TestContext, url: string, timeoutMs = 5_000) {
   const transport = createTransport({
     url: new URL(url),
-    userAgent: 'x',
     concurrency: () => 2,
     timeoutMs,
     now: Date.now,

@@ -8,6 +8,7 @@ import {
   jsonBody,
   type LmsRequest,
 } from '../../src/lms/client/transport.ts'
+import { VERSION } from '../../src/service/lib/version.ts'
 import { cut, hang, json, page, type Reply, startScriptedLms } from './scripted-lms.ts'
 import { transportTo } from './transport-to.ts'
 
@@ -20,7 +21,6 @@ async function start(t: TestContext, options: { path?: string; concurrency?: num
   const timers: { ms: number; then: () => void }[] = []
   const transport = createTransport({
     url: new URL(lms.url + (options.path ?? '')),
-    userAgent: 'lernito-openedx/1.2.3',
     concurrency: () => options.concurrency ?? 2,
     timeoutMs: options.timeoutMs ?? 5_000,
     now: () => 1_000,
@@ -58,7 +58,7 @@ test('a request carries its body, its authorization and the name of this program
   assert.equal(seen?.body, '{"é":1}')
   assert.equal(seen?.headers.authorization, 'JWT abc')
   assert.equal(seen?.headers['content-type'], 'application/json')
-  assert.equal(seen?.headers['user-agent'], 'lernito-openedx/1.2.3')
+  assert.equal(seen?.headers['user-agent'], `lernito-openedx/${VERSION}`)
 })
 
 test('a redirect is an answer, and nothing is sent to its target', async (t) => {

@@ -3,15 +3,14 @@ import { type TestContext, test } from 'node:test'
 import { unlimitedBudget } from '../../src/lms/client/budget.ts'
 import { createLms } from '../../src/lms/lms.ts'
 import { startProduct } from '../harness.ts'
-import { ENROLL } from './calls.ts'
+import { ENROLL, lmsSettings } from './calls.ts'
 import { json, page, type ScriptedLms, startScriptedLms } from './scripted-lms.ts'
 
 const COURSE = 'course-v1:edX+DemoX+Demo_Course'
 const SECRET = 'lernito-client-secret'
 
 function lmsAt(t: TestContext, scripted: ScriptedLms) {
-  const credentials = { clientId: 'lernito-client', clientSecret: SECRET, version: '1.2.3', concurrency: () => 2 }
-  const lms = createLms({ url: scripted.url, ...credentials })
+  const lms = createLms({ settings: lmsSettings(scripted.url), concurrency: () => 2 })
   t.after(() => lms.close())
   return lms
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { shopView } from '../../src/queue/outbox/outbox.ts'
-import { REASON_CODES, REASONS } from '../../src/sale/reasons.ts'
+import { REASON_CODES, REASONS } from '../../src/sale/types.ts'
 import { reasonOfMany, reasonText } from '../../src/sale/words.ts'
 import { answer } from '../../src/shop/webhook/route.ts'
 

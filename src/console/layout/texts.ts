@@ -1,7 +1,7 @@
 import words from './texts.json' with { type: 'json' }
 
 /**
- * All texts of the console are in texts.json, except those about reasons: src/sale/reasons.ts. `fill` fills the
+ * All texts of the console are in texts.json, except those about reasons: src/sale/reasons.json. `fill` fills the
  * placeholders in braces.
  */
 export const TEXTS = words

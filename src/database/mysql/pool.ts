@@ -20,9 +20,9 @@ type Callback = Parameters<MysqlPool['getConnection']>[0]
 export function createBoundedPool({ server, idleTimeoutMs }: { server: Server; idleTimeoutMs: number }): MysqlPool {
   const ssl = server.tls === null ? null : sslOptionsFor(server.tls)
   const all = new Set<ServerConnection>()
-  const { push, takeLatest, remove } = createIdle({ closeAfterMs: idleTimeoutMs / 2 }) // before the server does
-  const { wait, next } = createQueue()
-  const { isRetired, retire } = createRetirement({ all, remove })
+  const leave = (connection: ServerConnection): void => connection.leave()
+  const idle = createLine<ServerConnection>({ ms: idleTimeoutMs / 2, expire: leave }) // before the server closes it
+  const waiting = createLine<Callback>({ ms: WAIT_MS, expire: giveUp })
   let isClosed = false
 
   const open = (callback: Callback): void => {
@@ -37,37 +37,37 @@ export function createBoundedPool({ server, idleTimeoutMs }: { server: Server; i
       },
       onLost: (error) => {
         all.delete(connection)
-        remove(connection)
+        idle.remove(connection)
         if (!isReady) callback(error, NONE)
-        const waiting = all.size < CONNECTIONS ? next() : null
-        if (waiting !== null) open(waiting)
+        const next = all.size < CONNECTIONS ? waiting.takeFirst() : null
+        if (next !== null) open(next)
       },
     })
     all.add(connection)
   }
+  const { isRetired, retire } = createRetirement({ all, idle })
   const release = (connection: ServerConnection): void => {
     if (isClosed || !all.has(connection)) return
-    const waiting = isRetired(connection) ? null : next()
-    if (waiting !== null) waiting(null, use(connection))
+    const next = isRetired(connection) ? null : waiting.takeFirst()
+    if (next !== null) next(null, use(connection))
     // `onLost` then opens another one for those who wait.
     else if (isRetired(connection)) connection.leave()
-    else push(connection)
+    else idle.add(connection)
   }
-  const use = (connection: ServerConnection): MysqlPoolConnection =>
-    useOf({ connection, release, retire: () => retire(connection) })
+  const use = (connection: ServerConnection): MysqlPoolConnection => useOf({ connection, release, retire })
   return {
     getConnection: (callback) => {
-      const latest = takeLatest()
+      const latest = idle.takeLast() // the one that was used last: so those that aren't needed are closed
       if (isClosed) callback(closed(), NONE)
       else if (latest !== null) callback(null, use(latest))
       else if (all.size < CONNECTIONS) open(callback)
-      else wait(callback)
+      else waiting.add(callback)
     },
     end: async (callback) => {
       isClosed = true
-      for (let waiting = next(); waiting !== null; waiting = next()) waiting(closed(), NONE)
+      for (let next = waiting.takeFirst(); next !== null; next = waiting.takeFirst()) next(closed(), NONE)
       for (const connection of all) {
-        remove(connection)
+        idle.remove(connection)
         connection.leave()
       }
       await Promise.all([...all].map((connection) => connection.closed)) // an open socket would keep the process alive
@@ -80,73 +80,46 @@ export function createBoundedPool({ server, idleTimeoutMs }: { server: Server; i
  * After a failover, the connections from before all lead to the old server. It still answers reads, with what is no longer
  * true. So all are closed: those in use at the end of their use, because a commit may be in progress.
  */
-function createRetirement({
-  all,
-  remove,
-}: {
-  all: ReadonlySet<ServerConnection>
-  /** Returns whether nobody used it. */
-  remove: (connection: ServerConnection) => boolean
-}) {
+function createRetirement({ all, idle }: { all: ReadonlySet<ServerConnection>; idle: Line<ServerConnection> }) {
   const retired = new WeakSet<ServerConnection>()
+  const isRetired = (connection: ServerConnection): boolean => retired.has(connection)
   return {
-    isRetired: (connection: ServerConnection): boolean => retired.has(connection),
+    isRetired,
     retire: (connection: ServerConnection): void => {
-      if (retired.has(connection)) return
+      if (isRetired(connection)) return
       for (const one of all) {
         retired.add(one)
-        if (remove(one)) one.leave()
+        if (idle.remove(one)) one.leave()
       }
     },
   }
 }
 
-/** Connections that nobody uses. Each is closed `closeAfterMs` after its last use. */
-function createIdle({ closeAfterMs }: { closeAfterMs: number }) {
-  const timers = new Map<ServerConnection, NodeJS.Timeout>()
-  /** Returns whether nobody used it. */
-  const remove = (connection: ServerConnection): boolean => {
-    clearTimeout(timers.get(connection))
-    return timers.delete(connection)
+/** Those who wait, in their order. Who has waited for `ms` leaves the line, and `expire` gets it. */
+function createLine<One>({ ms, expire }: { ms: number; expire: (one: One) => void }) {
+  const timers = new Map<One, NodeJS.Timeout>()
+  /** Returns whether it was in the line. */
+  const remove = (one: One): boolean => {
+    clearTimeout(timers.get(one))
+    return timers.delete(one)
   }
+  const take = (one: One | undefined): One | null => (one !== undefined && remove(one) ? one : null)
   return {
     remove,
-    push: (connection: ServerConnection): void => {
+    add: (one: One): void => {
       const leave = (): void => {
-        timers.delete(connection)
-        connection.leave()
+        timers.delete(one)
+        expire(one)
       }
-      timers.set(connection, setTimeout(leave, closeAfterMs))
+      timers.set(one, setTimeout(leave, ms))
     },
-    /** The one that was used last: so those that aren't needed are closed. */
-    takeLatest: (): ServerConnection | null => {
-      const latest = [...timers.keys()].at(-1) ?? null
-      if (latest !== null) remove(latest)
-      return latest
-    },
+    takeFirst: (): One | null => take(timers.keys().next().value),
+    takeLast: (): One | null => take([...timers.keys()].at(-1)),
   }
 }
+type Line<One> = ReturnType<typeof createLine<One>>
 
-/** Those who wait for a connection, in their order. Nobody waits longer than WAIT_MS. */
-function createQueue() {
-  const timers = new Map<Callback, NodeJS.Timeout>()
-  return {
-    wait: (callback: Callback): void => {
-      const giveUp = (): void => {
-        timers.delete(callback)
-        callback(timeout(`no free connection within ${WAIT_MS / 1000} s`), NONE)
-      }
-      timers.set(callback, setTimeout(giveUp, WAIT_MS))
-    },
-    next: (): Callback | null => {
-      const [[callback, timer] = [null, undefined]] = timers
-      if (callback === null) return null
-      clearTimeout(timer)
-      timers.delete(callback)
-      return callback
-    },
-  }
-}
+const giveUp = (callback: Callback): void => callback(timeout(`no free connection within ${WAIT_MS / 1000} s`), NONE)
 
 const closed = (): Error => new Error('Pool is closed.')
 
@@ -176,7 +149,7 @@ function useOf({
   connection: ServerConnection
   release: (connection: ServerConnection) => void
   /** Called when the server serves no writes any more. */
-  retire: () => void
+  retire: (connection: ServerConnection) => void
 }): MysqlPoolConnection {
   const { driver, cut } = connection
   let isReleased = false
@@ -193,7 +166,7 @@ function useOf({
     query: (sql, values, callback) => {
       const end = (error: unknown, result: RowDataPacket[] | ResultSetHeader): void => {
         clearTimeout(timer)
-        if (serverErrorOf(error)?.retired) retire()
+        if (serverErrorOf(error)?.retired) retire(connection)
         // Cutting a connection that can't roll back also rolls back. The caller needs the earlier statement's error.
         if (error && sql === 'rollback') cut(new Error('the transaction could not be rolled back'))
         callback?.(sql === 'rollback' ? null : error, error ? [] : result)

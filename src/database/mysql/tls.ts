@@ -1,7 +1,18 @@
 import { isIP } from 'node:net'
 import { getCACertificates, TLSSocket } from 'node:tls'
 import type { SslOptions } from 'mysql2'
-import type { TlsObstacle } from '../inspection.ts'
+
+/**
+ * Why TLS with the server fails. `tls_required`: the server refuses a connection without TLS. `tls_failed`: the server
+ * has no version or cipher of TLS in common with this service.
+ */
+export type TlsObstacle =
+  | 'tls_required'
+  | 'tls_not_offered'
+  | 'tls_untrusted'
+  | 'tls_name'
+  | 'tls_expired'
+  | 'tls_failed'
 
 /** `ca`: the certificates of the trusted authorities as PEM; null: those of Node.js and of the operating system. */
 export interface Tls {

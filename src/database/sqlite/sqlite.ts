@@ -7,12 +7,11 @@ import type { Database, Dialect } from '../dialect.ts'
 import type { Tables } from '../schema.ts'
 import { createStatements, isBusy, openReadConnection } from './connection.ts'
 import { sqliteDialect } from './driver.ts'
-import { assertSinglePath, keepPrivate, makePrivate, resolveSymlinks } from './file.ts'
-import { placeOf } from './place.ts'
+import { assertSinglePath, keepPrivate, makePrivate, placeOf, resolveSymlinks } from './file.ts'
 import { vacuumSqlite } from './vacuum-sqlite.ts'
 import { createWriter } from './writer.ts'
 
-/** Longer than inspect-sqlite.ts holds the lock to check for a service. */
+/** Longer than inspect.ts holds the lock to check for a service. */
 const LOCK_TIMEOUT_MS = 200
 
 const DIALECT: Dialect = {

@@ -17,8 +17,7 @@ import { allowancesRequest, judgeAllowances } from '../../lms/apis/enrollment-al
 import type { Answer } from '../../lms/client/answer.ts'
 import type { Endpoint, Failure, Judged } from '../../lms/client/failure.ts'
 import type { LmsRequest } from '../../lms/client/transport.ts'
-import { type Problem, problem } from '../causes.ts'
-import { type Check, check, type Facts, failed, passed, skipped, type Tools } from '../check.ts'
+import { type Check, check, type Facts, failed, type Problem, passed, problem, skipped, type Tools } from '../check.ts'
 import type { Unreached } from './probe.ts'
 
 /** Makes one call as the service user that changes nothing, and judges the answer as the service does. */

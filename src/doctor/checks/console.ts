@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto'
 import { oauthError, tokenRequest } from '../../lms/client/token.ts'
-import type { Settings } from '../../service/settings/settings.ts'
-import { type Problem, problem } from '../causes.ts'
-import { check, failed, passed, skipped } from '../check.ts'
+import { beginAttempt } from '../../lms/sign-in.ts'
+import { check, failed, type Problem, passed, problem, skipped } from '../check.ts'
 import { unreachedCall } from './api.ts'
 import type { Reached } from './probe.ts'
 
@@ -25,14 +23,13 @@ const APPLICATION = check({
     if (!id) return skipped(NO_CONSOLE)
     if (!secret) return failed([problem('console.no_secret', {})])
     const request = tokenRequest(
-      new URLSearchParams({
+      { clientId: id, clientSecret: secret },
+      {
         grant_type: 'authorization_code',
         code: 'lernito-doctor',
-        client_id: id,
-        client_secret: secret,
         redirect_uri: redirectUri(url ?? 'https://lernito.invalid'),
         code_verifier: 'lernito-doctor',
-      }),
+      },
     )
     const response = await askLms({ settings, request })
     if (!response.ok) return failed([unreachedCall(response, request.endpoint)])
@@ -44,19 +41,6 @@ const APPLICATION = check({
   },
 })
 
-function signInUrl(settings: Settings, publicUrl: string): string {
-  const query = new URLSearchParams({
-    response_type: 'code',
-    client_id: settings.LERNITO_CONSOLE_CLIENT_ID ?? '',
-    redirect_uri: redirectUri(publicUrl),
-    scope: 'profile email',
-    state: 'lernito-doctor',
-    code_challenge: createHash('sha256').update('lernito-doctor').digest('base64url'),
-    code_challenge_method: 'S256',
-  })
-  return `${settings.LERNITO_LMS_PUBLIC_URL ?? settings.LERNITO_LMS_URL}/oauth2/authorize?${query}`
-}
-
 /**
  * A stock LMS redirects signed-out people to the sign-in page first, and compares the redirect URI only afterwards
  * (recorded: sign-in.json, 'authorize, signed out' and 'authorize with an unregistered redirect'). So this check can't
@@ -67,15 +51,16 @@ const SIGN_IN = check({
   about: "whether the console's sign-in leads to the sign-in page of the LMS",
   needs: ['settings', 'lms'],
   examine: async ({ settings }, { probe }) => {
-    const { LERNITO_CONSOLE_CLIENT_ID: id, LERNITO_PUBLIC_URL: publicUrl } = settings
-    if (!id) return skipped(NO_CONSOLE)
-    if (!publicUrl) return failed([problem('console.no_public_url', {})])
-    const url = signInUrl(settings, publicUrl)
+    const { LERNITO_CONSOLE_CLIENT_ID: clientId, LERNITO_PUBLIC_URL: ours, LERNITO_LMS_PUBLIC_URL: lms } = settings
+    if (!clientId) return skipped(NO_CONSOLE)
+    if (!ours) return failed([problem('console.no_public_url', {})])
+    const back = redirectUri(ours)
+    const { url } = await beginAttempt({ publicUrl: lms ?? settings.LERNITO_LMS_URL, clientId }, back)
     const response = await probe({ method: 'GET', url })
     if (!response.ok) return failed([problem('console.unreachable', { host: new URL(url).host, code: response.code })])
-    const wrong = signInProblem(response, redirectUri(publicUrl))
+    const wrong = signInProblem(response, back)
     if (wrong !== null) return failed([wrong])
-    return passed(`the LMS checks the redirect URI only after a sign-in; it must be ${redirectUri(publicUrl)}`)
+    return passed(`the LMS checks the redirect URI only after a sign-in; it must be ${back}`)
   },
 })
 

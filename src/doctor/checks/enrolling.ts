@@ -1,8 +1,7 @@
 import { bulkAvailableRequest, judgeBulkAvailable } from '../../lms/apis/bulk-enroll.ts'
 import { canBeCourse, courseModesRequest, judgeCourseModes } from '../../lms/apis/courses.ts'
 import { judgeModifyAvailable, modifyAvailableRequest } from '../../lms/apis/instructor-enrollments.ts'
-import { type Problem, problem } from '../causes.ts'
-import { check, type Facts, failed, passed, skipped, type Tools } from '../check.ts'
+import { check, type Facts, failed, type Problem, passed, problem, skipped } from '../check.ts'
 import { call, callProblem, unreachedCall } from './api.ts'
 
 /** The fix names two settings: a flat one since Willow, a key of FEATURES before. Each is harmless in every release. */
@@ -57,8 +56,11 @@ const COURSE_MODE = check({
     if (pairs.length === 0) return skipped('no course is known')
     const problems: Problem[] = []
     for (const [course, mode] of pairs.slice(0, MODES_READ)) {
-      const found = await modeProblem({ facts, tools, course, mode })
-      if (found !== null) problems.push(found)
+      const request = canBeCourse(course) ? courseModesRequest({ course }) : null
+      const read = request === null ? null : await call({ facts, tools, request, judge: judgeCourseModes })
+      if (read !== null && !read.ok) problems.push(read.problem)
+      else if (read === null || read.value === null) problems.push(problem('mode.no_course', { course }))
+      else if (!read.value.includes(mode)) problems.push(problem('mode.missing', { course, mode }))
     }
     if (problems.length > 0) return failed(problems)
     const read = Math.min(pairs.length, MODES_READ)
@@ -76,24 +78,6 @@ function modesToRead(
   const others = known.keys.filter((key) => !byCourse.has(key)).map((key) => [key, all] as const)
   const pairs = [...named, ...others]
   return { count: Math.max(known.count, pairs.length), pairs }
-}
-
-async function modeProblem({
-  facts,
-  tools,
-  course,
-  mode,
-}: {
-  facts: Pick<Facts, 'settings' | 'lms.token'>
-  tools: Tools
-  course: string
-  mode: string
-}): Promise<Problem | null> {
-  if (!canBeCourse(course)) return problem('mode.no_course', { course })
-  const read = await call({ facts, tools, request: courseModesRequest({ course }), judge: judgeCourseModes })
-  if (!read.ok) return read.problem
-  if (read.value === null) return problem('mode.no_course', { course })
-  return read.value.includes(mode) ? null : problem('mode.missing', { course, mode })
 }
 
 const MAILS = check({

@@ -2,11 +2,9 @@ import { z } from 'zod'
 import { heartbeatRequest, judgeHeartbeat } from '../../lms/apis/heartbeat.ts'
 import { type Answer, jsonOf } from '../../lms/client/answer.ts'
 import type { Failure } from '../../lms/client/failure.ts'
-import { judgeToken, oauthError, tokenRequest } from '../../lms/client/token.ts'
-import type { LmsRequest } from '../../lms/client/transport.ts'
+import { CLIENT_CREDENTIALS, judgeToken, oauthError, tokenRequest } from '../../lms/client/token.ts'
 import type { Settings } from '../../service/settings/settings.ts'
-import { type Problem, problem } from '../causes.ts'
-import { check, failed, passed, type Tools } from '../check.ts'
+import { check, failed, type Problem, passed, problem, type Tools } from '../check.ts'
 import { callProblem, unreachedCall } from './api.ts'
 import { clockProblems } from './ours.ts'
 import type { Unreached } from './probe.ts'
@@ -105,29 +103,21 @@ const TOKEN = check({
   about: 'whether the LMS issues the service a token',
   needs: ['settings', 'lms'],
   examine: async ({ settings }, { askLms }) => {
-    const request = requestFor(settings, 'jwt')
+    const { LERNITO_LMS_CLIENT_ID: clientId, LERNITO_LMS_CLIENT_SECRET: clientSecret } = settings
+    const application = { clientId, clientSecret }
+    const request = tokenRequest(application, CLIENT_CREDENTIALS)
     const response = await askLms({ settings, request })
     if (!response.ok) return failed([unreachedCall(response, request.endpoint)])
-    const judged = await judgeToken(response.answer)
+    const judged = judgeToken(response.answer)
     if (response.answer.status === 500) {
-      const opaque = await askLms({ settings, request: requestFor(settings, 'bearer') })
+      // The LMS makes an opaque token for an application without a user, but no JWT: that names the user.
+      const opaque = await askLms({ settings, request: tokenRequest(application, CLIENT_CREDENTIALS, 'bearer') })
       if (opaque.ok && opaque.answer.status === 200) return failed([problem('token.no_user', { status: '500' })])
     }
     if (!judged.ok) return failed([tokenProblem(response.answer, judged.failure)])
     return passed(`for the user ${judged.value.username}`, { 'lms.token': judged.value })
   },
 })
-
-/** The LMS makes an opaque token for an application without a user, but no JWT: that names the user. */
-const requestFor = (settings: Settings, type: 'jwt' | 'bearer'): LmsRequest =>
-  tokenRequest(
-    new URLSearchParams({
-      grant_type: 'client_credentials',
-      client_id: settings.LERNITO_LMS_CLIENT_ID,
-      client_secret: settings.LERNITO_LMS_CLIENT_SECRET,
-      token_type: type,
-    }),
-  )
 
 function tokenProblem(answer: Answer, failure: Failure): Problem {
   const error = oauthError(answer)

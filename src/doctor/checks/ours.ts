@@ -1,17 +1,28 @@
-import type { Inspection } from '../../database/inspection.ts'
+import type { Inspection } from '../../database/inspect.ts'
 import { KNOWN_LEVEL } from '../../database/migrations/migrations.ts'
 import { AppError } from '../../service/lib/errors.ts'
 import { readSettings } from '../../service/settings/read.ts'
 import type { Settings } from '../../service/settings/settings.ts'
-import {
-  GOOD_SECRET_LENGTH,
-  isPlainDatabaseOnPublicHost,
-  isPlainHttpToPublicHost,
-  sampleSecrets,
-  unknownSettings,
-} from '../../service/settings/warnings.ts'
-import { type Problem, problem } from '../causes.ts'
-import { check, failed, passed, skipped, type Tools } from '../check.ts'
+import { type Doubt, doubtsAbout } from '../../service/settings/warnings.ts'
+import { type CauseId, check, failed, type Problem, passed, problem, skipped, type Tools } from '../check.ts'
+
+/** The cause for each doubt about settings; a short key has none. */
+const CAUSE_OF = {
+  unknown: 'settings.unknown',
+  plain_database: 'settings.plain_database',
+  plain_lms: 'settings.plain_http',
+  plain_notify: 'settings.plain_http',
+  sample: 'settings.sample_secret',
+  short: 'secret.short',
+  short_key: null,
+  space: 'secret.space',
+} as const satisfies Record<Doubt['kind'], CauseId | null>
+
+const problemsOf = (topic: 'settings' | 'secret', of: Parameters<typeof doubtsAbout>[0]): Problem[] =>
+  doubtsAbout(of).flatMap(({ kind, name }) => {
+    const cause = CAUSE_OF[kind]
+    return cause?.startsWith(`${topic}.`) ? [problem(cause, { name })] : []
+  })
 
 const SETTINGS = check({
   id: 'settings',
@@ -20,16 +31,7 @@ const SETTINGS = check({
   examine: (_facts, { env }) => {
     const settings = settingsOrLines(env)
     if (Array.isArray(settings)) return failed(settings.map((line) => problem('settings.invalid', { line })))
-    const open = (['LERNITO_LMS_URL', 'LERNITO_NOTIFY_URL'] as const).filter((name) => {
-      const url = settings[name]
-      return url !== undefined && isPlainHttpToPublicHost(url)
-    })
-    const problems = [
-      ...unknownSettings(env).map((name) => problem('settings.unknown', { name })),
-      ...(isPlainDatabaseOnPublicHost(settings.LERNITO_DATABASE_URL) ? [problem('settings.plain_database', {})] : []),
-      ...open.map((name) => problem('settings.plain_http', { name })),
-      ...sampleSecrets(settings).map((name) => problem('settings.sample_secret', { name })),
-    ]
+    const problems = problemsOf('settings', { env, settings })
     return problems.length > 0 ? failed(problems, { settings }) : passed('all settings are valid', { settings })
   },
 })
@@ -44,24 +46,18 @@ function settingsOrLines(env: Tools['env']): Settings | string[] {
   }
 }
 
-function secretProblems(name: string, secret: string): Problem[] {
-  return [
-    ...(secret.length < GOOD_SECRET_LENGTH ? [problem('secret.short', { name })] : []),
-    ...(secret.trim() === secret ? [] : [problem('secret.space', { name })]),
-    ...(/^(["']).*\1$/.test(secret) ? [problem('secret.quoted', { name })] : []),
-  ]
-}
-
 const SECRET = check({
   id: 'webhook.secret',
   about: 'the webhook secret: its length, common mistakes, and whether the previous one is still accepted',
   needs: ['settings'],
-  examine: ({ settings }) => {
-    const { LERNITO_WEBHOOK_SECRET: secret, LERNITO_WEBHOOK_SECRET_PREVIOUS: previous } = settings
+  examine: ({ settings }, { env }) => {
+    const { LERNITO_WEBHOOK_SECRET, LERNITO_WEBHOOK_SECRET_PREVIOUS } = settings
+    const secrets = Object.entries({ LERNITO_WEBHOOK_SECRET, LERNITO_WEBHOOK_SECRET_PREVIOUS })
+    const quoted = secrets.filter(([, secret]) => secret !== undefined && /^(["']).*\1$/.test(secret))
     const problems = [
-      ...secretProblems('LERNITO_WEBHOOK_SECRET', secret),
-      ...(previous === undefined ? [] : secretProblems('LERNITO_WEBHOOK_SECRET_PREVIOUS', previous)),
-      ...(previous === undefined ? [] : [problem('secret.previous', {})]),
+      ...problemsOf('secret', { env, settings }),
+      ...quoted.map(([name]) => problem('secret.quoted', { name })),
+      ...(LERNITO_WEBHOOK_SECRET_PREVIOUS === undefined ? [] : [problem('secret.previous', {})]),
     ]
     return problems.length > 0 ? failed(problems) : passed('one secret, of sufficient length')
   },

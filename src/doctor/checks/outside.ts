@@ -3,8 +3,7 @@ import { z } from 'zod'
 import { jsonOf } from '../../lms/client/answer.ts'
 import { CHALLENGE_HEADER, challengeOf, isProven } from '../../service/lib/identity.ts'
 import { tryEndpoint } from '../../shop/events/post-event.ts'
-import { type Problem, problem } from '../causes.ts'
-import { check, failed, passed, skipped } from '../check.ts'
+import { check, failed, type Problem, passed, problem, skipped } from '../check.ts'
 import { originOf } from './lms.ts'
 import type { Probe, Reached, Unreached } from './probe.ts'
 
@@ -47,11 +46,14 @@ const PUBLIC_URL = check({
     const unready = await readiness(probe, publicUrl)
     if (unready !== null) return failed([unready])
     const url = `${publicUrl}${PATHS[0]}`
+    // Another installation may have the same secret, so a service has to answer that is in our database.
     const { LERNITO_WEBHOOK_SECRET: secret } = settings
-    if (await isOurs({ probe, url, secret, replicas: database.services.names })) {
-      return passed(`the shop sends webhooks to ${url}`)
-    }
-    return failed([problem('public.another', { url })])
+    const nonce = randomBytes(16).toString('hex')
+    const headers = { [CHALLENGE_HEADER]: challengeOf({ secret, nonce }) }
+    const response = await probe({ method: 'GET', url, headers })
+    const proof = response.ok ? response.proof : null
+    const isOurs = proof !== null && isProven({ proof, nonce, secret, replicas: database.services.names })
+    return isOurs ? passed(`the shop sends webhooks to ${url}`) : failed([problem('public.another', { url })])
   },
 })
 
@@ -79,20 +81,6 @@ async function readiness(probe: Probe, publicUrl: string): Promise<Problem | nul
   const response = await probe({ method: 'GET', url: `${publicUrl}/readyz` })
   const read = response.ok ? notReady.safeParse(jsonOf(response.answer)) : null
   return read?.success ? problem('public.not_ready', { reason: read.data.reason }) : null
-}
-
-/** Whether a service with this secret answers that is in our database: another installation may have the same secret. */
-async function isOurs(of: {
-  probe: Probe
-  url: string
-  secret: string
-  replicas: readonly string[]
-}): Promise<boolean> {
-  const { probe, url, secret, replicas } = of
-  const nonce = randomBytes(16).toString('hex')
-  const headers = { [CHALLENGE_HEADER]: challengeOf({ secret, nonce }) }
-  const response = await probe({ method: 'GET', url, headers })
-  return response.ok && response.proof !== null && isProven({ proof: response.proof, nonce, secret, replicas })
 }
 
 const PLUGIN = check({

@@ -1,6 +1,7 @@
 import { Agent, request } from 'undici'
-import { type Answer, codeOf, headerOf, readAnswer } from '../../lms/client/answer.ts'
+import { type Answer, headerOf, readAnswer } from '../../lms/client/answer.ts'
 import { PROOF_HEADER } from '../../service/lib/identity.ts'
+import { codeOf } from '../../service/lib/outgoing-call.ts'
 
 const MAX_ANSWER_BYTES = 2 * 1024 * 1024
 /** A connection may take this share of the time, so that a slow connection differs from a slow answer. */

@@ -2,7 +2,7 @@ import type { Budget, Permit } from '../../lms/client/budget.ts'
 import { type Failure, isInDoubt, type Judged } from '../../lms/client/failure.ts'
 import type { Lms } from '../../lms/lms.ts'
 import type { Inbox } from '../../queue/inbox.ts'
-import { pause } from '../../service/lib/pause.ts'
+import { pause } from '../../service/lib/loop.ts'
 import {
   afterFailure,
   afterProbe,

@@ -1,14 +1,13 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
-import { inTransaction } from '../../database/transaction.ts'
-import type { WriteContext } from '../../database/write-context.ts'
+import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { acquireChecked, type Permit } from '../../lms/client/budget.ts'
 import { lockDelivery } from '../../queue/change-deliveries.ts'
 import { endHold, takeHold } from '../../queue/replicas/hold.ts'
 import type { Replicas } from '../../queue/replicas/replicas.ts'
 import { readOutcome } from '../../queue/rows.ts'
 import { isDone } from '../../sale/types.ts'
-import { pause } from '../../service/lib/pause.ts'
+import { pause } from '../../service/lib/loop.ts'
 import type { Reported } from './reported.ts'
 
 const AGAIN_MS = 1000

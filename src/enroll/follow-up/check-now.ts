@@ -1,4 +1,4 @@
-import type { WriteContext } from '../../database/write-context.ts'
+import type { WriteContext } from '../../database/transaction.ts'
 import type { Permit } from '../../lms/client/budget.ts'
 import { type Judged, succeeded } from '../../lms/client/failure.ts'
 import type { DeliveryEvent, DeliveryState, Standings } from '../../sale/types.ts'

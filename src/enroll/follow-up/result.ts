@@ -1,6 +1,13 @@
 import type { EventDraft } from '../../queue/events.ts'
-import type { Reason } from '../../sale/reasons.ts'
-import type { CourseResult, CourseStanding, DeliveryState, Outcome, Standing, Standings } from '../../sale/types.ts'
+import type {
+  CourseResult,
+  CourseStanding,
+  DeliveryState,
+  Outcome,
+  Reason,
+  Standing,
+  Standings,
+} from '../../sale/types.ts'
 import { describeOutcome, describeStandings } from '../../sale/words.ts'
 import { coursesWith, type Reported } from './reported.ts'
 

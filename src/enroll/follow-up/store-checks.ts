@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DeliveryRow } from '../../database/schema.ts'
-import type { TransactionContext, WriteContext } from '../../database/write-context.ts'
+import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
 import { auditedChange } from '../../queue/audited-change.ts'
 import { storeFound } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'

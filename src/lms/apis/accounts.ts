@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from '../client/answer.ts'
+import { type Answer, jsonOf, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
 import { type Endpoint, type Judged, oneLine, succeeded } from '../client/failure.ts'
 import { jsonBody, type LmsRequest } from '../client/transport.ts'
-import { PATH_BYTES } from './enrollment.ts'
+import { groupsThatFit, PATH_BYTES } from './enrollment.ts'
 
 const isAscii = (text: string): boolean => /^[\0-\x7f]*$/.test(text)
 
@@ -104,12 +104,7 @@ export function judgeAccount(answer: Answer, asked: { email: string }): Judged<A
  * a call. The LMS splits the list at commas, and selects the names as its database compares them.
  */
 export function namesakeRequests(of: { emails: readonly string[] }): { request: LmsRequest; emails: string[] }[] {
-  const groups: string[][] = []
-  for (const email of of.emails) {
-    const last = groups.at(-1)
-    if (last !== undefined && namesakePath([...last, email]).length <= PATH_BYTES) last.push(email)
-    else groups.push([email])
-  }
+  const groups = groupsThatFit(of.emails, (emails) => namesakePath(emails).length <= PATH_BYTES)
   const requestOf = (path: string): LmsRequest => ({ method: 'GET', endpoint: ENDPOINT, path, body: null })
   return groups.map((emails) => ({ emails, request: requestOf(namesakePath(emails)) }))
 }
@@ -124,8 +119,7 @@ const namesakePath = (emails: readonly string[]): string =>
  */
 export function judgeNamesakes(answer: Answer, asked: { emails: readonly string[] }): Judged<ReadonlySet<string>> {
   if (answer.status === 404 && answer.text === '') return succeeded(new Set())
-  if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
-  const read = readAs(answer, ENDPOINT, namesakes)
+  const read = readOk(answer, ENDPOINT, namesakes)
   if (!read.ok) return read
   const taken = read.value.flatMap(({ username, email }) =>
     takenFor(username, asked.emails).filter((one) => !isSameAddress(one, email)),
@@ -168,8 +162,7 @@ export function searchEmailsRequest(of: { emails: readonly string[] }): LmsReque
  */
 export function judgeSearchEmails(answer: Answer, asked: { emails: readonly string[] }): Judged<FoundAccounts | null> {
   if (answer.status === 404 || answer.status === 405) return succeeded(null)
-  if (answer.status !== 200) return judgeOther(answer, SEARCH_ENDPOINT)
-  const read = readAs(answer, SEARCH_ENDPOINT, foundAccounts)
+  const read = readOk(answer, SEARCH_ENDPOINT, foundAccounts)
   if (!read.ok) return read
   const byKey = new Map(read.value.map((account) => [addressKey(account.email), account]))
   const usernames = new Map<string, string>()
@@ -179,26 +172,12 @@ export function judgeSearchEmails(answer: Answer, asked: { emails: readonly stri
   }
   const requested = new Set(asked.emails.map(addressKey))
   const strangers = read.value.map(({ email }) => email).filter((email) => !requested.has(addressKey(email)))
-  return succeeded({ usernames, others: othersOf({ asked: asked.emails, usernames, strangers }) })
-}
-
-/**
- * The answer doesn't say which requested address the database takes for a stranger's. Where it can't be told, it may be
- * any address that has no account.
- */
-function othersOf({
-  asked,
-  usernames,
-  strangers,
-}: {
-  asked: readonly string[]
-  usernames: ReadonlyMap<string, string>
-  strangers: readonly string[]
-}): Map<string, string> {
+  // The answer doesn't say which requested address the database takes for a stranger's. Where it can't be told, it may be
+  // any address that has no account.
   const others = new Map<string, string>()
-  const unknown = asked.filter((email) => !usernames.has(email))
+  const unknown = asked.emails.filter((email) => !usernames.has(email))
   for (const stranger of strangers) {
     for (const email of takenFor(stranger, unknown)) others.set(email, maskAddress(stranger))
   }
-  return others
+  return succeeded({ usernames, others })
 }

@@ -100,9 +100,22 @@ export function identifiersOf({ emails }: { readonly emails: readonly string[] }
   return byName.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)).map(({ email }) => email)
 }
 
-/** The result of one person; null if it is of a kind that was never recorded. */
-export function personResult<A extends BatchAction>(action: A, row: PersonRow): ResultOf[A] | null {
-  return RESULTS[action](row)
+/**
+ * The result of each person of a call in one course; null if one is missing, or if any result is of a kind that was never
+ * recorded.
+ */
+export function resultsIn<A extends BatchAction>(
+  { action, emails }: BatchCall<A>,
+  rows: readonly PersonRow[],
+): Map<string, ResultOf[A]> | null {
+  const asked = new Set(emails)
+  const found = new Map<string, ResultOf[A]>()
+  for (const row of rows) {
+    const result = RESULTS[action](row)
+    if (result === null) return null
+    if (asked.has(row.identifier)) found.set(row.identifier, result)
+  }
+  return found.size === asked.size ? found : null
 }
 
 const RESULTS: { readonly [A in BatchAction]: (row: PersonRow) => ResultOf[A] | null } = {

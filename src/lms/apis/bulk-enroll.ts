@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from '../client/answer.ts'
+import { type Answer, jsonOf, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
 import { failed, type Judged, succeeded } from '../client/failure.ts'
 import { jsonBody, type LmsRequest } from '../client/transport.ts'
 import {
@@ -7,10 +7,9 @@ import {
   type BatchAnswer,
   type BatchCall,
   identifiersOf,
-  type PersonRow,
   people,
-  personResult,
   type ResultOf,
+  resultsIn,
 } from './batch-answer.ts'
 
 /** No slash at the end: with one, the LMS has no such page (recorded: bulk-enroll.json, 'trailing slash'). */
@@ -62,44 +61,21 @@ export function bulkEnrollRequest(call: BulkCall): LmsRequest {
 /** If the answer leaves out a person or course of the call, the whole answer counts as not understood. */
 export function judgeBulkEnroll<A extends BatchAction>(answer: Answer, call: BulkCall<A>): Judged<BatchAnswer<A>> {
   if (answer.status === 400) return judgeRefusal(answer)
-  if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
-  const read = readAs(answer, ENDPOINT, bulk)
+  const read = readOk(answer, ENDPOINT, bulk)
   if (!read.ok) return read
 
-  const asked = new Set(call.emails)
   const answered = new Map(Object.entries(read.value.courses))
   const results = new Map<string, ReadonlyMap<string, ResultOf[A]>>()
   let proof = true
   for (const course of call.courses) {
     const found = answered.get(course)
     const rows = found?.action === call.action ? found.results : []
-    const answeredPeople = peopleIn({ action: call.action, rows, asked })
+    const answeredPeople = resultsIn(call, rows)
     if (answeredPeople === null) return notUnderstood(answer, ENDPOINT)
     results.set(course, answeredPeople)
     if (rows.some((row) => 'error' in row)) proof = false
   }
   return succeeded({ proof, results })
-}
-
-/**
- * The result of each person in the call; null if one is missing, or if any result is of a kind that was never recorded.
- */
-function peopleIn<A extends BatchAction>({
-  action,
-  rows,
-  asked,
-}: {
-  action: A
-  rows: readonly PersonRow[]
-  asked: ReadonlySet<string>
-}): Map<string, ResultOf[A]> | null {
-  const found = new Map<string, ResultOf[A]>()
-  for (const row of rows) {
-    const result = personResult(action, row)
-    if (result === null) return null
-    if (asked.has(row.identifier)) found.set(row.identifier, result)
-  }
-  return found.size === asked.size ? found : null
 }
 
 const badCourses = z.object({ courses: z.array(z.string()).min(1) })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { courseIdentity, isCourseKey, parentOfCcx } from '../../sale/course-key.ts'
-import { type Answer, jsonOf, judgeOther, readAs } from '../client/answer.ts'
+import { type Answer, jsonOf, judgeOther, readAs, readOk } from '../client/answer.ts'
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
 import type { Ask } from '../client/token.ts'
 import type { LmsRequest } from '../client/transport.ts'
@@ -133,8 +133,7 @@ export function judgeCourseList(
   answer: Answer,
   asked: { username: string },
 ): Judged<{ count: number; courses: readonly ListedCourse[] }> {
-  if (answer.status !== 200) return judgeOther(answer, LIST_ENDPOINT)
-  const read = readAs(answer, LIST_ENDPOINT, list)
+  const read = readOk(answer, LIST_ENDPOINT, list)
   if (!read.ok) return read
   const { results, pagination } = read.value
   const courses = results
@@ -189,7 +188,6 @@ export function courseModesRequest(of: { course: string }): LmsRequest {
 /** The slugs of the modes that are on sale now; null if the LMS has no such course (recorded: '…, no such course'). */
 export function judgeCourseModes(answer: Answer): Judged<readonly string[] | null> {
   if (answer.status === 400 && missingModes.safeParse(jsonOf(answer)).success) return succeeded(null)
-  if (answer.status !== 200) return judgeOther(answer, MODES_ENDPOINT)
-  const read = readAs(answer, MODES_ENDPOINT, details)
+  const read = readOk(answer, MODES_ENDPOINT, details)
   return read.ok ? succeeded(read.value.course_modes.map(({ slug }) => slug)) : read
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from '../client/answer.ts'
+import { type Answer, jsonOf, judgeOther, notUnderstood, readAs, readOk } from '../client/answer.ts'
 import { type Judged, succeeded } from '../client/failure.ts'
 import { jsonBody, type LmsRequest } from '../client/transport.ts'
 import { isSameAddress, maskAddress } from './accounts.ts'
@@ -68,8 +68,7 @@ export function allowancesRequest(of: { email: string }): LmsRequest {
 
 /** The list is empty for an address without allowances (recorded: enrollment-allowed.json, 'none yet'). */
 export function judgeAllowances(answer: Answer, asked: { email: string }): Judged<readonly Allowance[]> {
-  if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
-  const read = readAs(answer, ENDPOINT, z.array(allowance))
+  const read = readOk(answer, ENDPOINT, z.array(allowance))
   if (!read.ok) return read
   return succeeded(
     read.value.map(({ email, course_id, auto_enroll, user = null }) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Answer, judgeOther, notStaff, notUnderstood, readAs } from '../client/answer.ts'
+import { type Answer, judgeOther, notStaff, notUnderstood, readAs, readOk } from '../client/answer.ts'
 import { type Endpoint, failed, type Judged, succeeded } from '../client/failure.ts'
 import { jsonBody, type LmsRequest } from '../client/transport.ts'
 import { courseInPath } from './courses.ts'
@@ -16,11 +16,13 @@ export interface Enrollment {
   readonly courseModes: readonly string[]
 }
 
-const enrollment = z.object({
+const common = z.object({
   created: z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
   user: z.string(),
   is_active: z.boolean(),
   mode: z.string(),
+})
+const enrollment = common.extend({
   course_details: z.object({ course_id: z.string(), course_modes: z.array(z.object({ slug: z.string() })) }),
 })
 
@@ -169,13 +171,7 @@ export interface EnrollmentRow {
   readonly created: number
 }
 
-const row = z.object({
-  created: z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
-  mode: z.string(),
-  is_active: z.boolean(),
-  user: z.string(),
-  course_id: z.string(),
-})
+const row = common.extend({ course_id: z.string() })
 const page = z.object({ next: z.string().nullable(), results: z.array(row) })
 
 /** Requests all enrollments of the account that the LMS finds for this address, regardless of letter case. */
@@ -191,8 +187,7 @@ export function enrollmentListRequest(of: { email: string }): LmsRequest {
 export function judgeEnrollmentList(
   answer: Answer,
 ): Judged<{ readonly rows: readonly EnrollmentRow[]; readonly whole: boolean }> {
-  if (answer.status !== 200) return judgeOther(answer, LIST_ENDPOINT)
-  const read = readAs(answer, LIST_ENDPOINT, page)
+  const read = readOk(answer, LIST_ENDPOINT, page)
   if (!read.ok) return read
   const { next, results } = read.value
   if (results.length > PAGE_SIZE) return notUnderstood(answer, LIST_ENDPOINT)
@@ -210,13 +205,16 @@ const rowOf = ({ user, course_id, is_active, mode, created }: z.infer<typeof row
 export const listCanNameUser = (username: string): boolean => /^[A-Za-z0-9_-]+$/.test(username)
 
 /** Divides people into groups that each fit in one call for this course. All have names that listCanNameUser accepts. */
-export function groupsForCourseList(of: { course: string; usernames: readonly string[] }): string[][] {
+export const groupsForCourseList = (of: { course: string; usernames: readonly string[] }): string[][] =>
+  groupsThatFit(of.usernames, (usernames) => fitsInCourseList({ course: of.course, usernames }))
+
+/** Divides texts into groups, in their order, each as large as `fits` allows. One text alone always is a group. */
+export function groupsThatFit(texts: readonly string[], fits: (group: readonly string[]) => boolean): string[][] {
   const groups: string[][] = []
-  for (const username of of.usernames) {
+  for (const text of texts) {
     const last = groups.at(-1)
-    const joined = [...(last ?? []), username]
-    if (last !== undefined && fitsInCourseList({ course: of.course, usernames: joined })) last.push(username)
-    else groups.push([username])
+    if (last !== undefined && fits([...last, text])) last.push(text)
+    else groups.push([text])
   }
   return groups
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Answer, judgeOther, readAs } from '../client/answer.ts'
+import { type Answer, readOk } from '../client/answer.ts'
 import { type Judged, succeeded } from '../client/failure.ts'
 import type { LmsRequest } from '../client/transport.ts'
 
@@ -17,7 +17,6 @@ export function heartbeatRequest(): LmsRequest {
 
 /** Recorded: bulk-enroll-off.json, 'heartbeat'. */
 export function judgeHeartbeat(answer: Answer): Judged<true> {
-  if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
-  const read = readAs(answer, ENDPOINT, heartbeat)
+  const read = readOk(answer, ENDPOINT, heartbeat)
   return read.ok ? succeeded(true) : read
 }

@@ -1,17 +1,9 @@
 import { z } from 'zod'
-import { type Answer, jsonOf, judgeOther, notUnderstood, readAs } from '../client/answer.ts'
+import { type Answer, jsonOf, judgeOther, notUnderstood, readOk } from '../client/answer.ts'
 import { type Endpoint, type Judged, succeeded } from '../client/failure.ts'
 import { jsonBody, type LmsRequest } from '../client/transport.ts'
 import { isSameAddress } from './accounts.ts'
-import {
-  type BatchAction,
-  type BatchAnswer,
-  type BatchCall,
-  identifiersOf,
-  people,
-  personResult,
-  type ResultOf,
-} from './batch-answer.ts'
+import { type BatchAction, type BatchAnswer, type BatchCall, identifiersOf, people, resultsIn } from './batch-answer.ts'
 import { canBeCourse } from './courses.ts'
 
 /** No slash at the end: with one, the LMS has no such page (recorded: enrollments-modify.json, 'trailing slash'). */
@@ -80,21 +72,16 @@ const pathOf = (course: string): string => `/api/instructor/v2/courses/${encodeU
  */
 export function judgeModify<A extends BatchAction>(answer: Answer, call: ModifyCall<A>): Judged<BatchAnswer<A> | null> {
   if (answer.status === 404 && missing.safeParse(jsonOf(answer)).success) return succeeded(null)
-  if (answer.status !== 200) return judgeOther(answer, ENDPOINT)
-  const read = readAs(answer, ENDPOINT, modified)
+  const read = readOk(answer, ENDPOINT, modified)
   if (!read.ok) return read
   const { action, results: rows } = read.value
   const emails = identifiersOf(call)
-  if (action !== call.action || rows.length !== emails.length) return notUnderstood(answer, ENDPOINT)
-  const results = new Map<string, ResultOf[A]>()
-  for (const [i, email] of emails.entries()) {
-    const row = rows[i]
-    // An answer in another order was never recorded: it would give people the results of others.
-    if (row === undefined || !isSameAddress(row.identifier, email)) return notUnderstood(answer, ENDPOINT)
-    const result = personResult(call.action, row)
-    if (result === null) return notUnderstood(answer, ENDPOINT)
-    results.set(email, result)
-  }
+  // An answer in another order was never recorded: it would give people the results of others.
+  const isInOrder =
+    rows.length === emails.length && rows.every((row, i) => isSameAddress(row.identifier, emails[i] ?? ''))
+  const named = rows.map((row, i) => ({ ...row, identifier: emails[i] ?? row.identifier }))
+  const results = action === call.action && isInOrder ? resultsIn(call, named) : null
+  if (results === null) return notUnderstood(answer, ENDPOINT)
   const proof = !rows.some((row) => 'error' in row)
   return succeeded({ proof, results: new Map([[call.course, results]]) })
 }

@@ -41,6 +41,11 @@ export function readAs<T>(answer: Answer, endpoint: Endpoint, shape: z.ZodType<T
   return read.success ? succeeded(read.data) : notUnderstood(answer, endpoint)
 }
 
+/** The same of an answer with status 200. Any other status is judged by judgeOther. */
+export function readOk<T>(answer: Answer, endpoint: Endpoint, shape: z.ZodType<T>): Judged<T> {
+  return answer.status === 200 ? readAs(answer, endpoint, shape) : judgeOther(answer, endpoint)
+}
+
 /** An answer with a status or shape that was never recorded. It proves nothing. */
 export function notUnderstood(answer: Answer, endpoint: Endpoint): Failed {
   const message = `The LMS gave an answer that this version does not understand (${answer.status} from ${endpoint})`
@@ -114,11 +119,6 @@ export async function readAnswer(of: { response: Dispatcher.ResponseData; receiv
 export function headerOf({ headers }: Dispatcher.ResponseData, name: string): string | null {
   const value = headers[name]
   return (Array.isArray(value) ? value[0] : value) ?? null
-}
-
-/** The code of an error of undici, such as ECONNREFUSED. Its message isn't shown, since it may quote what was sent. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'no cause given'
 }
 
 const FLOOR_MS = 1_000

@@ -1,4 +1,4 @@
-import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/pause.ts'
+import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/loop.ts'
 
 /**
  * The right to make one call to an API that the LMS throttles: bulk_enroll, enrollment and enrollment_allowed, which
@@ -22,11 +22,10 @@ export interface Budget {
   tryAcquire(reserve: number): Permit | null
   /** How full the bucket is, from 0 to 1. Always 1 if there is no limit. */
   fullness(): number
-}
-
-/** A budget from the start of its process. */
-export interface StartedBudget extends Budget {
-  /** Begins again with another `lastUsedAt`, which was not known at the start. */
+  /**
+   * Begins again, when it is known when the budget may have been used last before this start (`lastUsedAt`, ms since 1970;
+   * null if never). The bucket counts as empty at that time, so that a restart doesn't spend a minute's calls twice.
+   */
   beginAgain(lastUsedAt: number | null): void
 }
 
@@ -54,7 +53,7 @@ const DEFAULT = { callsPerMinute: 110, bucket: 30, refill: 80 }
 const MINUTE_MS = 60_000
 
 /** The budget for an LMS that doesn't throttle: every caller gets a permit at once. */
-export function unlimitedBudget(): StartedBudget {
+export function unlimitedBudget(): Budget {
   return {
     async acquire(signal) {
       signal.throwIfAborted()
@@ -67,31 +66,31 @@ export function unlimitedBudget(): StartedBudget {
 }
 
 interface BucketOptions {
-  /** The most that all replicas together may spend in any minute. */
+  /** The most that all replicas together may spend in any minute; 0: no limit, as in LERNITO_LMS_CALLS_PER_MINUTE. */
   readonly callsPerMinute: number
-  /** ms since 1970 */
+  readonly replicas: {
+    /** How many share the budget now, at least 1. */
+    readonly liveCount: () => number
+    /**
+     * The name of this one. Under a new name it starts again with an empty bucket, since the others have used its share
+     * in the meantime.
+     */
+    readonly me: () => string
+  }
+  /** ms since 1970, for `beginAgain` */
   readonly now: () => number
-  /** How many replicas share the budget now, at least 1. */
-  readonly replicas: () => number
-  /**
-   * The name of this replica. Under a new name it starts again with an empty bucket, since the other replicas have used
-   * its share in the meantime.
-   */
-  readonly member?: () => string
-  /**
-   * When the budget may have been used last before this start, by the clock `now`; null if never. The bucket counts as
-   * empty at that time, so that a restart doesn't spend a minute's calls twice.
-   */
-  readonly lastUsedAt: number | null
+  /** The monotonic clock, ms, which fills the bucket: a step of the clock `now` would fill it at once. */
+  readonly clock?: () => number
 }
 
 /**
  * The call budget of one replica: its share of the bucket. All buckets together hold at most 30 permits and get at most
  * 80 a minute, except for the time until a replica learns that others have joined. The ten calls that the throttle has
- * left are enough for that.
+ * left are enough for that. The bucket is empty at first, as if the budget had just been used: see `beginAgain`.
  */
-export function createBudget(from: BucketOptions & { startTimer?: StartTimer }): StartedBudget {
-  const { startTimer = unrefTimer } = from
+export function createBudget(from: BucketOptions & { startTimer?: StartTimer }): Budget {
+  const { callsPerMinute, startTimer = unrefTimer } = from
+  if (callsPerMinute === 0) return unlimitedBudget()
   const bucket = createBucket(from)
   let queue: ((permit: Permit) => void)[] = []
   let isTimerRunning = false
@@ -141,30 +140,29 @@ export function createBudget(from: BucketOptions & { startTimer?: StartTimer }):
 }
 
 /** A token bucket that shrinks and grows with the number of replicas. */
-function createBucket({ callsPerMinute, now, replicas, member = () => '', lastUsedAt }: BucketOptions) {
+function createBucket({ callsPerMinute, replicas, now, clock = () => performance.now() }: BucketOptions) {
   const size = (): number => Math.max(1, (callsPerMinute * DEFAULT.bucket) / (DEFAULT.callsPerMinute * sharedBy))
   const perMs = (): number => (callsPerMinute * DEFAULT.refill) / (DEFAULT.callsPerMinute * MINUTE_MS * sharedBy)
-  let sharedBy = replicas()
-  let name = member()
+  let sharedBy = replicas.liveCount()
+  let name = replicas.me()
   let permits = 0
-  let filledAt = 0
+  let filledAt = clock()
   const beginAgain = (usedAt: number | null): void => {
     permits = usedAt === null ? size() : 0
-    filledAt = usedAt ?? now()
+    filledAt = clock() - (usedAt === null ? 0 : Math.max(0, now() - usedAt))
   }
-  beginAgain(lastUsedAt)
 
   return {
     beginAgain,
     refill: (): void => {
-      const at = now()
-      const count = replicas()
+      const at = clock()
+      const count = replicas.liveCount()
       sharedBy = Math.max(sharedBy, count) // nobody knows when it changed: until now, our share was the smaller one
-      permits = Math.min(size(), permits + Math.max(0, at - filledAt) * perMs())
+      permits = Math.min(size(), permits + (at - filledAt) * perMs())
       sharedBy = count
-      if (member() !== name) permits = 0
-      name = member()
-      filledAt = at // this goes back too, if the clock was set back
+      if (replicas.me() !== name) permits = 0
+      name = replicas.me()
+      filledAt = at
     },
     /** Takes a permit out; false if there is none, or if less than the part `reserve` of the bucket would be left. */
     take: (reserve = 0): boolean => {

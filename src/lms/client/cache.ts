@@ -1,4 +1,4 @@
-import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/pause.ts'
+import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/loop.ts'
 import type { Judged } from './failure.ts'
 
 /** Answers of the LMS that stay valid for a while. Failures are never kept. */

@@ -1,4 +1,4 @@
-import { codeOf } from './answer.ts'
+import { codeOf } from '../../service/lib/outgoing-call.ts'
 import { type Endpoint, isInDoubt, type Judged } from './failure.ts'
 
 interface Sent {

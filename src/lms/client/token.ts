@@ -1,66 +1,53 @@
-import * as oauth from 'oauth4webapi'
 import { z } from 'zod'
-import { type Answer, jsonOf, judgeOther, notUnderstood, waitAfterThrottle } from './answer.ts'
+import { type Answer, jsonOf, notUnderstood, readOk, waitAfterThrottle } from './answer.ts'
 import { withEffect } from './effect.ts'
 import { type Failed, failed, type Judged, succeeded } from './failure.ts'
 import type { LmsRequest, Transport } from './transport.ts'
 
 export const TOKEN_ENDPOINT = '/oauth2/access_token'
 
-/** A request to the token endpoint, which takes a form (recorded: oauth.json). */
-export function tokenRequest(form: URLSearchParams): LmsRequest {
+/** The OAuth application of the service or of the console in the LMS. */
+export interface Application {
+  readonly clientId: string
+  readonly clientSecret: string
+}
+
+/**
+ * A request to the token endpoint, which takes a form (recorded: oauth.json, sign-in.json).
+ * @param grant the fields of the grant
+ * @param type the LMS gives an opaque token as `bearer`
+ */
+export function tokenRequest(
+  { clientId, clientSecret }: Application,
+  grant: Readonly<Record<string, string>>,
+  type: 'jwt' | 'bearer' = 'jwt',
+): LmsRequest {
+  const form = new URLSearchParams({ ...grant, client_id: clientId, client_secret: clientSecret, token_type: type })
   const body = { contentType: 'application/x-www-form-urlencoded;charset=UTF-8', text: form.toString() }
   return { method: 'POST', endpoint: TOKEN_ENDPOINT, path: TOKEN_ENDPOINT, body }
 }
 
-/**
- * Requests a token with any grant. oauth4webapi builds the request; our transport sends it, so that its limits apply
- * here too. Every answer of the LMS is a success here; judgeGrant judges it.
- * @param from.grant makes one of oauth4webapi's requests with the given options
- * @param from.send the transport; the token endpoint takes no token
- */
-export async function askForToken(from: {
-  grant: (options: oauth.TokenEndpointRequestOptions) => Promise<Response>
-  send: Send
-}): Promise<Judged<Answer>> {
-  const sent: { answer: Judged<Answer> | null } = { answer: null }
-  await from.grant({
-    additionalParameters: { token_type: 'jwt' },
-    [oauth.allowInsecureRequests]: true, // an LMS in the same cluster often uses plain HTTP
-    [oauth.customFetch]: async (_url, { body }) => {
-      sent.answer = await from.send(tokenRequest(body))
-      return new Response() // nobody reads it: judgeGrant gets the answer
-    },
-  })
-  if (sent.answer === null) throw new Error('oauth4webapi made no request')
-  return sent.answer
-}
+const granted = z.object({
+  access_token: z.string().min(1),
+  token_type: z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(['jwt', 'bearer'])),
+  expires_in: z.number().positive().optional(),
+  refresh_token: z.string().min(1).optional(),
+})
 
 /**
  * Judges an answer of the token endpoint. 429 is its rate limit for each address: a page without Retry-After (Open edX,
  * oauth_dispatch/views.py, `RATELIMIT_RATE`; static_template_view/views.py, `render_429`). It never answers 403 itself.
  * @param refusal gives what an OAuth error code means for this grant
  */
-export async function judgeGrant(
-  answer: Answer,
-  refusal: (error: string) => Failed,
-): Promise<Judged<oauth.TokenEndpointResponse>> {
+export function judgeGrant(answer: Answer, refusal: (error: string) => Failed): Judged<z.output<typeof granted>> {
   if (answer.status === 429) return rateLimited(answer)
   if (answer.status === 403) return blocked()
   const error = oauthError(answer)
   if (error !== null) return refusal(error)
-  if (answer.status !== 200) return judgeOther(answer, TOKEN_ENDPOINT)
-  try {
-    const granted = await oauth.processGenericTokenEndpointResponse(
-      { issuer: 'https://lms.invalid' }, // compared only with an id_token, which the LMS doesn't send
-      { client_id: 'any' },
-      new Response(answer.text, { headers: { 'content-type': answer.contentType ?? '' } }),
-      { recognizedTokenTypes: { jwt: () => {} } },
-    )
-    return succeeded(granted)
-  } catch {
-    return notUnderstood(answer, TOKEN_ENDPOINT) // oauth4webapi's message may contain the token
-  }
+  return readOk(answer, TOKEN_ENDPOINT, granted)
 }
 
 function rateLimited({ retryAfter, receivedAt }: Answer): Failed {
@@ -118,6 +105,9 @@ export interface Tokens {
   renew(refused: string): Promise<Judged<Token>>
 }
 
+/** The grant of the service user. */
+export const CLIENT_CREDENTIALS = { grant_type: 'client_credentials' }
+
 /** `email_verified` is Django's `is_active` (Open edX, oauth_dispatch/jwt.py; recorded: oauth.json). */
 const claims = z.object({
   preferred_username: z.string().min(1),
@@ -128,22 +118,16 @@ const claims = z.object({
 /**
  * Gets tokens with client credentials. All calls share one token. It is renewed a minute before it expires (or a tenth
  * of its life before, if that is less), and when an API refuses it.
- * @param from.url LERNITO_LMS_URL
  * @param from.send makes the call; the token endpoint takes no token
  */
-export function createTokens(from: {
-  url: URL
-  clientId: string
-  clientSecret: string
-  now: () => number
-  send: Send
-}): Tokens {
+export function createTokens(from: Application & { now: () => number; send: Send }): Tokens {
   let current: { token: Token; renewAt: number } | null = null
   let request: Promise<Judged<Token>> | null = null
 
   async function ask(): Promise<Judged<Token>> {
     const askedAt = from.now()
-    const judged = await requestToken(from)
+    const sent = await from.send(tokenRequest(from, CLIENT_CREDENTIALS))
+    const judged = sent.ok ? judgeToken(sent.value) : sent
     if (judged.ok) {
       const { lifeMs } = judged.value
       current = { token: judged.value, renewAt: askedAt + lifeMs - Math.min(EARLY_MS, lifeMs / 10) }
@@ -168,32 +152,19 @@ export function createTokens(from: {
   }
 }
 
-async function requestToken(from: Parameters<typeof createTokens>[0]): Promise<Judged<Token>> {
-  const server = { issuer: from.url.href, token_endpoint: new URL(TOKEN_ENDPOINT, from.url).href }
-  const client = { client_id: from.clientId }
-  const secret = oauth.ClientSecretPost(from.clientSecret)
-  const answer = await askForToken({
-    // For this grant only, oauth4webapi takes the parameters as a separate argument.
-    grant: ({ additionalParameters = {}, ...options }) =>
-      oauth.clientCredentialsGrantRequest(server, client, secret, additionalParameters, options),
-    send: from.send,
-  })
-  return answer.ok ? judgeToken(answer.value) : answer
-}
-
 /** Judges an answer of the token endpoint. A refusal is a misconfiguration, and its message names the setting. */
-export async function judgeToken(answer: Answer): Promise<Judged<Token>> {
+export function judgeToken(answer: Answer): Judged<Token> {
   const misconfigured = (message: string) =>
     failed({ kind: 'misconfigured', endpoint: TOKEN_ENDPOINT, status: answer.status, message })
-  const granted = await judgeGrant(answer, (error) => misconfigured(refusalWords(error)))
-  if (!granted.ok) return granted
-  const { access_token: value, token_type: type, expires_in: seconds } = granted.value
+  const read = judgeGrant(answer, (error) => misconfigured(refusalWords(error)))
+  if (!read.ok) return read
+  const { access_token: value, token_type: type, expires_in: seconds } = read.value
   if (type !== 'jwt') {
     return misconfigured('The LMS gave a token that is not a JWT: its version is older than this service supports')
   }
-  const read = claims.safeParse(claimsOf(value))
-  if (!read.success || seconds === undefined) return notUnderstood(answer, TOKEN_ENDPOINT)
-  const { preferred_username: username, administrator = null, email_verified: active = null } = read.data
+  const claimed = claims.safeParse(claimsOf(value))
+  if (!claimed.success || seconds === undefined) return notUnderstood(answer, TOKEN_ENDPOINT)
+  const { preferred_username: username, administrator = null, email_verified: active = null } = claimed.data
   return succeeded({ value, username, administrator, active, lifeMs: seconds * 1000 })
 }
 

@@ -1,8 +1,8 @@
-import { type Dispatcher, Pool } from 'undici'
-import { CONNECT_TIMEOUT_MS, CONNECTION_CAUSES } from '../../service/lib/connection-cause.ts'
-import { startDeadline } from '../../service/lib/deadline.ts'
-import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/pause.ts'
-import { type Answer, codeOf, readAnswer } from './answer.ts'
+import { Pool } from 'undici'
+import { type StartTimer, startTimer as unrefTimer } from '../../service/lib/loop.ts'
+import { CONNECT_TIMEOUT_MS, connectionCause, startDeadline } from '../../service/lib/outgoing-call.ts'
+import { VERSION } from '../../service/lib/version.ts'
+import { type Answer, readAnswer } from './answer.ts'
 import { changesSomething, neverSent } from './effect.ts'
 import { type Endpoint, failed, type Judged, succeeded } from './failure.ts'
 
@@ -27,6 +27,8 @@ interface SendOptions {
   readonly authorization: string | null
   /** false for a call that waits for no slot: the heartbeat, which has to tell whether the LMS is up. */
   readonly queued: boolean
+  /** In place of the limit of all calls. */
+  readonly timeoutMs?: number
 }
 
 export interface Transport {
@@ -42,8 +44,6 @@ export interface Transport {
 export interface TransportOptions {
   /** LERNITO_LMS_URL. A path in it comes before every path. */
   readonly url: URL
-  /** The value of the header. */
-  readonly userAgent: string
   /** How many calls may be in flight at once, at least 1; read before each. */
   readonly concurrency: () => number
   /**
@@ -79,25 +79,29 @@ export function jsonBody(value: object): LmsRequest['body'] {
  * not travel to another host.
  */
 export function createTransport(from: TransportOptions): Transport {
-  const { url, mayCall = always, timeoutMs, now, onCall, startTimer = unrefTimer } = from
+  const { url, mayCall = always, now, onCall, startTimer = unrefTimer } = from
   const limiter = createConcurrencyLimiter({ slots: from.concurrency, startTimer })
   const pool = openPool(url)
-  const makeRequest = createRequester({ ...from, pool })
+  const prefix = url.pathname.replace(/\/+$/, '')
 
   async function send(request: LmsRequest, options: SendOptions): Promise<Judged<Answer>> {
-    const { endpoint, method } = request
+    const { endpoint, method, body } = request
+    const { timeoutMs = from.timeoutMs } = options
     const release = options.queued ? await limiter.acquire() : () => {}
     const right = options.queued ? rightToCall(mayCall, release) : null
     const deadline = startDeadline({ ms: timeoutMs, signal: right })
     const startedAt = performance.now()
     let outcome: Judged<Answer>
     try {
-      const response = await makeRequest(request, options.authorization, deadline.signal)
+      const headers = headersOf(request, options.authorization)
+      const path = prefix + request.path
+      const { signal } = deadline
+      const response = await pool.request({ method, path, headers, body: body?.text ?? null, signal })
       outcome = succeeded(await readAnswer({ response, receivedAt: now() }))
     } catch (error) {
       const reason = deadline.isOver()
         ? `no complete answer within ${timeoutMs / 1000} s`
-        : describeConnectionError(error, url)
+        : connectionCause(error, url.protocol === 'https:' ? CAUSES_WITH_TLS : CAUSES)
       const message = `The LMS at ${url.host} can't be reached: ${reason}`
       const mayHaveTakenEffect = changesSomething(request) && !neverSent(error)
       outcome = failed({ kind: 'unreachable', endpoint, status: null, message, mayHaveTakenEffect })
@@ -135,37 +139,22 @@ function openPool(url: URL): Pool {
   })
 }
 
-function createRequester({ url, userAgent, pool }: Pick<TransportOptions, 'url' | 'userAgent'> & { pool: Pool }) {
-  const prefix = url.pathname.replace(/\/+$/, '')
-  return (request: LmsRequest, authorization: string | null, signal: AbortSignal): Promise<Dispatcher.ResponseData> => {
-    const headers: Record<string, string> = { accept: 'application/json', 'user-agent': userAgent }
-    if (authorization !== null) headers.authorization = authorization
-    if (request.body !== null) headers['content-type'] = request.body.contentType
-    return pool.request({
-      method: request.method,
-      path: prefix + request.path,
-      headers,
-      body: request.body?.text ?? null,
-      signal,
-    })
+function headersOf({ body }: LmsRequest, authorization: string | null): Record<string, string> {
+  return {
+    accept: 'application/json',
+    'user-agent': `lernito-openedx/${VERSION}`,
+    ...(authorization === null ? {} : { authorization }),
+    ...(body === null ? {} : { 'content-type': body.contentType }),
   }
 }
 
-const UNKNOWN_AUTHORITY =
-  'this machine does not trust the authority that issued its certificate; for an authority of your own, set NODE_EXTRA_CA_CERTS to its certificate file'
-
 const NO_TLS = 'the server there does not use TLS: write http:// in LERNITO_LMS_URL, or use the port that does use TLS'
 
+/** What more is known of a call to the LMS. */
 const CAUSES: Readonly<Record<string, string>> = {
-  ...CONNECTION_CAUSES,
   UND_ERR_RES_EXCEEDED_MAX_SIZE: 'its answer is larger than 2 MiB',
   UND_ERR_DESTROYED: 'this service is stopping',
   UND_ERR_HEADERS_OVERFLOW: 'the headers of its answer are too large',
-  DEPTH_ZERO_SELF_SIGNED_CERT: UNKNOWN_AUTHORITY,
-  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
-  CERT_NOT_YET_VALID: "its certificate is not valid yet, or this machine's clock is wrong",
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name than that in LERNITO_LMS_URL',
   ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,
   ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
@@ -173,58 +162,41 @@ const CAUSES: Readonly<Record<string, string>> = {
 
 /** A plain HTTP server that waits for the end of a request never answers a handshake, which gives the same code. */
 const NO_TLS_CONNECTION = `no TLS connection within ${CONNECT_TIMEOUT_MS / 1000} s: nothing accepts it, or the port uses plain HTTP; in that case write http:// in LERNITO_LMS_URL`
-
-/**
- * Describes an error that undici threw, for the message of a failure.
- * @param error what undici threw
- * @param url the address of the call
- */
-function describeConnectionError(error: unknown, { protocol }: URL): string {
-  const code = codeOf(error)
-  const cause = code === 'UND_ERR_CONNECT_TIMEOUT' && protocol === 'https:' ? NO_TLS_CONNECTION : CAUSES[code]
-  return cause === undefined ? code : `${cause} (${code})`
-}
+const CAUSES_WITH_TLS = { ...CAUSES, UND_ERR_CONNECT_TIMEOUT: NO_TLS_CONNECTION }
 
 /** Gives the slot back after `afterMs`. Only the first call counts. */
 type ReleaseSlot = (afterMs: number) => void
 
-/** Limits how many calls are in flight at once. The others wait in the order in which they came. */
-interface ConcurrencyLimiter {
-  acquire(): Promise<ReleaseSlot>
-}
-
 /**
+ * Limits how many calls are in flight at once. The others wait in the order in which they came.
  * @param from.slots how many calls may be in flight at once, at least 1; read each time, since it may change
  * @param from.startTimer the timer for slots that are given back later
  */
-export function createConcurrencyLimiter(from: { slots: () => number; startTimer: StartTimer }): ConcurrencyLimiter {
+export function createConcurrencyLimiter({ slots, startTimer }: { slots: () => number; startTimer: StartTimer }) {
   const waiting: (() => void)[] = []
   let inFlight = 0
 
-  function admit() {
-    while (inFlight < from.slots()) {
-      const next = waiting.shift()
-      if (next === undefined) return
+  const admit = (): void => {
+    while (inFlight < slots() && waiting.length > 0) {
       inFlight += 1
-      next()
+      waiting.shift()?.()
     }
   }
-
-  function release() {
+  const release = (): void => {
     inFlight -= 1
     admit()
   }
-
   return {
-    async acquire() {
-      const admitted = new Promise<void>((resolve) => waiting.push(resolve))
-      admit()
-      await admitted
+    acquire: async (): Promise<ReleaseSlot> => {
+      await new Promise<void>((resolve) => {
+        waiting.push(resolve)
+        admit()
+      })
       let released = false
       return (afterMs) => {
         if (released) return
         released = true
-        if (afterMs > 0) from.startTimer(afterMs, release)
+        if (afterMs > 0) startTimer(afterMs, release)
         else release()
       }
     },

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
-import type { TransactionContext, WriteContext } from '../../database/write-context.ts'
+import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
 import { auditedChange } from '../../queue/audited-change.ts'
 import { lockDeliveries, markHandled, remove } from '../../queue/change-deliveries.ts'
 import type { EventDraft } from '../../queue/events.ts'

@@ -1,4 +1,4 @@
-import type { WriteContext } from '../../database/write-context.ts'
+import type { WriteContext } from '../../database/transaction.ts'
 import { accept } from '../../queue/accept.ts'
 import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
 import { markHandled, type Seen } from '../../queue/change-deliveries.ts'

@@ -2,8 +2,7 @@ import { type ExpressionBuilder, type SelectQueryBuilder, sql } from 'kysely'
 import { z } from 'zod'
 import type { Tables } from '../../database/schema.ts'
 import { emailTerm, fold, line, textTerm } from '../../queue/search-terms.ts'
-import { REASON_CODES } from '../../sale/reasons.ts'
-import { DELIVERY_STATES } from '../../sale/types.ts'
+import { DELIVERY_STATES, REASON_CODES } from '../../sale/types.ts'
 
 /**
  * Selects deliveries. All given conditions must be true; without a condition, it selects all deliveries. Letter case does

@@ -1,8 +1,7 @@
 import type { Transaction } from 'kysely'
 import type { IncidentRow, Tables } from '../../database/schema.ts'
-import { inTransaction } from '../../database/transaction.ts'
-import type { WriteContext } from '../../database/write-context.ts'
-import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'
+import { inTransaction, type WriteContext } from '../../database/transaction.ts'
+import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
 
 const MAX_CAUSE = 300
 /** An incident that begins this soon after the last one of its kind is the same: a probe succeeded, the next call didn't. */

@@ -1,11 +1,10 @@
 import { type Kysely, sql } from 'kysely'
 import type { DeliveryRow, Tables } from '../../database/schema.ts'
-import { inTransaction } from '../../database/transaction.ts'
-import type { WriteContext } from '../../database/write-context.ts'
+import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { along } from '../../queue/in-order.ts'
 import { courseOfOutcome } from '../../queue/rows.ts'
 import { failedOf } from '../../queue/withdrawal-row.ts'
-import { REASON_CODES, REASONS } from '../../sale/reasons.ts'
+import { REASON_CODES, REASONS } from '../../sale/types.ts'
 import { addCount, type Cause, movePosition, readPosition } from './notices.ts'
 
 /** What is older is no news: notifications were turned off meanwhile. */

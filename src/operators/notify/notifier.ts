@@ -1,7 +1,7 @@
 import type { NoticeRow } from '../../database/schema.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
 import { createTaskLease, type TaskLease } from '../../queue/replicas/task-lease.ts'
-import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'
+import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
 import { countNew } from './count-new.ts'
 import { ended, forgetFaults, noteFaults } from './faults.ts'
 import { forgetQuiet, isUntold, readNotices, storeTold } from './notices.ts'

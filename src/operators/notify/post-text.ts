@@ -1,7 +1,6 @@
 import { auditedChange } from '../../queue/audited-change.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
-import { connectionCause } from '../../service/lib/connection-cause.ts'
-import { startDeadline } from '../../service/lib/deadline.ts'
+import { connectionCause, startDeadline } from '../../service/lib/outgoing-call.ts'
 import { type ConsoleUrl, testText } from './words.ts'
 
 const POST_TIMEOUT_MS = 10_000

@@ -1,6 +1,5 @@
 import type { NoticeRow } from '../../database/schema.ts'
-import { REASON_CODES, REASONS } from '../../sale/reasons.ts'
-import type { DeliveryState } from '../../sale/types.ts'
+import { type DeliveryState, REASON_CODES, REASONS } from '../../sale/types.ts'
 import { reasonOfMany } from '../../sale/words.ts'
 import { sanitize } from '../../service/lib/sanitize.ts'
 import { isFault } from './notices.ts'

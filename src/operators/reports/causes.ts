@@ -1,8 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../database/schema.ts'
 import { courseOfOutcome } from '../../queue/rows.ts'
-import type { ReasonCode } from '../../sale/reasons.ts'
-import type { DeliveryState } from '../../sale/types.ts'
+import type { DeliveryState, ReasonCode } from '../../sale/types.ts'
 
 /** Their buyers have paid, and are not enrolled as sold. */
 const UNSOLVED = ['needs_attention', 'rejected'] as const satisfies readonly DeliveryState[]

@@ -1,7 +1,14 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, EventRow, OutboxRow, Tables } from '../../database/schema.ts'
-import { REASONS, type Reason, type ReasonCode, withSubject } from '../../sale/reasons.ts'
-import type { CourseResult, DeliveryState, EventKind } from '../../sale/types.ts'
+import {
+  type CourseResult,
+  type DeliveryState,
+  type EventKind,
+  REASONS,
+  type Reason,
+  type ReasonCode,
+  withSubject,
+} from '../../sale/types.ts'
 import { toProgress } from '../rows.ts'
 
 /** The events that the shop gets: the kind of our own event, and the type that the shop sees. */

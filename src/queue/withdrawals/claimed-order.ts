@@ -1,7 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
-import { inTransaction } from '../../database/transaction.ts'
-import type { WriteContext } from '../../database/write-context.ts'
+import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { lockDelivery } from '../change-deliveries.ts'
 import { heldAmong } from '../replicas/hold.ts'
 import { freeAmong, type Replicas } from '../replicas/replicas.ts'

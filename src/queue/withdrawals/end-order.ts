@@ -1,7 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { DeliveryRow, Tables, WithdrawalRow } from '../../database/schema.ts'
-import { ROW_CHANGED } from '../../database/transaction.ts'
-import type { TransactionContext, WriteContext } from '../../database/write-context.ts'
+import { ROW_CHANGED, type TransactionContext, type WriteContext } from '../../database/transaction.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 import {
   type CourseStanding,

@@ -1,5 +1,5 @@
 import type { DeliveryRow } from '../../database/schema.ts'
-import type { TransactionContext } from '../../database/write-context.ts'
+import type { TransactionContext } from '../../database/transaction.ts'
 import { isSameCourse } from '../../sale/course-key.ts'
 import { tookOut } from '../../sale/types.ts'
 import { lockDeliveries } from '../change-deliveries.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { DeliveryRow } from '../../database/schema.ts'
-import type { TransactionContext, WriteContext } from '../../database/write-context.ts'
+import type { TransactionContext, WriteContext } from '../../database/transaction.ts'
 import type { EnrollmentRequest } from '../../sale/types.ts'
 import { type AuditedResult, auditedChange } from '../audited-change.ts'
 import { closeByRest } from '../correct.ts'

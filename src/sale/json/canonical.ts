@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isArray, isFloat, isObject, type Json, JsonNumber } from './json.ts'
 
-const [QUOTE, COMMA, COLON, BACKSLASH, DELETE] = [0x22, 0x2c, 0x3a, 0x5c, 0x7f]
-const [SPACE, ZERO, NINE, LOWER_A, LOWER_U] = [0x20, 0x30, 0x39, 0x61, 0x75]
 const SHORT_ESCAPES = new Map([
   ['"', '\\"'],
   ['\\', '\\\\'],
@@ -21,86 +19,66 @@ export interface Style {
   readonly ascii: boolean
 }
 
+/** JSON to be written: its texts, and all that is between them. */
+export type Pieces = readonly (string | { readonly text: string })[]
+
 /**
  * Writes a tree of readJson as Python's `json.dumps(…, sort_keys=True)` does, byte for byte. A lone surrogate is kept
  * unless `ascii` escapes it; Python can't encode such a text as UTF-8 (see signature.ts).
  */
-export function canonicalJson(tree: Json, { spaces, ascii }: Style): string {
-  const compact = compactJson(tree)
-  const text = spaces ? spaced(compact) : compact
-  return ascii ? text.toString('latin1') : unescaped(text)
-}
+export const canonicalJson = (tree: Json, style: Style): string => written(piecesOf(tree), style)
+
+/** `json.dumps(tree, sort_keys=True, separators=(",", ":"))`: no spaces, only ASCII. */
+export const compactJson = (tree: Json): string => canonicalJson(tree, { spaces: false, ascii: true })
 
 /** The SHA-256 of the canonical JSON, in hex: equal for bodies that mean the same. It identifies a delivery. */
 export const digestOf = (json: Json): string => createHash('sha256').update(compactJson(json)).digest('hex')
 
-/** `json.dumps(tree, sort_keys=True, separators=(",", ":"))` as bytes: no spaces, only ASCII. */
-export const compactJson = (tree: Json): Buffer => Buffer.from(written(tree), 'latin1')
+/** The tree in pieces, its keys sorted. All styles are written from them, so that it is walked and sorted once. */
+export function piecesOf(tree: Json): Pieces {
+  const pieces: (string | { readonly text: string })[] = []
+  const add = (node: Json): void => {
+    if (typeof node === 'string') pieces.push({ text: node })
+    else if (node instanceof JsonNumber) pieces.push(numberText(node))
+    else if (isArray(node)) {
+      pieces.push('[')
+      for (const [index, item] of node.entries()) {
+        if (index > 0) pieces.push(',')
+        add(item)
+      }
+      pieces.push(']')
+    } else if (isObject(node)) {
+      pieces.push('{')
+      for (const [index, key] of sorted([...node.keys()]).entries()) {
+        if (index > 0) pieces.push(',')
+        pieces.push({ text: key }, ':')
+        add(node.get(key) ?? null)
+      }
+      pieces.push('}')
+    } else pieces.push(String(node))
+  }
+  add(tree)
+  return pieces
+}
 
-function written(node: Json): string {
-  if (typeof node === 'string') return stringText(node)
-  if (node instanceof JsonNumber) return numberText(node)
-  if (isArray(node)) return `[${node.map(written).join(',')}]`
-  if (!isObject(node)) return String(node)
-  const members = sorted([...node.keys()]).map((key) => `${stringText(key)}:${written(node.get(key) ?? null)}`)
-  return `{${members.join(',')}}`
+/** Writes the pieces of a tree: see canonicalJson. */
+export function written(pieces: Pieces, { spaces, ascii }: Style): string {
+  let text = ''
+  for (const piece of pieces) {
+    if (typeof piece !== 'string') text += quoted(piece.text, ascii)
+    else text += spaces && (piece === ',' || piece === ':') ? `${piece} ` : piece
+  }
+  return text
 }
 
 /** Without the flag `u`, each half of a surrogate pair is escaped on its own, as Python does. */
-const stringText = (text: string): string => `"${text.replace(/["\\]|[^ -~]/g, escaped)}"`
+const NOT_ASCII = /["\\]|[^ -~]/g
+const CONTROL = /["\\]|[^ -\uffff]/g
+
+const quoted = (text: string, ascii: boolean): string => `"${text.replace(ascii ? NOT_ASCII : CONTROL, escaped)}"`
 
 const escaped = (unit: string): string =>
   SHORT_ESCAPES.get(unit) ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
-
-/**
- * Adds a space after each comma and colon. The four styles differ only in spaces and escapes, so the tree is walked and
- * sorted once, and the other three styles are made from the first.
- */
-export function spaced(compact: Buffer): Buffer {
-  const bytes = Buffer.allocUnsafe(2 * compact.length)
-  let length = 0
-  let quoted = false
-  for (let at = 0; at < compact.length; at++) {
-    const code = compact[at] ?? 0
-    bytes[length++] = code
-    if (code === QUOTE) quoted = !quoted
-    else if (code === BACKSLASH) bytes[length++] = compact[++at] ?? 0
-    else if (!quoted && (code === COMMA || code === COLON)) bytes[length++] = SPACE
-  }
-  return bytes.subarray(0, length)
-}
-
-/** The same JSON as `ensure_ascii=False` writes it, which escapes only control characters, quotes and backslashes. */
-export function unescaped(ascii: Buffer): string {
-  const utf16 = Buffer.allocUnsafe(2 * ascii.length)
-  let length = 0
-  const put = (unit: number): void => {
-    utf16[length++] = unit & 0xff
-    utf16[length++] = unit >> 8
-  }
-  for (let at = 0; at < ascii.length; at++) {
-    const code = ascii[at] ?? 0
-    const unit = code === BACKSLASH && ascii[at + 1] === LOWER_U ? hexUnit(ascii, at + 2) : 0
-    if (unit >= DELETE) {
-      put(unit)
-      at += 5
-    } else {
-      put(code)
-      if (code === BACKSLASH) put(ascii[++at] ?? 0)
-    }
-  }
-  return utf16.toString('utf16le', 0, length)
-}
-
-/** Reads the four digits of an escape. */
-function hexUnit(ascii: Buffer, start: number): number {
-  let unit = 0
-  for (let at = start; at < start + 4; at++) {
-    const code = ascii[at] ?? 0
-    unit = unit * 16 + (code > NINE ? code - LOWER_A + 10 : code - ZERO)
-  }
-  return unit
-}
 
 /** `json.dumps` writes infinity (which 1e400 is read as) differently from `str()`. */
 function numberText(number: JsonNumber): string {

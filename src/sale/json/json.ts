@@ -57,14 +57,7 @@ const [UPPER_A, UPPER_E, UPPER_F, LOWER_A, LOWER_E, LOWER_F] = [0x41, 0x45, 0x46
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d]
 
 /** Reads one JSON document. Throws only JsonSyntaxError. The time depends only on the length of the text. */
-export const readJson = (text: string): Json => new Reader(text, true).readDocument()
-
-/** Throws what readJson throws, but builds no tree: for an unsigned document. */
-export const checkJson = (text: string): void => void new Reader(text, false).readDocument()
-
-/** Used for every list and every object if no tree is built. */
-const NO_ITEMS: Json[] = []
-const NO_MEMBERS = new Map<string, Json>()
+export const readJson = (text: string): Json => new Reader(text).readDocument()
 
 /**
  * Anyone who can reach the service can make it read a body, so this has to be cheap. It compares character codes and
@@ -72,13 +65,10 @@ const NO_MEMBERS = new Map<string, Json>()
  */
 class Reader {
   private readonly text: string
-  /** If false, no tree is built. */
-  private readonly keep: boolean
   private at = 0
 
-  constructor(text: string, keep: boolean) {
+  constructor(text: string) {
     this.text = text
-    this.keep = keep
   }
 
   readDocument(): Json {
@@ -115,7 +105,7 @@ class Reader {
     const start = this.at
     this.at = endOfNumber(this.text, start)
     if (this.at === start) return this.readWord()
-    return this.keep || this.at - start > MAX_DIGITS ? numberOf(this.text.slice(start, this.at)) : null
+    return numberOf(this.text.slice(start, this.at))
   }
 
   private readWord(): null | boolean {
@@ -131,12 +121,11 @@ class Reader {
   }
 
   private readArray(depth: number): Json[] {
-    const items = this.keep ? [] : NO_ITEMS
+    const items: Json[] = []
     let code = this.next()
     if (code === CLOSE_LIST) return this.closed(items)
     for (;;) {
-      const item = this.readValue(code, depth)
-      if (this.keep) items.push(item)
+      items.push(this.readValue(code, depth))
       code = this.skipSpace()
       if (code === CLOSE_LIST) return this.closed(items)
       if (code !== COMMA) throw this.failure("Expecting ',' delimiter")
@@ -145,15 +134,14 @@ class Reader {
   }
 
   private readObject(depth: number): Map<string, Json> {
-    const members = this.keep ? new Map<string, Json>() : NO_MEMBERS
+    const members = new Map<string, Json>()
     let code = this.next()
     if (code === CLOSE_OBJECT) return this.closed(members)
     for (;;) {
       if (code !== QUOTE) throw this.failure('Expecting property name enclosed in double quotes')
       const key = this.readString()
       if (this.skipSpace() !== COLON) throw this.failure("Expecting ':' delimiter")
-      const value = this.readValue(this.next(), depth)
-      if (this.keep) members.set(key, value)
+      members.set(key, this.readValue(this.next(), depth))
       code = this.skipSpace()
       if (code === CLOSE_OBJECT) return this.closed(members)
       if (code !== COMMA) throw this.failure("Expecting ',' delimiter")
@@ -169,9 +157,8 @@ class Reader {
       if (code === QUOTE) return this.closed(content)
       if (this.at === this.text.length) throw this.failure('Unterminated string starting at', start)
       if (code !== BACKSLASH) throw this.failure('Invalid control character at')
-      const unit = this.readEscape(start)
-      const more = this.readPlain()
-      if (this.keep) content += unit + more
+      content += this.readEscape(start)
+      content += this.readPlain()
     }
   }
 
@@ -180,7 +167,7 @@ class Reader {
     const start = this.at
     let code = text.charCodeAt(start)
     while (code >= SPACE && code !== QUOTE && code !== BACKSLASH) code = text.charCodeAt(++this.at)
-    return this.keep ? text.slice(start, this.at) : ''
+    return text.slice(start, this.at)
   }
 
   private readEscape(start: number): string {

@@ -1,3 +1,5 @@
+import { type Json, JsonSyntaxError, readJson } from './json.ts'
+
 /** The bytes are not UTF-8. `message` is that of Python's decoder. */
 export class Utf8Error extends Error {
   override readonly name = 'Utf8Error'
@@ -13,6 +15,24 @@ export function readUtf8(bytes: Uint8Array): string {
     throw new Utf8Error(firstError(bytes))
   }
 }
+
+/**
+ * Reads the body of a request; the error if it isn't JSON in UTF-8. An empty body counts as an empty object, because DRF
+ * doesn't parse it (recorded: lernito-webhook.json, "empty body, canonical {} signed").
+ */
+export function readBody(body: string | Uint8Array): Json | JsonSyntaxError | Utf8Error {
+  try {
+    if (body.length === 0) return readJson('{}')
+    return readJson(typeof body === 'string' ? body : readUtf8(body))
+  } catch (error) {
+    if (isUnreadable(error)) return error
+    throw error
+  }
+}
+
+/** Whether a body could not be read, and this says why. */
+export const isUnreadable = (found: unknown): found is JsonSyntaxError | Utf8Error =>
+  found instanceof JsonSyntaxError || found instanceof Utf8Error
 
 function firstError(bytes: Uint8Array): string {
   let at = 0

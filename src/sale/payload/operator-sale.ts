@@ -1,6 +1,6 @@
 import { compactJson, digestOf } from '../json/canonical.ts'
-import { isObject, type Json, JsonSyntaxError, readJson } from '../json/json.ts'
-import { readUtf8, Utf8Error } from '../json/utf8.ts'
+import { isObject, type Json } from '../json/json.ts'
+import { isUnreadable, readBody } from '../json/utf8.ts'
 import type { EnrollmentRequest, Source, VerifiedWebhook } from '../types.ts'
 import { type FieldErrors, readPayload } from './rules.ts'
 
@@ -23,6 +23,7 @@ export function correctedSale(of: {
 }): OperatorSale {
   const { email, courseIds, source = 'correction' } = of
   const json = readBody(of.body)
+  if (isUnreadable(json)) return saleOf(null, source) // which the payload rules refuse
   if (!isObject(json)) return saleOf(json, source)
   const changes = [
     ...(email === undefined ? [] : [['email', email] as const]),
@@ -48,16 +49,6 @@ function saleOf(json: Json, source: Exclude<Source, 'shop'>): OperatorSale {
   const payload = readPayload(json)
   if ('errors' in payload) return payload
   const { request } = payload
-  const body = new Uint8Array(compactJson(json))
+  const body = new TextEncoder().encode(compactJson(json))
   return { webhook: { digest: digestOf(json), form: source, body, request, reason: null, source }, request }
-}
-
-/** null, which the payload rules refuse, for a stored payload that can't be read. */
-function readBody(body: Uint8Array): Json {
-  try {
-    return readJson(readUtf8(body))
-  } catch (error) {
-    if (error instanceof JsonSyntaxError || error instanceof Utf8Error) return null
-    throw error
-  }
 }

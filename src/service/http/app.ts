@@ -77,9 +77,10 @@ export function createApp({
   app.removeAllContentTypeParsers()
   const known = new Set(app.supportedMethods)
   for (const method of METHODS) if (!known.has(method) && method !== 'CONNECT') app.addHttpMethod(method)
-  ignoreForwardedNonAddresses(app)
   const distrusted = new WeakSet<Socket>()
   app.addHook('onRequest', (request, reply, done) => {
+    // Without an address in X-Forwarded-For, `request.ip` is then the proxy's: it goes into logs and counters.
+    if (isIP(request.ip) === 0) delete request.raw.headers['x-forwarded-for']
     const { socket } = request.raw
     if (distrusted.has(socket)) return void reply.hijack() // nobody can tell where that request begins
     const code = stopping.aborted ? 'stopping' : screen(request.raw)
@@ -139,14 +140,6 @@ type TrustedProxies = number | readonly string[]
 function trustProxyOption(proxies: TrustedProxies): NonNullable<FastifyServerOptions['trustProxy']> {
   if (typeof proxies !== 'number') return [...proxies]
   return proxies === 0 ? false : (_address, hop) => hop < proxies
-}
-
-/** If X-Forwarded-For holds no address, `request.ip` is the proxy's address, because it goes into logs and counters. */
-function ignoreForwardedNonAddresses(app: FastifyInstance): void {
-  app.addHook('onRequest', (request, _reply, done) => {
-    if (isIP(request.ip) === 0) delete request.raw.headers['x-forwarded-for']
-    done()
-  })
 }
 
 /** Sends a refusal, and reports it. */

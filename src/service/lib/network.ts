@@ -1,4 +1,5 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net'
+import networks from './networks.json' with { type: 'json' }
 
 /**
  * The network that an address belongs to: an IPv4 address itself, or the first 64 bits of an IPv6 address, since one
@@ -29,41 +30,8 @@ export function isPrivateAddress(ip: string): boolean {
 /** Whether no traffic to this IP address goes through public networks. */
 export const isLocalAddress = (ip: string): boolean => LOCAL.check(ip, isIPv4(ip) ? 'ipv4' : 'ipv6')
 
-const LOCAL_NETWORKS = [
-  '10.0.0.0/8',
-  '100.64.0.0/10',
-  '127.0.0.0/8',
-  '169.254.0.0/16',
-  '172.16.0.0/12',
-  '192.168.0.0/16',
-  '::1/128',
-  'fc00::/7',
-  'fe80::/10',
-]
-const LOCAL = listOf(LOCAL_NETWORKS)
-const PRIVATE = listOf([
-  ...LOCAL_NETWORKS,
-  '0.0.0.0/8',
-  '192.0.0.0/24',
-  '192.0.2.0/24',
-  '192.88.99.0/24',
-  '198.18.0.0/15',
-  '198.51.100.0/24',
-  '203.0.113.0/24',
-  '224.0.0.0/4',
-  '240.0.0.0/4',
-  '::/128',
-  '::ffff:0:0:0/96',
-  '64:ff9b:1::/48',
-  '100::/64',
-  '100:0:0:1::/64',
-  '2001::/23',
-  '2001:db8::/32',
-  '3fff::/20',
-  '5f00::/16',
-  'fec0::/10',
-  'ff00::/8',
-])
+const LOCAL = listOf(networks.local)
+const PRIVATE = listOf([...networks.local, ...networks.special])
 
 function listOf(networks: readonly string[]): BlockList {
   const list = new BlockList()

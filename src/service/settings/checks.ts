@@ -145,8 +145,7 @@ export const certificatesFile = z.string().transform((file, context) => {
   return z.NEVER
 })
 
-/** A new check for each setting: the registry of their meanings knows a check by its identity. */
-export const onOrOff = () => z.enum(['on', 'off'], { error: 'must be on or off' }).transform((text) => text === 'on')
+export const onOrOff = z.enum(['on', 'off'], { error: 'must be on or off' }).transform((text) => text === 'on')
 
 /** The mode of each course: `all` is for those that aren't named. */
 export interface CourseModes {

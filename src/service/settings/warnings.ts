@@ -2,53 +2,55 @@ import { isIP } from 'node:net'
 import { isLocalAddress } from '../lib/network.ts'
 import { standardKeyLength } from './checks.ts'
 import { type Env, SETTINGS, type Settings } from './settings.ts'
+import warnings from './warnings.json' with { type: 'json' }
+
+const { texts, samples } = warnings
 
 /** A shorter secret gets a warning. It is accepted, because the shop may use it already. */
-export const GOOD_SECRET_LENGTH = 16
+const GOOD_SECRET_LENGTH = 16
 /** What Standard Webhooks asks for of a secret that begins with whsec_. */
 const GOOD_KEY_BYTES = 24
 
-/** Warnings about settings that are accepted: a sentence or two each, without a secret. */
-export function warningsFor({ env, settings }: { env: Env; settings: Settings }): string[] {
-  const { LERNITO_WEBHOOK_SECRET, LERNITO_WEBHOOK_SECRET_PREVIOUS, LERNITO_LMS_URL, LERNITO_NOTIFY_URL } = settings
+/** What is doubtful about a setting that is accepted. The log warns of it at the start, and so does doctor. */
+export interface Doubt {
+  readonly kind: keyof typeof texts
+  /** The name of the setting. */
+  readonly name: string
+}
+
+/** All doubts: first about the secrets of the webhook, then by kind. */
+export function doubtsAbout({ env, settings }: { env: Env; settings: Settings }): Doubt[] {
+  const { LERNITO_WEBHOOK_SECRET, LERNITO_WEBHOOK_SECRET_PREVIOUS } = settings
+  const { LERNITO_LMS_URL: lms, LERNITO_NOTIFY_URL: notify, LERNITO_DATABASE_URL: database } = settings
+  const all: [Doubt['kind'], readonly string[]][] = [
+    ['unknown', unknownSettings(env)],
+    ['plain_database', isPlainDatabaseOnPublicHost(database) ? ['LERNITO_DATABASE_URL'] : []],
+    ['plain_lms', isPlainHttpToPublicHost(lms) ? ['LERNITO_LMS_URL'] : []],
+    ['plain_notify', notify !== undefined && isPlainHttpToPublicHost(notify) ? ['LERNITO_NOTIFY_URL'] : []],
+    ['sample', sampleSecrets(settings)],
+  ]
   return [
-    ...Object.entries({ LERNITO_WEBHOOK_SECRET, LERNITO_WEBHOOK_SECRET_PREVIOUS }).flatMap(aboutSecret),
-    ...sampleSecrets(settings).map(
-      (name) =>
-        `${name} is a sample from the documentation, so everyone knows it and can use it. Replace it: run lernito-openedx doctor.`,
-    ),
-    ...(isPlainHttpToPublicHost(LERNITO_LMS_URL)
-      ? [
-          "LERNITO_LMS_URL is http:// to a public host: anyone on the network in between can read the token and the buyers' addresses. Use https://.",
-        ]
-      : []),
-    ...(LERNITO_NOTIFY_URL !== undefined && isPlainHttpToPublicHost(LERNITO_NOTIFY_URL)
-      ? ['LERNITO_NOTIFY_URL is http:// to a public host, but its address is a secret. Use https://.']
-      : []),
-    ...(isPlainDatabaseOnPublicHost(settings.LERNITO_DATABASE_URL)
-      ? [
-          'LERNITO_DATABASE_URL names a public host without TLS: anyone on the network in between can read and change the sales. End it with ?tls=verify, or with ?tls=off if that network is your own.',
-        ]
-      : []),
-    ...unknownSettings(env).map((name) => `${name} is not a setting of this version. Check its spelling.`),
+    ...Object.entries({ LERNITO_WEBHOOK_SECRET, LERNITO_WEBHOOK_SECRET_PREVIOUS }).flatMap(doubtsAboutSecret),
+    ...all.flatMap(([kind, names]) => names.map((name) => ({ kind, name }))),
   ]
 }
 
-function aboutSecret([name, secret]: [string, string | undefined]): string[] {
+function doubtsAboutSecret([name, secret]: [string, string | undefined]): Doubt[] {
   if (secret === undefined) return []
-  const short = `${name} is shorter than ${GOOD_SECRET_LENGTH} characters and could be guessed. Agree on a longer one with the shop.`
-  const key = `${name} stands for a key of fewer than ${GOOD_KEY_BYTES} bytes, which Standard Webhooks asks for. Agree on a longer one with the shop.`
   const isShortKey = secret.startsWith('whsec_') && (standardKeyLength(secret) ?? 0) < GOOD_KEY_BYTES
-  const spaces = `${name} begins or ends with white space. If the shop's secret does not, every signature is refused.`
   return [
-    ...(secret.length < GOOD_SECRET_LENGTH ? [short] : []),
-    ...(isShortKey ? [key] : []),
-    ...(secret.trim() !== secret ? [spaces] : []),
+    ...(secret.length < GOOD_SECRET_LENGTH ? [{ kind: 'short', name } as const] : []),
+    ...(isShortKey ? [{ kind: 'short_key', name } as const] : []),
+    ...(secret.trim() !== secret ? [{ kind: 'space', name } as const] : []),
   ]
 }
+
+/** Warnings about settings that are accepted: a sentence or two each, without a secret. */
+export const warningsFor = (of: { env: Env; settings: Settings }): string[] =>
+  doubtsAbout(of).map(({ kind, name }) => texts[kind].replace('{name}', () => name))
 
 /** The names in the environment that look like settings but are not. An empty variable counts as not set. */
-export function unknownSettings(env: Env): string[] {
+function unknownSettings(env: Env): string[] {
   const known = new Set(SETTINGS.flatMap(({ name, secret }) => (secret ? [name, `${name}_FILE`] : [name])))
   return Object.keys(env).filter((name) => name.startsWith('LERNITO_') && !known.has(name) && env[name] !== '')
 }
@@ -57,13 +59,13 @@ export function unknownSettings(env: Env): string[] {
 const OWN_NAME = /^[^.]+$|\.(localhost|local|internal|svc|lan|home\.arpa|test|invalid)$/
 
 /** Whether calls go unencrypted to a host that may be on the public internet. Names are not resolved. */
-export function isPlainHttpToPublicHost(url: string): boolean {
+function isPlainHttpToPublicHost(url: string): boolean {
   const { protocol, hostname } = new URL(url)
   return protocol === 'http:' && isPublic(hostname)
 }
 
 /** Whether the database may be on the public internet, and nobody has decided about TLS. Names are not resolved. */
-export function isPlainDatabaseOnPublicHost(url: string): boolean {
+function isPlainDatabaseOnPublicHost(url: string): boolean {
   if (!url.startsWith('mysql:')) return false
   const { hostname, search } = new URL(url)
   return search === '' && isPublic(hostname)
@@ -77,22 +79,11 @@ function isPublic(hostname: string): boolean {
   return isIP(host) === 0 ? !OWN_NAME.test(host) : !isLocalAddress(host)
 }
 
-/** The sandbox's own secrets. They are public, and harmless with an LMS that only this machine reaches. */
-const OF_SANDBOX: readonly string[] = ['lernito-sandbox-secret', 'whsec_bgvybml0by1zyw5kym94lwv2zw50cy1zzwnyzxq=']
-
-/** The values of secrets in this project's documents, in lower case. A test finds those that are missing here. */
-const OF_DOCUMENTS: readonly string[] = [
-  'the secret of the shop',
-  'the secret of the application',
-  'the secret of the second application',
-  'the new secret',
-  'the old secret',
-  'the-secret',
-  'the-old-one',
-  'choose-one',
-  'choose-another',
-  '0123456701234567',
-]
+/**
+ * Secrets that everyone knows, in lower case: those of the sandbox, which are harmless with an LMS that only this machine
+ * reaches, and those in this project's documents. A test finds those that are missing.
+ */
+const { sandbox: OF_SANDBOX, documents: OF_DOCUMENTS } = samples
 
 /** Whether the text is a secret from the documents, with or without quotation marks around it. */
 export function isSampleSecret(text: string): boolean {

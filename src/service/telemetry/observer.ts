@@ -32,11 +32,14 @@ function observeDeliveries({ log, metrics }: ObserverParts) {
   return {
     onEvent: (event: DeliveryEvent): void => {
       logEvent(log, event)
-      metrics.onEvent(event)
+      const { kind, timeToEnrollmentMs, timeToClaimMs } = event
+      metrics.events.inc({ kind })
+      if (timeToClaimMs !== undefined) metrics.claimSeconds.observe(timeToClaimMs / 1000)
+      if (timeToEnrollmentMs !== undefined) metrics.enrollmentSeconds.observe(timeToEnrollmentMs / 1000)
     },
     /** After a round of the follow-up. `events` counts what it found and stored; each has a line of its own. */
     onFollowUp: ({ deliveries, events, complete, failure }: RoundResult): void => {
-      metrics.onFollowUp({ complete })
+      metrics.rounds.inc({ result: complete ? 'complete' : 'stopped' })
       const fields = { deliveries, events, complete }
       if (failure === null) log[events === 0 ? 'debug' : 'info'](fields, 'pre-enrolled buyers followed up')
       else log.warn({ ...fields, reason: failure.message }, 'follow-up of pre-enrolled buyers failed in part')
@@ -49,10 +52,13 @@ function observeDeliveries({ log, metrics }: ObserverParts) {
 function observeRequests({ log, metrics, now }: ObserverParts) {
   const warn = warnOfPreviousSecret({ log, now })
   return {
+    /** The status of each answer of the webhook, refusals included. */
+    onAnswer: (status: number): void => metrics.answers.inc({ status }),
+    onRefundAnswer: (status: number): void => metrics.refunds.inc({ status }),
     /** `isFlood`: there are too many for a line each. The line of onFlood counts it, and its own is for debugging. */
     onRefused: (refused: { code: string; status: number; ip: string }, isFlood: boolean): void => {
       log[isFlood ? 'debug' : 'info'](refused, 'webhook refused')
-      metrics.onRefused(refused.code)
+      metrics.refused.inc({ reason: refused.code })
     },
     /** The same for a request that is refused before it reaches a route. */
     onRequestRefused: (refused: object, isFlood: boolean): void =>
@@ -63,7 +69,7 @@ function observeRequests({ log, metrics, now }: ObserverParts) {
     onRefundId: (webhookId: string): void =>
       log.warn({ webhookId }, 'sale refused; its webhook-id is that of a refund'),
     onPreviousSecret: (): void => {
-      metrics.onPreviousSecret()
+      metrics.previousSecret.inc()
       warn()
     },
     onFlood: ({ address, refused, text }: { address: string | null; refused: number; text: string }): void =>
@@ -80,7 +86,9 @@ function observeLms({ log, metrics }: ObserverParts) {
   return {
     onCall: (call: Call): void => {
       log.debug(call, 'LMS call')
-      metrics.onCall(call)
+      const { endpoint, method, status, ms } = call
+      metrics.calls.inc({ endpoint, method, status: status ?? 'none' })
+      metrics.callSeconds.observe({ endpoint }, ms / 1000)
     },
     /** The LMS can't be used, and why, or it can be used again: one line for each change. */
     onBreaker: (state: BreakerState): void => {
@@ -139,12 +147,15 @@ function warnOfPreviousSecret({ log, now }: { log: Log; now: () => number }): ()
   }
 }
 
+/** Who answers chooses the status, so the label has only its class. */
+const statusClass = (status: number | null): string => (status === null ? 'none' : `${Math.floor(status / 100)}xx`)
+
 /** Attempts to send something: a log line and a metric for each. */
 function observeSending({ log, metrics }: ObserverParts) {
   return {
     /** An event for the shop. */
     onEventSent: ({ event: { id, deliveryId, type, attempts }, posted, ms, retryAt, change }: SentReport): void => {
-      metrics.onEventSent(posted.status)
+      metrics.sent.inc({ status: statusClass(posted.status) })
       const fields = { delivery: deliveryId, eventId: id, type, status: posted.status, ms, attempts }
       if (posted.kind === 'sent') log.info(fields, 'event sent to the shop')
       else if (retryAt === null) log.error({ ...fields, reason: posted.message }, 'event for the shop given up')
@@ -156,7 +167,7 @@ function observeSending({ log, metrics }: ObserverParts) {
     },
     /** A text for operators. */
     onNotified: ({ posted, causes, retryInMs }: Notified): void => {
-      metrics.onNotified(posted.status)
+      metrics.notified.inc({ status: statusClass(posted.status) })
       const fields = { status: posted.status, causes }
       if (posted.ok) log.info(fields, 'notification sent')
       else log.warn({ ...fields, reason: posted.message, retryInMs }, 'notification failed; the service sends it again')

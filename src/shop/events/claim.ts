@@ -1,7 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { OutboxRow, Tables } from '../../database/schema.ts'
-import { inTransaction } from '../../database/transaction.ts'
-import type { WriteContext } from '../../database/write-context.ts'
+import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { mayProbe, readEndpoint, takeProbe } from '../../queue/outbox/endpoint.ts'
 import { LONGEST_EVENT_WAIT_MS } from '../../queue/outbox/schedule.ts'
 import { freeAmong, type Replicas } from '../../queue/replicas/replicas.ts'

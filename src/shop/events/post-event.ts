@@ -1,9 +1,16 @@
 import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { Pool } from 'undici'
-import { CONNECT_TIMEOUT_MS, connectionCause } from '../../service/lib/connection-cause.ts'
-import { startDeadline } from '../../service/lib/deadline.ts'
-import { PrivateAddressError, publicLookup, type Resolve } from '../../service/lib/public-lookup.ts'
+import {
+  CONNECT_TIMEOUT_MS,
+  codeOf,
+  connectionCause,
+  PrivateAddressError,
+  publicLookup,
+  type Resolve,
+  startDeadline,
+} from '../../service/lib/outgoing-call.ts'
+import { VERSION } from '../../service/lib/version.ts'
 import { signStandardWebhook } from '../signature/published.ts'
 
 /** How long an attempt may take, from connecting to the status of the answer, ms. */
@@ -41,13 +48,12 @@ export interface Poster {
 export function createPoster(from: {
   url: string
   secret: string
-  userAgent: string
   connections: number
   now: () => number
   timeoutMs?: number
   resolve?: Resolve
 }): Poster {
-  const { secret, userAgent, connections, now, timeoutMs = SEND_TIMEOUT_MS } = from
+  const { secret, connections, now, timeoutMs = SEND_TIMEOUT_MS } = from
   const url = new URL(from.url)
   const pool = new Pool(url.origin, {
     connections,
@@ -72,7 +78,7 @@ export function createPoster(from: {
         path: url.pathname + url.search,
         headers: {
           'content-type': 'application/json',
-          'user-agent': userAgent,
+          'user-agent': `lernito-openedx/${VERSION}`,
           ...signStandardWebhook({ id, body, secret, now: now() }),
         },
         body,
@@ -144,7 +150,7 @@ export function tryEndpoint(of: { url: string; timeoutMs: number; resolve?: Reso
     socket.once('secureConnect', () => end(null))
     socket.once('error', (error: NodeJS.ErrnoException) => {
       if (error instanceof PrivateAddressError) return end({ obstacle: 'private', code: error.message })
-      return end({ obstacle: isConnected ? 'tls' : 'unreachable', code: error.code ?? 'no cause given' })
+      return end({ obstacle: isConnected ? 'tls' : 'unreachable', code: codeOf(error) })
     })
   })
 }

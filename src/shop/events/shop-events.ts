@@ -1,4 +1,4 @@
-import type { WriteContext } from '../../database/write-context.ts'
+import type { WriteContext } from '../../database/transaction.ts'
 import { type AuditedResult, auditedChange } from '../../queue/audited-change.ts'
 import { type EventDraft, nextNumbers } from '../../queue/events.ts'
 import type { AppContext } from '../../queue/open-inbox.ts'
@@ -8,25 +8,10 @@ import { eventOfState, outboxRow, readRows } from '../../queue/outbox/outbox.ts'
 
 /**
  * What operators can see and do about the events for the shop, for the console and the command line. `by` names the
- * operator. Every function throws AppError database.unreachable while the database is unavailable.
+ * operator; `publish` is called with each event after it is stored. Every function throws AppError database.unreachable
+ * while the database is unavailable.
  */
-export interface ShopEvents {
-  /** See readOutbox. */
-  read(): Promise<Outbox>
-  /** The same without the events: cheap enough for every page. */
-  health(): Promise<OutboxHealth>
-  /** See sendAgain. */
-  sendAgain(order: { id: string; by: string }): Promise<SentAgain>
-  /** See sendFailedAgain. */
-  sendFailedAgain(order: { by: string }): Promise<{ readonly events: number }>
-}
-
-/** `publish` is called with each event after it is stored. */
-export function createShopEvents({
-  context,
-  guard,
-  publish,
-}: Pick<AppContext, 'context' | 'guard' | 'publish'>): ShopEvents {
+export function createShopEvents({ context, guard, publish }: Pick<AppContext, 'context' | 'guard' | 'publish'>) {
   const { db } = context.database
   const change = async <Result>(work: () => Promise<AuditedResult<Result>>): Promise<Result> => {
     const { result, events } = await guard(work)
@@ -34,12 +19,15 @@ export function createShopEvents({
     return result
   }
   return {
-    read: () => guard(() => readOutbox(db)),
-    health: () => guard(() => readOutboxHealth(db)),
-    sendAgain: (order) => change(() => sendAgain(context, order)),
-    sendFailedAgain: (order) => change(() => sendFailedAgain(context, order)),
+    /** See readOutbox. */
+    read: (): Promise<Outbox> => guard(() => readOutbox(db)),
+    /** The same without the events: cheap enough for every page. */
+    health: (): Promise<OutboxHealth> => guard(() => readOutboxHealth(db)),
+    sendAgain: (order: { id: string; by: string }) => change(() => sendAgain(context, order)),
+    sendFailedAgain: (order: { by: string }) => change(() => sendFailedAgain(context, order)),
   }
 }
+export type ShopEvents = ReturnType<typeof createShopEvents>
 
 /** How many events one order revives. The rest is left for the next order. */
 const FAILED_MAX = 1000

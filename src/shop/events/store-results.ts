@@ -1,7 +1,6 @@
 import type { Transaction } from 'kysely'
 import type { EndpointRow, Tables } from '../../database/schema.ts'
-import { inTransaction } from '../../database/transaction.ts'
-import type { WriteContext } from '../../database/write-context.ts'
+import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { noteAnswer, noteFailures, readEndpoint } from '../../queue/outbox/endpoint.ts'
 import { EVENT_RETRIES_MS } from '../../queue/outbox/schedule.ts'
 import { nextAttemptAt } from '../../queue/retry-schedule.ts'

@@ -1,11 +1,10 @@
 import type { Kysely } from 'kysely'
 import type { Availability } from '../../database/availability.ts'
 import type { SenderRow, Tables } from '../../database/schema.ts'
-import { inTransaction } from '../../database/transaction.ts'
-import type { WriteContext } from '../../database/write-context.ts'
-import { type Background, runBackgroundLoop } from '../../service/lib/background-loop.ts'
+import { inTransaction, type WriteContext } from '../../database/transaction.ts'
 import { isUnreachable } from '../../service/lib/errors.ts'
-import { createTally, isSigned, keyOf, putRow, SIGNED, type Tally } from './tally.ts'
+import { type Background, runBackgroundLoop } from '../../service/lib/loop.ts'
+import { createTally, isSigned, keyOf, putRow, SIGNED } from './tally.ts'
 import { type SendersView, viewOf } from './view.ts'
 
 /** No more rows of refusals than this are kept, and of networks that sent signed webhooks. */
@@ -18,25 +17,8 @@ const FLUSH_MS = 5_000
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
-/** What came to the webhook from whom, over all replicas and restarts. */
-export interface Senders {
-  /** Counts a refusal, in memory only. True if it is one of too many for a log line each. */
-  refused(of: { ip: string; code: string }): boolean
-  /** Counts a webhook with a valid signature, in memory only. */
-  signed(of: { ip: string; isPrevious: boolean }): void
-  /** Counts a sale under the webhook-id of another one, in memory only. */
-  reusedId(): void
-  readonly endMinute: Tally['endMinute']
-  /** Stores what was counted since the last time. If that fails, it stays counted. */
-  flush(): Promise<void>
-  /** What is stored, and what this replica has counted since. */
-  read(): Promise<SendersView>
-  /** Deletes what nobody sent since `before` (ms since 1970). */
-  deleteOld(before: number): Promise<void>
-}
-
 /**
- * Counts the senders of webhooks. A flood costs no write each: it is counted in memory, and written by `flush`. A process
+ * Counts what came to the webhook from whom, over all replicas and restarts. A flood costs no write each: it is counted in memory, and written by `flush`. A process
  * that is killed loses what came since the last flush. A connection that is lost during a flush may count some twice.
  */
 export function createSenders({
@@ -45,7 +27,7 @@ export function createSenders({
 }: {
   context: Pick<WriteContext, 'database' | 'random' | 'now'>
   guard: Availability['guard']
-}): Senders {
+}) {
   const { database, random, now } = context
   const { db } = database
   const tally = createTally({ of: 'webhooks' })
@@ -64,28 +46,36 @@ export function createSenders({
   }
 
   return {
-    refused: ({ ip, code }) => {
+    /** Counts a refusal, in memory only. True if it is one of too many for a log line each. */
+    refused: ({ ip, code }: { ip: string; code: string }): boolean => {
       tally.add({ ip, result: code, at: now() })
       return tally.refuse({ ip, code })
     },
-    signed: ({ ip, isPrevious }) => tally.add({ ip, result: isPrevious ? 'signed_previous' : 'signed', at: now() }),
-    reusedId: () => tally.add({ ip: '', result: 'id_reused', at: now() }),
+    /** Counts a webhook with a valid signature, in memory only. */
+    signed: ({ ip, isPrevious }: { ip: string; isPrevious: boolean }): void =>
+      tally.add({ ip, result: isPrevious ? 'signed_previous' : 'signed', at: now() }),
+    /** Counts a sale under the webhook-id of another one, in memory only. */
+    reusedId: (): void => tally.add({ ip: '', result: 'id_reused', at: now() }),
     endMinute: tally.endMinute,
-    flush: () => {
+    /** Stores what was counted since the last time. If that fails, it stays counted. */
+    flush: (): Promise<void> => {
       flushing = flushing.catch(() => {}).then(store)
       return flushing
     },
-    read: async () => {
+    /** What is stored, and what this replica has counted since. */
+    read: async (): Promise<SendersView> => {
       await flushing.catch(() => {})
       const rows = new Map<string, SenderRow>()
       for (const row of [...(await guard(() => readRows(db))), ...tally.rows()]) putRow(rows, row)
       return viewOf([...rows.values()])
     },
-    deleteOld: async (before) => {
+    /** Deletes what nobody sent since `before` (ms since 1970). */
+    deleteOld: async (before: number): Promise<void> => {
       await guard(() => db.deleteFrom('senders').where('last_at', '<', before).execute())
     },
   }
 }
+export type Senders = ReturnType<typeof createSenders>
 
 /**
  * Stores the senders every few seconds, and deletes every hour what nobody sent for `days`, until the signal is aborted.

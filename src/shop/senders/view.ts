@@ -1,11 +1,10 @@
 import type { Kysely } from 'kysely'
 import type { SenderRow, Tables } from '../../database/schema.ts'
+import { STANDARD_FAULTS } from '../signature/standard.ts'
 import { isSigned } from './tally.ts'
 
 /** Every fault of a signature: the service answers them alike. */
-const SIGNATURE_FAULTS: readonly string[] = [
-  ...['signature', 'signature_format', 'webhook_id', 'timestamp', 'too_old', 'too_new'],
-]
+const SIGNATURE_FAULTS: readonly string[] = STANDARD_FAULTS
 
 /** How many webhooks, and when the first and the last of them came (ms since 1970). */
 export interface Refusals {

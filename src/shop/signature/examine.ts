@@ -1,5 +1,6 @@
 import { canonicalJson } from '../../sale/json/canonical.ts'
-import { type Json, JsonSyntaxError, readJson } from '../../sale/json/json.ts'
+import type { Json } from '../../sale/json/json.ts'
+import { isUnreadable, readBody } from '../../sale/json/utf8.ts'
 import { authenticate, claimOf } from '../webhook/receive.ts'
 import { SIGNATURE_FORMS, type SignatureForm, STYLES } from './signature.ts'
 import { STANDARD_FORM, STANDARD_HEADERS, type StandardFault } from './standard.ts'
@@ -40,7 +41,9 @@ interface Given {
 /** Judges a signature as the service does, and lists the texts that the shop can sign. */
 export function examine({ header, id, timestamp, secrets, now, ...given }: Given): Examined {
   const body = given.body.replaceAll('\r\n', '\n')
-  const { value: json, problem: notJson } = jsonOf(body)
+  const read = readBody(body)
+  const notJson = isUnreadable(read) ? read.message : null
+  const json = isUnreadable(read) ? null : read
   const isStandard = id !== '' || timestamp !== '' || /^\s*v\d/.test(header)
   const { id: idHeader, timestamp: timeHeader, signature } = STANDARD_HEADERS
   const standard = { [idHeader]: id, [timeHeader]: timestamp, [signature]: header }
@@ -54,15 +57,6 @@ export function examine({ header, id, timestamp, secrets, now, ...given }: Given
   }
   const fault = claim.kind === 'fault' ? 'not_hex' : null
   return { match, fault, notJson, texts: notJson === null ? canonicalTexts(body, json) : [] }
-}
-
-function jsonOf(body: string): { value: Json; problem: string | null } {
-  try {
-    return { value: readJson(body === '' ? '{}' : body), problem: null }
-  } catch (error) {
-    if (!(error instanceof JsonSyntaxError)) throw error
-    return { value: null, problem: error.message }
-  }
 }
 
 function canonicalTexts(body: string, json: Json): SignedText[] {

@@ -1,5 +1,4 @@
-import { JsonSyntaxError, readJson } from '../../sale/json/json.ts'
-import { readUtf8, Utf8Error } from '../../sale/json/utf8.ts'
+import { isUnreadable, readBody } from '../../sale/json/utf8.ts'
 import { type Match, verify as verifyBody } from './signature.ts'
 import { STANDARD_HEADERS, signStandard } from './standard.ts'
 
@@ -26,14 +25,8 @@ export function verify({
   signature: string | undefined
   secrets: readonly string[]
 }): Match | null {
-  const text = body.length === 0 ? '{}' : body
-  try {
-    const json = readJson(typeof text === 'string' ? text : readUtf8(text))
-    return verifyBody({ body, json, header: signature, secrets })
-  } catch (error) {
-    if (error instanceof JsonSyntaxError || error instanceof Utf8Error) return null
-    throw error
-  }
+  const json = readBody(body)
+  return isUnreadable(json) ? null : verifyBody({ body, json, header: signature, secrets })
 }
 
 /**

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { canonicalJson, compactJson, type Style, spaced, unescaped } from '../../sale/json/canonical.ts'
+import { canonicalJson, piecesOf, type Style, written } from '../../sale/json/canonical.ts'
 import { type Json, readJson } from '../../sale/json/json.ts'
 import { readUtf8 } from '../../sale/json/utf8.ts'
 
@@ -91,21 +91,13 @@ export function verify(input: {
 function signables({ body, json }: { body: string | Uint8Array; json: Json }): Signable[] {
   // Recorded: lernito-webhook.json, "empty body, canonical {} signed" is accepted, "empty body" signed as raw is refused.
   const raw: Signable = { form: 'raw', signed: body.length === 0 ? '{}' : body }
-  const canonical = compactJson(json)
-  const readme = spaced(canonical)
-  const inAscii: Signable[] = [
-    { form: 'original', signed: canonical },
-    { form: 'readme', signed: readme },
-  ]
-  // If the text has no escape, the UTF-8 form is the same text.
-  const inUtf8 = canonical.includes('\\u') ? unescaped(canonical) : null
-  if (inUtf8 === null || !inUtf8.isWellFormed()) return [raw, ...inAscii]
-  return [
-    raw,
-    ...inAscii,
-    { form: 'original_utf8', signed: inUtf8 },
-    { form: 'readme_utf8', signed: unescaped(readme) },
-  ]
+  const pieces = piecesOf(json)
+  const signable = (form: keyof typeof STYLES) => ({ form, signed: written(pieces, STYLES[form]) })
+  const original = signable('original')
+  const inAscii = [raw, original, signable('readme')]
+  const inUtf8 = signable('original_utf8')
+  if (inUtf8.signed === original.signed || !inUtf8.signed.isWellFormed()) return inAscii
+  return [...inAscii, inUtf8, signable('readme_utf8')]
 }
 
 const hmac = (secret: string, signed: string | Uint8Array): Buffer =>

@@ -42,7 +42,15 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3
  * - `signature`: no entry matches.
  * - `too_old`, `too_new`: the signature is right, but the timestamp is too far from our clock.
  */
-export type StandardFault = 'webhook_id' | 'timestamp' | 'signature_format' | 'signature' | 'too_old' | 'too_new'
+export const STANDARD_FAULTS = [
+  'signature',
+  'signature_format',
+  'webhook_id',
+  'timestamp',
+  'too_old',
+  'too_new',
+] as const
+export type StandardFault = (typeof STANDARD_FAULTS)[number]
 
 /** The three headers of a request, read but not verified. */
 export interface StandardSignature {

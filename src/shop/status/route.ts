@@ -1,6 +1,8 @@
-import type { ShopView } from '../../queue/outbox/outbox.ts'
+import type { AppContext } from '../../queue/open-inbox.ts'
+import { readShopViews, type ShopView } from '../../queue/outbox/outbox.ts'
 import { isObject, type Json } from '../../sale/json/json.ts'
 import { type FieldErrors, readTexts } from '../../sale/payload/rules.ts'
+import { isUnreachable } from '../../service/lib/errors.ts'
 import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
 import type { Verified } from '../webhook/receive.ts'
 
@@ -11,21 +13,23 @@ const UNAVAILABLE = 'The status can not be read now. Ask again later'
 /** The form of an id; a text of another form names no delivery. */
 const ID = /^[0-9A-HJKMNP-TV-Z]{26}$/
 
-/** Resolves to the deliveries with these ids, by id; to null while the database is unavailable. */
-export type StatusOf = (ids: readonly string[]) => Promise<ReadonlyMap<string, ShopView> | null>
-
 /**
  * Adds the route at which the shop asks for the results of its sales. A request is signed as a webhook is, and what is wrong
  * with it is answered as for a webhook.
  */
-export function statusRoute({ statusOf, ...parts }: OfShop & { readonly statusOf: StatusOf }): void {
+export function statusRoute({ database, guard, ...parts }: OfShop & Pick<AppContext, 'database' | 'guard'>): void {
   const handle = async ({ json }: Verified): Promise<Answered> => {
     const asked = readStatusRequest(json)
     if ('errors' in asked) return { status: 400, body: { success: false, message: asked.errors } }
-    const found = await statusOf([...new Set(asked.ids)].filter((id) => ID.test(id)))
-    if (found !== null) return { status: 200, body: answerOf(asked.ids, found) }
-    const headers = { 'retry-after': RETRY_AFTER_SECONDS }
-    return { status: 503, body: { success: false, message: UNAVAILABLE }, headers }
+    const ids = [...new Set(asked.ids)].filter((id) => ID.test(id))
+    try {
+      const found = await guard(() => readShopViews({ trx: database.db }, ids))
+      return { status: 200, body: answerOf(asked.ids, found) }
+    } catch (error) {
+      if (!isUnreachable(error)) throw error
+      const headers = { 'retry-after': RETRY_AFTER_SECONDS }
+      return { status: 503, body: { success: false, message: UNAVAILABLE }, headers }
+    }
   }
   signedRoutes({ ...parts, urls: [STATUS_PATH], handle })
 }

@@ -1,11 +1,12 @@
 import { digestOf } from '../../sale/json/canonical.ts'
-import { checkJson, type Json, JsonSyntaxError, readJson } from '../../sale/json/json.ts'
-import { readUtf8, Utf8Error } from '../../sale/json/utf8.ts'
+import type { Json } from '../../sale/json/json.ts'
+import { isUnreadable, readBody } from '../../sale/json/utf8.ts'
 import { aboutOf, type FieldErrors, readPayload } from '../../sale/payload/rules.ts'
 import type { About, EnrollmentRequest } from '../../sale/types.ts'
 import { isSignature, type SignatureForm, verify } from '../signature/signature.ts'
 import {
   readStandard,
+  STANDARD_FAULTS,
   STANDARD_FORM,
   STANDARD_HEADERS,
   type StandardFault,
@@ -13,25 +14,13 @@ import {
   verifyStandard,
 } from '../signature/standard.ts'
 
+const UNREADABLE = ['method', 'media_type', 'encoding', 'json'] as const
 /**
  * They are also values of a metric label, so keep them few. `json`: the body is not JSON in UTF-8. From `signature` to
  * `too_new`: the faults of a signature, which all get the same answer. `refund_id`, `sale_id`: signed, but a sale under
  * the webhook-id of a refund, and the reverse.
  */
-export const REFUSAL_CODES = [
-  'method',
-  'media_type',
-  'encoding',
-  'json',
-  'signature',
-  'signature_format',
-  'webhook_id',
-  'timestamp',
-  'too_old',
-  'too_new',
-  'refund_id',
-  'sale_id',
-] as const
+export const REFUSAL_CODES = [...UNREADABLE, ...STANDARD_FAULTS, 'refund_id', 'sale_id'] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
 
 /** As Node provides them: names in lower case, several values of one name joined with ", ". */
@@ -121,10 +110,8 @@ export function verifyRequest({ headers, body, secrets, now }: Request): Refused
   const unsupported = mediaTypeRefusal(headers)
   if (unsupported !== null) return unsupported
   const claim = claimOf(headers)
-  const json = readBody(body, claim.kind !== 'fault')
-  if (json instanceof JsonSyntaxError || json instanceof Utf8Error) {
-    return refused(400, 'json', `JSON parse error - ${json.message}`)
-  }
+  const json = readBody(body)
+  if (isUnreadable(json)) return refused(400, 'json', `JSON parse error - ${json.message}`)
   const authenticated = authenticate({ claim, body, json, secrets, now })
   if (typeof authenticated === 'string') return unauthenticated(authenticated)
   return { kind: 'verified', json, authenticated }
@@ -204,22 +191,6 @@ export function mediaTypeRefusal(headers: Headers): Refused | null {
 function isUtf8(parameter: string): boolean {
   const [name = '', value = ''] = parameter.split('=', 2)
   return name.trim().toLowerCase() !== 'charset' || /^\s*("?)utf-?8\1\s*$/i.test(value)
-}
-
-/**
- * An empty body counts as an empty object, because DRF doesn't parse it (recorded: "empty body, canonical {} signed"). A
- * body without a signature is only checked, because it is refused anyway; the result is null.
- */
-function readBody(body: Uint8Array, isSigned: boolean): Json | JsonSyntaxError | Utf8Error {
-  try {
-    const text = body.length === 0 ? '{}' : readUtf8(body)
-    if (isSigned) return readJson(text)
-    checkJson(text)
-    return null
-  } catch (error) {
-    if (error instanceof JsonSyntaxError || error instanceof Utf8Error) return error
-    throw error
-  }
 }
 
 /** The cause is for the log: the answer is the same for each, so that it tells a stranger nothing. */

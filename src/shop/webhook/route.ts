@@ -1,6 +1,14 @@
 import type { Inbox } from '../../queue/inbox.ts'
-import { NOT_YET, REASONS, type Reason, withSubject } from '../../sale/reasons.ts'
-import { isStopped, type Outcome, type Progress, type VerifiedWebhook } from '../../sale/types.ts'
+import {
+  isStopped,
+  NOT_YET,
+  type Outcome,
+  type Progress,
+  REASONS,
+  type Reason,
+  type VerifiedWebhook,
+  withSubject,
+} from '../../sale/types.ts'
 import { type Answered, type OfShop, signedRoutes } from '../signature/signed-routes.ts'
 import { type Invalid, misusedId, type Refused, readSale, type Signed, type Verified } from './receive.ts'
 

@@ -3,7 +3,7 @@ import type { Seen } from '../../../src/operators/incidents/record.ts'
 import { createLook } from '../../../src/operators/incidents/record.ts'
 import { createNotifier, NOTIFY_TIMING, type Notified } from '../../../src/operators/notify/notifier.ts'
 import { createTextPoster } from '../../../src/operators/notify/post-text.ts'
-import type { Reason } from '../../../src/sale/reasons.ts'
+import type { Reason } from '../../../src/sale/types.ts'
 import { accepted, arrival, needsAttention, type Replica, settledBy, setUp } from '../../queue/harness.ts'
 import { startChat } from './chat.ts'
 

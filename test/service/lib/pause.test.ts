@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { pause } from '../../../src/service/lib/pause.ts'
+import { pause } from '../../../src/service/lib/loop.ts'
 
 const HOUR_MS = 3_600_000
 

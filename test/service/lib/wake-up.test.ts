@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setMaxListeners } from 'node:events'
 import { test } from 'node:test'
-import { createWakeUp } from '../../../src/service/lib/wake-up.ts'
+import { createWakeUp } from '../../../src/service/lib/loop.ts'
 import { bytesKept } from '../../queue/memory.ts'
 
 const LONG = 60_000

@@ -5,9 +5,13 @@ import { test } from 'node:test'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { addGauges, type Backlog, createMetrics } from '../../../src/service/telemetry/metrics.ts'
+import { createObserver } from '../../../src/service/telemetry/observer.ts'
+import { watchedLog } from '../../log-watch.ts'
 
 const MONITORING = join(import.meta.dirname, '../../../deploy/monitoring')
 const read = (file: string): string => readFileSync(join(MONITORING, file), 'utf8')
+
+const REFUSED = { code: 'signature', status: 401, ip: '203.0.113.7' }
 
 function setUp() {
   const state = {
@@ -37,17 +41,19 @@ function setUp() {
   })
   const lines = async (prefix: string): Promise<string[]> =>
     (await metrics.registry.metrics()).split('\n').filter((line) => line.startsWith(prefix))
-  return { metrics, state, lines }
+  const { log } = watchedLog({ level: 'info', env: {} })
+  const observer = createObserver({ log, metrics, now: () => state.at })
+  return { metrics, observer, state, lines }
 }
 
 /** Returns the names of all series of /metrics, including those of histograms. */
 async function names(): Promise<Set<string>> {
-  const { metrics, lines } = setUp()
-  metrics.onRefundAnswer(200)
-  metrics.onNotified(200)
-  metrics.onAnswer(200)
-  metrics.onRefused('signature')
-  metrics.onCall({ endpoint: '/heartbeat', method: 'GET', status: 200, ms: 3 })
+  const { observer, lines } = setUp()
+  observer.onRefundAnswer(200)
+  observer.onNotified({ posted: { ok: true, status: 200 }, causes: 1, retryInMs: null })
+  observer.onAnswer(200)
+  observer.onRefused(REFUSED, false)
+  observer.onCall({ endpoint: '/heartbeat', method: 'GET', status: 200, ms: 3 })
   return new Set((await lines('')).flatMap((line) => /^[a-z_0-9]+/.exec(line)?.[0] ?? []))
 }
 
@@ -100,11 +106,11 @@ test('while the database is unavailable, the backlog is missing and not 0', asyn
 })
 
 test('events are counted with a few fixed labels', async () => {
-  const { metrics, lines } = setUp()
-  metrics.onAnswer(200)
-  metrics.onRefused('signature')
-  metrics.onPreviousSecret()
-  metrics.onEvent({
+  const { observer, lines } = setUp()
+  observer.onAnswer(200)
+  observer.onRefused(REFUSED, false)
+  observer.onPreviousSecret()
+  observer.onEvent({
     id: 'e',
     deliveryId: 'd',
     at: 0,
@@ -113,7 +119,7 @@ test('events are counted with a few fixed labels', async () => {
     actor: null,
     timeToEnrollmentMs: 1500,
   })
-  metrics.onCall({ endpoint: '/heartbeat', method: 'GET', status: null, ms: 30 })
+  observer.onCall({ endpoint: '/heartbeat', method: 'GET', status: null, ms: 30 })
   assert.deepEqual(await lines('lernito_webhook_'), [
     'lernito_webhook_answers_total{status="200"} 1',
     'lernito_webhook_refused_total{reason="signature"} 1',

@@ -2,7 +2,7 @@ import type { TestContext } from 'node:test'
 import { outboxRow } from '../../../src/queue/outbox/outbox.ts'
 import { createIds } from '../../../src/sale/ids.ts'
 import type { DeliveryState } from '../../../src/sale/types.ts'
-import { createWakeUp } from '../../../src/service/lib/wake-up.ts'
+import { createWakeUp } from '../../../src/service/lib/loop.ts'
 import { createPoster } from '../../../src/shop/events/post-event.ts'
 import { runOutbox, type SentReport } from '../../../src/shop/events/run-outbox.ts'
 import { type Replica, setUp as setUpInbox } from '../../queue/harness.ts'
@@ -70,7 +70,6 @@ export function startLoop(
   const poster = createPoster({
     url,
     secret: EVENTS_SECRET,
-    userAgent: 'lernito-openedx/test',
     connections: 4,
     now: context.now,
     timeoutMs,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { LookupAddress, LookupOptions } from 'node:dns'
 import { test } from 'node:test'
 import { isPrivateAddress } from '../../../src/service/lib/network.ts'
-import { publicLookup, type Resolve } from '../../../src/service/lib/public-lookup.ts'
+import { publicLookup, type Resolve } from '../../../src/service/lib/outgoing-call.ts'
 import { createPoster } from '../../../src/shop/events/post-event.ts'
 import { EVENTS_SECRET, startReceiver } from './receiver.ts'
 
@@ -62,7 +62,7 @@ test('an event goes to a private address that the setting names, and to no name 
   const receiver = await startReceiver(t)
   const resolve = resolving([{ address: '127.0.0.1', family: 4 }])
   const post = async (url: string) => {
-    const of = { secret: EVENTS_SECRET, userAgent: 'test', connections: 1, now: Date.now, resolve }
+    const of = { secret: EVENTS_SECRET, connections: 1, now: Date.now, resolve }
     const poster = createPoster({ url, ...of })
     t.after(poster.close)
     return poster.post({ id: '01KGA000000000000000000001', body: BODY }, new AbortController().signal)

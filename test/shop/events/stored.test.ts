@@ -4,8 +4,7 @@ import { forget } from '../../../src/operators/changes/forget.ts'
 import { insertEvents } from '../../../src/queue/events.ts'
 import { eventOfState, shopView } from '../../../src/queue/outbox/outbox.ts'
 import { purgeOutboxStep } from '../../../src/queue/retention.ts'
-import { REASON_CODES, REASONS } from '../../../src/sale/reasons.ts'
-import { DELIVERY_STATES } from '../../../src/sale/types.ts'
+import { DELIVERY_STATES, REASON_CODES, REASONS } from '../../../src/sale/types.ts'
 import { sendAgain } from '../../../src/shop/events/shop-events.ts'
 import {
   accepted,

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { z } from 'zod'
 import { canonicalJson } from '../../../src/sale/json/canonical.ts'
-import { checkJson, JsonSyntaxError, readJson } from '../../../src/sale/json/json.ts'
+import { JsonSyntaxError, readJson } from '../../../src/sale/json/json.ts'
 import { readUtf8, Utf8Error } from '../../../src/sale/json/utf8.ts'
 
 /** The order in which python.py writes the forms. */
@@ -77,14 +77,7 @@ test('20,000 stored texts get the same four forms as in Python', () => {
 test('5,000 stored damaged texts are refused with Python’s message and position', () => {
   const vectors = rows(Damaged, kept('damaged.jsonl.gz'))
   assert.equal(vectors.length, 5_000)
-  for (const [text, expected] of vectors) {
-    assert.equal(errorOf(text), expected, text)
-    assert.equal(
-      complaintOf(JsonSyntaxError, () => checkJson(text)),
-      expected,
-      text,
-    )
-  }
+  for (const [text, expected] of vectors) assert.equal(errorOf(text), expected, text)
 })
 
 test('3,000 stored byte strings that are not UTF-8 are refused with Python’s message', () => {

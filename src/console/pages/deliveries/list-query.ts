@@ -1,6 +1,5 @@
 import { type DeliveryFilter, readSearch } from '../../../operators/find/filter.ts'
-import { REASON_CODES, type ReasonCode } from '../../../sale/reasons.ts'
-import { DELIVERY_STATES, type DeliveryState } from '../../../sale/types.ts'
+import { DELIVERY_STATES, type DeliveryState, REASON_CODES, type ReasonCode } from '../../../sale/types.ts'
 import { dayIn, type Zone } from '../../layout/zone.ts'
 
 /** The query of a list's address, which also fills the form above the list. Days are `YYYY-MM-DD`. */

@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import type { Summary } from '../../../operators/find/listing.ts'
 import { deliverySentence } from '../../../sale/delivery-sentence.ts'
-import { REASONS, type Reason } from '../../../sale/reasons.ts'
+import { REASONS, type Reason } from '../../../sale/types.ts'
 import { reasonName, reasonSentence, subjectText } from '../../../sale/words.ts'
 import { agoHtml, durationText, factHtml, stateHtml, testHtml } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'

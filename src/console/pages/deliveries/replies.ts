@@ -1,8 +1,7 @@
 import { html } from 'ghtml'
 import type { Shown } from '../../../operators/find/listing.ts'
 import type { DeliverySentence, Situation } from '../../../sale/delivery-sentence.ts'
-import { REASONS } from '../../../sale/reasons.ts'
-import { isStopped } from '../../../sale/types.ts'
+import { isStopped, REASONS } from '../../../sale/types.ts'
 import { subjectText } from '../../../sale/words.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import replies from './replies.json' with { type: 'json' }

@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import type { Cause } from '../../../operators/reports/causes.ts'
-import { REASONS } from '../../../sale/reasons.ts'
+import { REASONS } from '../../../sale/types.ts'
 import { listTable } from '../../layout/elements.ts'
 import { agoHtml, numberText } from '../../layout/format.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'

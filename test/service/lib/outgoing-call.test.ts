@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import { startDeadline } from '../../../src/service/lib/deadline.ts'
+import { startDeadline } from '../../../src/service/lib/outgoing-call.ts'
 
 const LONG_MS = 60_000
 

@@ -1,0 +1,89 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { isUnreachable } from './errors.ts'
+
+/** What every background loop needs. */
+export interface Background {
+  /** Runs what needs the database; see Availability. */
+  readonly guard: <T>(work: () => Promise<T>) => Promise<T>
+  /** Gets every error except that the database is unavailable. The round is retried. */
+  readonly onError: (error: unknown) => void
+  readonly signal: AbortSignal
+}
+
+/**
+ * Repeats a round of work until the signal is aborted. `round` resolves to the rest before the next round (ms); after a
+ * round that throws, the rest is `againMs`.
+ */
+export async function runBackgroundLoop({
+  round,
+  againMs,
+  onError,
+  signal,
+}: Omit<Background, 'guard'> & { round: () => Promise<number>; againMs: number }): Promise<void> {
+  while (!signal.aborted) {
+    let restMs = againMs
+    try {
+      restMs = await round()
+    } catch (error) {
+      if (!isUnreachable(error)) onError(error)
+    }
+    await pause(restMs, signal)
+  }
+}
+
+/** Waits `ms`, or until the signal is aborted, whichever comes first. Never rejects: callers check the signal. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  // It rejects only because of the signal.
+  await delay(ms, undefined, { signal }).catch(() => {})
+}
+
+/** Calls `then` after `ms`. */
+export type StartTimer = (ms: number, then: () => void) => void
+
+/** A timer that doesn't keep the process alive. */
+export const startTimer: StartTimer = (ms, then) => {
+  setTimeout(then, ms).unref()
+}
+
+export interface WakeUp {
+  /** Wakes everyone who is listening now. */
+  wake(): void
+  /**
+   * Starts to listen at once. The returned function waits until a wake-up signal came after that, `ms` have passed, or
+   * the abort signal is aborted, whichever comes first.
+   */
+  listen(): (ms: number, signal: AbortSignal) => Promise<void>
+}
+
+/**
+ * A signal that wakes a loop before its next poll. A loop starts to listen before it checks for work, so that it misses
+ * no signal. This doesn't use Promise.race: a pending promise keeps everything that was raced against it in memory, and
+ * days may pass before the next signal.
+ */
+export function createWakeUp(): WakeUp {
+  const sleepers = new Set<() => void>()
+  let signals = 0
+  return {
+    wake: () => {
+      signals++
+      for (const wake of [...sleepers]) wake()
+    },
+    listen: () => {
+      const heard = signals
+      return async (ms, signal) => {
+        if (signal.aborted || signals > heard) return
+        await new Promise<void>((resolve) => {
+          const wake = (): void => {
+            clearTimeout(timer)
+            signal.removeEventListener('abort', wake)
+            sleepers.delete(wake)
+            resolve()
+          }
+          const timer = setTimeout(wake, ms)
+          signal.addEventListener('abort', wake, { once: true })
+          sleepers.add(wake)
+        })
+      }
+    },
+  }
+}

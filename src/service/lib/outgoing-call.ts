@@ -1,0 +1,115 @@
+import { type LookupAddress, type LookupOptions, lookup as systemLookup } from 'node:dns'
+import type { LookupFunction } from 'node:net'
+import { isPrivateAddress } from './network.ts'
+
+/** The time limit of one call. */
+interface Deadline {
+  /** Aborted when the time is over, or with the given signal and for its reason. */
+  readonly signal: AbortSignal
+  /** Whether the time is over. */
+  isOver(): boolean
+  /** Call it when the call has ended. */
+  clear(): void
+}
+
+/**
+ * Starts the time limit of a call. AbortSignal.timeout can't be cleared: each signal would keep its call, with the
+ * answer, in memory until the limit has passed.
+ * @param of.ms how long the call may take
+ * @param of.signal what else ends the call
+ */
+export function startDeadline({ ms, signal }: { ms: number; signal: AbortSignal | null }): Deadline {
+  const controller = new AbortController()
+  let over = false
+  const timer = setTimeout(() => {
+    over = true
+    controller.abort(new DOMException('The time for the call is over', 'TimeoutError'))
+  }, ms).unref()
+  const end = (): void => controller.abort(signal?.reason)
+  if (signal?.aborted) end()
+  signal?.addEventListener('abort', end, { once: true })
+  return {
+    signal: controller.signal,
+    isOver: () => over,
+    clear: () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', end)
+    },
+  }
+}
+
+/** How long connecting may take, ms. */
+export const CONNECT_TIMEOUT_MS = 10_000
+
+const CUT = 'the connection was cut'
+const UNKNOWN_AUTHORITY =
+  'this machine does not trust the authority that issued its certificate; for an authority of your own, set NODE_EXTRA_CA_CERTS to its certificate file'
+
+/** By the code of the system's or undici's error: why there is no connection, whatever the service calls. */
+const CONNECTION_CAUSES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'there is no such host',
+  UND_ERR_CONNECT_TIMEOUT: `no connection within ${CONNECT_TIMEOUT_MS / 1000} s`,
+  UND_ERR_SOCKET: CUT,
+  ECONNRESET: CUT,
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: "its certificate is not valid yet, or this machine's clock is wrong",
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNKNOWN_AUTHORITY,
+  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
+}
+
+/** The code of an error of the system or of undici, such as ECONNREFUSED. Its message may quote what was sent. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'no cause given'
+}
+
+/**
+ * Why there is no connection, for operators: the cause, and the error code if there is one.
+ * @param further causes by their codes, where more is known of what was called
+ */
+export function connectionCause(error: unknown, further: Readonly<Record<string, string>> = {}): string {
+  if (error instanceof PrivateAddressError) return error.message
+  const code = codeOf(error)
+  const cause = further[code] ?? CONNECTION_CAUSES[code]
+  return cause === undefined ? code : `${cause} (${code})`
+}
+
+/** The system's look-up, with all addresses of a name. */
+export type Resolve = (
+  hostname: string,
+  options: LookupOptions & { all: true },
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void
+
+/** The name of an endpoint resolves to an address that isn't on the public internet. */
+export class PrivateAddressError extends Error {
+  override readonly name = 'PrivateAddressError'
+}
+
+/**
+ * The look-up for connections to a URL's host. A host name that resolves to a private address is refused, at each
+ * connection, so that nobody who controls the name can point this service at its own network. An address in the URL is
+ * connected to without a look-up, and localhost says what it is: the operator wants these.
+ */
+export function publicLookup(url: URL, resolve: Resolve = systemLookup): LookupFunction {
+  const isAllowed = url.hostname === 'localhost'
+  return (hostname, options, callback) => {
+    resolve(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) return callback(error, '')
+      const found = isAllowed ? null : refusedOf(addresses)
+      if (found !== null) {
+        const why = `${hostname} resolves to the private address ${found}. If that is right, set LERNITO_EVENTS_URL to the address instead of the name.`
+        return callback(new PrivateAddressError(why), '')
+      }
+      if (options.all) return callback(null, addresses)
+      const [first] = addresses
+      return callback(null, first?.address ?? '', first?.family)
+    })
+  }
+}
+
+const refusedOf = (addresses: readonly LookupAddress[]): string | null =>
+  addresses.find(({ address }) => isPrivateAddress(address))?.address ?? null
