@@ -1,8 +1,5 @@
-import type { WriteContext } from '../database/write-context.ts'
 import { type LiveCourse, whatStands } from '../enroll/withdraw/what-stands.ts'
-import type { BulkReplay } from '../operators/changes/bulk-replay.ts'
-import { stepReplay } from '../operators/changes/bulk-replay.ts'
-import type { Operations } from '../operators/changes/operations.ts'
+import { type BulkReplay, stepReplay } from '../operators/changes/bulk-replay.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
 import type { Preview } from '../operators/find/listing.ts'
 import type { Outdated } from '../queue/change-deliveries.ts'
@@ -14,7 +11,7 @@ import { openLms } from '../service/lms.ts'
 import type { LmsSettings } from '../service/settings/settings.ts'
 import { command, misused, usageError } from './command.ts'
 import { FILTER_HELP, FILTER_OPTIONS, readFilter } from './delivery-options.ts'
-import { noDelivery, operator, readLmsSettings, withOperations } from './operations.ts'
+import { noDelivery, type Opened, operator, readLmsSettings, withOperations } from './operations.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'
 
 const IDS_AT_ONCE = 500
@@ -64,24 +61,15 @@ Example:
     if (!filtered && (values.enrolled || values['dry-run'])) {
       throw usageError('--enrolled and --dry-run need a filter, not IDs. See: lernito-openedx deliveries replay --help')
     }
-    const order = { filter, enrolled: values.enrolled }
-    return withOperations(async ({ operations, context }) => {
-      if (!filtered) return replayIds({ operations, ids: positionals, json: values.json })
-      if (values['dry-run']) return preview({ operations, ...order, json: values.json })
-      return replayAll({ operations, context, ...order, json: values.json })
+    const order = { filter, enrolled: values.enrolled, json: values.json }
+    return withOperations(async (opened) => {
+      if (!filtered) return replayIds(opened, positionals, values.json)
+      return values['dry-run'] ? preview(opened, order) : replayAll(opened, order)
     })
   },
 })
 
-async function replayIds({
-  operations,
-  ids,
-  json,
-}: {
-  operations: Operations
-  ids: readonly string[]
-  json: boolean
-}): Promise<number> {
+async function replayIds({ operations }: Opened, ids: readonly string[], json: boolean): Promise<number> {
   const chunks: Replayed[] = []
   for (let from = 0; from < ids.length; from += IDS_AT_ONCE) {
     const chunk = ids.slice(from, from + IDS_AT_ONCE).map((id) => id.toUpperCase())
@@ -101,13 +89,12 @@ const WHY = {
 } as const satisfies Record<Replayed['left'][number]['why'], string>
 
 interface Order {
-  readonly operations: Operations
   readonly filter: DeliveryFilter
   readonly enrolled: boolean
   readonly json: boolean
 }
 
-async function preview({ operations, json, ...order }: Order): Promise<number> {
+async function preview({ operations }: Opened, { json, ...order }: Order): Promise<number> {
   const { count, left, sample } = await operations.previewReplay(order)
   if (json) process.stdout.write(`${plainJson({ count, left, sample })}\n`)
   else {
@@ -125,7 +112,7 @@ function previewText({ count, left }: Pick<Preview, 'count' | 'left'>): string {
 }
 
 /** Takes the steps of the bulk replay itself, so that no service has to run. A running service takes part. */
-async function replayAll({ operations, context, json, ...order }: Order & { context: WriteContext }): Promise<number> {
+async function replayAll({ operations, context }: Opened, { json, ...order }: Order): Promise<number> {
   const stop = new AbortController()
   const interrupt = (): void => stop.abort()
   process.once('SIGINT', interrupt)

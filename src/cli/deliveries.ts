@@ -1,8 +1,7 @@
-import type { Operations } from '../operators/changes/operations.ts'
 import type { DeliveryFilter } from '../operators/find/filter.ts'
 import type { Found, Shown, Summary } from '../operators/find/listing.ts'
 import { countFound } from '../operators/find/search.ts'
-import { toldOf } from '../operators/find/told.ts'
+import { toldOf } from '../operators/find/timeline.ts'
 import { totalOf } from '../operators/reports/counts.ts'
 import { type GivenAnswer, type GivenAnswers, REQUEST_WORDS } from '../queue/shop-answers.ts'
 import { describeWithdrawal, type Withdrawal } from '../queue/withdrawal-row.ts'
@@ -12,7 +11,7 @@ import { describeOutcome, describeStandings, detailText, formText } from '../sal
 import { command, commandGroup, misused, usageError } from './command.ts'
 import { replay, withdraw } from './deliveries-changes.ts'
 import { FILTER_HELP, FILTER_OPTIONS, readFilter } from './delivery-options.ts'
-import { noDelivery, withOperations } from './operations.ts'
+import { noDelivery, type Opened, withOperations } from './operations.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'
 
 const PAGE = 500
@@ -56,8 +55,8 @@ Examples:
     }
     const limit = values.all ? Number.POSITIVE_INFINITY : readLimit(values.limit ?? '50')
     const filter = readFilter({ values, search, now: Date.now() })
-    return withOperations(async ({ operations, context }) => {
-      const count = () => countFound({ db: context.database.db, filter })
+    return withOperations(async (opened) => {
+      const count = () => countFound(opened.context.database.db, filter)
       if (values.count) {
         const counts = await count()
         process.stdout.write(
@@ -66,7 +65,7 @@ Examples:
         return 0
       }
       let shown = 0
-      for await (const { items, isCut } of pages({ operations, filter, limit })) {
+      for await (const { items, isCut } of pages(opened, { filter, limit })) {
         if (values.json) process.stdout.write(items.map((item) => `${plainJson(item)}\n`).join(''))
         else if (items.length > 0) process.stdout.write(columns([...(shown === 0 ? [HEAD] : []), ...items.map(line)]))
         shown += items.length
@@ -97,15 +96,7 @@ function readLimit(text: string): number {
 }
 
 /** A page may be empty: a search reads a bounded number of rows. `isCut`: the limit is reached, and there may be more. */
-async function* pages({
-  operations,
-  filter,
-  limit,
-}: {
-  operations: Operations
-  filter: DeliveryFilter
-  limit: number
-}) {
+async function* pages({ operations }: Opened, { filter, limit }: { filter: DeliveryFilter; limit: number }) {
   let left = limit
   for (let after: string | null = null; ; ) {
     const { items, next }: Found = await operations.list({ filter, limit: Math.min(left, PAGE), after })
@@ -162,19 +153,14 @@ Example:
   },
 })
 
-function describe({
-  shown,
-  body,
-  timeline,
-  answers,
-  withdrawals,
-}: {
+function describe(of: {
   shown: Shown
   body: string
   timeline: readonly DeliveryEvent[]
   answers: GivenAnswers
   withdrawals: readonly Withdrawal[]
 }): string {
+  const { shown, body, timeline, answers, withdrawals } = of
   const { request, outcome, unreadable } = shown
   const checkedAt = Object.values(shown.standings)
     .map((one) => one.checkedAt)

@@ -29,15 +29,9 @@ type FilterValues = { readonly [Name in keyof Given]?: Given[Name] | undefined }
  * The filter that the options and the search term describe. `search` has the syntax of the console's search field; `now`
  * is in ms since 1970. Throws AppError usage.invalid.
  */
-export function readFilter({
-  values: { state, since, until, email, username, course },
-  search = '',
-  now,
-}: {
-  values: FilterValues
-  search?: string
-  now: number
-}): DeliveryFilter {
+export function readFilter(of: { values: FilterValues; search?: string; now: number }): DeliveryFilter {
+  const { search = '', now } = of
+  const { state, since, until, email, username, course } = of.values
   const filter = {
     ...readSearch(search),
     ...(email === undefined ? {} : { email }),

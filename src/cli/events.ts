@@ -1,14 +1,12 @@
-import type { WriteContext } from '../database/write-context.ts'
 import type { EndpointState, UnsentEvent } from '../queue/outbox/list-events.ts'
 import { AppError } from '../service/lib/errors.ts'
 import { createShopEvents, type SentAgain } from '../shop/events/shop-events.ts'
 import { command, commandGroup, misused } from './command.ts'
 import { listen } from './events-listen.ts'
-import { operator, withOperations } from './operations.ts'
+import { type Opened, operator, withOperations } from './operations.ts'
 import { columns, plain, plainJson, timeText } from './plain.ts'
 
-const shopEventsOf = (context: WriteContext) =>
-  createShopEvents({ context, guard: (work) => work(), publish: () => {} })
+const shopEventsOf = ({ context }: Opened) => createShopEvents({ context, guard: (work) => work(), publish: () => {} })
 
 const HEAD = ['DELIVERY', 'EVENT', 'SINCE', 'ATTEMPTS', 'NEXT', 'LAST ERROR']
 
@@ -28,13 +26,13 @@ Example:
 `,
   options: { json: { type: 'boolean', default: false } },
   run: async ({ values }) => {
-    return withOperations(async ({ context, settings }) => {
-      const outbox = await shopEventsOf(context).read()
+    return withOperations(async (opened) => {
+      const outbox = await shopEventsOf(opened).read()
       if (values.json) {
         process.stdout.write(`${plainJson(outbox, 2)}\n`)
         return 0
       }
-      if (settings.LERNITO_EVENTS_URL === undefined)
+      if (opened.settings.LERNITO_EVENTS_URL === undefined)
         process.stderr.write('LERNITO_EVENTS_URL is not set: nothing is sent.\n')
       if (outbox.endpoint !== null) process.stdout.write(endpointText(outbox.endpoint))
       process.stdout.write(`waiting: ${outbox.pending}, given up: ${outbox.failed}\n`)
@@ -87,14 +85,14 @@ Example:
     if (values.failed === positionals.length > 0) {
       throw misused('events resend', 'takes the ids of deliveries, or --failed')
     }
-    return withOperations(async ({ context, settings }) => {
-      if (settings.LERNITO_EVENTS_URL === undefined) {
+    return withOperations(async (opened) => {
+      if (opened.settings.LERNITO_EVENTS_URL === undefined) {
         throw new AppError(
           'settings.invalid',
           'LERNITO_EVENTS_URL is not set, so the shop gets no events. Set it first.',
         )
       }
-      const shopEvents = shopEventsOf(context)
+      const shopEvents = shopEventsOf(opened)
       const by = operator()
       if (values.failed) {
         const { events } = await shopEvents.sendFailedAgain({ by })

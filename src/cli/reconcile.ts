@@ -125,9 +125,9 @@ Example:
 
 /** How many deliveries will be checked: see src/enroll/follow-up/reconcile.ts. */
 async function countExpected(db: Kysely<Tables>, since: Pick<DeliveryFilter, 'from'>): Promise<number> {
-  const done = await countFound({ db, filter: { ...since, states: [...DONE_STATES] } })
+  const done = await countFound(db, { ...since, states: [...DONE_STATES] })
   const missing = { states: ['needs_attention' as const], cause: 'enrollment.missing' as const }
-  const lost = await countFound({ db, filter: { ...since, ...missing } })
+  const lost = await countFound(db, { ...since, ...missing })
   return totalOf(done) + totalOf(lost)
 }
 

@@ -45,17 +45,10 @@ ${settingsHelp()}`,
 /**
  * Asks the LMS for a token once, with a client of its own so that no webhook waits for it, and logs a warning with the
  * cause if the LMS can't be used. The service itself asks only when there is a sale.
+ * @param of.signal aborted at the stop, which cuts the call
  */
-async function askLmsOnce({
-  settings,
-  log,
-  signal,
-}: {
-  settings: LmsSettings
-  log: Log
-  /** Aborted at the stop, which cuts the call. */
-  signal: AbortSignal
-}): Promise<void> {
+async function askLmsOnce(of: { settings: LmsSettings; log: Log; signal: AbortSignal }): Promise<void> {
+  const { settings, log, signal } = of
   const { lms } = openLms(settings)
   const close = (): void => void lms.close()
   signal.addEventListener('abort', close, { once: true })

@@ -78,7 +78,7 @@ test('sandbox --demo serves 30 days of sales, and those of today came through th
   t.after(() => database.close())
   const {
     items: [incident, ...others],
-  } = await listIncidents({ db: database.db, now: Date.now() })
+  } = await listIncidents(database.db, { now: Date.now() })
   assert.ok(incident?.to && incident.lastEnrolledAt)
   assert.deepEqual(others, [])
   await until('the answers to the shop', async () =>

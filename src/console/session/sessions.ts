@@ -70,8 +70,10 @@ export function createSessions(context: SessionsContext): Sessions {
     begin: async (person) => {
       const token = randomBytes(32).toString('base64url')
       const at = now()
-      await removeExpired(db, at)
-      await insert(db, { person, token, at })
+      const expired = at - SESSION_MS
+      await db.deleteFrom('console_sessions').where('started_at', '<=', expired).execute()
+      const row = { id: idOf(token), username: person.username, started_at: at, ...confirmation({ person, token, at }) }
+      await db.insertInto('console_sessions').values(row).execute()
       return token
     },
 
@@ -129,25 +131,12 @@ async function read(db: Kysely<Tables>, id: string): Promise<ConsoleSessionRow |
   return (await db.selectFrom('console_sessions').selectAll().where('id', '=', id).executeTakeFirst()) ?? null
 }
 
-async function insert(db: Kysely<Tables>, of: { person: Person; token: string; at: number }): Promise<void> {
-  const { person, token, at } = of
-  const row = { id: idOf(token), username: person.username, started_at: at, ...confirmation({ person, token, at }) }
-  await db.insertInto('console_sessions').values(row).execute()
-}
-
 async function change(db: Kysely<Tables>, id: string, values: Partial<ConsoleSessionRow>): Promise<void> {
   await db.updateTable('console_sessions').set(values).where('id', '=', id).execute()
 }
 
 async function remove(db: Kysely<Tables>, id: string): Promise<void> {
   await db.deleteFrom('console_sessions').where('id', '=', id).execute()
-}
-
-async function removeExpired(db: Kysely<Tables>, at: number): Promise<void> {
-  await db
-    .deleteFrom('console_sessions')
-    .where('started_at', '<=', at - SESSION_MS)
-    .execute()
 }
 
 function sessionOf({ row, token, at }: { row: ConsoleSessionRow; token: string; at: number }): Session {

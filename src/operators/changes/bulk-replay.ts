@@ -56,7 +56,7 @@ export async function startReplay(
   context: WriteContext,
   { filter, enrolled, by }: { filter: DeliveryFilter; enrolled: boolean; by: string },
 ): Promise<AuditedResult<BulkReplay>> {
-  const { count } = await preview({ db: context.database.db, filter: selected(filter, enrolled) })
+  const { count } = await preview(context.database.db, selected(filter, enrolled))
   return auditedChange(context, async ({ trx, at, newId }) => {
     const row: BulkReplayRow = {
       id: newId(),
@@ -147,7 +147,7 @@ export async function stepReplay(
   const { filter: given, enrolled, by } = bulkReplayOf(row)
   const filter = replayable(given, enrolled)
   const after = { activeAt: row.came_to_at, id: row.came_to_id }
-  const { found, next } = await search({ db, filter, after, limit: STEP })
+  const { found, next } = await search(db, { filter, after, limit: STEP })
   const reached = next ?? found.at(-1) ?? after
   const done = await auditedChange(context, async (writing) => {
     const ids = found.map((one) => one.id)

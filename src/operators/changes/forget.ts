@@ -101,13 +101,9 @@ export async function forget(
 /** Marks queued deliveries as handled, so that their owner makes no further call, and waits for calls in flight. */
 async function stopWork(
   context: WriteContext,
-  {
-    address,
-    by,
-    silentMs,
-    publish,
-  }: { address: string; by: string; silentMs: number; publish: (event: DeliveryEvent) => void },
+  of: { address: string; by: string; silentMs: number; publish: (event: DeliveryEvent) => void },
 ): Promise<void> {
+  const { address, by, silentMs, publish } = of
   for (;;) {
     const rows = await context.database.db
       .selectFrom('deliveries')
@@ -183,19 +179,15 @@ export function mentions(body: Uint8Array, address: string): boolean {
   return false
 }
 
-/** The filter of a bulk replay can name the person. A running one would find no more deliveries. */
+/**
+ * The filter of a bulk replay can name the person. A running one would find no more deliveries.
+ * @param of.texts what the shop sent of each delivery
+ */
 async function forgetBulkReplays(
   db: Kysely<Tables>,
-  {
-    address,
-    usernames,
-    texts,
-  }: {
-    address: string
-    usernames: ReadonlySet<string> /** What the shop sent of each delivery. */
-    texts: ReadonlySet<string>
-  },
+  of: { address: string; usernames: ReadonlySet<string>; texts: ReadonlySet<string> },
 ): Promise<void> {
+  const { address, usernames, texts } = of
   const person = [...texts, fold(address)]
   const finds = (find: string): boolean => {
     const words = wordsOf(find)

@@ -10,7 +10,6 @@ import { DELIVERY_STATES } from '../../sale/types.ts'
  * not matter. Times are those of the last activity, in ms since 1970.
  */
 export const filterSchema = z.strictObject({
-  id: z.string().optional(),
   /** The complete address. */
   email: z.string().optional(),
   username: z.string().optional(),
@@ -35,6 +34,13 @@ export const filterSchema = z.strictObject({
 })
 export type DeliveryFilter = Readonly<z.infer<typeof filterSchema>>
 
+/** A page of a list. */
+export interface Page<Item> {
+  readonly items: readonly Item[]
+  /** The `after` of the next page; null if there is none. It stays valid when new deliveries arrive. */
+  readonly next: string | null
+}
+
 /** Reads the text of a search field. */
 export function readSearch(text: string): DeliveryFilter {
   const find = text.trim()
@@ -53,9 +59,8 @@ export function meeting<Output>(
   query: SelectQueryBuilder<Tables, 'deliveries', Output>,
   filter: DeliveryFilter,
 ): SelectQueryBuilder<Tables, 'deliveries', Output> {
-  const { id, email, username, course, find, cause, about, replay, sales, received, states, from, to } = filter
+  const { email, username, course, find, cause, about, replay, sales, received, states, from, to } = filter
   let met = query
-  if (id !== undefined) met = met.where('id', '=', id)
   if (email !== undefined) met = met.where('email', '=', emailTerm(email))
   if (username !== undefined) met = met.where('username', '=', textTerm(username))
   if (cause !== undefined) met = met.where('reason', '=', cause)

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
-import type { IncidentRow, Tables } from '../../database/schema.ts'
+import type { Tables } from '../../database/schema.ts'
+import type { Page } from '../find/filter.ts'
 import type { IncidentKind } from './record.ts'
 
 const PAGE = 20
@@ -20,6 +21,8 @@ export interface Band {
   readonly lastSeenAt: number
 }
 
+const BAND = ['id', 'kind', 'cause', 'started_at as from', 'ended_at as to', 'seen_at as lastSeenAt'] as const
+
 export interface Incident extends Band {
   /** The sales that waited: received meanwhile, or shortly before and without a result. */
   readonly sales: number
@@ -29,27 +32,16 @@ export interface Incident extends Band {
   readonly lastEnrolledAt: number | null
 }
 
-export interface Incidents {
-  readonly items: readonly Incident[]
-  /** The `after` of the next page; null if there is none. */
-  readonly next: string | null
-}
-
 /** Lists incidents, the latest first: 20 before `after`, the `next` of the page before. `now` is in ms since 1970. */
-export async function listIncidents({
-  db,
-  now,
-  after = null,
-}: {
-  db: Kysely<Tables>
-  now: number
-  after?: string | null
-}): Promise<Incidents> {
+export async function listIncidents(
+  db: Kysely<Tables>,
+  { now, after = null }: { now: number; after?: string | null },
+): Promise<Page<Incident>> {
   const last =
     after === null
       ? undefined
       : await db.selectFrom('incidents').select(['started_at', 'id']).where('id', '=', after).executeTakeFirst()
-  let query = db.selectFrom('incidents').selectAll()
+  let query = db.selectFrom('incidents').select(BAND)
   if (last !== undefined) {
     query = query
       .where('started_at', '<=', last.started_at)
@@ -61,44 +53,30 @@ export async function listIncidents({
     .limit(PAGE + 1)
     .execute()
   const items: Incident[] = []
-  for (const row of rows.slice(0, PAGE)) items.push({ ...bandOf(row), ...(await salesDuring(db, row, now)) })
+  for (const row of rows.slice(0, PAGE)) items.push({ ...row, ...(await salesDuring(db, row, now)) })
   return { items, next: rows.length > PAGE ? (items.at(-1)?.id ?? null) : null }
 }
 
 /** Returns the incidents that overlap the time between two times (ms since 1970), the latest 200, oldest first. */
-export async function incidentsBetween({
-  db,
-  from,
-  to,
-}: {
-  db: Kysely<Tables>
-  from: number
-  to: number
-}): Promise<Band[]> {
+export async function incidentsBetween(
+  db: Kysely<Tables>,
+  { from, to }: { from: number; to: number },
+): Promise<Band[]> {
   const rows = await db
     .selectFrom('incidents')
-    .selectAll()
+    .select(BAND)
     .where('started_at', '<', to)
     .where((eb) => eb.or([eb('ended_at', 'is', null), eb('ended_at', '>', from)]))
     .orderBy('started_at', 'desc')
     .limit(BANDS_MAX)
     .execute()
-  return rows.map(bandOf).reverse()
+  return rows.reverse()
 }
-
-const bandOf = ({ id, kind, cause, started_at, ended_at, seen_at }: IncidentRow): Band => ({
-  id,
-  kind,
-  cause,
-  from: started_at,
-  to: ended_at,
-  lastSeenAt: seen_at,
-})
 
 /** A sale that the database could not store is none: the shop sends it again afterwards. */
 async function salesDuring(
   db: Kysely<Tables>,
-  { started_at, ended_at }: IncidentRow,
+  { from, to }: Band,
   now: number,
 ): Promise<Pick<Incident, 'sales' | 'queued' | 'lastEnrolledAt'>> {
   const row = await db
@@ -108,9 +86,9 @@ async function salesDuring(
       fn.sum<number | null>(eb.case().when('state', '=', 'queued').then(1).else(0).end()).as('queued'),
       fn.max('enrolled_at').as('enrolled_at'),
     ])
-    .where('received_at', '>=', started_at - BEFORE_MS)
-    .where((eb) => eb.or([eb('settled_at', 'is', null), eb('settled_at', '>=', started_at)]))
-    .where('received_at', '<=', ended_at ?? now)
+    .where('received_at', '>=', from - BEFORE_MS)
+    .where((eb) => eb.or([eb('settled_at', 'is', null), eb('settled_at', '>=', from)]))
+    .where('received_at', '<=', to ?? now)
     .where('state', '!=', 'rejected')
     .executeTakeFirstOrThrow()
   return { sales: Number(row.sales), queued: Number(row.queued ?? 0), lastEnrolledAt: row.enrolled_at }

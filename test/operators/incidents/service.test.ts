@@ -13,7 +13,7 @@ test('the service records when the LMS was away, how many sales waited, and when
     await database.close()
     await product.stop()
   })
-  const only = async () => (await listIncidents({ db: database.db, now: Date.now() })).items[0]
+  const only = async () => (await listIncidents(database.db, { now: Date.now() })).items[0]
   await product.lms.faults([{ status: 503 }])
   await product.sell({ email: 'alice@example.com' })
   const began = await until('the incident', only)

@@ -11,10 +11,8 @@ import { sendPage } from '../../layout/layout.ts'
 import { formOf, queryOf, sessionOf, type WithId } from '../../layout/request.ts'
 import { fill, TEXTS } from '../../layout/texts.ts'
 import type { LmsCalls, PageParts } from '../../parts.ts'
-import { standingText } from '../deliveries/course-table.ts'
-import { isPending, withdrawalsHtml } from '../deliveries/delivery-history.ts'
-import { crumbsOf } from '../deliveries/delivery-page.ts'
-import { sendOutdated } from './outdated-page.ts'
+import { isPending, standingText, withdrawalsHtml } from '../deliveries/delivery-facts.ts'
+import { crumbsOf, sendOutdated } from '../deliveries/delivery-page.ts'
 
 const words = TEXTS.withdraw
 

@@ -1,11 +1,11 @@
 import type { PausedCourse } from '../../../enroll/breakers/course-breakers.ts'
-import type { Overview } from '../../../operators/find/overview.ts'
+import type { Overview } from '../../../operators/reports/overview.ts'
 import { isFailing, type OutboxHealth } from '../../../queue/outbox/list-events.ts'
 import { type RefusedSender, type SendersView, wrongNow } from '../../../shop/senders/view.ts'
 import { durationText, numberText } from '../../layout/format.ts'
 import { fill, fillBoth, TEXTS } from '../../layout/texts.ts'
 import { type BreakerView, isOpen } from '../../parts.ts'
-import { queryText } from '../deliveries/list-query.ts'
+import { queryText } from '../deliveries/list-filters.ts'
 
 const words = TEXTS.problems
 
